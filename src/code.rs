@@ -1,0 +1,534 @@
+//! The error codes: one table, open at the end.
+//!
+//! A row of [`codes!`] makes the constant, its text, its default status, its gRPC status, what a client may do next and
+//! the message that is used where no better one is known. Nothing else in the crate lists codes.
+//!
+//! The set is open on the wire (rule E2): an organisation adds its own, and a code that only an inner process knows
+//! passes by name.
+
+use std::borrow::Cow;
+use std::fmt;
+use std::hash::{Hash, Hasher};
+use std::sync::Arc;
+
+use http::StatusCode;
+
+/// What an error was: the `code` of an envelope.
+///
+/// Either a row of the catalogue ([`ErrorCode::NOT_FOUND`] and its siblings), an organisation's own
+/// ([`ErrorCode::own`]), or one that an inner process brought along and that is known by name alone. Two codes are equal
+/// when their names are.
+///
+/// ```
+/// use tower_error_envelope::{ErrorCode, Retry};
+///
+/// assert_eq!(ErrorCode::RATE_LIMITED.as_str(), "rate_limited");
+/// assert_eq!(ErrorCode::RATE_LIMITED.status(), 429);
+/// assert_eq!(ErrorCode::RATE_LIMITED.retry(), Retry::Backoff);
+///
+/// const SEAT_TAKEN: ErrorCode = ErrorCode::own("seat_taken", 409);
+/// assert_eq!(SEAT_TAKEN.message(), "The request conflicts with the resource's current state.");
+/// ```
+#[derive(Clone)]
+pub struct ErrorCode(Repr);
+
+#[derive(Clone)]
+enum Repr {
+    Row(&'static Row),
+    Own(Own),
+    Foreign(Arc<str>),
+}
+
+struct Row {
+    name: &'static str,
+    status: u16,
+    grpc: u8,
+    retry: Retry,
+    message: &'static str,
+    /// One of the rows that stand for a status without a code of its own.
+    of_status: bool,
+}
+
+#[derive(Clone)]
+struct Own {
+    name: Text,
+    status: u16,
+    grpc: Option<u8>,
+    retry: Option<Retry>,
+    message: Option<Text>,
+}
+
+#[derive(Clone)]
+enum Text {
+    Static(&'static str),
+    Shared(Arc<str>),
+}
+
+/// What a client may do with a request that failed with a code.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Retry {
+    /// The same request will fail again.
+    No,
+    /// The same request may work later: wait `retry-after` where it is given, else back off.
+    Backoff,
+    /// Read the state again first, then build a new request.
+    Refresh,
+}
+
+impl Retry {
+    /// `no`, `backoff` or `refresh`, as the catalogue and the policy file write it.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::No => "no",
+            Self::Backoff => "backoff",
+            Self::Refresh => "refresh",
+        }
+    }
+}
+
+impl ErrorCode {
+    /// An organisation's own code, with the status that the layer uses when it picks one itself.
+    ///
+    /// Its gRPC status, retry advice and message are those of the status's generic code until they are set.
+    ///
+    /// # Panics
+    ///
+    /// If `name` is not of the form `[a-z][a-z0-9_]{0,62}` (rule E2), if it is a name of the catalogue, or if `status`
+    /// is not 400–599. In a `const` that is an error at compile time.
+    #[must_use]
+    pub const fn own(name: &'static str, status: u16) -> Self {
+        assert!(is_well_formed(name.as_bytes()), "an error code has the form [a-z][a-z0-9_]{{0,62}}");
+        assert!(row(name.as_bytes()).is_none(), "a code of the catalogue cannot be redefined");
+        assert!(status >= 400 && status <= 599, "an error's status is 400-599");
+        Self(Repr::Own(Own { name: Text::Static(name), status, grpc: None, retry: None, message: None }))
+    }
+
+    /// Sets the gRPC status (0–16) of an own code. A code of the catalogue stays as it is.
+    #[must_use]
+    pub fn with_grpc(mut self, grpc: u8) -> Self {
+        if let Repr::Own(own) = &mut self.0 {
+            own.grpc = Some(grpc);
+        }
+        self
+    }
+
+    /// Sets what a client may do after an own code. A code of the catalogue stays as it is.
+    #[must_use]
+    pub fn with_retry(mut self, retry: Retry) -> Self {
+        if let Repr::Own(own) = &mut self.0 {
+            own.retry = Some(retry);
+        }
+        self
+    }
+
+    /// Sets the default message of an own code. A code of the catalogue stays as it is.
+    #[must_use]
+    pub fn with_message(mut self, message: impl Into<Cow<'static, str>>) -> Self {
+        if let Repr::Own(own) = &mut self.0 {
+            own.message = Some(Text::from(message.into()));
+        }
+        self
+    }
+
+    /// The generic code of an error status (rule R1): 422 is `invalid_request`, 502 and 520–527 are `other`, 529 is
+    /// `worker_at_capacity`; a 4xx without a code of its own is `bad_request`, any other status `internal_error`.
+    #[must_use]
+    pub const fn of_status(status: StatusCode) -> Self {
+        Self(Repr::Row(generic_row(status.as_u16())))
+    }
+
+    /// A code of the catalogue by its name, in any letter case.
+    #[must_use]
+    pub fn in_catalogue(name: &str) -> Option<Self> {
+        row_in_any_case(name).map(|row| Self(Repr::Row(row)))
+    }
+
+    /// The name that clients match on, such as `rate_limited`.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        match &self.0 {
+            Repr::Row(row) => row.name,
+            Repr::Own(own) => own.name.as_str(),
+            Repr::Foreign(name) => name,
+        }
+    }
+
+    /// The HTTP status used when the layer picks one itself. A code that is known by name alone has 500.
+    #[must_use]
+    pub fn status(&self) -> StatusCode {
+        let status = match &self.0 {
+            Repr::Row(row) => row.status,
+            Repr::Own(own) => own.status,
+            Repr::Foreign(_) => 500,
+        };
+        StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
+    }
+
+    /// The gRPC status used towards a gRPC client.
+    #[must_use]
+    pub fn grpc(&self) -> u8 {
+        match &self.0 {
+            Repr::Own(Own { grpc: Some(grpc), .. }) => *grpc,
+            _ => self.row().grpc,
+        }
+    }
+
+    /// What a client may do next. A code that is known by name alone counts as transient.
+    #[must_use]
+    pub fn retry(&self) -> Retry {
+        match &self.0 {
+            Repr::Row(row) => row.retry,
+            Repr::Own(own) => own.retry.unwrap_or_else(|| self.row().retry),
+            Repr::Foreign(_) => Retry::Backoff,
+        }
+    }
+
+    /// The message used where no better one is known. It is for people and free to change.
+    #[must_use]
+    pub fn message(&self) -> &str {
+        match &self.0 {
+            Repr::Own(Own { message: Some(message), .. }) => message.as_str(),
+            _ => self.row().message,
+        }
+    }
+
+    /// Whether the name alone is known: neither in the catalogue nor an own code.
+    #[must_use]
+    pub const fn is_foreign(&self) -> bool {
+        matches!(self.0, Repr::Foreign(_))
+    }
+
+    /// The name, where it outlives this value.
+    pub(crate) const fn static_name(&self) -> Option<&'static str> {
+        match &self.0 {
+            Repr::Row(row) => Some(row.name),
+            Repr::Own(Own { name: Text::Static(name), .. }) => Some(name),
+            _ => None,
+        }
+    }
+
+    /// A code that only an inner process knows (E2, E7); `None` where the name is not well-formed.
+    pub(crate) fn foreign(name: &str) -> Option<Self> {
+        is_well_formed(name.as_bytes()).then(|| Self(Repr::Foreign(name.into())))
+    }
+
+    /// What [`ErrorCode::own`] makes, for names that are known at run time alone.
+    #[cfg_attr(not(feature = "policy-file"), allow(dead_code, reason = "the policy file alone brings such names"))]
+    pub(crate) fn try_own(name: &str, status: u16) -> Result<Self, &'static str> {
+        if !is_well_formed(name.as_bytes()) {
+            return Err("a code has the form [a-z][a-z0-9_]{0,62}");
+        }
+        if row(name.as_bytes()).is_some() {
+            return Err("a code of the catalogue cannot be redefined");
+        }
+        if !(400..=599).contains(&status) {
+            return Err("an error's status is 400-599");
+        }
+        let name = Text::Shared(name.into());
+        Ok(Self(Repr::Own(Own { name, status, grpc: None, retry: None, message: None })))
+    }
+
+    /// The row itself, or the generic row of an own code's status.
+    fn row(&self) -> &'static Row {
+        match &self.0 {
+            Repr::Row(row) => row,
+            Repr::Own(own) => generic_row(own.status),
+            Repr::Foreign(_) => generic_row(500),
+        }
+    }
+}
+
+impl fmt::Debug for ErrorCode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl fmt::Display for ErrorCode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+impl PartialEq for ErrorCode {
+    fn eq(&self, other: &Self) -> bool {
+        self.as_str() == other.as_str()
+    }
+}
+
+impl Eq for ErrorCode {}
+
+impl Hash for ErrorCode {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.as_str().hash(state);
+    }
+}
+
+impl PartialEq<str> for ErrorCode {
+    fn eq(&self, other: &str) -> bool {
+        self.as_str() == other
+    }
+}
+
+impl PartialEq<&str> for ErrorCode {
+    fn eq(&self, other: &&str) -> bool {
+        self.as_str() == *other
+    }
+}
+
+impl Text {
+    fn as_str(&self) -> &str {
+        match self {
+            Self::Static(text) => text,
+            Self::Shared(text) => text,
+        }
+    }
+}
+
+impl From<Cow<'static, str>> for Text {
+    fn from(text: Cow<'static, str>) -> Self {
+        match text {
+            Cow::Borrowed(text) => Self::Static(text),
+            Cow::Owned(text) => Self::Shared(text.into()),
+        }
+    }
+}
+
+/// The codes that a policy knows: the catalogue and its own.
+#[derive(Debug, Default)]
+pub(crate) struct CodeSet(Vec<ErrorCode>);
+
+impl CodeSet {
+    /// `own` are codes made by [`ErrorCode::own`], each name once, in any order.
+    pub(crate) fn new(mut own: Vec<ErrorCode>) -> Self {
+        own.sort_by(|a, b| a.as_str().cmp(b.as_str()));
+        Self(own)
+    }
+
+    /// The known code of that name, in any letter case.
+    pub(crate) fn find(&self, name: &str) -> Option<ErrorCode> {
+        ErrorCode::in_catalogue(name).or_else(|| {
+            let name = name.to_ascii_lowercase();
+            let at = self.0.binary_search_by(|own| own.as_str().cmp(&name)).ok()?;
+            Some(self.0[at].clone())
+        })
+    }
+}
+
+/// Whether `name` has the form of E2: `[a-z][a-z0-9_]{0,62}`.
+pub(crate) const fn is_well_formed(name: &[u8]) -> bool {
+    if name.is_empty() || name.len() > 63 || !name[0].is_ascii_lowercase() {
+        return false;
+    }
+    let mut at = 1;
+    while at < name.len() {
+        if !matches!(name[at], b'a'..=b'z' | b'0'..=b'9' | b'_') {
+            return false;
+        }
+        at += 1;
+    }
+    true
+}
+
+/// The row that an error status falls back to (R1).
+const fn generic_row(status: u16) -> &'static Row {
+    match status {
+        401 => &rows::AUTH_INVALID,
+        404 => &rows::NOT_FOUND,
+        422 => &rows::INVALID_REQUEST,
+        429 => &rows::RATE_LIMITED,
+        502 | 520..=527 => &rows::OTHER,
+        529 => &rows::WORKER_AT_CAPACITY,
+        _ => {
+            let mut at = 0;
+            while at < ROWS.len() {
+                if ROWS[at].of_status && ROWS[at].status == status {
+                    return ROWS[at];
+                }
+                at += 1;
+            }
+            if status >= 400 && status <= 499 { &rows::BAD_REQUEST } else { &rows::INTERNAL_ERROR }
+        }
+    }
+}
+
+const fn row(name: &[u8]) -> Option<&'static Row> {
+    let mut at = 0;
+    while at < ROWS.len() {
+        if eq_ignore_ascii_case(ROWS[at].name.as_bytes(), name) && is_well_formed(name) {
+            return Some(ROWS[at]);
+        }
+        at += 1;
+    }
+    None
+}
+
+fn row_in_any_case(name: &str) -> Option<&'static Row> {
+    ROWS.iter().copied().find(|row| row.name.eq_ignore_ascii_case(name))
+}
+
+const fn eq_ignore_ascii_case(a: &[u8], b: &[u8]) -> bool {
+    if a.len() != b.len() {
+        return false;
+    }
+    let mut at = 0;
+    while at < a.len() {
+        if !a[at].eq_ignore_ascii_case(&b[at]) {
+            return false;
+        }
+        at += 1;
+    }
+    true
+}
+
+macro_rules! codes {
+    ($($group:ident { $($constant:ident $name:literal $status:literal $grpc:literal $retry:ident $message:literal)* })*) => {
+        mod rows {
+            use super::{Retry, Row};
+
+            $($(
+                pub(super) static $constant: Row = Row {
+                    name: $name,
+                    status: $status,
+                    grpc: $grpc,
+                    retry: Retry::$retry,
+                    message: $message,
+                    of_status: super::eq_ignore_ascii_case(stringify!($group).as_bytes(), b"status"),
+                };
+            )*)*
+        }
+
+        impl ErrorCode {
+            $($(
+                #[doc = concat!("`", $name, "` (", $status, "): ", $message)]
+                pub const $constant: Self = Self(Repr::Row(&rows::$constant));
+            )*)*
+
+            /// Every code of the catalogue, in its order.
+            pub const ALL: &'static [Self] = &[$($(Self::$constant,)*)*];
+
+            /// The group of the catalogue that a row belongs to, for the test that holds the two together.
+            #[cfg(test)]
+            const GROUPS: &'static [&'static str] = &[$($({ let _ = $name; stringify!($group) },)*)*];
+        }
+
+        const ROWS: &[&Row] = &[$($(&rows::$constant,)*)*];
+    };
+}
+
+codes! {
+    auth {
+        AUTH_MISSING "auth_missing" 401 16 No "No credentials were sent."
+        AUTH_INVALID "auth_invalid" 401 16 No "The credentials do not match any active key."
+        AUTH_MALFORMED "auth_malformed" 401 16 No "The Authorization header is not a well-formed Bearer token."
+        AUTH_EXPIRED "auth_expired" 401 16 No "The credentials have expired or were revoked."
+        AUTH_NO_EMAIL "auth_no_email" 403 7 No "The session has no verified email address."
+    }
+    channel {
+        CHANNEL_NOT_FOUND "channel_not_found" 404 5 No "The channel does not exist."
+        CHANNEL_ACCESS_DENIED "channel_access_denied" 403 7 No "This key belongs to a different channel."
+        CHANNEL_UNAVAILABLE "channel_unavailable" 409 9 No "The channel is not connected."
+        CHANNEL_SCOPED_KEY "channel_scoped_key" 403 7 No "A key scoped to one channel cannot call a multi-channel route."
+        INVALID_LIFECYCLE_TRANSITION "invalid_lifecycle_transition" 409 9 No "The channel cannot make this transition from its current state."
+        PAIR_CODE_UNAVAILABLE "pair_code_unavailable" 409 9 No "The channel's state does not allow a pair code right now."
+        PAIR_CODE_FAILED "pair_code_failed" 502 14 Backoff "The upstream rejected the pair code request."
+        NO_QR "no_qr" 409 14 Backoff "No QR code is available for the channel's current state."
+        NOT_DISABLED "not_disabled" 409 9 No "The channel is not disabled."
+        CONCURRENT_MODIFICATION "concurrent_modification" 409 10 Refresh "Another write changed the same resource first."
+    }
+    quota {
+        PLAN_CHANNEL_LIMIT "plan_channel_limit" 402 8 No "The plan's channel limit is reached."
+        RATE_LIMITED "rate_limited" 429 8 Backoff "Too many requests."
+        WORKER_AT_CAPACITY "worker_at_capacity" 503 14 Backoff "No worker has a free slot right now."
+    }
+    media {
+        WEBHOOK_ENDPOINT_NOT_FOUND "webhook_endpoint_not_found" 404 5 No "The webhook endpoint does not exist."
+        MEDIA_GONE "media_gone" 410 5 Refresh "The media is no longer cached."
+    }
+    generic {
+        INVALID_REQUEST "invalid_request" 400 3 No "The request failed validation."
+        NOT_FOUND "not_found" 404 5 No "Not found."
+        BAD_REQUEST "bad_request" 400 3 No "The request is malformed."
+        NO_OP "no_op" 409 9 No "Already in the requested state."
+        OTHER "other" 502 14 Backoff "An upstream provider failed."
+        INTERNAL_ERROR "internal_error" 500 13 Backoff "An unexpected error occurred."
+    }
+    status {
+        PAYMENT_REQUIRED "payment_required" 402 9 No "Payment is required."
+        FORBIDDEN "forbidden" 403 7 No "Not allowed."
+        METHOD_NOT_ALLOWED "method_not_allowed" 405 12 No "The method is not allowed for this resource."
+        NOT_ACCEPTABLE "not_acceptable" 406 3 No "No acceptable representation."
+        REQUEST_TIMEOUT "request_timeout" 408 4 Backoff "The request timed out."
+        CONFLICT "conflict" 409 9 No "The request conflicts with the resource's current state."
+        GONE "gone" 410 5 No "The resource is gone."
+        LENGTH_REQUIRED "length_required" 411 3 No "A Content-Length is required."
+        PRECONDITION_FAILED "precondition_failed" 412 9 Refresh "A precondition failed."
+        PAYLOAD_TOO_LARGE "payload_too_large" 413 8 No "The request body is too large."
+        URI_TOO_LONG "uri_too_long" 414 3 No "The request target is too long."
+        UNSUPPORTED_MEDIA_TYPE "unsupported_media_type" 415 3 No "Content-Type must be application/json."
+        RANGE_NOT_SATISFIABLE "range_not_satisfiable" 416 11 No "The requested range cannot be satisfied."
+        EXPECTATION_FAILED "expectation_failed" 417 9 No "The Expect header cannot be met."
+        MISDIRECTED_REQUEST "misdirected_request" 421 3 No "This server does not answer for that host."
+        LOCKED "locked" 423 14 Backoff "The resource is locked."
+        TOO_EARLY "too_early" 425 14 Backoff "The request arrived as early data; send it again."
+        UPGRADE_REQUIRED "upgrade_required" 426 9 No "A protocol upgrade is required."
+        PRECONDITION_REQUIRED "precondition_required" 428 9 Refresh "The request must be conditional."
+        HEADERS_TOO_LARGE "headers_too_large" 431 8 No "The request headers are too large."
+        UNAVAILABLE_FOR_LEGAL_REASONS "unavailable_for_legal_reasons" 451 7 No "Unavailable for legal reasons."
+        NOT_IMPLEMENTED "not_implemented" 501 12 No "Not implemented."
+        SERVICE_UNAVAILABLE "service_unavailable" 503 14 Backoff "The service is unavailable."
+        GATEWAY_TIMEOUT "gateway_timeout" 504 4 Backoff "The service did not answer in time."
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_table_equals_the_catalogue() {
+        let catalogue: toml::Table = include_str!("../tests/catalogue.toml").parse().unwrap();
+        let listed = catalogue["code"].as_array().unwrap();
+        assert_eq!(listed.len(), ErrorCode::ALL.len());
+        for ((entry, code), group) in listed.iter().zip(ErrorCode::ALL).zip(ErrorCode::GROUPS) {
+            assert_eq!(entry["code"].as_str(), Some(code.as_str()));
+            assert_eq!(entry["status"].as_integer(), Some(code.status().as_u16().into()), "{code}");
+            assert_eq!(entry["grpc"].as_integer(), Some(code.grpc().into()), "{code}");
+            assert_eq!(entry["retry"].as_str(), Some(code.retry().as_str()), "{code}");
+            assert_eq!(entry["message"].as_str(), Some(code.message()), "{code}");
+            assert_eq!(entry["group"].as_str(), Some(*group), "{code}");
+        }
+    }
+
+    #[test]
+    fn a_code_is_found_in_any_case_and_a_stranger_is_not() {
+        assert_eq!(ErrorCode::in_catalogue("Rate_LIMITED"), Some(ErrorCode::RATE_LIMITED));
+        assert_eq!(ErrorCode::in_catalogue("rate limited"), None);
+        assert_eq!(ErrorCode::foreign("order_expired").unwrap().retry(), Retry::Backoff);
+        assert!(ErrorCode::foreign("Order").is_none());
+    }
+
+    #[test]
+    fn the_form_of_e2_is_one_to_63_characters() {
+        let longest = "a".repeat(63);
+        for good in ["a", "a1_", longest.as_str()] {
+            assert!(is_well_formed(good.as_bytes()), "{good}");
+        }
+        let too_long = "a".repeat(64);
+        for bad in ["", "1a", "_a", "A", "a-b", "a b", "é", too_long.as_str()] {
+            assert!(!is_well_formed(bad.as_bytes()), "{bad}");
+        }
+    }
+
+    #[test]
+    fn an_own_code_falls_back_to_its_status() {
+        const TAKEN: ErrorCode = ErrorCode::own("seat_taken", 409);
+        assert_eq!((TAKEN.status().as_u16(), TAKEN.grpc(), TAKEN.retry()), (409, 9, Retry::No));
+        let told = TAKEN.with_grpc(6).with_retry(Retry::Refresh).with_message("Taken.");
+        assert_eq!((told.grpc(), told.retry(), told.message()), (6, Retry::Refresh, "Taken."));
+        assert!(ErrorCode::try_own("not_found", 404).is_err());
+        assert!(ErrorCode::try_own("x", 302).is_err());
+    }
+}

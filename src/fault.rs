@@ -1,0 +1,194 @@
+//! A fault: an error with a code, on its way to a client.
+
+use std::borrow::Cow;
+use std::error::Error;
+use std::fmt;
+use std::sync::Arc;
+
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
+use serde::Serialize;
+use serde_json::value::{RawValue, to_raw_value};
+
+use crate::code::ErrorCode;
+use crate::message;
+
+/// An error that knows its code, and what the client may read of it.
+///
+/// Return it as a service's error, or leave it in a response's extensions: the layer writes it as the envelope, its own
+/// message and details included, with the status of its code unless another is set. The source is for the log alone.
+///
+/// One word wide, so that a `Result` that carries it stays small.
+///
+/// ```
+/// use tower_error_envelope::{ErrorCode, Fault};
+///
+/// let fault = Fault::new(ErrorCode::CHANNEL_UNAVAILABLE).message("Re-pair to continue.").details([("channel_id", 7)]);
+/// assert_eq!(fault.status_code(), 409);
+/// assert_eq!(fault.to_string(), "channel_unavailable: Re-pair to continue.");
+/// ```
+#[derive(Clone)]
+#[must_use]
+pub struct Fault(Box<Inner>);
+
+#[derive(Clone)]
+struct Inner {
+    code: ErrorCode,
+    message: Option<Cow<'static, str>>,
+    details: Option<Box<RawValue>>,
+    status: Option<StatusCode>,
+    headers: HeaderMap,
+    source: Option<Arc<dyn Error + Send + Sync>>,
+}
+
+impl Fault {
+    /// A fault with its code's own message and status, no details, no further headers.
+    pub fn new(code: ErrorCode) -> Self {
+        Self(Box::new(Inner {
+            code,
+            message: None,
+            details: None,
+            status: None,
+            headers: HeaderMap::new(),
+            source: None,
+        }))
+    }
+
+    /// Sets the message, for people: one line is made of it, of at most 1,024 bytes (rule E2); an empty one is the
+    /// code's own.
+    pub fn message(mut self, message: impl Into<Cow<'static, str>>) -> Self {
+        self.0.message = Some(message.into());
+        self
+    }
+
+    /// Sets the details: any JSON value.
+    ///
+    /// A value that cannot be written as JSON (a map whose keys are no strings) leaves the fault without details, and
+    /// the reason becomes its source, so that the log shows it.
+    pub fn details(mut self, details: impl Serialize) -> Self {
+        match to_raw_value(&details) {
+            Ok(details) => self.0.details = Some(details),
+            Err(error) => self.0.source = Some(Arc::new(error)),
+        }
+        self
+    }
+
+    /// Sets the status, where it is not the code's own. A status outside 400–599 is ignored: it would be no error.
+    pub fn status(mut self, status: StatusCode) -> Self {
+        if status.is_client_error() || status.is_server_error() {
+            self.0.status = Some(status);
+        }
+        self
+    }
+
+    /// Adds a header to the response, such as `retry-after` or one more `www-authenticate`.
+    pub fn header(mut self, name: HeaderName, value: HeaderValue) -> Self {
+        self.0.headers.append(name, value);
+        self
+    }
+
+    /// Sets the cause, which the log shows and the client never sees.
+    pub fn source(mut self, source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+        self.0.source = Some(Arc::from(source.into()));
+        self
+    }
+
+    /// The code.
+    #[must_use]
+    pub fn code(&self) -> &ErrorCode {
+        &self.0.code
+    }
+
+    /// The message as the client reads it: the fault's own, else its code's.
+    #[must_use]
+    pub fn text(&self) -> Cow<'_, str> {
+        let own = self.0.message.as_deref().and_then(message::clean);
+        own.or_else(|| message::clean(self.0.code.message())).unwrap_or(Cow::Borrowed("An unexpected error occurred."))
+    }
+
+    /// The details as JSON text.
+    #[must_use]
+    pub fn details_json(&self) -> Option<&str> {
+        self.0.details.as_deref().map(RawValue::get)
+    }
+
+    /// The status: the one that was set, else the code's.
+    #[must_use]
+    pub fn status_code(&self) -> StatusCode {
+        self.0.status.unwrap_or_else(|| self.0.code.status())
+    }
+
+    /// The headers that go with it.
+    #[must_use]
+    pub fn headers(&self) -> &HeaderMap {
+        &self.0.headers
+    }
+
+    pub(crate) fn raw_details(&self) -> Option<&RawValue> {
+        self.0.details.as_deref()
+    }
+
+    pub(crate) fn with_raw_details(mut self, details: Option<Box<RawValue>>) -> Self {
+        self.0.details = details;
+        self
+    }
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.0.code, self.text())
+    }
+}
+
+impl fmt::Debug for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Fault")
+            .field("code", &self.0.code)
+            .field("message", &self.text())
+            .field("details", &self.details_json())
+            .field("status", &self.status_code())
+            .field("source", &self.0.source)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Error for Fault {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        self.0.source.as_deref().map(|source| source as _)
+    }
+}
+
+impl From<ErrorCode> for Fault {
+    fn from(code: ErrorCode) -> Self {
+        Self::new(code)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_fault_is_one_word() {
+        assert_eq!(size_of::<Fault>(), size_of::<usize>());
+        assert_eq!(size_of::<Result<(), Fault>>(), size_of::<usize>());
+    }
+
+    #[test]
+    fn e2_an_empty_message_is_the_codes_own() {
+        assert_eq!(Fault::new(ErrorCode::NO_OP).message(" \n").text(), "Already in the requested state.");
+    }
+
+    #[test]
+    fn details_that_are_no_json_are_left_out_and_told() {
+        let map = std::collections::HashMap::from([((1, 2), 3)]);
+        let fault = Fault::new(ErrorCode::CONFLICT).details(map);
+        assert_eq!(fault.details_json(), None);
+        assert!(Error::source(&fault).is_some());
+    }
+
+    #[test]
+    fn a_status_that_is_no_error_is_ignored() {
+        assert_eq!(Fault::new(ErrorCode::GONE).status(StatusCode::OK).status_code(), 410);
+        assert_eq!(Fault::new(ErrorCode::GONE).status(StatusCode::NOT_FOUND).status_code(), 404);
+    }
+}

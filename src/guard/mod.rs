@@ -1,0 +1,6 @@
+//! The guards: what a request's head alone, or the count of its body, refuses (rules G1, G3, G4).
+
+pub(crate) mod body_limit;
+pub(crate) mod content_type;
+pub(crate) mod header;
+pub(crate) mod pattern;
