@@ -1,0 +1,35 @@
+//! The embedded service, which misbehaves, and the tour, which shows what becomes of it.
+//!
+//! [`acts`] lists each way to misbehave with what a client should get for it: one table for the service that plays them
+//! ([`stage`]), for the handlers that fail inside this process ([`backstage`]), for the index at `/` and for the [`tour`].
+
+mod acts;
+mod backstage;
+mod stage;
+mod table;
+mod tour;
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use http_body::Body;
+use tokio::net::TcpListener;
+
+pub(crate) use self::backstage::Backstage;
+pub(crate) use self::tour::tour;
+use crate::BoxError;
+use crate::proxy::Proxy;
+
+/// Starts the service; what comes back is the way to it, to put the layer around.
+pub(crate) async fn start<B>(timeout: Duration) -> Result<Backstage<B>, BoxError>
+where
+    B: Body<Data = Bytes> + Send + Unpin + 'static,
+    B::Error: Into<BoxError>,
+{
+    let listener = TcpListener::bind("127.0.0.1:0").await?;
+    let stage = Proxy::http1(listener.local_addr()?.to_string().parse()?, timeout);
+    tokio::spawn(stage::play(listener));
+    // A port that was free a moment ago refuses connections.
+    let gone = TcpListener::bind("127.0.0.1:0").await?.local_addr()?;
+    Ok(Backstage::new(stage, Proxy::http1(gone.to_string().parse()?, timeout)))
+}

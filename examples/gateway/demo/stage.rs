@@ -1,0 +1,131 @@
+//! The service itself: raw sockets, since no HTTP library lets its user lie about a length.
+
+use std::io::{self, Write};
+use std::time::Duration;
+
+use flate2::Compression;
+use flate2::write::GzEncoder;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+
+use super::acts::{ACTS, Act, Play};
+
+/// Plays for whoever connects.
+pub(crate) async fn play(listener: TcpListener) {
+    loop {
+        match listener.accept().await {
+            Ok((stream, _)) => drop(tokio::spawn(perform(stream))),
+            // No free descriptor: one comes free.
+            Err(_) => tokio::time::sleep(Duration::from_millis(20)).await,
+        }
+    }
+}
+
+/// Answers request after request while the act leaves the connection whole.
+async fn perform(mut stream: TcpStream) -> io::Result<()> {
+    let mut read = Vec::new();
+    while let Some(end) = head(&mut stream, &mut read).await? {
+        let rest = read.split_off(end);
+        let head = String::from_utf8_lossy(&read).into_owned();
+        read = rest;
+        let path = head.split(' ').nth(1).unwrap_or_default();
+        match Act::at(path.split('?').next().unwrap_or_default()) {
+            Some(act) if says(&act.play) && !read.is_empty() => return answer(&mut stream, act).await,
+            Some(act) if says(&act.play) => answer(&mut stream, act).await?,
+            Some(act) => return misbehave(stream, act, read).await,
+            None => stream.write_all(&elsewhere(path)).await?,
+        }
+    }
+    Ok(())
+}
+
+/// Where the head ends in `read`; none when the other side is done.
+async fn head(stream: &mut TcpStream, read: &mut Vec<u8>) -> io::Result<Option<usize>> {
+    loop {
+        if let Some(at) = read.windows(4).position(|end| end == b"\r\n\r\n") {
+            return Ok(Some(at + 4));
+        }
+        if read.len() > 64 * 1024 || stream.read_buf(read).await? == 0 {
+            return Ok(None);
+        }
+    }
+}
+
+fn says(play: &Play) -> bool {
+    matches!(play, Play::Says(..) | Play::Gzip(..))
+}
+
+async fn answer(stream: &mut TcpStream, act: &Act) -> io::Result<()> {
+    let response = match &act.play {
+        Play::Says(status, headers, kind, body) => response(*status, headers, kind, body.as_bytes()),
+        Play::Gzip(status, kind, text) => response(*status, &[("content-encoding", "gzip")], kind, &gzip(text)?),
+        _ => return Ok(()),
+    };
+    stream.write_all(&response).await
+}
+
+async fn misbehave(mut stream: TcpStream, act: &Act, read: Vec<u8>) -> io::Result<()> {
+    match act.play {
+        Play::Raw(_, bytes) => stream.write_all(bytes.as_bytes()).await,
+        Play::Goes(head, text, every) => go_on(stream, head, text, every).await,
+        Play::Resets => stream.set_zero_linger(),
+        Play::Sleeps(time) => {
+            tokio::time::sleep(Duration::from_millis(time)).await;
+            stream.write_all(&response(200, &[], "text/plain", b"good morning")).await
+        }
+        Play::Switches => echo(stream).await,
+        Play::Reads => read_all(stream, read).await,
+        _ => Ok(()),
+    }
+}
+
+/// Ends when the other side has had enough.
+async fn go_on(mut stream: TcpStream, head: &str, text: &str, every: u64) -> io::Result<()> {
+    stream.write_all(head.as_bytes()).await?;
+    loop {
+        stream.write_all(text.as_bytes()).await?;
+        if every > 0 {
+            tokio::time::sleep(Duration::from_millis(every)).await;
+        }
+    }
+}
+
+async fn echo(mut stream: TcpStream) -> io::Result<()> {
+    stream.write_all(b"HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: echo\r\n\r\n").await?;
+    let (mut from, mut to) = stream.split();
+    tokio::io::copy(&mut from, &mut to).await.map(drop)
+}
+
+async fn read_all(mut stream: TcpStream, mut read: Vec<u8>) -> io::Result<()> {
+    while !read.ends_with(b"0\r\n\r\n") {
+        if stream.read_buf(&mut read).await? == 0 {
+            return Ok(());
+        }
+    }
+    stream.write_all(&response(200, &[("connection", "close")], "text/plain", b"thank you")).await
+}
+
+fn elsewhere(path: &str) -> Vec<u8> {
+    match path {
+        "/" => {
+            let lines: Vec<_> = ACTS.iter().map(|act| format!("{:<18}{}\n", act.path, act.said())).collect();
+            response(200, &[], "text/plain; charset=utf-8", lines.concat().as_bytes())
+        }
+        _ => response(404, &[], "text/plain", b"no such act: / lists them"),
+    }
+}
+
+fn response(status: u16, headers: &[(&str, &str)], kind: &str, body: &[u8]) -> Vec<u8> {
+    let mut head = format!("HTTP/1.1 {status} -\r\ncontent-length: {}\r\n", body.len());
+    let kind = (!kind.is_empty()).then_some(("content-type", kind));
+    for (name, value) in headers.iter().copied().chain(kind) {
+        head += &format!("{name}: {value}\r\n");
+    }
+    [head.as_bytes(), b"\r\n", body].concat()
+}
+
+fn gzip(text: &str) -> io::Result<Vec<u8>> {
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
+    encoder.write_all(text.as_bytes())?;
+    encoder.finish()
+}

@@ -1,0 +1,109 @@
+//! What belongs to one hop alone (RFC 9110 §7.6.1), and what the next hop gets instead.
+//!
+//! Everything else passes as it came: the target byte for byte, the other headers in number, and in order within a name.
+
+use http::header::{
+    CONNECTION, CONTENT_LENGTH, COOKIE, Entry, HOST, HeaderMap, HeaderName, HeaderValue, TE, TRANSFER_ENCODING, UPGRADE,
+};
+use http::uri::{Authority, PathAndQuery, Scheme, Uri};
+use http::{StatusCode, Version, request, response};
+
+static KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
+static PROXY_CONNECTION: HeaderName = HeaderName::from_static("proxy-connection");
+
+/// Drops what `connection` names.
+///
+/// From a request before the layer sees it: else a client could name `x-request-id`, and the service would miss the id
+/// that the layer put there.
+pub(crate) fn drop_named(headers: &mut HeaderMap) {
+    let named: Vec<_> = tokens(headers, &CONNECTION).filter_map(|name| HeaderName::from_bytes(name).ok()).collect();
+    // The rest of the hop needs these, and `strip` ends them there; `host` is nobody's to hide.
+    let needed = [&CONNECTION, &CONTENT_LENGTH, &HOST, &TE, &TRANSFER_ENCODING, &UPGRADE];
+    for name in named.iter().filter(|name| !needed.contains(name)) {
+        headers.remove(name);
+    }
+}
+
+/// Makes a client's request one of the gateway's own towards `upstream`.
+///
+/// `host` says what the client asked for: an authority in the target outranks a header (RFC 9112 §3.2.2, RFC 9113
+/// §8.3.1).
+pub(crate) fn towards_service(head: &mut request::Parts, upstream: &Authority) {
+    let trailers = has_token(&head.headers, &TE, "trailers");
+    strip(&mut head.headers);
+    if trailers {
+        head.headers.insert(TE, HeaderValue::from_static("trailers"));
+    }
+    if let Some(host) = head.uri.authority().and_then(host) {
+        head.headers.insert(HOST, host);
+    }
+    if head.version == Version::HTTP_2 {
+        join_cookies(&mut head.headers);
+    }
+    head.uri = target(upstream, head.uri.path_and_query());
+    head.version = Version::HTTP_11;
+    head.extensions.clear();
+}
+
+/// Makes a service's response one of the gateway's own.
+pub(crate) fn towards_client(head: &mut response::Parts) {
+    drop_named(&mut head.headers);
+    // RFC 9110 §15.5.22: a 426 that does not say which protocol is useless.
+    let upgrade = (head.status == StatusCode::UPGRADE_REQUIRED).then(|| head.headers.remove(UPGRADE)).flatten();
+    strip(&mut head.headers);
+    if let Some(upgrade) = upgrade {
+        head.headers.insert(UPGRADE, upgrade);
+    }
+    // hyper would answer in the service's own HTTP/1.0, where no body of unknown length can be told from a broken one.
+    head.version = Version::HTTP_11;
+}
+
+/// An absolute URI at `authority` with the path and query as they came.
+pub(crate) fn target(authority: &Authority, path: Option<&PathAndQuery>) -> Uri {
+    let mut parts = http::uri::Parts::default();
+    parts.scheme = Some(Scheme::HTTP);
+    parts.authority = Some(authority.clone());
+    parts.path_and_query = Some(path.cloned().unwrap_or(PathAndQuery::from_static("/")));
+    Uri::from_parts(parts).unwrap_or_default()
+}
+
+/// Whether a list header has `token`, in any letter case.
+pub(crate) fn has_token(headers: &HeaderMap, name: &HeaderName, token: &str) -> bool {
+    tokens(headers, name).any(|each| each.eq_ignore_ascii_case(token.as_bytes()))
+}
+
+fn strip(headers: &mut HeaderMap) {
+    // A length beside a transfer coding is a lie (RFC 9112 §6.3), and hyper would believe it.
+    if headers.contains_key(TRANSFER_ENCODING) {
+        headers.remove(CONTENT_LENGTH);
+    }
+    for name in [&CONNECTION, &KEEP_ALIVE, &PROXY_CONNECTION, &TE, &TRANSFER_ENCODING, &UPGRADE] {
+        headers.remove(name);
+    }
+}
+
+fn tokens<'a>(headers: &'a HeaderMap, name: &HeaderName) -> impl Iterator<Item = &'a [u8]> + use<'a> {
+    let lines = headers.get_all(name).into_iter();
+    lines.flat_map(|line| line.as_bytes().split(|byte| *byte == b',')).map(|token| {
+        // A parameter such as `trailers;q=0.5` does not change what is named.
+        token.split(|byte| *byte == b';').next().unwrap_or_default().trim_ascii()
+    })
+}
+
+/// The authority without user and password, which `host` never has.
+fn host(authority: &Authority) -> Option<HeaderValue> {
+    let text = authority.as_str();
+    HeaderValue::from_str(text.rsplit_once('@').map_or(text, |(_, host)| host)).ok()
+}
+
+/// HTTP/2 clients may split a cookie into crumbs, which HTTP/1 services do not put together (RFC 9113 §8.2.3).
+fn join_cookies(headers: &mut HeaderMap) {
+    if let Entry::Occupied(crumbs) = headers.entry(COOKIE)
+        && crumbs.iter().nth(1).is_some()
+    {
+        let joined = crumbs.iter().map(HeaderValue::as_bytes).collect::<Vec<_>>().join(&b"; "[..]);
+        if let Ok(joined) = HeaderValue::from_bytes(&joined) {
+            headers.insert(COOKIE, joined);
+        }
+    }
+}

@@ -1,0 +1,106 @@
+//! A reverse proxy with the error layer in front of it.
+//!
+//! `cargo run --example gateway` starts a service that misbehaves in every way that the layer knows, puts the layer in
+//! front of it, sends itself one request of each kind and prints what the service said beside what the client got; then
+//! it serves until Ctrl-C. `--upstream http://127.0.0.1:3000` puts it in front of a real service instead.
+//!
+//! Read on in this order: [`serve`] accepts, [`proxy`] forwards, [`headers`] knows what belongs to one hop alone,
+//! [`connect`] listens to the last word, [`upgrade`] joins two connections, [`pace`] keeps the clocks, [`linger`] closes politely, [`demo`] misbehaves.
+#![allow(clippy::disallowed_methods, reason = "a program has a clock and an executor; the ban is for the library")]
+
+mod args;
+mod connect;
+mod demo;
+mod headers;
+mod http2;
+mod linger;
+mod pace;
+mod proxy;
+mod serve;
+mod signals;
+mod upgrade;
+
+use std::io::Write;
+use std::net::SocketAddr;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use clap::Parser;
+use tokio::net::TcpListener;
+use tokio::sync::oneshot;
+use tower_error_envelope::{ErrorEnvelopeLayer, Policy};
+use tower_layer::Layer;
+
+use crate::args::Args;
+use crate::proxy::Proxy;
+
+/// A failure that ends the program; its text says what, where and what to do.
+pub(crate) type BoxError = Box<dyn std::error::Error + Send + Sync>;
+
+/// The embedded service's slow head should show its 504 soon; a real service gets longer.
+const DEMO_TIMEOUT: Duration = Duration::from_secs(1);
+const UPSTREAM_TIMEOUT: Duration = Duration::from_secs(30);
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let args = Args::parse();
+    args.log.init();
+    match run(args).await {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("{error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run(args: Args) -> Result<ExitCode, BoxError> {
+    let layer = layer(&args)?;
+    let stop = signals::stop()?;
+    signals::ignore_hangup()?;
+    let (listener, address) = listen(&args).await?;
+    match &args.upstream {
+        Some(upstream) => {
+            let timeout = args.upstream_timeout.unwrap_or(UPSTREAM_TIMEOUT);
+            let proxy = if args.upstream_h2 {
+                Proxy::http2(upstream.clone(), timeout)
+            } else {
+                Proxy::http1(upstream.clone(), timeout)
+            };
+            serve::serve(listener, layer.layer(proxy), args.client_timeout, stop).await;
+            Ok(ExitCode::SUCCESS)
+        }
+        None => {
+            let service = layer.layer(demo::start(args.upstream_timeout.unwrap_or(DEMO_TIMEOUT)).await?);
+            let (tour_done, after_tour) = oneshot::channel::<()>();
+            let stop = async { if args.once { drop(after_tour.await) } else { stop.await } };
+            let tour = async {
+                let report = demo::tour(address).await;
+                drop(tour_done);
+                report
+            };
+            let (report, ()) = tokio::join!(tour, serve::serve(listener, service, args.client_timeout, stop));
+            report
+        }
+    }
+}
+
+fn layer(args: &Args) -> Result<ErrorEnvelopeLayer, BoxError> {
+    let layer = ErrorEnvelopeLayer::new();
+    Ok(match &args.policy {
+        Some(file) => layer.policy(Policy::from_file(file)?),
+        None => layer,
+    })
+}
+
+/// Binds, and says where: the first line of standard output is for scripts that wait for it.
+async fn listen(args: &Args) -> Result<(TcpListener, SocketAddr), BoxError> {
+    let asked = args.listen();
+    let refused = |error| format!("--listen {asked}: {error}; choose another address, or port 0 for a free one");
+    let listener = TcpListener::bind(asked).await.map_err(refused)?;
+    let address = listener.local_addr().map_err(refused)?;
+    let mut out = std::io::stdout();
+    writeln!(out, "listening on http://{address}")?;
+    out.flush()?;
+    Ok((listener, address))
+}

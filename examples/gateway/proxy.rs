@@ -1,0 +1,162 @@
+//! Forwards a request to the service and gives back its response.
+//!
+//! It never answers by itself: what goes wrong is returned as an error, and the layer around it makes the answer.
+//! Nothing is sent twice: hyper-util repeats a request only where a pooled connection turned out closed before a byte of
+//! it was written (`TrySendError::message`).
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::header::{ALLOW, CONTENT_LENGTH, HeaderValue, TRANSFER_ENCODING};
+use http::uri::Authority;
+use http::{Method, Request, Response, StatusCode};
+use http_body::Body;
+use hyper::body::Incoming;
+use hyper_util::client::legacy::Client;
+use hyper_util::rt::{TokioExecutor, TokioTimer};
+use tower::Service;
+use tower_error_envelope::{ErrorCode, Fault};
+
+use crate::connect::Connector;
+use crate::http2::Http2;
+use crate::pace::{Pace, Paced};
+use crate::upgrade::{self, Wish};
+use crate::{BoxError, headers};
+
+/// Shorter than what services usually wait (5 s in Node, 75 s in nginx): they seldom close under a request.
+const IDLE: Duration = Duration::from_secs(4);
+/// hyper's 100 is fewer than a service with many cookies sends.
+const MAX_HEADERS: usize = 512;
+
+/// A service that is another one, over the network.
+pub(crate) struct Proxy<B>(Arc<Inner<B>>);
+
+struct Inner<B> {
+    upstream: Authority,
+    timeout: Duration,
+    link: Link<B>,
+}
+
+enum Link<B> {
+    Http1(Client<Connector, Paced<B>>),
+    Http2(Http2<Paced<B>>),
+}
+
+impl<B> Proxy<B>
+where
+    B: Body<Data = Bytes> + Send + Unpin + 'static,
+    B::Error: Into<BoxError>,
+{
+    /// Over a pool of HTTP/1.1 connections; `timeout` is to the response head.
+    pub(crate) fn http1(upstream: Authority, timeout: Duration) -> Self {
+        let mut client = Client::builder(TokioExecutor::new());
+        client.timer(TokioTimer::new()).pool_timer(TokioTimer::new()).pool_idle_timeout(IDLE);
+        client.http1_max_headers(MAX_HEADERS);
+        Self::over(upstream, timeout, Link::Http1(client.build(Connector::new())))
+    }
+
+    /// Over one HTTP/2 connection, by prior knowledge.
+    pub(crate) fn http2(upstream: Authority, timeout: Duration) -> Self {
+        let link = Link::Http2(Http2::new(upstream.clone()));
+        Self::over(upstream, timeout, link)
+    }
+
+    fn over(upstream: Authority, timeout: Duration, link: Link<B>) -> Self {
+        Self(Arc::new(Inner { upstream, timeout, link }))
+    }
+}
+
+impl<B> Service<Request<B>> for Proxy<B>
+where
+    B: Body<Data = Bytes> + Send + Unpin + 'static,
+    B::Error: Into<BoxError>,
+{
+    type Response = Response<Incoming>;
+    type Error = BoxError;
+    type Future = Pin<Box<dyn Future<Output = Result<Response<Incoming>, BoxError>> + Send>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: Request<B>) -> Self::Future {
+        let inner = Arc::clone(&self.0);
+        Box::pin(async move { inner.forward(request).await })
+    }
+}
+
+impl<B> Inner<B>
+where
+    B: Body<Data = Bytes> + Send + Unpin + 'static,
+    B::Error: Into<BoxError>,
+{
+    async fn forward(&self, mut request: Request<B>) -> Result<Response<Incoming>, BoxError> {
+        refuse(&request)?;
+        let wish = self.link.can_upgrade().then(|| Wish::of(&mut request)).flatten();
+        let (mut head, body) = request.into_parts();
+        headers::towards_service(&mut head, &self.upstream);
+        if let Some(wish) = &wish {
+            wish.forward(&mut head.headers);
+        }
+        let pace = Pace::start();
+        let request = Request::from_parts(head, Paced::new(body, pace.clone()));
+        let response = pace.head_within(self.timeout, self.link.send(request)).await?;
+        if response.status() == StatusCode::SWITCHING_PROTOCOLS {
+            return Ok(upgrade::switch(wish, response)?);
+        }
+        let (mut head, body) = response.into_parts();
+        headers::towards_client(&mut head);
+        Ok(Response::from_parts(head, body))
+    }
+}
+
+impl<B> Link<B>
+where
+    B: Body<Data = Bytes> + Send + Unpin + 'static,
+    B::Error: Into<BoxError>,
+{
+    fn can_upgrade(&self) -> bool {
+        matches!(self, Self::Http1(_))
+    }
+
+    async fn send(&self, mut request: Request<Paced<B>>) -> Result<Response<Incoming>, BoxError> {
+        match self {
+            Self::Http1(client) => {
+                say_chunked(&mut request);
+                Ok(client.request(request).await?)
+            }
+            Self::Http2(connection) => connection.send(request).await,
+        }
+    }
+}
+
+/// What is not for forwarding: CONNECT asks for a tunnel past every guard (405: the method is known and not for here),
+/// and a target that is neither a path, a URI nor `*` names nothing.
+fn refuse<B>(request: &Request<B>) -> Result<(), Fault> {
+    let uri = request.uri();
+    if request.method() == Method::CONNECT {
+        let allow = HeaderValue::from_static("GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS");
+        return Err(Fault::new(ErrorCode::METHOD_NOT_ALLOWED).header(ALLOW, allow));
+    }
+    if uri.scheme().is_none() && uri.authority().is_some() {
+        return Err(Fault::new(ErrorCode::BAD_REQUEST).message("The request target is neither a path nor a URI."));
+    }
+    Ok(())
+}
+
+/// Without the header hyper's client drops the body of a GET whose length is unknown.
+fn say_chunked<B: Body>(request: &mut Request<B>) {
+    let unknown = !request.body().is_end_stream() && request.body().size_hint().exact().is_none();
+    if unknown && !request.headers().contains_key(CONTENT_LENGTH) {
+        request.headers_mut().insert(TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
+    }
+}
+
+impl<B> Clone for Proxy<B> {
+    fn clone(&self) -> Self {
+        Self(Arc::clone(&self.0))
+    }
+}

@@ -1,0 +1,68 @@
+//! Upgrades: after a 101 the two connections are joined and every byte passes as it comes.
+
+use http::header::{CONNECTION, HeaderMap, HeaderValue, UPGRADE};
+use http::{HeaderName, Request, Response, StatusCode, Version};
+use hyper::body::Incoming;
+use hyper::upgrade::OnUpgrade;
+use hyper_util::rt::TokioIo;
+use tower_error_envelope::{ErrorCode, Fault};
+
+use crate::headers::has_token;
+
+/// What a client wants to speak instead, and its side of the connection once the service agrees.
+pub(crate) struct Wish {
+    protocols: Vec<HeaderValue>,
+    client: OnUpgrade,
+}
+
+impl Wish {
+    /// Taken from a request; none in HTTP/1.0, which cannot (RFC 9110 §7.8), nor in HTTP/2.
+    ///
+    /// Nor for `h2c`: requests inside that connection would pass by every guard of the layer.
+    pub(crate) fn of<B>(request: &mut Request<B>) -> Option<Self> {
+        let headers = request.headers();
+        let asks = request.version() == Version::HTTP_11 && has_token(headers, &CONNECTION, "upgrade");
+        if !asks || !headers.contains_key(UPGRADE) || has_token(headers, &UPGRADE, "h2c") {
+            return None;
+        }
+        let protocols = headers.get_all(UPGRADE).iter().cloned().collect();
+        Some(Self { protocols, client: hyper::upgrade::on(request) })
+    }
+
+    /// Says it to the service, on the connection that leads there.
+    pub(crate) fn forward(&self, headers: &mut HeaderMap) {
+        say(headers, self.protocols.iter().cloned());
+    }
+}
+
+/// The service's 101, made the gateway's own; a service that switches without being asked broke the protocol.
+pub(crate) fn switch(wish: Option<Wish>, mut response: Response<Incoming>) -> Result<Response<Incoming>, Fault> {
+    let Some(wish) = wish else {
+        return Err(Fault::new(ErrorCode::OTHER).source("the service switched protocols, and nobody had asked it to"));
+    };
+    let protocols: Vec<_> = response.headers().get_all(UPGRADE).iter().cloned().collect();
+    tokio::spawn(join(wish.client, hyper::upgrade::on(&mut response)));
+    let (mut head, body) = response.into_parts();
+    crate::headers::towards_client(&mut head);
+    say(&mut head.headers, protocols);
+    debug_assert_eq!(head.status, StatusCode::SWITCHING_PROTOCOLS);
+    Ok(Response::from_parts(head, body))
+}
+
+fn say(headers: &mut HeaderMap, protocols: impl IntoIterator<Item = HeaderValue>) {
+    static NAME: HeaderName = UPGRADE;
+    headers.insert(CONNECTION, HeaderValue::from_static("upgrade"));
+    for protocol in protocols {
+        headers.append(&NAME, protocol);
+    }
+}
+
+async fn join(client: OnUpgrade, service: OnUpgrade) {
+    let (client, service) = match tokio::try_join!(client, service) {
+        Ok(sides) => sides,
+        Err(error) => return tracing::debug!(%error, "an upgrade did not come about"),
+    };
+    if let Err(error) = tokio::io::copy_bidirectional(&mut TokioIo::new(client), &mut TokioIo::new(service)).await {
+        tracing::debug!(%error, "an upgraded connection broke");
+    }
+}

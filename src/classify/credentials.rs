@@ -1,0 +1,110 @@
+//! What an inner 401 without a code means, from the request and its `www-authenticate` (rule R1).
+
+use http::HeaderMap;
+use http::header::{AUTHORIZATION, WWW_AUTHENTICATE};
+use http_auth::parser::ChallengeParser;
+
+use crate::code::ErrorCode;
+
+/// The credentials that a request carried, as far as an inner 401 asks.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Credentials {
+    None,
+    Bearer,
+    /// `authorization` with another scheme, which the inner service may have offered.
+    Scheme(Box<str>),
+    /// A key in a header of its own.
+    Key,
+}
+
+impl Credentials {
+    pub(crate) fn of(headers: &HeaderMap) -> Self {
+        match headers.get(AUTHORIZATION).map(|value| value.as_bytes().trim_ascii()) {
+            Some(value) if !value.is_empty() => Self::of_authorization(value),
+            _ if headers.get("x-api-key").is_some_and(|key| !key.as_bytes().trim_ascii().is_empty()) => Self::Key,
+            _ => Self::None,
+        }
+    }
+
+    fn of_authorization(value: &[u8]) -> Self {
+        let scheme = value.split(u8::is_ascii_whitespace).next().unwrap_or_default();
+        if scheme.eq_ignore_ascii_case(b"bearer") {
+            Self::Bearer
+        } else {
+            Self::Scheme(String::from_utf8_lossy(scheme).into())
+        }
+    }
+}
+
+/// The code of an inner 401 that brought none.
+pub(crate) fn code_of_401(sent: &Credentials, response: &HeaderMap) -> ErrorCode {
+    match sent {
+        Credentials::None => ErrorCode::AUTH_MISSING,
+        Credentials::Scheme(scheme) if !offers(response, scheme) => ErrorCode::AUTH_MALFORMED,
+        _ if says_expired(response) => ErrorCode::AUTH_EXPIRED,
+        _ => ErrorCode::AUTH_INVALID,
+    }
+}
+
+fn offers(response: &HeaderMap, scheme: &str) -> bool {
+    any_challenge(response, |challenge| challenge.scheme.eq_ignore_ascii_case(scheme))
+}
+
+/// RFC 6750 has one error for all that is wrong with a token; that it expired is in the description.
+fn says_expired(response: &HeaderMap) -> bool {
+    any_challenge(response, |challenge| {
+        let param = |name: &str| {
+            let found = challenge.params.iter().find(|(param, _)| param.eq_ignore_ascii_case(name));
+            found.map(|(_, value)| value.to_unescaped())
+        };
+        param("error").is_some_and(|error| error == "invalid_token")
+            && param("error_description").is_some_and(|text| text.to_ascii_lowercase().contains("expire"))
+    })
+}
+
+fn any_challenge(response: &HeaderMap, is: impl Fn(&http_auth::ChallengeRef<'_>) -> bool) -> bool {
+    let lines = response.get_all(WWW_AUTHENTICATE).iter().filter_map(|value| value.to_str().ok());
+    lines.flat_map(|line| ChallengeParser::new(line).map_while(Result::ok)).any(|challenge| is(&challenge))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn headers(lines: &[(&'static str, &str)]) -> HeaderMap {
+        lines.iter().map(|(name, value)| (name.parse().unwrap(), value.parse().unwrap())).collect()
+    }
+
+    #[test]
+    fn r1_what_counts_as_credentials() {
+        for (lines, sent) in [
+            (&[][..], Credentials::None),
+            (&[("authorization", " ")], Credentials::None),
+            (&[("cookie", "sid=1")], Credentials::None),
+            (&[("x-api-key", "k")], Credentials::Key),
+            (&[("authorization", "bearer x"), ("x-api-key", "k")], Credentials::Bearer),
+            (&[("authorization", "Basic YTpi")], Credentials::Scheme("Basic".into())),
+            (&[("authorization", "token")], Credentials::Scheme("token".into())),
+        ] {
+            assert_eq!(Credentials::of(&headers(lines)), sent, "{lines:?}");
+        }
+    }
+
+    #[test]
+    fn r1_an_inner_401_is_told_apart() {
+        let basic = || Credentials::Scheme("basic".into());
+        for (sent, challenge, code) in [
+            (Credentials::None, "Bearer error=\"invalid_token\", error_description=\"expired\"", "auth_missing"),
+            (basic(), "Bearer", "auth_malformed"),
+            (basic(), "Bearer realm=\"a, Basic\"", "auth_malformed"),
+            (basic(), "Bearer realm=\"a\", Basic realm=\"b\"", "auth_invalid"),
+            (Credentials::Bearer, "Bearer error=\"invalid_token\", error_description=\"The token expired\"", "auth_expired"),
+            (Credentials::Bearer, "Bearer error=\"invalid_token\", error_description=\"bad signature\"", "auth_invalid"),
+            (Credentials::Bearer, "Bearer error=\"insufficient_scope\", error_description=\"expired\"", "auth_invalid"),
+            (Credentials::Key, "", "auth_invalid"),
+        ] {
+            let response = headers(&[("www-authenticate", challenge)]);
+            assert_eq!(code_of_401(&sent, &response), code, "{sent:?} {challenge}");
+        }
+    }
+}

@@ -1,0 +1,105 @@
+//! The details of a rewritten error: what came, the issue list beside it (E8), the code that nobody knows here (E9).
+
+use std::borrow::Cow;
+
+use serde_json::value::RawValue;
+
+use crate::code::ErrorCode;
+use crate::dialect::issues;
+use crate::dialect::json::{Object, push_string};
+use crate::fault::Fault;
+
+/// Puts an issue list and an unknown code beside the details that came, whose bytes stay.
+///
+/// Details that are no object have no place for a code, and stay alone (E9).
+pub(super) fn compose(
+    came: Option<Cow<'_, str>>,
+    issues: Option<&str>,
+    upstream_code: Option<&str>,
+) -> Option<Box<RawValue>> {
+    let upstream_code = upstream_code.filter(|_| came.as_deref().is_none_or(has_room_for_a_code));
+    let issues = issues.filter(|_| !came.as_deref().is_some_and(issues::are_in));
+    let mut details = came.map(Cow::into_owned);
+    if let Some(issues) = issues {
+        details = Some(with_member(beside_issues(details), "issues", issues));
+    }
+    if let Some(code) = upstream_code {
+        let mut text = Vec::new();
+        push_string(&mut text, code);
+        details = Some(with_member(details.unwrap_or_default(), "upstream_code", &String::from_utf8_lossy(&text)));
+    }
+    RawValue::from_string(details?).ok()
+}
+
+/// An `invalid_request` always lists what is wrong, if only with its message (E8).
+pub(crate) fn with_issues(fault: Fault) -> Fault {
+    if *fault.code() != ErrorCode::INVALID_REQUEST || fault.details_json().is_some_and(issues::are_in) {
+        return fault;
+    }
+    let list = issues::of_message(&fault.text());
+    let came = fault.details_json().filter(|details| *details != "null").map(|details| Cow::Owned(details.to_owned()));
+    let details = compose(came, Some(&list), None);
+    fault.with_raw_details(details)
+}
+
+fn has_room_for_a_code(details: &str) -> bool {
+    Object::parse(details).is_some_and(|details| !details.has("upstream_code"))
+}
+
+/// The object that an issue list is put into: details that are no object move under `details`, and a member that only
+/// has the list's name makes room.
+fn beside_issues(details: Option<String>) -> String {
+    let Some(details) = details else { return String::new() };
+    match Object::parse(&details) {
+        None => format!("{{\"details\":{details}}}"),
+        Some(object) if object.has("issues") => without_issues(&object),
+        Some(_) => details,
+    }
+}
+
+fn without_issues(object: &Object<'_>) -> String {
+    let others = object.members().filter(|(name, _)| *name != "issues");
+    others.fold(String::new(), |json, (name, value)| with_member(json, name, value.get()))
+}
+
+/// `object` (nothing is an empty one) with one more member at its end.
+fn with_member(object: String, name: &str, json: &str) -> String {
+    let mut object = if object.is_empty() { b"{}".to_vec() } else { object.into_bytes() };
+    let end = object.iter().rposition(|byte| *byte == b'}').unwrap_or(0);
+    object.truncate(end);
+    if object.trim_ascii_end() != b"{" {
+        object.push(b',');
+    }
+    push_string(&mut object, name);
+    object.push(b':');
+    object.extend_from_slice(json.as_bytes());
+    object.push(b'}');
+    String::from_utf8(object).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn composed(came: Option<&str>, issues: Option<&str>, code: Option<&str>) -> Option<String> {
+        compose(came.map(Cow::Borrowed), issues, code).map(|details| details.get().to_owned())
+    }
+
+    #[test]
+    fn e8_and_e9_stand_beside_what_came() {
+        const LIST: &str = r#"[{"path":[],"message":"m"}]"#;
+        for (came, issues, code, details) in [
+            (None, None, None, None),
+            (None, None, Some("X"), Some(r#"{"upstream_code":"X"}"#)),
+            (Some("{ }"), None, Some("X"), Some(r#"{ "upstream_code":"X"}"#)),
+            (Some(r#"{"n":1.10}"#), None, Some("X"), Some(r#"{"n":1.10,"upstream_code":"X"}"#)),
+            (Some(r#"{"upstream_code":1}"#), None, Some("X"), Some(r#"{"upstream_code":1}"#)),
+            (Some("[4]"), None, Some("X"), Some("[4]")),
+            (Some("[4]"), Some(LIST), None, Some(r#"{"details":[4],"issues":[{"path":[],"message":"m"}]}"#)),
+            (Some(r#"{"issues":3,"a":1}"#), Some(LIST), None, Some(r#"{"a":1,"issues":[{"path":[],"message":"m"}]}"#)),
+            (None, Some(LIST), Some("X"), Some(r#"{"issues":[{"path":[],"message":"m"}],"upstream_code":"X"}"#)),
+        ] {
+            assert_eq!(composed(came, issues, code).as_deref(), details, "{came:?} {issues:?} {code:?}");
+        }
+    }
+}

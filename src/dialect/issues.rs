@@ -1,0 +1,197 @@
+//! Issue lists: what a validation found wrong, field by field (rule E8).
+//!
+//! The canonical list has the shape of Zod issues, `[{"path":["to"],"message":"…","code":"…"?}]`. Laravel's and
+//! ASP.NET's `{field:[texts]}` and FastAPI's `[{loc,msg,type}]` are turned into it.
+
+use std::borrow::Cow;
+
+use serde_json::value::RawValue;
+
+use super::json::{self, Object, push_string};
+use crate::message;
+
+/// The issue list that `raw` is or can be turned into, as a JSON array; `None` where it is no list of issues.
+pub(crate) fn read(raw: &RawValue) -> Option<Cow<'_, str>> {
+    let text = raw.get();
+    if are_zod(text) {
+        Some(Cow::Borrowed(text))
+    } else if text.starts_with('[') {
+        from_locations(text).map(Cow::Owned)
+    } else {
+        from_fields(text).map(Cow::Owned)
+    }
+}
+
+/// Whether `details` are an object with a well-formed list under `issues`.
+pub(crate) fn are_in(details: &str) -> bool {
+    Object::parse(details).and_then(|details| details.raw("issues")).is_some_and(|issues| are_zod(issues.get()))
+}
+
+/// The list that says no more than the message does: one issue with an empty path.
+pub(crate) fn of_message(message: &str) -> String {
+    let mut list = List::new();
+    list.push(b"[]", message, None);
+    list.close()
+}
+
+fn are_zod(text: &str) -> bool {
+    let is_step = |step: &&RawValue| json::string(step).is_some() || json::is_number(step);
+    let is_issue = |issue: &&RawValue| {
+        let Some(issue) = Object::parse(issue.get()) else { return false };
+        let path = issue.raw("path").and_then(|path| json::array(path.get()));
+        path.is_some_and(|path| path.iter().all(|step| is_step(&step)))
+            && issue.string("message").is_some()
+            && issue.raw("code").is_none_or(|code| json::string(code).is_some())
+    };
+    json::array(text).is_some_and(|issues| !issues.is_empty() && issues.iter().all(|issue| is_issue(&issue)))
+}
+
+/// FastAPI: `[{"loc":["body","to"],"msg":"Field required","type":"missing"}]`.
+fn from_locations(text: &str) -> Option<String> {
+    let mut list = List::new();
+    for entry in json::array(text)? {
+        let entry = Object::parse(entry.get())?;
+        let message = entry.string("msg")?;
+        let steps = json::array(entry.raw("loc")?.get())?;
+        list.push(&path_of_location(&steps)?, &message, entry.string("type").as_deref());
+    }
+    list.into_json()
+}
+
+fn path_of_location(steps: &[&RawValue]) -> Option<Vec<u8>> {
+    let first = steps.first().and_then(|step| json::string(step));
+    let where_it_is = matches!(first.as_deref(), Some("body" | "query" | "path" | "header" | "cookie"));
+    let mut path = Path::new();
+    for step in &steps[usize::from(where_it_is)..] {
+        match json::string(step) {
+            Some(name) => path.name(&name),
+            None if json::is_number(step) => path.raw(step.get()),
+            None => return None,
+        }
+    }
+    Some(path.close())
+}
+
+/// Laravel and ASP.NET: `{"items.0.name":["Too short."]}`.
+fn from_fields(text: &str) -> Option<String> {
+    let mut list = List::new();
+    for (field, texts) in Object::parse(text)?.members() {
+        let path = path_of_field(field);
+        if let Some(text) = json::string(texts) {
+            list.push(&path, &text, None);
+            continue;
+        }
+        for text in json::array(texts.get())? {
+            list.push(&path, &json::string(text)?, None);
+        }
+    }
+    list.into_json()
+}
+
+fn path_of_field(field: &str) -> Vec<u8> {
+    let mut path = Path::new();
+    for step in field.split('.').filter(|_| !field.is_empty()) {
+        if is_index(step) { path.raw(step) } else { path.name(step) }
+    }
+    path.close()
+}
+
+fn is_index(step: &str) -> bool {
+    let digits = !step.is_empty() && step.len() <= 15 && step.bytes().all(|byte| byte.is_ascii_digit());
+    digits && (step == "0" || !step.starts_with('0'))
+}
+
+struct Path(Vec<u8>);
+
+impl Path {
+    fn new() -> Self {
+        Self(vec![b'['])
+    }
+
+    fn name(&mut self, name: &str) {
+        self.comma();
+        push_string(&mut self.0, name);
+    }
+
+    fn raw(&mut self, number: &str) {
+        self.comma();
+        self.0.extend_from_slice(number.as_bytes());
+    }
+
+    fn close(mut self) -> Vec<u8> {
+        self.0.push(b']');
+        self.0
+    }
+
+    fn comma(&mut self) {
+        if self.0.len() > 1 {
+            self.0.push(b',');
+        }
+    }
+}
+
+struct List(Vec<u8>);
+
+impl List {
+    fn new() -> Self {
+        Self(vec![b'['])
+    }
+
+    fn push(&mut self, path: &[u8], message: &str, code: Option<&str>) {
+        if self.0.len() > 1 {
+            self.0.push(b',');
+        }
+        self.0.extend_from_slice(b"{\"path\":");
+        self.0.extend_from_slice(path);
+        self.0.extend_from_slice(b",\"message\":");
+        push_string(&mut self.0, &message::clean(message).unwrap_or(Cow::Borrowed("Invalid.")));
+        if let Some(code) = code {
+            self.0.extend_from_slice(b",\"code\":");
+            push_string(&mut self.0, code);
+        }
+        self.0.push(b'}');
+    }
+
+    fn into_json(self) -> Option<String> {
+        if self.0.len() > 1 { Some(self.close()) } else { None }
+    }
+
+    fn close(mut self) -> String {
+        self.0.push(b']');
+        String::from_utf8(self.0).unwrap_or_default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn issues(json: &str) -> Option<String> {
+        read(serde_json::from_str(json).unwrap()).map(Cow::into_owned)
+    }
+
+    #[test]
+    fn e8_other_lists_become_zods() {
+        for (list, zod) in [
+            (r#"{"to":["Required."]}"#, r#"[{"path":["to"],"message":"Required."}]"#),
+            (r#"{"items.0.name":"x","a..b":["y"]}"#, r#"[{"path":["items",0,"name"],"message":"x"},{"path":["a","","b"],"message":"y"}]"#),
+            (r#"{"":["whole"],"007":["z"]}"#, r#"[{"path":[],"message":"whole"},{"path":["007"],"message":"z"}]"#),
+            (r#"[{"loc":["body","items",0],"msg":"No.","type":"missing","input":1}]"#, r#"[{"path":["items",0],"message":"No.","code":"missing"}]"#),
+            (r#"[{"loc":["body"],"msg":"No."}]"#, r#"[{"path":[],"message":"No."}]"#),
+            (r#"[{"loc":["to","body"],"msg":"No."}]"#, r#"[{"path":["to","body"],"message":"No."}]"#),
+            (r#"[{"path":["a",1],"message":"m","expected":"x"}]"#, r#"[{"path":["a",1],"message":"m","expected":"x"}]"#),
+        ] {
+            assert_eq!(issues(list).as_deref(), Some(zod), "{list}");
+            assert!(are_zod(zod));
+        }
+    }
+
+    #[test]
+    fn e8_what_is_no_list_stays_what_it_is() {
+        for other in ["{}", "[]", r#"{"a":1}"#, r#"{"a":[1]}"#, r#"[{"message":"x"}]"#, r#"[{"loc":"to","msg":"x"}]"#, "1", "null"] {
+            assert_eq!(issues(other), None, "{other}");
+        }
+        assert!(are_in(r#"{"issues":[{"path":[],"message":"m"}]}"#));
+        assert!(!are_in(r#"{"issues":[]}"#) && !are_in(r#"{"issues":[{"path":"to","message":"m"}]}"#));
+    }
+}

@@ -1,0 +1,169 @@
+//! JSON read no further than needed: an object's members stay the text that they are.
+//!
+//! Values are kept as raw text, so that details keep their bytes (E1), numbers their digits, and a body nested a
+//! thousand levels deep costs neither a stack nor a tree.
+
+use std::borrow::Cow;
+use std::fmt;
+
+use serde::Deserialize;
+use serde::de::{Deserializer, Error, MapAccess, Visitor};
+use serde_json::value::RawValue;
+
+/// The members of one JSON object, in order. Of members with the same name the last counts, as in ECMAScript.
+pub(crate) struct Object<'a>(Vec<(Cow<'a, str>, &'a RawValue)>);
+
+impl<'a> Object<'a> {
+    pub(crate) fn parse(text: &'a str) -> Option<Self> {
+        serde_json::from_str(text).ok()
+    }
+
+    pub(crate) fn raw(&self, name: &str) -> Option<&'a RawValue> {
+        self.0.iter().rev().find(|(member, _)| member == name).map(|(_, value)| *value)
+    }
+
+    pub(crate) fn has(&self, name: &str) -> bool {
+        self.raw(name).is_some()
+    }
+
+    /// The member's text, where it is a JSON string.
+    pub(crate) fn string(&self, name: &str) -> Option<Cow<'a, str>> {
+        string(self.raw(name)?)
+    }
+
+    /// The member's text, where it is a JSON string that is not blank.
+    pub(crate) fn words(&self, name: &str) -> Option<Cow<'a, str>> {
+        self.string(name).filter(|text| !text.trim().is_empty())
+    }
+
+    /// The member, where it is an object.
+    pub(crate) fn object(&self, name: &str) -> Option<Self> {
+        Self::parse(self.raw(name)?.get())
+    }
+
+    /// The member's JSON text, where it is there and not `null`.
+    pub(crate) fn json(&self, name: &str) -> Option<Cow<'a, str>> {
+        self.raw(name).map(|raw| Cow::Borrowed(raw.get())).filter(|text| text != "null")
+    }
+
+    pub(crate) fn members(&self) -> impl Iterator<Item = (&str, &'a RawValue)> {
+        self.0.iter().map(|(name, value)| (&**name, *value))
+    }
+}
+
+/// The elements of a JSON array as raw text.
+pub(crate) fn array(text: &str) -> Option<Vec<&RawValue>> {
+    if text.starts_with('[') { serde_json::from_str(text).ok() } else { None }
+}
+
+/// The text of a JSON string.
+pub(crate) fn string(raw: &RawValue) -> Option<Cow<'_, str>> {
+    #[derive(Deserialize)]
+    struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
+
+    if raw.get().starts_with('"') { serde_json::from_str::<Text<'_>>(raw.get()).ok().map(|text| text.0) } else { None }
+}
+
+/// Whether a raw value is a JSON number.
+pub(crate) fn is_number(raw: &RawValue) -> bool {
+    raw.get().starts_with(|first: char| first == '-' || first.is_ascii_digit())
+}
+
+/// Appends `text` as a JSON string.
+pub(crate) fn push_string(json: &mut Vec<u8>, text: &str) {
+    if text.bytes().any(|byte| byte < b' ' || byte == b'"' || byte == b'\\') {
+        // Writing a str to a Vec cannot fail.
+        let _ = serde_json::to_writer(json, text);
+    } else {
+        json.push(b'"');
+        json.extend_from_slice(text.as_bytes());
+        json.push(b'"');
+    }
+}
+
+impl<'de: 'a, 'a> Deserialize<'de> for Object<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_map(Members).map(Object)
+    }
+}
+
+struct Members;
+
+impl<'de> Visitor<'de> for Members {
+    type Value = Vec<(Cow<'de, str>, &'de RawValue)>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a JSON object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+        let mut members = Vec::new();
+        while let Some(Name(name)) = map.next_key()? {
+            members.push((name, map.next_value()?));
+        }
+        Ok(members)
+    }
+}
+
+struct Name<'a>(Cow<'a, str>);
+
+impl<'de: 'a, 'a> Deserialize<'de> for Name<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct NameVisitor;
+
+        impl<'de> Visitor<'de> for NameVisitor {
+            type Value = Name<'de>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a member's name")
+            }
+
+            fn visit_borrowed_str<E: Error>(self, name: &'de str) -> Result<Self::Value, E> {
+                Ok(Name(Cow::Borrowed(name)))
+            }
+
+            fn visit_str<E: Error>(self, name: &str) -> Result<Self::Value, E> {
+                Ok(Name(Cow::Owned(name.to_owned())))
+            }
+        }
+
+        deserializer.deserialize_str(NameVisitor)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn values_keep_their_bytes_and_the_last_of_a_name_counts() {
+        let object = Object::parse(r#"{"a":1.10,"b":"x\ny","a":12345678901234567890,"c\u0041":null}"#).unwrap();
+        assert_eq!(object.raw("a").unwrap().get(), "12345678901234567890");
+        assert_eq!(object.string("b").as_deref(), Some("x\ny"));
+        assert!(object.has("cA") && object.json("cA").is_none());
+    }
+
+    #[test]
+    fn deep_nesting_costs_no_stack() {
+        let deep = format!("{{\"a\":{}{}}}", "[".repeat(30_000), "]".repeat(30_000));
+        let object = Object::parse(&deep).unwrap();
+        assert_eq!(object.raw("a").unwrap().get().len(), 60_000);
+        assert_eq!(array(object.raw("a").unwrap().get()).unwrap().len(), 1);
+    }
+
+    #[test]
+    fn what_is_no_object_is_none() {
+        for text in ["", "[]", "\"x\"", "{", "{\"a\":1}x", "{\"\\ud800\":1}", "{a:1}", "{\"a\":NaN}"] {
+            assert!(Object::parse(text).is_none(), "{text}");
+        }
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn a_pushed_string_is_the_same_string(text: String) {
+            let mut json = Vec::new();
+            push_string(&mut json, &text);
+            proptest::prop_assert_eq!(serde_json::from_slice::<String>(&json).unwrap(), text);
+        }
+    }
+}

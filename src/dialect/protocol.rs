@@ -1,0 +1,103 @@
+//! Protocols that name themselves and keep their own shape (rule R10).
+
+use super::json::{self, Object};
+
+/// A protocol that only its body gives away.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Protocol {
+    JsonRpc,
+    JsonRpcBatch,
+    /// RFC 6749 §5.2. It keeps its shape on a 4xx alone: the RFC knows no other.
+    OAuth,
+}
+
+/// The media types whose bodies pass as they are.
+const SELF_NAMED: [&str; 6] = [
+    "application/graphql-response+json",
+    "application/soap+xml",
+    "application/scim+json",
+    "application/vnd.api+json",
+    "text/event-stream",
+    "application/grpc",
+];
+
+/// What the registry of OAuth errors knows for the responses of RFC 6749 §5.2 and its extensions: RFC 6750, 7009, 7591,
+/// 8628, 8707, 9449 and 9470.
+const OAUTH_ERRORS: [&str; 21] = [
+    "invalid_request",
+    "invalid_client",
+    "invalid_grant",
+    "unauthorized_client",
+    "unsupported_grant_type",
+    "invalid_scope",
+    "invalid_token",
+    "insufficient_scope",
+    "unsupported_token_type",
+    "invalid_redirect_uri",
+    "invalid_client_metadata",
+    "invalid_software_statement",
+    "unapproved_software_statement",
+    "authorization_pending",
+    "slow_down",
+    "access_denied",
+    "expired_token",
+    "invalid_target",
+    "invalid_dpop_proof",
+    "use_dpop_nonce",
+    "insufficient_user_authentication",
+];
+
+/// Whether a body of this media type keeps its shape whatever it says.
+pub(crate) fn names_itself(media_type: &str) -> bool {
+    SELF_NAMED.iter().any(|name| media_type.eq_ignore_ascii_case(name))
+        || media_type.get(..17).is_some_and(|start| {
+            start.eq_ignore_ascii_case("application/grpc+") || start.eq_ignore_ascii_case("application/grpc-")
+        })
+}
+
+/// The protocol of a JSON object.
+pub(crate) fn of(body: &Object<'_>) -> Option<Protocol> {
+    if is_json_rpc(body) {
+        Some(Protocol::JsonRpc)
+    } else if is_oauth(body) {
+        Some(Protocol::OAuth)
+    } else {
+        None
+    }
+}
+
+/// Whether a JSON array is a batch of JSON-RPC 2.0 responses.
+pub(crate) fn is_batch(text: &str) -> bool {
+    let is_response = |element: &&serde_json::value::RawValue| Object::parse(element.get()).is_some_and(|it| is_json_rpc(&it));
+    json::array(text).is_some_and(|batch| !batch.is_empty() && batch.iter().all(|element| is_response(&element)))
+}
+
+fn is_json_rpc(body: &Object<'_>) -> bool {
+    body.string("jsonrpc").is_some_and(|version| version == "2.0")
+}
+
+fn is_oauth(body: &Object<'_>) -> bool {
+    body.string("error").is_some_and(|error| OAUTH_ERRORS.contains(&&*error))
+        && body.members().all(|(name, _)| matches!(name, "error" | "error_description" | "error_uri"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn r10_media_types_that_name_themselves() {
+        for named in ["application/soap+xml", "Text/Event-Stream", "application/grpc", "application/grpc+proto", "application/grpc-web-text"] {
+            assert!(names_itself(named), "{named}");
+        }
+        for other in ["application/json", "text/plain", "application/grpcx", "application/xml", ""] {
+            assert!(!names_itself(other), "{other}");
+        }
+    }
+
+    #[test]
+    fn r10_a_batch_is_whole() {
+        assert!(is_batch(r#"[{"jsonrpc":"2.0","id":1,"result":1},{"jsonrpc":"2.0","id":2,"error":{}}]"#));
+        assert!(!is_batch("[]") && !is_batch(r#"[{"jsonrpc":"2.0"},1]"#) && !is_batch(r#"[{"a":1}]"#));
+    }
+}

@@ -1,0 +1,120 @@
+//! The canonical envelope, read and written (rules E1, E2, E7).
+
+use std::borrow::Cow;
+
+use serde_json::value::RawValue;
+
+use super::json::{Object, push_string};
+use crate::code::{self, CodeSet, ErrorCode};
+use crate::message;
+
+/// An envelope from inside.
+pub(crate) struct Envelope<'a> {
+    pub(crate) code: ErrorCode,
+    /// Whether the code is in the catalogue or the policy (E2).
+    pub(crate) known: bool,
+    pub(crate) message: Cow<'a, str>,
+    pub(crate) details: Option<&'a RawValue>,
+}
+
+/// An envelope is known by a code in the form of E2 (or a catalogue code in capitals), a message and a request id (E7).
+pub(crate) fn read<'a>(body: &Object<'a>, codes: &CodeSet) -> Option<Envelope<'a>> {
+    body.string("request_id")?;
+    let error = body.object("error")?;
+    let (code, known) = code_of(&error.string("code")?, codes)?;
+    Some(Envelope { code, known, message: error.string("message")?, details: error.raw("details") })
+}
+
+/// A canonical code by its name, and whether it is known here.
+pub(crate) fn code_of(name: &str, codes: &CodeSet) -> Option<(ErrorCode, bool)> {
+    if code::is_well_formed(name.as_bytes()) {
+        return match codes.find(name) {
+            Some(code) => Some((code, true)),
+            None => ErrorCode::foreign(name).map(|code| (code, false)),
+        };
+    }
+    let capitals = !name.bytes().any(|byte| byte.is_ascii_lowercase());
+    if capitals { ErrorCode::in_catalogue(name).map(|code| (code, true)) } else { None }
+}
+
+/// The body: compact, keys in order, details as they came (E1). `message` is clean already.
+pub(crate) fn write(code: &str, message: &str, details: Option<&str>, request_id: &[u8]) -> Vec<u8> {
+    // Exact where nothing is escaped: `Bytes` takes a full `Vec` over without another allocation.
+    const FRAME: usize = r#"{"error":{"code":"","message":""},"request_id":""}"#.len();
+    const DETAILS: usize = r#","details":"#.len();
+
+    let details_len = details.map_or(0, |details| DETAILS + details.len());
+    let mut body = Vec::with_capacity(FRAME + code.len() + message.len() + details_len + request_id.len());
+    body.extend_from_slice(br#"{"error":{"code":""#);
+    body.extend_from_slice(code.as_bytes());
+    body.extend_from_slice(br#"","message":"#);
+    push_string(&mut body, message);
+    if let Some(details) = details {
+        body.extend_from_slice(br#","details":"#);
+        body.extend_from_slice(details.as_bytes());
+    }
+    body.extend_from_slice(br#"},"request_id":""#);
+    body.extend_from_slice(request_id);
+    body.extend_from_slice(br#""}"#);
+    body
+}
+
+/// The message of an envelope from inside, or nothing where it is blank (E2).
+pub(crate) fn message_of<'a>(envelope: &'a Envelope<'_>) -> Option<Cow<'a, str>> {
+    message::clean(&envelope.message)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn envelope(code: &str, message: &str, details: Option<&str>) -> String {
+        String::from_utf8(write(code, message, details, b"req_01JD2V5W8Z3Q4R6T8Y0A1B2C3D")).unwrap()
+    }
+
+    #[test]
+    fn e1_keys_in_order_compact_details_as_they_came() {
+        assert_eq!(
+            envelope("no_op", "Say \"a\\b\".", Some("{ \"n\":1.10 }")),
+            r#"{"error":{"code":"no_op","message":"Say \"a\\b\".","details":{ "n":1.10 }},"request_id":"req_01JD2V5W8Z3Q4R6T8Y0A1B2C3D"}"#
+        );
+        assert!(!envelope("no_op", "x", None).contains("details"));
+    }
+
+    #[test]
+    fn e7_an_envelope_is_known_by_code_message_and_id() {
+        let read_code = |text: &str| {
+            let object = Object::parse(text).unwrap();
+            read(&object, &CodeSet::default()).map(|envelope| (envelope.code.to_string(), envelope.known))
+        };
+        let known = |code: &str, known| Some((code.to_owned(), known));
+        assert_eq!(read_code(&envelope("not_found", "x", None)), known("not_found", true));
+        assert_eq!(read_code(&envelope("order_expired", "x", None)), known("order_expired", false));
+        assert_eq!(read_code(&envelope("NOT_FOUND", "x", None)), known("not_found", true));
+        for other in [
+            envelope("Not_Found", "x", None),
+            envelope("ORDER_EXPIRED", "x", None),
+            r#"{"error":{"code":"no_op","message":"x"}}"#.to_owned(),
+            r#"{"error":{"code":"no_op"},"request_id":"x"}"#.to_owned(),
+            r#"{"error":{"code":"no_op","message":1},"request_id":"x"}"#.to_owned(),
+            r#"{"error":{"code":"no_op","message":"x"},"request_id":7}"#.to_owned(),
+            r#"{"error":"no_op","request_id":"x"}"#.to_owned(),
+        ] {
+            assert_eq!(read_code(&other), None, "{other}");
+        }
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn e7_what_is_written_is_read_again(message in "\\PC{1,80}", n: i64) {
+            let Some(line) = message::clean(&message) else { return Ok(()) };
+            let details = format!("[{n}, null]");
+            let text = envelope("seat_taken", &line, Some(&details));
+            let object = Object::parse(&text).unwrap();
+            let read = read(&object, &CodeSet::default()).unwrap();
+            proptest::prop_assert_eq!(read.code.as_str(), "seat_taken");
+            proptest::prop_assert!(message_of(&read).is_some_and(|again| again == line));
+            proptest::prop_assert_eq!(read.details.unwrap().get(), details);
+        }
+    }
+}

@@ -1,0 +1,142 @@
+//! What is logged (rules L1, I2, I3, F2).
+
+use std::sync::Arc;
+
+use http::StatusCode;
+
+use super::BoxError;
+use crate::code::ErrorCode;
+use crate::dialect::Dialect;
+use crate::policy::{Policy, Settings};
+use crate::request_id::RequestId;
+
+/// One error, or one abandoned request: an adapter logs it once.
+#[derive(Debug)]
+#[must_use]
+pub struct Event {
+    pub(super) request_id: RequestId,
+    pub(super) code: Option<ErrorCode>,
+    pub(super) status: Option<StatusCode>,
+    pub(super) origin: Origin,
+    pub(super) dialect: Option<Dialect>,
+    pub(super) cause: Option<BoxError>,
+    pub(super) notes: Notes,
+    pub(super) policy: Arc<Policy>,
+    pub(super) settings: Settings,
+}
+
+/// Where an error came from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Origin {
+    /// A guard refused the request.
+    Guard,
+    /// A typed [`Fault`](crate::Fault).
+    Fault,
+    /// An error of the inner service, or of its response's body.
+    Error,
+    /// A panic.
+    Panic,
+    /// An inner 4xx or 5xx.
+    Inner,
+    /// No error: the client went away before its head (F2).
+    Abandoned,
+}
+
+/// Ids that others gave to the request.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Notes {
+    pub(super) client_request_id: Option<Box<str>>,
+    pub(super) upstream_request_id: Option<Box<str>>,
+}
+
+impl Event {
+    /// The request's id.
+    #[must_use]
+    pub fn request_id(&self) -> RequestId {
+        self.request_id
+    }
+
+    /// The canonical code; `None` for an abandoned request.
+    #[must_use]
+    pub fn code(&self) -> Option<&ErrorCode> {
+        self.code.as_ref()
+    }
+
+    /// The status that the client gets; `None` where none left.
+    #[must_use]
+    pub fn status(&self) -> Option<StatusCode> {
+        self.status
+    }
+
+    /// Where it came from.
+    #[must_use]
+    pub fn origin(&self) -> Origin {
+        self.origin
+    }
+
+    /// The shape that an inner error was read in, where it was known.
+    #[must_use]
+    pub fn dialect(&self) -> Option<Dialect> {
+        self.dialect
+    }
+
+    /// The pattern of the most specific route that matched: never a path (L2).
+    #[must_use]
+    pub fn route(&self) -> Option<&str> {
+        self.policy.route_label(&self.settings)
+    }
+
+    /// The route's mode.
+    #[must_use]
+    pub fn mode(&self) -> crate::policy::Mode {
+        self.settings.mode
+    }
+
+    /// What failed, for the log alone. Its `Display` may be the user's own code.
+    #[must_use]
+    pub fn cause(&self) -> Option<&BoxError> {
+        self.cause.as_ref()
+    }
+
+    /// Ids that others gave to the request.
+    #[must_use]
+    pub fn notes(&self) -> &Notes {
+        &self.notes
+    }
+}
+
+impl Origin {
+    /// The word in the log.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Guard => "guard",
+            Self::Fault => "fault",
+            Self::Error => "error",
+            Self::Panic => "panic",
+            Self::Inner => "inner",
+            Self::Abandoned => "abandoned",
+        }
+    }
+}
+
+impl Notes {
+    /// The client's own `x-request-id`, where it was not kept (I2): at most 128 printable characters.
+    #[must_use]
+    pub fn client_request_id(&self) -> Option<&str> {
+        self.client_request_id.as_deref()
+    }
+
+    /// The inner response's own `x-request-id`, where it was another (I3): at most 128 printable characters.
+    #[must_use]
+    pub fn upstream_request_id(&self) -> Option<&str> {
+        self.upstream_request_id.as_deref()
+    }
+
+    /// Whether there is nothing to say.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.client_request_id.is_none() && self.upstream_request_id.is_none()
+    }
+}

@@ -1,0 +1,175 @@
+//! Response heads: the id (I1, I3), what a browser may read (E4), and the head of a rewritten error (R6, R7).
+
+use http::header::{
+    ACCEPT_RANGES, ACCESS_CONTROL_ALLOW_ORIGIN, ACCESS_CONTROL_EXPOSE_HEADERS, CACHE_CONTROL, CONNECTION,
+    CONTENT_DISPOSITION, CONTENT_ENCODING, CONTENT_LANGUAGE, CONTENT_LENGTH, CONTENT_LOCATION, CONTENT_RANGE,
+    CONTENT_TYPE, ETAG, EXPIRES, LAST_MODIFIED, PRAGMA, TE, TRAILER, TRANSFER_ENCODING, UPGRADE,
+    X_CONTENT_TYPE_OPTIONS,
+};
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
+
+use crate::code::ErrorCode;
+
+pub(crate) const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+const X_ERROR_CODE: HeaderName = HeaderName::from_static("x-error-code");
+
+/// How many headers a rewritten error gets, and a reply that the layer makes.
+const OWN_HEADERS: usize = 7;
+
+/// What a client may want to read across origins (E4).
+const EXPOSED: [&str; 3] = ["x-request-id", "x-error-code", "retry-after"];
+
+/// Makes the head of a rewritten error consistent with its new body of `length` bytes.
+pub(super) fn rewrite(headers: &mut HeaderMap, status: StatusCode, code: &ErrorCode, length: usize, http1: bool) {
+    if !headers.is_empty() {
+        remove_old(headers, status, http1);
+    }
+    headers.reserve(OWN_HEADERS);
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    headers.insert(CONTENT_LENGTH, HeaderValue::from(length));
+    headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    headers.insert(X_ERROR_CODE, code_value(code));
+    forbid_storing(headers, status);
+}
+
+/// Adds what E4 exposes to a response that is readable across origins.
+pub(super) fn expose(headers: &mut HeaderMap) {
+    if headers.is_empty() || !headers.contains_key(ACCESS_CONTROL_ALLOW_ORIGIN) {
+        return;
+    }
+    let missing: Vec<&str> = EXPOSED.into_iter().filter(|name| !is_exposed(headers, name)).collect();
+    if missing.is_empty() {
+        return;
+    }
+    let missing = missing.join(", ");
+    // The last line is extended, so that every line that was there stays one line.
+    if let http::header::Entry::Occupied(mut lines) = headers.entry(ACCESS_CONTROL_EXPOSE_HEADERS)
+        && let Some(last) = lines.iter_mut().next_back()
+    {
+        if let Some(extended) = extended(last, &missing) {
+            *last = extended;
+        }
+        return;
+    }
+    if let Ok(value) = HeaderValue::try_from(missing) {
+        headers.insert(ACCESS_CONTROL_EXPOSE_HEADERS, value);
+    }
+}
+
+fn is_exposed(headers: &HeaderMap, name: &str) -> bool {
+    headers.get_all(ACCESS_CONTROL_EXPOSE_HEADERS).iter().any(|line| list(line).any(|it| it.eq_ignore_ascii_case(name)))
+}
+
+fn extended(line: &HeaderValue, missing: &str) -> Option<HeaderValue> {
+    let line = line.to_str().ok()?.trim_end_matches([' ', '\t', ',']);
+    HeaderValue::try_from(if line.is_empty() { missing.to_owned() } else { format!("{line}, {missing}") }).ok()
+}
+
+/// What described the old body, and what held for the old hop alone, goes (R6).
+fn remove_old(headers: &mut HeaderMap, status: StatusCode, http1: bool) {
+    let mut gone: Vec<HeaderName> = headers.get_all(CONNECTION).iter().flat_map(list).filter_map(|it| it.parse().ok()).collect();
+    if status == StatusCode::UPGRADE_REQUIRED {
+        gone.retain(|name| *name != UPGRADE);
+    }
+    gone.extend(headers.keys().filter(|name| goes(name, status)).cloned());
+    for name in gone {
+        headers.remove(name);
+    }
+    // RFC 9110 §7.8: who sends `upgrade` names it in `connection`.
+    if http1 && headers.contains_key(UPGRADE) {
+        headers.insert(CONNECTION, HeaderValue::from_static("upgrade"));
+    }
+}
+
+fn goes(name: &HeaderName, status: StatusCode) -> bool {
+    const OF_THE_BODY: [HeaderName; 8] = [
+        CONTENT_LENGTH,
+        CONTENT_TYPE,
+        CONTENT_ENCODING,
+        CONTENT_LANGUAGE,
+        CONTENT_LOCATION,
+        CONTENT_DISPOSITION,
+        ACCEPT_RANGES,
+        LAST_MODIFIED,
+    ];
+    const OF_THE_HOP: [HeaderName; 4] = [CONNECTION, TE, TRAILER, TRANSFER_ENCODING];
+
+    match name {
+        name if OF_THE_BODY.contains(name) || OF_THE_HOP.contains(name) => true,
+        name if *name == CONTENT_RANGE => status != StatusCode::RANGE_NOT_SATISFIABLE,
+        name if *name == ETAG => !matches!(status.as_u16(), 409 | 412 | 428),
+        name if *name == UPGRADE => status != StatusCode::UPGRADE_REQUIRED,
+        name => matches!(
+            name.as_str(),
+            "keep-alive" | "proxy-connection" | "content-md5" | "digest" | "content-digest" | "repr-digest"
+        ),
+    }
+}
+
+/// R7: an error is stored only where the service says so, and never one that may have been for this client alone.
+fn forbid_storing(headers: &mut HeaderMap, status: StatusCode) {
+    let never = matches!(status.as_u16(), 401 | 403 | 429) || status.is_server_error();
+    if !never && headers.contains_key(CACHE_CONTROL) {
+        return;
+    }
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    for name in [EXPIRES, PRAGMA] {
+        headers.remove(name);
+    }
+    for name in ["cdn-cache-control", "surrogate-control"] {
+        headers.remove(name);
+    }
+}
+
+fn code_value(code: &ErrorCode) -> HeaderValue {
+    match code.static_name() {
+        Some(name) => HeaderValue::from_static(name),
+        None => HeaderValue::from_str(code.as_str()).unwrap_or_else(|_| HeaderValue::from_static("internal_error")),
+    }
+}
+
+/// The members of a comma-separated header line.
+pub(super) fn list(line: &HeaderValue) -> impl Iterator<Item = &str> {
+    line.to_str().unwrap_or_default().split(',').map(str::trim).filter(|member| !member.is_empty())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn headers(lines: &[(&'static str, &'static str)]) -> HeaderMap {
+        lines.iter().map(|(name, value)| (HeaderName::from_static(name), HeaderValue::from_static(value))).collect()
+    }
+
+    fn exposed(lines: &[(&'static str, &'static str)]) -> Vec<String> {
+        let mut headers = headers(lines);
+        expose(&mut headers);
+        headers.get_all(ACCESS_CONTROL_EXPOSE_HEADERS).iter().map(|it| it.to_str().unwrap().to_owned()).collect()
+    }
+
+    #[test]
+    fn e4_what_is_exposed_is_added_to_what_was() {
+        let origin = ("access-control-allow-origin", "*");
+        let expose = "access-control-expose-headers";
+        assert_eq!(exposed(&[]), [] as [&str; 0]);
+        assert_eq!(exposed(&[origin]), ["x-request-id, x-error-code, retry-after"]);
+        assert_eq!(exposed(&[origin, (expose, "a, Retry-After")]), ["a, Retry-After, x-request-id, x-error-code"]);
+        assert_eq!(
+            exposed(&[origin, (expose, "a"), (expose, "X-Request-Id")]),
+            ["a", "X-Request-Id, x-error-code, retry-after"]
+        );
+        assert_eq!(exposed(&[origin, (expose, "x-error-code,retry-after"), (expose, "x-request-id")]).len(), 2);
+    }
+
+    #[test]
+    fn r6_upgrade_stays_on_426_and_is_named() {
+        let mut kept = headers(&[("upgrade", "h2c"), ("connection", "Upgrade, x-hop"), ("x-hop", "1")]);
+        rewrite(&mut kept, StatusCode::UPGRADE_REQUIRED, &ErrorCode::UPGRADE_REQUIRED, 1, true);
+        assert_eq!(kept["upgrade"], "h2c");
+        assert_eq!(kept["connection"], "upgrade");
+        assert!(!kept.contains_key("x-hop"));
+        let mut gone = headers(&[("upgrade", "h2c"), ("connection", "Upgrade")]);
+        rewrite(&mut gone, StatusCode::NOT_FOUND, &ErrorCode::NOT_FOUND, 1, true);
+        assert!(!gone.contains_key("upgrade") && !gone.contains_key("connection"));
+    }
+}

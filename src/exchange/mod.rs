@@ -1,0 +1,588 @@
+//! One request, from its head to the last decision about its response, without I/O.
+//!
+//! An adapter asks and moves the bytes; an [`Exchange`] decides, and answers with data:
+//!
+//! 1. [`Exchange::begin`] reads the request head: id (I1–I4), route (G0), guards (G1–G4). It says to forward the
+//!    request, to answer it, or to wait for its first body byte (G3).
+//! 2. The [`Meter`] counts the request body on its way in.
+//! 3. [`Exchange::response_head`] reads the inner head, and says to pass the body, to replace it, or to collect it first
+//!    (R4). [`Exchange::response_body`] decides what was collected.
+//! 4. [`Exchange::failed`], [`Exchange::panicked`] and [`Exchange::abandoned`] end what has no response (F1–F3).
+//!
+//! Each terminal call takes the exchange; each error yields one [`Event`] to log (L1).
+//!
+//! It knows no clock, no random source, no body type, no future and no log: an adapter brings those.
+
+mod event;
+mod head;
+mod request;
+
+use std::error::Error;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::header::{CACHE_CONTROL, CONNECTION, CONTENT_LENGTH, TRANSFER_ENCODING};
+use http::{HeaderMap, HeaderValue, Method, Response, StatusCode, response};
+
+use crate::classify::credentials::Credentials;
+use crate::classify::{self, Asked, Inner, Known, Verdict, failure};
+use crate::code::ErrorCode;
+use crate::dialect::{self, Dialect, protocol, standard};
+use crate::fault::Fault;
+use crate::guard::body_limit::{self, Flags};
+use crate::policy::{Mode, NoTransform, Policy, Protocols, Settings, UnknownCodes};
+use crate::request_id::RequestId;
+use request::{AskedFor, RequestFacts};
+
+pub use crate::guard::body_limit::{Meter, Metered};
+pub use event::{Event, Notes, Origin};
+use head::X_REQUEST_ID;
+
+/// A boxed error, as tower has them.
+pub type BoxError = Box<dyn Error + Send + Sync>;
+
+/// What a service's own errors are, asked before the contract's list (F1).
+pub type Classifier = dyn Fn(&(dyn Error + 'static)) -> Option<Fault> + Send + Sync;
+
+/// What is left of a request on HTTP/1 may be read and dropped without closing the connection, where it is declared and
+/// at most this many bytes (G5).
+const CHEAP_REST: u64 = 64 * 1024;
+
+/// How long the first body byte is awaited where the content type is missing and the length unknown (G3).
+const PEEK_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// What is known of a body before a byte of it is read.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct BodyFacts {
+    /// There is none, or it has ended.
+    pub ended: bool,
+    /// At least so many bytes come.
+    pub lower: u64,
+    /// At most so many bytes come, where that is known.
+    pub upper: Option<u64>,
+}
+
+/// One request.
+#[derive(Debug)]
+pub struct Exchange {
+    policy: Arc<Policy>,
+    settings: Settings,
+    id: RequestId,
+    id_header: HeaderValue,
+    credentials: Credentials,
+    request: RequestFacts,
+    limit: Option<u64>,
+    flags: Option<Flags>,
+    asked: Option<Box<AskedFor>>,
+    notes: Option<Box<Notes>>,
+}
+
+/// What to do with a request.
+#[derive(Debug)]
+#[must_use]
+pub enum Admission {
+    /// Forward it. The meter, where there is one, counts the body.
+    Forward(Exchange, Option<Meter>),
+    /// Answer it: the inner service is not called.
+    Answer(Answered),
+    /// Wait this long for the first body byte, then tell [`Pending::first_byte`] (G3).
+    Peek(Pending, Duration),
+}
+
+/// A request whose first body byte decides.
+#[derive(Debug)]
+pub struct Pending {
+    exchange: Exchange,
+    refusal: Fault,
+}
+
+/// What the first byte of a body was.
+#[derive(Debug)]
+pub enum FirstByte {
+    /// There is a body.
+    Data,
+    /// There is none.
+    End,
+    /// It did not come in time.
+    TooSlow,
+    /// Reading failed.
+    Failed(BoxError),
+}
+
+/// An answer of the layer's own, and what to log of it.
+#[derive(Debug)]
+#[must_use]
+pub struct Answered {
+    /// The whole response. On HEAD its body is empty, its `content-length` that of GET (E5).
+    pub reply: Response<Bytes>,
+    /// What to read and drop of the request after the head and before the body (G5).
+    pub linger: Option<Linger>,
+    /// What to log.
+    pub event: Event,
+}
+
+/// How much of what is left of a request is read and dropped, so that the client can read its answer (G5).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Linger {
+    /// At most so many bytes.
+    pub max_bytes: u64,
+    /// At most so long.
+    pub timeout: Duration,
+}
+
+/// What to do with an inner response.
+#[derive(Debug)]
+#[must_use]
+pub enum ResponsePlan {
+    /// Pass the body as it comes.
+    Pass(Tail, Option<Box<Notes>>),
+    /// Pass the head alone: this status has no body (E5).
+    Strip(Tail, Option<Box<Notes>>),
+    /// The head is rewritten: send it with this body instead.
+    Rewrite(Written),
+    /// Drop the response and send this instead.
+    Replace(Box<Answered>),
+    /// Read the body first, at most so many bytes and so long, then tell [`Exchange::response_body`] (R4).
+    Collect(Exchange, u64, Duration),
+}
+
+/// What was read of an error's body.
+#[derive(Clone, Copy, Debug)]
+pub enum Collected<'a> {
+    /// All of it.
+    Whole(&'a [u8]),
+    /// It was too long, came too late, or broke off: the status decides.
+    Unreadable,
+}
+
+/// What to do with a body that was collected.
+#[derive(Debug)]
+#[must_use]
+pub enum Rewritten {
+    /// The head is rewritten: send it with this body instead.
+    Rewrite(Written),
+    /// Send what was read, as it was.
+    Restore(Tail, Option<Box<Notes>>),
+}
+
+/// The body of a rewritten error, and what to log of it.
+#[derive(Debug)]
+#[must_use]
+pub struct Written {
+    /// The body; empty on HEAD.
+    pub body: Bytes,
+    /// What to log.
+    pub event: Event,
+}
+
+/// What outlives the exchange: enough to log a body that fails after its head left (F4).
+#[derive(Debug)]
+pub struct Tail {
+    policy: Arc<Policy>,
+    id: RequestId,
+    settings: Settings,
+}
+
+impl Exchange {
+    /// Takes a request's head: gives it its id, finds its route, and asks the guards.
+    ///
+    /// `id` is asked for a fresh id where no other one holds (I1). The head is changed: `x-request-id`, and
+    /// `traceparent` where the policy says so; the [`RequestId`] goes into the extensions.
+    pub fn begin(
+        policy: Arc<Policy>,
+        head: &mut http::request::Parts,
+        body: BodyFacts,
+        id: impl FnOnce() -> RequestId,
+    ) -> Admission {
+        let (id, id_header, notes) = request::identify(policy.ids(), head, id);
+        let matched = policy.matched(&head.method, head.uri.path());
+        let limit = request::body_limit(&matched);
+        let guarded = request::guard(&policy, &matched, head, body, limit);
+        let exchange = Self {
+            settings: matched.normal,
+            id,
+            id_header,
+            credentials: Credentials::of(&head.headers),
+            request: RequestFacts::of(head, body),
+            limit,
+            flags: (!body.is_empty()).then(Flags::default),
+            asked: policy.rules_ask_path().then(|| AskedFor::of(head)),
+            notes,
+            policy,
+        };
+        match guarded {
+            Ok(None) => exchange.forward(),
+            Ok(Some(refusal)) => Admission::Peek(Pending { exchange, refusal }, PEEK_TIMEOUT),
+            Err(fault) => Admission::Answer(exchange.refuse(fault, None)),
+        }
+    }
+
+    /// The request's id.
+    #[must_use]
+    pub fn request_id(&self) -> RequestId {
+        self.id
+    }
+
+    /// What an inner error is (F1): a body over its limit whatever the error says, then what `classifier` says, then the
+    /// contract's list over the whole chain of causes.
+    ///
+    /// # Panics
+    ///
+    /// If the classifier does, or the error's `source`.
+    pub fn fault_of(&self, error: &(dyn Error + 'static), classifier: Option<&Classifier>) -> Fault {
+        if let Some(fault) = self.over_limit() {
+            return fault;
+        }
+        if let Some(fault) = classifier.and_then(|classify| classify(error)) {
+            return fault;
+        }
+        if let Some(fault) = crate::cause::find::<Fault>(error) {
+            return fault.clone();
+        }
+        self.broken_request().unwrap_or_else(|| failure::of_error(error))
+    }
+
+    /// What an error from `poll_ready` is (F3).
+    ///
+    /// # Panics
+    ///
+    /// If the classifier does, or the error's `source`.
+    pub fn fault_of_readiness(&self, error: &(dyn Error + 'static), classifier: Option<&Classifier>) -> Fault {
+        classifier.and_then(|classify| classify(error)).unwrap_or_else(|| failure::of_readiness(error))
+    }
+
+    /// The inner service was not ready for the request, which was not forwarded (F3).
+    pub fn unready(self, fault: Fault, cause: BoxError) -> Answered {
+        let origin = if is_typed(&cause) { Origin::Fault } else { Origin::Error };
+        let linger = self.linger();
+        self.answer(fault, origin, Some(cause), linger)
+    }
+
+    /// A panic kept the request from being forwarded (F2).
+    pub fn unready_panicked(self, text: Box<str>) -> Answered {
+        let linger = self.linger();
+        self.answer(Fault::new(ErrorCode::INTERNAL_ERROR), Origin::Panic, Some(String::from(text).into()), linger)
+    }
+
+    /// The inner service failed with `cause`, which is `fault` (F1).
+    pub fn failed(self, fault: Fault, cause: BoxError) -> Answered {
+        let origin = if is_typed(&cause) { Origin::Fault } else { Origin::Error };
+        self.answer(fault, origin, Some(cause), None)
+    }
+
+    /// The inner service panicked with this text (F2).
+    pub fn panicked(self, text: Box<str>) -> Answered {
+        let fault = self.over_limit().unwrap_or_else(|| Fault::new(ErrorCode::INTERNAL_ERROR));
+        self.answer(fault, Origin::Panic, Some(String::from(text).into()), None)
+    }
+
+    /// The client went away before its head (F2).
+    pub fn abandoned(self) -> Event {
+        self.event(Origin::Abandoned, None)
+    }
+
+    /// Takes the head of an inner response.
+    pub fn response_head(mut self, head: &mut response::Parts, body: BodyFacts) -> ResponsePlan {
+        if let Some(fault) = self.over_limit() {
+            return ResponsePlan::Replace(Box::new(self.answer(fault, Origin::Guard, None, None)));
+        }
+        self.identify_response(&mut head.headers);
+        if self.settings.mode == Mode::Off {
+            return self.pass();
+        }
+        match head.status.as_u16() {
+            101 | 200..=399 => self.success(head),
+            400..=599 => self.error(head, body),
+            _ => {
+                head.status = StatusCode::BAD_GATEWAY;
+                ResponsePlan::Rewrite(self.write(head, Fault::new(ErrorCode::OTHER), Origin::Inner, None))
+            }
+        }
+    }
+
+    /// Takes what was collected of an inner error's body.
+    pub fn response_body(self, head: &mut response::Parts, body: Collected<'_>) -> Rewritten {
+        let whole = match body {
+            Collected::Whole(body) => Some(body),
+            Collected::Unreadable => None,
+        };
+        match self.classify(head, whole) {
+            Verdict::Rewrite(fault, dialect) => Rewritten::Rewrite(self.write(head, fault, Origin::Inner, dialect)),
+            Verdict::Pass => {
+                self.expose(&mut head.headers);
+                let (tail, notes) = self.tail();
+                Rewritten::Restore(tail, notes)
+            }
+        }
+    }
+
+    fn forward(self) -> Admission {
+        let meter = self.flags.clone().map(|flags| Meter::new(self.limit, flags));
+        Admission::Forward(self, meter)
+    }
+
+    fn success(self, head: &mut response::Parts) -> ResponsePlan {
+        self.expose(&mut head.headers);
+        match head.status.as_u16() {
+            // RFC 9110 §15.3.6 wants an empty 205 framed as such; 204 and 304 have no framing of their own.
+            205 => {
+                head.headers.remove(TRANSFER_ENCODING);
+                head.headers.insert(CONTENT_LENGTH, HeaderValue::from_static("0"));
+                self.strip()
+            }
+            204 | 304 => self.strip(),
+            _ => self.pass(),
+        }
+    }
+
+    fn error(self, head: &mut response::Parts, body: BodyFacts) -> ResponsePlan {
+        if let Some(fault) = head.extensions.get::<Fault>().cloned() {
+            let fault = classify::with_issues(fault).status(head.status);
+            return ResponsePlan::Rewrite(self.write(head, fault, Origin::Fault, None));
+        }
+        if self.passes(&head.headers) {
+            self.expose(&mut head.headers);
+            return self.pass();
+        }
+        let inspect = self.policy.inspect();
+        if self.request.is_head || is_unreadable(&head.headers, body, inspect.max_bytes) {
+            return match self.classify(head, None) {
+                Verdict::Rewrite(fault, dialect) => {
+                    ResponsePlan::Rewrite(self.write(head, fault, Origin::Inner, dialect))
+                }
+                Verdict::Pass => self.pass(),
+            };
+        }
+        ResponsePlan::Collect(self, inspect.max_bytes, inspect.timeout)
+    }
+
+    /// What keeps its shape by its head alone (R9, R10).
+    fn passes(&self, headers: &HeaderMap) -> bool {
+        let no_transform = || {
+            let lines = headers.get_all(CACHE_CONTROL);
+            lines.iter().flat_map(head::list).any(|directive| directive.eq_ignore_ascii_case("no-transform"))
+        };
+        dialect::media_type(headers).is_some_and(protocol::names_itself)
+            || self.settings.no_transform == NoTransform::Respect && no_transform()
+    }
+
+    fn classify(&self, head: &response::Parts, body: Option<&[u8]>) -> Verdict {
+        let inner = Inner { status: head.status, headers: &head.headers, body };
+        let asked = Asked {
+            credentials: &self.credentials,
+            method: self.asked.as_ref().map_or(&Method::GET, |asked| &asked.method),
+            path: self.asked.as_ref().map(|asked| &*asked.path),
+        };
+        let known = Known {
+            codes: self.policy.codes(),
+            rules: self.policy.rules(),
+            by_status: self.settings.unknown_codes == UnknownCodes::ByStatus,
+            protocols_pass: self.settings.protocols == Protocols::Pass,
+        };
+        classify::response(&inner, &asked, &known)
+    }
+
+    /// Writes an inner error anew: head and body.
+    fn write(self, head: &mut response::Parts, fault: Fault, origin: Origin, dialect: Option<Dialect>) -> Written {
+        let body = self.body_of(&fault);
+        add_missing(&mut head.headers, fault.headers());
+        head::rewrite(&mut head.headers, head.status, fault.code(), body.len(), self.request.is_http1);
+        self.expose(&mut head.headers);
+        let body = if self.request.is_head { Bytes::new() } else { body };
+        let status = head.status;
+        let mut event = self.event(origin, cause_of(&fault));
+        event.dialect = dialect;
+        event.status = Some(status);
+        event.code = Some(fault.code().clone());
+        Written { body, event }
+    }
+
+    fn refuse(self, fault: Fault, cause: Option<BoxError>) -> Answered {
+        let linger = self.linger();
+        self.answer(fault, Origin::Guard, cause, linger)
+    }
+
+    /// A reply of the layer's own.
+    fn answer(self, fault: Fault, origin: Origin, cause: Option<BoxError>, linger: Option<Linger>) -> Answered {
+        let fault = classify::with_issues(fault);
+        let body = self.body_of(&fault);
+        let status = fault.status_code();
+        let mut reply = Response::new(Bytes::new());
+        *reply.status_mut() = status;
+        let headers = reply.headers_mut();
+        add_missing(headers, fault.headers());
+        head::rewrite(headers, status, fault.code(), body.len(), self.request.is_http1);
+        self.expose(headers);
+        headers.insert(X_REQUEST_ID, self.id_header.clone());
+        if self.must_close() {
+            headers.insert(CONNECTION, HeaderValue::from_static("close"));
+        }
+        if !self.request.is_head {
+            *reply.body_mut() = body;
+        }
+        let mut event = self.event(origin, cause.or_else(|| cause_of(&fault)));
+        event.status = Some(status);
+        event.code = Some(fault.code().clone());
+        Answered { reply, linger, event }
+    }
+
+    fn body_of(&self, fault: &Fault) -> Bytes {
+        let id = self.id.text();
+        standard::write(fault.code().as_str(), &fault.text(), fault.details_json(), &id).into()
+    }
+
+    /// What is dropped of a request that is still in the adapter's hand (G5). With `Expect` unanswered nothing is:
+    /// reading would invite the upload.
+    fn linger(&self) -> Option<Linger> {
+        let drain = self.policy.drain();
+        let linger = Linger { max_bytes: drain.max_bytes, timeout: drain.timeout };
+        (self.request.has_body && !self.request.expects).then_some(linger)
+    }
+
+    /// Whether bytes of the request may still be on an HTTP/1 connection after the answer (G5).
+    fn must_close(&self) -> bool {
+        let ended = self.flags.as_ref().is_none_or(|flags| flags.has(Flags::ENDED));
+        self.request.is_http1
+            && self.request.has_body
+            && !ended
+            && (self.request.expects || !self.request.cheap_rest)
+    }
+
+    fn over_limit(&self) -> Option<Fault> {
+        let over = self.flags.as_ref().is_some_and(|flags| flags.has(Flags::OVER));
+        if over { self.limit.map(body_limit::too_large) } else { None }
+    }
+
+    /// The client's part in a failure: its body broke off, or came too slowly (F1).
+    fn broken_request(&self) -> Option<Fault> {
+        let flags = self.flags.as_ref()?;
+        if flags.has(Flags::SLOW) {
+            Some(Fault::new(ErrorCode::REQUEST_TIMEOUT))
+        } else if flags.has(Flags::BROKEN) {
+            Some(Fault::new(ErrorCode::BAD_REQUEST))
+        } else {
+            None
+        }
+    }
+
+    /// I3: the inner service's own id gives way, and is noted where it differs.
+    fn identify_response(&mut self, headers: &mut HeaderMap) {
+        if let Some(theirs) = headers.insert(X_REQUEST_ID, self.id_header.clone())
+            && theirs != self.id_header
+        {
+            self.notes.get_or_insert_default().upstream_request_id = Some(request::printable(theirs.as_bytes()));
+        }
+    }
+
+    fn expose(&self, headers: &mut HeaderMap) {
+        if self.settings.expose_headers && self.settings.mode != Mode::Off {
+            head::expose(headers);
+        }
+    }
+
+    fn pass(self) -> ResponsePlan {
+        let (tail, notes) = self.tail();
+        ResponsePlan::Pass(tail, notes)
+    }
+
+    fn strip(self) -> ResponsePlan {
+        let (tail, notes) = self.tail();
+        ResponsePlan::Strip(tail, notes)
+    }
+
+    fn tail(self) -> (Tail, Option<Box<Notes>>) {
+        (Tail { policy: self.policy, id: self.id, settings: self.settings }, self.notes)
+    }
+
+    fn event(self, origin: Origin, cause: Option<BoxError>) -> Event {
+        Event {
+            request_id: self.id,
+            code: None,
+            status: None,
+            origin,
+            dialect: None,
+            cause,
+            notes: self.notes.map(|notes| *notes).unwrap_or_default(),
+            policy: self.policy,
+            settings: self.settings,
+        }
+    }
+}
+
+impl Pending {
+    /// The first byte came, or did not (G3).
+    pub fn first_byte(self, first: FirstByte) -> Admission {
+        let Self { exchange, refusal } = self;
+        let (fault, cause) = match first {
+            FirstByte::End => {
+                if let Some(flags) = &exchange.flags {
+                    Meter::new(None, flags.clone()).request_ended();
+                }
+                return exchange.forward();
+            }
+            FirstByte::Data => (refusal, None),
+            FirstByte::TooSlow => (Fault::new(ErrorCode::REQUEST_TIMEOUT), None),
+            FirstByte::Failed(error) => {
+                if let Some(flags) = &exchange.flags {
+                    Meter::new(None, flags.clone()).request_failed(&*error);
+                }
+                (exchange.fault_of(&*error, None), Some(error))
+            }
+        };
+        Admission::Answer(exchange.refuse(fault, cause))
+    }
+}
+
+impl Tail {
+    /// A body that had begun ended with an error or a panic (F4). The head has left with `status`.
+    pub fn broke_off(self, origin: Origin, cause: BoxError) -> Event {
+        Event {
+            request_id: self.id,
+            code: Some(ErrorCode::INTERNAL_ERROR),
+            status: None,
+            origin,
+            dialect: None,
+            cause: Some(cause),
+            notes: Notes::default(),
+            policy: self.policy,
+            settings: self.settings,
+        }
+    }
+}
+
+impl BodyFacts {
+    /// Whether there is nothing to come.
+    fn is_empty(self) -> bool {
+        self.ended || self.upper == Some(0)
+    }
+}
+
+/// Whether reading a body is of no use: there is none, it is coded (R5), or too long (R4).
+fn is_unreadable(headers: &HeaderMap, body: BodyFacts, max_bytes: u64) -> bool {
+    let coded = || {
+        let lines = headers.get_all(http::header::CONTENT_ENCODING);
+        lines.iter().any(|line| !line.as_bytes().eq_ignore_ascii_case(b"identity"))
+    };
+    body.is_empty() || body.lower > max_bytes || coded()
+}
+
+/// The headers of a fault, where the response has none of that name.
+fn add_missing(headers: &mut HeaderMap, of_fault: &HeaderMap) {
+    for name in of_fault.keys() {
+        if !headers.contains_key(name) {
+            for value in of_fault.get_all(name) {
+                headers.append(name, value.clone());
+            }
+        }
+    }
+}
+
+fn is_typed(cause: &BoxError) -> bool {
+    crate::cause::find::<Fault>(&**cause).is_some()
+}
+
+/// A fault's source is the user's own, and its `Display` is for the adapter to call: it may panic (F2).
+fn cause_of(fault: &Fault) -> Option<BoxError> {
+    fault.source().map(|_| Box::new(fault.clone()) as BoxError)
+}

@@ -1,0 +1,233 @@
+//! Path patterns (rule G0): `GET|POST /a/{one}/{*rest}`, and the one spelling of a path that they are set against.
+//!
+//! Methods are optional, and `GET` covers `HEAD`. A literal segment stands for itself, letter case as it is; `{one}` for
+//! one whole segment that is not empty; `{*rest}`, last, for whatever follows, nothing included.
+//!
+//! Matching is on bytes: a decoded path need not be UTF-8. A pattern that no normalised path could ever match is
+//! refused, because a guard that never asks looks like one that does.
+
+mod parse;
+
+use std::borrow::Cow;
+
+use http::Method;
+use percent_encoding::percent_decode_str;
+
+use self::parse::Parsed;
+use crate::message;
+
+/// A pattern that is right.
+#[derive(Debug)]
+pub(crate) struct Pattern {
+    written: Box<str>,
+    methods: Box<[Method]>,
+    segments: Box<[Segment]>,
+    rest: bool,
+}
+
+/// One segment of a pattern.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Segment {
+    Literal(Box<str>),
+    One,
+}
+
+/// What is left of a path while it is matched: `None` past its last segment.
+pub(crate) type Rest<'p> = Option<&'p [u8]>;
+
+/// Why a setting was refused: the key inside its table, what is wrong, what would be right.
+#[derive(Debug)]
+pub(crate) struct Refused {
+    pub(crate) key: &'static str,
+    pub(crate) wrong: String,
+    pub(crate) right: String,
+}
+
+impl Refused {
+    pub(crate) fn new(key: &'static str, wrong: impl Into<String>, right: impl Into<String>) -> Self {
+        Self { key, wrong: wrong.into(), right: right.into() }
+    }
+
+    /// Refuses a text for clients that is not of E2's form; a policy says what is sent, byte for byte.
+    pub(crate) fn unless_message(key: &'static str, text: &str) -> Result<(), Self> {
+        if message::clean(text).as_deref() == Some(text) {
+            return Ok(());
+        }
+        let right = "write one line of printable text of 1 to 1,024 bytes, without white space around it";
+        Err(Self::new(key, "the text cannot be sent to clients as it is", right))
+    }
+}
+
+impl Pattern {
+    /// Parses a pattern; `key` is what a refusal names.
+    pub(crate) fn parse(key: &'static str, written: &str) -> Result<Self, Refused> {
+        let Parsed { methods, segments, rest } =
+            parse::parse(written).map_err(|(wrong, right)| Refused { key, wrong, right })?;
+        Ok(Self { written: written.into(), methods, segments, rest })
+    }
+
+    /// The pattern as it was given.
+    pub(crate) fn written(&self) -> &str {
+        &self.written
+    }
+
+    pub(crate) fn segments(&self) -> &[Segment] {
+        &self.segments
+    }
+
+    /// Whether it ends in `{*rest}`.
+    pub(crate) fn has_rest(&self) -> bool {
+        self.rest
+    }
+
+    pub(crate) fn covers_method(&self, method: &Method) -> bool {
+        self.methods.is_empty()
+            || self.methods.contains(method)
+            || method == Method::HEAD && self.methods.contains(&Method::GET)
+    }
+
+    /// Where two patterns have the same path, the lower one is the more specific.
+    pub(crate) fn method_rank(&self) -> u8 {
+        match &self.methods[..] {
+            [] => 2,
+            methods if methods.contains(&Method::HEAD) => 0,
+            _ => 1,
+        }
+    }
+
+    /// Whether some method is written in both, or no method in both: `GET` beside `HEAD` is told apart by rank.
+    pub(crate) fn shares_method_with(&self, other: &Self) -> bool {
+        match (&self.methods[..], &other.methods[..]) {
+            ([], []) => true,
+            (methods, others) => methods.iter().any(|method| others.contains(method)),
+        }
+    }
+
+    /// Whether the pattern by itself matches `path`, in the spelling that is given.
+    pub(crate) fn matches(&self, method: &Method, path: &[u8]) -> bool {
+        let Some(mut rest) = segments_of(path) else { return false };
+        for segment in &self.segments {
+            let Some(left) = rest else { return false };
+            let (first, after) = split_segment(left);
+            if !segment.fits(first) {
+                return false;
+            }
+            rest = after;
+        }
+        (self.rest || rest.is_none()) && self.covers_method(method)
+    }
+}
+
+impl Segment {
+    fn fits(&self, segment: &[u8]) -> bool {
+        match self {
+            Self::Literal(literal) => literal.as_bytes() == segment,
+            Self::One => !segment.is_empty(),
+        }
+    }
+}
+
+/// The segments of a path, to be taken one by one; `None` for `*` and for a CONNECT's authority, which are no paths.
+pub(crate) fn segments_of(path: &[u8]) -> Option<Rest<'_>> {
+    let after = path.strip_prefix(b"/")?;
+    Some((!after.is_empty()).then_some(after))
+}
+
+/// The first segment, and what is left behind its slash.
+pub(crate) fn split_segment(path: &[u8]) -> (&[u8], Rest<'_>) {
+    match path.iter().position(|byte| *byte == b'/') {
+        Some(at) => (&path[..at], Some(&path[at + 1..])),
+        None => (path, None),
+    }
+}
+
+/// The one spelling that all spellings of a path share (G0): decoded once, `\` as `/`, dot segments resolved, doubled
+/// and trailing slashes merged. `None` where the path has that spelling already, or is no path.
+pub(crate) fn normalised(path: &str) -> Option<Vec<u8>> {
+    if !path.starts_with('/') || !may_be_respelt(path.as_bytes()) {
+        return None;
+    }
+    let decoded: Cow<'_, [u8]> = percent_decode_str(path).into();
+    let mut segments = Vec::new();
+    for segment in decoded.split(|byte| matches!(byte, b'/' | b'\\')) {
+        match segment {
+            b"" | b"." => {}
+            b".." => drop(segments.pop()),
+            _ => segments.push(segment),
+        }
+    }
+    let normal = if segments.is_empty() { b"/".to_vec() } else { [b"/".as_slice(), &segments.join(&b'/')].concat() };
+    (normal != path.as_bytes()).then_some(normal)
+}
+
+/// Most paths have one spelling alone: they are told by one pass, without an allocation.
+fn may_be_respelt(path: &[u8]) -> bool {
+    let mut previous = b'x';
+    for &byte in path {
+        if matches!(byte, b'%' | b'\\') || previous == b'/' && matches!(byte, b'/' | b'.') {
+            return true;
+        }
+        previous = byte;
+    }
+    previous == b'/' && path.len() > 1
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn matches(pattern: &str, method: Method, path: &str) -> bool {
+        Pattern::parse("match", pattern).unwrap().matches(&method, path.as_bytes())
+    }
+
+    #[test]
+    fn g0_a_pattern_matches_whole_segments() {
+        for (pattern, good, bad) in [
+            ("/", &["/"][..], &["//", "/a", "", "*"][..]),
+            ("/a", &["/a"], &["/a/", "/A", "/ab", "/a/b", "a"]),
+            ("/a/{id}", &["/a/b", "/a/%2F"], &["/a", "/a/", "/a//", "/a/b/"]),
+            ("/a/{*rest}", &["/a", "/a/", "/a//", "/a/b/c"], &["/ab", "/", "/b/a"]),
+            ("/{*rest}", &["/", "//", "/a"], &["*", ""]),
+            ("/{a}/x/{*b}", &["/1/x", "/x/x/x"], &["//x", "/1/y"]),
+            ("/é", &["/é"], &["/%C3%A9"]),
+        ] {
+            for path in good {
+                assert!(matches(pattern, Method::GET, path), "{pattern} {path}");
+            }
+            for path in bad {
+                assert!(!matches(pattern, Method::GET, path), "{pattern} {path}");
+            }
+        }
+    }
+
+    #[test]
+    fn g0_get_covers_head_and_nothing_else() {
+        assert!(matches("GET /a", Method::HEAD, "/a") && !matches("HEAD /a", Method::GET, "/a"));
+        assert!(matches("PUT|PATCH /a", Method::PATCH, "/a") && !matches("PUT|PATCH /a", Method::HEAD, "/a"));
+        assert!(matches("M-SEARCH /a", Method::from_bytes(b"M-SEARCH").unwrap(), "/a"));
+    }
+
+    #[test]
+    fn g0_the_normal_form_resolves_what_servers_resolve() {
+        for (path, normal) in [
+            ("//a//b/", "/a/b"),
+            ("/a/./b/../c", "/a/c"),
+            ("/../../a", "/a"),
+            ("/a/..", "/"),
+            ("/%61%2fb", "/a/b"),
+            ("/x/%2e%2E/a", "/a"),
+            ("/a\\b%5Cc", "/a/b/c"),
+            ("/a%252fb", "/a%2fb"),
+            ("/a%2", "/a%2"),
+            ("/.well-known", "/.well-known"),
+            ("/...", "/..."),
+        ] {
+            let spelt = normalised(path).unwrap_or_else(|| path.into());
+            assert_eq!(String::from_utf8(spelt).unwrap(), normal, "{path}");
+        }
+        assert_eq!(normalised("/a/%ff"), Some(b"/a/\xff".to_vec()));
+        for unchanged in ["/", "/a/b.c", "/.a", "*", "", "%2f"] {
+            assert_eq!(normalised(unchanged), None, "{unchanged}");
+        }
+    }
+}

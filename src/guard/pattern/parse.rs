@@ -1,0 +1,195 @@
+//! Reading a pattern, and the advice for one that is refused.
+
+use http::Method;
+
+use super::Segment;
+
+/// Matching recurses once for each segment of a pattern: this bounds the stack, well above any real route.
+const MAX_SEGMENTS: usize = 64;
+
+/// What is wrong, and what would be right.
+pub(super) type Advice = (String, String);
+
+/// A pattern in parts.
+pub(super) struct Parsed {
+    pub(super) methods: Box<[Method]>,
+    pub(super) segments: Box<[Segment]>,
+    pub(super) rest: bool,
+}
+
+pub(super) fn parse(written: &str) -> Result<Parsed, Advice> {
+    let (methods, path) = split_methods(written)?;
+    let (segments, rest) = parse_path(path)?;
+    Ok(Parsed { methods, segments: segments.into(), rest })
+}
+
+fn advise(wrong: impl Into<String>, right: impl Into<String>) -> Advice {
+    (wrong.into(), right.into())
+}
+
+fn split_methods(written: &str) -> Result<(Box<[Method]>, &str), Advice> {
+    if written.starts_with('/') {
+        return Ok((Box::default(), written));
+    }
+    let (methods, path) = match written.split_once(' ') {
+        Some((methods, path)) if path.starts_with('/') => (methods, path),
+        _ => {
+            let wrong = format!("{written:?} is no path pattern");
+            return Err(advise(wrong, "write a path that begins with / after the methods: \"/x\", \"GET|POST /x\""));
+        }
+    };
+    let mut parsed: Vec<Method> = Vec::new();
+    for name in methods.split('|') {
+        let method = parse_method(name)?;
+        if parsed.contains(&method) {
+            return Err(advise(format!("the method {name} is named twice"), "name each method once"));
+        }
+        parsed.push(method);
+    }
+    Ok((parsed.into(), path))
+}
+
+/// Registered methods (RFC 9110, PATCH, and WebDAV's that are seen in the wild) would be a list to maintain, so that
+/// every upper-case token is one.
+fn parse_method(name: &str) -> Result<Method, Advice> {
+    let right = "write methods in capitals with | between them, as in \"GET|POST /x\"";
+    let shouted = !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_uppercase() || byte == b'-');
+    match Method::from_bytes(name.as_bytes()) {
+        Ok(method) if shouted => Ok(method),
+        _ => Err(advise(format!("{name:?} is no method"), right)),
+    }
+}
+
+fn parse_path(path: &str) -> Result<(Vec<Segment>, bool), Advice> {
+    refuse_characters(path)?;
+    if path.split('/').count() > MAX_SEGMENTS {
+        return Err(advise("the pattern is too long", format!("write at most {MAX_SEGMENTS} segments")));
+    }
+    let Some(inside) = path.strip_prefix('/').filter(|inside| !inside.is_empty()) else {
+        return Ok((Vec::new(), false));
+    };
+    let mut segments = Vec::new();
+    let mut names = Vec::new();
+    let mut written = inside.split('/').peekable();
+    while let Some(segment) = written.next() {
+        let Some(name) = parameter(segment)? else {
+            segments.push(literal(path, segment)?);
+            continue;
+        };
+        let (rest, name) = name.strip_prefix('*').map_or((false, name), |name| (true, name));
+        refuse_name(segment, name, &names)?;
+        if rest && written.peek().is_some() {
+            return Err(advise(format!("{segment} is not the last segment"), "put {*rest} at the end, or write {one}"));
+        }
+        if rest {
+            return Ok((segments, true));
+        }
+        names.push(name);
+        segments.push(Segment::One);
+    }
+    Ok((segments, false))
+}
+
+/// Paths are decoded, and rid of their query, before they are matched.
+fn refuse_characters(path: &str) -> Result<(), Advice> {
+    let wrong = |what: &str| format!("{path:?} has {what}, and no normalised path has");
+    if path.contains('%') {
+        return Err(advise(wrong("a %"), "write the decoded character itself"));
+    }
+    if path.contains('\\') {
+        return Err(advise(wrong("a backslash"), "write /"));
+    }
+    if path.contains(['?', '#']) {
+        return Err(advise(wrong("a query or fragment"), "leave it out: routes are told by their path alone"));
+    }
+    if path.contains("//") || path.len() > 1 && path.ends_with('/') {
+        return Err(advise(wrong("an empty segment"), "leave out doubled and trailing slashes: they are merged"));
+    }
+    if path.chars().any(char::is_control) || path.ends_with(' ') {
+        return Err(advise(wrong("a control character or a space at its end"), "leave it out"));
+    }
+    Ok(())
+}
+
+/// The inside of a segment in braces.
+fn parameter(segment: &str) -> Result<Option<&str>, Advice> {
+    if !segment.contains(['{', '}']) {
+        return Ok(None);
+    }
+    match segment.strip_prefix('{').and_then(|inside| inside.strip_suffix('}')) {
+        Some(inside) if !inside.contains(['{', '}']) => Ok(Some(inside)),
+        _ => Err(advise(
+            format!("{segment:?} is neither a literal segment nor a whole parameter"),
+            "a parameter is a whole segment, as in /files/{name}",
+        )),
+    }
+}
+
+fn refuse_name(segment: &str, name: &str, names: &[&str]) -> Result<(), Advice> {
+    if name.is_empty() || !name.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.')) {
+        return Err(advise(format!("{segment} has no proper name"), "name it with letters and digits, as in {id}"));
+    }
+    if names.contains(&name) {
+        return Err(advise(format!("{segment} is there twice"), "give each parameter a name of its own"));
+    }
+    Ok(())
+}
+
+fn literal(path: &str, segment: &str) -> Result<Segment, Advice> {
+    match segment {
+        "." | ".." => Err(advise(format!("{path:?} has a dot segment"), "write the path that it resolves to")),
+        // Other routers' syntax: taken literally, it would guard nothing.
+        _ if segment.starts_with([':', '*', '<']) => {
+            Err(advise(format!("{segment:?} is no parameter here"), "write {one} for a segment, {*rest} for all"))
+        }
+        _ => Ok(Segment::Literal(segment.into())),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn m2_a_pattern_that_could_never_match_is_refused_with_advice() {
+        let deep = "/a".repeat(MAX_SEGMENTS);
+        for (written, advice) in [
+            ("", "begins with /"),
+            ("a", "begins with /"),
+            ("GET", "begins with /"),
+            ("GET a", "begins with /"),
+            ("GET  /a", "begins with /"),
+            ("get /a", "in capitals"),
+            ("GET|/a", "begins with /"),
+            ("GET| /a", "in capitals"),
+            ("GET|GET /a", "each method once"),
+            ("/{*a}/b", "at the end"),
+            ("/a{b}", "a whole segment"),
+            ("/{a}.json", "a whole segment"),
+            ("/{a}{b}", "a whole segment"),
+            ("/{", "a whole segment"),
+            ("/{}", "letters and digits"),
+            ("/{*}", "letters and digits"),
+            ("/{a b}", "letters and digits"),
+            ("/{a}/{a}", "a name of its own"),
+            ("/{a}/{*a}", "a name of its own"),
+            ("/:id", "write {one}"),
+            ("/<id>", "write {one}"),
+            ("/*", "write {one}"),
+            ("//", "doubled and trailing slashes"),
+            ("/a//b", "doubled and trailing slashes"),
+            ("/a/", "doubled and trailing slashes"),
+            ("/./a", "resolves to"),
+            ("/a/..", "resolves to"),
+            ("/a\\b", "write /"),
+            ("/a%20b", "the decoded character"),
+            ("/a?b", "their path alone"),
+            ("/a#b", "their path alone"),
+            ("/a\n", "leave it out"),
+            (deep.as_str(), "at most 64"),
+        ] {
+            let refused = parse(written).err().expect(written);
+            assert!(refused.1.contains(advice), "{written}: {refused:?}");
+        }
+    }
+}

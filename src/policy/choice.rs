@@ -1,0 +1,95 @@
+//! The closed choices of a policy: a word each in the policy file.
+
+/// An enum whose values have a word each in the policy file; the first is what holds where nothing is said.
+macro_rules! words {
+    ($($(#[$doc:meta])* $name:ident { $($(#[$of:meta])* $variant:ident = $word:literal,)* })*) => {$(
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+        pub enum $name {
+            $($(#[$of])* $variant,)*
+        }
+
+        impl $name {
+            /// The word that stands for it in the policy file.
+            #[must_use]
+            pub const fn as_str(self) -> &'static str {
+                match self {
+                    $(Self::$variant => $word,)*
+                }
+            }
+        }
+
+        impl Word for $name {
+            const ALL: &'static [Self] = &[$(Self::$variant,)*];
+
+            fn word(self) -> &'static str {
+                self.as_str()
+            }
+        }
+    )*};
+}
+
+/// A closed choice of the policy file.
+#[cfg_attr(not(feature = "policy-file"), allow(dead_code, reason = "the policy file alone reads words"))]
+pub(super) trait Word: Copy + 'static {
+    const ALL: &'static [Self];
+
+    fn word(self) -> &'static str;
+}
+
+words! {
+    /// What the layer does on a route (rule M1).
+    #[non_exhaustive]
+    Mode {
+        /// Everything: guards answer, inner errors are rewritten.
+        #[default]
+        Enforce = "enforce",
+        /// Nothing but the id and the answers to failures.
+        Off = "off",
+    }
+
+    /// Whether a sender's request id is kept (rule I2).
+    Trust {
+        /// Every request gets an id of its own.
+        #[default]
+        Never = "never",
+        /// A well-formed id is kept.
+        Valid = "valid",
+    }
+
+    /// What becomes of a code that only an inner process knows (rule E2).
+    UnknownCodes {
+        /// It passes.
+        #[default]
+        Keep = "keep",
+        /// It becomes the generic code of its status.
+        ByStatus = "by_status",
+    }
+
+    /// What `cache-control: no-transform` on an inner error means (rule R9).
+    NoTransform {
+        /// It binds proxies, not this layer: the error is rewritten.
+        #[default]
+        Rewrite = "rewrite",
+        /// The error passes.
+        Respect = "respect",
+    }
+
+    /// What becomes of JSON-RPC and OAuth errors (rule R10).
+    Protocols {
+        /// They keep their own shape.
+        #[default]
+        Pass = "pass",
+        /// They are rewritten like any other error.
+        Rewrite = "rewrite",
+    }
+
+    /// Whether the guards hold for a CORS preflight (rule G0).
+    Preflight {
+        /// It passes them: browsers never send credentials with it.
+        #[default]
+        Pass = "pass",
+        /// They hold for it, too.
+        Guard = "guard",
+    }
+}

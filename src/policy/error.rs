@@ -1,0 +1,129 @@
+//! Why a policy was refused: for the operator, never for a client.
+
+use std::error::Error;
+use std::fmt;
+
+use crate::guard::pattern::Refused;
+
+/// Why a policy was refused (rule M2): the file, the line and the key, what is wrong, and what would be right.
+///
+/// Nothing of a policy that was refused takes effect.
+///
+/// ```
+/// use tower_error_envelope::Policy;
+///
+/// let error = Policy::from_toml("policy.toml", "version = 1\n[defaults]\nmode = \"of\"\n").unwrap_err();
+/// assert_eq!((error.file(), error.line(), error.key()), (Some("policy.toml"), Some(3), Some("defaults.mode")));
+/// assert_eq!(
+///     error.to_string(),
+///     "policy.toml:3: defaults.mode: unknown mode \"of\"; did you mean \"off\"? Known are \"enforce\" and \"off\""
+/// );
+/// ```
+pub struct PolicyError(Box<Inner>);
+
+#[derive(Default)]
+struct Inner {
+    file: Option<String>,
+    line: Option<usize>,
+    key: Option<String>,
+    wrong: String,
+    right: String,
+    source: Option<Box<dyn Error + Send + Sync>>,
+}
+
+impl PolicyError {
+    pub(super) fn new(key: Option<String>, wrong: impl Into<String>, right: impl Into<String>) -> Self {
+        Self(Box::new(Inner { key, wrong: wrong.into(), right: right.into(), ..Inner::default() }))
+    }
+
+    #[cfg(feature = "policy-file")]
+    pub(super) fn in_file(mut self, file: &str, line: Option<usize>) -> Self {
+        self.0.file = Some(file.to_owned());
+        self.0.line = line;
+        self
+    }
+
+    #[cfg(feature = "policy-file")]
+    pub(super) fn caused_by(mut self, source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+        self.0.source = Some(source.into());
+        self
+    }
+
+    /// The file, as it was named; `None` for a policy that was built in Rust.
+    #[must_use]
+    pub fn file(&self) -> Option<&str> {
+        self.0.file.as_deref()
+    }
+
+    /// The line in the file, from 1.
+    #[must_use]
+    pub fn line(&self) -> Option<usize> {
+        self.0.line
+    }
+
+    /// The key: `route[0].body_limit` in a file (tables of an array count from 0), `route "POST /x": body_limit` in
+    /// Rust. `None` where the file cannot be read or parsed.
+    #[must_use]
+    pub fn key(&self) -> Option<&str> {
+        self.0.key.as_deref()
+    }
+}
+
+impl fmt::Display for PolicyError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Inner { file, line, key, wrong, right, .. } = &*self.0;
+        match (file, line) {
+            (Some(file), Some(line)) => write!(f, "{file}:{line}: ")?,
+            (Some(file), None) => write!(f, "{file}: ")?,
+            (None, _) => {}
+        }
+        if let Some(key) = key {
+            write!(f, "{key}: ")?;
+        }
+        write!(f, "{wrong}; {right}")
+    }
+}
+
+impl fmt::Debug for PolicyError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "PolicyError({:?})", self.to_string())
+    }
+}
+
+impl Error for PolicyError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        self.0.source.as_deref().map(|source| source as _)
+    }
+}
+
+/// A table of a policy.
+#[derive(Debug)]
+pub(super) enum Place {
+    Defaults,
+    Inspect,
+    Drain,
+    Header(String),
+    Code(usize),
+    Map(usize),
+    Route(usize),
+}
+
+/// What is wrong where, before it is known whether a file or Rust said it.
+#[derive(Debug)]
+pub(super) struct Problem {
+    pub(super) place: Place,
+    pub(super) refused: Refused,
+    /// The other of two tables that cannot be together.
+    #[cfg_attr(not(feature = "policy-file"), allow(dead_code, reason = "only a file has a line to name"))]
+    pub(super) beside: Option<Place>,
+}
+
+impl Refused {
+    pub(super) fn at(self, place: Place) -> Problem {
+        Problem { place, refused: self, beside: None }
+    }
+
+    pub(super) fn beside(self, place: Place, other: Place) -> Problem {
+        Problem { place, refused: self, beside: Some(other) }
+    }
+}

@@ -1,0 +1,147 @@
+//! A TOML document whose every table and value knows its line and its key.
+
+use toml::Spanned;
+use toml::de::DeTable;
+
+use super::Step;
+use super::value::{Value, nearest};
+use crate::policy::error::{Place, PolicyError};
+
+/// A parsed file.
+pub(super) struct Document<'a> {
+    file: &'a str,
+    text: &'a str,
+    root: DeTable<'a>,
+}
+
+impl<'a> Document<'a> {
+    pub(super) fn parse(file: &'a str, text: &'a str) -> Result<Self, PolicyError> {
+        match DeTable::parse(text) {
+            Ok(root) => Ok(Self { file, text, root: root.into_inner() }),
+            Err(error) => {
+                let line = error.span().map(|span| line_of(text.as_bytes(), span.start));
+                let wrong = format!("this is no TOML: {}", error.message());
+                Err(PolicyError::new(None, wrong, "see https://toml.io for the syntax")
+                    .in_file(file, line)
+                    .caused_by(error))
+            }
+        }
+    }
+
+    pub(super) fn root(&self) -> Table<'_> {
+        Table { document: self, key: String::new(), at: 0, entries: &self.root }
+    }
+
+    /// The line of a table's key, or of the table where the key is not there, and the table's dotted key.
+    pub(super) fn locate(&self, place: &Place, key: &str) -> (usize, String) {
+        let (table, step) = place.steps();
+        let of_name = self.root.get_key_value(table);
+        let (inner, dotted) = match step {
+            None => (of_name, table.to_owned()),
+            Some(Step::Name(name)) => {
+                (of_name.and_then(|(_, tables)| tables.get_ref().as_table()?.get_key_value(name)), dotted(table, name))
+            }
+            Some(Step::Index(index)) => {
+                let element = of_name.and_then(|(name, tables)| Some((name, tables.get_ref().get(index)?)));
+                (element, format!("{table}[{index}]"))
+            }
+        };
+        let at = inner.map(|(_, value)| match value.get_ref().as_table().and_then(|inner| inner.get_key_value(key)) {
+            Some((key, _)) => key.span().start,
+            None => value.span().start,
+        });
+        (line_of(self.text.as_bytes(), at.unwrap_or_default()), dotted)
+    }
+
+    pub(super) fn refused(
+        &self,
+        line: usize,
+        key: String,
+        wrong: impl Into<String>,
+        right: impl Into<String>,
+    ) -> PolicyError {
+        PolicyError::new(Some(key), wrong, right).in_file(self.file, Some(line))
+    }
+
+    pub(super) fn refused_at(&self, at: usize, key: &str, wrong: String, right: String) -> PolicyError {
+        self.refused(line_of(self.text.as_bytes(), at), key.to_owned(), wrong, right)
+    }
+}
+
+/// A table, and the key that leads to it.
+pub(super) struct Table<'a> {
+    document: &'a Document<'a>,
+    key: String,
+    at: usize,
+    entries: &'a DeTable<'a>,
+}
+
+impl<'a> Table<'a> {
+    pub(super) fn get(&self, key: &str) -> Option<Value<'a>> {
+        let (name, value) = self.entries.get_key_value(key)?;
+        let at = name.span().start;
+        Some(Value { document: self.document, key: self.key_of(key), at, value: value.get_ref() })
+    }
+
+    pub(super) fn required(&self, key: &str) -> Result<Value<'a>, PolicyError> {
+        self.get(key).ok_or_else(|| {
+            let right = match key {
+                "version" => "write version = 1 at the top".to_owned(),
+                _ => format!("add {key} = … to the table"),
+            };
+            self.document.refused_at(self.at, &self.key_of(key), "the key is missing".to_owned(), right)
+        })
+    }
+
+    /// Refuses keys beyond these.
+    pub(super) fn only(&self, known: &[&'static str]) -> Result<(), PolicyError> {
+        let unknown = self.entries.keys().filter(|key| !known.contains(&key.get_ref().as_ref()));
+        let Some(key) = unknown.min_by_key(|key| key.span().start) else { return Ok(()) };
+        let name = key.get_ref();
+        let right = nearest(name, known.iter().copied());
+        Err(self.document.refused_at(key.span().start, &self.key_of(name), format!("unknown key {name:?}"), right))
+    }
+
+    /// The table of that name.
+    pub(super) fn table(&self, key: &str) -> Result<Option<Self>, PolicyError> {
+        self.get(key).map(|value| value.table(&format!("write a table [{}]", self.key_of(key)))).transpose()
+    }
+
+    /// The tables of that name: `[[name]]`.
+    pub(super) fn tables(&self, key: &str) -> Result<Vec<Self>, PolicyError> {
+        let Some(value) = self.get(key) else { return Ok(Vec::new()) };
+        let right = format!("write [[{key}]] with two brackets, once for each");
+        if !value.value.is_array() {
+            return Err(value.refused("this is not a list of tables", right));
+        }
+        value.elements()?.iter().map(|element| element.table(&right)).collect()
+    }
+
+    /// The tables inside, by name.
+    pub(super) fn children(&self) -> Result<Vec<(String, Self)>, PolicyError> {
+        let mut children = Vec::new();
+        for name in self.entries.keys().map(Spanned::get_ref) {
+            children.extend(self.table(name)?.map(|table| (name.to_string(), table)));
+        }
+        Ok(children)
+    }
+
+    pub(super) fn new(document: &'a Document<'a>, key: String, at: usize, entries: &'a DeTable<'a>) -> Self {
+        Self { document, key, at, entries }
+    }
+
+    fn key_of(&self, key: &str) -> String {
+        if self.key.is_empty() { key.to_owned() } else { dotted(&self.key, key) }
+    }
+}
+
+/// The line of a byte, from 1.
+pub(super) fn line_of(text: &[u8], at: usize) -> usize {
+    text.iter().take(at).filter(|byte| **byte == b'\n').count() + 1
+}
+
+/// `table.key`, the key quoted where TOML wants it quoted.
+fn dotted(table: &str, key: &str) -> String {
+    let bare = !key.is_empty() && key.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-'));
+    if bare { format!("{table}.{key}") } else { format!("{table}.{key:?}") }
+}

@@ -1,0 +1,103 @@
+//! Many patterns at once: which of them match a path, the most specific first (rule G0).
+//!
+//! A trie of segments. At each segment the literal child is visited before the `{one}` child, and both before the
+//! `{*rest}` of the node itself; what ends at a node comes before its `{*rest}`, and a method before none. That walk is
+//! the order of specificity, so that nothing is collected or sorted. Routes that share no segment with the path are
+//! never looked at.
+
+use std::collections::HashMap;
+use std::fmt;
+
+use http::Method;
+
+use crate::guard::pattern::{Pattern, Rest, Segment, segments_of, split_segment};
+
+/// Patterns, known by their places in the list that they came in.
+#[derive(Default)]
+pub(super) struct Matcher {
+    patterns: Box<[Pattern]>,
+    root: Node,
+}
+
+#[derive(Default)]
+struct Node {
+    literals: HashMap<Box<[u8]>, Node>,
+    one: Option<Box<Node>>,
+    ends: Vec<usize>,
+    rests: Vec<usize>,
+}
+
+/// Two patterns that some request would match with neither before the other.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Clash {
+    pub(super) first: usize,
+    pub(super) second: usize,
+}
+
+impl Matcher {
+    pub(super) fn new(patterns: Vec<Pattern>) -> Result<Self, Clash> {
+        let mut root = Node::default();
+        for (second, pattern) in patterns.iter().enumerate() {
+            let beside = root.same_path(pattern);
+            if let Some(&first) = beside.iter().find(|first| patterns[**first].shares_method_with(pattern)) {
+                return Err(Clash { first, second });
+            }
+            beside.push(second);
+            beside.sort_by_key(|index| patterns[*index].method_rank());
+        }
+        Ok(Self { patterns: patterns.into(), root })
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.patterns.is_empty()
+    }
+
+    pub(super) fn pattern(&self, index: usize) -> Option<&Pattern> {
+        self.patterns.get(index)
+    }
+
+    /// Visits all that match, the most specific first.
+    pub(super) fn each_match(&self, method: &Method, path: &[u8], visit: &mut impl FnMut(usize)) {
+        let Some(rest) = segments_of(path) else { return };
+        self.root.walk(rest, &mut |index| {
+            if self.patterns[index].covers_method(method) {
+                visit(index);
+            }
+        });
+    }
+}
+
+impl Node {
+    fn walk(&self, path: Rest<'_>, visit: &mut impl FnMut(usize)) {
+        if let Some(left) = path {
+            let (segment, rest) = split_segment(left);
+            if let Some(literal) = self.literals.get(segment) {
+                literal.walk(rest, visit);
+            }
+            if let Some(one) = self.one.as_ref().filter(|_| !segment.is_empty()) {
+                one.walk(rest, visit);
+            }
+        } else {
+            self.ends.iter().copied().for_each(&mut *visit);
+        }
+        self.rests.iter().copied().for_each(visit);
+    }
+
+    /// The patterns of the same path, whatever its parameters are called.
+    fn same_path(&mut self, pattern: &Pattern) -> &mut Vec<usize> {
+        let mut node = self;
+        for segment in pattern.segments() {
+            node = match segment {
+                Segment::Literal(literal) => node.literals.entry(literal.as_bytes().into()).or_default(),
+                Segment::One => node.one.get_or_insert_default(),
+            };
+        }
+        if pattern.has_rest() { &mut node.rests } else { &mut node.ends }
+    }
+}
+
+impl fmt::Debug for Matcher {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.patterns.iter().map(Pattern::written)).finish()
+    }
+}

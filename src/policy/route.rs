@@ -1,0 +1,117 @@
+//! Routes: a pattern, and what holds for the requests that it matches.
+
+use super::settings::Keys;
+
+/// Settings for the requests that a pattern matches: `[[route]]` in the policy file (rule G0).
+///
+/// The pattern is a path of literal segments, `{one}` for one segment, and `{*rest}` at the end for all that follows,
+/// after the methods that it holds for, if not for all: `"GET|POST /files/{*path}"`. `GET` covers `HEAD`.
+///
+/// What a route does not set comes from the next less specific one that matches too, and at last from the policy.
+///
+/// ```
+/// use tower_error_envelope::{Mode, Policy, Route};
+///
+/// let policy = Policy::builder()
+///     .route(Route::new("POST /api/v1/sessions/{uuid}/commands/{*command}").body_limit(64 * 1024).json(true))
+///     .route(Route::new("/oauth/{*rest}").mode(Mode::Off))
+///     .build();
+/// assert!(policy.is_ok());
+/// ```
+#[derive(Clone, Debug)]
+#[must_use]
+pub struct Route {
+    pub(super) pattern: String,
+    pub(super) keys: Keys,
+}
+
+impl Route {
+    /// A route that sets nothing yet. A pattern that is wrong is refused when the policy is built.
+    pub fn new(pattern: impl Into<String>) -> Self {
+        Self { pattern: pattern.into(), keys: Keys::default() }
+    }
+}
+
+/// The same setters for a route and, as defaults, for the policy.
+macro_rules! setters {
+    ($of:ty) => {
+        impl $of {
+            /// Sets what the layer does: [`Mode::Enforce`](crate::Mode) by default.
+            pub fn mode(mut self, mode: $crate::policy::Mode) -> Self {
+                self.keys.mode = Some(mode);
+                self
+            }
+
+            /// Sets the longest request body in bytes (rule G4): 1 MiB by default.
+            pub fn body_limit(mut self, bytes: u64) -> Self {
+                self.keys.body_limit = Some(Some(bytes));
+                self
+            }
+
+            /// Lifts the limit of request bodies.
+            pub fn no_body_limit(mut self) -> Self {
+                self.keys.body_limit = Some(None);
+                self
+            }
+
+            /// Whether request bodies must be `application/json` (rule G3): not by default. `false` asks for no type.
+            pub fn json(mut self, json: bool) -> Self {
+                self.keys.json = Some(json);
+                self
+            }
+
+            /// Sets the media types that request bodies may have (rule G3), instead of `json`. An empty list asks for
+            /// none.
+            pub fn content_types<T: Into<String>>(mut self, types: impl IntoIterator<Item = T>) -> Self {
+                self.keys.content_types = Some(types.into_iter().map(Into::into).collect());
+                self
+            }
+
+            /// Sets the headers that requests must carry (rule G1), by the names that the policy gives them. An empty
+            /// list asks for none.
+            pub fn require_headers<T: Into<String>>(mut self, names: impl IntoIterator<Item = T>) -> Self {
+                self.keys.require_headers = Some(names.into_iter().map(Into::into).collect());
+                self
+            }
+
+            /// Sets what becomes of codes that only an inner process knows (rule E2).
+            pub fn unknown_codes(mut self, unknown_codes: $crate::policy::UnknownCodes) -> Self {
+                self.keys.unknown_codes = Some(unknown_codes);
+                self
+            }
+
+            /// Sets what `no-transform` means (rule R9).
+            pub fn no_transform(mut self, no_transform: $crate::policy::NoTransform) -> Self {
+                self.keys.no_transform = Some(no_transform);
+                self
+            }
+
+            /// Sets what becomes of JSON-RPC and OAuth errors (rule R10).
+            pub fn protocols(mut self, protocols: $crate::policy::Protocols) -> Self {
+                self.keys.protocols = Some(protocols);
+                self
+            }
+
+            /// Sets whether guards hold for CORS preflights (rule G0).
+            pub fn preflight(mut self, preflight: $crate::policy::Preflight) -> Self {
+                self.keys.preflight = Some(preflight);
+                self
+            }
+
+            /// Whether browsers may read the id and the code (rule E4): by default they may.
+            pub fn expose_headers(mut self, expose_headers: bool) -> Self {
+                self.keys.expose_headers = Some(expose_headers);
+                self
+            }
+
+            /// Whether a client may ask for another shape with `Accept` (rule R11): by default it may.
+            pub fn negotiate(mut self, negotiate: bool) -> Self {
+                self.keys.negotiate = Some(negotiate);
+                self
+            }
+        }
+    };
+}
+
+setters!(Route);
+setters!(super::PolicyBuilder);

@@ -1,0 +1,175 @@
+//! A driver over all cases: which are its own, which wait for something that this build cannot yet, which fail.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use super::HAS;
+use super::always::SECRET;
+use super::check::{self, Problems};
+use super::format::Case;
+use super::load;
+use super::seen::{Exchanged, Run};
+
+pub(super) trait Driver: Sync {
+    fn name(&self) -> &'static str;
+
+    fn run(&self, case: &Case) -> Outcome;
+
+    /// The cases in lots that must run one after the other; lots run beside each other.
+    fn lots(&self, cases: Vec<Case>) -> Vec<Vec<Case>> {
+        vec![cases]
+    }
+}
+
+pub(super) enum Outcome {
+    Ran(Run),
+    /// Not for this driver, and why.
+    NotMine(&'static str),
+}
+
+/// Deep JSON is compared by recursion: thousands of brackets, some frames each.
+const STACK: usize = 512 << 20;
+
+/// Lots at a time: most of the time is spent waiting for sockets and time-outs.
+const WORKERS: usize = 8;
+
+/// Runs all cases, prints one line, and fails with a list of what is wrong.
+pub(super) fn all(driver: &impl Driver) {
+    quiet_panics();
+    let mut tally = Tally::default();
+    let mine = load::cases().into_iter().filter(|case| tally.takes(driver, case)).collect();
+    let lots = driver.lots(mine);
+    let (next, results) = (AtomicUsize::new(0), Mutex::new(Vec::new()));
+    let work = || {
+        while let Some(lot) = lots.get(next.fetch_add(1, Ordering::Relaxed)) {
+            for case in lot {
+                let result = judged(driver, case);
+                results.lock().expect("no panic under the lock").push((case.name.clone(), result));
+            }
+        }
+    };
+    std::thread::scope(|scope| {
+        for _ in 0..WORKERS.min(lots.len()) {
+            std::thread::Builder::new().stack_size(STACK).spawn_scoped(scope, work).expect("a thread");
+        }
+    });
+    results.into_inner().expect("no panic under the lock").into_iter().for_each(|(_, result)| tally.add(result));
+    tally.report(driver.name());
+}
+
+enum Judged {
+    Holds,
+    Fails(String),
+    NotMine(&'static str),
+}
+
+/// A panic that gets out of the layer, or one of the runner, is a failure of its case and not of those after it.
+fn judged(driver: &impl Driver, case: &Case) -> Judged {
+    let ran = catch_unwind(AssertUnwindSafe(|| match driver.run(case) {
+        Outcome::NotMine(why) => Judged::NotMine(why),
+        Outcome::Ran(run) => match check::problems(case, &run) {
+            problems if problems.is_empty() => Judged::Holds,
+            problems => Judged::Fails(told(case, &problems, &run)),
+        },
+    }));
+    ran.unwrap_or_else(|panic| {
+        let text = panic.downcast_ref::<String>().cloned();
+        let text = text.or_else(|| panic.downcast_ref::<&str>().map(|text| (*text).to_owned())).unwrap_or_default();
+        Judged::Fails(told(case, &vec![("F2", format!("a panic came through: {text}"))], &Run::default()))
+    })
+}
+
+#[derive(Default)]
+struct Tally {
+    ran: usize,
+    failed: Vec<String>,
+    not_mine: BTreeMap<&'static str, usize>,
+    waiting: usize,
+    words: BTreeMap<String, usize>,
+}
+
+impl Tally {
+    fn takes(&mut self, driver: &impl Driver, case: &Case) -> bool {
+        let lacks: Vec<&String> = case.needs.iter().filter(|word| !HAS.contains(&word.as_str())).collect();
+        if !named(driver.name(), case) {
+            *self.not_mine.entry("the case names other drivers").or_default() += 1;
+            return false;
+        }
+        self.waiting += usize::from(!lacks.is_empty());
+        for word in &lacks {
+            *self.words.entry((*word).clone()).or_default() += 1;
+        }
+        lacks.is_empty()
+    }
+
+    fn add(&mut self, result: Judged) {
+        match result {
+            Judged::NotMine(why) => *self.not_mine.entry(why).or_default() += 1,
+            Judged::Holds => self.ran += 1,
+            Judged::Fails(text) => {
+                self.ran += 1;
+                self.failed.push(text);
+            }
+        }
+    }
+
+    fn report(mut self, driver: &str) {
+        self.failed.sort();
+        let Self { ran, failed, not_mine, waiting, words } = self;
+        let listed = |counts: Vec<(String, usize)>| {
+            counts.into_iter().map(|(what, count)| format!("{what} {count}")).collect::<Vec<_>>().join(", ")
+        };
+        let words = listed(words.into_iter().collect());
+        let reasons = listed(not_mine.iter().map(|(why, count)| ((*why).to_owned(), *count)).collect());
+        let (others, count) = (not_mine.values().sum::<usize>(), failed.len());
+        let line = format!(
+            "{driver}: {ran} ran, {count} failed, {others} not for this driver ({reasons}), {waiting} waiting: {words}"
+        );
+        // Not `println!`, which the test harness keeps to itself when a test passes.
+        let _ = std::io::Write::write_all(&mut std::io::stderr(), format!("{line}\n").as_bytes());
+        assert!(failed.is_empty(), "{line}\n\n{}", failed.join("\n"));
+        assert!(ran > 0 || std::env::var_os("CASES").is_some(), "{line}: a driver that runs nothing proves nothing");
+    }
+}
+
+/// `gateway` stands for both of its drivers.
+fn named(driver: &str, case: &Case) -> bool {
+    let Some(drivers) = &case.drivers else { return true };
+    drivers.iter().any(|name| name == driver || driver.split('-').next() == Some(name))
+}
+
+fn told(case: &Case, problems: &Problems, run: &Run) -> String {
+    let mut text = format!("{} [{}] {}\n", case.name, case.rules.join(" "), case.why);
+    for (rule, what) in problems {
+        let _ = writeln!(text, "  {rule}: {what}");
+    }
+    run.exchanges.iter().take(2).for_each(|exchanged| came(&mut text, exchanged));
+    text
+}
+
+fn came(text: &mut String, exchanged: &Exchanged) {
+    let Ok(response) = &exchanged.response else { return };
+    let _ = writeln!(text, "  < {} ({:?})", response.status, response.end);
+    for (name, value) in &response.headers {
+        let _ = writeln!(text, "  < {name}: {}", String::from_utf8_lossy(value));
+    }
+    let body = String::from_utf8_lossy(&response.body);
+    let _ = writeln!(text, "  < {}", body.chars().take(600).collect::<String>());
+}
+
+/// The panics that cases ask for would fill the screen.
+fn quiet_panics() {
+    static ONCE: std::sync::Once = std::sync::Once::new();
+    ONCE.call_once(|| {
+        let loud = std::panic::take_hook();
+        std::panic::set_hook(Box::new(move |panic| {
+            let asked = panic.payload_as_str().is_some_and(|text| text == SECRET);
+            if !asked {
+                loud(panic);
+            }
+        }));
+    });
+}

@@ -1,0 +1,47 @@
+//! What the layer logs on this thread. One subscriber for the whole process, because tracing caches for each callsite
+//! whether anybody listens: a subscriber for a thread alone would depend on which test came first.
+
+use std::cell::RefCell;
+use std::io;
+use std::sync::OnceLock;
+
+use tracing_subscriber::fmt::MakeWriter;
+
+thread_local! {
+    static LINES: RefCell<Option<Vec<u8>>> = const { RefCell::new(None) };
+}
+
+/// Runs `work` and gives what this thread logged meanwhile, of every level.
+pub(crate) fn captured<T>(work: impl FnOnce() -> T) -> (T, String) {
+    static INSTALLED: OnceLock<()> = OnceLock::new();
+    INSTALLED.get_or_init(|| {
+        let format = tracing_subscriber::fmt().with_ansi(false).with_max_level(tracing::Level::TRACE);
+        tracing::subscriber::set_global_default(format.with_writer(ThreadLines).finish())
+            .expect("the only subscriber of the integration binary is this one");
+    });
+    LINES.set(Some(Vec::new()));
+    let value = work();
+    let lines = LINES.take().unwrap_or_default();
+    (value, String::from_utf8_lossy(&lines).into_owned())
+}
+
+struct ThreadLines;
+
+impl<'a> MakeWriter<'a> for ThreadLines {
+    type Writer = ThreadLines;
+
+    fn make_writer(&'a self) -> ThreadLines {
+        ThreadLines
+    }
+}
+
+impl io::Write for ThreadLines {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        LINES.with_borrow_mut(|lines| lines.iter_mut().for_each(|lines| lines.extend_from_slice(bytes)));
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}

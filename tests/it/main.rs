@@ -1,0 +1,5 @@
+//! The one integration binary.
+#![allow(clippy::disallowed_methods, reason = "tests measure real time and start their own tasks")]
+
+mod cases;
+mod copies;
