@@ -123,10 +123,6 @@ impl Fault {
         &self.0.headers
     }
 
-    pub(crate) fn raw_details(&self) -> Option<&RawValue> {
-        self.0.details.as_deref()
-    }
-
     pub(crate) fn with_raw_details(mut self, details: Option<Box<RawValue>>) -> Self {
         self.0.details = details;
         self

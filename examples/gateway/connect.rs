@@ -8,38 +8,23 @@ use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
-use http::Uri;
+use http::uri::Authority;
 use hyper::rt::{Read, ReadBufCursor, Write};
-use hyper_util::client::legacy::connect::{Connected, Connection, HttpConnector};
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
-use tower::Service;
 
-/// hyper-util's connector, with streams that listen to the end.
-#[derive(Clone)]
-pub(crate) struct Connector(HttpConnector);
-
-impl Connector {
-    pub(crate) fn new() -> Self {
-        let mut connector = HttpConnector::new();
-        connector.set_nodelay(true);
-        Self(connector)
-    }
-}
-
-impl Service<Uri> for Connector {
-    type Response = Listening;
-    type Error = <HttpConnector as Service<Uri>>::Error;
-    type Future = Pin<Box<dyn Future<Output = Result<Listening, Self::Error>> + Send>>;
-
-    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
-        self.0.poll_ready(cx)
-    }
-
-    fn call(&mut self, uri: Uri) -> Self::Future {
-        let connecting = self.0.call(uri);
-        Box::pin(async move { Ok(Listening { stream: connecting.await?, deaf: false }) })
-    }
+/// Connects to the service. The error names it, and is one of those that the layer takes for an upstream's.
+pub(crate) async fn connect(upstream: &Authority) -> io::Result<Listening> {
+    let host = upstream.host().trim_matches(['[', ']']);
+    let named = |error: io::Error| {
+        // A name that does not resolve has no kind of its own, and is no less a service that cannot be reached.
+        let kind = if error.kind() == io::ErrorKind::TimedOut { error.kind() } else { io::ErrorKind::NotConnected };
+        io::Error::new(kind, format!("cannot connect to {upstream}: {error}"))
+    };
+    let stream = TcpStream::connect((host, upstream.port_u16().unwrap_or(80))).await.map_err(named)?;
+    // Without it the kernel holds a small write back until the last one is acknowledged.
+    stream.set_nodelay(true)?;
+    Ok(Listening { stream: TokioIo::new(stream), deaf: false })
 }
 
 /// A stream to a service that may be deaf already but still speak.
@@ -59,12 +44,6 @@ impl Listening {
             }
             written => written,
         }
-    }
-}
-
-impl Connection for Listening {
-    fn connected(&self) -> Connected {
-        self.stream.connected()
     }
 }
 

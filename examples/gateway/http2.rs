@@ -10,10 +10,10 @@ use http::{Request, Response, Version};
 use http_body::Body;
 use hyper::body::Incoming;
 use hyper::client::conn::http2::{Builder, SendRequest};
-use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
-use tokio::net::TcpStream;
+use hyper_util::rt::{TokioExecutor, TokioTimer};
 use tokio::sync::Mutex;
 
+use crate::connect::connect;
 use crate::{BoxError, headers};
 
 pub(crate) struct Http2<B> {
@@ -44,7 +44,7 @@ where
         if let Some(sender) = current.as_ref().filter(|sender| !sender.is_closed()) {
             return Ok(sender.clone());
         }
-        Ok(current.insert(connect(&self.upstream).await?).clone())
+        Ok(current.insert(handshake(&self.upstream).await?).clone())
     }
 
     /// `:authority` is what `host` said (RFC 9113 §8.3.1).
@@ -56,15 +56,13 @@ where
     }
 }
 
-async fn connect<B>(upstream: &Authority) -> Result<SendRequest<B>, BoxError>
+async fn handshake<B>(upstream: &Authority) -> Result<SendRequest<B>, BoxError>
 where
     B: Body<Data = Bytes> + Send + Unpin + 'static,
     B::Error: Into<BoxError>,
 {
-    let stream = TcpStream::connect((upstream.host(), upstream.port_u16().unwrap_or(80))).await?;
-    stream.set_nodelay(true)?;
-    let (sender, connection) =
-        Builder::new(TokioExecutor::new()).timer(TokioTimer::new()).handshake(TokioIo::new(stream)).await?;
+    let stream = connect(upstream).await?;
+    let (sender, connection) = Builder::new(TokioExecutor::new()).timer(TokioTimer::new()).handshake(stream).await?;
     tokio::spawn(async move {
         if let Err(error) = connection.await {
             tracing::debug!(%error, "the HTTP/2 connection to the service ended");

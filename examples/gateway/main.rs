@@ -12,6 +12,7 @@ mod args;
 mod connect;
 mod demo;
 mod headers;
+mod http1;
 mod http2;
 mod linger;
 mod pace;

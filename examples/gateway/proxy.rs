@@ -1,8 +1,7 @@
 //! Forwards a request to the service and gives back its response.
 //!
 //! It never answers by itself: what goes wrong is returned as an error, and the layer around it makes the answer.
-//! Nothing is sent twice: hyper-util repeats a request only where a pooled connection turned out closed before a byte of
-//! it was written (`TrySendError::message`).
+//! Nothing that may have reached the service is sent twice.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -10,26 +9,19 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::{ALLOW, CONTENT_LENGTH, HeaderValue, TRANSFER_ENCODING};
+use http::header::{ALLOW, HeaderValue};
 use http::uri::Authority;
 use http::{Method, Request, Response, StatusCode};
 use http_body::Body;
 use hyper::body::Incoming;
-use hyper_util::client::legacy::Client;
-use hyper_util::rt::{TokioExecutor, TokioTimer};
 use tower::Service;
 use tower_error_envelope::{ErrorCode, Fault};
 
-use crate::connect::Connector;
+use crate::http1::Http1;
 use crate::http2::Http2;
 use crate::pace::{Pace, Paced};
 use crate::upgrade::{self, Wish};
 use crate::{BoxError, headers};
-
-/// Shorter than what services usually wait (5 s in Node, 75 s in nginx): they seldom close under a request.
-const IDLE: Duration = Duration::from_secs(4);
-/// hyper's 100 is fewer than a service with many cookies sends.
-const MAX_HEADERS: usize = 512;
 
 /// A service that is another one, over the network.
 pub(crate) struct Proxy<B>(Arc<Inner<B>>);
@@ -41,7 +33,7 @@ struct Inner<B> {
 }
 
 enum Link<B> {
-    Http1(Client<Connector, Paced<B>>),
+    Http1(Http1<Paced<B>>),
     Http2(Http2<Paced<B>>),
 }
 
@@ -52,19 +44,13 @@ where
 {
     /// Over a pool of HTTP/1.1 connections; `timeout` is to the response head.
     pub(crate) fn http1(upstream: Authority, timeout: Duration) -> Self {
-        let mut client = Client::builder(TokioExecutor::new());
-        client.timer(TokioTimer::new()).pool_timer(TokioTimer::new()).pool_idle_timeout(IDLE);
-        client.http1_max_headers(MAX_HEADERS);
-        Self::over(upstream, timeout, Link::Http1(client.build(Connector::new())))
+        let link = Link::Http1(Http1::new(upstream.clone()));
+        Self(Arc::new(Inner { upstream, timeout, link }))
     }
 
     /// Over one HTTP/2 connection, by prior knowledge.
     pub(crate) fn http2(upstream: Authority, timeout: Duration) -> Self {
         let link = Link::Http2(Http2::new(upstream.clone()));
-        Self::over(upstream, timeout, link)
-    }
-
-    fn over(upstream: Authority, timeout: Duration, link: Link<B>) -> Self {
         Self(Arc::new(Inner { upstream, timeout, link }))
     }
 }
@@ -122,12 +108,9 @@ where
         matches!(self, Self::Http1(_))
     }
 
-    async fn send(&self, mut request: Request<Paced<B>>) -> Result<Response<Incoming>, BoxError> {
+    async fn send(&self, request: Request<Paced<B>>) -> Result<Response<Incoming>, BoxError> {
         match self {
-            Self::Http1(client) => {
-                say_chunked(&mut request);
-                Ok(client.request(request).await?)
-            }
+            Self::Http1(pool) => pool.send(request).await,
             Self::Http2(connection) => connection.send(request).await,
         }
     }
@@ -145,14 +128,6 @@ fn refuse<B>(request: &Request<B>) -> Result<(), Fault> {
         return Err(Fault::new(ErrorCode::BAD_REQUEST).message("The request target is neither a path nor a URI."));
     }
     Ok(())
-}
-
-/// Without the header hyper's client drops the body of a GET whose length is unknown.
-fn say_chunked<B: Body>(request: &mut Request<B>) {
-    let unknown = !request.body().is_end_stream() && request.body().size_hint().exact().is_none();
-    if unknown && !request.headers().contains_key(CONTENT_LENGTH) {
-        request.headers_mut().insert(TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
-    }
 }
 
 impl<B> Clone for Proxy<B> {

@@ -35,7 +35,7 @@ use crate::policy::{Mode, NoTransform, Policy, Protocols, Settings, UnknownCodes
 use crate::request_id::RequestId;
 use request::{AskedFor, RequestFacts};
 
-pub use crate::guard::body_limit::{Meter, Metered};
+pub use crate::guard::body_limit::{Linger, Meter, Metered};
 pub use event::{Event, Notes, Origin};
 use head::X_REQUEST_ID;
 
@@ -122,15 +122,6 @@ pub struct Answered {
     pub event: Event,
 }
 
-/// How much of what is left of a request is read and dropped, so that the client can read its answer (G5).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Linger {
-    /// At most so many bytes.
-    pub max_bytes: u64,
-    /// At most so long.
-    pub timeout: Duration,
-}
-
 /// What to do with an inner response.
 #[derive(Debug)]
 #[must_use]
@@ -206,7 +197,7 @@ impl Exchange {
             credentials: Credentials::of(&head.headers),
             request: RequestFacts::of(head, body),
             limit,
-            flags: (!body.is_empty()).then(Flags::default),
+            flags: (!body.is_empty()).then(|| Flags::new(linger_of(&policy))),
             asked: policy.rules_ask_path().then(|| AskedFor::of(head)),
             notes,
             policy,
@@ -435,9 +426,7 @@ impl Exchange {
     /// What is dropped of a request that is still in the adapter's hand (G5). With `Expect` unanswered nothing is:
     /// reading would invite the upload.
     fn linger(&self) -> Option<Linger> {
-        let drain = self.policy.drain();
-        let linger = Linger { max_bytes: drain.max_bytes, timeout: drain.timeout };
-        (self.request.has_body && !self.request.expects).then_some(linger)
+        (self.request.has_body && !self.request.expects).then(|| linger_of(&self.policy))
     }
 
     /// Whether bytes of the request may still be on an HTTP/1 connection after the answer (G5).
@@ -511,6 +500,16 @@ impl Exchange {
 }
 
 impl Pending {
+    /// A panic kept the request from waiting (F2).
+    pub fn panicked(self, text: Box<str>) -> Answered {
+        self.exchange.unready_panicked(text)
+    }
+
+    /// The client went away (F2).
+    pub fn abandoned(self) -> Event {
+        self.exchange.abandoned()
+    }
+
     /// The first byte came, or did not (G3).
     pub fn first_byte(self, first: FirstByte) -> Admission {
         let Self { exchange, refusal } = self;
@@ -556,6 +555,11 @@ impl BodyFacts {
     fn is_empty(self) -> bool {
         self.ended || self.upper == Some(0)
     }
+}
+
+fn linger_of(policy: &Policy) -> Linger {
+    let drain = policy.drain();
+    Linger { max_bytes: drain.max_bytes, timeout: drain.timeout }
 }
 
 /// Whether reading a body is of no use: there is none, it is coded (R5), or too long (R4).

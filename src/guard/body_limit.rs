@@ -7,6 +7,7 @@ use std::error::Error;
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
+use std::time::Duration;
 
 use http::HeaderMap;
 use http::header::CONTENT_LENGTH;
@@ -34,8 +35,17 @@ pub struct Meter {
 pub enum Metered {
     /// Hand it on.
     Within,
-    /// The body is over its limit: hand nothing more on, drain what is left, then fail.
-    Over,
+    /// The body is over its limit: hand nothing more on, read and drop what is left within this budget, then fail (G5).
+    Over(Linger),
+}
+
+/// How much of what is left of a request is read and dropped, so that the client can read its answer (G5).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Linger {
+    /// At most so many bytes.
+    pub max_bytes: u64,
+    /// At most so long.
+    pub timeout: Duration,
 }
 
 impl Meter {
@@ -48,7 +58,7 @@ impl Meter {
         self.seen = self.seen.saturating_add(data.len() as u64);
         if self.limit.is_some_and(|limit| self.seen > limit) {
             self.flags.raise(Flags::OVER);
-            Metered::Over
+            Metered::Over(self.flags.0.linger)
         } else {
             Metered::Within
         }
@@ -72,8 +82,14 @@ impl Meter {
 }
 
 /// What became of a request body, shared by the meter and the exchange.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Flags(Arc<AtomicU8>);
+#[derive(Clone, Debug)]
+pub(crate) struct Flags(Arc<Shared>);
+
+#[derive(Debug)]
+struct Shared {
+    raised: AtomicU8,
+    linger: Linger,
+}
 
 impl Flags {
     pub(crate) const OVER: u8 = 1;
@@ -81,12 +97,16 @@ impl Flags {
     pub(crate) const SLOW: u8 = 4;
     pub(crate) const ENDED: u8 = 8;
 
+    pub(crate) fn new(linger: Linger) -> Self {
+        Self(Arc::new(Shared { raised: AtomicU8::new(0), linger }))
+    }
+
     pub(crate) fn has(&self, flag: u8) -> bool {
-        self.0.load(Ordering::Acquire) & flag != 0
+        self.0.raised.load(Ordering::Acquire) & flag != 0
     }
 
     fn raise(&self, flag: u8) {
-        self.0.fetch_or(flag, Ordering::AcqRel);
+        self.0.raised.fetch_or(flag, Ordering::AcqRel);
     }
 }
 
@@ -116,20 +136,24 @@ pub(crate) fn too_large(limit: u64) -> Fault {
 mod tests {
     use super::*;
 
+    fn flags() -> Flags {
+        Flags::new(Linger { max_bytes: 1, timeout: Duration::from_secs(1) })
+    }
+
     #[test]
     fn g4_exactly_the_limit_passes() {
-        let flags = Flags::default();
+        let flags = flags();
         let mut meter = Meter::new(Some(4), flags.clone());
         assert_eq!(meter.request_data(b"abcd"), Metered::Within);
         assert!(!flags.has(Flags::OVER));
-        assert_eq!(meter.request_data(b"e"), Metered::Over);
+        assert!(matches!(meter.request_data(b"e"), Metered::Over(_)));
         assert!(flags.has(Flags::OVER));
     }
 
     #[test]
     fn f1_slow_broken_and_somebody_elses_limit_are_told_apart() {
         let raised = |error: &(dyn Error + 'static)| {
-            let flags = Flags::default();
+            let flags = flags();
             Meter::new(None, flags.clone()).request_failed(error);
             (flags.has(Flags::SLOW), flags.has(Flags::BROKEN))
         };

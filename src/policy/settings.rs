@@ -118,6 +118,7 @@ pub(crate) struct Settings {
     pub(crate) protocols: Protocols,
     pub(crate) preflight: Preflight,
     pub(crate) expose_headers: bool,
+    #[allow(dead_code, reason = "the policy keeps it; R11, which it switches off, is not written yet")]
     pub(crate) negotiate: bool,
     pub(super) types: Option<usize>,
     pub(super) headers: Option<usize>,

@@ -10,6 +10,9 @@ use crate::{ErrorCode, MapRule, RequiredHeader};
 
 const METHODS: [Method; 4] = [Method::GET, Method::HEAD, Method::POST, Method::OPTIONS];
 
+/// None that a route has.
+const DEFAULT_LIMIT: u64 = 77;
+
 /// A route as the tests know it: its pattern, and the two keys that they look at.
 #[derive(Clone, Debug)]
 struct Written {
@@ -86,14 +89,14 @@ fn fits(pattern: &[&str], path: &[&[u8]]) -> bool {
 }
 
 /// What holds for one spelling: the limit and whether the header is asked for.
-fn by_each_alone(routes: &[Written], method: &Method, path: &[u8]) -> (Option<u64>, bool) {
+fn by_each_alone(routes: &[Written], closed: bool, method: &Method, path: &[u8]) -> (Option<u64>, bool) {
     let mut matching: Vec<&Written> = routes.iter().filter(|route| route.matches(method, path)).collect();
     matching.sort_by(|a, b| match a.shape().cmp(&b.shape()) {
         Ordering::Equal => a.rank(method).cmp(&b.rank(method)),
         decided => decided,
     });
-    let limit = matching.iter().find_map(|route| route.limit).unwrap_or(1024 * 1024);
-    (Some(limit), matching.iter().find_map(|route| route.closed).unwrap_or(false))
+    let limit = matching.iter().find_map(|route| route.limit).unwrap_or(DEFAULT_LIMIT);
+    (Some(limit), matching.iter().find_map(|route| route.closed).unwrap_or(closed))
 }
 
 /// The normal form by rewriting until nothing changes.
@@ -148,8 +151,11 @@ fn a_path() -> impl Strategy<Value = String> {
         .prop_map(|pieces| format!("/{}", pieces.concat()))
 }
 
-fn policy(routes: &[Written]) -> Result<Policy, PolicyError> {
-    let builder = Policy::builder().header("tenant", RequiredHeader::new("x-tenant"));
+/// The routes, under defaults that are closed or not.
+fn policy(routes: &[Written], closed: bool) -> Result<Policy, PolicyError> {
+    let required = closed.then_some("tenant");
+    let builder = Policy::builder().body_limit(DEFAULT_LIMIT).require_headers(required);
+    let builder = builder.header("tenant", RequiredHeader::new("x-tenant"));
     routes.iter().fold(builder, |builder, route| builder.route(route.route())).build()
 }
 
@@ -158,14 +164,15 @@ proptest! {
 
     #[test]
     fn g0_the_trie_says_what_each_pattern_alone_says(
-        routes in routes_without_clash(), path in a_path(), method in prop::sample::select(METHODS.to_vec())
+        routes in routes_without_clash(), closed: bool, path in a_path(),
+        method in prop::sample::select(METHODS.to_vec())
     ) {
-        let policy = policy(&routes).unwrap();
+        let policy = policy(&routes, closed).unwrap();
         let matched = policy.matched(&method, &path);
         let asked = |settings: &Settings| (settings.body_limit, !policy.required_headers(settings).is_empty());
         let sent = matched.sent.unwrap_or(matched.normal);
-        prop_assert_eq!(asked(&matched.normal), by_each_alone(&routes, &method, &rewritten(&path)));
-        prop_assert_eq!(asked(&sent), by_each_alone(&routes, &method, path.as_bytes()));
+        prop_assert_eq!(asked(&matched.normal), by_each_alone(&routes, closed, &method, &rewritten(&path)));
+        prop_assert_eq!(asked(&sent), by_each_alone(&routes, closed, &method, path.as_bytes()));
     }
 
     #[test]
@@ -177,7 +184,7 @@ proptest! {
         let mut routes: Vec<Written> = others.into_iter().filter(|other| !other.clashes_with(&closed)).collect();
         routes.iter_mut().for_each(|other| other.closed = None);
         routes.push(closed.clone());
-        let policy = policy(&routes).unwrap();
+        let policy = policy(&routes, false).unwrap();
         let matched = policy.matched(&method, &path);
         let asked = [Some(matched.normal), matched.sent].into_iter().flatten();
         let asks = asked.into_iter().any(|settings| !policy.required_headers(&settings).is_empty());
@@ -187,7 +194,7 @@ proptest! {
 
     #[test]
     fn m2_two_routes_clash_whatever_their_parameters_are_called(one in a_route(), other in a_route()) {
-        prop_assert_eq!(policy(&[one.clone(), other.clone()]).is_err(), one.clashes_with(&other));
+        prop_assert_eq!(policy(&[one.clone(), other.clone()], false).is_err(), one.clashes_with(&other));
     }
 
     #[test]
@@ -255,6 +262,27 @@ fn g3_a_narrower_word_on_content_types_replaces_a_wider_one() {
         ("/form/limit", of("a/b.")),
     ] {
         assert_eq!(types(path), expected, "{path}");
+    }
+}
+
+#[test]
+fn g1_a_route_asks_for_the_headers_that_it_names_in_their_order() {
+    let policy = Policy::builder()
+        .header("a", RequiredHeader::new("x-a").missing("a"))
+        .header("b", RequiredHeader::new("x-b").missing("b"))
+        .require_headers(["a"])
+        .route(Route::new("/b").require_headers(["b"]))
+        .route(Route::new("/ab").require_headers(["a", "b"]))
+        .route(Route::new("/ba").require_headers(["b", "a"]))
+        .route(Route::new("/again").require_headers(["b"]))
+        .build()
+        .unwrap();
+    let none = http::HeaderMap::new();
+    for (path, names) in [("/", "a"), ("/b", "b"), ("/ab", "ab"), ("/ba", "ba"), ("/again", "b")] {
+        let settings = policy.matched(&Method::GET, path).normal;
+        let missing = policy.required_headers(&settings).iter().map(|header| header.check(&none).unwrap_err());
+        let asked: String = missing.map(|fault| fault.to_string().replace("bad_request: ", "")).collect();
+        assert_eq!(asked, names, "{path}");
     }
 }
 

@@ -16,7 +16,10 @@ use super::seen::{Exchanged, Run};
 pub(super) trait Driver: Sync {
     fn name(&self) -> &'static str;
 
-    fn run(&self, case: &Case) -> Outcome;
+    /// What the cases of one lot share, such as a process.
+    type Session: Default;
+
+    fn run(&self, session: &mut Self::Session, case: &Case) -> Outcome;
 
     /// The cases in lots that must run one after the other; lots run beside each other.
     fn lots(&self, cases: Vec<Case>) -> Vec<Vec<Case>> {
@@ -37,7 +40,7 @@ const STACK: usize = 512 << 20;
 const WORKERS: usize = 8;
 
 /// Runs all cases, prints one line, and fails with a list of what is wrong.
-pub(super) fn all(driver: &impl Driver) {
+pub(super) fn all<D: Driver>(driver: &D) {
     quiet_panics();
     let mut tally = Tally::default();
     let mine = load::cases().into_iter().filter(|case| tally.takes(driver, case)).collect();
@@ -45,8 +48,9 @@ pub(super) fn all(driver: &impl Driver) {
     let (next, results) = (AtomicUsize::new(0), Mutex::new(Vec::new()));
     let work = || {
         while let Some(lot) = lots.get(next.fetch_add(1, Ordering::Relaxed)) {
+            let mut session = D::Session::default();
             for case in lot {
-                let result = judged(driver, case);
+                let result = judged(driver, &mut session, case);
                 results.lock().expect("no panic under the lock").push((case.name.clone(), result));
             }
         }
@@ -67,8 +71,8 @@ enum Judged {
 }
 
 /// A panic that gets out of the layer, or one of the runner, is a failure of its case and not of those after it.
-fn judged(driver: &impl Driver, case: &Case) -> Judged {
-    let ran = catch_unwind(AssertUnwindSafe(|| match driver.run(case) {
+fn judged<D: Driver>(driver: &D, session: &mut D::Session, case: &Case) -> Judged {
+    let ran = catch_unwind(AssertUnwindSafe(|| match driver.run(session, case) {
         Outcome::NotMine(why) => Judged::NotMine(why),
         Outcome::Ran(run) => match check::problems(case, &run) {
             problems if problems.is_empty() => Judged::Holds,
@@ -76,6 +80,7 @@ fn judged(driver: &impl Driver, case: &Case) -> Judged {
         },
     }));
     ran.unwrap_or_else(|panic| {
+        *session = D::Session::default();
         let text = panic.downcast_ref::<String>().cloned();
         let text = text.or_else(|| panic.downcast_ref::<&str>().map(|text| (*text).to_owned())).unwrap_or_default();
         Judged::Fails(told(case, &vec![("F2", format!("a panic came through: {text}"))], &Run::default()))

@@ -27,11 +27,13 @@ pub(super) struct Layer;
 const PATIENCE: Duration = Duration::from_secs(90);
 
 impl Driver for Layer {
+    type Session = ();
+
     fn name(&self) -> &'static str {
         "layer"
     }
 
-    fn run(&self, case: &Case) -> Outcome {
+    fn run(&self, (): &mut (), case: &Case) -> Outcome {
         if let Some(why) = not_here(case) {
             return Outcome::NotMine(why);
         }
@@ -172,7 +174,7 @@ where
 }
 
 /// The request as hyper would hand it over; `None` where hyper would not get that far, or `http` cannot say it.
-fn request(case: &Case) -> Option<Request<ScriptBody>> {
+pub(super) fn request(case: &Case) -> Option<Request<ScriptBody>> {
     if let Some(raw) = case.request.raw() {
         return parsed(&raw);
     }

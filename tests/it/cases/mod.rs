@@ -8,15 +8,21 @@ mod body;
 mod check;
 mod drive;
 mod envelope;
+mod exchange;
 mod format;
+mod gateway;
+mod http1;
+mod http2;
 mod layer;
 mod load;
 pub(crate) mod logs;
 mod policy;
+mod process;
 mod rpc;
 mod script;
 mod seen;
 mod self_test;
+mod upstream;
 mod value;
 mod wire;
 
@@ -29,4 +35,19 @@ const HOST: &str = "test.example";
 #[test]
 fn layer_holds_the_contract() {
     drive::all(&layer::Layer);
+}
+
+#[test]
+fn gateway_holds_the_contract_over_http1() {
+    drive::all(&gateway::Gateway::Http1);
+}
+
+#[test]
+fn gateway_holds_the_contract_over_http2() {
+    drive::all(&gateway::Gateway::Http2);
+}
+
+#[test]
+fn exchange_holds_the_contract() {
+    drive::all(&exchange::Core);
 }

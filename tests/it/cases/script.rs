@@ -259,7 +259,7 @@ fn body_of(inner: &Inner, bytes: &[u8]) -> ScriptBody {
     ScriptBody::new(steps, length.then_some(bytes.len() as u64))
 }
 
-fn failure(fails: Option<Fails>) -> Option<BoxError> {
+pub(super) fn failure(fails: Option<Fails>) -> Option<BoxError> {
     match fails? {
         Fails::Error => Some(Opaque.into()),
         Fails::Timeout => Some(Wrapped(Box::new(tower::timeout::error::Elapsed::new())).into()),

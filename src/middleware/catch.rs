@@ -1,0 +1,44 @@
+//! Panics of the user's code, kept as their text (rule F2).
+
+use std::any::Any;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+/// Runs the user's code; a panic becomes its text. A payload is not `Sync`, its text is.
+///
+/// What the code touched is dropped afterwards or is the user's own to keep consistent, as across any await.
+pub(super) fn catch<T>(code: impl FnOnce() -> T) -> Result<T, Box<str>> {
+    catch_unwind(AssertUnwindSafe(code)).map_err(text)
+}
+
+fn text(payload: Box<dyn Any + Send>) -> Box<str> {
+    let text = match (payload.downcast_ref::<&str>(), payload.downcast_ref::<String>()) {
+        (Some(text), _) => (*text).into(),
+        (_, Some(text)) => text.as_str().into(),
+        _ => "a panic without a text".into(),
+    };
+    // A payload's own drop may panic again; what comes of that has nothing to say.
+    if let Err(again) = catch_unwind(AssertUnwindSafe(|| drop(payload))) {
+        std::mem::forget(again);
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn f2_a_panic_is_its_text() {
+        struct Bomb;
+        impl Drop for Bomb {
+            fn drop(&mut self) {
+                panic!("again");
+            }
+        }
+
+        assert_eq!(catch(|| 1), Ok(1));
+        assert_eq!(catch(|| panic!("one")), Err::<(), _>("one".into()));
+        assert_eq!(catch(|| panic!("{}", 2)), Err::<(), _>("2".into()));
+        assert_eq!(catch(|| std::panic::panic_any(Bomb)), Err::<(), _>("a panic without a text".into()));
+    }
+}

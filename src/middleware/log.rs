@@ -1,0 +1,104 @@
+//! One line per error (rules L1, L3), under the target `tower_error_envelope`.
+
+use std::error::Error;
+use std::fmt::Write;
+
+use http::StatusCode;
+use tracing::{Level, Span};
+
+use super::catch::catch;
+use crate::exchange::{BoxError, Event, Notes, Origin};
+use crate::request_id::RequestId;
+
+/// The longest text of a cause in the log, in bytes.
+const MAX_CAUSE: usize = 4096;
+
+/// The span around the inner call: what the service logs carries the id.
+pub(super) fn span(id: RequestId) -> Span {
+    tracing::info_span!(target: "tower_error_envelope", "request", request_id = %id)
+}
+
+/// Logs an event, and drops it: its cause is the user's own, and may panic in both (F2).
+pub(super) fn event(event: Event) {
+    let abandoned = event.origin() == Origin::Abandoned;
+    match event.status() {
+        Some(StatusCode::SERVICE_UNAVAILABLE) => write(Level::WARN, &event),
+        Some(status) if !status.is_server_error() => write(Level::INFO, &event),
+        None if abandoned => write(Level::INFO, &event),
+        _ => write(Level::ERROR, &event),
+    }
+    let _ = catch(|| drop(event));
+}
+
+/// Notes that no error carries to the log (I2, I3).
+pub(super) fn notes(id: RequestId, notes: Option<Box<Notes>>) {
+    if let Some(notes) = notes {
+        tracing::debug!(
+            target: "tower_error_envelope",
+            request_id = %id,
+            client_request_id = notes.client_request_id(),
+            upstream_request_id = notes.upstream_request_id(),
+            "another request id gave way"
+        );
+    }
+}
+
+fn write(level: Level, event: &Event) {
+    macro_rules! line {
+        ($level:expr) => {
+            if tracing::enabled!(target: "tower_error_envelope", $level) {
+                let cause = event.cause().map(cause);
+                tracing::event!(
+                    target: "tower_error_envelope",
+                    $level,
+                    request_id = %event.request_id(),
+                    code = event.code().map(|code| code.as_str()),
+                    status = event.status().map(|status| status.as_u16()),
+                    origin = event.origin().as_str(),
+                    dialect = event.dialect().map(|dialect| dialect.as_str()),
+                    route = event.route(),
+                    mode = event.mode().as_str(),
+                    cause,
+                    client_request_id = event.notes().client_request_id(),
+                    upstream_request_id = event.notes().upstream_request_id(),
+                    "{}",
+                    message(event)
+                )
+            }
+        };
+    }
+
+    match level {
+        Level::ERROR => line!(Level::ERROR),
+        Level::WARN => line!(Level::WARN),
+        _ => line!(Level::INFO),
+    }
+}
+
+fn message(event: &Event) -> &'static str {
+    match (event.origin(), event.status()) {
+        (Origin::Abandoned, _) => "the client went away before its answer",
+        (_, None) => "a response broke off",
+        (Origin::Guard, _) => "request refused",
+        _ => "request failed",
+    }
+}
+
+/// The error and its causes on one line. `Display` is the user's own, and may panic (F2).
+fn cause(error: &BoxError) -> String {
+    let text = catch(|| {
+        let mut text = String::new();
+        for cause in crate::cause::chain(&**error as &(dyn Error + 'static)) {
+            let separator = if text.is_empty() { "" } else { ": " };
+            let _ = write!(text, "{separator}{cause}");
+        }
+        text
+    });
+    let mut text = text.unwrap_or_else(|panic| format!("an error whose Display panicked: {panic}"));
+    if text.len() > MAX_CAUSE {
+        let end = (0..=MAX_CAUSE).rev().find(|end| text.is_char_boundary(*end)).unwrap_or(0);
+        text.truncate(end);
+        text.push('…');
+    }
+    text
+}

@@ -1,0 +1,24 @@
+//! The Tower adapter: it moves bytes, waits, catches panics, drains and logs, and decides nothing.
+//!
+//! - [`ErrorEnvelopeLayer`] makes an [`ErrorEnvelopeService`] of any service.
+//! - [`ResponseFuture`] follows one request: calling the inner service, collecting an error's body, or answering.
+//! - [`RequestBody`] counts what the inner service reads; [`ResponseBody`] passes what it sends, or is the reply.
+//!
+//! The happy path boxes nothing and spawns nothing. User code that panics is caught where it is called, polled or
+//! dropped (rule F2); with `panic = "abort"` nothing can be caught.
+
+mod catch;
+mod deadline;
+mod future;
+mod id;
+mod layer;
+mod log;
+mod request_body;
+mod response_body;
+mod service;
+
+pub use future::ResponseFuture;
+pub use layer::ErrorEnvelopeLayer;
+pub use request_body::RequestBody;
+pub use response_body::{ResponseBody, ResponseBodyError};
+pub use service::ErrorEnvelopeService;

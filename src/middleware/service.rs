@@ -1,0 +1,148 @@
+//! The service: asks the exchange, and calls the inner service or does not.
+
+use std::fmt;
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use http::{Request, Response};
+use http_body::Body;
+use tower_service::Service;
+
+use super::catch::catch;
+use super::future::{ResponseFuture, Waiting};
+use super::request_body::RequestBody;
+use super::response_body::ResponseBody;
+use super::id;
+use crate::exchange::{Admission, BodyFacts, BoxError, Classifier, Exchange};
+use crate::policy::Policy;
+
+/// What [`ErrorEnvelopeLayer`](super::ErrorEnvelopeLayer) makes of a service. It never fails: every error is an answer.
+pub struct ErrorEnvelopeService<S> {
+    inner: S,
+    policy: Arc<Policy>,
+    classifier: Option<Arc<Classifier>>,
+    held: Option<Held>,
+}
+
+/// What `poll_ready` said, for the request that would have been forwarded (F3). A panic is kept as its text: a payload
+/// is not `Sync`, and would make the service not `Sync`.
+pub(super) enum Held {
+    Failed(BoxError),
+    Panicked(Box<str>),
+}
+
+impl<S> ErrorEnvelopeService<S> {
+    pub(super) fn new(inner: S, policy: Arc<Policy>, classifier: Option<Arc<Classifier>>) -> Self {
+        Self { inner, policy, classifier, held: None }
+    }
+
+    /// The inner service.
+    pub fn get_ref(&self) -> &S {
+        &self.inner
+    }
+
+    /// The inner service, mutably.
+    pub fn get_mut(&mut self) -> &mut S {
+        &mut self.inner
+    }
+
+    /// The inner service, itself.
+    pub fn into_inner(self) -> S {
+        self.inner
+    }
+}
+
+impl<S: Clone> Clone for ErrorEnvelopeService<S> {
+    /// What the inner service's `poll_ready` said stays with the original: a clone is asked for itself.
+    fn clone(&self) -> Self {
+        Self::new(self.inner.clone(), self.policy.clone(), self.classifier.clone())
+    }
+}
+
+impl<S: fmt::Debug> fmt::Debug for ErrorEnvelopeService<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ErrorEnvelopeService").field("inner", &self.inner).finish_non_exhaustive()
+    }
+}
+
+impl<S, B, R> Service<Request<B>> for ErrorEnvelopeService<S>
+where
+    S: Service<Request<RequestBody<B>>, Response = Response<R>> + Clone,
+    S::Error: Into<BoxError>,
+    B: Body,
+    B::Error: Into<BoxError>,
+    R: Body,
+    R::Error: Into<BoxError>,
+{
+    type Response = Response<ResponseBody<R, B>>;
+    type Error = Infallible;
+    type Future = ResponseFuture<S, S::Future, B, R>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        if self.held.is_none() {
+            match catch(|| self.inner.poll_ready(cx).map_err(Into::into)) {
+                Ok(Poll::Pending) => return Poll::Pending,
+                Ok(Poll::Ready(Ok(()))) => {}
+                Ok(Poll::Ready(Err(error))) => self.held = Some(Held::Failed(error)),
+                Err(panic) => self.held = Some(Held::Panicked(panic)),
+            }
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: Request<B>) -> Self::Future {
+        let (mut head, body) = request.into_parts();
+        let facts = facts(&body);
+        let classifier = self.classifier.clone();
+        match Exchange::begin(self.policy.clone(), &mut head, facts, id::fresh) {
+            Admission::Forward(exchange, meter) => {
+                if let Some(held) = self.held.take() {
+                    return ResponseFuture::answered(unready(held, exchange, classifier.as_deref()), Some(body));
+                }
+                let request = Request::from_parts(head, RequestBody::new(body, meter));
+                ResponseFuture::call(&mut self.inner, request, exchange, classifier)
+            }
+            Admission::Answer(answered) => ResponseFuture::answered(answered, Some(body)),
+            Admission::Peek(pending, timeout) => match self.ready_service() {
+                Ok(service) => {
+                    let held = self.held.take();
+                    ResponseFuture::peek(body, timeout, Waiting { service, held, classifier, pending, head })
+                }
+                Err(panic) => ResponseFuture::answered(pending.panicked(panic), Some(body)),
+            },
+        }
+    }
+}
+
+impl<S: Clone> ErrorEnvelopeService<S> {
+    /// The service that is ready; a fresh clone stays.
+    fn ready_service(&mut self) -> Result<S, Box<str>> {
+        let fresh = catch(|| self.inner.clone())?;
+        Ok(std::mem::replace(&mut self.inner, fresh))
+    }
+}
+
+/// The answer to a request whose service was not ready (F3).
+pub(super) fn unready(
+    held: Held,
+    exchange: Exchange,
+    classifier: Option<&Classifier>,
+) -> crate::exchange::Answered {
+    match held {
+        Held::Panicked(panic) => exchange.unready_panicked(panic),
+        Held::Failed(error) => match catch(|| exchange.fault_of_readiness(&*error, classifier)) {
+            Ok(fault) => exchange.unready(fault, error),
+            Err(panic) => exchange.unready_panicked(panic),
+        },
+    }
+}
+
+/// What a body tells of itself. One that panics tells nothing, and will panic again where it is read (F2).
+pub(super) fn facts<B: Body>(body: &B) -> BodyFacts {
+    let facts = catch(|| {
+        let size = body.size_hint();
+        BodyFacts { ended: body.is_end_stream(), lower: size.lower(), upper: size.upper() }
+    });
+    facts.unwrap_or_default()
+}

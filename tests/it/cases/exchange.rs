@@ -1,0 +1,313 @@
+//! The decisions alone: no runtime, no socket, no clock, every outcome of a body told to the core as a fact.
+//!
+//! What only an adapter does (waiting, draining, catching, breaking off a body) is for the other drivers.
+
+use std::fmt::Write as _;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{HeaderName, HeaderValue, Response as HttpResponse, StatusCode, request, response};
+use http_body::Body as _;
+use http_body_util::{BodyExt as _, Limited};
+use tower_error_envelope::exchange::{
+    Admission, Answered, BodyFacts, BoxError, Collected, Event, Exchange, FirstByte, Metered, ResponsePlan, Rewritten,
+};
+use tower_error_envelope::{Policy, RequestId};
+
+use super::always::SECRET;
+use super::drive::{Driver, Outcome};
+use super::format::{Case, Fails, InnerFraming};
+use super::policy;
+use super::script::{failure, headers_of, sent};
+use super::seen::{Call, End, Exchanged, Facts, Response, Run};
+
+pub(super) struct Core;
+
+impl Driver for Core {
+    type Session = ();
+
+    fn name(&self) -> &'static str {
+        "exchange"
+    }
+
+    fn run(&self, (): &mut (), case: &Case) -> Outcome {
+        if let Some(why) = not_here(case) {
+            return Outcome::NotMine(why);
+        }
+        Outcome::Ran(match policy::of(case) {
+            Ok(policies) => run(case, policies),
+            Err(text) => Run { refused: Some(text), ..Run::default() },
+        })
+    }
+}
+
+fn not_here(case: &Case) -> Option<&'static str> {
+    let body_fails = matches!(case.inner.fails, Some(Fails::PanicInBody | Fails::ErrorInBody)) || case.inner.cut_after.is_some();
+    let drains = case.request.reads_late || case.expect.no_reset;
+    [
+        (body_fails, "breaking off a body is the adapter's"),
+        (drains, "draining is the adapter's"),
+        (case.request.raw().is_some() || case.request.pipelined, "bytes of a socket"),
+        (case.inner.raw().is_some() || case.inner.upgraded.is_some(), "an inner response of a socket"),
+        (!case.env.is_empty(), "the environment is the whole process's"),
+        (case.reload.is_some(), "a reload is of the gateway"),
+        (case.expect.refused.is_none() && super::layer::request(case).is_none(), "a request that `http` cannot say"),
+    ]
+    .into_iter()
+    .find_map(|(applies, why)| applies.then_some(why))
+}
+
+fn run(case: &Case, policies: impl Fn() -> Policy) -> Run {
+    let policies: Vec<Arc<Policy>> = (0..case.chain).map(|_| Arc::new(policies())).collect();
+    let mut stage = Stage { case, calls: Vec::new(), log: String::new(), took: Duration::ZERO };
+    let mut exchanges = Vec::new();
+    for _ in 0..case.request.times {
+        let (mut head, body) = super::layer::request(case).expect("looked at before the run").into_parts();
+        let size = body.size_hint();
+        let facts = BodyFacts { ended: body.is_end_stream(), lower: size.lower(), upper: size.upper() };
+        stage.took = Duration::ZERO;
+        let response = stage.layer(&policies, &mut head, facts).map(|reply| stage.seen(reply));
+        exchanges.push(Exchanged { response: response.map_err(|error| error.to_string()), reset: false });
+    }
+    let facts = Facts { processes: 1, ..Facts::default() };
+    Run { exchanges, calls: stage.calls, log: stage.log, facts, ..Run::default() }
+}
+
+/// A response as one layer hands it to the next: its head, its bytes, and whether they end.
+struct Reply {
+    head: response::Parts,
+    body: Vec<u8>,
+    end: End,
+    /// What the next layer knows before reading.
+    length: Option<u64>,
+}
+
+struct Stage<'a> {
+    case: &'a Case,
+    calls: Vec<Call>,
+    log: String,
+    /// The time that an adapter would have waited.
+    took: Duration,
+}
+
+impl Stage<'_> {
+    /// The first of these layers around the others; without any it is the service.
+    fn layer(&mut self, policies: &[Arc<Policy>], head: &mut request::Parts, body: BodyFacts) -> Result<Reply, BoxError> {
+        let Some((policy, inside)) = policies.split_first() else { return self.service(head) };
+        let mut admission = Exchange::begin(policy.clone(), head, body, fresh_id);
+        loop {
+            match admission {
+                Admission::Answer(answered) => return Ok(self.answered(answered)),
+                Admission::Peek(pending, wait) => {
+                    let first = self.first_byte(body, wait);
+                    admission = pending.first_byte(first);
+                }
+                Admission::Forward(exchange, meter) => {
+                    let metered = self.metered(meter);
+                    let answer = match self.unready() {
+                        Some(unready) => return Ok(self.not_forwarded(exchange, unready)),
+                        None if inside.is_empty() => self.service_reading(head, metered),
+                        None => self.layer(inside, head, body),
+                    };
+                    return Ok(self.decided(exchange, answer));
+                }
+            }
+        }
+    }
+
+    fn first_byte(&mut self, body: BodyFacts, wait: Duration) -> FirstByte {
+        match self.case.request.body().unwrap_or_default() {
+            body if !body.is_empty() => FirstByte::Data,
+            _ if body.upper.is_none_or(|upper| upper == 0) => FirstByte::End,
+            _ => {
+                self.took += wait;
+                FirstByte::TooSlow
+            }
+        }
+    }
+
+    /// The body through the meter: whole, or the error that its reader gets.
+    fn metered(&self, meter: Option<tower_error_envelope::exchange::Meter>) -> Result<Vec<u8>, (Vec<u8>, BoxError)> {
+        let body = self.case.request.body().unwrap_or_default();
+        let Some(mut meter) = meter.filter(|_| self.case.inner.reads_body) else { return Ok(body) };
+        let mut read = Vec::new();
+        for piece in body.chunks(512) {
+            match meter.request_data(piece) {
+                Metered::Within => read.extend_from_slice(piece),
+                Metered::Over(_) => return Err((read, over_limit())),
+            }
+        }
+        meter.request_ended();
+        Ok(read)
+    }
+
+    fn unready(&self) -> Option<Fails> {
+        self.case.inner.fails.filter(|fails| matches!(fails, Fails::NotReady | Fails::PanicInReady))
+    }
+
+    fn not_forwarded(&mut self, exchange: Exchange, fails: Fails) -> Reply {
+        let answered = if fails == Fails::PanicInReady {
+            exchange.unready_panicked(SECRET.into())
+        } else {
+            let cause: BoxError = SECRET.into();
+            let fault = exchange.fault_of_readiness(&*cause, None);
+            exchange.unready(fault, cause)
+        };
+        self.answered(answered)
+    }
+
+    fn service_reading(
+        &mut self,
+        head: &request::Parts,
+        metered: Result<Vec<u8>, (Vec<u8>, BoxError)>,
+    ) -> Result<Reply, BoxError> {
+        let mut call = Call { headers: headers_of(&head.headers), ..Call::default() };
+        let failed = match metered {
+            Ok(body) => {
+                call.body = body;
+                None
+            }
+            Err((body, error)) => {
+                (call.body, call.body_error) = (body, Some(error.to_string()));
+                Some(error)
+            }
+        };
+        self.calls.push(call);
+        match (failed, self.case.inner.on_body_error) {
+            (Some(error), None) => Err(error),
+            (Some(_), Some(status)) => Ok(self.answer(head, status)),
+            (None, _) => self.service(head),
+        }
+    }
+
+    fn service(&mut self, head: &request::Parts) -> Result<Reply, BoxError> {
+        self.took += Duration::from_millis(self.case.inner.delay_ms);
+        match failure(self.case.inner.fails) {
+            Some(error) => Err(error),
+            None if self.case.inner.fails == Some(Fails::Panic) => Err(Box::new(Panicked)),
+            None => Ok(self.answer(head, self.case.inner.status())),
+        }
+    }
+
+    fn answer(&mut self, head: &request::Parts, status: u16) -> Reply {
+        let inner = &self.case.inner;
+        let sent = sent(inner, status, &headers_of(&head.headers));
+        if let Some(call) = self.calls.last_mut() {
+            call.sent = Some(sent.clone());
+        }
+        let mut response = HttpResponse::new(());
+        *response.status_mut() = StatusCode::from_u16(status).expect("a status");
+        for (name, value) in &sent.headers {
+            let name = HeaderName::from_bytes(name.as_bytes()).expect("a name");
+            response.headers_mut().append(name, HeaderValue::from_bytes(value).expect("a value"));
+        }
+        let bodiless = head.method == http::Method::HEAD || matches!(status, 100..200 | 204 | 304);
+        let body = if bodiless { Vec::new() } else { sent.body };
+        let known = bodiless || body.is_empty() || inner.framing.unwrap_or(InnerFraming::Length) == InnerFraming::Length;
+        let length = (known && !inner.stalls).then_some(body.len() as u64);
+        let end = if inner.stalls { End::Unfinished } else { End::Whole };
+        Reply { head: response.into_parts().0, body, end, length }
+    }
+
+    fn decided(&mut self, exchange: Exchange, answer: Result<Reply, BoxError>) -> Reply {
+        let mut reply = match answer {
+            Ok(reply) => reply,
+            Err(error) if error.is::<Panicked>() => {
+                let answered = exchange.panicked(SECRET.into());
+                return self.answered(answered);
+            }
+            Err(error) => {
+                let fault = exchange.fault_of(&*error, None);
+                let answered = exchange.failed(fault, error);
+                return self.answered(answered);
+            }
+        };
+        let ended = reply.length == Some(0);
+        let facts = BodyFacts { ended, lower: reply.length.unwrap_or(0), upper: reply.length };
+        match exchange.response_head(&mut reply.head, facts) {
+            ResponsePlan::Pass(..) => reply,
+            ResponsePlan::Strip(..) => Reply { body: Vec::new(), end: End::Whole, length: Some(0), ..reply },
+            ResponsePlan::Rewrite(written) => self.written(reply, &written.event, &written.body),
+            ResponsePlan::Replace(answered) => self.answered(*answered),
+            ResponsePlan::Collect(exchange, bytes, time) => self.collected(exchange, reply, bytes, time),
+        }
+    }
+
+    fn collected(&mut self, exchange: Exchange, mut reply: Reply, bytes: u64, time: Duration) -> Reply {
+        let pieces = self.case.inner.trickle.map_or(0, |trickle| {
+            let waits = reply.body.len().div_ceil(trickle.bytes.max(1)).saturating_sub(1);
+            trickle.every_ms * waits as u64
+        });
+        let slow = reply.end == End::Unfinished || Duration::from_millis(pieces) > time;
+        self.took += if slow { time } else { Duration::from_millis(pieces) };
+        let body = std::mem::take(&mut reply.body);
+        let unreadable = slow || body.len() as u64 > bytes;
+        let collected = if unreadable { Collected::Unreadable } else { Collected::Whole(&body) };
+        match exchange.response_body(&mut reply.head, collected) {
+            Rewritten::Rewrite(written) => self.written(reply, &written.event, &written.body),
+            Rewritten::Restore(..) => Reply { body, ..reply },
+        }
+    }
+
+    fn written(&mut self, reply: Reply, event: &Event, body: &Bytes) -> Reply {
+        self.note(event);
+        Reply { head: reply.head, body: body.to_vec(), end: End::Whole, length: Some(body.len() as u64) }
+    }
+
+    fn answered(&mut self, answered: Answered) -> Reply {
+        self.note(&answered.event);
+        let (head, body) = answered.reply.into_parts();
+        Reply { head, length: Some(body.len() as u64), body: body.to_vec(), end: End::Whole }
+    }
+
+    /// What an adapter is told to log; the cause is for it alone to write or not.
+    fn note(&mut self, event: &Event) {
+        let code = event.code().map(ToString::to_string).unwrap_or_default();
+        let _ = write!(self.log, "request_id={} code={code} origin={}", event.request_id(), event.origin().as_str());
+        let notes = event.notes();
+        let sides = [("client_request_id", notes.client_request_id()), ("upstream_request_id", notes.upstream_request_id())];
+        for (name, value) in sides.iter().filter_map(|(name, value)| Some((name, (*value)?))) {
+            let _ = write!(self.log, " {name}={value}");
+        }
+        self.log.push('\n');
+    }
+
+    fn seen(&self, reply: Reply) -> Response {
+        Response {
+            status: reply.head.status.as_u16(),
+            headers: headers_of(&reply.head.headers),
+            body: reply.body,
+            end: reply.end,
+            head_at: self.took,
+            whole_at: self.took,
+            ..Response::default()
+        }
+    }
+}
+
+/// Ids in a row: the core asks for one and does not make it.
+fn fresh_id() -> RequestId {
+    static NEXT: AtomicU64 = AtomicU64::new(1);
+    ulid::Ulid::from_parts(1_700_000_000_000, NEXT.fetch_add(1, Ordering::Relaxed).into()).into()
+}
+
+/// It has no constructor: a body that is over its limit yields one.
+fn over_limit() -> BoxError {
+    let body = Limited::new(http_body_util::Full::new(Bytes::from_static(b"xx")), 1);
+    let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
+    runtime.block_on(body.collect()).expect_err("two bytes are over one")
+}
+
+/// The service panicked, as its adapter would have caught it.
+#[derive(Debug)]
+struct Panicked;
+
+impl std::fmt::Display for Panicked {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str("the service panicked")
+    }
+}
+
+impl std::error::Error for Panicked {}

@@ -1,0 +1,149 @@
+//! The gateway as a process between a raw upstream and a raw client, over HTTP/1 or HTTP/2.
+//!
+//! One process for all rows with the same policy; rows run one after the other on it, so that the upstream's script and
+//! the log are those of the row. Lots run beside each other, because most of the time is spent waiting.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use super::always::in_process_only;
+use super::check;
+use super::drive::{Driver, Outcome};
+use super::format::{Case, Fails, Version};
+use super::process::{Process, until};
+use super::seen::{Facts, Run};
+use super::upstream::Upstream;
+use super::{http1, http2};
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Gateway {
+    Http1,
+    Http2,
+}
+
+/// Rows for one process: few enough that the lots spread over the cores.
+const LOT: usize = 16;
+
+impl Driver for Gateway {
+    type Session = Option<Session>;
+
+    fn name(&self) -> &'static str {
+        match self {
+            Self::Http1 => "gateway-h1",
+            Self::Http2 => "gateway-h2",
+        }
+    }
+
+    fn lots(&self, cases: Vec<Case>) -> Vec<Vec<Case>> {
+        let mut lots = BTreeMap::<String, Vec<Case>>::new();
+        for case in cases {
+            lots.entry(key(&case)).or_default().push(case);
+        }
+        lots.into_values().flat_map(|lot| lot.chunks(LOT).map(<[Case]>::to_vec).collect::<Vec<_>>()).collect()
+    }
+
+    fn run(&self, session: &mut Option<Session>, case: &Case) -> Outcome {
+        if let Some(why) = self.not_here(case) {
+            return Outcome::NotMine(why);
+        }
+        if session.is_none() {
+            match Session::start(case) {
+                Ok(started) => *session = Some(started),
+                Err(text) => return Outcome::Ran(Run { refused: Some(text), ..Run::default() }),
+            }
+        }
+        let running = session.as_ref().expect("started above");
+        let run = running.run(*self, case);
+        // What follows a failure must not inherit it.
+        if run.exchanges.iter().any(|exchanged| exchanged.response.is_err()) || case.reload.is_some() {
+            *session = None;
+        }
+        Outcome::Ran(run)
+    }
+}
+
+impl Gateway {
+    fn not_here(self, case: &Case) -> Option<&'static str> {
+        let version = case.request.version;
+        let upgrades = case.request.upgrade_send.is_some() || case.inner.upgraded.is_some() || case.inner.status == Some(101);
+        let (http1, http2) = (self == Self::Http1, self == Self::Http2);
+        [
+            (in_process_only(case.inner.fails), "a socket cannot show this failure"),
+            (http1 && version == Some(Version::Http2), "the case is of HTTP/2"),
+            (http2 && matches!(version, Some(Version::Http10 | Version::Http11)), "the case is of HTTP/1"),
+            (http2 && case.request.raw().is_some(), "raw bytes are HTTP/1"),
+            (http2 && upgrades, "HTTP/2 has no upgrades"),
+            (http2 && http2::request(case).is_none(), "HTTP/2 cannot say this request"),
+        ]
+        .into_iter()
+        .find_map(|(applies, why)| applies.then_some(why))
+    }
+}
+
+/// Rows with the same key share a process; what a row does to it (a reload, a refusal) is its own.
+fn key(case: &Case) -> String {
+    let own = if case.reload.is_some() || case.expect.refused.is_some() { case.name.as_str() } else { "" };
+    let closed = case.inner.fails == Some(Fails::Refused);
+    let (file, chain) = (case.policy_file.as_ref().map(|file| case.folder.join(file)), case.chain);
+    format!("{own} {closed} {chain} {file:?} {:?} {:?} {:?}", case.policy, case.files, case.env)
+}
+
+/// Gateways in a row, the client's first, and the service behind the last.
+pub(super) struct Session {
+    gateways: Vec<Process>,
+    upstream: Option<Upstream>,
+    /// A port that nobody listens on and nobody else can take.
+    _closed: tokio::net::TcpSocket,
+}
+
+impl Session {
+    fn start(case: &Case) -> Result<Self, String> {
+        let closed = tokio::net::TcpSocket::new_v4().expect("a socket");
+        closed.bind(SocketAddr::from(([127, 0, 0, 1], 0))).expect("a port");
+        let upstream = (case.inner.fails != Some(Fails::Refused)).then(Upstream::start);
+        let mut behind = match &upstream {
+            Some(upstream) => upstream.address,
+            None => closed.local_addr().expect("its address"),
+        };
+        let mut gateways = Vec::new();
+        for _ in 0..case.chain {
+            let gateway = Process::start(case, behind)?;
+            behind = gateway.address;
+            gateways.insert(0, gateway);
+        }
+        Ok(Self { gateways, upstream, _closed: closed })
+    }
+
+    fn run(&self, gateway: Gateway, case: &Case) -> Run {
+        self.upstream.iter().for_each(|upstream| upstream.play(&case.inner));
+        let starts: Vec<usize> = self.gateways.iter().map(Process::log_length).collect();
+        if let Some(policy) = &case.reload {
+            self.gateways.iter().for_each(|gateway| gateway.reload(policy));
+        }
+        let address = self.gateways[0].address;
+        let exchanges = match gateway {
+            Gateway::Http1 => http1::exchanges(address, case),
+            Gateway::Http2 => http2::exchanges(address, case),
+        };
+        let calls = self.upstream.as_ref().map(Upstream::calls).unwrap_or_default();
+        let facts = Facts { http2: gateway == Gateway::Http2, processes: case.chain, over_socket: true };
+        let mut run = Run { exchanges, calls, facts, ..Run::default() };
+        self.wait_for_log(case, &mut run, &starts);
+        run
+    }
+
+    /// The lines come a moment after the response: until they hold what is wanted, or at least the request's id.
+    fn wait_for_log(&self, case: &Case, run: &mut Run, starts: &[usize]) {
+        let log = || self.gateways.iter().zip(starts).map(|(gateway, start)| gateway.log_from(*start)).collect::<String>();
+        let expect = &case.expect;
+        let wanted = !expect.log_has.is_empty() || !expect.log_lacks.is_empty();
+        if wanted {
+            until(Duration::from_secs(2), || {
+                run.log = log();
+                check::logged(expect, run)
+            });
+        }
+        run.log = log();
+    }
+}

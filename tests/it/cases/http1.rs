@@ -1,0 +1,226 @@
+//! A client that sends a case's bytes over HTTP/1, exactly, and sees how the connection behaves.
+
+use std::io::{self, Write as _};
+use std::net::{Shutdown, SocketAddr, TcpStream};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use super::format::{Case, RequestFraming, Version};
+use super::seen::{End, Exchanged, Response};
+use super::wire::{Framing, Timed, Wire};
+
+/// Longer than any wait of the contract with its defaults.
+pub(super) const PATIENCE: Duration = Duration::from_secs(8);
+
+/// For a body that never ends, which no patience would outlast.
+pub(super) const SHORT_PATIENCE: Duration = Duration::from_secs(3);
+
+pub(super) fn exchanges(address: SocketAddr, case: &Case) -> Vec<Exchanged> {
+    if case.request.pipelined {
+        return pipelined(address, case);
+    }
+    let mut client = None;
+    let mut exchanges = Vec::new();
+    for _ in 0..case.request.times {
+        let mut connection = client.take().unwrap_or_else(|| Connection::open(address, case));
+        exchanges.push(connection.exchange());
+        // HTTP/1.0 closes, and a body that was never invited leaves the connection in the middle of a request.
+        client = connection.reusable().then_some(connection);
+    }
+    exchanges
+}
+
+fn pipelined(address: SocketAddr, case: &Case) -> Vec<Exchanged> {
+    let mut connection = Connection::open(address, case);
+    let (head, body) = bytes(case);
+    let all = [head, body].concat().repeat(case.request.times);
+    let start = Instant::now();
+    let sent = connection.writing.write_all(&all);
+    let broken = sent.is_err_and(|error| is_reset(&error));
+    let mut answers = || connection.answer(start, None);
+    (0..case.request.times).map(|_| answers()).map(|(response, reset)| Exchanged { response, reset: reset || broken }).collect()
+}
+
+struct Connection<'a> {
+    case: &'a Case,
+    wire: Wire<Timed>,
+    writing: TcpStream,
+    body_unsent: bool,
+}
+
+impl<'a> Connection<'a> {
+    fn open(address: SocketAddr, case: &'a Case) -> Self {
+        let stream = TcpStream::connect(address).expect("the gateway listens");
+        stream.set_nodelay(true).expect("a socket option");
+        let writing = stream.try_clone().expect("a second handle");
+        writing.set_write_timeout(Some(PATIENCE)).expect("a socket option");
+        let wire = Wire::new(Timed { stream, deadline: Instant::now() + PATIENCE });
+        Self { case, wire, writing, body_unsent: false }
+    }
+
+    fn reusable(&self) -> bool {
+        self.case.request.version != Some(Version::Http10) && !self.body_unsent
+    }
+
+    fn exchange(&mut self) -> Exchanged {
+        let (head, body) = bytes(self.case);
+        let expects = self.case.request.headers.iter().any(|(name, value)| {
+            name.eq_ignore_ascii_case("expect") && value.eq_ignore_ascii_case("100-continue")
+        });
+        let start = Instant::now();
+        let (response, reset) = if self.case.request.reads_late {
+            let sent = self.writing.write_all(&[head, body].concat());
+            let broken = sent.is_err_and(|error| is_reset(&error));
+            let (response, reset) = self.answer(start, None);
+            (response, reset || broken)
+        } else if expects && !body.is_empty() {
+            let sent = self.writing.write_all(&head);
+            let broken = sent.is_err_and(|error| is_reset(&error));
+            let (response, reset) = self.answer(start, Some(body));
+            (response, reset || broken)
+        } else {
+            self.eager(start, &[head, body].concat())
+        };
+        Exchanged { response, reset }
+    }
+
+    /// Writes and reads at the same time. What fails to be written once the answer is there is no reset under the client.
+    fn eager(&mut self, start: Instant, request: &[u8]) -> (Result<Response, String>, bool) {
+        let mut writing = self.writing.try_clone().expect("a second handle");
+        let answered = AtomicBool::new(false);
+        std::thread::scope(|scope| {
+            let answered = &answered;
+            let writer = scope.spawn(move || match writing.write_all(request) {
+                Err(error) => is_reset(&error) && !answered.load(Ordering::SeqCst),
+                Ok(()) => false,
+            });
+            let (response, reset) = self.answer(start, None);
+            answered.store(true, Ordering::SeqCst);
+            let closes = |response: &Response| response.header("connection").as_deref() == Some("close");
+            if response.as_ref().map_or(true, closes) {
+                let _ = self.writing.shutdown(Shutdown::Both);
+            }
+            let broken = writer.join().expect("no panic while writing");
+            (response, reset || broken)
+        })
+    }
+
+    /// Reads one response; `invited` is the body that a 100 Continue asks for.
+    fn answer(&mut self, start: Instant, mut invited: Option<Vec<u8>>) -> (Result<Response, String>, bool) {
+        let endless = self.case.inner.stalls || self.case.inner.holds;
+        self.wire.source().deadline = start + if endless { SHORT_PATIENCE } else { PATIENCE };
+        let mut response = Response::default();
+        let head = loop {
+            let head = match self.wire.head().and_then(|head| Ok((head.status()?, head))) {
+                Ok(head) => head,
+                Err(error) => return (Err(format!("no head: {error} ({:?})", error.kind())), is_reset(&error)),
+            };
+            if head.0 >= 200 || head.0 == 101 {
+                break head.1;
+            }
+            response.interim.push(head.0);
+            if let Some(body) = invited.take() {
+                let _ = self.writing.write_all(&body);
+            }
+        };
+        self.body_unsent = invited.is_some();
+        response.head_at = start.elapsed();
+        response.status = head.status().unwrap_or_default();
+        response.headers = head.headers.clone();
+        let reset = match response.status {
+            101 => self.upgraded(&mut response),
+            _ => self.body(&head, &mut response, start),
+        };
+        response.whole_at = start.elapsed();
+        let reset = self.nothing_after(&mut response) || reset;
+        (Ok(response), reset)
+    }
+
+    /// Whether the connection was reset meanwhile.
+    fn body(&mut self, head: &super::wire::Head, response: &mut Response, start: Instant) -> bool {
+        let bodiless = self.case.request.method() == "HEAD" || matches!(response.status, 204 | 304);
+        let framing = if bodiless { Ok(Framing::None) } else { head.framing(Framing::ToEnd) };
+        let Response { body, first_at, .. } = response;
+        let each = |piece: &[u8]| {
+            if !piece.is_empty() {
+                first_at.get_or_insert_with(|| start.elapsed());
+            }
+            body.extend_from_slice(piece);
+        };
+        match framing.and_then(|framing| self.wire.body(framing, each)) {
+            Ok(trailers) => response.trailers = trailers,
+            Err(error) if error.kind() == io::ErrorKind::TimedOut => response.end = End::Unfinished,
+            Err(error) => {
+                response.end = End::Aborted(error.to_string());
+                return is_reset(&error);
+            }
+        }
+        false
+    }
+
+    fn upgraded(&mut self, response: &mut Response) -> bool {
+        let text = self.case.request.upgrade_send.clone().unwrap_or_default();
+        let _ = self.writing.write_all(text.as_bytes());
+        let wanted = self.case.expect.upgrade_recv.as_ref().map_or(0, String::len);
+        loop {
+            response.upgraded.extend(self.wire.take_buffered());
+            if response.upgraded.len() >= wanted {
+                return false;
+            }
+            match self.wire.fill() {
+                Ok(true) => {}
+                Ok(false) => return false,
+                Err(error) => return is_reset(&error),
+            }
+        }
+    }
+
+    /// A response that is followed by bytes that nobody asked for would be the start of the next one.
+    fn nothing_after(&mut self, response: &mut Response) -> bool {
+        if self.case.request.pipelined || response.status == 101 || response.end != End::Whole {
+            return false;
+        }
+        self.wire.source().deadline = Instant::now() + Duration::from_millis(15);
+        let filled = self.wire.fill();
+        let more = self.wire.take_buffered();
+        if !more.is_empty() {
+            response.end = End::Aborted(format!("after the response: {:?}", String::from_utf8_lossy(&more)));
+        }
+        filled.is_err_and(|error| is_reset(&error))
+    }
+}
+
+fn is_reset(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionAborted)
+}
+
+/// The head and the framed body.
+fn bytes(case: &Case) -> (Vec<u8>, Vec<u8>) {
+    let request = &case.request;
+    if let Some(raw) = request.raw() {
+        return (raw, Vec::new());
+    }
+    let version = if request.version == Some(Version::Http10) { "1.0" } else { "1.1" };
+    let mut head = format!("{} {} HTTP/{version}\r\n", request.method(), request.path());
+    if !request.has_header("host") {
+        head += &format!("host: {}\r\n", super::HOST);
+    }
+    request.headers.iter().for_each(|(name, value)| head += &format!("{name}: {value}\r\n"));
+    let body = request.body().unwrap_or_default();
+    let told = request.has_header("content-length") || request.has_header("transfer-encoding");
+    match request.framed() {
+        RequestFraming::Length if !told => head += &format!("content-length: {}\r\n", body.len()),
+        RequestFraming::Chunked if !told => head += "transfer-encoding: chunked\r\n",
+        _ => {}
+    }
+    head += "\r\n";
+    let body = if request.framed() == RequestFraming::Chunked { chunked(&body) } else { body };
+    (head.into_bytes(), body)
+}
+
+fn chunked(body: &[u8]) -> Vec<u8> {
+    let chunk = |piece: &[u8]| [format!("{:x}\r\n", piece.len()).as_bytes(), piece, b"\r\n"].concat();
+    let mut bytes: Vec<u8> = body.chunks(8192).flat_map(chunk).collect();
+    bytes.extend(b"0\r\n\r\n");
+    bytes
+}

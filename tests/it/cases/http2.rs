@@ -1,0 +1,160 @@
+//! A client of HTTP/2 with prior knowledge, frame by frame through `h2`.
+
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use h2::client::{ResponseFuture, SendRequest};
+use h2::{Ping, SendStream};
+use http::{Method, Request, Uri, Version as HttpVersion};
+
+use super::format::{Case, RequestFraming};
+use super::http1::{PATIENCE, SHORT_PATIENCE};
+use super::script::headers_of;
+use super::seen::{End, Exchanged, Response};
+
+pub(super) fn exchanges(address: SocketAddr, case: &Case) -> Vec<Exchanged> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+    runtime.block_on(connected(address, case))
+}
+
+async fn connected(address: SocketAddr, case: &Case) -> Vec<Exchanged> {
+    let stream = tokio::net::TcpStream::connect(address).await.expect("the gateway listens");
+    stream.set_nodelay(true).expect("a socket option");
+    let (client, mut connection) = h2::client::handshake(stream).await.expect("a handshake");
+    let mut pings = connection.ping_pong().expect("the first to ask for it");
+    tokio::spawn(connection);
+    let one = || exchange(client.clone(), case);
+    let mut exchanges = Vec::new();
+    if case.request.pipelined {
+        // All streams at once.
+        let mut streams = tokio::task::JoinSet::new();
+        (0..case.request.times).for_each(|_| drop(streams.spawn(exchange_of(client.clone(), case.clone()))));
+        exchanges = streams.join_all().await;
+    } else {
+        for _ in 0..case.request.times {
+            exchanges.push(one().await);
+        }
+    }
+    // G5: a stream ends, the connection does not.
+    let alive = tokio::time::timeout(Duration::from_secs(2), pings.ping(Ping::opaque())).await;
+    if !matches!(alive, Ok(Ok(_))) {
+        exchanges.iter_mut().for_each(|exchanged| exchanged.reset = true);
+    }
+    exchanges
+}
+
+async fn exchange_of(client: SendRequest<Bytes>, case: Case) -> Exchanged {
+    exchange(client, &case).await
+}
+
+async fn exchange(client: SendRequest<Bytes>, case: &Case) -> Exchanged {
+    let endless = case.inner.stalls || case.inner.holds;
+    let patience = if endless { SHORT_PATIENCE } else { PATIENCE };
+    let response = answered(client, case, patience).await;
+    let reset = response.as_ref().is_err_and(|(_, reset)| *reset);
+    Exchanged { response: response.map_err(|(why, _)| why), reset }
+}
+
+async fn answered(client: SendRequest<Bytes>, case: &Case, patience: Duration) -> Result<Response, (String, bool)> {
+    let failed = |error: h2::Error| (format!("{error}"), error.is_io() || error.is_go_away());
+    let (request, body) = request(case).expect("looked at before the run");
+    let mut client = client.ready().await.map_err(failed)?;
+    let start = Instant::now();
+    let (answer, stream) = client.send_request(request, body.is_none()).map_err(failed)?;
+    let sending = send(stream, body.unwrap_or_default());
+    let sender = if case.request.reads_late {
+        // As much as the server's windows let through; a server that takes no more must not hold us for ever.
+        let _ = tokio::time::timeout(SHORT_PATIENCE, sending).await;
+        None
+    } else {
+        Some(tokio::spawn(sending))
+    };
+    let received = tokio::time::timeout(patience, receive(answer, start)).await;
+    sender.inspect(|sender| sender.abort());
+    received.unwrap_or_else(|_| Ok(Err("no head in time".into()))).map_err(failed)?.map_err(|why| (why, false))
+}
+
+async fn send(mut stream: SendStream<Bytes>, mut body: Bytes) {
+    loop {
+        if body.is_empty() {
+            let _ = stream.send_data(Bytes::new(), true);
+            return;
+        }
+        stream.reserve_capacity(body.len());
+        let Some(Ok(capacity)) = std::future::poll_fn(|context| stream.poll_capacity(context)).await else { return };
+        let piece = body.split_to(capacity.min(body.len()));
+        if stream.send_data(piece, body.is_empty()).is_err() || body.is_empty() {
+            return;
+        }
+    }
+}
+
+async fn receive(mut answer: ResponseFuture, start: Instant) -> Result<Result<Response, String>, h2::Error> {
+    let mut interim = Vec::new();
+    let head = std::future::poll_fn(|context| {
+        while let std::task::Poll::Ready(Some(Ok(head))) = answer.poll_informational(context) {
+            interim.push(head.status().as_u16());
+        }
+        std::pin::Pin::new(&mut answer).poll(context)
+    });
+    let (parts, mut body) = head.await?.into_parts();
+    let mut response = Response {
+        interim,
+        status: parts.status.as_u16(),
+        headers: headers_of(&parts.headers),
+        head_at: start.elapsed(),
+        ..Response::default()
+    };
+    // The outer time-out would lose what has come, and an endless body is one that has come in part.
+    let read = async {
+        while let Some(data) = body.data().await {
+            let data = data?;
+            let _ = body.flow_control().release_capacity(data.len());
+            if !data.is_empty() {
+                response.first_at.get_or_insert_with(|| start.elapsed());
+            }
+            response.body.extend_from_slice(&data);
+        }
+        body.trailers().await
+    };
+    match tokio::time::timeout(SHORT_PATIENCE * 2 / 3, read).await {
+        Ok(Ok(trailers)) => response.trailers = trailers.map(|map| headers_of(&map)).unwrap_or_default(),
+        Ok(Err(error)) => response.end = End::Aborted(error.to_string()),
+        Err(_) => response.end = End::Unfinished,
+    }
+    response.whole_at = start.elapsed();
+    Ok(Ok(response))
+}
+
+/// The request and, unless its head ends the stream, its body; `None` where HTTP/2 cannot say it.
+pub(super) fn request(case: &Case) -> Option<(Request<()>, Option<Bytes>)> {
+    const FORBIDDEN: [&str; 5] = ["connection", "transfer-encoding", "upgrade", "keep-alive", "proxy-connection"];
+    let asked = &case.request;
+    if asked.raw().is_some() || FORBIDDEN.iter().any(|name| asked.has_header(name)) || asked.method() == "CONNECT" {
+        return None;
+    }
+    let host = asked.headers.iter().find(|(name, _)| name.eq_ignore_ascii_case("host"));
+    let host = host.map_or(super::HOST, |(_, host)| host);
+    let target = if asked.path().starts_with('/') { format!("http://{host}{}", asked.path()) } else { asked.path().into() };
+    let target: Uri = target.parse().ok()?;
+    target.scheme()?;
+    let mut request = Request::new(());
+    *request.method_mut() = Method::from_bytes(asked.method().as_bytes()).ok()?;
+    *request.uri_mut() = target;
+    *request.version_mut() = HttpVersion::HTTP_2;
+    for (name, value) in asked.headers.iter().filter(|(name, _)| !name.eq_ignore_ascii_case("host")) {
+        let name = http::HeaderName::from_bytes(name.as_bytes()).ok()?;
+        request.headers_mut().append(name, http::HeaderValue::from_bytes(value.as_bytes()).ok()?);
+    }
+    let body = asked.body();
+    if asked.framed() == RequestFraming::Length && !asked.has_header("content-length") {
+        let length = body.as_ref().map_or(0, Vec::len);
+        request.headers_mut().append("content-length", length.into());
+    }
+    let body = match asked.framed() {
+        RequestFraming::Chunked => Some(body.unwrap_or_default().into()),
+        _ => body.map(Bytes::from),
+    };
+    Some((request, body))
+}

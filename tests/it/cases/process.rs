@@ -1,0 +1,129 @@
+//! The real example binary as a process: started with a case's policy, its log collected, killed when dropped.
+
+use std::io::{BufReader, Read as _};
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use super::format::Case;
+use super::policy::Folder;
+
+pub(super) struct Process {
+    child: Child,
+    pub(super) address: SocketAddr,
+    log: Arc<Mutex<Vec<u8>>>,
+    folder: Option<Folder>,
+}
+
+impl Process {
+    /// Waits for the address; the text on standard error where the policy was refused.
+    pub(super) fn start(case: &Case, upstream: SocketAddr) -> Result<Self, String> {
+        let folder = case.policy.is_some().then(|| Folder::with(case));
+        let file = case.policy_file.as_ref().map(|file| case.folder.join(file));
+        let file = folder.as_ref().map(Folder::policy).or(file);
+        let mut command = Command::new(binary());
+        command.args(["--listen", "127.0.0.1:0", "--upstream", &format!("http://{upstream}")]);
+        if let Some(file) = file {
+            command.arg("--policy").arg(file);
+        }
+        command.env_remove("RUST_LOG").envs(&case.env);
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn().expect("the gateway starts");
+        let log = collected(child.stderr.take().expect("piped"));
+        let mut output = BufReader::new(child.stdout.take().expect("piped"));
+        let address = listening(&mut output);
+        // Whatever it prints later must not fill the pipe.
+        std::thread::spawn(move || std::io::copy(&mut output, &mut std::io::sink()));
+        match address {
+            Some(address) => Ok(Self { child, address, log, folder }),
+            None => Err(refusal(child, &log, folder.as_ref())),
+        }
+    }
+
+    /// What was logged from this point on.
+    pub(super) fn log_from(&self, start: usize) -> String {
+        let log = self.log.lock().unwrap_or_else(PoisonError::into_inner);
+        String::from_utf8_lossy(log.get(start..).unwrap_or_default()).into_owned()
+    }
+
+    pub(super) fn log_length(&self) -> usize {
+        self.log.lock().unwrap_or_else(PoisonError::into_inner).len()
+    }
+
+    /// Writes the new policy, sends SIGHUP, and waits until the log speaks of it.
+    pub(super) fn reload(&self, policy: &str) {
+        let start = self.log_length();
+        self.folder.as_ref().expect("a case with `reload` has a policy").write("policy.toml", policy);
+        let pid = self.child.id().to_string();
+        assert!(Command::new("kill").args(["-HUP", &pid]).status().expect("kill").success(), "kill -HUP {pid}");
+        until(Duration::from_secs(3), || self.log_from(start).contains("reload"));
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Whether it held before the time was up.
+pub(super) fn until(time: Duration, mut holds: impl FnMut() -> bool) -> bool {
+    let end = Instant::now() + time;
+    loop {
+        if holds() {
+            return true;
+        }
+        if Instant::now() > end {
+            return false;
+        }
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
+/// `target/<profile>/examples/gateway`, beside the `deps` that this test is in.
+fn binary() -> PathBuf {
+    let test = std::env::current_exe().expect("this test's own path");
+    let profile = test.parent().and_then(|deps| deps.parent()).expect("target/<profile>/deps");
+    let binary = profile.join("examples").join(format!("gateway{}", std::env::consts::EXE_SUFFIX));
+    assert!(binary.exists(), "{}: not there; `cargo build --example gateway` (or a whole `cargo test`) makes it", binary.display());
+    binary
+}
+
+fn collected(mut errors: std::process::ChildStderr) -> Arc<Mutex<Vec<u8>>> {
+    let log = Arc::new(Mutex::new(Vec::new()));
+    let writing = log.clone();
+    std::thread::spawn(move || {
+        let mut piece = [0; 8192];
+        while let Ok(count @ 1..) = errors.read(&mut piece) {
+            writing.lock().unwrap_or_else(PoisonError::into_inner).extend_from_slice(&piece[..count]);
+        }
+    });
+    log
+}
+
+fn listening(output: &mut impl std::io::BufRead) -> Option<SocketAddr> {
+    let mut line = String::new();
+    while output.read_line(&mut line).is_ok_and(|count| count > 0) {
+        if let Some(address) = line.trim().strip_prefix("listening on http://") {
+            return Some(address.parse().expect("an address after `listening on http://`"));
+        }
+        line.clear();
+    }
+    None
+}
+
+/// The folder's own name is cut out, since a digit in it could pass for a line number.
+fn refusal(mut child: Child, log: &Mutex<Vec<u8>>, folder: Option<&Folder>) -> String {
+    let status = child.wait().expect("it has ended");
+    // The pipe ends with the process; the collecting thread may be a moment behind.
+    std::thread::sleep(Duration::from_millis(50));
+    let text = String::from_utf8_lossy(&log.lock().unwrap_or_else(PoisonError::into_inner)).into_owned();
+    assert!(!status.success(), "the gateway ended with success before it said where it listens: {text}");
+    match folder {
+        Some(folder) => text.replace(&*folder.path().to_string_lossy(), ""),
+        None => text,
+    }
+}
