@@ -3,9 +3,10 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::{Parser, ValueEnum};
+use clap::Parser;
 use http::uri::{Authority, Scheme, Uri};
-use tracing_subscriber::EnvFilter;
+
+use crate::log::Log;
 
 /// A reverse proxy whose every error is one JSON envelope, with a request id on every response.
 ///
@@ -40,32 +41,11 @@ pub(crate) struct Args {
     pub(crate) log: Log,
 }
 
-/// The form of a log line.
-#[derive(Clone, Copy, Debug, ValueEnum)]
-pub(crate) enum Log {
-    /// For people.
-    Text,
-    /// One JSON object a line.
-    Json,
-}
-
 impl Args {
     /// The tour alone needs no address that anybody knows, and must not collide.
     pub(crate) fn listen(&self) -> &str {
         let default = if self.once { "127.0.0.1:0" } else { "127.0.0.1:8080" };
         self.listen.as_deref().unwrap_or(default)
-    }
-}
-
-impl Log {
-    pub(crate) fn init(self) {
-        use std::io::{IsTerminal, stderr};
-        let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| "info,tower_error_envelope=debug".into());
-        let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(stderr);
-        match self {
-            Self::Text => log.with_ansi(stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none()).init(),
-            Self::Json => log.json().init(),
-        }
     }
 }
 

@@ -56,6 +56,8 @@ pub(crate) fn towards_client(head: &mut response::Parts) {
     }
     // hyper would answer in the service's own HTTP/1.0, where no body of unknown length can be told from a broken one.
     head.version = Version::HTTP_11;
+    // A reason phrase among them: HTTP/2 has none, and the layer may write another status (rule E6).
+    head.extensions.clear();
 }
 
 /// An absolute URI at `authority` with the path and query as they came.

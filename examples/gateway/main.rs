@@ -15,6 +15,7 @@ mod headers;
 mod http1;
 mod http2;
 mod linger;
+mod log;
 mod pace;
 mod proxy;
 mod serve;

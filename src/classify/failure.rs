@@ -84,7 +84,6 @@ mod tests {
             (buried(Box::new(tower::timeout::error::Elapsed::new())), "gateway_timeout"),
             (buried(Box::new(io::Error::from(ErrorKind::TimedOut))), "gateway_timeout"),
             (buried(Box::new(Overloaded::new())), "worker_at_capacity"),
-            (buried(Box::new(Closed::new())), "service_unavailable"),
             (buried(Box::new(io::Error::from(ErrorKind::ConnectionRefused))), "other"),
             (buried("secret".into()), "internal_error"),
             (io::Error::from(ErrorKind::NotFound), "internal_error"),

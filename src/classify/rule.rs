@@ -110,9 +110,7 @@ impl MapRule {
             let wrong = format!("the policy does not know the code {:?}", self.to.as_str());
             return Err(Refused::new("to", wrong, "use one of the catalogue, or an own one"));
         }
-        for (key, text) in [("message", self.message.as_deref()), ("say", self.say.as_deref())] {
-            text.map_or(Ok(()), |text| Refused::unless_message(key, text))?;
-        }
+        self.say.as_deref().map_or(Ok(()), |text| Refused::unless_message("say", text))?;
         Ok(Rule {
             status: self.status.map(error_status).transpose()?,
             text: compile_text(self.message, self.message_pattern)?,
@@ -131,6 +129,9 @@ impl MapRule {
         }
         if self.code.as_deref() == Some("") {
             return Err(Refused::new("code", "no body has an empty code", "name one, or leave the key out"));
+        }
+        if self.message.as_deref().is_some_and(|text| text.trim().is_empty()) {
+            return Err(Refused::new("message", "no body has a blank message", "name one, or leave the key out"));
         }
         let told = [&self.code, &self.message, &self.message_pattern, &self.content_type, &self.route];
         if self.status.is_none() && told.iter().all(|condition| condition.is_none()) {

@@ -3,3 +3,5 @@
 
 mod cases;
 mod copies;
+mod policy_file;
+mod routes;

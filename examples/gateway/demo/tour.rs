@@ -126,6 +126,7 @@ fn told(act: &Act, got: &Got) -> String {
     let (status, code) = (got.status.as_u16(), code(got));
     match act.expect {
         _ if got.broken => format!("{status}, broken off after {} bytes", got.body.len()),
+        Expect::Head(..) => format!("{status} {code}, no body"),
         _ if !code.is_empty() => format!("{status} {code}: {}", text(&json(got), "/error/message")),
         _ if got.body.is_empty() => format!("{status}, nothing more"),
         _ => format!("{status}, as it came, with an id"),

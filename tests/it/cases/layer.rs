@@ -11,6 +11,7 @@ use http_body_util::combinators::UnsyncBoxBody;
 use tokio::time::Instant;
 use tower::util::BoxCloneService;
 use tower::{Service, ServiceBuilder, ServiceExt as _};
+use tower_error_envelope::middleware::RequestBody;
 use tower_error_envelope::{ErrorEnvelopeLayer, Policy};
 
 use super::drive::{Driver, Outcome};
@@ -75,7 +76,8 @@ fn run(case: &Case, policies: impl Fn() -> Policy) -> Run {
         }
         let mut service = boxed(scripted.clone());
         for _ in 0..case.chain {
-            service = boxed(ServiceBuilder::new().layer(layer(policies())).service(service));
+            let inside = service.map_request(erased::<RequestBody<AnyBody>>);
+            service = boxed(ServiceBuilder::new().layer(layer(policies())).service(inside));
         }
         exchanges(case, service).await
     });
@@ -84,6 +86,10 @@ fn run(case: &Case, policies: impl Fn() -> Policy) -> Run {
 }
 
 type AnyBody = UnsyncBoxBody<Bytes, BoxError>;
+
+fn erased<B: Body<Data = Bytes, Error = BoxError> + Send + 'static>(request: Request<B>) -> Request<AnyBody> {
+    request.map(BodyExt::boxed_unsync)
+}
 
 /// One type for every depth of the chain.
 fn boxed<S, R>(service: S) -> BoxCloneService<Request<AnyBody>, http::Response<AnyBody>, BoxError>
