@@ -8,8 +8,7 @@ const MAX_CAUSES: usize = 64;
 
 /// The error and its causes, outermost first, through `io::Error`'s payload too: `source()` skips that (F1).
 pub(crate) fn chain<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
-    std::iter::successors(Some(error), |error| next(*error))
-    .take(MAX_CAUSES)
+    std::iter::successors(Some(error), |error| next(*error)).take(MAX_CAUSES)
 }
 
 fn next<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a (dyn Error + 'static)> {

@@ -1,4 +1,29 @@
-//! stub
+//! One error shape for every client: a Tower layer that gives each request an id, answers errors and panics, guards
+//! requests, and rewrites every 4xx and 5xx body into one envelope.
+//!
+//! The life of a request, top-down:
+//!
+//! 1. [`ErrorEnvelopeLayer`] wraps a service; its [`middleware`] moves bytes, waits, catches panics and logs.
+//! 2. One [`exchange`] decides what becomes of one request. It knows no I/O, so that other adapters can drive it.
+//! 3. The [`Policy`] says what holds on which route: limits, required headers, codes and rules of one's own.
+//! 4. What went wrong is a [`Fault`]: an [`ErrorCode`], a message, details. It is written as the envelope:
+//!
+//! ```json
+//! {"error":{"code":"not_found","message":"Not found."},"request_id":"req_01JD2V5W8Z3Q4R6T8Y0A1B2C3D"}
+//! ```
+//!
+//! ```
+//! use axum::{Router, routing::get};
+//! use tower_error_envelope::ErrorEnvelopeLayer;
+//!
+//! let app: Router = Router::new().route("/", get(|| async { "hello" })).layer(ErrorEnvelopeLayer::new());
+//! ```
+//!
+//! Request bodies are limited to 1 MiB unless the policy says otherwise. The numbers of rules in these pages (E1, R3…)
+//! are those of the wire contract that the tests prove.
+
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
 #[cfg(feature = "axum")]
 mod axum;
 mod cause;
@@ -21,5 +46,11 @@ pub use dialect::Dialect;
 pub use fault::Fault;
 pub use guard::header::RequiredHeader;
 pub use middleware::{ErrorEnvelopeLayer, ErrorEnvelopeService};
-pub use policy::{Mode, NoTransform, Policy, PolicyBuilder, PolicyError, Preflight, Protocols, Route, Trust, UnknownCodes};
+pub use policy::{
+    Mode, NoTransform, Policy, PolicyBuilder, PolicyError, Preflight, Protocols, Route, Trust, UnknownCodes,
+};
 pub use request_id::{ParseRequestIdError, RequestId};
+
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

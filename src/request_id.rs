@@ -186,7 +186,10 @@ mod tests {
         let id: RequestId = "req_01JD2V5W8Z3Q4R6T8Y0A1B2C3D".parse().unwrap();
         assert_eq!(id.to_string(), "req_01JD2V5W8Z3Q4R6T8Y0A1B2C3D");
         assert_eq!("01jd2v5w8z3q4r6t8y0a1b2c3d".parse(), Ok(id));
-        assert_eq!("0193B03E-7A20-7CC5-8A4B-9F1C2D3E4F50".parse(), "req_01JER3WYH0FK2RMJWZ3GPKWKTG".parse::<RequestId>());
+        assert_eq!(
+            "0193B03E-7A20-7CC5-8A4B-9F1C2D3E4F50".parse(),
+            "req_01JER3WYH0FK2RMJWZ3GPKWKTG".parse::<RequestId>()
+        );
     }
 
     #[test]

@@ -53,7 +53,9 @@ fn upstream(url: &str) -> Result<Authority, String> {
     let uri: Uri = url.parse().map_err(|error| format!("{error}; say http://HOST:PORT"))?;
     let bare = matches!(uri.path_and_query().map(|path| path.as_str()), None | Some("" | "/"));
     match (uri.scheme(), uri.authority()) {
-        (Some(scheme), _) if *scheme != Scheme::HTTP => Err(format!("{scheme} is not spoken here; say http://HOST:PORT")),
+        (Some(scheme), _) if *scheme != Scheme::HTTP => {
+            Err(format!("{scheme} is not spoken here; say http://HOST:PORT"))
+        }
         (Some(_), Some(authority)) if bare => Ok(authority.clone()),
         (Some(_), Some(_)) => Err("paths are forwarded as they come; say http://HOST:PORT without a path".into()),
         _ => Err("say http://HOST:PORT".into()),

@@ -34,17 +34,28 @@ where
     pub(crate) async fn send(&self, mut request: Request<B>) -> Result<Response<Incoming>, BoxError> {
         *request.version_mut() = Version::HTTP_2;
         self.say_authority(&mut request);
-        let mut sender = self.sender().await?;
-        sender.ready().await?;
-        Ok(sender.send_request(request).await?)
+        loop {
+            let (mut sender, fresh) = self.sender().await?;
+            match sender.try_send_request(request).await {
+                Ok(response) => return Ok(response),
+                Err(mut error) => match error.take_message() {
+                    // Not a byte of it was written: the connection was on its way out.
+                    Some(unsent) if !fresh => request = unsent,
+                    _ => return Err(error.into_error().into()),
+                },
+            }
+        }
     }
 
-    async fn sender(&self) -> Result<SendRequest<B>, BoxError> {
+    /// The connection, and whether it is a new one.
+    async fn sender(&self) -> Result<(SendRequest<B>, bool), BoxError> {
         let mut current = self.sender.lock().await;
-        if let Some(sender) = current.as_ref().filter(|sender| !sender.is_closed()) {
-            return Ok(sender.clone());
+        if let Some(sender) = current.as_mut()
+            && sender.ready().await.is_ok()
+        {
+            return Ok((sender.clone(), false));
         }
-        Ok(current.insert(handshake(&self.upstream).await?).clone())
+        Ok((current.insert(handshake(&self.upstream).await?).clone(), true))
     }
 
     /// `:authority` is what `host` said (RFC 9113 §8.3.1).

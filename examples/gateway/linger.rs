@@ -12,20 +12,24 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
 use tokio::net::TcpStream;
 
+use crate::abort::Abort;
+
 /// A client that has read its answer closes long before.
 const LINGER: Duration = Duration::from_secs(2);
 const LINGER_BYTES: u64 = 64 * 1024 * 1024;
 
-/// A stream that lingers when it is dropped, unless the client has closed its side already.
+/// A stream that lingers when it is dropped, unless the client has closed its side already, or must be told by a reset
+/// that its body broke off.
 pub(crate) struct Lingering {
     /// Taken by `drop` alone.
     stream: Option<TcpStream>,
     client_closed: bool,
+    abort: Abort,
 }
 
 impl Lingering {
-    pub(crate) fn new(stream: TcpStream) -> Self {
-        Self { stream: Some(stream), client_closed: false }
+    pub(crate) fn new(stream: TcpStream, abort: Abort) -> Self {
+        Self { stream: Some(stream), client_closed: false, abort }
     }
 
     fn stream(&mut self) -> io::Result<Pin<&mut TcpStream>> {
@@ -35,9 +39,10 @@ impl Lingering {
 
 impl Drop for Lingering {
     fn drop(&mut self) {
-        if let (Some(stream), false, Ok(runtime)) =
-            (self.stream.take(), self.client_closed, tokio::runtime::Handle::try_current())
-        {
+        let Some(stream) = self.stream.take() else { return };
+        if self.abort.needs_reset() {
+            let _ = stream.set_zero_linger();
+        } else if let (false, Ok(runtime)) = (self.client_closed, tokio::runtime::Handle::try_current()) {
             runtime.spawn(tokio::time::timeout(LINGER, drain(stream)));
         }
     }

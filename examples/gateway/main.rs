@@ -4,10 +4,12 @@
 //! front of it, sends itself one request of each kind and prints what the service said beside what the client got; then
 //! it serves until Ctrl-C. `--upstream http://127.0.0.1:3000` puts it in front of a real service instead.
 //!
-//! Read on in this order: [`serve`] accepts, [`proxy`] forwards, [`headers`] knows what belongs to one hop alone,
-//! [`connect`] listens to the last word, [`upgrade`] joins two connections, [`pace`] keeps the clocks, [`linger`] closes politely, [`demo`] misbehaves.
+//! Read on in this order: [`serve`] accepts, [`proxy`] forwards over [`http1`] or [`http2`], [`headers`] knows what
+//! belongs to one hop alone, [`upgrade`] joins two connections, [`pace`] keeps the clocks; [`connect`], [`linger`] and
+//! [`abort`] are about how connections end; [`demo`] misbehaves.
 #![allow(clippy::disallowed_methods, reason = "a program has a clock and an executor; the ban is for the library")]
 
+mod abort;
 mod args;
 mod connect;
 mod demo;

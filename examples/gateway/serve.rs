@@ -20,6 +20,7 @@ use hyper_util::service::TowerToHyperService;
 use tokio::net::{TcpListener, TcpStream};
 use tower::{Service, ServiceExt};
 
+use crate::abort::Abort;
 use crate::headers;
 use crate::linger::Lingering;
 use crate::pace::Patient;
@@ -40,8 +41,12 @@ const ACCEPT_AGAIN: Duration = Duration::from_millis(50);
 pub(crate) type Inbound = Request<Patient<Incoming>>;
 
 /// Serves until `stop`, then stops accepting and lets what is in flight finish.
-pub(crate) async fn serve<S, B>(listener: TcpListener, service: S, client_timeout: Duration, stop: impl Future<Output = ()>)
-where
+pub(crate) async fn serve<S, B>(
+    listener: TcpListener,
+    service: S,
+    client_timeout: Duration,
+    stop: impl Future<Output = ()>,
+) where
     S: Service<Inbound, Response = Response<B>, Error = Infallible> + Clone + Send + 'static,
     S::Future: Send,
     B: Body<Data = Bytes> + Send + 'static,
@@ -100,15 +105,20 @@ async fn answer<S, B>(
     if !matches!(tokio::time::timeout(HEAD_TIMEOUT, stream.readable()).await, Ok(Ok(()))) {
         return;
     }
-    let service = service.map_request(move |request| inbound(request, client_timeout));
-    let connection =
-        server.serve_connection_with_upgrades(TokioIo::new(Lingering::new(stream)), TowerToHyperService::new(service));
+    let abort = Abort::default();
+    let stream = TokioIo::new(Lingering::new(stream, abort.clone()));
+    let (asked, answered) = (abort.clone(), abort);
+    let service = service
+        .map_request(move |request| inbound(request, &asked, client_timeout))
+        .map_response(move |response: Response<B>| response.map(|body| answered.watch(body)));
+    let connection = server.serve_connection_with_upgrades(stream, TowerToHyperService::new(service));
     if let Err(error) = watcher.watch(connection).await {
         tracing::debug!(%error, "connection ended");
     }
 }
 
-fn inbound(mut request: Request<Incoming>, client_timeout: Duration) -> Inbound {
+fn inbound(mut request: Request<Incoming>, abort: &Abort, client_timeout: Duration) -> Inbound {
+    abort.saw_request(request.version());
     headers::drop_named(request.headers_mut());
     request.map(|body| Patient::new(body, client_timeout))
 }

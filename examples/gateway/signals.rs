@@ -21,7 +21,9 @@ pub(crate) fn ignore_hangup() -> io::Result<()> {
     let mut hangup = signal(SignalKind::hangup())?;
     tokio::spawn(async move {
         while hangup.recv().await.is_some() {
-            tracing::warn!("SIGHUP: this version does not reload its policy; the one that it started with stays in force");
+            tracing::warn!(
+                "SIGHUP: this version does not reload its policy; the one that it started with stays in force"
+            );
         }
     });
     Ok(())

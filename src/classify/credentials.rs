@@ -98,8 +98,16 @@ mod tests {
             (basic(), "Bearer", "auth_malformed"),
             (basic(), "Bearer realm=\"a, Basic\"", "auth_malformed"),
             (basic(), "Bearer realm=\"a\", Basic realm=\"b\"", "auth_invalid"),
-            (Credentials::Bearer, "Bearer error=\"invalid_token\", error_description=\"The token expired\"", "auth_expired"),
-            (Credentials::Bearer, "Bearer error=\"invalid_token\", error_description=\"bad signature\"", "auth_invalid"),
+            (
+                Credentials::Bearer,
+                "Bearer error=\"invalid_token\", error_description=\"The token expired\"",
+                "auth_expired",
+            ),
+            (
+                Credentials::Bearer,
+                "Bearer error=\"invalid_token\", error_description=\"bad signature\"",
+                "auth_invalid",
+            ),
             (Credentials::Bearer, "Bearer error=\"insufficient_scope\", error_description=\"expired\"", "auth_invalid"),
             (Credentials::Key, "", "auth_invalid"),
         ] {

@@ -157,12 +157,7 @@ fn decide<'k>(
     (code, Decided::Otherwise)
 }
 
-fn rule_of<'k>(
-    said: Option<&Said<'_>>,
-    inner: &Inner<'_>,
-    asked: &Asked<'_>,
-    known: &Known<'k>,
-) -> Option<&'k Rule> {
+fn rule_of<'k>(said: Option<&Said<'_>>, inner: &Inner<'_>, asked: &Asked<'_>, known: &Known<'k>) -> Option<&'k Rule> {
     if known.rules.is_empty() {
         return None;
     }
@@ -224,9 +219,10 @@ fn details_of(
         Decided::Dialect => true,
         Decided::Otherwise => false,
     };
-    let upstream_code = said.code.as_deref().filter(|code| {
-        !named && status.is_client_error() && is_code_to_keep(code) && *code != status.as_str()
-    });
+    let upstream_code = said
+        .code
+        .as_deref()
+        .filter(|code| !named && status.is_client_error() && is_code_to_keep(code) && *code != status.as_str());
     details::compose(said.details.clone(), said.issues.as_deref(), upstream_code)
 }
 

@@ -125,7 +125,9 @@ fn error_text<'a>(body: &Object<'a>) -> Option<Said<'a>> {
 
 fn is_phrase(text: &str) -> bool {
     text.contains(' ')
-        || (400..600).filter_map(|status| http::StatusCode::from_u16(status).ok()?.canonical_reason()).any(|it| it == text)
+        || (400..600)
+            .filter_map(|status| http::StatusCode::from_u16(status).ok()?.canonical_reason())
+            .any(|it| it == text)
 }
 
 /// `{"message":"…"}`, or nothing but a list of field errors.

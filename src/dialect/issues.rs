@@ -174,12 +174,21 @@ mod tests {
     fn e8_other_lists_become_zods() {
         for (list, zod) in [
             (r#"{"to":["Required."]}"#, r#"[{"path":["to"],"message":"Required."}]"#),
-            (r#"{"items.0.name":"x","a..b":["y"]}"#, r#"[{"path":["items",0,"name"],"message":"x"},{"path":["a","","b"],"message":"y"}]"#),
+            (
+                r#"{"items.0.name":"x","a..b":["y"]}"#,
+                r#"[{"path":["items",0,"name"],"message":"x"},{"path":["a","","b"],"message":"y"}]"#,
+            ),
             (r#"{"":["whole"],"007":["z"]}"#, r#"[{"path":[],"message":"whole"},{"path":["007"],"message":"z"}]"#),
-            (r#"[{"loc":["body","items",0],"msg":"No.","type":"missing","input":1}]"#, r#"[{"path":["items",0],"message":"No.","code":"missing"}]"#),
+            (
+                r#"[{"loc":["body","items",0],"msg":"No.","type":"missing","input":1}]"#,
+                r#"[{"path":["items",0],"message":"No.","code":"missing"}]"#,
+            ),
             (r#"[{"loc":["body"],"msg":"No."}]"#, r#"[{"path":[],"message":"No."}]"#),
             (r#"[{"loc":["to","body"],"msg":"No."}]"#, r#"[{"path":["to","body"],"message":"No."}]"#),
-            (r#"[{"path":["a",1],"message":"m","expected":"x"}]"#, r#"[{"path":["a",1],"message":"m","expected":"x"}]"#),
+            (
+                r#"[{"path":["a",1],"message":"m","expected":"x"}]"#,
+                r#"[{"path":["a",1],"message":"m","expected":"x"}]"#,
+            ),
         ] {
             assert_eq!(issues(list).as_deref(), Some(zod), "{list}");
             assert!(are_zod(zod));
@@ -188,7 +197,16 @@ mod tests {
 
     #[test]
     fn e8_what_is_no_list_stays_what_it_is() {
-        for other in ["{}", "[]", r#"{"a":1}"#, r#"{"a":[1]}"#, r#"[{"message":"x"}]"#, r#"[{"loc":"to","msg":"x"}]"#, "1", "null"] {
+        for other in [
+            "{}",
+            "[]",
+            r#"{"a":1}"#,
+            r#"{"a":[1]}"#,
+            r#"[{"message":"x"}]"#,
+            r#"[{"loc":"to","msg":"x"}]"#,
+            "1",
+            "null",
+        ] {
             assert_eq!(issues(other), None, "{other}");
         }
         assert!(are_in(r#"{"issues":[{"path":[],"message":"m"}]}"#));

@@ -68,7 +68,8 @@ pub(crate) fn of(body: &Object<'_>) -> Option<Protocol> {
 
 /// Whether a JSON array is a batch of JSON-RPC 2.0 responses.
 pub(crate) fn is_batch(text: &str) -> bool {
-    let is_response = |element: &&serde_json::value::RawValue| Object::parse(element.get()).is_some_and(|it| is_json_rpc(&it));
+    let is_response =
+        |element: &&serde_json::value::RawValue| Object::parse(element.get()).is_some_and(|it| is_json_rpc(&it));
     json::array(text).is_some_and(|batch| !batch.is_empty() && batch.iter().all(|element| is_response(&element)))
 }
 
@@ -87,7 +88,13 @@ mod tests {
 
     #[test]
     fn r10_media_types_that_name_themselves() {
-        for named in ["application/soap+xml", "Text/Event-Stream", "application/grpc", "application/grpc+proto", "application/grpc-web-text"] {
+        for named in [
+            "application/soap+xml",
+            "Text/Event-Stream",
+            "application/grpc",
+            "application/grpc+proto",
+            "application/grpc-web-text",
+        ] {
             assert!(names_itself(named), "{named}");
         }
         for other in ["application/json", "text/plain", "application/grpcx", "application/xml", ""] {

@@ -67,7 +67,8 @@ fn extended(line: &HeaderValue, missing: &str) -> Option<HeaderValue> {
 
 /// What described the old body, and what held for the old hop alone, goes (R6).
 fn remove_old(headers: &mut HeaderMap, status: StatusCode, http1: bool) {
-    let mut gone: Vec<HeaderName> = headers.get_all(CONNECTION).iter().flat_map(list).filter_map(|it| it.parse().ok()).collect();
+    let mut gone: Vec<HeaderName> =
+        headers.get_all(CONNECTION).iter().flat_map(list).filter_map(|it| it.parse().ok()).collect();
     if status == StatusCode::UPGRADE_REQUIRED {
         gone.retain(|name| *name != UPGRADE);
     }

@@ -432,10 +432,7 @@ impl Exchange {
     /// Whether bytes of the request may still be on an HTTP/1 connection after the answer (G5).
     fn must_close(&self) -> bool {
         let ended = self.flags.as_ref().is_none_or(|flags| flags.has(Flags::ENDED));
-        self.request.is_http1
-            && self.request.has_body
-            && !ended
-            && (self.request.expects || !self.request.cheap_rest)
+        self.request.is_http1 && self.request.has_body && !ended && (self.request.expects || !self.request.cheap_rest)
     }
 
     fn over_limit(&self) -> Option<Fault> {

@@ -277,7 +277,9 @@ where
                 }
             }
         };
-        Poll::Ready(this.rest.take().map(|(exchange, head)| decided(exchange, head, std::mem::take(this.frames), whole)))
+        Poll::Ready(
+            this.rest.take().map(|(exchange, head)| decided(exchange, head, std::mem::take(this.frames), whole)),
+        )
     }
 }
 

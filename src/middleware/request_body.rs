@@ -184,10 +184,7 @@ where
 }
 
 /// A body's next frame as `Bytes`, which framing can be read from; its panic is an error (F2).
-pub(super) fn poll_bytes<B>(
-    body: Pin<&mut B>,
-    cx: &mut Context<'_>,
-) -> Poll<Option<Result<Frame<Bytes>, BoxError>>>
+pub(super) fn poll_bytes<B>(body: Pin<&mut B>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BoxError>>>
 where
     B: Body,
     B::Error: Into<BoxError>,

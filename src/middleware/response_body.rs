@@ -104,10 +104,7 @@ where
     type Data = Bytes;
     type Error = ResponseBodyError;
 
-    fn poll_frame(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, ResponseBodyError>>> {
+    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, ResponseBodyError>>> {
         let mut this = self.project();
         match this.kind.as_mut().project() {
             KindProj::Pass { body } => match ready!(poll_passed(body, cx)) {

@@ -1,7 +1,7 @@
 //! The service: asks the exchange, and calls the inner service or does not.
 
-use std::fmt;
 use std::convert::Infallible;
+use std::fmt;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
@@ -11,9 +11,9 @@ use tower_service::Service;
 
 use super::catch::catch;
 use super::future::{ResponseFuture, Waiting};
+use super::id;
 use super::request_body::RequestBody;
 use super::response_body::ResponseBody;
-use super::id;
 use crate::exchange::{Admission, BodyFacts, BoxError, Classifier, Exchange};
 use crate::policy::Policy;
 
@@ -124,11 +124,7 @@ impl<S: Clone> ErrorEnvelopeService<S> {
 }
 
 /// The answer to a request whose service was not ready (F3).
-pub(super) fn unready(
-    held: Held,
-    exchange: Exchange,
-    classifier: Option<&Classifier>,
-) -> crate::exchange::Answered {
+pub(super) fn unready(held: Held, exchange: Exchange, classifier: Option<&Classifier>) -> crate::exchange::Answered {
     match held {
         Held::Panicked(panic) => exchange.unready_panicked(panic),
         Held::Failed(error) => match catch(|| exchange.fault_of_readiness(&*error, classifier)) {

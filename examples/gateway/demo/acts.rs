@@ -84,7 +84,8 @@ const MIB: usize = 1024 * 1024;
 
 const INTERNAL: &str = "An unexpected error occurred.";
 const UPSTREAM: &str = "An upstream provider failed.";
-const CHUNKED_404: &str = "HTTP/1.1 404 Not Found\r\ncontent-type: application/json\r\ntransfer-encoding: chunked\r\n\r\n";
+const CHUNKED_404: &str =
+    "HTTP/1.1 404 Not Found\r\ncontent-type: application/json\r\ntransfer-encoding: chunked\r\n\r\n";
 const CHUNKED_500: &str = "HTTP/1.1 500 Oops\r\ncontent-type: text/plain\r\ntransfer-encoding: chunked\r\n\r\n";
 const TRACE: &str = "Error: connect ECONNREFUSED db:5432\n    at Pool.query (/srv/app/db.js:41:11)";
 

@@ -139,14 +139,18 @@ fn judge(act: &Act, got: &Got, ids: &mut HashSet<String>) -> Result<(), String> 
     ensure(ids.insert(id.to_owned()), || format!("{id} was another request's"))?;
     let (status, broken) = match act.expect {
         Expect::Broken(status) => (status, true),
-        Expect::Error(status, ..) | Expect::Head(status, _) | Expect::Passed(status) | Expect::Empty(status) => (status, false),
+        Expect::Error(status, ..) | Expect::Head(status, _) | Expect::Passed(status) | Expect::Empty(status) => {
+            (status, false)
+        }
     };
     ensure(got.status == status, || format!("status {} instead of {status}", got.status.as_u16()))?;
     ensure(got.broken == broken, || format!("broken off: {}", got.broken))?;
     kept(act, got)?;
     match act.expect {
         Expect::Error(_, code, message) => envelope(got, id, code, message),
-        Expect::Head(_, wanted) => ensure(code(got) == wanted && got.body.is_empty(), || format!("code {:?}", code(got))),
+        Expect::Head(_, wanted) => {
+            ensure(code(got) == wanted && got.body.is_empty(), || format!("code {:?}", code(got)))
+        }
         Expect::Passed(_) => passed(act, got),
         Expect::Broken(_) => ensure(code(got).is_empty(), || "an error code on a success".into()),
         Expect::Empty(_) => ensure(got.body.is_empty(), || "a body".into()),

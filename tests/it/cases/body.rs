@@ -30,7 +30,9 @@ pub(super) fn check(
         "inner" => as_sent(case, expect, facts, response, call, problems),
         "empty" => empty(response, problems),
         "aborted" => aborted(response, call, problems),
-        "problem" | "success_flag" | "status_in_error" | "error_with_meta" | "json" => dialect(kind, response, problems),
+        "problem" | "success_flag" | "status_in_error" | "error_with_meta" | "json" => {
+            dialect(kind, response, problems)
+        }
         text => same_text(text, response, problems),
     }
     code(expect, response, problems);
@@ -249,7 +251,8 @@ fn as_sent(
     let bodiless = case.request.method() == "HEAD" || matches!(sent.status, 101 | 204 | 205 | 304);
     let wanted: &[u8] = if bodiless { &[] } else { &sent.body };
     if response.body != wanted {
-        problems.push(("E5", format!("a body of {} bytes is not the inner one of {}", response.body.len(), wanted.len())));
+        problems
+            .push(("E5", format!("a body of {} bytes is not the inner one of {}", response.body.len(), wanted.len())));
     }
     let exposed = |name: &str| name == "access-control-expose-headers" && expect.exposed != Some(false);
     let names = response.headers.iter().chain(&sent.headers).map(|(name, _)| name.as_str());
@@ -258,7 +261,8 @@ fn as_sent(
     names.dedup();
     for name in names.into_iter().filter(|name| !exposed(name)) {
         let (have, want) = (response.lines(name), super::seen::lines(&sent.headers, name));
-        let own = want.is_empty() && facts.over_socket && name == "date" || name == "content-length" && (want.is_empty() || have.is_empty());
+        let own = want.is_empty() && facts.over_socket && name == "date"
+            || name == "content-length" && (want.is_empty() || have.is_empty());
         if have != want && !own {
             problems.push(("E5", format!("lines of {name}: {have:?} instead of the inner {want:?}")));
         }
@@ -280,5 +284,9 @@ pub(super) fn nominated(headers: &Headers) -> Vec<String> {
 }
 
 fn short(text: &str) -> String {
-    if text.len() <= 300 { text.to_owned() } else { format!("{}… ({} bytes)", text.chars().take(300).collect::<String>(), text.len()) }
+    if text.len() <= 300 {
+        text.to_owned()
+    } else {
+        format!("{}… ({} bytes)", text.chars().take(300).collect::<String>(), text.len())
+    }
 }

@@ -164,7 +164,8 @@ fn calls(case: &Case, expect: &Expect, run: &Run, below: bool, problems: &mut Pr
         (None, None) => true,
     };
     if !counted {
-        let wanted = expect.calls.map_or_else(|| format!("called = {:?}", case.inner.called), |calls| calls.to_string());
+        let wanted =
+            expect.calls.map_or_else(|| format!("called = {:?}", case.inner.called), |calls| calls.to_string());
         problems.push(("G", format!("the inner service was called {count} times, wanted: {wanted}")));
     }
     if below {

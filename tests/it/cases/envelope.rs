@@ -83,7 +83,8 @@ pub(super) fn is_code(code: &str) -> bool {
 }
 
 fn unprintable(message: &str) -> Option<&'static str> {
-    let bidi = |c: char| matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    let bidi =
+        |c: char| matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
     let breaks = |c: char| c.is_control() || matches!(c, '\u{2028}' | '\u{2029}');
     if message.trim().is_empty() {
         return Some("is empty");

@@ -44,7 +44,8 @@ impl Driver for Core {
 }
 
 fn not_here(case: &Case) -> Option<&'static str> {
-    let body_fails = matches!(case.inner.fails, Some(Fails::PanicInBody | Fails::ErrorInBody)) || case.inner.cut_after.is_some();
+    let body_fails =
+        matches!(case.inner.fails, Some(Fails::PanicInBody | Fails::ErrorInBody)) || case.inner.cut_after.is_some();
     let drains = case.request.reads_late || case.expect.no_reset;
     [
         (body_fails, "breaking off a body is the adapter's"),
@@ -94,7 +95,12 @@ struct Stage<'a> {
 
 impl Stage<'_> {
     /// The first of these layers around the others; without any it is the service.
-    fn layer(&mut self, policies: &[Arc<Policy>], head: &mut request::Parts, body: BodyFacts) -> Result<Reply, BoxError> {
+    fn layer(
+        &mut self,
+        policies: &[Arc<Policy>],
+        head: &mut request::Parts,
+        body: BodyFacts,
+    ) -> Result<Reply, BoxError> {
         let Some((policy, inside)) = policies.split_first() else { return self.service(head) };
         let mut admission = Exchange::begin(policy.clone(), head, body, fresh_id);
         loop {
@@ -205,7 +211,8 @@ impl Stage<'_> {
         }
         let bodiless = head.method == http::Method::HEAD || matches!(status, 100..200 | 204 | 304);
         let body = if bodiless { Vec::new() } else { sent.body };
-        let known = bodiless || body.is_empty() || inner.framing.unwrap_or(InnerFraming::Length) == InnerFraming::Length;
+        let known =
+            bodiless || body.is_empty() || inner.framing.unwrap_or(InnerFraming::Length) == InnerFraming::Length;
         let length = (known && !inner.stalls).then_some(body.len() as u64);
         let end = if inner.stalls { End::Unfinished } else { End::Whole };
         Reply { head: response.into_parts().0, body, end, length }
@@ -267,7 +274,8 @@ impl Stage<'_> {
         let code = event.code().map(ToString::to_string).unwrap_or_default();
         let _ = write!(self.log, "request_id={} code={code} origin={}", event.request_id(), event.origin().as_str());
         let notes = event.notes();
-        let sides = [("client_request_id", notes.client_request_id()), ("upstream_request_id", notes.upstream_request_id())];
+        let sides =
+            [("client_request_id", notes.client_request_id()), ("upstream_request_id", notes.upstream_request_id())];
         for (name, value) in sides.iter().filter_map(|(name, value)| Some((name, (*value)?))) {
             let _ = write!(self.log, " {name}={value}");
         }

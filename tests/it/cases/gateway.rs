@@ -66,7 +66,8 @@ impl Driver for Gateway {
 impl Gateway {
     fn not_here(self, case: &Case) -> Option<&'static str> {
         let version = case.request.version;
-        let upgrades = case.request.upgrade_send.is_some() || case.inner.upgraded.is_some() || case.inner.status == Some(101);
+        let upgrades =
+            case.request.upgrade_send.is_some() || case.inner.upgraded.is_some() || case.inner.status == Some(101);
         let (http1, http2) = (self == Self::Http1, self == Self::Http2);
         [
             (in_process_only(case.inner.fails), "a socket cannot show this failure"),
@@ -135,7 +136,8 @@ impl Session {
 
     /// The lines come a moment after the response: until they hold what is wanted, or at least the request's id.
     fn wait_for_log(&self, case: &Case, run: &mut Run, starts: &[usize]) {
-        let log = || self.gateways.iter().zip(starts).map(|(gateway, start)| gateway.log_from(*start)).collect::<String>();
+        let log =
+            || self.gateways.iter().zip(starts).map(|(gateway, start)| gateway.log_from(*start)).collect::<String>();
         let expect = &case.expect;
         let wanted = !expect.log_has.is_empty() || !expect.log_lacks.is_empty();
         if wanted {

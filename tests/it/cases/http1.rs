@@ -38,7 +38,10 @@ fn pipelined(address: SocketAddr, case: &Case) -> Vec<Exchanged> {
     let sent = connection.writing.write_all(&all);
     let broken = sent.is_err_and(|error| is_reset(&error));
     let mut answers = || connection.answer(start, None);
-    (0..case.request.times).map(|_| answers()).map(|(response, reset)| Exchanged { response, reset: reset || broken }).collect()
+    (0..case.request.times)
+        .map(|_| answers())
+        .map(|(response, reset)| Exchanged { response, reset: reset || broken })
+        .collect()
 }
 
 struct Connection<'a> {
@@ -64,9 +67,12 @@ impl<'a> Connection<'a> {
 
     fn exchange(&mut self) -> Exchanged {
         let (head, body) = bytes(self.case);
-        let expects = self.case.request.headers.iter().any(|(name, value)| {
-            name.eq_ignore_ascii_case("expect") && value.eq_ignore_ascii_case("100-continue")
-        });
+        let expects = self
+            .case
+            .request
+            .headers
+            .iter()
+            .any(|(name, value)| name.eq_ignore_ascii_case("expect") && value.eq_ignore_ascii_case("100-continue"));
         let start = Instant::now();
         let (response, reset) = if self.case.request.reads_late {
             let sent = self.writing.write_all(&[head, body].concat());
@@ -191,7 +197,10 @@ impl<'a> Connection<'a> {
 }
 
 fn is_reset(error: &io::Error) -> bool {
-    matches!(error.kind(), io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionAborted)
+    matches!(
+        error.kind(),
+        io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionAborted
+    )
 }
 
 /// The head and the framed body.

@@ -136,7 +136,8 @@ pub(super) fn request(case: &Case) -> Option<(Request<()>, Option<Bytes>)> {
     }
     let host = asked.headers.iter().find(|(name, _)| name.eq_ignore_ascii_case("host"));
     let host = host.map_or(super::HOST, |(_, host)| host);
-    let target = if asked.path().starts_with('/') { format!("http://{host}{}", asked.path()) } else { asked.path().into() };
+    let target =
+        if asked.path().starts_with('/') { format!("http://{host}{}", asked.path()) } else { asked.path().into() };
     let target: Uri = target.parse().ok()?;
     target.scheme()?;
     let mut request = Request::new(());

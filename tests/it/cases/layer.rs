@@ -170,7 +170,9 @@ where
                 response.first_at.get_or_insert_with(|| start.elapsed());
                 response.body.extend_from_slice(&data);
             }
-            Ok(Err(trailers)) => response.trailers = trailers.into_trailers().map(|map| headers_of(&map)).unwrap_or_default(),
+            Ok(Err(trailers)) => {
+                response.trailers = trailers.into_trailers().map(|map| headers_of(&map)).unwrap_or_default()
+            }
             Err(error) => return response.end = End::Aborted(error.into().to_string()),
         }
     }

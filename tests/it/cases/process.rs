@@ -88,7 +88,11 @@ fn binary() -> PathBuf {
     let test = std::env::current_exe().expect("this test's own path");
     let profile = test.parent().and_then(|deps| deps.parent()).expect("target/<profile>/deps");
     let binary = profile.join("examples").join(format!("gateway{}", std::env::consts::EXE_SUFFIX));
-    assert!(binary.exists(), "{}: not there; `cargo build --example gateway` (or a whole `cargo test`) makes it", binary.display());
+    assert!(
+        binary.exists(),
+        "{}: not there; `cargo build --example gateway` (or a whole `cargo test`) makes it",
+        binary.display()
+    );
     binary
 }
 

@@ -19,10 +19,13 @@ pub(super) struct Details {
 pub(super) fn read(value: &str) -> Result<Details, String> {
     let raw = LENIENT.decode(value).map_err(|error| format!("grpc-status-details-bin: {error}"))?;
     let mut details = Details { reason: None, request_id: None, raw: raw.clone() };
-    for (_, any) in fields(&raw).ok_or("grpc-status-details-bin is no message")?.into_iter().filter(|(at, _)| *at == 3) {
+    for (_, any) in fields(&raw).ok_or("grpc-status-details-bin is no message")?.into_iter().filter(|(at, _)| *at == 3)
+    {
         let any = fields(&any).ok_or("a detail is no Any")?;
-        let part = |number| any.iter().find(|(at, _)| *at == number).map(|(_, bytes)| bytes.clone()).unwrap_or_default();
-        let first = || fields(&part(2)).and_then(|inner| inner.into_iter().find(|(at, _)| *at == 1)).map(|(_, text)| text);
+        let part =
+            |number| any.iter().find(|(at, _)| *at == number).map(|(_, bytes)| bytes.clone()).unwrap_or_default();
+        let first =
+            || fields(&part(2)).and_then(|inner| inner.into_iter().find(|(at, _)| *at == 1)).map(|(_, text)| text);
         let text = || first().map(|text| String::from_utf8_lossy(&text).into_owned());
         match String::from_utf8_lossy(&part(1)).rsplit('/').next() {
             Some("google.rpc.ErrorInfo") => details.reason = text(),

@@ -43,18 +43,38 @@ fn a_right_response_holds() {
 fn each_way_of_spoiling_it_is_reported_by_its_rule() {
     let spoils: &[(&str, fn(&mut Run))] = &[
         ("R1", |run| response(run).status = 404),
-        ("R1", |run| body(run, r#"{"error":{"code":"no_op","message":"Busy.","details":{"n":1.0}},"request_id":"ID"}"#)),
-        ("R3", |run| body(run, r#"{"error":{"code":"conflict","message":"Free.","details":{"n":1.0}},"request_id":"ID"}"#)),
-        ("E1", |run| body(run, r#"{"error":{"message":"Busy.","code":"conflict","details":{"n":1.0}},"request_id":"ID"}"#)),
-        ("E1", |run| body(run, r#"{"error": {"code":"conflict","message":"Busy.","details":{"n":1.0}},"request_id":"ID"}"#)),
-        ("E1", |run| body(run, r#"{"error":{"code":"conflict","message":"Busy.","details":{"n":1.0},"x":1},"request_id":"ID"}"#)),
-        ("E1", |run| body(run, r#"{"error":{"code":"conflict","message":"Busy.","details":{"n":1.00}},"request_id":"ID"}"#)),
+        ("R1", |run| {
+            body(run, r#"{"error":{"code":"no_op","message":"Busy.","details":{"n":1.0}},"request_id":"ID"}"#)
+        }),
+        ("R3", |run| {
+            body(run, r#"{"error":{"code":"conflict","message":"Free.","details":{"n":1.0}},"request_id":"ID"}"#)
+        }),
+        ("E1", |run| {
+            body(run, r#"{"error":{"message":"Busy.","code":"conflict","details":{"n":1.0}},"request_id":"ID"}"#)
+        }),
+        ("E1", |run| {
+            body(run, r#"{"error": {"code":"conflict","message":"Busy.","details":{"n":1.0}},"request_id":"ID"}"#)
+        }),
+        ("E1", |run| {
+            body(run, r#"{"error":{"code":"conflict","message":"Busy.","details":{"n":1.0},"x":1},"request_id":"ID"}"#)
+        }),
+        ("E1", |run| {
+            body(run, r#"{"error":{"code":"conflict","message":"Busy.","details":{"n":1.00}},"request_id":"ID"}"#)
+        }),
         ("E1", |run| body(run, r#"{"error":{"code":"conflict","message":"Busy."},"request_id":"ID"}"#)),
-        ("E2", |run| body(run, r#"{"error":{"code":"conflict","message":"a\nb","details":{"n":1.0}},"request_id":"ID"}"#)),
-        ("E2", |run| body(run, r#"{"error":{"code":"Conflict","message":"Busy.","details":{"n":1.0}},"request_id":"ID"}"#)),
-        ("E3", |run| body(run, r#"{"error":{"code":"conflict","message":"Busy.","details":{"n":1.0}},"request_id":"req_"}"#)),
+        ("E2", |run| {
+            body(run, r#"{"error":{"code":"conflict","message":"a\nb","details":{"n":1.0}},"request_id":"ID"}"#)
+        }),
+        ("E2", |run| {
+            body(run, r#"{"error":{"code":"Conflict","message":"Busy.","details":{"n":1.0}},"request_id":"ID"}"#)
+        }),
+        ("E3", |run| {
+            body(run, r#"{"error":{"code":"conflict","message":"Busy.","details":{"n":1.0}},"request_id":"req_"}"#)
+        }),
         ("E3", |run| set(&mut run.calls[0].headers, "x-request-id", "req_01JD2V5W8Z3Q4R6T8Y0A1B2C3E")),
-        ("E8", |run| body(run, r#"{"error":{"code":"invalid_request","message":"Busy.","details":{"n":1.0}},"request_id":"ID"}"#)),
+        ("E8", |run| {
+            body(run, r#"{"error":{"code":"invalid_request","message":"Busy.","details":{"n":1.0}},"request_id":"ID"}"#)
+        }),
         ("I1", |run| set(&mut response(run).headers, "x-request-id", "req_81JD2V5W8Z3Q4R6T8Y0A1B2C3D")),
         ("I1", |run| response(run).headers.push(("x-request-id".into(), ID.into()))),
         ("E1", |run| set(&mut response(run).headers, "content-length", "3")),

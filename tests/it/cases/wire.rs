@@ -179,7 +179,8 @@ impl Head {
     /// How the body that follows is framed; `without` is what neither field says.
     pub(super) fn framing(&self, without: Framing) -> io::Result<Framing> {
         let lengths = self.values("content-length");
-        let chunked = self.text("transfer-encoding").is_some_and(|value| value.to_ascii_lowercase().contains("chunked"));
+        let chunked =
+            self.text("transfer-encoding").is_some_and(|value| value.to_ascii_lowercase().contains("chunked"));
         match lengths[..] {
             [] if chunked => Ok(Framing::Chunked),
             [] => Ok(without),

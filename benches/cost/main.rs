@@ -1,0 +1,59 @@
+//! What the layer costs beside a bare handler and beside the stack that users have today, for the same requests.
+//!
+//! `cargo bench --bench cost` prints one table:
+//!
+//! 1. Each stack and case runs in a process of its own, this binary again, so that no subscriber, branch history or
+//!    heap of one is seen by another.
+//! 2. Instructions come from callgrind: the difference between 2N and N requests, divided by N. They do not depend on
+//!    what else the machine does. Without valgrind their columns stay empty, and a line says so.
+//! 3. Allocations and bytes come from a counting allocator. Its two additions per call are in every row.
+//! 4. Time is the median of several batches, and rough.
+//!
+//! A request is made, answered, read to its end and dropped inside what is measured, in every stack alike. Before it
+//! measures, each process checks the answer; without `--bench` (as `cargo test` runs it) that check is all there is.
+#![allow(clippy::disallowed_methods, reason = "a benchmark reads the clock")]
+
+mod cases;
+mod measure;
+mod stacks;
+mod table;
+mod today;
+
+use std::process::ExitCode;
+
+use cases::Case;
+use measure::Cost;
+use stacks::Stack;
+use table::Row;
+
+fn main() -> ExitCode {
+    let args: Vec<String> = std::env::args().skip(1).collect();
+    let args: Vec<&str> = args.iter().map(String::as_str).collect();
+    match args[..] {
+        ["--count", stack, case, requests] => measure::run(named(stack), named(case), requests.parse().expect("a number")),
+        ["--measure", stack, case] => println!("{}", measure::allocations_and_time(named(stack), named(case))),
+        _ if args.contains(&"--bench") => print!("{}", table::write(&rows())),
+        _ => Case::ALL.iter().for_each(|case| Stack::ALL.iter().for_each(|stack| measure::run(*stack, *case, 1))),
+    }
+    ExitCode::SUCCESS
+}
+
+fn rows() -> Vec<Row> {
+    let valgrind = measure::has_valgrind();
+    if !valgrind {
+        println!("valgrind is not installed: no instruction counts. Install it (apt install valgrind) to have them.");
+    }
+    let pairs = Case::ALL.iter().flat_map(|case| Stack::ALL.iter().map(|stack| (*case, *stack)));
+    pairs.map(|(case, stack)| Row { case, stack, cost: Cost::of(stack, case, valgrind) }).collect()
+}
+
+/// A case or a stack that has a name on the command line and in the table.
+trait Named: Copy + 'static {
+    const ALL: &'static [Self];
+
+    fn name(self) -> &'static str;
+}
+
+fn named<T: Named>(name: &str) -> T {
+    *T::ALL.iter().find(|it| it.name() == name).unwrap_or_else(|| panic!("nothing is called {name:?}"))
+}
