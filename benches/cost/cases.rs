@@ -63,8 +63,19 @@ impl Case {
         request
     }
 
-    /// The status and the body's code that every stack but the bare handler answers with.
-    pub(crate) fn answer(self) -> (StatusCode, Option<&'static str>) {
+    /// Panics unless a stack around the handler answered as all of them should.
+    pub(crate) fn check(self, answer: Option<Response<Bytes>>) {
+        let (status, code) = self.expected();
+        let answer = answer.unwrap_or_else(|| panic!("{}: an error came out", self.name()));
+        let body = String::from_utf8_lossy(answer.body());
+        assert_eq!(answer.status(), status, "{}: {body}", self.name());
+        let id = answer.headers().get("x-request-id").and_then(|id| id.to_str().ok()).unwrap_or_default();
+        assert!(id.len() == 30 && id.starts_with("req_"), "{}: the id is {id:?}", self.name());
+        let envelope = code.is_none_or(|code| body.contains(&format!("\"code\":\"{code}\"")) && body.contains(id));
+        assert!(envelope, "{}: {body}", self.name());
+    }
+
+    fn expected(self) -> (StatusCode, Option<&'static str>) {
         match self {
             Self::Happy => (StatusCode::OK, None),
             Self::Empty404 | Self::Json404 => (StatusCode::NOT_FOUND, Some("not_found")),

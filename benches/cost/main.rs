@@ -13,6 +13,7 @@
 //! measures, each process checks the answer; without `--bench` (as `cargo test` runs it) that check is all there is.
 #![allow(clippy::disallowed_methods, reason = "a benchmark reads the clock")]
 
+mod answer;
 mod cases;
 mod measure;
 mod stacks;
@@ -30,7 +31,9 @@ fn main() -> ExitCode {
     let args: Vec<String> = std::env::args().skip(1).collect();
     let args: Vec<&str> = args.iter().map(String::as_str).collect();
     match args[..] {
-        ["--count", stack, case, requests] => measure::run(named(stack), named(case), requests.parse().expect("a number")),
+        ["--count", stack, case, requests] => {
+            measure::run(named(stack), named(case), requests.parse().expect("a number"))
+        }
         ["--measure", stack, case] => println!("{}", measure::allocations_and_time(named(stack), named(case))),
         _ if args.contains(&"--bench") => print!("{}", table::write(&rows())),
         _ => Case::ALL.iter().for_each(|case| Stack::ALL.iter().for_each(|stack| measure::run(*stack, *case, 1))),

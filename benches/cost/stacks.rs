@@ -4,8 +4,8 @@ use tower_error_envelope::{ErrorEnvelopeLayer, Policy};
 use tower_layer::Layer;
 
 use crate::Named;
+use crate::answer::Answers;
 use crate::cases::{Case, Handler};
-use crate::measure::{Driven, drive};
 use crate::today;
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -37,27 +37,30 @@ impl Named for Stack {
 }
 
 impl Stack {
-    /// Builds the stack, answers one request to see that the answer is right, then does `job`.
-    pub(crate) fn with<T>(self, case: Case, job: impl FnOnce(&mut dyn FnMut()) -> T) -> T {
-        let handler = Handler(case);
+    /// The stack, once it was seen to answer as it should: figures of a stack that does not do its work say nothing.
+    pub(crate) fn around(self, case: Case) -> Box<dyn Answers> {
+        if self == Self::Logged {
+            // One subscriber per process: all rows but this one are measured without.
+            let lines = tracing_subscriber::fmt().with_max_level(tracing::Level::INFO).with_writer(std::io::sink);
+            let _ = tracing::subscriber::set_global_default(lines.finish());
+        }
+        let mut stack = self.build(Handler(case));
+        if self != Self::Bare {
+            case.check(stack.answer(case.request()));
+        }
+        stack
+    }
+
+    fn build(self, handler: Handler) -> Box<dyn Answers> {
         match self {
-            Self::Bare => drive(handler, case, |_| {}, job),
-            Self::Today => drive(today::stack(handler), case, |answer| check(case, answer), job),
-            Self::Envelope => drive(ErrorEnvelopeLayer::new().layer(handler), case, |answer| check(case, answer), job),
-            Self::Policy => drive(with_policy(handler), case, |answer| check(case, answer), job),
-            Self::Logged => {
-                let lines = tracing_subscriber::fmt().with_writer(std::io::sink);
-                tracing::subscriber::with_default(lines.finish(), || Self::Envelope.with(case, job))
-            }
+            Self::Bare => Box::new(handler),
+            Self::Today => Box::new(today::stack(handler)),
+            Self::Envelope | Self::Logged => Box::new(ErrorEnvelopeLayer::new().layer(handler)),
+            Self::Policy => Box::new(ErrorEnvelopeLayer::new().policy(policy()).layer(handler)),
         }
     }
 }
 
-fn with_policy(handler: Handler) -> impl Driven {
-    let policy = Policy::from_toml("policy.toml", include_str!("policy.toml")).expect("the bench's policy is right");
-    ErrorEnvelopeLayer::new().policy(policy).layer(handler)
-}
-
-fn check(case: Case, answer: &measure_answer::Answer) {
-    let _ = (case, answer);
+fn policy() -> Policy {
+    Policy::from_toml("policy.toml", include_str!("policy.toml")).unwrap_or_else(|refused| panic!("{refused}"))
 }

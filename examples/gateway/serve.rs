@@ -74,6 +74,8 @@ pub(crate) async fn serve<S, B>(
     }
 }
 
+/// `half_close` stays off: a client that has closed its writing side looks like one that is gone, and the service would
+/// work on for nobody (rule F2 logs such a request as abandoned).
 fn server() -> Builder<TokioExecutor> {
     let mut builder = Builder::new(TokioExecutor::new());
     builder.http1().timer(TokioTimer::new()).header_read_timeout(HEAD_TIMEOUT).max_buf_size(MAX_HEAD);

@@ -7,7 +7,7 @@ use http::StatusCode;
 use super::BoxError;
 use crate::code::ErrorCode;
 use crate::dialect::Dialect;
-use crate::policy::{Policy, Settings};
+use crate::policy::{Label, Policy};
 use crate::request_id::RequestId;
 
 /// One error, or one abandoned request: an adapter logs it once.
@@ -22,7 +22,7 @@ pub struct Event {
     pub(super) cause: Option<BoxError>,
     pub(super) notes: Notes,
     pub(super) policy: Arc<Policy>,
-    pub(super) settings: Settings,
+    pub(super) label: Label,
 }
 
 /// Where an error came from.
@@ -84,13 +84,13 @@ impl Event {
     /// The pattern of the most specific route that matched: never a path (L2).
     #[must_use]
     pub fn route(&self) -> Option<&str> {
-        self.policy.route_label(&self.settings)
+        self.policy.route_label(self.label)
     }
 
     /// The route's mode.
     #[must_use]
     pub fn mode(&self) -> crate::policy::Mode {
-        self.settings.mode
+        self.label.mode
     }
 
     /// What failed, for the log alone. Its `Display` may be the user's own code.

@@ -15,20 +15,21 @@
 
 mod event;
 mod head;
+mod outcome;
+mod reply;
 mod request;
 
 use std::error::Error;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
-use http::header::{CACHE_CONTROL, CONNECTION, CONTENT_LENGTH, TRANSFER_ENCODING};
-use http::{HeaderMap, HeaderValue, Method, Response, StatusCode, response};
+use http::header::{CACHE_CONTROL, CONTENT_LENGTH, TRANSFER_ENCODING};
+use http::{HeaderMap, HeaderValue, Method, StatusCode, response};
 
 use crate::classify::credentials::Credentials;
 use crate::classify::{self, Asked, Inner, Known, Verdict, failure};
 use crate::code::ErrorCode;
-use crate::dialect::{self, Dialect, protocol, standard};
+use crate::dialect::{self, protocol};
 use crate::fault::Fault;
 use crate::guard::body_limit::{self, Flags};
 use crate::policy::{Mode, NoTransform, Policy, Protocols, Settings, UnknownCodes};
@@ -38,6 +39,7 @@ use request::{AskedFor, RequestFacts};
 pub use crate::guard::body_limit::{Linger, Meter, Metered};
 pub use event::{Event, Notes, Origin};
 use head::X_REQUEST_ID;
+pub use outcome::{Admission, Answered, BodyFacts, Collected, FirstByte, ResponsePlan, Rewritten, Tail, Written};
 
 /// A boxed error, as tower has them.
 pub type BoxError = Box<dyn Error + Send + Sync>;
@@ -45,23 +47,8 @@ pub type BoxError = Box<dyn Error + Send + Sync>;
 /// What a service's own errors are, asked before the contract's list (F1).
 pub type Classifier = dyn Fn(&(dyn Error + 'static)) -> Option<Fault> + Send + Sync;
 
-/// What is left of a request on HTTP/1 may be read and dropped without closing the connection, where it is declared and
-/// at most this many bytes (G5).
-const CHEAP_REST: u64 = 64 * 1024;
-
 /// How long the first body byte is awaited where the content type is missing and the length unknown (G3).
 const PEEK_TIMEOUT: Duration = Duration::from_secs(10);
-
-/// What is known of a body before a byte of it is read.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct BodyFacts {
-    /// There is none, or it has ended.
-    pub ended: bool,
-    /// At least so many bytes come.
-    pub lower: u64,
-    /// At most so many bytes come, where that is known.
-    pub upper: Option<u64>,
-}
 
 /// One request.
 #[derive(Debug)]
@@ -78,101 +65,11 @@ pub struct Exchange {
     notes: Option<Box<Notes>>,
 }
 
-/// What to do with a request.
-#[derive(Debug)]
-#[must_use]
-pub enum Admission {
-    /// Forward it. The meter, where there is one, counts the body.
-    Forward(Exchange, Option<Meter>),
-    /// Answer it: the inner service is not called.
-    Answer(Answered),
-    /// Wait this long for the first body byte, then tell [`Pending::first_byte`] (G3).
-    Peek(Pending, Duration),
-}
-
 /// A request whose first body byte decides.
 #[derive(Debug)]
 pub struct Pending {
     exchange: Exchange,
     refusal: Fault,
-}
-
-/// What the first byte of a body was.
-#[derive(Debug)]
-pub enum FirstByte {
-    /// There is a body.
-    Data,
-    /// There is none.
-    End,
-    /// It did not come in time.
-    TooSlow,
-    /// Reading failed.
-    Failed(BoxError),
-}
-
-/// An answer of the layer's own, and what to log of it.
-#[derive(Debug)]
-#[must_use]
-pub struct Answered {
-    /// The whole response. On HEAD its body is empty, its `content-length` that of GET (E5).
-    pub reply: Response<Bytes>,
-    /// What to read and drop of the request after the head and before the body (G5).
-    pub linger: Option<Linger>,
-    /// What to log.
-    pub event: Event,
-}
-
-/// What to do with an inner response.
-#[derive(Debug)]
-#[must_use]
-pub enum ResponsePlan {
-    /// Pass the body as it comes.
-    Pass(Tail, Option<Box<Notes>>),
-    /// Pass the head alone: this status has no body (E5).
-    Strip(Tail, Option<Box<Notes>>),
-    /// The head is rewritten: send it with this body instead.
-    Rewrite(Written),
-    /// Drop the response and send this instead.
-    Replace(Box<Answered>),
-    /// Read the body first, at most so many bytes and so long, then tell [`Exchange::response_body`] (R4).
-    Collect(Exchange, u64, Duration),
-}
-
-/// What was read of an error's body.
-#[derive(Clone, Copy, Debug)]
-pub enum Collected<'a> {
-    /// All of it.
-    Whole(&'a [u8]),
-    /// It was too long, came too late, or broke off: the status decides.
-    Unreadable,
-}
-
-/// What to do with a body that was collected.
-#[derive(Debug)]
-#[must_use]
-pub enum Rewritten {
-    /// The head is rewritten: send it with this body instead.
-    Rewrite(Written),
-    /// Send what was read, as it was.
-    Restore(Tail, Option<Box<Notes>>),
-}
-
-/// The body of a rewritten error, and what to log of it.
-#[derive(Debug)]
-#[must_use]
-pub struct Written {
-    /// The body; empty on HEAD.
-    pub body: Bytes,
-    /// What to log.
-    pub event: Event,
-}
-
-/// What outlives the exchange: enough to log a body that fails after its head left (F4).
-#[derive(Debug)]
-pub struct Tail {
-    policy: Arc<Policy>,
-    id: RequestId,
-    settings: Settings,
 }
 
 impl Exchange {
@@ -197,7 +94,7 @@ impl Exchange {
             credentials: Credentials::of(&head.headers),
             request: RequestFacts::of(head, body),
             limit,
-            flags: (!body.is_empty()).then(|| Flags::new(linger_of(&policy))),
+            flags: (!body.is_empty()).then(|| Flags::new(reply::linger_of(&policy))),
             asked: policy.rules_ask_path().then(|| AskedFor::of(head)),
             notes,
             policy,
@@ -374,67 +271,6 @@ impl Exchange {
         classify::response(&inner, &asked, &known)
     }
 
-    /// Writes an inner error anew: head and body.
-    fn write(self, head: &mut response::Parts, fault: Fault, origin: Origin, dialect: Option<Dialect>) -> Written {
-        let body = self.body_of(&fault);
-        add_missing(&mut head.headers, fault.headers());
-        head::rewrite(&mut head.headers, head.status, fault.code(), body.len(), self.request.is_http1);
-        self.expose(&mut head.headers);
-        let body = if self.request.is_head { Bytes::new() } else { body };
-        let status = head.status;
-        let mut event = self.event(origin, cause_of(&fault));
-        event.dialect = dialect;
-        event.status = Some(status);
-        event.code = Some(fault.code().clone());
-        Written { body, event }
-    }
-
-    fn refuse(self, fault: Fault, cause: Option<BoxError>) -> Answered {
-        let linger = self.linger();
-        self.answer(fault, Origin::Guard, cause, linger)
-    }
-
-    /// A reply of the layer's own.
-    fn answer(self, fault: Fault, origin: Origin, cause: Option<BoxError>, linger: Option<Linger>) -> Answered {
-        let fault = classify::with_issues(fault);
-        let body = self.body_of(&fault);
-        let status = fault.status_code();
-        let mut reply = Response::new(Bytes::new());
-        *reply.status_mut() = status;
-        let headers = reply.headers_mut();
-        add_missing(headers, fault.headers());
-        head::rewrite(headers, status, fault.code(), body.len(), self.request.is_http1);
-        self.expose(headers);
-        headers.insert(X_REQUEST_ID, self.id_header.clone());
-        if self.must_close() {
-            headers.insert(CONNECTION, HeaderValue::from_static("close"));
-        }
-        if !self.request.is_head {
-            *reply.body_mut() = body;
-        }
-        let mut event = self.event(origin, cause.or_else(|| cause_of(&fault)));
-        event.status = Some(status);
-        event.code = Some(fault.code().clone());
-        Answered { reply, linger, event }
-    }
-
-    fn body_of(&self, fault: &Fault) -> Bytes {
-        let id = self.id.text();
-        standard::write(fault.code().as_str(), &fault.text(), fault.details_json(), &id).into()
-    }
-
-    /// What is dropped of a request that is still in the adapter's hand (G5). With `Expect` unanswered nothing is:
-    /// reading would invite the upload.
-    fn linger(&self) -> Option<Linger> {
-        (self.request.has_body && !self.request.expects).then(|| linger_of(&self.policy))
-    }
-
-    /// Whether bytes of the request may still be on an HTTP/1 connection after the answer (G5).
-    fn must_close(&self) -> bool {
-        let ended = self.flags.as_ref().is_none_or(|flags| flags.has(Flags::ENDED));
-        self.request.is_http1 && self.request.has_body && !ended && (self.request.expects || !self.request.cheap_rest)
-    }
-
     fn over_limit(&self) -> Option<Fault> {
         let over = self.flags.as_ref().is_some_and(|flags| flags.has(Flags::OVER));
         if over { self.limit.map(body_limit::too_large) } else { None }
@@ -478,21 +314,7 @@ impl Exchange {
     }
 
     fn tail(self) -> (Tail, Option<Box<Notes>>) {
-        (Tail { policy: self.policy, id: self.id, settings: self.settings }, self.notes)
-    }
-
-    fn event(self, origin: Origin, cause: Option<BoxError>) -> Event {
-        Event {
-            request_id: self.id,
-            code: None,
-            status: None,
-            origin,
-            dialect: None,
-            cause,
-            notes: self.notes.map(|notes| *notes).unwrap_or_default(),
-            policy: self.policy,
-            settings: self.settings,
-        }
+        (Tail { policy: self.policy, id: self.id, label: self.settings.label() }, self.notes)
     }
 }
 
@@ -530,35 +352,6 @@ impl Pending {
     }
 }
 
-impl Tail {
-    /// A body that had begun ended with an error or a panic (F4). The head has left with `status`.
-    pub fn broke_off(self, origin: Origin, cause: BoxError) -> Event {
-        Event {
-            request_id: self.id,
-            code: Some(ErrorCode::INTERNAL_ERROR),
-            status: None,
-            origin,
-            dialect: None,
-            cause: Some(cause),
-            notes: Notes::default(),
-            policy: self.policy,
-            settings: self.settings,
-        }
-    }
-}
-
-impl BodyFacts {
-    /// Whether there is nothing to come.
-    fn is_empty(self) -> bool {
-        self.ended || self.upper == Some(0)
-    }
-}
-
-fn linger_of(policy: &Policy) -> Linger {
-    let drain = policy.drain();
-    Linger { max_bytes: drain.max_bytes, timeout: drain.timeout }
-}
-
 /// Whether reading a body is of no use: there is none, it is coded (R5), or too long (R4).
 fn is_unreadable(headers: &HeaderMap, body: BodyFacts, max_bytes: u64) -> bool {
     let coded = || {
@@ -568,22 +361,6 @@ fn is_unreadable(headers: &HeaderMap, body: BodyFacts, max_bytes: u64) -> bool {
     body.is_empty() || body.lower > max_bytes || coded()
 }
 
-/// The headers of a fault, where the response has none of that name.
-fn add_missing(headers: &mut HeaderMap, of_fault: &HeaderMap) {
-    for name in of_fault.keys() {
-        if !headers.contains_key(name) {
-            for value in of_fault.get_all(name) {
-                headers.append(name, value.clone());
-            }
-        }
-    }
-}
-
 fn is_typed(cause: &BoxError) -> bool {
     crate::cause::find::<Fault>(&**cause).is_some()
-}
-
-/// A fault's source is the user's own, and its `Display` is for the adapter to call: it may panic (F2).
-fn cause_of(fault: &Fault) -> Option<BoxError> {
-    fault.source().map(|_| Box::new(fault.clone()) as BoxError)
 }

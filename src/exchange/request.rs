@@ -8,7 +8,7 @@ use http::request::Parts;
 use http::{HeaderName, Method, Version};
 
 use super::head::{X_REQUEST_ID, list};
-use super::{BodyFacts, CHEAP_REST, Notes};
+use super::{BodyFacts, Notes};
 use crate::fault::Fault;
 use crate::guard::body_limit;
 use crate::guard::content_type::Declared;
@@ -16,6 +16,10 @@ use crate::policy::{IdSettings, Matched, Mode, Policy, Preflight, Settings};
 use crate::request_id::{RequestId, is_traceparent};
 
 const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
+
+/// What is left of a request on HTTP/1 may be read and dropped without closing the connection, where it is declared and
+/// at most this many bytes (G5).
+const CHEAP_REST: u64 = 64 * 1024;
 
 /// How much of a foreign id is logged, in characters (I2).
 const MAX_NOTE: usize = 128;

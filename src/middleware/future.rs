@@ -1,6 +1,5 @@
 //! The future of one request.
 
-use std::collections::VecDeque;
 use std::convert::Infallible;
 use std::fmt;
 use std::future::Future;
@@ -9,22 +8,21 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use bytes::{Bytes, BytesMut};
-use http::{Request, Response, request, response};
-use http_body::{Body, Frame};
+use bytes::Bytes;
+use http::{Request, Response};
+use http_body::Body;
 use pin_project_lite::pin_project;
 use tower_service::Service;
 use tracing::Span;
 
 use super::catch::catch;
-use super::deadline::Deadline;
+use super::collecting::Collecting;
 use super::log;
-use super::request_body::{RequestBody, poll_bytes};
+use super::peeking::{Peeking, Waiting};
+use super::request_body::RequestBody;
 use super::response_body::ResponseBody;
-use super::service::{Held, facts, unready};
-use crate::exchange::{
-    Admission, Answered, BoxError, Classifier, Collected, Exchange, FirstByte, Linger, Pending, ResponsePlan, Rewritten,
-};
+use super::service::facts;
+use crate::exchange::{Answered, BoxError, Classifier, Exchange, Linger, ResponsePlan};
 
 pin_project! {
     /// Calls the inner service, reads an error's body where the exchange asks for it, and answers.
@@ -45,7 +43,7 @@ pin_project! {
 pin_project! {
     // The happy path's state is the largest, and the only one in place.
     #[project = StateProj]
-    enum State<S, F, B, R> {
+    pub(super) enum State<S, F, B, R> {
         Calling { #[pin] future: F, call: Option<Call> },
         Collecting { collecting: Pin<Box<Collecting<R>>> },
         Peeking { peeking: Peeking<S, B> },
@@ -61,41 +59,12 @@ struct Call {
     classifier: Option<Arc<Classifier>>,
 }
 
-pin_project! {
-    /// An inner error whose body is read (R4).
-    struct Collecting<R> {
-        #[pin]
-        body: R,
-        frames: VecDeque<Frame<Bytes>>,
-        left: u64,
-        timeout: Duration,
-        deadline: Option<Deadline>,
-        rest: Option<(Exchange, response::Parts)>,
-    }
-}
-
-/// A request whose first body byte is awaited (G3).
-struct Peeking<S, B> {
-    body: Option<Pin<Box<B>>>,
-    deadline: Deadline,
-    rest: Option<Box<Waiting<S>>>,
-}
-
-/// What goes on once the first byte has come.
-pub(super) struct Waiting<S> {
-    pub(super) service: S,
-    pub(super) held: Option<Held>,
-    pub(super) classifier: Option<Arc<Classifier>>,
-    pub(super) pending: Pending,
-    pub(super) head: request::Parts,
-}
-
 struct Answer<B> {
     reply: Response<Bytes>,
     drain: Option<(Pin<Box<B>>, Linger)>,
 }
 
-type Reply<R, B> = Response<ResponseBody<R, B>>;
+pub(super) type Reply<R, B> = Response<ResponseBody<R, B>>;
 
 impl<S, F, B, R> ResponseFuture<S, F, B, R> {
     /// Calls the inner service.
@@ -113,15 +82,18 @@ impl<S, F, B, R> ResponseFuture<S, F, B, R> {
 
     /// An answer of the layer's own. The request's body, where it was not forwarded, may be left to drain (G5).
     pub(super) fn answered(answered: Answered, body: Option<B>) -> Self {
-        let drain = answered.linger.is_some();
-        let body = body.filter(|_| drain).map(Box::pin);
+        let body = if answered.linger.is_some() {
+            body.map(Box::pin)
+        } else {
+            let _ = catch(|| drop(body));
+            None
+        };
         Self { state: State::answered(answered, body) }
     }
 
+    /// Waits for the first byte of the body (G3).
     pub(super) fn peek(body: B, timeout: Duration, rest: Waiting<S>) -> Self {
-        let deadline = Deadline::after(timeout);
-        let peeking = Peeking { body: Some(Box::pin(body)), deadline, rest: Some(Box::new(rest)) };
-        Self { state: State::Peeking { peeking } }
+        Self { state: State::Peeking { peeking: Peeking::new(body, timeout, rest) } }
     }
 }
 
@@ -239,157 +211,15 @@ where
             Err(State::answered(*answered, None))
         }
         ResponsePlan::Collect(exchange, max_bytes, timeout) => {
-            let rest = Some((exchange, head));
-            let collecting =
-                Collecting { body, frames: VecDeque::new(), left: max_bytes, timeout, deadline: None, rest };
+            let collecting = Collecting::new(exchange, head, body, max_bytes, timeout);
             Err(State::Collecting { collecting: Box::pin(collecting) })
-        }
-    }
-}
-
-impl<R> Collecting<R>
-where
-    R: Body,
-    R::Error: Into<BoxError>,
-{
-    /// `None` where the reply was given before.
-    fn poll<B>(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Reply<R, B>>> {
-        let mut this = self.project();
-        let whole = loop {
-            match poll_bytes(this.body.as_mut(), cx) {
-                Poll::Ready(None) => break true,
-                Poll::Ready(Some(Err(_))) => break false,
-                Poll::Ready(Some(Ok(frame))) => {
-                    let length = frame.data_ref().map_or(0, Bytes::len) as u64;
-                    let Some(left) = this.left.checked_sub(length) else { break false };
-                    *this.left = left;
-                    this.frames.push_back(frame);
-                    if this.deadline.as_mut().is_some_and(|deadline| deadline.has_passed(cx)) {
-                        break false;
-                    }
-                }
-                Poll::Pending => {
-                    let timeout = *this.timeout;
-                    if !this.deadline.get_or_insert_with(|| Deadline::after(timeout)).has_passed(cx) {
-                        return Poll::Pending;
-                    }
-                    break false;
-                }
-            }
-        };
-        Poll::Ready(
-            this.rest.take().map(|(exchange, head)| decided(exchange, head, std::mem::take(this.frames), whole)),
-        )
-    }
-}
-
-/// Decides an inner error whose body was read.
-fn decided<R, B>(
-    exchange: Exchange,
-    mut head: response::Parts,
-    frames: VecDeque<Frame<Bytes>>,
-    whole: bool,
-) -> Reply<R, B> {
-    let id = exchange.request_id();
-    let body = if whole { joined(&frames) } else { Bytes::new() };
-    let collected = if whole { Collected::Whole(&body) } else { Collected::Unreadable };
-    match exchange.response_body(&mut head, collected) {
-        Rewritten::Rewrite(written) => {
-            log::event(written.event);
-            Response::from_parts(head, ResponseBody::reply(written.body))
-        }
-        Rewritten::Restore(_, notes) => {
-            log::notes(id, notes);
-            Response::from_parts(head, ResponseBody::replay(frames))
-        }
-    }
-}
-
-fn joined(frames: &VecDeque<Frame<Bytes>>) -> Bytes {
-    let mut chunks = frames.iter().filter_map(Frame::data_ref);
-    match (chunks.next(), chunks.next()) {
-        (None, _) => Bytes::new(),
-        (Some(only), None) => only.clone(),
-        (Some(first), Some(second)) => {
-            let mut all = BytesMut::from(&first[..]);
-            all.extend_from_slice(second);
-            chunks.for_each(|chunk| all.extend_from_slice(chunk));
-            all.freeze()
-        }
-    }
-}
-
-impl<S, B> Peeking<S, B>
-where
-    B: Body,
-    B::Error: Into<BoxError>,
-{
-    /// The state that follows from the first byte; `None` where it was given before.
-    fn poll<R>(&mut self, cx: &mut Context<'_>) -> Poll<Option<State<S, S::Future, B, R>>>
-    where
-        S: Service<Request<RequestBody<B>>, Response = Response<R>>,
-    {
-        let Some(body) = &mut self.body else { return Poll::Ready(None) };
-        let (first, trailers) = ready!(poll_first(body.as_mut(), &mut self.deadline, cx));
-        let (Some(body), Some(rest)) = (self.body.take(), self.rest.take()) else { return Poll::Ready(None) };
-        Poll::Ready(Some(rest.decide(first, trailers, body)))
-    }
-}
-
-fn poll_first<B>(
-    mut body: Pin<&mut B>,
-    deadline: &mut Deadline,
-    cx: &mut Context<'_>,
-) -> Poll<(FirstByte, Option<Frame<Bytes>>)>
-where
-    B: Body,
-    B::Error: Into<BoxError>,
-{
-    loop {
-        match poll_bytes(body.as_mut(), cx) {
-            Poll::Ready(None) => return Poll::Ready((FirstByte::End, None)),
-            Poll::Ready(Some(Err(error))) => return Poll::Ready((FirstByte::Failed(error), None)),
-            Poll::Ready(Some(Ok(frame))) => match frame.data_ref() {
-                // An empty DATA frame is not yet a body.
-                Some(data) if data.is_empty() => {}
-                Some(_) => return Poll::Ready((FirstByte::Data, None)),
-                None => return Poll::Ready((FirstByte::End, Some(frame))),
-            },
-            Poll::Pending if deadline.has_passed(cx) => return Poll::Ready((FirstByte::TooSlow, None)),
-            Poll::Pending => return Poll::Pending,
-        }
-    }
-}
-
-impl<S> Waiting<S> {
-    fn decide<B, R>(
-        self: Box<Self>,
-        first: FirstByte,
-        trailers: Option<Frame<Bytes>>,
-        body: Pin<Box<B>>,
-    ) -> State<S, S::Future, B, R>
-    where
-        S: Service<Request<RequestBody<B>>, Response = Response<R>>,
-    {
-        let Self { mut service, held, classifier, pending, head } = *self;
-        match pending.first_byte(first) {
-            Admission::Forward(exchange, meter) => match held {
-                None => {
-                    let request = Request::from_parts(head, RequestBody::peeked(body, trailers, meter));
-                    State::call(&mut service, request, exchange, classifier)
-                }
-                Some(held) => State::answered(unready(held, exchange, classifier.as_deref()), None),
-            },
-            Admission::Answer(answered) => State::answered(answered, Some(body)),
-            // One peek decides: the exchange asks for no second.
-            Admission::Peek(pending, _) => State::answered(pending.panicked("a second peek".into()), Some(body)),
         }
     }
 }
 
 impl<S, F, B, R> State<S, F, B, R> {
     /// Calls the inner service, inside the request's span.
-    fn call(
+    pub(super) fn call(
         service: &mut S,
         request: Request<RequestBody<B>>,
         exchange: Exchange,
@@ -405,7 +235,7 @@ impl<S, F, B, R> State<S, F, B, R> {
         }
     }
 
-    fn answered(answered: Answered, body: Option<Pin<Box<B>>>) -> Self {
+    pub(super) fn answered(answered: Answered, body: Option<Pin<Box<B>>>) -> Self {
         let Answered { reply, linger, event } = answered;
         log::event(event);
         Self::Answered { answer: Some(Box::new(Answer { reply, drain: body.zip(linger) })) }
@@ -427,10 +257,8 @@ impl<B> Answer<B> {
 fn abandon<S, F, B, R>(mut state: Pin<&mut State<S, F, B, R>>) {
     let event = match state.as_mut().project() {
         StateProj::Calling { call, .. } => call.take().map(|call| call.exchange.abandoned()),
-        StateProj::Collecting { collecting } => {
-            collecting.as_mut().project().rest.take().map(|(exchange, _)| exchange.abandoned())
-        }
-        StateProj::Peeking { peeking } => peeking.rest.take().map(|rest| rest.pending.abandoned()),
+        StateProj::Collecting { collecting } => collecting.as_mut().abandoned(),
+        StateProj::Peeking { peeking } => peeking.abandoned(),
         StateProj::Answered { .. } | StateProj::Done => None,
     };
     let _ = catch(|| state.set(State::Done));

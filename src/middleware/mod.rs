@@ -8,11 +8,13 @@
 //! dropped (rule F2); with `panic = "abort"` nothing can be caught.
 
 mod catch;
+mod collecting;
 mod deadline;
 mod future;
 mod id;
 mod layer;
 mod log;
+mod peeking;
 mod request_body;
 mod response_body;
 mod service;

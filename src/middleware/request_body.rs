@@ -4,6 +4,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
 use bytes::{Buf, Bytes};
+use http::HeaderMap;
 use http_body::{Body, Frame, SizeHint};
 use http_body_util::{Full, Limited};
 use pin_project_lite::pin_project;
@@ -21,7 +22,7 @@ pin_project! {
     pub struct RequestBody<B> {
         #[pin]
         body: Source<B>,
-        peeked: Option<Frame<Bytes>>,
+        trailers: Option<Box<HeaderMap>>,
         meter: Option<Meter>,
         draining: Option<Box<Draining>>,
         done: bool,
@@ -47,11 +48,11 @@ struct Draining {
 
 impl<B> RequestBody<B> {
     pub(super) fn new(body: B, meter: Option<Meter>) -> Self {
-        Self { body: Source::InPlace { body }, peeked: None, meter, draining: None, done: false }
+        Self { body: Source::InPlace { body }, trailers: None, meter, draining: None, done: false }
     }
 
-    pub(super) fn peeked(body: Pin<Box<B>>, peeked: Option<Frame<Bytes>>, meter: Option<Meter>) -> Self {
-        Self { body: Source::Boxed { body }, peeked, meter, draining: None, done: false }
+    pub(super) fn peeked(body: Pin<Box<B>>, trailers: Option<Box<HeaderMap>>, meter: Option<Meter>) -> Self {
+        Self { body: Source::Boxed { body }, trailers, meter, draining: None, done: false }
     }
 }
 
@@ -69,8 +70,8 @@ where
             return Poll::Ready(None);
         }
         if this.draining.is_none() {
-            let frame = match this.peeked.take() {
-                Some(frame) => Some(Ok(frame)),
+            let frame = match this.trailers.take() {
+                Some(trailers) => Some(Ok(Frame::trailers(*trailers))),
                 None => ready!(this.body.as_mut().poll_bytes(cx)),
             };
             match metered(this.meter.as_mut(), frame, || this.body.is_end_stream()) {
@@ -93,16 +94,11 @@ where
     }
 
     fn is_end_stream(&self) -> bool {
-        self.done || self.peeked.is_none() && self.draining.is_none() && self.body.is_end_stream()
+        self.done || self.trailers.is_none() && self.draining.is_none() && self.body.is_end_stream()
     }
 
     fn size_hint(&self) -> SizeHint {
-        match (&self.peeked, self.done) {
-            (_, true) => SizeHint::with_exact(0),
-            (None, _) => self.body.size_hint(),
-            // Only trailers, or a body without a length, are ever peeked at.
-            (Some(_), _) => SizeHint::default(),
-        }
+        if self.done { SizeHint::with_exact(0) } else { self.body.size_hint() }
     }
 }
 

@@ -10,8 +10,9 @@ use http_body::Body;
 use tower_service::Service;
 
 use super::catch::catch;
-use super::future::{ResponseFuture, Waiting};
+use super::future::ResponseFuture;
 use super::id;
+use super::peeking::Waiting;
 use super::request_body::RequestBody;
 use super::response_body::ResponseBody;
 use crate::exchange::{Admission, BodyFacts, BoxError, Classifier, Exchange};

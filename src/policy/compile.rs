@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::error::{Place, Problem};
 use super::matcher::{Clash, Matcher};
 use super::route::Route;
-use super::settings::{Keys, Said};
+use super::settings::{Index, Keys, Said};
 use super::{Budget, Policy, PolicyBuilder};
 use crate::classify::rule::{MapRule, Rule};
 use crate::code::{CodeSet, ErrorCode};
@@ -58,33 +58,33 @@ impl Lists {
     }
 }
 
-fn place_types(known: &mut Vec<(Vec<String>, MediaTypes)>, list: Vec<String>) -> Result<Option<usize>, Refused> {
+fn place_types(known: &mut Vec<(Vec<String>, MediaTypes)>, list: Vec<String>) -> Result<Option<Index>, Refused> {
     if list.is_empty() {
         return Ok(None);
     }
     if let Some(at) = known.iter().position(|(other, _)| *other == list) {
-        return Ok(Some(at));
+        return Ok(Index::new(at));
     }
     let types = MediaTypes::new(&list)?;
     known.push((list, types));
-    Ok(Some(known.len() - 1))
+    Ok(Index::new(known.len() - 1))
 }
 
 fn place_headers(
     guards: &HashMap<String, HeaderGuard>,
     known: &mut Vec<(Vec<String>, Box<[HeaderGuard]>)>,
     names: &[String],
-) -> Result<Option<usize>, Refused> {
+) -> Result<Option<Index>, Refused> {
     if names.is_empty() {
         return Ok(None);
     }
     if let Some(at) = known.iter().position(|(other, _)| other == names) {
-        return Ok(Some(at));
+        return Ok(Index::new(at));
     }
     let required = names.iter().map(|name| guards.get(name).cloned().ok_or_else(|| unknown_header(name)));
     let required = required.collect::<Result<_, _>>()?;
     known.push((names.to_vec(), required));
-    Ok(Some(known.len() - 1))
+    Ok(Index::new(known.len() - 1))
 }
 
 fn unknown_header(name: &str) -> Refused {

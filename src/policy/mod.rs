@@ -27,8 +27,8 @@ pub use self::choice::{Mode, NoTransform, Preflight, Protocols, Trust, UnknownCo
 pub use self::error::PolicyError;
 use self::matcher::Matcher;
 pub use self::route::Route;
-use self::settings::Said;
-pub(crate) use self::settings::Settings;
+use self::settings::{Index, Said};
+pub(crate) use self::settings::{Label, Settings};
 use crate::classify::rule::Rule;
 use crate::code::CodeSet;
 use crate::guard::content_type::MediaTypes;
@@ -139,16 +139,16 @@ impl Policy {
     }
 
     pub(crate) fn required_headers(&self, settings: &Settings) -> &[HeaderGuard] {
-        settings.headers.and_then(|list| self.header_lists.get(list)).map_or(&[], |list| list)
+        settings.headers.and_then(|list| self.header_lists.get(list.get())).map_or(&[], |list| list)
     }
 
     pub(crate) fn content_types(&self, settings: &Settings) -> Option<&MediaTypes> {
-        settings.types.and_then(|list| self.type_lists.get(list))
+        settings.types.and_then(|list| self.type_lists.get(list.get()))
     }
 
     /// The pattern as written: a label for the log that no path can blow up (rules L1, L2).
-    pub(crate) fn route_label(&self, settings: &Settings) -> Option<&str> {
-        settings.route.and_then(|route| self.matcher.pattern(route)).map(Pattern::written)
+    pub(crate) fn route_label(&self, label: Label) -> Option<&str> {
+        label.route.and_then(|route| self.matcher.pattern(route.get())).map(Pattern::written)
     }
 
     fn settings(&self, method: &Method, path: &[u8]) -> Settings {
@@ -162,7 +162,7 @@ impl Policy {
             None => self.defaults,
             Some(_) => {
                 said.inherit(&self.default_keys);
-                said.settled(most_specific)
+                said.settled(most_specific.and_then(Index::new))
             }
         }
     }

@@ -1,5 +1,7 @@
 //! What a table says, what a route inherits, and what holds for one request in the end (rule G0).
 
+use std::num::NonZeroU32;
+
 use super::choice::{Mode, NoTransform, Preflight, Protocols, UnknownCodes};
 use crate::guard::content_type::JSON;
 use crate::guard::pattern::Refused;
@@ -43,8 +45,8 @@ impl Keys {
 pub(super) struct Said {
     mode: Option<Mode>,
     body_limit: Option<Option<u64>>,
-    types: Option<Option<usize>>,
-    headers: Option<Option<usize>>,
+    types: Option<Option<Index>>,
+    headers: Option<Option<Index>>,
     unknown_codes: Option<UnknownCodes>,
     no_transform: Option<NoTransform>,
     protocols: Option<Protocols>,
@@ -57,8 +59,8 @@ impl Said {
     /// `types` and `headers` give each distinct list its place; an empty list has none.
     pub(super) fn new(
         keys: &Keys,
-        types: impl FnOnce(Vec<String>) -> Result<Option<usize>, Refused>,
-        headers: impl FnOnce(&[String]) -> Result<Option<usize>, Refused>,
+        types: impl FnOnce(Vec<String>) -> Result<Option<Index>, Refused>,
+        headers: impl FnOnce(&[String]) -> Result<Option<Index>, Refused>,
     ) -> Result<Self, Refused> {
         Ok(Self {
             mode: keys.mode,
@@ -88,7 +90,7 @@ impl Said {
         self.negotiate = self.negotiate.or(wider.negotiate);
     }
 
-    pub(super) fn settled(self, route: Option<usize>) -> Settings {
+    pub(super) fn settled(self, route: Option<Index>) -> Settings {
         Settings {
             mode: self.mode.unwrap_or_default(),
             body_limit: self.body_limit.unwrap_or(Some(DEFAULT_BODY_LIMIT)),
@@ -120,12 +122,38 @@ pub(crate) struct Settings {
     pub(crate) expose_headers: bool,
     #[allow(dead_code, reason = "the policy keeps it; R11, which it switches off, is not written yet")]
     pub(crate) negotiate: bool,
-    pub(super) types: Option<usize>,
-    pub(super) headers: Option<usize>,
-    pub(super) route: Option<usize>,
+    pub(super) types: Option<Index>,
+    pub(super) headers: Option<Index>,
+    pub(super) route: Option<Index>,
+}
+
+/// A place in one of the policy's lists: half a word, so that settings, which every request carries, stay small.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Index(NonZeroU32);
+
+impl Index {
+    /// `None` for more than 2³² entries: no file of 4 MiB has them.
+    pub(super) fn new(place: usize) -> Option<Self> {
+        u32::try_from(place).ok()?.checked_add(1).and_then(NonZeroU32::new).map(Self)
+    }
+
+    pub(super) fn get(self) -> usize {
+        self.0.get() as usize - 1
+    }
+}
+
+/// What of the settings outlives the exchange: enough for the log.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Label {
+    pub(crate) mode: Mode,
+    pub(super) route: Option<Index>,
 }
 
 impl Settings {
+    pub(crate) fn label(&self) -> Label {
+        Label { mode: self.mode, route: self.route }
+    }
+
     /// Whether the guards ask for the same in the same mode: then one of the two spellings says it all.
     pub(super) fn guards_like(&self, other: &Self) -> bool {
         (self.mode, self.body_limit, self.preflight, self.types, self.headers)

@@ -227,7 +227,7 @@ fn g0_the_two_spellings_are_told_apart_only_where_their_guards_differ() {
         .unwrap();
     let modes = |path| {
         let Matched { sent, normal } = policy.matched(&Method::GET, path);
-        (sent.map(|sent| sent.mode), normal.mode, policy.route_label(&normal).map(str::to_owned))
+        (sent.map(|sent| sent.mode), normal.mode, policy.route_label(normal.label()).map(str::to_owned))
     };
     let label = |pattern: &str| Some(pattern.to_owned());
     assert_eq!(modes("/off/../t/x"), (Some(Mode::Off), Mode::Enforce, label("/t/{*rest}")));

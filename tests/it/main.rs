@@ -3,5 +3,7 @@
 
 mod cases;
 mod copies;
+mod hyper_matrix;
+mod kit;
 mod policy_file;
 mod routes;

@@ -1,13 +1,15 @@
 //! The embedded service, which misbehaves, and the tour, which shows what becomes of it.
 //!
 //! [`acts`] lists each way to misbehave with what a client should get for it: one table for the service that plays them
-//! ([`stage`]), for the handlers that fail inside this process ([`backstage`]), for the index at `/` and for the [`tour`].
+//! ([`stage`]), for the handlers that fail inside this process ([`backstage`]), for the index at `/` and for the [`tour`], which [`visit`]s each and lets [`judge`] have its say.
 
 mod acts;
 mod backstage;
+mod judge;
 mod stage;
 mod table;
 mod tour;
+mod visit;
 
 use std::time::Duration;
 

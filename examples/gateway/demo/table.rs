@@ -4,6 +4,10 @@ use std::io::IsTerminal;
 
 const WIDTHS: [usize; 3] = [17, 37, 44];
 
+const BOLD: &str = "1";
+const GREEN: &str = "32";
+const RED: &str = "31";
+
 /// Writes rows; in colour on a terminal alone, and not where `NO_COLOR` asks for none.
 pub(super) struct Table {
     colour: bool,
@@ -16,12 +20,13 @@ impl Table {
 
     pub(super) fn head(&self, cells: [&str; 3]) -> String {
         let rule = WIDTHS.map(|width| "─".repeat(width)).join("─");
-        format!("{}\n{rule}", self.paint("1", &line(cells)))
+        format!("{}\n{rule}", self.paint(BOLD, fit(cells).join(" ").trim_end()))
     }
 
-    /// A row is plain when all is well.
+    /// The last cell is red where it is not `well`.
     pub(super) fn row(&self, cells: [&str; 3], well: bool) -> String {
-        if well { line(cells) } else { self.paint("31", &line(cells)) }
+        let [path, said, got] = fit(cells);
+        format!("{path} {said} {}", self.paint(if well { GREEN } else { RED }, got.trim_end()))
     }
 
     fn paint(&self, colour: &str, text: &str) -> String {
@@ -29,16 +34,14 @@ impl Table {
     }
 }
 
-fn line(cells: [&str; 3]) -> String {
-    let cells: Vec<_> = cells.iter().zip(WIDTHS).map(|(cell, width)| fit(cell, width)).collect();
-    cells.join(" ").trim_end().to_owned()
-}
-
 /// Cut with `…`, or filled up with spaces; on one line.
-fn fit(cell: &str, width: usize) -> String {
-    let cell: Vec<char> = cell.chars().map(|each| if each.is_control() { ' ' } else { each }).collect();
-    if cell.len() > width {
-        return cell.iter().take(width - 1).chain(['…'].iter()).collect();
-    }
-    format!("{:<width$}", cell.iter().collect::<String>())
+fn fit(cells: [&str; 3]) -> [String; 3] {
+    std::array::from_fn(|column| {
+        let width = WIDTHS[column];
+        let cell = cells[column].replace(char::is_control, " ");
+        match cell.char_indices().nth(width - 1) {
+            Some((end, last)) if end + last.len_utf8() < cell.len() => format!("{}…", &cell[..end]),
+            _ => format!("{cell:<width$}"),
+        }
+    })
 }

@@ -230,7 +230,9 @@ impl Seen<'_> {
         names.sort_unstable();
         names.dedup();
         let replaced = |name: &str| {
-            OURS.contains(&name) || dropped(status).contains(&name) || of_connection(name, &sent.headers, status)
+            let no_upgrade = self.facts.http2 && name == "upgrade";
+            let theirs = dropped(status).contains(&name) || of_connection(name, &sent.headers, status);
+            OURS.contains(&name) || theirs || no_upgrade
         };
         for name in names.into_iter().filter(|name| !replaced(name)) {
             self.same(name, "R6", problems);

@@ -87,7 +87,7 @@ fn head(expect: &Expect, run: &Run, response: &Response, id: &str, problems: &mu
     for (name, wanted) in expect.headers.iter().filter(|(name, _)| applies(run, name)) {
         header(name, wanted, &response.lines(&name.to_ascii_lowercase()), id, "header", problems);
     }
-    for (name, wanted) in &expect.header_lines {
+    for (name, wanted) in expect.header_lines.iter().filter(|(name, _)| applies(run, name)) {
         let have = response.lines(&name.to_ascii_lowercase());
         let same = have.len() == wanted.len() && wanted.iter().zip(&have).all(|(wanted, have)| fits(wanted, have, id));
         if !same {
@@ -113,9 +113,10 @@ fn head(expect: &Expect, run: &Run, response: &Response, id: &str, problems: &mu
     }
 }
 
-/// HTTP/2 has no `connection` field (RFC 9113 §8.2.2).
+/// HTTP/2 has no fields of the connection (RFC 9113 §8.2.2).
 fn applies(run: &Run, name: &str) -> bool {
-    !(run.facts.http2 && name.eq_ignore_ascii_case("connection"))
+    let of_connection = ["connection", "upgrade", "transfer-encoding", "keep-alive", "proxy-connection"];
+    !(run.facts.http2 && of_connection.iter().any(|field| name.eq_ignore_ascii_case(field)))
 }
 
 fn header(name: &str, wanted: &str, have: &[String], id: &str, what: &str, problems: &mut Problems) {

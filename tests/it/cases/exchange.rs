@@ -50,6 +50,7 @@ fn not_here(case: &Case) -> Option<&'static str> {
     [
         (body_fails, "breaking off a body is the adapter's"),
         (drains, "draining is the adapter's"),
+        (case.expect.interim.as_ref().is_some_and(|interim| !interim.is_empty()), "interim responses are the server's"),
         (case.request.raw().is_some() || case.request.pipelined, "bytes of a socket"),
         (case.inner.raw().is_some() || case.inner.upgraded.is_some(), "an inner response of a socket"),
         (!case.env.is_empty(), "the environment is the whole process's"),

@@ -55,8 +55,9 @@ impl Driver for Gateway {
         }
         let running = session.as_ref().expect("started above");
         let run = running.run(*self, case);
-        // What follows a failure must not inherit it.
-        if run.exchanges.iter().any(|exchanged| exchanged.response.is_err()) || case.reload.is_some() {
+        // The next row must not inherit a failure, nor a connection that the upstream holds and then lets go.
+        let holds = case.inner.stalls || case.inner.holds;
+        if run.exchanges.iter().any(|exchanged| exchanged.response.is_err()) || case.reload.is_some() || holds {
             *session = None;
         }
         Outcome::Ran(run)

@@ -49,7 +49,8 @@ impl Driver for Layer {
 /// What only a socket, a process or its environment can show.
 fn not_here(case: &Case) -> Option<&'static str> {
     let upgrades = case.request.upgrade_send.is_some() || case.inner.upgraded.is_some();
-    let raw_unread = case.inner.raw().is_some_and(|raw| super::wire::whole_response(&raw).is_none());
+    let raw_unread =
+        case.inner.raw().is_some_and(|raw| super::wire::response_in(&raw).is_none_or(|(_, _, whole)| !whole));
     let odd_head = case.inner.headers.iter().any(|(name, value)| {
         http::HeaderName::from_bytes(name.as_bytes()).is_err() || http::HeaderValue::from_str(value).is_err()
     });
@@ -118,7 +119,8 @@ where
         let request = request.map(BodyExt::boxed_unsync);
         let response = tokio::time::timeout(PATIENCE, one(&mut service, request, &watch)).await;
         let response = response.unwrap_or_else(|_| Err(format!("none after {PATIENCE:?}")));
-        let reset = response.as_ref().is_ok_and(|response| would_reset(response, &watch));
+        let invited = !case.request.has_header("expect") || watch.polled.load(Ordering::Relaxed);
+        let reset = invited && response.as_ref().is_ok_and(|response| would_reset(response, &watch));
         exchanges.push(Exchanged { response, reset });
     }
     exchanges

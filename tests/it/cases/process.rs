@@ -3,8 +3,9 @@
 use std::io::{BufReader, Read as _};
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, ChildStderr, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use super::format::Case;
@@ -31,14 +32,20 @@ impl Process {
         command.env_remove("RUST_LOG").envs(&case.env);
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().expect("the gateway starts");
-        let log = collected(child.stderr.take().expect("piped"));
+        let log = Arc::<Mutex<Vec<u8>>>::default();
+        let collecting = collect(child.stderr.take().expect("piped"), log.clone());
         let mut output = BufReader::new(child.stdout.take().expect("piped"));
         let address = listening(&mut output);
         // Whatever it prints later must not fill the pipe.
         std::thread::spawn(move || std::io::copy(&mut output, &mut std::io::sink()));
         match address {
             Some(address) => Ok(Self { child, address, log, folder }),
-            None => Err(refusal(child, &log, folder.as_ref())),
+            None => {
+                let status = child.wait().expect("it has ended");
+                // The pipe ends with the process: what it said last is there when its reader is through.
+                collecting.join().expect("no panic while reading");
+                Err(refusal(status, &log, folder.as_ref()))
+            }
         }
     }
 
@@ -96,16 +103,13 @@ fn binary() -> PathBuf {
     binary
 }
 
-fn collected(mut errors: std::process::ChildStderr) -> Arc<Mutex<Vec<u8>>> {
-    let log = Arc::new(Mutex::new(Vec::new()));
-    let writing = log.clone();
+fn collect(mut errors: ChildStderr, log: Arc<Mutex<Vec<u8>>>) -> JoinHandle<()> {
     std::thread::spawn(move || {
         let mut piece = [0; 8192];
         while let Ok(count @ 1..) = errors.read(&mut piece) {
-            writing.lock().unwrap_or_else(PoisonError::into_inner).extend_from_slice(&piece[..count]);
+            log.lock().unwrap_or_else(PoisonError::into_inner).extend_from_slice(&piece[..count]);
         }
-    });
-    log
+    })
 }
 
 fn listening(output: &mut impl std::io::BufRead) -> Option<SocketAddr> {
@@ -120,10 +124,7 @@ fn listening(output: &mut impl std::io::BufRead) -> Option<SocketAddr> {
 }
 
 /// The folder's own name is cut out, since a digit in it could pass for a line number.
-fn refusal(mut child: Child, log: &Mutex<Vec<u8>>, folder: Option<&Folder>) -> String {
-    let status = child.wait().expect("it has ended");
-    // The pipe ends with the process; the collecting thread may be a moment behind.
-    std::thread::sleep(Duration::from_millis(50));
+fn refusal(status: ExitStatus, log: &Mutex<Vec<u8>>, folder: Option<&Folder>) -> String {
     let text = String::from_utf8_lossy(&log.lock().unwrap_or_else(PoisonError::into_inner)).into_owned();
     assert!(!status.success(), "the gateway ended with success before it said where it listens: {text}");
     match folder {

@@ -212,7 +212,7 @@ where
 
 /// What the service sends: its head, `seen-` echoes and a length included, and its whole body.
 pub(super) fn sent(inner: &Inner, status: u16, request: &Headers) -> Sent {
-    if let Some((head, body)) = inner.raw().and_then(|raw| wire::whole_response(&raw)) {
+    if let Some((head, body, _)) = inner.raw().and_then(|raw| wire::response_in(&raw)) {
         let status = head.status().expect("a parsed head");
         return Sent { status, headers: head.headers, body };
     }
@@ -231,7 +231,7 @@ pub(super) fn sent(inner: &Inner, status: u16, request: &Headers) -> Sent {
         && !told
         && !matches!(status, 100..200 | 204 | 304)
     {
-        headers.push(("content-length".into(), body.len().to_string().into_bytes()));
+        headers.push(("content-length".into(), promised(inner, body).to_string().into_bytes()));
     }
     Sent { status, headers, body: body.unwrap_or_default() }
 }
@@ -256,7 +256,12 @@ fn body_of(inner: &Inner, bytes: &[u8]) -> ScriptBody {
         _ => {}
     }
     let length = inner.framing.unwrap_or(InnerFraming::Length) == InnerFraming::Length;
-    ScriptBody::new(steps, length.then_some(bytes.len() as u64))
+    ScriptBody::new(steps, length.then_some(promised(inner, bytes) as u64))
+}
+
+/// A body that never ends has a byte to come, or its declared length would end it.
+fn promised(inner: &Inner, bytes: &[u8]) -> usize {
+    bytes.len() + usize::from(inner.stalls)
 }
 
 pub(super) fn failure(fails: Option<Fails>) -> Option<BoxError> {

@@ -135,7 +135,7 @@ impl Turn<'_> {
     fn answer(&mut self, head: &Head, status: u16) -> io::Result<bool> {
         let sent = sent(&self.inner, status, &head.headers);
         let raw = self.inner.raw();
-        if raw.as_deref().is_none_or(|raw| super::wire::whole_response(raw).is_some()) {
+        if raw.as_deref().is_none_or(|raw| super::wire::response_in(raw).is_some()) {
             self.note(|call| call.sent = Some(sent.clone()));
         }
         if let Some(raw) = raw {

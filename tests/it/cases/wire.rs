@@ -199,17 +199,19 @@ pub(super) fn values<'a>(headers: &'a Headers, name: &str) -> Vec<&'a [u8]> {
     headers.iter().filter(|(have, _)| have == name).map(|(_, value)| value.as_slice()).collect()
 }
 
-/// A whole response from bytes: the head after any 1xx, and its body; `None` where it is not a proper one.
-pub(super) fn whole_response(raw: &[u8]) -> Option<(Head, Vec<u8>)> {
+/// A response from bytes: its head, what there is of its body, and whether that is all of it. `None` where it has no
+/// proper head, or is an interim one.
+pub(super) fn response_in(raw: &[u8]) -> Option<(Head, Vec<u8>, bool)> {
     let mut wire = Wire::new(raw);
     let head = wire.head().ok()?;
     let status = head.status().ok()?;
+    let framing = head.framing(Framing::ToEnd).ok()?;
     if (100..200).contains(&status) {
         return None;
     }
     let mut body = Vec::new();
-    wire.body(head.framing(Framing::ToEnd).ok()?, |piece| body.extend_from_slice(piece)).ok()?;
-    Some((head, body))
+    let whole = wire.body(framing, |piece| body.extend_from_slice(piece)).is_ok();
+    Some((head, body, whole))
 }
 
 fn head_of(lines: Vec<Vec<u8>>) -> io::Result<Head> {

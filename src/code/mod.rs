@@ -1,10 +1,12 @@
 //! The error codes: one table, open at the end.
 //!
-//! A row of [`codes!`] makes the constant, its text, its default status, its gRPC status, what a client may do next and
+//! A row of the table makes the constant, its text, its default status, its gRPC status, what a client may do next and
 //! the message that is used where no better one is known. Nothing else in the crate lists codes.
 //!
 //! The set is open on the wire (rule E2): an organisation adds its own, and a code that only an inner process knows
 //! passes by name.
+
+mod table;
 
 use std::borrow::Cow;
 use std::fmt;
@@ -12,6 +14,8 @@ use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
 use http::StatusCode;
+
+use table::Row;
 
 /// What an error was: the `code` of an envelope.
 ///
@@ -37,16 +41,6 @@ enum Repr {
     Row(&'static Row),
     Own(Own),
     Foreign(Arc<str>),
-}
-
-struct Row {
-    name: &'static str,
-    status: u16,
-    grpc: u8,
-    retry: Retry,
-    message: &'static str,
-    /// One of the rows that stand for a status without a code of its own.
-    of_status: bool,
 }
 
 #[derive(Clone)]
@@ -100,7 +94,7 @@ impl ErrorCode {
     #[must_use]
     pub const fn own(name: &'static str, status: u16) -> Self {
         assert!(is_well_formed(name.as_bytes()), "an error code has the form [a-z][a-z0-9_]{{0,62}}");
-        assert!(row(name.as_bytes()).is_none(), "a code of the catalogue cannot be redefined");
+        assert!(table::named(name.as_bytes()).is_none(), "a code of the catalogue cannot be redefined");
         assert!(status >= 400 && status <= 599, "an error's status is 400-599");
         Self(Repr::Own(Own { name: Text::Static(name), status, grpc: None, retry: None, message: None }))
     }
@@ -136,13 +130,13 @@ impl ErrorCode {
     /// `worker_at_capacity`; a 4xx without a code of its own is `bad_request`, any other status `internal_error`.
     #[must_use]
     pub const fn of_status(status: StatusCode) -> Self {
-        Self(Repr::Row(generic_row(status.as_u16())))
+        Self(Repr::Row(table::of_status(status.as_u16())))
     }
 
     /// A code of the catalogue by its name, in any letter case.
     #[must_use]
     pub fn in_catalogue(name: &str) -> Option<Self> {
-        row_in_any_case(name).map(|row| Self(Repr::Row(row)))
+        table::in_any_case(name).map(|row| Self(Repr::Row(row)))
     }
 
     /// The name that clients match on, such as `rate_limited`.
@@ -220,7 +214,7 @@ impl ErrorCode {
         if !is_well_formed(name.as_bytes()) {
             return Err("a code has the form [a-z][a-z0-9_]{0,62}");
         }
-        if row(name.as_bytes()).is_some() {
+        if table::named(name.as_bytes()).is_some() {
             return Err("a code of the catalogue cannot be redefined");
         }
         if !(400..=599).contains(&status) {
@@ -230,12 +224,16 @@ impl ErrorCode {
         Ok(Self(Repr::Own(Own { name, status, grpc: None, retry: None, message: None })))
     }
 
+    const fn of_row(row: &'static Row) -> Self {
+        Self(Repr::Row(row))
+    }
+
     /// The row itself, or the generic row of an own code's status.
     fn row(&self) -> &'static Row {
         match &self.0 {
             Repr::Row(row) => row,
-            Repr::Own(own) => generic_row(own.status),
-            Repr::Foreign(_) => generic_row(500),
+            Repr::Own(own) => table::of_status(own.status),
+            Repr::Foreign(_) => table::of_status(500),
         }
     }
 }
@@ -332,164 +330,13 @@ pub(crate) const fn is_well_formed(name: &[u8]) -> bool {
     true
 }
 
-/// The row that an error status falls back to (R1).
-const fn generic_row(status: u16) -> &'static Row {
-    match status {
-        401 => &rows::AUTH_INVALID,
-        404 => &rows::NOT_FOUND,
-        422 => &rows::INVALID_REQUEST,
-        429 => &rows::RATE_LIMITED,
-        502 | 520..=527 => &rows::OTHER,
-        529 => &rows::WORKER_AT_CAPACITY,
-        _ => {
-            let mut at = 0;
-            while at < ROWS.len() {
-                if ROWS[at].of_status && ROWS[at].status == status {
-                    return ROWS[at];
-                }
-                at += 1;
-            }
-            if status >= 400 && status <= 499 { &rows::BAD_REQUEST } else { &rows::INTERNAL_ERROR }
-        }
-    }
-}
-
-const fn row(name: &[u8]) -> Option<&'static Row> {
-    let mut at = 0;
-    while at < ROWS.len() {
-        if eq_ignore_ascii_case(ROWS[at].name.as_bytes(), name) && is_well_formed(name) {
-            return Some(ROWS[at]);
-        }
-        at += 1;
-    }
-    None
-}
-
-fn row_in_any_case(name: &str) -> Option<&'static Row> {
-    ROWS.iter().copied().find(|row| row.name.eq_ignore_ascii_case(name))
-}
-
-const fn eq_ignore_ascii_case(a: &[u8], b: &[u8]) -> bool {
-    if a.len() != b.len() {
-        return false;
-    }
-    let mut at = 0;
-    while at < a.len() {
-        if !a[at].eq_ignore_ascii_case(&b[at]) {
-            return false;
-        }
-        at += 1;
-    }
-    true
-}
-
-macro_rules! codes {
-    ($($group:ident { $($constant:ident $name:literal $status:literal $grpc:literal $retry:ident $message:literal)* })*) => {
-        mod rows {
-            use super::{Retry, Row};
-
-            $($(
-                pub(super) static $constant: Row = Row {
-                    name: $name,
-                    status: $status,
-                    grpc: $grpc,
-                    retry: Retry::$retry,
-                    message: $message,
-                    of_status: super::eq_ignore_ascii_case(stringify!($group).as_bytes(), b"status"),
-                };
-            )*)*
-        }
-
-        impl ErrorCode {
-            $($(
-                #[doc = concat!("`", $name, "` (", $status, "): ", $message)]
-                pub const $constant: Self = Self(Repr::Row(&rows::$constant));
-            )*)*
-
-            /// Every code of the catalogue, in its order.
-            pub const ALL: &'static [Self] = &[$($(Self::$constant,)*)*];
-
-            /// The group of the catalogue that a row belongs to, for the test that holds the two together.
-            #[cfg(test)]
-            const GROUPS: &'static [&'static str] = &[$($({ let _ = $name; stringify!($group) },)*)*];
-        }
-
-        const ROWS: &[&Row] = &[$($(&rows::$constant,)*)*];
-    };
-}
-
-codes! {
-    auth {
-        AUTH_MISSING "auth_missing" 401 16 No "No credentials were sent."
-        AUTH_INVALID "auth_invalid" 401 16 No "The credentials do not match any active key."
-        AUTH_MALFORMED "auth_malformed" 401 16 No "The Authorization header is not a well-formed Bearer token."
-        AUTH_EXPIRED "auth_expired" 401 16 No "The credentials have expired or were revoked."
-        AUTH_NO_EMAIL "auth_no_email" 403 7 No "The session has no verified email address."
-    }
-    channel {
-        CHANNEL_NOT_FOUND "channel_not_found" 404 5 No "The channel does not exist."
-        CHANNEL_ACCESS_DENIED "channel_access_denied" 403 7 No "This key belongs to a different channel."
-        CHANNEL_UNAVAILABLE "channel_unavailable" 409 9 No "The channel is not connected."
-        CHANNEL_SCOPED_KEY "channel_scoped_key" 403 7 No "A key scoped to one channel cannot call a multi-channel route."
-        INVALID_LIFECYCLE_TRANSITION "invalid_lifecycle_transition" 409 9 No "The channel cannot make this transition from its current state."
-        PAIR_CODE_UNAVAILABLE "pair_code_unavailable" 409 9 No "The channel's state does not allow a pair code right now."
-        PAIR_CODE_FAILED "pair_code_failed" 502 14 Backoff "The upstream rejected the pair code request."
-        NO_QR "no_qr" 409 14 Backoff "No QR code is available for the channel's current state."
-        NOT_DISABLED "not_disabled" 409 9 No "The channel is not disabled."
-        CONCURRENT_MODIFICATION "concurrent_modification" 409 10 Refresh "Another write changed the same resource first."
-    }
-    quota {
-        PLAN_CHANNEL_LIMIT "plan_channel_limit" 402 8 No "The plan's channel limit is reached."
-        RATE_LIMITED "rate_limited" 429 8 Backoff "Too many requests."
-        WORKER_AT_CAPACITY "worker_at_capacity" 503 14 Backoff "No worker has a free slot right now."
-    }
-    media {
-        WEBHOOK_ENDPOINT_NOT_FOUND "webhook_endpoint_not_found" 404 5 No "The webhook endpoint does not exist."
-        MEDIA_GONE "media_gone" 410 5 Refresh "The media is no longer cached."
-    }
-    generic {
-        INVALID_REQUEST "invalid_request" 400 3 No "The request failed validation."
-        NOT_FOUND "not_found" 404 5 No "Not found."
-        BAD_REQUEST "bad_request" 400 3 No "The request is malformed."
-        NO_OP "no_op" 409 9 No "Already in the requested state."
-        OTHER "other" 502 14 Backoff "An upstream provider failed."
-        INTERNAL_ERROR "internal_error" 500 13 Backoff "An unexpected error occurred."
-    }
-    status {
-        PAYMENT_REQUIRED "payment_required" 402 9 No "Payment is required."
-        FORBIDDEN "forbidden" 403 7 No "Not allowed."
-        METHOD_NOT_ALLOWED "method_not_allowed" 405 12 No "The method is not allowed for this resource."
-        NOT_ACCEPTABLE "not_acceptable" 406 3 No "No acceptable representation."
-        REQUEST_TIMEOUT "request_timeout" 408 4 Backoff "The request timed out."
-        CONFLICT "conflict" 409 9 No "The request conflicts with the resource's current state."
-        GONE "gone" 410 5 No "The resource is gone."
-        LENGTH_REQUIRED "length_required" 411 3 No "A Content-Length is required."
-        PRECONDITION_FAILED "precondition_failed" 412 9 Refresh "A precondition failed."
-        PAYLOAD_TOO_LARGE "payload_too_large" 413 8 No "The request body is too large."
-        URI_TOO_LONG "uri_too_long" 414 3 No "The request target is too long."
-        UNSUPPORTED_MEDIA_TYPE "unsupported_media_type" 415 3 No "Content-Type must be application/json."
-        RANGE_NOT_SATISFIABLE "range_not_satisfiable" 416 11 No "The requested range cannot be satisfied."
-        EXPECTATION_FAILED "expectation_failed" 417 9 No "The Expect header cannot be met."
-        MISDIRECTED_REQUEST "misdirected_request" 421 3 No "This server does not answer for that host."
-        LOCKED "locked" 423 14 Backoff "The resource is locked."
-        TOO_EARLY "too_early" 425 14 Backoff "The request arrived as early data; send it again."
-        UPGRADE_REQUIRED "upgrade_required" 426 9 No "A protocol upgrade is required."
-        PRECONDITION_REQUIRED "precondition_required" 428 9 Refresh "The request must be conditional."
-        HEADERS_TOO_LARGE "headers_too_large" 431 8 No "The request headers are too large."
-        UNAVAILABLE_FOR_LEGAL_REASONS "unavailable_for_legal_reasons" 451 7 No "Unavailable for legal reasons."
-        NOT_IMPLEMENTED "not_implemented" 501 12 No "Not implemented."
-        SERVICE_UNAVAILABLE "service_unavailable" 503 14 Backoff "The service is unavailable."
-        GATEWAY_TIMEOUT "gateway_timeout" 504 4 Backoff "The service did not answer in time."
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn the_table_equals_the_catalogue() {
-        let catalogue: toml::Table = include_str!("../tests/catalogue.toml").parse().unwrap();
+        let catalogue: toml::Table = include_str!("../../tests/catalogue.toml").parse().unwrap();
         let listed = catalogue["code"].as_array().unwrap();
         assert_eq!(listed.len(), ErrorCode::ALL.len());
         for ((entry, code), group) in listed.iter().zip(ErrorCode::ALL).zip(ErrorCode::GROUPS) {

@@ -1,0 +1,110 @@
+//! Instructions, allocations, bytes and time of a stack in a case.
+
+use std::alloc::System;
+use std::hint::black_box;
+use std::process::Command;
+use std::str::FromStr;
+use std::time::Instant;
+
+use stats_alloc::{INSTRUMENTED_SYSTEM, Region, StatsAlloc};
+
+use crate::Named;
+use crate::cases::Case;
+use crate::stacks::Stack;
+
+#[global_allocator]
+static ALLOCATOR: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;
+
+/// Enough for buffered randomness to be drawn many times, and for a second of callgrind.
+const COUNTED: u64 = 2_000;
+const BATCHES: usize = 51;
+const BATCH: u32 = 2_000;
+
+/// Per request.
+#[derive(Clone, Copy)]
+pub(crate) struct Cost {
+    pub(crate) instructions: Option<f64>,
+    pub(crate) allocations: f64,
+    pub(crate) bytes: f64,
+    pub(crate) nanoseconds: f64,
+}
+
+impl Cost {
+    /// Measured in processes of their own.
+    pub(crate) fn of(stack: Stack, case: Case, valgrind: bool) -> Self {
+        let mut child = Command::new(this_binary());
+        let text = output(child.args(["--measure", stack.name(), case.name()]), |out| out.stdout);
+        let mut numbers = text.split_whitespace().map(number);
+        let mut next = || numbers.next().expect("three numbers");
+        let (allocations, bytes, nanoseconds) = (next(), next(), next());
+        Self { instructions: valgrind.then(|| instructions(stack, case)), allocations, bytes, nanoseconds }
+    }
+}
+
+pub(crate) fn has_valgrind() -> bool {
+    Command::new("valgrind").arg("--version").output().is_ok_and(|output| output.status.success())
+}
+
+/// Sends so many requests, and no more than the one that checks the answer.
+pub(crate) fn run(stack: Stack, case: Case, requests: u64) {
+    with_runtime(|| {
+        let mut stack = stack.around(case);
+        (0..requests).for_each(|_| drop(black_box(stack.answer(case.request()))));
+    });
+}
+
+/// Three numbers per request for the process that asked: allocations, bytes, nanoseconds.
+pub(crate) fn allocations_and_time(stack: Stack, case: Case) -> String {
+    with_runtime(|| {
+        let mut stack = stack.around(case);
+        let mut batch = || (0..BATCH).for_each(|_| drop(black_box(stack.answer(case.request()))));
+        batch();
+        let region = Region::new(ALLOCATOR);
+        batch();
+        let change = region.change();
+        let mut times: Vec<f64> = (0..BATCHES).map(|_| nanoseconds(&mut batch)).collect();
+        times.sort_by(f64::total_cmp);
+        let allocations = (change.allocations + change.reallocations) as f64 / f64::from(BATCH);
+        let bytes = change.bytes_allocated as f64 / f64::from(BATCH);
+        format!("{allocations} {bytes} {}", times[BATCHES / 2] / f64::from(BATCH))
+    })
+}
+
+/// Time limits find a timer, as they do in a server.
+fn with_runtime<T>(job: impl FnOnce() -> T) -> T {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().expect("a runtime");
+    let _entered = runtime.enter();
+    job()
+}
+
+fn nanoseconds(job: &mut impl FnMut()) -> f64 {
+    let start = Instant::now();
+    job();
+    start.elapsed().as_secs_f64() * 1e9
+}
+
+fn instructions(stack: Stack, case: Case) -> f64 {
+    (collected(stack, case, 2 * COUNTED) - collected(stack, case, COUNTED)) / COUNTED as f64
+}
+
+fn collected(stack: Stack, case: Case, requests: u64) -> f64 {
+    let mut valgrind = Command::new("valgrind");
+    valgrind.args(["--tool=callgrind", "--callgrind-out-file=/dev/null"]).arg(this_binary());
+    let text = output(valgrind.args(["--count", stack.name(), case.name(), &requests.to_string()]), |out| out.stderr);
+    let line = text.lines().find_map(|line| line.split_once("Collected : "));
+    number(line.unwrap_or_else(|| panic!("callgrind said no total:\n{text}")).1)
+}
+
+fn this_binary() -> std::path::PathBuf {
+    std::env::current_exe().expect("the path of this binary")
+}
+
+fn output(command: &mut Command, stream: impl FnOnce(std::process::Output) -> Vec<u8>) -> String {
+    let output = command.output().unwrap_or_else(|error| panic!("{command:?} does not start: {error}"));
+    assert!(output.status.success(), "{command:?} failed: {}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8_lossy(&stream(output)).into_owned()
+}
+
+fn number<T: FromStr>(text: &str) -> T {
+    text.trim().parse().unwrap_or_else(|_| panic!("{text:?} is no number"))
+}

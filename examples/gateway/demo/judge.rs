@@ -1,0 +1,68 @@
+//! Whether a row of the tour is as it should be.
+
+use std::collections::HashSet;
+
+use tower_error_envelope::RequestId;
+
+use super::acts::{Act, Expect, Play};
+use super::visit::Got;
+
+/// What is wrong; `ids` are those that other rows got.
+pub(super) fn judge(act: &Act, got: &Got, ids: &mut HashSet<String>) -> Result<(), String> {
+    let id = got.header("x-request-id");
+    ensure(id.starts_with("req_") && id.parse::<RequestId>().is_ok(), || format!("x-request-id is {id:?}"))?;
+    ensure(ids.insert(id.to_owned()), || format!("{id} was another request's"))?;
+    let (status, broken) = match act.expect {
+        Expect::Broken(status) => (status, true),
+        Expect::Error(status, ..) | Expect::Head(status, _) | Expect::Passed(status) | Expect::Empty(status) => {
+            (status, false)
+        }
+    };
+    ensure(got.status == status, || format!("status {} instead of {status}", got.status.as_u16()))?;
+    ensure(got.broken == broken, || format!("broken off: {}", got.broken))?;
+    kept(act, got)?;
+    body(act, got, id)
+}
+
+/// The headers that the service set arrive in number and order; the id alone is the layer's.
+fn kept(act: &Act, got: &Got) -> Result<(), String> {
+    let Play::Says(_, headers, ..) = act.play else { return Ok(()) };
+    for (name, _) in headers.iter().filter(|(name, _)| *name != "x-request-id") {
+        let sent = headers.iter().filter(|(each, _)| each == name).map(|(_, value)| *value);
+        let came = got.headers.get_all(*name).iter().map(|value| value.to_str().unwrap_or_default());
+        ensure(sent.eq(came), || format!("{name} is not as the service set it"))?;
+    }
+    Ok(())
+}
+
+fn body(act: &Act, got: &Got, id: &str) -> Result<(), String> {
+    let code = got.code();
+    match act.expect {
+        Expect::Error(_, wanted, message) => envelope(got, id, wanted, message),
+        Expect::Head(_, wanted) => ensure(code == wanted && got.body.is_empty(), || format!("code {code:?}")),
+        Expect::Passed(_) => passed(act, got),
+        Expect::Broken(_) => ensure(code.is_empty(), || "an error code on a success".into()),
+        Expect::Empty(_) => ensure(got.body.is_empty(), || "a body".into()),
+    }
+}
+
+fn envelope(got: &Got, id: &str, wanted: &str, message: &str) -> Result<(), String> {
+    let said = got.member("/error/message");
+    ensure(got.header("content-type") == "application/json", || "not application/json".into())?;
+    ensure(got.code() == wanted, || format!("x-error-code {:?} instead of {wanted:?}", got.code()))?;
+    ensure(got.member("/error/code") == wanted, || format!("body {}", String::from_utf8_lossy(&got.body)))?;
+    ensure(got.member("/request_id") == id, || "another id in the body".into())?;
+    ensure(!said.is_empty() && (message.is_empty() || said == message), || format!("message {said:?}"))
+}
+
+fn passed(act: &Act, got: &Got) -> Result<(), String> {
+    ensure(got.code().is_empty(), || format!("x-error-code {:?}", got.code()))?;
+    match act.play {
+        Play::Says(_, _, _, body) => ensure(got.body == body.as_bytes(), || "another body".into()),
+        _ => ensure(!got.body.is_empty(), || "no body".into()),
+    }
+}
+
+fn ensure(holds: bool, reason: impl FnOnce() -> String) -> Result<(), String> {
+    if holds { Ok(()) } else { Err(reason()) }
+}

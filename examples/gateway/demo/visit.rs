@@ -1,0 +1,101 @@
+//! One request to the gateway, and what a client gets for it.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::header::{CONNECTION, TRANSFER_ENCODING, UPGRADE};
+use http::{HeaderMap, Request, Response, StatusCode};
+use http_body_util::combinators::UnsyncBoxBody;
+use http_body_util::{BodyExt, Empty, Full};
+use hyper::body::Incoming;
+use hyper::upgrade::OnUpgrade;
+use hyper_util::client::legacy::Client;
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::rt::TokioIo;
+use serde_json::Value;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+use super::acts::{Act, Ask};
+use crate::BoxError;
+
+/// The layer gives up on an error body after 1 s; what takes this long never comes.
+const PATIENCE: Duration = Duration::from_secs(4);
+
+/// The bodies that the tour sends.
+pub(super) type Sent = UnsyncBoxBody<Bytes, BoxError>;
+
+/// What a client got.
+pub(super) struct Got {
+    pub(super) status: StatusCode,
+    pub(super) headers: HeaderMap,
+    pub(super) body: Vec<u8>,
+    pub(super) broken: bool,
+}
+
+/// Asks as the act says; an error where no answer came.
+pub(super) async fn visit(client: Client<HttpConnector, Sent>, address: SocketAddr, act: &Act) -> Result<Got, String> {
+    let answer = async {
+        let mut response = client.request(request(address, act)?).await?;
+        if response.status() == StatusCode::SWITCHING_PROTOCOLS {
+            let body = converse(hyper::upgrade::on(&mut response)).await?;
+            return Ok(Got { status: response.status(), headers: response.headers().clone(), body, broken: false });
+        }
+        Ok(read(response).await)
+    };
+    match tokio::time::timeout(PATIENCE, answer).await {
+        Ok(got) => got.map_err(|error: BoxError| format!("no answer: {error}")),
+        Err(_) => Err(format!("no whole answer in {PATIENCE:?}")),
+    }
+}
+
+fn request(address: SocketAddr, act: &Act) -> Result<Request<Sent>, BoxError> {
+    let request = Request::builder().uri(format!("http://{address}{}", act.path));
+    let empty = || Empty::new().map_err(|never| match never {}).boxed_unsync();
+    let full = |size| Full::new(Bytes::from(vec![b'a'; size])).map_err(|never| match never {}).boxed_unsync();
+    Ok(match act.ask {
+        Ask::Get => request.body(empty()),
+        Ask::Head => request.method("HEAD").body(empty()),
+        Ask::Upgrade => request.header(CONNECTION, "upgrade").header(UPGRADE, "echo").body(empty()),
+        Ask::Declared(size) => request.method("POST").body(full(size)),
+        Ask::Chunked(size) => request.method("POST").header(TRANSFER_ENCODING, "chunked").body(full(size)),
+    }?)
+}
+
+async fn read(response: Response<Incoming>) -> Got {
+    let (head, mut incoming) = response.into_parts();
+    let mut got = Got { status: head.status, headers: head.headers, body: Vec::new(), broken: false };
+    while let Some(frame) = incoming.frame().await {
+        match frame {
+            Ok(frame) => got.body.extend_from_slice(frame.data_ref().map_or(&[], |data| data)),
+            Err(_) => got.broken = true,
+        }
+    }
+    got
+}
+
+async fn converse(upgrade: OnUpgrade) -> Result<Vec<u8>, BoxError> {
+    let mut stream = TokioIo::new(upgrade.await?);
+    stream.write_all(b"echo").await?;
+    let mut heard = vec![0; 4];
+    stream.read_exact(&mut heard).await?;
+    Ok(heard)
+}
+
+impl Got {
+    /// The code in the head.
+    pub(super) fn code(&self) -> &str {
+        self.header("x-error-code")
+    }
+
+    /// A header's one text; empty where there is none.
+    pub(super) fn header(&self, name: &str) -> &str {
+        self.headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default()
+    }
+
+    /// A text in the JSON body; empty where there is none.
+    pub(super) fn member(&self, pointer: &str) -> String {
+        let body: Value = serde_json::from_slice(&self.body).unwrap_or_default();
+        body.pointer(pointer).and_then(Value::as_str).unwrap_or_default().to_owned()
+    }
+}

@@ -1,0 +1,165 @@
+//! The table: a row makes a code's constant, its texts and its numbers. It is held equal to the catalogue by a test.
+
+use super::{ErrorCode, Retry};
+
+macro_rules! codes {
+    ($($group:ident { $($constant:ident $name:literal $status:literal $grpc:literal $retry:ident $message:literal)* })*) => {
+        mod rows {
+            use super::{Retry, Row};
+
+            $($(
+                pub(super) static $constant: Row = Row {
+                    name: $name,
+                    status: $status,
+                    grpc: $grpc,
+                    retry: Retry::$retry,
+                    message: $message,
+                    of_status: super::eq_ignore_ascii_case(stringify!($group).as_bytes(), b"status"),
+                };
+            )*)*
+        }
+
+        impl ErrorCode {
+            $($(
+                #[doc = concat!("`", $name, "` (", $status, "): ", $message)]
+                pub const $constant: Self = Self::of_row(&rows::$constant);
+            )*)*
+
+            /// Every code of the catalogue, in its order.
+            pub const ALL: &'static [Self] = &[$($(Self::$constant,)*)*];
+
+            /// The group of the catalogue that a row belongs to, for the test that holds the two together.
+            #[cfg(test)]
+            pub(super) const GROUPS: &'static [&'static str] = &[$($({ let _ = $name; stringify!($group) },)*)*];
+        }
+
+        const ROWS: &[&Row] = &[$($(&rows::$constant,)*)*];
+    };
+}
+
+pub(super) struct Row {
+    pub(super) name: &'static str,
+    pub(super) status: u16,
+    pub(super) grpc: u8,
+    pub(super) retry: Retry,
+    pub(super) message: &'static str,
+    /// One of the rows that stand for a status without a code of its own.
+    pub(super) of_status: bool,
+}
+
+codes! {
+    auth {
+        AUTH_MISSING "auth_missing" 401 16 No "No credentials were sent."
+        AUTH_INVALID "auth_invalid" 401 16 No "The credentials do not match any active key."
+        AUTH_MALFORMED "auth_malformed" 401 16 No "The Authorization header is not a well-formed Bearer token."
+        AUTH_EXPIRED "auth_expired" 401 16 No "The credentials have expired or were revoked."
+        AUTH_NO_EMAIL "auth_no_email" 403 7 No "The session has no verified email address."
+    }
+    channel {
+        CHANNEL_NOT_FOUND "channel_not_found" 404 5 No "The channel does not exist."
+        CHANNEL_ACCESS_DENIED "channel_access_denied" 403 7 No "This key belongs to a different channel."
+        CHANNEL_UNAVAILABLE "channel_unavailable" 409 9 No "The channel is not connected."
+        CHANNEL_SCOPED_KEY "channel_scoped_key" 403 7 No "A key scoped to one channel cannot call a multi-channel route."
+        INVALID_LIFECYCLE_TRANSITION "invalid_lifecycle_transition" 409 9 No "The channel cannot make this transition from its current state."
+        PAIR_CODE_UNAVAILABLE "pair_code_unavailable" 409 9 No "The channel's state does not allow a pair code right now."
+        PAIR_CODE_FAILED "pair_code_failed" 502 14 Backoff "The upstream rejected the pair code request."
+        NO_QR "no_qr" 409 14 Backoff "No QR code is available for the channel's current state."
+        NOT_DISABLED "not_disabled" 409 9 No "The channel is not disabled."
+        CONCURRENT_MODIFICATION "concurrent_modification" 409 10 Refresh "Another write changed the same resource first."
+    }
+    quota {
+        PLAN_CHANNEL_LIMIT "plan_channel_limit" 402 8 No "The plan's channel limit is reached."
+        RATE_LIMITED "rate_limited" 429 8 Backoff "Too many requests."
+        WORKER_AT_CAPACITY "worker_at_capacity" 503 14 Backoff "No worker has a free slot right now."
+    }
+    media {
+        WEBHOOK_ENDPOINT_NOT_FOUND "webhook_endpoint_not_found" 404 5 No "The webhook endpoint does not exist."
+        MEDIA_GONE "media_gone" 410 5 Refresh "The media is no longer cached."
+    }
+    generic {
+        INVALID_REQUEST "invalid_request" 400 3 No "The request failed validation."
+        NOT_FOUND "not_found" 404 5 No "Not found."
+        BAD_REQUEST "bad_request" 400 3 No "The request is malformed."
+        NO_OP "no_op" 409 9 No "Already in the requested state."
+        OTHER "other" 502 14 Backoff "An upstream provider failed."
+        INTERNAL_ERROR "internal_error" 500 13 Backoff "An unexpected error occurred."
+    }
+    status {
+        PAYMENT_REQUIRED "payment_required" 402 9 No "Payment is required."
+        FORBIDDEN "forbidden" 403 7 No "Not allowed."
+        METHOD_NOT_ALLOWED "method_not_allowed" 405 12 No "The method is not allowed for this resource."
+        NOT_ACCEPTABLE "not_acceptable" 406 3 No "No acceptable representation."
+        REQUEST_TIMEOUT "request_timeout" 408 4 Backoff "The request timed out."
+        CONFLICT "conflict" 409 9 No "The request conflicts with the resource's current state."
+        GONE "gone" 410 5 No "The resource is gone."
+        LENGTH_REQUIRED "length_required" 411 3 No "A Content-Length is required."
+        PRECONDITION_FAILED "precondition_failed" 412 9 Refresh "A precondition failed."
+        PAYLOAD_TOO_LARGE "payload_too_large" 413 8 No "The request body is too large."
+        URI_TOO_LONG "uri_too_long" 414 3 No "The request target is too long."
+        UNSUPPORTED_MEDIA_TYPE "unsupported_media_type" 415 3 No "Content-Type must be application/json."
+        RANGE_NOT_SATISFIABLE "range_not_satisfiable" 416 11 No "The requested range cannot be satisfied."
+        EXPECTATION_FAILED "expectation_failed" 417 9 No "The Expect header cannot be met."
+        MISDIRECTED_REQUEST "misdirected_request" 421 3 No "This server does not answer for that host."
+        LOCKED "locked" 423 14 Backoff "The resource is locked."
+        TOO_EARLY "too_early" 425 14 Backoff "The request arrived as early data; send it again."
+        UPGRADE_REQUIRED "upgrade_required" 426 9 No "A protocol upgrade is required."
+        PRECONDITION_REQUIRED "precondition_required" 428 9 Refresh "The request must be conditional."
+        HEADERS_TOO_LARGE "headers_too_large" 431 8 No "The request headers are too large."
+        UNAVAILABLE_FOR_LEGAL_REASONS "unavailable_for_legal_reasons" 451 7 No "Unavailable for legal reasons."
+        NOT_IMPLEMENTED "not_implemented" 501 12 No "Not implemented."
+        SERVICE_UNAVAILABLE "service_unavailable" 503 14 Backoff "The service is unavailable."
+        GATEWAY_TIMEOUT "gateway_timeout" 504 4 Backoff "The service did not answer in time."
+    }
+}
+
+/// The row that an error status falls back to (R1).
+pub(super) const fn of_status(status: u16) -> &'static Row {
+    match status {
+        401 => &rows::AUTH_INVALID,
+        404 => &rows::NOT_FOUND,
+        422 => &rows::INVALID_REQUEST,
+        429 => &rows::RATE_LIMITED,
+        502 | 520..=527 => &rows::OTHER,
+        529 => &rows::WORKER_AT_CAPACITY,
+        _ => {
+            let mut at = 0;
+            while at < ROWS.len() {
+                if ROWS[at].of_status && ROWS[at].status == status {
+                    return ROWS[at];
+                }
+                at += 1;
+            }
+            if status >= 400 && status <= 499 { &rows::BAD_REQUEST } else { &rows::INTERNAL_ERROR }
+        }
+    }
+}
+
+/// The row of a well-formed name.
+pub(super) const fn named(name: &[u8]) -> Option<&'static Row> {
+    let mut at = 0;
+    while at < ROWS.len() {
+        if eq_ignore_ascii_case(ROWS[at].name.as_bytes(), name) {
+            return Some(ROWS[at]);
+        }
+        at += 1;
+    }
+    None
+}
+
+pub(super) fn in_any_case(name: &str) -> Option<&'static Row> {
+    ROWS.iter().copied().find(|row| row.name.eq_ignore_ascii_case(name))
+}
+
+const fn eq_ignore_ascii_case(a: &[u8], b: &[u8]) -> bool {
+    if a.len() != b.len() {
+        return false;
+    }
+    let mut at = 0;
+    while at < a.len() {
+        if !a[at].eq_ignore_ascii_case(&b[at]) {
+            return false;
+        }
+        at += 1;
+    }
+    true
+}

@@ -1,0 +1,138 @@
+//! What an exchange is told of a body, and what it answers: data, for an adapter to act on.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::Response;
+
+use super::event::{Event, Notes, Origin};
+use super::{BoxError, Exchange, Linger, Meter, Pending};
+use crate::code::ErrorCode;
+use crate::policy::{Label, Policy};
+use crate::request_id::RequestId;
+
+/// What is known of a body before a byte of it is read.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct BodyFacts {
+    /// There is none, or it has ended.
+    pub ended: bool,
+    /// At least so many bytes come.
+    pub lower: u64,
+    /// At most so many bytes come, where that is known.
+    pub upper: Option<u64>,
+}
+
+/// What to do with a request.
+#[derive(Debug)]
+#[must_use]
+pub enum Admission {
+    /// Forward it. The meter, where there is one, counts the body.
+    Forward(Exchange, Option<Meter>),
+    /// Answer it: the inner service is not called.
+    Answer(Answered),
+    /// Wait this long for the first body byte, then tell [`Pending::first_byte`] (G3).
+    Peek(Pending, Duration),
+}
+
+/// What the first byte of a body was.
+#[derive(Debug)]
+pub enum FirstByte {
+    /// There is a body.
+    Data,
+    /// There is none.
+    End,
+    /// It did not come in time.
+    TooSlow,
+    /// Reading failed.
+    Failed(BoxError),
+}
+
+/// An answer of the layer's own, and what to log of it.
+#[derive(Debug)]
+#[must_use]
+pub struct Answered {
+    /// The whole response. On HEAD its body is empty, its `content-length` that of GET (E5).
+    pub reply: Response<Bytes>,
+    /// What to read and drop of the request after the head and before the body (G5).
+    pub linger: Option<Linger>,
+    /// What to log.
+    pub event: Event,
+}
+
+/// What to do with an inner response.
+#[derive(Debug)]
+#[must_use]
+pub enum ResponsePlan {
+    /// Pass the body as it comes.
+    Pass(Tail, Option<Box<Notes>>),
+    /// Pass the head alone: this status has no body (E5).
+    Strip(Tail, Option<Box<Notes>>),
+    /// The head is rewritten: send it with this body instead.
+    Rewrite(Written),
+    /// Drop the response and send this instead.
+    Replace(Box<Answered>),
+    /// Read the body first, at most so many bytes and so long, then tell [`Exchange::response_body`] (R4).
+    Collect(Exchange, u64, Duration),
+}
+
+/// What was read of an error's body.
+#[derive(Clone, Copy, Debug)]
+pub enum Collected<'a> {
+    /// All of it.
+    Whole(&'a [u8]),
+    /// It was too long, came too late, or broke off: the status decides.
+    Unreadable,
+}
+
+/// What to do with a body that was collected.
+#[derive(Debug)]
+#[must_use]
+pub enum Rewritten {
+    /// The head is rewritten: send it with this body instead.
+    Rewrite(Written),
+    /// Send what was read, as it was.
+    Restore(Tail, Option<Box<Notes>>),
+}
+
+/// The body of a rewritten error, and what to log of it.
+#[derive(Debug)]
+#[must_use]
+pub struct Written {
+    /// The body; empty on HEAD.
+    pub body: Bytes,
+    /// What to log.
+    pub event: Event,
+}
+
+/// What outlives the exchange: enough to log a body that fails after its head left (F4).
+#[derive(Debug)]
+pub struct Tail {
+    pub(super) policy: Arc<Policy>,
+    pub(super) id: RequestId,
+    pub(super) label: Label,
+}
+
+impl Tail {
+    /// A body that had begun ended with an error or a panic (F4). The head has left with `status`.
+    pub fn broke_off(self, origin: Origin, cause: BoxError) -> Event {
+        Event {
+            request_id: self.id,
+            code: Some(ErrorCode::INTERNAL_ERROR),
+            status: None,
+            origin,
+            dialect: None,
+            cause: Some(cause),
+            notes: Notes::default(),
+            policy: self.policy,
+            label: self.label,
+        }
+    }
+}
+
+impl BodyFacts {
+    /// Whether there is nothing to come.
+    pub(super) fn is_empty(self) -> bool {
+        self.ended || self.upper == Some(0)
+    }
+}

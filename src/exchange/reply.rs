@@ -1,0 +1,126 @@
+//! What the client gets: an answer of the layer's own, or an inner error written anew (E1, E5), and what is read of the
+//! request so that it can be read (G5).
+
+use std::error::Error;
+
+use bytes::Bytes;
+use http::header::CONNECTION;
+use http::{HeaderMap, HeaderValue, Response, response};
+
+use super::head::{self, X_REQUEST_ID};
+use super::{Answered, BoxError, Event, Exchange, Linger, Origin, Written};
+use crate::classify;
+use crate::dialect::{Dialect, standard};
+use crate::fault::Fault;
+use crate::guard::body_limit::Flags;
+use crate::policy::Policy;
+
+impl Exchange {
+    /// Writes an inner error anew: head and body.
+    pub(super) fn write(
+        self,
+        head: &mut response::Parts,
+        fault: Fault,
+        origin: Origin,
+        dialect: Option<Dialect>,
+    ) -> Written {
+        let body = self.body_of(&fault);
+        add_missing(&mut head.headers, fault.headers());
+        head::rewrite(&mut head.headers, head.status, fault.code(), body.len(), self.request.is_http1);
+        self.expose(&mut head.headers);
+        let body = if self.request.is_head { Bytes::new() } else { body };
+        let status = head.status;
+        let mut event = self.event(origin, cause_of(&fault));
+        event.dialect = dialect;
+        event.status = Some(status);
+        event.code = Some(fault.code().clone());
+        Written { body, event }
+    }
+
+    pub(super) fn refuse(self, fault: Fault, cause: Option<BoxError>) -> Answered {
+        let linger = self.linger();
+        self.answer(fault, Origin::Guard, cause, linger)
+    }
+
+    /// A reply of the layer's own.
+    pub(super) fn answer(
+        self,
+        fault: Fault,
+        origin: Origin,
+        cause: Option<BoxError>,
+        linger: Option<Linger>,
+    ) -> Answered {
+        let fault = classify::with_issues(fault);
+        let body = self.body_of(&fault);
+        let status = fault.status_code();
+        let mut reply = Response::new(Bytes::new());
+        *reply.status_mut() = status;
+        let headers = reply.headers_mut();
+        add_missing(headers, fault.headers());
+        head::rewrite(headers, status, fault.code(), body.len(), self.request.is_http1);
+        self.expose(headers);
+        headers.insert(X_REQUEST_ID, self.id_header.clone());
+        if self.must_close() {
+            headers.insert(CONNECTION, HeaderValue::from_static("close"));
+        }
+        if !self.request.is_head {
+            *reply.body_mut() = body;
+        }
+        let mut event = self.event(origin, cause.or_else(|| cause_of(&fault)));
+        event.status = Some(status);
+        event.code = Some(fault.code().clone());
+        Answered { reply, linger, event }
+    }
+
+    fn body_of(&self, fault: &Fault) -> Bytes {
+        let id = self.id.text();
+        standard::write(fault.code().as_str(), &fault.text(), fault.details_json(), &id).into()
+    }
+
+    /// What is dropped of a request that is still in the adapter's hand (G5). With `Expect` unanswered nothing is:
+    /// reading would invite the upload.
+    pub(super) fn linger(&self) -> Option<Linger> {
+        (self.request.has_body && !self.request.expects).then(|| linger_of(&self.policy))
+    }
+
+    /// Whether bytes of the request may still be on an HTTP/1 connection after the answer (G5).
+    fn must_close(&self) -> bool {
+        let ended = self.flags.as_ref().is_none_or(|flags| flags.has(Flags::ENDED));
+        self.request.is_http1 && self.request.has_body && !ended && (self.request.expects || !self.request.cheap_rest)
+    }
+
+    pub(super) fn event(self, origin: Origin, cause: Option<BoxError>) -> Event {
+        Event {
+            request_id: self.id,
+            code: None,
+            status: None,
+            origin,
+            dialect: None,
+            cause,
+            notes: self.notes.map(|notes| *notes).unwrap_or_default(),
+            policy: self.policy,
+            label: self.settings.label(),
+        }
+    }
+}
+
+pub(super) fn linger_of(policy: &Policy) -> Linger {
+    let drain = policy.drain();
+    Linger { max_bytes: drain.max_bytes, timeout: drain.timeout }
+}
+
+/// The headers of a fault, where the response has none of that name.
+fn add_missing(headers: &mut HeaderMap, of_fault: &HeaderMap) {
+    for name in of_fault.keys() {
+        if !headers.contains_key(name) {
+            for value in of_fault.get_all(name) {
+                headers.append(name, value.clone());
+            }
+        }
+    }
+}
+
+/// A fault's source is the user's own, and its `Display` is for the adapter to call: it may panic (F2).
+fn cause_of(fault: &Fault) -> Option<BoxError> {
+    fault.source().map(|_| Box::new(fault.clone()) as BoxError)
+}

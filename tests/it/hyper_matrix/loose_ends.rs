@@ -1,0 +1,177 @@
+//! Clients that break off, frame badly or stall, and what is cheap enough to keep the connection (F1, F2, G4, G5).
+
+use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::Request;
+use http_body::{Body, Frame};
+use hyper::body::Incoming;
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use hyper_util::server::conn::auto;
+use hyper_util::service::TowerToHyperService;
+use tokio::io::AsyncWriteExt;
+use tokio::time::{Sleep, sleep};
+use tower::ServiceBuilder;
+use tower::service_fn;
+use tower_error_envelope::exchange::BoxError;
+
+use super::client::{Framing, Reader, Upload};
+use super::http1::Wire;
+use super::server::{Inner, LIMIT, layer, respond, socket};
+use super::{http1, http2};
+use crate::kit::{logged, only};
+
+#[tokio::test]
+async fn g4_exactly_the_limit_passes() {
+    for framing in [Framing::Declared, Framing::Chunked] {
+        let size = usize::try_from(LIMIT).unwrap();
+        let upload = Upload { path: "/any", framing, size, reader: Reader::Late, at_once: false };
+        let over_http1 = http1::upload(socket(Inner::Fails).await.0, upload).await.unwrap();
+        let over_http2 = http2::upload(socket(Inner::Fails).await.0, upload).await.unwrap();
+        for seen in [over_http1, over_http2] {
+            assert_eq!(seen.answer.body, format!("{LIMIT} bytes, 0 trailers"));
+            assert!(seen.lives_on);
+        }
+    }
+}
+
+#[tokio::test]
+async fn g5_a_declared_rest_of_at_most_64_kib_keeps_the_connection() {
+    for (size, lives_on) in [(1, true), (64 * 1024, true), (64 * 1024 + 1, false)] {
+        let mut wire = Wire::new(socket(Inner::Fails).await.0);
+        let head = format!("POST /json HTTP/1.1\r\nhost: test\r\ncontent-length: {size}\r\n\r\n");
+        wire.send(head.as_bytes()).await.unwrap();
+        let head = wire.head().await.unwrap();
+        wire.send(&vec![b'x'; size]).await.unwrap();
+        let answer = wire.rest(head).await.unwrap();
+        answer.expect_envelope(415, "unsupported_media_type");
+        assert_eq!(answer.header("connection"), (!lives_on).then_some("close"), "{size} bytes");
+        assert_eq!(if lives_on { wire.hello().await.unwrap() } else { wire.ended().await.unwrap() }, lives_on);
+    }
+}
+
+#[test]
+fn f1_broken_chunks_are_the_clients_fault() {
+    for broken in ["zz\r\nabc\r\n", "3\r\nabcd\r\n0\r\n\r\n", "ffffffffffffffffff\r\n", "3;\n\nabc\r\n"] {
+        let (answer, lines) = logged(async {
+            let (stream, _) = socket(Inner::Fails).await;
+            let mut wire = Wire::new(stream);
+            wire.send(b"POST /any HTTP/1.1\r\nhost: test\r\ntransfer-encoding: chunked\r\n\r\n").await.unwrap();
+            wire.send(broken.as_bytes()).await.unwrap();
+            let answer = wire.answer().await.unwrap();
+            wire.ended().await.unwrap();
+            answer
+        });
+        answer.expect_envelope(400, "bad_request");
+        let line = only(&lines);
+        assert_eq!((&*line.level, line.field("code")), ("INFO", Some("bad_request")), "{broken:?}");
+        assert_eq!(line.field("request_id"), Some(&*answer.id()));
+    }
+}
+
+#[test]
+fn f1_a_body_that_ends_short_is_the_clients_fault() {
+    let (answer, lines) = logged(async {
+        let (mut stream, _) = socket(Inner::Fails).await;
+        stream.write_all(b"POST /any HTTP/1.1\r\nhost: test\r\ncontent-length: 9\r\n\r\nabc").await.unwrap();
+        stream.shutdown().await.unwrap();
+        Wire::new(stream).answer().await.unwrap()
+    });
+    answer.expect_envelope(400, "bad_request");
+    only(&lines);
+}
+
+/// At each place where a client can be in the way of its own request: the connection's task ends, one line tells of it.
+#[test]
+fn f2_a_client_that_goes_away_is_logged_once() {
+    for (what, head) in [
+        ("while the service reads", "POST /any HTTP/1.1\r\nhost: test\r\ncontent-length: 9\r\n\r\nabc"),
+        (
+            "while the service reads",
+            "POST /any HTTP/1.1\r\nhost: test\r\ntransfer-encoding: chunked\r\n\r\n3\r\nabc\r\n",
+        ),
+        ("before the first byte", "POST /json HTTP/1.1\r\nhost: test\r\ntransfer-encoding: chunked\r\n\r\n"),
+        ("while it is drained", "POST /any HTTP/1.1\r\nhost: test\r\ncontent-length: 1000000\r\n\r\nabc"),
+    ] {
+        for inner in [Inner::Fails, Inner::Says(500)] {
+            let ((), lines) = logged(async {
+                let (mut stream, served) = socket(inner).await;
+                stream.write_all(head.as_bytes()).await.unwrap();
+                drop(stream);
+                served.await.expect("the connection's task does not panic");
+            });
+            println!("{what}, {inner:?}: {lines:?}"); // shown by a failing test alone
+            only(&lines);
+        }
+    }
+}
+
+#[test]
+fn f2_a_stream_that_the_client_resets_is_logged_once_and_the_next_request_is_served() {
+    let (answer, lines) = logged(async {
+        let (stream, _) = socket(Inner::Fails).await;
+        let mut connection = http2::connect(stream).await.unwrap();
+        let head = Request::post("http://test/any").body(()).unwrap();
+        let (response, mut body) = http2::start(&mut connection, head.clone()).await.unwrap();
+        http2::send(&mut body, &Bytes::from_static(b"abc"), false).await.unwrap();
+        body.send_reset(h2::Reason::CANCEL);
+        assert!(response.await.is_err());
+        let (response, mut body) = http2::start(&mut connection, head).await.unwrap();
+        http2::send(&mut body, &Bytes::from_static(b"abc"), true).await.unwrap();
+        http2::read(response.await.unwrap()).await.unwrap()
+    });
+    assert_eq!(answer.body, "3 bytes, 0 trailers");
+    only(&lines);
+}
+
+/// A time-out of the client's body, as a server puts it below the layer.
+#[test]
+fn f1_a_body_that_came_too_slowly_is_408() {
+    let ((answer, swallowed), lines) =
+        logged(async { (stalled(Inner::Fails).await.unwrap(), stalled(Inner::Says(200)).await.unwrap()) });
+    answer.expect_envelope(408, "request_timeout");
+    assert_eq!(swallowed.head.status, 200, "the service's own word holds, but for a body over its limit");
+    assert_eq!(only(&lines).field("code"), Some("request_timeout"));
+}
+
+async fn stalled(inner: Inner) -> io::Result<crate::kit::Answer> {
+    let (ours, theirs) = tokio::io::duplex(1024);
+    let service = ServiceBuilder::new()
+        .map_request(|request: Request<Incoming>| request.map(Paced::new))
+        .layer(layer())
+        .service(service_fn(move |request| respond::<Paced>(inner, request)));
+    tokio::spawn(async move {
+        let server = auto::Builder::new(TokioExecutor::new());
+        let _ = server.serve_connection(TokioIo::new(theirs), TowerToHyperService::new(service)).await;
+    });
+    let mut wire = Wire::new(ours);
+    wire.send(b"POST /any HTTP/1.1\r\nhost: test\r\ncontent-length: 9\r\n\r\nabc").await?;
+    wire.answer().await
+}
+
+/// A body that has five seconds.
+struct Paced {
+    body: Incoming,
+    timer: Pin<Box<Sleep>>,
+}
+
+impl Paced {
+    fn new(body: Incoming) -> Self {
+        Self { body, timer: Box::pin(sleep(Duration::from_secs(5))) }
+    }
+}
+
+impl Body for Paced {
+    type Data = Bytes;
+    type Error = BoxError;
+
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+        if self.timer.as_mut().poll(cx).is_ready() {
+            return Poll::Ready(Some(Err(io::Error::from(io::ErrorKind::TimedOut).into())));
+        }
+        Pin::new(&mut self.body).poll_frame(cx).map_err(Into::into)
+    }
+}

@@ -1,0 +1,110 @@
+//! What the wiring tests look at: an answer and its envelope, and the lines that the layer logged.
+
+use std::future::Future;
+
+use bytes::Bytes;
+use http::Response;
+use http::response::Parts;
+use http_body::Body;
+use http_body_util::BodyExt;
+use serde_json::Value;
+use tower_error_envelope::RequestId;
+
+use crate::cases::logs::captured;
+
+/// A whole response.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    pub(crate) head: Parts,
+    pub(crate) body: Bytes,
+}
+
+/// A line that the layer logged, as the `fmt` subscriber writes it.
+#[derive(Debug)]
+pub(crate) struct Line {
+    pub(crate) level: String,
+    pub(crate) text: String,
+}
+
+/// Reads a response to its end.
+pub(crate) async fn answer<B>(response: Response<B>) -> Answer
+where
+    B: Body,
+    B::Error: std::fmt::Debug,
+{
+    let (head, body) = response.into_parts();
+    let body = body.collect().await.expect("the response's body ends well").to_bytes();
+    Answer { head, body }
+}
+
+/// Runs a future with time paused, and gives what the layer logged on its thread: errors and abandonments, no notes.
+pub(crate) fn logged<T>(work: impl Future<Output = T>) -> (T, Vec<Line>) {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build().unwrap();
+    let (value, log) = captured(|| runtime.block_on(work));
+    (value, log.lines().filter_map(Line::read).collect())
+}
+
+impl Answer {
+    /// The value of a header that is there once.
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
+        let mut lines = self.head.headers.get_all(name).iter();
+        let first = lines.next()?;
+        assert!(lines.next().is_none(), "{name} is there twice: {:?}", self.head.headers);
+        Some(first.to_str().unwrap())
+    }
+
+    /// The id of the header, well formed (I1).
+    pub(crate) fn id(&self) -> String {
+        let id = self.header("x-request-id").expect("every response has an id").to_owned();
+        assert_eq!(id.parse::<RequestId>().expect("the id is well formed").to_string(), id);
+        id
+    }
+
+    /// Asserts that this is an error of the layer's writing, and gives its `error` member (E1–E4).
+    #[track_caller]
+    pub(crate) fn expect_envelope(&self, status: u16, code: &str) -> Value {
+        let text = str::from_utf8(&self.body).unwrap();
+        assert_eq!(self.head.status, status, "{text}");
+        assert_eq!(self.header("x-error-code"), Some(code), "{text}");
+        self.expect_headers();
+        let opening = format!(r#"{{"error":{{"code":"{code}","message":""#);
+        let closing = format!(r#"}},"request_id":"{}"}}"#, self.id());
+        assert!(text.starts_with(&opening) && text.ends_with(&closing), "E1: {text}");
+        if let Some(length) = self.header("content-length") {
+            assert_eq!(length, self.body.len().to_string());
+        }
+        let error = serde_json::from_str::<Value>(text).unwrap()["error"].take();
+        assert!(!error["message"].as_str().unwrap().is_empty(), "E2: {text}");
+        error
+    }
+
+    #[track_caller]
+    fn expect_headers(&self) {
+        assert_eq!(self.header("content-type"), Some("application/json"));
+        assert_eq!(self.header("x-content-type-options"), Some("nosniff"));
+    }
+}
+
+impl Line {
+    fn read(line: &str) -> Option<Self> {
+        let (before, text) = line.split_once("tower_error_envelope: ")?;
+        let level = ["ERROR", "WARN", "INFO"].into_iter().find(|level| before.contains(&format!(" {level} ")))?;
+        Some(Self { level: level.to_owned(), text: text.to_owned() })
+    }
+
+    /// The value of a field, without its quotes.
+    pub(crate) fn field(&self, name: &str) -> Option<&str> {
+        let (_, rest) = self.text.split_once(&format!(" {name}="))?;
+        match rest.strip_prefix('"') {
+            Some(quoted) => quoted.split('"').next(),
+            None => rest.split(' ').next(),
+        }
+    }
+}
+
+/// Asserts that exactly one line was logged, and gives it.
+#[track_caller]
+pub(crate) fn only(lines: &[Line]) -> &Line {
+    assert_eq!(lines.len(), 1, "one error, one line: {lines:#?}");
+    &lines[0]
+}
