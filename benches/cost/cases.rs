@@ -5,11 +5,13 @@ use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use http::header::{ACCEPT, CONTENT_LENGTH, CONTENT_TYPE, HOST, USER_AGENT};
-use http::{HeaderValue, Method, Request, Response, StatusCode, Uri};
+use http::{HeaderName, HeaderValue, Method, Request, Response, StatusCode, Uri};
 use http_body_util::Full;
 use tower_service::Service;
 
 use crate::Named;
+
+const X_APP_ID: HeaderName = HeaderName::from_static("x-app-id");
 
 pub(crate) type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
@@ -50,7 +52,7 @@ impl Case {
         let headers = request.headers_mut();
         headers.insert(HOST, HeaderValue::from_static("api.example.com"));
         headers.insert(USER_AGENT, HeaderValue::from_static("bench/1.0"));
-        headers.insert("x-app-id", HeaderValue::from_static("demo"));
+        headers.insert(X_APP_ID, HeaderValue::from_static("demo"));
         if self == Self::TooLarge {
             headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
             headers.insert(CONTENT_LENGTH, HeaderValue::from(TWO_MIB.len()));

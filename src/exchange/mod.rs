@@ -331,7 +331,9 @@ impl Pending {
 
     /// The first byte came, or did not (G3).
     pub fn first_byte(self, first: FirstByte) -> Admission {
-        let Self { exchange, refusal } = self;
+        let Self { mut exchange, refusal } = self;
+        // Waiting for the byte has asked for the body: a `100 Continue` is out (G5).
+        exchange.request.expects = false;
         let (fault, cause) = match first {
             FirstByte::End => {
                 if let Some(flags) = &exchange.flags {

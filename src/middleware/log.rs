@@ -89,8 +89,12 @@ fn cause(error: &BoxError) -> String {
     let text = catch(|| {
         let mut text = String::new();
         for cause in crate::cause::chain(&**error as &(dyn Error + 'static)) {
-            let separator = if text.is_empty() { "" } else { ": " };
-            let _ = write!(text, "{separator}{cause}");
+            let cause = cause.to_string();
+            // An `io::Error` says what its payload says.
+            if !text.ends_with(&cause) {
+                let separator = if text.is_empty() { "" } else { ": " };
+                let _ = write!(text, "{separator}{cause}");
+            }
         }
         text
     });

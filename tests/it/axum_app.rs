@@ -6,12 +6,16 @@ mod placement;
 mod rejections;
 
 use std::convert::Infallible;
+use std::pin::Pin;
+use std::task::{Context, Poll};
 
 use axum::body::{Body, Bytes};
 use axum::extract::{Extension, Request};
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
-use axum::routing::{get, get_service, post};
+use axum::routing::{get, get_service};
 use axum::{Json, Router};
+use http_body::Frame;
+use http_body_util::BodyExt;
 use serde_json::{Value, json};
 use tower::{ServiceExt, service_fn};
 use tower_error_envelope::{ErrorCode, ErrorEnvelopeLayer, Fault, RequestId};
@@ -31,8 +35,8 @@ fn app() -> Router {
         .route("/panic", get(panics_later))
         .route("/panic-at-once", get(|| async { panics() }))
         .route("/panic-in-call", get_service(service_fn(panics_in_call)))
-        .route("/panic-in-body", get(|| async { Body::from_stream(breaking(true)) }))
-        .route("/error-in-body", get(|| async { Body::from_stream(breaking(false)) }))
+        .route("/panic-in-body", get(|| async { breaking(true) }))
+        .route("/error-in-body", get(|| async { breaking(false) }))
         .nest("/nested", Router::new().route("/ok", get(|| async { "fine" })))
         .nest("/own-fallback", Router::new().route("/ok", get(|| async {})).fallback(|| async { StatusCode::GONE }))
         .layer(ErrorEnvelopeLayer::new())
@@ -69,19 +73,27 @@ fn panics_in_call(_: Request) -> std::future::Ready<Result<axum::response::Respo
     panic!("{SECRET}")
 }
 
-fn breaking(panic: bool) -> impl futures_core::Stream<Item = Result<Bytes, std::io::Error>> {
-    let mut sent = false;
-    stream(move || {
-        if !std::mem::replace(&mut sent, true) {
-            return Some(Ok(Bytes::from_static(b"begun")));
-        }
-        assert!(!panic, "{SECRET}");
-        Some(Err(std::io::Error::other(SECRET)))
-    })
+/// A response body that has begun, and then panics or fails.
+struct Breaking {
+    begun: bool,
+    panics: bool,
 }
 
-fn stream<T>(next: impl FnMut() -> Option<T>) -> impl futures_core::Stream<Item = T> {
-    tokio_stream::iter(std::iter::from_fn(next))
+impl http_body::Body for Breaking {
+    type Data = Bytes;
+    type Error = std::io::Error;
+
+    fn poll_frame(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
+        if !std::mem::replace(&mut self.begun, true) {
+            return Poll::Ready(Some(Ok(Frame::data(Bytes::from_static(b"begun")))));
+        }
+        assert!(!self.panics, "{SECRET}");
+        Poll::Ready(Some(Err(std::io::Error::other(SECRET))))
+    }
+}
+
+fn breaking(panics: bool) -> Body {
+    Body::new(Breaking { begun: false, panics })
 }
 
 /// One request to an app, and its answer.
@@ -91,4 +103,125 @@ async fn send(app: Router, request: Request) -> Answer {
 
 fn request(method: Method, path: &str) -> Request {
     Request::builder().method(method).uri(path).body(Body::empty()).unwrap()
+}
+
+#[tokio::test]
+async fn r1_what_no_route_has_is_not_found() {
+    for path in ["/", "/missing", "/nested/missing", "/nested"] {
+        send(app(), request(Method::GET, path)).await.expect_envelope(404, "not_found");
+    }
+    send(app(), request(Method::GET, "/own-fallback/x")).await.expect_envelope(410, "gone");
+}
+
+#[tokio::test]
+async fn r6_a_method_that_a_route_has_not_is_405_and_keeps_allow() {
+    let answer = send(app(), request(Method::DELETE, "/ok")).await;
+    answer.expect_envelope(405, "method_not_allowed");
+    assert_eq!(answer.header("allow"), Some("GET,HEAD,POST"));
+    let nested = send(app(), request(Method::POST, "/nested/ok")).await;
+    nested.expect_envelope(405, "method_not_allowed");
+    assert_eq!(nested.header("allow"), Some("GET,HEAD"));
+}
+
+#[tokio::test]
+async fn e5_a_success_passes_with_an_id_and_nothing_else() {
+    for path in ["/ok", "/nested/ok"] {
+        let answer = send(app(), request(Method::GET, path)).await;
+        answer.id();
+        assert_eq!((answer.head.status, &*answer.body), (StatusCode::OK, &b"fine"[..]));
+        assert_eq!(answer.header("content-type"), Some("text/plain; charset=utf-8"));
+        assert_eq!(answer.head.headers.len(), 3, "{:?}", answer.head.headers);
+    }
+}
+
+#[tokio::test]
+async fn e5_head_gets_the_headers_of_get_and_no_body() {
+    for (path, status, code) in
+        [("/missing", 404, "not_found"), ("/fault", 429, "rate_limited"), ("/panic", 500, "internal_error")]
+    {
+        let get = send(app(), request(Method::GET, path)).await;
+        let head = send(app(), request(Method::HEAD, path)).await;
+        assert_eq!((head.head.status.as_u16(), head.header("x-error-code")), (status, Some(code)));
+        assert_eq!(head.body, "");
+        let but_for_the_id = |answer: &Answer| {
+            let mut headers = answer.head.headers.clone();
+            headers.remove("x-request-id");
+            headers
+        };
+        assert_eq!(but_for_the_id(&head), but_for_the_id(&get), "{path}");
+        assert_eq!(get.header("content-length").unwrap(), get.body.len().to_string());
+    }
+}
+
+#[tokio::test]
+async fn e3_the_handlers_id_is_the_clients() {
+    let mut request = request(Method::GET, "/ids");
+    request.headers_mut().append("x-request-id", HeaderValue::from_static("a-guess"));
+    request.headers_mut().append("x-request-id", HeaderValue::from_static("another"));
+    let answer = send(app(), request).await;
+    let seen: Vec<String> = serde_json::from_slice(&answer.body).unwrap();
+    assert_eq!(seen, vec![answer.id(); 3]);
+}
+
+#[tokio::test]
+async fn without_the_layer_the_id_extractor_is_a_500_without_a_word() {
+    let bare = Router::new().route("/", get(|_: RequestId| async {}));
+    let answer = send(bare, request(Method::GET, "/")).await;
+    assert_eq!((answer.head.status, &*answer.body), (StatusCode::INTERNAL_SERVER_ERROR, &b""[..]));
+}
+
+#[test]
+fn f1_a_fault_is_answered_whole_and_its_source_stays_in_the_log() {
+    let (answer, lines) = logged(send(app(), request(Method::GET, "/fault")));
+    let error = answer.expect_envelope(429, "rate_limited");
+    assert_eq!(error["message"], "Three a minute.");
+    assert_eq!(error["details"], json!({"per_minute": 3}));
+    assert_eq!(answer.header("retry-after"), Some("20"));
+    assert_eq!(answer.header("cache-control"), Some("no-store"));
+    let line = only(&lines);
+    assert_eq!((&*line.level, line.field("origin")), ("INFO", Some("fault")));
+    assert!(line.text.contains(SECRET), "{line:?}");
+}
+
+#[tokio::test]
+async fn e2_a_fault_may_have_a_code_of_ones_own_or_come_from_a_question_mark() {
+    send(app(), request(Method::GET, "/fault-of-ones-own")).await.expect_envelope(409, "seat_taken");
+    send(app(), request(Method::GET, "/fault-from-question-mark")).await.expect_envelope(409, "channel_unavailable");
+}
+
+#[test]
+fn f2_a_panic_is_a_500_and_its_text_stays_in_the_log() {
+    for path in ["/panic", "/panic-at-once", "/panic-in-call"] {
+        let ((answer, next), lines) = logged(async {
+            let app = app();
+            let answer = send(app.clone(), request(Method::GET, path)).await;
+            (answer, send(app, request(Method::GET, "/ok")).await)
+        });
+        let error = answer.expect_envelope(500, "internal_error");
+        assert!(!error.to_string().contains(SECRET));
+        assert_eq!(next.head.status, 200, "the next request is served");
+        let line = only(&lines);
+        assert_eq!((&*line.level, line.field("origin")), ("ERROR", Some("panic")), "{path}");
+        assert!(line.text.contains(SECRET) && line.text.contains(&answer.id()), "{line:?}");
+    }
+}
+
+#[test]
+fn f4_a_response_body_that_breaks_ends_as_an_error_and_nothing_is_appended() {
+    for (path, origin) in [("/panic-in-body", "panic"), ("/error-in-body", "error")] {
+        let (id, lines) = logged(async {
+            let response = app().oneshot(request(Method::GET, path)).await.unwrap();
+            assert_eq!(response.status(), 200);
+            let id = response.headers()["x-request-id"].to_str().unwrap().to_owned();
+            let mut body = response.into_body();
+            assert_eq!(body.frame().await.unwrap().unwrap().into_data().unwrap(), "begun");
+            let error = body.frame().await.unwrap().unwrap_err().to_string();
+            assert!(!error.contains(SECRET), "{error}");
+            assert!(body.frame().await.is_none());
+            id
+        });
+        let line = only(&lines);
+        assert_eq!((line.field("origin"), line.field("request_id")), (Some(origin), Some(&*id)));
+        assert!(line.text.contains(SECRET), "{line:?}");
+    }
 }

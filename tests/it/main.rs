@@ -1,9 +1,14 @@
 //! The one integration binary.
 #![allow(clippy::disallowed_methods, reason = "tests measure real time and start their own tasks")]
 
+mod axum_app;
 mod cases;
 mod copies;
+mod floors;
 mod hyper_matrix;
 mod kit;
+mod load;
 mod policy_file;
+mod rewriting;
 mod routes;
+mod statics;

@@ -1,6 +1,5 @@
 //! What holds in every case, named or not.
 
-use super::body::{nominated, of_connection};
 use super::check::Problems;
 use super::envelope;
 use super::format::{Case, Expect, Fails};
@@ -38,31 +37,32 @@ pub(super) fn check(
     seen.retry_after(problems);
 }
 
-struct Seen<'a> {
-    case: &'a Case,
-    expect: &'a Expect,
-    facts: Facts,
-    response: &'a Response,
-    sent: Option<&'a Sent>,
-    call: Option<&'a Call>,
+/// One response, what the service had said, and the case.
+pub(super) struct Seen<'a> {
+    pub(super) case: &'a Case,
+    pub(super) expect: &'a Expect,
+    pub(super) facts: Facts,
+    pub(super) response: &'a Response,
+    pub(super) sent: Option<&'a Sent>,
+    pub(super) call: Option<&'a Call>,
 }
 
 impl Seen<'_> {
     /// Whether the layer wrote an error here, or passed what came.
-    fn wrote(&self) -> bool {
+    pub(super) fn wrote(&self) -> bool {
         let passed = matches!(self.expect.body.as_deref(), Some("inner" | "aborted"));
         !passed && !self.response.lines("x-error-code").is_empty()
     }
 
     /// Whether it wrote it over an inner error: not over a failure, nor over what a service said of a cut body (G4).
-    fn rewritten(&self) -> bool {
+    pub(super) fn rewritten(&self) -> bool {
         let over = self.response.status == 413 && self.sent.is_some_and(|sent| sent.status != 413);
         let broken = self.call.is_some_and(|call| call.body_error.is_some());
         let error = self.sent.is_some_and(|sent| !(200..400).contains(&sent.status));
         self.wrote() && error && !over && !broken && self.case.inner.fails.is_none()
     }
 
-    fn sent_lines(&self, name: &str) -> Vec<String> {
+    pub(super) fn sent_lines(&self, name: &str) -> Vec<String> {
         self.sent.map(|sent| lines(&sent.headers, name)).unwrap_or_default()
     }
 
@@ -176,106 +176,6 @@ impl Seen<'_> {
         inner.is_some_and(|inner| inner.pointer("/error/details").is_some() && inner.get("request_id").is_some())
     }
 
-    /// R7.
-    fn caching(&self, problems: &mut Problems) {
-        const FIELDS: [&str; 4] = ["expires", "pragma", "cdn-cache-control", "surrogate-control"];
-        let status = self.response.status;
-        if status < 400 {
-            return;
-        }
-        let cache = self.response.lines("cache-control");
-        let never = matches!(status, 401 | 403 | 429 | 500..);
-        let explicit = if self.rewritten() { self.sent_lines("cache-control") } else { Vec::new() };
-        if !never && !explicit.is_empty() {
-            for name in FIELDS.iter().chain(&["cache-control"]) {
-                self.same(name, "R7", problems);
-            }
-            return;
-        }
-        if cache != ["no-store"] {
-            problems.push(("R7", format!("cache-control is {cache:?} instead of no-store")));
-        }
-        for name in FIELDS.iter().filter(|name| !self.response.lines(name).is_empty()) {
-            problems.push(("R7", format!("{name} is there beside no-store")));
-        }
-    }
-
-    fn same(&self, name: &str, rule: &'static str, problems: &mut Problems) {
-        let (have, want) = (self.response.lines(name), self.sent_lines(name));
-        if have != want {
-            problems.push((rule, format!("lines of {name}: {have:?} instead of the inner {want:?}")));
-        }
-    }
-
-    /// R8.
-    fn retry_after(&self, problems: &mut Problems) {
-        if self.rewritten() || !self.wrote() && self.sent.is_some() {
-            return self.same("retry-after", "R8", problems);
-        }
-        if self.sent.is_none() && !self.response.lines("retry-after").is_empty() {
-            problems.push(("R8", "retry-after was invented".into()));
-        }
-    }
-
-    /// R6.
-    fn kept(&self, problems: &mut Problems) {
-        let Some(sent) = self.sent else { return };
-        let status = self.response.status;
-        for name in dropped(status).iter().map(|name| (*name).to_owned()).chain(nominated(&sent.headers)) {
-            if !self.response.lines(&name).is_empty() {
-                problems.push(("R6", format!("{name} described the old body or connection, and is still there")));
-            }
-        }
-        let mut names: Vec<&str> = sent.headers.iter().map(|(name, _)| name.as_str()).collect();
-        names.sort_unstable();
-        names.dedup();
-        let replaced = |name: &str| {
-            let no_upgrade = self.facts.http2 && name == "upgrade";
-            let theirs = dropped(status).contains(&name) || of_connection(name, &sent.headers, status);
-            OURS.contains(&name) || theirs || no_upgrade
-        };
-        for name in names.into_iter().filter(|name| !replaced(name)) {
-            self.same(name, "R6", problems);
-        }
-        let tokens = |lines: Vec<String>| lines.join(",").to_ascii_lowercase();
-        let vary = tokens(self.response.lines("vary"));
-        for token in tokens(self.sent_lines("vary")).split(',').filter(|token| !vary.contains(token.trim())) {
-            problems.push(("R6", format!("vary lost {token:?}")));
-        }
-    }
-
-    /// A response that the layer did not write has nothing of it but the id (E4, E5, R11).
-    fn untouched(&self, problems: &mut Problems) {
-        let answered_rpc = !self.response.lines("grpc-status").is_empty();
-        if self.sent.is_none() || answered_rpc || self.response.status >= 400 {
-            return;
-        }
-        self.same("x-error-code", "E4", problems);
-        self.same("vary", "R11", problems);
-    }
-
-    /// E4's last sentence.
-    fn exposed(&self, problems: &mut Problems) {
-        const NAMES: [&str; 3] = ["x-request-id", "x-error-code", "retry-after"];
-        const FIELD: &str = "access-control-expose-headers";
-        let crossing = !self.response.lines("access-control-allow-origin").is_empty();
-        let policy = self.policy();
-        let unsaid = self.expect.exposed.is_none() && (policy.contains("expose_headers") || policy.contains("mode"));
-        if unsaid || self.sent.is_none() && !crossing {
-            return;
-        }
-        if self.expect.exposed == Some(false) || !crossing {
-            return self.same(FIELD, "E4", problems);
-        }
-        let have = self.response.lines(FIELD).join(",").to_ascii_lowercase();
-        let have: Vec<&str> = have.split(',').map(str::trim).collect();
-        let before = self.sent_lines(FIELD).join(",").to_ascii_lowercase();
-        let before = before.split(',').map(str::trim).filter(|name| !name.is_empty());
-        for name in NAMES.into_iter().chain(before).filter(|name| !have.contains(name)) {
-            problems.push(("E4", format!("{FIELD} {have:?} does not name {name}")));
-        }
-    }
-
     fn details_bin(&self, problems: &mut Problems) {
         let Some(value) = self.response.header("grpc-status-details-bin") else { return };
         if self.sent.is_some_and(|sent| !lines(&sent.headers, "grpc-status-details-bin").is_empty()) {
@@ -294,53 +194,10 @@ impl Seen<'_> {
         }
     }
 
-    fn policy(&self) -> String {
+    pub(super) fn policy(&self) -> String {
         let file = || std::fs::read_to_string(self.case.folder.join(self.case.policy_file.as_ref()?)).ok();
         self.case.reload.clone().or_else(|| self.case.policy.clone()).or_else(file).unwrap_or_default()
     }
-}
-
-/// What the layer itself sets, each looked at by a rule of its own.
-const OURS: [&str; 16] = [
-    "content-type",
-    "content-length",
-    "cache-control",
-    "expires",
-    "pragma",
-    "cdn-cache-control",
-    "surrogate-control",
-    "x-error-code",
-    "x-content-type-options",
-    "access-control-expose-headers",
-    "vary",
-    "date",
-    "request-id",
-    "grpc-status",
-    "grpc-message",
-    "grpc-status-details-bin",
-];
-
-fn dropped(status: u16) -> Vec<&'static str> {
-    let mut names = vec![
-        "content-encoding",
-        "content-language",
-        "content-location",
-        "content-disposition",
-        "digest",
-        "content-digest",
-        "repr-digest",
-        "content-md5",
-        "transfer-encoding",
-        "trailer",
-        "accept-ranges",
-        "last-modified",
-        "keep-alive",
-        "proxy-connection",
-    ];
-    names.extend((status != 416).then_some("content-range"));
-    names.extend((!matches!(status, 409 | 412 | 428)).then_some("etag"));
-    names.extend((status != 426).then_some("upgrade"));
-    names
 }
 
 fn envelope_like(body: &[u8]) -> Option<serde_json::Value> {

@@ -5,10 +5,10 @@ use serde_json::Value;
 use super::check::{Problems, allowed};
 use super::envelope;
 use super::format::{Case, Expect, RawText};
-use super::rpc;
+use super::kept::of_connection;
+use super::members;
 use super::seen::{Call, End, Facts, Response};
-use super::value::{self, missing, with_id};
-use super::wire::Headers;
+use super::value::{self, missing};
 
 pub(super) fn check(
     case: &Case,
@@ -35,10 +35,10 @@ pub(super) fn check(
         }
         text => same_text(text, response, problems),
     }
-    code(expect, response, problems);
-    message(case, expect, kind, response, problems);
-    members(expect, response, problems);
-    details_bin(expect, response, problems);
+    members::code(expect, response, problems);
+    members::message(case, expect, kind, response, problems);
+    members::members(expect, response, problems);
+    members::details_bin(expect, response, problems);
     let body = String::from_utf8_lossy(&response.body);
     for text in expect.lacks.iter().filter(|text| body.contains(text.as_str())) {
         problems.push(("R3", format!("the body has {text:?}")));
@@ -76,96 +76,6 @@ fn details(expect: &Expect, have: Option<&str>, problems: &mut Problems) {
                 problems.push(("E1", format!("details {} instead of {}", short(have), short(wanted))));
             }
         }
-    }
-}
-
-fn code(expect: &Expect, response: &Response, problems: &mut Problems) {
-    let Some(wanted) = &expect.code else { return };
-    let have = response.lines("x-error-code");
-    if have.len() != 1 || !allowed(wanted, &have[0]) {
-        problems.push(("E4", format!("x-error-code {have:?} instead of {wanted:?}")));
-    }
-}
-
-fn message(case: &Case, expect: &Expect, kind: &str, response: &Response, problems: &mut Problems) {
-    let silent = expect.message.is_none() && expect.message_has.is_empty() && expect.message_lacks.is_empty();
-    if silent || case.request.method() == "HEAD" {
-        return;
-    }
-    let Some(have) = message_of(kind, response) else {
-        return problems.push(("R3", "no message where one is wanted".into()));
-    };
-    if expect.message.as_ref().is_some_and(|wanted| !allowed(wanted, &have)) {
-        problems.push(("R3", format!("message {have:?} instead of {:?}", expect.message)));
-    }
-    for text in expect.message_has.iter().filter(|text| !have.contains(text.as_str())) {
-        problems.push(("R3", format!("the message {have:?} has no {text:?}")));
-    }
-    for text in expect.message_lacks.iter().filter(|text| have.contains(text.as_str())) {
-        problems.push(("R3", format!("the message {have:?} has {text:?}")));
-    }
-}
-
-/// Where each shape keeps its text; a gRPC status has it in a header.
-fn message_of(kind: &str, response: &Response) -> Option<String> {
-    if kind == "envelope" {
-        return envelope::read(&response.body).ok().map(|envelope| envelope.message);
-    }
-    if let Some(message) = response.header("grpc-message") {
-        return Some(percent_decoded(&message));
-    }
-    let body = value::json(std::str::from_utf8(&response.body).ok()?).ok()?;
-    let places: &[&str] = match kind {
-        "problem" => &["/detail"],
-        "success_flag" => &["/error"],
-        _ => &["/error/message", "/message", "/detail", "/error"],
-    };
-    places.iter().find_map(|place| body.pointer(place)?.as_str().map(str::to_owned))
-}
-
-fn percent_decoded(text: &str) -> String {
-    let mut bytes = Vec::new();
-    let mut rest = text.as_bytes();
-    while let [first, after @ ..] = rest {
-        let hex = after.get(..2).and_then(|hex| u8::from_str_radix(std::str::from_utf8(hex).ok()?, 16).ok());
-        match (first, hex) {
-            (b'%', Some(byte)) => (bytes.push(byte), rest = &after[2..]).1,
-            _ => (bytes.push(*first), rest = after).1,
-        }
-    }
-    String::from_utf8_lossy(&bytes).into_owned()
-}
-
-fn members(expect: &Expect, response: &Response, problems: &mut Problems) {
-    if expect.json.is_none() && expect.wire_code.is_none() {
-        return;
-    }
-    let body = std::str::from_utf8(&response.body).ok().and_then(|text| value::json(text).ok());
-    let Some(body) = body else { return problems.push(("R2", "the body is not JSON".into())) };
-    if let Some(wanted) = &expect.json {
-        let wanted = value::json(wanted).expect("the case's json is JSON");
-        let id = response.header("x-request-id").unwrap_or_default();
-        problems.extend(missing(&wanted, &body, &id, "").map(|what| ("R2", format!("in the body {what}"))));
-    }
-    if let Some(wanted) = &expect.wire_code {
-        let places = ["/error/code", "/error/type", "/code"];
-        let have = places.iter().find_map(|place| body.pointer(place)?.as_str());
-        if have != Some(wanted.as_str()) {
-            problems.push(("R12", format!("the dialect's code is {have:?} instead of {wanted:?}")));
-        }
-    }
-}
-
-fn details_bin(expect: &Expect, response: &Response, problems: &mut Problems) {
-    if expect.details_bin_has.is_empty() {
-        return;
-    }
-    let value = response.header("grpc-status-details-bin").unwrap_or_default();
-    let raw = rpc::read(&value).map(|details| details.raw).unwrap_or_default();
-    let text = String::from_utf8_lossy(&raw);
-    let id = response.header("x-request-id").unwrap_or_default();
-    for wanted in expect.details_bin_has.iter().filter(|wanted| !text.contains(&with_id(wanted, &id))) {
-        problems.push(("P1", format!("grpc-status-details-bin has no {wanted:?}: {text:?}")));
     }
 }
 
@@ -267,20 +177,6 @@ fn as_sent(
             problems.push(("E5", format!("lines of {name}: {have:?} instead of the inner {want:?}")));
         }
     }
-}
-
-/// The fields that belong to one connection (RFC 9110 §7.6.1), and the id, which `always` looks at.
-pub(super) fn of_connection(name: &str, sent: &Headers, status: u16) -> bool {
-    let fixed = ["connection", "keep-alive", "proxy-connection", "te", "trailer", "transfer-encoding", "x-request-id"];
-    let upgrade = name == "upgrade" && status != 101 && status != 426;
-    fixed.contains(&name) || upgrade || nominated(sent).iter().any(|token| token == name)
-}
-
-/// What the `connection` lines name.
-pub(super) fn nominated(headers: &Headers) -> Vec<String> {
-    let lines = super::seen::lines(headers, "connection");
-    let tokens = lines.iter().flat_map(|line| line.split(',')).map(|token| token.trim().to_ascii_lowercase());
-    tokens.filter(|token| !matches!(token.as_str(), "close" | "keep-alive" | "upgrade" | "")).collect()
 }
 
 fn short(text: &str) -> String {

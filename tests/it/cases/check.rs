@@ -3,8 +3,9 @@
 use super::always;
 use super::body;
 use super::format::{Case, Expect, OneOrMany};
+use super::inside;
 use super::seen::{Call, Exchanged, Response, Run, lines};
-use super::value::{fits, with_id};
+use super::value::fits;
 
 /// A broken rule and how; an empty list is a case that holds.
 pub(super) type Problems = Vec<(&'static str, String)>;
@@ -31,9 +32,9 @@ fn against(case: &Case, expect: &Expect, run: &Run) -> Problems {
         one(case, expect, run, (index, exchanged), &mut problems);
     }
     ids_differ(expect, run, &mut problems);
-    calls(case, expect, run, below, &mut problems);
+    inside::calls(case, expect, run, below, &mut problems);
     if !below {
-        log(expect, run, &mut problems);
+        inside::log(expect, run, &mut problems);
     }
     problems
 }
@@ -119,7 +120,7 @@ fn applies(run: &Run, name: &str) -> bool {
     !(run.facts.http2 && of_connection.iter().any(|field| name.eq_ignore_ascii_case(field)))
 }
 
-fn header(name: &str, wanted: &str, have: &[String], id: &str, what: &str, problems: &mut Problems) {
+pub(super) fn header(name: &str, wanted: &str, have: &[String], id: &str, what: &str, problems: &mut Problems) {
     let good = match have {
         [] => wanted == "absent",
         [one] => fits(wanted, one, id),
@@ -153,81 +154,6 @@ fn ids_differ(expect: &Expect, run: &Run, problems: &mut Problems) {
     ids.dedup();
     if expect.request_id.is_none() && ids.len() != count {
         problems.push(("I1", format!("{count} responses have {} ids", ids.len())));
-    }
-}
-
-fn calls(case: &Case, expect: &Expect, run: &Run, below: bool, problems: &mut Problems) {
-    let count = run.calls.len();
-    let counted = match (case.inner.called, expect.calls) {
-        (_, Some(wanted)) => count == wanted,
-        (Some(true), None) => count == case.request.times,
-        (Some(false), None) => count == 0,
-        (None, None) => true,
-    };
-    if !counted {
-        let wanted =
-            expect.calls.map_or_else(|| format!("called = {:?}", case.inner.called), |calls| calls.to_string());
-        problems.push(("G", format!("the inner service was called {count} times, wanted: {wanted}")));
-    }
-    if below {
-        return;
-    }
-    for call in &run.calls {
-        let id = lines(&call.headers, "x-request-id").concat();
-        for (name, wanted) in &expect.inner_headers {
-            let have = lines(&call.headers, &name.to_ascii_lowercase());
-            header(name, wanted, &have, &id, "the inner service saw", problems);
-        }
-        read_body(case, expect, call, problems);
-    }
-    if run.calls.is_empty() && (!expect.inner_headers.is_empty() || expect.inner_body.is_some()) {
-        problems.push(("G", "the inner service was not called, so what it saw cannot be checked".into()));
-    }
-}
-
-/// What the service reads is what the client sent, unless the case says otherwise.
-fn read_body(case: &Case, expect: &Expect, call: &Call, problems: &mut Problems) {
-    let sent = || if case.request.raw().is_none() { Some(case.request.body().unwrap_or_default()) } else { None };
-    let wanted = match &expect.inner_body {
-        Some(text) => text.as_bytes().to_vec(),
-        None if case.inner.reads_body && call.body_error.is_none() => match sent() {
-            Some(body) => body,
-            None => return,
-        },
-        None => return,
-    };
-    if call.body != wanted {
-        let (have, want) = (call.body.len(), wanted.len());
-        let begins = String::from_utf8_lossy(&call.body[..have.min(80)]).into_owned();
-        problems.push(("G4", format!("the inner service read {have} bytes ({begins:?}…) instead of {want}")));
-    }
-}
-
-fn log(expect: &Expect, run: &Run, problems: &mut Problems) {
-    let ids = ids(run);
-    for text in expect.log_has.iter().filter(|text| !in_log(text, &ids, run)) {
-        problems.push(("L1", format!("the log has no {text:?}:\n{}", run.log)));
-    }
-    for text in expect.log_lacks.iter().filter(|text| run.log.contains(text.as_str())) {
-        problems.push(("L3", format!("the log has {text:?}:\n{}", run.log)));
-    }
-}
-
-/// Whether the log is as far as the case's checks need it: `log_lacks` of a log that has not come yet proves nothing.
-pub(super) fn logged(expect: &Expect, run: &Run) -> bool {
-    let ids = ids(run);
-    expect.log_has.iter().all(|text| in_log(text, &ids, run)) && in_log("$id", &ids, run)
-}
-
-fn ids(run: &Run) -> Vec<String> {
-    let responses = run.exchanges.iter().filter_map(|exchanged| exchanged.response.as_ref().ok());
-    responses.filter_map(|response| response.header("x-request-id")).collect()
-}
-
-fn in_log(text: &str, ids: &[String], run: &Run) -> bool {
-    match ids {
-        [] => run.log.contains(text),
-        ids => ids.iter().all(|id| run.log.contains(&with_id(text, id))),
     }
 }
 

@@ -1,5 +1,6 @@
 //! A driver over all cases: which are its own, which wait for something that this build cannot yet, which fail.
 
+use std::any::Any;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -81,10 +82,14 @@ fn judged<D: Driver>(driver: &D, session: &mut D::Session, case: &Case) -> Judge
     }));
     ran.unwrap_or_else(|panic| {
         *session = D::Session::default();
-        let text = panic.downcast_ref::<String>().cloned();
-        let text = text.or_else(|| panic.downcast_ref::<&str>().map(|text| (*text).to_owned())).unwrap_or_default();
+        let text = text_of(&*panic);
         Judged::Fails(told(case, &vec![("F2", format!("a panic came through: {text}"))], &Run::default()))
     })
+}
+
+fn text_of(panic: &(dyn Any + Send)) -> String {
+    let owned = panic.downcast_ref::<String>().cloned();
+    owned.or_else(|| panic.downcast_ref::<&str>().map(|text| (*text).to_owned())).unwrap_or_default()
 }
 
 #[derive(Default)]
@@ -171,7 +176,7 @@ fn quiet_panics() {
     ONCE.call_once(|| {
         let loud = std::panic::take_hook();
         std::panic::set_hook(Box::new(move |panic| {
-            let asked = panic.payload_as_str().is_some_and(|text| text == SECRET);
+            let asked = text_of(panic.payload()) == SECRET;
             if !asked {
                 loud(panic);
             }

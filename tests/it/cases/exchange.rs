@@ -18,9 +18,10 @@ use tower_error_envelope::{Policy, RequestId};
 
 use super::always::SECRET;
 use super::drive::{Driver, Outcome};
+use super::failures::failure;
 use super::format::{Case, Fails, InnerFraming};
 use super::policy;
-use super::script::{failure, headers_of, sent};
+use super::script::{headers_of, sent};
 use super::seen::{Call, End, Exchanged, Facts, Response, Run};
 
 pub(super) struct Core;
@@ -55,7 +56,7 @@ fn not_here(case: &Case) -> Option<&'static str> {
         (case.inner.raw().is_some() || case.inner.upgraded.is_some(), "an inner response of a socket"),
         (!case.env.is_empty(), "the environment is the whole process's"),
         (case.reload.is_some(), "a reload is of the gateway"),
-        (case.expect.refused.is_none() && super::layer::request(case).is_none(), "a request that `http` cannot say"),
+        (case.expect.refused.is_none() && super::request::of(case).is_none(), "a request that `http` cannot say"),
     ]
     .into_iter()
     .find_map(|(applies, why)| applies.then_some(why))
@@ -66,7 +67,7 @@ fn run(case: &Case, policies: impl Fn() -> Policy) -> Run {
     let mut stage = Stage { case, calls: Vec::new(), log: String::new(), took: Duration::ZERO };
     let mut exchanges = Vec::new();
     for _ in 0..case.request.times {
-        let (mut head, body) = super::layer::request(case).expect("looked at before the run").into_parts();
+        let (mut head, body) = super::request::of(case).expect("looked at before the run").into_parts();
         let size = body.size_hint();
         let facts = BodyFacts { ended: body.is_end_stream(), lower: size.lower(), upper: size.upper() };
         stage.took = Duration::ZERO;
@@ -173,11 +174,11 @@ impl Stage<'_> {
         let mut call = Call { headers: headers_of(&head.headers), ..Call::default() };
         let failed = match metered {
             Ok(body) => {
-                call.body = body;
+                call.body = Some(body);
                 None
             }
             Err((body, error)) => {
-                (call.body, call.body_error) = (body, Some(error.to_string()));
+                (call.body, call.body_error) = (Some(body), Some(error.to_string()));
                 Some(error)
             }
         };

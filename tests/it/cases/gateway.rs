@@ -8,9 +8,9 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use super::always::in_process_only;
-use super::check;
 use super::drive::{Driver, Outcome};
 use super::format::{Case, Fails, Version};
+use super::inside;
 use super::process::{Process, until};
 use super::seen::{Facts, Run};
 use super::upstream::Upstream;
@@ -144,7 +144,7 @@ impl Session {
         if wanted {
             until(Duration::from_secs(2), || {
                 run.log = log();
-                check::logged(expect, run)
+                inside::logged(expect, run)
             });
         }
         run.log = log();

@@ -4,7 +4,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{Method, Request, Uri, Version as HttpVersion};
+use http::{Request, Version as HttpVersion};
 use http_body::Body;
 use http_body_util::BodyExt;
 use http_body_util::combinators::UnsyncBoxBody;
@@ -14,13 +14,15 @@ use tower::{Service, ServiceBuilder, ServiceExt as _};
 use tower_error_envelope::middleware::RequestBody;
 use tower_error_envelope::{ErrorEnvelopeLayer, Policy};
 
+use super::body_script::Watch;
 use super::drive::{Driver, Outcome};
-use super::format::{Case, RequestFraming, Version};
+use super::failures::BoxError;
+use super::format::Case;
 use super::logs;
 use super::policy;
-use super::script::{BoxError, ScriptBody, Scripted, Step, Watch, headers_of};
+use super::request;
+use super::script::{Scripted, headers_of};
 use super::seen::{End, Exchanged, Facts, Response, Run};
-use super::wire::{Framing, Wire};
 
 pub(super) struct Layer;
 
@@ -61,7 +63,7 @@ fn not_here(case: &Case) -> Option<&'static str> {
         (odd_head, "an inner head that `http` cannot say"),
         (!case.env.is_empty(), "the environment is the whole process's"),
         (case.reload.is_some(), "a reload is of the gateway"),
-        (case.expect.refused.is_none() && request(case).is_none(), "a request that `http` cannot say"),
+        (case.expect.refused.is_none() && request::of(case).is_none(), "a request that `http` cannot say"),
     ]
     .into_iter()
     .find_map(|(applies, why)| applies.then_some(why))
@@ -114,7 +116,7 @@ where
 {
     let mut exchanges = Vec::new();
     for _ in 0..case.request.times {
-        let request = request(case).expect("looked at before the run");
+        let request = request::of(case).expect("looked at before the run");
         let watch = request.body().watch();
         let request = request.map(BodyExt::boxed_unsync);
         let response = tokio::time::timeout(PATIENCE, one(&mut service, request, &watch)).await;
@@ -181,88 +183,4 @@ where
     if claimed.is_some_and(|claimed| claimed != response.body.len() as u64) {
         response.end = End::Aborted(format!("size_hint said {claimed:?}"));
     }
-}
-
-/// The request as hyper would hand it over; `None` where hyper would not get that far, or `http` cannot say it.
-pub(super) fn request(case: &Case) -> Option<Request<ScriptBody>> {
-    if let Some(raw) = case.request.raw() {
-        return parsed(&raw);
-    }
-    let asked = &case.request;
-    let version = match asked.version.unwrap_or(Version::Http11) {
-        Version::Http10 => HttpVersion::HTTP_10,
-        Version::Http11 => HttpVersion::HTTP_11,
-        Version::Http2 => HttpVersion::HTTP_2,
-    };
-    let mut headers = asked.headers.clone();
-    let host = headers.iter().find(|(name, _)| name.eq_ignore_ascii_case("host")).map(|(_, host)| host.clone());
-    let host = host.unwrap_or_else(|| super::HOST.to_owned());
-    let mut path = asked.path().to_owned();
-    if version == HttpVersion::HTTP_2 {
-        headers.retain(|(name, _)| !name.eq_ignore_ascii_case("host"));
-        if path.starts_with('/') {
-            path = format!("http://{host}{path}");
-        }
-    } else if !asked.has_header("host") {
-        headers.insert(0, ("host".into(), host));
-    }
-    let body = asked.body().unwrap_or_default();
-    match asked.framed() {
-        RequestFraming::Length if !asked.has_header("content-length") => {
-            headers.push(("content-length".into(), body.len().to_string()));
-        }
-        RequestFraming::Chunked if version == HttpVersion::HTTP_11 && !asked.has_header("transfer-encoding") => {
-            headers.push(("transfer-encoding".into(), "chunked".into()));
-        }
-        _ => {}
-    }
-    let declared = headers.iter().find(|(name, _)| name.eq_ignore_ascii_case("content-length"));
-    let declared = declared.and_then(|(_, value)| value.parse::<u64>().ok());
-    // A client that promises more than it sends: hyper would wait for the rest.
-    let missing = declared.is_some_and(|declared| declared > body.len() as u64);
-    let rest = missing.then_some(Step::Hang);
-    let empty_chunked = asked.framed() == RequestFraming::Chunked && body.is_empty();
-    // An empty chunked body is not known to be empty before its end has come.
-    let unseen_end = empty_chunked.then(|| Step::Data(Bytes::new()));
-    let steps = ScriptBody::pieces(&body).chain(rest).chain(unseen_end);
-    let mut request = Request::new(ScriptBody::new(steps, declared));
-    *request.method_mut() = Method::from_bytes(asked.method().as_bytes()).ok()?;
-    *request.uri_mut() = path.parse::<Uri>().ok()?;
-    *request.version_mut() = version;
-    for (name, value) in headers {
-        let name = http::HeaderName::from_bytes(name.as_bytes()).ok()?;
-        request.headers_mut().append(name, http::HeaderValue::from_bytes(value.as_bytes()).ok()?);
-    }
-    Some(request)
-}
-
-/// A raw request that is a proper one as far as it goes; what it lacks of its body never comes.
-fn parsed(raw: &[u8]) -> Option<Request<ScriptBody>> {
-    let mut wire = Wire::new(raw);
-    let head = wire.head().ok()?;
-    let mut parts = head.first_line.split(' ');
-    let (method, path, version) = (parts.next()?, parts.next()?, parts.next()?);
-    let mut body = Vec::new();
-    let framing = head.framing(Framing::None).ok()?;
-    let end = wire.body(framing, |piece| body.extend_from_slice(piece));
-    let rest = match end {
-        Ok(_) => None,
-        Err(error) if error.kind() == std::io::ErrorKind::UnexpectedEof => Some(Step::Hang),
-        Err(_) => return None,
-    };
-    let length = if let Framing::Length(length) = framing { Some(length) } else { None };
-    let mut request = Request::new(ScriptBody::new(ScriptBody::pieces(&body).chain(rest), length));
-    *request.method_mut() = Method::from_bytes(method.as_bytes()).ok()?;
-    *request.uri_mut() = path.parse().ok()?;
-    *request.version_mut() = match version {
-        "HTTP/1.1" => HttpVersion::HTTP_11,
-        "HTTP/1.0" => HttpVersion::HTTP_10,
-        _ => return None,
-    };
-    for (name, value) in head.headers {
-        let name = http::HeaderName::from_bytes(name.as_bytes()).ok()?;
-        request.headers_mut().append(name, http::HeaderValue::from_bytes(&value).ok()?);
-    }
-    // Without it hyper answers 400 by itself, as it does for more than one.
-    (version == "HTTP/1.0" || request.headers().get_all("host").iter().count() == 1).then_some(request)
 }

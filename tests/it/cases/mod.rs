@@ -5,19 +5,25 @@
 
 mod always;
 mod body;
+mod body_script;
 mod check;
 mod drive;
 mod envelope;
 mod exchange;
+mod failures;
 mod format;
 mod gateway;
 mod http1;
 mod http2;
+mod inside;
+mod kept;
 mod layer;
 mod load;
 pub(crate) mod logs;
+mod members;
 mod policy;
 mod process;
+mod request;
 mod rpc;
 mod script;
 mod seen;

@@ -1,113 +1,21 @@
-//! The service and the bodies of a case, in process: every wait on tokio's clock, every failure on purpose.
+//! The service of a case in process, and what any service of it sends.
 
-use std::collections::VecDeque;
-use std::error::Error;
-use std::fmt;
 use std::pin::Pin;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue, Method, Request, Response, StatusCode};
-use http_body::{Body, Frame, SizeHint};
+use http_body::Body;
 use http_body_util::BodyExt as _;
 
 use super::always::SECRET;
+use super::body_script::{ScriptBody, Step};
+use super::failures::{BoxError, Opaque, failure};
 use super::format::{Fails, Inner, InnerFraming};
 use super::seen::{Call, Sent};
 use super::wire::{self, Headers};
-
-pub(super) type BoxError = Box<dyn Error + Send + Sync>;
-
-pub(super) enum Step {
-    Data(Bytes),
-    Wait(Duration),
-    Error,
-    Panic,
-    Hang,
-}
-
-/// A body that does as it is told.
-#[derive(Default)]
-pub(super) struct ScriptBody {
-    steps: VecDeque<Step>,
-    sleep: Option<Pin<Box<tokio::time::Sleep>>>,
-    length: Option<u64>,
-    watch: Arc<Watch>,
-}
-
-/// What became of a body, seen from outside.
-#[derive(Default)]
-pub(super) struct Watch {
-    pub(super) polled: AtomicBool,
-    pub(super) left: AtomicUsize,
-}
-
-impl ScriptBody {
-    pub(super) fn new(steps: impl IntoIterator<Item = Step>, length: Option<u64>) -> Self {
-        let steps: VecDeque<Step> = steps.into_iter().collect();
-        let left = steps.iter().map(|step| if let Step::Data(data) = step { data.len() } else { 0 }).sum();
-        let watch = Arc::new(Watch { polled: AtomicBool::new(false), left: AtomicUsize::new(left) });
-        Self { steps, sleep: None, length, watch }
-    }
-
-    /// The bytes in pieces as a socket would give them.
-    pub(super) fn pieces(bytes: &[u8]) -> impl Iterator<Item = Step> {
-        bytes.chunks(16 * 1024).map(|piece| Step::Data(Bytes::copy_from_slice(piece)))
-    }
-
-    pub(super) fn watch(&self) -> Arc<Watch> {
-        self.watch.clone()
-    }
-
-    fn waited(&mut self, context: &mut Context<'_>) -> Poll<()> {
-        let Some(sleep) = &mut self.sleep else { return Poll::Ready(()) };
-        std::task::ready!(sleep.as_mut().poll(context));
-        self.sleep = None;
-        Poll::Ready(())
-    }
-}
-
-impl Body for ScriptBody {
-    type Data = Bytes;
-    type Error = BoxError;
-
-    fn poll_frame(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
-        self.watch.polled.store(true, Ordering::Relaxed);
-        loop {
-            std::task::ready!(self.waited(context));
-            match self.steps.pop_front() {
-                None => return Poll::Ready(None),
-                Some(Step::Data(data)) => {
-                    self.watch.left.fetch_sub(data.len(), Ordering::Relaxed);
-                    self.length = self.length.map(|length| length.saturating_sub(data.len() as u64));
-                    return Poll::Ready(Some(Ok(Frame::data(data))));
-                }
-                Some(Step::Wait(time)) => self.sleep = Some(Box::pin(tokio::time::sleep(time))),
-                Some(Step::Error) => return Poll::Ready(Some(Err(Opaque.into()))),
-                Some(Step::Panic) => panic!("{SECRET}"),
-                Some(Step::Hang) => {
-                    self.steps.push_front(Step::Hang);
-                    return Poll::Pending;
-                }
-            }
-        }
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.steps.is_empty()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        match self.length {
-            Some(length) => SizeHint::with_exact(length),
-            None if self.steps.is_empty() => SizeHint::with_exact(0),
-            None => SizeHint::new(),
-        }
-    }
-}
 
 /// The wrapped service: what `[case.inner]` says.
 #[derive(Clone)]
@@ -156,16 +64,18 @@ impl Scripted {
         B::Error: Into<BoxError>,
     {
         let mut body = std::pin::pin!(body);
-        while let Some(frame) = body.frame().await {
-            match frame.map_err(Into::into) {
-                Ok(frame) => self.calls()[index].body.extend(frame.into_data().unwrap_or_default()),
-                Err(error) => {
-                    self.calls()[index].body_error = Some(error.to_string());
-                    return Err(error);
-                }
+        let mut read = Vec::new();
+        let end = loop {
+            match body.frame().await {
+                Some(Ok(frame)) => read.extend(frame.into_data().unwrap_or_default()),
+                Some(Err(error)) => break Err(error.into()),
+                None => break Ok(()),
             }
-        }
-        Ok(())
+        };
+        let mut calls = self.calls();
+        calls[index].body = Some(read);
+        calls[index].body_error = end.as_ref().err().map(|error: &BoxError| error.to_string());
+        end
     }
 
     fn respond(&self, sent: Sent, head: bool) -> Response<ScriptBody> {
@@ -264,57 +174,6 @@ fn promised(inner: &Inner, bytes: &[u8]) -> usize {
     bytes.len() + usize::from(inner.stalls)
 }
 
-pub(super) fn failure(fails: Option<Fails>) -> Option<BoxError> {
-    match fails? {
-        Fails::Error => Some(Opaque.into()),
-        Fails::Timeout => Some(Wrapped(Box::new(tower::timeout::error::Elapsed::new())).into()),
-        Fails::Overloaded => Some(Box::new(tower::load_shed::error::Overloaded::new())),
-        Fails::Refused => Some(refused()),
-        Fails::Panic | Fails::NotReady | Fails::PanicInReady | Fails::PanicInBody | Fails::ErrorInBody => None,
-    }
-}
-
-/// What hyper-util's client says of a closed port. On a thread of its own, because the clock stands still on this one.
-fn refused() -> BoxError {
-    use hyper_util::client::legacy::Client;
-    let connect = || {
-        let port = std::net::TcpListener::bind("127.0.0.1:0").expect("a port").local_addr().expect("its address");
-        let client = Client::builder(hyper_util::rt::TokioExecutor::new()).build_http::<http_body_util::Empty<Bytes>>();
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
-        runtime.block_on(client.get(format!("http://{port}/").parse().expect("a URI")))
-    };
-    let answer = std::thread::spawn(connect).join().expect("no panic");
-    answer.expect_err("nobody listens there").into()
-}
-
 pub(super) fn headers_of(headers: &http::HeaderMap) -> Headers {
     headers.iter().map(|(name, value)| (name.as_str().to_owned(), value.as_bytes().to_vec())).collect()
-}
-
-/// An error that nobody knows.
-#[derive(Debug)]
-struct Opaque;
-
-impl fmt::Display for Opaque {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(SECRET)
-    }
-}
-
-impl Error for Opaque {}
-
-/// An error that says nothing itself, so that only the chain of sources can.
-#[derive(Debug)]
-struct Wrapped(BoxError);
-
-impl fmt::Display for Wrapped {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(SECRET)
-    }
-}
-
-impl Error for Wrapped {
-    fn source(&self) -> Option<&(dyn Error + 'static)> {
-        Some(&*self.0)
-    }
 }

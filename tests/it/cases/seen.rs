@@ -63,8 +63,9 @@ pub(super) enum End {
 #[derive(Clone, Debug, Default)]
 pub(super) struct Call {
     pub(super) headers: Headers,
-    /// What it read of the request's body, if it reads it, and the error that ended it.
-    pub(super) body: Vec<u8>,
+    /// What it read of the request's body; `None` where it does not read it, or has not come to its end.
+    pub(super) body: Option<Vec<u8>>,
+    /// What ended it before its end.
     pub(super) body_error: Option<String>,
     /// The head that it answered with; `None` where it failed before one.
     pub(super) sent: Option<Sent>,

@@ -126,7 +126,7 @@ impl Turn<'_> {
         let mut body = Vec::new();
         let end = self.wire.body(framing, |piece| body.extend_from_slice(piece));
         self.note(|call| {
-            call.body = body;
+            call.body = Some(body);
             call.body_error = end.as_ref().err().map(ToString::to_string);
         });
         end.map(drop)

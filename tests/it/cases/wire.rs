@@ -54,7 +54,7 @@ impl<R: Read> Wire<R> {
             Framing::None => Ok(Headers::new()),
             Framing::Length(length) => self.exactly(length, &mut each).map(|()| Headers::new()),
             Framing::Chunked => self.chunks(&mut each),
-            Framing::ToEnd => self.to_end(&mut each).map(|()| Headers::new()),
+            Framing::ToEnd => self.until_closed(&mut each).map(|()| Headers::new()),
         }
     }
 
@@ -128,7 +128,7 @@ impl<R: Read> Wire<R> {
         }
     }
 
-    fn to_end(&mut self, each: &mut impl FnMut(&[u8])) -> io::Result<()> {
+    fn until_closed(&mut self, each: &mut impl FnMut(&[u8])) -> io::Result<()> {
         loop {
             each(&self.buffer);
             self.buffer.clear();

@@ -1,0 +1,63 @@
+//! The errors that a case's service fails with; their own texts are a secret that no client may read.
+
+use std::error::Error;
+use std::fmt;
+
+use bytes::Bytes;
+
+use super::always::SECRET;
+use super::format::Fails;
+
+pub(super) type BoxError = Box<dyn Error + Send + Sync>;
+
+/// The error of a service that fails by one; the other ways to fail are not values.
+pub(super) fn failure(fails: Option<Fails>) -> Option<BoxError> {
+    match fails? {
+        Fails::Error => Some(Opaque.into()),
+        Fails::Timeout => Some(Wrapped(Box::new(tower::timeout::error::Elapsed::new())).into()),
+        Fails::Overloaded => Some(Box::new(tower::load_shed::error::Overloaded::new())),
+        Fails::Refused => Some(refused()),
+        Fails::Panic | Fails::NotReady | Fails::PanicInReady | Fails::PanicInBody | Fails::ErrorInBody => None,
+    }
+}
+
+/// What hyper-util's client says of a closed port. On a thread of its own, because the clock stands still on this one.
+fn refused() -> BoxError {
+    use hyper_util::client::legacy::Client;
+    let connect = || {
+        let port = std::net::TcpListener::bind("127.0.0.1:0").expect("a port").local_addr().expect("its address");
+        let client = Client::builder(hyper_util::rt::TokioExecutor::new()).build_http::<http_body_util::Empty<Bytes>>();
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+        runtime.block_on(client.get(format!("http://{port}/").parse().expect("a URI")))
+    };
+    let answer = std::thread::spawn(connect).join().expect("no panic");
+    answer.expect_err("nobody listens there").into()
+}
+
+/// An error that nobody knows.
+#[derive(Debug)]
+pub(super) struct Opaque;
+
+impl fmt::Display for Opaque {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(SECRET)
+    }
+}
+
+impl Error for Opaque {}
+
+/// An error that says nothing itself, so that only the chain of sources can.
+#[derive(Debug)]
+struct Wrapped(BoxError);
+
+impl fmt::Display for Wrapped {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(SECRET)
+    }
+}
+
+impl Error for Wrapped {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        Some(&*self.0)
+    }
+}

@@ -1,0 +1,98 @@
+//! What a body says, whatever its shape: code, message, members, gRPC details.
+
+use super::check::{Problems, allowed};
+use super::envelope;
+use super::format::{Case, Expect};
+use super::rpc;
+use super::seen::Response;
+use super::value::{self, missing, with_id};
+
+pub(super) fn code(expect: &Expect, response: &Response, problems: &mut Problems) {
+    let Some(wanted) = &expect.code else { return };
+    let have = response.lines("x-error-code");
+    if have.len() != 1 || !allowed(wanted, &have[0]) {
+        problems.push(("E4", format!("x-error-code {have:?} instead of {wanted:?}")));
+    }
+}
+
+pub(super) fn message(case: &Case, expect: &Expect, kind: &str, response: &Response, problems: &mut Problems) {
+    let silent = expect.message.is_none() && expect.message_has.is_empty() && expect.message_lacks.is_empty();
+    if silent || case.request.method() == "HEAD" {
+        return;
+    }
+    let Some(have) = message_of(kind, response) else {
+        return problems.push(("R3", "no message where one is wanted".into()));
+    };
+    if expect.message.as_ref().is_some_and(|wanted| !allowed(wanted, &have)) {
+        problems.push(("R3", format!("message {have:?} instead of {:?}", expect.message)));
+    }
+    for text in expect.message_has.iter().filter(|text| !have.contains(text.as_str())) {
+        problems.push(("R3", format!("the message {have:?} has no {text:?}")));
+    }
+    for text in expect.message_lacks.iter().filter(|text| have.contains(text.as_str())) {
+        problems.push(("R3", format!("the message {have:?} has {text:?}")));
+    }
+}
+
+/// Where each shape keeps its text; a gRPC status has it in a header.
+fn message_of(kind: &str, response: &Response) -> Option<String> {
+    if kind == "envelope" {
+        return envelope::read(&response.body).ok().map(|envelope| envelope.message);
+    }
+    if let Some(message) = response.header("grpc-message") {
+        return Some(percent_decoded(&message));
+    }
+    let body = value::json(std::str::from_utf8(&response.body).ok()?).ok()?;
+    let places: &[&str] = match kind {
+        "problem" => &["/detail"],
+        "success_flag" => &["/error"],
+        _ => &["/error/message", "/message", "/detail", "/error"],
+    };
+    places.iter().find_map(|place| body.pointer(place)?.as_str().map(str::to_owned))
+}
+
+fn percent_decoded(text: &str) -> String {
+    let mut bytes = Vec::new();
+    let mut rest = text.as_bytes();
+    while let [first, after @ ..] = rest {
+        let hex = after.get(..2).and_then(|hex| u8::from_str_radix(std::str::from_utf8(hex).ok()?, 16).ok());
+        match (first, hex) {
+            (b'%', Some(byte)) => (bytes.push(byte), rest = &after[2..]).1,
+            _ => (bytes.push(*first), rest = after).1,
+        }
+    }
+    String::from_utf8_lossy(&bytes).into_owned()
+}
+
+pub(super) fn members(expect: &Expect, response: &Response, problems: &mut Problems) {
+    if expect.json.is_none() && expect.wire_code.is_none() {
+        return;
+    }
+    let body = std::str::from_utf8(&response.body).ok().and_then(|text| value::json(text).ok());
+    let Some(body) = body else { return problems.push(("R2", "the body is not JSON".into())) };
+    if let Some(wanted) = &expect.json {
+        let wanted = value::json(wanted).expect("the case's json is JSON");
+        let id = response.header("x-request-id").unwrap_or_default();
+        problems.extend(missing(&wanted, &body, &id, "").map(|what| ("R2", format!("in the body {what}"))));
+    }
+    if let Some(wanted) = &expect.wire_code {
+        let places = ["/error/code", "/error/type", "/code"];
+        let have = places.iter().find_map(|place| body.pointer(place)?.as_str());
+        if have != Some(wanted.as_str()) {
+            problems.push(("R12", format!("the dialect's code is {have:?} instead of {wanted:?}")));
+        }
+    }
+}
+
+pub(super) fn details_bin(expect: &Expect, response: &Response, problems: &mut Problems) {
+    if expect.details_bin_has.is_empty() {
+        return;
+    }
+    let value = response.header("grpc-status-details-bin").unwrap_or_default();
+    let raw = rpc::read(&value).map(|details| details.raw).unwrap_or_default();
+    let text = String::from_utf8_lossy(&raw);
+    let id = response.header("x-request-id").unwrap_or_default();
+    for wanted in expect.details_bin_has.iter().filter(|wanted| !text.contains(&with_id(wanted, &id))) {
+        problems.push(("P1", format!("grpc-status-details-bin has no {wanted:?}: {text:?}")));
+    }
+}

@@ -1,0 +1,141 @@
+//! Whatever an inner service says, the client gets the envelope (E1, E2, E7, E8).
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::{HeaderMap, HeaderValue, Request, Response, StatusCode};
+use proptest::prelude::*;
+use serde_json::Value;
+use tower_error_envelope::exchange::{Admission, BodyFacts, Collected, Exchange, ResponsePlan, Rewritten};
+use tower_error_envelope::{Policy, RequestId};
+
+const ID: &str = "req_01JD2V5W8Z3Q4R6T8Y0A1B2C3D";
+
+/// The response of one exchange around an inner one.
+fn rewritten(policy: &Arc<Policy>, inner: &Response<Bytes>) -> Response<Bytes> {
+    let (mut request, ()) = Request::new(()).into_parts();
+    let ended = BodyFacts { ended: true, ..BodyFacts::default() };
+    let admission = Exchange::begin(policy.clone(), &mut request, ended, || ID.parse::<RequestId>().unwrap());
+    let Admission::Forward(exchange, _) = admission else { panic!("a GET without a body is forwarded") };
+    let (mut head, body) = inner.clone().into_parts();
+    let facts = BodyFacts { ended: body.is_empty(), lower: body.len() as u64, upper: Some(body.len() as u64) };
+    let sent = match exchange.response_head(&mut head, facts) {
+        ResponsePlan::Rewrite(written) => written.body,
+        ResponsePlan::Collect(exchange, limit, _) => {
+            assert!(body.len() as u64 <= limit);
+            match exchange.response_body(&mut head, Collected::Whole(&body)) {
+                Rewritten::Rewrite(written) => written.body,
+                Rewritten::Restore(..) => body,
+            }
+        }
+        ResponsePlan::Pass(..) => body,
+        plan => panic!("{plan:?}"),
+    };
+    Response::from_parts(head, sent)
+}
+
+fn json_value() -> impl Strategy<Value = Value> {
+    let leaf = prop_oneof![
+        Just(Value::Null),
+        any::<bool>().prop_map(Value::from),
+        any::<i64>().prop_map(Value::from),
+        "\\PC{0,12}|not_found|NO_OP|2\\.0|false|req_x|<b>x</b>|a\nb".prop_map(Value::from),
+    ];
+    leaf.prop_recursive(3, 24, 4, |inner| {
+        let name = "error|code|message|details|issues|errors|detail|success|title|status|request_id|type|jsonrpc|path|loc|msg|timestamp|meta|[a-z.0-9]{1,4}";
+        prop_oneof![
+            prop::collection::vec(inner.clone(), 0..4).prop_map(Value::from),
+            prop::collection::vec((name, inner), 0..6).prop_map(|members| Value::Object(members.into_iter().collect())),
+        ]
+    })
+}
+
+fn body() -> impl Strategy<Value = Bytes> {
+    prop_oneof![
+        4 => json_value().prop_map(|value| Bytes::from(value.to_string())),
+        1 => (json_value(), any::<prop::sample::Index>()).prop_map(|(value, at)| {
+            let text = value.to_string().into_bytes();
+            let end = at.index(text.len());
+            Bytes::from(text).slice(..end)
+        }).prop_filter("not empty", |body| !body.is_empty()),
+        1 => prop::collection::vec(any::<u8>(), 0..200).prop_map(Bytes::from),
+        1 => "\\PC{0,300}".prop_map(Bytes::from),
+    ]
+}
+
+fn inner() -> impl Strategy<Value = Response<Bytes>> {
+    let media_type =
+        prop::sample::select(vec!["application/json", "text/plain", "text/html", "application/problem+json", "x", ""]);
+    let header = prop::sample::select(vec![
+        ("x-error-code", "no_op"),
+        ("x-error-code", "Not A Code"),
+        ("etag", "\"x\""),
+        ("content-length", "999999"),
+        ("content-encoding", "identity"),
+        ("connection", "x-hop, close"),
+        ("x-hop", "1"),
+        ("set-cookie", "a=1"),
+        ("access-control-allow-origin", "*"),
+    ]);
+    (400_u16..600, media_type, prop::collection::vec(header, 0..5), body()).prop_map(
+        |(status, media_type, lines, body)| {
+            let mut response = Response::new(body);
+            *response.status_mut() = StatusCode::from_u16(status).unwrap();
+            response.headers_mut().insert("content-type", HeaderValue::from_static(media_type));
+            for (name, value) in lines {
+                response.headers_mut().append(name, HeaderValue::from_static(value));
+            }
+            response
+        },
+    )
+}
+
+/// The envelope's members, checked against E1, E2 and E8.
+fn envelope(headers: &HeaderMap, body: &[u8]) -> Result<(), TestCaseError> {
+    let text = std::str::from_utf8(body).unwrap();
+    let value: Value = serde_json::from_str(text).unwrap();
+    let error = value["error"].as_object().unwrap();
+    prop_assert_eq!(value.as_object().unwrap().len(), 2);
+    prop_assert!(error.keys().all(|key| matches!(&**key, "code" | "message" | "details")), "{}", text);
+    prop_assert_eq!(value["request_id"].as_str(), Some(ID));
+    let (code, message) = (error["code"].as_str().unwrap(), error["message"].as_str().unwrap());
+    let prefix = format!("{{\"error\":{{\"code\":\"{code}\",\"message\":");
+    prop_assert!(text.starts_with(&prefix), "{}", text);
+    prop_assert!(!message.trim().is_empty() && message.len() <= 1024 && !message.contains(char::is_control));
+    prop_assert_eq!(&headers["x-error-code"], code);
+    prop_assert!(headers["content-length"] == body.len().to_string());
+    if code == "invalid_request" {
+        let issues = error["details"]["issues"].as_array();
+        prop_assert!(
+            issues.is_some_and(|issues| !issues.is_empty()
+                && issues.iter().all(|it| it["path"].is_array() && it["message"].is_string())),
+            "{}",
+            text
+        );
+    }
+    Ok(())
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(3000))]
+
+    #[test]
+    fn e1_every_inner_error_becomes_the_envelope_and_e7_once(inner in inner(), known in any::<bool>()) {
+        let policy = if known { Policy::builder().unknown_codes(tower_error_envelope::UnknownCodes::ByStatus) } else { Policy::builder() };
+        let policy = Arc::new(policy.protocols(tower_error_envelope::Protocols::Rewrite).build().unwrap());
+        let once = rewritten(&policy, &inner);
+        // A canonical `invalid_request` keeps the details that it came with (E8).
+        let canonical = inner.body().windows(12).any(|window| window == b"\"request_id\"");
+        if !canonical {
+            envelope(once.headers(), once.body())?;
+        }
+        prop_assert_eq!(once.status(), inner.status());
+        prop_assert!(!once.headers().contains_key("x-hop") || !inner.headers().contains_key("connection"));
+
+        let twice = rewritten(&policy, &once);
+        prop_assert_eq!(twice.body(), once.body());
+        prop_assert_eq!(twice.status(), once.status());
+        let cookies = |response: &Response<Bytes>| response.headers().get_all("set-cookie").iter().count();
+        prop_assert_eq!(cookies(&twice), cookies(&inner));
+    }
+}

@@ -1,0 +1,133 @@
+//! Facts that the compiler can check: what is `Send`, what needs no bound, and how large things are.
+//!
+//! A size is a speed bump: who makes a future larger changes a number here, and says why.
+
+use std::convert::Infallible;
+use std::error::Error;
+use std::future::Future;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+use http::{Request, Response};
+use http_body_util::{Empty, Full};
+use tower_error_envelope::exchange::{Admission, BoxError, Exchange, Meter};
+use tower_error_envelope::middleware::{RequestBody, ResponseBody, ResponseBodyError, ResponseFuture};
+use tower_error_envelope::{ErrorCode, ErrorEnvelopeLayer, ErrorEnvelopeService, Fault, Policy, RequestId, Route};
+use tower_layer::Layer;
+use tower_service::Service;
+
+/// A body of a known size, as hyper's `Incoming` is one.
+type Body = http_body_util::combinators::BoxBody<Bytes, BoxError>;
+/// `Send` and not `Sync`, as axum's body is.
+type UnsyncBody = http_body_util::combinators::UnsyncBoxBody<Bytes, BoxError>;
+
+/// An inner future of 144 bytes, the size that the happy path was measured with.
+struct Sized144([u64; 18]);
+
+impl Future for Sized144 {
+    type Output = Result<Response<Full<Bytes>>, Infallible>;
+
+    fn poll(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Self::Output> {
+        Poll::Ready(Ok(Response::new(Full::from(self.0[0].to_string()))))
+    }
+}
+
+#[derive(Clone)]
+struct Inner;
+
+impl<B> Service<Request<RequestBody<B>>> for Inner {
+    type Response = Response<Full<Bytes>>;
+    type Error = Infallible;
+    type Future = Sized144;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, _: Request<RequestBody<B>>) -> Sized144 {
+        Sized144([0; 18])
+    }
+}
+
+type Wrapped = ErrorEnvelopeService<Inner>;
+type WrappedFuture = ResponseFuture<Inner, Sized144, Body, Full<Bytes>>;
+
+fn is_send<T: Send>() {}
+fn is_sync<T: Sync>() {}
+fn is_send_and_sync<T: Send + Sync>() {}
+
+#[test]
+fn what_its_parts_allow_is_send_and_sync() {
+    is_send_and_sync::<ErrorEnvelopeLayer>();
+    is_send_and_sync::<Wrapped>();
+    is_send_and_sync::<RequestBody<Body>>();
+    is_send_and_sync::<ResponseBody<Body, Body>>();
+    is_send_and_sync::<ResponseBodyError>();
+    is_send_and_sync::<(Policy, Route, Fault, ErrorCode, RequestId)>();
+    is_send_and_sync::<(Exchange, Meter, Admission)>();
+    is_sync::<WrappedFuture>();
+    is_send::<WrappedFuture>();
+    is_send::<ResponseFuture<Inner, Sized144, UnsyncBody, UnsyncBody>>();
+    is_send::<RequestBody<UnsyncBody>>();
+    is_send::<ResponseBody<UnsyncBody, UnsyncBody>>();
+}
+
+/// A single-threaded executor's service: nothing asks it to be `Send`.
+#[test]
+fn what_is_not_send_can_be_wrapped() {
+    let shared = Rc::new(());
+    let local = tower::service_fn(move |_: Request<RequestBody<Empty<Bytes>>>| {
+        let shared = shared.clone();
+        async move { Ok::<_, Infallible>(Response::new(format!("{shared:?}"))) }
+    });
+    let call = ErrorEnvelopeLayer::new().layer(local).call(Request::new(Empty::new()));
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    assert_eq!(runtime.block_on(call).unwrap().status(), 200);
+}
+
+/// CORS, time-out and authorisation layers outside make an empty body of any type (tower-http).
+#[test]
+fn a_response_body_has_a_default_without_a_bound() {
+    struct NoBounds;
+    fn default<R, B>() -> ResponseBody<R, B> {
+        ResponseBody::default()
+    }
+    default::<NoBounds, NoBounds>();
+    let empty = default::<Full<Bytes>, Full<Bytes>>();
+    assert!(http_body::Body::is_end_stream(&empty));
+    assert_eq!(http_body::Body::size_hint(&empty).exact(), Some(0));
+}
+
+/// poem and salvo ask for this; a boxed error is none.
+#[test]
+fn a_response_bodys_error_is_an_error() {
+    fn error_of<B: http_body::Body>()
+    where
+        B::Error: Error + Send + Sync + 'static,
+    {
+    }
+    error_of::<ResponseBody<Full<Bytes>, Full<Bytes>>>();
+}
+
+#[test]
+fn the_service_never_fails() {
+    fn never_fails<S: Service<Request<Full<Bytes>>, Error = Infallible>>(_: &S) {}
+    never_fails(&ErrorEnvelopeLayer::new().layer(Inner));
+}
+
+#[test]
+fn sizes_are_what_they_were() {
+    assert_eq!(size_of::<Sized144>(), 144);
+    for (what, size, most) in [
+        ("ResponseFuture around 144 bytes", size_of::<WrappedFuture>(), 0),
+        ("RequestBody beyond its body", size_of::<RequestBody<Body>>() - size_of::<Body>(), 0),
+        ("ResponseBody beyond its body", size_of::<ResponseBody<Body, Body>>() - size_of::<Body>(), 0),
+        ("ErrorEnvelopeService beyond its service", size_of::<ErrorEnvelopeService<()>>(), 0),
+        ("Fault", size_of::<Fault>(), size_of::<usize>()),
+        ("RequestId", size_of::<RequestId>(), 16),
+    ] {
+        assert!(size <= most, "{what}: {size} bytes, {most} so far");
+    }
+}
