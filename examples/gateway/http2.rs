@@ -1,7 +1,9 @@
-//! One HTTP/2 connection to the service, by prior knowledge, made again when it is gone.
+//! One HTTP/2 connection to the service, by prior knowledge, made again when it is gone: hyper-util's `Singleton`.
 //!
-//! hyper-util's pool keeps a connection for each authority, and in HTTP/2 the authority is what the client asked for:
-//! strangers would open as many as they can think of names.
+//! hyper-util's ready-made client keeps a connection for each authority, and in HTTP/2 the authority is what the client
+//! asked for: strangers would open as many as they can think of names.
+
+use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use http::header::HOST;
@@ -10,74 +12,83 @@ use http::{Request, Response, Version};
 use http_body::Body;
 use hyper::body::Incoming;
 use hyper::client::conn::http2::{Builder, SendRequest};
+use hyper_util::client::pool::singleton::Singleton;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
-use tokio::sync::Mutex;
+use tower::{Service, ServiceExt, service_fn};
 
 use crate::connect::connect;
+use crate::proxy::{Answer, Link, Lost};
 use crate::{BoxError, headers};
 
-pub(crate) struct Http2<B> {
-    upstream: Authority,
-    /// Held while connecting, so that a burst of requests makes one connection.
-    sender: Mutex<Option<SendRequest<B>>>,
-}
-
-impl<B> Http2<B>
+pub(crate) fn link<B>(upstream: Authority) -> Link<B>
 where
     B: Body<Data = Bytes> + Send + Unpin + 'static,
     B::Error: Into<BoxError>,
 {
-    pub(crate) fn new(upstream: Authority) -> Self {
-        Self { upstream, sender: Mutex::new(None) }
-    }
-
-    pub(crate) async fn send(&self, mut request: Request<B>) -> Result<Response<Incoming>, BoxError> {
-        *request.version_mut() = Version::HTTP_2;
-        self.say_authority(&mut request);
-        loop {
-            let (mut sender, fresh) = self.sender().await?;
-            match sender.try_send_request(request).await {
-                Ok(response) => return Ok(response),
-                Err(mut error) => match error.take_message() {
-                    // Not a byte of it was written: the connection was on its way out.
-                    Some(unsent) if !fresh => request = unsent,
-                    _ => return Err(error.into_error().into()),
-                },
+    let target = upstream.clone();
+    let pool = Singleton::new(service_fn(move |()| open(target.clone())));
+    Link::new(service_fn(move |mut request| {
+        prepare(&mut request, &upstream);
+        let mut pool = pool.clone();
+        async move {
+            // Once: a service that closes each connection would be asked for ever.
+            let mut again = true;
+            loop {
+                pool.retain(|connection| !connection.0.is_closed());
+                let mut connection = pool.ready().await?.call(()).await?;
+                match connection.call(request).await {
+                    Ok(response) => return Ok(response),
+                    // The connection was on its way out.
+                    Err(Lost { unsent: Some(unsent), .. }) if again => request = unsent,
+                    Err(Lost { error, .. }) => return Err(error.into()),
+                }
+                again = false;
             }
         }
-    }
-
-    /// The connection, and whether it is a new one.
-    async fn sender(&self) -> Result<(SendRequest<B>, bool), BoxError> {
-        let mut current = self.sender.lock().await;
-        if let Some(sender) = current.as_mut()
-            && sender.ready().await.is_ok()
-        {
-            return Ok((sender.clone(), false));
-        }
-        Ok((current.insert(handshake(&self.upstream).await?).clone(), true))
-    }
-
-    /// `:authority` is what `host` said (RFC 9113 §8.3.1).
-    fn say_authority(&self, request: &mut Request<B>) {
-        let host = request.headers_mut().remove(HOST);
-        let asked = host.and_then(|host| Authority::try_from(host.as_bytes()).ok());
-        let authority = asked.as_ref().unwrap_or(&self.upstream);
-        *request.uri_mut() = headers::target(authority, request.uri().path_and_query());
-    }
+    }))
 }
 
-async fn handshake<B>(upstream: &Authority) -> Result<SendRequest<B>, BoxError>
+/// `:authority` is what `host` said (RFC 9113 §8.3.1).
+fn prepare<B>(request: &mut Request<B>, upstream: &Authority) {
+    *request.version_mut() = Version::HTTP_2;
+    let host = request.headers_mut().remove(HOST);
+    let asked = host.and_then(|host| Authority::try_from(host.as_bytes()).ok());
+    *request.uri_mut() = headers::target(asked.as_ref().unwrap_or(upstream), request.uri().path_and_query());
+}
+
+async fn open<B>(upstream: Authority) -> Result<Connection<SendRequest<B>>, BoxError>
 where
     B: Body<Data = Bytes> + Send + Unpin + 'static,
     B::Error: Into<BoxError>,
 {
-    let stream = connect(upstream).await?;
+    let stream = connect(&upstream).await?;
     let (sender, connection) = Builder::new(TokioExecutor::new()).timer(TokioTimer::new()).handshake(stream).await?;
     tokio::spawn(async move {
         if let Err(error) = connection.await {
             tracing::debug!(%error, "the HTTP/2 connection to the service ended");
         }
     });
-    Ok(sender)
+    Ok(Connection(sender))
+}
+
+#[derive(Clone)]
+struct Connection<S>(S);
+
+impl<B> Service<Request<B>> for Connection<SendRequest<B>>
+where
+    B: Body<Data = Bytes> + Send + 'static,
+{
+    type Response = Response<Incoming>;
+    type Error = Lost<B>;
+    type Future = Answer<Lost<B>>;
+
+    /// Never fails: `Singleton` would forget whatever connection it has by then, even one that others are waiting for.
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Lost<B>>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: Request<B>) -> Answer<Lost<B>> {
+        let answer = self.0.try_send_request(request);
+        Box::pin(async { answer.await.map_err(Lost::from) })
+    }
 }

@@ -14,14 +14,14 @@ use http::uri::Authority;
 use http::{Method, Request, Response, StatusCode};
 use http_body::Body;
 use hyper::body::Incoming;
-use tower::Service;
+use hyper::client::conn::TrySendError;
+use tower::util::BoxCloneSyncService;
+use tower::{Service, ServiceExt};
 use tower_error_envelope::{ErrorCode, Fault};
 
-use crate::http1::Http1;
-use crate::http2::Http2;
 use crate::pace::{Pace, Paced};
 use crate::upgrade::{self, Wish};
-use crate::{BoxError, headers};
+use crate::{BoxError, headers, http1, http2};
 
 /// A service that is another one, over the network.
 pub(crate) struct Proxy<B>(Arc<Inner<B>>);
@@ -29,12 +29,26 @@ pub(crate) struct Proxy<B>(Arc<Inner<B>>);
 struct Inner<B> {
     upstream: Authority,
     timeout: Duration,
-    link: Link<B>,
+    link: Link<Paced<B>>,
+    upgrades: bool,
 }
 
-enum Link<B> {
-    Http1(Http1<Paced<B>>),
-    Http2(Http2<Paced<B>>),
+/// The connections to the service, whatever they speak.
+pub(crate) type Link<B> = BoxCloneSyncService<Request<B>, Response<Incoming>, BoxError>;
+
+pub(crate) type Answer<E> = Pin<Box<dyn Future<Output = Result<Response<Incoming>, E>> + Send>>;
+
+/// Why a connection gave no answer, and the request where not a byte of it was written.
+pub(crate) struct Lost<B> {
+    pub(crate) error: hyper::Error,
+    pub(crate) unsent: Option<Request<B>>,
+}
+
+impl<B> From<TrySendError<Request<B>>> for Lost<B> {
+    fn from(mut error: TrySendError<Request<B>>) -> Self {
+        let unsent = error.take_message();
+        Self { error: error.into_error(), unsent }
+    }
 }
 
 impl<B> Proxy<B>
@@ -44,14 +58,14 @@ where
 {
     /// Over a pool of HTTP/1.1 connections; `timeout` is to the response head.
     pub(crate) fn http1(upstream: Authority, timeout: Duration) -> Self {
-        let link = Link::Http1(Http1::new(upstream.clone()));
-        Self(Arc::new(Inner { upstream, timeout, link }))
+        let link = http1::link(upstream.clone());
+        Self(Arc::new(Inner { upstream, timeout, link, upgrades: true }))
     }
 
     /// Over one HTTP/2 connection, by prior knowledge.
     pub(crate) fn http2(upstream: Authority, timeout: Duration) -> Self {
-        let link = Link::Http2(Http2::new(upstream.clone()));
-        Self(Arc::new(Inner { upstream, timeout, link }))
+        let link = http2::link(upstream.clone());
+        Self(Arc::new(Inner { upstream, timeout, link, upgrades: false }))
     }
 }
 
@@ -62,7 +76,7 @@ where
 {
     type Response = Response<Incoming>;
     type Error = BoxError;
-    type Future = Pin<Box<dyn Future<Output = Result<Response<Incoming>, BoxError>> + Send>>;
+    type Future = Answer<BoxError>;
 
     fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
         Poll::Ready(Ok(()))
@@ -81,7 +95,7 @@ where
 {
     async fn forward(&self, mut request: Request<B>) -> Result<Response<Incoming>, BoxError> {
         refuse(&request)?;
-        let wish = self.link.can_upgrade().then(|| Wish::of(&mut request)).flatten();
+        let wish = self.upgrades.then(|| Wish::of(&mut request)).flatten();
         let (mut head, body) = request.into_parts();
         headers::towards_service(&mut head, &self.upstream);
         if let Some(wish) = &wish {
@@ -89,30 +103,13 @@ where
         }
         let pace = Pace::start();
         let request = Request::from_parts(head, Paced::new(body, pace.clone()));
-        let response = pace.head_within(self.timeout, self.link.send(request)).await?;
+        let response = pace.head_within(self.timeout, self.link.clone().oneshot(request)).await?;
         if response.status() == StatusCode::SWITCHING_PROTOCOLS {
             return Ok(upgrade::switch(wish, response)?);
         }
         let (mut head, body) = response.into_parts();
         headers::towards_client(&mut head);
         Ok(Response::from_parts(head, body))
-    }
-}
-
-impl<B> Link<B>
-where
-    B: Body<Data = Bytes> + Send + Unpin + 'static,
-    B::Error: Into<BoxError>,
-{
-    fn can_upgrade(&self) -> bool {
-        matches!(self, Self::Http1(_))
-    }
-
-    async fn send(&self, request: Request<Paced<B>>) -> Result<Response<Incoming>, BoxError> {
-        match self {
-            Self::Http1(pool) => pool.send(request).await,
-            Self::Http2(connection) => connection.send(request).await,
-        }
     }
 }
 

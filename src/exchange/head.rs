@@ -1,10 +1,8 @@
 //! Response heads: the id (I1, I3), what a browser may read (E4), and the head of a rewritten error (R6, R7).
 
 use http::header::{
-    ACCEPT_RANGES, ACCESS_CONTROL_ALLOW_ORIGIN, ACCESS_CONTROL_EXPOSE_HEADERS, CACHE_CONTROL, CONNECTION,
-    CONTENT_DISPOSITION, CONTENT_ENCODING, CONTENT_LANGUAGE, CONTENT_LENGTH, CONTENT_LOCATION, CONTENT_RANGE,
-    CONTENT_TYPE, ETAG, EXPIRES, LAST_MODIFIED, PRAGMA, TE, TRAILER, TRANSFER_ENCODING, UPGRADE,
-    X_CONTENT_TYPE_OPTIONS,
+    ACCESS_CONTROL_ALLOW_ORIGIN, ACCESS_CONTROL_EXPOSE_HEADERS, CACHE_CONTROL, CONNECTION, CONTENT_LENGTH,
+    CONTENT_TYPE, EXPIRES, PRAGMA, UPGRADE, X_CONTENT_TYPE_OPTIONS,
 };
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 
@@ -83,27 +81,24 @@ fn remove_old(headers: &mut HeaderMap, status: StatusCode, http1: bool) {
 }
 
 fn goes(name: &HeaderName, status: StatusCode) -> bool {
-    const OF_THE_BODY: [HeaderName; 8] = [
-        CONTENT_LENGTH,
-        CONTENT_TYPE,
-        CONTENT_ENCODING,
-        CONTENT_LANGUAGE,
-        CONTENT_LOCATION,
-        CONTENT_DISPOSITION,
-        ACCEPT_RANGES,
-        LAST_MODIFIED,
-    ];
-    const OF_THE_HOP: [HeaderName; 4] = [CONNECTION, TE, TRAILER, TRANSFER_ENCODING];
-
-    match name {
-        name if OF_THE_BODY.contains(name) || OF_THE_HOP.contains(name) => true,
-        name if *name == CONTENT_RANGE => status != StatusCode::RANGE_NOT_SATISFIABLE,
-        name if *name == ETAG => !matches!(status.as_u16(), 409 | 412 | 428),
-        name if *name == UPGRADE => status != StatusCode::UPGRADE_REQUIRED,
-        name => matches!(
-            name.as_str(),
-            "keep-alive" | "proxy-connection" | "content-md5" | "digest" | "content-digest" | "repr-digest"
-        ),
+    match name.as_str() {
+        "content-length"
+        | "content-type"
+        | "content-encoding"
+        | "content-language"
+        | "content-location"
+        | "content-disposition"
+        | "content-md5"
+        | "digest"
+        | "content-digest"
+        | "repr-digest"
+        | "accept-ranges"
+        | "last-modified" => true,
+        "connection" | "keep-alive" | "proxy-connection" | "te" | "trailer" | "transfer-encoding" => true,
+        "content-range" => status != StatusCode::RANGE_NOT_SATISFIABLE,
+        "etag" => !matches!(status.as_u16(), 409 | 412 | 428),
+        "upgrade" => status != StatusCode::UPGRADE_REQUIRED,
+        _ => false,
     }
 }
 

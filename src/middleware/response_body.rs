@@ -43,6 +43,7 @@ pin_project! {
         // The rest of the request is read and dropped after the head and before these bytes (G5).
         Drain { request: Box<Rest<B>>, body: Bytes },
         Replay { frames: VecDeque<Frame<Bytes>> },
+        Broken { error: ResponseBodyError },
         Empty,
     }
 }
@@ -88,6 +89,7 @@ impl<R, B> fmt::Debug for ResponseBody<R, B> {
             Kind::Reply { .. } => "Reply",
             Kind::Drain { .. } => "Drain",
             Kind::Replay { .. } => "Replay",
+            Kind::Broken { .. } => "Broken",
             Kind::Empty => "Empty",
         };
         f.debug_tuple("ResponseBody").field(&kind).finish()
@@ -113,8 +115,19 @@ where
                     finish(this.kind, this.tail);
                     Poll::Ready(None)
                 }
-                Err((origin, error)) => Poll::Ready(Some(Err(broke_off(this.kind, this.tail, origin, error)))),
+                Err((origin, error)) => {
+                    let error = broke_off(this.kind.as_mut(), this.tail, origin, error);
+                    // A reset on HTTP/2 overtakes a head that is not flushed yet: it is given one turn to leave.
+                    this.kind.set(Kind::Broken { error });
+                    cx.waker().wake_by_ref();
+                    Poll::Pending
+                }
             },
+            KindProj::Broken { error } => {
+                let error = ResponseBodyError(error.0);
+                this.kind.set(Kind::Empty);
+                Poll::Ready(Some(Err(error)))
+            }
             KindProj::Drain { request, body } => {
                 ready!(request.poll_drained(cx));
                 let body = std::mem::take(body);
@@ -134,7 +147,7 @@ where
     fn is_end_stream(&self) -> bool {
         match &self.kind {
             Kind::Pass { body } => body.is_end_stream(),
-            Kind::Reply { .. } => false,
+            Kind::Reply { .. } | Kind::Broken { .. } => false,
             Kind::Drain { body, .. } => body.is_empty(),
             Kind::Replay { frames } => frames.is_empty(),
             Kind::Empty => true,
@@ -149,6 +162,7 @@ where
                 let length = frames.iter().filter_map(Frame::data_ref).map(Bytes::len).sum::<usize>();
                 SizeHint::with_exact(length as u64)
             }
+            Kind::Broken { .. } => SizeHint::default(),
             Kind::Empty => SizeHint::with_exact(0),
         }
     }

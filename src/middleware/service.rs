@@ -96,9 +96,11 @@ where
         let (mut head, body) = request.into_parts();
         let facts = facts(&body);
         let classifier = self.classifier.clone();
+        // A guard's answer uses it up, too: the next request asks the service anew.
+        let held = self.held.take();
         match Exchange::begin(self.policy.clone(), &mut head, facts, id::fresh) {
             Admission::Forward(exchange, meter) => {
-                if let Some(held) = self.held.take() {
+                if let Some(held) = held {
                     return ResponseFuture::answered(unready(held, exchange, classifier.as_deref()), Some(body));
                 }
                 let request = Request::from_parts(head, RequestBody::new(body, meter));
@@ -107,7 +109,6 @@ where
             Admission::Answer(answered) => ResponseFuture::answered(answered, Some(body)),
             Admission::Peek(pending, timeout) => match self.ready_service() {
                 Ok(service) => {
-                    let held = self.held.take();
                     ResponseFuture::peek(body, timeout, Waiting { service, held, classifier, pending, head })
                 }
                 Err(panic) => ResponseFuture::answered(pending.panicked(panic), Some(body)),

@@ -58,7 +58,7 @@ fn sources() -> Vec<(String, String)> {
             let path: PathBuf = entry.unwrap().path();
             if path.is_dir() {
                 folders.push(path);
-            } else if path.extension().is_some_and(|it| it == "rs") && path != root.join("lib.rs") {
+            } else if is_source(&path) && path != root.join("lib.rs") {
                 let name = path.strip_prefix(&root).unwrap().to_str().unwrap().replace('\\', "/");
                 files.push((name, fs::read_to_string(&path).unwrap()));
             }
@@ -68,22 +68,30 @@ fn sources() -> Vec<(String, String)> {
     files
 }
 
+/// Files of tests are tests, wherever they are.
+fn is_source(path: &Path) -> bool {
+    path.extension().is_some_and(|it| it == "rs") && path.file_name().is_some_and(|it| it != "tests.rs")
+}
+
 /// What is wrong with one file.
 fn problems(path: &str, text: &str) -> Vec<String> {
     let room = room_of(path);
     let Some(floor) = floor_of(room) else { return vec![format!("src/{path}: the room `{room}` is on no floor")] };
-    let code = without_comments(text);
+    let code = code_alone(text);
     let mut problems = Vec::new();
     for other in rooms_named(&code).into_iter().chain(rooms_above(path, &code)) {
         match floor_of(&other) {
             _ if other == room => {}
             Some(theirs) if theirs < floor => {}
-            Some(theirs) => problems.push(format!("src/{path}: floor {floor} names `crate::{other}` of floor {theirs}")),
+            Some(theirs) => {
+                problems.push(format!("src/{path}: floor {floor} names `crate::{other}` of floor {theirs}"))
+            }
             None => problems.push(format!("src/{path}: `crate::{other}` is on no floor: name the room, not lib.rs")),
         }
     }
     if floor < 7 {
-        problems.extend(foreign(path, &code).into_iter().map(|name| format!("src/{path}: floor {floor} names `{name}`")));
+        problems
+            .extend(foreign(path, &code).into_iter().map(|name| format!("src/{path}: floor {floor} names `{name}`")));
     }
     problems
 }
@@ -96,9 +104,12 @@ fn floor_of(room: &str) -> Option<u8> {
     FLOORS.iter().find(|(_, rooms)| rooms.contains(&room)).map(|(floor, _)| *floor)
 }
 
-/// The code alone. No source of this crate has `//` in a string that is followed by a path.
-fn without_comments(text: &str) -> String {
-    text.lines().map(|line| line.split("//").next().unwrap_or_default()).collect::<Vec<_>>().join("\n")
+/// The code alone, without the tests at its end: they make errors of any floor to try theirs.
+///
+/// No source of this crate has `//` in a string that is followed by a path.
+fn code_alone(text: &str) -> String {
+    let code = text.split("#[cfg(test)]\nmod tests").next().unwrap_or_default();
+    code.lines().map(|line| line.split("//").next().unwrap_or_default()).collect::<Vec<_>>().join("\n")
 }
 
 /// The rooms behind each `crate::…`, those in braces too.
@@ -169,11 +180,17 @@ fn the_checker_finds_what_is_wrong() {
         ("fault.rs", "use crate::guard::header;", &["`crate::guard` of floor 3"]),
         ("guard/mod.rs", "use crate::dialect::standard;", &["`crate::dialect` of floor 3"]),
         ("policy/mod.rs", "fn f() -> crate::exchange::Event {}", &["`crate::exchange` of floor 6"]),
-        ("classify/mod.rs", "use crate::{code::{A, B}, policy::Policy,\n exchange};", &["`crate::policy`", "`crate::exchange`"]),
+        (
+            "classify/mod.rs",
+            "use crate::{code::{A, B}, policy::Policy,\n exchange};",
+            &["`crate::policy`", "`crate::exchange`"],
+        ),
         ("policy/mod.rs", "use crate::Fault;", &["`crate::Fault` is on no floor"]),
         ("guard/mod.rs", "use super::policy::Policy;", &["`crate::policy` of floor 5"]),
         ("guard/auth.rs", "use super::header;\nuse super::super::policy::Policy;", &["`crate::policy` of floor 5"]),
         ("fault.rs", "mod tests { use super::*; }", &[]),
+        ("cause.rs", "fn f() {}\n\n#[cfg(test)]\nmod tests {\n    use crate::fault::Fault;\n}", &[]),
+        ("cause.rs", "#[cfg(test)]\nuse crate::fault::Fault;", &["`crate::fault` of floor 2"]),
         ("cellar/mod.rs", "", &["`cellar` is on no floor"]),
         ("loose.rs", "", &["`loose` is on no floor"]),
         ("exchange/mod.rs", "use std::time::Instant;", &["`std::time::Instant`"]),

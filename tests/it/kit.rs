@@ -87,9 +87,9 @@ impl Answer {
 
 impl Line {
     fn read(line: &str) -> Option<Self> {
-        let (before, text) = line.split_once("tower_error_envelope: ")?;
+        let (before, _) = line.split_once("tower_error_envelope: ")?;
         let level = ["ERROR", "WARN", "INFO"].into_iter().find(|level| before.contains(&format!(" {level} ")))?;
-        Some(Self { level: level.to_owned(), text: text.to_owned() })
+        Some(Self { level: level.to_owned(), text: line.to_owned() })
     }
 
     /// The value of a field, without its quotes.

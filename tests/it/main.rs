@@ -4,6 +4,8 @@
 mod axum_app;
 mod cases;
 mod copies;
+mod examples;
+mod failures;
 mod floors;
 mod hyper_matrix;
 mod kit;

@@ -40,7 +40,10 @@ fn bare() -> Router {
         .route("/id", get(|id: RequestId| async move { id.to_string() }))
         .route("/panic", get(panics))
         .route("/forever", get(pending::<()>))
-        .route("/long", get(|| async { (StatusCode::CONFLICT, "it is taken, and this text is long enough to compress") }))
+        .route(
+            "/long",
+            get(|| async { (StatusCode::CONFLICT, "it is taken, and this text is long enough to compress") }),
+        )
 }
 
 async fn panics() {
@@ -116,7 +119,11 @@ async fn e7_twice_changes_nothing_and_the_outermost_id_wins() {
 
 #[test]
 fn f1_towers_timeout_inside_is_504() {
-    let around = |inner: Router| inner.layer(ServiceBuilder::new().layer(ErrorEnvelopeLayer::new()).layer(TimeoutLayer::new(Duration::from_secs(30))));
+    let around = |inner: Router| {
+        inner.layer(
+            ServiceBuilder::new().layer(ErrorEnvelopeLayer::new()).layer(TimeoutLayer::new(Duration::from_secs(30))),
+        )
+    };
     let forever = service_fn(|_: Inner| pending::<Result<Response<Body>, Infallible>>());
     let plain = ErrorEnvelopeLayer::new().layer(Timeout::new(forever, Duration::from_secs(30)));
     let ((by_router, by_service), lines) = logged(async {

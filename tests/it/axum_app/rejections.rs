@@ -75,7 +75,12 @@ async fn r1_each_rejection_has_the_code_of_its_status_and_says_what_is_wrong() {
         (get("/query"), 400, "bad_request", "missing field `count`"),
         (get("/form?count=x"), 400, "bad_request", "invalid digit found in string"),
         (post_of("/form", FORM, "count=x"), 422, "invalid_request", "invalid digit found in string"),
-        (post_of("/form", TEXT, "count=1"), 415, "unsupported_media_type", "`Content-Type: application/x-www-form-urlencoded`"),
+        (
+            post_of("/form", TEXT, "count=1"),
+            415,
+            "unsupported_media_type",
+            "`Content-Type: application/x-www-form-urlencoded`",
+        ),
         (post_of("/string", None, &b"\xff"[..]), 400, "bad_request", "UTF-8"),
         (post_of("/multipart", TEXT, ""), 400, "bad_request", "boundary"),
         (post_of("/multipart", MULTIPART, "--x\r\n\r\nunfinished"), 400, "bad_request", ""),

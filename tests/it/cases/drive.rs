@@ -138,11 +138,15 @@ impl Tally {
         let line = format!(
             "{driver}: {ran} ran, {count} failed, {others} not for this driver ({reasons}), {waiting} waiting: {words}"
         );
-        // Not `println!`, which the test harness keeps to itself when a test passes.
-        let _ = std::io::Write::write_all(&mut std::io::stderr(), format!("{line}\n").as_bytes());
+        say(&line);
         assert!(failed.is_empty(), "{line}\n\n{}", failed.join("\n"));
         assert!(ran > 0 || std::env::var_os("CASES").is_some(), "{line}: a driver that runs nothing proves nothing");
     }
+}
+
+/// Not `println!`, which the test harness keeps to itself when a test passes.
+pub(super) fn say(line: &str) {
+    let _ = std::io::Write::write_all(&mut std::io::stderr(), format!("{line}\n").as_bytes());
 }
 
 /// `gateway` stands for both of its drivers.

@@ -8,10 +8,10 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use super::always::in_process_only;
-use super::drive::{Driver, Outcome};
+use super::drive::{Driver, Outcome, say};
 use super::format::{Case, Fails, Version};
 use super::inside;
-use super::process::{Process, until};
+use super::process::{Process, newer_source, until};
 use super::seen::{Facts, Run};
 use super::upstream::Upstream;
 use super::{http1, http2};
@@ -36,6 +36,10 @@ impl Driver for Gateway {
     }
 
     fn lots(&self, cases: Vec<Case>) -> Vec<Vec<Case>> {
+        if let Some(source) = newer_source() {
+            let advice = "`cargo build --example gateway`, or a whole `cargo test`";
+            say(&format!("{}: {} is newer than the gateway: {advice}", self.name(), source.display()));
+        }
         let mut lots = BTreeMap::<String, Vec<Case>>::new();
         for case in cases {
             lots.entry(key(&case)).or_default().push(case);

@@ -23,9 +23,11 @@ pub(super) fn exchanges(address: SocketAddr, case: &Case) -> Vec<Exchanged> {
     let mut exchanges = Vec::new();
     for _ in 0..case.request.times {
         let mut connection = client.take().unwrap_or_else(|| Connection::open(address, case));
-        exchanges.push(connection.exchange());
-        // HTTP/1.0 closes, and a body that was never invited leaves the connection in the middle of a request.
-        client = connection.reusable().then_some(connection);
+        let exchanged = connection.exchange();
+        // HTTP/1.0 closes, as a broken body must, and one never invited leaves the connection in the middle of a request.
+        let whole = exchanged.response.as_ref().is_ok_and(|response| response.end == End::Whole);
+        client = (whole && connection.reusable()).then_some(connection);
+        exchanges.push(exchanged);
     }
     exchanges
 }

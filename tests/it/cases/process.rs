@@ -103,6 +103,16 @@ fn binary() -> PathBuf {
     binary
 }
 
+/// A source that is newer than the binary, which `cargo test --test it` alone does not build anew.
+pub(super) fn newer_source() -> Option<PathBuf> {
+    let binary = binary();
+    let built = binary.metadata().and_then(|metadata| metadata.modified()).ok()?;
+    let listed = std::fs::read_to_string(binary.with_extension("d")).ok()?;
+    let sources = listed.split_whitespace().skip(1).map(PathBuf::from);
+    let modified = |path: &PathBuf| path.metadata().and_then(|metadata| metadata.modified()).ok();
+    sources.into_iter().find(|path| modified(path).is_some_and(|modified| modified > built))
+}
+
 fn collect(mut errors: ChildStderr, log: Arc<Mutex<Vec<u8>>>) -> JoinHandle<()> {
     std::thread::spawn(move || {
         let mut piece = [0; 8192];

@@ -1,0 +1,78 @@
+//! The examples run: in process with `--once`, and as the servers whose address they print.
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpStream;
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+
+use serde_json::Value;
+
+/// A name, what it asks itself, the codes that come back.
+const EXAMPLES: [(&str, &[&str]); 3] = [
+    ("axum", &["not_found", "channel_unavailable"]),
+    ("hyper", &["not_found", "internal_error"]),
+    ("classifier", &["out_of_stock", "service_unavailable", "internal_error"]),
+];
+
+#[test]
+fn each_example_asks_itself_and_exits() {
+    for (name, codes) in EXAMPLES {
+        let output = Command::new(binary(name)).arg("--once").output().unwrap();
+        let (said, log) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+        assert!(output.status.success(), "{name}: {}\n{said}\n{log}", output.status);
+        assert_eq!(said.lines().filter_map(code).collect::<Vec<_>>(), codes, "{name}: {said}");
+        assert!(!said.contains("db-3.internal") && !said.contains("will not read"), "{name}: {said}");
+        let logged = log.lines().filter(|line| line.contains("tower_error_envelope: ")).count();
+        assert_eq!(logged, codes.len(), "{name} logs each error once: {log}");
+    }
+}
+
+#[test]
+fn each_example_serves_at_the_address_that_it_prints() {
+    for (name, _) in EXAMPLES {
+        let child = Command::new(binary(name)).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+        let mut server = Server(child);
+        let mut said = BufReader::new(server.0.stdout.take().unwrap()).lines().map(Result::unwrap);
+        let address = said.next().unwrap().strip_prefix("listening on http://").unwrap().to_owned();
+        for curl in [said.next().unwrap(), said.next().unwrap()] {
+            assert!(curl.starts_with(&format!("  curl -i http://{address}/")), "{name}: {curl}");
+            let path = curl.split(&*address).nth(1).and_then(|rest| rest.split(' ').next()).unwrap();
+            let answer = ask(&address, path);
+            assert!(answer.lines().any(|line| code(line).is_some()), "{name}: {curl}: {answer}");
+        }
+    }
+}
+
+/// The code of a line that is an envelope.
+fn code(line: &str) -> Option<String> {
+    let line: Value = serde_json::from_str(line.trim()).ok()?;
+    assert!(line["request_id"].as_str()?.starts_with("req_"), "{line}");
+    Some(line["error"]["code"].as_str()?.to_owned())
+}
+
+fn ask(address: &str, path: &str) -> String {
+    let mut stream = TcpStream::connect(address).unwrap();
+    write!(stream, "GET {path} HTTP/1.1\r\nhost: test\r\nconnection: close\r\n\r\n").unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    answer
+}
+
+/// A program that serves for as long as the test looks.
+struct Server(Child);
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// `target/<profile>/examples/NAME`, beside the `deps` that this test is in.
+fn binary(name: &str) -> PathBuf {
+    let test = std::env::current_exe().unwrap();
+    let profile = test.parent().and_then(|deps| deps.parent()).unwrap();
+    let binary = profile.join("examples").join(format!("{name}{}", std::env::consts::EXE_SUFFIX));
+    assert!(binary.exists(), "{}: not there; `cargo build --examples` or a whole `cargo test` makes it", binary.display());
+    binary
+}

@@ -1,0 +1,83 @@
+//! F2: a client that goes away before its head is logged once, and a panic while its request is dropped goes no further.
+
+use std::future::Future;
+use std::pin::pin;
+use std::task::{Context, Waker};
+
+use http::Request;
+use tower::{Service, ServiceExt};
+
+use super::scripted::{At, Scene, Script};
+use super::{data, get, is_served, post, service};
+use crate::kit::{Line, logged, only};
+
+/// Calls, polls once, and goes away.
+fn leaves(script: Script, request: Request<Scene>) -> Vec<Line> {
+    let ((), lines) = logged(async {
+        let mut service = service(script);
+        {
+            let mut call = pin!(service.ready().await.unwrap().call(request));
+            assert!(call.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
+        }
+        is_served(&mut service).await;
+    });
+    lines
+}
+
+#[test]
+fn f2_wherever_it_waits_one_line_says_so() {
+    for (what, script, request) in [
+        ("the service", Script { hangs: true, ..Script::fine() }, get()),
+        ("the service, which panics as it is dropped", Script { hangs: true, ..Script::panics(At::FutureDrop) }, get()),
+        ("an error's body", Script { body_hangs: true, ..Script::says(404) }, get()),
+        (
+            "an error's body, which panics",
+            Script { body_hangs: true, panics: Some(At::BodyDrop), ..Script::says(404) },
+            get(),
+        ),
+        ("the first byte", Script::fine(), post("/json", Scene::hanging())),
+        (
+            "a first byte that panics as it is dropped",
+            Script::fine(),
+            post("/json", Scene::hanging().panicking(At::BodyDrop)),
+        ),
+        ("the body's reader", Script { reads: true, ..Script::fine() }, post("/any", Scene::hanging())),
+    ] {
+        let lines = leaves(script, request);
+        println!("{what}: {lines:?}"); // shown by a failing test alone
+        let line = only(&lines);
+        assert_eq!((&*line.level, line.field("origin"), line.field("status")), ("INFO", Some("abandoned"), None));
+    }
+}
+
+/// `call` has been made, nothing was polled.
+#[test]
+fn f2_a_call_that_was_never_polled_is_abandoned_too() {
+    let ((), lines) = logged(async {
+        let mut service = service(Script::fine());
+        drop(service.ready().await.unwrap().call(get()));
+        is_served(&mut service).await;
+    });
+    assert_eq!(only(&lines).field("origin"), Some("abandoned"));
+}
+
+/// The answer was decided, and logged, before the client went.
+#[test]
+fn f2_what_was_answered_is_not_abandoned() {
+    let ((), lines) = logged(async {
+        let mut service = service(Script::fine());
+        let over_limit = Request::post("/").header("content-length", "9").body(data("123456789")).unwrap();
+        drop(service.ready().await.unwrap().call(over_limit));
+    });
+    assert_eq!(only(&lines).field("code"), Some("payload_too_large"));
+}
+
+/// The head has left: what becomes of the body is no abandonment.
+#[test]
+fn f2_a_response_that_is_not_read_to_its_end_is_not_logged() {
+    let ((), lines) = logged(async {
+        let Ok(response) = service(Script { body_hangs: true, ..Script::fine() }).oneshot(get()).await;
+        drop(response);
+    });
+    assert!(lines.is_empty(), "{lines:?}");
+}

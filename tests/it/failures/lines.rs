@@ -1,0 +1,111 @@
+//! L1, L3: one line per error, at its level; none for a success; nothing of the request in it but its id.
+
+use std::io;
+
+use http::{Request, header};
+use tower::{Layer, ServiceExt, service_fn};
+use tower_error_envelope::exchange::BoxError;
+use tower_error_envelope::middleware::RequestBody;
+use tower_error_envelope::{ErrorCode, Fault};
+
+use super::scripted::{Scene, Script, TEXT};
+use super::{ask, data, get, layer, post, service};
+use crate::cases::logs::captured;
+use crate::kit::{logged, only};
+
+#[test]
+fn l1_each_error_is_one_line_at_its_level() {
+    for (script, level, origin, code) in [
+        (Script::says(400), "INFO", "inner", "bad_request"),
+        (Script::says(401), "INFO", "inner", "auth_missing"),
+        (Script::says(404), "INFO", "inner", "not_found"),
+        (Script::says(429), "INFO", "inner", "rate_limited"),
+        (Script::says(500), "ERROR", "inner", "internal_error"),
+        (Script::says(502), "ERROR", "inner", "other"),
+        (Script::says(503), "WARN", "inner", "service_unavailable"),
+        (Script::says(504), "ERROR", "inner", "gateway_timeout"),
+        (Script::says(999), "ERROR", "inner", "other"),
+        (Script::fails(|| TEXT.into()), "ERROR", "error", "internal_error"),
+        (Script::fails(|| Fault::new(ErrorCode::GONE).into()), "INFO", "fault", "gone"),
+        (Script::fails(|| io::Error::other(Fault::new(ErrorCode::NO_QR)).into()), "INFO", "fault", "no_qr"),
+        (Script::fails(|| io::Error::from(io::ErrorKind::TimedOut).into()), "ERROR", "error", "gateway_timeout"),
+        (Script::fails(|| io::Error::from(io::ErrorKind::ConnectionReset).into()), "ERROR", "error", "other"),
+        (Script::fails(|| tower::load_shed::error::Overloaded::new().into()), "WARN", "error", "worker_at_capacity"),
+        (Script { not_ready: Some(|| TEXT.into()), ..Script::fine() }, "WARN", "error", "service_unavailable"),
+    ] {
+        let (answer, lines) = logged(async { ask(&mut service(script), get()).await });
+        println!("{script:?}: {lines:?}"); // shown by a failing test alone
+        answer.expect_envelope(answer.head.status.as_u16(), code);
+        let line = only(&lines);
+        assert_eq!((&*line.level, line.field("origin"), line.field("code")), (level, Some(origin), Some(code)));
+        assert_eq!(line.field("status"), Some(answer.head.status.as_str()));
+        assert_eq!(line.field("request_id"), Some(&*answer.id()));
+        assert_eq!(line.field("mode"), Some("enforce"));
+    }
+}
+
+#[test]
+fn l1_guards_say_which_route_they_guard() {
+    let (answer, lines) = logged(async { ask(&mut service(Script::fine()), post("/json", data("{}"))).await });
+    answer.expect_envelope(415, "unsupported_media_type");
+    let line = only(&lines);
+    assert_eq!((&*line.level, line.field("origin"), line.field("route")), ("INFO", Some("guard"), Some("/json")));
+}
+
+#[test]
+fn l1_a_body_over_its_limit_is_one_line() {
+    for (script, origin) in [(Script { reads: true, ..Script::fine() }, "error"), (Script::fine(), "")] {
+        let (answer, lines) = logged(async { ask(&mut service(script), post("/any", data("123456789"))).await });
+        if script.reads {
+            answer.expect_envelope(413, "payload_too_large");
+            let line = only(&lines);
+            assert_eq!((&*line.level, line.field("origin")), ("INFO", Some(origin)));
+        } else {
+            assert!(answer.head.status == 200 && lines.is_empty(), "nobody read it: {lines:?}");
+        }
+    }
+}
+
+#[test]
+fn l1_a_success_is_no_line() {
+    for status in [200, 204, 301, 304] {
+        let (_, lines) = logged(async { ask(&mut service(Script::says(status)), get()).await });
+        assert!(lines.is_empty(), "{status}: {lines:?}");
+    }
+}
+
+#[test]
+fn l3_no_path_query_credential_or_body_is_logged() {
+    let (answer, lines) = logged(async {
+        let request = Request::post("/p4th/s3cr3t?token=s3cr3t")
+            .header(header::AUTHORIZATION, "Bearer s3cr3t")
+            .header(header::COOKIE, "session=s3cr3t")
+            .header("x-api-key", "s3cr3t")
+            .body(data("s3cr3t"))
+            .unwrap();
+        ask(&mut service(Script { reads: true, ..Script::says(500) }), request).await
+    });
+    answer.expect_envelope(500, "internal_error");
+    let line = only(&lines);
+    assert!(!line.text.contains("s3cr3t") && !line.text.contains("p4th"), "{line:?}");
+}
+
+/// What the service logs itself is found by the id.
+#[test]
+fn l1_a_span_with_the_id_wraps_the_inner_call() {
+    let logs = service_fn(|_: Request<RequestBody<Scene>>| {
+        tracing::info!("called");
+        async {
+            tokio::task::yield_now().await;
+            tracing::info!("polled");
+            Ok::<_, BoxError>(http::Response::new(Scene::empty()))
+        }
+    });
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    let (response, log) = captured(|| runtime.block_on(layer().layer(logs).oneshot(get())));
+    let id = response.unwrap().headers()["x-request-id"].to_str().unwrap().to_owned();
+    for word in ["called", "polled"] {
+        let line = log.lines().find(|line| line.ends_with(word)).unwrap_or_else(|| panic!("no {word:?} in {log}"));
+        assert!(line.contains(&format!("request{{request_id={id}}}")), "{line}");
+    }
+}
