@@ -87,7 +87,8 @@ async fn send(
 ) -> Result<Json<serde_json::Value>, Fault> {
     let channel = find(&channels, id)?;
     if !channel.connected {
-        let fault = Fault::new(ErrorCode::CHANNEL_UNAVAILABLE).message("Channel is not connected. Re-pair to continue.");
+        let fault =
+            Fault::new(ErrorCode::CHANNEL_UNAVAILABLE).message("Channel is not connected. Re-pair to continue.");
         return Err(fault.details(json!({ "channel_id": id })));
     }
     Ok(Json(json!({ "queued_as": request_id.to_string(), "length": message.text.len() })))
@@ -99,10 +100,8 @@ fn find(channels: &BTreeMap<u32, Channel>, id: u32) -> Result<&Channel, Fault> {
 
 async fn ask_itself(app: Router) -> Result<(), Box<dyn Error>> {
     let message = Request::post("/channels/2/messages").header("content-type", "application/json");
-    for request in [
-        Request::get("/channels/9").body(Body::empty())?,
-        message.body(Body::from(r#"{"text":"hello"}"#))?,
-    ] {
+    for request in [Request::get("/channels/9").body(Body::empty())?, message.body(Body::from(r#"{"text":"hello"}"#))?]
+    {
         println!("{} {}", request.method(), request.uri());
         let response = app.clone().oneshot(request).await?;
         let status = response.status();

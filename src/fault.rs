@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::error::Error;
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use serde::Serialize;
@@ -36,21 +36,14 @@ struct Inner {
     message: Option<Cow<'static, str>>,
     details: Option<Box<RawValue>>,
     status: Option<StatusCode>,
-    headers: HeaderMap,
+    headers: Option<Box<HeaderMap>>,
     source: Option<Arc<dyn Error + Send + Sync>>,
 }
 
 impl Fault {
     /// A fault with its code's own message and status, no details, no further headers.
     pub fn new(code: ErrorCode) -> Self {
-        Self(Box::new(Inner {
-            code,
-            message: None,
-            details: None,
-            status: None,
-            headers: HeaderMap::new(),
-            source: None,
-        }))
+        Self(Box::new(Inner { code, message: None, details: None, status: None, headers: None, source: None }))
     }
 
     /// Sets the message, for people: one line is made of it, of at most 1,024 bytes (rule E2); an empty one is the
@@ -82,7 +75,7 @@ impl Fault {
 
     /// Adds a header to the response, such as `retry-after` or one more `www-authenticate`.
     pub fn header(mut self, name: HeaderName, value: HeaderValue) -> Self {
-        self.0.headers.append(name, value);
+        self.0.headers.get_or_insert_default().append(name, value);
         self
     }
 
@@ -101,8 +94,10 @@ impl Fault {
     /// The message as the client reads it: the fault's own, else its code's.
     #[must_use]
     pub fn text(&self) -> Cow<'_, str> {
+        let code = &self.0.code;
         let own = self.0.message.as_deref().and_then(message::clean);
-        own.or_else(|| message::clean(self.0.code.message())).unwrap_or(Cow::Borrowed("An unexpected error occurred."))
+        let own = own.or_else(|| if code.is_in_catalogue() { None } else { message::clean(code.message()) });
+        own.unwrap_or_else(|| code.default_message().into())
     }
 
     /// The details as JSON text.
@@ -120,7 +115,9 @@ impl Fault {
     /// The headers that go with it.
     #[must_use]
     pub fn headers(&self) -> &HeaderMap {
-        &self.0.headers
+        static NONE: LazyLock<HeaderMap> = LazyLock::new(HeaderMap::new);
+
+        self.0.headers.as_deref().unwrap_or(&NONE)
     }
 
     pub(crate) fn with_raw_details(mut self, details: Option<Box<RawValue>>) -> Self {
@@ -172,6 +169,17 @@ mod tests {
     #[test]
     fn e2_an_empty_message_is_the_codes_own() {
         assert_eq!(Fault::new(ErrorCode::NO_OP).message(" \n").text(), "Already in the requested state.");
+    }
+
+    #[test]
+    fn e2_the_catalogues_texts_are_clean() {
+        for code in ErrorCode::ALL {
+            assert_eq!(message::clean(code.message()).as_deref(), Some(code.message()));
+        }
+        assert_eq!(
+            Fault::new(ErrorCode::own("seat_taken", 409).with_message("\n")).text(),
+            ErrorCode::CONFLICT.message()
+        );
     }
 
     #[test]

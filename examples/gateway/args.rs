@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Parser;
+use http::Version;
 use http::uri::{Authority, Scheme, Uri};
 
 use crate::log::Log;
@@ -23,7 +24,7 @@ pub(crate) struct Args {
     pub(crate) upstream: Option<Authority>,
     /// Speak HTTP/2 (prior knowledge) to the service instead of HTTP/1.1
     #[arg(long, requires = "upstream")]
-    pub(crate) upstream_h2: bool,
+    upstream_h2: bool,
     /// How long the service may take to its response head, such as 500ms [default: 30s, for the embedded one 1s]
     #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration)]
     pub(crate) upstream_timeout: Option<Duration>,
@@ -46,6 +47,10 @@ impl Args {
     pub(crate) fn listen(&self) -> &str {
         let default = if self.once { "127.0.0.1:0" } else { "127.0.0.1:8080" };
         self.listen.as_deref().unwrap_or(default)
+    }
+
+    pub(crate) fn upstream_version(&self) -> Version {
+        if self.upstream_h2 { Version::HTTP_2 } else { Version::HTTP_11 }
     }
 }
 

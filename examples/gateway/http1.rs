@@ -6,7 +6,6 @@
 //! first shows for a moment that it stays open. Only a request of which not a byte was written goes to another one.
 
 use std::mem;
-use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -14,7 +13,6 @@ use http::Request;
 use http::header::{CONTENT_LENGTH, HOST, HeaderValue, TRANSFER_ENCODING};
 use http::uri::{Authority, Uri};
 use http_body::Body;
-use hyper::body::Incoming;
 use hyper::client::conn::http1::{Builder, SendRequest};
 use hyper_util::client::pool::cache;
 use hyper_util::rt::TokioExecutor;
@@ -22,7 +20,7 @@ use tower::{Service, ServiceExt, service_fn};
 
 use crate::BoxError;
 use crate::connect::connect;
-use crate::proxy::{Answer, Link, Lost};
+use crate::proxy::Remote;
 
 /// Longer than a close takes to arrive, short enough that connections stay few.
 const SETTLES: Duration = Duration::from_millis(5);
@@ -31,41 +29,35 @@ const IDLE: Duration = Duration::from_secs(4);
 /// hyper's 100 is fewer than a service with many cookies sends.
 const MAX_HEADERS: usize = 512;
 
-pub(crate) fn link<B>(upstream: Authority) -> Link<B>
+pub(crate) fn connections<B>(upstream: Authority) -> Remote<B>
 where
     B: Body<Data = Bytes> + Send + 'static,
     B::Error: Into<BoxError>,
 {
     let target = upstream.clone();
-    let pool = cache::builder()
-        .executor(TokioExecutor::new())
-        .build(service_fn(move |()| Box::pin(open(target.clone()))));
-    Link::new(service_fn(move |mut request| {
+    let pool =
+        cache::builder().executor(TokioExecutor::new()).build(service_fn(move |()| Box::pin(open(target.clone()))));
+    Remote::new(service_fn(move |mut request| {
         prepare(&mut request, &upstream);
         let mut pool = pool.clone();
         async move {
             loop {
                 pool.retain(Connection::is_fit);
                 let mut connection = pool.ready().await?.call(()).await?;
-                let answer = connection.call(request);
-                tokio::spawn(settle(connection));
+                let fresh = mem::take(&mut connection.inner_mut().fresh);
+                let answer = connection.inner_mut().sender.try_send_request(request);
+                // Dropped at the end, it goes back to the pool.
+                tokio::spawn(async move { connection.inner_mut().settle().await });
                 match answer.await {
                     Ok(response) => return Ok(response),
-                    Err(Lost { unsent: Some(unsent), .. }) => request = unsent,
-                    Err(Lost { error, .. }) => return Err(error.into()),
+                    Err(mut error) => match error.take_message() {
+                        Some(unsent) if !fresh => request = unsent,
+                        _ => return Err(error.into_error().into()),
+                    },
                 }
             }
         }
     }))
-}
-
-/// Holds a connection until its response is through and it has shown that it stays open. Dropped, it goes back to the
-/// pool; the pool forgets it where it was not ready.
-async fn settle<B>(mut connection: impl Service<Request<B>>) {
-    if connection.ready().await.is_ok() {
-        tokio::time::sleep(SETTLES).await;
-        let _ = connection.ready().await;
-    }
 }
 
 /// What hyper's client expects of its user: the origin form, a host, and a word about a body of unknown length, without
@@ -98,49 +90,31 @@ where
             tracing::debug!(%error, "a connection to the service ended");
         }
     });
-    // Else a stale wish for a first request looks as if the first response were through already.
+    // hyper's task asks for a first request once it runs; asked too late, it would look like the end of a response.
     sender.ready().await?;
-    Ok(Connection { sender, ready_since: Instant::now(), fresh: true })
+    Ok(Connection { sender, idle_since: Instant::now(), fresh: true })
 }
 
 struct Connection<B> {
     sender: SendRequest<B>,
-    ready_since: Instant,
-    /// Whether it has neither been used nor waited in the pool.
+    idle_since: Instant,
+    /// Neither used nor kept waiting. One that fails all the same is not replaced, or a service that closes each would be
+    /// asked for ever.
     fresh: bool,
 }
 
 impl<B> Connection<B> {
+    /// Waits until the response is through, and then whether the connection stays open.
+    async fn settle(&mut self) {
+        if self.sender.ready().await.is_ok() {
+            tokio::time::sleep(SETTLES).await;
+            self.idle_since = Instant::now();
+        }
+    }
+
     /// Asked of each that waits in the pool.
     fn is_fit(&mut self) -> bool {
         self.fresh = false;
-        self.sender.is_ready() && self.ready_since.elapsed() < IDLE
-    }
-}
-
-impl<B> Service<Request<B>> for Connection<B>
-where
-    B: Body<Data = Bytes> + Send + 'static,
-{
-    type Response = http::Response<Incoming>;
-    type Error = Lost<B>;
-    type Future = Answer<Lost<B>>;
-
-    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Lost<B>>> {
-        ready!(self.sender.poll_ready(cx)).map_err(|error| Lost { error, unsent: None })?;
-        self.ready_since = Instant::now();
-        Poll::Ready(Ok(()))
-    }
-
-    /// A fresh one that fails keeps its request: a service that closes each connection would be asked for ever.
-    fn call(&mut self, request: Request<B>) -> Answer<Lost<B>> {
-        let fresh = mem::replace(&mut self.fresh, false);
-        let answer = self.sender.try_send_request(request);
-        Box::pin(async move {
-            answer.await.map_err(|error| {
-                let lost = Lost::from(error);
-                Lost { unsent: lost.unsent.filter(|_| !fresh), ..lost }
-            })
-        })
+        self.sender.is_ready() && self.idle_since.elapsed() < IDLE
     }
 }

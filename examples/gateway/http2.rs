@@ -3,6 +3,8 @@
 //! hyper-util's ready-made client keeps a connection for each authority, and in HTTP/2 the authority is what the client
 //! asked for: strangers would open as many as they can think of names.
 
+use std::mem;
+use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
@@ -11,23 +13,24 @@ use http::uri::Authority;
 use http::{Request, Response, Version};
 use http_body::Body;
 use hyper::body::Incoming;
+use hyper::client::conn::TrySendError;
 use hyper::client::conn::http2::{Builder, SendRequest};
 use hyper_util::client::pool::singleton::Singleton;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use tower::{Service, ServiceExt, service_fn};
 
 use crate::connect::connect;
-use crate::proxy::{Answer, Link, Lost};
+use crate::proxy::Remote;
 use crate::{BoxError, headers};
 
-pub(crate) fn link<B>(upstream: Authority) -> Link<B>
+pub(crate) fn connections<B>(upstream: Authority) -> Remote<B>
 where
     B: Body<Data = Bytes> + Send + Unpin + 'static,
     B::Error: Into<BoxError>,
 {
     let target = upstream.clone();
     let pool = Singleton::new(service_fn(move |()| open(target.clone())));
-    Link::new(service_fn(move |mut request| {
+    Remote::new(service_fn(move |mut request| {
         prepare(&mut request, &upstream);
         let mut pool = pool.clone();
         async move {
@@ -38,11 +41,12 @@ where
                 let mut connection = pool.ready().await?.call(()).await?;
                 match connection.call(request).await {
                     Ok(response) => return Ok(response),
-                    // The connection was on its way out.
-                    Err(Lost { unsent: Some(unsent), .. }) if again => request = unsent,
-                    Err(Lost { error, .. }) => return Err(error.into()),
+                    Err(mut error) => match error.take_message() {
+                        // Not a byte of it was written: the connection was on its way out.
+                        Some(unsent) if mem::take(&mut again) => request = unsent,
+                        _ => return Err(error.into_error().into()),
+                    },
                 }
-                again = false;
             }
         }
     }))
@@ -79,16 +83,15 @@ where
     B: Body<Data = Bytes> + Send + 'static,
 {
     type Response = Response<Incoming>;
-    type Error = Lost<B>;
-    type Future = Answer<Lost<B>>;
+    type Error = TrySendError<Request<B>>;
+    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, Self::Error>> + Send>>;
 
     /// Never fails: `Singleton` would forget whatever connection it has by then, even one that others are waiting for.
-    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Lost<B>>> {
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
         Poll::Ready(Ok(()))
     }
 
-    fn call(&mut self, request: Request<B>) -> Answer<Lost<B>> {
-        let answer = self.0.try_send_request(request);
-        Box::pin(async { answer.await.map_err(Lost::from) })
+    fn call(&mut self, request: Request<B>) -> Self::Future {
+        Box::pin(self.0.try_send_request(request))
     }
 }

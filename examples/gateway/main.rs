@@ -36,7 +36,6 @@ use tower_error_envelope::{ErrorEnvelopeLayer, Policy};
 use tower_layer::Layer;
 
 use crate::args::Args;
-use crate::proxy::Proxy;
 
 /// A failure that ends the program; its text says what, where and what to do.
 pub(crate) type BoxError = Box<dyn std::error::Error + Send + Sync>;
@@ -67,8 +66,8 @@ async fn run(args: Args) -> Result<ExitCode, BoxError> {
         return show(listener, address, layer, &args, stop).await;
     };
     let timeout = args.upstream_timeout.unwrap_or(UPSTREAM_TIMEOUT);
-    let way = if args.upstream_h2 { Proxy::http2 } else { Proxy::http1 };
-    serve::serve(listener, layer.layer(way(upstream.clone(), timeout)), args.client_timeout, stop).await;
+    let service = layer.layer(proxy::to(upstream.clone(), args.upstream_version(), timeout));
+    serve::serve(listener, service, args.client_timeout, stop).await;
     Ok(ExitCode::SUCCESS)
 }
 

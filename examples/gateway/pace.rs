@@ -18,6 +18,9 @@ use tower::timeout::error::Elapsed;
 use crate::BoxError;
 
 /// A request body whose pauses are capped.
+///
+/// tower-http's `TimeoutBody` looks at its clock before it looks for data, so that a service that reads late would pass
+/// for a slow client, and it hides the body's length.
 pub(crate) struct Patient<B> {
     body: B,
     limit: Duration,

@@ -3,92 +3,51 @@
 //! It never answers by itself: what goes wrong is returned as an error, and the layer around it makes the answer.
 //! Nothing that may have reached the service is sent twice.
 
-use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
 use http::header::{ALLOW, HeaderValue};
 use http::uri::Authority;
-use http::{Method, Request, Response, StatusCode};
+use http::{Method, Request, Response, StatusCode, Version};
 use http_body::Body;
 use hyper::body::Incoming;
-use hyper::client::conn::TrySendError;
 use tower::util::BoxCloneSyncService;
-use tower::{Service, ServiceExt};
+use tower::{ServiceExt, service_fn};
 use tower_error_envelope::{ErrorCode, Fault};
 
 use crate::pace::{Pace, Paced};
 use crate::upgrade::{self, Wish};
 use crate::{BoxError, headers, http1, http2};
 
-/// A service that is another one, over the network.
-pub(crate) struct Proxy<B>(Arc<Inner<B>>);
+/// A service that is another one, over the network. It is always ready.
+pub(crate) type Remote<B> = BoxCloneSyncService<Request<B>, Response<Incoming>, BoxError>;
 
-struct Inner<B> {
+/// Forwards over HTTP/1.1, or by prior knowledge over HTTP/2; `timeout` is to the response head.
+pub(crate) fn to<B>(upstream: Authority, version: Version, timeout: Duration) -> Remote<B>
+where
+    B: Body<Data = Bytes> + Send + Unpin + 'static,
+    B::Error: Into<BoxError>,
+{
+    let (connections, upgrades) = match version {
+        Version::HTTP_2 => (http2::connections(upstream.clone()), false),
+        _ => (http1::connections(upstream.clone()), true),
+    };
+    let proxy = Arc::new(Proxy { connections, upgrades, upstream, timeout });
+    Remote::new(service_fn(move |request| {
+        let proxy = Arc::clone(&proxy);
+        async move { proxy.forward(request).await }
+    }))
+}
+
+struct Proxy<B> {
+    connections: Remote<Paced<B>>,
+    upgrades: bool,
     upstream: Authority,
     timeout: Duration,
-    link: Link<Paced<B>>,
-    upgrades: bool,
-}
-
-/// The connections to the service, whatever they speak.
-pub(crate) type Link<B> = BoxCloneSyncService<Request<B>, Response<Incoming>, BoxError>;
-
-pub(crate) type Answer<E> = Pin<Box<dyn Future<Output = Result<Response<Incoming>, E>> + Send>>;
-
-/// Why a connection gave no answer, and the request where not a byte of it was written.
-pub(crate) struct Lost<B> {
-    pub(crate) error: hyper::Error,
-    pub(crate) unsent: Option<Request<B>>,
-}
-
-impl<B> From<TrySendError<Request<B>>> for Lost<B> {
-    fn from(mut error: TrySendError<Request<B>>) -> Self {
-        let unsent = error.take_message();
-        Self { error: error.into_error(), unsent }
-    }
 }
 
 impl<B> Proxy<B>
-where
-    B: Body<Data = Bytes> + Send + Unpin + 'static,
-    B::Error: Into<BoxError>,
-{
-    /// Over a pool of HTTP/1.1 connections; `timeout` is to the response head.
-    pub(crate) fn http1(upstream: Authority, timeout: Duration) -> Self {
-        let link = http1::link(upstream.clone());
-        Self(Arc::new(Inner { upstream, timeout, link, upgrades: true }))
-    }
-
-    /// Over one HTTP/2 connection, by prior knowledge.
-    pub(crate) fn http2(upstream: Authority, timeout: Duration) -> Self {
-        let link = http2::link(upstream.clone());
-        Self(Arc::new(Inner { upstream, timeout, link, upgrades: false }))
-    }
-}
-
-impl<B> Service<Request<B>> for Proxy<B>
-where
-    B: Body<Data = Bytes> + Send + Unpin + 'static,
-    B::Error: Into<BoxError>,
-{
-    type Response = Response<Incoming>;
-    type Error = BoxError;
-    type Future = Answer<BoxError>;
-
-    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
-        Poll::Ready(Ok(()))
-    }
-
-    fn call(&mut self, request: Request<B>) -> Self::Future {
-        let inner = Arc::clone(&self.0);
-        Box::pin(async move { inner.forward(request).await })
-    }
-}
-
-impl<B> Inner<B>
 where
     B: Body<Data = Bytes> + Send + Unpin + 'static,
     B::Error: Into<BoxError>,
@@ -103,7 +62,7 @@ where
         }
         let pace = Pace::start();
         let request = Request::from_parts(head, Paced::new(body, pace.clone()));
-        let response = pace.head_within(self.timeout, self.link.clone().oneshot(request)).await?;
+        let response = pace.head_within(self.timeout, self.connections.clone().oneshot(request)).await?;
         if response.status() == StatusCode::SWITCHING_PROTOCOLS {
             return Ok(upgrade::switch(wish, response)?);
         }
@@ -125,10 +84,4 @@ fn refuse<B>(request: &Request<B>) -> Result<(), Fault> {
         return Err(Fault::new(ErrorCode::BAD_REQUEST).message("The request target is neither a path nor a URI."));
     }
     Ok(())
-}
-
-impl<B> Clone for Proxy<B> {
-    fn clone(&self) -> Self {
-        Self(Arc::clone(&self.0))
-    }
 }

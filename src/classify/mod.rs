@@ -19,7 +19,7 @@ pub(crate) mod rule;
 
 use std::borrow::Cow;
 
-use http::{HeaderMap, Method, StatusCode};
+use http::{HeaderMap, HeaderName, Method, StatusCode};
 
 use crate::code::{CodeSet, ErrorCode};
 use crate::dialect::protocol::Protocol;
@@ -31,6 +31,8 @@ use credentials::Credentials;
 use rule::Rule;
 
 pub(crate) use details::with_issues;
+
+const X_ERROR_CODE: HeaderName = HeaderName::from_static("x-error-code");
 
 /// An inner error response.
 pub(crate) struct Inner<'a> {
@@ -95,7 +97,10 @@ fn keeps_its_shape(protocol: Protocol, status: StatusCode) -> bool {
 
 /// The code of a layer inside, where no body says it (R1).
 fn of_header(inner: &Inner<'_>, known: &Known<'_>) -> Option<Envelope<'static>> {
-    let mut values = inner.headers.get_all("x-error-code").iter();
+    if inner.headers.is_empty() {
+        return None;
+    }
+    let mut values = inner.headers.get_all(X_ERROR_CODE).iter();
     let (first, None) = (values.next()?, values.next()) else { return None };
     let (code, is_known) = standard::code_of(first.to_str().ok()?, known.codes)?;
     Some(Envelope { code, known: is_known, message: Cow::Borrowed(""), details: None })
@@ -105,15 +110,24 @@ fn of_header(inner: &Inner<'_>, known: &Known<'_>) -> Option<Envelope<'static>> 
 fn of_envelope(envelope: &Envelope<'_>, inner: &Inner<'_>, asked: &Asked<'_>, known: &Known<'_>) -> Fault {
     let by_status = known.by_status && !envelope.known;
     let code = if by_status { code_of_status(inner, asked) } else { envelope.code.clone() };
-    let text = standard::message_of(envelope).map(Cow::into_owned).unwrap_or_else(|| default_text(&code, inner.status));
-    let fault = Fault::new(code).message(text).status(inner.status);
+    let fault = fault(code, standard::message_of(envelope).map(Cow::into_owned), inner.status);
     let details = envelope.details.map(|details| Cow::Borrowed(details.get()));
     if by_status && inner.status.is_client_error() {
         return with_issues(fault.with_raw_details(details::compose(details, None, Some(envelope.code.as_str()))));
     }
-    match details {
-        Some(_) => fault.with_raw_details(envelope.details.map(ToOwned::to_owned)),
+    match envelope.details {
+        Some(details) => fault.with_raw_details(Some(details.to_owned())),
         None => with_issues(fault),
+    }
+}
+
+/// A fault with this text, or its code's own. A code that is known by name alone has none: its status has.
+fn fault(code: ErrorCode, text: Option<String>, status: StatusCode) -> Fault {
+    let text = text.or_else(|| code.is_foreign().then(|| ErrorCode::of_status(status).message().to_owned()));
+    let fault = Fault::new(code).status(status);
+    match text {
+        Some(text) => fault.message(text),
+        None => fault,
     }
 }
 
@@ -128,16 +142,8 @@ fn of_foreign(said: Option<Said<'_>>, inner: &Inner<'_>, asked: &Asked<'_>, know
     let said = said.as_ref();
     let (code, decided) = decide(said, inner, asked, known);
     let text = text_of(said, &code, &decided, inner.status);
-    let own_text = text.is_some();
-    let text = text.unwrap_or_else(|| default_text(&code, inner.status));
-    let details = match said {
-        Some(said) => details_of(said, &code, &decided, inner.status),
-        None => None,
-    };
-    let fault = Fault::new(code).status(inner.status).with_raw_details(details);
-    // The catalogue's own text needs no copy.
-    let fault = if own_text || fault.text() != text { fault.message(text) } else { fault };
-    with_issues(fault)
+    let details = said.and_then(|said| details_of(said, &code, &decided, inner.status));
+    with_issues(fault(code, text, inner.status).with_raw_details(details))
 }
 
 fn decide<'k>(
@@ -230,9 +236,4 @@ fn details_of(
 fn is_code_to_keep(code: &str) -> bool {
     (1..=64).contains(&code.len())
         && code.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.' | b'-'))
-}
-
-/// A code that is known by name alone has no text: its status has.
-fn default_text(code: &ErrorCode, status: StatusCode) -> String {
-    if code.is_foreign() { ErrorCode::of_status(status).message().to_owned() } else { code.message().to_owned() }
 }

@@ -194,6 +194,16 @@ impl ErrorCode {
         matches!(self.0, Repr::Foreign(_))
     }
 
+    /// The catalogue's message: the code's own, or its status's.
+    pub(crate) fn default_message(&self) -> &'static str {
+        self.row().message
+    }
+
+    /// Whether it is a row of the catalogue, whose text needs no cleaning.
+    pub(crate) const fn is_in_catalogue(&self) -> bool {
+        matches!(self.0, Repr::Row(_))
+    }
+
     /// The name, where it outlives this value.
     pub(crate) const fn static_name(&self) -> Option<&'static str> {
         match &self.0 {

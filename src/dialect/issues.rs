@@ -39,11 +39,11 @@ fn are_zod(text: &str) -> bool {
     let is_issue = |issue: &&RawValue| {
         let Some(issue) = Object::parse(issue.get()) else { return false };
         let path = issue.raw("path").and_then(|path| json::array(path.get()));
-        path.is_some_and(|path| path.iter().all(|step| is_step(&step)))
+        path.is_some_and(|path| path.iter().all(is_step))
             && issue.string("message").is_some()
             && issue.raw("code").is_none_or(|code| json::string(code).is_some())
     };
-    json::array(text).is_some_and(|issues| !issues.is_empty() && issues.iter().all(|issue| is_issue(&issue)))
+    json::array(text).is_some_and(|issues| !issues.is_empty() && issues.iter().all(is_issue))
 }
 
 /// FastAPI: `[{"loc":["body","to"],"msg":"Field required","type":"missing"}]`.

@@ -70,7 +70,7 @@ pub(crate) fn of(body: &Object<'_>) -> Option<Protocol> {
 pub(crate) fn is_batch(text: &str) -> bool {
     let is_response =
         |element: &&serde_json::value::RawValue| Object::parse(element.get()).is_some_and(|it| is_json_rpc(&it));
-    json::array(text).is_some_and(|batch| !batch.is_empty() && batch.iter().all(|element| is_response(&element)))
+    json::array(text).is_some_and(|batch| !batch.is_empty() && batch.iter().all(is_response))
 }
 
 fn is_json_rpc(body: &Object<'_>) -> bool {

@@ -10,9 +10,11 @@ use crate::code::ErrorCode;
 
 pub(crate) const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const X_ERROR_CODE: HeaderName = HeaderName::from_static("x-error-code");
+const CDN_CACHE_CONTROL: HeaderName = HeaderName::from_static("cdn-cache-control");
+const SURROGATE_CONTROL: HeaderName = HeaderName::from_static("surrogate-control");
 
-/// How many headers a rewritten error gets, and a reply that the layer makes.
-const OWN_HEADERS: usize = 7;
+/// How many headers an error gets here; with the id they fill a header map's first allocation.
+const OWN_HEADERS: usize = 5;
 
 /// What a client may want to read across origins (E4).
 const EXPOSED: [&str; 3] = ["x-request-id", "x-error-code", "retry-after"];
@@ -22,12 +24,13 @@ pub(super) fn rewrite(headers: &mut HeaderMap, status: StatusCode, code: &ErrorC
     if !headers.is_empty() {
         remove_old(headers, status, http1);
     }
+    let others = !headers.is_empty();
     headers.reserve(OWN_HEADERS);
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     headers.insert(CONTENT_LENGTH, HeaderValue::from(length));
     headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     headers.insert(X_ERROR_CODE, code_value(code));
-    forbid_storing(headers, status);
+    forbid_storing(headers, status, others);
 }
 
 /// Adds what E4 exposes to a response that is readable across origins.
@@ -103,17 +106,17 @@ fn goes(name: &HeaderName, status: StatusCode) -> bool {
 }
 
 /// R7: an error is stored only where the service says so, and never one that may have been for this client alone.
-fn forbid_storing(headers: &mut HeaderMap, status: StatusCode) {
+/// `others` says whether the service sent any header that may speak of it.
+fn forbid_storing(headers: &mut HeaderMap, status: StatusCode, others: bool) {
     let never = matches!(status.as_u16(), 401 | 403 | 429) || status.is_server_error();
-    if !never && headers.contains_key(CACHE_CONTROL) {
+    if others && !never && headers.contains_key(CACHE_CONTROL) {
         return;
     }
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    for name in [EXPIRES, PRAGMA] {
-        headers.remove(name);
-    }
-    for name in ["cdn-cache-control", "surrogate-control"] {
-        headers.remove(name);
+    if others {
+        for name in [EXPIRES, PRAGMA, CDN_CACHE_CONTROL, SURROGATE_CONTROL] {
+            headers.remove(name);
+        }
     }
 }
 

@@ -34,12 +34,14 @@ use crate::fault::Fault;
 use crate::guard::body_limit::{self, Flags};
 use crate::policy::{Mode, NoTransform, Policy, Protocols, Settings, UnknownCodes};
 use crate::request_id::RequestId;
-use request::{AskedFor, RequestFacts};
+use request::{Aside, RequestFacts};
 
 pub use crate::guard::body_limit::{Linger, Meter, Metered};
 pub use event::{Event, Notes, Origin};
 use head::X_REQUEST_ID;
-pub use outcome::{Admission, Answered, BodyFacts, Collected, FirstByte, ResponsePlan, Rewritten, Tail, Written};
+pub use outcome::{
+    Admission, Answered, BodyFacts, Collected, Failure, FirstByte, ResponsePlan, Rewritten, Tail, Written,
+};
 
 /// A boxed error, as tower has them.
 pub type BoxError = Box<dyn Error + Send + Sync>;
@@ -54,15 +56,14 @@ const PEEK_TIMEOUT: Duration = Duration::from_secs(10);
 #[derive(Debug)]
 pub struct Exchange {
     policy: Arc<Policy>,
+    /// Those of the path in its normal form; the limit is the smaller one of both spellings (G0).
     settings: Settings,
     id: RequestId,
     id_header: HeaderValue,
     credentials: Credentials,
     request: RequestFacts,
-    limit: Option<u64>,
     flags: Option<Flags>,
-    asked: Option<Box<AskedFor>>,
-    notes: Option<Box<Notes>>,
+    aside: Option<Box<Aside>>,
 }
 
 /// A request whose first body byte decides.
@@ -85,18 +86,16 @@ impl Exchange {
     ) -> Admission {
         let (id, id_header, notes) = request::identify(policy.ids(), head, id);
         let matched = policy.matched(&head.method, head.uri.path());
-        let limit = request::body_limit(&matched);
-        let guarded = request::guard(&policy, &matched, head, body, limit);
+        let settings = matched.normal.with_body_limit(request::body_limit(&matched));
+        let guarded = request::guard(&policy, &matched, head, body, settings.body_limit);
         let exchange = Self {
-            settings: matched.normal,
+            settings,
             id,
             id_header,
             credentials: Credentials::of(&head.headers),
             request: RequestFacts::of(head, body),
-            limit,
             flags: (!body.is_empty()).then(|| Flags::new(reply::linger_of(&policy))),
-            asked: policy.rules_ask_path().then(|| AskedFor::of(head)),
-            notes,
+            aside: Aside::of(notes, policy.rules_ask_path().then_some(&*head)),
             policy,
         };
         match guarded {
@@ -118,17 +117,18 @@ impl Exchange {
     /// # Panics
     ///
     /// If the classifier does, or the error's `source`.
-    pub fn fault_of(&self, error: &(dyn Error + 'static), classifier: Option<&Classifier>) -> Fault {
+    pub fn failure_of(&self, error: &(dyn Error + 'static), classifier: Option<&Classifier>) -> Failure {
         if let Some(fault) = self.over_limit() {
-            return fault;
+            return Failure { fault, origin: Origin::Error };
         }
         if let Some(fault) = classifier.and_then(|classify| classify(error)) {
-            return fault;
+            return Failure { fault, origin: Origin::Error };
         }
         if let Some(fault) = crate::cause::find::<Fault>(error) {
-            return fault.clone();
+            return Failure { fault: fault.clone(), origin: Origin::Fault };
         }
-        self.broken_request().unwrap_or_else(|| failure::of_error(error))
+        let fault = self.broken_request().unwrap_or_else(|| failure::of_error(error));
+        Failure { fault, origin: Origin::Error }
     }
 
     /// What an error from `poll_ready` is (F3).
@@ -136,15 +136,18 @@ impl Exchange {
     /// # Panics
     ///
     /// If the classifier does, or the error's `source`.
-    pub fn fault_of_readiness(&self, error: &(dyn Error + 'static), classifier: Option<&Classifier>) -> Fault {
-        classifier.and_then(|classify| classify(error)).unwrap_or_else(|| failure::of_readiness(error))
+    pub fn unreadiness_of(&self, error: &(dyn Error + 'static), classifier: Option<&Classifier>) -> Failure {
+        if let Some(fault) = classifier.and_then(|classify| classify(error)) {
+            return Failure { fault, origin: Origin::Error };
+        }
+        let typed = crate::cause::find::<Fault>(error).is_some();
+        Failure { fault: failure::of_readiness(error), origin: if typed { Origin::Fault } else { Origin::Error } }
     }
 
     /// The inner service was not ready for the request, which was not forwarded (F3).
-    pub fn unready(self, fault: Fault, cause: BoxError) -> Answered {
-        let origin = if is_typed(&cause) { Origin::Fault } else { Origin::Error };
+    pub fn unready(self, failure: Failure, cause: BoxError) -> Answered {
         let linger = self.linger();
-        self.answer(fault, origin, Some(cause), linger)
+        self.answer(failure.fault, failure.origin, Some(cause), linger)
     }
 
     /// A panic kept the request from being forwarded (F2).
@@ -153,10 +156,9 @@ impl Exchange {
         self.answer(Fault::new(ErrorCode::INTERNAL_ERROR), Origin::Panic, Some(String::from(text).into()), linger)
     }
 
-    /// The inner service failed with `cause`, which is `fault` (F1).
-    pub fn failed(self, fault: Fault, cause: BoxError) -> Answered {
-        let origin = if is_typed(&cause) { Origin::Fault } else { Origin::Error };
-        self.answer(fault, origin, Some(cause), None)
+    /// The inner service failed with `cause` (F1).
+    pub fn failed(self, failure: Failure, cause: BoxError) -> Answered {
+        self.answer(failure.fault, failure.origin, Some(cause), None)
     }
 
     /// The inner service panicked with this text (F2).
@@ -171,13 +173,12 @@ impl Exchange {
     }
 
     /// Takes the head of an inner response.
-    pub fn response_head(mut self, head: &mut response::Parts, body: BodyFacts) -> ResponsePlan {
+    pub fn response_head(self, head: &mut response::Parts, body: BodyFacts) -> ResponsePlan {
         if let Some(fault) = self.over_limit() {
             return ResponsePlan::Replace(Box::new(self.answer(fault, Origin::Guard, None, None)));
         }
-        self.identify_response(&mut head.headers);
         if self.settings.mode == Mode::Off {
-            return self.pass();
+            return self.pass(&mut head.headers);
         }
         match head.status.as_u16() {
             101 | 200..=399 => self.success(head),
@@ -198,29 +199,27 @@ impl Exchange {
         match self.classify(head, whole) {
             Verdict::Rewrite(fault, dialect) => Rewritten::Rewrite(self.write(head, fault, Origin::Inner, dialect)),
             Verdict::Pass => {
-                self.expose(&mut head.headers);
-                let (tail, notes) = self.tail();
+                let (tail, notes) = self.tail(&mut head.headers);
                 Rewritten::Restore(tail, notes)
             }
         }
     }
 
     fn forward(self) -> Admission {
-        let meter = self.flags.clone().map(|flags| Meter::new(self.limit, flags));
+        let meter = self.flags.clone().map(|flags| Meter::new(self.settings.body_limit, flags));
         Admission::Forward(self, meter)
     }
 
     fn success(self, head: &mut response::Parts) -> ResponsePlan {
-        self.expose(&mut head.headers);
         match head.status.as_u16() {
             // RFC 9110 §15.3.6 wants an empty 205 framed as such; 204 and 304 have no framing of their own.
             205 => {
                 head.headers.remove(TRANSFER_ENCODING);
                 head.headers.insert(CONTENT_LENGTH, HeaderValue::from_static("0"));
-                self.strip()
+                self.strip(&mut head.headers)
             }
-            204 | 304 => self.strip(),
-            _ => self.pass(),
+            204 | 304 => self.strip(&mut head.headers),
+            _ => self.pass(&mut head.headers),
         }
     }
 
@@ -229,9 +228,8 @@ impl Exchange {
             let fault = classify::with_issues(fault).status(head.status);
             return ResponsePlan::Rewrite(self.write(head, fault, Origin::Fault, None));
         }
-        if self.passes(&head.headers) {
-            self.expose(&mut head.headers);
-            return self.pass();
+        if !head.headers.is_empty() && self.passes(&head.headers) {
+            return self.pass(&mut head.headers);
         }
         let inspect = self.policy.inspect();
         if self.request.is_head || is_unreadable(&head.headers, body, inspect.max_bytes) {
@@ -239,7 +237,7 @@ impl Exchange {
                 Verdict::Rewrite(fault, dialect) => {
                     ResponsePlan::Rewrite(self.write(head, fault, Origin::Inner, dialect))
                 }
-                Verdict::Pass => self.pass(),
+                Verdict::Pass => self.pass(&mut head.headers),
             };
         }
         ResponsePlan::Collect(self, inspect.max_bytes, inspect.timeout)
@@ -257,10 +255,11 @@ impl Exchange {
 
     fn classify(&self, head: &response::Parts, body: Option<&[u8]>) -> Verdict {
         let inner = Inner { status: head.status, headers: &head.headers, body };
+        let target = self.aside.as_ref().and_then(|aside| aside.target.as_ref());
         let asked = Asked {
             credentials: &self.credentials,
-            method: self.asked.as_ref().map_or(&Method::GET, |asked| &asked.method),
-            path: self.asked.as_ref().map(|asked| &*asked.path),
+            method: target.map_or(&Method::GET, |(method, _)| method),
+            path: target.map(|(_, path)| &**path),
         };
         let known = Known {
             codes: self.policy.codes(),
@@ -273,7 +272,7 @@ impl Exchange {
 
     fn over_limit(&self) -> Option<Fault> {
         let over = self.flags.as_ref().is_some_and(|flags| flags.has(Flags::OVER));
-        if over { self.limit.map(body_limit::too_large) } else { None }
+        if over { self.settings.body_limit.map(body_limit::too_large) } else { None }
     }
 
     /// The client's part in a failure: its body broke off, or came too slowly (F1).
@@ -288,33 +287,38 @@ impl Exchange {
         }
     }
 
-    /// I3: the inner service's own id gives way, and is noted where it differs.
-    fn identify_response(&mut self, headers: &mut HeaderMap) {
-        if let Some(theirs) = headers.insert(X_REQUEST_ID, self.id_header.clone())
-            && theirs != self.id_header
-        {
-            self.notes.get_or_insert_default().upstream_request_id = Some(request::printable(theirs.as_bytes()));
-        }
+    fn pass(self, headers: &mut HeaderMap) -> ResponsePlan {
+        let (tail, notes) = self.tail(headers);
+        ResponsePlan::Pass(tail, notes)
     }
 
+    fn strip(self, headers: &mut HeaderMap) -> ResponsePlan {
+        let (tail, notes) = self.tail(headers);
+        ResponsePlan::Strip(tail, notes)
+    }
+
+    fn tail(mut self, headers: &mut HeaderMap) -> (Tail, Option<Box<Notes>>) {
+        self.expose(headers);
+        self.identify_response(headers);
+        let notes = self.aside.map(|aside| aside.notes).filter(|notes| !notes.is_empty());
+        (Tail { policy: self.policy, id: self.id, label: self.settings.label() }, notes.map(Box::new))
+    }
+
+    /// E4, in every mode but `off`.
     fn expose(&self, headers: &mut HeaderMap) {
         if self.settings.expose_headers && self.settings.mode != Mode::Off {
             head::expose(headers);
         }
     }
 
-    fn pass(self) -> ResponsePlan {
-        let (tail, notes) = self.tail();
-        ResponsePlan::Pass(tail, notes)
-    }
-
-    fn strip(self) -> ResponsePlan {
-        let (tail, notes) = self.tail();
-        ResponsePlan::Strip(tail, notes)
-    }
-
-    fn tail(self) -> (Tail, Option<Box<Notes>>) {
-        (Tail { policy: self.policy, id: self.id, label: self.settings.label() }, self.notes)
+    /// I3: the inner service's own id gives way, and is noted where it differs.
+    fn identify_response(&mut self, headers: &mut HeaderMap) {
+        if let Some(theirs) = headers.insert(X_REQUEST_ID, self.id_header.clone())
+            && theirs != self.id_header
+        {
+            let aside = self.aside.get_or_insert_default();
+            aside.notes.upstream_request_id = Some(request::printable(theirs.as_bytes()));
+        }
     }
 }
 
@@ -327,6 +331,18 @@ impl Pending {
     /// The client went away (F2).
     pub fn abandoned(self) -> Event {
         self.exchange.abandoned()
+    }
+
+    /// What an error is that came instead of the first byte.
+    ///
+    /// # Panics
+    ///
+    /// If the error's `source` does.
+    pub fn failure_of(&self, error: &(dyn Error + 'static)) -> Failure {
+        if let Some(flags) = &self.exchange.flags {
+            Meter::new(None, flags.clone()).request_failed(error);
+        }
+        self.exchange.failure_of(error, None)
     }
 
     /// The first byte came, or did not (G3).
@@ -343,12 +359,7 @@ impl Pending {
             }
             FirstByte::Data => (refusal, None),
             FirstByte::TooSlow => (Fault::new(ErrorCode::REQUEST_TIMEOUT), None),
-            FirstByte::Failed(error) => {
-                if let Some(flags) = &exchange.flags {
-                    Meter::new(None, flags.clone()).request_failed(&*error);
-                }
-                (exchange.fault_of(&*error, None), Some(error))
-            }
+            FirstByte::Failed(failure, error) => (failure.fault, Some(error)),
         };
         Admission::Answer(exchange.refuse(fault, cause))
     }
@@ -361,8 +372,4 @@ fn is_unreadable(headers: &HeaderMap, body: BodyFacts, max_bytes: u64) -> bool {
         lines.iter().any(|line| !line.as_bytes().eq_ignore_ascii_case(b"identity"))
     };
     body.is_empty() || body.lower > max_bytes || coded()
-}
-
-fn is_typed(cause: &BoxError) -> bool {
-    crate::cause::find::<Fault>(&**cause).is_some()
 }

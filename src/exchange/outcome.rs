@@ -9,6 +9,7 @@ use http::Response;
 use super::event::{Event, Notes, Origin};
 use super::{BoxError, Exchange, Linger, Meter, Pending};
 use crate::code::ErrorCode;
+use crate::fault::Fault;
 use crate::policy::{Label, Policy};
 use crate::request_id::RequestId;
 
@@ -45,7 +46,15 @@ pub enum FirstByte {
     /// It did not come in time.
     TooSlow,
     /// Reading failed.
-    Failed(BoxError),
+    Failed(Failure, BoxError),
+}
+
+/// What an error is, and where it came from.
+#[derive(Debug)]
+#[must_use]
+pub struct Failure {
+    pub(super) fault: Fault,
+    pub(super) origin: Origin,
 }
 
 /// An answer of the layer's own, and what to log of it.

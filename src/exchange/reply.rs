@@ -15,10 +15,13 @@ use crate::fault::Fault;
 use crate::guard::body_limit::Flags;
 use crate::policy::Policy;
 
+/// The headers of an answer that closes its connection: one more than a header map's first allocation holds.
+const MOST_HEADERS: usize = 7;
+
 impl Exchange {
     /// Writes an inner error anew: head and body.
     pub(super) fn write(
-        self,
+        mut self,
         head: &mut response::Parts,
         fault: Fault,
         origin: Origin,
@@ -26,8 +29,9 @@ impl Exchange {
     ) -> Written {
         let body = self.body_of(&fault);
         add_missing(&mut head.headers, fault.headers());
-        head::rewrite(&mut head.headers, head.status, fault.code(), body.len(), self.request.is_http1);
         self.expose(&mut head.headers);
+        head::rewrite(&mut head.headers, head.status, fault.code(), body.len(), self.request.is_http1);
+        self.identify_response(&mut head.headers);
         let body = if self.request.is_head { Bytes::new() } else { body };
         let status = head.status;
         let mut event = self.event(origin, cause_of(&fault));
@@ -56,11 +60,15 @@ impl Exchange {
         let mut reply = Response::new(Bytes::new());
         *reply.status_mut() = status;
         let headers = reply.headers_mut();
+        let close = self.must_close();
+        if close {
+            headers.reserve(MOST_HEADERS);
+        }
         add_missing(headers, fault.headers());
-        head::rewrite(headers, status, fault.code(), body.len(), self.request.is_http1);
         self.expose(headers);
+        head::rewrite(headers, status, fault.code(), body.len(), self.request.is_http1);
         headers.insert(X_REQUEST_ID, self.id_header.clone());
-        if self.must_close() {
+        if close {
             headers.insert(CONNECTION, HeaderValue::from_static("close"));
         }
         if !self.request.is_head {
@@ -73,8 +81,8 @@ impl Exchange {
     }
 
     fn body_of(&self, fault: &Fault) -> Bytes {
-        let id = self.id.text();
-        standard::write(fault.code().as_str(), &fault.text(), fault.details_json(), &id).into()
+        let id = self.id_header.as_bytes();
+        standard::write(fault.code().as_str(), &fault.text(), fault.details_json(), id).into()
     }
 
     /// What is dropped of a request that is still in the adapter's hand (G5). With `Expect` unanswered nothing is:
@@ -97,7 +105,7 @@ impl Exchange {
             origin,
             dialect: None,
             cause,
-            notes: self.notes.map(|notes| *notes).unwrap_or_default(),
+            notes: self.aside.map(|aside| aside.notes).unwrap_or_default(),
             policy: self.policy,
             label: self.settings.label(),
         }

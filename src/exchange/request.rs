@@ -37,11 +37,12 @@ pub(super) struct RequestFacts {
     pub(super) cheap_rest: bool,
 }
 
-/// The target, where a rule of the policy asks for it.
-#[derive(Debug)]
-pub(super) struct AskedFor {
-    pub(super) method: Method,
-    pub(super) path: Box<str>,
+/// What few requests have, out of the way of the others.
+#[derive(Debug, Default)]
+pub(super) struct Aside {
+    pub(super) notes: Notes,
+    /// Method and path, where a rule of the policy asks for them.
+    pub(super) target: Option<(Method, Box<str>)>,
 }
 
 /// Gives the request its id: an outer layer's (E7), a trusted peer's (I2), or a fresh one (I1).
@@ -49,7 +50,7 @@ pub(super) fn identify(
     settings: IdSettings,
     head: &mut Parts,
     fresh: impl FnOnce() -> RequestId,
-) -> (RequestId, HeaderValue, Option<Box<Notes>>) {
+) -> (RequestId, HeaderValue, Option<Notes>) {
     let known = head.extensions.get::<RequestId>().copied();
     let mut notes = None;
     let (id, value) = match head.headers.entry(X_REQUEST_ID) {
@@ -64,7 +65,7 @@ pub(super) fn identify(
             let id = known.or(trusted).unwrap_or_else(fresh);
             let value = id.header_value();
             if *theirs.get() != value || theirs.iter().count() > 1 {
-                notes = Some(Box::new(Notes { client_request_id: Some(note(theirs.iter())), ..Notes::default() }));
+                notes = Some(Notes { client_request_id: Some(note(theirs.iter())), ..Notes::default() });
             }
             theirs.insert(value.clone());
             (id, value)
@@ -106,7 +107,9 @@ pub(super) fn guard(
         }
     }
     match limit {
-        Some(limit) if declared(head, body).is_some_and(|length| length > limit) => Err(body_limit::too_large(limit)),
+        Some(limit) if !body.is_empty() && declared(head, body).is_some_and(|length| length > limit) => {
+            Err(body_limit::too_large(limit))
+        }
         _ => Ok(peek),
     }
 }
@@ -125,9 +128,13 @@ impl RequestFacts {
     }
 }
 
-impl AskedFor {
-    pub(super) fn of(head: &Parts) -> Box<Self> {
-        Box::new(Self { method: head.method.clone(), path: head.uri.path().into() })
+impl Aside {
+    pub(super) fn of(notes: Option<Notes>, asked_for: Option<&Parts>) -> Option<Box<Self>> {
+        let target = asked_for.map(|head| (head.method.clone(), head.uri.path().into()));
+        match (notes, target) {
+            (None, None) => None,
+            (notes, target) => Some(Box::new(Self { notes: notes.unwrap_or_default(), target })),
+        }
     }
 }
 

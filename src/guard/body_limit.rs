@@ -12,6 +12,7 @@ use std::time::Duration;
 use http::HeaderMap;
 use http::header::CONTENT_LENGTH;
 use http_body_util::LengthLimitError;
+use serde_json::value::RawValue;
 
 use crate::cause;
 use crate::code::ErrorCode;
@@ -124,12 +125,8 @@ pub(crate) fn declared(headers: &HeaderMap) -> Option<u64> {
 
 /// The answer to a body over the limit.
 pub(crate) fn too_large(limit: u64) -> Fault {
-    #[derive(serde::Serialize)]
-    struct Details {
-        limit_bytes: u64,
-    }
-
-    Fault::new(ErrorCode::PAYLOAD_TOO_LARGE).details(Details { limit_bytes: limit })
+    let details = RawValue::from_string(format!("{{\"limit_bytes\":{limit}}}"));
+    Fault::new(ErrorCode::PAYLOAD_TOO_LARGE).with_raw_details(details.ok())
 }
 
 #[cfg(test)]

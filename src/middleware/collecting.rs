@@ -1,16 +1,15 @@
 //! Reading an inner error's body, bounded in bytes and in time (rule R4).
 
-use std::collections::VecDeque;
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
-use http::{Response, response};
+use http::{HeaderMap, Response, response};
 use http_body::{Body, Frame};
 use pin_project_lite::pin_project;
 
-use super::deadline::Deadline;
+use super::budget::{Budget, GaveUp};
 use super::future::Reply;
 use super::log;
 use super::request_body::poll_bytes;
@@ -22,18 +21,24 @@ pin_project! {
     pub(super) struct Collecting<R> {
         #[pin]
         body: R,
-        frames: VecDeque<Frame<Bytes>>,
-        left: u64,
-        timeout: Duration,
-        deadline: Option<Deadline>,
+        read: Read,
+        budget: Budget,
         rest: Option<(Exchange, response::Parts)>,
     }
+}
+
+/// What was read so far: one chunk as it came, or all of them together.
+#[derive(Default)]
+struct Read {
+    first: Bytes,
+    all: BytesMut,
+    trailers: Option<Box<HeaderMap>>,
 }
 
 impl<R> Collecting<R> {
     pub(super) fn new(exchange: Exchange, head: response::Parts, body: R, max_bytes: u64, timeout: Duration) -> Self {
         let rest = Some((exchange, head));
-        Self { body, frames: VecDeque::new(), left: max_bytes, timeout, deadline: None, rest }
+        Self { body, read: Read::default(), budget: Budget::new(max_bytes, timeout), rest }
     }
 
     pub(super) fn abandoned(self: Pin<&mut Self>) -> Option<Event> {
@@ -50,42 +55,21 @@ where
     pub(super) fn poll<B>(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Reply<R, B>>> {
         let mut this = self.project();
         let whole = loop {
-            match poll_bytes(this.body.as_mut(), cx) {
-                Poll::Ready(None) => break true,
-                Poll::Ready(Some(Err(_))) => break false,
-                Poll::Ready(Some(Ok(frame))) => {
-                    let length = frame.data_ref().map_or(0, Bytes::len) as u64;
-                    let Some(left) = this.left.checked_sub(length) else { break false };
-                    *this.left = left;
-                    this.frames.push_back(frame);
-                    if this.deadline.as_mut().is_some_and(|deadline| deadline.has_passed(cx)) {
-                        break false;
-                    }
-                }
-                Poll::Pending => {
-                    let timeout = *this.timeout;
-                    if !this.deadline.get_or_insert_with(|| Deadline::after(timeout)).has_passed(cx) {
-                        return Poll::Pending;
-                    }
-                    break false;
-                }
+            match ready!(this.budget.poll_frame(cx, |cx| poll_bytes(this.body.as_mut(), cx))) {
+                Ok(Some(frame)) => this.read.push(frame),
+                Ok(None) => break true,
+                Err(GaveUp) => break false,
             }
         };
-        Poll::Ready(
-            this.rest.take().map(|(exchange, head)| decided(exchange, head, std::mem::take(this.frames), whole)),
-        )
+        let read = std::mem::take(this.read);
+        Poll::Ready(this.rest.take().map(|(exchange, head)| decided(exchange, head, read, whole)))
     }
 }
 
 /// Decides an inner error whose body was read.
-fn decided<R, B>(
-    exchange: Exchange,
-    mut head: response::Parts,
-    frames: VecDeque<Frame<Bytes>>,
-    whole: bool,
-) -> Reply<R, B> {
+fn decided<R, B>(exchange: Exchange, mut head: response::Parts, read: Read, whole: bool) -> Reply<R, B> {
     let id = exchange.request_id();
-    let body = if whole { joined(&frames) } else { Bytes::new() };
+    let (body, trailers) = read.into_parts();
     let collected = if whole { Collected::Whole(&body) } else { Collected::Unreadable };
     match exchange.response_body(&mut head, collected) {
         Rewritten::Rewrite(written) => {
@@ -94,21 +78,27 @@ fn decided<R, B>(
         }
         Rewritten::Restore(_, notes) => {
             log::notes(id, notes);
-            Response::from_parts(head, ResponseBody::replay(frames))
+            Response::from_parts(head, ResponseBody::replay(body, trailers))
         }
     }
 }
 
-fn joined(frames: &VecDeque<Frame<Bytes>>) -> Bytes {
-    let mut chunks = frames.iter().filter_map(Frame::data_ref);
-    match (chunks.next(), chunks.next()) {
-        (None, _) => Bytes::new(),
-        (Some(only), None) => only.clone(),
-        (Some(first), Some(second)) => {
-            let mut all = BytesMut::from(&first[..]);
-            all.extend_from_slice(second);
-            chunks.for_each(|chunk| all.extend_from_slice(chunk));
-            all.freeze()
+impl Read {
+    fn push(&mut self, frame: Frame<Bytes>) {
+        match frame.into_data() {
+            Ok(data) if self.first.is_empty() => self.first = data,
+            Ok(data) => {
+                if self.all.is_empty() {
+                    self.all.extend_from_slice(&self.first);
+                }
+                self.all.extend_from_slice(&data);
+            }
+            Err(frame) => self.trailers = frame.into_trailers().ok().map(Box::new),
         }
+    }
+
+    fn into_parts(self) -> (Bytes, Option<Box<HeaderMap>>) {
+        let body = if self.all.is_empty() { self.first } else { self.all.freeze() };
+        (body, self.trailers)
     }
 }

@@ -55,7 +55,7 @@ pin_project! {
 /// An inner call.
 struct Call {
     exchange: Exchange,
-    span: Span,
+    span: Option<Box<Span>>,
     classifier: Option<Arc<Classifier>>,
 }
 
@@ -119,8 +119,8 @@ where
                     let dropped = catch(|| state.set(State::Done));
                     let Some(call) = call else { return Poll::Pending };
                     match called(call, outcome, dropped) {
-                        Ok(reply) => return Poll::Ready(Ok(reply)),
-                        Err(next) => next,
+                        Next::Reply(reply) => return Poll::Ready(Ok(reply)),
+                        Next::Collect(collecting) => State::Collecting { collecting },
                     }
                 }
                 StateProj::Collecting { collecting } => {
@@ -152,7 +152,7 @@ where
     E: Into<BoxError>,
 {
     let Some(call) = call else { return Poll::Pending };
-    let polled = catch(|| call.span.in_scope(|| future.poll(cx)).map_err(Into::into));
+    let polled = catch(|| log::inside(call.span.as_deref(), || future.poll(cx)).map_err(Into::into));
     match polled {
         Ok(Poll::Pending) => Poll::Pending,
         Ok(Poll::Ready(outcome)) => Poll::Ready(Ok(outcome)),
@@ -160,61 +160,69 @@ where
     }
 }
 
-/// What follows from the inner call: a reply at once, or a state to go on with.
-fn called<S, F, B, R>(
-    call: Call,
-    outcome: Outcome<R>,
-    dropped: Result<(), Box<str>>,
-) -> Result<Reply<R, B>, State<S, F, B, R>>
+/// What follows from the inner call.
+enum Next<R, B> {
+    Reply(Reply<R, B>),
+    Collect(Pin<Box<Collecting<R>>>),
+}
+
+fn called<R, B>(call: Call, outcome: Outcome<R>, dropped: Result<(), Box<str>>) -> Next<R, B>
 where
     R: Body,
 {
     let Call { exchange, classifier, .. } = call;
     let answered = match (outcome, dropped) {
         (Ok(Ok(response)), Ok(())) => return responded(exchange, response),
-        (Ok(Err(error)), Ok(())) => match catch(|| exchange.fault_of(&*error, classifier.as_deref())) {
-            Ok(fault) => exchange.failed(fault, error),
-            Err(panic) => exchange.panicked(panic),
-        },
+        (Ok(Err(error)), Ok(())) => failed(exchange, error, classifier.as_deref()),
         (Err(panic), _) => exchange.panicked(panic),
         (Ok(outcome), Err(panic)) => {
             let _ = catch(|| drop(outcome));
             exchange.panicked(panic)
         }
     };
-    Err(State::answered(answered, None))
+    Next::Reply(Answer::new(answered, None).into_reply())
 }
 
-fn responded<S, F, B, R>(exchange: Exchange, response: Response<R>) -> Result<Reply<R, B>, State<S, F, B, R>>
+fn failed(exchange: Exchange, error: BoxError, classifier: Option<&Classifier>) -> Answered {
+    match catch(|| exchange.failure_of(&*error, classifier)) {
+        Ok(failure) => exchange.failed(failure, error),
+        Err(panic) => {
+            let _ = catch(|| drop(error));
+            exchange.panicked(panic)
+        }
+    }
+}
+
+fn responded<R, B>(exchange: Exchange, response: Response<R>) -> Next<R, B>
 where
     R: Body,
 {
     let (mut head, body) = response.into_parts();
     let id = exchange.request_id();
-    match exchange.response_head(&mut head, facts(&body)) {
+    let body = match exchange.response_head(&mut head, facts(&body)) {
         ResponsePlan::Pass(tail, notes) => {
             log::notes(id, notes);
-            Ok(Response::from_parts(head, ResponseBody::pass(body, tail)))
+            ResponseBody::pass(body, tail)
         }
         ResponsePlan::Strip(tail, notes) => {
             log::notes(id, notes);
             drop(ResponseBody::<R, B>::pass(body, tail));
-            Ok(Response::from_parts(head, ResponseBody::default()))
+            ResponseBody::default()
         }
         ResponsePlan::Rewrite(written) => {
             let _ = catch(|| drop(body));
             log::event(written.event);
-            Ok(Response::from_parts(head, ResponseBody::reply(written.body)))
+            ResponseBody::reply(written.body)
         }
         ResponsePlan::Replace(answered) => {
             let _ = catch(|| drop(body));
-            Err(State::answered(*answered, None))
+            return Next::Reply(Answer::new(*answered, None).into_reply());
         }
         ResponsePlan::Collect(exchange, max_bytes, timeout) => {
-            let collecting = Collecting::new(exchange, head, body, max_bytes, timeout);
-            Err(State::Collecting { collecting: Box::pin(collecting) })
+            return Next::Collect(Box::pin(Collecting::new(exchange, head, body, max_bytes, timeout)));
         }
-    }
+    };
+    Next::Reply(Response::from_parts(head, body))
 }
 
 impl<S, F, B, R> State<S, F, B, R> {
@@ -229,20 +237,24 @@ impl<S, F, B, R> State<S, F, B, R> {
         S: Service<Request<RequestBody<B>>, Response = Response<R>, Future = F>,
     {
         let span = log::span(exchange.request_id());
-        match catch(|| span.in_scope(|| service.call(request))) {
+        match catch(|| log::inside(span.as_deref(), || service.call(request))) {
             Ok(future) => Self::Calling { future, call: Some(Call { exchange, span, classifier }) },
             Err(panic) => Self::answered(exchange.panicked(panic), None),
         }
     }
 
     pub(super) fn answered(answered: Answered, body: Option<Pin<Box<B>>>) -> Self {
-        let Answered { reply, linger, event } = answered;
-        log::event(event);
-        Self::Answered { answer: Some(Box::new(Answer { reply, drain: body.zip(linger) })) }
+        Self::Answered { answer: Some(Box::new(Answer::new(answered, body))) }
     }
 }
 
 impl<B> Answer<B> {
+    fn new(answered: Answered, body: Option<Pin<Box<B>>>) -> Self {
+        let Answered { reply, linger, event } = answered;
+        log::event(event);
+        Self { reply, drain: body.zip(linger) }
+    }
+
     fn into_reply<R>(self) -> Reply<R, B> {
         let (head, body) = self.reply.into_parts();
         let body = match self.drain {

@@ -13,9 +13,19 @@ use crate::request_id::RequestId;
 /// The longest text of a cause in the log, in bytes.
 const MAX_CAUSE: usize = 4096;
 
-/// The span around the inner call: what the service logs carries the id.
-pub(super) fn span(id: RequestId) -> Span {
-    tracing::info_span!(target: "tower_error_envelope", "request", request_id = %id)
+/// The span around the inner call: what the service logs carries the id. Where nobody listens it is none at all: a
+/// disabled span costs as well.
+pub(super) fn span(id: RequestId) -> Option<Box<Span>> {
+    let wanted = tracing::span_enabled!(target: "tower_error_envelope", Level::INFO, "request");
+    wanted.then(|| Box::new(tracing::info_span!(target: "tower_error_envelope", "request", request_id = %id)))
+}
+
+/// Runs the service's code inside the span.
+pub(super) fn inside<T>(span: Option<&Span>, code: impl FnOnce() -> T) -> T {
+    match span {
+        Some(span) => span.in_scope(code),
+        None => code(),
+    }
 }
 
 /// Logs an event, and drops it: its cause is the user's own, and may panic in both (F2).

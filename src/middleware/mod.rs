@@ -7,9 +7,9 @@
 //! The happy path boxes nothing and spawns nothing. User code that panics is caught where it is called, polled or
 //! dropped (rule F2); with `panic = "abort"` nothing can be caught.
 
+mod budget;
 mod catch;
 mod collecting;
-mod deadline;
 mod future;
 mod id;
 mod layer;

@@ -9,7 +9,8 @@ use http::{HeaderMap, Request, Response, request};
 use http_body::Body;
 use tower_service::Service;
 
-use super::deadline::Deadline;
+use super::budget::Deadline;
+use super::catch::catch;
 use super::future::State;
 use super::request_body::{RequestBody, poll_bytes};
 use super::service::{Held, unready};
@@ -31,13 +32,18 @@ pub(super) struct Waiting<S> {
     pub(super) head: request::Parts,
 }
 
+type StateOf<S, B, R> = State<S, <S as Service<Request<RequestBody<B>>>>::Future, B, R>;
+
 impl<S, B> Peeking<S, B> {
     pub(super) fn new(body: B, timeout: Duration, rest: Waiting<S>) -> Self {
         Self { body: Some(Box::pin(body)), deadline: Deadline::after(timeout), rest: Some(Box::new(rest)) }
     }
 
     pub(super) fn abandoned(&mut self) -> Option<Event> {
-        self.rest.take().map(|rest| rest.pending.abandoned())
+        let Waiting { service, held, pending, .. } = *self.rest.take()?;
+        let _ = catch(|| drop(service));
+        let _ = catch(|| drop(held));
+        Some(pending.abandoned())
     }
 }
 
@@ -47,64 +53,79 @@ where
     B::Error: Into<BoxError>,
 {
     /// The state that follows from the first byte; `None` where it was given before.
-    pub(super) fn poll<R>(&mut self, cx: &mut Context<'_>) -> Poll<Option<State<S, S::Future, B, R>>>
+    pub(super) fn poll<R>(&mut self, cx: &mut Context<'_>) -> Poll<Option<StateOf<S, B, R>>>
     where
         S: Service<Request<RequestBody<B>>, Response = Response<R>>,
     {
         let Some(body) = &mut self.body else { return Poll::Ready(None) };
-        let (first, trailers) = ready!(poll_first(body.as_mut(), &mut self.deadline, cx));
+        let first = ready!(poll_first(body.as_mut(), &mut self.deadline, cx));
         let (Some(body), Some(rest)) = (self.body.take(), self.rest.take()) else { return Poll::Ready(None) };
-        Poll::Ready(Some(rest.decide(first, trailers, body)))
+        Poll::Ready(Some(rest.decide(first, body)))
     }
 }
 
-fn poll_first<B>(
-    mut body: Pin<&mut B>,
-    deadline: &mut Deadline,
-    cx: &mut Context<'_>,
-) -> Poll<(FirstByte, Option<Box<HeaderMap>>)>
+/// What came first.
+enum First {
+    Data,
+    End(Option<Box<HeaderMap>>),
+    TooSlow,
+    Failed(BoxError),
+}
+
+fn poll_first<B>(body: Pin<&mut B>, deadline: &mut Deadline, cx: &mut Context<'_>) -> Poll<First>
 where
     B: Body,
     B::Error: Into<BoxError>,
 {
-    loop {
-        match poll_bytes(body.as_mut(), cx) {
-            Poll::Ready(None) => return Poll::Ready((FirstByte::End, None)),
-            Poll::Ready(Some(Err(error))) => return Poll::Ready((FirstByte::Failed(error), None)),
-            Poll::Ready(Some(Ok(frame))) => match frame.data_ref() {
-                // An empty DATA frame is not yet a body.
-                Some(data) if data.is_empty() => {}
-                Some(_) => return Poll::Ready((FirstByte::Data, None)),
-                None => return Poll::Ready((FirstByte::End, frame.into_trailers().ok().map(Box::new))),
-            },
-            Poll::Pending if deadline.has_passed(cx) => return Poll::Ready((FirstByte::TooSlow, None)),
-            Poll::Pending => return Poll::Pending,
-        }
-    }
+    Poll::Ready(match poll_bytes(body, cx) {
+        Poll::Ready(None) => First::End(None),
+        Poll::Ready(Some(Err(error))) => First::Failed(error),
+        Poll::Ready(Some(Ok(frame))) => match frame.data_ref() {
+            // An empty DATA frame is not yet a body, and no reason to hold the thread.
+            Some(data) if data.is_empty() && !deadline.has_passed(cx) => {
+                cx.waker().wake_by_ref();
+                return Poll::Pending;
+            }
+            Some(data) if data.is_empty() => First::TooSlow,
+            Some(_) => First::Data,
+            None => First::End(frame.into_trailers().ok().map(Box::new)),
+        },
+        Poll::Pending if deadline.has_passed(cx) => First::TooSlow,
+        Poll::Pending => return Poll::Pending,
+    })
 }
 
 impl<S> Waiting<S> {
-    fn decide<B, R>(
-        self: Box<Self>,
-        first: FirstByte,
-        trailers: Option<Box<HeaderMap>>,
-        body: Pin<Box<B>>,
-    ) -> State<S, S::Future, B, R>
+    fn decide<B, R>(self, first: First, body: Pin<Box<B>>) -> StateOf<S, B, R>
     where
         S: Service<Request<RequestBody<B>>, Response = Response<R>>,
     {
-        let Self { mut service, held, classifier, pending, head } = *self;
-        match pending.first_byte(first) {
-            Admission::Forward(exchange, meter) => match held {
-                None => {
-                    let request = Request::from_parts(head, RequestBody::peeked(body, trailers, meter));
-                    State::call(&mut service, request, exchange, classifier)
-                }
-                Some(held) => State::answered(unready(held, exchange, classifier.as_deref()), None),
+        let Self { mut service, held, classifier, pending, head } = self;
+        let (admission, trailers) = match first {
+            First::Data => (pending.first_byte(FirstByte::Data), None),
+            First::End(trailers) => (pending.first_byte(FirstByte::End), trailers),
+            First::TooSlow => (pending.first_byte(FirstByte::TooSlow), None),
+            First::Failed(error) => match catch(|| pending.failure_of(&*error)) {
+                Ok(failure) => (pending.first_byte(FirstByte::Failed(failure, error)), None),
+                Err(panic) => (Admission::Answer(pending.panicked(panic)), None),
             },
-            Admission::Answer(answered) => State::answered(answered, Some(body)),
+        };
+        let (state, held) = match (admission, held) {
+            (Admission::Forward(exchange, meter), None) => {
+                let request = Request::from_parts(head, RequestBody::peeked(body, trailers, meter));
+                (State::call(&mut service, request, exchange, classifier), None)
+            }
+            (Admission::Forward(exchange, _), Some(held)) => {
+                (State::answered(unready(held, exchange, classifier.as_deref()), None), None)
+            }
+            (Admission::Answer(answered), held) => (State::answered(answered, Some(body)), held),
             // One peek decides: the exchange asks for no second.
-            Admission::Peek(pending, _) => State::answered(pending.panicked("a second peek".into()), Some(body)),
-        }
+            (Admission::Peek(pending, _), held) => {
+                (State::answered(pending.panicked("a second peek".into()), Some(body)), held)
+            }
+        };
+        let _ = catch(|| drop(held));
+        let _ = catch(|| drop(service));
+        state
     }
 }

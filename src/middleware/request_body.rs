@@ -9,8 +9,8 @@ use http_body::{Body, Frame, SizeHint};
 use http_body_util::{Full, Limited};
 use pin_project_lite::pin_project;
 
+use super::budget::Budget;
 use super::catch::catch;
-use super::deadline::Deadline;
 use crate::exchange::{BoxError, Linger, Meter, Metered};
 
 pin_project! {
@@ -24,7 +24,7 @@ pin_project! {
         body: Source<B>,
         trailers: Option<Box<HeaderMap>>,
         meter: Option<Meter>,
-        draining: Option<Box<Draining>>,
+        draining: Option<Box<Budget>>,
         done: bool,
     }
 }
@@ -37,13 +37,6 @@ pin_project! {
         InPlace { #[pin] body: B },
         Boxed { body: Pin<Box<B>> },
     }
-}
-
-/// A body over its limit, on its way to its end.
-#[derive(Debug)]
-struct Draining {
-    left: u64,
-    deadline: Deadline,
 }
 
 impl<B> RequestBody<B> {
@@ -75,7 +68,7 @@ where
                 None => ready!(this.body.as_mut().poll_bytes(cx)),
             };
             match metered(this.meter.as_mut(), frame, || this.body.is_end_stream()) {
-                Ok(linger) => *this.draining = Some(Box::new(Draining::new(linger))),
+                Ok(linger) => *this.draining = Some(Box::new(Budget::new(linger.max_bytes, linger.timeout))),
                 Err(frame) => {
                     *this.done = !matches!(frame, Some(Ok(_)));
                     return Poll::Ready(frame);
@@ -83,7 +76,7 @@ where
             }
         }
         if let Some(draining) = this.draining {
-            let ended = ready!(draining.poll(this.body, cx));
+            let ended = ready!(poll_drained(draining, this.body, cx));
             if let (true, Some(meter)) = (ended, this.meter.as_mut()) {
                 meter.request_ended();
             }
@@ -120,35 +113,25 @@ fn metered(
                 meter.request_ended();
             }
         }
-        Some(Err(error)) => meter.request_failed(&**error),
+        // The error's causes are the user's own (F2).
+        Some(Err(error)) => drop(catch(|| meter.request_failed(&**error))),
         None => meter.request_ended(),
     }
     Err(frame)
 }
 
-impl Draining {
-    fn new(linger: Linger) -> Self {
-        Self { left: linger.max_bytes, deadline: Deadline::after(linger.timeout) }
-    }
-
-    /// Whether the body's end was reached within the budget.
-    fn poll<B>(&mut self, mut body: Pin<&mut Source<B>>, cx: &mut Context<'_>) -> Poll<bool>
-    where
-        B: Body,
-        B::Error: Into<BoxError>,
-    {
-        while !self.deadline.has_passed(cx) {
-            match ready!(body.as_mut().poll_bytes(cx)) {
-                None => return Poll::Ready(true),
-                Some(Err(_)) => return Poll::Ready(false),
-                Some(Ok(frame)) => {
-                    let length = frame.data_ref().map_or(0, Bytes::len) as u64;
-                    let Some(left) = self.left.checked_sub(length) else { return Poll::Ready(false) };
-                    self.left = left;
-                }
-            }
+/// Reads and drops what is left of a body over its limit; whether its end was reached.
+fn poll_drained<B>(budget: &mut Budget, mut body: Pin<&mut Source<B>>, cx: &mut Context<'_>) -> Poll<bool>
+where
+    B: Body,
+    B::Error: Into<BoxError>,
+{
+    loop {
+        match ready!(budget.poll_frame(cx, |cx| body.as_mut().poll_bytes(cx))) {
+            Ok(Some(_)) => {}
+            Ok(None) => return Poll::Ready(true),
+            Err(_) => return Poll::Ready(false),
         }
-        Poll::Ready(false)
     }
 }
 

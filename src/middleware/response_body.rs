@@ -1,18 +1,17 @@
 //! The response body that the server below sends.
 
-use std::collections::VecDeque;
 use std::error::Error;
 use std::fmt;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
-use std::time::Duration;
 
 use bytes::{Buf, Bytes};
+use http::HeaderMap;
 use http_body::{Body, Frame, SizeHint};
 use pin_project_lite::pin_project;
 
+use super::budget::Budget;
 use super::catch::catch;
-use super::deadline::Deadline;
 use super::log;
 use super::request_body::poll_bytes;
 use crate::exchange::{BoxError, Linger, Origin, Tail};
@@ -42,7 +41,7 @@ pin_project! {
         Reply { body: Bytes },
         // The rest of the request is read and dropped after the head and before these bytes (G5).
         Drain { request: Box<Rest<B>>, body: Bytes },
-        Replay { frames: VecDeque<Frame<Bytes>> },
+        Replay { body: Bytes, trailers: Option<Box<HeaderMap>> },
         Broken { error: ResponseBodyError },
         Empty,
     }
@@ -51,9 +50,7 @@ pin_project! {
 /// The rest of a request.
 struct Rest<B> {
     body: Pin<Box<B>>,
-    left: u64,
-    timeout: Duration,
-    deadline: Option<Deadline>,
+    budget: Budget,
 }
 
 impl<R, B> ResponseBody<R, B> {
@@ -66,13 +63,12 @@ impl<R, B> ResponseBody<R, B> {
     }
 
     pub(super) fn drain(request: Pin<Box<B>>, linger: Linger, body: Bytes) -> Self {
-        let rest = Rest { body: request, left: linger.max_bytes, timeout: linger.timeout, deadline: None };
-        let request = Box::new(rest);
+        let request = Box::new(Rest { body: request, budget: Budget::new(linger.max_bytes, linger.timeout) });
         Self { kind: Kind::Drain { request, body }, tail: None }
     }
 
-    pub(super) fn replay(frames: VecDeque<Frame<Bytes>>) -> Self {
-        Self { kind: Kind::Replay { frames }, tail: None }
+    pub(super) fn replay(body: Bytes, trailers: Option<Box<HeaderMap>>) -> Self {
+        Self { kind: Kind::Replay { body, trailers }, tail: None }
     }
 }
 
@@ -139,28 +135,34 @@ where
                 this.kind.set(Kind::Empty);
                 Poll::Ready(Some(Ok(Frame::data(body))))
             }
-            KindProj::Replay { frames } => Poll::Ready(frames.pop_front().map(Ok)),
+            KindProj::Replay { body, trailers } => {
+                let data = std::mem::take(body);
+                let frame = if data.is_empty() {
+                    trailers.take().map(|it| Frame::trailers(*it))
+                } else {
+                    Some(Frame::data(data))
+                };
+                Poll::Ready(frame.map(Ok))
+            }
             KindProj::Empty => Poll::Ready(None),
         }
     }
 
     fn is_end_stream(&self) -> bool {
         match &self.kind {
-            Kind::Pass { body } => body.is_end_stream(),
+            Kind::Pass { body } => catch(|| body.is_end_stream()).unwrap_or(false),
             Kind::Reply { .. } | Kind::Broken { .. } => false,
             Kind::Drain { body, .. } => body.is_empty(),
-            Kind::Replay { frames } => frames.is_empty(),
+            Kind::Replay { body, trailers } => body.is_empty() && trailers.is_none(),
             Kind::Empty => true,
         }
     }
 
     fn size_hint(&self) -> SizeHint {
         match &self.kind {
-            Kind::Pass { body } => body.size_hint(),
-            Kind::Reply { body } | Kind::Drain { body, .. } => SizeHint::with_exact(body.len() as u64),
-            Kind::Replay { frames } => {
-                let length = frames.iter().filter_map(Frame::data_ref).map(Bytes::len).sum::<usize>();
-                SizeHint::with_exact(length as u64)
+            Kind::Pass { body } => catch(|| body.size_hint()).unwrap_or_default(),
+            Kind::Reply { body } | Kind::Drain { body, .. } | Kind::Replay { body, .. } => {
+                SizeHint::with_exact(body.len() as u64)
             }
             Kind::Broken { .. } => SizeHint::default(),
             Kind::Empty => SizeHint::with_exact(0),
@@ -218,13 +220,8 @@ where
 {
     /// Reads and drops what is left of the request, within the budget.
     fn poll_drained(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        let deadline = self.deadline.get_or_insert_with(|| Deadline::after(self.timeout));
-        while !deadline.has_passed(cx) {
-            let Some(Ok(frame)) = ready!(poll_bytes(self.body.as_mut(), cx)) else { break };
-            let length = frame.data_ref().map_or(0, Bytes::len) as u64;
-            let Some(left) = self.left.checked_sub(length) else { break };
-            self.left = left;
-        }
+        let body = &mut self.body;
+        while let Ok(Some(_)) = ready!(self.budget.poll_frame(cx, |cx| poll_bytes(body.as_mut(), cx))) {}
         Poll::Ready(())
     }
 }

@@ -106,7 +106,10 @@ where
                 let request = Request::from_parts(head, RequestBody::new(body, meter));
                 ResponseFuture::call(&mut self.inner, request, exchange, classifier)
             }
-            Admission::Answer(answered) => ResponseFuture::answered(answered, Some(body)),
+            Admission::Answer(answered) => {
+                let _ = catch(|| drop(held));
+                ResponseFuture::answered(answered, Some(body))
+            }
             Admission::Peek(pending, timeout) => match self.ready_service() {
                 Ok(service) => {
                     ResponseFuture::peek(body, timeout, Waiting { service, held, classifier, pending, head })
@@ -129,9 +132,12 @@ impl<S: Clone> ErrorEnvelopeService<S> {
 pub(super) fn unready(held: Held, exchange: Exchange, classifier: Option<&Classifier>) -> crate::exchange::Answered {
     match held {
         Held::Panicked(panic) => exchange.unready_panicked(panic),
-        Held::Failed(error) => match catch(|| exchange.fault_of_readiness(&*error, classifier)) {
-            Ok(fault) => exchange.unready(fault, error),
-            Err(panic) => exchange.unready_panicked(panic),
+        Held::Failed(error) => match catch(|| exchange.unreadiness_of(&*error, classifier)) {
+            Ok(failure) => exchange.unready(failure, error),
+            Err(panic) => {
+                let _ = catch(|| drop(error));
+                exchange.unready_panicked(panic)
+            }
         },
     }
 }

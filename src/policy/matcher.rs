@@ -5,7 +5,7 @@
 //! the order of specificity, so that nothing is collected or sorted. Routes that share no segment with the path are
 //! never looked at.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::fmt;
 
 use http::Method;
@@ -21,7 +21,7 @@ pub(super) struct Matcher {
 
 #[derive(Default)]
 struct Node {
-    literals: HashMap<Box<[u8]>, Node>,
+    literals: BTreeMap<Box<[u8]>, Node>,
     one: Option<Box<Node>>,
     ends: Vec<usize>,
     rests: Vec<usize>,

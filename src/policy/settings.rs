@@ -150,6 +150,10 @@ pub(crate) struct Label {
 }
 
 impl Settings {
+    pub(crate) fn with_body_limit(self, body_limit: Option<u64>) -> Self {
+        Self { body_limit, ..self }
+    }
+
     pub(crate) fn label(&self) -> Label {
         Label { mode: self.mode, route: self.route }
     }

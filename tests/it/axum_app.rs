@@ -6,24 +6,18 @@ mod placement;
 mod rejections;
 
 use std::convert::Infallible;
-use std::pin::Pin;
-use std::task::{Context, Poll};
 
-use axum::body::{Body, Bytes};
+use axum::body::Body;
 use axum::extract::{Extension, Request};
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use axum::routing::{get, get_service};
 use axum::{Json, Router};
-use http_body::Frame;
 use http_body_util::BodyExt;
 use serde_json::{Value, json};
 use tower::{ServiceExt, service_fn};
 use tower_error_envelope::{ErrorCode, ErrorEnvelopeLayer, Fault, RequestId};
 
-use crate::kit::{Answer, answer, logged, only};
-
-/// The text of panics and causes: nowhere in an answer.
-const SECRET: &str = "s3cr3t";
+use crate::kit::{Answer, Breaking, SECRET, answer, logged, only};
 
 fn app() -> Router {
     Router::new()
@@ -73,27 +67,8 @@ fn panics_in_call(_: Request) -> std::future::Ready<Result<axum::response::Respo
     panic!("{SECRET}")
 }
 
-/// A response body that has begun, and then panics or fails.
-struct Breaking {
-    begun: bool,
-    panics: bool,
-}
-
-impl http_body::Body for Breaking {
-    type Data = Bytes;
-    type Error = std::io::Error;
-
-    fn poll_frame(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
-        if !std::mem::replace(&mut self.begun, true) {
-            return Poll::Ready(Some(Ok(Frame::data(Bytes::from_static(b"begun")))));
-        }
-        assert!(!self.panics, "{SECRET}");
-        Poll::Ready(Some(Err(std::io::Error::other(SECRET))))
-    }
-}
-
 fn breaking(panics: bool) -> Body {
-    Body::new(Breaking { begun: false, panics })
+    Body::new(Breaking::new(panics))
 }
 
 /// One request to an app, and its answer.

@@ -73,6 +73,10 @@ fn binary(name: &str) -> PathBuf {
     let test = std::env::current_exe().unwrap();
     let profile = test.parent().and_then(|deps| deps.parent()).unwrap();
     let binary = profile.join("examples").join(format!("{name}{}", std::env::consts::EXE_SUFFIX));
-    assert!(binary.exists(), "{}: not there; `cargo build --examples` or a whole `cargo test` makes it", binary.display());
+    assert!(
+        binary.exists(),
+        "{}: not there; `cargo build --examples` or a whole `cargo test` makes it",
+        binary.display()
+    );
     binary
 }

@@ -2,6 +2,8 @@
 //! them (L1): one line each, the panic's text in it and never in the answer.
 
 mod abandoned;
+mod clockless;
+mod endless;
 mod lines;
 mod panics;
 mod readiness;

@@ -1,16 +1,22 @@
 //! What the wiring tests look at: an answer and its envelope, and the lines that the layer logged.
 
 use std::future::Future;
+use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use http::Response;
 use http::response::Parts;
-use http_body::Body;
+use http_body::{Body, Frame};
 use http_body_util::BodyExt;
 use serde_json::Value;
 use tower_error_envelope::RequestId;
 
 use crate::cases::logs::captured;
+
+/// The text of panics and causes: nowhere in an answer.
+pub(crate) const SECRET: &str = "s3cr3t";
 
 /// A whole response.
 #[derive(Debug)]
@@ -82,6 +88,32 @@ impl Answer {
     fn expect_headers(&self) {
         assert_eq!(self.header("content-type"), Some("application/json"));
         assert_eq!(self.header("x-content-type-options"), Some("nosniff"));
+    }
+}
+
+/// A response body that has begun, and then panics or fails.
+#[derive(Debug)]
+pub(crate) struct Breaking {
+    begun: bool,
+    panics: bool,
+}
+
+impl Breaking {
+    pub(crate) fn new(panics: bool) -> Self {
+        Self { begun: false, panics }
+    }
+}
+
+impl Body for Breaking {
+    type Data = Bytes;
+    type Error = io::Error;
+
+    fn poll_frame(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, io::Error>>> {
+        if !std::mem::replace(&mut self.begun, true) {
+            return Poll::Ready(Some(Ok(Frame::data(Bytes::from_static(b"begun")))));
+        }
+        assert!(!self.panics, "{SECRET}");
+        Poll::Ready(Some(Err(io::Error::other(SECRET))))
     }
 }
 

@@ -8,61 +8,32 @@ use http::{Request, Response};
 use http_body::{Body, Frame};
 use http_body_util::BodyExt;
 use http_body_util::combinators::UnsyncBoxBody;
-use tower::Service;
+use tower::util::BoxCloneSyncService;
+use tower::{ServiceExt, service_fn};
 
 use super::acts::{Act, Inside, Play};
 use crate::BoxError;
-use crate::proxy::Proxy;
+use crate::proxy::Remote;
 
 /// The service that the layer wraps in the demo.
-pub(crate) struct Backstage<B> {
-    stage: Proxy<B>,
-    gone: Proxy<B>,
+pub(crate) type Backstage<B> = BoxCloneSyncService<Request<B>, Response<Acted>, BoxError>;
+
+type Acted = UnsyncBoxBody<Bytes, BoxError>;
+
+/// `gone` leads to a port where nobody listens.
+pub(super) fn open<B: Send + 'static>(stage: Remote<B>, gone: Remote<B>) -> Backstage<B> {
+    Backstage::new(service_fn(move |request| answer(request, stage.clone(), gone.clone())))
 }
 
-impl<B> Backstage<B> {
-    /// `gone` leads to a port where nobody listens.
-    pub(crate) fn new(stage: Proxy<B>, gone: Proxy<B>) -> Self {
-        Self { stage, gone }
-    }
-}
-
-impl<B> Service<Request<B>> for Backstage<B>
-where
-    B: Body<Data = Bytes> + Send + Unpin + 'static,
-    B::Error: Into<BoxError>,
-{
-    type Response = Response<UnsyncBoxBody<Bytes, BoxError>>;
-    type Error = BoxError;
-    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, BoxError>> + Send>>;
-
-    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
-        self.stage.poll_ready(cx)
-    }
-
-    fn call(&mut self, request: Request<B>) -> Self::Future {
-        let inside = match Act::at(request.uri().path()).map(|act| &act.play) {
-            Some(Play::Inside(inside)) => Some(*inside),
-            _ => None,
-        };
-        let (mut stage, mut gone) = (self.stage.clone(), self.gone.clone());
-        Box::pin(async move {
-            let response = match inside {
-                None => stage.call(request).await?,
-                Some(Inside::Refused) => gone.call(request).await?,
-                Some(Inside::Panics) => panic!("the handler of /panic panicked, as it always does"),
-                Some(Inside::Errs) => return Err("cannot reach db: password `hunter2` was refused".into()),
-                Some(Inside::PanicsInBody) => return Ok(Response::new(Falls::Begins.boxed_unsync())),
-            };
-            Ok(response.map(|body| body.map_err(Into::into).boxed_unsync()))
-        })
-    }
-}
-
-impl<B> Clone for Backstage<B> {
-    fn clone(&self) -> Self {
-        Self { stage: self.stage.clone(), gone: self.gone.clone() }
-    }
+async fn answer<B>(request: Request<B>, stage: Remote<B>, gone: Remote<B>) -> Result<Response<Acted>, BoxError> {
+    let response = match Act::at(request.uri().path()).map(|act| &act.play) {
+        Some(Play::Inside(Inside::Panics)) => panic!("the handler of /panic panicked, as it always does"),
+        Some(Play::Inside(Inside::Errs)) => return Err("cannot reach db: password `hunter2` was refused".into()),
+        Some(Play::Inside(Inside::PanicsInBody)) => return Ok(Response::new(Falls::Begins.boxed_unsync())),
+        Some(Play::Inside(Inside::Refused)) => gone.oneshot(request).await?,
+        _ => stage.oneshot(request).await?,
+    };
+    Ok(response.map(|body| body.map_err(Into::into).boxed_unsync()))
 }
 
 /// A body that begins well, lets its beginning leave, and panics.

@@ -1,7 +1,8 @@
 //! The embedded service, which misbehaves, and the tour, which shows what becomes of it.
 //!
 //! [`acts`] lists each way to misbehave with what a client should get for it: one table for the service that plays them
-//! ([`stage`]), for the handlers that fail inside this process ([`backstage`]), for the index at `/` and for the [`tour`], which [`visit`]s each and lets [`judge`] have its say.
+//! ([`stage`]), for the handlers that fail inside this process ([`backstage`]), for the index at `/` and for the [`tour`],
+//! which [`visit`]s each and lets [`judge`] have its say.
 
 mod acts;
 mod backstage;
@@ -14,13 +15,14 @@ mod visit;
 use std::time::Duration;
 
 use bytes::Bytes;
+use http::Version;
 use http_body::Body;
 use tokio::net::TcpListener;
 
-pub(crate) use self::backstage::Backstage;
+use self::backstage::Backstage;
 pub(crate) use self::tour::tour;
 use crate::BoxError;
-use crate::proxy::Proxy;
+use crate::proxy;
 
 /// Starts the service; what comes back is the way to it, to put the layer around.
 pub(crate) async fn start<B>(timeout: Duration) -> Result<Backstage<B>, BoxError>
@@ -29,9 +31,10 @@ where
     B::Error: Into<BoxError>,
 {
     let listener = TcpListener::bind("127.0.0.1:0").await?;
-    let stage = Proxy::http1(listener.local_addr()?.to_string().parse()?, timeout);
+    let stage = proxy::to(listener.local_addr()?.to_string().parse()?, Version::HTTP_11, timeout);
     tokio::spawn(stage::play(listener));
     // A port that was free a moment ago refuses connections.
     let gone = TcpListener::bind("127.0.0.1:0").await?.local_addr()?;
-    Ok(Backstage::new(stage, Proxy::http1(gone.to_string().parse()?, timeout)))
+    let gone = proxy::to(gone.to_string().parse()?, Version::HTTP_11, timeout);
+    Ok(backstage::open(stage, gone))
 }

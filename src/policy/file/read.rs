@@ -21,7 +21,10 @@ impl<'a> Document<'a> {
             Err(error) => {
                 let line = error.span().map(|span| line_of(text.as_bytes(), span.start));
                 let wrong = format!("this is no TOML: {}", error.message());
-                Err(PolicyError::new(None, wrong, "see https://toml.io for the syntax")
+                // A key that stands twice is the one fault of syntax that has a name.
+                let twice = error.message() == "duplicate key";
+                let key = error.span().filter(|_| twice).and_then(|span| text.get(span)).map(str::to_owned);
+                Err(PolicyError::new(key, wrong, "see https://toml.io for the syntax")
                     .in_file(file, line)
                     .caused_by(error))
             }

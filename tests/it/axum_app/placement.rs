@@ -28,8 +28,8 @@ use tower_http::cors::{Any, CorsLayer};
 use tower_http::map_response_body::MapResponseBodyLayer;
 use tower_http::timeout::TimeoutLayer as HttpTimeoutLayer;
 
-use super::{SECRET, request, send};
-use crate::kit::{answer, logged, only};
+use super::{request, send};
+use crate::kit::{SECRET, answer, logged, only};
 
 type Inner = axum::http::Request<RequestBody<Body>>;
 

@@ -4,6 +4,7 @@ use std::any::Any;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -40,11 +41,17 @@ const STACK: usize = 512 << 20;
 /// Lots at a time: most of the time is spent waiting for sockets and time-outs.
 const WORKERS: usize = 8;
 
-/// Runs all cases, prints one line, and fails with a list of what is wrong.
+/// Runs all cases, prints a line for each folder, and fails with a list of what is wrong.
 pub(super) fn all<D: Driver>(driver: &D) {
     quiet_panics();
+    let folders = load::folders();
+    let failed: Vec<String> = folders.iter().flat_map(|folder| of_folder(driver, folder)).collect();
+    assert!(failed.is_empty(), "{} failed\n\n{}", failed.len(), failed.join("\n"));
+}
+
+fn of_folder<D: Driver>(driver: &D, folder: &Path) -> Vec<String> {
     let mut tally = Tally::default();
-    let mine = load::cases().into_iter().filter(|case| tally.takes(driver, case)).collect();
+    let mine = load::cases(folder).into_iter().filter(|case| tally.takes(driver, case)).collect();
     let lots = driver.lots(mine);
     let (next, results) = (AtomicUsize::new(0), Mutex::new(Vec::new()));
     let work = || {
@@ -62,7 +69,7 @@ pub(super) fn all<D: Driver>(driver: &D) {
         }
     });
     results.into_inner().expect("no panic under the lock").into_iter().for_each(|(_, result)| tally.add(result));
-    tally.report(driver.name());
+    tally.report(driver.name(), folder)
 }
 
 enum Judged {
@@ -126,7 +133,7 @@ impl Tally {
         }
     }
 
-    fn report(mut self, driver: &str) {
+    fn report(mut self, driver: &str, folder: &Path) -> Vec<String> {
         self.failed.sort();
         let Self { ran, failed, not_mine, waiting, words } = self;
         let listed = |counts: Vec<(String, usize)>| {
@@ -136,11 +143,12 @@ impl Tally {
         let reasons = listed(not_mine.iter().map(|(why, count)| ((*why).to_owned(), *count)).collect());
         let (others, count) = (not_mine.values().sum::<usize>(), failed.len());
         let line = format!(
-            "{driver}: {ran} ran, {count} failed, {others} not for this driver ({reasons}), {waiting} waiting: {words}"
+            "{driver}, {}: {ran} ran, {count} failed, {others} not for this driver ({reasons}), {waiting} waiting: {words}",
+            folder.file_name().unwrap_or_default().display()
         );
         say(&line);
-        assert!(failed.is_empty(), "{line}\n\n{}", failed.join("\n"));
         assert!(ran > 0 || std::env::var_os("CASES").is_some(), "{line}: a driver that runs nothing proves nothing");
+        failed
     }
 }
 

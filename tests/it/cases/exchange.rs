@@ -160,7 +160,7 @@ impl Stage<'_> {
             exchange.unready_panicked(SECRET.into())
         } else {
             let cause: BoxError = SECRET.into();
-            let fault = exchange.fault_of_readiness(&*cause, None);
+            let fault = exchange.unreadiness_of(&*cause, None);
             exchange.unready(fault, cause)
         };
         self.answered(answered)
@@ -228,7 +228,7 @@ impl Stage<'_> {
                 return self.answered(answered);
             }
             Err(error) => {
-                let fault = exchange.fault_of(&*error, None);
+                let fault = exchange.failure_of(&*error, None);
                 let answered = exchange.failed(fault, error);
                 return self.answered(answered);
             }

@@ -10,7 +10,7 @@ use super::seen::{End, Exchanged, Response};
 use super::wire::{Framing, Timed, Wire};
 
 /// Longer than any wait of the contract with its defaults.
-pub(super) const PATIENCE: Duration = Duration::from_secs(8);
+pub(super) const PATIENCE: Duration = Duration::from_secs(14);
 
 /// For a body that never ends, which no patience would outlast.
 pub(super) const SHORT_PATIENCE: Duration = Duration::from_secs(3);

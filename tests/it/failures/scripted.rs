@@ -46,6 +46,7 @@ pub(super) struct Script {
     pub(super) hangs: bool,
     pub(super) body_hangs: bool,
     pub(super) body_fails: bool,
+    pub(super) body_says_nothing: bool,
 }
 
 /// Follows its script once, and answers 200 from then on.
@@ -83,6 +84,7 @@ impl Script {
             hangs: false,
             body_hangs: false,
             body_fails: false,
+            body_says_nothing: false,
         }
     }
 
@@ -99,6 +101,9 @@ impl Script {
     }
 
     fn body(&self) -> Scene {
+        if self.body_says_nothing {
+            return Scene::saying_nothing("");
+        }
         let mut frames = VecDeque::from([Ok(Bytes::from_static(b"begun"))]);
         if self.body_fails {
             frames.push_back(Err(TEXT.into()));
@@ -195,6 +200,13 @@ impl Scene {
 
     pub(super) fn hanging() -> Self {
         Self { frames: VecDeque::new(), panics: None, hangs: true }
+    }
+
+    /// Empty frames that are there at once, more than any budget has bytes, and then silence.
+    pub(super) fn saying_nothing(first: &'static str) -> Self {
+        let first = Bytes::from_static(first.as_bytes());
+        let frames = std::iter::once(first).chain(std::iter::repeat_n(Bytes::new(), 100_000));
+        Self { frames: frames.map(Ok).collect(), panics: None, hangs: true }
     }
 
     pub(super) fn panicking(mut self, at: At) -> Self {

@@ -1,28 +1,28 @@
 //! Clients that break off, frame badly or stall, and what is cheap enough to keep the connection (F1, F2, G4, G5).
 
+use std::convert::Infallible;
 use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::Request;
+use http::{Request, Response};
 use http_body::{Body, Frame};
 use hyper::body::Incoming;
-use hyper_util::rt::{TokioExecutor, TokioIo};
-use hyper_util::server::conn::auto;
-use hyper_util::service::TowerToHyperService;
-use tokio::io::AsyncWriteExt;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::{Sleep, sleep};
-use tower::ServiceBuilder;
-use tower::service_fn;
+use tower::{Layer, ServiceBuilder, service_fn};
 use tower_error_envelope::exchange::BoxError;
+use tower_error_envelope::middleware::RequestBody;
 
 use super::client::{Framing, Reader, Upload};
 use super::http1::Wire;
-use super::server::{Inner, LIMIT, layer, respond, socket};
+use super::server::{Inner, LIMIT, layer, pipe_to, respond, socket};
 use super::{http1, http2};
-use crate::kit::{logged, only};
+use crate::kit::{Breaking, logged, only};
+
+type Arriving = Request<RequestBody<Incoming>>;
 
 #[tokio::test]
 async fn g4_exactly_the_limit_passes() {
@@ -127,6 +127,38 @@ fn f2_a_stream_that_the_client_resets_is_logged_once_and_the_next_request_is_ser
     only(&lines);
 }
 
+/// The head has left: what comes after it ends short, and nothing is appended (F4).
+#[test]
+fn f4_a_response_that_breaks_ends_short_on_the_wire() {
+    for (panics, origin) in [(true, "panic"), (false, "error")] {
+        let (text, lines) = logged(async {
+            let mut stream = pipe_to(layer().layer(service_fn(move |_: Arriving| breaks(panics))));
+            stream.write_all(b"GET / HTTP/1.1\r\nhost: test\r\n\r\n").await.unwrap();
+            let mut text = String::new();
+            stream.read_to_string(&mut text).await.unwrap();
+            text
+        });
+        assert!(text.starts_with("HTTP/1.1 200 OK\r\n") && text.ends_with("\r\n\r\n5\r\nbegun\r\n"), "{text}");
+        assert_eq!(only(&lines).field("origin"), Some(origin));
+
+        let (error, lines) = logged(async {
+            let mut connection =
+                http2::connect(pipe_to(layer().layer(service_fn(move |_: Arriving| breaks(panics))))).await.unwrap();
+            let head = Request::get("http://test/").body(()).unwrap();
+            let (response, _) = connection.send_request(head, true).unwrap();
+            let mut body = response.await.unwrap().into_body();
+            assert_eq!(body.data().await.unwrap().unwrap(), "begun");
+            body.data().await.unwrap().unwrap_err()
+        });
+        assert!(error.is_reset(), "{error:?}");
+        assert_eq!(only(&lines).field("origin"), Some(origin));
+    }
+}
+
+async fn breaks(panics: bool) -> Result<Response<Breaking>, Infallible> {
+    Ok(Response::new(Breaking::new(panics)))
+}
+
 /// A time-out of the client's body, as a server puts it below the layer.
 #[test]
 fn f1_a_body_that_came_too_slowly_is_408() {
@@ -138,16 +170,11 @@ fn f1_a_body_that_came_too_slowly_is_408() {
 }
 
 async fn stalled(inner: Inner) -> io::Result<crate::kit::Answer> {
-    let (ours, theirs) = tokio::io::duplex(1024);
     let service = ServiceBuilder::new()
         .map_request(|request: Request<Incoming>| request.map(Paced::new))
         .layer(layer())
         .service(service_fn(move |request| respond::<Paced>(inner, request)));
-    tokio::spawn(async move {
-        let server = auto::Builder::new(TokioExecutor::new());
-        let _ = server.serve_connection(TokioIo::new(theirs), TowerToHyperService::new(service)).await;
-    });
-    let mut wire = Wire::new(ours);
+    let mut wire = Wire::new(pipe_to(service));
     wire.send(b"POST /any HTTP/1.1\r\nhost: test\r\ncontent-length: 9\r\n\r\nabc").await?;
     wire.answer().await
 }

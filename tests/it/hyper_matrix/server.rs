@@ -1,5 +1,6 @@
 //! A hyper server with the layer in it, on a socket or on one end of a pipe.
 
+use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -15,10 +16,10 @@ use hyper_util::service::TowerToHyperService;
 use tokio::io::{AsyncRead, AsyncWrite, DuplexStream};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
-use tower::service_fn;
+use tower::{Service, service_fn};
 use tower_error_envelope::exchange::BoxError;
 use tower_error_envelope::middleware::RequestBody;
-use tower_error_envelope::{ErrorEnvelopeLayer, Policy, Route};
+use tower_error_envelope::{ErrorEnvelopeLayer, Policy, PolicyBuilder, Route};
 use tower_layer::Layer;
 
 pub(super) const LIMIT: u64 = 64 * 1024;
@@ -44,10 +45,16 @@ impl Server {
         let address = listener.local_addr().unwrap();
         let calls = Arc::new(AtomicUsize::new(0));
         let counted = calls.clone();
+        let service = layer().layer(service_fn(move |request: Request<RequestBody<Incoming>>| {
+            if request.uri().path() != HELLO {
+                counted.fetch_add(1, Ordering::SeqCst);
+            }
+            respond(inner, request)
+        }));
         tokio::spawn(async move {
             loop {
                 let (socket, _) = listener.accept().await.unwrap();
-                tokio::spawn(serve(socket, inner, counted.clone()));
+                tokio::spawn(serve(socket, service.clone()));
             }
         });
         Self { address, calls }
@@ -68,8 +75,17 @@ pub(super) const HELLO: &str = "/hello";
 
 /// One end of a pipe that a server reads: with it the clock can stand still.
 pub(super) fn pipe(inner: Inner) -> DuplexStream {
+    pipe_to(layer().layer(service_fn(move |request| respond::<Incoming>(inner, request))))
+}
+
+pub(super) fn pipe_to<S, B>(service: S) -> DuplexStream
+where
+    S: Service<Request<Incoming>, Response = Response<B>, Error = Infallible> + Clone + Send + 'static,
+    S::Future: Send + 'static,
+    B: Body<Data = Bytes, Error: Into<BoxError>> + Send + 'static,
+{
     let (ours, theirs) = tokio::io::duplex(64 * 1024);
-    tokio::spawn(serve(theirs, inner, Arc::default()));
+    tokio::spawn(serve(theirs, service));
     ours
 }
 
@@ -78,24 +94,24 @@ pub(super) async fn socket(inner: Inner) -> (TcpStream, JoinHandle<()>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let ours = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
     let (theirs, _) = listener.accept().await.unwrap();
-    (ours, tokio::spawn(serve(theirs, inner, Arc::default())))
+    let service = layer().layer(service_fn(move |request| respond::<Incoming>(inner, request)));
+    (ours, tokio::spawn(serve(theirs, service)))
 }
 
 pub(super) fn layer() -> ErrorEnvelopeLayer {
-    let policy = Policy::builder().body_limit(LIMIT).route(Route::new("/json").json(true)).build().unwrap();
-    ErrorEnvelopeLayer::new().policy(policy)
+    ErrorEnvelopeLayer::new().policy(policy().build().unwrap())
 }
 
-async fn serve<S>(socket: S, inner: Inner, calls: Arc<AtomicUsize>)
+pub(super) fn policy() -> PolicyBuilder {
+    Policy::builder().body_limit(LIMIT).route(Route::new("/json").json(true))
+}
+
+async fn serve<S, B>(socket: impl AsyncRead + AsyncWrite + Unpin + Send + 'static, service: S)
 where
-    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    S: Service<Request<Incoming>, Response = Response<B>, Error = Infallible> + Clone + Send + 'static,
+    S::Future: Send + 'static,
+    B: Body<Data = Bytes, Error: Into<BoxError>> + Send + 'static,
 {
-    let service = layer().layer(service_fn(move |request: Request<RequestBody<Incoming>>| {
-        if request.uri().path() != HELLO {
-            calls.fetch_add(1, Ordering::SeqCst);
-        }
-        respond(inner, request)
-    }));
     let server = auto::Builder::new(TokioExecutor::new());
     // How a connection ends is the client's to judge.
     let _ = server.serve_connection(TokioIo::new(socket), TowerToHyperService::new(service)).await;

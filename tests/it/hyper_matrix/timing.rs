@@ -5,11 +5,14 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Request};
+use hyper::body::Incoming;
 use tokio::time::Instant;
+use tower::{Layer, service_fn};
+use tower_error_envelope::ErrorEnvelopeLayer;
 
 use super::http1::Wire;
 use super::http2;
-use super::server::{Inner, pipe};
+use super::server::{Inner, pipe, pipe_to, policy, respond};
 use crate::kit::Answer;
 
 const CHUNKED_JSON: &str = "POST /json HTTP/1.1\r\nhost: test\r\ntransfer-encoding: chunked\r\n\r\n";
@@ -108,6 +111,27 @@ async fn g5_a_cut_upload_that_stalls_is_drained_for_two_seconds() {
         answer.expect_envelope(413, "payload_too_large");
         assert_eq!(answer.header("connection"), Some("close"), "bytes are still on the way: {inner:?}");
         wire.ended().await.unwrap();
+    }
+}
+
+/// Who sends more than the budget is answered, and cut off: nobody uploads for ever.
+#[tokio::test(start_paused = true)]
+async fn g5_a_drain_ends_at_its_budget_of_bytes() {
+    let policy = policy().drain(1000, Duration::from_secs(300)).build().unwrap();
+    let layer = ErrorEnvelopeLayer::new().policy(policy);
+    let chunked = "POST /any HTTP/1.1\r\nhost: test\r\ntransfer-encoding: chunked\r\n\r\n100000\r\n";
+    for (head, length) in [(format!("{TOO_LARGE}\r\n"), 4000), (chunked.to_owned(), 0x40000)] {
+        let start = Instant::now();
+        let service = layer.layer(service_fn(|request| respond::<Incoming>(Inner::Fails, request)));
+        let mut wire = Wire::new(pipe_to(service));
+        wire.send(head.as_bytes()).await.unwrap();
+        // The server hangs up meanwhile.
+        let _ = wire.send(&vec![b'x'; length]).await;
+        let answer = wire.answer().await.unwrap();
+        answer.expect_envelope(413, "payload_too_large");
+        assert_eq!(answer.header("connection"), Some("close"));
+        wire.ended().await.unwrap();
+        took(start, Duration::ZERO);
     }
 }
 
