@@ -9,7 +9,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use crate::code::ErrorCode;
 
 pub(crate) const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
-const X_ERROR_CODE: HeaderName = HeaderName::from_static("x-error-code");
+pub(super) const X_ERROR_CODE: HeaderName = HeaderName::from_static("x-error-code");
 const CDN_CACHE_CONTROL: HeaderName = HeaderName::from_static("cdn-cache-control");
 const SURROGATE_CONTROL: HeaderName = HeaderName::from_static("surrogate-control");
 
@@ -20,7 +20,7 @@ const OWN_HEADERS: usize = 5;
 const EXPOSED: [&str; 3] = ["x-request-id", "x-error-code", "retry-after"];
 
 /// Makes the head of a rewritten error consistent with its new body of `length` bytes.
-pub(super) fn rewrite(headers: &mut HeaderMap, status: StatusCode, code: &ErrorCode, length: usize, http1: bool) {
+pub(super) fn rewrite(headers: &mut HeaderMap, status: StatusCode, code: &ErrorCode, length: u64, http1: bool) {
     if !headers.is_empty() {
         remove_old(headers, status, http1);
     }

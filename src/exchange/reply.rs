@@ -7,12 +7,12 @@ use bytes::Bytes;
 use http::header::CONNECTION;
 use http::{HeaderMap, HeaderValue, Response, response};
 
-use super::head::{self, X_REQUEST_ID};
+use super::head::{self, X_ERROR_CODE, X_REQUEST_ID};
 use super::{Answered, BoxError, Event, Exchange, Linger, Origin, Written};
 use crate::classify;
-use crate::dialect::{Dialect, standard};
+use crate::dialect::{self, Dialect, standard};
 use crate::fault::Fault;
-use crate::guard::body_limit::Flags;
+use crate::guard::body_limit::{self, Flags};
 use crate::policy::Policy;
 
 /// The headers of an answer that closes its connection: one more than a header map's first allocation holds.
@@ -28,9 +28,10 @@ impl Exchange {
         dialect: Option<Dialect>,
     ) -> Written {
         let body = self.body_of(&fault);
+        let length = self.inner_length(&head.headers, &fault).unwrap_or(body.len() as u64);
         add_missing(&mut head.headers, fault.headers());
         self.expose(&mut head.headers);
-        head::rewrite(&mut head.headers, head.status, fault.code(), body.len(), self.request.is_http1);
+        head::rewrite(&mut head.headers, head.status, fault.code(), length, self.request.is_http1);
         self.identify_response(&mut head.headers);
         let body = if self.request.is_head { Bytes::new() } else { body };
         let status = head.status;
@@ -66,7 +67,7 @@ impl Exchange {
         }
         add_missing(headers, fault.headers());
         self.expose(headers);
-        head::rewrite(headers, status, fault.code(), body.len(), self.request.is_http1);
+        head::rewrite(headers, status, fault.code(), body.len() as u64, self.request.is_http1);
         headers.insert(X_REQUEST_ID, self.id_header.clone());
         if close {
             headers.insert(CONNECTION, HeaderValue::from_static("close"));
@@ -78,6 +79,13 @@ impl Exchange {
         event.status = Some(status);
         event.code = Some(fault.code().clone());
         Answered { reply, linger, event }
+    }
+
+    /// On HEAD a layer inside knows the envelope that it would have sent, and its length (E5, E7).
+    fn inner_length(&self, headers: &HeaderMap, fault: &Fault) -> Option<u64> {
+        let same_code = || headers.get(X_ERROR_CODE).is_some_and(|code| *code == *fault.code().as_str());
+        let json = || dialect::media_type(headers).is_some_and(|it| it.eq_ignore_ascii_case("application/json"));
+        if self.request.is_head && same_code() && json() { body_limit::declared(headers) } else { None }
     }
 
     fn body_of(&self, fault: &Fault) -> Bytes {
