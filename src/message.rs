@@ -40,7 +40,8 @@ fn is_wrapped(text: &str) -> bool {
     let mut rest = text.chars();
     match rest.next() {
         Some('<') => rest.next().is_some_and(|next| next.is_ascii_alphabetic() || matches!(next, '!' | '/' | '?')),
-        Some('{') => true,
+        // JSON that was cut off is none any more, and no message either.
+        Some('{') => matches!(rest.as_str().trim_start().chars().next(), None | Some('"' | '}')),
         Some('[') => matches!(rest.as_str().trim_start().chars().next(), Some('{' | '[' | '"' | ']')) || is_json(text),
         Some('"') => is_json(text),
         _ => false,
@@ -141,7 +142,14 @@ mod tests {
         for text in ["<html>x</html>", "<!doctype html>", "{\"a\":1}", "{\"a\":", "[1,2]", "[]", "\"quoted\"", "a\nb"] {
             assert_eq!(of_foreign_text(text), None, "{text}");
         }
-        for text in ["[timeout] no answer", "\"x\" is not a number", "<3 items", "404 page not found\n", "a < b"] {
+        for text in [
+            "[timeout] no answer",
+            "\"x\" is not a number",
+            "<3 items",
+            "{id} is missing",
+            "404 page not found\n",
+            "a < b",
+        ] {
             assert_eq!(of_foreign_text(text).as_deref(), Some(text.trim()), "{text}");
         }
         assert!(of_foreign_text(&"a".repeat(256)).is_some());

@@ -66,7 +66,7 @@ fn says_expired(response: &HeaderMap) -> bool {
             found.map(|(_, value)| value.to_unescaped())
         };
         param("error").is_some_and(|error| error == "invalid_token")
-            && param("error_description").is_some_and(|text| text.to_ascii_lowercase().contains("expire"))
+            && param("error_description").is_some_and(|text| text.to_ascii_lowercase().contains("expir"))
     })
 }
 

@@ -142,7 +142,7 @@ fn of_foreign(said: Option<Said<'_>>, inner: &Inner<'_>, asked: &Asked<'_>, know
     let said = said.as_ref();
     let (code, decided) = decide(said, inner, asked, known);
     let text = text_of(said, &code, &decided, inner.status);
-    let details = said.and_then(|said| details_of(said, &code, &decided, inner.status));
+    let details = said.and_then(|said| details_of(said, &code, &decided, inner.status, known));
     with_issues(fault(code, text, inner.status).with_raw_details(details))
 }
 
@@ -215,20 +215,16 @@ fn details_of(
     code: &ErrorCode,
     decided: &Decided<'_>,
     status: StatusCode,
+    known: &Known<'_>,
 ) -> Option<Box<serde_json::value::RawValue>> {
     let decided_by_name = !matches!(decided, Decided::Otherwise);
     if *code == ErrorCode::INTERNAL_ERROR || status.is_server_error() && !decided_by_name {
         return None;
     }
-    let named = match decided {
-        Decided::Rule(rule) => rule.names_code(),
-        Decided::Dialect => true,
-        Decided::Otherwise => false,
-    };
-    let upstream_code = said
-        .code
-        .as_deref()
-        .filter(|code| !named && status.is_client_error() && is_code_to_keep(code) && *code != status.as_str());
+    let named = matches!(decided, Decided::Rule(rule) if rule.names_code());
+    let unknown = |code: &&str| !named && known.codes.find(code).is_none() && *code != status.as_str();
+    let upstream_code = said.code.as_deref().filter(|code| status.is_client_error() && is_code_to_keep(code));
+    let upstream_code = upstream_code.filter(unknown);
     details::compose(said.details.clone(), said.issues.as_deref(), upstream_code)
 }
 

@@ -35,7 +35,7 @@ pub(crate) fn of_message(message: &str) -> String {
 }
 
 fn are_zod(text: &str) -> bool {
-    let is_step = |step: &&RawValue| json::string(step).is_some() || json::is_number(step);
+    let is_step = |step: &&RawValue| json::string(step).is_some() || json::is_index(step);
     let is_issue = |issue: &&RawValue| {
         let Some(issue) = Object::parse(issue.get()) else { return false };
         let path = issue.raw("path").and_then(|path| json::array(path.get()));
@@ -65,7 +65,7 @@ fn path_of_location(steps: &[&RawValue]) -> Option<Vec<u8>> {
     for step in &steps[usize::from(where_it_is)..] {
         match json::string(step) {
             Some(name) => path.name(&name),
-            None if json::is_number(step) => path.raw(step.get()),
+            None if json::is_index(step) => path.raw(step.get()),
             None => return None,
         }
     }
@@ -204,6 +204,8 @@ mod tests {
             r#"{"a":[1]}"#,
             r#"[{"message":"x"}]"#,
             r#"[{"loc":"to","msg":"x"}]"#,
+            r#"[{"path":[-1],"message":"m"}]"#,
+            r#"[{"loc":[1.5],"msg":"m"}]"#,
             "1",
             "null",
         ] {

@@ -69,6 +69,11 @@ pub(crate) fn is_number(raw: &RawValue) -> bool {
     raw.get().starts_with(|first: char| first == '-' || first.is_ascii_digit())
 }
 
+/// Whether a raw value is a whole number from zero up, as an index is.
+pub(crate) fn is_index(raw: &RawValue) -> bool {
+    raw.get().bytes().all(|byte| byte.is_ascii_digit())
+}
+
 /// Appends `text` as a JSON string.
 pub(crate) fn push_string(json: &mut Vec<u8>, text: &str) {
     if text.bytes().any(|byte| byte < b' ' || byte == b'"' || byte == b'\\') {

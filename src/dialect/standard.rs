@@ -19,7 +19,7 @@ pub(crate) struct Envelope<'a> {
 
 /// An envelope is known by a code in the form of E2 (or a catalogue code in capitals), a message and a request id (E7).
 pub(crate) fn read<'a>(body: &Object<'a>, codes: &CodeSet) -> Option<Envelope<'a>> {
-    body.string("request_id")?;
+    body.json("request_id")?;
     let error = body.object("error")?;
     let (code, known) = code_of(&error.string("code")?, codes)?;
     Some(Envelope { code, known, message: error.string("message")?, details: error.raw("details") })
@@ -97,7 +97,7 @@ mod tests {
             r#"{"error":{"code":"no_op","message":"x"}}"#.to_owned(),
             r#"{"error":{"code":"no_op"},"request_id":"x"}"#.to_owned(),
             r#"{"error":{"code":"no_op","message":1},"request_id":"x"}"#.to_owned(),
-            r#"{"error":{"code":"no_op","message":"x"},"request_id":7}"#.to_owned(),
+            r#"{"error":{"code":"no_op","message":"x"},"request_id":null}"#.to_owned(),
             r#"{"error":"no_op","request_id":"x"}"#.to_owned(),
         ] {
             assert_eq!(read_code(&other), None, "{other}");

@@ -161,5 +161,6 @@ pub(super) fn of_connection(name: &str, sent: &Headers, status: u16) -> bool {
 pub(super) fn nominated(headers: &Headers) -> Vec<String> {
     let lines = super::seen::lines(headers, "connection");
     let tokens = lines.iter().flat_map(|line| line.split(',')).map(|token| token.trim().to_ascii_lowercase());
-    tokens.filter(|token| !matches!(token.as_str(), "close" | "keep-alive" | "upgrade" | "")).collect()
+    // No connection takes the id away: every response has it (I1).
+    tokens.filter(|token| !matches!(token.as_str(), "close" | "keep-alive" | "upgrade" | "x-request-id" | "")).collect()
 }
