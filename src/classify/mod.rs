@@ -76,7 +76,9 @@ pub(crate) fn response(inner: &Inner<'_>, asked: &Asked<'_>, known: &Known<'_>) 
         Reading::Protocol(protocol) if known.protocols_pass && keeps_its_shape(protocol, inner.status) => {
             return Verdict::Pass;
         }
-        Reading::Protocol(_) => dialect::read_rewritten(body),
+        Reading::Protocol(protocol) => {
+            dialect::read_rewritten(body).map(|said| without_foreign_code(protocol, said, inner.status))
+        }
         Reading::Said(said) => Some(said),
         Reading::Nothing if body.is_empty() => match of_header(inner, known) {
             Some(envelope) => {
@@ -93,6 +95,12 @@ pub(crate) fn response(inner: &Inner<'_>, asked: &Asked<'_>, known: &Known<'_>) 
 /// OAuth's errors are 4xx (RFC 6749 §5.2); JSON-RPC names itself under any status.
 fn keeps_its_shape(protocol: Protocol, status: StatusCode) -> bool {
     protocol != Protocol::OAuth || status.is_client_error()
+}
+
+/// A 5xx is no OAuth error (RFC 6749 §5.2): what looks like its code is a text like any other.
+fn without_foreign_code<'a>(protocol: Protocol, said: Said<'a>, status: StatusCode) -> Said<'a> {
+    let code = said.code.filter(|_| protocol != Protocol::OAuth || status.is_client_error());
+    Said { code, ..said }
 }
 
 /// The code of a layer inside, where no body says it (R1).
