@@ -32,7 +32,8 @@ pub(crate) fn of_foreign_text(text: &str) -> Option<Cow<'_, str>> {
 
 /// The text of a dialect's body whose code or message was recognised (R3): any but markup and JSON.
 pub(crate) fn of_recognised_text(text: &str) -> Option<Cow<'_, str>> {
-    if is_wrapped(text.trim()) { None } else { clean(text) }
+    // What is cleaned away must not hide it.
+    clean(text).filter(|line| !is_wrapped(line))
 }
 
 /// Whether `text` is itself markup or JSON: nothing is wrapped twice (R3).
@@ -139,7 +140,18 @@ mod tests {
 
     #[test]
     fn r3_markup_json_and_stacks_are_no_messages() {
-        for text in ["<html>x</html>", "<!doctype html>", "{\"a\":1}", "{\"a\":", "[1,2]", "[]", "\"quoted\"", "a\nb"] {
+        for text in [
+            "<html>x</html>",
+            "<!doctype html>",
+            "{\"a\":1}",
+            "{\"a\":",
+            "[1,2]",
+            "[]",
+            "\"quoted\"",
+            "a\nb",
+            "\u{200b}<b>x</b>",
+            "\u{7}{\"a\":1}",
+        ] {
             assert_eq!(of_foreign_text(text), None, "{text}");
         }
         for text in [

@@ -1,16 +1,23 @@
-//! Says "broken off" to HTTP/1.0.
+//! Says "broken off", last.
 //!
-//! A body without a length ends there with the connection, so that one that broke off looks whole. A reset is the only
-//! other word for it. HTTP/1.1 misses the last chunk and HTTP/2 gets RST_STREAM: hyper sees to both.
+//! To HTTP/1.0 a body without a length ends with the connection, so that one that broke off looks whole. A reset is the
+//! only other word for it. HTTP/1.1 misses the last chunk and HTTP/2 gets RST_STREAM: hyper sees to both. But RST_STREAM
+//! drops what the stream has not written yet, its head too (h2's `send_reset` clears the queue), and the task that writes
+//! is another one: it is given a moment first.
 
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 use http::Version;
 use http_body::{Body, Frame, SizeHint};
 use pin_project_lite::pin_project;
+use tokio::time::{Sleep, sleep};
+
+/// Many times what a write to a socket takes, and too short for a client to notice.
+const LEAVES: Duration = Duration::from_millis(20);
 
 /// Whether a connection's last body broke off in a way that only a reset tells.
 #[derive(Clone, Default)]
@@ -28,18 +35,25 @@ impl Abort {
         self.broken.load(Ordering::Relaxed)
     }
 
-    pub(crate) fn watch<B>(&self, body: B) -> Watched<B> {
-        Watched { body, abort: self.clone() }
+    pub(crate) fn watch<B: Body>(&self, body: B) -> Watched<B> {
+        Watched { body, broken: None, abort: self.clone() }
     }
 }
 
 pin_project! {
     /// A response body that tells when it breaks off.
-    pub(crate) struct Watched<B> {
+    pub(crate) struct Watched<B: Body> {
         #[pin]
         body: B,
+        broken: Option<Broken<B::Error>>,
         abort: Abort,
     }
+}
+
+/// An error that waits until what came before it has left.
+struct Broken<E> {
+    error: E,
+    left: Pin<Box<Sleep>>,
 }
 
 impl<B: Body> Body for Watched<B> {
@@ -48,15 +62,23 @@ impl<B: Body> Body for Watched<B> {
 
     fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<B::Data>, B::Error>>> {
         let this = self.project();
-        let frame = ready!(this.body.poll_frame(cx));
-        if matches!(frame, Some(Err(_))) && this.abort.old_client.load(Ordering::Relaxed) {
+        if this.broken.is_none() {
+            match ready!(this.body.poll_frame(cx)) {
+                Some(Err(error)) => *this.broken = Some(Broken { error, left: Box::pin(sleep(LEAVES)) }),
+                frame => return Poll::Ready(frame),
+            }
+        }
+        if let Some(broken) = this.broken {
+            ready!(broken.left.as_mut().poll(cx));
+        }
+        if this.abort.old_client.load(Ordering::Relaxed) {
             this.abort.broken.store(true, Ordering::Relaxed);
         }
-        Poll::Ready(frame)
+        Poll::Ready(this.broken.take().map(|broken| Err(broken.error)))
     }
 
     fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
+        self.broken.is_none() && self.body.is_end_stream()
     }
 
     fn size_hint(&self) -> SizeHint {

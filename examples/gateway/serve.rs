@@ -50,7 +50,7 @@ pub(crate) async fn serve<S, B>(
     S: Service<Inbound, Response = Response<B>, Error = Infallible> + Clone + Send + 'static,
     S::Future: Send,
     B: Body<Data = Bytes> + Send + 'static,
-    B::Error: Into<Box<dyn Error + Send + Sync>>,
+    B::Error: Into<Box<dyn Error + Send + Sync>> + Send,
 {
     let (server, connections) = (server(), GracefulShutdown::new());
     let mut stop = pin!(stop);
@@ -99,7 +99,7 @@ async fn answer<S, B>(
     S: Service<Inbound, Response = Response<B>, Error = Infallible> + Clone + Send + 'static,
     S::Future: Send,
     B: Body<Data = Bytes> + Send + 'static,
-    B::Error: Into<Box<dyn Error + Send + Sync>>,
+    B::Error: Into<Box<dyn Error + Send + Sync>> + Send,
 {
     // Without it the kernel holds a small write back until the last one is acknowledged.
     let _ = stream.set_nodelay(true);

@@ -10,6 +10,13 @@ use serde_json::value::RawValue;
 use super::json::{self, Object, push_string};
 use crate::message;
 
+/// A list says no more than so many bytes of issues: field names and texts are written once for each issue, and a body
+/// within its budget could ask for thousands of times its length.
+const MAX_BYTES: usize = 64 * 1024;
+
+/// A name with more dots is no path, and is taken as it is.
+const MAX_STEPS: usize = 32;
+
 /// The issue list that `raw` is or can be turned into, as a JSON array; `None` where it is no list of issues.
 pub(crate) fn read(raw: &RawValue) -> Option<Cow<'_, str>> {
     let text = raw.get();
@@ -90,6 +97,10 @@ fn from_fields(text: &str) -> Option<String> {
 
 fn path_of_field(field: &str) -> Vec<u8> {
     let mut path = Path::new();
+    if field.split('.').nth(MAX_STEPS).is_some() {
+        path.name(field);
+        return path.close();
+    }
     for step in field.split('.').filter(|_| !field.is_empty()) {
         if is_index(step) { path.raw(step) } else { path.name(step) }
     }
@@ -138,6 +149,9 @@ impl List {
     }
 
     fn push(&mut self, path: &[u8], message: &str, code: Option<&str>) {
+        if self.0.len() + path.len() > MAX_BYTES {
+            return;
+        }
         if self.0.len() > 1 {
             self.0.push(b',');
         }
@@ -193,6 +207,15 @@ mod tests {
             assert_eq!(issues(list).as_deref(), Some(zod), "{list}");
             assert!(are_zod(zod));
         }
+    }
+
+    #[test]
+    fn r4_a_list_is_not_much_longer_than_its_budget() {
+        let name = "a.".repeat(5_000);
+        let texts = vec!["\"\""; 5_000].join(",");
+        let list = issues(&format!("{{\"{name}\":[{texts}]}}")).unwrap();
+        assert!(list.len() < MAX_BYTES + 32 * 1024, "{}", list.len());
+        assert!(are_zod(&list));
     }
 
     #[test]

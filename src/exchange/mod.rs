@@ -34,7 +34,7 @@ use crate::fault::Fault;
 use crate::guard::body_limit::{self, Flags};
 use crate::policy::{Mode, NoTransform, Policy, Protocols, Settings, UnknownCodes};
 use crate::request_id::RequestId;
-use request::{Aside, RequestFacts};
+use request::{Aside, MAX_HEADERS, RequestFacts};
 
 pub use crate::guard::body_limit::{Linger, Meter, Metered};
 pub use event::{Event, Notes, Origin};
@@ -84,6 +84,10 @@ impl Exchange {
         body: BodyFacts,
         id: impl FnOnce() -> RequestId,
     ) -> Admission {
+        let too_many = head.headers.len() > MAX_HEADERS;
+        if too_many {
+            head.headers.clear();
+        }
         let (id, id_header, notes) = request::identify(policy.ids(), head, id);
         let matched = policy.matched(&head.method, head.uri.path());
         let settings = matched.normal.with_body_limit(request::body_limit(&matched));
@@ -93,12 +97,13 @@ impl Exchange {
             id,
             id_header,
             credentials: Credentials::of(&head.headers),
-            request: RequestFacts::of(head, body),
+            request: RequestFacts::of(head, body, policy.drain().max_bytes),
             flags: (!body.is_empty()).then(|| Flags::new(reply::linger_of(&policy))),
             aside: Aside::of(notes, policy.rules_ask_path().then_some(&*head)),
             policy,
         };
         match guarded {
+            _ if too_many => Admission::Answer(exchange.refuse(Fault::new(ErrorCode::HEADERS_TOO_LARGE), None)),
             Ok(None) => exchange.forward(),
             Ok(Some(refusal)) => Admission::Peek(Pending { exchange, refusal }, PEEK_TIMEOUT),
             Err(fault) => Admission::Answer(exchange.refuse(fault, None)),
@@ -177,6 +182,11 @@ impl Exchange {
         if let Some(fault) = self.over_limit() {
             return ResponsePlan::Replace(Box::new(self.answer(fault, Origin::Guard, None, None)));
         }
+        if head.headers.len() > MAX_HEADERS {
+            let fault = Fault::new(ErrorCode::INTERNAL_ERROR);
+            let cause = format!("{} response headers", head.headers.len());
+            return ResponsePlan::Replace(Box::new(self.answer(fault, Origin::Inner, Some(cause.into()), None)));
+        }
         if self.settings.mode == Mode::Off {
             return self.pass(&mut head.headers);
         }
@@ -192,6 +202,9 @@ impl Exchange {
 
     /// Takes what was collected of an inner error's body.
     pub fn response_body(self, head: &mut response::Parts, body: Collected<'_>) -> Rewritten {
+        if let Some(fault) = self.over_limit() {
+            return Rewritten::Replace(Box::new(self.answer(fault, Origin::Guard, None, None)));
+        }
         let whole = match body {
             Collected::Whole(body) => Some(body),
             Collected::Unreadable => None,

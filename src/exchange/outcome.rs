@@ -100,6 +100,8 @@ pub enum Collected<'a> {
 pub enum Rewritten {
     /// The head is rewritten: send it with this body instead.
     Rewrite(Written),
+    /// Drop the response and send this instead.
+    Replace(Box<Answered>),
     /// Send what was read, as it was.
     Restore(Tail, Option<Box<Notes>>),
 }

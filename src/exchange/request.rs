@@ -24,6 +24,9 @@ const CHEAP_REST: u64 = 64 * 1024;
 /// How much of a foreign id is logged, in characters (I2).
 const MAX_NOTE: usize = 128;
 
+/// Half of what a `HeaderMap` holds: one that is full panics at the next insertion (F2). No server lets as many in.
+pub(super) const MAX_HEADERS: usize = 12 * 1024;
+
 /// What of the request's head matters later.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct RequestFacts {
@@ -115,7 +118,8 @@ pub(super) fn guard(
 }
 
 impl RequestFacts {
-    pub(super) fn of(head: &Parts, body: BodyFacts) -> Self {
+    /// `drain` is how many bytes are read at most where the connection is to live on.
+    pub(super) fn of(head: &Parts, body: BodyFacts, drain: u64) -> Self {
         let has_body = !body.is_empty();
         let expects = || head.headers.get(EXPECT).is_some_and(|it| it.as_bytes().eq_ignore_ascii_case(b"100-continue"));
         Self {
@@ -123,7 +127,7 @@ impl RequestFacts {
             is_http1: head.version <= Version::HTTP_11,
             has_body,
             expects: has_body && head.version == Version::HTTP_11 && expects(),
-            cheap_rest: has_body && declared(head, body).is_some_and(|length| length <= CHEAP_REST),
+            cheap_rest: has_body && declared(head, body).is_some_and(|length| length <= drain.min(CHEAP_REST)),
         }
     }
 }

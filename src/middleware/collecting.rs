@@ -10,7 +10,8 @@ use http_body::{Body, Frame};
 use pin_project_lite::pin_project;
 
 use super::budget::{Budget, GaveUp};
-use super::future::Reply;
+use super::catch::catch;
+use super::future::{Answer, Reply};
 use super::log;
 use super::request_body::poll_bytes;
 use super::response_body::ResponseBody;
@@ -42,7 +43,9 @@ impl<R> Collecting<R> {
     }
 
     pub(super) fn abandoned(self: Pin<&mut Self>) -> Option<Event> {
-        self.project().rest.take().map(|(exchange, _)| exchange.abandoned())
+        let (exchange, head) = self.project().rest.take()?;
+        let _ = catch(|| drop(head));
+        Some(exchange.abandoned())
     }
 }
 
@@ -75,6 +78,10 @@ fn decided<R, B>(exchange: Exchange, mut head: response::Parts, read: Read, whol
         Rewritten::Rewrite(written) => {
             log::event(written.event);
             Response::from_parts(head, ResponseBody::reply(written.body))
+        }
+        Rewritten::Replace(answered) => {
+            let _ = catch(|| drop(head));
+            Answer::new(*answered, None).into_reply()
         }
         Rewritten::Restore(_, notes) => {
             log::notes(id, notes);

@@ -59,7 +59,7 @@ struct Call {
     classifier: Option<Arc<Classifier>>,
 }
 
-struct Answer<B> {
+pub(super) struct Answer<B> {
     reply: Response<Bytes>,
     drain: Option<(Pin<Box<B>>, Linger)>,
 }
@@ -216,6 +216,7 @@ where
         }
         ResponsePlan::Replace(answered) => {
             let _ = catch(|| drop(body));
+            let _ = catch(|| drop(head));
             return Next::Reply(Answer::new(*answered, None).into_reply());
         }
         ResponsePlan::Collect(exchange, max_bytes, timeout) => {
@@ -249,13 +250,13 @@ impl<S, F, B, R> State<S, F, B, R> {
 }
 
 impl<B> Answer<B> {
-    fn new(answered: Answered, body: Option<Pin<Box<B>>>) -> Self {
+    pub(super) fn new(answered: Answered, body: Option<Pin<Box<B>>>) -> Self {
         let Answered { reply, linger, event } = answered;
         log::event(event);
         Self { reply, drain: body.zip(linger) }
     }
 
-    fn into_reply<R>(self) -> Reply<R, B> {
+    pub(super) fn into_reply<R>(self) -> Reply<R, B> {
         let (head, body) = self.reply.into_parts();
         let body = match self.drain {
             Some((request, linger)) => ResponseBody::drain(request, linger, body),

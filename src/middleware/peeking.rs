@@ -40,9 +40,10 @@ impl<S, B> Peeking<S, B> {
     }
 
     pub(super) fn abandoned(&mut self) -> Option<Event> {
-        let Waiting { service, held, pending, .. } = *self.rest.take()?;
+        let Waiting { service, held, pending, head, .. } = *self.rest.take()?;
         let _ = catch(|| drop(service));
         let _ = catch(|| drop(held));
+        let _ = catch(|| drop(head));
         Some(pending.abandoned())
     }
 }
@@ -110,21 +111,27 @@ impl<S> Waiting<S> {
                 Err(panic) => (Admission::Answer(pending.panicked(panic)), None),
             },
         };
-        let (state, held) = match (admission, held) {
-            (Admission::Forward(exchange, meter), None) => {
-                let request = Request::from_parts(head, RequestBody::peeked(body, trailers, meter));
+        let (state, unused) = match (admission, held) {
+            (Admission::Forward(exchange, _), None) => {
+                let _ = catch(|| drop(body));
+                let request = Request::from_parts(head, RequestBody::ended(trailers));
                 (State::call(&mut service, request, exchange, classifier), None)
             }
             (Admission::Forward(exchange, _), Some(held)) => {
-                (State::answered(unready(held, exchange, classifier.as_deref()), None), None)
+                let answered = unready(held, exchange, classifier.as_deref());
+                (State::answered(answered, Some(body)), Some((None, head)))
             }
-            (Admission::Answer(answered), held) => (State::answered(answered, Some(body)), held),
+            (Admission::Answer(answered), held) => (State::answered(answered, Some(body)), Some((held, head))),
             // One peek decides: the exchange asks for no second.
             (Admission::Peek(pending, _), held) => {
-                (State::answered(pending.panicked("a second peek".into()), Some(body)), held)
+                let answered = pending.panicked("a second peek".into());
+                (State::answered(answered, Some(body)), Some((held, head)))
             }
         };
-        let _ = catch(|| drop(held));
+        if let Some((held, head)) = unused {
+            let _ = catch(|| drop(held));
+            let _ = catch(|| drop(head));
+        }
         let _ = catch(|| drop(service));
         state
     }

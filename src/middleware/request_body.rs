@@ -20,8 +20,9 @@ pin_project! {
     /// [`LengthLimitError`](http_body_util::LengthLimitError), directly: axum answers 413 to exactly that.
     #[derive(Debug)]
     pub struct RequestBody<B> {
+        // None where the peek has met its end (G3).
         #[pin]
-        body: Source<B>,
+        body: Option<B>,
         trailers: Option<Box<HeaderMap>>,
         meter: Option<Meter>,
         draining: Option<Box<Budget>>,
@@ -29,23 +30,14 @@ pin_project! {
     }
 }
 
-pin_project! {
-    /// The body in place, or boxed where its first byte was awaited (G3).
-    #[project = SourceProj]
-    #[derive(Debug)]
-    enum Source<B> {
-        InPlace { #[pin] body: B },
-        Boxed { body: Pin<Box<B>> },
-    }
-}
-
 impl<B> RequestBody<B> {
     pub(super) fn new(body: B, meter: Option<Meter>) -> Self {
-        Self { body: Source::InPlace { body }, trailers: None, meter, draining: None, done: false }
+        Self { body: Some(body), trailers: None, meter, draining: None, done: false }
     }
 
-    pub(super) fn peeked(body: Pin<Box<B>>, trailers: Option<Box<HeaderMap>>, meter: Option<Meter>) -> Self {
-        Self { body: Source::Boxed { body }, trailers, meter, draining: None, done: false }
+    /// A body of which nothing but trailers came.
+    pub(super) fn ended(trailers: Option<Box<HeaderMap>>) -> Self {
+        Self { body: None, done: trailers.is_none(), trailers, meter: None, draining: None }
     }
 }
 
@@ -59,15 +51,13 @@ where
 
     fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
         let mut this = self.project();
-        if *this.done {
-            return Poll::Ready(None);
-        }
+        let Some(mut body) = this.body.as_mut().as_pin_mut().filter(|_| !*this.done) else {
+            *this.done = true;
+            return Poll::Ready(this.trailers.take().map(|trailers| Ok(Frame::trailers(*trailers))));
+        };
         if this.draining.is_none() {
-            let frame = match this.trailers.take() {
-                Some(trailers) => Some(Ok(Frame::trailers(*trailers))),
-                None => ready!(this.body.as_mut().poll_bytes(cx)),
-            };
-            match metered(this.meter.as_mut(), frame, || this.body.is_end_stream()) {
+            let frame = ready!(poll_bytes(body.as_mut(), cx));
+            match metered(this.meter.as_mut(), frame, || says_it_ended(&*body)) {
                 Ok(linger) => *this.draining = Some(Box::new(Budget::new(linger.max_bytes, linger.timeout))),
                 Err(frame) => {
                     *this.done = !matches!(frame, Some(Ok(_)));
@@ -76,7 +66,7 @@ where
             }
         }
         if let Some(draining) = this.draining {
-            let ended = ready!(poll_drained(draining, this.body, cx));
+            let ended = ready!(poll_drained(draining, body, cx));
             if let (true, Some(meter)) = (ended, this.meter.as_mut()) {
                 meter.request_ended();
             }
@@ -87,12 +77,19 @@ where
     }
 
     fn is_end_stream(&self) -> bool {
-        self.done || self.trailers.is_none() && self.draining.is_none() && self.body.is_end_stream()
+        self.done || self.draining.is_none() && self.body.as_ref().is_some_and(says_it_ended)
     }
 
     fn size_hint(&self) -> SizeHint {
-        if self.done { SizeHint::with_exact(0) } else { self.body.size_hint() }
+        match &self.body {
+            Some(body) if !self.done => catch(|| body.size_hint()).unwrap_or_default(),
+            _ => SizeHint::with_exact(0),
+        }
     }
+}
+
+fn says_it_ended<B: Body>(body: &B) -> bool {
+    catch(|| body.is_end_stream()).unwrap_or(false)
 }
 
 /// Counts a frame: `Err` hands it on, `Ok` says that the body is over its limit.
@@ -121,43 +118,16 @@ fn metered(
 }
 
 /// Reads and drops what is left of a body over its limit; whether its end was reached.
-fn poll_drained<B>(budget: &mut Budget, mut body: Pin<&mut Source<B>>, cx: &mut Context<'_>) -> Poll<bool>
+fn poll_drained<B>(budget: &mut Budget, mut body: Pin<&mut B>, cx: &mut Context<'_>) -> Poll<bool>
 where
     B: Body,
     B::Error: Into<BoxError>,
 {
     loop {
-        match ready!(budget.poll_frame(cx, |cx| body.as_mut().poll_bytes(cx))) {
+        match ready!(budget.poll_frame(cx, |cx| poll_bytes(body.as_mut(), cx))) {
             Ok(Some(_)) => {}
             Ok(None) => return Poll::Ready(true),
             Err(_) => return Poll::Ready(false),
-        }
-    }
-}
-
-impl<B> Source<B>
-where
-    B: Body,
-    B::Error: Into<BoxError>,
-{
-    fn poll_bytes(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
-        match self.project() {
-            SourceProj::InPlace { body } => poll_bytes(body, cx),
-            SourceProj::Boxed { body } => poll_bytes(body.as_mut(), cx),
-        }
-    }
-
-    fn is_end_stream(&self) -> bool {
-        match self {
-            Self::InPlace { body } => body.is_end_stream(),
-            Self::Boxed { body } => body.is_end_stream(),
-        }
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        match self {
-            Self::InPlace { body } => body.size_hint(),
-            Self::Boxed { body } => body.size_hint(),
         }
     }
 }

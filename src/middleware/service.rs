@@ -101,6 +101,7 @@ where
         match Exchange::begin(self.policy.clone(), &mut head, facts, id::fresh) {
             Admission::Forward(exchange, meter) => {
                 if let Some(held) = held {
+                    let _ = catch(|| drop(head));
                     return ResponseFuture::answered(unready(held, exchange, classifier.as_deref()), Some(body));
                 }
                 let request = Request::from_parts(head, RequestBody::new(body, meter));
@@ -108,13 +109,17 @@ where
             }
             Admission::Answer(answered) => {
                 let _ = catch(|| drop(held));
+                let _ = catch(|| drop(head));
                 ResponseFuture::answered(answered, Some(body))
             }
             Admission::Peek(pending, timeout) => match self.ready_service() {
                 Ok(service) => {
                     ResponseFuture::peek(body, timeout, Waiting { service, held, classifier, pending, head })
                 }
-                Err(panic) => ResponseFuture::answered(pending.panicked(panic), Some(body)),
+                Err(panic) => {
+                    let _ = catch(|| drop((held, head)));
+                    ResponseFuture::answered(pending.panicked(panic), Some(body))
+                }
             },
         }
     }

@@ -26,6 +26,7 @@ fn rewritten(policy: &Arc<Policy>, inner: &Response<Bytes>) -> Response<Bytes> {
             match exchange.response_body(&mut head, Collected::Whole(&body)) {
                 Rewritten::Rewrite(written) => written.body,
                 Rewritten::Restore(..) => body,
+                Rewritten::Replace(_) => panic!("no request body was over a limit"),
             }
         }
         ResponsePlan::Pass(..) => body,

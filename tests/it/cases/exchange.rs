@@ -256,6 +256,7 @@ impl Stage<'_> {
         let collected = if unreadable { Collected::Unreadable } else { Collected::Whole(&body) };
         match exchange.response_body(&mut reply.head, collected) {
             Rewritten::Rewrite(written) => self.written(reply, &written.event, &written.body),
+            Rewritten::Replace(answered) => self.answered(*answered),
             Rewritten::Restore(..) => Reply { body, ..reply },
         }
     }
