@@ -4,26 +4,21 @@
 use std::sync::Arc;
 
 use http::{Method, Request};
-use libfuzzer_sys::{arbitrary::Arbitrary, fuzz_target};
+use libfuzzer_sys::fuzz_target;
 use tower_error_envelope::exchange::{BodyFacts, Exchange};
 use tower_error_envelope::{Policy, RequestId};
 
-#[derive(Arbitrary, Debug)]
-struct Input<'a> {
-    method: &'a [u8],
-    target: &'a [u8],
-    policy: &'a str,
-}
-
-fuzz_target!(|input: Input<'_>| {
-    match Policy::from_toml("policy.toml", input.policy) {
+// The first line is a method and a target; the rest is the policy.
+fuzz_target!(|text: &str| {
+    let (asked, policy) = text.split_once('\n').unwrap_or(("GET /", text));
+    let (method, target) = asked.split_once(' ').unwrap_or(("GET", asked));
+    match Policy::from_toml("policy.toml", policy) {
         Err(error) => assert!(error.to_string().starts_with("policy.toml"), "{error}"),
         Ok(policy) => {
-            let method = Method::from_bytes(input.method).unwrap_or(Method::GET);
-            let Ok(request) = Request::builder().method(method).uri(input.target).body(()) else { return };
+            let method = Method::from_bytes(method.as_bytes()).unwrap_or(Method::GET);
+            let Ok(request) = Request::builder().method(method).uri(target).body(()) else { return };
             let (mut head, ()) = request.into_parts();
-            let id = || RequestId::from_parts(1, 1);
-            drop(Exchange::begin(Arc::new(policy), &mut head, BodyFacts::default(), id));
+            drop(Exchange::begin(Arc::new(policy), &mut head, BodyFacts::default(), || RequestId::from_parts(1, 1)));
         }
     }
 });

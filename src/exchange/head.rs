@@ -68,8 +68,8 @@ fn extended(line: &HeaderValue, missing: &str) -> Option<HeaderValue> {
 
 /// What described the old body, and what held for the old hop alone, goes (R6).
 fn remove_old(headers: &mut HeaderMap, status: StatusCode, http1: bool) {
-    let mut gone: Vec<HeaderName> =
-        headers.get_all(CONNECTION).iter().flat_map(list).filter_map(|it| it.parse().ok()).collect();
+    let named = headers.get_all(CONNECTION).iter().flat_map(list).filter_map(|name| name.parse::<HeaderName>().ok());
+    let mut gone: Vec<HeaderName> = named.filter(|name| !is_for_every_recipient(name)).collect();
     if status == StatusCode::UPGRADE_REQUIRED {
         gone.retain(|name| *name != UPGRADE);
     }
@@ -103,6 +103,23 @@ fn goes(name: &HeaderName, status: StatusCode) -> bool {
         "upgrade" => status != StatusCode::UPGRADE_REQUIRED,
         _ => false,
     }
+}
+
+/// What R6 and R8 keep, even where `connection` names it: RFC 9110 §7.6.1 allows no sender to.
+fn is_for_every_recipient(name: &HeaderName) -> bool {
+    let name = name.as_str();
+    let kept = matches!(
+        name,
+        "retry-after"
+            | "set-cookie"
+            | "www-authenticate"
+            | "proxy-authenticate"
+            | "allow"
+            | "location"
+            | "link"
+            | "vary"
+    );
+    kept || ["access-control-", "ratelimit", "x-ratelimit"].iter().any(|prefix| name.starts_with(prefix))
 }
 
 /// R7: an error is stored only where the service says so, and never one that may have been for this client alone.
