@@ -80,7 +80,7 @@ impl Fault {
     }
 
     /// Sets the cause, which the log shows and the client never sees.
-    pub fn source(mut self, source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+    pub fn caused_by(mut self, source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
         self.0.source = Some(Arc::from(source.into()));
         self
     }

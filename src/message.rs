@@ -26,14 +26,24 @@ pub(crate) fn clean(text: &str) -> Option<Cow<'_, str>> {
 /// The text of an inner 4xx whose code was not recognised (R3): a single line of at most 256 bytes.
 pub(crate) fn of_foreign_text(text: &str) -> Option<Cow<'_, str>> {
     let trimmed = text.trim();
-    let single = !trimmed.contains(['\n', '\r', '\u{85}', '\u{2028}', '\u{2029}']);
-    if single && trimmed.len() <= MAX_FOREIGN_BYTES { of_recognised_text(trimmed) } else { None }
+    let single = !trimmed.contains(|character| is_break(character) && character != '\t');
+    if single && trimmed.len() <= MAX_FOREIGN_BYTES && !has_markup(trimmed) {
+        of_recognised_text(trimmed)
+    } else {
+        None
+    }
 }
 
 /// The text of a dialect's body whose code or message was recognised (R3): any but markup and JSON.
 pub(crate) fn of_recognised_text(text: &str) -> Option<Cow<'_, str>> {
     // What is cleaned away must not hide it.
     clean(text).filter(|line| !is_wrapped(line))
+}
+
+/// Whether there is a piece of a page in the text, behind whatever words.
+fn has_markup(text: &str) -> bool {
+    let text = text.to_ascii_lowercase();
+    ["</", "<!--", "<!doctype", "<html", "<body", "<?xml"].iter().any(|sign| text.contains(sign))
 }
 
 /// Whether `text` is itself markup or JSON: nothing is wrapped twice (R3).
@@ -90,7 +100,7 @@ fn is_break(character: char) -> bool {
 
 /// Controls, separators that break a line, bidirectional marks and overrides, and format characters that show nothing.
 /// The joiners U+200C and U+200D stay: Persian, Indic scripts and emoji are not readable without them.
-fn is_unprintable(character: char) -> bool {
+pub(crate) fn is_unprintable(character: char) -> bool {
     character.is_control()
         || matches!(
             character,

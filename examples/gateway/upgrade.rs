@@ -38,7 +38,9 @@ impl Wish {
 /// The service's 101, made the gateway's own; a service that switches without being asked broke the protocol.
 pub(crate) fn switch(wish: Option<Wish>, mut response: Response<Incoming>) -> Result<Response<Incoming>, Fault> {
     let Some(wish) = wish else {
-        return Err(Fault::new(ErrorCode::OTHER).source("the service switched protocols, and nobody had asked it to"));
+        return Err(
+            Fault::new(ErrorCode::OTHER).caused_by("the service switched protocols, and nobody had asked it to")
+        );
     };
     let protocols: Vec<_> = response.headers().get_all(UPGRADE).iter().cloned().collect();
     tokio::spawn(join(wish.client, hyper::upgrade::on(&mut response)));

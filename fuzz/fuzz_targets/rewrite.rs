@@ -68,7 +68,7 @@ fn rewritten(policy: &Arc<Policy>, inner: Response<Vec<u8>>) -> Response<Vec<u8>
             Rewritten::Restore(..) => body,
             Rewritten::Replace(_) => panic!("no request body was over a limit"),
         },
-        ResponsePlan::Pass(..) => body,
+        ResponsePlan::Pass(..) | ResponsePlan::Keep(..) => body,
         plan => panic!("{plan:?}"),
     };
     Response::from_parts(head, body)

@@ -1,5 +1,7 @@
 //! What an inner 401 without a code means, from the request and its `www-authenticate` (rule R1).
 
+use std::fmt;
+
 use http::header::{AUTHORIZATION, WWW_AUTHENTICATE};
 use http::{HeaderMap, HeaderName};
 use http_auth::parser::ChallengeParser;
@@ -9,7 +11,7 @@ use crate::code::ErrorCode;
 const X_API_KEY: HeaderName = HeaderName::from_static("x-api-key");
 
 /// The credentials that a request carried, as far as an inner 401 asks.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(PartialEq, Eq)]
 pub(crate) enum Credentials {
     None,
     Bearer,
@@ -35,12 +37,25 @@ impl Credentials {
     }
 
     fn of_authorization(value: &[u8]) -> Self {
-        let scheme = value.split(u8::is_ascii_whitespace).next().unwrap_or_default();
+        // One word alone is no scheme, and may be a key: it is not kept (L3).
+        let scheme = value.iter().position(u8::is_ascii_whitespace).map_or(&b""[..], |end| &value[..end]);
+        let scheme = if value.eq_ignore_ascii_case(b"bearer") { value } else { scheme };
         if scheme.eq_ignore_ascii_case(b"bearer") {
             Self::Bearer
         } else {
             Self::Scheme(String::from_utf8_lossy(scheme).into())
         }
+    }
+}
+
+impl fmt::Debug for Credentials {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::None => "None",
+            Self::Bearer => "Bearer",
+            Self::Scheme(_) => "Scheme",
+            Self::Key => "Key",
+        })
     }
 }
 
@@ -92,7 +107,8 @@ mod tests {
             (&[("x-api-key", "k")], Credentials::Key),
             (&[("authorization", "bearer x"), ("x-api-key", "k")], Credentials::Bearer),
             (&[("authorization", "Basic YTpi")], Credentials::Scheme("Basic".into())),
-            (&[("authorization", "token")], Credentials::Scheme("token".into())),
+            (&[("authorization", "sk-live-1")], Credentials::Scheme("".into())),
+            (&[("authorization", "Bearer")], Credentials::Bearer),
         ] {
             assert_eq!(Credentials::of(&headers(lines)), sent, "{lines:?}");
         }

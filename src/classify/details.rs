@@ -58,8 +58,12 @@ fn beside_issues(details: Option<String>) -> String {
 }
 
 fn without_issues(object: &Object<'_>) -> String {
-    let others = object.members().filter(|(name, _)| *name != "issues");
-    others.fold(String::new(), |json, (name, value)| with_member(json, name, value.get()))
+    let mut json = vec![b'{'];
+    for (name, value) in object.members().filter(|(name, _)| *name != "issues") {
+        push_member(&mut json, name, value.get());
+    }
+    json.push(b'}');
+    String::from_utf8(json).unwrap_or_default()
 }
 
 /// `object` (nothing is an empty one) with one more member at its end.
@@ -67,14 +71,19 @@ fn with_member(object: String, name: &str, json: &str) -> String {
     let mut object = if object.is_empty() { b"{}".to_vec() } else { object.into_bytes() };
     let end = object.iter().rposition(|byte| *byte == b'}').unwrap_or(0);
     object.truncate(end);
+    push_member(&mut object, name, json);
+    object.push(b'}');
+    String::from_utf8(object).unwrap_or_default()
+}
+
+/// Appends a member to an object that is still open.
+fn push_member(object: &mut Vec<u8>, name: &str, json: &str) {
     if object.trim_ascii_end() != b"{" {
         object.push(b',');
     }
-    push_string(&mut object, name);
+    push_string(object, name);
     object.push(b':');
     object.extend_from_slice(json.as_bytes());
-    object.push(b'}');
-    String::from_utf8(object).unwrap_or_default()
 }
 
 #[cfg(test)]

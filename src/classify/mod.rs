@@ -73,9 +73,7 @@ pub(crate) fn response(inner: &Inner<'_>, asked: &Asked<'_>, known: &Known<'_>) 
         Reading::Envelope(envelope) => {
             return Verdict::Rewrite(of_envelope(&envelope, inner, asked, known), Some(Dialect::Standard));
         }
-        Reading::Protocol(protocol) if known.protocols_pass && keeps_its_shape(protocol, inner.status) => {
-            return Verdict::Pass;
-        }
+        Reading::Protocol(protocol) if known.protocols_pass && speaks(protocol, inner.status) => return Verdict::Pass,
         Reading::Protocol(protocol) => {
             dialect::read_rewritten(body).map(|said| without_foreign_code(protocol, said, inner.status))
         }
@@ -92,14 +90,15 @@ pub(crate) fn response(inner: &Inner<'_>, asked: &Asked<'_>, known: &Known<'_>) 
     Verdict::Rewrite(of_foreign(said, inner, asked, known), dialect)
 }
 
-/// OAuth's errors are 4xx (RFC 6749 §5.2); JSON-RPC names itself under any status.
-fn keeps_its_shape(protocol: Protocol, status: StatusCode) -> bool {
+/// Whether a body of that form is the protocol's under this status. OAuth's errors are 4xx (RFC 6749 §5.2); JSON-RPC
+/// names itself under any.
+fn speaks(protocol: Protocol, status: StatusCode) -> bool {
     protocol != Protocol::OAuth || status.is_client_error()
 }
 
-/// A 5xx is no OAuth error (RFC 6749 §5.2): what looks like its code is a text like any other.
+/// What looks like a protocol's code, where it is none, is a text like any other.
 fn without_foreign_code<'a>(protocol: Protocol, said: Said<'a>, status: StatusCode) -> Said<'a> {
-    let code = said.code.filter(|_| protocol != Protocol::OAuth || status.is_client_error());
+    let code = said.code.filter(|_| speaks(protocol, status));
     Said { code, ..said }
 }
 

@@ -99,7 +99,7 @@ impl ErrorCode {
         Self(Repr::Own(Own { name: Text::Static(name), status, grpc: None, retry: None, message: None }))
     }
 
-    /// Sets the gRPC status (0–16) of an own code. A code of the catalogue stays as it is.
+    /// Sets the gRPC status (1–16) of an own code. A code of the catalogue stays as it is.
     #[must_use]
     pub fn with_grpc(mut self, grpc: u8) -> Self {
         if let Repr::Own(own) = &mut self.0 {

@@ -89,7 +89,7 @@ fn fastapi<'a>(body: &Object<'a>) -> Option<Said<'a>> {
     if let Some(object) = Object::parse(detail.get()) {
         said = said.code(object.words("code")).message(object.words("message"));
     }
-    said.issues = issues::read(detail);
+    said.issues = if detail.get().starts_with('[') { issues::read(detail) } else { None };
     if said.issues.is_none() {
         said.details = body.json("detail");
     }

@@ -84,10 +84,6 @@ fn from_fields(text: &str) -> Option<String> {
     let mut list = List::new();
     for (field, texts) in Object::parse(text)?.members() {
         let path = path_of_field(field);
-        if let Some(text) = json::string(texts) {
-            list.push(&path, &text, None);
-            continue;
-        }
         for text in json::array(texts.get())? {
             list.push(&path, &json::string(text)?, None);
         }
@@ -141,38 +137,42 @@ impl Path {
     }
 }
 
-struct List(Vec<u8>);
+struct List {
+    json: Vec<u8>,
+    full: bool,
+}
 
 impl List {
     fn new() -> Self {
-        Self(vec![b'['])
+        Self { json: vec![b'['], full: false }
     }
 
     fn push(&mut self, path: &[u8], message: &str, code: Option<&str>) {
-        if self.0.len() + path.len() > MAX_BYTES {
+        self.full |= self.json.len() + path.len() > MAX_BYTES;
+        if self.full {
             return;
         }
-        if self.0.len() > 1 {
-            self.0.push(b',');
+        if self.json.len() > 1 {
+            self.json.push(b',');
         }
-        self.0.extend_from_slice(b"{\"path\":");
-        self.0.extend_from_slice(path);
-        self.0.extend_from_slice(b",\"message\":");
-        push_string(&mut self.0, &message::clean(message).unwrap_or(Cow::Borrowed("Invalid.")));
+        self.json.extend_from_slice(b"{\"path\":");
+        self.json.extend_from_slice(path);
+        self.json.extend_from_slice(b",\"message\":");
+        push_string(&mut self.json, &message::clean(message).unwrap_or(Cow::Borrowed("Invalid.")));
         if let Some(code) = code {
-            self.0.extend_from_slice(b",\"code\":");
-            push_string(&mut self.0, code);
+            self.json.extend_from_slice(b",\"code\":");
+            push_string(&mut self.json, code);
         }
-        self.0.push(b'}');
+        self.json.push(b'}');
     }
 
     fn into_json(self) -> Option<String> {
-        if self.0.len() > 1 { Some(self.close()) } else { None }
+        if self.json.len() > 1 { Some(self.close()) } else { None }
     }
 
     fn close(mut self) -> String {
-        self.0.push(b']');
-        String::from_utf8(self.0).unwrap_or_default()
+        self.json.push(b']');
+        String::from_utf8(self.json).unwrap_or_default()
     }
 }
 
@@ -189,7 +189,7 @@ mod tests {
         for (list, zod) in [
             (r#"{"to":["Required."]}"#, r#"[{"path":["to"],"message":"Required."}]"#),
             (
-                r#"{"items.0.name":"x","a..b":["y"]}"#,
+                r#"{"items.0.name":["x"],"a..b":["y"]}"#,
                 r#"[{"path":["items",0,"name"],"message":"x"},{"path":["a","","b"],"message":"y"}]"#,
             ),
             (r#"{"":["whole"],"007":["z"]}"#, r#"[{"path":[],"message":"whole"},{"path":["007"],"message":"z"}]"#),
@@ -225,6 +225,7 @@ mod tests {
             "[]",
             r#"{"a":1}"#,
             r#"{"a":[1]}"#,
+            r#"{"a":"b"}"#,
             r#"[{"message":"x"}]"#,
             r#"[{"loc":"to","msg":"x"}]"#,
             r#"[{"path":[-1],"message":"m"}]"#,

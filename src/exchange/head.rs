@@ -46,14 +46,13 @@ pub(super) fn expose(headers: &mut HeaderMap) {
     // The last line is extended, so that every line that was there stays one line.
     if let http::header::Entry::Occupied(mut lines) = headers.entry(ACCESS_CONTROL_EXPOSE_HEADERS)
         && let Some(last) = lines.iter_mut().next_back()
+        && let Some(extended) = extended(last, &missing)
     {
-        if let Some(extended) = extended(last, &missing) {
-            *last = extended;
-        }
+        *last = extended;
         return;
     }
     if let Ok(value) = HeaderValue::try_from(missing) {
-        headers.insert(ACCESS_CONTROL_EXPOSE_HEADERS, value);
+        headers.append(ACCESS_CONTROL_EXPOSE_HEADERS, value);
     }
 }
 
@@ -95,6 +94,7 @@ fn goes(name: &HeaderName, status: StatusCode) -> bool {
         | "digest"
         | "content-digest"
         | "repr-digest"
+        | "unencoded-digest"
         | "accept-ranges"
         | "last-modified" => true,
         "connection" | "keep-alive" | "proxy-connection" | "te" | "trailer" | "transfer-encoding" => true,

@@ -124,7 +124,7 @@ impl Exchange {
     /// If the classifier does, or the error's `source`.
     pub fn failure_of(&self, error: &(dyn Error + 'static), classifier: Option<&Classifier>) -> Failure {
         if let Some(fault) = self.over_limit() {
-            return Failure { fault, origin: Origin::Error };
+            return Failure { fault, origin: Origin::Guard };
         }
         if let Some(fault) = classifier.and_then(|classify| classify(error)) {
             return Failure { fault, origin: Origin::Error };
@@ -168,8 +168,11 @@ impl Exchange {
 
     /// The inner service panicked with this text (F2).
     pub fn panicked(self, text: Box<str>) -> Answered {
-        let fault = self.over_limit().unwrap_or_else(|| Fault::new(ErrorCode::INTERNAL_ERROR));
-        self.answer(fault, Origin::Panic, Some(String::from(text).into()), None)
+        let cause = Some(String::from(text).into());
+        match self.over_limit() {
+            Some(fault) => self.answer(fault, Origin::Guard, cause, None),
+            None => self.answer(Fault::new(ErrorCode::INTERNAL_ERROR), Origin::Panic, cause, None),
+        }
     }
 
     /// The client went away before its head (F2).
@@ -212,8 +215,8 @@ impl Exchange {
         match self.classify(head, whole) {
             Verdict::Rewrite(fault, dialect) => Rewritten::Rewrite(self.write(head, fault, Origin::Inner, dialect)),
             Verdict::Pass => {
-                let (tail, notes) = self.tail(&mut head.headers);
-                Rewritten::Restore(tail, notes)
+                let (tail, event) = self.keep(head);
+                Rewritten::Restore(tail, event)
             }
         }
     }
@@ -242,7 +245,8 @@ impl Exchange {
             return ResponsePlan::Rewrite(self.write(head, fault, Origin::Fault, None));
         }
         if !head.headers.is_empty() && self.passes(&head.headers) {
-            return self.pass(&mut head.headers);
+            let (tail, event) = self.keep(head);
+            return ResponsePlan::Keep(tail, event);
         }
         let inspect = self.policy.inspect();
         if self.request.is_head || is_unreadable(&head.headers, body, inspect.max_bytes) {
@@ -250,7 +254,10 @@ impl Exchange {
                 Verdict::Rewrite(fault, dialect) => {
                     ResponsePlan::Rewrite(self.write(head, fault, Origin::Inner, dialect))
                 }
-                Verdict::Pass => self.pass(&mut head.headers),
+                Verdict::Pass => {
+                    let (tail, event) = self.keep(head);
+                    ResponsePlan::Keep(tail, event)
+                }
             };
         }
         ResponsePlan::Collect(self, inspect.max_bytes, inspect.timeout)
@@ -303,6 +310,17 @@ impl Exchange {
     fn pass(self, headers: &mut HeaderMap) -> ResponsePlan {
         let (tail, notes) = self.tail(headers);
         ResponsePlan::Pass(tail, notes)
+    }
+
+    /// An error that keeps its shape is logged by its status (L1).
+    fn keep(mut self, head: &mut response::Parts) -> (Tail, Box<Event>) {
+        self.expose(&mut head.headers);
+        self.identify_response(&mut head.headers);
+        let tail = Tail { policy: self.policy.clone(), id: self.id, label: self.settings.label() };
+        let mut event = self.event(Origin::Inner, None);
+        event.status = Some(head.status);
+        event.code = Some(ErrorCode::of_status(head.status));
+        (tail, Box::new(event))
     }
 
     fn strip(self, headers: &mut HeaderMap) -> ResponsePlan {

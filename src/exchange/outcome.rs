@@ -1,4 +1,6 @@
 //! What an exchange is told of a body, and what it answers: data, for an adapter to act on.
+//!
+//! The enums are closed on purpose: an adapter that does not act on every outcome must not compile.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -75,6 +77,8 @@ pub struct Answered {
 pub enum ResponsePlan {
     /// Pass the body as it comes.
     Pass(Tail, Option<Box<Notes>>),
+    /// Pass an error that keeps its shape (R9, R10), and log it.
+    Keep(Tail, Box<Event>),
     /// Pass the head alone: this status has no body (E5).
     Strip(Tail, Option<Box<Notes>>),
     /// The head is rewritten: send it with this body instead.
@@ -102,8 +106,8 @@ pub enum Rewritten {
     Rewrite(Written),
     /// Drop the response and send this instead.
     Replace(Box<Answered>),
-    /// Send what was read, as it was.
-    Restore(Tail, Option<Box<Notes>>),
+    /// Send what was read, as it was: it keeps its shape (R10).
+    Restore(Tail, Box<Event>),
 }
 
 /// The body of a rewritten error, and what to log of it.

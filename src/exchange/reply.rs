@@ -8,6 +8,7 @@ use http::header::CONNECTION;
 use http::{HeaderMap, HeaderValue, Response, response};
 
 use super::head::{self, X_ERROR_CODE, X_REQUEST_ID};
+use super::request::MAX_HEADERS;
 use super::{Answered, BoxError, Event, Exchange, Linger, Origin, Written};
 use crate::classify;
 use crate::dialect::{self, Dialect, standard};
@@ -127,6 +128,9 @@ pub(super) fn linger_of(policy: &Policy) -> Linger {
 
 /// The headers of a fault, where the response has none of that name.
 fn add_missing(headers: &mut HeaderMap, of_fault: &HeaderMap) {
+    if headers.len() + of_fault.len() > MAX_HEADERS {
+        return;
+    }
     for name in of_fault.keys() {
         if !headers.contains_key(name) {
             for value in of_fault.get_all(name) {

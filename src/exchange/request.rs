@@ -12,6 +12,7 @@ use super::{BodyFacts, Notes};
 use crate::fault::Fault;
 use crate::guard::body_limit;
 use crate::guard::content_type::Declared;
+use crate::message::is_unprintable;
 use crate::policy::{IdSettings, Matched, Mode, Policy, Preflight, Settings};
 use crate::request_id::{RequestId, is_traceparent};
 
@@ -126,7 +127,7 @@ impl RequestFacts {
             is_head: head.method == Method::HEAD,
             is_http1: head.version <= Version::HTTP_11,
             has_body,
-            expects: has_body && head.version == Version::HTTP_11 && expects(),
+            expects: has_body && head.version >= Version::HTTP_11 && expects(),
             cheap_rest: has_body && declared(head, body).is_some_and(|length| length <= drain.min(CHEAP_REST)),
         }
     }
@@ -145,7 +146,7 @@ impl Aside {
 /// At most [`MAX_NOTE`] printable characters of somebody's id.
 pub(super) fn printable(value: &[u8]) -> Box<str> {
     let text = String::from_utf8_lossy(value);
-    text.chars().filter(|character| !character.is_control()).take(MAX_NOTE).collect::<String>().into()
+    text.chars().filter(|character| !is_unprintable(*character)).take(MAX_NOTE).collect::<String>().into()
 }
 
 fn note<'a>(values: impl Iterator<Item = &'a HeaderValue>) -> Box<str> {
@@ -205,5 +206,7 @@ fn is_bodyless_upgrade(head: &Parts) -> bool {
 /// The length that the request declares: in its head, or by what its body already knows.
 fn declared(head: &Parts, body: BodyFacts) -> Option<u64> {
     let known = if body.lower > 0 { Some(body.lower) } else { body.upper.filter(|upper| *upper == 0) };
-    body_limit::declared(&head.headers).max(known)
+    // Beside a transfer coding a length says nothing (RFC 9112 §6.3).
+    let said = body_limit::declared(&head.headers).filter(|_| !head.headers.contains_key(TRANSFER_ENCODING));
+    said.max(known)
 }

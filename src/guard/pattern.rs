@@ -105,7 +105,7 @@ impl Pattern {
 
     /// Whether the pattern by itself matches `path`, in the spelling that is given.
     pub(crate) fn matches(&self, method: &Method, path: &[u8]) -> bool {
-        let Some(mut rest) = segments_of(path) else { return false };
+        let mut rest = segments_of(path);
         for segment in &self.segments {
             let Some(left) = rest else { return false };
             let (first, after) = split_segment(left);
@@ -127,10 +127,10 @@ impl Segment {
     }
 }
 
-/// The segments of a path, to be taken one by one; `None` for `*` and for a CONNECT's authority, which are no paths.
-pub(crate) fn segments_of(path: &[u8]) -> Option<Rest<'_>> {
-    let after = path.strip_prefix(b"/")?;
-    Some((!after.is_empty()).then_some(after))
+/// The segments of a path, to be taken one by one. What is no path (`*`, an authority) is guarded as the root is: a
+/// target that names no resource opens nothing.
+pub(crate) fn segments_of(path: &[u8]) -> Rest<'_> {
+    path.strip_prefix(b"/").filter(|after| !after.is_empty())
 }
 
 /// The first segment, and what is left behind its slash.
@@ -183,11 +183,11 @@ mod tests {
     #[test]
     fn g0_a_pattern_matches_whole_segments() {
         for (pattern, good, bad) in [
-            ("/", &["/"][..], &["//", "/a", "", "*"][..]),
+            ("/", &["/", "", "*"][..], &["//", "/a"][..]),
             ("/a", &["/a"], &["/a/", "/A", "/ab", "/a/b", "a"]),
             ("/a/{id}", &["/a/b", "/a/%2F"], &["/a", "/a/", "/a//", "/a/b/"]),
             ("/a/{*rest}", &["/a", "/a/", "/a//", "/a/b/c"], &["/ab", "/", "/b/a"]),
-            ("/{*rest}", &["/", "//", "/a"], &["*", ""]),
+            ("/{*rest}", &["/", "//", "/a", "*", ""], &[]),
             ("/{a}/x/{*b}", &["/1/x", "/x/x/x"], &["//x", "/1/y"]),
             ("/é", &["/é"], &["/%C3%A9"]),
         ] {

@@ -16,17 +16,22 @@ use crate::exchange::BoxError;
 #[derive(Debug)]
 pub(super) struct Budget {
     left: u64,
+    /// A body of nothing but empty frames would never be through.
+    empty_frames: u16,
     timeout: Duration,
     /// Made at the first wait: most bodies have none.
     deadline: Option<Deadline>,
 }
+
+/// More than any server sends by itself.
+const MAX_EMPTY_FRAMES: u16 = 1024;
 
 /// The body failed, or the budget is spent.
 pub(super) struct GaveUp;
 
 impl Budget {
     pub(super) fn new(max_bytes: u64, timeout: Duration) -> Self {
-        Self { left: max_bytes, timeout, deadline: None }
+        Self { left: max_bytes, empty_frames: MAX_EMPTY_FRAMES, timeout, deadline: None }
     }
 
     /// The body's next frame by `poll`, `None` at its end.
@@ -37,9 +42,7 @@ impl Budget {
     ) -> Poll<Result<Option<Frame<Bytes>>, GaveUp>> {
         match poll(cx) {
             Poll::Ready(Some(Ok(frame))) => {
-                // An empty frame counts as well: a body of nothing else would never be through.
-                let length = frame.data_ref().map_or(0, Bytes::len) as u64;
-                let within = self.left.checked_sub(length.max(1)).map(|left| self.left = left).is_some();
+                let within = self.pay_for(&frame);
                 let late = self.deadline.as_mut().is_some_and(|deadline| deadline.has_passed(cx));
                 Poll::Ready(if within && !late { Ok(Some(frame)) } else { Err(GaveUp) })
             }
@@ -50,6 +53,14 @@ impl Budget {
                 if deadline.has_passed(cx) { Poll::Ready(Err(GaveUp)) } else { Poll::Pending }
             }
         }
+    }
+
+    fn pay_for(&mut self, frame: &Frame<Bytes>) -> bool {
+        let length = frame.data_ref().map_or(0, Bytes::len) as u64;
+        if length == 0 {
+            return self.empty_frames.checked_sub(1).map(|left| self.empty_frames = left).is_some();
+        }
+        self.left.checked_sub(length).map(|left| self.left = left).is_some()
     }
 }
 

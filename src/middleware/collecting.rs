@@ -71,7 +71,6 @@ where
 
 /// Decides an inner error whose body was read.
 fn decided<R, B>(exchange: Exchange, mut head: response::Parts, read: Read, whole: bool) -> Reply<R, B> {
-    let id = exchange.request_id();
     let (body, trailers) = read.into_parts();
     let collected = if whole { Collected::Whole(&body) } else { Collected::Unreadable };
     match exchange.response_body(&mut head, collected) {
@@ -83,8 +82,8 @@ fn decided<R, B>(exchange: Exchange, mut head: response::Parts, read: Read, whol
             let _ = catch(|| drop(head));
             Answer::new(*answered, None).into_reply()
         }
-        Rewritten::Restore(_, notes) => {
-            log::notes(id, notes);
+        Rewritten::Restore(_, event) => {
+            log::event(*event);
             Response::from_parts(head, ResponseBody::replay(body, trailers))
         }
     }

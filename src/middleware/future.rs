@@ -27,7 +27,8 @@ use crate::exchange::{Answered, BoxError, Classifier, Exchange, Linger, Response
 pin_project! {
     /// Calls the inner service, reads an error's body where the exchange asks for it, and answers.
     ///
-    /// Dropped before its response it logs the request as abandoned, once (rule F2).
+    /// Dropped before its response it logs the request as abandoned, once (rule F2). Polled after it, it is pending for
+    /// ever: that is for no executor to do, and no reason to panic.
     pub struct ResponseFuture<S, F, B, R> {
         #[pin]
         state: State<S, F, B, R>,
@@ -202,6 +203,10 @@ where
     let body = match exchange.response_head(&mut head, facts(&body)) {
         ResponsePlan::Pass(tail, notes) => {
             log::notes(id, notes);
+            ResponseBody::pass(body, tail)
+        }
+        ResponsePlan::Keep(tail, event) => {
+            log::event(*event);
             ResponseBody::pass(body, tail)
         }
         ResponsePlan::Strip(tail, notes) => {

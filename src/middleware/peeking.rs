@@ -119,7 +119,8 @@ impl<S> Waiting<S> {
             }
             (Admission::Forward(exchange, _), Some(held)) => {
                 let answered = unready(held, exchange, classifier.as_deref());
-                (State::answered(answered, Some(body)), Some((None, head)))
+                let _ = catch(|| drop(body));
+                (State::answered(answered, None), Some((None, head)))
             }
             (Admission::Answer(answered), held) => (State::answered(answered, Some(body)), Some((held, head))),
             // One peek decides: the exchange asks for no second.

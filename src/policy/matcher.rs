@@ -58,8 +58,7 @@ impl Matcher {
 
     /// Visits all that match, the most specific first.
     pub(super) fn each_match(&self, method: &Method, path: &[u8], visit: &mut impl FnMut(usize)) {
-        let Some(rest) = segments_of(path) else { return };
-        self.root.walk(rest, &mut |index| {
+        self.root.walk(segments_of(path), &mut |index| {
             if self.patterns[index].covers_method(method) {
                 visit(index);
             }

@@ -104,7 +104,8 @@ macro_rules! setters {
                 self
             }
 
-            /// Whether a client may ask for another shape with `Accept` (rule R11): by default it may.
+            /// Whether a client may ask for another shape with `Accept` (rule R11): by default it may. This version
+            /// knows no other shape yet: it has no effect.
             pub fn negotiate(mut self, negotiate: bool) -> Self {
                 self.keys.negotiate = Some(negotiate);
                 self

@@ -208,10 +208,9 @@ proptest! {
 }
 
 #[test]
-fn g0_what_is_no_path_matches_no_route() {
+fn g0_what_is_no_path_is_guarded_as_the_root_is() {
     let policy = Policy::builder().route(Route::new("/{*rest}").body_limit(1)).build().unwrap();
-    for (path, limit) in [("*", 1024 * 1024), ("", 1024 * 1024), ("example.com:443", 1024 * 1024), ("/", 1), ("//", 1)]
-    {
+    for (path, limit) in [("*", 1), ("", 1), ("example.com:443", 1), ("/", 1), ("//", 1)] {
         assert_eq!(policy.matched(&Method::OPTIONS, path).normal.body_limit, Some(limit), "{path:?}");
     }
 }

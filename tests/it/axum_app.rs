@@ -46,7 +46,7 @@ async fn fault() -> Result<(), Fault> {
         .message("Three a minute.")
         .details(json!({"per_minute": 3}))
         .header(header::RETRY_AFTER, HeaderValue::from_static("20"));
-    Err(fault.source(SECRET))
+    Err(fault.caused_by(SECRET))
 }
 
 async fn question_mark() -> Result<(), Fault> {

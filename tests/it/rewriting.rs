@@ -29,7 +29,7 @@ fn rewritten(policy: &Arc<Policy>, inner: &Response<Bytes>) -> Response<Bytes> {
                 Rewritten::Replace(_) => panic!("no request body was over a limit"),
             }
         }
-        ResponsePlan::Pass(..) => body,
+        ResponsePlan::Pass(..) | ResponsePlan::Keep(..) => body,
         plan => panic!("{plan:?}"),
     };
     Response::from_parts(head, sent)

@@ -237,6 +237,10 @@ impl Stage<'_> {
         let facts = BodyFacts { ended, lower: reply.length.unwrap_or(0), upper: reply.length };
         match exchange.response_head(&mut reply.head, facts) {
             ResponsePlan::Pass(..) => reply,
+            ResponsePlan::Keep(_, event) => {
+                self.note(&event);
+                reply
+            }
             ResponsePlan::Strip(..) => Reply { body: Vec::new(), end: End::Whole, length: Some(0), ..reply },
             ResponsePlan::Rewrite(written) => self.written(reply, &written.event, &written.body),
             ResponsePlan::Replace(answered) => self.answered(*answered),
@@ -257,7 +261,10 @@ impl Stage<'_> {
         match exchange.response_body(&mut reply.head, collected) {
             Rewritten::Rewrite(written) => self.written(reply, &written.event, &written.body),
             Rewritten::Replace(answered) => self.answered(*answered),
-            Rewritten::Restore(..) => Reply { body, ..reply },
+            Rewritten::Restore(_, event) => {
+                self.note(&event);
+                Reply { body, ..reply }
+            }
         }
     }
 
@@ -301,7 +308,7 @@ impl Stage<'_> {
 /// Ids in a row: the core asks for one and does not make it.
 fn fresh_id() -> RequestId {
     static NEXT: AtomicU64 = AtomicU64::new(1);
-    ulid::Ulid::from_parts(1_700_000_000_000, NEXT.fetch_add(1, Ordering::Relaxed).into()).into()
+    RequestId::from_parts(1_700_000_000_000, NEXT.fetch_add(1, Ordering::Relaxed).into())
 }
 
 /// It has no constructor: a body that is over its limit yields one.

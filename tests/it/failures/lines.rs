@@ -4,14 +4,14 @@ use std::io;
 
 use http::{Request, header};
 use tower::{Layer, ServiceExt, service_fn};
-use tower_error_envelope::exchange::BoxError;
+use tower_error_envelope::exchange::{Admission, BodyFacts, BoxError, Exchange};
 use tower_error_envelope::middleware::RequestBody;
-use tower_error_envelope::{ErrorCode, Fault};
+use tower_error_envelope::{ErrorCode, Fault, Policy, RequestId, Route};
 
 use super::scripted::{Scene, Script, TEXT};
 use super::{ask, data, get, layer, post, service};
 use crate::cases::logs::captured;
-use crate::kit::{logged, only};
+use crate::kit::{answer, logged, only};
 
 #[test]
 fn l1_each_error_is_one_line_at_its_level() {
@@ -54,7 +54,7 @@ fn l1_guards_say_which_route_they_guard() {
 
 #[test]
 fn l1_a_body_over_its_limit_is_one_line() {
-    for (script, origin) in [(Script { reads: true, ..Script::fine() }, "error"), (Script::fine(), "")] {
+    for (script, origin) in [(Script { reads: true, ..Script::fine() }, "guard"), (Script::fine(), "")] {
         let (answer, lines) = logged(async { ask(&mut service(script), post("/any", data("123456789"))).await });
         if script.reads {
             answer.expect_envelope(413, "payload_too_large");
@@ -63,6 +63,26 @@ fn l1_a_body_over_its_limit_is_one_line() {
         } else {
             assert!(answer.head.status == 200 && lines.is_empty(), "nobody read it: {lines:?}");
         }
+    }
+}
+
+/// The service's error is the upload itself, so that its head is still here when the upload turns out too long (G4).
+#[test]
+fn g4_a_body_cut_while_an_error_is_read_outranks_that_error() {
+    for (upload, status, code, origin) in
+        [("12345678", 409, "conflict", "inner"), ("123456789", 413, "payload_too_large", "guard")]
+    {
+        let (answer, lines) = logged(async {
+            let echoes = service_fn(|request: Request<RequestBody<Scene>>| async {
+                Ok::<_, BoxError>(http::Response::builder().status(409).body(request.into_body())?)
+            });
+            let Ok(response) = layer().layer(echoes).oneshot(post("/any", data(upload))).await;
+            answer(response).await
+        });
+        let error = answer.expect_envelope(status, code);
+        assert_eq!(error["details"]["limit_bytes"].as_u64(), (status == 413).then_some(8));
+        let line = only(&lines);
+        assert_eq!((&*line.level, line.field("origin"), line.field("code")), ("INFO", Some(origin), Some(code)));
     }
 }
 
@@ -88,6 +108,26 @@ fn l3_no_path_query_credential_or_body_is_logged() {
     answer.expect_envelope(500, "internal_error");
     let line = only(&lines);
     assert!(!line.text.contains("s3cr3t") && !line.text.contains("p4th"), "{line:?}");
+}
+
+/// An adapter may log what it holds.
+#[test]
+fn l3_what_is_written_of_an_exchange_has_no_credential() {
+    for (name, value) in [
+        ("authorization", "s3cr3t"),
+        ("authorization", "Bearer s3cr3t"),
+        ("authorization", "Basic s3cr3t"),
+        ("x-api-key", "s3cr3t"),
+        ("cookie", "session=s3cr3t"),
+    ] {
+        for facts in [BodyFacts { ended: true, ..BodyFacts::default() }, BodyFacts::default()] {
+            let policy = Policy::builder().route(Route::new("/json").json(true)).build().unwrap();
+            let (mut head, ()) = Request::post("/json").header(name, value).body(()).unwrap().into_parts();
+            let admission = Exchange::begin(policy.into(), &mut head, facts, || RequestId::from_parts(1, 1));
+            assert_eq!(matches!(admission, Admission::Forward(..)), facts.ended, "{admission:?}");
+            assert!(!format!("{admission:?}").contains("s3cr3t"), "{name}: {value}: {admission:?}");
+        }
+    }
 }
 
 /// What the service logs itself is found by the id.

@@ -1,5 +1,8 @@
 //! F2, F4: a panic becomes a 500 while the head is not out, and ends the stream once it is.
 
+mod ended;
+mod heads;
+
 use std::error::Error;
 use std::pin::Pin;
 
@@ -246,7 +249,7 @@ fn f2_a_request_bodys_error_may_panic_in_its_source() {
 
 #[test]
 fn f2_a_faults_source_may_panic_as_it_is_logged() {
-    let error: fn() -> BoxError = || Fault::new(ErrorCode::GONE).source(Tricky::Display).into();
+    let error: fn() -> BoxError = || Fault::new(ErrorCode::GONE).caused_by(Tricky::Display).into();
     let (answer, lines) = logged(async { ask(&mut service(Script::fails(error)), get()).await });
     answer.expect_envelope(410, "gone");
     only(&lines);
