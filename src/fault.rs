@@ -34,6 +34,8 @@ pub struct Fault(Box<Inner>);
 struct Inner {
     code: ErrorCode,
     message: Option<Cow<'static, str>>,
+    /// The message has the form of E2 already.
+    clean: bool,
     details: Option<Box<RawValue>>,
     status: Option<StatusCode>,
     headers: Option<Box<HeaderMap>>,
@@ -43,13 +45,22 @@ struct Inner {
 impl Fault {
     /// A fault with its code's own message and status, no details, no further headers.
     pub fn new(code: ErrorCode) -> Self {
-        Self(Box::new(Inner { code, message: None, details: None, status: None, headers: None, source: None }))
+        Self(Box::new(Inner {
+            code,
+            message: None,
+            clean: false,
+            details: None,
+            status: None,
+            headers: None,
+            source: None,
+        }))
     }
 
     /// Sets the message, for people: one line is made of it, of at most 1,024 bytes (rule E2); an empty one is the
     /// code's own.
     pub fn message(mut self, message: impl Into<Cow<'static, str>>) -> Self {
         self.0.message = Some(message.into());
+        self.0.clean = false;
         self
     }
 
@@ -95,7 +106,10 @@ impl Fault {
     #[must_use]
     pub fn text(&self) -> Cow<'_, str> {
         let code = &self.0.code;
-        let own = self.0.message.as_deref().and_then(message::clean);
+        let own = match self.0.message.as_deref() {
+            Some(message) if self.0.clean => Some(Cow::Borrowed(message)),
+            message => message.and_then(message::clean),
+        };
         let own = own.or_else(|| if code.is_in_catalogue() { None } else { message::clean(code.message()) });
         own.unwrap_or_else(|| code.default_message().into())
     }
@@ -118,6 +132,13 @@ impl Fault {
         static NONE: LazyLock<HeaderMap> = LazyLock::new(HeaderMap::new);
 
         self.0.headers.as_deref().unwrap_or(&NONE)
+    }
+
+    /// A message that was cleaned before.
+    pub(crate) fn with_clean_message(mut self, message: String) -> Self {
+        self.0.message = Some(message.into());
+        self.0.clean = true;
+        self
     }
 
     pub(crate) fn with_raw_details(mut self, details: Option<Box<RawValue>>) -> Self {

@@ -42,6 +42,9 @@ pub(crate) fn of_recognised_text(text: &str) -> Option<Cow<'_, str>> {
 
 /// Whether there is a piece of a page in the text, behind whatever words.
 fn has_markup(text: &str) -> bool {
+    if !text.bytes().any(|byte| byte == b'<') {
+        return false;
+    }
     let text = text.to_ascii_lowercase();
     ["</", "<!--", "<!doctype", "<html", "<body", "<?xml"].iter().any(|sign| text.contains(sign))
 }

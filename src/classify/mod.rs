@@ -133,7 +133,7 @@ fn fault(code: ErrorCode, text: Option<String>, status: StatusCode) -> Fault {
     let text = text.or_else(|| code.is_foreign().then(|| ErrorCode::of_status(status).message().to_owned()));
     let fault = Fault::new(code).status(status);
     match text {
-        Some(text) => fault.message(text),
+        Some(text) => fault.with_clean_message(text),
         None => fault,
     }
 }

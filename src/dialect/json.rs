@@ -61,7 +61,12 @@ pub(crate) fn string(raw: &RawValue) -> Option<Cow<'_, str>> {
     #[derive(Deserialize)]
     struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
 
-    if raw.get().starts_with('"') { serde_json::from_str::<Text<'_>>(raw.get()).ok().map(|text| text.0) } else { None }
+    let inside = raw.get().strip_prefix('"')?.strip_suffix('"')?;
+    if inside.bytes().all(|byte| byte != b'\\') {
+        // The parser that took the value for JSON has seen to everything but escapes.
+        return Some(Cow::Borrowed(inside));
+    }
+    serde_json::from_str::<Text<'_>>(raw.get()).ok().map(|text| text.0)
 }
 
 /// Whether a raw value is a JSON number.
@@ -102,7 +107,8 @@ impl<'de> Visitor<'de> for Members {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-        let mut members = Vec::new();
+        // As many as an error has, without growing.
+        let mut members = Vec::with_capacity(8);
         while let Some(Name(name)) = map.next_key()? {
             members.push((name, map.next_value()?));
         }

@@ -148,5 +148,7 @@ pub(crate) fn read_rewritten(body: &[u8]) -> Option<Said<'_>> {
 pub(crate) fn media_type(headers: &HeaderMap) -> Option<&str> {
     let mut values = headers.get_all(CONTENT_TYPE).iter();
     let (first, None) = (values.next()?, values.next()) else { return None };
-    Some(first.to_str().ok()?.split(';').next().unwrap_or_default().trim())
+    let value = first.as_bytes();
+    let end = value.iter().position(|byte| *byte == b';').unwrap_or(value.len());
+    str::from_utf8(value[..end].trim_ascii()).ok()
 }

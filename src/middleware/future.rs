@@ -177,11 +177,23 @@ where
         (Ok(Err(error)), Ok(())) => failed(exchange, error, classifier.as_deref()),
         (Err(panic), _) => exchange.panicked(panic),
         (Ok(outcome), Err(panic)) => {
-            let _ = catch(|| drop(outcome));
+            discard(outcome);
             exchange.panicked(panic)
         }
     };
     Next::Reply(Answer::new(answered, None).into_reply())
+}
+
+/// Drops what nobody will see, piece by piece: a second panic while the first unwinds would abort.
+fn discard<R>(outcome: Result<Response<R>, BoxError>) {
+    match outcome {
+        Err(error) => drop(catch(|| drop(error))),
+        Ok(response) => {
+            let (head, body) = response.into_parts();
+            let _ = catch(|| drop(head));
+            let _ = catch(|| drop(body));
+        }
+    }
 }
 
 fn failed(exchange: Exchange, error: BoxError, classifier: Option<&Classifier>) -> Answered {

@@ -117,7 +117,9 @@ where
                     ResponseFuture::peek(body, timeout, Waiting { service, held, classifier, pending, head })
                 }
                 Err(panic) => {
-                    let _ = catch(|| drop((held, head)));
+                    // Each by itself: a second panic while the first unwinds would abort.
+                    let _ = catch(|| drop(held));
+                    let _ = catch(|| drop(head));
                     ResponseFuture::answered(pending.panicked(panic), Some(body))
                 }
             },

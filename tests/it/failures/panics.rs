@@ -1,5 +1,6 @@
 //! F2, F4: a panic becomes a 500 while the head is not out, and ends the stream once it is.
 
+mod dropped;
 mod ended;
 mod heads;
 
