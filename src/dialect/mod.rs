@@ -4,6 +4,7 @@
 //! their own shape (R10), then the foreign shapes, then plain text. It decides nothing: which code follows, and what of
 //! it a client may read, is `classify`'s.
 
+pub(crate) mod coding;
 pub(crate) mod foreign;
 pub(crate) mod issues;
 pub(crate) mod json;

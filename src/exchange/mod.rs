@@ -19,6 +19,7 @@ mod outcome;
 mod reply;
 mod request;
 
+use std::borrow::Cow;
 use std::error::Error;
 use std::sync::Arc;
 use std::time::Duration;
@@ -29,7 +30,7 @@ use http::{HeaderMap, HeaderValue, Method, StatusCode, response};
 use crate::classify::credentials::Credentials;
 use crate::classify::{self, Asked, Inner, Known, Verdict, failure};
 use crate::code::ErrorCode;
-use crate::dialect::{self, protocol};
+use crate::dialect::{self, coding, protocol};
 use crate::fault::Fault;
 use crate::guard::body_limit::{self, Flags};
 use crate::policy::{Mode, NoTransform, Policy, Protocols, Settings, UnknownCodes};
@@ -208,11 +209,8 @@ impl Exchange {
         if let Some(fault) = self.over_limit() {
             return Rewritten::Replace(Box::new(self.answer(fault, Origin::Guard, None, None)));
         }
-        let whole = match body {
-            Collected::Whole(body) => Some(body),
-            Collected::Unreadable => None,
-        };
-        match self.classify(head, whole) {
+        let decoded = self.decoded(&head.headers, body);
+        match self.classify(head, decoded.as_deref()) {
             Verdict::Rewrite(fault, dialect) => Rewritten::Rewrite(self.write(head, fault, Origin::Inner, dialect)),
             Verdict::Pass => {
                 let (tail, event) = self.keep(head);
@@ -261,6 +259,16 @@ impl Exchange {
             };
         }
         ResponsePlan::Collect(self, inspect.max_bytes, inspect.timeout)
+    }
+
+    /// The body without its codings, as far as it can be read (R4, R5).
+    fn decoded<'b>(&self, headers: &HeaderMap, body: Collected<'b>) -> Option<Cow<'b, [u8]>> {
+        let Collected::Whole(body) = body else { return None };
+        let codings = coding::codings(headers)?;
+        if codings.is_empty() {
+            return Some(Cow::Borrowed(body));
+        }
+        coding::decoded(&codings, body, self.policy.inspect().max_bytes).map(Cow::Owned)
     }
 
     /// What keeps its shape by its head alone (R9, R10).
@@ -396,11 +404,7 @@ impl Pending {
     }
 }
 
-/// Whether reading a body is of no use: there is none, it is coded (R5), or too long (R4).
+/// Whether reading a body is of no use: there is none, its coding is not known here (R5), or it is too long (R4).
 fn is_unreadable(headers: &HeaderMap, body: BodyFacts, max_bytes: u64) -> bool {
-    let coded = || {
-        let lines = headers.get_all(http::header::CONTENT_ENCODING);
-        lines.iter().any(|line| !line.as_bytes().eq_ignore_ascii_case(b"identity"))
-    };
-    body.is_empty() || body.lower > max_bytes || coded()
+    body.is_empty() || body.lower > max_bytes || coding::codings(headers).is_none()
 }

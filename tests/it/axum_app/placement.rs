@@ -245,10 +245,11 @@ async fn e1_compression_outside_compresses_the_envelope() {
 }
 
 #[tokio::test]
-async fn r5_compression_inside_leaves_the_decision_to_the_status() {
+async fn r5_compression_inside_is_undone() {
     let app = bare().layer(CompressionLayer::new()).layer(ErrorEnvelopeLayer::new());
     let answer = send(app, accepting_gzip("/long")).await;
-    answer.expect_envelope(409, "conflict");
+    let error = answer.expect_envelope(409, "conflict");
+    assert_eq!(error["message"], "it is taken, and this text is long enough to compress");
     assert_eq!(answer.header("content-encoding"), None);
 }
 
