@@ -1,5 +1,7 @@
 //! A fault: an error with a code, on its way to a client.
 
+mod as_fault;
+
 use std::borrow::Cow;
 use std::error::Error;
 use std::fmt;
@@ -9,6 +11,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use serde::Serialize;
 use serde_json::value::{RawValue, to_raw_value};
 
+pub use self::as_fault::AsFault;
 use crate::code::ErrorCode;
 use crate::message;
 
@@ -22,7 +25,7 @@ use crate::message;
 /// ```
 /// use tower_error_envelope::{ErrorCode, Fault};
 ///
-/// let fault = Fault::new(ErrorCode::CHANNEL_UNAVAILABLE).message("Re-pair to continue.").details([("channel_id", 7)]);
+/// let fault = Fault::new(ErrorCode::CHANNEL_UNAVAILABLE).message("Re-pair to continue.").details(std::collections::BTreeMap::from([("channel_id", 7)]));
 /// assert_eq!(fault.status_code(), 409);
 /// assert_eq!(fault.to_string(), "channel_unavailable: Re-pair to continue.");
 /// ```

@@ -25,7 +25,7 @@
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 #[cfg(feature = "axum")]
-mod axum;
+pub mod axum;
 mod cause;
 mod classify;
 mod code;
@@ -37,13 +37,13 @@ mod message;
 pub mod middleware;
 mod policy;
 mod request_id;
+#[cfg(feature = "testing")]
+pub mod testing;
 
-#[cfg(feature = "axum")]
-pub use axum::MissingRequestId;
 pub use classify::rule::MapRule;
 pub use code::{ErrorCode, Retry};
 pub use dialect::Dialect;
-pub use fault::Fault;
+pub use fault::{AsFault, Fault};
 pub use guard::header::RequiredHeader;
 pub use middleware::{ErrorEnvelopeLayer, ErrorEnvelopeService};
 pub use policy::{

@@ -15,6 +15,7 @@
 
 mod answer;
 mod cases;
+mod check;
 mod measure;
 mod stacks;
 mod table;
@@ -35,10 +36,22 @@ fn main() -> ExitCode {
             measure::run(named(stack), named(case), requests.parse().expect("a number"))
         }
         ["--measure", stack, case] => println!("{}", measure::allocations_and_time(named(stack), named(case))),
-        _ if args.contains(&"--bench") => print!("{}", table::write(&rows())),
+        _ if args.contains(&"--bench") => {
+            let rows = rows();
+            print!("{}", table::write(&rows));
+            if args.contains(&"--check") {
+                return checked(&rows);
+            }
+        }
         _ => Case::ALL.iter().for_each(|case| Stack::ALL.iter().for_each(|stack| measure::run(*stack, *case, 1))),
     }
     ExitCode::SUCCESS
+}
+
+fn checked(rows: &[Row]) -> ExitCode {
+    let risen = check::risen(rows);
+    risen.iter().for_each(|line| println!("{line}"));
+    if risen.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
 fn rows() -> Vec<Row> {

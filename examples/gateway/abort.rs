@@ -16,6 +16,8 @@ use http_body::{Body, Frame, SizeHint};
 use pin_project_lite::pin_project;
 use tokio::time::{Sleep, sleep};
 
+use crate::idle::Busy;
+
 /// Many times what a write to a socket takes, and too short for a client to notice.
 const LEAVES: Duration = Duration::from_millis(20);
 
@@ -35,8 +37,9 @@ impl Abort {
         self.broken.load(Ordering::Relaxed)
     }
 
-    pub(crate) fn watch<B: Body>(&self, body: B) -> Watched<B> {
-        Watched { body, broken: None, abort: self.clone() }
+    /// `busy` is kept until the body is through.
+    pub(crate) fn watch<B: Body>(&self, body: B, busy: Busy) -> Watched<B> {
+        Watched { body, broken: None, abort: self.clone(), busy }
     }
 }
 
@@ -47,6 +50,7 @@ pin_project! {
         body: B,
         broken: Option<Broken<B::Error>>,
         abort: Abort,
+        busy: Busy,
     }
 }
 

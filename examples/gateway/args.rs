@@ -8,6 +8,7 @@ use http::Version;
 use http::uri::{Authority, Scheme, Uri};
 
 use crate::log::Log;
+use crate::serve::Limits;
 
 /// A reverse proxy whose every error is one JSON envelope, with a request id on every response.
 ///
@@ -30,7 +31,13 @@ pub(crate) struct Args {
     pub(crate) upstream_timeout: Option<Duration>,
     /// How long a client may pause within a request body
     #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration, default_value = "10s")]
-    pub(crate) client_timeout: Duration,
+    client_timeout: Duration,
+    /// How long a client may be quiet between requests, or take to a request head
+    #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration, default_value = "30s")]
+    idle_timeout: Duration,
+    /// How many clients may be connected at once; further ones wait to be accepted
+    #[arg(long, value_name = "NUMBER", value_parser = clap::value_parser!(u32).range(1..), default_value_t = 10_000)]
+    max_connections: u32,
     /// The policy file; without it, every default
     #[arg(long, value_name = "FILE")]
     pub(crate) policy: Option<PathBuf>,
@@ -47,6 +54,10 @@ impl Args {
     pub(crate) fn listen(&self) -> &str {
         let default = if self.once { "127.0.0.1:0" } else { "127.0.0.1:8080" };
         self.listen.as_deref().unwrap_or(default)
+    }
+
+    pub(crate) fn limits(&self) -> Limits {
+        Limits { pause: self.client_timeout, idle: self.idle_timeout, connections: self.max_connections }
     }
 
     pub(crate) fn upstream_version(&self) -> Version {

@@ -26,8 +26,12 @@ use crate::proxy::Remote;
 const SETTLES: Duration = Duration::from_millis(5);
 /// Shorter than what services usually wait (5 s in Node, 75 s in nginx): they seldom close under a request.
 const IDLE: Duration = Duration::from_secs(4);
+/// How often those that nobody asks for are looked at.
+const SWEEP: Duration = Duration::from_secs(1);
 /// hyper's 100 is fewer than a service with many cookies sends.
 const MAX_HEADERS: usize = 512;
+/// What a body that its reader does not take may fill each way; a response head has to fit in as well.
+const MAX_BUFFER: usize = 128 * 1024;
 
 pub(crate) fn connections<B>(upstream: Authority) -> Remote<B>
 where
@@ -37,6 +41,13 @@ where
     let target = upstream.clone();
     let pool =
         cache::builder().executor(TokioExecutor::new()).build(service_fn(move |()| Box::pin(open(target.clone()))));
+    let mut idle = pool.clone();
+    tokio::spawn(async move {
+        loop {
+            tokio::time::sleep(SWEEP).await;
+            idle.retain(Connection::is_fit);
+        }
+    });
     Remote::new(service_fn(move |mut request| {
         prepare(&mut request, &upstream);
         let mut pool = pool.clone();
@@ -84,7 +95,8 @@ where
     B::Error: Into<BoxError>,
 {
     let stream = connect(&upstream).await?;
-    let (mut sender, connection) = Builder::new().max_headers(MAX_HEADERS).handshake(stream).await?;
+    let (mut sender, connection) =
+        Builder::new().max_headers(MAX_HEADERS).max_buf_size(MAX_BUFFER).handshake(stream).await?;
     tokio::spawn(async move {
         if let Err(error) = connection.with_upgrades().await {
             tracing::debug!(%error, "a connection to the service ended");

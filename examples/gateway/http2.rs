@@ -23,6 +23,11 @@ use crate::connect::connect;
 use crate::proxy::Remote;
 use crate::{BoxError, headers};
 
+/// What a response that its client does not read may hold.
+const STREAM_WINDOW: u32 = 128 * 1024;
+/// All clients share the connection: with hyper's 5 MiB and 2 MiB a stream, three that do not read would stop the others.
+const CONNECTION_WINDOW: u32 = 32 * 1024 * 1024;
+
 pub(crate) fn connections<B>(upstream: Authority) -> Remote<B>
 where
     B: Body<Data = Bytes> + Send + Unpin + 'static,
@@ -66,13 +71,23 @@ where
     B::Error: Into<BoxError>,
 {
     let stream = connect(&upstream).await?;
-    let (sender, connection) = Builder::new(TokioExecutor::new()).timer(TokioTimer::new()).handshake(stream).await?;
+    let (sender, connection) = client().handshake(stream).await?;
     tokio::spawn(async move {
         if let Err(error) = connection.await {
             tracing::debug!(%error, "the HTTP/2 connection to the service ended");
         }
     });
     Ok(Connection(sender))
+}
+
+fn client() -> Builder<TokioExecutor> {
+    let mut client = Builder::new(TokioExecutor::new());
+    client
+        .timer(TokioTimer::new())
+        .initial_stream_window_size(STREAM_WINDOW)
+        .initial_connection_window_size(CONNECTION_WINDOW)
+        .max_send_buf_size(STREAM_WINDOW as usize);
+    client
 }
 
 #[derive(Clone)]

@@ -1,16 +1,25 @@
-//! A socket that is closed politely.
+//! Sockets and streams that are closed politely.
 //!
 //! A kernel that closes a socket with unread bytes in it resets the connection, and the reset overtakes the answer: a
 //! client that is still writing its body never reads the 413. So the writing side is closed first and what still comes is
 //! read and dropped, for a while (rule G5's part that a layer cannot do; RFC 9112 §9.6).
+//!
+//! h2 resets a stream whose body nobody wants as soon as its answer has left. RFC 9113 §8.1 has clients keep the answer,
+//! but curl 7.88 gives up when its next write finds the stream closed. So a stream's rest is read as well.
 
 use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use bytes::Bytes;
+use http::Version;
+use http_body::{Body, Frame, SizeHint};
+use http_body_util::{BodyExt, Limited};
+use hyper::body::Incoming;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
 use tokio::net::TcpStream;
+use tokio::runtime::Handle;
 
 use crate::abort::Abort;
 
@@ -42,10 +51,58 @@ impl Drop for Lingering {
         let Some(stream) = self.stream.take() else { return };
         if self.abort.needs_reset() {
             let _ = stream.set_zero_linger();
-        } else if let (false, Ok(runtime)) = (self.client_closed, tokio::runtime::Handle::try_current()) {
+        } else if let (false, Ok(runtime)) = (self.client_closed, Handle::try_current()) {
             runtime.spawn(tokio::time::timeout(LINGER, drain(stream)));
         }
     }
+}
+
+/// A request body that lingers when it is dropped before its end. Only HTTP/2's: HTTP/1 leaves it to the socket.
+pub(crate) struct Rest {
+    /// Taken by `drop` alone.
+    body: Option<Incoming>,
+    lingers: bool,
+}
+
+impl Rest {
+    pub(crate) fn new(body: Incoming, version: Version) -> Self {
+        Self { body: Some(body), lingers: version == Version::HTTP_2 }
+    }
+}
+
+impl Drop for Rest {
+    fn drop(&mut self) {
+        let rest = self.body.take().filter(|body| self.lingers && !body.is_end_stream());
+        if let (Some(rest), Ok(runtime)) = (rest, Handle::try_current()) {
+            runtime.spawn(tokio::time::timeout(LINGER, drain_stream(rest)));
+        }
+    }
+}
+
+impl Body for Rest {
+    type Data = Bytes;
+    type Error = hyper::Error;
+
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<hyper::Result<Frame<Bytes>>>> {
+        let Some(body) = &mut self.body else { return Poll::Ready(None) };
+        let frame = std::task::ready!(Pin::new(body).poll_frame(cx));
+        // After an error nothing more comes.
+        self.lingers &= matches!(frame, Some(Ok(_)));
+        Poll::Ready(frame)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.as_ref().is_none_or(Body::is_end_stream)
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.as_ref().map(Body::size_hint).unwrap_or_default()
+    }
+}
+
+async fn drain_stream(rest: Incoming) {
+    let mut rest = Limited::new(rest, LINGER_BYTES as usize);
+    while let Some(Ok(_)) = rest.frame().await {}
 }
 
 async fn drain(mut stream: TcpStream) -> io::Result<()> {

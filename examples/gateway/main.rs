@@ -5,8 +5,8 @@
 //! it serves until Ctrl-C. `--upstream http://127.0.0.1:3000` puts it in front of a real service instead.
 //!
 //! Read on in this order: [`serve`] accepts, [`proxy`] forwards over [`http1`] or [`http2`], [`headers`] knows what
-//! belongs to one hop alone, [`upgrade`] joins two connections, [`pace`] keeps the clocks; [`connect`], [`linger`] and
-//! [`abort`] are about how connections end; [`demo`] misbehaves.
+//! belongs to one hop alone, [`upgrade`] joins two connections, [`pace`] and [`idle`] keep the clocks; [`connect`],
+//! [`linger`] and [`abort`] are about how connections end; [`demo`] misbehaves.
 #![allow(clippy::disallowed_methods, reason = "a program has a clock and an executor; the ban is for the library")]
 
 mod abort;
@@ -16,6 +16,7 @@ mod demo;
 mod headers;
 mod http1;
 mod http2;
+mod idle;
 mod linger;
 mod log;
 mod pace;
@@ -67,7 +68,7 @@ async fn run(args: Args) -> Result<ExitCode, BoxError> {
     };
     let timeout = args.upstream_timeout.unwrap_or(UPSTREAM_TIMEOUT);
     let service = layer.layer(proxy::to(upstream.clone(), args.upstream_version(), timeout));
-    serve::serve(listener, service, args.client_timeout, stop).await;
+    serve::serve(listener, service, args.limits(), stop).await;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -87,7 +88,7 @@ async fn show(
         drop(tour_done);
         outcome
     };
-    let (outcome, ()) = tokio::join!(tour, serve::serve(listener, service, args.client_timeout, stop));
+    let (outcome, ()) = tokio::join!(tour, serve::serve(listener, service, args.limits(), stop));
     // Somebody who served for a day is not told at its end that a row was wrong.
     if args.once { outcome } else { Ok(ExitCode::SUCCESS) }
 }

@@ -315,6 +315,10 @@ impl CodeSet {
         Self(own)
     }
 
+    pub(crate) fn len(&self) -> usize {
+        self.0.len()
+    }
+
     /// The known code of that name, in any letter case.
     pub(crate) fn find(&self, name: &str) -> Option<ErrorCode> {
         ErrorCode::in_catalogue(name).or_else(|| {

@@ -8,9 +8,11 @@ use http::header::CONTENT_ENCODING;
 
 /// The codings of a body, outermost last; `None` where one is not known here.
 pub(crate) fn codings(headers: &HeaderMap) -> Option<Vec<Coding>> {
-    let lines = headers.get_all(CONTENT_ENCODING).iter();
     let mut codings = Vec::new();
-    for line in lines {
+    if !headers.contains_key(CONTENT_ENCODING) {
+        return Some(codings);
+    }
+    for line in headers.get_all(CONTENT_ENCODING) {
         for name in line.to_str().ok()?.split(',').map(str::trim).filter(|name| !name.is_empty()) {
             if !name.eq_ignore_ascii_case("identity") {
                 codings.push(Coding::named(name)?);

@@ -94,10 +94,12 @@ impl Exchange {
         standard::write(fault.code().as_str(), &fault.text(), fault.details_json(), id).into()
     }
 
-    /// What is dropped of a request that is still in the adapter's hand (G5). With `Expect` unanswered nothing is:
-    /// reading would invite the upload.
+    /// What is dropped of a request that is still in the adapter's hand (G5). With `Expect` unanswered nothing is: reading
+    /// would invite the upload. On HTTP/2 the body goes first: a client that stops its upload at a 4xx would lose one that
+    /// waits for the rest, and no reset of the connection can come under it.
     pub(super) fn linger(&self) -> Option<Linger> {
-        (self.request.has_body && !self.request.expects).then(|| linger_of(&self.policy))
+        let linger = || Linger { body_first: !self.request.is_http1, ..linger_of(&self.policy) };
+        (self.request.has_body && !self.request.expects).then(linger)
     }
 
     /// Whether bytes of the request may still be on an HTTP/1 connection after the answer (G5).
@@ -123,7 +125,7 @@ impl Exchange {
 
 pub(super) fn linger_of(policy: &Policy) -> Linger {
     let drain = policy.drain();
-    Linger { max_bytes: drain.max_bytes, timeout: drain.timeout }
+    Linger { max_bytes: drain.max_bytes, timeout: drain.timeout, body_first: false }
 }
 
 /// The headers of a fault, where the response has none of that name.

@@ -47,6 +47,8 @@ pub struct Linger {
     pub max_bytes: u64,
     /// At most so long.
     pub timeout: Duration,
+    /// The answer's body goes before what is left is read, its end after.
+    pub body_first: bool,
 }
 
 impl Meter {
@@ -134,7 +136,7 @@ mod tests {
     use super::*;
 
     fn flags() -> Flags {
-        Flags::new(Linger { max_bytes: 1, timeout: Duration::from_secs(1) })
+        Flags::new(Linger { max_bytes: 1, timeout: Duration::from_secs(1), body_first: false })
     }
 
     #[test]

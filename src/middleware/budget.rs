@@ -47,7 +47,10 @@ impl Budget {
                 Poll::Ready(if within && !late { Ok(Some(frame)) } else { Err(GaveUp) })
             }
             Poll::Ready(None) => Poll::Ready(Ok(None)),
-            Poll::Ready(Some(Err(_))) => Poll::Ready(Err(GaveUp)),
+            Poll::Ready(Some(Err(error))) => {
+                let _ = catch(|| drop(error));
+                Poll::Ready(Err(GaveUp))
+            }
             Poll::Pending => {
                 let deadline = self.deadline.get_or_insert_with(|| Deadline::after(self.timeout));
                 if deadline.has_passed(cx) { Poll::Ready(Err(GaveUp)) } else { Poll::Pending }

@@ -9,7 +9,7 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{Request, Response};
+use http::{Request, Response, StatusCode};
 use http_body::Body;
 use pin_project_lite::pin_project;
 use tower_service::Service;
@@ -223,8 +223,14 @@ where
         }
         ResponsePlan::Strip(tail, notes) => {
             log::notes(id, notes);
+            let length = catch(|| body.size_hint()).unwrap_or_default();
             drop(ResponseBody::<R, B>::pass(body, tail));
-            ResponseBody::default()
+            // The head of a 205 says 0 (E5); a 204 and a 304 say what the service did.
+            if head.status == StatusCode::RESET_CONTENT {
+                ResponseBody::default()
+            } else {
+                ResponseBody::stripped(length)
+            }
         }
         ResponsePlan::Rewrite(written) => {
             let _ = catch(|| drop(body));

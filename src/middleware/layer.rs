@@ -3,6 +3,7 @@
 use std::error::Error;
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use tower_layer::Layer;
 
@@ -29,17 +30,19 @@ use crate::policy::Policy;
 pub struct ErrorEnvelopeLayer {
     policy: Arc<Policy>,
     classifier: Option<Arc<Classifier>>,
+    announced: Arc<AtomicBool>,
 }
 
 impl ErrorEnvelopeLayer {
     /// A layer with the default policy.
     pub fn new() -> Self {
-        Self { policy: Arc::default(), classifier: None }
+        Self { policy: Arc::default(), classifier: None, announced: Arc::default() }
     }
 
     /// Sets the policy. It may be shared: services made before keep theirs.
     pub fn policy(mut self, policy: impl Into<Arc<Policy>>) -> Self {
         self.policy = policy.into();
+        self.announced = Arc::default();
         self
     }
 
@@ -65,6 +68,30 @@ impl ErrorEnvelopeLayer {
     }
 }
 
+impl ErrorEnvelopeLayer {
+    /// Says once what is in force. axum wraps each route by a clone of the layer, a server each connection: they share
+    /// the mark. Where nobody listens yet it is left for the next.
+    fn announce(&self) {
+        if !tracing::enabled!(target: "tower_error_envelope", tracing::Level::INFO)
+            || self.announced.swap(true, Ordering::Relaxed)
+        {
+            return;
+        }
+        let policy = self.policy.in_force();
+        tracing::info!(
+            target: "tower_error_envelope",
+            policy = policy.origin,
+            routes = policy.routes,
+            map_rules = policy.map_rules,
+            own_codes = policy.own_codes,
+            mode = policy.mode.as_str(),
+            body_limit = %policy.body_limit.map_or("none".to_owned(), |bytes| bytes.to_string()),
+            classifier = self.classifier.is_some(),
+            "error envelopes are in force"
+        );
+    }
+}
+
 impl Default for ErrorEnvelopeLayer {
     fn default() -> Self {
         Self::new()
@@ -75,6 +102,7 @@ impl<S> Layer<S> for ErrorEnvelopeLayer {
     type Service = ErrorEnvelopeService<S>;
 
     fn layer(&self, inner: S) -> Self::Service {
+        self.announce();
         ErrorEnvelopeService::new(inner, self.policy.clone(), self.classifier.clone())
     }
 }

@@ -11,7 +11,9 @@ use pin_project_lite::pin_project;
 
 use super::budget::Budget;
 use super::catch::catch;
+use crate::code::ErrorCode;
 use crate::exchange::{BoxError, Linger, Meter, Metered};
+use crate::fault::Fault;
 
 pin_project! {
     /// The body of a request that was forwarded.
@@ -146,7 +148,9 @@ where
             })
         })
     });
-    polled.unwrap_or_else(|panic| Poll::Ready(Some(Err(format!("a body panicked: {panic}").into()))))
+    // A fault, so that nobody takes it for the client's broken body (F1, F2).
+    let panicked = |panic| Fault::new(ErrorCode::INTERNAL_ERROR).caused_by(format!("a body panicked: {panic}"));
+    polled.unwrap_or_else(|panic| Poll::Ready(Some(Err(panicked(panic).into()))))
 }
 
 /// The error has no constructor: a `Limited` body that overflows yields one.

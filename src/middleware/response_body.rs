@@ -39,10 +39,12 @@ pin_project! {
     enum Kind<R, B> {
         Pass { #[pin] body: R },
         Reply { body: Bytes },
-        // The rest of the request is read and dropped after the head and before these bytes (G5).
+        // The rest of the request is read and dropped after the head, and before or after these bytes (G5).
         Drain { request: Box<Rest<B>>, body: Bytes },
         Replay { body: Bytes, trailers: Option<Box<HeaderMap>> },
         Broken { error: ResponseBodyError },
+        // A 204 or 304: nothing is sent, and nothing is said of a length that the service did not say (E5).
+        Stripped { length: SizeHint },
         Empty,
     }
 }
@@ -51,6 +53,8 @@ pin_project! {
 struct Rest<B> {
     body: Pin<Box<B>>,
     budget: Budget,
+    /// The reply's body goes before it.
+    waits: bool,
 }
 
 impl<R, B> ResponseBody<R, B> {
@@ -58,12 +62,20 @@ impl<R, B> ResponseBody<R, B> {
         Self { kind: Kind::Pass { body }, tail: Some(tail) }
     }
 
+    pub(super) fn stripped(length: SizeHint) -> Self {
+        Self { kind: Kind::Stripped { length }, tail: None }
+    }
+
     pub(super) fn reply(body: Bytes) -> Self {
         Self { kind: if body.is_empty() { Kind::Empty } else { Kind::Reply { body } }, tail: None }
     }
 
     pub(super) fn drain(request: Pin<Box<B>>, linger: Linger, body: Bytes) -> Self {
-        let request = Box::new(Rest { body: request, budget: Budget::new(linger.max_bytes, linger.timeout) });
+        let request = Box::new(Rest {
+            body: request,
+            budget: Budget::new(linger.max_bytes, linger.timeout),
+            waits: linger.body_first,
+        });
         Self { kind: Kind::Drain { request, body }, tail: None }
     }
 
@@ -86,6 +98,7 @@ impl<R, B> fmt::Debug for ResponseBody<R, B> {
             Kind::Drain { .. } => "Drain",
             Kind::Replay { .. } => "Replay",
             Kind::Broken { .. } => "Broken",
+            Kind::Stripped { .. } => "Stripped",
             Kind::Empty => "Empty",
         };
         f.debug_tuple("ResponseBody").field(&kind).finish()
@@ -124,6 +137,9 @@ where
                 this.kind.set(Kind::Empty);
                 Poll::Ready(Some(Err(error)))
             }
+            KindProj::Drain { request, body } if request.waits && !body.is_empty() => {
+                Poll::Ready(Some(Ok(Frame::data(std::mem::take(body)))))
+            }
             KindProj::Drain { request, body } => {
                 ready!(request.poll_drained(cx));
                 let body = std::mem::take(body);
@@ -144,7 +160,7 @@ where
                 };
                 Poll::Ready(frame.map(Ok))
             }
-            KindProj::Empty => Poll::Ready(None),
+            KindProj::Stripped { .. } | KindProj::Empty => Poll::Ready(None),
         }
     }
 
@@ -152,9 +168,9 @@ where
         match &self.kind {
             Kind::Pass { body } => catch(|| body.is_end_stream()).unwrap_or(false),
             Kind::Reply { .. } | Kind::Broken { .. } => false,
-            Kind::Drain { body, .. } => body.is_empty(),
+            Kind::Drain { request, body } => body.is_empty() && !request.waits,
             Kind::Replay { body, trailers } => body.is_empty() && trailers.is_none(),
-            Kind::Empty => true,
+            Kind::Stripped { .. } | Kind::Empty => true,
         }
     }
 
@@ -165,6 +181,7 @@ where
                 SizeHint::with_exact(body.len() as u64)
             }
             Kind::Broken { .. } => SizeHint::default(),
+            Kind::Stripped { length } => *length,
             Kind::Empty => SizeHint::with_exact(0),
         }
     }

@@ -4,6 +4,7 @@ use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
 use super::error::{Place, Problem};
+use super::in_force::Origin;
 use super::matcher::{Clash, Matcher};
 use super::route::Route;
 use super::settings::{Index, Keys, Said};
@@ -28,6 +29,7 @@ impl PolicyBuilder {
         let mut defaults = Said::default();
         defaults.inherit(&default_keys);
         Ok(Policy {
+            origin: Origin::BuiltInRust,
             ids: self.ids,
             inspect: self.inspect,
             drain: self.drain,

@@ -15,6 +15,7 @@ use std::path::Path;
 
 use self::read::{Document, Table};
 use super::error::{Place, PolicyError, Problem};
+use super::in_force::Origin;
 use super::route::Route;
 use super::settings::Keys;
 use super::{Policy, PolicyBuilder};
@@ -34,7 +35,8 @@ impl Policy {
     pub fn from_toml(name: &str, text: &str) -> Result<Self, PolicyError> {
         let document = Document::parse(name, text)?;
         let builder = read_policy(&document.root())?;
-        builder.compile().map_err(|problem| led_back(&document, problem))
+        let policy = builder.compile().map_err(|problem| led_back(&document, problem))?;
+        Ok(Self { origin: Origin::File(name.into()), ..policy })
     }
 
     /// Reads a policy file.

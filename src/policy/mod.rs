@@ -14,6 +14,7 @@ mod compile;
 mod error;
 #[cfg(feature = "policy-file")]
 mod file;
+mod in_force;
 mod matcher;
 mod route;
 mod settings;
@@ -25,6 +26,7 @@ use http::Method;
 pub use self::builder::PolicyBuilder;
 pub use self::choice::{Mode, NoTransform, Preflight, Protocols, Trust, UnknownCodes};
 pub use self::error::PolicyError;
+use self::in_force::Origin;
 use self::matcher::Matcher;
 pub use self::route::Route;
 use self::settings::{Index, Said};
@@ -55,6 +57,7 @@ use crate::guard::pattern::{Pattern, normalised};
 /// ```
 #[derive(Debug, Default)]
 pub struct Policy {
+    origin: Origin,
     ids: IdSettings,
     inspect: Inspect,
     drain: Drain,

@@ -2,7 +2,7 @@
 //!
 //! | floor | rooms |
 //! |---|---|
-//! | 7 | `middleware`, `axum` |
+//! | 7 | `middleware`, `axum`, `testing` |
 //! | 6 | `exchange` |
 //! | 5 | `policy` |
 //! | 4 | `classify` |
@@ -22,7 +22,7 @@ const FLOORS: [(u8, &[&str]); 7] = [
     (4, &["classify"]),
     (5, &["policy"]),
     (6, &["exchange"]),
-    (7, &["middleware", "axum"]),
+    (7, &["middleware", "axum", "testing"]),
 ];
 
 /// What only the adapter may name. A crate is found by its path, so that a word in a comment is none.

@@ -18,6 +18,9 @@ use crate::cases::logs::captured;
 /// The text of panics and causes: nowhere in an answer.
 pub(crate) const SECRET: &str = "s3cr3t";
 
+/// What the layer logs once, when it first wraps a service.
+pub(crate) const STARTED: &str = "error envelopes are in force";
+
 /// A whole response.
 #[derive(Debug)]
 pub(crate) struct Answer {
@@ -118,8 +121,12 @@ impl Body for Breaking {
 }
 
 impl Line {
+    /// A line about a request: the one at the start is of none.
     fn read(line: &str) -> Option<Self> {
-        let (before, _) = line.split_once("tower_error_envelope: ")?;
+        let (before, after) = line.split_once("tower_error_envelope: ")?;
+        if after.starts_with(STARTED) {
+            return None;
+        }
         let level = ["ERROR", "WARN", "INFO"].into_iter().find(|level| before.contains(&format!(" {level} ")))?;
         Some(Self { level: level.to_owned(), text: line.to_owned() })
     }

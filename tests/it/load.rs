@@ -193,7 +193,7 @@ fn collect(mut from: impl Read + Send + 'static) -> JoinHandle<String> {
 }
 
 /// `cargo test` builds examples beside the test binary's directory.
-fn binary() -> PathBuf {
+pub(crate) fn binary() -> PathBuf {
     let profile = std::env::current_exe().unwrap().ancestors().nth(2).unwrap().to_owned();
     let binary = profile.join("examples").join("gateway");
     assert!(binary.exists(), "{} is not there: build it with `cargo build --example gateway`", binary.display());

@@ -1,0 +1,139 @@
+//! What Rust expected, in words for people who do not write Rust.
+
+use std::borrow::Cow;
+
+use crate::message;
+
+/// The longest text of a visitor's own that passes, in bytes.
+const MAX_BYTES: usize = 128;
+
+/// What a visitor expects (`serde::de::Expected`), or the name of a primitive type.
+pub(super) fn in_words(expected: &str) -> Cow<'static, str> {
+    if let Some(range) = number(expected) {
+        return range;
+    }
+    if let Some(words) = known(expected) {
+        return words.into();
+    }
+    if let Some(count) = elements(expected) {
+        return format!("an array of {count} elements").into();
+    }
+    // Rust's names of types mean nothing to a client, and are the program's own affair.
+    match expected.split(' ').next().unwrap_or_default() {
+        "struct" | "internally" | "adjacently" => "an object".into(),
+        "tuple" => "an array".into(),
+        "enum" | "variant" | "untagged" => "one of the known variants".into(),
+        "unit" => "null".into(),
+        _ => match message::clean(expected) {
+            Some(text) if text.len() <= MAX_BYTES => text.into_owned().into(),
+            _ => "another value".into(),
+        },
+    }
+}
+
+/// What serde got instead (`serde::de::Unexpected`), without its value.
+pub(super) fn kind_of(unexpected: &str) -> Option<&'static str> {
+    let end = unexpected.find(['`', '"']).unwrap_or(unexpected.len());
+    Some(match unexpected[..end].trim_end() {
+        "boolean" => "a boolean",
+        "integer" | "floating point" | "number" => "a number",
+        "character" | "string" => "a string",
+        "null" | "unit value" | "Option value" => "null",
+        "sequence" => "an array",
+        "map" => "an object",
+        _ => return None,
+    })
+}
+
+/// What parsing a text into a number, a boolean or a character said: `std`'s own words, which quote nothing.
+pub(super) fn of_parsing(text: &str) -> Option<&'static str> {
+    Some(match text {
+        "invalid digit found in string" | "cannot parse integer from empty string" => "Expected a whole number.",
+        "number too large to fit in target type" => "The number is too large.",
+        "number too small to fit in target type" => "The number is too small.",
+        "number would be zero for non-zero type" => "The number must not be 0.",
+        "invalid float literal" | "cannot parse float from empty string" => "Expected a number.",
+        "provided string was not `true` or `false`" => "Expected `true` or `false`.",
+        "too many characters in string" | "cannot parse char from empty string" => "Expected a single character.",
+        _ => return None,
+    })
+}
+
+fn number(name: &str) -> Option<Cow<'static, str>> {
+    macro_rules! range {
+        ($($whole:ident)*) => {
+            match name {
+                $(stringify!($whole) => {
+                    format!("a whole number from {} to {}", $whole::MIN, $whole::MAX).into()
+                })*
+                "f32" | "f64" => "a number".into(),
+                _ => return None,
+            }
+        };
+    }
+
+    Some(range!(u8 u16 u32 u64 u128 usize i8 i16 i32 i64 i128 isize))
+}
+
+fn known(expected: &str) -> Option<&'static str> {
+    Some(match expected {
+        "bool" | "a boolean" => "a boolean",
+        "char" | "a character" => "a single character",
+        "String" | "&str" | "a string" | "a borrowed string" | "str" => "a string",
+        "unit" => "null",
+        "a map" => "an object",
+        "a sequence" => "an array",
+        "any valid JSON value" => "a value",
+        _ => return None,
+    })
+}
+
+/// "a tuple of size 2", "an array of length 2", "tuple struct Point with 2 elements". A struct is read from an array as
+/// well, but nobody means one.
+fn elements(expected: &str) -> Option<&str> {
+    let count = ["a tuple of size ", "an array of length "].iter().find_map(|form| expected.strip_prefix(form));
+    let of_struct = || expected.strip_prefix("tuple ")?.strip_suffix(" elements")?.rsplit_once(" with ");
+    let count = count.or_else(|| of_struct().map(|(_, count)| count))?;
+    count.bytes().all(|byte| byte.is_ascii_digit()).then_some(count)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_rust_expected_is_said_in_words() {
+        for (expected, words) in [
+            ("u8", "a whole number from 0 to 255"),
+            ("f64", "a number"),
+            ("a string", "a string"),
+            ("struct Confidential", "an object"),
+            ("struct Confidential with 3 elements", "an object"),
+            ("tuple struct Confidential with 3 elements", "an array of 3 elements"),
+            ("tuple struct Confidential", "an array"),
+            ("enum Confidential", "one of the known variants"),
+            ("unit struct Confidential", "null"),
+            ("an array of length 4", "an array of 4 elements"),
+            ("an RFC 3339 date", "an RFC 3339 date"),
+            ("", "another value"),
+        ] {
+            assert_eq!(in_words(expected), words, "{expected}");
+        }
+        assert_eq!(in_words(&"x".repeat(129)), "another value");
+    }
+
+    #[test]
+    fn what_std_says_of_a_text_that_does_not_parse_is_known() {
+        fn why<T: std::str::FromStr<Err: std::fmt::Display>>(text: &str) -> Option<&'static str> {
+            text.parse::<T>().err().and_then(|error| of_parsing(&error.to_string()))
+        }
+
+        assert_eq!([why::<u8>("x"), why::<u8>("")], [Some("Expected a whole number."); 2]);
+        assert_eq!(why::<u8>("256"), Some("The number is too large."));
+        assert_eq!(why::<i8>("-129"), Some("The number is too small."));
+        assert_eq!(why::<std::num::NonZeroU8>("0"), Some("The number must not be 0."));
+        assert_eq!([why::<f32>("x"), why::<f32>("")], [Some("Expected a number."); 2]);
+        assert_eq!(why::<bool>("yes"), Some("Expected `true` or `false`."));
+        assert_eq!([why::<char>("xy"), why::<char>("")], [Some("Expected a single character."); 2]);
+    }
+}

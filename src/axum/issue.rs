@@ -1,0 +1,145 @@
+//! What a deserializer said → an issue (rule E8): the place, and what was expected there.
+//!
+//! serde's errors are text, and their forms are those of `serde::de::Error`'s own constructors. Of each form the part
+//! that the program wrote is taken; what the client sent is left out. A text of any other form may quote anything, and
+//! becomes "Not valid.".
+
+use serde::Serialize;
+use serde_path_to_error::{Path, Segment};
+
+use super::expected;
+use crate::code::ErrorCode;
+use crate::fault::Fault;
+
+/// Names come from the client where the type is a map: a path says no more than so much of them.
+const MAX_NAME_CHARS: usize = 128;
+const MAX_STEPS: usize = 32;
+
+const UNKNOWN: &str = "unknown";
+
+/// One thing that is wrong, in the shape of a Zod issue.
+#[derive(Debug, Serialize)]
+pub(super) struct Issue {
+    path: Vec<Step>,
+    message: String,
+    code: &'static str,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(untagged)]
+pub(super) enum Step {
+    Index(usize),
+    Name(String),
+}
+
+/// An error in data that could be parsed; `text` is serde's.
+pub(super) fn of_data(path: &Path, text: &str) -> Issue {
+    let steps = path.iter().map_while(|segment| match segment {
+        Segment::Seq { index } => Some(Step::Index(*index)),
+        Segment::Map { key } => Some(Step::Name(key.clone())),
+        Segment::Enum { variant } => Some(Step::Name(variant.clone())),
+        Segment::Unknown => None,
+    });
+    of_text(steps, text)
+}
+
+pub(super) fn of_text(path: impl IntoIterator<Item = Step>, text: &str) -> Issue {
+    let (message, code, name) = said(text);
+    let mut path: Vec<Step> = path.into_iter().collect();
+    // The path ends at the object that a member is missing in; it has an unknown one, unless serde had to read ahead.
+    let has_it = |name: &&str| code == UNKNOWN && matches!(path.last(), Some(Step::Name(last)) if last == name);
+    let name = name.filter(|name| !has_it(name)).map(|name| Step::Name(name.to_owned()));
+    path.extend(name);
+    Issue::new(path, message, code)
+}
+
+impl Issue {
+    pub(super) fn expected(path: impl IntoIterator<Item = Step>, type_name: &str) -> Self {
+        Self::new(path, format!("Expected {}.", expected::in_words(type_name)), "invalid_type")
+    }
+
+    fn new(path: impl IntoIterator<Item = Step>, message: String, code: &'static str) -> Self {
+        Self { path: path.into_iter().take(MAX_STEPS).map(Step::cut).collect(), message, code }
+    }
+}
+
+impl Step {
+    fn cut(self) -> Self {
+        match self {
+            Self::Name(mut name) => {
+                if let Some((end, _)) = name.char_indices().nth(MAX_NAME_CHARS) {
+                    name.truncate(end);
+                    name.push('…');
+                }
+                Self::Name(name)
+            }
+            index => index,
+        }
+    }
+}
+
+impl IntoIterator for Step {
+    type Item = Self;
+    type IntoIter = std::iter::Once<Self>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        std::iter::once(self)
+    }
+}
+
+impl From<Issue> for Fault {
+    fn from(issue: Issue) -> Self {
+        #[derive(Serialize)]
+        struct Details {
+            issues: [Issue; 1],
+        }
+
+        Self::new(ErrorCode::INVALID_REQUEST).details(Details { issues: [issue] })
+    }
+}
+
+/// The message, the issue's code, and the name of a member that is missing, unknown or there twice.
+fn said(text: &str) -> (String, &'static str, Option<&str>) {
+    if let Some(name) = quoted(text, "missing field ") {
+        ("Required.".to_owned(), "missing", Some(name))
+    } else if let Some(name) = quoted(text, "duplicate field ") {
+        ("Given more than once.".to_owned(), "duplicate", Some(name))
+    } else if let Some(rest) = text.strip_prefix("unknown field ") {
+        let (name, known) = unknown(rest);
+        (known.map_or("Unknown.".to_owned(), |known| format!("Unknown; expected {known}.")), UNKNOWN, name)
+    } else if let Some(rest) = text.strip_prefix("unknown variant ") {
+        let known = unknown(rest).1;
+        (known.map_or("Not valid.".to_owned(), |known| format!("Expected {known}.")), "invalid_value", None)
+    } else if let Some((got, wanted)) = split(text, "invalid type: ") {
+        let got = expected::kind_of(got).map_or(String::new(), |kind| format!(", got {kind}"));
+        (format!("Expected {}{got}.", expected::in_words(wanted)), "invalid_type", None)
+    } else if let Some((_, wanted)) = split(text, "invalid value: ") {
+        (format!("Expected {}.", expected::in_words(wanted)), "invalid_value", None)
+    } else if let Some((_, wanted)) = split(text, "invalid length ") {
+        (format!("Expected {}.", expected::in_words(wanted)), "invalid_length", None)
+    } else {
+        (expected::of_parsing(text).unwrap_or("Not valid.").to_owned(), "invalid_value", None)
+    }
+}
+
+/// The last comma: what the client sent stands before it, and may have any number of them.
+fn split<'a>(text: &'a str, form: &str) -> Option<(&'a str, &'a str)> {
+    text.strip_prefix(form)?.rsplit_once(", expected ")
+}
+
+fn quoted<'a>(text: &'a str, form: &str) -> Option<&'a str> {
+    text.strip_prefix(form)?.strip_prefix('`')?.strip_suffix('`')
+}
+
+/// The name, and the ones that are known.
+fn unknown(rest: &str) -> (Option<&str>, Option<&str>) {
+    let none = rest.strip_suffix(", there are no fields").or_else(|| rest.strip_suffix(", there are no variants"));
+    let (name, known) = match none {
+        Some(name) => (name, None),
+        None => rest.rsplit_once(", expected ").map_or((rest, None), |(name, known)| (name, Some(known))),
+    };
+    (quoted(name, ""), known)
+}
+
+#[cfg(test)]
+mod tests;

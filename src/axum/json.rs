@@ -1,0 +1,148 @@
+//! JSON bodies, in and out.
+
+use std::io::ErrorKind;
+
+use axum_core::extract::rejection::{BytesRejection, FailedToBufferBody};
+use axum_core::extract::{FromRequest, OptionalFromRequest, Request};
+use axum_core::response::{IntoResponse, Response};
+use bytes::Bytes;
+use http::header::{ACCEPT, CONTENT_TYPE, HeaderMap, HeaderValue};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::error::Category;
+
+use super::issue;
+use crate::cause;
+use crate::code::ErrorCode;
+use crate::fault::Fault;
+use crate::guard::content_type::{JSON, essence};
+
+/// A JSON body: as an argument of a handler it is read, as its result it is written.
+///
+/// Takes `application/json` and types that end in `+json`, as axum's does, and bodies up to axum's own limit (2 MiB
+/// unless `DefaultBodyLimit` says otherwise) within the layer's. `Option<Json<T>>` is `None` for a request without a
+/// content type. See the [module](crate::axum) for what a client is told.
+///
+/// ```
+/// use serde::Deserialize;
+/// use tower_error_envelope::Fault;
+/// use tower_error_envelope::axum::Json;
+///
+/// #[derive(Deserialize)]
+/// struct Message {
+///     text: String,
+/// }
+///
+/// async fn send(Json(message): Json<Message>) -> Json<usize> {
+///     Json(message.text.len())
+/// }
+///
+/// async fn send_or_422(message: Result<Json<Message>, Fault>) -> Result<Json<usize>, Fault> {
+///     let Json(message) = message.map_err(|fault| fault.status(http::StatusCode::UNPROCESSABLE_ENTITY))?;
+///     Ok(Json(message.text.len()))
+/// }
+/// # let _: axum::Router =
+/// #     axum::Router::new().route("/", axum::routing::post(send)).route("/422", axum::routing::post(send_or_422));
+/// ```
+#[derive(Clone, Copy, Debug, Default)]
+#[must_use]
+pub struct Json<T>(pub T);
+
+impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Json<T> {
+    type Rejection = Fault;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, Fault> {
+        if !is_json(request.headers()) {
+            let fault = Fault::new(ErrorCode::UNSUPPORTED_MEDIA_TYPE);
+            return Err(fault.header(ACCEPT, HeaderValue::from_static(JSON)));
+        }
+        let body = Bytes::from_request(request, state).await.map_err(|rejection| unread(&rejection))?;
+        read(&body).map(Self)
+    }
+}
+
+impl<T: DeserializeOwned, S: Send + Sync> OptionalFromRequest<S> for Json<T> {
+    type Rejection = Fault;
+
+    async fn from_request(request: Request, state: &S) -> Result<Option<Self>, Fault> {
+        if request.headers().contains_key(CONTENT_TYPE) {
+            <Self as FromRequest<S>>::from_request(request, state).await.map(Some)
+        } else {
+            Ok(None)
+        }
+    }
+}
+
+impl<T: Serialize> IntoResponse for Json<T> {
+    /// A value that cannot be written as JSON is `internal_error`: axum would show the client why.
+    fn into_response(self) -> Response {
+        match serde_json::to_vec(&self.0) {
+            Ok(body) => ([(CONTENT_TYPE, HeaderValue::from_static(JSON))], body).into_response(),
+            Err(error) => Fault::new(ErrorCode::INTERNAL_ERROR).caused_by(error).into_response(),
+        }
+    }
+}
+
+impl<T> From<T> for Json<T> {
+    fn from(value: T) -> Self {
+        Self(value)
+    }
+}
+
+fn is_json(headers: &HeaderMap) -> bool {
+    let mut values = headers.get_all(CONTENT_TYPE).iter();
+    let (Some(value), None) = (values.next(), values.next()) else { return false };
+    let Some((kind, subtype)) = essence(value.as_bytes()).and_then(|it| it.split_once('/')) else { return false };
+    let suffix = subtype.rsplit_once('+').map_or(subtype, |(_, suffix)| suffix);
+    kind.eq_ignore_ascii_case("application") && suffix.eq_ignore_ascii_case("json")
+}
+
+/// Why the body did not come. The layer knows its own limit, and outranks this (G4); the text of a body's error stays
+/// with the layer, which logs what the connection said.
+fn unread(rejection: &BytesRejection) -> Fault {
+    if let Some(fault) = cause::find::<Fault>(rejection) {
+        return fault.clone();
+    }
+    // axum boxes its `LengthLimitError` twice, and no downcast finds it.
+    let over = matches!(rejection, BytesRejection::FailedToBufferBody(FailedToBufferBody::LengthLimitError(_)))
+        || cause::find::<http_body_util::LengthLimitError>(rejection).is_some();
+    Fault::new(if over {
+        ErrorCode::PAYLOAD_TOO_LARGE
+    } else if cause::has_io_kind(rejection, |kind| kind == ErrorKind::TimedOut) {
+        ErrorCode::REQUEST_TIMEOUT
+    } else {
+        ErrorCode::BAD_REQUEST
+    })
+}
+
+fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T, Fault> {
+    let mut deserializer = serde_json::Deserializer::from_slice(body);
+    let value =
+        serde_path_to_error::deserialize(&mut deserializer).map_err(|error| match error.inner().classify() {
+            Category::Data => issue::of_data(error.path(), &without_place(error.inner())).into(),
+            Category::Syntax | Category::Eof | Category::Io => no_json(body, error.inner()),
+        })?;
+    deserializer.end().map_err(|error| no_json(body, &error))?;
+    Ok(value)
+}
+
+/// serde_json's own words can quote the body.
+fn no_json(body: &[u8], error: &serde_json::Error) -> Fault {
+    let (line, column) = (error.line(), error.column());
+    Fault::new(ErrorCode::BAD_REQUEST).message(if body.trim_ascii().is_empty() {
+        "The body is empty: it must be JSON.".to_owned()
+    } else if error.is_eof() {
+        format!("The body ends before its JSON does, at line {line}, column {column}.")
+    } else {
+        format!("The body is not valid JSON at line {line}, column {column}.")
+    })
+}
+
+/// The line and the column say less than the path does.
+fn without_place(error: &serde_json::Error) -> String {
+    let text = error.to_string();
+    match text.strip_suffix(&format!(" at line {} column {}", error.line(), error.column())) {
+        Some(text) => text.to_owned(),
+        None => text,
+    }
+}

@@ -1,0 +1,121 @@
+//! For axum handlers (feature `axum`): extractors whose rejections are [`Fault`]s.
+//!
+//! Everything comes out as the envelope with axum's own extractors as well, their text included. These say more to the
+//! client, and less of it:
+//!
+//! 1. [`Json`], [`Query`] and [`Path`] tell data that does not fit as `invalid_request` with an issue list: the path of
+//!    what is wrong, and what was expected there. What the client sent is never quoted, in an answer or in the log.
+//! 2. The status of that is 400, the code's own, wherever the data stood. axum says 422 for a body and 400 for a query;
+//!    a client that matches on the code needs no second case, and one that matches on 400 keeps working. A handler that
+//!    wants 422 takes `Result<Json<T>, Fault>` and sets [`Fault::status`].
+//! 3. A body that is no JSON is `bad_request`, by line and column; one without a JSON content type is
+//!    `unsupported_media_type`; one over a limit `payload_too_large`; one that broke off `bad_request`.
+//! 4. A route without the parameters that its handler asks for is the program's fault: `internal_error`.
+//!
+//! ```
+//! use axum::{Router, routing::post};
+//! use serde::{Deserialize, Serialize};
+//! use tower_error_envelope::axum::{Json, Path};
+//! use tower_error_envelope::{ErrorEnvelopeLayer, Fault};
+//!
+//! #[derive(Deserialize)]
+//! struct Booking {
+//!     seats: Vec<u8>,
+//! }
+//!
+//! #[derive(Serialize)]
+//! struct Booked {
+//!     seats: usize,
+//! }
+//!
+//! async fn book(Path(_show): Path<u32>, Json(booking): Json<Booking>) -> Result<Json<Booked>, Fault> {
+//!     Ok(Json(Booked { seats: booking.seats.len() }))
+//! }
+//!
+//! let app: Router = Router::new().route("/shows/{show}", post(book)).layer(ErrorEnvelopeLayer::new());
+//! ```
+//!
+//! `{"seats":[3,300]}` is answered with
+//!
+//! ```json
+//! {"error":{"code":"invalid_request","message":"The request failed validation.","details":{"issues":[{"path":["seats",1],"message":"Expected a whole number from 0 to 255.","code":"invalid_value"}]}},"request_id":"req_01JD2V5W8Z3Q4R6T8Y0A1B2C3D"}
+//! ```
+//!
+//! [`Fault`] itself is a response, and [`RequestId`] an extractor.
+
+mod expected;
+mod issue;
+mod json;
+mod path;
+mod query;
+
+use axum_core::extract::FromRequestParts;
+use axum_core::response::{IntoResponse, Response};
+use http::StatusCode;
+use http::request::Parts;
+
+pub use self::json::Json;
+pub use self::path::Path;
+pub use self::query::Query;
+use crate::fault::Fault;
+use crate::request_id::RequestId;
+
+impl IntoResponse for Fault {
+    /// The fault's status and headers, an empty body, and the fault itself in the extensions, where the layer finds it.
+    fn into_response(self) -> Response {
+        let mut response = self.status_code().into_response();
+        response.headers_mut().extend(self.headers().clone());
+        response.extensions_mut().insert(self);
+        response
+    }
+}
+
+impl<S: Sync> FromRequestParts<S> for RequestId {
+    type Rejection = MissingRequestId;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, MissingRequestId> {
+        parts.extensions.get().copied().ok_or(MissingRequestId(()))
+    }
+}
+
+/// The layer is not around the handler: no request has an id.
+#[derive(Debug)]
+pub struct MissingRequestId(());
+
+impl std::fmt::Display for MissingRequestId {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("the handler asks for a RequestId, but no ErrorEnvelopeLayer is around it")
+    }
+}
+
+impl std::error::Error for MissingRequestId {}
+
+impl IntoResponse for MissingRequestId {
+    fn into_response(self) -> Response {
+        tracing::error!(target: "tower_error_envelope", "{self}");
+        StatusCode::INTERNAL_SERVER_ERROR.into_response()
+    }
+}
+
+/// What axum's extractors have: a handler changes its import, and nothing else.
+macro_rules! dereferences {
+    ($extractor:ident) => {
+        impl<T> std::ops::Deref for $extractor<T> {
+            type Target = T;
+
+            fn deref(&self) -> &T {
+                &self.0
+            }
+        }
+
+        impl<T> std::ops::DerefMut for $extractor<T> {
+            fn deref_mut(&mut self) -> &mut T {
+                &mut self.0
+            }
+        }
+    };
+}
+
+dereferences!(Json);
+dereferences!(Query);
+dereferences!(Path);

@@ -1,0 +1,73 @@
+//! The parameters of a route's path.
+
+use ::axum::extract::path::ErrorKind;
+use ::axum::extract::rejection::PathRejection;
+use axum_core::extract::{FromRequestParts, OptionalFromRequestParts};
+use http::request::Parts;
+use serde::de::DeserializeOwned;
+
+use super::issue::{self, Issue, Step};
+use crate::code::ErrorCode;
+use crate::fault::Fault;
+
+/// The parameters of a route's path: one, a tuple of them in order, or a struct with their names.
+///
+/// `Option<Path<T>>` is `None` on a route without parameters. See the [module](crate::axum) for what a client is told.
+///
+/// ```
+/// use serde::Deserialize;
+/// use tower_error_envelope::axum::Path;
+///
+/// #[derive(Deserialize)]
+/// struct Seat {
+///     row: char,
+///     number: u8,
+/// }
+///
+/// async fn seat(Path(Seat { row, number }): Path<Seat>) -> String {
+///     format!("{row}{number}")
+/// }
+/// # let _: axum::Router = axum::Router::new().route("/seats/{row}/{number}", axum::routing::get(seat));
+/// ```
+#[derive(Clone, Copy, Debug)]
+#[must_use]
+pub struct Path<T>(pub T);
+
+impl<T: DeserializeOwned + Send, S: Send + Sync> FromRequestParts<S> for Path<T> {
+    type Rejection = Fault;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Fault> {
+        let path = <::axum::extract::Path<T> as FromRequestParts<S>>::from_request_parts(parts, state).await;
+        path.map(|path| Self(path.0)).map_err(refused)
+    }
+}
+
+impl<T: DeserializeOwned + Send + 'static, S: Send + Sync> OptionalFromRequestParts<S> for Path<T> {
+    type Rejection = Fault;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Option<Self>, Fault> {
+        let path = <::axum::extract::Path<T> as OptionalFromRequestParts<S>>::from_request_parts(parts, state).await;
+        path.map(|path| path.map(|path| Self(path.0))).map_err(refused)
+    }
+}
+
+fn refused(rejection: PathRejection) -> Fault {
+    let PathRejection::FailedToDeserializePathParams(error) = rejection else { return mistake(&rejection) };
+    match error.into_kind() {
+        ErrorKind::ParseErrorAtKey { key, expected_type, .. } => Issue::expected(Step::Name(key), expected_type).into(),
+        ErrorKind::ParseErrorAtIndex { index, expected_type, .. } => {
+            Issue::expected(Step::Index(index), expected_type).into()
+        }
+        ErrorKind::ParseError { expected_type, .. } => Issue::expected(None, expected_type).into(),
+        ErrorKind::InvalidUtf8InPathParam { key } => Issue::expected(Step::Name(key), "UTF-8").into(),
+        ErrorKind::DeserializeError { key, message, .. } => issue::of_text(Step::Name(key), &message).into(),
+        ErrorKind::Message(message) => issue::of_text(None, &message).into(),
+        // The wrong number of parameters, or a type that no path can be: no request makes it right.
+        kind => mistake(&kind),
+    }
+}
+
+/// The route does not fit its handler; the text names types and numbers.
+fn mistake(why: &dyn std::fmt::Display) -> Fault {
+    Fault::new(ErrorCode::INTERNAL_ERROR).caused_by(why.to_string())
+}

@@ -1,0 +1,119 @@
+//! One's own errors as faults, by `?`.
+
+use std::error::Error;
+
+use super::Fault;
+use crate::code::ErrorCode;
+
+/// What a service's own error is to its clients: with it `?` makes a [`Fault`] of the error.
+///
+/// The error itself becomes the fault's source: its text and its causes go to the log, never to the client. What is not
+/// said is `internal_error` with the catalogue's message, so that an error which nobody thought about tells nothing.
+///
+/// Most errors need [`AsFault::code`] alone; one that says more gives the whole [`AsFault::fault`].
+///
+/// ```
+/// use tower_error_envelope::{AsFault, ErrorCode, Fault};
+///
+/// const SEAT_TAKEN: ErrorCode = ErrorCode::own("seat_taken", 409);
+///
+/// #[derive(Debug)]
+/// enum BookingError {
+///     NoSuchShow,
+///     SeatTaken { seat: u8 },
+///     Database(std::io::Error),
+/// }
+/// # impl std::error::Error for BookingError {}
+/// # impl std::fmt::Display for BookingError {
+/// #     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result { write!(f, "{self:?}") }
+/// # }
+///
+/// impl AsFault for BookingError {
+///     fn code(&self) -> ErrorCode {
+///         match self {
+///             Self::NoSuchShow => ErrorCode::NOT_FOUND,
+///             Self::SeatTaken { .. } => SEAT_TAKEN,
+///             Self::Database(_) => ErrorCode::INTERNAL_ERROR,
+///         }
+///     }
+///
+///     fn fault(&self) -> Fault {
+///         match self {
+///             Self::SeatTaken { seat } => Fault::new(self.code()).details(serde_json::json!({ "seat": seat })),
+///             _ => Fault::new(self.code()),
+///         }
+///     }
+/// }
+///
+/// fn reserve(seat: u8) -> Result<(), BookingError> {
+///     Err(BookingError::SeatTaken { seat })
+/// }
+///
+/// fn handler() -> Result<(), Fault> {
+///     reserve(7)?;
+///     Ok(())
+/// }
+///
+/// let fault = handler().unwrap_err();
+/// assert_eq!((fault.code(), fault.details_json()), (&SEAT_TAKEN, Some(r#"{"seat":7}"#)));
+/// ```
+///
+/// A trait instead of a derive: the match over one's variants is the whole of it, the compiler asks for each new one,
+/// and nobody builds a proc-macro crate for it. An error of another crate goes into a variant of one's own, or through
+/// `.map_err(|error| Fault::new(code).caused_by(error))`. For a service whose `Error` it is, without a handler in between:
+/// `.classify(|error| error.downcast_ref::<BookingError>().map(AsFault::fault))`.
+pub trait AsFault: Error + Send + Sync + 'static {
+    /// The code: `internal_error` unless said otherwise.
+    fn code(&self) -> ErrorCode {
+        ErrorCode::INTERNAL_ERROR
+    }
+
+    /// The code, and what else a client may read: message, details, headers. The code alone unless said otherwise.
+    ///
+    /// `Display` is no default for the message: it was written for the log, and may name tables and hosts.
+    fn fault(&self) -> Fault {
+        Fault::new(self.code())
+    }
+}
+
+/// `Fault` and `ErrorCode` are no `AsFault`, which is what keeps this apart from the conversions that they have.
+impl<E: AsFault> From<E> for Fault {
+    fn from(error: E) -> Self {
+        error.fault().caused_by(error)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Debug)]
+    struct Unsaid;
+
+    impl std::fmt::Display for Unsaid {
+        fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+            f.write_str("s3cr3t")
+        }
+    }
+
+    impl Error for Unsaid {}
+    impl AsFault for Unsaid {}
+
+    #[test]
+    fn f1_what_nobody_said_stays_in_the_log() {
+        let fault = Fault::from(Unsaid);
+        assert_eq!(fault.to_string(), "internal_error: An unexpected error occurred.");
+        assert_eq!(fault.source().map(ToString::to_string).as_deref(), Some("s3cr3t"));
+    }
+
+    #[test]
+    fn a_question_mark_takes_faults_codes_and_errors_of_ones_own() {
+        fn fails<E: Into<Fault>>(error: E) -> Result<(), Fault> {
+            Err(error.into())
+        }
+
+        assert_eq!(fails(ErrorCode::GONE).unwrap_err().code(), &ErrorCode::GONE);
+        assert_eq!(fails(Fault::new(ErrorCode::NO_QR)).unwrap_err().code(), &ErrorCode::NO_QR);
+        assert_eq!(fails(Unsaid).unwrap_err().code(), &ErrorCode::INTERNAL_ERROR);
+    }
+}

@@ -1,0 +1,239 @@
+//! For the tests of services (feature `testing`): assertions on envelopes that show what differs.
+//!
+//! [`Envelope::of`] takes the headers and the bytes of an answer, whatever framework they came from, and fails unless
+//! they are the envelope to the letter (E1–E4). Its assertions fail with the whole answer, what was expected marked `-`
+//! and what came marked `+`:
+//!
+//! ```text
+//! the code is not "not_found" (- expected, + got):
+//!
+//!  x-error-code: gone
+//!  …
+//!  {
+//!    "error": {
+//! -    "code": "not_found",
+//! +    "code": "gone",
+//!      "message": "The resource is gone."
+//! ```
+//!
+//! A feature and no crate of its own: what it checks is what this version writes. Put it into `[dev-dependencies]`:
+//! `tower-error-envelope = { version = "0.1", features = ["testing"] }`.
+
+mod wrong;
+
+use http::{HeaderMap, Response, StatusCode};
+use serde::Serialize;
+use serde_json::{Value, json};
+use similar::TextDiff;
+
+use self::wrong::{wrong_body, wrong_head};
+
+/// An answer that is the envelope.
+///
+/// ```
+/// # tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(async {
+/// use axum::{Router, body::Body, extract::Request};
+/// use http_body_util::BodyExt;
+/// use tower::ServiceExt;
+/// use tower_error_envelope::ErrorEnvelopeLayer;
+/// use tower_error_envelope::testing::Envelope;
+///
+/// let app: Router = Router::new().layer(ErrorEnvelopeLayer::new());
+/// let (head, body) = app.oneshot(Request::new(Body::empty())).await.unwrap().into_parts();
+/// let body = body.collect().await.unwrap().to_bytes();
+///
+/// Envelope::of(&head.headers, &body).assert_code("not_found").assert_message("Not found.").assert_no_details();
+/// # });
+/// ```
+#[derive(Clone, Debug)]
+pub struct Envelope {
+    status: Option<StatusCode>,
+    headers: HeaderMap,
+    body: Value,
+}
+
+impl Envelope {
+    /// The envelope that the headers and the whole body of an answer are.
+    ///
+    /// # Panics
+    ///
+    /// If they are none: with all that is wrong, and the answer.
+    #[must_use]
+    #[track_caller]
+    pub fn of(headers: &HeaderMap, body: impl AsRef<[u8]>) -> Self {
+        Self::read(None, headers, body.as_ref())
+    }
+
+    /// The same of a response whose body is there as a whole; its status can be asserted, too.
+    ///
+    /// # Panics
+    ///
+    /// As [`Envelope::of`] does, and if the status is no error's.
+    #[must_use]
+    #[track_caller]
+    pub fn of_response<B: AsRef<[u8]>>(response: &Response<B>) -> Self {
+        Self::read(Some(response.status()), response.headers(), response.body().as_ref())
+    }
+
+    #[track_caller]
+    fn read(status: Option<StatusCode>, headers: &HeaderMap, bytes: &[u8]) -> Self {
+        let mut wrong = wrong_body(bytes);
+        wrong.extend(wrong_head(status, headers, bytes));
+        let body = serde_json::from_slice(bytes);
+        match body {
+            Ok(body) if wrong.is_empty() => Self { status, headers: headers.clone(), body },
+            body => {
+                let text = body.map_or_else(|_| String::from_utf8_lossy(bytes).into_owned(), |body| pretty(&body));
+                let wrong = wrong.join("\n  ");
+                panic!("this answer is not the envelope:\n  {wrong}\n\n{}{text}\n", head(status, headers))
+            }
+        }
+    }
+
+    /// Asserts the status, of an envelope that was made of a whole response.
+    ///
+    /// # Panics
+    ///
+    /// If it is another, or unknown.
+    #[track_caller]
+    pub fn assert_status(&self, status: u16) -> &Self {
+        let expected = Self { status: StatusCode::from_u16(status).ok(), ..self.clone() };
+        self.assert(&expected, format_args!("the status is not {status}"))
+    }
+
+    /// Asserts the code, by its name.
+    ///
+    /// # Panics
+    ///
+    /// If it is another.
+    #[track_caller]
+    pub fn assert_code(&self, code: &str) -> &Self {
+        self.assert(&self.with("code", code.into()), format_args!("the code is not {code:?}"))
+    }
+
+    /// Asserts the message.
+    ///
+    /// # Panics
+    ///
+    /// If it is another.
+    #[track_caller]
+    pub fn assert_message(&self, message: &str) -> &Self {
+        self.assert(&self.with("message", message.into()), format_args!("the message is another"))
+    }
+
+    /// Asserts the details, as JSON values are equal: the order of members does not matter.
+    ///
+    /// # Panics
+    ///
+    /// If they are others, or absent, or if `details` cannot be JSON.
+    #[track_caller]
+    pub fn assert_details(&self, details: impl Serialize) -> &Self {
+        self.assert(&self.with("details", value(details)), format_args!("the details are others"))
+    }
+
+    /// Asserts that there are no details.
+    ///
+    /// # Panics
+    ///
+    /// If there are.
+    #[track_caller]
+    pub fn assert_no_details(&self) -> &Self {
+        let mut expected = self.clone();
+        if let Some(error) = expected.body["error"].as_object_mut() {
+            error.remove("details");
+        }
+        self.assert(&expected, format_args!("there are details"))
+    }
+
+    /// Asserts that the issue list (E8) has an issue with that path and that message, whatever its code:
+    /// `assert_issue(("items", 0, "name"), "Required.")`, an empty path as `[(); 0]`.
+    ///
+    /// # Panics
+    ///
+    /// If it has not, or if `path` cannot be JSON.
+    #[track_caller]
+    pub fn assert_issue(&self, path: impl Serialize, message: &str) -> &Self {
+        let path = value(path);
+        let mut issues = self.issues().to_vec();
+        if issues.iter().any(|issue| issue["path"] == path && issue["message"] == message) {
+            return self;
+        }
+        let what = format!("no issue at {path} says {message:?}");
+        issues.push(json!({ "path": path, "message": message }));
+        let mut details = self.details().cloned().filter(Value::is_object).unwrap_or_else(|| json!({}));
+        details["issues"] = issues.into();
+        self.assert(&self.with("details", details), format_args!("{what}"))
+    }
+
+    /// The code's name.
+    #[must_use]
+    pub fn code(&self) -> &str {
+        self.body["error"]["code"].as_str().unwrap_or_default()
+    }
+
+    /// The message.
+    #[must_use]
+    pub fn message(&self) -> &str {
+        self.body["error"]["message"].as_str().unwrap_or_default()
+    }
+
+    /// The details, where there are any.
+    #[must_use]
+    pub fn details(&self) -> Option<&Value> {
+        self.body["error"].get("details")
+    }
+
+    /// The issues of the details, none where there is no list.
+    #[must_use]
+    pub fn issues(&self) -> &[Value] {
+        self.body["error"]["details"]["issues"].as_array().map_or(&[], Vec::as_slice)
+    }
+
+    /// The request's id, `req_…`: the same in the body and in the header.
+    #[must_use]
+    pub fn request_id(&self) -> &str {
+        self.body["request_id"].as_str().unwrap_or_default()
+    }
+
+    fn with(&self, member: &str, value: Value) -> Self {
+        let mut expected = self.clone();
+        expected.body["error"][member] = value;
+        expected
+    }
+
+    #[track_caller]
+    fn assert(&self, expected: &Self, what: std::fmt::Arguments<'_>) -> &Self {
+        if (self.status, &self.body) != (expected.status, &expected.body) {
+            let difference = difference(&expected.text(), &self.text());
+            panic!("{what} (- expected, + got):\n\n{difference}");
+        }
+        self
+    }
+
+    fn text(&self) -> String {
+        format!("{}{}\n", head(self.status, &self.headers), pretty(&self.body))
+    }
+}
+
+#[track_caller]
+fn value(value: impl Serialize) -> Value {
+    serde_json::to_value(value).unwrap_or_else(|error| panic!("what is expected cannot be written as JSON: {error}"))
+}
+
+fn difference(expected: &str, got: &str) -> String {
+    let difference = TextDiff::from_lines(expected, got);
+    difference.iter_all_changes().map(|change| format!("{}{change}", change.tag())).collect()
+}
+
+fn pretty(body: &Value) -> String {
+    serde_json::to_string_pretty(body).unwrap_or_default()
+}
+
+fn head(status: Option<StatusCode>, headers: &HeaderMap) -> String {
+    let status = status.map(|status| format!("{status}\n"));
+    let lines = headers.iter().map(|(name, value)| format!("{name}: {}\n", String::from_utf8_lossy(value.as_bytes())));
+    status.into_iter().chain(lines).chain(["\n".to_owned()]).collect()
+}
+
+#[cfg(test)]
+mod tests;

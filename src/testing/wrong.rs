@@ -1,0 +1,88 @@
+//! What is wrong with an answer that should be the envelope, by the rules of the contract.
+
+use http::{HeaderMap, StatusCode};
+use serde::Deserialize;
+use serde_json::Value;
+use serde_json::value::RawValue;
+
+use crate::code;
+use crate::message;
+use crate::request_id::RequestId;
+
+pub(super) fn wrong_body(bytes: &[u8]) -> Vec<String> {
+    if bytes.is_empty() {
+        return vec!["E1: the body is empty (an answer to HEAD has its code in x-error-code)".to_owned()];
+    }
+    let raw: Raw<'_> = match serde_json::from_slice(bytes) {
+        Ok(raw) => raw,
+        Err(error) => return vec![format!("E1: the body has not its members: {error}")],
+    };
+    let mut wrong = Vec::new();
+    if raw.written().as_bytes() != bytes {
+        wrong.push("E1: the body is not compact, has other members, or has them in another order".to_owned());
+    }
+    let text = |raw: &RawValue| serde_json::from_str::<String>(raw.get()).unwrap_or_default();
+    let (code, said) = (text(raw.error.code), text(raw.error.message));
+    if !code::is_well_formed(code.as_bytes()) {
+        wrong.push(format!("E2: the code {} is not of the form [a-z][a-z0-9_]{{0,62}}", raw.error.code));
+    }
+    if message::clean(&said).as_deref() != Some(&*said) {
+        wrong.push("E2: the message is empty, too long, or not one printable line".to_owned());
+    }
+    if text(raw.request_id).parse::<RequestId>().is_err() {
+        wrong.push(format!("I1: the request_id {} is not well formed", raw.request_id));
+    }
+    wrong
+}
+
+pub(super) fn wrong_head(status: Option<StatusCode>, headers: &HeaderMap, bytes: &[u8]) -> Vec<String> {
+    let body: Value = serde_json::from_slice(bytes).unwrap_or_default();
+    let mut wrong = Vec::new();
+    if let Some(status) = status.filter(|status| !status.is_client_error() && !status.is_server_error()) {
+        wrong.push(format!("E1: the status {status} is no error's"));
+    }
+    for (rule, name, right) in [
+        ("E1", "content-type", Some("application/json")),
+        ("E3", "x-request-id", body["request_id"].as_str()),
+        ("E4", "x-error-code", body["error"]["code"].as_str()),
+        ("E4", "x-content-type-options", Some("nosniff")),
+    ] {
+        let lines: Vec<_> = headers.get_all(name).iter().collect();
+        if right.is_some_and(|right| lines != [right]) {
+            wrong.push(format!("{rule}: {name} should be {:?}, and is {lines:?}", right.unwrap_or_default()));
+        }
+    }
+    let length = headers.get(http::header::CONTENT_LENGTH);
+    if length.is_some_and(|length| *length != *bytes.len().to_string()) {
+        wrong.push(format!("E1: content-length is {length:?}, and the body has {} bytes", bytes.len()));
+    }
+    wrong
+}
+
+/// What a reader of the contract's E1 would find, byte for byte.
+#[derive(Deserialize)]
+struct Raw<'a> {
+    #[serde(borrow)]
+    error: RawError<'a>,
+    #[serde(borrow)]
+    request_id: &'a RawValue,
+}
+
+#[derive(Deserialize)]
+struct RawError<'a> {
+    #[serde(borrow)]
+    code: &'a RawValue,
+    #[serde(borrow)]
+    message: &'a RawValue,
+    #[serde(borrow)]
+    details: Option<&'a RawValue>,
+}
+
+impl Raw<'_> {
+    /// The only text that these members have.
+    fn written(&self) -> String {
+        let RawError { code, message, details } = &self.error;
+        let details = details.map(|details| format!(",\"details\":{details}")).unwrap_or_default();
+        format!("{{\"error\":{{\"code\":{code},\"message\":{message}{details}}},\"request_id\":{}}}", self.request_id)
+    }
+}

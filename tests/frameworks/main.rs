@@ -1,0 +1,19 @@
+//! The layer around each framework, over real sockets: one table of checks, which `manual/frameworks.md` shows; and
+//! tower's and tower-http's layers inside and outside of it.
+#![allow(clippy::disallowed_methods, reason = "tests start their own servers")]
+
+mod apps;
+#[allow(dead_code, reason = "shared with the other integration binary, which asks for more")]
+#[path = "../it/cases"]
+mod cases {
+    pub(crate) mod logs;
+}
+mod checks;
+mod client;
+#[allow(dead_code, reason = "shared with the other integration binary, which asks for more")]
+#[path = "../it/kit.rs"]
+mod kit;
+mod layers;
+mod manual;
+mod matrix;
+mod serve;

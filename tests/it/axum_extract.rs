@@ -1,0 +1,5 @@
+//! The crate's extractors for axum, errors of one's own by `?`, and the line at the start.
+
+mod inputs;
+mod own_errors;
+mod started;

@@ -1,0 +1,219 @@
+//! The built example as a process, what the kernel says of it, and the other programs that talk to it.
+
+use std::fs;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStderr, Command, ExitStatus, Output, Stdio};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+
+/// What no step of a test takes, on a machine however busy.
+const TOO_LONG: Duration = Duration::from_secs(60);
+
+/// glibc hands every freed buffer of 8 KiB or more back to the kernel.
+const GIVE_BACK: &str =
+    "glibc.malloc.mmap_threshold=8192:glibc.malloc.mmap_max=1000000:glibc.malloc.trim_threshold=65536";
+
+/// A gateway that is killed when it is dropped.
+pub(super) struct Gateway {
+    child: Child,
+    pub(super) address: SocketAddr,
+    log: Arc<Mutex<Vec<u8>>>,
+    reading: Option<JoinHandle<()>>,
+}
+
+impl Gateway {
+    /// In front of `service`, with no limit on bodies.
+    pub(super) fn unlimited(service: SocketAddr, more: &[&str]) -> Self {
+        Self::start(service, &[&["--policy", &script("unlimited.toml")], more].concat())
+    }
+
+    pub(super) fn start(service: SocketAddr, args: &[&str]) -> Self {
+        let mut child = Command::new(crate::load::binary())
+            .args(["--listen", "127.0.0.1:0", "--log", "json", "--upstream", &format!("http://{service}")])
+            .args(args)
+            .env("RUST_LOG", "info")
+            // Else what its memory looks like is what the allocator keeps for later.
+            .env("GLIBC_TUNABLES", GIVE_BACK)
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("the gateway starts");
+        let log = Arc::<Mutex<Vec<u8>>>::default();
+        let reading = collect(child.stderr.take().expect("piped"), Arc::clone(&log));
+        let mut line = String::new();
+        BufReader::new(child.stdout.take().expect("piped")).read_line(&mut line).expect("text");
+        let address = line.trim().strip_prefix("listening on http://").and_then(|address| address.parse().ok());
+        let address = address.unwrap_or_else(|| panic!("no address in {line:?}; the log says {}", text(&log)));
+        Self { child, address, log, reading: Some(reading) }
+    }
+
+    pub(super) fn url(&self, path: &str) -> String {
+        format!("http://{}{path}", self.address)
+    }
+
+    /// A connection whose reads fail after a while, rather than hang the test.
+    pub(super) fn connect(&self) -> TcpStream {
+        let stream = TcpStream::connect(self.address).expect("the gateway accepts");
+        stream.set_read_timeout(Some(TOO_LONG)).expect("a socket");
+        stream.set_nodelay(true).expect("a socket");
+        stream
+    }
+
+    /// Sends `request`, and reads until the gateway closes.
+    pub(super) fn ask(&self, request: &str) -> String {
+        let mut stream = self.connect();
+        stream.write_all(request.as_bytes()).expect("the gateway reads");
+        let mut answer = Vec::new();
+        stream.read_to_end(&mut answer).expect("the gateway answers and closes");
+        String::from_utf8_lossy(&answer).into_owned()
+    }
+
+    pub(super) fn signal(&self, name: &str) {
+        let sent = Command::new("kill").args([&format!("-{name}"), &self.child.id().to_string()]).status();
+        assert!(sent.expect("kill").success(), "kill -{name}");
+    }
+
+    /// Its exit, once it is there by itself, and the whole log.
+    pub(super) fn ended(mut self) -> (ExitStatus, String) {
+        let status = until("the gateway ends", || self.child.try_wait().expect("a child"));
+        self.reading.take().expect("read once").join().expect("no panic while reading");
+        (status, text(&self.log))
+    }
+
+    /// The most memory that it ever held, in KiB.
+    pub(super) fn peak_kib(&self) -> u64 {
+        self.status("VmHWM")
+    }
+
+    /// The memory that it holds now, in KiB.
+    pub(super) fn held_kib(&self) -> u64 {
+        self.status("VmRSS")
+    }
+
+    pub(super) fn descriptors(&self) -> usize {
+        fs::read_dir(format!("/proc/{}/fd", self.child.id())).expect("Linux's /proc").count()
+    }
+
+    fn status(&self, field: &str) -> u64 {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.child.id())).expect("Linux's /proc");
+        let line = status.lines().find(|line| line.starts_with(field)).expect(field);
+        line.split_whitespace().nth(1).and_then(|number| number.parse().ok()).expect("a number of kB")
+    }
+
+    /// What the layer has logged by now.
+    pub(super) fn events(&self) -> Vec<Event> {
+        events(&text(&self.log))
+    }
+}
+
+impl Drop for Gateway {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// A line that the layer logged.
+#[derive(Debug)]
+pub(super) struct Event {
+    pub(super) id: String,
+    pub(super) code: Option<String>,
+    pub(super) origin: String,
+}
+
+pub(super) fn events(log: &str) -> Vec<Event> {
+    let fields =
+        log.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok()).map(|line| line["fields"].clone());
+    let text = |value: &Value| value.as_str().map(str::to_owned);
+    let event = |fields: Value| {
+        let (id, origin) = (text(&fields["request_id"])?, text(&fields["origin"])?);
+        Some(Event { id, code: text(&fields["code"]), origin })
+    };
+    fields.filter_map(event).collect()
+}
+
+/// Starts a program that has to be there.
+pub(super) fn start(program: &str, args: &[&str]) -> Child {
+    let mut command = Command::new(program);
+    command.args(args).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    command.spawn().unwrap_or_else(|error| {
+        panic!("{program}: {error}; these tests talk to the gateway with {program}: install it, and have it in PATH")
+    })
+}
+
+/// Runs it to its end, and gives what it wrote to its standard output.
+#[track_caller]
+pub(super) fn output_of(program: &str, args: &[&str]) -> String {
+    let Output { status, stdout, stderr } = start(program, args).wait_with_output().expect("pipes");
+    let said = String::from_utf8_lossy(&stdout).into_owned();
+    assert!(status.success(), "{program} {args:?}: {status}\n{said}\n{}", String::from_utf8_lossy(&stderr));
+    said
+}
+
+/// A file beside these tests.
+pub(super) fn script(name: &str) -> String {
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/holds").join(name);
+    file.to_str().expect("a path of text").to_owned()
+}
+
+/// A number from the environment, for runs that are longer than `cargo test`'s.
+pub(super) fn setting(name: &str, default: u64) -> u64 {
+    let Ok(text) = std::env::var(name) else { return default };
+    text.parse().unwrap_or_else(|_| panic!("{name}={text}: say a whole number, such as {default}"))
+}
+
+/// Waits for what takes its time.
+#[track_caller]
+pub(super) fn until<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
+    let end = Instant::now() + TOO_LONG;
+    loop {
+        if let Some(found) = look() {
+            return found;
+        }
+        assert!(Instant::now() < end, "waited {TOO_LONG:?} in vain: {what}");
+        thread::sleep(Duration::from_millis(5));
+    }
+}
+
+/// A folder for files that pass through the gateway, removed when it is dropped.
+pub(super) struct Folder(PathBuf);
+
+impl Folder {
+    pub(super) fn new(name: &str) -> Self {
+        let folder = std::env::temp_dir().join(format!("holds-{name}-{}", std::process::id()));
+        fs::create_dir_all(&folder).expect("a temporary folder");
+        Self(folder)
+    }
+
+    /// A file of so many zeros, which takes no room on the disk.
+    pub(super) fn zeros(&self, bytes: u64) -> String {
+        let path = self.0.join(format!("zeros-{bytes}"));
+        fs::File::create(&path).and_then(|file| file.set_len(bytes)).expect("a sparse file");
+        path.to_str().expect("a path of text").to_owned()
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+fn collect(mut errors: ChildStderr, log: Arc<Mutex<Vec<u8>>>) -> JoinHandle<()> {
+    thread::spawn(move || {
+        let mut piece = [0; 8192];
+        while let Ok(count @ 1..) = errors.read(&mut piece) {
+            log.lock().unwrap_or_else(PoisonError::into_inner).extend_from_slice(&piece[..count]);
+        }
+    })
+}
+
+fn text(log: &Mutex<Vec<u8>>) -> String {
+    String::from_utf8_lossy(&log.lock().unwrap_or_else(PoisonError::into_inner)).into_owned()
+}

@@ -1,0 +1,73 @@
+//! Bodies pass through: however large, the gateway holds little of them.
+
+use std::net::SocketAddr;
+
+use http::{Request, Response};
+use hyper::body::Incoming;
+
+use super::gateway::{Folder, Gateway, output_of, script, setting};
+use super::service::{Body, Service, count, full, zeros};
+
+const MIB: u64 = 1024 * 1024;
+
+/// What the gateway may hold at most. A process that has just started has most of the 16 already, so that the bound is
+/// the same for a short body: a gateway that kept 64 MiB would be far beyond it.
+const PEAK_KIB: u64 = 64 * 1024;
+const SHORT_PEAK_KIB: u64 = 32 * 1024;
+
+#[test]
+fn a_large_download_passes_through() {
+    each_way("download", |gateway, bytes| {
+        let url = gateway.url(&format!("/{bytes}"));
+        let written = ["-sS", "-o", "/dev/null", "-w", "%{http_code} %{size_download}", &url];
+        for version in ["--http1.1", "--http2-prior-knowledge"] {
+            assert_eq!(output_of("curl", &[&[version], &written[..]].concat()), format!("200 {bytes}"), "{version}");
+        }
+        assert_eq!(
+            output_of("python3", &[&script("download.py"), &address(gateway), &bytes.to_string()]).trim(),
+            format!("200 {bytes}")
+        );
+    });
+}
+
+#[test]
+fn a_large_upload_passes_through() {
+    let folder = Folder::new("upload");
+    each_way("upload", |gateway, bytes| {
+        let (file, url) = (folder.zeros(bytes), gateway.url("/upload"));
+        let sent = ["-sS", "-H", "expect:", "-T", &file, &url];
+        for version in ["--http1.1", "--http2-prior-knowledge"] {
+            assert_eq!(output_of("curl", &[&[version], &sent[..]].concat()), bytes.to_string(), "{version}");
+        }
+        let chunked = ["--http1.1", "-H", "transfer-encoding: chunked"];
+        assert_eq!(output_of("curl", &[&chunked, &sent[..]].concat()), bytes.to_string(), "chunked");
+        let python = [&script("upload.py"), &address(gateway), "length", &bytes.to_string()];
+        assert!(output_of("python3", &python).starts_with(&format!("200 {bytes}\n")));
+    });
+}
+
+fn each_way(what: &str, go: impl Fn(&Gateway, u64)) {
+    let mib = setting("HOLDS_MIB", 64);
+    let bound = if mib < 1024 { SHORT_PEAK_KIB } else { PEAK_KIB };
+    let service = Service::of(answer);
+    for more in [&[][..], &["--upstream-h2"]] {
+        let gateway = Gateway::unlimited(service.address, more);
+        go(&gateway, mib * MIB);
+        let peak = gateway.peak_kib();
+        println!("{what} of {mib} MiB {more:?}: at most {peak} KiB held");
+        assert!(peak < bound, "a {what} of {mib} MiB {more:?}: {peak} KiB held, not under {bound}");
+    }
+}
+
+/// As many zeros as the path says, or the length of what was sent.
+async fn answer(request: Request<Incoming>) -> Response<Body> {
+    let bytes = request.uri().path()[1..].parse();
+    Response::new(match bytes {
+        Ok(bytes) => zeros(bytes),
+        Err(_) => full(count(request.into_body()).await.map_or("broken".to_owned(), |count| count.to_string())),
+    })
+}
+
+fn address(gateway: &Gateway) -> String {
+    SocketAddr::to_string(&gateway.address)
+}

@@ -1,0 +1,164 @@
+//! Who does not read stops who writes: the gateway holds little between them, and the others go on.
+
+use std::io::{self, Read, Write};
+use std::net::TcpStream;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use http::{Request, Response};
+use http_body_util::Empty;
+use hyper::body::Incoming;
+use hyper::client::conn::http2;
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use tokio::runtime::Runtime;
+
+use super::gateway::{Gateway, until};
+use super::service::{Service, full, streamed};
+
+/// Readers and writers that stand still at once.
+const MANY: usize = 16;
+/// What the gateway may hold for each of them.
+const EACH_KIB: u64 = 768;
+/// What the kernel's buffers, two pairs of sockets, and the gateway may swallow of each.
+const EACH_SENT: u64 = 32 * 1024 * 1024;
+const SMALL: &str = "GET /small HTTP/1.1\r\nhost: test.example\r\nconnection: close\r\n\r\n";
+static PIECE: [u8; 64 * 1024] = [0; 64 * 1024];
+
+#[test]
+fn a_client_that_does_not_read_stops_the_service() {
+    for more in [&[][..], &["--upstream-h2"]] {
+        let (service, sent) = endless();
+        let gateway = Gateway::start(service.address, more);
+        let before = settled(&gateway);
+        let clients: Vec<_> = (0..MANY).map(|_| asking(&gateway)).collect();
+        stands_still(&sent);
+        assert_held(&gateway, before, more);
+        others_go_on(&gateway, more);
+        drop(clients);
+    }
+}
+
+#[test]
+fn http2_streams_that_nobody_reads_stop_the_service() {
+    let (service, sent) = endless();
+    let gateway = Gateway::start(service.address, &[]);
+    let before = settled(&gateway);
+    let runtime = Runtime::new().unwrap();
+    let unread: Vec<_> = runtime.block_on(async {
+        let stream = tokio::net::TcpStream::connect(gateway.address).await.unwrap();
+        let mut client = http2::Builder::new(TokioExecutor::new());
+        // The connection has room for all: each stream stands still by itself.
+        client.initial_stream_window_size(1 << 16).initial_connection_window_size(1 << 24);
+        let (mut client, connection) = client.handshake(TokioIo::new(stream)).await.unwrap();
+        tokio::spawn(connection);
+        let mut unread = Vec::new();
+        for _ in 0..MANY {
+            let request = Request::get("http://test.example/endless").body(Empty::<Bytes>::new()).unwrap();
+            unread.push(client.send_request(request).await.unwrap());
+        }
+        unread
+    });
+    stands_still(&sent);
+    assert_held(&gateway, before, &["over HTTP/2"]);
+    drop(unread);
+}
+
+#[test]
+fn a_service_that_does_not_read_stops_the_clients() {
+    for more in [&[][..], &["--upstream-h2"]] {
+        // It keeps each body, and reads none of it.
+        let service = Service::of(|request: Request<Incoming>| async move {
+            if request.uri().path() == "/small" {
+                return Response::new(full("small"));
+            }
+            std::future::pending::<()>().await;
+            drop(request);
+            unreachable!()
+        });
+        let gateway = Gateway::unlimited(service.address, more);
+        let before = settled(&gateway);
+        let sent = Arc::new(AtomicU64::new(0));
+        for _ in 0..MANY {
+            let (mut client, sent) = (gateway.connect(), Arc::clone(&sent));
+            client.write_all(b"POST / HTTP/1.1\r\nhost: test.example\r\ntransfer-encoding: chunked\r\n\r\n").unwrap();
+            std::thread::spawn(move || {
+                while write_piece(&mut client).is_ok() {
+                    sent.fetch_add(PIECE.len() as u64, Ordering::Relaxed);
+                }
+            });
+        }
+        stands_still(&sent);
+        assert_held(&gateway, before, more);
+        others_go_on(&gateway, more);
+    }
+}
+
+/// A service whose bodies do not end, and how much of them it could send.
+fn endless() -> (Service, Arc<AtomicU64>) {
+    let sent = Arc::new(AtomicU64::new(0));
+    let counted = Arc::clone(&sent);
+    let service = Service::of(move |request: Request<Incoming>| {
+        let counted = Arc::clone(&counted);
+        async move {
+            if request.uri().path() == "/small" {
+                return Response::new(full("small"));
+            }
+            Response::new(streamed(|send| async move {
+                while send.send(Bytes::from_static(&PIECE)).await.is_ok() {
+                    counted.fetch_add(PIECE.len() as u64, Ordering::Relaxed);
+                }
+            }))
+        }
+    });
+    (service, sent)
+}
+
+/// A client that has asked, and reads no more than the start of its answer.
+fn asking(gateway: &Gateway) -> TcpStream {
+    let mut client = gateway.connect();
+    client.write_all(b"GET /endless HTTP/1.1\r\nhost: test.example\r\n\r\n").unwrap();
+    let mut start = [0; 15];
+    client.read_exact(&mut start).unwrap();
+    assert_eq!(&start, b"HTTP/1.1 200 OK");
+    client
+}
+
+fn write_piece(client: &mut TcpStream) -> io::Result<()> {
+    client.write_all(format!("{:x}\r\n", PIECE.len()).as_bytes())?;
+    client.write_all(&PIECE)?;
+    client.write_all(b"\r\n")
+}
+
+/// What the gateway holds once it has served one request.
+fn settled(gateway: &Gateway) -> u64 {
+    assert!(gateway.ask(SMALL).ends_with("small"));
+    gateway.held_kib()
+}
+
+#[track_caller]
+fn others_go_on(gateway: &Gateway, how: &[&str]) {
+    let begun = Instant::now();
+    assert!(gateway.ask(SMALL).ends_with("small"), "{how:?}");
+    // Late is as bad as never: their client would have left.
+    assert!(begun.elapsed() < Duration::from_secs(10), "{how:?}: {:?}", begun.elapsed());
+}
+
+/// Waits until nothing more can be sent.
+#[track_caller]
+fn stands_still(sent: &AtomicU64) {
+    let last = until("nothing more is sent", || {
+        let before = sent.load(Ordering::Relaxed);
+        std::thread::sleep(Duration::from_millis(500));
+        (before > 0 && sent.load(Ordering::Relaxed) == before).then_some(before)
+    });
+    assert!(last < EACH_SENT * MANY as u64, "{last} bytes were sent to nobody");
+}
+
+#[track_caller]
+fn assert_held(gateway: &Gateway, before: u64, how: &[&str]) {
+    let held = gateway.peak_kib().saturating_sub(before);
+    println!("{MANY} that stand still {how:?}: {held} KiB held for them");
+    assert!(held < EACH_KIB * MANY as u64, "{how:?}: {held} KiB held for {MANY}");
+}

@@ -1,0 +1,127 @@
+//! Services behind the gateway: well-behaved ones of hyper's, and raw ones that say what they are told.
+
+use std::convert::Infallible;
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+use http::{Request, Response};
+use http_body::Frame;
+use http_body_util::combinators::BoxBody;
+use http_body_util::{BodyExt, Full};
+use hyper::body::Incoming;
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use hyper_util::server::conn::auto::Builder;
+use tokio::io::AsyncReadExt;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::runtime::Runtime;
+use tokio::sync::mpsc;
+
+pub(super) type Body = BoxBody<Bytes, Infallible>;
+
+/// A service that runs until it is dropped.
+pub(super) struct Service {
+    pub(super) address: SocketAddr,
+    /// How many connections it was given.
+    pub(super) connections: Arc<AtomicUsize>,
+    _runtime: Runtime,
+}
+
+impl Service {
+    /// Answers each request with `answer`.
+    pub(super) fn of<F>(answer: impl Fn(Request<Incoming>) -> F + Clone + Send + Sync + 'static) -> Self
+    where
+        F: Future<Output = Response<Body>> + Send + 'static,
+    {
+        Self::raw(move |stream| {
+            let answer = answer.clone();
+            async move {
+                let service = hyper::service::service_fn(move |request| {
+                    let answer = answer(request);
+                    async move { Ok::<_, Infallible>(answer.await) }
+                });
+                let _ = Builder::new(TokioExecutor::new()).serve_connection(TokioIo::new(stream), service).await;
+            }
+        })
+    }
+
+    /// Does with each connection what `talk` does.
+    pub(super) fn raw<F>(talk: impl Fn(TcpStream) -> F + Send + 'static) -> Self
+    where
+        F: Future<Output = ()> + Send + 'static,
+    {
+        let runtime = Runtime::new().expect("a runtime");
+        let listener = runtime.block_on(TcpListener::bind("127.0.0.1:0")).expect("a free port");
+        let address = listener.local_addr().expect("a listener");
+        let connections = Arc::<AtomicUsize>::default();
+        let counted = Arc::clone(&connections);
+        runtime.spawn(async move {
+            while let Ok((stream, _)) = listener.accept().await {
+                counted.fetch_add(1, Ordering::SeqCst);
+                let _ = stream.set_nodelay(true);
+                tokio::spawn(talk(stream));
+            }
+        });
+        Self { address, connections, _runtime: runtime }
+    }
+}
+
+/// The head of a request, read from a raw connection; what came after it is lost. `None` at its end.
+pub(super) async fn head(stream: &mut TcpStream) -> Option<String> {
+    let mut head = Vec::new();
+    while !head.ends_with(b"\r\n\r\n") {
+        head.push(stream.read_u8().await.ok()?);
+    }
+    String::from_utf8(head).ok()
+}
+
+/// Reads a request's body, and gives its length, or none if it broke off.
+pub(super) async fn count(mut body: Incoming) -> Option<u64> {
+    let mut bytes = 0;
+    while let Some(frame) = body.frame().await {
+        bytes += frame.ok()?.data_ref().map_or(0, Bytes::len) as u64;
+    }
+    Some(bytes)
+}
+
+pub(super) fn full(text: impl Into<Bytes>) -> Body {
+    Full::new(text.into()).boxed()
+}
+
+/// A body of so many zeros, as fast as they are taken.
+pub(super) fn zeros(bytes: u64) -> Body {
+    static PIECE: [u8; 64 * 1024] = [0; 64 * 1024];
+    let (pieces, rest) = (bytes / PIECE.len() as u64, bytes % PIECE.len() as u64);
+    streamed(move |send| async move {
+        for _ in 0..pieces {
+            if send.send(Bytes::from_static(&PIECE)).await.is_err() {
+                return;
+            }
+        }
+        let _ = send.send(Bytes::from_static(&PIECE[..rest as usize])).await;
+    })
+}
+
+/// A body of what `write` sends.
+pub(super) fn streamed<F>(write: impl FnOnce(mpsc::Sender<Bytes>) -> F) -> Body
+where
+    F: Future<Output = ()> + Send + 'static,
+{
+    let (send, receive) = mpsc::channel(1);
+    tokio::spawn(write(send));
+    Sent(receive).boxed()
+}
+
+struct Sent(mpsc::Receiver<Bytes>);
+
+impl http_body::Body for Sent {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        self.0.poll_recv(cx).map(|piece| piece.map(|piece| Ok(Frame::data(piece))))
+    }
+}

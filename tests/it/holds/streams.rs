@@ -1,0 +1,99 @@
+//! What is sent piece by piece arrives piece by piece.
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::Shutdown;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::Response;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::sync::{Mutex, mpsc};
+
+use super::gateway::{Gateway, start};
+use super::service::{self, Service, streamed};
+
+const ASK: &str = "GET /chat HTTP/1.1\r\nhost: test.example\r\nconnection: Upgrade\r\nupgrade: websocket\r\n\
+    sec-websocket-version: 13\r\nsec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
+const AGREE: &str = "HTTP/1.1 101 Switching Protocols\r\nconnection: Upgrade\r\nupgrade: websocket\r\n\
+    sec-websocket-accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n";
+/// "Hello", as RFC 6455 §5.7 has it: from a client, and from a server.
+const MASKED: [u8; 11] = [0x81, 0x85, 0x37, 0xfa, 0x21, 0x3d, 0x7f, 0x9f, 0x4d, 0x51, 0x58];
+const PLAIN: [u8; 7] = [0x81, 0x05, 0x48, 0x65, 0x6c, 0x6c, 0x6f];
+
+/// Each event is sent only when the one before has arrived: one that is held back anywhere stops all.
+#[test]
+fn server_sent_events_arrive_one_by_one() {
+    for version in ["--http1.1", "--http2-prior-knowledge"] {
+        let (arrived, go) = mpsc::unbounded_channel();
+        let service = events_on(go);
+        let gateway = Gateway::start(service.address, &[]);
+        let mut curl = start("curl", &["-sSN", "--max-time", "30", version, &gateway.url("/events")]);
+        let mut lines = BufReader::new(curl.stdout.take().unwrap()).lines().map(Result::unwrap);
+        for n in 0..20 {
+            assert_eq!(lines.next(), Some(format!("data: {n}")), "{version}");
+            assert_eq!(lines.next().as_deref(), Some(""));
+            arrived.send(()).unwrap();
+        }
+        curl.kill().unwrap();
+        curl.wait().unwrap();
+    }
+}
+
+/// Sends an event, and another one for each word that it did arrive.
+fn events_on(go: mpsc::UnboundedReceiver<()>) -> Service {
+    let go = Arc::new(Mutex::new(go));
+    Service::of(move |_| {
+        let go = Arc::clone(&go);
+        let body = streamed(|send| async move {
+            for n in 0.. {
+                let event = Bytes::from(format!("data: {n}\n\n"));
+                if send.send(event).await.is_err() || go.lock().await.recv().await.is_none() {
+                    return;
+                }
+            }
+        });
+        std::future::ready(Response::builder().header("content-type", "text/event-stream").body(body).unwrap())
+    })
+}
+
+#[test]
+fn a_websocket_echoes_both_ways_and_early_data_of_either_side_is_not_lost() {
+    let service = Service::raw(echo);
+    let gateway = Gateway::start(service.address, &[]);
+    let mut client = gateway.connect();
+    client.write_all(&[ASK.as_bytes(), &MASKED].concat()).unwrap();
+    let mut reader = BufReader::new(client.try_clone().unwrap());
+    let head: Vec<_> = reader.by_ref().lines().map(Result::unwrap).take_while(|line| !line.is_empty()).collect();
+    assert_eq!(head[0], "HTTP/1.1 101 Switching Protocols");
+    assert!(head.iter().any(|line| line == "sec-websocket-accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo="), "{head:?}");
+    assert!(head.iter().any(|line| line.starts_with("x-request-id: req_")), "{head:?}");
+    assert_eq!(read(&mut reader), PLAIN, "what came with the 101");
+    assert_eq!(read(&mut reader), PLAIN, "what came with the request");
+    for _ in 0..100 {
+        client.write_all(&MASKED).unwrap();
+        assert_eq!(read(&mut reader), PLAIN);
+    }
+    client.shutdown(Shutdown::Write).unwrap();
+    let mut rest = Vec::new();
+    reader.read_to_end(&mut rest).unwrap();
+    assert_eq!(rest, PLAIN, "the service's last word, after the client's");
+}
+
+/// Says "Hello" with its 101, again for each "Hello", and once more at the end.
+async fn echo(mut stream: TcpStream) {
+    service::head(&mut stream).await;
+    stream.write_all(&[AGREE.as_bytes(), &PLAIN].concat()).await.unwrap();
+    let mut heard = [0; MASKED.len()];
+    while stream.read_exact(&mut heard).await.is_ok() {
+        assert_eq!(heard, MASKED);
+        stream.write_all(&PLAIN).await.unwrap();
+    }
+    stream.write_all(&PLAIN).await.unwrap();
+}
+
+fn read(reader: &mut impl Read) -> [u8; PLAIN.len()] {
+    let mut heard = [0; PLAIN.len()];
+    reader.read_exact(&mut heard).unwrap();
+    heard
+}

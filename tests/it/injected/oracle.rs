@@ -1,0 +1,139 @@
+//! What must hold of a run, by the contract.
+
+use super::run::{Client, Seen};
+use super::state::{JSON_RPC, State, trailers};
+use super::trap::{Fault, What, Where};
+use crate::kit::{Answer, SECRET};
+
+pub(super) fn judge(state: State, fault: Option<Fault>, client: Client, seen: &Seen) -> Result<(), String> {
+    let fault = fault.filter(|_| seen.struck);
+    ensure(!seen.doubled, "two panics at once")?;
+    ensure(seen.kept == 0, "something of the request is kept alive")?;
+    ensure(
+        seen.next.as_ref().is_some_and(|(status, body)| *status == 200 && body == "next"),
+        "the next is not served",
+    )?;
+    ensure(seen.next_lines.is_empty(), "the next request is logged")?;
+    ensure(seen.heads <= 1, "two answers")?;
+    one_event(state, fault, client, seen)?;
+    match &seen.answer {
+        Some(answer) => {
+            ensure(statuses(state, fault).contains(&answer.head.status.as_u16()), "a status of nobody's")?;
+            said_well(state, fault, seen, answer)
+        }
+        None => ensure(client != Client::Waits || never_answers(state, fault), "no answer"),
+    }
+}
+
+fn ensure(holds: bool, wrong: &str) -> Result<(), String> {
+    if holds { Ok(()) } else { Err(wrong.to_owned()) }
+}
+
+/// L1, F2, F4: an error is one event; so is a client that left before its head, and a body that broke off after it.
+fn one_event(state: State, fault: Option<Fault>, client: Client, seen: &Seen) -> Result<(), String> {
+    let Some(answer) = &seen.answer else {
+        // Whose service never was ready made no request.
+        ensure(seen.lines.len() == usize::from(seen.called), "not one event for no head")?;
+        // Decided at once, but never fetched: then the decision was the event.
+        let unfetched = client == Client::LeavesAfter(0);
+        let abandoned = seen.lines.iter().all(|line| line.field("origin") == Some("abandoned"));
+        return ensure(abandoned || unfetched, "a client that left is no abandonment");
+    };
+    let written = is_written(answer);
+    let failed = written || matches!(state, State::Kept | State::Replaying);
+    let passed = !written && state != State::Replaying;
+    let dropped = fault.is_some_and(|fault| fault.at == Where::ResponseDrop);
+    let broke = passed && (dropped || seen.broke);
+    ensure(seen.lines.len() == usize::from(failed) + usize::from(broke), "not one event for each error")?;
+    ensure(seen.lines.iter().all(|line| line.field("origin") != Some("abandoned")), "abandoned after its head")?;
+    let id = answer.id();
+    ensure(seen.lines.iter().all(|line| line.field("request_id") == Some(&id)), "an event of another id")
+}
+
+fn is_written(answer: &Answer) -> bool {
+    answer.head.headers.contains_key("x-error-code")
+}
+
+/// E1, F4: what came is the envelope whole, or the service's own words, and never both.
+fn said_well(state: State, fault: Option<Fault>, seen: &Seen, answer: &Answer) -> Result<(), String> {
+    let text = str::from_utf8(&answer.body).unwrap();
+    ensure(!seen.after_error, "a frame after an error")?;
+    ensure(!text.contains(SECRET) && !format!("{:?} {:?}", answer.head, seen.ended).contains(SECRET), "it tells")?;
+    if is_written(answer) {
+        let Some(ended) = &seen.ended else { return ensure(seen.left, "an envelope that does not come") };
+        let code = answer.header("x-error-code").unwrap();
+        answer.expect_envelope(answer.head.status.as_u16(), code);
+        return ensure(ended.is_ok() && seen.trailers.is_none(), "an envelope that breaks off");
+    }
+    let whole = match state {
+        State::Replaying => JSON_RPC.concat(),
+        State::Stripping => String::new(),
+        State::ResponseBreaks => "one".to_owned(),
+        _ => "onetwo".to_owned(),
+    };
+    ensure(whole.starts_with(text), "not the service's own words")?;
+    let hurt = state == State::ResponseBreaks || fault.is_some_and(|fault| fault.at == Where::ResponsePoll);
+    match &seen.ended {
+        Some(Ok(())) if !hurt => {
+            let ends = state != State::Stripping;
+            ensure(text == whole && seen.trailers == ends.then(trailers), "its end is missing")
+        }
+        Some(Err(_)) => ensure(hurt, "it breaks off for no reason"),
+        _ => Ok(()),
+    }
+}
+
+/// What waits for ever keeps its client waiting: only a peek, a collection and a drain have an end of their own.
+fn never_answers(state: State, fault: Option<Fault>) -> bool {
+    let Some(Fault { what: What::Hang, at, late }) = fault else { return false };
+    match at {
+        Where::Ready => true,
+        Where::FuturePoll => !state.is_refused(),
+        Where::RequestPoll => {
+            let drains = state == State::Unready || state.is_refused();
+            !(state.peeks() || drains || state.drains_in_place() && late)
+        }
+        _ => false,
+    }
+}
+
+/// The statuses that the contract allows.
+fn statuses(state: State, fault: Option<Fault>) -> Vec<u16> {
+    let base = state.status();
+    let Some(Fault { what, at, late }) = fault else { return vec![base] };
+    let drains = state.drains_after_head() || state == State::Unready;
+    match (at, what) {
+        // F3: guards come first.
+        (Where::Ready, _) if state.is_refused() => vec![base],
+        (Where::Ready, What::Panic) => vec![500],
+        (Where::Ready, _) => vec![503],
+        (Where::Clone, _) if state.peeks() => vec![500],
+        (Where::Call, _) | (Where::FuturePoll, What::Panic | What::Fail) => vec![500],
+        (Where::FuturePoll, What::Disappear) => vec![502],
+        (Where::RequestPoll, _) => request_statuses(state, what, late || drains),
+        // G4: a body over its limit outranks what the service then does.
+        (Where::FutureDrop | Where::RequestDrop, _) if state.drains_in_place() => vec![413],
+        (Where::FutureDrop | Where::Classifier, _) => vec![500],
+        // In the service's hands it is the service that panics.
+        (Where::RequestDrop, _) if !(drains || state.peeks()) => vec![500],
+        (Where::RequestExtension, _) if !(drains || state.is_refused()) => vec![500],
+        (Where::ErrorSource | Where::ErrorDrop, _) => vec![base, 500],
+        _ => vec![base],
+    }
+}
+
+fn request_statuses(state: State, what: What, late: bool) -> Vec<u16> {
+    let base = state.status();
+    match what {
+        _ if state.drains_after_head() || state == State::Unready => vec![base],
+        _ if late && (state.drains_in_place() || state == State::PeekRefuses) => vec![base],
+        // What ends before its byte too many, its first one or its failure is a body like any other.
+        What::Disappear => match state {
+            State::PeekRefuses | State::PeekBreaks | State::RequestBreaks => vec![200],
+            _ if state.drains_in_place() => vec![200],
+            _ => vec![base],
+        },
+        What::Hang => vec![408],
+        What::Panic | What::Fail => vec![400, 500],
+    }
+}

@@ -1,0 +1,57 @@
+//! What the layer leaves alone is as it would be without it (E5, M1): heads, bytes, frames, trailers, `size_hint` and
+//! `is_end_stream`, the id and `access-control-expose-headers` aside.
+//!
+//! Each script of a body is played twice, without the layer and with it, and what came is compared: step by step in
+//! process, byte by byte on HTTP/1, frame by frame on HTTP/2. A 205 in `enforce` is another one (E5: it loses its body,
+//! and says so), and stands in its own test.
+
+mod in_process;
+mod scripted;
+mod services;
+mod wire;
+
+use std::sync::LazyLock;
+
+use http::HeaderMap;
+use tower_error_envelope::{ErrorEnvelopeLayer, Mode, Policy};
+
+/// What the layer may be told that makes it leave an answer alone.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Told {
+    Off,
+    Enforce,
+}
+
+type Headers = Vec<(String, Vec<u8>)>;
+
+const OFF: [u16; 9] = [200, 201, 206, 301, 304, 404, 422, 500, 503];
+const ENFORCE: [u16; 7] = [200, 201, 206, 226, 301, 302, 307];
+
+impl Told {
+    const BOTH: [Self; 2] = [Self::Off, Self::Enforce];
+
+    fn layer(self) -> ErrorEnvelopeLayer {
+        static LAYERS: LazyLock<[ErrorEnvelopeLayer; 2]> = LazyLock::new(|| {
+            [Mode::Off, Mode::Enforce].map(|mode| {
+                ErrorEnvelopeLayer::new().policy(Policy::builder().mode(mode).no_body_limit().build().unwrap())
+            })
+        });
+        LAYERS[usize::from(self == Self::Enforce)].clone()
+    }
+
+    /// The statuses that pass with their bodies.
+    fn statuses(self) -> &'static [u16] {
+        if self == Self::Off { &OFF } else { &ENFORCE }
+    }
+
+    /// M1: in `off` nothing changes but the id.
+    fn is_aside(self, name: &str) -> bool {
+        name == "x-request-id" || name == "date" || self == Self::Enforce && name == "access-control-expose-headers"
+    }
+
+    /// In order, without what is the layer's.
+    fn others(self, headers: &HeaderMap) -> Headers {
+        let others = headers.iter().filter(|(name, _)| !self.is_aside(name.as_str()));
+        others.map(|(name, value)| (name.to_string(), value.as_bytes().to_vec())).collect()
+    }
+}

@@ -1,0 +1,52 @@
+//! Who answers with a script: a plain service, and an axum router.
+
+use std::convert::Infallible;
+
+use axum::Router;
+use axum::routing::any;
+use http::{Request, Response};
+use http_body::Body;
+use tower::service_fn;
+use tower_service::Service;
+
+use super::scripted::Script;
+
+/// An extension of the service's own.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Mark(pub(super) u8);
+
+/// Headers of every kind, one of them twice.
+fn response<B>(status: u16, body: B) -> Response<B> {
+    let response = Response::builder()
+        .status(status)
+        .header("content-type", "text/x-script")
+        .header("x-request-id", "the service's own")
+        .header("set-cookie", "a=1")
+        .header("access-control-allow-origin", "*")
+        .header("set-cookie", "b=2")
+        .header("trailer", "x-sum")
+        .header("etag", "\"1\"");
+    response.extension(Mark(7)).body(body).unwrap()
+}
+
+/// Plain: the body as it is.
+pub(super) fn plain<B>(
+    status: u16,
+    script: &Script,
+) -> impl Service<Request<B>, Response = Response<Script>, Error = Infallible, Future: Send> + Clone + Send + 'static + use<B>
+{
+    let script = script.clone();
+    service_fn(move |_: Request<B>| std::future::ready(Ok(response(status, script.clone()))))
+}
+
+/// What came in goes out.
+pub(super) fn echo<B: Body + Send>()
+-> impl Service<Request<B>, Response = Response<B>, Error = Infallible, Future: Send> + Clone + Send + 'static {
+    service_fn(|request: Request<B>| std::future::ready(Ok(response(200, request.into_body()))))
+}
+
+/// A handler of axum's, which boxes the body and may write a length of its own.
+pub(super) fn router(status: u16, script: &Script) -> Router {
+    let script = script.clone();
+    Router::new().route("/", any(move || async move { response(status, axum::body::Body::new(script)) }))
+}

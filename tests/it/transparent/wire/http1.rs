@@ -1,0 +1,104 @@
+//! HTTP/1: the very bytes.
+
+use std::convert::Infallible;
+
+use bytes::Bytes;
+use http::{Request, Response};
+use http_body::Body;
+use hyper::body::Incoming;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tower::Layer;
+use tower_error_envelope::exchange::BoxError;
+use tower_service::Service;
+
+use super::super::Told;
+use super::super::scripted::{Script, for_the_wire, without_a_body};
+use super::super::services::{echo, plain, router};
+use super::{pipe, with_time_paused};
+
+/// What a client sends: on a connection that goes on, on one that is over at its end, and before there were chunks.
+const SENT: [&str; 2] = [
+    "GET / HTTP/1.1\r\nhost: test\r\nte: trailers\r\n\r\n\
+     HEAD / HTTP/1.1\r\nhost: test\r\n\r\n\
+     POST / HTTP/1.1\r\nhost: test\r\ntransfer-encoding: chunked\r\n\r\n4\r\nmore\r\n0\r\n\r\n\
+     GET / HTTP/1.1\r\nhost: test\r\nte: trailers\r\nconnection: close\r\n\r\n",
+    "GET / HTTP/1.0\r\nhost: test\r\n\r\n",
+];
+const UPLOADS: [&str; 3] = [
+    "POST / HTTP/1.1\r\nhost: test\r\ncontent-length: 4\r\nte: trailers\r\nconnection: close\r\n\r\nsome",
+    "POST / HTTP/1.1\r\nhost: test\r\ntransfer-encoding: chunked\r\nte: trailers\r\nconnection: close\r\n\r\n\
+     2\r\nso\r\n2\r\nme\r\n0\r\nx-sum: 1\r\n\r\n",
+    "GET / HTTP/1.1\r\nhost: test\r\nconnection: close\r\n\r\n",
+];
+
+#[test]
+fn e5_m1_http1_is_the_same_bytes() {
+    let mut compared = 0;
+    with_time_paused(async {
+        for (index, script) in for_the_wire().enumerate() {
+            for told in Told::BOTH {
+                let statuses = told.statuses();
+                compared += same(told, statuses[index % statuses.len()], &script).await;
+            }
+        }
+    });
+    println!("{compared} pairs of connections");
+}
+
+#[test]
+fn e5_m1_http1_statuses_without_a_body_are_the_same_bytes() {
+    with_time_paused(async {
+        for (told, script) in without_a_body() {
+            let statuses = if told == Told::Off { &[204, 205, 304][..] } else { &[204, 304] };
+            for status in statuses {
+                same(told, *status, &script).await;
+            }
+        }
+    });
+}
+
+#[test]
+fn e5_m1_http1_gives_back_the_same_upload() {
+    with_time_paused(async {
+        for told in Told::BOTH {
+            for sent in UPLOADS {
+                let bare = bytes(told, echo(), sent).await;
+                assert_eq!(bare, bytes(told, told.layer().layer(echo()), sent).await, "{told:?}: {sent}");
+            }
+        }
+    });
+}
+
+async fn same(told: Told, status: u16, script: &Script) -> usize {
+    for sent in SENT {
+        let context = format!("{told:?}, {status}, {script:?}, {sent}");
+        let bare = bytes(told, plain(status, script), sent).await;
+        // To one that is not, hyper may say nothing at all.
+        assert!(!script.is_well_formed() || bare.starts_with("HTTP/1."), "{context}: {bare}");
+        let layered = bytes(told, told.layer().layer(plain(status, script)), sent).await;
+        assert_eq!(bare, layered, "a plain service: {context}");
+        let bare = bytes(told, router(status, script), sent).await;
+        let layered = bytes(told, router(status, script).layer(told.layer()), sent).await;
+        assert_eq!(bare, layered, "a router: {context}");
+    }
+    2 * SENT.len()
+}
+
+/// All that comes, without the lines that are the layer's.
+async fn bytes<S, B>(told: Told, service: S, sent: &str) -> String
+where
+    S: Service<Request<Incoming>, Response = Response<B>, Error = Infallible> + Clone + Send + 'static,
+    S::Future: Send + 'static,
+    B: Body<Data = Bytes, Error: Into<BoxError>> + Send + 'static,
+{
+    let mut pipe = pipe(service);
+    pipe.write_all(sent.as_bytes()).await.unwrap();
+    let mut came = Vec::new();
+    pipe.read_to_end(&mut came).await.unwrap();
+    let came = String::from_utf8(came).unwrap();
+    let others = came.split("\r\n").filter(|line| {
+        let name = line.split_once(": ").map_or("", |(name, _)| name);
+        !told.is_aside(name)
+    });
+    others.collect::<Vec<_>>().join("\r\n")
+}

@@ -1,0 +1,202 @@
+//! HTTP/2: the stream's frames, as a tap on the client's end reads them, and its headers, as the client decodes them:
+//! their bytes depend on the table of all headers before.
+
+use std::collections::VecDeque;
+use std::convert::Infallible;
+use std::future::poll_fn;
+use std::io;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex};
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+use h2::RecvStream;
+use http::{Method, Request, Response};
+use http_body::Body;
+use hyper::body::Incoming;
+use tokio::io::{AsyncRead, AsyncWrite, DuplexStream, ReadBuf};
+use tower::Layer;
+use tower_error_envelope::exchange::BoxError;
+use tower_service::Service;
+
+use super::super::scripted::{Ended, Hint, Script, Step, for_the_wire, without_a_body};
+use super::super::services::{echo, plain, router};
+use super::super::{Headers, Told};
+use super::{pipe, with_time_paused};
+
+#[test]
+fn e5_m1_http2_is_the_same_frames() {
+    let mut compared = 0;
+    with_time_paused(async {
+        for (index, script) in for_the_wire().enumerate() {
+            for told in Told::BOTH {
+                let statuses = told.statuses();
+                let method = [Method::GET, Method::GET, Method::GET, Method::HEAD][index % 4].clone();
+                compared += same(told, statuses[index / 4 % statuses.len()], method, &script).await;
+            }
+        }
+    });
+    println!("{compared} pairs of streams");
+}
+
+#[test]
+fn e5_m1_http2_statuses_without_a_body_are_the_same_frames() {
+    with_time_paused(async {
+        for (told, script) in without_a_body() {
+            let statuses = if told == Told::Off { &[204, 205, 304][..] } else { &[204, 304] };
+            for status in statuses {
+                same(told, *status, Method::GET, &script).await;
+            }
+        }
+    });
+}
+
+/// More than a stream's window and a frame hold.
+#[test]
+fn e5_m1_http2_cuts_a_long_body_alike() {
+    with_time_paused(async {
+        let steps = [Step::Data(vec![b'x'; 200_000].into()), Step::Wait, Step::Data("more".into()), Step::Trailers(1)];
+        for hint in [Hint::Unknown, Hint::Exact] {
+            let script = Script { steps: VecDeque::from(steps.clone()), hint, ended: Ended::Truly };
+            for told in Told::BOTH {
+                same(told, 200, Method::GET, &script).await;
+            }
+        }
+    });
+}
+
+#[test]
+fn e5_m1_http2_gives_back_the_same_upload() {
+    with_time_paused(async {
+        for told in Told::BOTH {
+            for pieces in [&[][..], &["some"], &["so", "", "me"]] {
+                let bare = stream(told, echo(), Method::POST, pieces).await;
+                let layered = stream(told, told.layer().layer(echo()), Method::POST, pieces).await;
+                assert_eq!(bare, layered, "{told:?}, {pieces:?}");
+            }
+        }
+    });
+}
+
+async fn same(told: Told, status: u16, method: Method, script: &Script) -> usize {
+    let context = format!("{told:?}, {status}, {method}, {script:?}");
+    let bare = stream(told, plain(status, script), method.clone(), &[]).await;
+    let layered = stream(told, told.layer().layer(plain(status, script)), method.clone(), &[]).await;
+    assert!(!bare.frames.is_empty() && bare.head.as_ref().is_some_and(|head| head.0 == status), "{context}: {bare:?}");
+    assert_eq!(bare, layered, "a plain service: {context}");
+    let bare = stream(told, router(status, script), method.clone(), &[]).await;
+    let layered = stream(told, router(status, script).layer(told.layer()), method, &[]).await;
+    assert_eq!(bare, layered, "a router: {context}");
+    2
+}
+
+/// All that came of one stream.
+#[derive(Debug, Default, PartialEq)]
+struct Came {
+    head: Option<(u16, Headers)>,
+    trailers: Option<Headers>,
+    failed: Option<String>,
+    frames: Vec<Frame>,
+}
+
+/// A frame of the stream. Of headers the client knows what they say.
+#[derive(Debug, PartialEq)]
+struct Frame {
+    kind: u8,
+    flags: u8,
+    payload: Vec<u8>,
+}
+
+const HEADERS: u8 = 1;
+
+async fn stream<S, B>(told: Told, service: S, method: Method, pieces: &[&'static str]) -> Came
+where
+    S: Service<Request<Incoming>, Response = Response<B>, Error = Infallible> + Clone + Send + 'static,
+    S::Future: Send + 'static,
+    B: Body<Data = Bytes, Error: Into<BoxError>> + Send + 'static,
+{
+    let read = Arc::default();
+    let tap = Tap { pipe: pipe(service), read: Arc::clone(&read) };
+    let (mut send, connection) = h2::client::handshake(tap).await.unwrap();
+    let connection = tokio::spawn(connection);
+    poll_fn(|cx| send.poll_ready(cx)).await.unwrap();
+    let request = Request::builder().method(method).uri("http://test/").header("te", "trailers").body(()).unwrap();
+    let (response, mut upload) = send.send_request(request, pieces.is_empty()).unwrap();
+    for (index, piece) in pieces.iter().enumerate() {
+        upload.send_data(Bytes::from_static(piece.as_bytes()), index + 1 == pieces.len()).unwrap();
+    }
+    let mut came = Came::default();
+    match response.await {
+        Ok(response) => came.reads(told, response).await,
+        Err(error) => came.failed = Some(error.to_string()),
+    }
+    drop((send, upload));
+    // It ends once all that was on the way has come.
+    let _ = connection.await.unwrap();
+    came.frames = frames(&read.lock().unwrap());
+    came
+}
+
+impl Came {
+    async fn reads(&mut self, told: Told, response: Response<RecvStream>) {
+        let (head, mut body) = response.into_parts();
+        self.head = Some((head.status.as_u16(), told.others(&head.headers)));
+        while let Some(data) = body.data().await {
+            match data {
+                Ok(data) => body.flow_control().release_capacity(data.len()).unwrap(),
+                Err(error) => {
+                    self.failed = Some(error.to_string());
+                    return;
+                }
+            }
+        }
+        match body.trailers().await {
+            Ok(trailers) => self.trailers = trailers.map(|trailers| told.others(&trailers)),
+            Err(error) => self.failed = Some(error.to_string()),
+        }
+    }
+}
+
+/// RFC 9113 §4.1: nine bytes, of which the first three are the payload's length.
+fn frames(mut read: &[u8]) -> Vec<Frame> {
+    let mut frames = Vec::new();
+    while let Some((head, rest)) = read.split_first_chunk::<9>() {
+        let [a, b, c, kind, flags, stream @ ..] = *head;
+        let (payload, rest) = rest.split_at(u32::from_be_bytes([0, a, b, c]) as usize);
+        read = rest;
+        if u32::from_be_bytes(stream) != 0 {
+            let payload = if kind == HEADERS { Vec::new() } else { payload.to_vec() };
+            frames.push(Frame { kind, flags, payload });
+        }
+    }
+    frames
+}
+
+/// Keeps what is read through it.
+struct Tap {
+    pipe: DuplexStream,
+    read: Arc<Mutex<Vec<u8>>>,
+}
+
+impl AsyncRead for Tap {
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let before = buf.filled().len();
+        let polled = Pin::new(&mut self.pipe).poll_read(cx, buf);
+        self.read.lock().unwrap().extend_from_slice(&buf.filled()[before..]);
+        polled
+    }
+}
+
+impl AsyncWrite for Tap {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.pipe).poll_write(cx, buf)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.pipe).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.pipe).poll_shutdown(cx)
+    }
+}
