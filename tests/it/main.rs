@@ -8,6 +8,7 @@ mod copies;
 mod examples;
 mod failures;
 mod floors;
+mod holds;
 mod hyper_matrix;
 mod injected;
 mod kit;

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::io::Write as _;
+use std::sync::{Mutex, PoisonError};
 
 use base64::Engine as _;
 use serde::Deserialize;
@@ -313,7 +314,15 @@ fn first_of(text: &Option<String>, base64: &Option<String>, repeat: &Option<Repe
 
 const BLOCK: usize = 4096;
 
+/// Coded once for the whole run: a bomb takes longer than its case may.
 fn gzipped(text: &str, count: usize) -> Vec<u8> {
+    static CODED: Mutex<BTreeMap<(String, usize), Vec<u8>>> = Mutex::new(BTreeMap::new());
+
+    let mut coded = CODED.lock().unwrap_or_else(PoisonError::into_inner);
+    coded.entry((text.to_owned(), count)).or_insert_with(|| gzip(text, count)).clone()
+}
+
+fn gzip(text: &str, count: usize) -> Vec<u8> {
     let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
     // In blocks, because a bomb of 50 million pieces would be as many calls.
     for piece in [text.repeat(BLOCK)].iter().cycle().take(count / BLOCK) {

@@ -26,7 +26,10 @@ pub(super) fn cases(folder: &Path) -> Vec<Case> {
     assert!(!files.is_empty(), "{}: no *.toml here", folder.display());
     let cases = files.iter().flat_map(|path| file(path)).collect::<Vec<_>>();
     let wanted = std::env::var("CASES").unwrap_or_default();
-    cases.into_iter().filter(|case| case.name.contains(&wanted)).collect()
+    let cases = cases.into_iter().filter(|case| case.name.contains(&wanted)).collect::<Vec<_>>();
+    // Before a clock runs.
+    cases.iter().for_each(|case| drop(case.inner.body()));
+    cases
 }
 
 fn file(path: &Path) -> Vec<Case> {
