@@ -158,7 +158,7 @@ pub(super) fn output_of(program: &str, args: &[&str]) -> String {
 
 /// A file beside these tests.
 pub(super) fn script(name: &str) -> String {
-    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/holds").join(name);
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/gateway/holds").join(name);
     file.to_str().expect("a path of text").to_owned()
 }
 
