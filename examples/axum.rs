@@ -62,6 +62,11 @@ struct Message {
 }
 
 fn app() -> Router {
+    // Last, so that it covers the routes, what they refuse, and what no route has.
+    routes().layer(ErrorEnvelopeLayer::new())
+}
+
+pub(crate) fn routes() -> Router {
     let channels = BTreeMap::from([
         (1, Channel { name: "lobby", connected: true }),
         (2, Channel { name: "phone", connected: false }),
@@ -70,8 +75,6 @@ fn app() -> Router {
         .route("/channels/{id}", get(show))
         .route("/channels/{id}/messages", post(send))
         .with_state(Arc::new(channels))
-        // Last, so that it covers the routes, what they refuse, and what no route has.
-        .layer(ErrorEnvelopeLayer::new())
 }
 
 async fn show(State(channels): State<Channels>, Path(id): Path<u32>) -> Result<Json<Channel>, Fault> {

@@ -1,11 +1,11 @@
 //! tonic's server: the layer is one of its own, around gRPC services and the HTTP routes beside them.
 //!
-//! A gRPC answer has status 200 and passes as it came; what is no gRPC comes in the envelope.
+//! A handler fails with a `Fault`, by `?`. That, a panic and whatever the layer refuses reach a gRPC client as a status with
+//! the request id; what is no gRPC comes in the envelope. Health checks and reflection pass as they are.
 //!
-//! `cargo run --example tonic` serves on a free port, `-- 3000` on that one; `-- --once` asks itself twice and exits.
+//! `cargo run --example tonic` serves on a free port, `-- 3000` on that one; `-- --once` asks itself a few things and exits.
 #![allow(clippy::disallowed_methods, reason = "a server starts a task for each connection; the layer starts none")]
 
-use std::convert::Infallible;
 use std::error::Error;
 use std::io::{self, IsTerminal};
 use std::net::Ipv4Addr;
@@ -13,25 +13,36 @@ use std::net::Ipv4Addr;
 use axum::Router;
 use axum::http::StatusCode;
 use axum::routing::get;
-use bytes::Bytes;
 use clap::Parser;
-use http::{Request, Response};
-use http_body::Body;
-use http_body_util::{BodyExt, Empty};
+use http::{Request, Uri};
+use http_body_util::BodyExt;
+use serde_json::json;
 use tokio::net::TcpListener;
+use tonic::Response;
+use tonic::body::Body;
 use tonic::service::Routes;
 use tonic::transport::Server;
 use tonic::transport::server::TcpIncoming;
-use tower::{Layer, Service, ServiceExt};
-use tower_error_envelope::ErrorEnvelopeLayer;
+use tower::{Layer, ServiceExt};
+use tower_error_envelope::{ErrorCode, ErrorEnvelopeLayer, Fault};
+
+use greeter::greeter_client::GreeterClient;
+use greeter::greeter_server::{Greeter, GreeterServer};
+use greeter::{HelloReply, HelloRequest};
+
+/// In a crate with a build script: `tonic::include_proto!("greeter.v1")`.
+#[allow(missing_docs, unreachable_pub, clippy::all, reason = "generated from greeter.proto")]
+mod greeter {
+    include!("greeter/greeter.rs");
+}
 
 #[derive(Parser)]
-#[command(about = "A tonic server with one shape for what is not gRPC")]
+#[command(about = "A tonic server with one shape for its errors")]
 struct Args {
     /// The port on 127.0.0.1; 0 picks a free one
     #[arg(default_value_t = 0)]
     port: u16,
-    /// Send two requests to itself, print the answers and exit
+    /// Send a few requests to itself, print the answers and exit
     #[arg(long)]
     once: bool,
 }
@@ -41,7 +52,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     tracing_subscriber::fmt().with_ansi(io::stderr().is_terminal()).with_writer(io::stderr).init();
     let Args { port, once } = Args::parse();
     if once {
-        return ask_itself(ErrorEnvelopeLayer::new().layer(routes())).await;
+        return ask_itself().await;
     }
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port))
         .await
@@ -50,6 +61,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     println!("listening on http://{address}");
     println!("  curl -i http://{address}/missing");
     println!("  curl -i http://{address}/panic");
+    println!("  grpcurl -plaintext -d '{{\"name\": \"\"}}' {address} greeter.v1.Greeter/SayHello");
     serve(listener).await
 }
 
@@ -57,37 +69,73 @@ async fn serve(listener: TcpListener) -> Result<(), Box<dyn Error>> {
     Server::builder()
         .accept_http1(true)
         .layer(ErrorEnvelopeLayer::new())
-        .add_routes(routes())
+        .add_routes(routes()?)
         .serve_with_incoming(TcpIncoming::from(listener))
         .await?;
     Ok(())
 }
 
-fn routes() -> Routes {
+fn routes() -> Result<Routes, Box<dyn Error>> {
     // tonic's own fallback says 200 and `unimplemented` to whatever has no route, also to a browser.
     let http = Router::new()
         .route("/", get(|| async { "hello\n" }))
         .route("/panic", get(panics))
         .fallback(|| async { StatusCode::NOT_FOUND });
     let (_, health) = tonic_health::server::health_reporter();
-    Routes::from(http).add_service(health)
+    let reflection = tonic_reflection::server::Builder::configure()
+        .register_encoded_file_descriptor_set(include_bytes!("greeter/greeter.bin"))
+        .build_v1()?;
+    Ok(Routes::from(http).add_service(GreeterServer::new(Hello)).add_service(health).add_service(reflection))
 }
 
 async fn panics() {
     panic!("the client will not read this")
 }
 
-async fn ask_itself<S, B>(service: S) -> Result<(), Box<dyn Error>>
-where
-    S: Service<Request<Empty<Bytes>>, Response = Response<B>, Error = Infallible> + Clone,
-    B: Body<Error: Error + 'static>,
-{
+struct Hello;
+
+#[tonic::async_trait]
+impl Greeter for Hello {
+    async fn say_hello(&self, request: tonic::Request<HelloRequest>) -> Result<Response<HelloReply>, tonic::Status> {
+        let text = greeting(&request.get_ref().name)?;
+        Ok(Response::new(HelloReply { text }))
+    }
+}
+
+fn greeting(name: &str) -> Result<String, Fault> {
+    match name {
+        "" => Err(Fault::new(ErrorCode::INVALID_REQUEST)
+            .message("Whom to greet?")
+            .details(json!({ "issues": [{ "path": ["name"], "message": "The name is empty." }] }))),
+        "nobody" => panic!("the client will not read this"),
+        name => Ok(format!("Hello {name}!")),
+    }
+}
+
+async fn ask_itself() -> Result<(), Box<dyn Error>> {
+    let service = ErrorEnvelopeLayer::new().layer(routes()?.prepare());
     for path in ["/missing", "/panic"] {
         println!("GET {path}");
-        let response = service.clone().oneshot(Request::get(path).body(Empty::new())?).await?;
+        let response = service.clone().oneshot(Request::get(path).body(Body::empty())?).await?;
         let status = response.status();
         let body = response.into_body().collect().await?.to_bytes();
         println!("  {status}\n  {}", String::from_utf8_lossy(&body));
+    }
+    let mut client = GreeterClient::with_origin(service, Uri::from_static("http://localhost"));
+    for name in ["world", "", "nobody"] {
+        println!("SayHello {name:?}");
+        match client.say_hello(HelloRequest { name: name.to_owned() }).await {
+            Ok(reply) => println!("  {}", reply.into_inner().text),
+            Err(status) => print(&status)?,
+        }
+    }
+    Ok(())
+}
+
+fn print(status: &tonic::Status) -> Result<(), Box<dyn Error>> {
+    println!("  {:?}: {}", status.code(), status.message());
+    for name in ["x-error-code", "x-request-id"] {
+        println!("  {name}: {}", status.metadata().get(name).ok_or("not there")?.to_str()?);
     }
     Ok(())
 }

@@ -37,12 +37,22 @@ pub struct Fault(Box<Inner>);
 struct Inner {
     code: ErrorCode,
     message: Option<Cow<'static, str>>,
-    /// The message has the form of E2 already.
-    clean: bool,
+    wording: Wording,
     details: Option<Box<RawValue>>,
     status: Option<StatusCode>,
     headers: Option<Box<HeaderMap>>,
     source: Option<Arc<dyn Error + Send + Sync>>,
+}
+
+/// What is known of a fault's message.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Wording {
+    /// As the user gave it.
+    Raw,
+    /// It has the form of E2 already.
+    Clean,
+    /// So does this one, and the layer made it up itself: it ranks with the catalogue's (R12).
+    Stock,
 }
 
 impl Fault {
@@ -51,7 +61,7 @@ impl Fault {
         Self(Box::new(Inner {
             code,
             message: None,
-            clean: false,
+            wording: Wording::Raw,
             details: None,
             status: None,
             headers: None,
@@ -63,7 +73,7 @@ impl Fault {
     /// code's own.
     pub fn message(mut self, message: impl Into<Cow<'static, str>>) -> Self {
         self.0.message = Some(message.into());
-        self.0.clean = false;
+        self.0.wording = Wording::Raw;
         self
     }
 
@@ -109,11 +119,8 @@ impl Fault {
     #[must_use]
     pub fn text(&self) -> Cow<'_, str> {
         let code = &self.0.code;
-        let own = match self.0.message.as_deref() {
-            Some(message) if self.0.clean => Some(Cow::Borrowed(message)),
-            message => message.and_then(message::clean),
-        };
-        let own = own.or_else(|| if code.is_in_catalogue() { None } else { message::clean(code.message()) });
+        let own =
+            self.message_line().or_else(|| if code.is_in_catalogue() { None } else { message::clean(code.message()) });
         own.unwrap_or_else(|| code.default_message().into())
     }
 
@@ -137,16 +144,36 @@ impl Fault {
         self.0.headers.as_deref().unwrap_or(&NONE)
     }
 
+    /// Its own text, which no other takes the place of: not its code's, nor one that the layer made up (R12).
+    pub(crate) fn own_text(&self) -> Option<Cow<'_, str>> {
+        if self.0.wording == Wording::Stock { None } else { self.message_line() }
+    }
+
+    /// A message in the form of E2 that the layer made up itself.
+    pub(crate) fn with_stock_message(mut self, message: impl Into<Cow<'static, str>>) -> Self {
+        self.0.message = Some(message.into());
+        self.0.wording = Wording::Stock;
+        self
+    }
+
     /// A message that was cleaned before.
     pub(crate) fn with_clean_message(mut self, message: String) -> Self {
         self.0.message = Some(message.into());
-        self.0.clean = true;
+        self.0.wording = Wording::Clean;
         self
     }
 
     pub(crate) fn with_raw_details(mut self, details: Option<Box<RawValue>>) -> Self {
         self.0.details = details;
         self
+    }
+
+    /// The message as one line, or nothing where it is blank (E2).
+    fn message_line(&self) -> Option<Cow<'_, str>> {
+        match self.0.message.as_deref() {
+            Some(message) if self.0.wording != Wording::Raw => Some(Cow::Borrowed(message)),
+            message => message.and_then(message::clean),
+        }
     }
 }
 
@@ -193,6 +220,17 @@ mod tests {
     #[test]
     fn e2_an_empty_message_is_the_codes_own() {
         assert_eq!(Fault::new(ErrorCode::NO_OP).message(" \n").text(), "Already in the requested state.");
+    }
+
+    #[test]
+    fn r12_a_text_that_nobody_said_is_not_its_own() {
+        let own = |fault: &Fault| fault.own_text().map(Cow::into_owned);
+        assert_eq!(own(&Fault::new(ErrorCode::NO_OP)), None);
+        assert_eq!(own(&Fault::new(ErrorCode::NO_OP).message(" ")), None);
+        let stock = Fault::new(ErrorCode::NO_OP).with_stock_message("Made up.");
+        assert_eq!((own(&stock), &*stock.text()), (None, "Made up."));
+        assert_eq!(own(&stock.clone().message("Said.")).as_deref(), Some("Said."));
+        assert_eq!(own(&stock.with_clean_message("Read.".into())).as_deref(), Some("Read."));
     }
 
     #[test]

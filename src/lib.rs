@@ -12,6 +12,8 @@
 //! {"error":{"code":"not_found","message":"Not found."},"request_id":"req_01JD2V5W8Z3Q4R6T8Y0A1B2C3D"}
 //! ```
 //!
+//! RPC clients get it as an error of their own protocol: gRPC, gRPC-Web, Connect.
+//!
 //! ```
 //! use axum::{Router, routing::get};
 //! use tower_error_envelope::ErrorEnvelopeLayer;
@@ -19,11 +21,12 @@
 //! let app: Router = Router::new().route("/", get(|| async { "hello" })).layer(ErrorEnvelopeLayer::new());
 //! ```
 //!
-//! Request bodies are limited to 1 MiB unless the policy says otherwise. The numbers of rules in these pages (E1, R3…)
-//! are those of the wire contract that the tests prove.
+//! Request bodies are limited to 1 MiB unless the policy says otherwise, RPC streams message by message. The numbers of
+//! rules in these pages (E1, R3…) are those of the wire contract that the tests prove.
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
+pub mod auth;
 #[cfg(feature = "axum")]
 pub mod axum;
 mod cause;
@@ -32,25 +35,43 @@ mod code;
 mod dialect;
 pub mod exchange;
 mod fault;
+mod fields;
+mod frames;
 mod guard;
+#[cfg(feature = "policy-file")]
+mod loader;
 mod message;
 pub mod middleware;
+mod outward;
 mod policy;
 mod request_id;
 #[cfg(feature = "testing")]
 pub mod testing;
+#[cfg(feature = "tonic")]
+pub mod tonic;
 
 pub use classify::rule::MapRule;
 pub use code::{ErrorCode, Retry};
-pub use dialect::Dialect;
+pub use dialect::{Dialect, Shape};
 pub use fault::{AsFault, Fault};
 pub use guard::header::RequiredHeader;
+#[cfg(feature = "policy-file")]
+#[cfg_attr(docsrs, doc(cfg(feature = "policy-file")))]
+pub use loader::{PolicyFile, PolicyLoader};
 pub use middleware::{ErrorEnvelopeLayer, ErrorEnvelopeService};
+pub use outward::OutwardRule;
+#[cfg(feature = "policy-file")]
+#[cfg_attr(docsrs, doc(cfg(feature = "policy-file")))]
+pub use policy::{Effective, Lint, Setting, Spelling};
 pub use policy::{
-    Mode, NoTransform, Policy, PolicyBuilder, PolicyError, Preflight, Protocols, Route, Trust, UnknownCodes,
+    Mode, NoTransform, Policy, PolicyBuilder, PolicyError, Preflight, Protocols, Route, Scope, Trust, UnknownCodes,
 };
 pub use request_id::{ParseRequestIdError, RequestId};
 
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]
 struct Readme;
+
+#[cfg(doctest)]
+#[doc = include_str!("../manual/rpc.md")]
+struct RpcManual;

@@ -9,22 +9,28 @@
 //! 3. Allocations and bytes come from a counting allocator. Its two additions per call are in every row.
 //! 4. Time is the median of several batches, and rough.
 //!
+//! Below it, what a policy costs that has much more than matches (`scale.rs`), and what a gRPC call costs (`call.rs`).
+//!
 //! A request is made, answered, read to its end and dropped inside what is measured, in every stack alike. Before it
 //! measures, each process checks the answer; without `--bench` (as `cargo test` runs it) that check is all there is.
 #![allow(clippy::disallowed_methods, reason = "a benchmark reads the clock")]
 
 mod answer;
+mod call;
 mod cases;
 mod check;
 mod measure;
+mod scale;
 mod stacks;
 mod table;
 mod today;
 
 use std::process::ExitCode;
 
+use call::Around;
 use cases::Case;
 use measure::Cost;
+use scale::{Asked, Size};
 use stacks::Stack;
 use table::Row;
 
@@ -35,21 +41,35 @@ fn main() -> ExitCode {
         ["--count", stack, case, requests] => {
             measure::run(named(stack), named(case), requests.parse().expect("a number"))
         }
+        ["--scale", size, asked, requests] => {
+            scale::run(named(size), named(asked), requests.parse().expect("a number"))
+        }
+        ["--call", around, calls] => call::run(named(around), calls.parse().expect("a number")),
         ["--measure", stack, case] => println!("{}", measure::allocations_and_time(named(stack), named(case))),
         _ if args.contains(&"--bench") => {
             let rows = rows();
             print!("{}", table::write(&rows));
+            let mut risen = Vec::new();
+            for part in if measure::has_valgrind() { &[scale::table, call::table][..] } else { &[] } {
+                let (table, more) = part();
+                print!("\n{table}");
+                risen.extend(more);
+            }
             if args.contains(&"--check") {
-                return checked(&rows);
+                risen.extend(check::risen(&rows));
+                return checked(&risen);
             }
         }
-        _ => Case::ALL.iter().for_each(|case| Stack::ALL.iter().for_each(|stack| measure::run(*stack, *case, 1))),
+        _ => {
+            Case::ALL.iter().for_each(|case| Stack::ALL.iter().for_each(|stack| measure::run(*stack, *case, 1)));
+            Around::ALL.iter().for_each(|around| call::run(*around, 1));
+            Asked::ALL.iter().for_each(|asked| Size::ALL.iter().for_each(|size| scale::run(*size, *asked, 1)));
+        }
     }
     ExitCode::SUCCESS
 }
 
-fn checked(rows: &[Row]) -> ExitCode {
-    let risen = check::risen(rows);
+fn checked(risen: &[String]) -> ExitCode {
     risen.iter().for_each(|line| println!("{line}"));
     if risen.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }

@@ -37,7 +37,12 @@ impl Cost {
         let mut numbers = text.split_whitespace().map(number);
         let mut next = || numbers.next().expect("three numbers");
         let (allocations, bytes, nanoseconds) = (next(), next(), next());
-        Self { instructions: valgrind.then(|| instructions(stack, case)), allocations, bytes, nanoseconds }
+        Self {
+            instructions: valgrind.then(|| instructions(&["--count", stack.name(), case.name()])),
+            allocations,
+            bytes,
+            nanoseconds,
+        }
     }
 }
 
@@ -71,7 +76,7 @@ pub(crate) fn allocations_and_time(stack: Stack, case: Case) -> String {
 }
 
 /// Time limits find a timer, as they do in a server.
-fn with_runtime<T>(job: impl FnOnce() -> T) -> T {
+pub(crate) fn with_runtime<T>(job: impl FnOnce() -> T) -> T {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().expect("a runtime");
     let _entered = runtime.enter();
     job()
@@ -83,14 +88,15 @@ fn nanoseconds(job: &mut impl FnMut()) -> f64 {
     start.elapsed().as_secs_f64() * 1e9
 }
 
-fn instructions(stack: Stack, case: Case) -> f64 {
-    (collected(stack, case, 2 * COUNTED) - collected(stack, case, COUNTED)) / COUNTED as f64
+/// Per request, of this binary with these arguments and a number of requests behind them.
+pub(crate) fn instructions(args: &[&str]) -> f64 {
+    (collected(args, 2 * COUNTED) - collected(args, COUNTED)) / COUNTED as f64
 }
 
-fn collected(stack: Stack, case: Case, requests: u64) -> f64 {
+fn collected(args: &[&str], requests: u64) -> f64 {
     let mut valgrind = Command::new("valgrind");
     valgrind.args(["--tool=callgrind", "--callgrind-out-file=/dev/null"]).arg(this_binary());
-    let text = output(valgrind.args(["--count", stack.name(), case.name(), &requests.to_string()]), |out| out.stderr);
+    let text = output(valgrind.args(args).arg(requests.to_string()), |out| out.stderr);
     let line = text.lines().find_map(|line| line.split_once("Collected : "));
     number(line.unwrap_or_else(|| panic!("callgrind said no total:\n{text}")).1)
 }

@@ -29,7 +29,7 @@ pub(crate) fn stack(handler: Handler) -> impl Answers {
 }
 
 #[derive(Clone, Copy)]
-struct MakeUlid;
+pub(crate) struct MakeUlid;
 
 impl MakeRequestId for MakeUlid {
     fn make_request_id<B>(&mut self, _: &Request<B>) -> Option<RequestId> {

@@ -16,7 +16,7 @@ use http_body::{Body, Frame, SizeHint};
 use pin_project_lite::pin_project;
 use tokio::time::{Sleep, sleep};
 
-use crate::idle::Busy;
+use super::idle::Busy;
 
 /// Many times what a write to a socket takes, and too short for a client to notice.
 const LEAVES: Duration = Duration::from_millis(20);

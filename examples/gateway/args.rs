@@ -44,6 +44,9 @@ pub(crate) struct Args {
     /// End after the tour: exit code 0 if every row is as expected, else 1
     #[arg(long, conflicts_with = "upstream")]
     pub(crate) once: bool,
+    /// Where to write what the client got on the tour: one JSON object {name, status, headers, body} a line
+    #[arg(long, value_name = "FILE", requires = "once")]
+    pub(crate) tour_json: Option<PathBuf>,
     /// How to write the log to standard error; RUST_LOG says what
     #[arg(long, value_enum, default_value_t = Log::Text)]
     pub(crate) log: Log,

@@ -18,9 +18,9 @@ use hyper_util::client::pool::cache;
 use hyper_util::rt::TokioExecutor;
 use tower::{Service, ServiceExt, service_fn};
 
-use crate::BoxError;
-use crate::connect::connect;
-use crate::proxy::Remote;
+use super::BoxError;
+use super::connect::connect;
+use super::proxy::Remote;
 
 /// Longer than a close takes to arrive, short enough that connections stay few.
 const SETTLES: Duration = Duration::from_millis(5);

@@ -19,9 +19,9 @@ use hyper_util::client::pool::singleton::Singleton;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use tower::{Service, ServiceExt, service_fn};
 
-use crate::connect::connect;
-use crate::proxy::Remote;
-use crate::{BoxError, headers};
+use super::connect::connect;
+use super::proxy::Remote;
+use super::{BoxError, headers};
 
 /// What a response that its client does not read may hold.
 const STREAM_WINDOW: u32 = 128 * 1024;

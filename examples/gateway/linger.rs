@@ -21,7 +21,7 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::runtime::Handle;
 
-use crate::abort::Abort;
+use super::abort::Abort;
 
 /// A client that has read its answer closes long before.
 const LINGER: Duration = Duration::from_secs(2);

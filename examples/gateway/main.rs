@@ -33,7 +33,7 @@ use std::time::Duration;
 use clap::Parser;
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
-use tower_error_envelope::{ErrorEnvelopeLayer, Policy};
+use tower_error_envelope::ErrorEnvelopeLayer;
 use tower_layer::Layer;
 
 use crate::args::Args;
@@ -61,7 +61,12 @@ async fn main() -> ExitCode {
 async fn run(args: Args) -> Result<ExitCode, BoxError> {
     let layer = layer(&args)?;
     let stop = signals::stop()?;
-    signals::ignore_hangup()?;
+    let reloading = layer.clone();
+    signals::at_hangup(move || match reloading.reload() {
+        Ok(true) => {}
+        Ok(false) => tracing::info!("SIGHUP: the policy is as it was before the reload"),
+        Err(error) => tracing::error!("SIGHUP: reload refused: {error}; the old policy stays in force"),
+    })?;
     let (listener, address) = listen(&args).await?;
     let Some(upstream) = &args.upstream else {
         return show(listener, address, layer, &args, stop).await;
@@ -84,7 +89,7 @@ async fn show(
     let (tour_done, after_tour) = oneshot::channel::<()>();
     let stop = async { if args.once { drop(after_tour.await) } else { stop.await } };
     let tour = async {
-        let outcome = demo::tour(address).await;
+        let outcome = demo::tour(address, args.tour_json.as_deref()).await;
         drop(tour_done);
         outcome
     };
@@ -96,7 +101,7 @@ async fn show(
 fn layer(args: &Args) -> Result<ErrorEnvelopeLayer, BoxError> {
     let layer = ErrorEnvelopeLayer::new();
     Ok(match &args.policy {
-        Some(file) => layer.policy(Policy::from_file(file)?),
+        Some(file) => layer.watching(file)?,
         None => layer,
     })
 }

@@ -15,7 +15,7 @@ use http_body::{Body, Frame, SizeHint};
 use tokio::time::{Instant, Sleep};
 use tower::timeout::error::Elapsed;
 
-use crate::BoxError;
+use super::BoxError;
 
 /// A request body whose pauses are capped.
 ///

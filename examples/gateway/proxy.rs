@@ -16,9 +16,9 @@ use tower::util::BoxCloneSyncService;
 use tower::{ServiceExt, service_fn};
 use tower_error_envelope::{ErrorCode, Fault};
 
-use crate::pace::{Pace, Paced};
-use crate::upgrade::{self, Wish};
-use crate::{BoxError, headers, http1, http2};
+use super::pace::{Pace, Paced};
+use super::upgrade::{self, Wish};
+use super::{BoxError, headers, http1, http2};
 
 /// A service that is another one, over the network. It is always ready.
 pub(crate) type Remote<B> = BoxCloneSyncService<Request<B>, Response<Incoming>, BoxError>;

@@ -21,11 +21,11 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tower::{Service, ServiceExt};
 
-use crate::abort::Abort;
-use crate::idle::Activity;
-use crate::linger::{Lingering, Rest};
-use crate::pace::Patient;
-use crate::{BoxError, headers};
+use super::abort::Abort;
+use super::idle::Activity;
+use super::linger::{Lingering, Rest};
+use super::pace::Patient;
+use super::{BoxError, headers};
 
 /// More than a browser asks for at once.
 const MAX_STREAMS: u32 = 200;

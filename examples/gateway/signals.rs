@@ -16,14 +16,12 @@ pub(crate) fn stop() -> io::Result<impl Future<Output = ()> + Send> {
     })
 }
 
-/// SIGHUP ends a program that does not listen for it.
-pub(crate) fn ignore_hangup() -> io::Result<()> {
+/// Does something at each SIGHUP, which ends a program that does not listen for it.
+pub(crate) fn at_hangup(act: impl Fn() + Send + 'static) -> io::Result<()> {
     let mut hangup = signal(SignalKind::hangup())?;
     tokio::spawn(async move {
         while hangup.recv().await.is_some() {
-            tracing::warn!(
-                "SIGHUP: this version does not reload its policy; the one that it started with stays in force"
-            );
+            act();
         }
     });
     Ok(())

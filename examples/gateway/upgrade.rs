@@ -7,7 +7,7 @@ use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::TokioIo;
 use tower_error_envelope::{ErrorCode, Fault};
 
-use crate::headers::has_token;
+use super::headers::has_token;
 
 /// What a client wants to speak instead, and its side of the connection once the service agrees.
 pub(crate) struct Wish {
@@ -45,7 +45,7 @@ pub(crate) fn switch(wish: Option<Wish>, mut response: Response<Incoming>) -> Re
     let protocols: Vec<_> = response.headers().get_all(UPGRADE).iter().cloned().collect();
     tokio::spawn(join(wish.client, hyper::upgrade::on(&mut response)));
     let (mut head, body) = response.into_parts();
-    crate::headers::towards_client(&mut head);
+    super::headers::towards_client(&mut head);
     say(&mut head.headers, protocols);
     debug_assert_eq!(head.status, StatusCode::SWITCHING_PROTOCOLS);
     Ok(Response::from_parts(head, body))

@@ -18,7 +18,7 @@ fuzz_target!(|text: &str| {
             let method = Method::from_bytes(method.as_bytes()).unwrap_or(Method::GET);
             let Ok(request) = Request::builder().method(method).uri(target).body(()) else { return };
             let (mut head, ()) = request.into_parts();
-            drop(Exchange::begin(Arc::new(policy), &mut head, BodyFacts::default(), || RequestId::from_parts(1, 1)));
+            drop(Exchange::begin(Arc::new(policy), &mut head, BodyFacts::default(), || RequestId::from_parts(1, 1), || std::time::UNIX_EPOCH));
         }
     }
 });

@@ -56,7 +56,7 @@ fn rewritten(policy: &Arc<Policy>, inner: Response<Vec<u8>>) -> Response<Vec<u8>
     let (mut request, ()) = Request::new(()).into_parts();
     let id = || "req_01JD2V5W8Z3Q4R6T8Y0A1B2C3D".parse::<RequestId>().expect("an id");
     let ended = BodyFacts { ended: true, ..BodyFacts::default() };
-    let Admission::Forward(exchange, _) = Exchange::begin(policy.clone(), &mut request, ended, id) else {
+    let Admission::Forward(exchange, ..) = Exchange::begin(policy.clone(), &mut request, ended, id, || std::time::UNIX_EPOCH) else {
         panic!("a GET without a body is forwarded")
     };
     let (mut head, body) = inner.into_parts();

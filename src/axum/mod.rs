@@ -41,7 +41,7 @@
 //! {"error":{"code":"invalid_request","message":"The request failed validation.","details":{"issues":[{"path":["seats",1],"message":"Expected a whole number from 0 to 255.","code":"invalid_value"}]}},"request_id":"req_01JD2V5W8Z3Q4R6T8Y0A1B2C3D"}
 //! ```
 //!
-//! [`Fault`] itself is a response, and [`RequestId`] an extractor.
+//! [`Fault`] itself is a response; [`RequestId`] and [`Identity`] are extractors.
 
 mod expected;
 mod issue;
@@ -51,13 +51,16 @@ mod query;
 
 use axum_core::extract::FromRequestParts;
 use axum_core::response::{IntoResponse, Response};
-use http::StatusCode;
+use http::header::WWW_AUTHENTICATE;
 use http::request::Parts;
+use http::{HeaderValue, StatusCode};
 
 pub use self::json::Json;
 pub use self::path::Path;
 pub use self::query::Query;
+use crate::code::ErrorCode;
 use crate::fault::Fault;
+use crate::guard::auth::Identity;
 use crate::request_id::RequestId;
 
 impl IntoResponse for Fault {
@@ -75,6 +78,19 @@ impl<S: Sync> FromRequestParts<S> for RequestId {
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, MissingRequestId> {
         parts.extensions.get().copied().ok_or(MissingRequestId(()))
+    }
+}
+
+impl<S: Sync> FromRequestParts<S> for Identity {
+    type Rejection = Fault;
+
+    /// Who sent the request; `auth_missing` where no scheme of the policy let it in, as on an open route.
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Fault> {
+        let nobody = || {
+            // RFC 9110 §15.5.2: a 401 has a challenge, and here it is not known which scheme would do.
+            Fault::new(ErrorCode::AUTH_MISSING).header(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"))
+        };
+        parts.extensions.get().cloned().ok_or_else(nobody)
     }
 }
 

@@ -22,16 +22,17 @@ pub(crate) enum Credentials {
 }
 
 impl Credentials {
-    pub(crate) fn of(headers: &HeaderMap) -> Self {
+    /// `key_headers` are those that the policy names, beside `x-api-key`.
+    pub(crate) fn of(headers: &HeaderMap, key_headers: &[HeaderName]) -> Self {
         // One look at the names is cheaper than two lookups, and most requests on an open route have neither.
-        if !headers.keys().any(|name| *name == AUTHORIZATION || *name == X_API_KEY) {
+        if !headers.keys().any(|name| *name == AUTHORIZATION || *name == X_API_KEY || key_headers.contains(name)) {
             return Self::None;
         }
         let sent =
-            |name| headers.get(name).map(|value| value.as_bytes().trim_ascii()).filter(|value| !value.is_empty());
-        match sent(AUTHORIZATION) {
+            |name: &HeaderName| headers.get(name).map(|it| it.as_bytes().trim_ascii()).filter(|it| !it.is_empty());
+        match sent(&AUTHORIZATION) {
             Some(value) => Self::of_authorization(value),
-            None if sent(X_API_KEY).is_some() => Self::Key,
+            None if sent(&X_API_KEY).is_some() || key_headers.iter().any(|name| sent(name).is_some()) => Self::Key,
             None => Self::None,
         }
     }
@@ -105,12 +106,15 @@ mod tests {
             (&[("authorization", " ")], Credentials::None),
             (&[("cookie", "sid=1")], Credentials::None),
             (&[("x-api-key", "k")], Credentials::Key),
+            (&[("x-own", "k")], Credentials::Key),
+            (&[("x-own", " ")], Credentials::None),
+            (&[("x-other", "k")], Credentials::None),
             (&[("authorization", "bearer x"), ("x-api-key", "k")], Credentials::Bearer),
             (&[("authorization", "Basic YTpi")], Credentials::Scheme("Basic".into())),
             (&[("authorization", "sk-live-1")], Credentials::Scheme("".into())),
             (&[("authorization", "Bearer")], Credentials::Bearer),
         ] {
-            assert_eq!(Credentials::of(&headers(lines)), sent, "{lines:?}");
+            assert_eq!(Credentials::of(&headers(lines), &[HeaderName::from_static("x-own")]), sent, "{lines:?}");
         }
     }
 

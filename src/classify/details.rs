@@ -52,18 +52,9 @@ fn beside_issues(details: Option<String>) -> String {
     let Some(details) = details else { return String::new() };
     match Object::parse(&details) {
         None => format!("{{\"details\":{details}}}"),
-        Some(object) if object.has("issues") => without_issues(&object),
+        Some(object) if object.has("issues") => issues::written::beside_issues(&details).unwrap_or_default(),
         Some(_) => details,
     }
-}
-
-fn without_issues(object: &Object<'_>) -> String {
-    let mut json = vec![b'{'];
-    for (name, value) in object.members().filter(|(name, _)| *name != "issues") {
-        push_member(&mut json, name, value.get());
-    }
-    json.push(b'}');
-    String::from_utf8(json).unwrap_or_default()
 }
 
 /// `object` (nothing is an empty one) with one more member at its end.

@@ -1,6 +1,6 @@
 //! An inner error value → a fault (rule F1).
 //!
-//! Asked in this order, each of the whole chain of causes: a typed fault, a body over a limit, a time-out, load shed, a
+//! Asked in this order, each of the whole chain of causes: a typed fault, a tonic status, a body over a limit, a time-out, load shed, a
 //! closed or failed buffer, an upstream's connection; anything else is `internal_error`. What the meter saw of the
 //! request's body, and the user's own classifier, come before (see `exchange`).
 
@@ -29,6 +29,10 @@ fn of_known(error: &(dyn Error + 'static)) -> Option<Fault> {
     if let Some(fault) = find::<Fault>(error) {
         return Some(fault.clone());
     }
+    #[cfg(feature = "tonic")]
+    if let Some(fault) = super::tonic_status::of_cause(error) {
+        return Some(fault);
+    }
     let code = if find::<LengthLimitError>(error).is_some() {
         ErrorCode::PAYLOAD_TOO_LARGE
     } else if is_timeout(error) {
@@ -46,8 +50,19 @@ fn of_known(error: &(dyn Error + 'static)) -> Option<Fault> {
 fn is_timeout(error: &(dyn Error + 'static)) -> bool {
     find::<tower::timeout::error::Elapsed>(error).is_some()
         || find::<tokio::time::error::Elapsed>(error).is_some()
+        || is_tonics_timeout(error)
         || find::<hyper::Error>(error).is_some_and(hyper::Error::is_timeout)
         || has_io_kind(error, |kind| kind == ErrorKind::TimedOut)
+}
+
+#[cfg(feature = "tonic")]
+fn is_tonics_timeout(error: &(dyn Error + 'static)) -> bool {
+    find::<tonic::TimeoutExpired>(error).is_some()
+}
+
+#[cfg(not(feature = "tonic"))]
+fn is_tonics_timeout(_: &(dyn Error + 'static)) -> bool {
+    false
 }
 
 /// A connection that failed, broke, or closed before a proper head. hyper's user errors are the program's own.

@@ -3,7 +3,8 @@
 //! [`response`] reads an inner 4xx/5xx. What decides its code, first match (rule R1; a `Fault` in the response's
 //! extensions has decided before):
 //!
-//! 1. a canonical envelope, or a well-formed `x-error-code` where no body says it
+//! 1. a canonical envelope, or a well-formed `x-error-code` where no body says it, or where the body is in the route's
+//!    own dialect, which may have no room for it (E7)
 //! 2. a policy's `[[map]]` rule
 //! 3. the dialect's own code, where it is known
 //! 4. on a 401, the request's credentials and the challenge
@@ -15,24 +16,31 @@
 pub(crate) mod credentials;
 mod details;
 pub(crate) mod failure;
+pub(crate) mod rpc;
 pub(crate) mod rule;
+#[cfg(feature = "tonic")]
+pub(crate) mod tonic_status;
 
 use std::borrow::Cow;
+use std::sync::Arc;
 
+use http::header::X_CONTENT_TYPE_OPTIONS;
 use http::{HeaderMap, HeaderName, Method, StatusCode};
 
 use crate::code::{CodeSet, ErrorCode};
 use crate::dialect::protocol::Protocol;
 use crate::dialect::standard::{self, Envelope};
-use crate::dialect::{self, Dialect, Reading, Said};
+use crate::dialect::{self, Dialect, Reading, Said, Shape, outgoing};
 use crate::fault::Fault;
 use crate::message;
+use crate::request_id::RequestId;
 use credentials::Credentials;
 use rule::Rule;
 
-pub(crate) use details::with_issues;
+use details::with_issues;
 
 const X_ERROR_CODE: HeaderName = HeaderName::from_static("x-error-code");
+const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// An inner error response.
 pub(crate) struct Inner<'a> {
@@ -52,18 +60,40 @@ pub(crate) struct Asked<'a> {
 /// What the policy knows.
 pub(crate) struct Known<'a> {
     pub(crate) codes: &'a CodeSet,
-    pub(crate) rules: &'a [Rule],
+    pub(crate) rules: &'a [Arc<Rule>],
     /// An unknown canonical code gives way to its status (E2).
     pub(crate) by_status: bool,
     /// JSON-RPC and OAuth errors keep their shape (R10).
     pub(crate) protocols_pass: bool,
+    /// What the client gets.
+    pub(crate) dialect: Dialect,
+    /// It asked for that itself (R11): a body that already is in it is written anew all the same.
+    pub(crate) negotiated: bool,
 }
 
 pub(crate) enum Verdict {
     /// The body is to be written anew.
-    Rewrite(Fault, Option<Dialect>),
+    Rewrite(Rewrite),
     /// A protocol that keeps its shape (R10).
     Pass,
+}
+
+pub(crate) struct Rewrite {
+    pub(crate) fault: Fault,
+    pub(crate) shape: Option<Shape>,
+    /// The body already is in the client's dialect (R12).
+    pub(crate) own: Option<Own>,
+    /// The service named the code, or what it said did; else its status stands for it (P1).
+    pub(crate) named: bool,
+}
+
+/// What of a body in the client's own dialect passes (R3).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Own {
+    /// All but a text that may not.
+    Whole,
+    /// Its names alone.
+    Names,
 }
 
 /// Decides an inner 4xx/5xx from its head and what was read of its body.
@@ -71,7 +101,7 @@ pub(crate) fn response(inner: &Inner<'_>, asked: &Asked<'_>, known: &Known<'_>) 
     let body = inner.body.unwrap_or_default();
     let said = match dialect::read(dialect::media_type(inner.headers), body, known.codes) {
         Reading::Envelope(envelope) => {
-            return Verdict::Rewrite(of_envelope(&envelope, inner, asked, known), Some(Dialect::Standard));
+            return of_envelope(&envelope, inner, asked, known);
         }
         Reading::Protocol(protocol) if known.protocols_pass && speaks(protocol, inner.status) => return Verdict::Pass,
         Reading::Protocol(protocol) => {
@@ -79,15 +109,12 @@ pub(crate) fn response(inner: &Inner<'_>, asked: &Asked<'_>, known: &Known<'_>) 
         }
         Reading::Said(said) => Some(said),
         Reading::Nothing if body.is_empty() => match of_header(inner, known) {
-            Some(envelope) => {
-                return Verdict::Rewrite(of_envelope(&envelope, inner, asked, known), Some(Dialect::Standard));
-            }
+            Some(envelope) => return of_envelope(&envelope, inner, asked, known),
             None => None,
         },
         Reading::Nothing => None,
     };
-    let dialect = said.as_ref().map(|said| said.dialect);
-    Verdict::Rewrite(of_foreign(said, inner, asked, known), dialect)
+    Verdict::Rewrite(of_foreign(said.as_ref(), inner, asked, known))
 }
 
 /// Whether a body of that form is the protocol's under this status. OAuth's errors are 4xx (RFC 6749 §5.2); JSON-RPC
@@ -113,44 +140,74 @@ fn of_header(inner: &Inner<'_>, known: &Known<'_>) -> Option<Envelope<'static>> 
     Some(Envelope { code, known: is_known, message: Cow::Borrowed(""), details: None })
 }
 
+fn of_envelope(envelope: &Envelope<'_>, inner: &Inner<'_>, asked: &Asked<'_>, known: &Known<'_>) -> Verdict {
+    let fault = again(envelope, inner, asked, known);
+    let named = envelope.known || !known.by_status;
+    Verdict::Rewrite(Rewrite { fault, shape: Some(Shape::Standard), own: None, named })
+}
+
 /// E7: code and message stay the same text, details the same bytes.
-fn of_envelope(envelope: &Envelope<'_>, inner: &Inner<'_>, asked: &Asked<'_>, known: &Known<'_>) -> Fault {
+fn again(envelope: &Envelope<'_>, inner: &Inner<'_>, asked: &Asked<'_>, known: &Known<'_>) -> Fault {
     let by_status = known.by_status && !envelope.known;
     let code = if by_status { code_of_status(inner, asked) } else { envelope.code.clone() };
     let fault = fault(code, standard::message_of(envelope).map(Cow::into_owned), inner.status);
     let details = envelope.details.map(|details| Cow::Borrowed(details.get()));
     if by_status && inner.status.is_client_error() {
-        return with_issues(fault.with_raw_details(details::compose(details, None, Some(envelope.code.as_str()))));
+        return listed(
+            fault.with_raw_details(details::compose(details, None, Some(envelope.code.as_str()))),
+            known.dialect,
+        );
     }
     match envelope.details {
         Some(details) => fault.with_raw_details(Some(details.to_owned())),
-        None => with_issues(fault),
+        None => listed(fault, known.dialect),
     }
 }
 
 /// A fault with this text, or its code's own. A code that is known by name alone has none: its status has.
 fn fault(code: ErrorCode, text: Option<String>, status: StatusCode) -> Fault {
-    let text = text.or_else(|| code.is_foreign().then(|| ErrorCode::of_status(status).message().to_owned()));
+    let foreign = code.is_foreign();
     let fault = Fault::new(code).status(status);
     match text {
         Some(text) => fault.with_clean_message(text),
+        None if foreign => fault.with_stock_message(ErrorCode::of_status(status).default_message()),
         None => fault,
     }
 }
 
+/// Where the dialect has an issue list in every `invalid_request`, so has the fault (E8).
+pub(crate) fn listed(fault: Fault, dialect: Dialect) -> Fault {
+    if dialect.always_lists_issues() { with_issues(fault) } else { fault }
+}
+
 /// What decided the code of a foreign error.
 enum Decided<'a> {
+    /// A layer inside, which wrote the body: it says what it says (E7).
+    Layer,
     Rule(&'a Rule),
     Dialect,
     Otherwise,
 }
 
-fn of_foreign(said: Option<Said<'_>>, inner: &Inner<'_>, asked: &Asked<'_>, known: &Known<'_>) -> Fault {
-    let said = said.as_ref();
+fn of_foreign(said: Option<&Said<'_>>, inner: &Inner<'_>, asked: &Asked<'_>, known: &Known<'_>) -> Rewrite {
     let (code, decided) = decide(said, inner, asked, known);
+    let named = decided.is_named(said) || lists_issues(said, inner.status);
+    let passes = members_pass(&code, &decided, inner.status);
     let text = text_of(said, &code, &decided, inner.status);
-    let details = said.and_then(|said| details_of(said, &code, &decided, inner.status, known));
-    with_issues(fault(code, text, inner.status).with_raw_details(details))
+    let details = said.filter(|_| passes).and_then(|said| details_of(said, &code, &decided, inner.status, known));
+    let fault = fault(code, text, inner.status).with_raw_details(details);
+    let fault = if matches!(decided, Decided::Layer) { fault } else { listed(fault, known.dialect) };
+    let own = said.filter(|said| stays(said, known)).map(|_| if passes { Own::Whole } else { Own::Names });
+    Rewrite { fault, shape: said.map(|said| said.shape), own, named }
+}
+
+fn is_own(said: &Said<'_>, known: &Known<'_>) -> bool {
+    said.shape == known.dialect.shape()
+}
+
+/// Whether the body is kept as far as it may pass (R12).
+fn stays(said: &Said<'_>, known: &Known<'_>) -> bool {
+    is_own(said, known) && !known.negotiated
 }
 
 fn decide<'k>(
@@ -159,15 +216,63 @@ fn decide<'k>(
     asked: &Asked<'_>,
     known: &Known<'k>,
 ) -> (ErrorCode, Decided<'k>) {
+    if let Some(decided) = said.and_then(|said| of_layer(said, inner, known)) {
+        return decided;
+    }
     if let Some(rule) = rule_of(said, inner, asked, known) {
         return (rule.to().clone(), Decided::Rule(rule));
     }
     if let Some(code) = said.and_then(|said| known.codes.find(said.code.as_deref()?)) {
         return (code, Decided::Dialect);
     }
-    let lists = matches!(inner.status.as_u16(), 400 | 422) && said.is_some_and(Said::has_issues);
+    let own = said.map_or(&dialect::Own::Unknown, |said| &said.own);
+    if let dialect::Own::Code(code) = own {
+        return (code.clone(), Decided::Dialect);
+    }
+    let lists = lists_issues(said, inner.status);
     let code = if lists { ErrorCode::INVALID_REQUEST } else { code_of_status(inner, asked) };
-    (code, Decided::Otherwise)
+    // A name that means the status is known, but vouches for no server's text.
+    let by_name = *own == dialect::Own::ByStatus && inner.status.is_client_error();
+    (code, if by_name { Decided::Dialect } else { Decided::Otherwise })
+}
+
+impl Decided<'_> {
+    fn is_named(&self, said: Option<&Said<'_>>) -> bool {
+        match self {
+            Self::Layer | Self::Rule(_) => true,
+            Self::Dialect => said.is_some_and(|said| said.own != dialect::Own::ByStatus),
+            Self::Otherwise => false,
+        }
+    }
+}
+
+/// E8.
+fn lists_issues(said: Option<&Said<'_>>, status: StatusCode) -> bool {
+    matches!(status.as_u16(), 400 | 422) && said.is_some_and(Said::has_issues)
+}
+
+/// The code of a layer inside that wrote the client's own dialect (E7).
+fn of_layer<'k>(said: &Said<'_>, inner: &Inner<'_>, known: &Known<'_>) -> Option<(ErrorCode, Decided<'k>)> {
+    if known.dialect == Dialect::Standard || !is_own(said, known) {
+        return None;
+    }
+    let Envelope { code, known: is_known, .. } = of_header(inner, known)?;
+    match is_known {
+        // Where the client chose the shape, the body says the code, or no layer wrote it.
+        _ if known.negotiated => (said.code.as_deref() == Some(code.as_str())).then_some((code, Decided::Layer)),
+        false if known.by_status => None,
+        // Services have headers of that name, too: by itself it vouches for no server's text.
+        _ if code == ErrorCode::INTERNAL_ERROR && !has_layers_head(inner.headers) => Some((code, Decided::Otherwise)),
+        false if inner.status.is_server_error() && !has_layers_head(inner.headers) => Some((code, Decided::Otherwise)),
+        _ => Some((code, Decided::Layer)),
+    }
+}
+
+/// Whether the head has what a layer puts into each that it writes (I1, E4): nobody else makes such an id.
+fn has_layers_head(headers: &HeaderMap) -> bool {
+    let id = headers.get(X_REQUEST_ID).and_then(|id| id.to_str().ok());
+    let is_ours = |id: &str| id.starts_with("req_") && id.parse::<RequestId>().is_ok();
+    id.is_some_and(is_ours) && headers.get(X_CONTENT_TYPE_OPTIONS).is_some_and(|it| it == "nosniff")
 }
 
 fn rule_of<'k>(said: Option<&Said<'_>>, inner: &Inner<'_>, asked: &Asked<'_>, known: &Known<'k>) -> Option<&'k Rule> {
@@ -202,6 +307,7 @@ fn text_of(said: Option<&Said<'_>>, code: &ErrorCode, decided: &Decided<'_>, sta
     }
     let text = said?.message.as_deref()?;
     let (recognised, very_text) = match decided {
+        Decided::Layer => return message::clean(text).map(Cow::into_owned),
         Decided::Rule(rule) => (rule.names_code() || rule.names_message(), rule.names_very_text()),
         Decided::Dialect => (true, false),
         Decided::Otherwise => (false, false),
@@ -216,7 +322,17 @@ fn text_of(said: Option<&Said<'_>>, code: &ErrorCode, decided: &Decided<'_>, sta
     text.map(Cow::into_owned)
 }
 
-/// Which details reach the client (R3), the issue list (E8) and an unknown code (E9) among them.
+/// Whether what stands beside code and message reaches the client (R3).
+fn members_pass(code: &ErrorCode, decided: &Decided<'_>, status: StatusCode) -> bool {
+    match decided {
+        Decided::Layer => true,
+        _ if *code == ErrorCode::INTERNAL_ERROR => false,
+        Decided::Otherwise => status.is_client_error(),
+        Decided::Rule(_) | Decided::Dialect => true,
+    }
+}
+
+/// The details that reach the client, the issue list (E8) and an unknown code (E9) among them.
 fn details_of(
     said: &Said<'_>,
     code: &ErrorCode,
@@ -224,19 +340,12 @@ fn details_of(
     status: StatusCode,
     known: &Known<'_>,
 ) -> Option<Box<serde_json::value::RawValue>> {
-    let decided_by_name = !matches!(decided, Decided::Otherwise);
-    if *code == ErrorCode::INTERNAL_ERROR || status.is_server_error() && !decided_by_name {
-        return None;
-    }
     let named = matches!(decided, Decided::Rule(rule) if rule.names_code());
-    let unknown = |code: &&str| !named && known.codes.find(code).is_none() && *code != status.as_str();
-    let upstream_code = said.code.as_deref().filter(|code| status.is_client_error() && is_code_to_keep(code));
-    let upstream_code = upstream_code.filter(unknown);
+    // In the client's own dialect it stays where it is.
+    let lost = status.is_client_error() && !named && !stays(said, known);
+    let upstream_code = said.code.as_deref().filter(|said| lost && outgoing::is_identifier(said) && code != *said);
+    let upstream_code = upstream_code.filter(|code| {
+        known.codes.find(code).is_none() && *code != status.as_str() && !dialect::defines(said.shape, code)
+    });
     details::compose(said.details.clone(), said.issues.as_deref(), upstream_code)
-}
-
-/// The form of a code that is worth keeping (E9): `[A-Za-z0-9_.-]{1,64}`.
-fn is_code_to_keep(code: &str) -> bool {
-    (1..=64).contains(&code.len())
-        && code.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.' | b'-'))
 }

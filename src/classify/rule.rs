@@ -3,16 +3,20 @@
 //! A rule fits where all its conditions hold; it has at least one. The inner code is compared as the body wrote it, the
 //! message without the white space around it, the media type in any letter case, the path in its normalised spelling.
 
+#[cfg(feature = "policy-file")]
+mod compare;
+
 use std::borrow::Cow;
 use std::cell::OnceCell;
+use std::sync::Arc;
 
 use http::{Method, StatusCode};
 use regex::Regex;
 
 use crate::code::ErrorCode;
 use crate::guard::content_type;
-use crate::guard::header::one_line;
 use crate::guard::pattern::{Pattern, Refused, normalised};
+use crate::guard::whole_value::one_line;
 
 /// A rule that turns what an inner error says into a code: `[[map]]` in the policy file (rule R1).
 ///
@@ -112,7 +116,7 @@ impl MapRule {
         }
         self.say.as_deref().map_or(Ok(()), |text| Refused::unless_message("say", text))?;
         Ok(Rule {
-            status: self.status.map(error_status).transpose()?,
+            status: self.status.map(|status| Refused::unless_error_status("status", status)).transpose()?,
             text: compile_text(self.message, self.message_pattern)?,
             content_type: self.content_type.as_deref().map(parse_content_type).transpose()?,
             route: self.route.as_deref().map(|pattern| Pattern::parse("route", pattern)).transpose()?,
@@ -175,23 +179,47 @@ pub(crate) struct Said<'a> {
 }
 
 /// The first rule that fits.
-pub(crate) fn first_fit<'r>(rules: &'r [Rule], said: &Said<'_>) -> Option<&'r Rule> {
-    let path = OnceCell::new();
-    rules.iter().find(|rule| {
-        rule.fits(said)
-            && rule.route.as_ref().is_none_or(|route| match said.path {
-                Some(sent) => match path.get_or_init(|| normalised(sent)) {
-                    Some(normal) => route.matches(said.method, normal),
-                    None => route.matches(said.method, sent.as_bytes()),
-                },
-                None => false,
-            })
-    })
+pub(crate) fn first_fit<'r>(rules: &'r [Arc<Rule>], said: &Said<'_>) -> Option<&'r Rule> {
+    let target = Target::new(said.method, said.path);
+    rules.iter().map(|rule| &**rule).find(|rule| rule.fits(said) && rule.holds_on(&target))
+}
+
+/// The rules that lead to `code` and are not bound to another route: read backwards, they say how it leaves (R12).
+pub(crate) fn backwards<'r>(
+    rules: &'r [Arc<Rule>],
+    code: &'r ErrorCode,
+    target: &'r Target<'_>,
+) -> impl Iterator<Item = &'r Rule> + Clone {
+    rules.iter().map(|rule| &**rule).filter(move |rule| rule.to == *code && rule.holds_on(target))
+}
+
+/// Where a request went, its path as it was sent: it is normalised once, and only if a rule asks.
+pub(crate) struct Target<'a> {
+    method: &'a Method,
+    path: Option<&'a str>,
+    normal: OnceCell<Option<Vec<u8>>>,
+}
+
+impl<'a> Target<'a> {
+    pub(crate) fn new(method: &'a Method, path: Option<&'a str>) -> Self {
+        Self { method, path, normal: OnceCell::new() }
+    }
+
+    fn is_on(&self, route: &Pattern) -> bool {
+        let Some(sent) = self.path else { return false };
+        let normal = self.normal.get_or_init(|| normalised(sent));
+        route.matches(self.method, normal.as_deref().unwrap_or(sent.as_bytes()))
+    }
 }
 
 impl Rule {
     pub(crate) fn to(&self) -> &ErrorCode {
         &self.to
+    }
+
+    /// The route that it is bound to.
+    pub(crate) fn route(&self) -> Option<&Pattern> {
+        self.route.as_ref()
     }
 
     /// The message to send instead of the inner one.
@@ -209,11 +237,28 @@ impl Rule {
 
     /// Whether it names the very text, and not a pattern (R3).
     pub(crate) fn names_very_text(&self) -> bool {
-        matches!(self.text, Some(Text::Exact(_)))
+        self.very_text().is_some()
+    }
+
+    /// The inner code that it names.
+    pub(crate) fn inner_code(&self) -> Option<&str> {
+        self.code.as_deref()
+    }
+
+    /// The very text that it names.
+    pub(crate) fn very_text(&self) -> Option<&str> {
+        match &self.text {
+            Some(Text::Exact(text)) => Some(text),
+            _ => None,
+        }
     }
 
     pub(crate) fn asks_path(&self) -> bool {
         self.route.is_some()
+    }
+
+    fn holds_on(&self, target: &Target<'_>) -> bool {
+        self.route.as_ref().is_none_or(|route| target.is_on(route))
     }
 
     /// Whether all its conditions but the route hold.
@@ -237,15 +282,13 @@ impl Text {
     }
 }
 
-fn error_status(status: u16) -> Result<StatusCode, Refused> {
-    match StatusCode::from_u16(status) {
-        Ok(status) if status.is_client_error() || status.is_server_error() => Ok(status),
-        _ => Err(Refused::new("status", format!("{status} is no error's status"), "write one of 400-599")),
-    }
-}
-
 fn compile_text(exact: Option<String>, pattern: Option<String>) -> Result<Option<Text>, Refused> {
     let Some(pattern) = pattern else { return Ok(exact.map(Text::Exact)) };
+    // A class without a character, and what needs one: no text has the length that it asks for.
+    if regex_automata::util::syntax::parse(&pattern).is_ok_and(|parsed| parsed.properties().minimum_len().is_none()) {
+        let right = "write one that the message of an error matches";
+        return Err(Refused::new("message_pattern", "no text matches the pattern", right));
+    }
     match Regex::new(&pattern) {
         Ok(pattern) => Ok(Some(Text::Pattern(pattern))),
         Err(error) => {
@@ -260,89 +303,4 @@ fn parse_content_type(written: &str) -> Result<String, Refused> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn said(path: &str) -> Said<'_> {
-        Said {
-            status: StatusCode::NOT_FOUND,
-            code: Some("NO_SESSION"),
-            message: Some(" Session not found\n"),
-            media_type: Some("Text/HTML"),
-            path: Some(path),
-            method: &Method::HEAD,
-        }
-    }
-
-    fn fits(rule: MapRule) -> bool {
-        first_fit(&[rule.compile().unwrap()], &said("/api/%76%31//x/")).is_some()
-    }
-
-    fn rule() -> MapRule {
-        MapRule::to(ErrorCode::GONE)
-    }
-
-    #[test]
-    fn r1_every_condition_of_a_rule_must_hold() {
-        for (good, bad) in [
-            (rule().code("NO_SESSION"), rule().code("no_session")),
-            (rule().message("Session not found"), rule().message("session not found")),
-            (rule().message_pattern("^Session .* found$"), rule().message_pattern("^found")),
-            (rule().content_type("text/html"), rule().content_type("text/plain")),
-            (rule().route("GET /api/v1/{*rest}"), rule().route("POST /api/v1/{*rest}")),
-            (rule().route("/api/v1/x"), rule().route("/api/v2/x")),
-        ] {
-            assert!(fits(good.clone()), "{good:?}");
-            assert!(!fits(bad.clone()), "{bad:?}");
-            assert!(!fits(bad.status(404)) && fits(good.clone().status(404)) && !fits(good.status(410)));
-        }
-    }
-
-    #[test]
-    fn r1_the_first_rule_that_fits_decides() {
-        let rules = [
-            rule().status(410),
-            MapRule::to(ErrorCode::NOT_FOUND).status(404).say("Nothing there."),
-            rule().code("NO_SESSION"),
-        ];
-        let rules = rules.map(|rule| rule.compile().unwrap());
-        let fit = first_fit(&rules, &said("/")).unwrap();
-        assert_eq!((fit.to(), fit.say(), fit.names_code()), (&ErrorCode::NOT_FOUND, Some("Nothing there."), false));
-    }
-
-    #[test]
-    fn r1_what_the_error_does_not_say_fits_no_condition() {
-        let silent = Said { code: None, message: None, media_type: None, path: None, ..said("/") };
-        let patterns =
-            [rule().message_pattern(""), rule().code("x"), rule().content_type("a/b"), rule().route("/{*x}")];
-        let rules = patterns.map(|rule| rule.compile().unwrap());
-        assert!(first_fit(&rules, &silent).is_none());
-    }
-
-    #[test]
-    fn r3_a_rule_tells_a_very_text_from_a_pattern() {
-        let exact = rule().message("x").compile().unwrap();
-        let pattern = rule().message_pattern("x").compile().unwrap();
-        assert!(exact.names_message() && exact.names_very_text());
-        assert!(pattern.names_message() && !pattern.names_very_text());
-    }
-
-    #[test]
-    fn m2_a_wrong_rule_names_its_key() {
-        for (wrong, key) in [
-            (rule(), ""),
-            (rule().status(399), "status"),
-            (rule().status(600), "status"),
-            (rule().code(""), "code"),
-            (rule().message(" "), "message"),
-            (rule().status(404).say("a\nb"), "say"),
-            (rule().message("x").message_pattern("x"), "message_pattern"),
-            (rule().message_pattern("("), "message_pattern"),
-            (rule().content_type("html"), "content_type"),
-            (rule().route("api"), "route"),
-            (MapRule::to(ErrorCode::foreign("unheard_of").unwrap()).status(404), "to"),
-        ] {
-            assert_eq!(wrong.clone().compile().unwrap_err().key, key, "{wrong:?}");
-        }
-    }
-}
+mod tests;

@@ -3,8 +3,10 @@
 //! gzip, deflate, br and zstd, in the reverse of the order that `content-encoding` names them in. A body that is not what
 //! the header says, that is cut off, or that grows past the budget is unreadable: its status decides.
 
-use http::HeaderMap;
 use http::header::CONTENT_ENCODING;
+use http::{HeaderMap, HeaderName};
+
+use crate::fields;
 
 /// The codings of a body, outermost last; `None` where one is not known here.
 pub(crate) fn codings(headers: &HeaderMap) -> Option<Vec<Coding>> {
@@ -21,6 +23,11 @@ pub(crate) fn codings(headers: &HeaderMap) -> Option<Vec<Coding>> {
     }
     // Each is a way to make much of little, and nobody codes a body this often.
     (codings.len() <= MAX_CODINGS).then_some(codings)
+}
+
+/// The coding that a call's compressed messages have by this header; `None` where there is none, or none known here.
+pub(crate) fn of_messages(headers: &HeaderMap, name: &HeaderName) -> Option<Coding> {
+    Coding::named(fields::first(headers, name)?.to_str().ok()?)
 }
 
 const MAX_CODINGS: usize = 3;

@@ -46,6 +46,11 @@ impl<'a> Object<'a> {
         self.raw(name).map(|raw| Cow::Borrowed(raw.get())).filter(|text| text != "null")
     }
 
+    /// The member's digits, where it is a JSON number.
+    pub(crate) fn number(&self, name: &str) -> Option<&'a str> {
+        self.raw(name).filter(|raw| is_number(raw)).map(RawValue::get)
+    }
+
     pub(crate) fn members(&self) -> impl Iterator<Item = (&str, &'a RawValue)> {
         self.0.iter().map(|(name, value)| (&**name, *value))
     }
@@ -89,6 +94,85 @@ pub(crate) fn push_string(json: &mut Vec<u8>, text: &str) {
         json.extend_from_slice(text.as_bytes());
         json.push(b'"');
     }
+}
+
+/// A JSON object that is written member by member.
+pub(crate) struct Writer(Vec<u8>);
+
+impl Writer {
+    /// With room for so many bytes.
+    pub(crate) fn new(capacity: usize) -> Self {
+        let mut json = Vec::with_capacity(capacity);
+        json.push(b'{');
+        Self(json)
+    }
+
+    /// A member whose value is JSON already.
+    pub(crate) fn raw(mut self, name: &str, json: impl AsRef<[u8]>) -> Self {
+        self.name(name);
+        self.0.extend_from_slice(json.as_ref());
+        self
+    }
+
+    /// A member whose value is a text.
+    pub(crate) fn text(mut self, name: &str, text: &str) -> Self {
+        self.name(name);
+        push_string(&mut self.0, text);
+        self
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.len() == 1
+    }
+
+    pub(crate) fn close(mut self) -> Vec<u8> {
+        self.0.push(b'}');
+        self.0
+    }
+
+    pub(crate) fn into_string(self) -> String {
+        String::from_utf8(self.close()).unwrap_or_default()
+    }
+
+    fn name(&mut self, name: &str) {
+        if !self.is_empty() {
+            self.0.push(b',');
+        }
+        push_string(&mut self.0, name);
+        self.0.push(b':');
+    }
+}
+
+/// A text as a JSON string.
+pub(crate) fn quoted(text: &str) -> Vec<u8> {
+    let mut json = Vec::with_capacity(text.len() + 2);
+    push_string(&mut json, text);
+    json
+}
+
+/// `object` with these members set, each where it was, else at the end; of the others those that may `stay`, as they
+/// came.
+pub(crate) fn with_members(
+    object: &Object<'_>,
+    set: &[(&str, Vec<u8>)],
+    stay: impl Fn(&str, &RawValue) -> bool,
+) -> Vec<u8> {
+    let mut json = Writer::new(128);
+    let mut written = vec![false; set.len()];
+    for (name, value) in object.members() {
+        match set.iter().position(|(other, _)| *other == name) {
+            Some(at) if !written[at] => {
+                json = json.raw(name, &set[at].1);
+                written[at] = true;
+            }
+            None if stay(name, value) => json = json.raw(name, value.get()),
+            _ => {}
+        }
+    }
+    for ((name, value), _) in set.iter().zip(written).filter(|(_, written)| !written) {
+        json = json.raw(name, value);
+    }
+    json.close()
 }
 
 impl<'de: 'a, 'a> Deserialize<'de> for Object<'a> {

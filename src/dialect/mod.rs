@@ -1,76 +1,43 @@
 //! The shapes in which services say what went wrong (rule R2).
 //!
 //! [`read`] tells what a body says, whichever shape it has: the canonical envelope first, then the protocols that keep
-//! their own shape (R10), then the foreign shapes, then plain text. It decides nothing: which code follows, and what of
-//! it a client may read, is `classify`'s.
+//! their own shape (R10), then the foreign shapes, then plain text. [`outgoing::write`] writes an error in one of those
+//! that can be written; each of these has a file, reading beside writing.
+//!
+//! Nothing is decided here: which code follows, and what of it a client may read, is `classify`'s, how it leaves on a
+//! route is `outward`'s.
 
+mod anthropic;
 pub(crate) mod coding;
-pub(crate) mod foreign;
+pub(crate) mod connect;
+mod error_object;
+mod error_with_meta;
+mod foreign;
+pub(crate) mod grpc;
 pub(crate) mod issues;
 pub(crate) mod json;
+mod openai;
+pub(crate) mod outgoing;
+mod problem;
 pub(crate) mod protocol;
+pub(crate) mod rich;
+pub(crate) mod rpc;
+mod shape;
 pub(crate) mod standard;
+pub(crate) mod status;
+mod status_in_error;
+mod success_flag;
 
 use std::borrow::Cow;
 
-use http::HeaderMap;
 use http::header::CONTENT_TYPE;
+use http::{HeaderMap, StatusCode};
 
-use crate::code::CodeSet;
+use crate::code::{CodeSet, ErrorCode};
 use json::Object;
 use protocol::Protocol;
+pub use shape::{Dialect, Shape};
 use standard::Envelope;
-
-/// The shape in which an inner error was read, as the log names it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Dialect {
-    /// The canonical envelope.
-    Standard,
-    /// `{"success":false,"error":"…"}`.
-    SuccessFlag,
-    /// `{"error":{"code":"UPPER","message","status"}}`, and `{"message","errors":{field:[…]}}` for validation.
-    StatusInError,
-    /// `{"error":{code,message,details},"meta":{…}}`.
-    ErrorWithMeta,
-    /// RFC 9457, ASP.NET's validation problems included.
-    Problem,
-    /// `{"error":{"code","message","details"}}` without an id.
-    ErrorObject,
-    /// Google's `{"error":{code,message,status,details}}`.
-    Google,
-    /// FastAPI's `{"detail":…}`.
-    FastApi,
-    /// Spring's `{timestamp,status,error,path}`.
-    Spring,
-    /// `{"error":"…"}` of Go and Express.
-    ErrorText,
-    /// `{"message":"…"}`.
-    Message,
-    /// `text/plain`.
-    PlainText,
-}
-
-impl Dialect {
-    /// The name in the log, and in the policy file where it can be written there.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Standard => "standard",
-            Self::SuccessFlag => "success_flag",
-            Self::StatusInError => "status_in_error",
-            Self::ErrorWithMeta => "error_with_meta",
-            Self::Problem => "problem",
-            Self::ErrorObject => "error_object",
-            Self::Google => "google",
-            Self::FastApi => "fastapi",
-            Self::Spring => "spring",
-            Self::ErrorText => "error_text",
-            Self::Message => "message",
-            Self::PlainText => "plain_text",
-        }
-    }
-}
 
 /// What a whole error body is.
 pub(crate) enum Reading<'a> {
@@ -83,18 +50,30 @@ pub(crate) enum Reading<'a> {
 
 /// What a body of a foreign shape says.
 pub(crate) struct Said<'a> {
-    pub(crate) dialect: Dialect,
+    pub(crate) shape: Shape,
     pub(crate) code: Option<Cow<'a, str>>,
     pub(crate) message: Option<Cow<'a, str>>,
     /// JSON text, with the bytes that it came with.
     pub(crate) details: Option<Cow<'a, str>>,
     /// The issues of a validation error as a JSON array (E8), where they are not in the details already.
     pub(crate) issues: Option<Cow<'a, str>>,
+    /// What the dialect's own names say.
+    pub(crate) own: Own,
+}
+
+/// What a name says that a dialect defines itself (R2).
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Own {
+    /// It is none of them.
+    Unknown,
+    Code(ErrorCode),
+    /// No more than the status does.
+    ByStatus,
 }
 
 impl<'a> Said<'a> {
-    pub(crate) fn new(dialect: Dialect) -> Self {
-        Self { dialect, code: None, message: None, details: None, issues: None }
+    pub(crate) fn new(shape: Shape) -> Self {
+        Self { shape, code: None, message: None, details: None, issues: None, own: Own::Unknown }
     }
 
     /// Whether the body carries an issue list (E8).
@@ -116,16 +95,19 @@ impl<'a> Said<'a> {
 /// Reads a whole body. Its declared media type matters for plain text and problems alone: JSON is known by its first
 /// byte, since services send it as `text/plain` and `text/html` as well.
 pub(crate) fn read<'a>(media_type: Option<&str>, body: &'a [u8], codes: &CodeSet) -> Reading<'a> {
-    let Ok(text) = str::from_utf8(body) else { return Reading::Nothing };
-    let text = text.trim_start_matches('\u{feff}').trim();
+    let Some(text) = text_of(body) else { return Reading::Nothing };
     match text.as_bytes().first() {
         Some(b'{') => read_object(media_type, text, codes),
         Some(b'[') if protocol::is_batch(text) => Reading::Protocol(Protocol::JsonRpcBatch),
         Some(_) if media_type.is_some_and(|it| it.eq_ignore_ascii_case("text/plain")) => {
-            Reading::Said(Said::new(Dialect::PlainText).message(Some(Cow::Borrowed(text))))
+            Reading::Said(Said::new(Shape::PlainText).message(Some(Cow::Borrowed(text))))
         }
         _ => Reading::Nothing,
     }
+}
+
+fn text_of(body: &[u8]) -> Option<&str> {
+    Some(str::from_utf8(body).ok()?.trim_start_matches('\u{feff}').trim())
 }
 
 fn read_object<'a>(media_type: Option<&str>, text: &'a str, codes: &CodeSet) -> Reading<'a> {
@@ -141,8 +123,31 @@ fn read_object<'a>(media_type: Option<&str>, text: &'a str, codes: &CodeSet) -> 
 
 /// What a body that is known to be a protocol's says all the same, for `protocols = "rewrite"` (R10).
 pub(crate) fn read_rewritten(body: &[u8]) -> Option<Said<'_>> {
-    let text = str::from_utf8(body).ok()?.trim_start_matches('\u{feff}').trim();
-    foreign::read(None, &Object::parse(text)?)
+    foreign::read(None, &object_of(body)?)
+}
+
+/// A body that is one JSON object.
+pub(crate) fn object_of(body: &[u8]) -> Option<Object<'_>> {
+    Object::parse(text_of(body)?)
+}
+
+/// Whether a dialect defines that name itself: to its clients it says nothing beside the code (E9).
+pub(crate) fn defines(shape: Shape, name: &str) -> bool {
+    match shape {
+        Shape::OpenAi => openai::own(name) != Own::Unknown,
+        Shape::Anthropic => anthropic::own(name) != Own::Unknown,
+        _ => false,
+    }
+}
+
+/// A dialect's name for an error that nothing else names (R12).
+pub(crate) fn name_of(dialect: Dialect, code: &ErrorCode, status: StatusCode) -> Cow<'_, str> {
+    match dialect {
+        Dialect::StatusInError => Cow::Owned(code.as_str().to_ascii_uppercase()),
+        Dialect::Anthropic => Cow::Borrowed(anthropic::name(code, status)),
+        Dialect::OpenAi => Cow::Borrowed(openai::name(code).unwrap_or(code.as_str())),
+        _ => Cow::Borrowed(code.as_str()),
+    }
 }
 
 /// The type and subtype of a body, without parameters; `None` where none is declared or two are.

@@ -6,7 +6,8 @@ use http::StatusCode;
 
 use super::BoxError;
 use crate::code::ErrorCode;
-use crate::dialect::Dialect;
+use crate::dialect::Shape;
+use crate::dialect::status::Status;
 use crate::policy::{Label, Policy};
 use crate::request_id::RequestId;
 
@@ -17,8 +18,10 @@ pub struct Event {
     pub(super) request_id: RequestId,
     pub(super) code: Option<ErrorCode>,
     pub(super) status: Option<StatusCode>,
+    pub(super) would_be: Option<StatusCode>,
+    pub(super) grpc: Option<Status>,
     pub(super) origin: Origin,
-    pub(super) dialect: Option<Dialect>,
+    pub(super) dialect: Option<Shape>,
     pub(super) cause: Option<BoxError>,
     pub(super) notes: Notes,
     pub(super) policy: Arc<Policy>,
@@ -39,7 +42,7 @@ pub enum Origin {
     Panic,
     /// An inner 4xx or 5xx.
     Inner,
-    /// No error: the client went away before its head (F2).
+    /// No error: the client went away before its head (F2), or cancelled a call before its end.
     Abandoned,
 }
 
@@ -63,10 +66,24 @@ impl Event {
         self.code.as_ref()
     }
 
-    /// The status that the client gets; `None` where none left.
+    /// The status that the client gets; `None` where none left. Of a gRPC call, whose HTTP status is always 200, the one
+    /// that other clients would get.
     #[must_use]
     pub fn status(&self) -> Option<StatusCode> {
         self.status
+    }
+
+    /// The status that the client would get if the route's mode were `enforce`, or its credentials enforced (M1);
+    /// `None` where it gets it already.
+    #[must_use]
+    pub fn would_be(&self) -> Option<StatusCode> {
+        self.would_be
+    }
+
+    /// The status of an RPC error (0–16), as gRPC numbers them (section P).
+    #[must_use]
+    pub fn grpc_status(&self) -> Option<u8> {
+        self.grpc.map(Status::number)
     }
 
     /// Where it came from.
@@ -77,7 +94,7 @@ impl Event {
 
     /// The shape that an inner error was read in, where it was known.
     #[must_use]
-    pub fn dialect(&self) -> Option<Dialect> {
+    pub fn dialect(&self) -> Option<Shape> {
         self.dialect
     }
 
@@ -85,6 +102,12 @@ impl Event {
     #[must_use]
     pub fn route(&self) -> Option<&str> {
         self.policy.route_label(self.label)
+    }
+
+    /// The same text as the policy has it.
+    #[cfg(feature = "metrics")]
+    pub(crate) fn shared_route(&self) -> Option<Arc<str>> {
+        self.policy.route_pattern(self.label).map(|pattern| pattern.shared().clone())
     }
 
     /// The route's mode.

@@ -2,57 +2,111 @@
 
 use http::header::{
     ACCESS_CONTROL_ALLOW_ORIGIN, ACCESS_CONTROL_EXPOSE_HEADERS, CACHE_CONTROL, CONNECTION, CONTENT_LENGTH,
-    CONTENT_TYPE, EXPIRES, PRAGMA, UPGRADE, X_CONTENT_TYPE_OPTIONS,
+    CONTENT_TYPE, EXPIRES, PRAGMA, UPGRADE, VARY, X_CONTENT_TYPE_OPTIONS,
 };
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 
 use crate::code::ErrorCode;
+use crate::fields;
 
 pub(crate) const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 pub(super) const X_ERROR_CODE: HeaderName = HeaderName::from_static("x-error-code");
+const REQUEST_ID: HeaderName = HeaderName::from_static("request-id");
 const CDN_CACHE_CONTROL: HeaderName = HeaderName::from_static("cdn-cache-control");
 const SURROGATE_CONTROL: HeaderName = HeaderName::from_static("surrogate-control");
 
 /// How many headers an error gets here; with the id they fill a header map's first allocation.
 const OWN_HEADERS: usize = 5;
 
+/// With `vary` and the id, more than that one holds: the next allocation is made at once.
+const MORE_HEADERS: usize = 7;
+
+/// What the head of a written error says by itself.
+pub(super) struct Own<'a> {
+    pub(super) code: &'a ErrorCode,
+    pub(super) content_type: &'static str,
+    /// None where the head is the whole answer (P1).
+    pub(super) length: Option<u64>,
+    /// Another `Accept` could have got another body (R11).
+    pub(super) negotiates: bool,
+    /// The id, where the dialect has a header of its own for it.
+    pub(super) request_id: Option<&'a HeaderValue>,
+    pub(super) http1: bool,
+}
+
 /// What a client may want to read across origins (E4).
 const EXPOSED: [&str; 3] = ["x-request-id", "x-error-code", "retry-after"];
 
-/// Makes the head of a rewritten error consistent with its new body of `length` bytes.
-pub(super) fn rewrite(headers: &mut HeaderMap, status: StatusCode, code: &ErrorCode, length: u64, http1: bool) {
+/// What a gRPC-Web client reads of an error whose head is all of it (P2).
+const EXPOSED_OF_GRPC: [&str; 3] = ["grpc-status", "grpc-message", "grpc-status-details-bin"];
+
+/// Makes the head of a rewritten error consistent with its new body.
+pub(super) fn rewrite(headers: &mut HeaderMap, status: StatusCode, own: &Own<'_>) {
     if !headers.is_empty() {
-        remove_old(headers, status, http1);
+        remove_old(headers, status, own.http1);
     }
     let others = !headers.is_empty();
-    headers.reserve(OWN_HEADERS);
-    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    headers.insert(CONTENT_LENGTH, HeaderValue::from(length));
+    headers.reserve(if own.negotiates { MORE_HEADERS } else { OWN_HEADERS });
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static(own.content_type));
+    if let Some(length) = own.length {
+        headers.insert(CONTENT_LENGTH, HeaderValue::from(length));
+    }
     headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-    headers.insert(X_ERROR_CODE, code_value(code));
+    headers.insert(X_ERROR_CODE, code_value(own.code));
     forbid_storing(headers, status, others);
+    if own.negotiates {
+        vary_by_accept(headers, others);
+    }
+    if let Some(id) = own.request_id {
+        headers.insert(REQUEST_ID, id.clone());
+    }
+}
+
+/// R11, merged into what was there.
+fn vary_by_accept(headers: &mut HeaderMap, others: bool) {
+    let says = |headers: &HeaderMap| {
+        let mut names = headers.get_all(VARY).iter().flat_map(list);
+        names.any(|name| name == "*" || name.eq_ignore_ascii_case("accept"))
+    };
+    if !others || !headers.contains_key(VARY) {
+        headers.insert(VARY, HeaderValue::from_static("accept"));
+    } else if !says(headers) {
+        add_to_list(headers, VARY, "accept");
+    }
 }
 
 /// Adds what E4 exposes to a response that is readable across origins.
 pub(super) fn expose(headers: &mut HeaderMap) {
-    if headers.is_empty() || !headers.contains_key(ACCESS_CONTROL_ALLOW_ORIGIN) {
+    expose_all(headers, &EXPOSED);
+}
+
+/// Adds what a gRPC-Web client reads, too.
+pub(super) fn expose_grpc(headers: &mut HeaderMap) {
+    expose_all(headers, &EXPOSED_OF_GRPC);
+}
+
+fn expose_all(headers: &mut HeaderMap, names: &[&str]) {
+    if !fields::has(headers, &ACCESS_CONTROL_ALLOW_ORIGIN) {
         return;
     }
-    let missing: Vec<&str> = EXPOSED.into_iter().filter(|name| !is_exposed(headers, name)).collect();
+    let missing: Vec<&str> = names.iter().copied().filter(|name| !is_exposed(headers, name)).collect();
     if missing.is_empty() {
         return;
     }
-    let missing = missing.join(", ");
-    // The last line is extended, so that every line that was there stays one line.
-    if let http::header::Entry::Occupied(mut lines) = headers.entry(ACCESS_CONTROL_EXPOSE_HEADERS)
+    add_to_list(headers, ACCESS_CONTROL_EXPOSE_HEADERS, &missing.join(", "));
+}
+
+/// Adds members to a list. Its last line is extended, so that every line that was there stays one line.
+fn add_to_list(headers: &mut HeaderMap, name: HeaderName, missing: &str) {
+    if let http::header::Entry::Occupied(mut lines) = headers.entry(&name)
         && let Some(last) = lines.iter_mut().next_back()
-        && let Some(extended) = extended(last, &missing)
+        && let Some(extended) = extended(last, missing)
     {
         *last = extended;
         return;
     }
     if let Ok(value) = HeaderValue::try_from(missing) {
-        headers.append(ACCESS_CONTROL_EXPOSE_HEADERS, value);
+        headers.append(name, value);
     }
 }
 
@@ -137,7 +191,7 @@ fn forbid_storing(headers: &mut HeaderMap, status: StatusCode, others: bool) {
     }
 }
 
-fn code_value(code: &ErrorCode) -> HeaderValue {
+pub(super) fn code_value(code: &ErrorCode) -> HeaderValue {
     match code.static_name() {
         Some(name) => HeaderValue::from_static(name),
         None => HeaderValue::from_str(code.as_str()).unwrap_or_else(|_| HeaderValue::from_static("internal_error")),
@@ -155,6 +209,40 @@ mod tests {
 
     fn headers(lines: &[(&'static str, &'static str)]) -> HeaderMap {
         lines.iter().map(|(name, value)| (HeaderName::from_static(name), HeaderValue::from_static(value))).collect()
+    }
+
+    fn own() -> Own<'static> {
+        static CODE: ErrorCode = ErrorCode::NOT_FOUND;
+
+        Own {
+            code: &CODE,
+            content_type: "application/json",
+            length: Some(1),
+            negotiates: true,
+            request_id: None,
+            http1: true,
+        }
+    }
+
+    #[test]
+    fn r11_vary_is_merged_into_what_was_there() {
+        for (before, after) in [
+            (&[][..], &["accept"][..]),
+            (&["origin"], &["origin, accept"]),
+            (&["origin", "Accept-Encoding,"], &["origin", "Accept-Encoding, accept"]),
+            (&["Accept", "origin"], &["Accept", "origin"]),
+            (&["*"], &["*"]),
+            (&[""], &["accept"]),
+        ] {
+            let lines: Vec<_> = before.iter().map(|line| ("vary", *line)).collect();
+            let mut head = headers(&lines);
+            rewrite(&mut head, StatusCode::NOT_FOUND, &own());
+            let lines: Vec<_> = head.get_all(VARY).iter().map(|line| line.to_str().unwrap()).collect();
+            assert_eq!(lines, after, "{before:?}");
+        }
+        let mut fixed = headers(&[("vary", "origin")]);
+        rewrite(&mut fixed, StatusCode::NOT_FOUND, &Own { negotiates: false, ..own() });
+        assert_eq!(fixed["vary"], "origin");
     }
 
     fn exposed(lines: &[(&'static str, &'static str)]) -> Vec<String> {
@@ -180,12 +268,12 @@ mod tests {
     #[test]
     fn r6_upgrade_stays_on_426_and_is_named() {
         let mut kept = headers(&[("upgrade", "h2c"), ("connection", "Upgrade, x-hop"), ("x-hop", "1")]);
-        rewrite(&mut kept, StatusCode::UPGRADE_REQUIRED, &ErrorCode::UPGRADE_REQUIRED, 1, true);
+        rewrite(&mut kept, StatusCode::UPGRADE_REQUIRED, &own());
         assert_eq!(kept["upgrade"], "h2c");
         assert_eq!(kept["connection"], "upgrade");
         assert!(!kept.contains_key("x-hop"));
         let mut gone = headers(&[("upgrade", "h2c"), ("connection", "Upgrade")]);
-        rewrite(&mut gone, StatusCode::NOT_FOUND, &ErrorCode::NOT_FOUND, 1, true);
+        rewrite(&mut gone, StatusCode::NOT_FOUND, &own());
         assert!(!gone.contains_key("upgrade") && !gone.contains_key("connection"));
     }
 }

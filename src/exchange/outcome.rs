@@ -9,7 +9,7 @@ use bytes::Bytes;
 use http::Response;
 
 use super::event::{Event, Notes, Origin};
-use super::{BoxError, Exchange, Linger, Meter, Pending};
+use super::{BoxError, Exchange, Linger, Meter, Observed, Pending, Unverified, Watch};
 use crate::code::ErrorCode;
 use crate::fault::Fault;
 use crate::policy::{Label, Policy};
@@ -30,10 +30,14 @@ pub struct BodyFacts {
 #[derive(Debug)]
 #[must_use]
 pub enum Admission {
-    /// Forward it. The meter, where there is one, counts the body.
-    Forward(Exchange, Option<Meter>),
+    /// Forward it. The meter, where there is one, counts the body; the event, where there is one, says what would have
+    /// refused the request (M1), and is to be logged.
+    Forward(Exchange, Option<Meter>, Option<Box<Event>>),
     /// Answer it: the inner service is not called.
     Answer(Answered),
+    /// Ask the verifier of the scheme that [`Unverified::scheme`] names, for at most so long, then tell
+    /// [`Unverified::verified`] (G2).
+    Verify(Unverified, Duration),
     /// Wait this long for the first body byte, then tell [`Pending::first_byte`] (G3).
     Peek(Pending, Duration),
 }
@@ -69,6 +73,8 @@ pub struct Answered {
     pub linger: Option<Linger>,
     /// What to log.
     pub event: Event,
+    /// What `auth_observe` has not let refuse the request (M1), to be logged, too.
+    pub unenforced: Option<Box<Event>>,
 }
 
 /// What to do with an inner response.
@@ -87,6 +93,11 @@ pub enum ResponsePlan {
     Replace(Box<Answered>),
     /// Read the body first, at most so many bytes and so long, then tell [`Exchange::response_body`] (R4).
     Collect(Exchange, u64, Duration),
+    /// Pass the body as it comes, and keep a copy of at most so many bytes. At its end, or where it is dropped, tell
+    /// [`Observed::seen`] what came of it within that time (M1).
+    Tee(Tail, Box<Observed>, u64, Duration),
+    /// Pass the body of an RPC call as it comes, and show it to the watch (section P).
+    Watch(Tail, Watch),
 }
 
 /// What was read of an error's body.
@@ -94,8 +105,8 @@ pub enum ResponsePlan {
 pub enum Collected<'a> {
     /// All of it.
     Whole(&'a [u8]),
-    /// It was too long, came too late, or broke off: the status decides.
-    Unreadable,
+    /// It was too long, came too late, or broke off after these bytes: the status decides.
+    Unreadable(&'a [u8]),
 }
 
 /// What to do with a body that was collected.
@@ -106,7 +117,7 @@ pub enum Rewritten {
     Rewrite(Written),
     /// Drop the response and send this instead.
     Replace(Box<Answered>),
-    /// Send what was read, as it was: it keeps its shape (R10).
+    /// Send what was read as it was, and then what was not read: it keeps its shape (R10, M1).
     Restore(Tail, Box<Event>),
 }
 
@@ -135,6 +146,8 @@ impl Tail {
             request_id: self.id,
             code: Some(ErrorCode::INTERNAL_ERROR),
             status: None,
+            would_be: None,
+            grpc: None,
             origin,
             dialect: None,
             cause: Some(cause),

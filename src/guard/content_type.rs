@@ -48,8 +48,10 @@ impl MediaTypes {
         let fault = Fault::new(ErrorCode::UNSUPPORTED_MEDIA_TYPE).header(ACCEPT, self.accept.clone());
         match &self.types[..] {
             [json] if json == JSON => fault,
-            [one] => fault.message(format!("Content-Type must be {one}.")),
-            [first @ .., last] => fault.message(format!("Content-Type must be {} or {last}.", first.join(", "))),
+            [one] => fault.with_stock_message(format!("Content-Type must be {one}.")),
+            [first @ .., last] => {
+                fault.with_stock_message(format!("Content-Type must be {} or {last}.", first.join(", ")))
+            }
             [] => fault,
         }
     }

@@ -10,6 +10,7 @@ use http::{HeaderName, HeaderValue};
 use regex::bytes::Regex;
 
 use super::pattern::Refused;
+use super::whole_value::whole_value;
 use crate::code::ErrorCode;
 use crate::fault::Fault;
 
@@ -63,10 +64,10 @@ impl RequiredHeader {
     pub(crate) fn compile(self) -> Result<HeaderGuard, Refused> {
         let name = parse_name(&self.name)?;
         let pattern = self.pattern.as_deref().map(whole_value).transpose()?;
-        let missing = self.missing.unwrap_or_else(|| format!("The header {name} is missing.").into());
-        let invalid = self.invalid.unwrap_or_else(|| format!("The header {name} is badly formed or repeated.").into());
-        Refused::unless_message("missing", &missing)?;
-        Refused::unless_message("invalid", &invalid)?;
+        let missing = Text::new(self.missing, || format!("The header {name} is missing."));
+        let invalid = Text::new(self.invalid, || format!("The header {name} is badly formed or repeated."));
+        Refused::unless_message("missing", &missing.text)?;
+        Refused::unless_message("invalid", &invalid.text)?;
         Ok(HeaderGuard { name, pattern, missing, invalid })
     }
 }
@@ -76,19 +77,42 @@ impl RequiredHeader {
 pub(crate) struct HeaderGuard {
     name: HeaderName,
     pattern: Option<Regex>,
-    missing: Cow<'static, str>,
-    invalid: Cow<'static, str>,
+    missing: Text,
+    invalid: Text,
+}
+
+/// What the client reads, and whether the policy says it: a text of the layer's own gives way where an old client knows
+/// another one (R12).
+#[derive(Clone, Debug)]
+struct Text {
+    text: Cow<'static, str>,
+    is_stock: bool,
+}
+
+impl Text {
+    fn new(said: Option<Cow<'static, str>>, stock: impl FnOnce() -> String) -> Self {
+        let is_stock = said.is_none();
+        Self { text: said.unwrap_or_else(|| stock().into()), is_stock }
+    }
+
+    fn fault(&self) -> Fault {
+        let fault = Fault::new(ErrorCode::BAD_REQUEST);
+        if self.is_stock { fault.with_stock_message(self.text.clone()) } else { fault.message(self.text.clone()) }
+    }
 }
 
 impl HeaderGuard {
+    pub(crate) fn name(&self) -> &HeaderName {
+        &self.name
+    }
+
     pub(crate) fn check(&self, headers: &HeaderMap) -> Result<(), Fault> {
         let mut values = headers.get_all(&self.name).iter();
-        let message = match (values.next(), values.next()) {
-            (Some(value), None) if self.accepts(value) => return Ok(()),
-            (None, _) => &self.missing,
-            _ => &self.invalid,
-        };
-        Err(Fault::new(ErrorCode::BAD_REQUEST).message(message.clone()))
+        match (values.next(), values.next()) {
+            (Some(value), None) if self.accepts(value) => Ok(()),
+            (None, _) => Err(self.missing.fault()),
+            _ => Err(self.invalid.fault()),
+        }
     }
 
     fn accepts(&self, value: &HeaderValue) -> bool {
@@ -109,20 +133,6 @@ fn parse_name(name: &str) -> Result<HeaderName, Refused> {
         Ok(name) => Ok(name),
         Err(_) => Err(Refused::new("name", format!("{name:?} is no header name"), "write one such as \"x-app-id\"")),
     }
-}
-
-/// The pattern is compiled by itself first, so that `a)|(b` cannot step out of the anchors.
-fn whole_value(pattern: &str) -> Result<Regex, Refused> {
-    Regex::new(pattern).and_then(|_| Regex::new(&format!(r"\A(?:{pattern})\z"))).map_err(|error| {
-        Refused::new("pattern", one_line(&error), "write a regular expression in the syntax of the crate regex")
-    })
-}
-
-/// The last line of a regex error says what is wrong; those above it draw where.
-pub(crate) fn one_line(error: &regex::Error) -> String {
-    let text = error.to_string();
-    let last = text.lines().last().unwrap_or_default();
-    format!("the pattern does not compile: {}", last.trim_start_matches("error: "))
 }
 
 #[cfg(test)]
@@ -163,15 +173,5 @@ mod tests {
         assert_eq!(verdict(&guard, &["anything at all"]), Ok(()));
         let text = "bad_request: The header x-tenant is badly formed or repeated.";
         assert_eq!(verdict(&guard, &[""]), Err(text.to_owned()));
-    }
-
-    #[test]
-    fn m2_a_pattern_cannot_step_out_of_its_anchors() {
-        for pattern in ["a)|(b", "(?x)a #", "("] {
-            let refused = RequiredHeader::new("x-tenant").pattern(pattern).compile().unwrap_err();
-            assert_eq!(refused.key, "pattern", "{pattern}");
-        }
-        let multi_line = RequiredHeader::new("x-tenant").pattern("(?m)^a$").compile().unwrap();
-        assert!(verdict(&multi_line, &["a"]).is_ok() && verdict(&multi_line, &["a\tb"]).is_err());
     }
 }

@@ -1,6 +1,8 @@
-//! The guards: what a request's head alone, or the count of its body, refuses (rules G1, G3, G4).
+//! The guards: what a request's head alone, or the count of its body, refuses (rules G1-G4).
 
+pub(crate) mod auth;
 pub(crate) mod body_limit;
 pub(crate) mod content_type;
 pub(crate) mod header;
 pub(crate) mod pattern;
+pub(crate) mod whole_value;

@@ -6,11 +6,14 @@
 //! Matching is on bytes: a decoded path need not be UTF-8. A pattern that no normalised path could ever match is
 //! refused, because a guard that never asks looks like one that does.
 
+#[cfg(feature = "policy-file")]
+mod compare;
 mod parse;
 
 use std::borrow::Cow;
+use std::sync::Arc;
 
-use http::Method;
+use http::{Method, StatusCode};
 use percent_encoding::percent_decode_str;
 
 use self::parse::Parsed;
@@ -19,7 +22,7 @@ use crate::message;
 /// A pattern that is right.
 #[derive(Debug)]
 pub(crate) struct Pattern {
-    written: Box<str>,
+    written: Arc<str>,
     methods: Box<[Method]>,
     segments: Box<[Segment]>,
     rest: bool,
@@ -56,6 +59,14 @@ impl Refused {
         let right = "write one line of printable text of 1 to 1,024 bytes, without white space around it";
         Err(Self::new(key, "the text cannot be sent to clients as it is", right))
     }
+
+    /// Refuses a status that is no error's.
+    pub(crate) fn unless_error_status(key: &'static str, status: u16) -> Result<StatusCode, Self> {
+        match StatusCode::from_u16(status) {
+            Ok(status) if status.is_client_error() || status.is_server_error() => Ok(status),
+            _ => Err(Self::new(key, format!("{status} is no error's status"), "write one of 400-599")),
+        }
+    }
 }
 
 impl Pattern {
@@ -71,6 +82,11 @@ impl Pattern {
         &self.written
     }
 
+    #[cfg(feature = "metrics")]
+    pub(crate) fn shared(&self) -> &Arc<str> {
+        &self.written
+    }
+
     pub(crate) fn segments(&self) -> &[Segment] {
         &self.segments
     }
@@ -78,6 +94,20 @@ impl Pattern {
     /// Whether it ends in `{*rest}`.
     pub(crate) fn has_rest(&self) -> bool {
         self.rest
+    }
+
+    /// The literal segments.
+    pub(crate) fn literals(&self) -> impl Iterator<Item = &str> {
+        self.segments.iter().filter_map(|segment| match segment {
+            Segment::Literal(literal) => Some(&**literal),
+            Segment::One => None,
+        })
+    }
+
+    /// Whether it matches some path that begins with these segments.
+    pub(crate) fn meets_prefix<'a>(&self, mut prefix: impl Iterator<Item = &'a str>) -> bool {
+        let fitting = self.segments.iter().all(|segment| prefix.next().is_none_or(|it| segment.fits(it.as_bytes())));
+        fitting && (self.rest || prefix.next().is_none())
     }
 
     pub(crate) fn covers_method(&self, method: &Method) -> bool {

@@ -26,8 +26,20 @@ pub(super) struct Budget {
 /// More than any server sends by itself.
 const MAX_EMPTY_FRAMES: u16 = 1024;
 
-/// The body failed, or the budget is spent.
-pub(super) struct GaveUp;
+/// Why no more is read.
+pub(super) enum GaveUp {
+    /// The budget is spent, on this frame.
+    Spent(Frame<Bytes>),
+    Late,
+    Failed(BoxError),
+}
+
+impl GaveUp {
+    /// An error's drop is the user's own, and may panic (F2).
+    pub(super) fn discard(self) {
+        let _ = catch(|| drop(self));
+    }
+}
 
 impl Budget {
     pub(super) fn new(max_bytes: u64, timeout: Duration) -> Self {
@@ -44,16 +56,13 @@ impl Budget {
             Poll::Ready(Some(Ok(frame))) => {
                 let within = self.pay_for(&frame);
                 let late = self.deadline.as_mut().is_some_and(|deadline| deadline.has_passed(cx));
-                Poll::Ready(if within && !late { Ok(Some(frame)) } else { Err(GaveUp) })
+                Poll::Ready(if within && !late { Ok(Some(frame)) } else { Err(GaveUp::Spent(frame)) })
             }
             Poll::Ready(None) => Poll::Ready(Ok(None)),
-            Poll::Ready(Some(Err(error))) => {
-                let _ = catch(|| drop(error));
-                Poll::Ready(Err(GaveUp))
-            }
+            Poll::Ready(Some(Err(error))) => Poll::Ready(Err(GaveUp::Failed(error))),
             Poll::Pending => {
                 let deadline = self.deadline.get_or_insert_with(|| Deadline::after(self.timeout));
-                if deadline.has_passed(cx) { Poll::Ready(Err(GaveUp)) } else { Poll::Pending }
+                if deadline.has_passed(cx) { Poll::Ready(Err(GaveUp::Late)) } else { Poll::Pending }
             }
         }
     }

@@ -10,6 +10,27 @@ pub(super) fn catch<T>(code: impl FnOnce() -> T) -> Result<T, Box<str>> {
     catch_unwind(AssertUnwindSafe(code)).map_err(text)
 }
 
+/// The user's own, dropped inside a catch wherever its last owner is.
+pub(super) struct Quiet<T>(Option<T>);
+
+impl<T> Quiet<T> {
+    pub(super) fn new(value: T) -> Self {
+        Self(Some(value))
+    }
+
+    /// `None` while it is dropped alone.
+    pub(super) fn get(&self) -> Option<&T> {
+        self.0.as_ref()
+    }
+}
+
+impl<T> Drop for Quiet<T> {
+    fn drop(&mut self) {
+        let value = self.0.take();
+        let _ = catch(|| drop(value));
+    }
+}
+
 fn text(payload: Box<dyn Any + Send>) -> Box<str> {
     let text = match (payload.downcast_ref::<&str>(), payload.downcast_ref::<String>()) {
         (Some(text), _) => (*text).into(),
@@ -26,6 +47,23 @@ fn text(payload: Box<dyn Any + Send>) -> Box<str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn f2_a_drop_that_panics_goes_no_further_while_another_panic_unwinds() {
+        struct Bomb;
+        impl Drop for Bomb {
+            fn drop(&mut self) {
+                panic!("again");
+            }
+        }
+
+        let told = catch(|| {
+            let _bomb = Quiet::new(Bomb);
+            panic!("first");
+        });
+        assert_eq!(told, Err::<(), _>("first".into()));
+        drop(Quiet::new(Bomb));
+    }
 
     #[test]
     fn f2_a_panic_is_its_text() {

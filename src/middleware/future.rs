@@ -15,13 +15,17 @@ use pin_project_lite::pin_project;
 use tower_service::Service;
 use tracing::Span;
 
+use super::budget::Deadline;
 use super::catch::catch;
-use super::collecting::Collecting;
+use super::collecting::{Collecting, Decided};
 use super::log;
 use super::peeking::{Peeking, Waiting};
 use super::request_body::RequestBody;
 use super::response_body::ResponseBody;
 use super::service::facts;
+use super::tee::Tee;
+use super::verifying::{Unsettled, Verifying};
+use super::watching::Watching;
 use crate::exchange::{Answered, BoxError, Classifier, Exchange, Linger, ResponsePlan};
 
 pin_project! {
@@ -46,8 +50,9 @@ pin_project! {
     #[project = StateProj]
     pub(super) enum State<S, F, B, R> {
         Calling { #[pin] future: F, call: Option<Call> },
-        Collecting { collecting: Pin<Box<Collecting<R>>> },
+        Collecting { collecting: Option<Pin<Box<Collecting<R>>>> },
         Peeking { peeking: Peeking<S, B> },
+        Verifying { verifying: Box<Verifying<S, B>> },
         Answered { answer: Option<Box<Answer<B>>> },
         Done,
     }
@@ -58,6 +63,7 @@ struct Call {
     exchange: Exchange,
     span: Option<Box<Span>>,
     classifier: Option<Arc<Classifier>>,
+    deadline: Option<Box<Deadline>>,
 }
 
 pub(super) struct Answer<B> {
@@ -94,7 +100,12 @@ impl<S, F, B, R> ResponseFuture<S, F, B, R> {
 
     /// Waits for the first byte of the body (G3).
     pub(super) fn peek(body: B, timeout: Duration, rest: Waiting<S>) -> Self {
-        Self { state: State::Peeking { peeking: Peeking::new(body, timeout, rest) } }
+        Self { state: State::Peeking { peeking: Peeking::new(Box::pin(body), timeout, rest) } }
+    }
+
+    /// Waits for a verifier (G2).
+    pub(super) fn verify(timeout: Duration, rest: Unsettled<S, B>) -> Self {
+        Self { state: State::Verifying { verifying: Box::new(Verifying::new(timeout, rest)) } }
     }
 }
 
@@ -114,23 +125,45 @@ where
         loop {
             let next = match state.as_mut().project() {
                 StateProj::Calling { future, call } => {
-                    let outcome = ready!(poll_call(future, call.as_ref(), cx));
+                    let outcome = match poll_call(future, call.as_ref(), cx) {
+                        Poll::Ready(outcome) => Some(outcome),
+                        Poll::Pending if has_run_out(call, cx) => None,
+                        Poll::Pending => return Poll::Pending,
+                    };
                     let call = call.take();
                     // The future is dropped before its response is used: its drop may panic, too (F2).
                     let dropped = catch(|| state.set(State::Done));
                     let Some(call) = call else { return Poll::Pending };
+                    let Some(outcome) = outcome else {
+                        return Poll::Ready(Ok(timed_out(call, dropped)));
+                    };
                     match called(call, outcome, dropped) {
                         Next::Reply(reply) => return Poll::Ready(Ok(reply)),
-                        Next::Collect(collecting) => State::Collecting { collecting },
+                        Next::Collect(collecting) => State::Collecting { collecting: Some(collecting) },
                     }
                 }
                 StateProj::Collecting { collecting } => {
-                    let Some(reply) = ready!(collecting.as_mut().poll(cx)) else { return Poll::Pending };
-                    let _ = catch(|| state.set(State::Done));
+                    let Some(reading) = collecting else { return Poll::Pending };
+                    let Some(decided) = ready!(reading.as_mut().poll(cx)) else { return Poll::Pending };
+                    let reply = match (decided, collecting.take()) {
+                        (Decided::Resume(head, read, error, tail), Some(rest)) => {
+                            Response::from_parts(head, ResponseBody::resume(read, error, rest, tail))
+                        }
+                        (Decided::Resume(head, ..), None) => Response::from_parts(head, ResponseBody::default()),
+                        (Decided::Reply(reply), read) => {
+                            let _ = catch(|| drop(read));
+                            reply
+                        }
+                    };
+                    state.set(State::Done);
                     return Poll::Ready(Ok(reply));
                 }
                 StateProj::Peeking { peeking } => {
                     let Some(next) = ready!(peeking.poll(cx)) else { return Poll::Pending };
+                    next
+                }
+                StateProj::Verifying { verifying } => {
+                    let Some(next) = ready!(verifying.poll(cx)) else { return Poll::Pending };
                     next
                 }
                 StateProj::Answered { answer } => {
@@ -161,6 +194,19 @@ where
     }
 }
 
+/// The client of an RPC call waits no longer.
+fn has_run_out(call: &mut Option<Call>, cx: &mut Context<'_>) -> bool {
+    call.as_mut().and_then(|call| call.deadline.as_mut()).is_some_and(|deadline| deadline.has_passed(cx))
+}
+
+fn timed_out<R, B>(call: Call, dropped: Result<(), Box<str>>) -> Reply<R, B> {
+    let answered = match dropped {
+        Ok(()) => call.exchange.timed_out(),
+        Err(panic) => call.exchange.panicked(panic),
+    };
+    Answer::new(answered, None).into_reply()
+}
+
 /// What follows from the inner call.
 enum Next<R, B> {
     Reply(Reply<R, B>),
@@ -171,9 +217,9 @@ fn called<R, B>(call: Call, outcome: Outcome<R>, dropped: Result<(), Box<str>>) 
 where
     R: Body,
 {
-    let Call { exchange, classifier, .. } = call;
+    let Call { exchange, classifier, deadline, .. } = call;
     let answered = match (outcome, dropped) {
-        (Ok(Ok(response)), Ok(())) => return responded(exchange, response),
+        (Ok(Ok(response)), Ok(())) => return responded(exchange, response, classifier, deadline),
         (Ok(Err(error)), Ok(())) => failed(exchange, error, classifier.as_deref()),
         (Err(panic), _) => exchange.panicked(panic),
         (Ok(outcome), Err(panic)) => {
@@ -206,7 +252,12 @@ fn failed(exchange: Exchange, error: BoxError, classifier: Option<&Classifier>) 
     }
 }
 
-fn responded<R, B>(exchange: Exchange, response: Response<R>) -> Next<R, B>
+fn responded<R, B>(
+    exchange: Exchange,
+    response: Response<R>,
+    classifier: Option<Arc<Classifier>>,
+    deadline: Option<Box<Deadline>>,
+) -> Next<R, B>
 where
     R: Body,
 {
@@ -242,6 +293,14 @@ where
             let _ = catch(|| drop(head));
             return Next::Reply(Answer::new(*answered, None).into_reply());
         }
+        ResponsePlan::Tee(tail, observed, max_bytes, timeout) => {
+            let size = catch(|| body.size_hint()).unwrap_or_default();
+            ResponseBody::tee(body, tail, Tee::new(observed, max_bytes, timeout, size))
+        }
+        ResponsePlan::Watch(tail, watch) => {
+            log::notes(id, watch.notes());
+            ResponseBody::watch(body, tail, Watching::new(watch, classifier, deadline))
+        }
         ResponsePlan::Collect(exchange, max_bytes, timeout) => {
             return Next::Collect(Box::pin(Collecting::new(exchange, head, body, max_bytes, timeout)));
         }
@@ -261,8 +320,9 @@ impl<S, F, B, R> State<S, F, B, R> {
         S: Service<Request<RequestBody<B>>, Response = Response<R>, Future = F>,
     {
         let span = log::span(exchange.request_id());
+        let deadline = exchange.deadline().map(|timeout| Box::new(Deadline::after(timeout)));
         match catch(|| log::inside(span.as_deref(), || service.call(request))) {
-            Ok(future) => Self::Calling { future, call: Some(Call { exchange, span, classifier }) },
+            Ok(future) => Self::Calling { future, call: Some(Call { exchange, span, classifier, deadline }) },
             Err(panic) => Self::answered(exchange.panicked(panic), None),
         }
     }
@@ -274,9 +334,18 @@ impl<S, F, B, R> State<S, F, B, R> {
 
 impl<B> Answer<B> {
     pub(super) fn new(answered: Answered, body: Option<Pin<Box<B>>>) -> Self {
-        let Answered { reply, linger, event } = answered;
+        let Answered { reply, linger, event, unenforced } = answered;
+        log::unenforced(unenforced);
         log::event(event);
-        Self { reply, drain: body.zip(linger) }
+        let drain = match (body, linger) {
+            (Some(body), Some(linger)) => Some((body, linger)),
+            // Its drop is the user's own (F2).
+            (body, _) => {
+                let _ = catch(|| drop(body));
+                None
+            }
+        };
+        Self { reply, drain }
     }
 
     pub(super) fn into_reply<R>(self) -> Reply<R, B> {
@@ -293,8 +362,9 @@ impl<B> Answer<B> {
 fn abandon<S, F, B, R>(mut state: Pin<&mut State<S, F, B, R>>) {
     let event = match state.as_mut().project() {
         StateProj::Calling { call, .. } => call.take().map(|call| call.exchange.abandoned()),
-        StateProj::Collecting { collecting } => collecting.as_mut().abandoned(),
+        StateProj::Collecting { collecting } => collecting.as_mut().and_then(|it| it.as_mut().abandoned()),
         StateProj::Peeking { peeking } => peeking.abandoned(),
+        StateProj::Verifying { verifying } => verifying.abandoned(),
         StateProj::Answered { .. } | StateProj::Done => None,
     };
     let _ = catch(|| state.set(State::Done));

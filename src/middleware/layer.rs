@@ -2,20 +2,32 @@
 
 use std::error::Error;
 use std::fmt;
+#[cfg(feature = "policy-file")]
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use tower_layer::Layer;
 
+use super::catch::Quiet;
+use super::in_force::InForce;
+use super::log;
 use super::service::ErrorEnvelopeService;
+use super::verify::{Verifiers, Verify};
+#[cfg(feature = "policy-file")]
+use super::watch::Watched;
 use crate::exchange::Classifier;
 use crate::fault::Fault;
+#[cfg(feature = "policy-file")]
+use crate::loader::PolicyLoader;
 use crate::policy::Policy;
+#[cfg(feature = "policy-file")]
+use crate::policy::PolicyError;
 
 /// Wraps a service so that each of its clients' errors has one shape.
 ///
 /// Without a policy it enforces the defaults on every route: a request id, bodies of at most 1 MiB, every inner 4xx/5xx
-/// rewritten into the envelope, panics and errors answered.
+/// rewritten into the envelope, panics and errors answered. RPC clients get errors of their own protocol instead.
 ///
 /// ```
 /// use tower_error_envelope::{ErrorEnvelopeLayer, Policy, Route};
@@ -28,21 +40,30 @@ use crate::policy::Policy;
 #[derive(Clone)]
 #[must_use]
 pub struct ErrorEnvelopeLayer {
-    policy: Arc<Policy>,
+    policy: InForce,
     classifier: Option<Arc<Classifier>>,
+    verifiers: Verifiers,
     announced: Arc<AtomicBool>,
+    missing_announced: Arc<AtomicBool>,
 }
 
 impl ErrorEnvelopeLayer {
     /// A layer with the default policy.
     pub fn new() -> Self {
-        Self { policy: Arc::default(), classifier: None, announced: Arc::default() }
+        Self {
+            policy: InForce::Fixed(Arc::default()),
+            classifier: None,
+            verifiers: Verifiers::default(),
+            announced: Arc::default(),
+            missing_announced: Arc::default(),
+        }
     }
 
     /// Sets the policy. It may be shared: services made before keep theirs.
     pub fn policy(mut self, policy: impl Into<Arc<Policy>>) -> Self {
-        self.policy = policy.into();
+        self.policy = InForce::Fixed(policy.into());
         self.announced = Arc::default();
+        self.missing_announced = Arc::default();
         self
     }
 
@@ -63,8 +84,100 @@ impl ErrorEnvelopeLayer {
     where
         C: Fn(&(dyn Error + 'static)) -> Option<Fault> + Send + Sync + 'static,
     {
-        self.classifier = Some(Arc::new(classifier));
+        let classifier = Quiet::new(classifier);
+        self.classifier = Some(Arc::new(move |error: &(dyn Error + 'static)| classifier.get()?(error)));
         self
+    }
+
+    /// Gives the policy's scheme `name`, a custom one, its verifier (rule G2). Given twice, the last one holds.
+    ///
+    /// ```
+    /// use tower_error_envelope::auth::{AuthScheme, Presented, Verified};
+    /// use tower_error_envelope::exchange::BoxError;
+    /// use tower_error_envelope::{ErrorEnvelopeLayer, Policy};
+    ///
+    /// async fn look_up(request: Presented) -> Result<Verified, BoxError> {
+    ///     match request.headers().get("x-session") {
+    ///         None => Ok(Verified::Missing),
+    ///         Some(session) if session == "s-1" => Ok(Verified::granted("anna")),
+    ///         Some(_) => Ok(Verified::Invalid),
+    ///     }
+    /// }
+    ///
+    /// let policy = Policy::builder().scheme("session", AuthScheme::custom()).auth(["session"]).build()?;
+    /// let layer = ErrorEnvelopeLayer::new().policy(policy).verifier("session", look_up);
+    /// # let _ = layer;
+    /// # Ok::<(), tower_error_envelope::PolicyError>(())
+    /// ```
+    pub fn verifier(mut self, name: impl Into<String>, verifier: impl Verify) -> Self {
+        self.verifiers.add(name.into(), verifier);
+        self
+    }
+}
+
+/// Policies from files.
+#[cfg(feature = "policy-file")]
+#[cfg_attr(docsrs, doc(cfg(feature = "policy-file")))]
+impl ErrorEnvelopeLayer {
+    /// A layer with the policy of a file, which takes effect anew whenever the file, one that it includes, or a file of
+    /// keys that it names is changed or replaced: [`ErrorEnvelopeLayer::watching`].
+    ///
+    /// # Errors
+    ///
+    /// As [`ErrorEnvelopeLayer::watching`].
+    pub fn watch(path: impl AsRef<Path>) -> Result<Self, PolicyError> {
+        Self::new().watching(path)
+    }
+
+    /// Sets the policy to that of a file, and watches it.
+    ///
+    /// A request keeps the policy that it began with (rule M3). Files that are refused, or missing, leave the old policy
+    /// in force, which is logged as an error and counted (rule M2). Secrets from the environment stay those of the
+    /// process. Give the layer its verifiers first: a scheme without its verifier is refused.
+    ///
+    /// ```no_run
+    /// use tower_error_envelope::ErrorEnvelopeLayer;
+    ///
+    /// let layer = ErrorEnvelopeLayer::watch("policy.toml")?;
+    /// # let _ = layer;
+    /// # Ok::<(), tower_error_envelope::PolicyError>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// What [`PolicyLoader::load`](crate::PolicyLoader::load) refuses, and folders that cannot be watched.
+    pub fn watching(mut self, path: impl AsRef<Path>) -> Result<Self, PolicyError> {
+        self.policy = InForce::Watched(Watched::new(path.as_ref(), self.loader())?);
+        self.announced = Arc::default();
+        self.missing_announced = Arc::default();
+        Ok(self)
+    }
+
+    /// Sets the policy to that of a file, once. Give the layer its verifiers first.
+    ///
+    /// # Errors
+    ///
+    /// What [`PolicyLoader::load`](crate::PolicyLoader::load) refuses.
+    pub fn policy_file(self, path: impl AsRef<Path>) -> Result<Self, PolicyError> {
+        let policy = self.loader().load(path)?.into_policy();
+        Ok(self.policy(policy))
+    }
+
+    /// Reads a watched policy's files anew, whether they seem changed or not: for a signal. `true` where another policy
+    /// is in force now; a policy that is not watched stays.
+    ///
+    /// # Errors
+    ///
+    /// As [`ErrorEnvelopeLayer::watching`]; the old policy stays in force.
+    pub fn reload(&self) -> Result<bool, PolicyError> {
+        match &self.policy {
+            InForce::Watched(watched) => watched.reload(),
+            InForce::Fixed(_) => Ok(false),
+        }
+    }
+
+    fn loader(&self) -> PolicyLoader {
+        PolicyLoader::new().verifiers(self.verifiers.names())
     }
 }
 
@@ -77,17 +190,25 @@ impl ErrorEnvelopeLayer {
         {
             return;
         }
-        let policy = self.policy.in_force();
-        tracing::info!(
+        log::in_force(&self.policy.policy(), Some(self.classifier.is_some()), "error envelopes are in force");
+    }
+}
+
+impl ErrorEnvelopeLayer {
+    /// Says once which verifiers the policy asks for and the layer does not have: their requests get 503.
+    fn announce_missing_verifiers(&self) {
+        let policy = self.policy.policy();
+        let missing = self.verifiers.missing(policy.custom_schemes());
+        if missing.is_empty()
+            || !tracing::enabled!(target: "tower_error_envelope", tracing::Level::ERROR)
+            || self.missing_announced.swap(true, Ordering::Relaxed)
+        {
+            return;
+        }
+        tracing::error!(
             target: "tower_error_envelope",
-            policy = policy.origin,
-            routes = policy.routes,
-            map_rules = policy.map_rules,
-            own_codes = policy.own_codes,
-            mode = policy.mode.as_str(),
-            body_limit = %policy.body_limit.map_or("none".to_owned(), |bytes| bytes.to_string()),
-            classifier = self.classifier.is_some(),
-            "error envelopes are in force"
+            schemes = missing.join(", "),
+            "the layer has no verifiers for these schemes: who needs one is answered with 503"
         );
     }
 }
@@ -103,14 +224,15 @@ impl<S> Layer<S> for ErrorEnvelopeLayer {
 
     fn layer(&self, inner: S) -> Self::Service {
         self.announce();
-        ErrorEnvelopeService::new(inner, self.policy.clone(), self.classifier.clone())
+        self.announce_missing_verifiers();
+        ErrorEnvelopeService::new(inner, self.policy.clone(), self.classifier.clone(), self.verifiers.clone())
     }
 }
 
 impl fmt::Debug for ErrorEnvelopeLayer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ErrorEnvelopeLayer")
-            .field("policy", &self.policy)
+            .field("policy", &self.policy.policy())
             .field("classifier", &self.classifier.is_some())
             .finish()
     }

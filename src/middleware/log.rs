@@ -2,12 +2,18 @@
 
 use std::error::Error;
 use std::fmt::Write;
+#[cfg(feature = "policy-file")]
+use std::path::Path;
 
 use http::StatusCode;
 use tracing::{Level, Span};
 
 use super::catch::catch;
+use super::count;
 use crate::exchange::{BoxError, Event, Notes, Origin};
+use crate::policy::Policy;
+#[cfg(feature = "policy-file")]
+use crate::policy::PolicyError;
 use crate::request_id::RequestId;
 
 /// The longest text of a cause in the log, in bytes.
@@ -30,14 +36,22 @@ pub(super) fn inside<T>(span: Option<&Span>, code: impl FnOnce() -> T) -> T {
 
 /// Logs an event, and drops it: its cause is the user's own, and may panic in both (F2).
 pub(super) fn event(event: Event) {
+    count::error(&event);
     let abandoned = event.origin() == Origin::Abandoned;
-    match event.status() {
+    match event.would_be().or(event.status()) {
         Some(StatusCode::SERVICE_UNAVAILABLE) => write(Level::WARN, &event),
         Some(status) if !status.is_server_error() => write(Level::INFO, &event),
         None if abandoned => write(Level::INFO, &event),
         _ => write(Level::ERROR, &event),
     }
     let _ = catch(|| drop(event));
+}
+
+/// What `auth_observe` has not let refuse a request (M1).
+pub(super) fn unenforced(event: Option<Box<Event>>) {
+    if let Some(event) = event {
+        self::event(*event);
+    }
 }
 
 /// Notes that no error carries to the log (I2, I3).
@@ -53,17 +67,66 @@ pub(super) fn notes(id: RequestId, notes: Option<Box<Notes>>) {
     }
 }
 
+/// What is in force, in figures; and whether the layer has a classifier, where that is known.
+pub(super) fn in_force(policy: &Policy, classifier: Option<bool>, message: &'static str) {
+    let figures = policy.in_force();
+    tracing::info!(
+        target: "tower_error_envelope",
+        policy = figures.origin,
+        scopes = figures.scopes,
+        routes = figures.routes,
+        map_rules = figures.map_rules,
+        own_codes = figures.own_codes,
+        mode = figures.mode.as_str(),
+        body_limit = %figures.body_limit.map_or("none".to_owned(), |bytes| bytes.to_string()),
+        classifier,
+        "{message}"
+    );
+}
+
+/// A policy was read anew, and holds from now on (M3).
+#[cfg(feature = "policy-file")]
+pub(super) fn reloaded(policy: &Policy) {
+    count::reload("taken");
+    in_force(policy, None, "reloaded: another policy is in force");
+}
+
+/// A policy was refused (M2).
+#[cfg(feature = "policy-file")]
+pub(super) fn refused(path: &Path, error: &PolicyError) {
+    count::reload("refused");
+    tracing::error!(
+        target: "tower_error_envelope",
+        policy = %path.display(),
+        error = %error,
+        "the policy was refused; the old one stays in force"
+    );
+}
+
+/// A policy whose changes will not be seen.
+#[cfg(feature = "policy-file")]
+pub(super) fn unwatched(path: &Path, error: &(dyn Error + 'static)) {
+    tracing::error!(
+        target: "tower_error_envelope",
+        policy = %path.display(),
+        error,
+        "a folder of the policy cannot be watched; a signal still reloads it"
+    );
+}
+
 fn write(level: Level, event: &Event) {
     macro_rules! line {
         ($level:expr) => {
             if tracing::enabled!(target: "tower_error_envelope", $level) {
-                let cause = event.cause().map(cause);
+                let cause = event.cause().map(text);
                 tracing::event!(
                     target: "tower_error_envelope",
                     $level,
                     request_id = %event.request_id(),
                     code = event.code().map(|code| code.as_str()),
                     status = event.status().map(|status| status.as_u16()),
+                    grpc_status = event.grpc_status(),
+                    would_be_status = event.would_be().map(|status| status.as_u16()),
                     origin = event.origin().as_str(),
                     dialect = event.dialect().map(|dialect| dialect.as_str()),
                     route = event.route(),
@@ -87,7 +150,8 @@ fn write(level: Level, event: &Event) {
 
 fn message(event: &Event) -> &'static str {
     match (event.origin(), event.status()) {
-        (Origin::Abandoned, _) => "the client went away before its answer",
+        _ if event.would_be().is_some() => "observed: the error would have been answered",
+        (Origin::Abandoned, _) => "the client went away before the end of its answer",
         (_, None) => "a response broke off",
         (Origin::Guard, _) => "request refused",
         _ => "request failed",
@@ -95,7 +159,7 @@ fn message(event: &Event) -> &'static str {
 }
 
 /// The error and its causes on one line. `Display` is the user's own, and may panic (F2).
-fn cause(error: &BoxError) -> String {
+pub(super) fn text(error: &BoxError) -> String {
     let text = catch(|| {
         let mut text = String::new();
         for cause in crate::cause::chain(&**error as &(dyn Error + 'static)) {

@@ -10,14 +10,22 @@
 mod budget;
 mod catch;
 mod collecting;
+mod count;
 mod future;
 mod id;
+mod in_force;
 mod layer;
 mod log;
 mod peeking;
 mod request_body;
 mod response_body;
 mod service;
+mod tee;
+pub(crate) mod verify;
+mod verifying;
+#[cfg(feature = "policy-file")]
+mod watch;
+mod watching;
 
 pub use future::ResponseFuture;
 pub use layer::ErrorEnvelopeLayer;

@@ -12,6 +12,7 @@ use tower_service::Service;
 use super::budget::Deadline;
 use super::catch::catch;
 use super::future::State;
+use super::log;
 use super::request_body::{RequestBody, poll_bytes};
 use super::service::{Held, unready};
 use crate::exchange::{Admission, BoxError, Classifier, Event, FirstByte, Pending};
@@ -35,8 +36,8 @@ pub(super) struct Waiting<S> {
 type StateOf<S, B, R> = State<S, <S as Service<Request<RequestBody<B>>>>::Future, B, R>;
 
 impl<S, B> Peeking<S, B> {
-    pub(super) fn new(body: B, timeout: Duration, rest: Waiting<S>) -> Self {
-        Self { body: Some(Box::pin(body)), deadline: Deadline::after(timeout), rest: Some(Box::new(rest)) }
+    pub(super) fn new(body: Pin<Box<B>>, timeout: Duration, rest: Waiting<S>) -> Self {
+        Self { body: Some(body), deadline: Deadline::after(timeout), rest: Some(Box::new(rest)) }
     }
 
     pub(super) fn abandoned(&mut self) -> Option<Event> {
@@ -112,20 +113,26 @@ impl<S> Waiting<S> {
             },
         };
         let (state, unused) = match (admission, held) {
-            (Admission::Forward(exchange, _), None) => {
+            (Admission::Forward(exchange, _, unenforced), None) => {
+                log::unenforced(unenforced);
                 let _ = catch(|| drop(body));
                 let request = Request::from_parts(head, RequestBody::ended(trailers));
                 (State::call(&mut service, request, exchange, classifier), None)
             }
-            (Admission::Forward(exchange, _), Some(held)) => {
+            (Admission::Forward(exchange, _, unenforced), Some(held)) => {
+                log::unenforced(unenforced);
                 let answered = unready(held, exchange, classifier.as_deref());
                 let _ = catch(|| drop(body));
                 (State::answered(answered, None), Some((None, head)))
             }
             (Admission::Answer(answered), held) => (State::answered(answered, Some(body)), Some((held, head))),
-            // One peek decides: the exchange asks for no second.
+            // One peek decides, and comes last: the exchange asks for nothing more.
             (Admission::Peek(pending, _), held) => {
                 let answered = pending.panicked("a second peek".into());
+                (State::answered(answered, Some(body)), Some((held, head)))
+            }
+            (Admission::Verify(unverified, _), held) => {
+                let answered = unverified.panicked("a verifier after the peek".into());
                 (State::answered(answered, Some(body)), Some((held, head)))
             }
         };

@@ -108,7 +108,7 @@ fn metered(
             {
                 return Ok(linger);
             }
-            if ended() {
+            if meter.asks_for_end() && ended() {
                 meter.request_ended();
             }
         }
@@ -129,7 +129,10 @@ where
         match ready!(budget.poll_frame(cx, |cx| poll_bytes(body.as_mut(), cx))) {
             Ok(Some(_)) => {}
             Ok(None) => return Poll::Ready(true),
-            Err(_) => return Poll::Ready(false),
+            Err(gave_up) => {
+                gave_up.discard();
+                return Poll::Ready(false);
+            }
         }
     }
 }

@@ -12,8 +12,11 @@ use pin_project_lite::pin_project;
 
 use super::budget::Budget;
 use super::catch::catch;
+use super::collecting::Collecting;
 use super::log;
 use super::request_body::poll_bytes;
+use super::tee::Tee;
+use super::watching::{Watched, Watching};
 use crate::exchange::{BoxError, Linger, Origin, Tail};
 
 pin_project! {
@@ -38,6 +41,12 @@ pin_project! {
     #[project = KindProj]
     enum Kind<R, B> {
         Pass { #[pin] body: R },
+        // What passes is copied aside (M1).
+        Tee { #[pin] body: R, tee: Box<Tee> },
+        // The response of an RPC call (section P).
+        Watch { #[pin] body: R, watching: Box<Watching> },
+        // What was read of a body that passes after all, then the rest of it, or the error that came instead (M1).
+        Resume { read: Bytes, rest: Box<Unread<R>> },
         Reply { body: Bytes },
         // The rest of the request is read and dropped after the head, and before or after these bytes (G5).
         Drain { request: Box<Rest<B>>, body: Bytes },
@@ -47,6 +56,12 @@ pin_project! {
         Stripped { length: SizeHint },
         Empty,
     }
+}
+
+/// What was not read of a body.
+struct Unread<R> {
+    body: Pin<Box<Collecting<R>>>,
+    error: Option<BoxError>,
 }
 
 /// The rest of a request.
@@ -60,6 +75,18 @@ struct Rest<B> {
 impl<R, B> ResponseBody<R, B> {
     pub(super) fn pass(body: R, tail: Tail) -> Self {
         Self { kind: Kind::Pass { body }, tail: Some(tail) }
+    }
+
+    pub(super) fn tee(body: R, tail: Tail, tee: Tee) -> Self {
+        Self { kind: Kind::Tee { body, tee: Box::new(tee) }, tail: Some(tail) }
+    }
+
+    pub(super) fn watch(body: R, tail: Tail, watching: Watching) -> Self {
+        Self { kind: Kind::Watch { body, watching: Box::new(watching) }, tail: Some(tail) }
+    }
+
+    pub(super) fn resume(read: Bytes, error: Option<BoxError>, body: Pin<Box<Collecting<R>>>, tail: Tail) -> Self {
+        Self { kind: Kind::Resume { read, rest: Box::new(Unread { body, error }) }, tail: Some(tail) }
     }
 
     pub(super) fn stripped(length: SizeHint) -> Self {
@@ -94,6 +121,9 @@ impl<R, B> fmt::Debug for ResponseBody<R, B> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let kind = match self.kind {
             Kind::Pass { .. } => "Pass",
+            Kind::Tee { .. } => "Tee",
+            Kind::Watch { .. } => "Watch",
+            Kind::Resume { .. } => "Resume",
             Kind::Reply { .. } => "Reply",
             Kind::Drain { .. } => "Drain",
             Kind::Replay { .. } => "Replay",
@@ -117,24 +147,109 @@ where
 
     fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, ResponseBodyError>>> {
         let mut this = self.project();
-        match this.kind.as_mut().project() {
-            KindProj::Pass { body } => match ready!(poll_passed(body, cx)) {
-                Ok(Some(frame)) => Poll::Ready(Some(Ok(frame))),
-                Ok(None) => {
-                    finish(this.kind, this.tail);
-                    Poll::Ready(None)
+        let polled = match this.kind.as_mut().project() {
+            KindProj::Pass { body } => ready!(poll_passed(body, cx)),
+            KindProj::Tee { mut body, tee } => {
+                let polled = ready!(poll_passed(body.as_mut(), cx));
+                match &polled {
+                    // A server asks no further where a body says that it has ended.
+                    Ok(Some(frame)) => tee.passed(frame, catch(|| body.is_end_stream()).unwrap_or(false)),
+                    Ok(None) => tee.ended(),
+                    Err(_) => tee.broke_off(),
                 }
-                Err((origin, error)) => {
-                    let error = broke_off(this.kind.as_mut(), this.tail, origin, error);
-                    // A reset on HTTP/2 overtakes a head that is not flushed yet: it is given one turn to leave.
-                    this.kind.set(Kind::Broken { error });
-                    cx.waker().wake_by_ref();
-                    Poll::Pending
+                polled
+            }
+            KindProj::Watch { mut body, watching } => {
+                let polled = watching.poll(body.as_mut(), cx);
+                match ready!(polled) {
+                    Watched::Passed(frame) => Ok(frame),
+                    Watched::Last(frame) => {
+                        // The watch has told it.
+                        *this.tail = None;
+                        finish(this.kind, this.tail);
+                        return Poll::Ready(Some(Ok(frame)));
+                    }
+                    Watched::BrokenOff(text) => {
+                        // The watch has told it.
+                        *this.tail = None;
+                        finish(this.kind.as_mut(), this.tail);
+                        this.kind.set(Kind::Broken { error: ResponseBodyError(text) });
+                        cx.waker().wake_by_ref();
+                        return Poll::Pending;
+                    }
                 }
+            }
+            KindProj::Resume { read, .. } if !read.is_empty() => Ok(Some(Frame::data(std::mem::take(read)))),
+            KindProj::Resume { rest, .. } => match rest.error.take() {
+                Some(error) => Err((Origin::Error, error)),
+                None => ready!(poll_passed(rest.body.as_mut().body(), cx)),
             },
+            _ => return this.kind.poll_own(this.tail, cx),
+        };
+        match polled {
+            Ok(Some(frame)) => Poll::Ready(Some(Ok(frame))),
+            Ok(None) => {
+                finish(this.kind, this.tail);
+                Poll::Ready(None)
+            }
+            Err((origin, error)) => {
+                let error = broke_off(this.kind.as_mut(), this.tail, origin, error);
+                // A reset on HTTP/2 overtakes a head that is not flushed yet: it is given one turn to leave.
+                this.kind.set(Kind::Broken { error });
+                cx.waker().wake_by_ref();
+                Poll::Pending
+            }
+        }
+    }
+    fn is_end_stream(&self) -> bool {
+        match &self.kind {
+            Kind::Pass { body } | Kind::Tee { body, .. } => catch(|| body.is_end_stream()).unwrap_or(false),
+            Kind::Watch { body, watching } => watching.says(catch(|| body.is_end_stream()).unwrap_or(false)),
+            Kind::Resume { read, rest } => {
+                read.is_empty()
+                    && rest.error.is_none()
+                    && catch(|| rest.body.body_ref().is_end_stream()).unwrap_or(false)
+            }
+            // A server that is told of the end drops the rest of the request unread (G5).
+            Kind::Reply { .. } | Kind::Broken { .. } | Kind::Drain { .. } => false,
+            Kind::Replay { body, trailers } => body.is_empty() && trailers.is_none(),
+            Kind::Stripped { .. } | Kind::Empty => true,
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match &self.kind {
+            Kind::Pass { body } | Kind::Tee { body, .. } | Kind::Watch { body, .. } => {
+                catch(|| body.size_hint()).unwrap_or_default()
+            }
+            Kind::Resume { read, rest } => resumed_size(read, rest),
+            // A server that knows of no bytes to come asks for none, and drains nothing: a head alone may be the answer (P2).
+            Kind::Drain { body, .. } if body.is_empty() => SizeHint::default(),
+            Kind::Reply { body } | Kind::Drain { body, .. } | Kind::Replay { body, .. } => {
+                SizeHint::with_exact(body.len() as u64)
+            }
+            Kind::Broken { .. } => SizeHint::default(),
+            Kind::Stripped { length } => *length,
+            Kind::Empty => SizeHint::with_exact(0),
+        }
+    }
+}
+
+impl<R, B> Kind<R, B>
+where
+    B: Body,
+    B::Error: Into<BoxError>,
+{
+    /// The next frame of a body that is the layer's own.
+    fn poll_own(
+        mut self: Pin<&mut Self>,
+        tail: &mut Option<Tail>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, ResponseBodyError>>> {
+        match self.as_mut().project() {
             KindProj::Broken { error } => {
                 let error = ResponseBodyError(error.0);
-                this.kind.set(Kind::Empty);
+                self.set(Kind::Empty);
                 Poll::Ready(Some(Err(error)))
             }
             KindProj::Drain { request, body } if request.waits && !body.is_empty() => {
@@ -143,12 +258,12 @@ where
             KindProj::Drain { request, body } => {
                 ready!(request.poll_drained(cx));
                 let body = std::mem::take(body);
-                finish(this.kind, this.tail);
+                finish(self, tail);
                 Poll::Ready(if body.is_empty() { None } else { Some(Ok(Frame::data(body))) })
             }
             KindProj::Reply { body } => {
                 let body = std::mem::take(body);
-                this.kind.set(Kind::Empty);
+                self.set(Kind::Empty);
                 Poll::Ready(Some(Ok(Frame::data(body))))
             }
             KindProj::Replay { body, trailers } => {
@@ -161,35 +276,17 @@ where
                 Poll::Ready(frame.map(Ok))
             }
             KindProj::Stripped { .. } | KindProj::Empty => Poll::Ready(None),
-        }
-    }
-
-    fn is_end_stream(&self) -> bool {
-        match &self.kind {
-            Kind::Pass { body } => catch(|| body.is_end_stream()).unwrap_or(false),
-            Kind::Reply { .. } | Kind::Broken { .. } => false,
-            Kind::Drain { request, body } => body.is_empty() && !request.waits,
-            Kind::Replay { body, trailers } => body.is_empty() && trailers.is_none(),
-            Kind::Stripped { .. } | Kind::Empty => true,
-        }
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        match &self.kind {
-            Kind::Pass { body } => catch(|| body.size_hint()).unwrap_or_default(),
-            Kind::Reply { body } | Kind::Drain { body, .. } | Kind::Replay { body, .. } => {
-                SizeHint::with_exact(body.len() as u64)
+            // An inner body is polled where it passes.
+            KindProj::Pass { .. } | KindProj::Tee { .. } | KindProj::Watch { .. } | KindProj::Resume { .. } => {
+                Poll::Ready(None)
             }
-            Kind::Broken { .. } => SizeHint::default(),
-            Kind::Stripped { length } => *length,
-            Kind::Empty => SizeHint::with_exact(0),
         }
     }
 }
 
-type Broken = (Origin, BoxError);
+pub(super) type Broken = (Origin, BoxError);
 
-fn poll_passed<R>(body: Pin<&mut R>, cx: &mut Context<'_>) -> Poll<Result<Option<Frame<Bytes>>, Broken>>
+pub(super) fn poll_passed<R>(body: Pin<&mut R>, cx: &mut Context<'_>) -> Poll<Result<Option<Frame<Bytes>>, Broken>>
 where
     R: Body,
     R::Error: Into<BoxError>,
@@ -204,16 +301,21 @@ where
     polled.unwrap_or_else(|panic| Poll::Ready(Err((Origin::Panic, String::from(panic).into()))))
 }
 
+/// What the server below reads.
+pub(super) fn text_of(origin: Origin) -> &'static str {
+    match origin {
+        Origin::Panic => "the response body panicked",
+        _ => "the response body failed",
+    }
+}
+
 fn broke_off<R, B>(
     kind: Pin<&mut Kind<R, B>>,
     tail: &mut Option<Tail>,
     origin: Origin,
     error: BoxError,
 ) -> ResponseBodyError {
-    let text = match origin {
-        Origin::Panic => "the response body panicked",
-        _ => "the response body failed",
-    };
+    let text = text_of(origin);
     if let Some(tail) = tail.take() {
         log::event(tail.broke_off(origin, error));
     }
@@ -221,8 +323,36 @@ fn broke_off<R, B>(
     ResponseBodyError(text)
 }
 
+fn resumed_size<R: Body>(read: &Bytes, rest: &Unread<R>) -> SizeHint {
+    let size = match rest.error {
+        Some(_) => SizeHint::default(),
+        None => catch(|| rest.body.body_ref().size_hint()).unwrap_or_default(),
+    };
+    let read = read.len() as u64;
+    let mut whole = SizeHint::new();
+    if let Some(upper) = size.upper() {
+        whole.set_upper(upper.saturating_add(read));
+    }
+    whole.set_lower(size.lower().saturating_add(read));
+    whole
+}
+
 /// Drops the body inside a catch: a panic of its drop goes no further than the log (F2).
 fn finish<R, B>(mut kind: Pin<&mut Kind<R, B>>, tail: &mut Option<Tail>) {
+    match kind.as_mut().project() {
+        KindProj::Tee { tee, .. } => tee.broke_off(),
+        // What a drop then does is no second error.
+        KindProj::Watch { watching, .. } => {
+            let told = watching.dropped();
+            *tail = tail.take().filter(|_| !told);
+        }
+        // By itself: a second panic while the first unwinds would abort.
+        KindProj::Resume { rest, .. } => {
+            let error = rest.error.take();
+            let _ = catch(|| drop(error));
+        }
+        _ => {}
+    }
     if let Err(panic) = catch(|| kind.set(Kind::Empty))
         && let Some(tail) = tail.take()
     {
@@ -238,8 +368,16 @@ where
     /// Reads and drops what is left of the request, within the budget.
     fn poll_drained(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         let body = &mut self.body;
-        while let Ok(Some(_)) = ready!(self.budget.poll_frame(cx, |cx| poll_bytes(body.as_mut(), cx))) {}
-        Poll::Ready(())
+        loop {
+            match ready!(self.budget.poll_frame(cx, |cx| poll_bytes(body.as_mut(), cx))) {
+                Ok(Some(_)) => {}
+                Ok(None) => return Poll::Ready(()),
+                Err(gave_up) => {
+                    gave_up.discard();
+                    return Poll::Ready(());
+                }
+            }
+        }
     }
 }
 

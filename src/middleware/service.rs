@@ -12,17 +12,21 @@ use tower_service::Service;
 use super::catch::catch;
 use super::future::ResponseFuture;
 use super::id;
+use super::in_force::InForce;
+use super::log;
 use super::peeking::Waiting;
 use super::request_body::RequestBody;
 use super::response_body::ResponseBody;
+use super::verify::Verifiers;
+use super::verifying::Unsettled;
 use crate::exchange::{Admission, BodyFacts, BoxError, Classifier, Exchange};
-use crate::policy::Policy;
 
 /// What [`ErrorEnvelopeLayer`](super::ErrorEnvelopeLayer) makes of a service. It never fails: every error is an answer.
 pub struct ErrorEnvelopeService<S> {
     inner: S,
-    policy: Arc<Policy>,
+    policy: InForce,
     classifier: Option<Arc<Classifier>>,
+    verifiers: Verifiers,
     held: Option<Held>,
 }
 
@@ -34,8 +38,8 @@ pub(super) enum Held {
 }
 
 impl<S> ErrorEnvelopeService<S> {
-    pub(super) fn new(inner: S, policy: Arc<Policy>, classifier: Option<Arc<Classifier>>) -> Self {
-        Self { inner, policy, classifier, held: None }
+    pub(super) fn new(inner: S, policy: InForce, classifier: Option<Arc<Classifier>>, verifiers: Verifiers) -> Self {
+        Self { inner, policy, classifier, verifiers, held: None }
     }
 
     /// The inner service.
@@ -57,7 +61,7 @@ impl<S> ErrorEnvelopeService<S> {
 impl<S: Clone> Clone for ErrorEnvelopeService<S> {
     /// What the inner service's `poll_ready` said stays with the original: a clone is asked for itself.
     fn clone(&self) -> Self {
-        Self::new(self.inner.clone(), self.policy.clone(), self.classifier.clone())
+        Self::new(self.inner.clone(), self.policy.clone(), self.classifier.clone(), self.verifiers.clone())
     }
 }
 
@@ -98,8 +102,9 @@ where
         let classifier = self.classifier.clone();
         // A guard's answer uses it up, too: the next request asks the service anew.
         let held = self.held.take();
-        match Exchange::begin(self.policy.clone(), &mut head, facts, id::fresh) {
-            Admission::Forward(exchange, meter) => {
+        match Exchange::begin(self.policy.policy(), &mut head, facts, id::fresh, id::now) {
+            Admission::Forward(exchange, meter, unenforced) => {
+                log::unenforced(unenforced);
                 if let Some(held) = held {
                     let _ = catch(|| drop(head));
                     return ResponseFuture::answered(unready(held, exchange, classifier.as_deref()), Some(body));
@@ -112,6 +117,18 @@ where
                 let _ = catch(|| drop(head));
                 ResponseFuture::answered(answered, Some(body))
             }
+            Admission::Verify(unverified, timeout) => match self.ready_service() {
+                Ok(service) => {
+                    let verifiers = self.verifiers.clone();
+                    let rest = Unsettled { service, held, classifier, verifiers, unverified, head, body };
+                    ResponseFuture::verify(timeout, rest)
+                }
+                Err(panic) => {
+                    let _ = catch(|| drop(held));
+                    let _ = catch(|| drop(head));
+                    ResponseFuture::answered(unverified.panicked(panic), Some(body))
+                }
+            },
             Admission::Peek(pending, timeout) => match self.ready_service() {
                 Ok(service) => {
                     ResponseFuture::peek(body, timeout, Waiting { service, held, classifier, pending, head })

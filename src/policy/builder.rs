@@ -1,29 +1,33 @@
 //! The builder of a [`Policy`]: it keeps what it is told, and [`PolicyBuilder::build`] refuses what is wrong.
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use super::choice::Trust;
 use super::error::{Place, PolicyError, Problem};
 use super::route::Route;
-use super::settings::Keys;
+use super::scope::{Part, Scope};
 use super::{Budget, Drain, IdSettings, Inspect, Policy};
 use crate::classify::rule::MapRule;
 use crate::code::ErrorCode;
+use crate::guard::auth::AuthScheme;
 use crate::guard::header::RequiredHeader;
 use crate::guard::pattern::Refused;
+use crate::outward::OutwardRule;
 
 /// Builds a [`Policy`]: see [`Policy::builder`]. What routes can set is set here as the default of all of them.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 #[must_use]
 pub struct PolicyBuilder {
     pub(super) ids: IdSettings,
+    pub(super) rpc_domain: Option<Cow<'static, str>>,
     pub(super) inspect: Inspect,
     pub(super) drain: Drain,
-    pub(super) keys: Keys,
     pub(super) headers: Vec<(String, RequiredHeader)>,
+    pub(super) schemes: Vec<(String, AuthScheme)>,
     pub(super) codes: Vec<ErrorCode>,
-    pub(super) rules: Vec<MapRule>,
-    pub(super) routes: Vec<Route>,
+    pub(super) part: Part,
+    pub(super) scopes: Vec<Scope>,
 }
 
 impl PolicyBuilder {
@@ -36,6 +40,15 @@ impl PolicyBuilder {
     /// Whether a request without a valid `traceparent` gets one whose trace id is the request id (rule I4).
     pub fn traceparent(mut self, traceparent: bool) -> Self {
         self.ids.traceparent = traceparent;
+        self
+    }
+
+    /// Sets whose codes those are, to RPC clients: the `domain` of `google.rpc.ErrorInfo` (rule P1), such as
+    /// `orders.example.com`. By default it is `tower-error-envelope`: the catalogue's codes mean the same everywhere.
+    ///
+    /// At most 253 letters, digits, dots, hyphens and underscores; anything else is refused when the policy is built.
+    pub fn rpc_domain(mut self, domain: impl Into<Cow<'static, str>>) -> Self {
+        self.rpc_domain = Some(domain.into());
         self
     }
 
@@ -57,6 +70,12 @@ impl PolicyBuilder {
         self
     }
 
+    /// Names a way to let requests in that routes may ask for (rule G2).
+    pub fn scheme(mut self, name: impl Into<String>, scheme: AuthScheme) -> Self {
+        self.schemes.push((name.into(), scheme));
+        self
+    }
+
     /// Adds a code of the organisation's own, made by [`ErrorCode::own`].
     pub fn code(mut self, code: ErrorCode) -> Self {
         self.codes.push(code);
@@ -65,13 +84,25 @@ impl PolicyBuilder {
 
     /// Adds a rule; the first that fits an inner error decides (rule R1).
     pub fn map(mut self, rule: MapRule) -> Self {
-        self.rules.push(rule);
+        self.part.rules.push(rule);
         self
     }
 
     /// Adds a route; their order does not matter.
     pub fn route(mut self, route: Route) -> Self {
-        self.routes.push(route);
+        self.part.routes.push(route);
+        self
+    }
+
+    /// Says how codes leave in another dialect (rule R12).
+    pub fn outward(mut self, rule: OutwardRule) -> Self {
+        self.part.outward.push(rule);
+        self
+    }
+
+    /// Adds a part that holds inside its scope alone; their order does not matter.
+    pub fn scope(mut self, scope: Scope) -> Self {
+        self.scopes.push(scope);
         self
     }
 
@@ -82,7 +113,8 @@ impl PolicyBuilder {
     /// The first thing that is wrong, by its key.
     pub fn build(self) -> Result<Policy, PolicyError> {
         let names = self.names();
-        self.compile().map_err(|Problem { place, refused, .. }| {
+        self.compile().map_err(|problem| {
+            let Problem { place, refused, .. } = *problem;
             let Refused { key, wrong, right } = refused;
             let table = names.of(&place);
             let key = if key.is_empty() { table } else { format!("{table}: {key}") };
@@ -90,33 +122,52 @@ impl PolicyBuilder {
         })
     }
 
+    /// The policy itself, then its scopes.
+    pub(super) fn parts(&self) -> impl Iterator<Item = &Part> {
+        std::iter::once(&self.part).chain(self.scopes.iter().map(|scope| &scope.part))
+    }
+
     /// What [`PolicyBuilder::build`] calls a table in its errors.
     fn names(&self) -> Names {
+        let scopes = self.scopes.iter().map(|Scope { hosts, prefix, .. }| {
+            format!("scope {:?}: ", format!("{}{}", hosts.join(","), prefix.as_deref().unwrap_or_default()))
+        });
         Names {
             codes: self.codes.iter().map(|code| code.as_str().to_owned()).collect(),
-            rules: self.rules.iter().map(|rule| rule.target().as_str().to_owned()).collect(),
-            routes: self.routes.iter().map(|route| route.pattern.clone()).collect(),
+            parts: std::iter::once(String::new()).chain(scopes).collect(),
+            rules: self.parts().map(|part| part.rules.iter().map(|it| it.target().to_string()).collect()).collect(),
+            routes: self.parts().map(|part| part.routes.iter().map(|it| it.pattern.clone()).collect()).collect(),
         }
     }
 }
 
 struct Names {
     codes: Vec<String>,
-    rules: Vec<String>,
-    routes: Vec<String>,
+    parts: Vec<String>,
+    rules: Vec<Vec<String>>,
+    routes: Vec<Vec<String>>,
 }
 
 impl Names {
     fn of(&self, place: &Place) -> String {
-        let of = |names: &[String], index: usize| names.get(index).cloned().unwrap_or_default();
+        let part = |part: usize| self.parts.get(part).map_or("", String::as_str);
+        let of = |names: &[Vec<String>], part: usize, index: usize| {
+            names.get(part).and_then(|names| names.get(index)).cloned().unwrap_or_default()
+        };
         match place {
-            Place::Defaults => "defaults".to_owned(),
+            Place::Defaults(0) => "defaults".to_owned(),
+            Place::Defaults(at) | Place::Scope(at) => part(*at).trim_end_matches(": ").to_owned(),
+            Place::Rpc => "rpc".to_owned(),
             Place::Inspect => "inspect".to_owned(),
             Place::Drain => "drain".to_owned(),
             Place::Header(name) => format!("header {name:?}"),
-            Place::Code(index) => format!("code {:?}", of(&self.codes, *index)),
-            Place::Map(index) => format!("map[{index}] to {:?}", of(&self.rules, *index)),
-            Place::Route(index) => format!("route {:?}", of(&self.routes, *index)),
+            Place::Auth(name) => format!("scheme {name:?}"),
+            Place::Code(index) => format!("code {:?}", self.codes.get(*index).map_or("", String::as_str)),
+            Place::Map(at, index) => {
+                format!("{}map[{index}] to {:?}", part(*at), of(&self.rules, *at, *index))
+            }
+            Place::Outward(at, index) => format!("{}outward[{index}]", part(*at)),
+            Place::Route(at, index) => format!("{}route {:?}", part(*at), of(&self.routes, *at, *index)),
         }
     }
 }

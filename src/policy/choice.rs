@@ -1,6 +1,6 @@
 //! The closed choices of a policy: a word each in the policy file.
 
-/// An enum whose values have a word each in the policy file; the first is what holds where nothing is said.
+/// An enum whose values have a word each in the policy file; the default is what holds where nothing is said.
 macro_rules! words {
     ($($(#[$doc:meta])* $name:ident { $($(#[$of:meta])* $variant:ident = $word:literal,)* })*) => {$(
         $(#[$doc])*
@@ -41,11 +41,17 @@ words! {
     /// What the layer does on a route (rule M1).
     #[non_exhaustive]
     Mode {
-        /// Everything: guards answer, inner errors are rewritten.
+        /// Nothing but the id, credentials (G2) and the answers to failures.
+        Off = "off",
+        /// As `Off`, and the log says what `Enforce` would have done: bytes, status and timing stay.
+        Observe = "observe",
+        /// Guards and failures are answered, inner errors pass.
+        Own = "own",
+        /// As `Own`, and inner errors whose body is empty, HTML or plain text are rewritten.
+        Fill = "fill",
+        /// Everything: guards and failures are answered, inner errors are rewritten.
         #[default]
         Enforce = "enforce",
-        /// Nothing but the id and the answers to failures.
-        Off = "off",
     }
 
     /// Whether a sender's request id is kept (rule I2).

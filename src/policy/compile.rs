@@ -1,100 +1,141 @@
 //! From what a builder was told to a [`Policy`], or to the first thing that is wrong (rule M2).
 
+mod lists;
+
+use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
 use std::time::Duration;
 
+use http::HeaderName;
+
+use self::lists::Lists;
 use super::error::{Place, Problem};
 use super::in_force::Origin;
 use super::matcher::{Clash, Matcher};
-use super::route::Route;
-use super::settings::{Index, Keys, Said};
-use super::{Budget, Policy, PolicyBuilder};
+use super::scope::{Cover, Part, Scope, Scopes};
+use super::settings::Said;
+use super::{Budget, Held, Policy, PolicyBuilder};
 use crate::classify::rule::{MapRule, Rule};
 use crate::code::{CodeSet, ErrorCode};
-use crate::guard::content_type::MediaTypes;
+use crate::dialect::rich::DOMAIN;
+use crate::guard::auth::{self, AuthScheme, Scheme};
 use crate::guard::header::{HeaderGuard, RequiredHeader};
 use crate::guard::pattern::{Pattern, Refused};
+use crate::outward::{Outward, OutwardRule};
 
 impl PolicyBuilder {
-    pub(super) fn compile(self) -> Result<Policy, Problem> {
+    pub(super) fn compile(self) -> Result<Policy, Box<Problem>> {
         refuse_budgets(&self.inspect.0, &self.drain.0)?;
+        let rpc_domain = compile_domain(self.rpc_domain)?;
         let codes = compile_codes(self.codes)?;
-        let rules = compile_rules(self.rules)?;
-        let mut lists = Lists { guards: compile_headers(self.headers)?, ..Lists::default() };
-        let default_keys = lists.said(&self.keys).map_err(|refused| refused.at(Place::Defaults))?;
+        let covers = compile_covers(&self.scopes)?;
+        let parents = parents_of(&covers);
+        let guards = compile_headers(self.headers)?;
+        let schemes = compile_schemes(self.schemes)?;
+        let (forwarded_ids, key_headers) = (schemes.forwarded_ids(), schemes.key_headers());
+        refuse_forwarded(&guards, &forwarded_ids)?;
+        let custom = schemes.custom();
+        let mut lists = Lists::new(guards, schemes.by_name);
         let mut said = Vec::new();
-        for (index, route) in self.routes.iter().enumerate() {
-            said.push(lists.said(&route.keys).map_err(|refused| refused.at(Place::Route(index)))?);
+        let mut parts: Vec<Held> = Vec::new();
+        let owns = std::iter::once(self.part).chain(self.scopes.into_iter().map(|scope| scope.part));
+        for (at, part) in owns.enumerate() {
+            let held = compile_part(at, part, covers.get(at.wrapping_sub(1)), &mut lists, &mut said)?;
+            parts.push(Held { parent: parents[at], ..held });
         }
-        let mut defaults = Said::default();
-        defaults.inherit(&default_keys);
+        let parts = settle(parts);
+        let depths: Vec<usize> = (0..parts.len()).map(|at| around(&parts, at).count()).collect();
+        let (header_lists, type_lists, auth_lists) = lists.into_lists();
         Ok(Policy {
             origin: Origin::BuiltInRust,
             ids: self.ids,
+            rpc_domain,
             inspect: self.inspect,
             drain: self.drain,
             codes,
-            rules,
-            defaults: defaults.settled(None),
-            default_keys,
             said: said.into(),
-            matcher: compile_routes(&self.routes)?,
-            header_lists: lists.headers.into_iter().map(|(_, guards)| guards).collect(),
-            type_lists: lists.types.into_iter().map(|(_, types)| types).collect(),
+            scopes: Scopes::new(&covers, &depths),
+            parts,
+            header_lists,
+            type_lists,
+            auth_lists,
+            forwarded_ids,
+            key_headers,
+            custom,
         })
     }
 }
 
-/// Distinct lists, so that equal ones have one place: routes that ask for the same are told to be alike by it.
-#[derive(Default)]
-struct Lists {
-    guards: HashMap<String, HeaderGuard>,
-    headers: Vec<(Vec<String>, Box<[HeaderGuard]>)>,
-    types: Vec<(Vec<String>, MediaTypes)>,
+/// What one part says by itself.
+fn compile_part(
+    at: usize,
+    part: Part,
+    cover: Option<&Cover>,
+    lists: &mut Lists,
+    said: &mut Vec<Said>,
+) -> Result<Held, Box<Problem>> {
+    let default_keys = Said::new(&part.keys, lists).map_err(|refused| refused.at(Place::Defaults(at)))?;
+    let matcher = compile_routes(at, &part, cover, said.len())?;
+    for (index, route) in part.routes.iter().enumerate() {
+        said.push(Said::new(&route.keys, lists).map_err(|refused| refused.at(Place::Route(at, index)))?);
+    }
+    let rules = compile_rules(at, part.rules, cover)?;
+    let outward = compile_outward(at, part.outward)?;
+    Ok(Held { default_keys, matcher, own_rules: rules.len(), rules, outward, ..Held::default() })
 }
 
-impl Lists {
-    fn said(&mut self, keys: &Keys) -> Result<Said, Refused> {
-        let Self { guards, headers, types } = self;
-        Said::new(keys, |list| place_types(types, list), |names| place_headers(guards, headers, names))
+/// Gives each part what it has from those around it: rules after its own, and the settings where no route says any.
+fn settle(mut parts: Vec<Held>) -> Box<[Held]> {
+    let settled = |at: usize| {
+        let mut said = Said::default();
+        let chain = || around(&parts, at).map(|part| &parts[part]);
+        chain().for_each(|part| said.inherit(&part.default_keys));
+        let rules: Box<[Arc<Rule>]> = chain().flat_map(|part| part.rules.iter().cloned()).collect();
+        let outward = chain().flat_map(|part| part.outward.iter().cloned()).collect();
+        (said.settled(u32::try_from(at).unwrap_or(0), None), rules, outward)
+    };
+    let settled: Vec<_> = (0..parts.len()).map(settled).collect();
+    for (part, (defaults, rules, outward)) in parts.iter_mut().zip(settled) {
+        part.rules_ask_path = rules.iter().any(|rule| rule.asks_path());
+        (part.defaults, part.rules, part.outward) = (defaults, rules, outward);
     }
+    parts.into()
 }
 
-fn place_types(known: &mut Vec<(Vec<String>, MediaTypes)>, list: Vec<String>) -> Result<Option<Index>, Refused> {
-    if list.is_empty() {
-        return Ok(None);
-    }
-    if let Some(at) = known.iter().position(|(other, _)| *other == list) {
-        return Ok(Index::new(at));
-    }
-    let types = MediaTypes::new(&list)?;
-    known.push((list, types));
-    Ok(Index::new(known.len() - 1))
+/// A part, and those around it, the narrowest first.
+fn around(parts: &[Held], at: usize) -> impl Iterator<Item = usize> {
+    std::iter::successors(Some(at), |at| parts[*at].parent)
 }
 
-fn place_headers(
-    guards: &HashMap<String, HeaderGuard>,
-    known: &mut Vec<(Vec<String>, Box<[HeaderGuard]>)>,
-    names: &[String],
-) -> Result<Option<Index>, Refused> {
-    if names.is_empty() {
-        return Ok(None);
+fn compile_covers(scopes: &[Scope]) -> Result<Vec<Cover>, Box<Problem>> {
+    let mut covers: Vec<Cover> = Vec::new();
+    for (at, scope) in (1..).zip(scopes) {
+        let cover = scope.cover().map_err(|refused| refused.at(Place::Scope(at)))?;
+        let crosses =
+            |other: &Cover| cover.overlaps(other) && !cover.is_narrower_than(other) && !other.is_narrower_than(&cover);
+        if let Some(other) = covers.iter().position(crosses) {
+            let wrong = "the scope overlaps another one, and neither is the narrower";
+            let right =
+                "give one of them fewer hosts or a longer prefix, so that it is inside the other, or none in common";
+            return Err(Refused::new("", wrong, right).beside(Place::Scope(at), Place::Scope(other + 1)));
+        }
+        covers.push(cover);
     }
-    if let Some(at) = known.iter().position(|(other, _)| other == names) {
-        return Ok(Index::new(at));
-    }
-    let required = names.iter().map(|name| guards.get(name).cloned().ok_or_else(|| unknown_header(name)));
-    let required = required.collect::<Result<_, _>>()?;
-    known.push((names.to_vec(), required));
-    Ok(Index::new(known.len() - 1))
+    Ok(covers)
 }
 
-fn unknown_header(name: &str) -> Refused {
-    let right = format!("add a table [header.{name}], or in Rust .header({name:?}, RequiredHeader::new(..))");
-    Refused::new("require_headers", format!("no header is called {name:?}"), right)
+/// For each part the narrowest one around it.
+fn parents_of(covers: &[Cover]) -> Vec<Option<usize>> {
+    let parent = |cover: &Cover| {
+        let around = (1..).zip(covers).filter(|(_, other)| cover.is_narrower_than(other));
+        let narrowest = around.reduce(|one, other| if other.1.is_narrower_than(one.1) { other } else { one });
+        Some(narrowest.map_or(0, |(at, _)| at))
+    };
+    std::iter::once(None).chain(covers.iter().map(parent)).collect()
 }
 
-fn refuse_budgets(inspect: &Budget, drain: &Budget) -> Result<(), Problem> {
+fn refuse_budgets(inspect: &Budget, drain: &Budget) -> Result<(), Box<Problem>> {
     const LARGEST: u64 = 1024 * 1024 * 1024;
     if inspect.max_bytes > LARGEST {
         let refused = Refused::new("max_bytes", "error bodies are held in memory", "set at most 1 GiB");
@@ -109,9 +150,20 @@ fn refuse_budgets(inspect: &Budget, drain: &Budget) -> Result<(), Problem> {
     Ok(())
 }
 
+/// AIP-193 has a name of DNS's form there; it stands in every RPC error.
+fn compile_domain(domain: Option<Cow<'static, str>>) -> Result<Cow<'static, str>, Box<Problem>> {
+    let domain = domain.unwrap_or(Cow::Borrowed(DOMAIN));
+    let is_name = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_');
+    if (1..=253).contains(&domain.len()) && domain.bytes().all(is_name) {
+        return Ok(domain);
+    }
+    let right = "write a name such as \"orders.example.com\"";
+    Err(Refused::new("domain", "the domain is no host's name", right).at(Place::Rpc))
+}
+
 const TIMEOUT_ADVICE: &str = "set more than 0 and at most 5 minutes";
 
-fn compile_headers(headers: Vec<(String, RequiredHeader)>) -> Result<HashMap<String, HeaderGuard>, Problem> {
+fn compile_headers(headers: Vec<(String, RequiredHeader)>) -> Result<HashMap<String, HeaderGuard>, Box<Problem>> {
     let mut guards = HashMap::new();
     for (name, header) in headers {
         let guard = header.compile().map_err(|refused| refused.at(Place::Header(name.clone())))?;
@@ -122,7 +174,63 @@ fn compile_headers(headers: Vec<(String, RequiredHeader)>) -> Result<HashMap<Str
     Ok(guards)
 }
 
-fn compile_codes(codes: Vec<ErrorCode>) -> Result<CodeSet, Problem> {
+/// A required header that is removed from every request would let nobody in.
+fn refuse_forwarded(guards: &HashMap<String, HeaderGuard>, ids: &[HeaderName]) -> Result<(), Box<Problem>> {
+    let mut removed: Vec<_> =
+        guards.iter().filter(|(_, it)| ids.iter().any(|id| auth::forward::is_spelling(it.name(), id))).collect();
+    removed.sort_by_key(|(name, _)| *name);
+    let Some((name, guard)) = removed.first() else { return Ok(()) };
+    let wrong = format!("{} is a header of forward_id: what clients send in it is removed", guard.name());
+    let right = "require another header, or forward ids in another one";
+    Err(Refused::new("name", wrong, right).at(Place::Header((*name).clone())))
+}
+
+/// The schemes by their names, and what the policy knows of all of them.
+struct Schemes {
+    in_order: Vec<Arc<Scheme>>,
+    by_name: HashMap<String, Arc<Scheme>>,
+}
+
+fn compile_schemes(schemes: Vec<(String, AuthScheme)>) -> Result<Schemes, Box<Problem>> {
+    let mut compiled = Schemes { in_order: Vec::new(), by_name: HashMap::new() };
+    for (name, scheme) in schemes {
+        let place = || Place::Auth(name.clone());
+        let scheme = Arc::new(scheme.compile(&name).map_err(|refused| refused.at(place()))?);
+        if compiled.by_name.insert(name.clone(), scheme.clone()).is_some() {
+            return Err(Refused::new("", "the name is given twice", "rename one of them").at(place()));
+        }
+        compiled.in_order.push(scheme);
+    }
+    auth::refuse_together(compiled.in_order.iter().map(|scheme| &**scheme))
+        .map_err(|(name, refused)| refused.at(Place::Auth(name.to_owned())))?;
+    Ok(compiled)
+}
+
+impl Schemes {
+    fn forwarded_ids(&self) -> Box<[HeaderName]> {
+        distinct(self.in_order.iter().filter_map(|scheme| scheme.forward_id()))
+    }
+
+    fn key_headers(&self) -> Box<[HeaderName]> {
+        distinct(self.in_order.iter().filter_map(|scheme| scheme.key_header()))
+    }
+
+    fn custom(&self) -> Box<[Box<str>]> {
+        self.in_order.iter().filter(|scheme| scheme.is_custom()).map(|scheme| scheme.name().into()).collect()
+    }
+}
+
+fn distinct<'a>(names: impl Iterator<Item = &'a HeaderName>) -> Box<[HeaderName]> {
+    let mut found: Vec<HeaderName> = Vec::new();
+    for name in names {
+        if !found.contains(name) {
+            found.push(name.clone());
+        }
+    }
+    found.into()
+}
+
+fn compile_codes(codes: Vec<ErrorCode>) -> Result<CodeSet, Box<Problem>> {
     let mut names = HashSet::new();
     for (index, code) in codes.iter().enumerate() {
         refuse_code(code).map_err(|refused| refused.at(Place::Code(index)))?;
@@ -149,21 +257,44 @@ fn refuse_code(code: &ErrorCode) -> Result<(), Refused> {
     Refused::unless_message("message", code.message())
 }
 
-fn compile_rules(rules: Vec<MapRule>) -> Result<Box<[Rule]>, Problem> {
+fn compile_rules(at: usize, rules: Vec<MapRule>, cover: Option<&Cover>) -> Result<Box<[Arc<Rule>]>, Box<Problem>> {
+    let compile = |rule: MapRule| {
+        let rule = rule.compile()?;
+        match (rule.route(), cover) {
+            (Some(route), Some(cover)) if !cover.meets(route) => Err(outside_scope("route")),
+            _ => Ok(Arc::new(rule)),
+        }
+    };
     let compiled = rules.into_iter().enumerate();
-    compiled.map(|(index, rule)| rule.compile().map_err(|refused| refused.at(Place::Map(index)))).collect()
+    compiled.map(|(index, rule)| compile(rule).map_err(|refused| refused.at(Place::Map(at, index)))).collect()
 }
 
-fn compile_routes(routes: &[Route]) -> Result<Matcher, Problem> {
+fn compile_outward(at: usize, rules: Vec<OutwardRule>) -> Result<Box<[Arc<Outward>]>, Box<Problem>> {
+    let compiled = rules
+        .into_iter()
+        .enumerate()
+        .map(|(index, rule)| rule.compile().map(Arc::new).map_err(|refused| refused.at(Place::Outward(at, index))));
+    compiled.collect()
+}
+
+fn compile_routes(at: usize, part: &Part, cover: Option<&Cover>, base: usize) -> Result<Matcher, Box<Problem>> {
     let mut patterns = Vec::new();
-    for (index, route) in routes.iter().enumerate() {
-        let pattern = Pattern::parse("match", &route.pattern).map_err(|refused| refused.at(Place::Route(index)))?;
+    for (index, route) in part.routes.iter().enumerate() {
+        let place = || Place::Route(at, index);
+        let pattern = Pattern::parse("match", &route.pattern).map_err(|refused| refused.at(place()))?;
+        if cover.is_some_and(|cover| !cover.meets(&pattern)) {
+            return Err(outside_scope("match").at(place()));
+        }
         patterns.push(pattern);
     }
-    Matcher::new(patterns).map_err(|Clash { first, second }| {
-        let written = |index: usize| routes.get(index).map(|route| route.pattern.as_str()).unwrap_or_default();
+    Matcher::new(base, patterns).map_err(|Clash { first, second }| {
+        let written = |index: usize| part.routes.get(index).map(|route| route.pattern.as_str()).unwrap_or_default();
         let wrong = format!("{:?} and {:?} are two routes for one path", written(second), written(first));
         let right = "keep one of them, or give them different methods";
-        Refused::new("match", wrong, right).beside(Place::Route(second), Place::Route(first))
+        Refused::new("match", wrong, right).beside(Place::Route(at, second), Place::Route(at, first))
     })
+}
+
+fn outside_scope(key: &'static str) -> Refused {
+    Refused::new(key, "no path inside the scope's prefix matches", "write the full path, the prefix included")
 }

@@ -2,6 +2,9 @@
 
 use std::error::Error;
 use std::fmt;
+use std::ops::Range;
+#[cfg(feature = "policy-file")]
+use std::path::{Path, PathBuf};
 
 use crate::guard::pattern::Refused;
 
@@ -16,7 +19,8 @@ use crate::guard::pattern::Refused;
 /// assert_eq!((error.file(), error.line(), error.key()), (Some("policy.toml"), Some(3), Some("defaults.mode")));
 /// assert_eq!(
 ///     error.to_string(),
-///     "policy.toml:3: defaults.mode: unknown mode \"of\"; did you mean \"off\"? Known are \"enforce\" and \"off\""
+///     "policy.toml:3: defaults.mode: unknown mode \"of\"; did you mean \"off\"? Known are \"off\", \
+///      \"observe\", \"own\", \"fill\" and \"enforce\""
 /// );
 /// ```
 pub struct PolicyError(Box<Inner>);
@@ -25,9 +29,12 @@ pub struct PolicyError(Box<Inner>);
 struct Inner {
     file: Option<String>,
     line: Option<usize>,
+    span: Option<Range<usize>>,
     key: Option<String>,
     wrong: String,
     right: String,
+    #[cfg(feature = "policy-file")]
+    missing: Option<PathBuf>,
     source: Option<Box<dyn Error + Send + Sync>>,
 }
 
@@ -36,11 +43,45 @@ impl PolicyError {
         Self(Box::new(Inner { key, wrong: wrong.into(), right: right.into(), ..Inner::default() }))
     }
 
+    /// What is wrong at a place in a file.
+    #[cfg(feature = "policy-file")]
+    pub(super) fn at(at: &super::file::At<'_>, wrong: impl Into<String>, right: impl Into<String>) -> Self {
+        let key = Some(at.key.clone()).filter(|key| !key.is_empty());
+        Self::new(key, wrong, right).in_file(at.file, Some(at.line)).spanning(at.span.clone())
+    }
+
+    /// The file is right, and cannot be watched.
+    #[cfg(feature = "policy-file")]
+    pub(crate) fn unwatchable(file: &str, error: impl Error + Send + Sync + 'static) -> Self {
+        let wrong = format!("cannot be watched: {error}");
+        Self::new(None, wrong, "raise the limit of watches, or load it once instead")
+            .in_file(file, None)
+            .caused_by(error)
+    }
+
+    #[cfg(feature = "policy-file")]
+    pub(super) fn spanning(mut self, span: Range<usize>) -> Self {
+        self.0.span = Some(span);
+        self
+    }
+
     #[cfg(feature = "policy-file")]
     pub(super) fn in_file(mut self, file: &str, line: Option<usize>) -> Self {
         self.0.file = Some(file.to_owned());
         self.0.line = line;
         self
+    }
+
+    /// The file that is not there.
+    #[cfg(feature = "policy-file")]
+    pub(super) fn without(mut self, missing: &Path) -> Self {
+        self.0.missing = Some(missing.to_owned());
+        self
+    }
+
+    #[cfg(feature = "policy-file")]
+    pub(crate) fn missing(&self) -> Option<&Path> {
+        self.0.missing.as_deref()
     }
 
     #[cfg(feature = "policy-file")]
@@ -59,6 +100,24 @@ impl PolicyError {
     #[must_use]
     pub fn line(&self) -> Option<usize> {
         self.0.line
+    }
+
+    /// The bytes of the file that it is about; empty where something is missing.
+    #[must_use]
+    pub fn span(&self) -> Option<Range<usize>> {
+        self.0.span.clone()
+    }
+
+    /// What is wrong.
+    #[must_use]
+    pub fn wrong(&self) -> &str {
+        &self.0.wrong
+    }
+
+    /// What would be right.
+    #[must_use]
+    pub fn advice(&self) -> &str {
+        &self.0.right
     }
 
     /// The key: `route[0].body_limit` in a file (tables of an array count from 0), `route "POST /x": body_limit` in
@@ -96,16 +155,20 @@ impl Error for PolicyError {
     }
 }
 
-/// A table of a policy.
-#[derive(Debug)]
-pub(super) enum Place {
-    Defaults,
+/// A table of a policy. Parts are counted from 0, which is the policy itself; scopes follow.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Place {
+    Defaults(usize),
+    Rpc,
     Inspect,
     Drain,
     Header(String),
+    Auth(String),
     Code(usize),
-    Map(usize),
-    Route(usize),
+    Scope(usize),
+    Map(usize, usize),
+    Outward(usize, usize),
+    Route(usize, usize),
 }
 
 /// What is wrong where, before it is known whether a file or Rust said it.
@@ -119,11 +182,11 @@ pub(super) struct Problem {
 }
 
 impl Refused {
-    pub(super) fn at(self, place: Place) -> Problem {
-        Problem { place, refused: self, beside: None }
+    pub(super) fn at(self, place: Place) -> Box<Problem> {
+        Box::new(Problem { place, refused: self, beside: None })
     }
 
-    pub(super) fn beside(self, place: Place, other: Place) -> Problem {
-        Problem { place, refused: self, beside: Some(other) }
+    pub(super) fn beside(self, place: Place, other: Place) -> Box<Problem> {
+        Box::new(Problem { place, refused: self, beside: Some(other) })
     }
 }

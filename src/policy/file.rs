@@ -1,288 +1,296 @@
 //! The policy file: TOML that says what the builders say, refused whole where anything in it is wrong (rule M2).
 //!
-//! Each table names its keys once, where it reads them; an unknown key is refused with the nearest known one. What later
-//! versions will know (other modes and dialects, credentials, scopes) is refused, too, never skipped: a key that closes
-//! a door must not leave it open. Values that state the default are harmless and pass.
+//! 1. The file and all that it includes are gathered; each is parsed, and names a key that it does not have by line.
+//! 2. Each file's tables become part of the builder: those of a file with a `[scope]` a part of their own, those of
+//!    any other file a part of the file that includes it, its rules before that file's.
+//! 3. The builder refuses what is wrong in them, and the refusal is led back to its file and line.
 //!
-//! Reading checks types and words; all else is refused by the builder, and the refusal is led back to its line here.
+//! Reading checks types and words; all else is the builder's. The environment is the adapter's to know: it is asked
+//! through [`Surroundings`].
 
+mod auth;
+mod gather;
 mod read;
-mod value;
+mod sources;
+mod tables;
+pub(super) mod value;
 
-use std::fs::File;
-use std::io::Read;
-use std::path::Path;
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::path::{Path, PathBuf};
 
+use self::gather::{Gathered, Text, gather};
 use self::read::{Document, Table};
-use super::error::{Place, PolicyError, Problem};
+pub(crate) use self::sources::{At, Sources};
+use self::tables::Budgets;
+use super::error::{Place, PolicyError};
 use super::in_force::Origin;
-use super::route::Route;
+use super::scope::Scope;
 use super::settings::Keys;
 use super::{Policy, PolicyBuilder};
-use crate::classify::rule::MapRule;
-use crate::code::{CodeSet, ErrorCode, Retry};
-use crate::guard::header::RequiredHeader;
+use crate::code::{CodeSet, ErrorCode};
 
-/// A policy is written by people: a file beyond this is another file.
-const MAX_FILE_BYTES: u64 = 4 * 1024 * 1024;
+/// What lies outside of a policy's files.
+pub(crate) trait Surroundings {
+    /// The value of an environment variable.
+    #[cfg_attr(not(feature = "jwt"), allow(dead_code, reason = "the secrets of tokens alone come from there"))]
+    fn variable(&self, name: &str) -> Option<String>;
 
-impl Policy {
-    /// Reads a policy from the text of a file; `name` is what errors call it.
-    ///
-    /// # Errors
-    ///
-    /// The first thing that is wrong, with its line and key.
-    pub fn from_toml(name: &str, text: &str) -> Result<Self, PolicyError> {
-        let document = Document::parse(name, text)?;
-        let builder = read_policy(&document.root())?;
-        let policy = builder.compile().map_err(|problem| led_back(&document, problem))?;
-        Ok(Self { origin: Origin::File(name.into()), ..policy })
+    /// Whether the layer has a verifier of that name.
+    fn has_verifier(&self, name: &str) -> bool;
+}
+
+/// A policy as it was read.
+#[derive(Debug)]
+pub(crate) struct Loaded {
+    pub(crate) policy: Policy,
+    /// What the policy was built from.
+    pub(crate) builder: PolicyBuilder,
+    pub(crate) sources: Sources,
+    /// The same for the same texts.
+    pub(crate) fingerprint: u64,
+    /// Every file that was read.
+    pub(crate) files: Vec<PathBuf>,
+    /// The folders in which included files may appear.
+    pub(crate) folders: Vec<PathBuf>,
+}
+
+impl Loaded {
+    /// Reads the file at `path`, and what it names.
+    pub(crate) fn from_file(path: &Path, around: &dyn Surroundings) -> Result<Self, PolicyError> {
+        let text = gather::read_text(path)?;
+        Self::from_text(&path.display().to_string(), &text, around)
     }
 
-    /// Reads a policy file.
-    ///
-    /// # Errors
-    ///
-    /// What [`Policy::from_toml`] refuses, and a file that cannot be read.
-    pub fn from_file(path: impl AsRef<Path>) -> Result<Self, PolicyError> {
-        let name = path.as_ref().display().to_string();
-        let refused = |wrong: String, right: &str| PolicyError::new(None, wrong, right).in_file(&name, None);
-        let mut bytes = Vec::new();
-        File::open(&path)
-            .and_then(|file| file.take(MAX_FILE_BYTES + 1).read_to_end(&mut bytes))
-            .map_err(|error| refused(format!("cannot be read: {error}"), "name a readable file").caused_by(error))?;
-        if bytes.len() as u64 > MAX_FILE_BYTES {
-            return Err(refused("is larger than 4 MiB".to_owned(), "name a policy file"));
+    /// Reads the text of a file of that name; what it names is read relative to the name.
+    pub(crate) fn from_text(name: &str, text: &str, around: &dyn Surroundings) -> Result<Self, PolicyError> {
+        let Gathered { texts, folders } = gather(name, text)?;
+        let parsed = texts.iter().map(|it| Document::parse(&it.name, &it.text)).collect::<Result<Vec<_>, _>>()?;
+        let roots: Vec<Table<'_>> = parsed.iter().map(Document::root).collect();
+        let mut reader = Reader::new(&texts, &roots, around)?;
+        for file in reader.in_order() {
+            reader.read(file)?;
         }
-        let text = String::from_utf8(bytes).map_err(|error| {
-            let line = read::line_of(error.as_bytes(), error.utf8_error().valid_up_to());
-            refused("is not UTF-8".to_owned(), "save it as UTF-8").in_file(&name, Some(line))
-        })?;
-        Self::from_toml(&name, &text)
+        let Reader { builder, sources, more_files, .. } = reader;
+        let fingerprint = fingerprint(&texts, &more_files);
+        let policy = builder.clone().compile().map_err(|problem| sources.led_back(*problem))?;
+        let files = texts
+            .iter()
+            .map(|text| PathBuf::from(&text.name))
+            .chain(more_files.into_iter().map(|file| file.path))
+            .collect();
+        let policy = Policy { origin: Origin::File(name.into()), ..policy };
+        Ok(Self { policy, builder, sources, fingerprint, files, folders })
     }
 }
 
-/// The builder's refusal, with the line and the key of the file.
-fn led_back(document: &Document<'_>, Problem { place, refused, beside }: Problem) -> PolicyError {
-    let (line, table) = document.locate(&place, refused.key);
-    let key = if refused.key.is_empty() { table } else { format!("{table}.{}", refused.key) };
-    let wrong = match beside {
-        Some(other) => format!("{} (line {})", refused.wrong, document.locate(&other, refused.key).0),
-        None => refused.wrong,
-    };
-    document.refused(line, key, wrong, refused.right)
+/// What is made of the files so far.
+struct Reader<'a> {
+    texts: &'a [Text],
+    roots: &'a [Table<'a>],
+    around: &'a dyn Surroundings,
+    /// For each file, the part that its tables belong to.
+    parts: Vec<usize>,
+    known: CodeSet,
+    own: Vec<ErrorCode>,
+    budgets: Budgets,
+    builder: PolicyBuilder,
+    sources: Sources,
+    more_files: Vec<Named>,
 }
 
-fn read_policy(root: &Table<'_>) -> Result<PolicyBuilder, PolicyError> {
-    read_version(root)?;
-    for (key, what) in [("auth", "[auth.*]"), ("outward", "[[outward]]"), ("scope", "[scope]")] {
-        root.get(key).map_or(Ok(()), |value| Err(value.unsupported(&format!("a table {what}"))))?;
-    }
-    if let Some(include) = root.get("include") {
-        include.must_be_empty("including other files")?;
-    }
-    let mut builder = Policy::builder();
-    if let Some(table) = root.table("request_id")? {
-        builder = read_request_id(builder, &table)?;
-    }
-    if let Some(table) = root.table("defaults")? {
-        builder.keys = read_keys(&table, &[])?;
-    }
-    read_budgets(&mut builder, root)?;
-    builder = read_headers(builder, root)?;
-    for table in root.tables("code")? {
-        builder = builder.code(read_code(&table)?);
-    }
-    builder = read_rules(builder, root)?;
-    for table in root.tables("route")? {
-        let pattern = table.required("match")?.text()?;
-        builder = builder.route(Route { keys: read_keys(&table, &["match"])?, ..Route::new(pattern) });
-    }
-    root.only(&[
-        "version",
-        "include",
-        "request_id",
-        "defaults",
-        "inspect",
-        "drain",
-        "header",
-        "auth",
-        "route",
-        "code",
-        "map",
-        "outward",
-        "scope",
-    ])?;
-    Ok(builder)
+/// A file that a value names: keys.
+struct Named {
+    path: PathBuf,
+    text: String,
 }
 
-/// Asked first: another version's keys cannot be judged.
-fn read_version(root: &Table<'_>) -> Result<(), PolicyError> {
-    let version = root.required("version")?;
-    match version.integer()? {
-        1 => Ok(()),
-        other => Err(version.refused(format!("version {other} is not known"), "write version = 1")),
-    }
+fn fingerprint(texts: &[Text], more: &[Named]) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    texts.iter().for_each(|it| (&it.name, &it.text).hash(&mut hasher));
+    more.iter().for_each(|it| (&it.path, &it.text).hash(&mut hasher));
+    hasher.finish()
 }
 
-fn read_request_id(mut builder: PolicyBuilder, table: &Table<'_>) -> Result<PolicyBuilder, PolicyError> {
-    table.only(&["trust", "traceparent"])?;
-    if let Some(trust) = table.get("trust") {
-        builder = builder.trust(trust.word()?);
-    }
-    if let Some(traceparent) = table.get("traceparent") {
-        builder = builder.traceparent(traceparent.boolean()?);
-    }
-    Ok(builder)
-}
-
-/// The keys that `[defaults]` and a route share.
-fn read_keys(table: &Table<'_>, more: &[&'static str]) -> Result<Keys, PolicyError> {
-    const SHARED: &[&str] = &[
-        "mode",
-        "dialect",
-        "negotiate",
-        "unknown_codes",
-        "body_limit",
-        "json",
-        "content_types",
-        "auth",
-        "auth_observe",
-        "require_headers",
-        "no_transform",
-        "protocols",
-        "preflight",
-        "expose_headers",
-    ];
-    table.only(&[SHARED, more].concat())?;
-    read_later_keys(table)?;
-    Ok(Keys {
-        mode: table.get("mode").map(|value| value.mode()).transpose()?,
-        body_limit: table.get("body_limit").map(|value| value.limit()).transpose()?,
-        json: table.get("json").map(|value| value.boolean()).transpose()?,
-        content_types: table.get("content_types").map(|value| value.texts()).transpose()?,
-        require_headers: table.get("require_headers").map(|value| value.texts()).transpose()?,
-        unknown_codes: table.get("unknown_codes").map(|value| value.word()).transpose()?,
-        no_transform: table.get("no_transform").map(|value| value.word()).transpose()?,
-        protocols: table.get("protocols").map(|value| value.word()).transpose()?,
-        preflight: table.get("preflight").map(|value| value.word()).transpose()?,
-        expose_headers: table.get("expose_headers").map(|value| value.boolean()).transpose()?,
-        negotiate: table.get("negotiate").map(|value| value.boolean()).transpose()?,
-    })
-}
-
-/// Keys whose other values this version cannot honour.
-fn read_later_keys(table: &Table<'_>) -> Result<(), PolicyError> {
-    if let Some(dialect) = table.get("dialect") {
-        dialect.dialect()?;
-    }
-    if let Some(auth) = table.get("auth") {
-        auth.must_be_empty("checking credentials")?;
-    }
-    match table.get("auth_observe") {
-        Some(observe) if observe.boolean()? => Err(observe.unsupported("auth_observe = true")),
-        _ => Ok(()),
-    }
-}
-
-fn read_budgets(builder: &mut PolicyBuilder, root: &Table<'_>) -> Result<(), PolicyError> {
-    for (key, budget) in [("inspect", &mut builder.inspect.0), ("drain", &mut builder.drain.0)] {
-        let Some(table) = root.table(key)? else { continue };
-        table.only(&["max_bytes", "timeout"])?;
-        if let Some(max_bytes) = table.get("max_bytes") {
-            budget.max_bytes = max_bytes.size()?;
-        }
-        if let Some(timeout) = table.get("timeout") {
-            budget.timeout = timeout.duration()?;
-        }
-    }
-    Ok(())
-}
-
-fn read_headers(mut builder: PolicyBuilder, root: &Table<'_>) -> Result<PolicyBuilder, PolicyError> {
-    let Some(headers) = root.table("header")? else { return Ok(builder) };
-    for (name, table) in headers.children()? {
-        table.only(&["name", "pattern", "missing", "invalid"])?;
-        let mut header = RequiredHeader::new(table.required("name")?.text()?);
-        if let Some(pattern) = table.get("pattern") {
-            header = header.pattern(pattern.text()?);
-        }
-        if let Some(missing) = table.get("missing") {
-            header = header.missing(missing.text()?.to_owned());
-        }
-        if let Some(invalid) = table.get("invalid") {
-            header = header.invalid(invalid.text()?.to_owned());
-        }
-        builder = builder.header(name, header);
-    }
-    Ok(builder)
-}
-
-fn read_code(table: &Table<'_>) -> Result<ErrorCode, PolicyError> {
-    table.only(&["code", "status", "grpc", "retry", "message"])?;
-    let name = table.required("code")?;
-    let status = table.required("status")?;
-    let number = status.error_status()?;
-    let mut code = ErrorCode::try_own(name.text()?, number)
-        .map_err(|wrong| name.refused(format!("{:?} cannot be defined", name.text().unwrap_or_default()), wrong))?;
-    if let Some(grpc) = table.get("grpc") {
-        code = code.with_grpc(grpc.within("gRPC error", 1, 16)?);
-    }
-    if let Some(retry) = table.get("retry") {
-        code = code.with_retry(retry.word::<Retry>()?);
-    }
-    if let Some(message) = table.get("message") {
-        code = code.with_message(message.text()?.to_owned());
-    }
-    Ok(code)
-}
-
-type SetText = fn(MapRule, String) -> MapRule;
-
-fn read_rules(mut builder: PolicyBuilder, root: &Table<'_>) -> Result<PolicyBuilder, PolicyError> {
-    let known = CodeSet::new(builder.codes.clone());
-    for table in root.tables("map")? {
-        table.only(&["status", "code", "message", "content_type", "route", "message_pattern", "to", "say"])?;
-        let mut rule = MapRule::to(table.required("to")?.known_code(&known, &builder.codes)?);
-        if let Some(status) = table.get("status") {
-            rule = rule.status(status.error_status()?);
-        }
-        let texts: [(&str, SetText); 6] = [
-            ("code", MapRule::code),
-            ("message", MapRule::message),
-            ("message_pattern", MapRule::message_pattern),
-            ("content_type", MapRule::content_type),
-            ("route", MapRule::route),
-            ("say", MapRule::say),
-        ];
-        for (key, set) in texts {
-            if let Some(text) = table.get(key) {
-                rule = set(rule, text.text()?.to_owned());
+impl<'a> Reader<'a> {
+    /// Reads what all files must know of each other: their versions, scopes and codes.
+    fn new(texts: &'a [Text], roots: &'a [Table<'a>], around: &'a dyn Surroundings) -> Result<Self, PolicyError> {
+        let mut reader = Self {
+            texts,
+            roots,
+            around,
+            parts: Vec::new(),
+            known: CodeSet::default(),
+            own: Vec::new(),
+            budgets: Budgets::default(),
+            builder: Policy::builder(),
+            sources: Sources::new(texts.iter().map(|it| (it.name.clone(), it.text.clone())).collect()),
+            more_files: Vec::new(),
+        };
+        for (file, root) in roots.iter().enumerate() {
+            tables::check_root(root)?;
+            let part = reader.part_of(file)?;
+            reader.parts.push(part);
+            for table in root.tables("code")? {
+                reader.sources.put(Place::Code(reader.own.len()), table.placed(file));
+                reader.own.push(tables::read_code(&table)?);
             }
         }
-        builder = builder.map(rule);
+        reader.known = CodeSet::new(reader.own.clone());
+        reader.builder.codes = reader.own.clone();
+        Ok(reader)
     }
-    Ok(builder)
-}
 
-impl Place {
-    /// The name of the table in the file, and which one of several.
-    fn steps(&self) -> (&'static str, Option<Step<'_>>) {
-        match self {
-            Self::Defaults => ("defaults", None),
-            Self::Inspect => ("inspect", None),
-            Self::Drain => ("drain", None),
-            Self::Header(name) => ("header", Some(Step::Name(name))),
-            Self::Code(index) => ("code", Some(Step::Index(*index))),
-            Self::Map(index) => ("map", Some(Step::Index(*index))),
-            Self::Route(index) => ("route", Some(Step::Index(*index))),
+    /// A file with a scope makes a part; one without adds to the part of the file that includes it.
+    fn part_of(&mut self, file: usize) -> Result<usize, PolicyError> {
+        let around = self.texts[file].includer.map_or(0, |includer| self.parts[includer]);
+        let Some(table) = self.roots[file].table("scope")? else { return Ok(around) };
+        let scope = tables::read_scope(&table)?;
+        self.builder.scopes.push(scope);
+        let part = self.builder.scopes.len();
+        self.sources.put(Place::Scope(part), table.placed(file));
+        self.refuse_outside(part, around)?;
+        Ok(part)
+    }
+
+    fn refuse_outside(&self, part: usize, around: usize) -> Result<(), PolicyError> {
+        let cover = |part: usize| {
+            let scope = part.checked_sub(1).and_then(|at| self.builder.scopes.get(at));
+            scope
+                .map(Scope::cover)
+                .transpose()
+                .map_err(|refused| self.sources.led_back(*refused.at(Place::Scope(part))))
+        };
+        let (Some(cover), Some(wider)) = (cover(part)?, cover(around)?) else { return Ok(()) };
+        if cover.is_narrower_than(&wider) {
+            return Ok(());
+        }
+        let wrong = "the scope is not inside the one of the file that includes it";
+        let refused = crate::guard::pattern::Refused::new("", wrong, "narrow it, or include the file from outside");
+        Err(self.sources.led_back(*refused.beside(Place::Scope(part), Place::Scope(around))))
+    }
+
+    /// The files, each after those that it includes: what they say comes before what it says.
+    fn in_order(&self) -> Vec<usize> {
+        fn visit(texts: &[Text], file: usize, order: &mut Vec<usize>) {
+            for included in (0..texts.len()).filter(|other| texts[*other].includer == Some(file)) {
+                visit(texts, included, order);
+            }
+            order.push(file);
+        }
+        let mut order = Vec::new();
+        visit(self.texts, 0, &mut order);
+        order
+    }
+
+    fn read(&mut self, file: usize) -> Result<(), PolicyError> {
+        let (root, part) = (&self.roots[file], self.parts[file]);
+        self.read_process_wide(file)?;
+        if let Some(table) = root.table("defaults")? {
+            let keys = tables::read_keys(&table, &[])?;
+            self.put_defaults(file, part, &table, keys)?;
+        }
+        for (name, table) in root.children_of("header")? {
+            self.refuse_twice(&Place::Header(name.clone()), &table)?;
+            self.sources.put(Place::Header(name.clone()), table.placed(file));
+            self.builder.headers.push((name, tables::read_header(&table)?));
+        }
+        for (name, table) in root.children_of("auth")? {
+            self.refuse_twice(&Place::Auth(name.clone()), &table)?;
+            let mut placed = table.placed(file);
+            if let Some(messages) = table.table("messages")? {
+                let keys = messages.placed(file).keys;
+                placed.keys.extend(keys.into_iter().map(|(key, span)| (format!("messages.{key}"), span)));
+            }
+            // Keys are the builder's `keys`, wherever they come from.
+            if let Some((_, span)) = placed.keys.iter().find(|(key, _)| key == "keys_file").cloned()
+                && !placed.keys.iter().any(|(key, _)| key == "keys")
+            {
+                placed.keys.push(("keys".to_owned(), span));
+            }
+            self.sources.put(Place::Auth(name.clone()), placed);
+            let folder = Path::new(&self.texts[file].name).parent().unwrap_or(Path::new(""));
+            let scheme = auth::read(&name, &table, folder, self.around, &mut self.more_files)?;
+            self.builder.schemes.push((name, scheme));
+        }
+        for table in root.tables("map")? {
+            let rule = tables::read_rule(&table, &self.known, &self.own)?;
+            let place = Place::Map(part, self.part(part).rules.len());
+            self.sources.put(place, table.placed(file));
+            self.part(part).rules.push(rule);
+        }
+        for table in root.tables("outward")? {
+            let rule = tables::read_outward(&table, &self.known, &self.own)?;
+            let place = Place::Outward(part, self.part(part).outward.len());
+            self.sources.put(place, table.placed(file));
+            self.part(part).outward.push(rule);
+        }
+        for table in root.tables("route")? {
+            let route = tables::read_route(&table)?;
+            let place = Place::Route(part, self.part(part).routes.len());
+            self.sources.put(place, table.placed(file));
+            self.part(part).routes.push(route);
+        }
+        Ok(())
+    }
+
+    /// `[request_id]`, `[rpc]`, `[inspect]` and `[drain]` hold for the process: no scope can have its own.
+    fn read_process_wide(&mut self, file: usize) -> Result<(), PolicyError> {
+        let root = &self.roots[file];
+        let scoped = file != 0 && self.parts[file] != 0;
+        let tables = [
+            ("request_id", None),
+            ("rpc", Some(Place::Rpc)),
+            ("inspect", Some(Place::Inspect)),
+            ("drain", Some(Place::Drain)),
+        ];
+        for (key, place) in tables {
+            let Some(table) = root.table(key)? else { continue };
+            if scoped {
+                let wrong = format!("[{key}] holds for the whole process, and this file for a scope");
+                return Err(root.refused_key(key, wrong, "set it in the file without a scope"));
+            }
+            if let Some(other) = self.budgets.read(key, &table, file, &mut self.builder)? {
+                let wrong = format!("[{key}] is in {} already", self.texts[other].name);
+                return Err(root.refused_key(key, wrong, "keep one of them"));
+            }
+            if let Some(place) = place {
+                self.sources.put(place, table.placed(file));
+            }
+        }
+        Ok(())
+    }
+
+    /// Names are shared by all files (POLICY.md).
+    fn refuse_twice(&self, place: &Place, table: &Table<'_>) -> Result<(), PolicyError> {
+        match self.sources.locate(place, "") {
+            Some(first) => {
+                let wrong = format!("the name is given twice ({}:{})", first.file, first.line);
+                Err(table.refused(wrong, "rename one of them"))
+            }
+            None => Ok(()),
         }
     }
-}
 
-enum Step<'a> {
-    Name(&'a str),
-    Index(usize),
+    /// Several files of one part may have defaults, each its own keys.
+    fn put_defaults(&mut self, file: usize, part: usize, table: &Table<'_>, keys: Keys) -> Result<(), PolicyError> {
+        let place = Place::Defaults(part);
+        let known = self.part(part).keys.clone();
+        if let Some(key) = known.shared_with(&keys) {
+            let first = self.sources.locate(&place, key).map(|at| format!("{}:{}", at.file, at.line));
+            let wrong = format!("{key} is set already ({})", first.unwrap_or_default());
+            return Err(table.refused_key(key, wrong, "set it once for each scope"));
+        }
+        self.part(part).keys = known.and(keys);
+        self.sources.put(place, table.placed(file));
+        Ok(())
+    }
+
+    fn part(&mut self, part: usize) -> &mut super::scope::Part {
+        match part.checked_sub(1) {
+            Some(scope) => &mut self.builder.scopes[scope].part,
+            None => &mut self.builder.part,
+        }
+    }
 }
 
 #[cfg(test)]

@@ -18,6 +18,7 @@ pub(crate) struct InForce<'a> {
     /// The file's name, `built in Rust` or `defaults`.
     pub(crate) origin: &'a str,
     pub(crate) routes: usize,
+    pub(crate) scopes: usize,
     pub(crate) map_rules: usize,
     pub(crate) own_codes: usize,
     /// What holds where no route says otherwise.
@@ -34,10 +35,11 @@ impl Policy {
                 Origin::File(name) => name,
             },
             routes: self.said.len(),
-            map_rules: self.rules.len(),
+            scopes: self.parts.len() - 1,
+            map_rules: self.parts.iter().map(|part| part.own_rules).sum(),
             own_codes: self.codes.len(),
-            mode: self.defaults.mode,
-            body_limit: self.defaults.body_limit,
+            mode: self.own().defaults.mode,
+            body_limit: self.own().defaults.body_limit,
         }
     }
 }

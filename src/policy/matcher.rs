@@ -5,23 +5,25 @@
 //! the order of specificity, so that nothing is collected or sorted. Routes that share no segment with the path are
 //! never looked at.
 
-use std::collections::BTreeMap;
 use std::fmt;
 
 use http::Method;
+use rustc_hash::FxHashMap;
 
 use crate::guard::pattern::{Pattern, Rest, Segment, segments_of, split_segment};
 
-/// Patterns, known by their places in the list that they came in.
+/// Patterns, known by their places in the list that they came in, counted from `base`.
 #[derive(Default)]
 pub(super) struct Matcher {
+    base: usize,
     patterns: Box<[Pattern]>,
     root: Node,
 }
 
 #[derive(Default)]
 struct Node {
-    literals: BTreeMap<Box<[u8]>, Node>,
+    /// The keys are the policy's: no client can make them collide, so that a quick hash will do.
+    literals: FxHashMap<Box<[u8]>, Node>,
     one: Option<Box<Node>>,
     ends: Vec<usize>,
     rests: Vec<usize>,
@@ -35,7 +37,7 @@ pub(super) struct Clash {
 }
 
 impl Matcher {
-    pub(super) fn new(patterns: Vec<Pattern>) -> Result<Self, Clash> {
+    pub(super) fn new(base: usize, patterns: Vec<Pattern>) -> Result<Self, Clash> {
         let mut root = Node::default();
         for (second, pattern) in patterns.iter().enumerate() {
             let beside = root.same_path(pattern);
@@ -45,22 +47,25 @@ impl Matcher {
             beside.push(second);
             beside.sort_by_key(|index| patterns[*index].method_rank());
         }
-        Ok(Self { patterns: patterns.into(), root })
+        Ok(Self { base, patterns: patterns.into(), root })
     }
 
-    pub(super) fn is_empty(&self) -> bool {
-        self.patterns.is_empty()
+    /// The place that its own are counted from.
+    #[cfg(feature = "policy-file")]
+    pub(super) fn base(&self) -> usize {
+        self.base
     }
 
-    pub(super) fn pattern(&self, index: usize) -> Option<&Pattern> {
-        self.patterns.get(index)
+    /// The pattern of a place; `None` for places before or behind its own.
+    pub(super) fn pattern(&self, place: usize) -> Option<&Pattern> {
+        self.patterns.get(place.checked_sub(self.base)?)
     }
 
     /// Visits all that match, the most specific first.
     pub(super) fn each_match(&self, method: &Method, path: &[u8], visit: &mut impl FnMut(usize)) {
         self.root.walk(segments_of(path), &mut |index| {
             if self.patterns[index].covers_method(method) {
-                visit(index);
+                visit(self.base + index);
             }
         });
     }

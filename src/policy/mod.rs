@@ -3,39 +3,63 @@
 //! A [`Policy`] that exists is right: everything that can be wrong is refused when it is built, from Rust or from a file.
 //!
 //! 1. The path as sent and the path normalised are both matched (rule G0); most paths are their own normal form.
-//! 2. Of all routes that match, the most specific one that sets a key decides it; at last the defaults do.
-//! 3. Where the two spellings ask for different guards, both are given: the exchange lets both hold.
+//! 2. Of all scopes that cover the request, the narrowest one speaks first, the policy around it after it.
+//! 3. In each, of all routes that match, the most specific one that sets a key decides it; then its defaults do.
+//! 4. Where the two spellings ask for different guards, both are given: the exchange lets both hold.
 //!
 //! Looking up allocates nothing for a path in its normal form, and without routes it is a copy.
 
 mod builder;
+#[cfg(feature = "policy-file")]
+mod chain;
 mod choice;
 mod compile;
+#[cfg(feature = "policy-file")]
+mod effective;
 mod error;
 #[cfg(feature = "policy-file")]
 mod file;
+mod host;
 mod in_force;
+#[cfg(feature = "policy-file")]
+mod lint;
 mod matcher;
 mod route;
+mod scope;
 mod settings;
 
+use std::borrow::Cow;
+use std::sync::Arc;
 use std::time::Duration;
 
-use http::Method;
+use http::request::Parts;
+use http::{HeaderName, Method};
 
 pub use self::builder::PolicyBuilder;
 pub use self::choice::{Mode, NoTransform, Preflight, Protocols, Trust, UnknownCodes};
+#[cfg(feature = "policy-file")]
+pub use self::effective::{Effective, Setting, Spelling};
 pub use self::error::PolicyError;
+#[cfg(feature = "policy-file")]
+pub(crate) use self::file::{Loaded, Surroundings};
+use self::host::Hosts;
 use self::in_force::Origin;
+#[cfg(feature = "policy-file")]
+pub use self::lint::Lint;
 use self::matcher::Matcher;
 pub use self::route::Route;
+pub use self::scope::Scope;
+use self::scope::Scopes;
 use self::settings::{Index, Said};
 pub(crate) use self::settings::{Label, Settings};
 use crate::classify::rule::Rule;
-use crate::code::CodeSet;
+use crate::code::{CodeSet, ErrorCode};
+use crate::dialect::rich::DOMAIN;
+use crate::guard::auth::Scheme;
 use crate::guard::content_type::MediaTypes;
 use crate::guard::header::HeaderGuard;
 use crate::guard::pattern::{Pattern, normalised};
+use crate::outward::Outward;
 
 /// What the layer does for which request: built in Rust with [`Policy::builder`], or read from a file.
 ///
@@ -55,20 +79,41 @@ use crate::guard::pattern::{Pattern, normalised};
 ///     .build()?;
 /// # Ok::<(), tower_error_envelope::PolicyError>(())
 /// ```
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Policy {
     origin: Origin,
     ids: IdSettings,
+    rpc_domain: Cow<'static, str>,
     inspect: Inspect,
     drain: Drain,
     codes: CodeSet,
-    rules: Box<[Rule]>,
-    defaults: Settings,
+    /// What each route says, those of all parts.
     said: Box<[Said]>,
-    default_keys: Said,
-    matcher: Matcher,
+    scopes: Scopes,
+    /// The policy itself, then its scopes.
+    parts: Box<[Held]>,
     header_lists: Box<[Box<[HeaderGuard]>]>,
     type_lists: Box<[MediaTypes]>,
+    auth_lists: Box<[Box<[Arc<Scheme>]>]>,
+    forwarded_ids: Box<[HeaderName]>,
+    key_headers: Box<[HeaderName]>,
+    custom: Box<[Box<str>]>,
+}
+
+/// What holds inside one scope, or in the policy itself.
+#[derive(Debug, Default)]
+struct Held {
+    /// The part around it.
+    parent: Option<usize>,
+    matcher: Matcher,
+    default_keys: Said,
+    /// What holds where no route matches.
+    defaults: Settings,
+    own_rules: usize,
+    /// Its own, then those around it.
+    rules: Box<[Arc<Rule>]>,
+    outward: Box<[Arc<Outward>]>,
+    rules_ask_path: bool,
 }
 
 /// What holds for a request's path in its two spellings (rule G0).
@@ -78,6 +123,21 @@ pub(crate) struct Matched {
     pub(crate) sent: Option<Settings>,
     /// The path normalised: everything that is no guard follows it.
     pub(crate) normal: Settings,
+}
+
+impl Matched {
+    /// The guards of a host that a service behind may believe hold, too. `None` where they are too many to hold at once.
+    fn and_guards_of(mut self, other: &Self) -> Option<Self> {
+        for theirs in other.sent.iter().chain([&other.normal]) {
+            match &self.sent {
+                _ if self.normal.guards_like(theirs) => {}
+                None => self.sent = Some(*theirs),
+                Some(sent) if sent.guards_like(theirs) => {}
+                Some(_) => return None,
+            }
+        }
+        Some(self)
+    }
 }
 
 /// How ids are made (rules I2, I4).
@@ -100,15 +160,30 @@ impl Policy {
         PolicyBuilder::default()
     }
 
-    pub(crate) fn matched(&self, method: &Method, path: &str) -> Matched {
-        if self.matcher.is_empty() {
-            return Matched { sent: None, normal: self.defaults };
+    /// What holds for a request (rule G0); `None` where the policy asks for the host and the request does not tell it.
+    pub(crate) fn matched(&self, head: &Parts) -> Option<Matched> {
+        let hosts = if self.scopes.ask_host() { host::of(head)? } else { Hosts::default() };
+        let matched = self.of_path(&head.method, &hosts.first, head.uri.path());
+        match hosts.other {
+            None => Some(matched),
+            Some(other) => matched.and_guards_of(&self.of_path(&head.method, &other, head.uri.path())),
         }
-        let as_sent = self.settings(method, path.as_bytes());
+    }
+
+    /// What holds where the host cannot be told.
+    pub(crate) fn of_no_host(&self) -> Matched {
+        Matched { sent: None, normal: self.own().defaults }
+    }
+
+    fn of_path(&self, method: &Method, host: &str, path: &str) -> Matched {
+        if let ([only], true) = (&self.parts[..], self.said.is_empty()) {
+            return Matched { sent: None, normal: only.defaults };
+        }
+        let as_sent = self.settings(method, host, path.as_bytes());
         match normalised(path) {
             None => Matched { sent: None, normal: as_sent },
             Some(normal) => {
-                let normal = self.settings(method, &normal);
+                let normal = self.settings(method, host, &normal);
                 Matched { sent: (!as_sent.guards_like(&normal)).then_some(as_sent), normal }
             }
         }
@@ -128,17 +203,66 @@ impl Policy {
         self.drain.0
     }
 
+    /// Whose codes those are, to RPC clients (P1).
+    pub(crate) fn rpc_domain(&self) -> &str {
+        &self.rpc_domain
+    }
+
     pub(crate) fn codes(&self) -> &CodeSet {
         &self.codes
     }
 
-    pub(crate) fn rules(&self) -> &[Rule] {
-        &self.rules
+    /// The codes of the policy's own, by name.
+    pub fn own_codes(&self) -> impl Iterator<Item = &ErrorCode> {
+        self.codes.own()
+    }
+
+    /// The rules that hold for a request, the narrowest scope's first.
+    pub(crate) fn rules(&self, settings: &Settings) -> &[Arc<Rule>] {
+        &self.part(settings).rules
+    }
+
+    /// How codes leave in another dialect (rule R12), the narrowest scope's word first.
+    pub(crate) fn outward(&self, settings: &Settings) -> &[Arc<Outward>] {
+        &self.part(settings).outward
     }
 
     /// Whether a rule needs to know the request's path.
-    pub(crate) fn rules_ask_path(&self) -> bool {
-        self.rules.iter().any(Rule::asks_path)
+    pub(crate) fn rules_ask_path(&self, settings: &Settings) -> bool {
+        self.part(settings).rules_ask_path
+    }
+
+    /// The schemes that let a request in, in the policy's order; none is an open door (rule G2).
+    pub(crate) fn schemes(&self, settings: &Settings) -> &[Arc<Scheme>] {
+        settings.auth.and_then(|list| self.auth_lists.get(list.get())).map_or(&[], |list| list)
+    }
+
+    /// Whether any route refuses requests: none does where all of them are in `off` or `observe`, without credentials.
+    pub(crate) fn refuses(&self) -> bool {
+        let enforces = |mode: Mode| !matches!(mode, Mode::Off | Mode::Observe);
+        self.has_schemes()
+            || self.parts.iter().any(|part| enforces(part.defaults.mode))
+            || self.said.iter().any(|said| said.mode().is_some_and(enforces))
+    }
+
+    /// Whether any route asks for credentials.
+    pub(crate) fn has_schemes(&self) -> bool {
+        !self.auth_lists.is_empty()
+    }
+
+    /// The headers in which ids of keys are passed on, and in which no client may send any (POLICY.md).
+    pub(crate) fn forwarded_ids(&self) -> &[HeaderName] {
+        &self.forwarded_ids
+    }
+
+    /// The headers that carry keys (rule R1).
+    pub(crate) fn key_headers(&self) -> &[HeaderName] {
+        &self.key_headers
+    }
+
+    /// The names of the schemes whose verifiers the layer must have.
+    pub(crate) fn custom_schemes(&self) -> impl Iterator<Item = &str> {
+        self.custom.iter().map(|name| &**name)
     }
 
     pub(crate) fn required_headers(&self, settings: &Settings) -> &[HeaderGuard] {
@@ -151,22 +275,61 @@ impl Policy {
 
     /// The pattern as written: a label for the log that no path can blow up (rules L1, L2).
     pub(crate) fn route_label(&self, label: Label) -> Option<&str> {
-        label.route.and_then(|route| self.matcher.pattern(route.get())).map(Pattern::written)
+        self.route_pattern(label).map(Pattern::written)
     }
 
-    fn settings(&self, method: &Method, path: &[u8]) -> Settings {
+    pub(crate) fn route_pattern(&self, label: Label) -> Option<&Pattern> {
+        let route = label.route?.get();
+        self.parts.iter().find_map(|part| part.matcher.pattern(route))
+    }
+
+    fn settings(&self, method: &Method, host: &str, path: &[u8]) -> Settings {
+        let narrowest = self.scopes.narrowest(host, path);
         let mut said = Said::default();
         let mut most_specific = None;
-        self.matcher.each_match(method, path, &mut |route| {
-            most_specific = most_specific.or(Some(route));
-            said.inherit(&self.said[route]);
-        });
-        match most_specific {
-            None => self.defaults,
-            Some(_) => {
-                said.inherit(&self.default_keys);
-                said.settled(most_specific.and_then(Index::new))
-            }
+        let mut next = self.parts.get(narrowest);
+        while let Some(part) = next {
+            part.matcher.each_match(method, path, &mut |route| {
+                most_specific = most_specific.or(Some(route));
+                said.inherit(&self.said[route]);
+            });
+            said.inherit(&part.default_keys);
+            next = part.parent.and_then(|around| self.parts.get(around));
+        }
+        match (most_specific, self.parts.get(narrowest)) {
+            (None, Some(part)) => part.defaults,
+            _ => said.settled(u32::try_from(narrowest).unwrap_or(0), most_specific.and_then(Index::new)),
+        }
+    }
+
+    fn part(&self, settings: &Settings) -> &Held {
+        self.parts.get(settings.part as usize).unwrap_or_else(|| self.own())
+    }
+
+    /// What is no scope's.
+    fn own(&self) -> &Held {
+        &self.parts[0]
+    }
+}
+
+impl Default for Policy {
+    fn default() -> Self {
+        Self {
+            origin: Origin::default(),
+            ids: IdSettings::default(),
+            rpc_domain: Cow::Borrowed(DOMAIN),
+            inspect: Inspect::default(),
+            drain: Drain::default(),
+            codes: CodeSet::default(),
+            said: Box::default(),
+            scopes: Scopes::default(),
+            parts: Box::new([Held::default()]),
+            header_lists: Box::default(),
+            type_lists: Box::default(),
+            auth_lists: Box::default(),
+            forwarded_ids: Box::default(),
+            key_headers: Box::default(),
+            custom: Box::default(),
         }
     }
 }

@@ -3,6 +3,7 @@
 use std::num::NonZeroU32;
 
 use super::choice::{Mode, NoTransform, Preflight, Protocols, UnknownCodes};
+use crate::dialect::Dialect;
 use crate::guard::content_type::JSON;
 use crate::guard::pattern::Refused;
 
@@ -10,6 +11,9 @@ use crate::guard::pattern::Refused;
 #[derive(Clone, Debug, Default)]
 pub(super) struct Keys {
     pub(super) mode: Option<Mode>,
+    pub(super) dialect: Option<Dialect>,
+    pub(super) auth: Option<Vec<String>>,
+    pub(super) auth_observe: Option<bool>,
     pub(super) body_limit: Option<Option<u64>>,
     pub(super) json: Option<bool>,
     pub(super) content_types: Option<Vec<String>>,
@@ -23,6 +27,60 @@ pub(super) struct Keys {
 }
 
 impl Keys {
+    /// The keys that are set, each with its value as the policy file would write it.
+    #[cfg_attr(not(feature = "policy-file"), allow(dead_code, reason = "files alone have keys"))]
+    pub(super) fn told(&self) -> Vec<(&'static str, String)> {
+        let word = |word: &str| format!("{word:?}");
+        let list = |list: &Vec<String>| format!("{list:?}");
+        let flag = |flag: bool| flag.to_string();
+        let limit = |limit: Option<u64>| limit.map_or_else(|| word("none"), size);
+        let told = [
+            ("mode", self.mode.map(|it| word(it.as_str()))),
+            ("dialect", self.dialect.map(|it| word(it.as_str()))),
+            ("negotiate", self.negotiate.map(flag)),
+            ("unknown_codes", self.unknown_codes.map(|it| word(it.as_str()))),
+            ("body_limit", self.body_limit.map(limit)),
+            ("json", self.json.map(flag)),
+            ("content_types", self.content_types.as_ref().map(list)),
+            ("auth", self.auth.as_ref().map(list)),
+            ("auth_observe", self.auth_observe.map(flag)),
+            ("require_headers", self.require_headers.as_ref().map(list)),
+            ("no_transform", self.no_transform.map(|it| word(it.as_str()))),
+            ("protocols", self.protocols.map(|it| word(it.as_str()))),
+            ("preflight", self.preflight.map(|it| word(it.as_str()))),
+            ("expose_headers", self.expose_headers.map(flag)),
+        ];
+        told.into_iter().filter_map(|(key, value)| value.map(|value| (key, value))).collect()
+    }
+
+    /// A key that is set in both.
+    #[cfg(feature = "policy-file")]
+    pub(super) fn shared_with(&self, other: &Self) -> Option<&'static str> {
+        let theirs = other.told();
+        self.told().into_iter().map(|(key, _)| key).find(|key| theirs.iter().any(|(other, _)| other == key))
+    }
+
+    /// What both set.
+    #[cfg(feature = "policy-file")]
+    pub(super) fn and(self, other: Self) -> Self {
+        Self {
+            mode: self.mode.or(other.mode),
+            dialect: self.dialect.or(other.dialect),
+            negotiate: self.negotiate.or(other.negotiate),
+            unknown_codes: self.unknown_codes.or(other.unknown_codes),
+            body_limit: self.body_limit.or(other.body_limit),
+            json: self.json.or(other.json),
+            content_types: self.content_types.or(other.content_types),
+            auth: self.auth.or(other.auth),
+            auth_observe: self.auth_observe.or(other.auth_observe),
+            require_headers: self.require_headers.or(other.require_headers),
+            no_transform: self.no_transform.or(other.no_transform),
+            protocols: self.protocols.or(other.protocols),
+            preflight: self.preflight.or(other.preflight),
+            expose_headers: self.expose_headers.or(other.expose_headers),
+        }
+    }
+
     /// `json` and `content_types` are two ways to say one thing, so that a narrower route's word replaces a wider one's
     /// whichever way each is said.
     fn media_types(&self) -> Result<Option<Vec<String>>, Refused> {
@@ -40,10 +98,20 @@ impl Keys {
     }
 }
 
+/// As the file writes it: in the largest unit that it is a multiple of.
+fn size(bytes: u64) -> String {
+    let units = [("GiB", 30), ("MiB", 20), ("KiB", 10)];
+    let whole = units.into_iter().find(|(_, bits)| bytes != 0 && bytes.trailing_zeros() >= *bits);
+    whole.map_or_else(|| bytes.to_string(), |(unit, bits)| format!("\"{} {unit}\"", bytes >> bits))
+}
+
 /// [`Keys`] whose lists are known by their places in the policy.
 #[derive(Debug, Default)]
 pub(super) struct Said {
     mode: Option<Mode>,
+    dialect: Option<Dialect>,
+    auth: Option<Option<Index>>,
+    auth_observe: Option<bool>,
     body_limit: Option<Option<u64>>,
     types: Option<Option<Index>>,
     headers: Option<Option<Index>>,
@@ -56,17 +124,16 @@ pub(super) struct Said {
 }
 
 impl Said {
-    /// `types` and `headers` give each distinct list its place; an empty list has none.
-    pub(super) fn new(
-        keys: &Keys,
-        types: impl FnOnce(Vec<String>) -> Result<Option<Index>, Refused>,
-        headers: impl FnOnce(&[String]) -> Result<Option<Index>, Refused>,
-    ) -> Result<Self, Refused> {
+    /// `lists` gives each distinct list its place; an empty list has none.
+    pub(super) fn new(keys: &Keys, lists: &mut impl Places) -> Result<Self, Refused> {
         Ok(Self {
             mode: keys.mode,
+            dialect: keys.dialect,
+            auth: keys.auth.as_deref().map(|names| lists.auth(names)).transpose()?,
+            auth_observe: keys.auth_observe,
             body_limit: keys.body_limit,
-            types: keys.media_types()?.map(types).transpose()?,
-            headers: keys.require_headers.as_deref().map(headers).transpose()?,
+            types: keys.media_types()?.map(|types| lists.types(types)).transpose()?,
+            headers: keys.require_headers.as_deref().map(|names| lists.headers(names)).transpose()?,
             unknown_codes: keys.unknown_codes,
             no_transform: keys.no_transform,
             protocols: keys.protocols,
@@ -76,9 +143,16 @@ impl Said {
         })
     }
 
+    pub(super) fn mode(&self) -> Option<Mode> {
+        self.mode
+    }
+
     /// Takes what is not said yet from a less specific route.
     pub(super) fn inherit(&mut self, wider: &Self) {
         self.mode = self.mode.or(wider.mode);
+        self.dialect = self.dialect.or(wider.dialect);
+        self.auth = self.auth.or(wider.auth);
+        self.auth_observe = self.auth_observe.or(wider.auth_observe);
         self.body_limit = self.body_limit.or(wider.body_limit);
         self.types = self.types.or(wider.types);
         self.headers = self.headers.or(wider.headers);
@@ -90,9 +164,12 @@ impl Said {
         self.negotiate = self.negotiate.or(wider.negotiate);
     }
 
-    pub(super) fn settled(self, route: Option<Index>) -> Settings {
+    pub(super) fn settled(self, part: u32, route: Option<Index>) -> Settings {
         Settings {
             mode: self.mode.unwrap_or_default(),
+            dialect: self.dialect.unwrap_or_default(),
+            auth: self.auth.flatten(),
+            auth_observe: self.auth_observe.unwrap_or(false),
             body_limit: self.body_limit.unwrap_or(Some(DEFAULT_BODY_LIMIT)),
             unknown_codes: self.unknown_codes.unwrap_or_default(),
             no_transform: self.no_transform.unwrap_or_default(),
@@ -102,9 +179,19 @@ impl Said {
             negotiate: self.negotiate.unwrap_or(true),
             types: self.types.flatten(),
             headers: self.headers.flatten(),
+            part,
             route,
         }
     }
+}
+
+/// Where lists are kept.
+pub(super) trait Places {
+    fn types(&mut self, types: Vec<String>) -> Result<Option<Index>, Refused>;
+
+    fn headers(&mut self, names: &[String]) -> Result<Option<Index>, Refused>;
+
+    fn auth(&mut self, names: &[String]) -> Result<Option<Index>, Refused>;
 }
 
 /// Large enough for the JSON of nearly every API, small enough that a thousand of them at once fit into memory.
@@ -114,16 +201,21 @@ const DEFAULT_BODY_LIMIT: u64 = 1024 * 1024;
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Settings {
     pub(crate) mode: Mode,
+    pub(crate) dialect: Dialect,
+    /// Credentials are checked and logged, not enforced (M1).
+    pub(crate) auth_observe: bool,
     pub(crate) body_limit: Option<u64>,
     pub(crate) unknown_codes: UnknownCodes,
     pub(crate) no_transform: NoTransform,
     pub(crate) protocols: Protocols,
     pub(crate) preflight: Preflight,
     pub(crate) expose_headers: bool,
-    #[allow(dead_code, reason = "the policy keeps it; R11, which it switches off, is not written yet")]
     pub(crate) negotiate: bool,
     pub(super) types: Option<Index>,
     pub(super) headers: Option<Index>,
+    pub(super) auth: Option<Index>,
+    /// The narrowest scope; 0 is the policy itself.
+    pub(super) part: u32,
     pub(super) route: Option<Index>,
 }
 
@@ -154,19 +246,24 @@ impl Settings {
         Self { body_limit, ..self }
     }
 
+    /// Whether the body's size is all that its guards look at, and they refuse for it.
+    pub(crate) fn limits_size_alone(&self) -> bool {
+        self.types.is_none() && self.headers.is_none() && !matches!(self.mode, Mode::Off | Mode::Observe)
+    }
+
     pub(crate) fn label(&self) -> Label {
         Label { mode: self.mode, route: self.route }
     }
 
     /// Whether the guards ask for the same in the same mode: then one of the two spellings says it all.
     pub(super) fn guards_like(&self, other: &Self) -> bool {
-        (self.mode, self.body_limit, self.preflight, self.types, self.headers)
-            == (other.mode, other.body_limit, other.preflight, other.types, other.headers)
+        let guards = |it: &Self| (it.mode, it.body_limit, it.preflight, it.types, it.headers, it.auth, it.auth_observe);
+        guards(self) == guards(other)
     }
 }
 
 impl Default for Settings {
     fn default() -> Self {
-        Said::default().settled(None)
+        Said::default().settled(0, None)
     }
 }

@@ -168,7 +168,7 @@ proptest! {
         method in prop::sample::select(METHODS.to_vec())
     ) {
         let policy = policy(&routes, closed).unwrap();
-        let matched = policy.matched(&method, &path);
+        let matched = policy.of_path(&method, "", &path);
         let asked = |settings: &Settings| (settings.body_limit, !policy.required_headers(settings).is_empty());
         let sent = matched.sent.unwrap_or(matched.normal);
         prop_assert_eq!(asked(&matched.normal), by_each_alone(&routes, closed, &method, &rewritten(&path)));
@@ -185,7 +185,7 @@ proptest! {
         routes.iter_mut().for_each(|other| other.closed = None);
         routes.push(closed.clone());
         let policy = policy(&routes, false).unwrap();
-        let matched = policy.matched(&method, &path);
+        let matched = policy.of_path(&method, "", &path);
         let asked = [Some(matched.normal), matched.sent].into_iter().flatten();
         let asks = asked.into_iter().any(|settings| !policy.required_headers(&settings).is_empty());
         let reached = closed.matches(&method, path.as_bytes()) || closed.matches(&method, &rewritten(&path));
@@ -211,7 +211,7 @@ proptest! {
 fn g0_what_is_no_path_is_guarded_as_the_root_is() {
     let policy = Policy::builder().route(Route::new("/{*rest}").body_limit(1)).build().unwrap();
     for (path, limit) in [("*", 1), ("", 1), ("example.com:443", 1), ("/", 1), ("//", 1)] {
-        assert_eq!(policy.matched(&Method::OPTIONS, path).normal.body_limit, Some(limit), "{path:?}");
+        assert_eq!(policy.of_path(&Method::OPTIONS, "", path).normal.body_limit, Some(limit), "{path:?}");
     }
 }
 
@@ -225,7 +225,7 @@ fn g0_the_two_spellings_are_told_apart_only_where_their_guards_differ() {
         .build()
         .unwrap();
     let modes = |path| {
-        let Matched { sent, normal } = policy.matched(&Method::GET, path);
+        let Matched { sent, normal } = policy.of_path(&Method::GET, "", path);
         (sent.map(|sent| sent.mode), normal.mode, policy.route_label(normal.label()).map(str::to_owned))
     };
     let label = |pattern: &str| Some(pattern.to_owned());
@@ -248,7 +248,7 @@ fn g3_a_narrower_word_on_content_types_replaces_a_wider_one() {
         .build()
         .unwrap();
     let types = |path| {
-        let settings = policy.matched(&Method::POST, path).normal;
+        let settings = policy.of_path(&Method::POST, "", path).normal;
         policy.content_types(&settings).map(|types| types.refusal().to_string().split(' ').nth(4).map(str::to_owned))
     };
     let of = |one: &str| Some(Some(one.to_owned()));
@@ -278,7 +278,7 @@ fn g1_a_route_asks_for_the_headers_that_it_names_in_their_order() {
         .unwrap();
     let none = http::HeaderMap::new();
     for (path, names) in [("/", "a"), ("/b", "b"), ("/ab", "ab"), ("/ba", "ba"), ("/again", "b")] {
-        let settings = policy.matched(&Method::GET, path).normal;
+        let settings = policy.of_path(&Method::GET, "", path).normal;
         let missing = policy.required_headers(&settings).iter().map(|header| header.check(&none).unwrap_err());
         let asked: String = missing.map(|fault| fault.to_string().replace("bad_request: ", "")).collect();
         assert_eq!(asked, names, "{path}");
@@ -289,12 +289,15 @@ fn g1_a_route_asks_for_the_headers_that_it_names_in_their_order() {
 fn a_builder_that_was_told_nothing_makes_the_default_policy() {
     let built = Policy::builder().build().unwrap().without_origin();
     assert_eq!(format!("{built:?}"), format!("{:?}", Policy::default()));
-    let Settings { mode, body_limit, expose_headers, negotiate, .. } = built.matched(&Method::GET, "/").normal;
+    let Settings { mode, body_limit, expose_headers, negotiate, .. } = built.of_path(&Method::GET, "", "/").normal;
     assert_eq!((mode, body_limit, expose_headers, negotiate), (Mode::Enforce, Some(1024 * 1024), true, true));
     assert_eq!((built.inspect().max_bytes, built.inspect().timeout), (64 * 1024, Duration::from_secs(1)));
     assert_eq!((built.drain().max_bytes, built.drain().timeout), (16 * 1024 * 1024, Duration::from_secs(2)));
-    assert!(!built.ids().trust_valid && !built.ids().traceparent && !built.rules_ask_path());
-    assert!(built.rules().is_empty() && built.codes().find("NOT_FOUND") == Some(ErrorCode::NOT_FOUND));
+    assert!(!built.ids().trust_valid && !built.ids().traceparent && !built.rules_ask_path(&built.of_no_host().normal));
+    assert!(
+        built.rules(&built.of_no_host().normal).is_empty()
+            && built.codes().find("NOT_FOUND") == Some(ErrorCode::NOT_FOUND)
+    );
 }
 
 #[test]

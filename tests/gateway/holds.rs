@@ -3,13 +3,13 @@
 //! Each test starts the built example before a service of its own. `HOLDS_SECONDS=120` makes the mixed load as long as
 //! that, and `HOLDS_MIB=1024` the large bodies as large; without them they are short enough for every run.
 
-mod gateway;
+pub(crate) mod gateway;
 mod limits;
 mod memory;
 mod mixed;
 mod once;
 mod pressure;
 mod refused;
-mod service;
+pub(crate) mod service;
 mod stop;
 mod streams;

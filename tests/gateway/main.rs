@@ -1,5 +1,6 @@
 //! The gateway under load, in a binary of its own: what takes both cores must not run beside tests that read a clock.
 #![allow(clippy::disallowed_methods, reason = "tests measure real time and start their own tasks")]
 
+mod flip;
 mod holds;
 mod load;

@@ -5,18 +5,27 @@ use std::net::TcpStream;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 
+use futures_util::stream;
 use serde_json::Value;
+use tonic::Code;
+use tonic::transport::Endpoint;
+use tonic_health::pb::HealthCheckRequest;
+use tonic_health::pb::health_client::HealthClient;
+use tonic_reflection::pb::v1::ServerReflectionRequest;
+use tonic_reflection::pb::v1::server_reflection_client::ServerReflectionClient;
+use tonic_reflection::pb::v1::server_reflection_request::MessageRequest::ListServices;
 
 use crate::kit::STARTED;
 
 /// A name, what it asks itself, the codes that come back.
-const EXAMPLES: [(&str, &[&str]); 7] = [
+const EXAMPLES: [(&str, &[&str]); 8] = [
     ("axum", &["not_found", "channel_unavailable"]),
     ("hyper", &["not_found", "internal_error"]),
     ("warp", &["not_found", "internal_error"]),
     ("poem", &["not_found", "internal_error"]),
     ("salvo", &["not_found", "internal_error"]),
-    ("tonic", &["not_found", "internal_error"]),
+    ("tonic", &["not_found", "internal_error", "invalid_request", "internal_error"]),
+    ("mixed", &["not_found", "not_found", "not_found"]),
     ("classifier", &["out_of_stock", "service_unavailable", "internal_error"]),
 ];
 
@@ -37,9 +46,7 @@ fn each_example_asks_itself_and_exits() {
 #[test]
 fn each_example_serves_at_the_address_that_it_prints() {
     for (name, _) in EXAMPLES {
-        let child = Command::new(binary(name)).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
-        let mut server = Server(child);
-        let mut said = BufReader::new(server.0.stdout.take().unwrap()).lines().map(Result::unwrap);
+        let (_server, mut said) = start(name);
         let address = said.next().unwrap().strip_prefix("listening on http://").unwrap().to_owned();
         for curl in [said.next().unwrap(), said.next().unwrap()] {
             assert!(curl.starts_with(&format!("  curl -i http://{address}/")), "{name}: {curl}");
@@ -50,8 +57,29 @@ fn each_example_serves_at_the_address_that_it_prints() {
     }
 }
 
-/// The code of a line that is an envelope.
+#[tokio::test]
+async fn p1_health_checks_and_reflection_pass_in_the_examples() {
+    for name in ["tonic", "mixed"] {
+        let (_server, mut said) = start(name);
+        let address = said.next().unwrap().strip_prefix("listening on ").unwrap().to_owned();
+        let channel = Endpoint::from_shared(address).unwrap().connect().await.unwrap();
+        let mut health = HealthClient::new(channel.clone());
+        assert_eq!(health.check(HealthCheckRequest::default()).await.unwrap().into_inner().status, 1, "{name}");
+        let unknown = health.check(HealthCheckRequest { service: "no.such".to_owned() }).await.unwrap_err();
+        assert_eq!((unknown.code(), unknown.message()), (Code::NotFound, "service not registered"), "{name}");
+        assert!(!unknown.metadata().contains_key("x-error-code"), "{name}: {unknown:?}");
+        let all = ServerReflectionRequest { message_request: Some(ListServices(String::new())), ..Default::default() };
+        let mut told = ServerReflectionClient::new(channel).server_reflection_info(stream::iter([all])).await.unwrap();
+        let told = told.get_mut().message().await.unwrap().unwrap();
+        assert!(format!("{told:?}").contains("greeter.v1.Greeter"), "{name}: {told:?}");
+    }
+}
+
+/// The code of a line that is an envelope, or says it of a gRPC answer.
 fn code(line: &str) -> Option<String> {
+    if let Some(code) = line.trim().strip_prefix("x-error-code: ") {
+        return Some(code.to_owned());
+    }
     let line: Value = serde_json::from_str(line.trim()).ok()?;
     assert!(line["request_id"].as_str()?.starts_with("req_"), "{line}");
     Some(line["error"]["code"].as_str()?.to_owned())
@@ -63,6 +91,13 @@ fn ask(address: &str, path: &str) -> String {
     let mut answer = String::new();
     stream.read_to_string(&mut answer).unwrap();
     answer
+}
+
+fn start(name: &str) -> (Server, impl Iterator<Item = String>) {
+    let child = Command::new(binary(name)).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+    let mut server = Server(child);
+    let said = BufReader::new(server.0.stdout.take().unwrap()).lines().map(Result::unwrap);
+    (server, said)
 }
 
 /// A program that serves for as long as the test looks.

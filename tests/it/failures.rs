@@ -2,6 +2,7 @@
 //! them (L1): one line each, the panic's text in it and never in the answer.
 
 mod abandoned;
+mod calls;
 mod clockless;
 mod endless;
 mod lines;

@@ -2,27 +2,32 @@
 //!
 //! | floor | rooms |
 //! |---|---|
-//! | 7 | `middleware`, `axum`, `testing` |
+//! | 9 | `auth` |
+//! | 8 | `middleware`, `axum`, `tonic`, `testing` |
+//! | 7 | `loader` |
 //! | 6 | `exchange` |
 //! | 5 | `policy` |
-//! | 4 | `classify` |
+//! | 4 | `classify`, `outward` |
 //! | 3 | `guard`, `dialect` |
 //! | 2 | `fault` |
-//! | 1 | `code`, `request_id`, `message`, `cause` |
+//! | 1 | `code`, `request_id`, `message`, `cause`, `fields`, `frames` |
 //!
-//! `lib.rs` stands outside: it names all of them.
+//! `auth` gathers what is public of credentials, from the guard to the adapter. `lib.rs` stands outside: it names all of
+//! them.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
-const FLOORS: [(u8, &[&str]); 7] = [
-    (1, &["code", "request_id", "message", "cause"]),
+const FLOORS: [(u8, &[&str]); 9] = [
+    (1, &["code", "request_id", "message", "cause", "fields", "frames"]),
     (2, &["fault"]),
     (3, &["guard", "dialect"]),
-    (4, &["classify"]),
+    (4, &["classify", "outward"]),
     (5, &["policy"]),
     (6, &["exchange"]),
-    (7, &["middleware", "axum", "testing"]),
+    (7, &["loader"]),
+    (8, &["middleware", "axum", "tonic", "testing"]),
+    (9, &["auth"]),
 ];
 
 /// What only the adapter may name. A crate is found by its path, so that a word in a comment is none.
@@ -203,7 +208,7 @@ fn the_checker_finds_what_is_wrong() {
         ("classify/mod.rs", "find::<tokio::time::error::Elapsed>(error)", &["`tokio::`"]),
         ("classify/failure.rs", "tokio::spawn(f)", &["`tokio::`"]),
         ("middleware/mod.rs", "use tokio::time::Instant;\nuse crate::exchange::Event;", &[]),
-        ("axum.rs", "use crate::middleware::ErrorEnvelopeLayer;", &["`crate::middleware` of floor 7"]),
+        ("axum.rs", "use crate::middleware::ErrorEnvelopeLayer;", &["`crate::middleware` of floor 8"]),
         ("code/mod.rs", "my_rand::x(); brand::y();", &[]),
     ] {
         let problems = problems(path, text);

@@ -1,5 +1,8 @@
 //! The policy file as an operator meets it (rule M2): what is wrong, where, and what would be right.
 
+mod folders;
+mod spoilt;
+
 use std::fs;
 use std::path::PathBuf;
 

@@ -9,14 +9,25 @@ use serde_json::Value;
 use tower_error_envelope::exchange::{Admission, BodyFacts, Collected, Exchange, ResponsePlan, Rewritten};
 use tower_error_envelope::{Policy, RequestId};
 
-const ID: &str = "req_01JD2V5W8Z3Q4R6T8Y0A1B2C3D";
+pub(crate) const ID: &str = "req_01JD2V5W8Z3Q4R6T8Y0A1B2C3D";
 
 /// The response of one exchange around an inner one.
 fn rewritten(policy: &Arc<Policy>, inner: &Response<Bytes>) -> Response<Bytes> {
-    let (mut request, ()) = Request::new(()).into_parts();
+    rewritten_for(policy, Request::new(()), inner)
+}
+
+/// The response that this request gets.
+pub(crate) fn rewritten_for(policy: &Arc<Policy>, request: Request<()>, inner: &Response<Bytes>) -> Response<Bytes> {
+    let (mut request, ()) = request.into_parts();
     let ended = BodyFacts { ended: true, ..BodyFacts::default() };
-    let admission = Exchange::begin(policy.clone(), &mut request, ended, || ID.parse::<RequestId>().unwrap());
-    let Admission::Forward(exchange, _) = admission else { panic!("a GET without a body is forwarded") };
+    let admission = Exchange::begin(
+        policy.clone(),
+        &mut request,
+        ended,
+        || ID.parse::<RequestId>().unwrap(),
+        || std::time::UNIX_EPOCH,
+    );
+    let Admission::Forward(exchange, ..) = admission else { panic!("a GET without a body is forwarded") };
     let (mut head, body) = inner.clone().into_parts();
     let facts = BodyFacts { ended: body.is_empty(), lower: body.len() as u64, upper: Some(body.len() as u64) };
     let sent = match exchange.response_head(&mut head, facts) {
@@ -35,7 +46,7 @@ fn rewritten(policy: &Arc<Policy>, inner: &Response<Bytes>) -> Response<Bytes> {
     Response::from_parts(head, sent)
 }
 
-fn json_value() -> impl Strategy<Value = Value> {
+pub(crate) fn json_value() -> impl Strategy<Value = Value> {
     let leaf = prop_oneof![
         Just(Value::Null),
         any::<bool>().prop_map(Value::from),
@@ -64,7 +75,7 @@ fn body() -> impl Strategy<Value = Bytes> {
     ]
 }
 
-fn inner() -> impl Strategy<Value = Response<Bytes>> {
+pub(crate) fn inner() -> impl Strategy<Value = Response<Bytes>> {
     let media_type =
         prop::sample::select(vec!["application/json", "text/plain", "text/html", "application/problem+json", "x", ""]);
     let header = prop::sample::select(vec![

@@ -1,10 +1,13 @@
 //! Which guards hold for which spelling of which path (rule G0), asked of the exchange itself.
 
+mod slips;
+
 use std::sync::Arc;
 
 use http::{Method, Request};
-use tower_error_envelope::Policy;
+use proptest::prelude::*;
 use tower_error_envelope::exchange::{Admission, BodyFacts, Exchange};
+use tower_error_envelope::{Policy, PolicyBuilder, RequiredHeader, Scope};
 
 const POLICY: &str = r#"
 version = 1
@@ -54,7 +57,7 @@ fn outcome(request: &str, length: u64) -> String {
     let (mut head, ()) = request.body(()).expect("a request").into_parts();
     let body = BodyFacts { ended: length == 0, lower: length, upper: Some(length) };
     let id = "req_01JD2V5W8Z3Q4R6T8Y0A1B2C3D".parse().expect("an id");
-    match Exchange::begin(Arc::new(policy), &mut head, body, || id) {
+    match Exchange::begin(Arc::new(policy), &mut head, body, || id, || std::time::UNIX_EPOCH) {
         Admission::Forward(..) => "forward".to_owned(),
         Admission::Answer(answered) => {
             let body: serde_json::Value = serde_json::from_slice(answered.reply.body()).unwrap_or_default();
@@ -65,6 +68,7 @@ fn outcome(request: &str, length: u64) -> String {
             format!("{} {message}{limit} | {route}", answered.reply.status().as_u16())
         }
         Admission::Peek(..) => "peek".to_owned(),
+        Admission::Verify(..) => "verify".to_owned(),
     }
 }
 
@@ -129,4 +133,45 @@ fn g0_what_is_no_path_has_the_defaults() {
         ("GET http://example.com/t/a", 0, "400 no tenant | /t/{*rest}"),
         ("GET /?x=/t/a", 0, "forward"),
     ]);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 3000, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn g0_no_spelling_of_path_or_host_slips_past_a_closed_route(bytes in prop::collection::vec(any::<u8>(), 0..160)) {
+        slips::check(&bytes);
+    }
+
+    #[test]
+    fn g0_a_closed_path_is_closed_in_every_spelling(bytes in prop::collection::vec(any::<u8>(), 0..40)) {
+        slips::check_respelt(&bytes);
+    }
+}
+
+#[test]
+fn g0_of_two_scopes_that_share_a_host_the_narrower_one_speaks_whichever_is_read_first() {
+    let open = || Scope::new().host("a.example").host("b.example").require_headers([""; 0]);
+    let closed = || Scope::new().host("a.example").require_headers(["tenant"]);
+    for scopes in [[open(), closed()], [closed(), open()]] {
+        let builder = Policy::builder().header("tenant", RequiredHeader::new("x-tenant"));
+        let policy = Arc::new(scopes.into_iter().fold(builder, PolicyBuilder::scope).build().expect("a policy"));
+        assert_eq!(["a.example", "b.example"].map(|host| status(&policy, host)), [Some(400), None]);
+    }
+}
+
+#[test]
+fn g0_a_host_that_cannot_be_told_is_refused_where_the_policy_asks_for_hosts() {
+    let asks = Policy::builder().scope(Scope::new().host("a.example"));
+    let asks = Arc::new(asks.build().expect("a policy"));
+    let asks_not = Arc::new(Policy::default());
+    for host in ["a.example:80:80", "a.example, b.example", "u@a.example", "a.example/../b", "[::1"] {
+        assert_eq!((status(&asks, host), status(&asks_not, host)), (Some(400), None), "{host}");
+    }
+    assert_eq!(status(&asks, "A.example.:8080"), None);
+}
+
+fn status(policy: &Arc<Policy>, host: &str) -> Option<u16> {
+    let (head, ()) = Request::builder().header("host", host).body(()).expect("a request").into_parts();
+    slips::status(policy.clone(), head, 0)
 }

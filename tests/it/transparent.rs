@@ -19,32 +19,34 @@ use tower_error_envelope::{ErrorEnvelopeLayer, Mode, Policy};
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Told {
     Off,
+    Observe,
     Enforce,
 }
 
 type Headers = Vec<(String, Vec<u8>)>;
 
+/// Those of `observe`, too.
 const OFF: [u16; 9] = [200, 201, 206, 301, 304, 404, 422, 500, 503];
 const ENFORCE: [u16; 7] = [200, 201, 206, 226, 301, 302, 307];
 
 impl Told {
-    const BOTH: [Self; 2] = [Self::Off, Self::Enforce];
+    const ALL: [Self; 3] = [Self::Off, Self::Observe, Self::Enforce];
 
     fn layer(self) -> ErrorEnvelopeLayer {
-        static LAYERS: LazyLock<[ErrorEnvelopeLayer; 2]> = LazyLock::new(|| {
-            [Mode::Off, Mode::Enforce].map(|mode| {
+        static LAYERS: LazyLock<[ErrorEnvelopeLayer; 3]> = LazyLock::new(|| {
+            [Mode::Off, Mode::Observe, Mode::Enforce].map(|mode| {
                 ErrorEnvelopeLayer::new().policy(Policy::builder().mode(mode).no_body_limit().build().unwrap())
             })
         });
-        LAYERS[usize::from(self == Self::Enforce)].clone()
+        LAYERS[self as usize].clone()
     }
 
     /// The statuses that pass with their bodies.
     fn statuses(self) -> &'static [u16] {
-        if self == Self::Off { &OFF } else { &ENFORCE }
+        if self == Self::Enforce { &ENFORCE } else { &OFF }
     }
 
-    /// M1: in `off` nothing changes but the id.
+    /// M1: in `off` and `observe` nothing changes but the id.
     fn is_aside(self, name: &str) -> bool {
         name == "x-request-id" || name == "date" || self == Self::Enforce && name == "access-control-expose-headers"
     }

@@ -11,9 +11,9 @@ use http_body_util::combinators::UnsyncBoxBody;
 use tower::util::BoxCloneSyncService;
 use tower::{ServiceExt, service_fn};
 
+use super::BoxError;
 use super::acts::{Act, Inside, Play};
-use crate::BoxError;
-use crate::proxy::Remote;
+use super::proxy::Remote;
 
 /// The service that the layer wraps in the demo.
 pub(crate) type Backstage<B> = BoxCloneSyncService<Request<B>, Response<Acted>, BoxError>;

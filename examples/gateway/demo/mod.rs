@@ -2,11 +2,12 @@
 //!
 //! [`acts`] lists each way to misbehave with what a client should get for it: one table for the service that plays them
 //! ([`stage`]), for the handlers that fail inside this process ([`backstage`]), for the index at `/` and for the [`tour`],
-//! which [`visit`]s each and lets [`judge`] have its say.
+//! which [`visit`]s each and lets [`judge`] have its say; a [`record`] of it is for other programs.
 
-mod acts;
+pub(crate) mod acts;
 mod backstage;
 mod judge;
+mod record;
 mod stage;
 mod table;
 mod tour;
@@ -21,8 +22,8 @@ use tokio::net::TcpListener;
 
 use self::backstage::Backstage;
 pub(crate) use self::tour::tour;
-use crate::BoxError;
-use crate::proxy;
+use super::BoxError;
+use super::proxy;
 
 /// Starts the service; what comes back is the way to it, to put the layer around.
 pub(crate) async fn start<B>(timeout: Duration) -> Result<Backstage<B>, BoxError>

@@ -6,20 +6,23 @@ use std::collections::HashSet;
 use std::fmt::Write;
 use std::io::{Write as _, stdout};
 use std::net::SocketAddr;
+use std::path::Path;
 use std::process::ExitCode;
 
 use hyper_util::client::legacy::Client;
 use hyper_util::rt::TokioExecutor;
 use tokio::task::JoinSet;
 
+use super::BoxError;
 use super::acts::{ACTS, Act, Expect};
 use super::judge::judge;
+use super::record::record;
 use super::table::Table;
 use super::visit::{Got, Sent, visit};
-use crate::BoxError;
 
-/// Walks, prints, and says how it went: an exit code of 1 where a row is not as it should be.
-pub(crate) async fn tour(address: SocketAddr) -> Result<ExitCode, BoxError> {
+/// Walks, prints, and says how it went: an exit code of 1 where a row is not as it should be. `recorded` is the file for
+/// other programs.
+pub(crate) async fn tour(address: SocketAddr, recorded: Option<&Path>) -> Result<ExitCode, BoxError> {
     let mut walk = JoinSet::new();
     let client = Client::builder(TokioExecutor::new()).build_http::<Sent>();
     for (row, act) in ACTS.iter().enumerate() {
@@ -34,6 +37,9 @@ pub(crate) async fn tour(address: SocketAddr) -> Result<ExitCode, BoxError> {
     let mut out = stdout().lock();
     out.write_all(text.as_bytes())?;
     out.flush()?;
+    if let Some(file) = recorded {
+        record(file, rows.iter().map(|(_, act, got)| (*act, got)))?;
+    }
     Ok(if wrong == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 

@@ -16,8 +16,8 @@ use hyper_util::rt::TokioIo;
 use serde_json::Value;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
+use super::BoxError;
 use super::acts::{Act, Ask};
-use crate::BoxError;
 
 /// The layer gives up on an error body after 1 s; what takes this long never comes.
 const PATIENCE: Duration = Duration::from_secs(4);

@@ -1,11 +1,13 @@
 //! A TOML document whose every table and value knows its line and its key.
 
+use std::ops::Range;
+
 use toml::Spanned;
 use toml::de::DeTable;
 
-use super::Step;
+use super::sources::TableAt;
 use super::value::{Value, nearest};
-use crate::policy::error::{Place, PolicyError};
+use crate::policy::error::PolicyError;
 
 /// A parsed file.
 pub(super) struct Document<'a> {
@@ -19,6 +21,7 @@ impl<'a> Document<'a> {
         match DeTable::parse(text) {
             Ok(root) => Ok(Self { file, text, root: root.into_inner() }),
             Err(error) => {
+                let span = error.span().unwrap_or_default();
                 let line = error.span().map(|span| line_of(text.as_bytes(), span.start));
                 let wrong = format!("this is no TOML: {}", error.message());
                 // A key that stands twice is the one fault of syntax that has a name.
@@ -26,7 +29,7 @@ impl<'a> Document<'a> {
                 let key = error.span().filter(|_| twice).and_then(|span| text.get(span)).map(str::to_owned);
                 Err(PolicyError::new(key, wrong, "see https://toml.io for the syntax")
                     .in_file(file, line)
-                    .caused_by(error))
+                    .spanning(span))
             }
         }
     }
@@ -35,39 +38,9 @@ impl<'a> Document<'a> {
         Table { document: self, key: String::new(), at: 0, entries: &self.root }
     }
 
-    /// The line of a table's key, or of the table where the key is not there, and the table's dotted key.
-    pub(super) fn locate(&self, place: &Place, key: &str) -> (usize, String) {
-        let (table, step) = place.steps();
-        let of_name = self.root.get_key_value(table);
-        let (inner, dotted) = match step {
-            None => (of_name, table.to_owned()),
-            Some(Step::Name(name)) => {
-                (of_name.and_then(|(_, tables)| tables.get_ref().as_table()?.get_key_value(name)), dotted(table, name))
-            }
-            Some(Step::Index(index)) => {
-                let element = of_name.and_then(|(name, tables)| Some((name, tables.get_ref().get(index)?)));
-                (element, format!("{table}[{index}]"))
-            }
-        };
-        let at = inner.map(|(_, value)| match value.get_ref().as_table().and_then(|inner| inner.get_key_value(key)) {
-            Some((key, _)) => key.span().start,
-            None => value.span().start,
-        });
-        (line_of(self.text.as_bytes(), at.unwrap_or_default()), dotted)
-    }
-
-    pub(super) fn refused(
-        &self,
-        line: usize,
-        key: String,
-        wrong: impl Into<String>,
-        right: impl Into<String>,
-    ) -> PolicyError {
-        PolicyError::new(Some(key), wrong, right).in_file(self.file, Some(line))
-    }
-
-    pub(super) fn refused_at(&self, at: usize, key: &str, wrong: String, right: String) -> PolicyError {
-        self.refused(line_of(self.text.as_bytes(), at), key.to_owned(), wrong, right)
+    pub(super) fn refused(&self, span: Range<usize>, key: &str, wrong: String, right: String) -> PolicyError {
+        let line = line_of(self.text.as_bytes(), span.start);
+        PolicyError::new(Some(key.to_owned()), wrong, right).in_file(self.file, Some(line)).spanning(span)
     }
 }
 
@@ -82,8 +55,13 @@ pub(super) struct Table<'a> {
 impl<'a> Table<'a> {
     pub(super) fn get(&self, key: &str) -> Option<Value<'a>> {
         let (name, value) = self.entries.get_key_value(key)?;
-        let at = name.span().start;
-        Some(Value { document: self.document, key: self.key_of(key), at, value: value.get_ref() })
+        Some(Value { document: self.document, key: self.key_of(key), span: name.span(), value: value.get_ref() })
+    }
+
+    /// Where it stands: in the file of that place.
+    pub(super) fn placed(&self, file: usize) -> TableAt {
+        let keys = self.entries.keys().map(|key| (key.get_ref().to_string(), key.span())).collect();
+        TableAt { file, key: self.key.clone(), at: self.at, keys }
     }
 
     pub(super) fn required(&self, key: &str) -> Result<Value<'a>, PolicyError> {
@@ -92,7 +70,7 @@ impl<'a> Table<'a> {
                 "version" => "write version = 1 at the top".to_owned(),
                 _ => format!("add {key} = … to the table"),
             };
-            self.document.refused_at(self.at, &self.key_of(key), "the key is missing".to_owned(), right)
+            self.document.refused(self.at..self.at, &self.key_of(key), "the key is missing".to_owned(), right)
         })
     }
 
@@ -102,7 +80,7 @@ impl<'a> Table<'a> {
         let Some(key) = unknown.min_by_key(|key| key.span().start) else { return Ok(()) };
         let name = key.get_ref();
         let right = nearest(name, known.iter().copied());
-        Err(self.document.refused_at(key.span().start, &self.key_of(name), format!("unknown key {name:?}"), right))
+        Err(self.document.refused(key.span(), &self.key_of(name), format!("unknown key {name:?}"), right))
     }
 
     /// The table of that name.
@@ -120,13 +98,28 @@ impl<'a> Table<'a> {
         value.elements()?.iter().map(|element| element.table(&right)).collect()
     }
 
-    /// The tables inside, by name.
-    pub(super) fn children(&self) -> Result<Vec<(String, Self)>, PolicyError> {
+    /// The tables inside the table of that name, by their own names and in the order of the file.
+    pub(super) fn children_of(&self, key: &str) -> Result<Vec<(String, Self)>, PolicyError> {
+        let right = format!("give the table a name: [{key}.<name>]");
+        let Some(parent) = self.get(key).map(|value| value.table(&right)).transpose()? else { return Ok(Vec::new()) };
+        let mut names: Vec<_> = parent.entries.keys().collect();
+        names.sort_by_key(|name| name.span().start);
         let mut children = Vec::new();
-        for name in self.entries.keys().map(Spanned::get_ref) {
-            children.extend(self.table(name)?.map(|table| (name.to_string(), table)));
+        for name in names.into_iter().map(Spanned::get_ref) {
+            let child = parent.get(name).map(|value| value.table(&right)).transpose()?;
+            children.extend(child.map(|table| (name.to_string(), table)));
         }
         Ok(children)
+    }
+
+    pub(super) fn refused(&self, wrong: impl Into<String>, right: impl Into<String>) -> PolicyError {
+        self.document.refused(self.at..self.at, &self.key, wrong.into(), right.into())
+    }
+
+    /// Refuses a key that is there.
+    pub(super) fn refused_key(&self, key: &str, wrong: impl Into<String>, right: impl Into<String>) -> PolicyError {
+        let span = self.entries.get_key_value(key).map_or(self.at..self.at, |(name, _)| name.span());
+        self.document.refused(span, &self.key_of(key), wrong.into(), right.into())
     }
 
     pub(super) fn new(document: &'a Document<'a>, key: String, at: usize, entries: &'a DeTable<'a>) -> Self {

@@ -1,10 +1,13 @@
 //! The file and the builders make the same policy.
 
-use std::time::Duration;
+use std::fs;
+use std::path::Path;
+use std::time::{Duration, SystemTime};
 
 use crate::code::{ErrorCode, Retry};
-use crate::policy::{Mode, NoTransform, Policy, Preflight, Protocols, Route, Trust, UnknownCodes};
-use crate::{MapRule, RequiredHeader};
+use crate::guard::auth::{AuthScheme, Key};
+use crate::policy::{Mode, NoTransform, Policy, Preflight, Protocols, Route, Scope, Trust, UnknownCodes};
+use crate::{Dialect, MapRule, OutwardRule, PolicyLoader, RequiredHeader};
 
 const EVERY_KEY: &str = r#"
 version = 1
@@ -14,15 +17,18 @@ include = []
 trust = "valid"
 traceparent = true
 
+[rpc]
+domain = "orders.example.com"
+
 [defaults]
-mode = "enforce"
-dialect = "standard"
+mode = "fill"
+dialect = "problem"
 negotiate = false
 unknown_codes = "by_status"
 body_limit = "2 MiB"
 json = false
 content_types = []
-auth = []
+auth = ["app", "partner"]
 auth_observe = false
 require_headers = ["tenant", "app id"]
 no_transform = "respect"
@@ -45,9 +51,33 @@ invalid = "Invalid X-Tenant format"
 [header."app id"]
 name = "x-app-id"
 
+[auth.app]
+scheme = "header"
+header = "x-api-key"
+pattern = "[a-z]{1,9}"
+challenge = 'Own realm="x"'
+forward_id = "x-consumer-id"
+keys = [
+  { id = "a", sha256 = "fa93378f7d690467a255d8e41ef2cf3a009121a8df7e07df956b401ba231bd66", revoked = true },
+  { id = "b", sha256 = "0a2b100945586dce5a8b1cae7b7f864c9fd922d168cc0a196d8008f17ce675bd", expires = 2027-01-01T01:00:00+01:00 },
+]
+[auth.app.messages]
+missing = "Missing API key"
+[auth.partner]
+scheme = "custom"
+
+[[outward]]
+codes = ["other", "seat_taken"]
+name = "BUSY"
+message = "Try later."
+status = 503
+
 [[route]]
 match = "GET|POST /files/{*path}"
 mode = "off"
+dialect = "openai"
+auth = []
+auth_observe = true
 body_limit = "none"
 json = true
 [[route]]
@@ -84,11 +114,23 @@ fn built() -> Policy {
     let taken = ErrorCode::own("seat_taken", 409).with_grpc(6).with_retry(Retry::Refresh);
     let rule = MapRule::to(taken.clone()).status(404).code("NO_SEAT").message("Seat not found");
     let files = Route::new("GET|POST /files/{*path}").mode(Mode::Off).no_body_limit().json(true);
+    let files = files.dialect(Dialect::OpenAi).auth([""; 0]).auth_observe(true);
+    let a = Key::sha256("a", "fa93378f7d690467a255d8e41ef2cf3a009121a8df7e07df956b401ba231bd66").revoked();
+    let b = Key::sha256("b", "0a2b100945586dce5a8b1cae7b7f864c9fd922d168cc0a196d8008f17ce675bd");
+    let b = b.expires(SystemTime::UNIX_EPOCH + Duration::from_secs(1_798_761_600));
+    let app = AuthScheme::header("x-api-key").pattern("[a-z]{1,9}").challenge("Own realm=\"x\"").key(a).key(b);
+    let app = app.forward_id("x-consumer-id").missing("Missing API key");
     let file = Route::new("/files/{name}").body_limit(0).content_types(["Text/CSV", "text/plain"]);
     let builder = Policy::builder()
         .trust(Trust::Valid)
         .traceparent(true)
-        .mode(Mode::Enforce)
+        .mode(Mode::Fill)
+        .dialect(Dialect::Problem)
+        .auth(["app", "partner"])
+        .auth_observe(false)
+        .scheme("app", app)
+        .scheme("partner", AuthScheme::custom())
+        .outward(OutwardRule::of([ErrorCode::OTHER, taken.clone()]).name("BUSY").message("Try later.").status(503))
         .negotiate(false)
         .unknown_codes(UnknownCodes::ByStatus)
         .body_limit(2 * 1024 * 1024)
@@ -99,6 +141,7 @@ fn built() -> Policy {
         .protocols(Protocols::Rewrite)
         .preflight(Preflight::Guard)
         .expose_headers(false)
+        .rpc_domain("orders.example.com")
         .inspect(1 << 30, Duration::from_millis(1500))
         .drain(0, Duration::from_secs(2))
         .header("tenant", tenant.missing("Missing X-Tenant header").invalid("Invalid X-Tenant format"))
@@ -120,12 +163,13 @@ fn told(policy: &Policy, name: &str) -> (u16, u8, Retry, String) {
 
 #[test]
 fn a_file_and_the_builders_that_say_the_same_make_the_same_policy() {
-    let read = Policy::from_toml("policy.toml", EVERY_KEY).unwrap().without_origin();
+    let loader = PolicyLoader::new().any_verifier();
+    let read = loader.parse("policy.toml", EVERY_KEY).unwrap().into_policy().without_origin();
     assert_eq!(format!("{read:#?}"), format!("{:#?}", built().without_origin()));
     for name in ["seat_taken", "aisle_closed"] {
         assert_eq!(told(&read, name), told(&built(), name));
     }
-    assert_eq!(read.rules()[0].to().message(), "The seat is taken.");
+    assert_eq!(read.rules(&read.of_no_host().normal)[0].to().message(), "The seat is taken.");
 }
 
 #[test]
@@ -155,7 +199,7 @@ fn the_defaults_written_out_are_the_default_policy() {
         timeout = "2s"
     "#;
     let told = Policy::from_toml("policy.toml", defaults).unwrap();
-    let settings = |policy: &Policy| format!("{:?}", policy.matched(&http::Method::GET, "/").normal);
+    let settings = |policy: &Policy| format!("{:?}", policy.of_path(&http::Method::GET, "", "/").normal);
     let budgets = |policy: &Policy| format!("{:?} {:?} {:?}", policy.inspect(), policy.drain(), policy.ids());
     assert_eq!(settings(&told), settings(&Policy::default()));
     assert_eq!(budgets(&told), budgets(&Policy::default()));
@@ -167,6 +211,67 @@ fn the_defaults_written_out_are_the_default_policy() {
 fn a_route_that_says_json_false_keeps_a_wider_list_out() {
     let text = "version = 1\ndefaults.content_types = [\"a/b\"]\n[[route]]\nmatch = \"/x\"\njson = false\n";
     let policy = Policy::from_toml("policy.toml", text).unwrap();
-    let asks = |path| policy.content_types(&policy.matched(&http::Method::POST, path).normal).is_some();
+    let asks = |path| policy.content_types(&policy.of_path(&http::Method::POST, "", path).normal).is_some();
     assert!(asks("/") && !asks("/x"));
+}
+
+/// Files below a folder of their own.
+fn folder(name: &str, files: &[(&str, &str)]) -> std::path::PathBuf {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/tmp").join(name);
+    for (file, text) in files {
+        let path = folder.join(file);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, text).unwrap();
+    }
+    folder
+}
+
+const ORDERS: &str = r#"
+version = 1
+include = ["shared.toml"]
+[scope]
+hosts = ["Orders.example.com"]
+prefix = "/orders"
+[defaults]
+body_limit = 10
+[[route]]
+match = "/orders/{id}"
+mode = "own"
+[[map]]
+code = "GONE"
+to = "order_gone"
+[[outward]]
+codes = ["order_gone"]
+name = "GONE"
+"#;
+
+const SHARED: &str = r#"
+version = 1
+defaults.mode = "observe"
+[[code]]
+code = "order_gone"
+status = 410
+[[map]]
+code = "LOST"
+to = "order_gone"
+"#;
+
+#[test]
+fn an_included_file_and_a_scope_in_rust_make_the_same_policy() {
+    let root = "version = 1\ninclude = [\"services/o*.toml\"]\n[[map]]\ncode = \"X\"\nto = \"gone\"\n";
+    let files = [("policy.toml", root), ("services/orders.toml", ORDERS), ("services/shared.toml", SHARED)];
+    let read = PolicyLoader::new().load(folder("included", &files).join("policy.toml")).unwrap();
+    assert_eq!((read.files().count(), read.folders().count()), (3, 1));
+    let gone = ErrorCode::own("order_gone", 410);
+    let orders = Scope::new()
+        .host("orders.example.com")
+        .prefix("/orders")
+        .body_limit(10)
+        .mode(Mode::Observe)
+        .route(Route::new("/orders/{id}").mode(Mode::Own))
+        .map(MapRule::to(gone.clone()).code("LOST"))
+        .map(MapRule::to(gone.clone()).code("GONE"))
+        .outward(OutwardRule::of([gone.clone()]).name("GONE"));
+    let built = Policy::builder().code(gone).scope(orders).map(MapRule::to(ErrorCode::GONE).code("X")).build().unwrap();
+    assert_eq!(format!("{:#?}", read.into_policy().without_origin()), format!("{:#?}", built.without_origin()));
 }

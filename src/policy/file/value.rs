@@ -1,26 +1,23 @@
 //! What a value may be: words, sizes, times, codes.
 
-use std::time::Duration;
+use std::ops::Range;
+use std::time::{Duration, SystemTime};
 
 use toml::Spanned;
 use toml::de::DeValue;
+use toml::value::{Datetime, Offset};
 
 use super::read::{Document, Table};
 use crate::code::{CodeSet, ErrorCode, Retry};
-use crate::policy::choice::{Mode, Word};
+use crate::dialect::Dialect;
+use crate::policy::choice::Word;
 use crate::policy::error::PolicyError;
-
-/// Modes and dialects of the contract that this version does not have.
-const LATER_MODES: &[&str] = &["observe", "own", "fill"];
-const DIALECT: &str = "standard";
-const LATER_DIALECTS: &[&str] =
-    &["success_flag", "status_in_error", "error_with_meta", "problem", "openai", "anthropic"];
 
 /// A value, and the key that leads to it.
 pub(super) struct Value<'a> {
     pub(super) document: &'a Document<'a>,
     pub(super) key: String,
-    pub(super) at: usize,
+    pub(super) span: Range<usize>,
     pub(super) value: &'a DeValue<'a>,
 }
 
@@ -36,7 +33,7 @@ impl<'a> Value<'a> {
     pub(super) fn integer(&self) -> Result<i64, PolicyError> {
         let DeValue::Integer(number) = self.value else { return Err(self.mistyped("a whole number")) };
         i64::from_str_radix(number.as_str(), number.radix())
-            .map_err(|_| self.refused("the number is too large", "write one of 64 bits"))
+            .map_err(|_| self.refused("the number is too large", "write one below 2^63"))
     }
 
     /// A whole number of `from` to `to`; `what` is what others are not.
@@ -51,7 +48,7 @@ impl<'a> Value<'a> {
         let element = |(index, element): (usize, &'a Spanned<DeValue<'a>>)| Self {
             document: self.document,
             key: format!("{}[{index}]", self.key),
-            at: element.span().start,
+            span: element.span(),
             value: element.get_ref(),
         };
         Ok(elements.iter().enumerate().map(element).collect())
@@ -61,9 +58,15 @@ impl<'a> Value<'a> {
         self.elements()?.iter().map(|element| element.text().map(str::to_owned)).collect()
     }
 
+    /// One text, or a list of them.
+    #[cfg(feature = "jwt")]
+    pub(super) fn text_or_texts(&self) -> Result<Vec<String>, PolicyError> {
+        if self.value.is_array() { self.texts() } else { Ok(vec![self.text()?.to_owned()]) }
+    }
+
     pub(super) fn table(&self, right: &str) -> Result<Table<'a>, PolicyError> {
         match self.value {
-            DeValue::Table(entries) => Ok(Table::new(self.document, self.key.clone(), self.at, entries)),
+            DeValue::Table(entries) => Ok(Table::new(self.document, self.key.clone(), self.span.start, entries)),
             _ => Err(self.refused(format!("{} is not a table", self.kind()), right)),
         }
     }
@@ -71,50 +74,56 @@ impl<'a> Value<'a> {
     pub(super) fn word<W: Word>(&self) -> Result<W, PolicyError> {
         let text = self.text()?;
         W::ALL.iter().copied().find(|word| word.word() == text).ok_or_else(|| {
-            let name = self.name();
+            // `unknown_codes` and `no_transform` do not read as nouns.
+            let name = if self.name().starts_with(['u', 'n']) { "value" } else { self.name() };
             self.refused(format!("unknown {name} {text:?}"), nearest(text, W::ALL.iter().map(|word| word.word())))
         })
     }
 
-    pub(super) fn mode(&self) -> Result<Mode, PolicyError> {
-        match self.text()? {
-            later if LATER_MODES.contains(&later) => Err(self.unsupported(&format!("mode {later:?}"))),
-            _ => self.word(),
-        }
-    }
-
-    /// Only one is written so far.
-    pub(super) fn dialect(&self) -> Result<(), PolicyError> {
-        match self.text()? {
-            DIALECT => Ok(()),
-            later if LATER_DIALECTS.contains(&later) => Err(self.unsupported(&format!("dialect {later:?}"))),
-            unknown => {
-                let known = [DIALECT].into_iter().chain(LATER_DIALECTS.iter().copied());
-                Err(self.refused(format!("unknown dialect {unknown:?}"), nearest(unknown, known)))
-            }
-        }
-    }
-
     /// `None` for `"none"`.
     pub(super) fn limit(&self) -> Result<Option<u64>, PolicyError> {
-        if self.value.as_str() == Some("none") { Ok(None) } else { self.size().map(Some) }
+        if self.value.as_str() == Some("none") { Ok(None) } else { self.bytes(", or \"none\"").map(Some) }
     }
 
     /// A number of bytes, or a text with a unit. Only units of 1,024 are read: people mean either by `MB`, and a limit
     /// should not turn on it.
     pub(super) fn size(&self) -> Result<u64, PolicyError> {
+        self.bytes("")
+    }
+
+    fn bytes(&self, or: &str) -> Result<u64, PolicyError> {
         if self.value.is_integer() {
             return self.integer()?.try_into().map_err(|_| self.refused("a size is not negative", "write 0 or more"));
         }
-        let right = "write a number of bytes, or one with KiB, MiB or GiB, as in \"64 KiB\"";
-        let text = self.value.as_str().ok_or_else(|| self.refused(format!("{} is no size", self.kind()), right))?;
-        parse_size(text).ok_or_else(|| self.refused(format!("{text:?} is no size"), right))
+        let right = format!("write a number of bytes, or one with KiB, MiB or GiB, as in \"64 KiB\"{or}");
+        let refused = |wrong: String| self.refused(wrong, right.as_str());
+        let text = self.value.as_str().ok_or_else(|| refused(format!("{} is no size", self.kind())))?;
+        match parse_size(text) {
+            Some(Some(bytes)) => Ok(bytes),
+            Some(None) => Err(refused(format!("{text:?} is more than 64 bits can count"))),
+            None => Err(refused(format!("{text:?} is no size"))),
+        }
     }
 
     pub(super) fn duration(&self) -> Result<Duration, PolicyError> {
         let right = "write a time such as \"500ms\" or \"2s\"";
         let text = self.value.as_str().ok_or_else(|| self.refused(format!("{} is no time", self.kind()), right))?;
         humantime::parse_duration(text).map_err(|_| self.refused(format!("{text:?} is no time"), right))
+    }
+
+    /// A date with a time and an offset: a point in time.
+    pub(super) fn instant(&self) -> Result<SystemTime, PolicyError> {
+        let right = "write a date with time and offset, as in 2027-01-01T00:00:00Z, without quotes";
+        let DeValue::Datetime(written) = self.value else {
+            return Err(self.refused(format!("{} is no point in time", self.kind()), right));
+        };
+        let instant = point_in_time(written);
+        let instant = instant.ok_or_else(|| self.refused(format!("{written} is no point in time"), right))?;
+        // humantime panics where it has to show one (lints do).
+        if instant < SystemTime::UNIX_EPOCH {
+            return Err(self.refused(format!("{written} lies before 1970"), "write a later date, or revoked = true"));
+        }
+        Ok(instant)
     }
 
     pub(super) fn error_status(&self) -> Result<u16, PolicyError> {
@@ -133,17 +142,8 @@ impl<'a> Value<'a> {
         })
     }
 
-    pub(super) fn must_be_empty(&self, what: &str) -> Result<(), PolicyError> {
-        if self.texts()?.is_empty() { Ok(()) } else { Err(self.unsupported(what)) }
-    }
-
-    pub(super) fn unsupported(&self, what: &str) -> PolicyError {
-        let right = "leave it out, or use a version that has it";
-        self.refused(format!("{what} is not supported by this version"), right)
-    }
-
     pub(super) fn refused(&self, wrong: impl Into<String>, right: impl Into<String>) -> PolicyError {
-        self.document.refused_at(self.at, &self.key, wrong.into(), right.into())
+        self.document.refused(self.span.clone(), &self.key, wrong.into(), right.into())
     }
 
     fn mistyped(&self, right: &str) -> PolicyError {
@@ -180,14 +180,29 @@ pub(super) fn nearest<'w>(word: &str, known: impl Iterator<Item = &'w str> + Clo
 }
 
 /// The known word that a slip of the keyboard may have meant, if there is one.
-fn closest<'w>(word: &str, known: impl Iterator<Item = &'w str>) -> Option<&'w str> {
+pub(in crate::policy) fn closest<'w>(word: &str, known: impl Iterator<Item = &'w str>) -> Option<&'w str> {
     const SIMILAR: f64 = 0.8;
     let word = word.to_ascii_lowercase();
-    let scored = known.map(|name| (strsim::jaro_winkler(&word, name), name)).filter(|(score, _)| *score >= SIMILAR);
+    let scored = known
+        .map(|name| (strsim::jaro_winkler(&word, &name.to_ascii_lowercase()), name))
+        .filter(|(score, _)| *score >= SIMILAR);
     scored.max_by(|(a, _), (b, _)| a.total_cmp(b)).map(|(_, name)| name)
 }
 
-fn parse_size(text: &str) -> Option<u64> {
+/// Local times are none: whose would they be?
+fn point_in_time(written: &Datetime) -> Option<SystemTime> {
+    let Datetime { date: Some(date), time: Some(time), offset: Some(offset) } = written else { return None };
+    let utc = humantime::parse_rfc3339(&format!("{date}T{time}Z")).ok()?;
+    let minutes = match offset {
+        Offset::Z => 0,
+        Offset::Custom { minutes } => *minutes,
+    };
+    let away = Duration::from_secs(u64::from(minutes.unsigned_abs()) * 60);
+    if minutes < 0 { utc.checked_add(away) } else { utc.checked_sub(away) }
+}
+
+/// The inner `None` is a size that is too large to count.
+fn parse_size(text: &str) -> Option<Option<u64>> {
     let digits = text.bytes().take_while(u8::is_ascii_digit).count();
     let (number, unit) = text.split_at(digits);
     let factor = match unit.trim_start_matches(' ') {
@@ -197,7 +212,18 @@ fn parse_size(text: &str) -> Option<u64> {
         "GiB" => 1 << 30,
         _ => return None,
     };
-    number.parse::<u64>().ok()?.checked_mul(factor)
+    if number.is_empty() {
+        return None;
+    }
+    Some(number.parse::<u64>().ok().and_then(|number| number.checked_mul(factor)))
+}
+
+impl Word for Dialect {
+    const ALL: &'static [Self] = Self::ALL;
+
+    fn word(self) -> &'static str {
+        self.as_str()
+    }
 }
 
 impl Word for Retry {

@@ -35,11 +35,11 @@ async fn r10_a_grpc_call_and_its_errors_pass() {
     assert_eq!((unknown.code(), unknown.message()), (tonic::Code::NotFound, "service not registered"));
 }
 
-/// JSON is no gRPC frame: the client tells its first byte.
 #[tokio::test]
-async fn what_the_layer_refuses_itself_reaches_a_grpc_client_as_internal() {
+async fn p1_what_the_layer_refuses_itself_reaches_a_grpc_client_as_a_status() {
     let channel = Endpoint::from_shared(format!("http://{}", start().await)).unwrap().connect().await.unwrap();
     let mut client = HealthClient::new(channel);
     let too_large = client.check(HealthCheckRequest { service: "x".repeat(2 * 1024 * 1024) }).await.unwrap_err();
-    assert_eq!(too_large.code(), tonic::Code::Internal, "{too_large:?}");
+    assert_eq!(too_large.code(), tonic::Code::ResourceExhausted, "{too_large:?}");
+    assert_eq!(too_large.metadata().get("x-error-code").unwrap(), "payload_too_large");
 }

@@ -19,9 +19,9 @@ const GIVE_BACK: &str =
     "glibc.malloc.mmap_threshold=8192:glibc.malloc.mmap_max=1000000:glibc.malloc.trim_threshold=65536";
 
 /// A gateway that is killed when it is dropped.
-pub(super) struct Gateway {
+pub(crate) struct Gateway {
     child: Child,
-    pub(super) address: SocketAddr,
+    pub(crate) address: SocketAddr,
     log: Arc<Mutex<Vec<u8>>>,
     reading: Option<JoinHandle<()>>,
 }
@@ -32,7 +32,7 @@ impl Gateway {
         Self::start(service, &[&["--policy", &script("unlimited.toml")], more].concat())
     }
 
-    pub(super) fn start(service: SocketAddr, args: &[&str]) -> Self {
+    pub(crate) fn start(service: SocketAddr, args: &[&str]) -> Self {
         let mut child = Command::new(crate::load::binary())
             .args(["--listen", "127.0.0.1:0", "--log", "json", "--upstream", &format!("http://{service}")])
             .args(args)
@@ -74,13 +74,13 @@ impl Gateway {
         String::from_utf8_lossy(&answer).into_owned()
     }
 
-    pub(super) fn signal(&self, name: &str) {
+    pub(crate) fn signal(&self, name: &str) {
         let sent = Command::new("kill").args([&format!("-{name}"), &self.child.id().to_string()]).status();
         assert!(sent.expect("kill").success(), "kill -{name}");
     }
 
     /// Its exit, once it is there by itself, and the whole log.
-    pub(super) fn ended(mut self) -> (ExitStatus, String) {
+    pub(crate) fn ended(mut self) -> (ExitStatus, String) {
         let status = until("the gateway ends", || self.child.try_wait().expect("a child"));
         self.reading.take().expect("read once").join().expect("no panic while reading");
         (status, text(&self.log))
@@ -104,6 +104,12 @@ impl Gateway {
         let status = fs::read_to_string(format!("/proc/{}/status", self.child.id())).expect("Linux's /proc");
         let line = status.lines().find(|line| line.starts_with(field)).expect(field);
         line.split_whitespace().nth(1).and_then(|number| number.parse().ok()).expect("a number of kB")
+    }
+
+    /// What it has logged from this byte on.
+    pub(crate) fn log_from(&self, start: usize) -> String {
+        let log = self.log.lock().unwrap_or_else(PoisonError::into_inner);
+        String::from_utf8_lossy(log.get(start..).unwrap_or_default()).into_owned()
     }
 
     /// What the layer has logged by now.
@@ -182,13 +188,17 @@ pub(super) fn until<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
 }
 
 /// A folder for files that pass through the gateway, removed when it is dropped.
-pub(super) struct Folder(PathBuf);
+pub(crate) struct Folder(PathBuf);
 
 impl Folder {
-    pub(super) fn new(name: &str) -> Self {
+    pub(crate) fn new(name: &str) -> Self {
         let folder = std::env::temp_dir().join(format!("holds-{name}-{}", std::process::id()));
         fs::create_dir_all(&folder).expect("a temporary folder");
         Self(folder)
+    }
+
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.0.join(name)
     }
 
     /// A file of so many zeros, which takes no room on the disk.

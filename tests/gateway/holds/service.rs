@@ -20,11 +20,11 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::runtime::Runtime;
 use tokio::sync::mpsc;
 
-pub(super) type Body = BoxBody<Bytes, Infallible>;
+pub(crate) type Body = BoxBody<Bytes, Infallible>;
 
 /// A service that runs until it is dropped.
-pub(super) struct Service {
-    pub(super) address: SocketAddr,
+pub(crate) struct Service {
+    pub(crate) address: SocketAddr,
     /// How many connections it was given.
     pub(super) connections: Arc<AtomicUsize>,
     _runtime: Runtime,
@@ -32,7 +32,7 @@ pub(super) struct Service {
 
 impl Service {
     /// Answers each request with `answer`.
-    pub(super) fn of<F>(answer: impl Fn(Request<Incoming>) -> F + Clone + Send + Sync + 'static) -> Self
+    pub(crate) fn of<F>(answer: impl Fn(Request<Incoming>) -> F + Clone + Send + Sync + 'static) -> Self
     where
         F: Future<Output = Response<Body>> + Send + 'static,
     {
@@ -79,7 +79,7 @@ pub(super) async fn head(stream: &mut TcpStream) -> Option<String> {
 }
 
 /// Reads a request's body, and gives its length, or none if it broke off.
-pub(super) async fn count(mut body: Incoming) -> Option<u64> {
+pub(crate) async fn count(mut body: Incoming) -> Option<u64> {
     let mut bytes = 0;
     while let Some(frame) = body.frame().await {
         bytes += frame.ok()?.data_ref().map_or(0, Bytes::len) as u64;
@@ -87,7 +87,7 @@ pub(super) async fn count(mut body: Incoming) -> Option<u64> {
     Some(bytes)
 }
 
-pub(super) fn full(text: impl Into<Bytes>) -> Body {
+pub(crate) fn full(text: impl Into<Bytes>) -> Body {
     Full::new(text.into()).boxed()
 }
 
@@ -106,7 +106,7 @@ pub(super) fn zeros(bytes: u64) -> Body {
 }
 
 /// A body of what `write` sends.
-pub(super) fn streamed<F>(write: impl FnOnce(mpsc::Sender<Bytes>) -> F) -> Body
+pub(crate) fn streamed<F>(write: impl FnOnce(mpsc::Sender<Bytes>) -> F) -> Body
 where
     F: Future<Output = ()> + Send + 'static,
 {

@@ -75,7 +75,7 @@ fn it_says_what_is_in_force() {
     };
     assert_eq!(
         says(Policy::default()),
-        r#" policy="defaults" routes=0 map_rules=0 own_codes=0 mode="enforce" body_limit=1048576 classifier=false"#
+        r#" policy="defaults" scopes=0 routes=0 map_rules=0 own_codes=0 mode="enforce" body_limit=1048576 classifier=false"#
     );
     const SEAT_TAKEN: ErrorCode = ErrorCode::own("seat_taken", 409);
     let built = Policy::builder()
@@ -87,12 +87,12 @@ fn it_says_what_is_in_force() {
         .no_body_limit();
     assert_eq!(
         says(built.build().unwrap()),
-        r#" policy="built in Rust" routes=2 map_rules=1 own_codes=1 mode="off" body_limit=none classifier=false"#
+        r#" policy="built in Rust" scopes=0 routes=2 map_rules=1 own_codes=1 mode="off" body_limit=none classifier=false"#
     );
     let text = "version = 1\n[defaults]\nbody_limit = \"64 KiB\"\n[[route]]\nmatch = \"/a\"\n";
     assert_eq!(
         says(Policy::from_toml("shop/policy.toml", text).unwrap()),
-        r#" policy="shop/policy.toml" routes=1 map_rules=0 own_codes=0 mode="enforce" body_limit=65536 classifier=false"#
+        r#" policy="shop/policy.toml" scopes=0 routes=1 map_rules=0 own_codes=0 mode="enforce" body_limit=65536 classifier=false"#
     );
 }
 

@@ -3,7 +3,7 @@
 use super::check::Problems;
 use super::envelope;
 use super::format::{Case, Expect, Fails};
-use super::rpc;
+use super::rpc::{self, Protocol};
 use super::seen::{Call, End, Facts, Response, Sent, lines};
 use super::value::is_request_id;
 
@@ -23,11 +23,12 @@ pub(super) fn check(
     seen.length(problems);
     seen.secrets(problems);
     seen.exposed(problems);
-    seen.details_bin(problems);
+    rpc::always(&seen, problems);
     if seen.wrote() {
         seen.code_header(problems);
         seen.envelope(problems);
         seen.caching(problems);
+        seen.vary(problems);
     } else {
         seen.untouched(problems);
     }
@@ -95,7 +96,7 @@ impl Seen<'_> {
         if !bodiless && response.end == End::Whole && !right {
             problems.push(("E1", format!("content-length {lines:?} for {} bytes", response.body.len())));
         }
-        if self.case.request.method() == "HEAD" && self.wrote() {
+        if self.case.request.method() == "HEAD" && self.wrote() && !self.rpc() {
             self.length_of_head(&lines, problems);
         }
     }
@@ -117,8 +118,9 @@ impl Seen<'_> {
     }
 
     fn secrets(&self, problems: &mut Problems) {
+        let fields = self.response.headers.iter().chain(&self.response.trailers);
         let mut texts = vec![String::from_utf8_lossy(&self.response.body).into_owned()];
-        texts.extend(self.response.headers.iter().map(|(_, value)| String::from_utf8_lossy(value).into_owned()));
+        texts.extend(fields.map(|(_, value)| String::from_utf8_lossy(value).into_owned()));
         if texts.iter().any(|text| text.contains(SECRET)) {
             problems.push(("F1", "the text of the error reached the client".into()));
         }
@@ -162,7 +164,7 @@ impl Seen<'_> {
     fn is_canonical(&self) -> bool {
         let unnamed = || {
             let json = self.response.header("content-type").as_deref() == Some("application/json");
-            json && self.case.request.method() != "HEAD" && !self.policy().contains("dialect")
+            json && self.case.request.method() != "HEAD" && !self.policy().contains("dialect") && !self.rpc()
         };
         match self.expect.body.as_deref() {
             Some(kind) => kind == "envelope",
@@ -176,22 +178,9 @@ impl Seen<'_> {
         inner.is_some_and(|inner| inner.pointer("/error/details").is_some() && inner.get("request_id").is_some())
     }
 
-    fn details_bin(&self, problems: &mut Problems) {
-        let Some(value) = self.response.header("grpc-status-details-bin") else { return };
-        if self.sent.is_some_and(|sent| !lines(&sent.headers, "grpc-status-details-bin").is_empty()) {
-            return;
-        }
-        let details = match rpc::read(&value) {
-            Ok(details) => details,
-            Err(why) => return problems.push(("P1", why)),
-        };
-        let reason = details.reason.unwrap_or_default();
-        if !super::value::matches("[A-Z][A-Z0-9_]{0,62}", &reason) {
-            problems.push(("P1", format!("ErrorInfo.reason is {reason:?}")));
-        }
-        if details.request_id != self.response.header("x-request-id") {
-            problems.push(("P1", format!("RequestInfo has {:?}", details.request_id)));
-        }
+    /// Whether the client speaks a protocol of section P.
+    pub(super) fn rpc(&self) -> bool {
+        Protocol::of(self.case).is_some()
     }
 
     pub(super) fn policy(&self) -> String {

@@ -7,6 +7,7 @@ use super::envelope;
 use super::format::{Case, Expect, RawText};
 use super::kept::of_connection;
 use super::members;
+use super::rpc;
 use super::seen::{Call, End, Facts, Response};
 use super::value::{self, missing};
 
@@ -38,7 +39,7 @@ pub(super) fn check(
     members::code(expect, response, problems);
     members::message(case, expect, kind, response, problems);
     members::members(expect, response, problems);
-    members::details_bin(expect, response, problems);
+    rpc::check(case, expect, response, problems);
     let body = String::from_utf8_lossy(&response.body);
     for text in expect.lacks.iter().filter(|text| body.contains(text.as_str())) {
         problems.push(("R3", format!("the body has {text:?}")));
@@ -157,6 +158,11 @@ fn as_sent(
     let Some(sent) = sent else { return problems.push(("E5", "the inner service did not answer".into())) };
     if response.status != sent.status {
         problems.push(("E5", format!("status {} instead of the inner {}", response.status, sent.status)));
+    }
+    // HTTP/1 has trailers only for a client that asks, and a raw response says its own.
+    let trailers = (!facts.over_socket || facts.http2) && case.inner.raw().is_none();
+    if trailers && response.trailers != case.inner.trailers() {
+        problems.push(("E5", format!("trailers {:?} are not the inner ones", response.trailers)));
     }
     let bodiless = case.request.method() == "HEAD" || matches!(sent.status, 101 | 204 | 205 | 304);
     let wanted: &[u8] = if bodiless { &[] } else { &sent.body };

@@ -8,6 +8,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
+use http::HeaderMap;
 use http_body::{Body, Frame, SizeHint};
 
 use super::always::SECRET;
@@ -15,6 +16,9 @@ use super::failures::{BoxError, Opaque};
 
 pub(super) enum Step {
     Data(Bytes),
+    /// What must be done first; its error is the body's.
+    Until(Pin<Box<dyn Future<Output = Result<(), BoxError>> + Send>>),
+    Trailers(HeaderMap),
     Wait(Duration),
     Error,
     Panic,
@@ -77,6 +81,15 @@ impl Body for ScriptBody {
                     self.length = self.length.map(|length| length.saturating_sub(data.len() as u64));
                     return Poll::Ready(Some(Ok(Frame::data(data))));
                 }
+                Some(Step::Until(mut work)) => match work.as_mut().poll(context) {
+                    Poll::Ready(Ok(())) => {}
+                    Poll::Ready(Err(error)) => return Poll::Ready(Some(Err(error))),
+                    Poll::Pending => {
+                        self.steps.push_front(Step::Until(work));
+                        return Poll::Pending;
+                    }
+                },
+                Some(Step::Trailers(trailers)) => return Poll::Ready(Some(Ok(Frame::trailers(trailers)))),
                 Some(Step::Wait(time)) => self.sleep = Some(Box::pin(tokio::time::sleep(time))),
                 Some(Step::Error) => return Poll::Ready(Some(Err(Opaque.into()))),
                 Some(Step::Panic) => panic!("{SECRET}"),

@@ -4,7 +4,7 @@ use super::always;
 use super::body;
 use super::format::{Case, Expect, OneOrMany};
 use super::inside;
-use super::seen::{Call, Exchanged, Response, Run, lines};
+use super::seen::{Call, End, Exchanged, Response, Run, lines};
 use super::value::fits;
 
 /// A broken rule and how; an empty list is a case that holds.
@@ -52,7 +52,12 @@ fn from_below(exchanged: &Exchanged) -> bool {
 
 fn one(case: &Case, expect: &Expect, run: &Run, (index, exchanged): (usize, &Exchanged), problems: &mut Problems) {
     let response = match &exchanged.response {
+        Ok(response) if case.request.leaves_after_ms.is_some() && response.end == End::Unfinished => return,
+        Ok(_) if case.request.leaves_after_ms.is_some() => {
+            return problems.push(("F2", "there was an answer before the client left".into()));
+        }
         Ok(response) => response,
+        Err(_) if case.request.leaves_after_ms.is_some() => return,
         Err(why) => return problems.push(("F1", format!("no response: {why}"))),
     };
     status(expect, response, problems);

@@ -5,22 +5,23 @@
 use std::fmt::Write as _;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
-use http::{HeaderName, HeaderValue, Response as HttpResponse, StatusCode, request, response};
+use http::{HeaderName, HeaderValue, Response as HttpResponse, StatusCode, request};
 use http_body::Body as _;
 use http_body_util::{BodyExt as _, Limited};
 use tower_error_envelope::exchange::{
-    Admission, Answered, BodyFacts, BoxError, Collected, Event, Exchange, FirstByte, Metered, ResponsePlan, Rewritten,
+    Admission, Answered, BodyFacts, BoxError, Event, Exchange, FirstByte, Metered, ResponsePlan, Rewritten, Tail,
 };
 use tower_error_envelope::{Policy, RequestId};
 
 use super::always::SECRET;
 use super::drive::{Driver, Outcome};
-use super::failures::failure;
+use super::failures::{failure, fault};
 use super::format::{Case, Fails, InnerFraming};
 use super::policy;
+use super::reply::Reply;
 use super::script::{headers_of, sent};
 use super::seen::{Call, End, Exchanged, Facts, Response, Run};
 
@@ -45,16 +46,14 @@ impl Driver for Core {
 }
 
 fn not_here(case: &Case) -> Option<&'static str> {
-    let body_fails =
-        matches!(case.inner.fails, Some(Fails::PanicInBody | Fails::ErrorInBody)) || case.inner.cut_after.is_some();
     let drains = case.request.reads_late || case.expect.no_reset;
     [
-        (body_fails, "breaking off a body is the adapter's"),
         (drains, "draining is the adapter's"),
+        (case.inner.answers_first, "two bodies at once are the adapter's"),
+        (case.request.leaves_after_ms.is_some(), "a client that leaves is the adapter's"),
         (case.expect.interim.as_ref().is_some_and(|interim| !interim.is_empty()), "interim responses are the server's"),
         (case.request.raw().is_some() || case.request.pipelined, "bytes of a socket"),
         (case.inner.raw().is_some() || case.inner.upgraded.is_some(), "an inner response of a socket"),
-        (!case.env.is_empty(), "the environment is the whole process's"),
         (case.reload.is_some(), "a reload is of the gateway"),
         (case.expect.refused.is_none() && super::request::of(case).is_none(), "a request that `http` cannot say"),
     ]
@@ -78,15 +77,6 @@ fn run(case: &Case, policies: impl Fn() -> Policy) -> Run {
     Run { exchanges, calls: stage.calls, log: stage.log, facts, ..Run::default() }
 }
 
-/// A response as one layer hands it to the next: its head, its bytes, and whether they end.
-struct Reply {
-    head: response::Parts,
-    body: Vec<u8>,
-    end: End,
-    /// What the next layer knows before reading.
-    length: Option<u64>,
-}
-
 struct Stage<'a> {
     case: &'a Case,
     calls: Vec<Call>,
@@ -104,7 +94,7 @@ impl Stage<'_> {
         body: BodyFacts,
     ) -> Result<Reply, BoxError> {
         let Some((policy, inside)) = policies.split_first() else { return self.service(head) };
-        let mut admission = Exchange::begin(policy.clone(), head, body, fresh_id);
+        let mut admission = Exchange::begin(policy.clone(), head, body, fresh_id, now);
         loop {
             match admission {
                 Admission::Answer(answered) => return Ok(self.answered(answered)),
@@ -112,13 +102,24 @@ impl Stage<'_> {
                     let first = self.first_byte(body, wait);
                     admission = pending.first_byte(first);
                 }
-                Admission::Forward(exchange, meter) => {
+                // A policy from a file alone has no verifiers.
+                Admission::Verify(unverified, _) => {
+                    let outcome = Err("this driver has no verifiers".into());
+                    admission = unverified.verified(head, outcome);
+                }
+                Admission::Forward(exchange, meter, unenforced) => {
+                    unenforced.iter().for_each(|event| self.note(event));
                     let metered = self.metered(meter);
+                    let before = self.took;
                     let answer = match self.unready() {
                         Some(unready) => return Ok(self.not_forwarded(exchange, unready)),
                         None if inside.is_empty() => self.service_reading(head, metered),
                         None => self.layer(inside, head, body),
                     };
+                    if let Some(deadline) = exchange.deadline().filter(|deadline| self.took - before >= *deadline) {
+                        self.took = before + deadline;
+                        return Ok(self.answered(exchange.timed_out()));
+                    }
                     return Ok(self.decided(exchange, answer));
                 }
             }
@@ -141,9 +142,9 @@ impl Stage<'_> {
         let body = self.case.request.body().unwrap_or_default();
         let Some(mut meter) = meter.filter(|_| self.case.inner.reads_body) else { return Ok(body) };
         let mut read = Vec::new();
-        for piece in body.chunks(512) {
-            match meter.request_data(piece) {
-                Metered::Within => read.extend_from_slice(piece),
+        for piece in self.case.request.pieces(512) {
+            match meter.request_data(&piece) {
+                Metered::Within => read.extend_from_slice(&piece),
                 Metered::Over(_) => return Err((read, over_limit())),
             }
         }
@@ -192,7 +193,7 @@ impl Stage<'_> {
 
     fn service(&mut self, head: &request::Parts) -> Result<Reply, BoxError> {
         self.took += Duration::from_millis(self.case.inner.delay_ms);
-        match failure(self.case.inner.fails) {
+        match failure(&self.case.inner) {
             Some(error) => Err(error),
             None if self.case.inner.fails == Some(Fails::Panic) => Err(Box::new(Panicked)),
             None => Ok(self.answer(head, self.case.inner.status())),
@@ -211,13 +212,17 @@ impl Stage<'_> {
             let name = HeaderName::from_bytes(name.as_bytes()).expect("a name");
             response.headers_mut().append(name, HeaderValue::from_bytes(value).expect("a value"));
         }
+        if let Some(said) = &inner.fault {
+            response.extensions_mut().insert(fault(said));
+        }
         let bodiless = head.method == http::Method::HEAD || matches!(status, 100..200 | 204 | 304);
-        let body = if bodiless { Vec::new() } else { sent.body };
-        let known =
-            bodiless || body.is_empty() || inner.framing.unwrap_or(InnerFraming::Length) == InnerFraming::Length;
-        let length = (known && !inner.stalls).then_some(body.len() as u64);
-        let end = if inner.stalls { End::Unfinished } else { End::Whole };
-        Reply { head: response.into_parts().0, body, end, length }
+        let (head, known) = (response.into_parts().0, inner.framed() == InnerFraming::Length);
+        if bodiless {
+            return Reply::new(head, Vec::new());
+        }
+        let length = Some(sent.body.len() as u64).filter(|length| (known || *length == 0) && !inner.stalls);
+        let nothing = sent.body.is_empty() && inner.trailers().is_empty();
+        Reply { length: length.filter(|_| known || nothing), ..Reply::of_service(inner, head, sent) }
     }
 
     fn decided(&mut self, exchange: Exchange, answer: Result<Reply, BoxError>) -> Reply {
@@ -233,19 +238,35 @@ impl Stage<'_> {
                 return self.answered(answered);
             }
         };
-        let ended = reply.length == Some(0);
-        let facts = BodyFacts { ended, lower: reply.length.unwrap_or(0), upper: reply.length };
+        let facts = reply.facts();
+        let out_of_time = exchange.deadline().is_some();
         match exchange.response_head(&mut reply.head, facts) {
-            ResponsePlan::Pass(..) => reply,
-            ResponsePlan::Keep(_, event) => {
+            ResponsePlan::Pass(tail, _) => self.passed(reply, tail),
+            ResponsePlan::Keep(tail, event) => {
                 self.note(&event);
-                reply
+                self.passed(reply, tail)
             }
-            ResponsePlan::Strip(..) => Reply { body: Vec::new(), end: End::Whole, length: Some(0), ..reply },
+            ResponsePlan::Strip(..) => Reply::new(reply.head, Vec::new()),
             ResponsePlan::Rewrite(written) => self.written(reply, &written.event, &written.body),
             ResponsePlan::Replace(answered) => self.answered(*answered),
+            ResponsePlan::Tee(tail, observed, bytes, _) => {
+                self.note(&observed.seen(reply.collected(bytes, false)));
+                self.passed(reply, tail)
+            }
+            ResponsePlan::Watch(_, watch) => {
+                let piece = self.case.inner.trickle.map(|trickle| trickle.bytes);
+                let (reply, events) = reply.watched(watch, out_of_time, piece);
+                events.iter().for_each(|event| self.note(event));
+                reply
+            }
             ResponsePlan::Collect(exchange, bytes, time) => self.collected(exchange, reply, bytes, time),
         }
+    }
+
+    fn passed(&mut self, reply: Reply, tail: Tail) -> Reply {
+        let (reply, event) = reply.passed(tail);
+        event.iter().for_each(|event| self.note(event));
+        reply
     }
 
     fn collected(&mut self, exchange: Exchange, mut reply: Reply, bytes: u64, time: Duration) -> Reply {
@@ -253,30 +274,31 @@ impl Stage<'_> {
             let waits = reply.body.len().div_ceil(trickle.bytes.max(1)).saturating_sub(1);
             trickle.every_ms * waits as u64
         });
-        let slow = reply.end == End::Unfinished || Duration::from_millis(pieces) > time;
-        self.took += if slow { time } else { Duration::from_millis(pieces) };
-        let body = std::mem::take(&mut reply.body);
-        let unreadable = slow || body.len() as u64 > bytes;
-        let collected = if unreadable { Collected::Unreadable } else { Collected::Whole(&body) };
-        match exchange.response_body(&mut reply.head, collected) {
+        let late = reply.end == End::Unfinished || Duration::from_millis(pieces) > time;
+        self.took += if late { time } else { Duration::from_millis(pieces) };
+        let mut head = reply.head.clone();
+        let rewritten = exchange.response_body(&mut head, reply.collected(bytes, late));
+        reply.head = head;
+        match rewritten {
             Rewritten::Rewrite(written) => self.written(reply, &written.event, &written.body),
             Rewritten::Replace(answered) => self.answered(*answered),
-            Rewritten::Restore(_, event) => {
+            Rewritten::Restore(tail, event) => {
                 self.note(&event);
-                Reply { body, ..reply }
+                self.passed(reply, tail)
             }
         }
     }
 
     fn written(&mut self, reply: Reply, event: &Event, body: &Bytes) -> Reply {
         self.note(event);
-        Reply { head: reply.head, body: body.to_vec(), end: End::Whole, length: Some(body.len() as u64) }
+        Reply::new(reply.head, body.to_vec())
     }
 
     fn answered(&mut self, answered: Answered) -> Reply {
+        answered.unenforced.iter().for_each(|event| self.note(event));
         self.note(&answered.event);
         let (head, body) = answered.reply.into_parts();
-        Reply { head, length: Some(body.len() as u64), body: body.to_vec(), end: End::Whole }
+        Reply::new(head, body.to_vec())
     }
 
     /// What an adapter is told to log; the cause is for it alone to write or not.
@@ -297,6 +319,7 @@ impl Stage<'_> {
             status: reply.head.status.as_u16(),
             headers: headers_of(&reply.head.headers),
             body: reply.body,
+            trailers: headers_of(&reply.trailers),
             end: reply.end,
             head_at: self.took,
             whole_at: self.took,
@@ -309,6 +332,11 @@ impl Stage<'_> {
 fn fresh_id() -> RequestId {
     static NEXT: AtomicU64 = AtomicU64::new(1);
     RequestId::from_parts(1_700_000_000_000, NEXT.fetch_add(1, Ordering::Relaxed).into())
+}
+
+/// Between the keys of the cases that have expired and those that have not yet.
+fn now() -> SystemTime {
+    UNIX_EPOCH + Duration::from_secs(1_700_000_000)
 }
 
 /// It has no constructor: a body that is over its limit yields one.

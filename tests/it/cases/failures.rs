@@ -4,21 +4,41 @@ use std::error::Error;
 use std::fmt;
 
 use bytes::Bytes;
+use http::StatusCode;
+use tower_error_envelope::{ErrorCode, Fault};
 
 use super::always::SECRET;
-use super::format::Fails;
+use super::format::{Fails, Inner, InnerFault};
 
 pub(super) type BoxError = Box<dyn Error + Send + Sync>;
 
 /// The error of a service that fails by one; the other ways to fail are not values.
-pub(super) fn failure(fails: Option<Fails>) -> Option<BoxError> {
-    match fails? {
-        Fails::Error => Some(Opaque.into()),
+pub(super) fn failure(inner: &Inner) -> Option<BoxError> {
+    match inner.fails? {
+        Fails::Error => Some(inner.fault.as_ref().map_or_else(|| Opaque.into(), |said| fault(said).into())),
         Fails::Timeout => Some(Wrapped(Box::new(tower::timeout::error::Elapsed::new())).into()),
         Fails::Overloaded => Some(Box::new(tower::load_shed::error::Overloaded::new())),
         Fails::Refused => Some(refused()),
         Fails::Panic | Fails::NotReady | Fails::PanicInReady | Fails::PanicInBody | Fails::ErrorInBody => None,
     }
+}
+
+/// A fault as a service in Rust makes it.
+pub(super) fn fault(said: &InnerFault) -> Fault {
+    let mut fault = Fault::new(ErrorCode::in_catalogue(&said.code).expect("a code of the catalogue"));
+    if let Some(message) = &said.message {
+        fault = fault.message(message.text());
+    }
+    if let Some(details) = &said.details {
+        fault = fault.details(super::value::json(details).expect("the case's details are JSON"));
+    }
+    if let Some(status) = said.status {
+        fault = fault.status(StatusCode::from_u16(status).expect("a status"));
+    }
+    for (name, value) in &said.headers {
+        fault = fault.header(name.parse().expect("a name"), value.parse().expect("a value"));
+    }
+    fault
 }
 
 /// What hyper-util's client says of a closed port. On a thread of its own, because the clock stands still on this one.

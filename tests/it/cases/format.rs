@@ -1,4 +1,4 @@
-//! A case as its file says it: every key of `cases/README.md`, and no other.
+//! A case as its file says it: every key of `cases/README.md` and of `cases-more/README.md`, and no other.
 
 use std::collections::BTreeMap;
 use std::io::Write as _;
@@ -7,6 +7,10 @@ use std::sync::{Mutex, PoisonError};
 use base64::Engine as _;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
+
+use super::framed::{self, Message, WebText};
+use super::rpc::Place;
+use super::wire::Headers;
 
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -55,6 +59,11 @@ pub(super) struct Request {
     body: Option<String>,
     body_base64: Option<String>,
     body_repeat: Option<Repeat>,
+    messages: Option<Vec<Message>>,
+    web_text: Option<WebText>,
+    /// Where a piece of the body ends, beside its end.
+    #[serde(default)]
+    body_cuts: Vec<usize>,
     pub(super) framing: Option<RequestFraming>,
     raw: Option<String>,
     raw_base64: Option<String>,
@@ -65,6 +74,8 @@ pub(super) struct Request {
     #[serde(default)]
     pub(super) reads_late: bool,
     pub(super) upgrade_send: Option<String>,
+    /// The client goes away so long after it has sent its request.
+    pub(super) leaves_after_ms: Option<u64>,
 }
 
 #[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
@@ -91,9 +102,13 @@ pub(super) struct Inner {
     pub(super) called: Option<bool>,
     #[serde(default)]
     pub(super) reads_body: bool,
+    /// Its head and messages leave before it reads the request's body; its trailers come after that.
+    #[serde(default)]
+    pub(super) answers_first: bool,
     pub(super) on_body_error: Option<u16>,
     pub(super) echo: Option<OneOrMany<String>>,
     pub(super) fails: Option<Fails>,
+    pub(super) fault: Option<InnerFault>,
     pub(super) status: Option<u16>,
     #[serde(default)]
     pub(super) headers: Vec<(String, String)>,
@@ -101,9 +116,13 @@ pub(super) struct Inner {
     body_base64: Option<String>,
     body_repeat: Option<Repeat>,
     body_parts: Option<Vec<Repeat>>,
+    messages: Option<Vec<Message>>,
+    web_text: Option<WebText>,
+    #[serde(default)]
+    trailers: Vec<(String, String)>,
     gzip: Option<String>,
     gzip_repeat: Option<Repeat>,
-    pub(super) framing: Option<InnerFraming>,
+    framing: Option<InnerFraming>,
     raw: Option<String>,
     raw_base64: Option<String>,
     #[serde(default)]
@@ -115,6 +134,18 @@ pub(super) struct Inner {
     pub(super) stalls: bool,
     pub(super) cut_after: Option<usize>,
     pub(super) upgraded: Option<Upgraded>,
+}
+
+/// A `Fault` of the catalogue: the service's error where it `fails`, else in its response's extensions.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct InnerFault {
+    pub(super) code: String,
+    pub(super) message: Option<Repeat>,
+    pub(super) details: Option<String>,
+    pub(super) status: Option<u16>,
+    #[serde(default)]
+    pub(super) headers: Vec<(String, String)>,
 }
 
 #[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
@@ -199,6 +230,16 @@ pub(super) struct Expect {
     pub(super) upgrade_recv: Option<String>,
     #[serde(default)]
     pub(super) details_bin_has: Vec<String>,
+    pub(super) rpc_code: Option<OneOrMany<String>>,
+    pub(super) rpc_at: Option<Place>,
+    #[serde(default)]
+    pub(super) rpc_details: BTreeMap<String, toml::Value>,
+    #[serde(default)]
+    pub(super) trailers: BTreeMap<String, String>,
+    #[serde(default)]
+    pub(super) trailer_frame: BTreeMap<String, String>,
+    pub(super) end_stream: Option<String>,
+    pub(super) messages: Option<Vec<String>>,
     #[serde(default)]
     pub(super) log_has: Vec<String>,
     #[serde(default)]
@@ -245,7 +286,7 @@ impl RawText {
 }
 
 impl Repeat {
-    fn text(&self) -> String {
+    pub(super) fn text(&self) -> String {
         self.text.repeat(self.count)
     }
 }
@@ -261,7 +302,19 @@ impl Request {
 
     /// `None` where the case gives no body at all; an empty one is a body that happens to be empty.
     pub(super) fn body(&self) -> Option<Vec<u8>> {
-        first_of(&self.body, &self.body_base64, &self.body_repeat)
+        let framed = self.messages.as_ref().map(|messages| framed::body(messages, self.web_text));
+        framed.or_else(|| first_of(&self.body, &self.body_base64, &self.body_repeat))
+    }
+
+    /// The body as it is sent: cut where the case says, else into pieces of `size`.
+    pub(super) fn pieces(&self, size: usize) -> Vec<Vec<u8>> {
+        let body = self.body().unwrap_or_default();
+        if self.body_cuts.is_empty() {
+            return body.chunks(size).map(<[u8]>::to_vec).collect();
+        }
+        let ends = self.body_cuts.iter().copied().chain([body.len()]);
+        let starts = [0].into_iter().chain(self.body_cuts.iter().copied());
+        starts.zip(ends).map(|(start, end)| body[start..end].to_vec()).collect()
     }
 
     pub(super) fn raw(&self) -> Option<Vec<u8>> {
@@ -288,6 +341,9 @@ impl Inner {
         if let Some(parts) = &self.body_parts {
             return Some(parts.iter().map(Repeat::text).collect::<String>().into_bytes());
         }
+        if let Some(messages) = &self.messages {
+            return Some(framed::body(messages, self.web_text));
+        }
         if let Some(text) = &self.gzip {
             return Some(gzipped(text, 1));
         }
@@ -295,6 +351,16 @@ impl Inner {
             return Some(gzipped(&repeat.text, repeat.count));
         }
         first_of(&self.body, &self.body_base64, &self.body_repeat)
+    }
+
+    /// Only chunks can be followed by trailers.
+    pub(super) fn framed(&self) -> InnerFraming {
+        let default = if self.trailers.is_empty() { InnerFraming::Length } else { InnerFraming::Chunked };
+        self.framing.unwrap_or(default)
+    }
+
+    pub(super) fn trailers(&self) -> Headers {
+        self.trailers.iter().map(|(name, value)| (name.to_ascii_lowercase(), value.clone().into_bytes())).collect()
     }
 
     pub(super) fn raw(&self) -> Option<Vec<u8>> {

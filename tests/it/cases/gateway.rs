@@ -79,6 +79,7 @@ impl Gateway {
         let (http1, http2) = (self == Self::Http1, self == Self::Http2);
         [
             (in_process_only(case.inner.fails), "a socket cannot show this failure"),
+            (case.inner.fault.is_some(), "a fault is a value of Rust's"),
             (http1 && version == Some(Version::Http2), "the case is of HTTP/2"),
             (http2 && matches!(version, Some(Version::Http10 | Version::Http11)), "the case is of HTTP/1"),
             (http2 && case.request.raw().is_some(), "raw bytes are HTTP/1"),

@@ -15,6 +15,13 @@ pub(super) const PATIENCE: Duration = Duration::from_secs(14);
 /// For a body that never ends, which no patience would outlast.
 pub(super) const SHORT_PATIENCE: Duration = Duration::from_secs(3);
 
+/// How long a client waits for the end of a response.
+pub(super) fn patience(case: &Case) -> Duration {
+    let endless = case.inner.stalls || case.inner.holds;
+    let leaves = case.request.leaves_after_ms.map(Duration::from_millis);
+    leaves.unwrap_or(if endless { SHORT_PATIENCE } else { PATIENCE })
+}
+
 pub(super) fn exchanges(address: SocketAddr, case: &Case) -> Vec<Exchanged> {
     if case.request.pipelined {
         return pipelined(address, case);
@@ -115,8 +122,7 @@ impl<'a> Connection<'a> {
 
     /// Reads one response; `invited` is the body that a 100 Continue asks for.
     fn answer(&mut self, start: Instant, mut invited: Option<Vec<u8>>) -> (Result<Response, String>, bool) {
-        let endless = self.case.inner.stalls || self.case.inner.holds;
-        self.wire.source().deadline = start + if endless { SHORT_PATIENCE } else { PATIENCE };
+        self.wire.source().deadline = start + patience(self.case);
         let mut response = Response::default();
         let head = loop {
             let head = match self.wire.head().and_then(|head| Ok((head.status()?, head))) {
@@ -225,13 +231,13 @@ fn bytes(case: &Case) -> (Vec<u8>, Vec<u8>) {
         _ => {}
     }
     head += "\r\n";
-    let body = if request.framed() == RequestFraming::Chunked { chunked(&body) } else { body };
+    let body = if request.framed() == RequestFraming::Chunked { chunked(&request.pieces(8192)) } else { body };
     (head.into_bytes(), body)
 }
 
-fn chunked(body: &[u8]) -> Vec<u8> {
-    let chunk = |piece: &[u8]| [format!("{:x}\r\n", piece.len()).as_bytes(), piece, b"\r\n"].concat();
-    let mut bytes: Vec<u8> = body.chunks(8192).flat_map(chunk).collect();
+fn chunked(pieces: &[Vec<u8>]) -> Vec<u8> {
+    let chunk = |piece: &Vec<u8>| [format!("{:x}\r\n", piece.len()).as_bytes(), piece, b"\r\n"].concat();
+    let mut bytes: Vec<u8> = pieces.iter().filter(|piece| !piece.is_empty()).flat_map(chunk).collect();
     bytes.extend(b"0\r\n\r\n");
     bytes
 }

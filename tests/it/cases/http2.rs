@@ -1,15 +1,17 @@
 //! A client of HTTP/2 with prior knowledge, frame by frame through `h2`.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use h2::client::{ResponseFuture, SendRequest};
 use h2::{Ping, SendStream};
 use http::{Method, Request, Uri, Version as HttpVersion};
+use tokio::sync::Notify;
 
 use super::format::{Case, RequestFraming};
-use super::http1::{PATIENCE, SHORT_PATIENCE};
+use super::http1::{SHORT_PATIENCE, patience};
 use super::script::headers_of;
 use super::seen::{End, Exchanged, Response};
 
@@ -49,9 +51,7 @@ async fn exchange_of(client: SendRequest<Bytes>, case: Case) -> Exchanged {
 }
 
 async fn exchange(client: SendRequest<Bytes>, case: &Case) -> Exchanged {
-    let endless = case.inner.stalls || case.inner.holds;
-    let patience = if endless { SHORT_PATIENCE } else { PATIENCE };
-    let response = answered(client, case, patience).await;
+    let response = answered(client, case, patience(case)).await;
     let reset = response.as_ref().is_err_and(|(_, reset)| *reset);
     Exchanged { response: response.map_err(|(why, _)| why), reset }
 }
@@ -62,7 +62,9 @@ async fn answered(client: SendRequest<Bytes>, case: &Case, patience: Duration) -
     let mut client = client.ready().await.map_err(failed)?;
     let start = Instant::now();
     let (answer, stream) = client.send_request(request, body.is_none()).map_err(failed)?;
-    let sending = send(stream, body.unwrap_or_default());
+    let pieces = if body.is_some() { case.request.pieces(usize::MAX) } else { Vec::new() };
+    let begun = Arc::new(Notify::new());
+    let sending = send(stream, pieces, case.inner.answers_first.then(|| begun.clone()));
     let sender = if case.request.reads_late {
         // As much as the server's windows let through; a server that takes no more must not hold us for ever.
         let _ = tokio::time::timeout(SHORT_PATIENCE, sending).await;
@@ -70,27 +72,49 @@ async fn answered(client: SendRequest<Bytes>, case: &Case, patience: Duration) -
     } else {
         Some(tokio::spawn(sending))
     };
-    let received = tokio::time::timeout(patience, receive(answer, start)).await;
+    let received = tokio::time::timeout(patience, receive(answer, start, &begun)).await;
     sender.inspect(|sender| sender.abort());
     received.unwrap_or_else(|_| Ok(Err("no head in time".into()))).map_err(failed)?.map_err(|why| (why, false))
 }
 
-async fn send(mut stream: SendStream<Bytes>, mut body: Bytes) {
-    loop {
-        if body.is_empty() {
-            let _ = stream.send_data(Bytes::new(), true);
-            return;
+/// A frame for each piece, or more where the peer's window asks for it; the last one ends the stream. The second one
+/// waits for the answer to begin where the service `answers_first`.
+async fn send(mut stream: SendStream<Bytes>, pieces: Vec<Vec<u8>>, mut begun: Option<Arc<Notify>>) {
+    let mut pieces = pieces.into_iter().map(Bytes::from).filter(|piece| !piece.is_empty()).enumerate().peekable();
+    while let Some((index, piece)) = pieces.next() {
+        if index > 0
+            && let Some(begun) = begun.take()
+        {
+            begun.notified().await;
         }
-        stream.reserve_capacity(body.len());
-        let Some(Ok(capacity)) = std::future::poll_fn(|context| stream.poll_capacity(context)).await else { return };
-        let piece = body.split_to(capacity.min(body.len()));
-        if stream.send_data(piece, body.is_empty()).is_err() || body.is_empty() {
+        if !send_piece(&mut stream, piece, pieces.peek().is_none()).await {
             return;
         }
     }
+    // Where there was nothing to send, nothing has ended the stream.
+    let _ = stream.send_data(Bytes::new(), true);
 }
 
-async fn receive(mut answer: ResponseFuture, start: Instant) -> Result<Result<Response, String>, h2::Error> {
+/// Whether there is more to do.
+async fn send_piece(stream: &mut SendStream<Bytes>, mut piece: Bytes, last: bool) -> bool {
+    while !piece.is_empty() {
+        stream.reserve_capacity(piece.len());
+        let Some(Ok(capacity)) = std::future::poll_fn(|context| stream.poll_capacity(context)).await else {
+            return false;
+        };
+        let part = piece.split_to(capacity.min(piece.len()));
+        if stream.send_data(part, last && piece.is_empty()).is_err() {
+            return false;
+        }
+    }
+    !last
+}
+
+async fn receive(
+    mut answer: ResponseFuture,
+    start: Instant,
+    begun: &Notify,
+) -> Result<Result<Response, String>, h2::Error> {
     let mut interim = Vec::new();
     let head = std::future::poll_fn(|context| {
         while let std::task::Poll::Ready(Some(Ok(head))) = answer.poll_informational(context) {
@@ -110,6 +134,7 @@ async fn receive(mut answer: ResponseFuture, start: Instant) -> Result<Result<Re
     let read = async {
         while let Some(data) = body.data().await {
             let data = data?;
+            begun.notify_one();
             let _ = body.flow_control().release_capacity(data.len());
             if !data.is_empty() {
                 response.first_at.get_or_insert_with(|| start.elapsed());

@@ -71,9 +71,12 @@ pub(super) fn logged(expect: &Expect, run: &Run) -> bool {
     expect.log_has.iter().all(|text| in_log(text, &ids, run)) && in_log("$id", &ids, run)
 }
 
+/// The ids that clients got; where they got nothing, those that the service saw.
 fn ids(run: &Run) -> Vec<String> {
     let responses = run.exchanges.iter().filter_map(|exchanged| exchanged.response.as_ref().ok());
-    responses.filter_map(|response| response.header("x-request-id")).collect()
+    let ids: Vec<String> = responses.filter_map(|response| response.header("x-request-id")).collect();
+    let seen = || run.calls.iter().flat_map(|call| lines(&call.headers, "x-request-id")).collect();
+    if ids.is_empty() { seen() } else { ids }
 }
 
 fn in_log(text: &str, ids: &[String], run: &Run) -> bool {

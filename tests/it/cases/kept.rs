@@ -3,6 +3,7 @@
 
 use super::always::Seen;
 use super::check::Problems;
+use super::format::InnerFault;
 use super::wire::Headers;
 
 impl Seen<'_> {
@@ -42,7 +43,9 @@ impl Seen<'_> {
         if self.rewritten() || !self.wrote() && self.sent.is_some() {
             return self.same("retry-after", "R8", problems);
         }
-        if self.sent.is_none() && !self.response.lines("retry-after").is_empty() {
+        let said = |fault: &InnerFault| fault.headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("retry-after"));
+        let by_fault = self.case.inner.fault.as_ref().is_some_and(said);
+        if self.sent.is_none() && !by_fault && !self.response.lines("retry-after").is_empty() {
             problems.push(("R8", "retry-after was invented".into()));
         }
     }
@@ -71,6 +74,20 @@ impl Seen<'_> {
         let vary = tokens(self.response.lines("vary"));
         for token in tokens(self.sent_lines("vary")).split(',').filter(|token| !vary.contains(token.trim())) {
             problems.push(("R6", format!("vary lost {token:?}")));
+        }
+    }
+
+    /// R11's last sentence, wherever the policy leaves negotiation on.
+    pub(super) fn vary(&self, problems: &mut Problems) {
+        let policy = self.policy();
+        let media_type = self.response.header("content-type").unwrap_or_default();
+        let http = matches!(media_type.as_str(), "application/json" | "application/problem+json");
+        if !http || self.rpc() || policy.contains("negotiate") || policy.contains("dialect") {
+            return;
+        }
+        let vary = self.response.lines("vary").join(",").to_ascii_lowercase();
+        if !vary.split(',').any(|name| matches!(name.trim(), "accept" | "*")) {
+            problems.push(("R11", format!("vary {vary:?} does not name accept")));
         }
     }
 

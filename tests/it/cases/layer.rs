@@ -61,7 +61,6 @@ fn not_here(case: &Case) -> Option<&'static str> {
         (case.request.pipelined, "pipelining is of a socket"),
         (raw_unread, "an inner response that is none in process"),
         (odd_head, "an inner head that `http` cannot say"),
-        (!case.env.is_empty(), "the environment is the whole process's"),
         (case.reload.is_some(), "a reload is of the gateway"),
         (case.expect.refused.is_none() && request::of(case).is_none(), "a request that `http` cannot say"),
     ]
@@ -119,8 +118,9 @@ where
         let request = request::of(case).expect("looked at before the run");
         let watch = request.body().watch();
         let request = request.map(BodyExt::boxed_unsync);
-        let response = tokio::time::timeout(PATIENCE, one(&mut service, request, &watch)).await;
-        let response = response.unwrap_or_else(|_| Err(format!("none after {PATIENCE:?}")));
+        let patience = case.request.leaves_after_ms.map_or(PATIENCE, Duration::from_millis);
+        let response = tokio::time::timeout(patience, one(&mut service, request, &watch)).await;
+        let response = response.unwrap_or_else(|_| Err(format!("none after {patience:?}")));
         let invited = !case.request.has_header("expect") || watch.polled.load(Ordering::Relaxed);
         let reset = invited && response.as_ref().is_ok_and(|response| would_reset(response, &watch));
         exchanges.push(Exchanged { response, reset });

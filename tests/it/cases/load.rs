@@ -69,7 +69,7 @@ fn with_row(case: &Table, row: Value, index: usize) -> Result<Table, String> {
 
 /// One way of giving a body replaces another one: a row's `gzip` is not sent beside its case's `body`.
 const EITHER: [&[&str]; 3] = [
-    &["body", "body_base64", "body_repeat", "body_parts", "gzip", "gzip_repeat"],
+    &["body", "body_base64", "body_repeat", "body_parts", "messages", "gzip", "gzip_repeat"],
     &["raw", "raw_base64"],
     &["policy", "policy_file"],
 ];

@@ -15,7 +15,9 @@ thread_local! {
 pub(crate) fn captured<T>(work: impl FnOnce() -> T) -> (T, String) {
     static INSTALLED: OnceLock<()> = OnceLock::new();
     INSTALLED.get_or_init(|| {
-        let format = tracing_subscriber::fmt().with_ansi(false).with_max_level(tracing::Level::TRACE);
+        // A body without end is a line for each of its frames there.
+        let format =
+            tracing_subscriber::fmt().with_ansi(false).with_env_filter("trace,h2=off,hyper=off,hyper_util=off");
         tracing::subscriber::set_global_default(format.with_writer(ThreadLines).finish())
             .expect("the only subscriber of the integration binary is this one");
     });

@@ -1,11 +1,11 @@
-//! What a body says, whatever its shape: code, message, members, gRPC details.
+//! What a body says, whatever its shape: code, message, members.
 
 use super::check::{Problems, allowed};
 use super::envelope;
 use super::format::{Case, Expect};
-use super::rpc;
+use super::rpc::{self, Protocol};
 use super::seen::Response;
-use super::value::{self, missing, with_id};
+use super::value::{self, missing};
 
 pub(super) fn code(expect: &Expect, response: &Response, problems: &mut Problems) {
     let Some(wanted) = &expect.code else { return };
@@ -20,7 +20,7 @@ pub(super) fn message(case: &Case, expect: &Expect, kind: &str, response: &Respo
     if silent || case.request.method() == "HEAD" {
         return;
     }
-    let Some(have) = message_of(kind, response) else {
+    let Some(have) = message_of(case, kind, response) else {
         return problems.push(("R3", "no message where one is wanted".into()));
     };
     if expect.message.as_ref().is_some_and(|wanted| !allowed(wanted, &have)) {
@@ -34,13 +34,13 @@ pub(super) fn message(case: &Case, expect: &Expect, kind: &str, response: &Respo
     }
 }
 
-/// Where each shape keeps its text; a gRPC status has it in a header.
-fn message_of(kind: &str, response: &Response) -> Option<String> {
+/// Where each shape keeps its text.
+fn message_of(case: &Case, kind: &str, response: &Response) -> Option<String> {
     if kind == "envelope" {
         return envelope::read(&response.body).ok().map(|envelope| envelope.message);
     }
-    if let Some(message) = response.header("grpc-message") {
-        return Some(percent_decoded(&message));
+    if let Some(protocol) = Protocol::of(case) {
+        return rpc::read(protocol, response).ok()??.message;
     }
     let body = value::json(std::str::from_utf8(&response.body).ok()?).ok()?;
     let places: &[&str] = match kind {
@@ -49,19 +49,6 @@ fn message_of(kind: &str, response: &Response) -> Option<String> {
         _ => &["/error/message", "/message", "/detail", "/error"],
     };
     places.iter().find_map(|place| body.pointer(place)?.as_str().map(str::to_owned))
-}
-
-fn percent_decoded(text: &str) -> String {
-    let mut bytes = Vec::new();
-    let mut rest = text.as_bytes();
-    while let [first, after @ ..] = rest {
-        let hex = after.get(..2).and_then(|hex| u8::from_str_radix(std::str::from_utf8(hex).ok()?, 16).ok());
-        match (first, hex) {
-            (b'%', Some(byte)) => (bytes.push(byte), rest = &after[2..]).1,
-            _ => (bytes.push(*first), rest = after).1,
-        }
-    }
-    String::from_utf8_lossy(&bytes).into_owned()
 }
 
 pub(super) fn members(expect: &Expect, response: &Response, problems: &mut Problems) {
@@ -81,18 +68,5 @@ pub(super) fn members(expect: &Expect, response: &Response, problems: &mut Probl
         if have != Some(wanted.as_str()) {
             problems.push(("R12", format!("the dialect's code is {have:?} instead of {wanted:?}")));
         }
-    }
-}
-
-pub(super) fn details_bin(expect: &Expect, response: &Response, problems: &mut Problems) {
-    if expect.details_bin_has.is_empty() {
-        return;
-    }
-    let value = response.header("grpc-status-details-bin").unwrap_or_default();
-    let raw = rpc::read(&value).map(|details| details.raw).unwrap_or_default();
-    let text = String::from_utf8_lossy(&raw);
-    let id = response.header("x-request-id").unwrap_or_default();
-    for wanted in expect.details_bin_has.iter().filter(|wanted| !text.contains(&with_id(wanted, &id))) {
-        problems.push(("P1", format!("grpc-status-details-bin has no {wanted:?}: {text:?}")));
     }
 }

@@ -2,18 +2,23 @@
 
 use std::path::{Path, PathBuf};
 
-use tower_error_envelope::Policy;
+use tower_error_envelope::{Policy, PolicyFile, PolicyLoader};
 
 use super::format::Case;
 
 /// The policy as often as it is needed (a chain has one each), or the text of its refusal.
 pub(super) fn of(case: &Case) -> Result<impl Fn() -> Policy, String> {
     let folder = if case.files.is_empty() { None } else { Some(Folder::with(case)) };
-    let build = move || match (&case.policy_file, &case.policy, &folder) {
-        (Some(file), ..) => Policy::from_file(case.folder.join(file)),
-        (None, Some(_), Some(folder)) => Policy::from_file(folder.policy()),
-        (None, Some(text), None) => Policy::from_toml("policy.toml", text),
-        (None, None, _) => Ok(Policy::default()),
+    let variables = case.env.clone();
+    let loader = PolicyLoader::new().environment(move |name| variables.get(name).cloned());
+    let build = move || {
+        let read = match (&case.policy_file, &case.policy, &folder) {
+            (Some(file), ..) => loader.load(case.folder.join(file)),
+            (None, Some(_), Some(folder)) => loader.load(folder.policy()),
+            (None, Some(text), None) => loader.parse("policy.toml", text),
+            (None, None, _) => return Ok(Policy::default()),
+        };
+        read.map(PolicyFile::into_policy)
     };
     build().map_err(|error| error.to_string())?;
     Ok(move || build().expect("it was taken a moment ago"))

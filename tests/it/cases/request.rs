@@ -71,7 +71,8 @@ fn body(asked: &Asked, headers: &[(String, String)]) -> ScriptBody {
     // An empty chunked body is not known to be empty before its end has come.
     let unseen_end = asked.framed() == RequestFraming::Chunked && bytes.is_empty();
     let unseen_end = unseen_end.then(|| Step::Data(Bytes::new()));
-    ScriptBody::new(ScriptBody::pieces(&bytes).chain(rest).chain(unseen_end), declared)
+    let pieces = asked.pieces(16 * 1024).into_iter().map(|piece| Step::Data(piece.into()));
+    ScriptBody::new(pieces.chain(rest).chain(unseen_end), declared)
 }
 
 /// A raw request that is a proper one as far as it goes; what it lacks of its body never comes.

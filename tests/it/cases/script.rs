@@ -12,7 +12,7 @@ use http_body_util::BodyExt as _;
 
 use super::always::SECRET;
 use super::body_script::{ScriptBody, Step};
-use super::failures::{BoxError, Opaque, failure};
+use super::failures::{BoxError, Opaque, failure, fault};
 use super::format::{Fails, Inner, InnerFraming};
 use super::seen::{Call, Sent};
 use super::wire::{self, Headers};
@@ -36,11 +36,15 @@ impl Scripted {
 
     async fn answer<B>(self, request: Request<B>, index: usize) -> Result<Response<ScriptBody>, BoxError>
     where
-        B: Body<Data = Bytes>,
+        B: Body<Data = Bytes> + Send + 'static,
         B::Error: Into<BoxError>,
     {
         let (parts, body) = request.into_parts();
         let mut status = self.inner.status();
+        if self.inner.answers_first {
+            let reading: Reading = Box::pin(self.clone().read_late(body, index));
+            return Ok(self.respond_to(&parts, status, index, Some(reading)));
+        }
         if self.inner.reads_body
             && let Err(error) = self.read(body, index).await
         {
@@ -52,12 +56,32 @@ impl Scripted {
         }
         tokio::time::sleep(Duration::from_millis(self.inner.delay_ms)).await;
         assert!(self.inner.fails != Some(Fails::Panic), "{SECRET}");
-        if let Some(error) = failure(self.inner.fails) {
+        if let Some(error) = failure(&self.inner) {
             return Err(error);
         }
+        Ok(self.respond_to(&parts, status, index, None))
+    }
+
+    fn respond_to(
+        &self,
+        parts: &http::request::Parts,
+        status: u16,
+        index: usize,
+        reading: Option<Reading>,
+    ) -> Response<ScriptBody> {
         let sent = sent(&self.inner, status, &headers_of(&parts.headers));
         self.calls()[index].sent = Some(sent.clone());
-        Ok(self.respond(sent, parts.method == Method::HEAD))
+        self.respond(sent, parts.method == Method::HEAD, reading)
+    }
+
+    /// While its response is on the way.
+    async fn read_late<B>(self, body: B, index: usize) -> Result<(), BoxError>
+    where
+        B: Body<Data = Bytes>,
+        B::Error: Into<BoxError>,
+    {
+        let read = self.read(body, index).await;
+        if self.inner.on_body_error.is_some() { Ok(()) } else { read }
     }
 
     async fn read<B>(&self, body: B, index: usize) -> Result<(), BoxError>
@@ -80,14 +104,17 @@ impl Scripted {
         end
     }
 
-    fn respond(&self, sent: Sent, head: bool) -> Response<ScriptBody> {
+    fn respond(&self, sent: Sent, head: bool, reading: Option<Reading>) -> Response<ScriptBody> {
         let bodiless = head || matches!(sent.status, 100..200 | 204 | 304);
-        let body = if bodiless { ScriptBody::default() } else { body_of(&self.inner, &sent.body) };
+        let body = if bodiless { ScriptBody::default() } else { body_of(&self.inner, &sent.body, reading) };
         let mut response = Response::new(body);
         *response.status_mut() = StatusCode::from_u16(sent.status).expect("looked at before the run");
         for (name, value) in &sent.headers {
             let name = HeaderName::from_bytes(name.as_bytes()).expect("looked at before the run");
             response.headers_mut().append(name, HeaderValue::from_bytes(value).expect("looked at before the run"));
+        }
+        if let Some(said) = &self.inner.fault {
+            response.extensions_mut().insert(fault(said));
         }
         response
     }
@@ -138,7 +165,7 @@ pub(super) fn sent(inner: &Inner, status: u16, request: &Headers) -> Sent {
         let values = wire::values(request, &name.to_ascii_lowercase()).into_iter();
         headers.extend(values.map(|value| (format!("seen-{}", name.to_ascii_lowercase()), value.to_vec())));
     }
-    let length = inner.framing.unwrap_or(InnerFraming::Length) == InnerFraming::Length;
+    let length = inner.framed() == InnerFraming::Length;
     let told = !wire::values(&headers, "content-length").is_empty();
     if let Some(body) = &body
         && length
@@ -150,7 +177,10 @@ pub(super) fn sent(inner: &Inner, status: u16, request: &Headers) -> Sent {
     Sent { status, headers, body: body.unwrap_or_default() }
 }
 
-fn body_of(inner: &Inner, bytes: &[u8]) -> ScriptBody {
+/// A request's body on its way to its end.
+type Reading = Pin<Box<dyn Future<Output = Result<(), BoxError>> + Send>>;
+
+fn body_of(inner: &Inner, bytes: &[u8], reading: Option<Reading>) -> ScriptBody {
     let cut = inner.cut_after.unwrap_or(bytes.len()).min(bytes.len());
     let mut steps: Vec<Step> = match inner.trickle {
         None => ScriptBody::pieces(&bytes[..cut]).collect(),
@@ -162,20 +192,31 @@ fn body_of(inner: &Inner, bytes: &[u8]) -> ScriptBody {
             steps.collect()
         }
     };
+    steps.extend(reading.map(Step::Until));
     match inner.fails {
         Some(Fails::PanicInBody) => steps.push(Step::Panic),
         Some(Fails::ErrorInBody) => steps.push(Step::Error),
         _ if inner.cut_after.is_some() => steps.push(Step::Error),
         _ if inner.stalls => steps.push(Step::Hang),
+        _ if !inner.trailers().is_empty() => steps.push(Step::Trailers(map_of(&inner.trailers()))),
         _ => {}
     }
-    let length = inner.framing.unwrap_or(InnerFraming::Length) == InnerFraming::Length;
+    let length = inner.framed() == InnerFraming::Length;
     ScriptBody::new(steps, length.then_some(promised(inner, bytes) as u64))
 }
 
 /// A body that never ends has a byte to come, or its declared length would end it.
 fn promised(inner: &Inner, bytes: &[u8]) -> usize {
     bytes.len() + usize::from(inner.stalls)
+}
+
+pub(super) fn map_of(headers: &Headers) -> http::HeaderMap {
+    let mut map = http::HeaderMap::new();
+    for (name, value) in headers {
+        let name = HeaderName::from_bytes(name.as_bytes()).expect("a name");
+        map.append(name, HeaderValue::from_bytes(value).expect("a value"));
+    }
+    map
 }
 
 pub(super) fn headers_of(headers: &http::HeaderMap) -> Headers {

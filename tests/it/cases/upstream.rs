@@ -96,6 +96,9 @@ impl Turn<'_> {
         };
         let framing = head.framing(Framing::None)?;
         let mut status = self.inner.status();
+        if self.inner.answers_first {
+            return self.answer_first(head, framing).map(|()| false);
+        }
         if self.inner.reads_body
             && let Err(error) = self.read(head, framing)
         {
@@ -107,6 +110,18 @@ impl Turn<'_> {
             self.wire.body(framing, |_| {})?;
         }
         Ok(goes_on)
+    }
+
+    fn answer_first(&mut self, head: &Head, framing: Framing) -> io::Result<()> {
+        let inner = self.inner.clone();
+        let sent = sent(&inner, inner.status(), &head.headers);
+        self.note(|call| call.sent = Some(sent.clone()));
+        self.send(&head_bytes(&inner, &sent, false))?;
+        self.send(&[format!("{:x}\r\n", sent.body.len()).as_bytes(), &sent.body, b"\r\n"].concat())?;
+        match self.read(head, framing) {
+            Err(error) if inner.on_body_error.is_none() => Err(error),
+            _ => self.send(&last_chunk(&inner)),
+        }
     }
 
     fn note(&self, what: impl FnOnce(&mut Call)) {
@@ -150,13 +165,13 @@ impl Turn<'_> {
         if sent.status == 101 {
             return self.upgraded(&sent.body).map(|()| false);
         }
-        let closes = self.inner.framing == Some(InnerFraming::Close);
+        let closes = self.inner.framed() == InnerFraming::Close;
         Ok(bodiless || self.body(&sent.body)? && !closes)
     }
 
     fn body(&mut self, body: &[u8]) -> io::Result<bool> {
         let inner = self.inner.clone();
-        let chunked = inner.framing == Some(InnerFraming::Chunked);
+        let chunked = inner.framed() == InnerFraming::Chunked;
         let cut = inner.cut_after.unwrap_or(body.len()).min(body.len());
         let (size, wait) = match inner.trickle {
             Some(trickle) => (trickle.bytes.max(1), Duration::from_millis(trickle.every_ms)),
@@ -178,7 +193,7 @@ impl Turn<'_> {
             return Ok(false);
         }
         if chunked {
-            self.send(b"0\r\n\r\n")?;
+            self.send(&last_chunk(&inner))?;
         }
         Ok(true)
     }
@@ -215,13 +230,18 @@ impl Turn<'_> {
     }
 }
 
+fn last_chunk(inner: &Inner) -> Vec<u8> {
+    let trailers = inner.trailers().into_iter().map(|(name, value)| [name.as_bytes(), b": ", &value, b"\r\n"].concat());
+    [b"0\r\n", &*trailers.collect::<Vec<_>>().concat(), b"\r\n"].concat()
+}
+
 fn head_bytes(inner: &Inner, sent: &Sent, bodiless: bool) -> Vec<u8> {
     let mut bytes = format!("HTTP/1.1 {} Said\r\n", sent.status).into_bytes();
     for (name, value) in &sent.headers {
         bytes.extend([name.as_bytes(), b": ", value, b"\r\n"].concat());
     }
     let told = sent.headers.iter().any(|(name, _)| name == "content-length" || name == "transfer-encoding");
-    let framing = match inner.framing.unwrap_or(InnerFraming::Length) {
+    let framing = match inner.framed() {
         _ if told || matches!(sent.status, 100..200 | 204 | 304) => "",
         InnerFraming::Chunked => "transfer-encoding: chunked\r\n",
         InnerFraming::Length if !bodiless => "content-length: 0\r\n",

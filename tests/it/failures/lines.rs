@@ -123,7 +123,13 @@ fn l3_what_is_written_of_an_exchange_has_no_credential() {
         for facts in [BodyFacts { ended: true, ..BodyFacts::default() }, BodyFacts::default()] {
             let policy = Policy::builder().route(Route::new("/json").json(true)).build().unwrap();
             let (mut head, ()) = Request::post("/json").header(name, value).body(()).unwrap().into_parts();
-            let admission = Exchange::begin(policy.into(), &mut head, facts, || RequestId::from_parts(1, 1));
+            let admission = Exchange::begin(
+                policy.into(),
+                &mut head,
+                facts,
+                || RequestId::from_parts(1, 1),
+                || std::time::UNIX_EPOCH,
+            );
             assert_eq!(matches!(admission, Admission::Forward(..)), facts.ended, "{admission:?}");
             assert!(!format!("{admission:?}").contains("s3cr3t"), "{name}: {value}: {admission:?}");
         }

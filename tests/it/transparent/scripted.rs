@@ -82,15 +82,15 @@ pub(super) fn for_the_wire() -> impl Iterator<Item = Script> {
     all().filter(move |script| script.steps.len() < 3 || told_apart(script))
 }
 
-/// What goes with a 204, 205 or 304: nothing, whatever it says of its length; in `off` also what must not, which E5
-/// takes away in `enforce`.
+/// What goes with a 204, 205 or 304: nothing, whatever it says of its length; in `off` and `observe` also what must not, which
+/// E5 takes away in `enforce`.
 pub(super) fn without_a_body() -> Vec<(Told, Script)> {
     let none = [Hint::Unknown, Hint::Exact, Hint::Fixed(4, Some(4))];
     let none = none.map(|hint| Script { steps: VecDeque::new(), hint, ended: Ended::Truly });
     let steps = VecDeque::from([Step::Data(Bytes::from_static(b"some")), Step::Trailers(1)]);
     let some = [Hint::Unknown, Hint::Exact].map(|hint| Script { steps: steps.clone(), hint, ended: Ended::Truly });
-    let off = none.iter().chain(&some).map(|script| (Told::Off, script.clone()));
-    off.chain(none.iter().map(|script| (Told::Enforce, script.clone()))).collect()
+    let all = |told| none.iter().chain(&some).map(move |script| (told, script.clone()));
+    all(Told::Off).chain(all(Told::Observe)).chain(none.iter().map(|script| (Told::Enforce, script.clone()))).collect()
 }
 
 impl Script {

@@ -1,0 +1,142 @@
+//! Whether the time of looking for a key tells how near a wrong one came (rule G2): `cargo bench --bench constant_time`.
+//!
+//! Welch's t-test over a million runs of two classes, interleaved at random, as dudect does it: a near miss and a far
+//! one. Past 4.5 the two are told apart. `--check` fails then.
+#![allow(clippy::disallowed_methods, reason = "what is measured is time")]
+
+#[allow(dead_code, unreachable_pub, reason = "digests alone are compared")]
+#[path = "../../src/guard/auth/key.rs"]
+mod key;
+mod welch;
+
+use std::hint::black_box;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Instant;
+
+use http::Request;
+use http::request::Parts;
+use rand::RngExt as _;
+use tower_error_envelope::auth::{AuthScheme, Key};
+use tower_error_envelope::exchange::{Admission, BodyFacts, Exchange};
+use tower_error_envelope::{Policy, RequestId};
+
+use self::key::Digest;
+use self::welch::{Class, Sample};
+
+const RUNS: usize = 1_000_000;
+
+const BATCHES: usize = 2_000;
+
+/// Past it two classes are told apart: by chance once in 100,000 times.
+const TELLING: f64 = 4.5;
+
+/// As many wrong inputs of each class: one alone might be told by itself.
+const INPUTS: usize = 64;
+
+fn main() -> ExitCode {
+    let check = std::env::args().any(|argument| argument == "--check");
+    let keys: Vec<[u8; 32]> = (0..4).map(|_| rand::random()).collect();
+    let list: Vec<Digest> = keys.iter().map(Digest::from_bytes).collect();
+    let equal = |wrong: [u8; 32]| keys.iter().any(|key| equal_until_it_is_not(key, &wrong));
+    let naive = told(|| near_and_far(&keys), |wrong| *wrong, equal);
+    let eight_times = |wrong: Digest| (0..8).filter_map(|_| key::position(black_box(&wrong), &list)).count();
+    let position = told(|| near_and_far(&keys), Digest::from_bytes, eight_times);
+    let whole = end_to_end();
+    println!("{:44} {:>8}", "", "|t|");
+    println!("{:44} {naive:8.2}   (what a leak looks like)", "digests, compared until they differ");
+    println!("{:44} {position:8.2}", "digests, compared as the layer does");
+    println!("{:44} {whole:8.2}", "a request with a wrong key, to its refusal");
+    println!("one key among 10,000: {:.1} µs", of_many());
+    let holds = naive > TELLING && position < TELLING && whole < TELLING;
+    if check && !holds { ExitCode::FAILURE } else { ExitCode::SUCCESS }
+}
+
+/// How well the two classes of inputs can be told apart by the time that `work` takes on what is made of them. Where
+/// something lies in memory must not tell: inputs are made anew for each batch, what is made of them for each run.
+fn told<I, P, O>(fresh: impl Fn() -> Vec<[I; 2]>, prepare: impl Fn(&I) -> P, work: impl Fn(P) -> O) -> f64 {
+    let mut random = rand::rng();
+    let mut samples = Vec::with_capacity(RUNS);
+    for _ in 0..BATCHES {
+        let inputs = fresh();
+        for _ in 0..RUNS / BATCHES {
+            let (far, which) = (random.random::<bool>(), random.random_range(0..inputs.len()));
+            let prepared = black_box(prepare(&inputs[which][usize::from(far)]));
+            let begun = Instant::now();
+            let outcome = black_box(work(prepared));
+            let nanoseconds = begun.elapsed().as_nanos();
+            drop(outcome);
+            samples.push(Sample { class: if far { Class::Far } else { Class::Near }, nanoseconds });
+        }
+    }
+    welch::greatest_t(&samples)
+}
+
+/// Of the last key, those whose digests differ in the last byte, and those that differ in the first.
+fn near_and_far(keys: &[[u8; 32]]) -> Vec<[[u8; 32]; 2]> {
+    let key = keys[keys.len() - 1];
+    let with = |place: usize, bits: u8| {
+        let mut wrong = key;
+        wrong[place] ^= bits;
+        wrong
+    };
+    (1..=INPUTS as u8).map(|bits| [with(31, bits), with(0, bits)]).collect()
+}
+
+/// What nobody should do.
+fn equal_until_it_is_not(key: &[u8; 32], wrong: &[u8; 32]) -> bool {
+    for (a, b) in key.iter().zip(wrong) {
+        if black_box(a) != black_box(b) {
+            return false;
+        }
+    }
+    true
+}
+
+/// Both classes send the same keys, through the whole of a request's beginning. What differs is the policy: whether its
+/// keys differ from them in the last character, or in the first. Which of the two is made first is left to chance.
+fn end_to_end() -> f64 {
+    let fresh = || {
+        let id = || RequestId::from_parts(rand::random(), rand::random()).to_string();
+        let sent: Vec<Arc<str>> = (0..16).map(|_| id().into()).collect();
+        let (near, far) = (sent[0].len() - 1, 0);
+        let policies = if rand::random() {
+            [near, far].map(|place| policy(&sent, place))
+        } else {
+            let [far, near] = [far, near].map(|place| policy(&sent, place));
+            [near, far]
+        };
+        sent.iter().map(|key| policies.clone().map(|policy| (policy, key.clone()))).collect()
+    };
+    let prepare = |(policy, key): &(Arc<Policy>, Arc<str>)| (policy.clone(), request(key));
+    told(fresh, prepare, |(policy, mut head)| {
+        let facts = BodyFacts { ended: true, ..BodyFacts::default() };
+        let id = || RequestId::from_parts(1, 1);
+        let admission = Exchange::begin(policy, &mut head, facts, id, || std::time::UNIX_EPOCH);
+        assert!(matches!(admission, Admission::Answer(_)));
+        (admission, head)
+    })
+}
+
+/// One whose keys are those that are sent, but for the character at a place.
+fn policy(sent: &[Arc<str>], place: usize) -> Arc<Policy> {
+    let wrong = |key: &str| Key::of_secret(key, format!("{}~{}", &key[..place], &key[place + 1..]));
+    let scheme = sent.iter().fold(AuthScheme::bearer(), |scheme, key| scheme.key(wrong(key)));
+    Arc::new(Policy::builder().scheme("api", scheme).auth(["api"]).build().expect("a policy that is right"))
+}
+
+/// What looking for a key among 10,000 takes, in microseconds.
+fn of_many() -> f64 {
+    let list: Vec<Digest> = (0..10_000_u32).map(|it| Digest::of(&it.to_le_bytes())).collect();
+    let wrong = Digest::of(b"none");
+    let begun = Instant::now();
+    for _ in 0..1_000 {
+        black_box(key::position(black_box(&wrong), &list));
+    }
+    begun.elapsed().as_secs_f64() * 1_000.0
+}
+
+fn request(key: &str) -> Parts {
+    let request = Request::get("/").header("authorization", format!("Bearer {key}"));
+    request.body(()).expect("a request").into_parts().0
+}

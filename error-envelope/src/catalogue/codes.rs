@@ -1,0 +1,61 @@
+//! The list of codes that every format is written from.
+
+use tower_error_envelope::{ErrorCode, Policy};
+
+/// The codes of the catalogue in its order, then a policy's own by name.
+pub(super) struct Codes(Vec<Listed>);
+
+/// A code and where it belongs.
+pub(super) struct Listed {
+    pub(super) code: ErrorCode,
+    pub(super) group: &'static str,
+}
+
+/// The group of codes that a policy adds.
+const OWN: &str = "own";
+
+impl Codes {
+    pub(super) fn of(policy: Option<&Policy>) -> Self {
+        let own = policy.into_iter().flat_map(Policy::own_codes);
+        let listed = |code: &ErrorCode| Listed { code: code.clone(), group: code.group().unwrap_or(OWN) };
+        Self(ErrorCode::ALL.iter().chain(own).map(listed).collect())
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = &Listed> {
+        self.0.iter()
+    }
+
+    /// The groups in order, each with its codes.
+    pub(super) fn groups(&self) -> impl Iterator<Item = &[Listed]> {
+        self.0.chunk_by(|a, b| a.group == b.group)
+    }
+}
+
+impl Listed {
+    pub(super) fn name(&self) -> &str {
+        self.code.as_str()
+    }
+
+    pub(super) fn status(&self) -> u16 {
+        self.code.status().as_u16()
+    }
+
+    pub(super) fn retry(&self) -> &'static str {
+        self.code.retry().as_str()
+    }
+
+    /// The message on one line: a policy's text may have several, which the layer joins as well.
+    pub(super) fn message(&self) -> String {
+        self.code
+            .message()
+            .split(|c: char| c.is_control())
+            .filter(|part| !part.is_empty())
+            .collect::<Vec<_>>()
+            .join(" ")
+    }
+
+    /// What a reader of a schema or a module wants to know of it.
+    pub(super) fn summary(&self) -> String {
+        format!("{}, retry: {}. {}", self.status(), self.retry(), self.message())
+    }
+}

@@ -1,0 +1,25 @@
+//! The codes for a program of one's own. The names of the members stay; new ones may come.
+
+use super::CONTRACT_VERSION;
+use super::codes::{Codes, Listed};
+use super::tree::{Json, list, object, text};
+
+pub(super) fn write(codes: &Codes) -> String {
+    object([
+        ("contract", text(CONTRACT_VERSION)),
+        ("unknown_code", object([("retry", text("backoff"))])),
+        ("codes", list(codes.iter().map(entry))),
+    ])
+    .pretty()
+}
+
+fn entry(listed: &Listed) -> Json {
+    object([
+        ("code", text(listed.name())),
+        ("status", listed.status().into()),
+        ("grpc", u16::from(listed.code.grpc()).into()),
+        ("retry", text(listed.retry())),
+        ("group", text(listed.group)),
+        ("message", text(listed.message())),
+    ])
+}

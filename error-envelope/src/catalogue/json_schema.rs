@@ -1,0 +1,20 @@
+//! JSON Schema 2020-12 of the envelope: it refers to nothing outside itself and claims no address.
+
+use super::CONTRACT_VERSION;
+use super::codes::Codes;
+use super::schema;
+use super::tree::{Json, named, text};
+
+pub(super) fn write(codes: &Codes) -> String {
+    const AT: &str = "#/$defs/";
+
+    let head = [
+        ("$schema", text("https://json-schema.org/draft/2020-12/schema")),
+        ("$comment", text(format!("The error contract, version {CONTRACT_VERSION}."))),
+        ("title", text(schema::ENVELOPE)),
+    ];
+    let Json::Object(envelope) = schema::envelope(AT) else { return String::new() };
+    let head = head.map(|(name, value)| (name.to_owned(), value));
+    let root = named(head.into_iter().chain(envelope));
+    root.with("$defs", named(schema::parts(AT, codes))).pretty()
+}

@@ -1,0 +1,59 @@
+//! Tables for a page of documentation.
+
+use std::fmt::Write;
+
+use super::CONTRACT_VERSION;
+use super::codes::{Codes, Listed};
+use super::form::SAMPLE_ID;
+
+pub(super) fn write(codes: &Codes) -> String {
+    let mut page = introduction();
+    for group in codes.groups() {
+        let _ = write!(page, "\n## {}\n\n", heading(group));
+        page.push_str("| Code | Status | gRPC | Retry | Message |\n|---|---|---|---|---|\n");
+        page.extend(group.iter().map(row));
+    }
+    page
+}
+
+fn introduction() -> String {
+    format!(
+        "# Error codes
+
+Contract {CONTRACT_VERSION}. Every error response has this body, and its code in the header `x-error-code`:
+
+```json
+{{\"error\":{{\"code\":\"not_found\",\"message\":\"Not found.\"}},\"request_id\":\"{SAMPLE_ID}\"}}
+```
+
+- Match on `code`: it never changes its meaning. The message is for people and free to change.
+- The set of codes is open: treat a code that you do not know as transient, as `backoff` below.
+- The status is the usual one; a service may send a code with another.
+- Retry `no`: the same request will fail again. `backoff`: it may work later: wait `retry-after` where it is given, else
+  back off. `refresh`: read the state again first, then build a new request.
+- `invalid_request` has details; their list `issues` says what is wrong where, as in
+  `{{\"path\":[\"to\"],\"message\":\"Required\"}}`.
+"
+    )
+}
+
+fn heading(group: &[Listed]) -> &'static str {
+    group.first().map_or("", |listed| listed.group)
+}
+
+fn row(listed: &Listed) -> String {
+    let message = escaped(&listed.message());
+    format!("| `{}` | {} | {} | {} | {message} |\n", listed.name(), listed.status(), listed.code.grpc(), listed.retry())
+}
+
+/// A policy's own text may be anything: it neither ends its cell nor becomes markup.
+fn escaped(message: &str) -> String {
+    let mut text = String::with_capacity(message.len());
+    for character in message.chars() {
+        if matches!(character, '\\' | '|' | '<' | '>' | '&' | '`' | '*' | '_' | '[' | ']') {
+            text.push('\\');
+        }
+        text.push(character);
+    }
+    text
+}

@@ -1,0 +1,152 @@
+//! OpenAPI 3.1 components: the envelope, and a response for each status of the catalogue to refer to.
+//!
+//! The document is whole and valid by itself; a service refers to `#/components/responses/Error404` in it, and to
+//! `Error` for its `default`.
+
+use std::collections::BTreeSet;
+
+use http::StatusCode;
+use tower_error_envelope::{ErrorCode, Retry};
+
+use super::CONTRACT_VERSION;
+use super::codes::{Codes, Listed};
+use super::form::{CODE, REQUEST_ID, SAMPLE_ID};
+use super::schema;
+use super::tree::{Json, list, named, object, text};
+
+const SCHEMAS: &str = "#/components/schemas/";
+const HEADERS: &str = "#/components/headers/";
+
+pub(super) fn write(codes: &Codes) -> String {
+    let envelope = [(schema::ENVELOPE, schema::envelope(SCHEMAS))];
+    let schemas = envelope.into_iter().chain(schema::parts(SCHEMAS, codes));
+    object([
+        ("openapi", text("3.1.0")),
+        ("info", info()),
+        ("paths", object([])),
+        (
+            "components",
+            object([("schemas", named(schemas)), ("headers", headers()), ("responses", named(responses(codes)))]),
+        ),
+    ])
+    .pretty()
+}
+
+fn info() -> Json {
+    let about =
+        "The body of every error response, and a response for each status to refer to. The set of codes is open.";
+    object([("title", text("Errors")), ("version", text(CONTRACT_VERSION)), ("description", text(about))])
+}
+
+/// What a response of a status may be: its codes, and whether one of them says to wait or to read again first.
+struct Group<'a> {
+    status: u16,
+    codes: Vec<&'a Listed>,
+}
+
+fn responses(codes: &Codes) -> impl Iterator<Item = (String, Json)> {
+    let any = Group { status: 0, codes: Vec::new() };
+    let each = statuses(codes).into_iter().map(|status| Group::of(status, codes));
+    each.chain([any]).map(|group| (group.name(), group.response()))
+}
+
+/// Those of the codes, and those that have no code of their own but one of another status (R1), such as 422.
+fn statuses(codes: &Codes) -> BTreeSet<u16> {
+    let borrows = |status: &StatusCode| {
+        let generic = ErrorCode::of_status(*status);
+        status.canonical_reason().is_some() && generic != ErrorCode::BAD_REQUEST && generic != ErrorCode::INTERNAL_ERROR
+    };
+    let borrowed = (400..=599).filter_map(|status| StatusCode::from_u16(status).ok()).filter(borrows);
+    codes.iter().map(Listed::status).chain(borrowed.map(|status| status.as_u16())).collect()
+}
+
+impl<'a> Group<'a> {
+    fn of(status: u16, codes: &'a Codes) -> Self {
+        let own = codes.iter().filter(|listed| listed.status() == status);
+        let mut codes_of: Vec<_> = own.collect();
+        if codes_of.is_empty() {
+            let generic = StatusCode::from_u16(status).map(ErrorCode::of_status).ok();
+            codes_of = codes.iter().filter(|listed| Some(&listed.code) == generic.as_ref()).collect();
+        }
+        Self { status, codes: codes_of }
+    }
+
+    /// The group of every status that has no response of its own.
+    fn is_any(&self) -> bool {
+        self.codes.is_empty()
+    }
+
+    fn name(&self) -> String {
+        if self.is_any() { "Error".to_owned() } else { format!("Error{}", self.status) }
+    }
+
+    fn response(&self) -> Json {
+        let mut body = object([("schema", schema::reference(SCHEMAS, schema::ENVELOPE))]);
+        if !self.is_any() {
+            body = body.with("examples", named(self.codes.iter().map(|listed| (listed.name(), example(listed)))));
+        }
+        object([
+            ("description", text(self.description())),
+            ("headers", named(self.headers().into_iter().map(|name| (name, schema::reference(HEADERS, name))))),
+            ("content", object([("application/json", body)])),
+        ])
+    }
+
+    fn description(&self) -> String {
+        let reason = StatusCode::from_u16(self.status).ok().and_then(|status| status.canonical_reason());
+        match reason {
+            _ if self.is_any() => "Any error.".to_owned(),
+            Some(reason) => format!("{} {reason}.", self.status),
+            None => format!("{}.", self.status),
+        }
+    }
+
+    fn headers(&self) -> Vec<&'static str> {
+        let waits = self.is_any() || self.codes.iter().any(|listed| listed.code.retry() != Retry::No);
+        let mut headers = vec!["x-request-id", "x-error-code", "cache-control"];
+        headers.extend(waits.then_some("retry-after"));
+        headers.extend((self.status == 401).then_some("www-authenticate"));
+        headers
+    }
+}
+
+fn headers() -> Json {
+    let header = |required: bool, description: &str, schema: Json| {
+        object([("description", text(description)), ("required", required.into()), ("schema", schema)])
+    };
+    let string = || object([("type", text("string"))]);
+    let cached = "no-store, unless the service says otherwise on a 4xx that is not 401, 403 or 429.";
+    let of_form = |form: &str, example: &str| string().with("pattern", form).with("examples", list([example]));
+    object([
+        ("x-request-id", header(true, "The request's id, as in the body.", of_form(REQUEST_ID, SAMPLE_ID))),
+        ("x-error-code", header(true, "The code, as in the body.", of_form(CODE, "not_found"))),
+        ("cache-control", header(true, cached, string())),
+        (
+            "retry-after",
+            header(false, "When to try again, in seconds or as a date, where the service says it.", string()),
+        ),
+        ("www-authenticate", header(false, "Which credentials are asked for: a challenge for each scheme.", string())),
+    ])
+}
+
+fn example(listed: &Listed) -> Json {
+    let error = object([("code", text(listed.name())), ("message", text(listed.message()))]);
+    let error = match details(listed) {
+        Some(details) => error.with("details", details),
+        None => error,
+    };
+    let envelope = object([("error", error), ("request_id", text(SAMPLE_ID))]);
+    object([("summary", text(listed.summary())), ("value", envelope)])
+}
+
+/// Of the codes whose details the contract fixes (E8, G4).
+fn details(listed: &Listed) -> Option<Json> {
+    if listed.code == ErrorCode::INVALID_REQUEST {
+        let issue = object([("path", list(["to"])), ("message", text("Required"))]);
+        Some(object([("issues", list([issue]))]))
+    } else if listed.code == ErrorCode::PAYLOAD_TOO_LARGE {
+        Some(object([("limit_bytes", Json::Number(1024 * 1024))]))
+    } else {
+        None
+    }
+}

@@ -1,0 +1,88 @@
+//! JSON whose members stand in the order in which they are given: a schema is read by people, too.
+
+use serde::ser::{Serialize, SerializeMap, Serializer};
+
+/// A JSON value.
+#[derive(Clone)]
+pub(super) enum Json {
+    Bool(bool),
+    Number(u64),
+    Text(String),
+    List(Vec<Self>),
+    Object(Vec<(String, Self)>),
+}
+
+/// An object of these members.
+pub(super) fn object<const N: usize>(members: [(&str, Json); N]) -> Json {
+    named(members)
+}
+
+/// An object of these members, as many as there are.
+pub(super) fn named<K: Into<String>>(members: impl IntoIterator<Item = (K, Json)>) -> Json {
+    Json::Object(members.into_iter().map(|(name, value)| (name.into(), value)).collect())
+}
+
+/// A list of these values.
+pub(super) fn list<T: Into<Json>>(values: impl IntoIterator<Item = T>) -> Json {
+    Json::List(values.into_iter().map(Into::into).collect())
+}
+
+impl Json {
+    /// Indented, with a newline at its end.
+    pub(super) fn pretty(&self) -> String {
+        serde_json::to_string_pretty(self).unwrap_or_default() + "\n"
+    }
+
+    /// This object with one more member at its end.
+    pub(super) fn with(mut self, name: &str, value: impl Into<Self>) -> Self {
+        if let Self::Object(members) = &mut self {
+            members.push((name.to_owned(), value.into()));
+        }
+        self
+    }
+}
+
+impl Serialize for Json {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::Bool(value) => serializer.serialize_bool(*value),
+            Self::Number(value) => serializer.serialize_u64(*value),
+            Self::Text(value) => serializer.serialize_str(value),
+            Self::List(values) => serializer.collect_seq(values),
+            Self::Object(members) => {
+                let mut map = serializer.serialize_map(Some(members.len()))?;
+                members.iter().try_for_each(|(name, value)| map.serialize_entry(name, value))?;
+                map.end()
+            }
+        }
+    }
+}
+
+impl From<bool> for Json {
+    fn from(value: bool) -> Self {
+        Self::Bool(value)
+    }
+}
+
+impl From<u16> for Json {
+    fn from(value: u16) -> Self {
+        Self::Number(value.into())
+    }
+}
+
+impl From<&str> for Json {
+    fn from(value: &str) -> Self {
+        Self::Text(value.to_owned())
+    }
+}
+
+impl From<String> for Json {
+    fn from(value: String) -> Self {
+        Self::Text(value)
+    }
+}
+
+/// A member's text without `.into()` at each.
+pub(super) fn text(value: impl Into<String>) -> Json {
+    Json::Text(value.into())
+}

@@ -1,0 +1,89 @@
+//! Which lines of a policy that was refused may be shown.
+//!
+//! What `check` prints stands in the logs of CI (L3). A key may be in clear text where its hash should be, or a secret
+//! where the name of its variable should be, and what is wrong may be another thing on that line, or the line's syntax.
+//! So a line is shown only where its table and its key say that it holds neither:
+//!
+//! 1. no line that gives a key, a hash or a secret, whatever else it does,
+//! 2. the head of a table,
+//! 3. in `[auth.*]`, a line whose key holds no credential,
+//! 4. any line of the policy's other tables. Tables of other names may be those of a file of keys.
+
+use std::ops::Range;
+
+/// The tables and keys of a policy file beside `auth`.
+const OPEN: [&str; 13] = [
+    "version",
+    "include",
+    "request_id",
+    "rpc",
+    "defaults",
+    "inspect",
+    "drain",
+    "header",
+    "route",
+    "code",
+    "map",
+    "outward",
+    "scope",
+];
+
+/// The keys of `[auth.*]` and of its messages that stand on a line of their own and hold no credential.
+const OPEN_OF_AUTH: [&str; 19] = [
+    "scheme",
+    "forward_id",
+    "header",
+    "pattern",
+    "challenge",
+    "timeout",
+    "algorithms",
+    "issuer",
+    "audience",
+    "leeway",
+    "require_verified_email",
+    "jwks_file",
+    "keys_file",
+    "missing",
+    "malformed",
+    "invalid",
+    "expired",
+    "no_email",
+    "unavailable",
+];
+
+/// What gives a credential, spaces aside.
+const GIVING: [&str; 5] = ["key=", "keys=", "secret=", "secret_env=", "sha256"];
+
+/// Whether the line at these bytes of a file, of which `key` is wrong, may be shown.
+pub(crate) fn may_be_shown(text: &str, line: Range<usize>, key: Option<&str>) -> bool {
+    let (above, line) = (&text[..line.start], &text[line]);
+    if table_of(line).is_some() {
+        return true;
+    }
+    let dense: String = line.split_whitespace().collect();
+    if GIVING.iter().any(|giving| dense.contains(giving)) {
+        return false;
+    }
+    let path = line.split('=').next().unwrap_or_default();
+    let table = above.lines().rev().find_map(table_of).unwrap_or_else(|| root_of(path));
+    // A key that stands twice is told without its table.
+    let told = key.filter(|key| key.contains(['.', '['])).map(root_of);
+    let last = path.rsplit('.').next().unwrap_or_default().trim();
+    [Some(table), told].into_iter().flatten().all(|root| match root {
+        "auth" => OPEN_OF_AUTH.contains(&last),
+        other => OPEN.contains(&other),
+    })
+}
+
+/// The first part of the name of a table whose head this line is.
+fn table_of(line: &str) -> Option<&str> {
+    let head = line.split('#').next().unwrap_or_default().trim();
+    let name = head.strip_prefix('[')?.strip_suffix(']')?;
+    let name = name.strip_prefix('[').and_then(|name| name.strip_suffix(']')).unwrap_or(name);
+    (!name.contains(['"', '\'', '=', '[', ',', '{'])).then(|| root_of(name))
+}
+
+/// The first part of a path of keys.
+fn root_of(path: &str) -> &str {
+    path.split(['.', '[']).next().unwrap_or_default().trim()
+}

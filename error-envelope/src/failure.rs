@@ -1,0 +1,56 @@
+//! How a verb ends that could not do its work, and how the others write what they did.
+
+use std::error::Error;
+use std::io::{self, Write};
+
+use tower_error_envelope::PolicyError;
+
+use crate::finding::Finding;
+
+/// Why a verb could not do its work.
+#[derive(Debug)]
+pub(crate) enum Failure {
+    /// What was given is wrong.
+    Refused(String),
+    /// What was given cannot be read, or the answer cannot be written.
+    Io(String),
+    /// The same, and it has been told.
+    Told,
+    /// Who reads the answer has enough of it, as `head` does.
+    Closed,
+}
+
+impl Failure {
+    /// Says why on standard error.
+    pub(crate) fn tell(&self) {
+        if let Self::Refused(why) | Self::Io(why) = self {
+            anstream::eprintln!("{why}");
+        }
+    }
+
+    /// The exit code.
+    pub(crate) const fn code(&self) -> u8 {
+        match self {
+            Self::Refused(_) => 1,
+            Self::Io(_) | Self::Told => 2,
+            Self::Closed => 0,
+        }
+    }
+}
+
+impl From<PolicyError> for Failure {
+    fn from(error: PolicyError) -> Self {
+        let unreadable = error.source().is_some_and(|source| source.is::<io::Error>());
+        let why = Finding::of_error(&error).render();
+        if unreadable { Self::Io(why) } else { Self::Refused(why) }
+    }
+}
+
+/// Writes to standard output, in colours where that is a terminal.
+pub(crate) fn print(text: &str) -> Result<(), Failure> {
+    let mut out = anstream::stdout().lock();
+    out.write_all(text.as_bytes()).and_then(|()| out.flush()).map_err(|error| match error.kind() {
+        io::ErrorKind::BrokenPipe => Failure::Closed,
+        _ => Failure::Io(format!("standard output: {error}")),
+    })
+}

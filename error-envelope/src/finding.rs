@@ -1,0 +1,144 @@
+//! What is wrong in a policy file, as a person reads it: `FILE:LINE: KEY: what is wrong`, the line, and what would be
+//! right.
+
+use std::borrow::Cow;
+use std::fs;
+use std::ops::Range;
+use std::path::Path;
+
+use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
+use tower_error_envelope::{Lint, PolicyError};
+
+use crate::confidential::may_be_shown;
+use crate::policy::Place;
+
+/// What every terminal shows.
+const WIDTH: usize = 80;
+
+/// Something that is wrong, or that should be looked at.
+pub(crate) struct Finding<'a> {
+    level: Level<'static>,
+    file: Option<Cow<'a, str>>,
+    line: Option<usize>,
+    key: Option<&'a str>,
+    span: Option<Range<usize>>,
+    wrong: &'a str,
+    advice: &'a str,
+    /// Where nothing was refused, each key is a hash and each secret the name of a variable.
+    refused: bool,
+}
+
+impl<'a> Finding<'a> {
+    /// Why a policy was refused.
+    pub(crate) fn of_error(error: &'a PolicyError) -> Self {
+        Self {
+            level: Level::ERROR,
+            file: error.file().map(Cow::Borrowed),
+            line: error.line(),
+            key: error.key(),
+            span: error.span(),
+            wrong: error.wrong(),
+            advice: error.advice(),
+            refused: true,
+        }
+    }
+
+    /// What should be looked at; `wrong` is the lint's with its level and its name.
+    pub(crate) fn of_lint(lint: &'a Lint, wrong: &'a str) -> Self {
+        Self {
+            level: if lint.is_note() { Level::NOTE } else { Level::WARNING },
+            file: Some(Cow::Borrowed(lint.file())),
+            line: Some(lint.line()),
+            key: Some(lint.key()),
+            span: Some(lint.span()),
+            wrong,
+            advice: lint.advice(),
+            refused: false,
+        }
+    }
+
+    /// A secret that is not there.
+    pub(crate) fn of_missing(file: &'a Path, at: Option<&'a Place>, wrong: &'a str) -> Self {
+        Self {
+            level: Level::NOTE,
+            file: Some(at.map_or_else(|| file.to_string_lossy(), |at| Cow::Borrowed(&*at.file))),
+            line: at.map(|at| at.line),
+            key: Some("secret_env"),
+            span: at.map(|at| at.span.clone()),
+            wrong,
+            advice: "the layer refuses the policy where it is not set",
+            refused: false,
+        }
+    }
+
+    /// With escape codes, which go where no terminal is; without a newline at its end.
+    pub(crate) fn render(&self) -> String {
+        let text = self.file.as_deref().and_then(|file| fs::read_to_string(file).ok());
+        let title = self.level.clone().no_name().primary_title(self.title());
+        let help = wrapped(self.advice, WIDTH - self.margin());
+        let help = Level::HELP.message(help);
+        let report = match text.as_deref().and_then(|text| Some((text, self.place(text)?))) {
+            Some((text, span)) => {
+                let caret = AnnotationKind::Primary.span(span);
+                title.element(Snippet::source(text).annotation(caret)).element(help)
+            }
+            None => Group::with_title(title).element(help),
+        };
+        Renderer::styled().term_width(WIDTH).render(&[report])
+    }
+
+    fn title(&self) -> String {
+        let line = self.line.map(|line| line.to_string());
+        let place = [self.file.as_deref(), line.as_deref()].into_iter().flatten().collect::<Vec<_>>().join(":");
+        let place = Some(place).filter(|place| !place.is_empty());
+        let parts = [place.as_deref(), self.key, Some(self.wrong)];
+        parts.into_iter().flatten().collect::<Vec<_>>().join(": ")
+    }
+
+    /// The width of the numbers of lines, and of `= help: ` beside them.
+    fn margin(&self) -> usize {
+        self.line.map_or(0, |line| line.to_string().len()) + " = help: ".len()
+    }
+
+    /// The bytes to point at: those that were named, as far as they are on their line, else the whole line. None on a
+    /// line that may not be shown.
+    fn place(&self, text: &str) -> Option<Range<usize>> {
+        let (start, line) = nth_line(text, self.line?)?;
+        let end = start + line.trim_end().len();
+        if self.refused && !may_be_shown(text, start..end, self.key) {
+            return None;
+        }
+        let first = end - line.trim().len();
+        match &self.span {
+            Some(span) if !span.is_empty() && (start..end).contains(&span.start) => Some(span.start..span.end.min(end)),
+            _ => Some(first..end),
+        }
+    }
+}
+
+/// Where a line starts, and the line; `number` is from 1.
+fn nth_line(text: &str, number: usize) -> Option<(usize, &str)> {
+    let mut start = 0;
+    for line in text.split('\n').take(number - 1) {
+        start += line.len() + 1;
+    }
+    Some((start, text.get(start..)?.split('\n').next()?))
+}
+
+/// Broken at spaces; a word that is longer than a line stays whole.
+fn wrapped(text: &str, width: usize) -> String {
+    let mut lines = vec![String::new()];
+    for word in text.split(' ') {
+        let last = lines.last_mut().expect("there is a first line");
+        let fits = last.chars().count() + 1 + word.chars().count() <= width;
+        match last.as_str() {
+            "" => last.push_str(word),
+            _ if fits => {
+                last.push(' ');
+                last.push_str(word);
+            }
+            _ => lines.push(word.to_owned()),
+        }
+    }
+    lines.join("\n")
+}

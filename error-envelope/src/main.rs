@@ -1,0 +1,69 @@
+//! `error-envelope`: for the people who own the policy of tower-error-envelope, and for those whose clients import its
+//! contract.
+//!
+//! [`check`] says what is wrong with policy files, and what holds for a request. [`catalogue`] writes the error codes
+//! and the envelope in the languages of clients and documents. Both read files by [`policy`] and show lines of them by
+//! [`finding`], those alone that are not [`confidential`]. [`failure`] is how a verb ends that could not do its work:
+//! exit code 1 where what it was given is wrong, 2 where it cannot be read.
+
+mod catalogue;
+mod check;
+mod confidential;
+mod failure;
+mod finding;
+mod policy;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand, ValueEnum};
+
+/// Checks policy files of tower-error-envelope, and exports its error contract.
+///
+/// Exit codes: 0 all is well, 1 something was found or refused, 2 wrong usage or a file that cannot be read.
+#[derive(Parser)]
+#[command(version, max_term_width = 80)]
+struct Args {
+    /// When to write in colours [default: auto, on a terminal]
+    #[arg(long, global = true, value_name = "WHEN", value_enum, default_value_t, hide_default_value = true)]
+    color: Color,
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Subcommand)]
+enum Verb {
+    Check(check::Args),
+    Catalogue(catalogue::Args),
+}
+
+#[derive(Clone, Copy, Default, ValueEnum)]
+enum Color {
+    #[default]
+    Auto,
+    Always,
+    Never,
+}
+
+fn main() -> ExitCode {
+    let args = Args::parse();
+    args.color.choose();
+    let done = match args.verb {
+        Verb::Check(args) => check::run(&args),
+        Verb::Catalogue(args) => catalogue::run(&args).map(|()| 0),
+    };
+    ExitCode::from(done.unwrap_or_else(|failure| {
+        failure.tell();
+        failure.code()
+    }))
+}
+
+impl Color {
+    fn choose(self) {
+        let choice = match self {
+            Self::Auto => anstream::ColorChoice::Auto,
+            Self::Always => anstream::ColorChoice::Always,
+            Self::Never => anstream::ColorChoice::Never,
+        };
+        choice.write_global();
+    }
+}

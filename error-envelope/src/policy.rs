@@ -1,0 +1,74 @@
+//! Reading a policy apart from the service that it is for, in CI and at a desk.
+//!
+//! The layer's verifiers are not there, and its secrets should not be: each verifier is taken to be there, and a secret
+//! that the environment does not have for a good one, where its name is one. Everything else is refused as the layer
+//! refuses it (M2).
+
+use std::fs;
+use std::ops::Range;
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use tower_error_envelope::{PolicyError, PolicyFile, PolicyLoader};
+
+/// As long as the longest hash asks for.
+const SOME_SECRET: &str = "a secret that is not there, taken for one of sixty-four bytes...";
+
+/// A policy file, and the variables that the environment does not have.
+pub(crate) struct Read {
+    pub(crate) file: PolicyFile,
+    missing: Vec<String>,
+}
+
+/// A text in a file.
+pub(crate) struct Place {
+    pub(crate) file: String,
+    pub(crate) line: usize,
+    pub(crate) span: Range<usize>,
+}
+
+impl Read {
+    /// The variables that the environment does not have, and where they are named.
+    pub(crate) fn missing(&self) -> impl Iterator<Item = (&str, Option<Place>)> {
+        self.missing.iter().map(|name| (name.as_str(), self.file.files().find_map(|file| named(file, name))))
+    }
+}
+
+/// The loader knows the name alone.
+fn named(file: &Path, name: &str) -> Option<Place> {
+    let text = fs::read_to_string(file).ok()?;
+    let mut start = 0;
+    for (line, content) in (1..).zip(text.split('\n')) {
+        if let Some(at) = content.find(name).filter(|_| content.contains("secret_env")) {
+            let span = start + at..start + at + name.len();
+            return Some(Place { file: file.display().to_string(), line, span });
+        }
+        start += content.len() + 1;
+    }
+    None
+}
+
+/// What the library quotes as the name of a variable. Anything else may be the secret itself, and is the library's to
+/// refuse (L3).
+fn is_name(name: &str) -> bool {
+    let fits = |byte: u8| byte.is_ascii_uppercase() || byte.is_ascii_digit() || byte == b'_';
+    !name.is_empty() && name.bytes().all(fits)
+}
+
+/// Reads the file and all that it includes.
+pub(crate) fn read(path: &Path) -> Result<Read, PolicyError> {
+    let missing = Arc::new(Mutex::new(Vec::new()));
+    let noted = Arc::clone(&missing);
+    let variable = move |name: &str| {
+        let set = std::env::var(name).ok().filter(|value| !value.is_empty());
+        set.or_else(|| {
+            is_name(name).then(|| {
+                noted.lock().unwrap_or_else(PoisonError::into_inner).push(name.to_owned());
+                SOME_SECRET.to_owned()
+            })
+        })
+    };
+    let file = PolicyLoader::new().any_verifier().environment(variable).load(path)?;
+    let missing = std::mem::take(&mut *missing.lock().unwrap_or_else(PoisonError::into_inner));
+    Ok(Read { file, missing })
+}

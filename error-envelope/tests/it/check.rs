@@ -1,0 +1,216 @@
+//! `check`: each finding word by word, and the exit codes.
+
+use std::fs;
+use std::path::Path;
+
+use serde::Deserialize;
+
+use crate::kit::{command, run};
+
+const POLICIES: &str = "error-envelope/tests/policies";
+
+#[track_caller]
+fn told(args: &[&str], code: i32, out: &str) {
+    let run = run(args);
+    assert_eq!((run.err.as_str(), run.out.as_str(), run.code), ("", out, Some(code)), "{args:?}\n{}", run.out);
+}
+
+#[test]
+fn the_given_policies_are_in_order() {
+    let files = ["tests/policies/messaging.toml", "tests/policies/voice-ai.toml"];
+    told(&["check", "--deny-warnings", files[0], files[1]], 0, "2 files: no errors, no warnings, no notes\n");
+    let all = run(&["check", "--deny-warnings", files[0], files[1], "tests/policies/voice-gateway.toml"]);
+    assert_eq!((all.code, all.err.as_str()), (Some(0), ""));
+    assert!(all.out.ends_with("\n\n3 files: no errors, no warnings, 4 notes\n"), "{}", all.out);
+    assert!(all.out.starts_with(
+        "\
+tests/policies/voice-gateway.toml:70: route[7].auth: note: everybody is let in, under auth = [\"app\"] (line 7) [open-under-closed]
+   |
+70 | auth = []
+   | ^^^^
+   |
+   = help: right for a health check or a login; else leave auth out here
+
+"
+    ));
+}
+
+#[test]
+fn m2_a_misspelt_key_is_told_with_its_line_and_the_near_one() {
+    told(
+        &["check", &format!("{POLICIES}/misspelt.toml")],
+        1,
+        "\
+error-envelope/tests/policies/misspelt.toml:4: defaults.body_limt: unknown key \"body_limt\"
+  |
+4 | body_limt = \"64 KiB\"
+  | ^^^^^^^^^
+  |
+  = help: did you mean \"body_limit\"? Known are \"mode\", \"dialect\", \"negotiate\",
+          \"unknown_codes\", \"body_limit\", \"json\", \"content_types\", \"auth\",
+          \"auth_observe\", \"require_headers\", \"no_transform\", \"protocols\",
+          \"preflight\" and \"expose_headers\"
+
+1 file: 1 error, no warnings, no notes
+",
+    );
+}
+
+#[test]
+fn warnings_exit_0_unless_they_are_denied() {
+    let file = format!("{POLICIES}/watched.toml");
+    let out = "\
+error-envelope/tests/policies/watched.toml:13: route[0].body_limit: warning: bodies of any length are taken where JSON is decoded [json-without-limit]
+   |
+13 | body_limit = \"none\"
+   | ^^^^^^^^^^
+   |
+   = help: JSON is held in memory whole: set a body_limit of at most \"16 MiB\"
+
+error-envelope/tests/policies/watched.toml:17: route[1].mode: warning: mode = \"observe\" opens no door: credentials are asked for all the same (auth: line 4) [mode-opens-no-door]
+   |
+17 | mode = \"observe\"
+   | ^^^^
+   |
+   = help: auth_observe = true lets everybody in and logs who would be refused;
+           auth = [] asks nobody
+
+1 file: no errors, 2 warnings, no notes
+";
+    told(&["check", &file], 0, out);
+    told(&["check", &file, "--deny-warnings"], 1, out);
+}
+
+#[test]
+fn an_error_in_an_included_file_is_shown_there() {
+    told(
+        &["check", &format!("{POLICIES}/outside.toml"), &format!("{POLICIES}/organisation.toml")],
+        1,
+        "\
+error-envelope/tests/policies/broken/orders.toml:7: route[0].match: no path inside the scope's prefix matches
+  |
+7 | match = \"/payments/{id}\"
+  | ^^^^^
+  |
+  = help: write the full path, the prefix included
+
+2 files: 1 error, no warnings, no notes
+",
+    );
+}
+
+#[test]
+fn a_file_that_cannot_be_read_exits_2_after_the_others() {
+    let run = run(&["check", "no-such.toml", &format!("{POLICIES}/organisation.toml")]);
+    assert_eq!(
+        (run.code, run.out.as_str()),
+        (Some(2), "2 files: no errors, no warnings, no notes, 1 unreadable\n"),
+        "{}",
+        run.err
+    );
+    assert!(run.err.starts_with("no-such.toml: cannot be read: "), "{}", run.err);
+}
+
+#[test]
+fn a_secret_that_is_not_there_is_noted_and_a_verifier_taken_to_be() {
+    let file = format!("{POLICIES}/tokens.toml");
+    told(
+        &["check", "--deny-warnings", &file],
+        0,
+        "\
+error-envelope/tests/policies/tokens.toml:8: secret_env: note: the environment has no variable \"ERROR_ENVELOPE_TEST_SECRET\", so the secret was not looked at
+  |
+8 | secret_env = \"ERROR_ENVELOPE_TEST_SECRET\"
+  |               ^^^^^^^^^^^^^^^^^^^^^^^^^^
+  |
+  = help: the layer refuses the policy where it is not set
+
+1 file: no errors, no warnings, 1 note
+",
+    );
+    let set = |secret: &str| command(&["check", &file]).env("ERROR_ENVELOPE_TEST_SECRET", secret).output().unwrap();
+    assert_eq!(set(&"s".repeat(32)).stdout, b"1 file: no errors, no warnings, no notes\n");
+    let short = set("short");
+    assert_eq!(short.status.code(), Some(1));
+    assert!(!String::from_utf8_lossy(&short.stdout).contains("\"short\""), "a secret is not shown");
+}
+
+#[test]
+fn a_teams_own_file_is_a_policy_by_itself() {
+    told(&["check", &format!("{POLICIES}/services/orders.toml")], 0, "1 file: no errors, no warnings, no notes\n");
+}
+
+#[test]
+fn g0_what_holds_for_a_request_is_told_with_its_lines() {
+    told(
+        &[
+            "check",
+            "--effective",
+            "GET",
+            "https://orders.example.com/orders/7",
+            &format!("{POLICIES}/organisation.toml"),
+        ],
+        0,
+        "\
+GET orders.example.com/orders/7
+  in scope orders.example.com/orders (error-envelope/tests/policies/services/orders.toml:3)
+  matches GET /orders/{id} (error-envelope/tests/policies/services/orders.toml:11)
+  1 map rule of the policy itself
+
+mode             \"own\"                   error-envelope/tests/policies/services/orders.toml:8
+dialect          \"standard\"              default
+negotiate        false                   error-envelope/tests/policies/services/orders.toml:13
+unknown_codes    \"keep\"                  default
+body_limit       \"256 KiB\"               error-envelope/tests/policies/organisation.toml:5
+json             false                   error-envelope/tests/policies/services/orders.toml:12
+auth             []                      default
+auth_observe     false                   default
+require_headers  []                      default
+no_transform     \"rewrite\"               default
+protocols        \"pass\"                  default
+preflight        \"pass\"                  default
+expose_headers   true                    default
+",
+    );
+    let wrong = run(&["check", "--effective", "GET", "orders", &format!("{POLICIES}/organisation.toml")]);
+    assert_eq!((wrong.code, wrong.out.as_str()), (Some(2), ""));
+    assert_eq!(wrong.err, "\"orders\" is no URL; write a path, or one such as https://api.example.com/a\n");
+}
+
+#[test]
+fn colours_are_for_terminals_and_for_who_asks() {
+    let file = format!("{POLICIES}/misspelt.toml");
+    assert!(!run(&["check", &file]).out.contains('\u{1b}'));
+    assert!(run(&["check", "--color", "always", &file]).out.contains("\u{1b}["));
+    assert!(run(&["--color", "always", "check", &file]).out.contains("\u{1b}["));
+}
+
+#[derive(Deserialize)]
+struct Refused {
+    case: Vec<Case>,
+}
+
+#[derive(Deserialize)]
+struct Case {
+    file: String,
+    error: String,
+}
+
+/// Whatever is wrong, the first line says it, and nothing that is shown is cut in the middle of it.
+#[test]
+fn m2_every_wrong_file_is_shown() {
+    let refused: Refused = toml::from_str(include_str!("../../../tests/policy_errors/refused.toml")).unwrap();
+    assert!(refused.case.len() > 60);
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR"));
+    for Case { file, error } in &refused.case {
+        fs::write(folder.join("policy.toml"), file).unwrap();
+        let output = command(&["check", "policy.toml"]).current_dir(folder).output().unwrap();
+        let out = String::from_utf8(output.stdout).unwrap();
+        let first = out.lines().next().unwrap_or_default();
+        assert!(error.starts_with(&format!("{first}; ")), "{error}\n{out}");
+        assert!(out.contains("= help: ") && out.ends_with("\n1 file: 1 error, no warnings, no notes\n"), "{out}");
+        assert_eq!((output.status.code(), output.stderr.as_slice()), (Some(1), &b""[..]), "{error}");
+        let wide = out.lines().skip(1).find(|line| line.chars().count() > 80);
+        assert_eq!(wide, None, "{out}");
+    }
+}

@@ -1,0 +1,85 @@
+//! The exports under `contract/` are what the command writes today.
+
+use std::fs;
+
+use crate::kit::{repository, run};
+
+const EXPORTS: [(&str, &str); 6] = [
+    ("markdown", "errors.md"),
+    ("json", "errors.json"),
+    ("json-schema", "envelope.schema.json"),
+    ("openapi", "openapi.json"),
+    ("typescript", "errors.ts"),
+    ("zod", "errors.zod.ts"),
+];
+
+const REWRITE: &str = "UPDATE_CONTRACT=1 cargo test -p error-envelope exports";
+
+#[test]
+fn the_exports_do_not_drift_from_the_table() {
+    let update = std::env::var_os("UPDATE_CONTRACT").is_some();
+    for (format, file) in EXPORTS {
+        let path = repository().join("contract").join(file);
+        let written = run(&["catalogue", "--format", format]);
+        assert_eq!((written.code, written.err.as_str()), (Some(0), ""), "{format}");
+        if update {
+            fs::write(&path, &written.out).unwrap();
+        }
+        let checked_in = fs::read_to_string(&path).unwrap_or_default();
+        let line = differs(&checked_in, &written.out);
+        assert_eq!(line, None, "contract/{file} differs from what is written today. To rewrite it: {REWRITE}");
+    }
+}
+
+/// The first line that is another one, from 1, and what it is now.
+fn differs(before: &str, now: &str) -> Option<(usize, String)> {
+    if before == now {
+        return None;
+    }
+    let same = before.split('\n').zip(now.split('\n')).take_while(|(before, now)| before == now).count();
+    Some((same + 1, now.split('\n').nth(same).unwrap_or_default().to_owned()))
+}
+
+#[test]
+fn e2_each_format_names_each_code_and_ends_with_one_newline() {
+    for (format, _) in EXPORTS {
+        let text = run(&["catalogue", "--format", format]).out;
+        assert!(text.ends_with('\n') && !text.ends_with("\n\n"), "{format}");
+        for code in tower_error_envelope::ErrorCode::ALL {
+            assert!(text.contains(code.as_str()), "{format}: {code}");
+            assert!(text.contains(code.message()), "{format}: {code}'s message");
+        }
+    }
+}
+
+#[test]
+fn each_format_states_the_version_of_the_contract() {
+    for (format, stated) in [
+        ("markdown", "\nContract 1. "),
+        ("json", "\n  \"contract\": \"1\",\n"),
+        ("json-schema", "\"The error contract, version 1.\""),
+        ("openapi", "\n    \"version\": \"1\",\n"),
+        ("typescript", "// The error contract, version 1.\n"),
+        ("zod", "// The error contract, version 1.\n"),
+    ] {
+        assert!(run(&["catalogue", "--format", format]).out.contains(stated), "{format}");
+    }
+}
+
+#[test]
+fn a_policys_own_codes_stand_after_the_catalogues() {
+    let policy = "contract/tests/own-codes.toml";
+    for (format, own) in [
+        ("markdown", r#"| `teapot` | 418 | 3 | no | A pot \| of \`tea\`, \*/ "hot". |"#),
+        ("json", r#""message": "A pot | of `tea`, */ \"hot\".""#),
+        ("json-schema", r#""description": "418, retry: no. A pot | of `tea`, */ \"hot\".""#),
+        ("openapi", r#""description": "418 I'm a teapot.""#),
+        ("typescript", r#"  teapot: { status: 418, retry: "no", message: "A pot | of `tea`, */ \"hot\"." },"#),
+        ("zod", r#"  /** 418, retry: no. A pot | of `tea`, * / "hot". */"#),
+    ] {
+        let run = run(&["catalogue", "--format", format, "--policy", policy]);
+        assert_eq!((run.code, run.err.as_str()), (Some(0), ""), "{format}");
+        let (last, first_own) = (run.out.find("gateway_timeout"), run.out.find("seat_taken"));
+        assert!(last < first_own && run.out.contains(own), "{format}");
+    }
+}

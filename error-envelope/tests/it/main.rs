@@ -1,0 +1,7 @@
+//! The command as its users run it: what it writes, word by word, and how it ends.
+
+mod check;
+mod exports;
+mod kit;
+mod secrets;
+mod usage;

@@ -1,0 +1,96 @@
+//! How the command is asked, how it ends, and that it is readable.
+
+use std::io::{Read, pipe};
+use std::process::Stdio;
+
+use crate::kit::{command, run};
+
+#[test]
+fn help_fits_80_columns_and_says_the_exit_codes() {
+    for args in [
+        &["--help"][..],
+        &["-h"],
+        &["catalogue", "--help"],
+        &["catalogue", "-h"],
+        &["check", "--help"],
+        &["check", "-h"],
+    ] {
+        let help = run(args);
+        assert_eq!(help.code, Some(0), "{args:?}");
+        let wide: Vec<_> = help.out.lines().filter(|line| line.chars().count() > 80).collect();
+        assert_eq!(wide, [""; 0], "{args:?}");
+    }
+    assert!(run(&["--help"]).out.contains("Exit codes: 0 "));
+}
+
+#[test]
+fn wrong_usage_exits_2() {
+    for args in [&[][..], &["catalog"], &["catalogue", "--format", "xml"], &["catalogue", "policy.toml"], &["check"]] {
+        let run = run(args);
+        assert_eq!((run.code, run.out.as_str()), (Some(2), ""), "{args:?}");
+        assert!(!run.err.contains('\u{1b}'), "{args:?}: colours where no terminal is");
+    }
+}
+
+#[test]
+fn a_policy_that_cannot_be_read_exits_2() {
+    let run = run(&["catalogue", "--policy", "no-such.toml"]);
+    assert_eq!((run.code, run.out.as_str()), (Some(2), ""));
+    assert_eq!(
+        run.err,
+        "\
+no-such.toml: cannot be read: No such file or directory (os error 2)
+ |
+ = help: name a readable file
+"
+    );
+}
+
+#[test]
+fn m2_a_policy_that_is_refused_exits_1_and_nothing_is_written() {
+    let run = run(&["catalogue", "--policy", "error-envelope/tests/policies/misspelt.toml"]);
+    assert_eq!((run.code, run.out.as_str()), (Some(1), ""));
+    assert_eq!(
+        run.err,
+        "\
+error-envelope/tests/policies/misspelt.toml:4: defaults.body_limt: unknown key \"body_limt\"
+  |
+4 | body_limt = \"64 KiB\"
+  | ^^^^^^^^^
+  |
+  = help: did you mean \"body_limit\"? Known are \"mode\", \"dialect\", \"negotiate\",
+          \"unknown_codes\", \"body_limit\", \"json\", \"content_types\", \"auth\",
+          \"auth_observe\", \"require_headers\", \"no_transform\", \"protocols\",
+          \"preflight\" and \"expose_headers\"
+"
+    );
+}
+
+#[test]
+fn a_reader_that_has_enough_is_no_failure() {
+    let mut child =
+        command(&["catalogue", "--format", "openapi"]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    drop(child.stdout.take());
+    let status = child.wait().unwrap();
+    let mut said = String::new();
+    child.stderr.take().unwrap().read_to_string(&mut said).unwrap();
+    assert_eq!((status.code(), said.as_str()), (Some(0), ""));
+}
+
+/// A pipeline without `pipefail` aside, `check policy.toml | head -1` has to fail where the policy is refused.
+#[test]
+fn m2_a_reader_that_has_enough_does_not_make_a_wrong_policy_right() {
+    let [misspelt, watched] = ["misspelt", "watched"].map(|name| format!("error-envelope/tests/policies/{name}.toml"));
+    for (args, code) in [
+        (&["check", &misspelt][..], 1),
+        (&["check", &watched, &misspelt], 1),
+        (&["check", "--deny-warnings", &watched], 1),
+        (&["check", &watched], 0),
+        (&["check", &watched, "no-such.toml"], 2),
+    ] {
+        let (reader, writer) = pipe().unwrap();
+        drop(reader);
+        let status = command(args).stdout(writer).stderr(Stdio::null()).status().unwrap();
+        assert_eq!(status.code(), Some(code), "{args:?}");
+    }
+}

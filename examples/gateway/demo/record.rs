@@ -1,0 +1,31 @@
+//! The tour for other programs: what came back for each request, as JSON lines.
+//!
+//! The exports of the contract are held against it: a body is the text that came, so that whoever reads it parses it.
+
+use std::path::Path;
+
+use serde_json::{Value, json};
+
+use super::BoxError;
+use super::acts::Act;
+use super::visit::Got;
+
+/// Writes a line for each answer; a request without one has none, and fails its row.
+pub(super) fn record<'a>(
+    file: &Path,
+    rows: impl Iterator<Item = (&'a Act, &'a Result<Got, String>)>,
+) -> Result<(), BoxError> {
+    let lines: String = rows.filter_map(|(act, got)| Some(format!("{}\n", line(act, got.as_ref().ok()?)))).collect();
+    let refused = |error| format!("--tour-json {}: {error}; name a file that can be written", file.display());
+    Ok(std::fs::write(file, lines).map_err(refused)?)
+}
+
+fn line(act: &Act, got: &Got) -> Value {
+    let headers: Vec<_> = got
+        .headers
+        .iter()
+        .map(|(name, value)| json!([name.as_str(), String::from_utf8_lossy(value.as_bytes())]))
+        .collect();
+    let body = String::from_utf8_lossy(&got.body);
+    json!({ "name": act.path, "status": got.status.as_u16(), "headers": headers, "body": body })
+}

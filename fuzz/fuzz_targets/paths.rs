@@ -1,0 +1,12 @@
+//! Any policy and any request that bytes can choose: no spelling slips past a closed route (G0).
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+
+#[path = "../../tests/it/routes/slips/mod.rs"]
+mod slips;
+
+fuzz_target!(|bytes: &[u8]| {
+    slips::check(bytes);
+    slips::check_respelt(bytes);
+});

@@ -1,0 +1,50 @@
+//! Any RPC call and any response to it: nothing panics, no gRPC client reads a body that is no message, messages are
+//! measured as a naive reader measures them, and tonic or a Connect client reads whatever the layer wrote (P1-P3, F4, E7).
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+use tower_error_envelope::exchange::{Admission, Exchange};
+
+#[path = "rpc/asked.rs"]
+mod asked;
+#[path = "rpc/choices.rs"]
+mod choices;
+#[path = "rpc/inner.rs"]
+mod inner;
+#[path = "rpc/metered.rs"]
+mod metered;
+#[path = "rpc/reading.rs"]
+mod reading;
+#[path = "rpc/responded.rs"]
+mod responded;
+#[path = "rpc/sent.rs"]
+mod sent;
+
+// What the request is, what its body is, what the service says, what becomes of its body: in that order.
+fuzz_target!(|bytes: &[u8]| {
+    let choices = &mut choices::Choices::new(bytes);
+    let asked = asked::Asked::chosen(choices);
+    let mut body = asked::body(choices, asked.protocol);
+    let inner = inner::Inner::chosen(choices, asked.protocol);
+    let Some((exchange, meter)) = forwarded(&asked, body.is_empty()) else { return };
+    // Whatever is left comes when the head of the response is out.
+    let late = body.split_off(body.len().min(choices.below(9)));
+    let mut metered = metered::Metered::new(meter, &asked);
+    metered.take(&body);
+    responded::check(&asked, &inner, exchange, metered, &late);
+});
+
+/// What reaches the service; an answer is checked at once.
+fn forwarded(
+    asked: &asked::Asked,
+    is_empty: bool,
+) -> Option<(Exchange, Option<tower_error_envelope::exchange::Meter>)> {
+    match asked.begin(is_empty)? {
+        Admission::Forward(exchange, meter, _) => Some((exchange, meter)),
+        Admission::Answer(answered) => {
+            sent::Sent::of(answered).check(asked);
+            None
+        }
+        admission => panic!("{admission:?}"),
+    }
+}

@@ -1,0 +1,71 @@
+//! The request's body on its way in: the meter stops it where a naive reader of the whole of it would.
+
+use bytes::Bytes;
+use tower_error_envelope::exchange::{self, Meter};
+
+use crate::asked::{Asked, Protocol};
+
+pub(crate) struct Metered<'a> {
+    meter: Option<Meter>,
+    asked: &'a Asked,
+    came: Vec<u8>,
+    /// The body was cut, and a message's length is why.
+    pub(crate) cut: Option<Cut>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum Cut {
+    TooLong,
+    NoMessages,
+    /// Text and unknown protocols are not read here.
+    Somehow,
+}
+
+impl<'a> Metered<'a> {
+    pub(crate) fn new(meter: Option<Meter>, asked: &'a Asked) -> Self {
+        Self { meter, asked, came: Vec::new(), cut: None }
+    }
+
+    pub(crate) fn take(&mut self, chunks: &[Bytes]) {
+        for chunk in chunks {
+            let Some(meter) = self.meter.as_mut().filter(|_| self.cut.is_none()) else { return };
+            self.came.extend_from_slice(chunk);
+            let over = matches!(meter.request_data(chunk), exchange::Metered::Over(_));
+            self.cut = self.compared(over);
+        }
+    }
+
+    pub(crate) fn end(&mut self, broken: bool) {
+        let Some(meter) = self.meter.as_mut().filter(|_| self.cut.is_none()) else { return };
+        if broken {
+            meter.request_failed(&std::io::Error::from(std::io::ErrorKind::UnexpectedEof));
+        } else {
+            meter.request_ended();
+        }
+    }
+
+    fn compared(&self, over: bool) -> Option<Cut> {
+        let Some(limit) = self.asked.limit.filter(|_| self.asked.guards()) else {
+            assert!(!over, "no limit holds: {:?}", self.asked);
+            return None;
+        };
+        let cut = match self.asked.protocol {
+            Protocol::WebText | Protocol::Unsaid => over.then_some(Cut::Somehow),
+            Protocol::ConnectUnary | Protocol::Http => (self.came.len() as u64 > limit).then_some(Cut::TooLong),
+            _ => by_message(&self.came, limit),
+        };
+        assert_eq!(over, cut.is_some(), "{:?}: {:?}", self.asked, self.came);
+        cut
+    }
+}
+
+fn by_message(mut body: &[u8], limit: u64) -> Option<Cut> {
+    while let Some((prefix, rest)) = body.split_first_chunk::<5>() {
+        let length = u32::from_be_bytes([prefix[1], prefix[2], prefix[3], prefix[4]]);
+        if u64::from(length) > limit {
+            return Some(if prefix[0] & 0x7c == 0 { Cut::TooLong } else { Cut::NoMessages });
+        }
+        body = rest.get(length as usize..)?;
+    }
+    None
+}

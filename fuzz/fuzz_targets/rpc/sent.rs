@@ -1,0 +1,82 @@
+//! An error that the layer wrote: its client reads it, and a second pass changes nothing.
+
+use http::{HeaderMap, StatusCode};
+use tower_error_envelope::exchange::{Admission, Answered, BodyFacts, Collected, Exchange, ResponsePlan, Rewritten};
+
+use crate::asked::{Asked, ID, Protocol};
+use crate::reading;
+
+pub(crate) struct Sent {
+    status: StatusCode,
+    headers: HeaderMap,
+    body: Vec<u8>,
+}
+
+impl Sent {
+    pub(crate) fn of(answered: Answered) -> Self {
+        let (head, body) = answered.reply.into_parts();
+        Self::new(head.status, head.headers, &body)
+    }
+
+    pub(crate) fn new(status: StatusCode, headers: HeaderMap, body: &[u8]) -> Self {
+        Self { status, headers, body: body.to_vec() }
+    }
+
+    pub(crate) fn code(&self) -> &str {
+        self.headers["x-error-code"].to_str().expect("a code")
+    }
+
+    pub(crate) fn check(&self, asked: &Asked) {
+        let Self { status, headers, body } = self;
+        assert_eq!(headers["x-request-id"], ID);
+        match asked.protocol {
+            Protocol::Grpc | Protocol::Web | Protocol::WebText => {
+                assert_eq!((*status, &**body), (StatusCode::OK, &b""[..]), "{asked:?}");
+                assert!(!headers.contains_key("content-length"));
+                reading::grpc(headers);
+            }
+            Protocol::ConnectUnary => {
+                assert!(status.is_client_error() || status.is_server_error());
+                reading::connect(body);
+            }
+            Protocol::ConnectStream => {
+                assert_eq!(*status, StatusCode::OK);
+                let messages = reading::messages(body, false).expect("messages");
+                let [(2, payload)] = &messages[..] else { panic!("{messages:?}") };
+                reading::end_stream(payload);
+            }
+            Protocol::Http => assert!(body.starts_with(b"{\"error\":{\"code\":\"")),
+            Protocol::Unsaid => return,
+        }
+        if asked.rewrites() && asked.protocol != Protocol::Http {
+            self.check_again(asked);
+        }
+    }
+
+    /// E7: a layer around this one leaves it as it is.
+    fn check_again(&self, asked: &Asked) {
+        let Some(Admission::Forward(exchange, ..)) = asked.begin(true) else { panic!("a call without a body") };
+        let (mut head, ()) = http::Response::new(()).into_parts();
+        (head.status, head.headers) = (self.status, self.headers.clone());
+        let length = self.body.len() as u64;
+        let facts = BodyFacts { ended: length == 0, lower: length, upper: Some(length) };
+        match exchange.response_head(&mut head, facts) {
+            ResponsePlan::Keep(_, event) => assert!(asked.protocol.is_grpc() && event.grpc_status().is_some()),
+            ResponsePlan::Collect(exchange, ..) => self.expect_restored(exchange, &mut head),
+            ResponsePlan::Watch(_, mut watch) => {
+                let mut data = self.body.clone().into();
+                let event = watch.response_data(&mut data).expect("an end");
+                assert!(data == self.body && event.grpc_status().is_some() && watch.has_ended());
+            }
+            plan => panic!("{plan:?}"),
+        }
+        assert_eq!((head.status, head.headers), (self.status, self.headers.clone()));
+    }
+
+    fn expect_restored(&self, exchange: Exchange, head: &mut http::response::Parts) {
+        match exchange.response_body(head, Collected::Whole(&self.body)) {
+            Rewritten::Restore(_, event) => assert!(event.grpc_status().is_some()),
+            rewritten => panic!("{rewritten:?}"),
+        }
+    }
+}

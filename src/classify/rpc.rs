@@ -1,0 +1,118 @@
+//! What an RPC status from inside means here, and how long a response asks its client to wait (section P).
+
+use std::time::Duration;
+
+use http::header::{DATE, RETRY_AFTER};
+use http::{HeaderMap, StatusCode};
+
+use crate::code::{CodeSet, ErrorCode};
+use crate::dialect::grpc::Told;
+use crate::dialect::rich::MAX_SECONDS;
+
+/// The code of an inner status: its reason's, where that is known or of the own `domain`; with violations (E8) that of an
+/// invalid request; else its HTTP status's.
+pub(crate) fn code_of(told: &Told<'_>, codes: &CodeSet, domain: &str) -> ErrorCode {
+    recognised(told, codes, domain).unwrap_or_else(|| of_status(told))
+}
+
+fn of_status(told: &Told<'_>) -> ErrorCode {
+    let status = told.status.http();
+    let lists = told.rich.as_ref().is_some_and(|rich| !rich.violations.is_empty());
+    if lists && status == StatusCode::BAD_REQUEST { ErrorCode::INVALID_REQUEST } else { ErrorCode::of_status(status) }
+}
+
+/// The code that the reason names. One that only the own domain knows is well-formed in capitals alone.
+pub(crate) fn recognised(told: &Told<'_>, codes: &CodeSet, domain: &str) -> Option<ErrorCode> {
+    let rich = told.rich.as_ref()?;
+    let of_own_domain = || {
+        let capitals = !rich.reason.bytes().any(|byte| byte.is_ascii_lowercase());
+        (capitals && rich.domain == domain).then(|| ErrorCode::foreign(&rich.reason.to_ascii_lowercase()))?
+    };
+    codes.find(&rich.reason).or_else(of_own_domain)
+}
+
+/// What `retry-after` says, at most what a google.protobuf.Duration holds: seconds, or a date as seen from the response's
+/// own `date`, since there is no clock here. A date that is past is no wait.
+pub(crate) fn retry_after(headers: &HeaderMap) -> Option<Duration> {
+    let value = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
+    let wait = if !value.is_empty() && value.bytes().all(|byte| byte.is_ascii_digit()) {
+        // All digits: too many for the number is too long for the duration.
+        Duration::from_secs(value.parse().unwrap_or(u64::MAX))
+    } else {
+        let until = httpdate::parse_http_date(value).ok()?;
+        let sent = httpdate::parse_http_date(headers.get(DATE)?.to_str().ok()?.trim()).ok()?;
+        until.duration_since(sent).unwrap_or_default()
+    };
+    Some(wait.min(Duration::from_secs(MAX_SECONDS)))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::borrow::Cow;
+
+    use http::HeaderValue;
+
+    use super::*;
+    use crate::dialect::rich::{Rich, Violation};
+    use crate::dialect::status::Status;
+
+    fn told(status: Status, reason: &str, domain: &str) -> Told<'static> {
+        let rich = Rich { reason: reason.into(), domain: domain.into(), ..Rich::new(status, String::new()) };
+        Told { status, message: Cow::Borrowed(""), rich: Some(rich) }
+    }
+
+    #[test]
+    fn p1_an_inner_status_is_classified() {
+        let codes = CodeSet::new(vec![ErrorCode::own("seat_taken", 409)]);
+        for (status, reason, domain, code) in [
+            (Status::INTERNAL, "CHANNEL_NOT_FOUND", "ours", "channel_not_found"),
+            (Status::INTERNAL, "Rate_Limited", "theirs", "rate_limited"),
+            (Status::UNKNOWN, "SEAT_TAKEN", "theirs", "seat_taken"),
+            (Status::ABORTED, "ORDER_EXPIRED", "ours", "order_expired"),
+            (Status::ABORTED, "order_expired", "ours", "conflict"),
+            (Status::ABORTED, "ORDER-EXPIRED", "ours", "conflict"),
+            (Status::ABORTED, "ORDER_EXPIRED", "theirs", "conflict"),
+            (Status::UNAUTHENTICATED, "", "ours", "auth_invalid"),
+            (Status::DEADLINE_EXCEEDED, "", "", "gateway_timeout"),
+            (Status::CANCELLED, "", "", "bad_request"),
+            (Status::UNIMPLEMENTED, "", "", "not_implemented"),
+        ] {
+            assert_eq!(code_of(&told(status, reason, domain), &codes, "ours"), code, "{status:?} {reason} {domain}");
+        }
+        let violation = Violation { field: "a".into(), description: "m".into(), reason: String::new() };
+        for (status, code) in [(Status::INVALID_ARGUMENT, "invalid_request"), (Status::INTERNAL, "internal_error")] {
+            let mut told = told(status, "", "");
+            told.rich.as_mut().unwrap().violations.push(violation.clone());
+            assert_eq!(code_of(&told, &codes, "ours"), code);
+        }
+        let bare = Told { status: Status::UNAVAILABLE, message: Cow::Borrowed(""), rich: None };
+        assert_eq!(code_of(&bare, &codes, "ours"), "service_unavailable");
+    }
+
+    #[test]
+    fn p1_a_wait_is_seconds_or_a_date_seen_from_the_responses_own() {
+        const DAY: &str = "Sun, 06 Nov 1994 08:49:37 GMT";
+        for (value, date, seconds) in [
+            ("120", None, Some(120)),
+            (" 0 ", None, Some(0)),
+            ("99999999999999999999999", None, Some(MAX_SECONDS)),
+            ("Sun, 06 Nov 1994 08:50:37 GMT", Some(DAY), Some(60)),
+            ("Sunday, 06-Nov-94 08:49:38 GMT", Some(DAY), Some(1)),
+            ("Sun, 06 Nov 1994 08:00:00 GMT", Some(DAY), Some(0)),
+            ("Sun, 06 Nov 1994 08:50:37 GMT", None, None),
+            ("Sun, 06 Nov 1994 08:50:37 GMT", Some("now"), None),
+            ("-1", None, None),
+            ("1.5", None, None),
+            ("soon", Some(DAY), None),
+            ("", None, None),
+        ] {
+            let mut headers = HeaderMap::new();
+            headers.insert(RETRY_AFTER, HeaderValue::from_static(value));
+            if let Some(date) = date {
+                headers.insert(DATE, HeaderValue::from_static(date));
+            }
+            assert_eq!(retry_after(&headers), seconds.map(Duration::from_secs), "{value} {date:?}");
+        }
+        assert_eq!(retry_after(&HeaderMap::new()), None);
+    }
+}

@@ -1,0 +1,81 @@
+//! Two rules side by side: for the lints of a policy, never for an error.
+
+use super::{Rule, Text};
+
+impl Rule {
+    /// Whether it fits wherever `other` fits, as far as that can be told.
+    pub(crate) fn covers(&self, other: &Self) -> bool {
+        let route = match (&self.route, &other.route) {
+            (None, _) => true,
+            (Some(own), Some(its)) => own.covers(its),
+            (Some(_), None) => false,
+        };
+        route
+            && (self.status.is_none() || self.status == other.status)
+            && (self.code.is_none() || self.code == other.code)
+            && (self.content_type.is_none() || self.media_type() == other.media_type())
+            && self.text.as_ref().is_none_or(|own| other.text.as_ref().is_some_and(|its| own.covers(its)))
+    }
+
+    /// Whether it asks for a text that no message is once the white space around it is gone.
+    pub(crate) fn asks_for_margins(&self) -> bool {
+        self.very_text().is_some_and(|text| text != text.trim())
+    }
+
+    fn media_type(&self) -> Option<String> {
+        self.content_type.as_deref().map(str::to_ascii_lowercase)
+    }
+}
+
+impl Text {
+    fn covers(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Exact(own), Self::Exact(its)) => own == its,
+            (Self::Pattern(own), Self::Pattern(its)) => own.as_str() == its.as_str(),
+            (Self::Pattern(own), Self::Exact(its)) => own.is_match(its),
+            (Self::Exact(_), Self::Pattern(_)) => false,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::MapRule;
+    use crate::code::ErrorCode;
+
+    fn covers(wide: MapRule, narrow: MapRule) -> bool {
+        let compile = |rule: MapRule| rule.compile().unwrap();
+        compile(wide).covers(&compile(narrow))
+    }
+
+    fn rule() -> MapRule {
+        MapRule::to(ErrorCode::GONE)
+    }
+
+    #[test]
+    fn r1_a_rule_covers_another_that_asks_for_all_that_it_does() {
+        for (wide, narrow) in [
+            (rule().status(404), rule().status(404).code("X")),
+            (rule().code("X"), rule().code("X").message("m")),
+            (rule().message("m"), rule().message("m").route("/a")),
+            (rule().message_pattern("^No "), rule().message("No room")),
+            (rule().message_pattern("x"), rule().message_pattern("x").status(404)),
+            (rule().content_type("text/html"), rule().content_type("Text/HTML")),
+            (rule().route("/a/{*rest}"), rule().route("GET /a/b")),
+        ] {
+            assert!(covers(wide.clone(), narrow.clone()), "{wide:?} {narrow:?}");
+            assert!(!covers(narrow.clone(), wide.clone()) || covers(wide, narrow));
+        }
+        for (one, other) in [
+            (rule().status(404), rule().code("X")),
+            (rule().code("X"), rule().code("x")),
+            (rule().message("No room"), rule().message_pattern("^No ")),
+            (rule().message_pattern("^no "), rule().message("No room")),
+            (rule().content_type("text/html"), rule().status(404)),
+            (rule().route("GET /a"), rule().route("/a")),
+            (rule().route("/a"), rule().status(404)),
+        ] {
+            assert!(!covers(one.clone(), other.clone()), "{one:?} {other:?}");
+        }
+    }
+}

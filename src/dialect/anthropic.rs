@@ -1,0 +1,123 @@
+//! Anthropic's `{"type":"error","error":{"type","message"},"request_id"}`.
+//!
+//! Its clients decide by `error.type` and the status; there is no room for details.
+
+use http::StatusCode;
+
+use super::json::{Object, Writer, quoted, with_members};
+use super::outgoing::{Kept, Outgoing, is_name};
+use super::{Own, Said, Shape, error_object};
+use crate::code::ErrorCode;
+
+const INVALID_REQUEST: &str = "invalid_request_error";
+const AUTHENTICATION: &str = "authentication_error";
+const API: &str = "api_error";
+
+/// The names that stand for one code, in both directions.
+static NAMES: [(&str, ErrorCode); 7] = [
+    ("billing_error", ErrorCode::PAYMENT_REQUIRED),
+    ("permission_error", ErrorCode::FORBIDDEN),
+    ("not_found_error", ErrorCode::NOT_FOUND),
+    ("request_too_large", ErrorCode::PAYLOAD_TOO_LARGE),
+    ("rate_limit_error", ErrorCode::RATE_LIMITED),
+    ("timeout_error", ErrorCode::GATEWAY_TIMEOUT),
+    ("overloaded_error", ErrorCode::WORKER_AT_CAPACITY),
+];
+
+/// What the dialect itself names: a code, or nothing but the status.
+pub(super) fn own(name: &str) -> Own {
+    match NAMES.iter().find(|(own, _)| *own == name) {
+        Some((_, code)) => Own::Code(code.clone()),
+        None if matches!(name, INVALID_REQUEST | AUTHENTICATION | API) => Own::ByStatus,
+        None => Own::Unknown,
+    }
+}
+
+/// The dialect's name for an error: its code's, else its status's. It has no others.
+pub(super) fn name(code: &ErrorCode, status: StatusCode) -> &'static str {
+    let named = |code: &ErrorCode| NAMES.iter().find(|(_, own)| own == code).map(|(name, _)| *name);
+    named(code).or_else(|| named(&ErrorCode::of_status(status))).unwrap_or(match status {
+        StatusCode::UNAUTHORIZED => AUTHENTICATION,
+        status if status.is_server_error() => API,
+        _ => INVALID_REQUEST,
+    })
+}
+
+pub(super) fn read<'a>(body: &Object<'a>, error: &Object<'a>) -> Option<Said<'a>> {
+    body.string("type").filter(|kind| kind == "error")?;
+    let kind = error.words("type")?;
+    error.string("message")?;
+    let mut said = error_object::said(Shape::Anthropic, body, error);
+    said.own = own(&kind);
+    Some(said.code(Some(kind)))
+}
+
+pub(super) fn write(out: &Outgoing<'_>) -> Vec<u8> {
+    let error = Writer::new(out.size()).text("type", out.code).text("message", out.message);
+    let body = Writer::new(out.size()).text("type", "error").raw("error", error.close());
+    body.text("request_id", out.request_id).close()
+}
+
+pub(super) fn keep(kept: &Kept<'_>, out: &Outgoing<'_>) -> Vec<u8> {
+    let Some(error) = kept.body.object("error") else { return write(out) };
+    let stays = |name: &str, value: &_| kept.whole || name == "type" && is_name(value);
+    let mut set = vec![("message", quoted(out.message))];
+    if !error.raw("type").is_some_and(|kind| stays("type", kind)) {
+        set.insert(0, ("type", quoted(out.code)));
+    }
+    let error = with_members(&error, &set, stays);
+    let set = [("type", quoted("error")), ("error", error), ("request_id", quoted(out.request_id))];
+    with_members(&kept.body, &set, |_, _| kept.whole)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::dialect::outgoing::tests::{ID, kept, out, text};
+
+    #[test]
+    fn r2_a_code_has_one_name() {
+        const DENIED: ErrorCode = ErrorCode::own("room_access_denied", 403);
+        for (code, status, expected) in [
+            (ErrorCode::INVALID_REQUEST, 422, "invalid_request_error"),
+            (ErrorCode::AUTH_EXPIRED, 401, "authentication_error"),
+            (ErrorCode::PLAN_CHANNEL_LIMIT, 402, "billing_error"),
+            (DENIED, 403, "permission_error"),
+            (ErrorCode::CHANNEL_NOT_FOUND, 404, "not_found_error"),
+            (ErrorCode::CONFLICT, 409, "invalid_request_error"),
+            (ErrorCode::PAYLOAD_TOO_LARGE, 413, "request_too_large"),
+            (ErrorCode::RATE_LIMITED, 429, "rate_limit_error"),
+            (ErrorCode::INTERNAL_ERROR, 500, "api_error"),
+            (ErrorCode::OTHER, 502, "api_error"),
+            (ErrorCode::WORKER_AT_CAPACITY, 503, "overloaded_error"),
+            (ErrorCode::SERVICE_UNAVAILABLE, 503, "api_error"),
+            (ErrorCode::GATEWAY_TIMEOUT, 504, "timeout_error"),
+            (ErrorCode::INTERNAL_ERROR, 529, "overloaded_error"),
+        ] {
+            assert_eq!(name(&code, StatusCode::from_u16(status).unwrap()), expected, "{code}");
+        }
+        for (name, code) in &NAMES {
+            assert_eq!(own(name), Own::Code(code.clone()));
+        }
+    }
+
+    #[test]
+    fn r2_the_body_has_type_error_and_id() {
+        assert_eq!(
+            text(write(&Outgoing { code: "api_error", message: "No.", details: Some("[1]"), ..out() })),
+            format!(r#"{{"type":"error","error":{{"type":"api_error","message":"No."}},"request_id":"{ID}"}}"#)
+        );
+    }
+
+    #[test]
+    fn r12_a_body_of_its_own_keeps_its_members_but_the_id() {
+        let body =
+            r#"{"type":"error","error":{"type":"x_error","message":"old","hint":1},"request_id":"theirs","n":1}"#;
+        let new = Outgoing { message: "new", code: "api_error", ..out() };
+        assert_eq!(text(keep(&kept(body, true), &new)), body.replace("old", "new").replace("theirs", ID));
+        assert_eq!(
+            text(keep(&kept(body, false), &new)),
+            format!(r#"{{"type":"error","error":{{"type":"x_error","message":"new"}},"request_id":"{ID}"}}"#)
+        );
+    }
+}

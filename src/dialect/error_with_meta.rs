@@ -1,0 +1,85 @@
+//! `{"error":{code,message,details},"meta":{request_id,ts}}`.
+
+use std::time::{Duration, SystemTime};
+
+use super::json::{Object, Writer, quoted, string, with_members};
+use super::outgoing::{Kept, Outgoing, is_name};
+use super::{Said, Shape, error_object};
+
+pub(super) fn read<'a>(body: &Object<'a>, error: &Object<'a>) -> Option<Said<'a>> {
+    body.object("meta")?;
+    Some(error_object::said(Shape::ErrorWithMeta, body, error))
+}
+
+pub(super) fn write(out: &Outgoing<'_>) -> Vec<u8> {
+    let error = Writer::new(out.size()).text("code", out.code).text("message", out.message);
+    let meta = Writer::new(96).text("request_id", out.request_id).text("ts", &timestamp(out.now));
+    Writer::new(out.size()).raw("error", out.with_details(error).close()).raw("meta", meta.close()).close()
+}
+
+pub(super) fn keep(kept: &Kept<'_>, out: &Outgoing<'_>) -> Vec<u8> {
+    let (Some(error), Some(meta)) = (kept.body.object("error"), kept.body.object("meta")) else { return write(out) };
+    let stays = |name: &str, value: &_| kept.whole || name == "code" && is_name(value);
+    let mut set = vec![("message", quoted(out.message))];
+    if !error.raw("code").is_some_and(|code| stays("code", code)) {
+        set.insert(0, ("code", quoted(out.code)));
+    }
+    let error = with_members(&error, &set, stays);
+    let mut set = vec![("request_id", quoted(out.request_id))];
+    if !kept.whole || meta.raw("ts").and_then(string).is_none() {
+        set.push(("ts", quoted(&timestamp(out.now))));
+    }
+    let meta = with_members(&meta, &set, |_, _| kept.whole);
+    with_members(&kept.body, &[("error", error), ("meta", meta)], |_, _| kept.whole)
+}
+
+/// RFC 3339, in UTC, with milliseconds.
+fn timestamp(at: SystemTime) -> String {
+    // The last instant of the year 9999: RFC 3339 knows no later one, nor one before the epoch here.
+    const LAST: Duration = Duration::from_millis(253_402_300_799_999);
+    let since = at.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().min(LAST);
+    humantime::format_rfc3339_millis(SystemTime::UNIX_EPOCH + since).to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::dialect::outgoing::tests::{ID, kept, out, text};
+
+    #[test]
+    fn r2_error_and_meta() {
+        let now = SystemTime::UNIX_EPOCH + Duration::from_millis(1_767_225_600_042);
+        let new = Outgoing { code: "no_op", message: "No.", details: Some("[1.0]"), now, ..out() };
+        assert_eq!(
+            text(write(&new)),
+            format!(
+                r#"{{"error":{{"code":"no_op","message":"No.","details":[1.0]}},"meta":{{"request_id":"{ID}","ts":"2026-01-01T00:00:00.042Z"}}}}"#
+            )
+        );
+    }
+
+    #[test]
+    fn r2_a_time_that_has_no_form_is_the_nearest_that_has() {
+        assert_eq!(timestamp(SystemTime::UNIX_EPOCH - Duration::from_secs(1)), "1970-01-01T00:00:00.000Z");
+        let late = SystemTime::UNIX_EPOCH + Duration::from_secs(300_000_000_000);
+        assert_eq!(timestamp(late), "9999-12-31T23:59:59.999Z");
+    }
+
+    #[test]
+    fn r12_a_body_of_its_own_keeps_its_members_but_the_id() {
+        let body = r#"{"error":{"code":"x","message":"old","hint":1},"meta":{"ts":"2026-01-01T00:00:00Z","request_id":"theirs","v":2}}"#;
+        let new = Outgoing { message: "new", ..out() };
+        assert_eq!(
+            text(keep(&kept(body, true), &new)),
+            format!(
+                r#"{{"error":{{"code":"x","message":"new","hint":1}},"meta":{{"ts":"2026-01-01T00:00:00Z","request_id":"{ID}","v":2}}}}"#
+            )
+        );
+        assert_eq!(
+            text(keep(&kept(body, false), &new)),
+            format!(
+                r#"{{"error":{{"code":"x","message":"new"}},"meta":{{"ts":"1970-01-01T00:00:00.000Z","request_id":"{ID}"}}}}"#
+            )
+        );
+    }
+}

@@ -1,0 +1,318 @@
+//! gRPC's status in headers and trailers, and gRPC-Web's in a frame of the body (rules P1, P2).
+
+use std::borrow::Cow;
+
+use base64::Engine;
+use base64::alphabet::STANDARD;
+use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
+use http::{HeaderMap, HeaderName, HeaderValue};
+use percent_encoding::{AsciiSet, CONTROLS, percent_decode, percent_encode};
+
+use super::rich::{self, Rich, RpcError};
+use super::status::Status;
+use crate::fields;
+use crate::frames::PREFIX_LEN;
+
+pub(crate) const GRPC_STATUS: HeaderName = HeaderName::from_static("grpc-status");
+pub(crate) const GRPC_MESSAGE: HeaderName = HeaderName::from_static("grpc-message");
+pub(crate) const GRPC_STATUS_DETAILS_BIN: HeaderName = HeaderName::from_static("grpc-status-details-bin");
+
+/// All bytes but these stand for themselves in `grpc-message`.
+const ESCAPED: &AsciiSet = &CONTROLS.add(b'%');
+
+/// The longest `grpc-status-details-bin`, and the most that it has together with `grpc-message`, in bytes: clients take
+/// 8 KiB of headers by default, and grpcio starts to refuse responses at random there.
+const MAX_DETAILS: usize = 4 * 1024;
+const MAX_TOGETHER: usize = 6 * 1024;
+
+/// Written without padding, read with or without, as the protocol asks.
+pub(super) const BASE64: GeneralPurpose = GeneralPurpose::new(
+    &STANDARD,
+    GeneralPurposeConfig::new().with_encode_padding(false).with_decode_padding_mode(DecodePaddingMode::Indifferent),
+);
+
+/// gRPC-Web's mark of a frame that holds trailers.
+const TRAILERS: u8 = 0x80;
+
+/// What an inner head, its trailers, or a frame of them say.
+#[derive(Debug, PartialEq)]
+pub(crate) struct Told<'a> {
+    pub(crate) status: Status,
+    pub(crate) message: Cow<'a, str>,
+    pub(crate) rich: Option<Rich>,
+}
+
+/// Sets `grpc-status`, `grpc-message` and `grpc-status-details-bin`.
+pub(crate) fn write(error: &RpcError<'_>, into: &mut HeaderMap) {
+    let message = percent_encode(error.message.as_bytes(), ESCAPED).to_string();
+    let details = error.to_bytes(details_len(message.len()));
+    into.insert(GRPC_STATUS, HeaderValue::from_static(error.status.digits()));
+    set(into, GRPC_MESSAGE, message);
+    if details.is_empty() {
+        into.remove(GRPC_STATUS_DETAILS_BIN);
+    } else {
+        set(into, GRPC_STATUS_DETAILS_BIN, BASE64.encode(details));
+    }
+}
+
+/// Both texts are printable ASCII.
+fn set(into: &mut HeaderMap, name: HeaderName, value: String) {
+    if let Ok(value) = HeaderValue::try_from(value) {
+        into.insert(name, value);
+    }
+}
+
+/// `grpc-status-details-bin` before its base64, for whoever encodes the message by itself.
+#[cfg_attr(not(feature = "tonic"), allow(dead_code, reason = "tonic alone writes its own headers"))]
+pub(crate) fn details(error: &RpcError<'_>) -> Vec<u8> {
+    error.to_bytes(details_len(3 * error.message.len()))
+}
+
+/// So many bytes of details are written beside a message of so many encoded ones.
+fn details_len(message: usize) -> usize {
+    MAX_DETAILS.min(MAX_TOGETHER.saturating_sub(message)) / 4 * 3
+}
+
+/// The frame that holds these trailers. Names in a `HeaderMap` are lower-case, as the protocol asks of them here.
+pub(crate) fn frame_of(trailers: &HeaderMap) -> Vec<u8> {
+    let mut block = Vec::with_capacity(256);
+    block.extend_from_slice(&[TRAILERS, 0, 0, 0, 0]);
+    for (name, value) in trailers {
+        block.extend_from_slice(name.as_str().as_bytes());
+        block.extend_from_slice(b": ");
+        block.extend_from_slice(value.as_bytes());
+        block.extend_from_slice(b"\r\n");
+    }
+    let length = u32::try_from(block.len() - 5).unwrap_or(u32::MAX);
+    block[1..5].copy_from_slice(&length.to_be_bytes());
+    block
+}
+
+/// `grpc-status-details-bin` with another id in its `RequestInfo`; `None` where it has not that one.
+pub(crate) fn readdressed(details: &[u8], theirs: &str, ours: &str) -> Option<HeaderValue> {
+    let details = rich::readdressed(&BASE64.decode(details).ok()?, theirs, ours)?;
+    HeaderValue::try_from(BASE64.encode(details)).ok()
+}
+
+/// The same for a gRPC-Web frame of trailers: what it holds stays as long as it was.
+pub(crate) fn readdressed_frame(frame: &[u8], theirs: &str, ours: &str) -> Option<Vec<u8>> {
+    let details = lines_of(frame.get(PREFIX_LEN as usize..)?, GRPC_STATUS_DETAILS_BIN).next()?;
+    let readdressed = readdressed(details, theirs, ours)?;
+    rich::replaced(frame, details, readdressed.as_bytes())
+}
+
+impl Told<'_> {
+    const fn ok() -> Self {
+        Self { status: Status::OK, message: Cow::Borrowed(""), rich: None }
+    }
+}
+
+/// What a head or trailers say; `None` where they have no well-formed `grpc-status`, or more than one. A first one that
+/// says success is not looked behind.
+pub(crate) fn read(headers: &HeaderMap) -> Option<Told<'_>> {
+    if fields::first(headers, &GRPC_STATUS)? == "0" {
+        return Some(Told::ok());
+    }
+    let mut statuses = headers.get_all(GRPC_STATUS).iter();
+    let (first, None) = (statuses.next()?, statuses.next()) else { return None };
+    told(first.as_bytes(), |name| headers.get(name).map(HeaderValue::as_bytes))
+}
+
+/// What the payload of a frame of trailers says, likewise. Names count in any case, and a line may end without a return:
+/// servers write them so.
+pub(crate) fn read_trailer_frame(payload: &[u8]) -> Option<Told<'_>> {
+    let mut statuses = lines_of(payload, GRPC_STATUS);
+    let (first, None) = (statuses.next()?, statuses.next()) else { return None };
+    told(first, |name| lines_of(payload, name).next())
+}
+
+fn lines_of(payload: &[u8], name: HeaderName) -> impl Iterator<Item = &[u8]> {
+    payload.split(|byte| *byte == b'\n').filter_map(move |line| {
+        let at = line.iter().position(|byte| *byte == b':')?;
+        let is_it = line[..at].trim_ascii().eq_ignore_ascii_case(name.as_str().as_bytes());
+        is_it.then(|| line[at + 1..].trim_ascii())
+    })
+}
+
+/// A success costs no more than its status: most calls are one.
+fn told<'a>(status: &[u8], value: impl Fn(HeaderName) -> Option<&'a [u8]>) -> Option<Told<'a>> {
+    let status = Status::parse(status.trim_ascii())?;
+    if status == Status::OK {
+        return Some(Told::ok());
+    }
+    let message = value(GRPC_MESSAGE).map_or(Cow::Borrowed(""), |text| percent_decode(text).decode_utf8_lossy());
+    let rich = value(GRPC_STATUS_DETAILS_BIN).and_then(details_of);
+    Some(Told { status, message, rich })
+}
+
+/// Repeated values may have been joined: the first is read.
+fn details_of(value: &[u8]) -> Option<Rich> {
+    let first = value.split(|byte| *byte == b',').next()?.trim_ascii();
+    rich::read(&BASE64.decode(first).ok()?)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::dialect::rich::DOMAIN;
+
+    fn error(message: &str) -> RpcError<'_> {
+        RpcError {
+            status: Status::INVALID_ARGUMENT,
+            code: "invalid_request",
+            message,
+            details: None,
+            request_id: Some("req_01JD2V5W8Z3Q4R6T8Y0A1B2C3D"),
+            domain: DOMAIN,
+            retry_after: Some(Duration::from_secs(3)),
+        }
+    }
+
+    fn headers(lines: &[(&'static str, &'static str)]) -> HeaderMap {
+        lines.iter().map(|(name, value)| (HeaderName::from_static(name), HeaderValue::from_static(value))).collect()
+    }
+
+    fn said(told: Option<Told<'_>>) -> Option<(u8, String)> {
+        told.map(|told| (told.status.number(), told.message.into_owned()))
+    }
+
+    #[test]
+    fn p1_a_message_is_percent_encoded() {
+        for (message, encoded) in [
+            ("Not found.", "Not found."),
+            ("100 % \"sure\" ~", "100 %25 \"sure\" ~"),
+            ("é\u{7f}\u{1f600}", "%C3%A9%7F%F0%9F%98%80"),
+            ("a\tb", "a%09b"),
+        ] {
+            let mut map = HeaderMap::new();
+            write(&error(message), &mut map);
+            assert_eq!(map[GRPC_MESSAGE], encoded);
+            assert_eq!(map[GRPC_STATUS], "3");
+            assert_eq!(said(read(&map)), Some((3, message.into())));
+        }
+    }
+
+    #[test]
+    fn p1_a_status_takes_the_place_of_another() {
+        let mut map = headers(&[("grpc-status", "0"), ("grpc-status", "1"), ("x-own", "1")]);
+        write(&error("No."), &mut map);
+        assert_eq!((map.len(), &map["x-own"]), (4, &HeaderValue::from_static("1")));
+        let rich = read(&map).unwrap().rich.unwrap();
+        assert_eq!((&*rich.reason, &*rich.message), ("INVALID_REQUEST", "No."));
+        assert_eq!(rich.retry_delay, Some(Duration::from_secs(3)));
+    }
+
+    #[test]
+    fn p1_headers_are_within_what_clients_take() {
+        let issues = vec![r#"{"path":["some","field"],"message":"Wrong."}"#; 1000].join(",");
+        let details = format!(r#"{{"issues":[{issues}]}}"#);
+        for message in ["m".repeat(1024), "é".repeat(512)] {
+            let mut map = HeaderMap::new();
+            write(&RpcError { details: Some(&details), ..error(&message) }, &mut map);
+            let (text, bin) = (map[GRPC_MESSAGE].len(), map[GRPC_STATUS_DETAILS_BIN].len());
+            assert!(bin <= MAX_DETAILS && text + bin <= MAX_TOGETHER, "{text} + {bin}");
+            assert!(!map[GRPC_STATUS_DETAILS_BIN].as_bytes().contains(&b'='));
+            let rich = read(&map).unwrap().rich.unwrap();
+            assert!(rich.message == message && rich.violations.len() > 10);
+        }
+    }
+
+    #[test]
+    fn p1_a_status_is_well_formed_and_alone() {
+        for (lines, expected) in [
+            (&[][..], None),
+            (&[("grpc-message", "m")], None),
+            (&[("grpc-status", "")], None),
+            (&[("grpc-status", "five")], None),
+            (&[("grpc-status", "5"), ("grpc-status", "5")], None),
+            (&[("grpc-status", " 5 ")], Some((5, ""))),
+            (&[("grpc-status", "99"), ("grpc-message", "m")], Some((2, "m"))),
+            (&[("grpc-status", "0"), ("grpc-message", "fine")], Some((0, ""))),
+        ] {
+            let expected = expected.map(|(number, text): (u8, &str)| (number, text.to_owned()));
+            assert_eq!(said(read(&headers(lines))), expected, "{lines:?}");
+        }
+    }
+
+    #[test]
+    fn p1_a_broken_message_is_read_as_far_as_it_goes() {
+        for (value, message) in [
+            (&b"100%"[..], "100%"),
+            (b"%zz %4", "%zz %4"),
+            (b"a%20b", "a b"),
+            (b"%ff!", "\u{fffd}!"),
+            (b"\xc3\xa9", "é"),
+            (b"\xff", "\u{fffd}"),
+        ] {
+            let mut map = headers(&[("grpc-status", "2")]);
+            map.insert(GRPC_MESSAGE, HeaderValue::from_bytes(value).unwrap());
+            assert_eq!(said(read(&map)), Some((2, message.into())), "{value:?}");
+        }
+    }
+
+    #[test]
+    fn p1_details_are_read_with_padding_and_without() {
+        // google.rpc.Status { code: 5, message: "é" } and { code: 5, message: "m" }
+        for (value, found) in [
+            (&b"CAUSAsOp"[..], true),
+            (b"CAUSAW0", true),
+            (b"CAUSAW0=", true),
+            (b"CAUSAW0=,CAUSAW0", true),
+            (b"CAUSAW0==", false),
+            (b"not base64", false),
+            (b"", false),
+        ] {
+            let mut map = headers(&[("grpc-status", "5")]);
+            map.insert(GRPC_STATUS_DETAILS_BIN, HeaderValue::from_bytes(value).unwrap());
+            assert_eq!(read(&map).unwrap().rich.is_some(), found, "{:?}", String::from_utf8_lossy(value));
+        }
+    }
+
+    #[test]
+    fn p2_a_trailer_frame_has_its_length_and_lower_case_names() {
+        let mut trailers = HeaderMap::new();
+        write(&error("No \"é\"."), &mut trailers);
+        let frame = frame_of(&trailers);
+        assert_eq!(frame[0], 0x80);
+        assert_eq!(u32::from_be_bytes(frame[1..5].try_into().unwrap()) as usize, frame.len() - 5);
+        let block = str::from_utf8(&frame[5..]).unwrap();
+        assert!(block.starts_with("grpc-status: 3\r\ngrpc-message: No \"%C3%A9\".\r\ngrpc-status-details-bin: "));
+        assert!(block.ends_with("\r\n") && block.lines().count() == 3);
+        let told = read_trailer_frame(&frame[5..]).unwrap();
+        assert_eq!((told.status, &*told.message), (Status::INVALID_ARGUMENT, "No \"é\"."));
+        assert_eq!(told.rich.unwrap().reason, "INVALID_REQUEST");
+    }
+
+    #[test]
+    fn p2_a_frame_of_another_servers_is_read() {
+        for (payload, expected) in [
+            ("grpc-status:5\r\ngrpc-message:no such%20thing\r\n", Some((5, "no such thing"))),
+            ("Grpc-Status: 5\nGrpc-Message: m", Some((5, "m"))),
+            ("x-own: grpc-status: 3\r\ngrpc-status: 0\r\n", Some((0, ""))),
+            ("grpc-status: 0\r\ngrpc-status: 13\r\n", None),
+            ("grpc-message: m\r\n", None),
+            ("no colon", None),
+            ("", None),
+        ] {
+            let expected = expected.map(|(number, text): (u8, &str)| (number, text.to_owned()));
+            assert_eq!(said(read_trailer_frame(payload.as_bytes())), expected, "{payload:?}");
+        }
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn p2_no_frame_panics(payload: Vec<u8>, status in "grpc-status: ?[0-9]{0,3}\r?\n(grpc-message:\\PC{0,20})?") {
+            let _ = read_trailer_frame(&payload);
+            let _ = read_trailer_frame(status.as_bytes());
+        }
+
+        #[test]
+        fn p1_any_message_is_read_as_it_was_written(message in "\\PC{0,300}") {
+            let mut map = HeaderMap::new();
+            write(&error(message.trim()), &mut map);
+            proptest::prop_assert_eq!(said(read(&map)), Some((3, message.trim().to_owned())));
+        }
+    }
+}

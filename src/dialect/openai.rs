@@ -1,0 +1,160 @@
+//! OpenAI's `{"error":{"message","type","param","code"}}`.
+//!
+//! Its `type` says little more than the status, its `code` what happened, its `param` which parameter is wrong. Clients
+//! decide by `code` and `type`.
+
+use std::borrow::Cow;
+
+use http::StatusCode;
+
+use super::issues::written;
+use super::json::{Object, Writer, quoted, with_members};
+use super::outgoing::{Kept, Outgoing, is_name};
+use super::{Own, Said, Shape, error_object};
+use crate::code::ErrorCode;
+
+const INVALID_REQUEST: &str = "invalid_request_error";
+const AUTHENTICATION: &str = "authentication_error";
+const SERVER: &str = "server_error";
+
+/// What the dialect itself names: a code, or nothing but the status.
+pub(super) fn own(name: &str) -> Own {
+    match name {
+        "rate_limit_exceeded" => Own::Code(ErrorCode::RATE_LIMITED),
+        "insufficient_quota" => Own::Code(ErrorCode::PAYMENT_REQUIRED),
+        INVALID_REQUEST | AUTHENTICATION | SERVER => Own::ByStatus,
+        _ => Own::Unknown,
+    }
+}
+
+/// The dialect's name for a code, where it has one.
+pub(super) fn name(code: &ErrorCode) -> Option<&'static str> {
+    (*code == ErrorCode::RATE_LIMITED).then_some("rate_limit_exceeded")
+}
+
+pub(super) fn read<'a>(body: &Object<'a>, error: &Object<'a>) -> Option<Said<'a>> {
+    let kind = error.words("type")?;
+    let message = error.string("message")?;
+    if !error.has("param") && !error.has("code") {
+        return None;
+    }
+    let mut said = error_object::said(Shape::OpenAi, body, error);
+    said.own = match said.code.as_deref().map_or(Own::Unknown, own) {
+        Own::Unknown => own(&kind),
+        known => known,
+    };
+    // Some servers repeat the status as the code.
+    let is_status = |code: &str| matches!(code.as_bytes(), [b'4' | b'5', _, _]);
+    said.code = said.code.filter(|code| error.words("code").is_some() || !is_status(code)).or(Some(kind));
+    if let Some(param) = error.words("param") {
+        said.issues = said.issues.or_else(|| Some(Cow::Owned(written::of_parameter(&param, &message))));
+    }
+    Some(said)
+}
+
+pub(super) fn write(out: &Outgoing<'_>) -> Vec<u8> {
+    let error = Writer::new(out.size()).text("message", out.message).text("type", kind(out.status));
+    let error = error.raw("param", param(out)).text("code", out.code);
+    Writer::new(out.size()).raw("error", error.close()).close()
+}
+
+pub(super) fn keep(kept: &Kept<'_>, out: &Outgoing<'_>) -> Vec<u8> {
+    let Some(error) = kept.body.object("error") else { return write(out) };
+    let stays = |name: &str, value: &_| kept.whole || matches!(name, "type" | "code") && is_name(value);
+    let mut set = vec![("message", quoted(out.message))];
+    if !error.raw("type").is_some_and(|kind| stays("type", kind)) {
+        set.push(("type", quoted(kind(out.status))));
+    }
+    if !kept.whole || !error.has("param") {
+        set.push(("param", b"null".to_vec()));
+    }
+    if !error.raw("code").is_some_and(|code| stays("code", code)) {
+        set.push(("code", quoted(out.code)));
+    }
+    let error = with_members(&error, &set, stays);
+    with_members(&kept.body, &[("error", error)], |_, _| kept.whole)
+}
+
+fn kind(status: StatusCode) -> &'static str {
+    match status {
+        StatusCode::UNAUTHORIZED => AUTHENTICATION,
+        status if status.is_server_error() => SERVER,
+        _ => INVALID_REQUEST,
+    }
+}
+
+fn param(out: &Outgoing<'_>) -> Vec<u8> {
+    out.details.and_then(written::first_parameter).map_or_else(|| b"null".to_vec(), |param| quoted(&param))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::dialect::outgoing::tests::{kept, out, text};
+
+    fn reading(error: &'static str) -> Option<Said<'static>> {
+        let body: &'static str = Box::leak(format!("{{\"error\":{error}}}").into_boxed_str());
+        error_object::read(&Object::parse(body).unwrap()).filter(|said| said.shape == Shape::OpenAi)
+    }
+
+    #[test]
+    fn r2_the_type_is_the_statuss() {
+        for (status, kind) in [(400, INVALID_REQUEST), (401, AUTHENTICATION), (429, INVALID_REQUEST), (503, SERVER)] {
+            let out = Outgoing { status: StatusCode::from_u16(status).unwrap(), code: "x", message: "No.", ..out() };
+            assert_eq!(
+                text(write(&out)),
+                format!(r#"{{"error":{{"message":"No.","type":"{kind}","param":null,"code":"x"}}}}"#)
+            );
+        }
+    }
+
+    #[test]
+    fn r2_the_first_issues_path_is_the_parameter() {
+        let details = r#"{"issues":[{"path":["messages",0,"content"],"message":"m"},{"path":["b"],"message":"m"}]}"#;
+        let body = text(write(&Outgoing { details: Some(details), ..out() }));
+        assert!(body.contains(r#""param":"messages[0].content""#), "{body}");
+    }
+
+    #[test]
+    fn r2_its_own_names_are_known() {
+        for (error, code, own) in [
+            (
+                r#"{"message":"m","type":"requests","param":null,"code":"rate_limit_exceeded"}"#,
+                "rate_limit_exceeded",
+                Own::Code(ErrorCode::RATE_LIMITED),
+            ),
+            (
+                r#"{"message":"m","type":"insufficient_quota","param":null,"code":null}"#,
+                "insufficient_quota",
+                Own::Code(ErrorCode::PAYMENT_REQUIRED),
+            ),
+            (r#"{"message":"m","type":"server_error","code":null}"#, "server_error", Own::ByStatus),
+            (r#"{"message":"m","type":"NotFoundError","param":null,"code":404}"#, "NotFoundError", Own::Unknown),
+            (r#"{"message":"m","type":"OAuthException","code":190}"#, "190", Own::Unknown),
+            (r#"{"message":"m","type":"invalid_request_error","code":"no_model"}"#, "no_model", Own::ByStatus),
+        ] {
+            let said = reading(error).unwrap();
+            assert_eq!((said.code.as_deref(), &said.own), (Some(code), &own), "{error}");
+        }
+        for other in [r#"{"message":"m","type":"x"}"#, r#"{"message":"m","code":"x"}"#, r#"{"type":"x","code":"y"}"#] {
+            assert!(reading(other).is_none(), "{other}");
+        }
+    }
+
+    #[test]
+    fn r2_a_parameter_becomes_an_issues_path() {
+        let said = reading(r#"{"message":"m","type":"invalid_request_error","param":"a.[2].b","code":null}"#).unwrap();
+        assert_eq!(said.issues.as_deref(), Some(r#"[{"path":["a",2,"b"],"message":"m"}]"#));
+    }
+
+    #[test]
+    fn r12_a_body_of_its_own_keeps_its_members() {
+        let body = r#"{"error":{"message":"old","type":"invalid_request_error","param":"p","code":"c","doc":1},"n":1}"#;
+        let new = Outgoing { message: "new", code: "not_found", ..out() };
+        assert_eq!(text(keep(&kept(body, true), &new)), body.replace("old", "new"));
+        assert_eq!(
+            text(keep(&kept(body, false), &new)),
+            r#"{"error":{"message":"new","type":"invalid_request_error","param":null,"code":"c"}}"#
+        );
+    }
+}

@@ -1,0 +1,120 @@
+//! An error on its way out, in whichever dialect its route has (rules R2, R12).
+
+use std::time::SystemTime;
+
+use http::StatusCode;
+use serde_json::value::RawValue;
+
+use super::json::{Object, Writer};
+use super::{Dialect, anthropic, error_with_meta, json, openai, problem, standard, status_in_error, success_flag};
+use crate::code::ErrorCode;
+
+/// Everything that some dialect writes of an error.
+pub(crate) struct Outgoing<'a> {
+    pub(crate) status: StatusCode,
+    pub(crate) canonical: &'a ErrorCode,
+    /// The code as the dialect has it (R12).
+    pub(crate) code: &'a str,
+    /// In the form of E2.
+    pub(crate) message: &'a str,
+    /// JSON text.
+    pub(crate) details: Option<&'a str>,
+    pub(crate) request_id: &'a str,
+    /// When the request began.
+    pub(crate) now: SystemTime,
+}
+
+/// An inner body that already is in the route's dialect.
+pub(crate) struct Kept<'a> {
+    pub(crate) body: Object<'a>,
+    /// Its members pass, its names in any case (R3).
+    pub(crate) whole: bool,
+}
+
+/// The media type of a dialect's bodies.
+pub(crate) fn content_type(dialect: Dialect) -> &'static str {
+    match dialect {
+        Dialect::Problem => "application/problem+json",
+        _ => "application/json",
+    }
+}
+
+/// The body in a dialect.
+pub(crate) fn write(dialect: Dialect, out: &Outgoing<'_>) -> Vec<u8> {
+    match dialect {
+        Dialect::Standard => standard::write(out.code, out.message, out.details, out.request_id.as_bytes()),
+        Dialect::SuccessFlag => success_flag::write(out),
+        Dialect::StatusInError => status_in_error::write(out),
+        Dialect::ErrorWithMeta => error_with_meta::write(out),
+        Dialect::Problem => problem::write(out),
+        Dialect::OpenAi => openai::write(out),
+        Dialect::Anthropic => anthropic::write(out),
+    }
+}
+
+/// The body that came, its text and id replaced.
+pub(crate) fn keep(dialect: Dialect, kept: &Kept<'_>, out: &Outgoing<'_>) -> Vec<u8> {
+    match dialect {
+        Dialect::Standard => write(dialect, out),
+        Dialect::SuccessFlag => success_flag::keep(kept, out),
+        Dialect::StatusInError => status_in_error::keep(kept, out),
+        Dialect::ErrorWithMeta => error_with_meta::keep(kept, out),
+        Dialect::Problem => problem::keep(kept, out),
+        Dialect::OpenAi => openai::keep(kept, out),
+        Dialect::Anthropic => anthropic::keep(kept, out),
+    }
+}
+
+impl Outgoing<'_> {
+    /// About how long the body is.
+    pub(super) fn size(&self) -> usize {
+        192 + self.message.len() + self.details.map_or(0, str::len)
+    }
+
+    pub(super) fn with_details(&self, json: Writer) -> Writer {
+        match self.details {
+            Some(details) => json.raw("details", details),
+            None => json,
+        }
+    }
+}
+
+/// Whether a member is a name that may pass where texts may not: it has the form of E9, or is a number.
+pub(super) fn is_name(value: &RawValue) -> bool {
+    json::is_number(value) || json::string(value).is_some_and(|name| is_identifier(&name))
+}
+
+/// The form of a code that is worth keeping (E9): `[A-Za-z0-9_.-]{1,64}`.
+pub(crate) fn is_identifier(code: &str) -> bool {
+    (1..=64).contains(&code.len())
+        && code.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.' | b'-'))
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+
+    pub(crate) const ID: &str = "req_01JD2V5W8Z3Q4R6T8Y0A1B2C3D";
+
+    pub(crate) fn out() -> Outgoing<'static> {
+        static NOT_FOUND: ErrorCode = ErrorCode::NOT_FOUND;
+
+        Outgoing {
+            status: StatusCode::NOT_FOUND,
+            canonical: &NOT_FOUND,
+            code: "not_found",
+            message: "Not found.",
+            details: None,
+            request_id: ID,
+            now: SystemTime::UNIX_EPOCH,
+        }
+    }
+
+    pub(crate) fn kept(body: &str, whole: bool) -> Kept<'_> {
+        Kept { body: Object::parse(body).unwrap(), whole }
+    }
+
+    pub(crate) fn text(body: Vec<u8>) -> String {
+        String::from_utf8(body).unwrap()
+    }
+}

@@ -1,0 +1,89 @@
+//! RFC 9457, `application/problem+json` (rules R2, R11).
+
+use super::json::{Object, Writer, quoted, with_members};
+use super::outgoing::{Kept, Outgoing, is_name};
+use super::{Said, Shape};
+
+/// By its media type, or by its members where the type is lost.
+pub(super) fn read<'a>(media_type: Option<&str>, body: &Object<'a>) -> Option<Said<'a>> {
+    let typed = media_type.is_some_and(|it| it.eq_ignore_ascii_case("application/problem+json"));
+    let shaped = body.string("title").is_some() && ["type", "status", "detail"].into_iter().any(|name| body.has(name));
+    if !typed && !shaped {
+        return None;
+    }
+    let message = body.words("detail").or_else(|| body.words("title"));
+    let mut said = Said::new(Shape::Problem).code(body.words("code")).message(message);
+    said.details = body.json("details");
+    Some(said)
+}
+
+pub(super) fn write(out: &Outgoing<'_>) -> Vec<u8> {
+    let body = Writer::new(out.size())
+        .text("type", BLANK)
+        .text("title", title(out))
+        .raw("status", out.status.as_str())
+        .text("detail", out.message)
+        .text("code", out.code)
+        .text("request_id", out.request_id);
+    out.with_details(body).close()
+}
+
+pub(super) fn keep(kept: &Kept<'_>, out: &Outgoing<'_>) -> Vec<u8> {
+    let stays = |name: &str, value: &_| kept.whole || name == "code" && is_name(value);
+    let mut set = Vec::new();
+    for (name, ours) in [("type", BLANK), ("title", title(out))] {
+        if !kept.whole || kept.body.string(name).is_none() {
+            set.push((name, quoted(ours)));
+        }
+    }
+    set.push(("status", out.status.as_str().into()));
+    set.push(("detail", quoted(out.message)));
+    if !kept.body.raw("code").is_some_and(|code| stays("code", code)) {
+        set.push(("code", quoted(out.code)));
+    }
+    set.push(("request_id", quoted(out.request_id)));
+    if let Some(details) = out.details {
+        set.push(("details", details.into()));
+    }
+    with_members(&kept.body, &set, stays)
+}
+
+const BLANK: &str = "about:blank";
+
+fn title<'a>(out: &Outgoing<'a>) -> &'a str {
+    out.status.canonical_reason().unwrap_or_else(|| out.canonical.default_message())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::dialect::outgoing::tests::{ID, kept, out, text};
+
+    #[test]
+    fn r11_the_members_in_order() {
+        let new = Outgoing { code: "not_found", message: "No.", details: Some("{\"n\":1.0}"), ..out() };
+        assert_eq!(
+            text(write(&new)),
+            format!(
+                r#"{{"type":"about:blank","title":"Not Found","status":404,"detail":"No.","code":"not_found","request_id":"{ID}","details":{{"n":1.0}}}}"#
+            )
+        );
+        let status = http::StatusCode::from_u16(529).unwrap();
+        let title = text(write(&Outgoing { status, ..out() }));
+        assert!(title.contains(r#""title":"Not found.""#), "{title}");
+    }
+
+    #[test]
+    fn r12_a_body_of_its_own_keeps_its_members_but_the_id() {
+        let body = r#"{"type":"https://x.test/p","title":"Gone away","status":410,"detail":"old","balance":30}"#;
+        let new = Outgoing { code: "not_found", message: "new", ..out() };
+        assert_eq!(
+            text(keep(&kept(body, true), &new)),
+            format!(
+                r#"{{"type":"https://x.test/p","title":"Gone away","status":404,"detail":"new","balance":30,"code":"not_found","request_id":"{ID}"}}"#
+            )
+        );
+        let masked = text(keep(&kept(body, false), &new));
+        assert!(!masked.contains("balance") && !masked.contains("x.test") && !masked.contains("away"), "{masked}");
+    }
+}

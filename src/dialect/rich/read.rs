@@ -1,0 +1,100 @@
+//! google.rpc.Status, read.
+
+use std::time::Duration;
+
+use prost::Message;
+
+use super::wire;
+use crate::dialect::status::Status;
+
+/// What the details of any service's error say, and its status and message again. A text that is not there is empty.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Rich {
+    pub(crate) status: Status,
+    pub(crate) message: String,
+    pub(crate) reason: String,
+    pub(crate) domain: String,
+    pub(crate) metadata: Vec<(String, String)>,
+    pub(crate) request_id: String,
+    pub(crate) retry_delay: Option<Duration>,
+    pub(crate) violations: Vec<Violation>,
+}
+
+/// A field that is wrong.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Violation {
+    pub(crate) field: String,
+    pub(crate) description: String,
+    pub(crate) reason: String,
+}
+
+/// What the bytes say; `None` where they are no google.rpc.Status. A detail that is none of those known here is passed
+/// over, as is one that cannot be read.
+pub(crate) fn read(bytes: &[u8]) -> Option<Rich> {
+    if bytes.is_empty() {
+        return None;
+    }
+    let wire::Status { code, message, details } = wire::Status::decode(bytes).ok()?;
+    let status = u8::try_from(code).map_or(Status::UNKNOWN, Status::new);
+    let mut rich = Rich::new(status, message);
+    for wire::Any { type_url, value } in details {
+        rich.add(&type_url, &value);
+    }
+    Some(rich)
+}
+
+impl Rich {
+    pub(crate) fn new(status: Status, message: String) -> Self {
+        Self {
+            status,
+            message,
+            reason: String::new(),
+            domain: String::new(),
+            metadata: Vec::new(),
+            request_id: String::new(),
+            retry_delay: None,
+            violations: Vec::new(),
+        }
+    }
+
+    /// Adds a detail by its type's name, whatever stands before the name.
+    pub(crate) fn add(&mut self, type_url: &str, value: &[u8]) {
+        match type_url.rsplit('/').next().unwrap_or_default() {
+            wire::ERROR_INFO => self.add_info(value),
+            wire::REQUEST_INFO => {
+                self.request_id = wire::RequestInfo::decode(value).unwrap_or_default().request_id;
+            }
+            wire::RETRY_INFO => {
+                let info = wire::RetryInfo::decode(value).unwrap_or_default();
+                self.retry_delay = info.retry_delay.as_ref().and_then(delay_of);
+            }
+            wire::BAD_REQUEST => {
+                let request = wire::BadRequest::decode(value).unwrap_or_default();
+                self.violations.extend(request.field_violations.into_iter().map(Violation::from));
+            }
+            _ => {}
+        }
+    }
+
+    /// The first one counts: a service that passes another's error on puts its own before it.
+    fn add_info(&mut self, value: &[u8]) {
+        if let Some(info) = wire::ErrorInfo::decode(value).ok().filter(|_| self.reason.is_empty()) {
+            self.reason = info.reason;
+            self.domain = info.domain;
+            self.metadata = info.metadata.into_iter().map(|wire::Entry { key, value }| (key, value)).collect();
+        }
+    }
+}
+
+impl From<wire::FieldViolation> for Violation {
+    fn from(violation: wire::FieldViolation) -> Self {
+        let wire::FieldViolation { field, description, reason } = violation;
+        Self { field, description, reason }
+    }
+}
+
+/// A negative delay is none.
+fn delay_of(delay: &wire::Duration) -> Option<Duration> {
+    let nanos = u32::try_from(delay.nanos).ok().filter(|nanos| *nanos < 1_000_000_000)?;
+    Some(Duration::new(u64::try_from(delay.seconds).ok()?, nanos))
+}

@@ -1,0 +1,282 @@
+//! Which RPC protocol a request speaks (section P), and what its head says of the call.
+//!
+//! gRPC and gRPC-Web are known by their media type, Connect by its own or by `connect-protocol-version: 1`; its GET, which
+//! has no such header, by `connect=v1` in the query.
+
+use std::time::Duration;
+
+use http::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
+use http::request::Parts;
+use http::{Method, Uri};
+
+use crate::fields;
+
+const CONNECT_PROTOCOL_VERSION: HeaderName = HeaderName::from_static("connect-protocol-version");
+const CONNECT_CONTENT_ENCODING: HeaderName = HeaderName::from_static("connect-content-encoding");
+const GRPC_ENCODING: HeaderName = HeaderName::from_static("grpc-encoding");
+const GRPC_TIMEOUT: HeaderName = HeaderName::from_static("grpc-timeout");
+const CONNECT_TIMEOUT_MS: HeaderName = HeaderName::from_static("connect-timeout-ms");
+
+/// The protocol of a call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Rpc {
+    /// P1.
+    Grpc(Codec),
+    /// P2, binary.
+    Web(Codec),
+    /// P2, in base64.
+    WebText(Codec),
+    /// P3: one message each way, each a body of its own.
+    ConnectUnary,
+    /// P3: messages with prefixes.
+    ConnectStream(Codec),
+}
+
+/// How messages are written, as far as a media type says so.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Codec {
+    Unsaid,
+    Proto,
+    Json,
+}
+
+/// A call, as far as the head of its request says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Call {
+    pub(crate) rpc: Rpc,
+    /// How long the client waits for all of it. A time-out that is not well-formed is none.
+    pub(crate) timeout: Option<Duration>,
+}
+
+impl Call {
+    /// The call that a request is; `None` where it is plain HTTP.
+    pub(crate) fn of(head: &Parts) -> Option<Self> {
+        let (mut rpc, mut connect) = (None, false);
+        let (mut grpc_timeout, mut connect_timeout) = (None, None);
+        // To look at the names once is cheaper than to look four of them up.
+        for (name, value) in &head.headers {
+            if *name == CONTENT_TYPE {
+                rpc = rpc.or_else(|| Rpc::of_media_type(value.as_bytes()));
+            } else if *name == CONNECT_PROTOCOL_VERSION {
+                connect |= value == "1";
+            } else if *name == GRPC_TIMEOUT {
+                grpc_timeout = grpc_timeout.or(Some(value));
+            } else if *name == CONNECT_TIMEOUT_MS {
+                connect_timeout = connect_timeout.or(Some(value));
+            }
+        }
+        // GET covers HEAD (E5).
+        let is_get = || matches!(head.method, Method::GET | Method::HEAD);
+        let connect = connect || rpc.is_none() && is_get() && asks_connect(&head.uri);
+        let rpc = rpc.or(connect.then_some(Rpc::ConnectUnary))?;
+        let timeout = if rpc.is_grpc() {
+            grpc_timeout.and_then(of_grpc)
+        } else {
+            connect_timeout.and_then(|value| digits(value.as_bytes(), 10)).map(Duration::from_millis)
+        };
+        Some(Self { rpc, timeout })
+    }
+}
+
+impl Rpc {
+    /// The protocol that a body of this media type speaks.
+    pub(crate) fn of_media_type(value: &[u8]) -> Option<Self> {
+        // What nearly every gRPC client and server says.
+        if value == b"application/grpc" {
+            return Some(Self::Grpc(Codec::Unsaid));
+        }
+        let end = value.iter().position(|byte| *byte == b';').unwrap_or(value.len());
+        let subtype = after(value[..end].trim_ascii(), b"application/")?;
+        if let Some(codec) = after(subtype, b"connect+") {
+            return Some(Self::ConnectStream(Codec::named(codec)));
+        }
+        let rest = after(subtype, b"grpc")?;
+        let (rpc, rest): (fn(Codec) -> Self, _) = match (after(rest, b"-web-text"), after(rest, b"-web")) {
+            (Some(rest), _) => (Self::WebText, rest),
+            (None, Some(rest)) => (Self::Web, rest),
+            (None, None) => (Self::Grpc, rest),
+        };
+        match rest {
+            [] => Some(rpc(Codec::Unsaid)),
+            [b'+', codec @ ..] => Some(rpc(Codec::named(codec))),
+            _ => None,
+        }
+    }
+
+    /// The media type of an error.
+    pub(crate) const fn content_type(self) -> &'static str {
+        match self {
+            Self::Grpc(Codec::Unsaid) => "application/grpc",
+            Self::Grpc(Codec::Proto) => "application/grpc+proto",
+            Self::Grpc(Codec::Json) => "application/grpc+json",
+            Self::Web(Codec::Unsaid) => "application/grpc-web",
+            Self::Web(Codec::Proto) => "application/grpc-web+proto",
+            Self::Web(Codec::Json) => "application/grpc-web+json",
+            Self::WebText(Codec::Unsaid) => "application/grpc-web-text",
+            Self::WebText(Codec::Proto) => "application/grpc-web-text+proto",
+            Self::WebText(Codec::Json) => "application/grpc-web-text+json",
+            Self::ConnectUnary => "application/json",
+            Self::ConnectStream(Codec::Json) => "application/connect+json",
+            Self::ConnectStream(Codec::Proto | Codec::Unsaid) => "application/connect+proto",
+        }
+    }
+
+    /// Whether the body is a sequence of messages, each with its length before it.
+    pub(crate) const fn is_framed(self) -> bool {
+        !matches!(self, Self::ConnectUnary)
+    }
+
+    /// Whether the body is written in base64.
+    pub(crate) const fn is_text(self) -> bool {
+        matches!(self, Self::WebText(_))
+    }
+
+    /// The header that says how compressed messages are.
+    pub(crate) const fn encoding_header(self) -> HeaderName {
+        if self.is_grpc() { GRPC_ENCODING } else { CONNECT_CONTENT_ENCODING }
+    }
+
+    /// Whether an error is told by `grpc-status`, over HTTP 200.
+    pub(crate) const fn is_grpc(self) -> bool {
+        matches!(self, Self::Grpc(_) | Self::Web(_) | Self::WebText(_))
+    }
+
+    /// The form of a response that is of this protocol, by its head. The codec may differ, and gRPC-Web's text may be
+    /// answered in binary: `accept` may have asked for it.
+    pub(crate) fn answered_by(self, headers: &HeaderMap) -> Option<Self> {
+        let theirs = Self::of_media_type(fields::first(headers, &CONTENT_TYPE)?.as_bytes())?;
+        let is_one = match self {
+            Self::Grpc(_) => matches!(theirs, Self::Grpc(_)),
+            Self::Web(_) | Self::WebText(_) => matches!(theirs, Self::Web(_) | Self::WebText(_)),
+            Self::ConnectStream(_) => matches!(theirs, Self::ConnectStream(_)),
+            Self::ConnectUnary => false,
+        };
+        is_one.then_some(theirs)
+    }
+}
+
+impl Codec {
+    fn named(name: &[u8]) -> Self {
+        if name.eq_ignore_ascii_case(b"proto") {
+            Self::Proto
+        } else if name.eq_ignore_ascii_case(b"json") {
+            Self::Json
+        } else {
+            Self::Unsaid
+        }
+    }
+}
+
+/// Connect's GET has its message in the query, and no header that names it.
+fn asks_connect(uri: &Uri) -> bool {
+    uri.query().is_some_and(|query| query.split('&').any(|pair| pair == "connect=v1"))
+}
+
+fn after<'a>(text: &'a [u8], start: &[u8]) -> Option<&'a [u8]> {
+    let (head, rest) = text.split_at_checked(start.len())?;
+    head.eq_ignore_ascii_case(start).then_some(rest)
+}
+
+/// At most eight digits and a unit (gRPC over HTTP/2, `TimeoutValue TimeoutUnit`).
+fn of_grpc(value: &HeaderValue) -> Option<Duration> {
+    let (unit, value) = value.as_bytes().split_last()?;
+    let value = digits(value, 8)?;
+    match unit {
+        b'H' => Some(Duration::from_secs(value * 60 * 60)),
+        b'M' => Some(Duration::from_secs(value * 60)),
+        b'S' => Some(Duration::from_secs(value)),
+        b'm' => Some(Duration::from_millis(value)),
+        b'u' => Some(Duration::from_micros(value)),
+        b'n' => Some(Duration::from_nanos(value)),
+        _ => None,
+    }
+}
+
+fn digits(value: &[u8], most: usize) -> Option<u64> {
+    if value.is_empty() || value.len() > most || !value.iter().all(u8::is_ascii_digit) {
+        return None;
+    }
+    str::from_utf8(value).ok()?.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use http::Request;
+
+    fn of(method: &str, uri: &str, headers: &[(&str, &str)]) -> Option<Rpc> {
+        let mut request = Request::builder().method(method).uri(uri);
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        Call::of(&request.body(()).unwrap().into_parts().0).map(|call| call.rpc)
+    }
+
+    #[test]
+    fn p1_p2_p3_a_call_is_known_by_its_media_type() {
+        for (media_type, rpc) in [
+            ("application/grpc", Some(Rpc::Grpc(Codec::Unsaid))),
+            ("Application/GRPC+Proto", Some(Rpc::Grpc(Codec::Proto))),
+            ("application/grpc+json; charset=utf-8", Some(Rpc::Grpc(Codec::Json))),
+            ("application/grpc+thrift", Some(Rpc::Grpc(Codec::Unsaid))),
+            ("application/grpc-web", Some(Rpc::Web(Codec::Unsaid))),
+            ("application/grpc-web+proto", Some(Rpc::Web(Codec::Proto))),
+            ("application/grpc-web-text ;a=b", Some(Rpc::WebText(Codec::Unsaid))),
+            ("application/grpc-web-text+proto", Some(Rpc::WebText(Codec::Proto))),
+            ("application/connect+json", Some(Rpc::ConnectStream(Codec::Json))),
+            ("application/grpcx", None),
+            ("application/grpc-webx", None),
+            ("application/grpc-websocket", None),
+            ("application/connect", None),
+            ("text/grpc", None),
+            ("application/", None),
+            ("", None),
+        ] {
+            assert_eq!(of("POST", "/a.B/C", &[("content-type", media_type)]), rpc, "{media_type}");
+        }
+    }
+
+    #[test]
+    fn p3_a_connect_call_is_known_by_its_version_or_its_query() {
+        let version = ("connect-protocol-version", "1");
+        let unary = Some(Rpc::ConnectUnary);
+        assert_eq!(of("POST", "/", &[("content-type", "application/json"), version]), unary);
+        assert_eq!(of("POST", "/", &[version, ("content-type", "application/proto")]), unary);
+        assert_eq!(of("GET", "/a.B/C?connect=v1&encoding=json&message=%7B%7D", &[]), unary);
+        assert_eq!(of("GET", "/a.B/C?message=x&connect=v1", &[]), unary);
+        assert_eq!(of("HEAD", "/a.B/C?message=x&connect=v1", &[]), unary);
+        assert_eq!(of("POST", "/", &[version, ("content-type", "application/grpc")]), Some(Rpc::Grpc(Codec::Unsaid)));
+        for (method, uri, headers) in [
+            ("POST", "/?connect=v1", &[][..]),
+            ("GET", "/?connect=v12", &[]),
+            ("GET", "/?xconnect=v1", &[]),
+            ("GET", "/", &[]),
+            ("POST", "/", &[("connect-protocol-version", "2")]),
+            ("POST", "/", &[("content-type", "application/proto")]),
+        ] {
+            assert_eq!(of(method, uri, headers), None, "{method} {uri} {headers:?}");
+        }
+    }
+
+    #[test]
+    fn p1_p3_a_time_out_has_the_protocols_form() {
+        let timeout = |media_type, name, value| {
+            let request = Request::post("/").header(CONTENT_TYPE, media_type).header(name, value);
+            Call::of(&request.body(()).unwrap().into_parts().0).unwrap().timeout
+        };
+        let grpc = |value| timeout("application/grpc-web+proto", "grpc-timeout", value);
+        assert_eq!(grpc("1H"), Some(Duration::from_secs(3600)));
+        assert_eq!(grpc("2M"), Some(Duration::from_secs(120)));
+        assert_eq!(grpc("99999999S"), Some(Duration::from_secs(99_999_999)));
+        assert_eq!(grpc("250m"), Some(Duration::from_millis(250)));
+        assert_eq!(grpc("7u"), Some(Duration::from_micros(7)));
+        assert_eq!(grpc("0n"), Some(Duration::ZERO));
+        for bad in ["", "S", "100000000S", "-1S", "1", "1s", "1.5S", "+1S", " 1S"] {
+            assert_eq!(grpc(bad), None, "{bad}");
+        }
+        let connect = |value| timeout("application/connect+json", "connect-timeout-ms", value);
+        assert_eq!(connect("1500"), Some(Duration::from_millis(1500)));
+        assert_eq!(connect("12345678901"), None);
+        assert_eq!(timeout("application/connect+json", "grpc-timeout", "1S"), None);
+    }
+}

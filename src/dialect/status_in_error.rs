@@ -1,0 +1,110 @@
+//! `{"error":{"code":"UPPER","message","status"}}`, and `{"message","errors":{field:[…]}}` for a 422 with field issues.
+
+use http::StatusCode;
+
+use super::issues::{self, written};
+use super::json::{Object, Writer, quoted, with_members};
+use super::outgoing::{Kept, Outgoing, is_name};
+use super::{Said, Shape, error_object};
+
+pub(super) fn read<'a>(body: &Object<'a>, error: &Object<'a>) -> Option<Said<'a>> {
+    error.number("status")?;
+    // OpenAI's own servers know no status there; others that speak its shape do.
+    let openai = error.has("type") && error.has("param");
+    (!openai).then(|| error_object::said(Shape::StatusInError, body, error))
+}
+
+/// The second form: the list stands beside the message, or alone.
+pub(super) fn read_list<'a>(body: &Object<'a>) -> Option<Said<'a>> {
+    ["errors", "issues"].into_iter().find_map(|name| body.raw(name).and_then(issues::read))?;
+    let mut said = Said::new(Shape::StatusInError).code(body.words("code")).message(body.words("message"));
+    said.details = body.json("details");
+    Some(said)
+}
+
+pub(super) fn write(out: &Outgoing<'_>) -> Vec<u8> {
+    if out.status == StatusCode::UNPROCESSABLE_ENTITY
+        && let Some(details) = out.details
+        && let Some(errors) = written::by_field(details)
+    {
+        let body = Writer::new(out.size()).text("message", out.message).raw("errors", errors);
+        return match written::beside_issues(details) {
+            Some(others) => body.raw("details", others).close(),
+            None => body.close(),
+        };
+    }
+    let error = Writer::new(out.size()).text("code", out.code).text("message", out.message);
+    let error = out.with_details(error.raw("status", out.status.as_str()));
+    Writer::new(out.size()).raw("error", error.close()).close()
+}
+
+pub(super) fn keep(kept: &Kept<'_>, out: &Outgoing<'_>) -> Vec<u8> {
+    let Some(error) = kept.body.object("error") else {
+        // Without its list the second form is none.
+        let list = || with_members(&kept.body, &[("message", quoted(out.message))], |_, _| true);
+        return if kept.whole { list() } else { write(out) };
+    };
+    let stays = |name: &str, value: &_| kept.whole || name == "code" && is_name(value);
+    let mut set = vec![("message", quoted(out.message)), ("status", out.status.as_str().into())];
+    if !error.raw("code").is_some_and(|code| stays("code", code)) {
+        set.insert(0, ("code", quoted(out.code)));
+    }
+    let error = with_members(&error, &set, stays);
+    with_members(&kept.body, &[("error", error)], |_, _| kept.whole)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::dialect::outgoing::tests::{kept, out, text};
+
+    const ISSUES: &str =
+        r#"{"issues":[{"path":["to"],"message":"Required."},{"path":["to"],"message":"Short."}],"n":1}"#;
+
+    #[test]
+    fn r2_the_status_stands_in_the_error() {
+        let out = Outgoing { code: "NO_SESSION", message: "No.", details: Some("{\"n\":1.0}"), ..out() };
+        assert_eq!(
+            text(write(&out)),
+            r#"{"error":{"code":"NO_SESSION","message":"No.","status":404,"details":{"n":1.0}}}"#
+        );
+    }
+
+    #[test]
+    fn r12_a_422_with_field_issues_has_the_second_form() {
+        let status = StatusCode::UNPROCESSABLE_ENTITY;
+        let issues = Outgoing { status, message: "No.", details: Some(ISSUES), ..out() };
+        assert_eq!(
+            text(write(&issues)),
+            r#"{"message":"No.","errors":{"to":["Required.","Short."]},"details":{"n":1}}"#
+        );
+        for details in [None, Some("[1]"), Some(r#"{"issues":[{"path":[],"message":"m"}]}"#)] {
+            assert!(text(write(&Outgoing { status, details, ..out() })).starts_with(r#"{"error":{"code""#));
+        }
+        assert!(
+            text(write(&Outgoing { details: Some(ISSUES), ..out() })).contains(r#""status":404,"details":{"issues"#)
+        );
+    }
+
+    #[test]
+    fn r12_a_body_of_its_own_keeps_its_members() {
+        let body = r#"{"error":{"code":"GONE_1","message":"old","status":404,"hint":1.0},"trace":"t"}"#;
+        let new = Outgoing { message: "new", code: "NOT_FOUND", ..out() };
+        assert_eq!(
+            text(keep(&kept(body, true), &new)),
+            r#"{"error":{"code":"GONE_1","message":"new","status":404,"hint":1.0},"trace":"t"}"#
+        );
+        assert_eq!(text(keep(&kept(body, false), &new)), r#"{"error":{"code":"GONE_1","message":"new","status":404}}"#);
+        let unnamed = r#"{"error":{"code":"a secret: 10.1.2.3","message":"old","status":404}}"#;
+        assert_eq!(
+            text(keep(&kept(unnamed, false), &new)),
+            r#"{"error":{"code":"NOT_FOUND","message":"new","status":404}}"#
+        );
+        let list = r#"{"message":"old","errors":{"to":["x"]}}"#;
+        assert_eq!(text(keep(&kept(list, true), &new)), r#"{"message":"new","errors":{"to":["x"]}}"#);
+        assert_eq!(
+            text(keep(&kept(list, false), &new)),
+            r#"{"error":{"code":"NOT_FOUND","message":"new","status":404}}"#
+        );
+    }
+}

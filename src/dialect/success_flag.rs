@@ -1,0 +1,73 @@
+//! `{"success":false,"error":"…"}`: further members are the details.
+
+use std::borrow::Cow;
+
+use super::json::{Object, Writer, quoted, with_members};
+use super::outgoing::{Kept, Outgoing};
+use super::{Said, Shape};
+
+/// Members that details cannot have beside the two, or the body would be another.
+const TAKEN: [&str; 3] = ["success", "error", "jsonrpc"];
+
+pub(super) fn read<'a>(body: &Object<'a>) -> Option<Said<'a>> {
+    if body.raw("success")?.get() != "false" {
+        return None;
+    }
+    let mut said = Said::new(Shape::SuccessFlag).message(Some(body.string("error")?));
+    said.details = further_members(body);
+    Some(said)
+}
+
+pub(super) fn write(out: &Outgoing<'_>) -> Vec<u8> {
+    let mut body = Writer::new(out.size()).raw("success", "false").text("error", out.message);
+    let Some(details) = out.details else { return body.close() };
+    match Object::parse(details) {
+        Some(object) if TAKEN.iter().all(|name| !object.has(name)) => {
+            for (name, value) in object.members() {
+                body = body.raw(name, value.get());
+            }
+        }
+        _ => body = body.raw("details", details),
+    }
+    body.close()
+}
+
+pub(super) fn keep(kept: &Kept<'_>, out: &Outgoing<'_>) -> Vec<u8> {
+    let set = [("success", b"false".to_vec()), ("error", quoted(out.message))];
+    with_members(&kept.body, &set, |_, _| kept.whole)
+}
+
+fn further_members<'a>(body: &Object<'a>) -> Option<Cow<'a, str>> {
+    let mut details = Writer::new(64);
+    for (name, value) in body.members().filter(|(name, _)| !matches!(*name, "success" | "error")) {
+        details = details.raw(name, value.get());
+    }
+    if details.is_empty() { None } else { Some(Cow::Owned(details.into_string())) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::dialect::outgoing::tests::{kept, out, text};
+
+    #[test]
+    fn r2_further_members_are_the_details() {
+        for (details, body) in [
+            (None, r#"{"success":false,"error":"Say \"no\"."}"#),
+            (Some(r#"{"room_id":"r","n":1.10}"#), r#"{"success":false,"error":"Say \"no\".","room_id":"r","n":1.10}"#),
+            (Some("[4]"), r#"{"success":false,"error":"Say \"no\".","details":[4]}"#),
+            (Some(r#"{"error":1}"#), r#"{"success":false,"error":"Say \"no\".","details":{"error":1}}"#),
+        ] {
+            assert_eq!(text(write(&Outgoing { message: "Say \"no\".", details, ..out() })), body);
+        }
+    }
+
+    #[test]
+    fn r12_a_body_of_its_own_keeps_its_members() {
+        let body = r#"{ "room_id": "r" , "success" : false, "error": "old", "n":1.10 }"#;
+        let all = keep(&kept(body, true), &Outgoing { message: "new", ..out() });
+        assert_eq!(text(all), r#"{"room_id":"r","success":false,"error":"new","n":1.10}"#);
+        let masked = keep(&kept(body, false), &Outgoing { message: "new", ..out() });
+        assert_eq!(text(masked), r#"{"success":false,"error":"new"}"#);
+    }
+}

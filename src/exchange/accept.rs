@@ -1,0 +1,319 @@
+//! Which of two shapes a client would rather have (rule R11), by RFC 9110 §12.5.1.
+//!
+//! `application/problem+json` must have a higher quality than `application/json`. Of the ranges that fit a type the most
+//! specific one counts, of equally specific ones the highest; a type that none fits has quality 0. Members that do not
+//! parse are ignored.
+
+use http::header::{ACCEPT, HeaderMap, HeaderValue};
+
+/// Whether the client prefers RFC 9457 to the envelope.
+pub(super) fn prefers_problem(headers: &HeaderMap) -> bool {
+    // Ranges with wildcards fit both: only one that names a type tells them apart, and few clients send that one. To
+    // look at the names is cheaper than to look one up.
+    headers.iter().any(|(name, value)| *name == ACCEPT && tells_apart(value.as_bytes())) && weighs_more(headers)
+}
+
+#[cold]
+fn weighs_more(headers: &HeaderMap) -> bool {
+    let (mut problem, mut json) = (Quality::default(), Quality::default());
+    let lines = headers.get_all(ACCEPT).iter().map(HeaderValue::as_bytes);
+    for range in lines.flat_map(members).filter_map(Range::parse) {
+        problem.take(&range, b"problem+json");
+        json.take(&range, b"json");
+    }
+    problem.weight > json.weight
+}
+
+/// Whether a line names either type, and is not `application/json` alone.
+fn tells_apart(line: &[u8]) -> bool {
+    !line.eq_ignore_ascii_case(b"application/json") && line.windows(4).any(|part| part.eq_ignore_ascii_case(b"json"))
+}
+
+/// The best that is known of one type.
+#[derive(Default)]
+struct Quality {
+    specificity: u8,
+    /// In thousandths.
+    weight: u16,
+}
+
+impl Quality {
+    fn take(&mut self, range: &Range<'_>, subtype: &[u8]) {
+        let specificity = range.fits(subtype);
+        if specificity > self.specificity {
+            *self = Self { specificity, weight: range.weight };
+        } else if specificity > 0 && specificity == self.specificity {
+            self.weight = self.weight.max(range.weight);
+        }
+    }
+}
+
+/// `type/subtype;parameters;q=0.5`.
+struct Range<'a> {
+    kind: &'a [u8],
+    subtype: &'a [u8],
+    /// It has a parameter that no JSON has.
+    narrowed: bool,
+    weight: u16,
+}
+
+impl<'a> Range<'a> {
+    fn parse(member: &'a [u8]) -> Option<Self> {
+        let mut parts = split(member, b';').map(<[u8]>::trim_ascii);
+        let essence = parts.next()?;
+        let (kind, subtype) = essence.split_at(essence.iter().position(|byte| *byte == b'/')?);
+        let subtype = &subtype[1..];
+        if !is_token(kind) || !is_token(subtype) || kind == b"*" && subtype != b"*" {
+            return None;
+        }
+        let mut range = Self { kind, subtype, narrowed: false, weight: 1000 };
+        let mut weighed = false;
+        // An empty parameter is legal: clients send a trailing semicolon.
+        for part in parts.filter(|part| !part.is_empty()) {
+            let (name, value) = parameter(part)?;
+            if name.eq_ignore_ascii_case(b"q") {
+                range.weight = weight(value).filter(|_| !weighed)?;
+                weighed = true;
+            } else {
+                // JSON is UTF-8, and says nothing else by a charset (RFC 8259 §11).
+                range.narrowed |= !name.eq_ignore_ascii_case(b"charset") || !is_utf8(value);
+            }
+        }
+        Some(range)
+    }
+
+    /// How closely it fits `application/<subtype>`; 0 where it does not.
+    fn fits(&self, subtype: &[u8]) -> u8 {
+        if self.narrowed {
+            0
+        } else if self.kind == b"*" {
+            1
+        } else if !self.kind.eq_ignore_ascii_case(b"application") {
+            0
+        } else if self.subtype == b"*" {
+            2
+        } else if self.subtype.eq_ignore_ascii_case(subtype) {
+            3
+        } else {
+            0
+        }
+    }
+}
+
+/// The members of a list; commas in quoted strings separate none.
+fn members(line: &[u8]) -> impl Iterator<Item = &[u8]> {
+    split(line, b',').map(<[u8]>::trim_ascii)
+}
+
+fn split(text: &[u8], separator: u8) -> impl Iterator<Item = &[u8]> {
+    let mut rest = Some(text);
+    std::iter::from_fn(move || {
+        let text = rest?;
+        let end = end_of(text, separator);
+        rest = text.get(end + 1..);
+        Some(&text[..end])
+    })
+}
+
+fn end_of(text: &[u8], separator: u8) -> usize {
+    let (mut quoted, mut escaped) = (false, false);
+    for (at, byte) in text.iter().enumerate() {
+        match byte {
+            _ if escaped => escaped = false,
+            b'\\' if quoted => escaped = true,
+            b'"' => quoted = !quoted,
+            byte if *byte == separator && !quoted => return at,
+            _ => {}
+        }
+    }
+    text.len()
+}
+
+fn parameter(part: &[u8]) -> Option<(&[u8], &[u8])> {
+    let (name, value) = part.split_at(part.iter().position(|byte| *byte == b'=')?);
+    let value = &value[1..];
+    (is_token(name) && (is_token(value) || is_quoted(value))).then_some((name, value))
+}
+
+/// `0`, `1`, `0.5`, `1.000`: at most three decimals (RFC 9110 §12.4.2).
+fn weight(value: &[u8]) -> Option<u16> {
+    let (whole, decimals) = match value {
+        [whole @ (b'0' | b'1')] => (whole, &b""[..]),
+        [whole @ (b'0' | b'1'), b'.', decimals @ ..] if decimals.len() <= 3 => (whole, decimals),
+        _ => return None,
+    };
+    let mut weight = u16::from(whole - b'0');
+    for at in 0..3 {
+        let digit = decimals.get(at).unwrap_or(&b'0');
+        weight = weight * 10 + u16::from(digit.checked_sub(b'0').filter(|digit| *digit < 10)?);
+    }
+    (weight <= 1000).then_some(weight)
+}
+
+fn is_utf8(value: &[u8]) -> bool {
+    value
+        .strip_prefix(b"\"")
+        .and_then(|value| value.strip_suffix(b"\""))
+        .unwrap_or(value)
+        .eq_ignore_ascii_case(b"utf-8")
+}
+
+fn is_quoted(value: &[u8]) -> bool {
+    value.len() > 1 && value.starts_with(b"\"") && end_of(value, b'"') == value.len() && value.ends_with(b"\"")
+}
+
+fn is_token(text: &[u8]) -> bool {
+    let is_tchar = |byte: &u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(byte);
+    !text.is_empty() && text.iter().all(is_tchar)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn prefers(lines: &[&str]) -> bool {
+        let line = |line: &&str| (ACCEPT, HeaderValue::from_str(line).unwrap());
+        prefers_problem(&lines.iter().map(line).collect())
+    }
+
+    #[test]
+    fn r11_a_higher_quality_and_no_other() {
+        for lines in [
+            &["application/problem+json"][..],
+            &["Application/Problem+JSON"],
+            &["application/problem+json, application/json;q=0.9, */*;q=0.1"],
+            &["application/json;q=0.9", "application/problem+json"],
+            &["application/json;q=0, */*"],
+            &["application/json;q=0.001,application/*;q=0.002"],
+            &["application/problem+json;charset=utf-8"],
+            &["application/problem+json; charset=\"UTF-8\" ; Q=0.3"],
+            &["application/problem+json;q=0.5;charset=utf-8, application/json;q=0.4"],
+            &["a/b;c=\"x, application/json\", application/problem+json"],
+            &["application/json;profile=x, application/problem+json;q=0.1"],
+            &["application/problem+json;;q=0.2;"],
+            &[",, application/problem+json ,"],
+            &["application/json;q=2, application/problem+json;q=0.1"],
+        ] {
+            assert!(prefers(lines), "{lines:?}");
+        }
+    }
+
+    #[test]
+    fn r11_everyone_else_gets_the_envelope() {
+        for lines in [
+            &[][..],
+            &[""],
+            &["*/*"],
+            &["application/json"],
+            &["text/html, application/xhtml+xml, */*;q=0.8"],
+            &["application/*"],
+            &["application/json, application/problem+json"],
+            &["application/problem+json;q=0.5, application/json"],
+            &["application/problem+json;q=0.5, */*;q=0.6"],
+            &["application/problem+json;q=0"],
+            &["application/problem+json;q=0.5, application/*;q=0.1, application/json;q=0.5"],
+            &["application/problem+json;q=1.001"],
+            &["application/problem+json;q=0.1234"],
+            &["application/problem+json;q="],
+            &["application/problem+json;q=.5"],
+            &["application/problem+json;q=1;q=1"],
+            &["application/problem+json;v=1"],
+            &["application/problem+json;charset=latin1"],
+            &["application/problem+json json"],
+            &["\"application/problem+json"],
+            &["*/problem+json"],
+            &["application/problem+jsons"],
+            &["text/problem+json"],
+            &["\"x, application/problem+json"],
+        ] {
+            assert!(!prefers(lines), "{lines:?}");
+        }
+    }
+
+    #[test]
+    fn r11_bytes_beyond_ascii_are_no_member() {
+        let value = HeaderValue::from_bytes(b"caf\xe9/json, application/problem+json").unwrap();
+        assert!(prefers_problem(&[(ACCEPT, value)].into_iter().collect()));
+    }
+
+    /// A range as the model knows it: kind, subtype, further parameter, quality in thousandths, or nonsense.
+    #[derive(Clone, Debug)]
+    enum Member {
+        Range(&'static str, &'static str, &'static str, Option<u16>),
+        Nonsense(&'static str),
+    }
+
+    fn member() -> impl Strategy<Value = Member> {
+        let range = (
+            prop::sample::select(vec![
+                ("*", "*"),
+                ("application", "*"),
+                ("application", "json"),
+                ("APPLICATION", "Json"),
+                ("application", "problem+json"),
+                ("text", "*"),
+                ("text", "json"),
+                ("application", "json-seq"),
+            ]),
+            prop::sample::select(vec!["", "", "", ";charset=utf-8", ";v=1", ";v=\"a,b;q=0\\\"\""]),
+            prop::option::of(prop::sample::select(vec![0u16, 1, 300, 500, 999, 1000])),
+        );
+        prop_oneof![
+            6 => range.prop_map(|((kind, subtype), parameter, q)| Member::Range(kind, subtype, parameter, q)),
+            1 => prop::sample::select(vec![
+                "", "json", "application/", "/json", "application/json;q=x", "application/json;q=1.5",
+                "application/problem+json;q=0.0001", "*/json", "application/problem+json;=1", "a b/json",
+            ])
+            .prop_map(Member::Nonsense),
+        ]
+    }
+
+    fn written(member: &Member) -> String {
+        match member {
+            Member::Nonsense(text) => (*text).to_owned(),
+            Member::Range(kind, subtype, parameter, None) => format!("{kind}/{subtype}{parameter}"),
+            Member::Range(kind, subtype, parameter, Some(q)) => {
+                format!("{kind}/{subtype}{parameter} ; q={}.{:03}", q / 1000, q % 1000)
+            }
+        }
+    }
+
+    /// RFC 9110 §12.5.1, word for word.
+    fn quality(members: &[Member], wanted: &str) -> u16 {
+        let fitting = members.iter().filter_map(|member| {
+            let Member::Range(kind, subtype, parameter, q) = member else { return None };
+            let specificity = match (kind.to_lowercase().as_str(), subtype.to_lowercase().as_str()) {
+                _ if parameter.contains("v=") => return None,
+                ("*", "*") => 1,
+                ("application", "*") => 2,
+                ("application", subtype) if subtype == wanted => 3,
+                _ => return None,
+            };
+            Some((specificity, q.unwrap_or(1000)))
+        });
+        fitting.max().map_or(0, |(_, q)| q)
+    }
+
+    proptest! {
+        #[test]
+        fn r11_the_comparison_is_that_of_a_naive_model(
+            members in prop::collection::vec(member(), 0..6),
+            lines in prop::collection::vec(any::<bool>(), 6),
+        ) {
+            let mut text = vec![String::new()];
+            for (member, new_line) in members.iter().zip(lines) {
+                if new_line {
+                    text.push(written(member));
+                } else {
+                    let last = text.last_mut().unwrap();
+                    *last = format!("{last}, {}", written(member));
+                }
+            }
+            let lines: Vec<&str> = text.iter().map(String::as_str).collect();
+            let model = quality(&members, "problem+json") > quality(&members, "json");
+            prop_assert_eq!(prefers(&lines), model, "{:?}", lines);
+        }
+    }
+}

@@ -1,0 +1,131 @@
+//! The body of an error, in the dialect that the client gets (rules E1, R11, R12).
+
+use std::time::SystemTime;
+
+use bytes::Bytes;
+use http::{Method, StatusCode};
+
+use super::Exchange;
+use super::reply::Reply;
+use super::rpc;
+use crate::classify::{Own, rule};
+use crate::dialect::issues::written;
+use crate::dialect::outgoing::{self, Kept, Outgoing};
+use crate::dialect::{self, Dialect, standard};
+use crate::fault::Fault;
+use crate::outward::{Backwards, Leaving};
+
+/// An inner body that already is in the client's dialect, and what of it passes.
+pub(super) type OwnBody<'a> = (Own, &'a [u8]);
+
+impl Exchange {
+    /// What the client gets: what its route says, or what it asked for itself (R11).
+    ///
+    /// To an RPC client a route's dialect says nothing: it has its own (R10).
+    pub(super) fn dialect(&self) -> Dialect {
+        match self.request.rpc {
+            Some(_) => Dialect::Standard,
+            None if self.negotiated() => Dialect::Problem,
+            None => self.settings.dialect,
+        }
+    }
+
+    pub(super) fn negotiated(&self) -> bool {
+        self.request.prefers_problem
+    }
+
+    pub(super) fn content_type(&self) -> &'static str {
+        match self.request.rpc {
+            Some(rpc) => rpc.content_type(),
+            None => outgoing::content_type(self.dialect()),
+        }
+    }
+
+    /// An error with this status, as HTTP clients get it.
+    pub(super) fn in_http(&self, fault: &Fault, status: StatusCode, own: Option<OwnBody<'_>>) -> Reply {
+        let (body, status) = self.body_of(fault, status, own);
+        Reply { status, sent: status, body, fields: None, grpc: None }
+    }
+
+    /// The body of an error with this status, and the status that it leaves with.
+    fn body_of(&self, fault: &Fault, status: StatusCode, own: Option<OwnBody<'_>>) -> (Bytes, StatusCode) {
+        if self.dialect() != Dialect::Standard {
+            return self.in_dialect(fault, status, own);
+        }
+        let id = self.id_header.as_bytes();
+        (standard::write(fault.code().as_str(), &fault.text(), fault.details_json(), id).into(), status)
+    }
+
+    fn in_dialect(&self, fault: &Fault, status: StatusCode, own: Option<OwnBody<'_>>) -> (Bytes, StatusCode) {
+        let dialect = self.dialect();
+        let target = self.target();
+        let leaving = self.leaving(fault, status, &target, own.is_some());
+        let text = fault.text();
+        let lists = dialect.always_lists_issues();
+        let others = fault.details_json().and_then(|details| without_noise(lists, details, &text));
+        let out = Outgoing {
+            status: leaving.status,
+            canonical: fault.code(),
+            code: &leaving.name,
+            message: &leaving.text,
+            details: match &others {
+                Some(others) => others.as_deref(),
+                None => fault.details_json(),
+            },
+            request_id: self.id_header.to_str().unwrap_or_default(),
+            now: self.aside.as_ref().and_then(|aside| aside.began).unwrap_or(SystemTime::UNIX_EPOCH),
+        };
+        let kept = own.and_then(|(own, body)| Some(Kept { body: dialect::object_of(body)?, whole: own == Own::Whole }));
+        let body = match kept {
+            Some(kept) => outgoing::keep(dialect, &kept, &out),
+            None => outgoing::write(dialect, &out),
+        };
+        (body.into(), leaving.status)
+    }
+
+    /// The status that an error leaves with; one that is kept has its own.
+    pub(super) fn leaving_status(&self, fault: &Fault, status: StatusCode, kept: bool) -> StatusCode {
+        match (self.request.rpc, self.dialect()) {
+            (Some(rpc), _) => rpc::leaving_status(rpc, fault, status),
+            (None, Dialect::Standard) => status,
+            _ => self.leaving(fault, status, &self.target(), kept).status,
+        }
+    }
+
+    fn leaving<'a>(
+        &'a self,
+        fault: &'a Fault,
+        status: StatusCode,
+        target: &'a rule::Target<'_>,
+        kept: bool,
+    ) -> Leaving<'a> {
+        if self.negotiated() {
+            return Leaving::canonical(fault, status);
+        }
+        let rules = rule::backwards(self.policy.rules(&self.settings), fault.code(), target)
+            .map(|rule| Backwards { name: rule.inner_code(), text: rule.very_text() });
+        let entries = self.policy.outward(&self.settings);
+        let leaving = Leaving::of(fault, status, self.dialect(), entries, rules);
+        if kept { Leaving { status, ..leaving } } else { leaving }
+    }
+
+    /// The request's method and path, where a rule asks for them.
+    fn target(&self) -> rule::Target<'_> {
+        match self.aside.as_ref().and_then(|aside| aside.target.as_ref()) {
+            Some((method, path)) => rule::Target::new(method, Some(path.path())),
+            None => rule::Target::new(&Method::GET, None),
+        }
+    }
+}
+
+/// The details without what says nothing: `null`, and an issue list that repeats the message, to clients whose protocol
+/// does not always have one. `None` where they are to stay as they are.
+pub(super) fn without_noise(always_lists: bool, details: &str, text: &str) -> Option<Option<String>> {
+    if details == "null" {
+        Some(None)
+    } else if always_lists {
+        None
+    } else {
+        written::only_repeat(details, text).then(|| written::beside_issues(details))
+    }
+}

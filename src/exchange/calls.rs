@@ -1,0 +1,136 @@
+//! Inner responses that speak the call's own protocol (section P): they are left as they are, and told to the log.
+
+use bytes::Bytes;
+use http::header::{CONTENT_LENGTH, TRAILER, TRANSFER_ENCODING};
+use http::{HeaderMap, HeaderValue, StatusCode, response};
+
+use super::request::RequestFacts;
+use super::{BodyFacts, Collected, Event, Exchange, Origin, ResponsePlan, Rewritten, Watch, Written};
+use crate::classify;
+use crate::dialect::Shape;
+use crate::dialect::grpc::{self, GRPC_STATUS_DETAILS_BIN, Told};
+use crate::dialect::rpc::Rpc;
+use crate::dialect::status::Status;
+use crate::dialect::{coding, connect};
+use crate::fields;
+use crate::policy::Mode;
+
+impl Exchange {
+    /// Whether a response is one of the call's own protocol, an error by HTTP aside that has no status of gRPC's.
+    pub(super) fn answered_call(&self, head: &response::Parts) -> Option<Rpc> {
+        let rpc = self.request.rpc?.answered_by(&head.headers)?;
+        let told = || grpc::read(&head.headers).is_some_and(|told| told.status != Status::OK);
+        let own_error = || head.status.as_u16() >= 400 && rpc.is_grpc() && self.rewrites() && told();
+        (head.status == StatusCode::OK || own_error()).then_some(rpc)
+    }
+
+    pub(super) fn call_head(mut self, rpc: Rpc, head: &mut response::Parts, body: BodyFacts) -> ResponsePlan {
+        self.expose(&mut head.headers);
+        self.identify_response(&mut head.headers);
+        if let Some(event) = self.observed_refusal(head.status) {
+            return ResponsePlan::Keep(self.tail_of(), Box::new(event));
+        }
+        if let Some(event) = self.head_status(rpc, head) {
+            return if head.status.is_success() {
+                ResponsePlan::Keep(self.tail_of(), Box::new(event))
+            } else {
+                under_success(head, event)
+            };
+        }
+        if body.is_empty() {
+            return self.pass(&mut head.headers);
+        }
+        self.announce_trailers(rpc, head);
+        let has_length = fields::has(&head.headers, &CONTENT_LENGTH) || body.upper == Some(body.lower);
+        let tail = self.tail_of();
+        let coding = || coding::of_messages(&head.headers, &rpc.encoding_header());
+        let coding = if matches!(rpc, Rpc::Grpc(_)) { None } else { coding() };
+        ResponsePlan::Watch(tail, Watch::new(self, rpc, !has_length, coding))
+    }
+
+    /// A status that the head says, as it is but for the id that a layer inside put there (E7).
+    fn head_status(&self, rpc: Rpc, head: &mut response::Parts) -> Option<Event> {
+        let told = if rpc.is_grpc() { grpc::read(&head.headers) } else { None }?;
+        let event = self.inner_status(&told)?;
+        drop(told);
+        self.readdress(&mut head.headers);
+        Some(event)
+    }
+
+    /// Over HTTP/1 hyper sends the trailers that the head names (RFC 9110 §6.6.2) and drops all others: a call that failed
+    /// would end as if it had not.
+    fn announce_trailers(&self, rpc: Rpc, head: &mut response::Parts) {
+        let RequestFacts { is_http1, takes_trailers, .. } = self.request;
+        if is_http1 && takes_trailers && matches!(rpc, Rpc::Grpc(_)) && self.settings.mode != Mode::Observe {
+            head.headers.entry(TRAILER).or_insert(HeaderValue::from_static(TRAILERS));
+        }
+    }
+
+    /// Puts the outermost id into the details of a status, where a layer inside has put its own (E7).
+    pub(super) fn readdress(&self, headers: &mut HeaderMap) {
+        let Some((theirs, ours)) = self.ids_of_layers() else { return };
+        let details = headers.get_mut(GRPC_STATUS_DETAILS_BIN);
+        if let Some(details) = details
+            && let Some(readdressed) = grpc::readdressed(details.as_bytes(), theirs, ours)
+        {
+            *details = readdressed;
+        }
+    }
+
+    /// The id of a layer inside, and the one that takes its place, where errors are rewritten at all.
+    pub(super) fn ids_of_layers(&self) -> Option<(&str, &str)> {
+        let theirs = self.aside.as_ref()?.notes.upstream_request_id.as_deref()?;
+        let is_layers = theirs.starts_with("req_") && theirs.len() == self.id_header.len();
+        if is_layers && self.rewrites() { Some((theirs, self.id_header.to_str().ok()?)) } else { None }
+    }
+
+    /// An inner error in Connect's own form: it stays, the id of a layer inside aside (E7).
+    pub(super) fn unary_error(mut self, head: &mut response::Parts, told: &Told<'_>, read: Collected<'_>) -> Rewritten {
+        self.expose(&mut head.headers);
+        self.identify_response(&mut head.headers);
+        let event = self.told_status(told);
+        if let Collected::Whole(body) = read
+            && let Some((theirs, ours)) = self.ids_of_layers()
+            && let Some(body) = connect::readdressed(body, theirs, ours)
+        {
+            return Rewritten::Rewrite(Written { body: body.into(), event });
+        }
+        Rewritten::Restore(self.tail_of(), Box::new(event))
+    }
+
+    /// An inner status for the log; in `off` nothing is told of what passes (L1).
+    pub(super) fn inner_status(&self, told: &Told<'_>) -> Option<Event> {
+        if told.status == Status::OK || self.settings.mode == Mode::Off { None } else { Some(self.told_status(told)) }
+    }
+
+    /// An inner error in Connect's own form, which a unary call has for a body.
+    pub(super) fn told_by_connect<'b>(&self, body: Option<&'b [u8]>) -> Option<Told<'b>> {
+        if self.request.rpc == Some(Rpc::ConnectUnary) { connect::read(body?) } else { None }
+    }
+
+    /// What an inner service said by its protocol's own means.
+    pub(super) fn told_status(&self, told: &Told<'_>) -> Event {
+        let code = classify::rpc::code_of(told, self.policy.codes(), self.policy.rpc_domain());
+        let mut event = self.event_of(Origin::Inner);
+        event.status = Some(if code.is_foreign() { told.status.http() } else { code.status() });
+        event.code = Some(code);
+        event.grpc = Some(told.status);
+        event.dialect = Some(if self.request.rpc.is_some_and(Rpc::is_grpc) { Shape::Grpc } else { Shape::Connect });
+        event
+    }
+
+    pub(super) fn rewrites(&self) -> bool {
+        matches!(self.settings.mode, Mode::Fill | Mode::Enforce)
+    }
+}
+
+/// A status of gRPC's own under an HTTP error: its head is the whole answer, over 200 (P1).
+fn under_success(head: &mut response::Parts, event: Event) -> ResponsePlan {
+    head.status = StatusCode::OK;
+    head.headers.remove(CONTENT_LENGTH);
+    head.headers.remove(TRANSFER_ENCODING);
+    ResponsePlan::Rewrite(Written { body: Bytes::new(), event })
+}
+
+/// What a call may end with.
+const TRAILERS: &str = "grpc-status, grpc-message, grpc-status-details-bin, x-error-code";

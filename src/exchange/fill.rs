@@ -1,0 +1,140 @@
+//! `fill` (rule M1): inner errors whose body is empty, HTML or plain text are rewritten; anything else passes whole.
+//!
+//! The media type says what a body is, as far as it does: a JSON text passes whatever its type, as it is read whatever its
+//! type elsewhere (R2), and a body without a type is what it looks like.
+
+use http::{HeaderMap, response};
+
+use super::{BodyFacts, Collected, Exchange};
+use crate::dialect;
+use crate::guard::body_limit;
+use crate::policy::Mode;
+
+impl Exchange {
+    /// Whether the route's mode lets an inner error pass, by its head alone.
+    pub(super) fn keeps(&self, head: &response::Parts, body: BodyFacts) -> bool {
+        match self.settings.mode {
+            Mode::Own => true,
+            Mode::Fill if self.request.is_head => {
+                matches!(kind(&head.headers), Kind::Other) && body_limit::declared(&head.headers) != Some(0)
+            }
+            Mode::Fill => matches!(kind(&head.headers), Kind::Other) && body.lower > 0,
+            _ => false,
+        }
+    }
+}
+
+/// How much of a body is worth reading: where its type says that it passes, its first byte, to know that it has one.
+pub(super) fn worth_reading(headers: &HeaderMap) -> Option<u64> {
+    matches!(kind(headers), Kind::Other).then_some(0)
+}
+
+/// Whether a body must be looked at, however it is coded: its type does not say that it is filled.
+pub(super) fn must_look(headers: &HeaderMap) -> bool {
+    !matches!(kind(headers), Kind::Text)
+}
+
+/// Whether a body that was read is filled. `decoded` is what it says, where it is whole.
+pub(super) fn is_filled(headers: &HeaderMap, body: Collected<'_>, decoded: Option<&[u8]>) -> bool {
+    let read = match body {
+        Collected::Whole(read) | Collected::Unreadable(read) => decoded.unwrap_or(read),
+    };
+    match (kind(headers), body) {
+        (_, Collected::Whole([])) => true,
+        (Kind::Other, _) => false,
+        (Kind::Text, _) => !decoded.is_some_and(is_json),
+        (Kind::Unsaid, Collected::Whole(_)) => !decoded.is_some_and(is_json) && str::from_utf8(read).is_ok_and(is_text),
+        (Kind::Unsaid, Collected::Unreadable(_)) => !read.is_empty() && is_text(whole_characters(read)),
+    }
+}
+
+enum Kind {
+    /// HTML or plain text.
+    Text,
+    Other,
+    Unsaid,
+}
+
+fn kind(headers: &HeaderMap) -> Kind {
+    const TEXTS: [&str; 3] = ["text/html", "text/plain", "application/xhtml+xml"];
+
+    match dialect::media_type(headers) {
+        Some(name) if TEXTS.iter().any(|text| name.eq_ignore_ascii_case(text)) => Kind::Text,
+        Some(_) => Kind::Other,
+        None if headers.contains_key(http::header::CONTENT_TYPE) => Kind::Other,
+        None => Kind::Unsaid,
+    }
+}
+
+fn is_json(body: &[u8]) -> bool {
+    matches!(body.trim_ascii_start().first(), Some(b'{' | b'['))
+        && serde_json::from_slice::<&serde_json::value::RawValue>(body.trim_ascii()).is_ok()
+}
+
+fn is_text(text: &str) -> bool {
+    !text.is_empty() && !text.chars().any(|character| character.is_control() && !character.is_whitespace())
+}
+
+/// What was read without a character that is cut at its end; nothing where it is no UTF-8.
+fn whole_characters(read: &[u8]) -> &str {
+    match str::from_utf8(read) {
+        Ok(text) => text,
+        Err(error) if error.error_len().is_none() => str::from_utf8(&read[..error.valid_up_to()]).unwrap_or_default(),
+        Err(_) => "",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use http::HeaderValue;
+    use http::header::CONTENT_TYPE;
+
+    use super::*;
+
+    #[test]
+    fn m1_fill_takes_empty_html_and_plain_bodies_alone() {
+        for (media_type, body, filled) in [
+            (Some("text/html; charset=utf-8"), "<p>", true),
+            (Some("TEXT/Plain"), "no", true),
+            (Some("text/plain"), "{\"a\":1}", false),
+            (Some("text/plain"), "{not json", true),
+            (Some("text/html"), " [1]", false),
+            (Some("application/json"), "{}", false),
+            (Some("application/json"), "", true),
+            (Some("application/problem+json"), "{}", false),
+            (Some("image/png"), "\u{1}", false),
+            (Some("nonsense"), "x", false),
+            (None, "", true),
+            (None, "plain", true),
+            (None, "<html>", true),
+            (None, "{\"a\":1}", false),
+            (None, "\u{0}x", false),
+            (None, "abc", true),
+        ] {
+            let headers = media_type.map(|it| (CONTENT_TYPE, HeaderValue::from_static(it)));
+            let headers: HeaderMap = headers.into_iter().collect();
+            let whole = Collected::Whole(body.as_bytes());
+            assert_eq!(is_filled(&headers, whole, Some(body.as_bytes())), filled, "{media_type:?} {body}");
+        }
+    }
+
+    #[test]
+    fn m1_a_whole_body_that_ends_inside_a_character_is_no_text() {
+        assert!(!is_filled(&HeaderMap::new(), Collected::Whole(b"\xc2"), Some(b"\xc2")));
+    }
+
+    #[test]
+    fn m1_what_cannot_be_read_whole_is_filled_by_its_type_or_what_came() {
+        for (media_type, read, filled) in [
+            (Some("text/html"), &b""[..], true),
+            (Some("application/json"), b"", false),
+            (None, b"", false),
+            (None, b"abc\xc3", true),
+            (None, b"\x1f\x8b", false),
+        ] {
+            let headers = media_type.map(|it| (CONTENT_TYPE, HeaderValue::from_static(it)));
+            let headers: HeaderMap = headers.into_iter().collect();
+            assert_eq!(is_filled(&headers, Collected::Unreadable(read), None), filled, "{media_type:?} {read:?}");
+        }
+    }
+}

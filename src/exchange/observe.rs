@@ -1,0 +1,121 @@
+//! `observe` (rule M1): what `enforce` would have done, told to the log and to nobody else.
+//!
+//! The response passes as it is, but for the id. Of a request that a guard would have refused, that is what is told;
+//! else of an inner error what it would have become. Its body is copied as it passes: nothing waits for it.
+
+use std::fmt;
+
+use http::{HeaderMap, StatusCode, response};
+
+use super::responding::is_unreadable;
+use super::{BodyFacts, Collected, Event, Exchange, Origin, ResponsePlan};
+use crate::classify::{Rewrite, Verdict};
+use crate::code::ErrorCode;
+use crate::fault::Fault;
+use crate::guard::body_limit::{self, Flags};
+use crate::policy::Mode;
+
+/// An inner error that passes on a route in `observe` while a copy of its body is kept.
+pub struct Observed {
+    exchange: Exchange,
+    status: StatusCode,
+    headers: HeaderMap,
+}
+
+/// The service's headers may carry what no log is to see (L3).
+impl fmt::Debug for Observed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { exchange, status, .. } = self;
+        f.debug_struct("Observed").field("id", &exchange.id).field("status", status).finish_non_exhaustive()
+    }
+}
+
+impl Exchange {
+    pub(super) fn observe(mut self, head: &mut response::Parts, body: BodyFacts) -> ResponsePlan {
+        self.identify_response(&mut head.headers);
+        let inspect = self.policy.inspect();
+        if let Some(event) = self.observed_refusal(head.status) {
+            return ResponsePlan::Keep(self.tail_of(), Box::new(event));
+        }
+        match head.status.as_u16() {
+            101 | 200..=399 => self.pass(&mut head.headers),
+            400..=599 => {
+                if let Some(fault) = head.extensions.get::<Fault>().cloned() {
+                    return self.told(head.status, fault.status(head.status), Origin::Fault);
+                }
+                if !head.headers.is_empty() && self.passes(&head.headers) {
+                    let (tail, event) = self.keep(head);
+                    return ResponsePlan::Keep(tail, event);
+                }
+                let (tail, headers) = (self.tail_of(), head.headers.clone());
+                let observed = Observed { exchange: self, status: head.status, headers };
+                if observed.exchange.request.is_head || is_unreadable(&head.headers, body, inspect.max_bytes) {
+                    return ResponsePlan::Keep(tail, Box::new(observed.seen(Collected::Unreadable(&[]))));
+                }
+                ResponsePlan::Tee(tail, Box::new(observed), inspect.max_bytes, inspect.timeout)
+            }
+            // E6.
+            _ => {
+                let fault = Fault::new(ErrorCode::OTHER).status(StatusCode::BAD_GATEWAY);
+                self.told(head.status, fault, Origin::Inner)
+            }
+        }
+    }
+
+    /// What would have refused the request on a route in `observe`, where something would have.
+    pub(super) fn observed_refusal(&mut self, status: StatusCode) -> Option<Event> {
+        if self.settings.mode != Mode::Observe {
+            return None;
+        }
+        let fault = self.refusal()?;
+        let mut event = self.would_be(status, &fault, Origin::Guard, false);
+        event.grpc = self.grpc_of(&fault, fault.status_code(), true);
+        Some(event)
+    }
+
+    /// What would have refused the request.
+    fn refusal(&mut self) -> Option<Fault> {
+        let (observed, peeked) = match &mut self.aside {
+            Some(aside) => (aside.observed.take(), aside.observed_peek.take()),
+            None => (None, None),
+        };
+        let flags = self.flags.as_ref();
+        let begun = flags.is_some_and(|flags| flags.has(Flags::BEGUN));
+        let too_large = || flags.and_then(Flags::noted).map(body_limit::too_large);
+        observed.or(peeked.filter(|_| begun)).or_else(too_large)
+    }
+
+    fn told(self, status: StatusCode, fault: Fault, origin: Origin) -> ResponsePlan {
+        let tail = self.tail_of();
+        ResponsePlan::Keep(tail, Box::new(self.would_be(status, &fault, origin, false)))
+    }
+
+    fn would_be(&self, status: StatusCode, fault: &Fault, origin: Origin, kept: bool) -> Event {
+        let would_be = self.leaving_status(fault, fault.status_code(), kept);
+        let mut event = self.event_of(origin);
+        event.status = Some(status);
+        event.would_be = Some(would_be);
+        event.code = Some(fault.code().clone());
+        event
+    }
+}
+
+impl Observed {
+    /// The body has ended, or will be read no further: what came of it decides, as it would have.
+    pub fn seen(self, body: Collected<'_>) -> Event {
+        let Self { exchange, status, headers } = self;
+        let decoded = exchange.decoded(&headers, body);
+        if let Some(told) = exchange.told_by_connect(decoded.as_deref()) {
+            return exchange.told_status(&told);
+        }
+        match exchange.classify(status, &headers, decoded.as_deref()) {
+            Verdict::Rewrite(Rewrite { fault, shape, own, named }) => {
+                let grpc = exchange.grpc_of(&fault, status, named);
+                let mut event = exchange.would_be(status, &fault, Origin::Inner, own.is_some());
+                (event.dialect, event.grpc) = (shape, grpc);
+                event
+            }
+            Verdict::Pass => exchange.passed(status),
+        }
+    }
+}

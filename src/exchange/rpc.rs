@@ -1,0 +1,96 @@
+//! Errors towards RPC clients: what stands in the head, and what in the body (section P).
+
+use bytes::Bytes;
+use http::StatusCode;
+use http::header::HeaderMap;
+
+use super::Exchange;
+use super::body::without_noise;
+use super::reply::Reply;
+use crate::classify;
+use crate::code::ErrorCode;
+use crate::dialect::rich::RpcError;
+use crate::dialect::rpc::Rpc;
+use crate::dialect::status::Status;
+use crate::dialect::{connect, grpc};
+use crate::fault::Fault;
+
+impl Exchange {
+    /// An error with this HTTP status, as a call gets it. `named` says that something inside named its code (R1), `headers`
+    /// may tell when to try again.
+    pub(super) fn in_rpc(
+        &self,
+        rpc: Rpc,
+        fault: &Fault,
+        status: StatusCode,
+        named: bool,
+        headers: &HeaderMap,
+    ) -> Reply {
+        let grpc = grpc_of(rpc, fault, status, named);
+        self.with_error(fault, grpc, headers, |error| written(rpc, status, error))
+    }
+
+    /// The status of an error, where the request is a call.
+    pub(super) fn grpc_of(&self, fault: &Fault, status: StatusCode, named: bool) -> Option<Status> {
+        self.request.rpc.map(|rpc| grpc_of(rpc, fault, status, named))
+    }
+
+    /// Everything that an RPC error says.
+    pub(super) fn with_error<T>(
+        &self,
+        fault: &Fault,
+        status: Status,
+        headers: &HeaderMap,
+        write: impl FnOnce(&RpcError<'_>) -> T,
+    ) -> T {
+        let text = fault.text();
+        let others = fault.details_json().and_then(|details| without_noise(false, details, &text));
+        write(&RpcError {
+            status,
+            code: fault.code().as_str(),
+            message: &text,
+            details: match &others {
+                Some(others) => others.as_deref(),
+                None => fault.details_json(),
+            },
+            request_id: self.id_header.to_str().ok(),
+            domain: self.policy.rpc_domain(),
+            retry_after: classify::rpc::retry_after(headers),
+        })
+    }
+}
+
+fn written(rpc: Rpc, status: StatusCode, error: &RpcError<'_>) -> Reply {
+    let grpc = Some(error.status);
+    match rpc {
+        Rpc::Grpc(_) | Rpc::Web(_) | Rpc::WebText(_) => {
+            let mut fields = HeaderMap::with_capacity(3);
+            grpc::write(error, &mut fields);
+            Reply { status, sent: StatusCode::OK, body: Bytes::new(), fields: Some(Box::new(fields)), grpc }
+        }
+        Rpc::ConnectUnary => {
+            let status = error.status.connect_http();
+            Reply { status, sent: status, body: connect::unary(error).into(), fields: None, grpc }
+        }
+        Rpc::ConnectStream(_) => {
+            Reply { status, sent: StatusCode::OK, body: connect::end_stream(error, false).into(), fields: None, grpc }
+        }
+    }
+}
+
+fn grpc_of(rpc: Rpc, fault: &Fault, status: StatusCode, named: bool) -> Status {
+    if named || !rpc.is_grpc() { status_of(fault.code(), status) } else { Status::of_http(status) }
+}
+
+/// The gRPC status of a code: the catalogue's. A code that is known by name alone has that of its HTTP status.
+pub(super) fn status_of(code: &ErrorCode, status: StatusCode) -> Status {
+    if code.is_foreign() { Status::of(&ErrorCode::of_status(status)) } else { Status::of(code) }
+}
+
+/// The HTTP status that an error leaves with.
+pub(super) fn leaving_status(rpc: Rpc, fault: &Fault, status: StatusCode) -> StatusCode {
+    match rpc {
+        Rpc::ConnectUnary => status_of(fault.code(), status).connect_http(),
+        _ => status,
+    }
+}

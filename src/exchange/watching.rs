@@ -1,0 +1,294 @@
+//! The responses of RPC calls (rules P1–P3, F4): an inner status is left as it is, and told to the log; a failure behind
+//! the head becomes the end that the protocol has for it.
+
+use std::borrow::Cow;
+use std::error::Error;
+use std::ops::ControlFlow;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use bytes::Bytes;
+use http::{HeaderMap, StatusCode};
+
+use super::failing::OUT_OF_TIME;
+use super::head::{X_ERROR_CODE, code_value};
+use super::rpc::status_of;
+use super::{BoxError, Classifier, Event, Exchange, Failure, Notes, Origin};
+use crate::code::ErrorCode;
+use crate::dialect::coding::Coding;
+use crate::dialect::rich::RpcError;
+use crate::dialect::rpc::Rpc;
+use crate::dialect::{coding, connect, grpc};
+use crate::fault::Fault;
+use crate::frames::{self, COMPRESSED, END_STREAM, Frames, Piece, Prefix, TRAILERS};
+use crate::policy::Mode;
+
+/// A call whose response has begun.
+///
+/// An adapter shows it what passes, and logs the events.
+#[derive(Debug)]
+pub struct Watch {
+    exchange: Exchange,
+    rpc: Rpc,
+    /// Where the end of the call is a message of the body.
+    frames: Option<Frames>,
+    /// That message, as far as it came, and whether it is compressed.
+    last: Option<(Vec<u8>, bool)>,
+    coding: Option<Coding>,
+    /// The body has no length that one more message would break.
+    may_grow: bool,
+    /// The end came: what follows is no part of the call.
+    ended: bool,
+}
+
+/// How a call ends that failed.
+#[derive(Debug)]
+#[must_use]
+pub struct Ended {
+    /// What the client gets.
+    pub last: Last,
+    /// What to log.
+    pub event: Event,
+}
+
+/// The last frame of a body.
+#[derive(Debug)]
+pub enum Last {
+    /// These trailers.
+    Trailers(HeaderMap),
+    /// These bytes.
+    Data(Bytes),
+    /// None: the body cannot be ended well, and breaks off (F4).
+    BrokenOff,
+}
+
+/// The longest last message that is read for the log, in bytes: no server's head is longer.
+const MAX_LAST: usize = 16 * 1024;
+
+impl Watch {
+    pub(super) fn new(exchange: Exchange, rpc: Rpc, may_grow: bool, coding: Option<Coding>) -> Self {
+        let frames = (!matches!(rpc, Rpc::Grpc(_))).then(|| Frames::new(rpc.is_text()));
+        Self { exchange, rpc, frames, last: None, coding, may_grow, ended: false }
+    }
+
+    /// The ids that gave way (I2, I3): to be logged with the head, since no event may follow.
+    #[must_use]
+    pub fn notes(&self) -> Option<Box<Notes>> {
+        let notes = &self.exchange.aside.as_ref()?.notes;
+        if notes.is_empty() { None } else { Some(Box::new(notes.clone())) }
+    }
+
+    /// Some of the body passes. Where it is the end of a call whose request was cut, another end takes its place.
+    pub fn response_data(&mut self, data: &mut Bytes) -> Option<Event> {
+        if self.ended || self.frames.is_none() || data.is_empty() {
+            return None;
+        }
+        let cut = self.cut().filter(|_| self.may_grow);
+        // Few ends are replaced: text is decoded for those alone.
+        if (cut.is_some() || self.exchange.ids_of_layers().is_some())
+            && let Some(end) = self.whole_end(data)
+        {
+            if let Some(fault) = cut {
+                let (last, event) = self.end_with(&fault, Origin::Guard, None);
+                *data = last;
+                return Some(event);
+            }
+            if let Some(readdressed) = self.readdressed(&end) {
+                *data = self.as_sent(readdressed);
+            }
+        }
+        self.read(data)
+    }
+
+    /// The trailers of the body pass. Those of a call whose request was cut say so.
+    pub fn response_trailers(&mut self, trailers: &mut HeaderMap) -> Option<Event> {
+        if self.ended || !matches!(self.rpc, Rpc::Grpc(_)) {
+            return None;
+        }
+        self.ended = true;
+        if let Some(fault) = self.cut() {
+            *trailers = self.trailers(&fault);
+            return Some(self.failure(&fault, Origin::Guard, None));
+        }
+        if let Some(event) = self.exchange.observed_refusal(StatusCode::OK) {
+            return Some(event);
+        }
+        let event = grpc::read(trailers).and_then(|told| self.exchange.inner_status(&told))?;
+        self.exchange.readdress(trailers);
+        Some(event)
+    }
+
+    /// What an error of the body is (F1).
+    ///
+    /// # Panics
+    ///
+    /// If the classifier does, or the error's `source`.
+    pub fn failure_of(&self, error: &(dyn Error + 'static), classifier: Option<&Classifier>) -> Failure {
+        self.exchange.failure_of(error, classifier)
+    }
+
+    /// The body failed with `cause`.
+    pub fn failed(self, failure: Failure, cause: BoxError) -> Ended {
+        self.end(&failure.fault, failure.origin, cause)
+    }
+
+    /// The body panicked with this text.
+    pub fn panicked(self, text: Box<str>) -> Ended {
+        self.end(&Fault::new(ErrorCode::INTERNAL_ERROR), Origin::Panic, String::from(text).into())
+    }
+
+    /// The call took longer than its client waits for it.
+    pub fn timed_out(self) -> Ended {
+        self.end(&Fault::new(ErrorCode::GATEWAY_TIMEOUT), Origin::Error, OUT_OF_TIME.into())
+    }
+
+    /// The client wants no more of a call that has not ended (F2).
+    pub fn abandoned(self) -> Event {
+        self.exchange.abandoned()
+    }
+
+    /// Whether the call can be ended well where it is: between messages of a body that may be of any length.
+    #[must_use]
+    pub fn can_end(&self) -> bool {
+        let between = match self.rpc {
+            Rpc::Grpc(_) => self.exchange.request.takes_trailers,
+            _ => self.frames.as_ref().is_some_and(Frames::is_between_messages),
+        };
+        // Behind a length that is not met nothing is a trailer (RFC 9113 §8.1.1).
+        between && self.may_grow && !self.ended && !self.is_observed()
+    }
+
+    /// Whether the status of the call has passed.
+    #[must_use]
+    pub fn has_ended(&self) -> bool {
+        self.ended
+    }
+
+    fn is_observed(&self) -> bool {
+        self.exchange.settings.mode == Mode::Observe
+    }
+
+    fn end(mut self, fault: &Fault, origin: Origin, cause: BoxError) -> Ended {
+        let cut = self.exchange.cut();
+        let (fault, origin) = cut.as_ref().map_or((fault, origin), |cut| (cut, Origin::Guard));
+        let last = match self.rpc {
+            _ if !self.can_end() => Last::BrokenOff,
+            Rpc::Grpc(_) => Last::Trailers(self.trailers(fault)),
+            _ => {
+                let (last, event) = self.end_with(fault, origin, Some(cause));
+                return Ended { last: Last::Data(last), event };
+            }
+        };
+        let mut event = self.failure(fault, origin, Some(cause));
+        if matches!(last, Last::BrokenOff) {
+            (event.status, event.grpc) = (None, None);
+        }
+        Ended { last, event }
+    }
+
+    /// The last message of the call, and what to log of it.
+    fn end_with(&mut self, fault: &Fault, origin: Origin, cause: Option<BoxError>) -> (Bytes, Event) {
+        self.ended = true;
+        let frame = match self.rpc {
+            // The head left before there was a code.
+            Rpc::ConnectStream(_) => self.with_error(fault, |error| connect::end_stream(error, true)),
+            _ => grpc::frame_of(&self.trailers(fault)),
+        };
+        (self.as_sent(frame), self.failure(fault, origin, cause))
+    }
+
+    fn as_sent(&self, frame: Vec<u8>) -> Bytes {
+        if self.rpc.is_text() { STANDARD.encode(frame).into() } else { frame.into() }
+    }
+
+    fn trailers(&self, fault: &Fault) -> HeaderMap {
+        let mut trailers = HeaderMap::new();
+        self.with_error(fault, |error| grpc::write(error, &mut trailers));
+        trailers.insert(X_ERROR_CODE, code_value(fault.code()));
+        trailers
+    }
+
+    fn with_error<T>(&self, fault: &Fault, write: impl FnOnce(&RpcError<'_>) -> T) -> T {
+        let status = status_of(fault.code(), fault.status_code());
+        self.exchange.with_error(fault, status, fault.headers(), write)
+    }
+
+    fn failure(&self, fault: &Fault, origin: Origin, cause: Option<BoxError>) -> Event {
+        let mut event = self.exchange.event_of(origin);
+        event.cause = cause.or_else(|| super::reply::cause_of(fault));
+        event.code = Some(fault.code().clone());
+        event.status = Some(fault.status_code());
+        event.grpc = Some(status_of(fault.code(), fault.status_code()));
+        event
+    }
+
+    /// The frame that ends the call, where this is all of it.
+    fn whole_end<'d>(&self, data: &'d [u8]) -> Option<Cow<'d, [u8]>> {
+        if !self.frames.as_ref()?.is_between_messages() {
+            return None;
+        }
+        let frame = if self.rpc.is_text() { Cow::Owned(frames::decode(data)?) } else { Cow::Borrowed(data) };
+        (frames::is_one_message(&frame) && self.is_last(frame[0])).then_some(frame)
+    }
+
+    /// Why the request was cut, where its client is to know.
+    fn cut(&self) -> Option<Fault> {
+        if self.is_observed() { None } else { self.exchange.cut() }
+    }
+
+    /// The last message with the outermost id, where a layer inside has put its own (E7).
+    fn readdressed(&self, last: &[u8]) -> Option<Vec<u8>> {
+        let (theirs, ours) = self.exchange.ids_of_layers()?;
+        match self.rpc {
+            Rpc::ConnectStream(_) => connect::readdressed(last, theirs, ours),
+            _ => grpc::readdressed_frame(last, theirs, ours),
+        }
+    }
+
+    fn is_last(&self, flags: u8) -> bool {
+        let flag = if matches!(self.rpc, Rpc::ConnectStream(_)) { END_STREAM } else { TRAILERS };
+        flags & flag != 0
+    }
+
+    fn read(&mut self, data: &[u8]) -> Option<Event> {
+        let mut frames = self.frames.take()?;
+        let read = frames.read(data, &mut |piece| {
+            match piece {
+                Piece::Prefix(prefix) if self.is_last(prefix.flags) => self.begin_last(prefix),
+                Piece::Payload(payload) => self.keep_last(payload),
+                Piece::Prefix(_) => {}
+            }
+            ControlFlow::Continue(())
+        });
+        // What is no sequence of messages has no end that could be read.
+        self.frames = read.is_ok().then_some(frames);
+        let is_whole = self.frames.as_ref().is_some_and(Frames::is_between_messages);
+        let (last, compressed) = self.last.take_if(|_| is_whole)?;
+        self.ended = true;
+        if let Some(event) = self.exchange.observed_refusal(StatusCode::OK) {
+            return Some(event);
+        }
+        let last = if compressed { coding::decoded(self.coding.as_slice(), &last, MAX_LAST as u64)? } else { last };
+        self.last_event(&last)
+    }
+
+    fn begin_last(&mut self, prefix: Prefix) {
+        let last = Vec::with_capacity(MAX_LAST.min(prefix.length as usize));
+        self.last = Some((last, prefix.flags & COMPRESSED != 0));
+    }
+
+    fn keep_last(&mut self, payload: &[u8]) {
+        if let Some((last, _)) = &mut self.last {
+            let room = MAX_LAST - last.len();
+            last.extend_from_slice(&payload[..payload.len().min(room)]);
+        }
+    }
+
+    fn last_event(&self, last: &[u8]) -> Option<Event> {
+        let told = match self.rpc {
+            Rpc::ConnectStream(_) => connect::read_end_stream(last)??,
+            _ => grpc::read_trailer_frame(last)?,
+        };
+        self.exchange.inner_status(&told)
+    }
+}

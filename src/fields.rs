@@ -1,0 +1,36 @@
+//! Header fields, found quickly.
+
+use http::{HeaderMap, HeaderName, HeaderValue};
+
+/// So many names are looked at more quickly than one is hashed and looked up.
+const FEW: usize = 8;
+
+/// The first value of that name.
+pub(crate) fn first<'h>(headers: &'h HeaderMap, name: &HeaderName) -> Option<&'h HeaderValue> {
+    if headers.len() > FEW {
+        return headers.get(name);
+    }
+    headers.iter().find(|(it, _)| *it == name).map(|(_, value)| value)
+}
+
+/// Whether there is one of that name.
+pub(crate) fn has(headers: &HeaderMap, name: &HeaderName) -> bool {
+    first(headers, name).is_some()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn few_and_many_fields_are_found_alike() {
+        let mut headers = HeaderMap::new();
+        for at in 0..2 * FEW {
+            let name = HeaderName::try_from(format!("x-{at}")).unwrap();
+            headers.append(name.clone(), HeaderValue::from(at));
+            headers.append(name.clone(), HeaderValue::from(at + 100));
+            assert_eq!(first(&headers, &name), Some(&HeaderValue::from(at)));
+            assert!(!has(&headers, &HeaderName::from_static("x-none")));
+        }
+    }
+}

@@ -1,0 +1,250 @@
+//! Messages with their length before them, found in a stream of bytes however it is cut (section P): one byte of flags,
+//! four of length, big-endian; in gRPC-Web's text form all of that in base64, each chunk padded by itself or not.
+
+use std::ops::ControlFlow;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+
+/// A place in a stream of messages.
+#[derive(Debug, Default)]
+pub(crate) struct Frames {
+    text: Option<Text>,
+    prefix: [u8; 5],
+    have: u8,
+    /// What is yet to come of the message.
+    left: u32,
+}
+
+/// What stands in the stream.
+pub(crate) enum Piece<'a> {
+    Prefix(Prefix),
+    /// Some of the message behind the last prefix.
+    Payload(&'a [u8]),
+}
+
+/// How many bytes that is.
+pub(crate) const PREFIX_LEN: u64 = 5;
+
+/// Whether these bytes are a message with its prefix, and nothing else.
+pub(crate) fn is_one_message(data: &[u8]) -> bool {
+    data.first_chunk::<5>().is_some_and(|[_, length @ ..]| u32::from_be_bytes(*length) as usize == data.len() - 5)
+}
+
+/// What a whole text says; `None` where it is no base64.
+pub(crate) fn decode(text: &[u8]) -> Option<Vec<u8>> {
+    let mut bytes = Vec::with_capacity(text.len() / 4 * 3);
+    let mut reader = Text::default();
+    let read = reader.read(text, &mut |decoded| {
+        bytes.extend_from_slice(decoded);
+        ControlFlow::Continue(())
+    });
+    (read.is_ok() && reader.have == 0).then_some(bytes)
+}
+
+/// What stands before a message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Prefix {
+    pub(crate) flags: u8,
+    pub(crate) length: u32,
+}
+
+impl Prefix {
+    /// Whether these are flags of some protocol's message: compressed, Connect's end, gRPC-Web's trailers.
+    pub(crate) const fn is_of_a_message(self) -> bool {
+        self.flags & !(COMPRESSED | END_STREAM | TRAILERS) == 0
+    }
+}
+
+/// A message that is compressed.
+pub(crate) const COMPRESSED: u8 = 0x01;
+
+/// Connect's last message.
+pub(crate) const END_STREAM: u8 = 0x02;
+
+/// gRPC-Web's trailers.
+pub(crate) const TRAILERS: u8 = 0x80;
+
+/// The stream is not of that form: it is no base64.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Malformed;
+
+impl Frames {
+    pub(crate) fn new(is_text: bool) -> Self {
+        Self { text: is_text.then(Text::default), ..Self::default() }
+    }
+
+    /// Whether these bytes are one whole message, as most come: then there is nothing to keep of them.
+    pub(crate) fn is_one_message(&self, data: &[u8]) -> bool {
+        self.text.is_none() && self.is_between_messages() && is_one_message(data)
+    }
+
+    /// Reads on, as far as `visit` likes.
+    pub(crate) fn read(
+        &mut self,
+        data: &[u8],
+        visit: &mut impl FnMut(Piece<'_>) -> ControlFlow<()>,
+    ) -> Result<ControlFlow<()>, Malformed> {
+        let Some(mut text) = self.text.take() else { return Ok(self.read_binary(data, visit)) };
+        let read = text.read(data, &mut |decoded| self.read_binary(decoded, visit));
+        self.text = Some(text);
+        read
+    }
+
+    /// Whether no message has begun that has not ended: another may follow here.
+    pub(crate) fn is_between_messages(&self) -> bool {
+        self.have == 0 && self.left == 0 && self.text.as_ref().is_none_or(|text| text.have == 0)
+    }
+
+    /// How many bytes of the stream are yet to come of the message that has begun.
+    pub(crate) fn left(&self) -> u64 {
+        let left = u64::from(self.left);
+        if self.text.is_some() { left.div_ceil(3) * 4 } else { left }
+    }
+
+    fn read_binary(
+        &mut self,
+        mut data: &[u8],
+        visit: &mut impl FnMut(Piece<'_>) -> ControlFlow<()>,
+    ) -> ControlFlow<()> {
+        let mut flow = ControlFlow::Continue(());
+        while !data.is_empty() {
+            if self.left > 0 {
+                let (payload, rest) = data.split_at(data.len().min(self.left as usize));
+                self.left -= payload.len() as u32;
+                data = rest;
+                if flow.is_continue() {
+                    flow = visit(Piece::Payload(payload));
+                }
+            } else if let Some(prefix) = self.push(data[0]) {
+                data = &data[1..];
+                if flow.is_continue() {
+                    flow = visit(Piece::Prefix(prefix));
+                }
+            } else {
+                data = &data[1..];
+            }
+        }
+        flow
+    }
+
+    fn push(&mut self, byte: u8) -> Option<Prefix> {
+        self.prefix[usize::from(self.have)] = byte;
+        self.have += 1;
+        if self.have < 5 {
+            return None;
+        }
+        self.have = 0;
+        let [flags, length @ ..] = self.prefix;
+        self.left = u32::from_be_bytes(length);
+        Some(Prefix { flags, length: self.left })
+    }
+}
+
+/// Base64 on its way: what is not yet four characters.
+#[derive(Debug, Default)]
+struct Text {
+    quantum: [u8; 4],
+    have: u8,
+}
+
+impl Text {
+    fn read(
+        &mut self,
+        data: &[u8],
+        decoded: &mut impl FnMut(&[u8]) -> ControlFlow<()>,
+    ) -> Result<ControlFlow<()>, Malformed> {
+        let mut flow = ControlFlow::Continue(());
+        for byte in data {
+            self.quantum[usize::from(self.have)] = *byte;
+            self.have += 1;
+            if self.have == 4 {
+                self.have = 0;
+                let mut bytes = [0; 3];
+                let length = STANDARD.decode_slice(self.quantum, &mut bytes).map_err(|_| Malformed)?;
+                let next = decoded(&bytes[..length]);
+                if flow.is_continue() {
+                    flow = next;
+                }
+            }
+        }
+        Ok(flow)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    type Message = (u8, Vec<u8>);
+
+    /// The messages of a stream that comes in these chunks, and whether it ends between two.
+    fn messages(is_text: bool, chunks: &[&[u8]]) -> Result<(Vec<Message>, bool), Malformed> {
+        let mut frames = Frames::new(is_text);
+        let mut messages: Vec<Message> = Vec::new();
+        for chunk in chunks {
+            let _ = frames.read(chunk, &mut |piece| {
+                match piece {
+                    Piece::Prefix(prefix) => messages.push((prefix.flags, Vec::new())),
+                    Piece::Payload(payload) => messages.last_mut().unwrap().1.extend_from_slice(payload),
+                }
+                ControlFlow::Continue(())
+            })?;
+        }
+        Ok((messages, frames.is_between_messages()))
+    }
+
+    fn framed(messages: &[Message]) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        for (flags, payload) in messages {
+            bytes.push(*flags);
+            bytes.extend_from_slice(&(payload.len() as u32).to_be_bytes());
+            bytes.extend_from_slice(payload);
+        }
+        bytes
+    }
+
+    #[test]
+    fn p2_text_is_decoded_chunk_by_chunk() {
+        let (messages, between) = messages(true, &[b"AAAA", b"AAJo", b"aQ==gAAAAAA="]).unwrap();
+        assert_eq!((messages, between), (vec![(0, b"hi".to_vec()), (0x80, Vec::new())], true));
+        assert_eq!(self::messages(true, &[b"AA*A"]), Err(Malformed));
+    }
+
+    #[test]
+    fn p1_what_is_left_of_a_message_is_known() {
+        let mut frames = Frames::default();
+        assert_eq!(frames.read(&[0, 0, 0, 0, 9, 1], &mut |_| ControlFlow::Break(())), Ok(ControlFlow::Break(())));
+        assert_eq!((frames.left(), frames.is_between_messages()), (8, false));
+    }
+
+    proptest! {
+        #[test]
+        fn p1_messages_are_found_however_the_stream_is_cut(
+            sent in prop::collection::vec((any::<u8>(), prop::collection::vec(any::<u8>(), 0..40)), 0..6),
+            cuts in prop::collection::vec(1usize..9, 1..20),
+            is_text: bool,
+        ) {
+            let bytes = framed(&sent);
+            let bytes = if is_text { STANDARD.encode(bytes).into_bytes() } else { bytes };
+            let mut rest = &bytes[..];
+            let mut chunks = Vec::new();
+            for cut in cuts.iter().cycle() {
+                if rest.is_empty() {
+                    break;
+                }
+                let (chunk, after) = rest.split_at(rest.len().min(*cut));
+                chunks.push(chunk);
+                rest = after;
+            }
+            prop_assert_eq!(messages(is_text, &chunks), Ok((sent, true)));
+        }
+
+        #[test]
+        fn p1_no_bytes_make_it_panic(bytes: Vec<u8>, is_text: bool) {
+            let _ = messages(is_text, &[&bytes]);
+        }
+    }
+}

@@ -1,0 +1,49 @@
+//! What a 401 says of how to get in: `www-authenticate` (RFC 9110 §11.6.1, RFC 6750 §3).
+
+use http::HeaderValue;
+use http_auth::parser::ChallengeParser;
+
+use crate::guard::pattern::Refused;
+
+/// The lines of one scheme.
+pub(super) enum Challenges {
+    /// `Bearer`, with an error where a token was sent.
+    Bearer,
+    /// Always the same.
+    Own(HeaderValue),
+}
+
+/// What was wrong with a token, as RFC 6750 tells it. That it expired is in the description alone: what reads an inner
+/// 401 looks for it there (R1).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum TokenError {
+    NoToken,
+    Invalid,
+    Expired,
+}
+
+impl Challenges {
+    pub(super) fn line(&self, error: TokenError) -> HeaderValue {
+        match (self, error) {
+            (Self::Own(challenge), _) => challenge.clone(),
+            (Self::Bearer, TokenError::NoToken) => HeaderValue::from_static("Bearer"),
+            (Self::Bearer, TokenError::Invalid) => HeaderValue::from_static("Bearer error=\"invalid_token\""),
+            (Self::Bearer, TokenError::Expired) => HeaderValue::from_static(
+                "Bearer error=\"invalid_token\", error_description=\"The token has expired or was revoked\"",
+            ),
+        }
+    }
+}
+
+/// A challenge that clients can parse.
+pub(super) fn parse(challenge: &str) -> Result<HeaderValue, Refused> {
+    let mut challenges = ChallengeParser::new(challenge);
+    let parses = matches!(challenges.next(), Some(Ok(_))) && challenges.all(|it| it.is_ok());
+    match HeaderValue::from_str(challenge) {
+        Ok(value) if parses && challenge.is_ascii() => Ok(value),
+        _ => {
+            let wrong = format!("{challenge:?} is no challenge");
+            Err(Refused::new("challenge", wrong, "write one such as 'ApiKey header=\"x-api-key\"' (RFC 9110 §11.6.1)"))
+        }
+    }
+}

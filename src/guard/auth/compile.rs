@@ -1,0 +1,308 @@
+//! From what a table says to a [`Scheme`], or to the first thing that is wrong (rule M2).
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use http::{HeaderName, HeaderValue};
+use regex::bytes::Regex;
+
+use super::challenge::{self, Challenges};
+use super::forward;
+use super::identity::Identity;
+#[cfg(feature = "jwt")]
+use super::jwt::Tokens;
+use super::key::{Digest, Key};
+use super::scheme::{AuthScheme, Kind, Words};
+use crate::guard::pattern::Refused;
+use crate::guard::whole_value::whole_value;
+
+/// How long a verifier may take: longer than any healthy lookup, shorter than a client's patience.
+const TIMEOUT: Duration = Duration::from_secs(2);
+
+/// Longer than any client waits, and more than clocks differ.
+const LONGEST: Duration = Duration::from_secs(300);
+
+/// An [`AuthScheme`] that is right.
+pub(crate) struct Scheme {
+    pub(super) name: Arc<str>,
+    pub(super) check: Check,
+    pub(super) challenges: Challenges,
+    pub(super) forward_id: Option<HeaderName>,
+    pub(super) timeout: Duration,
+    pub(super) words: Words,
+}
+
+/// How credentials are looked at.
+pub(super) enum Check {
+    /// A key after `Bearer`, or in a header of its own.
+    Key {
+        header: Option<HeaderName>,
+        pattern: Option<Regex>,
+        keys: Keys,
+    },
+    #[cfg(feature = "jwt")]
+    Jwt(Box<Tokens>),
+    Custom,
+}
+
+/// The keys of one scheme: their digests side by side, and in the same order what is known of each.
+pub(super) struct Keys {
+    pub(super) digests: Box<[Digest]>,
+    pub(super) known: Box<[Known]>,
+}
+
+pub(super) struct Known {
+    pub(super) identity: Identity,
+    /// The id as `forward_id` sends it.
+    pub(super) value: Option<HeaderValue>,
+    pub(super) revoked: bool,
+    pub(super) expires: Option<SystemTime>,
+}
+
+impl Scheme {
+    /// What the policy calls it.
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The header that tells the inner service who it is.
+    pub(crate) fn forward_id(&self) -> Option<&HeaderName> {
+        self.forward_id.as_ref()
+    }
+
+    /// The header that carries keys, where it is not `authorization`.
+    pub(crate) fn key_header(&self) -> Option<&HeaderName> {
+        match &self.check {
+            Check::Key { header, .. } => header.as_ref(),
+            _ => None,
+        }
+    }
+
+    /// Whether a verifier of the user's own is asked.
+    pub(crate) fn is_custom(&self) -> bool {
+        matches!(self.check, Check::Custom)
+    }
+
+    /// How long that verifier may take.
+    pub(crate) fn timeout(&self) -> Duration {
+        self.timeout
+    }
+}
+
+impl fmt::Debug for Scheme {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Scheme").field("name", &self.name).finish_non_exhaustive()
+    }
+}
+
+impl AuthScheme {
+    pub(crate) fn compile(self, name: &str) -> Result<Scheme, Refused> {
+        self.refuse_what_it_has_not()?;
+        for (key, word) in self.words.all() {
+            Refused::unless_message(key, word)?;
+        }
+        let name: Arc<str> = name.into();
+        let forward_id = self.forward_id.as_deref().map(forwarded_name).transpose()?;
+        let header = match &self.kind {
+            Kind::Header(name) => Some(key_header(name)?),
+            _ => None,
+        };
+        if let (Some(header), Some(id)) = (&header, &forward_id)
+            && forward::is_spelling(header, id)
+        {
+            let right = "forward the id in another header: clients' own lines of this one are removed";
+            return Err(Refused::new("forward_id", "the header carries the key itself", right));
+        }
+        let challenges = self.challenges(header.as_ref())?;
+        let words = self.words;
+        let check = match self.kind {
+            Kind::Bearer | Kind::Header(_) => {
+                let pattern = self.pattern.as_deref().map(whole_value).transpose()?;
+                Check::Key { header, pattern, keys: Keys::new(self.keys, &name, forward_id.is_some())? }
+            }
+            #[cfg(feature = "jwt")]
+            Kind::Jwt(keys) => Check::Jwt(Box::new(Tokens::new(keys, self.jwt)?)),
+            Kind::Custom => Check::Custom,
+        };
+        Ok(Scheme { name, check, challenges, forward_id, timeout: self.timeout.unwrap_or(TIMEOUT), words })
+    }
+
+    /// A setting that does nothing looks like one that guards.
+    fn refuse_what_it_has_not(&self) -> Result<(), Refused> {
+        let (scheme, has_keys, has_challenge, waits) = match &self.kind {
+            Kind::Bearer => ("bearer", true, false, false),
+            Kind::Header(_) => ("header", true, true, false),
+            #[cfg(feature = "jwt")]
+            Kind::Jwt(_) => ("jwt", false, false, false),
+            Kind::Custom => ("custom", false, true, true),
+        };
+        let without = |key, is_set: bool, has: bool, which: &str| match is_set && !has {
+            true => {
+                let right = format!("leave it out: {which} has it");
+                Err(Refused::new(key, format!("a scheme {scheme:?} has no such setting"), right))
+            }
+            false => Ok(()),
+        };
+        without("keys", !self.keys.is_empty(), has_keys, "a scheme \"bearer\" or \"header\"")?;
+        without("pattern", self.pattern.is_some(), has_keys, "a scheme \"bearer\" or \"header\"")?;
+        without("challenge", self.challenge.is_some(), has_challenge, "a scheme \"header\" or \"custom\"")?;
+        without("timeout", self.timeout.is_some(), waits, "a scheme \"custom\"")?;
+        #[cfg(feature = "jwt")]
+        if let Some(key) = self.jwt.first_set() {
+            without(key, true, matches!(self.kind, Kind::Jwt(_)), "a scheme \"jwt\"")?;
+        }
+        match self.timeout {
+            Some(timeout) if timeout.is_zero() || timeout > LONGEST => {
+                let wrong = "the time is none, or longer than any client waits";
+                Err(Refused::new("timeout", wrong, "set more than 0 and at most 5 minutes"))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn challenges(&self, header: Option<&HeaderName>) -> Result<Challenges, Refused> {
+        match (&self.challenge, header) {
+            (Some(challenge), _) => challenge::parse(challenge).map(Challenges::Own),
+            (None, Some(header)) => challenge::parse(&format!("ApiKey header=\"{header}\"")).map(Challenges::Own),
+            (None, None) => Ok(Challenges::Bearer),
+        }
+    }
+}
+
+impl Keys {
+    fn new(keys: Vec<Key>, scheme: &Arc<str>, forwarded: bool) -> Result<Self, Refused> {
+        if keys.is_empty() {
+            return Err(Refused::new("keys", "there is no key: nobody could pass", "add a key, or remove the table"));
+        }
+        let mut digests: Vec<Digest> = Vec::new();
+        let mut known: Vec<Known> = Vec::new();
+        let mut ids = std::collections::HashSet::new();
+        let mut seen = std::collections::HashMap::new();
+        for Key { id, digest, revoked, expires } in keys {
+            let value = usable_id(&id, forwarded)?;
+            if !ids.insert(id.clone()) {
+                return Err(Refused::new("keys", format!("two keys have the id {id:?}"), "give each an id of its own"));
+            }
+            let digest = parse_digest(&id, &digest)?;
+            if let Some(other) = seen.insert(digest.words(), id.clone()) {
+                let wrong = format!("the keys {other:?} and {id:?} are one and the same");
+                return Err(Refused::new("keys", wrong, "keep one of them"));
+            }
+            digests.push(digest);
+            known.push(Known { identity: Identity::new(scheme.clone(), Some(&id)), value, revoked, expires });
+        }
+        Ok(Self { digests: digests.into(), known: known.into() })
+    }
+}
+
+fn usable_id(id: &str, forwarded: bool) -> Result<Option<HeaderValue>, Refused> {
+    if id.is_empty() {
+        return Err(Refused::new("keys", "a key has an empty id", "name it, so that the log can"));
+    }
+    match header_value(id) {
+        value if !forwarded => Ok(value),
+        Some(value) => Ok(Some(value)),
+        None => {
+            let wrong = format!("the id {id:?} cannot be sent in a header, and forward_id would");
+            Err(Refused::new("keys", wrong, "use printable ASCII, without white space around it"))
+        }
+    }
+}
+
+/// An id as a header's value: printable ASCII, so that no two services read it differently.
+pub(super) fn header_value(id: &str) -> Option<HeaderValue> {
+    let printable = id.bytes().all(|byte| matches!(byte, b' '..=b'~'));
+    if printable && !id.is_empty() && id.trim() == id { HeaderValue::from_str(id).ok() } else { None }
+}
+
+/// The text is never quoted: it may be the key (L3).
+fn parse_digest(id: &str, digest: &str) -> Result<Digest, Refused> {
+    if digest.eq_ignore_ascii_case(Digest::OF_NOTHING) {
+        let wrong = format!("the key {id:?} is the SHA-256 of nothing: an empty variable was hashed");
+        return Err(Refused::new("keys", wrong, "hash the key itself"));
+    }
+    Digest::from_hex(digest).ok_or_else(|| {
+        let wrong = format!("the sha256 of the key {id:?} is not 64 hexadecimal digits");
+        let right = "write the key's SHA-256 in hex; a key in clear text does not belong into a policy";
+        Refused::new("keys", wrong, right)
+    })
+}
+
+fn key_header(name: &str) -> Result<HeaderName, Refused> {
+    let refused = |wrong: String, right: &str| Err(Refused::new("header", wrong, right));
+    match HeaderName::from_bytes(name.as_bytes()) {
+        Err(_) => refused(format!("{name:?} is no header name"), "write one such as \"x-api-key\""),
+        Ok(name) if name == http::header::AUTHORIZATION => {
+            refused("authorization carries tokens with their scheme".to_owned(), "use scheme = \"bearer\"")
+        }
+        Ok(name) if has_a_meaning(&name) => refused(format!("{name} has a meaning of its own"), "use another header"),
+        Ok(name) => Ok(name),
+    }
+}
+
+fn forwarded_name(name: &str) -> Result<HeaderName, Refused> {
+    let right = "write one such as \"x-consumer-id\"";
+    match HeaderName::from_bytes(name.as_bytes()) {
+        Err(_) => Err(Refused::new("forward_id", format!("{name:?} is no header name"), right)),
+        Ok(name) if name == http::header::AUTHORIZATION || has_a_meaning(&name) => {
+            Err(Refused::new("forward_id", format!("{name} has a meaning of its own"), right))
+        }
+        Ok(name) => Ok(name),
+    }
+}
+
+/// Headers that HTTP, this layer or a browser sets: as a key they would be guessed or lost, as an id they would mislead.
+fn has_a_meaning(name: &HeaderName) -> bool {
+    const NAMES: [&str; 32] = [
+        "accept",
+        "accept-encoding",
+        "accept-language",
+        "cache-control",
+        "connect-protocol-version",
+        "connection",
+        "content-encoding",
+        "content-length",
+        "content-type",
+        "cookie",
+        "date",
+        "expect",
+        "forwarded",
+        "host",
+        "http2-settings",
+        "if-match",
+        "if-none-match",
+        "keep-alive",
+        "origin",
+        "proxy-authorization",
+        "proxy-connection",
+        "range",
+        "referer",
+        "te",
+        "traceparent",
+        "tracestate",
+        "trailer",
+        "transfer-encoding",
+        "upgrade",
+        "user-agent",
+        "via",
+        "x-request-id",
+    ];
+    let name = name.as_str();
+    NAMES.contains(&name) || ["access-control-", "sec-", "x-forwarded-"].iter().any(|of| name.starts_with(of))
+}
+
+/// Refuses schemes that cannot be in one policy: what one of them forwards is removed from requests, and the other one's
+/// keys would go with it. The name is that of the scheme whose `forward_id` is wrong.
+pub(crate) fn refuse_together<'a>(schemes: impl Iterator<Item = &'a Scheme> + Clone) -> Result<(), (&'a str, Refused)> {
+    for one in schemes.clone() {
+        let Some(id) = one.forward_id() else { continue };
+        let carries = |other: &&Scheme| other.key_header().is_some_and(|header| forward::is_spelling(header, id));
+        if let Some(other) = schemes.clone().find(carries) {
+            let wrong = format!("the header carries the keys of [auth.{}]", other.name());
+            let right = "forward the id in another header: clients' own lines of this one are removed";
+            return Err((one.name(), Refused::new("forward_id", wrong, right)));
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,35 @@
+//! `forward_id`: the id goes in, the client's own word for it goes out.
+
+use http::header::{CONNECTION, Entry};
+use http::{HeaderMap, HeaderName, HeaderValue};
+
+/// Whether two names are one to a server that turns `-` into `_`, as CGI does.
+pub(crate) fn is_spelling(name: &HeaderName, of: &HeaderName) -> bool {
+    let (name, of) = (name.as_str().as_bytes(), of.as_str().as_bytes());
+    let dashed = |byte: &u8| if *byte == b'_' { b'-' } else { *byte };
+    name.len() == of.len() && name.iter().map(dashed).eq(of.iter().map(dashed))
+}
+
+/// Removes what a client sent under these names, in any spelling. `connection` must not name them either: a proxy inside
+/// would take them for the client's own hop, and drop what is put there instead (RFC 9110 §7.6.1).
+pub(crate) fn remove(ids: &[HeaderName], headers: &mut HeaderMap) {
+    if ids.is_empty() {
+        return;
+    }
+    let one_of_them = |name: &HeaderName| ids.iter().any(|id| is_spelling(name, id));
+    while let Some(name) = headers.keys().find(|name| one_of_them(name)).cloned() {
+        headers.remove(name);
+    }
+    let names_one = |option: &&[u8]| HeaderName::from_bytes(option.trim_ascii()).is_ok_and(|name| one_of_them(&name));
+    let Entry::Occupied(connection) = headers.entry(CONNECTION) else { return };
+    let options = || connection.iter().flat_map(|line| line.as_bytes().split(|byte| *byte == b','));
+    if !options().any(|option| names_one(&option)) {
+        return;
+    }
+    let kept: Vec<&[u8]> = options().filter(|option| !names_one(option)).collect();
+    let kept = HeaderValue::from_bytes(kept.join(&b',').trim_ascii()).ok().filter(|kept| !kept.is_empty());
+    connection.remove_entry_mult();
+    if let Some(kept) = kept {
+        headers.insert(CONNECTION, kept);
+    }
+}

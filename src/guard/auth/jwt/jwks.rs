@@ -1,0 +1,109 @@
+//! JWK sets (RFC 7517): the public keys of who issues tokens.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use jsonwebtoken::crypto::rust_crypto::DEFAULT_PROVIDER;
+use jsonwebtoken::{Algorithm, AlgorithmFamily, DecodingKey};
+use serde::Deserialize;
+use serde_json::{Map, Value};
+
+use crate::guard::pattern::Refused;
+
+/// A key, and the algorithms of the policy that it may verify.
+pub(super) struct VerifyingKey {
+    pub(super) kid: Option<Box<str>>,
+    pub(super) algorithms: Box<[Algorithm]>,
+    pub(super) key: DecodingKey,
+}
+
+#[derive(Deserialize)]
+struct Set {
+    keys: Vec<Map<String, Value>>,
+}
+
+/// What only a private or a symmetric key has (RFC 7518 §6).
+const PRIVATE: [&str; 8] = ["d", "p", "q", "dp", "dq", "qi", "oth", "k"];
+
+/// Shorter ones can be factored (RFC 7518 §3.3), longer ones cost more than a request may.
+const RSA_BYTES: std::ops::RangeInclusive<usize> = 256..=512;
+
+/// The keys of a set that verify one of these algorithms.
+pub(super) fn parse(json: &str, algorithms: &[Algorithm]) -> Result<Box<[VerifyingKey]>, Refused> {
+    let refused = |wrong: String, right: &str| Err(Refused::new("jwks_file", wrong, right));
+    if let Some(secret) = algorithms.iter().find(|it| it.family() == AlgorithmFamily::Hmac) {
+        let wrong = format!("{secret:?} verifies with a secret, and public keys are given");
+        return Err(Refused::new("algorithms", wrong, "give a secret (secret_env), or name RS256, ES256 or EdDSA"));
+    }
+    // The parser's own words may quote what it read.
+    let set: Set = match serde_json::from_str(json) {
+        Ok(set) => set,
+        Err(error) => {
+            let wrong = format!("the text is no JWK set (line {}, column {})", error.line(), error.column());
+            return refused(wrong, "it looks like {\"keys\":[…]} (RFC 7517 §5)");
+        }
+    };
+    if set
+        .keys
+        .iter()
+        .any(|key| PRIVATE.iter().any(|member| key.contains_key(*member)) || text(key, "kty") == Some("oct"))
+    {
+        return refused("it holds a private or symmetric key".to_owned(), "publish the public keys alone");
+    }
+    let keys: Vec<_> = set.keys.iter().filter_map(|key| usable(key, algorithms)).collect();
+    if keys.is_empty() {
+        let names: Vec<_> = algorithms.iter().map(|it| format!("{it:?}")).collect();
+        return refused(format!("no key in it verifies {}", names.join(" or ")), "check the algorithms and the set");
+    }
+    Ok(keys.into())
+}
+
+/// A key that is of another type, for another use, or broken is passed over (RFC 7517 §5).
+fn usable(jwk: &Map<String, Value>, algorithms: &[Algorithm]) -> Option<VerifyingKey> {
+    let for_signatures = jwk.get("use").is_none_or(|it| it == "sig");
+    let verifies = |it: &Value| it.as_array().is_some_and(|ops| ops.iter().any(|op| op == "verify"));
+    if !for_signatures || !jwk.get("key_ops").is_none_or(verifies) {
+        return None;
+    }
+    let (key, fits) = public_key(jwk)?;
+    let named = jwk.get("alg");
+    let fits = |it: &Algorithm| fits(*it) && named.is_none_or(|named| *named == format!("{it:?}"));
+    let algorithms: Box<[_]> = algorithms.iter().copied().filter(fits).collect();
+    // Whether a point is on its curve is known here, and not at a request.
+    let sound = (DEFAULT_PROVIDER.verifier_factory)(algorithms.first()?, &key).is_ok();
+    let kid = match jwk.get("kid") {
+        None => None,
+        Some(kid) => Some(kid.as_str()?.into()),
+    };
+    sound.then_some(VerifyingKey { kid, algorithms, key })
+}
+
+type Fits = fn(Algorithm) -> bool;
+
+fn public_key(jwk: &Map<String, Value>) -> Option<(DecodingKey, Fits)> {
+    let bytes = |member| URL_SAFE_NO_PAD.decode(text(jwk, member)?).ok();
+    match (text(jwk, "kty")?, text(jwk, "crv")) {
+        ("RSA", _) => {
+            let modulus = bytes("n")?;
+            let length = modulus.iter().skip_while(|byte| **byte == 0).count();
+            let key = DecodingKey::from_rsa_raw_components(&modulus, &bytes("e")?);
+            RSA_BYTES.contains(&length).then_some((key, |it| it.family() == AlgorithmFamily::Rsa))
+        }
+        ("EC", Some("P-256")) => Some((point(bytes("x")?, bytes("y")?, 32)?, |it| it == Algorithm::ES256)),
+        ("EC", Some("P-384")) => Some((point(bytes("x")?, bytes("y")?, 48)?, |it| it == Algorithm::ES384)),
+        ("OKP", Some("Ed25519")) => {
+            let key = bytes("x").filter(|key| key.len() == 32)?;
+            Some((DecodingKey::from_ed_der(&key), |it| it == Algorithm::EdDSA))
+        }
+        _ => None,
+    }
+}
+
+/// An uncompressed point (SEC 1 §2.3.3).
+fn point(x: Vec<u8>, y: Vec<u8>, length: usize) -> Option<DecodingKey> {
+    let whole = x.len() == length && y.len() == length;
+    whole.then(|| DecodingKey::from_ec_der(&[&[4], &x[..], &y[..]].concat()))
+}
+
+fn text<'a>(jwk: &'a Map<String, Value>, member: &str) -> Option<&'a str> {
+    jwk.get(member)?.as_str()
+}

@@ -1,0 +1,143 @@
+//! JSON web tokens (RFC 7519), as far as rule G2 asks.
+
+mod jwks;
+mod token;
+
+use std::fmt;
+use std::time::Duration;
+
+use jsonwebtoken::{Algorithm, AlgorithmFamily, DecodingKey};
+
+use self::jwks::VerifyingKey;
+use crate::guard::pattern::Refused;
+
+/// What tokens are verified with: a secret that is shared with who issues them, or their public keys.
+#[derive(Clone)]
+#[must_use]
+pub struct JwtKeys(Material);
+
+#[derive(Clone)]
+enum Material {
+    Secret(Vec<u8>),
+    Jwks(String),
+}
+
+impl JwtKeys {
+    /// A secret, for HS256, HS384 and HS512: at least as many bytes as the hash has (32, 48 or 64).
+    pub fn secret(secret: impl Into<Vec<u8>>) -> Self {
+        Self(Material::Secret(secret.into()))
+    }
+
+    /// A JWK set (RFC 7517) as JSON text: public keys alone. Keys of unknown types and for other uses are passed over.
+    pub fn jwks(json: impl Into<String>) -> Self {
+        Self(Material::Jwks(json.into()))
+    }
+}
+
+impl fmt::Debug for JwtKeys {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self.0 {
+            Material::Secret(_) => "JwtKeys(a secret)",
+            Material::Jwks(_) => "JwtKeys(a key set)",
+        })
+    }
+}
+
+/// What a table says of tokens.
+#[derive(Clone, Debug, Default)]
+pub(super) struct JwtSettings {
+    pub(super) algorithms: Vec<String>,
+    pub(super) issuer: Option<String>,
+    pub(super) audiences: Vec<String>,
+    pub(super) leeway: Duration,
+    pub(super) require_verified_email: bool,
+}
+
+impl JwtSettings {
+    /// The key of one that is set.
+    pub(super) fn first_set(&self) -> Option<&'static str> {
+        let set = [
+            ("algorithms", !self.algorithms.is_empty()),
+            ("issuer", self.issuer.is_some()),
+            ("audience", !self.audiences.is_empty()),
+            ("leeway", !self.leeway.is_zero()),
+            ("require_verified_email", self.require_verified_email),
+        ];
+        set.into_iter().find_map(|(key, is_set)| is_set.then_some(key))
+    }
+}
+
+/// What a token is set against.
+pub(super) struct Tokens {
+    algorithms: Box<[Algorithm]>,
+    keys: Box<[VerifyingKey]>,
+    settings: JwtSettings,
+}
+
+/// More than clocks differ.
+const LONGEST_LEEWAY: Duration = Duration::from_secs(300);
+
+impl Tokens {
+    pub(super) fn new(keys: JwtKeys, settings: JwtSettings) -> Result<Self, Refused> {
+        let algorithms = settings.algorithms.iter().map(|name| algorithm(name)).collect::<Result<Box<[_]>, _>>()?;
+        if algorithms.is_empty() {
+            let wrong = "no algorithm is named: the token would choose its own";
+            return Err(Refused::new(
+                "algorithms",
+                wrong,
+                "name those that the issuer signs with, such as [\"RS256\"]",
+            ));
+        }
+        if settings.leeway > LONGEST_LEEWAY {
+            return Err(Refused::new("leeway", "clocks do not differ by so much", "set at most 5 minutes"));
+        }
+        for (key, text) in
+            settings.issuer.iter().map(|it| ("issuer", it)).chain(settings.audiences.iter().map(|it| ("audience", it)))
+        {
+            if text.is_empty() {
+                return Err(Refused::new(key, "the text is empty", "write what tokens say, or leave it out"));
+            }
+        }
+        let keys = match keys.0 {
+            Material::Secret(secret) => Box::from([of_secret(&secret, &algorithms)?]),
+            Material::Jwks(json) => jwks::parse(&json, &algorithms)?,
+        };
+        Ok(Self { algorithms, keys, settings })
+    }
+}
+
+fn algorithm(name: &str) -> Result<Algorithm, Refused> {
+    if name.eq_ignore_ascii_case("none") {
+        let wrong = "\"none\" lets in whoever writes a token";
+        return Err(Refused::new("algorithms", wrong, "name those that the issuer signs with, such as [\"RS256\"]"));
+    }
+    name.parse().map_err(|_| {
+        let right = "known are HS256, HS384, HS512, RS256, RS384, RS512, PS256, PS384, PS512, ES256, ES384 and EdDSA";
+        Refused::new("algorithms", format!("{name:?} is no algorithm that is known here"), right)
+    })
+}
+
+fn of_secret(secret: &[u8], algorithms: &[Algorithm]) -> Result<VerifyingKey, Refused> {
+    let fits = |it: &&Algorithm| it.family() == AlgorithmFamily::Hmac;
+    if let Some(other) = algorithms.iter().find(|it| !fits(it)) {
+        let wrong = format!("{other:?} verifies with a public key, and a secret is given");
+        return Err(Refused::new("algorithms", wrong, "give a key set (jwks_file), or name HS256, HS384 or HS512"));
+    }
+    let least = algorithms.iter().map(hash_length).max().unwrap_or_default();
+    if secret.len() < least {
+        let wrong = format!("the secret has {} bytes, and its hash {least} (RFC 7518 §3.2)", secret.len());
+        return Err(Refused::new("secret_env", wrong, format!("use at least {least} random bytes")));
+    }
+    Ok(VerifyingKey { kid: None, algorithms: algorithms.into(), key: DecodingKey::from_secret(secret) })
+}
+
+fn hash_length(algorithm: &Algorithm) -> usize {
+    match algorithm {
+        Algorithm::HS384 => 48,
+        Algorithm::HS512 => 64,
+        _ => 32,
+    }
+}
+
+#[cfg(test)]
+mod tests;

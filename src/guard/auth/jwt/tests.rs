@@ -1,0 +1,301 @@
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use jsonwebtoken::crypto::rust_crypto::DEFAULT_PROVIDER;
+use jsonwebtoken::{Algorithm, EncodingKey};
+use serde_json::{Value, json};
+
+use super::*;
+use crate::guard::auth::check::Why;
+
+const SECRET: &str = "a secret of sixty-four bytes, so that each of the hashes has one";
+const NOW: u64 = 1_700_000_000;
+
+/// Keys and tokens that another implementation made (Python's `cryptography`); the private keys are gone.
+fn vectors() -> Value {
+    serde_json::from_str(include_str!("vectors.json")).unwrap()
+}
+
+fn settings(algorithms: &[&str]) -> JwtSettings {
+    let algorithms = algorithms.iter().map(|it| (*it).to_owned()).collect();
+    JwtSettings { algorithms, audiences: vec!["api".to_owned()], ..JwtSettings::default() }
+}
+
+fn at(seconds: u64) -> SystemTime {
+    UNIX_EPOCH + Duration::from_secs(seconds)
+}
+
+fn check(tokens: &Tokens, token: &str) -> Result<Option<String>, Why> {
+    tokens.check(token.as_bytes(), &|| at(NOW)).map_err(|not| not.why)
+}
+
+fn signed(algorithm: Algorithm, header: &str, claims: &str) -> String {
+    let message = format!("{}.{}", URL_SAFE_NO_PAD.encode(header), URL_SAFE_NO_PAD.encode(claims));
+    let signer = (DEFAULT_PROVIDER.signer_factory)(&algorithm, &EncodingKey::from_secret(SECRET.as_bytes())).unwrap();
+    let signature = signer.try_sign(message.as_bytes()).unwrap();
+    format!("{message}.{}", URL_SAFE_NO_PAD.encode(signature))
+}
+
+fn hs256(claims: &Value) -> String {
+    signed(Algorithm::HS256, r#"{"alg":"HS256"}"#, &claims.to_string())
+}
+
+fn of_secret(change: impl FnOnce(&mut JwtSettings)) -> Tokens {
+    let mut settings = JwtSettings { audiences: Vec::new(), ..settings(&["HS256"]) };
+    change(&mut settings);
+    Tokens::new(JwtKeys::secret(SECRET), settings).unwrap()
+}
+
+#[test]
+fn g2_each_algorithm_verifies_what_another_implementation_signed() {
+    let vectors = vectors();
+    let all: Vec<&str> = vectors["tokens"].as_object().unwrap().keys().map(String::as_str).collect();
+    assert_eq!(all.len(), 9);
+    for (algorithm, token) in vectors["tokens"].as_object().unwrap() {
+        let token = token.as_str().unwrap();
+        let tokens =
+            |algorithms: &[&str]| Tokens::new(JwtKeys::jwks(vectors["jwks"].to_string()), settings(algorithms));
+        assert_eq!(check(&tokens(&[algorithm]).unwrap(), token), Ok(Some("u1".to_owned())), "{algorithm}");
+        assert_eq!(check(&tokens(&all).unwrap(), token), Ok(Some("u1".to_owned())), "{algorithm} among all");
+        let others: Vec<&str> = all.iter().copied().filter(|it| it != algorithm).collect();
+        assert_eq!(check(&tokens(&others).unwrap(), token), Err(Why::Invalid), "{algorithm} is not in the list");
+        let (rest, last) = token.split_at(token.len() - 6);
+        let forged = format!("{rest}{}", if last.starts_with('A') { "BAAAAA" } else { "AAAAAA" });
+        let forged = check(&tokens(&all).unwrap(), &forged);
+        assert!(matches!(forged, Err(Why::Invalid | Why::Malformed)), "{algorithm}: {forged:?}");
+    }
+}
+
+#[test]
+fn g2_each_hash_verifies_what_its_secret_signed() {
+    for algorithm in [Algorithm::HS256, Algorithm::HS384, Algorithm::HS512] {
+        let token = signed(algorithm, &format!(r#"{{"alg":"{algorithm:?}"}}"#), r#"{"sub":"u1","exp":1700000001}"#);
+        let tokens = of_secret(|it| it.algorithms = vec![format!("{algorithm:?}")]);
+        assert_eq!(check(&tokens, &token), Ok(Some("u1".to_owned())), "{algorithm:?}");
+        let other = Tokens::new(JwtKeys::secret(SECRET.replace('a', "b")), settings(&["HS256"])).unwrap();
+        assert_eq!(check(&other, &token), Err(Why::Invalid));
+    }
+}
+
+#[test]
+fn g2_a_key_id_picks_the_key_and_none_tries_all() {
+    let vectors = vectors();
+    let tokens = Tokens::new(JwtKeys::jwks(vectors["jwks"].to_string()), settings(&["RS256", "ES256"])).unwrap();
+    for token in vectors["without_kid"].as_object().unwrap().values() {
+        assert!(check(&tokens, token.as_str().unwrap()).is_ok());
+    }
+    assert_eq!(check(&tokens, vectors["other_kid"].as_str().unwrap()), Err(Why::Invalid));
+    let mut nameless = vectors["jwks"].clone();
+    nameless["keys"]
+        .as_array_mut()
+        .unwrap()
+        .iter_mut()
+        .for_each(|key| drop(key.as_object_mut().unwrap().remove("kid")));
+    let tokens = Tokens::new(JwtKeys::jwks(nameless.to_string()), settings(&["RS256"])).unwrap();
+    assert!(check(&tokens, vectors["other_kid"].as_str().unwrap()).is_ok());
+}
+
+#[test]
+fn g2_the_keys_algorithm_binds() {
+    let vectors = vectors();
+    let token = vectors["tokens"]["PS256"].as_str().unwrap();
+    for (named, verdict) in [("PS256", Ok(())), ("RS256", Err(Why::Invalid))] {
+        let mut jwks = vectors["jwks"].clone();
+        jwks["keys"][0]["alg"] = json!(named);
+        let tokens = Tokens::new(JwtKeys::jwks(jwks.to_string()), settings(&["RS256", "PS256"])).unwrap();
+        assert_eq!(check(&tokens, token).map(drop), verdict, "{named}");
+    }
+}
+
+/// The classic: a token signed with the public key as if it were a secret.
+#[test]
+fn g2_a_public_key_is_never_a_secret() {
+    let vectors = vectors();
+    let modulus = vectors["jwks"]["keys"][0]["n"].as_str().unwrap();
+    let message = format!(
+        "{}.{}",
+        URL_SAFE_NO_PAD.encode(r#"{"alg":"HS256","kid":"rsa"}"#),
+        URL_SAFE_NO_PAD.encode(r#"{"sub":"root","exp":4102444800,"aud":"api"}"#)
+    );
+    let key = EncodingKey::from_secret(&URL_SAFE_NO_PAD.decode(modulus).unwrap());
+    let signer = (DEFAULT_PROVIDER.signer_factory)(&Algorithm::HS256, &key).unwrap();
+    let token = format!("{message}.{}", URL_SAFE_NO_PAD.encode(signer.try_sign(message.as_bytes()).unwrap()));
+    let tokens = Tokens::new(JwtKeys::jwks(vectors["jwks"].to_string()), settings(&["RS256"])).unwrap();
+    assert_eq!(check(&tokens, &token), Err(Why::Invalid));
+}
+
+#[test]
+fn g2_the_claims_decide_in_order() {
+    use Why::{Expired, Invalid, NoEmail};
+
+    let base = json!({ "iss": "us", "sub": "u1", "aud": "api", "exp": NOW + 60, "email_verified": true });
+    let strict = of_secret(|it| {
+        it.issuer = Some("us".to_owned());
+        it.audiences = vec!["web".to_owned(), "api".to_owned()];
+        it.require_verified_email = true;
+    });
+    assert_eq!(check(&strict, &hs256(&base)), Ok(Some("u1".to_owned())));
+    for (claim, value, why) in [
+        ("iss", json!("them"), Some(Invalid)),
+        ("iss", Value::Null, Some(Invalid)),
+        ("iss", json!(["us"]), Some(Invalid)),
+        ("aud", json!("other"), Some(Invalid)),
+        ("aud", Value::Null, Some(Invalid)),
+        ("aud", json!([]), Some(Invalid)),
+        ("aud", json!(["other", "web"]), None),
+        ("aud", json!(7), Some(Invalid)),
+        ("exp", Value::Null, Some(Invalid)),
+        ("exp", json!("1800000000"), Some(Invalid)),
+        ("exp", json!(NOW), Some(Expired)),
+        ("exp", json!(NOW - 1), Some(Expired)),
+        ("exp", json!(-1), Some(Expired)),
+        ("exp", json!(1_700_000_000.5), None),
+        ("exp", json!(1e300), None),
+        ("nbf", json!(NOW), None),
+        ("nbf", json!(NOW + 1), Some(Invalid)),
+        ("nbf", json!("now"), Some(Invalid)),
+        ("email_verified", json!(false), Some(NoEmail)),
+        ("email_verified", json!("true"), Some(NoEmail)),
+        ("email_verified", json!(1), Some(NoEmail)),
+        ("email_verified", Value::Null, Some(NoEmail)),
+        ("sub", json!(7), Some(Invalid)),
+    ] {
+        let mut claims = base.clone();
+        claims[claim] = value.clone();
+        assert_eq!(check(&strict, &hs256(&claims)).err(), why, "{claim}: {value}");
+    }
+    let mut late_stranger = base.clone();
+    late_stranger["exp"] = json!(NOW - 1);
+    late_stranger["email_verified"] = json!(false);
+    assert_eq!(check(&strict, &hs256(&late_stranger)), Err(Expired), "expired before its email");
+    late_stranger["iss"] = json!("them");
+    assert_eq!(check(&strict, &hs256(&late_stranger)), Err(Invalid), "a stranger's before its expiry");
+}
+
+#[test]
+fn g2_without_an_audience_a_token_that_names_one_is_for_others() {
+    let lax = of_secret(|_| {});
+    assert!(check(&lax, &hs256(&json!({ "exp": NOW + 1 }))).is_ok_and(|subject| subject.is_none()));
+    assert_eq!(check(&lax, &hs256(&json!({ "exp": NOW + 1, "aud": "api" }))), Err(Why::Invalid));
+}
+
+#[test]
+fn g2_leeway_is_for_both_ends() {
+    let tokens = of_secret(|it| it.leeway = Duration::from_secs(30));
+    for (claims, why) in [
+        (json!({ "exp": NOW - 29 }), None),
+        (json!({ "exp": NOW - 30 }), Some(Why::Expired)),
+        (json!({ "exp": NOW + 60, "nbf": NOW + 30 }), None),
+        (json!({ "exp": NOW + 60, "nbf": NOW + 31 }), Some(Why::Invalid)),
+    ] {
+        assert_eq!(check(&tokens, &hs256(&claims)).err(), why, "{claims}");
+    }
+}
+
+#[test]
+fn g2_what_is_no_token_is_malformed_and_what_is_odd_is_invalid() {
+    use Why::{Invalid, Malformed};
+
+    let tokens = of_secret(|_| {});
+    let good = hs256(&json!({ "exp": NOW + 1 }));
+    let [header, claims, signature] = good.split('.').collect::<Vec<_>>()[..] else { panic!("three parts") };
+    let encode = |text: &str| URL_SAFE_NO_PAD.encode(text);
+    for (token, why) in [
+        (format!("{header}.{claims}"), Malformed),
+        (format!("{good}.{signature}"), Malformed),
+        (format!("{header}.{claims}.{signature}="), Malformed),
+        (format!("{header}.{claims}.+/+/"), Malformed),
+        (format!("{header}.{claims}. "), Malformed),
+        (format!("{}.{claims}.{signature}", encode("[]")), Malformed),
+        (format!("{}.{claims}.{signature}", encode("{")), Malformed),
+        (format!("{}.{claims}.{signature}", encode(r#"{"alg":7}"#)), Malformed),
+        (format!("{}.{claims}.{signature}", encode(r#"{"alg":"HS256","alg":"none"}"#)), Malformed),
+        (format!("{}.{claims}.{signature}", encode("{}")), Malformed),
+        ("..".to_owned(), Malformed),
+        (format!("{header}.{claims}."), Invalid),
+        (format!("{}.{claims}.", encode(r#"{"alg":"none"}"#)), Invalid),
+        (format!("{}.{claims}.", encode(r#"{"alg":"NONE"}"#)), Invalid),
+        (format!("{}.{claims}.{signature}", encode(r#"{"alg":"hs256"}"#)), Invalid),
+        (format!("{header}.{}.{signature}", encode("[]")), Invalid),
+        (signed(Algorithm::HS256, r#"{"alg":"HS256"}"#, "[]"), Invalid),
+        (signed(Algorithm::HS256, r#"{"alg":"HS256"}"#, "not json"), Invalid),
+        (signed(Algorithm::HS256, r#"{"alg":"HS256"}"#, r#"{"exp":1,"exp":1800000000}"#), Invalid),
+        (signed(Algorithm::HS256, r#"{"alg":"HS256"}"#, r#"{"exp":1e999}"#), Invalid),
+        (signed(Algorithm::HS256, r#"{"alg":"HS256","crit":["b64"],"b64":false}"#, r#"{"exp":1800000000}"#), Invalid),
+        (signed(Algorithm::HS256, r#"{"alg":"HS256","crit":null}"#, r#"{"exp":1800000000}"#), Invalid),
+    ] {
+        assert_eq!(check(&tokens, &token), Err(why), "{token}");
+    }
+    // Base64 has one spelling: the last character's spare bits are zero.
+    let respelt = |last: char| format!("{}{last}", &good[..good.len() - 1]);
+    let spellings = ('A'..='Z').chain('a'..='z').chain('0'..='9').filter(|it| check(&tokens, &respelt(*it)).is_ok());
+    assert_eq!(spellings.count(), 1);
+}
+
+#[test]
+fn m2_weak_or_unfitting_keys_are_refused() {
+    let vectors = vectors();
+    let jwks = vectors["jwks"].to_string();
+    let set = |key: Value| json!({ "keys": [key] }).to_string();
+    let with = |member: &str, value: Value| {
+        let mut key = vectors["jwks"]["keys"][0].clone();
+        key[member] = value;
+        set(key)
+    };
+    let mut off_the_curve = vectors["jwks"]["keys"][1].clone();
+    off_the_curve["y"] = off_the_curve["x"].clone();
+    for (keys, algorithms, key, wrong) in [
+        (JwtKeys::secret(SECRET), &[][..], "algorithms", "no algorithm"),
+        (JwtKeys::secret(SECRET), &["none"], "algorithms", "\"none\""),
+        (JwtKeys::secret(SECRET), &["HS256", "None"], "algorithms", "\"none\""),
+        (JwtKeys::secret(SECRET), &["hs256"], "algorithms", "\"hs256\""),
+        (JwtKeys::secret(SECRET), &["ES512"], "algorithms", "\"ES512\""),
+        (JwtKeys::secret(SECRET), &["RS256"], "algorithms", "public key"),
+        (JwtKeys::secret(SECRET), &["HS256", "EdDSA"], "algorithms", "public key"),
+        (JwtKeys::secret(&SECRET[..31]), &["HS256"], "secret_env", "31 bytes"),
+        (JwtKeys::secret(&SECRET[..63]), &["HS256", "HS512"], "secret_env", "63 bytes"),
+        (JwtKeys::secret(""), &["HS256"], "secret_env", "0 bytes"),
+        (JwtKeys::jwks(jwks.clone()), &["HS256"], "algorithms", "secret"),
+        (JwtKeys::jwks("{"), &["RS256"], "jwks_file", "no JWK set"),
+        (JwtKeys::jwks("[]"), &["RS256"], "jwks_file", "no JWK set"),
+        (JwtKeys::jwks(r#"{"keys":[]}"#), &["RS256"], "jwks_file", "no key in it verifies RS256"),
+        (JwtKeys::jwks(set(vectors["jwks"]["keys"][1].clone())), &["RS256", "EdDSA"], "jwks_file", "RS256 or EdDSA"),
+        (JwtKeys::jwks(with("d", json!("AQAB"))), &["RS256"], "jwks_file", "private"),
+        (JwtKeys::jwks(set(json!({ "kty": "oct", "k": "c2VjcmV0" }))), &["RS256"], "jwks_file", "symmetric"),
+        (JwtKeys::jwks(with("use", json!("enc"))), &["RS256"], "jwks_file", "no key"),
+        (JwtKeys::jwks(with("key_ops", json!(["encrypt"]))), &["RS256"], "jwks_file", "no key"),
+        (JwtKeys::jwks(with("alg", json!("RSA-OAEP"))), &["RS256"], "jwks_file", "no key"),
+        (JwtKeys::jwks(with("kid", json!(7))), &["RS256"], "jwks_file", "no key"),
+        (JwtKeys::jwks(with("n", json!("!"))), &["RS256"], "jwks_file", "no key"),
+        (JwtKeys::jwks(set(vectors["short_rsa"].clone())), &["RS256"], "jwks_file", "no key"),
+        (JwtKeys::jwks(set(off_the_curve)), &["ES256"], "jwks_file", "no key"),
+    ] {
+        let refused = Tokens::new(keys, settings(algorithms)).err().unwrap();
+        assert_eq!(refused.key, key, "{}", refused.wrong);
+        assert!(refused.wrong.contains(wrong), "{wrong}: {}", refused.wrong);
+        assert!(!refused.wrong.contains(&SECRET[..20]) && !refused.right.contains(&SECRET[..20]));
+    }
+    let long = JwtSettings { leeway: Duration::from_secs(301), ..settings(&["HS256"]) };
+    assert_eq!(Tokens::new(JwtKeys::secret(SECRET), long).err().unwrap().key, "leeway");
+    let empty = JwtSettings { issuer: Some(String::new()), ..settings(&["HS256"]) };
+    assert_eq!(Tokens::new(JwtKeys::secret(SECRET), empty).err().unwrap().key, "issuer");
+}
+
+/// RFC 7517 §5: what is not understood is passed over, and does not spoil the rest.
+#[test]
+fn g2_a_set_may_hold_keys_for_others() {
+    let mut jwks = vectors()["jwks"].clone();
+    let keys = jwks["keys"].as_array_mut().unwrap();
+    keys.insert(0, json!({ "kty": "AKP", "alg": "ML-DSA-44", "pub": "AA" }));
+    keys.insert(0, json!({ "kty": "EC", "crv": "P-521", "x": "AA", "y": "AA" }));
+    let tokens = Tokens::new(JwtKeys::jwks(jwks.to_string()), settings(&["RS256"])).unwrap();
+    assert!(check(&tokens, vectors()["tokens"]["RS256"].as_str().unwrap()).is_ok());
+}
+
+#[test]
+fn l3_no_debug_shows_a_secret() {
+    let scheme = crate::guard::auth::AuthScheme::jwt(JwtKeys::secret(SECRET)).algorithms(["HS256"]);
+    assert!(!format!("{scheme:?}").contains("sixty-four"), "{scheme:?}");
+    assert_eq!(format!("{:?}", JwtKeys::jwks("{}")), "JwtKeys(a key set)");
+}

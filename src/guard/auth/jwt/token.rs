@@ -1,0 +1,158 @@
+//! One token: its form, its signature, its claims, in this order.
+
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use jsonwebtoken::Algorithm;
+use jsonwebtoken::crypto::rust_crypto::DEFAULT_PROVIDER;
+use serde::Deserialize;
+use serde::de::IgnoredAny;
+
+use super::jwks::VerifyingKey;
+use super::{JwtSettings, Tokens};
+use crate::guard::auth::check::{Not, Why};
+
+/// A token's parts, decoded.
+struct Token<'t> {
+    header: Header,
+    signed: &'t [u8],
+    claims: Vec<u8>,
+    signature: Vec<u8>,
+}
+
+#[derive(Deserialize)]
+struct Header {
+    alg: String,
+    kid: Option<String>,
+    #[serde(default)]
+    crit: Present,
+}
+
+/// Whether a member is there, `null` too.
+#[derive(Default)]
+struct Present(bool);
+
+impl<'de> Deserialize<'de> for Present {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        IgnoredAny::deserialize(deserializer).map(|_| Self(true))
+    }
+}
+
+#[derive(Deserialize)]
+struct Claims {
+    iss: Option<String>,
+    sub: Option<String>,
+    aud: Option<Audience>,
+    exp: Option<f64>,
+    nbf: Option<f64>,
+    #[serde(default)]
+    email_verified: serde_json::Value,
+}
+
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Audience {
+    One(String),
+    Many(Vec<String>),
+}
+
+impl Tokens {
+    /// The subject of a token that is good.
+    pub(in crate::guard::auth) fn check(
+        &self,
+        token: &[u8],
+        now: &dyn Fn() -> SystemTime,
+    ) -> Result<Option<String>, Not> {
+        let token = Token::parse(token).ok_or(Not::token(Why::Malformed))?;
+        if token.header.crit.0 {
+            return Err(invalid("the token has critical extensions, and none is known"));
+        }
+        let algorithm = token.header.alg.parse().ok().filter(|it| self.algorithms.contains(it));
+        let algorithm = algorithm.ok_or(invalid("the token is not signed with an algorithm of the policy"))?;
+        if !self.keys.iter().any(|key| key.verifies(&token, algorithm)) {
+            return Err(invalid("no key verifies the token's signature"));
+        }
+        let claims: Claims =
+            serde_json::from_slice(&token.claims).map_err(|_| invalid("the token's claims have no known form"))?;
+        claims.meet(&self.settings, now())?;
+        Ok(claims.sub)
+    }
+}
+
+impl<'t> Token<'t> {
+    /// Three parts of base64url, the first of them a JSON object (RFC 7519 §7.2).
+    fn parse(token: &'t [u8]) -> Option<Self> {
+        let mut parts = token.split(|byte| *byte == b'.');
+        let (Some(header), Some(claims), Some(signature), None) =
+            (parts.next(), parts.next(), parts.next(), parts.next())
+        else {
+            return None;
+        };
+        let decoded = |part: &[u8]| URL_SAFE_NO_PAD.decode(part).ok();
+        Some(Self {
+            header: serde_json::from_slice(&decoded(header)?).ok()?,
+            signed: &token[..header.len() + 1 + claims.len()],
+            claims: decoded(claims)?,
+            signature: decoded(signature)?,
+        })
+    }
+}
+
+impl VerifyingKey {
+    /// A key without an id says nothing of whose tokens it verifies, and is tried for all.
+    fn verifies(&self, token: &Token<'_>, algorithm: Algorithm) -> bool {
+        let named = match (&self.kid, &token.header.kid) {
+            (Some(kid), Some(of_token)) => **kid == **of_token,
+            _ => true,
+        };
+        // The backend is named: what the process has installed as its default may be another, or none.
+        let verifier = || (DEFAULT_PROVIDER.verifier_factory)(&algorithm, &self.key).ok();
+        named
+            && self.algorithms.contains(&algorithm)
+            && verifier().is_some_and(|verifier| verifier.verify(token.signed, &token.signature).is_ok())
+    }
+}
+
+impl Claims {
+    fn meet(&self, settings: &JwtSettings, now: SystemTime) -> Result<(), Not> {
+        if settings.issuer.as_ref().is_some_and(|issuer| self.iss.as_ref() != Some(issuer)) {
+            return Err(invalid("the token is of another issuer"));
+        }
+        if !self.is_for(&settings.audiences) {
+            return Err(invalid("the token is for another audience"));
+        }
+        let now = seconds(now);
+        let leeway = settings.leeway.as_secs_f64();
+        if self.nbf.is_some_and(|nbf| nbf > now + leeway) {
+            return Err(invalid("the token is not valid yet"));
+        }
+        match self.exp {
+            None => return Err(invalid("the token has no expiry")),
+            Some(exp) if exp.is_finite() && exp + leeway > now => {}
+            Some(_) => return Err(Not::token(Why::Expired)),
+        }
+        if settings.require_verified_email && self.email_verified != true {
+            return Err(Not::token(Why::NoEmail));
+        }
+        Ok(())
+    }
+
+    /// RFC 7519 §4.1.3: who is not named by `aud` must refuse the token, and who has no name is not.
+    fn is_for(&self, audiences: &[String]) -> bool {
+        match &self.aud {
+            None => audiences.is_empty(),
+            Some(Audience::One(one)) => audiences.contains(one),
+            Some(Audience::Many(many)) => many.iter().any(|one| audiences.contains(one)),
+        }
+    }
+}
+
+fn invalid(cause: &'static str) -> Not {
+    Not::token(Why::Invalid).because(cause)
+}
+
+/// As RFC 7519 §2 counts it; before 1970 there were no tokens.
+fn seconds(time: SystemTime) -> f64 {
+    time.duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO).as_secs_f64()
+}

@@ -1,0 +1,108 @@
+//! Keys, kept as their SHA-256 and compared in constant time (rule G2).
+
+use std::fmt;
+use std::time::SystemTime;
+
+use sha2::{Digest as _, Sha256};
+use subtle::{ConditionallySelectable, ConstantTimeEq};
+
+/// A key that clients may send: its id, and its SHA-256. The key itself is known to nobody but its owner.
+///
+/// A key needs no slow hash as a password does: it is long and random, so that nobody finds it by trying.
+#[derive(Clone)]
+#[must_use]
+pub struct Key {
+    pub(super) id: String,
+    pub(super) digest: String,
+    pub(super) revoked: bool,
+    pub(super) expires: Option<SystemTime>,
+}
+
+impl Key {
+    /// A key by its SHA-256: 64 hexadecimal digits.
+    pub fn sha256(id: impl Into<String>, digest: impl Into<String>) -> Self {
+        Self { id: id.into(), digest: digest.into(), revoked: false, expires: None }
+    }
+
+    /// A key by itself, hashed at once: for tests, and for keys that come from a secret store.
+    pub fn of_secret(id: impl Into<String>, secret: impl AsRef<[u8]>) -> Self {
+        Self::sha256(id, hex(&Sha256::digest(secret.as_ref())))
+    }
+
+    /// The key is none any more: who sends it is told so (`auth_expired`).
+    pub fn revoked(mut self) -> Self {
+        self.revoked = true;
+        self
+    }
+
+    /// From then on the key is none any more (`auth_expired`).
+    pub fn expires(mut self, at: SystemTime) -> Self {
+        self.expires = Some(at);
+        self
+    }
+}
+
+impl fmt::Debug for Key {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { id, revoked, expires, .. } = self;
+        f.debug_struct("Key")
+            .field("id", id)
+            .field("revoked", revoked)
+            .field("expires", expires)
+            .finish_non_exhaustive()
+    }
+}
+
+/// A digest in four words: comparing it costs four instructions, whatever it is.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) struct Digest([u64; 4]);
+
+impl Digest {
+    pub(super) const OF_NOTHING: &'static str = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
+
+    pub(super) fn of(secret: &[u8]) -> Self {
+        Self::from_bytes(&Sha256::digest(secret).into())
+    }
+
+    pub(super) fn from_bytes(bytes: &[u8; 32]) -> Self {
+        let mut words = [0; 4];
+        for (word, bytes) in words.iter_mut().zip(bytes.as_chunks().0) {
+            *word = u64::from_le_bytes(*bytes);
+        }
+        Self(words)
+    }
+
+    pub(super) fn words(&self) -> [u64; 4] {
+        self.0
+    }
+
+    /// From 64 hexadecimal digits.
+    pub(super) fn from_hex(text: &str) -> Option<Self> {
+        let mut bytes = [0; 32];
+        let (pairs, []) = text.as_bytes().as_chunks::<2>() else { return None };
+        if pairs.len() != bytes.len() {
+            return None;
+        }
+        let digit = |digit: u8| char::from(digit).to_digit(16).and_then(|it| u8::try_from(it).ok());
+        for (byte, [high, low]) in bytes.iter_mut().zip(pairs) {
+            *byte = digit(*high)? << 4 | digit(*low)?;
+        }
+        Some(Self::from_bytes(&bytes))
+    }
+}
+
+/// Where a digest is in a list. All of them are looked at, each in the same time: how long it takes tells the list's
+/// length and nothing else. A table keyed by the digest would be faster for thousands of keys, and tell in its time
+/// which buckets are in use; a comparison costs a few nanoseconds.
+pub(super) fn position(of: &Digest, among: &[Digest]) -> Option<usize> {
+    let mut found = u64::MAX;
+    for (place, digest) in (0_u64..).zip(among) {
+        let differs = of.0.iter().zip(digest.0).fold(0, |differs, (a, b)| differs | (a ^ b));
+        found.conditional_assign(&place, differs.ct_eq(&0));
+    }
+    usize::try_from(found).ok().filter(|place| *place < among.len())
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}

@@ -1,0 +1,37 @@
+//! Credentials (rule G2): who may pass, and what the others are told.
+//!
+//! 1. An [`AuthScheme`] is what a policy says; compiled, it is a [`Scheme`], which cannot be wrong.
+//! 2. A scheme looks at the headers, and at the time where a key or token has one: it lets in, or says what is wrong, or
+//!    leaves it to a verifier of the user's own.
+//! 3. Of several schemes one that lets in is enough. Else the first one whose credentials were sent decides, else the
+//!    first.
+//!
+//! Nothing here keeps, shows or logs what a client sent.
+
+mod challenge;
+mod check;
+mod compile;
+mod decide;
+pub(crate) mod forward;
+mod identity;
+#[cfg(feature = "jwt")]
+mod jwt;
+mod key;
+mod scheme;
+mod verified;
+#[cfg(feature = "policy-file")]
+mod watched;
+
+pub use identity::Identity;
+#[cfg(feature = "jwt")]
+pub use jwt::JwtKeys;
+pub use key::Key;
+pub use scheme::AuthScheme;
+pub use verified::Verified;
+
+pub(crate) use compile::{Scheme, refuse_together};
+pub(crate) use decide::{Verdict, at_once};
+pub(crate) use verified::Failed;
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,203 @@
+//! What an `[auth.*]` table says, before it is known to be right.
+
+use std::borrow::Cow;
+use std::time::Duration;
+
+#[cfg(feature = "jwt")]
+use super::jwt::{JwtKeys, JwtSettings};
+use super::key::Key;
+
+/// A way to prove who one is: `[auth.*]` in the policy file (rule G2). Routes name those that they accept.
+///
+/// What is wrong with it is refused when the policy is built.
+///
+/// ```
+/// use std::time::{Duration, SystemTime};
+/// use tower_error_envelope::auth::{AuthScheme, Key};
+///
+/// let digest = "fa93378f7d690467a255d8e41ef2cf3a009121a8df7e07df956b401ba231bd66";
+/// let scheme = AuthScheme::bearer()
+///     .key(Key::sha256("acme", digest))
+///     .key(Key::of_secret("trial", "trial-key-1").expires(SystemTime::now() + Duration::from_secs(86_400)))
+///     .forward_id("x-consumer-id");
+/// # let _ = scheme;
+/// ```
+#[derive(Clone, Debug)]
+#[must_use]
+pub struct AuthScheme {
+    pub(super) kind: Kind,
+    pub(super) keys: Vec<Key>,
+    pub(super) pattern: Option<String>,
+    pub(super) challenge: Option<String>,
+    pub(super) forward_id: Option<String>,
+    pub(super) timeout: Option<Duration>,
+    pub(super) words: Words,
+    #[cfg(feature = "jwt")]
+    pub(super) jwt: JwtSettings,
+}
+
+#[derive(Clone, Debug)]
+pub(super) enum Kind {
+    Bearer,
+    Header(String),
+    #[cfg(feature = "jwt")]
+    Jwt(JwtKeys),
+    Custom,
+}
+
+/// What clients are told instead of the code's own message.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Words {
+    pub(super) missing: Option<Cow<'static, str>>,
+    pub(super) malformed: Option<Cow<'static, str>>,
+    pub(super) invalid: Option<Cow<'static, str>>,
+    pub(super) expired: Option<Cow<'static, str>>,
+    pub(super) no_email: Option<Cow<'static, str>>,
+    pub(super) unavailable: Option<Cow<'static, str>>,
+}
+
+impl AuthScheme {
+    /// Keys that are sent as `Authorization: Bearer <key>` (RFC 6750): `scheme = "bearer"`.
+    pub fn bearer() -> Self {
+        Self::of(Kind::Bearer)
+    }
+
+    /// Keys that are sent in a header of their own, such as `x-api-key`: `scheme = "header"`.
+    pub fn header(name: impl Into<String>) -> Self {
+        Self::of(Kind::Header(name.into()))
+    }
+
+    /// Signed tokens that are sent as `Authorization: Bearer <JWT>` (RFC 7519): `scheme = "jwt"`.
+    ///
+    /// Which [algorithms](Self::algorithms) may sign them must be said. A token needs an expiry (`exp`).
+    #[cfg(feature = "jwt")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "jwt")))]
+    pub fn jwt(keys: JwtKeys) -> Self {
+        Self::of(Kind::Jwt(keys))
+    }
+
+    /// Whatever a verifier of one's own accepts: `scheme = "custom"`. The layer is given the verifier under the name
+    /// that the policy gives to the scheme; without it every request is answered with 503.
+    pub fn custom() -> Self {
+        Self::of(Kind::Custom)
+    }
+
+    fn of(kind: Kind) -> Self {
+        Self {
+            kind,
+            keys: Vec::new(),
+            pattern: None,
+            challenge: None,
+            forward_id: None,
+            timeout: None,
+            words: Words::default(),
+            #[cfg(feature = "jwt")]
+            jwt: JwtSettings::default(),
+        }
+    }
+
+    /// Adds a key that is let in, or that is known to be none any more.
+    pub fn key(mut self, key: Key) -> Self {
+        self.keys.push(key);
+        self
+    }
+
+    /// Sets the regular expression that a whole key must match; what does not is `auth_malformed`, and never hashed.
+    pub fn pattern(mut self, pattern: impl Into<String>) -> Self {
+        self.pattern = Some(pattern.into());
+        self
+    }
+
+    /// Sets what `www-authenticate` says of a key header (by default `ApiKey header="<name>"`) or of a custom scheme
+    /// (by default `Bearer`).
+    pub fn challenge(mut self, challenge: impl Into<String>) -> Self {
+        self.challenge = Some(challenge.into());
+        self
+    }
+
+    /// Sets the header that tells the inner service the key's id, or the token's subject. The client's own lines of that
+    /// name are removed on every route.
+    pub fn forward_id(mut self, header: impl Into<String>) -> Self {
+        self.forward_id = Some(header.into());
+        self
+    }
+
+    /// Sets how long a custom scheme's verifier may take: 2 s by default, at most 5 min.
+    pub fn timeout(mut self, timeout: Duration) -> Self {
+        self.timeout = Some(timeout);
+        self
+    }
+}
+
+macro_rules! words {
+    ($($(#[$doc:meta])* $word:ident,)*) => {
+        /// Wording: one line each, instead of the code's own.
+        impl AuthScheme {
+            $($(#[$doc])*
+            pub fn $word(mut self, message: impl Into<Cow<'static, str>>) -> Self {
+                self.words.$word = Some(message.into());
+                self
+            })*
+        }
+
+        impl Words {
+            /// Each that is set, with its key in the policy file.
+            pub(super) fn all(&self) -> impl Iterator<Item = (&'static str, &Cow<'static, str>)> {
+                let all = [$((concat!("messages.", stringify!($word)), &self.$word)),*];
+                all.into_iter().filter_map(|(key, word)| Some((key, word.as_ref()?)))
+            }
+        }
+    };
+}
+
+words! {
+    /// Sets the message where no credentials were sent (`auth_missing`).
+    missing,
+    /// Sets the message where they are of no known form (`auth_malformed`).
+    malformed,
+    /// Sets the message where they match no key (`auth_invalid`).
+    invalid,
+    /// Sets the message where they have expired or were revoked (`auth_expired`).
+    expired,
+    /// Sets the message where a session has no verified email address (`auth_no_email`).
+    no_email,
+    /// Sets the message where a verifier failed (`service_unavailable`).
+    unavailable,
+}
+
+/// What JSON web tokens must say.
+#[cfg(feature = "jwt")]
+#[cfg_attr(docsrs, doc(cfg(feature = "jwt")))]
+impl AuthScheme {
+    /// Sets the algorithms that may sign a token, by their names in RFC 7518 and RFC 8037: HS256, HS384, HS512 with a
+    /// secret, else RS256, RS384, RS512, PS256, PS384, PS512, ES256, ES384, EdDSA. At least one; never `none`.
+    pub fn algorithms<T: Into<String>>(mut self, algorithms: impl IntoIterator<Item = T>) -> Self {
+        self.jwt.algorithms = algorithms.into_iter().map(Into::into).collect();
+        self
+    }
+
+    /// Sets the issuer that a token must name (`iss`). Without it any will do.
+    pub fn issuer(mut self, issuer: impl Into<String>) -> Self {
+        self.jwt.issuer = Some(issuer.into());
+        self
+    }
+
+    /// Adds an audience; a token must name one of them (`aud`). Without any, a token that names one is refused: it is
+    /// for somebody else (RFC 7519 §4.1.3).
+    pub fn audience(mut self, audience: impl Into<String>) -> Self {
+        self.jwt.audiences.push(audience.into());
+        self
+    }
+
+    /// Sets how far the clocks may be apart for `exp` and `nbf`: not at all by default, at most 5 min.
+    pub fn leeway(mut self, leeway: Duration) -> Self {
+        self.jwt.leeway = leeway;
+        self
+    }
+
+    /// Whether the claim `email_verified` must be true: not by default. A token without it is `auth_no_email`.
+    pub fn require_verified_email(mut self, required: bool) -> Self {
+        self.jwt.require_verified_email = required;
+        self
+    }
+}

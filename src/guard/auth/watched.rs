@@ -1,0 +1,22 @@
+//! What of a scheme is right and should be looked at: for the lints of a policy.
+
+use std::time::SystemTime;
+
+use super::AuthScheme;
+
+impl AuthScheme {
+    /// The keys that no longer let anybody in, with their ids and when that was; those that were revoked aside.
+    pub(crate) fn keys_expired_at(&self, now: SystemTime) -> impl Iterator<Item = (&str, SystemTime)> {
+        let live = self.keys.iter().filter(|key| !key.revoked);
+        let expiring = live.filter_map(|key| Some((key.id.as_str(), key.expires?)));
+        expiring.filter(move |(_, expires)| *expires <= now)
+    }
+
+    /// Whether tokens are taken that name no audience, and no others (RFC 7519 §4.1.3).
+    pub(crate) fn names_no_audience(&self) -> bool {
+        #[cfg(feature = "jwt")]
+        return matches!(self.kind, super::scheme::Kind::Jwt(_)) && self.jwt.audiences.is_empty();
+        #[cfg(not(feature = "jwt"))]
+        false
+    }
+}

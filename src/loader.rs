@@ -1,0 +1,169 @@
+//! Reading policies from files, with what lies around them: the environment, and the layer's verifiers.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::time::SystemTime;
+
+use crate::policy::{Effective, Lint, Loaded, Policy, PolicyError, Surroundings};
+
+/// Reads policy files: [`PolicyLoader::load`].
+///
+/// By default secrets come from the process's environment, and a scheme that needs a verifier of the user's own is
+/// refused: [`ErrorEnvelopeLayer`](crate::ErrorEnvelopeLayer)'s own loading methods know those of the layer.
+///
+/// ```
+/// use tower_error_envelope::PolicyLoader;
+///
+/// let text = "version = 1\n[auth.partner]\nscheme = \"custom\"\n";
+/// assert!(PolicyLoader::new().parse("policy.toml", text).is_err());
+/// assert!(PolicyLoader::new().verifiers(["partner"]).parse("policy.toml", text).is_ok());
+/// ```
+#[must_use]
+pub struct PolicyLoader {
+    environment: Box<Environment>,
+    verifiers: Verifiers,
+}
+
+type Environment = dyn Fn(&str) -> Option<String> + Send + Sync;
+
+enum Verifiers {
+    Any,
+    These(Vec<String>),
+}
+
+/// A policy, and the files that it was read from.
+#[derive(Debug)]
+pub struct PolicyFile(Loaded);
+
+impl PolicyLoader {
+    /// A loader with the process's environment, and no verifier.
+    pub fn new() -> Self {
+        Self { environment: Box::new(|name| std::env::var(name).ok()), verifiers: Verifiers::These(Vec::new()) }
+    }
+
+    /// Sets where secrets come from, instead of the process's environment.
+    pub fn environment(mut self, variable: impl Fn(&str) -> Option<String> + Send + Sync + 'static) -> Self {
+        self.environment = Box::new(variable);
+        self
+    }
+
+    /// Sets the names of the verifiers that the layer has; a scheme of another name is refused.
+    pub fn verifiers<T: Into<String>>(mut self, names: impl IntoIterator<Item = T>) -> Self {
+        self.verifiers = Verifiers::These(names.into_iter().map(Into::into).collect());
+        self
+    }
+
+    /// Takes every verifier to be there: for looking at policies apart from the service that they are for.
+    pub fn any_verifier(mut self) -> Self {
+        self.verifiers = Verifiers::Any;
+        self
+    }
+
+    /// Reads a policy file and all that it includes. Relative names in a file are relative to it.
+    ///
+    /// # Errors
+    ///
+    /// The first thing that is wrong, with its file, line and key; a file that cannot be read, is larger than 4 MiB or
+    /// is not UTF-8; an environment variable that is not there.
+    pub fn load(&self, path: impl AsRef<Path>) -> Result<PolicyFile, PolicyError> {
+        Loaded::from_file(path.as_ref(), self).map(PolicyFile)
+    }
+
+    /// Reads the text of a policy file; `name` is what errors call it, and what it includes is relative to that.
+    ///
+    /// # Errors
+    ///
+    /// As [`PolicyLoader::load`].
+    pub fn parse(&self, name: &str, text: &str) -> Result<PolicyFile, PolicyError> {
+        Loaded::from_text(name, text, self).map(PolicyFile)
+    }
+}
+
+impl Default for PolicyLoader {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl fmt::Debug for PolicyLoader {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PolicyLoader").finish_non_exhaustive()
+    }
+}
+
+impl Surroundings for PolicyLoader {
+    fn variable(&self, name: &str) -> Option<String> {
+        (self.environment)(name)
+    }
+
+    fn has_verifier(&self, name: &str) -> bool {
+        match &self.verifiers {
+            Verifiers::Any => true,
+            Verifiers::These(names) => names.iter().any(|known| known == name),
+        }
+    }
+}
+
+impl PolicyFile {
+    /// The policy.
+    #[must_use]
+    pub fn policy(&self) -> &Policy {
+        &self.0.policy
+    }
+
+    /// The policy, itself.
+    #[must_use]
+    pub fn into_policy(self) -> Policy {
+        self.0.policy
+    }
+
+    /// What is allowed and should be looked at, in the order of files and lines; `now` is for keys that expire.
+    #[must_use]
+    pub fn lints(&self, now: SystemTime) -> Vec<Lint> {
+        self.0.lints(now)
+    }
+
+    /// What holds for a request, key by key, and which line says it: `url` is a path, or a URL with a host.
+    ///
+    /// # Errors
+    ///
+    /// A method or a URL that is none.
+    pub fn effective(&self, method: &str, url: &str) -> Result<Effective, PolicyError> {
+        self.0.effective(method, url)
+    }
+
+    /// Every file that was read: the policy, what it includes, and the files of keys that it names.
+    pub fn files(&self) -> impl Iterator<Item = &Path> {
+        self.0.files.iter().map(PathBuf::as_path)
+    }
+
+    /// The folders in which a file may appear that the policy would include.
+    pub fn folders(&self) -> impl Iterator<Item = &Path> {
+        self.0.folders.iter().map(PathBuf::as_path)
+    }
+
+    /// The same for the same files with the same texts.
+    pub(crate) fn fingerprint(&self) -> u64 {
+        self.0.fingerprint
+    }
+}
+
+impl Policy {
+    /// Reads a policy file and all that it includes, as [`PolicyLoader::new`] does.
+    ///
+    /// # Errors
+    ///
+    /// As [`PolicyLoader::load`].
+    pub fn from_file(path: impl AsRef<Path>) -> Result<Self, PolicyError> {
+        PolicyLoader::new().load(path).map(PolicyFile::into_policy)
+    }
+
+    /// Reads the text of a policy file; `name` is what errors call it, and what it includes is relative to that.
+    ///
+    /// # Errors
+    ///
+    /// As [`PolicyLoader::load`].
+    pub fn from_toml(name: &str, text: &str) -> Result<Self, PolicyError> {
+        PolicyLoader::new().parse(name, text).map(PolicyFile::into_policy)
+    }
+}

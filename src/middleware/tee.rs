@@ -1,0 +1,61 @@
+//! A copy of an inner error's body, taken as it passes (rule M1).
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use http_body::{Frame, SizeHint};
+use tokio::time::Instant;
+
+use super::collecting::Read;
+use super::log;
+use crate::exchange::{Collected, Observed};
+
+/// What has passed so far of a body on a route in `observe`.
+pub(super) struct Tee {
+    observed: Option<Box<Observed>>,
+    copy: Read,
+    passed: u64,
+    max_bytes: u64,
+    /// What is yet to come, where the body knows: a server does not ask for the end behind it.
+    length: Option<u64>,
+    until: Instant,
+}
+
+impl Tee {
+    #[allow(clippy::disallowed_methods, reason = "nothing waits here: the time is read again when the body has passed")]
+    pub(super) fn new(observed: Box<Observed>, max_bytes: u64, timeout: Duration, size: SizeHint) -> Self {
+        let until = Instant::now() + timeout;
+        Self { observed: Some(observed), copy: Read::default(), passed: 0, max_bytes, length: size.exact(), until }
+    }
+
+    pub(super) fn passed(&mut self, frame: &Frame<Bytes>, last: bool) {
+        if let Some(data) = frame.data_ref() {
+            self.passed = self.passed.saturating_add(data.len() as u64);
+            if self.passed <= self.max_bytes {
+                self.copy.push_data(data.clone());
+            }
+        }
+        if last || self.length == Some(self.passed) {
+            self.ended();
+        }
+    }
+
+    pub(super) fn ended(&mut self) {
+        self.tell(true);
+    }
+
+    /// It broke off, or nobody wants more of it.
+    pub(super) fn broke_off(&mut self) {
+        self.tell(false);
+    }
+
+    /// Told once, and no later than what it would have been decided by.
+    #[allow(clippy::disallowed_methods, reason = "as above")]
+    fn tell(&mut self, whole: bool) {
+        let Some(observed) = self.observed.take() else { return };
+        let copy = std::mem::take(&mut self.copy).into_bytes();
+        let readable = whole && self.passed <= self.max_bytes && Instant::now() < self.until;
+        let collected = if readable { Collected::Whole(&copy) } else { Collected::Unreadable(&copy) };
+        log::event(observed.seen(collected));
+    }
+}

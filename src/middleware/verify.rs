@@ -1,0 +1,153 @@
+//! Verifiers: the user's own code that knows credentials (rule G2).
+
+use std::collections::HashMap;
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+
+use http::{Extensions, HeaderMap, Method, Uri, request};
+
+use super::catch::Quiet;
+use crate::exchange::BoxError;
+use crate::guard::auth::Verified;
+
+/// Knows whose credentials a request carries: the scheme `custom` of a policy (rule G2).
+///
+/// A verifier that errs, panics or takes longer than the scheme's time-out (2 s by default) lets nobody in: the answer is
+/// 503 `service_unavailable`. It must not block its thread: nothing can take that back. What was dropped at the time-out
+/// may have done its work.
+///
+/// Any `async fn(Presented) -> Result<Verified, BoxError>` is one; what has state implements the trait:
+///
+/// ```
+/// use std::collections::HashMap;
+/// use tower_error_envelope::auth::{Presented, Verified, Verify};
+/// use tower_error_envelope::exchange::BoxError;
+///
+/// struct Sessions(HashMap<String, String>);
+///
+/// impl Verify for Sessions {
+///     async fn verify(&self, request: Presented) -> Result<Verified, BoxError> {
+///         let Some(session) = request.headers().get("x-session") else { return Ok(Verified::Missing) };
+///         Ok(self.0.get(session.to_str()?).map_or(Verified::Invalid, |user| Verified::granted(user.as_str())))
+///     }
+/// }
+/// ```
+pub trait Verify: Send + Sync + 'static {
+    /// Says whose the credentials are, or what is wrong with them.
+    ///
+    /// # Errors
+    ///
+    /// If it cannot tell. The error goes to the log, and no word of it to the client.
+    fn verify(&self, request: Presented) -> impl Future<Output = Result<Verified, BoxError>> + Send;
+}
+
+impl<F, T> Verify for F
+where
+    F: Fn(Presented) -> T + Send + Sync + 'static,
+    T: Future<Output = Result<Verified, BoxError>> + Send,
+{
+    fn verify(&self, request: Presented) -> impl Future<Output = Result<Verified, BoxError>> + Send {
+        self(request)
+    }
+}
+
+/// What a verifier sees of a request: a copy of its head. The body is not read yet.
+pub struct Presented {
+    method: Method,
+    uri: Uri,
+    headers: HeaderMap,
+    extensions: Extensions,
+}
+
+impl Presented {
+    /// Clones the extensions, too, which is the user's own code.
+    pub(super) fn of(head: &request::Parts) -> Self {
+        Self {
+            method: head.method.clone(),
+            uri: head.uri.clone(),
+            headers: head.headers.clone(),
+            extensions: head.extensions.clone(),
+        }
+    }
+
+    /// The method.
+    #[must_use]
+    pub fn method(&self) -> &Method {
+        &self.method
+    }
+
+    /// The target, as it was sent.
+    #[must_use]
+    pub fn uri(&self) -> &Uri {
+        &self.uri
+    }
+
+    /// The headers, those that the policy forwards ids in removed.
+    #[must_use]
+    pub fn headers(&self) -> &HeaderMap {
+        &self.headers
+    }
+
+    /// What outer layers and the server put there, such as the peer's address or certificate.
+    #[must_use]
+    pub fn extensions(&self) -> &Extensions {
+        &self.extensions
+    }
+}
+
+impl fmt::Debug for Presented {
+    /// No header and no query: they hold the credentials (L3).
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Presented")
+            .field("method", &self.method)
+            .field("path", &self.uri.path())
+            .finish_non_exhaustive()
+    }
+}
+
+/// What is awaited of a verifier.
+pub(super) type Verdict = Pin<Box<dyn Future<Output = Result<Verified, BoxError>> + Send>>;
+
+/// A layer's verifiers by the names of their schemes. Most layers have none: one word, shared.
+#[derive(Clone, Default)]
+pub(super) struct Verifiers(Option<Arc<HashMap<String, Arc<dyn Erased>>>>);
+
+trait Erased: Send + Sync {
+    fn begin(self: Arc<Self>, request: Presented) -> Verdict;
+}
+
+impl<V: Verify> Erased for Quiet<V> {
+    /// The verifier's own code runs when it is polled, and not before.
+    fn begin(self: Arc<Self>, request: Presented) -> Verdict {
+        Box::pin(async move {
+            match self.get() {
+                Some(verifier) => verifier.verify(request).await,
+                None => Err("the verifier is gone".into()),
+            }
+        })
+    }
+}
+
+impl Verifiers {
+    pub(super) fn add(&mut self, name: String, verifier: impl Verify) {
+        Arc::make_mut(self.0.get_or_insert_default()).insert(name, Arc::new(Quiet::new(verifier)));
+    }
+
+    /// `None` where the layer has no verifier of that name.
+    pub(super) fn begin(&self, name: &str, request: impl FnOnce() -> Presented) -> Option<Verdict> {
+        let verifier = self.0.as_ref()?.get(name)?;
+        Some(verifier.clone().begin(request()))
+    }
+
+    #[cfg(feature = "policy-file")]
+    pub(super) fn names(&self) -> impl Iterator<Item = &str> {
+        self.0.iter().flat_map(|verifiers| verifiers.keys()).map(String::as_str)
+    }
+
+    /// Those of these names that the layer does not have.
+    pub(super) fn missing<'n>(&self, names: impl Iterator<Item = &'n str>) -> Vec<&'n str> {
+        names.filter(|name| !self.0.as_ref().is_some_and(|verifiers| verifiers.contains_key(*name))).collect()
+    }
+}

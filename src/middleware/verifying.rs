@@ -1,0 +1,154 @@
+//! Waiting for a verifier (rule G2).
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use http::{Request, Response, request};
+use http_body::Body;
+use tower_service::Service;
+use tracing::Span;
+
+use super::budget::Deadline;
+use super::catch::catch;
+use super::future::State;
+use super::log;
+use super::peeking::{Peeking, Waiting};
+use super::request_body::RequestBody;
+use super::service::{Held, unready};
+use super::verify::{Presented, Verdict, Verifiers};
+use crate::exchange::{Admission, BoxError, Classifier, Event, Unverified};
+use crate::guard::auth::Verified;
+
+/// A request whose credentials a verifier looks at (G2).
+pub(super) struct Verifying<S, B> {
+    /// The verifier's future need not be `Sync`; nobody ever locks it.
+    verdict: Mutex<Option<Verdict>>,
+    deadline: Deadline,
+    timeout: Duration,
+    span: Option<Box<Span>>,
+    rest: Option<Unsettled<S, B>>,
+}
+
+/// What goes on once the verifier has spoken.
+pub(super) struct Unsettled<S, B> {
+    pub(super) service: S,
+    pub(super) held: Option<Held>,
+    pub(super) classifier: Option<Arc<Classifier>>,
+    pub(super) verifiers: Verifiers,
+    pub(super) unverified: Unverified,
+    pub(super) head: request::Parts,
+    pub(super) body: B,
+}
+
+type StateOf<S, B, R> = State<S, <S as Service<Request<RequestBody<B>>>>::Future, B, R>;
+
+impl<S, B> Verifying<S, B> {
+    pub(super) fn new(timeout: Duration, rest: Unsettled<S, B>) -> Self {
+        let Unsettled { verifiers, unverified, head, .. } = &rest;
+        // The copy runs the extensions' own code.
+        let verdict = catch(|| verifiers.begin(unverified.scheme(), || Presented::of(head))).unwrap_or_else(|panic| {
+            let failed: BoxError = format!("an extension of the request panicked when it was copied: {panic}").into();
+            Some(Box::pin(std::future::ready(Err(failed))))
+        });
+        let span = log::span(unverified.request_id());
+        Self { verdict: Mutex::new(verdict), deadline: Deadline::after(timeout), timeout, span, rest: Some(rest) }
+    }
+
+    pub(super) fn abandoned(&mut self) -> Option<Event> {
+        let rest = self.rest.take()?;
+        let _ = self.drop_verdict();
+        let Unsettled { service, held, unverified, head, body, .. } = rest;
+        let _ = catch(|| drop(service));
+        let _ = catch(|| drop(held));
+        let _ = catch(|| drop(head));
+        let _ = catch(|| drop(body));
+        Some(unverified.abandoned())
+    }
+
+    /// What the verifier said. That it failed, and how, is told as a text: an error of the user's own may panic when it is
+    /// shown, and when it is dropped (F2).
+    fn poll_verdict(&mut self, cx: &mut Context<'_>) -> Poll<Result<Verified, BoxError>> {
+        let Self { verdict, deadline, timeout, span, .. } = self;
+        let polled = match verdict.get_mut().unwrap_or_else(PoisonError::into_inner) {
+            None => return Poll::Ready(Err("the layer has no verifier for this scheme".into())),
+            Some(verdict) => catch(|| log::inside(span.as_deref(), || verdict.as_mut().poll(cx))),
+        };
+        let outcome = match polled {
+            Ok(Poll::Ready(Ok(verified))) => Ok(verified),
+            Ok(Poll::Ready(Err(error))) => {
+                let text = log::text(&error);
+                let _ = catch(|| drop(error));
+                Err(text)
+            }
+            Ok(Poll::Pending) if deadline.has_passed(cx) => Err(format!("the verifier took longer than {timeout:?}")),
+            Ok(Poll::Pending) => return Poll::Pending,
+            Err(panic) => Err(format!("the verifier panicked: {panic}")),
+        };
+        let dropped =
+            self.drop_verdict().map_err(|panic| format!("the verifier panicked when it was dropped: {panic}"));
+        Poll::Ready(outcome.and_then(|verified| dropped.map(|()| verified)).map_err(Into::into))
+    }
+
+    fn drop_verdict(&mut self) -> Result<(), Box<str>> {
+        let verdict = self.verdict.get_mut().unwrap_or_else(PoisonError::into_inner).take();
+        catch(|| drop(verdict))
+    }
+}
+
+impl<S, B> Verifying<S, B>
+where
+    B: Body,
+    B::Error: Into<BoxError>,
+{
+    /// The state that follows from what the verifier said; `None` where it was given before.
+    pub(super) fn poll<R>(&mut self, cx: &mut Context<'_>) -> Poll<Option<StateOf<S, B, R>>>
+    where
+        S: Service<Request<RequestBody<B>>, Response = Response<R>>,
+    {
+        if self.rest.is_none() {
+            return Poll::Ready(None);
+        }
+        let outcome = ready!(self.poll_verdict(cx));
+        Poll::Ready(self.rest.take().map(|rest| rest.decide(outcome)))
+    }
+}
+
+impl<S, B> Unsettled<S, B> {
+    fn decide<R>(self, outcome: Result<Verified, BoxError>) -> StateOf<S, B, R>
+    where
+        S: Service<Request<RequestBody<B>>, Response = Response<R>>,
+    {
+        let Self { mut service, held, classifier, verifiers, unverified, mut head, body } = self;
+        match (unverified.verified(&mut head, outcome), held) {
+            (Admission::Verify(unverified, timeout), held) => {
+                let rest = Self { service, held, classifier, verifiers, unverified, head, body };
+                State::Verifying { verifying: Box::new(Verifying::new(timeout, rest)) }
+            }
+            (Admission::Peek(pending, timeout), held) => {
+                let rest = Waiting { service, held, classifier, pending, head };
+                State::Peeking { peeking: Peeking::new(Box::pin(body), timeout, rest) }
+            }
+            (Admission::Forward(exchange, meter, unenforced), None) => {
+                log::unenforced(unenforced);
+                let request = Request::from_parts(head, RequestBody::new(body, meter));
+                let state = State::call(&mut service, request, exchange, classifier);
+                let _ = catch(|| drop(service));
+                state
+            }
+            (Admission::Forward(exchange, _, unenforced), Some(held)) => {
+                log::unenforced(unenforced);
+                let answered = unready(held, exchange, classifier.as_deref());
+                let _ = catch(|| drop(service));
+                let _ = catch(|| drop(head));
+                State::answered(answered, Some(Box::pin(body)))
+            }
+            (Admission::Answer(answered), held) => {
+                let _ = catch(|| drop(service));
+                let _ = catch(|| drop(held));
+                let _ = catch(|| drop(head));
+                State::answered(answered, Some(Box::pin(body)))
+            }
+        }
+    }
+}

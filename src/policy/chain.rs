@@ -1,0 +1,118 @@
+//! Which tables of a policy speak for a request, and in which order: for those who ask why (G0).
+//!
+//! The policy itself merges what they say when it looks a request up, and forgets who said it. Here the same matchers
+//! are asked again, and the tables kept.
+
+use http::Method;
+
+use super::error::Place;
+use super::file::{At, Loaded};
+use super::scope::Part;
+use super::settings::Keys;
+
+/// The keys of a route, in the order of the manual; `json` stands for `content_types`, too.
+pub(super) const KEYS: [(&str, &str); 13] = [
+    ("mode", "\"enforce\""),
+    ("dialect", "\"standard\""),
+    ("negotiate", "true"),
+    ("unknown_codes", "\"keep\""),
+    ("body_limit", "\"1 MiB\""),
+    (JSON, "false"),
+    ("auth", "[]"),
+    ("auth_observe", "false"),
+    ("require_headers", "[]"),
+    ("no_transform", "\"rewrite\""),
+    ("protocols", "\"pass\""),
+    ("preflight", "\"pass\""),
+    ("expose_headers", "true"),
+];
+
+const JSON: &str = "json";
+const TYPES: &str = "content_types";
+
+/// The tables that speak for a request: of the narrowest scope and those around it, each one's routes that match, the
+/// most specific first, then its defaults.
+#[derive(Debug)]
+pub(super) struct Chain<'a> {
+    /// The narrowest scope; 0 is the policy itself.
+    pub(super) part: usize,
+    pub(super) tables: Vec<(Place, &'a Keys)>,
+}
+
+/// What a key is in the end, and who said it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Decided {
+    /// `content_types`, where that was said instead of `json`.
+    pub(super) key: &'static str,
+    /// As the file writes it.
+    pub(super) value: String,
+    /// None for the default.
+    pub(super) place: Option<Place>,
+}
+
+impl Loaded {
+    /// `host` is in lower case, without its port; `path` in the spelling that counts.
+    pub(super) fn chain(&self, method: &Method, host: &str, path: &[u8]) -> Chain<'_> {
+        let part = self.policy.scopes.narrowest(host, path);
+        let mut tables = Vec::new();
+        for at in self.around(part) {
+            let (held, told) = (&self.policy.parts[at], self.part(at));
+            held.matcher.each_match(method, path, &mut |route| {
+                let index = route - held.matcher.base();
+                tables.push((Place::Route(at, index), &told.routes[index].keys));
+            });
+            tables.push((Place::Defaults(at), &told.keys));
+        }
+        Chain { part, tables }
+    }
+
+    /// A part, and those around it, the narrowest first.
+    pub(super) fn around(&self, part: usize) -> impl Iterator<Item = usize> {
+        std::iter::successors(Some(part), |at| self.policy.parts[*at].parent)
+    }
+
+    /// What was told for a part.
+    pub(super) fn part(&self, part: usize) -> &Part {
+        match part.checked_sub(1) {
+            Some(scope) => &self.builder.scopes[scope].part,
+            None => &self.builder.part,
+        }
+    }
+
+    /// Where a key stands, or its table where that does not have it.
+    pub(super) fn at(&self, place: &Place, key: &str) -> Option<At<'_>> {
+        self.sources.locate(place, key)
+    }
+}
+
+impl Chain<'_> {
+    /// The value of one of [`KEYS`].
+    pub(super) fn decided(&self, key: &'static str) -> Decided {
+        let said = self.tables.iter().find_map(|(place, keys)| Some((place, said(keys, key)?)));
+        match said {
+            Some((place, (key, value))) => Decided { key, value, place: Some(place.clone()) },
+            None => Decided { key, value: default_of(key).to_owned(), place: None },
+        }
+    }
+
+    /// How far from the request a table is.
+    pub(super) fn distance(&self, place: &Place) -> Option<usize> {
+        self.tables.iter().position(|(other, _)| other == place)
+    }
+}
+
+/// What one table says of one of [`KEYS`].
+pub(super) fn said(keys: &Keys, key: &str) -> Option<(&'static str, String)> {
+    let mut told = keys.told();
+    told.retain(|(name, value)| match *name {
+        // Two ways to say one thing: the list decides, unless it is empty beside `json = true`.
+        JSON => key == JSON && (keys.json == Some(true) || keys.content_types.is_none()),
+        TYPES => key == JSON && (value != "[]" || keys.json != Some(true)),
+        name => name == key,
+    });
+    told.pop()
+}
+
+pub(super) fn default_of(key: &str) -> &'static str {
+    KEYS.iter().find(|(name, _)| *name == key).map_or("", |(_, value)| value)
+}

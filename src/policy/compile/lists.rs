@@ -1,0 +1,120 @@
+//! Distinct lists, so that equal ones have one place: routes that ask for the same are told to be alike by it.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use crate::guard::auth::Scheme;
+use crate::guard::content_type::MediaTypes;
+use crate::guard::header::HeaderGuard;
+use crate::guard::pattern::Refused;
+use crate::policy::settings::{Index, Places};
+
+/// The lists of all tables, and what their names stand for.
+pub(super) struct Lists {
+    guards: HashMap<String, HeaderGuard>,
+    schemes: HashMap<String, Arc<Scheme>>,
+    headers: Known<Box<[HeaderGuard]>>,
+    types: Known<MediaTypes>,
+    auth: Known<Box<[Arc<Scheme>]>>,
+}
+
+/// What was made of each distinct list of words, in order.
+struct Known<T> {
+    places: HashMap<Vec<String>, usize>,
+    made: Vec<T>,
+}
+
+type Made = (Box<[Box<[HeaderGuard]>]>, Box<[MediaTypes]>, Box<[Box<[Arc<Scheme>]>]>);
+
+impl Lists {
+    pub(super) fn new(guards: HashMap<String, HeaderGuard>, schemes: HashMap<String, Arc<Scheme>>) -> Self {
+        Self { guards, schemes, headers: Known::default(), types: Known::default(), auth: Known::default() }
+    }
+
+    pub(super) fn into_lists(self) -> Made {
+        (self.headers.made.into(), self.types.made.into(), self.auth.made.into())
+    }
+}
+
+impl Places for Lists {
+    fn types(&mut self, types: Vec<String>) -> Result<Option<Index>, Refused> {
+        self.types.place(&types, MediaTypes::new)
+    }
+
+    fn headers(&mut self, names: &[String]) -> Result<Option<Index>, Refused> {
+        refuse_twice("require_headers", names)?;
+        let guards = &self.guards;
+        self.headers.place(names, |names| {
+            let guard = |name: &String| guards.get(name).cloned().ok_or_else(|| unknown_header(name, guards.keys()));
+            names.iter().map(guard).collect()
+        })
+    }
+
+    fn auth(&mut self, names: &[String]) -> Result<Option<Index>, Refused> {
+        refuse_twice("auth", names)?;
+        let schemes = &self.schemes;
+        self.auth.place(names, |names| {
+            let scheme = |name: &String| schemes.get(name).cloned().ok_or_else(|| unknown_scheme(name, schemes.keys()));
+            names.iter().map(scheme).collect()
+        })
+    }
+}
+
+impl<T> Known<T> {
+    /// An empty list has no place.
+    fn place(
+        &mut self,
+        list: &[String],
+        make: impl FnOnce(&[String]) -> Result<T, Refused>,
+    ) -> Result<Option<Index>, Refused> {
+        if list.is_empty() {
+            return Ok(None);
+        }
+        let place = match self.places.get(list) {
+            Some(place) => *place,
+            None => {
+                self.made.push(make(list)?);
+                self.places.insert(list.to_vec(), self.made.len() - 1);
+                self.made.len() - 1
+            }
+        };
+        Ok(Index::new(place))
+    }
+}
+
+impl<T> Default for Known<T> {
+    fn default() -> Self {
+        Self { places: HashMap::new(), made: Vec::new() }
+    }
+}
+
+/// A name that stands twice may have been meant to be another one.
+fn refuse_twice(key: &'static str, names: &[String]) -> Result<(), Refused> {
+    match (1..names.len()).find(|at| names[..*at].contains(&names[*at])) {
+        Some(twice) => Err(Refused::new(key, format!("{:?} is named twice", names[twice]), "name each once")),
+        None => Ok(()),
+    }
+}
+
+fn unknown_header<'a>(name: &str, known: impl Iterator<Item = &'a String>) -> Refused {
+    let right = format!("a table [header.{name}], or in Rust .header({name:?}, RequiredHeader::new(..))");
+    Refused::new("require_headers", format!("no header is called {name:?}"), near(name, known, &right))
+}
+
+fn unknown_scheme<'a>(name: &str, known: impl Iterator<Item = &'a String>) -> Refused {
+    let right = format!("a table [auth.{name}], or in Rust .scheme({name:?}, AuthScheme::bearer())");
+    Refused::new("auth", format!("no scheme is called {name:?}"), near(name, known, &right))
+}
+
+#[cfg(feature = "policy-file")]
+fn near<'a>(name: &str, known: impl Iterator<Item = &'a String>, table: &str) -> String {
+    match crate::policy::file::value::closest(name, known.map(String::as_str)) {
+        Some(near) => format!("did you mean {near:?}? A name of its own needs {table}"),
+        None => format!("add {table}"),
+    }
+}
+
+#[cfg(not(feature = "policy-file"))]
+fn near<'a>(_: &str, _: impl Iterator<Item = &'a String>, table: &str) -> String {
+    format!("add {table}")
+}

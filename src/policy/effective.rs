@@ -1,0 +1,231 @@
+//! What holds for one request, and who says so: [`PolicyFile::effective`](crate::PolicyFile::effective).
+//!
+//! The tables are those that the policy's own matchers find, in their order; a property test sets what is said here
+//! against what the policy decides.
+
+use std::fmt;
+
+use http::{Method, Request, Uri};
+
+use super::chain::KEYS;
+use super::error::{Place, PolicyError};
+use super::file::Loaded;
+use super::host;
+use crate::guard::pattern::normalised;
+
+/// What holds for one request, key by key, each with the file and line that says it (rule G0).
+///
+/// It displays as lines of 80 columns where names allow it.
+///
+/// ```
+/// use tower_error_envelope::PolicyLoader;
+///
+/// let text = "version = 1\n[[route]]\nmatch = \"POST /a/{*rest}\"\nbody_limit = \"64 KiB\"\n";
+/// let file = PolicyLoader::new().parse("policy.toml", text)?;
+/// let effective = file.effective("POST", "https://api.example.com/a/b")?;
+/// let limit = effective.spelling().settings().iter().find(|setting| setting.key() == "body_limit").unwrap();
+/// assert_eq!((limit.value(), limit.from()), ("\"64 KiB\"", Some("policy.toml:4")));
+/// # Ok::<(), tower_error_envelope::PolicyError>(())
+/// ```
+#[derive(Debug)]
+pub struct Effective {
+    method: Method,
+    host: String,
+    as_sent: Option<Spelling>,
+    normal: Spelling,
+    map_rules: Vec<(String, usize)>,
+    outward_rules: Vec<(String, usize)>,
+}
+
+/// What holds for one spelling of a path.
+#[derive(Debug)]
+pub struct Spelling {
+    path: String,
+    scope: Option<String>,
+    routes: Vec<(String, String)>,
+    settings: Vec<Setting>,
+}
+
+/// A key, its value, and where it is said.
+#[derive(Debug)]
+pub struct Setting {
+    key: &'static str,
+    value: String,
+    from: Option<String>,
+}
+
+impl Effective {
+    /// What holds for the path normalised: everything but the guards of [`Effective::as_sent`].
+    #[must_use]
+    pub const fn spelling(&self) -> &Spelling {
+        &self.normal
+    }
+
+    /// What holds for the path as it was sent, where its guards are others: they hold, too (rule G0).
+    #[must_use]
+    pub const fn as_sent(&self) -> Option<&Spelling> {
+        self.as_sent.as_ref()
+    }
+}
+
+impl Spelling {
+    /// The patterns of the routes that match, the most specific first, each with its `FILE:LINE`.
+    pub fn routes(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.routes.iter().map(|(pattern, from)| (pattern.as_str(), from.as_str()))
+    }
+
+    /// Each key of a route, in the order of the manual.
+    #[must_use]
+    pub fn settings(&self) -> &[Setting] {
+        &self.settings
+    }
+}
+
+impl Setting {
+    /// The key: `content_types` stands in the place of `json` where it was said instead.
+    #[must_use]
+    pub const fn key(&self) -> &'static str {
+        self.key
+    }
+
+    /// The value, as the file writes it.
+    #[must_use]
+    pub fn value(&self) -> &str {
+        &self.value
+    }
+
+    /// `FILE:LINE`; none for the default.
+    #[must_use]
+    pub fn from(&self) -> Option<&str> {
+        self.from.as_deref()
+    }
+
+    fn is_guard(&self) -> bool {
+        matches!(
+            self.key,
+            "mode"
+                | "body_limit"
+                | "json"
+                | "content_types"
+                | "auth"
+                | "auth_observe"
+                | "require_headers"
+                | "preflight"
+        )
+    }
+}
+
+impl Loaded {
+    /// What holds for a request; `url` may be a path alone.
+    pub(crate) fn effective(&self, method: &str, url: &str) -> Result<Effective, PolicyError> {
+        let refused = |what: &str, wrong: &str, right: &str| {
+            PolicyError::new(None, format!("{wrong:?} is no {what}"), right.to_owned())
+        };
+        let method: Method = method.parse().map_err(|_| refused("method", method, "write one such as GET"))?;
+        let uri = url.parse::<Uri>().ok().filter(|uri| uri.path().starts_with('/'));
+        let uri = uri.ok_or_else(|| refused("URL", url, "write a path, or one such as https://api.example.com/a"))?;
+        let head = Request::builder().method(method.clone()).uri(uri).body(()).map(|request| request.into_parts().0);
+        let head = head.map_err(|_| refused("URL", url, "write a path"))?;
+        let host = host::of(&head).unwrap_or_default().first.into_owned();
+        let path = head.uri.path();
+        let sent = self.spelling(&method, &host, path.as_bytes());
+        let (as_sent, normal) = match normalised(path) {
+            None => (None, sent),
+            Some(normal) => {
+                let other = self.policy.of_path(&method, &host, path).sent.is_some();
+                (other.then_some(sent), self.spelling(&method, &host, &normal))
+            }
+        };
+        let part = self.chain(&method, &host, &normalised(path).unwrap_or_else(|| path.into())).part;
+        let counted = |count: &dyn Fn(usize) -> usize| {
+            self.around(part).map(|at| (self.scope_name(at), count(at))).filter(|(_, count)| *count > 0).collect()
+        };
+        let map_rules = counted(&|at| self.part(at).rules.len());
+        let outward_rules = counted(&|at| self.part(at).outward.len());
+        Ok(Effective { method, host, as_sent, normal, map_rules, outward_rules })
+    }
+
+    fn spelling(&self, method: &Method, host: &str, path: &[u8]) -> Spelling {
+        let chain = self.chain(method, host, path);
+        let routes = chain.tables.iter().filter_map(|(place, _)| match place {
+            Place::Route(part, index) => {
+                Some((self.part(*part).routes[*index].pattern.clone(), self.place(place, "match")))
+            }
+            _ => None,
+        });
+        let settings = KEYS.into_iter().map(|(key, _)| {
+            let decided = chain.decided(key);
+            let from = decided.place.as_ref().map(|place| self.place(place, decided.key));
+            Setting { key: decided.key, value: decided.value, from }
+        });
+        Spelling {
+            path: String::from_utf8_lossy(path).into_owned(),
+            scope: (chain.part > 0).then(|| self.scope_name(chain.part)),
+            routes: routes.collect(),
+            settings: settings.collect(),
+        }
+    }
+
+    /// `FILE:LINE`; empty for a table that Rust made.
+    fn place(&self, place: &Place, key: &str) -> String {
+        self.at(place, key).map(|at| format!("{}:{}", at.file, at.line)).unwrap_or_default()
+    }
+
+    fn scope_name(&self, part: usize) -> String {
+        let Some(scope) = part.checked_sub(1).and_then(|at| self.builder.scopes.get(at)) else {
+            return "the policy itself".to_owned();
+        };
+        let covers = format!("{}{}", scope.hosts.join(","), scope.prefix.as_deref().unwrap_or_default());
+        match self.place(&Place::Scope(part), "") {
+            place if place.is_empty() => format!("scope {covers}"),
+            place => format!("scope {covers} ({place})"),
+        }
+    }
+}
+
+impl fmt::Display for Effective {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "{} {}{}", self.method, self.host, self.normal.path)?;
+        if let Some(scope) = &self.normal.scope {
+            writeln!(f, "  in {scope}")?;
+        }
+        self.normal.write_routes(f)?;
+        for (what, rules) in [("map", &self.map_rules), ("outward", &self.outward_rules)] {
+            for (scope, count) in rules {
+                writeln!(f, "  {count} {what} rule{} of {scope}", if *count == 1 { "" } else { "s" })?;
+            }
+        }
+        writeln!(f)?;
+        self.normal.settings.iter().try_for_each(|setting| setting.write(f))?;
+        let Some(sent) = &self.as_sent else { return Ok(()) };
+        writeln!(f, "\nas it was sent, {}\n  its guards hold, too", sent.path)?;
+        sent.write_routes(f)?;
+        writeln!(f)?;
+        sent.settings.iter().filter(|setting| setting.is_guard()).try_for_each(|setting| setting.write(f))
+    }
+}
+
+impl Spelling {
+    fn write_routes(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (pattern, from) in &self.routes {
+            writeln!(f, "  matches {pattern} ({from})")?;
+        }
+        match self.routes.is_empty() {
+            true => writeln!(f, "  matches no route"),
+            false => Ok(()),
+        }
+    }
+}
+
+impl Setting {
+    fn write(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let from = self.from.as_deref().unwrap_or("default");
+        match self.value.len() {
+            ..24 => writeln!(f, "{:<17}{:<24}{from}", self.key, self.value),
+            _ => writeln!(f, "{:<17}{}\n{:<41}{from}", self.key, self.value, ""),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,163 @@
+//! The files of one policy: the first, and those that it includes, and those that they include.
+
+use std::fs::File;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+
+use super::read::{self, Document};
+use super::value::Value;
+use crate::policy::error::PolicyError;
+
+/// A policy is written by people: a file beyond this is another file.
+pub(super) const MAX_FILE_BYTES: u64 = 4 * 1024 * 1024;
+
+/// As many services as one process may have in front of it, and a bound for a pattern that is too wide.
+const MAX_FILES: usize = 4096;
+
+/// A file, and what it includes.
+pub(super) struct Text {
+    /// What errors call it.
+    pub(super) name: String,
+    pub(super) text: String,
+    /// The place of the file that includes it.
+    pub(super) includer: Option<usize>,
+    folder: PathBuf,
+    canonical: Option<PathBuf>,
+}
+
+/// All files, and the folders in which more may appear.
+pub(super) struct Gathered {
+    pub(super) texts: Vec<Text>,
+    pub(super) folders: Vec<PathBuf>,
+}
+
+/// The files of a policy whose first one has this name and text.
+pub(super) fn gather(name: &str, text: &str) -> Result<Gathered, PolicyError> {
+    let mut gathered = Gathered { texts: vec![Text::new(name, text.to_owned(), None)], folders: Vec::new() };
+    let mut at = 0;
+    while at < gathered.texts.len() {
+        gathered.include(at)?;
+        at += 1;
+    }
+    Ok(gathered)
+}
+
+/// The text of a file.
+pub(super) fn read_text(path: &Path) -> Result<String, PolicyError> {
+    let name = path.display().to_string();
+    let refused = |wrong: String, right: &str| PolicyError::new(None, wrong, right).in_file(&name, None);
+    let mut bytes = Vec::new();
+    File::open(path)
+        .and_then(|file| file.take(MAX_FILE_BYTES + 1).read_to_end(&mut bytes))
+        .map_err(|error| refused(format!("cannot be read: {error}"), "name a readable file").caused_by(error))?;
+    if bytes.len() as u64 > MAX_FILE_BYTES {
+        return Err(refused("is larger than 4 MiB".to_owned(), "name a policy file"));
+    }
+    String::from_utf8(bytes).map_err(|error| {
+        let line = read::line_of(error.as_bytes(), error.utf8_error().valid_up_to());
+        refused("is not UTF-8".to_owned(), "save it as UTF-8").in_file(&name, Some(line))
+    })
+}
+
+impl Gathered {
+    fn include(&mut self, at: usize) -> Result<(), PolicyError> {
+        let Text { name, text, folder, .. } = &self.texts[at];
+        let (name, text, folder) = (name.clone(), text.clone(), folder.clone());
+        let document = Document::parse(&name, &text)?;
+        let Some(include) = document.root().get("include") else { return Ok(()) };
+        for pattern in include.elements()? {
+            let found = files_of(&folder, &pattern)?;
+            self.folders.extend(folders_of(&folder, pattern.text()?));
+            for path in found {
+                self.put(at, &pattern, &path)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn put(&mut self, includer: usize, pattern: &Value<'_>, path: &Path) -> Result<(), PolicyError> {
+        let text = read_text(path)?;
+        let text = Text::new(&path.display().to_string(), text, Some(includer));
+        if let Some(twice) = self.texts.iter().find(|other| other.is(&text)) {
+            let wrong = format!("{} is part of the policy already", twice.name);
+            return Err(pattern.refused(wrong, "include each file once, and no file that includes this one"));
+        }
+        if self.texts.len() == MAX_FILES {
+            let wrong = format!("the policy has more than {MAX_FILES} files");
+            return Err(pattern.refused(wrong, "narrow the pattern"));
+        }
+        self.texts.push(text);
+        Ok(())
+    }
+}
+
+impl Text {
+    fn new(name: &str, text: String, includer: Option<usize>) -> Self {
+        let path = Path::new(name);
+        let folder = path.parent().unwrap_or(Path::new("")).to_owned();
+        Self { name: name.to_owned(), text, includer, folder, canonical: path.canonicalize().ok() }
+    }
+
+    fn is(&self, other: &Self) -> bool {
+        self.name == other.name || self.canonical.is_some() && self.canonical == other.canonical
+    }
+}
+
+/// The files that an element of `include` names, in the order of their names.
+fn files_of(folder: &Path, pattern: &Value<'_>) -> Result<Vec<PathBuf>, PolicyError> {
+    let written = pattern.text()?;
+    if written.is_empty() {
+        return Err(pattern.refused("\"\" names no file", "write a path, as in \"services/*.toml\""));
+    }
+    if !is_wildcard(written) {
+        let path = folder.join(written);
+        return match path.is_file() {
+            true => Ok(vec![path]),
+            false if path.is_dir() => {
+                let wrong = format!("{} is a folder", path.display());
+                Err(pattern.refused(wrong, "name its files, as in \"services/*.toml\""))
+            }
+            false => {
+                let refused = pattern.refused(format!("{} is no file", path.display()), "name a file that exists");
+                Err(refused.without(&path))
+            }
+        };
+    }
+    let escaped = glob::Pattern::escape(&folder.display().to_string());
+    let full = Path::new(&escaped).join(written);
+    let hidden = glob::MatchOptions { require_literal_leading_dot: true, ..glob::MatchOptions::new() };
+    let paths = glob::glob_with(&full.display().to_string(), hidden).map_err(|error| {
+        // Its position counts the folder, too.
+        pattern.refused(format!("{written:?} is no pattern: {}", error.msg), "write one such as \"services/*.toml\"")
+    })?;
+    let mut found = Vec::new();
+    for path in paths {
+        let path = path.map_err(|error| {
+            pattern.refused(format!("{} cannot be read: {}", error.path().display(), error.error()), "make it readable")
+        })?;
+        if path.is_file() {
+            found.push(path);
+        }
+    }
+    Ok(found)
+}
+
+fn is_wildcard(written: &str) -> bool {
+    written.contains(['*', '?', '['])
+}
+
+/// The folders in which a file or a folder may appear that a pattern would find.
+fn folders_of(folder: &Path, written: &str) -> Vec<PathBuf> {
+    if !is_wildcard(written) {
+        return Vec::new();
+    }
+    let Some(above) = Path::new(written).parent() else { return Vec::new() };
+    let escaped = Path::new(&glob::Pattern::escape(&folder.display().to_string())).join(above);
+    let inside = glob::glob(&escaped.display().to_string()).into_iter().flatten().filter_map(Result::ok);
+    let mut folders: Vec<PathBuf> = inside.filter(|path| path.is_dir()).collect();
+    if !is_wildcard(&above.display().to_string()) {
+        folders = vec![folder.join(above)];
+    }
+    folders.extend(folders_of(folder, &above.display().to_string()));
+    folders
+}

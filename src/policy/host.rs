@@ -1,0 +1,127 @@
+//! The host that a request is for (RFC 9110 §7.2), as scopes are looked up by it.
+
+use std::borrow::Cow;
+use std::net::Ipv6Addr;
+
+use http::header::HOST;
+use http::request::Parts;
+use http::uri::Authority;
+
+/// The hosts that a request names, in lower case, without port and final dot.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Hosts<'a> {
+    /// The one that counts: the target's, else the line's (RFC 9112 §3.2.2). Empty where the request names none.
+    pub(super) first: Cow<'a, str>,
+    /// A line that says otherwise than the target: a service behind may believe it all the same.
+    pub(super) other: Option<Cow<'a, str>>,
+}
+
+/// `None` where nobody can tell: several `host` lines, or one that is no host and a port, such as `a.example:80:80`. RFC
+/// 9112 §3.2 has such a request refused.
+pub(super) fn of(head: &Parts) -> Option<Hosts<'_>> {
+    let mut lines = head.headers.get_all(HOST).iter();
+    let line = match (lines.next(), lines.next()) {
+        (Some(line), None) => Some(bare(str::from_utf8(line.as_bytes()).ok()?)?),
+        (None, _) => None,
+        (Some(_), Some(_)) => return None,
+    };
+    let target = match head.uri.authority().map(Authority::as_str) {
+        Some(authority) => Some(bare(authority.rsplit_once('@').map_or(authority, |(_, host)| host))?),
+        None => None,
+    };
+    Some(match (target, line) {
+        (Some(first), line) => Hosts { other: line.filter(|line| *line != first), first },
+        (None, line) => Hosts { first: line.unwrap_or_default(), other: None },
+    })
+}
+
+/// The host of `host [":" port]`. An IPv6 address has many spellings (RFC 5952), and one here.
+fn bare(written: &str) -> Option<Cow<'_, str>> {
+    if let Some((address, port)) = written.strip_prefix('[').and_then(|inside| inside.split_once(']')) {
+        let address: Ipv6Addr = address.parse().ok()?;
+        return is_port(port).then(|| format!("[{address}]").into());
+    }
+    let (mut kinds, mut end) = (OTHER, 0);
+    for byte in written.bytes() {
+        let kind = KIND[usize::from(byte)];
+        if kind == OTHER {
+            break;
+        }
+        (kinds, end) = (kinds | kind, end + 1);
+    }
+    let (host, port) = written.split_at(end);
+    let host = host.strip_suffix('.').unwrap_or(host);
+    // No name is longer (RFC 1035 §2.3.4), and each of its dots is looked up.
+    if host.len() > 253 || !is_port(port) {
+        return None;
+    }
+    Some(if kinds & UPPER == 0 { host.into() } else { host.to_ascii_lowercase().into() })
+}
+
+const OTHER: u8 = 0;
+const UPPER: u8 = 2;
+
+/// What a byte is in a host's name: a table, since every request's host is looked at where a policy names any.
+const KIND: [u8; 256] = {
+    let mut kinds = [OTHER; 256];
+    let mut byte = 0;
+    while byte < 256 {
+        kinds[byte] = match byte as u8 {
+            b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => 1,
+            b'A'..=b'Z' => UPPER,
+            _ => OTHER,
+        };
+        byte += 1;
+    }
+    kinds
+};
+
+fn is_port(written: &str) -> bool {
+    written.is_empty() || written.strip_prefix(':').is_some_and(|port| port.bytes().all(|byte| byte.is_ascii_digit()))
+}
+
+#[cfg(test)]
+mod tests {
+    use http::Request;
+
+    use super::*;
+
+    fn host(target: &str, lines: &[&str]) -> Option<String> {
+        let builder = lines.iter().fold(Request::builder().uri(target), |builder, line| builder.header(HOST, *line));
+        let head = builder.body(()).unwrap().into_parts().0;
+        of(&head).map(|Hosts { first, other }| match other {
+            Some(other) => format!("{first}, not {other}"),
+            None => first.into_owned(),
+        })
+    }
+
+    #[test]
+    fn g0_the_host_is_told_in_one_spelling() {
+        for (target, lines, told) in [
+            ("/", &["Orders.Example.com:8443"][..], Some("orders.example.com")),
+            ("/", &["a.example."], Some("a.example")),
+            ("/", &["a.example.:80"], Some("a.example")),
+            ("/", &["[::1]:80"], Some("[::1]")),
+            ("/", &["[::1]"], Some("[::1]")),
+            ("/", &[], Some("")),
+            ("/", &["[0:0::0001]:"], Some("[::1]")),
+            ("/", &[""], Some("")),
+            ("/", &["\u{e9}.example"], None),
+            ("/", &["a.example:80:80"], None),
+            ("/", &["a.example:http"], None),
+            ("/", &["a.example, b.example"], None),
+            ("/", &["a.example/../b"], None),
+            ("/", &["u@a.example"], None),
+            ("/", &["a%2eexample"], None),
+            ("/", &["[::1"], None),
+            ("/", &["[::1]x"], None),
+            ("http://a.example:80/x", &[], Some("a.example")),
+            ("http://a.example/x", &["A.example:80"], Some("a.example")),
+            ("http://u:p@a.example/x", &[], Some("a.example")),
+            ("http://a.example/x", &["b.example"], Some("a.example, not b.example")),
+            ("/", &["a.example", "a.example"], None),
+        ] {
+            assert_eq!(host(target, lines).as_deref(), told, "{target} {lines:?}");
+        }
+    }
+}

@@ -1,0 +1,195 @@
+//! Routes beside each other: one that changes nothing, and two that cross.
+
+use std::collections::HashMap;
+
+use super::Report;
+use crate::guard::pattern::{Pattern, Segment};
+use crate::policy::chain::{KEYS, default_of, said};
+use crate::policy::error::Place;
+use crate::policy::settings::Keys;
+
+pub(super) fn lint(report: &mut Report<'_>) {
+    let patterns = report.loaded.patterns();
+    let parts: Vec<_> = patterns.iter().map(|patterns| Beside::new(patterns)).collect();
+    for part in 0..parts.len() {
+        for route in 0..parts[part].patterns.len() {
+            changes_nothing(report, &parts, part, route);
+            crosses(report, &parts[part], part, route);
+        }
+    }
+}
+
+/// A route whose every key would be the same without it, on each request that it matches.
+fn changes_nothing(report: &mut Report<'_>, parts: &[Beside<'_>], part: usize, route: usize) {
+    let loaded = report.loaded;
+    let (keys, pattern) = (&loaded.part(part).routes[route].keys, &parts[part].patterns[route]);
+    let told: Vec<_> = KEYS.into_iter().filter_map(|(key, _)| Some((key, said(keys, key)?.1))).collect();
+    // A route without keys is there for its label in the log.
+    if told.is_empty() {
+        return;
+    }
+    let mut wider = Vec::new();
+    for at in loaded.around(part) {
+        for index in parts[at].meeting(pattern).into_iter().filter(|other| (at, *other) != (part, route)) {
+            let always = parts[at].patterns[index].covers(pattern);
+            wider.push(Wider { place: Place::Route(at, index), keys: &loaded.part(at).routes[index].keys, always });
+        }
+        wider.push(Wider { place: Place::Defaults(at), keys: &loaded.part(at).keys, always: true });
+    }
+    if told.iter().all(|(key, value)| always_says(&wider, key, value)) {
+        let place = Place::Route(part, route);
+        let says = |wider: &&Wider<'_>| wider.always && said(wider.keys, told[0].0).is_some();
+        let from = wider.iter().find(says);
+        let from = from.map_or("the default".to_owned(), |wider| report.beside(&place, (&wider.place, told[0].0)));
+        let wrong = format!("the route changes nothing: what it says holds without it ({from})");
+        report.warn("route-changes-nothing", (&place, "match"), wrong, "take it out, or say what is different here");
+    }
+}
+
+/// A table that speaks for some requests of a route.
+struct Wider<'a> {
+    place: Place,
+    keys: &'a Keys,
+    /// For all of them.
+    always: bool,
+}
+
+/// Whether a key has a value on each of the requests, whichever of the tables speak for it.
+fn always_says(tables: &[Wider<'_>], key: &str, value: &str) -> bool {
+    let mut sure = false;
+    for Wider { place, keys, always } in tables {
+        match said(keys, key) {
+            Some((_, other)) if other != value => return sure && matches!(place, Place::Defaults(_)),
+            Some(_) => sure |= always,
+            None => {}
+        }
+        if sure && matches!(place, Place::Defaults(_)) {
+            return true;
+        }
+    }
+    default_of(key) == value
+}
+
+/// Two routes of which neither is the narrower by its path, on a request of both: the pattern with the earlier literal
+/// decides, and the other's word is lost there.
+fn crosses(report: &mut Report<'_>, beside: &Beside<'_>, part: usize, route: usize) {
+    let (loaded, pattern) = (report.loaded, &beside.patterns[route]);
+    for other in beside.meeting(pattern).into_iter().filter(|other| *other > route) {
+        let its = &beside.patterns[other];
+        let Some((method, path)) = pattern.meeting(its).filter(|(_, path)| loaded.is_inside(part, path)) else {
+            continue;
+        };
+        if pattern.covers_path(its) || its.covers_path(pattern) {
+            continue;
+        }
+        let routes = &loaded.part(part).routes;
+        let differs = |key: &'static str| match (said(&routes[route].keys, key), said(&routes[other].keys, key)) {
+            (Some((name, one)), Some((_, other))) if one != other => Some(name),
+            _ => None,
+        };
+        let keys: Vec<_> = KEYS.into_iter().filter_map(|(key, _)| differs(key)).collect();
+        let Some(key) = keys.first() else { continue };
+        let mut in_order = Vec::new();
+        loaded.policy.parts[part].matcher.each_match(&method, path.as_bytes(), &mut |index| in_order.push(index));
+        let base = loaded.policy.parts[part].matcher.base();
+        let place = |route: usize| in_order.iter().position(|index| *index == base + route);
+        let first = place(route) < place(other);
+        let (winner, loser) = if first { (route, other) } else { (other, route) };
+        let (winner, loser) = (Place::Route(part, winner), Place::Route(part, loser));
+        let line = report.beside(&loser, (&winner, "match"));
+        let wrong =
+            format!("{method} {path} is another route's, too ({line}), and that one decides {}", keys.join(", "));
+        let advice = "write a route for what both match, or make them match different paths";
+        report.warn("routes-cross", (&loser, key), wrong, advice);
+    }
+}
+
+/// Patterns by their segments, so that those which can meet are found without looking at all of them.
+struct Beside<'a> {
+    patterns: &'a [Pattern],
+    root: Node<'a>,
+}
+
+#[derive(Default)]
+struct Node<'a> {
+    literals: HashMap<&'a str, Node<'a>>,
+    one: Option<Box<Node<'a>>>,
+    ends: Vec<usize>,
+    rests: Vec<usize>,
+}
+
+impl<'a> Beside<'a> {
+    fn new(patterns: &'a [Pattern]) -> Self {
+        let mut root = Node::default();
+        for (index, pattern) in patterns.iter().enumerate() {
+            let mut node = &mut root;
+            for segment in pattern.segments() {
+                node = match segment {
+                    Segment::Literal(literal) => node.literals.entry(literal).or_default(),
+                    Segment::One => node.one.get_or_insert_default(),
+                };
+            }
+            if pattern.has_rest() { &mut node.rests } else { &mut node.ends }.push(index);
+        }
+        Self { patterns, root }
+    }
+
+    /// The patterns that share a request with this one, in their order.
+    fn meeting(&self, pattern: &Pattern) -> Vec<usize> {
+        let mut found = Vec::new();
+        self.root.meeting(pattern.segments(), pattern.has_rest(), &mut found);
+        found.retain(|other| self.patterns[*other].meeting(pattern).is_some());
+        found.sort_unstable();
+        found
+    }
+}
+
+impl Node<'_> {
+    fn meeting(&self, segments: &[Segment], rest: bool, found: &mut Vec<usize>) {
+        found.extend(&self.rests);
+        let one = self.one.as_deref();
+        match segments {
+            [] => {
+                found.extend(&self.ends);
+                let below = self.literals.values().chain(one).filter(|_| rest);
+                below.for_each(|node| node.meeting(&[], true, found));
+            }
+            [Segment::Literal(literal), after @ ..] => {
+                let fitting = self.literals.get(&**literal).into_iter().chain(one);
+                fitting.for_each(|node| node.meeting(after, rest, found));
+            }
+            [Segment::One, after @ ..] => {
+                self.literals.values().chain(one).for_each(|node| node.meeting(after, rest, found));
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn g0_all_that_meet_are_found() {
+        let segments = ["/a", "/b", "/{x}", ""];
+        let mut written = vec!["/".to_owned(), "/{*rest}".to_owned()];
+        for first in &segments[..3] {
+            for second in segments {
+                let path = format!("{first}{}", second.replace('x', "y"));
+                written.extend([
+                    format!("{path}/{{*rest}}"),
+                    format!("GET {path}"),
+                    path.clone(),
+                    format!("PUT {path}/c"),
+                ]);
+            }
+        }
+        let patterns: Vec<_> = written.iter().map(|written| Pattern::parse("match", written).unwrap()).collect();
+        let beside = Beside::new(&patterns);
+        for pattern in &patterns {
+            let meets = |other: &usize| patterns[*other].meeting(pattern).is_some();
+            let naive: Vec<_> = (0..patterns.len()).filter(meets).collect();
+            assert_eq!(beside.meeting(pattern), naive, "{}", pattern.written());
+        }
+    }
+}

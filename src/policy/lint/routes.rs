@@ -1,0 +1,117 @@
+//! What holds on a route and should be looked at, whichever table says it.
+
+use std::collections::HashSet;
+
+use super::Report;
+use super::witness::Witness;
+use crate::policy::chain::{Chain, Decided};
+use crate::policy::error::Place;
+
+/// JSON is read into memory whole.
+const LARGEST_JSON: u64 = 16 * 1024 * 1024;
+
+pub(super) fn lint(report: &mut Report<'_>, witnesses: &[Witness<'_>]) {
+    // One finding for the tables that make it, however many routes have it from them.
+    let mut told = HashSet::new();
+    for witness in witnesses {
+        json_without_limit(report, witness, &mut told);
+        mode_opens_no_door(report, witness, &mut told);
+        open_under_closed(report, witness, &mut told);
+    }
+    auth_observe(report);
+}
+
+type Told = HashSet<(&'static str, Place, Option<Place>)>;
+
+fn json_without_limit(report: &mut Report<'_>, Witness { chain, settings, .. }: &Witness<'_>, told: &mut Told) {
+    const NAME: &str = "json-without-limit";
+    let (json, limit) = (chain.decided("json"), chain.decided("body_limit"));
+    let decodes_json = json.value == "true" || json.value.to_ascii_lowercase().contains("\"application/json\"");
+    if !decodes_json || settings.body_limit.is_some_and(|limit| limit <= LARGEST_JSON) {
+        return;
+    }
+    let Some((nearer, other)) = nearer_first(chain, &limit, &json) else { return };
+    if told.insert((NAME, nearer.place.clone(), other.map(|(place, _)| place.clone()))) {
+        let taken = if limit.value == "\"none\"" { "any length".to_owned() } else { format!("up to {}", limit.value) };
+        let wrong = format!("bodies of {taken} are taken where JSON is decoded{}", nearer.beside(report, other));
+        let advice = "JSON is held in memory whole: set a body_limit of at most \"16 MiB\"";
+        report.warn(NAME, (&nearer.place, nearer.key), wrong, advice);
+    }
+}
+
+/// M1: modes do not touch G2.
+fn mode_opens_no_door(report: &mut Report<'_>, Witness { chain, settings, .. }: &Witness<'_>, told: &mut Told) {
+    const NAME: &str = "mode-opens-no-door";
+    let (mode, auth) = (chain.decided("mode"), chain.decided("auth"));
+    let watches = matches!(mode.value.as_str(), "\"off\"" | "\"observe\"");
+    if !watches || settings.auth.is_none() || settings.auth_observe {
+        return;
+    }
+    let Some((nearer, other)) = nearer_first(chain, &mode, &auth) else { return };
+    if told.insert((NAME, nearer.place.clone(), other.map(|(place, _)| place.clone()))) {
+        let beside = nearer.beside(report, other);
+        let wrong = format!("mode = {} opens no door: credentials are asked for all the same{beside}", mode.value);
+        let advice = "auth_observe = true lets everybody in and logs who would be refused; auth = [] asks nobody";
+        report.warn(NAME, (&nearer.place, nearer.key), wrong, advice);
+    }
+}
+
+fn open_under_closed(report: &mut Report<'_>, Witness { place, chain, .. }: &Witness<'_>, told: &mut Told) {
+    const NAME: &str = "open-under-closed";
+    let mut from_here = chain.tables.iter().skip_while(|(other, _)| other != place);
+    if !from_here.next().is_some_and(|(_, keys)| keys.auth.as_ref().is_some_and(Vec::is_empty)) {
+        return;
+    }
+    let wider = from_here.find_map(|(place, keys)| Some((place, keys.auth.as_ref()?)));
+    let Some((wider, names)) = wider.filter(|(_, names)| !names.is_empty()) else { return };
+    if told.insert((NAME, place.clone(), None)) {
+        let line = report.beside(place, (wider, "auth"));
+        let wrong = format!("everybody is let in, under auth = {names:?} ({line})");
+        report.note(NAME, (place, "auth"), wrong, "right for a health check or a login; else leave auth out here");
+    }
+}
+
+fn auth_observe(report: &mut Report<'_>) {
+    let loaded = report.loaded;
+    for part in 0..=loaded.builder.scopes.len() {
+        let own = loaded.part(part);
+        let routes = own.routes.iter().enumerate().map(|(index, route)| (Place::Route(part, index), &route.keys));
+        for (place, keys) in std::iter::once((Place::Defaults(part), &own.keys)).chain(routes) {
+            if keys.auth_observe == Some(true) {
+                let wrong = "credentials are checked and logged, and nobody is refused".to_owned();
+                let advice = "take it out once the log names nobody who should get in";
+                report.warn("auth-observe", (&place, "auth_observe"), wrong, advice);
+            }
+        }
+    }
+}
+
+/// A key that a table says.
+struct Said {
+    place: Place,
+    key: &'static str,
+}
+
+/// Of two keys the one that the nearer table says, where any says one; and the other, if a table says it.
+fn nearer_first<'d>(
+    chain: &Chain<'_>,
+    one: &'d Decided,
+    other: &'d Decided,
+) -> Option<(Said, Option<(&'d Place, &'static str)>)> {
+    let distance = |key: &Decided| key.place.as_ref().and_then(|place| chain.distance(place));
+    let (near, far) = match (distance(one), distance(other)) {
+        (Some(one_is), Some(other_is)) if other_is < one_is => (other, one),
+        (None, _) => (other, one),
+        _ => (one, other),
+    };
+    let said = Said { place: near.place.clone()?, key: near.key };
+    Some((said, far.place.as_ref().map(|place| (place, far.key))))
+}
+
+impl Said {
+    fn beside(&self, report: &Report<'_>, other: Option<(&Place, &'static str)>) -> String {
+        let elsewhere = other.filter(|(place, _)| **place != self.place);
+        elsewhere
+            .map_or_else(String::new, |(place, key)| format!(" ({key}: {})", report.beside(&self.place, (place, key))))
+    }
+}

@@ -1,0 +1,104 @@
+//! Map rules that never fit, and texts that cannot be read backwards (R1, R12).
+
+use std::collections::HashSet;
+
+use super::Report;
+use super::witness::Witness;
+use crate::classify::rule::Rule;
+use crate::dialect::Dialect;
+use crate::policy::error::Place;
+use crate::policy::file::Loaded;
+
+pub(super) fn lint(report: &mut Report<'_>, witnesses: &[Witness<'_>]) {
+    for part in 0..=report.loaded.builder.scopes.len() {
+        never_fits(report, part);
+    }
+    // One finding for the rules that make it, however many scopes have it from them.
+    let mut told = HashSet::new();
+    for (part, dialects) in dialects_of(report.loaded, witnesses) {
+        let rules = rules_of(report.loaded, part);
+        text_left_out(report, part, &rules, &mut told);
+        if dialects.contains(&Dialect::SuccessFlag) {
+            text_of_two_codes(report, &rules, &mut told);
+        }
+    }
+}
+
+type Told = HashSet<(&'static str, Place)>;
+
+/// An earlier rule of the same table of rules fits wherever it does, or no message is what it asks for.
+fn never_fits(report: &mut Report<'_>, part: usize) {
+    const NAME: &str = "map-never-fits";
+    let held = &report.loaded.policy.parts[part];
+    let own = &held.rules[..held.own_rules];
+    for (index, rule) in own.iter().enumerate() {
+        let place = Place::Map(part, index);
+        if rule.asks_for_margins() {
+            let wrong = "no error fits: messages are compared without the white space around them".to_owned();
+            report.warn(NAME, (&place, "message"), wrong, "write the message without it");
+        } else if let Some(first) = own[..index].iter().position(|earlier| earlier.covers(rule)) {
+            let line = report.beside(&place, (&Place::Map(part, first), ""));
+            let wrong = format!("no error reaches the rule: an earlier one takes all that fit it ({line})");
+            report.warn(NAME, (&place, ""), wrong, "put the narrower rule first, or take this one out");
+        }
+    }
+}
+
+/// R12: of several rules with a text none says how the code leaves, and the catalogue does.
+fn text_left_out(report: &mut Report<'_>, part: usize, rules: &[(Place, &Rule)], told: &mut Told) {
+    const NAME: &str = "text-not-read-backwards";
+    let said: HashSet<_> = report.loaded.policy.parts[part]
+        .outward
+        .iter()
+        .filter(|rule| rule.message().is_some())
+        .flat_map(|rule| rule.codes().iter().cloned())
+        .collect();
+    for (at, (place, rule)) in rules.iter().enumerate() {
+        let before = rules[..at].iter().filter(|(_, other)| other.to() == rule.to());
+        let [(first, _)] = before.collect::<Vec<_>>()[..] else { continue };
+        if !said.contains(rule.to()) && told.insert((NAME, place.clone())) {
+            let line = report.beside(place, (first, "message"));
+            let code = rule.to();
+            let wrong =
+                format!("in other dialects {code} leaves with the catalogue's text: two rules have one ({line})");
+            let advice = "right where the error's own text is always there; else say one in [[outward]]";
+            report.note(NAME, (place, "message"), wrong, advice);
+        }
+    }
+}
+
+/// In a dialect that has no code, the text is all that a client can tell errors by.
+fn text_of_two_codes(report: &mut Report<'_>, rules: &[(Place, &Rule)], told: &mut Told) {
+    const NAME: &str = "text-of-two-codes";
+    for (at, (place, rule)) in rules.iter().enumerate() {
+        let same = |other: &&(Place, &Rule)| other.1.very_text() == rule.very_text() && other.1.to() != rule.to();
+        let Some((first, other)) = rules[..at].iter().find(same) else { continue };
+        if told.insert((NAME, place.clone())) {
+            let line = report.beside(place, (first, "message"));
+            let wrong = format!("in success_flag {} and {} have one text ({line})", rule.to(), other.to());
+            let advice = "right where clients need not tell them apart; else give them a text each in [[outward]]";
+            report.note(NAME, (place, "message"), wrong, advice);
+        }
+    }
+}
+
+/// The rules with a very text that hold on every route of a scope, in their order.
+fn rules_of(loaded: &Loaded, part: usize) -> Vec<(Place, &Rule)> {
+    let own = |at: usize| {
+        let held = &loaded.policy.parts[at];
+        held.rules[..held.own_rules].iter().enumerate().map(move |(index, rule)| (Place::Map(at, index), &**rule))
+    };
+    let all = loaded.around(part).flat_map(own);
+    all.filter(|(_, rule)| rule.very_text().is_some() && rule.route().is_none()).collect()
+}
+
+/// The scopes in which another dialect than the standard one is written, and which.
+fn dialects_of(loaded: &Loaded, witnesses: &[Witness<'_>]) -> Vec<(usize, Vec<Dialect>)> {
+    let of = |part: usize| {
+        let inside = witnesses.iter().filter(|witness| witness.chain.part == part);
+        let dialects: Vec<_> = inside.map(|witness| witness.settings.dialect).collect();
+        dialects.into_iter().filter(|dialect| *dialect != Dialect::Standard).collect::<Vec<_>>()
+    };
+    let parts = (0..=loaded.builder.scopes.len()).map(|part| (part, of(part)));
+    parts.filter(|(_, dialects)| !dialects.is_empty()).collect()
+}

@@ -1,0 +1,98 @@
+//! A request of each table: one that the table speaks for, and that as few others as possible do.
+//!
+//! Where a pattern has a parameter, the request has a segment that no pattern of the policy names; where it ends in
+//! `{*rest}`, more segments than any pattern has. So the tables that speak for it are those that speak for nearly all
+//! requests of the table.
+
+use http::Method;
+
+use crate::guard::pattern::{Pattern, Segment};
+use crate::policy::Settings;
+use crate::policy::chain::Chain;
+use crate::policy::error::Place;
+use crate::policy::file::Loaded;
+
+/// A request of a table, and what holds for it.
+pub(super) struct Witness<'a> {
+    pub(super) place: Place,
+    pub(super) chain: Chain<'a>,
+    pub(super) settings: Settings,
+}
+
+/// No pattern has this segment, and no host this label.
+const FRESH: &str = "lint-witness";
+
+/// No pattern has this method.
+const ANY_METHOD: &[u8] = b"LINT-WITNESS";
+
+impl Loaded {
+    /// One for each method of each route, and one for what no route matches.
+    pub(super) fn witnesses(&self) -> Vec<Witness<'_>> {
+        let mut witnesses = Vec::new();
+        let patterns = self.patterns();
+        let deepest = patterns.iter().flatten().map(|pattern| pattern.segments().len()).max().unwrap_or(0);
+        for (part, patterns) in patterns.iter().enumerate() {
+            let mut witness = |place: &Place, method: Method, segments: &[Segment], rest: bool| {
+                let path = self.path_of(part, segments, if rest { deepest + 1 } else { 0 });
+                witnesses.extend(self.witness(place.clone(), &method, &self.host_of(part), &path));
+            };
+            witness(&Place::Defaults(part), any_method(), &[], true);
+            for (index, pattern) in patterns.iter().enumerate() {
+                let methods =
+                    if pattern.methods().is_empty() { vec![any_method()] } else { pattern.methods().to_vec() };
+                for method in methods {
+                    witness(&Place::Route(part, index), method, pattern.segments(), pattern.has_rest());
+                }
+            }
+        }
+        witnesses
+    }
+
+    /// The patterns of each part's routes.
+    pub(super) fn patterns(&self) -> Vec<Vec<Pattern>> {
+        let parts = 0..=self.builder.scopes.len();
+        let parsed = |part| self.part(part).routes.iter().filter_map(|route| Pattern::parse("", &route.pattern).ok());
+        parts.map(|part| parsed(part).collect()).collect()
+    }
+
+    /// None where the table does not speak for the request after all.
+    fn witness(&self, place: Place, method: &Method, host: &str, path: &str) -> Option<Witness<'_>> {
+        let chain = self.chain(method, host, path.as_bytes());
+        chain.distance(&place)?;
+        Some(Witness { place, chain, settings: self.policy.of_path(method, host, path).normal })
+    }
+
+    fn host_of(&self, part: usize) -> String {
+        let scope = part.checked_sub(1).and_then(|at| self.builder.scopes.get(at));
+        let host = scope.and_then(|scope| scope.hosts.first()).map(|host| host.to_ascii_lowercase());
+        host.map(|host| host.replace('*', FRESH)).unwrap_or_default()
+    }
+
+    /// Whether a path is below the prefix of a part's scope.
+    pub(super) fn is_inside(&self, part: usize, path: &str) -> bool {
+        let mut segments = path.split('/').filter(|segment| !segment.is_empty());
+        self.prefix_of(part).into_iter().all(|prefix| segments.next() == Some(prefix))
+    }
+
+    fn prefix_of(&self, part: usize) -> Vec<&str> {
+        let scope = part.checked_sub(1).and_then(|at| self.builder.scopes.get(at));
+        let prefix = scope.and_then(|scope| scope.prefix.as_deref()).unwrap_or_default();
+        prefix.split('/').filter(|segment| !segment.is_empty()).collect()
+    }
+
+    /// A path of a pattern inside the part's prefix, with so many segments at its end.
+    fn path_of(&self, part: usize, segments: &[Segment], more: usize) -> String {
+        let prefix = self.prefix_of(part);
+        let fixed = (0..segments.len().max(prefix.len())).map(|at| match (segments.get(at), prefix.get(at)) {
+            (Some(Segment::Literal(literal)), _) => &**literal,
+            (_, Some(prefix)) => prefix,
+            (_, None) => FRESH,
+        });
+        let path: String = fixed.chain(std::iter::repeat_n(FRESH, more)).map(|segment| format!("/{segment}")).collect();
+        if path.is_empty() { "/".to_owned() } else { path }
+    }
+}
+
+fn any_method() -> Method {
+    Method::from_bytes(ANY_METHOD).unwrap_or(Method::TRACE)
+}

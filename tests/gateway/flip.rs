@@ -1,0 +1,209 @@
+//! 200 requests a second while the policy's file is replaced 100 times (M2, M3): by one valid policy, another, and a broken
+//! one in turn.
+//!
+//! The two policies give each request another answer in every way that a policy can. What they are is asked of each
+//! policy while it stands still; then each answer must be the one or the other, whole. Where no change is under way, it
+//! must be that of the policy in force.
+
+mod clients;
+mod service;
+
+use std::fs;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use tokio::runtime::Runtime;
+use tokio::task::JoinSet;
+use tokio::time::{MissedTickBehavior, interval};
+
+use crate::holds::gateway::{Folder, Gateway};
+use clients::{Answer, Clients, REQUESTS};
+
+const FLIPS: usize = 100;
+/// Longer than a change takes to be seen, so that there is a while in which nothing changes.
+const FLIP_EVERY: Duration = Duration::from_millis(90);
+const REQUEST_EVERY: Duration = Duration::from_millis(5);
+const TOO_LONG: Duration = Duration::from_secs(10);
+
+const ONE: &str = include_str!("flip/one.toml");
+const TWO: &str = include_str!("flip/two.toml");
+const BROKEN: &str = include_str!("flip/broken.toml");
+/// In turn; the last one is the broken one, after the first.
+const TURN: [&str; 3] = [BROKEN, TWO, ONE];
+const TAKEN: &str = "reloaded: another policy is in force";
+const REFUSED: &str = "the policy was refused";
+
+/// What each request gets under either policy.
+type Wanted = Vec<[Answer; 2]>;
+
+/// One request, and what was certain while it ran: the policy in force, where no change was under way.
+struct Asked {
+    kind: usize,
+    got: Result<Answer, String>,
+    certain: Option<usize>,
+}
+
+struct Flipping {
+    folder: Folder,
+    gateway: Gateway,
+    /// How many changes began, and how many of them had ended: equal where none is under way.
+    begun: AtomicUsize,
+    ended: AtomicUsize,
+    in_force: AtomicUsize,
+}
+
+#[test]
+fn m3_no_request_is_dropped_or_mixed_while_the_policy_changes_a_hundred_times() {
+    let service = service::start();
+    let folder = Folder::new("flip");
+    fs::write(folder.path("policy.toml"), ONE).unwrap();
+    let policy = folder.path("policy.toml").display().to_string();
+    let gateway = Gateway::start(service.address, &["--policy", &policy]);
+    let [begun, ended, in_force] = Default::default();
+    let flipping = Arc::new(Flipping { folder, gateway, begun, ended, in_force });
+
+    let began = Instant::now();
+    let (wanted, asked) = Runtime::new().unwrap().block_on(run(&flipping));
+    let took = began.elapsed();
+
+    let log = flipping.gateway.log_from(0);
+    judge(&wanted, &asked);
+    let refused: Vec<_> = log.lines().filter(|line| line.contains(REFUSED)).collect();
+    let broken = (0..FLIPS).filter(|flip| TURN[flip % 3] == BROKEN).count();
+    assert_eq!(refused.len(), broken, "each time that it appears: {refused:#?}");
+    for line in &refused {
+        assert!(line.contains("policy.toml:4: defaults.mode: unknown mode"), "{line}");
+    }
+    // The first one is back after the second was asked what it says.
+    let taken = log.matches(TAKEN).count();
+    assert_eq!(taken, 2 + FLIPS - broken, "each valid one takes effect");
+    println!("{FLIPS} changes in {took:.1?}: {taken} taken, {} refused, each with its line", refused.len());
+}
+
+async fn run(flipping: &Arc<Flipping>) -> (Wanted, Vec<Asked>) {
+    let clients = Arc::new(Clients::new(flipping.gateway.address));
+    let mut answers = [ask_all(&clients).await, Vec::new()];
+    flipping.flip(TWO).await;
+    answers[1] = ask_all(&clients).await;
+    flipping.flip(ONE).await;
+    let [one, two] = answers;
+    let wanted: Wanted = one.into_iter().zip(two).map(|(one, two)| [one, two]).collect();
+    expect_difference(&wanted);
+
+    let flips = async {
+        let mut ticks = interval(FLIP_EVERY);
+        for flip in 0..FLIPS {
+            ticks.tick().await;
+            flipping.flip(TURN[flip % 3]).await;
+        }
+    };
+    let stop = Arc::new(AtomicUsize::new(0));
+    let load = tokio::spawn(load(Arc::clone(flipping), Arc::clone(&clients), Arc::clone(&stop)));
+    flips.await;
+    stop.store(1, Ordering::SeqCst);
+    let asked = load.await.unwrap();
+
+    // The last one was broken: the last good one holds.
+    for (kind, got) in ask_all(&clients).await.iter().enumerate() {
+        assert_eq!(got, &wanted[kind][0], "{:?} at the end", REQUESTS[kind]);
+    }
+    (wanted, asked)
+}
+
+async fn ask_all(clients: &Clients) -> Vec<Answer> {
+    let mut answers = Vec::new();
+    for kind in 0..REQUESTS.len() {
+        answers.push(clients.ask(kind, kind).await.unwrap());
+    }
+    answers
+}
+
+/// Two hundred a second, whatever comes of those before.
+async fn load(flipping: Arc<Flipping>, clients: Arc<Clients>, stop: Arc<AtomicUsize>) -> Vec<Asked> {
+    let mut ticks = interval(REQUEST_EVERY);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Burst);
+    let mut requests = JoinSet::new();
+    for number in 0.. {
+        if stop.load(Ordering::SeqCst) == 1 {
+            break;
+        }
+        ticks.tick().await;
+        let (flipping, clients) = (Arc::clone(&flipping), Arc::clone(&clients));
+        requests.spawn(async move {
+            let kind = number % REQUESTS.len();
+            let before = flipping.certain();
+            let got = clients.ask(number / REQUESTS.len(), kind).await;
+            let certain = before.filter(|before| flipping.certain() == Some(*before)).map(|(_, policy)| policy);
+            Asked { kind, got, certain }
+        });
+    }
+    requests.join_all().await
+}
+
+impl Flipping {
+    /// Replaces the file, and waits until the log speaks of it.
+    async fn flip(&self, policy: &str) {
+        let start = self.gateway.log_from(0).len();
+        if policy != BROKEN {
+            self.begun.fetch_add(1, Ordering::SeqCst);
+        }
+        fs::create_dir_all(self.folder.path("new")).unwrap();
+        fs::write(self.folder.path("new/policy.toml"), policy).unwrap();
+        fs::rename(self.folder.path("new/policy.toml"), self.folder.path("policy.toml")).unwrap();
+        let end = Instant::now() + TOO_LONG;
+        let said = if policy == BROKEN { REFUSED } else { TAKEN };
+        while !self.gateway.log_from(start).contains(said) {
+            assert!(Instant::now() < end, "the log never said {said:?}: {}", self.gateway.log_from(start));
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        if policy != BROKEN {
+            self.in_force.store(usize::from(policy == TWO), Ordering::SeqCst);
+            self.ended.fetch_add(1, Ordering::SeqCst);
+        }
+    }
+
+    /// Which change was the last, and the policy since; none while one is under way. A broken file changes nothing.
+    fn certain(&self) -> Option<(usize, usize)> {
+        let ended = self.ended.load(Ordering::SeqCst);
+        let policy = self.in_force.load(Ordering::SeqCst);
+        (self.begun.load(Ordering::SeqCst) == ended).then_some((ended, policy))
+    }
+}
+
+/// Each request tells the policies apart, but for the one that neither refuses.
+fn expect_difference(wanted: &Wanted) {
+    for (kind, [one, two]) in wanted.iter().enumerate() {
+        if REQUESTS[kind].path == "/ok" {
+            assert_eq!((one, one.status), (two, 200));
+        } else {
+            assert_ne!(one, two, "{:?}", REQUESTS[kind]);
+        }
+    }
+}
+
+fn judge(wanted: &Wanted, asked: &[Asked]) {
+    let (mut of, mut certain, mut wrong) = ([0, 0], 0, Vec::new());
+    for Asked { kind, got, certain: policy } in asked {
+        let request = &REQUESTS[*kind];
+        let mut fail = |what: &str| wrong.push(format!("{request:?}: {what}: {got:?}"));
+        let Ok(got) = got else {
+            fail("no answer");
+            continue;
+        };
+        match wanted[*kind].iter().position(|wanted| wanted == got) {
+            None => fail("of neither policy"),
+            Some(_) if request.path == "/ok" => {}
+            Some(found) => {
+                of[found] += 1;
+                certain += usize::from(policy.is_some());
+                if policy.is_some_and(|policy| policy != found) {
+                    fail("of the policy that is not in force");
+                }
+            }
+        }
+    }
+    println!("{} requests: {of:?} of each policy, {certain} while nothing changed, {} wrong", asked.len(), wrong.len());
+    assert!(wrong.is_empty(), "{} of {}: {:#?}", wrong.len(), asked.len(), &wrong[..wrong.len().min(10)]);
+    assert!(asked.len() > 1000 && of.iter().all(|of| of * 5 > asked.len()) && certain * 4 > asked.len());
+}

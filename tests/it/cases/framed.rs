@@ -1,0 +1,79 @@
+//! Bodies in length-prefixed messages, as gRPC, gRPC-Web and Connect's streams have them: written for a case, read back
+//! from a response.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use serde::Deserialize;
+
+/// A flag, four bytes of length, and so many bytes.
+const PREFIX: usize = 5;
+
+/// One message of a case's body; what it leaves out is what a proper message has.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Message {
+    #[serde(default)]
+    flags: u8,
+    #[serde(default)]
+    text: String,
+    #[serde(default = "once")]
+    count: usize,
+    /// What the prefix says, where that is not so.
+    length: Option<u32>,
+}
+
+/// gRPC-Web's text is base64 of the whole body, or of each message by itself, padded.
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum WebText {
+    Whole,
+    Frames,
+}
+
+pub(super) fn body(messages: &[Message], text: Option<WebText>) -> Vec<u8> {
+    let messages = messages.iter().map(Message::bytes);
+    match text {
+        None => messages.collect::<Vec<_>>().concat(),
+        Some(WebText::Whole) => STANDARD.encode(messages.collect::<Vec<_>>().concat()).into_bytes(),
+        Some(WebText::Frames) => messages.map(|bytes| STANDARD.encode(bytes)).collect::<String>().into_bytes(),
+    }
+}
+
+impl Message {
+    fn bytes(&self) -> Vec<u8> {
+        let data = self.text.repeat(self.count).into_bytes();
+        let length = self.length.unwrap_or_else(|| u32::try_from(data.len()).expect("a message within 4 GiB"));
+        [&[self.flags][..], &length.to_be_bytes(), &data].concat()
+    }
+}
+
+/// The messages that a body has.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Read {
+    /// Each with its flags.
+    pub(super) whole: Vec<(u8, Vec<u8>)>,
+    /// How many bytes there are of one that has not come to its end.
+    pub(super) rest: usize,
+}
+
+pub(super) fn read(mut bytes: &[u8]) -> Read {
+    let mut read = Read::default();
+    while let Some((prefix, after)) = bytes.split_first_chunk::<PREFIX>() {
+        let [flags, length @ ..] = *prefix;
+        let length = usize::try_from(u32::from_be_bytes(length)).expect("a length that memory has");
+        let Some((data, after)) = after.split_at_checked(length) else { break };
+        read.whole.push((flags, data.to_vec()));
+        bytes = after;
+    }
+    Read { rest: bytes.len(), ..read }
+}
+
+/// The bytes of gRPC-Web's text, which may be padded anywhere between two groups of four; `None` where it is no base64.
+pub(super) fn untexted(text: &[u8]) -> Option<Vec<u8>> {
+    let groups = text.chunks(4).map(|group| STANDARD.decode(group).ok());
+    groups.collect::<Option<Vec<_>>>().map(|groups| groups.concat())
+}
+
+fn once() -> usize {
+    1
+}

@@ -1,0 +1,128 @@
+//! `observe` around the axum example and the gateway's embedded service (M1): over HTTP/1 and HTTP/2 a client gets what it
+//! would get without the layer, and the log says what `enforce` would have done.
+//!
+//! Each request is sent three times: without the layer, with it in `observe`, with it in `enforce`. The first two answers
+//! are compared byte for byte, but for the id; the log of the second with the third answer, and with its log.
+
+mod ask;
+mod axum_example;
+mod embedded;
+mod site;
+
+use std::collections::HashMap;
+
+use crate::cases::logs::captured;
+use ask::{Ask, Seen};
+
+/// The examples themselves.
+#[allow(dead_code, unused_imports, reason = "the programs around what is asked here")]
+#[path = "../../examples"]
+mod examples {
+    pub(super) mod axum;
+
+    #[path = "gateway"]
+    pub(super) mod gateway {
+        mod connect;
+        pub(crate) mod demo;
+        mod headers;
+        mod http1;
+        mod http2;
+        mod pace;
+        mod proxy;
+        mod upgrade;
+
+        pub(crate) type BoxError = Box<dyn std::error::Error + Send + Sync>;
+    }
+}
+
+/// What came of one request.
+struct Round {
+    ask: Ask,
+    bare: Option<Seen>,
+    observed: Option<Seen>,
+    enforced: Option<Seen>,
+}
+
+/// What was logged of one request.
+#[derive(Clone, Debug, PartialEq)]
+struct Told {
+    code: String,
+    status: String,
+    would_be: Option<String>,
+}
+
+/// Sends everything, on this thread alone, and gives what was logged by request id.
+fn rounds(ask: impl Future<Output = Vec<Round>>) -> (Vec<Round>, HashMap<String, Vec<Told>>) {
+    // A body that nobody reads to its end is told of when its connection is dropped: with the runtime at the latest.
+    let (rounds, log) = captured(|| {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(ask)
+    });
+    let mut told = HashMap::<String, Vec<Told>>::new();
+    for line in log.lines().filter(|line| line.contains(" tower_error_envelope: ")) {
+        let field = |name: &str| {
+            let (_, rest) = line.split_once(&format!(" {name}="))?;
+            Some(rest.split(' ').next()?.trim_matches('"').to_owned())
+        };
+        // A body that breaks off has a line of its own, without a status (F4).
+        if let (Some(id), Some(code), Some(status)) = (field("request_id"), field("code"), field("status")) {
+            told.entry(id).or_default().push(Told { code, status, would_be: field("would_be_status") });
+        }
+    }
+    (rounds, told)
+}
+
+/// What is wrong with a round.
+fn judge(round: &Round, log: &HashMap<String, Vec<Told>>) -> Vec<String> {
+    let Round { ask, bare, observed, enforced } = round;
+    let context = format!("{ask:?}");
+    let (Some(observed), Some(enforced)) = (observed, enforced) else { return vec![format!("{context}: no answer")] };
+    let mut wrong = Vec::new();
+    let told = |seen: &Seen| log.get(&seen.id()).map_or(&[][..], Vec::as_slice);
+    let (of_observed, of_enforced) = (told(observed), told(enforced));
+    let mut fail = |what: &str| {
+        wrong.push(format!(
+            "{context}: {what}\n bare {bare:?}\n observed {observed:?}\n {of_observed:?}\n enforced {enforced:?}\n \
+             {of_enforced:?}"
+        ));
+    };
+    match bare {
+        // Without the layer the connection breaks; with it a failure is answered in every mode (F1).
+        None => {
+            if observed.status < 500 || observed.code().is_none() {
+                fail("a failure is not answered");
+            } else if !matches!(of_observed, [told] if told.is_of(observed)) {
+                fail("a failure's line is of another answer");
+            }
+        }
+        Some(bare) => {
+            if !observed.is_but_for_the_id(bare) {
+                fail("another answer than without the layer");
+            }
+            let foretold = match (of_observed, of_enforced) {
+                ([], []) => enforced.status < 400,
+                ([told], [wanted]) => told.foretells(bare, wanted, enforced),
+                _ => false,
+            };
+            if !foretold {
+                fail("the log does not say what enforce does");
+            }
+            if enforced.code().is_some() && !matches!(of_enforced, [told] if told.is_of(enforced)) {
+                fail("enforce logs another answer than it gives");
+            }
+        }
+    }
+    wrong
+}
+
+impl Told {
+    /// It says what the client got, and what `enforce` said and did.
+    fn foretells(&self, bare: &Seen, wanted: &Self, enforced: &Seen) -> bool {
+        let would_be = enforced.code().map(|_| enforced.status.to_string());
+        self.code == wanted.code && self.status == bare.status.to_string() && self.would_be == would_be
+    }
+
+    fn is_of(&self, seen: &Seen) -> bool {
+        seen.code() == Some(&self.code) && self.status == seen.status.to_string() && self.would_be.is_none()
+    }
+}

@@ -1,0 +1,131 @@
+//! The gateway's embedded service, which misbehaves in every way of the contract.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures_util::{StreamExt, stream};
+use hyper::body::Incoming;
+use tower_error_envelope::middleware::RequestBody;
+use tower_layer::Layer;
+
+use super::ask::Ask;
+use super::examples::gateway::demo;
+use super::examples::gateway::demo::acts::{ACTS, Act, Expect, Inside, Play};
+use super::site::{Sites, layer, serve};
+use super::{judge, rounds};
+
+/// To the head: less than the slow one takes, and more than the others on a busy machine.
+const TIMEOUT: Duration = Duration::from_secs(2);
+/// More at once would take so long on one thread that time-outs strike those that are not slow.
+const AT_ONCE: usize = 8;
+const MIB: usize = 1024 * 1024;
+
+const POLICY: &str = r#"
+version = 1
+[defaults]
+mode = "MODE"
+[header.tenant]
+name = "x-tenant"
+missing = "Missing X-Tenant"
+[[code]]
+code = "name_taken"
+status = 409
+message = "Somebody has this name."
+[[route]]
+match = "PUT /upload"
+json = true
+[[route]]
+match = "PATCH /{*any}"
+require_headers = ["tenant"]
+[[map]]
+status = 409
+message = "Name is taken."
+to = "name_taken"
+[[map]]
+content_type = "text/html"
+to = "media_gone"
+"#;
+
+#[test]
+fn m1_observe_leaves_the_embedded_service_as_it_is_and_foretells_enforce() {
+    let (rounds, log) = rounds(async {
+        let sites = sites().await;
+        stream::iter(asks()).map(|ask| sites.round(ask)).buffer_unordered(AT_ONCE).collect().await
+    });
+    let wrong: Vec<_> = rounds.iter().flat_map(|round| judge(round, &log)).collect();
+    assert!(wrong.is_empty(), "{} of {}:\n{}", wrong.len(), rounds.len(), wrong.join("\n"));
+    assert!(rounds.len() > 90);
+}
+
+/// In `enforce` the status would decide after a second; here the first byte comes when it comes.
+#[test]
+fn m1_observe_passes_an_errors_first_byte_while_the_rest_is_not_there() {
+    rounds(async {
+        let sites = sites().await;
+        let ask = Ask::new("GET", "/trickle").enough(1);
+        for ask in [ask.clone(), ask.over_http2()] {
+            assert!(ask.of(sites.observed).await.unwrap().code().is_none());
+        }
+        Vec::new()
+    });
+}
+
+async fn sites() -> Sites {
+    let bare = demo::start::<Incoming>(TIMEOUT).await.unwrap();
+    let observed = demo::start::<RequestBody<Incoming>>(TIMEOUT).await.unwrap();
+    let enforced = demo::start::<RequestBody<Incoming>>(TIMEOUT).await.unwrap();
+    Sites {
+        bare: serve(bare).await,
+        observed: serve(layer(POLICY, true).layer(observed)).await,
+        enforced: serve(layer(POLICY, false).layer(enforced)).await,
+    }
+}
+
+/// Each of its ways, and requests that the layer would refuse.
+fn asks() -> Vec<Ask> {
+    let acts = ACTS.iter().filter(|act| !breaks_within(act));
+    let asks: Vec<_> = acts.clone().map(ask).chain(refused()).collect();
+    let http2 = acts.filter(|act| !matches!(act.play, Play::Switches)).map(ask).chain(refused());
+    asks.into_iter().chain(http2.map(Ask::over_http2)).collect()
+}
+
+/// Without the layer such a panic takes the connection with it, as far as it got.
+fn breaks_within(act: &Act) -> bool {
+    matches!(act.play, Play::Inside(Inside::PanicsInBody))
+}
+
+fn ask(act: &Act) -> Ask {
+    let get = |method| Ask::new(method, act.path);
+    match act.play {
+        Play::Goes(_, _, 0) => get("GET").enough(256 * 1024),
+        Play::Goes(..) => get("GET").enough(4),
+        Play::Switches => get("GET").header("connection", "upgrade").header("upgrade", "echo"),
+        Play::Reads => get("POST").chunked(ended(act.path.len() * 1000)),
+        _ if matches!(act.expect, Expect::Head(..)) => get("HEAD"),
+        _ => get("GET"),
+    }
+}
+
+fn refused() -> Vec<Ask> {
+    let json = |ask: Ask| ask.header("content-type", "application/json");
+    vec![
+        Ask::new("POST", "/upload").declared(ended(2 * MIB)),
+        Ask::new("POST", "/upload").chunked(ended(2 * MIB)),
+        Ask::new("POST", "/upload").chunked(ended(MIB - 5)),
+        Ask::new("PUT", "/upload").header("content-type", "text/plain").declared(ended(100)),
+        Ask::new("PUT", "/upload").declared(ended(100)),
+        Ask::new("PUT", "/upload").chunked(ended(100)),
+        json(Ask::new("PUT", "/upload")).chunked(ended(100)),
+        json(Ask::new("PUT", "/upload")).declared(ended(2 * MIB)),
+        Ask::new("PATCH", "/ok"),
+        Ask::new("PATCH", "/ok").header("x-tenant", "a"),
+        Ask::new("PATCH", "/text-400"),
+        Ask::new("PATCH", "/text-400").header("x-tenant", "a"),
+        Ask::new("GET", "/no-such-act"),
+    ]
+}
+
+/// So many bytes, and the end that the service waits for.
+fn ended(bytes: usize) -> Bytes {
+    Bytes::from([&vec![b'a'; bytes][..], b"0\r\n\r\n"].concat())
+}

@@ -1,0 +1,49 @@
+//! The policy files that the manual shows are read as they stand there.
+
+use std::fs;
+use std::path::PathBuf;
+
+use tower_error_envelope::{ErrorEnvelopeLayer, PolicyFile, PolicyLoader};
+
+const MANUAL: &str = include_str!("../../manual/policy.md");
+
+/// The TOML blocks of the manual, in order.
+fn shown() -> Vec<String> {
+    MANUAL.split("```toml\n").skip(1).filter_map(|rest| Some(rest.split_once("```")?.0.to_owned())).collect()
+}
+
+fn read(folder: &str, text: &str) -> Result<PolicyFile, String> {
+    let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(folder);
+    fs::create_dir_all(folder.join("services")).unwrap();
+    fs::write(folder.join("policy.toml"), text).unwrap();
+    fs::write(folder.join("services/orders.toml"), &shown()[1]).unwrap();
+    let secret = "a secret of at least thirty-two bytes";
+    let loader = PolicyLoader::new().environment(move |name| (name == "DASHBOARD_JWT_SECRET").then(|| secret.into()));
+    loader.verifiers(["partner"]).load(folder.join("policy.toml")).map_err(|error| error.to_string())
+}
+
+#[test]
+fn m2_the_file_that_the_manual_shows_is_right() {
+    let file = read("policy-manual", &shown()[0]).unwrap();
+    assert_eq!(file.files().count(), 2);
+    let _ = ErrorEnvelopeLayer::new().policy(file.into_policy());
+}
+
+/// Each key that the manual shows is one that there is: misspelt, it is refused by name.
+#[test]
+fn m2_each_key_that_the_manual_shows_is_known() {
+    let text = &shown()[0];
+    let mut keys = 0;
+    for (at, line) in text.lines().enumerate() {
+        let Some((key, _)) = line.split_once(" = ").filter(|(key, _)| !key.contains(['[', '{', ' ', '#'])) else {
+            continue;
+        };
+        let spoilt: Vec<&str> = text.lines().collect();
+        let wrong = format!("x{line}");
+        let spoilt = [&spoilt[..at], &[&wrong], &spoilt[at + 1..]].concat().join("\n");
+        let told = read("policy-manual-keys", &spoilt).map(|_| ()).unwrap_err();
+        assert!(told.contains(key), "{key}: {told}");
+        keys += 1;
+    }
+    assert!(keys > 50, "{keys}");
+}

@@ -1,0 +1,155 @@
+//! A policy that is watched (M2, M3): files change in every way that files change, and the requests see it.
+//!
+//! Each policy here gives 404 a text of its own, so that an answer tells which one it was made under. A change of a file
+//! shows itself after a while: [`Served::until_it_says`] waits for that and for nothing else.
+
+mod changes;
+mod ended;
+mod kept;
+mod nested;
+mod refused;
+
+use std::convert::Infallible;
+use std::fs;
+use std::future::{Ready, ready};
+use std::os::unix::fs::symlink;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use http::{Request, Response};
+use http_body_util::{BodyExt, Full};
+use serde_json::Value;
+use tower::util::ServiceFn;
+use tower::{ServiceExt, service_fn};
+use tower_error_envelope::ErrorEnvelopeLayer;
+use tower_error_envelope::middleware::{ErrorEnvelopeService, RequestBody};
+use tower_layer::Layer;
+
+/// What no event takes to arrive, on a machine however busy.
+const TOO_LONG: Duration = Duration::from_secs(10);
+
+type Inner = ServiceFn<fn(Request<RequestBody<Full<Bytes>>>) -> Ready<Result<Response<Full<Bytes>>, Infallible>>>;
+
+/// A service under a watched policy; it never has what it is asked for.
+struct Served {
+    layer: ErrorEnvelopeLayer,
+    service: ErrorEnvelopeService<Inner>,
+}
+
+/// A folder of policies, removed when it is dropped.
+struct Folder(PathBuf);
+
+/// A policy under which 404 has this text.
+fn saying(text: &str) -> String {
+    format!("version = 1\n{}", rule(text))
+}
+
+fn rule(text: &str) -> String {
+    format!("[[map]]\nstatus = 404\nto = \"not_found\"\nsay = \"{text}\"\n")
+}
+
+/// A policy that includes these, and says `elsewhere` where they say nothing.
+fn including(pattern: &str) -> String {
+    format!("version = 1\ninclude = [\"{pattern}\"]\n{}", rule("elsewhere"))
+}
+
+impl Served {
+    fn watch(path: impl AsRef<Path>) -> Self {
+        let layer = ErrorEnvelopeLayer::watch(path).unwrap();
+        let inner: Inner = service_fn(|_| ready(Ok(Response::builder().status(404).body(Full::default()).unwrap())));
+        Self { service: layer.layer(inner), layer }
+    }
+
+    /// The text of its 404.
+    fn says(&self) -> String {
+        self.error(Request::new(Full::default()))["message"].as_str().unwrap().to_owned()
+    }
+
+    /// The code for a request with this token.
+    fn code_with(&self, token: &str) -> String {
+        let request = Request::builder().header("authorization", format!("Bearer {token}"));
+        self.error(request.body(Full::default()).unwrap())["code"].as_str().unwrap().to_owned()
+    }
+
+    fn error(&self, request: Request<Full<Bytes>>) -> Value {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let body = runtime.block_on(async {
+            let Ok(response) = self.service.clone().oneshot(request).await;
+            response.into_body().collect().await.unwrap().to_bytes()
+        });
+        serde_json::from_slice::<Value>(&body).unwrap()["error"].take()
+    }
+
+    #[track_caller]
+    fn until_it_says(&self, text: &str) {
+        let said = || (self.says() == text).then_some(());
+        assert!(until(said).is_some(), "it still says {:?}, not {text:?}", self.says());
+    }
+}
+
+impl Folder {
+    fn new() -> Self {
+        static COUNT: AtomicUsize = AtomicUsize::new(0);
+        let name = format!("envelope-reload-{}-{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
+        let folder = std::env::temp_dir().join(name);
+        fs::create_dir_all(&folder).unwrap();
+        Self(folder.canonicalize().unwrap())
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.0.join(name)
+    }
+
+    /// Writes in place, and makes the folders that it takes.
+    fn write(&self, name: &str, text: &str) -> PathBuf {
+        let path = self.path(name);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(&path, text).unwrap();
+        path
+    }
+
+    /// Writes beside, and renames over: as editors and deployments do.
+    fn replace(&self, name: &str, text: &str) {
+        fs::rename(self.write(&format!("{name}.new"), text), self.path(name)).unwrap();
+    }
+
+    /// A second name of a file: nobody who watches its folder hears of what is written under that.
+    fn unheard(&self, name: &str) -> PathBuf {
+        let second = self.write("unheard/as-well", "");
+        fs::remove_file(&second).unwrap();
+        fs::hard_link(self.path(name), &second).unwrap();
+        second
+    }
+
+    fn link(&self, name: &str, to: &str) {
+        symlink(to, self.path(name)).unwrap();
+    }
+
+    fn rename(&self, from: &str, to: &str) {
+        fs::rename(self.path(from), self.path(to)).unwrap();
+    }
+
+    fn remove(&self, name: &str) {
+        fs::remove_file(self.path(name)).unwrap();
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+/// What a look finds, once it finds something; `None` where that took too long.
+fn until<T>(mut look: impl FnMut() -> Option<T>) -> Option<T> {
+    let end = Instant::now() + TOO_LONG;
+    loop {
+        let found = look();
+        if found.is_some() || Instant::now() > end {
+            return found;
+        }
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}

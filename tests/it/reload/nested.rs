@@ -1,0 +1,101 @@
+//! What takes effect after it was refused, or where whole folders are moved.
+
+use std::fs;
+
+use super::{Folder, Served, including, saying, until};
+
+#[test]
+fn m2_a_folder_that_is_replaced_whole_takes_effect() {
+    let folder = Folder::new();
+    let served = Served::watch(folder.write("etc/policy.toml", &saying("one")));
+    for text in ["two", "three"] {
+        folder.write("new/policy.toml", &saying(text));
+        folder.rename("etc", text);
+        folder.rename("new", "etc");
+        served.until_it_says(text);
+    }
+}
+
+/// The folders that are watched are gone with it: what is above them has to be.
+#[test]
+fn m2_a_folder_that_is_missing_for_a_while_takes_effect_when_it_is_back() {
+    let folder = Folder::new();
+    let served = Served::watch(folder.write("conf/a/etc/policy.toml", &saying("one")));
+    for (gone, text) in [("conf", "two"), ("conf", "three")] {
+        folder.rename(gone, &format!("before-{text}"));
+        assert!(served.layer.reload().unwrap_err().to_string().contains("cannot be read"));
+        folder.write("conf/a/etc/policy.toml", &saying(text));
+        served.until_it_says(text);
+    }
+}
+
+#[test]
+fn m2_an_included_file_that_was_refused_takes_effect_when_it_is_put_right() {
+    let folder = Folder::new();
+    let served = Served::watch(folder.write("etc/policy.toml", &saying("one")));
+    let unheard = folder.unheard("etc/policy.toml");
+    folder.write("services/orders.toml", "version = 1\nrout = 1\n");
+    fs::write(unheard, including("../services/orders.toml")).unwrap();
+    assert!(served.layer.reload().unwrap_err().to_string().contains("services/orders.toml:2: "));
+    folder.write("services/orders.toml", &saying("two"));
+    served.until_it_says("two");
+}
+
+#[test]
+fn m2_an_included_file_that_was_missing_takes_effect_when_it_is_there() {
+    let folder = Folder::new();
+    let served = Served::watch(folder.write("etc/policy.toml", &saying("one")));
+    let unheard = folder.unheard("etc/policy.toml");
+    fs::write(unheard, including("../a/services/orders.toml")).unwrap();
+    assert!(served.layer.reload().unwrap_err().to_string().contains("services/orders.toml is no file"));
+    folder.write("a/services/orders.toml", &saying("two"));
+    served.until_it_says("two");
+}
+
+#[test]
+fn m2_a_file_of_keys_takes_effect_when_it_changes_and_when_it_was_missing() {
+    let folder = Folder::new();
+    let policy = |file: &str| {
+        format!("version = 1\n[auth.app]\nscheme = \"bearer\"\nkeys_file = \"{file}\"\n[defaults]\nauth = [\"app\"]\n")
+    };
+    let keys = |revoked: bool| format!("keys = [{{ id = \"app\", sha256 = \"{SHA256}\", revoked = {revoked} }}]\n");
+    folder.write("etc/keys.toml", &keys(false));
+    let served = Served::watch(folder.write("etc/policy.toml", &policy("keys.toml")));
+    assert_eq!(served.code_with(KEY), "not_found");
+    folder.replace("etc/keys.toml", &keys(true));
+    until_code(&served, "auth_expired");
+
+    fs::write(folder.unheard("etc/policy.toml"), policy("../more/keys.toml")).unwrap();
+    let error = served.layer.reload().unwrap_err();
+    assert!(error.line() == Some(4) && error.to_string().contains("more/keys.toml cannot be read"), "{error}");
+    assert_eq!(served.code_with(KEY), "auth_expired");
+    folder.write("more/keys.toml", &keys(false));
+    until_code(&served, "not_found");
+}
+
+const KEY: &str = "demo-key-0123456789";
+const SHA256: &str = "507636717dd889c4aca6e55fac6880c0e096f0160c1c940da0564f39301c6537";
+
+#[track_caller]
+fn until_code(served: &Served, code: &str) {
+    let known = until(|| (served.code_with(KEY) == code).then_some(()));
+    assert!(known.is_some(), "it still says {:?}, not {code:?}", served.code_with(KEY));
+}
+
+/// None of the folders is there that the pattern names, save one that nothing else is in.
+#[test]
+fn m2_a_folder_of_an_include_that_is_made_later_takes_effect() {
+    for pattern in ["a/b/*.toml", "a/b/c/*.toml", "a/b/*/*.toml"] {
+        let folder = Folder::new();
+        fs::create_dir_all(folder.path("etc/a")).unwrap();
+        let served = Served::watch(folder.write("etc/policy.toml", &including(pattern)));
+        assert_eq!(served.says(), "elsewhere");
+        let services = format!("etc/{}", pattern.trim_end_matches("/*.toml").replace('*', "c"));
+        folder.write(&format!("{services}/orders.toml"), &saying("two"));
+        served.until_it_says("two");
+        folder.rename(&services, "gone");
+        served.until_it_says("elsewhere");
+        folder.write(&format!("{services}/orders.toml"), &saying("three"));
+        served.until_it_says("three");
+    }
+}

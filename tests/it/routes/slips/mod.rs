@@ -1,0 +1,84 @@
+//! No spelling of a request slips past a closed route (rule G0): whatever policy and request some bytes choose, the
+//! exchange does what a naive matcher says.
+//!
+//! Proptest and the fuzz target `paths` bring the bytes.
+
+mod asked;
+mod naive;
+mod world;
+
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use http::Request;
+use http::request::Parts;
+use tower_error_envelope::exchange::{Admission, BodyFacts, Exchange};
+use tower_error_envelope::{Mode, Policy, RequestId, RequiredHeader, Route};
+
+use self::asked::Asked;
+use self::world::{Choices, World};
+
+/// Builds what the bytes choose, asks both sides, and panics where they differ.
+pub(crate) fn check(bytes: &[u8]) {
+    let choices = &mut Choices::new(bytes);
+    let world = World::chosen(choices);
+    let asked = Asked::chosen(choices);
+    let Some((head, length)) = asked.request() else { return };
+    let policy = match (world.policy(), naive::is_refused(&world)) {
+        (Ok(policy), false) => Arc::new(policy),
+        (Err(_), true) => return,
+        (Ok(_), true) => panic!("accepted, and two scopes or routes clash: {world:#?}"),
+        (Err(refused), false) => panic!("{refused} for {world:#?}"),
+    };
+    let expected = naive::status(&world, &asked);
+    let found = status(policy, head, length);
+    assert_eq!(found, expected, "found and expected for {asked:#?} under {world:#?}");
+}
+
+/// Spells a path that a closed route is for in a way that the bytes choose, and panics where it gets through.
+pub(crate) fn check_respelt(bytes: &[u8]) {
+    let choices = &mut Choices::new(bytes);
+    let path = respelt(choices.one_of(&["/a", "/a/b", "/a/b/c", "/a/.b/ü"]), choices);
+    let policy = Policy::builder()
+        .header("tenant", RequiredHeader::new("x-tenant"))
+        .route(Route::new("/{*all}").require_headers([""; 0]))
+        .route(Route::new("/x/{*open}").require_headers([""; 0]).mode(Mode::Off))
+        .route(Route::new("/a/{*closed}").require_headers(["tenant"]))
+        .build()
+        .expect("a policy");
+    let head = Request::builder().uri(&path).body(()).expect("a request").into_parts().0;
+    assert_eq!(status(Arc::new(policy), head, 0), Some(400), "{path}");
+}
+
+/// Another spelling of the same path, for a server that decodes once and tidies up.
+fn respelt(path: &str, choices: &mut Choices<'_>) -> String {
+    const BETWEEN: [&str; 12] =
+        ["/", "/", "//", "/./", "\\", "%2f", "%5C", "/x/../", "/%2e/", "/x\\..%2f", "/../a/../", "/%2E%2e/"];
+    const AFTER: [&str; 8] = ["", "", "/", "//", "/.", "/x/..", "%2F", "\\x\\.."];
+    let mut spelt = String::new();
+    for (at, segment) in path.split('/').skip(1).enumerate() {
+        // What climbs stays below the root in front of the first segment alone.
+        let between = if at == 0 { &BETWEEN[..] } else { &BETWEEN[..10] };
+        spelt.push_str(choices.one_of(between));
+        for byte in segment.bytes() {
+            match choices.below(4) {
+                0 => spelt.push_str(&format!("%{byte:02x}")),
+                1 => spelt.push_str(&format!("%{byte:02X}")),
+                _ if byte.is_ascii() => spelt.push(char::from(byte)),
+                _ => spelt.push_str(&format!("%{byte:02X}")),
+            }
+        }
+    }
+    spelt.push_str(choices.one_of(&AFTER));
+    if spelt.starts_with('/') { spelt } else { format!("/{spelt}") }
+}
+
+/// The status of the answer; `None` where the request is forwarded.
+pub(crate) fn status(policy: Arc<Policy>, mut head: Parts, length: u64) -> Option<u16> {
+    let body = BodyFacts { ended: length == 0, lower: length, upper: Some(length) };
+    match Exchange::begin(policy, &mut head, body, || RequestId::from_parts(1, 1), || SystemTime::UNIX_EPOCH) {
+        Admission::Forward(..) => None,
+        Admission::Answer(answered) => Some(answered.reply.status().as_u16()),
+        other => panic!("nothing here waits: {other:?}"),
+    }
+}

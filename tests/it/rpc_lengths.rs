@@ -1,0 +1,48 @@
+//! What ends a call in the place of the service's own end has the length that the head said (P2, F4).
+
+use std::convert::Infallible;
+
+use bytes::Bytes;
+use futures_util::stream;
+use http::{Request, Response};
+use http_body::Frame;
+use http_body_util::{BodyExt, Full, StreamBody};
+use tower::{ServiceBuilder, ServiceExt, service_fn};
+use tower_error_envelope::middleware::RequestBody;
+use tower_error_envelope::{ErrorEnvelopeLayer, Policy};
+
+use crate::kit::{Answer, answer};
+
+const FINE: &[u8] = b"\x80\0\0\0\x10grpc-status: 0\r\n";
+
+/// The service's head leaves before it reads the request, one message of which is over the limit.
+async fn cut_behind_the_head(declares: bool) -> Answer {
+    let service = service_fn(move |request: Request<RequestBody<Full<Bytes>>>| async move {
+        let end = stream::once(async {
+            let read = request.into_body().collect().await;
+            assert!(read.is_err(), "the body is cut");
+            Ok::<_, Infallible>(Frame::data(Bytes::from_static(FINE)))
+        });
+        let mut response = Response::builder().header("content-type", "application/grpc-web");
+        if declares {
+            response = response.header("content-length", FINE.len());
+        }
+        Ok::<_, Infallible>(response.body(StreamBody::new(Box::pin(end))).unwrap())
+    });
+    let policy = Policy::builder().body_limit(4).build().unwrap();
+    let service = ServiceBuilder::new().layer(ErrorEnvelopeLayer::new().policy(policy)).service(service);
+    let body = Full::new(Bytes::from_static(b"\0\0\0\0\x05hello"));
+    let request = Request::post("/pkg.Svc/Do").header("content-type", "application/grpc-web").body(body).unwrap();
+    answer(service.oneshot(request).await.unwrap()).await
+}
+
+#[tokio::test]
+async fn p2_an_end_that_says_what_was_cut_takes_the_place_of_the_services() {
+    let answer = cut_behind_the_head(false).await;
+    assert!(answer.body.starts_with(b"\x80") && answer.body.windows(14).any(|text| text == b"grpc-status: 8"));
+}
+
+#[tokio::test]
+async fn p2_no_end_takes_the_place_of_one_whose_length_was_said() {
+    assert_eq!(&*cut_behind_the_head(true).await.body, FINE);
+}

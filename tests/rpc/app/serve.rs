@@ -1,0 +1,107 @@
+//! The applications: tonic's server and an axum router, with tonic-web inside the layer and around it.
+
+use std::net::{Ipv4Addr, SocketAddr};
+
+use axum::Router;
+use axum::routing::get;
+use http::{Request, Uri};
+use tokio::net::TcpListener;
+use tonic::service::Routes;
+use tonic::transport::Server;
+use tonic::transport::server::TcpIncoming;
+use tonic_web::GrpcWebLayer;
+use tower::ServiceBuilder;
+use tower::util::MapRequestLayer;
+use tower_error_envelope::auth::{AuthScheme, Key};
+use tower_error_envelope::{ErrorEnvelopeLayer, Policy, Route};
+
+use super::pb::echo_server::EchoServer;
+use super::scenario::ScenarioLayer;
+use super::{Speaker, connect, pb};
+
+/// What opens the `Vault`: `authorization: Bearer` and this.
+pub(crate) const KEY: &str = "open-sesame-0123456789";
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum App {
+    /// tonic's server, tonic-web around its services.
+    Tonic,
+    /// The same, where what fails is inside of tonic-web.
+    Within,
+    /// tonic-web around the layer: it sees plain gRPC.
+    Around,
+    /// axum and tonic on one port, Connect under `/connect`.
+    Mixed,
+}
+
+impl App {
+    pub(crate) const ALL: [Self; 4] = [Self::Tonic, Self::Within, Self::Around, Self::Mixed];
+}
+
+/// Serves on a free port of this machine for as long as the runtime runs.
+pub(crate) async fn start(app: App) -> SocketAddr {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.expect("a free port");
+    let address = listener.local_addr().expect("an address");
+    let layers = ServiceBuilder::new();
+    match app {
+        App::Tonic => {
+            let layers = layers.layer(envelope()).layer(ScenarioLayer).layer(GrpcWebLayer::new());
+            let server = Server::builder().accept_http1(true).layer(layers.layer(unlocked())).add_routes(services());
+            tokio::spawn(server.serve_with_incoming(TcpIncoming::from(listener)));
+        }
+        App::Within => {
+            let layers = layers.layer(envelope()).layer(GrpcWebLayer::new()).layer(ScenarioLayer);
+            let server = Server::builder().accept_http1(true).layer(layers.layer(unlocked())).add_routes(services());
+            tokio::spawn(server.serve_with_incoming(TcpIncoming::from(listener)));
+        }
+        App::Around => {
+            let layers = layers.layer(GrpcWebLayer::new()).layer(envelope()).layer(ScenarioLayer);
+            let server = Server::builder().accept_http1(true).layer(layers.layer(unlocked())).add_routes(services());
+            tokio::spawn(server.serve_with_incoming(TcpIncoming::from(listener)));
+        }
+        App::Mixed => {
+            let layers = layers.layer(envelope()).layer(ScenarioLayer);
+            // Around the whole router: `Router::layer` would see the path too late to unlock it.
+            let router = Router::new().fallback_service(layers.layer(unlocked()).service(mixed()));
+            tokio::spawn(async { axum::serve(listener, router).await });
+        }
+    }
+    address
+}
+
+fn envelope() -> ErrorEnvelopeLayer {
+    let policy = Policy::builder()
+        .scheme("app", AuthScheme::bearer().key(Key::of_secret("rpc", KEY)))
+        .route(Route::new("/echo.v1.Vault/{*method}").auth(["app"]))
+        .route(Route::new("/connect/echo.v1.Vault/{*method}").auth(["app"]));
+    ErrorEnvelopeLayer::new().policy(policy.build().expect("a policy"))
+}
+
+fn mixed() -> Router {
+    let http = Router::new().route("/", get(|| async { "hello\n" })).merge(connect::routes());
+    // tonic's fallback is 200 and `unimplemented` for whatever has no route, and tonic-web refuses what is no RPC.
+    let rpc = services().prepare().into_axum_router().reset_fallback().route_layer(GrpcWebLayer::new());
+    http.merge(rpc)
+}
+
+fn services() -> Routes {
+    let (_, health) = tonic_health::server::health_reporter();
+    let reflection = || {
+        tonic_reflection::server::Builder::configure()
+            .register_encoded_file_descriptor_set(pb::DESCRIPTORS)
+            .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
+    };
+    Routes::new(EchoServer::new(Speaker))
+        .add_service(health)
+        .add_service(reflection().build_v1().expect("descriptors"))
+        .add_service(reflection().build_v1alpha().expect("descriptors"))
+}
+
+/// Whoever came past the layer to the vault finds the echo there.
+fn unlocked<B>() -> MapRequestLayer<impl Fn(Request<B>) -> Request<B> + Clone> {
+    MapRequestLayer::new(|mut request: Request<B>| {
+        let uri = request.uri().to_string().replacen("/echo.v1.Vault/", "/echo.v1.Echo/", 1);
+        *request.uri_mut() = uri.parse::<Uri>().expect("a URI with another path");
+        request
+    })
+}

@@ -1,0 +1,27 @@
+//! Serves `app` for clients in other languages: `.ci/rpc` runs it.
+//!
+//! It prints one line of JSON and serves until its input ends: the addresses by name, the key of the vault, and the
+//! descriptors of `google.rpc`'s messages, which Connect's client does not bring along.
+#![allow(clippy::disallowed_methods, reason = "a server starts a task for each connection; the layer starts none")]
+
+use std::io;
+
+use base64::prelude::{BASE64_STANDARD, Engine};
+use serde_json::{Map, json};
+use tokio::io::AsyncReadExt;
+
+#[path = "app/mod.rs"]
+mod app;
+
+#[tokio::main]
+async fn main() -> io::Result<()> {
+    tracing_subscriber::fmt().with_ansi(false).with_writer(io::stderr).init();
+    let mut addresses = Map::new();
+    for app in app::App::ALL {
+        addresses.insert(format!("{app:?}").to_lowercase(), json!(format!("http://{}", app::start(app).await)));
+    }
+    let details = BASE64_STANDARD.encode(tonic_types::pb::FILE_DESCRIPTOR_SET);
+    println!("{}", json!({ "apps": addresses, "key": app::KEY, "details": details }));
+    tokio::io::stdin().read_to_end(&mut Vec::new()).await?;
+    Ok(())
+}
