@@ -67,8 +67,8 @@ fn kind(headers: &HeaderMap) -> Kind {
 }
 
 fn is_json(body: &[u8]) -> bool {
-    matches!(body.trim_ascii_start().first(), Some(b'{' | b'['))
-        && serde_json::from_slice::<&serde_json::value::RawValue>(body.trim_ascii()).is_ok()
+    let first = body.iter().find(|byte| !matches!(byte, b' ' | b'\t' | b'\n' | b'\r'));
+    matches!(first, Some(b'{' | b'[')) && serde_json::from_slice::<&serde_json::value::RawValue>(body).is_ok()
 }
 
 fn is_text(text: &str) -> bool {
@@ -110,6 +110,9 @@ mod tests {
             (None, "{\"a\":1}", false),
             (None, "\u{0}x", false),
             (None, "abc", true),
+            // A form feed is no white space of JSON's (RFC 8259 §2).
+            (None, "{\"a\":1}\u{c}", true),
+            (None, " {\"a\":1}\r\n", false),
         ] {
             let headers = media_type.map(|it| (CONTENT_TYPE, HeaderValue::from_static(it)));
             let headers: HeaderMap = headers.into_iter().collect();

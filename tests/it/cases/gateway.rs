@@ -3,7 +3,7 @@
 //! One process for all rows with the same policy; rows run one after the other on it, so that the upstream's script and
 //! the log are those of the row. Lots run beside each other, because most of the time is spent waiting.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -57,7 +57,7 @@ impl Driver for Gateway {
                 Err(text) => return Outcome::Ran(Run { refused: Some(text), ..Run::default() }),
             }
         }
-        let running = session.as_ref().expect("started above");
+        let running = session.as_mut().expect("started above");
         let run = running.run(*self, case);
         // The next row must not inherit a failure, nor a connection that the upstream holds and then lets go.
         let holds = case.inner.stalls || case.inner.holds;
@@ -103,6 +103,8 @@ fn key(case: &Case) -> String {
 pub(super) struct Session {
     gateways: Vec<Process>,
     upstream: Option<Upstream>,
+    /// The ids of the rows before: what is still logged of them comes a moment later.
+    earlier: HashSet<String>,
     /// A port that nobody listens on and nobody else can take.
     _closed: tokio::net::TcpSocket,
 }
@@ -122,10 +124,10 @@ impl Session {
             behind = gateway.address;
             gateways.insert(0, gateway);
         }
-        Ok(Self { gateways, upstream, _closed: closed })
+        Ok(Self { gateways, upstream, earlier: HashSet::new(), _closed: closed })
     }
 
-    fn run(&self, gateway: Gateway, case: &Case) -> Run {
+    fn run(&mut self, gateway: Gateway, case: &Case) -> Run {
         self.upstream.iter().for_each(|upstream| upstream.play(&case.inner));
         let starts: Vec<usize> = self.gateways.iter().map(Process::log_length).collect();
         if let Some(policy) = &case.reload {
@@ -139,14 +141,24 @@ impl Session {
         let calls = self.upstream.as_ref().map(Upstream::calls).unwrap_or_default();
         let facts = Facts { http2: gateway == Gateway::Http2, processes: case.chain, over_socket: true };
         let mut run = Run { exchanges, calls, facts, ..Run::default() };
+        let ids = ids(&run);
+        self.earlier.retain(|id| !ids.contains(id));
         self.wait_for_log(case, &mut run, &starts);
+        self.earlier.extend(ids);
         run
     }
 
     /// The lines come a moment after the response: until they hold what is wanted, or at least the request's id.
     fn wait_for_log(&self, case: &Case, run: &mut Run, starts: &[usize]) {
-        let log =
-            || self.gateways.iter().zip(starts).map(|(gateway, start)| gateway.log_from(*start)).collect::<String>();
+        let of_earlier = |line: &str| {
+            let id = line.split_once("request_id=").and_then(|(_, rest)| rest.split_whitespace().next());
+            id.is_some_and(|id| self.earlier.contains(id))
+        };
+        let log = || {
+            let logs = self.gateways.iter().zip(starts).map(|(gateway, start)| gateway.log_from(*start));
+            let lines = |log: String| log.split_inclusive('\n').filter(|line| !of_earlier(line)).collect::<String>();
+            logs.map(lines).collect::<String>()
+        };
         let expect = &case.expect;
         let wanted = !expect.log_has.is_empty() || !expect.log_lacks.is_empty();
         if wanted {
@@ -157,4 +169,12 @@ impl Session {
         }
         run.log = log();
     }
+}
+
+/// The ids that a row's clients and services saw.
+fn ids(run: &Run) -> Vec<String> {
+    let responses = run.exchanges.iter().filter_map(|exchanged| exchanged.response.as_ref().ok());
+    let heads = responses.map(|response| &response.headers).chain(run.calls.iter().map(|call| &call.headers));
+    let ids = heads.flatten().filter(|(name, _)| name.eq_ignore_ascii_case("x-request-id"));
+    ids.map(|(_, value)| String::from_utf8_lossy(value).into_owned()).collect()
 }
