@@ -26,8 +26,11 @@ mod echo {
     include!("../../tests/rpc/echo.rs");
 }
 
-/// What today's id and trace take. Between two runs on one machine the ratio moves by 0.005.
-const MOST: f64 = 1.10;
+/// The aim is 1.06. Between two builds the ratio moves by 0.002.
+const MOST: f64 = 1.065;
+
+/// In so many processes each is counted: they differ by a hundredth, by where the allocator has their memory.
+const COUNTS: usize = 9;
 
 /// What stands around the server.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -69,7 +72,11 @@ pub(crate) fn run(around: Around, calls: u64) {
 
 /// The table, and a line where the layer costs too much.
 pub(crate) fn table() -> (String, Vec<String>) {
-    let count = |around: Around| measure::instructions(&["--call", around.name()]);
+    let count = |around: Around| {
+        let mut counts: Vec<f64> = (0..COUNTS).map(|_| measure::instructions(&["--call", around.name()])).collect();
+        counts.sort_by(f64::total_cmp);
+        counts[COUNTS / 2]
+    };
     let bare = count(Around::Nothing);
     let mut text = format!("{:<12} {:>7} {:>7} {:>7}\n", "unary call", "instr", "+bare", "/bare");
     let mut risen = Vec::new();

@@ -22,12 +22,12 @@ pub(crate) enum Credentials {
 }
 
 impl Credentials {
-    /// `key_headers` are those that the policy names, beside `x-api-key`.
+    /// Whether a header of that name carries some. `key_headers` are those that the policy names, beside `x-api-key`.
+    pub(crate) fn are_in(name: &HeaderName, key_headers: &[HeaderName]) -> bool {
+        *name == AUTHORIZATION || *name == X_API_KEY || key_headers.contains(name)
+    }
+
     pub(crate) fn of(headers: &HeaderMap, key_headers: &[HeaderName]) -> Self {
-        // One look at the names is cheaper than two lookups, and most requests on an open route have neither.
-        if !headers.keys().any(|name| *name == AUTHORIZATION || *name == X_API_KEY || key_headers.contains(name)) {
-            return Self::None;
-        }
         let sent =
             |name: &HeaderName| headers.get(name).map(|it| it.as_bytes().trim_ascii()).filter(|it| !it.is_empty());
         match sent(&AUTHORIZATION) {

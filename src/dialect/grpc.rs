@@ -107,10 +107,15 @@ impl Told<'_> {
     }
 }
 
+/// Whether a head or trailers say success, and nothing else first.
+pub(crate) fn says_ok(headers: &HeaderMap) -> bool {
+    fields::first(headers, &GRPC_STATUS).is_some_and(|status| status == "0")
+}
+
 /// What a head or trailers say; `None` where they have no well-formed `grpc-status`, or more than one. A first one that
 /// says success is not looked behind.
 pub(crate) fn read(headers: &HeaderMap) -> Option<Told<'_>> {
-    if fields::first(headers, &GRPC_STATUS)? == "0" {
+    if says_ok(headers) {
         return Some(Told::ok());
     }
     let mut statuses = headers.get_all(GRPC_STATUS).iter();

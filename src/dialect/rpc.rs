@@ -5,11 +5,8 @@
 
 use std::time::Duration;
 
-use http::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
-use http::request::Parts;
+use http::header::{CONTENT_TYPE, HeaderName, HeaderValue};
 use http::{Method, Uri};
-
-use crate::fields;
 
 const CONNECT_PROTOCOL_VERSION: HeaderName = HeaderName::from_static("connect-protocol-version");
 const CONNECT_CONTENT_ENCODING: HeaderName = HeaderName::from_static("connect-content-encoding");
@@ -48,33 +45,41 @@ pub(crate) struct Call {
     pub(crate) timeout: Option<Duration>,
 }
 
-impl Call {
-    /// The call that a request is; `None` where it is plain HTTP.
-    pub(crate) fn of(head: &Parts) -> Option<Self> {
-        let (mut rpc, mut connect) = (None, false);
-        let (mut grpc_timeout, mut connect_timeout) = (None, None);
-        // To look at the names once is cheaper than to look four of them up.
-        for (name, value) in &head.headers {
-            if *name == CONTENT_TYPE {
-                rpc = rpc.or_else(|| Rpc::of_media_type(value.as_bytes()));
-            } else if *name == CONNECT_PROTOCOL_VERSION {
-                connect |= value == "1";
-            } else if *name == GRPC_TIMEOUT {
-                grpc_timeout = grpc_timeout.or(Some(value));
-            } else if *name == CONNECT_TIMEOUT_MS {
-                connect_timeout = connect_timeout.or(Some(value));
-            }
+/// The headers that tell of a call.
+#[derive(Default)]
+pub(crate) struct CallHeaders<'h> {
+    rpc: Option<Rpc>,
+    connect: bool,
+    grpc_timeout: Option<&'h HeaderValue>,
+    connect_timeout: Option<&'h HeaderValue>,
+}
+
+impl<'h> CallHeaders<'h> {
+    /// One of the request's headers, in their order.
+    pub(crate) fn see(&mut self, name: &HeaderName, value: &'h HeaderValue) {
+        if *name == CONTENT_TYPE {
+            self.rpc = self.rpc.or_else(|| Rpc::of_media_type(value.as_bytes()));
+        } else if *name == CONNECT_PROTOCOL_VERSION {
+            self.connect |= value == "1";
+        } else if *name == GRPC_TIMEOUT {
+            self.grpc_timeout = self.grpc_timeout.or(Some(value));
+        } else if *name == CONNECT_TIMEOUT_MS {
+            self.connect_timeout = self.connect_timeout.or(Some(value));
         }
+    }
+
+    /// The call that the request is; `None` where it is plain HTTP.
+    pub(crate) fn call(self, method: &Method, uri: &Uri) -> Option<Call> {
         // GET covers HEAD (E5).
-        let is_get = || matches!(head.method, Method::GET | Method::HEAD);
-        let connect = connect || rpc.is_none() && is_get() && asks_connect(&head.uri);
-        let rpc = rpc.or(connect.then_some(Rpc::ConnectUnary))?;
+        let is_get = || matches!(*method, Method::GET | Method::HEAD);
+        let connect = self.connect || self.rpc.is_none() && is_get() && asks_connect(uri);
+        let rpc = self.rpc.or(connect.then_some(Rpc::ConnectUnary))?;
         let timeout = if rpc.is_grpc() {
-            grpc_timeout.and_then(of_grpc)
+            self.grpc_timeout.and_then(of_grpc)
         } else {
-            connect_timeout.and_then(|value| digits(value.as_bytes(), 10)).map(Duration::from_millis)
+            self.connect_timeout.and_then(|value| digits(value.as_bytes(), 10)).map(Duration::from_millis)
         };
-        Some(Self { rpc, timeout })
+        Some(Call { rpc, timeout })
     }
 }
 
@@ -141,10 +146,10 @@ impl Rpc {
         matches!(self, Self::Grpc(_) | Self::Web(_) | Self::WebText(_))
     }
 
-    /// The form of a response that is of this protocol, by its head. The codec may differ, and gRPC-Web's text may be
+    /// The form of a response that is of this protocol, by its media type. The codec may differ, and gRPC-Web's text may be
     /// answered in binary: `accept` may have asked for it.
-    pub(crate) fn answered_by(self, headers: &HeaderMap) -> Option<Self> {
-        let theirs = Self::of_media_type(fields::first(headers, &CONTENT_TYPE)?.as_bytes())?;
+    pub(crate) fn answered_by(self, content_type: Option<&HeaderValue>) -> Option<Self> {
+        let theirs = Self::of_media_type(content_type?.as_bytes())?;
         let is_one = match self {
             Self::Grpc(_) => matches!(theirs, Self::Grpc(_)),
             Self::Web(_) | Self::WebText(_) => matches!(theirs, Self::Web(_) | Self::WebText(_)),
@@ -204,12 +209,18 @@ mod tests {
     use super::*;
     use http::Request;
 
+    fn call<B>(request: &Request<B>) -> Option<Call> {
+        let mut headers = CallHeaders::default();
+        request.headers().iter().for_each(|(name, value)| headers.see(name, value));
+        headers.call(request.method(), request.uri())
+    }
+
     fn of(method: &str, uri: &str, headers: &[(&str, &str)]) -> Option<Rpc> {
         let mut request = Request::builder().method(method).uri(uri);
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
-        Call::of(&request.body(()).unwrap().into_parts().0).map(|call| call.rpc)
+        call(&request.body(()).unwrap()).map(|call| call.rpc)
     }
 
     #[test]
@@ -262,7 +273,7 @@ mod tests {
     fn p1_p3_a_time_out_has_the_protocols_form() {
         let timeout = |media_type, name, value| {
             let request = Request::post("/").header(CONTENT_TYPE, media_type).header(name, value);
-            Call::of(&request.body(()).unwrap().into_parts().0).unwrap().timeout
+            call(&request.body(()).unwrap()).unwrap().timeout
         };
         let grpc = |value| timeout("application/grpc-web+proto", "grpc-timeout", value);
         assert_eq!(grpc("1H"), Some(Duration::from_secs(3600)));

@@ -4,17 +4,17 @@
 //! specific one counts, of equally specific ones the highest; a type that none fits has quality 0. Members that do not
 //! parse are ignored.
 
-use http::header::{ACCEPT, HeaderMap, HeaderValue};
+use http::header::{ACCEPT, HeaderMap, HeaderName, HeaderValue};
 
-/// Whether the client prefers RFC 9457 to the envelope.
-pub(super) fn prefers_problem(headers: &HeaderMap) -> bool {
-    // Ranges with wildcards fit both: only one that names a type tells them apart, and few clients send that one. To
-    // look at the names is cheaper than to look one up.
-    headers.iter().any(|(name, value)| *name == ACCEPT && tells_apart(value.as_bytes())) && weighs_more(headers)
+/// Whether a header may tell RFC 9457 and the envelope apart. Ranges with wildcards fit both, and few clients send one that
+/// names either.
+pub(super) fn may_choose(name: &HeaderName, value: &HeaderValue) -> bool {
+    *name == ACCEPT && tells_apart(value.as_bytes())
 }
 
+/// Whether the client prefers RFC 9457 to the envelope, where one of the headers [`may_choose`].
 #[cold]
-fn weighs_more(headers: &HeaderMap) -> bool {
+pub(super) fn prefers_problem(headers: &HeaderMap) -> bool {
     let (mut problem, mut json) = (Quality::default(), Quality::default());
     let lines = headers.get_all(ACCEPT).iter().map(HeaderValue::as_bytes);
     for range in lines.flat_map(members).filter_map(Range::parse) {
@@ -175,7 +175,11 @@ mod tests {
 
     fn prefers(lines: &[&str]) -> bool {
         let line = |line: &&str| (ACCEPT, HeaderValue::from_str(line).unwrap());
-        prefers_problem(&lines.iter().map(line).collect())
+        prefers_by(&lines.iter().map(line).collect())
+    }
+
+    fn prefers_by(headers: &HeaderMap) -> bool {
+        headers.iter().any(|(name, value)| may_choose(name, value)) && prefers_problem(headers)
     }
 
     #[test]
@@ -235,7 +239,7 @@ mod tests {
     #[test]
     fn r11_bytes_beyond_ascii_are_no_member() {
         let value = HeaderValue::from_bytes(b"caf\xe9/json, application/problem+json").unwrap();
-        assert!(prefers_problem(&[(ACCEPT, value)].into_iter().collect()));
+        assert!(prefers_by(&[(ACCEPT, value)].into_iter().collect()));
     }
 
     /// A range as the model knows it: kind, subtype, further parameter, quality in thousandths, or nonsense.

@@ -1,51 +1,91 @@
 //! Inner responses that speak the call's own protocol (section P): they are left as they are, and told to the log.
 
 use bytes::Bytes;
-use http::header::{CONTENT_LENGTH, TRAILER, TRANSFER_ENCODING};
+use http::header::{ACCESS_CONTROL_ALLOW_ORIGIN, CONTENT_LENGTH, CONTENT_TYPE, TRAILER, TRANSFER_ENCODING};
 use http::{HeaderMap, HeaderValue, StatusCode, response};
 
 use super::request::RequestFacts;
 use super::{BodyFacts, Collected, Event, Exchange, Origin, ResponsePlan, Rewritten, Watch, Written};
 use crate::classify;
 use crate::dialect::Shape;
-use crate::dialect::grpc::{self, GRPC_STATUS_DETAILS_BIN, Told};
+use crate::dialect::connect;
+use crate::dialect::grpc::{self, GRPC_STATUS, GRPC_STATUS_DETAILS_BIN, Told};
 use crate::dialect::rpc::Rpc;
 use crate::dialect::status::Status;
-use crate::dialect::{coding, connect};
-use crate::fields;
 use crate::policy::Mode;
+
+/// Which headers a response has that matter to a call: to look at its names once is cheaper than to look four of them up.
+#[derive(Default)]
+pub(super) struct Names {
+    status: bool,
+    length: bool,
+    /// It is readable across origins (E4).
+    origin: bool,
+}
+
+impl Names {
+    /// With the first `content-type`.
+    fn of(headers: &HeaderMap) -> (Self, Option<&HeaderValue>) {
+        let (mut names, mut content_type) = (Self::default(), None);
+        for (name, value) in headers {
+            if *name == CONTENT_TYPE {
+                content_type = content_type.or(Some(value));
+            } else if *name == GRPC_STATUS {
+                names.status = true;
+            } else if *name == CONTENT_LENGTH {
+                names.length = true;
+            } else if *name == ACCESS_CONTROL_ALLOW_ORIGIN {
+                names.origin = true;
+            }
+        }
+        (names, content_type)
+    }
+}
 
 impl Exchange {
     /// Whether a response is one of the call's own protocol, an error by HTTP aside that has no status of gRPC's.
-    pub(super) fn answered_call(&self, head: &response::Parts) -> Option<Rpc> {
-        let rpc = self.request.rpc?.answered_by(&head.headers)?;
+    pub(super) fn answered_call(&self, head: &response::Parts) -> Option<(Rpc, Names)> {
+        let rpc = self.request.rpc?;
+        let (names, content_type) = Names::of(&head.headers);
+        let rpc = rpc.answered_by(content_type)?;
         let told = || grpc::read(&head.headers).is_some_and(|told| told.status != Status::OK);
         let own_error = || head.status.as_u16() >= 400 && rpc.is_grpc() && self.rewrites() && told();
-        (head.status == StatusCode::OK || own_error()).then_some(rpc)
+        (head.status == StatusCode::OK || own_error()).then_some((rpc, names))
     }
 
-    pub(super) fn call_head(mut self, rpc: Rpc, head: &mut response::Parts, body: BodyFacts) -> ResponsePlan {
-        self.expose(&mut head.headers);
-        self.identify_response(&mut head.headers);
-        if let Some(event) = self.observed_refusal(head.status) {
-            return ResponsePlan::Keep(self.tail_of(), Box::new(event));
+    pub(super) fn call_head(
+        self,
+        rpc: Rpc,
+        names: &Names,
+        head: &mut response::Parts,
+        body: BodyFacts,
+    ) -> ResponsePlan {
+        // Nearly every call is watched, and an exchange is large: it is moved once.
+        let mut watch = Watch::boxed(self, rpc);
+        let exchange = watch.exchange_mut();
+        if names.origin {
+            exchange.expose(&mut head.headers);
         }
-        if let Some(event) = self.head_status(rpc, head) {
+        exchange.identify_response(&mut head.headers);
+        if let Some(event) = exchange.observed_refusal(head.status) {
+            return ResponsePlan::Keep(exchange.tail_of(), Box::new(event));
+        }
+        if names.status
+            && let Some(event) = exchange.head_status(rpc, head)
+        {
             return if head.status.is_success() {
-                ResponsePlan::Keep(self.tail_of(), Box::new(event))
+                ResponsePlan::Keep(exchange.tail_of(), Box::new(event))
             } else {
                 under_success(head, event)
             };
         }
         if body.is_empty() {
-            return self.pass(&mut head.headers);
+            return watch.into_exchange().pass(&mut head.headers);
         }
-        self.announce_trailers(rpc, head);
-        let has_length = fields::has(&head.headers, &CONTENT_LENGTH) || body.upper == Some(body.lower);
-        let tail = self.tail_of();
-        let coding = || coding::of_messages(&head.headers, &rpc.encoding_header());
-        let coding = if matches!(rpc, Rpc::Grpc(_)) { None } else { coding() };
-        ResponsePlan::Watch(tail, Watch::new(self, rpc, !has_length, coding))
+        exchange.announce_trailers(rpc, head);
+        let has_length = names.length || body.upper == Some(body.lower);
+        watch.begin(&head.headers, !has_length);
+        ResponsePlan::Watch(watch)
     }
 
     /// A status that the head says, as it is but for the id that a layer inside put there (E7).

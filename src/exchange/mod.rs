@@ -102,6 +102,11 @@ impl Exchange {
         self.id
     }
 
+    /// Lets HPACK put the response's `x-request-id` into its table. Over HTTP/2 it is marked as never indexed.
+    pub fn index_id(&mut self) {
+        self.id_header.set_sensitive(false);
+    }
+
     /// How long the client of a call waits for all of it (`grpc-timeout`, `connect-timeout-ms`). Then an adapter tells
     /// [`Exchange::timed_out`], or [`Watch::timed_out`] behind the head.
     #[must_use]

@@ -63,10 +63,12 @@ impl Exchange {
     }
 
     /// What would have refused the request on a route in `observe`, where something would have.
+    #[inline]
     pub(super) fn observed_refusal(&mut self, status: StatusCode) -> Option<Event> {
-        if self.settings.mode != Mode::Observe {
-            return None;
-        }
+        if self.settings.mode == Mode::Observe { self.would_refuse(status) } else { None }
+    }
+
+    fn would_refuse(&mut self, status: StatusCode) -> Option<Event> {
         let fault = self.refusal()?;
         let mut event = self.would_be(status, &fault, Origin::Guard, false);
         event.grpc = self.grpc_of(&fault, fault.status_code(), true);

@@ -97,7 +97,7 @@ pub enum ResponsePlan {
     /// [`Observed::seen`] what came of it within that time (M1).
     Tee(Tail, Box<Observed>, u64, Duration),
     /// Pass the body of an RPC call as it comes, and show it to the watch (section P).
-    Watch(Tail, Watch),
+    Watch(Box<Watch>),
 }
 
 /// What was read of an error's body.

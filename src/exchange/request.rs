@@ -3,18 +3,19 @@
 use std::time::{Duration, SystemTime};
 
 use http::header::{
-    ACCESS_CONTROL_REQUEST_METHOD, CONNECTION, CONTENT_LENGTH, EXPECT, Entry, HeaderMap, HeaderValue, ORIGIN, TE,
+    ACCESS_CONTROL_REQUEST_METHOD, CONNECTION, CONTENT_LENGTH, EXPECT, HeaderMap, HeaderValue, ORIGIN, TE,
     TRANSFER_ENCODING, UPGRADE,
 };
 use http::request::Parts;
 use http::uri::PathAndQuery;
 use http::{HeaderName, Method, Version};
 
-use super::accept::prefers_problem;
+use super::accept::{may_choose, prefers_problem};
 use super::head::{X_REQUEST_ID, list};
 use super::{BodyFacts, Event, Notes};
+use crate::classify::credentials::Credentials;
 use crate::dialect::Dialect;
-use crate::dialect::rpc::Rpc;
+use crate::dialect::rpc::{Call, CallHeaders, Rpc};
 use crate::fault::Fault;
 use crate::fields;
 use crate::frames::Frames;
@@ -74,35 +75,50 @@ pub(super) struct Aside {
     pub(super) deadline: Option<Duration>,
 }
 
+/// What the names of the request's headers tell: to look at them once is cheaper than to look each up.
+#[derive(Default)]
+pub(super) struct Sent {
+    pub(super) call: Option<Call>,
+    /// There is an `x-request-id`.
+    pub(super) id: bool,
+    pub(super) credentials: bool,
+    /// An `accept` may tell RFC 9457 and the envelope apart (R11).
+    pub(super) chooses: bool,
+}
+
+impl Sent {
+    pub(super) fn of(head: &Parts, key_headers: &[HeaderName]) -> Self {
+        let mut sent = Self::default();
+        let mut call = CallHeaders::default();
+        for (name, value) in &head.headers {
+            call.see(name, value);
+            sent.id |= *name == X_REQUEST_ID;
+            sent.credentials |= Credentials::are_in(name, key_headers);
+            sent.chooses |= may_choose(name, value);
+        }
+        sent.call = call.call(&head.method, &head.uri);
+        sent
+    }
+}
+
 /// Gives the request its id: an outer layer's (E7), a trusted peer's (I2), or a fresh one (I1).
 pub(super) fn identify(
     settings: IdSettings,
     head: &mut Parts,
+    sent: &Sent,
     fresh: impl FnOnce() -> RequestId,
 ) -> (RequestId, HeaderValue, Option<Notes>) {
-    let known = head.extensions.get::<RequestId>().copied();
-    let mut notes = None;
-    let (id, value) = match head.headers.entry(X_REQUEST_ID) {
-        Entry::Vacant(vacant) => {
-            let id = known.unwrap_or_else(fresh);
-            let value = id.header_value();
-            vacant.insert(value.clone());
-            (id, value)
-        }
-        Entry::Occupied(mut theirs) => {
-            let trusted = if settings.trust_valid { only_id(theirs.iter()) } else { None };
-            let id = known.or(trusted).unwrap_or_else(fresh);
-            let value = id.header_value();
-            if *theirs.get() != value || theirs.iter().count() > 1 {
-                notes = Some(Notes { client_request_id: Some(note(theirs.iter())), ..Notes::default() });
-            }
-            theirs.insert(value.clone());
-            (id, value)
-        }
-    };
-    if known.is_none() {
+    let theirs = sent.id.then(|| head.headers.get_all(X_REQUEST_ID));
+    let trusted = theirs.as_ref().filter(|_| settings.trust_valid).and_then(|theirs| only_id(theirs.iter()));
+    let mut id = trusted.unwrap_or_else(fresh);
+    if let Some(outermost) = head.extensions.insert(id) {
+        id = outermost;
         head.extensions.insert(id);
     }
+    let value = id.header_value();
+    let notes = theirs.filter(|theirs| theirs.iter().any(|it| *it != value) || theirs.iter().count() > 1);
+    let notes = notes.map(|theirs| Notes { client_request_id: Some(note(theirs.iter())), ..Notes::default() });
+    head.headers.insert(X_REQUEST_ID, value.clone());
     if settings.traceparent {
         trace(&mut head.headers, id);
     }
@@ -160,6 +176,12 @@ pub(super) fn guard(
 }
 
 impl Guarded {
+    /// Nothing refuses the request, or would have.
+    pub(super) fn is_silent(&self) -> bool {
+        let Self { unmet, refusal, peek, observed_unmet, observed, observed_peek, .. } = self;
+        [unmet, refusal, peek, observed_unmet, observed, observed_peek].iter().all(|fault| fault.is_none())
+    }
+
     fn ask_for_headers(&mut self, policy: &Policy, matched: &Matched, head: &Parts) -> Result<(), Fault> {
         for settings in asked(matched, head) {
             for header in policy.required_headers(settings) {
@@ -221,7 +243,9 @@ impl Guarded {
 
 impl RequestFacts {
     /// `drain` is how many bytes are read at most where the connection is to live on.
-    pub(super) fn of(head: &Parts, body: BodyFacts, settings: &Settings, drain: u64, rpc: Option<Rpc>) -> Self {
+    #[inline]
+    pub(super) fn of(head: &Parts, sent: &Sent, body: BodyFacts, settings: &Settings, drain: u64) -> Self {
+        let rpc = sent.call.map(|call| call.rpc);
         let has_body = !body.is_empty();
         let is_http1 = head.version <= Version::HTTP_11;
         let asks = |value: &HeaderValue| value.as_bytes().eq_ignore_ascii_case(b"100-continue");
@@ -237,7 +261,7 @@ impl RequestFacts {
             has_body,
             expects: may_expect && expects(),
             cheap_rest: drops_cheaply && declared(head, body).is_some_and(|length| length <= drain.min(CHEAP_REST)),
-            prefers_problem: rpc.is_none() && negotiates(settings) && prefers_problem(&head.headers),
+            prefers_problem: sent.chooses && rpc.is_none() && negotiates(settings) && prefers_problem(&head.headers),
             rpc,
             is_stream: is_stream(head, rpc),
             takes_trailers: !is_http1
@@ -253,6 +277,7 @@ impl RequestFacts {
 }
 
 impl Aside {
+    #[inline]
     pub(super) fn of(
         notes: Option<Notes>,
         asked_for: Option<&Parts>,

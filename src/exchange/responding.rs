@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use http::header::{CACHE_CONTROL, CONTENT_LENGTH, TRANSFER_ENCODING};
+use http::header::{CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, TRANSFER_ENCODING};
 use http::{HeaderMap, HeaderValue, Method, StatusCode, response};
 
 use super::request::MAX_HEADERS;
@@ -12,6 +12,7 @@ use crate::code::ErrorCode;
 use crate::dialect::rpc::Rpc;
 use crate::dialect::{self, coding, protocol};
 use crate::fault::Fault;
+use crate::fields;
 use crate::frames;
 use crate::policy::{Mode, NoTransform, Protocols, UnknownCodes};
 
@@ -26,8 +27,8 @@ impl Exchange {
             let cause = format!("{} response headers", head.headers.len());
             return ResponsePlan::Replace(Box::new(self.answer(fault, Origin::Inner, Some(cause.into()), None)));
         }
-        if let Some(rpc) = self.answered_call(head) {
-            return self.call_head(rpc, head, body);
+        if let Some((rpc, names)) = self.answered_call(head) {
+            return self.call_head(rpc, &names, head, body);
         }
         match self.settings.mode {
             Mode::Off => return self.pass(&mut head.headers),
@@ -119,7 +120,8 @@ impl Exchange {
             return coding::decoded(&codings, body, self.policy.inspect().max_bytes).map(Cow::Owned);
         }
         // What turns gRPC into gRPC-Web's text inside does so with any body.
-        if self.request.rpc.and_then(|rpc| rpc.answered_by(headers)).is_some_and(Rpc::is_text) {
+        let answered = || self.request.rpc?.answered_by(fields::first(headers, &CONTENT_TYPE));
+        if answered().is_some_and(Rpc::is_text) {
             return frames::decode(body).map(Cow::Owned);
         }
         Some(Cow::Borrowed(body))

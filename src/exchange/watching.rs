@@ -13,7 +13,7 @@ use http::{HeaderMap, StatusCode};
 use super::failing::OUT_OF_TIME;
 use super::head::{X_ERROR_CODE, code_value};
 use super::rpc::status_of;
-use super::{BoxError, Classifier, Event, Exchange, Failure, Notes, Origin};
+use super::{BoxError, Classifier, Event, Exchange, Failure, Notes, Origin, Tail};
 use crate::code::ErrorCode;
 use crate::dialect::coding::Coding;
 use crate::dialect::rich::RpcError;
@@ -66,9 +66,25 @@ pub enum Last {
 const MAX_LAST: usize = 16 * 1024;
 
 impl Watch {
-    pub(super) fn new(exchange: Exchange, rpc: Rpc, may_grow: bool, coding: Option<Coding>) -> Self {
-        let frames = (!matches!(rpc, Rpc::Grpc(_))).then(|| Frames::new(rpc.is_text()));
-        Self { exchange, rpc, frames, last: None, coding, may_grow, ended: false }
+    pub(super) fn boxed(exchange: Exchange, rpc: Rpc) -> Box<Self> {
+        Box::new(Self { exchange, rpc, frames: None, last: None, coding: None, may_grow: false, ended: false })
+    }
+
+    pub(super) fn exchange_mut(&mut self) -> &mut Exchange {
+        &mut self.exchange
+    }
+
+    pub(super) fn into_exchange(self) -> Exchange {
+        self.exchange
+    }
+
+    /// A body follows the head.
+    pub(super) fn begin(&mut self, headers: &HeaderMap, may_grow: bool) {
+        self.may_grow = may_grow;
+        if !matches!(self.rpc, Rpc::Grpc(_)) {
+            self.frames = Some(Frames::new(self.rpc.is_text()));
+            self.coding = coding::of_messages(headers, &self.rpc.encoding_header());
+        }
     }
 
     /// The ids that gave way (I2, I3): to be logged with the head, since no event may follow.
@@ -113,7 +129,14 @@ impl Watch {
         if let Some(event) = self.exchange.observed_refusal(StatusCode::OK) {
             return Some(event);
         }
-        let event = grpc::read(trailers).and_then(|told| self.exchange.inner_status(&told))?;
+        // What else a status says is large, and read where there is something to tell.
+        if grpc::says_ok(trailers) {
+            return None;
+        }
+        let event = {
+            let told = grpc::read(trailers)?;
+            self.exchange.inner_status(&told)?
+        };
         self.exchange.readdress(trailers);
         Some(event)
     }
@@ -156,6 +179,27 @@ impl Watch {
         };
         // Behind a length that is not met nothing is a trailer (RFC 9113 §8.1.1).
         between && self.may_grow && !self.ended && !self.is_observed()
+    }
+
+    /// What outlives the call: enough to log a body whose drop panics.
+    pub fn into_tail(self) -> Tail {
+        let Exchange { policy, id, settings, .. } = self.exchange;
+        Tail { policy, id, label: settings.label() }
+    }
+
+    /// Whether the status of the call is to come, in trailers: the body need not be asked whether it has ended, and whoever
+    /// sends it asks for the next frame instead. One of a known length has no trailers over HTTP/1, and in `observe` and
+    /// `off` a body is asked as it would be without the layer.
+    #[must_use]
+    pub fn awaits_trailers(&self) -> bool {
+        let guards = !matches!(self.exchange.settings.mode, Mode::Off | Mode::Observe);
+        matches!(self.rpc, Rpc::Grpc(_)) && self.may_grow && !self.ended && guards
+    }
+
+    /// Whether neither the head nor the body has said how long the body is.
+    #[must_use]
+    pub fn has_no_length(&self) -> bool {
+        self.may_grow
     }
 
     /// Whether the status of the call has passed.

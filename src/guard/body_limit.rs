@@ -113,9 +113,9 @@ impl Meter {
         self.flags.raise(if slow { Flags::SLOW } else { Flags::BROKEN });
     }
 
-    /// Whether it matters that the body has ended: on HTTP/2 nothing is left on the connection.
-    pub(crate) fn asks_for_end(&self) -> bool {
-        !matches!(&self.measured, Measured::Messages(messages) if messages.rest_is_free)
+    /// Whether the body is a stream of messages over HTTP/2, whose rest need not be read.
+    pub(crate) fn rest_is_free(&self) -> bool {
+        matches!(&self.measured, Measured::Messages(messages) if messages.rest_is_free)
     }
 
     /// The body was read to its end, as it came or by draining: nothing of it is on the way.

@@ -77,7 +77,7 @@ impl<S, F, B, R> ResponseFuture<S, F, B, R> {
     /// Calls the inner service.
     pub(super) fn call(
         service: &mut S,
-        request: Request<RequestBody<B>>,
+        request: &mut Option<Request<RequestBody<B>>>,
         exchange: Exchange,
         classifier: Option<Arc<Classifier>>,
     ) -> Self
@@ -125,19 +125,22 @@ where
         loop {
             let next = match state.as_mut().project() {
                 StateProj::Calling { future, call } => {
-                    let outcome = match poll_call(future, call.as_ref(), cx) {
-                        Poll::Ready(outcome) => Some(outcome),
-                        Poll::Pending if has_run_out(call, cx) => None,
-                        Poll::Pending => return Poll::Pending,
-                    };
+                    let Some(running) = call else { return Poll::Pending };
+                    let mut outcome = None;
+                    let polled = catch(|| {
+                        let _inside = log::enter(running.span.as_deref());
+                        if let Poll::Ready(ready) = future.poll(cx) {
+                            outcome = Some(ready);
+                        }
+                    });
+                    if outcome.is_none() && polled.is_ok() && !running.has_run_out(cx) {
+                        return Poll::Pending;
+                    }
                     let call = call.take();
                     // The future is dropped before its response is used: its drop may panic, too (F2).
                     let dropped = catch(|| state.set(State::Done));
                     let Some(call) = call else { return Poll::Pending };
-                    let Some(outcome) = outcome else {
-                        return Poll::Ready(Ok(timed_out(call, dropped)));
-                    };
-                    match called(call, outcome, dropped) {
+                    match called(call, outcome, polled.and(dropped)) {
                         Next::Reply(reply) => return Poll::Ready(Ok(reply)),
                         Next::Collect(collecting) => State::Collecting { collecting: Some(collecting) },
                     }
@@ -178,33 +181,11 @@ where
     }
 }
 
-type Outcome<R> = Result<Result<Response<R>, BoxError>, Box<str>>;
-
-fn poll_call<F, R, E>(future: Pin<&mut F>, call: Option<&Call>, cx: &mut Context<'_>) -> Poll<Outcome<R>>
-where
-    F: Future<Output = Result<Response<R>, E>>,
-    E: Into<BoxError>,
-{
-    let Some(call) = call else { return Poll::Pending };
-    let polled = catch(|| log::inside(call.span.as_deref(), || future.poll(cx)).map_err(Into::into));
-    match polled {
-        Ok(Poll::Pending) => Poll::Pending,
-        Ok(Poll::Ready(outcome)) => Poll::Ready(Ok(outcome)),
-        Err(panic) => Poll::Ready(Err(panic)),
+impl Call {
+    /// The client of an RPC call waits no longer.
+    fn has_run_out(&mut self, cx: &mut Context<'_>) -> bool {
+        self.deadline.as_mut().is_some_and(|deadline| deadline.has_passed(cx))
     }
-}
-
-/// The client of an RPC call waits no longer.
-fn has_run_out(call: &mut Option<Call>, cx: &mut Context<'_>) -> bool {
-    call.as_mut().and_then(|call| call.deadline.as_mut()).is_some_and(|deadline| deadline.has_passed(cx))
-}
-
-fn timed_out<R, B>(call: Call, dropped: Result<(), Box<str>>) -> Reply<R, B> {
-    let answered = match dropped {
-        Ok(()) => call.exchange.timed_out(),
-        Err(panic) => call.exchange.panicked(panic),
-    };
-    Answer::new(answered, None).into_reply()
 }
 
 /// What follows from the inner call.
@@ -213,28 +194,30 @@ enum Next<R, B> {
     Collect(Pin<Box<Collecting<R>>>),
 }
 
-fn called<R, B>(call: Call, outcome: Outcome<R>, dropped: Result<(), Box<str>>) -> Next<R, B>
+/// What comes of a call: its outcome, or none where its time ran out. `ran` is the panic of its poll or its drop.
+fn called<R, B, E>(call: Call, outcome: Option<Result<Response<R>, E>>, ran: Result<(), Box<str>>) -> Next<R, B>
 where
     R: Body,
+    E: Into<BoxError>,
 {
-    let Call { exchange, classifier, deadline, .. } = call;
-    let answered = match (outcome, dropped) {
-        (Ok(Ok(response)), Ok(())) => return responded(exchange, response, classifier, deadline),
-        (Ok(Err(error)), Ok(())) => failed(exchange, error, classifier.as_deref()),
-        (Err(panic), _) => exchange.panicked(panic),
-        (Ok(outcome), Err(panic)) => {
+    let answered = match (outcome, ran) {
+        (Some(Ok(response)), Ok(())) => return responded(call, response),
+        (Some(Err(error)), Ok(())) => failed(call, error),
+        (None, Ok(())) => call.exchange.timed_out(),
+        (outcome, Err(panic)) => {
             discard(outcome);
-            exchange.panicked(panic)
+            call.exchange.panicked(panic)
         }
     };
     Next::Reply(Answer::new(answered, None).into_reply())
 }
 
 /// Drops what nobody will see, piece by piece: a second panic while the first unwinds would abort.
-fn discard<R>(outcome: Result<Response<R>, BoxError>) {
+fn discard<R, E>(outcome: Option<Result<Response<R>, E>>) {
     match outcome {
-        Err(error) => drop(catch(|| drop(error))),
-        Ok(response) => {
+        None => {}
+        Some(Err(error)) => drop(catch(|| drop(error))),
+        Some(Ok(response)) => {
             let (head, body) = response.into_parts();
             let _ = catch(|| drop(head));
             let _ = catch(|| drop(body));
@@ -242,8 +225,13 @@ fn discard<R>(outcome: Result<Response<R>, BoxError>) {
     }
 }
 
-fn failed(exchange: Exchange, error: BoxError, classifier: Option<&Classifier>) -> Answered {
-    match catch(|| exchange.failure_of(&*error, classifier)) {
+fn failed(call: Call, error: impl Into<BoxError>) -> Answered {
+    let Call { exchange, classifier, .. } = call;
+    let error = match catch(|| error.into()) {
+        Ok(error) => error,
+        Err(panic) => return exchange.panicked(panic),
+    };
+    match catch(|| exchange.failure_of(&*error, classifier.as_deref())) {
         Ok(failure) => exchange.failed(failure, error),
         Err(panic) => {
             let _ = catch(|| drop(error));
@@ -252,15 +240,11 @@ fn failed(exchange: Exchange, error: BoxError, classifier: Option<&Classifier>) 
     }
 }
 
-fn responded<R, B>(
-    exchange: Exchange,
-    response: Response<R>,
-    classifier: Option<Arc<Classifier>>,
-    deadline: Option<Box<Deadline>>,
-) -> Next<R, B>
+fn responded<R, B>(call: Call, response: Response<R>) -> Next<R, B>
 where
     R: Body,
 {
+    let Call { exchange, classifier, deadline, .. } = call;
     let (mut head, body) = response.into_parts();
     let id = exchange.request_id();
     let body = match exchange.response_head(&mut head, facts(&body)) {
@@ -297,9 +281,9 @@ where
             let size = catch(|| body.size_hint()).unwrap_or_default();
             ResponseBody::tee(body, tail, Tee::new(observed, max_bytes, timeout, size))
         }
-        ResponsePlan::Watch(tail, watch) => {
+        ResponsePlan::Watch(watch) => {
             log::notes(id, watch.notes());
-            ResponseBody::watch(body, tail, Watching::new(watch, classifier, deadline))
+            ResponseBody::watch(body, Watching::new(watch, classifier, deadline))
         }
         ResponsePlan::Collect(exchange, max_bytes, timeout) => {
             return Next::Collect(Box::pin(Collecting::new(exchange, head, body, max_bytes, timeout)));
@@ -309,10 +293,10 @@ where
 }
 
 impl<S, F, B, R> State<S, F, B, R> {
-    /// Calls the inner service, inside the request's span.
+    /// Calls the inner service, inside the request's span. The request is taken where it is: it is large.
     pub(super) fn call(
         service: &mut S,
-        request: Request<RequestBody<B>>,
+        request: &mut Option<Request<RequestBody<B>>>,
         exchange: Exchange,
         classifier: Option<Arc<Classifier>>,
     ) -> Self
@@ -321,9 +305,24 @@ impl<S, F, B, R> State<S, F, B, R> {
     {
         let span = log::span(exchange.request_id());
         let deadline = exchange.deadline().map(|timeout| Box::new(Deadline::after(timeout)));
-        match catch(|| log::inside(span.as_deref(), || service.call(request))) {
-            Ok(future) => Self::Calling { future, call: Some(Call { exchange, span, classifier, deadline }) },
-            Err(panic) => Self::answered(exchange.panicked(panic), None),
+        // By reference: what a catch takes and gives by value is moved twice.
+        let mut future = None;
+        let called = catch(|| {
+            let _inside = log::enter(span.as_deref());
+            if let Some(request) = request.take() {
+                future = Some(service.call(request));
+            }
+        });
+        match (called, future) {
+            (Ok(()), Some(future)) => {
+                Self::Calling { future, call: Some(Call { exchange, span, classifier, deadline }) }
+            }
+            // A subscriber of the user's may panic, too, before the call or behind it.
+            (called, future) => {
+                let _ = catch(|| drop(future));
+                let _ = catch(|| drop(request.take()));
+                Self::answered(exchange.panicked(called.err().unwrap_or_default()), None)
+            }
         }
     }
 

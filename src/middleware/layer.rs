@@ -5,11 +5,12 @@ use std::fmt;
 #[cfg(feature = "policy-file")]
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use tower_layer::Layer;
 
 use super::catch::Quiet;
+use super::hpack::Indexed;
 use super::in_force::InForce;
 use super::log;
 use super::service::ErrorEnvelopeService;
@@ -45,6 +46,7 @@ pub struct ErrorEnvelopeLayer {
     verifiers: Verifiers,
     announced: Arc<AtomicBool>,
     missing_announced: Arc<AtomicBool>,
+    layered: Arc<AtomicUsize>,
 }
 
 impl ErrorEnvelopeLayer {
@@ -56,6 +58,7 @@ impl ErrorEnvelopeLayer {
             verifiers: Verifiers::default(),
             announced: Arc::default(),
             missing_announced: Arc::default(),
+            layered: Arc::default(),
         }
     }
 
@@ -225,7 +228,8 @@ impl<S> Layer<S> for ErrorEnvelopeLayer {
     fn layer(&self, inner: S) -> Self::Service {
         self.announce();
         self.announce_missing_verifiers();
-        ErrorEnvelopeService::new(inner, self.policy.clone(), self.classifier.clone(), self.verifiers.clone())
+        let indexed = Indexed::new(self.layered.clone());
+        ErrorEnvelopeService::new(inner, self.policy.clone(), self.classifier.clone(), self.verifiers.clone(), indexed)
     }
 }
 

@@ -6,6 +6,7 @@ use std::fmt::Write;
 use std::path::Path;
 
 use http::StatusCode;
+use tracing::span::Entered;
 use tracing::{Level, Span};
 
 use super::catch::catch;
@@ -26,12 +27,9 @@ pub(super) fn span(id: RequestId) -> Option<Box<Span>> {
     wanted.then(|| Box::new(tracing::info_span!(target: "tower_error_envelope", "request", request_id = %id)))
 }
 
-/// Runs the service's code inside the span.
-pub(super) fn inside<T>(span: Option<&Span>, code: impl FnOnce() -> T) -> T {
-    match span {
-        Some(span) => span.in_scope(code),
-        None => code(),
-    }
+/// The service's code runs inside the span while this is held.
+pub(super) fn enter(span: Option<&Span>) -> Option<Entered<'_>> {
+    span.map(Span::enter)
 }
 
 /// Logs an event, and drops it: its cause is the user's own, and may panic in both (F2).

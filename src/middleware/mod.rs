@@ -12,6 +12,7 @@ mod catch;
 mod collecting;
 mod count;
 mod future;
+mod hpack;
 mod id;
 mod in_force;
 mod layer;

@@ -117,7 +117,7 @@ impl<S> Waiting<S> {
                 log::unenforced(unenforced);
                 let _ = catch(|| drop(body));
                 let request = Request::from_parts(head, RequestBody::ended(trailers));
-                (State::call(&mut service, request, exchange, classifier), None)
+                (State::call(&mut service, &mut Some(request), exchange, classifier), None)
             }
             (Admission::Forward(exchange, _, unenforced), Some(held)) => {
                 log::unenforced(unenforced);

@@ -28,18 +28,21 @@ pin_project! {
         trailers: Option<Box<HeaderMap>>,
         meter: Option<Meter>,
         draining: Option<Box<Budget>>,
+        // It was not polled yet, nor seen to have ended.
+        goes_on: bool,
         done: bool,
     }
 }
 
 impl<B> RequestBody<B> {
-    pub(super) fn new(body: B, meter: Option<Meter>) -> Self {
-        Self { body: Some(body), trailers: None, meter, draining: None, done: false }
+    /// `goes_on` says that the body was asked whether it has ended, and did not say so.
+    pub(super) fn new(body: B, goes_on: bool, meter: Option<Meter>) -> Self {
+        Self { body: Some(body), trailers: None, meter, draining: None, goes_on, done: false }
     }
 
     /// A body of which nothing but trailers came.
     pub(super) fn ended(trailers: Option<Box<HeaderMap>>) -> Self {
-        Self { body: None, done: trailers.is_none(), trailers, meter: None, draining: None }
+        Self { body: None, done: trailers.is_none(), trailers, meter: None, draining: None, goes_on: false }
     }
 }
 
@@ -57,14 +60,21 @@ where
             *this.done = true;
             return Poll::Ready(this.trailers.take().map(|trailers| Ok(Frame::trailers(*trailers))));
         };
+        *this.goes_on = false;
         if this.draining.is_none() {
-            let frame = ready!(poll_bytes(body.as_mut(), cx));
-            match metered(this.meter.as_mut(), frame, || says_it_ended(&*body)) {
-                Ok(linger) => *this.draining = Some(Box::new(Budget::new(linger.max_bytes, linger.timeout))),
-                Err(frame) => {
-                    *this.done = !matches!(frame, Some(Ok(_)));
-                    return Poll::Ready(frame);
+            let polled = poll_bytes(body.as_mut(), cx);
+            let Poll::Ready(frame) = &polled else { return Poll::Pending };
+            match look(this.meter.as_mut(), frame.as_ref(), || says_it_ended(&*body)) {
+                Look::Passes => return polled,
+                Look::Ends => {
+                    *this.done = true;
+                    return polled;
                 }
+                Look::EndsEmpty => {
+                    *this.done = true;
+                    return Poll::Ready(None);
+                }
+                Look::Over(linger) => *this.draining = Some(Box::new(Budget::new(linger.max_bytes, linger.timeout))),
             }
         }
         if let Some(draining) = this.draining {
@@ -79,7 +89,8 @@ where
     }
 
     fn is_end_stream(&self) -> bool {
-        self.done || self.draining.is_none() && self.body.as_ref().is_some_and(says_it_ended)
+        let asks = || self.draining.is_none() && self.body.as_ref().is_some_and(says_it_ended);
+        self.done || !self.goes_on && asks()
     }
 
     fn size_hint(&self) -> SizeHint {
@@ -94,29 +105,48 @@ fn says_it_ended<B: Body>(body: &B) -> bool {
     catch(|| body.is_end_stream()).unwrap_or(false)
 }
 
-/// Counts a frame: `Err` hands it on, `Ok` says that the body is over its limit.
-fn metered(
+/// What becomes of a frame.
+enum Look {
+    Passes,
+    /// There is none, or an error.
+    Ends,
+    /// It is empty, and the last.
+    EndsEmpty,
+    Over(Linger),
+}
+
+/// Counts a frame.
+fn look(
     meter: Option<&mut Meter>,
-    frame: Option<Result<Frame<Bytes>, BoxError>>,
+    frame: Option<&Result<Frame<Bytes>, BoxError>>,
     ended: impl FnOnce() -> bool,
-) -> Result<Linger, Option<Result<Frame<Bytes>, BoxError>>> {
-    let Some(meter) = meter else { return Err(frame) };
-    match &frame {
-        Some(Ok(frame)) => {
-            if let Some(data) = frame.data_ref()
-                && let Metered::Over(linger) = meter.request_data(data)
-            {
-                return Ok(linger);
+) -> Look {
+    let is_end = !matches!(frame, Some(Ok(_)));
+    let Some(meter) = meter else { return if is_end { Look::Ends } else { Look::Passes } };
+    match frame {
+        Some(Ok(frame)) => match frame.data_ref() {
+            // What ends a stream of HTTP/2 is an empty frame, as a rule: to ask for more would take its locks for nothing.
+            Some(data) if data.is_empty() && meter.rest_is_free() => {
+                if ended() {
+                    meter.request_ended();
+                    return Look::EndsEmpty;
+                }
             }
-            if meter.asks_for_end() && ended() {
-                meter.request_ended();
+            data => {
+                if let Some(Metered::Over(linger)) = data.map(|data| meter.request_data(data)) {
+                    return Look::Over(linger);
+                }
+                // On HTTP/2 nothing is left on the connection: it does not matter that the body has ended.
+                if !meter.rest_is_free() && ended() {
+                    meter.request_ended();
+                }
             }
-        }
+        },
         // The error's causes are the user's own (F2).
         Some(Err(error)) => drop(catch(|| meter.request_failed(&**error))),
         None => meter.request_ended(),
     }
-    Err(frame)
+    if is_end { Look::Ends } else { Look::Passes }
 }
 
 /// Reads and drops what is left of a body over its limit; whether its end was reached.
@@ -169,7 +199,55 @@ fn over_limit() -> BoxError {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::guard::body_limit::{Flags, Messages, Watched};
     use http_body_util::LengthLimitError;
+
+    /// Gives these frames, and says that it has ended with the last; counts how often it is asked for one.
+    struct Frames(Vec<&'static str>, usize);
+
+    impl Body for Frames {
+        type Data = Bytes;
+        type Error = BoxError;
+
+        fn poll_frame(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+            self.1 += 1;
+            Poll::Ready(self.0.pop().map(|data| Ok(Frame::data(data.into()))))
+        }
+
+        fn is_end_stream(&self) -> bool {
+            self.0.is_empty()
+        }
+    }
+
+    fn read(body: &mut RequestBody<Frames>) -> (usize, usize) {
+        let mut cx = Context::from_waker(std::task::Waker::noop());
+        let mut frames = 0;
+        while let Poll::Ready(Some(Ok(_))) = Pin::new(&mut *body).poll_frame(&mut cx) {
+            frames += 1;
+        }
+        assert!(body.is_end_stream());
+        (frames, body.body.as_ref().unwrap().1)
+    }
+
+    #[test]
+    fn p1_an_empty_frame_that_ends_a_stream_of_http2_is_its_end() {
+        let meter = |rest_is_free| {
+            let linger = Linger { max_bytes: 0, timeout: std::time::Duration::ZERO, body_first: false };
+            let messages = Messages { frames: crate::frames::Frames::new(false), rest_is_free };
+            Meter::new(Some(9), Flags::new(linger, Watched::default())).by_message(Some(messages))
+        };
+        let frames = || Frames(vec!["", "\0\0\0\0\0", ""], 0);
+        assert_eq!(read(&mut RequestBody::new(frames(), true, Some(meter(true)))), (2, 3));
+        assert_eq!(read(&mut RequestBody::new(frames(), true, Some(meter(false)))), (3, 4));
+        assert_eq!(read(&mut RequestBody::new(frames(), true, None)), (3, 4));
+    }
+
+    #[test]
+    fn a_body_that_goes_on_is_not_asked_whether_it_ends_until_it_is_polled() {
+        let empty = || Frames(Vec::new(), 0);
+        assert!(!RequestBody::new(empty(), true, None).is_end_stream());
+        assert!(RequestBody::new(empty(), false, None).is_end_stream());
+    }
 
     #[test]
     fn g4_the_error_is_the_one_that_axum_looks_for() {

@@ -44,7 +44,7 @@ pin_project! {
         // What passes is copied aside (M1).
         Tee { #[pin] body: R, tee: Box<Tee> },
         // The response of an RPC call (section P).
-        Watch { #[pin] body: R, watching: Box<Watching> },
+        Watch { #[pin] body: R, watching: Watching },
         // What was read of a body that passes after all, then the rest of it, or the error that came instead (M1).
         Resume { read: Bytes, rest: Box<Unread<R>> },
         Reply { body: Bytes },
@@ -81,8 +81,8 @@ impl<R, B> ResponseBody<R, B> {
         Self { kind: Kind::Tee { body, tee: Box::new(tee) }, tail: Some(tail) }
     }
 
-    pub(super) fn watch(body: R, tail: Tail, watching: Watching) -> Self {
-        Self { kind: Kind::Watch { body, watching: Box::new(watching) }, tail: Some(tail) }
+    pub(super) fn watch(body: R, watching: Watching) -> Self {
+        Self { kind: Kind::Watch { body, watching }, tail: None }
     }
 
     pub(super) fn resume(read: Bytes, error: Option<BoxError>, body: Pin<Box<Collecting<R>>>, tail: Tail) -> Self {
@@ -147,63 +147,65 @@ where
 
     fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, ResponseBodyError>>> {
         let mut this = self.project();
+        let mut broken = None;
         let polled = match this.kind.as_mut().project() {
-            KindProj::Pass { body } => ready!(poll_passed(body, cx)),
+            KindProj::Pass { body } => poll_passed(body, cx, &mut broken),
             KindProj::Tee { mut body, tee } => {
-                let polled = ready!(poll_passed(body.as_mut(), cx));
+                let polled = poll_passed(body.as_mut(), cx, &mut broken);
                 match &polled {
                     // A server asks no further where a body says that it has ended.
-                    Ok(Some(frame)) => tee.passed(frame, catch(|| body.is_end_stream()).unwrap_or(false)),
-                    Ok(None) => tee.ended(),
-                    Err(_) => tee.broke_off(),
+                    Poll::Ready(Some(Ok(frame))) => {
+                        tee.passed(frame, catch(|| body.is_end_stream()).unwrap_or(false));
+                    }
+                    Poll::Ready(Some(Err(_))) => tee.broke_off(),
+                    Poll::Ready(None) => tee.ended(),
+                    Poll::Pending => {}
                 }
                 polled
             }
-            KindProj::Watch { mut body, watching } => {
-                let polled = watching.poll(body.as_mut(), cx);
-                match ready!(polled) {
-                    Watched::Passed(frame) => Ok(frame),
+            KindProj::Watch { body, watching } => {
+                let mut polled = poll_passed(body, cx, &mut broken);
+                match watching.look(&mut polled, broken.take(), cx) {
+                    Watched::GoesOn => {}
                     Watched::Last(frame) => {
-                        // The watch has told it.
-                        *this.tail = None;
                         finish(this.kind, this.tail);
                         return Poll::Ready(Some(Ok(frame)));
                     }
                     Watched::BrokenOff(text) => {
-                        // The watch has told it.
-                        *this.tail = None;
                         finish(this.kind.as_mut(), this.tail);
                         this.kind.set(Kind::Broken { error: ResponseBodyError(text) });
                         cx.waker().wake_by_ref();
                         return Poll::Pending;
                     }
                 }
+                polled
             }
-            KindProj::Resume { read, .. } if !read.is_empty() => Ok(Some(Frame::data(std::mem::take(read)))),
+            KindProj::Resume { read, .. } if !read.is_empty() => {
+                Poll::Ready(Some(Ok(Frame::data(std::mem::take(read)))))
+            }
             KindProj::Resume { rest, .. } => match rest.error.take() {
-                Some(error) => Err((Origin::Error, error)),
-                None => ready!(poll_passed(rest.body.as_mut().body(), cx)),
+                Some(error) => failed(&mut broken, Origin::Error, error),
+                None => poll_passed(rest.body.as_mut().body(), cx, &mut broken),
             },
             _ => return this.kind.poll_own(this.tail, cx),
         };
-        match polled {
-            Ok(Some(frame)) => Poll::Ready(Some(Ok(frame))),
-            Ok(None) => {
-                finish(this.kind, this.tail);
-                Poll::Ready(None)
-            }
-            Err((origin, error)) => {
-                let error = broke_off(this.kind.as_mut(), this.tail, origin, error);
-                // A reset on HTTP/2 overtakes a head that is not flushed yet: it is given one turn to leave.
-                this.kind.set(Kind::Broken { error });
-                cx.waker().wake_by_ref();
-                Poll::Pending
-            }
+        if let Some((origin, error)) = broken {
+            let error = broke_off(this.kind.as_mut(), this.tail, origin, error);
+            // A reset on HTTP/2 overtakes a head that is not flushed yet: it is given one turn to leave.
+            this.kind.set(Kind::Broken { error });
+            cx.waker().wake_by_ref();
+            return Poll::Pending;
         }
+        if let Poll::Ready(None) = polled {
+            finish(this.kind, this.tail);
+        }
+        polled
     }
+
     fn is_end_stream(&self) -> bool {
         match &self.kind {
             Kind::Pass { body } | Kind::Tee { body, .. } => catch(|| body.is_end_stream()).unwrap_or(false),
+            Kind::Watch { watching, .. } if watching.awaits_trailers() => false,
             Kind::Watch { body, watching } => watching.says(catch(|| body.is_end_stream()).unwrap_or(false)),
             Kind::Resume { read, rest } => {
                 read.is_empty()
@@ -219,6 +221,7 @@ where
 
     fn size_hint(&self) -> SizeHint {
         match &self.kind {
+            Kind::Watch { watching, .. } if watching.has_no_length() => SizeHint::default(),
             Kind::Pass { body } | Kind::Tee { body, .. } | Kind::Watch { body, .. } => {
                 catch(|| body.size_hint()).unwrap_or_default()
             }
@@ -286,19 +289,28 @@ where
 
 pub(super) type Broken = (Origin, BoxError);
 
-pub(super) fn poll_passed<R>(body: Pin<&mut R>, cx: &mut Context<'_>) -> Poll<Result<Option<Frame<Bytes>>, Broken>>
+pub(super) type Polled = Poll<Option<Result<Frame<Bytes>, ResponseBodyError>>>;
+
+/// The next frame of an inner body. Why it failed goes aside: a frame is large, and is handed on as it is.
+fn poll_passed<R>(body: Pin<&mut R>, cx: &mut Context<'_>, broken: &mut Option<Broken>) -> Polled
 where
     R: Body,
     R::Error: Into<BoxError>,
 {
-    let polled = catch(|| {
-        body.poll_frame(cx).map(|frame| match frame {
-            Some(Ok(frame)) => Ok(Some(frame.map_data(|mut data| data.copy_to_bytes(data.remaining())))),
-            Some(Err(error)) => Err((Origin::Error, error.into())),
-            None => Ok(None),
-        })
+    let polled = catch(|| match body.poll_frame(cx) {
+        Poll::Ready(Some(Ok(frame))) => {
+            Poll::Ready(Some(Ok(frame.map_data(|mut data| data.copy_to_bytes(data.remaining())))))
+        }
+        Poll::Ready(Some(Err(error))) => failed(broken, Origin::Error, error.into()),
+        Poll::Ready(None) => Poll::Ready(None),
+        Poll::Pending => Poll::Pending,
     });
-    polled.unwrap_or_else(|panic| Poll::Ready(Err((Origin::Panic, String::from(panic).into()))))
+    polled.unwrap_or_else(|panic| failed(broken, Origin::Panic, String::from(panic).into()))
+}
+
+fn failed(broken: &mut Option<Broken>, origin: Origin, error: BoxError) -> Polled {
+    *broken = Some((origin, error));
+    Poll::Ready(Some(Err(ResponseBodyError(text_of(origin)))))
 }
 
 /// What the server below reads.
@@ -339,13 +351,10 @@ fn resumed_size<R: Body>(read: &Bytes, rest: &Unread<R>) -> SizeHint {
 
 /// Drops the body inside a catch: a panic of its drop goes no further than the log (F2).
 fn finish<R, B>(mut kind: Pin<&mut Kind<R, B>>, tail: &mut Option<Tail>) {
+    let mut watch = None;
     match kind.as_mut().project() {
         KindProj::Tee { tee, .. } => tee.broke_off(),
-        // What a drop then does is no second error.
-        KindProj::Watch { watching, .. } => {
-            let told = watching.dropped();
-            *tail = tail.take().filter(|_| !told);
-        }
+        KindProj::Watch { watching, .. } => watch = watching.dropped(),
         // By itself: a second panic while the first unwinds would abort.
         KindProj::Resume { rest, .. } => {
             let error = rest.error.take();
@@ -354,7 +363,7 @@ fn finish<R, B>(mut kind: Pin<&mut Kind<R, B>>, tail: &mut Option<Tail>) {
         _ => {}
     }
     if let Err(panic) = catch(|| kind.set(Kind::Empty))
-        && let Some(tail) = tail.take()
+        && let Some(tail) = tail.take().or_else(|| watch.map(|watch| watch.into_tail()))
     {
         log::event(tail.broke_off(Origin::Panic, String::from(panic).into()));
     }

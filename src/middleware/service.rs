@@ -5,12 +5,13 @@ use std::fmt;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use http::{Request, Response};
+use http::{Request, Response, Version};
 use http_body::Body;
 use tower_service::Service;
 
 use super::catch::catch;
 use super::future::ResponseFuture;
+use super::hpack::Indexed;
 use super::id;
 use super::in_force::InForce;
 use super::log;
@@ -27,6 +28,7 @@ pub struct ErrorEnvelopeService<S> {
     policy: InForce,
     classifier: Option<Arc<Classifier>>,
     verifiers: Verifiers,
+    indexed: Indexed,
     held: Option<Held>,
 }
 
@@ -38,8 +40,14 @@ pub(super) enum Held {
 }
 
 impl<S> ErrorEnvelopeService<S> {
-    pub(super) fn new(inner: S, policy: InForce, classifier: Option<Arc<Classifier>>, verifiers: Verifiers) -> Self {
-        Self { inner, policy, classifier, verifiers, held: None }
+    pub(super) fn new(
+        inner: S,
+        policy: InForce,
+        classifier: Option<Arc<Classifier>>,
+        verifiers: Verifiers,
+        indexed: Indexed,
+    ) -> Self {
+        Self { inner, policy, classifier, verifiers, indexed, held: None }
     }
 
     /// The inner service.
@@ -61,7 +69,8 @@ impl<S> ErrorEnvelopeService<S> {
 impl<S: Clone> Clone for ErrorEnvelopeService<S> {
     /// What the inner service's `poll_ready` said stays with the original: a clone is asked for itself.
     fn clone(&self) -> Self {
-        Self::new(self.inner.clone(), self.policy.clone(), self.classifier.clone(), self.verifiers.clone())
+        let (classifier, verifiers) = (self.classifier.clone(), self.verifiers.clone());
+        Self::new(self.inner.clone(), self.policy.clone(), classifier, verifiers, self.indexed.clone())
     }
 }
 
@@ -103,14 +112,17 @@ where
         // A guard's answer uses it up, too: the next request asks the service anew.
         let held = self.held.take();
         match Exchange::begin(self.policy.policy(), &mut head, facts, id::fresh, id::now) {
-            Admission::Forward(exchange, meter, unenforced) => {
+            Admission::Forward(mut exchange, meter, unenforced) => {
                 log::unenforced(unenforced);
+                if head.version == Version::HTTP_2 && self.indexed.is_due(exchange.request_id()) {
+                    exchange.index_id();
+                }
                 if let Some(held) = held {
                     let _ = catch(|| drop(head));
                     return ResponseFuture::answered(unready(held, exchange, classifier.as_deref()), Some(body));
                 }
-                let request = Request::from_parts(head, RequestBody::new(body, meter));
-                ResponseFuture::call(&mut self.inner, request, exchange, classifier)
+                let request = Request::from_parts(head, RequestBody::new(body, !facts.ended, meter));
+                ResponseFuture::call(&mut self.inner, &mut Some(request), exchange, classifier)
             }
             Admission::Answer(answered) => {
                 let _ = catch(|| drop(held));

@@ -72,7 +72,10 @@ impl<S, B> Verifying<S, B> {
         let Self { verdict, deadline, timeout, span, .. } = self;
         let polled = match verdict.get_mut().unwrap_or_else(PoisonError::into_inner) {
             None => return Poll::Ready(Err("the layer has no verifier for this scheme".into())),
-            Some(verdict) => catch(|| log::inside(span.as_deref(), || verdict.as_mut().poll(cx))),
+            Some(verdict) => catch(|| {
+                let _inside = log::enter(span.as_deref());
+                verdict.as_mut().poll(cx)
+            }),
         };
         let outcome = match polled {
             Ok(Poll::Ready(Ok(verified))) => Ok(verified),
@@ -131,8 +134,8 @@ impl<S, B> Unsettled<S, B> {
             }
             (Admission::Forward(exchange, meter, unenforced), None) => {
                 log::unenforced(unenforced);
-                let request = Request::from_parts(head, RequestBody::new(body, meter));
-                let state = State::call(&mut service, request, exchange, classifier);
+                let request = Request::from_parts(head, RequestBody::new(body, false, meter));
+                let state = State::call(&mut service, &mut Some(request), exchange, classifier);
                 let _ = catch(|| drop(service));
                 state
             }

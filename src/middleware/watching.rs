@@ -1,68 +1,78 @@
 //! The body of an RPC call's response: what passes is shown to the exchange, a failure becomes the call's end (section P).
 
-use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
-use http_body::{Body, Frame};
+use http_body::Frame;
 
 use super::budget::Deadline;
 use super::catch::catch;
 use super::log;
-use super::response_body::{Broken, poll_passed, text_of};
-use crate::exchange::{BoxError, Classifier, Ended, Last, Origin, Watch};
+use super::response_body::{Broken, Polled, text_of};
+use crate::exchange::{Classifier, Ended, Last, Origin, Watch};
 
 /// A call whose response has begun.
 pub(super) struct Watching {
-    watch: Option<Watch>,
+    watch: Option<Box<Watch>>,
+    aside: Option<Box<Aside>>,
+    /// Nothing comes any more: where the server was told so, it asks no further.
+    whole: AtomicBool,
+}
+
+/// What few calls have.
+struct Aside {
     classifier: Option<Arc<Classifier>>,
     deadline: Option<Box<Deadline>>,
-    /// The server was told that nothing comes any more: it asks no further.
-    whole: AtomicBool,
 }
 
 /// What comes of a look at the body.
 pub(super) enum Watched {
-    Passed(Option<Frame<Bytes>>),
+    GoesOn,
     /// The call has ended here.
     Last(Frame<Bytes>),
     BrokenOff(&'static str),
 }
 
 impl Watching {
-    pub(super) fn new(watch: Watch, classifier: Option<Arc<Classifier>>, deadline: Option<Box<Deadline>>) -> Self {
-        Self { watch: Some(watch), classifier, deadline, whole: AtomicBool::new(false) }
+    pub(super) fn new(watch: Box<Watch>, classifier: Option<Arc<Classifier>>, deadline: Option<Box<Deadline>>) -> Self {
+        let is_bare = classifier.is_none() && deadline.is_none();
+        let aside = (!is_bare).then(|| Box::new(Aside { classifier, deadline }));
+        Self { watch: Some(watch), aside, whole: AtomicBool::new(false) }
     }
 
-    pub(super) fn poll<R>(&mut self, body: Pin<&mut R>, cx: &mut Context<'_>) -> Poll<Watched>
-    where
-        R: Body,
-        R::Error: Into<BoxError>,
-    {
-        let polled = poll_passed(body, cx);
+    /// Looks at what the body gave, and why it failed where it did.
+    #[inline]
+    pub(super) fn look(&mut self, polled: &mut Polled, broken: Option<Broken>, cx: &mut Context<'_>) -> Watched {
+        if let Some(broken) = broken {
+            return self.failed(broken);
+        }
         // A body that is never pending ends in time as well.
-        let goes_on = match &polled {
+        let goes_on = match polled {
             Poll::Pending => true,
-            Poll::Ready(Ok(Some(frame))) => frame.is_data(),
+            Poll::Ready(Some(Ok(frame))) => frame.is_data(),
             Poll::Ready(_) => false,
         };
         if goes_on && self.has_run_out(cx) {
-            return Poll::Ready(self.timed_out());
+            return self.timed_out();
         }
         match polled {
-            Poll::Pending => Poll::Pending,
-            Poll::Ready(Ok(Some(mut frame))) => {
-                self.passed(&mut frame);
-                Poll::Ready(Watched::Passed(Some(frame)))
-            }
-            Poll::Ready(Ok(None)) => {
-                self.watch = None;
-                Poll::Ready(Watched::Passed(None))
-            }
-            Poll::Ready(Err(broken)) => Poll::Ready(self.failed(broken)),
+            Poll::Ready(Some(Ok(frame))) => self.passed(frame),
+            Poll::Ready(None) => *self.whole.get_mut() = true,
+            _ => {}
         }
+        Watched::GoesOn
+    }
+
+    /// The end is still to come, as trailers: a look through the body's boxes for it is saved.
+    pub(super) fn awaits_trailers(&self) -> bool {
+        self.watch.as_deref().is_some_and(Watch::awaits_trailers)
+    }
+
+    /// Neither the head nor the body has said how long the body is.
+    pub(super) fn has_no_length(&self) -> bool {
+        self.watch.as_deref().is_some_and(Watch::has_no_length)
     }
 
     /// The body says to the server whether it has ended.
@@ -73,21 +83,25 @@ impl Watching {
         ended
     }
 
-    /// The body is dropped: whoever has not seen its end has cancelled the call, which is logged here.
-    pub(super) fn dropped(&mut self) -> bool {
-        let ended = *self.whole.get_mut() || self.watch.as_ref().is_none_or(Watch::has_ended);
-        let cancelled = self.watch.take().filter(|_| !ended);
-        let told = cancelled.is_some();
-        if let Some(watch) = cancelled {
-            log::event(watch.abandoned());
+    /// The body is dropped: whoever has not seen its end has cancelled the call, which is logged here. What a drop then
+    /// does is no second error; else the watch knows whose it is.
+    pub(super) fn dropped(&mut self) -> Option<Box<Watch>> {
+        let watch = self.watch.take()?;
+        if *self.whole.get_mut() || watch.has_ended() {
+            return Some(watch);
         }
-        told
+        log::event(watch.abandoned());
+        None
     }
 
     fn has_run_out(&mut self, cx: &mut Context<'_>) -> bool {
-        let Some(deadline) = &mut self.deadline else { return false };
+        let Some(deadline) = self.aside.as_mut().and_then(|aside| aside.deadline.as_mut()) else { return false };
         // What cannot be ended well goes on: the client has a clock of its own.
-        self.watch.as_ref().is_some_and(Watch::can_end) && deadline.has_passed(cx)
+        self.watch.as_deref().is_some_and(Watch::can_end) && deadline.has_passed(cx)
+    }
+
+    fn classifier(&self) -> Option<&Classifier> {
+        self.aside.as_ref()?.classifier.as_deref()
     }
 
     fn passed(&mut self, frame: &mut Frame<Bytes>) {
@@ -105,7 +119,7 @@ impl Watching {
         let Some(watch) = self.watch.take() else { return Watched::BrokenOff(text_of(origin)) };
         let ended = match origin {
             Origin::Panic => watch.panicked(error.to_string().into()),
-            _ => match catch(|| watch.failure_of(&*error, self.classifier.as_deref())) {
+            _ => match catch(|| watch.failure_of(&*error, self.classifier())) {
                 Ok(failure) => watch.failed(failure, error),
                 Err(panic) => {
                     let _ = catch(|| drop(error));

@@ -161,7 +161,11 @@ impl Policy {
     }
 
     /// What holds for a request (rule G0); `None` where the policy asks for the host and the request does not tell it.
+    #[inline]
     pub(crate) fn matched(&self, head: &Parts) -> Option<Matched> {
+        if let Some(matched) = self.everywhere() {
+            return Some(matched);
+        }
         let hosts = if self.scopes.ask_host() { host::of(head)? } else { Hosts::default() };
         let matched = self.of_path(&head.method, &hosts.first, head.uri.path());
         match hosts.other {
@@ -175,10 +179,17 @@ impl Policy {
         Matched { sent: None, normal: self.own().defaults }
     }
 
-    fn of_path(&self, method: &Method, host: &str, path: &str) -> Matched {
-        if let ([only], true) = (&self.parts[..], self.said.is_empty()) {
-            return Matched { sent: None, normal: only.defaults };
+    /// What holds for every request alike, where the policy has no routes and no scopes.
+    fn everywhere(&self) -> Option<Matched> {
+        match &self.parts[..] {
+            [only] if self.said.is_empty() && !self.scopes.ask_host() => {
+                Some(Matched { sent: None, normal: only.defaults })
+            }
+            _ => None,
         }
+    }
+
+    fn of_path(&self, method: &Method, host: &str, path: &str) -> Matched {
         let as_sent = self.settings(method, host, path.as_bytes());
         match normalised(path) {
             None => Matched { sent: None, normal: as_sent },

@@ -9,6 +9,7 @@ mod lines;
 mod panics;
 mod readiness;
 mod scripted;
+mod spans;
 
 use bytes::Bytes;
 use http::Request;

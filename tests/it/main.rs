@@ -10,6 +10,7 @@ mod dialects;
 mod examples;
 mod failures;
 mod floors;
+mod hpack;
 mod hyper_matrix;
 mod injected;
 mod kit;

@@ -1,4 +1,5 @@
-//! What ends a call in the place of the service's own end has the length that the head said (P2, F4).
+//! Calls whose head says how long their response is (P2, F4, L1): what ends one in the place of the service's own end has
+//! that length, and one that was read whole has ended.
 
 use std::convert::Infallible;
 
@@ -7,11 +8,13 @@ use futures_util::stream;
 use http::{Request, Response};
 use http_body::Frame;
 use http_body_util::{BodyExt, Full, StreamBody};
+use hyper_util::rt::TokioIo;
+use hyper_util::service::TowerToHyperService;
 use tower::{ServiceBuilder, ServiceExt, service_fn};
 use tower_error_envelope::middleware::RequestBody;
 use tower_error_envelope::{ErrorEnvelopeLayer, Policy};
 
-use crate::kit::{Answer, answer};
+use crate::kit::{Answer, answer, logged};
 
 const FINE: &[u8] = b"\x80\0\0\0\x10grpc-status: 0\r\n";
 
@@ -45,4 +48,31 @@ async fn p2_an_end_that_says_what_was_cut_takes_the_place_of_the_services() {
 #[tokio::test]
 async fn p2_no_end_takes_the_place_of_one_whose_length_was_said() {
     assert_eq!(&*cut_behind_the_head(true).await.body, FINE);
+}
+
+/// hyper stops at the last byte of a known length, and asks for no trailers.
+#[test]
+fn l1_a_call_of_a_known_length_that_was_read_whole_over_http1_is_no_line() {
+    const MESSAGE: &[u8] = b"\0\0\0\0\0";
+
+    let ((), lines) = logged(async {
+        let (client, server) = tokio::io::duplex(4096);
+        let service = service_fn(|_| async {
+            let response = Response::builder().header("content-type", "application/grpc");
+            Ok::<_, Infallible>(response.body(Full::<Bytes>::from(MESSAGE)).unwrap())
+        });
+        let service = TowerToHyperService::new(ServiceBuilder::new().layer(ErrorEnvelopeLayer::new()).service(service));
+        let http1 = hyper::server::conn::http1::Builder::new();
+        let served = tokio::spawn(http1.serve_connection(TokioIo::new(server), service));
+        let (mut send, connection) = hyper::client::conn::http1::handshake(TokioIo::new(client)).await.unwrap();
+        tokio::spawn(connection);
+        let request = Request::post("/pkg.Svc/Do").header("host", "in.process").header("te", "trailers");
+        let request = request.header("content-type", "application/grpc").body(Full::<Bytes>::from(MESSAGE)).unwrap();
+        let response = send.send_request(request).await.unwrap();
+        assert!(response.headers().contains_key("content-length"));
+        assert_eq!(response.into_body().collect().await.unwrap().to_bytes(), MESSAGE);
+        drop(send);
+        served.await.unwrap().unwrap();
+    });
+    assert!(lines.is_empty(), "{lines:#?}");
 }

@@ -26,10 +26,10 @@ pub(crate) fn check(asked: &Asked, inner: &Inner, exchange: Exchange, mut metere
             drop(observed.seen(Collected::Whole(&inner.whole())));
             assert!(asked.mode == Mode::Observe);
         }
-        ResponsePlan::Watch(_, watch) => {
+        ResponsePlan::Watch(watch) => {
             metered.take(late);
             metered.end(late.is_empty());
-            Watched { asked, inner, cut: metered.cut, sent: Vec::new() }.all(watch);
+            Watched { asked, inner, cut: metered.cut, sent: Vec::new() }.all(*watch);
         }
     }
 }

@@ -63,7 +63,7 @@ impl Sent {
         match exchange.response_head(&mut head, facts) {
             ResponsePlan::Keep(_, event) => assert!(asked.protocol.is_grpc() && event.grpc_status().is_some()),
             ResponsePlan::Collect(exchange, ..) => self.expect_restored(exchange, &mut head),
-            ResponsePlan::Watch(_, mut watch) => {
+            ResponsePlan::Watch(mut watch) => {
                 let mut data = self.body.clone().into();
                 let event = watch.response_data(&mut data).expect("an end");
                 assert!(data == self.body && event.grpc_status().is_some() && watch.has_ended());

@@ -253,9 +253,9 @@ impl Stage<'_> {
                 self.note(&observed.seen(reply.collected(bytes, false)));
                 self.passed(reply, tail)
             }
-            ResponsePlan::Watch(_, watch) => {
+            ResponsePlan::Watch(watch) => {
                 let piece = self.case.inner.trickle.map(|trickle| trickle.bytes);
-                let (reply, events) = reply.watched(watch, out_of_time, piece);
+                let (reply, events) = reply.watched(*watch, out_of_time, piece);
                 events.iter().for_each(|event| self.note(event));
                 reply
             }
