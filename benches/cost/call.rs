@@ -29,8 +29,8 @@ mod echo {
 /// The aim is 1.06. Between two builds the ratio moves by 0.002.
 const MOST: f64 = 1.065;
 
-/// In so many processes each is counted: they differ by a hundredth, by where the allocator has their memory.
-const COUNTS: usize = 9;
+/// They differ by a hundredth, by where the allocator has their memory.
+const PROCESSES: usize = 9;
 
 /// What stands around the server.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -72,11 +72,7 @@ pub(crate) fn run(around: Around, calls: u64) {
 
 /// The table, and a line where the layer costs too much.
 pub(crate) fn table() -> (String, Vec<String>) {
-    let count = |around: Around| {
-        let mut counts: Vec<f64> = (0..COUNTS).map(|_| measure::instructions(&["--call", around.name()])).collect();
-        counts.sort_by(f64::total_cmp);
-        counts[COUNTS / 2]
-    };
+    let count = |around: Around| measure::instructions(&["--call", around.name()], PROCESSES);
     let bare = count(Around::Nothing);
     let mut text = format!("{:<12} {:>7} {:>7} {:>7}\n", "unary call", "instr", "+bare", "/bare");
     let mut risen = Vec::new();

@@ -38,7 +38,7 @@ impl Cost {
         let mut next = || numbers.next().expect("three numbers");
         let (allocations, bytes, nanoseconds) = (next(), next(), next());
         Self {
-            instructions: valgrind.then(|| instructions(&["--count", stack.name(), case.name()])),
+            instructions: valgrind.then(|| instructions(&["--count", stack.name(), case.name()], stack.processes())),
             allocations,
             bytes,
             nanoseconds,
@@ -88,9 +88,13 @@ fn nanoseconds(job: &mut impl FnMut()) -> f64 {
     start.elapsed().as_secs_f64() * 1e9
 }
 
-/// Per request, of this binary with these arguments and a number of requests behind them.
-pub(crate) fn instructions(args: &[&str]) -> f64 {
-    (collected(args, 2 * COUNTED) - collected(args, COUNTED)) / COUNTED as f64
+/// Per request, of this binary with these arguments and a number of requests behind them: the median of so many counts,
+/// each of two processes.
+pub(crate) fn instructions(args: &[&str], processes: usize) -> f64 {
+    let count = || (collected(args, 2 * COUNTED) - collected(args, COUNTED)) / COUNTED as f64;
+    let mut counts: Vec<f64> = (0..processes).map(|_| count()).collect();
+    counts.sort_by(f64::total_cmp);
+    counts[processes / 2]
 }
 
 fn collected(args: &[&str], requests: u64) -> f64 {

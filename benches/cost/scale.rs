@@ -110,7 +110,7 @@ pub(crate) fn table() -> (String, Vec<String>) {
     let mut text = format!("{:<12} {:>9} {:>13} {:>6}\n", "request", "one route", "10,000 routes", "ratio");
     let mut risen = Vec::new();
     for asked in Asked::ALL {
-        let count = |size: Size| measure::instructions(&["--scale", size.name(), asked.name()]);
+        let count = |size: Size| measure::instructions(&["--scale", size.name(), asked.name()], 1);
         let (one, large) = (count(Size::One), count(Size::Large));
         let ratio = large / one;
         let _ = writeln!(text, "{:<12} {one:>9.0} {large:>13.0} {ratio:>6.2}", asked.name());

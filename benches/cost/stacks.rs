@@ -51,6 +51,11 @@ impl Stack {
         stack
     }
 
+    /// In how many processes its instructions are counted: a policy's tables hash by seeds that each process draws.
+    pub(crate) fn processes(self) -> usize {
+        if self == Self::Policy { 7 } else { 1 }
+    }
+
     fn build(self, handler: Handler) -> Box<dyn Answers> {
         match self {
             Self::Bare => Box::new(handler),

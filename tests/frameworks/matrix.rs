@@ -99,7 +99,7 @@ async fn outcomes(app: &App) -> Vec<String> {
         for &protocol in app.protocols {
             println!("{}: {}: {protocol:?}", app.name, check.name); // shown by a failing test alone
             let target = Target { address, prefix: app.prefix, protocol };
-            let outcome = timeout(Duration::from_secs(20), (check.run)(target)).await.expect("an outcome in time");
+            let outcome = timeout(Duration::from_secs(60), (check.run)(target)).await.expect("an outcome in time");
             outcomes.extend(outcome);
         }
         outcomes.dedup();

@@ -87,7 +87,7 @@ async fn g5_a_late_reader_on_http2_is_not_reset() {
 async fn all(version: Version, reader: Reader) {
     for scenario in SCENARIOS {
         let context = format!("{version:?}, {reader:?} reader, {scenario:?}");
-        let run = tokio::time::timeout(Duration::from_secs(20), one(version, reader, scenario));
+        let run = tokio::time::timeout(Duration::from_secs(60), one(version, reader, scenario));
         let seen = run.await.unwrap_or_else(|_| panic!("{context}: no answer"));
         judge(scenario, version, seen.unwrap_or_else(|error| panic!("{context}: {error}")), &context);
     }

@@ -28,7 +28,7 @@ use tower_error_envelope::middleware::{ErrorEnvelopeService, RequestBody};
 use tower_layer::Layer;
 
 /// What no event takes to arrive, on a machine however busy.
-const TOO_LONG: Duration = Duration::from_secs(10);
+const TOO_LONG: Duration = Duration::from_secs(60);
 
 type Inner = ServiceFn<fn(Request<RequestBody<Full<Bytes>>>) -> Ready<Result<Response<Full<Bytes>>, Infallible>>>;
 

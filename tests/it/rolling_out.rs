@@ -20,7 +20,7 @@ const STEPS: [(&str, &str, Option<&str>); 6] = [
     ("5. one route", "5-one-route.toml", None),
     ("6. enforce", "6-enforce.toml", None),
 ];
-const TOO_LONG: Duration = Duration::from_secs(10);
+const TOO_LONG: Duration = Duration::from_secs(60);
 
 #[test]
 fn each_policy_of_the_manual_is_its_file_and_each_file_is_shown() {

@@ -21,7 +21,7 @@ use super::service::PAUSE;
 
 /// Each of them keeps its connections; every fourth speaks HTTP/2.
 const CLIENTS: usize = 8;
-const TOO_LONG: Duration = Duration::from_secs(30);
+const TOO_LONG: Duration = Duration::from_secs(60);
 
 #[derive(Debug)]
 pub(super) struct Asks {

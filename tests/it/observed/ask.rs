@@ -14,7 +14,7 @@ use hyper_util::client::legacy::Client;
 use hyper_util::rt::TokioExecutor;
 
 /// What an answer takes at most, if it comes at all.
-const TOO_LONG: Duration = Duration::from_secs(20);
+const TOO_LONG: Duration = Duration::from_secs(60);
 
 #[derive(Clone, Debug)]
 pub(super) struct Ask {

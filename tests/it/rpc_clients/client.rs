@@ -157,7 +157,7 @@ impl Seen {
     }
 }
 
-const PATIENCE: Duration = Duration::from_secs(5);
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// The layer's default for a message.
 const LIMIT: usize = 1024 * 1024;
