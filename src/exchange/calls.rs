@@ -1,11 +1,11 @@
 //! Inner responses that speak the call's own protocol (section P): they are left as they are, and told to the log.
 
 use bytes::Bytes;
-use http::header::{ACCESS_CONTROL_ALLOW_ORIGIN, CONTENT_LENGTH, CONTENT_TYPE, TRAILER, TRANSFER_ENCODING};
+use http::header::{ACCESS_CONTROL_ALLOW_ORIGIN, CONTENT_LENGTH, CONTENT_TYPE, TRANSFER_ENCODING};
 use http::{HeaderMap, HeaderValue, StatusCode, response};
 
 use super::request::RequestFacts;
-use super::{BodyFacts, Collected, Event, Exchange, Origin, ResponsePlan, Rewritten, Watch, Written};
+use super::{BodyFacts, Collected, Event, Exchange, Origin, ResponsePlan, Rewritten, Watch, Written, head};
 use crate::classify;
 use crate::dialect::Shape;
 use crate::dialect::connect;
@@ -98,11 +98,11 @@ impl Exchange {
     }
 
     /// Over HTTP/1 hyper sends the trailers that the head names (RFC 9110 §6.6.2) and drops all others: a call that failed
-    /// would end as if it had not.
+    /// would end as if it had not. What the service names by itself may be less than its failure needs.
     fn announce_trailers(&self, rpc: Rpc, head: &mut response::Parts) {
         let RequestFacts { is_http1, takes_trailers, .. } = self.request;
         if is_http1 && takes_trailers && matches!(rpc, Rpc::Grpc(_)) && self.settings.mode != Mode::Observe {
-            head.headers.entry(TRAILER).or_insert(HeaderValue::from_static(TRAILERS));
+            head::announce(&mut head.headers, &TRAILERS);
         }
     }
 
@@ -173,4 +173,4 @@ fn under_success(head: &mut response::Parts, event: Event) -> ResponsePlan {
 }
 
 /// What a call may end with.
-const TRAILERS: &str = "grpc-status, grpc-message, grpc-status-details-bin, x-error-code";
+const TRAILERS: [&str; 4] = ["grpc-status", "grpc-message", "grpc-status-details-bin", "x-error-code"];

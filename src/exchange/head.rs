@@ -2,7 +2,7 @@
 
 use http::header::{
     ACCESS_CONTROL_ALLOW_ORIGIN, ACCESS_CONTROL_EXPOSE_HEADERS, CACHE_CONTROL, CONNECTION, CONTENT_LENGTH,
-    CONTENT_TYPE, EXPIRES, PRAGMA, UPGRADE, VARY, X_CONTENT_TYPE_OPTIONS,
+    CONTENT_TYPE, EXPIRES, PRAGMA, TRAILER, UPGRADE, VARY, X_CONTENT_TYPE_OPTIONS,
 };
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 
@@ -86,14 +86,21 @@ pub(super) fn expose_grpc(headers: &mut HeaderMap) {
 }
 
 fn expose_all(headers: &mut HeaderMap, names: &[&str]) {
-    if !fields::has(headers, &ACCESS_CONTROL_ALLOW_ORIGIN) {
-        return;
+    if fields::has(headers, &ACCESS_CONTROL_ALLOW_ORIGIN) {
+        add_missing(headers, ACCESS_CONTROL_EXPOSE_HEADERS, names);
     }
-    let missing: Vec<&str> = names.iter().copied().filter(|name| !is_exposed(headers, name)).collect();
-    if missing.is_empty() {
-        return;
+}
+
+/// Adds what may follow the body to what the head says of it.
+pub(super) fn announce(headers: &mut HeaderMap, trailers: &[&str]) {
+    add_missing(headers, TRAILER, trailers);
+}
+
+fn add_missing(headers: &mut HeaderMap, list: HeaderName, names: &[&str]) {
+    let missing: Vec<&str> = names.iter().copied().filter(|name| !is_listed(headers, &list, name)).collect();
+    if !missing.is_empty() {
+        add_to_list(headers, list, &missing.join(", "));
     }
-    add_to_list(headers, ACCESS_CONTROL_EXPOSE_HEADERS, &missing.join(", "));
 }
 
 /// Adds members to a list. Its last line is extended, so that every line that was there stays one line.
@@ -110,8 +117,8 @@ fn add_to_list(headers: &mut HeaderMap, name: HeaderName, missing: &str) {
     }
 }
 
-fn is_exposed(headers: &HeaderMap, name: &str) -> bool {
-    headers.get_all(ACCESS_CONTROL_EXPOSE_HEADERS).iter().any(|line| list(line).any(|it| it.eq_ignore_ascii_case(name)))
+fn is_listed(headers: &HeaderMap, names: &HeaderName, name: &str) -> bool {
+    headers.get_all(names).iter().any(|line| list(line).any(|it| it.eq_ignore_ascii_case(name)))
 }
 
 fn extended(line: &HeaderValue, missing: &str) -> Option<HeaderValue> {
