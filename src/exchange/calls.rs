@@ -49,7 +49,7 @@ impl Exchange {
         let (names, content_type) = Names::of(&head.headers);
         let rpc = rpc.answered_by(content_type)?;
         let told = || grpc::read(&head.headers).is_some_and(|told| told.status != Status::OK);
-        let own_error = || head.status.as_u16() >= 400 && rpc.is_grpc() && self.rewrites() && told();
+        let own_error = || head.status.as_u16() >= 400 && rpc.is_grpc() && self.settings.mode != Mode::Off && told();
         (head.status == StatusCode::OK || own_error()).then_some((rpc, names))
     }
 
@@ -75,8 +75,11 @@ impl Exchange {
         {
             return if head.status.is_success() {
                 ResponsePlan::Keep(exchange.tail_of(), Box::new(event))
-            } else {
+            } else if exchange.rewrites() {
                 under_success(head, event)
+            } else {
+                let event = exchange.passing(event, head.status);
+                ResponsePlan::Keep(exchange.tail_of(), Box::new(event))
             };
         }
         if body.is_empty() {
@@ -141,6 +144,12 @@ impl Exchange {
     /// An inner status for the log; in `off` nothing is told of what passes (L1).
     pub(super) fn inner_status(&self, told: &Told<'_>) -> Option<Event> {
         if told.status == Status::OK || self.settings.mode == Mode::Off { None } else { Some(self.told_status(told)) }
+    }
+
+    /// A status of gRPC's own under an HTTP error that its route's mode lets pass (M1).
+    fn passing(&self, event: Event, status: StatusCode) -> Event {
+        let would_be = event.status.filter(|_| self.settings.mode == Mode::Observe);
+        Event { would_be, status: Some(status), ..event }
     }
 
     /// An inner error in Connect's own form, which a unary call has for a body.
