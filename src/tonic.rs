@@ -30,6 +30,7 @@
 //! ```
 
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use http::{HeaderName, HeaderValue};
 use tonic::metadata::MetadataMap;
@@ -54,7 +55,7 @@ impl From<Fault> for Status {
             details: fault.details_json(),
             request_id: None,
             domain: DOMAIN,
-            retry_after: rpc::retry_after(fault.headers()),
+            retry_after: rpc::retry_after(fault.headers(), now),
         };
         let details = grpc::details(&error);
         let mut headers = fault.headers().clone();
@@ -67,6 +68,11 @@ impl From<Fault> for Status {
         status.set_source(Arc::new(fault));
         status
     }
+}
+
+#[allow(clippy::disallowed_methods, reason = "the adapter's clock")]
+fn now() -> SystemTime {
+    SystemTime::now()
 }
 
 impl From<Status> for Fault {

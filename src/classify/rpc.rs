@@ -1,6 +1,6 @@
 //! What an RPC status from inside means here, and how long a response asks its client to wait (section P).
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use http::header::{DATE, RETRY_AFTER};
 use http::{HeaderMap, StatusCode};
@@ -31,19 +31,23 @@ pub(crate) fn recognised(told: &Told<'_>, codes: &CodeSet, domain: &str) -> Opti
     codes.find(&rich.reason).or_else(of_own_domain)
 }
 
-/// What `retry-after` says, at most what a google.protobuf.Duration holds: seconds, or a date as seen from the response's
-/// own `date`, since there is no clock here. A date that is past is no wait.
-pub(crate) fn retry_after(headers: &HeaderMap) -> Option<Duration> {
+/// What `retry-after` says in whole seconds, at most what a google.protobuf.Duration holds: seconds, or a date as seen from
+/// the response's own `date`, else from `now`. A date that is past is no wait.
+pub(crate) fn retry_after(headers: &HeaderMap, now: impl FnOnce() -> SystemTime) -> Option<Duration> {
     let value = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
     let wait = if !value.is_empty() && value.bytes().all(|byte| byte.is_ascii_digit()) {
         // All digits: too many for the number is too long for the duration.
         Duration::from_secs(value.parse().unwrap_or(u64::MAX))
     } else {
         let until = httpdate::parse_http_date(value).ok()?;
-        let sent = httpdate::parse_http_date(headers.get(DATE)?.to_str().ok()?.trim()).ok()?;
-        until.duration_since(sent).unwrap_or_default()
+        let wait = until.duration_since(sent(headers).unwrap_or_else(now)).unwrap_or_default();
+        Duration::from_secs(wait.as_secs() + u64::from(wait.subsec_nanos() > 0))
     };
     Some(wait.min(Duration::from_secs(MAX_SECONDS)))
+}
+
+fn sent(headers: &HeaderMap) -> Option<SystemTime> {
+    httpdate::parse_http_date(headers.get(DATE)?.to_str().ok()?.trim()).ok()
 }
 
 #[cfg(test)]
@@ -92,6 +96,7 @@ mod tests {
     #[test]
     fn p1_a_wait_is_seconds_or_a_date_seen_from_the_responses_own() {
         const DAY: &str = "Sun, 06 Nov 1994 08:49:37 GMT";
+        let now = || SystemTime::UNIX_EPOCH + Duration::from_millis(784_111_778_500);
         for (value, date, seconds) in [
             ("120", None, Some(120)),
             (" 0 ", None, Some(0)),
@@ -99,8 +104,9 @@ mod tests {
             ("Sun, 06 Nov 1994 08:50:37 GMT", Some(DAY), Some(60)),
             ("Sunday, 06-Nov-94 08:49:38 GMT", Some(DAY), Some(1)),
             ("Sun, 06 Nov 1994 08:00:00 GMT", Some(DAY), Some(0)),
-            ("Sun, 06 Nov 1994 08:50:37 GMT", None, None),
-            ("Sun, 06 Nov 1994 08:50:37 GMT", Some("now"), None),
+            ("Sun, 06 Nov 1994 08:50:37 GMT", None, Some(59)),
+            ("Sun, 06 Nov 1994 08:50:37 GMT", Some("now"), Some(59)),
+            ("Sun, 06 Nov 1994 08:49:38 GMT", None, Some(0)),
             ("-1", None, None),
             ("1.5", None, None),
             ("soon", Some(DAY), None),
@@ -111,8 +117,8 @@ mod tests {
             if let Some(date) = date {
                 headers.insert(DATE, HeaderValue::from_static(date));
             }
-            assert_eq!(retry_after(&headers), seconds.map(Duration::from_secs), "{value} {date:?}");
+            assert_eq!(retry_after(&headers, now), seconds.map(Duration::from_secs), "{value} {date:?}");
         }
-        assert_eq!(retry_after(&HeaderMap::new()), None);
+        assert_eq!(retry_after(&HeaderMap::new(), now), None);
     }
 }

@@ -7,7 +7,7 @@
 
 use std::borrow::Cow;
 use std::error::Error;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use http::HeaderValue;
 use http::header::RETRY_AFTER;
@@ -114,7 +114,8 @@ impl<'a> Said<'a> {
     /// The header of an upstream that sent one, else what its details say, in whole seconds.
     fn retry_after(&self, status: &Status) -> Option<HeaderValue> {
         let headers = status.metadata().as_ref();
-        let sent = headers.get(RETRY_AFTER).filter(|_| rpc::retry_after(headers).is_some());
+        // Whether it can be read at all: no clock is asked for that.
+        let sent = headers.get(RETRY_AFTER).filter(|_| rpc::retry_after(headers, || SystemTime::UNIX_EPOCH).is_some());
         sent.cloned().or_else(|| Some(seconds(self.rich()?.retry_delay?).into()))
     }
 }

@@ -25,18 +25,18 @@ use crate::request_id::RequestId;
 impl Exchange {
     /// Takes a request's head: gives it its id, finds its route, and asks the guards.
     ///
-    /// `id` is asked for a fresh id where no other one holds (I1), `now` where a key or a token has an end (G2), or the
-    /// dialect tells the time (R2). The head is changed: `x-request-id`; `traceparent` and the headers of `forward_id`
-    /// where the policy says so; the [`RequestId`], and the [`Identity`](crate::auth::Identity) of who is let in, go into
-    /// the extensions.
+    /// `id` is asked for a fresh id where no other one holds (I1), `clock` where a key or a token has an end (G2), the
+    /// dialect tells the time (R2), or a call's error says until when to wait (P1). The head is changed: `x-request-id`;
+    /// `traceparent` and the headers of `forward_id` where the policy says so; the [`RequestId`], and the
+    /// [`Identity`](crate::auth::Identity) of who is let in, go into the extensions.
     pub fn begin(
         policy: Arc<Policy>,
         head: &mut http::request::Parts,
         body: BodyFacts,
         id: impl FnOnce() -> RequestId,
-        now: impl FnOnce() -> SystemTime,
+        clock: fn() -> SystemTime,
     ) -> Admission {
-        let now = LazyCell::new(now);
+        let now = LazyCell::new(clock);
         let mut sent = Sent::of(head, policy.key_headers());
         let call = sent.call;
         let rpc = call.map(|call| call.rpc);
@@ -90,6 +90,7 @@ impl Exchange {
                 call.and_then(|call| call.timeout),
             ),
             policy,
+            clock,
         };
         match door {
             // Nearly every request.

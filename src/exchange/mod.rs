@@ -33,7 +33,7 @@ mod watching;
 
 use std::error::Error;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use http::{HeaderMap, HeaderValue, StatusCode, response};
 
@@ -77,6 +77,8 @@ pub struct Exchange {
     request: RequestFacts,
     flags: Option<Flags>,
     aside: Option<Box<Aside>>,
+    /// The adapter's clock.
+    clock: fn() -> SystemTime,
 }
 
 /// A request whose first body byte decides.

@@ -55,7 +55,7 @@ impl Exchange {
             },
             request_id: self.id_header.to_str().ok(),
             domain: self.policy.rpc_domain(),
-            retry_after: classify::rpc::retry_after(headers),
+            retry_after: classify::rpc::retry_after(headers, self.clock),
         })
     }
 }
