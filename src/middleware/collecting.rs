@@ -2,14 +2,13 @@
 
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
-use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, Response, response};
 use http_body::{Body, Frame};
 use pin_project_lite::pin_project;
 
-use super::budget::{Budget, GaveUp};
+use super::budget::{Budget, Deadline, GaveUp};
 use super::catch::catch;
 use super::future::{Answer, Reply};
 use super::log;
@@ -24,6 +23,8 @@ pin_project! {
         body: R,
         read: Read,
         budget: Budget,
+        // When the client of an RPC call waits no longer.
+        deadline: Option<Box<Deadline>>,
         rest: Option<(Exchange, response::Parts)>,
     }
 }
@@ -37,9 +38,14 @@ pub(super) struct Read {
 }
 
 impl<R> Collecting<R> {
-    pub(super) fn new(exchange: Exchange, head: response::Parts, body: R, max_bytes: u64, timeout: Duration) -> Self {
-        let rest = Some((exchange, head));
-        Self { body, read: Read::default(), budget: Budget::new(max_bytes, timeout), rest }
+    pub(super) fn new(
+        exchange: Exchange,
+        head: response::Parts,
+        body: R,
+        budget: Budget,
+        deadline: Option<Box<Deadline>>,
+    ) -> Self {
+        Self { body, read: Read::default(), budget, deadline, rest: Some((exchange, head)) }
     }
 
     /// The body behind what was read.
@@ -67,7 +73,11 @@ where
     pub(super) fn poll<B>(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Decided<R, B>>> {
         let mut this = self.project();
         let rest = loop {
-            match ready!(this.budget.poll_frame(cx, |cx| poll_bytes(this.body.as_mut(), cx))) {
+            let polled = this.budget.poll_frame(cx, |cx| poll_bytes(this.body.as_mut(), cx));
+            if polled.is_pending() && this.deadline.as_mut().is_some_and(|deadline| deadline.has_passed(cx)) {
+                return Poll::Ready(this.rest.take().map(timed_out));
+            }
+            match ready!(polled) {
                 Ok(Some(frame)) => this.read.push(frame),
                 Ok(None) => break None,
                 Err(GaveUp::Spent(frame)) => {
@@ -88,6 +98,11 @@ pub(super) enum Decided<R, B> {
     Reply(Reply<R, B>),
     /// What was read, then what was not, or the error that came instead.
     Resume(response::Parts, Bytes, Option<BoxError>, Tail),
+}
+
+fn timed_out<R, B>((exchange, head): (Exchange, response::Parts)) -> Decided<R, B> {
+    let _ = catch(|| drop(head));
+    Decided::Reply(Answer::new(exchange.timed_out(), None).into_reply())
 }
 
 /// `rest` is what was not read, and the error that came instead.

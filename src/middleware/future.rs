@@ -15,7 +15,7 @@ use pin_project_lite::pin_project;
 use tower_service::Service;
 use tracing::Span;
 
-use super::budget::Deadline;
+use super::budget::{Budget, Deadline};
 use super::catch::catch;
 use super::collecting::{Collecting, Decided};
 use super::log;
@@ -286,7 +286,8 @@ where
             ResponseBody::watch(body, Watching::new(watch, classifier, deadline))
         }
         ResponsePlan::Collect(exchange, max_bytes, timeout) => {
-            return Next::Collect(Box::pin(Collecting::new(exchange, head, body, max_bytes, timeout)));
+            let budget = Budget::new(max_bytes, timeout);
+            return Next::Collect(Box::pin(Collecting::new(exchange, head, body, budget, deadline)));
         }
     };
     Next::Reply(Response::from_parts(head, body))
