@@ -31,6 +31,19 @@ pub(crate) fn is_one_message(data: &[u8]) -> bool {
     data.first_chunk::<5>().is_some_and(|[_, length @ ..]| u32::from_be_bytes(*length) as usize == data.len() - 5)
 }
 
+/// Where the last message begins in these bytes, which end with it; `begun` of them belong to a message before.
+pub(crate) fn last_message(data: &[u8], begun: usize) -> Option<usize> {
+    let mut at = begun;
+    loop {
+        let [_, length @ ..] = data.get(at..)?.first_chunk::<5>()?;
+        let end = usize::try_from(u32::from_be_bytes(*length)).ok()?.checked_add(at + PREFIX_LEN as usize)?;
+        if end == data.len() {
+            return Some(at);
+        }
+        at = end;
+    }
+}
+
 /// What a whole text says; `None` where it is no base64.
 pub(crate) fn decode(text: &[u8]) -> Option<Vec<u8>> {
     let mut bytes = Vec::with_capacity(text.len() / 4 * 3);
@@ -94,6 +107,13 @@ impl Frames {
     /// Whether no message has begun that has not ended: another may follow here.
     pub(crate) fn is_between_messages(&self) -> bool {
         self.have == 0 && self.left == 0 && self.text.as_ref().is_none_or(|text| text.have == 0)
+    }
+
+    /// How many bytes of the message that has begun are yet to come, before any base64; `None` within its prefix, or within
+    /// four characters of text.
+    pub(crate) fn payload_left(&self) -> Option<usize> {
+        let is_aligned = self.have == 0 && self.text.as_ref().is_none_or(|text| text.have == 0);
+        if is_aligned { usize::try_from(self.left).ok() } else { None }
     }
 
     /// How many bytes of the stream are yet to come of the message that has begun.
@@ -218,6 +238,24 @@ mod tests {
         let mut frames = Frames::default();
         assert_eq!(frames.read(&[0, 0, 0, 0, 9, 1], &mut |_| ControlFlow::Break(())), Ok(ControlFlow::Break(())));
         assert_eq!((frames.left(), frames.is_between_messages()), (8, false));
+    }
+
+    #[test]
+    fn p2_the_last_message_is_found_where_the_data_ends_with_it() {
+        let two = framed(&[(0, b"hi".to_vec()), (0x80, b"end".to_vec())]);
+        for (data, begun, at) in [
+            (&two[..], 0, Some(7)),
+            (&two[7..], 0, Some(0)),
+            (&two[5..], 2, Some(2)),
+            (&two[..7], 0, Some(0)),
+            (&two[..14], 0, None),
+            (&two[..9], 0, None),
+            (&two[5..6], 2, None),
+            (&b"\0\xff\xff\xff\xff"[..], 0, None),
+            (b"", 0, None),
+        ] {
+            assert_eq!(last_message(data, begun), at, "{data:?} {begun}");
+        }
     }
 
     proptest! {

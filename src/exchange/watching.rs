@@ -102,15 +102,20 @@ impl Watch {
         let cut = self.cut().filter(|_| self.may_grow);
         // Few ends are replaced: text is decoded for those alone.
         if (cut.is_some() || self.exchange.ids_of_layers().is_some())
-            && let Some(end) = self.whole_end(data)
+            && let Some((chunk, at)) = self.whole_end(data)
         {
+            let (before, end) = chunk.split_at(at);
             if let Some(fault) = cut {
                 let (last, event) = self.end_with(&fault, Origin::Guard, None);
-                *data = last;
+                *data = self.behind(before, last);
                 return Some(event);
             }
-            if let Some(readdressed) = self.readdressed(&end) {
-                *data = self.as_sent(readdressed);
+            if let Some(readdressed) = self.readdressed(end) {
+                let replaced = self.behind(before, self.as_sent(readdressed));
+                // Text that was padded within may be of another length, where that was said.
+                if self.may_grow || replaced.len() == data.len() {
+                    *data = replaced;
+                }
             }
         }
         self.read(data)
@@ -266,13 +271,17 @@ impl Watch {
         event
     }
 
-    /// The frame that ends the call, where this is all of it.
-    fn whole_end<'d>(&self, data: &'d [u8]) -> Option<Cow<'d, [u8]>> {
-        if !self.frames.as_ref()?.is_between_messages() {
-            return None;
-        }
-        let frame = if self.rpc.is_text() { Cow::Owned(frames::decode(data)?) } else { Cow::Borrowed(data) };
-        (frames::is_one_message(&frame) && self.is_last(frame[0])).then_some(frame)
+    /// What this says, and where in it the frame begins that ends both it and the call.
+    fn whole_end<'d>(&self, data: &'d [u8]) -> Option<(Cow<'d, [u8]>, usize)> {
+        let begun = self.frames.as_ref()?.payload_left()?;
+        let chunk = if self.rpc.is_text() { Cow::Owned(frames::decode(data)?) } else { Cow::Borrowed(data) };
+        let at = frames::last_message(&chunk, begun)?;
+        self.is_last(chunk[at]).then_some((chunk, at))
+    }
+
+    /// The end of the call behind the messages that came with it.
+    fn behind(&self, before: &[u8], last: Bytes) -> Bytes {
+        if before.is_empty() { last } else { [self.as_sent(before.to_vec()), last].concat().into() }
     }
 
     /// Why the request was cut, where its client is to know.
