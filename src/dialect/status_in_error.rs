@@ -14,10 +14,15 @@ pub(super) fn read<'a>(body: &Object<'a>, error: &Object<'a>) -> Option<Said<'a>
     (!openai).then(|| error_object::said(Shape::StatusInError, body, error))
 }
 
-/// The second form: the list stands beside the message, or alone.
+/// The second form: the list stands beside the message, or alone. A list by anything but fields is no client's of this
+/// dialect (R12).
 pub(super) fn read_list<'a>(body: &Object<'a>) -> Option<Said<'a>> {
-    ["errors", "issues"].into_iter().find_map(|name| body.raw(name).and_then(issues::read))?;
-    let mut said = Said::new(Shape::StatusInError).code(body.words("code")).message(body.words("message"));
+    let listed = |name| body.raw(name).filter(|list| issues::read(list).is_some());
+    let list = listed("errors");
+    list.or_else(|| listed("issues"))?;
+    let by_field = list.is_some_and(|list| list.get().starts_with('{'));
+    let shape = if by_field { Shape::StatusInError } else { Shape::Message };
+    let mut said = Said::new(shape).code(body.words("code")).message(body.words("message"));
     said.details = body.json("details");
     Some(said)
 }
