@@ -1,7 +1,5 @@
 //! `{"error":{…}}` in its several forms: what they have in common, and those that are read alone.
 
-use std::borrow::Cow;
-
 use super::json::{self, Object};
 use super::{Said, Shape, anthropic, error_with_meta, issues, openai, status_in_error};
 
@@ -18,8 +16,7 @@ pub(super) fn read<'a>(body: &Object<'a>) -> Option<Said<'a>> {
 
 /// What an error object says, whichever form it has.
 pub(super) fn said<'a>(shape: Shape, body: &Object<'a>, error: &Object<'a>) -> Said<'a> {
-    let code = error.words("code").or_else(|| error.number("code").map(Cow::Borrowed));
-    let mut said = Said::new(shape).code(code).message(error.words("message"));
+    let mut said = Said::new(shape).code(error.name("code")).message(error.words("message"));
     // JSON-RPC, where it is rewritten (R10), calls them data.
     said.details = error.json("details").or_else(|| error.json("data").filter(|_| body.has("jsonrpc")));
     said.issues = error.raw("errors").and_then(issues::read);

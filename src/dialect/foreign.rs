@@ -24,12 +24,13 @@ pub(crate) fn read<'a>(media_type: Option<&str>, body: &Object<'a>) -> Option<Sa
 /// `{"detail":…}`: a text, a list of field errors, or an object that a handler gave to `HTTPException`.
 fn fastapi<'a>(body: &Object<'a>) -> Option<Said<'a>> {
     let detail = body.raw("detail")?;
-    let mut said = Said::new(Shape::FastApi);
+    let mut said = Said::new(Shape::FastApi).code(body.name("code"));
     if let Some(text) = json::string(detail) {
         return Some(said.message(Some(text)));
     }
     if let Some(object) = Object::parse(detail.get()) {
-        said = said.code(object.words("code")).message(object.words("message"));
+        said.code = object.name("code").or(said.code);
+        said.message = object.words("message");
     }
     said.issues = if detail.get().starts_with('[') { issues::read(detail) } else { None };
     if said.issues.is_none() {
@@ -44,7 +45,7 @@ fn spring<'a>(body: &Object<'a>) -> Option<Said<'a>> {
         return None;
     }
     let error = body.words("error")?;
-    Some(Said::new(Shape::Spring).message(body.words("message").or(Some(error))))
+    Some(Said::new(Shape::Spring).code(body.name("code")).message(body.words("message").or(Some(error))))
 }
 
 /// An OAuth error where `protocols = "rewrite"` (R10): its `error` is a code, its description the text.
@@ -57,7 +58,7 @@ fn oauth<'a>(body: &Object<'a>) -> Option<Said<'a>> {
 /// `{"error":"…"}`, whose text is a code where a `message` stands beside it and it is not the status's phrase.
 fn error_text<'a>(body: &Object<'a>) -> Option<Said<'a>> {
     let error = body.words("error")?;
-    let said = Said::new(Shape::ErrorText).code(body.words("code"));
+    let said = Said::new(Shape::ErrorText).code(body.name("code"));
     Some(match body.words("message") {
         Some(message) if body.has("code") || is_phrase(&error) => said.message(Some(message)),
         Some(message) => said.code(Some(error)).message(Some(message)),
@@ -74,7 +75,7 @@ fn is_phrase(text: &str) -> bool {
 
 /// `{"message":"…"}`.
 fn message<'a>(body: &Object<'a>) -> Option<Said<'a>> {
-    let mut said = Said::new(Shape::Message).code(body.words("code")).message(Some(body.words("message")?));
+    let mut said = Said::new(Shape::Message).code(body.name("code")).message(Some(body.words("message")?));
     said.details = body.json("details");
     Some(said)
 }

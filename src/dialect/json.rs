@@ -36,6 +36,11 @@ impl<'a> Object<'a> {
         self.string(name).filter(|text| !text.trim().is_empty())
     }
 
+    /// The member as a name: words, or the digits of a number, since some services number their codes.
+    pub(crate) fn name(&self, name: &str) -> Option<Cow<'a, str>> {
+        self.words(name).or_else(|| self.number(name).map(Cow::Borrowed))
+    }
+
     /// The member, where it is an object.
     pub(crate) fn object(&self, name: &str) -> Option<Self> {
         Self::parse(self.raw(name)?.get())

@@ -12,7 +12,7 @@ pub(super) fn read<'a>(media_type: Option<&str>, body: &Object<'a>) -> Option<Sa
         return None;
     }
     let message = body.words("detail").or_else(|| body.words("title"));
-    let mut said = Said::new(Shape::Problem).code(body.words("code")).message(message);
+    let mut said = Said::new(Shape::Problem).code(body.name("code")).message(message);
     said.details = body.json("details");
     Some(said)
 }

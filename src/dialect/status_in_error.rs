@@ -22,7 +22,7 @@ pub(super) fn read_list<'a>(body: &Object<'a>) -> Option<Said<'a>> {
     list.or_else(|| listed("issues"))?;
     let by_field = list.is_some_and(|list| list.get().starts_with('{'));
     let shape = if by_field { Shape::StatusInError } else { Shape::Message };
-    let mut said = Said::new(shape).code(body.words("code")).message(body.words("message"));
+    let mut said = Said::new(shape).code(body.name("code")).message(body.words("message"));
     said.details = body.json("details");
     Some(said)
 }
