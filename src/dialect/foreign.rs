@@ -58,7 +58,8 @@ fn oauth<'a>(body: &Object<'a>) -> Option<Said<'a>> {
 /// `{"error":"…"}`, whose text is a code where a `message` stands beside it and it is not the status's phrase.
 fn error_text<'a>(body: &Object<'a>) -> Option<Said<'a>> {
     let error = body.words("error")?;
-    let said = Said::new(Shape::ErrorText).code(body.name("code"));
+    let mut said = Said::new(Shape::ErrorText).code(body.name("code"));
+    said.details = body.json("details");
     Some(match body.words("message") {
         Some(message) if body.has("code") || is_phrase(&error) => said.message(Some(message)),
         Some(message) => said.code(Some(error)).message(Some(message)),
