@@ -54,8 +54,8 @@ fn is_wrapped(text: &str) -> bool {
     let mut rest = text.chars();
     match rest.next() {
         Some('<') => rest.next().is_some_and(|next| next.is_ascii_alphabetic() || matches!(next, '!' | '/' | '?')),
-        // JSON that was cut off is none any more, and no message either.
-        Some('{') => matches!(rest.as_str().trim_start().chars().next(), None | Some('"' | '}')),
+        // JSON that was cut off is none any more, and no message either; nor is what Python prints of an object.
+        Some('{') => matches!(rest.as_str().trim_start().chars().next(), None | Some('"' | '\'' | '}')),
         Some('[') => matches!(rest.as_str().trim_start().chars().next(), Some('{' | '[' | '"' | ']')) || is_json(text),
         Some('"') => is_json(text),
         _ => false,
@@ -158,6 +158,7 @@ mod tests {
             "<!doctype html>",
             "{\"a\":1}",
             "{\"a\":",
+            "{'a': 1}",
             "[1,2]",
             "[]",
             "\"quoted\"",

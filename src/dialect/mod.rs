@@ -96,10 +96,17 @@ impl<'a> Said<'a> {
 /// byte, since services send it as `text/plain` and `text/html` as well.
 pub(crate) fn read<'a>(media_type: Option<&str>, body: &'a [u8], codes: &CodeSet) -> Reading<'a> {
     let Some(text) = text_of(body) else { return Reading::Nothing };
-    match text.as_bytes().first() {
-        Some(b'{') => read_object(media_type, text, codes),
-        Some(b'[') if protocol::is_batch(text) => Reading::Protocol(Protocol::JsonRpcBatch),
-        Some(_) if media_type.is_some_and(|it| it.eq_ignore_ascii_case("text/plain")) => {
+    if text.starts_with('{')
+        && let Some(object) = Object::parse(text)
+    {
+        return read_object(media_type, &object, codes);
+    }
+    if protocol::is_batch(text) {
+        return Reading::Protocol(Protocol::JsonRpcBatch);
+    }
+    // A text may begin like JSON: "{id} is missing".
+    match media_type {
+        Some(it) if !text.is_empty() && it.eq_ignore_ascii_case("text/plain") => {
             Reading::Said(Said::new(Shape::PlainText).message(Some(Cow::Borrowed(text))))
         }
         _ => Reading::Nothing,
@@ -110,14 +117,13 @@ fn text_of(body: &[u8]) -> Option<&str> {
     Some(str::from_utf8(body).ok()?.trim_start_matches('\u{feff}').trim())
 }
 
-fn read_object<'a>(media_type: Option<&str>, text: &'a str, codes: &CodeSet) -> Reading<'a> {
-    let Some(object) = Object::parse(text) else { return Reading::Nothing };
-    if let Some(envelope) = standard::read(&object, codes) {
+fn read_object<'a>(media_type: Option<&str>, object: &Object<'a>, codes: &CodeSet) -> Reading<'a> {
+    if let Some(envelope) = standard::read(object, codes) {
         Reading::Envelope(envelope)
-    } else if let Some(protocol) = protocol::of(&object) {
+    } else if let Some(protocol) = protocol::of(object) {
         Reading::Protocol(protocol)
     } else {
-        foreign::read(media_type, &object).map_or(Reading::Nothing, Reading::Said)
+        foreign::read(media_type, object).map_or(Reading::Nothing, Reading::Said)
     }
 }
 
