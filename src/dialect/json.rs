@@ -68,15 +68,49 @@ pub(crate) fn array(text: &str) -> Option<Vec<&RawValue>> {
 
 /// The text of a JSON string.
 pub(crate) fn string(raw: &RawValue) -> Option<Cow<'_, str>> {
-    #[derive(Deserialize)]
-    struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
+    exact(raw).or_else(|| with_lone_surrogates(raw.get()).map(Cow::Owned))
+}
 
+/// The text of a JSON string that is Unicode as it stands.
+pub(crate) fn exact(raw: &RawValue) -> Option<Cow<'_, str>> {
     let inside = raw.get().strip_prefix('"')?.strip_suffix('"')?;
     if inside.bytes().all(|byte| byte != b'\\') {
         // The parser that took the value for JSON has seen to everything but escapes.
         return Some(Cow::Borrowed(inside));
     }
-    serde_json::from_str::<Text<'_>>(raw.get()).ok().map(|text| text.0)
+    serde_json::from_str(raw.get()).ok().map(Cow::Owned)
+}
+
+/// The text of a JSON string that a language of UTF-16 cut inside a character, as `JSON.stringify` escapes it: what is
+/// left of the character stands for one that is lost.
+fn with_lone_surrogates(json: &str) -> Option<String> {
+    if !json.starts_with('"') {
+        return None;
+    }
+    let bytes = serde_json::Deserializer::from_str(json).deserialize_bytes(Bytes).ok()?;
+    let mut text = String::with_capacity(bytes.len());
+    for chunk in bytes.utf8_chunks() {
+        text.push_str(chunk.valid());
+        // Three bytes are a surrogate, each a chunk of its own.
+        if chunk.invalid().first() == Some(&0xed) {
+            text.push(char::REPLACEMENT_CHARACTER);
+        }
+    }
+    Some(text)
+}
+
+struct Bytes;
+
+impl Visitor<'_> for Bytes {
+    type Value = Vec<u8>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a JSON string")
+    }
+
+    fn visit_bytes<E: Error>(self, bytes: &[u8]) -> Result<Self::Value, E> {
+        Ok(bytes.to_vec())
+    }
 }
 
 /// Whether a raw value is a JSON number.
@@ -241,6 +275,14 @@ mod tests {
         assert_eq!(object.raw("a").unwrap().get(), "12345678901234567890");
         assert_eq!(object.string("b").as_deref(), Some("x\ny"));
         assert!(object.has("cA") && object.json("cA").is_none());
+    }
+
+    #[test]
+    fn what_utf16_left_of_a_character_is_one_that_is_lost() {
+        let object = Object::parse(r#"{"a":"x\ud83dy\udc00","b":"\ud83d\ude00\u00ed","c":"\ud800\ud800\n"}"#).unwrap();
+        assert_eq!(object.string("a").as_deref(), Some("x\u{fffd}y\u{fffd}"));
+        assert_eq!(object.string("b").as_deref(), Some("\u{1f600}\u{ed}"));
+        assert_eq!(object.string("c").as_deref(), Some("\u{fffd}\u{fffd}\n"));
     }
 
     #[test]

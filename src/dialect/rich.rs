@@ -156,9 +156,9 @@ fn entry(key: &str, value: &str) -> wire::Entry {
     wire::Entry { key: key.to_owned(), value: value.to_owned() }
 }
 
-/// A string's text; any other value as the JSON that it came as.
+/// A string's text; any other value as the JSON that it came as, and so a string that no text is.
 fn text_of(value: &RawValue) -> Cow<'_, str> {
-    json::string(value).unwrap_or(Cow::Borrowed(value.get()))
+    json::exact(value).unwrap_or(Cow::Borrowed(value.get()))
 }
 
 /// Those of the messages that have room, in order, as a repeated field.
