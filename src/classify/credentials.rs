@@ -72,6 +72,18 @@ pub(crate) fn code_of_401(sent: &Credentials, response: &HeaderMap) -> ErrorCode
 
 fn offers(response: &HeaderMap, scheme: &str) -> bool {
     any_challenge(response, |challenge| challenge.scheme.eq_ignore_ascii_case(scheme))
+        || challenge_lines(response).any(|line| begins_unparsed(line, scheme))
+}
+
+/// Whether that scheme begins a member of a line that the parser does not know: the second leg of Negotiate and NTLM has
+/// a token68 where it wants parameters.
+fn begins_unparsed(line: &str, scheme: &str) -> bool {
+    let begins = |member: &str| {
+        let (name, rest) = member.split_once(' ').unwrap_or((member, ""));
+        name.eq_ignore_ascii_case(scheme) && !rest.trim_start().starts_with('=')
+    };
+    let unparsed = ChallengeParser::new(line).any(|challenge| challenge.is_err());
+    unparsed && line.split(',').map(str::trim).any(|member| !member.is_empty() && begins(member))
 }
 
 /// RFC 6750 has one error for all that is wrong with a token; that it expired is in the description.
@@ -87,8 +99,12 @@ fn says_expired(response: &HeaderMap) -> bool {
 }
 
 fn any_challenge(response: &HeaderMap, is: impl Fn(&http_auth::ChallengeRef<'_>) -> bool) -> bool {
-    let lines = response.get_all(WWW_AUTHENTICATE).iter().filter_map(|value| value.to_str().ok());
-    lines.flat_map(|line| ChallengeParser::new(line).map_while(Result::ok)).any(|challenge| is(&challenge))
+    let challenges = |line| ChallengeParser::new(line).map_while(Result::ok);
+    challenge_lines(response).flat_map(challenges).any(|challenge| is(&challenge))
+}
+
+fn challenge_lines(response: &HeaderMap) -> impl Iterator<Item = &str> {
+    response.get_all(WWW_AUTHENTICATE).iter().filter_map(|value| value.to_str().ok())
 }
 
 #[cfg(test)]
@@ -126,6 +142,10 @@ mod tests {
             (basic(), "Bearer", "auth_malformed"),
             (basic(), "Bearer realm=\"a, Basic\"", "auth_malformed"),
             (basic(), "Bearer realm=\"a\", Basic realm=\"b\"", "auth_invalid"),
+            (basic(), "BASIC YWJj==", "auth_invalid"),
+            (basic(), "Negotiate YWJj==, Basic realm=\"b\"", "auth_invalid"),
+            (basic(), "Bearer realm=\"a, Basic YWJj, b\"", "auth_malformed"),
+            (Credentials::Scheme("".into()), "Negotiate YWJj==, ,", "auth_malformed"),
             (
                 Credentials::Bearer,
                 "Bearer error=\"invalid_token\", error_description=\"The token expired\"",
