@@ -19,7 +19,7 @@ pub(super) fn said<'a>(shape: Shape, body: &Object<'a>, error: &Object<'a>) -> S
     let mut said = Said::new(shape).code(error.name("code")).message(error.words("message"));
     // JSON-RPC, where it is rewritten (R10), calls them data.
     said.details = error.json("details").or_else(|| error.json("data").filter(|_| body.has("jsonrpc")));
-    said.issues = error.raw("errors").and_then(issues::read);
+    said.issues = issues::beside(error);
     said
 }
 

@@ -4,6 +4,8 @@
 //! Google's, with meta, with a status, OpenAI's, JSON-RPC's where it is rewritten), RFC 9457, FastAPI, Spring, a list of
 //! field errors, and last `{"error":"…"}` and `{"message":"…"}`.
 
+use std::borrow::Cow;
+
 use super::json::{self, Object};
 use super::{Said, Shape, error_object, issues, problem, status_in_error, success_flag};
 
@@ -81,10 +83,17 @@ fn message<'a>(body: &Object<'a>) -> Option<Said<'a>> {
     Some(said)
 }
 
-/// Lists of field errors stand beside the shapes: `errors` of Laravel and ASP.NET, `issues` of Zod (E8).
+/// Lists of field errors stand beside the shapes, or are their details (E8).
 fn with_issues<'a>(mut said: Said<'a>, body: &Object<'a>) -> Said<'a> {
     if said.issues.is_none() {
-        said.issues = ["errors", "issues"].into_iter().find_map(|name| body.raw(name).and_then(issues::read));
+        said.issues = issues::beside(body);
+    }
+    if said.issues.is_none()
+        && let Some(Cow::Borrowed(details)) = said.details
+        && let Some(list) = issues::read_array(details)
+    {
+        said.details = None;
+        said.issues = Some(list);
     }
     said
 }

@@ -23,13 +23,17 @@ const MAX_STEPS: usize = 32;
 /// The issue list that `raw` is or can be turned into, as a JSON array; `None` where it is no list of issues.
 pub(crate) fn read(raw: &RawValue) -> Option<Cow<'_, str>> {
     let text = raw.get();
-    if are_zod(text) {
-        Some(Cow::Borrowed(text))
-    } else if text.starts_with('[') {
-        from_locations(text).map(Cow::Owned)
-    } else {
-        from_fields(text).map(Cow::Owned)
-    }
+    if text.starts_with('[') { read_array(text) } else { from_fields(text).map(Cow::Owned) }
+}
+
+/// The same, of an array alone: an object of texts by field may be anything.
+pub(crate) fn read_array(text: &str) -> Option<Cow<'_, str>> {
+    if are_zod(text) { Some(Cow::Borrowed(text)) } else { from_locations(text).map(Cow::Owned) }
+}
+
+/// The list of an object: `errors` of Laravel and ASP.NET, `issues` of Zod.
+pub(crate) fn beside<'a>(object: &Object<'a>) -> Option<Cow<'a, str>> {
+    ["errors", "issues"].into_iter().find_map(|name| object.raw(name).and_then(read))
 }
 
 /// Whether `details` are an object with a well-formed list under `issues`.
