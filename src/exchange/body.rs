@@ -62,7 +62,10 @@ impl Exchange {
         let leaving = self.leaving(fault, status, &target, own.is_some());
         let text = fault.text();
         let lists = dialect.always_lists_issues();
-        let others = fault.details_json().and_then(|details| without_noise(lists, details, &text));
+        let others = fault.details_json().and_then(|details| match without_noise(lists, details, &text) {
+            None if lists && leaving.text != text => written::retold(details, &text, &leaving.text).map(Some),
+            others => others,
+        });
         let out = Outgoing {
             status: leaving.status,
             canonical: fault.code(),
