@@ -79,6 +79,14 @@ impl Outgoing<'_> {
     }
 }
 
+impl Kept<'_> {
+    /// Whether the code of an object of the body stays: one that is no name at all is none (R12).
+    pub(super) fn keeps_code(&self, of: &Object<'_>) -> bool {
+        let has_words = || self.whole && of.words("code").is_some();
+        of.raw("code").is_some_and(is_name) || has_words()
+    }
+}
+
 /// Whether a member is a name that may pass where texts may not: it has the form of E9, or is a number.
 pub(super) fn is_name(value: &RawValue) -> bool {
     json::is_number(value) || json::string(value).is_some_and(|name| is_identifier(&name))

@@ -38,7 +38,7 @@ pub(super) fn keep(kept: &Kept<'_>, out: &Outgoing<'_>) -> Vec<u8> {
     }
     set.push(("status", out.status.as_str().into()));
     set.push(("detail", quoted(out.message)));
-    if !kept.body.raw("code").is_some_and(|code| stays("code", code)) {
+    if !kept.keeps_code(&kept.body) {
         set.push(("code", quoted(out.code)));
     }
     set.push(("request_id", quoted(out.request_id)));

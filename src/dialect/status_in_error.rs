@@ -51,7 +51,7 @@ pub(super) fn keep(kept: &Kept<'_>, out: &Outgoing<'_>) -> Vec<u8> {
     };
     let stays = |name: &str, value: &_| kept.whole || name == "code" && is_name(value);
     let mut set = vec![("message", quoted(out.message)), ("status", out.status.as_str().into())];
-    if !error.raw("code").is_some_and(|code| stays("code", code)) {
+    if !kept.keeps_code(&error) {
         set.insert(0, ("code", quoted(out.code)));
     }
     let error = with_members(&error, &set, stays);
