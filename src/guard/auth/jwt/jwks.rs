@@ -27,6 +27,9 @@ const PRIVATE: [&str; 8] = ["d", "p", "q", "dp", "dq", "qi", "oth", "k"];
 /// Shorter ones can be factored (RFC 7518 §3.3), longer ones cost more than a request may.
 const RSA_BYTES: std::ops::RangeInclusive<usize> = 256..=512;
 
+/// With 1 anybody signs, and beyond these the backend verifies nothing.
+const RSA_EXPONENTS: std::ops::RangeInclusive<u64> = 3..=(1 << 33) - 1;
+
 /// The keys of a set that verify one of these algorithms.
 pub(super) fn parse(json: &str, algorithms: &[Algorithm]) -> Result<Box<[VerifyingKey]>, Refused> {
     let refused = |wrong: String, right: &str| Err(Refused::new("jwks_file", wrong, right));
@@ -83,10 +86,10 @@ fn public_key(jwk: &Map<String, Value>) -> Option<(DecodingKey, Fits)> {
     let bytes = |member| URL_SAFE_NO_PAD.decode(text(jwk, member)?).ok();
     match (text(jwk, "kty")?, text(jwk, "crv")) {
         ("RSA", _) => {
-            let modulus = bytes("n")?;
-            let length = modulus.iter().skip_while(|byte| **byte == 0).count();
-            let key = DecodingKey::from_rsa_raw_components(&modulus, &bytes("e")?);
-            RSA_BYTES.contains(&length).then_some((key, |it| it.family() == AlgorithmFamily::Rsa))
+            let (modulus, exponent) = (bytes("n")?, bytes("e")?);
+            let key = DecodingKey::from_rsa_raw_components(&modulus, &exponent);
+            let sound = is_modulus(&modulus) && is_exponent(&exponent);
+            sound.then_some((key, |it| it.family() == AlgorithmFamily::Rsa))
         }
         ("EC", Some("P-256")) => Some((point(bytes("x")?, bytes("y")?, 32)?, |it| it == Algorithm::ES256)),
         ("EC", Some("P-384")) => Some((point(bytes("x")?, bytes("y")?, 48)?, |it| it == Algorithm::ES384)),
@@ -96,6 +99,23 @@ fn public_key(jwk: &Map<String, Value>) -> Option<(DecodingKey, Fits)> {
         }
         _ => None,
     }
+}
+
+fn is_modulus(bytes: &[u8]) -> bool {
+    let is_odd = bytes.last().is_some_and(|last| last % 2 == 1);
+    is_odd && RSA_BYTES.contains(&without_zeros(bytes).len())
+}
+
+/// The backend looks at it when it verifies, and then every token is refused.
+fn is_exponent(bytes: &[u8]) -> bool {
+    let bytes = without_zeros(bytes);
+    let number = bytes.iter().fold(0, |number: u64, byte| number << 8 | u64::from(*byte));
+    bytes.len() <= 8 && number % 2 == 1 && RSA_EXPONENTS.contains(&number)
+}
+
+/// RFC 7518 §2 has none before a number; some issuers write one all the same.
+fn without_zeros(bytes: &[u8]) -> &[u8] {
+    &bytes[bytes.iter().take_while(|byte| **byte == 0).count()..]
 }
 
 /// An uncompressed point (SEC 1 §2.3.3).

@@ -243,6 +243,9 @@ fn m2_weak_or_unfitting_keys_are_refused() {
         key[member] = value;
         set(key)
     };
+    let mut even_modulus = URL_SAFE_NO_PAD.decode(vectors["jwks"]["keys"][0]["n"].as_str().unwrap()).unwrap();
+    *even_modulus.last_mut().unwrap() &= !1;
+    let even_modulus = URL_SAFE_NO_PAD.encode(even_modulus);
     let mut off_the_curve = vectors["jwks"]["keys"][1].clone();
     off_the_curve["y"] = off_the_curve["x"].clone();
     for (keys, algorithms, key, wrong) in [
@@ -268,6 +271,13 @@ fn m2_weak_or_unfitting_keys_are_refused() {
         (JwtKeys::jwks(with("alg", json!("RSA-OAEP"))), &["RS256"], "jwks_file", "no key"),
         (JwtKeys::jwks(with("kid", json!(7))), &["RS256"], "jwks_file", "no key"),
         (JwtKeys::jwks(with("n", json!("!"))), &["RS256"], "jwks_file", "no key"),
+        (JwtKeys::jwks(with("n", json!(even_modulus))), &["RS256"], "jwks_file", "no key"),
+        (JwtKeys::jwks(with("e", json!(""))), &["RS256"], "jwks_file", "no key"),
+        (JwtKeys::jwks(with("e", json!("AA"))), &["RS256"], "jwks_file", "no key"),
+        (JwtKeys::jwks(with("e", json!("AQ"))), &["RS256"], "jwks_file", "no key"),
+        (JwtKeys::jwks(with("e", json!("BA"))), &["RS256"], "jwks_file", "no key"),
+        (JwtKeys::jwks(with("e", json!("AgAAAAE"))), &["RS256"], "jwks_file", "no key"),
+        (JwtKeys::jwks(with("e", json!("AQAAAAAAAAAD"))), &["RS256"], "jwks_file", "no key"),
         (JwtKeys::jwks(set(vectors["short_rsa"].clone())), &["RS256"], "jwks_file", "no key"),
         (JwtKeys::jwks(set(off_the_curve)), &["ES256"], "jwks_file", "no key"),
     ] {
@@ -291,6 +301,17 @@ fn g2_a_set_may_hold_keys_for_others() {
     keys.insert(0, json!({ "kty": "EC", "crv": "P-521", "x": "AA", "y": "AA" }));
     let tokens = Tokens::new(JwtKeys::jwks(jwks.to_string()), settings(&["RS256"])).unwrap();
     assert!(check(&tokens, vectors()["tokens"]["RS256"].as_str().unwrap()).is_ok());
+}
+
+/// Some issuers write a number as signed ones are, with a zero before it.
+#[test]
+fn g2_zeros_before_a_number_do_not_matter() {
+    let vectors = vectors();
+    let mut jwks = vectors["jwks"].clone();
+    jwks["keys"][0]["e"] = json!("AAAAAAAAAAEAAQ");
+    jwks["keys"][0]["n"] = json!(format!("AAAA{}", vectors["jwks"]["keys"][0]["n"].as_str().unwrap()));
+    let tokens = Tokens::new(JwtKeys::jwks(jwks.to_string()), settings(&["RS256"])).unwrap();
+    assert!(check(&tokens, vectors["tokens"]["RS256"].as_str().unwrap()).is_ok());
 }
 
 #[test]
