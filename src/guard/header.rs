@@ -10,7 +10,7 @@ use http::{HeaderName, HeaderValue};
 use regex::bytes::Regex;
 
 use super::pattern::Refused;
-use super::whole_value::whole_value;
+use super::whole_value::{HEADER_VALUES, whole_value};
 use crate::code::ErrorCode;
 use crate::fault::Fault;
 
@@ -63,7 +63,7 @@ impl RequiredHeader {
 
     pub(crate) fn compile(self) -> Result<HeaderGuard, Refused> {
         let name = parse_name(&self.name)?;
-        let pattern = self.pattern.as_deref().map(whole_value).transpose()?;
+        let pattern = self.pattern.as_deref().map(|it| whole_value(it, HEADER_VALUES)).transpose()?;
         let missing = Text::new(self.missing, || format!("The header {name} is missing."));
         let invalid = Text::new(self.invalid, || format!("The header {name} is badly formed or repeated."));
         Refused::unless_message("missing", &missing.text)?;

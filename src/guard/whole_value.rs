@@ -14,15 +14,31 @@ use super::pattern::Refused;
 /// How much memory asking for a match may take. Patterns of a few hundred states need less; a larger one is believed.
 const MOST_BYTES: usize = 1024 * 1024;
 
+/// What such a value is made of, and what it is called.
+#[derive(Clone, Copy)]
+pub(super) struct Values {
+    pub(super) name: &'static str,
+    pub(super) has: fn(u8) -> bool,
+    pub(super) may_be_empty: bool,
+}
+
+/// RFC 9110 §5.5, as the crate http holds it.
+pub(super) const HEADER_VALUES: Values =
+    Values { name: "header value", has: |byte| byte == b'\t' || byte >= b' ' && byte != 0x7f, may_be_empty: true };
+
 /// The pattern is compiled by itself first, so that `a)|(b` cannot step out of the anchors.
-pub(super) fn whole_value(pattern: &str) -> Result<Regex, Refused> {
+pub(super) fn whole_value(pattern: &str, values: Values) -> Result<Regex, Refused> {
     let anchored = format!(r"\A(?:{pattern})\z");
     let compiled = Regex::new(pattern).and_then(|_| Regex::new(&anchored)).map_err(|error| {
         Refused::new("pattern", one_line(&error), "write a regular expression in the syntax of the crate regex")
     })?;
-    if matches_nothing(&anchored) {
-        let wrong = "no header value matches the pattern: nobody could pass";
-        return Err(Refused::new("pattern", wrong, "write one that the whole value of a right header matches"));
+    if matches_nothing(&anchored, values) {
+        let wrong = format!("no {} matches the pattern: nobody could pass", values.name);
+        return Err(Refused::new(
+            "pattern",
+            wrong,
+            format!("write one that the whole of a right {} matches", values.name),
+        ));
     }
     Ok(compiled)
 }
@@ -34,8 +50,8 @@ pub(crate) fn one_line(error: &regex::Error) -> String {
     format!("the pattern does not compile: {}", last.trim_start_matches("error: "))
 }
 
-/// Whether no header value leads from the automaton's start to a match. What cannot be built or told in time matches.
-fn matches_nothing(anchored: &str) -> bool {
+/// Whether no value leads from the automaton's start to a match. What cannot be built or told in time matches.
+fn matches_nothing(anchored: &str, values: Values) -> bool {
     let config = dense::Config::new()
         .start_kind(StartKind::Anchored)
         .accelerate(false)
@@ -48,26 +64,30 @@ fn matches_nothing(anchored: &str) -> bool {
         .build(anchored);
     let Ok(automaton) = automaton else { return false };
     let Ok(start) = automaton.start_state_forward(&Input::new("").anchored(Anchored::Yes)) else { return false };
-    let mut seen = HashSet::from([start]);
+    let is_end = |state| automaton.is_quit_state(state) || automaton.is_match_state(automaton.next_eoi_state(state));
+    if values.may_be_empty && is_end(start) {
+        return false;
+    }
+    let mut seen = HashSet::new();
     let mut left = vec![start];
     while let Some(state) = left.pop() {
-        if automaton.is_quit_state(state) || automaton.is_match_state(automaton.next_eoi_state(state)) {
+        let bytes = (u8::MIN..=u8::MAX).filter(|byte| (values.has)(*byte));
+        let next: Vec<_> = bytes.map(|byte| automaton.next_state(state, byte)).filter(|it| seen.insert(*it)).collect();
+        if next.iter().any(|state| is_end(*state)) {
             return false;
         }
-        let next = (u8::MIN..=u8::MAX).filter(is_of_values).map(|byte| automaton.next_state(state, byte));
-        left.extend(next.filter(|next| seen.insert(*next)));
+        left.extend(next);
     }
     true
-}
-
-/// RFC 9110 §5.5, as the crate http holds it.
-fn is_of_values(byte: &u8) -> bool {
-    *byte == b'\t' || *byte >= b' ' && *byte != 0x7f
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn whole_value(pattern: &str) -> Result<Regex, Refused> {
+        super::whole_value(pattern, HEADER_VALUES)
+    }
 
     #[test]
     fn m2_a_pattern_cannot_step_out_of_its_anchors() {
@@ -83,6 +103,18 @@ mod tests {
         for pattern in ["a^b", "a$b", r"[^\s\S]", r"a\n", r"\x00+", r"[a&&b]", r"(?-u:\b)(?-u:\B)a", r"x\Ay"] {
             let refused = whole_value(pattern).unwrap_err();
             assert!(refused.wrong.contains("no header value matches"), "{pattern}: {}", refused.wrong);
+        }
+    }
+
+    #[test]
+    fn m2_what_values_are_made_of_counts() {
+        let words = Values { name: "word", has: |byte| byte.is_ascii_lowercase(), may_be_empty: false };
+        for pattern in ["", "a b", "[A-Z]+", "é", "^$|-"] {
+            let refused = super::whole_value(pattern, words).unwrap_err();
+            assert_eq!(refused.wrong, "no word matches the pattern: nobody could pass", "{pattern}");
+        }
+        for pattern in ["(a|-)*", "a?", "(?i)[A-Z]{3}", r"[\s\S]"] {
+            assert!(super::whole_value(pattern, words).is_ok(), "{pattern}");
         }
     }
 

@@ -8,6 +8,7 @@ use http::{HeaderName, HeaderValue};
 use regex::bytes::Regex;
 
 use super::challenge::{self, Challenges};
+use super::check::{KEYS, TOKENS};
 use super::forward;
 use super::identity::Identity;
 #[cfg(feature = "jwt")]
@@ -118,7 +119,8 @@ impl AuthScheme {
         let words = self.words;
         let check = match self.kind {
             Kind::Bearer | Kind::Header(_) => {
-                let pattern = self.pattern.as_deref().map(whole_value).transpose()?;
+                let values = if header.is_some() { KEYS } else { TOKENS };
+                let pattern = self.pattern.as_deref().map(|it| whole_value(it, values)).transpose()?;
                 Check::Key { header, pattern, keys: Keys::new(self.keys, &name, forward_id.is_some())? }
             }
             #[cfg(feature = "jwt")]

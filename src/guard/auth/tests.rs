@@ -387,7 +387,7 @@ fn m2_what_is_wrong_with_a_scheme_is_refused_by_its_key() {
         (header("cookie"), "header", "meaning of its own"),
         (header("x-forwarded-for"), "header", "meaning of its own"),
         (bearer().pattern("("), "pattern", "does not compile"),
-        (bearer().pattern("a^b"), "pattern", "no header value matches"),
+        (bearer().pattern("a^b"), "pattern", "no token matches"),
         (header("x-key").challenge(""), "challenge", "no challenge"),
         (header("x-key").challenge("Own realm="), "challenge", "no challenge"),
         (header("x-key").challenge("Own realm=\"a\nb\""), "challenge", "no challenge"),
