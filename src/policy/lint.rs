@@ -4,10 +4,11 @@
 //! by the policy's own decision; what it tells of rules holds for every error. The rooms:
 //!
 //! 1. [`routes`]: JSON without a limit, credentials that are watched alone, modes that open no door, open routes under
-//!    closed ones; [`overlap`]: routes that change nothing, routes that cross;
+//!    closed ones; [`overlap`]: routes that change nothing, routes that cross; [`methods`]: methods that nobody sends;
 //! 2. [`rules`]: map rules that never fit, texts that cannot be read backwards (R12);
 //! 3. [`names`]: schemes and headers that nothing asks for, keys that have expired, tokens for anybody.
 
+mod methods;
 mod names;
 mod overlap;
 mod routes;
@@ -105,6 +106,7 @@ impl Loaded {
         let witnesses = self.witnesses();
         routes::lint(&mut report, &witnesses);
         overlap::lint(&mut report);
+        methods::lint(&mut report);
         rules::lint(&mut report, &witnesses);
         names::lint(&mut report, now);
         let mut lints = report.lints;

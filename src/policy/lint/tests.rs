@@ -143,6 +143,23 @@ fn r1_a_map_rule_that_never_fits() {
 }
 
 #[test]
+fn g0_methods_that_nobody_sends() {
+    let text = "[[route]]\nmatch = \"GET|POTS /a\"\nmode = \"own\"\n[[map]]\nroute = \"ANY /b\"\nto = \"gone\"\n";
+    told(
+        text,
+        &[
+            "method-unregistered p.toml:3: route[0].match: POTS is no registered method, and nothing matches but a \
+             request that says it; did you mean POST?",
+            "method-unregistered p.toml:6: map[0].route: ANY is no registered method, and nothing matches but a request \
+             that says it; leave it out: a path alone is for all methods",
+        ],
+    );
+    told(&text.replace("POTS", "M-SEARCH|PURGE|MKCOL").replace("ANY", "QUERY"), &[]);
+    let own = lints(&text.replace("POTS", "FROBNICATE").replace("ANY", "GET"));
+    assert!(own.iter().map(|lint| (lint.name(), lint.is_note())).eq([("method-unregistered", true)]));
+}
+
+#[test]
 fn r12_texts_that_are_not_read_backwards_are_noted() {
     let text = "defaults.dialect = \"success_flag\"\n[[map]]\nmessage = \"A\"\nto = \"no_op\"\n[[map]]\nmessage = \"B\"\nto = \"no_op\"\n";
     told(

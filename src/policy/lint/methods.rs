@@ -1,0 +1,83 @@
+//! Methods that nobody sends: a guard on `POTS /admin` asks nobody, and looks like one that does.
+
+use http::Method;
+
+use super::Report;
+use crate::guard::pattern::Pattern;
+use crate::policy::error::Place;
+use crate::policy::file::value::closest;
+
+/// IANA's registry of HTTP methods, `*` and `PRI` aside: no client sends those.
+const REGISTERED: [&str; 39] = [
+    "ACL",
+    "BASELINE-CONTROL",
+    "BIND",
+    "CHECKIN",
+    "CHECKOUT",
+    "CONNECT",
+    "COPY",
+    "DELETE",
+    "GET",
+    "HEAD",
+    "LABEL",
+    "LINK",
+    "LOCK",
+    "MERGE",
+    "MKACTIVITY",
+    "MKCALENDAR",
+    "MKCOL",
+    "MKREDIRECTREF",
+    "MKWORKSPACE",
+    "MOVE",
+    "OPTIONS",
+    "ORDERPATCH",
+    "PATCH",
+    "POST",
+    "PROPFIND",
+    "PROPPATCH",
+    "PUT",
+    "QUERY",
+    "REBIND",
+    "REPORT",
+    "SEARCH",
+    "TRACE",
+    "UNBIND",
+    "UNCHECKOUT",
+    "UNLINK",
+    "UNLOCK",
+    "UPDATE",
+    "UPDATEREDIRECTREF",
+    "VERSION-CONTROL",
+];
+
+/// Caches and UPnP have these, in no registry.
+const COMMON: [&str; 6] = ["BAN", "M-SEARCH", "NOTIFY", "PURGE", "SUBSCRIBE", "UNSUBSCRIBE"];
+
+pub(super) fn lint(report: &mut Report<'_>) {
+    for (part, patterns) in report.loaded.patterns().iter().enumerate() {
+        for (index, pattern) in patterns.iter().enumerate() {
+            unregistered(report, (&Place::Route(part, index), "match"), pattern);
+        }
+        let held = &report.loaded.policy.parts[part];
+        for (index, rule) in held.rules[..held.own_rules].iter().enumerate() {
+            if let Some(pattern) = rule.route() {
+                unregistered(report, (&Place::Map(part, index), "route"), pattern);
+            }
+        }
+    }
+}
+
+fn unregistered(report: &mut Report<'_>, at: (&Place, &str), pattern: &Pattern) {
+    const NAME: &str = "method-unregistered";
+    let known = |method: &str| REGISTERED.contains(&method) || COMMON.contains(&method);
+    for method in pattern.methods().iter().map(Method::as_str).filter(|method| !known(method)) {
+        let wrong = format!("{method} is no registered method, and nothing matches but a request that says it");
+        match closest(method, REGISTERED.into_iter()) {
+            _ if matches!(method, "ALL" | "ANY") => {
+                report.warn(NAME, at, wrong, "leave it out: a path alone is for all methods");
+            }
+            Some(near) => report.warn(NAME, at, wrong, &format!("did you mean {near}?")),
+            None => report.note(NAME, at, wrong, "right where clients do send it"),
+        }
+    }
+}
