@@ -6,12 +6,17 @@ use super::Report;
 use super::witness::Witness;
 use crate::classify::rule::Rule;
 use crate::dialect::Dialect;
+use crate::dialect::protocol::names_itself;
+use crate::guard::pattern::Pattern;
 use crate::policy::error::Place;
 use crate::policy::file::Loaded;
+use crate::policy::{Mode, Settings};
 
 pub(super) fn lint(report: &mut Report<'_>, witnesses: &[Witness<'_>]) {
+    let patterns = report.loaded.patterns();
     for part in 0..=report.loaded.builder.scopes.len() {
         never_fits(report, part);
+        never_asked(report, part, &patterns);
     }
     // One finding for the rules that make it, however many scopes have it from them.
     let mut told = HashSet::new();
@@ -42,6 +47,32 @@ fn never_fits(report: &mut Report<'_>, part: usize) {
             report.warn(NAME, (&place, ""), wrong, "put the narrower rule first, or take this one out");
         }
     }
+}
+
+/// What a rule speaks of passes as it is: by its media type (R10), or by the mode of the route that it is bound to (M1).
+fn never_asked(report: &mut Report<'_>, part: usize, patterns: &[Vec<Pattern>]) {
+    const NAME: &str = "map-never-fits";
+    let held = &report.loaded.policy.parts[part];
+    for (index, rule) in held.rules[..held.own_rules].iter().enumerate() {
+        let place = Place::Map(part, index);
+        // gRPC's own are read where a client speaks it (P1).
+        let passes = |it: &&str| names_itself(it) && !it.starts_with("application/grpc");
+        if let Some(media_type) = rule.content_type().filter(passes) {
+            let wrong = format!("only an RPC client's error reaches the rule: others of {media_type} pass");
+            report.warn(NAME, (&place, "content_type"), wrong, "take it out: the protocol keeps its own shape");
+        } else if let Some(mode) = rule.route().and_then(|route| passing_mode(report.loaded, part, route, patterns)) {
+            let wrong = format!("no error reaches the rule: they pass on its route, by mode = {:?}", mode.as_str());
+            report.warn(NAME, (&place, "route"), wrong, "take it out, or give the route another mode");
+        }
+    }
+}
+
+/// A mode in which errors pass, where one holds for whatever the pattern matches. In another dialect a rule is read
+/// backwards as well, for what the layer answers itself (R12).
+fn passing_mode(loaded: &Loaded, part: usize, route: &Pattern, patterns: &[Vec<Pattern>]) -> Option<Mode> {
+    let settings = loaded.settings_of_each(part, route, patterns)?;
+    let passes = |it: &Settings| matches!(it.mode, Mode::Off | Mode::Own) && it.dialect == Dialect::Standard;
+    if settings.iter().all(passes) { settings.first().map(|it| it.mode) } else { None }
 }
 
 /// R12: of several rules with a text none says how the code leaves, and the catalogue does.

@@ -143,6 +143,41 @@ fn r1_a_map_rule_that_never_fits() {
 }
 
 #[test]
+fn r10_a_map_rule_for_what_passes_by_its_type() {
+    let text = "[[map]]\ncontent_type = \"Application/SOAP+xml\"\nto = \"gone\"\n";
+    told(
+        text,
+        &["map-never-fits p.toml:3: map[0].content_type: only an RPC client's error reaches the rule: others of \
+           application/soap+xml pass; take it out: the protocol keeps its own shape"],
+    );
+    told(&text.replace("Application/SOAP+xml", "application/grpc"), &[]);
+    told(&text.replace("Application/SOAP+xml", "text/html"), &[]);
+}
+
+#[test]
+fn m1_a_map_rule_on_a_route_where_errors_pass() {
+    let rule = "[[map]]\nstatus = 404\nroute = \"GET /old/{*r}\"\nto = \"gone\"\n";
+    let text = format!("{rule}[[route]]\nmatch = \"/old/{{*r}}\"\nmode = \"off\"\n");
+    told(
+        &text,
+        &[
+            "map-never-fits p.toml:4: map[0].route: no error reaches the rule: they pass on its route, by mode = \"off\"; \
+           take it out, or give the route another mode",
+        ],
+    );
+    told(&format!("{rule}[defaults]\nmode = \"observe\"\n"), &[]);
+    told(&text.replace("\"off\"", "\"own\"\ndialect = \"openai\""), &[]);
+    let below = format!("{text}[[route]]\nmatch = \"/old/{{x}}/y\"\nmode = \"fill\"\n");
+    told(&below, &[]);
+    told(
+        &below.replace("match = \"/old/{x}", "match = \"POST /old/{x}"),
+        &["map-never-fits p.toml:4: map[0].route: \
+        no error reaches the rule: they pass on its route, by mode = \"off\"; take it out, or give the route another mode"],
+    );
+    told(&text.replace("/old/{*r}\"\nmode", "/old/x\"\nmode"), &[]);
+}
+
+#[test]
 fn g0_methods_that_nobody_sends() {
     let text = "[[route]]\nmatch = \"GET|POTS /a\"\nmode = \"own\"\n[[map]]\nroute = \"ANY /b\"\nto = \"gone\"\n";
     told(

@@ -55,6 +55,35 @@ impl Loaded {
         parts.map(|part| parsed(part).collect()).collect()
     }
 
+    /// What holds for the requests of a part that a pattern matches, one for each table that may speak for some of them.
+    /// None where that cannot be told: another part has the host that the part is tried with.
+    pub(super) fn settings_of_each(
+        &self,
+        part: usize,
+        route: &Pattern,
+        patterns: &[Vec<Pattern>],
+    ) -> Option<Vec<Settings>> {
+        let deepest = patterns.iter().flatten().map(|pattern| pattern.segments().len()).max().unwrap_or(0);
+        let method = route.methods().first().cloned().unwrap_or_else(any_method);
+        let is_around = |narrow: usize, wide: usize| self.around(narrow).any(|it| it == wide);
+        let mut settings = Vec::new();
+        for (at, patterns) in patterns.iter().enumerate().filter(|(at, _)| is_around(*at, part) || is_around(part, *at))
+        {
+            let home = if is_around(at, part) { at } else { part };
+            let host = self.host_of(home);
+            let fits =
+                |method: &Method, path: &str| self.is_inside(home, path) && route.matches(method, path.as_bytes());
+            let fresh = self.path_of(home, route.segments(), if route.has_rest() { deepest + 1 } else { 0 });
+            if fits(&method, &fresh) && self.chain(&method, &host, fresh.as_bytes()).part != home {
+                return None;
+            }
+            let met = patterns.iter().filter_map(|other| route.meeting(other));
+            let fitting = met.chain([(method.clone(), fresh)]).filter(|(method, path)| fits(method, path));
+            settings.extend(fitting.map(|(method, path)| self.policy.of_path(&method, &host, &path).normal));
+        }
+        Some(settings)
+    }
+
     /// None where the table does not speak for the request after all.
     fn witness(&self, place: Place, method: &Method, host: &str, path: &str) -> Option<Witness<'_>> {
         let chain = self.chain(method, host, path.as_bytes());
