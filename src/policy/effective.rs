@@ -126,7 +126,9 @@ impl Loaded {
         let uri = uri.ok_or_else(|| refused("URL", url, "write a path, or one such as https://api.example.com/a"))?;
         let head = Request::builder().method(method.clone()).uri(uri).body(()).map(|request| request.into_parts().0);
         let head = head.map_err(|_| refused("URL", url, "write a path"))?;
-        let host = host::of(&head).unwrap_or_default().first.into_owned();
+        // The layer refuses such a request, whatever its path.
+        let hosts = host::of(&head).ok_or_else(|| refused("URL", url, "write a host, and a port in digits"))?;
+        let host = hosts.first.into_owned();
         let path = head.uri.path();
         let sent = self.spelling(&method, &host, path.as_bytes());
         let (as_sent, normal) = match normalised(path) {

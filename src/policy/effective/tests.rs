@@ -118,6 +118,7 @@ fn what_is_no_request_is_refused() {
         ("GET", "a b", "\"a b\" is no URL; write a path, or one such as https://api.example.com/a"),
         ("GET", "*", "\"*\" is no URL; write a path, or one such as https://api.example.com/a"),
         ("GET", "", "\"\" is no URL; write a path, or one such as https://api.example.com/a"),
+        ("GET", "http://a.example:x/", "\"http://a.example:x/\" is no URL; write a host, and a port in digits"),
     ] {
         assert_eq!(file.effective(method, url).unwrap_err().to_string(), wrong);
     }
