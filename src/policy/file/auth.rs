@@ -119,7 +119,7 @@ fn read_keys(
     let Some(file) = table.get("keys_file") else { return Ok(scheme) };
     let (path, text) = read_named(&file, folder, files)?;
     let document = Document::parse(&path, &text)?;
-    document.root().only(&["version", "keys"])?;
+    document.root().only_unquoted(&["version", "keys"], "write keys = [{ id = \"…\", sha256 = \"…\" }]")?;
     if document.root().get("version").is_some() {
         read_version(&document.root())?;
     }
@@ -138,7 +138,7 @@ fn add_keys(mut scheme: AuthScheme, keys: &Value<'_>) -> Result<AuthScheme, Poli
 }
 
 fn read_key(table: &Table<'_>) -> Result<Key, PolicyError> {
-    table.only(&["id", "sha256", "revoked", "expires"])?;
+    table.only_unquoted(&["id", "sha256", "revoked", "expires"], "write { id = \"…\", sha256 = \"…\" }")?;
     let digest = table.required("sha256")?;
     let is_digest = |text: &str| text.len() == 64 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
     if !is_digest(digest.text()?) {

@@ -40,7 +40,8 @@ impl<'a> Document<'a> {
 
     pub(super) fn refused(&self, span: Range<usize>, key: &str, wrong: String, right: String) -> PolicyError {
         let line = line_of(self.text.as_bytes(), span.start);
-        PolicyError::new(Some(key.to_owned()), wrong, right).in_file(self.file, Some(line)).spanning(span)
+        let key = Some(key.to_owned()).filter(|key| !key.is_empty());
+        PolicyError::new(key, wrong, right).in_file(self.file, Some(line)).spanning(span)
     }
 }
 
@@ -81,6 +82,19 @@ impl<'a> Table<'a> {
         let name = key.get_ref();
         let right = nearest(name, known.iter().copied());
         Err(self.document.refused(key.span(), &self.key_of(name), format!("unknown key {name:?}"), right))
+    }
+
+    /// The same where a name that is no word may be a credential in clear text: that is never quoted (L3).
+    pub(super) fn only_unquoted(&self, known: &[&'static str], right: &str) -> Result<(), PolicyError> {
+        let is_word = |name: &str| name.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_');
+        let other = self.entries.keys().find(|key| !known.contains(&key.get_ref().as_ref()) && !is_word(key.get_ref()));
+        match other {
+            Some(key) => {
+                let wrong = "there is a name that is not known here".to_owned();
+                Err(self.document.refused(key.span(), &self.key, wrong, right.to_owned()))
+            }
+            None => self.only(known),
+        }
     }
 
     /// The table of that name.
