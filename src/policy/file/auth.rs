@@ -71,7 +71,7 @@ fn only_its_own(scheme: &str, table: &Table<'_>) -> Result<(), PolicyError> {
         let wrong = format!("a scheme {scheme:?} has no {key}");
         return Err(table.refused_key(key, wrong, format!("leave it out: a scheme {theirs} has it")));
     }
-    table.only(own)
+    table.only_unquoted(own, &format!("known are {}", own.join(", ")))
 }
 
 fn read_shared(mut scheme: AuthScheme, table: &Table<'_>) -> Result<AuthScheme, PolicyError> {

@@ -26,7 +26,8 @@ impl<'a> Document<'a> {
                 let wrong = format!("this is no TOML: {}", error.message());
                 // A key that stands twice is the one fault of syntax that has a name.
                 let twice = error.message() == "duplicate key";
-                let key = error.span().filter(|_| twice).and_then(|span| text.get(span)).map(str::to_owned);
+                let name = error.span().filter(|_| twice).and_then(|span| text.get(span));
+                let key = name.filter(|name| is_word(name)).map(str::to_owned);
                 Err(PolicyError::new(key, wrong, "see https://toml.io for the syntax")
                     .in_file(file, line)
                     .spanning(span))
@@ -84,11 +85,10 @@ impl<'a> Table<'a> {
         Err(self.document.refused(key.span(), &self.key_of(name), format!("unknown key {name:?}"), right))
     }
 
-    /// The same where a name that is no word may be a credential in clear text: that is never quoted (L3).
+    /// The same where a name may be a credential in clear text.
     pub(super) fn only_unquoted(&self, known: &[&'static str], right: &str) -> Result<(), PolicyError> {
-        let is_word = |name: &str| name.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_');
-        let other = self.entries.keys().find(|key| !known.contains(&key.get_ref().as_ref()) && !is_word(key.get_ref()));
-        match other {
+        let is_told = |name: &str| is_word(name) || is_slip(name, known);
+        match self.entries.keys().find(|key| !is_told(key.get_ref())) {
             Some(key) => {
                 let wrong = "there is a name that is not known here".to_owned();
                 Err(self.document.refused(key.span(), &self.key, wrong, right.to_owned()))
@@ -143,6 +143,19 @@ impl<'a> Table<'a> {
     fn key_of(&self, key: &str) -> String {
         if self.key.is_empty() { key.to_owned() } else { dotted(&self.key, key) }
     }
+}
+
+/// Whether a name is of the form that the policy's own have. Any other may be a credential in clear text that stands
+/// where a name should, and is never quoted (L3).
+fn is_word(name: &str) -> bool {
+    name.bytes().all(|byte| byte.is_ascii_lowercase() || matches!(byte, b'_' | b'-'))
+}
+
+/// Whether a name is so near to a known one that it is no credential: `secretEnv`.
+fn is_slip(name: &str, known: &[&str]) -> bool {
+    const EDITS: usize = 2;
+    let name = name.to_ascii_lowercase();
+    known.iter().any(|known| strsim::osa_distance(&name, known) <= EDITS)
 }
 
 /// The line of a byte, from 1.
