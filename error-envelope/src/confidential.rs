@@ -5,7 +5,7 @@
 //! So a line is shown only where its table and its key say that it holds neither:
 //!
 //! 1. no line that gives a key, a hash or a secret, whatever else it does,
-//! 2. the head of a table,
+//! 2. the head of a table, unless a part of it is a name where none belongs, which may be a key,
 //! 3. in `[auth.*]`, a line whose key holds no credential,
 //! 4. any line of the policy's other tables. Tables of other names may be those of a file of keys.
 
@@ -57,15 +57,15 @@ const GIVING: [&str; 5] = ["key=", "keys=", "secret=", "secret_env=", "sha256"];
 /// Whether the line at these bytes of a file, of which `key` is wrong, may be shown.
 pub(crate) fn may_be_shown(text: &str, line: Range<usize>, key: Option<&str>) -> bool {
     let (above, line) = (&text[..line.start], &text[line]);
-    if table_of(line).is_some() {
-        return true;
+    if let Some(path) = table_of(line) {
+        return is_open_head(path);
     }
     let dense: String = line.split_whitespace().collect();
     if GIVING.iter().any(|giving| dense.contains(giving)) {
         return false;
     }
     let path = line.split('=').next().unwrap_or_default();
-    let table = above.lines().rev().find_map(table_of).unwrap_or_else(|| root_of(path));
+    let table = root_of(above.lines().rev().find_map(table_of).unwrap_or(path));
     // A key that stands twice is told without its table.
     let told = key.filter(|key| key.contains(['.', '['])).map(root_of);
     let last = path.rsplit('.').next().unwrap_or_default().trim();
@@ -75,12 +75,25 @@ pub(crate) fn may_be_shown(text: &str, line: Range<usize>, key: Option<&str>) ->
     })
 }
 
-/// The first part of the name of a table whose head this line is.
+/// Whether a table's head has but names that the policy's tables have, or that look like a slip in one.
+fn is_open_head(path: &str) -> bool {
+    const LONGEST: usize = 16;
+    let is_plain = |name: &str| name.bytes().all(|byte| byte.is_ascii_lowercase() || matches!(byte, b'_' | b'-'));
+    let parts: Vec<&str> = path.split('.').map(str::trim).collect();
+    match parts[..] {
+        ["auth"] | ["auth", _] | ["auth", _, "keys" | "messages"] => true,
+        ["auth", ..] => false,
+        [root, ..] => OPEN.contains(&root) || root.len() <= LONGEST && is_plain(root),
+        [] => false,
+    }
+}
+
+/// The name of the table whose head this line is.
 fn table_of(line: &str) -> Option<&str> {
     let head = line.split('#').next().unwrap_or_default().trim();
     let name = head.strip_prefix('[')?.strip_suffix(']')?;
     let name = name.strip_prefix('[').and_then(|name| name.strip_suffix(']')).unwrap_or(name);
-    (!name.contains(['"', '\'', '=', '[', ',', '{'])).then(|| root_of(name))
+    (!name.contains(['"', '\'', '=', '[', ',', '{'])).then_some(name)
 }
 
 /// The first part of a path of keys.

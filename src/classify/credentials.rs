@@ -83,7 +83,17 @@ fn begins_unparsed(line: &str, scheme: &str) -> bool {
         name.eq_ignore_ascii_case(scheme) && !rest.trim_start().starts_with('=')
     };
     let unparsed = ChallengeParser::new(line).any(|challenge| challenge.is_err());
-    unparsed && line.split(',').map(str::trim).any(|member| !member.is_empty() && begins(member))
+    unparsed && members(line).map(str::trim).any(|member| !member.is_empty() && begins(member))
+}
+
+/// Parts a list at its commas, those in quoted strings aside (RFC 9110 §5.6.1).
+fn members(line: &str) -> impl Iterator<Item = &str> {
+    let (mut quoted, mut escaped) = (false, false);
+    line.split(move |it| {
+        quoted ^= it == '"' && !escaped;
+        escaped = quoted && it == '\\' && !escaped;
+        it == ',' && !quoted
+    })
 }
 
 /// RFC 6750 has one error for all that is wrong with a token; that it expired is in the description.
@@ -145,6 +155,7 @@ mod tests {
             (basic(), "BASIC YWJj==", "auth_invalid"),
             (basic(), "Negotiate YWJj==, Basic realm=\"b\"", "auth_invalid"),
             (basic(), "Bearer realm=\"a, Basic YWJj, b\"", "auth_malformed"),
+            (basic(), "Negotiate YWJj==, Bearer realm=\"x, Basic y, \\\", Basic z\"", "auth_malformed"),
             (Credentials::Scheme("".into()), "Negotiate YWJj==, ,", "auth_malformed"),
             (
                 Credentials::Bearer,

@@ -4,8 +4,6 @@
 //! Google's, with meta, with a status, OpenAI's, JSON-RPC's where it is rewritten), RFC 9457, FastAPI, Spring, a list of
 //! field errors, and last `{"error":"…"}` and `{"message":"…"}`.
 
-use std::borrow::Cow;
-
 use super::json::{self, Object};
 use super::{Said, Shape, error_object, issues, problem, status_in_error, success_flag};
 
@@ -83,17 +81,10 @@ fn message<'a>(body: &Object<'a>) -> Option<Said<'a>> {
     Some(said)
 }
 
-/// Lists of field errors stand beside the shapes, or are their details (E8).
+/// Lists of field errors stand beside the shapes (E8).
 fn with_issues<'a>(mut said: Said<'a>, body: &Object<'a>) -> Said<'a> {
     if said.issues.is_none() {
         said.issues = issues::beside(body);
-    }
-    if said.issues.is_none()
-        && let Some(Cow::Borrowed(details)) = said.details
-        && let Some(list) = issues::read_array(details)
-    {
-        said.details = None;
-        said.issues = Some(list);
     }
     said
 }

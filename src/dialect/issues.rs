@@ -49,13 +49,15 @@ pub(crate) fn of_message(message: &str) -> String {
 }
 
 fn are_zod(text: &str) -> bool {
-    let is_step = |step: &&RawValue| json::string(step).is_some() || json::is_index(step);
+    // What passes as it stands is read by others, to whom half a character is an error.
+    let is_text = |it: &RawValue| json::exact(it).is_some();
+    let is_step = |step: &&RawValue| is_text(step) || json::is_index(step);
     let is_issue = |issue: &&RawValue| {
         let Some(issue) = Object::parse(issue.get()) else { return false };
         let path = issue.raw("path").and_then(|path| json::array(path.get()));
         path.is_some_and(|path| path.iter().all(is_step))
-            && issue.string("message").is_some()
-            && issue.raw("code").is_none_or(|code| json::string(code).is_some())
+            && issue.raw("message").is_some_and(is_text)
+            && issue.raw("code").is_none_or(is_text)
     };
     json::array(text).is_some_and(|issues| !issues.is_empty() && issues.iter().all(is_issue))
 }

@@ -78,7 +78,14 @@ impl<'a> Said<'a> {
 
     /// Whether the body carries an issue list (E8).
     pub(crate) fn has_issues(&self) -> bool {
-        self.issues.is_some() || self.details.as_deref().is_some_and(issues::are_in)
+        self.issues.is_some()
+            || self.details.as_deref().is_some_and(issues::are_in)
+            || self.details_as_issues().is_some()
+    }
+
+    /// The list that the details are, with nothing around it.
+    pub(crate) fn details_as_issues(&self) -> Option<Cow<'_, str>> {
+        self.details.as_deref().and_then(issues::read_array)
     }
 
     fn message(mut self, message: Option<Cow<'a, str>>) -> Self {

@@ -49,7 +49,13 @@ impl Exchange {
         let (names, content_type) = Names::of(&head.headers);
         let rpc = rpc.answered_by(content_type)?;
         let told = || grpc::read(&head.headers).is_some_and(|told| told.status != Status::OK);
-        let own_error = || head.status.as_u16() >= 400 && rpc.is_grpc() && self.settings.mode != Mode::Off && told();
+        // Another final status than an error's is put right whatever stands under it (E6).
+        let speaks = |status: u16| match self.settings.mode {
+            Mode::Off => false,
+            Mode::Own => (400..600).contains(&status),
+            _ => status >= 400,
+        };
+        let own_error = || speaks(head.status.as_u16()) && rpc.is_grpc() && told();
         (head.status == StatusCode::OK || own_error()).then_some((rpc, names))
     }
 
@@ -105,7 +111,7 @@ impl Exchange {
     fn announce_trailers(&self, rpc: Rpc, head: &mut response::Parts) {
         let RequestFacts { is_http1, takes_trailers, .. } = self.request;
         if is_http1 && takes_trailers && matches!(rpc, Rpc::Grpc(_)) && self.settings.mode != Mode::Observe {
-            head::announce(&mut head.headers, &TRAILERS);
+            head::announce(&mut head.headers, TRAILERS);
         }
     }
 
@@ -182,4 +188,4 @@ fn under_success(head: &mut response::Parts, event: Event) -> ResponsePlan {
 }
 
 /// What a call may end with.
-const TRAILERS: [&str; 4] = ["grpc-status", "grpc-message", "grpc-status-details-bin", "x-error-code"];
+const TRAILERS: &str = "grpc-status, grpc-message, grpc-status-details-bin, x-error-code";

@@ -91,9 +91,13 @@ fn expose_all(headers: &mut HeaderMap, names: &[&str]) {
     }
 }
 
-/// Adds what may follow the body to what the head says of it.
-pub(super) fn announce(headers: &mut HeaderMap, trailers: &[&str]) {
-    add_missing(headers, TRAILER, trailers);
+/// Adds a list of what may follow the body to what the head says of it.
+pub(super) fn announce(headers: &mut HeaderMap, trailers: &'static str) {
+    if fields::has(headers, &TRAILER) {
+        add_missing(headers, TRAILER, &trailers.split(", ").collect::<Vec<_>>());
+    } else {
+        headers.insert(TRAILER, HeaderValue::from_static(trailers));
+    }
 }
 
 fn add_missing(headers: &mut HeaderMap, list: HeaderName, names: &[&str]) {

@@ -125,9 +125,10 @@ pub(crate) fn only_repeat(details: &str, message: &str) -> bool {
     path_of(only).is_some_and(|path| path.is_empty()) && says().is_some_and(|said| said == message)
 }
 
-/// The details with the message that leaves instead of the one that the list repeats (E8); `None` where it says more.
+/// The details with the message that leaves instead of the one that is the whole list (E8); `None` where it says more.
 pub(crate) fn retold(details: &str, message: &str, leaving: &str) -> Option<String> {
-    let object = Object::parse(details).filter(|_| only_repeat(details, message))?;
+    let is_message = |list: &RawValue| list.get() == super::of_message(message);
+    let object = Object::parse(details).filter(|details| details.raw("issues").is_some_and(is_message))?;
     let list = [("issues", super::of_message(leaving).into_bytes())];
     String::from_utf8(json::with_members(&object, &list, |_, _| true)).ok()
 }

@@ -26,8 +26,9 @@ impl<'a> Document<'a> {
                 let wrong = format!("this is no TOML: {}", error.message());
                 // A key that stands twice is the one fault of syntax that has a name.
                 let twice = error.message() == "duplicate key";
-                let name = error.span().filter(|_| twice).and_then(|span| text.get(span));
-                let key = name.filter(|name| is_word(name)).map(str::to_owned);
+                let told = |name: &str, at| is_word(name) || is_outside_of_keys(&text[..at]);
+                let name = error.span().filter(|_| twice).and_then(|span| Some((text.get(span.clone())?, span.start)));
+                let key = name.filter(|(name, at)| told(name, *at)).map(|(name, _)| name.to_owned());
                 Err(PolicyError::new(key, wrong, "see https://toml.io for the syntax")
                     .in_file(file, line)
                     .spanning(span))
@@ -88,7 +89,8 @@ impl<'a> Table<'a> {
     /// The same where a name may be a credential in clear text.
     pub(super) fn only_unquoted(&self, known: &[&'static str], right: &str) -> Result<(), PolicyError> {
         let is_told = |name: &str| is_word(name) || is_slip(name, known);
-        match self.entries.keys().find(|key| !is_told(key.get_ref())) {
+        let untold = self.entries.keys().filter(|key| !is_told(key.get_ref()));
+        match untold.min_by_key(|key| key.span().start) {
             Some(key) => {
                 let wrong = "there is a name that is not known here".to_owned();
                 Err(self.document.refused(key.span(), &self.key, wrong, right.to_owned()))
@@ -145,10 +147,22 @@ impl<'a> Table<'a> {
     }
 }
 
-/// Whether a name is of the form that the policy's own have. Any other may be a credential in clear text that stands
+/// Whether a name is as short and plain as the policy's own are. Any other may be a credential in clear text that stands
 /// where a name should, and is never quoted (L3).
 fn is_word(name: &str) -> bool {
-    name.bytes().all(|byte| byte.is_ascii_lowercase() || matches!(byte, b'_' | b'-'))
+    const LONGEST: usize = 16;
+    const DIGITS: usize = 3;
+    let is_plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || matches!(byte, b'_' | b'-');
+    let digits = name.bytes().filter(u8::is_ascii_digit).count();
+    name.len() <= LONGEST && digits <= DIGITS && name.bytes().all(is_plain)
+}
+
+/// Whether what follows stands in a table that has a name and no keys.
+fn is_outside_of_keys(above: &str) -> bool {
+    let head = above.lines().rev().map(str::trim_start).find(|line| line.starts_with('['));
+    head.is_some_and(|head| {
+        !["auth", "keys"].contains(&head.trim_start_matches('[').split(['.', ']']).next().unwrap_or(""))
+    })
 }
 
 /// Whether a name is so near to a known one that it is no credential: `secretEnv`.

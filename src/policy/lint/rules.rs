@@ -13,14 +13,14 @@ use crate::policy::file::Loaded;
 use crate::policy::{Mode, Settings};
 
 pub(super) fn lint(report: &mut Report<'_>, witnesses: &[Witness<'_>]) {
-    let patterns = report.loaded.patterns();
+    let (patterns, dialects) = (report.loaded.patterns(), dialects_of(report.loaded, witnesses));
     for part in 0..=report.loaded.builder.scopes.len() {
         never_fits(report, part);
-        never_asked(report, part, &patterns);
+        never_asked(report, part, &patterns, dialects.is_empty());
     }
     // One finding for the rules that make it, however many scopes have it from them.
     let mut told = HashSet::new();
-    for (part, dialects) in dialects_of(report.loaded, witnesses) {
+    for (part, dialects) in dialects {
         let rules = rules_of(report.loaded, part);
         text_left_out(report, part, &rules, &mut told);
         if dialects.contains(&Dialect::SuccessFlag) {
@@ -50,13 +50,14 @@ fn never_fits(report: &mut Report<'_>, part: usize) {
 }
 
 /// What a rule speaks of passes as it is: by its media type (R10), or by the mode of the route that it is bound to (M1).
-fn never_asked(report: &mut Report<'_>, part: usize, patterns: &[Vec<Pattern>]) {
+/// In another dialect than the standard one a rule is read backwards as well, for what the layer answers itself (R12).
+fn never_asked(report: &mut Report<'_>, part: usize, patterns: &[Vec<Pattern>], all_standard: bool) {
     const NAME: &str = "map-never-fits";
     let held = &report.loaded.policy.parts[part];
     for (index, rule) in held.rules[..held.own_rules].iter().enumerate() {
         let place = Place::Map(part, index);
         // gRPC's own are read where a client speaks it (P1).
-        let passes = |it: &&str| names_itself(it) && !it.starts_with("application/grpc");
+        let passes = |it: &&str| all_standard && names_itself(it) && !it.starts_with("application/grpc");
         if let Some(media_type) = rule.content_type().filter(passes) {
             let wrong = format!("only an RPC client's error reaches the rule: others of {media_type} pass");
             report.warn(NAME, (&place, "content_type"), wrong, "take it out: the protocol keeps its own shape");
@@ -67,8 +68,7 @@ fn never_asked(report: &mut Report<'_>, part: usize, patterns: &[Vec<Pattern>]) 
     }
 }
 
-/// A mode in which errors pass, where one holds for whatever the pattern matches. In another dialect a rule is read
-/// backwards as well, for what the layer answers itself (R12).
+/// A mode in which errors pass, where one holds for whatever the pattern matches.
 fn passing_mode(loaded: &Loaded, part: usize, route: &Pattern, patterns: &[Vec<Pattern>]) -> Option<Mode> {
     let settings = loaded.settings_of_each(part, route, patterns)?;
     let passes = |it: &Settings| matches!(it.mode, Mode::Off | Mode::Own) && it.dialect == Dialect::Standard;

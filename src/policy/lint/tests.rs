@@ -152,6 +152,8 @@ fn r10_a_map_rule_for_what_passes_by_its_type() {
     );
     told(&text.replace("Application/SOAP+xml", "application/grpc"), &[]);
     told(&text.replace("Application/SOAP+xml", "text/html"), &[]);
+    let backwards = format!("[defaults]\ndialect = \"success_flag\"\n{text}message = \"It is gone.\"\n");
+    assert!(lints(&backwards).iter().all(|lint| lint.name() != "map-never-fits"));
 }
 
 #[test]
