@@ -142,7 +142,7 @@ fn others_go_on(gateway: &Gateway, how: &[&str]) {
     let begun = Instant::now();
     assert!(gateway.ask(SMALL).ends_with("small"), "{how:?}");
     // Late is as bad as never: their client would have left.
-    assert!(begun.elapsed() < Duration::from_secs(10), "{how:?}: {:?}", begun.elapsed());
+    assert!(begun.elapsed() < Duration::from_secs(30), "{how:?}: {:?}", begun.elapsed());
 }
 
 /// Waits until nothing more can be sent.

@@ -43,7 +43,7 @@ async function ask(way, call, row) {
   const all = [{ text: "one" }, { text: "two" }, last];
   const seen = { texts: [], metadata: new Headers() };
   const note = (headers) => headers.forEach((value, name) => seen.metadata.set(name, value));
-  const options = { headers: headers(way, row), onHeader: note, onTrailer: note, signal: AbortSignal.timeout(10_000) };
+  const options = { headers: headers(way, row), onHeader: note, onTrailer: note, signal: AbortSignal.timeout(60_000) };
   try {
     const answer = client[call.toLowerCase()](["Collect", "Talk"].includes(call) ? stream(all) : last, options);
     for await (const words of ["Say", "Collect"].includes(call) ? [await answer] : answer) seen.texts.push(words.text);

@@ -56,11 +56,11 @@ class Seen:
         stub = getattr(channel, kind)(path, Words.SerializeToString, Words.FromString)
         said = iter([Words(text="one"), Words(text="two"), last]) if many_said else last
         if many_heard:
-            call = stub(said, metadata=metadata(row), timeout=10)
+            call = stub(said, metadata=metadata(row), timeout=60)
             for answer in call:
                 self.texts.append(answer.text)
         else:
-            answer, call = stub.with_call(said, metadata=metadata(row), timeout=10)
+            answer, call = stub.with_call(said, metadata=metadata(row), timeout=60)
             self.texts.append(answer.text)
         return call
 

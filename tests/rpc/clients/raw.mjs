@@ -63,7 +63,7 @@ function post(url, row, headers, body) {
   // Both protocols' names for it: each server looks at its own.
   const ms = row.deadline_ms && { "grpc-timeout": `${row.deadline_ms}m`, "connect-timeout-ms": `${row.deadline_ms}` };
   headers = { ...headers, ...token, ...ms, "x-scenario": row.scenario ?? "" };
-  return fetch(url, { method: "POST", headers, body, signal: AbortSignal.timeout(10_000) });
+  return fetch(url, { method: "POST", headers, body, signal: AbortSignal.timeout(60_000) });
 }
 
 function words(row) {

@@ -19,12 +19,12 @@ def differences(channel):
 def health(stub):
     state = health_pb2.HealthCheckResponse
     unknown = health_pb2.HealthCheckRequest(service="no.such")
-    watch, watch_unknown = stub.Watch(health_pb2.HealthCheckRequest(), timeout=10), stub.Watch(unknown, timeout=10)
+    watch, watch_unknown = stub.Watch(health_pb2.HealthCheckRequest(), timeout=60), stub.Watch(unknown, timeout=60)
     found = {
-        "a check": (stub.Check(health_pb2.HealthCheckRequest(), timeout=10).status, state.SERVING),
+        "a check": (stub.Check(health_pb2.HealthCheckRequest(), timeout=60).status, state.SERVING),
         "a watch": (next(watch).status, state.SERVING),
         "a watch of an unknown service": (refusal(lambda: next(watch_unknown)), NOT_REGISTERED),
-        "a check of an unknown service": (refusal(lambda: stub.Check(unknown, timeout=10)), NOT_REGISTERED),
+        "a check of an unknown service": (refusal(lambda: stub.Check(unknown, timeout=60)), NOT_REGISTERED),
     }
     watch.cancel()
     return found
@@ -54,7 +54,7 @@ def asked(channel, package, request):
     path = f"/{package}.ServerReflection/ServerReflectionInfo"
     asks, answers = reflection_pb2.ServerReflectionRequest, reflection_pb2.ServerReflectionResponse
     stub = channel.stream_stream(path, asks.SerializeToString, answers.FromString)
-    [answer] = stub(iter([request]), timeout=10)
+    [answer] = stub(iter([request]), timeout=60)
     return answer
 
 
