@@ -348,8 +348,11 @@ fn details_of(
         known.codes.find(code).is_none() && *code != status.as_str() && !dialect::defines(said.shape, code)
     });
     // Of another code they stay as they came (E1).
-    match said.details_as_issues().filter(|_| said.issues.is_none() && *code == ErrorCode::INVALID_REQUEST) {
-        Some(list) => details::compose(None, Some(&list), upstream_code),
-        None => details::compose(said.details.clone(), said.issues.as_deref(), upstream_code),
+    if said.issues.is_none()
+        && *code == ErrorCode::INVALID_REQUEST
+        && let Some(list) = said.details_as_issues()
+    {
+        return details::compose(None, Some(&list), upstream_code);
     }
+    details::compose(said.details.clone(), said.issues.as_deref(), upstream_code)
 }
