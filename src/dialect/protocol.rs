@@ -79,7 +79,9 @@ fn is_json_rpc(body: &Object<'_>) -> bool {
 
 fn is_oauth(body: &Object<'_>) -> bool {
     body.string("error").is_some_and(|error| OAUTH_ERRORS.contains(&&*error))
-        && body.members().all(|(name, _)| matches!(name, "error" | "error_description" | "error_uri"))
+        && body.members().all(|(name, value)| {
+            matches!(name, "error" | "error_description" | "error_uri") && json::string(value).is_some()
+        })
 }
 
 #[cfg(test)]
