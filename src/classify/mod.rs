@@ -52,7 +52,7 @@ pub(crate) struct Inner<'a> {
 
 /// What the request said, as far as an answer to it depends on that.
 pub(crate) struct Asked<'a> {
-    pub(crate) credentials: &'a Credentials,
+    pub(crate) credentials: Credentials<'a>,
     pub(crate) method: &'a Method,
     pub(crate) path: Option<&'a str>,
 }
@@ -167,7 +167,7 @@ fn again(envelope: &Envelope<'_>, inner: &Inner<'_>, asked: &Asked<'_>, known: &
 /// A fault with this text, or its code's own. A code that is known by name alone has none: its status has.
 fn fault(code: ErrorCode, text: Option<String>, status: StatusCode) -> Fault {
     let foreign = code.is_foreign();
-    let fault = Fault::new(code).status(status);
+    let fault = Fault::new(code);
     match text {
         Some(text) => fault.with_clean_message(text),
         None if foreign => fault.with_stock_message(ErrorCode::of_status(status).default_message()),
@@ -292,7 +292,7 @@ fn rule_of<'k>(said: Option<&Said<'_>>, inner: &Inner<'_>, asked: &Asked<'_>, kn
 
 fn code_of_status(inner: &Inner<'_>, asked: &Asked<'_>) -> ErrorCode {
     if inner.status == StatusCode::UNAUTHORIZED {
-        credentials::code_of_401(asked.credentials, inner.headers)
+        credentials::code_of_401(&asked.credentials, inner.headers)
     } else {
         ErrorCode::of_status(inner.status)
     }

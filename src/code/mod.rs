@@ -36,10 +36,16 @@ use table::Row;
 #[derive(Clone)]
 pub struct ErrorCode(Repr);
 
+/// Three words: every error carries one.
 #[derive(Clone)]
 enum Repr {
     Row(&'static Row),
-    Own(Own),
+    /// An own code whose numbers and text are its status's.
+    Plain {
+        name: &'static str,
+        status: u16,
+    },
+    Own(Arc<Own>),
     Foreign(Arc<str>),
 }
 
@@ -96,34 +102,25 @@ impl ErrorCode {
         assert!(is_well_formed(name.as_bytes()), "an error code has the form [a-z][a-z0-9_]{{0,62}}");
         assert!(table::named(name.as_bytes()).is_none(), "a code of the catalogue cannot be redefined");
         assert!(status >= 400 && status <= 599, "an error's status is 400-599");
-        Self(Repr::Own(Own { name: Text::Static(name), status, grpc: None, retry: None, message: None }))
+        Self(Repr::Plain { name, status })
     }
 
     /// Sets the gRPC status (1–16) of an own code. A code of the catalogue stays as it is.
     #[must_use]
-    pub fn with_grpc(mut self, grpc: u8) -> Self {
-        if let Repr::Own(own) = &mut self.0 {
-            own.grpc = Some(grpc);
-        }
-        self
+    pub fn with_grpc(self, grpc: u8) -> Self {
+        self.with(|own| own.grpc = Some(grpc))
     }
 
     /// Sets what a client may do after an own code. A code of the catalogue stays as it is.
     #[must_use]
-    pub fn with_retry(mut self, retry: Retry) -> Self {
-        if let Repr::Own(own) = &mut self.0 {
-            own.retry = Some(retry);
-        }
-        self
+    pub fn with_retry(self, retry: Retry) -> Self {
+        self.with(|own| own.retry = Some(retry))
     }
 
     /// Sets the default message of an own code. A code of the catalogue stays as it is.
     #[must_use]
-    pub fn with_message(mut self, message: impl Into<Cow<'static, str>>) -> Self {
-        if let Repr::Own(own) = &mut self.0 {
-            own.message = Some(Text::from(message.into()));
-        }
-        self
+    pub fn with_message(self, message: impl Into<Cow<'static, str>>) -> Self {
+        self.with(|own| own.message = Some(Text::from(message.into())))
     }
 
     /// The generic code of an error status (rule R1): 422 is `invalid_request`, 502 and 520–527 are `other`, 529 is
@@ -144,6 +141,7 @@ impl ErrorCode {
     pub fn as_str(&self) -> &str {
         match &self.0 {
             Repr::Row(row) => row.name,
+            Repr::Plain { name, .. } => name,
             Repr::Own(own) => own.name.as_str(),
             Repr::Foreign(name) => name,
         }
@@ -154,6 +152,7 @@ impl ErrorCode {
     pub fn status(&self) -> StatusCode {
         let status = match &self.0 {
             Repr::Row(row) => row.status,
+            Repr::Plain { status, .. } => *status,
             Repr::Own(own) => own.status,
             Repr::Foreign(_) => 500,
         };
@@ -164,7 +163,7 @@ impl ErrorCode {
     #[must_use]
     pub fn grpc(&self) -> u8 {
         match &self.0 {
-            Repr::Own(Own { grpc: Some(grpc), .. }) => *grpc,
+            Repr::Own(own) => own.grpc.unwrap_or_else(|| self.row().grpc),
             _ => self.row().grpc,
         }
     }
@@ -174,6 +173,7 @@ impl ErrorCode {
     pub fn retry(&self) -> Retry {
         match &self.0 {
             Repr::Row(row) => row.retry,
+            Repr::Plain { .. } => self.row().retry,
             Repr::Own(own) => own.retry.unwrap_or_else(|| self.row().retry),
             Repr::Foreign(_) => Retry::Backoff,
         }
@@ -183,7 +183,7 @@ impl ErrorCode {
     #[must_use]
     pub fn message(&self) -> &str {
         match &self.0 {
-            Repr::Own(Own { message: Some(message), .. }) => message.as_str(),
+            Repr::Own(own) => own.message.as_ref().map_or_else(|| self.row().message, Text::as_str),
             _ => self.row().message,
         }
     }
@@ -194,7 +194,7 @@ impl ErrorCode {
     pub const fn group(&self) -> Option<&'static str> {
         match &self.0 {
             Repr::Row(row) => Some(row.group),
-            Repr::Own(_) | Repr::Foreign(_) => None,
+            Repr::Plain { .. } | Repr::Own(_) | Repr::Foreign(_) => None,
         }
     }
 
@@ -215,10 +215,22 @@ impl ErrorCode {
     }
 
     /// The name, where it outlives this value.
-    pub(crate) const fn static_name(&self) -> Option<&'static str> {
+    pub(crate) fn static_name(&self) -> Option<&'static str> {
         match &self.0 {
             Repr::Row(row) => Some(row.name),
-            Repr::Own(Own { name: Text::Static(name), .. }) => Some(name),
+            Repr::Plain { name, .. } => Some(name),
+            Repr::Own(own) => match &own.name {
+                Text::Static(name) => Some(name),
+                Text::Shared(_) => None,
+            },
+            Repr::Foreign(_) => None,
+        }
+    }
+
+    /// Its place in [`ErrorCode::ALL`], where it is of the catalogue.
+    pub(crate) const fn place(&self) -> Option<usize> {
+        match &self.0 {
+            Repr::Row(row) => Some(row.place),
             _ => None,
         }
     }
@@ -241,7 +253,19 @@ impl ErrorCode {
             return Err("an error's status is 400-599");
         }
         let name = Text::Shared(name.into());
-        Ok(Self(Repr::Own(Own { name, status, grpc: None, retry: None, message: None })))
+        Ok(Self(Repr::Own(Arc::new(Own { name, status, grpc: None, retry: None, message: None }))))
+    }
+
+    /// Sets what an own code says of itself.
+    fn with(mut self, set: impl FnOnce(&mut Own)) -> Self {
+        if let Repr::Plain { name, status } = self.0 {
+            let name = Text::Static(name);
+            self.0 = Repr::Own(Arc::new(Own { name, status, grpc: None, retry: None, message: None }));
+        }
+        if let Repr::Own(own) = &mut self.0 {
+            set(Arc::make_mut(own));
+        }
+        self
     }
 
     const fn of_row(row: &'static Row) -> Self {
@@ -252,6 +276,7 @@ impl ErrorCode {
     fn row(&self) -> &'static Row {
         match &self.0 {
             Repr::Row(row) => row,
+            Repr::Plain { status, .. } => table::of_status(*status),
             Repr::Own(own) => table::of_status(own.status),
             Repr::Foreign(_) => table::of_status(500),
         }
@@ -272,7 +297,11 @@ impl fmt::Display for ErrorCode {
 
 impl PartialEq for ErrorCode {
     fn eq(&self, other: &Self) -> bool {
-        self.as_str() == other.as_str()
+        match (&self.0, &other.0) {
+            // No other code has a row's name.
+            (Repr::Row(row), Repr::Row(other)) => row.place == other.place,
+            _ => self.as_str() == other.as_str(),
+        }
     }
 }
 

@@ -7,6 +7,11 @@ macro_rules! codes {
         mod rows {
             use super::{Retry, Row};
 
+            #[allow(non_camel_case_types, clippy::upper_case_acronyms, reason = "named after the constants")]
+            enum Place {
+                $($($constant,)*)*
+            }
+
             $($(
                 pub(super) static $constant: Row = Row {
                     name: $name,
@@ -16,6 +21,7 @@ macro_rules! codes {
                     message: $message,
                     group: stringify!($group),
                     of_status: super::eq_ignore_ascii_case(stringify!($group).as_bytes(), b"status"),
+                    place: Place::$constant as usize,
                 };
             )*)*
         }
@@ -43,6 +49,8 @@ pub(super) struct Row {
     pub(super) group: &'static str,
     /// One of the rows that stand for a status without a code of its own.
     pub(super) of_status: bool,
+    /// Where it stands in the table.
+    pub(super) place: usize,
 }
 
 codes! {
@@ -112,6 +120,23 @@ codes! {
 
 /// The row that an error status falls back to (R1).
 pub(super) const fn of_status(status: u16) -> &'static Row {
+    match status {
+        400..=599 => BY_STATUS[status as usize - 400],
+        _ => &rows::INTERNAL_ERROR,
+    }
+}
+
+static BY_STATUS: [&Row; 200] = {
+    let mut rows = [&rows::INTERNAL_ERROR; 200];
+    let mut at = 0;
+    while at < rows.len() {
+        rows[at] = search(at as u16 + 400);
+        at += 1;
+    }
+    rows
+};
+
+const fn search(status: u16) -> &'static Row {
     match status {
         401 => &rows::AUTH_INVALID,
         404 => &rows::NOT_FOUND,

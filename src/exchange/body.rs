@@ -3,7 +3,7 @@
 use std::time::SystemTime;
 
 use bytes::Bytes;
-use http::{Method, StatusCode};
+use http::{HeaderValue, Method, StatusCode};
 
 use super::Exchange;
 use super::reply::Reply;
@@ -42,21 +42,38 @@ impl Exchange {
     }
 
     /// An error with this status, as HTTP clients get it.
-    pub(super) fn in_http(&self, fault: &Fault, status: StatusCode, own: Option<OwnBody<'_>>) -> Reply {
-        let (body, status) = self.body_of(fault, status, own);
+    pub(super) fn in_http(
+        &self,
+        fault: &Fault,
+        status: StatusCode,
+        own: Option<OwnBody<'_>>,
+        id: &HeaderValue,
+    ) -> Reply {
+        let (body, status) = self.body_of(fault, status, own, id);
         Reply { status, sent: status, body, fields: None, grpc: None }
     }
 
     /// The body of an error with this status, and the status that it leaves with.
-    fn body_of(&self, fault: &Fault, status: StatusCode, own: Option<OwnBody<'_>>) -> (Bytes, StatusCode) {
+    pub(super) fn body_of(
+        &self,
+        fault: &Fault,
+        status: StatusCode,
+        own: Option<OwnBody<'_>>,
+        id: &HeaderValue,
+    ) -> (Bytes, StatusCode) {
         if self.dialect() != Dialect::Standard {
-            return self.in_dialect(fault, status, own);
+            return self.in_dialect(fault, status, own, id);
         }
-        let id = self.id_header.as_bytes();
-        (standard::write(fault.code().as_str(), &fault.text(), fault.details_json(), id).into(), status)
+        (standard::write(fault.code().as_str(), &fault.text(), fault.details_json(), id.as_bytes()).into(), status)
     }
 
-    fn in_dialect(&self, fault: &Fault, status: StatusCode, own: Option<OwnBody<'_>>) -> (Bytes, StatusCode) {
+    fn in_dialect(
+        &self,
+        fault: &Fault,
+        status: StatusCode,
+        own: Option<OwnBody<'_>>,
+        id: &HeaderValue,
+    ) -> (Bytes, StatusCode) {
         let dialect = self.dialect();
         let target = self.target();
         let leaving = self.leaving(fault, status, &target, own.is_some());
@@ -75,7 +92,7 @@ impl Exchange {
                 Some(others) => others.as_deref(),
                 None => fault.details_json(),
             },
-            request_id: self.id_header.to_str().unwrap_or_default(),
+            request_id: id.to_str().unwrap_or_default(),
             now: self.aside.as_ref().and_then(|aside| aside.began).unwrap_or(SystemTime::UNIX_EPOCH),
         };
         let kept = own.and_then(|(own, body)| Some(Kept { body: dialect::object_of(body)?, whole: own == Own::Whole }));
@@ -105,9 +122,9 @@ impl Exchange {
         if self.negotiated() {
             return Leaving::canonical(fault, status);
         }
-        let rules = rule::backwards(self.policy.rules(&self.settings), fault.code(), target)
+        let rules = rule::backwards(self.policy().rules(&self.settings), fault.code(), target)
             .map(|rule| Backwards { name: rule.inner_code(), text: rule.very_text() });
-        let entries = self.policy.outward(&self.settings);
+        let entries = self.policy().outward(&self.settings);
         let leaving = Leaving::of(fault, status, self.dialect(), entries, rules);
         if kept { Leaving { status, ..leaving } } else { leaving }
     }

@@ -62,6 +62,11 @@ pub(super) fn rewrite(headers: &mut HeaderMap, status: StatusCode, own: &Own<'_>
     }
 }
 
+/// Whether all of an inner head describes the old body or the old hop: then the error has the head of any other.
+pub(super) fn keeps_nothing(headers: &HeaderMap, status: StatusCode) -> bool {
+    headers.keys().all(|name| goes(name, status))
+}
+
 /// R11, merged into what was there.
 fn vary_by_accept(headers: &mut HeaderMap, others: bool) {
     let says = |headers: &HeaderMap| {

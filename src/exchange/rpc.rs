@@ -54,8 +54,8 @@ impl Exchange {
                 None => fault.details_json(),
             },
             request_id: self.id_header.to_str().ok(),
-            domain: self.policy.rpc_domain(),
-            retry_after: classify::rpc::retry_after(headers, self.clock),
+            domain: self.policy().rpc_domain(),
+            retry_after: classify::rpc::retry_after(headers, self.terms.clock),
         })
     }
 }

@@ -91,6 +91,11 @@ impl Pattern {
         &self.segments
     }
 
+    /// One of its methods, where it names any.
+    pub(crate) fn first_method(&self) -> Option<Method> {
+        self.methods.first().cloned()
+    }
+
     /// Whether it ends in `{*rest}`.
     pub(crate) fn has_rest(&self) -> bool {
         self.rest

@@ -11,6 +11,7 @@ use http::HeaderName;
 
 use self::lists::Lists;
 use super::error::{Place, Problem};
+use super::faults::Faults;
 use super::in_force::Origin;
 use super::matcher::{Clash, Matcher};
 use super::scope::{Cover, Part, Scope, Scopes};
@@ -55,6 +56,7 @@ impl PolicyBuilder {
             drain: self.drain,
             codes,
             said: said.into(),
+            usual: Box::default(),
             scopes: Scopes::new(&covers, &depths),
             parts,
             header_lists,
@@ -63,7 +65,9 @@ impl PolicyBuilder {
             forwarded_ids,
             key_headers,
             custom,
-        })
+            faults: Faults::new(std::iter::empty()),
+        }
+        .with_usual())
     }
 }
 
