@@ -34,6 +34,7 @@ use http::header::CONTENT_TYPE;
 use http::{HeaderMap, StatusCode};
 
 use crate::code::{CodeSet, ErrorCode};
+use crate::fields;
 use json::Object;
 use protocol::Protocol;
 pub use shape::{Dialect, Shape};
@@ -165,9 +166,7 @@ pub(crate) fn name_of(dialect: Dialect, code: &ErrorCode, status: StatusCode) ->
 
 /// The type and subtype of a body, without parameters; `None` where none is declared or two are.
 pub(crate) fn media_type(headers: &HeaderMap) -> Option<&str> {
-    let mut values = headers.get_all(CONTENT_TYPE).iter();
-    let (first, None) = (values.next()?, values.next()) else { return None };
-    let value = first.as_bytes();
+    let value = fields::only(headers, &CONTENT_TYPE)?.as_bytes();
     let end = value.iter().position(|byte| *byte == b';').unwrap_or(value.len());
     str::from_utf8(value[..end].trim_ascii()).ok()
 }

@@ -145,7 +145,7 @@ impl Exchange {
         let stock = self.policy().fault(fault.code());
         let prepared = self.prepared(&stock, stock.status_code(), false)?;
         let (body, status) = self.body_of(fault, status, None, &self.id_header);
-        let head = prepared.head_of(body.len() as u64, &self.id_header);
+        let head = prepared.head_of(body.len(), &self.id_header);
         Some(Leaving { status, sent: status, head, body, grpc: None })
     }
 

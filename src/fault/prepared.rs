@@ -4,7 +4,7 @@
 //! next such error is a copy and an id.
 
 use std::fmt;
-use std::sync::OnceLock;
+use std::sync::{LazyLock, OnceLock};
 
 use bytes::Bytes;
 use http::header::CONTENT_LENGTH;
@@ -16,9 +16,9 @@ pub(crate) struct Prepared {
     asked: StatusCode,
     status: StatusCode,
     head: HeaderMap,
-    /// Where the id stands among the values of the head, and where the length does.
-    ids: Box<[usize]>,
-    length: Option<usize>,
+    /// Where the id stands among the values of the head, once or twice, and where the length does.
+    ids: [usize; 2],
+    length: usize,
     body: Box<[u8]>,
     holes: Box<[usize]>,
 }
@@ -40,8 +40,9 @@ impl Prepared {
     pub(crate) fn of(asked: StatusCode, mut write: impl FnMut(&HeaderValue) -> Sample) -> Option<Box<Self>> {
         let [hole, other] = [HOLE, OTHER].map(HeaderValue::from_static);
         let Sample { status, head, body } = write(&hole);
-        let ids = head.values().enumerate().filter(|(_, value)| **value == hole).map(|(place, _)| place).collect();
-        let length = head.iter().position(|(name, _)| *name == CONTENT_LENGTH);
+        let mut places = head.values().enumerate().filter(|(_, value)| **value == hole).map(|(place, _)| place);
+        let ids = [places.next(), places.next()].map(|place| place.unwrap_or(NOWHERE));
+        let length = head.iter().position(|(name, _)| *name == CONTENT_LENGTH).unwrap_or(NOWHERE);
         let holes = body.windows(HOLE.len()).enumerate().filter(|(_, part)| *part == HOLE.as_bytes());
         let holes = holes.map(|(at, _)| at).collect();
         let prepared = Self { asked, status, ids, length, head, body: (&*body).into(), holes };
@@ -65,8 +66,8 @@ impl Prepared {
     }
 
     /// The head of the same code with a body of another length.
-    pub(crate) fn head_of(&self, length: u64, id: &HeaderValue) -> HeaderMap {
-        self.filled(id, self.length.map(|place| (place, HeaderValue::from(length))))
+    pub(crate) fn head_of(&self, length: usize, id: &HeaderValue) -> HeaderMap {
+        self.filled(id, Some(length_value(length)))
     }
 
     pub(crate) fn body(&self, id: &HeaderValue) -> Bytes {
@@ -82,16 +83,29 @@ impl Prepared {
         body.into()
     }
 
-    fn filled(&self, id: &HeaderValue, mut length: Option<(usize, HeaderValue)>) -> HeaderMap {
+    fn filled(&self, id: &HeaderValue, mut length: Option<HeaderValue>) -> HeaderMap {
         let mut head = self.head.clone();
+        let [first, second] = self.ids;
         for (place, value) in head.values_mut().enumerate() {
-            if self.ids.contains(&place) {
+            if place == first || place == second {
                 *value = id.clone();
-            } else if let Some((_, length)) = length.take_if(|(at, _)| *at == place) {
+            } else if place == self.length
+                && let Some(length) = length.take()
+            {
                 *value = length;
             }
         }
         head
+    }
+}
+
+/// A number of bytes. Most bodies are short: their digits are at hand.
+pub(crate) fn length_value(length: usize) -> HeaderValue {
+    static TEXTS: LazyLock<Vec<String>> = LazyLock::new(|| (0..1024).map(|length| length.to_string()).collect());
+
+    match TEXTS.get(length) {
+        Some(text) => HeaderValue::from_static(text),
+        None => HeaderValue::from(length),
     }
 }
 
@@ -111,6 +125,8 @@ impl fmt::Debug for Prepared {
         f.debug_struct("Prepared").field("status", &self.status).finish_non_exhaustive()
     }
 }
+
+const NOWHERE: usize = usize::MAX;
 
 /// Of the form of an id, and none that a request gets.
 const HOLE: &str = "req_00000000000000000000000000";

@@ -57,6 +57,10 @@ pub(super) enum Why {
     Unavailable,
 }
 
+impl Why {
+    pub(super) const NUMBER: usize = Self::Unavailable as usize + 1;
+}
+
 /// More than the client is told, for the log.
 #[derive(Clone)]
 pub(super) enum Cause {

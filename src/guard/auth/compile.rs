@@ -9,6 +9,7 @@ use regex::bytes::Regex;
 
 use super::challenge::{self, Challenges};
 use super::check::{KEYS, TOKENS};
+use super::decide::Refusals;
 use super::forward;
 use super::identity::Identity;
 #[cfg(feature = "jwt")]
@@ -32,6 +33,8 @@ pub(crate) struct Scheme {
     pub(super) forward_id: Option<HeaderName>,
     pub(super) timeout: Duration,
     pub(super) words: Words,
+    /// What those are told whom it does not let in, where it is asked alone.
+    pub(super) refusals: Refusals,
 }
 
 /// How credentials are looked at.
@@ -127,7 +130,15 @@ impl AuthScheme {
             Kind::Jwt(keys) => Check::Jwt(Box::new(Tokens::new(keys, self.jwt)?)),
             Kind::Custom => Check::Custom,
         };
-        Ok(Scheme { name, check, challenges, forward_id, timeout: self.timeout.unwrap_or(TIMEOUT), words })
+        Ok(Scheme {
+            name,
+            check,
+            challenges,
+            forward_id,
+            timeout: self.timeout.unwrap_or(TIMEOUT),
+            words,
+            refusals: Refusals::default(),
+        })
     }
 
     /// A setting that does nothing looks like one that guards.
