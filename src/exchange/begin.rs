@@ -15,7 +15,6 @@ use super::{
 };
 use crate::classify::credentials::Credentials;
 use crate::code::ErrorCode;
-use crate::dialect::Dialect;
 use crate::fault::Fault;
 use crate::guard::auth::{self, Verified};
 use crate::guard::body_limit::Flags;
@@ -86,7 +85,7 @@ impl Exchange {
             aside: Aside::of(
                 notes,
                 policy.rules_ask_path(&settings).then_some(&*head),
-                (settings.dialect == Dialect::ErrorWithMeta).then(|| *now),
+                settings.dialect.form().tells_time.then(|| *now),
                 call.and_then(|call| call.timeout),
             ),
             policy,

@@ -10,8 +10,9 @@ use super::reply::Reply;
 use super::rpc;
 use crate::classify::{Own, rule};
 use crate::dialect::issues::written;
-use crate::dialect::outgoing::{self, Kept, Outgoing};
-use crate::dialect::{self, Dialect, standard};
+use crate::dialect::json::Object;
+use crate::dialect::outgoing::{Kept, Outgoing};
+use crate::dialect::{Dialect, standard};
 use crate::fault::Fault;
 use crate::outward::{Backwards, Leaving};
 
@@ -37,7 +38,7 @@ impl Exchange {
     pub(super) fn content_type(&self) -> &'static str {
         match self.request.rpc {
             Some(rpc) => rpc.content_type(),
-            None => outgoing::content_type(self.dialect()),
+            None => self.dialect().form().media_type,
         }
     }
 
@@ -57,11 +58,11 @@ impl Exchange {
     }
 
     fn in_dialect(&self, fault: &Fault, status: StatusCode, own: Option<OwnBody<'_>>) -> (Bytes, StatusCode) {
-        let dialect = self.dialect();
         let target = self.target();
         let leaving = self.leaving(fault, status, &target, own.is_some());
         let text = fault.text();
-        let lists = dialect.always_lists_issues();
+        let form = self.dialect().form();
+        let lists = form.lists_issues;
         let others = fault.details_json().and_then(|details| match without_noise(lists, details, &text) {
             None if lists && leaving.text != text => written::retold(details, &text, &leaving.text).map(Some),
             others => others,
@@ -78,10 +79,10 @@ impl Exchange {
             request_id: self.id_header.to_str().unwrap_or_default(),
             now: self.aside.as_ref().and_then(|aside| aside.began).unwrap_or(SystemTime::UNIX_EPOCH),
         };
-        let kept = own.and_then(|(own, body)| Some(Kept { body: dialect::object_of(body)?, whole: own == Own::Whole }));
+        let kept = own.and_then(|(own, body)| Some(Kept { body: Object::of_body(body)?, whole: own == Own::Whole }));
         let body = match kept {
-            Some(kept) => outgoing::keep(dialect, &kept, &out),
-            None => outgoing::write(dialect, &out),
+            Some(kept) => form.keep(&kept, &out),
+            None => form.write(&out),
         };
         (body.into(), leaving.status)
     }

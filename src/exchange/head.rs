@@ -11,7 +11,6 @@ use crate::fields;
 
 pub(crate) const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 pub(super) const X_ERROR_CODE: HeaderName = HeaderName::from_static("x-error-code");
-const REQUEST_ID: HeaderName = HeaderName::from_static("request-id");
 const CDN_CACHE_CONTROL: HeaderName = HeaderName::from_static("cdn-cache-control");
 const SURROGATE_CONTROL: HeaderName = HeaderName::from_static("surrogate-control");
 
@@ -30,7 +29,7 @@ pub(super) struct Own<'a> {
     /// Another `Accept` could have got another body (R11).
     pub(super) negotiates: bool,
     /// The id, where the dialect has a header of its own for it.
-    pub(super) request_id: Option<&'a HeaderValue>,
+    pub(super) id: Option<(&'static str, &'a HeaderValue)>,
     pub(super) http1: bool,
 }
 
@@ -57,8 +56,8 @@ pub(super) fn rewrite(headers: &mut HeaderMap, status: StatusCode, own: &Own<'_>
     if own.negotiates {
         vary_by_accept(headers, others);
     }
-    if let Some(id) = own.request_id {
-        headers.insert(REQUEST_ID, id.clone());
+    if let Some((name, id)) = own.id {
+        headers.insert(name, id.clone());
     }
 }
 
@@ -230,7 +229,7 @@ mod tests {
             content_type: "application/json",
             length: Some(1),
             negotiates: true,
-            request_id: None,
+            id: None,
             http1: true,
         }
     }

@@ -11,9 +11,9 @@ use super::head::{self, Own, X_ERROR_CODE, X_REQUEST_ID};
 use super::request::{self, MAX_HEADERS};
 use super::{Answered, BoxError, Event, Exchange, Linger, Origin, Written};
 use crate::classify::{self, Rewrite};
+use crate::dialect;
 use crate::dialect::rpc::Rpc;
 use crate::dialect::status::Status;
-use crate::dialect::{self, Dialect};
 use crate::fault::Fault;
 use crate::guard::body_limit::{self, Flags};
 use crate::policy::Policy;
@@ -135,8 +135,7 @@ impl Exchange {
             // Over 200 a cache sees no error.
             negotiates: matches!(self.request.rpc, None | Some(Rpc::ConnectUnary))
                 && request::negotiates(&self.settings),
-            // Anthropic's clients know the id by this name too.
-            request_id: (self.dialect() == Dialect::Anthropic).then_some(&self.id_header),
+            id: self.dialect().form().id_header.map(|name| (name, &self.id_header)),
             http1: self.request.is_http1,
         }
     }
