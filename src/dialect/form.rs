@@ -20,6 +20,7 @@ pub(crate) struct Form {
     /// dialects know none.
     pub(crate) lists_issues: bool,
     /// Its bodies have room for a code. Without one their text is all that clients can tell errors by.
+    #[cfg_attr(not(feature = "policy-file"), allow(dead_code, reason = "the lints of a policy file alone ask"))]
     pub(crate) has_codes: bool,
     /// Its bodies say when the request began.
     pub(crate) tells_time: bool,

@@ -9,7 +9,7 @@ use super::{error_object, foreign, issues, status_in_error};
 
 macro_rules! shapes {
     (
-        $($(#[$doc:meta])* $dialect:ident: $file:ident,)+
+        $($(#[$doc:meta])* $dialect:ident: $form:path,)+
         -- read alone --
         $($(#[$shape_doc:meta])* $shape:ident: $word:literal,)+
     ) => {
@@ -50,7 +50,7 @@ macro_rules! shapes {
 
             pub(crate) const fn form(self) -> &'static Form {
                 match self {
-                    $(Self::$dialect => &super::$file::FORM,)+
+                    $(Self::$dialect => &$form,)+
                 }
             }
         }
@@ -60,7 +60,7 @@ macro_rules! shapes {
             #[must_use]
             pub const fn as_str(self) -> &'static str {
                 match self {
-                    $(Self::$dialect => super::$file::FORM.name,)+
+                    $(Self::$dialect => $form.name,)+
                     $(Self::$shape => $word,)+
                 }
             }
@@ -68,7 +68,7 @@ macro_rules! shapes {
             /// The dialect's, where it can be written.
             const fn form(self) -> Option<&'static Form> {
                 match self {
-                    $(Self::$dialect => Some(&super::$file::FORM),)+
+                    $(Self::$dialect => Some(&$form),)+
                     $(Self::$shape => None,)+
                 }
             }
@@ -79,20 +79,20 @@ macro_rules! shapes {
 // In the order of reading: of two that fit a body, the first has the more telling signs.
 shapes! {
     /// The canonical envelope.
-    Standard: standard,
+    Standard: super::standard::FORM,
     /// `{"success":false,"error":"…"}`: the details are further members.
-    SuccessFlag: success_flag,
+    SuccessFlag: super::success_flag::FORM,
     /// Anthropic's `{"type":"error","error":{"type","message"},"request_id"}`.
-    Anthropic: anthropic,
+    Anthropic: super::anthropic::FORM,
     /// `{"error":{code,message,details},"meta":{request_id,ts}}`.
-    ErrorWithMeta: error_with_meta,
+    ErrorWithMeta: super::error_with_meta::FORM,
     /// `{"error":{"code":"UPPER","message","status"}}`, and `{"message","errors":{field:[…]}}` for a 422 with field
     /// issues.
-    StatusInError: status_in_error,
+    StatusInError: super::status_in_error::FORM,
     /// OpenAI's `{"error":{"message","type","param","code"}}`.
-    OpenAi: openai,
+    OpenAi: super::openai::FORM,
     /// RFC 9457, `application/problem+json`; ASP.NET's validation problems are read as it.
-    Problem: problem,
+    Problem: super::problem::FORM,
     -- read alone --
     /// `{"error":{"code","message","details"}}` without an id.
     ErrorObject: "error_object",

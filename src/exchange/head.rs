@@ -224,14 +224,7 @@ mod tests {
     fn own() -> Own<'static> {
         static CODE: ErrorCode = ErrorCode::NOT_FOUND;
 
-        Own {
-            code: &CODE,
-            content_type: "application/json",
-            length: Some(1),
-            negotiates: true,
-            id: None,
-            http1: true,
-        }
+        Own { code: &CODE, content_type: "application/json", length: Some(1), negotiates: true, id: None, http1: true }
     }
 
     #[test]

@@ -30,6 +30,13 @@ pub struct PolicyBuilder {
     pub(super) scopes: Vec<Scope>,
 }
 
+impl Policy {
+    /// A builder that starts from the defaults.
+    pub fn builder() -> PolicyBuilder {
+        PolicyBuilder::default()
+    }
+}
+
 impl PolicyBuilder {
     /// Sets whether a sender's id is kept (rule I2): never by default.
     pub fn trust(mut self, trust: Trust) -> Self {

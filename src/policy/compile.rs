@@ -11,11 +11,10 @@ use http::HeaderName;
 
 use self::lists::Lists;
 use super::error::{Place, Problem};
-use super::in_force::Origin;
 use super::matcher::{Clash, Matcher};
 use super::scope::{Cover, Part, Scope, Scopes};
 use super::settings::Said;
-use super::{Budget, Held, Policy, PolicyBuilder};
+use super::{Budget, Held, Origin, Policy, PolicyBuilder};
 use crate::classify::rule::{MapRule, Rule};
 use crate::code::{CodeSet, ErrorCode};
 use crate::dialect::rich::DOMAIN;

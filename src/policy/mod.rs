@@ -26,6 +26,7 @@ mod lint;
 mod matcher;
 mod route;
 mod scope;
+mod setters;
 mod settings;
 
 use std::borrow::Cow;
@@ -43,7 +44,6 @@ pub use self::error::PolicyError;
 #[cfg(feature = "policy-file")]
 pub(crate) use self::file::{Loaded, Surroundings};
 use self::host::Hosts;
-use self::in_force::Origin;
 #[cfg(feature = "policy-file")]
 pub use self::lint::Lint;
 use self::matcher::Matcher;
@@ -147,6 +147,16 @@ pub(crate) struct IdSettings {
     pub(crate) traceparent: bool,
 }
 
+/// Where a policy came from.
+#[derive(Clone, Debug, Default)]
+enum Origin {
+    #[default]
+    Defaults,
+    BuiltInRust,
+    #[cfg_attr(not(feature = "policy-file"), allow(dead_code, reason = "only a file has a name"))]
+    File(Box<str>),
+}
+
 /// How much may be read, and for how long.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Budget {
@@ -155,11 +165,6 @@ pub(crate) struct Budget {
 }
 
 impl Policy {
-    /// A builder that starts from the defaults.
-    pub fn builder() -> PolicyBuilder {
-        PolicyBuilder::default()
-    }
-
     /// What holds for a request (rule G0); `None` where the policy asks for the host and the request does not tell it.
     #[inline]
     pub(crate) fn matched(&self, head: &Parts) -> Option<Matched> {

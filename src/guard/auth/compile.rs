@@ -7,8 +7,8 @@ use std::time::{Duration, SystemTime};
 use http::{HeaderName, HeaderValue};
 use regex::bytes::Regex;
 
+use super::alphabet::{KEYS, TOKENS};
 use super::challenge::{self, Challenges};
-use super::check::{KEYS, TOKENS};
 use super::forward;
 use super::identity::Identity;
 #[cfg(feature = "jwt")]

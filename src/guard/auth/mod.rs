@@ -8,6 +8,7 @@
 //!
 //! Nothing here keeps, shows or logs what a client sent.
 
+mod alphabet;
 mod challenge;
 mod check;
 mod compile;
