@@ -224,7 +224,7 @@ fn decide<'k>(
     if let Some(rule) = rule_of(said, inner, asked, known) {
         return (rule.to().clone(), Decided::Rule(rule));
     }
-    if let Some(code) = said.and_then(|said| known.codes.find(said.code.as_deref()?)) {
+    if let Some(code) = said.and_then(|said| said.names().find_map(|name| known.codes.find(name))) {
         return (code, Decided::Dialect);
     }
     let own = said.map_or(&dialect::Own::Unknown, |said| &said.own);
@@ -283,15 +283,19 @@ fn rule_of<'k>(said: Option<&Said<'_>>, inner: &Inner<'_>, asked: &Asked<'_>, kn
     if known.rules.is_empty() {
         return None;
     }
-    let said = rule::Said {
+    let said_as = |code| rule::Said {
         status: inner.status,
-        code: said.and_then(|said| said.code.as_deref()),
+        code,
         message: said.and_then(|said| said.message.as_deref()),
         media_type: dialect::media_type(inner.headers),
         path: asked.path,
         method: asked.method,
     };
-    rule::first_fit(known.rules, &said)
+    let fit = |code| rule::first_fit(known.rules, &said_as(code));
+    match said {
+        Some(said) if said.wider.is_some() => said.names().find_map(|name| fit(Some(name))),
+        _ => fit(said.and_then(|said| said.code.as_deref())),
+    }
 }
 
 fn code_of_status(inner: &Inner<'_>, asked: &Asked<'_>) -> ErrorCode {

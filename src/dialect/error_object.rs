@@ -1,7 +1,7 @@
 //! `{"error":{…}}`: what its several forms have in common.
 
 use super::issues;
-use super::json::{self, Object};
+use super::json::Object;
 use super::said::{Body, Said};
 
 /// What an error object says that has no sign of a dialect.
@@ -16,12 +16,4 @@ pub(super) fn said<'a>(body: &Body<'a>, error: &Object<'a>) -> Said<'a> {
     said.details = error.json("details").or_else(|| error.json("data").filter(|_| body.object.has("jsonrpc")));
     said.issues = issues::beside(error);
     said
-}
-
-/// Google's code is its status: a word, beside a number.
-pub(super) fn google<'a>(body: &Body<'a>) -> Option<Said<'a>> {
-    let error = body.error.as_ref()?;
-    error.raw("code").filter(|code| json::is_number(code))?;
-    let status = error.string("status")?;
-    Some(Said { code: Some(status), ..said(body, error) })
 }

@@ -24,6 +24,8 @@ pub(crate) struct Form {
     pub(crate) has_codes: bool,
     /// Its bodies say when the request began.
     pub(crate) tells_time: bool,
+    /// Its bodies say how long to wait, where the head does.
+    pub(crate) tells_wait: bool,
     pub(super) read: Read,
     pub(super) write: fn(&Outgoing<'_>) -> Vec<u8>,
     pub(super) keep: fn(&Kept<'_>, &Outgoing<'_>) -> Vec<u8>,
@@ -48,6 +50,7 @@ impl Form {
             lists_issues: false,
             has_codes: true,
             tells_time: false,
+            tells_wait: false,
             read,
             write,
             keep,

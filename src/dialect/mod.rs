@@ -14,6 +14,7 @@ mod error_object;
 mod error_with_meta;
 mod foreign;
 mod form;
+mod google;
 pub(crate) mod grpc;
 pub(crate) mod issues;
 pub(crate) mod json;

@@ -1,6 +1,6 @@
 //! An error on its way out, in whichever dialect its route has (rules R2, R12).
 
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use http::StatusCode;
 use serde_json::value::RawValue;
@@ -21,6 +21,10 @@ pub(crate) struct Outgoing<'a> {
     pub(crate) request_id: &'a str,
     /// When the request began.
     pub(crate) now: SystemTime,
+    /// The domain that the policy gives to reasons.
+    pub(crate) domain: &'a str,
+    /// How long the head asks the client to wait.
+    pub(crate) retry_after: Option<Duration>,
 }
 
 /// An inner body that already is in the route's dialect.
@@ -80,6 +84,8 @@ pub(crate) mod tests {
             details: None,
             request_id: ID,
             now: SystemTime::UNIX_EPOCH,
+            domain: "x.test",
+            retry_after: None,
         }
     }
 

@@ -27,6 +27,8 @@ pub(super) type Read = for<'a> fn(&Body<'a>) -> Option<Said<'a>>;
 /// What such a body says.
 pub(crate) struct Said<'a> {
     pub(crate) code: Option<Cow<'a, str>>,
+    /// A name that says less, for where nobody knows the code.
+    pub(crate) wider: Option<Cow<'a, str>>,
     pub(crate) message: Option<Cow<'a, str>>,
     /// JSON text, with the bytes that it came with.
     pub(crate) details: Option<Cow<'a, str>>,
@@ -48,7 +50,12 @@ pub(crate) enum Own {
 
 impl<'a> Said<'a> {
     pub(super) fn new(code: Option<Cow<'a, str>>, message: Option<Cow<'a, str>>) -> Self {
-        Self { code, message, details: None, issues: None, own: Own::Unknown }
+        Self { code, wider: None, message, details: None, issues: None, own: Own::Unknown }
+    }
+
+    /// What it names its code, the most telling first.
+    pub(crate) fn names(&self) -> impl Iterator<Item = &str> {
+        self.code.iter().chain(&self.wider).map(|name| &**name)
     }
 
     /// Whether the body carries an issue list (E8).

@@ -84,6 +84,8 @@ shapes! {
     SuccessFlag: super::success_flag::FORM,
     /// Anthropic's `{"type":"error","error":{"type","message"},"request_id"}`.
     Anthropic: super::anthropic::FORM,
+    /// Google's `{"error":{"code":404,"message","status":"NOT_FOUND","details":[…]}}` (AIP-193).
+    Google: super::google::FORM,
     /// `{"error":{code,message,details},"meta":{request_id,ts}}`.
     ErrorWithMeta: super::error_with_meta::FORM,
     /// `{"error":{"code":"UPPER","message","status"}}`, and `{"message","errors":{field:[…]}}` for a 422 with field
@@ -96,8 +98,6 @@ shapes! {
     -- read alone --
     /// `{"error":{"code","message","details"}}` without an id.
     ErrorObject: "error_object",
-    /// Google's `{"error":{code,message,status,details}}`.
-    Google: "google",
     /// FastAPI's `{"detail":…}`.
     FastApi: "fastapi",
     /// Spring's `{timestamp,status,error,path}`.
@@ -147,10 +147,8 @@ pub(crate) struct Foreign<'a> {
 
 /// The first shape that fits; `None` where none is known.
 pub(super) fn read<'a>(body: &Body<'a>) -> Option<Foreign<'a>> {
-    let (before, after) = Dialect::ALL.split_at(3);
-    let of = |dialect: &Dialect| (dialect.shape(), dialect.form().read);
-    let google = [(Shape::Google, error_object::google as Read)];
-    let mut readers = before.iter().map(of).chain(google).chain(after.iter().map(of)).chain(LESS_TELLING);
+    let written = Dialect::ALL.iter().map(|dialect| (dialect.shape(), dialect.form().read));
+    let mut readers = written.chain(LESS_TELLING);
     let (shape, mut said) = readers.find_map(|(shape, read)| Some((shape, read(body)?)))?;
     // Lists of field errors stand beside the shapes (E8).
     said.issues = said.issues.or_else(|| issues::beside(&body.object));
@@ -174,8 +172,16 @@ mod tests {
     fn r2_the_words_are_those_of_the_policy_file() {
         let mut words: Vec<_> = Dialect::ALL.iter().map(|dialect| dialect.as_str()).collect();
         words.sort_unstable();
-        let known =
-            ["anthropic", "error_with_meta", "openai", "problem", "standard", "status_in_error", "success_flag"];
+        let known = [
+            "anthropic",
+            "error_with_meta",
+            "google",
+            "openai",
+            "problem",
+            "standard",
+            "status_in_error",
+            "success_flag",
+        ];
         assert_eq!(words, known);
         assert_eq!(Dialect::default(), Dialect::Standard);
     }

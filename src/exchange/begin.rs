@@ -25,7 +25,7 @@ impl Exchange {
     /// Takes a request's head: gives it its id, finds its route, and asks the guards.
     ///
     /// `id` is asked for a fresh id where no other one holds (I1), `clock` where a key or a token has an end (G2), the
-    /// dialect tells the time (R2), or a call's error says until when to wait (P1). The head is changed: `x-request-id`;
+    /// dialect tells the time (R2), or an error says until when to wait (P1, R2). The head is changed: `x-request-id`;
     /// `traceparent` and the headers of `forward_id` where the policy says so; the [`RequestId`], and the
     /// [`Identity`](crate::auth::Identity) of who is let in, go into the extensions.
     pub fn begin(

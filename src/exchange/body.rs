@@ -3,12 +3,12 @@
 use std::time::SystemTime;
 
 use bytes::Bytes;
-use http::{Method, StatusCode};
+use http::{HeaderMap, Method, StatusCode};
 
 use super::Exchange;
 use super::reply::Reply;
 use super::rpc;
-use crate::classify::{Own, rule};
+use crate::classify::{self, Own, rule};
 use crate::dialect::issues::written;
 use crate::dialect::json::Object;
 use crate::dialect::outgoing::{Kept, Outgoing};
@@ -42,22 +42,40 @@ impl Exchange {
         }
     }
 
-    /// An error with this status, as HTTP clients get it.
-    pub(super) fn in_http(&self, fault: &Fault, status: StatusCode, own: Option<OwnBody<'_>>) -> Reply {
-        let (body, status) = self.body_of(fault, status, own);
+    /// An error with this status, as HTTP clients get it. `headers` may tell when to try again.
+    pub(super) fn in_http(
+        &self,
+        fault: &Fault,
+        status: StatusCode,
+        own: Option<OwnBody<'_>>,
+        headers: &HeaderMap,
+    ) -> Reply {
+        let (body, status) = self.body_of(fault, status, own, headers);
         Reply { status, sent: status, body, fields: None, grpc: None }
     }
 
     /// The body of an error with this status, and the status that it leaves with.
-    fn body_of(&self, fault: &Fault, status: StatusCode, own: Option<OwnBody<'_>>) -> (Bytes, StatusCode) {
+    fn body_of(
+        &self,
+        fault: &Fault,
+        status: StatusCode,
+        own: Option<OwnBody<'_>>,
+        headers: &HeaderMap,
+    ) -> (Bytes, StatusCode) {
         if self.dialect() != Dialect::Standard {
-            return self.in_dialect(fault, status, own);
+            return self.in_dialect(fault, status, own, headers);
         }
         let id = self.id_header.as_bytes();
         (standard::write(fault.code().as_str(), &fault.text(), fault.details_json(), id).into(), status)
     }
 
-    fn in_dialect(&self, fault: &Fault, status: StatusCode, own: Option<OwnBody<'_>>) -> (Bytes, StatusCode) {
+    fn in_dialect(
+        &self,
+        fault: &Fault,
+        status: StatusCode,
+        own: Option<OwnBody<'_>>,
+        headers: &HeaderMap,
+    ) -> (Bytes, StatusCode) {
         let target = self.target();
         let leaving = self.leaving(fault, status, &target, own.is_some());
         let text = fault.text();
@@ -77,6 +95,8 @@ impl Exchange {
                 None => fault.details_json(),
             },
             request_id: self.id_header.to_str().unwrap_or_default(),
+            domain: self.policy.rpc_domain(),
+            retry_after: form.tells_wait.then(|| classify::rpc::retry_after(headers, self.clock)).flatten(),
             now: self.aside.as_ref().and_then(|aside| aside.began).unwrap_or(SystemTime::UNIX_EPOCH),
         };
         let kept = own.and_then(|(own, body)| Some(Kept { body: Object::of_body(body)?, whole: own == Own::Whole }));

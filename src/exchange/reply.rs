@@ -66,7 +66,7 @@ impl Exchange {
         self.expose_error(&mut head.headers);
         let reply = match self.request.rpc {
             Some(rpc) => self.in_rpc(rpc, &fault, head.status, named, &head.headers),
-            None => self.in_http(&fault, head.status, own.map(|own| (own, read))),
+            None => self.in_http(&fault, head.status, own.map(|own| (own, read)), &head.headers),
         };
         head.status = reply.sent;
         let length = reply.length().map(|length| told.unwrap_or(length));
@@ -98,7 +98,7 @@ impl Exchange {
         let fault = classify::listed(fault, self.dialect());
         let own = match self.request.rpc {
             Some(rpc) => self.in_rpc(rpc, &fault, fault.status_code(), true, fault.headers()),
-            None => self.in_http(&fault, fault.status_code(), None),
+            None => self.in_http(&fault, fault.status_code(), None, fault.headers()),
         };
         let mut reply = Response::new(Bytes::new());
         *reply.status_mut() = own.sent;
