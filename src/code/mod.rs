@@ -6,6 +6,7 @@
 //! The set is open on the wire (rule E2): an organisation adds its own, and a code that only an inner process knows
 //! passes by name.
 
+mod error_code;
 mod table;
 
 use std::borrow::Cow;
@@ -15,78 +16,8 @@ use std::sync::Arc;
 
 use http::StatusCode;
 
-use table::Row;
-
-/// What an error was: the `code` of an envelope.
-///
-/// Either a row of the catalogue ([`ErrorCode::NOT_FOUND`] and its siblings), an organisation's own
-/// ([`ErrorCode::own`]), or one that an inner process brought along and that is known by name alone. Two codes are equal
-/// when their names are.
-///
-/// ```
-/// use tower_error_envelope::{ErrorCode, Retry};
-///
-/// assert_eq!(ErrorCode::RATE_LIMITED.as_str(), "rate_limited");
-/// assert_eq!(ErrorCode::RATE_LIMITED.status(), 429);
-/// assert_eq!(ErrorCode::RATE_LIMITED.retry(), Retry::Backoff);
-///
-/// const SEAT_TAKEN: ErrorCode = ErrorCode::own("seat_taken", 409);
-/// assert_eq!(SEAT_TAKEN.message(), "The request conflicts with the resource's current state.");
-/// ```
-#[derive(Clone)]
-pub struct ErrorCode(Repr);
-
-/// Three words: every error carries one.
-#[derive(Clone)]
-enum Repr {
-    Row(&'static Row),
-    /// An own code whose numbers and text are its status's.
-    Plain {
-        name: &'static str,
-        status: u16,
-    },
-    Own(Arc<Own>),
-    Foreign(Arc<str>),
-}
-
-#[derive(Clone)]
-struct Own {
-    name: Text,
-    status: u16,
-    grpc: Option<u8>,
-    retry: Option<Retry>,
-    message: Option<Text>,
-}
-
-#[derive(Clone)]
-enum Text {
-    Static(&'static str),
-    Shared(Arc<str>),
-}
-
-/// What a client may do with a request that failed with a code.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum Retry {
-    /// The same request will fail again.
-    No,
-    /// The same request may work later: wait `retry-after` where it is given, else back off.
-    Backoff,
-    /// Read the state again first, then build a new request.
-    Refresh,
-}
-
-impl Retry {
-    /// `no`, `backoff` or `refresh`, as the catalogue and the policy file write it.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::No => "no",
-            Self::Backoff => "backoff",
-            Self::Refresh => "refresh",
-        }
-    }
-}
+pub use error_code::{ErrorCode, Retry};
+use error_code::{Own, Repr, Row, Text};
 
 impl ErrorCode {
     /// An organisation's own code, with the status that the layer uses when it picks one itself.
@@ -268,10 +199,6 @@ impl ErrorCode {
         self
     }
 
-    const fn of_row(row: &'static Row) -> Self {
-        Self(Repr::Row(row))
-    }
-
     /// The row itself, or the generic row of an own code's status.
     fn row(&self) -> &'static Row {
         match &self.0 {
@@ -322,24 +249,6 @@ impl PartialEq<str> for ErrorCode {
 impl PartialEq<&str> for ErrorCode {
     fn eq(&self, other: &&str) -> bool {
         self.as_str() == *other
-    }
-}
-
-impl Text {
-    fn as_str(&self) -> &str {
-        match self {
-            Self::Static(text) => text,
-            Self::Shared(text) => text,
-        }
-    }
-}
-
-impl From<Cow<'static, str>> for Text {
-    fn from(text: Cow<'static, str>) -> Self {
-        match text {
-            Cow::Borrowed(text) => Self::Static(text),
-            Cow::Owned(text) => Self::Shared(text.into()),
-        }
     }
 }
 

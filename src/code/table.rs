@@ -1,6 +1,6 @@
 //! The table: a row makes a code's constant, its texts and its numbers. It is held equal to the catalogue by a test.
 
-use super::{ErrorCode, Retry};
+use super::error_code::{ErrorCode, Retry, Row};
 
 macro_rules! codes {
     ($($group:ident { $($constant:ident $name:literal $status:literal $grpc:literal $retry:ident $message:literal)* })*) => {
@@ -38,19 +38,6 @@ macro_rules! codes {
 
         const ROWS: &[&Row] = &[$($(&rows::$constant,)*)*];
     };
-}
-
-pub(super) struct Row {
-    pub(super) name: &'static str,
-    pub(super) status: u16,
-    pub(super) grpc: u8,
-    pub(super) retry: Retry,
-    pub(super) message: &'static str,
-    pub(super) group: &'static str,
-    /// One of the rows that stand for a status without a code of its own.
-    pub(super) of_status: bool,
-    /// Where it stands in the table.
-    pub(super) place: usize,
 }
 
 codes! {

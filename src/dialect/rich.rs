@@ -18,6 +18,7 @@ use serde_json::value::RawValue;
 
 #[cfg_attr(not(feature = "tonic"), allow(unused_imports, reason = "the feature tonic alone names violations"))]
 pub(crate) use self::read::{Rich, Violation, read};
+pub(super) use self::wire::{BAD_REQUEST, ERROR_INFO, REQUEST_INFO, RETRY_INFO, TYPE_URL};
 use super::issues::{self, written};
 use super::json::{self, Object};
 use super::status::Status;
@@ -124,15 +125,9 @@ impl RpcError<'_> {
     /// What the error's own details say: the issue list, and everything else.
     fn variable(self) -> (Vec<wire::Entry>, Vec<wire::FieldViolation>) {
         let Some(details) = self.details.filter(|details| details.trim() != "null") else { return Default::default() };
-        let Some(object) = Object::parse(details) else {
-            let text = serde_json::from_str(details).map_or(Cow::Borrowed(details), text_of);
-            return (vec![entry("details", &text)], Vec::new());
-        };
-        let listed = issues::are_in(details);
-        let others = object.members().filter(|(name, _)| !(listed && *name == "issues"));
-        let metadata = others.map(|(name, value)| entry(name, &text_of(value))).collect();
+        let metadata = metadata_of(details).into_iter().map(|(key, value)| wire::Entry { key, value }).collect();
         // A list that only repeats the message says nothing (E8).
-        let says = listed && !written::only_repeat(details, self.message);
+        let says = issues::are_in(details) && !written::only_repeat(details, self.message);
         (metadata, if says { violations_in(details) } else { Vec::new() })
     }
 }
@@ -148,12 +143,24 @@ fn violations_in(details: &str) -> Vec<wire::FieldViolation> {
 
 /// A code in capitals, where that is a reason: `[A-Z][A-Z0-9_]{0,62}`.
 fn reason_of(code: &str) -> Option<String> {
-    let code = code.to_ascii_lowercase();
-    crate::code::is_well_formed(code.as_bytes()).then(|| code.to_ascii_uppercase())
+    issue_code(code).map(|code| code.to_ascii_uppercase())
 }
 
-fn entry(key: &str, value: &str) -> wire::Entry {
-    wire::Entry { key: key.to_owned(), value: value.to_owned() }
+/// The code of an issue whose violation has that reason.
+pub(super) fn issue_code(reason: &str) -> Option<String> {
+    let code = reason.to_ascii_lowercase();
+    crate::code::is_well_formed(code.as_bytes()).then_some(code)
+}
+
+/// What details say beside their issue list: a text for each name.
+pub(super) fn metadata_of(details: &str) -> Vec<(String, String)> {
+    let Some(object) = Object::parse(details) else {
+        let text = serde_json::from_str(details).map_or(Cow::Borrowed(details), text_of);
+        return vec![("details".to_owned(), text.into_owned())];
+    };
+    let listed = issues::are_in(details);
+    let others = object.members().filter(|(name, _)| !(listed && *name == "issues"));
+    others.map(|(name, value)| (name.to_owned(), text_of(value).into_owned())).collect()
 }
 
 /// A string's text; any other value as the JSON that it came as, and so a string that no text is.

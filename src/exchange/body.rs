@@ -3,15 +3,16 @@
 use std::time::SystemTime;
 
 use bytes::Bytes;
-use http::{HeaderValue, Method, StatusCode};
+use http::{HeaderMap, HeaderValue, Method, StatusCode};
 
 use super::Exchange;
 use super::reply::Reply;
 use super::rpc;
-use crate::classify::{Own, rule};
+use crate::classify::{self, Own, rule};
 use crate::dialect::issues::written;
-use crate::dialect::outgoing::{self, Kept, Outgoing};
-use crate::dialect::{self, Dialect, standard};
+use crate::dialect::json::Object;
+use crate::dialect::outgoing::{Kept, Outgoing};
+use crate::dialect::{Dialect, standard};
 use crate::fault::Fault;
 use crate::outward::{Backwards, Leaving};
 
@@ -37,19 +38,20 @@ impl Exchange {
     pub(super) fn content_type(&self) -> &'static str {
         match self.request.rpc {
             Some(rpc) => rpc.content_type(),
-            None => outgoing::content_type(self.dialect()),
+            None => self.dialect().form().media_type,
         }
     }
 
-    /// An error with this status, as HTTP clients get it.
+    /// An error with this status, as HTTP clients get it. `headers` may tell when to try again.
     pub(super) fn in_http(
         &self,
         fault: &Fault,
         status: StatusCode,
         own: Option<OwnBody<'_>>,
         id: &HeaderValue,
+        headers: &HeaderMap,
     ) -> Reply {
-        let (body, status) = self.body_of(fault, status, own, id);
+        let (body, status) = self.body_of(fault, status, own, id, headers);
         Reply { status, sent: status, body, fields: None, grpc: None }
     }
 
@@ -60,9 +62,10 @@ impl Exchange {
         status: StatusCode,
         own: Option<OwnBody<'_>>,
         id: &HeaderValue,
+        headers: &HeaderMap,
     ) -> (Bytes, StatusCode) {
         if self.dialect() != Dialect::Standard {
-            return self.in_dialect(fault, status, own, id);
+            return self.in_dialect(fault, status, own, id, headers);
         }
         (standard::write(fault.code().as_str(), &fault.text(), fault.details_json(), id.as_bytes()).into(), status)
     }
@@ -73,12 +76,13 @@ impl Exchange {
         status: StatusCode,
         own: Option<OwnBody<'_>>,
         id: &HeaderValue,
+        headers: &HeaderMap,
     ) -> (Bytes, StatusCode) {
-        let dialect = self.dialect();
         let target = self.target();
         let leaving = self.leaving(fault, status, &target, own.is_some());
         let text = fault.text();
-        let lists = dialect.always_lists_issues();
+        let form = self.dialect().form();
+        let lists = form.lists_issues;
         let others = fault.details_json().and_then(|details| match without_noise(lists, details, &text) {
             None if lists && leaving.text != text => written::retold(details, &text, &leaving.text).map(Some),
             others => others,
@@ -93,12 +97,14 @@ impl Exchange {
                 None => fault.details_json(),
             },
             request_id: id.to_str().unwrap_or_default(),
+            domain: self.policy().rpc_domain(),
+            retry_after: form.tells_wait.then(|| classify::rpc::retry_after(headers, self.terms.clock)).flatten(),
             now: self.aside.as_ref().and_then(|aside| aside.began).unwrap_or(SystemTime::UNIX_EPOCH),
         };
-        let kept = own.and_then(|(own, body)| Some(Kept { body: dialect::object_of(body)?, whole: own == Own::Whole }));
+        let kept = own.and_then(|(own, body)| Some(Kept { body: Object::of_body(body)?, whole: own == Own::Whole }));
         let body = match kept {
-            Some(kept) => outgoing::keep(dialect, &kept, &out),
-            None => outgoing::write(dialect, &out),
+            Some(kept) => form.keep(&kept, &out),
+            None => form.write(&out),
         };
         (body.into(), leaving.status)
     }

@@ -12,7 +12,6 @@ use crate::fields;
 
 pub(crate) const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 pub(super) const X_ERROR_CODE: HeaderName = HeaderName::from_static("x-error-code");
-const REQUEST_ID: HeaderName = HeaderName::from_static("request-id");
 const CDN_CACHE_CONTROL: HeaderName = HeaderName::from_static("cdn-cache-control");
 const SURROGATE_CONTROL: HeaderName = HeaderName::from_static("surrogate-control");
 
@@ -31,7 +30,7 @@ pub(super) struct Own<'a> {
     /// Another `Accept` could have got another body (R11).
     pub(super) negotiates: bool,
     /// The id, where the dialect has a header of its own for it.
-    pub(super) request_id: Option<&'a HeaderValue>,
+    pub(super) id: Option<(&'static str, &'a HeaderValue)>,
     pub(super) http1: bool,
 }
 
@@ -58,8 +57,8 @@ pub(super) fn rewrite(headers: &mut HeaderMap, status: StatusCode, own: &Own<'_>
     if own.negotiates {
         vary_by_accept(headers, others);
     }
-    if let Some(id) = own.request_id {
-        headers.insert(REQUEST_ID, id.clone());
+    if let Some((name, id)) = own.id {
+        headers.insert(name, id.clone());
     }
 }
 
@@ -231,14 +230,7 @@ mod tests {
     fn own() -> Own<'static> {
         static CODE: ErrorCode = ErrorCode::NOT_FOUND;
 
-        Own {
-            code: &CODE,
-            content_type: "application/json",
-            length: Some(1),
-            negotiates: true,
-            request_id: None,
-            http1: true,
-        }
+        Own { code: &CODE, content_type: "application/json", length: Some(1), negotiates: true, id: None, http1: true }
     }
 
     #[test]

@@ -144,7 +144,7 @@ impl Exchange {
         }
         let stock = self.policy().fault(fault.code());
         let prepared = self.prepared(&stock, stock.status_code(), false)?;
-        let (body, status) = self.body_of(fault, status, None, &self.id_header);
+        let (body, status) = self.body_of(fault, status, None, &self.id_header, fault.headers());
         let head = prepared.head_of(body.len(), &self.id_header);
         Some(Leaving { status, sent: status, head, body, grpc: None })
     }
@@ -202,7 +202,7 @@ impl Exchange {
         self.expose_error(headers);
         let reply = match self.request.rpc {
             Some(rpc) => self.in_rpc(rpc, fault, status, named, headers),
-            None => self.in_http(fault, status, own, id),
+            None => self.in_http(fault, status, own, id, headers),
         };
         let length = reply.length().map(|length| told.unwrap_or(length));
         head::rewrite(headers, reply.status, &self.own_head(fault, length, id));
@@ -220,8 +220,7 @@ impl Exchange {
             // Over 200 a cache sees no error.
             negotiates: matches!(self.request.rpc, None | Some(Rpc::ConnectUnary))
                 && request::negotiates(&self.settings),
-            // Anthropic's clients know the id by this name too.
-            request_id: (self.dialect() == Dialect::Anthropic).then_some(id),
+            id: self.dialect().form().id_header.map(|name| (name, id)),
             http1: self.request.is_http1,
         }
     }

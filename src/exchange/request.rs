@@ -341,7 +341,7 @@ impl Aside {
         terms: &Terms,
     ) -> Option<Box<Self>> {
         let asks_path = terms.policy().rules_ask_path(settings);
-        let tells_time = settings.dialect == Dialect::ErrorWithMeta;
+        let tells_time = settings.dialect.form().tells_time;
         let deadline = asked.sent.call.and_then(|call| call.timeout);
         if notes.is_none() && !asks_path && !tells_time && deadline.is_none() {
             return None;

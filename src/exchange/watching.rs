@@ -12,12 +12,12 @@ use http::{HeaderMap, StatusCode};
 
 use super::failing::OUT_OF_TIME;
 use super::head::{X_ERROR_CODE, code_value};
-use super::rpc::status_of;
 use super::{BoxError, Event, Exchange, Failure, Notes, Origin, Tail};
 use crate::code::ErrorCode;
 use crate::dialect::coding::Coding;
 use crate::dialect::rich::RpcError;
 use crate::dialect::rpc::Rpc;
+use crate::dialect::status::Status;
 use crate::dialect::{coding, connect, grpc};
 use crate::fault::Fault;
 use crate::frames::{self, COMPRESSED, END_STREAM, Frames, Piece, Prefix, TRAILERS};
@@ -257,7 +257,7 @@ impl Watch {
     }
 
     fn with_error<T>(&self, fault: &Fault, write: impl FnOnce(&RpcError<'_>) -> T) -> T {
-        let status = status_of(fault.code(), fault.status_code());
+        let status = Status::leaving(fault.code(), fault.status_code());
         self.exchange.with_error(fault, status, fault.headers(), write)
     }
 
@@ -266,7 +266,7 @@ impl Watch {
         event.cause = cause.or_else(|| super::reply::cause_of(fault));
         event.code = Some(fault.code().clone());
         event.status = Some(fault.status_code());
-        event.grpc = Some(status_of(fault.code(), fault.status_code()));
+        event.grpc = Some(Status::leaving(fault.code(), fault.status_code()));
         event
     }
 

@@ -27,6 +27,7 @@ mod lint;
 mod matcher;
 mod route;
 mod scope;
+mod setters;
 mod settings;
 mod usual;
 
@@ -46,7 +47,6 @@ use self::faults::Faults;
 #[cfg(feature = "policy-file")]
 pub(crate) use self::file::{Loaded, Surroundings};
 use self::host::Hosts;
-use self::in_force::Origin;
 #[cfg(feature = "policy-file")]
 pub use self::lint::Lint;
 use self::matcher::Matcher;
@@ -156,6 +156,16 @@ pub(crate) struct IdSettings {
     pub(crate) traceparent: bool,
 }
 
+/// Where a policy came from.
+#[derive(Clone, Debug, Default)]
+enum Origin {
+    #[default]
+    Defaults,
+    BuiltInRust,
+    #[cfg_attr(not(feature = "policy-file"), allow(dead_code, reason = "only a file has a name"))]
+    File(Box<str>),
+}
+
 /// How much may be read, and for how long.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Budget {
@@ -164,11 +174,6 @@ pub(crate) struct Budget {
 }
 
 impl Policy {
-    /// A builder that starts from the defaults.
-    pub fn builder() -> PolicyBuilder {
-        PolicyBuilder::default()
-    }
-
     /// What holds for a request (rule G0); `None` where the policy asks for the host and the request does not tell it.
     #[inline]
     pub(crate) fn matched(&self, head: &Parts) -> Option<Matched> {
@@ -260,9 +265,7 @@ impl Policy {
         let form = match manner.dialect {
             _ if negotiated => 2,
             Dialect::Standard => usize::from(!manner.negotiate),
-            // It tells the time.
-            Dialect::ErrorWithMeta => return None,
-            _ if self.rules_ask_path(manner) => return None,
+            dialect if dialect.form().tells_time || self.rules_ask_path(manner) => return None,
             dialect => COMMON + manner.part as usize * Dialect::ALL.len() + dialect as usize,
         };
         (form < forms).then_some((form, forms))

@@ -2,13 +2,13 @@
 
 use prost::Message;
 
-pub(super) const ERROR_INFO: &str = "google.rpc.ErrorInfo";
-pub(super) const REQUEST_INFO: &str = "google.rpc.RequestInfo";
-pub(super) const RETRY_INFO: &str = "google.rpc.RetryInfo";
-pub(super) const BAD_REQUEST: &str = "google.rpc.BadRequest";
+pub(in crate::dialect) const ERROR_INFO: &str = "google.rpc.ErrorInfo";
+pub(in crate::dialect) const REQUEST_INFO: &str = "google.rpc.RequestInfo";
+pub(in crate::dialect) const RETRY_INFO: &str = "google.rpc.RetryInfo";
+pub(in crate::dialect) const BAD_REQUEST: &str = "google.rpc.BadRequest";
 
 /// What stands before a message's name in an `Any`.
-pub(super) const TYPE_URL: &str = "type.googleapis.com/";
+pub(in crate::dialect) const TYPE_URL: &str = "type.googleapis.com/";
 
 #[derive(Clone, PartialEq, Message)]
 pub(super) struct Status {

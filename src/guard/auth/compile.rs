@@ -7,14 +7,14 @@ use std::time::{Duration, SystemTime};
 use http::{HeaderName, HeaderValue};
 use regex::bytes::Regex;
 
+use super::alphabet::{KEYS, TOKENS};
 use super::challenge::{self, Challenges};
-use super::check::{KEYS, TOKENS};
-use super::decide::Refusals;
 use super::forward;
 use super::identity::Identity;
 #[cfg(feature = "jwt")]
 use super::jwt::Tokens;
 use super::key::{Digest, Key};
+use super::refusals::Refusals;
 use super::scheme::{AuthScheme, Kind, Words};
 use crate::guard::pattern::Refused;
 use crate::guard::whole_value::whole_value;

@@ -1,6 +1,6 @@
 //! Several schemes and one request: one that lets in is enough (rule G2).
 
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 use std::time::SystemTime;
 
 use http::header::WWW_AUTHENTICATE;
@@ -30,27 +30,17 @@ pub(crate) struct Undecided {
     said: Box<[Option<Not>]>,
 }
 
-/// The faults of a scheme that is asked alone, each made once.
-#[derive(Default)]
-pub(super) struct Refusals([OnceLock<Fault>; 2 * Why::NUMBER]);
-
-impl Refusals {
-    /// What is told of a cause is of one request alone.
-    fn of(&self, schemes: &[Arc<Scheme>], not: Not) -> Fault {
-        let kept = self.0.get(2 * not.why as usize + usize::from(not.token_sent)).filter(|_| not.cause.is_none());
-        match kept {
-            Some(kept) => kept.get_or_init(|| refusal(schemes, &[not]).kept()).clone(),
-            None => refusal(schemes, &[not]),
-        }
-    }
-}
-
 /// Asks all schemes that need no wait.
 pub(crate) fn at_once(schemes: &[Arc<Scheme>], headers: &HeaderMap, now: &dyn Fn() -> SystemTime) -> Verdict {
     if let [only] = schemes {
         match only.check(headers, now) {
             Checked::In(passed) => return Verdict::In(passed),
-            Checked::Not(not) => return Verdict::Refused(only.refusals.of(schemes, not)),
+            // What is told of a cause is of one request alone.
+            Checked::Not(not) if not.cause.is_none() => {
+                let make = || refusal(schemes, std::slice::from_ref(&not));
+                return Verdict::Refused(only.refusals.of(not.why as usize, not.token_sent, make));
+            }
+            Checked::Not(not) => return Verdict::Refused(refusal(schemes, &[not])),
             Checked::Ask => {}
         }
     }

@@ -8,6 +8,7 @@
 //!
 //! Nothing here keeps, shows or logs what a client sent.
 
+mod alphabet;
 mod challenge;
 mod check;
 mod compile;
@@ -17,6 +18,7 @@ mod identity;
 #[cfg(feature = "jwt")]
 mod jwt;
 mod key;
+mod refusals;
 mod scheme;
 mod verified;
 #[cfg(feature = "policy-file")]
