@@ -24,9 +24,9 @@ fn the_given_policies_are_in_order() {
     assert!(all.out.ends_with("\n\n3 files: no errors, no warnings, 4 notes\n"), "{}", all.out);
     assert!(all.out.starts_with(
         "\
-tests/policies/voice-gateway.toml:70: route[7].auth: note: everybody is let in, under auth = [\"app\"] (line 7) [open-under-closed]
+tests/policies/voice-gateway.toml:71: route[7].auth: note: everybody is let in, under auth = [\"app\"] (line 7) [open-under-closed]
    |
-70 | auth = []
+71 | auth = []
    | ^^^^
    |
    = help: right for a health check or a login; else leave auth out here

@@ -280,6 +280,6 @@ fn the_given_policies_have_notes_alone() {
     let read_backwards = "text-not-read-backwards";
     assert_eq!(
         told("voice-gateway"),
-        [("open-under-closed", 70), (read_backwards, 128), (read_backwards, 140), (read_backwards, 192)]
+        [("open-under-closed", 71), (read_backwards, 129), (read_backwards, 141), (read_backwards, 193)]
     );
 }
