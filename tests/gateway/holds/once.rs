@@ -25,27 +25,34 @@ enum Then {
     HangWithinHead,
 }
 
+/// The requests that a service has read: all of them, and those that it failed where it had answered one before.
+#[derive(Default)]
+struct Read {
+    all: AtomicUsize,
+    failed_after_an_answer: AtomicUsize,
+}
+
 const BROKEN: [Then; 4] = [Then::Close, Then::Reset, Then::CloseWithinHead, Then::Garble];
 
 #[test]
 fn a_request_that_was_read_is_never_sent_again() {
     for then in BROKEN {
-        assert_eq!(connections_of_two_that_fail(then, None), 2, "{then:?}: each on a connection of its own");
+        two_fail(then, None);
         // Nobody outside sees when a connection is back in the pool: only that the next request went where one was
         // answered.
         let mut pause = Duration::from_millis(10);
-        until("the first goes where one was answered", || {
+        until("a request fails where one was answered", || {
             pause *= 2;
-            let connections = connections_of_two_that_fail(then, Some(pause));
-            when(connections == 2, connections)
+            let reused = two_fail(then, Some(pause));
+            when(reused == 1, reused)
         });
     }
 }
 
-/// On a gateway of their own, so long after one that was answered.
-fn connections_of_two_that_fail(then: Then, after_an_answer: Option<Duration>) -> usize {
+/// On a gateway of their own, so long after one that was answered: how many of them went the same way as that.
+fn two_fail(then: Then, after_an_answer: Option<Duration>) -> usize {
     let answered_before = usize::from(after_an_answer.is_some());
-    let (service, count) = counting(answered_before, then);
+    let (service, read) = counting(answered_before, then);
     let gateway = Gateway::start(service.address, &[]);
     if let Some(pause) = after_an_answer {
         assert!(gateway.ask(&get("/")).starts_with("HTTP/1.1 200 OK"));
@@ -56,21 +63,21 @@ fn connections_of_two_that_fail(then: Then, after_an_answer: Option<Duration>) -
     }
     // Nor later: a gateway that has ended sends nothing more.
     gateway.stopped();
-    let connections = service.read_to_the_end();
-    assert_eq!(count.load(Ordering::SeqCst), answered_before + 2, "{then:?} {answered_before}");
-    connections
+    service.read_to_the_end();
+    assert_eq!(read.all.load(Ordering::SeqCst), answered_before + 2, "{then:?} {answered_before}");
+    read.failed_after_an_answer.load(Ordering::SeqCst)
 }
 
 #[test]
 fn a_service_that_hangs_is_504_and_one_that_cannot_be_reached_502() {
     for then in [Then::Hang, Then::HangWithinHead] {
-        let (service, count) = counting(0, then);
+        let (service, read) = counting(0, then);
         // Long enough for the request to be on its way on a busy machine.
         let gateway = Gateway::start(service.address, &["--upstream-timeout", "1s"]);
         assert_error(&gateway.ask(&get("/")), "504 Gateway Timeout", "gateway_timeout", then);
         gateway.stopped();
         service.read_to_the_end();
-        assert_eq!(count.load(Ordering::SeqCst), 1, "{then:?}");
+        assert_eq!(read.all.load(Ordering::SeqCst), 1, "{then:?}");
     }
     // Nobody listens there, and nobody else can.
     let closed = TcpSocket::new_v4().unwrap();
@@ -99,18 +106,21 @@ fn a_connection_that_the_service_closed_while_it_was_idle_costs_no_request() {
     }
 }
 
-/// A service that answers some requests on each connection, and counts all that it has read.
-fn counting(answers: usize, then: Then) -> (Service, Arc<AtomicUsize>) {
-    let count = Arc::new(AtomicUsize::new(0));
-    let counted = Arc::clone(&count);
+/// A service that answers so many requests, and counts all that it has read.
+fn counting(answers: usize, then: Then) -> (Service, Arc<Read>) {
+    let read = Arc::<Read>::default();
+    let counted = Arc::clone(&read);
     let service = Service::raw(move |mut stream| {
         let counted = Arc::clone(&counted);
         async move {
+            let mut answered = 0;
             while head(&mut stream).await.is_some() {
-                if counted.fetch_add(1, Ordering::SeqCst) < answers {
+                if counted.all.fetch_add(1, Ordering::SeqCst) < answers {
                     let _ = stream.write_all(ANSWER).await;
+                    answered += 1;
                     continue;
                 }
+                counted.failed_after_an_answer.fetch_add(answered, Ordering::SeqCst);
                 fail(&mut stream, then).await;
                 if !matches!(then, Then::Hang | Then::HangWithinHead) {
                     return;
@@ -118,7 +128,7 @@ fn counting(answers: usize, then: Then) -> (Service, Arc<AtomicUsize>) {
             }
         }
     });
-    (service, count)
+    (service, read)
 }
 
 async fn fail(stream: &mut TcpStream, then: Then) {

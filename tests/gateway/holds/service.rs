@@ -77,21 +77,20 @@ impl Service {
         Self { address, accepted, talking, _runtime: runtime }
     }
 
-    /// How many connections it was given, once it has read all that was sent on them; whoever made them has to be gone.
-    pub(super) fn read_to_the_end(&self) -> usize {
+    /// Waits until it has read all that it was ever sent; whoever connected has to be gone.
+    pub(super) fn read_to_the_end(&self) {
         // They are accepted in the order in which they came: before this one, and so are all that still wait.
         let last = std::net::TcpStream::connect(self.address).expect("the service accepts");
         let ours = last.local_addr().expect("a socket");
-        let before = until("the service accepts each connection", || {
+        until("the service accepts each connection", || {
             let accepted = self.accepted.lock().expect("no panic under the lock");
-            accepted.iter().position(|peer| *peer == ours).ok_or_else(|| accepted.clone())
+            when(accepted.contains(&ours), accepted.clone())
         });
         drop(last);
         until("the service's connections end", || {
             let talking = Arc::strong_count(&self.talking) - 1;
             when(talking == 0, talking)
         });
-        before
     }
 }
 
