@@ -6,6 +6,7 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 const FEW: usize = 8;
 
 /// The first value of that name.
+#[inline]
 pub(crate) fn first<'h>(headers: &'h HeaderMap, name: &HeaderName) -> Option<&'h HeaderValue> {
     if headers.len() > FEW {
         return headers.get(name);
@@ -14,6 +15,7 @@ pub(crate) fn first<'h>(headers: &'h HeaderMap, name: &HeaderName) -> Option<&'h
 }
 
 /// The only value of that name; none where there are two.
+#[inline]
 pub(crate) fn only<'h>(headers: &'h HeaderMap, name: &HeaderName) -> Option<&'h HeaderValue> {
     if headers.len() > FEW {
         let mut values = headers.get_all(name).iter();
@@ -24,6 +26,7 @@ pub(crate) fn only<'h>(headers: &'h HeaderMap, name: &HeaderName) -> Option<&'h 
 }
 
 /// Whether there is one of that name.
+#[inline]
 pub(crate) fn has(headers: &HeaderMap, name: &HeaderName) -> bool {
     first(headers, name).is_some()
 }

@@ -35,6 +35,7 @@ impl RequestId {
     ///
     /// The bits must come from a CSPRNG, fresh for each id: who can guess an id can ask for another's request (I1).
     #[must_use]
+    #[inline]
     pub const fn from_parts(timestamp_ms: u64, random: u128) -> Self {
         let id = Ulid::from_parts(timestamp_ms & ((1 << Ulid::TIME_BITS) - 1), random & ((1 << Ulid::RAND_BITS) - 1));
         // Zeros alone are no id: see `FromStr`.
@@ -64,11 +65,13 @@ impl RequestId {
     }
 
     /// The text as a header value; clones share one allocation.
+    #[inline]
     pub(crate) fn header_value(self) -> HeaderValue {
         let shared = Bytes::from_owner(self.text());
         HeaderValue::from_maybe_shared(shared).unwrap_or_else(|_| HeaderValue::from_static(""))
     }
 
+    #[inline]
     pub(crate) fn text(self) -> [u8; TEXT_LEN] {
         let mut text = [0; TEXT_LEN];
         let mut ulid = [0; ULID_LEN];

@@ -43,11 +43,11 @@ const X_ERROR_CODE: HeaderName = HeaderName::from_static("x-error-code");
 const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// An inner error response.
-pub(crate) struct Inner<'a> {
+pub(crate) struct Inner<'h, 'b> {
     pub(crate) status: StatusCode,
-    pub(crate) headers: &'a HeaderMap,
+    pub(crate) headers: &'h HeaderMap,
     /// The whole body, or `None` where there is none to read: HEAD, too long, too late, broken off, coded.
-    pub(crate) body: Option<&'a [u8]>,
+    pub(crate) body: Option<&'b [u8]>,
 }
 
 /// What the request said, as far as an answer to it depends on that.
@@ -71,20 +71,52 @@ pub(crate) struct Known<'a> {
     pub(crate) negotiated: bool,
 }
 
-pub(crate) enum Verdict {
+pub(crate) enum Verdict<'b> {
     /// The body is to be written anew.
-    Rewrite(Rewrite),
+    Rewrite(Rewrite<'b>),
     /// A protocol that keeps its shape (R10).
     Pass,
 }
 
-pub(crate) struct Rewrite {
-    pub(crate) fault: Fault,
+pub(crate) struct Rewrite<'b> {
+    fault: Fault,
+    /// A text that was cleaned, which the fault does not say yet: most are copied once, into the reply.
+    text: Option<Cow<'b, str>>,
     pub(crate) shape: Option<Shape>,
     /// The body already is in the client's dialect (R12).
     pub(crate) own: Option<Own>,
     /// The service named the code, or what it said did; else its status stands for it (P1).
     pub(crate) named: bool,
+}
+
+impl<'b> Rewrite<'b> {
+    /// A fault as it is.
+    pub(crate) fn of(fault: Fault) -> Self {
+        Self { fault, text: None, shape: None, own: None, named: true }
+    }
+
+    pub(crate) fn code(&self) -> &ErrorCode {
+        self.fault.code()
+    }
+
+    /// The fault, and the text that is to be written instead of its own.
+    pub(crate) fn parts(&self) -> (&Fault, Option<&str>) {
+        (&self.fault, self.text.as_deref())
+    }
+
+    /// Where the dialect has an issue list in every `invalid_request`, it says the text as well (E8).
+    fn listed(self, dialect: Dialect) -> Self {
+        let (shape, own, named) = (self.shape, self.own, self.named);
+        Self { shape, own, named, ..Self::of(listed(self.into_fault(), dialect)) }
+    }
+
+    /// The fault with its text.
+    pub(crate) fn into_fault(self) -> Fault {
+        match self.text {
+            Some(text) => self.fault.with_clean_message(text.into_owned()),
+            None => self.fault,
+        }
+    }
 }
 
 /// What of a body in the client's own dialect passes (R3).
@@ -97,8 +129,13 @@ pub(crate) enum Own {
 }
 
 /// Decides an inner 4xx/5xx from its head and what was read of its body.
-pub(crate) fn response(inner: &Inner<'_>, asked: &Asked<'_>, known: &Known<'_>) -> Verdict {
+pub(crate) fn response<'b>(inner: &Inner<'_, 'b>, asked: &Asked<'_>, known: &Known<'_>) -> Verdict<'b> {
     let body = inner.body.unwrap_or_default();
+    // Most routers' own errors: their status is all they say.
+    if body.is_empty() && inner.headers.is_empty() && known.rules.is_empty() {
+        let fault = listed(Fault::new(code_of_status(inner, asked)), known.dialect);
+        return Verdict::Rewrite(Rewrite { named: false, ..Rewrite::of(fault) });
+    }
     let foreign = match dialect::read(dialect::media_type(inner.headers), body, known.codes) {
         Reading::Envelope(envelope) => {
             return of_envelope(&envelope, inner, asked, known);
@@ -130,7 +167,7 @@ fn without_foreign_code(protocol: Protocol, mut foreign: Foreign<'_>, status: St
 }
 
 /// The code of a layer inside, where no body says it (R1).
-fn of_header(inner: &Inner<'_>, known: &Known<'_>) -> Option<Envelope<'static>> {
+fn of_header(inner: &Inner<'_, '_>, known: &Known<'_>) -> Option<Envelope<'static>> {
     if inner.headers.is_empty() {
         return None;
     }
@@ -140,14 +177,19 @@ fn of_header(inner: &Inner<'_>, known: &Known<'_>) -> Option<Envelope<'static>> 
     Some(Envelope { code, known: is_known, message: Cow::Borrowed(""), details: None })
 }
 
-fn of_envelope(envelope: &Envelope<'_>, inner: &Inner<'_>, asked: &Asked<'_>, known: &Known<'_>) -> Verdict {
+fn of_envelope(
+    envelope: &Envelope<'_>,
+    inner: &Inner<'_, '_>,
+    asked: &Asked<'_>,
+    known: &Known<'_>,
+) -> Verdict<'static> {
     let fault = again(envelope, inner, asked, known);
     let named = envelope.known || !known.by_status;
-    Verdict::Rewrite(Rewrite { fault, shape: Some(Shape::Standard), own: None, named })
+    Verdict::Rewrite(Rewrite { fault, text: None, shape: Some(Shape::Standard), own: None, named })
 }
 
 /// E7: code and message stay the same text, details the same bytes.
-fn again(envelope: &Envelope<'_>, inner: &Inner<'_>, asked: &Asked<'_>, known: &Known<'_>) -> Fault {
+fn again(envelope: &Envelope<'_>, inner: &Inner<'_, '_>, asked: &Asked<'_>, known: &Known<'_>) -> Fault {
     let by_status = known.by_status && !envelope.known;
     let code = if by_status { code_of_status(inner, asked) } else { envelope.code.clone() };
     let fault = fault(code, standard::message_of(envelope).map(Cow::into_owned), inner.status);
@@ -189,17 +231,27 @@ enum Decided<'a> {
     Otherwise,
 }
 
-fn of_foreign(foreign: Option<&Foreign<'_>>, inner: &Inner<'_>, asked: &Asked<'_>, known: &Known<'_>) -> Rewrite {
+fn of_foreign<'b>(
+    foreign: Option<&Foreign<'b>>,
+    inner: &Inner<'_, 'b>,
+    asked: &Asked<'_>,
+    known: &Known<'_>,
+) -> Rewrite<'b> {
     let (code, decided) = decide(foreign, inner, asked, known);
     let said = foreign.map(|foreign| &foreign.said);
     let named = decided.is_named(said) || lists_issues(said, inner.status);
     let passes = members_pass(&code, &decided, inner.status);
     let text = text_of(said, &code, &decided, inner.status);
     let details = foreign.filter(|_| passes).and_then(|it| details_of(it, &code, &decided, inner.status, known));
-    let fault = fault(code, text, inner.status).with_raw_details(details);
-    let fault = if matches!(decided, Decided::Layer) { fault } else { listed(fault, known.dialect) };
+    let lists = code == ErrorCode::INVALID_REQUEST && !matches!(decided, Decided::Layer);
+    let fault = match &text {
+        None => fault(code, None, inner.status),
+        Some(_) => Fault::new(code),
+    };
     let own = foreign.filter(|it| stays(it, known)).map(|_| if passes { Own::Whole } else { Own::Names });
-    Rewrite { fault, shape: foreign.map(|it| it.shape), own, named }
+    let shape = foreign.map(|it| it.shape);
+    let rewrite = Rewrite { fault: fault.with_raw_details(details), text, shape, own, named };
+    if lists { rewrite.listed(known.dialect) } else { rewrite }
 }
 
 fn is_own(foreign: &Foreign<'_>, known: &Known<'_>) -> bool {
@@ -213,7 +265,7 @@ fn stays(foreign: &Foreign<'_>, known: &Known<'_>) -> bool {
 
 fn decide<'k>(
     foreign: Option<&Foreign<'_>>,
-    inner: &Inner<'_>,
+    inner: &Inner<'_, '_>,
     asked: &Asked<'_>,
     known: &Known<'k>,
 ) -> (ErrorCode, Decided<'k>) {
@@ -254,7 +306,7 @@ fn lists_issues(said: Option<&Said<'_>>, status: StatusCode) -> bool {
 }
 
 /// The code of a layer inside that wrote the client's own dialect (E7).
-fn of_layer<'k>(foreign: &Foreign<'_>, inner: &Inner<'_>, known: &Known<'_>) -> Option<(ErrorCode, Decided<'k>)> {
+fn of_layer<'k>(foreign: &Foreign<'_>, inner: &Inner<'_, '_>, known: &Known<'_>) -> Option<(ErrorCode, Decided<'k>)> {
     if known.dialect == Dialect::Standard || !is_own(foreign, known) {
         return None;
     }
@@ -279,7 +331,12 @@ fn has_layers_head(headers: &HeaderMap) -> bool {
     id.is_some_and(is_ours) && headers.get(X_CONTENT_TYPE_OPTIONS).is_some_and(|it| it == "nosniff")
 }
 
-fn rule_of<'k>(said: Option<&Said<'_>>, inner: &Inner<'_>, asked: &Asked<'_>, known: &Known<'k>) -> Option<&'k Rule> {
+fn rule_of<'k>(
+    said: Option<&Said<'_>>,
+    inner: &Inner<'_, '_>,
+    asked: &Asked<'_>,
+    known: &Known<'k>,
+) -> Option<&'k Rule> {
     if known.rules.is_empty() {
         return None;
     }
@@ -298,7 +355,7 @@ fn rule_of<'k>(said: Option<&Said<'_>>, inner: &Inner<'_>, asked: &Asked<'_>, kn
     }
 }
 
-fn code_of_status(inner: &Inner<'_>, asked: &Asked<'_>) -> ErrorCode {
+fn code_of_status(inner: &Inner<'_, '_>, asked: &Asked<'_>) -> ErrorCode {
     if inner.status == StatusCode::UNAUTHORIZED {
         credentials::code_of_401(&asked.credentials, inner.headers)
     } else {
@@ -307,27 +364,38 @@ fn code_of_status(inner: &Inner<'_>, asked: &Asked<'_>) -> ErrorCode {
 }
 
 /// Which text reaches the client (R3).
-fn text_of(said: Option<&Said<'_>>, code: &ErrorCode, decided: &Decided<'_>, status: StatusCode) -> Option<String> {
+fn text_of<'b>(
+    said: Option<&Said<'b>>,
+    code: &ErrorCode,
+    decided: &Decided<'_>,
+    status: StatusCode,
+) -> Option<Cow<'b, str>> {
     if let Decided::Rule(rule) = decided
         && let Some(text) = rule.say()
     {
-        return Some(text.to_owned());
+        return Some(Cow::Owned(text.to_owned()));
     }
-    let text = said?.message.as_deref()?;
     let (recognised, very_text) = match decided {
-        Decided::Layer => return message::clean(text).map(Cow::into_owned),
+        Decided::Layer => return cleaned(said?, message::clean),
         Decided::Rule(rule) => (rule.names_code() || rule.names_message(), rule.names_very_text()),
         Decided::Dialect => (true, false),
         Decided::Otherwise => (false, false),
     };
-    let text = if *code == ErrorCode::INTERNAL_ERROR || status.is_server_error() && !recognised {
-        if very_text { message::of_recognised_text(text) } else { None }
+    if *code == ErrorCode::INTERNAL_ERROR || status.is_server_error() && !recognised {
+        if very_text { cleaned(said?, message::of_recognised_text) } else { None }
     } else if recognised {
-        message::of_recognised_text(text)
+        cleaned(said?, message::of_recognised_text)
     } else {
-        message::of_foreign_text(text)
-    };
-    text.map(Cow::into_owned)
+        cleaned(said?, message::of_foreign_text)
+    }
+}
+
+/// The message of a body, as far as it is clean already where it stands.
+fn cleaned<'b>(said: &Said<'b>, clean: fn(&str) -> Option<Cow<'_, str>>) -> Option<Cow<'b, str>> {
+    match said.message.as_ref()? {
+        Cow::Borrowed(text) => clean(text),
+        Cow::Owned(text) => clean(text).map(|text| Cow::Owned(text.into_owned())),
+    }
 }
 
 /// Whether what stands beside code and message reaches the client (R3).

@@ -54,7 +54,7 @@ fn name(code: &ErrorCode, status: StatusCode) -> &'static str {
     })
 }
 
-fn read<'a>(body: &Body<'a>) -> Option<Said<'a>> {
+fn read<'a>(body: &Body<'a, '_>) -> Option<Said<'a>> {
     let error = body.error.as_ref()?;
     body.object.string("type").filter(|kind| kind == "error")?;
     let kind = error.words("type")?;

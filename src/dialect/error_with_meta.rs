@@ -10,7 +10,7 @@ use super::said::{Body, Said};
 
 pub(super) const FORM: Form = Form { tells_time: true, ..Form::new("error_with_meta", read, write, keep) };
 
-fn read<'a>(body: &Body<'a>) -> Option<Said<'a>> {
+fn read<'a>(body: &Body<'a, '_>) -> Option<Said<'a>> {
     let error = body.error.as_ref()?;
     body.object.object("meta")?;
     Some(error_object::said(body, error))

@@ -7,7 +7,7 @@ use super::said::{Body, Said};
 use super::{issues, protocol};
 
 /// `{"detail":…}`: a text, a list of field errors, or an object that a handler gave to `HTTPException`.
-pub(super) fn fastapi<'a>(body: &Body<'a>) -> Option<Said<'a>> {
+pub(super) fn fastapi<'a>(body: &Body<'a, '_>) -> Option<Said<'a>> {
     let body = &body.object;
     let detail = body.raw("detail")?;
     let mut said = Said::new(body.name("code"), None);
@@ -27,7 +27,7 @@ pub(super) fn fastapi<'a>(body: &Body<'a>) -> Option<Said<'a>> {
 }
 
 /// `{timestamp,status,error,path}`: `error` is the status's phrase, a `message` says more.
-pub(super) fn spring<'a>(body: &Body<'a>) -> Option<Said<'a>> {
+pub(super) fn spring<'a>(body: &Body<'a, '_>) -> Option<Said<'a>> {
     let body = &body.object;
     if !["timestamp", "status", "path"].into_iter().all(|name| body.has(name)) {
         return None;
@@ -37,7 +37,7 @@ pub(super) fn spring<'a>(body: &Body<'a>) -> Option<Said<'a>> {
 }
 
 /// An OAuth error where `protocols = "rewrite"` (R10): its `error` is a code, its description the text.
-pub(super) fn oauth<'a>(body: &Body<'a>) -> Option<Said<'a>> {
+pub(super) fn oauth<'a>(body: &Body<'a, '_>) -> Option<Said<'a>> {
     let body = &body.object;
     let description = body.words("error_description")?;
     protocol::of(body)?;
@@ -45,7 +45,7 @@ pub(super) fn oauth<'a>(body: &Body<'a>) -> Option<Said<'a>> {
 }
 
 /// `{"error":"…"}`, whose text is a code where a `message` stands beside it and it is not the status's phrase.
-pub(super) fn error_text<'a>(body: &Body<'a>) -> Option<Said<'a>> {
+pub(super) fn error_text<'a>(body: &Body<'a, '_>) -> Option<Said<'a>> {
     let body = &body.object;
     let error = body.words("error")?;
     let (code, message) = match body.words("message") {
@@ -62,7 +62,7 @@ fn is_phrase(text: &str) -> bool {
 }
 
 /// `{"message":"…"}`, or a list of issues, beside a message or alone.
-pub(super) fn message<'a>(body: &Body<'a>) -> Option<Said<'a>> {
+pub(super) fn message<'a>(body: &Body<'a, '_>) -> Option<Said<'a>> {
     let body = &body.object;
     let message = body.words("message");
     if message.is_none() {

@@ -29,7 +29,7 @@ pub(super) const FORM: Form = Form {
 
 /// The names of gRPC's statuses are none of the dialect's own: `NOT_FOUND` names the catalogue's code, and `ABORTED` is a
 /// code that nobody knows here (E9).
-fn read<'a>(body: &Body<'a>) -> Option<Said<'a>> {
+fn read<'a>(body: &Body<'a, '_>) -> Option<Said<'a>> {
     let error = body.error.as_ref()?;
     error.raw("code").filter(|code| json::is_number(code))?;
     let status = error.string("status")?;

@@ -57,7 +57,7 @@ pub(crate) enum Reading<'a> {
 
 /// Reads a whole body. Its declared media type matters for plain text and problems alone: JSON is known by its first
 /// byte, since services send it as `text/plain` and `text/html` as well.
-pub(crate) fn read<'a>(media_type: Option<&'a str>, body: &'a [u8], codes: &CodeSet) -> Reading<'a> {
+pub(crate) fn read<'a>(media_type: Option<&str>, body: &'a [u8], codes: &CodeSet) -> Reading<'a> {
     let Some(text) = text_of(body) else { return Reading::Nothing };
     if text.starts_with('{')
         && let Some(object) = Object::parse(text)
@@ -76,7 +76,7 @@ pub(crate) fn read<'a>(media_type: Option<&'a str>, body: &'a [u8], codes: &Code
     }
 }
 
-fn read_object<'a>(body: &Body<'a>, codes: &CodeSet) -> Reading<'a> {
+fn read_object<'a>(body: &Body<'a, '_>, codes: &CodeSet) -> Reading<'a> {
     if let Some(envelope) = standard::read(body, codes) {
         Reading::Envelope(envelope)
     } else if let Some(protocol) = protocol::of(&body.object) {

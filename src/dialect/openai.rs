@@ -40,7 +40,7 @@ fn name(code: &ErrorCode) -> Option<&'static str> {
     (*code == ErrorCode::RATE_LIMITED).then_some("rate_limit_exceeded")
 }
 
-fn read<'a>(body: &Body<'a>) -> Option<Said<'a>> {
+fn read<'a>(body: &Body<'a, '_>) -> Option<Said<'a>> {
     let error = body.error.as_ref()?;
     let kind = error.words("type")?;
     let message = error.string("message")?;

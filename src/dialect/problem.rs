@@ -11,7 +11,7 @@ pub(super) const FORM: Form =
 const MEDIA_TYPE: &str = "application/problem+json";
 
 /// By its media type, or by its members where the type is lost. An error object says more than either.
-fn read<'a>(body: &Body<'a>) -> Option<Said<'a>> {
+fn read<'a>(body: &Body<'a, '_>) -> Option<Said<'a>> {
     let typed = body.media_type.is_some_and(|it| it.eq_ignore_ascii_case(MEDIA_TYPE));
     let untold = body.error.is_none();
     let body = &body.object;

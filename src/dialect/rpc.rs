@@ -56,6 +56,7 @@ pub(crate) struct CallHeaders<'h> {
 
 impl<'h> CallHeaders<'h> {
     /// One of the request's headers, in their order.
+    #[inline]
     pub(crate) fn see(&mut self, name: &HeaderName, value: &'h HeaderValue) {
         if *name == CONTENT_TYPE {
             self.rpc = self.rpc.or_else(|| Rpc::of_media_type(value.as_bytes()));
@@ -69,6 +70,7 @@ impl<'h> CallHeaders<'h> {
     }
 
     /// The call that the request is; `None` where it is plain HTTP.
+    #[inline]
     pub(crate) fn call(self, method: &Method, uri: &Uri) -> Option<Call> {
         // GET covers HEAD (E5).
         let is_get = || matches!(*method, Method::GET | Method::HEAD);

@@ -7,22 +7,22 @@ use super::json::Object;
 use crate::code::ErrorCode;
 
 /// A JSON object that came as the body of an error.
-pub(crate) struct Body<'a> {
-    pub(crate) media_type: Option<&'a str>,
+pub(crate) struct Body<'a, 'm> {
+    pub(crate) media_type: Option<&'m str>,
     pub(crate) object: Object<'a>,
     /// Its member `error`, where that is an object: half of the shapes have one.
     pub(crate) error: Option<Object<'a>>,
 }
 
-impl<'a> Body<'a> {
-    pub(crate) fn new(media_type: Option<&'a str>, object: Object<'a>) -> Self {
+impl<'a, 'm> Body<'a, 'm> {
+    pub(crate) fn new(media_type: Option<&'m str>, object: Object<'a>) -> Self {
         let error = object.object("error");
         Self { media_type, object, error }
     }
 }
 
 /// Reads a body of one shape; `None` where it has another.
-pub(super) type Read = for<'a> fn(&Body<'a>) -> Option<Said<'a>>;
+pub(super) type Read = for<'a> fn(&Body<'a, '_>) -> Option<Said<'a>>;
 
 /// What such a body says.
 pub(crate) struct Said<'a> {

@@ -25,7 +25,7 @@ pub(crate) struct Envelope<'a> {
 }
 
 /// An envelope is known by a code in the form of E2 (or a catalogue code in capitals), a message and a request id (E7).
-pub(super) fn read<'a>(body: &Body<'a>, codes: &CodeSet) -> Option<Envelope<'a>> {
+pub(super) fn read<'a>(body: &Body<'a, '_>, codes: &CodeSet) -> Option<Envelope<'a>> {
     body.object.json("request_id")?;
     let error = body.error.as_ref()?;
     let (code, known) = code_of(&error.string("code")?, codes)?;
@@ -80,7 +80,7 @@ mod tests {
     use super::*;
     use crate::dialect::json::Object;
 
-    fn body(text: &str) -> Body<'_> {
+    fn body(text: &str) -> Body<'_, '_> {
         Body::new(None, Object::parse(text).unwrap())
     }
 

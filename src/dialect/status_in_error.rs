@@ -16,7 +16,7 @@ pub(super) const FORM: Form = Form {
     ..Form::new("status_in_error", read, write, keep)
 };
 
-fn read<'a>(body: &Body<'a>) -> Option<Said<'a>> {
+fn read<'a>(body: &Body<'a, '_>) -> Option<Said<'a>> {
     let error = body.error.as_ref()?;
     error.number("status")?;
     // OpenAI's own servers know no status there; others that speak its shape do.
@@ -26,7 +26,7 @@ fn read<'a>(body: &Body<'a>) -> Option<Said<'a>> {
 
 /// The second form: the list stands beside the message, or alone. A list by anything but fields is no client's of this
 /// dialect (R12).
-pub(super) fn read_list<'a>(body: &Body<'a>) -> Option<Said<'a>> {
+pub(super) fn read_list<'a>(body: &Body<'a, '_>) -> Option<Said<'a>> {
     let body = &body.object;
     body.raw("errors").filter(|list| list.get().starts_with('{') && issues::read(list).is_some())?;
     Some(Said { details: body.json("details"), ..Said::new(body.name("code"), body.words("message")) })

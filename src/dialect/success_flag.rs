@@ -12,7 +12,7 @@ pub(super) const FORM: Form = Form { has_codes: false, ..Form::new("success_flag
 /// Members that details cannot have beside the two, or the body would be another.
 const TAKEN: [&str; 3] = ["success", "error", "jsonrpc"];
 
-fn read<'a>(body: &Body<'a>) -> Option<Said<'a>> {
+fn read<'a>(body: &Body<'a, '_>) -> Option<Said<'a>> {
     let body = &body.object;
     if body.raw("success")?.get() != "false" {
         return None;
@@ -41,8 +41,10 @@ fn keep(kept: &Kept<'_>, out: &Outgoing<'_>) -> Vec<u8> {
 }
 
 fn further_members<'a>(body: &Object<'a>) -> Option<Cow<'a, str>> {
+    let others = || body.members().filter(|(name, _)| !matches!(*name, "success" | "error"));
+    others().next()?;
     let mut details = Writer::new(64);
-    for (name, value) in body.members().filter(|(name, _)| !matches!(*name, "success" | "error")) {
+    for (name, value) in others() {
         details = details.raw(name, value.get());
     }
     if details.is_empty() { None } else { Some(Cow::Owned(details.into_string())) }

@@ -146,7 +146,7 @@ pub(crate) struct Foreign<'a> {
 }
 
 /// The first shape that fits; `None` where none is known.
-pub(super) fn read<'a>(body: &Body<'a>) -> Option<Foreign<'a>> {
+pub(super) fn read<'a>(body: &Body<'a, '_>) -> Option<Foreign<'a>> {
     let written = Dialect::ALL.iter().map(|dialect| (dialect.shape(), dialect.form().read));
     let mut readers = written.chain(LESS_TELLING);
     let (shape, mut said) = readers.find_map(|(shape, read)| Some((shape, read(body)?)))?;

@@ -28,6 +28,7 @@ impl Exchange {
     /// `id` is asked for a fresh id where no other one holds (I1). The head of a request that goes on is changed:
     /// `x-request-id`; `traceparent` and the headers of `forward_id` where the policy says so; the [`RequestId`], and the
     /// [`Identity`](crate::auth::Identity) of who is let in, go into the extensions.
+    #[inline]
     pub fn begin(terms: Arc<Terms>, head: &mut Parts, body: BodyFacts, id: impl FnOnce() -> RequestId) -> Admission {
         let policy = &**terms.policy();
         let sent = Sent::of(head, policy.key_headers());
@@ -39,7 +40,7 @@ impl Exchange {
         let matched = found.unwrap_or_else(|| policy.of_no_host());
         let given = request::identify(policy.ids(), head, &sent, id);
         auth::forward::remove(policy.forwarded_ids(), &mut head.headers);
-        if no_host || matched.sent.is_some() || !matched.normal.limits_size_alone() {
+        if no_host || matched.sent.is_some() || !matched.normal.limits_size_alone(!body.is_empty()) {
             return Self::begin_guarded(terms, head, body, &sent, given, &matched, no_host);
         }
         // Most routes have no guard but this one.
@@ -50,7 +51,7 @@ impl Exchange {
         match limit {
             Some(limit) if is_over => {
                 let fault = exchange.policy().too_large(limit);
-                Admission::Answer(exchange.refuse(fault, None))
+                Admission::Answer(Box::new(exchange.refuse(fault, None)))
             }
             _ => {
                 exchange.mark(head);
@@ -107,9 +108,10 @@ impl Exchange {
         let fault = Fault::new(ErrorCode::HEADERS_TOO_LARGE);
         let asked = Asked { head, sent: &sent, body };
         let exchange = Self::new(terms, &asked, given, matched.normal.manner());
-        Admission::Answer(exchange.refuse(fault, None))
+        Admission::Answer(Box::new(exchange.refuse(fault, None)))
     }
 
+    #[inline]
     fn new(terms: Arc<Terms>, asked: &Asked<'_>, given: Given, settings: Manner) -> Self {
         let Given { id, header: mut id_header, notes } = given;
         // HPACK's tables are for values that come again. h2 indexes every other one, and compares each new id with some
@@ -128,11 +130,13 @@ impl Exchange {
     }
 
     /// Tells the inner service the id.
+    #[inline]
     fn mark(&self, head: &mut Parts) {
         request::mark(self.policy().ids(), head, self.id, &self.id_header);
     }
 
     /// The body of a request that goes on is counted.
+    #[inline]
     fn meet(&mut self, body: BodyFacts, limit: Option<u64>, watched: Watched) {
         if !body.is_empty() {
             self.flags = Some(Flags::new(limit, reply::linger_of(self.policy()), watched));
@@ -161,7 +165,7 @@ impl Exchange {
             (aside.observed, aside.observed_peek) = (observed, guarded.observed_peek);
         }
         if let Some(refusal) = refusal {
-            return Admission::Answer(self.refuse(refusal, None));
+            return Admission::Answer(Box::new(self.refuse(refusal, None)));
         }
         if let Some(head) = head {
             self.mark(head);
@@ -205,6 +209,7 @@ impl Exchange {
         Meter::new(flags).by_message(self.request.messages())
     }
 
+    #[inline]
     pub(super) fn unenforced(&mut self) -> Option<Box<Event>> {
         self.aside.as_mut().and_then(|aside| aside.unenforced.take())
     }
@@ -249,7 +254,7 @@ impl Pending {
             FirstByte::TooSlow => (Fault::new(ErrorCode::REQUEST_TIMEOUT), None),
             FirstByte::Failed(failure, error) => (failure.fault, Some(error)),
         };
-        Admission::Answer(exchange.refuse(fault, cause))
+        Admission::Answer(Box::new(exchange.refuse(fault, cause)))
     }
 }
 

@@ -70,6 +70,11 @@ impl Exchange {
         (standard::write(fault.code().as_str(), &fault.text(), fault.details_json(), id.as_bytes()).into(), status)
     }
 
+    /// The canonical body of an error that says another text than its fault does.
+    pub(super) fn canonical(&self, fault: &Fault, text: &str) -> Bytes {
+        standard::write(fault.code().as_str(), text, fault.details_json(), self.id_header.as_bytes()).into()
+    }
+
     fn in_dialect(
         &self,
         fault: &Fault,

@@ -44,6 +44,7 @@ impl Names {
 
 impl Exchange {
     /// Whether a response is one of the call's own protocol, an error by HTTP aside that has no status of gRPC's.
+    #[inline]
     pub(super) fn answered_call(&self, head: &response::Parts) -> Option<(Rpc, Names)> {
         let rpc = self.request.rpc?;
         let (names, content_type) = Names::of(&head.headers);

@@ -122,6 +122,11 @@ impl Event {
         self.cause.as_ref()
     }
 
+    /// What failed, once it is logged: its drop may be the user's own code, too.
+    pub fn take_cause(&mut self) -> Option<BoxError> {
+        self.cause.take()
+    }
+
     /// Ids that others gave to the request.
     #[must_use]
     pub fn notes(&self) -> &Notes {

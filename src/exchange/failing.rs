@@ -86,6 +86,7 @@ impl Exchange {
     }
 
     /// Why the request's body was cut, where it was (G4, P1).
+    #[inline]
     pub(super) fn cut(&self) -> Option<Fault> {
         let flags = self.flags.as_ref().filter(|flags| flags.has(Flags::OVER | Flags::MALFORMED))?;
         if flags.has(Flags::OVER) {

@@ -81,6 +81,7 @@ fn vary_by_accept(headers: &mut HeaderMap, others: bool) {
 }
 
 /// Adds what E4 exposes to a response that is readable across origins.
+#[inline]
 pub(super) fn expose(headers: &mut HeaderMap) {
     expose_all(headers, &EXPOSED);
 }
@@ -90,6 +91,7 @@ pub(super) fn expose_grpc(headers: &mut HeaderMap) {
     expose_all(headers, &EXPOSED_OF_GRPC);
 }
 
+#[inline]
 fn expose_all(headers: &mut HeaderMap, names: &[&str]) {
     if fields::has(headers, &ACCESS_CONTROL_ALLOW_ORIGIN) {
         add_missing(headers, ACCESS_CONTROL_EXPOSE_HEADERS, names);

@@ -100,6 +100,7 @@ pub struct Unverified {
 impl Exchange {
     /// The request's id.
     #[must_use]
+    #[inline]
     pub fn request_id(&self) -> RequestId {
         self.id
     }
@@ -112,15 +113,18 @@ impl Exchange {
     /// How long the client of a call waits for all of it (`grpc-timeout`, `connect-timeout-ms`). Then an adapter tells
     /// [`Exchange::timed_out`], or [`Watch::timed_out`] behind the head.
     #[must_use]
+    #[inline]
     pub fn deadline(&self) -> Option<Duration> {
         let guards = !matches!(self.settings.mode, Mode::Off | Mode::Observe);
         if guards { self.aside.as_ref()?.deadline } else { None }
     }
 
+    #[inline]
     fn policy(&self) -> &Policy {
         self.terms.policy()
     }
 
+    #[inline]
     fn pass(self, headers: &mut HeaderMap) -> ResponsePlan {
         let (tail, notes) = self.tail(headers);
         ResponsePlan::Pass(tail, notes)
@@ -149,6 +153,7 @@ impl Exchange {
         ResponsePlan::Strip(tail, notes)
     }
 
+    #[inline]
     fn tail(mut self, headers: &mut HeaderMap) -> (Tail, Option<Box<Notes>>) {
         self.expose(headers);
         self.identify_response(headers);
@@ -157,6 +162,7 @@ impl Exchange {
     }
 
     /// E4, in every mode but `off` and `observe`.
+    #[inline]
     fn expose(&self, headers: &mut HeaderMap) {
         if self.settings.expose_headers && !matches!(self.settings.mode, Mode::Off | Mode::Observe) {
             head::expose(headers);
@@ -172,6 +178,7 @@ impl Exchange {
     }
 
     /// I3: the inner service's own id gives way, and is noted where it differs.
+    #[inline]
     fn identify_response(&mut self, headers: &mut HeaderMap) {
         if let Some(theirs) = headers.insert(X_REQUEST_ID, self.id_header.clone())
             && theirs != self.id_header

@@ -109,7 +109,9 @@ impl Observed {
             return exchange.told_status(&told);
         }
         match exchange.classify(status, &headers, decoded.as_deref()) {
-            Verdict::Rewrite(Rewrite { fault, shape, own, named }) => {
+            Verdict::Rewrite(rewrite) => {
+                let Rewrite { shape, own, named, .. } = rewrite;
+                let fault = rewrite.into_fault();
                 let grpc = exchange.grpc_of(&fault, status, named);
                 let mut event = exchange.would_be(status, &fault, status, Origin::Inner, own.is_some());
                 (event.dialect, event.grpc) = (shape, grpc);

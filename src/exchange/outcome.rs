@@ -34,7 +34,7 @@ pub enum Admission {
     /// refused the request (M1), and is to be logged.
     Forward(Exchange, Option<Meter>, Option<Box<Event>>),
     /// Answer it: the inner service is not called.
-    Answer(Answered),
+    Answer(Box<Answered>),
     /// Ask the verifier of the scheme that [`Unverified::scheme`] names, for at most so long, then tell
     /// [`Unverified::verified`] (G2).
     Verify(Unverified, Duration),
@@ -160,6 +160,7 @@ impl Tail {
 
 impl BodyFacts {
     /// Whether there is nothing to come.
+    #[inline]
     pub(super) fn is_empty(self) -> bool {
         self.ended || self.upper == Some(0)
     }

@@ -60,29 +60,32 @@ struct Leaving {
 impl Exchange {
     /// Writes an inner error anew: head and body.
     pub(super) fn write(self, head: &mut response::Parts, fault: Fault, origin: Origin) -> Written {
-        self.write_read(head, Rewrite { fault, shape: None, own: None, named: true }, origin, &[])
+        self.write_read(head, Rewrite::of(fault), origin, &[])
     }
 
     /// Writes an inner error anew that was read, from this body.
     pub(super) fn write_read(
         mut self,
         head: &mut response::Parts,
-        Rewrite { fault, shape, own, named }: Rewrite,
+        rewrite: Rewrite<'_>,
         origin: Origin,
         read: &[u8],
     ) -> Written {
-        let fault = self.policy().keep(fault);
+        let Rewrite { shape, own, named, .. } = rewrite;
         let known = if own.is_none() && head::keeps_nothing(&head.headers, head.status) {
-            self.known(&fault, head.status)
+            let (fault, text) = rewrite.parts();
+            self.known(fault, text, head.status)
         } else {
             None
         };
+        let (code, cause) = (rewrite.code().clone(), cause_of(rewrite.parts().0));
         let leaving = match known {
             Some(leaving) => {
                 head.headers = leaving.head;
                 Leaving { head: HeaderMap::new(), ..leaving }
             }
             None => {
+                let fault = rewrite.into_fault();
                 let own = own.map(|own| (own, read));
                 let leaving = self.rewritten(&mut head.headers, head.status, &fault, named, own, &self.id_header);
                 self.identify_response(&mut head.headers);
@@ -91,11 +94,11 @@ impl Exchange {
         };
         head.status = leaving.sent;
         let body = if self.request.is_head { Bytes::new() } else { leaving.body };
-        let mut event = self.event(origin, cause_of(&fault));
+        let mut event = self.event(origin, cause);
         event.dialect = shape;
         event.status = Some(leaving.status);
         event.grpc = leaving.grpc;
-        event.code = Some(fault.code().clone());
+        event.code = Some(code);
         Written { body, event }
     }
 
@@ -112,39 +115,47 @@ impl Exchange {
         cause: Option<BoxError>,
         linger: Option<Linger>,
     ) -> Answered {
-        let fault = self.policy().keep(classify::listed(fault, self.dialect()));
+        let listed = classify::listed(fault, self.dialect());
+        let fault = self.policy().kept(&listed);
         let close = self.must_close();
-        let prepared = if close { self.prepared(&fault, fault.status_code(), true) } else { None };
+        let prepared = if close { self.prepared(fault, fault.status_code(), true) } else { None };
         let leaving = match prepared.map(|prepared| self.copied(prepared, fault.status_code())) {
             Some(leaving) => leaving,
-            None => match self.known(&fault, fault.status_code()).filter(|_| !close) {
+            None => match self.known(fault, None, fault.status_code()).filter(|_| !close) {
                 Some(leaving) => leaving,
-                None => self.answered(&fault, close, &self.id_header),
+                None => self.answered(fault, close, &self.id_header),
             },
         };
         let mut reply = Response::new(if self.request.is_head { Bytes::new() } else { leaving.body });
         *reply.status_mut() = leaving.sent;
         *reply.headers_mut() = leaving.head;
+        let (cause, code) = (cause.or_else(|| cause_of(fault)), fault.code().clone());
         let unenforced = self.unenforced();
-        let mut event = self.event(origin, cause.or_else(|| cause_of(&fault)));
+        let mut event = self.event(origin, cause);
         event.status = Some(leaving.status);
         event.grpc = leaving.grpc;
-        event.code = Some(fault.code().clone());
+        event.code = Some(code);
         Answered { reply, linger, event, unenforced }
     }
 
     /// What is known beforehand of an error with this status that brings no head with it. One that says more than its
     /// code has its code's head.
-    fn known(&self, fault: &Fault, status: StatusCode) -> Option<Leaving> {
-        if let Some(prepared) = self.prepared(fault, status, false) {
+    fn known(&self, fault: &Fault, text: Option<&str>, status: StatusCode) -> Option<Leaving> {
+        if text.is_none()
+            && let Some(prepared) = self.prepared(self.policy().kept(fault), status, false)
+        {
             return Some(self.copied(prepared, status));
         }
-        if fault.has_headers() || fault.code().place().is_none() {
+        let is_canonical = self.dialect() == Dialect::Standard;
+        if fault.has_headers() || text.is_some() && !is_canonical {
             return None;
         }
-        let stock = self.policy().fault(fault.code());
-        let prepared = self.prepared(&stock, stock.status_code(), false)?;
-        let (body, status) = self.body_of(fault, status, None, &self.id_header, fault.headers());
+        let stock = self.policy().fault(fault.code())?;
+        let prepared = self.prepared(stock, stock.status_code(), false)?;
+        let (body, status) = match text {
+            Some(text) => (self.canonical(fault, text), status),
+            None => self.body_of(fault, status, None, &self.id_header, fault.headers()),
+        };
         let head = prepared.head_of(body.len(), &self.id_header);
         Some(Leaving { status, sent: status, head, body, grpc: None })
     }

@@ -112,6 +112,7 @@ pub(super) struct Given {
 
 impl Sent {
     /// By the length of a name first: most headers are none of these.
+    #[inline]
     pub(super) fn of(head: &Parts, key_headers: &[HeaderName]) -> Self {
         let mut sent = Self::default();
         let mut call = CallHeaders::default();
@@ -187,6 +188,7 @@ impl Asked<'_> {
 }
 
 /// The request's id: an outer layer's (E7), a trusted peer's (I2), or a fresh one (I1).
+#[inline]
 pub(super) fn identify(settings: IdSettings, head: &Parts, sent: &Sent, fresh: impl FnOnce() -> RequestId) -> Given {
     let outermost = head.extensions.get::<RequestId>().copied();
     if !sent.id {
@@ -203,6 +205,7 @@ pub(super) fn identify(settings: IdSettings, head: &Parts, sent: &Sent, fresh: i
 }
 
 /// Tells the inner service the id (I1, I4).
+#[inline]
 pub(super) fn mark(settings: IdSettings, head: &mut Parts, id: RequestId, value: &HeaderValue) {
     head.extensions.insert(id);
     let mut value = value.clone();

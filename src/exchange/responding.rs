@@ -19,6 +19,7 @@ use crate::policy::{Mode, NoTransform, Protocols, UnknownCodes};
 
 impl Exchange {
     /// Takes the head of an inner response. What is known of its body is asked for where that matters.
+    #[inline]
     pub fn response_head(self, head: &mut response::Parts, body: impl FnOnce() -> BodyFacts) -> ResponsePlan {
         if let Some(fault) = self.cut() {
             return ResponsePlan::Replace(Box::new(self.answer(fault, Origin::Guard, None, None)));
@@ -55,6 +56,7 @@ impl Exchange {
 
     /// Whether what is not read of a body may be sent after all (M1): an adapter that reads it in place cannot.
     #[must_use]
+    #[inline]
     pub fn may_restore(&self) -> bool {
         self.settings.mode == Mode::Fill
     }
@@ -74,8 +76,8 @@ impl Exchange {
         }
         match self.classify(head.status, &head.headers, decoded.as_deref()) {
             Verdict::Rewrite(rewrite) => {
-                let read = decoded.unwrap_or_default();
-                Rewritten::Rewrite(self.write_read(head, rewrite, Origin::Inner, &read))
+                let read = decoded.as_deref().unwrap_or_default();
+                Rewritten::Rewrite(self.write_read(head, rewrite, Origin::Inner, read))
             }
             Verdict::Pass => {
                 let (tail, event) = self.keep(head);
@@ -84,6 +86,7 @@ impl Exchange {
         }
     }
 
+    #[inline]
     pub(super) fn success(self, head: &mut response::Parts) -> ResponsePlan {
         match head.status.as_u16() {
             // RFC 9110 §15.3.6 wants an empty 205 framed as such; 204 and 304 have no framing of their own.
@@ -149,7 +152,7 @@ impl Exchange {
             || self.settings.no_transform == NoTransform::Respect && no_transform()
     }
 
-    pub(super) fn classify(&self, status: StatusCode, headers: &HeaderMap, body: Option<&[u8]>) -> Verdict {
+    pub(super) fn classify<'b>(&self, status: StatusCode, headers: &HeaderMap, body: Option<&'b [u8]>) -> Verdict<'b> {
         let inner = Inner { status, headers, body };
         let target = self.aside.as_ref().and_then(|aside| aside.target.as_ref());
         let asked = Asked {

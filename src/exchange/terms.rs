@@ -47,6 +47,7 @@ impl Terms {
 
     /// The policy.
     #[must_use]
+    #[inline]
     pub fn policy(&self) -> &Arc<Policy> {
         &self.policy
     }

@@ -8,7 +8,7 @@ use std::sync::{LazyLock, OnceLock};
 
 use bytes::Bytes;
 use http::header::CONTENT_LENGTH;
-use http::{HeaderMap, HeaderValue, StatusCode};
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 
 /// A reply with holes for the id.
 pub(crate) struct Prepared {
@@ -16,9 +16,8 @@ pub(crate) struct Prepared {
     asked: StatusCode,
     status: StatusCode,
     head: HeaderMap,
-    /// Where the id stands among the values of the head, once or twice, and where the length does.
-    ids: [usize; 2],
-    length: usize,
+    /// The headers that have the id.
+    ids: Box<[HeaderName]>,
     body: Box<[u8]>,
     holes: Box<[usize]>,
 }
@@ -40,12 +39,10 @@ impl Prepared {
     pub(crate) fn of(asked: StatusCode, mut write: impl FnMut(&HeaderValue) -> Sample) -> Option<Box<Self>> {
         let [hole, other] = [HOLE, OTHER].map(HeaderValue::from_static);
         let Sample { status, head, body } = write(&hole);
-        let mut places = head.values().enumerate().filter(|(_, value)| **value == hole).map(|(place, _)| place);
-        let ids = [places.next(), places.next()].map(|place| place.unwrap_or(NOWHERE));
-        let length = head.iter().position(|(name, _)| *name == CONTENT_LENGTH).unwrap_or(NOWHERE);
+        let ids = head.iter().filter(|(_, value)| **value == hole).map(|(name, _)| name.clone()).collect();
         let holes = body.windows(HOLE.len()).enumerate().filter(|(_, part)| *part == HOLE.as_bytes());
         let holes = holes.map(|(at, _)| at).collect();
-        let prepared = Self { asked, status, ids, length, head, body: (&*body).into(), holes };
+        let prepared = Self { asked, status, ids, head, body: (&*body).into(), holes };
         let again = write(&other);
         let same = prepared.head(&other) == again.head && prepared.body(&other) == again.body;
         (same && again.status == status).then(|| Box::new(prepared))
@@ -83,17 +80,17 @@ impl Prepared {
         body.into()
     }
 
-    fn filled(&self, id: &HeaderValue, mut length: Option<HeaderValue>) -> HeaderMap {
+    fn filled(&self, id: &HeaderValue, length: Option<HeaderValue>) -> HeaderMap {
         let mut head = self.head.clone();
-        let [first, second] = self.ids;
-        for (place, value) in head.values_mut().enumerate() {
-            if place == first || place == second {
+        for name in &self.ids {
+            if let Some(value) = head.get_mut(name) {
                 *value = id.clone();
-            } else if place == self.length
-                && let Some(length) = length.take()
-            {
-                *value = length;
             }
+        }
+        if let Some(length) = length
+            && let Some(value) = head.get_mut(CONTENT_LENGTH)
+        {
+            *value = length;
         }
         head
     }
@@ -125,8 +122,6 @@ impl fmt::Debug for Prepared {
         f.debug_struct("Prepared").field("status", &self.status).finish_non_exhaustive()
     }
 }
-
-const NOWHERE: usize = usize::MAX;
 
 /// Of the form of an id, and none that a request gets.
 const HOLE: &str = "req_00000000000000000000000000";

@@ -70,6 +70,7 @@ pub struct Linger {
 }
 
 impl Meter {
+    #[inline]
     pub(crate) fn new(flags: Flags) -> Self {
         Self { measured: Measured::Whole(0), flags }
     }

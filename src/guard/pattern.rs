@@ -180,16 +180,13 @@ pub(crate) fn normalised(path: &str) -> Option<Vec<u8>> {
     (normal != path.as_bytes()).then_some(normal)
 }
 
-/// Most paths have one spelling alone: they are told by one pass, without an allocation.
+/// Most paths have one spelling alone: they are told without an allocation, and without a branch for each byte.
 fn may_be_respelt(path: &[u8]) -> bool {
-    let mut previous = b'x';
-    for &byte in path {
-        if matches!(byte, b'%' | b'\\') || previous == b'/' && matches!(byte, b'/' | b'.') {
-            return true;
-        }
-        previous = byte;
-    }
-    previous == b'/' && path.len() > 1
+    let is_coded = path.iter().fold(false, |found, byte| found | (*byte == b'%') | (*byte == b'\\'));
+    let pairs = path.iter().zip(path.iter().skip(1));
+    let is_dotted =
+        pairs.fold(false, |found, (byte, next)| found | ((*byte == b'/') & ((*next == b'/') | (*next == b'.'))));
+    is_coded || is_dotted || path.len() > 1 && path.ends_with(b"/")
 }
 
 #[cfg(test)]

@@ -11,7 +11,7 @@ use pin_project_lite::pin_project;
 
 use super::budget::{Budget, Deadline};
 use super::catch::catch;
-use super::future::{Answer, Reply};
+use super::future::{Reply, reply_of};
 use super::log;
 use super::request_body::panicked;
 use super::response_body::ResponseBody;
@@ -94,7 +94,7 @@ impl Job {
             End::Unread(error) => decided(exchange, head, read, Some(error)),
             End::OutOfTime => {
                 let _ = catch(|| drop(head));
-                Decided::Reply(Answer::reply_of(exchange.timed_out()))
+                Decided::Reply(reply_of(exchange.timed_out()))
             }
         }
     }
@@ -217,15 +217,15 @@ fn decided<R, B>(
             log::event(*event);
             Response::from_parts(head, ResponseBody::replay(body, trailers))
         }
-        (Rewritten::Rewrite(written), rest) => {
+        (Rewritten::Rewrite(mut written), rest) => {
             let _ = catch(|| drop(rest));
-            log::event(written.event);
+            log::tell(&mut written.event);
             Response::from_parts(head, ResponseBody::reply(written.body))
         }
         (Rewritten::Replace(answered), rest) => {
             let _ = catch(|| drop(rest));
             let _ = catch(|| drop(head));
-            Answer::reply_of(*answered)
+            reply_of(*answered)
         }
     };
     Decided::Reply(reply)

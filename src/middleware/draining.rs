@@ -11,7 +11,7 @@ use pin_project_lite::pin_project;
 use super::budget::{Budget, GaveUp};
 use super::catch::catch;
 use super::request_body::poll_bytes;
-use crate::exchange::{BoxError, Linger};
+use crate::exchange::{Answered, BoxError, Linger};
 
 /// So much of what has come already is dropped before the head leaves: what is there at once needs no state behind it.
 const AT_ONCE: u64 = 64 * 1024;
@@ -23,7 +23,7 @@ pin_project! {
         request: Rest<B>,
         budget: Budget,
         waits: bool,
-        reply: Option<Response<Bytes>>,
+        answered: Option<Box<Answered>>,
     }
 }
 
@@ -59,14 +59,14 @@ impl<B> From<B> for Rest<B> {
 }
 
 impl<B> Draining<B> {
-    pub(super) fn new(request: Rest<B>, linger: Linger, reply: Response<Bytes>) -> Self {
+    pub(super) fn new(request: Rest<B>, linger: Linger, answered: Box<Answered>) -> Self {
         let budget = Budget::new(linger.max_bytes, linger.timeout);
-        Self { request, budget, waits: linger.body_first, reply: Some(reply) }
+        Self { request, budget, waits: linger.body_first, answered: Some(answered) }
     }
 
     /// The answer, once.
     pub(super) fn reply(self: Pin<&mut Self>) -> Option<Response<Bytes>> {
-        self.project().reply.take()
+        Some(self.project().answered.take()?.reply)
     }
 
     /// Whether the reply's body goes before what is left is read.

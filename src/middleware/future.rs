@@ -7,8 +7,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use bytes::Bytes;
-use http::{Request, Response, StatusCode};
+use http::{Request, Response, StatusCode, response};
 use http_body::Body;
 use pin_project_lite::pin_project;
 use tower_service::Service;
@@ -27,6 +26,7 @@ use super::tee::Tee;
 use super::verifying::{Unsettled, Verifying};
 use super::watching::Watching;
 use crate::exchange::{Answered, BoxError, Exchange, ResponsePlan};
+use crate::request_id::RequestId;
 
 pin_project! {
     /// Calls the inner service, reads an error's body where the exchange asks for it, and answers.
@@ -55,7 +55,7 @@ pin_project! {
         Keeping { keeping: Option<Pin<Box<Collecting<R>>>> },
         Peeking { peeking: Peeking<S, B> },
         Verifying { verifying: Box<Verifying<S, B>> },
-        Answered { reply: Option<Box<Response<Bytes>>> },
+        Answered { answered: Option<Box<Answered>> },
         Draining { draining: Option<Pin<Box<Draining<B>>>> },
         Done,
     }
@@ -73,12 +73,6 @@ struct Around {
     deadline: Option<Deadline>,
 }
 
-/// An answer of the layer's own, logged.
-pub(super) enum Answer<B> {
-    Reply(Response<Bytes>),
-    Draining(Pin<Box<Draining<B>>>),
-}
-
 pub(super) type Reply<R, B> = Response<ResponseBody<R, B>>;
 
 impl<S, F, B, R> ResponseFuture<S, F, B, R> {
@@ -91,7 +85,7 @@ impl<S, F, B, R> ResponseFuture<S, F, B, R> {
     }
 
     /// An answer of the layer's own. The request's body, where it was not forwarded, may be left to drain (G5).
-    pub(super) fn answered(answered: Answered, body: Option<B>) -> Self {
+    pub(super) fn answered(answered: impl Into<Box<Answered>>, body: Option<B>) -> Self {
         Self { state: State::answered(answered, body.map(Rest::from)) }
     }
 
@@ -137,23 +131,39 @@ where
                             call
                         }
                     };
-                    match called(call, outcome, polled) {
-                        Next::Reply(reply) => return Poll::Ready(Ok(reply)),
-                        Next::Read(job, body) => {
-                            state.set(State::Collecting { collecting: Collecting::new(body) });
-                            let StateProj::Collecting { collecting } = state.as_mut().project() else {
-                                return Poll::Pending;
-                            };
-                            let decided = ready!(collecting.begin(job, cx));
-                            return Poll::Ready(Ok(read(state, decided)));
+                    let response = match (outcome, polled) {
+                        (Some(Ok(response)), Ok(())) => response,
+                        (outcome, polled) => return Poll::Ready(Ok(failed(call, outcome, polled))),
+                    };
+                    let Call { exchange, around } = call;
+                    let (mut head, body) = response.into_parts();
+                    let (id, may_restore) = (exchange.request_id(), exchange.may_restore());
+                    let (exchange, max_bytes, timeout) = match exchange.response_head(&mut head, || facts(&body)) {
+                        // Nearly every response: moved once, to where it goes.
+                        ResponsePlan::Pass(tail, notes) => {
+                            log::notes(id, notes);
+                            return Poll::Ready(Ok(Response::from_parts(head, ResponseBody::pass(body, tail))));
                         }
-                        Next::Keep(job, body) => {
-                            let mut keeping = Box::pin(Collecting::new(body));
-                            let decided = keeping.as_mut().begin(job, cx);
-                            state.set(State::Keeping { keeping: Some(keeping) });
-                            return Poll::Ready(Ok(read(state, ready!(decided))));
+                        ResponsePlan::Rewrite(mut written) => {
+                            let _ = catch(|| drop(body));
+                            log::tell(&mut written.event);
+                            return Poll::Ready(Ok(Response::from_parts(head, ResponseBody::reply(written.body))));
                         }
+                        ResponsePlan::Collect(exchange, max_bytes, timeout) => (exchange, max_bytes, timeout),
+                        plan => return Poll::Ready(Ok(planned(plan, id, head, body, around))),
+                    };
+                    let deadline = around.and_then(|around| around.deadline);
+                    let job = Job::new(exchange, head, max_bytes, timeout, deadline);
+                    if may_restore {
+                        let mut keeping = Box::pin(Collecting::new(body));
+                        let decided = keeping.as_mut().begin(job, cx);
+                        state.set(State::Keeping { keeping: Some(keeping) });
+                        return Poll::Ready(Ok(read(state, ready!(decided))));
                     }
+                    state.set(State::Collecting { collecting: Collecting::new(body) });
+                    let StateProj::Collecting { collecting } = state.as_mut().project() else { return Poll::Pending };
+                    let decided = ready!(collecting.begin(job, cx));
+                    return Poll::Ready(Ok(read(state, decided)));
                 }
                 StateProj::Collecting { collecting } => {
                     let Some(decided) = ready!(collecting.poll(cx)) else { return Poll::Pending };
@@ -172,10 +182,10 @@ where
                     let Some(next) = ready!(verifying.poll(cx)) else { return Poll::Pending };
                     next
                 }
-                StateProj::Answered { reply } => {
-                    let Some(reply) = reply.take() else { return Poll::Pending };
+                StateProj::Answered { answered } => {
+                    let Some(answered) = answered.take() else { return Poll::Pending };
                     state.set(State::Done);
-                    return Poll::Ready(Ok(reply.map(ResponseBody::reply)));
+                    return Poll::Ready(Ok(answered.reply.map(ResponseBody::reply)));
                 }
                 StateProj::Draining { draining } => {
                     let Some(mut request) = draining.take() else { return Poll::Pending };
@@ -228,32 +238,20 @@ impl Call {
     }
 }
 
-/// What follows from the inner call.
-enum Next<R, B> {
-    Reply(Reply<R, B>),
-    /// The body is to be read first.
-    Read(Job, R),
-    /// And may have to be kept.
-    Keep(Job, R),
-}
-
-/// What comes of a call: its outcome, or none where its time ran out. `ran` is the panic of its poll or its drop.
-#[inline]
-fn called<R, B, E>(call: Call, outcome: Option<Result<Response<R>, E>>, ran: Result<(), Box<str>>) -> Next<R, B>
+/// The answer to a call that has no response: its error, or none where its time ran out. `ran` is the panic of its poll or
+/// its drop.
+fn failed<R, B, E>(call: Call, outcome: Option<Result<Response<R>, E>>, ran: Result<(), Box<str>>) -> Reply<R, B>
 where
-    R: Body,
     E: Into<BoxError>,
 {
-    let answered = match (outcome, ran) {
-        (Some(Ok(response)), Ok(())) => return responded(call, response),
-        (Some(Err(error)), Ok(())) => failed(call, error),
+    reply_of(match (outcome, ran) {
+        (Some(Err(error)), Ok(())) => failed_with(call.exchange, error),
         (None, Ok(())) => call.exchange.timed_out(),
-        (outcome, Err(panic)) => {
+        (outcome, ran) => {
             discard(outcome);
-            call.exchange.panicked(panic)
+            call.exchange.panicked(ran.err().unwrap_or_default())
         }
-    };
-    Next::Reply(Answer::<B>::reply_of(answered))
+    })
 }
 
 /// Drops what nobody will see, piece by piece: a second panic while the first unwinds would abort.
@@ -269,8 +267,7 @@ fn discard<R, E>(outcome: Option<Result<Response<R>, E>>) {
     }
 }
 
-fn failed(call: Call, error: impl Into<BoxError>) -> Answered {
-    let Call { exchange, .. } = call;
+fn failed_with(exchange: Exchange, error: impl Into<BoxError>) -> Answered {
     let error = match catch(|| error.into()) {
         Ok(error) => error,
         Err(panic) => return exchange.panicked(panic),
@@ -284,22 +281,24 @@ fn failed(call: Call, error: impl Into<BoxError>) -> Answered {
     }
 }
 
-#[inline]
-fn responded<R, B>(call: Call, response: Response<R>) -> Next<R, B>
+/// What becomes of a response whose body is not read first.
+fn planned<R, B>(
+    plan: ResponsePlan,
+    id: RequestId,
+    head: response::Parts,
+    body: R,
+    around: Option<Box<Around>>,
+) -> Reply<R, B>
 where
     R: Body,
 {
-    let Call { exchange, around } = call;
-    let (mut head, body) = response.into_parts();
-    let id = exchange.request_id();
-    let may_restore = exchange.may_restore();
-    let body = match exchange.response_head(&mut head, || facts(&body)) {
+    let body = match plan {
         ResponsePlan::Pass(tail, notes) => {
             log::notes(id, notes);
             ResponseBody::pass(body, tail)
         }
-        ResponsePlan::Keep(tail, event) => {
-            log::event(*event);
+        ResponsePlan::Keep(tail, mut event) => {
+            log::tell(&mut event);
             ResponseBody::pass(body, tail)
         }
         ResponsePlan::Strip(tail, notes) => {
@@ -313,15 +312,15 @@ where
                 ResponseBody::stripped(length)
             }
         }
-        ResponsePlan::Rewrite(written) => {
+        ResponsePlan::Rewrite(mut written) => {
             let _ = catch(|| drop(body));
-            log::event(written.event);
+            log::tell(&mut written.event);
             ResponseBody::reply(written.body)
         }
         ResponsePlan::Replace(answered) => {
             let _ = catch(|| drop(body));
             let _ = catch(|| drop(head));
-            return Next::Reply(Answer::<B>::reply_of(*answered));
+            return reply_of(*answered);
         }
         ResponsePlan::Tee(tail, observed, max_bytes, timeout) => {
             let size = catch(|| body.size_hint()).unwrap_or_default();
@@ -331,12 +330,14 @@ where
             log::notes(id, watch.notes());
             ResponseBody::watch(body, Watching::new(watch, around.and_then(|around| around.deadline)))
         }
-        ResponsePlan::Collect(exchange, max_bytes, timeout) => {
-            let job = Job::new(exchange, head, max_bytes, timeout, around.and_then(|around| around.deadline));
-            return if may_restore { Next::Keep(job, body) } else { Next::Read(job, body) };
+        // It was to be read.
+        ResponsePlan::Collect(exchange, ..) => {
+            let _ = catch(|| drop(body));
+            let _ = catch(|| drop(head));
+            return reply_of(exchange.panicked("an error's body was not read".into()));
         }
     };
-    Next::Reply(Response::from_parts(head, body))
+    Response::from_parts(head, body)
 }
 
 /// The reply to an error whose body was read. What was not read is dropped, or sent from where it is.
@@ -388,36 +389,26 @@ impl<S, F, B, R> State<S, F, B, R> {
         }
     }
 
-    pub(super) fn answered(answered: Answered, body: Option<Rest<B>>) -> Self {
-        match Answer::new(answered, body) {
-            Answer::Reply(reply) => Self::Answered { reply: Some(Box::new(reply)) },
-            Answer::Draining(draining) => Self::Draining { draining: Some(draining) },
+    pub(super) fn answered(answered: impl Into<Box<Answered>>, body: Option<Rest<B>>) -> Self {
+        let mut answered = answered.into();
+        log::answered(&mut answered);
+        match (body, answered.linger) {
+            (Some(body), Some(linger)) => {
+                Self::Draining { draining: Some(Box::pin(Draining::new(body, linger, answered))) }
+            }
+            // Its drop is the user's own (F2).
+            (body, _) => {
+                let _ = catch(|| drop(body));
+                Self::Answered { answered: Some(answered) }
+            }
         }
     }
 }
 
-impl<B> Answer<B> {
-    fn new(answered: Answered, body: Option<Rest<B>>) -> Self {
-        let Answered { reply, linger, event, unenforced } = answered;
-        log::unenforced(unenforced);
-        log::event(event);
-        match (body, linger) {
-            (Some(body), Some(linger)) => Self::Draining(Box::pin(Draining::new(body, linger, reply))),
-            // Its drop is the user's own (F2).
-            (body, _) => {
-                let _ = catch(|| drop(body));
-                Self::Reply(reply)
-            }
-        }
-    }
-
-    /// Of a request that is read no further.
-    pub(super) fn reply_of<R>(answered: Answered) -> Reply<R, B> {
-        let Answered { reply, event, unenforced, .. } = answered;
-        log::unenforced(unenforced);
-        log::event(event);
-        reply.map(ResponseBody::reply)
-    }
+/// The answer to a request that is read no further.
+pub(super) fn reply_of<R, B>(mut answered: Answered) -> Reply<R, B> {
+    log::answered(&mut answered);
+    answered.reply.map(ResponseBody::reply)
 }
 
 /// A request whose future is dropped before its response: logged once, and a panic goes no further (F2).
@@ -432,8 +423,8 @@ fn abandon<S, F, B, R>(mut state: Pin<&mut State<S, F, B, R>>) {
         StateProj::Answered { .. } | StateProj::Draining { .. } => None,
     };
     let _ = catch(|| state.set(State::Done));
-    if let Some(event) = event {
-        log::event(event);
+    if let Some(mut event) = event {
+        log::tell(&mut event);
     }
 }
 

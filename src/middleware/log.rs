@@ -11,7 +11,7 @@ use tracing::{Level, Span};
 
 use super::catch::catch;
 use super::count;
-use crate::exchange::{BoxError, Event, Notes, Origin};
+use crate::exchange::{Answered, BoxError, Event, Notes, Origin};
 use crate::policy::Policy;
 #[cfg(feature = "policy-file")]
 use crate::policy::PolicyError;
@@ -22,37 +22,54 @@ const MAX_CAUSE: usize = 4096;
 
 /// The span around the inner call: what the service logs carries the id. Where nobody listens it is none at all: a
 /// disabled span costs as well.
+#[inline]
 pub(super) fn span(id: RequestId) -> Option<Span> {
     let wanted = tracing::span_enabled!(target: "tower_error_envelope", Level::INFO, "request");
     wanted.then(|| tracing::info_span!(target: "tower_error_envelope", "request", request_id = %id))
 }
 
 /// The service's code runs inside the span while this is held.
+#[inline]
 pub(super) fn enter(span: Option<&Span>) -> Option<Entered<'_>> {
     span.map(Span::enter)
 }
 
-/// Logs an event, and drops it: its cause is the user's own, and may panic in both (F2).
-pub(super) fn event(event: Event) {
-    count::error(&event);
+/// Logs what an answer has to tell.
+pub(super) fn answered(answered: &mut Answered) {
+    unenforced(answered.unenforced.take());
+    tell(&mut answered.event);
+}
+
+/// As [`tell`], of an event that is nobody's any more.
+pub(super) fn event(mut event: Event) {
+    tell(&mut event);
+}
+
+/// Logs an event, and drops its cause: that is the user's own, and may panic in both (F2).
+pub(super) fn tell(event: &mut Event) {
+    count::error(event);
     let abandoned = event.origin() == Origin::Abandoned;
     match event.would_be().or(event.status()) {
-        Some(StatusCode::SERVICE_UNAVAILABLE) => write(Level::WARN, &event),
-        Some(status) if !status.is_server_error() => write(Level::INFO, &event),
-        None if abandoned => write(Level::INFO, &event),
-        _ => write(Level::ERROR, &event),
+        Some(StatusCode::SERVICE_UNAVAILABLE) => write(Level::WARN, event),
+        Some(status) if !status.is_server_error() => write(Level::INFO, event),
+        None if abandoned => write(Level::INFO, event),
+        _ => write(Level::ERROR, event),
     }
-    let _ = catch(|| drop(event));
+    if let Some(cause) = event.take_cause() {
+        let _ = catch(|| drop(cause));
+    }
 }
 
 /// What `auth_observe` has not let refuse a request (M1).
+#[inline]
 pub(super) fn unenforced(event: Option<Box<Event>>) {
-    if let Some(event) = event {
-        self::event(*event);
+    if let Some(mut event) = event {
+        tell(&mut event);
     }
 }
 
 /// Notes that no error carries to the log (I2, I3).
+#[inline]
 pub(super) fn notes(id: RequestId, notes: Option<Box<Notes>>) {
     if let Some(notes) = notes {
         tracing::debug!(

@@ -108,7 +108,7 @@ impl<S> Waiting<S> {
             First::TooSlow => (pending.first_byte(FirstByte::TooSlow), None),
             First::Failed(error) => match catch(|| pending.failure_of(&*error)) {
                 Ok(failure) => (pending.first_byte(FirstByte::Failed(failure, error)), None),
-                Err(panic) => (Admission::Answer(pending.panicked(panic)), None),
+                Err(panic) => (Admission::Answer(Box::new(pending.panicked(panic))), None),
             },
         };
         let (state, unused) = match (admission, held) {

@@ -25,12 +25,9 @@ impl Faults {
         }
     }
 
-    /// The fault of a code that says nothing of its own.
-    pub(super) fn of(&self, code: &ErrorCode) -> Fault {
-        match code.place().and_then(|place| self.catalogue.get(place)) {
-            Some(fault) => fault.clone(),
-            None => Fault::new(code.clone()),
-        }
+    /// That of a code of the catalogue, which says nothing of its own.
+    pub(super) fn of(&self, code: &ErrorCode) -> Option<&Fault> {
+        self.catalogue.get(code.place()?)
     }
 
     /// The fault of a body over that limit.

@@ -22,11 +22,40 @@ pub(super) struct Matcher {
 
 #[derive(Default)]
 struct Node {
-    /// The keys are the policy's: no client can make them collide, so that a quick hash will do.
-    literals: FxHashMap<Box<[u8]>, Node>,
+    literals: Literals,
     one: Option<Box<Node>>,
     ends: Vec<usize>,
     rests: Vec<usize>,
+}
+
+/// The children of literal segments. A few are compared more quickly than one is hashed.
+#[derive(Default)]
+struct Literals {
+    few: Vec<(Box<[u8]>, Node)>,
+    /// The keys are the policy's: no client can make them collide, so that a quick hash will do.
+    others: FxHashMap<Box<[u8]>, Node>,
+}
+
+const FEW: usize = 4;
+
+impl Literals {
+    fn get(&self, segment: &[u8]) -> Option<&Node> {
+        let few = self.few.iter().find(|(literal, _)| **literal == *segment).map(|(_, node)| node);
+        few.or_else(|| if self.others.is_empty() { None } else { self.others.get(segment) })
+    }
+
+    fn get_or_insert(&mut self, segment: &[u8]) -> &mut Node {
+        let at = self.few.iter().position(|(literal, _)| **literal == *segment);
+        match at {
+            Some(at) => &mut self.few[at].1,
+            None if self.few.len() < FEW => {
+                self.few.push((segment.into(), Node::default()));
+                let last = self.few.len() - 1;
+                &mut self.few[last].1
+            }
+            None => self.others.entry(segment.into()).or_default(),
+        }
+    }
 }
 
 /// Two patterns that some request would match with neither before the other.
@@ -97,7 +126,7 @@ impl Node {
         let mut node = self;
         for segment in pattern.segments() {
             node = match segment {
-                Segment::Literal(literal) => node.literals.entry(literal.as_bytes().into()).or_default(),
+                Segment::Literal(literal) => node.literals.get_or_insert(literal.as_bytes()),
                 Segment::One => node.one.get_or_insert_default(),
             };
         }

@@ -194,6 +194,7 @@ impl Policy {
     }
 
     /// What holds for every request alike, where the policy has no routes and no scopes.
+    #[inline]
     fn everywhere(&self) -> Option<Matched> {
         match &self.parts[..] {
             [only] if self.said.is_empty() && !self.scopes.ask_host() => {
@@ -214,6 +215,7 @@ impl Policy {
         }
     }
 
+    #[inline]
     pub(crate) fn ids(&self) -> IdSettings {
         self.ids
     }
@@ -224,6 +226,7 @@ impl Policy {
     }
 
     /// What dropping the rest of a request may cost (rule G5).
+    #[inline]
     pub(crate) fn drain(&self) -> Budget {
         self.drain.0
     }
@@ -238,12 +241,12 @@ impl Policy {
     }
 
     /// The policy's own where a fault says no more than its code.
-    pub(crate) fn keep(&self, fault: Fault) -> Fault {
-        if fault.is_stock() { self.faults.of(fault.code()) } else { fault }
+    pub(crate) fn kept<'f>(&'f self, fault: &'f Fault) -> &'f Fault {
+        if fault.is_stock() { self.faults.of(fault.code()).unwrap_or(fault) } else { fault }
     }
 
-    /// Of a code that a fault says more of.
-    pub(crate) fn fault(&self, code: &ErrorCode) -> Fault {
+    /// The policy's own of a code of the catalogue.
+    pub(crate) fn fault(&self, code: &ErrorCode) -> Option<&Fault> {
         self.faults.of(code)
     }
 
@@ -287,6 +290,7 @@ impl Policy {
     }
 
     /// Whether a rule needs to know the request's path.
+    #[inline]
     pub(crate) fn rules_ask_path(&self, manner: &Manner) -> bool {
         self.part(manner.part).rules_ask_path
     }
@@ -310,11 +314,13 @@ impl Policy {
     }
 
     /// The headers in which ids of keys are passed on, and in which no client may send any (POLICY.md).
+    #[inline]
     pub(crate) fn forwarded_ids(&self) -> &[HeaderName] {
         &self.forwarded_ids
     }
 
     /// The headers that carry keys (rule R1).
+    #[inline]
     pub(crate) fn key_headers(&self) -> &[HeaderName] {
         &self.key_headers
     }
@@ -395,11 +401,13 @@ impl Policy {
         self
     }
 
+    #[inline]
     fn part(&self, part: u32) -> &Held {
         self.parts.get(part as usize).unwrap_or_else(|| self.own())
     }
 
     /// What is no scope's.
+    #[inline]
     fn own(&self) -> &Held {
         &self.parts[0]
     }

@@ -260,6 +260,7 @@ pub(crate) struct Manner {
 }
 
 impl Manner {
+    #[inline]
     pub(crate) fn label(&self) -> Label {
         Label { mode: self.mode, route: self.route }
     }
@@ -281,10 +282,11 @@ impl Settings {
         }
     }
 
-    /// Whether the body's size is all that its guards look at, and they refuse for it.
+    /// Whether a body's size is all that the guards look at, and they refuse for it; of a request without a body they ask
+    /// no type.
     #[inline]
-    pub(crate) fn limits_size_alone(&self) -> bool {
-        self.types.is_none()
+    pub(crate) fn limits_size_alone(&self, has_body: bool) -> bool {
+        (self.types.is_none() || !has_body)
             && self.headers.is_none()
             && self.auth.is_none()
             && !matches!(self.mode, Mode::Off | Mode::Observe)

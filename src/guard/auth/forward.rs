@@ -12,6 +12,7 @@ pub(crate) fn is_spelling(name: &HeaderName, of: &HeaderName) -> bool {
 
 /// Removes what a client sent under these names, in any spelling. `connection` must not name them either: a proxy inside
 /// would take them for the client's own hop, and drop what is put there instead (RFC 9110 §7.6.1).
+#[inline]
 pub(crate) fn remove(ids: &[HeaderName], headers: &mut HeaderMap) {
     if ids.is_empty() {
         return;

@@ -92,7 +92,7 @@ impl Stage<'_> {
         let mut admission = Exchange::begin(terms.clone(), head, body, fresh_id);
         loop {
             match admission {
-                Admission::Answer(answered) => return Ok(self.answered(answered)),
+                Admission::Answer(answered) => return Ok(self.answered(*answered)),
                 Admission::Peek(pending, wait) => {
                     let first = self.first_byte(body, wait);
                     admission = pending.first_byte(first);
