@@ -26,7 +26,11 @@ pub(crate) fn clean(text: &str) -> Option<Cow<'_, str>> {
 /// The text of an inner 4xx whose code was not recognised (R3): a single line of at most 256 bytes.
 pub(crate) fn of_foreign_text(text: &str) -> Option<Cow<'_, str>> {
     let trimmed = trimmed(text);
-    let single = is_plain(trimmed) || !trimmed.contains(|character| is_break(character) && character != '\t');
+    if is_plain(trimmed) {
+        let passes = (1..=MAX_FOREIGN_BYTES).contains(&trimmed.len()) && !has_markup(trimmed) && !is_wrapped(trimmed);
+        return passes.then_some(Cow::Borrowed(trimmed));
+    }
+    let single = !trimmed.contains(|character| is_break(character) && character != '\t');
     if single && trimmed.len() <= MAX_FOREIGN_BYTES && !has_markup(trimmed) {
         of_recognised_text(trimmed)
     } else {

@@ -136,7 +136,7 @@ pub(crate) fn response<'b>(inner: &Inner<'_, 'b>, asked: &Asked<'_>, known: &Kno
         let fault = listed(Fault::new(code_of_status(inner, asked)), known.dialect);
         return Verdict::Rewrite(Rewrite { named: false, ..Rewrite::of(fault) });
     }
-    let foreign = match dialect::read(dialect::media_type(inner.headers), body, known.codes) {
+    let foreign = match dialect::read(dialect::essence(inner.headers), body, known.codes) {
         Reading::Envelope(envelope) => {
             return of_envelope(&envelope, inner, asked, known);
         }

@@ -57,7 +57,7 @@ pub(crate) enum Reading<'a> {
 
 /// Reads a whole body. Its declared media type matters for plain text and problems alone: JSON is known by its first
 /// byte, since services send it as `text/plain` and `text/html` as well.
-pub(crate) fn read<'a>(media_type: Option<&str>, body: &'a [u8], codes: &CodeSet) -> Reading<'a> {
+pub(crate) fn read<'a>(media_type: Option<&[u8]>, body: &'a [u8], codes: &CodeSet) -> Reading<'a> {
     let Some(text) = text_of(body) else { return Reading::Nothing };
     if text.starts_with('{')
         && let Some(object) = Object::parse(text)
@@ -69,7 +69,7 @@ pub(crate) fn read<'a>(media_type: Option<&str>, body: &'a [u8], codes: &CodeSet
     }
     // A text may begin like JSON: "{id} is missing".
     match media_type {
-        Some(it) if !text.is_empty() && it.eq_ignore_ascii_case("text/plain") => {
+        Some(it) if !text.is_empty() && it.eq_ignore_ascii_case(b"text/plain") => {
             Reading::Said(Foreign { shape: Shape::PlainText, said: Said::new(None, Some(Cow::Borrowed(text))) })
         }
         _ => Reading::Nothing,
@@ -93,7 +93,15 @@ pub(crate) fn read_rewritten(body: &[u8]) -> Option<Foreign<'_>> {
 
 /// The type and subtype of a body, without parameters; `None` where none is declared or two are.
 pub(crate) fn media_type(headers: &HeaderMap) -> Option<&str> {
+    str::from_utf8(essence(headers)?).ok()
+}
+
+/// The same, whatever bytes it has.
+pub(crate) fn essence(headers: &HeaderMap) -> Option<&[u8]> {
     let value = fields::only(headers, &CONTENT_TYPE)?.as_bytes();
+    if !value.contains(&b';') {
+        return Some(value.trim_ascii());
+    }
     let end = value.iter().position(|byte| *byte == b';').unwrap_or(value.len());
-    str::from_utf8(value[..end].trim_ascii()).ok()
+    Some(value[..end].trim_ascii())
 }

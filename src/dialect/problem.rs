@@ -12,7 +12,7 @@ const MEDIA_TYPE: &str = "application/problem+json";
 
 /// By its media type, or by its members where the type is lost. An error object says more than either.
 fn read<'a>(body: &Body<'a, '_>) -> Option<Said<'a>> {
-    let typed = body.media_type.is_some_and(|it| it.eq_ignore_ascii_case(MEDIA_TYPE));
+    let typed = body.media_type.is_some_and(|it| it.eq_ignore_ascii_case(MEDIA_TYPE.as_bytes()));
     let untold = body.error.is_none();
     let body = &body.object;
     let shaped = body.string("title").is_some() && ["type", "status", "detail"].into_iter().any(|name| body.has(name));

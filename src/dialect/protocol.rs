@@ -48,10 +48,10 @@ const OAUTH_ERRORS: [&str; 21] = [
 ];
 
 /// Whether a body of this media type keeps its shape whatever it says.
-pub(crate) fn names_itself(media_type: &str) -> bool {
-    SELF_NAMED.iter().any(|name| media_type.eq_ignore_ascii_case(name))
+pub(crate) fn names_itself(media_type: &[u8]) -> bool {
+    SELF_NAMED.iter().any(|name| media_type.eq_ignore_ascii_case(name.as_bytes()))
         || media_type.get(..17).is_some_and(|start| {
-            start.eq_ignore_ascii_case("application/grpc+") || start.eq_ignore_ascii_case("application/grpc-")
+            start.eq_ignore_ascii_case(b"application/grpc+") || start.eq_ignore_ascii_case(b"application/grpc-")
         })
 }
 
@@ -97,10 +97,10 @@ mod tests {
             "application/grpc+proto",
             "application/grpc-web-text",
         ] {
-            assert!(names_itself(named), "{named}");
+            assert!(names_itself(named.as_bytes()), "{named}");
         }
         for other in ["application/json", "text/plain", "application/grpcx", "application/xml", ""] {
-            assert!(!names_itself(other), "{other}");
+            assert!(!names_itself(other.as_bytes()), "{other}");
         }
     }
 

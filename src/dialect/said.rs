@@ -8,14 +8,14 @@ use crate::code::ErrorCode;
 
 /// A JSON object that came as the body of an error.
 pub(crate) struct Body<'a, 'm> {
-    pub(crate) media_type: Option<&'m str>,
+    pub(crate) media_type: Option<&'m [u8]>,
     pub(crate) object: Object<'a>,
     /// Its member `error`, where that is an object: half of the shapes have one.
     pub(crate) error: Option<Object<'a>>,
 }
 
 impl<'a, 'm> Body<'a, 'm> {
-    pub(crate) fn new(media_type: Option<&'m str>, object: Object<'a>) -> Self {
+    pub(crate) fn new(media_type: Option<&'m [u8]>, object: Object<'a>) -> Self {
         let error = object.object("error");
         Self { media_type, object, error }
     }

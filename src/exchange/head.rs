@@ -42,10 +42,10 @@ const EXPOSED_OF_GRPC: [&str; 3] = ["grpc-status", "grpc-message", "grpc-status-
 
 /// Makes the head of a rewritten error consistent with its new body.
 pub(super) fn rewrite(headers: &mut HeaderMap, status: StatusCode, own: &Own<'_>) {
-    if !headers.is_empty() {
+    let seen = Seen::of(headers, status);
+    if seen.old {
         remove_old(headers, status, own.http1);
     }
-    let others = !headers.is_empty();
     headers.reserve(if own.negotiates { MORE_HEADERS } else { OWN_HEADERS });
     headers.insert(CONTENT_TYPE, HeaderValue::from_static(own.content_type));
     if let Some(length) = own.length {
@@ -53,9 +53,9 @@ pub(super) fn rewrite(headers: &mut HeaderMap, status: StatusCode, own: &Own<'_>
     }
     headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     headers.insert(X_ERROR_CODE, code_value(own.code));
-    forbid_storing(headers, status, others);
+    forbid_storing(headers, status, &seen);
     if own.negotiates {
-        vary_by_accept(headers, others);
+        vary_by_accept(headers, seen.vary);
     }
     if let Some((name, id)) = own.id {
         headers.insert(name, id.clone());
@@ -67,13 +67,38 @@ pub(super) fn keeps_nothing(headers: &HeaderMap, status: StatusCode) -> bool {
     headers.keys().all(|name| goes(name, status))
 }
 
+/// What an inner head has that an error's head must make room for: to look at its names once is cheaper than to look each
+/// of ours up.
+#[derive(Default)]
+struct Seen {
+    /// Something goes (R6).
+    old: bool,
+    vary: bool,
+    cache_control: bool,
+    /// Something else that tells caches what to do (R7).
+    cached: bool,
+}
+
+impl Seen {
+    fn of(headers: &HeaderMap, status: StatusCode) -> Self {
+        let mut seen = Self::default();
+        for name in headers.keys() {
+            seen.old |= goes(name, status) || *name == UPGRADE;
+            seen.vary |= *name == VARY;
+            seen.cache_control |= *name == CACHE_CONTROL;
+            seen.cached |= [EXPIRES, PRAGMA, CDN_CACHE_CONTROL, SURROGATE_CONTROL].contains(name);
+        }
+        seen
+    }
+}
+
 /// R11, merged into what was there.
-fn vary_by_accept(headers: &mut HeaderMap, others: bool) {
+fn vary_by_accept(headers: &mut HeaderMap, varies: bool) {
     let says = |headers: &HeaderMap| {
         let mut names = headers.get_all(VARY).iter().flat_map(list);
         names.any(|name| name == "*" || name.eq_ignore_ascii_case("accept"))
     };
-    if !others || !headers.contains_key(VARY) {
+    if !varies {
         headers.insert(VARY, HeaderValue::from_static("accept"));
     } else if !says(headers) {
         add_to_list(headers, VARY, "accept");
@@ -195,14 +220,13 @@ fn is_for_every_recipient(name: &HeaderName) -> bool {
 }
 
 /// R7: an error is stored only where the service says so, and never one that may have been for this client alone.
-/// `others` says whether the service sent any header that may speak of it.
-fn forbid_storing(headers: &mut HeaderMap, status: StatusCode, others: bool) {
+fn forbid_storing(headers: &mut HeaderMap, status: StatusCode, seen: &Seen) {
     let never = matches!(status.as_u16(), 401 | 403 | 429) || status.is_server_error();
-    if others && !never && headers.contains_key(CACHE_CONTROL) {
+    if seen.cache_control && !never {
         return;
     }
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    if others {
+    if seen.cached {
         for name in [EXPIRES, PRAGMA, CDN_CACHE_CONTROL, SURROGATE_CONTROL] {
             headers.remove(name);
         }

@@ -62,6 +62,7 @@ impl Exchange {
     }
 
     /// Takes what was collected of an inner error's body.
+    #[inline]
     pub fn response_body(self, head: &mut response::Parts, body: Collected<'_>) -> Rewritten {
         if let Some(fault) = self.cut() {
             return Rewritten::Replace(Box::new(self.answer(fault, Origin::Guard, None, None)));
@@ -100,6 +101,7 @@ impl Exchange {
         }
     }
 
+    #[inline]
     pub(super) fn error(self, head: &mut response::Parts, body: BodyFacts) -> ResponsePlan {
         if let Some(fault) = head.extensions.get::<Fault>().cloned() {
             let fault = classify::listed(fault, self.dialect());
@@ -147,7 +149,7 @@ impl Exchange {
             lines.iter().flat_map(head::list).any(|directive| directive.eq_ignore_ascii_case("no-transform"))
         };
         // No other protocol is one that an RPC client reads.
-        let names_itself = || dialect::media_type(headers).is_some_and(protocol::names_itself);
+        let names_itself = || dialect::essence(headers).is_some_and(protocol::names_itself);
         self.request.rpc.is_none() && names_itself()
             || self.settings.no_transform == NoTransform::Respect && no_transform()
     }

@@ -54,6 +54,7 @@ enum End {
 }
 
 impl Job {
+    #[inline]
     pub(super) fn new(
         exchange: Exchange,
         head: response::Parts,
@@ -64,6 +65,7 @@ impl Job {
         Self { exchange, head, read: Read::default(), budget: Budget::new(max_bytes, timeout), deadline }
     }
 
+    #[inline]
     fn poll<R>(&mut self, mut body: Pin<&mut R>, cx: &mut Context<'_>) -> Poll<End>
     where
         R: Body,
@@ -87,6 +89,7 @@ impl Job {
         }
     }
 
+    #[inline]
     fn end<R, B>(self, end: End) -> Decided<R, B> {
         let Self { exchange, head, read, .. } = self;
         match end {
@@ -111,6 +114,7 @@ enum Frame {
     Panicked(Box<str>),
 }
 
+#[inline]
 fn poll_into<R>(
     read: &mut Read,
     mut body: Pin<&mut R>,
@@ -170,6 +174,7 @@ where
     R::Error: Into<BoxError>,
 {
     /// Reads what is there; what is not is awaited by [`Collecting::poll`].
+    #[inline]
     pub(super) fn begin<B>(self: Pin<&mut Self>, mut job: Job, cx: &mut Context<'_>) -> Poll<Decided<R, B>> {
         let this = self.project();
         match job.poll(this.body, cx) {
@@ -198,6 +203,7 @@ pub(super) enum Decided<R, B> {
 }
 
 /// `rest` is what was not read, and the error that came instead.
+#[inline]
 fn decided<R, B>(
     exchange: Exchange,
     mut head: response::Parts,

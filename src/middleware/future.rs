@@ -207,6 +207,7 @@ where
 }
 
 /// Polls the inner call. Where it has ended, or its client waits no longer, its future is gone and `ended` is what is left.
+#[inline]
 fn poll_call<S, B, R>(
     mut state: Pin<&mut State<S, S::Future, B, R>>,
     outcome: &mut Option<Result<Response<R>, S::Error>>,
@@ -341,6 +342,7 @@ where
 }
 
 /// The reply to an error whose body was read. What was not read is dropped, or sent from where it is.
+#[inline]
 fn read<S, F, B, R>(mut state: Pin<&mut State<S, F, B, R>>, decided: Decided<R, B>) -> Reply<R, B> {
     let kept = match state.as_mut().project() {
         StateProj::Keeping { keeping } => keeping.take(),

@@ -57,7 +57,7 @@ fn never_asked(report: &mut Report<'_>, part: usize, patterns: &[Vec<Pattern>], 
     for (index, rule) in held.rules[..held.own_rules].iter().enumerate() {
         let place = Place::Map(part, index);
         // gRPC's own are read where a client speaks it (P1).
-        let passes = |it: &&str| all_standard && names_itself(it) && !it.starts_with("application/grpc");
+        let passes = |it: &&str| all_standard && names_itself(it.as_bytes()) && !it.starts_with("application/grpc");
         if let Some(media_type) = rule.content_type().filter(passes) {
             let wrong = format!("only an RPC client's error reaches the rule: others of {media_type} pass");
             report.warn(NAME, (&place, "content_type"), wrong, "take it out: the protocol keeps its own shape");
