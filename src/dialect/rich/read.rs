@@ -4,29 +4,8 @@ use std::time::Duration;
 
 use prost::Message;
 
-use super::wire;
+use super::{Rich, Violation, wire};
 use crate::dialect::status::Status;
-
-/// What the details of any service's error say, and its status and message again. A text that is not there is empty.
-#[derive(Clone, Debug, PartialEq)]
-pub(crate) struct Rich {
-    pub(crate) status: Status,
-    pub(crate) message: String,
-    pub(crate) reason: String,
-    pub(crate) domain: String,
-    pub(crate) metadata: Vec<(String, String)>,
-    pub(crate) request_id: String,
-    pub(crate) retry_delay: Option<Duration>,
-    pub(crate) violations: Vec<Violation>,
-}
-
-/// A field that is wrong.
-#[derive(Clone, Debug, PartialEq)]
-pub(crate) struct Violation {
-    pub(crate) field: String,
-    pub(crate) description: String,
-    pub(crate) reason: String,
-}
 
 /// What the bytes say; `None` where they are no google.rpc.Status. A detail that is none of those known here is passed
 /// over, as is one that cannot be read.
@@ -44,19 +23,6 @@ pub(crate) fn read(bytes: &[u8]) -> Option<Rich> {
 }
 
 impl Rich {
-    pub(crate) fn new(status: Status, message: String) -> Self {
-        Self {
-            status,
-            message,
-            reason: String::new(),
-            domain: String::new(),
-            metadata: Vec::new(),
-            request_id: String::new(),
-            retry_delay: None,
-            violations: Vec::new(),
-        }
-    }
-
     /// Adds a detail by its type's name, whatever stands before the name.
     pub(crate) fn add(&mut self, type_url: &str, value: &[u8]) {
         match type_url.rsplit('/').next().unwrap_or_default() {

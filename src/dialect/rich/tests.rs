@@ -1,6 +1,7 @@
 //! What is written is read again, within its bytes.
 
 use proptest::prelude::*;
+use prost::Message as _;
 
 use super::*;
 
@@ -57,6 +58,13 @@ fn p1_the_bytes_are_what_googles_protos_say() {
         .extend_from_slice(b"\x1a\x35\x0a\x28type.googleapis.com/google.rpc.ErrorInfo\x12\x09\x0a\x04GONE\x12\x01d");
     expected.extend_from_slice(b"\x1a\x31\x0a\x2atype.googleapis.com/google.rpc.RequestInfo\x12\x03\x0a\x01r");
     assert_eq!(error.to_bytes(4096), expected);
+}
+
+#[test]
+fn e7_an_id_is_found_as_it_was_written() {
+    let info = wire::RequestInfo { request_id: ID.into() };
+    assert_eq!(request_info(ID), Some(info.encode_to_vec()));
+    assert_eq!(request_info(&"x".repeat(128)), None);
 }
 
 #[test]

@@ -16,8 +16,13 @@ pub(crate) mod forward;
 mod identity;
 #[cfg(feature = "jwt")]
 mod jwt;
+#[cfg(feature = "keys")]
 mod key;
+#[cfg(feature = "keys")]
+mod keys;
 mod scheme;
+#[cfg(feature = "keys")]
+mod sent;
 mod verified;
 #[cfg(feature = "policy-file")]
 mod watched;
@@ -25,6 +30,7 @@ mod watched;
 pub use identity::Identity;
 #[cfg(feature = "jwt")]
 pub use jwt::JwtKeys;
+#[cfg(feature = "keys")]
 pub use key::Key;
 pub use scheme::AuthScheme;
 pub use verified::Verified;
