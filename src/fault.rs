@@ -1,6 +1,7 @@
 //! A fault: an error with a code, on its way to a client.
 
 mod as_fault;
+mod prepared;
 
 use std::borrow::Cow;
 use std::error::Error;
@@ -12,6 +13,8 @@ use serde::Serialize;
 use serde_json::value::{RawValue, to_raw_value};
 
 pub use self::as_fault::AsFault;
+use self::prepared::Memo;
+pub(crate) use self::prepared::{Prepared, Sample, Slot, length_value};
 use crate::code::ErrorCode;
 use crate::message;
 
@@ -20,7 +23,8 @@ use crate::message;
 /// Return it as a service's error, or leave it in a response's extensions: the layer writes it as the envelope, its own
 /// message and details included, with the status of its code unless another is set. The source is for the log alone.
 ///
-/// One word wide, so that a `Result` that carries it stays small.
+/// One word wide, so that a `Result` that carries it stays small. One of the catalogue that says nothing of its own
+/// allocates nothing.
 ///
 /// ```
 /// use tower_error_envelope::{ErrorCode, Fault};
@@ -31,9 +35,8 @@ use crate::message;
 /// ```
 #[derive(Clone)]
 #[must_use]
-pub struct Fault(Box<Inner>);
+pub struct Fault(Arc<Inner>);
 
-#[derive(Clone)]
 struct Inner {
     code: ErrorCode,
     message: Option<Cow<'static, str>>,
@@ -42,7 +45,28 @@ struct Inner {
     status: Option<StatusCode>,
     headers: Option<Box<HeaderMap>>,
     source: Option<Arc<dyn Error + Send + Sync>>,
+    /// What a policy has prepared of a fault that it keeps.
+    memo: Option<Memo>,
 }
+
+/// Whoever changes a fault has one of his own, of which nothing is prepared.
+impl Clone for Inner {
+    fn clone(&self) -> Self {
+        Self {
+            code: self.code.clone(),
+            message: self.message.clone(),
+            wording: self.wording,
+            details: self.details.clone(),
+            status: self.status,
+            headers: self.headers.clone(),
+            source: self.source.clone(),
+            memo: None,
+        }
+    }
+}
+
+/// Those of the catalogue that say nothing of their own, which most faults are, in its order.
+static STOCK: LazyLock<Box<[Fault]>> = LazyLock::new(|| ErrorCode::ALL.iter().map(Fault::bare).collect());
 
 /// What is known of a fault's message.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -58,23 +82,29 @@ enum Wording {
 impl Fault {
     /// A fault with its code's own message and status, no details, no further headers.
     pub fn new(code: ErrorCode) -> Self {
-        Self(Box::new(Inner {
-            code,
+        match code.place() {
+            Some(place) => STOCK[place].clone(),
+            None => Self::bare(&code),
+        }
+    }
+
+    fn bare(code: &ErrorCode) -> Self {
+        Self(Arc::new(Inner {
+            code: code.clone(),
             message: None,
             wording: Wording::Raw,
             details: None,
             status: None,
             headers: None,
             source: None,
+            memo: None,
         }))
     }
 
     /// Sets the message, for people: one line is made of it, of at most 1,024 bytes (rule E2); an empty one is the
     /// code's own.
-    pub fn message(mut self, message: impl Into<Cow<'static, str>>) -> Self {
-        self.0.message = Some(message.into());
-        self.0.wording = Wording::Raw;
-        self
+    pub fn message(self, message: impl Into<Cow<'static, str>>) -> Self {
+        self.say(message.into(), Wording::Raw)
     }
 
     /// Sets the details: any JSON value.
@@ -83,29 +113,29 @@ impl Fault {
     /// the reason becomes its source, so that the log shows it.
     pub fn details(mut self, details: impl Serialize) -> Self {
         match to_raw_value(&details) {
-            Ok(details) => self.0.details = Some(details),
-            Err(error) => self.0.source = Some(Arc::new(error)),
+            Ok(details) => Arc::make_mut(&mut self.0).details = Some(details),
+            Err(error) => Arc::make_mut(&mut self.0).source = Some(Arc::new(error)),
         }
         self
     }
 
     /// Sets the status, where it is not the code's own. A status outside 400–599 is ignored: it would be no error.
     pub fn status(mut self, status: StatusCode) -> Self {
-        if status.is_client_error() || status.is_server_error() {
-            self.0.status = Some(status);
+        if (status.is_client_error() || status.is_server_error()) && self.status_code() != status {
+            Arc::make_mut(&mut self.0).status = Some(status);
         }
         self
     }
 
     /// Adds a header to the response, such as `retry-after` or one more `www-authenticate`.
     pub fn header(mut self, name: HeaderName, value: HeaderValue) -> Self {
-        self.0.headers.get_or_insert_default().append(name, value);
+        Arc::make_mut(&mut self.0).headers.get_or_insert_default().append(name, value);
         self
     }
 
     /// Sets the cause, which the log shows and the client never sees.
     pub fn caused_by(mut self, source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
-        self.0.source = Some(Arc::from(source.into()));
+        Arc::make_mut(&mut self.0).source = Some(Arc::from(source.into()));
         self
     }
 
@@ -144,27 +174,53 @@ impl Fault {
         self.0.headers.as_deref().unwrap_or(&NONE)
     }
 
+    /// A fault that a policy keeps, to be answered with again and again: what is written of it is kept, too.
+    ///
+    /// It must be changed no more, and belong to one policy: what is prepared depends on both.
+    pub(crate) fn kept(self) -> Self {
+        Self(Arc::new(Inner { memo: Some(Memo::new()), ..(*self.0).clone() }))
+    }
+
+    /// The place for what is prepared of it in a form, of so many in all; `None` where no policy keeps the fault.
+    pub(crate) fn slot(&self, form: usize, forms: usize) -> Option<&Slot> {
+        self.0.memo.as_ref()?.slot(form, forms)
+    }
+
+    /// Whether it is what [`Fault::new`] makes of a code of the catalogue.
+    pub(crate) fn is_stock(&self) -> bool {
+        self.0.code.place().is_some_and(|place| Arc::ptr_eq(&self.0, &STOCK[place].0))
+    }
+
+    /// Whether it brings headers of its own.
+    pub(crate) fn has_headers(&self) -> bool {
+        self.0.headers.is_some()
+    }
+
     /// Its own text, which no other takes the place of: not its code's, nor one that the layer made up (R12).
     pub(crate) fn own_text(&self) -> Option<Cow<'_, str>> {
         if self.0.wording == Wording::Stock { None } else { self.message_line() }
     }
 
     /// A message in the form of E2 that the layer made up itself.
-    pub(crate) fn with_stock_message(mut self, message: impl Into<Cow<'static, str>>) -> Self {
-        self.0.message = Some(message.into());
-        self.0.wording = Wording::Stock;
-        self
+    pub(crate) fn with_stock_message(self, message: impl Into<Cow<'static, str>>) -> Self {
+        self.say(message.into(), Wording::Stock)
     }
 
     /// A message that was cleaned before.
-    pub(crate) fn with_clean_message(mut self, message: String) -> Self {
-        self.0.message = Some(message.into());
-        self.0.wording = Wording::Clean;
-        self
+    pub(crate) fn with_clean_message(self, message: String) -> Self {
+        self.say(message.into(), Wording::Clean)
     }
 
     pub(crate) fn with_raw_details(mut self, details: Option<Box<RawValue>>) -> Self {
-        self.0.details = details;
+        if details.is_some() || self.0.details.is_some() {
+            Arc::make_mut(&mut self.0).details = details;
+        }
+        self
+    }
+
+    fn say(mut self, message: Cow<'static, str>, wording: Wording) -> Self {
+        let inner = Arc::make_mut(&mut self.0);
+        (inner.message, inner.wording) = (Some(message), wording);
         self
     }
 

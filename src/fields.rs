@@ -13,6 +13,16 @@ pub(crate) fn first<'h>(headers: &'h HeaderMap, name: &HeaderName) -> Option<&'h
     headers.iter().find(|(it, _)| *it == name).map(|(_, value)| value)
 }
 
+/// The only value of that name; none where there are two.
+pub(crate) fn only<'h>(headers: &'h HeaderMap, name: &HeaderName) -> Option<&'h HeaderValue> {
+    if headers.len() > FEW {
+        let mut values = headers.get_all(name).iter();
+        return values.next().filter(|_| values.next().is_none());
+    }
+    let mut values = headers.iter().filter(|(it, _)| *it == name).map(|(_, value)| value);
+    values.next().filter(|_| values.next().is_none())
+}
+
 /// Whether there is one of that name.
 pub(crate) fn has(headers: &HeaderMap, name: &HeaderName) -> bool {
     first(headers, name).is_some()

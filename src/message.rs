@@ -14,8 +14,8 @@ const MAX_FOREIGN_BYTES: usize = 256;
 /// characters go; what is too long is cut on a character boundary and marked `…`. Cleaning twice changes nothing, so
 /// that a second layer keeps the text (E7).
 pub(crate) fn clean(text: &str) -> Option<Cow<'_, str>> {
-    let trimmed = text.trim();
-    let line = if trimmed.bytes().all(|byte| matches!(byte, b' '..=b'~')) || !trimmed.chars().any(is_unprintable) {
+    let trimmed = trimmed(text);
+    let line = if is_plain(trimmed) || !trimmed.chars().any(is_unprintable) {
         Cow::Borrowed(trimmed)
     } else {
         Cow::Owned(printable(trimmed))
@@ -25,8 +25,8 @@ pub(crate) fn clean(text: &str) -> Option<Cow<'_, str>> {
 
 /// The text of an inner 4xx whose code was not recognised (R3): a single line of at most 256 bytes.
 pub(crate) fn of_foreign_text(text: &str) -> Option<Cow<'_, str>> {
-    let trimmed = text.trim();
-    let single = !trimmed.contains(|character| is_break(character) && character != '\t');
+    let trimmed = trimmed(text);
+    let single = is_plain(trimmed) || !trimmed.contains(|character| is_break(character) && character != '\t');
     if single && trimmed.len() <= MAX_FOREIGN_BYTES && !has_markup(trimmed) {
         of_recognised_text(trimmed)
     } else {
@@ -40,9 +40,23 @@ pub(crate) fn of_recognised_text(text: &str) -> Option<Cow<'_, str>> {
     clean(text).filter(|line| !is_wrapped(line))
 }
 
+/// Without white space around it. Most texts have none, and are of ASCII.
+fn trimmed(text: &str) -> &str {
+    let bytes = text.as_bytes();
+    match (bytes.first(), bytes.last()) {
+        (Some(b'!'..=b'~'), Some(b'!'..=b'~')) => text,
+        _ => text.trim(),
+    }
+}
+
+/// Whether a text is of printable ASCII: without a branch for each byte, since every error's is looked at.
+fn is_plain(text: &str) -> bool {
+    text.bytes().fold(true, |plain, byte| plain & byte.wrapping_sub(b' ').le(&(b'~' - b' ')))
+}
+
 /// Whether there is a piece of a page in the text, behind whatever words.
 fn has_markup(text: &str) -> bool {
-    if !text.bytes().any(|byte| byte == b'<') {
+    if !text.as_bytes().contains(&b'<') {
         return false;
     }
     let text = text.to_ascii_lowercase();

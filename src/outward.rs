@@ -15,7 +15,7 @@ use std::sync::Arc;
 use http::StatusCode;
 
 use crate::code::ErrorCode;
-use crate::dialect::{self, Dialect};
+use crate::dialect::Dialect;
 use crate::fault::Fault;
 use crate::guard::pattern::Refused;
 use crate::message;
@@ -148,7 +148,7 @@ impl<'a> Leaving<'a> {
         let text = fault.own_text().or_else(|| entries().find_map(|entry| entry.message()).map(Cow::Borrowed));
         let text = text.or_else(|| only(rules.filter_map(|rule| rule.text)).and_then(message::clean));
         Self {
-            name: name.map_or_else(|| dialect::name_of(dialect, code, status), Cow::Borrowed),
+            name: name.map_or_else(|| dialect.form().name_of(code, status), Cow::Borrowed),
             text: text.unwrap_or_else(|| fault.text()),
             status,
         }

@@ -4,9 +4,11 @@ use std::future::{Ready, ready};
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
-use http::header::{ACCEPT, CONTENT_LENGTH, CONTENT_TYPE, HOST, USER_AGENT};
+use http::header::{ACCEPT, CONTENT_LENGTH, CONTENT_TYPE, HOST, RETRY_AFTER, USER_AGENT};
 use http::{HeaderName, HeaderValue, Method, Request, Response, StatusCode, Uri};
 use http_body_util::Full;
+use tower_error_envelope::auth::{AuthScheme, Key};
+use tower_error_envelope::{Policy, Route};
 use tower_service::Service;
 
 use crate::Named;
@@ -19,26 +21,60 @@ pub(crate) type BoxError = Box<dyn std::error::Error + Send + Sync>;
 pub(crate) enum Case {
     /// A success without a header: the layer's id is the first one, which has to allocate the map.
     Happy,
+    /// A success with a header, as nearly all have.
+    Header,
+    /// Fifty routes that want JSON, and a request without a body to one of them.
+    Fifty,
     /// What a router's fallback says.
     Empty404,
+    /// What a handler says in a line.
+    Text404,
     /// What a service with a shape of its own says.
     Json404,
     /// The service fails.
     Error,
+    /// A rate limiter answers.
+    RateLimited,
+    /// Credentials are asked for, and none are sent: nothing is hashed.
+    NoCredentials,
+    /// A small body of another type on a route that wants JSON.
+    Unsupported,
     /// A declared body of twice the limit, all of it at hand.
     TooLarge,
+    /// The same on a route that wants JSON.
+    TooLargeJson,
 }
 
 impl Named for Case {
-    const ALL: &'static [Self] = &[Self::Happy, Self::Empty404, Self::Json404, Self::Error, Self::TooLarge];
+    const ALL: &'static [Self] = &[
+        Self::Happy,
+        Self::Header,
+        Self::Fifty,
+        Self::Empty404,
+        Self::Text404,
+        Self::Json404,
+        Self::Error,
+        Self::RateLimited,
+        Self::NoCredentials,
+        Self::Unsupported,
+        Self::TooLarge,
+        Self::TooLargeJson,
+    ];
 
     fn name(self) -> &'static str {
         match self {
             Self::Happy => "happy GET",
+            Self::Header => "header set",
+            Self::Fifty => "50 routes",
             Self::Empty404 => "empty 404",
+            Self::Text404 => "text 404",
             Self::Json404 => "JSON 404",
             Self::Error => "inner Err",
+            Self::RateLimited => "429",
+            Self::NoCredentials => "401",
+            Self::Unsupported => "415",
             Self::TooLarge => "declared 413",
+            Self::TooLargeJson => "413 for JSON",
         }
     }
 }
@@ -53,16 +89,37 @@ impl Case {
         headers.insert(HOST, HeaderValue::from_static("api.example.com"));
         headers.insert(USER_AGENT, HeaderValue::from_static("bench/1.0"));
         headers.insert(X_APP_ID, HeaderValue::from_static("demo"));
-        if self == Self::TooLarge {
-            headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-            headers.insert(CONTENT_LENGTH, HeaderValue::from(TWO_MIB.len()));
-            *request.method_mut() = Method::POST;
-            *request.uri_mut() = Uri::from_static("/api/v1/rooms/42/messages");
-            *request.body_mut() = Full::new(Bytes::from_static(&TWO_MIB));
-        } else {
-            headers.insert(ACCEPT, HeaderValue::from_static("*/*"));
-        }
+        let body = match self {
+            Self::TooLarge | Self::TooLargeJson => ("application/json", Bytes::from_static(&TWO_MIB)),
+            Self::Unsupported => ("text/plain", Bytes::from_static(b"Hello, room!")),
+            _ => {
+                headers.insert(ACCEPT, HeaderValue::from_static("*/*"));
+                return request;
+            }
+        };
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static(body.0));
+        headers.insert(CONTENT_LENGTH, HeaderValue::from(body.1.len()));
+        *request.method_mut() = Method::POST;
+        *request.uri_mut() = Uri::from_static("/api/v1/rooms/42/messages");
+        *request.body_mut() = Full::new(body.1);
         request
+    }
+
+    /// What the layer is told, where it does not come as it is.
+    pub(crate) fn policy(self) -> Option<Policy> {
+        let policy = match self {
+            Self::NoCredentials => {
+                let key = Key::of_secret("demo", "a key that nobody sends");
+                Policy::builder().scheme("app", AuthScheme::bearer().key(key)).auth(["app"])
+            }
+            Self::Unsupported | Self::TooLargeJson => Policy::builder().route(Route::new("/api/{*rest}").json(true)),
+            Self::Fifty => (0..50).fold(Policy::builder(), |policy, at| match at {
+                0 => policy.route(Route::new("/api/v1/rooms/{room}").json(true)),
+                _ => policy.route(Route::new(format!("/api/v1/things{at}/{{thing}}")).json(true)),
+            }),
+            _ => return None,
+        };
+        Some(policy.build().unwrap_or_else(|refused| panic!("{refused}")))
     }
 
     /// Panics unless a stack around the handler answered as all of them should.
@@ -79,10 +136,13 @@ impl Case {
 
     fn expected(self) -> (StatusCode, Option<&'static str>) {
         match self {
-            Self::Happy => (StatusCode::OK, None),
-            Self::Empty404 | Self::Json404 => (StatusCode::NOT_FOUND, Some("not_found")),
+            Self::Happy | Self::Header | Self::Fifty => (StatusCode::OK, None),
+            Self::Empty404 | Self::Text404 | Self::Json404 => (StatusCode::NOT_FOUND, Some("not_found")),
             Self::Error => (StatusCode::INTERNAL_SERVER_ERROR, Some("internal_error")),
-            Self::TooLarge => (StatusCode::PAYLOAD_TOO_LARGE, Some("payload_too_large")),
+            Self::RateLimited => (StatusCode::TOO_MANY_REQUESTS, Some("rate_limited")),
+            Self::NoCredentials => (StatusCode::UNAUTHORIZED, Some("auth_missing")),
+            Self::Unsupported => (StatusCode::UNSUPPORTED_MEDIA_TYPE, Some("unsupported_media_type")),
+            Self::TooLarge | Self::TooLargeJson => (StatusCode::PAYLOAD_TOO_LARGE, Some("payload_too_large")),
         }
     }
 }
@@ -102,20 +162,25 @@ impl<B> Service<Request<B>> for Handler {
 
     fn call(&mut self, _: Request<B>) -> Self::Future {
         ready(match self.0 {
-            Case::Happy | Case::TooLarge => Ok(Response::new(Full::from(r#"{"ok":true}"#))),
-            Case::Empty404 => Ok(not_found("")),
-            Case::Json404 => {
-                let mut response = not_found(r#"{"success":false,"error":"Room not found"}"#);
-                response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-                Ok(response)
-            }
             Case::Error => Err("the database is away".into()),
+            Case::Header => Ok(said(StatusCode::OK, r#"{"ok":true}"#, &[(CONTENT_TYPE, "application/json")])),
+            Case::Empty404 => Ok(said(StatusCode::NOT_FOUND, "", &[])),
+            Case::Text404 => Ok(said(StatusCode::NOT_FOUND, "Room not found", &[(CONTENT_TYPE, "text/plain")])),
+            Case::Json404 => {
+                let body = r#"{"success":false,"error":"Room not found"}"#;
+                Ok(said(StatusCode::NOT_FOUND, body, &[(CONTENT_TYPE, "application/json")]))
+            }
+            Case::RateLimited => Ok(said(StatusCode::TOO_MANY_REQUESTS, "", &[(RETRY_AFTER, "3")])),
+            _ => Ok(said(StatusCode::OK, r#"{"ok":true}"#, &[])),
         })
     }
 }
 
-fn not_found(body: &'static str) -> Response<Full<Bytes>> {
+fn said(status: StatusCode, body: &'static str, headers: &[(HeaderName, &'static str)]) -> Response<Full<Bytes>> {
     let mut response = Response::new(Full::from(body));
-    *response.status_mut() = StatusCode::NOT_FOUND;
+    *response.status_mut() = status;
+    for (name, value) in headers {
+        response.headers_mut().insert(name, HeaderValue::from_static(value));
+    }
     response
 }

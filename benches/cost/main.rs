@@ -19,6 +19,7 @@ mod answer;
 mod call;
 mod cases;
 mod check;
+mod fused;
 mod measure;
 mod scale;
 mod stacks;
@@ -61,7 +62,7 @@ fn main() -> ExitCode {
             }
         }
         _ => {
-            Case::ALL.iter().for_each(|case| Stack::ALL.iter().for_each(|stack| measure::run(*stack, *case, 1)));
+            pairs().for_each(|(case, stack)| measure::run(stack, case, 1));
             Around::ALL.iter().for_each(|around| call::run(*around, 1));
             Asked::ALL.iter().for_each(|asked| Size::ALL.iter().for_each(|size| scale::run(*size, *asked, 1)));
         }
@@ -79,8 +80,12 @@ fn rows() -> Vec<Row> {
     if !valgrind {
         println!("valgrind is not installed: no instruction counts. Install it (apt install valgrind) to have them.");
     }
+    pairs().map(|(case, stack)| Row { case, stack, cost: Cost::of(stack, case, valgrind) }).collect()
+}
+
+fn pairs() -> impl Iterator<Item = (Case, Stack)> {
     let pairs = Case::ALL.iter().flat_map(|case| Stack::ALL.iter().map(|stack| (*case, *stack)));
-    pairs.map(|(case, stack)| Row { case, stack, cost: Cost::of(stack, case, valgrind) }).collect()
+    pairs.filter(|(case, stack)| stack.fits(*case))
 }
 
 /// A case or a stack that has a name on the command line and in the table.

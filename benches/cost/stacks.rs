@@ -6,6 +6,7 @@ use tower_layer::Layer;
 use crate::Named;
 use crate::answer::Answers;
 use crate::cases::{Case, Handler};
+use crate::fused::Fused;
 use crate::today;
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -14,6 +15,8 @@ pub(crate) enum Stack {
     Bare,
     /// tower-http's layers and a map that rewrites bodies.
     Today,
+    /// The least that a layer can do: no policy, three headers on an error. What it costs is the aim.
+    Fused,
     /// The layer as it comes.
     Envelope,
     /// The layer with the policy of a mid-sized service.
@@ -23,12 +26,13 @@ pub(crate) enum Stack {
 }
 
 impl Named for Stack {
-    const ALL: &'static [Self] = &[Self::Bare, Self::Today, Self::Envelope, Self::Policy, Self::Logged];
+    const ALL: &'static [Self] = &[Self::Bare, Self::Today, Self::Fused, Self::Envelope, Self::Policy, Self::Logged];
 
     fn name(self) -> &'static str {
         match self {
             Self::Bare => "bare",
             Self::Today => "today",
+            Self::Fused => "by hand",
             Self::Envelope => "envelope",
             Self::Policy => "envelope+policy",
             Self::Logged => "envelope+log",
@@ -44,7 +48,7 @@ impl Stack {
             let lines = tracing_subscriber::fmt().with_max_level(tracing::Level::INFO).with_writer(std::io::sink);
             let _ = tracing::subscriber::set_global_default(lines.finish());
         }
-        let mut stack = self.build(Handler(case));
+        let mut stack = self.build(case);
         if self != Self::Bare {
             case.check(stack.answer(case.request()));
         }
@@ -56,12 +60,23 @@ impl Stack {
         if self == Self::Policy { 7 } else { 1 }
     }
 
-    fn build(self, handler: Handler) -> Box<dyn Answers> {
+    /// A case that is about a policy of its own has no other.
+    pub(crate) fn fits(self, case: Case) -> bool {
+        self != Self::Policy || !matches!(case, Case::Fifty | Case::NoCredentials | Case::TooLargeJson)
+    }
+
+    fn build(self, case: Case) -> Box<dyn Answers> {
+        let handler = Handler(case);
+        let layer = ErrorEnvelopeLayer::new();
         match self {
             Self::Bare => Box::new(handler),
-            Self::Today => Box::new(today::stack(handler)),
-            Self::Envelope | Self::Logged => Box::new(ErrorEnvelopeLayer::new().layer(handler)),
-            Self::Policy => Box::new(ErrorEnvelopeLayer::new().policy(policy()).layer(handler)),
+            Self::Today => today::stack(case),
+            Self::Fused => Box::new(Fused(handler)),
+            Self::Policy => Box::new(layer.policy(policy()).layer(handler)),
+            Self::Envelope | Self::Logged => match case.policy() {
+                Some(policy) => Box::new(layer.policy(policy).layer(handler)),
+                None => Box::new(layer.layer(handler)),
+            },
         }
     }
 }

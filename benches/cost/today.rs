@@ -1,23 +1,43 @@
 //! What users have today for the same wish: tower-http's layers, and a map that rewrites bodies.
 //!
 //! It does less than the layer: it reads one shape of error body, leaves the old headers but two, has no time or size
-//! limit on an error's body, drains nothing, and logs nothing. Authentication is in none of the stacks.
+//! limit on an error's body, drains nothing, and logs nothing.
 
 use bytes::Bytes;
-use http::header::{CONTENT_LENGTH, CONTENT_TYPE};
-use http::{HeaderValue, Request, Response, StatusCode};
+use http::header::{ACCEPT, AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, WWW_AUTHENTICATE};
+use http::{HeaderName, HeaderValue, Request, Response, StatusCode};
 use http_body::Body;
 use http_body_util::{BodyExt, Either, Full};
 use serde::{Deserialize, Serialize};
 use tower::ServiceBuilder;
+use tower_http::body::Limited;
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::limit::RequestBodyLimitLayer;
 use tower_http::request_id::{MakeRequestId, PropagateRequestIdLayer, RequestId, SetRequestIdLayer};
+use tower_http::validate_request::ValidateRequestHeaderLayer;
+use tower_layer::Layer;
+use tower_service::Service;
 
 use crate::answer::Answers;
-use crate::cases::{BoxError, Handler};
+use crate::cases::{BoxError, Case, Handler};
 
-pub(crate) fn stack(handler: Handler) -> impl Answers {
+/// Around the handler of a case. Who asks for credentials, or for JSON, has a layer for that.
+pub(crate) fn stack(case: Case) -> Box<dyn Answers> {
+    let asking = |ask: Ask| ValidateRequestHeaderLayer::custom(ask).layer(Handler(case));
+    match case {
+        Case::NoCredentials => Box::new(around(asking(ask_for_credentials))),
+        Case::Fifty | Case::Unsupported | Case::TooLargeJson => Box::new(around(asking(ask_for_json))),
+        _ => Box::new(around(Handler(case))),
+    }
+}
+
+type Asked = Limited<Full<Bytes>>;
+type Ask = fn(&mut Request<Asked>) -> Result<(), Response<Full<Bytes>>>;
+
+fn around<S>(service: S) -> impl Answers
+where
+    S: Service<Request<Asked>, Response = Response<Full<Bytes>>, Error = BoxError>,
+{
     ServiceBuilder::new()
         .layer(SetRequestIdLayer::x_request_id(MakeUlid))
         .then(rewritten)
@@ -25,7 +45,28 @@ pub(crate) fn stack(handler: Handler) -> impl Answers {
         .layer(CatchPanicLayer::new())
         .then(answered)
         .layer(RequestBodyLimitLayer::new(1024 * 1024))
-        .service(handler)
+        .service(service)
+}
+
+fn ask_for_credentials(request: &mut Request<Asked>) -> Result<(), Response<Full<Bytes>>> {
+    let sent = request.headers().get(AUTHORIZATION).is_some_and(|it| it.as_bytes().starts_with(b"Bearer "));
+    if sent { Ok(()) } else { Err(refused(StatusCode::UNAUTHORIZED, WWW_AUTHENTICATE, "Bearer")) }
+}
+
+fn ask_for_json(request: &mut Request<Asked>) -> Result<(), Response<Full<Bytes>>> {
+    let json = |it: &HeaderValue| it.as_bytes().starts_with(b"application/json");
+    if request.body().is_end_stream() || request.headers().get(CONTENT_TYPE).is_some_and(json) {
+        Ok(())
+    } else {
+        Err(refused(StatusCode::UNSUPPORTED_MEDIA_TYPE, ACCEPT, "application/json"))
+    }
+}
+
+fn refused(status: StatusCode, name: HeaderName, value: &'static str) -> Response<Full<Bytes>> {
+    let mut response = Response::new(Full::default());
+    *response.status_mut() = status;
+    response.headers_mut().insert(name, HeaderValue::from_static(value));
+    response
 }
 
 #[derive(Clone, Copy)]
@@ -87,6 +128,9 @@ where
 fn code_of(status: StatusCode) -> (&'static str, &'static str) {
     match status {
         StatusCode::NOT_FOUND => ("not_found", "Not found."),
+        StatusCode::UNAUTHORIZED => ("auth_missing", "No credentials were sent."),
+        StatusCode::UNSUPPORTED_MEDIA_TYPE => ("unsupported_media_type", "The request's media type is not supported."),
+        StatusCode::TOO_MANY_REQUESTS => ("rate_limited", "Too many requests."),
         StatusCode::PAYLOAD_TOO_LARGE => ("payload_too_large", "The request body is too large."),
         status if status.is_client_error() => ("bad_request", "The request is not valid."),
         _ => ("internal_error", "Something went wrong."),

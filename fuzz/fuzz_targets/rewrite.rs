@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use http::{HeaderMap, HeaderValue, Request, Response, StatusCode};
 use libfuzzer_sys::fuzz_target;
-use tower_error_envelope::exchange::{Admission, BodyFacts, Collected, Exchange, ResponsePlan, Rewritten};
+use tower_error_envelope::exchange::{Admission, BodyFacts, Collected, Exchange, ResponsePlan, Rewritten, Terms};
 use tower_error_envelope::{Policy, Protocols, RequestId, UnknownCodes};
 
 const TYPES: [&str; 8] =
@@ -54,14 +54,15 @@ fn put(headers: &mut HeaderMap, media_type: u8, chosen: u8) {
 
 fn rewritten(policy: &Arc<Policy>, inner: Response<Vec<u8>>) -> Response<Vec<u8>> {
     let (mut request, ()) = Request::new(()).into_parts();
+    let terms = Terms::new(policy.clone(), || std::time::UNIX_EPOCH);
     let id = || "req_01JD2V5W8Z3Q4R6T8Y0A1B2C3D".parse::<RequestId>().expect("an id");
     let ended = BodyFacts { ended: true, ..BodyFacts::default() };
-    let Admission::Forward(exchange, ..) = Exchange::begin(policy.clone(), &mut request, ended, id, || std::time::UNIX_EPOCH) else {
+    let Admission::Forward(exchange, ..) = Exchange::begin(Arc::new(terms), &mut request, ended, id) else {
         panic!("a GET without a body is forwarded")
     };
     let (mut head, body) = inner.into_parts();
     let facts = BodyFacts { ended: body.is_empty(), lower: body.len() as u64, upper: Some(body.len() as u64) };
-    let body = match exchange.response_head(&mut head, facts) {
+    let body = match exchange.response_head(&mut head, || facts) {
         ResponsePlan::Rewrite(written) => written.body.to_vec(),
         ResponsePlan::Collect(exchange, ..) => match exchange.response_body(&mut head, Collected::Whole(&body)) {
             Rewritten::Rewrite(written) => written.body.to_vec(),

@@ -1,5 +1,6 @@
 //! What an inner 401 without a code means, from the request and its `www-authenticate` (rule R1).
 
+use std::borrow::Cow;
 use std::fmt;
 
 use http::header::{AUTHORIZATION, WWW_AUTHENTICATE};
@@ -12,22 +13,50 @@ const X_API_KEY: HeaderName = HeaderName::from_static("x-api-key");
 
 /// The credentials that a request carried, as far as an inner 401 asks.
 #[derive(PartialEq, Eq)]
-pub(crate) enum Credentials {
+pub(crate) enum Credentials<'a> {
     None,
     Bearer,
     /// `authorization` with another scheme, which the inner service may have offered.
-    Scheme(Box<str>),
+    Scheme(Cow<'a, str>),
     /// A key in a header of its own.
     Key,
 }
 
-impl Credentials {
+/// The same without the name of a scheme.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    None,
+    Bearer,
+    Scheme,
+    Key,
+}
+
+impl<'a> Credentials<'a> {
+    pub(crate) fn new(kind: Kind, scheme: Option<&'a str>) -> Self {
+        match kind {
+            Kind::None => Self::None,
+            Kind::Bearer => Self::Bearer,
+            Kind::Scheme => Self::Scheme(scheme.unwrap_or_default().into()),
+            Kind::Key => Self::Key,
+        }
+    }
+
+    pub(crate) fn kind(&self) -> Kind {
+        match self {
+            Self::None => Kind::None,
+            Self::Bearer => Kind::Bearer,
+            Self::Scheme(_) => Kind::Scheme,
+            Self::Key => Kind::Key,
+        }
+    }
+
     /// Whether a header of that name carries some. `key_headers` are those that the policy names, beside `x-api-key`.
+    #[inline]
     pub(crate) fn are_in(name: &HeaderName, key_headers: &[HeaderName]) -> bool {
         *name == AUTHORIZATION || *name == X_API_KEY || key_headers.contains(name)
     }
 
-    pub(crate) fn of(headers: &HeaderMap, key_headers: &[HeaderName]) -> Self {
+    pub(crate) fn of(headers: &'a HeaderMap, key_headers: &[HeaderName]) -> Self {
         let sent =
             |name: &HeaderName| headers.get(name).map(|it| it.as_bytes().trim_ascii()).filter(|it| !it.is_empty());
         match sent(&AUTHORIZATION) {
@@ -37,19 +66,19 @@ impl Credentials {
         }
     }
 
-    fn of_authorization(value: &[u8]) -> Self {
+    fn of_authorization(value: &'a [u8]) -> Self {
         // One word alone is no scheme, and may be a key: it is not kept (L3).
         let scheme = value.iter().position(u8::is_ascii_whitespace).map_or(&b""[..], |end| &value[..end]);
         let scheme = if value.eq_ignore_ascii_case(b"bearer") { value } else { scheme };
         if scheme.eq_ignore_ascii_case(b"bearer") {
             Self::Bearer
         } else {
-            Self::Scheme(String::from_utf8_lossy(scheme).into())
+            Self::Scheme(String::from_utf8_lossy(scheme))
         }
     }
 }
 
-impl fmt::Debug for Credentials {
+impl fmt::Debug for Credentials<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::None => "None",
@@ -61,7 +90,7 @@ impl fmt::Debug for Credentials {
 }
 
 /// The code of an inner 401 that brought none.
-pub(crate) fn code_of_401(sent: &Credentials, response: &HeaderMap) -> ErrorCode {
+pub(crate) fn code_of_401(sent: &Credentials<'_>, response: &HeaderMap) -> ErrorCode {
     match sent {
         Credentials::None => ErrorCode::AUTH_MISSING,
         Credentials::Scheme(scheme) if !offers(response, scheme) => ErrorCode::AUTH_MALFORMED,

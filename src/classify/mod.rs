@@ -30,7 +30,7 @@ use http::{HeaderMap, HeaderName, Method, StatusCode};
 use crate::code::{CodeSet, ErrorCode};
 use crate::dialect::protocol::Protocol;
 use crate::dialect::standard::{self, Envelope};
-use crate::dialect::{self, Dialect, Reading, Said, Shape, outgoing};
+use crate::dialect::{self, Dialect, Foreign, Reading, Said, Shape, outgoing};
 use crate::fault::Fault;
 use crate::message;
 use crate::request_id::RequestId;
@@ -52,7 +52,7 @@ pub(crate) struct Inner<'a> {
 
 /// What the request said, as far as an answer to it depends on that.
 pub(crate) struct Asked<'a> {
-    pub(crate) credentials: &'a Credentials,
+    pub(crate) credentials: Credentials<'a>,
     pub(crate) method: &'a Method,
     pub(crate) path: Option<&'a str>,
 }
@@ -99,22 +99,22 @@ pub(crate) enum Own {
 /// Decides an inner 4xx/5xx from its head and what was read of its body.
 pub(crate) fn response(inner: &Inner<'_>, asked: &Asked<'_>, known: &Known<'_>) -> Verdict {
     let body = inner.body.unwrap_or_default();
-    let said = match dialect::read(dialect::media_type(inner.headers), body, known.codes) {
+    let foreign = match dialect::read(dialect::media_type(inner.headers), body, known.codes) {
         Reading::Envelope(envelope) => {
             return of_envelope(&envelope, inner, asked, known);
         }
         Reading::Protocol(protocol) if known.protocols_pass && speaks(protocol, inner.status) => return Verdict::Pass,
         Reading::Protocol(protocol) => {
-            dialect::read_rewritten(body).map(|said| without_foreign_code(protocol, said, inner.status))
+            dialect::read_rewritten(body).map(|foreign| without_foreign_code(protocol, foreign, inner.status))
         }
-        Reading::Said(said) => Some(said),
+        Reading::Said(foreign) => Some(foreign),
         Reading::Nothing if body.is_empty() => match of_header(inner, known) {
             Some(envelope) => return of_envelope(&envelope, inner, asked, known),
             None => None,
         },
         Reading::Nothing => None,
     };
-    Verdict::Rewrite(of_foreign(said.as_ref(), inner, asked, known))
+    Verdict::Rewrite(of_foreign(foreign.as_ref(), inner, asked, known))
 }
 
 /// Whether a body of that form is the protocol's under this status. OAuth's errors are 4xx (RFC 6749 §5.2); JSON-RPC
@@ -124,9 +124,9 @@ fn speaks(protocol: Protocol, status: StatusCode) -> bool {
 }
 
 /// What looks like a protocol's code, where it is none, is a text like any other.
-fn without_foreign_code<'a>(protocol: Protocol, said: Said<'a>, status: StatusCode) -> Said<'a> {
-    let code = said.code.filter(|_| speaks(protocol, status));
-    Said { code, ..said }
+fn without_foreign_code(protocol: Protocol, mut foreign: Foreign<'_>, status: StatusCode) -> Foreign<'_> {
+    foreign.said.code = foreign.said.code.filter(|_| speaks(protocol, status));
+    foreign
 }
 
 /// The code of a layer inside, where no body says it (R1).
@@ -167,7 +167,7 @@ fn again(envelope: &Envelope<'_>, inner: &Inner<'_>, asked: &Asked<'_>, known: &
 /// A fault with this text, or its code's own. A code that is known by name alone has none: its status has.
 fn fault(code: ErrorCode, text: Option<String>, status: StatusCode) -> Fault {
     let foreign = code.is_foreign();
-    let fault = Fault::new(code).status(status);
+    let fault = Fault::new(code);
     match text {
         Some(text) => fault.with_clean_message(text),
         None if foreign => fault.with_stock_message(ErrorCode::of_status(status).default_message()),
@@ -177,7 +177,7 @@ fn fault(code: ErrorCode, text: Option<String>, status: StatusCode) -> Fault {
 
 /// Where the dialect has an issue list in every `invalid_request`, so has the fault (E8).
 pub(crate) fn listed(fault: Fault, dialect: Dialect) -> Fault {
-    if dialect.always_lists_issues() { with_issues(fault) } else { fault }
+    if dialect.form().lists_issues { with_issues(fault) } else { fault }
 }
 
 /// What decided the code of a foreign error.
@@ -189,40 +189,42 @@ enum Decided<'a> {
     Otherwise,
 }
 
-fn of_foreign(said: Option<&Said<'_>>, inner: &Inner<'_>, asked: &Asked<'_>, known: &Known<'_>) -> Rewrite {
-    let (code, decided) = decide(said, inner, asked, known);
+fn of_foreign(foreign: Option<&Foreign<'_>>, inner: &Inner<'_>, asked: &Asked<'_>, known: &Known<'_>) -> Rewrite {
+    let (code, decided) = decide(foreign, inner, asked, known);
+    let said = foreign.map(|foreign| &foreign.said);
     let named = decided.is_named(said) || lists_issues(said, inner.status);
     let passes = members_pass(&code, &decided, inner.status);
     let text = text_of(said, &code, &decided, inner.status);
-    let details = said.filter(|_| passes).and_then(|said| details_of(said, &code, &decided, inner.status, known));
+    let details = foreign.filter(|_| passes).and_then(|it| details_of(it, &code, &decided, inner.status, known));
     let fault = fault(code, text, inner.status).with_raw_details(details);
     let fault = if matches!(decided, Decided::Layer) { fault } else { listed(fault, known.dialect) };
-    let own = said.filter(|said| stays(said, known)).map(|_| if passes { Own::Whole } else { Own::Names });
-    Rewrite { fault, shape: said.map(|said| said.shape), own, named }
+    let own = foreign.filter(|it| stays(it, known)).map(|_| if passes { Own::Whole } else { Own::Names });
+    Rewrite { fault, shape: foreign.map(|it| it.shape), own, named }
 }
 
-fn is_own(said: &Said<'_>, known: &Known<'_>) -> bool {
-    said.shape == known.dialect.shape()
+fn is_own(foreign: &Foreign<'_>, known: &Known<'_>) -> bool {
+    foreign.shape == known.dialect.shape()
 }
 
 /// Whether the body is kept as far as it may pass (R12).
-fn stays(said: &Said<'_>, known: &Known<'_>) -> bool {
-    is_own(said, known) && !known.negotiated
+fn stays(foreign: &Foreign<'_>, known: &Known<'_>) -> bool {
+    is_own(foreign, known) && !known.negotiated
 }
 
 fn decide<'k>(
-    said: Option<&Said<'_>>,
+    foreign: Option<&Foreign<'_>>,
     inner: &Inner<'_>,
     asked: &Asked<'_>,
     known: &Known<'k>,
 ) -> (ErrorCode, Decided<'k>) {
-    if let Some(decided) = said.and_then(|said| of_layer(said, inner, known)) {
+    if let Some(decided) = foreign.and_then(|it| of_layer(it, inner, known)) {
         return decided;
     }
+    let said = foreign.map(|it| &it.said);
     if let Some(rule) = rule_of(said, inner, asked, known) {
         return (rule.to().clone(), Decided::Rule(rule));
     }
-    if let Some(code) = said.and_then(|said| known.codes.find(said.code.as_deref()?)) {
+    if let Some(code) = said.and_then(|said| said.names().find_map(|name| known.codes.find(name))) {
         return (code, Decided::Dialect);
     }
     let own = said.map_or(&dialect::Own::Unknown, |said| &said.own);
@@ -252,14 +254,16 @@ fn lists_issues(said: Option<&Said<'_>>, status: StatusCode) -> bool {
 }
 
 /// The code of a layer inside that wrote the client's own dialect (E7).
-fn of_layer<'k>(said: &Said<'_>, inner: &Inner<'_>, known: &Known<'_>) -> Option<(ErrorCode, Decided<'k>)> {
-    if known.dialect == Dialect::Standard || !is_own(said, known) {
+fn of_layer<'k>(foreign: &Foreign<'_>, inner: &Inner<'_>, known: &Known<'_>) -> Option<(ErrorCode, Decided<'k>)> {
+    if known.dialect == Dialect::Standard || !is_own(foreign, known) {
         return None;
     }
     let Envelope { code, known: is_known, .. } = of_header(inner, known)?;
     match is_known {
         // Where the client chose the shape, the body says the code, or no layer wrote it.
-        _ if known.negotiated => (said.code.as_deref() == Some(code.as_str())).then_some((code, Decided::Layer)),
+        _ if known.negotiated => {
+            (foreign.said.code.as_deref() == Some(code.as_str())).then_some((code, Decided::Layer))
+        }
         false if known.by_status => None,
         // Services have headers of that name, too: by itself it vouches for no server's text.
         _ if code == ErrorCode::INTERNAL_ERROR && !has_layers_head(inner.headers) => Some((code, Decided::Otherwise)),
@@ -279,20 +283,24 @@ fn rule_of<'k>(said: Option<&Said<'_>>, inner: &Inner<'_>, asked: &Asked<'_>, kn
     if known.rules.is_empty() {
         return None;
     }
-    let said = rule::Said {
+    let said_as = |code| rule::Said {
         status: inner.status,
-        code: said.and_then(|said| said.code.as_deref()),
+        code,
         message: said.and_then(|said| said.message.as_deref()),
         media_type: dialect::media_type(inner.headers),
         path: asked.path,
         method: asked.method,
     };
-    rule::first_fit(known.rules, &said)
+    let fit = |code| rule::first_fit(known.rules, &said_as(code));
+    match said {
+        Some(said) if said.wider.is_some() => said.names().find_map(|name| fit(Some(name))),
+        _ => fit(said.and_then(|said| said.code.as_deref())),
+    }
 }
 
 fn code_of_status(inner: &Inner<'_>, asked: &Asked<'_>) -> ErrorCode {
     if inner.status == StatusCode::UNAUTHORIZED {
-        credentials::code_of_401(asked.credentials, inner.headers)
+        credentials::code_of_401(&asked.credentials, inner.headers)
     } else {
         ErrorCode::of_status(inner.status)
     }
@@ -334,19 +342,19 @@ fn members_pass(code: &ErrorCode, decided: &Decided<'_>, status: StatusCode) -> 
 
 /// The details that reach the client, the issue list (E8) and an unknown code (E9) among them.
 fn details_of(
-    said: &Said<'_>,
+    foreign: &Foreign<'_>,
     code: &ErrorCode,
     decided: &Decided<'_>,
     status: StatusCode,
     known: &Known<'_>,
 ) -> Option<Box<serde_json::value::RawValue>> {
+    let said = &foreign.said;
     let named = matches!(decided, Decided::Rule(rule) if rule.names_code());
     // In the client's own dialect it stays where it is.
-    let lost = status.is_client_error() && !named && !stays(said, known);
+    let lost = status.is_client_error() && !named && !stays(foreign, known);
     let upstream_code = said.code.as_deref().filter(|said| lost && outgoing::is_identifier(said) && code != *said);
-    let upstream_code = upstream_code.filter(|code| {
-        known.codes.find(code).is_none() && *code != status.as_str() && !dialect::defines(said.shape, code)
-    });
+    let upstream_code = upstream_code
+        .filter(|code| known.codes.find(code).is_none() && *code != status.as_str() && !foreign.defines(code));
     // Of another code they stay as they came (E1).
     if said.issues.is_none()
         && *code == ErrorCode::INVALID_REQUEST

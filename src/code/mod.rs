@@ -6,6 +6,7 @@
 //! The set is open on the wire (rule E2): an organisation adds its own, and a code that only an inner process knows
 //! passes by name.
 
+mod error_code;
 mod table;
 
 use std::borrow::Cow;
@@ -15,72 +16,8 @@ use std::sync::Arc;
 
 use http::StatusCode;
 
-use table::Row;
-
-/// What an error was: the `code` of an envelope.
-///
-/// Either a row of the catalogue ([`ErrorCode::NOT_FOUND`] and its siblings), an organisation's own
-/// ([`ErrorCode::own`]), or one that an inner process brought along and that is known by name alone. Two codes are equal
-/// when their names are.
-///
-/// ```
-/// use tower_error_envelope::{ErrorCode, Retry};
-///
-/// assert_eq!(ErrorCode::RATE_LIMITED.as_str(), "rate_limited");
-/// assert_eq!(ErrorCode::RATE_LIMITED.status(), 429);
-/// assert_eq!(ErrorCode::RATE_LIMITED.retry(), Retry::Backoff);
-///
-/// const SEAT_TAKEN: ErrorCode = ErrorCode::own("seat_taken", 409);
-/// assert_eq!(SEAT_TAKEN.message(), "The request conflicts with the resource's current state.");
-/// ```
-#[derive(Clone)]
-pub struct ErrorCode(Repr);
-
-#[derive(Clone)]
-enum Repr {
-    Row(&'static Row),
-    Own(Own),
-    Foreign(Arc<str>),
-}
-
-#[derive(Clone)]
-struct Own {
-    name: Text,
-    status: u16,
-    grpc: Option<u8>,
-    retry: Option<Retry>,
-    message: Option<Text>,
-}
-
-#[derive(Clone)]
-enum Text {
-    Static(&'static str),
-    Shared(Arc<str>),
-}
-
-/// What a client may do with a request that failed with a code.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum Retry {
-    /// The same request will fail again.
-    No,
-    /// The same request may work later: wait `retry-after` where it is given, else back off.
-    Backoff,
-    /// Read the state again first, then build a new request.
-    Refresh,
-}
-
-impl Retry {
-    /// `no`, `backoff` or `refresh`, as the catalogue and the policy file write it.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::No => "no",
-            Self::Backoff => "backoff",
-            Self::Refresh => "refresh",
-        }
-    }
-}
+pub use error_code::{ErrorCode, Retry};
+use error_code::{Own, Repr, Row, Text};
 
 impl ErrorCode {
     /// An organisation's own code, with the status that the layer uses when it picks one itself.
@@ -96,34 +33,25 @@ impl ErrorCode {
         assert!(is_well_formed(name.as_bytes()), "an error code has the form [a-z][a-z0-9_]{{0,62}}");
         assert!(table::named(name.as_bytes()).is_none(), "a code of the catalogue cannot be redefined");
         assert!(status >= 400 && status <= 599, "an error's status is 400-599");
-        Self(Repr::Own(Own { name: Text::Static(name), status, grpc: None, retry: None, message: None }))
+        Self(Repr::Plain { name, status })
     }
 
     /// Sets the gRPC status (1–16) of an own code. A code of the catalogue stays as it is.
     #[must_use]
-    pub fn with_grpc(mut self, grpc: u8) -> Self {
-        if let Repr::Own(own) = &mut self.0 {
-            own.grpc = Some(grpc);
-        }
-        self
+    pub fn with_grpc(self, grpc: u8) -> Self {
+        self.with(|own| own.grpc = Some(grpc))
     }
 
     /// Sets what a client may do after an own code. A code of the catalogue stays as it is.
     #[must_use]
-    pub fn with_retry(mut self, retry: Retry) -> Self {
-        if let Repr::Own(own) = &mut self.0 {
-            own.retry = Some(retry);
-        }
-        self
+    pub fn with_retry(self, retry: Retry) -> Self {
+        self.with(|own| own.retry = Some(retry))
     }
 
     /// Sets the default message of an own code. A code of the catalogue stays as it is.
     #[must_use]
-    pub fn with_message(mut self, message: impl Into<Cow<'static, str>>) -> Self {
-        if let Repr::Own(own) = &mut self.0 {
-            own.message = Some(Text::from(message.into()));
-        }
-        self
+    pub fn with_message(self, message: impl Into<Cow<'static, str>>) -> Self {
+        self.with(|own| own.message = Some(Text::from(message.into())))
     }
 
     /// The generic code of an error status (rule R1): 422 is `invalid_request`, 502 and 520–527 are `other`, 529 is
@@ -144,6 +72,7 @@ impl ErrorCode {
     pub fn as_str(&self) -> &str {
         match &self.0 {
             Repr::Row(row) => row.name,
+            Repr::Plain { name, .. } => name,
             Repr::Own(own) => own.name.as_str(),
             Repr::Foreign(name) => name,
         }
@@ -154,6 +83,7 @@ impl ErrorCode {
     pub fn status(&self) -> StatusCode {
         let status = match &self.0 {
             Repr::Row(row) => row.status,
+            Repr::Plain { status, .. } => *status,
             Repr::Own(own) => own.status,
             Repr::Foreign(_) => 500,
         };
@@ -164,7 +94,7 @@ impl ErrorCode {
     #[must_use]
     pub fn grpc(&self) -> u8 {
         match &self.0 {
-            Repr::Own(Own { grpc: Some(grpc), .. }) => *grpc,
+            Repr::Own(own) => own.grpc.unwrap_or_else(|| self.row().grpc),
             _ => self.row().grpc,
         }
     }
@@ -174,6 +104,7 @@ impl ErrorCode {
     pub fn retry(&self) -> Retry {
         match &self.0 {
             Repr::Row(row) => row.retry,
+            Repr::Plain { .. } => self.row().retry,
             Repr::Own(own) => own.retry.unwrap_or_else(|| self.row().retry),
             Repr::Foreign(_) => Retry::Backoff,
         }
@@ -183,7 +114,7 @@ impl ErrorCode {
     #[must_use]
     pub fn message(&self) -> &str {
         match &self.0 {
-            Repr::Own(Own { message: Some(message), .. }) => message.as_str(),
+            Repr::Own(own) => own.message.as_ref().map_or_else(|| self.row().message, Text::as_str),
             _ => self.row().message,
         }
     }
@@ -194,7 +125,7 @@ impl ErrorCode {
     pub const fn group(&self) -> Option<&'static str> {
         match &self.0 {
             Repr::Row(row) => Some(row.group),
-            Repr::Own(_) | Repr::Foreign(_) => None,
+            Repr::Plain { .. } | Repr::Own(_) | Repr::Foreign(_) => None,
         }
     }
 
@@ -215,10 +146,22 @@ impl ErrorCode {
     }
 
     /// The name, where it outlives this value.
-    pub(crate) const fn static_name(&self) -> Option<&'static str> {
+    pub(crate) fn static_name(&self) -> Option<&'static str> {
         match &self.0 {
             Repr::Row(row) => Some(row.name),
-            Repr::Own(Own { name: Text::Static(name), .. }) => Some(name),
+            Repr::Plain { name, .. } => Some(name),
+            Repr::Own(own) => match &own.name {
+                Text::Static(name) => Some(name),
+                Text::Shared(_) => None,
+            },
+            Repr::Foreign(_) => None,
+        }
+    }
+
+    /// Its place in [`ErrorCode::ALL`], where it is of the catalogue.
+    pub(crate) const fn place(&self) -> Option<usize> {
+        match &self.0 {
+            Repr::Row(row) => Some(row.place),
             _ => None,
         }
     }
@@ -241,17 +184,26 @@ impl ErrorCode {
             return Err("an error's status is 400-599");
         }
         let name = Text::Shared(name.into());
-        Ok(Self(Repr::Own(Own { name, status, grpc: None, retry: None, message: None })))
+        Ok(Self(Repr::Own(Arc::new(Own { name, status, grpc: None, retry: None, message: None }))))
     }
 
-    const fn of_row(row: &'static Row) -> Self {
-        Self(Repr::Row(row))
+    /// Sets what an own code says of itself.
+    fn with(mut self, set: impl FnOnce(&mut Own)) -> Self {
+        if let Repr::Plain { name, status } = self.0 {
+            let name = Text::Static(name);
+            self.0 = Repr::Own(Arc::new(Own { name, status, grpc: None, retry: None, message: None }));
+        }
+        if let Repr::Own(own) = &mut self.0 {
+            set(Arc::make_mut(own));
+        }
+        self
     }
 
     /// The row itself, or the generic row of an own code's status.
     fn row(&self) -> &'static Row {
         match &self.0 {
             Repr::Row(row) => row,
+            Repr::Plain { status, .. } => table::of_status(*status),
             Repr::Own(own) => table::of_status(own.status),
             Repr::Foreign(_) => table::of_status(500),
         }
@@ -272,7 +224,11 @@ impl fmt::Display for ErrorCode {
 
 impl PartialEq for ErrorCode {
     fn eq(&self, other: &Self) -> bool {
-        self.as_str() == other.as_str()
+        match (&self.0, &other.0) {
+            // No other code has a row's name.
+            (Repr::Row(row), Repr::Row(other)) => row.place == other.place,
+            _ => self.as_str() == other.as_str(),
+        }
     }
 }
 
@@ -293,24 +249,6 @@ impl PartialEq<str> for ErrorCode {
 impl PartialEq<&str> for ErrorCode {
     fn eq(&self, other: &&str) -> bool {
         self.as_str() == *other
-    }
-}
-
-impl Text {
-    fn as_str(&self) -> &str {
-        match self {
-            Self::Static(text) => text,
-            Self::Shared(text) => text,
-        }
-    }
-}
-
-impl From<Cow<'static, str>> for Text {
-    fn from(text: Cow<'static, str>) -> Self {
-        match text {
-            Cow::Borrowed(text) => Self::Static(text),
-            Cow::Owned(text) => Self::Shared(text.into()),
-        }
     }
 }
 

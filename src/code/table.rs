@@ -1,11 +1,16 @@
 //! The table: a row makes a code's constant, its texts and its numbers. It is held equal to the catalogue by a test.
 
-use super::{ErrorCode, Retry};
+use super::error_code::{ErrorCode, Retry, Row};
 
 macro_rules! codes {
     ($($group:ident { $($constant:ident $name:literal $status:literal $grpc:literal $retry:ident $message:literal)* })*) => {
         mod rows {
             use super::{Retry, Row};
+
+            #[allow(non_camel_case_types, clippy::upper_case_acronyms, reason = "named after the constants")]
+            enum Place {
+                $($($constant,)*)*
+            }
 
             $($(
                 pub(super) static $constant: Row = Row {
@@ -16,6 +21,7 @@ macro_rules! codes {
                     message: $message,
                     group: stringify!($group),
                     of_status: super::eq_ignore_ascii_case(stringify!($group).as_bytes(), b"status"),
+                    place: Place::$constant as usize,
                 };
             )*)*
         }
@@ -32,17 +38,6 @@ macro_rules! codes {
 
         const ROWS: &[&Row] = &[$($(&rows::$constant,)*)*];
     };
-}
-
-pub(super) struct Row {
-    pub(super) name: &'static str,
-    pub(super) status: u16,
-    pub(super) grpc: u8,
-    pub(super) retry: Retry,
-    pub(super) message: &'static str,
-    pub(super) group: &'static str,
-    /// One of the rows that stand for a status without a code of its own.
-    pub(super) of_status: bool,
 }
 
 codes! {
@@ -112,6 +107,23 @@ codes! {
 
 /// The row that an error status falls back to (R1).
 pub(super) const fn of_status(status: u16) -> &'static Row {
+    match status {
+        400..=599 => BY_STATUS[status as usize - 400],
+        _ => &rows::INTERNAL_ERROR,
+    }
+}
+
+static BY_STATUS: [&Row; 200] = {
+    let mut rows = [&rows::INTERNAL_ERROR; 200];
+    let mut at = 0;
+    while at < rows.len() {
+        rows[at] = search(at as u16 + 400);
+        at += 1;
+    }
+    rows
+};
+
+const fn search(status: u16) -> &'static Row {
     match status {
         401 => &rows::AUTH_INVALID,
         404 => &rows::NOT_FOUND,

@@ -2,12 +2,23 @@
 //!
 //! Its clients decide by `error.type` and the status; there is no room for details.
 
+use std::borrow::Cow;
+
 use http::StatusCode;
 
-use super::json::{Object, Writer, quoted, with_members};
+use super::error_object;
+use super::form::Form;
+use super::json::{Writer, quoted, with_members};
 use super::outgoing::{Kept, Outgoing, is_name};
-use super::{Own, Said, Shape, error_object};
+use super::said::{Body, Own, Said};
 use crate::code::ErrorCode;
+
+pub(super) const FORM: Form = Form {
+    id_header: Some("request-id"),
+    own,
+    name_of: |code, status| Cow::Borrowed(name(code, status)),
+    ..Form::new("anthropic", read, write, keep)
+};
 
 const INVALID_REQUEST: &str = "invalid_request_error";
 const AUTHENTICATION: &str = "authentication_error";
@@ -25,7 +36,7 @@ static NAMES: [(&str, ErrorCode); 7] = [
 ];
 
 /// What the dialect itself names: a code, or nothing but the status.
-pub(super) fn own(name: &str) -> Own {
+fn own(name: &str) -> Own {
     match NAMES.iter().find(|(own, _)| *own == name) {
         Some((_, code)) => Own::Code(code.clone()),
         None if matches!(name, INVALID_REQUEST | AUTHENTICATION | API) => Own::ByStatus,
@@ -34,7 +45,7 @@ pub(super) fn own(name: &str) -> Own {
 }
 
 /// The dialect's name for an error: its code's, else its status's. It has no others.
-pub(super) fn name(code: &ErrorCode, status: StatusCode) -> &'static str {
+fn name(code: &ErrorCode, status: StatusCode) -> &'static str {
     let named = |code: &ErrorCode| NAMES.iter().find(|(_, own)| own == code).map(|(name, _)| *name);
     named(code).or_else(|| named(&ErrorCode::of_status(status))).unwrap_or(match status {
         StatusCode::UNAUTHORIZED => AUTHENTICATION,
@@ -43,22 +54,21 @@ pub(super) fn name(code: &ErrorCode, status: StatusCode) -> &'static str {
     })
 }
 
-pub(super) fn read<'a>(body: &Object<'a>, error: &Object<'a>) -> Option<Said<'a>> {
-    body.string("type").filter(|kind| kind == "error")?;
+fn read<'a>(body: &Body<'a>) -> Option<Said<'a>> {
+    let error = body.error.as_ref()?;
+    body.object.string("type").filter(|kind| kind == "error")?;
     let kind = error.words("type")?;
     error.string("message")?;
-    let mut said = error_object::said(Shape::Anthropic, body, error);
-    said.own = own(&kind);
-    Some(said.code(Some(kind)))
+    Some(Said { own: own(&kind), code: Some(kind), ..error_object::said(body, error) })
 }
 
-pub(super) fn write(out: &Outgoing<'_>) -> Vec<u8> {
+fn write(out: &Outgoing<'_>) -> Vec<u8> {
     let error = Writer::new(out.size()).text("type", out.code).text("message", out.message);
     let body = Writer::new(out.size()).text("type", "error").raw("error", error.close());
     body.text("request_id", out.request_id).close()
 }
 
-pub(super) fn keep(kept: &Kept<'_>, out: &Outgoing<'_>) -> Vec<u8> {
+fn keep(kept: &Kept<'_>, out: &Outgoing<'_>) -> Vec<u8> {
     let Some(error) = kept.body.object("error") else { return write(out) };
     let stays = |name: &str, value: &_| kept.whole || name == "type" && is_name(value);
     let mut set = vec![("message", quoted(out.message))];

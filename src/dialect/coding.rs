@@ -11,7 +11,7 @@ use crate::fields;
 /// The codings of a body, outermost last; `None` where one is not known here.
 pub(crate) fn codings(headers: &HeaderMap) -> Option<Vec<Coding>> {
     let mut codings = Vec::new();
-    if !headers.contains_key(CONTENT_ENCODING) {
+    if !fields::has(headers, &CONTENT_ENCODING) {
         return Some(codings);
     }
     for line in headers.get_all(CONTENT_ENCODING) {

@@ -7,7 +7,6 @@ use serde_json::value::RawValue;
 
 use super::grpc::{BASE64, Told};
 use super::json::{self, Object, Writer, quoted};
-use super::object_of;
 use super::rich::{self, Detail, Rich, RpcError};
 use super::status::Status;
 
@@ -63,7 +62,7 @@ fn one(json: Vec<u8>) -> Vec<u8> {
 /// What a unary error's body says. A body with any other member than a Connect error has is another service's, and so is
 /// one whose code is none of Connect's names.
 pub(crate) fn read(body: &[u8]) -> Option<Told<'_>> {
-    let error = object_of(body)?;
+    let error = Object::of_body(body)?;
     if error.members().any(|(name, _)| !matches!(name, "code" | "message" | "details")) {
         return None;
     }
@@ -75,7 +74,7 @@ pub(crate) fn read(body: &[u8]) -> Option<Told<'_>> {
 
 /// What the message that ends a stream says: nothing inside where it ended well, `None` where it is no such message.
 pub(crate) fn read_end_stream(payload: &[u8]) -> Option<Option<Told<'_>>> {
-    let message = object_of(payload)?;
+    let message = Object::of_body(payload)?;
     let Some(error) = message.raw("error") else { return Some(None) };
     let error = Object::parse(error.get())?;
     // Its place says that it is Connect's: clients take a code without a meaning for unknown.

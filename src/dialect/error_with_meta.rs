@@ -2,22 +2,27 @@
 
 use std::time::{Duration, SystemTime};
 
-use super::json::{Object, Writer, quoted, string, with_members};
+use super::error_object;
+use super::form::Form;
+use super::json::{Writer, quoted, string, with_members};
 use super::outgoing::{Kept, Outgoing, is_name};
-use super::{Said, Shape, error_object};
+use super::said::{Body, Said};
 
-pub(super) fn read<'a>(body: &Object<'a>, error: &Object<'a>) -> Option<Said<'a>> {
-    body.object("meta")?;
-    Some(error_object::said(Shape::ErrorWithMeta, body, error))
+pub(super) const FORM: Form = Form { tells_time: true, ..Form::new("error_with_meta", read, write, keep) };
+
+fn read<'a>(body: &Body<'a>) -> Option<Said<'a>> {
+    let error = body.error.as_ref()?;
+    body.object.object("meta")?;
+    Some(error_object::said(body, error))
 }
 
-pub(super) fn write(out: &Outgoing<'_>) -> Vec<u8> {
+fn write(out: &Outgoing<'_>) -> Vec<u8> {
     let error = Writer::new(out.size()).text("code", out.code).text("message", out.message);
     let meta = Writer::new(96).text("request_id", out.request_id).text("ts", &timestamp(out.now));
     Writer::new(out.size()).raw("error", out.with_details(error).close()).raw("meta", meta.close()).close()
 }
 
-pub(super) fn keep(kept: &Kept<'_>, out: &Outgoing<'_>) -> Vec<u8> {
+fn keep(kept: &Kept<'_>, out: &Outgoing<'_>) -> Vec<u8> {
     let (Some(error), Some(meta)) = (kept.body.object("error"), kept.body.object("meta")) else { return write(out) };
     let stays = |name: &str, value: &_| kept.whole || name == "code" && is_name(value);
     let mut set = vec![("message", quoted(out.message))];

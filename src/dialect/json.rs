@@ -18,6 +18,11 @@ impl<'a> Object<'a> {
         serde_json::from_str(text).ok()
     }
 
+    /// A body that is one JSON object.
+    pub(crate) fn of_body(body: &'a [u8]) -> Option<Self> {
+        Self::parse(text_of(body)?)
+    }
+
     pub(crate) fn raw(&self, name: &str) -> Option<&'a RawValue> {
         self.0.iter().rev().find(|(member, _)| member == name).map(|(_, value)| *value)
     }
@@ -59,6 +64,11 @@ impl<'a> Object<'a> {
     pub(crate) fn members(&self) -> impl Iterator<Item = (&str, &'a RawValue)> {
         self.0.iter().map(|(name, value)| (&**name, *value))
     }
+}
+
+/// The text of a body, without what may stand around JSON.
+pub(super) fn text_of(body: &[u8]) -> Option<&str> {
+    Some(str::from_utf8(body).ok()?.trim_start_matches('\u{feff}').trim())
 }
 
 /// The elements of a JSON array as raw text.

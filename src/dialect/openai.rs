@@ -7,18 +7,26 @@ use std::borrow::Cow;
 
 use http::StatusCode;
 
+use super::error_object;
+use super::form::Form;
 use super::issues::written;
-use super::json::{Object, Writer, quoted, with_members};
+use super::json::{Writer, quoted, with_members};
 use super::outgoing::{Kept, Outgoing, is_name};
-use super::{Own, Said, Shape, error_object};
+use super::said::{Body, Own, Said};
 use crate::code::ErrorCode;
+
+pub(super) const FORM: Form = Form {
+    own,
+    name_of: |code, _| Cow::Borrowed(name(code).unwrap_or(code.as_str())),
+    ..Form::new("openai", read, write, keep)
+};
 
 const INVALID_REQUEST: &str = "invalid_request_error";
 const AUTHENTICATION: &str = "authentication_error";
 const SERVER: &str = "server_error";
 
 /// What the dialect itself names: a code, or nothing but the status.
-pub(super) fn own(name: &str) -> Own {
+fn own(name: &str) -> Own {
     match name {
         "rate_limit_exceeded" => Own::Code(ErrorCode::RATE_LIMITED),
         "insufficient_quota" => Own::Code(ErrorCode::PAYMENT_REQUIRED),
@@ -28,17 +36,18 @@ pub(super) fn own(name: &str) -> Own {
 }
 
 /// The dialect's name for a code, where it has one.
-pub(super) fn name(code: &ErrorCode) -> Option<&'static str> {
+fn name(code: &ErrorCode) -> Option<&'static str> {
     (*code == ErrorCode::RATE_LIMITED).then_some("rate_limit_exceeded")
 }
 
-pub(super) fn read<'a>(body: &Object<'a>, error: &Object<'a>) -> Option<Said<'a>> {
+fn read<'a>(body: &Body<'a>) -> Option<Said<'a>> {
+    let error = body.error.as_ref()?;
     let kind = error.words("type")?;
     let message = error.string("message")?;
     if !error.has("param") && !error.has("code") {
         return None;
     }
-    let mut said = error_object::said(Shape::OpenAi, body, error);
+    let mut said = error_object::said(body, error);
     said.own = match said.code.as_deref().map_or(Own::Unknown, own) {
         Own::Unknown => own(&kind),
         known => known,
@@ -52,13 +61,13 @@ pub(super) fn read<'a>(body: &Object<'a>, error: &Object<'a>) -> Option<Said<'a>
     Some(said)
 }
 
-pub(super) fn write(out: &Outgoing<'_>) -> Vec<u8> {
+fn write(out: &Outgoing<'_>) -> Vec<u8> {
     let error = Writer::new(out.size()).text("message", out.message).text("type", kind(out.status));
     let error = error.raw("param", param(out)).text("code", out.code);
     Writer::new(out.size()).raw("error", error.close()).close()
 }
 
-pub(super) fn keep(kept: &Kept<'_>, out: &Outgoing<'_>) -> Vec<u8> {
+fn keep(kept: &Kept<'_>, out: &Outgoing<'_>) -> Vec<u8> {
     let Some(error) = kept.body.object("error") else { return write(out) };
     let stays = |name: &str, value: &_| kept.whole || matches!(name, "type" | "code") && is_name(value);
     let mut set = vec![("message", quoted(out.message))];
@@ -90,11 +99,12 @@ fn param(out: &Outgoing<'_>) -> Vec<u8> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::dialect::json::Object;
     use crate::dialect::outgoing::tests::{kept, out, text};
 
     fn reading(error: &'static str) -> Option<Said<'static>> {
         let body: &'static str = Box::leak(format!("{{\"error\":{error}}}").into_boxed_str());
-        error_object::read(&Object::parse(body).unwrap()).filter(|said| said.shape == Shape::OpenAi)
+        read(&Body::new(None, Object::parse(body).unwrap()))
     }
 
     #[test]

@@ -1,12 +1,11 @@
 //! An error on its way out, in whichever dialect its route has (rules R2, R12).
 
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use http::StatusCode;
 use serde_json::value::RawValue;
 
-use super::json::{Object, Writer};
-use super::{Dialect, anthropic, error_with_meta, json, openai, problem, standard, status_in_error, success_flag};
+use super::json::{self, Object, Writer};
 use crate::code::ErrorCode;
 
 /// Everything that some dialect writes of an error.
@@ -22,6 +21,10 @@ pub(crate) struct Outgoing<'a> {
     pub(crate) request_id: &'a str,
     /// When the request began.
     pub(crate) now: SystemTime,
+    /// The domain that the policy gives to reasons.
+    pub(crate) domain: &'a str,
+    /// How long the head asks the client to wait.
+    pub(crate) retry_after: Option<Duration>,
 }
 
 /// An inner body that already is in the route's dialect.
@@ -29,40 +32,6 @@ pub(crate) struct Kept<'a> {
     pub(crate) body: Object<'a>,
     /// Its members pass, its names in any case (R3).
     pub(crate) whole: bool,
-}
-
-/// The media type of a dialect's bodies.
-pub(crate) fn content_type(dialect: Dialect) -> &'static str {
-    match dialect {
-        Dialect::Problem => "application/problem+json",
-        _ => "application/json",
-    }
-}
-
-/// The body in a dialect.
-pub(crate) fn write(dialect: Dialect, out: &Outgoing<'_>) -> Vec<u8> {
-    match dialect {
-        Dialect::Standard => standard::write(out.code, out.message, out.details, out.request_id.as_bytes()),
-        Dialect::SuccessFlag => success_flag::write(out),
-        Dialect::StatusInError => status_in_error::write(out),
-        Dialect::ErrorWithMeta => error_with_meta::write(out),
-        Dialect::Problem => problem::write(out),
-        Dialect::OpenAi => openai::write(out),
-        Dialect::Anthropic => anthropic::write(out),
-    }
-}
-
-/// The body that came, its text and id replaced.
-pub(crate) fn keep(dialect: Dialect, kept: &Kept<'_>, out: &Outgoing<'_>) -> Vec<u8> {
-    match dialect {
-        Dialect::Standard => write(dialect, out),
-        Dialect::SuccessFlag => success_flag::keep(kept, out),
-        Dialect::StatusInError => status_in_error::keep(kept, out),
-        Dialect::ErrorWithMeta => error_with_meta::keep(kept, out),
-        Dialect::Problem => problem::keep(kept, out),
-        Dialect::OpenAi => openai::keep(kept, out),
-        Dialect::Anthropic => anthropic::keep(kept, out),
-    }
 }
 
 impl Outgoing<'_> {
@@ -115,6 +84,8 @@ pub(crate) mod tests {
             details: None,
             request_id: ID,
             now: SystemTime::UNIX_EPOCH,
+            domain: "x.test",
+            retry_after: None,
         }
     }
 

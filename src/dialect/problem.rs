@@ -1,23 +1,29 @@
 //! RFC 9457, `application/problem+json` (rules R2, R11).
 
-use super::json::{Object, Writer, quoted, with_members};
+use super::form::Form;
+use super::json::{Writer, quoted, with_members};
 use super::outgoing::{Kept, Outgoing, is_name};
-use super::{Said, Shape};
+use super::said::{Body, Said};
 
-/// By its media type, or by its members where the type is lost.
-pub(super) fn read<'a>(media_type: Option<&str>, body: &Object<'a>) -> Option<Said<'a>> {
-    let typed = media_type.is_some_and(|it| it.eq_ignore_ascii_case("application/problem+json"));
+pub(super) const FORM: Form =
+    Form { media_type: MEDIA_TYPE, lists_issues: true, ..Form::new("problem", read, write, keep) };
+
+const MEDIA_TYPE: &str = "application/problem+json";
+
+/// By its media type, or by its members where the type is lost. An error object says more than either.
+fn read<'a>(body: &Body<'a>) -> Option<Said<'a>> {
+    let typed = body.media_type.is_some_and(|it| it.eq_ignore_ascii_case(MEDIA_TYPE));
+    let untold = body.error.is_none();
+    let body = &body.object;
     let shaped = body.string("title").is_some() && ["type", "status", "detail"].into_iter().any(|name| body.has(name));
-    if !typed && !shaped {
+    if !untold || !typed && !shaped {
         return None;
     }
     let message = body.words("detail").or_else(|| body.words("title"));
-    let mut said = Said::new(Shape::Problem).code(body.name("code")).message(message);
-    said.details = body.json("details");
-    Some(said)
+    Some(Said { details: body.json("details"), ..Said::new(body.name("code"), message) })
 }
 
-pub(super) fn write(out: &Outgoing<'_>) -> Vec<u8> {
+fn write(out: &Outgoing<'_>) -> Vec<u8> {
     let body = Writer::new(out.size())
         .text("type", BLANK)
         .text("title", title(out))
@@ -28,7 +34,7 @@ pub(super) fn write(out: &Outgoing<'_>) -> Vec<u8> {
     out.with_details(body).close()
 }
 
-pub(super) fn keep(kept: &Kept<'_>, out: &Outgoing<'_>) -> Vec<u8> {
+fn keep(kept: &Kept<'_>, out: &Outgoing<'_>) -> Vec<u8> {
     let stays = |name: &str, value: &_| kept.whole || name == "code" && is_name(value);
     let mut set = Vec::new();
     for (name, ours) in [("type", BLANK), ("title", title(out))] {

@@ -7,7 +7,8 @@
 //!
 //! The length is bounded, since gRPC has all of it in one header: of metadata and violations there is what fits.
 //!
-//! Without the feature `protobuf` none of it is written, and of what others wrote only the id is known (E7).
+//! Without the feature `protobuf` none of it is in bytes, and of what others wrote so only the id is known (E7). In JSON
+//! the same messages are a dialect (R2), which needs no feature.
 
 #[cfg(not(feature = "protobuf"))]
 mod absent;
@@ -18,13 +19,22 @@ mod wire;
 #[cfg(feature = "protobuf")]
 mod write;
 
+use std::borrow::Cow;
 use std::time::Duration;
 
-#[cfg(not(feature = "protobuf"))]
-pub(crate) use self::absent::read;
-#[cfg(feature = "protobuf")]
-pub(crate) use self::read::read;
+use serde_json::value::RawValue;
+
+use super::issues;
+use super::json::{self, Object};
 use super::status::Status;
+
+pub(super) const ERROR_INFO: &str = "google.rpc.ErrorInfo";
+pub(super) const REQUEST_INFO: &str = "google.rpc.RequestInfo";
+pub(super) const RETRY_INFO: &str = "google.rpc.RetryInfo";
+pub(super) const BAD_REQUEST: &str = "google.rpc.BadRequest";
+
+/// What stands before a message's name in an `Any`.
+pub(super) const TYPE_URL: &str = "type.googleapis.com/";
 
 /// The domain of the reasons unless the policy names another.
 pub(crate) const DOMAIN: &str = "tower-error-envelope";
@@ -110,6 +120,28 @@ impl Rich {
             violations: Vec::new(),
         }
     }
+}
+
+/// The code of an issue whose violation has that reason.
+pub(super) fn issue_code(reason: &str) -> Option<String> {
+    let code = reason.to_ascii_lowercase();
+    crate::code::is_well_formed(code.as_bytes()).then_some(code)
+}
+
+/// What details say beside their issue list: a text for each name.
+pub(super) fn metadata_of(details: &str) -> Vec<(String, String)> {
+    let Some(object) = Object::parse(details) else {
+        let text = serde_json::from_str(details).map_or(Cow::Borrowed(details), text_of);
+        return vec![("details".to_owned(), text.into_owned())];
+    };
+    let listed = issues::are_in(details);
+    let others = object.members().filter(|(name, _)| !(listed && *name == "issues"));
+    others.map(|(name, value)| (name.to_owned(), text_of(value).into_owned())).collect()
+}
+
+/// A string's text; any other value as the JSON that it came as, and so a string that no text is.
+fn text_of(value: &RawValue) -> Cow<'_, str> {
+    json::exact(value).unwrap_or(Cow::Borrowed(value.get()))
 }
 
 #[cfg(test)]

@@ -4,9 +4,16 @@ use std::borrow::Cow;
 
 use serde_json::value::RawValue;
 
-use super::json::{Object, push_string};
+use super::form::Form;
+use super::json::push_string;
+use super::outgoing::Outgoing;
+use super::said::Body;
 use crate::code::{self, CodeSet, ErrorCode};
 use crate::message;
+
+/// An envelope is read before the shapes are, and is never one of them.
+pub(super) const FORM: Form =
+    Form { lists_issues: true, ..Form::new("standard", |_| None, write_out, |_, out| write_out(out)) };
 
 /// An envelope from inside.
 pub(crate) struct Envelope<'a> {
@@ -18,9 +25,9 @@ pub(crate) struct Envelope<'a> {
 }
 
 /// An envelope is known by a code in the form of E2 (or a catalogue code in capitals), a message and a request id (E7).
-pub(crate) fn read<'a>(body: &Object<'a>, codes: &CodeSet) -> Option<Envelope<'a>> {
-    body.json("request_id")?;
-    let error = body.object("error")?;
+pub(super) fn read<'a>(body: &Body<'a>, codes: &CodeSet) -> Option<Envelope<'a>> {
+    body.object.json("request_id")?;
+    let error = body.error.as_ref()?;
     let (code, known) = code_of(&error.string("code")?, codes)?;
     Some(Envelope { code, known, message: error.string("message")?, details: error.raw("details") })
 }
@@ -35,6 +42,10 @@ pub(crate) fn code_of(name: &str, codes: &CodeSet) -> Option<(ErrorCode, bool)> 
     }
     let capitals = !name.bytes().any(|byte| byte.is_ascii_lowercase());
     if capitals { ErrorCode::in_catalogue(name).map(|code| (code, true)) } else { None }
+}
+
+fn write_out(out: &Outgoing<'_>) -> Vec<u8> {
+    write(out.code, out.message, out.details, out.request_id.as_bytes())
 }
 
 /// The body: compact, keys in order, details as they came (E1). `message` is clean already.
@@ -67,6 +78,11 @@ pub(crate) fn message_of<'a>(envelope: &'a Envelope<'_>) -> Option<Cow<'a, str>>
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::dialect::json::Object;
+
+    fn body(text: &str) -> Body<'_> {
+        Body::new(None, Object::parse(text).unwrap())
+    }
 
     fn envelope(code: &str, message: &str, details: Option<&str>) -> String {
         String::from_utf8(write(code, message, details, b"req_01JD2V5W8Z3Q4R6T8Y0A1B2C3D")).unwrap()
@@ -84,8 +100,7 @@ mod tests {
     #[test]
     fn e7_an_envelope_is_known_by_code_message_and_id() {
         let read_code = |text: &str| {
-            let object = Object::parse(text).unwrap();
-            read(&object, &CodeSet::default()).map(|envelope| (envelope.code.to_string(), envelope.known))
+            read(&body(text), &CodeSet::default()).map(|envelope| (envelope.code.to_string(), envelope.known))
         };
         let known = |code: &str, known| Some((code.to_owned(), known));
         assert_eq!(read_code(&envelope("not_found", "x", None)), known("not_found", true));
@@ -110,8 +125,8 @@ mod tests {
             let Some(line) = message::clean(&message) else { return Ok(()) };
             let details = format!("[{n}, null]");
             let text = envelope("seat_taken", &line, Some(&details));
-            let object = Object::parse(&text).unwrap();
-            let read = read(&object, &CodeSet::default()).unwrap();
+            let body = body(&text);
+            let read = read(&body, &CodeSet::default()).unwrap();
             proptest::prop_assert_eq!(read.code.as_str(), "seat_taken");
             proptest::prop_assert!(message_of(&read).is_some_and(|again| again == line));
             proptest::prop_assert_eq!(read.details.unwrap().get(), details);

@@ -72,6 +72,11 @@ impl Status {
         }
     }
 
+    /// The status of an error that leaves with this HTTP status. A code that is known by name alone has that one's.
+    pub(crate) fn leaving(code: &ErrorCode, http: StatusCode) -> Self {
+        if code.is_foreign() { Self::of(&ErrorCode::of_status(http)) } else { Self::of(code) }
+    }
+
     /// What an HTTP status means to a gRPC client, by gRPC's own table (P1).
     pub(crate) fn of_http(status: StatusCode) -> Self {
         match status.as_u16() {

@@ -1,33 +1,38 @@
 //! `{"error":{"code":"UPPER","message","status"}}`, and `{"message","errors":{field:[…]}}` for a 422 with field issues.
 
+use std::borrow::Cow;
+
 use http::StatusCode;
 
+use super::error_object;
+use super::form::Form;
 use super::issues::{self, written};
-use super::json::{Object, Writer, quoted, with_members};
+use super::json::{Writer, quoted, with_members};
 use super::outgoing::{Kept, Outgoing, is_name};
-use super::{Said, Shape, error_object};
+use super::said::{Body, Said};
 
-pub(super) fn read<'a>(body: &Object<'a>, error: &Object<'a>) -> Option<Said<'a>> {
+pub(super) const FORM: Form = Form {
+    name_of: |code, _| Cow::Owned(code.as_str().to_ascii_uppercase()),
+    ..Form::new("status_in_error", read, write, keep)
+};
+
+fn read<'a>(body: &Body<'a>) -> Option<Said<'a>> {
+    let error = body.error.as_ref()?;
     error.number("status")?;
     // OpenAI's own servers know no status there; others that speak its shape do.
     let openai = error.has("type") && error.has("param");
-    (!openai).then(|| error_object::said(Shape::StatusInError, body, error))
+    (!openai).then(|| error_object::said(body, error))
 }
 
 /// The second form: the list stands beside the message, or alone. A list by anything but fields is no client's of this
 /// dialect (R12).
-pub(super) fn read_list<'a>(body: &Object<'a>) -> Option<Said<'a>> {
-    let listed = |name| body.raw(name).filter(|list| issues::read(list).is_some());
-    let list = listed("errors");
-    list.or_else(|| listed("issues"))?;
-    let by_field = list.is_some_and(|list| list.get().starts_with('{'));
-    let shape = if by_field { Shape::StatusInError } else { Shape::Message };
-    let mut said = Said::new(shape).code(body.name("code")).message(body.words("message"));
-    said.details = body.json("details");
-    Some(said)
+pub(super) fn read_list<'a>(body: &Body<'a>) -> Option<Said<'a>> {
+    let body = &body.object;
+    body.raw("errors").filter(|list| list.get().starts_with('{') && issues::read(list).is_some())?;
+    Some(Said { details: body.json("details"), ..Said::new(body.name("code"), body.words("message")) })
 }
 
-pub(super) fn write(out: &Outgoing<'_>) -> Vec<u8> {
+fn write(out: &Outgoing<'_>) -> Vec<u8> {
     if out.status == StatusCode::UNPROCESSABLE_ENTITY
         && let Some(details) = out.details
         && let Some(errors) = written::by_field(details)
@@ -43,7 +48,7 @@ pub(super) fn write(out: &Outgoing<'_>) -> Vec<u8> {
     Writer::new(out.size()).raw("error", error.close()).close()
 }
 
-pub(super) fn keep(kept: &Kept<'_>, out: &Outgoing<'_>) -> Vec<u8> {
+fn keep(kept: &Kept<'_>, out: &Outgoing<'_>) -> Vec<u8> {
     let Some(error) = kept.body.object("error") else {
         // Without its list the second form is none.
         let list = || with_members(&kept.body, &[("message", quoted(out.message))], |_, _| true);

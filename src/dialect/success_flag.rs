@@ -2,23 +2,26 @@
 
 use std::borrow::Cow;
 
+use super::form::Form;
 use super::json::{Object, Writer, quoted, with_members};
 use super::outgoing::{Kept, Outgoing};
-use super::{Said, Shape};
+use super::said::{Body, Said};
+
+pub(super) const FORM: Form = Form { has_codes: false, ..Form::new("success_flag", read, write, keep) };
 
 /// Members that details cannot have beside the two, or the body would be another.
 const TAKEN: [&str; 3] = ["success", "error", "jsonrpc"];
 
-pub(super) fn read<'a>(body: &Object<'a>) -> Option<Said<'a>> {
+fn read<'a>(body: &Body<'a>) -> Option<Said<'a>> {
+    let body = &body.object;
     if body.raw("success")?.get() != "false" {
         return None;
     }
-    let mut said = Said::new(Shape::SuccessFlag).message(Some(body.string("error")?));
-    said.details = further_members(body);
-    Some(said)
+    let message = body.string("error")?;
+    Some(Said { details: further_members(body), ..Said::new(None, Some(message)) })
 }
 
-pub(super) fn write(out: &Outgoing<'_>) -> Vec<u8> {
+fn write(out: &Outgoing<'_>) -> Vec<u8> {
     let mut body = Writer::new(out.size()).raw("success", "false").text("error", out.message);
     let Some(details) = out.details else { return body.close() };
     match Object::parse(details) {
@@ -32,7 +35,7 @@ pub(super) fn write(out: &Outgoing<'_>) -> Vec<u8> {
     body.close()
 }
 
-pub(super) fn keep(kept: &Kept<'_>, out: &Outgoing<'_>) -> Vec<u8> {
+fn keep(kept: &Kept<'_>, out: &Outgoing<'_>) -> Vec<u8> {
     let set = [("success", b"false".to_vec()), ("error", quoted(out.message))];
     with_members(&kept.body, &set, |_, _| kept.whole)
 }

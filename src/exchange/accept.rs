@@ -4,15 +4,9 @@
 //! specific one counts, of equally specific ones the highest; a type that none fits has quality 0. Members that do not
 //! parse are ignored.
 
-use http::header::{ACCEPT, HeaderMap, HeaderName, HeaderValue};
+use http::header::{ACCEPT, HeaderMap, HeaderValue};
 
-/// Whether a header may tell RFC 9457 and the envelope apart. Ranges with wildcards fit both, and few clients send one that
-/// names either.
-pub(super) fn may_choose(name: &HeaderName, value: &HeaderValue) -> bool {
-    *name == ACCEPT && tells_apart(value.as_bytes())
-}
-
-/// Whether the client prefers RFC 9457 to the envelope, where one of the headers [`may_choose`].
+/// Whether the client prefers RFC 9457 to the envelope, where one of the lines [`tells_apart`].
 #[cold]
 pub(super) fn prefers_problem(headers: &HeaderMap) -> bool {
     let (mut problem, mut json) = (Quality::default(), Quality::default());
@@ -24,8 +18,9 @@ pub(super) fn prefers_problem(headers: &HeaderMap) -> bool {
     problem.weight > json.weight
 }
 
-/// Whether a line names either type, and is not `application/json` alone.
-fn tells_apart(line: &[u8]) -> bool {
+/// Whether a line names either type, and is not `application/json` alone: ranges with wildcards fit both, and few clients
+/// send one that names either.
+pub(super) fn tells_apart(line: &[u8]) -> bool {
     !line.eq_ignore_ascii_case(b"application/json") && line.windows(4).any(|part| part.eq_ignore_ascii_case(b"json"))
 }
 
@@ -179,7 +174,7 @@ mod tests {
     }
 
     fn prefers_by(headers: &HeaderMap) -> bool {
-        headers.iter().any(|(name, value)| may_choose(name, value)) && prefers_problem(headers)
+        headers.values().any(|value| tells_apart(value.as_bytes())) && prefers_problem(headers)
     }
 
     #[test]

@@ -3,108 +3,151 @@
 use std::cell::LazyCell;
 use std::error::Error;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use http::Version;
+use http::request::Parts;
 
 use super::door::{self, Door};
-use super::request::{self, Aside, Guarded, MAX_HEADERS, RequestFacts, Sent};
+use super::request::{self, Aside, Asked, Given, Guarded, MAX_HEADERS, RequestFacts, Sent};
 use super::{
-    Admission, Answered, BodyFacts, BoxError, Event, Exchange, Failure, FirstByte, Meter, Notes, Origin, PEEK_TIMEOUT,
-    Pending, Unverified, reply,
+    Admission, Answered, BodyFacts, BoxError, Event, Exchange, Failure, FirstByte, Meter, Origin, PEEK_TIMEOUT,
+    Pending, Terms, Unverified, reply,
 };
 use crate::classify::credentials::Credentials;
 use crate::code::ErrorCode;
-use crate::dialect::Dialect;
 use crate::fault::Fault;
 use crate::guard::auth::{self, Verified};
-use crate::guard::body_limit::Flags;
-use crate::policy::{Mode, Policy};
+use crate::guard::body_limit::{Flags, Watched};
+use crate::policy::{Manner, Matched, Mode};
 use crate::request_id::RequestId;
 
 impl Exchange {
     /// Takes a request's head: gives it its id, finds its route, and asks the guards.
     ///
-    /// `id` is asked for a fresh id where no other one holds (I1), `clock` where a key or a token has an end (G2), the
-    /// dialect tells the time (R2), or a call's error says until when to wait (P1). The head is changed: `x-request-id`;
-    /// `traceparent` and the headers of `forward_id` where the policy says so; the [`RequestId`], and the
+    /// `id` is asked for a fresh id where no other one holds (I1). The head of a request that goes on is changed:
+    /// `x-request-id`; `traceparent` and the headers of `forward_id` where the policy says so; the [`RequestId`], and the
     /// [`Identity`](crate::auth::Identity) of who is let in, go into the extensions.
-    pub fn begin(
-        policy: Arc<Policy>,
-        head: &mut http::request::Parts,
-        body: BodyFacts,
-        id: impl FnOnce() -> RequestId,
-        clock: fn() -> SystemTime,
-    ) -> Admission {
-        let now = LazyCell::new(clock);
-        let mut sent = Sent::of(head, policy.key_headers());
-        let call = sent.call;
-        let rpc = call.map(|call| call.rpc);
-        let too_many = head.headers.len() > MAX_HEADERS;
-        if too_many {
-            head.headers.clear();
-            sent = Sent { call, ..Sent::default() };
+    pub fn begin(terms: Arc<Terms>, head: &mut Parts, body: BodyFacts, id: impl FnOnce() -> RequestId) -> Admission {
+        let policy = &**terms.policy();
+        let sent = Sent::of(head, policy.key_headers());
+        if head.headers.len() > MAX_HEADERS {
+            return Self::begin_without_headers(terms, head, body, &sent, id);
         }
-        let (id, mut id_header, notes) = request::identify(policy.ids(), head, &sent, id);
-        // HPACK's tables are for values that come again. h2 indexes every other one, and compares each new id with some
-        // fifty old ones that have driven out what is worth keeping. An adapter lets one in now and then, for its name.
-        id_header.set_sensitive(head.version == Version::HTTP_2);
         let found = policy.matched(head);
         let no_host = found.is_none();
         let matched = found.unwrap_or_else(|| policy.of_no_host());
-        let settings = matched.normal.with_body_limit(request::body_limit(&matched));
+        let given = request::identify(policy.ids(), head, &sent, id);
         auth::forward::remove(policy.forwarded_ids(), &mut head.headers);
-        let mut guarded = request::guard(&policy, &matched, head, body, settings.body_limit, rpc);
-        // RFC 9112 §3.2: a request that names two hosts has no route.
-        guarded.unmet = match () {
-            () if too_many => Some(Fault::new(ErrorCode::HEADERS_TOO_LARGE)),
-            // Where nothing refuses, nothing begins to (M1).
-            () if no_host && !policy.refuses() => {
-                guarded.observed_unmet.get_or_insert(Fault::new(ErrorCode::BAD_REQUEST));
-                None
+        if no_host || matched.sent.is_some() || !matched.normal.limits_size_alone() {
+            return Self::begin_guarded(terms, head, body, &sent, given, &matched, no_host);
+        }
+        // Most routes have no guard but this one.
+        let limit = matched.normal.body_limit;
+        let asked = Asked { head, sent: &sent, body };
+        let is_over = asked.is_over(limit);
+        let mut exchange = Self::new(terms, &asked, given, matched.normal.manner());
+        match limit {
+            Some(limit) if is_over => {
+                let fault = exchange.policy().too_large(limit);
+                Admission::Answer(exchange.refuse(fault, None))
             }
-            () if no_host => Some(Fault::new(ErrorCode::BAD_REQUEST)),
-            () => guarded.unmet,
-        };
-        let door = match guarded.unmet.take() {
-            None if !policy.has_schemes() => Door::Open(None),
-            None => door::ask(&policy, &matched, head, &|| *now),
-            Some(fault) => Door::Closed(fault, None),
-        };
-        let flags = || Flags::new(reply::linger_of(&policy), guarded.watched);
-        let exchange = Self {
-            settings,
-            id,
-            id_header,
-            credentials: if sent.credentials {
-                Credentials::of(&head.headers, policy.key_headers())
-            } else {
-                Credentials::None
-            },
-            request: RequestFacts::of(head, &sent, body, &settings, policy.drain().max_bytes),
-            flags: (!body.is_empty()).then(flags),
-            aside: Aside::of(
-                notes,
-                policy.rules_ask_path(&settings).then_some(&*head),
-                (settings.dialect == Dialect::ErrorWithMeta).then(|| *now),
-                call.and_then(|call| call.timeout),
-            ),
-            policy,
-            clock,
-        };
-        match door {
-            // Nearly every request.
-            Door::Open(None) if guarded.is_silent() => exchange.forward(),
-            door => exchange.at(door, guarded),
+            _ => {
+                exchange.mark(head);
+                exchange.meet(body, limit, Watched::default());
+                exchange.forward()
+            }
         }
     }
 
-    /// Credentials first, then the guards that are left.
-    pub(super) fn at(mut self, door: Door, guarded: Guarded) -> Admission {
+    /// As [`Exchange::begin`], on a route that may have more guards than one.
+    fn begin_guarded(
+        terms: Arc<Terms>,
+        head: &mut Parts,
+        body: BodyFacts,
+        sent: &Sent,
+        given: Given,
+        matched: &Matched,
+        no_host: bool,
+    ) -> Admission {
+        let policy = &**terms.policy();
+        let asked = Asked { head, sent, body };
+        let mut guarded = request::guard(policy, matched, &asked);
+        // RFC 9112 §3.2: a request that names two hosts has no route.
+        if no_host && policy.refuses() {
+            guarded.unmet = Some(Fault::new(ErrorCode::BAD_REQUEST));
+        } else if no_host {
+            // Where nothing refuses, nothing begins to (M1).
+            guarded.observed_unmet.get_or_insert_with(|| Fault::new(ErrorCode::BAD_REQUEST));
+        }
+        let exchange = Self::new(terms, &asked, given, matched.normal.manner());
+        let now = LazyCell::new(exchange.terms.clock);
+        let door = match guarded.unmet.take() {
+            None if !exchange.policy().has_schemes() => Door::Open(None),
+            None => door::ask(exchange.policy(), matched, head, &|| *now),
+            Some(fault) => Door::Closed(fault, None),
+        };
+        exchange.at(door, guarded, Some(head))
+    }
+
+    /// More headers than a map can take one more of: none of them is looked at.
+    #[cold]
+    fn begin_without_headers(
+        terms: Arc<Terms>,
+        head: &mut Parts,
+        body: BodyFacts,
+        sent: &Sent,
+        id: impl FnOnce() -> RequestId,
+    ) -> Admission {
+        head.headers.clear();
+        let sent = sent.of_call_alone();
+        let policy = &**terms.policy();
+        let matched = policy.matched(head).unwrap_or_else(|| policy.of_no_host());
+        let given = request::identify(policy.ids(), head, &sent, id);
+        let fault = Fault::new(ErrorCode::HEADERS_TOO_LARGE);
+        let asked = Asked { head, sent: &sent, body };
+        let exchange = Self::new(terms, &asked, given, matched.normal.manner());
+        Admission::Answer(exchange.refuse(fault, None))
+    }
+
+    fn new(terms: Arc<Terms>, asked: &Asked<'_>, given: Given, settings: Manner) -> Self {
+        let Given { id, header: mut id_header, notes } = given;
+        // HPACK's tables are for values that come again. h2 indexes every other one, and compares each new id with some
+        // fifty old ones that have driven out what is worth keeping. An adapter lets one in now and then, for its name.
+        id_header.set_sensitive(asked.head.version == Version::HTTP_2);
+        let mut request = RequestFacts::of(asked, &settings, terms.policy().drain().max_bytes);
+        let mut aside = Aside::of(asked, notes, &settings, &terms);
+        if asked.sent.credentials {
+            let credentials = Credentials::of(&asked.head.headers, terms.policy().key_headers());
+            request.credentials = credentials.kind();
+            if let Credentials::Scheme(name) = credentials {
+                aside.get_or_insert_default().scheme = Some(name.into());
+            }
+        }
+        Self { settings, id, id_header, request, flags: None, aside, terms }
+    }
+
+    /// Tells the inner service the id.
+    fn mark(&self, head: &mut Parts) {
+        request::mark(self.policy().ids(), head, self.id, &self.id_header);
+    }
+
+    /// The body of a request that goes on is counted.
+    fn meet(&mut self, body: BodyFacts, limit: Option<u64>, watched: Watched) {
+        if !body.is_empty() {
+            self.flags = Some(Flags::new(limit, reply::linger_of(self.policy()), watched));
+        }
+    }
+
+    /// Credentials first, then the guards that are left. The head is that of a request that was not told its id yet.
+    pub(super) fn at(mut self, door: Door, guarded: Guarded, head: Option<&mut Parts>) -> Admission {
         let (refusal, unenforced) = match door {
             Door::Ask(locks) => {
+                if let Some(head) = head {
+                    self.mark(head);
+                }
                 let timeout = locks.next().map_or(Duration::ZERO, |scheme| scheme.timeout());
-                return Admission::Verify(Unverified { exchange: self, locks, guarded }, timeout);
+                return Admission::Verify(Unverified { exchange: self, locks, guarded: Box::new(guarded) }, timeout);
             }
             Door::Closed(fault, unenforced) => (Some(fault), unenforced),
             Door::Open(unenforced) => (guarded.refusal, unenforced),
@@ -117,10 +160,16 @@ impl Exchange {
             let aside = self.aside.get_or_insert_default();
             (aside.observed, aside.observed_peek) = (observed, guarded.observed_peek);
         }
-        match (refusal, guarded.peek) {
-            (Some(refusal), _) => Admission::Answer(self.refuse(refusal, None)),
-            (None, Some(refusal)) => Admission::Peek(Pending { exchange: self, refusal }, PEEK_TIMEOUT),
-            (None, None) => self.forward(),
+        if let Some(refusal) = refusal {
+            return Admission::Answer(self.refuse(refusal, None));
+        }
+        if let Some(head) = head {
+            self.mark(head);
+        }
+        self.meet(guarded.body, guarded.limit, guarded.watched);
+        match guarded.peek {
+            Some(refusal) => Admission::Peek(Pending { exchange: self, refusal }, PEEK_TIMEOUT),
+            None => self.forward(),
         }
     }
 
@@ -144,8 +193,8 @@ impl Exchange {
             origin: Origin::Guard,
             dialect: None,
             cause: reply::cause_of(&fault),
-            notes: Notes::default(),
-            policy: self.policy.clone(),
+            notes: None,
+            terms: self.terms.clone(),
             label: self.settings.label(),
         };
         self.aside.get_or_insert_default().unenforced = Some(Box::new(event));
@@ -153,7 +202,7 @@ impl Exchange {
 
     #[inline]
     fn meter(&self, flags: Flags) -> Meter {
-        Meter::new(self.settings.body_limit, flags).by_message(self.request.messages())
+        Meter::new(flags).by_message(self.request.messages())
     }
 
     pub(super) fn unenforced(&mut self) -> Option<Box<Event>> {
@@ -179,9 +228,9 @@ impl Pending {
     /// If the error's `source` does.
     pub fn failure_of(&self, error: &(dyn Error + 'static)) -> Failure {
         if let Some(flags) = &self.exchange.flags {
-            Meter::new(None, flags.clone()).request_failed(error);
+            Meter::new(flags.clone()).request_failed(error);
         }
-        self.exchange.failure_of(error, None)
+        self.exchange.failure_of(error)
     }
 
     /// The first byte came, or did not (G3).
@@ -192,7 +241,7 @@ impl Pending {
         let (fault, cause) = match first {
             FirstByte::End => {
                 if let Some(flags) = &exchange.flags {
-                    Meter::new(None, flags.clone()).request_ended();
+                    Meter::new(flags.clone()).request_ended();
                 }
                 return exchange.forward();
             }
@@ -212,10 +261,10 @@ impl Unverified {
     }
 
     /// What the verifier said, or why it said nothing: an error, a panic, the time-out.
-    pub fn verified(self, head: &mut http::request::Parts, outcome: Result<Verified, BoxError>) -> Admission {
+    pub fn verified(self, head: &mut Parts, outcome: Result<Verified, BoxError>) -> Admission {
         let Self { exchange, locks, guarded } = self;
         let door = locks.verified(outcome.map_err(Into::into), head);
-        exchange.at(door, guarded)
+        exchange.at(door, *guarded, None)
     }
 
     /// A panic kept the request from waiting (F2).

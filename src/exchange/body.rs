@@ -3,15 +3,16 @@
 use std::time::SystemTime;
 
 use bytes::Bytes;
-use http::{Method, StatusCode};
+use http::{HeaderMap, HeaderValue, Method, StatusCode};
 
 use super::Exchange;
 use super::reply::Reply;
 use super::rpc;
-use crate::classify::{Own, rule};
+use crate::classify::{self, Own, rule};
 use crate::dialect::issues::written;
-use crate::dialect::outgoing::{self, Kept, Outgoing};
-use crate::dialect::{self, Dialect, standard};
+use crate::dialect::json::Object;
+use crate::dialect::outgoing::{Kept, Outgoing};
+use crate::dialect::{Dialect, standard};
 use crate::fault::Fault;
 use crate::outward::{Backwards, Leaving};
 
@@ -37,31 +38,51 @@ impl Exchange {
     pub(super) fn content_type(&self) -> &'static str {
         match self.request.rpc {
             Some(rpc) => rpc.content_type(),
-            None => outgoing::content_type(self.dialect()),
+            None => self.dialect().form().media_type,
         }
     }
 
-    /// An error with this status, as HTTP clients get it.
-    pub(super) fn in_http(&self, fault: &Fault, status: StatusCode, own: Option<OwnBody<'_>>) -> Reply {
-        let (body, status) = self.body_of(fault, status, own);
+    /// An error with this status, as HTTP clients get it. `headers` may tell when to try again.
+    pub(super) fn in_http(
+        &self,
+        fault: &Fault,
+        status: StatusCode,
+        own: Option<OwnBody<'_>>,
+        id: &HeaderValue,
+        headers: &HeaderMap,
+    ) -> Reply {
+        let (body, status) = self.body_of(fault, status, own, id, headers);
         Reply { status, sent: status, body, fields: None, grpc: None }
     }
 
     /// The body of an error with this status, and the status that it leaves with.
-    fn body_of(&self, fault: &Fault, status: StatusCode, own: Option<OwnBody<'_>>) -> (Bytes, StatusCode) {
+    pub(super) fn body_of(
+        &self,
+        fault: &Fault,
+        status: StatusCode,
+        own: Option<OwnBody<'_>>,
+        id: &HeaderValue,
+        headers: &HeaderMap,
+    ) -> (Bytes, StatusCode) {
         if self.dialect() != Dialect::Standard {
-            return self.in_dialect(fault, status, own);
+            return self.in_dialect(fault, status, own, id, headers);
         }
-        let id = self.id_header.as_bytes();
-        (standard::write(fault.code().as_str(), &fault.text(), fault.details_json(), id).into(), status)
+        (standard::write(fault.code().as_str(), &fault.text(), fault.details_json(), id.as_bytes()).into(), status)
     }
 
-    fn in_dialect(&self, fault: &Fault, status: StatusCode, own: Option<OwnBody<'_>>) -> (Bytes, StatusCode) {
-        let dialect = self.dialect();
+    fn in_dialect(
+        &self,
+        fault: &Fault,
+        status: StatusCode,
+        own: Option<OwnBody<'_>>,
+        id: &HeaderValue,
+        headers: &HeaderMap,
+    ) -> (Bytes, StatusCode) {
         let target = self.target();
         let leaving = self.leaving(fault, status, &target, own.is_some());
         let text = fault.text();
-        let lists = dialect.always_lists_issues();
+        let form = self.dialect().form();
+        let lists = form.lists_issues;
         let others = fault.details_json().and_then(|details| match without_noise(lists, details, &text) {
             None if lists && leaving.text != text => written::retold(details, &text, &leaving.text).map(Some),
             others => others,
@@ -75,13 +96,15 @@ impl Exchange {
                 Some(others) => others.as_deref(),
                 None => fault.details_json(),
             },
-            request_id: self.id_header.to_str().unwrap_or_default(),
+            request_id: id.to_str().unwrap_or_default(),
+            domain: self.policy().rpc_domain(),
+            retry_after: form.tells_wait.then(|| classify::rpc::retry_after(headers, self.terms.clock)).flatten(),
             now: self.aside.as_ref().and_then(|aside| aside.began).unwrap_or(SystemTime::UNIX_EPOCH),
         };
-        let kept = own.and_then(|(own, body)| Some(Kept { body: dialect::object_of(body)?, whole: own == Own::Whole }));
+        let kept = own.and_then(|(own, body)| Some(Kept { body: Object::of_body(body)?, whole: own == Own::Whole }));
         let body = match kept {
-            Some(kept) => outgoing::keep(dialect, &kept, &out),
-            None => outgoing::write(dialect, &out),
+            Some(kept) => form.keep(&kept, &out),
+            None => form.write(&out),
         };
         (body.into(), leaving.status)
     }
@@ -105,9 +128,9 @@ impl Exchange {
         if self.negotiated() {
             return Leaving::canonical(fault, status);
         }
-        let rules = rule::backwards(self.policy.rules(&self.settings), fault.code(), target)
+        let rules = rule::backwards(self.policy().rules(&self.settings), fault.code(), target)
             .map(|rule| Backwards { name: rule.inner_code(), text: rule.very_text() });
-        let entries = self.policy.outward(&self.settings);
+        let entries = self.policy().outward(&self.settings);
         let leaving = Leaving::of(fault, status, self.dialect(), entries, rules);
         if kept { Leaving { status, ..leaving } } else { leaving }
     }

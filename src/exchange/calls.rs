@@ -128,7 +128,7 @@ impl Exchange {
 
     /// The id of a layer inside, and the one that takes its place, where errors are rewritten at all.
     pub(super) fn ids_of_layers(&self) -> Option<(&str, &str)> {
-        let theirs = self.aside.as_ref()?.notes.upstream_request_id.as_deref()?;
+        let theirs = self.aside.as_ref()?.notes.as_ref()?.upstream_request_id.as_deref()?;
         let is_layers = theirs.starts_with("req_") && theirs.len() == self.id_header.len();
         if is_layers && self.rewrites() { Some((theirs, self.id_header.to_str().ok()?)) } else { None }
     }
@@ -165,7 +165,7 @@ impl Exchange {
 
     /// What an inner service said by its protocol's own means.
     pub(super) fn told_status(&self, told: &Told<'_>) -> Event {
-        let code = classify::rpc::code_of(told, self.policy.codes(), self.policy.rpc_domain());
+        let code = classify::rpc::code_of(told, self.policy().codes(), self.policy().rpc_domain());
         let mut event = self.event_of(Origin::Inner);
         event.status = Some(if code.is_foreign() { told.status.http() } else { code.status() });
         event.code = Some(code);

@@ -38,7 +38,7 @@ pub(super) fn ask(policy: &Policy, matched: &Matched, head: &mut Parts, now: &dy
         let verdict = auth::at_once(schemes, &head.headers, now);
         Some(Lock { verdict, observed: settings.auth_observe })
     };
-    match (matched.sent.as_ref().and_then(lock), lock(&matched.normal)) {
+    match (matched.sent.as_deref().and_then(lock), lock(&matched.normal)) {
         (None, None) => Door::Open(None),
         (sent, normal) => Locks([sent, normal]).decide(head),
     }

@@ -4,11 +4,11 @@ use std::sync::Arc;
 
 use http::StatusCode;
 
-use super::BoxError;
+use super::{BoxError, Terms};
 use crate::code::ErrorCode;
 use crate::dialect::Shape;
 use crate::dialect::status::Status;
-use crate::policy::{Label, Policy};
+use crate::policy::Label;
 use crate::request_id::RequestId;
 
 /// One error, or one abandoned request: an adapter logs it once.
@@ -23,8 +23,8 @@ pub struct Event {
     pub(super) origin: Origin,
     pub(super) dialect: Option<Shape>,
     pub(super) cause: Option<BoxError>,
-    pub(super) notes: Notes,
-    pub(super) policy: Arc<Policy>,
+    pub(super) notes: Option<Box<Notes>>,
+    pub(super) terms: Arc<Terms>,
     pub(super) label: Label,
 }
 
@@ -101,13 +101,13 @@ impl Event {
     /// The pattern of the most specific route that matched: never a path (L2).
     #[must_use]
     pub fn route(&self) -> Option<&str> {
-        self.policy.route_label(self.label)
+        self.terms.policy().route_label(self.label)
     }
 
     /// The same text as the policy has it.
     #[cfg(feature = "metrics")]
     pub(crate) fn shared_route(&self) -> Option<Arc<str>> {
-        self.policy.route_pattern(self.label).map(|pattern| pattern.shared().clone())
+        self.terms.policy().route_pattern(self.label).map(|pattern| pattern.shared().clone())
     }
 
     /// The route's mode.
@@ -125,7 +125,9 @@ impl Event {
     /// Ids that others gave to the request.
     #[must_use]
     pub fn notes(&self) -> &Notes {
-        &self.notes
+        const NONE: &Notes = &Notes { client_request_id: None, upstream_request_id: None };
+
+        self.notes.as_deref().unwrap_or(NONE)
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::error::Error;
 
-use super::{Answered, BoxError, Classifier, Event, Exchange, Failure, Origin};
+use super::{Answered, BoxError, Event, Exchange, Failure, Origin};
 use crate::classify::failure;
 use crate::code::ErrorCode;
 use crate::fault::Fault;
@@ -12,17 +12,17 @@ use crate::guard::body_limit::{self, Flags};
 pub(super) const OUT_OF_TIME: &str = "the client's own time-out for the call ran out";
 
 impl Exchange {
-    /// What an inner error is (F1): a body over its limit whatever the error says, then what `classifier` says, then the
+    /// What an inner error is (F1): a body over its limit whatever the error says, then what the classifier says, then the
     /// contract's list over the whole chain of causes.
     ///
     /// # Panics
     ///
     /// If the classifier does, or the error's `source`.
-    pub fn failure_of(&self, error: &(dyn Error + 'static), classifier: Option<&Classifier>) -> Failure {
+    pub fn failure_of(&self, error: &(dyn Error + 'static)) -> Failure {
         if let Some(fault) = self.cut() {
             return Failure { fault, origin: Origin::Guard };
         }
-        if let Some(fault) = classifier.and_then(|classify| classify(error)) {
+        if let Some(fault) = self.terms.classifier().and_then(|classify| classify(error)) {
             return Failure { fault, origin: Origin::Error };
         }
         if let Some(fault) = crate::cause::find::<Fault>(error) {
@@ -37,8 +37,8 @@ impl Exchange {
     /// # Panics
     ///
     /// If the classifier does, or the error's `source`.
-    pub fn unreadiness_of(&self, error: &(dyn Error + 'static), classifier: Option<&Classifier>) -> Failure {
-        if let Some(fault) = classifier.and_then(|classify| classify(error)) {
+    pub fn unreadiness_of(&self, error: &(dyn Error + 'static)) -> Failure {
+        if let Some(fault) = self.terms.classifier().and_then(|classify| classify(error)) {
             return Failure { fault, origin: Origin::Error };
         }
         let typed = crate::cause::find::<Fault>(error).is_some();
@@ -89,7 +89,7 @@ impl Exchange {
     pub(super) fn cut(&self) -> Option<Fault> {
         let flags = self.flags.as_ref().filter(|flags| flags.has(Flags::OVER | Flags::MALFORMED))?;
         if flags.has(Flags::OVER) {
-            self.settings.body_limit.map(body_limit::too_large)
+            flags.limit().map(|limit| self.policy().too_large(limit))
         } else {
             Some(body_limit::malformed())
         }

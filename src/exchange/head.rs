@@ -7,11 +7,11 @@ use http::header::{
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 
 use crate::code::ErrorCode;
+use crate::fault::length_value;
 use crate::fields;
 
 pub(crate) const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 pub(super) const X_ERROR_CODE: HeaderName = HeaderName::from_static("x-error-code");
-const REQUEST_ID: HeaderName = HeaderName::from_static("request-id");
 const CDN_CACHE_CONTROL: HeaderName = HeaderName::from_static("cdn-cache-control");
 const SURROGATE_CONTROL: HeaderName = HeaderName::from_static("surrogate-control");
 
@@ -30,7 +30,7 @@ pub(super) struct Own<'a> {
     /// Another `Accept` could have got another body (R11).
     pub(super) negotiates: bool,
     /// The id, where the dialect has a header of its own for it.
-    pub(super) request_id: Option<&'a HeaderValue>,
+    pub(super) id: Option<(&'static str, &'a HeaderValue)>,
     pub(super) http1: bool,
 }
 
@@ -49,7 +49,7 @@ pub(super) fn rewrite(headers: &mut HeaderMap, status: StatusCode, own: &Own<'_>
     headers.reserve(if own.negotiates { MORE_HEADERS } else { OWN_HEADERS });
     headers.insert(CONTENT_TYPE, HeaderValue::from_static(own.content_type));
     if let Some(length) = own.length {
-        headers.insert(CONTENT_LENGTH, HeaderValue::from(length));
+        headers.insert(CONTENT_LENGTH, length_value(usize::try_from(length).unwrap_or(usize::MAX)));
     }
     headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     headers.insert(X_ERROR_CODE, code_value(own.code));
@@ -57,9 +57,14 @@ pub(super) fn rewrite(headers: &mut HeaderMap, status: StatusCode, own: &Own<'_>
     if own.negotiates {
         vary_by_accept(headers, others);
     }
-    if let Some(id) = own.request_id {
-        headers.insert(REQUEST_ID, id.clone());
+    if let Some((name, id)) = own.id {
+        headers.insert(name, id.clone());
     }
+}
+
+/// Whether all of an inner head describes the old body or the old hop: then the error has the head of any other.
+pub(super) fn keeps_nothing(headers: &HeaderMap, status: StatusCode) -> bool {
+    headers.keys().all(|name| goes(name, status))
 }
 
 /// R11, merged into what was there.
@@ -225,14 +230,7 @@ mod tests {
     fn own() -> Own<'static> {
         static CODE: ErrorCode = ErrorCode::NOT_FOUND;
 
-        Own {
-            code: &CODE,
-            content_type: "application/json",
-            length: Some(1),
-            negotiates: true,
-            request_id: None,
-            http1: true,
-        }
+        Own { code: &CODE, content_type: "application/json", length: Some(1), negotiates: true, id: None, http1: true }
     }
 
     #[test]

@@ -29,23 +29,23 @@ mod reply;
 mod request;
 mod responding;
 mod rpc;
+mod terms;
 mod watching;
 
 use std::error::Error;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use http::{HeaderMap, HeaderValue, StatusCode, response};
 
 use self::door::Locks;
 use self::head::X_REQUEST_ID;
 use self::request::{Aside, Guarded, RequestFacts};
-use crate::classify::credentials::Credentials;
 use crate::code::ErrorCode;
 use crate::dialect::rpc::Rpc;
 use crate::fault::Fault;
 use crate::guard::body_limit::Flags;
-use crate::policy::{Mode, Policy, Settings};
+use crate::policy::{Manner, Mode, Policy};
 use crate::request_id::RequestId;
 
 pub use self::event::{Event, Notes, Origin};
@@ -53,6 +53,7 @@ pub use self::observe::Observed;
 pub use self::outcome::{
     Admission, Answered, BodyFacts, Collected, Failure, FirstByte, ResponsePlan, Rewritten, Tail, Written,
 };
+pub use self::terms::Terms;
 pub use self::watching::{Ended, Last, Watch};
 pub use crate::guard::body_limit::{Linger, Meter, Metered};
 
@@ -66,19 +67,18 @@ pub type Classifier = dyn Fn(&(dyn Error + 'static)) -> Option<Fault> + Send + S
 const PEEK_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// One request.
+///
+/// Every future of the layer carries one: it is small, and what few requests have is out of the way.
 #[derive(Debug)]
 pub struct Exchange {
-    policy: Arc<Policy>,
-    /// Those of the path in its normal form; the limit is the smaller one of both spellings (G0).
-    settings: Settings,
+    terms: Arc<Terms>,
+    /// Those of the path in its normal form.
+    settings: Manner,
     id: RequestId,
     id_header: HeaderValue,
-    credentials: Credentials,
     request: RequestFacts,
     flags: Option<Flags>,
     aside: Option<Box<Aside>>,
-    /// The adapter's clock.
-    clock: fn() -> SystemTime,
 }
 
 /// A request whose first body byte decides.
@@ -94,7 +94,7 @@ pub struct Unverified {
     exchange: Exchange,
     locks: Box<Locks>,
     /// What the other guards say.
-    guarded: Guarded,
+    guarded: Box<Guarded>,
 }
 
 impl Exchange {
@@ -117,6 +117,10 @@ impl Exchange {
         if guards { self.aside.as_ref()?.deadline } else { None }
     }
 
+    fn policy(&self) -> &Policy {
+        self.terms.policy()
+    }
+
     fn pass(self, headers: &mut HeaderMap) -> ResponsePlan {
         let (tail, notes) = self.tail(headers);
         ResponsePlan::Pass(tail, notes)
@@ -137,7 +141,7 @@ impl Exchange {
     }
 
     fn tail_of(&self) -> Tail {
-        Tail { policy: self.policy.clone(), id: self.id, label: self.settings.label() }
+        Tail { terms: self.terms.clone(), id: self.id, label: self.settings.label() }
     }
 
     fn strip(self, headers: &mut HeaderMap) -> ResponsePlan {
@@ -148,8 +152,8 @@ impl Exchange {
     fn tail(mut self, headers: &mut HeaderMap) -> (Tail, Option<Box<Notes>>) {
         self.expose(headers);
         self.identify_response(headers);
-        let notes = self.aside.map(|aside| aside.notes).filter(|notes| !notes.is_empty());
-        (Tail { policy: self.policy, id: self.id, label: self.settings.label() }, notes.map(Box::new))
+        let notes = self.aside.and_then(|aside| aside.notes);
+        (Tail { terms: self.terms, id: self.id, label: self.settings.label() }, notes)
     }
 
     /// E4, in every mode but `off` and `observe`.
@@ -172,8 +176,8 @@ impl Exchange {
         if let Some(theirs) = headers.insert(X_REQUEST_ID, self.id_header.clone())
             && theirs != self.id_header
         {
-            let aside = self.aside.get_or_insert_default();
-            aside.notes.upstream_request_id = Some(request::printable(theirs.as_bytes()));
+            let notes = self.aside.get_or_insert_default().notes.get_or_insert_default();
+            notes.upstream_request_id = Some(request::printable(theirs.as_bytes()));
         }
     }
 }

@@ -12,7 +12,7 @@ use super::{BodyFacts, Collected, Event, Exchange, Origin, ResponsePlan};
 use crate::classify::{Rewrite, Verdict};
 use crate::code::ErrorCode;
 use crate::fault::Fault;
-use crate::guard::body_limit::{self, Flags};
+use crate::guard::body_limit::Flags;
 use crate::policy::Mode;
 
 /// An inner error that passes on a route in `observe` while a copy of its body is kept.
@@ -33,7 +33,7 @@ impl fmt::Debug for Observed {
 impl Exchange {
     pub(super) fn observe(mut self, head: &mut response::Parts, body: BodyFacts) -> ResponsePlan {
         self.identify_response(&mut head.headers);
-        let inspect = self.policy.inspect();
+        let inspect = self.policy().inspect();
         if let Some(event) = self.observed_refusal(head.status) {
             return ResponsePlan::Keep(self.tail_of(), Box::new(event));
         }
@@ -41,7 +41,7 @@ impl Exchange {
             101 | 200..=399 => self.pass(&mut head.headers),
             400..=599 => {
                 if let Some(fault) = head.extensions.get::<Fault>().cloned() {
-                    return self.told(head.status, fault.status(head.status), Origin::Fault);
+                    return self.told(head.status, &fault, head.status, Origin::Fault);
                 }
                 if !head.headers.is_empty() && self.passes(&head.headers) {
                     let (tail, event) = self.keep(head);
@@ -55,10 +55,7 @@ impl Exchange {
                 ResponsePlan::Tee(tail, Box::new(observed), inspect.max_bytes, inspect.timeout)
             }
             // E6.
-            _ => {
-                let fault = Fault::new(ErrorCode::OTHER).status(StatusCode::BAD_GATEWAY);
-                self.told(head.status, fault, Origin::Inner)
-            }
+            _ => self.told(head.status, &Fault::new(ErrorCode::OTHER), StatusCode::BAD_GATEWAY, Origin::Inner),
         }
     }
 
@@ -70,7 +67,7 @@ impl Exchange {
 
     fn would_refuse(&mut self, status: StatusCode) -> Option<Event> {
         let fault = self.refusal()?;
-        let mut event = self.would_be(status, &fault, Origin::Guard, false);
+        let mut event = self.would_be(status, &fault, fault.status_code(), Origin::Guard, false);
         event.grpc = self.grpc_of(&fault, fault.status_code(), true);
         Some(event)
     }
@@ -83,17 +80,18 @@ impl Exchange {
         };
         let flags = self.flags.as_ref();
         let begun = flags.is_some_and(|flags| flags.has(Flags::BEGUN));
-        let too_large = || flags.and_then(Flags::noted).map(body_limit::too_large);
+        let too_large = || flags.and_then(Flags::noted).map(|limit| self.terms.policy().too_large(limit));
         observed.or(peeked.filter(|_| begun)).or_else(too_large)
     }
 
-    fn told(self, status: StatusCode, fault: Fault, origin: Origin) -> ResponsePlan {
+    fn told(self, status: StatusCode, fault: &Fault, rewritten: StatusCode, origin: Origin) -> ResponsePlan {
         let tail = self.tail_of();
-        ResponsePlan::Keep(tail, Box::new(self.would_be(status, &fault, origin, false)))
+        ResponsePlan::Keep(tail, Box::new(self.would_be(status, fault, rewritten, origin, false)))
     }
 
-    fn would_be(&self, status: StatusCode, fault: &Fault, origin: Origin, kept: bool) -> Event {
-        let would_be = self.leaving_status(fault, fault.status_code(), kept);
+    /// A response with a status passes that would have been written anew, as an error of the status `rewritten`.
+    fn would_be(&self, status: StatusCode, fault: &Fault, rewritten: StatusCode, origin: Origin, kept: bool) -> Event {
+        let would_be = self.leaving_status(fault, rewritten, kept);
         let mut event = self.event_of(origin);
         event.status = Some(status);
         event.would_be = Some(would_be);
@@ -113,7 +111,7 @@ impl Observed {
         match exchange.classify(status, &headers, decoded.as_deref()) {
             Verdict::Rewrite(Rewrite { fault, shape, own, named }) => {
                 let grpc = exchange.grpc_of(&fault, status, named);
-                let mut event = exchange.would_be(status, &fault, Origin::Inner, own.is_some());
+                let mut event = exchange.would_be(status, &fault, status, Origin::Inner, own.is_some());
                 (event.dialect, event.grpc) = (shape, grpc);
                 event
             }

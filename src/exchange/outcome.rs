@@ -9,10 +9,10 @@ use bytes::Bytes;
 use http::Response;
 
 use super::event::{Event, Notes, Origin};
-use super::{BoxError, Exchange, Linger, Meter, Observed, Pending, Unverified, Watch};
+use super::{BoxError, Exchange, Linger, Meter, Observed, Pending, Terms, Unverified, Watch};
 use crate::code::ErrorCode;
 use crate::fault::Fault;
-use crate::policy::{Label, Policy};
+use crate::policy::Label;
 use crate::request_id::RequestId;
 
 /// What is known of a body before a byte of it is read.
@@ -134,7 +134,7 @@ pub struct Written {
 /// What outlives the exchange: enough to log a body that fails after its head left (F4).
 #[derive(Debug)]
 pub struct Tail {
-    pub(super) policy: Arc<Policy>,
+    pub(super) terms: Arc<Terms>,
     pub(super) id: RequestId,
     pub(super) label: Label,
 }
@@ -151,8 +151,8 @@ impl Tail {
             origin,
             dialect: None,
             cause: Some(cause),
-            notes: Notes::default(),
-            policy: self.policy,
+            notes: None,
+            terms: self.terms,
             label: self.label,
         }
     }

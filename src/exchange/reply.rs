@@ -7,6 +7,7 @@ use bytes::Bytes;
 use http::header::CONNECTION;
 use http::{HeaderMap, HeaderValue, Response, StatusCode, response};
 
+use super::body::OwnBody;
 use super::head::{self, Own, X_ERROR_CODE, X_REQUEST_ID};
 use super::request::{self, MAX_HEADERS};
 use super::{Answered, BoxError, Event, Exchange, Linger, Origin, Written};
@@ -14,7 +15,7 @@ use crate::classify::{self, Rewrite};
 use crate::dialect::rpc::Rpc;
 use crate::dialect::status::Status;
 use crate::dialect::{self, Dialect};
-use crate::fault::Fault;
+use crate::fault::{Fault, Prepared, Sample};
 use crate::guard::body_limit::{self, Flags};
 use crate::policy::Policy;
 
@@ -47,6 +48,15 @@ impl Reply {
     }
 }
 
+/// An error that is on its way out.
+struct Leaving {
+    status: StatusCode,
+    sent: StatusCode,
+    head: HeaderMap,
+    body: Bytes,
+    grpc: Option<Status>,
+}
+
 impl Exchange {
     /// Writes an inner error anew: head and body.
     pub(super) fn write(self, head: &mut response::Parts, fault: Fault, origin: Origin) -> Written {
@@ -61,23 +71,30 @@ impl Exchange {
         origin: Origin,
         read: &[u8],
     ) -> Written {
-        let told = self.inner_length(&head.headers, &fault);
-        add_missing(&mut head.headers, fault.headers());
-        self.expose_error(&mut head.headers);
-        let reply = match self.request.rpc {
-            Some(rpc) => self.in_rpc(rpc, &fault, head.status, named, &head.headers),
-            None => self.in_http(&fault, head.status, own.map(|own| (own, read))),
+        let fault = self.policy().keep(fault);
+        let known = if own.is_none() && head::keeps_nothing(&head.headers, head.status) {
+            self.known(&fault, head.status)
+        } else {
+            None
         };
-        head.status = reply.sent;
-        let length = reply.length().map(|length| told.unwrap_or(length));
-        head::rewrite(&mut head.headers, reply.status, &self.own_head(&fault, length));
-        reply.add_fields(&mut head.headers);
-        self.identify_response(&mut head.headers);
-        let body = if self.request.is_head { Bytes::new() } else { reply.body };
+        let leaving = match known {
+            Some(leaving) => {
+                head.headers = leaving.head;
+                Leaving { head: HeaderMap::new(), ..leaving }
+            }
+            None => {
+                let own = own.map(|own| (own, read));
+                let leaving = self.rewritten(&mut head.headers, head.status, &fault, named, own, &self.id_header);
+                self.identify_response(&mut head.headers);
+                leaving
+            }
+        };
+        head.status = leaving.sent;
+        let body = if self.request.is_head { Bytes::new() } else { leaving.body };
         let mut event = self.event(origin, cause_of(&fault));
         event.dialect = shape;
-        event.status = Some(reply.status);
-        event.grpc = reply.grpc;
+        event.status = Some(leaving.status);
+        event.grpc = leaving.grpc;
         event.code = Some(fault.code().clone());
         Written { body, event }
     }
@@ -95,39 +112,107 @@ impl Exchange {
         cause: Option<BoxError>,
         linger: Option<Linger>,
     ) -> Answered {
-        let fault = classify::listed(fault, self.dialect());
-        let own = match self.request.rpc {
-            Some(rpc) => self.in_rpc(rpc, &fault, fault.status_code(), true, fault.headers()),
-            None => self.in_http(&fault, fault.status_code(), None),
-        };
-        let mut reply = Response::new(Bytes::new());
-        *reply.status_mut() = own.sent;
-        let headers = reply.headers_mut();
+        let fault = self.policy().keep(classify::listed(fault, self.dialect()));
         let close = self.must_close();
-        if close {
-            headers.reserve(MOST_HEADERS);
-        }
-        add_missing(headers, fault.headers());
-        self.expose_error(headers);
-        head::rewrite(headers, own.status, &self.own_head(&fault, own.length()));
-        own.add_fields(headers);
-        headers.insert(X_REQUEST_ID, self.id_header.clone());
-        if close {
-            headers.insert(CONNECTION, HeaderValue::from_static("close"));
-        }
-        if !self.request.is_head {
-            *reply.body_mut() = own.body;
-        }
+        let prepared = if close { self.prepared(&fault, fault.status_code(), true) } else { None };
+        let leaving = match prepared.map(|prepared| self.copied(prepared, fault.status_code())) {
+            Some(leaving) => leaving,
+            None => match self.known(&fault, fault.status_code()).filter(|_| !close) {
+                Some(leaving) => leaving,
+                None => self.answered(&fault, close, &self.id_header),
+            },
+        };
+        let mut reply = Response::new(if self.request.is_head { Bytes::new() } else { leaving.body });
+        *reply.status_mut() = leaving.sent;
+        *reply.headers_mut() = leaving.head;
         let unenforced = self.unenforced();
         let mut event = self.event(origin, cause.or_else(|| cause_of(&fault)));
-        event.status = Some(own.status);
-        event.grpc = own.grpc;
+        event.status = Some(leaving.status);
+        event.grpc = leaving.grpc;
         event.code = Some(fault.code().clone());
         Answered { reply, linger, event, unenforced }
     }
 
+    /// What is known beforehand of an error with this status that brings no head with it. One that says more than its
+    /// code has its code's head.
+    fn known(&self, fault: &Fault, status: StatusCode) -> Option<Leaving> {
+        if let Some(prepared) = self.prepared(fault, status, false) {
+            return Some(self.copied(prepared, status));
+        }
+        if fault.has_headers() || fault.code().place().is_none() {
+            return None;
+        }
+        let stock = self.policy().fault(fault.code());
+        let prepared = self.prepared(&stock, stock.status_code(), false)?;
+        let (body, status) = self.body_of(fault, status, None, &self.id_header, fault.headers());
+        let head = prepared.head_of(body.len(), &self.id_header);
+        Some(Leaving { status, sent: status, head, body, grpc: None })
+    }
+
+    fn copied(&self, prepared: &Prepared, status: StatusCode) -> Leaving {
+        let status = if prepared.asked() == status { prepared.status() } else { status };
+        let id = &self.id_header;
+        Leaving { status, sent: status, head: prepared.head(id), body: prepared.body(id), grpc: None }
+    }
+
+    /// What is prepared of a fault that the policy keeps, in the form that the client gets; at the first error of that form
+    /// it is. A body may name its status.
+    fn prepared<'f>(&self, fault: &'f Fault, status: StatusCode, close: bool) -> Option<&'f Prepared> {
+        if self.request.rpc.is_some() {
+            return None;
+        }
+        let (form, forms) = self.policy().form(&self.settings, self.negotiated())?;
+        let slot = fault.slot(2 * form + usize::from(close), 2 * forms)?;
+        let prepared = slot.get_or_init(|| {
+            let status = fault.status_code();
+            Prepared::of(status, |id| {
+                let Leaving { status, head, body, .. } = self.answered(fault, close, id);
+                Sample { status, head, body }
+            })
+        });
+        prepared.as_deref().filter(|prepared| prepared.asked() == status || self.dialect() == Dialect::Standard)
+    }
+
+    /// An answer, written out.
+    fn answered(&self, fault: &Fault, close: bool, id: &HeaderValue) -> Leaving {
+        let mut headers = HeaderMap::new();
+        if close {
+            headers.reserve(MOST_HEADERS);
+        }
+        let leaving = self.rewritten(&mut headers, fault.status_code(), fault, true, None, id);
+        headers.insert(X_REQUEST_ID, id.clone());
+        if close {
+            headers.insert(CONNECTION, HeaderValue::from_static("close"));
+        }
+        Leaving { head: headers, ..leaving }
+    }
+
+    /// An error with this head and this status, written out; its head stays where it is.
+    fn rewritten(
+        &self,
+        headers: &mut HeaderMap,
+        status: StatusCode,
+        fault: &Fault,
+        named: bool,
+        own: Option<OwnBody<'_>>,
+        id: &HeaderValue,
+    ) -> Leaving {
+        let told = self.inner_length(headers, fault);
+        add_missing(headers, fault.headers());
+        self.expose_error(headers);
+        let reply = match self.request.rpc {
+            Some(rpc) => self.in_rpc(rpc, fault, status, named, headers),
+            None => self.in_http(fault, status, own, id, headers),
+        };
+        let length = reply.length().map(|length| told.unwrap_or(length));
+        head::rewrite(headers, reply.status, &self.own_head(fault, length, id));
+        reply.add_fields(headers);
+        let Reply { status, sent, body, grpc, .. } = reply;
+        Leaving { status, sent, head: HeaderMap::new(), body, grpc }
+    }
+
     /// What the head of a written error says by itself.
-    fn own_head<'a>(&'a self, fault: &'a Fault, length: Option<u64>) -> Own<'a> {
+    fn own_head<'a>(&self, fault: &'a Fault, length: Option<u64>, id: &'a HeaderValue) -> Own<'a> {
         Own {
             code: fault.code(),
             content_type: self.content_type(),
@@ -135,8 +220,7 @@ impl Exchange {
             // Over 200 a cache sees no error.
             negotiates: matches!(self.request.rpc, None | Some(Rpc::ConnectUnary))
                 && request::negotiates(&self.settings),
-            // Anthropic's clients know the id by this name too.
-            request_id: (self.dialect() == Dialect::Anthropic).then_some(&self.id_header),
+            id: self.dialect().form().id_header.map(|name| (name, id)),
             http1: self.request.is_http1,
         }
     }
@@ -155,14 +239,14 @@ impl Exchange {
     /// waits for the rest, and no reset of the connection can come under it.
     /// So does a gRPC answer end with its head: a client knows a status in a head by the end of the stream (P1).
     pub(super) fn linger(&self) -> Option<Linger> {
-        let linger = || Linger { body_first: !self.request.is_http1, ..linger_of(&self.policy) };
+        let linger = || Linger { body_first: !self.request.is_http1, ..linger_of(self.policy()) };
         let ends_with_head = !self.request.is_http1 && self.request.rpc.is_some_and(Rpc::is_grpc);
         (self.request.has_body && !self.request.expects && !ends_with_head).then(linger)
     }
 
     /// Whether bytes of the request may still be on an HTTP/1 connection after the answer (G5).
     fn must_close(&self) -> bool {
-        let ended = self.flags.as_ref().is_none_or(|flags| flags.has(Flags::ENDED));
+        let ended = self.flags.as_ref().is_some_and(|flags| flags.has(Flags::ENDED));
         self.request.is_http1 && self.request.has_body && !ended && (self.request.expects || !self.request.cheap_rest)
     }
 
@@ -176,8 +260,8 @@ impl Exchange {
             origin,
             dialect: None,
             cause: None,
-            notes: self.aside.as_ref().map(|aside| aside.notes.clone()).unwrap_or_default(),
-            policy: self.policy.clone(),
+            notes: self.aside.as_ref().and_then(|aside| aside.notes.clone()),
+            terms: self.terms.clone(),
             label: self.settings.label(),
         }
     }
@@ -192,8 +276,8 @@ impl Exchange {
             origin,
             dialect: None,
             cause,
-            notes: self.aside.map(|aside| aside.notes).unwrap_or_default(),
-            policy: self.policy,
+            notes: self.aside.and_then(|aside| aside.notes),
+            terms: self.terms,
             label: self.settings.label(),
         }
     }

@@ -3,26 +3,25 @@
 use std::time::{Duration, SystemTime};
 
 use http::header::{
-    ACCESS_CONTROL_REQUEST_METHOD, CONNECTION, CONTENT_LENGTH, EXPECT, HeaderMap, HeaderValue, ORIGIN, TE,
+    ACCEPT, ACCESS_CONTROL_REQUEST_METHOD, CONNECTION, CONTENT_LENGTH, EXPECT, HeaderMap, HeaderValue, ORIGIN, TE,
     TRANSFER_ENCODING, UPGRADE,
 };
 use http::request::Parts;
 use http::uri::PathAndQuery;
 use http::{HeaderName, Method, Version};
 
-use super::accept::{may_choose, prefers_problem};
+use super::accept::{prefers_problem, tells_apart};
 use super::head::{X_REQUEST_ID, list};
-use super::{BodyFacts, Event, Notes};
-use crate::classify::credentials::Credentials;
+use super::{BodyFacts, Event, Notes, Terms};
+use crate::classify::credentials::{Credentials, Kind};
 use crate::dialect::Dialect;
 use crate::dialect::rpc::{Call, CallHeaders, Rpc};
 use crate::fault::Fault;
-use crate::fields;
 use crate::frames::Frames;
 use crate::guard::body_limit::{self, Messages, Watched};
 use crate::guard::content_type::Declared;
 use crate::message::is_unprintable;
-use crate::policy::{IdSettings, Matched, Mode, Policy, Preflight, Settings};
+use crate::policy::{IdSettings, Manner, Matched, Mode, Policy, Preflight, Settings};
 use crate::request_id::{RequestId, is_traceparent};
 
 const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
@@ -56,14 +55,17 @@ pub(super) struct RequestFacts {
     is_stream: bool,
     /// What ends a body with trailers reaches the client: gRPC-Web translated outside comes with HTTP/1 heads, too.
     pub(super) takes_trailers: bool,
+    pub(super) credentials: Kind,
 }
 
 /// What few requests have, out of the way of the others.
 #[derive(Debug, Default)]
 pub(super) struct Aside {
-    pub(super) notes: Notes,
+    pub(super) notes: Option<Box<Notes>>,
     /// Method and path, where a rule of the policy asks for them.
     pub(super) target: Option<(Method, PathAndQuery)>,
+    /// The name of a scheme that is not Bearer, where `authorization` has one.
+    pub(super) scheme: Option<Box<str>>,
     /// What would have refused the request on a route in `observe` (M1), and what would have if its body had a byte.
     pub(super) observed: Option<Fault>,
     pub(super) observed_peek: Option<Fault>,
@@ -75,54 +77,140 @@ pub(super) struct Aside {
     pub(super) deadline: Option<Duration>,
 }
 
-/// What the names of the request's headers tell: to look at them once is cheaper than to look each up.
+/// What the request's headers tell, noted in one pass: to look at them once is cheaper than to look each up.
 #[derive(Default)]
 pub(super) struct Sent {
     pub(super) call: Option<Call>,
     /// There is an `x-request-id`.
-    pub(super) id: bool,
+    id: bool,
     pub(super) credentials: bool,
     /// An `accept` may tell RFC 9457 and the envelope apart (R11).
-    pub(super) chooses: bool,
+    chooses: bool,
+    /// The first `expect` is `100-continue`.
+    expects: bool,
+    /// The first `te` is `trailers`.
+    takes_trailers: bool,
+    /// The only length that is declared.
+    length: Option<u64>,
+    transfer_coding: bool,
+}
+
+/// A request: its head, what that tells, and what is known of its body.
+#[derive(Clone, Copy)]
+pub(super) struct Asked<'a> {
+    pub(super) head: &'a Parts,
+    pub(super) sent: &'a Sent,
+    pub(super) body: BodyFacts,
+}
+
+/// The id that the request gets.
+pub(super) struct Given {
+    pub(super) id: RequestId,
+    pub(super) header: HeaderValue,
+    pub(super) notes: Option<Box<Notes>>,
 }
 
 impl Sent {
+    /// By the length of a name first: most headers are none of these.
     pub(super) fn of(head: &Parts, key_headers: &[HeaderName]) -> Self {
         let mut sent = Self::default();
         let mut call = CallHeaders::default();
+        let mut seen = Seen::default();
         for (name, value) in &head.headers {
-            call.see(name, value);
-            sent.id |= *name == X_REQUEST_ID;
-            sent.credentials |= Credentials::are_in(name, key_headers);
-            sent.chooses |= may_choose(name, value);
+            match name.as_str().len() {
+                2 if *name == TE => sent.takes_trailers |= seen.te.is_first() && value == "trailers",
+                6 if *name == ACCEPT => sent.chooses |= tells_apart(value.as_bytes()),
+                6 if *name == EXPECT => {
+                    sent.expects |= seen.expect.is_first() && value.as_bytes().eq_ignore_ascii_case(b"100-continue");
+                }
+                9 | 13 => sent.credentials |= Credentials::are_in(name, &[]),
+                12 if *name == X_REQUEST_ID => sent.id = true,
+                12 | 18 | 24 => call.see(name, value),
+                14 if *name == CONTENT_LENGTH => {
+                    let first = seen.length.is_first();
+                    sent.length = if first { body_limit::length(value) } else { None };
+                }
+                17 if *name == TRANSFER_ENCODING => sent.transfer_coding = true,
+                _ => {}
+            }
         }
+        sent.credentials |= key_headers.iter().any(|name| head.headers.contains_key(name));
         sent.call = call.call(&head.method, &head.uri);
         sent
     }
 }
 
-/// Gives the request its id: an outer layer's (E7), a trusted peer's (I2), or a fresh one (I1).
-pub(super) fn identify(
-    settings: IdSettings,
-    head: &mut Parts,
-    sent: &Sent,
-    fresh: impl FnOnce() -> RequestId,
-) -> (RequestId, HeaderValue, Option<Notes>) {
-    let theirs = sent.id.then(|| head.headers.get_all(X_REQUEST_ID));
-    let trusted = theirs.as_ref().filter(|_| settings.trust_valid).and_then(|theirs| only_id(theirs.iter()));
-    let mut id = trusted.unwrap_or_else(fresh);
-    if let Some(outermost) = head.extensions.insert(id) {
-        id = outermost;
-        head.extensions.insert(id);
+impl Sent {
+    /// What is left where the headers are not looked at.
+    pub(super) fn of_call_alone(&self) -> Self {
+        Self { call: self.call, ..Self::default() }
     }
-    let value = id.header_value();
-    let notes = theirs.filter(|theirs| theirs.iter().any(|it| *it != value) || theirs.iter().count() > 1);
-    let notes = notes.map(|theirs| Notes { client_request_id: Some(note(theirs.iter())), ..Notes::default() });
-    head.headers.insert(X_REQUEST_ID, value.clone());
+}
+
+/// Which of the headers whose first line counts were there before.
+#[derive(Default)]
+struct Seen {
+    te: Once,
+    expect: Once,
+    length: Once,
+}
+
+#[derive(Default)]
+struct Once(bool);
+
+impl Once {
+    fn is_first(&mut self) -> bool {
+        !std::mem::replace(&mut self.0, true)
+    }
+}
+
+impl Asked<'_> {
+    /// G4, as far as the head tells. Of a stream of messages no length is declared: each is measured as it comes (P1).
+    #[inline]
+    pub(super) fn is_over(&self, limit: Option<u64>) -> bool {
+        let is_over = |limit: u64| self.declared().is_some_and(|length| length > limit);
+        !self.body.is_empty() && limit.is_some_and(is_over) && !self.is_stream()
+    }
+
+    /// The length that the request declares: in its head, or by what its body already knows.
+    fn declared(&self) -> Option<u64> {
+        let BodyFacts { lower, upper, .. } = self.body;
+        let known = if lower > 0 { Some(lower) } else { upper.filter(|upper| *upper == 0) };
+        // Beside a transfer coding a length says nothing (RFC 9112 §6.3).
+        self.sent.length.filter(|_| !self.sent.transfer_coding).max(known)
+    }
+
+    /// A call is a POST. Any other method that claims to be one could slip past the limit of a whole body (G4).
+    fn is_stream(&self) -> bool {
+        self.sent.call.is_some_and(|call| call.rpc.is_framed()) && self.head.method == Method::POST
+    }
+}
+
+/// The request's id: an outer layer's (E7), a trusted peer's (I2), or a fresh one (I1).
+pub(super) fn identify(settings: IdSettings, head: &Parts, sent: &Sent, fresh: impl FnOnce() -> RequestId) -> Given {
+    let outermost = head.extensions.get::<RequestId>().copied();
+    if !sent.id {
+        let id = outermost.unwrap_or_else(fresh);
+        return Given { id, header: id.header_value(), notes: None };
+    }
+    let theirs = || head.headers.get_all(X_REQUEST_ID).iter();
+    let trusted = if settings.trust_valid { only_id(theirs()) } else { None };
+    let id = outermost.or(trusted).unwrap_or_else(fresh);
+    let header = id.header_value();
+    let differs = theirs().any(|it| *it != header) || theirs().count() > 1;
+    let notes = differs.then(|| Notes { client_request_id: Some(note(theirs())), ..Notes::default() });
+    Given { id, header, notes: notes.map(Box::new) }
+}
+
+/// Tells the inner service the id (I1, I4).
+pub(super) fn mark(settings: IdSettings, head: &mut Parts, id: RequestId, value: &HeaderValue) {
+    head.extensions.insert(id);
+    let mut value = value.clone();
+    value.set_sensitive(false);
+    head.headers.insert(X_REQUEST_ID, value);
     if settings.traceparent {
         trace(&mut head.headers, id);
     }
-    (id, value, notes)
 }
 
 /// The smaller limit of the two spellings, each in its own mode (G0).
@@ -146,62 +234,40 @@ pub(super) struct Guarded {
     /// The same, if a first body byte comes.
     pub(super) observed_peek: Option<Fault>,
     pub(super) watched: Watched,
-    by_message: bool,
+    /// What is known of the body, and where it is cut: the smaller limit of both spellings (G0).
+    pub(super) body: BodyFacts,
+    pub(super) limit: Option<u64>,
 }
 
 /// Asks the guards in their order.
-///
-/// Of a stream of messages no length is declared: each is measured as it comes (P1).
-pub(super) fn guard(
-    policy: &Policy,
-    matched: &Matched,
-    head: &Parts,
-    body: BodyFacts,
-    limit: Option<u64>,
-    rpc: Option<Rpc>,
-) -> Guarded {
-    let by_message = is_stream(head, rpc);
-    let mut guarded = Guarded { by_message, ..Guarded::default() };
-    // Most routes have no guard but this one.
-    if matched.sent.is_none() && matched.normal.limits_size_alone() {
-        guarded.refusal = guarded.refuse_size(head, body, limit).err();
-        return guarded;
-    }
-    guarded.unmet = guarded.ask_for_headers(policy, matched, head).err();
+pub(super) fn guard(policy: &Policy, matched: &Matched, asked: &Asked<'_>) -> Guarded {
+    let limit = body_limit(matched);
+    let mut guarded = Guarded { limit, body: asked.body, ..Guarded::default() };
+    guarded.unmet = guarded.ask_for_headers(policy, matched, asked).err();
     guarded.observed_unmet = guarded.observed.take();
     if guarded.unmet.is_none() {
-        guarded.refusal = guarded.ask_of_body(policy, matched, head, body, limit).err();
+        guarded.refusal = guarded.ask_of_body(policy, matched, asked).err();
     }
     guarded
 }
 
 impl Guarded {
-    /// Nothing refuses the request, or would have.
-    pub(super) fn is_silent(&self) -> bool {
-        let Self { unmet, refusal, peek, observed_unmet, observed, observed_peek, .. } = self;
-        [unmet, refusal, peek, observed_unmet, observed, observed_peek].iter().all(|fault| fault.is_none())
-    }
-
-    fn ask_for_headers(&mut self, policy: &Policy, matched: &Matched, head: &Parts) -> Result<(), Fault> {
-        for settings in asked(matched, head) {
+    fn ask_for_headers(&mut self, policy: &Policy, matched: &Matched, asked: &Asked<'_>) -> Result<(), Fault> {
+        for settings in asking(matched, asked.head) {
             for header in policy.required_headers(settings) {
-                header.check(&head.headers).or_else(|fault| self.refused(settings, fault))?;
+                header.check(&asked.head.headers).or_else(|fault| self.refused(settings, fault))?;
             }
         }
         Ok(())
     }
 
-    fn ask_of_body(
-        &mut self,
-        policy: &Policy,
-        matched: &Matched,
-        head: &Parts,
-        body: BodyFacts,
-        limit: Option<u64>,
-    ) -> Result<(), Fault> {
-        for settings in asked(matched, head) {
+    fn ask_of_body(&mut self, policy: &Policy, matched: &Matched, asked: &Asked<'_>) -> Result<(), Fault> {
+        if asked.body.is_empty() {
+            return Ok(());
+        }
+        for settings in asking(matched, asked.head) {
             let Some(types) = policy.content_types(settings) else { continue };
-            match (carries_body(head, body), types.declared(&head.headers)) {
+            match (carries_body(asked), types.declared(&asked.head.headers)) {
                 (Carries::No, _) | (_, Declared::Accepted) => {}
                 (Carries::Unknown, Declared::Missing) if settings.mode == Mode::Observe => {
                     self.watched.first_byte = true;
@@ -212,21 +278,13 @@ impl Guarded {
             }
         }
         for settings in guarding(matched).filter(|settings| settings.mode == Mode::Observe) {
-            match self.refuse_size(head, body, settings.body_limit) {
-                Err(fault) => self.refused(settings, fault)?,
-                Ok(()) => self.watched.limit = self.watched.limit.into_iter().chain(settings.body_limit).min(),
+            match settings.body_limit {
+                Some(limit) if asked.is_over(Some(limit)) => self.refused(settings, policy.too_large(limit))?,
+                limit => self.watched.limit = self.watched.limit.into_iter().chain(limit).min(),
             }
         }
-        self.refuse_size(head, body, limit)
-    }
-
-    /// G4, as far as the head tells.
-    fn refuse_size(&self, head: &Parts, body: BodyFacts, limit: Option<u64>) -> Result<(), Fault> {
-        match limit {
-            Some(limit) if !self.by_message && !body.is_empty() => {
-                let is_over = declared(head, body).is_some_and(|length| length > limit);
-                if is_over { Err(body_limit::too_large(limit)) } else { Ok(()) }
-            }
+        match self.limit {
+            Some(limit) if asked.is_over(Some(limit)) => Err(policy.too_large(limit)),
             _ => Ok(()),
         }
     }
@@ -244,28 +302,26 @@ impl Guarded {
 impl RequestFacts {
     /// `drain` is how many bytes are read at most where the connection is to live on.
     #[inline]
-    pub(super) fn of(head: &Parts, sent: &Sent, body: BodyFacts, settings: &Settings, drain: u64) -> Self {
+    pub(super) fn of(asked: &Asked<'_>, settings: &Manner, drain: u64) -> Self {
+        let Asked { head, sent, body } = asked;
         let rpc = sent.call.map(|call| call.rpc);
         let has_body = !body.is_empty();
         let is_http1 = head.version <= Version::HTTP_11;
-        let asks = |value: &HeaderValue| value.as_bytes().eq_ignore_ascii_case(b"100-continue");
         // On HTTP/2 a stream of messages begins without being asked for.
         let begins = matches!(rpc, Some(Rpc::Grpc(_))) && !is_http1;
-        let may_expect = has_body && !begins && head.version >= Version::HTTP_11;
-        let expects = || fields::first(&head.headers, &EXPECT).is_some_and(asks);
         // Streams of HTTP/2 end by themselves.
         let drops_cheaply = has_body && is_http1;
         Self {
             is_head: head.method == Method::HEAD,
             is_http1,
             has_body,
-            expects: may_expect && expects(),
-            cheap_rest: drops_cheaply && declared(head, body).is_some_and(|length| length <= drain.min(CHEAP_REST)),
+            expects: sent.expects && has_body && !begins && head.version >= Version::HTTP_11,
+            cheap_rest: drops_cheaply && asked.declared().is_some_and(|length| length <= drain.min(CHEAP_REST)),
             prefers_problem: sent.chooses && rpc.is_none() && negotiates(settings) && prefers_problem(&head.headers),
             rpc,
-            is_stream: is_stream(head, rpc),
-            takes_trailers: !is_http1
-                || rpc.is_some() && fields::first(&head.headers, &TE).is_some_and(|te| te == "trailers"),
+            is_stream: asked.is_stream(),
+            takes_trailers: !is_http1 || rpc.is_some() && sent.takes_trailers,
+            credentials: Kind::None,
         }
     }
 
@@ -279,32 +335,31 @@ impl RequestFacts {
 impl Aside {
     #[inline]
     pub(super) fn of(
-        notes: Option<Notes>,
-        asked_for: Option<&Parts>,
-        began: Option<SystemTime>,
-        deadline: Option<Duration>,
+        asked: &Asked<'_>,
+        notes: Option<Box<Notes>>,
+        settings: &Manner,
+        terms: &Terms,
     ) -> Option<Box<Self>> {
-        let target = asked_for.map(|head| {
-            // What is no path is guarded as the root is (G0).
-            let path = head.uri.path_and_query().cloned().unwrap_or_else(|| PathAndQuery::from_static("/"));
-            (head.method.clone(), path)
-        });
-        if notes.is_none() && target.is_none() && began.is_none() && deadline.is_none() {
+        let asks_path = terms.policy().rules_ask_path(settings);
+        let tells_time = settings.dialect.form().tells_time;
+        let deadline = asked.sent.call.and_then(|call| call.timeout);
+        if notes.is_none() && !asks_path && !tells_time && deadline.is_none() {
             return None;
         }
-        let notes = notes.unwrap_or_default();
+        let target = asks_path.then(|| {
+            // What is no path is guarded as the root is (G0).
+            let path = asked.head.uri.path_and_query().cloned().unwrap_or_else(|| PathAndQuery::from_static("/"));
+            (asked.head.method.clone(), path)
+        });
+        let began = tells_time.then(terms.clock);
         Some(Box::new(Self { notes, target, began, deadline, ..Self::default() }))
     }
 }
 
 /// Whether the client may choose between two shapes (R11).
-pub(super) fn negotiates(settings: &Settings) -> bool {
+#[inline]
+pub(super) fn negotiates(settings: &Manner) -> bool {
     settings.dialect == Dialect::Standard && settings.negotiate
-}
-
-/// A call is a POST. Any other method that claims to be one could slip past the limit of a whole body (G4).
-fn is_stream(head: &Parts, rpc: Option<Rpc>) -> bool {
-    rpc.is_some_and(Rpc::is_framed) && head.method == Method::POST
 }
 
 /// At most [`MAX_NOTE`] printable characters of somebody's id.
@@ -333,11 +388,11 @@ fn trace(headers: &mut HeaderMap, id: RequestId) {
 }
 
 fn guarding(matched: &Matched) -> impl Iterator<Item = &Settings> {
-    matched.sent.iter().chain([&matched.normal]).filter(|settings| settings.mode != Mode::Off)
+    matched.sent.as_deref().into_iter().chain([&matched.normal]).filter(|settings| settings.mode != Mode::Off)
 }
 
 /// Those whose guards hold for the request.
-fn asked<'m>(matched: &'m Matched, head: &Parts) -> impl Iterator<Item = &'m Settings> {
+fn asking<'m>(matched: &'m Matched, head: &Parts) -> impl Iterator<Item = &'m Settings> {
     let preflight = is_preflight(head);
     guarding(matched).filter(move |settings| !preflight || settings.preflight == Preflight::Guard)
 }
@@ -356,27 +411,19 @@ enum Carries {
     Unknown,
 }
 
-fn carries_body(head: &Parts, body: BodyFacts) -> Carries {
-    if body.is_empty() || head.method == Method::CONNECT || is_bodyless_upgrade(head) {
+fn carries_body(asked: &Asked<'_>) -> Carries {
+    if asked.body.is_empty() || asked.head.method == Method::CONNECT || is_bodyless_upgrade(asked) {
         return Carries::No;
     }
-    match declared(head, body) {
+    match asked.declared() {
         Some(0) => Carries::No,
         Some(_) => Carries::Yes,
         None => Carries::Unknown,
     }
 }
 
-fn is_bodyless_upgrade(head: &Parts) -> bool {
-    let unframed = || !head.headers.contains_key(CONTENT_LENGTH) && !head.headers.contains_key(TRANSFER_ENCODING);
+fn is_bodyless_upgrade(Asked { head, sent, .. }: &Asked<'_>) -> bool {
+    let unframed = || !head.headers.contains_key(CONTENT_LENGTH) && !sent.transfer_coding;
     let asks = || head.headers.get_all(CONNECTION).iter().flat_map(list).any(|it| it.eq_ignore_ascii_case("upgrade"));
     head.version == Version::HTTP_11 && head.headers.contains_key(UPGRADE) && asks() && unframed()
-}
-
-/// The length that the request declares: in its head, or by what its body already knows.
-fn declared(head: &Parts, body: BodyFacts) -> Option<u64> {
-    let known = if body.lower > 0 { Some(body.lower) } else { body.upper.filter(|upper| *upper == 0) };
-    // Beside a transfer coding a length says nothing (RFC 9112 §6.3).
-    let said = body_limit::declared(&head.headers).filter(|_| !head.headers.contains_key(TRANSFER_ENCODING));
-    said.max(known)
 }

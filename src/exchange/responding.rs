@@ -7,6 +7,7 @@ use http::{HeaderMap, HeaderValue, Method, StatusCode, response};
 
 use super::request::MAX_HEADERS;
 use super::{BodyFacts, Collected, Exchange, Origin, ResponsePlan, Rewritten, fill, head};
+use crate::classify::credentials::Credentials;
 use crate::classify::{self, Asked, Inner, Known, Verdict};
 use crate::code::ErrorCode;
 use crate::dialect::rpc::Rpc;
@@ -17,8 +18,8 @@ use crate::frames;
 use crate::policy::{Mode, NoTransform, Protocols, UnknownCodes};
 
 impl Exchange {
-    /// Takes the head of an inner response.
-    pub fn response_head(self, head: &mut response::Parts, body: BodyFacts) -> ResponsePlan {
+    /// Takes the head of an inner response. What is known of its body is asked for where that matters.
+    pub fn response_head(self, head: &mut response::Parts, body: impl FnOnce() -> BodyFacts) -> ResponsePlan {
         if let Some(fault) = self.cut() {
             return ResponsePlan::Replace(Box::new(self.answer(fault, Origin::Guard, None, None)));
         }
@@ -28,25 +29,34 @@ impl Exchange {
             return ResponsePlan::Replace(Box::new(self.answer(fault, Origin::Inner, Some(cause.into()), None)));
         }
         if let Some((rpc, names)) = self.answered_call(head) {
-            return self.call_head(rpc, &names, head, body);
+            return self.call_head(rpc, &names, head, body());
         }
         match self.settings.mode {
             Mode::Off => return self.pass(&mut head.headers),
-            Mode::Observe => return self.observe(head, body),
+            Mode::Observe => return self.observe(head, body()),
             Mode::Own | Mode::Fill | Mode::Enforce => {}
         }
         match head.status.as_u16() {
             101 | 200..=399 => self.success(head),
-            400..=599 if self.keeps(head, body) => {
-                let (tail, event) = self.keep(head);
-                ResponsePlan::Keep(tail, event)
+            400..=599 => {
+                let body = body();
+                if self.keeps(head, body) {
+                    let (tail, event) = self.keep(head);
+                    return ResponsePlan::Keep(tail, event);
+                }
+                self.error(head, body)
             }
-            400..=599 => self.error(head, body),
             _ => {
                 head.status = StatusCode::BAD_GATEWAY;
                 ResponsePlan::Rewrite(self.write(head, Fault::new(ErrorCode::OTHER), Origin::Inner))
             }
         }
+    }
+
+    /// Whether what is not read of a body may be sent after all (M1): an adapter that reads it in place cannot.
+    #[must_use]
+    pub fn may_restore(&self) -> bool {
+        self.settings.mode == Mode::Fill
     }
 
     /// Takes what was collected of an inner error's body.
@@ -89,14 +99,14 @@ impl Exchange {
 
     pub(super) fn error(self, head: &mut response::Parts, body: BodyFacts) -> ResponsePlan {
         if let Some(fault) = head.extensions.get::<Fault>().cloned() {
-            let fault = classify::listed(fault, self.dialect()).status(head.status);
+            let fault = classify::listed(fault, self.dialect());
             return ResponsePlan::Rewrite(self.write(head, fault, Origin::Fault));
         }
         if !head.headers.is_empty() && self.passes(&head.headers) {
             let (tail, event) = self.keep(head);
             return ResponsePlan::Keep(tail, event);
         }
-        let inspect = self.policy.inspect();
+        let inspect = self.policy().inspect();
         let unreadable = is_unreadable(&head.headers, body, inspect.max_bytes);
         let looks = self.settings.mode == Mode::Fill && fill::must_look(&head.headers) && !body.is_empty();
         if self.request.is_head || unreadable && !looks {
@@ -117,7 +127,7 @@ impl Exchange {
         let Collected::Whole(body) = body else { return None };
         let codings = coding::codings(headers)?;
         if !codings.is_empty() {
-            return coding::decoded(&codings, body, self.policy.inspect().max_bytes).map(Cow::Owned);
+            return coding::decoded(&codings, body, self.policy().inspect().max_bytes).map(Cow::Owned);
         }
         // What turns gRPC into gRPC-Web's text inside does so with any body.
         let answered = || self.request.rpc?.answered_by(fields::first(headers, &CONTENT_TYPE));
@@ -143,19 +153,27 @@ impl Exchange {
         let inner = Inner { status, headers, body };
         let target = self.aside.as_ref().and_then(|aside| aside.target.as_ref());
         let asked = Asked {
-            credentials: &self.credentials,
+            credentials: self.credentials(),
             method: target.map_or(&Method::GET, |(method, _)| method),
             path: target.map(|(_, path)| path.path()),
         };
         let known = Known {
-            codes: self.policy.codes(),
-            rules: self.policy.rules(&self.settings),
+            codes: self.policy().codes(),
+            rules: self.policy().rules(&self.settings),
             by_status: self.settings.unknown_codes == UnknownCodes::ByStatus,
             protocols_pass: self.settings.protocols == Protocols::Pass && self.request.rpc.is_none(),
             dialect: self.dialect(),
             negotiated: self.negotiated(),
         };
         classify::response(&inner, &asked, &known)
+    }
+}
+
+impl Exchange {
+    /// What the request carried, as far as an inner 401 asks.
+    fn credentials(&self) -> Credentials<'_> {
+        let scheme = self.aside.as_ref().and_then(|aside| aside.scheme.as_deref());
+        Credentials::new(self.request.credentials, scheme)
     }
 }
 

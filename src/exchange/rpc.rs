@@ -8,7 +8,6 @@ use super::Exchange;
 use super::body::without_noise;
 use super::reply::Reply;
 use crate::classify;
-use crate::code::ErrorCode;
 use crate::dialect::rich::RpcError;
 use crate::dialect::rpc::Rpc;
 use crate::dialect::status::Status;
@@ -54,8 +53,8 @@ impl Exchange {
                 None => fault.details_json(),
             },
             request_id: self.id_header.to_str().ok(),
-            domain: self.policy.rpc_domain(),
-            retry_after: classify::rpc::retry_after(headers, self.clock),
+            domain: self.policy().rpc_domain(),
+            retry_after: classify::rpc::retry_after(headers, self.terms.clock),
         })
     }
 }
@@ -79,18 +78,13 @@ fn written(rpc: Rpc, status: StatusCode, error: &RpcError<'_>) -> Reply {
 }
 
 fn grpc_of(rpc: Rpc, fault: &Fault, status: StatusCode, named: bool) -> Status {
-    if named || !rpc.is_grpc() { status_of(fault.code(), status) } else { Status::of_http(status) }
-}
-
-/// The gRPC status of a code: the catalogue's. A code that is known by name alone has that of its HTTP status.
-pub(super) fn status_of(code: &ErrorCode, status: StatusCode) -> Status {
-    if code.is_foreign() { Status::of(&ErrorCode::of_status(status)) } else { Status::of(code) }
+    if named || !rpc.is_grpc() { Status::leaving(fault.code(), status) } else { Status::of_http(status) }
 }
 
 /// The HTTP status that an error leaves with.
 pub(super) fn leaving_status(rpc: Rpc, fault: &Fault, status: StatusCode) -> StatusCode {
     match rpc {
-        Rpc::ConnectUnary => status_of(fault.code(), status).connect_http(),
+        Rpc::ConnectUnary => Status::leaving(fault.code(), status).connect_http(),
         _ => status,
     }
 }

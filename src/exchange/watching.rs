@@ -12,12 +12,12 @@ use http::{HeaderMap, StatusCode};
 
 use super::failing::OUT_OF_TIME;
 use super::head::{X_ERROR_CODE, code_value};
-use super::rpc::status_of;
-use super::{BoxError, Classifier, Event, Exchange, Failure, Notes, Origin, Tail};
+use super::{BoxError, Event, Exchange, Failure, Notes, Origin, Tail};
 use crate::code::ErrorCode;
 use crate::dialect::coding::Coding;
 use crate::dialect::rich::RpcError;
 use crate::dialect::rpc::Rpc;
+use crate::dialect::status::Status;
 use crate::dialect::{coding, connect, grpc};
 use crate::fault::Fault;
 use crate::frames::{self, COMPRESSED, END_STREAM, Frames, Piece, Prefix, TRAILERS};
@@ -90,8 +90,7 @@ impl Watch {
     /// The ids that gave way (I2, I3): to be logged with the head, since no event may follow.
     #[must_use]
     pub fn notes(&self) -> Option<Box<Notes>> {
-        let notes = &self.exchange.aside.as_ref()?.notes;
-        if notes.is_empty() { None } else { Some(Box::new(notes.clone())) }
+        self.exchange.aside.as_ref()?.notes.clone()
     }
 
     /// Some of the body passes. Where it is the end of a call whose request was cut, another end takes its place.
@@ -151,8 +150,8 @@ impl Watch {
     /// # Panics
     ///
     /// If the classifier does, or the error's `source`.
-    pub fn failure_of(&self, error: &(dyn Error + 'static), classifier: Option<&Classifier>) -> Failure {
-        self.exchange.failure_of(error, classifier)
+    pub fn failure_of(&self, error: &(dyn Error + 'static)) -> Failure {
+        self.exchange.failure_of(error)
     }
 
     /// The body failed with `cause`.
@@ -188,8 +187,8 @@ impl Watch {
 
     /// What outlives the call: enough to log a body whose drop panics.
     pub fn into_tail(self) -> Tail {
-        let Exchange { policy, id, settings, .. } = self.exchange;
-        Tail { policy, id, label: settings.label() }
+        let Exchange { terms, id, settings, .. } = self.exchange;
+        Tail { terms, id, label: settings.label() }
     }
 
     /// Whether the status of the call is to come, in trailers: the body need not be asked whether it has ended, and whoever
@@ -258,7 +257,7 @@ impl Watch {
     }
 
     fn with_error<T>(&self, fault: &Fault, write: impl FnOnce(&RpcError<'_>) -> T) -> T {
-        let status = status_of(fault.code(), fault.status_code());
+        let status = Status::leaving(fault.code(), fault.status_code());
         self.exchange.with_error(fault, status, fault.headers(), write)
     }
 
@@ -267,7 +266,7 @@ impl Watch {
         event.cause = cause.or_else(|| super::reply::cause_of(fault));
         event.code = Some(fault.code().clone());
         event.status = Some(fault.status_code());
-        event.grpc = Some(status_of(fault.code(), fault.status_code()));
+        event.grpc = Some(Status::leaving(fault.code(), fault.status_code()));
         event
     }
 

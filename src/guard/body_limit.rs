@@ -11,8 +11,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::Duration;
 
-use http::HeaderMap;
 use http::header::CONTENT_LENGTH;
+use http::{HeaderMap, HeaderValue};
 use http_body_util::LengthLimitError;
 use serde_json::value::RawValue;
 
@@ -28,7 +28,6 @@ use crate::frames::{Frames, Malformed, PREFIX_LEN, Piece, Prefix};
 /// from a server's fault (F1).
 #[derive(Debug)]
 pub struct Meter {
-    limit: Option<u64>,
     measured: Measured,
     flags: Flags,
 }
@@ -71,8 +70,8 @@ pub struct Linger {
 }
 
 impl Meter {
-    pub(crate) fn new(limit: Option<u64>, flags: Flags) -> Self {
-        Self { limit, measured: Measured::Whole(0), flags }
+    pub(crate) fn new(flags: Flags) -> Self {
+        Self { measured: Measured::Whole(0), flags }
     }
 
     /// Measures each message by itself.
@@ -85,10 +84,11 @@ impl Meter {
 
     /// Counts a chunk. Exactly the limit passes.
     pub fn request_data(&mut self, data: &[u8]) -> Metered {
-        let Self { limit, measured, flags } = self;
+        let Self { measured, flags } = self;
+        let limit = flags.limit();
         let seen = match measured {
             Measured::Whole(seen) => seen,
-            Measured::Messages(messages) => return messages.data(data, *limit, flags),
+            Measured::Messages(messages) => return messages.data(data, limit, flags),
         };
         *seen = seen.saturating_add(data.len() as u64);
         if let Some(watched) = &flags.0.watched {
@@ -166,6 +166,7 @@ pub(crate) struct Flags(Arc<Shared>);
 #[derive(Debug)]
 struct Shared {
     raised: AtomicU8,
+    limit: Option<u64>,
     linger: Linger,
     watched: Option<Watched>,
 }
@@ -191,9 +192,14 @@ impl Flags {
     /// It is no sequence of messages, as its media type has it.
     pub(crate) const MALFORMED: u8 = 64;
 
-    pub(crate) fn new(linger: Linger, watched: Watched) -> Self {
+    pub(crate) fn new(limit: Option<u64>, linger: Linger, watched: Watched) -> Self {
         let watched = Some(watched).filter(|watched| *watched != Watched::default());
-        Self(Arc::new(Shared { raised: AtomicU8::new(0), linger, watched }))
+        Self(Arc::new(Shared { raised: AtomicU8::new(0), limit, linger, watched }))
+    }
+
+    /// What the body is cut at.
+    pub(crate) fn limit(&self) -> Option<u64> {
+        self.0.limit
     }
 
     /// The limit that the body passed over.
@@ -243,12 +249,17 @@ impl Flags {
 pub(crate) fn declared(headers: &HeaderMap) -> Option<u64> {
     let mut values = headers.get_all(CONTENT_LENGTH).iter();
     let (first, None) = (values.next()?, values.next()) else { return None };
-    let digits = first.as_bytes();
+    length(first)
+}
+
+/// The length that one line says.
+pub(crate) fn length(value: &HeaderValue) -> Option<u64> {
+    let digits = value.as_bytes();
     if digits.is_empty() || !digits.iter().all(u8::is_ascii_digit) {
         return None;
     }
     // More digits than a u64 has is a length all the same, and over any limit.
-    Some(first.to_str().ok()?.parse().unwrap_or(u64::MAX))
+    Some(value.to_str().ok()?.parse().unwrap_or(u64::MAX))
 }
 
 /// The answer to a body over the limit.
@@ -266,14 +277,15 @@ pub(crate) fn malformed() -> Fault {
 mod tests {
     use super::*;
 
-    fn flags() -> Flags {
-        Flags::new(Linger { max_bytes: 1, timeout: Duration::from_secs(1), body_first: false }, Watched::default())
+    fn flags(limit: Option<u64>) -> Flags {
+        let linger = Linger { max_bytes: 1, timeout: Duration::from_secs(1), body_first: false };
+        Flags::new(limit, linger, Watched::default())
     }
 
     #[test]
     fn g4_exactly_the_limit_passes() {
-        let flags = flags();
-        let mut meter = Meter::new(Some(4), flags.clone());
+        let flags = flags(Some(4));
+        let mut meter = Meter::new(flags.clone());
         assert_eq!(meter.request_data(b"abcd"), Metered::Within);
         assert!(!flags.has(Flags::OVER));
         assert!(matches!(meter.request_data(b"e"), Metered::Over(_)));
@@ -286,8 +298,8 @@ mod tests {
 
     #[test]
     fn p1_each_message_is_measured_by_itself() {
-        let flags = flags();
-        let mut meter = Meter::new(Some(4), flags.clone()).by_message(messages(false, false));
+        let flags = flags(Some(4));
+        let mut meter = Meter::new(flags.clone()).by_message(messages(false, false));
         for _ in 0..3 {
             assert_eq!(meter.request_data(b"\0\0\0\0\x04abcd"), Metered::Within);
         }
@@ -301,8 +313,8 @@ mod tests {
     fn p1_over_http2_a_message_too_long_is_read_to_its_end_and_no_further() {
         let linger = |chunk: &[u8]| {
             let linger = Linger { max_bytes: 9, timeout: Duration::from_secs(1), body_first: true };
-            let flags = Flags::new(linger, Watched::default());
-            match Meter::new(Some(1), flags).by_message(messages(false, true)).request_data(chunk) {
+            let flags = Flags::new(Some(1), linger, Watched::default());
+            match Meter::new(flags).by_message(messages(false, true)).request_data(chunk) {
                 Metered::Over(linger) => (linger.max_bytes, linger.timeout.as_secs()),
                 Metered::Within => unreachable!(),
             }
@@ -316,8 +328,8 @@ mod tests {
     #[test]
     fn p1_p2_what_is_no_sequence_of_messages_is_told_as_such() {
         for (is_text, body) in [(false, &b"{\"a\":1}"[..]), (true, b"{\"a\":1}")] {
-            let flags = flags();
-            let mut meter = Meter::new(Some(4), flags.clone()).by_message(messages(is_text, false));
+            let flags = flags(Some(4));
+            let mut meter = Meter::new(flags.clone()).by_message(messages(is_text, false));
             assert!(matches!(meter.request_data(body), Metered::Over(_)));
             assert!(flags.has(Flags::MALFORMED) && !flags.has(Flags::OVER));
         }
@@ -326,8 +338,8 @@ mod tests {
     #[test]
     fn m1_a_watched_message_passes_and_is_noted() {
         let linger = Linger { max_bytes: 1, timeout: Duration::from_secs(1), body_first: false };
-        let flags = Flags::new(linger, Watched { limit: Some(4), first_byte: true });
-        let mut meter = Meter::new(None, flags.clone()).by_message(messages(false, true));
+        let flags = Flags::new(None, linger, Watched { limit: Some(4), first_byte: true });
+        let mut meter = Meter::new(flags.clone()).by_message(messages(false, true));
         assert_eq!((meter.request_data(b"\0\0\0\0\x04abcd"), flags.noted()), (Metered::Within, None));
         assert_eq!((meter.request_data(b"\0\0\0\0\x05"), flags.noted()), (Metered::Within, Some(4)));
         assert!(flags.has(Flags::BEGUN) && !flags.has(Flags::OVER));
@@ -336,8 +348,8 @@ mod tests {
     #[test]
     fn m1_a_watched_body_passes_and_is_noted() {
         let linger = Linger { max_bytes: 1, timeout: Duration::from_secs(1), body_first: false };
-        let flags = Flags::new(linger, Watched { limit: Some(4), first_byte: true });
-        let mut meter = Meter::new(None, flags.clone());
+        let flags = Flags::new(None, linger, Watched { limit: Some(4), first_byte: true });
+        let mut meter = Meter::new(flags.clone());
         assert_eq!((meter.request_data(b""), flags.has(Flags::BEGUN)), (Metered::Within, false));
         assert_eq!((meter.request_data(b"abcd"), flags.noted()), (Metered::Within, None));
         assert_eq!((meter.request_data(b"e"), flags.noted()), (Metered::Within, Some(4)));
@@ -347,8 +359,8 @@ mod tests {
     #[test]
     fn f1_slow_broken_and_somebody_elses_limit_are_told_apart() {
         let raised = |error: &(dyn Error + 'static)| {
-            let flags = flags();
-            Meter::new(None, flags.clone()).request_failed(error);
+            let flags = flags(None);
+            Meter::new(flags.clone()).request_failed(error);
             (flags.has(Flags::SLOW), flags.has(Flags::BROKEN))
         };
         assert_eq!(raised(&io::Error::from(io::ErrorKind::TimedOut)), (true, false));

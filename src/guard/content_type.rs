@@ -7,12 +7,13 @@ use http::header::{ACCEPT, CONTENT_TYPE, HeaderMap, HeaderValue};
 use super::pattern::Refused;
 use crate::code::ErrorCode;
 use crate::fault::Fault;
+use crate::fields;
 
 /// The media types that a route decodes: at least one, in lower case.
 #[derive(Debug)]
 pub(crate) struct MediaTypes {
     types: Box<[String]>,
-    accept: HeaderValue,
+    refusal: Fault,
 }
 
 /// What the request's content type is to a list.
@@ -29,36 +30,37 @@ impl MediaTypes {
         let types: Box<[String]> = types.iter().map(|media_type| parse(media_type)).collect::<Result<_, _>>()?;
         let accept = HeaderValue::from_str(&types.join(", "));
         match accept {
-            Ok(accept) if !types.is_empty() => Ok(Self { types, accept }),
+            Ok(accept) if !types.is_empty() => Ok(Self { refusal: refusal(&types, accept).kept(), types }),
             _ => Err(Refused::new(KEY, "the list names no media type", "name at least one, or leave the guard out")),
         }
     }
 
     pub(crate) fn declared(&self, headers: &HeaderMap) -> Declared {
-        let mut values = headers.get_all(CONTENT_TYPE).iter();
-        match (values.next(), values.next()) {
-            (None, _) => Declared::Missing,
-            (Some(value), None) if self.accepts(value) => Declared::Accepted,
+        match fields::only(headers, &CONTENT_TYPE) {
+            Some(value) if self.accepts(value) => Declared::Accepted,
+            None if !fields::has(headers, &CONTENT_TYPE) => Declared::Missing,
             _ => Declared::Refused,
         }
     }
 
     /// The answer: what the route takes, in the message and as RFC 9110 §15.5.16 has it.
     pub(crate) fn refusal(&self) -> Fault {
-        let fault = Fault::new(ErrorCode::UNSUPPORTED_MEDIA_TYPE).header(ACCEPT, self.accept.clone());
-        match &self.types[..] {
-            [json] if json == JSON => fault,
-            [one] => fault.with_stock_message(format!("Content-Type must be {one}.")),
-            [first @ .., last] => {
-                fault.with_stock_message(format!("Content-Type must be {} or {last}.", first.join(", ")))
-            }
-            [] => fault,
-        }
+        self.refusal.clone()
     }
 
     fn accepts(&self, value: &HeaderValue) -> bool {
         let Some(essence) = essence(value.as_bytes()) else { return false };
         self.types.iter().any(|accepted| accepted.eq_ignore_ascii_case(essence))
+    }
+}
+
+fn refusal(types: &[String], accept: HeaderValue) -> Fault {
+    let fault = Fault::new(ErrorCode::UNSUPPORTED_MEDIA_TYPE).header(ACCEPT, accept);
+    match types {
+        [json] if json == JSON => fault,
+        [one] => fault.with_stock_message(format!("Content-Type must be {one}.")),
+        [first @ .., last] => fault.with_stock_message(format!("Content-Type must be {} or {last}.", first.join(", "))),
+        [] => fault,
     }
 }
 

@@ -69,7 +69,7 @@ impl RequiredHeader {
         let invalid = Text::new(self.invalid, || format!("The header {name} is badly formed or repeated."));
         Refused::unless_message("missing", &missing.text)?;
         Refused::unless_message("invalid", &invalid.text)?;
-        Ok(HeaderGuard { name, pattern, missing, invalid })
+        Ok(HeaderGuard { name, pattern, missing: missing.fault().kept(), invalid: invalid.fault().kept() })
     }
 }
 
@@ -78,13 +78,12 @@ impl RequiredHeader {
 pub(crate) struct HeaderGuard {
     name: HeaderName,
     pattern: Option<WholeValue>,
-    missing: Text,
-    invalid: Text,
+    missing: Fault,
+    invalid: Fault,
 }
 
 /// What the client reads, and whether the policy says it: a text of the layer's own gives way where an old client knows
 /// another one (R12).
-#[derive(Clone, Debug)]
 struct Text {
     text: Cow<'static, str>,
     is_stock: bool,
@@ -96,9 +95,9 @@ impl Text {
         Self { text: said.unwrap_or_else(|| stock().into()), is_stock }
     }
 
-    fn fault(&self) -> Fault {
+    fn fault(self) -> Fault {
         let fault = Fault::new(ErrorCode::BAD_REQUEST);
-        if self.is_stock { fault.with_stock_message(self.text.clone()) } else { fault.message(self.text.clone()) }
+        if self.is_stock { fault.with_stock_message(self.text) } else { fault.message(self.text) }
     }
 }
 
@@ -111,8 +110,8 @@ impl HeaderGuard {
         let mut values = headers.get_all(&self.name).iter();
         match (values.next(), values.next()) {
             (Some(value), None) if self.accepts(value) => Ok(()),
-            (None, _) => Err(self.missing.fault()),
-            _ => Err(self.invalid.fault()),
+            (None, _) => Err(self.missing.clone()),
+            _ => Err(self.invalid.clone()),
         }
     }
 

@@ -17,6 +17,7 @@ use http::{Method, StatusCode};
 use percent_encoding::percent_decode_str;
 
 use self::parse::Parsed;
+pub(crate) use self::parse::Segment;
 use crate::message;
 
 /// A pattern that is right.
@@ -26,13 +27,6 @@ pub(crate) struct Pattern {
     methods: Box<[Method]>,
     segments: Box<[Segment]>,
     rest: bool,
-}
-
-/// One segment of a pattern.
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Segment {
-    Literal(Box<str>),
-    One,
 }
 
 /// What is left of a path while it is matched: `None` past its last segment.
@@ -91,6 +85,11 @@ impl Pattern {
         &self.segments
     }
 
+    /// One of its methods, where it names any.
+    pub(crate) fn first_method(&self) -> Option<Method> {
+        self.methods.first().cloned()
+    }
+
     /// Whether it ends in `{*rest}`.
     pub(crate) fn has_rest(&self) -> bool {
         self.rest
@@ -145,15 +144,6 @@ impl Pattern {
             rest = after;
         }
         (self.rest || rest.is_none()) && self.covers_method(method)
-    }
-}
-
-impl Segment {
-    fn fits(&self, segment: &[u8]) -> bool {
-        match self {
-            Self::Literal(literal) => literal.as_bytes() == segment,
-            Self::One => !segment.is_empty(),
-        }
     }
 }
 

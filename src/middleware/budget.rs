@@ -26,20 +26,8 @@ pub(super) struct Budget {
 /// More than any server sends by itself.
 const MAX_EMPTY_FRAMES: u16 = 1024;
 
-/// Why no more is read.
-pub(super) enum GaveUp {
-    /// The budget is spent, on this frame.
-    Spent(Frame<Bytes>),
-    Late,
-    Failed(BoxError),
-}
-
-impl GaveUp {
-    /// An error's drop is the user's own, and may panic (F2).
-    pub(super) fn discard(self) {
-        let _ = catch(|| drop(self));
-    }
-}
+/// No more is read: the budget is spent, or the body failed.
+pub(super) struct GaveUp;
 
 impl Budget {
     pub(super) fn new(max_bytes: u64, timeout: Duration) -> Self {
@@ -54,25 +42,33 @@ impl Budget {
     ) -> Poll<Result<Option<Frame<Bytes>>, GaveUp>> {
         match poll(cx) {
             Poll::Ready(Some(Ok(frame))) => {
-                let within = self.pay_for(&frame);
-                let late = self.deadline.as_mut().is_some_and(|deadline| deadline.has_passed(cx));
-                Poll::Ready(if within && !late { Ok(Some(frame)) } else { Err(GaveUp::Spent(frame)) })
+                let takes = self.takes(frame.data_ref().map_or(0, Bytes::len), cx);
+                Poll::Ready(if takes { Ok(Some(frame)) } else { Err(GaveUp) })
             }
             Poll::Ready(None) => Poll::Ready(Ok(None)),
-            Poll::Ready(Some(Err(error))) => Poll::Ready(Err(GaveUp::Failed(error))),
-            Poll::Pending => {
-                let deadline = self.deadline.get_or_insert_with(|| Deadline::after(self.timeout));
-                if deadline.has_passed(cx) { Poll::Ready(Err(GaveUp::Late)) } else { Poll::Pending }
+            Poll::Ready(Some(Err(error))) => {
+                // Its drop is the user's own, and may panic (F2).
+                let _ = catch(|| drop(error));
+                Poll::Ready(Err(GaveUp))
             }
+            Poll::Pending if self.is_late(cx) => Poll::Ready(Err(GaveUp)),
+            Poll::Pending => Poll::Pending,
         }
     }
 
-    fn pay_for(&mut self, frame: &Frame<Bytes>) -> bool {
-        let length = frame.data_ref().map_or(0, Bytes::len) as u64;
-        if length == 0 {
-            return self.empty_frames.checked_sub(1).map(|left| self.empty_frames = left).is_some();
-        }
-        self.left.checked_sub(length).map(|left| self.left = left).is_some()
+    /// Pays for a frame of so many bytes that came in time.
+    pub(super) fn takes(&mut self, length: usize, cx: &mut Context<'_>) -> bool {
+        let left = if length == 0 {
+            self.empty_frames.checked_sub(1).map(|left| self.empty_frames = left)
+        } else {
+            self.left.checked_sub(length as u64).map(|left| self.left = left)
+        };
+        left.is_some() && !self.deadline.as_mut().is_some_and(|deadline| deadline.has_passed(cx))
+    }
+
+    /// Whether a wait that begins here, or goes on, is too long.
+    pub(super) fn is_late(&mut self, cx: &mut Context<'_>) -> bool {
+        self.deadline.get_or_insert_with(|| Deadline::after(self.timeout)).has_passed(cx)
     }
 }
 

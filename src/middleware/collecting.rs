@@ -2,31 +2,38 @@
 
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
-use bytes::{Bytes, BytesMut};
+use bytes::{Buf, Bytes, BytesMut};
 use http::{HeaderMap, Response, response};
-use http_body::{Body, Frame};
+use http_body::Body;
 use pin_project_lite::pin_project;
 
-use super::budget::{Budget, Deadline, GaveUp};
+use super::budget::{Budget, Deadline};
 use super::catch::catch;
 use super::future::{Answer, Reply};
 use super::log;
-use super::request_body::poll_bytes;
+use super::request_body::panicked;
 use super::response_body::ResponseBody;
 use crate::exchange::{BoxError, Collected, Event, Exchange, Rewritten, Tail};
 
 pin_project! {
-    /// An inner error whose body is read (R4).
+    /// An inner error whose body is read (R4): where it is, and where all of it is there at once nothing is put aside.
     pub(super) struct Collecting<R> {
         #[pin]
         body: R,
-        read: Read,
-        budget: Budget,
-        // When the client of an RPC call waits no longer.
-        deadline: Option<Box<Deadline>>,
-        rest: Option<(Exchange, response::Parts)>,
+        waiting: Option<Box<Job>>,
     }
+}
+
+/// An inner error, and what was read of it so far.
+pub(super) struct Job {
+    exchange: Exchange,
+    head: response::Parts,
+    read: Read,
+    budget: Budget,
+    /// When the client of an RPC call waits no longer.
+    deadline: Option<Deadline>,
 }
 
 /// What was read so far: one chunk as it came, or all of them together.
@@ -37,15 +44,108 @@ pub(super) struct Read {
     trailers: Option<Box<HeaderMap>>,
 }
 
-impl<R> Collecting<R> {
+/// How reading ended.
+enum End {
+    Whole,
+    /// No more is read, or the error came instead.
+    Unread(Option<BoxError>),
+    /// The client waits no longer.
+    OutOfTime,
+}
+
+impl Job {
     pub(super) fn new(
         exchange: Exchange,
         head: response::Parts,
-        body: R,
-        budget: Budget,
-        deadline: Option<Box<Deadline>>,
+        max_bytes: u64,
+        timeout: Duration,
+        deadline: Option<Deadline>,
     ) -> Self {
-        Self { body, read: Read::default(), budget, deadline, rest: Some((exchange, head)) }
+        Self { exchange, head, read: Read::default(), budget: Budget::new(max_bytes, timeout), deadline }
+    }
+
+    fn poll<R>(&mut self, mut body: Pin<&mut R>, cx: &mut Context<'_>) -> Poll<End>
+    where
+        R: Body,
+        R::Error: Into<BoxError>,
+    {
+        let Self { read, budget, deadline, .. } = self;
+        loop {
+            let mut error = None;
+            let frame = catch(|| poll_into(read, body.as_mut(), &mut error, cx));
+            return Poll::Ready(match frame.unwrap_or_else(|panic| Poll::Ready(Frame::Panicked(panic))) {
+                Poll::Pending if budget.is_late(cx) => End::Unread(None),
+                Poll::Pending if deadline.as_mut().is_some_and(|deadline| deadline.has_passed(cx)) => End::OutOfTime,
+                Poll::Pending => return Poll::Pending,
+                Poll::Ready(Frame::More(length)) if budget.takes(length, cx) => continue,
+                Poll::Ready(Frame::Last(length)) if budget.takes(length, cx) => End::Whole,
+                Poll::Ready(Frame::More(_) | Frame::Last(_)) => End::Unread(None),
+                Poll::Ready(Frame::None) => End::Whole,
+                Poll::Ready(Frame::Failed) => End::Unread(error),
+                Poll::Ready(Frame::Panicked(panic)) => End::Unread(Some(panicked(panic))),
+            });
+        }
+    }
+
+    fn end<R, B>(self, end: End) -> Decided<R, B> {
+        let Self { exchange, head, read, .. } = self;
+        match end {
+            End::Whole => decided(exchange, head, read, None),
+            End::Unread(error) => decided(exchange, head, read, Some(error)),
+            End::OutOfTime => {
+                let _ = catch(|| drop(head));
+                Decided::Reply(Answer::reply_of(exchange.timed_out()))
+            }
+        }
+    }
+}
+
+/// What a body gave. Its bytes are where they are to be: a frame is large to hand on.
+enum Frame {
+    /// So many bytes.
+    More(usize),
+    /// And the body says that nothing follows.
+    Last(usize),
+    None,
+    Failed,
+    Panicked(Box<str>),
+}
+
+fn poll_into<R>(
+    read: &mut Read,
+    mut body: Pin<&mut R>,
+    failed: &mut Option<BoxError>,
+    cx: &mut Context<'_>,
+) -> Poll<Frame>
+where
+    R: Body,
+    R::Error: Into<BoxError>,
+{
+    let length = match ready!(body.as_mut().poll_frame(cx)) {
+        None => return Poll::Ready(Frame::None),
+        Some(Err(error)) => {
+            *failed = Some(error.into());
+            return Poll::Ready(Frame::Failed);
+        }
+        Some(Ok(frame)) => match frame.into_data() {
+            Ok(mut data) => {
+                let data = data.copy_to_bytes(data.remaining());
+                let length = data.len();
+                read.push_data(data);
+                length
+            }
+            Err(frame) => {
+                read.trailers = frame.into_trailers().ok().map(Box::new);
+                0
+            }
+        },
+    };
+    Poll::Ready(if body.is_end_stream() { Frame::Last(length) } else { Frame::More(length) })
+}
+
+impl<R> Collecting<R> {
+    pub(super) fn new(body: R) -> Self {
+        Self { body, waiting: None }
     }
 
     /// The body behind what was read.
@@ -58,7 +158,7 @@ impl<R> Collecting<R> {
     }
 
     pub(super) fn abandoned(self: Pin<&mut Self>) -> Option<Event> {
-        let (exchange, head) = self.project().rest.take()?;
+        let Job { exchange, head, .. } = *self.project().waiting.take()?;
         let _ = catch(|| drop(head));
         Some(exchange.abandoned())
     }
@@ -69,27 +169,24 @@ where
     R: Body,
     R::Error: Into<BoxError>,
 {
+    /// Reads what is there; what is not is awaited by [`Collecting::poll`].
+    pub(super) fn begin<B>(self: Pin<&mut Self>, mut job: Job, cx: &mut Context<'_>) -> Poll<Decided<R, B>> {
+        let this = self.project();
+        match job.poll(this.body, cx) {
+            Poll::Ready(end) => Poll::Ready(job.end(end)),
+            Poll::Pending => {
+                *this.waiting = Some(Box::new(job));
+                Poll::Pending
+            }
+        }
+    }
+
     /// `None` where the reply was given before.
     pub(super) fn poll<B>(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Decided<R, B>>> {
-        let mut this = self.project();
-        let rest = loop {
-            let polled = this.budget.poll_frame(cx, |cx| poll_bytes(this.body.as_mut(), cx));
-            if polled.is_pending() && this.deadline.as_mut().is_some_and(|deadline| deadline.has_passed(cx)) {
-                return Poll::Ready(this.rest.take().map(timed_out));
-            }
-            match ready!(polled) {
-                Ok(Some(frame)) => this.read.push(frame),
-                Ok(None) => break None,
-                Err(GaveUp::Spent(frame)) => {
-                    this.read.push(frame);
-                    break Some(None);
-                }
-                Err(GaveUp::Late) => break Some(None),
-                Err(GaveUp::Failed(error)) => break Some(Some(error)),
-            }
-        };
-        let read = std::mem::take(this.read);
-        Poll::Ready(this.rest.take().map(|(exchange, head)| decided(exchange, head, read, rest)))
+        let this = self.project();
+        let Some(job) = this.waiting else { return Poll::Ready(None) };
+        let end = ready!(job.poll(this.body, cx));
+        Poll::Ready(this.waiting.take().map(|job| job.end(end)))
     }
 }
 
@@ -98,11 +195,6 @@ pub(super) enum Decided<R, B> {
     Reply(Reply<R, B>),
     /// What was read, then what was not, or the error that came instead.
     Resume(response::Parts, Bytes, Option<BoxError>, Tail),
-}
-
-fn timed_out<R, B>((exchange, head): (Exchange, response::Parts)) -> Decided<R, B> {
-    let _ = catch(|| drop(head));
-    Decided::Reply(Answer::new(exchange.timed_out(), None).into_reply())
 }
 
 /// `rest` is what was not read, and the error that came instead.
@@ -133,20 +225,13 @@ fn decided<R, B>(
         (Rewritten::Replace(answered), rest) => {
             let _ = catch(|| drop(rest));
             let _ = catch(|| drop(head));
-            Answer::new(*answered, None).into_reply()
+            Answer::reply_of(*answered)
         }
     };
     Decided::Reply(reply)
 }
 
 impl Read {
-    fn push(&mut self, frame: Frame<Bytes>) {
-        match frame.into_data() {
-            Ok(data) => self.push_data(data),
-            Err(frame) => self.trailers = frame.into_trailers().ok().map(Box::new),
-        }
-    }
-
     pub(super) fn push_data(&mut self, data: Bytes) {
         if self.first.is_empty() {
             self.first = data;

@@ -9,32 +9,112 @@
 //! `foreign`. Without the feature `metrics` nothing is counted.
 
 #[cfg(feature = "metrics")]
-pub(super) fn error(event: &crate::exchange::Event) {
-    use metrics::SharedString;
+pub(super) use keys::error;
 
-    let code = match event.code() {
-        Some(code) if code.is_foreign() => SharedString::const_str("foreign"),
-        Some(code) => code.static_name().map_or_else(|| code.as_str().to_owned().into(), SharedString::const_str),
-        None => SharedString::const_str("none"),
-    };
-    let status = SharedString::const_str(event.status().map_or("none", text_of));
-    let would_be = SharedString::const_str(event.would_be().map_or("none", text_of));
-    let route = event.shared_route().map_or(SharedString::const_str("none"), SharedString::from_shared);
-    let (origin, mode) = (event.origin().as_str(), event.mode().as_str());
-    metrics::counter!(
-        "error_envelope_errors_total",
-        "code" => code, "status" => status, "would_be_status" => would_be, "origin" => origin, "route" => route, "mode" => mode
-    )
-    .increment(1);
-}
-
-/// The digits, which outlive the event: nothing is allocated where nobody counts.
+/// A counter's key takes longer to make than all else that an error needs, and errors come in storms: each thread keeps
+/// those that it used last.
 #[cfg(feature = "metrics")]
-fn text_of(status: http::StatusCode) -> &'static str {
-    static TEXTS: std::sync::LazyLock<Vec<String>> =
-        std::sync::LazyLock::new(|| (0..1000).map(|status| status.to_string()).collect());
+mod keys {
+    use std::cell::RefCell;
+    use std::sync::{Arc, LazyLock};
 
-    TEXTS.get(usize::from(status.as_u16())).map_or("none", String::as_str)
+    use http::StatusCode;
+    use metrics::{Key, Label, Level, Metadata, SharedString};
+
+    use crate::exchange::{Event, Origin};
+    use crate::policy::Mode;
+
+    /// So many kinds of errors at once are kept by a thread.
+    const KEPT: usize = 16;
+
+    /// What the labels are made of.
+    #[derive(PartialEq)]
+    struct Kind {
+        code: Option<&'static str>,
+        status: Option<StatusCode>,
+        would_be: Option<StatusCode>,
+        origin: Origin,
+        route: Option<Arc<str>>,
+        mode: Mode,
+    }
+
+    thread_local! {
+        static KEYS: RefCell<Vec<(Kind, Key)>> = const { RefCell::new(Vec::new()) };
+    }
+
+    pub(in crate::middleware) fn error(event: &Event) {
+        let Some(kind) = Kind::of(event) else { return count(&of_shared_code(event)) };
+        KEYS.with(|keys| match keys.try_borrow_mut() {
+            Ok(mut keys) => {
+                if let Some((_, key)) = keys.iter().find(|(other, _)| *other == kind) {
+                    return count(key);
+                }
+                let key = kind.key(kind.code.map_or(SharedString::const_str("none"), SharedString::const_str));
+                count(&key);
+                if keys.len() == KEPT {
+                    keys.remove(0);
+                }
+                keys.push((kind, key));
+            }
+            // A recorder that serves through the layer itself.
+            Err(_) => count(&kind.key(kind.code.map_or(SharedString::const_str("none"), SharedString::const_str))),
+        });
+    }
+
+    fn count(key: &Key) {
+        static METADATA: Metadata<'static> = Metadata::new(module_path!(), Level::INFO, Some(module_path!()));
+
+        metrics::with_recorder(|recorder| recorder.register_counter(key, &METADATA)).increment(1);
+    }
+
+    /// The name of a code of a policy's file is the policy's.
+    fn of_shared_code(event: &Event) -> Key {
+        let code = event.code().map_or_else(String::new, |code| code.as_str().to_owned());
+        Kind { code: None, ..Kind::new(event, None) }.key(code.into())
+    }
+
+    impl Kind {
+        fn of(event: &Event) -> Option<Self> {
+            let code = match event.code() {
+                Some(code) if code.is_foreign() => Some("foreign"),
+                Some(code) => Some(code.static_name()?),
+                None => None,
+            };
+            Some(Self::new(event, code))
+        }
+
+        fn new(event: &Event, code: Option<&'static str>) -> Self {
+            Self {
+                code,
+                status: event.status(),
+                would_be: event.would_be(),
+                origin: event.origin(),
+                route: event.shared_route(),
+                mode: event.mode(),
+            }
+        }
+
+        fn key(&self, code: SharedString) -> Key {
+            let text = |status: Option<StatusCode>| SharedString::const_str(status.map_or("none", text_of));
+            let route = self.route.clone().map_or(SharedString::const_str("none"), SharedString::from_shared);
+            let labels = vec![
+                Label::new("code", code),
+                Label::new("status", text(self.status)),
+                Label::new("would_be_status", text(self.would_be)),
+                Label::new("origin", self.origin.as_str()),
+                Label::new("route", route),
+                Label::new("mode", self.mode.as_str()),
+            ];
+            Key::from_parts("error_envelope_errors_total", labels)
+        }
+    }
+
+    /// The digits, which outlive the event.
+    fn text_of(status: StatusCode) -> &'static str {
+        static TEXTS: LazyLock<Vec<String>> = LazyLock::new(|| (0..1000).map(|status| status.to_string()).collect());
+
+        TEXTS.get(usize::from(status.as_u16())).map_or("none", String::as_str)
+    }
 }
 
 #[cfg(not(feature = "metrics"))]

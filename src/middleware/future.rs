@@ -4,7 +4,6 @@ use std::convert::Infallible;
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
@@ -15,9 +14,10 @@ use pin_project_lite::pin_project;
 use tower_service::Service;
 use tracing::Span;
 
-use super::budget::{Budget, Deadline};
+use super::budget::Deadline;
 use super::catch::catch;
-use super::collecting::{Collecting, Decided};
+use super::collecting::{Collecting, Decided, Job};
+use super::draining::{Draining, Rest};
 use super::log;
 use super::peeking::{Peeking, Waiting};
 use super::request_body::RequestBody;
@@ -26,7 +26,7 @@ use super::service::facts;
 use super::tee::Tee;
 use super::verifying::{Unsettled, Verifying};
 use super::watching::Watching;
-use crate::exchange::{Answered, BoxError, Classifier, Exchange, Linger, ResponsePlan};
+use crate::exchange::{Answered, BoxError, Exchange, ResponsePlan};
 
 pin_project! {
     /// Calls the inner service, reads an error's body where the exchange asks for it, and answers.
@@ -46,14 +46,17 @@ pin_project! {
 }
 
 pin_project! {
-    // The happy path's state is the largest, and the only one in place.
+    // The happy path's state is the largest.
     #[project = StateProj]
     pub(super) enum State<S, F, B, R> {
         Calling { #[pin] future: F, call: Option<Call> },
-        Collecting { collecting: Option<Pin<Box<Collecting<R>>>> },
+        Collecting { #[pin] collecting: Collecting<R> },
+        // What is not read may be sent after all, from where it is (M1).
+        Keeping { keeping: Option<Pin<Box<Collecting<R>>>> },
         Peeking { peeking: Peeking<S, B> },
         Verifying { verifying: Box<Verifying<S, B>> },
-        Answered { answer: Option<Box<Answer<B>>> },
+        Answered { reply: Option<Box<Response<Bytes>>> },
+        Draining { draining: Option<Pin<Box<Draining<B>>>> },
         Done,
     }
 }
@@ -61,41 +64,35 @@ pin_project! {
 /// An inner call.
 struct Call {
     exchange: Exchange,
-    span: Option<Box<Span>>,
-    classifier: Option<Arc<Classifier>>,
-    deadline: Option<Box<Deadline>>,
+    around: Option<Box<Around>>,
 }
 
-pub(super) struct Answer<B> {
-    reply: Response<Bytes>,
-    drain: Option<(Pin<Box<B>>, Linger)>,
+/// What few calls have around them.
+struct Around {
+    span: Option<Span>,
+    deadline: Option<Deadline>,
+}
+
+/// An answer of the layer's own, logged.
+pub(super) enum Answer<B> {
+    Reply(Response<Bytes>),
+    Draining(Pin<Box<Draining<B>>>),
 }
 
 pub(super) type Reply<R, B> = Response<ResponseBody<R, B>>;
 
 impl<S, F, B, R> ResponseFuture<S, F, B, R> {
     /// Calls the inner service.
-    pub(super) fn call(
-        service: &mut S,
-        request: &mut Option<Request<RequestBody<B>>>,
-        exchange: Exchange,
-        classifier: Option<Arc<Classifier>>,
-    ) -> Self
+    pub(super) fn call(service: &mut S, request: &mut Option<Request<RequestBody<B>>>, exchange: Exchange) -> Self
     where
         S: Service<Request<RequestBody<B>>, Response = Response<R>, Future = F>,
     {
-        Self { state: State::call(service, request, exchange, classifier) }
+        Self { state: State::call(service, request, exchange) }
     }
 
     /// An answer of the layer's own. The request's body, where it was not forwarded, may be left to drain (G5).
     pub(super) fn answered(answered: Answered, body: Option<B>) -> Self {
-        let body = if answered.linger.is_some() {
-            body.map(Box::pin)
-        } else {
-            let _ = catch(|| drop(body));
-            None
-        };
-        Self { state: State::answered(answered, body) }
+        Self { state: State::answered(answered, body.map(Rest::from)) }
     }
 
     /// Waits for the first byte of the body (G3).
@@ -124,42 +121,48 @@ where
         let mut state = self.project().state;
         loop {
             let next = match state.as_mut().project() {
-                StateProj::Calling { future, call } => {
-                    let Some(running) = call else { return Poll::Pending };
-                    let mut outcome = None;
-                    let polled = catch(|| {
-                        let _inside = log::enter(running.span.as_deref());
-                        if let Poll::Ready(ready) = future.poll(cx) {
-                            outcome = Some(ready);
-                        }
-                    });
-                    if outcome.is_none() && polled.is_ok() && !running.has_run_out(cx) {
-                        return Poll::Pending;
-                    }
-                    let call = call.take();
+                StateProj::Calling { .. } => {
+                    let (mut outcome, mut ended) = (None, None);
                     // The future is dropped before its response is used: its drop may panic, too (F2).
-                    let dropped = catch(|| state.set(State::Done));
-                    let Some(call) = call else { return Poll::Pending };
-                    match called(call, outcome, polled.and(dropped)) {
+                    let polled = catch(|| poll_call(state.as_mut(), &mut outcome, &mut ended, cx));
+                    let call = match (ended, &polled) {
+                        (Some(call), _) => call,
+                        (None, Ok(())) => return Poll::Pending,
+                        (None, Err(_)) => {
+                            let StateProj::Calling { call, .. } = state.as_mut().project() else {
+                                return Poll::Pending;
+                            };
+                            let Some(call) = call.take() else { return Poll::Pending };
+                            let _ = catch(|| state.set(State::Done));
+                            call
+                        }
+                    };
+                    match called(call, outcome, polled) {
                         Next::Reply(reply) => return Poll::Ready(Ok(reply)),
-                        Next::Collect(collecting) => State::Collecting { collecting: Some(collecting) },
+                        Next::Read(job, body) => {
+                            state.set(State::Collecting { collecting: Collecting::new(body) });
+                            let StateProj::Collecting { collecting } = state.as_mut().project() else {
+                                return Poll::Pending;
+                            };
+                            let decided = ready!(collecting.begin(job, cx));
+                            return Poll::Ready(Ok(read(state, decided)));
+                        }
+                        Next::Keep(job, body) => {
+                            let mut keeping = Box::pin(Collecting::new(body));
+                            let decided = keeping.as_mut().begin(job, cx);
+                            state.set(State::Keeping { keeping: Some(keeping) });
+                            return Poll::Ready(Ok(read(state, ready!(decided))));
+                        }
                     }
                 }
                 StateProj::Collecting { collecting } => {
-                    let Some(reading) = collecting else { return Poll::Pending };
+                    let Some(decided) = ready!(collecting.poll(cx)) else { return Poll::Pending };
+                    return Poll::Ready(Ok(read(state, decided)));
+                }
+                StateProj::Keeping { keeping } => {
+                    let Some(reading) = keeping else { return Poll::Pending };
                     let Some(decided) = ready!(reading.as_mut().poll(cx)) else { return Poll::Pending };
-                    let reply = match (decided, collecting.take()) {
-                        (Decided::Resume(head, read, error, tail), Some(rest)) => {
-                            Response::from_parts(head, ResponseBody::resume(read, error, rest, tail))
-                        }
-                        (Decided::Resume(head, ..), None) => Response::from_parts(head, ResponseBody::default()),
-                        (Decided::Reply(reply), read) => {
-                            let _ = catch(|| drop(read));
-                            reply
-                        }
-                    };
-                    state.set(State::Done);
-                    return Poll::Ready(Ok(reply));
+                    return Poll::Ready(Ok(read(state, decided)));
                 }
                 StateProj::Peeking { peeking } => {
                     let Some(next) = ready!(peeking.poll(cx)) else { return Poll::Pending };
@@ -169,10 +172,22 @@ where
                     let Some(next) = ready!(verifying.poll(cx)) else { return Poll::Pending };
                     next
                 }
-                StateProj::Answered { answer } => {
-                    let Some(answer) = answer.take() else { return Poll::Pending };
+                StateProj::Answered { reply } => {
+                    let Some(reply) = reply.take() else { return Poll::Pending };
                     state.set(State::Done);
-                    return Poll::Ready(Ok(answer.into_reply()));
+                    return Poll::Ready(Ok(reply.map(ResponseBody::reply)));
+                }
+                StateProj::Draining { draining } => {
+                    let Some(mut request) = draining.take() else { return Poll::Pending };
+                    state.set(State::Done);
+                    let ended = request.as_mut().drain_at_once(cx);
+                    let Some(reply) = request.as_mut().reply() else { return Poll::Pending };
+                    return Poll::Ready(Ok(if ended {
+                        let _ = catch(|| drop(request));
+                        reply.map(ResponseBody::reply)
+                    } else {
+                        reply.map(|body| ResponseBody::drain(request, body))
+                    }));
                 }
                 StateProj::Done => return Poll::Pending,
             };
@@ -181,20 +196,49 @@ where
     }
 }
 
+/// Polls the inner call. Where it has ended, or its client waits no longer, its future is gone and `ended` is what is left.
+fn poll_call<S, B, R>(
+    mut state: Pin<&mut State<S, S::Future, B, R>>,
+    outcome: &mut Option<Result<Response<R>, S::Error>>,
+    ended: &mut Option<Call>,
+    cx: &mut Context<'_>,
+) where
+    S: Service<Request<RequestBody<B>>, Response = Response<R>>,
+{
+    let StateProj::Calling { future, call } = state.as_mut().project() else { return };
+    let Some(running) = call else { return };
+    let polled = {
+        let _inside = log::enter(running.around.as_ref().and_then(|around| around.span.as_ref()));
+        future.poll(cx)
+    };
+    match polled {
+        Poll::Ready(ready) => *outcome = Some(ready),
+        Poll::Pending if !running.has_run_out(cx) => return,
+        Poll::Pending => {}
+    }
+    *ended = call.take();
+    state.set(State::Done);
+}
+
 impl Call {
     /// The client of an RPC call waits no longer.
     fn has_run_out(&mut self, cx: &mut Context<'_>) -> bool {
-        self.deadline.as_mut().is_some_and(|deadline| deadline.has_passed(cx))
+        let deadline = self.around.as_mut().and_then(|around| around.deadline.as_mut());
+        deadline.is_some_and(|deadline| deadline.has_passed(cx))
     }
 }
 
 /// What follows from the inner call.
 enum Next<R, B> {
     Reply(Reply<R, B>),
-    Collect(Pin<Box<Collecting<R>>>),
+    /// The body is to be read first.
+    Read(Job, R),
+    /// And may have to be kept.
+    Keep(Job, R),
 }
 
 /// What comes of a call: its outcome, or none where its time ran out. `ran` is the panic of its poll or its drop.
+#[inline]
 fn called<R, B, E>(call: Call, outcome: Option<Result<Response<R>, E>>, ran: Result<(), Box<str>>) -> Next<R, B>
 where
     R: Body,
@@ -209,7 +253,7 @@ where
             call.exchange.panicked(panic)
         }
     };
-    Next::Reply(Answer::new(answered, None).into_reply())
+    Next::Reply(Answer::<B>::reply_of(answered))
 }
 
 /// Drops what nobody will see, piece by piece: a second panic while the first unwinds would abort.
@@ -226,12 +270,12 @@ fn discard<R, E>(outcome: Option<Result<Response<R>, E>>) {
 }
 
 fn failed(call: Call, error: impl Into<BoxError>) -> Answered {
-    let Call { exchange, classifier, .. } = call;
+    let Call { exchange, .. } = call;
     let error = match catch(|| error.into()) {
         Ok(error) => error,
         Err(panic) => return exchange.panicked(panic),
     };
-    match catch(|| exchange.failure_of(&*error, classifier.as_deref())) {
+    match catch(|| exchange.failure_of(&*error)) {
         Ok(failure) => exchange.failed(failure, error),
         Err(panic) => {
             let _ = catch(|| drop(error));
@@ -240,14 +284,16 @@ fn failed(call: Call, error: impl Into<BoxError>) -> Answered {
     }
 }
 
+#[inline]
 fn responded<R, B>(call: Call, response: Response<R>) -> Next<R, B>
 where
     R: Body,
 {
-    let Call { exchange, classifier, deadline, .. } = call;
+    let Call { exchange, around } = call;
     let (mut head, body) = response.into_parts();
     let id = exchange.request_id();
-    let body = match exchange.response_head(&mut head, facts(&body)) {
+    let may_restore = exchange.may_restore();
+    let body = match exchange.response_head(&mut head, || facts(&body)) {
         ResponsePlan::Pass(tail, notes) => {
             log::notes(id, notes);
             ResponseBody::pass(body, tail)
@@ -275,7 +321,7 @@ where
         ResponsePlan::Replace(answered) => {
             let _ = catch(|| drop(body));
             let _ = catch(|| drop(head));
-            return Next::Reply(Answer::new(*answered, None).into_reply());
+            return Next::Reply(Answer::<B>::reply_of(*answered));
         }
         ResponsePlan::Tee(tail, observed, max_bytes, timeout) => {
             let size = catch(|| body.size_hint()).unwrap_or_default();
@@ -283,41 +329,56 @@ where
         }
         ResponsePlan::Watch(watch) => {
             log::notes(id, watch.notes());
-            ResponseBody::watch(body, Watching::new(watch, classifier, deadline))
+            ResponseBody::watch(body, Watching::new(watch, around.and_then(|around| around.deadline)))
         }
         ResponsePlan::Collect(exchange, max_bytes, timeout) => {
-            let budget = Budget::new(max_bytes, timeout);
-            return Next::Collect(Box::pin(Collecting::new(exchange, head, body, budget, deadline)));
+            let job = Job::new(exchange, head, max_bytes, timeout, around.and_then(|around| around.deadline));
+            return if may_restore { Next::Keep(job, body) } else { Next::Read(job, body) };
         }
     };
     Next::Reply(Response::from_parts(head, body))
 }
 
+/// The reply to an error whose body was read. What was not read is dropped, or sent from where it is.
+fn read<S, F, B, R>(mut state: Pin<&mut State<S, F, B, R>>, decided: Decided<R, B>) -> Reply<R, B> {
+    let kept = match state.as_mut().project() {
+        StateProj::Keeping { keeping } => keeping.take(),
+        _ => None,
+    };
+    let reply = match (decided, kept) {
+        (Decided::Resume(head, read, error, tail), Some(rest)) => {
+            Response::from_parts(head, ResponseBody::resume(read, error, rest, tail))
+        }
+        // Nothing is resumed that was not kept.
+        (Decided::Resume(head, ..), None) => Response::from_parts(head, ResponseBody::default()),
+        (Decided::Reply(reply), kept) => {
+            let _ = catch(|| drop(kept));
+            reply
+        }
+    };
+    let _ = catch(|| state.set(State::Done));
+    reply
+}
+
 impl<S, F, B, R> State<S, F, B, R> {
     /// Calls the inner service, inside the request's span. The request is taken where it is: it is large.
-    pub(super) fn call(
-        service: &mut S,
-        request: &mut Option<Request<RequestBody<B>>>,
-        exchange: Exchange,
-        classifier: Option<Arc<Classifier>>,
-    ) -> Self
+    pub(super) fn call(service: &mut S, request: &mut Option<Request<RequestBody<B>>>, exchange: Exchange) -> Self
     where
         S: Service<Request<RequestBody<B>>, Response = Response<R>, Future = F>,
     {
         let span = log::span(exchange.request_id());
-        let deadline = exchange.deadline().map(|timeout| Box::new(Deadline::after(timeout)));
+        let deadline = exchange.deadline().map(Deadline::after);
+        let around = (span.is_some() || deadline.is_some()).then(|| Box::new(Around { span, deadline }));
         // By reference: what a catch takes and gives by value is moved twice.
         let mut future = None;
         let called = catch(|| {
-            let _inside = log::enter(span.as_deref());
+            let _inside = log::enter(around.as_ref().and_then(|around| around.span.as_ref()));
             if let Some(request) = request.take() {
                 future = Some(service.call(request));
             }
         });
         match (called, future) {
-            (Ok(()), Some(future)) => {
-                Self::Calling { future, call: Some(Call { exchange, span, classifier, deadline }) }
-            }
+            (Ok(()), Some(future)) => Self::Calling { future, call: Some(Call { exchange, around }) },
             // A subscriber of the user's may panic, too, before the call or behind it.
             (called, future) => {
                 let _ = catch(|| drop(future));
@@ -327,45 +388,48 @@ impl<S, F, B, R> State<S, F, B, R> {
         }
     }
 
-    pub(super) fn answered(answered: Answered, body: Option<Pin<Box<B>>>) -> Self {
-        Self::Answered { answer: Some(Box::new(Answer::new(answered, body))) }
+    pub(super) fn answered(answered: Answered, body: Option<Rest<B>>) -> Self {
+        match Answer::new(answered, body) {
+            Answer::Reply(reply) => Self::Answered { reply: Some(Box::new(reply)) },
+            Answer::Draining(draining) => Self::Draining { draining: Some(draining) },
+        }
     }
 }
 
 impl<B> Answer<B> {
-    pub(super) fn new(answered: Answered, body: Option<Pin<Box<B>>>) -> Self {
+    fn new(answered: Answered, body: Option<Rest<B>>) -> Self {
         let Answered { reply, linger, event, unenforced } = answered;
         log::unenforced(unenforced);
         log::event(event);
-        let drain = match (body, linger) {
-            (Some(body), Some(linger)) => Some((body, linger)),
+        match (body, linger) {
+            (Some(body), Some(linger)) => Self::Draining(Box::pin(Draining::new(body, linger, reply))),
             // Its drop is the user's own (F2).
             (body, _) => {
                 let _ = catch(|| drop(body));
-                None
+                Self::Reply(reply)
             }
-        };
-        Self { reply, drain }
+        }
     }
 
-    pub(super) fn into_reply<R>(self) -> Reply<R, B> {
-        let (head, body) = self.reply.into_parts();
-        let body = match self.drain {
-            Some((request, linger)) => ResponseBody::drain(request, linger, body),
-            None => ResponseBody::reply(body),
-        };
-        Response::from_parts(head, body)
+    /// Of a request that is read no further.
+    pub(super) fn reply_of<R>(answered: Answered) -> Reply<R, B> {
+        let Answered { reply, event, unenforced, .. } = answered;
+        log::unenforced(unenforced);
+        log::event(event);
+        reply.map(ResponseBody::reply)
     }
 }
 
 /// A request whose future is dropped before its response: logged once, and a panic goes no further (F2).
 fn abandon<S, F, B, R>(mut state: Pin<&mut State<S, F, B, R>>) {
     let event = match state.as_mut().project() {
+        StateProj::Done => return,
         StateProj::Calling { call, .. } => call.take().map(|call| call.exchange.abandoned()),
-        StateProj::Collecting { collecting } => collecting.as_mut().and_then(|it| it.as_mut().abandoned()),
+        StateProj::Collecting { collecting } => collecting.abandoned(),
+        StateProj::Keeping { keeping } => keeping.as_mut().and_then(|it| it.as_mut().abandoned()),
         StateProj::Peeking { peeking } => peeking.abandoned(),
         StateProj::Verifying { verifying } => verifying.abandoned(),
-        StateProj::Answered { .. } | StateProj::Done => None,
+        StateProj::Answered { .. } | StateProj::Draining { .. } => None,
     };
     let _ = catch(|| state.set(State::Done));
     if let Some(event) = event {

@@ -53,7 +53,7 @@ impl ErrorEnvelopeLayer {
     /// A layer with the default policy.
     pub fn new() -> Self {
         Self {
-            policy: InForce::Fixed(Arc::default()),
+            policy: InForce::fixed(Arc::default(), None),
             classifier: None,
             verifiers: Verifiers::default(),
             announced: Arc::default(),
@@ -64,7 +64,7 @@ impl ErrorEnvelopeLayer {
 
     /// Sets the policy. It may be shared: services made before keep theirs.
     pub fn policy(mut self, policy: impl Into<Arc<Policy>>) -> Self {
-        self.policy = InForce::Fixed(policy.into());
+        self.policy = InForce::fixed(policy.into(), self.classifier.clone());
         self.announced = Arc::default();
         self.missing_announced = Arc::default();
         self
@@ -88,7 +88,9 @@ impl ErrorEnvelopeLayer {
         C: Fn(&(dyn Error + 'static)) -> Option<Fault> + Send + Sync + 'static,
     {
         let classifier = Quiet::new(classifier);
-        self.classifier = Some(Arc::new(move |error: &(dyn Error + 'static)| classifier.get()?(error)));
+        let classifier: Arc<Classifier> = Arc::new(move |error: &(dyn Error + 'static)| classifier.get()?(error));
+        self.policy = self.policy.with_classifier(classifier.clone());
+        self.classifier = Some(classifier);
         self
     }
 
@@ -150,7 +152,8 @@ impl ErrorEnvelopeLayer {
     ///
     /// What [`PolicyLoader::load`](crate::PolicyLoader::load) refuses, and folders that cannot be watched.
     pub fn watching(mut self, path: impl AsRef<Path>) -> Result<Self, PolicyError> {
-        self.policy = InForce::Watched(Watched::new(path.as_ref(), self.loader())?);
+        let watched = Watched::new(path.as_ref(), self.loader())?;
+        self.policy = InForce::watched(watched, self.classifier.clone());
         self.announced = Arc::default();
         self.missing_announced = Arc::default();
         Ok(self)
@@ -174,7 +177,7 @@ impl ErrorEnvelopeLayer {
     /// As [`ErrorEnvelopeLayer::watching`]; the old policy stays in force.
     pub fn reload(&self) -> Result<bool, PolicyError> {
         match &self.policy {
-            InForce::Watched(watched) => watched.reload(),
+            InForce::Watched { watched, .. } => watched.reload(),
             InForce::Fixed(_) => Ok(false),
         }
     }
@@ -229,7 +232,7 @@ impl<S> Layer<S> for ErrorEnvelopeLayer {
         self.announce();
         self.announce_missing_verifiers();
         let indexed = Indexed::new(self.layered.clone());
-        ErrorEnvelopeService::new(inner, self.policy.clone(), self.classifier.clone(), self.verifiers.clone(), indexed)
+        ErrorEnvelopeService::new(inner, self.policy.clone(), self.verifiers.clone(), indexed)
     }
 }
 

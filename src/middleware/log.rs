@@ -22,9 +22,9 @@ const MAX_CAUSE: usize = 4096;
 
 /// The span around the inner call: what the service logs carries the id. Where nobody listens it is none at all: a
 /// disabled span costs as well.
-pub(super) fn span(id: RequestId) -> Option<Box<Span>> {
+pub(super) fn span(id: RequestId) -> Option<Span> {
     let wanted = tracing::span_enabled!(target: "tower_error_envelope", Level::INFO, "request");
-    wanted.then(|| Box::new(tracing::info_span!(target: "tower_error_envelope", "request", request_id = %id)))
+    wanted.then(|| tracing::info_span!(target: "tower_error_envelope", "request", request_id = %id))
 }
 
 /// The service's code runs inside the span while this is held.

@@ -11,6 +11,7 @@ mod budget;
 mod catch;
 mod collecting;
 mod count;
+mod draining;
 mod future;
 mod hpack;
 mod id;

@@ -1,7 +1,6 @@
 //! Waiting for the first byte of a request's body (rule G3).
 
 use std::pin::Pin;
-use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
@@ -11,11 +10,12 @@ use tower_service::Service;
 
 use super::budget::Deadline;
 use super::catch::catch;
+use super::draining::Rest;
 use super::future::State;
 use super::log;
 use super::request_body::{RequestBody, poll_bytes};
 use super::service::{Held, unready};
-use crate::exchange::{Admission, BoxError, Classifier, Event, FirstByte, Pending};
+use crate::exchange::{Admission, BoxError, Event, FirstByte, Pending};
 
 /// A request whose first body byte is awaited (G3).
 pub(super) struct Peeking<S, B> {
@@ -28,7 +28,6 @@ pub(super) struct Peeking<S, B> {
 pub(super) struct Waiting<S> {
     pub(super) service: S,
     pub(super) held: Option<Held>,
-    pub(super) classifier: Option<Arc<Classifier>>,
     pub(super) pending: Pending,
     pub(super) head: request::Parts,
 }
@@ -102,7 +101,7 @@ impl<S> Waiting<S> {
     where
         S: Service<Request<RequestBody<B>>, Response = Response<R>>,
     {
-        let Self { mut service, held, classifier, pending, head } = self;
+        let Self { mut service, held, pending, head } = self;
         let (admission, trailers) = match first {
             First::Data => (pending.first_byte(FirstByte::Data), None),
             First::End(trailers) => (pending.first_byte(FirstByte::End), trailers),
@@ -117,23 +116,25 @@ impl<S> Waiting<S> {
                 log::unenforced(unenforced);
                 let _ = catch(|| drop(body));
                 let request = Request::from_parts(head, RequestBody::ended(trailers));
-                (State::call(&mut service, &mut Some(request), exchange, classifier), None)
+                (State::call(&mut service, &mut Some(request), exchange), None)
             }
             (Admission::Forward(exchange, _, unenforced), Some(held)) => {
                 log::unenforced(unenforced);
-                let answered = unready(held, exchange, classifier.as_deref());
+                let answered = unready(held, exchange);
                 let _ = catch(|| drop(body));
                 (State::answered(answered, None), Some((None, head)))
             }
-            (Admission::Answer(answered), held) => (State::answered(answered, Some(body)), Some((held, head))),
+            (Admission::Answer(answered), held) => {
+                (State::answered(answered, Some(Rest::Pinned { body })), Some((held, head)))
+            }
             // One peek decides, and comes last: the exchange asks for nothing more.
             (Admission::Peek(pending, _), held) => {
                 let answered = pending.panicked("a second peek".into());
-                (State::answered(answered, Some(body)), Some((held, head)))
+                (State::answered(answered, Some(Rest::Pinned { body })), Some((held, head)))
             }
             (Admission::Verify(unverified, _), held) => {
                 let answered = unverified.panicked("a verifier after the peek".into());
-                (State::answered(answered, Some(body)), Some((held, head)))
+                (State::answered(answered, Some(Rest::Pinned { body })), Some((held, head)))
             }
         };
         if let Some((held, head)) = unused {

@@ -9,7 +9,7 @@ use http_body::{Body, Frame, SizeHint};
 use http_body_util::{Full, Limited};
 use pin_project_lite::pin_project;
 
-use super::budget::Budget;
+use super::budget::{Budget, GaveUp};
 use super::catch::catch;
 use crate::code::ErrorCode;
 use crate::exchange::{BoxError, Linger, Meter, Metered};
@@ -159,10 +159,7 @@ where
         match ready!(budget.poll_frame(cx, |cx| poll_bytes(body.as_mut(), cx))) {
             Ok(Some(_)) => {}
             Ok(None) => return Poll::Ready(true),
-            Err(gave_up) => {
-                gave_up.discard();
-                return Poll::Ready(false);
-            }
+            Err(GaveUp) => return Poll::Ready(false),
         }
     }
 }
@@ -181,9 +178,12 @@ where
             })
         })
     });
-    // A fault, so that nobody takes it for the client's broken body (F1, F2).
-    let panicked = |panic| Fault::new(ErrorCode::INTERNAL_ERROR).caused_by(format!("a body panicked: {panic}"));
-    polled.unwrap_or_else(|panic| Poll::Ready(Some(Err(panicked(panic).into()))))
+    polled.unwrap_or_else(|panic| Poll::Ready(Some(Err(panicked(panic)))))
+}
+
+/// A fault, so that nobody takes it for the client's broken body (F1, F2).
+pub(super) fn panicked(panic: Box<str>) -> BoxError {
+    Fault::new(ErrorCode::INTERNAL_ERROR).caused_by(format!("a body panicked: {panic}")).into()
 }
 
 /// The error has no constructor: a `Limited` body that overflows yields one.
@@ -234,7 +234,7 @@ mod tests {
         let meter = |rest_is_free| {
             let linger = Linger { max_bytes: 0, timeout: std::time::Duration::ZERO, body_first: false };
             let messages = Messages { frames: crate::frames::Frames::new(false), rest_is_free };
-            Meter::new(Some(9), Flags::new(linger, Watched::default())).by_message(Some(messages))
+            Meter::new(Flags::new(Some(9), linger, Watched::default())).by_message(Some(messages))
         };
         let frames = || Frames(vec!["", "\0\0\0\0\0", ""], 0);
         assert_eq!(read(&mut RequestBody::new(frames(), true, Some(meter(true)))), (2, 3));

@@ -10,14 +10,13 @@ use http::HeaderMap;
 use http_body::{Body, Frame, SizeHint};
 use pin_project_lite::pin_project;
 
-use super::budget::Budget;
 use super::catch::catch;
 use super::collecting::Collecting;
+use super::draining::Draining;
 use super::log;
-use super::request_body::poll_bytes;
 use super::tee::Tee;
 use super::watching::{Watched, Watching};
-use crate::exchange::{BoxError, Linger, Origin, Tail};
+use crate::exchange::{BoxError, Origin, Tail};
 
 pin_project! {
     /// The inner service's body as it comes, or the reply that the layer wrote.
@@ -49,7 +48,7 @@ pin_project! {
         Resume { read: Bytes, rest: Box<Unread<R>> },
         Reply { body: Bytes },
         // The rest of the request is read and dropped after the head, and before or after these bytes (G5).
-        Drain { request: Box<Rest<B>>, body: Bytes },
+        Drain { request: Pin<Box<Draining<B>>>, body: Bytes },
         Replay { body: Bytes, trailers: Option<Box<HeaderMap>> },
         Broken { error: ResponseBodyError },
         // A 204 or 304: nothing is sent, and nothing is said of a length that the service did not say (E5).
@@ -62,14 +61,6 @@ pin_project! {
 struct Unread<R> {
     body: Pin<Box<Collecting<R>>>,
     error: Option<BoxError>,
-}
-
-/// The rest of a request.
-struct Rest<B> {
-    body: Pin<Box<B>>,
-    budget: Budget,
-    /// The reply's body goes before it.
-    waits: bool,
 }
 
 impl<R, B> ResponseBody<R, B> {
@@ -97,12 +88,7 @@ impl<R, B> ResponseBody<R, B> {
         Self { kind: if body.is_empty() { Kind::Empty } else { Kind::Reply { body } }, tail: None }
     }
 
-    pub(super) fn drain(request: Pin<Box<B>>, linger: Linger, body: Bytes) -> Self {
-        let request = Box::new(Rest {
-            body: request,
-            budget: Budget::new(linger.max_bytes, linger.timeout),
-            waits: linger.body_first,
-        });
+    pub(super) fn drain(request: Pin<Box<Draining<B>>>, body: Bytes) -> Self {
         Self { kind: Kind::Drain { request, body }, tail: None }
     }
 
@@ -255,11 +241,11 @@ where
                 self.set(Kind::Empty);
                 Poll::Ready(Some(Err(error)))
             }
-            KindProj::Drain { request, body } if request.waits && !body.is_empty() => {
+            KindProj::Drain { request, body } if request.waits() && !body.is_empty() => {
                 Poll::Ready(Some(Ok(Frame::data(std::mem::take(body)))))
             }
             KindProj::Drain { request, body } => {
-                ready!(request.poll_drained(cx));
+                ready!(request.as_mut().poll_drained(cx));
                 let body = std::mem::take(body);
                 finish(self, tail);
                 Poll::Ready(if body.is_empty() { None } else { Some(Ok(Frame::data(body))) })
@@ -366,27 +352,6 @@ fn finish<R, B>(mut kind: Pin<&mut Kind<R, B>>, tail: &mut Option<Tail>) {
         && let Some(tail) = tail.take().or_else(|| watch.map(|watch| watch.into_tail()))
     {
         log::event(tail.broke_off(Origin::Panic, String::from(panic).into()));
-    }
-}
-
-impl<B> Rest<B>
-where
-    B: Body,
-    B::Error: Into<BoxError>,
-{
-    /// Reads and drops what is left of the request, within the budget.
-    fn poll_drained(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        let body = &mut self.body;
-        loop {
-            match ready!(self.budget.poll_frame(cx, |cx| poll_bytes(body.as_mut(), cx))) {
-                Ok(Some(_)) => {}
-                Ok(None) => return Poll::Ready(()),
-                Err(gave_up) => {
-                    gave_up.discard();
-                    return Poll::Ready(());
-                }
-            }
-        }
     }
 }
 

@@ -2,7 +2,6 @@
 
 use std::convert::Infallible;
 use std::fmt;
-use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use http::{Request, Response, Version};
@@ -20,13 +19,12 @@ use super::request_body::RequestBody;
 use super::response_body::ResponseBody;
 use super::verify::Verifiers;
 use super::verifying::Unsettled;
-use crate::exchange::{Admission, BodyFacts, BoxError, Classifier, Exchange};
+use crate::exchange::{Admission, BodyFacts, BoxError, Exchange};
 
 /// What [`ErrorEnvelopeLayer`](super::ErrorEnvelopeLayer) makes of a service. It never fails: every error is an answer.
 pub struct ErrorEnvelopeService<S> {
     inner: S,
     policy: InForce,
-    classifier: Option<Arc<Classifier>>,
     verifiers: Verifiers,
     indexed: Indexed,
     held: Option<Held>,
@@ -40,14 +38,8 @@ pub(super) enum Held {
 }
 
 impl<S> ErrorEnvelopeService<S> {
-    pub(super) fn new(
-        inner: S,
-        policy: InForce,
-        classifier: Option<Arc<Classifier>>,
-        verifiers: Verifiers,
-        indexed: Indexed,
-    ) -> Self {
-        Self { inner, policy, classifier, verifiers, indexed, held: None }
+    pub(super) fn new(inner: S, policy: InForce, verifiers: Verifiers, indexed: Indexed) -> Self {
+        Self { inner, policy, verifiers, indexed, held: None }
     }
 
     /// The inner service.
@@ -69,8 +61,7 @@ impl<S> ErrorEnvelopeService<S> {
 impl<S: Clone> Clone for ErrorEnvelopeService<S> {
     /// What the inner service's `poll_ready` said stays with the original: a clone is asked for itself.
     fn clone(&self) -> Self {
-        let (classifier, verifiers) = (self.classifier.clone(), self.verifiers.clone());
-        Self::new(self.inner.clone(), self.policy.clone(), classifier, verifiers, self.indexed.clone())
+        Self::new(self.inner.clone(), self.policy.clone(), self.verifiers.clone(), self.indexed.clone())
     }
 }
 
@@ -108,10 +99,9 @@ where
     fn call(&mut self, request: Request<B>) -> Self::Future {
         let (mut head, body) = request.into_parts();
         let facts = facts(&body);
-        let classifier = self.classifier.clone();
         // A guard's answer uses it up, too: the next request asks the service anew.
         let held = self.held.take();
-        match Exchange::begin(self.policy.policy(), &mut head, facts, id::fresh, id::now) {
+        match Exchange::begin(self.policy.terms(), &mut head, facts, id::fresh) {
             Admission::Forward(mut exchange, meter, unenforced) => {
                 log::unenforced(unenforced);
                 if head.version == Version::HTTP_2 && self.indexed.is_due(exchange.request_id()) {
@@ -119,10 +109,10 @@ where
                 }
                 if let Some(held) = held {
                     let _ = catch(|| drop(head));
-                    return ResponseFuture::answered(unready(held, exchange, classifier.as_deref()), Some(body));
+                    return ResponseFuture::answered(unready(held, exchange), Some(body));
                 }
                 let request = Request::from_parts(head, RequestBody::new(body, !facts.ended, meter));
-                ResponseFuture::call(&mut self.inner, &mut Some(request), exchange, classifier)
+                ResponseFuture::call(&mut self.inner, &mut Some(request), exchange)
             }
             Admission::Answer(answered) => {
                 let _ = catch(|| drop(held));
@@ -132,7 +122,7 @@ where
             Admission::Verify(unverified, timeout) => match self.ready_service() {
                 Ok(service) => {
                     let verifiers = self.verifiers.clone();
-                    let rest = Unsettled { service, held, classifier, verifiers, unverified, head, body };
+                    let rest = Unsettled { service, held, verifiers, unverified, head, body };
                     ResponseFuture::verify(timeout, rest)
                 }
                 Err(panic) => {
@@ -142,9 +132,7 @@ where
                 }
             },
             Admission::Peek(pending, timeout) => match self.ready_service() {
-                Ok(service) => {
-                    ResponseFuture::peek(body, timeout, Waiting { service, held, classifier, pending, head })
-                }
+                Ok(service) => ResponseFuture::peek(body, timeout, Waiting { service, held, pending, head }),
                 Err(panic) => {
                     // Each by itself: a second panic while the first unwinds would abort.
                     let _ = catch(|| drop(held));
@@ -165,10 +153,10 @@ impl<S: Clone> ErrorEnvelopeService<S> {
 }
 
 /// The answer to a request whose service was not ready (F3).
-pub(super) fn unready(held: Held, exchange: Exchange, classifier: Option<&Classifier>) -> crate::exchange::Answered {
+pub(super) fn unready(held: Held, exchange: Exchange) -> crate::exchange::Answered {
     match held {
         Held::Panicked(panic) => exchange.unready_panicked(panic),
-        Held::Failed(error) => match catch(|| exchange.unreadiness_of(&*error, classifier)) {
+        Held::Failed(error) => match catch(|| exchange.unreadiness_of(&*error)) {
             Ok(failure) => exchange.unready(failure, error),
             Err(panic) => {
                 let _ = catch(|| drop(error));

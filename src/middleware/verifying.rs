@@ -1,6 +1,6 @@
 //! Waiting for a verifier (rule G2).
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Mutex, PoisonError};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
@@ -17,7 +17,7 @@ use super::peeking::{Peeking, Waiting};
 use super::request_body::RequestBody;
 use super::service::{Held, unready};
 use super::verify::{Presented, Verdict, Verifiers};
-use crate::exchange::{Admission, BoxError, Classifier, Event, Unverified};
+use crate::exchange::{Admission, BoxError, Event, Unverified};
 use crate::guard::auth::Verified;
 
 /// A request whose credentials a verifier looks at (G2).
@@ -26,7 +26,7 @@ pub(super) struct Verifying<S, B> {
     verdict: Mutex<Option<Verdict>>,
     deadline: Deadline,
     timeout: Duration,
-    span: Option<Box<Span>>,
+    span: Option<Span>,
     rest: Option<Unsettled<S, B>>,
 }
 
@@ -34,7 +34,6 @@ pub(super) struct Verifying<S, B> {
 pub(super) struct Unsettled<S, B> {
     pub(super) service: S,
     pub(super) held: Option<Held>,
-    pub(super) classifier: Option<Arc<Classifier>>,
     pub(super) verifiers: Verifiers,
     pub(super) unverified: Unverified,
     pub(super) head: request::Parts,
@@ -73,7 +72,7 @@ impl<S, B> Verifying<S, B> {
         let polled = match verdict.get_mut().unwrap_or_else(PoisonError::into_inner) {
             None => return Poll::Ready(Err("the layer has no verifier for this scheme".into())),
             Some(verdict) => catch(|| {
-                let _inside = log::enter(span.as_deref());
+                let _inside = log::enter(span.as_ref());
                 verdict.as_mut().poll(cx)
             }),
         };
@@ -122,35 +121,35 @@ impl<S, B> Unsettled<S, B> {
     where
         S: Service<Request<RequestBody<B>>, Response = Response<R>>,
     {
-        let Self { mut service, held, classifier, verifiers, unverified, mut head, body } = self;
+        let Self { mut service, held, verifiers, unverified, mut head, body } = self;
         match (unverified.verified(&mut head, outcome), held) {
             (Admission::Verify(unverified, timeout), held) => {
-                let rest = Self { service, held, classifier, verifiers, unverified, head, body };
+                let rest = Self { service, held, verifiers, unverified, head, body };
                 State::Verifying { verifying: Box::new(Verifying::new(timeout, rest)) }
             }
             (Admission::Peek(pending, timeout), held) => {
-                let rest = Waiting { service, held, classifier, pending, head };
+                let rest = Waiting { service, held, pending, head };
                 State::Peeking { peeking: Peeking::new(Box::pin(body), timeout, rest) }
             }
             (Admission::Forward(exchange, meter, unenforced), None) => {
                 log::unenforced(unenforced);
                 let request = Request::from_parts(head, RequestBody::new(body, false, meter));
-                let state = State::call(&mut service, &mut Some(request), exchange, classifier);
+                let state = State::call(&mut service, &mut Some(request), exchange);
                 let _ = catch(|| drop(service));
                 state
             }
             (Admission::Forward(exchange, _, unenforced), Some(held)) => {
                 log::unenforced(unenforced);
-                let answered = unready(held, exchange, classifier.as_deref());
+                let answered = unready(held, exchange);
                 let _ = catch(|| drop(service));
                 let _ = catch(|| drop(head));
-                State::answered(answered, Some(Box::pin(body)))
+                State::answered(answered, Some(body.into()))
             }
             (Admission::Answer(answered), held) => {
                 let _ = catch(|| drop(service));
                 let _ = catch(|| drop(held));
                 let _ = catch(|| drop(head));
-                State::answered(answered, Some(Box::pin(body)))
+                State::answered(answered, Some(body.into()))
             }
         }
     }

@@ -1,6 +1,5 @@
 //! The body of an RPC call's response: what passes is shown to the exchange, a failure becomes the call's end (section P).
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll};
 
@@ -11,20 +10,14 @@ use super::budget::Deadline;
 use super::catch::catch;
 use super::log;
 use super::response_body::{Broken, Polled, text_of};
-use crate::exchange::{Classifier, Ended, Last, Origin, Watch};
+use crate::exchange::{Ended, Last, Origin, Watch};
 
 /// A call whose response has begun.
 pub(super) struct Watching {
     watch: Option<Box<Watch>>,
-    aside: Option<Box<Aside>>,
+    deadline: Option<Box<Deadline>>,
     /// Nothing comes any more: where the server was told so, it asks no further.
     whole: AtomicBool,
-}
-
-/// What few calls have.
-struct Aside {
-    classifier: Option<Arc<Classifier>>,
-    deadline: Option<Box<Deadline>>,
 }
 
 /// What comes of a look at the body.
@@ -36,10 +29,8 @@ pub(super) enum Watched {
 }
 
 impl Watching {
-    pub(super) fn new(watch: Box<Watch>, classifier: Option<Arc<Classifier>>, deadline: Option<Box<Deadline>>) -> Self {
-        let is_bare = classifier.is_none() && deadline.is_none();
-        let aside = (!is_bare).then(|| Box::new(Aside { classifier, deadline }));
-        Self { watch: Some(watch), aside, whole: AtomicBool::new(false) }
+    pub(super) fn new(watch: Box<Watch>, deadline: Option<Deadline>) -> Self {
+        Self { watch: Some(watch), deadline: deadline.map(Box::new), whole: AtomicBool::new(false) }
     }
 
     /// Looks at what the body gave, and why it failed where it did.
@@ -95,13 +86,9 @@ impl Watching {
     }
 
     fn has_run_out(&mut self, cx: &mut Context<'_>) -> bool {
-        let Some(deadline) = self.aside.as_mut().and_then(|aside| aside.deadline.as_mut()) else { return false };
+        let Some(deadline) = &mut self.deadline else { return false };
         // What cannot be ended well goes on: the client has a clock of its own.
         self.watch.as_deref().is_some_and(Watch::can_end) && deadline.has_passed(cx)
-    }
-
-    fn classifier(&self) -> Option<&Classifier> {
-        self.aside.as_ref()?.classifier.as_deref()
     }
 
     fn passed(&mut self, frame: &mut Frame<Bytes>) {
@@ -119,7 +106,7 @@ impl Watching {
         let Some(watch) = self.watch.take() else { return Watched::BrokenOff(text_of(origin)) };
         let ended = match origin {
             Origin::Panic => watch.panicked(error.to_string().into()),
-            _ => match catch(|| watch.failure_of(&*error, self.classifier())) {
+            _ => match catch(|| watch.failure_of(&*error)) {
                 Ok(failure) => watch.failed(failure, error),
                 Err(panic) => {
                     let _ = catch(|| drop(error));

@@ -30,6 +30,13 @@ pub struct PolicyBuilder {
     pub(super) scopes: Vec<Scope>,
 }
 
+impl Policy {
+    /// A builder that starts from the defaults.
+    pub fn builder() -> PolicyBuilder {
+        PolicyBuilder::default()
+    }
+}
+
 impl PolicyBuilder {
     /// Sets whether a sender's id is kept (rule I2): never by default.
     pub fn trust(mut self, trust: Trust) -> Self {
@@ -43,11 +50,11 @@ impl PolicyBuilder {
         self
     }
 
-    /// Sets whose codes those are, to RPC clients: the `domain` of `google.rpc.ErrorInfo` (rule P1), such as
-    /// `orders.example.com`. By default it is `tower-error-envelope`: the catalogue's codes mean the same everywhere.
+    /// Sets whose codes those are, to RPC clients and in [`Dialect::Google`](crate::Dialect): the `domain` of
+    /// `google.rpc.ErrorInfo` (rules P1, R2), such as `orders.example.com`. By default it is `tower-error-envelope`: the catalogue's codes mean the same everywhere.
     ///
-    /// At most 253 letters, digits, dots, hyphens and underscores; anything else is refused when the policy is built. It is
-    /// written with the feature `protobuf`.
+    /// At most 253 letters, digits, dots, hyphens and underscores; anything else is refused when the policy is built. To
+    /// RPC clients it is written with the feature `protobuf`.
     pub fn rpc_domain(mut self, domain: impl Into<Cow<'static, str>>) -> Self {
         self.rpc_domain = Some(domain.into());
         self

@@ -5,8 +5,8 @@
 
 use http::Method;
 
-use super::error::Place;
-use super::file::{At, Loaded};
+use super::error::{At, Place};
+use super::file::Loaded;
 use super::scope::Part;
 use super::settings::Keys;
 

@@ -11,11 +11,11 @@ use http::HeaderName;
 
 use self::lists::Lists;
 use super::error::{Place, Problem};
-use super::in_force::Origin;
+use super::faults::Faults;
 use super::matcher::{Clash, Matcher};
 use super::scope::{Cover, Part, Scope, Scopes};
 use super::settings::Said;
-use super::{Budget, Held, Policy, PolicyBuilder};
+use super::{Budget, Held, Origin, Policy, PolicyBuilder};
 use crate::classify::rule::{MapRule, Rule};
 use crate::code::{CodeSet, ErrorCode};
 use crate::dialect::rich::DOMAIN;
@@ -55,6 +55,7 @@ impl PolicyBuilder {
             drain: self.drain,
             codes,
             said: said.into(),
+            usual: Box::default(),
             scopes: Scopes::new(&covers, &depths),
             parts,
             header_lists,
@@ -63,7 +64,9 @@ impl PolicyBuilder {
             forwarded_ids,
             key_headers,
             custom,
-        })
+            faults: Faults::new(std::iter::empty()),
+        }
+        .with_usual())
     }
 }
 

@@ -45,7 +45,7 @@ impl PolicyError {
 
     /// What is wrong at a place in a file.
     #[cfg(feature = "policy-file")]
-    pub(super) fn at(at: &super::file::At<'_>, wrong: impl Into<String>, right: impl Into<String>) -> Self {
+    pub(super) fn at(at: &At<'_>, wrong: impl Into<String>, right: impl Into<String>) -> Self {
         let key = Some(at.key.clone()).filter(|key| !key.is_empty());
         Self::new(key, wrong, right).in_file(at.file, Some(at.line)).spanning(at.span.clone())
     }
@@ -169,6 +169,16 @@ pub(crate) enum Place {
     Map(usize, usize),
     Outward(usize, usize),
     Route(usize, usize),
+}
+
+/// Where a place stands: a key, or a table where the key is not there.
+#[cfg(feature = "policy-file")]
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct At<'a> {
+    pub(crate) file: &'a str,
+    pub(crate) line: usize,
+    pub(crate) key: String,
+    pub(crate) span: Range<usize>,
 }
 
 /// What is wrong where, before it is known whether a file or Rust said it.

@@ -8,7 +8,9 @@
 //! Reading checks types and words; all else is the builder's. The environment is the adapter's to know: it is asked
 //! through [`Surroundings`].
 
+mod around;
 mod auth;
+mod document;
 mod gather;
 mod read;
 mod sources;
@@ -18,26 +20,18 @@ pub(super) mod value;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::{Path, PathBuf};
 
+use self::around::Named;
+pub(crate) use self::around::Surroundings;
+use self::document::Document;
 use self::gather::{Gathered, Text, gather};
-use self::read::{Document, Table};
-pub(crate) use self::sources::{At, Sources};
+use self::read::Table;
+pub(crate) use self::sources::Sources;
 use self::tables::Budgets;
 use super::error::{Place, PolicyError};
-use super::in_force::Origin;
 use super::scope::Scope;
 use super::settings::Keys;
-use super::{Policy, PolicyBuilder};
+use super::{Origin, Policy, PolicyBuilder};
 use crate::code::{CodeSet, ErrorCode};
-
-/// What lies outside of a policy's files.
-pub(crate) trait Surroundings {
-    /// The value of an environment variable.
-    #[cfg_attr(not(feature = "jwt"), allow(dead_code, reason = "the secrets of tokens alone come from there"))]
-    fn variable(&self, name: &str) -> Option<String>;
-
-    /// Whether the layer has a verifier of that name.
-    fn has_verifier(&self, name: &str) -> bool;
-}
 
 /// A policy as it was read.
 #[derive(Debug)]
@@ -96,12 +90,6 @@ struct Reader<'a> {
     builder: PolicyBuilder,
     sources: Sources,
     more_files: Vec<Named>,
-}
-
-/// A file that a value names: keys.
-struct Named {
-    path: PathBuf,
-    text: String,
 }
 
 fn fingerprint(texts: &[Text], more: &[Named]) -> u64 {

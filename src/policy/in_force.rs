@@ -1,16 +1,6 @@
 //! What a policy says of itself, for the one line at the start.
 
-use super::{Mode, Policy};
-
-/// Where a policy came from.
-#[derive(Clone, Debug, Default)]
-pub(super) enum Origin {
-    #[default]
-    Defaults,
-    BuiltInRust,
-    #[cfg_attr(not(feature = "policy-file"), allow(dead_code, reason = "only a file has a name"))]
-    File(Box<str>),
-}
+use super::{Mode, Origin, Policy};
 
 /// The policy in figures.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -61,6 +61,11 @@ impl Matcher {
         self.patterns.get(place.checked_sub(self.base)?)
     }
 
+    /// All of them, by their places.
+    pub(super) fn patterns(&self) -> impl Iterator<Item = &Pattern> {
+        self.patterns.iter()
+    }
+
     /// Visits all that match, the most specific first.
     pub(super) fn each_match(&self, method: &Method, path: &[u8], visit: &mut impl FnMut(usize)) {
         self.root.walk(segments_of(path), &mut |index| {

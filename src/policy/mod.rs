@@ -17,6 +17,7 @@ mod compile;
 #[cfg(feature = "policy-file")]
 mod effective;
 mod error;
+mod faults;
 #[cfg(feature = "policy-file")]
 mod file;
 mod host;
@@ -26,7 +27,9 @@ mod lint;
 mod matcher;
 mod route;
 mod scope;
+mod setters;
 mod settings;
+mod usual;
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -40,21 +43,24 @@ pub use self::choice::{Mode, NoTransform, Preflight, Protocols, Trust, UnknownCo
 #[cfg(feature = "policy-file")]
 pub use self::effective::{Effective, Setting, Spelling};
 pub use self::error::PolicyError;
+use self::faults::Faults;
 #[cfg(feature = "policy-file")]
 pub(crate) use self::file::{Loaded, Surroundings};
 use self::host::Hosts;
-use self::in_force::Origin;
 #[cfg(feature = "policy-file")]
 pub use self::lint::Lint;
 use self::matcher::Matcher;
 pub use self::route::Route;
 pub use self::scope::Scope;
 use self::scope::Scopes;
-use self::settings::{Index, Said};
-pub(crate) use self::settings::{Label, Settings};
+use self::settings::{DEFAULT_BODY_LIMIT, Index, Said};
+pub(crate) use self::settings::{Label, Manner, Settings};
+use self::usual::{Met, Usual};
 use crate::classify::rule::Rule;
 use crate::code::{CodeSet, ErrorCode};
+use crate::dialect::Dialect;
 use crate::dialect::rich::DOMAIN;
+use crate::fault::Fault;
 use crate::guard::auth::Scheme;
 use crate::guard::content_type::MediaTypes;
 use crate::guard::header::HeaderGuard;
@@ -89,6 +95,8 @@ pub struct Policy {
     codes: CodeSet,
     /// What each route says, those of all parts.
     said: Box<[Said]>,
+    /// What holds for the usual requests of each.
+    usual: Box<[Usual]>,
     scopes: Scopes,
     /// The policy itself, then its scopes.
     parts: Box<[Held]>,
@@ -98,6 +106,7 @@ pub struct Policy {
     forwarded_ids: Box<[HeaderName]>,
     key_headers: Box<[HeaderName]>,
     custom: Box<[Box<str>]>,
+    faults: Faults,
 }
 
 /// What holds inside one scope, or in the policy itself.
@@ -117,10 +126,10 @@ struct Held {
 }
 
 /// What holds for a request's path in its two spellings (rule G0).
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Matched {
-    /// The path as sent, where its guards are not those of the normalised path.
-    pub(crate) sent: Option<Settings>,
+    /// The path as sent, where its guards are not those of the normalised path: few requests spell theirs so.
+    pub(crate) sent: Option<Box<Settings>>,
     /// The path normalised: everything that is no guard follows it.
     pub(crate) normal: Settings,
 }
@@ -128,10 +137,10 @@ pub(crate) struct Matched {
 impl Matched {
     /// The guards of a host that a service behind may believe hold, too. `None` where they are too many to hold at once.
     fn and_guards_of(mut self, other: &Self) -> Option<Self> {
-        for theirs in other.sent.iter().chain([&other.normal]) {
+        for theirs in other.sent.as_deref().into_iter().chain([&other.normal]) {
             match &self.sent {
                 _ if self.normal.guards_like(theirs) => {}
-                None => self.sent = Some(*theirs),
+                None => self.sent = Some(Box::new(*theirs)),
                 Some(sent) if sent.guards_like(theirs) => {}
                 Some(_) => return None,
             }
@@ -147,6 +156,16 @@ pub(crate) struct IdSettings {
     pub(crate) traceparent: bool,
 }
 
+/// Where a policy came from.
+#[derive(Clone, Debug, Default)]
+enum Origin {
+    #[default]
+    Defaults,
+    BuiltInRust,
+    #[cfg_attr(not(feature = "policy-file"), allow(dead_code, reason = "only a file has a name"))]
+    File(Box<str>),
+}
+
 /// How much may be read, and for how long.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Budget {
@@ -155,11 +174,6 @@ pub(crate) struct Budget {
 }
 
 impl Policy {
-    /// A builder that starts from the defaults.
-    pub fn builder() -> PolicyBuilder {
-        PolicyBuilder::default()
-    }
-
     /// What holds for a request (rule G0); `None` where the policy asks for the host and the request does not tell it.
     #[inline]
     pub(crate) fn matched(&self, head: &Parts) -> Option<Matched> {
@@ -195,7 +209,7 @@ impl Policy {
             None => Matched { sent: None, normal: as_sent },
             Some(normal) => {
                 let normal = self.settings(method, host, &normal);
-                Matched { sent: (!as_sent.guards_like(&normal)).then_some(as_sent), normal }
+                Matched { sent: (!as_sent.guards_like(&normal)).then(|| Box::new(as_sent)), normal }
             }
         }
     }
@@ -223,24 +237,58 @@ impl Policy {
         &self.codes
     }
 
+    /// The policy's own where a fault says no more than its code.
+    pub(crate) fn keep(&self, fault: Fault) -> Fault {
+        if fault.is_stock() { self.faults.of(fault.code()) } else { fault }
+    }
+
+    /// Of a code that a fault says more of.
+    pub(crate) fn fault(&self, code: &ErrorCode) -> Fault {
+        self.faults.of(code)
+    }
+
+    /// The answer to a body over its limit (rule G4).
+    pub(crate) fn too_large(&self, limit: u64) -> Fault {
+        self.faults.too_large(limit)
+    }
+
+    /// In which of so many forms an error leaves whose every word is known beforehand; `None` where it depends on more than
+    /// its code: on the path of its request, or on a part of the policy that too few requests have. `negotiated` says that
+    /// the client has asked for RFC 9457 (R11).
+    pub(crate) fn form(&self, manner: &Manner, negotiated: bool) -> Option<(usize, usize)> {
+        /// Those of the canonical envelope, with `vary` and without, and of RFC 9457 where a client asks for it.
+        const COMMON: usize = 3;
+        /// Parts beyond these write their errors anew each time: there may be a thousand.
+        const MOST_PARTS: usize = 8;
+
+        let forms = COMMON + MOST_PARTS.min(self.parts.len()) * Dialect::ALL.len();
+        let form = match manner.dialect {
+            _ if negotiated => 2,
+            Dialect::Standard => usize::from(!manner.negotiate),
+            dialect if dialect.form().tells_time || self.rules_ask_path(manner) => return None,
+            dialect => COMMON + manner.part as usize * Dialect::ALL.len() + dialect as usize,
+        };
+        (form < forms).then_some((form, forms))
+    }
+
     /// The codes of the policy's own, by name.
     pub fn own_codes(&self) -> impl Iterator<Item = &ErrorCode> {
         self.codes.own()
     }
 
     /// The rules that hold for a request, the narrowest scope's first.
-    pub(crate) fn rules(&self, settings: &Settings) -> &[Arc<Rule>] {
-        &self.part(settings).rules
+    pub(crate) fn rules(&self, manner: &Manner) -> &[Arc<Rule>] {
+        &self.part(manner.part).rules
     }
 
     /// How codes leave in another dialect (rule R12), the narrowest scope's word first.
-    pub(crate) fn outward(&self, settings: &Settings) -> &[Arc<Outward>] {
-        &self.part(settings).outward
+    pub(crate) fn outward(&self, manner: &Manner) -> &[Arc<Outward>] {
+        &self.part(manner.part).outward
     }
 
     /// Whether a rule needs to know the request's path.
-    pub(crate) fn rules_ask_path(&self, settings: &Settings) -> bool {
-        self.part(settings).rules_ask_path
+    pub(crate) fn rules_ask_path(&self, manner: &Manner) -> bool {
+        self.part(manner.part).rules_ask_path
     }
 
     /// The schemes that let a request in, in the policy's order; none is an open door (rule G2).
@@ -296,25 +344,59 @@ impl Policy {
 
     fn settings(&self, method: &Method, host: &str, path: &[u8]) -> Settings {
         let narrowest = self.scopes.narrowest(host, path);
-        let mut said = Said::default();
-        let mut most_specific = None;
-        let mut next = self.parts.get(narrowest);
-        while let Some(part) = next {
-            part.matcher.each_match(method, path, &mut |route| {
-                most_specific = most_specific.or(Some(route));
-                said.inherit(&self.said[route]);
-            });
-            said.inherit(&part.default_keys);
-            next = part.parent.and_then(|around| self.parts.get(around));
-        }
-        match (most_specific, self.parts.get(narrowest)) {
-            (None, Some(part)) => part.defaults,
-            _ => said.settled(u32::try_from(narrowest).unwrap_or(0), most_specific.and_then(Index::new)),
+        let met = self.met(narrowest, method, path);
+        let usual = met.first().and_then(|first| self.usual.get(first)?.settings(narrowest, &met));
+        match (usual, met.first(), self.parts.get(narrowest)) {
+            (Some(usual), ..) => *usual,
+            (None, None, Some(part)) => part.defaults,
+            (None, first, _) => self.inherited(narrowest, first, method, path),
         }
     }
 
-    fn part(&self, settings: &Settings) -> &Held {
-        self.parts.get(settings.part as usize).unwrap_or_else(|| self.own())
+    /// The routes that match, the most specific of the narrowest part first.
+    fn met(&self, narrowest: usize, method: &Method, path: &[u8]) -> Met {
+        let mut met = Met::default();
+        for part in self.around(narrowest) {
+            part.matcher.each_match(method, path, &mut |route| met.push(route));
+        }
+        met
+    }
+
+    /// Key by key: what the more specific routes do not say comes from the wider ones.
+    fn inherited(&self, narrowest: usize, first: Option<usize>, method: &Method, path: &[u8]) -> Settings {
+        let mut said = Said::default();
+        for part in self.around(narrowest) {
+            part.matcher.each_match(method, path, &mut |route| said.inherit(&self.said[route]));
+            said.inherit(&part.default_keys);
+        }
+        said.settled(u32::try_from(narrowest).unwrap_or(0), first.and_then(Index::new))
+    }
+
+    /// A part, and those around it.
+    fn around(&self, part: usize) -> impl Iterator<Item = &Held> {
+        let parent = |part: &&Held| self.parts.get(part.parent?);
+        std::iter::successors(self.parts.get(part), parent)
+    }
+
+    /// Works out once what holds for the usual requests of each route.
+    fn with_usual(mut self) -> Self {
+        let parts = self.parts.iter().enumerate();
+        let patterns = parts.flat_map(|(at, part)| part.matcher.patterns().map(move |pattern| (at, pattern)));
+        let limits =
+            self.parts.iter().map(|part| part.defaults.body_limit).chain(self.said.iter().map(Said::body_limit));
+        self.faults = Faults::new(limits.flatten());
+        let usual = patterns.map(|(part, pattern)| {
+            let (method, path) = usual::witness(pattern);
+            let met = self.met(part, &method, &path);
+            let settings = self.inherited(part, met.first(), &method, &path);
+            Usual::new(part, met, settings)
+        });
+        self.usual = usual.collect();
+        self
+    }
+
+    fn part(&self, part: u32) -> &Held {
+        self.parts.get(part as usize).unwrap_or_else(|| self.own())
     }
 
     /// What is no scope's.
@@ -333,6 +415,7 @@ impl Default for Policy {
             drain: Drain::default(),
             codes: CodeSet::default(),
             said: Box::default(),
+            usual: Box::default(),
             scopes: Scopes::default(),
             parts: Box::new([Held::default()]),
             header_lists: Box::default(),
@@ -341,6 +424,7 @@ impl Default for Policy {
             forwarded_ids: Box::default(),
             key_headers: Box::default(),
             custom: Box::default(),
+            faults: Faults::new(std::iter::once(DEFAULT_BODY_LIMIT)),
         }
     }
 }

@@ -147,6 +147,10 @@ impl Said {
         self.mode
     }
 
+    pub(super) fn body_limit(&self) -> Option<u64> {
+        self.body_limit.flatten()
+    }
+
     /// Takes what is not said yet from a less specific route.
     pub(super) fn inherit(&mut self, wider: &Self) {
         self.mode = self.mode.or(wider.mode);
@@ -195,7 +199,7 @@ pub(super) trait Places {
 }
 
 /// Large enough for the JSON of nearly every API, small enough that a thousand of them at once fit into memory.
-const DEFAULT_BODY_LIMIT: u64 = 1024 * 1024;
+pub(super) const DEFAULT_BODY_LIMIT: u64 = 1024 * 1024;
 
 /// What holds for one request.
 #[derive(Clone, Copy, Debug)]
@@ -234,25 +238,61 @@ impl Index {
     }
 }
 
-/// What of the settings outlives the exchange: enough for the log.
+/// What of them outlives the exchange: enough for the log.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Label {
     pub(crate) mode: Mode,
     pub(super) route: Option<Index>,
 }
 
+/// What of the settings outlives the guards: how errors leave.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Manner {
+    pub(crate) mode: Mode,
+    pub(crate) dialect: Dialect,
+    pub(crate) unknown_codes: UnknownCodes,
+    pub(crate) no_transform: NoTransform,
+    pub(crate) protocols: Protocols,
+    pub(crate) expose_headers: bool,
+    pub(crate) negotiate: bool,
+    pub(super) part: u32,
+    pub(super) route: Option<Index>,
+}
+
+impl Manner {
+    pub(crate) fn label(&self) -> Label {
+        Label { mode: self.mode, route: self.route }
+    }
+}
+
 impl Settings {
-    pub(crate) fn with_body_limit(self, body_limit: Option<u64>) -> Self {
-        Self { body_limit, ..self }
+    #[inline]
+    pub(crate) fn manner(&self) -> Manner {
+        Manner {
+            mode: self.mode,
+            dialect: self.dialect,
+            unknown_codes: self.unknown_codes,
+            no_transform: self.no_transform,
+            protocols: self.protocols,
+            expose_headers: self.expose_headers,
+            negotiate: self.negotiate,
+            part: self.part,
+            route: self.route,
+        }
     }
 
     /// Whether the body's size is all that its guards look at, and they refuse for it.
+    #[inline]
     pub(crate) fn limits_size_alone(&self) -> bool {
-        self.types.is_none() && self.headers.is_none() && !matches!(self.mode, Mode::Off | Mode::Observe)
+        self.types.is_none()
+            && self.headers.is_none()
+            && self.auth.is_none()
+            && !matches!(self.mode, Mode::Off | Mode::Observe)
     }
 
-    pub(crate) fn label(&self) -> Label {
-        Label { mode: self.mode, route: self.route }
+    #[cfg(test)]
+    pub(super) fn label(&self) -> Label {
+        self.manner().label()
     }
 
     /// Whether the guards ask for the same in the same mode: then one of the two spellings says it all.

@@ -170,7 +170,7 @@ proptest! {
         let policy = policy(&routes, closed).unwrap();
         let matched = policy.of_path(&method, "", &path);
         let asked = |settings: &Settings| (settings.body_limit, !policy.required_headers(settings).is_empty());
-        let sent = matched.sent.unwrap_or(matched.normal);
+        let sent = matched.sent.map_or(matched.normal, |sent| *sent);
         prop_assert_eq!(asked(&matched.normal), by_each_alone(&routes, closed, &method, &rewritten(&path)));
         prop_assert_eq!(asked(&sent), by_each_alone(&routes, closed, &method, path.as_bytes()));
     }
@@ -186,7 +186,7 @@ proptest! {
         routes.push(closed.clone());
         let policy = policy(&routes, false).unwrap();
         let matched = policy.of_path(&method, "", &path);
-        let asked = [Some(matched.normal), matched.sent].into_iter().flatten();
+        let asked = [Some(matched.normal), matched.sent.map(|sent| *sent)].into_iter().flatten();
         let asks = asked.into_iter().any(|settings| !policy.required_headers(&settings).is_empty());
         let reached = closed.matches(&method, path.as_bytes()) || closed.matches(&method, &rewritten(&path));
         prop_assert_eq!(asks, reached);
@@ -293,9 +293,13 @@ fn a_builder_that_was_told_nothing_makes_the_default_policy() {
     assert_eq!((mode, body_limit, expose_headers, negotiate), (Mode::Enforce, Some(1024 * 1024), true, true));
     assert_eq!((built.inspect().max_bytes, built.inspect().timeout), (64 * 1024, Duration::from_secs(1)));
     assert_eq!((built.drain().max_bytes, built.drain().timeout), (16 * 1024 * 1024, Duration::from_secs(2)));
-    assert!(!built.ids().trust_valid && !built.ids().traceparent && !built.rules_ask_path(&built.of_no_host().normal));
     assert!(
-        built.rules(&built.of_no_host().normal).is_empty()
+        !built.ids().trust_valid
+            && !built.ids().traceparent
+            && !built.rules_ask_path(&built.of_no_host().normal.manner())
+    );
+    assert!(
+        built.rules(&built.of_no_host().normal.manner()).is_empty()
             && built.codes().find("NOT_FOUND") == Some(ErrorCode::NOT_FOUND)
     );
 }

@@ -17,6 +17,8 @@ use serde_json::Value;
 use tokio::net::TcpStream;
 use tokio::task::JoinSet;
 
+use crate::holds::gateway::ended;
+
 const REQUESTS: usize = 10_000;
 const CONNECTIONS: usize = 64;
 /// Each of these holds a connection for a second or costs 2 MiB: one of each in so many requests.
@@ -172,7 +174,7 @@ impl Gateway {
     fn stop(mut self) -> String {
         let asked = Command::new("kill").args(["-TERM", &self.process.id().to_string()]).status().unwrap();
         assert!(asked.success());
-        assert!(self.process.wait().unwrap().success(), "a stop is no failure");
+        assert!(ended(&mut self.process).success(), "a stop is no failure");
         self.log.take().unwrap().join().unwrap()
     }
 }

@@ -4,3 +4,6 @@
 mod flip;
 mod holds;
 mod load;
+#[allow(dead_code, reason = "shared with the other integration binary, which asks for more")]
+#[path = "../it/wait.rs"]
+mod wait;

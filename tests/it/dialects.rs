@@ -11,13 +11,14 @@ use tower_error_envelope::{Dialect, ErrorCode, Fault, MapRule, OutwardRule, Poli
 
 use crate::rewriting::{ID, inner, json_value, rewritten_for};
 
-const DIALECTS: [Dialect; 6] = [
+const DIALECTS: [Dialect; 7] = [
     Dialect::SuccessFlag,
     Dialect::StatusInError,
     Dialect::ErrorWithMeta,
     Dialect::Problem,
     Dialect::OpenAi,
     Dialect::Anthropic,
+    Dialect::Google,
 ];
 
 /// Whether a body has the dialect's members, and none that contradicts the head.
@@ -50,6 +51,13 @@ fn assert_shape(dialect: Dialect, response: &Response<Bytes>) -> Result<(), Test
             let id = body["request_id"] == json!(ID) && response.headers()["request-id"] == ID;
             id && body["type"] == json!("error") && is_text("/error/type") && is_text("/error/message")
         }
+        Dialect::Google => {
+            let details = body["error"]["details"].as_array().cloned().unwrap_or_default();
+            let ids = details.iter().filter(|it| it["@type"] == json!("type.googleapis.com/google.rpc.RequestInfo"));
+            let ids: Vec<_> = ids.map(|info| &info["requestId"]).collect();
+            let id = ids == [&json!(ID)];
+            id && body["error"]["code"] == json!(status) && is_text("/error/message") && is_text("/error/status")
+        }
         _ => false,
     };
     prop_assert!(holds, "{:?} {}: {}", dialect, status, text);
@@ -80,7 +88,7 @@ fn shaped() -> impl Strategy<Value = Value> {
         || "\\PC{1,20}|very text|Nothing to do|not_found|NO_OP|SEAT_GONE|rate_limit_error|server_error|<b>x</b>|a\nb";
     let member = || ("hint|n|details|errors|jsonrpc|x", json_value());
     let members = || prop::collection::vec(member(), 0..3);
-    (0..8_u8, text(), text(), members(), members(), 400..600_u16).prop_map(
+    (0..9_u8, text(), text(), members(), members(), 400..600_u16).prop_map(
         |(shape, code, message, inside, beside, n)| {
             let mut error = json!({"code": code, "message": message});
             let mut body = match shape {
@@ -90,7 +98,11 @@ fn shaped() -> impl Strategy<Value = Value> {
                 3 => json!({"type": "https://x.test", "title": "T", "detail": message, "code": code}),
                 4 => json!({"error": {"message": message, "type": code, "param": "a[0].b", "code": null}}),
                 5 => json!({"type": "error", "error": {"type": code, "message": message}, "request_id": "theirs"}),
-                6 => json!({"error": error.take(), "request_id": "req_x"}),
+                6 => json!({"error": {"code": n, "message": message, "status": "ABORTED", "details": [
+                    {"@type": "type.googleapis.com/google.rpc.ErrorInfo", "reason": code, "domain": "x.test"},
+                    {"@type": "type.googleapis.com/google.rpc.BadRequest", "fieldViolations": [{"field": "a[0]", "description": message}]},
+                ]}}),
+                7 => json!({"error": error.take(), "request_id": "req_x"}),
                 _ => json!({"message": message, "errors": {"to": [message], "": ["x"]}}),
             };
             if let Some(error) = body.get_mut("error").and_then(Value::as_object_mut) {
@@ -178,7 +190,7 @@ proptest! {
 
         let says_code = matches!(
             dialect,
-            Dialect::StatusInError | Dialect::ErrorWithMeta | Dialect::Problem | Dialect::OpenAi
+            Dialect::StatusInError | Dialect::ErrorWithMeta | Dialect::Problem | Dialect::OpenAi | Dialect::Google
         );
         let generic = ErrorCode::of_status(code.status());
         let own = envelope["error"]["code"] == json!(code.as_str());
@@ -191,6 +203,9 @@ proptest! {
         }
         if says_code && dialect != Dialect::OpenAi && !masked {
             for (name, value) in &details {
+                // Metadata are texts.
+                let text = json!(value.as_str().map_or_else(|| value.to_string(), str::to_owned));
+                let value = if dialect == Dialect::Google { &text } else { value };
                 prop_assert_eq!(&envelope["error"]["details"][name], value, "{}", envelope);
             }
         }
@@ -225,6 +240,10 @@ fn r3_a_servers_own_text_stays_inside_in_every_dialect() {
             json!({"type": SECRET, "title": SECRET, "detail": SECRET, "status": 500, "stack": SECRET}),
             json!({"error": {"message": SECRET, "type": SECRET, "param": SECRET, "code": SECRET}, "host": SECRET}),
             json!({"type": "error", "error": {"type": SECRET, "message": SECRET, "x": SECRET}, "host": SECRET}),
+            json!({"error": {"code": 500, "message": SECRET, "status": SECRET, "x": SECRET, "details": [
+                {"@type": "type.googleapis.com/google.rpc.ErrorInfo", "reason": SECRET, "domain": SECRET, "metadata": {"x": SECRET}},
+                {"@type": SECRET, "x": SECRET},
+            ]}, "host": SECRET}),
         ] {
             let mut inner = Response::new(Bytes::from(body.to_string()));
             *inner.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;

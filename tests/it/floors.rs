@@ -1,4 +1,5 @@
 //! The floors of the house: a room imports only from floors below it, and the core knows no clock, no runtime, no log.
+//! No room holds circles ([`circles`]).
 //!
 //! | floor | rooms |
 //! |---|---|
@@ -14,6 +15,8 @@
 //!
 //! `auth` gathers what is public of credentials, from the guard to the adapter. `lib.rs` stands outside: it names all of
 //! them.
+
+mod circles;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -50,6 +53,20 @@ fn each_room_that_a_floor_names_exists() {
     let files = sources();
     for room in FLOORS.iter().flat_map(|(_, rooms)| *rooms) {
         assert!(files.iter().any(|(path, _)| room_of(path) == *room), "no file of the room `{room}`");
+    }
+}
+
+/// Of the dialects the rest knows the default, and the one that a client may ask for (R11).
+#[test]
+fn a_dialect_is_known_to_its_file_and_its_row_alone() {
+    const WORDS: [&str; 2] = ["Standard", "Problem"];
+    for (path, text) in sources().iter().filter(|(path, _)| room_of(path) != "dialect") {
+        let code = code_alone(text);
+        for (at, way) in code.match_indices("Dialect::") {
+            let variant = name(&code[at + way.len()..]);
+            let is_variant = variant.chars().any(char::is_lowercase) && variant.starts_with(char::is_uppercase);
+            assert!(!is_variant || WORDS.contains(&&*variant), "src/{path}: Dialect::{variant}: ask its form");
+        }
     }
 }
 

@@ -46,10 +46,13 @@ where
     Answer { head, body }
 }
 
-/// Runs a future with time paused, and gives what the layer logged on its thread: errors and abandonments, no notes.
+/// Runs a future with time paused, and gives what the layer logged on its thread: errors and abandonments, no notes. Also
+/// what the tasks that it left behind say when they end with their runtime: nothing comes after that.
 pub(crate) fn logged<T>(work: impl Future<Output = T>) -> (T, Vec<Line>) {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build().unwrap();
-    let (value, log) = captured(|| runtime.block_on(work));
+    let (value, log) = captured(|| {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build().unwrap();
+        runtime.block_on(work)
+    });
     (value, log.lines().filter_map(Line::read).collect())
 }
 

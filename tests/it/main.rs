@@ -31,3 +31,4 @@ mod rpc_lengths;
 mod rpc_transparent;
 mod statics;
 mod transparent;
+mod wait;

@@ -15,7 +15,6 @@ use std::future::{Ready, ready};
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use http::{Request, Response};
@@ -27,8 +26,7 @@ use tower_error_envelope::ErrorEnvelopeLayer;
 use tower_error_envelope::middleware::{ErrorEnvelopeService, RequestBody};
 use tower_layer::Layer;
 
-/// What no event takes to arrive, on a machine however busy.
-const TOO_LONG: Duration = Duration::from_secs(60);
+use crate::wait::{until, when};
 
 type Inner = ServiceFn<fn(Request<RequestBody<Full<Bytes>>>) -> Ready<Result<Response<Full<Bytes>>, Infallible>>>;
 
@@ -57,36 +55,45 @@ fn including(pattern: &str) -> String {
 
 impl Served {
     fn watch(path: impl AsRef<Path>) -> Self {
-        let layer = ErrorEnvelopeLayer::watch(path).unwrap();
+        Self::of(ErrorEnvelopeLayer::watch(path).unwrap())
+    }
+
+    fn of(layer: ErrorEnvelopeLayer) -> Self {
         let inner: Inner = service_fn(|_| ready(Ok(Response::builder().status(404).body(Full::default()).unwrap())));
         Self { service: layer.layer(inner), layer }
     }
 
     /// The text of its 404.
     fn says(&self) -> String {
-        self.error(Request::new(Full::default()))["message"].as_str().unwrap().to_owned()
+        says(&self.service)
     }
 
     /// The code for a request with this token.
     fn code_with(&self, token: &str) -> String {
         let request = Request::builder().header("authorization", format!("Bearer {token}"));
-        self.error(request.body(Full::default()).unwrap())["code"].as_str().unwrap().to_owned()
-    }
-
-    fn error(&self, request: Request<Full<Bytes>>) -> Value {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        let body = runtime.block_on(async {
-            let Ok(response) = self.service.clone().oneshot(request).await;
-            response.into_body().collect().await.unwrap().to_bytes()
-        });
-        serde_json::from_slice::<Value>(&body).unwrap()["error"].take()
+        error(&self.service, request.body(Full::default()).unwrap())["code"].as_str().unwrap().to_owned()
     }
 
     #[track_caller]
     fn until_it_says(&self, text: &str) {
-        let said = || (self.says() == text).then_some(());
-        assert!(until(said).is_some(), "it still says {:?}, not {text:?}", self.says());
+        until(&format!("it says {text:?}"), || {
+            let says = self.says();
+            when(says == text, says)
+        });
     }
+}
+
+fn says(service: &ErrorEnvelopeService<Inner>) -> String {
+    error(service, Request::new(Full::default()))["message"].as_str().unwrap().to_owned()
+}
+
+fn error(service: &ErrorEnvelopeService<Inner>, request: Request<Full<Bytes>>) -> Value {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let body = runtime.block_on(async {
+        let Ok(response) = service.clone().oneshot(request).await;
+        response.into_body().collect().await.unwrap().to_bytes()
+    });
+    serde_json::from_slice::<Value>(&body).unwrap()["error"].take()
 }
 
 impl Folder {
@@ -139,17 +146,5 @@ impl Folder {
 impl Drop for Folder {
     fn drop(&mut self) {
         let _ = fs::remove_dir_all(&self.0);
-    }
-}
-
-/// What a look finds, once it finds something; `None` where that took too long.
-fn until<T>(mut look: impl FnMut() -> Option<T>) -> Option<T> {
-    let end = Instant::now() + TOO_LONG;
-    loop {
-        let found = look();
-        if found.is_some() || Instant::now() > end {
-            return found;
-        }
-        std::thread::sleep(Duration::from_millis(5));
     }
 }

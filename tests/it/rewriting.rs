@@ -6,7 +6,7 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Request, Response, StatusCode};
 use proptest::prelude::*;
 use serde_json::Value;
-use tower_error_envelope::exchange::{Admission, BodyFacts, Collected, Exchange, ResponsePlan, Rewritten};
+use tower_error_envelope::exchange::{Admission, BodyFacts, Collected, Exchange, ResponsePlan, Rewritten, Terms};
 use tower_error_envelope::{Policy, RequestId};
 
 pub(crate) const ID: &str = "req_01JD2V5W8Z3Q4R6T8Y0A1B2C3D";
@@ -20,17 +20,14 @@ fn rewritten(policy: &Arc<Policy>, inner: &Response<Bytes>) -> Response<Bytes> {
 pub(crate) fn rewritten_for(policy: &Arc<Policy>, request: Request<()>, inner: &Response<Bytes>) -> Response<Bytes> {
     let (mut request, ()) = request.into_parts();
     let ended = BodyFacts { ended: true, ..BodyFacts::default() };
-    let admission = Exchange::begin(
-        policy.clone(),
-        &mut request,
-        ended,
-        || ID.parse::<RequestId>().unwrap(),
-        || std::time::UNIX_EPOCH,
-    );
+    let admission =
+        Exchange::begin(Terms::new(policy.clone(), || std::time::UNIX_EPOCH).into(), &mut request, ended, || {
+            ID.parse::<RequestId>().unwrap()
+        });
     let Admission::Forward(exchange, ..) = admission else { panic!("a GET without a body is forwarded") };
     let (mut head, body) = inner.clone().into_parts();
     let facts = BodyFacts { ended: body.is_empty(), lower: body.len() as u64, upper: Some(body.len() as u64) };
-    let sent = match exchange.response_head(&mut head, facts) {
+    let sent = match exchange.response_head(&mut head, || facts) {
         ResponsePlan::Rewrite(written) => written.body,
         ResponsePlan::Collect(exchange, limit, _) => {
             assert!(body.len() as u64 <= limit);

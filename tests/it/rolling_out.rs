@@ -6,7 +6,8 @@ use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex};
-use std::time::{Duration, Instant};
+
+use crate::wait::{until, when};
 
 const PAGE: &str = include_str!("../../manual/rolling-out.md");
 /// The table's columns.
@@ -20,7 +21,6 @@ const STEPS: [(&str, &str, Option<&str>); 6] = [
     ("5. one route", "5-one-route.toml", None),
     ("6. enforce", "6-enforce.toml", None),
 ];
-const TOO_LONG: Duration = Duration::from_secs(60);
 
 #[test]
 fn each_policy_of_the_manual_is_its_file_and_each_file_is_shown() {
@@ -167,11 +167,10 @@ impl Gateway {
 
     #[track_caller]
     fn until_logged(&self, start: usize, line: &str) {
-        let end = Instant::now() + TOO_LONG;
-        while !without_id(&self.log()[start..]).contains(line) {
-            assert!(Instant::now() < end, "the log never said\n{line}\nbut\n{}", &self.log()[start..]);
-            std::thread::sleep(Duration::from_millis(5));
-        }
+        until(&format!("the log says {line}"), || {
+            let log = without_id(&self.log()[start..]);
+            when(log.contains(line), log)
+        });
     }
 
     /// Renames another file over the policy, and waits until the log says so.

@@ -16,7 +16,7 @@ use crate::sent::Sent;
 pub(crate) fn check(asked: &Asked, inner: &Inner, exchange: Exchange, mut metered: Metered<'_>, late: &[Bytes]) {
     let mut head = inner.head();
     let cut = metered.cut;
-    match exchange.response_head(&mut head, inner.facts()) {
+    match exchange.response_head(&mut head, || inner.facts()) {
         ResponsePlan::Replace(answered) => replaced(asked, inner, cut, Sent::of(*answered)),
         _ if cut.is_some() => panic!("a body that was cut is answered: {asked:?}"),
         ResponsePlan::Rewrite(written) => rewritten(asked, inner, head, &written.body),
@@ -118,7 +118,7 @@ impl Watched<'_> {
             End::Whole => return,
             End::Abandoned => return drop(watch.abandoned()),
             End::Failed => {
-                let failure = watch.failure_of(&error, None);
+                let failure = watch.failure_of(&error);
                 watch.failed(failure, error.into())
             }
             End::Panicked => watch.panicked("a secret".into()),

@@ -60,7 +60,7 @@ impl Sent {
         (head.status, head.headers) = (self.status, self.headers.clone());
         let length = self.body.len() as u64;
         let facts = BodyFacts { ended: length == 0, lower: length, upper: Some(length) };
-        match exchange.response_head(&mut head, facts) {
+        match exchange.response_head(&mut head, || facts) {
             ResponsePlan::Keep(_, event) => assert!(asked.protocol.is_grpc() && event.grpc_status().is_some()),
             ResponsePlan::Collect(exchange, ..) => self.expect_restored(exchange, &mut head),
             ResponsePlan::Watch(mut watch) => {

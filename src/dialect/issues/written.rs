@@ -57,12 +57,10 @@ pub(crate) struct Named<'a> {
 }
 
 /// The issues, by name; none where the details have no list.
-#[cfg(feature = "protobuf")]
 pub(crate) fn by_parameter(details: &str) -> Vec<Named<'_>> {
     list_in(details).unwrap_or_default().into_iter().filter_map(named).collect()
 }
 
-#[cfg(feature = "protobuf")]
 fn named(raw: &RawValue) -> Option<Named<'_>> {
     let issue = Object::parse(raw.get())?;
     Some(Named {

@@ -13,9 +13,9 @@ impl RpcError<'_> {
 }
 
 impl Rich {
-    pub(crate) fn add(&mut self, _: &str, _: &[u8]) {}
-}
+    pub(crate) fn from_bytes(_: &[u8]) -> Option<Self> {
+        None
+    }
 
-pub(crate) fn read(_: &[u8]) -> Option<Rich> {
-    None
+    pub(crate) fn add(&mut self, _: &str, _: &[u8]) {}
 }

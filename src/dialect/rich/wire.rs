@@ -2,14 +2,6 @@
 
 use prost::Message;
 
-pub(super) const ERROR_INFO: &str = "google.rpc.ErrorInfo";
-pub(super) const REQUEST_INFO: &str = "google.rpc.RequestInfo";
-pub(super) const RETRY_INFO: &str = "google.rpc.RetryInfo";
-pub(super) const BAD_REQUEST: &str = "google.rpc.BadRequest";
-
-/// What stands before a message's name in an `Any`.
-pub(super) const TYPE_URL: &str = "type.googleapis.com/";
-
 #[derive(Clone, PartialEq, Message)]
 pub(super) struct Status {
     #[prost(int32, tag = "1")]

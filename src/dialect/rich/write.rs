@@ -1,14 +1,14 @@
 //! google.rpc.Status, written.
 
-use std::borrow::Cow;
 use std::time::Duration;
 
 use prost::{Message, length_delimiter_len};
-use serde_json::value::RawValue;
 
-use super::{Detail, MAX_SECONDS, RpcError, wire};
+use super::{
+    BAD_REQUEST, Detail, ERROR_INFO, MAX_SECONDS, REQUEST_INFO, RETRY_INFO, RpcError, TYPE_URL, issue_code,
+    metadata_of, wire,
+};
 use crate::dialect::issues::{self, written};
-use crate::dialect::json::{self, Object};
 
 impl RpcError<'_> {
     /// The google.rpc.Status, of at most `max` bytes; empty where not even the details without metadata and violations
@@ -33,7 +33,7 @@ impl RpcError<'_> {
             metadata: Vec::new(),
         };
         let others: Vec<_> = [self.request_info(), self.retry_info()].into_iter().flatten().collect();
-        let fixed = framed(wire::ERROR_INFO, info.encoded_len()) + others.iter().map(Detail::framed).sum::<usize>();
+        let fixed = framed(ERROR_INFO, info.encoded_len()) + others.iter().map(Detail::framed).sum::<usize>();
         let mut room = room.checked_sub(fixed)?;
         let (metadata, violations) = self.variable();
         // The metadata leave half of it to the violations, if they need that much.
@@ -41,12 +41,12 @@ impl RpcError<'_> {
         room -= share;
         info.metadata = fitting(metadata, &mut share);
         let list = self.bad_request(violations, room + share);
-        Some([Detail::of(wire::ERROR_INFO, &info)].into_iter().chain(others).chain(list).collect())
+        Some([Detail::of(ERROR_INFO, &info)].into_iter().chain(others).chain(list).collect())
     }
 
     fn request_info(self) -> Option<Detail> {
         let info = wire::RequestInfo { request_id: self.request_id?.to_owned() };
-        Some(Detail::of(wire::REQUEST_INFO, &info))
+        Some(Detail::of(REQUEST_INFO, &info))
     }
 
     fn retry_info(self) -> Option<Detail> {
@@ -54,27 +54,21 @@ impl RpcError<'_> {
         let seconds = i64::try_from(delay.as_secs()).unwrap_or(i64::MAX);
         // Fewer than 10⁹, and so an i32.
         let nanos = delay.subsec_nanos().cast_signed();
-        Some(Detail::of(wire::RETRY_INFO, &wire::RetryInfo { retry_delay: Some(wire::Duration { seconds, nanos }) }))
+        Some(Detail::of(RETRY_INFO, &wire::RetryInfo { retry_delay: Some(wire::Duration { seconds, nanos }) }))
     }
 
     fn bad_request(self, violations: Vec<wire::FieldViolation>, room: usize) -> Option<Detail> {
-        let mut room = room.checked_sub(framed(wire::BAD_REQUEST, 0))?;
+        let mut room = room.checked_sub(framed(BAD_REQUEST, 0))?;
         let list = wire::BadRequest { field_violations: fitting(violations, &mut room) };
-        if list.field_violations.is_empty() { None } else { Some(Detail::of(wire::BAD_REQUEST, &list)) }
+        if list.field_violations.is_empty() { None } else { Some(Detail::of(BAD_REQUEST, &list)) }
     }
 
     /// What the error's own details say: the issue list, and everything else.
     fn variable(self) -> (Vec<wire::Entry>, Vec<wire::FieldViolation>) {
         let Some(details) = self.details.filter(|details| details.trim() != "null") else { return Default::default() };
-        let Some(object) = Object::parse(details) else {
-            let text = serde_json::from_str(details).map_or(Cow::Borrowed(details), text_of);
-            return (vec![entry("details", &text)], Vec::new());
-        };
-        let listed = issues::are_in(details);
-        let others = object.members().filter(|(name, _)| !(listed && *name == "issues"));
-        let metadata = others.map(|(name, value)| entry(name, &text_of(value))).collect();
+        let metadata = metadata_of(details).into_iter().map(|(key, value)| wire::Entry { key, value }).collect();
         // A list that only repeats the message says nothing (E8).
-        let says = listed && !written::only_repeat(details, self.message);
+        let says = issues::are_in(details) && !written::only_repeat(details, self.message);
         (metadata, if says { violations_in(details) } else { Vec::new() })
     }
 }
@@ -90,17 +84,7 @@ fn violations_in(details: &str) -> Vec<wire::FieldViolation> {
 
 /// A code in capitals, where that is a reason: `[A-Z][A-Z0-9_]{0,62}`.
 fn reason_of(code: &str) -> Option<String> {
-    let code = code.to_ascii_lowercase();
-    crate::code::is_well_formed(code.as_bytes()).then(|| code.to_ascii_uppercase())
-}
-
-fn entry(key: &str, value: &str) -> wire::Entry {
-    wire::Entry { key: key.to_owned(), value: value.to_owned() }
-}
-
-/// A string's text; any other value as the JSON that it came as, and so a string that no text is.
-fn text_of(value: &RawValue) -> Cow<'_, str> {
-    json::exact(value).unwrap_or(Cow::Borrowed(value.get()))
+    issue_code(code).map(|code| code.to_ascii_uppercase())
 }
 
 /// Those of the messages that have room, in order, as a repeated field.
@@ -117,7 +101,7 @@ fn fitting<M: Message>(messages: Vec<M>, room: &mut usize) -> Vec<M> {
 
 /// What a list of all of them takes.
 fn list_len(violations: &[wire::FieldViolation]) -> usize {
-    if violations.is_empty() { 0 } else { framed(wire::BAD_REQUEST, violations.iter().map(field_len).sum()) }
+    if violations.is_empty() { 0 } else { framed(BAD_REQUEST, violations.iter().map(field_len).sum()) }
 }
 
 /// With its tag, which is below 16, and its length.
@@ -130,7 +114,7 @@ fn field_len(message: &impl Message) -> usize {
 fn framed(name: &str, length: usize) -> usize {
     const LENGTH: usize = 5;
 
-    (1 + LENGTH) + (2 + wire::TYPE_URL.len() + name.len()) + (1 + LENGTH) + length
+    (1 + LENGTH) + (2 + TYPE_URL.len() + name.len()) + (1 + LENGTH) + length
 }
 
 impl Detail {
@@ -145,6 +129,6 @@ impl Detail {
 
 impl From<Detail> for wire::Any {
     fn from(detail: Detail) -> Self {
-        Self { type_url: format!("{}{}", wire::TYPE_URL, detail.name), value: detail.value }
+        Self { type_url: format!("{}{}", TYPE_URL, detail.name), value: detail.value }
     }
 }

@@ -4,14 +4,15 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::{HeaderName, HeaderValue};
+use http::HeaderName;
 
 use super::challenge::{self, Challenges};
 use super::forward;
 #[cfg(feature = "jwt")]
 use super::jwt::Tokens;
 #[cfg(feature = "keys")]
-use super::keys::{KeyCheck, key_header};
+use super::keys::KeyCheck;
+use super::refusals::Refusals;
 use super::scheme::{AuthScheme, Kind, Words};
 use crate::guard::pattern::Refused;
 
@@ -29,6 +30,8 @@ pub(crate) struct Scheme {
     pub(super) forward_id: Option<HeaderName>,
     pub(super) timeout: Duration,
     pub(super) words: Words,
+    /// What those are told whom it does not let in, where it is asked alone.
+    pub(super) refusals: Refusals,
 }
 
 /// How credentials are looked at.
@@ -110,7 +113,15 @@ impl AuthScheme {
             Kind::Jwt(keys) => Check::Jwt(Box::new(Tokens::new(keys, self.jwt)?)),
             Kind::Custom => Check::Custom,
         };
-        Ok(Scheme { name, check, challenges, forward_id, timeout: self.timeout.unwrap_or(TIMEOUT), words })
+        Ok(Scheme {
+            name,
+            check,
+            challenges,
+            forward_id,
+            timeout: self.timeout.unwrap_or(TIMEOUT),
+            words,
+            refusals: Refusals::default(),
+        })
     }
 
     /// A setting that does nothing looks like one that guards.
@@ -158,10 +169,17 @@ impl AuthScheme {
     }
 }
 
-/// An id as a header's value: printable ASCII, so that no two services read it differently.
-pub(super) fn header_value(id: &str) -> Option<HeaderValue> {
-    let printable = id.bytes().all(|byte| matches!(byte, b' '..=b'~'));
-    if printable && !id.is_empty() && id.trim() == id { HeaderValue::from_str(id).ok() } else { None }
+#[cfg(feature = "keys")]
+fn key_header(name: &str) -> Result<HeaderName, Refused> {
+    let refused = |wrong: String, right: &str| Err(Refused::new("header", wrong, right));
+    match HeaderName::from_bytes(name.as_bytes()) {
+        Err(_) => refused(format!("{name:?} is no header name"), "write one such as \"x-api-key\""),
+        Ok(name) if name == http::header::AUTHORIZATION => {
+            refused("authorization carries tokens with their scheme".to_owned(), "use scheme = \"bearer\"")
+        }
+        Ok(name) if has_a_meaning(&name) => refused(format!("{name} has a meaning of its own"), "use another header"),
+        Ok(name) => Ok(name),
+    }
 }
 
 fn forwarded_name(name: &str) -> Result<HeaderName, Refused> {
@@ -176,7 +194,7 @@ fn forwarded_name(name: &str) -> Result<HeaderName, Refused> {
 }
 
 /// Headers that HTTP, this layer or a browser sets: as a key they would be guessed or lost, as an id they would mislead.
-pub(super) fn has_a_meaning(name: &HeaderName) -> bool {
+fn has_a_meaning(name: &HeaderName) -> bool {
     const NAMES: [&str; 32] = [
         "accept",
         "accept-encoding",

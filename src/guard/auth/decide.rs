@@ -7,8 +7,8 @@ use http::header::WWW_AUTHENTICATE;
 use http::{HeaderMap, StatusCode};
 
 use super::challenge::TokenError;
-use super::check::{Cause, Checked, Not, Passed, Why};
 use super::compile::Scheme;
+use super::outcome::{Cause, Checked, Not, Passed, Why};
 use super::verified::{Failed, Verified};
 use crate::code::ErrorCode;
 use crate::fault::Fault;
@@ -32,6 +32,18 @@ pub(crate) struct Undecided {
 
 /// Asks all schemes that need no wait.
 pub(crate) fn at_once(schemes: &[Arc<Scheme>], headers: &HeaderMap, now: &dyn Fn() -> SystemTime) -> Verdict {
+    if let [only] = schemes {
+        match only.check(headers, now) {
+            Checked::In(passed) => return Verdict::In(passed),
+            // What is told of a cause is of one request alone.
+            Checked::Not(not) if not.cause.is_none() => {
+                let make = || refusal(schemes, std::slice::from_ref(&not));
+                return Verdict::Refused(only.refusals.of(not.why as usize, not.token_sent, make));
+            }
+            Checked::Not(not) => return Verdict::Refused(refusal(schemes, &[not])),
+            Checked::Ask => {}
+        }
+    }
     let mut said = Vec::new();
     for scheme in schemes {
         match scheme.check(headers, now) {

@@ -5,11 +5,12 @@ use std::time::SystemTime;
 
 use http::{HeaderMap, HeaderName, HeaderValue};
 
-use super::check::{Not, Passed, Why};
-use super::compile::{has_a_meaning, header_value};
+use super::alphabet::{KEYS, TOKENS};
+use super::forward::header_value;
 use super::identity::Identity;
 use super::key::{Digest, Key, position};
-use super::sent::{KEYS, TOKENS, bearer_token, header_key};
+use super::outcome::{Not, Passed, Why};
+use super::sent::{bearer_token, header_key};
 use crate::guard::expression::WholeValue;
 use crate::guard::pattern::Refused;
 
@@ -124,16 +125,4 @@ fn parse_digest(id: &str, digest: &str) -> Result<Digest, Refused> {
         let right = "write the key's SHA-256 in hex; a key in clear text does not belong into a policy";
         Refused::new("keys", wrong, right)
     })
-}
-
-pub(super) fn key_header(name: &str) -> Result<HeaderName, Refused> {
-    let refused = |wrong: String, right: &str| Err(Refused::new("header", wrong, right));
-    match HeaderName::from_bytes(name.as_bytes()) {
-        Err(_) => refused(format!("{name:?} is no header name"), "write one such as \"x-api-key\""),
-        Ok(name) if name == http::header::AUTHORIZATION => {
-            refused("authorization carries tokens with their scheme".to_owned(), "use scheme = \"bearer\"")
-        }
-        Ok(name) if has_a_meaning(&name) => refused(format!("{name} has a meaning of its own"), "use another header"),
-        Ok(name) => Ok(name),
-    }
 }

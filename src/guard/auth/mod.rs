@@ -8,6 +8,8 @@
 //!
 //! Nothing here keeps, shows or logs what a client sent.
 
+#[cfg(feature = "keys")]
+mod alphabet;
 mod challenge;
 mod check;
 mod compile;
@@ -20,6 +22,8 @@ mod jwt;
 mod key;
 #[cfg(feature = "keys")]
 mod keys;
+mod outcome;
+mod refusals;
 mod scheme;
 #[cfg(feature = "keys")]
 mod sent;

@@ -3,16 +3,11 @@
 use http::header::AUTHORIZATION;
 use http::{HeaderMap, HeaderName, HeaderValue};
 
-use super::check::{Not, Why};
-use crate::guard::expression::Values;
+use super::alphabet::{is_key_byte, is_token_byte};
+use super::outcome::{Not, Why};
 
 /// The longest key or token, in bytes: room for a token with many claims. A longer one is not looked at.
 const MAX_LENGTH: usize = 8 * 1024;
-
-/// What follows `Bearer`, and what a header of its own carries: a pattern is asked of nothing else.
-pub(super) const TOKENS: Values =
-    Values { name: "token", has: |byte| is_token_byte(byte) || byte == b'=', may_be_empty: false };
-pub(super) const KEYS: Values = Values { name: "key", has: is_key_byte, may_be_empty: false };
 
 /// The token of `Authorization: Bearer <token>` (RFC 6750 §2.1), its scheme in any case (RFC 9110 §11.1).
 pub(super) fn bearer_token(headers: &HeaderMap) -> Result<&[u8], Not> {
@@ -32,20 +27,11 @@ fn is_b64token(token: &[u8]) -> bool {
     !characters.is_empty() && characters.iter().copied().all(is_token_byte)
 }
 
-fn is_token_byte(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || b"-._~+/".contains(&byte)
-}
-
 /// A key in a header of its own.
 pub(super) fn header_key<'h>(headers: &'h HeaderMap, name: &HeaderName) -> Result<&'h [u8], Not> {
     let key = only_line(headers, name)?;
     let right = key.len() <= MAX_LENGTH && key.iter().copied().all(is_key_byte) && key.trim_ascii() == key;
     if right { Ok(key) } else { Err(Not::token(Why::Malformed)) }
-}
-
-/// Printable ASCII. A comma is what joins two lines into one (RFC 9110 §5.3), and so not part of a key.
-fn is_key_byte(byte: u8) -> bool {
-    matches!(byte, b' '..=b'~') && byte != b','
 }
 
 /// An empty line says as little as none; two lines may say two things.

@@ -2,8 +2,6 @@
 
 use http::Method;
 
-use super::Segment;
-
 /// Matching recurses once for each segment of a pattern: this bounds the stack, well above any real route.
 const MAX_SEGMENTS: usize = 64;
 
@@ -15,6 +13,22 @@ pub(super) struct Parsed {
     pub(super) methods: Box<[Method]>,
     pub(super) segments: Box<[Segment]>,
     pub(super) rest: bool,
+}
+
+/// One segment of a pattern.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Segment {
+    Literal(Box<str>),
+    One,
+}
+
+impl Segment {
+    pub(super) fn fits(&self, segment: &[u8]) -> bool {
+        match self {
+            Self::Literal(literal) => literal.as_bytes() == segment,
+            Self::One => !segment.is_empty(),
+        }
+    }
 }
 
 pub(super) fn parse(written: &str) -> Result<Parsed, Advice> {

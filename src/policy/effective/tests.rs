@@ -241,7 +241,7 @@ proptest! {
         let url = if host.is_empty() { path.to_owned() } else { format!("http://{host}{path}") };
         let told = loaded.effective(method, &url).unwrap();
         let decided = loaded.policy.of_path(&method.parse().unwrap(), host, path);
-        let pairs = [(Some(&told.normal), Some(decided.normal)), (told.as_sent.as_ref(), decided.sent)];
+        let pairs = [(Some(&told.normal), Some(decided.normal)), (told.as_sent.as_ref(), decided.sent.map(|sent| *sent))];
         for (spelling, settings) in pairs {
             let (Some(spelling), Some(settings)) = (spelling, settings) else {
                 prop_assert!(spelling.is_none() && settings.is_none());

@@ -2,11 +2,12 @@
 
 use std::path::Path;
 
+use super::around::{Named, Surroundings};
+use super::document::Document;
 use super::gather::read_text;
-use super::read::{Document, Table};
+use super::read::Table;
 use super::tables::read_version;
 use super::value::{Value, nearest};
-use super::{Named, Surroundings};
 use crate::guard::auth::{AuthScheme, Key};
 use crate::policy::error::PolicyError;
 

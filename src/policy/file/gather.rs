@@ -4,7 +4,8 @@ use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
-use super::read::{self, Document};
+use super::document::Document;
+use super::sources::line_of;
 use super::value::Value;
 use crate::policy::error::PolicyError;
 
@@ -54,7 +55,7 @@ pub(super) fn read_text(path: &Path) -> Result<String, PolicyError> {
         return Err(refused("is larger than 4 MiB".to_owned(), "name a policy file"));
     }
     String::from_utf8(bytes).map_err(|error| {
-        let line = read::line_of(error.as_bytes(), error.utf8_error().valid_up_to());
+        let line = line_of(error.as_bytes(), error.utf8_error().valid_up_to());
         refused("is not UTF-8".to_owned(), "save it as UTF-8").in_file(&name, Some(line))
     })
 }

@@ -1,51 +1,12 @@
 //! A TOML document whose every table and value knows its line and its key.
 
-use std::ops::Range;
-
 use toml::Spanned;
-use toml::de::DeTable;
+use toml::de::{DeTable, DeValue};
 
+use super::document::{Document, is_word};
 use super::sources::TableAt;
 use super::value::{Value, nearest};
 use crate::policy::error::PolicyError;
-
-/// A parsed file.
-pub(super) struct Document<'a> {
-    file: &'a str,
-    text: &'a str,
-    root: DeTable<'a>,
-}
-
-impl<'a> Document<'a> {
-    pub(super) fn parse(file: &'a str, text: &'a str) -> Result<Self, PolicyError> {
-        match DeTable::parse(text) {
-            Ok(root) => Ok(Self { file, text, root: root.into_inner() }),
-            Err(error) => {
-                let span = error.span().unwrap_or_default();
-                let line = error.span().map(|span| line_of(text.as_bytes(), span.start));
-                let wrong = format!("this is no TOML: {}", error.message());
-                // A key that stands twice is the one fault of syntax that has a name.
-                let twice = error.message() == "duplicate key";
-                let told = |name: &str, at| is_word(name) || is_outside_of_keys(&text[..at]);
-                let name = error.span().filter(|_| twice).and_then(|span| Some((text.get(span.clone())?, span.start)));
-                let key = name.filter(|(name, at)| told(name, *at)).map(|(name, _)| name.to_owned());
-                Err(PolicyError::new(key, wrong, "see https://toml.io for the syntax")
-                    .in_file(file, line)
-                    .spanning(span))
-            }
-        }
-    }
-
-    pub(super) fn root(&self) -> Table<'_> {
-        Table { document: self, key: String::new(), at: 0, entries: &self.root }
-    }
-
-    pub(super) fn refused(&self, span: Range<usize>, key: &str, wrong: String, right: String) -> PolicyError {
-        let line = line_of(self.text.as_bytes(), span.start);
-        let key = Some(key.to_owned()).filter(|key| !key.is_empty());
-        PolicyError::new(key, wrong, right).in_file(self.file, Some(line)).spanning(span)
-    }
-}
 
 /// A table, and the key that leads to it.
 pub(super) struct Table<'a> {
@@ -53,6 +14,23 @@ pub(super) struct Table<'a> {
     key: String,
     at: usize,
     entries: &'a DeTable<'a>,
+}
+
+impl Document<'_> {
+    pub(super) fn root(&self) -> Table<'_> {
+        Table { document: self, key: String::new(), at: 0, entries: &self.root }
+    }
+}
+
+impl<'a> Value<'a> {
+    pub(super) fn table(&self, right: &str) -> Result<Table<'a>, PolicyError> {
+        match self.value {
+            DeValue::Table(entries) => {
+                Ok(Table { document: self.document, key: self.key.clone(), at: self.span.start, entries })
+            }
+            _ => Err(self.refused(format!("{} is not a table", self.kind()), right)),
+        }
+    }
 }
 
 impl<'a> Table<'a> {
@@ -138,31 +116,9 @@ impl<'a> Table<'a> {
         self.document.refused(span, &self.key_of(key), wrong.into(), right.into())
     }
 
-    pub(super) fn new(document: &'a Document<'a>, key: String, at: usize, entries: &'a DeTable<'a>) -> Self {
-        Self { document, key, at, entries }
-    }
-
     fn key_of(&self, key: &str) -> String {
         if self.key.is_empty() { key.to_owned() } else { dotted(&self.key, key) }
     }
-}
-
-/// Whether a name is as short and plain as the policy's own are. Any other may be a credential in clear text that stands
-/// where a name should, and is never quoted (L3).
-fn is_word(name: &str) -> bool {
-    const LONGEST: usize = 16;
-    const DIGITS: usize = 3;
-    let is_plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || matches!(byte, b'_' | b'-');
-    let digits = name.bytes().filter(u8::is_ascii_digit).count();
-    name.len() <= LONGEST && digits <= DIGITS && name.bytes().all(is_plain)
-}
-
-/// Whether what follows stands in a table that has a name and no keys.
-fn is_outside_of_keys(above: &str) -> bool {
-    let head = above.lines().rev().map(str::trim_start).find(|line| line.starts_with('['));
-    head.is_some_and(|head| {
-        !["auth", "keys"].contains(&head.trim_start_matches('[').split(['.', ']']).next().unwrap_or(""))
-    })
 }
 
 /// Whether a name is so near to a known one that it is no credential: `secretEnv`.
@@ -170,11 +126,6 @@ fn is_slip(name: &str, known: &[&str]) -> bool {
     const EDITS: usize = 2;
     let name = name.to_ascii_lowercase();
     known.iter().any(|known| strsim::osa_distance(&name, known) <= EDITS)
-}
-
-/// The line of a byte, from 1.
-pub(super) fn line_of(text: &[u8], at: usize) -> usize {
-    text.iter().take(at).filter(|byte| **byte == b'\n').count() + 1
 }
 
 /// `table.key`, the key quoted where TOML wants it quoted.

@@ -3,8 +3,7 @@
 use std::collections::HashMap;
 use std::ops::Range;
 
-use super::read::line_of;
-use crate::policy::error::{Place, PolicyError, Problem};
+use crate::policy::error::{At, Place, PolicyError, Problem};
 
 /// The files of a policy, and where its tables stand in them.
 #[derive(Debug, Default)]
@@ -24,15 +23,6 @@ pub(super) struct TableAt {
     pub(super) at: usize,
     /// Its keys, in bytes.
     pub(super) keys: Vec<(String, Range<usize>)>,
-}
-
-/// A key, or a table where the key is not there.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct At<'a> {
-    pub(crate) file: &'a str,
-    pub(crate) line: usize,
-    pub(crate) key: String,
-    pub(crate) span: Range<usize>,
 }
 
 impl Sources {
@@ -73,4 +63,9 @@ impl Sources {
             None => PolicyError::new(Some(refused.key.to_owned()), wrong, refused.right),
         }
     }
+}
+
+/// The line of a byte, from 1.
+pub(super) fn line_of(text: &[u8], at: usize) -> usize {
+    text.iter().take(at).filter(|byte| **byte == b'\n').count() + 1
 }

@@ -169,7 +169,7 @@ fn a_file_and_the_builders_that_say_the_same_make_the_same_policy() {
     for name in ["seat_taken", "aisle_closed"] {
         assert_eq!(told(&read, name), told(&built(), name));
     }
-    assert_eq!(read.rules(&read.of_no_host().normal)[0].to().message(), "The seat is taken.");
+    assert_eq!(read.rules(&read.of_no_host().normal.manner())[0].to().message(), "The seat is taken.");
 }
 
 #[test]

@@ -7,7 +7,7 @@ use toml::Spanned;
 use toml::de::DeValue;
 use toml::value::{Datetime, Offset};
 
-use super::read::{Document, Table};
+use super::document::Document;
 use crate::code::{CodeSet, ErrorCode, Retry};
 use crate::dialect::Dialect;
 use crate::policy::choice::Word;
@@ -62,13 +62,6 @@ impl<'a> Value<'a> {
     #[cfg(feature = "jwt")]
     pub(super) fn text_or_texts(&self) -> Result<Vec<String>, PolicyError> {
         if self.value.is_array() { self.texts() } else { Ok(vec![self.text()?.to_owned()]) }
-    }
-
-    pub(super) fn table(&self, right: &str) -> Result<Table<'a>, PolicyError> {
-        match self.value {
-            DeValue::Table(entries) => Ok(Table::new(self.document, self.key.clone(), self.span.start, entries)),
-            _ => Err(self.refused(format!("{} is not a table", self.kind()), right)),
-        }
     }
 
     pub(super) fn word<W: Word>(&self) -> Result<W, PolicyError> {
@@ -150,7 +143,7 @@ impl<'a> Value<'a> {
         self.refused(format!("{} has the wrong type here", self.kind()), format!("write {right}"))
     }
 
-    fn kind(&self) -> &'static str {
+    pub(super) fn kind(&self) -> &'static str {
         match self.value {
             DeValue::String(_) => "a text",
             DeValue::Integer(_) => "a whole number",

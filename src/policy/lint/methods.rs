@@ -2,7 +2,7 @@
 
 use http::Method;
 
-use super::Report;
+use super::report::Report;
 use crate::guard::pattern::Pattern;
 use crate::policy::error::Place;
 use crate::policy::file::value::closest;

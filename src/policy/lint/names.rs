@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::time::SystemTime;
 
-use super::Report;
+use super::report::Report;
 use crate::policy::error::Place;
 use crate::policy::settings::Keys;
 

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use super::Report;
+use super::report::Report;
 use crate::guard::pattern::{Pattern, Segment};
 use crate::policy::chain::{KEYS, default_of, said};
 use crate::policy::error::Place;

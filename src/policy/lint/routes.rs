@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use super::Report;
+use super::report::Report;
 use super::witness::Witness;
 use crate::policy::chain::{Chain, Decided};
 use crate::policy::error::Place;

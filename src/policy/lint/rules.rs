@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use super::Report;
+use super::report::Report;
 use super::witness::Witness;
 use crate::classify::rule::Rule;
 use crate::dialect::Dialect;
@@ -23,8 +23,8 @@ pub(super) fn lint(report: &mut Report<'_>, witnesses: &[Witness<'_>]) {
     for (part, dialects) in dialects {
         let rules = rules_of(report.loaded, part);
         text_left_out(report, part, &rules, &mut told);
-        if dialects.contains(&Dialect::SuccessFlag) {
-            text_of_two_codes(report, &rules, &mut told);
+        if let Some(textual) = dialects.iter().find(|dialect| !dialect.form().has_codes) {
+            text_of_two_codes(report, *textual, &rules, &mut told);
         }
     }
 }
@@ -99,14 +99,14 @@ fn text_left_out(report: &mut Report<'_>, part: usize, rules: &[(Place, &Rule)],
 }
 
 /// In a dialect that has no code, the text is all that a client can tell errors by.
-fn text_of_two_codes(report: &mut Report<'_>, rules: &[(Place, &Rule)], told: &mut Told) {
+fn text_of_two_codes(report: &mut Report<'_>, dialect: Dialect, rules: &[(Place, &Rule)], told: &mut Told) {
     const NAME: &str = "text-of-two-codes";
     for (at, (place, rule)) in rules.iter().enumerate() {
         let same = |other: &&(Place, &Rule)| other.1.very_text() == rule.very_text() && other.1.to() != rule.to();
         let Some((first, other)) = rules[..at].iter().find(same) else { continue };
         if told.insert((NAME, place.clone())) {
             let line = report.beside(place, (first, "message"));
-            let wrong = format!("in success_flag {} and {} have one text ({line})", rule.to(), other.to());
+            let wrong = format!("in {} {} and {} have one text ({line})", dialect.as_str(), rule.to(), other.to());
             let advice = "right where clients need not tell them apart; else give them a text each in [[outward]]";
             report.note(NAME, (place, "message"), wrong, advice);
         }

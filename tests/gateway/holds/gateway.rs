@@ -7,12 +7,10 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStderr, Command, ExitStatus, Output, Stdio};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
-use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-/// What no step of a test takes, on a machine however busy.
-const TOO_LONG: Duration = Duration::from_secs(60);
+use crate::wait::{TOO_LONG, until};
 
 /// glibc hands every freed buffer of 8 KiB or more back to the kernel.
 const GIVE_BACK: &str =
@@ -79,9 +77,17 @@ impl Gateway {
         assert!(sent.expect("kill").success(), "kill -{name}");
     }
 
+    /// SIGTERM, and all that it has ever logged.
+    pub(crate) fn stopped(self) -> String {
+        self.signal("TERM");
+        let (status, log) = self.ended();
+        assert!(status.success(), "{status}: {log}");
+        log
+    }
+
     /// Its exit, once it is there by itself, and the whole log.
-    pub(crate) fn ended(mut self) -> (ExitStatus, String) {
-        let status = until("the gateway ends", || self.child.try_wait().expect("a child"));
+    pub(super) fn ended(mut self) -> (ExitStatus, String) {
+        let status = ended(&mut self.child);
         self.reading.take().expect("read once").join().expect("no panic while reading");
         (status, text(&self.log))
     }
@@ -110,11 +116,6 @@ impl Gateway {
     pub(crate) fn log_from(&self, start: usize) -> String {
         let log = self.log.lock().unwrap_or_else(PoisonError::into_inner);
         String::from_utf8_lossy(log.get(start..).unwrap_or_default()).into_owned()
-    }
-
-    /// What the layer has logged by now.
-    pub(super) fn events(&self) -> Vec<Event> {
-        events(&text(&self.log))
     }
 }
 
@@ -174,17 +175,10 @@ pub(super) fn setting(name: &str, default: u64) -> u64 {
     text.parse().unwrap_or_else(|_| panic!("{name}={text}: say a whole number, such as {default}"))
 }
 
-/// Waits for what takes its time.
+/// Waits for the end of a program that was told to end.
 #[track_caller]
-pub(super) fn until<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
-    let end = Instant::now() + TOO_LONG;
-    loop {
-        if let Some(found) = look() {
-            return found;
-        }
-        assert!(Instant::now() < end, "waited {TOO_LONG:?} in vain: {what}");
-        thread::sleep(Duration::from_millis(5));
-    }
+pub(crate) fn ended(child: &mut Child) -> ExitStatus {
+    until("the gateway ends", || child.try_wait().expect("a child").ok_or("it runs"))
 }
 
 /// A folder for files that pass through the gateway, removed when it is dropped.

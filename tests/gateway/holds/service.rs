@@ -3,8 +3,7 @@
 use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::pin::Pin;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
@@ -20,13 +19,17 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::runtime::Runtime;
 use tokio::sync::mpsc;
 
+use crate::wait::{until, when};
+
 pub(crate) type Body = BoxBody<Bytes, Infallible>;
 
 /// A service that runs until it is dropped.
 pub(crate) struct Service {
     pub(crate) address: SocketAddr,
-    /// How many connections it was given.
-    pub(super) connections: Arc<AtomicUsize>,
+    /// Who connected, in order.
+    accepted: Arc<Mutex<Vec<SocketAddr>>>,
+    /// Held by each connection that it still talks on.
+    talking: Arc<()>,
     _runtime: Runtime,
 }
 
@@ -56,16 +59,38 @@ impl Service {
         let runtime = Runtime::new().expect("a runtime");
         let listener = runtime.block_on(TcpListener::bind("127.0.0.1:0")).expect("a free port");
         let address = listener.local_addr().expect("a listener");
-        let connections = Arc::<AtomicUsize>::default();
-        let counted = Arc::clone(&connections);
+        let accepted = Arc::<Mutex<Vec<SocketAddr>>>::default();
+        let talking = Arc::new(());
+        let (noted, talks) = (Arc::clone(&accepted), Arc::downgrade(&talking));
         runtime.spawn(async move {
-            while let Ok((stream, _)) = listener.accept().await {
-                counted.fetch_add(1, Ordering::SeqCst);
+            while let Ok((stream, peer)) = listener.accept().await {
+                let talking = talks.upgrade();
+                noted.lock().expect("no panic under the lock").push(peer);
                 let _ = stream.set_nodelay(true);
-                tokio::spawn(talk(stream));
+                let talk = talk(stream);
+                tokio::spawn(async move {
+                    talk.await;
+                    drop(talking);
+                });
             }
         });
-        Self { address, connections, _runtime: runtime }
+        Self { address, accepted, talking, _runtime: runtime }
+    }
+
+    /// Waits until it has read all that it was ever sent; whoever connected has to be gone.
+    pub(super) fn read_to_the_end(&self) {
+        // They are accepted in the order in which they came: before this one, and so are all that still wait.
+        let last = std::net::TcpStream::connect(self.address).expect("the service accepts");
+        let ours = last.local_addr().expect("a socket");
+        until("the service accepts each connection", || {
+            let accepted = self.accepted.lock().expect("no panic under the lock");
+            when(accepted.contains(&ours), accepted.clone())
+        });
+        drop(last);
+        until("the service's connections end", || {
+            let talking = Arc::strong_count(&self.talking) - 1;
+            when(talking == 0, talking)
+        });
     }
 }
 

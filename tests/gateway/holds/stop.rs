@@ -8,8 +8,9 @@ use bytes::Bytes;
 use http::Response;
 use tokio::sync::Semaphore;
 
-use super::gateway::{Gateway, start, until};
+use super::gateway::{Gateway, start};
 use super::service::{Service, full, streamed};
+use crate::wait::{until, when};
 
 /// RFC 9113, section 3.4: the preface, and SETTINGS with nothing in it.
 const HTTP2_BEGINS: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0";
@@ -32,10 +33,16 @@ fn a_stop_lets_what_is_in_flight_finish_and_lets_nobody_new_in() {
     waits.write_all(GET.as_bytes()).unwrap();
     let old = start("curl", &["-sS", "--http1.1", &gateway.url("/body")]);
     let new = start("curl", &["-sS", "--http2-prior-knowledge", &gateway.url("/head")]);
-    until("three requests reach the service", || (asked.available_permits() == 3).then_some(()));
+    until("three requests reach the service", || {
+        let asked = asked.available_permits();
+        when(asked == 3, asked)
+    });
 
     gateway.signal("TERM");
-    until("new connections are refused", || TcpStream::connect(address).err());
+    until("new connections are refused", || match TcpStream::connect(address) {
+        Ok(_) => Err("one was accepted"),
+        Err(refused) => Ok(refused),
+    });
     assert_eq!(idle.read(&mut [0; 16]).unwrap(), 0, "an idle connection is closed");
     while frame(&mut idle_new) != GOAWAY {}
     drop(idle_new);

@@ -12,7 +12,7 @@ use http::{HeaderName, HeaderValue, Response as HttpResponse, StatusCode, reques
 use http_body::Body as _;
 use http_body_util::{BodyExt as _, Limited};
 use tower_error_envelope::exchange::{
-    Admission, Answered, BodyFacts, BoxError, Event, Exchange, FirstByte, Metered, ResponsePlan, Rewritten, Tail,
+    Admission, Answered, BodyFacts, BoxError, Event, Exchange, FirstByte, Metered, ResponsePlan, Rewritten, Tail, Terms,
 };
 use tower_error_envelope::{Policy, RequestId};
 
@@ -62,7 +62,7 @@ fn not_here(case: &Case) -> Option<&'static str> {
 }
 
 fn run(case: &Case, policies: impl Fn() -> Policy) -> Run {
-    let policies: Vec<Arc<Policy>> = (0..case.chain).map(|_| Arc::new(policies())).collect();
+    let terms: Vec<_> = (0..case.chain).map(|_| Arc::new(Terms::new(policies(), now))).collect();
     let mut stage = Stage { case, calls: Vec::new(), log: String::new(), took: Duration::ZERO };
     let mut exchanges = Vec::new();
     for _ in 0..case.request.times {
@@ -70,7 +70,7 @@ fn run(case: &Case, policies: impl Fn() -> Policy) -> Run {
         let size = body.size_hint();
         let facts = BodyFacts { ended: body.is_end_stream(), lower: size.lower(), upper: size.upper() };
         stage.took = Duration::ZERO;
-        let response = stage.layer(&policies, &mut head, facts).map(|reply| stage.seen(reply));
+        let response = stage.layer(&terms, &mut head, facts).map(|reply| stage.seen(reply));
         exchanges.push(Exchanged { response: response.map_err(|error| error.to_string()), reset: false });
     }
     let facts = Facts { processes: 1, ..Facts::default() };
@@ -87,14 +87,9 @@ struct Stage<'a> {
 
 impl Stage<'_> {
     /// The first of these layers around the others; without any it is the service.
-    fn layer(
-        &mut self,
-        policies: &[Arc<Policy>],
-        head: &mut request::Parts,
-        body: BodyFacts,
-    ) -> Result<Reply, BoxError> {
-        let Some((policy, inside)) = policies.split_first() else { return self.service(head) };
-        let mut admission = Exchange::begin(policy.clone(), head, body, fresh_id, now);
+    fn layer(&mut self, terms: &[Arc<Terms>], head: &mut request::Parts, body: BodyFacts) -> Result<Reply, BoxError> {
+        let Some((terms, inside)) = terms.split_first() else { return self.service(head) };
+        let mut admission = Exchange::begin(terms.clone(), head, body, fresh_id);
         loop {
             match admission {
                 Admission::Answer(answered) => return Ok(self.answered(answered)),
@@ -161,7 +156,7 @@ impl Stage<'_> {
             exchange.unready_panicked(SECRET.into())
         } else {
             let cause: BoxError = SECRET.into();
-            let fault = exchange.unreadiness_of(&*cause, None);
+            let fault = exchange.unreadiness_of(&*cause);
             exchange.unready(fault, cause)
         };
         self.answered(answered)
@@ -233,14 +228,14 @@ impl Stage<'_> {
                 return self.answered(answered);
             }
             Err(error) => {
-                let fault = exchange.failure_of(&*error, None);
+                let fault = exchange.failure_of(&*error);
                 let answered = exchange.failed(fault, error);
                 return self.answered(answered);
             }
         };
         let facts = reply.facts();
         let out_of_time = exchange.deadline().is_some();
-        match exchange.response_head(&mut reply.head, facts) {
+        match exchange.response_head(&mut reply.head, || facts) {
             ResponsePlan::Pass(tail, _) => self.passed(reply, tail),
             ResponsePlan::Keep(tail, event) => {
                 self.note(&event);

@@ -2,18 +2,20 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use bytes::Bytes;
 use h2::client::{ResponseFuture, SendRequest};
 use h2::{Ping, SendStream};
 use http::{Method, Request, Uri, Version as HttpVersion};
 use tokio::sync::Notify;
+use tokio::time::{timeout, timeout_at};
 
 use super::format::{Case, RequestFraming};
 use super::http1::{SHORT_PATIENCE, patience};
 use super::script::headers_of;
 use super::seen::{End, Exchanged, Response};
+use crate::wait::TOO_LONG;
 
 pub(super) fn exchanges(address: SocketAddr, case: &Case) -> Vec<Exchanged> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
@@ -39,7 +41,7 @@ async fn connected(address: SocketAddr, case: &Case) -> Vec<Exchanged> {
         }
     }
     // G5: a stream ends, the connection does not.
-    let alive = tokio::time::timeout(Duration::from_secs(2), pings.ping(Ping::opaque())).await;
+    let alive = timeout(TOO_LONG, pings.ping(Ping::opaque())).await;
     if !matches!(alive, Ok(Ok(_))) {
         exchanges.iter_mut().for_each(|exchanged| exchanged.reset = true);
     }
@@ -51,12 +53,12 @@ async fn exchange_of(client: SendRequest<Bytes>, case: Case) -> Exchanged {
 }
 
 async fn exchange(client: SendRequest<Bytes>, case: &Case) -> Exchanged {
-    let response = answered(client, case, patience(case)).await;
+    let response = answered(client, case).await;
     let reset = response.as_ref().is_err_and(|(_, reset)| *reset);
     Exchanged { response: response.map_err(|(why, _)| why), reset }
 }
 
-async fn answered(client: SendRequest<Bytes>, case: &Case, patience: Duration) -> Result<Response, (String, bool)> {
+async fn answered(client: SendRequest<Bytes>, case: &Case) -> Result<Response, (String, bool)> {
     let failed = |error: h2::Error| (format!("{error}"), error.is_io() || error.is_go_away());
     let (request, body) = request(case).expect("looked at before the run");
     let mut client = client.ready().await.map_err(failed)?;
@@ -67,14 +69,15 @@ async fn answered(client: SendRequest<Bytes>, case: &Case, patience: Duration) -
     let sending = send(stream, pieces, case.inner.answers_first.then(|| begun.clone()));
     let sender = if case.request.reads_late {
         // As much as the server's windows let through; a server that takes no more must not hold us for ever.
-        let _ = tokio::time::timeout(SHORT_PATIENCE, sending).await;
+        let _ = timeout(SHORT_PATIENCE, sending).await;
         None
     } else {
         Some(tokio::spawn(sending))
     };
-    let received = tokio::time::timeout(patience, receive(answer, start, &begun)).await;
+    let deadline = start + patience(case);
+    let received = receive(answer, start, deadline, &begun).await;
     sender.inspect(|sender| sender.abort());
-    received.unwrap_or_else(|_| Ok(Err("no head in time".into()))).map_err(failed)?.map_err(|why| (why, false))
+    received.map_err(failed)?.map_err(|why| (why, false))
 }
 
 /// A frame for each piece, or more where the peer's window asks for it; the last one ends the stream. The second one
@@ -113,6 +116,7 @@ async fn send_piece(stream: &mut SendStream<Bytes>, mut piece: Bytes, last: bool
 async fn receive(
     mut answer: ResponseFuture,
     start: Instant,
+    deadline: Instant,
     begun: &Notify,
 ) -> Result<Result<Response, String>, h2::Error> {
     let mut interim = Vec::new();
@@ -122,7 +126,8 @@ async fn receive(
         }
         std::pin::Pin::new(&mut answer).poll(context)
     });
-    let (parts, mut body) = head.await?.into_parts();
+    let Ok(head) = timeout_at(deadline.into(), head).await else { return Ok(Err("no head in time".into())) };
+    let (parts, mut body) = head?.into_parts();
     let mut response = Response {
         interim,
         status: parts.status.as_u16(),
@@ -130,7 +135,6 @@ async fn receive(
         head_at: start.elapsed(),
         ..Response::default()
     };
-    // The outer time-out would lose what has come, and an endless body is one that has come in part.
     let read = async {
         while let Some(data) = body.data().await {
             let data = data?;
@@ -143,7 +147,7 @@ async fn receive(
         }
         body.trailers().await
     };
-    match tokio::time::timeout(SHORT_PATIENCE * 2 / 3, read).await {
+    match timeout_at(deadline.into(), read).await {
         Ok(Ok(trailers)) => response.trailers = trailers.map(|map| headers_of(&map)).unwrap_or_default(),
         Ok(Err(error)) => response.end = End::Aborted(error.to_string()),
         Err(_) => response.end = End::Unfinished,

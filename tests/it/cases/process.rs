@@ -6,15 +6,16 @@ use std::path::PathBuf;
 use std::process::{Child, ChildStderr, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
-use std::time::{Duration, Instant};
 
 use super::format::Case;
 use super::policy::Folder;
+use crate::wait::{until, when};
 
 pub(super) struct Process {
     child: Child,
     pub(super) address: SocketAddr,
     log: Arc<Mutex<Vec<u8>>>,
+    collecting: Option<JoinHandle<()>>,
     folder: Option<Folder>,
 }
 
@@ -39,7 +40,7 @@ impl Process {
         // Whatever it prints later must not fill the pipe.
         std::thread::spawn(move || std::io::copy(&mut output, &mut std::io::sink()));
         match address {
-            Some(address) => Ok(Self { child, address, log, folder }),
+            Some(address) => Ok(Self { child, address, log, collecting: Some(collecting), folder }),
             None => {
                 let status = child.wait().expect("it has ended");
                 // The pipe ends with the process: what it said last is there when its reader is through.
@@ -63,9 +64,25 @@ impl Process {
     pub(super) fn reload(&self, policy: &str) {
         let start = self.log_length();
         self.folder.as_ref().expect("a case with `reload` has a policy").write("policy.toml", policy);
+        self.signal("-HUP");
+        until("the log speaks of the reload", || {
+            let log = self.log_from(start);
+            when(log.contains("reload"), log)
+        });
+    }
+
+    /// Ends it: then the log is whole, and proves what is not in it as well.
+    pub(super) fn end(&mut self) {
+        self.signal("-TERM");
+        until("the gateway ends", || self.child.try_wait().expect("a child").ok_or_else(|| self.log_from(0)));
+        if let Some(collecting) = self.collecting.take() {
+            collecting.join().expect("no panic while reading");
+        }
+    }
+
+    fn signal(&self, signal: &str) {
         let pid = self.child.id().to_string();
-        assert!(Command::new("kill").args(["-HUP", &pid]).status().expect("kill").success(), "kill -HUP {pid}");
-        until(Duration::from_secs(3), || self.log_from(start).contains("reload"));
+        assert!(Command::new("kill").args([signal, &pid]).status().expect("kill").success(), "kill {signal} {pid}");
     }
 }
 
@@ -73,20 +90,6 @@ impl Drop for Process {
     fn drop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
-    }
-}
-
-/// Whether it held before the time was up.
-pub(super) fn until(time: Duration, mut holds: impl FnMut() -> bool) -> bool {
-    let end = Instant::now() + time;
-    loop {
-        if holds() {
-            return true;
-        }
-        if Instant::now() > end {
-            return false;
-        }
-        std::thread::sleep(Duration::from_millis(5));
     }
 }
 

@@ -76,7 +76,7 @@ impl Reply {
             End::Aborted(_) if self.origin == Origin::Panic => watch.panicked("the body".into()),
             End::Aborted(text) => {
                 let cause: BoxError = text.clone().into();
-                let failure = watch.failure_of(&*cause, None);
+                let failure = watch.failure_of(&*cause);
                 watch.failed(failure, cause)
             }
             End::Unfinished if out_of_time && !watch.has_ended() => watch.timed_out(),

@@ -12,6 +12,7 @@ use tower_error_envelope::auth::{Presented, Verified, Verify};
 
 use super::*;
 use crate::kit::{SECRET, logged, only};
+use crate::wait::TOO_LONG;
 
 type Outcome = Result<Verified, BoxError>;
 
@@ -217,7 +218,7 @@ fn f2_without_a_timer_the_clock_is_checked() {
             if let Poll::Ready(Ok(response)) = call.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
                 return response;
             }
-            assert!(begun.elapsed() < Duration::from_secs(10), "it waits for a timer that is not there");
+            assert!(begun.elapsed() < TOO_LONG, "it waits for a timer that is not there");
         }
     });
     assert_eq!(response.status(), 503);

@@ -4,6 +4,7 @@ use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::{Request, Response};
@@ -45,7 +46,10 @@ impl Server {
         let address = listener.local_addr().unwrap();
         let calls = Arc::new(AtomicUsize::new(0));
         let counted = calls.clone();
-        let service = layer().layer(service_fn(move |request: Request<RequestBody<Incoming>>| {
+        // Whoever drains is as fast as the machine lets it be: the clock is simulated in `timing`.
+        let policy = policy().drain(16 * 1024 * 1024, Duration::from_secs(60)).build().unwrap();
+        let layer = ErrorEnvelopeLayer::new().policy(policy);
+        let service = layer.layer(service_fn(move |request: Request<RequestBody<Incoming>>| {
             if request.uri().path() != HELLO {
                 counted.fetch_add(1, Ordering::SeqCst);
             }

@@ -15,6 +15,8 @@ version = 1
 [defaults]
 mode = "MODE"
 body_limit = "64 KiB"
+[inspect]
+timeout = "60s"
 [header.tenant]
 name = "x-tenant"
 missing = "Missing X-Tenant"

@@ -24,6 +24,8 @@ const POLICY: &str = r#"
 version = 1
 [defaults]
 mode = "MODE"
+[inspect]
+timeout = "3s"
 [header.tenant]
 name = "x-tenant"
 missing = "Missing X-Tenant"
@@ -57,7 +59,7 @@ fn m1_observe_leaves_the_embedded_service_as_it_is_and_foretells_enforce() {
     assert!(rounds.len() > 90);
 }
 
-/// In `enforce` the status would decide after a second; here the first byte comes when it comes.
+/// In `enforce` the status would decide after the policy's three seconds; here the first byte comes when it comes.
 #[test]
 fn m1_observe_passes_an_errors_first_byte_while_the_rest_is_not_there() {
     rounds(async {

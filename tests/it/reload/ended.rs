@@ -3,7 +3,8 @@
 use std::fs;
 use std::process::Command;
 
-use super::{Folder, Served, saying, until};
+use super::{Folder, Served, saying};
+use crate::wait::{until, when};
 
 /// Set in the process that counts: other tests' threads would be counted, too.
 const ALONE: &str = "RELOAD_COUNTS_THREADS";
@@ -26,18 +27,30 @@ fn count() {
     let folder = Folder::new();
     let Served { layer, service } = Served::watch(folder.write("policy.toml", &saying("one")));
     // A thread gives itself its name.
-    assert!(until(|| (watching() == 2).then_some(())).is_some(), "{:?}", names());
+    until_watching(2);
     let again = layer.clone();
     drop(layer);
     drop(service);
     folder.replace("policy.toml", &saying("two"));
-    assert!(until(|| format!("{again:?}").contains("two").then_some(())).is_some());
-    let service = tower_layer::Layer::layer(&again, ());
-    drop(again);
+    until("the layer that is left has the new policy", || {
+        let layer = format!("{again:?}");
+        when(layer.contains("two"), layer)
+    });
+    let Served { layer, service } = Served::of(again);
+    drop(layer);
     folder.replace("policy.toml", &saying("three"));
+    until("the service that is left has the new policy", || {
+        let says = super::says(&service);
+        when(says == "three", says)
+    });
     assert_eq!(watching(), 2, "{:?}", names());
     drop(service);
-    assert!(until(|| (watching() == 0).then_some(())).is_some(), "{:?}", names());
+    until_watching(0);
+}
+
+#[track_caller]
+fn until_watching(threads: usize) {
+    until(&format!("{threads} threads watch"), || when(watching() == threads, names()).map(drop));
 }
 
 /// The thread that waits and the one that hears for it.

@@ -2,7 +2,8 @@
 
 use std::fs;
 
-use super::{Folder, Served, including, saying, until};
+use super::{Folder, Served, including, saying};
+use crate::wait::{until, when};
 
 #[test]
 fn m2_a_folder_that_is_replaced_whole_takes_effect() {
@@ -78,8 +79,10 @@ const SHA256: &str = "507636717dd889c4aca6e55fac6880c0e096f0160c1c940da0564f3930
 
 #[track_caller]
 fn until_code(served: &Served, code: &str) {
-    let known = until(|| (served.code_with(KEY) == code).then_some(()));
-    assert!(known.is_some(), "it still says {:?}, not {code:?}", served.code_with(KEY));
+    until(&format!("its code is {code:?}"), || {
+        let known = served.code_with(KEY);
+        when(known == code, known)
+    });
 }
 
 /// None of the folders is there that the pattern names, save one that nothing else is in.

@@ -16,7 +16,7 @@ use serde_json::Value;
 use tower::{BoxError, Layer, Service, ServiceExt, service_fn};
 use tower_error_envelope::auth::{AuthScheme, Presented, Verified};
 use tower_error_envelope::middleware::RequestBody;
-use tower_error_envelope::{ErrorEnvelopeLayer, Policy, PolicyBuilder, RequestId, RequiredHeader};
+use tower_error_envelope::{Dialect, ErrorEnvelopeLayer, Policy, PolicyBuilder, RequestId, RequiredHeader};
 
 type Asked = Request<RequestBody<Full<Bytes>>>;
 type Said = Result<Response<Full<Bytes>>, BoxError>;
@@ -149,6 +149,18 @@ async fn p1_a_status_has_its_message_and_no_details() {
 
     let (_, body) = ask(limited, service_fn(served), connect()).await;
     assert_eq!(body, r#"{"code":"invalid_argument","message":"The header x-tenant is missing."}"#);
+}
+
+#[tokio::test]
+async fn r2_googles_dialect_is_json_and_has_its_details() {
+    let tenant = RequiredHeader::new("x-tenant").missing("Name it.");
+    let policy = Policy::builder().header("t", tenant).require_headers(["t"]).dialect(Dialect::Google);
+    let (head, body) = ask(guarded(policy), service_fn(served), get()).await;
+    let info = r#"{"@type":"type.googleapis.com/google.rpc.ErrorInfo","reason":"BAD_REQUEST","domain":"tower-error-envelope"}"#;
+    let id = head.headers["x-request-id"].to_str().unwrap();
+    let id = format!(r#"{{"@type":"type.googleapis.com/google.rpc.RequestInfo","requestId":"{id}"}}"#);
+    let error = format!(r#"{{"code":400,"message":"Name it.","status":"INVALID_ARGUMENT","details":[{info},{id}]}}"#);
+    assert_eq!(body, format!(r#"{{"error":{error}}}"#));
 }
 
 #[tokio::test]

@@ -12,7 +12,7 @@ use std::time::SystemTime;
 
 use http::Request;
 use http::request::Parts;
-use tower_error_envelope::exchange::{Admission, BodyFacts, Exchange};
+use tower_error_envelope::exchange::{Admission, BodyFacts, Exchange, Terms};
 use tower_error_envelope::{Mode, Policy, RequestId, RequiredHeader, Route};
 
 use self::asked::Asked;
@@ -76,7 +76,8 @@ fn respelt(path: &str, choices: &mut Choices<'_>) -> String {
 /// The status of the answer; `None` where the request is forwarded.
 pub(crate) fn status(policy: Arc<Policy>, mut head: Parts, length: u64) -> Option<u16> {
     let body = BodyFacts { ended: length == 0, lower: length, upper: Some(length) };
-    match Exchange::begin(policy, &mut head, body, || RequestId::from_parts(1, 1), || SystemTime::UNIX_EPOCH) {
+    let terms = Terms::new(policy, || SystemTime::UNIX_EPOCH).into();
+    match Exchange::begin(terms, &mut head, body, || RequestId::from_parts(1, 1)) {
         Admission::Forward(..) => None,
         Admission::Answer(answered) => Some(answered.reply.status().as_u16()),
         other => panic!("nothing here waits: {other:?}"),

@@ -1,0 +1,113 @@
+//! What a code is: a row, an organisation's own, or a name.
+
+use std::borrow::Cow;
+use std::sync::Arc;
+
+/// What an error was: the `code` of an envelope.
+///
+/// Either a row of the catalogue ([`ErrorCode::NOT_FOUND`] and its siblings), an organisation's own
+/// ([`ErrorCode::own`]), or one that an inner process brought along and that is known by name alone. Two codes are equal
+/// when their names are.
+///
+/// ```
+/// use tower_error_envelope::{ErrorCode, Retry};
+///
+/// assert_eq!(ErrorCode::RATE_LIMITED.as_str(), "rate_limited");
+/// assert_eq!(ErrorCode::RATE_LIMITED.status(), 429);
+/// assert_eq!(ErrorCode::RATE_LIMITED.retry(), Retry::Backoff);
+///
+/// const SEAT_TAKEN: ErrorCode = ErrorCode::own("seat_taken", 409);
+/// assert_eq!(SEAT_TAKEN.message(), "The request conflicts with the resource's current state.");
+/// ```
+#[derive(Clone)]
+pub struct ErrorCode(pub(super) Repr);
+
+/// Three words: every error carries one.
+#[derive(Clone)]
+pub(super) enum Repr {
+    Row(&'static Row),
+    /// An own code whose numbers and text are its status's.
+    Plain {
+        name: &'static str,
+        status: u16,
+    },
+    Own(Arc<Own>),
+    Foreign(Arc<str>),
+}
+
+#[derive(Clone)]
+pub(super) struct Own {
+    pub(super) name: Text,
+    pub(super) status: u16,
+    pub(super) grpc: Option<u8>,
+    pub(super) retry: Option<Retry>,
+    pub(super) message: Option<Text>,
+}
+
+#[derive(Clone)]
+pub(super) enum Text {
+    Static(&'static str),
+    Shared(Arc<str>),
+}
+
+/// What a client may do with a request that failed with a code.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Retry {
+    /// The same request will fail again.
+    No,
+    /// The same request may work later: wait `retry-after` where it is given, else back off.
+    Backoff,
+    /// Read the state again first, then build a new request.
+    Refresh,
+}
+
+impl Retry {
+    /// `no`, `backoff` or `refresh`, as the catalogue and the policy file write it.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::No => "no",
+            Self::Backoff => "backoff",
+            Self::Refresh => "refresh",
+        }
+    }
+}
+
+/// A row of the table.
+pub(super) struct Row {
+    pub(super) name: &'static str,
+    pub(super) status: u16,
+    pub(super) grpc: u8,
+    pub(super) retry: Retry,
+    pub(super) message: &'static str,
+    pub(super) group: &'static str,
+    /// One of the rows that stand for a status without a code of its own.
+    pub(super) of_status: bool,
+    /// Where it stands in the table.
+    pub(super) place: usize,
+}
+
+impl ErrorCode {
+    pub(super) const fn of_row(row: &'static Row) -> Self {
+        Self(Repr::Row(row))
+    }
+}
+
+impl Text {
+    pub(super) fn as_str(&self) -> &str {
+        match self {
+            Self::Static(text) => text,
+            Self::Shared(text) => text,
+        }
+    }
+}
+
+impl From<Cow<'static, str>> for Text {
+    fn from(text: Cow<'static, str>) -> Self {
+        match text {
+            Cow::Borrowed(text) => Self::Static(text),
+            Cow::Owned(text) => Self::Shared(text.into()),
+        }
+    }
+}

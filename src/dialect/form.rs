@@ -1,0 +1,80 @@
+//! What there is to know of a dialect: a constant of this type is all that its file shows of it.
+
+use std::borrow::Cow;
+
+use http::StatusCode;
+
+use super::outgoing::{Kept, Outgoing};
+use super::said::{Own, Read};
+use crate::code::ErrorCode;
+
+/// A shape that errors are written in (rules R2, R12).
+pub(crate) struct Form {
+    /// The word of the policy file and the log.
+    pub(crate) name: &'static str,
+    /// Of its bodies.
+    pub(crate) media_type: &'static str,
+    /// The name by which its clients know the header with the id, beside `x-request-id`; in lower case.
+    pub(crate) id_header: Option<&'static str>,
+    /// Every `invalid_request` has an issue list in it, be it one that repeats the message (E8): clients of other
+    /// dialects know none.
+    pub(crate) lists_issues: bool,
+    /// Its bodies have room for a code. Without one their text is all that clients can tell errors by.
+    #[cfg_attr(not(feature = "policy-file"), allow(dead_code, reason = "the lints of a policy file alone ask"))]
+    pub(crate) has_codes: bool,
+    /// Its bodies say when the request began.
+    pub(crate) tells_time: bool,
+    /// Its bodies say how long to wait, where the head does.
+    pub(crate) tells_wait: bool,
+    pub(super) read: Read,
+    pub(super) write: fn(&Outgoing<'_>) -> Vec<u8>,
+    pub(super) keep: fn(&Kept<'_>, &Outgoing<'_>) -> Vec<u8>,
+    /// What a name says that the dialect defines itself.
+    pub(super) own: fn(&str) -> Own,
+    /// The dialect's name for an error that nothing else names (R12).
+    pub(super) name_of: fn(&ErrorCode, StatusCode) -> Cow<'_, str>,
+}
+
+impl Form {
+    /// A dialect of JSON with the canonical codes, and no more.
+    pub(super) const fn new(
+        name: &'static str,
+        read: Read,
+        write: fn(&Outgoing<'_>) -> Vec<u8>,
+        keep: fn(&Kept<'_>, &Outgoing<'_>) -> Vec<u8>,
+    ) -> Self {
+        Self {
+            name,
+            media_type: "application/json",
+            id_header: None,
+            lists_issues: false,
+            has_codes: true,
+            tells_time: false,
+            tells_wait: false,
+            read,
+            write,
+            keep,
+            own: |_| Own::Unknown,
+            name_of: |code, _| Cow::Borrowed(code.as_str()),
+        }
+    }
+
+    /// The body of an error.
+    pub(crate) fn write(&self, out: &Outgoing<'_>) -> Vec<u8> {
+        (self.write)(out)
+    }
+
+    /// The body that came, its text and id replaced.
+    pub(crate) fn keep(&self, kept: &Kept<'_>, out: &Outgoing<'_>) -> Vec<u8> {
+        (self.keep)(kept, out)
+    }
+
+    pub(crate) fn name_of<'a>(&self, code: &'a ErrorCode, status: StatusCode) -> Cow<'a, str> {
+        (self.name_of)(code, status)
+    }
+
+    /// Whether it defines that name itself: to its clients it says nothing beside the code (E9).
+    pub(crate) fn defines(&self, name: &str) -> bool {
+        (self.own)(name) != Own::Unknown
+    }
+}

@@ -1,0 +1,376 @@
+//! Google's `{"error":{"code":404,"message","status":"NOT_FOUND","details":[…]}}` (AIP-193).
+//!
+//! Its `code` is the HTTP status, its `status` the name of gRPC's, and what happened says the reason of the `ErrorInfo`
+//! among the details. These are messages of google.rpc in their JSON forms, as gRPC's are in bytes (P1): metadata are
+//! texts, and there is nothing that older protos do not know. Go's clients drop all details over one type or member that
+//! they cannot place.
+
+use std::borrow::Cow;
+use std::collections::HashMap;
+use std::time::Duration;
+
+use serde_json::value::RawValue;
+
+use super::error_object;
+use super::form::Form;
+use super::issues::written::{self, Named};
+use super::json::{self, Object, Writer, quoted, with_members};
+use super::outgoing::{Kept, Outgoing, is_name};
+use super::rich::{BAD_REQUEST, ERROR_INFO, REQUEST_INFO, RETRY_INFO, TYPE_URL, issue_code, metadata_of};
+use super::said::{Body, Said};
+use super::status::Status;
+use crate::request_id::RequestId;
+
+pub(super) const FORM: Form = Form {
+    tells_wait: true,
+    name_of: |code, _| Cow::Owned(code.as_str().to_ascii_uppercase()),
+    ..Form::new("google", read, write, keep)
+};
+
+/// The names of gRPC's statuses are none of the dialect's own: `NOT_FOUND` names the catalogue's code, and `ABORTED` is a
+/// code that nobody knows here (E9).
+fn read<'a>(body: &Body<'a>) -> Option<Said<'a>> {
+    let error = body.error.as_ref()?;
+    error.raw("code").filter(|code| json::is_number(code))?;
+    let status = error.string("status")?;
+    let mut said = error_object::said(body, error);
+    let details = Details::of(error);
+    said.issues = said.issues.or_else(|| details.issues().map(Cow::Owned));
+    if details.are_a_layers() {
+        said.details = details.metadata().map(Cow::Owned);
+    } else if details.are_issues() {
+        said.details = None;
+    }
+    match details.info().and_then(|info| info.words("reason")) {
+        Some(reason) => (said.code, said.wider) = (Some(reason), Some(status)),
+        None => said.code = Some(status),
+    }
+    Some(said)
+}
+
+fn write(out: &Outgoing<'_>) -> Vec<u8> {
+    let status = Status::leaving(out.canonical, out.status).name();
+    written_with(out, quoted(status), &quoted(out.code), &quoted(out.domain))
+}
+
+fn written_with(out: &Outgoing<'_>, status: Vec<u8>, reason: &[u8], domain: &[u8]) -> Vec<u8> {
+    let mut info = detail(out.size(), ERROR_INFO).raw("reason", reason).raw("domain", domain);
+    let metadata = out.details.map(metadata_of).unwrap_or_default();
+    if !metadata.is_empty() {
+        info = info.raw("metadata", map(&metadata));
+    }
+    let wait = out.retry_after.map(|wait| detail(96, RETRY_INFO).text("retryDelay", &seconds(wait)).close());
+    let details = [Some(info.close()), Some(request_info(out)), wait, bad_request(out)];
+    let error = Writer::new(2 * out.size()).raw("code", out.status.as_str()).text("message", out.message);
+    let error = error.raw("status", status).raw("details", list(details.into_iter().flatten()));
+    Writer::new(2 * out.size()).raw("error", error.close()).close()
+}
+
+/// Of texts with the same name the last counts, as everywhere: a map that has one twice is no map to protos.
+fn map(texts: &[(String, String)]) -> Vec<u8> {
+    let last: HashMap<_, _> = texts.iter().enumerate().map(|(at, (name, _))| (name, at)).collect();
+    let texts = texts.iter().enumerate().filter(|(at, (name, _))| last[name] == *at);
+    texts.fold(Writer::new(128), |json, (_, (name, text))| json.text(name, text)).close()
+}
+
+fn request_info(out: &Outgoing<'_>) -> Vec<u8> {
+    detail(128, REQUEST_INFO).text("requestId", out.request_id).close()
+}
+
+/// The codes of issues are left out: the field for them is young.
+fn bad_request(out: &Outgoing<'_>) -> Option<Vec<u8>> {
+    let issues = written::by_parameter(out.details?);
+    let violation =
+        |issue: &Named<'_>| Writer::new(96).text("field", &issue.parameter).text("description", &issue.message).close();
+    let violations = list(issues.iter().map(violation));
+    (!issues.is_empty()).then(|| detail(out.size(), BAD_REQUEST).raw("fieldViolations", violations).close())
+}
+
+fn detail(size: usize, name: &str) -> Writer {
+    Writer::new(size).text("@type", &[TYPE_URL, name].concat())
+}
+
+fn seconds(wait: Duration) -> String {
+    format!("{}s", wait.as_secs())
+}
+
+fn list(elements: impl Iterator<Item = impl AsRef<[u8]>>) -> Vec<u8> {
+    let mut json = vec![b'['];
+    for element in elements {
+        if json.len() > 1 {
+            json.push(b',');
+        }
+        json.extend_from_slice(element.as_ref());
+    }
+    json.push(b']');
+    json
+}
+
+fn keep(kept: &Kept<'_>, out: &Outgoing<'_>) -> Vec<u8> {
+    let Some(error) = kept.body.object("error") else { return write(out) };
+    let name = |of: Option<&Object<'_>>, name| {
+        let value = of.and_then(|of| of.raw(name)).filter(|value| is_name(value));
+        value.map(|value| value.get().as_bytes().to_vec())
+    };
+    let details = Details::of(&error);
+    if !kept.whole {
+        // A reason is one of its domain's.
+        let info = details.info();
+        let reason = name(info, "reason").zip(name(info, "domain"));
+        let (reason, domain) = reason.unwrap_or_else(|| (quoted(out.code), quoted(out.domain)));
+        let status = name(Some(&error), "status");
+        let status = status.unwrap_or_else(|| quoted(Status::leaving(out.canonical, out.status).name()));
+        return written_with(out, status, &reason, &domain);
+    }
+    let mut set = vec![("code", out.status.as_str().into()), ("message", quoted(out.message))];
+    // What is no list has no place for an id.
+    if error.json("details").is_none_or(|details| details.starts_with('[')) {
+        set.push(("details", details.readdressed(out)));
+    }
+    let error = with_members(&error, &set, |_, _| true);
+    with_members(&kept.body, &[("error", error)], |_, _| true)
+}
+
+/// The details of an error, each with the name of its type.
+struct Details<'a>(Vec<Detail<'a>>);
+
+struct Detail<'a> {
+    raw: &'a RawValue,
+    /// Empty where it is no message.
+    name: String,
+    object: Option<Object<'a>>,
+}
+
+impl<'a> Details<'a> {
+    fn of(error: &Object<'a>) -> Self {
+        let detail = |raw: &'a RawValue| {
+            let object = Object::parse(raw.get());
+            let url = object.as_ref().and_then(|object| object.string("@type")).unwrap_or_default();
+            Detail { raw, name: url.rsplit('/').next().unwrap_or_default().to_owned(), object }
+        };
+        let list = error.raw("details").and_then(|details| json::array(details.get())).unwrap_or_default();
+        Self(list.into_iter().map(detail).collect())
+    }
+
+    fn named(&self, name: &'static str) -> impl Iterator<Item = &Object<'a>> {
+        self.0.iter().filter(move |detail| detail.name == name).filter_map(|detail| detail.object.as_ref())
+    }
+
+    /// The first one counts: a service that passes another's error on puts its own before it.
+    fn info(&self) -> Option<&Object<'a>> {
+        self.named(ERROR_INFO).next()
+    }
+
+    /// Whether a layer wrote them: all that they say is read from them.
+    fn are_a_layers(&self) -> bool {
+        let ours = |info: &Object<'_>| {
+            info.string("requestId").is_some_and(|id| id.starts_with("req_") && id.parse::<RequestId>().is_ok())
+        };
+        let known = |name: &str| [ERROR_INFO, REQUEST_INFO, RETRY_INFO, BAD_REQUEST].contains(&name);
+        self.0.iter().all(|detail| known(&detail.name))
+            && self.named(ERROR_INFO).count() == 1
+            && self.named(REQUEST_INFO).any(ours)
+    }
+
+    fn are_issues(&self) -> bool {
+        !self.0.is_empty() && self.0.iter().all(|detail| detail.name == BAD_REQUEST) && self.issues().is_some()
+    }
+
+    fn metadata(&self) -> Option<String> {
+        let metadata = self.info()?.raw("metadata")?.get();
+        Object::parse(metadata)?.members().next()?;
+        Some(metadata.to_owned())
+    }
+
+    /// The violations as an issue list (E8).
+    fn issues(&self) -> Option<String> {
+        let lists = self.named(BAD_REQUEST).filter_map(|it| json::array(it.raw("fieldViolations")?.get()));
+        written::of_parameters(lists.flatten().filter_map(|violation| {
+            let violation = Object::parse(violation.get())?;
+            let parameter = violation.string("field").unwrap_or_default().into_owned();
+            let code = violation.string("reason").and_then(|reason| issue_code(&reason)).map(Cow::Owned);
+            Some(Named { parameter, message: violation.string("description")?, code })
+        }))
+    }
+
+    /// The list with our id, in its own place or at the end.
+    fn readdressed(&self, out: &Outgoing<'_>) -> Vec<u8> {
+        let set = [("requestId", quoted(out.request_id))];
+        let ours = |detail: &Detail<'_>| match &detail.object {
+            Some(object) if detail.name == REQUEST_INFO => with_members(object, &set, |_, _| true),
+            _ => detail.raw.get().as_bytes().to_vec(),
+        };
+        let missing = self.named(REQUEST_INFO).next().is_none().then(|| request_info(out));
+        list(self.0.iter().map(ours).chain(missing))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use http::StatusCode;
+
+    use super::*;
+    use crate::code::ErrorCode;
+    use crate::dialect::outgoing::tests::{ID, kept, out, text};
+
+    fn reading(body: &str) -> Option<Said<'_>> {
+        read(&Body::new(None, Object::parse(body).unwrap()))
+    }
+
+    fn info(members: &str) -> String {
+        format!(r#"{{"@type":"type.googleapis.com/google.rpc.ErrorInfo",{members}}}"#)
+    }
+
+    fn id(id: &str) -> String {
+        format!(r#"{{"@type":"type.googleapis.com/google.rpc.RequestInfo","requestId":"{id}"}}"#)
+    }
+
+    fn body(status: &str, details: &[String]) -> String {
+        let details = details.join(",");
+        format!(r#"{{"error":{{"code":404,"message":"m","status":"{status}","details":[{details}]}}}}"#)
+    }
+
+    #[test]
+    fn r2_the_status_is_grpcs_and_the_reason_the_code() {
+        let own = ErrorCode::own("seat_taken", 409).with_grpc(6);
+        let foreign = ErrorCode::foreign("order_expired").unwrap();
+        for (canonical, status, name) in [
+            (&ErrorCode::NOT_FOUND, 404, "NOT_FOUND"),
+            (&ErrorCode::AUTH_NO_EMAIL, 403, "PERMISSION_DENIED"),
+            (&ErrorCode::OTHER, 502, "UNAVAILABLE"),
+            (&ErrorCode::OTHER, 503, "UNAVAILABLE"),
+            (&own, 409, "ALREADY_EXISTS"),
+            (&foreign, 404, "NOT_FOUND"),
+        ] {
+            let status = StatusCode::from_u16(status).unwrap();
+            let code = (FORM.name_of)(canonical, status);
+            let reason = canonical.as_str().to_ascii_uppercase();
+            assert_eq!(
+                text(write(&Outgoing { status, canonical, code: &code, message: "No.", ..out() })),
+                format!(
+                    r#"{{"error":{{"code":{},"message":"No.","status":"{name}","details":[{},{}]}}}}"#,
+                    status.as_str(),
+                    info(&format!(r#""reason":"{reason}","domain":"x.test""#)),
+                    id(ID)
+                )
+            );
+        }
+    }
+
+    #[test]
+    fn r2_details_are_texts_issues_are_violations_and_a_wait_is_told() {
+        let details =
+            r#"{"issues":[{"path":["a",0],"message":"\"m","code":"c"}],"s":"t\"","n":1.10,"l":[1],"z":null,"n":2}"#;
+        let retry_after = Some(Duration::from_secs(7));
+        let body = text(write(&Outgoing { details: Some(details), retry_after, ..out() }));
+        for has in [
+            r#""metadata":{"s":"t\"","l":"[1]","z":"null","n":"2"}}"#,
+            r#"{"@type":"type.googleapis.com/google.rpc.RetryInfo","retryDelay":"7s"}"#,
+            r#"{"@type":"type.googleapis.com/google.rpc.BadRequest","fieldViolations":[{"field":"a[0]","description":"\"m"}]}"#,
+        ] {
+            assert!(body.contains(has), "{has}: {body}");
+        }
+        let body = text(write(&Outgoing { details: Some(r#"["a"]"#), ..out() }));
+        assert!(body.contains(r#""metadata":{"details":"[\"a\"]"}"#), "{body}");
+    }
+
+    #[test]
+    fn r2_the_first_reason_says_most_then_the_status() {
+        let two = [info(r#""reason":"A""#), info(r#""reason":"B""#)];
+        for (details, code, wider) in [
+            (&[][..], "ABORTED", None),
+            (&two[..], "A", Some("ABORTED")),
+            (&[info(r#""reason":" ""#)], "ABORTED", None),
+            (&[info(r#""reason":1"#)], "ABORTED", None),
+            (&[r#"{"@type":"google.rpc.ErrorInfo","reason":"A"}"#.to_owned()], "A", Some("ABORTED")),
+            (&["1".to_owned(), info(r#""reason":"A""#)], "A", Some("ABORTED")),
+        ] {
+            let body = body("ABORTED", details);
+            let said = reading(&body).unwrap();
+            assert_eq!((said.code.as_deref(), said.wider.as_deref()), (Some(code), wider), "{body}");
+            assert!(said.details.is_some_and(|said| said == format!("[{}]", details.join(","))), "{body}");
+        }
+        for other in [
+            r#"{"error":{"code":"404","message":"m","status":"NOT_FOUND"}}"#,
+            r#"{"error":{"code":404,"message":"m","status":404}}"#,
+            r#"{"error":{"code":404,"message":"m"}}"#,
+            r#"{"code":404,"status":"NOT_FOUND"}"#,
+        ] {
+            assert!(reading(other).is_none(), "{other}");
+        }
+    }
+
+    #[test]
+    fn r2_a_list_that_a_layer_wrote_is_read_as_what_it_was_made_of() {
+        let with = r#""reason":"A","domain":"d","metadata":{"k":"v"}"#;
+        let theirs = "8e0a51ae-4b2e-4d3c-9a75-0c4e1c6a3d5f";
+        let help = r#"{"@type":"type.googleapis.com/google.rpc.Help","links":[]}"#.to_owned();
+        for (details, read) in [
+            (vec![info(with), id(ID)], Some(r#"{"k":"v"}"#)),
+            (vec![info(r#""reason":"A","domain":"d","metadata":{}"#), id(ID)], None),
+            (vec![info(r#""reason":"A","domain":"d""#), id(ID)], None),
+            (vec![info(with), id(theirs)], Some("[")),
+            (vec![info(with)], Some("[")),
+            (vec![id(ID)], Some("[")),
+            (vec![info(with), info(with), id(ID)], Some("[")),
+            (vec![info(with), id(ID), help], Some("[")),
+        ] {
+            let body = body("ABORTED", &details);
+            let said = reading(&body).unwrap();
+            let same = match read {
+                Some("[") => said.details.as_deref() == Some(&*format!("[{}]", details.join(","))),
+                read => said.details.as_deref() == read,
+            };
+            assert!(same, "{body}: {:?}", said.details);
+        }
+    }
+
+    #[test]
+    fn e8_violations_are_issues() {
+        let violations = |list: &str| format!(r#"{{"@type":"x/google.rpc.BadRequest","fieldViolations":{list}}}"#);
+        let two = body(
+            "INVALID_ARGUMENT",
+            &[
+                violations(r#"[{"field":"a.b[1]","description":"m","reason":"TOO_LONG"}]"#),
+                violations(r#"[{"description":"n"},{"field":"c"},1]"#),
+            ],
+        );
+        let said = reading(&two).unwrap();
+        assert_eq!(
+            said.issues.as_deref(),
+            Some(r#"[{"path":["a","b",1],"message":"m","code":"too_long"},{"path":[],"message":"n"}]"#)
+        );
+        assert!(said.details.is_none());
+        for none in ["[]", "{}", "[1]"] {
+            let body = body("INVALID_ARGUMENT", &[violations(none)]);
+            let said = reading(&body).unwrap();
+            assert!(said.issues.is_none() && said.details.is_some(), "{body}");
+        }
+    }
+
+    #[test]
+    fn r12_a_body_of_its_own_keeps_its_members_but_the_id() {
+        let help = r#"{"@type":"x/google.rpc.Help","links":[1.0]}"#.to_owned();
+        let theirs = |request: &str| {
+            let reason = info(r#""reason":"ROOM_GONE","domain":"d.test","metadata":{"k":"v"}"#);
+            let body = body("NOT_FOUND", &[reason, id(request), help.clone()]);
+            body.replace("}]}}", r#"}],"hint":1.0},"n":1}"#)
+        };
+        let new = Outgoing { message: "new", code: "OURS", ..out() };
+        let all = text(keep(&kept(&theirs("theirs"), true), &new));
+        assert_eq!(all, theirs(ID).replace(r#""m""#, r#""new""#));
+        let masked = text(keep(&kept(&theirs("theirs"), false), &new));
+        let named = [info(r#""reason":"ROOM_GONE","domain":"d.test""#), id(ID)];
+        assert_eq!(masked, body("NOT_FOUND", &named).replace(r#""m""#, r#""new""#));
+        let unnamed = body("a secret", &[info(r#""reason":"ROOM_GONE","domain":"a secret""#)]);
+        let ours = [info(r#""reason":"OURS","domain":"x.test""#), id(ID)];
+        assert_eq!(text(keep(&kept(&unnamed, false), &new)), body("NOT_FOUND", &ours).replace(r#""m""#, r#""new""#));
+        let odd = body("NOT_FOUND", &["1".to_owned(), "{}".to_owned()]);
+        let kept_odd = body("NOT_FOUND", &["1".to_owned(), "{}".to_owned(), id(ID)]);
+        assert_eq!(text(keep(&kept(&odd, true), &new)), kept_odd.replace(r#""m""#, r#""new""#));
+        let no_list = r#"{"error":{"code":404,"message":"new","status":"NOT_FOUND","details":"d"}}"#;
+        assert_eq!(text(keep(&kept(no_list, true), &new)), no_list);
+        let bare = r#"{"error":{"code":200,"message":"m","status":"NOT_FOUND"}}"#;
+        assert_eq!(text(keep(&kept(bare, true), &new)), body("NOT_FOUND", &[id(ID)]).replace(r#""m""#, r#""new""#));
+    }
+}

@@ -1,0 +1,72 @@
+//! What a body of a foreign shape says, whichever it has (rule R2).
+
+use std::borrow::Cow;
+
+use super::issues;
+use super::json::Object;
+use crate::code::ErrorCode;
+
+/// A JSON object that came as the body of an error.
+pub(crate) struct Body<'a> {
+    pub(crate) media_type: Option<&'a str>,
+    pub(crate) object: Object<'a>,
+    /// Its member `error`, where that is an object: half of the shapes have one.
+    pub(crate) error: Option<Object<'a>>,
+}
+
+impl<'a> Body<'a> {
+    pub(crate) fn new(media_type: Option<&'a str>, object: Object<'a>) -> Self {
+        let error = object.object("error");
+        Self { media_type, object, error }
+    }
+}
+
+/// Reads a body of one shape; `None` where it has another.
+pub(super) type Read = for<'a> fn(&Body<'a>) -> Option<Said<'a>>;
+
+/// What such a body says.
+pub(crate) struct Said<'a> {
+    pub(crate) code: Option<Cow<'a, str>>,
+    /// A name that says less, for where nobody knows the code.
+    pub(crate) wider: Option<Cow<'a, str>>,
+    pub(crate) message: Option<Cow<'a, str>>,
+    /// JSON text, with the bytes that it came with.
+    pub(crate) details: Option<Cow<'a, str>>,
+    /// The issues of a validation error as a JSON array (E8), where they are not in the details already.
+    pub(crate) issues: Option<Cow<'a, str>>,
+    /// What the dialect's own names say.
+    pub(crate) own: Own,
+}
+
+/// What a name says that a dialect defines itself (R2).
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Own {
+    /// It is none of them.
+    Unknown,
+    Code(ErrorCode),
+    /// No more than the status does.
+    ByStatus,
+}
+
+impl<'a> Said<'a> {
+    pub(super) fn new(code: Option<Cow<'a, str>>, message: Option<Cow<'a, str>>) -> Self {
+        Self { code, wider: None, message, details: None, issues: None, own: Own::Unknown }
+    }
+
+    /// What it names its code, the most telling first.
+    pub(crate) fn names(&self) -> impl Iterator<Item = &str> {
+        self.code.iter().chain(&self.wider).map(|name| &**name)
+    }
+
+    /// Whether the body carries an issue list (E8).
+    pub(crate) fn has_issues(&self) -> bool {
+        self.issues.is_some()
+            || self.details.as_deref().is_some_and(issues::are_in)
+            || self.details_as_issues().is_some()
+    }
+
+    /// The list that the details are, with nothing around it.
+    pub(crate) fn details_as_issues(&self) -> Option<Cow<'_, str>> {
+        self.details.as_deref().and_then(issues::read_array)
+    }
+}

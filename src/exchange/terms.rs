@@ -1,0 +1,66 @@
+//! What holds for all requests of a layer alike.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use super::Classifier;
+use crate::policy::Policy;
+
+/// The policy that is in force, what names the service's own errors, and the adapter's clock.
+///
+/// An adapter makes it once, and again where the policy changes; each request keeps the one that it began with (M3).
+///
+/// ```
+/// use std::time::SystemTime;
+/// use tower_error_envelope::Policy;
+/// use tower_error_envelope::exchange::Terms;
+///
+/// let terms = Terms::new(Policy::default(), SystemTime::now);
+/// # let _ = terms;
+/// ```
+#[derive(Clone)]
+pub struct Terms {
+    policy: Arc<Policy>,
+    classifier: Option<Arc<Classifier>>,
+    pub(super) clock: fn() -> SystemTime,
+}
+
+impl Terms {
+    /// The terms of a policy, without a classifier. `clock` is asked where a key or a token has an end (G2), the dialect
+    /// tells the time (R2), or a call's error says until when to wait (P1).
+    pub fn new(policy: impl Into<Arc<Policy>>, clock: fn() -> SystemTime) -> Self {
+        Self { policy: policy.into(), classifier: None, clock }
+    }
+
+    /// Sets what is asked of an error before the contract's list (F1).
+    #[must_use]
+    pub fn with_classifier(self, classifier: Option<Arc<Classifier>>) -> Self {
+        Self { classifier, ..self }
+    }
+
+    /// The same under another policy.
+    #[must_use]
+    pub fn with_policy(&self, policy: impl Into<Arc<Policy>>) -> Self {
+        Self { policy: policy.into(), ..self.clone() }
+    }
+
+    /// The policy.
+    #[must_use]
+    pub fn policy(&self) -> &Arc<Policy> {
+        &self.policy
+    }
+
+    /// What names the service's own errors.
+    #[must_use]
+    pub fn classifier(&self) -> Option<&Classifier> {
+        self.classifier.as_deref()
+    }
+}
+
+impl fmt::Debug for Terms {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { policy, classifier, .. } = self;
+        f.debug_struct("Terms").field("policy", policy).field("classifier", &classifier.is_some()).finish()
+    }
+}

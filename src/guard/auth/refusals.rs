@@ -1,0 +1,20 @@
+//! The faults of a scheme that is asked alone, each made once: refusals come in storms.
+
+use std::sync::OnceLock;
+
+use crate::fault::Fault;
+
+/// One for each thing that may be wrong, with a token sent and without.
+#[derive(Default)]
+pub(super) struct Refusals([OnceLock<Fault>; 2 * MOST]);
+
+const MOST: usize = 6;
+
+impl Refusals {
+    pub(super) fn of(&self, why: usize, token_sent: bool, make: impl FnOnce() -> Fault) -> Fault {
+        match self.0.get(2 * why + usize::from(token_sent)) {
+            Some(kept) => kept.get_or_init(|| make().kept()).clone(),
+            None => make(),
+        }
+    }
+}

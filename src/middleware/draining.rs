@@ -1,0 +1,108 @@
+//! What is left of a request that is answered: read and dropped, so that the client can read its answer (rule G5).
+
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use bytes::Bytes;
+use http::Response;
+use http_body::Body;
+use pin_project_lite::pin_project;
+
+use super::budget::{Budget, GaveUp};
+use super::catch::catch;
+use super::request_body::poll_bytes;
+use crate::exchange::{BoxError, Linger};
+
+/// So much of what has come already is dropped before the head leaves: what is there at once needs no state behind it.
+const AT_ONCE: u64 = 64 * 1024;
+
+pin_project! {
+    /// An answer whose request has more to come.
+    pub(super) struct Draining<B> {
+        #[pin]
+        request: Rest<B>,
+        budget: Budget,
+        waits: bool,
+        reply: Option<Response<Bytes>>,
+    }
+}
+
+pin_project! {
+    // A body that was looked at stays where it is.
+    #[project = RestProj]
+    pub(super) enum Rest<B> {
+        New { #[pin] body: B },
+        Pinned { body: Pin<Box<B>> },
+    }
+}
+
+impl<B> Rest<B> {
+    fn body(self: Pin<&mut Self>) -> Pin<&mut B> {
+        match self.project() {
+            RestProj::New { body } => body,
+            RestProj::Pinned { body } => body.as_mut(),
+        }
+    }
+
+    fn body_ref(&self) -> &B {
+        match self {
+            Self::New { body } => body,
+            Self::Pinned { body } => body,
+        }
+    }
+}
+
+impl<B> From<B> for Rest<B> {
+    fn from(body: B) -> Self {
+        Self::New { body }
+    }
+}
+
+impl<B> Draining<B> {
+    pub(super) fn new(request: Rest<B>, linger: Linger, reply: Response<Bytes>) -> Self {
+        let budget = Budget::new(linger.max_bytes, linger.timeout);
+        Self { request, budget, waits: linger.body_first, reply: Some(reply) }
+    }
+
+    /// The answer, once.
+    pub(super) fn reply(self: Pin<&mut Self>) -> Option<Response<Bytes>> {
+        self.project().reply.take()
+    }
+
+    /// Whether the reply's body goes before what is left is read.
+    pub(super) fn waits(&self) -> bool {
+        self.waits
+    }
+}
+
+impl<B> Draining<B>
+where
+    B: Body,
+    B::Error: Into<BoxError>,
+{
+    /// Reads and drops what has come already; whether nothing is left to do.
+    pub(super) fn drain_at_once(self: Pin<&mut Self>, cx: &mut Context<'_>) -> bool {
+        let mut this = self.project();
+        let mut read = 0;
+        while read < AT_ONCE {
+            match this.budget.poll_frame(cx, |cx| poll_bytes(this.request.as_mut().body(), cx)) {
+                Poll::Ready(Ok(Some(frame))) => {
+                    read += frame.data_ref().map_or(1, |data| data.len().max(1) as u64);
+                    if catch(|| this.request.body_ref().is_end_stream()).unwrap_or(false) {
+                        return true;
+                    }
+                }
+                Poll::Ready(Ok(None) | Err(GaveUp)) => return true,
+                Poll::Pending => return false,
+            }
+        }
+        false
+    }
+
+    /// Reads and drops what is left, within the budget.
+    pub(super) fn poll_drained(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        let mut this = self.project();
+        while let Ok(Some(_)) = ready!(this.budget.poll_frame(cx, |cx| poll_bytes(this.request.as_mut().body(), cx))) {}
+        Poll::Ready(())
+    }
+}

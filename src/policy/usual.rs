@@ -1,0 +1,70 @@
+//! What holds where the most specific route matches together with those that a request of it matches as a rule: worked
+//! out when the policy is built, so that a request inherits nothing key by key.
+
+use http::Method;
+
+use super::settings::Settings;
+use crate::guard::pattern::{Pattern, Segment};
+
+/// More routes than a request of a route matches in any policy seen; where there are more, settings are inherited anew.
+const MOST: usize = 8;
+
+/// The routes that match a request, the most specific first.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Met {
+    routes: [u32; MOST],
+    number: usize,
+}
+
+/// What holds for requests that match the same routes as the witness of the first of them.
+#[derive(Debug)]
+pub(super) struct Usual {
+    part: usize,
+    met: Met,
+    settings: Settings,
+}
+
+impl Met {
+    #[inline]
+    pub(super) fn push(&mut self, route: usize) {
+        if let (Some(place), Ok(route)) = (self.routes.get_mut(self.number), u32::try_from(route)) {
+            *place = route;
+        }
+        self.number += 1;
+    }
+
+    pub(super) fn first(&self) -> Option<usize> {
+        (self.number > 0).then(|| self.routes[0] as usize)
+    }
+
+    fn routes(&self) -> Option<&[u32]> {
+        self.routes.get(..self.number)
+    }
+}
+
+impl Usual {
+    /// `part` is the narrowest around the requests.
+    pub(super) fn new(part: usize, met: Met, settings: Settings) -> Self {
+        Self { part, met, settings }
+    }
+
+    #[inline]
+    pub(super) fn settings(&self, part: usize, met: &Met) -> Option<&Settings> {
+        let same = self.part == part && met.number <= MOST && self.met.routes() == met.routes();
+        same.then_some(&self.settings)
+    }
+}
+
+/// A request that the pattern matches, and as few others as possible do.
+pub(super) fn witness(pattern: &Pattern) -> (Method, Vec<u8>) {
+    // No path that a client sends decodes to this segment as a rule.
+    const FRESH: &str = "\u{1}";
+
+    let segments = pattern.segments().iter().map(|segment| match segment {
+        Segment::Literal(literal) => &**literal,
+        Segment::One => FRESH,
+    });
+    let rest = pattern.has_rest().then_some(FRESH);
+    let path = segments.chain(rest).fold(Vec::new(), |path, segment| [&path[..], b"/", segment.as_bytes()].concat());
+    (pattern.first_method().unwrap_or(Method::GET), if path.is_empty() { b"/".to_vec() } else { path })
+}
