@@ -5,5 +5,8 @@
 #[cfg(feature = "jwt")]
 #[cfg_attr(docsrs, doc(cfg(feature = "jwt")))]
 pub use crate::guard::auth::JwtKeys;
-pub use crate::guard::auth::{AuthScheme, Identity, Key, Verified};
+#[cfg(feature = "keys")]
+#[cfg_attr(docsrs, doc(cfg(feature = "keys")))]
+pub use crate::guard::auth::Key;
+pub use crate::guard::auth::{AuthScheme, Identity, Verified};
 pub use crate::middleware::verify::{Presented, Verify};

@@ -21,6 +21,10 @@
 //! let app: Router = Router::new().route("/", get(|| async { "hello" })).layer(ErrorEnvelopeLayer::new());
 //! ```
 //!
+//! The default features know the errors of `hyper` and `tower`, the `pattern`s and `keys` of a policy, and the `protobuf`
+//! details of RPC errors. Without them (`default-features = false`) a build takes about 0.4 of the time; what guards
+//! does not compile where its feature is off, so that no guard is lost.
+//!
 //! Request bodies are limited to 1 MiB unless the policy says otherwise, RPC streams message by message. The numbers of
 //! rules in these pages (E1, R3…) are those of the wire contract that the tests prove.
 

@@ -2,14 +2,13 @@
 //!
 //! Asked in this order, each of the whole chain of causes: a typed fault, a tonic status, a body over a limit, a time-out, load shed, a
 //! closed or failed buffer, an upstream's connection; anything else is `internal_error`. What the meter saw of the
-//! request's body, and the user's own classifier, come before (see `exchange`).
+//! request's body, and the user's own classifier, come before (see `exchange`). The types of other crates are known
+//! behind the feature of that name; without it such an error is what its causes say, else anything else.
 
 use std::error::Error;
 use std::io::ErrorKind;
 
 use http_body_util::LengthLimitError;
-use tower::buffer::error::{Closed, ServiceError};
-use tower::load_shed::error::Overloaded;
 
 use crate::cause::{find, has_io_kind};
 use crate::code::ErrorCode;
@@ -37,38 +36,50 @@ fn of_known(error: &(dyn Error + 'static)) -> Option<Fault> {
         ErrorCode::PAYLOAD_TOO_LARGE
     } else if is_timeout(error) {
         ErrorCode::GATEWAY_TIMEOUT
-    } else if find::<Overloaded>(error).is_some() {
-        ErrorCode::WORKER_AT_CAPACITY
-    } else if find::<Closed>(error).is_some() || find::<ServiceError>(error).is_some() {
-        ErrorCode::SERVICE_UNAVAILABLE
     } else {
-        return None;
+        of_load(error)?
     };
     Some(Fault::new(code))
 }
 
 fn is_timeout(error: &(dyn Error + 'static)) -> bool {
-    find::<tower::timeout::error::Elapsed>(error).is_some()
-        || find::<tokio::time::error::Elapsed>(error).is_some()
-        || is_tonics_timeout(error)
-        || find::<hyper::Error>(error).is_some_and(hyper::Error::is_timeout)
-        || has_io_kind(error, |kind| kind == ErrorKind::TimedOut)
+    #[cfg(feature = "tower")]
+    if find::<tower::timeout::error::Elapsed>(error).is_some() {
+        return true;
+    }
+    #[cfg(feature = "tonic")]
+    if find::<tonic::TimeoutExpired>(error).is_some() {
+        return true;
+    }
+    #[cfg(feature = "hyper")]
+    if find::<hyper::Error>(error).is_some_and(hyper::Error::is_timeout) {
+        return true;
+    }
+    find::<tokio::time::error::Elapsed>(error).is_some() || has_io_kind(error, |kind| kind == ErrorKind::TimedOut)
 }
 
-#[cfg(feature = "tonic")]
-fn is_tonics_timeout(error: &(dyn Error + 'static)) -> bool {
-    find::<tonic::TimeoutExpired>(error).is_some()
+/// Load shedding, and a buffer that is closed or failed.
+#[cfg(feature = "tower")]
+fn of_load(error: &(dyn Error + 'static)) -> Option<ErrorCode> {
+    use tower::buffer::error::{Closed, ServiceError};
+    use tower::load_shed::error::Overloaded;
+
+    if find::<Overloaded>(error).is_some() {
+        Some(ErrorCode::WORKER_AT_CAPACITY)
+    } else if find::<Closed>(error).is_some() || find::<ServiceError>(error).is_some() {
+        Some(ErrorCode::SERVICE_UNAVAILABLE)
+    } else {
+        None
+    }
 }
 
-#[cfg(not(feature = "tonic"))]
-fn is_tonics_timeout(_: &(dyn Error + 'static)) -> bool {
-    false
+#[cfg(not(feature = "tower"))]
+fn of_load(_: &(dyn Error + 'static)) -> Option<ErrorCode> {
+    None
 }
 
-/// A connection that failed, broke, or closed before a proper head. hyper's user errors are the program's own.
+/// A connection that failed, broke, or closed before a proper head.
 fn of_upstream(error: &(dyn Error + 'static)) -> Option<ErrorCode> {
-    let by_client = find::<hyper_util::client::legacy::Error>(error).is_some_and(|error| error.is_connect())
-        || find::<hyper::Error>(error).is_some_and(|error| !error.is_user());
     let by_socket = has_io_kind(error, |kind| {
         matches!(
             kind,
@@ -83,13 +94,28 @@ fn of_upstream(error: &(dyn Error + 'static)) -> Option<ErrorCode> {
                 | ErrorKind::AddrNotAvailable
         )
     });
-    (by_client || by_socket).then_some(ErrorCode::OTHER)
+    (by_socket || is_clients(error)).then_some(ErrorCode::OTHER)
+}
+
+/// What hyper and its pooled client say of a connection. hyper's user errors are the program's own.
+#[cfg(feature = "hyper")]
+fn is_clients(error: &(dyn Error + 'static)) -> bool {
+    find::<hyper_util::client::legacy::Error>(error).is_some_and(|error| error.is_connect())
+        || find::<hyper::Error>(error).is_some_and(|error| !error.is_user())
+}
+
+#[cfg(not(feature = "hyper"))]
+fn is_clients(_: &(dyn Error + 'static)) -> bool {
+    false
 }
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use std::io;
+
+    use tower::load_shed::error::Overloaded;
+
+    use super::*;
 
     #[test]
     fn f1_the_whole_chain_decides() {

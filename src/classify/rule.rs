@@ -11,12 +11,11 @@ use std::cell::OnceCell;
 use std::sync::Arc;
 
 use http::{Method, StatusCode};
-use regex::Regex;
 
 use crate::code::ErrorCode;
 use crate::guard::content_type;
+use crate::guard::expression::InText;
 use crate::guard::pattern::{Pattern, Refused, normalised};
-use crate::guard::whole_value::one_line;
 
 /// A rule that turns what an inner error says into a code: `[[map]]` in the policy file (rule R1).
 ///
@@ -80,6 +79,8 @@ impl MapRule {
     }
 
     /// Where a regular expression is found in the inner body's message.
+    #[cfg(feature = "pattern")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "pattern")))]
     pub fn message_pattern(mut self, pattern: impl Into<String>) -> Self {
         self.message_pattern = Some(pattern.into());
         self
@@ -117,7 +118,7 @@ impl MapRule {
         self.say.as_deref().map_or(Ok(()), |text| Refused::unless_message("say", text))?;
         Ok(Rule {
             status: self.status.map(|status| Refused::unless_error_status("status", status)).transpose()?,
-            text: compile_text(self.message, self.message_pattern)?,
+            text: compile_text(self.message, self.message_pattern.as_deref())?,
             content_type: self.content_type.as_deref().map(parse_content_type).transpose()?,
             route: self.route.as_deref().map(|pattern| Pattern::parse("route", pattern)).transpose()?,
             to: self.to,
@@ -161,7 +162,7 @@ pub(crate) struct Rule {
 #[derive(Debug)]
 enum Text {
     Exact(String),
-    Pattern(Regex),
+    Pattern(InText),
 }
 
 /// What an inner error says, as far as rules ask.
@@ -277,25 +278,14 @@ impl Text {
     fn fits(&self, message: &str) -> bool {
         match self {
             Self::Exact(text) => text == message,
-            Self::Pattern(pattern) => pattern.is_match(message),
+            Self::Pattern(pattern) => pattern.is_in(message),
         }
     }
 }
 
-fn compile_text(exact: Option<String>, pattern: Option<String>) -> Result<Option<Text>, Refused> {
-    let Some(pattern) = pattern else { return Ok(exact.map(Text::Exact)) };
-    // A class without a character, and what needs one: no text has the length that it asks for.
-    if regex_automata::util::syntax::parse(&pattern).is_ok_and(|parsed| parsed.properties().minimum_len().is_none()) {
-        let right = "write one that the message of an error matches";
-        return Err(Refused::new("message_pattern", "no text matches the pattern", right));
-    }
-    match Regex::new(&pattern) {
-        Ok(pattern) => Ok(Some(Text::Pattern(pattern))),
-        Err(error) => {
-            let right = "write a regular expression in the syntax of the crate regex";
-            Err(Refused::new("message_pattern", one_line(&error), right))
-        }
-    }
+fn compile_text(exact: Option<String>, pattern: Option<&str>) -> Result<Option<Text>, Refused> {
+    let pattern = pattern.map(|pattern| InText::compile("message_pattern", pattern).map(Text::Pattern)).transpose()?;
+    Ok(pattern.or(exact.map(Text::Exact)))
 }
 
 fn parse_content_type(written: &str) -> Result<String, Refused> {

@@ -20,7 +20,7 @@ use crate::dialect::grpc::Told;
 use crate::dialect::issues::written;
 use crate::dialect::json::Writer;
 use crate::dialect::outgoing::is_identifier;
-use crate::dialect::rich::{self, DOMAIN, Rich, Violation};
+use crate::dialect::rich::{DOMAIN, Rich, Violation};
 use crate::dialect::status;
 use crate::fault::Fault;
 use crate::message;
@@ -51,7 +51,7 @@ impl<'a> Said<'a> {
         // No `Code` is negative, or more than 16.
         let number = u8::try_from(i32::from(status.code())).unwrap_or(u8::MAX);
         let message = Cow::Borrowed(status.message());
-        let told = Told { status: status::Status::new(number), message, rich: rich::read(status.details()) };
+        let told = Told { status: status::Status::new(number), message, rich: Rich::from_bytes(status.details()) };
         let recognised = rpc::recognised(&told, &CodeSet::default(), DOMAIN);
         Self { told, recognised }
     }

@@ -20,7 +20,11 @@ const END_STREAM: u8 = 0x02;
 /// The body of a unary error.
 pub(crate) fn unary(error: &RpcError<'_>) -> Vec<u8> {
     let json = Writer::new(512).text("code", error.status.connect_name()).text("message", error.message);
-    json.raw("details", details(error)).close()
+    match details(error) {
+        Some(details) => json.raw("details", details),
+        None => json,
+    }
+    .close()
 }
 
 /// The envelope that ends a stream with an error. Clients join its metadata to those of the head: the code stands there
@@ -38,15 +42,16 @@ pub(crate) fn end_stream(error: &RpcError<'_>, with_code: bool) -> Vec<u8> {
 
 /// An error, by itself or at the end of a stream, with another id in its `RequestInfo`; `None` where it has not that one.
 pub(crate) fn readdressed(text: &[u8], theirs: &str, ours: &str) -> Option<Vec<u8>> {
-    let [theirs, ours] = [theirs, ours].map(|id| BASE64.encode(rich::request_info(id)));
+    let [theirs, ours] = [theirs, ours].map(|id| rich::request_info(id).map(|info| BASE64.encode(info)));
+    let (theirs, ours) = theirs.zip(ours)?;
     rich::replaced(text, theirs.as_bytes(), ours.as_bytes())
 }
 
-fn details(error: &RpcError<'_>) -> Vec<u8> {
+fn details(error: &RpcError<'_>) -> Option<Vec<u8>> {
     let detail =
         |Detail { name, value }| Writer::new(128).text("type", name).text("value", &BASE64.encode(value)).close();
-    let list: Vec<_> = error.details(MAX_DETAILS).unwrap_or_default().into_iter().map(detail).collect();
-    one(list.join(&b','))
+    let list: Vec<_> = error.details(MAX_DETAILS)?.into_iter().map(detail).collect();
+    Some(one(list.join(&b',')))
 }
 
 /// The array of it.

@@ -153,7 +153,7 @@ fn told<'a>(status: &[u8], value: impl Fn(HeaderName) -> Option<&'a [u8]>) -> Op
 /// Repeated values may have been joined: the first is read.
 fn details_of(value: &[u8]) -> Option<Rich> {
     let first = value.split(|byte| *byte == b',').next()?.trim_ascii();
-    rich::read(&BASE64.decode(first).ok()?)
+    Rich::from_bytes(&BASE64.decode(first).ok()?)
 }
 
 #[cfg(test)]

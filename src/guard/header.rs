@@ -7,10 +7,9 @@ use std::borrow::Cow;
 
 use http::header::HeaderMap;
 use http::{HeaderName, HeaderValue};
-use regex::bytes::Regex;
 
+use super::expression::{HEADER_VALUES, WholeValue};
 use super::pattern::Refused;
-use super::whole_value::{HEADER_VALUES, whole_value};
 use crate::code::ErrorCode;
 use crate::fault::Fault;
 
@@ -44,6 +43,8 @@ impl RequiredHeader {
     }
 
     /// Sets the regular expression that the whole value must match.
+    #[cfg(feature = "pattern")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "pattern")))]
     pub fn pattern(mut self, pattern: impl Into<String>) -> Self {
         self.pattern = Some(pattern.into());
         self
@@ -63,7 +64,7 @@ impl RequiredHeader {
 
     pub(crate) fn compile(self) -> Result<HeaderGuard, Refused> {
         let name = parse_name(&self.name)?;
-        let pattern = self.pattern.as_deref().map(|it| whole_value(it, HEADER_VALUES)).transpose()?;
+        let pattern = self.pattern.as_deref().map(|it| WholeValue::compile(it, HEADER_VALUES)).transpose()?;
         let missing = Text::new(self.missing, || format!("The header {name} is missing."));
         let invalid = Text::new(self.invalid, || format!("The header {name} is badly formed or repeated."));
         Refused::unless_message("missing", &missing.text)?;
@@ -76,7 +77,7 @@ impl RequiredHeader {
 #[derive(Clone, Debug)]
 pub(crate) struct HeaderGuard {
     name: HeaderName,
-    pattern: Option<Regex>,
+    pattern: Option<WholeValue>,
     missing: Fault,
     invalid: Fault,
 }
@@ -116,7 +117,7 @@ impl HeaderGuard {
 
     fn accepts(&self, value: &HeaderValue) -> bool {
         match &self.pattern {
-            Some(pattern) => pattern.is_match(value.as_bytes()),
+            Some(pattern) => pattern.matches(value.as_bytes()),
             None => !value.is_empty(),
         }
     }

@@ -3,6 +3,6 @@
 pub(crate) mod auth;
 pub(crate) mod body_limit;
 pub(crate) mod content_type;
+pub(crate) mod expression;
 pub(crate) mod header;
 pub(crate) mod pattern;
-pub(crate) mod whole_value;

@@ -53,7 +53,8 @@ impl PolicyBuilder {
     /// Sets whose codes those are, to RPC clients and in [`Dialect::Google`](crate::Dialect): the `domain` of
     /// `google.rpc.ErrorInfo` (rules P1, R2), such as `orders.example.com`. By default it is `tower-error-envelope`: the catalogue's codes mean the same everywhere.
     ///
-    /// At most 253 letters, digits, dots, hyphens and underscores; anything else is refused when the policy is built.
+    /// At most 253 letters, digits, dots, hyphens and underscores; anything else is refused when the policy is built. To
+    /// RPC clients it is written with the feature `protobuf`.
     pub fn rpc_domain(mut self, domain: impl Into<Cow<'static, str>>) -> Self {
         self.rpc_domain = Some(domain.into());
         self

@@ -36,8 +36,8 @@ impl Text {
     fn covers(&self, other: &Self) -> bool {
         match (self, other) {
             (Self::Exact(own), Self::Exact(its)) => own == its,
-            (Self::Pattern(own), Self::Pattern(its)) => own.as_str() == its.as_str(),
-            (Self::Pattern(own), Self::Exact(its)) => own.is_match(its),
+            (Self::Pattern(own), Self::Pattern(its)) => own == its,
+            (Self::Pattern(own), Self::Exact(its)) => own.is_in(its),
             (Self::Exact(_), Self::Pattern(_)) => false,
         }
     }

@@ -4,71 +4,37 @@ use std::time::Duration;
 
 use prost::Message;
 
-use super::wire;
+use super::{BAD_REQUEST, ERROR_INFO, REQUEST_INFO, RETRY_INFO, Rich, Violation, wire};
 use crate::dialect::status::Status;
 
-/// What the details of any service's error say, and its status and message again. A text that is not there is empty.
-#[derive(Clone, Debug, PartialEq)]
-pub(crate) struct Rich {
-    pub(crate) status: Status,
-    pub(crate) message: String,
-    pub(crate) reason: String,
-    pub(crate) domain: String,
-    pub(crate) metadata: Vec<(String, String)>,
-    pub(crate) request_id: String,
-    pub(crate) retry_delay: Option<Duration>,
-    pub(crate) violations: Vec<Violation>,
-}
-
-/// A field that is wrong.
-#[derive(Clone, Debug, PartialEq)]
-pub(crate) struct Violation {
-    pub(crate) field: String,
-    pub(crate) description: String,
-    pub(crate) reason: String,
-}
-
-/// What the bytes say; `None` where they are no google.rpc.Status. A detail that is none of those known here is passed
-/// over, as is one that cannot be read.
-pub(crate) fn read(bytes: &[u8]) -> Option<Rich> {
-    if bytes.is_empty() {
-        return None;
-    }
-    let wire::Status { code, message, details } = wire::Status::decode(bytes).ok()?;
-    let status = u8::try_from(code).map_or(Status::UNKNOWN, Status::new);
-    let mut rich = Rich::new(status, message);
-    for wire::Any { type_url, value } in details {
-        rich.add(&type_url, &value);
-    }
-    Some(rich)
-}
-
 impl Rich {
-    pub(crate) fn new(status: Status, message: String) -> Self {
-        Self {
-            status,
-            message,
-            reason: String::new(),
-            domain: String::new(),
-            metadata: Vec::new(),
-            request_id: String::new(),
-            retry_delay: None,
-            violations: Vec::new(),
+    /// What the bytes say; `None` where they are no google.rpc.Status. A detail that is none of those known here is passed
+    /// over, as is one that cannot be read.
+    pub(crate) fn from_bytes(bytes: &[u8]) -> Option<Self> {
+        if bytes.is_empty() {
+            return None;
         }
+        let wire::Status { code, message, details } = wire::Status::decode(bytes).ok()?;
+        let status = u8::try_from(code).map_or(Status::UNKNOWN, Status::new);
+        let mut rich = Self::new(status, message);
+        for wire::Any { type_url, value } in details {
+            rich.add(&type_url, &value);
+        }
+        Some(rich)
     }
 
     /// Adds a detail by its type's name, whatever stands before the name.
     pub(crate) fn add(&mut self, type_url: &str, value: &[u8]) {
         match type_url.rsplit('/').next().unwrap_or_default() {
-            wire::ERROR_INFO => self.add_info(value),
-            wire::REQUEST_INFO => {
+            ERROR_INFO => self.add_info(value),
+            REQUEST_INFO => {
                 self.request_id = wire::RequestInfo::decode(value).unwrap_or_default().request_id;
             }
-            wire::RETRY_INFO => {
+            RETRY_INFO => {
                 let info = wire::RetryInfo::decode(value).unwrap_or_default();
                 self.retry_delay = info.retry_delay.as_ref().and_then(delay_of);
             }
-            wire::BAD_REQUEST => {
+            BAD_REQUEST => {
                 let request = wire::BadRequest::decode(value).unwrap_or_default();
                 self.violations.extend(request.field_violations.into_iter().map(Violation::from));
             }

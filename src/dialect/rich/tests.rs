@@ -1,6 +1,7 @@
 //! What is written is read again, within its bytes.
 
 use proptest::prelude::*;
+use prost::Message as _;
 
 use super::*;
 
@@ -21,7 +22,7 @@ fn error() -> RpcError<'static> {
 fn again(error: RpcError<'_>, max: usize) -> Rich {
     let bytes = error.to_bytes(max);
     assert!(bytes.len() <= max, "{} of {max}", bytes.len());
-    read(&bytes).expect("it decodes")
+    Rich::from_bytes(&bytes).expect("it decodes")
 }
 
 fn details(details: &str) -> Rich {
@@ -57,6 +58,13 @@ fn p1_the_bytes_are_what_googles_protos_say() {
         .extend_from_slice(b"\x1a\x35\x0a\x28type.googleapis.com/google.rpc.ErrorInfo\x12\x09\x0a\x04GONE\x12\x01d");
     expected.extend_from_slice(b"\x1a\x31\x0a\x2atype.googleapis.com/google.rpc.RequestInfo\x12\x03\x0a\x01r");
     assert_eq!(error.to_bytes(4096), expected);
+}
+
+#[test]
+fn e7_an_id_is_found_as_it_was_written() {
+    let info = wire::RequestInfo { request_id: ID.into() };
+    assert_eq!(request_info(ID), Some(info.encode_to_vec()));
+    assert_eq!(request_info(&"x".repeat(128)), None);
 }
 
 #[test]
@@ -146,10 +154,10 @@ fn p1_a_strange_status_is_read_as_far_as_it_goes() {
             any("/google.rpc.RetryInfo", wire::RetryInfo { retry_delay: Some(late) }.encode_to_vec()),
         ],
     };
-    let rich = read(&status.encode_to_vec()).unwrap();
+    let rich = Rich::from_bytes(&status.encode_to_vec()).unwrap();
     assert_eq!((rich.status, &*rich.reason, rich.retry_delay), (Status::UNKNOWN, "FIRST", None));
-    assert_eq!(read(b""), None);
-    assert_eq!(read(b"\x12\x02\xff\xff"), None, "a text that is no UTF-8");
+    assert_eq!(Rich::from_bytes(b""), None);
+    assert_eq!(Rich::from_bytes(b"\x12\x02\xff\xff"), None, "a text that is no UTF-8");
 }
 
 proptest! {
@@ -176,7 +184,7 @@ proptest! {
         let bytes = whole.to_bytes(max);
         prop_assert!(bytes.len() <= max);
         if !bytes.is_empty() {
-            let rich = read(&bytes).unwrap();
+            let rich = Rich::from_bytes(&bytes).unwrap();
             prop_assert_eq!((&*rich.message, &*rich.reason, &*rich.request_id), (&*message, "NOT_FOUND", ID));
             prop_assert!(rich.retry_delay.is_some());
         } else {
@@ -187,12 +195,12 @@ proptest! {
     #[test]
     fn p1_details_of_any_text_decode(text in "\\PC{0,80}|[{\\[]\\PC{0,80}", max in 300_usize..400) {
         let bytes = RpcError { details: Some(&text), ..error() }.to_bytes(max);
-        prop_assert!(bytes.len() <= max && read(&bytes).is_some());
+        prop_assert!(bytes.len() <= max && Rich::from_bytes(&bytes).is_some());
     }
 
     #[test]
     fn p1_no_bytes_panic(bytes: Vec<u8>) {
-        let _ = read(&bytes);
+        let _ = Rich::from_bytes(&bytes);
     }
 
     #[test]
@@ -200,7 +208,7 @@ proptest! {
         let mut bytes = RpcError { retry_after: Some(Duration::from_secs(1)), ..error() }.to_bytes(3072);
         let at = at % bytes.len();
         bytes[at] = byte;
-        let _ = read(&bytes);
-        let _ = read(&bytes[..at]);
+        let _ = Rich::from_bytes(&bytes);
+        let _ = Rich::from_bytes(&bytes[..at]);
     }
 }

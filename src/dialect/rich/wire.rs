@@ -2,14 +2,6 @@
 
 use prost::Message;
 
-pub(in crate::dialect) const ERROR_INFO: &str = "google.rpc.ErrorInfo";
-pub(in crate::dialect) const REQUEST_INFO: &str = "google.rpc.RequestInfo";
-pub(in crate::dialect) const RETRY_INFO: &str = "google.rpc.RetryInfo";
-pub(in crate::dialect) const BAD_REQUEST: &str = "google.rpc.BadRequest";
-
-/// What stands before a message's name in an `Any`.
-pub(in crate::dialect) const TYPE_URL: &str = "type.googleapis.com/";
-
 #[derive(Clone, PartialEq, Message)]
 pub(super) struct Status {
     #[prost(int32, tag = "1")]

@@ -1,6 +1,6 @@
 //! What keys and tokens are made of.
 
-use crate::guard::whole_value::Values;
+use crate::guard::expression::Values;
 
 /// What follows `Bearer`, and what a header of its own carries: a pattern is asked of nothing else.
 pub(super) const TOKENS: Values =

@@ -2,22 +2,19 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
-use http::{HeaderName, HeaderValue};
-use regex::bytes::Regex;
+use http::HeaderName;
 
-use super::alphabet::{KEYS, TOKENS};
 use super::challenge::{self, Challenges};
 use super::forward;
-use super::identity::Identity;
 #[cfg(feature = "jwt")]
 use super::jwt::Tokens;
-use super::key::{Digest, Key};
+#[cfg(feature = "keys")]
+use super::keys::KeyCheck;
 use super::refusals::Refusals;
 use super::scheme::{AuthScheme, Kind, Words};
 use crate::guard::pattern::Refused;
-use crate::guard::whole_value::whole_value;
 
 /// How long a verifier may take: longer than any healthy lookup, shorter than a client's patience.
 const TIMEOUT: Duration = Duration::from_secs(2);
@@ -39,29 +36,11 @@ pub(crate) struct Scheme {
 
 /// How credentials are looked at.
 pub(super) enum Check {
-    /// A key after `Bearer`, or in a header of its own.
-    Key {
-        header: Option<HeaderName>,
-        pattern: Option<Regex>,
-        keys: Keys,
-    },
+    #[cfg(feature = "keys")]
+    Key(KeyCheck),
     #[cfg(feature = "jwt")]
     Jwt(Box<Tokens>),
     Custom,
-}
-
-/// The keys of one scheme: their digests side by side, and in the same order what is known of each.
-pub(super) struct Keys {
-    pub(super) digests: Box<[Digest]>,
-    pub(super) known: Box<[Known]>,
-}
-
-pub(super) struct Known {
-    pub(super) identity: Identity,
-    /// The id as `forward_id` sends it.
-    pub(super) value: Option<HeaderValue>,
-    pub(super) revoked: bool,
-    pub(super) expires: Option<SystemTime>,
 }
 
 impl Scheme {
@@ -77,10 +56,11 @@ impl Scheme {
 
     /// The header that carries keys, where it is not `authorization`.
     pub(crate) fn key_header(&self) -> Option<&HeaderName> {
-        match &self.check {
-            Check::Key { header, .. } => header.as_ref(),
-            _ => None,
+        #[cfg(feature = "keys")]
+        if let Check::Key(keys) = &self.check {
+            return keys.header.as_ref();
         }
+        None
     }
 
     /// Whether a verifier of the user's own is asked.
@@ -108,10 +88,13 @@ impl AuthScheme {
         }
         let name: Arc<str> = name.into();
         let forward_id = self.forward_id.as_deref().map(forwarded_name).transpose()?;
+        #[cfg(feature = "keys")]
         let header = match &self.kind {
             Kind::Header(name) => Some(key_header(name)?),
             _ => None,
         };
+        #[cfg(not(feature = "keys"))]
+        let header: Option<HeaderName> = None;
         if let (Some(header), Some(id)) = (&header, &forward_id)
             && forward::is_spelling(header, id)
         {
@@ -121,10 +104,10 @@ impl AuthScheme {
         let challenges = self.challenges(header.as_ref())?;
         let words = self.words;
         let check = match self.kind {
+            #[cfg(feature = "keys")]
             Kind::Bearer | Kind::Header(_) => {
-                let values = if header.is_some() { KEYS } else { TOKENS };
-                let pattern = self.pattern.as_deref().map(|it| whole_value(it, values)).transpose()?;
-                Check::Key { header, pattern, keys: Keys::new(self.keys, &name, forward_id.is_some())? }
+                let pattern = self.pattern.as_deref();
+                Check::Key(KeyCheck::compile(header, pattern, self.keys, &name, forward_id.is_some())?)
             }
             #[cfg(feature = "jwt")]
             Kind::Jwt(keys) => Check::Jwt(Box::new(Tokens::new(keys, self.jwt)?)),
@@ -144,7 +127,9 @@ impl AuthScheme {
     /// A setting that does nothing looks like one that guards.
     fn refuse_what_it_has_not(&self) -> Result<(), Refused> {
         let (scheme, has_keys, has_challenge, waits) = match &self.kind {
+            #[cfg(feature = "keys")]
             Kind::Bearer => ("bearer", true, false, false),
+            #[cfg(feature = "keys")]
             Kind::Header(_) => ("header", true, true, false),
             #[cfg(feature = "jwt")]
             Kind::Jwt(_) => ("jwt", false, false, false),
@@ -157,6 +142,7 @@ impl AuthScheme {
             }
             false => Ok(()),
         };
+        #[cfg(feature = "keys")]
         without("keys", !self.keys.is_empty(), has_keys, "a scheme \"bearer\" or \"header\"")?;
         without("pattern", self.pattern.is_some(), has_keys, "a scheme \"bearer\" or \"header\"")?;
         without("challenge", self.challenge.is_some(), has_challenge, "a scheme \"header\" or \"custom\"")?;
@@ -183,65 +169,7 @@ impl AuthScheme {
     }
 }
 
-impl Keys {
-    fn new(keys: Vec<Key>, scheme: &Arc<str>, forwarded: bool) -> Result<Self, Refused> {
-        if keys.is_empty() {
-            return Err(Refused::new("keys", "there is no key: nobody could pass", "add a key, or remove the table"));
-        }
-        let mut digests: Vec<Digest> = Vec::new();
-        let mut known: Vec<Known> = Vec::new();
-        let mut ids = std::collections::HashSet::new();
-        let mut seen = std::collections::HashMap::new();
-        for Key { id, digest, revoked, expires } in keys {
-            let value = usable_id(&id, forwarded)?;
-            if !ids.insert(id.clone()) {
-                return Err(Refused::new("keys", format!("two keys have the id {id:?}"), "give each an id of its own"));
-            }
-            let digest = parse_digest(&id, &digest)?;
-            if let Some(other) = seen.insert(digest.words(), id.clone()) {
-                let wrong = format!("the keys {other:?} and {id:?} are one and the same");
-                return Err(Refused::new("keys", wrong, "keep one of them"));
-            }
-            digests.push(digest);
-            known.push(Known { identity: Identity::new(scheme.clone(), Some(&id)), value, revoked, expires });
-        }
-        Ok(Self { digests: digests.into(), known: known.into() })
-    }
-}
-
-fn usable_id(id: &str, forwarded: bool) -> Result<Option<HeaderValue>, Refused> {
-    if id.is_empty() {
-        return Err(Refused::new("keys", "a key has an empty id", "name it, so that the log can"));
-    }
-    match header_value(id) {
-        value if !forwarded => Ok(value),
-        Some(value) => Ok(Some(value)),
-        None => {
-            let wrong = format!("the id {id:?} cannot be sent in a header, and forward_id would");
-            Err(Refused::new("keys", wrong, "use printable ASCII, without white space around it"))
-        }
-    }
-}
-
-/// An id as a header's value: printable ASCII, so that no two services read it differently.
-pub(super) fn header_value(id: &str) -> Option<HeaderValue> {
-    let printable = id.bytes().all(|byte| matches!(byte, b' '..=b'~'));
-    if printable && !id.is_empty() && id.trim() == id { HeaderValue::from_str(id).ok() } else { None }
-}
-
-/// The text is never quoted: it may be the key (L3).
-fn parse_digest(id: &str, digest: &str) -> Result<Digest, Refused> {
-    if digest.eq_ignore_ascii_case(Digest::OF_NOTHING) {
-        let wrong = format!("the key {id:?} is the SHA-256 of nothing: an empty variable was hashed");
-        return Err(Refused::new("keys", wrong, "hash the key itself"));
-    }
-    Digest::from_hex(digest).ok_or_else(|| {
-        let wrong = format!("the sha256 of the key {id:?} is not 64 hexadecimal digits");
-        let right = "write the key's SHA-256 in hex; a key in clear text does not belong into a policy";
-        Refused::new("keys", wrong, right)
-    })
-}
-
+#[cfg(feature = "keys")]
 fn key_header(name: &str) -> Result<HeaderName, Refused> {
     let refused = |wrong: String, right: &str| Err(Refused::new("header", wrong, right));
     match HeaderName::from_bytes(name.as_bytes()) {

@@ -7,8 +7,8 @@ use http::header::WWW_AUTHENTICATE;
 use http::{HeaderMap, StatusCode};
 
 use super::challenge::TokenError;
-use super::check::{Cause, Checked, Not, Passed, Why};
 use super::compile::Scheme;
+use super::outcome::{Cause, Checked, Not, Passed, Why};
 use super::verified::{Failed, Verified};
 use crate::code::ErrorCode;
 use crate::fault::Fault;

@@ -3,6 +3,12 @@
 use http::header::{CONNECTION, Entry};
 use http::{HeaderMap, HeaderName, HeaderValue};
 
+/// An id as a header's value: printable ASCII, so that no two services read it differently.
+pub(super) fn header_value(id: &str) -> Option<HeaderValue> {
+    let printable = id.bytes().all(|byte| matches!(byte, b' '..=b'~'));
+    if printable && !id.is_empty() && id.trim() == id { HeaderValue::from_str(id).ok() } else { None }
+}
+
 /// Whether two names are one to a server that turns `-` into `_`, as CGI does.
 pub(crate) fn is_spelling(name: &HeaderName, of: &HeaderName) -> bool {
     let (name, of) = (name.as_str().as_bytes(), of.as_str().as_bytes());

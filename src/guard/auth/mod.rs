@@ -8,6 +8,7 @@
 //!
 //! Nothing here keeps, shows or logs what a client sent.
 
+#[cfg(feature = "keys")]
 mod alphabet;
 mod challenge;
 mod check;
@@ -17,9 +18,15 @@ pub(crate) mod forward;
 mod identity;
 #[cfg(feature = "jwt")]
 mod jwt;
+#[cfg(feature = "keys")]
 mod key;
+#[cfg(feature = "keys")]
+mod keys;
+mod outcome;
 mod refusals;
 mod scheme;
+#[cfg(feature = "keys")]
+mod sent;
 mod verified;
 #[cfg(feature = "policy-file")]
 mod watched;
@@ -27,6 +34,7 @@ mod watched;
 pub use identity::Identity;
 #[cfg(feature = "jwt")]
 pub use jwt::JwtKeys;
+#[cfg(feature = "keys")]
 pub use key::Key;
 pub use scheme::AuthScheme;
 pub use verified::Verified;

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 #[cfg(feature = "jwt")]
 use super::jwt::{JwtKeys, JwtSettings};
+#[cfg(feature = "keys")]
 use super::key::Key;
 
 /// A way to prove who one is: `[auth.*]` in the policy file (rule G2). Routes name those that they accept.
@@ -26,6 +27,7 @@ use super::key::Key;
 #[must_use]
 pub struct AuthScheme {
     pub(super) kind: Kind,
+    #[cfg(feature = "keys")]
     pub(super) keys: Vec<Key>,
     pub(super) pattern: Option<String>,
     pub(super) challenge: Option<String>,
@@ -38,7 +40,9 @@ pub struct AuthScheme {
 
 #[derive(Clone, Debug)]
 pub(super) enum Kind {
+    #[cfg(feature = "keys")]
     Bearer,
+    #[cfg(feature = "keys")]
     Header(String),
     #[cfg(feature = "jwt")]
     Jwt(JwtKeys),
@@ -58,11 +62,15 @@ pub(super) struct Words {
 
 impl AuthScheme {
     /// Keys that are sent as `Authorization: Bearer <key>` (RFC 6750): `scheme = "bearer"`.
+    #[cfg(feature = "keys")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "keys")))]
     pub fn bearer() -> Self {
         Self::of(Kind::Bearer)
     }
 
     /// Keys that are sent in a header of their own, such as `x-api-key`: `scheme = "header"`.
+    #[cfg(feature = "keys")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "keys")))]
     pub fn header(name: impl Into<String>) -> Self {
         Self::of(Kind::Header(name.into()))
     }
@@ -85,6 +93,7 @@ impl AuthScheme {
     fn of(kind: Kind) -> Self {
         Self {
             kind,
+            #[cfg(feature = "keys")]
             keys: Vec::new(),
             pattern: None,
             challenge: None,
@@ -97,12 +106,16 @@ impl AuthScheme {
     }
 
     /// Adds a key that is let in, or that is known to be none any more.
+    #[cfg(feature = "keys")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "keys")))]
     pub fn key(mut self, key: Key) -> Self {
         self.keys.push(key);
         self
     }
 
     /// Sets the regular expression that a whole key must match; what does not is `auth_malformed`, and never hashed.
+    #[cfg(all(feature = "keys", feature = "pattern"))]
+    #[cfg_attr(docsrs, doc(cfg(all(feature = "keys", feature = "pattern"))))]
     pub fn pattern(mut self, pattern: impl Into<String>) -> Self {
         self.pattern = Some(pattern.into());
         self

@@ -4,7 +4,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use http::{HeaderMap, HeaderName, HeaderValue};
 use proptest::strategy::Strategy;
 
-use super::check::Checked;
+use super::outcome::Checked;
 use super::*;
 use crate::fault::Fault;
 

@@ -7,7 +7,7 @@ use jsonwebtoken::{Algorithm, EncodingKey};
 use serde_json::{Value, json};
 
 use super::*;
-use crate::guard::auth::check::Why;
+use crate::guard::auth::outcome::Why;
 
 const SECRET: &str = "a secret of sixty-four bytes, so that each of the hashes has one";
 const NOW: u64 = 1_700_000_000;

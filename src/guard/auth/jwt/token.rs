@@ -11,7 +11,7 @@ use serde::de::IgnoredAny;
 
 use super::jwks::VerifyingKey;
 use super::{JwtSettings, Tokens};
-use crate::guard::auth::check::{Not, Why};
+use crate::guard::auth::outcome::{Not, Why};
 
 /// A token's parts, decoded.
 struct Token<'t> {

@@ -1,53 +1,75 @@
-//! Regular expressions that a whole header value must match (rules G1, G2), and those that none can: a guard that lets
-//! nobody in looks like one that works (M2).
+//! Regular expressions that a value can match, and those that none can: a guard that lets nobody in looks like one that
+//! works (M2).
 
 use std::collections::HashSet;
 
-use regex::bytes::Regex;
+use regex::{Error, Regex, bytes};
 use regex_automata::dfa::{Automaton, StartKind, dense};
 use regex_automata::nfa::thompson;
 use regex_automata::util::syntax;
 use regex_automata::{Anchored, Input};
 
-use super::pattern::Refused;
+use super::Values;
+use crate::guard::pattern::Refused;
 
 /// How much memory asking for a match may take. Patterns of a few hundred states need less; a larger one is believed.
 const MOST_BYTES: usize = 1024 * 1024;
 
-/// What such a value is made of, and what it is called.
-#[derive(Clone, Copy)]
-pub(super) struct Values {
-    pub(super) name: &'static str,
-    pub(super) has: fn(u8) -> bool,
-    pub(super) may_be_empty: bool,
+/// A pattern that the whole of a value must match.
+#[derive(Clone, Debug)]
+pub(crate) struct WholeValue(bytes::Regex);
+
+impl WholeValue {
+    /// The pattern is compiled by itself first, so that `a)|(b` cannot step out of the anchors.
+    pub(crate) fn compile(pattern: &str, values: Values) -> Result<Self, Refused> {
+        let anchored = format!(r"\A(?:{pattern})\z");
+        let compiled = bytes::Regex::new(pattern).and_then(|_| bytes::Regex::new(&anchored));
+        let compiled = compiled.map_err(|error| does_not_compile("pattern", &error))?;
+        if matches_nothing(&anchored, values) {
+            let wrong = format!("no {} matches the pattern: nobody could pass", values.name);
+            let right = format!("write one that the whole of a right {} matches", values.name);
+            return Err(Refused::new("pattern", wrong, right));
+        }
+        Ok(Self(compiled))
+    }
+
+    pub(crate) fn matches(&self, value: &[u8]) -> bool {
+        self.0.is_match(value)
+    }
 }
 
-/// RFC 9110 §5.5, as the crate http holds it.
-pub(super) const HEADER_VALUES: Values =
-    Values { name: "header value", has: |byte| byte == b'\t' || byte >= b' ' && byte != 0x7f, may_be_empty: true };
+/// A pattern that is found somewhere in a text.
+#[derive(Debug)]
+pub(crate) struct InText(Regex);
 
-/// The pattern is compiled by itself first, so that `a)|(b` cannot step out of the anchors.
-pub(super) fn whole_value(pattern: &str, values: Values) -> Result<Regex, Refused> {
-    let anchored = format!(r"\A(?:{pattern})\z");
-    let compiled = Regex::new(pattern).and_then(|_| Regex::new(&anchored)).map_err(|error| {
-        Refused::new("pattern", one_line(&error), "write a regular expression in the syntax of the crate regex")
-    })?;
-    if matches_nothing(&anchored, values) {
-        let wrong = format!("no {} matches the pattern: nobody could pass", values.name);
-        return Err(Refused::new(
-            "pattern",
-            wrong,
-            format!("write one that the whole of a right {} matches", values.name),
-        ));
+impl InText {
+    pub(crate) fn compile(key: &'static str, pattern: &str) -> Result<Self, Refused> {
+        // A class without a character, and what needs one: no text has the length that it asks for.
+        if syntax::parse(pattern).is_ok_and(|parsed| parsed.properties().minimum_len().is_none()) {
+            let right = "write one that the message of an error matches";
+            return Err(Refused::new(key, "no text matches the pattern", right));
+        }
+        Regex::new(pattern).map(Self).map_err(|error| does_not_compile(key, &error))
     }
-    Ok(compiled)
+
+    pub(crate) fn is_in(&self, text: &str) -> bool {
+        self.0.is_match(text)
+    }
+}
+
+/// Written alike; another pattern may match the same.
+impl PartialEq for InText {
+    fn eq(&self, other: &Self) -> bool {
+        self.0.as_str() == other.0.as_str()
+    }
 }
 
 /// The last line of a regex error says what is wrong; those above it draw where.
-pub(crate) fn one_line(error: &regex::Error) -> String {
+fn does_not_compile(key: &'static str, error: &Error) -> Refused {
     let text = error.to_string();
     let last = text.lines().last().unwrap_or_default();
-    format!("the pattern does not compile: {}", last.trim_start_matches("error: "))
+    let wrong = format!("the pattern does not compile: {}", last.trim_start_matches("error: "));
+    Refused::new(key, wrong, "write a regular expression in the syntax of the crate regex")
 }
 
 /// Whether no value leads from the automaton's start to a match. What cannot be built or told in time matches.
@@ -84,9 +106,10 @@ fn matches_nothing(anchored: &str, values: Values) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::guard::expression::HEADER_VALUES;
 
-    fn whole_value(pattern: &str) -> Result<Regex, Refused> {
-        super::whole_value(pattern, HEADER_VALUES)
+    fn whole_value(pattern: &str) -> Result<WholeValue, Refused> {
+        WholeValue::compile(pattern, HEADER_VALUES)
     }
 
     #[test]
@@ -95,7 +118,7 @@ mod tests {
             assert_eq!(whole_value(pattern).unwrap_err().key, "pattern", "{pattern}");
         }
         let multi_line = whole_value("(?m)^a$").unwrap();
-        assert!(multi_line.is_match(b"a") && !multi_line.is_match(b"a\tb"));
+        assert!(multi_line.matches(b"a") && !multi_line.matches(b"a\tb"));
     }
 
     #[test]
@@ -110,11 +133,11 @@ mod tests {
     fn m2_what_values_are_made_of_counts() {
         let words = Values { name: "word", has: |byte| byte.is_ascii_lowercase(), may_be_empty: false };
         for pattern in ["", "a b", "[A-Z]+", "é", "^$|-"] {
-            let refused = super::whole_value(pattern, words).unwrap_err();
+            let refused = WholeValue::compile(pattern, words).unwrap_err();
             assert_eq!(refused.wrong, "no word matches the pattern: nobody could pass", "{pattern}");
         }
         for pattern in ["(a|-)*", "a?", "(?i)[A-Z]{3}", r"[\s\S]"] {
-            assert!(super::whole_value(pattern, words).is_ok(), "{pattern}");
+            assert!(WholeValue::compile(pattern, words).is_ok(), "{pattern}");
         }
     }
 

@@ -1,0 +1,46 @@
+//! The credentials that a request carries: a token after `Bearer`, or a key in a header of its own (rule G2).
+
+use http::header::AUTHORIZATION;
+use http::{HeaderMap, HeaderName, HeaderValue};
+
+use super::alphabet::{is_key_byte, is_token_byte};
+use super::outcome::{Not, Why};
+
+/// The longest key or token, in bytes: room for a token with many claims. A longer one is not looked at.
+const MAX_LENGTH: usize = 8 * 1024;
+
+/// The token of `Authorization: Bearer <token>` (RFC 6750 §2.1), its scheme in any case (RFC 9110 §11.1).
+pub(super) fn bearer_token(headers: &HeaderMap) -> Result<&[u8], Not> {
+    let value = only_line(headers, &AUTHORIZATION)?;
+    let end = value.iter().position(|byte| *byte == b' ').unwrap_or(value.len());
+    let (scheme, rest) = value.split_at(end);
+    let token = rest.iter().position(|byte| *byte != b' ').map_or(&b""[..], |start| &rest[start..]);
+    if !scheme.eq_ignore_ascii_case(b"bearer") || token.is_empty() {
+        return Err(Why::Malformed.into());
+    }
+    if token.len() > MAX_LENGTH || !is_b64token(token) { Err(Not::token(Why::Malformed)) } else { Ok(token) }
+}
+
+fn is_b64token(token: &[u8]) -> bool {
+    let padding = token.iter().rev().take_while(|byte| **byte == b'=').count();
+    let characters = &token[..token.len() - padding];
+    !characters.is_empty() && characters.iter().copied().all(is_token_byte)
+}
+
+/// A key in a header of its own.
+pub(super) fn header_key<'h>(headers: &'h HeaderMap, name: &HeaderName) -> Result<&'h [u8], Not> {
+    let key = only_line(headers, name)?;
+    let right = key.len() <= MAX_LENGTH && key.iter().copied().all(is_key_byte) && key.trim_ascii() == key;
+    if right { Ok(key) } else { Err(Not::token(Why::Malformed)) }
+}
+
+/// An empty line says as little as none; two lines may say two things.
+fn only_line<'h>(headers: &'h HeaderMap, name: &HeaderName) -> Result<&'h [u8], Not> {
+    let mut lines = headers.get_all(name).iter().map(HeaderValue::as_bytes);
+    match (lines.next(), lines.next()) {
+        (None, _) => Err(Why::Missing.into()),
+        (Some(line), None) if line.trim_ascii().is_empty() => Err(Why::Missing.into()),
+        (Some(line), None) => Ok(line),
+        (Some(_), Some(_)) => Err(Not::token(Why::Malformed)),
+    }
+}

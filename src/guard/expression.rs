@@ -1,0 +1,28 @@
+//! Regular expressions that a policy asks for: one that a whole header value must match (rules G1, G2), one that is found
+//! in a message (R1).
+//!
+//! Without the feature `pattern` there is none: the types have no value, no setter leads to them, and what asks all the
+//! same is refused. A pattern that was dropped would be a guard that lets everybody in.
+
+#[cfg(not(feature = "pattern"))]
+mod absent;
+#[cfg(feature = "pattern")]
+mod compiled;
+
+#[cfg(not(feature = "pattern"))]
+pub(crate) use absent::{InText, WholeValue};
+#[cfg(feature = "pattern")]
+pub(crate) use compiled::{InText, WholeValue};
+
+/// What such a value is made of, and what it is called.
+#[derive(Clone, Copy)]
+#[cfg_attr(not(feature = "pattern"), allow(dead_code, reason = "no value is asked for a pattern"))]
+pub(crate) struct Values {
+    pub(super) name: &'static str,
+    pub(super) has: fn(u8) -> bool,
+    pub(super) may_be_empty: bool,
+}
+
+/// RFC 9110 §5.5, as the crate http holds it.
+pub(super) const HEADER_VALUES: Values =
+    Values { name: "header value", has: |byte| byte == b'\t' || byte >= b' ' && byte != 0x7f, may_be_empty: true };

@@ -1,0 +1,35 @@
+//! In a build without the feature `pattern`.
+
+use super::Values;
+use crate::guard::pattern::Refused;
+
+#[derive(Clone, Debug)]
+pub(crate) enum WholeValue {}
+
+impl WholeValue {
+    pub(crate) fn compile(_: &str, _: Values) -> Result<Self, Refused> {
+        Err(refused("pattern"))
+    }
+
+    pub(crate) fn matches(&self, _: &[u8]) -> bool {
+        match *self {}
+    }
+}
+
+#[derive(Debug)]
+pub(crate) enum InText {}
+
+impl InText {
+    pub(crate) fn compile(key: &'static str, _: &str) -> Result<Self, Refused> {
+        Err(refused(key))
+    }
+
+    pub(crate) fn is_in(&self, _: &str) -> bool {
+        match *self {}
+    }
+}
+
+fn refused(key: &'static str) -> Refused {
+    let right = "build with the feature \"pattern\" of tower-error-envelope";
+    Refused::new(key, "regular expressions are not part of this build", right)
+}

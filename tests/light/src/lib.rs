@@ -1,0 +1,48 @@
+//! A service that depends on the library without its default features: what it cannot ask for.
+//!
+//! A guard that the build does not have does not compile, so that none is lost on the way. What is left of each does:
+//!
+//! ```
+//! use tower_error_envelope::auth::AuthScheme;
+//! use tower_error_envelope::{ErrorCode, MapRule, Policy, RequiredHeader, Route};
+//!
+//! let policy = Policy::builder()
+//!     .header("tenant", RequiredHeader::new("x-tenant"))
+//!     .scheme("partner", AuthScheme::custom())
+//!     .auth(["partner"])
+//!     .map(MapRule::to(ErrorCode::GONE).message("It is gone."))
+//!     .route(Route::new("/api/{*rest}").require_headers(["tenant"]))
+//!     .build();
+//! assert!(policy.is_ok());
+//! ```
+//!
+//! Patterns (`pattern`):
+//!
+//! ```compile_fail,E0599
+//! let _ = tower_error_envelope::RequiredHeader::new("x-tenant").pattern("[a-z]{1,8}");
+//! ```
+//! ```compile_fail,E0599
+//! use tower_error_envelope::{ErrorCode, MapRule};
+//! let _ = MapRule::to(ErrorCode::GONE).message_pattern("gone$");
+//! ```
+//! ```compile_fail,E0599
+//! let _ = tower_error_envelope::auth::AuthScheme::custom().pattern("[a-z]{1,8}");
+//! ```
+//!
+//! Keys (`keys`), tokens (`jwt`) and files (`policy-file`):
+//!
+//! ```compile_fail,E0599
+//! let _ = tower_error_envelope::auth::AuthScheme::bearer();
+//! ```
+//! ```compile_fail,E0599
+//! let _ = tower_error_envelope::auth::AuthScheme::header("x-api-key");
+//! ```
+//! ```compile_fail,E0432
+//! use tower_error_envelope::auth::Key;
+//! ```
+//! ```compile_fail,E0432
+//! use tower_error_envelope::auth::JwtKeys;
+//! ```
+//! ```compile_fail,E0599
+//! let _ = tower_error_envelope::Policy::from_toml("policy.toml", "version = 1");
+//! ```
