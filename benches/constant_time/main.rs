@@ -18,7 +18,7 @@ use http::Request;
 use http::request::Parts;
 use rand::RngExt as _;
 use tower_error_envelope::auth::{AuthScheme, Key};
-use tower_error_envelope::exchange::{Admission, BodyFacts, Exchange};
+use tower_error_envelope::exchange::{Admission, BodyFacts, Exchange, Terms};
 use tower_error_envelope::{Policy, RequestId};
 
 use self::key::Digest;
@@ -108,21 +108,22 @@ fn end_to_end() -> f64 {
         };
         sent.iter().map(|key| policies.clone().map(|policy| (policy, key.clone()))).collect()
     };
-    let prepare = |(policy, key): &(Arc<Policy>, Arc<str>)| (policy.clone(), request(key));
-    told(fresh, prepare, |(policy, mut head)| {
+    let prepare = |(terms, key): &(Arc<Terms>, Arc<str>)| (terms.clone(), request(key));
+    told(fresh, prepare, |(terms, mut head)| {
         let facts = BodyFacts { ended: true, ..BodyFacts::default() };
         let id = || RequestId::from_parts(1, 1);
-        let admission = Exchange::begin(policy, &mut head, facts, id, || std::time::UNIX_EPOCH);
+        let admission = Exchange::begin(terms, &mut head, facts, id);
         assert!(matches!(admission, Admission::Answer(_)));
         (admission, head)
     })
 }
 
 /// One whose keys are those that are sent, but for the character at a place.
-fn policy(sent: &[Arc<str>], place: usize) -> Arc<Policy> {
+fn policy(sent: &[Arc<str>], place: usize) -> Arc<Terms> {
     let wrong = |key: &str| Key::of_secret(key, format!("{}~{}", &key[..place], &key[place + 1..]));
     let scheme = sent.iter().fold(AuthScheme::bearer(), |scheme, key| scheme.key(wrong(key)));
-    Arc::new(Policy::builder().scheme("api", scheme).auth(["api"]).build().expect("a policy that is right"))
+    let policy = Policy::builder().scheme("api", scheme).auth(["api"]).build().expect("a policy that is right");
+    Arc::new(Terms::new(policy, || std::time::UNIX_EPOCH))
 }
 
 /// What looking for a key among 10,000 takes, in microseconds.

@@ -48,11 +48,13 @@ where
         .service(service)
 }
 
+#[allow(clippy::result_large_err, reason = "tower-http's own type")]
 fn ask_for_credentials(request: &mut Request<Asked>) -> Result<(), Response<Full<Bytes>>> {
     let sent = request.headers().get(AUTHORIZATION).is_some_and(|it| it.as_bytes().starts_with(b"Bearer "));
     if sent { Ok(()) } else { Err(refused(StatusCode::UNAUTHORIZED, WWW_AUTHENTICATE, "Bearer")) }
 }
 
+#[allow(clippy::result_large_err, reason = "tower-http's own type")]
 fn ask_for_json(request: &mut Request<Asked>) -> Result<(), Response<Full<Bytes>>> {
     let json = |it: &HeaderValue| it.as_bytes().starts_with(b"application/json");
     if request.body().is_end_stream() || request.headers().get(CONTENT_TYPE).is_some_and(json) {

@@ -6,113 +6,156 @@
 //! behind the feature of that name; without it such an error is what its causes say, else anything else.
 
 use std::error::Error;
-use std::io::ErrorKind;
+use std::io::{self, ErrorKind};
 
 use http_body_util::LengthLimitError;
 
-use crate::cause::{find, has_io_kind};
+use crate::cause::chain;
 use crate::code::ErrorCode;
 use crate::fault::Fault;
 
-/// The fault of an error that `call` or its future gave.
-pub(crate) fn of_error(error: &(dyn Error + 'static)) -> Fault {
-    of_known(error).unwrap_or_else(|| Fault::new(of_upstream(error).unwrap_or(ErrorCode::INTERNAL_ERROR)))
+/// What is known of an error.
+pub(crate) enum Known<'e> {
+    /// It brings its fault along.
+    Typed(&'e Fault),
+    Fault(Fault),
+    /// Its code, if it came from an upstream's connection: what `poll_ready` gives is none of that (F3).
+    Upstream(ErrorCode),
+    Nothing,
 }
 
-/// The fault of an error that `poll_ready` gave (F3).
-pub(crate) fn of_readiness(error: &(dyn Error + 'static)) -> Fault {
-    of_known(error).unwrap_or_else(|| Fault::new(ErrorCode::SERVICE_UNAVAILABLE))
-}
-
-fn of_known(error: &(dyn Error + 'static)) -> Option<Fault> {
-    if let Some(fault) = find::<Fault>(error) {
-        return Some(fault.clone());
+impl<'e> Known<'e> {
+    /// One look at each cause: of what they say the most telling holds.
+    pub(crate) fn of(error: &'e (dyn Error + 'static)) -> Self {
+        let mut best: Option<Sign> = None;
+        for cause in chain(error) {
+            if let Some(fault) = cause.downcast_ref() {
+                return Self::Typed(fault);
+            }
+            best = best.into_iter().chain(Sign::of(cause)).min();
+        }
+        #[cfg(feature = "tonic")]
+        if let Some(fault) = super::tonic_status::of_cause(error) {
+            return Self::Fault(fault);
+        }
+        match best {
+            Some(Sign::Length) => Self::Fault(Fault::new(ErrorCode::PAYLOAD_TOO_LARGE)),
+            Some(Sign::Timeout) => Self::Fault(Fault::new(ErrorCode::GATEWAY_TIMEOUT)),
+            Some(Sign::Shed) => Self::Fault(Fault::new(ErrorCode::WORKER_AT_CAPACITY)),
+            Some(Sign::Buffer) => Self::Fault(Fault::new(ErrorCode::SERVICE_UNAVAILABLE)),
+            Some(Sign::Connection) => Self::Upstream(ErrorCode::OTHER),
+            None => Self::Nothing,
+        }
     }
-    #[cfg(feature = "tonic")]
-    if let Some(fault) = super::tonic_status::of_cause(error) {
-        return Some(fault);
+
+    /// The fault of an error that `call` or its future gave.
+    pub(crate) fn failed(self) -> Fault {
+        match self {
+            Self::Typed(fault) => fault.clone(),
+            Self::Fault(fault) => fault,
+            Self::Upstream(code) => Fault::new(code),
+            Self::Nothing => Fault::new(ErrorCode::INTERNAL_ERROR),
+        }
     }
-    let code = if find::<LengthLimitError>(error).is_some() {
-        ErrorCode::PAYLOAD_TOO_LARGE
-    } else if is_timeout(error) {
-        ErrorCode::GATEWAY_TIMEOUT
-    } else {
-        of_load(error)?
-    };
-    Some(Fault::new(code))
+
+    /// The fault of an error that `poll_ready` gave (F3).
+    pub(crate) fn unready(self) -> Fault {
+        match self {
+            Self::Typed(fault) => fault.clone(),
+            Self::Fault(fault) => fault,
+            Self::Upstream(_) | Self::Nothing => Fault::new(ErrorCode::SERVICE_UNAVAILABLE),
+        }
+    }
 }
 
-fn is_timeout(error: &(dyn Error + 'static)) -> bool {
+/// What one cause says, the most telling first.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[cfg_attr(not(feature = "tower"), allow(dead_code, reason = "tower alone sheds load, and has buffers"))]
+enum Sign {
+    Length,
+    Timeout,
+    Shed,
+    Buffer,
+    /// It failed, broke, or closed before a proper head.
+    Connection,
+}
+
+impl Sign {
+    fn of(cause: &(dyn Error + 'static)) -> Option<Self> {
+        if let Some(error) = cause.downcast_ref::<io::Error>() {
+            return Self::of_kind(error.kind());
+        }
+        if cause.is::<LengthLimitError>() {
+            return Some(Self::Length);
+        }
+        if cause.is::<tokio::time::error::Elapsed>() {
+            return Some(Self::Timeout);
+        }
+        #[cfg(feature = "tonic")]
+        if cause.is::<tonic::TimeoutExpired>() {
+            return Some(Self::Timeout);
+        }
+        Self::of_tower(cause).or_else(|| Self::of_hyper(cause))
+    }
+
+    fn of_kind(kind: ErrorKind) -> Option<Self> {
+        match kind {
+            ErrorKind::TimedOut => Some(Self::Timeout),
+            ErrorKind::ConnectionRefused
+            | ErrorKind::ConnectionReset
+            | ErrorKind::ConnectionAborted
+            | ErrorKind::NotConnected
+            | ErrorKind::BrokenPipe
+            | ErrorKind::HostUnreachable
+            | ErrorKind::NetworkUnreachable
+            | ErrorKind::NetworkDown
+            | ErrorKind::AddrNotAvailable => Some(Self::Connection),
+            _ => None,
+        }
+    }
+
     #[cfg(feature = "tower")]
-    if find::<tower::timeout::error::Elapsed>(error).is_some() {
-        return true;
+    fn of_tower(cause: &(dyn Error + 'static)) -> Option<Self> {
+        use tower::buffer::error::{Closed, ServiceError};
+
+        if cause.is::<tower::timeout::error::Elapsed>() {
+            Some(Self::Timeout)
+        } else if cause.is::<tower::load_shed::error::Overloaded>() {
+            Some(Self::Shed)
+        } else if cause.is::<Closed>() || cause.is::<ServiceError>() {
+            Some(Self::Buffer)
+        } else {
+            None
+        }
     }
-    #[cfg(feature = "tonic")]
-    if find::<tonic::TimeoutExpired>(error).is_some() {
-        return true;
+
+    #[cfg(not(feature = "tower"))]
+    fn of_tower(_: &(dyn Error + 'static)) -> Option<Self> {
+        None
     }
+
+    /// What hyper and its pooled client say of a connection. hyper's user errors are the program's own.
     #[cfg(feature = "hyper")]
-    if find::<hyper::Error>(error).is_some_and(hyper::Error::is_timeout) {
-        return true;
+    fn of_hyper(cause: &(dyn Error + 'static)) -> Option<Self> {
+        if let Some(error) = cause.downcast_ref::<hyper::Error>() {
+            return match error {
+                error if error.is_timeout() => Some(Self::Timeout),
+                error if !error.is_user() => Some(Self::Connection),
+                _ => None,
+            };
+        }
+        let client = cause.downcast_ref::<hyper_util::client::legacy::Error>()?;
+        client.is_connect().then_some(Self::Connection)
     }
-    find::<tokio::time::error::Elapsed>(error).is_some() || has_io_kind(error, |kind| kind == ErrorKind::TimedOut)
-}
 
-/// Load shedding, and a buffer that is closed or failed.
-#[cfg(feature = "tower")]
-fn of_load(error: &(dyn Error + 'static)) -> Option<ErrorCode> {
-    use tower::buffer::error::{Closed, ServiceError};
-    use tower::load_shed::error::Overloaded;
-
-    if find::<Overloaded>(error).is_some() {
-        Some(ErrorCode::WORKER_AT_CAPACITY)
-    } else if find::<Closed>(error).is_some() || find::<ServiceError>(error).is_some() {
-        Some(ErrorCode::SERVICE_UNAVAILABLE)
-    } else {
+    #[cfg(not(feature = "hyper"))]
+    fn of_hyper(_: &(dyn Error + 'static)) -> Option<Self> {
         None
     }
 }
 
-#[cfg(not(feature = "tower"))]
-fn of_load(_: &(dyn Error + 'static)) -> Option<ErrorCode> {
-    None
-}
-
-/// A connection that failed, broke, or closed before a proper head.
-fn of_upstream(error: &(dyn Error + 'static)) -> Option<ErrorCode> {
-    let by_socket = has_io_kind(error, |kind| {
-        matches!(
-            kind,
-            ErrorKind::ConnectionRefused
-                | ErrorKind::ConnectionReset
-                | ErrorKind::ConnectionAborted
-                | ErrorKind::NotConnected
-                | ErrorKind::BrokenPipe
-                | ErrorKind::HostUnreachable
-                | ErrorKind::NetworkUnreachable
-                | ErrorKind::NetworkDown
-                | ErrorKind::AddrNotAvailable
-        )
-    });
-    (by_socket || is_clients(error)).then_some(ErrorCode::OTHER)
-}
-
-/// What hyper and its pooled client say of a connection. hyper's user errors are the program's own.
-#[cfg(feature = "hyper")]
-fn is_clients(error: &(dyn Error + 'static)) -> bool {
-    find::<hyper_util::client::legacy::Error>(error).is_some_and(|error| error.is_connect())
-        || find::<hyper::Error>(error).is_some_and(|error| !error.is_user())
-}
-
-#[cfg(not(feature = "hyper"))]
-fn is_clients(_: &(dyn Error + 'static)) -> bool {
-    false
-}
-
 #[cfg(test)]
 mod tests {
-    use std::io;
-
     use tower::load_shed::error::Overloaded;
 
     use super::*;
@@ -129,13 +172,13 @@ mod tests {
             (buried("secret".into()), "internal_error"),
             (io::Error::from(ErrorKind::NotFound), "internal_error"),
         ] {
-            assert_eq!(of_error(&error).code(), code, "{error:?}");
+            assert_eq!(Known::of(&error).failed().code(), code, "{error:?}");
         }
     }
 
     #[test]
     fn f3_readiness_without_a_better_reason_is_unavailable() {
-        assert_eq!(of_readiness(&io::Error::other("pool closed")).code(), "service_unavailable");
-        assert_eq!(of_readiness(&io::Error::other(Overloaded::new())).code(), "worker_at_capacity");
+        assert_eq!(Known::of(&io::Error::other("pool closed")).unready().code(), "service_unavailable");
+        assert_eq!(Known::of(&io::Error::other(Overloaded::new())).unready().code(), "worker_at_capacity");
     }
 }

@@ -3,7 +3,7 @@
 use std::error::Error;
 
 use super::{Answered, BoxError, Event, Exchange, Failure, Origin};
-use crate::classify::failure;
+use crate::classify::failure::Known;
 use crate::code::ErrorCode;
 use crate::fault::Fault;
 use crate::guard::body_limit::{self, Flags};
@@ -25,10 +25,11 @@ impl Exchange {
         if let Some(fault) = self.terms.classifier().and_then(|classify| classify(error)) {
             return Failure { fault, origin: Origin::Error };
         }
-        if let Some(fault) = crate::cause::find::<Fault>(error) {
+        let known = Known::of(error);
+        if let Known::Typed(fault) = known {
             return Failure { fault: fault.clone(), origin: Origin::Fault };
         }
-        let fault = self.broken_request().unwrap_or_else(|| failure::of_error(error));
+        let fault = self.broken_request().unwrap_or_else(|| known.failed());
         Failure { fault, origin: Origin::Error }
     }
 
@@ -41,8 +42,9 @@ impl Exchange {
         if let Some(fault) = self.terms.classifier().and_then(|classify| classify(error)) {
             return Failure { fault, origin: Origin::Error };
         }
-        let typed = crate::cause::find::<Fault>(error).is_some();
-        Failure { fault: failure::of_readiness(error), origin: if typed { Origin::Fault } else { Origin::Error } }
+        let known = Known::of(error);
+        let origin = if matches!(known, Known::Typed(_)) { Origin::Fault } else { Origin::Error };
+        Failure { fault: known.unready(), origin }
     }
 
     /// The inner service was not ready for the request, which was not forwarded (F3).

@@ -194,6 +194,6 @@ fn f1_a_status_among_the_causes_decides() {
         (buried(Box::new(Status::from_error(Box::new(tower::timeout::error::Elapsed::new())))), "gateway_timeout"),
         (buried(Box::new(foreign(Code::Unknown, "", "gone", ""))), "gone"),
     ] {
-        assert_eq!(failure::of_error(&error).code(), code, "{error:?}");
+        assert_eq!(failure::Known::of(&error).failed().code(), code, "{error:?}");
     }
 }
