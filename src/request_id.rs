@@ -28,7 +28,11 @@ const TEXT_LEN: usize = PREFIX.len() + ULID_LEN;
 /// # Ok::<(), tower_error_envelope::ParseRequestIdError>(())
 /// ```
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct RequestId(Ulid);
+pub struct RequestId {
+    // Not a u128, which asks for 16 bytes of alignment in all that carries an id.
+    high: u64,
+    low: u64,
+}
 
 impl RequestId {
     /// An id from milliseconds since the Unix epoch (48 bits are used) and random bits (80 are used).
@@ -39,19 +43,19 @@ impl RequestId {
     pub const fn from_parts(timestamp_ms: u64, random: u128) -> Self {
         let id = Ulid::from_parts(timestamp_ms & ((1 << Ulid::TIME_BITS) - 1), random & ((1 << Ulid::RAND_BITS) - 1));
         // Zeros alone are no id: see `FromStr`.
-        if id.is_nil() { Self(Ulid(1)) } else { Self(id) }
+        if id.is_nil() { Self::of(1) } else { Self::of(id.0) }
     }
 
     /// When the id was made, in milliseconds since the Unix epoch.
     #[must_use]
     pub const fn timestamp_ms(self) -> u64 {
-        self.0.timestamp_ms()
+        self.ulid().timestamp_ms()
     }
 
     /// The 128 bits, big-endian: the trace id of W3C trace context (I4).
     #[must_use]
     pub const fn trace_id(self) -> [u8; 16] {
-        self.0.to_bytes()
+        self.ulid().to_bytes()
     }
 
     /// The header `traceparent` that makes this request the root of a sampled trace (I4).
@@ -59,7 +63,7 @@ impl RequestId {
     /// The parent id is the id's last 64 bits, never zero; the flag says sampled, since a parent-based sampler would
     /// otherwise drop the very traces that the id should find.
     pub(crate) fn traceparent(self) -> HeaderValue {
-        let bits = self.0.0;
+        let bits = self.ulid().0;
         let text = format!("00-{bits:032x}-{:016x}-01", bits as u64 | 1);
         HeaderValue::from_maybe_shared(Bytes::from(text)).unwrap_or_else(|_| HeaderValue::from_static(""))
     }
@@ -75,15 +79,23 @@ impl RequestId {
     pub(crate) fn text(self) -> [u8; TEXT_LEN] {
         let mut text = [0; TEXT_LEN];
         let mut ulid = [0; ULID_LEN];
-        self.0.array_to_str(&mut ulid);
+        self.ulid().array_to_str(&mut ulid);
         text[..PREFIX.len()].copy_from_slice(PREFIX.as_bytes());
         text[PREFIX.len()..].copy_from_slice(&ulid);
         text
     }
 
+    const fn of(bits: u128) -> Self {
+        Self { high: (bits >> 64) as u64, low: bits as u64 }
+    }
+
+    const fn ulid(self) -> Ulid {
+        Ulid((self.high as u128) << 64 | self.low as u128)
+    }
+
     fn from_bits(bits: u128) -> Result<Self, ParseRequestIdError> {
         // W3C trace context forbids a trace id of zeros, and it names no request.
-        if bits == 0 { Err(ParseRequestIdError(())) } else { Ok(Self(Ulid(bits))) }
+        if bits == 0 { Err(ParseRequestIdError(())) } else { Ok(Self::of(bits)) }
     }
 }
 
@@ -138,14 +150,14 @@ fn from_ulid(text: &str) -> Result<RequestId, ParseRequestIdError> {
 
 impl From<RequestId> for u128 {
     fn from(id: RequestId) -> Self {
-        id.0.0
+        id.ulid().0
     }
 }
 
 #[cfg(feature = "ulid")]
 impl From<RequestId> for Ulid {
     fn from(id: RequestId) -> Self {
-        id.0
+        id.ulid()
     }
 }
 
@@ -162,7 +174,7 @@ impl TryFrom<Ulid> for RequestId {
 #[cfg(feature = "uuid")]
 impl From<RequestId> for Uuid {
     fn from(id: RequestId) -> Self {
-        Self::from_u128(id.0.0)
+        Self::from_u128(id.ulid().0)
     }
 }
 

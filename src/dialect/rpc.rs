@@ -92,6 +92,11 @@ impl Rpc {
         if value == b"application/grpc" {
             return Some(Self::Grpc(Codec::Unsaid));
         }
+        // What other types have behind their slash, or before it.
+        let may_be_one = |at: usize| matches!(value.get(at), Some(b'c' | b'C' | b'g' | b'G'));
+        if !may_be_one(b"application/".len()) && !value.first().is_some_and(u8::is_ascii_whitespace) {
+            return None;
+        }
         let end = value.iter().position(|byte| *byte == b';').unwrap_or(value.len());
         let subtype = after(value[..end].trim_ascii(), b"application/")?;
         if let Some(codec) = after(subtype, b"connect+") {

@@ -35,19 +35,27 @@ impl Exchange {
         if head.headers.len() > MAX_HEADERS {
             return Self::begin_without_headers(terms, head, body, &sent, id);
         }
-        let found = policy.matched(head);
-        let no_host = found.is_none();
-        let matched = found.unwrap_or_else(|| policy.of_no_host());
         let given = request::identify(policy.ids(), head, &sent, id);
-        auth::forward::remove(policy.forwarded_ids(), &mut head.headers);
-        if no_host || matched.sent.is_some() || !matched.normal.limits_size_alone(!body.is_empty()) {
-            return Self::begin_guarded(terms, head, body, &sent, given, &matched, no_host);
-        }
+        let (settings, limit) = match policy.everywhere() {
+            Some(settings) if settings.limits_size_alone(!body.is_empty()) => {
+                auth::forward::remove(policy.forwarded_ids(), &mut head.headers);
+                (settings.manner(), settings.body_limit)
+            }
+            _ => {
+                let found = policy.matched(head);
+                let no_host = found.is_none();
+                let matched = found.unwrap_or_else(|| policy.of_no_host());
+                auth::forward::remove(policy.forwarded_ids(), &mut head.headers);
+                if no_host || matched.sent.is_some() || !matched.normal.limits_size_alone(!body.is_empty()) {
+                    return Self::begin_guarded(terms, head, body, &sent, given, &matched, no_host);
+                }
+                (matched.normal.manner(), matched.normal.body_limit)
+            }
+        };
         // Most routes have no guard but this one.
-        let limit = matched.normal.body_limit;
         let asked = Asked { head, sent: &sent, body };
         let is_over = asked.is_over(limit);
-        let mut exchange = Self::new(terms, &asked, given, matched.normal.manner());
+        let mut exchange = Self::new(terms, &asked, given, settings);
         match limit {
             Some(limit) if is_over => {
                 let fault = exchange.policy().too_large(limit);
@@ -111,7 +119,7 @@ impl Exchange {
         Admission::Answer(Box::new(exchange.refuse(fault, None)))
     }
 
-    #[inline]
+    #[inline(always)]
     fn new(terms: Arc<Terms>, asked: &Asked<'_>, given: Given, settings: Manner) -> Self {
         let Given { id, header: mut id_header, notes } = given;
         // HPACK's tables are for values that come again. h2 indexes every other one, and compares each new id with some
@@ -130,13 +138,13 @@ impl Exchange {
     }
 
     /// Tells the inner service the id.
-    #[inline]
+    #[inline(always)]
     fn mark(&self, head: &mut Parts) {
         request::mark(self.policy().ids(), head, self.id, &self.id_header);
     }
 
     /// The body of a request that goes on is counted.
-    #[inline]
+    #[inline(always)]
     fn meet(&mut self, body: BodyFacts, limit: Option<u64>, watched: Watched) {
         if !body.is_empty() {
             self.flags = Some(Flags::new(limit, reply::linger_of(self.policy()), watched));

@@ -46,7 +46,10 @@ impl Exchange {
     /// Whether a response is one of the call's own protocol, an error by HTTP aside that has no status of gRPC's.
     #[inline]
     pub(super) fn answered_call(&self, head: &response::Parts) -> Option<(Rpc, Names)> {
-        let rpc = self.request.rpc?;
+        self.answered_by(self.request.rpc?, head)
+    }
+
+    fn answered_by(&self, rpc: Rpc, head: &response::Parts) -> Option<(Rpc, Names)> {
         let (names, content_type) = Names::of(&head.headers);
         let rpc = rpc.answered_by(content_type)?;
         let told = || grpc::read(&head.headers).is_some_and(|told| told.status != Status::OK);

@@ -124,7 +124,7 @@ impl Exchange {
         self.terms.policy()
     }
 
-    #[inline]
+    #[inline(always)]
     fn pass(self, headers: &mut HeaderMap) -> ResponsePlan {
         let (tail, notes) = self.tail(headers);
         ResponsePlan::Pass(tail, notes)
@@ -153,7 +153,7 @@ impl Exchange {
         ResponsePlan::Strip(tail, notes)
     }
 
-    #[inline]
+    #[inline(always)]
     fn tail(mut self, headers: &mut HeaderMap) -> (Tail, Option<Box<Notes>>) {
         self.expose(headers);
         self.identify_response(headers);
@@ -162,7 +162,7 @@ impl Exchange {
     }
 
     /// E4, in every mode but `off` and `observe`.
-    #[inline]
+    #[inline(always)]
     fn expose(&self, headers: &mut HeaderMap) {
         if self.settings.expose_headers && !matches!(self.settings.mode, Mode::Off | Mode::Observe) {
             head::expose(headers);
@@ -178,7 +178,7 @@ impl Exchange {
     }
 
     /// I3: the inner service's own id gives way, and is noted where it differs.
-    #[inline]
+    #[inline(always)]
     fn identify_response(&mut self, headers: &mut HeaderMap) {
         if let Some(theirs) = headers.insert(X_REQUEST_ID, self.id_header.clone())
             && theirs != self.id_header

@@ -188,7 +188,7 @@ impl Asked<'_> {
 }
 
 /// The request's id: an outer layer's (E7), a trusted peer's (I2), or a fresh one (I1).
-#[inline]
+#[inline(always)]
 pub(super) fn identify(settings: IdSettings, head: &Parts, sent: &Sent, fresh: impl FnOnce() -> RequestId) -> Given {
     let outermost = head.extensions.get::<RequestId>().copied();
     if !sent.id {
@@ -205,7 +205,7 @@ pub(super) fn identify(settings: IdSettings, head: &Parts, sent: &Sent, fresh: i
 }
 
 /// Tells the inner service the id (I1, I4).
-#[inline]
+#[inline(always)]
 pub(super) fn mark(settings: IdSettings, head: &mut Parts, id: RequestId, value: &HeaderValue) {
     head.extensions.insert(id);
     let mut value = value.clone();

@@ -87,7 +87,7 @@ impl Exchange {
         }
     }
 
-    #[inline]
+    #[inline(always)]
     pub(super) fn success(self, head: &mut response::Parts) -> ResponsePlan {
         match head.status.as_u16() {
             // RFC 9110 §15.3.6 wants an empty 205 framed as such; 204 and 304 have no framing of their own.

@@ -253,14 +253,17 @@ pub(crate) fn declared(headers: &HeaderMap) -> Option<u64> {
     length(first)
 }
 
-/// The length that one line says.
+/// The length that one line says. More digits than a u64 has are a length all the same, and over any limit.
 pub(crate) fn length(value: &HeaderValue) -> Option<u64> {
-    let digits = value.as_bytes();
-    if digits.is_empty() || !digits.iter().all(u8::is_ascii_digit) {
-        return None;
+    let mut length = None;
+    for byte in value.as_bytes() {
+        let digit = byte.wrapping_sub(b'0');
+        if digit > 9 {
+            return None;
+        }
+        length = Some(length.unwrap_or(0_u64).saturating_mul(10).saturating_add(digit.into()));
     }
-    // More digits than a u64 has is a length all the same, and over any limit.
-    Some(value.to_str().ok()?.parse().unwrap_or(u64::MAX))
+    length
 }
 
 /// The answer to a body over the limit.

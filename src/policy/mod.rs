@@ -177,8 +177,8 @@ impl Policy {
     /// What holds for a request (rule G0); `None` where the policy asks for the host and the request does not tell it.
     #[inline]
     pub(crate) fn matched(&self, head: &Parts) -> Option<Matched> {
-        if let Some(matched) = self.everywhere() {
-            return Some(matched);
+        if let Some(settings) = self.everywhere() {
+            return Some(Matched { sent: None, normal: *settings });
         }
         let hosts = if self.scopes.ask_host() { host::of(head)? } else { Hosts::default() };
         let matched = self.of_path(&head.method, &hosts.first, head.uri.path());
@@ -195,11 +195,9 @@ impl Policy {
 
     /// What holds for every request alike, where the policy has no routes and no scopes.
     #[inline]
-    fn everywhere(&self) -> Option<Matched> {
+    pub(crate) fn everywhere(&self) -> Option<&Settings> {
         match &self.parts[..] {
-            [only] if self.said.is_empty() && !self.scopes.ask_host() => {
-                Some(Matched { sent: None, normal: only.defaults })
-            }
+            [only] if self.said.is_empty() && !self.scopes.ask_host() => Some(&only.defaults),
             _ => None,
         }
     }

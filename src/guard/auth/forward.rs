@@ -20,9 +20,12 @@ pub(crate) fn is_spelling(name: &HeaderName, of: &HeaderName) -> bool {
 /// would take them for the client's own hop, and drop what is put there instead (RFC 9110 §7.6.1).
 #[inline]
 pub(crate) fn remove(ids: &[HeaderName], headers: &mut HeaderMap) {
-    if ids.is_empty() {
-        return;
+    if !ids.is_empty() {
+        remove_all(ids, headers);
     }
+}
+
+fn remove_all(ids: &[HeaderName], headers: &mut HeaderMap) {
     let one_of_them = |name: &HeaderName| ids.iter().any(|id| is_spelling(name, id));
     while let Some(name) = headers.keys().find(|name| one_of_them(name)).cloned() {
         headers.remove(name);
