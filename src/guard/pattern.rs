@@ -180,14 +180,34 @@ pub(crate) fn normalised(path: &str) -> Option<Vec<u8>> {
     (normal != path.as_bytes()).then_some(normal)
 }
 
-/// Most paths have one spelling alone: they are told without an allocation, and without a branch for each byte.
+/// Most paths have one spelling alone: they are told by one pass, without an allocation.
 fn may_be_respelt(path: &[u8]) -> bool {
-    let is_coded = path.iter().fold(false, |found, byte| found | (*byte == b'%') | (*byte == b'\\'));
-    let pairs = path.iter().zip(path.iter().skip(1));
-    let is_dotted =
-        pairs.fold(false, |found, (byte, next)| found | ((*byte == b'/') & ((*next == b'/') | (*next == b'.'))));
-    is_coded || is_dotted || path.len() > 1 && path.ends_with(b"/")
+    let mut behind_slash = false;
+    for byte in path {
+        match KINDS[usize::from(*byte)] {
+            OTHER => behind_slash = false,
+            CODED => return true,
+            _ if behind_slash => return true,
+            kind => behind_slash = kind == SLASH,
+        }
+    }
+    behind_slash && path.len() > 1
 }
+
+const OTHER: u8 = 0;
+const SLASH: u8 = 1;
+const DOT: u8 = 2;
+const CODED: u8 = 3;
+
+/// What a byte is to the spelling of a path: a table, since every request's path is looked at where there are routes.
+const KINDS: [u8; 256] = {
+    let mut kinds = [OTHER; 256];
+    kinds[b'/' as usize] = SLASH;
+    kinds[b'.' as usize] = DOT;
+    kinds[b'%' as usize] = CODED;
+    kinds[b'\\' as usize] = CODED;
+    kinds
+};
 
 #[cfg(test)]
 mod tests {
