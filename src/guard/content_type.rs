@@ -49,6 +49,10 @@ impl MediaTypes {
     }
 
     fn accepts(&self, value: &HeaderValue) -> bool {
+        // As nearly all clients write it: a whole type without parameters.
+        if self.types.iter().any(|accepted| accepted.as_bytes() == value.as_bytes()) {
+            return true;
+        }
         let Some(essence) = essence(value.as_bytes()) else { return false };
         self.types.iter().any(|accepted| accepted.eq_ignore_ascii_case(essence))
     }
