@@ -113,8 +113,8 @@ impl Fault {
     /// the reason becomes its source, so that the log shows it.
     pub fn details(mut self, details: impl Serialize) -> Self {
         match to_raw_value(&details) {
-            Ok(details) => Arc::make_mut(&mut self.0).details = Some(details),
-            Err(error) => Arc::make_mut(&mut self.0).source = Some(Arc::new(error)),
+            Ok(details) => self.change().details = Some(details),
+            Err(error) => self.change().source = Some(Arc::new(error)),
         }
         self
     }
@@ -122,20 +122,20 @@ impl Fault {
     /// Sets the status, where it is not the code's own. A status outside 400–599 is ignored: it would be no error.
     pub fn status(mut self, status: StatusCode) -> Self {
         if (status.is_client_error() || status.is_server_error()) && self.status_code() != status {
-            Arc::make_mut(&mut self.0).status = Some(status);
+            self.change().status = Some(status);
         }
         self
     }
 
     /// Adds a header to the response, such as `retry-after` or one more `www-authenticate`.
     pub fn header(mut self, name: HeaderName, value: HeaderValue) -> Self {
-        Arc::make_mut(&mut self.0).headers.get_or_insert_default().append(name, value);
+        self.change().headers.get_or_insert_default().append(name, value);
         self
     }
 
     /// Sets the cause, which the log shows and the client never sees.
     pub fn caused_by(mut self, source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
-        Arc::make_mut(&mut self.0).source = Some(Arc::from(source.into()));
+        self.change().source = Some(Arc::from(source.into()));
         self
     }
 
@@ -176,7 +176,8 @@ impl Fault {
 
     /// A fault that a policy keeps, to be answered with again and again: what is written of it is kept, too.
     ///
-    /// It must be changed no more, and belong to one policy: what is prepared depends on both.
+    /// It belongs to one policy, and brings no header whose effect depends on the route, such as one of CORS: what is
+    /// prepared would be another policy's, or another route's.
     pub(crate) fn kept(self) -> Self {
         Self(Arc::new(Inner { memo: Some(Memo::new()), ..(*self.0).clone() }))
     }
@@ -213,13 +214,20 @@ impl Fault {
 
     pub(crate) fn with_raw_details(mut self, details: Option<Box<RawValue>>) -> Self {
         if details.is_some() || self.0.details.is_some() {
-            Arc::make_mut(&mut self.0).details = details;
+            self.change().details = details;
         }
         self
     }
 
-    fn say(mut self, message: Cow<'static, str>, wording: Wording) -> Self {
+    /// Of what is changed nothing is prepared.
+    fn change(&mut self) -> &mut Inner {
         let inner = Arc::make_mut(&mut self.0);
+        inner.memo = None;
+        inner
+    }
+
+    fn say(mut self, message: Cow<'static, str>, wording: Wording) -> Self {
+        let inner = self.change();
         (inner.message, inner.wording) = (Some(message), wording);
         self
     }

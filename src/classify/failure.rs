@@ -34,6 +34,7 @@ impl<'e> Known<'e> {
             }
             best = best.into_iter().chain(Sign::of(cause)).min();
         }
+        best = best.into_iter().chain(Sign::of_hyper(error)).min();
         #[cfg(feature = "tonic")]
         if let Some(fault) = super::tonic_status::of_cause(error) {
             return Self::Fault(fault);
@@ -95,7 +96,7 @@ impl Sign {
         if cause.is::<tonic::TimeoutExpired>() {
             return Some(Self::Timeout);
         }
-        Self::of_tower(cause).or_else(|| Self::of_hyper(cause))
+        Self::of_tower(cause)
     }
 
     fn of_kind(kind: ErrorKind) -> Option<Self> {
@@ -134,18 +135,22 @@ impl Sign {
         None
     }
 
-    /// What hyper and its pooled client say of a connection. hyper's user errors are the program's own.
+    /// What hyper and its pooled client say of a connection, each in its outermost word: hyper's user errors are the
+    /// program's own, whatever they are made of.
     #[cfg(feature = "hyper")]
-    fn of_hyper(cause: &(dyn Error + 'static)) -> Option<Self> {
-        if let Some(error) = cause.downcast_ref::<hyper::Error>() {
-            return match error {
-                error if error.is_timeout() => Some(Self::Timeout),
-                error if !error.is_user() => Some(Self::Connection),
-                _ => None,
-            };
+    fn of_hyper(error: &(dyn Error + 'static)) -> Option<Self> {
+        use crate::cause::find;
+
+        let hyper = find::<hyper::Error>(error);
+        if hyper.is_some_and(hyper::Error::is_timeout) {
+            Some(Self::Timeout)
+        } else if hyper.is_some_and(|error| !error.is_user())
+            || find::<hyper_util::client::legacy::Error>(error).is_some_and(|error| error.is_connect())
+        {
+            Some(Self::Connection)
+        } else {
+            None
         }
-        let client = cause.downcast_ref::<hyper_util::client::legacy::Error>()?;
-        client.is_connect().then_some(Self::Connection)
     }
 
     #[cfg(not(feature = "hyper"))]

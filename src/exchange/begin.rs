@@ -80,6 +80,8 @@ impl Exchange {
         no_host: bool,
     ) -> Admission {
         let policy = &**terms.policy();
+        // A guard may ask for it (G1).
+        request::trace(policy.ids(), head, given.id);
         let asked = Asked { head, sent, body };
         let mut guarded = request::guard(policy, matched, &asked);
         // RFC 9112 §3.2: a request that names two hosts has no route.

@@ -42,9 +42,11 @@ const EXPOSED_OF_GRPC: [&str; 3] = ["grpc-status", "grpc-message", "grpc-status-
 
 /// Makes the head of a rewritten error consistent with its new body.
 pub(super) fn rewrite(headers: &mut HeaderMap, status: StatusCode, own: &Own<'_>) {
-    let seen = Seen::of(headers, status);
+    let mut seen = Seen::of(headers, status);
     if seen.old {
         remove_old(headers, status, own.http1);
+        // Where `connection` names it, it was for the old hop alone.
+        seen.cache_control = seen.cache_control && headers.contains_key(CACHE_CONTROL);
     }
     headers.reserve(if own.negotiates { MORE_HEADERS } else { OWN_HEADERS });
     headers.insert(CONTENT_TYPE, HeaderValue::from_static(own.content_type));
@@ -298,6 +300,16 @@ mod tests {
             ["a", "X-Request-Id, x-error-code, retry-after"]
         );
         assert_eq!(exposed(&[origin, (expose, "x-error-code,retry-after"), (expose, "x-request-id")]).len(), 2);
+    }
+
+    #[test]
+    fn r7_what_held_for_the_old_hop_allows_nobody_to_store_an_error() {
+        let mut head = headers(&[("cache-control", "max-age=60"), ("connection", "cache-control")]);
+        rewrite(&mut head, StatusCode::NOT_FOUND, &own());
+        assert_eq!(head["cache-control"], "no-store");
+        let mut head = headers(&[("cache-control", "max-age=60"), ("connection", "x-hop")]);
+        rewrite(&mut head, StatusCode::NOT_FOUND, &own());
+        assert_eq!(head["cache-control"], "max-age=60");
     }
 
     #[test]

@@ -118,14 +118,13 @@ impl Exchange {
         let listed = classify::listed(fault, self.dialect());
         let fault = self.policy().kept(&listed);
         let close = self.must_close();
-        let prepared = if close { self.prepared(fault, fault.status_code(), true) } else { None };
-        let leaving = match prepared.map(|prepared| self.copied(prepared, fault.status_code())) {
-            Some(leaving) => leaving,
-            None => match self.known(fault, None, fault.status_code()).filter(|_| !close) {
-                Some(leaving) => leaving,
-                None => self.answered(fault, close, &self.id_header),
-            },
+        let status = fault.status_code();
+        let known = if close {
+            self.prepared(fault, status, true).map(|prepared| self.copied(prepared, status))
+        } else {
+            self.known(fault, None, status)
         };
+        let leaving = known.unwrap_or_else(|| self.answered(fault, close, &self.id_header));
         let mut reply = Response::new(if self.request.is_head { Bytes::new() } else { leaving.body });
         *reply.status_mut() = leaving.sent;
         *reply.headers_mut() = leaving.head;

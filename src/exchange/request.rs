@@ -139,9 +139,7 @@ impl Sent {
         sent.call = call.call(&head.method, &head.uri);
         sent
     }
-}
 
-impl Sent {
     /// What is left where the headers are not looked at.
     pub(super) fn of_call_alone(&self) -> Self {
         Self { call: self.call, ..Self::default() }
@@ -211,9 +209,7 @@ pub(super) fn mark(settings: IdSettings, head: &mut Parts, id: RequestId, value:
     let mut value = value.clone();
     value.set_sensitive(false);
     head.headers.insert(X_REQUEST_ID, value);
-    if settings.traceparent {
-        trace(&mut head.headers, id);
-    }
+    trace(settings, head, id);
 }
 
 /// The smaller limit of the two spellings, each in its own mode (G0).
@@ -381,7 +377,14 @@ fn only_id<'a>(mut values: impl Iterator<Item = &'a HeaderValue>) -> Option<Requ
 }
 
 /// I4: a valid `traceparent` stays; else the request becomes the root of a trace, to which no old state belongs.
-fn trace(headers: &mut HeaderMap, id: RequestId) {
+#[inline]
+pub(super) fn trace(settings: IdSettings, head: &mut Parts, id: RequestId) {
+    if settings.traceparent {
+        begin_trace(&mut head.headers, id);
+    }
+}
+
+fn begin_trace(headers: &mut HeaderMap, id: RequestId) {
     let mut values = headers.get_all(TRACEPARENT).iter();
     let valid = matches!((values.next(), values.next()), (Some(only), None) if is_traceparent(only.as_bytes()));
     if !valid {

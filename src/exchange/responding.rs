@@ -172,9 +172,7 @@ impl Exchange {
         };
         classify::response(&inner, &asked, &known)
     }
-}
 
-impl Exchange {
     /// What the request carried, as far as an inner 401 asks.
     fn credentials(&self) -> Credentials<'_> {
         let scheme = self.aside.as_ref().and_then(|aside| aside.scheme.as_deref());

@@ -12,7 +12,7 @@
 pub(super) use keys::error;
 
 /// A counter's key takes longer to make than all else that an error needs, and errors come in storms: each thread keeps
-/// those that it used last.
+/// those that it made last.
 #[cfg(feature = "metrics")]
 mod keys {
     use std::cell::RefCell;
@@ -28,7 +28,7 @@ mod keys {
     const KEPT: usize = 16;
 
     /// What the labels are made of.
-    #[derive(PartialEq)]
+    #[derive(Clone, PartialEq)]
     struct Kind {
         code: Option<&'static str>,
         status: Option<StatusCode>,
@@ -44,21 +44,25 @@ mod keys {
 
     pub(in crate::middleware) fn error(event: &Event) {
         let Some(kind) = Kind::of(event) else { return count(&of_shared_code(event)) };
-        KEYS.with(|keys| match keys.try_borrow_mut() {
-            Ok(mut keys) => {
-                if let Some((_, key)) = keys.iter().find(|(other, _)| *other == kind) {
-                    return count(key);
-                }
-                let key = kind.key(kind.code.map_or(SharedString::const_str("none"), SharedString::const_str));
-                count(&key);
-                if keys.len() == KEPT {
-                    keys.remove(0);
-                }
-                keys.push((kind, key));
+        let known = KEYS.try_with(|keys| {
+            // Borrowed already where a recorder serves through the layer itself.
+            let Ok(mut keys) = keys.try_borrow_mut() else { return false };
+            if let Some((_, key)) = keys.iter().find(|(other, _)| *other == kind) {
+                count(key);
+                return true;
             }
-            // A recorder that serves through the layer itself.
-            Err(_) => count(&kind.key(kind.code.map_or(SharedString::const_str("none"), SharedString::const_str))),
+            let key = kind.key_of_code();
+            count(&key);
+            if keys.len() == KEPT {
+                keys.remove(0);
+            }
+            keys.push((kind.clone(), key));
+            true
         });
+        // A thread that ends has no such keys any more.
+        if !known.unwrap_or(false) {
+            count(&kind.key_of_code());
+        }
     }
 
     fn count(key: &Key) {
@@ -92,6 +96,10 @@ mod keys {
                 route: event.shared_route(),
                 mode: event.mode(),
             }
+        }
+
+        fn key_of_code(&self) -> Key {
+            self.key(self.code.map_or(SharedString::const_str("none"), SharedString::const_str))
         }
 
         fn key(&self, code: SharedString) -> Key {

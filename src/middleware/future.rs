@@ -331,7 +331,7 @@ where
             log::notes(id, watch.notes());
             ResponseBody::watch(body, Watching::new(watch, around.and_then(|around| around.deadline)))
         }
-        // It was to be read.
+        // Taken by `poll`, as `Pass` and `Rewrite` are.
         ResponsePlan::Collect(exchange, ..) => {
             let _ = catch(|| drop(body));
             let _ = catch(|| drop(head));
