@@ -17,7 +17,7 @@ pub(crate) fn risen(rows: &[Row]) -> Vec<String> {
     let recorded = recorded();
     let figures = |row: &Row| recorded.get(&(row.case.name(), row.stack.name())).copied();
     let mut risen = Vec::new();
-    for row in rows.iter().filter(|row| !matches!(row.stack, Stack::Bare | Stack::Today)) {
+    for row in rows.iter().filter(|row| !matches!(row.stack, Stack::Bare | Stack::Today | Stack::Fused)) {
         let beside = rows.iter().filter(|it| it.case == row.case && matches!(it.stack, Stack::Bare | Stack::Today));
         let scales = beside.filter_map(|it| Some(it.cost.instructions? / figures(it)?.0));
         let scale = scales.max_by(f64::total_cmp);

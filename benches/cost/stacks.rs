@@ -32,7 +32,7 @@ impl Named for Stack {
         match self {
             Self::Bare => "bare",
             Self::Today => "today",
-            Self::Fused => "by hand",
+            Self::Fused => "by-hand",
             Self::Envelope => "envelope",
             Self::Policy => "envelope+policy",
             Self::Logged => "envelope+log",
