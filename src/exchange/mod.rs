@@ -1,6 +1,6 @@
 //! One request, from its head to the last decision about its response, without I/O.
 //!
-//! An adapter asks and moves the bytes; an [`Exchange`] decides, and answers with data:
+//! An adapter asks and moves the bytes; an [`Exchange`] decides by the [`Terms`] of its layer, and answers with data:
 //!
 //! 1. [`Exchange::begin`] reads the request head: id (I1–I4), route (G0), guards (G1–G4). It says to forward the
 //!    request, to answer it, to ask a verifier (G2), or to wait for its first body byte (G3).
