@@ -30,6 +30,7 @@
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
+pub mod adapter;
 pub mod auth;
 #[cfg(feature = "axum")]
 pub mod axum;

@@ -10,6 +10,9 @@ pub(crate) trait Surroundings {
 
     /// Whether the layer has a verifier of that name.
     fn has_verifier(&self, name: &str) -> bool;
+
+    /// What to do where it has none.
+    fn instead_of_verifier(&self, name: &str) -> String;
 }
 
 /// A file that a value names: keys.
