@@ -9,6 +9,7 @@
 mod catalogue;
 mod check;
 mod confidential;
+mod envoy;
 mod failure;
 mod finding;
 mod policy;
@@ -34,6 +35,7 @@ struct Args {
 enum Verb {
     Check(check::Args),
     Catalogue(catalogue::Args),
+    EnvoyConfig(envoy::config::Args),
 }
 
 #[derive(Clone, Copy, Default, ValueEnum)]
@@ -50,6 +52,7 @@ fn main() -> ExitCode {
     let done = match args.verb {
         Verb::Check(args) => check::run(&args),
         Verb::Catalogue(args) => catalogue::run(&args).map(|()| 0),
+        Verb::EnvoyConfig(args) => envoy::config::run(&args).map(|()| 0),
     };
     ExitCode::from(done.unwrap_or_else(|failure| {
         failure.tell();
