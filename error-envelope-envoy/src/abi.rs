@@ -99,10 +99,18 @@ unsafe extern "C" {
     ) -> u32;
     fn envoy_dynamic_module_callback_http_get_headers_size(stream: *mut c_void, head: u32) -> usize;
     fn envoy_dynamic_module_callback_http_get_headers(stream: *mut c_void, head: u32, lines: *mut Line) -> bool;
-    fn envoy_dynamic_module_callback_http_set_header(stream: *mut c_void, head: u32, key: Buffer, value: Buffer)
-    -> bool;
-    fn envoy_dynamic_module_callback_http_add_header(stream: *mut c_void, head: u32, key: Buffer, value: Buffer)
-    -> bool;
+    fn envoy_dynamic_module_callback_http_set_header(
+        stream: *mut c_void,
+        head: u32,
+        key: Buffer,
+        value: Buffer,
+    ) -> bool;
+    fn envoy_dynamic_module_callback_http_add_header(
+        stream: *mut c_void,
+        head: u32,
+        key: Buffer,
+        value: Buffer,
+    ) -> bool;
     fn envoy_dynamic_module_callback_http_get_body_chunks_size(stream: *mut c_void, body: u32) -> usize;
     fn envoy_dynamic_module_callback_http_get_body_chunks(stream: *mut c_void, body: u32, chunks: *mut Buffer) -> bool;
     fn envoy_dynamic_module_callback_http_get_body_size(stream: *mut c_void, body: u32) -> usize;
@@ -115,11 +123,7 @@ unsafe extern "C" {
         end: bool,
     );
     fn envoy_dynamic_module_callback_http_send_response_data(stream: *mut c_void, data: Buffer, end: bool);
-    fn envoy_dynamic_module_callback_http_send_response_trailers(
-        stream: *mut c_void,
-        lines: *const Line,
-        count: usize,
-    );
+    fn envoy_dynamic_module_callback_http_send_response_trailers(stream: *mut c_void, lines: *const Line, count: usize);
     fn envoy_dynamic_module_callback_http_filter_reset_stream(stream: *mut c_void, reason: u32, details: Buffer);
     fn envoy_dynamic_module_callback_http_filter_continue_encoding(stream: *mut c_void);
     fn envoy_dynamic_module_callback_http_filter_get_attribute_string(
@@ -442,7 +446,12 @@ pub(crate) fn count(counter: impl FnOnce(&Module) -> Option<usize>, labels: &[&s
 /// # Safety
 ///
 /// `slot` is null or came from `on_http_filter_new` and was not destroyed; `raw` is its stream.
-unsafe fn in_hook<T>(raw: *mut c_void, slot: *const Slot, panicked: T, work: impl FnOnce(&Filter, &Stream<'_>) -> T) -> T {
+unsafe fn in_hook<T>(
+    raw: *mut c_void,
+    slot: *const Slot,
+    panicked: T,
+    work: impl FnOnce(&Filter, &Stream<'_>) -> T,
+) -> T {
     struct Inside(*const Slot, *mut c_void);
 
     impl Drop for Inside {
@@ -526,7 +535,10 @@ unsafe extern "C" fn envoy_dynamic_module_on_http_filter_config_destroy(module: 
 /// Routes have no configuration of their own here: the policy has routes.
 #[unsafe(no_mangle)]
 extern "C" fn envoy_dynamic_module_on_http_filter_per_route_config_new(_: Buffer, _: Buffer) -> *const c_void {
-    log(Level::Error, b"error_envelope: a route's own configuration is not taken: the policy says what holds on which route");
+    log(
+        Level::Error,
+        b"error_envelope: a route's own configuration is not taken: the policy says what holds on which route",
+    );
     ptr::null()
 }
 
@@ -636,7 +648,7 @@ unsafe extern "C" fn envoy_dynamic_module_on_http_filter_local_reply(
     // SAFETY: the details are lent for the call, and copied before anything is called.
     let details = unsafe { details.bytes() };
     // SAFETY: what holds here is what `in_hook` asks for.
-    unsafe { in_hook(raw, slot, (), |filter, _| filter.local_reply(status, details)) };
+    unsafe { in_hook(raw, slot, (), |filter, stream| filter.local_reply(stream, status, details)) };
     CONTINUE
 }
 

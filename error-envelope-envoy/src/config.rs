@@ -92,7 +92,9 @@ impl Source {
         let table = text.parse::<toml::Table>().unwrap_or_default();
         match (table.get("policy_file"), table.len()) {
             (Some(toml::Value::String(file)), 1) => Ok(Self::File(file.clone())),
-            (Some(_), 1) => Err("filter_config: policy_file is not a text; say policy_file = \"/etc/envoy/policy.toml\"".into()),
+            (Some(_), 1) => {
+                Err("filter_config: policy_file is not a text; say policy_file = \"/etc/envoy/policy.toml\"".into())
+            }
             (Some(_), _) => Err("filter_config: a policy beside policy_file; say one of them".into()),
             (None, _) => Ok(Self::Here(text.to_owned())),
         }

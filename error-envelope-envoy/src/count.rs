@@ -26,10 +26,7 @@ pub(crate) struct Counters {
 impl Counters {
     pub(crate) fn define(defining: &Defining) -> Self {
         install();
-        Self {
-            errors: defining.counter(ERRORS, &ERROR_LABELS),
-            reloads: defining.counter(RELOADS, &RELOAD_LABELS),
-        }
+        Self { errors: defining.counter(ERRORS, &ERROR_LABELS), reloads: defining.counter(RELOADS, &RELOAD_LABELS) }
     }
 
     fn of(self, name: &str) -> Option<usize> {

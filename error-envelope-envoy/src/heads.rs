@@ -138,7 +138,9 @@ pub(crate) fn trailers(lines: &Lines<'_>) -> Option<HeaderMap> {
 }
 
 fn append(headers: &mut HeaderMap, name: &[u8], value: &[u8]) -> Result<(), String> {
-    let unread = || format!("the header {:?} cannot be read", String::from_utf8_lossy(name).chars().take(64).collect::<String>());
+    let unread = || {
+        format!("the header {:?} cannot be read", String::from_utf8_lossy(name).chars().take(64).collect::<String>())
+    };
     let (parsed, value) = match (HeaderName::from_bytes(name), HeaderValue::from_bytes(value)) {
         (Ok(name), Ok(value)) => (name, value),
         _ => return Err(unread()),

@@ -11,7 +11,6 @@ use super::{Answered, BodyFacts, BoxError, Exchange, Origin, Pending, ResponsePl
 use crate::classify::{self, Rewrite};
 use crate::code::ErrorCode;
 use crate::fault::Fault;
-use crate::policy::Mode;
 use crate::request_id::RequestId;
 
 impl Exchange {
@@ -43,27 +42,17 @@ impl Exchange {
         }
     }
 
-    /// The proxy around the service answers by itself with this head, whose status is that of its failure (V2): a
-    /// [`ResponsePlan::Rewrite`], or in `observe` a [`ResponsePlan::Keep`]. Where the request was cut, that is the answer
-    /// (G4), as a [`ResponsePlan::Replace`].
+    /// The proxy around the service answers by itself with this head, whose status is that of its failure (V2). It is
+    /// written anew in every mode, as any failure is (F1): a [`ResponsePlan::Rewrite`], or where the request was cut that
+    /// answer (G4), as a [`ResponsePlan::Replace`].
     ///
     /// The status is kept, the code is the status's, and `cause` is for the log alone. So it ends an exchange whose
     /// response was being collected, too (V3).
-    pub fn proxy_failed(mut self, head: &mut response::Parts, cause: BoxError) -> ResponsePlan {
+    pub fn proxy_failed(self, head: &mut response::Parts, cause: BoxError) -> ResponsePlan {
         if let Some(fault) = self.cut() {
             return ResponsePlan::Replace(Box::new(self.answer(fault, Origin::Guard, Some(cause), None)));
         }
         let fault = Fault::new(ErrorCode::of_status(head.status)).status(head.status);
-        if self.settings.mode == Mode::Observe {
-            self.identify_response(&mut head.headers);
-            let mut event = self.event_of(Origin::Proxy);
-            event.status = Some(head.status);
-            event.would_be = Some(self.leaving_status(&fault, head.status, false));
-            event.grpc = self.grpc_of(&fault, head.status, false);
-            event.code = Some(fault.code().clone());
-            event.cause = Some(cause);
-            return ResponsePlan::Keep(self.tail_of(), Box::new(event));
-        }
         let mut rewrite = Rewrite::of(classify::listed(fault, self.dialect()));
         rewrite.named = false;
         let mut written = self.write_read(head, rewrite, Origin::Proxy, &[]);

@@ -24,11 +24,11 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use http::{Response, Version, response as http_response};
+use tower_error_envelope::RequestId;
 use tower_error_envelope::adapter;
 use tower_error_envelope::exchange::{
     BoxError, Collected, Event, Exchange, Meter, Observed, Origin, Pending, Tail, Terms, Watch,
 };
-use tower_error_envelope::RequestId;
 
 use crate::abi::{Attribute, Head, Stream};
 use crate::config::Module;
@@ -156,10 +156,16 @@ impl Filter {
         &self.module
     }
 
-    /// Envoy answers by itself; its head comes next.
-    pub(crate) fn local_reply(&self, status: u32, details: &[u8]) {
+    /// Envoy answers by itself. Its head comes next, or where one is held back already, goes past the filters.
+    pub(crate) fn local_reply(&self, stream: &Stream<'_>, status: u32, details: &[u8]) {
         let details = String::from_utf8_lossy(details).into_owned();
-        *self.local.borrow_mut() = Some(Local { status, details });
+        match self.leave(State::Answered) {
+            State::Collecting(collecting) => self.failed_past(stream, collecting.exchange, Local { status, details }),
+            state => {
+                self.leave(state);
+                *self.local.borrow_mut() = Some(Local { status, details });
+            }
+        }
     }
 
     pub(crate) fn scheduled(&self, stream: &Stream<'_>, event: u64) {
@@ -185,10 +191,12 @@ impl Filter {
                 Some(observed.seen(Collected::Unreadable(&copy)))
             }
             State::Passing(tail) if !self.response_ended.get() => broke_off(stream, tail),
-            State::Watching(watch) if !self.response_ended.get() && !watch.has_ended() => match upstream_broke(stream) {
-                Some(cause) => Some(watch.into_tail().broke_off(Origin::Error, cause)),
-                None => Some(watch.abandoned()),
-            },
+            State::Watching(watch) if !self.response_ended.get() && !watch.has_ended() => {
+                match upstream_broke(stream) {
+                    Some(cause) => Some(watch.into_tail().broke_off(Origin::Error, cause)),
+                    None => Some(watch.abandoned()),
+                }
+            }
             State::New
             | State::Passing(_)
             | State::Watching(_)

@@ -22,7 +22,7 @@ impl Filter {
             }
             State::Peeking(pending) => self.answered_by(stream, Answering::Pending(*pending), local, end),
             State::Called(exchange) => self.answered_by(stream, Answering::Exchange(*exchange), local, end),
-            // V3
+            // V3. No Envoy that is known does this: its own answer goes past the filters then.
             State::Collecting(collecting) => {
                 let local = local.or_else(|| Some(Local { status: 0, details: "a second head".to_owned() }));
                 self.answered_by(stream, Answering::Exchange(collecting.exchange), local, end)
@@ -30,7 +30,7 @@ impl Filter {
             State::Deferred(deferred) => {
                 self.stop_waiting();
                 let (head, body) = deferred.reply.into_parts();
-                self.replace(stream, &head, body, end)
+                self.replace(stream, head, body, end)
             }
             // Ours comes by here as well.
             state => {
@@ -85,6 +85,42 @@ impl Filter {
         self.carry_out(stream, plan, head, end, is_local)
     }
 
+    /// A response that was held back fails, and Envoy writes to the client itself (V3): what it is to write is noted for
+    /// its `local_reply_config`, which the generated configuration has.
+    pub(super) fn failed_past(&self, stream: &Stream<'_>, exchange: Exchange, local: Local) {
+        self.stop_waiting();
+        self.deadline.take();
+        self.head_left.set(true);
+        let mut head = http::Response::new(()).into_parts().0;
+        let status = u16::try_from(local.status).unwrap_or_default();
+        head.status = StatusCode::from_u16(status).unwrap_or(StatusCode::BAD_GATEWAY);
+        let body = match exchange.proxy_failed(&mut head, local.details.into()) {
+            ResponsePlan::Rewrite(written) => {
+                self.tell(stream, written.event);
+                written.body
+            }
+            ResponsePlan::Replace(mut answered) => {
+                self.tell_answered(stream, &mut answered);
+                let (answer, body) = answered.reply.into_parts();
+                head = answer;
+                body
+            }
+            // What fails is never collected, nor passed.
+            ResponsePlan::Pass(..)
+            | ResponsePlan::Keep(..)
+            | ResponsePlan::Strip(..)
+            | ResponsePlan::Collect(..)
+            | ResponsePlan::Tee(..)
+            | ResponsePlan::Watch(_) => return,
+        };
+        let line = |name: &str| head.headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
+        // Of a gRPC call Envoy makes the body the message, and encodes it.
+        let message = percent_decoded(line("grpc-message"));
+        let text = if body.is_empty() { message } else { String::from_utf8_lossy(&body).into_owned() };
+        let pairs = [("local_reply", "error_envelope"), ("body", &text), ("content_type", line("content-type"))];
+        stream.note("error_envelope", &pairs);
+    }
+
     fn carry_out(
         &self,
         stream: &Stream<'_>,
@@ -121,12 +157,16 @@ impl Filter {
             }
             ResponsePlan::Rewrite(written) => {
                 self.tell(stream, written.event);
-                if is_local { self.replace(stream, &head, written.body, end) } else { self.write(stream, head, written.body, end) }
+                if is_local {
+                    self.replace(stream, head, written.body, end)
+                } else {
+                    self.write(stream, head, written.body, end)
+                }
             }
             ResponsePlan::Replace(mut answered) => {
                 self.tell_answered(stream, &mut answered);
                 let (head, body) = answered.reply.into_parts();
-                if is_local { self.replace(stream, &head, body, end) } else { self.write(stream, head, body, end) }
+                if is_local { self.replace(stream, head, body, end) } else { self.write(stream, head, body, end) }
             }
             ResponsePlan::Collect(exchange, max_bytes, timeout) => {
                 let collecting = Collecting { exchange, head, read: Vec::new(), max_bytes };
@@ -166,11 +206,12 @@ impl Filter {
     }
 
     /// Envoy's own head and body give way to these: what it says is whole, and comes at once.
-    fn replace(&self, stream: &Stream<'_>, head: &response::Parts, body: Bytes, end: bool) -> HeadStatus {
+    fn replace(&self, stream: &Stream<'_>, mut head: response::Parts, body: Bytes, end: bool) -> HeadStatus {
         if end {
             self.put(stream, head, &body, Body::KeptResponse);
         } else {
-            self.pass(stream, head, State::Replacing(body));
+            self.frame(&mut head, &body);
+            self.pass(stream, &head, State::Replacing(body));
         }
         HeadStatus::Continue
     }
@@ -178,7 +219,7 @@ impl Filter {
     /// The service's head was written anew. What comes of its body is not waited for.
     fn write(&self, stream: &Stream<'_>, head: response::Parts, body: Bytes, end: bool) -> HeadStatus {
         if end {
-            self.put(stream, &head, &body, Body::KeptResponse);
+            self.put(stream, head, &body, Body::KeptResponse);
             return HeadStatus::Continue;
         }
         self.send(stream, http::Response::from_parts(head, body));
@@ -303,7 +344,14 @@ impl Filter {
     }
 
     /// An error's body was read, whole or not: what the client gets. `ended` says that nothing follows it.
-    fn decide_of(&self, stream: &Stream<'_>, collecting: Collecting, whole: bool, ended: bool, into: Body) -> BodyStatus {
+    fn decide_of(
+        &self,
+        stream: &Stream<'_>,
+        collecting: Collecting,
+        whole: bool,
+        ended: bool,
+        into: Body,
+    ) -> BodyStatus {
         self.stop_waiting();
         self.deadline.take();
         let Collecting { exchange, mut head, read, .. } = collecting;
@@ -320,16 +368,23 @@ impl Filter {
             }
             Rewritten::Restore(tail, event) => {
                 self.tell(stream, *event);
-                self.put(stream, &head, &read, into);
+                self.put(stream, head, &read, into);
                 self.leave(State::Passing(tail));
                 BodyStatus::Continue
             }
         }
     }
 
-    fn put_or_send(&self, stream: &Stream<'_>, head: response::Parts, body: Bytes, ended: bool, into: Body) -> BodyStatus {
+    fn put_or_send(
+        &self,
+        stream: &Stream<'_>,
+        head: response::Parts,
+        body: Bytes,
+        ended: bool,
+        into: Body,
+    ) -> BodyStatus {
         if ended {
-            self.put(stream, &head, &body, into);
+            self.put(stream, head, &body, into);
             return BodyStatus::Continue;
         }
         self.send(stream, http::Response::from_parts(head, body));
@@ -385,6 +440,11 @@ impl Filter {
             self.tell(stream, event);
         }
     }
+}
+
+/// The text of a `grpc-message`.
+fn percent_decoded(text: &str) -> String {
+    percent_encoding::percent_decode_str(text).decode_utf8_lossy().into_owned()
 }
 
 /// Whose answer comes.

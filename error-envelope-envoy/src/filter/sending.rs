@@ -1,8 +1,8 @@
 //! Our answers on their way out, and what is dropped of a request so that its client can read them (G5).
 
 use bytes::Bytes;
-use http::header::CONNECTION;
-use http::{Response, Version, response};
+use http::header::{CONNECTION, CONTENT_LENGTH};
+use http::{HeaderValue, Response, Version, response};
 use tower_error_envelope::adapter;
 use tower_error_envelope::exchange::{Answered, Ended, Last, Watch};
 
@@ -46,7 +46,8 @@ impl Filter {
     pub(super) fn send(&self, stream: &Stream<'_>, reply: Response<Bytes>) {
         self.leave(State::Answered);
         self.head_left.set(true);
-        let (head, body) = reply.into_parts();
+        let (mut head, body) = reply.into_parts();
+        self.frame(&mut head, &body);
         send_head(stream, &head, body.is_empty());
         if !body.is_empty() {
             stream.send_data(&body, true);
@@ -81,14 +82,24 @@ impl Filter {
     }
 
     /// The response's body has ended, or never began: the head is changed where it is, and this is its body now.
-    pub(super) fn put(&self, stream: &Stream<'_>, head: &response::Parts, body: &[u8], into: Body) {
+    pub(super) fn put(&self, stream: &Stream<'_>, mut head: response::Parts, body: &[u8], into: Body) {
         self.leave(State::Answered);
         self.head_left.set(true);
-        heads::tell_response(stream, head);
+        self.frame(&mut head, body);
+        heads::tell_response(stream, &head);
         if into == Body::Response {
             stream.drain(Body::Response);
         }
         stream.append(into, body);
+    }
+
+    /// Over HTTP/1 Envoy chunks what has no length, even where nothing comes.
+    pub(super) fn frame(&self, head: &mut response::Parts, body: &[u8]) {
+        let has_body = !matches!(head.status.as_u16(), 100..200 | 204 | 304);
+        let unframed = self.version.get() < Version::HTTP_2 && body.is_empty() && has_body;
+        if unframed && !head.headers.contains_key(CONTENT_LENGTH) {
+            head.headers.insert(CONTENT_LENGTH, HeaderValue::from_static("0"));
+        }
     }
 
     /// A call ends here, as its protocol has it, or breaks off (F4).

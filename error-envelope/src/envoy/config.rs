@@ -83,6 +83,8 @@ preserve_external_request_id: true
 normalize_path: true
 merge_slashes: true
 path_with_escaped_slashes_action: UNESCAPE_AND_REDIRECT
+# The service's own `server` stays what it is (R6).
+server_header_transformation: PASS_THROUGH
 # Else Envoy says `100 Continue` by itself, and invites an upload that a guard is about to refuse (G4).
 proxy_100_continue: true
 # A head that does not come, or a stream that stands still, is answered with 408 and 504 (V2).
@@ -96,6 +98,22 @@ common_http_protocol_options: { idle_timeout: 60s, max_headers_count: 100 }
 # The end of a gRPC call over HTTP/1 is a trailer (P1).
 http_protocol_options: { enable_trailers: true }
 upgrade_configs: [ { upgrade_type: websocket } ]
+# A response whose head the module holds back, to read an error's body, may fail: Envoy then writes to the client past all
+# filters. What it is to write the module has noted (V3).
+local_reply_config:
+  mappers:
+  - filter:
+      metadata_filter:
+        matcher: { filter: error_envelope, path: [ { key: local_reply } ], value: { string_match: { exact: error_envelope } } }
+        match_if_key_not_found: false
+    headers_to_add:
+    - { header: { key: content-type, value: \"%DYNAMIC_METADATA(error_envelope:content_type)%\" }, append_action: OVERWRITE_IF_EXISTS_OR_ADD }
+    - { header: { key: x-request-id, value: \"%DYNAMIC_METADATA(error_envelope:request_id)%\" }, append_action: OVERWRITE_IF_EXISTS_OR_ADD }
+    - { header: { key: x-error-code, value: \"%DYNAMIC_METADATA(error_envelope:code)%\" }, append_action: OVERWRITE_IF_EXISTS_OR_ADD }
+    - { header: { key: x-content-type-options, value: nosniff }, append_action: OVERWRITE_IF_EXISTS_OR_ADD }
+    - { header: { key: cache-control, value: no-store }, append_action: OVERWRITE_IF_EXISTS_OR_ADD }
+    body_format_override:
+      text_format_source: { inline_string: \"%DYNAMIC_METADATA(error_envelope:body)%\" }
 access_log:
 - name: envoy.access_loggers.stdout
   typed_config:
@@ -123,7 +141,10 @@ http_filters:
       \"@type\": type.googleapis.com/google.protobuf.StringValue
       value: {config}
 - name: envoy.filters.http.router
-  typed_config: {{ \"@type\": type.googleapis.com/envoy.extensions.filters.http.router.v3.Router }}
+  typed_config:
+    \"@type\": type.googleapis.com/envoy.extensions.filters.http.router.v3.Router
+    # A response gets no header but the contract's.
+    suppress_envoy_headers: true
 "
     )
 }
@@ -140,7 +161,8 @@ fn snippet(file: &str) -> String {
 }
 
 fn bootstrap(file: &str, listen: &Address, upstream: &Address, admin: Option<&Address>) -> String {
-    let mut text = String::from("# Run it with ENVOY_DYNAMIC_MODULES_SEARCH_PATH set to the folder of liberror_envelope.so.\n");
+    let mut text =
+        String::from("# Run it with ENVOY_DYNAMIC_MODULES_SEARCH_PATH set to the folder of liberror_envelope.so.\n");
     if let Some(admin) = admin {
         let _ = writeln!(text, "admin:\n  address: {}", admin.yaml());
     }

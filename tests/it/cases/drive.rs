@@ -157,10 +157,11 @@ pub(super) fn say(line: &str) {
     let _ = std::io::Write::write_all(&mut std::io::stderr(), format!("{line}\n").as_bytes());
 }
 
-/// `gateway` stands for both of its drivers.
+/// `gateway` stands for both of its drivers, and for Envoy: what one proxy shows, the other does.
 fn named(driver: &str, case: &Case) -> bool {
     let Some(drivers) = &case.drivers else { return true };
-    drivers.iter().any(|name| name == driver || driver.split('-').next() == Some(name))
+    let kind = driver.split('-').next().unwrap_or_default();
+    drivers.iter().any(|name| name == driver || name == kind || kind == "envoy" && name == "gateway")
 }
 
 fn told(case: &Case, problems: &Problems, run: &Run) -> String {
