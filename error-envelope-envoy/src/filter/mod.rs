@@ -5,6 +5,7 @@
 //! | `New` | nothing has come; a head that comes of itself is Envoy's own (V2) |
 //! | `Peeking` | the request's first body byte decides (G3) |
 //! | `Called` | the request is on its way to the service |
+//! | `Draining` | the request ran over its limit: what is left of it is dropped before its answer (G5) |
 //! | `Collecting` | an error's body is read, within its budget (R4) |
 //! | `Replacing`, `Dropping` | Envoy's own body gives way to ours; a body that nobody may see goes (E5) |
 //! | `Passing`, `Copying`, `Watching` | the response's head has left, its body passes |
@@ -87,6 +88,7 @@ enum State {
     New,
     Peeking(Box<Pending>),
     Called(Box<Exchange>),
+    Draining(Box<Draining>),
     Collecting(Box<Collecting>),
     Replacing(Bytes),
     Dropping,
@@ -96,6 +98,13 @@ enum State {
     Lingering(Box<Lingering>),
     Deferred(Box<Deferred>),
     Answered,
+}
+
+/// A request over its limit, what is left of which is read and dropped before its answer.
+struct Draining {
+    exchange: Exchange,
+    meter: Meter,
+    left: u64,
 }
 
 /// An inner error whose body is read.
@@ -185,6 +194,7 @@ impl Filter {
         let event = match self.leave(State::Answered) {
             State::Peeking(pending) => Some(pending.abandoned()),
             State::Called(exchange) => Some(exchange.abandoned()),
+            State::Draining(draining) => Some(draining.exchange.abandoned()),
             State::Collecting(collecting) => Some(collecting.exchange.abandoned()),
             State::Copying(copying) => {
                 let Copying { observed, copy, .. } = *copying;
@@ -300,7 +310,7 @@ fn note(stream: &Stream<'_>, event: &Event) {
 fn upstream_broke(stream: &Stream<'_>) -> Option<BoxError> {
     stream.attribute(Attribute::CodeDetails, |details| {
         let details = String::from_utf8_lossy(details?).into_owned();
-        (!details.starts_with("downstream") && !details.is_empty() && details != "via_upstream").then(|| details.into())
+        (details.starts_with("upstream") || details.contains("timeout")).then(|| details.into())
     })
 }
 

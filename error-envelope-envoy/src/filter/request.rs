@@ -1,9 +1,10 @@
 //! The request: its head is shown to the guards, its body is counted (G0–G5, V4).
 
+use http::Version;
 use tower_error_envelope::adapter;
-use tower_error_envelope::exchange::{Admission, Exchange, FirstByte, Meter, Metered, Pending, Watch};
+use tower_error_envelope::exchange::{Admission, Exchange, FirstByte, Linger, Meter, Metered, Pending, Watch};
 
-use super::{BodyStatus, Collecting, Filter, HeadStatus, State, Wait};
+use super::{BodyStatus, Collecting, Draining, Filter, HeadStatus, State, Wait};
 use crate::abi::{Body, Head, Stream};
 use crate::heads;
 
@@ -88,6 +89,11 @@ impl Filter {
                 self.drop_request(stream, end);
                 BodyStatus::Stop
             }
+            State::Draining(draining) => {
+                self.leave(State::Draining(draining));
+                self.drop_request(stream, end);
+                BodyStatus::Stop
+            }
             State::Answered => {
                 self.leave(State::Answered);
                 // Of a response that was let go the request goes on.
@@ -109,7 +115,7 @@ impl Filter {
                 BodyStatus::Continue => HeadStatus::Continue,
                 BodyStatus::Stop => HeadStatus::Stop,
             },
-            state @ (State::Lingering(_) | State::Deferred(_)) => {
+            state @ (State::Lingering(_) | State::Deferred(_) | State::Draining(_)) => {
                 self.leave(state);
                 self.drop_request(stream, true);
                 HeadStatus::Stop
@@ -132,22 +138,37 @@ impl Filter {
     fn metered(&self, stream: &Stream<'_>, end: bool) -> BodyStatus {
         let Some(mut meter) = self.meter.take() else { return BodyStatus::Continue };
         let over = stream.chunks(Body::Request, |chunks| {
-            chunks.iter().any(|chunk| matches!(meter.request_data(chunk), Metered::Over(_)))
+            chunks.iter().find_map(|chunk| match meter.request_data(chunk) {
+                Metered::Within => None,
+                Metered::Over(linger) => Some(linger),
+            })
         });
         if end {
             meter.request_ended();
         }
-        if !over {
-            *self.meter.borrow_mut() = Some(meter);
-            return BodyStatus::Continue;
+        match over {
+            None => {
+                *self.meter.borrow_mut() = Some(meter);
+                BodyStatus::Continue
+            }
+            Some(linger) => {
+                self.overran(stream, meter, linger);
+                BodyStatus::Stop
+            }
         }
-        self.overran(stream);
-        BodyStatus::Stop
     }
 
     /// The body ran over its limit (G4): the answer, where no head has left; else what has begun ends.
-    fn overran(&self, stream: &Stream<'_>) {
+    ///
+    /// Over HTTP/1 what is left is dropped first, so that the connection can live on; a stream of HTTP/2 ends by itself.
+    fn overran(&self, stream: &Stream<'_>, meter: Meter, linger: Linger) {
+        let drains = self.version.get() < Version::HTTP_2 && !self.request_ended.get() && linger.max_bytes > 0;
         match self.leave(State::Answered) {
+            State::Called(exchange) if drains => {
+                let draining = Draining { exchange: *exchange, meter, left: linger.max_bytes };
+                self.leave(State::Draining(Box::new(draining)));
+                self.wait(stream, Wait::Linger, linger.timeout);
+            }
             State::Called(exchange) => self.answer(stream, exchange.overran()),
             State::Collecting(collecting) => {
                 let Collecting { exchange, .. } = *collecting;
@@ -213,6 +234,7 @@ impl Filter {
     pub(super) fn ran_out(&self, stream: &Stream<'_>) {
         match self.leave(State::Answered) {
             State::Called(exchange) => self.answer(stream, exchange.timed_out()),
+            State::Draining(draining) => self.answer(stream, draining.exchange.timed_out()),
             State::Collecting(collecting) => self.answer(stream, collecting.exchange.timed_out()),
             // What cannot be ended well goes on: the client has a clock of its own.
             State::Watching(watch) if watch.can_end() => self.end_watch(stream, watch, Watch::timed_out),

@@ -22,6 +22,7 @@ impl Filter {
             }
             State::Peeking(pending) => self.answered_by(stream, Answering::Pending(*pending), local, end),
             State::Called(exchange) => self.answered_by(stream, Answering::Exchange(*exchange), local, end),
+            State::Draining(draining) => self.answered_by(stream, Answering::Exchange(draining.exchange), local, end),
             // V3. No Envoy that is known does this: its own answer goes past the filters then.
             State::Collecting(collecting) => {
                 let local = local.or_else(|| Some(Local { status: 0, details: "a second head".to_owned() }));
@@ -117,7 +118,13 @@ impl Filter {
         // Of a gRPC call Envoy makes the body the message, and encodes it.
         let message = percent_decoded(line("grpc-message"));
         let text = if body.is_empty() { message } else { String::from_utf8_lossy(&body).into_owned() };
-        let pairs = [("local_reply", "error_envelope"), ("body", &text), ("content_type", line("content-type"))];
+        let pairs = [
+            ("local_reply", "error_envelope"),
+            ("body", &text),
+            ("content_type", line("content-type")),
+            ("vary", line("vary")),
+            ("grpc_details", line("grpc-status-details-bin")),
+        ];
         stream.note("error_envelope", &pairs);
     }
 

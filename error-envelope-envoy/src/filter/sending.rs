@@ -6,7 +6,7 @@ use http::{HeaderValue, Response, Version, response};
 use tower_error_envelope::adapter;
 use tower_error_envelope::exchange::{Answered, Ended, Last, Watch};
 
-use super::{Deferred, Filter, Lingering, State, Wait, note};
+use super::{Deferred, Draining, Filter, Lingering, State, Wait, note};
 use crate::abi::{Body, Stream};
 use crate::heads;
 
@@ -60,6 +60,7 @@ impl Filter {
         let enough = match &mut *self.state.borrow_mut() {
             State::Lingering(lingering) => pay(&mut lingering.left, count),
             State::Deferred(deferred) => pay(&mut deferred.left, count),
+            State::Draining(draining) => pay(&mut draining.left, count),
             _ => return,
         };
         if enough || end {
@@ -76,6 +77,14 @@ impl Filter {
             State::Deferred(deferred) => {
                 self.stop_waiting();
                 self.send(stream, deferred.reply);
+            }
+            State::Draining(draining) => {
+                let Draining { exchange, mut meter, .. } = *draining;
+                if self.request_ended.get() {
+                    meter.request_ended();
+                }
+                // What there was to drop is dropped.
+                self.answer(stream, Answered { linger: None, ..exchange.overran() });
             }
             state => drop(self.leave(state)),
         }

@@ -49,9 +49,30 @@ impl Driver for Envoy {
 
 /// What Envoy does by itself, whatever the module says.
 fn not_by_envoy(case: &Case) -> Option<&'static str> {
-    let no_head = case.inner.raw().is_some_and(|raw| response_in(&raw).is_none());
-    let failed = case.inner.fails == Some(Fails::Refused) || no_head;
-    failed.then_some("a failure of Envoy's own has Envoy's status (V2)")
+    let (inner, request) = (&case.inner, &case.request);
+    let raw = inner.raw().map(|raw| response_in(&raw));
+    let no_head = matches!(raw, Some(None));
+    let breaks_off = inner.cut_after.is_some()
+        || inner.fails == Some(Fails::ErrorInBody)
+        || matches!(raw, Some(Some((.., whole))) if !whole);
+    let passes = |body: &Option<String>| matches!(body.as_deref(), Some("aborted" | "inner"));
+    let ends_as_it_came = case.alternatives.iter().any(|expect| passes(&expect.body));
+    let lines = |name: &str| inner.headers.iter().filter(|(have, _)| have.eq_ignore_ascii_case(name)).count();
+    let sent = request.raw().map(|raw| String::from_utf8_lossy(&raw).into_owned());
+    let target = sent.as_deref().and_then(|sent| sent.split(' ').nth(1)).unwrap_or(request.path());
+    let is_path = target.starts_with('/') || target.starts_with("http://");
+    let upgrades = inner.status == Some(426) && lines("upgrade") > 0;
+    [
+        (inner.fails == Some(Fails::Refused) || no_head, "Envoy: a failure of its own has its own status (V2)"),
+        (breaks_off && !ends_as_it_came, "Envoy: it ends by itself what breaks off behind a head (V3, F4)"),
+        (lines("vary") > 1 || lines("cache-control") > 1, "Envoy: it joins the lines of `vary` and `cache-control`"),
+        (!is_path, "Envoy: it refuses a target that is no path (V2)"),
+        (request.method().contains(char::is_lowercase), "Envoy: it refuses the method (V2)"),
+        (upgrades, "Envoy: it takes `upgrade` off a response"),
+        (case.name == "drain-budget/type", "Envoy: it closes behind a request that is not whole (V4)"),
+    ]
+    .into_iter()
+    .find_map(|(applies, why)| applies.then_some(why))
 }
 
 /// A process of Envoy's.
@@ -153,6 +174,7 @@ fn configuration(policy: &Path, upstream: SocketAddr) -> String {
         ("normalize_path: true", "normalize_path: false"),
         ("merge_slashes: true", "merge_slashes: false"),
         ("UNESCAPE_AND_REDIRECT", "KEEP_UNCHANGED"),
+        ("[ { upgrade_type: websocket } ]", "[ { upgrade_type: websocket }, { upgrade_type: echo } ]"),
         // Not by default: HTTP/1.0 has no `host`, and Envoy says 426.
         (
             "enable_trailers: true }\n          upgrade",
