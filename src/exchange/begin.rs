@@ -54,15 +54,19 @@ impl Exchange {
         };
         // Most routes have no guard but this one.
         let asked = Asked { head, sent: &sent, body };
-        let is_over = asked.is_over(limit);
-        let mut exchange = Self::new(terms, &asked, given, settings);
         match limit {
-            Some(limit) if is_over => {
+            Some(limit) if asked.is_over(Some(limit)) => {
+                let exchange = Self::new(terms, &asked, given, settings);
                 let fault = exchange.policy().too_large(limit);
                 Admission::Answer(Box::new(exchange.refuse(fault, None)))
             }
             _ => {
-                exchange.mark(head);
+                let (id, header) = (given.id, given.header.clone());
+                let mut exchange = Self::new(terms, &asked, given, settings);
+                request::mark(exchange.policy().ids(), head, id, header);
+                if body.is_empty() {
+                    return Admission::Forward(exchange, None, None);
+                }
                 exchange.meet(body, limit, Watched::default());
                 exchange.forward()
             }
@@ -129,7 +133,7 @@ impl Exchange {
         id_header.set_sensitive(asked.head.version == Version::HTTP_2);
         let mut request = RequestFacts::of(asked, &settings, terms.policy().drain().max_bytes);
         let mut aside = Aside::of(asked, notes, &settings, &terms);
-        if asked.sent.credentials {
+        if asked.sent.has_credentials() {
             let credentials = Credentials::of(&asked.head.headers, terms.policy().key_headers());
             request.credentials = credentials.kind();
             if let Credentials::Scheme(name) = credentials {
@@ -142,7 +146,7 @@ impl Exchange {
     /// Tells the inner service the id.
     #[inline(always)]
     fn mark(&self, head: &mut Parts) {
-        request::mark(self.policy().ids(), head, self.id, &self.id_header);
+        request::mark(self.policy().ids(), head, self.id, self.id_header.clone());
     }
 
     /// The body of a request that goes on is counted.
@@ -252,7 +256,7 @@ impl Pending {
     pub fn first_byte(self, first: FirstByte) -> Admission {
         let Self { mut exchange, refusal } = self;
         // Waiting for the byte has asked for the body: a `100 Continue` is out (G5).
-        exchange.request.expects = false;
+        exchange.request.expects_no_more();
         let (fault, cause) = match first {
             FirstByte::End => {
                 if let Some(flags) = &exchange.flags {

@@ -107,6 +107,10 @@ pub struct Policy {
     key_headers: Box<[HeaderName]>,
     custom: Box<[Box<str>]>,
     faults: Faults,
+    /// The same holds for every request: there are no routes and no scopes.
+    is_everywhere: bool,
+    /// Some requests have to be remembered for their errors: their path, or when they began.
+    asks_of_requests: bool,
 }
 
 /// What holds inside one scope, or in the policy itself.
@@ -196,10 +200,7 @@ impl Policy {
     /// What holds for every request alike, where the policy has no routes and no scopes.
     #[inline]
     pub(crate) fn everywhere(&self) -> Option<&Settings> {
-        match &self.parts[..] {
-            [only] if self.said.is_empty() && !self.scopes.ask_host() => Some(&only.defaults),
-            _ => None,
-        }
+        if self.is_everywhere { Some(&self.own().defaults) } else { None }
     }
 
     fn of_path(&self, method: &Method, host: &str, path: &str) -> Matched {
@@ -291,6 +292,11 @@ impl Policy {
     #[inline]
     pub(crate) fn rules_ask_path(&self, manner: &Manner) -> bool {
         self.part(manner.part).rules_ask_path
+    }
+
+    #[inline]
+    pub(crate) fn asks_of_requests(&self) -> bool {
+        self.asks_of_requests
     }
 
     /// The schemes that let a request in, in the policy's order; none is an open door (rule G2).
@@ -396,6 +402,10 @@ impl Policy {
             Usual::new(part, met, settings)
         });
         self.usual = usual.collect();
+        let tells_time = |dialect: Dialect| dialect.form().tells_time;
+        self.is_everywhere = self.parts.len() == 1 && self.said.is_empty() && !self.scopes.ask_host();
+        self.asks_of_requests = self.parts.iter().any(|part| part.rules_ask_path || tells_time(part.defaults.dialect))
+            || self.said.iter().filter_map(Said::dialect).any(tells_time);
         self
     }
 
@@ -431,6 +441,8 @@ impl Default for Policy {
             key_headers: Box::default(),
             custom: Box::default(),
             faults: Faults::new(std::iter::once(DEFAULT_BODY_LIMIT)),
+            is_everywhere: true,
+            asks_of_requests: false,
         }
     }
 }
