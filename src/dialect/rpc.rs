@@ -62,10 +62,10 @@ impl<'h> CallHeaders<'h> {
         call
     }
 
-    /// Whether a header may be one of a call's: nearly every request has a content type, and few one that calls have.
+    /// Whether a header other than the content type is one of a call's.
     #[inline]
-    pub(crate) fn may_tell(name: &HeaderName, value: &HeaderValue) -> bool {
-        *name != CONTENT_TYPE || Rpc::may_be_in(value.as_bytes())
+    pub(crate) fn names(name: &HeaderName) -> bool {
+        *name == GRPC_TIMEOUT || *name == CONNECT_TIMEOUT_MS || *name == CONNECT_PROTOCOL_VERSION
     }
 
     fn see(&mut self, name: &HeaderName, value: &'h HeaderValue) {
@@ -126,7 +126,7 @@ impl Rpc {
 
     /// By what the types of calls have behind their slash, and before it.
     #[inline]
-    fn may_be_in(value: &[u8]) -> bool {
+    pub(crate) fn may_be_in(value: &[u8]) -> bool {
         matches!(value.get(b"application/".len()), Some(b'c' | b'C' | b'g' | b'G'))
             || value.first().is_some_and(u8::is_ascii_whitespace)
     }

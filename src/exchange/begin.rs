@@ -5,11 +5,11 @@ use std::error::Error;
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::Version;
 use http::request::Parts;
+use http::{Method, Version};
 
 use super::door::{self, Door};
-use super::request::{self, Aside, Asked, Given, Guarded, MAX_HEADERS, RequestFacts, Sent};
+use super::request::{self, Aside, Asked, Carries, Given, Guarded, MAX_HEADERS, RequestFacts, Sent};
 use super::{
     Admission, Answered, BodyFacts, BoxError, Event, Exchange, Failure, FirstByte, Meter, Origin, PEEK_TIMEOUT,
     Pending, Terms, Unverified, reply,
@@ -19,6 +19,7 @@ use crate::code::ErrorCode;
 use crate::fault::Fault;
 use crate::guard::auth::{self, Verified};
 use crate::guard::body_limit::{Flags, Watched};
+use crate::guard::content_type::Declared;
 use crate::policy::{Manner, Matched, Mode};
 use crate::request_id::RequestId;
 
@@ -31,46 +32,58 @@ impl Exchange {
     #[inline]
     pub fn begin(terms: Arc<Terms>, head: &mut Parts, body: BodyFacts, id: impl FnOnce() -> RequestId) -> Admission {
         let policy = &**terms.policy();
-        let sent = Sent::of(head, policy.key_headers());
+        let (sent, media_type) = Sent::of(head, policy.key_headers());
         if head.headers.len() > MAX_HEADERS {
             return Self::begin_without_headers(terms, head, body, &sent, id);
         }
         let given = request::identify(policy.ids(), head, &sent, id);
-        let (settings, limit) = match policy.everywhere() {
-            Some(settings) if settings.limits_size_alone(!body.is_empty()) => {
-                auth::forward::remove(policy.forwarded_ids(), &mut head.headers);
-                (settings.manner(), settings.body_limit)
+        let settings = match policy.quick(head) {
+            Some(settings) if settings.guards_bodies_alone() && head.method != Method::OPTIONS => settings,
+            Some(settings) => {
+                let matched = Matched { sent: None, normal: *settings };
+                return Self::begin_guarded(terms, head, body, &sent, given, &matched, false);
             }
-            _ => {
+            None => {
                 let found = policy.matched(head);
                 let no_host = found.is_none();
                 let matched = found.unwrap_or_else(|| policy.of_no_host());
-                auth::forward::remove(policy.forwarded_ids(), &mut head.headers);
-                if no_host || matched.sent.is_some() || !matched.normal.limits_size_alone(!body.is_empty()) {
-                    return Self::begin_guarded(terms, head, body, &sent, given, &matched, no_host);
-                }
-                (matched.normal.manner(), matched.normal.body_limit)
+                return Self::begin_guarded(terms, head, body, &sent, given, &matched, no_host);
             }
         };
-        // Most routes have no guard but this one.
+        // Most routes have no guards but these.
         let asked = Asked { head, sent: &sent, body };
-        match limit {
-            Some(limit) if asked.is_over(Some(limit)) => {
-                let exchange = Self::new(terms, &asked, given, settings);
-                let fault = exchange.policy().too_large(limit);
-                Admission::Answer(Box::new(exchange.refuse(fault, None)))
-            }
-            _ => {
-                let (id, header) = (given.id, given.header.clone());
-                let mut exchange = Self::new(terms, &asked, given, settings);
-                request::mark(exchange.policy().ids(), head, id, header);
-                if body.is_empty() {
-                    return Admission::Forward(exchange, None, None);
+        let refusal = match policy.content_types(settings) {
+            Some(types) if !body.is_empty() => {
+                match (request::carries_body(&asked), types.said(media_type, sent.has_two_types())) {
+                    (Carries::No, _) | (_, Declared::Accepted) => None,
+                    (Carries::Unknown, Declared::Missing) => {
+                        let matched = Matched { sent: None, normal: *settings };
+                        return Self::begin_guarded(terms, head, body, &sent, given, &matched, false);
+                    }
+                    _ => Some(types.refusal()),
                 }
-                exchange.meet(body, limit, Watched::default());
-                exchange.forward()
             }
+            _ => None,
+        };
+        let (manner, limit) = (settings.manner(), settings.body_limit);
+        let refusal = match limit {
+            Some(limit) if refusal.is_none() && asked.is_over(Some(limit)) => Some(policy.too_large(limit)),
+            _ => refusal,
+        };
+        if let Some(fault) = refusal {
+            let exchange = Self::new(terms, &asked, given, manner);
+            return Admission::Answer(Box::new(exchange.refuse(fault, None)));
         }
+        auth::forward::remove(policy.forwarded_ids(), &mut head.headers);
+        let (id, header) = (given.id, given.header.clone());
+        let asked = Asked { head, sent: &sent, body };
+        let mut exchange = Self::new(terms, &asked, given, manner);
+        request::mark(exchange.policy().ids(), head, id, header);
+        if body.is_empty() {
+            return Admission::Forward(exchange, None, None);
+        }
+        exchange.meet(body, limit, Watched::default());
+        exchange.forward()
     }
 
     /// As [`Exchange::begin`], on a route that may have more guards than one.
@@ -84,6 +97,7 @@ impl Exchange {
         no_host: bool,
     ) -> Admission {
         let policy = &**terms.policy();
+        auth::forward::remove(policy.forwarded_ids(), &mut head.headers);
         // A guard may ask for it (G1).
         request::trace(policy.ids(), head, given.id);
         let asked = Asked { head, sent, body };

@@ -3,8 +3,8 @@
 use std::time::{Duration, SystemTime};
 
 use http::header::{
-    ACCEPT, ACCESS_CONTROL_REQUEST_METHOD, CONNECTION, CONTENT_LENGTH, EXPECT, HeaderMap, HeaderValue, ORIGIN, TE,
-    TRANSFER_ENCODING, UPGRADE,
+    ACCEPT, ACCESS_CONTROL_REQUEST_METHOD, CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, EXPECT, HeaderMap, HeaderValue,
+    ORIGIN, TE, TRANSFER_ENCODING, UPGRADE,
 };
 use http::request::Parts;
 use http::uri::PathAndQuery;
@@ -105,11 +105,14 @@ impl Sent {
     const TRANSFER_CODING: u16 = 1 << 9;
     /// Something that a call has.
     const CALL: u16 = 1 << 10;
+    const UPGRADE: u16 = 1 << 11;
+    const TYPE: u16 = 1 << 12;
+    const TWO_TYPES: u16 = 1 << 13;
 
-    /// By the length of a name first: most headers are none of these.
+    /// Beside what they tell, the first content type. By the length of a name first: most headers are none of these.
     #[inline]
-    pub(super) fn of(head: &Parts, key_headers: &[HeaderName]) -> Self {
-        let (mut has, mut length) = (0, None);
+    pub(super) fn of<'h>(head: &'h Parts, key_headers: &[HeaderName]) -> (Self, Option<&'h HeaderValue>) {
+        let (mut has, mut length, mut media_type) = (0, None, None);
         for (name, value) in &head.headers {
             has |= match name.as_str().len() {
                 2 if *name == TE => first_of(has, Self::TE, || (value == "trailers", Self::TAKES_TRAILERS)),
@@ -117,12 +120,18 @@ impl Sent {
                 6 if *name == EXPECT => first_of(has, Self::EXPECT, || {
                     (value.as_bytes().eq_ignore_ascii_case(b"100-continue"), Self::EXPECTS)
                 }),
+                7 if *name == UPGRADE => Self::UPGRADE,
                 9 | 13 => bit(Self::CREDENTIALS, Credentials::are_in(name, &[])),
+                12 if *name == CONTENT_TYPE => {
+                    media_type = media_type.or(Some(value));
+                    let is_calls = bit(Self::CALL, Rpc::may_be_in(value.as_bytes()));
+                    Self::TYPE | bit(Self::TWO_TYPES, has & Self::TYPE != 0) | is_calls
+                }
                 12 if *name == X_REQUEST_ID => Self::ID,
-                12 | 18 | 24 => bit(Self::CALL, CallHeaders::may_tell(name, value)),
+                12 | 18 | 24 => bit(Self::CALL, CallHeaders::names(name)),
                 14 if *name == CONTENT_LENGTH => {
                     length = length.or(Some(value));
-                    first_of(has, Self::LENGTH, || (false, 0)) | bit(Self::TWO_LENGTHS, has & Self::LENGTH != 0)
+                    Self::LENGTH | bit(Self::TWO_LENGTHS, has & Self::LENGTH != 0)
                 }
                 17 if *name == TRANSFER_ENCODING => Self::TRANSFER_CODING,
                 _ => 0,
@@ -131,7 +140,7 @@ impl Sent {
         has |= bit(Self::CREDENTIALS, key_headers.iter().any(|name| head.headers.contains_key(name)));
         let length = length.filter(|_| has & Self::TWO_LENGTHS == 0).and_then(body_limit::length);
         let headers = if has & Self::CALL == 0 { CallHeaders::default() } else { CallHeaders::of(&head.headers) };
-        Self { has, call: headers.call(&head.method, &head.uri), length }
+        (Self { has, call: headers.call(&head.method, &head.uri), length }, media_type)
     }
 
     /// What is left where the headers are not looked at.
@@ -142,6 +151,11 @@ impl Sent {
     #[inline]
     fn has(&self, bit: u16) -> bool {
         self.has & bit != 0
+    }
+
+    #[inline]
+    pub(super) fn has_two_types(&self) -> bool {
+        self.has(Self::TWO_TYPES)
     }
 
     #[inline]
@@ -479,15 +493,16 @@ pub(super) fn is_preflight(head: &Parts) -> bool {
         && head.headers.contains_key(ACCESS_CONTROL_REQUEST_METHOD)
 }
 
+/// Whether a request carries a body, which a guard of its type asks (G3).
 #[derive(Clone, Copy)]
-enum Carries {
+pub(super) enum Carries {
     Yes,
     No,
     /// Neither ended nor of a known length: its first byte decides.
     Unknown,
 }
 
-fn carries_body(asked: &Asked<'_>) -> Carries {
+pub(super) fn carries_body(asked: &Asked<'_>) -> Carries {
     if asked.body.is_empty() || asked.head.method == Method::CONNECT || is_bodyless_upgrade(asked) {
         return Carries::No;
     }
@@ -499,7 +514,7 @@ fn carries_body(asked: &Asked<'_>) -> Carries {
 }
 
 fn is_bodyless_upgrade(Asked { head, sent, .. }: &Asked<'_>) -> bool {
-    let unframed = || !head.headers.contains_key(CONTENT_LENGTH) && !sent.has(Sent::TRANSFER_CODING);
+    let unframed = || !sent.has(Sent::LENGTH | Sent::TRANSFER_CODING);
     let asks = || head.headers.get_all(CONNECTION).iter().flat_map(list).any(|it| it.eq_ignore_ascii_case("upgrade"));
-    head.version == Version::HTTP_11 && head.headers.contains_key(UPGRADE) && asks() && unframed()
+    head.version == Version::HTTP_11 && sent.has(Sent::UPGRADE) && asks() && unframed()
 }

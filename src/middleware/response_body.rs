@@ -41,8 +41,7 @@ pin_project! {
 pin_project! {
     #[project = KindProj]
     enum Kind<R, B> {
-        // `goes_on`: it has not ended with its last frame.
-        Pass { #[pin] body: R, goes_on: bool },
+        Pass { #[pin] body: R },
         // What passes is copied aside (M1).
         Tee { #[pin] body: R, tee: Box<Tee> },
         // The response of an RPC call (section P).
@@ -68,7 +67,7 @@ struct Unread<R> {
 
 impl<R, B> ResponseBody<R, B> {
     pub(super) fn pass(body: R, tail: Tail) -> Self {
-        Self { kind: Kind::Pass { body, goes_on: false }, tail: Some(tail) }
+        Self { kind: Kind::Pass { body }, tail: Some(tail) }
     }
 
     pub(super) fn tee(body: R, tail: Tail, tee: Tee) -> Self {
@@ -138,7 +137,7 @@ where
         let mut this = self.project();
         let mut broken = None;
         let polled = match this.kind.as_mut().project() {
-            KindProj::Pass { .. } => poll_passing(this.kind.as_mut(), this.tail, cx, &mut broken),
+            KindProj::Pass { body } => poll_passed(body, cx, &mut broken),
             KindProj::Tee { mut body, tee } => {
                 let polled = poll_passed(body.as_mut(), cx, &mut broken);
                 match &polled {
@@ -193,9 +192,7 @@ where
 
     fn is_end_stream(&self) -> bool {
         match &self.kind {
-            // Asked already, with the frame.
-            Kind::Pass { goes_on: true, .. } => false,
-            Kind::Pass { body, .. } | Kind::Tee { body, .. } => catch(|| body.is_end_stream()).unwrap_or(false),
+            Kind::Pass { body } | Kind::Tee { body, .. } => catch(|| body.is_end_stream()).unwrap_or(false),
             Kind::Watch { watching, .. } if watching.awaits_trailers() => false,
             Kind::Watch { body, watching } => watching.says(catch(|| body.is_end_stream()).unwrap_or(false)),
             Kind::Resume { read, rest } => {
@@ -213,7 +210,7 @@ where
     fn size_hint(&self) -> SizeHint {
         match &self.kind {
             Kind::Watch { watching, .. } if watching.has_no_length() => SizeHint::default(),
-            Kind::Pass { body, .. } | Kind::Tee { body, .. } | Kind::Watch { body, .. } => {
+            Kind::Pass { body } | Kind::Tee { body, .. } | Kind::Watch { body, .. } => {
                 catch(|| body.size_hint()).unwrap_or_default()
             }
             Kind::Resume { read, rest } => resumed_size(read, rest),
@@ -289,67 +286,20 @@ pub(super) type Broken = (Origin, BoxError);
 
 pub(super) type Polled = Poll<Option<Result<Frame<Bytes>, ResponseBodyError>>>;
 
-/// The next frame of a body that passes as it comes. One that says that it has ended is dropped at once, inside of the same
-/// catch: each costs.
-fn poll_passing<R, B>(
-    mut kind: Pin<&mut Kind<R, B>>,
-    tail: &mut Option<Tail>,
-    cx: &mut Context<'_>,
-    broken: &mut Option<Broken>,
-) -> Polled
-where
-    R: Body,
-    R::Error: Into<BoxError>,
-{
-    let (mut polled, mut ended) = (Poll::Pending, false);
-    let caught = catch(|| {
-        let KindProj::Pass { mut body, goes_on } = kind.as_mut().project() else { return };
-        polled = frame_of(body.as_mut(), cx, broken);
-        if matches!(polled, Poll::Ready(Some(Ok(_)))) {
-            *goes_on = true;
-            ended = body.is_end_stream();
-            *goes_on = !ended;
-        }
-        if ended {
-            kind.set(Kind::Empty);
-        }
-    });
-    match caught {
-        Ok(()) => polled,
-        Err(panic) if polled.is_pending() => failed(broken, Origin::Panic, String::from(panic).into()),
-        // The frame was there before: what panicked was the question for the end, or the drop (F2).
-        Err(panic) => {
-            if let Some(tail) = tail.take_if(|_| ended) {
-                log::event(tail.broke_off(Origin::Panic, String::from(panic).into()));
-            }
-            polled
-        }
-    }
-}
-
-#[inline]
-fn frame_of<R>(body: Pin<&mut R>, cx: &mut Context<'_>, broken: &mut Option<Broken>) -> Polled
-where
-    R: Body,
-    R::Error: Into<BoxError>,
-{
-    match body.poll_frame(cx) {
-        Poll::Ready(Some(Ok(frame))) => {
-            Poll::Ready(Some(Ok(frame.map_data(|mut data| data.copy_to_bytes(data.remaining())))))
-        }
-        Poll::Ready(Some(Err(error))) => failed(broken, Origin::Error, error.into()),
-        Poll::Ready(None) => Poll::Ready(None),
-        Poll::Pending => Poll::Pending,
-    }
-}
-
 /// The next frame of an inner body. Why it failed goes aside: a frame is large, and is handed on as it is.
 fn poll_passed<R>(body: Pin<&mut R>, cx: &mut Context<'_>, broken: &mut Option<Broken>) -> Polled
 where
     R: Body,
     R::Error: Into<BoxError>,
 {
-    let polled = catch(|| frame_of(body, cx, broken));
+    let polled = catch(|| match body.poll_frame(cx) {
+        Poll::Ready(Some(Ok(frame))) => {
+            Poll::Ready(Some(Ok(frame.map_data(|mut data| data.copy_to_bytes(data.remaining())))))
+        }
+        Poll::Ready(Some(Err(error))) => failed(broken, Origin::Error, error.into()),
+        Poll::Ready(None) => Poll::Ready(None),
+        Poll::Pending => Poll::Pending,
+    });
     polled.unwrap_or_else(|panic| failed(broken, Origin::Panic, String::from(panic).into()))
 }
 

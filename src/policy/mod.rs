@@ -64,7 +64,7 @@ use crate::fault::Fault;
 use crate::guard::auth::Scheme;
 use crate::guard::content_type::MediaTypes;
 use crate::guard::header::HeaderGuard;
-use crate::guard::pattern::{Pattern, normalised};
+use crate::guard::pattern::{Pattern, may_be_respelt, normalised};
 use crate::outward::Outward;
 
 /// What the layer does for which request: built in Rust with [`Policy::builder`], or read from a file.
@@ -201,6 +201,26 @@ impl Policy {
     #[inline]
     pub(crate) fn everywhere(&self) -> Option<&Settings> {
         if self.is_everywhere { Some(&self.own().defaults) } else { None }
+    }
+
+    /// What holds for nearly every request: one that has one spelling, to a policy without scopes. `None` where that has to
+    /// be [`matched`](Self::matched).
+    #[inline]
+    pub(crate) fn quick(&self, head: &Parts) -> Option<&Settings> {
+        if self.is_everywhere {
+            return Some(&self.own().defaults);
+        }
+        let path = head.uri.path();
+        let [only] = &self.parts[..] else { return None };
+        if self.scopes.ask_host() || path.starts_with('/') && may_be_respelt(path.as_bytes()) {
+            return None;
+        }
+        let mut met = Met::default();
+        only.matcher.each_match(&head.method, path.as_bytes(), &mut |route| met.push(route));
+        match met.first() {
+            None => Some(&only.defaults),
+            Some(first) => self.usual.get(first)?.settings(0, &met),
+        }
     }
 
     fn of_path(&self, method: &Method, host: &str, path: &str) -> Matched {

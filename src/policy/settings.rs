@@ -272,14 +272,10 @@ impl Settings {
         self.manner
     }
 
-    /// Whether a body's size is all that the guards look at, and they refuse for it; of a request without a body they ask
-    /// no type.
+    /// Whether a body's type and size are all that the guards look at, and they refuse for it.
     #[inline]
-    pub(crate) fn limits_size_alone(&self, has_body: bool) -> bool {
-        (self.types.is_none() || !has_body)
-            && self.headers.is_none()
-            && self.auth.is_none()
-            && !matches!(self.mode, Mode::Off | Mode::Observe)
+    pub(crate) fn guards_bodies_alone(&self) -> bool {
+        self.headers.is_none() && self.auth.is_none() && !matches!(self.mode, Mode::Off | Mode::Observe)
     }
 
     #[cfg(test)]
