@@ -102,6 +102,7 @@ impl Exchange {
         Written { body, event }
     }
 
+    #[inline]
     pub(super) fn refuse(self, fault: Fault, cause: Option<BoxError>) -> Answered {
         let linger = self.linger();
         self.answer(fault, Origin::Guard, cause, linger)
@@ -159,6 +160,7 @@ impl Exchange {
         Some(Leaving { status, sent: status, head, body, grpc: None })
     }
 
+    #[inline]
     fn copied(&self, prepared: &Prepared, status: StatusCode) -> Leaving {
         let status = if prepared.asked() == status { prepared.status() } else { status };
         let id = &self.id_header;
@@ -279,6 +281,7 @@ impl Exchange {
         }
     }
 
+    #[inline]
     pub(super) fn event(self, origin: Origin, cause: Option<BoxError>) -> Event {
         Event {
             request_id: self.id,
