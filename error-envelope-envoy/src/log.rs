@@ -19,6 +19,11 @@ pub(crate) fn install() {
     static ONCE: Once = Once::new();
 
     ONCE.call_once(|| {
+        // This library has its own copy of std: the hook is nobody else's. The text is logged with the request's id.
+        std::panic::set_hook(Box::new(|panic| {
+            let place = panic.location().map(ToString::to_string).unwrap_or_default();
+            abi::log(Level::Error, format!("error_envelope: a hook panicked at {place}").as_bytes());
+        }));
         let wanted = dynamic_filter_fn(|line, _| line.target().starts_with(TARGET) && abi::logs(level(line)));
         let lines = tracing_subscriber::fmt::layer()
             .with_ansi(false)

@@ -21,7 +21,7 @@ impl Exchange {
     /// [`Exchange::proxy_failed`].
     pub fn unread(terms: Arc<Terms>, head: &Parts, body: BodyFacts, id: impl FnOnce() -> RequestId) -> Self {
         let policy = &**terms.policy();
-        let sent = Sent::of(head, policy.key_headers());
+        let (sent, _) = Sent::of(head, policy.key_headers());
         let given = request::identify(policy.ids(), head, &sent, id);
         let manner = policy.of_no_host().normal.manner();
         Self::new(terms, &Asked { head, sent: &sent, body }, given, manner)

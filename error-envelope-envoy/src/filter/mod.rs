@@ -237,7 +237,7 @@ impl Filter {
         let state = self.leave(State::Answered);
         let _ = adapter::catch(|| drop(state));
         let exchange = self.unread(stream);
-        if self.head_left.replace(true) {
+        if self.head_left.get() {
             self.tell(stream, exchange.panicked(text).event);
             stream.reset("error_envelope_panicked");
         } else {

@@ -3,6 +3,9 @@
 //! `ENVOY` names the binary. The configuration is the command's own, but for the paths: the cases ask what becomes of a
 //! path as it was sent (G0), which Envoy would normalise before the module sees it.
 
+mod holds;
+mod service;
+
 use std::io::{BufReader, Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
@@ -88,36 +91,9 @@ impl Proxy for Running {
     fn start(case: &Case, upstream: SocketAddr) -> Result<Self, String> {
         let folder = Folder::with(case);
         let policy = case.policy_file.as_ref().map_or_else(|| folder.policy(), |file| case.folder.join(file));
-        let config = folder.path().join("envoy.yaml");
-        std::fs::write(&config, configuration(&policy, upstream)).expect("a temporary folder");
-        let admin = folder.path().join("admin");
-        let mut command = Command::new(std::env::var_os("ENVOY").expect("ENVOY names the binary of Envoy"));
-        command.arg("-c").arg(&config).arg("--admin-address-path").arg(&admin);
-        command.args(["--concurrency", "1", "--disable-hot-restart", "-l", "error"]);
-        command.args(["--component-log-level", "dynamic_modules:debug"]);
-        command.env("ENVOY_DYNAMIC_MODULES_SEARCH_PATH", profile()).envs(&case.env);
-        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
-        let mut child = command.spawn().expect("Envoy starts");
-        let log = Arc::<Mutex<Vec<u8>>>::default();
-        let collecting = collect(child.stderr.take().expect("piped"), log.clone());
-        let address = until("Envoy listens, or has ended", || match child.try_wait().expect("a child") {
-            Some(_) => Ok(None),
-            None => listening(&admin).map(Some).ok_or(()),
-        });
-        let mut running =
-            Self { child, address: SocketAddr::from(([0; 4], 0)), log, collecting: Some(collecting), folder };
-        match address {
-            Some(address) => {
-                running.address = address;
-                Ok(running)
-            }
-            None => {
-                running.collecting.take().map(JoinHandle::join);
-                Err(running.log_from(0).replace(&*running.folder.path().to_string_lossy(), ""))
-            }
-        }
+        let config = configuration(&policy, upstream);
+        Self::start_with(case, folder, &config)
     }
-
     fn address(&self) -> SocketAddr {
         self.address
     }
@@ -151,6 +127,49 @@ impl Proxy for Running {
         if let Some(collecting) = self.collecting.take() {
             collecting.join().expect("no panic while reading");
         }
+    }
+}
+
+impl Running {
+    /// With this configuration.
+    fn start_with(case: &Case, folder: Folder, text: &str) -> Result<Self, String> {
+        let config = folder.path().join("envoy.yaml");
+        std::fs::write(&config, text).expect("a temporary folder");
+        let admin = folder.path().join("admin");
+        let mut command = Command::new(std::env::var_os("ENVOY").expect("ENVOY names the binary of Envoy"));
+        command.arg("-c").arg(&config).arg("--admin-address-path").arg(&admin);
+        command.args(["--concurrency", "1", "--disable-hot-restart", "-l", "error"]);
+        command.args(["--component-log-level", "dynamic_modules:debug"]);
+        command.env("ENVOY_DYNAMIC_MODULES_SEARCH_PATH", profile()).envs(&case.env);
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
+        let mut child = command.spawn().expect("Envoy starts");
+        let log = Arc::<Mutex<Vec<u8>>>::default();
+        let collecting = collect(child.stderr.take().expect("piped"), log.clone());
+        let address = until("Envoy listens, or has ended", || match child.try_wait().expect("a child") {
+            Some(_) => Ok(None),
+            None => listening(&admin).map(Some).ok_or(()),
+        });
+        let mut running =
+            Self { child, address: SocketAddr::from(([0; 4], 0)), log, collecting: Some(collecting), folder };
+        match address {
+            Some(address) => {
+                running.address = address;
+                Ok(running)
+            }
+            None => {
+                running.collecting.take().map(JoinHandle::join);
+                Err(running.log_from(0).replace(&*running.folder.path().to_string_lossy(), ""))
+            }
+        }
+    }
+
+    /// Its memory in KiB, and how many files it has open.
+    fn holds(&self) -> (u64, usize) {
+        let process = PathBuf::from(format!("/proc/{}", self.child.id()));
+        let status = std::fs::read_to_string(process.join("status")).expect("Envoy runs");
+        let resident = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("VmRSS");
+        let resident = resident.trim().trim_end_matches(" kB").parse().expect("a number");
+        (resident, std::fs::read_dir(process.join("fd")).expect("Envoy runs").count())
     }
 }
 
