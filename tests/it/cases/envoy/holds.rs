@@ -150,7 +150,7 @@ fn envoy_v2_its_own_replies_are_envelopes_with_its_status() {
         assert_eq!(told, (200, Some(grpc.to_owned()), 0), "{path}: {response:?}");
         let message = response.header("grpc-message").unwrap_or_default();
         assert!(
-            !message.contains("upstream") && !message.contains("route") && !message.is_empty(),
+            !message.contains("upstream connect") && !message.contains("route") && !message.is_empty(),
             "{path}: {message}"
         );
         assert!(
@@ -276,7 +276,7 @@ fn envoy_m3_policies_change_under_load_and_no_request_sees_two() {
     let policy = |name: &str| {
         format!(
             "version = 1\n[defaults]\nbody_limit = {}\n[[code]]\ncode = \"seat_{name}\"\nstatus = 404\n[[map]]\nstatus = 404\n\
-             code = \"seat_{name}\"\nmessage = \"Seat {name}.\"\n",
+             to = \"seat_{name}\"\nmessage = \"Seat {name}.\"\n",
             if name == "a" { 1000 } else { 2000 }
         )
     };
