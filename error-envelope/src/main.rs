@@ -36,6 +36,7 @@ enum Verb {
     Check(check::Args),
     Catalogue(catalogue::Args),
     EnvoyConfig(envoy::config::Args),
+    EnvoyCheck(envoy::check::Args),
 }
 
 #[derive(Clone, Copy, Default, ValueEnum)]
@@ -53,6 +54,7 @@ fn main() -> ExitCode {
         Verb::Check(args) => check::run(&args),
         Verb::Catalogue(args) => catalogue::run(&args).map(|()| 0),
         Verb::EnvoyConfig(args) => envoy::config::run(&args).map(|()| 0),
+        Verb::EnvoyCheck(args) => envoy::check::run(&args),
     };
     ExitCode::from(done.unwrap_or_else(|failure| {
         failure.tell();
