@@ -14,7 +14,7 @@ use crate::dialect::outgoing::is_identifier;
 const DEPTH: usize = 24;
 
 /// Names that stand for the whole of what they are in.
-const HERE: [&str; 7] = ["non_field_errors", "__all__", "_schema", "_errors", "_error", "base", "errors"];
+const HERE: [&str; 6] = ["non_field_errors", "__all__", "_schema", "_errors", "_error", "base"];
 
 /// Reads an object of fields; `false` where it has a member that is something else.
 pub(super) fn read(list: &mut List, fields: &Object<'_>) -> bool {
@@ -96,8 +96,12 @@ fn element_at(list: &mut List, place: &mut Place, element: &RawValue, index: usi
 
 /// A text with a code: Django's full details, express-validator's `mapped()`, Mongoose's errors, Rust's validator.
 fn told(list: &mut List, place: &Place, it: &Object<'_>) -> bool {
+    /// Beside a `message` one of these tells an entry of a validator's from anything else.
+    const SIGNS: [&str; 5] = ["code", "path", "kind", "type", "rule"];
+
     let code = it.string("code").filter(|code| is_identifier(code));
-    let text = it.string("msg").or_else(|| it.string("message"));
+    let signed = || SIGNS.iter().any(|sign| it.has(sign));
+    let text = it.string("msg").or_else(|| it.string("message").filter(|_| signed()));
     let silent = || code.is_some() && it.raw("message").is_some_and(|message| message.get() == "null");
     match text {
         Some(text) => entries::push(list, place, it, &text, code.as_deref()),
