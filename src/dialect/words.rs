@@ -19,6 +19,7 @@ use std::borrow::Cow;
 
 use self::heard::Heard;
 use super::issues::list::List;
+use super::issues::quoting::without_values;
 use super::json;
 use super::said::{Body, Said, Told};
 
@@ -52,6 +53,13 @@ pub(super) fn add_to(said: &mut Said<'_>, body: &Body<'_, '_>) -> bool {
         if name == lists::DETAILS {
             said.details = None;
         }
+        said.told = match lists::sentence(body) {
+            Heard::Text(text) => Told::Text(text),
+            _ => said.message.as_deref().map(without_values).map_or(Told::All, |text| match text {
+                Cow::Borrowed(_) => Told::All,
+                Cow::Owned(text) => Told::Text(text),
+            }),
+        };
         return true;
     }
     hear(said, lists::sentence(body))

@@ -24,9 +24,9 @@ pub(super) fn read(list: &mut List, fields: &Object<'_>) -> bool {
 /// The same for each element of a list that came.
 pub(super) fn read_elements(list: &mut List, elements: &[&RawValue]) -> bool {
     let mut place = Place::new();
-    let is_object = |element: &&RawValue| element.get().starts_with('{');
-    elements.iter().all(is_object)
-        && elements.iter().enumerate().all(|(index, element)| element_at(list, &mut place, element, index, 0))
+    elements.iter().enumerate().all(|(index, element)| {
+        Object::parse(element.get()).is_some_and(|fields| indexed(list, &mut place, index, &fields, 0))
+    })
 }
 
 /// Zod's `flatten()`, and its `treeifyError()`.
@@ -60,7 +60,7 @@ fn object(list: &mut List, place: &mut Place, fields: &Object<'_>, depth: usize)
         && fields.members().all(|(name, value)| is_location(name) && value.get().starts_with('{'));
     members.all(|(name, value)| {
         let mark = place.mark();
-        if !locates && !(HERE.contains(&name) && value.get().starts_with('[')) {
+        if !(locates || HERE.contains(&name) && value.get().starts_with('[')) {
             place.dotted(name);
         }
         let read = list.is_full() || at(list, place, value, depth);
@@ -86,10 +86,14 @@ fn element_at(list: &mut List, place: &mut Place, element: &RawValue, index: usi
     if told(list, place, &it) {
         return true;
     }
-    // Django's list of what is wrong with each element; nothing is, with some.
+    indexed(list, place, index, &it, depth)
+}
+
+/// Django's list of what is wrong with each element; nothing is, with some.
+fn indexed(list: &mut List, place: &mut Place, index: usize, fields: &Object<'_>, depth: usize) -> bool {
     let mark = place.mark();
     place.index(&index.to_string());
-    let read = object(list, place, &it, depth + 1);
+    let read = object(list, place, fields, depth + 1);
     place.back_to(mark);
     read
 }
