@@ -32,3 +32,4 @@ mod rpc_transparent;
 mod statics;
 mod transparent;
 mod wait;
+mod words;
