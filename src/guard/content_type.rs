@@ -7,7 +7,6 @@ use http::header::{ACCEPT, CONTENT_TYPE, HeaderMap, HeaderValue};
 use super::pattern::Refused;
 use crate::code::ErrorCode;
 use crate::fault::Fault;
-use crate::fields;
 
 /// The media types that a route decodes: at least one, in lower case.
 #[derive(Debug)]
@@ -36,10 +35,16 @@ impl MediaTypes {
     }
 
     pub(crate) fn declared(&self, headers: &HeaderMap) -> Declared {
-        match fields::only(headers, &CONTENT_TYPE) {
-            Some(value) if self.accepts(value) => Declared::Accepted,
-            None if !fields::has(headers, &CONTENT_TYPE) => Declared::Missing,
-            _ => Declared::Refused,
+        let mut values = headers.get_all(CONTENT_TYPE).iter();
+        self.said(values.next(), values.next().is_some())
+    }
+
+    /// The same of the first content type, and whether there is a second.
+    pub(crate) fn said(&self, first: Option<&HeaderValue>, second: bool) -> Declared {
+        match first {
+            None => Declared::Missing,
+            Some(value) if !second && self.accepts(value) => Declared::Accepted,
+            Some(_) => Declared::Refused,
         }
     }
 
@@ -52,6 +57,14 @@ impl MediaTypes {
         // As nearly all clients write it: a whole type without parameters.
         if self.types.iter().any(|accepted| accepted.as_bytes() == value.as_bytes()) {
             return true;
+        }
+        // Whatever else stands there, a type that begins as none of them does is refused.
+        let begins = |accepted: &String| {
+            let start = value.as_bytes().trim_ascii_start().get(..accepted.len());
+            start.is_some_and(|start| start.eq_ignore_ascii_case(accepted.as_bytes()))
+        };
+        if !self.types.iter().any(begins) {
+            return false;
         }
         let Some(essence) = essence(value.as_bytes()) else { return false };
         self.types.iter().any(|accepted| accepted.eq_ignore_ascii_case(essence))
