@@ -1,6 +1,6 @@
 //! What a table says, what a route inherits, and what holds for one request in the end (rule G0).
 
-use std::num::NonZeroU32;
+use std::num::{NonZeroU8, NonZeroU32};
 use std::ops::Deref;
 
 use super::choice::{Mode, NoTransform, Preflight, Protocols, UnknownCodes};
@@ -122,7 +122,7 @@ pub(super) struct Said {
     unknown_codes: Option<UnknownCodes>,
     no_transform: Option<NoTransform>,
     protocols: Option<Protocols>,
-    keep: Option<Option<Index>>,
+    keep: Option<Option<ListIndex>>,
     preflight: Option<Preflight>,
     expose_headers: Option<bool>,
     negotiate: Option<bool>,
@@ -211,7 +211,7 @@ pub(super) trait Places {
 
     fn auth(&mut self, names: &[String]) -> Result<Option<Index>, Refused>;
 
-    fn kept(&mut self, names: &[String]) -> Result<Option<Index>, Refused>;
+    fn kept(&mut self, names: &[String]) -> Result<Option<ListIndex>, Refused>;
 }
 
 /// Large enough for the JSON of nearly every API, small enough that a thousand of them at once fit into memory.
@@ -246,6 +246,23 @@ impl Index {
     }
 }
 
+/// A place in a list of few: what errors leave by is two words, and has a byte left.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct ListIndex(NonZeroU8);
+
+impl ListIndex {
+    /// So many places there are.
+    pub(super) const MAX: usize = u8::MAX as usize;
+
+    pub(super) fn new(index: Index) -> Option<Self> {
+        u8::try_from(index.0.get()).ok().and_then(NonZeroU8::new).map(Self)
+    }
+
+    pub(super) fn get(self) -> usize {
+        usize::from(self.0.get()) - 1
+    }
+}
+
 /// What of them outlives the exchange: enough for the log.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Label {
@@ -263,7 +280,7 @@ pub(crate) struct Manner {
     pub(crate) protocols: Protocols,
     pub(crate) expose_headers: bool,
     pub(crate) negotiate: bool,
-    pub(super) keep: Option<Index>,
+    pub(super) keep: Option<ListIndex>,
     /// The narrowest scope; 0 is the policy itself.
     pub(super) part: u32,
     pub(super) route: Option<Index>,

@@ -7,7 +7,7 @@ use crate::guard::auth::Scheme;
 use crate::guard::content_type::MediaTypes;
 use crate::guard::header::HeaderGuard;
 use crate::guard::pattern::Refused;
-use crate::policy::settings::{Index, Places};
+use crate::policy::settings::{Index, ListIndex, Places};
 
 /// The lists of all tables, and what their names stand for.
 pub(super) struct Lists {
@@ -72,12 +72,19 @@ impl Places for Lists {
         })
     }
 
-    fn kept(&mut self, names: &[String]) -> Result<Option<Index>, Refused> {
+    fn kept(&mut self, names: &[String]) -> Result<Option<ListIndex>, Refused> {
         refuse_twice("keep_members", names)?;
         if names.iter().any(String::is_empty) {
             return Err(Refused::new("keep_members", "a member has no name", "name the members as the body does"));
         }
-        self.kept.place(names, |names| Ok(names.iter().map(|name| name.as_str().into()).collect()))
+        let kept = self.kept.place(names, |names| Ok(names.iter().map(|name| name.as_str().into()).collect()))?;
+        let place = |index| {
+            ListIndex::new(index).ok_or_else(|| {
+                let wrong = format!("there are more than {} different lists of members", ListIndex::MAX);
+                Refused::new("keep_members", wrong, "let services that keep nearly the same share a list")
+            })
+        };
+        kept.map(place).transpose()
     }
 }
 

@@ -211,6 +211,20 @@ fn the_defaults_written_out_are_the_default_policy() {
 }
 
 #[test]
+fn r14_a_list_of_kept_members_has_a_place_in_a_byte() {
+    let with = |lists: usize| {
+        let routes = (0..lists).map(|at| format!("[[route]]\nmatch = \"/{at}\"\nkeep_members = [\"a{at}\"]\n"));
+        Policy::from_toml("policy.toml", &format!("version = 1\n{}", routes.collect::<String>()))
+    };
+    let policy = with(255).unwrap();
+    let kept = |path| policy.kept_members(&policy.of_path(&http::Method::GET, "", path).normal.manner()).to_vec();
+    assert_eq!((kept("/0"), kept("/254"), kept("/x")), (vec!["a0".into()], vec!["a254".into()], vec![]));
+    let refused = with(256).unwrap_err().to_string();
+    assert!(refused.starts_with("policy.toml:769: route[255].keep_members: there are more than 255"), "{refused}");
+    assert_eq!(size_of::<crate::policy::Manner>(), 16);
+}
+
+#[test]
 fn a_route_that_says_json_false_keeps_a_wider_list_out() {
     let text = "version = 1\ndefaults.content_types = [\"a/b\"]\n[[route]]\nmatch = \"/x\"\njson = false\n";
     let policy = Policy::from_toml("policy.toml", text).unwrap();
