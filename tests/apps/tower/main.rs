@@ -67,6 +67,7 @@ async fn main() -> io::Result<()> {
         "warp" => ::warp::service(warp::routes()),
         "poem" => poem::service(),
         "salvo" => salvo::service(),
+        "salvo-told" => salvo::telling(),
     };
     println!("{apps}");
     tokio::io::stdin().read_to_end(&mut Vec::new()).await?;

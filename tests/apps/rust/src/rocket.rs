@@ -1,6 +1,8 @@
 //! Rocket: once with its default catchers, and once with handlers that tell a guard's own error, as its guide shows for
 //! `Result<T, T::Error>`.
 
+use std::io::ErrorKind;
+
 use rocket::data::{Limits, ToByteUnit};
 use rocket::form::{Errors, Form};
 use rocket::http::Status;
@@ -67,7 +69,16 @@ type Told = Result<String, (Status, String)>;
 fn create_told(order: Result<Json<Order>, json::Error<'_>>) -> Told {
     match order {
         Ok(order) => Ok(order.name.clone()),
-        Err(error) => Err((Status::UnprocessableEntity, error.to_string())),
+        Err(error) => Err((status(&error), error.to_string())),
+    }
+}
+
+/// The status that the guard itself has for it, which its error does not tell.
+fn status(error: &json::Error<'_>) -> Status {
+    match error {
+        json::Error::Io(error) if error.kind() == ErrorKind::UnexpectedEof => Status::PayloadTooLarge,
+        json::Error::Parse(_, error) if error.is_data() => Status::UnprocessableEntity,
+        _ => Status::BadRequest,
     }
 }
 
