@@ -30,7 +30,7 @@ use http::{HeaderMap, HeaderName, Method, StatusCode};
 use crate::code::{CodeSet, ErrorCode};
 use crate::dialect::protocol::Protocol;
 use crate::dialect::standard::{self, Envelope};
-use crate::dialect::{self, Dialect, Foreign, Reading, Said, Shape, outgoing};
+use crate::dialect::{self, Dialect, Foreign, Reading, Said, Shape, Told, outgoing};
 use crate::fault::Fault;
 use crate::message;
 use crate::request_id::RequestId;
@@ -136,13 +136,14 @@ pub(crate) fn response<'b>(inner: &Inner<'_, 'b>, asked: &Asked<'_>, known: &Kno
         let fault = listed(Fault::new(code_of_status(inner, asked)), known.dialect);
         return Verdict::Rewrite(Rewrite { named: false, ..Rewrite::of(fault) });
     }
-    let foreign = match dialect::read(dialect::essence(inner.headers), body, known.codes) {
+    let of_input = tells_of_input(inner.status);
+    let foreign = match dialect::read(dialect::essence(inner.headers), body, known.codes, of_input) {
         Reading::Envelope(envelope) => {
             return of_envelope(&envelope, inner, asked, known);
         }
         Reading::Protocol(protocol) if known.protocols_pass && speaks(protocol, inner.status) => return Verdict::Pass,
         Reading::Protocol(protocol) => {
-            dialect::read_rewritten(body).map(|foreign| without_foreign_code(protocol, foreign, inner.status))
+            dialect::read_rewritten(body, of_input).map(|foreign| without_foreign_code(protocol, foreign, inner.status))
         }
         Reading::Said(foreign) => Some(foreign),
         Reading::Nothing if body.is_empty() => match of_header(inner, known) {
@@ -300,9 +301,14 @@ impl Decided<'_> {
     }
 }
 
+/// Whether a status says that the request was wrong, so that a list says where (E8, R13).
+fn tells_of_input(status: StatusCode) -> bool {
+    matches!(status.as_u16(), 400 | 422)
+}
+
 /// E8.
 fn lists_issues(said: Option<&Said<'_>>, status: StatusCode) -> bool {
-    matches!(status.as_u16(), 400 | 422) && said.is_some_and(Said::has_issues)
+    tells_of_input(status) && said.is_some_and(Said::has_issues)
 }
 
 /// The code of a layer inside that wrote the client's own dialect (E7).
@@ -383,10 +389,13 @@ fn text_of<'b>(
     };
     if *code == ErrorCode::INTERNAL_ERROR || status.is_server_error() && !recognised {
         if very_text { cleaned(said?, message::of_recognised_text) } else { None }
-    } else if recognised {
-        cleaned(said?, message::of_recognised_text)
     } else {
-        cleaned(said?, message::of_foreign_text)
+        let clean = if recognised { message::of_recognised_text } else { message::of_foreign_text };
+        match &said?.told {
+            Told::Text(text) if !very_text => clean(text).map(|text| Cow::Owned(text.into_owned())),
+            Told::Nothing if !very_text => None,
+            _ => cleaned(said?, clean),
+        }
     }
 }
 

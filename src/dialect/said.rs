@@ -36,6 +36,20 @@ pub(crate) struct Said<'a> {
     pub(crate) issues: Option<Cow<'a, str>>,
     /// What the dialect's own names say.
     pub(crate) own: Own,
+    /// What of the message a client may be told.
+    pub(crate) told: Told,
+    /// The member that the issues were read from, where only its words say so (R13); the whole body's is empty.
+    pub(crate) list: Option<&'static str>,
+}
+
+/// What of a message is left when its words were read (R13).
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Told {
+    All,
+    /// The issues say it.
+    Nothing,
+    /// It quoted what was sent.
+    Text(String),
 }
 
 /// What a name says that a dialect defines itself (R2).
@@ -50,7 +64,7 @@ pub(crate) enum Own {
 
 impl<'a> Said<'a> {
     pub(super) fn new(code: Option<Cow<'a, str>>, message: Option<Cow<'a, str>>) -> Self {
-        Self { code, wider: None, message, details: None, issues: None, own: Own::Unknown }
+        Self { code, wider: None, message, details: None, issues: None, own: Own::Unknown, told: Told::All, list: None }
     }
 
     /// What it names its code, the most telling first.

@@ -5,7 +5,7 @@
 
 use super::form::Form;
 use super::said::{Body, Read, Said};
-use super::{error_object, foreign, issues, status_in_error};
+use super::{error_object, foreign, issues, status_in_error, words};
 
 macro_rules! shapes {
     (
@@ -106,6 +106,8 @@ shapes! {
     ErrorText: "error_text",
     /// `{"message":"…"}`.
     Message: "message",
+    /// A validator's list, or texts by field, that no other shape has.
+    Issues: "issues",
     /// `text/plain`.
     PlainText: "plain_text",
     /// A gRPC status, over gRPC-Web too.
@@ -145,13 +147,19 @@ pub(crate) struct Foreign<'a> {
     pub(crate) said: Said<'a>,
 }
 
-/// The first shape that fits; `None` where none is known.
-pub(super) fn read<'a>(body: &Body<'a, '_>) -> Option<Foreign<'a>> {
+/// The first shape that fits; `None` where none is known. `of_input`: frameworks' own words are read as well (R13).
+pub(super) fn read<'a>(body: &Body<'a, '_>, of_input: bool) -> Option<Foreign<'a>> {
     let written = Dialect::ALL.iter().map(|dialect| (dialect.shape(), dialect.form().read));
     let mut readers = written.chain(LESS_TELLING);
-    let (shape, mut said) = readers.find_map(|(shape, read)| Some((shape, read(body)?)))?;
+    let Some((shape, mut said)) = readers.find_map(|(shape, read)| Some((shape, read(body)?))) else {
+        let mut said = Said::new(None, None);
+        return (of_input && words::add_to(&mut said, body)).then_some(Foreign { shape: Shape::Issues, said });
+    };
     // Lists of field errors stand beside the shapes (E8).
     said.issues = said.issues.or_else(|| issues::beside(&body.object));
+    if of_input && !said.has_issues() {
+        words::add_to(&mut said, body);
+    }
     Some(Foreign { shape, said })
 }
 
