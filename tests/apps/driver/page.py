@@ -52,9 +52,13 @@ def read(answer, whole=False):
         return text + ", ".join(f" {path(issue)}" for issue in issues if issue["path"])
     others = {key: value for key, value in (error.get("details") or {}).items() if key != "issues"}
     lines = [f"{text}: {plain(error['message'])}"]
-    lines += [f"{path(issue)} {plain(issue['message'])}" for issue in issues]
+    lines += [f"{path(issue)} {plain(issue['message'])}{kind(issue)}" for issue in issues]
     lines += [code(json.dumps(others, ensure_ascii=False, separators=(",", ":")))] if others else []
     return "<br>".join(lines)
+
+
+def kind(issue):
+    return f" ({code(issue['code'])})" if "code" in issue else ""
 
 
 def path(issue):
