@@ -8,6 +8,8 @@ import re
 ACCEPT = "application/json"
 LONGEST = 1500
 SECRET = "s3cret"
+CODES = {404: "not_found", 405: "method_not_allowed", 413: "payload_too_large", 500: "internal_error"}
+UNEXPECTED = "An unexpected error occurred."
 
 
 def ask(address, request):
@@ -53,16 +55,16 @@ def works(address):
     return None
 
 
-def got(answer, response, request):
-    """What the client got, and what is wrong with it whatever the framework."""
+def wrong_with(answer, response, request):
+    """What is wrong with what the client got, whatever the framework."""
     if answer["status"] < 400:
-        return answer, []
-    wrong = []
+        return []
     try:
         envelope = json.loads(answer["body"])
         error = envelope["error"]
     except (ValueError, KeyError, TypeError):
-        return answer, ["no envelope"]
+        return ["no envelope"]
+    wrong = []
     if response.getheader("content-type") != "application/json" or envelope["request_id"] != "req_…":
         wrong.append("no envelope")
     if not re.fullmatch(r"req_[0-9A-HJKMNP-TV-Z]{26}", response.getheader("x-request-id") or ""):
@@ -71,7 +73,13 @@ def got(answer, response, request):
         wrong.append("another x-error-code")
     if SECRET in answer["body"]:
         wrong.append("it quotes what was sent, or what was thrown")
-    by_status = {404: "not_found", 405: "method_not_allowed", 413: "payload_too_large", 500: "internal_error"}
-    if answer["status"] in by_status and error["code"] != by_status[answer["status"]]:
+    if error["code"] != CODES.get(answer["status"], error["code"]):
         wrong.append(f"{error['code']} with {answer['status']}")
-    return answer, wrong
+    if answer["status"] == 500 and (error["message"], "details" in error) != (UNEXPECTED, False):
+        wrong.append("it tells of what was thrown")
+    # Some say the member's name without the place of the object that it is missing in.
+    place = request.get("path", [])
+    for issue in error.get("details", {}).get("issues", []):
+        if issue["path"] not in ([], place, place[-1:]):
+            wrong.append(f"{issue['path']} is not where it is wrong")
+    return wrong

@@ -10,7 +10,7 @@ import tomllib
 from pathlib import Path
 
 import page
-from ask import ask, got, works
+from ask import ask, works, wrong_with
 from run import APPS, Processes
 from versions import versions
 
@@ -51,7 +51,7 @@ def main():
         wrong += compared(recorded, now)
         if not options.only and PAGE.read_text() != page.written(now, requests):
             wrong.append(f"{PAGE.name} shows something else: write it anew with .ci/frameworks --write")
-    print(page.overview(said, requests))
+    print(page.overviews(said, requests))
     for problem in wrong:
         print(f"WRONG: {problem}", file=sys.stderr)
     print(f"{len(said)} applications, {len(said) * len(requests)} rows, {len(wrong)} wrong")
@@ -90,8 +90,8 @@ def rows(app, addresses, requests):
             raise SystemExit(f"{app['title']} refuses what is right: {broken}")
     for request in requests:
         words, _ = ask(addresses["bare"], request)
-        answer, wrong = got(*ask(addresses["layered"], request), request)
-        yield request["name"], {"said": words, "got": answer}, wrong
+        got, response = ask(addresses["layered"], request)
+        yield request["name"], {"said": words, "got": got}, wrong_with(got, response, request)
 
 
 def compared(before, now):

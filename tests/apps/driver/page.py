@@ -8,17 +8,37 @@ INTRODUCTION = """\
 Real applications, from their registries, were asked the same by a client that accepts JSON: what each of them says by
 itself, and what the client gets from it behind the layer. `.ci/frameworks` asks them again and fails when a row of this
 page is no longer true; `.ci/frameworks --write` writes the page. Each app limits its bodies to 64 KiB where it can, and
-the layer's policy to 128 KiB. The apps stand in `tests/apps`.
+the layer's policy to 128 KiB. The apps stand in [`tests/apps`](../tests/apps).
+"""
+
+POINTED = """\
+## The member that is wrong, as the client reads it
+
+What an app's words name, the client reads as the path of an issue, and nothing of the value that was sent. Where there is
+no path the words name no member: serde says of a missing member its name alone, and of a wrong type nothing but the
+line and the column; salvo and Rocket keep to themselves what was wrong unless a handler tells it.
+"""
+
+OTHERS = """\
+## What names no member
+
+Who has no answer of its own to another method says 404. Django says 400 to a body over its limit, and FastAPI has no limit.
 """
 
 
 def written(said, requests):
-    return "\n".join([INTRODUCTION, "## The member that is wrong, as the client reads it\n", overview(said, requests), *sections(said)])
+    return "\n".join([INTRODUCTION, overviews(said, requests), *sections(said)])
 
 
-def overview(said, requests):
-    pointed = [request for request in requests if "path" in request]
-    names = [request["name"] for request in pointed]
+def overviews(said, requests):
+    """Two tables: of what is wrong in one place, and of everything else."""
+    pointed, others = [], []
+    for request in requests:
+        (pointed if "path" in request else others).append(request["name"])
+    return "\n".join([POINTED, overview(said, pointed), OTHERS, overview(said, others)])
+
+
+def overview(said, names):
     lines = [row(["", *names]), row(["---"] * (len(names) + 1))]
     for app in said.values():
         lines.append(row([app["title"], *(read(app["rows"][name]["got"]) for name in names)]))

@@ -1,6 +1,7 @@
 """Starts processes and ends those that it started."""
 
 import json
+import random
 import re
 import socket
 import subprocess
@@ -68,9 +69,15 @@ class Processes(ExitStack):
 
 
 def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+    """Below those that the system gives to connections: one of these could take it before the app listens."""
+    while True:
+        port = random.randrange(20_000, 30_000)
+        with socket.socket() as probe:
+            try:
+                probe.bind(("127.0.0.1", port))
+                return port
+            except OSError:
+                continue
 
 
 def end(process):
