@@ -54,7 +54,7 @@ def main():
     print(page.overviews(said, requests))
     for problem in wrong:
         print(f"WRONG: {problem}", file=sys.stderr)
-    print(f"{len(said)} applications, {len(said) * len(requests)} rows, {len(wrong)} wrong")
+    print(f"{len(said) * len(requests)} rows of what applications say, {len(wrong)} wrong")
     sys.exit(bool(wrong))
 
 
@@ -72,7 +72,7 @@ def started(processes, apps, options):
             behind[app["name"]] = processes.app(app["name"], [program, *arguments], directory)
     in_process = {}
     if any("run" not in app for app in apps):
-        in_process = processes.tower(options.target / "debug" / "examples" / "framework-apps")
+        in_process = processes.tower(options.target / "debug" / "examples" / "tower-apps")
     for app in apps:
         name = app["name"]
         if name in behind:
