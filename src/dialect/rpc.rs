@@ -6,7 +6,7 @@
 use std::time::Duration;
 
 use http::header::{CONTENT_TYPE, HeaderName, HeaderValue};
-use http::{Method, Uri};
+use http::{HeaderMap, Method, Uri};
 
 const CONNECT_PROTOCOL_VERSION: HeaderName = HeaderName::from_static("connect-protocol-version");
 const CONNECT_CONTENT_ENCODING: HeaderName = HeaderName::from_static("connect-content-encoding");
@@ -55,9 +55,20 @@ pub(crate) struct CallHeaders<'h> {
 }
 
 impl<'h> CallHeaders<'h> {
-    /// One of the request's headers, in their order.
+    /// What they say together.
+    pub(crate) fn of(headers: &'h HeaderMap) -> Self {
+        let mut call = Self::default();
+        headers.iter().for_each(|(name, value)| call.see(name, value));
+        call
+    }
+
+    /// Whether a header other than the content type is one of a call's.
     #[inline]
-    pub(crate) fn see(&mut self, name: &HeaderName, value: &'h HeaderValue) {
+    pub(crate) fn names(name: &HeaderName) -> bool {
+        *name == GRPC_TIMEOUT || *name == CONNECT_TIMEOUT_MS || *name == CONNECT_PROTOCOL_VERSION
+    }
+
+    fn see(&mut self, name: &HeaderName, value: &'h HeaderValue) {
         if *name == CONTENT_TYPE {
             self.rpc = self.rpc.or_else(|| Rpc::of_media_type(value.as_bytes()));
         } else if *name == CONNECT_PROTOCOL_VERSION {
@@ -92,9 +103,7 @@ impl Rpc {
         if value == b"application/grpc" {
             return Some(Self::Grpc(Codec::Unsaid));
         }
-        // What other types have behind their slash, or before it.
-        let may_be_one = |at: usize| matches!(value.get(at), Some(b'c' | b'C' | b'g' | b'G'));
-        if !may_be_one(b"application/".len()) && !value.first().is_some_and(u8::is_ascii_whitespace) {
+        if !Self::may_be_in(value) {
             return None;
         }
         let end = value.iter().position(|byte| *byte == b';').unwrap_or(value.len());
@@ -113,6 +122,13 @@ impl Rpc {
             [b'+', codec @ ..] => Some(rpc(Codec::named(codec))),
             _ => None,
         }
+    }
+
+    /// By what the types of calls have behind their slash, and before it.
+    #[inline]
+    pub(crate) fn may_be_in(value: &[u8]) -> bool {
+        matches!(value.get(b"application/".len()), Some(b'c' | b'C' | b'g' | b'G'))
+            || value.first().is_some_and(u8::is_ascii_whitespace)
     }
 
     /// The media type of an error.

@@ -5,11 +5,11 @@ use std::error::Error;
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::Version;
 use http::request::Parts;
+use http::{Method, Version};
 
 use super::door::{self, Door};
-use super::request::{self, Aside, Asked, Given, Guarded, MAX_HEADERS, RequestFacts, Sent};
+use super::request::{self, Aside, Asked, Carries, Given, Guarded, MAX_HEADERS, RequestFacts, Sent};
 use super::{
     Admission, Answered, BodyFacts, BoxError, Event, Exchange, Failure, FirstByte, Meter, Origin, PEEK_TIMEOUT,
     Pending, Terms, Unverified, reply,
@@ -19,6 +19,7 @@ use crate::code::ErrorCode;
 use crate::fault::Fault;
 use crate::guard::auth::{self, Verified};
 use crate::guard::body_limit::{Flags, Watched};
+use crate::guard::content_type::Declared;
 use crate::policy::{Manner, Matched, Mode};
 use crate::request_id::RequestId;
 
@@ -31,42 +32,58 @@ impl Exchange {
     #[inline]
     pub fn begin(terms: Arc<Terms>, head: &mut Parts, body: BodyFacts, id: impl FnOnce() -> RequestId) -> Admission {
         let policy = &**terms.policy();
-        let sent = Sent::of(head, policy.key_headers());
+        let (sent, media_type) = Sent::of(head, policy.key_headers());
         if head.headers.len() > MAX_HEADERS {
             return Self::begin_without_headers(terms, head, body, &sent, id);
         }
         let given = request::identify(policy.ids(), head, &sent, id);
-        let (settings, limit) = match policy.everywhere() {
-            Some(settings) if settings.limits_size_alone(!body.is_empty()) => {
-                auth::forward::remove(policy.forwarded_ids(), &mut head.headers);
-                (settings.manner(), settings.body_limit)
+        let settings = match policy.quick(head) {
+            Some(settings) if settings.guards_bodies_alone() && head.method != Method::OPTIONS => settings,
+            Some(settings) => {
+                let matched = Matched { sent: None, normal: *settings };
+                return Self::begin_guarded(terms, head, body, &sent, given, &matched, false);
             }
-            _ => {
+            None => {
                 let found = policy.matched(head);
                 let no_host = found.is_none();
                 let matched = found.unwrap_or_else(|| policy.of_no_host());
-                auth::forward::remove(policy.forwarded_ids(), &mut head.headers);
-                if no_host || matched.sent.is_some() || !matched.normal.limits_size_alone(!body.is_empty()) {
-                    return Self::begin_guarded(terms, head, body, &sent, given, &matched, no_host);
-                }
-                (matched.normal.manner(), matched.normal.body_limit)
+                return Self::begin_guarded(terms, head, body, &sent, given, &matched, no_host);
             }
         };
-        // Most routes have no guard but this one.
+        // Most routes have no guards but these.
         let asked = Asked { head, sent: &sent, body };
-        let is_over = asked.is_over(limit);
-        let mut exchange = Self::new(terms, &asked, given, settings);
-        match limit {
-            Some(limit) if is_over => {
-                let fault = exchange.policy().too_large(limit);
-                Admission::Answer(Box::new(exchange.refuse(fault, None)))
+        let refusal = match policy.content_types(settings) {
+            Some(types) if !body.is_empty() => {
+                match (request::carries_body(&asked), types.said(media_type, sent.has_two_types())) {
+                    (Carries::No, _) | (_, Declared::Accepted) => None,
+                    (Carries::Unknown, Declared::Missing) => {
+                        let matched = Matched { sent: None, normal: *settings };
+                        return Self::begin_guarded(terms, head, body, &sent, given, &matched, false);
+                    }
+                    _ => Some(types.refusal()),
+                }
             }
-            _ => {
-                exchange.mark(head);
-                exchange.meet(body, limit, Watched::default());
-                exchange.forward()
-            }
+            _ => None,
+        };
+        let (manner, limit) = (settings.manner(), settings.body_limit);
+        let refusal = match limit {
+            Some(limit) if refusal.is_none() && asked.is_over(Some(limit)) => Some(policy.too_large(limit)),
+            _ => refusal,
+        };
+        if let Some(fault) = refusal {
+            let exchange = Self::new(terms, &asked, given, manner);
+            return Admission::Answer(Box::new(exchange.refuse(fault, None)));
         }
+        auth::forward::remove(policy.forwarded_ids(), &mut head.headers);
+        let (id, header) = (given.id, given.header.clone());
+        let asked = Asked { head, sent: &sent, body };
+        let mut exchange = Self::new(terms, &asked, given, manner);
+        request::mark(exchange.policy().ids(), head, id, header);
+        if body.is_empty() {
+            return Admission::Forward(exchange, None, None);
+        }
+        exchange.meet(body, limit, Watched::default());
+        exchange.forward()
     }
 
     /// As [`Exchange::begin`], on a route that may have more guards than one.
@@ -80,6 +97,7 @@ impl Exchange {
         no_host: bool,
     ) -> Admission {
         let policy = &**terms.policy();
+        auth::forward::remove(policy.forwarded_ids(), &mut head.headers);
         // A guard may ask for it (G1).
         request::trace(policy.ids(), head, given.id);
         let asked = Asked { head, sent, body };
@@ -129,7 +147,7 @@ impl Exchange {
         id_header.set_sensitive(asked.head.version == Version::HTTP_2);
         let mut request = RequestFacts::of(asked, &settings, terms.policy().drain().max_bytes);
         let mut aside = Aside::of(asked, notes, &settings, &terms);
-        if asked.sent.credentials {
+        if asked.sent.has_credentials() {
             let credentials = Credentials::of(&asked.head.headers, terms.policy().key_headers());
             request.credentials = credentials.kind();
             if let Credentials::Scheme(name) = credentials {
@@ -142,7 +160,7 @@ impl Exchange {
     /// Tells the inner service the id.
     #[inline(always)]
     fn mark(&self, head: &mut Parts) {
-        request::mark(self.policy().ids(), head, self.id, &self.id_header);
+        request::mark(self.policy().ids(), head, self.id, self.id_header.clone());
     }
 
     /// The body of a request that goes on is counted.
@@ -252,7 +270,7 @@ impl Pending {
     pub fn first_byte(self, first: FirstByte) -> Admission {
         let Self { mut exchange, refusal } = self;
         // Waiting for the byte has asked for the body: a `100 Continue` is out (G5).
-        exchange.request.expects = false;
+        exchange.request.expects_no_more();
         let (fault, cause) = match first {
             FirstByte::End => {
                 if let Some(flags) = &exchange.flags {

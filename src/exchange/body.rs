@@ -32,7 +32,7 @@ impl Exchange {
     }
 
     pub(super) fn negotiated(&self) -> bool {
-        self.request.prefers_problem
+        self.request.prefers_problem()
     }
 
     pub(super) fn content_type(&self) -> &'static str {

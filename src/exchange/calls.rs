@@ -4,7 +4,6 @@ use bytes::Bytes;
 use http::header::{ACCESS_CONTROL_ALLOW_ORIGIN, CONTENT_LENGTH, CONTENT_TYPE, TRANSFER_ENCODING};
 use http::{HeaderMap, HeaderValue, StatusCode, response};
 
-use super::request::RequestFacts;
 use super::{BodyFacts, Collected, Event, Exchange, Origin, ResponsePlan, Rewritten, Watch, Written, head};
 use crate::classify;
 use crate::dialect::Shape;
@@ -113,7 +112,7 @@ impl Exchange {
     /// Over HTTP/1 hyper sends the trailers that the head names (RFC 9110 §6.6.2) and drops all others: a call that failed
     /// would end as if it had not. What the service names by itself may be less than its failure needs.
     fn announce_trailers(&self, rpc: Rpc, head: &mut response::Parts) {
-        let RequestFacts { is_http1, takes_trailers, .. } = self.request;
+        let (is_http1, takes_trailers) = (self.request.is_http1(), self.request.takes_trailers());
         if is_http1 && takes_trailers && matches!(rpc, Rpc::Grpc(_)) && self.settings.mode != Mode::Observe {
             head::announce(&mut head.headers, TRAILERS);
         }

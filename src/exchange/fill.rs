@@ -15,7 +15,7 @@ impl Exchange {
     pub(super) fn keeps(&self, head: &response::Parts, body: BodyFacts) -> bool {
         match self.settings.mode {
             Mode::Own => true,
-            Mode::Fill if self.request.is_head => {
+            Mode::Fill if self.request.is_head() => {
                 matches!(kind(&head.headers), Kind::Other) && body_limit::declared(&head.headers) != Some(0)
             }
             Mode::Fill => matches!(kind(&head.headers), Kind::Other) && body.lower > 0,

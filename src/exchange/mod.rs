@@ -154,19 +154,18 @@ impl Exchange {
     }
 
     #[inline(always)]
-    fn tail(mut self, headers: &mut HeaderMap) -> (Tail, Option<Box<Notes>>) {
-        self.expose(headers);
-        self.identify_response(headers);
-        let notes = self.aside.and_then(|aside| aside.notes);
-        (Tail { terms: self.terms, id: self.id, label: self.settings.label() }, notes)
+    fn tail(self, headers: &mut HeaderMap) -> (Tail, Option<Box<Notes>>) {
+        let Self { terms, settings, id, id_header, aside, .. } = self;
+        expose(settings, headers);
+        let mut notes = aside.and_then(|aside| aside.notes);
+        if let Some(theirs) = identify(headers, id_header) {
+            notes.get_or_insert_default().upstream_request_id = Some(theirs);
+        }
+        (Tail { terms, id, label: settings.label() }, notes)
     }
 
-    /// E4, in every mode but `off` and `observe`.
-    #[inline(always)]
     fn expose(&self, headers: &mut HeaderMap) {
-        if self.settings.expose_headers && !matches!(self.settings.mode, Mode::Off | Mode::Observe) {
-            head::expose(headers);
-        }
+        expose(self.settings, headers);
     }
 
     /// The same for an error, which a gRPC-Web client knows by its head (P2).
@@ -177,14 +176,26 @@ impl Exchange {
         }
     }
 
-    /// I3: the inner service's own id gives way, and is noted where it differs.
-    #[inline(always)]
     fn identify_response(&mut self, headers: &mut HeaderMap) {
-        if let Some(theirs) = headers.insert(X_REQUEST_ID, self.id_header.clone())
-            && theirs != self.id_header
-        {
+        if let Some(theirs) = identify(headers, self.id_header.clone()) {
             let notes = self.aside.get_or_insert_default().notes.get_or_insert_default();
-            notes.upstream_request_id = Some(request::printable(theirs.as_bytes()));
+            notes.upstream_request_id = Some(theirs);
         }
     }
+}
+
+/// E4, in every mode but `off` and `observe`.
+#[inline(always)]
+fn expose(settings: Manner, headers: &mut HeaderMap) {
+    if settings.expose_headers && !matches!(settings.mode, Mode::Off | Mode::Observe) {
+        head::expose(headers);
+    }
+}
+
+/// I3: the inner service's own id gives way, and is noted where it differs.
+#[inline(always)]
+fn identify(headers: &mut HeaderMap, id: HeaderValue) -> Option<Box<str>> {
+    let theirs = headers.insert(X_REQUEST_ID, id)?;
+    let differs = headers.get(X_REQUEST_ID).is_some_and(|ours| *ours != theirs);
+    differs.then(|| request::printable(theirs.as_bytes()))
 }

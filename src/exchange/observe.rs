@@ -49,7 +49,7 @@ impl Exchange {
                 }
                 let (tail, headers) = (self.tail_of(), head.headers.clone());
                 let observed = Observed { exchange: self, status: head.status, headers };
-                if observed.exchange.request.is_head || is_unreadable(&head.headers, body, inspect.max_bytes) {
+                if observed.exchange.request.is_head() || is_unreadable(&head.headers, body, inspect.max_bytes) {
                     return ResponsePlan::Keep(tail, Box::new(observed.seen(Collected::Unreadable(&[]))));
                 }
                 ResponsePlan::Tee(tail, Box::new(observed), inspect.max_bytes, inspect.timeout)

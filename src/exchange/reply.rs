@@ -93,7 +93,7 @@ impl Exchange {
             }
         };
         head.status = leaving.sent;
-        let body = if self.request.is_head { Bytes::new() } else { leaving.body };
+        let body = if self.request.is_head() { Bytes::new() } else { leaving.body };
         let mut event = self.event(origin, cause);
         event.dialect = shape;
         event.status = Some(leaving.status);
@@ -125,7 +125,7 @@ impl Exchange {
             self.known(fault, None, status)
         };
         let leaving = known.unwrap_or_else(|| self.answered(fault, close, &self.id_header));
-        let mut reply = Response::new(if self.request.is_head { Bytes::new() } else { leaving.body });
+        let mut reply = Response::new(if self.request.is_head() { Bytes::new() } else { leaving.body });
         *reply.status_mut() = leaving.sent;
         *reply.headers_mut() = leaving.head;
         let (cause, code) = (cause.or_else(|| cause_of(fault)), fault.code().clone());
@@ -231,7 +231,7 @@ impl Exchange {
             negotiates: matches!(self.request.rpc, None | Some(Rpc::ConnectUnary))
                 && request::negotiates(&self.settings),
             id: self.dialect().form().id_header.map(|name| (name, id)),
-            http1: self.request.is_http1,
+            http1: self.request.is_http1(),
         }
     }
 
@@ -240,7 +240,7 @@ impl Exchange {
     fn inner_length(&self, headers: &HeaderMap, fault: &Fault) -> Option<u64> {
         let same_code = || headers.get(X_ERROR_CODE).is_some_and(|code| *code == *fault.code().as_str());
         let same_type = || dialect::media_type(headers).is_some_and(|it| it.eq_ignore_ascii_case(self.content_type()));
-        let told = self.request.is_head && same_code() && same_type();
+        let told = self.request.is_head() && same_code() && same_type();
         if told { body_limit::declared(headers).filter(|length| *length > 0) } else { None }
     }
 
@@ -249,15 +249,18 @@ impl Exchange {
     /// waits for the rest, and no reset of the connection can come under it.
     /// So does a gRPC answer end with its head: a client knows a status in a head by the end of the stream (P1).
     pub(super) fn linger(&self) -> Option<Linger> {
-        let linger = || Linger { body_first: !self.request.is_http1, ..linger_of(self.policy()) };
-        let ends_with_head = !self.request.is_http1 && self.request.rpc.is_some_and(Rpc::is_grpc);
-        (self.request.has_body && !self.request.expects && !ends_with_head).then(linger)
+        let linger = || Linger { body_first: !self.request.is_http1(), ..linger_of(self.policy()) };
+        let ends_with_head = !self.request.is_http1() && self.request.rpc.is_some_and(Rpc::is_grpc);
+        (self.request.has_body() && !self.request.expects() && !ends_with_head).then(linger)
     }
 
     /// Whether bytes of the request may still be on an HTTP/1 connection after the answer (G5).
     fn must_close(&self) -> bool {
         let ended = self.flags.as_ref().is_some_and(|flags| flags.has(Flags::ENDED));
-        self.request.is_http1 && self.request.has_body && !ended && (self.request.expects || !self.request.cheap_rest)
+        self.request.is_http1()
+            && self.request.has_body()
+            && !ended
+            && (self.request.expects() || !self.request.has_cheap_rest())
     }
 
     pub(super) fn event_of(&self, origin: Origin) -> Event {

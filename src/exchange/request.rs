@@ -3,8 +3,8 @@
 use std::time::{Duration, SystemTime};
 
 use http::header::{
-    ACCEPT, ACCESS_CONTROL_REQUEST_METHOD, CONNECTION, CONTENT_LENGTH, EXPECT, HeaderMap, HeaderValue, ORIGIN, TE,
-    TRANSFER_ENCODING, UPGRADE,
+    ACCEPT, ACCESS_CONTROL_REQUEST_METHOD, CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, EXPECT, HeaderMap, HeaderValue,
+    ORIGIN, TE, TRANSFER_ENCODING, UPGRADE,
 };
 use http::request::Parts;
 use http::uri::PathAndQuery;
@@ -36,25 +36,12 @@ const MAX_NOTE: usize = 128;
 /// Half of what a `HeaderMap` holds: one that is full panics at the next insertion (F2). No server lets as many in.
 pub(super) const MAX_HEADERS: usize = 12 * 1024;
 
-/// What of the request's head matters later.
+/// What of the request's head matters later: a few bits that every request carries.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct RequestFacts {
-    pub(super) is_head: bool,
-    pub(super) is_http1: bool,
-    /// A body is on its way, or will be.
-    pub(super) has_body: bool,
-    /// `Expect: 100-continue`: the client sends its body when it is asked to.
-    pub(super) expects: bool,
-    /// What is left of the body is declared and cheap to drop.
-    pub(super) cheap_rest: bool,
-    /// The client would rather have RFC 9457 than the envelope, and may (R11).
-    pub(super) prefers_problem: bool,
+    bits: u8,
     /// The protocol of a call (section P).
     pub(super) rpc: Option<Rpc>,
-    /// Its body is a stream of messages.
-    is_stream: bool,
-    /// What ends a body with trailers reaches the client: gRPC-Web translated outside comes with HTTP/1 heads, too.
-    pub(super) takes_trailers: bool,
     pub(super) credentials: Kind,
 }
 
@@ -80,19 +67,10 @@ pub(super) struct Aside {
 /// What the request's headers tell, noted in one pass: to look at them once is cheaper than to look each up.
 #[derive(Default)]
 pub(super) struct Sent {
+    has: u16,
     pub(super) call: Option<Call>,
-    /// There is an `x-request-id`.
-    id: bool,
-    pub(super) credentials: bool,
-    /// An `accept` may tell RFC 9457 and the envelope apart (R11).
-    chooses: bool,
-    /// The first `expect` is `100-continue`.
-    expects: bool,
-    /// The first `te` is `trailers`.
-    takes_trailers: bool,
     /// The only length that is declared.
     length: Option<u64>,
-    transfer_coding: bool,
 }
 
 /// A request: its head, what that tells, and what is known of its body.
@@ -111,56 +89,94 @@ pub(super) struct Given {
 }
 
 impl Sent {
-    /// By the length of a name first: most headers are none of these.
+    /// There is an `x-request-id`.
+    const ID: u16 = 1;
+    const CREDENTIALS: u16 = 1 << 1;
+    /// An `accept` may tell RFC 9457 and the envelope apart (R11).
+    const CHOOSES: u16 = 1 << 2;
+    const EXPECT: u16 = 1 << 3;
+    /// The first `expect` is `100-continue`.
+    const EXPECTS: u16 = 1 << 4;
+    const TE: u16 = 1 << 5;
+    /// The first `te` is `trailers`.
+    const TAKES_TRAILERS: u16 = 1 << 6;
+    const LENGTH: u16 = 1 << 7;
+    const TWO_LENGTHS: u16 = 1 << 8;
+    const TRANSFER_CODING: u16 = 1 << 9;
+    /// Something that a call has.
+    const CALL: u16 = 1 << 10;
+    const UPGRADE: u16 = 1 << 11;
+    const TYPE: u16 = 1 << 12;
+    const TWO_TYPES: u16 = 1 << 13;
+
+    /// Beside what they tell, the first content type. By the length of a name first: most headers are none of these.
     #[inline]
-    pub(super) fn of(head: &Parts, key_headers: &[HeaderName]) -> Self {
-        let mut sent = Self::default();
-        let mut call = CallHeaders::default();
-        let mut seen = Seen::default();
+    pub(super) fn of<'h>(head: &'h Parts, key_headers: &[HeaderName]) -> (Self, Option<&'h HeaderValue>) {
+        let (mut has, mut length, mut media_type) = (0, None, None);
         for (name, value) in &head.headers {
-            match name.as_str().len() {
-                2 if *name == TE => sent.takes_trailers |= seen.te.is_first() && value == "trailers",
-                6 if *name == ACCEPT => sent.chooses |= tells_apart(value.as_bytes()),
-                6 if *name == EXPECT => {
-                    sent.expects |= seen.expect.is_first() && value.as_bytes().eq_ignore_ascii_case(b"100-continue");
+            has |= match name.as_str().len() {
+                2 if *name == TE => first_of(has, Self::TE, || (value == "trailers", Self::TAKES_TRAILERS)),
+                6 if *name == ACCEPT => bit(Self::CHOOSES, tells_apart(value.as_bytes())),
+                6 if *name == EXPECT => first_of(has, Self::EXPECT, || {
+                    (value.as_bytes().eq_ignore_ascii_case(b"100-continue"), Self::EXPECTS)
+                }),
+                7 if *name == UPGRADE => Self::UPGRADE,
+                9 | 13 => bit(Self::CREDENTIALS, Credentials::are_in(name, &[])),
+                12 if *name == CONTENT_TYPE => {
+                    media_type = media_type.or(Some(value));
+                    let is_calls = bit(Self::CALL, Rpc::may_be_in(value.as_bytes()));
+                    Self::TYPE | bit(Self::TWO_TYPES, has & Self::TYPE != 0) | is_calls
                 }
-                9 | 13 => sent.credentials |= Credentials::are_in(name, &[]),
-                12 if *name == X_REQUEST_ID => sent.id = true,
-                12 | 18 | 24 => call.see(name, value),
+                12 if *name == X_REQUEST_ID => Self::ID,
+                12 | 18 | 24 => bit(Self::CALL, CallHeaders::names(name)),
                 14 if *name == CONTENT_LENGTH => {
-                    let first = seen.length.is_first();
-                    sent.length = if first { body_limit::length(value) } else { None };
+                    length = length.or(Some(value));
+                    Self::LENGTH | bit(Self::TWO_LENGTHS, has & Self::LENGTH != 0)
                 }
-                17 if *name == TRANSFER_ENCODING => sent.transfer_coding = true,
-                _ => {}
-            }
+                17 if *name == TRANSFER_ENCODING => Self::TRANSFER_CODING,
+                _ => 0,
+            };
         }
-        sent.credentials |= key_headers.iter().any(|name| head.headers.contains_key(name));
-        sent.call = call.call(&head.method, &head.uri);
-        sent
+        has |= bit(Self::CREDENTIALS, key_headers.iter().any(|name| head.headers.contains_key(name)));
+        let length = length.filter(|_| has & Self::TWO_LENGTHS == 0).and_then(body_limit::length);
+        let headers = if has & Self::CALL == 0 { CallHeaders::default() } else { CallHeaders::of(&head.headers) };
+        (Self { has, call: headers.call(&head.method, &head.uri), length }, media_type)
     }
 
     /// What is left where the headers are not looked at.
     pub(super) fn of_call_alone(&self) -> Self {
         Self { call: self.call, ..Self::default() }
     }
-}
 
-/// Which of the headers whose first line counts were there before.
-#[derive(Default)]
-struct Seen {
-    te: Once,
-    expect: Once,
-    length: Once,
-}
-
-#[derive(Default)]
-struct Once(bool);
-
-impl Once {
-    fn is_first(&mut self) -> bool {
-        !std::mem::replace(&mut self.0, true)
+    #[inline]
+    fn has(&self, bit: u16) -> bool {
+        self.has & bit != 0
     }
+
+    #[inline]
+    pub(super) fn has_two_types(&self) -> bool {
+        self.has(Self::TWO_TYPES)
+    }
+
+    #[inline]
+    pub(super) fn has_credentials(&self) -> bool {
+        self.has(Self::CREDENTIALS)
+    }
+}
+
+#[inline]
+fn bit(bit: u16, set: bool) -> u16 {
+    if set { bit } else { 0 }
+}
+
+/// A header whose first line counts: what it says, where none of it was there before.
+#[inline]
+fn first_of(has: u16, seen: u16, says: impl FnOnce() -> (bool, u16)) -> u16 {
+    if has & seen != 0 {
+        return 0;
+    }
+    let (set, what) = says();
+    seen | bit(what, set)
 }
 
 impl Asked<'_> {
@@ -176,7 +192,7 @@ impl Asked<'_> {
         let BodyFacts { lower, upper, .. } = self.body;
         let known = if lower > 0 { Some(lower) } else { upper.filter(|upper| *upper == 0) };
         // Beside a transfer coding a length says nothing (RFC 9112 §6.3).
-        self.sent.length.filter(|_| !self.sent.transfer_coding).max(known)
+        self.sent.length.filter(|_| !self.sent.has(Sent::TRANSFER_CODING)).max(known)
     }
 
     /// A call is a POST. Any other method that claims to be one could slip past the limit of a whole body (G4).
@@ -189,7 +205,7 @@ impl Asked<'_> {
 #[inline(always)]
 pub(super) fn identify(settings: IdSettings, head: &Parts, sent: &Sent, fresh: impl FnOnce() -> RequestId) -> Given {
     let outermost = head.extensions.get::<RequestId>().copied();
-    if !sent.id {
+    if !sent.has(Sent::ID) {
         let id = outermost.unwrap_or_else(fresh);
         return Given { id, header: id.header_value(), notes: None };
     }
@@ -204,9 +220,8 @@ pub(super) fn identify(settings: IdSettings, head: &Parts, sent: &Sent, fresh: i
 
 /// Tells the inner service the id (I1, I4).
 #[inline(always)]
-pub(super) fn mark(settings: IdSettings, head: &mut Parts, id: RequestId, value: &HeaderValue) {
+pub(super) fn mark(settings: IdSettings, head: &mut Parts, id: RequestId, mut value: HeaderValue) {
     head.extensions.insert(id);
-    let mut value = value.clone();
     value.set_sensitive(false);
     head.headers.insert(X_REQUEST_ID, value);
     trace(settings, head, id);
@@ -299,36 +314,97 @@ impl Guarded {
 }
 
 impl RequestFacts {
+    const HEAD: u8 = 1;
+    const HTTP1: u8 = 1 << 1;
+    const BODY: u8 = 1 << 2;
+    const EXPECTS: u8 = 1 << 3;
+    const CHEAP_REST: u8 = 1 << 4;
+    const PROBLEM: u8 = 1 << 5;
+    const STREAM: u8 = 1 << 6;
+    const TRAILERS: u8 = 1 << 7;
+
     /// `drain` is how many bytes are read at most where the connection is to live on.
     #[inline]
     pub(super) fn of(asked: &Asked<'_>, settings: &Manner, drain: u64) -> Self {
         let Asked { head, sent, body } = asked;
         let rpc = sent.call.map(|call| call.rpc);
-        let has_body = !body.is_empty();
         let is_http1 = head.version <= Version::HTTP_11;
-        // On HTTP/2 a stream of messages begins without being asked for.
-        let begins = matches!(rpc, Some(Rpc::Grpc(_))) && !is_http1;
-        // Streams of HTTP/2 end by themselves.
-        let drops_cheaply = has_body && is_http1;
-        Self {
-            is_head: head.method == Method::HEAD,
-            is_http1,
-            has_body,
-            expects: sent.expects && has_body && !begins && head.version >= Version::HTTP_11,
-            cheap_rest: drops_cheaply && asked.declared().is_some_and(|length| length <= drain.min(CHEAP_REST)),
-            prefers_problem: sent.chooses && rpc.is_none() && negotiates(settings) && prefers_problem(&head.headers),
-            rpc,
-            is_stream: asked.is_stream(),
-            takes_trailers: !is_http1 || rpc.is_some() && sent.takes_trailers,
-            credentials: Kind::None,
+        let mut bits = if is_http1 { Self::HTTP1 } else { Self::TRAILERS };
+        if head.method == Method::HEAD {
+            bits |= Self::HEAD;
         }
+        if !body.is_empty() {
+            // On HTTP/2 a stream of messages begins without being asked for.
+            let begins = matches!(rpc, Some(Rpc::Grpc(_))) && !is_http1;
+            let expects = sent.has(Sent::EXPECTS) && !begins && head.version >= Version::HTTP_11;
+            // Streams of HTTP/2 end by themselves.
+            let cheap = is_http1 && asked.declared().is_some_and(|length| length <= drain.min(CHEAP_REST));
+            bits |= Self::BODY | flag(Self::EXPECTS, expects) | flag(Self::CHEAP_REST, cheap);
+        }
+        if rpc.is_some() {
+            bits |= flag(Self::TRAILERS, sent.has(Sent::TAKES_TRAILERS)) | flag(Self::STREAM, asked.is_stream());
+        } else if sent.has(Sent::CHOOSES) {
+            bits |= flag(Self::PROBLEM, negotiates(settings) && prefers_problem(&head.headers));
+        }
+        Self { bits, rpc, credentials: Kind::None }
+    }
+
+    #[inline]
+    fn is(self, bit: u8) -> bool {
+        self.bits & bit != 0
+    }
+
+    #[inline]
+    pub(super) fn is_head(self) -> bool {
+        self.is(Self::HEAD)
+    }
+
+    #[inline]
+    pub(super) fn is_http1(self) -> bool {
+        self.is(Self::HTTP1)
+    }
+
+    /// A body is on its way, or will be.
+    pub(super) fn has_body(self) -> bool {
+        self.is(Self::BODY)
+    }
+
+    /// `Expect: 100-continue`: the client sends its body when it is asked to.
+    pub(super) fn expects(self) -> bool {
+        self.is(Self::EXPECTS)
+    }
+
+    /// It has been asked to.
+    pub(super) fn expects_no_more(&mut self) {
+        self.bits &= !Self::EXPECTS;
+    }
+
+    /// What is left of the body is declared and cheap to drop.
+    pub(super) fn has_cheap_rest(self) -> bool {
+        self.is(Self::CHEAP_REST)
+    }
+
+    /// The client would rather have RFC 9457 than the envelope, and may (R11).
+    pub(super) fn prefers_problem(self) -> bool {
+        self.is(Self::PROBLEM)
+    }
+
+    /// What ends a body with trailers reaches the client: gRPC-Web translated outside comes with HTTP/1 heads, too.
+    pub(super) fn takes_trailers(self) -> bool {
+        self.is(Self::TRAILERS)
     }
 
     /// How the body's messages are measured, where it has some.
     pub(super) fn messages(self) -> Option<Messages> {
-        let rpc = self.rpc.filter(|_| self.is_stream)?;
-        Some(Messages { frames: Frames::new(rpc.is_text()), rest_is_free: !self.is_http1 })
+        // Its body is a stream of messages.
+        let rpc = self.rpc.filter(|_| self.is(Self::STREAM))?;
+        Some(Messages { frames: Frames::new(rpc.is_text()), rest_is_free: !self.is_http1() })
     }
+}
+
+#[inline]
+fn flag(bit: u8, set: bool) -> u8 {
+    if set { bit } else { 0 }
 }
 
 impl Aside {
@@ -339,6 +415,14 @@ impl Aside {
         settings: &Manner,
         terms: &Terms,
     ) -> Option<Box<Self>> {
+        if notes.is_none() && !terms.policy().asks_of_requests() && asked.sent.call.is_none() {
+            return None;
+        }
+        Self::noted(asked, notes, settings, terms)
+    }
+
+    #[inline(never)]
+    fn noted(asked: &Asked<'_>, notes: Option<Box<Notes>>, settings: &Manner, terms: &Terms) -> Option<Box<Self>> {
         let asks_path = terms.policy().rules_ask_path(settings);
         let tells_time = settings.dialect.form().tells_time;
         let deadline = asked.sent.call.and_then(|call| call.timeout);
@@ -409,15 +493,16 @@ pub(super) fn is_preflight(head: &Parts) -> bool {
         && head.headers.contains_key(ACCESS_CONTROL_REQUEST_METHOD)
 }
 
+/// Whether a request carries a body, which a guard of its type asks (G3).
 #[derive(Clone, Copy)]
-enum Carries {
+pub(super) enum Carries {
     Yes,
     No,
     /// Neither ended nor of a known length: its first byte decides.
     Unknown,
 }
 
-fn carries_body(asked: &Asked<'_>) -> Carries {
+pub(super) fn carries_body(asked: &Asked<'_>) -> Carries {
     if asked.body.is_empty() || asked.head.method == Method::CONNECT || is_bodyless_upgrade(asked) {
         return Carries::No;
     }
@@ -429,7 +514,7 @@ fn carries_body(asked: &Asked<'_>) -> Carries {
 }
 
 fn is_bodyless_upgrade(Asked { head, sent, .. }: &Asked<'_>) -> bool {
-    let unframed = || !head.headers.contains_key(CONTENT_LENGTH) && !sent.transfer_coding;
+    let unframed = || !sent.has(Sent::LENGTH | Sent::TRANSFER_CODING);
     let asks = || head.headers.get_all(CONNECTION).iter().flat_map(list).any(|it| it.eq_ignore_ascii_case("upgrade"));
-    head.version == Version::HTTP_11 && head.headers.contains_key(UPGRADE) && asks() && unframed()
+    head.version == Version::HTTP_11 && sent.has(Sent::UPGRADE) && asks() && unframed()
 }

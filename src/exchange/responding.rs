@@ -114,7 +114,7 @@ impl Exchange {
         let inspect = self.policy().inspect();
         let unreadable = is_unreadable(&head.headers, body, inspect.max_bytes);
         let looks = self.settings.mode == Mode::Fill && fill::must_look(&head.headers) && !body.is_empty();
-        if self.request.is_head || unreadable && !looks {
+        if self.request.is_head() || unreadable && !looks {
             return match self.classify(head.status, &head.headers, None) {
                 Verdict::Rewrite(rewrite) => ResponsePlan::Rewrite(self.write_read(head, rewrite, Origin::Inner, &[])),
                 Verdict::Pass => {

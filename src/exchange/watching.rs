@@ -178,7 +178,7 @@ impl Watch {
     #[must_use]
     pub fn can_end(&self) -> bool {
         let between = match self.rpc {
-            Rpc::Grpc(_) => self.exchange.request.takes_trailers,
+            Rpc::Grpc(_) => self.exchange.request.takes_trailers(),
             _ => self.frames.as_ref().is_some_and(Frames::is_between_messages),
         };
         // Behind a length that is not met nothing is a trailer (RFC 9113 §8.1.1).

@@ -8,7 +8,7 @@ use std::sync::{LazyLock, OnceLock};
 
 use bytes::Bytes;
 use http::header::CONTENT_LENGTH;
-use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
+use http::{HeaderMap, HeaderValue, StatusCode};
 
 /// A reply with holes for the id.
 pub(crate) struct Prepared {
@@ -16,10 +16,17 @@ pub(crate) struct Prepared {
     asked: StatusCode,
     status: StatusCode,
     head: HeaderMap,
-    /// The headers that have the id.
-    ids: Box<[HeaderName]>,
+    /// The values that have the id, and the one that has the length, each by how many others are between it and the one
+    /// before: to count them is cheaper than to look their names up.
+    gaps: Box<[(usize, Hole)]>,
     body: Box<[u8]>,
     holes: Box<[usize]>,
+}
+
+/// What is not the same in all replies.
+enum Hole {
+    Id,
+    Length,
 }
 
 /// What was written by hand.
@@ -39,10 +46,10 @@ impl Prepared {
     pub(crate) fn of(asked: StatusCode, mut write: impl FnMut(&HeaderValue) -> Sample) -> Option<Box<Self>> {
         let [hole, other] = [HOLE, OTHER].map(HeaderValue::from_static);
         let Sample { status, head, body } = write(&hole);
-        let ids = head.iter().filter(|(_, value)| **value == hole).map(|(name, _)| name.clone()).collect();
+        let gaps = gaps(&head, &hole);
         let holes = body.windows(HOLE.len()).enumerate().filter(|(_, part)| *part == HOLE.as_bytes());
         let holes = holes.map(|(at, _)| at).collect();
-        let prepared = Self { asked, status, ids, head, body: (&*body).into(), holes };
+        let prepared = Self { asked, status, gaps, head, body: (&*body).into(), holes };
         let again = write(&other);
         let same = prepared.head(&other) == again.head && prepared.body(&other) == again.body;
         (same && again.status == status).then(|| Box::new(prepared))
@@ -82,18 +89,31 @@ impl Prepared {
 
     fn filled(&self, id: &HeaderValue, length: Option<HeaderValue>) -> HeaderMap {
         let mut head = self.head.clone();
-        for name in &self.ids {
-            if let Some(value) = head.get_mut(name) {
-                *value = id.clone();
+        let mut values = head.values_mut();
+        let mut length = length;
+        for (gap, hole) in &self.gaps {
+            let Some(value) = values.nth(*gap) else { break };
+            match hole {
+                Hole::Id => *value = id.clone(),
+                Hole::Length => {
+                    if let Some(length) = length.take() {
+                        *value = length;
+                    }
+                }
             }
-        }
-        if let Some(length) = length
-            && let Some(value) = head.get_mut(CONTENT_LENGTH)
-        {
-            *value = length;
         }
         head
     }
+}
+
+fn gaps(head: &HeaderMap, id: &HeaderValue) -> Box<[(usize, Hole)]> {
+    let holes = head.iter().enumerate().filter_map(|(at, (name, value))| match () {
+        () if value == id => Some((at, Hole::Id)),
+        () if *name == CONTENT_LENGTH => Some((at, Hole::Length)),
+        () => None,
+    });
+    let mut next = 0;
+    holes.map(|(at, hole)| (at - std::mem::replace(&mut next, at + 1), hole)).collect()
 }
 
 /// A number of bytes. Most bodies are short: their digits are at hand.

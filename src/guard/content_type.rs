@@ -7,7 +7,6 @@ use http::header::{ACCEPT, CONTENT_TYPE, HeaderMap, HeaderValue};
 use super::pattern::Refused;
 use crate::code::ErrorCode;
 use crate::fault::Fault;
-use crate::fields;
 
 /// The media types that a route decodes: at least one, in lower case.
 #[derive(Debug)]
@@ -36,10 +35,16 @@ impl MediaTypes {
     }
 
     pub(crate) fn declared(&self, headers: &HeaderMap) -> Declared {
-        match fields::only(headers, &CONTENT_TYPE) {
-            Some(value) if self.accepts(value) => Declared::Accepted,
-            None if !fields::has(headers, &CONTENT_TYPE) => Declared::Missing,
-            _ => Declared::Refused,
+        let mut values = headers.get_all(CONTENT_TYPE).iter();
+        self.said(values.next(), values.next().is_some())
+    }
+
+    /// The same of the first content type, and whether there is a second.
+    pub(crate) fn said(&self, first: Option<&HeaderValue>, second: bool) -> Declared {
+        match first {
+            None => Declared::Missing,
+            Some(value) if !second && self.accepts(value) => Declared::Accepted,
+            Some(_) => Declared::Refused,
         }
     }
 

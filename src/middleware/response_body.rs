@@ -31,7 +31,9 @@ pin_project! {
     impl<R, B> PinnedDrop for ResponseBody<R, B> {
         fn drop(this: Pin<&mut Self>) {
             let this = this.project();
-            finish(this.kind, this.tail);
+            if !this.kind.is_own() {
+                finish(this.kind, this.tail);
+            }
         }
     }
 }
@@ -221,6 +223,13 @@ where
             Kind::Stripped { length } => *length,
             Kind::Empty => SizeHint::with_exact(0),
         }
+    }
+}
+
+impl<R, B> Kind<R, B> {
+    /// Nothing of it is the user's, whose drop may panic.
+    fn is_own(&self) -> bool {
+        matches!(self, Self::Reply { .. } | Self::Stripped { .. } | Self::Empty)
     }
 }
 

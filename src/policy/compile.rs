@@ -65,6 +65,8 @@ impl PolicyBuilder {
             key_headers,
             custom,
             faults: Faults::new(std::iter::empty()),
+            is_everywhere: false,
+            asks_of_requests: false,
         }
         .with_usual())
     }

@@ -64,7 +64,7 @@ use crate::fault::Fault;
 use crate::guard::auth::Scheme;
 use crate::guard::content_type::MediaTypes;
 use crate::guard::header::HeaderGuard;
-use crate::guard::pattern::{Pattern, normalised};
+use crate::guard::pattern::{Pattern, may_be_respelt, normalised};
 use crate::outward::Outward;
 
 /// What the layer does for which request: built in Rust with [`Policy::builder`], or read from a file.
@@ -107,6 +107,10 @@ pub struct Policy {
     key_headers: Box<[HeaderName]>,
     custom: Box<[Box<str>]>,
     faults: Faults,
+    /// The same holds for every request: there are no routes and no scopes.
+    is_everywhere: bool,
+    /// Some requests have to be remembered for their errors: their path, or when they began.
+    asks_of_requests: bool,
 }
 
 /// What holds inside one scope, or in the policy itself.
@@ -196,9 +200,26 @@ impl Policy {
     /// What holds for every request alike, where the policy has no routes and no scopes.
     #[inline]
     pub(crate) fn everywhere(&self) -> Option<&Settings> {
-        match &self.parts[..] {
-            [only] if self.said.is_empty() && !self.scopes.ask_host() => Some(&only.defaults),
-            _ => None,
+        if self.is_everywhere { Some(&self.own().defaults) } else { None }
+    }
+
+    /// What holds for nearly every request: one that has one spelling, to a policy without scopes. `None` where that has to
+    /// be [`matched`](Self::matched).
+    #[inline]
+    pub(crate) fn quick(&self, head: &Parts) -> Option<&Settings> {
+        if self.is_everywhere {
+            return Some(&self.own().defaults);
+        }
+        let path = head.uri.path();
+        let [only] = &self.parts[..] else { return None };
+        if self.scopes.ask_host() || path.starts_with('/') && may_be_respelt(path.as_bytes()) {
+            return None;
+        }
+        let mut met = Met::default();
+        only.matcher.each_match(&head.method, path.as_bytes(), &mut |route| met.push(route));
+        match met.first() {
+            None => Some(&only.defaults),
+            Some(first) => self.usual.get(first)?.settings(0, &met),
         }
     }
 
@@ -291,6 +312,11 @@ impl Policy {
     #[inline]
     pub(crate) fn rules_ask_path(&self, manner: &Manner) -> bool {
         self.part(manner.part).rules_ask_path
+    }
+
+    #[inline]
+    pub(crate) fn asks_of_requests(&self) -> bool {
+        self.asks_of_requests
     }
 
     /// The schemes that let a request in, in the policy's order; none is an open door (rule G2).
@@ -396,6 +422,10 @@ impl Policy {
             Usual::new(part, met, settings)
         });
         self.usual = usual.collect();
+        let tells_time = |dialect: Dialect| dialect.form().tells_time;
+        self.is_everywhere = self.parts.len() == 1 && self.said.is_empty() && !self.scopes.ask_host();
+        self.asks_of_requests = self.parts.iter().any(|part| part.rules_ask_path || tells_time(part.defaults.dialect))
+            || self.said.iter().filter_map(Said::dialect).any(tells_time);
         self
     }
 
@@ -431,6 +461,8 @@ impl Default for Policy {
             key_headers: Box::default(),
             custom: Box::default(),
             faults: Faults::new(std::iter::once(DEFAULT_BODY_LIMIT)),
+            is_everywhere: true,
+            asks_of_requests: false,
         }
     }
 }

@@ -1,6 +1,7 @@
 //! What a table says, what a route inherits, and what holds for one request in the end (rule G0).
 
 use std::num::NonZeroU32;
+use std::ops::Deref;
 
 use super::choice::{Mode, NoTransform, Preflight, Protocols, UnknownCodes};
 use crate::dialect::Dialect;
@@ -147,6 +148,10 @@ impl Said {
         self.mode
     }
 
+    pub(super) fn dialect(&self) -> Option<Dialect> {
+        self.dialect
+    }
+
     pub(super) fn body_limit(&self) -> Option<u64> {
         self.body_limit.flatten()
     }
@@ -170,21 +175,23 @@ impl Said {
 
     pub(super) fn settled(self, part: u32, route: Option<Index>) -> Settings {
         Settings {
-            mode: self.mode.unwrap_or_default(),
-            dialect: self.dialect.unwrap_or_default(),
+            manner: Manner {
+                mode: self.mode.unwrap_or_default(),
+                dialect: self.dialect.unwrap_or_default(),
+                unknown_codes: self.unknown_codes.unwrap_or_default(),
+                no_transform: self.no_transform.unwrap_or_default(),
+                protocols: self.protocols.unwrap_or_default(),
+                expose_headers: self.expose_headers.unwrap_or(true),
+                negotiate: self.negotiate.unwrap_or(true),
+                part,
+                route,
+            },
             auth: self.auth.flatten(),
             auth_observe: self.auth_observe.unwrap_or(false),
             body_limit: self.body_limit.unwrap_or(Some(DEFAULT_BODY_LIMIT)),
-            unknown_codes: self.unknown_codes.unwrap_or_default(),
-            no_transform: self.no_transform.unwrap_or_default(),
-            protocols: self.protocols.unwrap_or_default(),
             preflight: self.preflight.unwrap_or_default(),
-            expose_headers: self.expose_headers.unwrap_or(true),
-            negotiate: self.negotiate.unwrap_or(true),
             types: self.types.flatten(),
             headers: self.headers.flatten(),
-            part,
-            route,
         }
     }
 }
@@ -204,23 +211,15 @@ pub(super) const DEFAULT_BODY_LIMIT: u64 = 1024 * 1024;
 /// What holds for one request.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Settings {
-    pub(crate) mode: Mode,
-    pub(crate) dialect: Dialect,
+    /// Together, so that what a request keeps of its settings is one move.
+    manner: Manner,
     /// Credentials are checked and logged, not enforced (M1).
     pub(crate) auth_observe: bool,
     pub(crate) body_limit: Option<u64>,
-    pub(crate) unknown_codes: UnknownCodes,
-    pub(crate) no_transform: NoTransform,
-    pub(crate) protocols: Protocols,
     pub(crate) preflight: Preflight,
-    pub(crate) expose_headers: bool,
-    pub(crate) negotiate: bool,
     pub(super) types: Option<Index>,
     pub(super) headers: Option<Index>,
     pub(super) auth: Option<Index>,
-    /// The narrowest scope; 0 is the policy itself.
-    pub(super) part: u32,
-    pub(super) route: Option<Index>,
 }
 
 /// A place in one of the policy's lists: half a word, so that settings, which every request carries, stay small.
@@ -255,6 +254,7 @@ pub(crate) struct Manner {
     pub(crate) protocols: Protocols,
     pub(crate) expose_headers: bool,
     pub(crate) negotiate: bool,
+    /// The narrowest scope; 0 is the policy itself.
     pub(super) part: u32,
     pub(super) route: Option<Index>,
 }
@@ -269,27 +269,13 @@ impl Manner {
 impl Settings {
     #[inline]
     pub(crate) fn manner(&self) -> Manner {
-        Manner {
-            mode: self.mode,
-            dialect: self.dialect,
-            unknown_codes: self.unknown_codes,
-            no_transform: self.no_transform,
-            protocols: self.protocols,
-            expose_headers: self.expose_headers,
-            negotiate: self.negotiate,
-            part: self.part,
-            route: self.route,
-        }
+        self.manner
     }
 
-    /// Whether a body's size is all that the guards look at, and they refuse for it; of a request without a body they ask
-    /// no type.
+    /// Whether a body's type and size are all that the guards look at, and they refuse for it.
     #[inline]
-    pub(crate) fn limits_size_alone(&self, has_body: bool) -> bool {
-        (self.types.is_none() || !has_body)
-            && self.headers.is_none()
-            && self.auth.is_none()
-            && !matches!(self.mode, Mode::Off | Mode::Observe)
+    pub(crate) fn guards_bodies_alone(&self) -> bool {
+        self.headers.is_none() && self.auth.is_none() && !matches!(self.mode, Mode::Off | Mode::Observe)
     }
 
     #[cfg(test)]
@@ -301,6 +287,15 @@ impl Settings {
     pub(super) fn guards_like(&self, other: &Self) -> bool {
         let guards = |it: &Self| (it.mode, it.body_limit, it.preflight, it.types, it.headers, it.auth, it.auth_observe);
         guards(self) == guards(other)
+    }
+}
+
+impl Deref for Settings {
+    type Target = Manner;
+
+    #[inline]
+    fn deref(&self) -> &Manner {
+        &self.manner
     }
 }
 

@@ -289,8 +289,9 @@ fn g1_a_route_asks_for_the_headers_that_it_names_in_their_order() {
 fn a_builder_that_was_told_nothing_makes_the_default_policy() {
     let built = Policy::builder().build().unwrap().without_origin();
     assert_eq!(format!("{built:?}"), format!("{:?}", Policy::default()));
-    let Settings { mode, body_limit, expose_headers, negotiate, .. } = built.of_path(&Method::GET, "", "/").normal;
-    assert_eq!((mode, body_limit, expose_headers, negotiate), (Mode::Enforce, Some(1024 * 1024), true, true));
+    let settings = built.of_path(&Method::GET, "", "/").normal;
+    let Manner { mode, expose_headers, negotiate, .. } = settings.manner();
+    assert_eq!((mode, settings.body_limit, expose_headers, negotiate), (Mode::Enforce, Some(1024 * 1024), true, true));
     assert_eq!((built.inspect().max_bytes, built.inspect().timeout), (64 * 1024, Duration::from_secs(1)));
     assert_eq!((built.drain().max_bytes, built.drain().timeout), (16 * 1024 * 1024, Duration::from_secs(2)));
     assert!(
