@@ -18,6 +18,7 @@ mod google;
 pub(crate) mod grpc;
 pub(crate) mod issues;
 pub(crate) mod json;
+mod members;
 mod openai;
 pub(crate) mod outgoing;
 mod problem;
@@ -40,6 +41,7 @@ use http::header::CONTENT_TYPE;
 use crate::code::CodeSet;
 use crate::fields;
 use json::{Object, text_of};
+pub(crate) use members::Members;
 use protocol::Protocol;
 use said::Body;
 pub(crate) use said::{Own, Said, Told};
@@ -52,7 +54,9 @@ pub(crate) enum Reading<'a> {
     Envelope(Envelope<'a>),
     Protocol(Protocol),
     Said(Foreign<'a>),
-    /// Nothing that can be read: empty, HTML, binary, JSON of no known shape.
+    /// An object of no known shape.
+    Unread(Members<'a>),
+    /// Nothing that can be read: empty, HTML, binary.
     Nothing,
 }
 
@@ -73,14 +77,14 @@ pub(crate) fn read<'a>(media_type: Option<&[u8]>, body: &'a [u8], codes: &CodeSe
         && text.starts_with('[')
         && let Some(said) = words::of_array(text)
     {
-        return Reading::Said(Foreign { shape: Shape::Issues, said });
+        return Reading::Said(Foreign { shape: Shape::Issues, said, members: Members::NONE });
     }
     // A text may begin like JSON: "{id} is missing".
     match media_type {
         Some(it) if !text.is_empty() && it.eq_ignore_ascii_case(b"text/plain") => {
             let said = if of_input { words::of_text(text) } else { None };
             let said = said.unwrap_or_else(|| Said::new(None, Some(Cow::Borrowed(text))));
-            Reading::Said(Foreign { shape: Shape::PlainText, said })
+            Reading::Said(Foreign { shape: Shape::PlainText, said, members: Members::NONE })
         }
         _ => Reading::Nothing,
     }
@@ -92,13 +96,13 @@ fn read_object<'a>(body: Body<'a, '_>, codes: &CodeSet, of_input: bool) -> Readi
     } else if let Some(protocol) = protocol::of(&body.object) {
         Reading::Protocol(protocol)
     } else {
-        table::read(&body, of_input).map_or(Reading::Nothing, Reading::Said)
+        table::read(body, of_input).map_or_else(Reading::Unread, Reading::Said)
     }
 }
 
 /// What a body that is known to be a protocol's says all the same, for `protocols = "rewrite"` (R10).
 pub(crate) fn read_rewritten(body: &[u8], of_input: bool) -> Option<Foreign<'_>> {
-    table::read(&Body::new(None, Object::of_body(body)?), of_input)
+    table::read(Body::new(None, Object::of_body(body)?), of_input).ok()
 }
 
 /// The type and subtype of a body, without parameters; `None` where none is declared or two are.

@@ -19,6 +19,7 @@ use std::borrow::Cow;
 
 use self::heard::Heard;
 use super::issues::list::List;
+use super::issues::quoting::without_values;
 use super::json;
 use super::said::{Body, Said, Told};
 
@@ -44,13 +45,21 @@ pub(super) fn of_array(text: &str) -> Option<Said<'_>> {
 
 /// Adds to what a JSON object says in its shape what it says in its words; `false` where there is nothing to add.
 pub(super) fn add_to(said: &mut Said<'_>, body: &Body<'_, '_>) -> bool {
-    if let Some((name, issues)) = lists::find(body) {
+    let says_more = said.code.is_some() || said.message.is_some() || said.details.is_some();
+    if let Some((name, issues)) = lists::find(body, says_more) {
         said.issues = Some(Cow::Owned(issues));
         said.list = Some(name);
         // What the list was read from says what was sent as well.
-        if matches!(name, "details" | "detail") {
+        if name == lists::DETAILS {
             said.details = None;
         }
+        said.told = match lists::sentence(body) {
+            Heard::Text(text) => Told::Text(text),
+            _ => said.message.as_deref().map(without_values).map_or(Told::All, |text| match text {
+                Cow::Borrowed(_) => Told::All,
+                Cow::Owned(text) => Told::Text(text),
+            }),
+        };
         return true;
     }
     hear(said, lists::sentence(body))

@@ -107,6 +107,13 @@ macro_rules! setters {
                 self
             }
 
+            /// Sets which members of a foreign 4xx body pass into the details (rule R14), by their names: what no rule reads of
+            /// it is dropped else, and its names logged. An empty list passes none, as is the default.
+            pub fn keep_members<T: Into<String>>(mut self, names: impl IntoIterator<Item = T>) -> Self {
+                self.keys_mut().keep_members = Some(names.into_iter().map(Into::into).collect());
+                self
+            }
+
             /// Sets whether guards hold for CORS preflights (rule G0).
             pub fn preflight(mut self, preflight: $crate::policy::Preflight) -> Self {
                 self.keys_mut().preflight = Some(preflight);

@@ -168,6 +168,7 @@ auth_observe     false                   default
 require_headers  []                      default
 no_transform     \"rewrite\"               default
 protocols        \"pass\"                  default
+keep_members     []                      default
 preflight        \"pass\"                  default
 expose_headers   true                    default
 ",

@@ -222,3 +222,47 @@ fn of_json_api(list: &mut List, entry: &Object<'_>) -> bool {
     push(list, &place, entry, &text, code.as_deref());
     true
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn issues(entries: &str) -> Option<String> {
+        let mut list = List::new();
+        read(&mut list, &json::array(entries).unwrap()).then(|| list.into_json()).flatten()
+    }
+
+    #[test]
+    fn r13_each_row_is_read() {
+        for row in ENTRIES {
+            let path =
+                if matches!(row.seen, "Zod 4.6" | "Joi 17.13") || row.path == "loc" { r#"["a"]"# } else { r#""a""# };
+            let code = row.code.map(|code| format!(r#","{code}":"c""#)).unwrap_or_default();
+            let entries = format!(r#"[{{"{}":{path},"{}":"m"{code}}}]"#, row.path, row.text);
+            let code = row.code.map(|_| r#","code":"c""#).unwrap_or_default();
+            let told = format!(r#"[{{"path":["a"],"message":"m"{code}}}]"#);
+            assert_eq!(issues(&entries), Some(told), "{}: {entries}", row.seen);
+            assert!(row.seen.contains(|digit: char| digit.is_ascii_digit()), "{}", row.seen);
+        }
+    }
+
+    #[test]
+    fn r13_a_value_that_stands_beside_its_text_is_left_out_of_it() {
+        for (entry, message) in [
+            (r#"{"path":"a","msg":"Odd: \"s3cret\"","value":"s3cret"}"#, "Odd:"),
+            (r#"{"path":"a","msg":"`17` is odd","value":17}"#, "is odd"),
+            (r#"{"path":"a","msg":"must be a string","value":"string"}"#, "must be a string"),
+            (r#"{"path":["a"],"message":"[s3cret] no","type":"t","context":{"value":"s3cret"}}"#, "no"),
+        ] {
+            let told = issues(&format!("[{entry}]")).unwrap();
+            assert!(told.contains(&format!(r#""message":"{message}""#)), "{told}");
+        }
+    }
+
+    #[test]
+    fn r13_what_is_no_entry_is_none() {
+        for other in ["[]", "[1]", r#"[{"path":"a"}]"#, r#"[{"message":"m"}]"#, r#"[{"path":{},"message":"m"}]"#] {
+            assert_eq!(issues(other), None, "{other}");
+        }
+    }
+}

@@ -14,7 +14,7 @@ use crate::dialect::outgoing::is_identifier;
 const DEPTH: usize = 24;
 
 /// Names that stand for the whole of what they are in.
-const HERE: [&str; 7] = ["non_field_errors", "__all__", "_schema", "_errors", "_error", "base", "errors"];
+const HERE: [&str; 6] = ["non_field_errors", "__all__", "_schema", "_errors", "_error", "base"];
 
 /// Reads an object of fields; `false` where it has a member that is something else.
 pub(super) fn read(list: &mut List, fields: &Object<'_>) -> bool {
@@ -24,9 +24,9 @@ pub(super) fn read(list: &mut List, fields: &Object<'_>) -> bool {
 /// The same for each element of a list that came.
 pub(super) fn read_elements(list: &mut List, elements: &[&RawValue]) -> bool {
     let mut place = Place::new();
-    let is_object = |element: &&RawValue| element.get().starts_with('{');
-    elements.iter().all(is_object)
-        && elements.iter().enumerate().all(|(index, element)| element_at(list, &mut place, element, index, 0))
+    elements.iter().enumerate().all(|(index, element)| {
+        Object::parse(element.get()).is_some_and(|fields| indexed(list, &mut place, index, &fields, 0))
+    })
 }
 
 /// Zod's `flatten()`, and its `treeifyError()`.
@@ -60,7 +60,7 @@ fn object(list: &mut List, place: &mut Place, fields: &Object<'_>, depth: usize)
         && fields.members().all(|(name, value)| is_location(name) && value.get().starts_with('{'));
     members.all(|(name, value)| {
         let mark = place.mark();
-        if !locates && !(HERE.contains(&name) && value.get().starts_with('[')) {
+        if !(locates || HERE.contains(&name) && value.get().starts_with('[')) {
             place.dotted(name);
         }
         let read = list.is_full() || at(list, place, value, depth);
@@ -86,18 +86,26 @@ fn element_at(list: &mut List, place: &mut Place, element: &RawValue, index: usi
     if told(list, place, &it) {
         return true;
     }
-    // Django's list of what is wrong with each element; nothing is, with some.
+    indexed(list, place, index, &it, depth)
+}
+
+/// Django's list of what is wrong with each element; nothing is, with some.
+fn indexed(list: &mut List, place: &mut Place, index: usize, fields: &Object<'_>, depth: usize) -> bool {
     let mark = place.mark();
     place.index(&index.to_string());
-    let read = object(list, place, &it, depth + 1);
+    let read = object(list, place, fields, depth + 1);
     place.back_to(mark);
     read
 }
 
 /// A text with a code: Django's full details, express-validator's `mapped()`, Mongoose's errors, Rust's validator.
 fn told(list: &mut List, place: &Place, it: &Object<'_>) -> bool {
+    /// Beside a `message` one of these tells an entry of a validator's from anything else.
+    const SIGNS: [&str; 5] = ["code", "path", "kind", "type", "rule"];
+
     let code = it.string("code").filter(|code| is_identifier(code));
-    let text = it.string("msg").or_else(|| it.string("message"));
+    let signed = || SIGNS.iter().any(|sign| it.has(sign));
+    let text = it.string("msg").or_else(|| it.string("message").filter(|_| signed()));
     let silent = || code.is_some() && it.raw("message").is_some_and(|message| message.get() == "null");
     match text {
         Some(text) => entries::push(list, place, it, &text, code.as_deref()),

@@ -1,5 +1,7 @@
 //! Where in a JSON object what is wrong stands (rule R13).
 
+use serde_json::value::RawValue;
+
 use super::entries;
 use super::fields;
 use super::heard::Heard;
@@ -14,14 +16,13 @@ use crate::dialect::said::Body;
 pub(super) const WHOLE: &str = "";
 
 /// Members that hold lists of entries, and who calls them so; each was seen with the versions in `entries`.
-const LISTS: [&str; 12] = [
+const LISTS: [&str; 11] = [
     // express-validator, Laravel, Rails, Spring, JSON:API, and most that write their own.
     "errors",
     // Zod, Valibot.
     "issues",
     // Joi.
-    "details",
-    "detail",
+    DETAILS,
     // Quarkus, Symfony, problem-spring-web.
     "violations",
     // Litestar.
@@ -37,13 +38,18 @@ const LISTS: [&str; 12] = [
     "invalid_params",
 ];
 
+/// Details are a service's own, whatever is in them (E1), but for Joi's.
+pub(super) const DETAILS: &str = "details";
+
 /// RESTEasy 6.2's report, by what a violation is of.
 const REPORT: [&str; 4] = ["parameterViolations", "propertyViolations", "fieldViolations", "classViolations"];
 
-/// The member that says it, and the issues; the whole body's name is [`WHOLE`].
-pub(super) fn find(body: &Body<'_, '_>) -> Option<(&'static str, String)> {
+/// The member that says it, and the issues; the whole body's name is [`WHOLE`]. `says_more`: the body has another shape,
+/// and is no object of fields.
+pub(super) fn find(body: &Body<'_, '_>, says_more: bool) -> Option<(&'static str, String)> {
     let objects = [Some(&body.object), body.error.as_ref()];
-    objects.into_iter().flatten().find_map(in_object).or_else(|| whole(body))
+    let found = objects.into_iter().flatten().find_map(in_object);
+    found.or_else(|| if says_more { None } else { whole(body) })
 }
 
 fn in_object(object: &Object<'_>) -> Option<(&'static str, String)> {
@@ -69,6 +75,7 @@ fn list(fill: impl FnOnce(&mut List) -> bool) -> Option<String> {
 fn under(list: &mut List, object: &Object<'_>, name: &str) -> bool {
     let Some(raw) = object.raw(name) else { return false };
     match raw.get().as_bytes().first() {
+        Some(b'[') if name == DETAILS => of_joi(list, raw),
         Some(b'[') => of_entries(list, object, name, false) || of_texts(list, object, name),
         Some(b'{') => of_fields(list, object, name),
         // A ZodError's message is its issues as JSON; some throw it as it is (Zod 4.6 behind Hono 4.13, tRPC 11).
@@ -83,6 +90,12 @@ fn under(list: &mut List, object: &Object<'_>, name: &str) -> bool {
 fn of_entries(list: &mut List, object: &Object<'_>, name: &str, or_none: bool) -> bool {
     let Some(entries) = object.raw(name).and_then(|raw| json::array(raw.get())) else { return or_none };
     or_none && entries.is_empty() || entries::read(list, &entries)
+}
+
+fn of_joi(list: &mut List, details: &RawValue) -> bool {
+    let entries = json::array(details.get()).unwrap_or_default();
+    let is_joi = |entry: &&RawValue| Object::parse(entry.get()).is_some_and(|it| it.has("type") && it.has("context"));
+    entries.iter().all(is_joi) && entries::read(list, &entries)
 }
 
 /// Sentences that tell no place: Rails's full messages and Dropwizard's under `errors`, NestJS's under `message`.
@@ -104,7 +117,7 @@ fn of_texts(list: &mut List, object: &Object<'_>, name: &str) -> bool {
 fn of_fields(list: &mut List, object: &Object<'_>, name: &str) -> bool {
     let Some(fields) = object.object(name) else { return false };
     match name {
-        "errors" | "issues" | "error" | "detail" => {
+        "errors" | "issues" | "error" => {
             fields::read_zods(list, &fields) || name != "error" && fields::read(list, &fields)
         }
         "validation" if fields.has("source") => of_keys(list, &fields, object),
@@ -134,10 +147,17 @@ fn of_micronaut(list: &mut List, embedded: &Object<'_>) -> bool {
     })
 }
 
-/// An object of nothing but fields.
+/// An object of nothing but fields, or an `error` that is one.
 fn whole(body: &Body<'_, '_>) -> Option<(&'static str, String)> {
-    let fields = |object: &Object<'_>| list(|list| fields::read(list, object));
-    fields(&body.object).or_else(|| fields(body.error.as_ref()?)).map(|issues| (WHOLE, issues))
+    let fields = match &body.error {
+        Some(error) => error,
+        None => &body.object,
+    };
+    let is_list = |(name, value): (&str, &RawValue)| LISTS.contains(&name) && value.get().contains('{');
+    if fields.members().any(is_list) {
+        return None;
+    }
+    list(|list| fields::read(list, fields)).map(|issues| (WHOLE, issues))
 }
 
 /// A sentence of the body's that says which member is wrong.

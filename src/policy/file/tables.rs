@@ -129,6 +129,7 @@ pub(super) fn read_keys(table: &Table<'_>, more: &[&'static str]) -> Result<Keys
         "require_headers",
         "no_transform",
         "protocols",
+        "keep_members",
         "preflight",
         "expose_headers",
     ];
@@ -145,6 +146,7 @@ pub(super) fn read_keys(table: &Table<'_>, more: &[&'static str]) -> Result<Keys
         unknown_codes: table.get("unknown_codes").map(|value| value.word()).transpose()?,
         no_transform: table.get("no_transform").map(|value| value.word()).transpose()?,
         protocols: table.get("protocols").map(|value| value.word()).transpose()?,
+        keep_members: table.get("keep_members").map(|value| value.texts()).transpose()?,
         preflight: table.get("preflight").map(|value| value.word()).transpose()?,
         expose_headers: table.get("expose_headers").map(|value| value.boolean()).transpose()?,
         negotiate: table.get("negotiate").map(|value| value.boolean()).transpose()?,

@@ -33,6 +33,7 @@ auth_observe = false
 require_headers = ["tenant", "app id"]
 no_transform = "respect"
 protocols = "rewrite"
+keep_members = ["field", "retry_in"]
 preflight = "guard"
 expose_headers = false
 
@@ -139,6 +140,7 @@ fn built() -> Policy {
         .require_headers(["tenant", "app id"])
         .no_transform(NoTransform::Respect)
         .protocols(Protocols::Rewrite)
+        .keep_members(["field", "retry_in"])
         .preflight(Preflight::Guard)
         .expose_headers(false)
         .rpc_domain("orders.example.com")
@@ -189,6 +191,7 @@ fn the_defaults_written_out_are_the_default_policy() {
         auth_observe = false
         no_transform = "rewrite"
         protocols = "pass"
+        keep_members = []
         preflight = "pass"
         expose_headers = true
         [inspect]
