@@ -2,6 +2,7 @@
 
 use serde_json::value::RawValue;
 
+use super::details;
 use crate::dialect::{Members, Said};
 use crate::message;
 
@@ -19,47 +20,36 @@ pub(super) struct Left<'a> {
     pub(super) dropped: Option<Box<str>>,
 }
 
-/// Sorts them; `kept` are the names that pass.
+/// Sorts them; `kept` are the names that pass, where the details have room for members.
+#[cold]
 pub(super) fn sort<'a>(members: &'a Members<'_>, said: Option<&Said<'_>>, kept: &[Box<str>]) -> Left<'a> {
     let mut left = Left::default();
     let mut dropped = Vec::new();
-    for (name, value) in members.left(said) {
-        if left.kept.iter().any(|(other, _)| *other == name) {
-            continue;
-        }
-        if kept.iter().any(|it| **it == *name) {
-            left.kept.push((name, value));
+    let has_room = said.is_none_or(|said| details::has_room(said.details.as_deref()));
+    members.each_left(said, &mut |name, value| {
+        if has_room && kept.iter().any(|it| **it == *name) {
+            if left.kept.iter().all(|(other, _)| *other != name) {
+                left.kept.push((name, value));
+            }
         } else if dropped.len() <= MAX_NAMES && !dropped.contains(&name) {
             dropped.push(name);
         }
-    }
-    left.drop(&dropped);
+    });
+    left.dropped = (!dropped.is_empty()).then(|| line(&dropped));
     left
 }
 
-impl Left<'_> {
-    /// Details that have no room for members lose those, too.
-    pub(super) fn without_room(mut self) -> Self {
-        let names: Vec<_> = std::mem::take(&mut self.kept).into_iter().map(|(name, _)| name).collect();
-        self.drop(&names);
-        self
-    }
-
-    fn drop(&mut self, names: &[&str]) {
-        if names.is_empty() {
-            return;
+fn line(names: &[&str]) -> Box<str> {
+    let mut line = String::new();
+    for (at, name) in names.iter().enumerate() {
+        if at > 0 {
+            line.push(',');
         }
-        let mut line = self.dropped.take().map(String::from).unwrap_or_default();
-        for (at, name) in names.iter().enumerate() {
-            if !line.is_empty() {
-                line.push(',');
-            }
-            if at == MAX_NAMES {
-                line.push('…');
-                break;
-            }
-            line.extend(name.chars().filter(|character| !message::is_unprintable(*character)).take(MAX_NAME_CHARS));
+        if at == MAX_NAMES {
+            line.push('…');
+            break;
         }
-        self.dropped = Some(line.into());
+        line.extend(name.chars().filter(|character| !message::is_unprintable(*character)).take(MAX_NAME_CHARS));
     }
+    line.into()
 }

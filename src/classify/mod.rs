@@ -165,7 +165,7 @@ pub(crate) fn response<'b>(inner: &Inner<'_, 'b>, asked: &Asked<'_>, known: &Kno
         },
         Reading::Nothing => None,
     };
-    let members = foreign.as_ref().map(|foreign| &foreign.members);
+    let members = foreign.as_ref().and_then(|foreign| foreign.members.as_ref());
     Verdict::Rewrite(of_foreign(foreign.as_ref(), members, inner, asked, known))
 }
 
@@ -259,10 +259,9 @@ fn of_foreign<'b>(
     let passes = members_pass(&code, &decided, inner.status);
     let text = text_of(said, &code, &decided, inner.status);
     let own = foreign.filter(|it| stays(it, known)).map(|_| if passes { Own::Whole } else { Own::Names });
-    let left = members.filter(|_| own != Some(Own::Whole) && inner.status.is_client_error());
-    let left = left.map(|members| left::sort(members, said, if passes { known.kept } else { &[] })).unwrap_or_default();
     let left =
-        if said.is_none_or(|said| details::has_room(said.details.as_deref())) { left } else { left.without_room() };
+        members.filter(|members| own != Some(Own::Whole) && inner.status.is_client_error() && members.are_left(said));
+    let left = left.map(|members| left::sort(members, said, if passes { known.kept } else { &[] })).unwrap_or_default();
     let details = match foreign.filter(|_| passes) {
         Some(foreign) => details_of(foreign, &left.kept, &code, &decided, inner.status, known),
         None if left.kept.is_empty() => None,
@@ -414,7 +413,7 @@ fn text_of<'b>(
         if very_text { cleaned(said?, message::of_recognised_text) } else { None }
     } else {
         let clean = if recognised { message::of_recognised_text } else { message::of_foreign_text };
-        match &said?.told {
+        match said?.told() {
             Told::Text(text) if !very_text => clean(text).map(|text| Cow::Owned(text.into_owned())),
             Told::Nothing if !very_text => None,
             _ => cleaned(said?, clean),

@@ -16,7 +16,10 @@ use crate::code::ErrorCode;
 pub(super) const FORM: Form = Form {
     id_header: Some("request-id"),
     own,
-    reads: Reads { of_body: Some(&["type", "error", "request_id"]), of_error: &["type", "message", "code", "details"] },
+    reads: &Reads {
+        of_body: Some(&["type", "error", "request_id"]),
+        of_error: &["type", "message", "code", "details"],
+    },
     name_of: |code, status| Cow::Borrowed(name(code, status)),
     ..Form::new("anthropic", read, write, keep)
 };

@@ -10,7 +10,7 @@ use super::said::{Body, Said};
 
 pub(super) const FORM: Form = Form {
     tells_time: true,
-    reads: Reads { of_body: Some(&["error", "meta"]), of_error: &["code", "message", "details"] },
+    reads: &Reads { of_body: Some(&["error", "meta"]), of_error: &["code", "message", "details"] },
     ..Form::new("error_with_meta", read, write, keep)
 };
 

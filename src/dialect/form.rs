@@ -9,7 +9,7 @@ use super::said::{Own, Read};
 use crate::code::ErrorCode;
 
 /// The members that a shape reads; what it does not read is dropped (R14).
-#[derive(Clone, Copy, Debug)]
+#[derive(Debug)]
 pub(super) struct Reads {
     /// Of the body; none where it reads whatever there is.
     pub(super) of_body: Option<&'static [&'static str]>,
@@ -18,6 +18,12 @@ pub(super) struct Reads {
 }
 
 impl Reads {
+    /// None of them.
+    pub(super) const NOTHING: Self = Self::body(&[]);
+
+    /// What most errors have.
+    pub(super) const ERROR: Self = Self::error(&["code", "message", "details"]);
+
     /// Whatever there is.
     pub(super) const ALL: Self = Self { of_body: None, of_error: &[] };
 
@@ -51,7 +57,7 @@ pub(crate) struct Form {
     /// Its bodies say how long to wait, where the head does.
     pub(crate) tells_wait: bool,
     pub(super) read: Read,
-    pub(super) reads: Reads,
+    pub(super) reads: &'static Reads,
     pub(super) write: fn(&Outgoing<'_>) -> Vec<u8>,
     pub(super) keep: fn(&Kept<'_>, &Outgoing<'_>) -> Vec<u8>,
     /// What a name says that the dialect defines itself.
@@ -77,7 +83,7 @@ impl Form {
             tells_time: false,
             tells_wait: false,
             read,
-            reads: Reads::error(&["code", "message", "details"]),
+            reads: &Reads::ERROR,
             write,
             keep,
             own: |_| Own::Unknown,

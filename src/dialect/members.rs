@@ -14,37 +14,53 @@ const LISTS: [&str; 2] = ["errors", "issues"];
 
 /// A body's members, and which of them its shape reads.
 pub(crate) struct Members<'a> {
-    body: Option<Object<'a>>,
+    body: Object<'a>,
     error: Option<Object<'a>>,
-    reads: Reads,
+    reads: &'static Reads,
 }
 
 impl<'a> Members<'a> {
-    /// Of a body that is no object.
-    pub(super) const NONE: Self = Self { body: None, error: None, reads: Reads::ALL };
-
-    pub(super) fn unread(body: Body<'a, '_>, reads: Reads) -> Self {
-        Self { body: Some(body.object), error: body.error, reads }
+    pub(super) fn unread(body: Body<'a, '_>, reads: &'static Reads) -> Self {
+        Self { body: body.object, error: body.error, reads }
     }
 
-    /// Those that nothing reads, the error's first: they say more.
-    pub(crate) fn left<'s>(
-        &'s self,
-        said: Option<&Said<'_>>,
-    ) -> impl Iterator<Item = (&'s str, &'a RawValue)> + use<'s, 'a> {
-        let list = said.and_then(|said| said.list);
-        let whole = list == Some("");
-        let lists = said.is_some_and(|said| said.issues.is_some() && list.is_none());
-        let left = move |name: &str, read: &[&str]| {
-            !read.contains(&name) && list != Some(name) && !(lists && LISTS.contains(&name))
-        };
-        let (of_body, of_error) = (self.reads.of_body, self.reads.of_error);
+    /// Whether anything is left that nothing reads: of most errors nothing is.
+    pub(crate) fn are_left(&self, said: Option<&Said<'_>>) -> bool {
+        let mut left = false;
+        self.each_left(said, &mut |_, _| left = true);
+        left
+    }
+
+    /// Each that nothing reads, the error's first: they say more.
+    pub(crate) fn each_left<'s>(&'s self, said: Option<&Said<'_>>, take: &mut impl FnMut(&'s str, &'a RawValue)) {
+        let Some(of_body) = self.reads.of_body else { return };
+        let of_error = self.reads.of_error;
         // Where nothing of it is read, an object under `error` is a member like any other.
-        let error = self.error.iter().filter(move |_| !of_error.is_empty() && !whole).flat_map(Object::members);
-        let body = self.body.iter().filter(move |_| of_body.is_some() && !whole).flat_map(Object::members);
-        error
-            .filter(move |(name, _)| left(name, of_error))
-            .chain(body.filter(move |(name, _)| left(name, of_body.unwrap_or_default())))
-            .filter(|(name, _)| !OF_THE_STATUS.contains(name))
+        if let Some(error) = self.error.as_ref().filter(|_| !of_error.is_empty()) {
+            each(error, of_error, said, take);
+        }
+        each(&self.body, of_body, said, take);
+    }
+}
+
+fn each<'s, 'a>(
+    object: &'s Object<'a>,
+    read: &[&str],
+    said: Option<&Said<'_>>,
+    take: &mut impl FnMut(&'s str, &'a RawValue),
+) {
+    for (name, value) in object.members() {
+        if !read.contains(&name) && !OF_THE_STATUS.contains(&name) && !is_listed(name, said) {
+            take(name, value);
+        }
+    }
+}
+
+/// Whether the issues were read from it.
+fn is_listed(name: &str, said: Option<&Said<'_>>) -> bool {
+    let Some(said) = said.filter(|said| said.issues.is_some()) else { return false };
+    match said.list() {
+        Some(list) => list == name || list.is_empty(),
+        None => LISTS.contains(&name),
     }
 }

@@ -77,14 +77,14 @@ pub(crate) fn read<'a>(media_type: Option<&[u8]>, body: &'a [u8], codes: &CodeSe
         && text.starts_with('[')
         && let Some(said) = words::of_array(text)
     {
-        return Reading::Said(Foreign { shape: Shape::Issues, said, members: Members::NONE });
+        return Reading::Said(Foreign { shape: Shape::Issues, said, members: None });
     }
     // A text may begin like JSON: "{id} is missing".
     match media_type {
         Some(it) if !text.is_empty() && it.eq_ignore_ascii_case(b"text/plain") => {
             let said = if of_input { words::of_text(text) } else { None };
             let said = said.unwrap_or_else(|| Said::new(None, Some(Cow::Borrowed(text))));
-            Reading::Said(Foreign { shape: Shape::PlainText, said, members: Members::NONE })
+            Reading::Said(Foreign { shape: Shape::PlainText, said, members: None })
         }
         _ => Reading::Nothing,
     }

@@ -17,7 +17,7 @@ use crate::code::ErrorCode;
 
 pub(super) const FORM: Form = Form {
     own,
-    reads: Reads::error(&["message", "type", "param", "code", "details"]),
+    reads: &Reads::error(&["message", "type", "param", "code", "details"]),
     name_of: |code, _| Cow::Borrowed(name(code).unwrap_or(code.as_str())),
     ..Form::new("openai", read, write, keep)
 };

@@ -9,7 +9,7 @@ pub(super) const FORM: Form = Form {
     media_type: MEDIA_TYPE,
     lists_issues: true,
     // A title says no more than the status, or is the text; a type and an instance are the service's own addresses.
-    reads: Reads::body(&["type", "title", "detail", "instance", "code", "details", "request_id"]),
+    reads: &Reads::body(&["type", "title", "detail", "instance", "code", "details", "request_id"]),
     ..Form::new("problem", read, write, keep)
 };
 

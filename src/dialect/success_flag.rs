@@ -8,7 +8,7 @@ use super::outgoing::{Kept, Outgoing};
 use super::said::{Body, Said};
 
 pub(super) const FORM: Form =
-    Form { has_codes: false, reads: Reads::ALL, ..Form::new("success_flag", read, write, keep) };
+    Form { has_codes: false, reads: &Reads::ALL, ..Form::new("success_flag", read, write, keep) };
 
 /// Members that details cannot have beside the two, or the body would be another.
 const TAKEN: [&str; 3] = ["success", "error", "jsonrpc"];

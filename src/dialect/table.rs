@@ -118,14 +118,14 @@ shapes! {
 }
 
 /// What a body is read as that has none of the dialects' signs, in the order of reading.
-const LESS_TELLING: [(Shape, Read, Reads); 7] = [
-    (Shape::ErrorObject, error_object::read, Reads::error(&["code", "message", "details"])),
-    (Shape::FastApi, foreign::fastapi, Reads::body(&["detail", "code"])),
-    (Shape::Spring, foreign::spring, Reads::body(&["timestamp", "path", "error", "message", "code"])),
-    (Shape::ErrorText, foreign::oauth, Reads::body(&["error", "error_description"])),
-    (Shape::ErrorText, foreign::error_text, Reads::body(&["error", "message", "code", "details"])),
-    (Shape::StatusInError, status_in_error::read_list, Reads::body(&["message", "code", "details"])),
-    (Shape::Message, foreign::message, Reads::body(&["message", "code", "details"])),
+const LESS_TELLING: [(Shape, Read, &Reads); 7] = [
+    (Shape::ErrorObject, error_object::read, &Reads::ERROR),
+    (Shape::FastApi, foreign::fastapi, &Reads::body(&["detail", "code"])),
+    (Shape::Spring, foreign::spring, &Reads::body(&["timestamp", "path", "error", "message", "code"])),
+    (Shape::ErrorText, foreign::oauth, &Reads::body(&["error", "error_description"])),
+    (Shape::ErrorText, foreign::error_text, &Reads::body(&["error", "message", "code", "details"])),
+    (Shape::StatusInError, status_in_error::read_list, &Reads::body(&["message", "code", "details"])),
+    (Shape::Message, foreign::message, &Reads::body(&["message", "code", "details"])),
 ];
 
 impl Default for Dialect {
@@ -146,7 +146,8 @@ impl Dialect {
 pub(crate) struct Foreign<'a> {
     pub(crate) shape: Shape,
     pub(crate) said: Said<'a>,
-    pub(crate) members: Members<'a>,
+    /// None of a body that is no object.
+    pub(crate) members: Option<Members<'a>>,
 }
 
 /// The first shape that fits; the members alone where none is known. `of_input`: frameworks' own words are read as well (R13).
@@ -157,15 +158,15 @@ pub(super) fn read<'a>(body: Body<'a, '_>, of_input: bool) -> Result<Foreign<'a>
     let Some((shape, mut said, reads)) = read else {
         let mut said = Said::new(None, None);
         let is_list = of_input && words::add_to(&mut said, &body);
-        let members = Members::unread(body, Reads::body(&[]));
-        return if is_list { Ok(Foreign { shape: Shape::Issues, said, members }) } else { Err(members) };
+        let members = Members::unread(body, &Reads::NOTHING);
+        return if is_list { Ok(Foreign { shape: Shape::Issues, said, members: Some(members) }) } else { Err(members) };
     };
     // Lists of field errors stand beside the shapes (E8).
     said.issues = said.issues.or_else(|| issues::beside(&body.object));
     if of_input && said.issues.is_none() {
         words::add_to(&mut said, &body);
     }
-    Ok(Foreign { shape, said, members: Members::unread(body, reads) })
+    Ok(Foreign { shape, said, members: Some(Members::unread(body, reads)) })
 }
 
 impl Foreign<'_> {

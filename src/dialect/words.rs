@@ -21,7 +21,7 @@ use self::heard::Heard;
 use super::issues::list::List;
 use super::issues::quoting::without_values;
 use super::json;
-use super::said::{Body, Said, Told};
+use super::said::{Body, Said, Told, Words};
 
 /// What a text says; `None` where it is nobody's that is known here.
 pub(super) fn of_text(text: &str) -> Option<Said<'_>> {
@@ -48,18 +48,18 @@ pub(super) fn add_to(said: &mut Said<'_>, body: &Body<'_, '_>) -> bool {
     let says_more = said.code.is_some() || said.message.is_some() || said.details.is_some();
     if let Some((name, issues)) = lists::find(body, says_more) {
         said.issues = Some(Cow::Owned(issues));
-        said.list = Some(name);
         // What the list was read from says what was sent as well.
         if name == lists::DETAILS {
             said.details = None;
         }
-        said.told = match lists::sentence(body) {
+        let told = match lists::sentence(body) {
             Heard::Text(text) => Told::Text(text),
             _ => said.message.as_deref().map(without_values).map_or(Told::All, |text| match text {
                 Cow::Borrowed(_) => Told::All,
                 Cow::Owned(text) => Told::Text(text),
             }),
         };
+        said.words = Some(Box::new(Words { told, list: Some(name) }));
         return true;
     }
     hear(said, lists::sentence(body))
@@ -69,9 +69,9 @@ fn hear(said: &mut Said<'_>, heard: Heard) -> bool {
     match heard {
         Heard::Issues(issues) => {
             said.issues = Some(Cow::Owned(issues));
-            said.told = Told::Nothing;
+            said.words = Some(Box::new(Words { told: Told::Nothing, list: Some("message") }));
         }
-        Heard::Text(text) => said.told = Told::Text(text),
+        Heard::Text(text) => said.words = Some(Box::new(Words { told: Told::Text(text), list: None })),
         Heard::Nothing => return false,
     }
     true
