@@ -147,6 +147,7 @@ pub(crate) fn response<'b>(inner: &Inner<'_, 'b>, asked: &Asked<'_>, known: &Kno
         return Verdict::Rewrite(Rewrite { named: false, ..Rewrite::of(fault) });
     }
     let of_input = tells_of_input(inner.status);
+    let mut unread = None;
     let foreign = match dialect::read(dialect::essence(inner.headers), body, known.codes, of_input) {
         Reading::Envelope(envelope) => {
             return of_envelope(&envelope, inner, asked, known);
@@ -157,7 +158,8 @@ pub(crate) fn response<'b>(inner: &Inner<'_, 'b>, asked: &Asked<'_>, known: &Kno
         }
         Reading::Said(foreign) => Some(foreign),
         Reading::Unread(members) => {
-            return Verdict::Rewrite(of_foreign(None, Some(&members), inner, asked, known));
+            unread = Some(members);
+            None
         }
         Reading::Nothing if body.is_empty() => match of_header(inner, known) {
             Some(envelope) => return of_envelope(&envelope, inner, asked, known),
@@ -165,7 +167,7 @@ pub(crate) fn response<'b>(inner: &Inner<'_, 'b>, asked: &Asked<'_>, known: &Kno
         },
         Reading::Nothing => None,
     };
-    let members = foreign.as_ref().and_then(|foreign| foreign.members.as_ref());
+    let members = foreign.as_ref().and_then(|foreign| foreign.members.as_ref()).or(unread.as_ref());
     Verdict::Rewrite(of_foreign(foreign.as_ref(), members, inner, asked, known))
 }
 

@@ -34,3 +34,4 @@ mod rpc_transparent;
 mod statics;
 mod transparent;
 mod wait;
+mod words;

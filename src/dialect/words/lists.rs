@@ -29,7 +29,7 @@ const LISTS: [&str; 11] = [
     "extra",
     // Fastify with an error handler of one's own.
     "validation",
-    // NestJS with an exceptionFactory; flask-pydantic's are under `validation_error`.
+    // NestJS with an exceptionFactory, and what is thrown as it is.
     "message",
     "error",
     "fieldErrors",
@@ -48,8 +48,18 @@ const REPORT: [&str; 4] = ["parameterViolations", "propertyViolations", "fieldVi
 /// and is no object of fields.
 pub(super) fn find(body: &Body<'_, '_>, says_more: bool) -> Option<(&'static str, String)> {
     let objects = [Some(&body.object), body.error.as_ref()];
-    let found = objects.into_iter().flatten().find_map(in_object);
+    let found = objects.into_iter().flatten().filter(|object| nests(object)).find_map(in_object);
     found.or_else(|| if says_more { None } else { whole(body) })
+}
+
+/// Whether there is anything to look into: of most errors there is not.
+fn nests(object: &Object<'_>) -> bool {
+    object.members().any(|(name, value)| match value.get().as_bytes() {
+        [b'[', ..] | [b'"', b'[', ..] => true,
+        // The error is looked into by itself.
+        [b'{', ..] => name != "error",
+        _ => false,
+    })
 }
 
 fn in_object(object: &Object<'_>) -> Option<(&'static str, String)> {
@@ -163,12 +173,12 @@ fn whole(body: &Body<'_, '_>) -> Option<(&'static str, String)> {
 /// A sentence of the body's that says which member is wrong.
 pub(super) fn sentence(body: &Body<'_, '_>) -> Heard {
     let object = &body.object;
-    let message = object.string("message").unwrap_or_default();
+    let message = || object.string("message").unwrap_or_default();
     if object.number("statusCode").is_some() {
-        return sentences::of_fastify(&message);
+        return sentences::of_fastify(&message());
     }
     if object.has("_links") {
-        return sentences::of_micronaut(&message);
+        return sentences::of_micronaut(&message());
     }
     if object.number("status_code").is_some() {
         return sentences::of_litestar(&object.string("detail").unwrap_or_default());

@@ -37,6 +37,10 @@ const REJECTIONS: [Rejection; 13] = [
 
 /// Reads a text, or says what of it may be said where it names no member.
 pub(super) fn heard(text: &str) -> Heard {
+    // Each has one of the two, and most other texts have neither.
+    if !text.contains(": ") && !text.contains('`') {
+        return Heard::Nothing;
+    }
     // salvo's for all but JSON, and what anybody may say before one of serde's forms.
     let bare = text.strip_prefix("deserialize error: ").unwrap_or(text);
     match REJECTIONS.iter().find_map(|row| Some((row, text.strip_prefix(row.begins)?))) {
@@ -73,7 +77,12 @@ fn of_axums_path(text: &str) -> Heard {
         return Heard::issue(&named(name), text);
     }
     let Some(rest) = text.strip_prefix("Cannot parse ") else { return Heard::Text(text.to_owned()) };
-    let target = |value: &str| value.rfind("` to a `").map(|at| value[at + 1..].to_owned());
+    let is_type = |name: &str| name.bytes().all(|byte| byte.is_ascii_alphanumeric());
+    let target = |value: &str| {
+        let at = value.rfind("` to a `")?;
+        let name = value[at + "` to a `".len()..].strip_suffix('`')?;
+        is_type(name).then(|| format!(" to a `{name}`"))
+    };
     if let Some((place, value)) = rest.split_once(" with value `") {
         let name = place.strip_prefix('`').and_then(|name| name.strip_suffix('`')).map(named);
         let index = || place.strip_prefix("value at index ").filter(|index| super::place::is_number(index)).map(named);
