@@ -3,7 +3,7 @@
 //!
 //! [`check`] says what is wrong with policy files, and what holds for a request. [`catalogue`] writes the error codes
 //! and the envelope in the languages of clients and documents. Both read files by [`policy`] and show lines of them by
-//! [`finding`], those alone that are not [`confidential`]. [`failure`] is how a verb ends that could not do its work:
+//! [`finding`], those alone that are not [`confidential`], or as [`report`] writes them for programs. [`failure`] is how a verb ends that could not do its work:
 //! exit code 1 where what it was given is wrong, 2 where it cannot be read.
 
 mod catalogue;
@@ -12,6 +12,7 @@ mod confidential;
 mod failure;
 mod finding;
 mod policy;
+mod report;
 
 use std::process::ExitCode;
 

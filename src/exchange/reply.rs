@@ -104,6 +104,7 @@ impl Exchange {
         Written { body, event }
     }
 
+    #[inline]
     pub(super) fn refuse(self, fault: Fault, cause: Option<BoxError>) -> Answered {
         let linger = self.linger();
         self.answer(fault, Origin::Guard, cause, linger)
@@ -161,6 +162,7 @@ impl Exchange {
         Some(Leaving { status, sent: status, head, body, grpc: None })
     }
 
+    #[inline]
     fn copied(&self, prepared: &Prepared, status: StatusCode) -> Leaving {
         let status = if prepared.asked() == status { prepared.status() } else { status };
         let id = &self.id_header;
@@ -281,6 +283,7 @@ impl Exchange {
         }
     }
 
+    #[inline]
     pub(super) fn event(self, origin: Origin, cause: Option<BoxError>) -> Event {
         Event {
             request_id: self.id,

@@ -180,29 +180,46 @@ pub(crate) fn normalised(path: &str) -> Option<Vec<u8>> {
     (normal != path.as_bytes()).then_some(normal)
 }
 
-/// Most paths have one spelling alone: they are told by one pass, eight bytes at a time, without an allocation.
+/// Whether a path may have another spelling than the one that all share. Most have not: they are told by one pass, eight
+/// bytes at a time, without an allocation.
 pub(crate) fn may_be_respelt(path: &[u8]) -> bool {
+    let Some(last) = path.last_chunk::<8>() else { return short_may_be_respelt(path) };
     let mut behind_slash = 0;
     let mut told = 0;
-    let (words, rest) = path.as_chunks::<8>();
-    let mut last = [b'a'; 8];
-    last[..rest.len()].copy_from_slice(rest);
-    for word in words.iter().chain([&last]) {
+    for word in path.as_chunks::<8>().0 {
         let word = u64::from_le_bytes(*word);
-        let slashes = equal(word, b'/');
-        told |= equal(word, b'%') | equal(word, b'\\') | (slashes | equal(word, b'.')) & (slashes << 8 | behind_slash);
-        behind_slash = slashes >> 56;
+        told |= respelt(word, behind_slash);
+        behind_slash = zeros(word ^ of(b'/')) >> 56;
     }
-    told != 0 || path.len() > 1 && path.ends_with(b"/")
+    // Some of its bytes are looked at twice, so that none is left over.
+    told |= respelt(u64::from_le_bytes(*last), 0);
+    told != 0 || path.ends_with(b"/")
 }
 
-/// The highest bit of each byte of the word that is this one.
-#[inline]
-const fn equal(word: u64, byte: u8) -> u64 {
-    const LOW: u64 = u64::MAX / 255 * 0x7f;
+fn short_may_be_respelt(path: &[u8]) -> bool {
+    path.iter().any(|byte| matches!(byte, b'%' | b'\\'))
+        || path.windows(2).any(|pair| matches!(pair, [b'/', b'/' | b'.']))
+        || path.len() > 1 && path.ends_with(b"/")
+}
 
-    let differs = word ^ (u64::MAX / 255 * byte as u64);
-    !(((differs & LOW) + LOW) | differs | LOW)
+/// Not 0 where one of eight bytes is coded, or a slash or a dot follows a slash, the one before the first among them.
+#[inline]
+const fn respelt(word: u64, behind_slash: u64) -> u64 {
+    let slashes = zeros(word ^ of(b'/'));
+    // A dot and a slash differ in their last bit.
+    let ends = zeros((word | of(1)) ^ of(b'/'));
+    zeros(word ^ of(b'%')) | zeros(word ^ of(b'\\')) | ends & (slashes << 8 | behind_slash)
+}
+
+/// The highest bit of each byte that is 0, and of a byte that is 1 behind one: of a dot behind a slash.
+#[inline]
+const fn zeros(word: u64) -> u64 {
+    word.wrapping_sub(of(1)) & !word & of(0x80)
+}
+
+#[inline]
+const fn of(byte: u8) -> u64 {
+    u64::MAX / 255 * byte as u64
 }
 
 #[cfg(test)]

@@ -28,7 +28,6 @@ mod keys {
     const KEPT: usize = 16;
 
     /// What the labels are made of.
-    #[derive(Clone, PartialEq)]
     struct Kind {
         code: Option<&'static str>,
         status: Option<StatusCode>,
@@ -43,25 +42,35 @@ mod keys {
     }
 
     pub(in crate::middleware) fn error(event: &Event) {
-        let Some(kind) = Kind::of(event) else { return count(&of_shared_code(event)) };
+        let Some(code) = code_of(event) else { return count(&of_shared_code(event)) };
         let known = KEYS.try_with(|keys| {
             // Borrowed already where a recorder serves through the layer itself.
             let Ok(mut keys) = keys.try_borrow_mut() else { return false };
-            if let Some((_, key)) = keys.iter().find(|(other, _)| *other == kind) {
+            if let Some((_, key)) = keys.iter().find(|(kind, _)| kind.is_of(event, code)) {
                 count(key);
                 return true;
             }
+            let kind = Kind::new(event, code);
             let key = kind.key_of_code();
             count(&key);
             if keys.len() == KEPT {
                 keys.remove(0);
             }
-            keys.push((kind.clone(), key));
+            keys.push((kind, key));
             true
         });
         // A thread that ends has no such keys any more.
         if !known.unwrap_or(false) {
-            count(&kind.key_of_code());
+            count(&Kind::new(event, code).key_of_code());
+        }
+    }
+
+    /// The code as it is counted; `None` where it is a policy's own.
+    fn code_of(event: &Event) -> Option<Option<&'static str>> {
+        match event.code() {
+            Some(code) if code.is_foreign() => Some(Some("foreign")),
+            Some(code) => code.static_name().map(Some),
+            None => Some(None),
         }
     }
 
@@ -78,13 +87,13 @@ mod keys {
     }
 
     impl Kind {
-        fn of(event: &Event) -> Option<Self> {
-            let code = match event.code() {
-                Some(code) if code.is_foreign() => Some("foreign"),
-                Some(code) => Some(code.static_name()?),
-                None => None,
-            };
-            Some(Self::new(event, code))
+        /// Without taking a share of the route's name.
+        fn is_of(&self, event: &Event, code: Option<&'static str>) -> bool {
+            let Self { code: known, status, would_be, origin, route, mode } = self;
+            (*status, *origin, *mode) == (event.status(), event.origin(), event.mode())
+                && *would_be == event.would_be()
+                && route.as_deref() == event.route()
+                && *known == code
         }
 
         fn new(event: &Event, code: Option<&'static str>) -> Self {

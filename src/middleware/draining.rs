@@ -65,6 +65,7 @@ impl<B> Draining<B> {
     }
 
     /// The answer, once.
+    #[inline]
     pub(super) fn reply(self: Pin<&mut Self>) -> Option<Response<Bytes>> {
         Some(self.project().answered.take()?.reply)
     }

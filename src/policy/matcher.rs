@@ -107,18 +107,29 @@ impl Matcher {
 
 impl Node {
     fn walk(&self, path: Rest<'_>, visit: &mut impl FnMut(usize)) {
-        if let Some(left) = path {
+        let (mut node, mut path) = (self, path);
+        while let Some(left) = path {
+            if node.literals.few.is_empty() && node.one.is_none() {
+                break;
+            }
             let (segment, rest) = split_segment(left);
-            if let Some(literal) = self.literals.get(segment) {
-                literal.walk(rest, visit);
-            }
-            if let Some(one) = self.one.as_ref().filter(|_| !segment.is_empty()) {
-                one.walk(rest, visit);
-            }
-        } else {
-            self.ends.iter().copied().for_each(&mut *visit);
+            let one = node.one.as_deref().filter(|_| !segment.is_empty());
+            path = rest;
+            node = match (node.literals.get(segment), one) {
+                // Nothing else is to be visited behind it, so that nothing has to be kept.
+                (Some(only), None) | (None, Some(only)) if node.rests.is_empty() => only,
+                (literal, one) => {
+                    for next in literal.into_iter().chain(one) {
+                        next.walk(rest, visit);
+                    }
+                    return node.rests.iter().copied().for_each(visit);
+                }
+            };
         }
-        self.rests.iter().copied().for_each(visit);
+        if path.is_none() {
+            node.ends.iter().copied().for_each(&mut *visit);
+        }
+        node.rests.iter().copied().for_each(visit);
     }
 
     /// The patterns of the same path, whatever its parameters are called.

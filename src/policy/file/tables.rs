@@ -10,9 +10,8 @@ use crate::policy::error::PolicyError;
 use crate::policy::settings::Keys;
 use crate::policy::{Budget, PolicyBuilder, Route, Scope};
 
-/// Asks for the version, and refuses tables that there are not.
+/// Refuses tables that there are not.
 pub(super) fn check_root(root: &Table<'_>) -> Result<(), PolicyError> {
-    read_version(root)?;
     root.only(&[
         "version",
         "include",
