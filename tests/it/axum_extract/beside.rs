@@ -29,7 +29,7 @@ struct Page {
     size: u8,
 }
 
-fn app() -> Router {
+fn routes() -> Router {
     let axums = Router::new()
         .route("/orders", post(|_: axum::Json<Order>| async {}).get(|_: axum::extract::Query<Page>| async {}))
         .route("/orders/{id}", get(|_: axum::extract::Path<u8>| async {}))
@@ -38,9 +38,12 @@ fn app() -> Router {
         .route("/orders", post(|_: own::Json<Order>| async {}).get(|_: own::Query<Page>| async {}))
         .route("/orders/{id}", get(|_: own::Path<u8>| async {}))
         .route("/mistake/{one}", get(|_: own::Path<(u8, u8)>| async {}));
+    Router::new().nest("/axum", axums).nest("/own", ours)
+}
+
+fn app() -> Router {
     let policy = Policy::builder().body_limit(200).build().unwrap();
-    let both = Router::new().nest("/axum", axums).nest("/own", ours);
-    both.layer(DefaultBodyLimit::max(100)).layer(ErrorEnvelopeLayer::new().policy(policy))
+    routes().layer(DefaultBodyLimit::max(100)).layer(ErrorEnvelopeLayer::new().policy(policy))
 }
 
 async fn send(request: Request) -> (Answer, Envelope) {
@@ -90,6 +93,26 @@ async fn r13_a_body_is_refused_alike() {
     ] {
         let told = both(|whose| posted(whose, content_type, body.to_owned())).await;
         assert_eq!(told, alike(status, code, path), "{content_type}: {body}");
+    }
+}
+
+/// The limit that hides behind a raised `body_limit`: axum's extractors read 2 MiB, whatever the layer lets through.
+#[tokio::test]
+async fn g4_axums_own_limit_holds_behind_a_raised_one() {
+    let policy = Policy::builder().body_limit(4 * 1024 * 1024).build().unwrap();
+    let layer = ErrorEnvelopeLayer::new().policy(policy);
+    let body = |bytes| format!("{{\"items\":[]{}}}", " ".repeat(bytes - r#"{"items":[]}"#.len()));
+    for whose in ["/axum", "/own"] {
+        let send = async |app: Router, bytes| {
+            answer(app.layer(layer.clone()).oneshot(posted(whose, "application/json", body(bytes))).await.unwrap())
+                .await
+        };
+        let most = 2 * 1024 * 1024;
+        assert_eq!(send(routes(), most).await.head.status, 200, "{whose}");
+        let over = send(routes(), most + 1).await;
+        assert_eq!(over.head.status, 413, "{whose}");
+        Envelope::of(&over.head.headers, &over.body).assert_code("payload_too_large").assert_no_details();
+        assert_eq!(send(routes().layer(DefaultBodyLimit::disable()), most + 1).await.head.status, 200, "{whose}");
     }
 }
 
