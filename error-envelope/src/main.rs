@@ -9,6 +9,7 @@
 mod catalogue;
 mod check;
 mod confidential;
+mod envoy;
 mod failure;
 mod finding;
 mod policy;
@@ -37,6 +38,7 @@ enum Verb {
     Check(check::Args),
     Catalogue(catalogue::Args),
     Schema(schema::Args),
+    EnvoyConfig(envoy::config::Args),
 }
 
 #[derive(Clone, Copy, Default, ValueEnum)]
@@ -54,6 +56,7 @@ fn main() -> ExitCode {
         Verb::Check(args) => check::run(&args),
         Verb::Catalogue(args) => catalogue::run(&args).map(|()| 0),
         Verb::Schema(args) => schema::run(&args).map(|()| 0),
+        Verb::EnvoyConfig(args) => envoy::config::run(&args).map(|()| 0),
     };
     ExitCode::from(done.unwrap_or_else(|failure| {
         failure.tell();

@@ -23,6 +23,9 @@ pub(crate) trait Surroundings {
     fn asks_version(&self) -> bool {
         true
     }
+
+    /// What to do where it has none.
+    fn instead_of_verifier(&self, name: &str) -> String;
 }
 
 /// A file that a value names: keys.
