@@ -77,6 +77,18 @@ impl PolicyLoader {
         Loaded::from_file(path.as_ref(), self).map(PolicyFile)
     }
 
+    /// As [`PolicyLoader::load`], for whoever mends the file: all that is wrong is told at once.
+    ///
+    /// What is wrong is taken out, and the rest is read again, at most 200 times: what is wrong only because of it is left
+    /// out.
+    ///
+    /// # Errors
+    ///
+    /// Everything that is wrong, at least one thing, by file and line.
+    pub fn check(&self, path: impl AsRef<Path>) -> Result<PolicyFile, Vec<PolicyError>> {
+        Loaded::check(path.as_ref(), self).map(PolicyFile)
+    }
+
     /// Reads the text of a policy file; `name` is what errors call it, and what it includes is relative to that.
     ///
     /// # Errors

@@ -1,23 +1,25 @@
 //! `error-envelope check`: reads policy files as the layer would, says what is wrong with them, and what should be
 //! looked at.
 //!
-//! 1. Each file is a policy by itself, with all that it includes. The first thing that is wrong is told, since what
-//!    follows from it would be guessed.
+//! 1. Each file is a policy by itself, with all that it includes. All that is wrong is told at once, in the order of the
+//!    lines; what is wrong only because of something else is not.
 //! 2. A policy that is right is linted: a warning is likely to be a mistake, a note may well be meant.
 //! 3. Secrets that the environment does not have are noted: they could not be looked at.
 //! 4. Or, with `--effective`, it is told what holds for one request, and which line says it.
 //!
-//! Each finding begins with `FILE:LINE: KEY: what is wrong`, for editors and for grep, and shows the line.
+//! Each finding begins with `FILE:LINE: KEY: what is wrong`, for editors and for grep, and shows the line; or all are
+//! written by [`report`](crate::report) for programs.
 
-use std::fmt::Write;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
-use tower_error_envelope::Lint;
+use serde_json::json;
+use tower_error_envelope::PolicyError;
 
 use crate::failure::{Failure, print};
-use crate::finding::Finding;
+use crate::finding::{Finding, Kind};
 use crate::policy::{self, Read};
+use crate::report::{Format, Report};
 
 /// Say what is wrong with policy files
 #[derive(clap::Args)]
@@ -28,36 +30,32 @@ pub(crate) struct Args {
     /// Exit with 1 where there are warnings, too; notes never do
     #[arg(long)]
     deny_warnings: bool,
+    /// How to write what was found
+    #[arg(long, value_name = "FORMAT", value_enum, default_value_t)]
+    format: Format,
     /// Show instead what holds for a request, and which line says it
-    #[arg(long, num_args = 2, value_names = ["METHOD", "URL"])]
+    #[arg(long, num_args = 2, value_names = ["METHOD", "URL"], conflicts_with = "format")]
     effective: Option<Vec<String>>,
 }
 
 /// Writes to standard output; an exit code of 0 or 1, or why it could not be told.
 pub(crate) fn run(args: &Args) -> Result<u8, Failure> {
     let mut tally = Tally::default();
+    let mut report = Report::new(args.format);
     for file in &args.files {
-        let text = match policy::read(file) {
+        match policy::read(file) {
             Ok(read) => match args.effective.as_deref() {
-                Some([method, url]) => effective(&read, method, url)?,
-                _ => findings(&read, file, &mut tally),
+                Some([method, url]) => show(&effective(&read, method, url)?)?,
+                _ => findings(&read, file, |finding| tally.tell(&mut report, finding))?,
             },
-            Err(error) => match Failure::from(error) {
-                Failure::Refused(finding) => {
-                    tally.errors += 1;
-                    finding + "\n\n"
-                }
-                failure => {
-                    failure.tell();
-                    tally.unreadable += 1;
-                    continue;
-                }
-            },
-        };
-        show(&text)?;
+            Err(errors) => tally.refused(&mut report, &errors)?,
+        }
     }
-    if args.effective.is_none() {
-        show(&format!("{}\n", tally.told(args.files.len())))?;
+    match report.format() {
+        _ if args.effective.is_some() => {}
+        Format::Human => show(&format!("{}\n", tally.told(args.files.len())))?,
+        Format::Github => {}
+        Format::Json => show(&report.into_json(tally.counts(args.files.len())))?,
     }
     match tally.unreadable {
         0 => Ok(u8::from(tally.errors > 0 || args.deny_warnings && tally.warnings > 0)),
@@ -74,26 +72,22 @@ fn show(text: &str) -> Result<(), Failure> {
 }
 
 /// The lints, and what could not be looked at.
-fn findings(read: &Read, file: &Path, tally: &mut Tally) -> String {
+fn findings(
+    read: &Read,
+    file: &Path,
+    mut tell: impl FnMut(&Finding<'_>) -> Result<(), Failure>,
+) -> Result<(), Failure> {
     // The lints take the time as an argument, so that they can be tested.
     #[allow(clippy::disallowed_methods, reason = "a program has a clock; the ban is for the library")]
     let now = SystemTime::now();
-    let mut text = String::new();
     for lint in read.file.lints(now) {
-        *if lint.is_note() { &mut tally.notes } else { &mut tally.warnings } += 1;
-        let _ = writeln!(text, "{}\n", Finding::of_lint(&lint, &wrong(&lint)).render());
+        tell(&Finding::of_lint(&lint))?;
     }
     for (name, at) in read.missing() {
-        tally.notes += 1;
-        let wrong = format!("note: the environment has no variable {name:?}, so the secret was not looked at");
-        let _ = writeln!(text, "{}\n", Finding::of_missing(file, at.as_ref(), &wrong).render());
+        let wrong = format!("the environment has no variable {name:?}, so the secret was not looked at");
+        tell(&Finding::of_missing(file, at.as_ref(), &wrong))?;
     }
-    text
-}
-
-fn wrong(lint: &Lint) -> String {
-    let level = if lint.is_note() { "note" } else { "warning" };
-    format!("{level}: {} [{}]", lint.wrong(), lint.name())
+    Ok(())
 }
 
 fn effective(read: &Read, method: &str, url: &str) -> Result<String, Failure> {
@@ -111,6 +105,28 @@ struct Tally {
 }
 
 impl Tally {
+    fn tell(&mut self, report: &mut Report, finding: &Finding<'_>) -> Result<(), Failure> {
+        *match finding.kind() {
+            Kind::Error => &mut self.errors,
+            Kind::Warning => &mut self.warnings,
+            Kind::Note => &mut self.notes,
+        } += 1;
+        show(&report.add(finding))
+    }
+
+    fn refused(&mut self, report: &mut Report, errors: &[PolicyError]) -> Result<(), Failure> {
+        for error in errors {
+            match Failure::of(error) {
+                Failure::Refused(_) => self.tell(report, &Finding::of_error(error))?,
+                failure => {
+                    failure.tell();
+                    self.unreadable += 1;
+                }
+            }
+        }
+        Ok(())
+    }
+
     fn told(&self, files: usize) -> String {
         let counted = |count: usize, what: &str| match count {
             0 => format!("no {what}s"),
@@ -121,5 +137,10 @@ impl Tally {
         let found = [counted(errors, "error"), counted(warnings, "warning"), counted(notes, "note")].join(", ");
         let unreadable = if unreadable == 0 { String::new() } else { format!(", {unreadable} unreadable") };
         format!("{}: {found}{unreadable}", counted(files, "file"))
+    }
+
+    fn counts(&self, files: usize) -> serde_json::Value {
+        let Self { unreadable, errors, warnings, notes } = *self;
+        json!({ "files": files, "unreadable": unreadable, "errors": errors, "warnings": warnings, "notes": notes })
     }
 }

@@ -38,10 +38,29 @@ impl Failure {
     }
 }
 
-impl From<PolicyError> for Failure {
-    fn from(error: PolicyError) -> Self {
+impl Failure {
+    /// Of a policy that was not read.
+    pub(crate) fn of(error: &PolicyError) -> Self {
         let unreadable = error.source().is_some_and(|source| source.is::<io::Error>());
-        let why = Finding::of_error(&error).render();
+        let why = Finding::of_error(error).render();
+        if unreadable { Self::Io(why) } else { Self::Refused(why) }
+    }
+}
+
+impl From<Vec<PolicyError>> for Failure {
+    fn from(errors: Vec<PolicyError>) -> Self {
+        let (mut told, mut unreadable) = (Vec::new(), false);
+        for error in &errors {
+            match Self::of(error) {
+                Self::Io(why) => {
+                    unreadable = true;
+                    told.push(why);
+                }
+                Self::Refused(why) => told.push(why),
+                Self::Told | Self::Closed => {}
+            }
+        }
+        let why = told.join("\n\n");
         if unreadable { Self::Io(why) } else { Self::Refused(why) }
     }
 }

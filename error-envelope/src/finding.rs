@@ -15,9 +15,18 @@ use crate::policy::Place;
 /// What every terminal shows.
 const WIDTH: usize = 80;
 
+/// How much a finding matters.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    Error,
+    Warning,
+    Note,
+}
+
 /// Something that is wrong, or that should be looked at.
 pub(crate) struct Finding<'a> {
-    level: Level<'static>,
+    kind: Kind,
+    lint: Option<&'a str>,
     file: Option<Cow<'a, str>>,
     line: Option<usize>,
     key: Option<&'a str>,
@@ -32,7 +41,8 @@ impl<'a> Finding<'a> {
     /// Why a policy was refused.
     pub(crate) fn of_error(error: &'a PolicyError) -> Self {
         Self {
-            level: Level::ERROR,
+            kind: Kind::Error,
+            lint: None,
             file: error.file().map(Cow::Borrowed),
             line: error.line(),
             key: error.key(),
@@ -43,15 +53,16 @@ impl<'a> Finding<'a> {
         }
     }
 
-    /// What should be looked at; `wrong` is the lint's with its level and its name.
-    pub(crate) fn of_lint(lint: &'a Lint, wrong: &'a str) -> Self {
+    /// What should be looked at.
+    pub(crate) fn of_lint(lint: &'a Lint) -> Self {
         Self {
-            level: if lint.is_note() { Level::NOTE } else { Level::WARNING },
+            kind: if lint.is_note() { Kind::Note } else { Kind::Warning },
+            lint: Some(lint.name()),
             file: Some(Cow::Borrowed(lint.file())),
             line: Some(lint.line()),
             key: Some(lint.key()),
             span: Some(lint.span()),
-            wrong,
+            wrong: lint.wrong(),
             advice: lint.advice(),
             refused: false,
         }
@@ -60,7 +71,8 @@ impl<'a> Finding<'a> {
     /// A secret that is not there.
     pub(crate) fn of_missing(file: &'a Path, at: Option<&'a Place>, wrong: &'a str) -> Self {
         Self {
-            level: Level::NOTE,
+            kind: Kind::Note,
+            lint: None,
             file: Some(at.map_or_else(|| file.to_string_lossy(), |at| Cow::Borrowed(&*at.file))),
             line: at.map(|at| at.line),
             key: Some("secret_env"),
@@ -71,10 +83,70 @@ impl<'a> Finding<'a> {
         }
     }
 
+    pub(crate) fn kind(&self) -> Kind {
+        self.kind
+    }
+
+    pub(crate) fn level(&self) -> &'static str {
+        match self.kind {
+            Kind::Error => "error",
+            Kind::Warning => "warning",
+            Kind::Note => "note",
+        }
+    }
+
+    pub(crate) fn file(&self) -> Option<&str> {
+        self.file.as_deref()
+    }
+
+    pub(crate) fn line(&self) -> Option<usize> {
+        self.line
+    }
+
+    pub(crate) fn key(&self) -> Option<&str> {
+        self.key
+    }
+
+    pub(crate) fn lint(&self) -> Option<&str> {
+        self.lint
+    }
+
+    pub(crate) fn wrong(&self) -> &str {
+        self.wrong
+    }
+
+    pub(crate) fn advice(&self) -> &str {
+        self.advice
+    }
+
+    /// Where on its line it is, in characters from 1, the end not among them.
+    pub(crate) fn columns(&self) -> Option<Range<usize>> {
+        let text = fs::read_to_string(self.file.as_deref()?).ok()?;
+        let (start, line) = nth_line(&text, self.line?)?;
+        let span =
+            self.span.as_ref().filter(|span| !span.is_empty() && (start..start + line.len()).contains(&span.start))?;
+        let column = |at: usize| text.get(start..at.min(start + line.len())).map(|before| before.chars().count() + 1);
+        Some(column(span.start)?..column(span.end)?)
+    }
+
+    /// What is wrong, with its level where nothing was refused.
+    pub(crate) fn told(&self) -> String {
+        let lint = self.lint.map(|name| format!(" [{name}]")).unwrap_or_default();
+        match self.kind {
+            Kind::Error => self.wrong.to_owned(),
+            _ => format!("{}: {}{lint}", self.level(), self.wrong),
+        }
+    }
+
     /// With escape codes, which go where no terminal is; without a newline at its end.
     pub(crate) fn render(&self) -> String {
         let text = self.file.as_deref().and_then(|file| fs::read_to_string(file).ok());
-        let title = self.level.clone().no_name().primary_title(self.title());
+        let level = match self.kind {
+            Kind::Error => Level::ERROR,
+            Kind::Warning => Level::WARNING,
+            Kind::Note => Level::NOTE,
+        };
+        let title = level.no_name().primary_title(self.title());
         let help = wrapped(self.advice, WIDTH - self.margin());
         let help = Level::HELP.message(help);
         let report = match text.as_deref().and_then(|text| Some((text, self.place(text)?))) {
@@ -91,7 +163,8 @@ impl<'a> Finding<'a> {
         let line = self.line.map(|line| line.to_string());
         let place = [self.file.as_deref(), line.as_deref()].into_iter().flatten().collect::<Vec<_>>().join(":");
         let place = Some(place).filter(|place| !place.is_empty());
-        let parts = [place.as_deref(), self.key, Some(self.wrong)];
+        let told = self.told();
+        let parts = [place.as_deref(), self.key, Some(&*told)];
         parts.into_iter().flatten().collect::<Vec<_>>().join(": ")
     }
 

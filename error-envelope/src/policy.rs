@@ -56,7 +56,11 @@ fn is_name(name: &str) -> bool {
 }
 
 /// Reads the file and all that it includes.
-pub(crate) fn read(path: &Path) -> Result<Read, PolicyError> {
+///
+/// # Errors
+///
+/// All that is wrong.
+pub(crate) fn read(path: &Path) -> Result<Read, Vec<PolicyError>> {
     let missing = Arc::new(Mutex::new(Vec::new()));
     let noted = Arc::clone(&missing);
     let variable = move |name: &str| {
@@ -68,7 +72,7 @@ pub(crate) fn read(path: &Path) -> Result<Read, PolicyError> {
             })
         })
     };
-    let file = PolicyLoader::new().any_verifier().environment(variable).load(path)?;
+    let file = PolicyLoader::new().any_verifier().environment(variable).check(path)?;
     let missing = std::mem::take(&mut *missing.lock().unwrap_or_else(PoisonError::into_inner));
     Ok(Read { file, missing })
 }

@@ -9,17 +9,23 @@ use crate::dialect::issues;
 use crate::dialect::json::{Object, push_string};
 use crate::fault::Fault;
 
-/// Puts an issue list and an unknown code beside the details that came, whose bytes stay.
+/// Puts members that are kept (R14), an issue list and an unknown code beside the details that came, whose bytes stay.
 ///
 /// Details that are no object have no place for a code, and stay alone (E9).
 pub(super) fn compose(
     came: Option<Cow<'_, str>>,
+    kept: &[(&str, &RawValue)],
     issues: Option<&str>,
     upstream_code: Option<&str>,
 ) -> Option<Box<RawValue>> {
     let upstream_code = upstream_code.filter(|_| came.as_deref().is_none_or(has_room_for_a_code));
     let issues = issues.filter(|_| !came.as_deref().is_some_and(issues::are_in));
     let mut details = came.map(Cow::into_owned);
+    for (name, value) in kept {
+        let came = details.unwrap_or_default();
+        let has_it = Object::parse(&came).is_some_and(|came| came.has(name));
+        details = Some(if has_it { came } else { with_member(came, name, value.get()) });
+    }
     if let Some(issues) = issues {
         details = Some(with_member(beside_issues(details), "issues", issues));
     }
@@ -38,8 +44,13 @@ pub(crate) fn with_issues(fault: Fault) -> Fault {
     }
     let list = issues::of_message(&fault.text());
     let came = fault.details_json().filter(|details| *details != "null").map(|details| Cow::Owned(details.to_owned()));
-    let details = compose(came, Some(&list), None);
+    let details = compose(came, &[], Some(&list), None);
     fault.with_raw_details(details)
+}
+
+/// Whether members can stand beside details.
+pub(super) fn has_room(details: Option<&str>) -> bool {
+    details.is_none_or(|details| Object::parse(details).is_some())
 }
 
 fn has_room_for_a_code(details: &str) -> bool {
@@ -82,7 +93,7 @@ mod tests {
     use super::*;
 
     fn composed(came: Option<&str>, issues: Option<&str>, code: Option<&str>) -> Option<String> {
-        compose(came.map(Cow::Borrowed), issues, code).map(|details| details.get().to_owned())
+        compose(came.map(Cow::Borrowed), &[], issues, code).map(|details| details.get().to_owned())
     }
 
     #[test]

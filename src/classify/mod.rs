@@ -16,6 +16,7 @@
 pub(crate) mod credentials;
 mod details;
 pub(crate) mod failure;
+mod left;
 pub(crate) mod rpc;
 pub(crate) mod rule;
 #[cfg(feature = "tonic")]
@@ -26,11 +27,12 @@ use std::sync::Arc;
 
 use http::header::X_CONTENT_TYPE_OPTIONS;
 use http::{HeaderMap, HeaderName, Method, StatusCode};
+use serde_json::value::RawValue;
 
 use crate::code::{CodeSet, ErrorCode};
 use crate::dialect::protocol::Protocol;
 use crate::dialect::standard::{self, Envelope};
-use crate::dialect::{self, Dialect, Foreign, Reading, Said, Shape, outgoing};
+use crate::dialect::{self, Dialect, Foreign, Members, Reading, Said, Shape, Told, outgoing};
 use crate::fault::Fault;
 use crate::message;
 use crate::request_id::RequestId;
@@ -65,6 +67,8 @@ pub(crate) struct Known<'a> {
     pub(crate) by_status: bool,
     /// JSON-RPC and OAuth errors keep their shape (R10).
     pub(crate) protocols_pass: bool,
+    /// Members that pass into the details, by name (R14).
+    pub(crate) kept: &'a [Box<str>],
     /// What the client gets.
     pub(crate) dialect: Dialect,
     /// It asked for that itself (R11): a body that already is in it is written anew all the same.
@@ -87,12 +91,14 @@ pub(crate) struct Rewrite<'b> {
     pub(crate) own: Option<Own>,
     /// The service named the code, or what it said did; else its status stands for it (P1).
     pub(crate) named: bool,
+    /// The names of members that no rule reads, and that no client gets (R14).
+    pub(crate) dropped: Option<Box<str>>,
 }
 
 impl<'b> Rewrite<'b> {
     /// A fault as it is.
     pub(crate) fn of(fault: Fault) -> Self {
-        Self { fault, text: None, shape: None, own: None, named: true }
+        Self { fault, text: None, shape: None, own: None, named: true, dropped: None }
     }
 
     pub(crate) fn code(&self) -> &ErrorCode {
@@ -106,8 +112,12 @@ impl<'b> Rewrite<'b> {
 
     /// Where the dialect has an issue list in every `invalid_request`, it says the text as well (E8).
     fn listed(self, dialect: Dialect) -> Self {
-        let (shape, own, named) = (self.shape, self.own, self.named);
-        Self { shape, own, named, ..Self::of(listed(self.into_fault(), dialect)) }
+        let Self { fault, text, .. } = self;
+        let fault = match text {
+            Some(text) => fault.with_clean_message(text.into_owned()),
+            None => fault,
+        };
+        Self { fault: listed(fault, dialect), text: None, ..self }
     }
 
     /// The fault with its text.
@@ -136,22 +146,29 @@ pub(crate) fn response<'b>(inner: &Inner<'_, 'b>, asked: &Asked<'_>, known: &Kno
         let fault = listed(Fault::new(code_of_status(inner, asked)), known.dialect);
         return Verdict::Rewrite(Rewrite { named: false, ..Rewrite::of(fault) });
     }
-    let foreign = match dialect::read(dialect::essence(inner.headers), body, known.codes) {
+    let of_input = tells_of_input(inner.status);
+    let mut unread = None;
+    let foreign = match dialect::read(dialect::essence(inner.headers), body, known.codes, of_input) {
         Reading::Envelope(envelope) => {
             return of_envelope(&envelope, inner, asked, known);
         }
         Reading::Protocol(protocol) if known.protocols_pass && speaks(protocol, inner.status) => return Verdict::Pass,
         Reading::Protocol(protocol) => {
-            dialect::read_rewritten(body).map(|foreign| without_foreign_code(protocol, foreign, inner.status))
+            dialect::read_rewritten(body, of_input).map(|foreign| without_foreign_code(protocol, foreign, inner.status))
         }
         Reading::Said(foreign) => Some(foreign),
+        Reading::Unread(members) => {
+            unread = Some(members);
+            None
+        }
         Reading::Nothing if body.is_empty() => match of_header(inner, known) {
             Some(envelope) => return of_envelope(&envelope, inner, asked, known),
             None => None,
         },
         Reading::Nothing => None,
     };
-    Verdict::Rewrite(of_foreign(foreign.as_ref(), inner, asked, known))
+    let members = foreign.as_ref().and_then(|foreign| foreign.members.as_ref()).or(unread.as_ref());
+    Verdict::Rewrite(of_foreign(foreign.as_ref(), members, inner, asked, known))
 }
 
 /// Whether a body of that form is the protocol's under this status. OAuth's errors are 4xx (RFC 6749 §5.2); JSON-RPC
@@ -185,7 +202,7 @@ fn of_envelope(
 ) -> Verdict<'static> {
     let fault = again(envelope, inner, asked, known);
     let named = envelope.known || !known.by_status;
-    Verdict::Rewrite(Rewrite { fault, text: None, shape: Some(Shape::Standard), own: None, named })
+    Verdict::Rewrite(Rewrite { shape: Some(Shape::Standard), named, ..Rewrite::of(fault) })
 }
 
 /// E7: code and message stay the same text, details the same bytes.
@@ -196,7 +213,7 @@ fn again(envelope: &Envelope<'_>, inner: &Inner<'_, '_>, asked: &Asked<'_>, know
     let details = envelope.details.map(|details| Cow::Borrowed(details.get()));
     if by_status && inner.status.is_client_error() {
         return listed(
-            fault.with_raw_details(details::compose(details, None, Some(envelope.code.as_str()))),
+            fault.with_raw_details(details::compose(details, &[], None, Some(envelope.code.as_str()))),
             known.dialect,
         );
     }
@@ -235,6 +252,7 @@ enum Decided<'a> {
 
 fn of_foreign<'b>(
     foreign: Option<&Foreign<'b>>,
+    members: Option<&Members<'_>>,
     inner: &Inner<'_, 'b>,
     asked: &Asked<'_>,
     known: &Known<'_>,
@@ -244,15 +262,22 @@ fn of_foreign<'b>(
     let named = decided.is_named(said) || lists_issues(said, inner.status);
     let passes = members_pass(&code, &decided, inner.status);
     let text = text_of(said, &code, &decided, inner.status);
-    let details = foreign.filter(|_| passes).and_then(|it| details_of(it, &code, &decided, inner.status, known));
+    let own = foreign.filter(|it| stays(it, known)).map(|_| if passes { Own::Whole } else { Own::Names });
+    let left =
+        members.filter(|members| own != Some(Own::Whole) && inner.status.is_client_error() && members.are_left(said));
+    let left = left.map(|members| left::sort(members, said, if passes { known.kept } else { &[] })).unwrap_or_default();
+    let details = match foreign.filter(|_| passes) {
+        Some(foreign) => details_of(foreign, &left.kept, &code, &decided, inner.status, known),
+        None if left.kept.is_empty() => None,
+        None => details::compose(None, &left.kept, None, None),
+    };
     let lists = code == ErrorCode::INVALID_REQUEST && !matches!(decided, Decided::Layer);
     let fault = match &text {
         None => fault(code, None, inner.status),
         Some(_) => Fault::new(code),
     };
-    let own = foreign.filter(|it| stays(it, known)).map(|_| if passes { Own::Whole } else { Own::Names });
     let shape = foreign.map(|it| it.shape);
-    let rewrite = Rewrite { fault: fault.with_raw_details(details), text, shape, own, named };
+    let rewrite = Rewrite { fault: fault.with_raw_details(details), text, shape, own, named, dropped: left.dropped };
     if lists { rewrite.listed(known.dialect) } else { rewrite }
 }
 
@@ -302,9 +327,14 @@ impl Decided<'_> {
     }
 }
 
+/// Whether a status says that the request was wrong, so that a list says where (E8, R13).
+fn tells_of_input(status: StatusCode) -> bool {
+    matches!(status.as_u16(), 400 | 422)
+}
+
 /// E8.
 fn lists_issues(said: Option<&Said<'_>>, status: StatusCode) -> bool {
-    matches!(status.as_u16(), 400 | 422) && said.is_some_and(Said::has_issues)
+    tells_of_input(status) && said.is_some_and(Said::has_issues)
 }
 
 /// The code of a layer inside that wrote the client's own dialect (E7).
@@ -385,10 +415,13 @@ fn text_of<'b>(
     };
     if *code == ErrorCode::INTERNAL_ERROR || status.is_server_error() && !recognised {
         if very_text { cleaned(said?, message::of_recognised_text) } else { None }
-    } else if recognised {
-        cleaned(said?, message::of_recognised_text)
     } else {
-        cleaned(said?, message::of_foreign_text)
+        let clean = if recognised { message::of_recognised_text } else { message::of_foreign_text };
+        match said?.told() {
+            Told::Text(text) if !very_text => clean(text).map(|text| Cow::Owned(text.into_owned())),
+            Told::Nothing if !very_text => None,
+            _ => cleaned(said?, clean),
+        }
     }
 }
 
@@ -413,11 +446,12 @@ fn members_pass(code: &ErrorCode, decided: &Decided<'_>, status: StatusCode) -> 
 /// The details that reach the client, the issue list (E8) and an unknown code (E9) among them.
 fn details_of(
     foreign: &Foreign<'_>,
+    kept: &[(&str, &RawValue)],
     code: &ErrorCode,
     decided: &Decided<'_>,
     status: StatusCode,
     known: &Known<'_>,
-) -> Option<Box<serde_json::value::RawValue>> {
+) -> Option<Box<RawValue>> {
     let said = &foreign.said;
     let named = matches!(decided, Decided::Rule(rule) if rule.names_code());
     // In the client's own dialect it stays where it is.
@@ -430,7 +464,7 @@ fn details_of(
         && *code == ErrorCode::INVALID_REQUEST
         && let Some(list) = said.details_as_issues()
     {
-        return details::compose(None, Some(&list), upstream_code);
+        return details::compose(None, kept, Some(&list), upstream_code);
     }
-    details::compose(said.details.clone(), said.issues.as_deref(), upstream_code)
+    details::compose(said.details.clone(), kept, said.issues.as_deref(), upstream_code)
 }

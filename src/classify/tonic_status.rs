@@ -108,7 +108,7 @@ impl<'a> Said<'a> {
         let issues = written::of_parameters(rich.violations.iter().map(issue));
         let unknown = self.recognised.is_none() && is_identifier(&rich.reason);
         let reason = Some(&*rich.reason).filter(|_| unknown);
-        fault.with_raw_details(details::compose(metadata, issues.as_deref(), reason))
+        fault.with_raw_details(details::compose(metadata, &[], issues.as_deref(), reason))
     }
 
     /// The header of an upstream that sent one, else what its details say, in whole seconds.

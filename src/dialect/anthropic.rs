@@ -7,7 +7,7 @@ use std::borrow::Cow;
 use http::StatusCode;
 
 use super::error_object;
-use super::form::Form;
+use super::form::{Form, Reads};
 use super::json::{Writer, quoted, with_members};
 use super::outgoing::{Kept, Outgoing, is_name};
 use super::said::{Body, Own, Said};
@@ -16,6 +16,10 @@ use crate::code::ErrorCode;
 pub(super) const FORM: Form = Form {
     id_header: Some("request-id"),
     own,
+    reads: &Reads {
+        of_body: Some(&["type", "error", "request_id"]),
+        of_error: &["type", "message", "code", "details"],
+    },
     name_of: |code, status| Cow::Borrowed(name(code, status)),
     ..Form::new("anthropic", read, write, keep)
 };

@@ -3,12 +3,16 @@
 use std::time::{Duration, SystemTime};
 
 use super::error_object;
-use super::form::Form;
+use super::form::{Form, Reads};
 use super::json::{Writer, quoted, string, with_members};
 use super::outgoing::{Kept, Outgoing, is_name};
 use super::said::{Body, Said};
 
-pub(super) const FORM: Form = Form { tells_time: true, ..Form::new("error_with_meta", read, write, keep) };
+pub(super) const FORM: Form = Form {
+    tells_time: true,
+    reads: &Reads { of_body: Some(&["error", "meta"]), of_error: &["code", "message", "details"] },
+    ..Form::new("error_with_meta", read, write, keep)
+};
 
 fn read<'a>(body: &Body<'a, '_>) -> Option<Said<'a>> {
     let error = body.error.as_ref()?;

@@ -8,6 +8,36 @@ use super::outgoing::{Kept, Outgoing};
 use super::said::{Own, Read};
 use crate::code::ErrorCode;
 
+/// The members that a shape reads; what it does not read is dropped (R14).
+#[derive(Debug)]
+pub(super) struct Reads {
+    /// Of the body; none where it reads whatever there is.
+    pub(super) of_body: Option<&'static [&'static str]>,
+    /// Of the object under `error`.
+    pub(super) of_error: &'static [&'static str],
+}
+
+impl Reads {
+    /// None of them.
+    pub(super) const NOTHING: Self = Self::body(&[]);
+
+    /// What most errors have.
+    pub(super) const ERROR: Self = Self::error(&["code", "message", "details"]);
+
+    /// Whatever there is.
+    pub(super) const ALL: Self = Self { of_body: None, of_error: &[] };
+
+    /// These of a body.
+    pub(super) const fn body(of_body: &'static [&'static str]) -> Self {
+        Self { of_body: Some(of_body), of_error: &[] }
+    }
+
+    /// These of the object under `error`.
+    pub(super) const fn error(of_error: &'static [&'static str]) -> Self {
+        Self { of_body: Some(&["error"]), of_error }
+    }
+}
+
 /// A shape that errors are written in (rules R2, R12).
 pub(crate) struct Form {
     /// The word of the policy file and the log.
@@ -27,6 +57,7 @@ pub(crate) struct Form {
     /// Its bodies say how long to wait, where the head does.
     pub(crate) tells_wait: bool,
     pub(super) read: Read,
+    pub(super) reads: &'static Reads,
     pub(super) write: fn(&Outgoing<'_>) -> Vec<u8>,
     pub(super) keep: fn(&Kept<'_>, &Outgoing<'_>) -> Vec<u8>,
     /// What a name says that the dialect defines itself.
@@ -52,6 +83,7 @@ impl Form {
             tells_time: false,
             tells_wait: false,
             read,
+            reads: &Reads::ERROR,
             write,
             keep,
             own: |_| Own::Unknown,

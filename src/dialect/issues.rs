@@ -3,22 +3,17 @@
 //! The canonical list has the shape of Zod issues, `[{"path":["to"],"message":"…","code":"…"?}]`. Laravel's and
 //! ASP.NET's `{field:[texts]}` and FastAPI's `[{loc,msg,type}]` are turned into it.
 
+pub(super) mod list;
+pub(super) mod quoting;
 pub(crate) mod written;
 
 use std::borrow::Cow;
 
 use serde_json::value::RawValue;
 
-use super::json::{self, Object, push_string};
-use crate::message;
-
-/// A list says no more than so many bytes of issues: field names and texts are written once for each issue, and a body
-/// within its budget could ask for thousands of times its length. What is written stays within the 64 KiB that another
-/// layer outside reads of it by default (R4, E7), message and envelope included.
-const MAX_BYTES: usize = 56 * 1024;
-
-/// A name with more dots is no path, and is taken as it is.
-const MAX_STEPS: usize = 32;
+use self::list::{List, MAX_STEPS, Path, is_index};
+use self::quoting::without_values;
+use super::json::{self, Object};
 
 /// The issue list that `raw` is or can be turned into, as a JSON array; `None` where it is no list of issues.
 pub(crate) fn read(raw: &RawValue) -> Option<Cow<'_, str>> {
@@ -28,7 +23,7 @@ pub(crate) fn read(raw: &RawValue) -> Option<Cow<'_, str>> {
 
 /// The same, of an array alone: an object of texts by field may be anything.
 pub(crate) fn read_array(text: &str) -> Option<Cow<'_, str>> {
-    if are_zod(text) { Some(Cow::Borrowed(text)) } else { from_locations(text).map(Cow::Owned) }
+    from_zod(text).or_else(|| from_locations(text)).map(Cow::Owned)
 }
 
 /// The list of an object: `errors` of Laravel and ASP.NET, `issues` of Zod.
@@ -62,6 +57,22 @@ fn are_zod(text: &str) -> bool {
     json::array(text).is_some_and(|issues| !issues.is_empty() && issues.iter().all(is_issue))
 }
 
+/// Zod's own, as far as the canonical list has its members: the others hold what the client sent (R13).
+fn from_zod(text: &str) -> Option<String> {
+    let mut list = List::new();
+    for issue in json::array(text)? {
+        let issue = Object::parse(issue.get())?;
+        let message = json::exact(issue.raw("message")?)?;
+        let code = match issue.raw("code") {
+            Some(code) => Some(json::exact(code)?),
+            None => None,
+        };
+        let path = path_of_steps(&json::array(issue.raw("path")?.get())?)?;
+        list.push(&path, &without_values(&message), code.as_deref());
+    }
+    list.into_json()
+}
+
 /// FastAPI: `[{"loc":["body","to"],"msg":"Field required","type":"missing"}]`.
 fn from_locations(text: &str) -> Option<String> {
     let mut list = List::new();
@@ -69,19 +80,35 @@ fn from_locations(text: &str) -> Option<String> {
         let entry = Object::parse(entry.get())?;
         let message = entry.string("msg")?;
         let steps = json::array(entry.raw("loc")?.get())?;
-        list.push(&path_of_location(&steps)?, &message, entry.string("type").as_deref());
+        let kind = entry.string("type");
+        let steps = if kind.as_deref() == Some("json_invalid") { without_offset(&steps) } else { &steps };
+        list.push(&path_of_location(steps)?, &without_values(&message), kind.as_deref());
     }
     list.into_json()
+}
+
+/// Of a body that is no JSON FastAPI 0.165 tells where in the text it ends to be: `["body",8]` is no member.
+fn without_offset<'l, 'a>(steps: &'l [&'a RawValue]) -> &'l [&'a RawValue] {
+    match steps {
+        [body, offset] if body.get() == r#""body""# && json::is_index(offset) => &steps[..1],
+        _ => steps,
+    }
 }
 
 fn path_of_location(steps: &[&RawValue]) -> Option<Vec<u8>> {
     let first = steps.first().and_then(|step| json::string(step));
     let where_it_is = matches!(first.as_deref(), Some("body" | "query" | "path" | "header" | "cookie"));
+    path_of_steps(&steps[usize::from(where_it_is)..])
+}
+
+/// A path that is an array already; `None` where a step is neither a name nor an index.
+fn path_of_steps(steps: &[&RawValue]) -> Option<Vec<u8>> {
     let mut path = Path::new();
-    for step in &steps[usize::from(where_it_is)..] {
+    for step in steps {
         match json::string(step) {
             Some(name) => path.name(&name),
-            None if json::is_index(step) => path.raw(step.get()),
+            None if is_index(step.get()) => path.raw(step.get()),
+            None if json::is_index(step) => path.name(step.get()),
             None => return None,
         }
     }
@@ -94,7 +121,7 @@ fn from_fields(text: &str) -> Option<String> {
     for (field, texts) in Object::parse(text)?.members() {
         let path = path_of_field(field);
         for text in json::array(texts.get())? {
-            list.push(&path, &json::string(text)?, None);
+            list.push(&path, &without_values(&json::string(text)?), None);
         }
     }
     list.into_json()
@@ -112,82 +139,9 @@ fn path_of_field(field: &str) -> Vec<u8> {
     path.close()
 }
 
-fn is_index(step: &str) -> bool {
-    let digits = !step.is_empty() && step.len() <= 15 && step.bytes().all(|byte| byte.is_ascii_digit());
-    digits && (step == "0" || !step.starts_with('0'))
-}
-
-struct Path(Vec<u8>);
-
-impl Path {
-    fn new() -> Self {
-        Self(vec![b'['])
-    }
-
-    fn name(&mut self, name: &str) {
-        self.comma();
-        push_string(&mut self.0, name);
-    }
-
-    fn raw(&mut self, number: &str) {
-        self.comma();
-        self.0.extend_from_slice(number.as_bytes());
-    }
-
-    fn close(mut self) -> Vec<u8> {
-        self.0.push(b']');
-        self.0
-    }
-
-    fn comma(&mut self) {
-        if self.0.len() > 1 {
-            self.0.push(b',');
-        }
-    }
-}
-
-struct List {
-    json: Vec<u8>,
-    full: bool,
-}
-
-impl List {
-    fn new() -> Self {
-        Self { json: vec![b'['], full: false }
-    }
-
-    fn push(&mut self, path: &[u8], message: &str, code: Option<&str>) {
-        let message = message::clean(message).unwrap_or(Cow::Borrowed("Invalid."));
-        self.full |= self.json.len() + path.len() + message.len() + code.map_or(0, str::len) > MAX_BYTES;
-        if self.full {
-            return;
-        }
-        if self.json.len() > 1 {
-            self.json.push(b',');
-        }
-        self.json.extend_from_slice(b"{\"path\":");
-        self.json.extend_from_slice(path);
-        self.json.extend_from_slice(b",\"message\":");
-        push_string(&mut self.json, &message);
-        if let Some(code) = code {
-            self.json.extend_from_slice(b",\"code\":");
-            push_string(&mut self.json, code);
-        }
-        self.json.push(b'}');
-    }
-
-    fn into_json(self) -> Option<String> {
-        if self.json.len() > 1 { Some(self.close()) } else { None }
-    }
-
-    fn close(mut self) -> String {
-        self.json.push(b']');
-        String::from_utf8(self.json).unwrap_or_default()
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use super::list::MAX_BYTES;
     use super::*;
 
     fn issues(json: &str) -> Option<String> {
@@ -208,10 +162,22 @@ mod tests {
                 r#"[{"path":["items",0],"message":"No.","code":"missing"}]"#,
             ),
             (r#"[{"loc":["body"],"msg":"No."}]"#, r#"[{"path":[],"message":"No."}]"#),
+            (
+                r#"[{"type":"json_invalid","loc":["body",8],"msg":"JSON decode error"}]"#,
+                r#"[{"path":[],"message":"JSON decode error","code":"json_invalid"}]"#,
+            ),
+            (
+                r#"[{"type":"json_invalid","loc":["body","raw",8],"msg":"No."}]"#,
+                r#"[{"path":["raw",8],"message":"No.","code":"json_invalid"}]"#,
+            ),
             (r#"[{"loc":["to","body"],"msg":"No."}]"#, r#"[{"path":["to","body"],"message":"No."}]"#),
             (
-                r#"[{"path":["a",1],"message":"m","expected":"x"}]"#,
-                r#"[{"path":["a",1],"message":"m","expected":"x"}]"#,
+                r#"[{"path":["a",1],"expected":"x","message":"m","code":"c"}]"#,
+                r#"[{"path":["a",1],"message":"m","code":"c"}]"#,
+            ),
+            (
+                r#"[{"path":["a",12345678901234567890],"message":"Expected 'a', received 'b'"}]"#,
+                r#"[{"path":["a","12345678901234567890"],"message":"Expected 'a'"}]"#,
             ),
         ] {
             assert_eq!(issues(list).as_deref(), Some(zod), "{list}");

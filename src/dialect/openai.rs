@@ -8,7 +8,7 @@ use std::borrow::Cow;
 use http::StatusCode;
 
 use super::error_object;
-use super::form::Form;
+use super::form::{Form, Reads};
 use super::issues::written;
 use super::json::{Writer, quoted, with_members};
 use super::outgoing::{Kept, Outgoing, is_name};
@@ -17,6 +17,7 @@ use crate::code::ErrorCode;
 
 pub(super) const FORM: Form = Form {
     own,
+    reads: &Reads::error(&["message", "type", "param", "code", "details"]),
     name_of: |code, _| Cow::Borrowed(name(code).unwrap_or(code.as_str())),
     ..Form::new("openai", read, write, keep)
 };

@@ -1,12 +1,17 @@
 //! RFC 9457, `application/problem+json` (rules R2, R11).
 
-use super::form::Form;
+use super::form::{Form, Reads};
 use super::json::{Writer, quoted, with_members};
 use super::outgoing::{Kept, Outgoing, is_name};
 use super::said::{Body, Said};
 
-pub(super) const FORM: Form =
-    Form { media_type: MEDIA_TYPE, lists_issues: true, ..Form::new("problem", read, write, keep) };
+pub(super) const FORM: Form = Form {
+    media_type: MEDIA_TYPE,
+    lists_issues: true,
+    // A title says no more than the status, or is the text; a type and an instance are the service's own addresses.
+    reads: &Reads::body(&["type", "title", "detail", "instance", "code", "details", "request_id"]),
+    ..Form::new("problem", read, write, keep)
+};
 
 const MEDIA_TYPE: &str = "application/problem+json";
 

@@ -36,6 +36,28 @@ pub(crate) struct Said<'a> {
     pub(crate) issues: Option<Cow<'a, str>>,
     /// What the dialect's own names say.
     pub(crate) own: Own,
+    /// What its words say beside the issues (R13): few have any.
+    pub(crate) words: Option<Box<Words>>,
+}
+
+/// What a framework's words leave of a body (R13).
+#[derive(Debug, Default)]
+pub(crate) struct Words {
+    /// What of the message a client may be told.
+    pub(crate) told: Told,
+    /// The member that the issues were read from; the whole body's is empty.
+    pub(crate) list: Option<&'static str>,
+}
+
+/// What of a message is left when its words were read (R13).
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) enum Told {
+    #[default]
+    All,
+    /// The issues say it.
+    Nothing,
+    /// It quoted what was sent.
+    Text(String),
 }
 
 /// What a name says that a dialect defines itself (R2).
@@ -50,7 +72,17 @@ pub(crate) enum Own {
 
 impl<'a> Said<'a> {
     pub(super) fn new(code: Option<Cow<'a, str>>, message: Option<Cow<'a, str>>) -> Self {
-        Self { code, wider: None, message, details: None, issues: None, own: Own::Unknown }
+        Self { code, wider: None, message, details: None, issues: None, own: Own::Unknown, words: None }
+    }
+
+    /// What of the message a client may be told.
+    pub(crate) fn told(&self) -> &Told {
+        self.words.as_ref().map_or(&Told::All, |words| &words.told)
+    }
+
+    /// The member that the issues were read from, where its words say so; the whole body's is empty.
+    pub(super) fn list(&self) -> Option<&'static str> {
+        self.words.as_ref().and_then(|words| words.list)
     }
 
     /// What it names its code, the most telling first.

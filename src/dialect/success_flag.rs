@@ -2,12 +2,13 @@
 
 use std::borrow::Cow;
 
-use super::form::Form;
+use super::form::{Form, Reads};
 use super::json::{Object, Writer, quoted, with_members};
 use super::outgoing::{Kept, Outgoing};
 use super::said::{Body, Said};
 
-pub(super) const FORM: Form = Form { has_codes: false, ..Form::new("success_flag", read, write, keep) };
+pub(super) const FORM: Form =
+    Form { has_codes: false, reads: &Reads::ALL, ..Form::new("success_flag", read, write, keep) };
 
 /// Members that details cannot have beside the two, or the body would be another.
 const TAKEN: [&str; 3] = ["success", "error", "jsonrpc"];

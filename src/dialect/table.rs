@@ -3,9 +3,10 @@
 //! A row makes the variants of [`Dialect`] and [`Shape`] with their docs, and leads to the constant in the dialect's file
 //! that says all else.
 
-use super::form::Form;
+use super::form::{Form, Reads};
+use super::members::Members;
 use super::said::{Body, Read, Said};
-use super::{error_object, foreign, issues, status_in_error};
+use super::{error_object, foreign, issues, status_in_error, words};
 
 macro_rules! shapes {
     (
@@ -106,6 +107,8 @@ shapes! {
     ErrorText: "error_text",
     /// `{"message":"…"}`.
     Message: "message",
+    /// A validator's list, or texts by field, that no other shape has.
+    Issues: "issues",
     /// `text/plain`.
     PlainText: "plain_text",
     /// A gRPC status, over gRPC-Web too.
@@ -115,14 +118,14 @@ shapes! {
 }
 
 /// What a body is read as that has none of the dialects' signs, in the order of reading.
-const LESS_TELLING: [(Shape, Read); 7] = [
-    (Shape::ErrorObject, error_object::read),
-    (Shape::FastApi, foreign::fastapi),
-    (Shape::Spring, foreign::spring),
-    (Shape::ErrorText, foreign::oauth),
-    (Shape::ErrorText, foreign::error_text),
-    (Shape::StatusInError, status_in_error::read_list),
-    (Shape::Message, foreign::message),
+const LESS_TELLING: [(Shape, Read, &Reads); 7] = [
+    (Shape::ErrorObject, error_object::read, &Reads::ERROR),
+    (Shape::FastApi, foreign::fastapi, &Reads::body(&["detail", "code"])),
+    (Shape::Spring, foreign::spring, &Reads::body(&["timestamp", "path", "error", "message", "code"])),
+    (Shape::ErrorText, foreign::oauth, &Reads::body(&["error", "error_description"])),
+    (Shape::ErrorText, foreign::error_text, &Reads::body(&["error", "message", "code", "details"])),
+    (Shape::StatusInError, status_in_error::read_list, &Reads::body(&["message", "code", "details"])),
+    (Shape::Message, foreign::message, &Reads::body(&["message", "code", "details"])),
 ];
 
 impl Default for Dialect {
@@ -143,16 +146,27 @@ impl Dialect {
 pub(crate) struct Foreign<'a> {
     pub(crate) shape: Shape,
     pub(crate) said: Said<'a>,
+    /// None of a body that is no object.
+    pub(crate) members: Option<Members<'a>>,
 }
 
-/// The first shape that fits; `None` where none is known.
-pub(super) fn read<'a>(body: &Body<'a, '_>) -> Option<Foreign<'a>> {
-    let written = Dialect::ALL.iter().map(|dialect| (dialect.shape(), dialect.form().read));
+/// The first shape that fits; the members alone where none is known. `of_input`: frameworks' own words are read as well (R13).
+pub(super) fn read<'a>(body: Body<'a, '_>, of_input: bool) -> Result<Foreign<'a>, Members<'a>> {
+    let written = Dialect::ALL.iter().map(|dialect| (dialect.shape(), dialect.form().read, dialect.form().reads));
     let mut readers = written.chain(LESS_TELLING);
-    let (shape, mut said) = readers.find_map(|(shape, read)| Some((shape, read(body)?)))?;
+    let read = readers.find_map(|(shape, read, reads)| Some((shape, read(&body)?, reads)));
+    let Some((shape, mut said, reads)) = read else {
+        let mut said = Said::new(None, None);
+        let is_list = of_input && words::add_to(&mut said, &body);
+        let members = Members::unread(body, &Reads::NOTHING);
+        return if is_list { Ok(Foreign { shape: Shape::Issues, said, members: Some(members) }) } else { Err(members) };
+    };
     // Lists of field errors stand beside the shapes (E8).
     said.issues = said.issues.or_else(|| issues::beside(&body.object));
-    Some(Foreign { shape, said })
+    if of_input && said.issues.is_none() {
+        words::add_to(&mut said, &body);
+    }
+    Ok(Foreign { shape, said, members: Some(Members::unread(body, reads)) })
 }
 
 impl Foreign<'_> {

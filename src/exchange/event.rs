@@ -48,11 +48,12 @@ pub enum Origin {
     Abandoned,
 }
 
-/// Ids that others gave to the request.
+/// What else the log says of a request: ids that others gave to it, and what was lost of an error.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Notes {
     pub(super) client_request_id: Option<Box<str>>,
     pub(super) upstream_request_id: Option<Box<str>>,
+    pub(super) dropped_members: Option<Box<str>>,
 }
 
 impl Event {
@@ -60,6 +61,13 @@ impl Event {
     #[must_use]
     pub fn request_id(&self) -> RequestId {
         self.request_id
+    }
+
+    /// Notes what was lost of a foreign body (R14).
+    pub(super) fn note_dropped(&mut self, names: Option<Box<str>>) {
+        if names.is_some() {
+            self.notes.get_or_insert_default().dropped_members = names;
+        }
     }
 
     /// The canonical code; `None` for an abandoned request.
@@ -129,10 +137,10 @@ impl Event {
         self.cause.take()
     }
 
-    /// Ids that others gave to the request.
+    /// What else there is to say of the request.
     #[must_use]
     pub fn notes(&self) -> &Notes {
-        const NONE: &Notes = &Notes { client_request_id: None, upstream_request_id: None };
+        const NONE: &Notes = &Notes { client_request_id: None, upstream_request_id: None, dropped_members: None };
 
         self.notes.as_deref().unwrap_or(NONE)
     }
@@ -167,9 +175,16 @@ impl Notes {
         self.upstream_request_id.as_deref()
     }
 
+    /// The names of the members of a foreign 4xx body that no rule reads, with commas between them: they are dropped unless
+    /// `keep_members` names them (R14). At most 16 of 64 characters; never a value.
+    #[must_use]
+    pub fn dropped_members(&self) -> Option<&str> {
+        self.dropped_members.as_deref()
+    }
+
     /// Whether there is nothing to say.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.client_request_id.is_none() && self.upstream_request_id.is_none()
+        self.client_request_id.is_none() && self.upstream_request_id.is_none() && self.dropped_members.is_none()
     }
 }

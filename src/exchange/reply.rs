@@ -67,10 +67,11 @@ impl Exchange {
     pub(super) fn write_read(
         mut self,
         head: &mut response::Parts,
-        rewrite: Rewrite<'_>,
+        mut rewrite: Rewrite<'_>,
         origin: Origin,
         read: &[u8],
     ) -> Written {
+        let dropped = rewrite.dropped.take();
         let Rewrite { shape, own, named, .. } = rewrite;
         let known = if own.is_none() && head::keeps_nothing(&head.headers, head.status) {
             let (fault, text) = rewrite.parts();
@@ -99,6 +100,7 @@ impl Exchange {
         event.status = Some(leaving.status);
         event.grpc = leaving.grpc;
         event.code = Some(code);
+        event.note_dropped(dropped);
         Written { body, event }
     }
 

@@ -167,6 +167,7 @@ impl Exchange {
             rules: self.policy().rules(&self.settings),
             by_status: self.settings.unknown_codes == UnknownCodes::ByStatus,
             protocols_pass: self.settings.protocols == Protocols::Pass && self.request.rpc.is_none(),
+            kept: self.policy().kept_members(&self.settings),
             dialect: self.dialect(),
             negotiated: self.negotiated(),
         };

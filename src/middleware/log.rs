@@ -149,6 +149,7 @@ fn write(level: Level, event: &Event) {
                     cause,
                     client_request_id = event.notes().client_request_id(),
                     upstream_request_id = event.notes().upstream_request_id(),
+                    dropped_members = event.notes().dropped_members(),
                     "{}",
                     message(event)
                 )

@@ -11,7 +11,7 @@ use super::scope::Part;
 use super::settings::Keys;
 
 /// The keys of a route, in the order of the manual; `json` stands for `content_types`, too.
-pub(super) const KEYS: [(&str, &str); 13] = [
+pub(super) const KEYS: [(&str, &str); 14] = [
     ("mode", "\"enforce\""),
     ("dialect", "\"standard\""),
     ("negotiate", "true"),
@@ -23,6 +23,7 @@ pub(super) const KEYS: [(&str, &str); 13] = [
     ("require_headers", "[]"),
     ("no_transform", "\"rewrite\""),
     ("protocols", "\"pass\""),
+    ("keep_members", "[]"),
     ("preflight", "\"pass\""),
     ("expose_headers", "true"),
 ];

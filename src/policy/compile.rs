@@ -46,7 +46,7 @@ impl PolicyBuilder {
         }
         let parts = settle(parts);
         let depths: Vec<usize> = (0..parts.len()).map(|at| around(&parts, at).count()).collect();
-        let (header_lists, type_lists, auth_lists) = lists.into_lists();
+        let lists = lists.into_lists();
         Ok(Policy {
             origin: Origin::BuiltInRust,
             ids: self.ids,
@@ -58,9 +58,10 @@ impl PolicyBuilder {
             usual: Box::default(),
             scopes: Scopes::new(&covers, &depths),
             parts,
-            header_lists,
-            type_lists,
-            auth_lists,
+            header_lists: lists.headers,
+            type_lists: lists.types,
+            auth_lists: lists.auth,
+            kept_lists: lists.kept,
             forwarded_ids,
             key_headers,
             custom,

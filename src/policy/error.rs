@@ -72,6 +72,15 @@ impl PolicyError {
         self
     }
 
+    /// The same with another key, where there is one.
+    #[cfg(feature = "policy-file")]
+    pub(super) fn rekeyed(mut self, other: impl FnOnce(&str) -> Option<String>) -> Self {
+        if let Some(key) = self.0.key.as_deref().and_then(other) {
+            self.0.key = Some(key);
+        }
+        self
+    }
+
     /// The file that is not there.
     #[cfg(feature = "policy-file")]
     pub(super) fn without(mut self, missing: &Path) -> Self {

@@ -12,6 +12,7 @@ mod around;
 mod auth;
 mod document;
 mod gather;
+mod mistakes;
 mod read;
 mod sources;
 mod tables;
@@ -51,13 +52,13 @@ pub(crate) struct Loaded {
 impl Loaded {
     /// Reads the file at `path`, and what it names.
     pub(crate) fn from_file(path: &Path, around: &dyn Surroundings) -> Result<Self, PolicyError> {
-        let text = gather::read_text(path)?;
+        let text = around.text_of(path)?;
         Self::from_text(&path.display().to_string(), &text, around)
     }
 
     /// Reads the text of a file of that name; what it names is read relative to the name.
     pub(crate) fn from_text(name: &str, text: &str, around: &dyn Surroundings) -> Result<Self, PolicyError> {
-        let Gathered { texts, folders } = gather(name, text)?;
+        let Gathered { texts, folders } = gather(name, text, around)?;
         let parsed = texts.iter().map(|it| Document::parse(&it.name, &it.text)).collect::<Result<Vec<_>, _>>()?;
         let roots: Vec<Table<'_>> = parsed.iter().map(Document::root).collect();
         let mut reader = Reader::new(&texts, &roots, around)?;
@@ -115,6 +116,9 @@ impl<'a> Reader<'a> {
             more_files: Vec::new(),
         };
         for (file, root) in roots.iter().enumerate() {
+            if around.asks_version() || root.get("version").is_some() {
+                tables::read_version(root)?;
+            }
             tables::check_root(root)?;
             let part = reader.part_of(file)?;
             reader.parts.push(part);

@@ -103,6 +103,7 @@ pub struct Policy {
     header_lists: Box<[Box<[HeaderGuard]>]>,
     type_lists: Box<[MediaTypes]>,
     auth_lists: Box<[Box<[Arc<Scheme>]>]>,
+    kept_lists: Box<[Box<[Box<str>]>]>,
     forwarded_ids: Box<[HeaderName]>,
     key_headers: Box<[HeaderName]>,
     custom: Box<[Box<str>]>,
@@ -308,6 +309,11 @@ impl Policy {
         &self.part(manner.part).outward
     }
 
+    /// The members of a foreign 4xx body that pass into the details (rule R14).
+    pub(crate) fn kept_members(&self, manner: &Manner) -> &[Box<str>] {
+        manner.keep.and_then(|list| self.kept_lists.get(list.get())).map_or(&[], |list| list)
+    }
+
     /// Whether a rule needs to know the request's path.
     #[inline]
     pub(crate) fn rules_ask_path(&self, manner: &Manner) -> bool {
@@ -457,6 +463,7 @@ impl Default for Policy {
             header_lists: Box::default(),
             type_lists: Box::default(),
             auth_lists: Box::default(),
+            kept_lists: Box::default(),
             forwarded_ids: Box::default(),
             key_headers: Box::default(),
             custom: Box::default(),

@@ -1,6 +1,6 @@
 //! What a table says, what a route inherits, and what holds for one request in the end (rule G0).
 
-use std::num::NonZeroU32;
+use std::num::{NonZeroU8, NonZeroU32};
 use std::ops::Deref;
 
 use super::choice::{Mode, NoTransform, Preflight, Protocols, UnknownCodes};
@@ -22,6 +22,7 @@ pub(super) struct Keys {
     pub(super) unknown_codes: Option<UnknownCodes>,
     pub(super) no_transform: Option<NoTransform>,
     pub(super) protocols: Option<Protocols>,
+    pub(super) keep_members: Option<Vec<String>>,
     pub(super) preflight: Option<Preflight>,
     pub(super) expose_headers: Option<bool>,
     pub(super) negotiate: Option<bool>,
@@ -48,6 +49,7 @@ impl Keys {
             ("require_headers", self.require_headers.as_ref().map(list)),
             ("no_transform", self.no_transform.map(|it| word(it.as_str()))),
             ("protocols", self.protocols.map(|it| word(it.as_str()))),
+            ("keep_members", self.keep_members.as_ref().map(list)),
             ("preflight", self.preflight.map(|it| word(it.as_str()))),
             ("expose_headers", self.expose_headers.map(flag)),
         ];
@@ -77,6 +79,7 @@ impl Keys {
             require_headers: self.require_headers.or(other.require_headers),
             no_transform: self.no_transform.or(other.no_transform),
             protocols: self.protocols.or(other.protocols),
+            keep_members: self.keep_members.or(other.keep_members),
             preflight: self.preflight.or(other.preflight),
             expose_headers: self.expose_headers.or(other.expose_headers),
         }
@@ -119,6 +122,7 @@ pub(super) struct Said {
     unknown_codes: Option<UnknownCodes>,
     no_transform: Option<NoTransform>,
     protocols: Option<Protocols>,
+    keep: Option<Option<ListIndex>>,
     preflight: Option<Preflight>,
     expose_headers: Option<bool>,
     negotiate: Option<bool>,
@@ -138,6 +142,7 @@ impl Said {
             unknown_codes: keys.unknown_codes,
             no_transform: keys.no_transform,
             protocols: keys.protocols,
+            keep: keys.keep_members.as_deref().map(|names| lists.kept(names)).transpose()?,
             preflight: keys.preflight,
             expose_headers: keys.expose_headers,
             negotiate: keys.negotiate,
@@ -168,6 +173,7 @@ impl Said {
         self.unknown_codes = self.unknown_codes.or(wider.unknown_codes);
         self.no_transform = self.no_transform.or(wider.no_transform);
         self.protocols = self.protocols.or(wider.protocols);
+        self.keep = self.keep.or(wider.keep);
         self.preflight = self.preflight.or(wider.preflight);
         self.expose_headers = self.expose_headers.or(wider.expose_headers);
         self.negotiate = self.negotiate.or(wider.negotiate);
@@ -183,6 +189,7 @@ impl Said {
                 protocols: self.protocols.unwrap_or_default(),
                 expose_headers: self.expose_headers.unwrap_or(true),
                 negotiate: self.negotiate.unwrap_or(true),
+                keep: self.keep.flatten(),
                 part,
                 route,
             },
@@ -203,6 +210,8 @@ pub(super) trait Places {
     fn headers(&mut self, names: &[String]) -> Result<Option<Index>, Refused>;
 
     fn auth(&mut self, names: &[String]) -> Result<Option<Index>, Refused>;
+
+    fn kept(&mut self, names: &[String]) -> Result<Option<ListIndex>, Refused>;
 }
 
 /// Large enough for the JSON of nearly every API, small enough that a thousand of them at once fit into memory.
@@ -237,6 +246,23 @@ impl Index {
     }
 }
 
+/// A place in a list of few: what errors leave by is two words, and has a byte left.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct ListIndex(NonZeroU8);
+
+impl ListIndex {
+    /// So many places there are.
+    pub(super) const MAX: usize = u8::MAX as usize;
+
+    pub(super) fn new(index: Index) -> Option<Self> {
+        u8::try_from(index.0.get()).ok().and_then(NonZeroU8::new).map(Self)
+    }
+
+    pub(super) fn get(self) -> usize {
+        usize::from(self.0.get()) - 1
+    }
+}
+
 /// What of them outlives the exchange: enough for the log.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Label {
@@ -254,6 +280,7 @@ pub(crate) struct Manner {
     pub(crate) protocols: Protocols,
     pub(crate) expose_headers: bool,
     pub(crate) negotiate: bool,
+    pub(super) keep: Option<ListIndex>,
     /// The narrowest scope; 0 is the policy itself.
     pub(super) part: u32,
     pub(super) route: Option<Index>,

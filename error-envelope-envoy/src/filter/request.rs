@@ -174,7 +174,7 @@ impl Filter {
                 let Collecting { exchange, .. } = *collecting;
                 self.answer(stream, exchange.overran());
             }
-            State::Watching(watch) => self.end_watch(stream, watch, Watch::overran),
+            State::Watching(watch) => self.end_watch(stream, *watch, Watch::overran),
             state @ (State::Passing(_) | State::Copying(_) | State::Dropping | State::Replacing(_)) => {
                 // The service would see a broken body, and its client what it then says: here both have one stream.
                 self.leave(state);
@@ -237,7 +237,7 @@ impl Filter {
             State::Draining(draining) => self.answer(stream, draining.exchange.timed_out()),
             State::Collecting(collecting) => self.answer(stream, collecting.exchange.timed_out()),
             // What cannot be ended well goes on: the client has a clock of its own.
-            State::Watching(watch) if watch.can_end() => self.end_watch(stream, watch, Watch::timed_out),
+            State::Watching(watch) if watch.can_end() => self.end_watch(stream, *watch, Watch::timed_out),
             state => drop(self.leave(state)),
         }
     }

@@ -112,10 +112,10 @@ impl Filter {
     }
 
     /// A call ends here, as its protocol has it, or breaks off (F4).
-    pub(super) fn end_watch(&self, stream: &Stream<'_>, watch: Box<Watch>, end: impl FnOnce(Watch) -> Ended) {
+    pub(super) fn end_watch(&self, stream: &Stream<'_>, watch: Watch, end: impl FnOnce(Watch) -> Ended) {
         self.stop_waiting();
         self.deadline.take();
-        let Ended { last, event } = end(*watch);
+        let Ended { last, event } = end(watch);
         self.leave(State::Answered);
         self.tell(stream, event);
         match last {

@@ -49,7 +49,7 @@ error-envelope/tests/policies/misspelt.toml:4: defaults.body_limt: unknown key \
   = help: did you mean \"body_limit\"? Known are \"mode\", \"dialect\", \"negotiate\",
           \"unknown_codes\", \"body_limit\", \"json\", \"content_types\", \"auth\",
           \"auth_observe\", \"require_headers\", \"no_transform\", \"protocols\",
-          \"preflight\" and \"expose_headers\"
+          \"keep_members\", \"preflight\" and \"expose_headers\"
 
 1 file: 1 error, no warnings, no notes
 ",
@@ -168,6 +168,7 @@ auth_observe     false                   default
 require_headers  []                      default
 no_transform     \"rewrite\"               default
 protocols        \"pass\"                  default
+keep_members     []                      default
 preflight        \"pass\"                  default
 expose_headers   true                    default
 ",
@@ -213,4 +214,84 @@ fn m2_every_wrong_file_is_shown() {
         let wide = out.lines().skip(1).find(|line| line.chars().count() > 80);
         assert_eq!(wide, None, "{out}");
     }
+}
+
+const FIVE: &str = "\
+version = 1
+[defaults]
+body_limt = \"64 KiB\"
+mode = \"of\"
+[[code]]
+code = \"seat_taken\"
+status = 99
+[[map]]
+code = \"X\"
+to = \"seat_taken\"
+[[route]]
+match = 5
+[[route]]
+match = \"/é\"
+body_limit = \"many\"
+";
+
+fn check_in(folder: &str, text: &str, args: &[&str]) -> (String, Option<i32>) {
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(folder);
+    fs::create_dir_all(&folder).unwrap();
+    fs::write(folder.join("policy.toml"), text).unwrap();
+    let output = command(&[&["check", "policy.toml"], args].concat()).current_dir(folder).output().unwrap();
+    assert_eq!(String::from_utf8(output.stderr).unwrap(), "");
+    (String::from_utf8(output.stdout).unwrap(), output.status.code())
+}
+
+/// A code whose table went is known no more, and a route without its pattern lacks one: neither is told.
+#[test]
+fn five_mistakes_are_told_in_one_run() {
+    let (out, code) = check_in("five", FIVE, &[]);
+    let titles: Vec<&str> = out.lines().filter(|line| line.starts_with("policy.toml:")).collect();
+    let told = [
+        "policy.toml:3: defaults.body_limt: unknown key \"body_limt\"",
+        "policy.toml:4: defaults.mode: unknown mode \"of\"",
+        "policy.toml:7: code[0].status: 99 is no error's status",
+        "policy.toml:12: route[0].match: a whole number has the wrong type here",
+        "policy.toml:15: route[1].body_limit: \"many\" is no size",
+    ];
+    assert_eq!(titles, told, "{out}");
+    assert!(out.ends_with("\n1 file: 5 errors, no warnings, no notes\n"), "{out}");
+    assert_eq!(code, Some(1));
+}
+
+#[test]
+fn what_is_no_toml_hides_nothing_else() {
+    let text = "[defaults]\nmode = off\nbody_limit = \"64 KiB\n[[route]]\nmatch = \"/a\"\nmatch = \"/b\"\njsn = true\n";
+    let (out, _) = check_in("syntax", text, &[]);
+    let lines: Vec<&str> =
+        out.lines().filter_map(|line| line.strip_prefix("policy.toml:")?.split_once(": ")).map(|(at, _)| at).collect();
+    assert_eq!(lines, ["1", "2", "3", "6", "7"], "{out}");
+}
+
+#[test]
+fn programs_read_the_same_findings() {
+    let (out, code) = check_in("json", FIVE, &["--format", "json"]);
+    let report: serde_json::Value = serde_json::from_str(&out).unwrap();
+    assert_eq!((report["errors"].as_u64(), report["files"].as_u64(), code), (Some(5), Some(1), Some(1)));
+    let mode = serde_json::json!({
+        "level": "error", "file": "policy.toml", "line": 4, "column": 1, "end_column": 5, "key": "defaults.mode",
+        "message": "unknown mode \"of\"", "lint": null,
+        "help": "did you mean \"off\"? Known are \"off\", \"observe\", \"own\", \"fill\" and \"enforce\"",
+    });
+    assert_eq!(report["findings"][1], mode);
+    let (out, _) = check_in("github", FIVE, &["--format", "github"]);
+    let lines: Vec<&str> = out.lines().collect();
+    assert_eq!(lines.len(), 5, "{out}");
+    assert_eq!(
+        lines[1],
+        "::error file=policy.toml,line=4,col=1,endColumn=5,title=defaults.mode::unknown mode \"of\"; did you mean \
+         \"off\"? Known are \"off\", \"observe\", \"own\", \"fill\" and \"enforce\""
+    );
+    let fine = check_in("fine", "version = 1\n", &["--format", "json"]);
+    let empty = "{\n  \"errors\": 0,\n  \"files\": 1,\n  \"findings\": [],\n  \"notes\": 0,\n  \"unreadable\": 0,\n  \"warnings\": 0\n}\n";
+    assert_eq!(fine, (empty.to_owned(), Some(0)));
+    let watched = format!("{POLICIES}/watched.toml");
+    let out = run(&["check", "--format", "github", &watched]).out;
+    assert!(out.starts_with("::warning file=error-envelope/tests/policies/watched.toml,line=13,"), "{out}");
 }

@@ -5,7 +5,8 @@ use std::collections::HashMap;
 
 use serde_json::value::RawValue;
 
-use super::{List, MAX_STEPS, Path, are_zod, is_index};
+use super::are_zod;
+use super::list::{List, MAX_STEPS, Path, is_index};
 use crate::dialect::json::{self, Object, Writer, push_string};
 use crate::message;
 

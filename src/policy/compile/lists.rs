@@ -7,7 +7,7 @@ use crate::guard::auth::Scheme;
 use crate::guard::content_type::MediaTypes;
 use crate::guard::header::HeaderGuard;
 use crate::guard::pattern::Refused;
-use crate::policy::settings::{Index, Places};
+use crate::policy::settings::{Index, ListIndex, Places};
 
 /// The lists of all tables, and what their names stand for.
 pub(super) struct Lists {
@@ -16,6 +16,7 @@ pub(super) struct Lists {
     headers: Known<Box<[HeaderGuard]>>,
     types: Known<MediaTypes>,
     auth: Known<Box<[Arc<Scheme>]>>,
+    kept: Known<Box<[Box<str>]>>,
 }
 
 /// What was made of each distinct list of words, in order.
@@ -24,15 +25,27 @@ struct Known<T> {
     made: Vec<T>,
 }
 
-type Made = (Box<[Box<[HeaderGuard]>]>, Box<[MediaTypes]>, Box<[Box<[Arc<Scheme>]>]>);
+/// The lists in the order of their places.
+pub(super) struct Made {
+    pub(super) headers: Box<[Box<[HeaderGuard]>]>,
+    pub(super) types: Box<[MediaTypes]>,
+    pub(super) auth: Box<[Box<[Arc<Scheme>]>]>,
+    pub(super) kept: Box<[Box<[Box<str>]>]>,
+}
 
 impl Lists {
     pub(super) fn new(guards: HashMap<String, HeaderGuard>, schemes: HashMap<String, Arc<Scheme>>) -> Self {
-        Self { guards, schemes, headers: Known::default(), types: Known::default(), auth: Known::default() }
+        let (headers, types) = (Known::default(), Known::default());
+        Self { guards, schemes, headers, types, auth: Known::default(), kept: Known::default() }
     }
 
     pub(super) fn into_lists(self) -> Made {
-        (self.headers.made.into(), self.types.made.into(), self.auth.made.into())
+        Made {
+            headers: self.headers.made.into(),
+            types: self.types.made.into(),
+            auth: self.auth.made.into(),
+            kept: self.kept.made.into(),
+        }
     }
 }
 
@@ -57,6 +70,21 @@ impl Places for Lists {
             let scheme = |name: &String| schemes.get(name).cloned().ok_or_else(|| unknown_scheme(name, schemes.keys()));
             names.iter().map(scheme).collect()
         })
+    }
+
+    fn kept(&mut self, names: &[String]) -> Result<Option<ListIndex>, Refused> {
+        refuse_twice("keep_members", names)?;
+        if names.iter().any(String::is_empty) {
+            return Err(Refused::new("keep_members", "a member has no name", "name the members as the body does"));
+        }
+        let kept = self.kept.place(names, |names| Ok(names.iter().map(|name| name.as_str().into()).collect()))?;
+        let place = |index| {
+            ListIndex::new(index).ok_or_else(|| {
+                let wrong = format!("there are more than {} different lists of members", ListIndex::MAX);
+                Refused::new("keep_members", wrong, "let services that keep nearly the same share a list")
+            })
+        };
+        kept.map(place).transpose()
     }
 }
 

@@ -63,6 +63,7 @@ auth_observe     false                   default
 require_headers  []                      default
 no_transform     \"rewrite\"               default
 protocols        \"pass\"                  default
+keep_members     []                      default
 preflight        \"pass\"                  default
 expose_headers   true                    default
 "
@@ -92,6 +93,7 @@ auth_observe     false                   default
 require_headers  []                      default
 no_transform     \"rewrite\"               default
 protocols        \"pass\"                  default
+keep_members     []                      default
 preflight        \"pass\"                  default
 expose_headers   true                    default
 
@@ -136,6 +138,7 @@ enum Key {
     Auth(Vec<&'static str>),
     Observe(bool),
     Headers(Vec<&'static str>),
+    Keep(Vec<&'static str>),
     Preflight(Preflight),
     Expose(bool),
     Negotiate(bool),
@@ -153,6 +156,7 @@ macro_rules! set {
             Key::Auth(names) => on.auth(names),
             Key::Observe(observe) => on.auth_observe(observe),
             Key::Headers(names) => on.require_headers(names),
+            Key::Keep(names) => on.keep_members(names),
             Key::Preflight(preflight) => on.preflight(preflight),
             Key::Expose(expose) => on.expose_headers(expose),
             Key::Negotiate(negotiate) => on.negotiate(negotiate),
@@ -170,6 +174,7 @@ fn any_keys() -> impl Strategy<Value = Vec<Key>> {
         prop_oneof![Just(vec![]), Just(vec!["a"]), Just(vec!["b", "a"])].prop_map(Key::Auth),
         any::<bool>().prop_map(Key::Observe),
         prop_oneof![Just(vec![]), Just(vec!["h"]), Just(vec!["i", "h"])].prop_map(Key::Headers),
+        prop_oneof![Just(vec![]), Just(vec!["hint"]), Just(vec!["b\"", "hint"])].prop_map(Key::Keep),
         prop_oneof![Just(Preflight::Guard), Just(Preflight::Pass)].prop_map(Key::Preflight),
         any::<bool>().prop_map(Key::Expose),
         any::<bool>().prop_map(Key::Negotiate),
@@ -207,7 +212,7 @@ fn any_policy() -> impl Strategy<Value = PolicyBuilder> {
 /// What the policy itself decides, in a form that two policies can be compared by.
 fn decision(policy: &Policy, settings: &super::super::Settings) -> String {
     format!(
-        "{:?} {:?} {:?} {:?} {:?} {:?} {:?} {:?} {:?} {:?} {:?} {:?} {:?}",
+        "{:?} {:?} {:?} {:?} {:?} {:?} {:?} {:?} {:?} {:?} {:?} {:?} {:?} {:?}",
         settings.mode,
         settings.dialect,
         settings.negotiate,
@@ -219,6 +224,7 @@ fn decision(policy: &Policy, settings: &super::super::Settings) -> String {
         policy.required_headers(settings),
         settings.no_transform,
         settings.protocols,
+        policy.kept_members(&settings.manner()),
         settings.preflight,
         settings.expose_headers,
     )

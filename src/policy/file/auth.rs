@@ -4,7 +4,6 @@ use std::path::Path;
 
 use super::around::{Named, Surroundings};
 use super::document::Document;
-use super::gather::read_text;
 use super::read::Table;
 use super::tables::read_version;
 use super::value::{Value, nearest};
@@ -44,8 +43,8 @@ pub(super) fn read(
     let scheme = table.required("scheme")?;
     only_its_own(scheme.text()?, table)?;
     let read = match scheme.text()? {
-        "bearer" => read_keys(AuthScheme::bearer(), table, folder, files)?,
-        "header" => read_keys(AuthScheme::header(table.required("header")?.text()?), table, folder, files)?,
+        "bearer" => read_keys(AuthScheme::bearer(), table, folder, around, files)?,
+        "header" => read_keys(AuthScheme::header(table.required("header")?.text()?), table, folder, around, files)?,
         "jwt" => read_jwt(table, folder, around, files)?,
         "custom" => {
             if !around.has_verifier(name) {
@@ -109,6 +108,7 @@ fn read_keys(
     mut scheme: AuthScheme,
     table: &Table<'_>,
     folder: &Path,
+    around: &dyn Surroundings,
     files: &mut Vec<Named>,
 ) -> Result<AuthScheme, PolicyError> {
     if let Some(pattern) = table.get("pattern") {
@@ -118,7 +118,7 @@ fn read_keys(
         scheme = add_keys(scheme, &keys)?;
     }
     let Some(file) = table.get("keys_file") else { return Ok(scheme) };
-    let (path, text) = read_named(&file, folder, files)?;
+    let (path, text) = read_named(&file, folder, around, files)?;
     let document = Document::parse(&path, &text)?;
     document.root().only_unquoted(&["version", "keys"], "write keys = [{ id = \"…\", sha256 = \"…\" }]")?;
     if document.root().get("version").is_some() {
@@ -169,7 +169,7 @@ fn read_jwt(
 
     let keys = match (table.get("secret_env"), table.get("jwks_file")) {
         (Some(variable), None) => JwtKeys::secret(read_secret(&variable, around)?),
-        (None, Some(file)) => JwtKeys::jwks(read_named(&file, folder, files)?.1),
+        (None, Some(file)) => JwtKeys::jwks(read_named(&file, folder, around, files)?.1),
         (Some(_), Some(file)) => {
             return Err(file.refused("secret_env and jwks_file exclude each other", "keep one of them"));
         }
@@ -231,10 +231,15 @@ fn read_jwt(table: &Table<'_>, _: &Path, _: &dyn Surroundings, _: &mut Vec<Named
 }
 
 /// The name and the text of a file that a value names.
-fn read_named(file: &Value<'_>, folder: &Path, files: &mut Vec<Named>) -> Result<(String, String), PolicyError> {
+fn read_named(
+    file: &Value<'_>,
+    folder: &Path,
+    around: &dyn Surroundings,
+    files: &mut Vec<Named>,
+) -> Result<(String, String), PolicyError> {
     let path = folder.join(file.text()?);
     let name = path.display().to_string();
-    let text = read_text(&path).map_err(|error| {
+    let text = around.text_of(&path).map_err(|error| {
         let wrong = format!("{name} {}", error.wrong());
         file.refused(wrong, "name a readable file of at most 4 MiB of UTF-8").without(&path).caused_by(error)
     })?;

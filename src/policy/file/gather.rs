@@ -4,6 +4,7 @@ use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
+use super::around::Surroundings;
 use super::document::Document;
 use super::sources::line_of;
 use super::value::Value;
@@ -33,11 +34,11 @@ pub(super) struct Gathered {
 }
 
 /// The files of a policy whose first one has this name and text.
-pub(super) fn gather(name: &str, text: &str) -> Result<Gathered, PolicyError> {
+pub(super) fn gather(name: &str, text: &str, around: &dyn Surroundings) -> Result<Gathered, PolicyError> {
     let mut gathered = Gathered { texts: vec![Text::new(name, text.to_owned(), None)], folders: Vec::new() };
     let mut at = 0;
     while at < gathered.texts.len() {
-        gathered.include(at)?;
+        gathered.include(at, around)?;
         at += 1;
     }
     Ok(gathered)
@@ -61,7 +62,7 @@ pub(super) fn read_text(path: &Path) -> Result<String, PolicyError> {
 }
 
 impl Gathered {
-    fn include(&mut self, at: usize) -> Result<(), PolicyError> {
+    fn include(&mut self, at: usize, around: &dyn Surroundings) -> Result<(), PolicyError> {
         let Text { name, text, folder, .. } = &self.texts[at];
         let (name, text, folder) = (name.clone(), text.clone(), folder.clone());
         let document = Document::parse(&name, &text)?;
@@ -70,14 +71,20 @@ impl Gathered {
             let found = files_of(&folder, &pattern)?;
             self.folders.extend(folders_of(&folder, pattern.text()?));
             for path in found {
-                self.put(at, &pattern, &path)?;
+                self.put(at, &pattern, &path, around)?;
             }
         }
         Ok(())
     }
 
-    fn put(&mut self, includer: usize, pattern: &Value<'_>, path: &Path) -> Result<(), PolicyError> {
-        let text = read_text(path)?;
+    fn put(
+        &mut self,
+        includer: usize,
+        pattern: &Value<'_>,
+        path: &Path,
+        around: &dyn Surroundings,
+    ) -> Result<(), PolicyError> {
+        let text = around.text_of(path)?;
         let text = Text::new(&path.display().to_string(), text, Some(includer));
         if let Some(twice) = self.texts.iter().find(|other| other.is(&text)) {
             let wrong = format!("{} is part of the policy already", twice.name);

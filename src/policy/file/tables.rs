@@ -10,9 +10,8 @@ use crate::policy::error::PolicyError;
 use crate::policy::settings::Keys;
 use crate::policy::{Budget, PolicyBuilder, Route, Scope};
 
-/// Asks for the version, and refuses tables that there are not.
+/// Refuses tables that there are not.
 pub(super) fn check_root(root: &Table<'_>) -> Result<(), PolicyError> {
-    read_version(root)?;
     root.only(&[
         "version",
         "include",
@@ -129,6 +128,7 @@ pub(super) fn read_keys(table: &Table<'_>, more: &[&'static str]) -> Result<Keys
         "require_headers",
         "no_transform",
         "protocols",
+        "keep_members",
         "preflight",
         "expose_headers",
     ];
@@ -145,6 +145,7 @@ pub(super) fn read_keys(table: &Table<'_>, more: &[&'static str]) -> Result<Keys
         unknown_codes: table.get("unknown_codes").map(|value| value.word()).transpose()?,
         no_transform: table.get("no_transform").map(|value| value.word()).transpose()?,
         protocols: table.get("protocols").map(|value| value.word()).transpose()?,
+        keep_members: table.get("keep_members").map(|value| value.texts()).transpose()?,
         preflight: table.get("preflight").map(|value| value.word()).transpose()?,
         expose_headers: table.get("expose_headers").map(|value| value.boolean()).transpose()?,
         negotiate: table.get("negotiate").map(|value| value.boolean()).transpose()?,

@@ -33,6 +33,7 @@ auth_observe = false
 require_headers = ["tenant", "app id"]
 no_transform = "respect"
 protocols = "rewrite"
+keep_members = ["field", "retry_in"]
 preflight = "guard"
 expose_headers = false
 
@@ -139,6 +140,7 @@ fn built() -> Policy {
         .require_headers(["tenant", "app id"])
         .no_transform(NoTransform::Respect)
         .protocols(Protocols::Rewrite)
+        .keep_members(["field", "retry_in"])
         .preflight(Preflight::Guard)
         .expose_headers(false)
         .rpc_domain("orders.example.com")
@@ -189,6 +191,7 @@ fn the_defaults_written_out_are_the_default_policy() {
         auth_observe = false
         no_transform = "rewrite"
         protocols = "pass"
+        keep_members = []
         preflight = "pass"
         expose_headers = true
         [inspect]
@@ -205,6 +208,20 @@ fn the_defaults_written_out_are_the_default_policy() {
     assert_eq!(budgets(&told), budgets(&Policy::default()));
     let silent = Policy::from_toml("policy.toml", "version = 1").unwrap().without_origin();
     assert_eq!(format!("{silent:?}"), format!("{:?}", Policy::default()));
+}
+
+#[test]
+fn r14_a_list_of_kept_members_has_a_place_in_a_byte() {
+    let with = |lists: usize| {
+        let routes = (0..lists).map(|at| format!("[[route]]\nmatch = \"/{at}\"\nkeep_members = [\"a{at}\"]\n"));
+        Policy::from_toml("policy.toml", &format!("version = 1\n{}", routes.collect::<String>()))
+    };
+    let policy = with(255).unwrap();
+    let kept = |path| policy.kept_members(&policy.of_path(&http::Method::GET, "", path).normal.manner()).to_vec();
+    assert_eq!((kept("/0"), kept("/254"), kept("/x")), (vec!["a0".into()], vec!["a254".into()], vec![]));
+    let refused = with(256).unwrap_err().to_string();
+    assert!(refused.starts_with("policy.toml:769: route[255].keep_members: there are more than 255"), "{refused}");
+    assert_eq!(size_of::<crate::policy::Manner>(), 16);
 }
 
 #[test]

@@ -1,4 +1,5 @@
-//! What extractors say to requests that they refuse: the status is kept, the text passes as far as R3 lets it.
+//! What extractors say to requests that they refuse: the status is kept, the member that is wrong named (R13), any other
+//! text passes as far as R3 lets it.
 
 use axum::Router;
 use axum::body::{Body, Bytes};
@@ -58,7 +59,7 @@ fn post_of(path: &str, content_type: Option<&str>, body: impl Into<Body>) -> Req
 }
 
 #[tokio::test]
-async fn r1_each_rejection_has_the_code_of_its_status_and_says_what_is_wrong() {
+async fn r1_a_rejection_that_names_no_member_has_the_code_of_its_status_and_says_what_is_wrong() {
     let get = |path| request(Method::GET, path);
     for (request, status, code, says) in [
         (post_of("/json", None, "{}"), 415, "unsupported_media_type", "`Content-Type: application/json`"),
@@ -66,15 +67,8 @@ async fn r1_each_rejection_has_the_code_of_its_status_and_says_what_is_wrong() {
         (post_of("/json", JSON, "{"), 400, "bad_request", "EOF while parsing"),
         (post_of("/json", JSON, ""), 400, "bad_request", "EOF while parsing"),
         (post_of("/json", JSON, b"{\"count\":\"\xff\"}".to_vec()), 400, "bad_request", ""),
-        (post_of("/json", JSON, "{}"), 422, "invalid_request", "missing field `count`"),
-        (post_of("/json", JSON, r#"{"count":300}"#), 422, "invalid_request", "invalid value: integer `300`"),
-        (post_of("/own", JSON, r#"{"count":""}"#), 422, "invalid_request", "invalid type: string"),
-        (get("/path/x"), 400, "bad_request", "Cannot parse `x` to a `u8`"),
-        (get("/path/%ff"), 400, "bad_request", "Invalid UTF-8"),
-        (get("/query?count=x"), 400, "bad_request", "invalid digit found in string"),
-        (get("/query"), 400, "bad_request", "missing field `count`"),
-        (get("/form?count=x"), 400, "bad_request", "invalid digit found in string"),
-        (post_of("/form", FORM, "count=x"), 422, "invalid_request", "invalid digit found in string"),
+        (post_of("/json", JSON, "[]"), 422, "invalid_request", "invalid length 0, expected struct Item with 1 element"),
+        (get("/path/x"), 400, "bad_request", "Cannot parse to a `u8`"),
         (
             post_of("/form", TEXT, "count=1"),
             415,
@@ -93,6 +87,26 @@ async fn r1_each_rejection_has_the_code_of_its_status_and_says_what_is_wrong() {
         assert!(message.contains(says), "{what}: {message}");
         let issues = if status == 422 { json!({"issues": [{"path": [], "message": message}]}) } else { json!(null) };
         assert_eq!(error["details"], issues, "{what}");
+    }
+}
+
+#[tokio::test]
+async fn r13_a_rejection_that_names_a_member_lists_it() {
+    let get = |path| request(Method::GET, path);
+    for (request, status, member, says) in [
+        (post_of("/json", JSON, "{}"), 422, "count", "missing field `count`"),
+        (post_of("/json", JSON, r#"{"count":300}"#), 422, "count", "invalid value: integer, expected u8"),
+        (post_of("/own", JSON, r#"{"count":"s3cret"}"#), 422, "count", "invalid type: string, expected u8"),
+        (get("/path/%ff"), 400, "number", "Invalid UTF-8 in `number`"),
+        (get("/query?count=x"), 400, "count", "invalid digit found in string"),
+        (get("/query"), 400, "count", "missing field `count`"),
+        (get("/form?count=x"), 400, "count", "invalid digit found in string"),
+        (post_of("/form", FORM, "count=x"), 422, "count", "invalid digit found in string"),
+    ] {
+        let what = format!("{} {}", request.method(), request.uri());
+        let error = send(app(), request).await.expect_envelope(status, "invalid_request");
+        assert_eq!(error["message"], "The request failed validation.", "{what}");
+        assert_eq!(error["details"], json!({"issues": [{"path": [member], "message": says}]}), "{what}");
     }
 }
 

@@ -301,8 +301,11 @@ impl Stage<'_> {
         let code = event.code().map(ToString::to_string).unwrap_or_default();
         let _ = write!(self.log, "request_id={} code={code} origin={}", event.request_id(), event.origin().as_str());
         let notes = event.notes();
-        let sides =
-            [("client_request_id", notes.client_request_id()), ("upstream_request_id", notes.upstream_request_id())];
+        let sides = [
+            ("client_request_id", notes.client_request_id()),
+            ("upstream_request_id", notes.upstream_request_id()),
+            ("dropped_members", notes.dropped_members()),
+        ];
         for (name, value) in sides.iter().filter_map(|(name, value)| Some((name, (*value)?))) {
             let _ = write!(self.log, " {name}={value}");
         }

@@ -79,13 +79,16 @@ fn write(file: &str, text: &str) {
     fs::write(path, text).unwrap();
 }
 
+fn loader() -> PolicyLoader {
+    PolicyLoader::new().environment(|name| (name == "JWT_SECRET").then(|| "s".repeat(32)))
+}
+
 fn load() -> Result<PolicyFile, PolicyError> {
-    let environment = |name: &str| (name == "JWT_SECRET").then(|| "s".repeat(32));
-    PolicyLoader::new().environment(environment).load(folder().join("policy.toml"))
+    loader().load(folder().join("policy.toml"))
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 1000, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 500, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn m2_a_policy_with_a_spoilt_file_is_read_or_refused_by_the_name_of_one(
@@ -99,6 +102,18 @@ proptest! {
         let to = (from + length).min(good.len());
         let spoilt = format!("{}{put}{}", &good[..from], &good[to..]);
         write(name, &spoilt);
+        let all = loader().check(folder().join("policy.toml")).map(|_| ()).map_err(|all| {
+            all.iter().map(ToString::to_string).collect::<Vec<_>>()
+        });
+        match load() {
+            Ok(_) => prop_assert_eq!(all, Ok(())),
+            Err(error) => {
+                let (all, first) = (all.unwrap_err(), error.to_string());
+                prop_assert!(all.contains(&first), "{first} is not in {all:#?}");
+                let once = all.iter().collect::<std::collections::HashSet<_>>();
+                prop_assert_eq!(once.len(), all.len(), "{:#?}", all);
+            }
+        }
         if let Err(error) = load() {
             let told = error.to_string();
             let named = error.file().and_then(|path| Path::new(path).strip_prefix(folder()).ok()).expect("a file of these");

@@ -1,0 +1,95 @@
+//! Findings for people, for programs, and for the annotations of GitHub's workflows.
+
+use clap::ValueEnum;
+use serde_json::{Value, json};
+
+use crate::finding::Finding;
+
+#[derive(Clone, Copy, Default, ValueEnum)]
+pub(crate) enum Format {
+    /// Each with its line, and what would be right
+    #[default]
+    Human,
+    /// One object: the findings, and how many there are of each kind
+    Json,
+    /// Workflow commands, which GitHub shows beside the lines of a change
+    Github,
+}
+
+/// Findings on their way out.
+pub(crate) struct Report {
+    format: Format,
+    told: Vec<Value>,
+}
+
+impl Report {
+    pub(crate) fn new(format: Format) -> Self {
+        Self { format, told: Vec::new() }
+    }
+
+    pub(crate) fn format(&self) -> Format {
+        self.format
+    }
+
+    /// The text of a finding, where it is written as it comes.
+    pub(crate) fn add(&mut self, finding: &Finding<'_>) -> String {
+        match self.format {
+            Format::Human => finding.render() + "\n\n",
+            Format::Github => annotation(finding),
+            Format::Json => {
+                self.told.push(object(finding));
+                String::new()
+            }
+        }
+    }
+
+    /// Everything at once, with these counts.
+    pub(crate) fn into_json(self, counts: Value) -> String {
+        let mut report = counts;
+        report["findings"] = Value::Array(self.told);
+        serde_json::to_string_pretty(&report).map_or_else(|error| error.to_string(), |text| text + "\n")
+    }
+}
+
+/// Lines and columns from 1, columns in characters.
+fn object(finding: &Finding<'_>) -> Value {
+    let place = finding.columns();
+    json!({
+        "level": finding.level(),
+        "file": finding.file(),
+        "line": finding.line(),
+        "column": place.as_ref().map(|columns| columns.start),
+        "end_column": place.as_ref().map(|columns| columns.end),
+        "key": finding.key(),
+        "message": finding.wrong(),
+        "help": finding.advice(),
+        "lint": finding.lint(),
+    })
+}
+
+/// `::error file=F,line=L,col=C,endColumn=E,title=KEY::what is wrong; what would be right`.
+fn annotation(finding: &Finding<'_>) -> String {
+    let command = if finding.level() == "note" { "notice" } else { finding.level() };
+    let columns = finding.columns();
+    let properties = [
+        ("file", finding.file().map(str::to_owned)),
+        ("line", finding.line().map(|line| line.to_string())),
+        ("col", columns.as_ref().map(|columns| columns.start.to_string())),
+        ("endColumn", columns.as_ref().map(|columns| columns.end.to_string())),
+        ("title", finding.key().map(str::to_owned)),
+    ];
+    let properties = properties.into_iter().filter_map(|(name, value)| Some(format!("{name}={}", property(&value?))));
+    let properties = properties.collect::<Vec<_>>().join(",");
+    let space = if properties.is_empty() { "" } else { " " };
+    let text = escaped(&format!("{}; {}", finding.told(), finding.advice()));
+    format!("::{command}{space}{properties}::{text}\n")
+}
+
+/// A line is one command.
+fn escaped(text: &str) -> String {
+    text.replace('%', "%25").replace('\r', "%0D").replace('\n', "%0A")
+}
+
+fn property(text: &str) -> String {
+    escaped(text).replace(':', "%3A").replace(',', "%2C")
+}

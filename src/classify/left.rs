@@ -1,0 +1,55 @@
+//! Members of a foreign 4xx body that no rule reads: kept by name, or dropped and their names logged (rules R14, L3).
+
+use serde_json::value::RawValue;
+
+use super::details;
+use crate::dialect::{Members, Said};
+use crate::message;
+
+/// So many names are logged of one body: whoever sends more sends data.
+const MAX_NAMES: usize = 16;
+
+/// A longer name is cut.
+const MAX_NAME_CHARS: usize = 64;
+
+#[derive(Default)]
+pub(super) struct Left<'a> {
+    /// In the order that they came in, each name once.
+    pub(super) kept: Vec<(&'a str, &'a RawValue)>,
+    /// The names of the others.
+    pub(super) dropped: Option<Box<str>>,
+}
+
+/// Sorts them; `kept` are the names that pass, where the details have room for members.
+#[cold]
+pub(super) fn sort<'a>(members: &'a Members<'_>, said: Option<&Said<'_>>, kept: &[Box<str>]) -> Left<'a> {
+    let mut left = Left::default();
+    let mut dropped = Vec::new();
+    let has_room = said.is_none_or(|said| details::has_room(said.details.as_deref()));
+    members.each_left(said, &mut |name, value| {
+        if has_room && kept.iter().any(|it| **it == *name) {
+            if left.kept.iter().all(|(other, _)| *other != name) {
+                left.kept.push((name, value));
+            }
+        } else if dropped.len() <= MAX_NAMES && !dropped.contains(&name) {
+            dropped.push(name);
+        }
+    });
+    left.dropped = (!dropped.is_empty()).then(|| line(&dropped));
+    left
+}
+
+fn line(names: &[&str]) -> Box<str> {
+    let mut line = String::new();
+    for (at, name) in names.iter().enumerate() {
+        if at > 0 {
+            line.push(',');
+        }
+        if at == MAX_NAMES {
+            line.push('…');
+            break;
+        }
+        line.extend(name.chars().filter(|character| !message::is_unprintable(*character)).take(MAX_NAME_CHARS));
+    }
+    line.into()
+}

@@ -1,0 +1,113 @@
+//! A list of issues as it is written: the canonical form, bounded, each text one printable line (rules E2, E8).
+
+use std::borrow::Cow;
+
+use crate::dialect::json::push_string;
+use crate::message;
+
+/// A list says no more than so many bytes of issues: field names and texts are written once for each issue, and a body
+/// within its budget could ask for thousands of times its length. What is written stays within the 64 KiB that another
+/// layer outside reads of it by default (R4, E7), message and envelope included.
+pub(super) const MAX_BYTES: usize = 56 * 1024;
+
+/// More steps than any form has: a path of thousands says no more than its first ones.
+pub(in crate::dialect) const MAX_STEPS: usize = 32;
+
+/// The longest number that every client's language counts exactly.
+const MAX_DIGITS: usize = 15;
+
+pub(in crate::dialect) struct List {
+    json: Vec<u8>,
+    full: bool,
+}
+
+impl List {
+    pub(in crate::dialect) fn new() -> Self {
+        Self { json: vec![b'['], full: false }
+    }
+
+    pub(in crate::dialect) fn push(&mut self, path: &[u8], message: &str, code: Option<&str>) {
+        let message = message::clean(message).unwrap_or(Cow::Borrowed("Invalid."));
+        self.full |= self.json.len() + path.len() + message.len() + code.map_or(0, str::len) > MAX_BYTES;
+        if self.full {
+            return;
+        }
+        if self.json.len() > 1 {
+            self.json.push(b',');
+        }
+        self.json.extend_from_slice(b"{\"path\":");
+        self.json.extend_from_slice(path);
+        self.json.extend_from_slice(b",\"message\":");
+        push_string(&mut self.json, &message);
+        if let Some(code) = code {
+            self.json.extend_from_slice(b",\"code\":");
+            push_string(&mut self.json, code);
+        }
+        self.json.push(b'}');
+    }
+
+    /// Nothing more is taken: what is read on is read in vain.
+    pub(in crate::dialect) fn is_full(&self) -> bool {
+        self.full
+    }
+
+    pub(in crate::dialect) fn into_json(self) -> Option<String> {
+        if self.json.len() > 1 { Some(self.close()) } else { None }
+    }
+
+    pub(in crate::dialect) fn close(mut self) -> String {
+        self.json.push(b']');
+        String::from_utf8(self.json).unwrap_or_default()
+    }
+}
+
+/// The path of an issue: a JSON array of names and indices.
+pub(in crate::dialect) struct Path(Vec<u8>);
+
+impl Path {
+    pub(in crate::dialect) fn new() -> Self {
+        Self(vec![b'['])
+    }
+
+    pub(in crate::dialect) fn name(&mut self, name: &str) {
+        self.comma();
+        push_string(&mut self.0, name);
+    }
+
+    /// A number, as it is written.
+    pub(in crate::dialect) fn raw(&mut self, number: &str) {
+        self.comma();
+        self.0.extend_from_slice(number.as_bytes());
+    }
+
+    pub(in crate::dialect) fn close(mut self) -> Vec<u8> {
+        self.0.push(b']');
+        self.0
+    }
+
+    /// The path so far, and on.
+    pub(in crate::dialect) fn closed(&self) -> Vec<u8> {
+        [&*self.0, b"]"].concat()
+    }
+
+    /// Where it ends, to come back to.
+    pub(in crate::dialect) fn end(&self) -> usize {
+        self.0.len()
+    }
+
+    pub(in crate::dialect) fn back_to(&mut self, end: usize) {
+        self.0.truncate(end);
+    }
+
+    fn comma(&mut self) {
+        if self.0.len() > 1 {
+            self.0.push(b',');
+        }
+    }
+}
+
+/// Whether a step of a path is an index.
+pub(in crate::dialect) fn is_index(step: &str) -> bool {
+    let digits = !step.is_empty() && step.len() <= MAX_DIGITS && step.bytes().all(|byte| byte.is_ascii_digit());
+    digits && (step == "0" || !step.starts_with('0'))
+}

@@ -1,0 +1,25 @@
+//! What was made out of a framework's words.
+
+use super::place::Place;
+use crate::dialect::issues::list::List;
+
+pub(super) enum Heard {
+    /// Issues, as a JSON array (E8).
+    Issues(String),
+    /// It names no member (R1): what of it may be said, without what it quotes.
+    Text(String),
+    /// Nothing that is known here.
+    Nothing,
+}
+
+impl Heard {
+    pub(super) fn issue(place: &Place, text: &str) -> Self {
+        let mut list = List::new();
+        list.push(&place.json(), text, None);
+        Self::of(list)
+    }
+
+    pub(super) fn of(list: List) -> Self {
+        list.into_json().map_or(Self::Nothing, Self::Issues)
+    }
+}

@@ -1,0 +1,224 @@
+//! serde's sentences (serde 1.0.229, serde_json 1.0.154), behind the path of serde_path_to_error 0.1.20 where there is
+//! one: `b[0].c: invalid type: string "three", expected u32 at line 1 column 23`.
+//!
+//! The forms are those of `serde::de::Error`'s own constructors. A text of any other form is the program's own.
+
+use std::borrow::Cow;
+
+use super::place::{Place, is_dotted};
+
+const MISSING: &str = "missing field `";
+const DUPLICATE: &str = "duplicate field `";
+const UNKNOWN_FIELD: &str = "unknown field `";
+const UNKNOWN_VARIANT: &str = "unknown variant `";
+const EXPECTED: &str = ", expected ";
+
+/// What `expected` stands in, behind what the client sent.
+const UNEXPECTED: [&str; 2] = ["invalid type: ", "invalid value: "];
+
+const FORMS: [&str; 7] =
+    [MISSING, DUPLICATE, UNKNOWN_FIELD, UNKNOWN_VARIANT, UNEXPECTED[0], UNEXPECTED[1], "invalid length "];
+
+/// What such a text says of one member.
+pub(super) struct Told<'a> {
+    pub(super) place: Place,
+    pub(super) text: Cow<'a, str>,
+}
+
+/// Reads a text; `None` where it names no member.
+pub(super) fn told(text: &str) -> Option<Told<'_>> {
+    let text = without_position(text);
+    let (path, said) = split(text)?;
+    let name = name_in(said);
+    if path.is_empty() && name.is_none() {
+        return None;
+    }
+    let mut place = Place::new();
+    // What serde could not follow it writes as `?`: the path ends before it.
+    let known = path.split(".?").next().filter(|known| *known != "?").unwrap_or_default();
+    place.dotted(known);
+    // The path ends at the object that a member is missing in; it has an unknown one, unless serde had to read ahead.
+    let has_it = |name: &str| said.starts_with(UNKNOWN_FIELD) && (path == name || path.ends_with(&format!(".{name}")));
+    if let Some(name) = name.filter(|name| !has_it(name)) {
+        place.name(name);
+    }
+    Some(Told { place, text: without_values(said) })
+}
+
+/// Whether a text is one of the forms, without anything else around it.
+pub(super) fn is_form(text: &str) -> bool {
+    split(without_position(text)).is_some_and(|(_, said)| FORMS.iter().any(|form| said.starts_with(form)))
+}
+
+/// A text without what it quotes of the request.
+pub(super) fn without_values(text: &str) -> Cow<'_, str> {
+    let forms = [UNEXPECTED[0], UNEXPECTED[1], UNKNOWN_VARIANT];
+    let Some((at, form)) = forms.iter().filter_map(|form| Some((text.find(form)?, *form))).min() else {
+        return without_quotes(text);
+    };
+    // What the program says before the form may quote as well.
+    let before = without_quotes(&text[..at]);
+    let value = &text[at + form.len()..];
+    if form == UNKNOWN_VARIANT {
+        let behind = ["`, expected ", "`, there are no variants"].iter().filter_map(|end| value.rfind(end)).max();
+        return [&*before, "unknown variant", behind.map_or("", |at| &value[at + 1..])].concat().into();
+    }
+    let kind = value.split(['"', '`']).next().unwrap_or_default();
+    if let Some((kind, _)) = kind.split_once(EXPECTED) {
+        return [&*before, form, kind, &value[kind.len()..]].concat().into();
+    }
+    let behind = behind_quoted(value).or_else(|| value.rfind(EXPECTED).map(|at| &value[at..])).unwrap_or_default();
+    [&*before, form, kind.trim_end(), behind].concat().into()
+}
+
+/// Without serde_json's ` at line 1 column 14`.
+pub(super) fn without_position(text: &str) -> &str {
+    let position = |at: usize| {
+        let (line, column) = text[at + " at line ".len()..].split_once(" column ")?;
+        let number = |it: &str| !it.is_empty() && it.bytes().all(|byte| byte.is_ascii_digit());
+        (number(line) && number(column)).then_some(at)
+    };
+    text.rfind(" at line ").and_then(position).map_or(text, |at| &text[..at])
+}
+
+/// The path, and what is said of it. A path holds names of the client's, which may look like anything; serde's own
+/// forms are found for the first time, since a value that looks like one stands behind it.
+fn split(text: &str) -> Option<(&str, &str)> {
+    let is_form = |text: &str| FORMS.iter().any(|form| text.starts_with(form));
+    if is_form(text) {
+        return Some(("", text));
+    }
+    let before_form = text.match_indices(": ").find(|(at, _)| is_form(&text[at + 2..]));
+    if let Some((at, _)) = before_form {
+        return Some((&text[..at], &text[at + 2..]));
+    }
+    text.split_once(": ").filter(|(path, said)| is_dotted(path) && !said.is_empty())
+}
+
+/// The name of a member that is missing, unknown or there twice.
+fn name_in(said: &str) -> Option<&str> {
+    if let Some(name) = said.strip_prefix(MISSING).or_else(|| said.strip_prefix(DUPLICATE)) {
+        return name.strip_suffix('`');
+    }
+    let name = said.strip_prefix(UNKNOWN_FIELD)?;
+    let end = ["`, expected ", "`, there are no fields"].iter().filter_map(|end| name.rfind(end)).max()?;
+    Some(&name[..end])
+}
+
+/// What stands behind a value that is quoted, as `{:?}` writes it, or in back quotes.
+fn behind_quoted(value: &str) -> Option<&str> {
+    let at = value.find(['"', '`'])?;
+    if value.as_bytes()[at] == b'`' {
+        let end = value.rfind("`, expected ")?;
+        return Some(&value[end + 1..]);
+    }
+    let behind = &value[at + 1..];
+    let end = closing_quote(behind)?;
+    Some(&behind[end + 1..]).filter(|behind| behind.starts_with(EXPECTED))
+}
+
+/// The program's own text: what it writes with `{:?}` came from the client.
+fn without_quotes(text: &str) -> Cow<'_, str> {
+    if !text.contains('"') {
+        return Cow::Borrowed(text);
+    }
+    let mut left = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some((before, quoted)) = rest.split_once('"') {
+        left.push_str(before.trim_end());
+        // What does not close is the client's to the end.
+        rest = closing_quote(quoted).map_or("", |end| &quoted[end + 1..]);
+    }
+    left.push_str(rest);
+    Cow::Owned(left)
+}
+
+/// Where a text in `{:?}`'s form ends.
+pub(super) fn closing_quote(text: &str) -> Option<usize> {
+    let mut escaped = false;
+    text.bytes().position(|byte| {
+        let closes = byte == b'"' && !escaped;
+        escaped = byte == b'\\' && !escaped;
+        closes
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn said(text: &str) -> Option<(String, String)> {
+        told(text).map(|told| (String::from_utf8(told.place.json()).unwrap(), told.text.into_owned()))
+    }
+
+    #[test]
+    fn r13_a_sentence_has_a_path_and_a_text() {
+        for (text, path, told) in [
+            ("b[0].c: missing field `y` at line 1 column 23", r#"["b",0,"c","y"]"#, "missing field `y`"),
+            ("missing field `sku`", r#"["sku"]"#, "missing field `sku`"),
+            ("a: duplicate field `b`", r#"["a","b"]"#, "duplicate field `b`"),
+            ("a: unknown field `b`, expected `c`", r#"["a","b"]"#, "unknown field `b`, expected `c`"),
+            ("a.b: unknown field `b`, expected `c`", r#"["a","b"]"#, "unknown field `b`, expected `c`"),
+            ("n: invalid digit found in string", r#"["n"]"#, "invalid digit found in string"),
+            ("a.?.c: invalid type: map, expected u8", r#"["a"]"#, "invalid type: map, expected u8"),
+            ("a b: invalid type: map, expected u8", r#"["a b"]"#, "invalid type: map, expected u8"),
+            ("a: no such article \"s3cret\" here", r#"["a"]"#, "no such article here"),
+        ] {
+            assert_eq!(said(text), Some((path.to_owned(), told.to_owned())), "{text}");
+        }
+        for none in ["", "invalid digit found in string", "invalid type: map, expected u8", "one two: three", "a: "] {
+            assert_eq!(said(none), None, "{none}");
+        }
+    }
+
+    #[test]
+    fn r13_what_is_quoted_is_left_out() {
+        for (text, told) in [
+            ("invalid type: string \"three\", expected u32", "invalid type: string, expected u32"),
+            ("invalid type: string \"a\\\", expected b\", expected u32", "invalid type: string, expected u32"),
+            ("invalid type: integer `4711`, expected a string", "invalid type: integer, expected a string"),
+            ("invalid type: floating point `1.5`, expected u8", "invalid type: floating point, expected u8"),
+            ("invalid type: boolean `true`, expected u8", "invalid type: boolean, expected u8"),
+            ("invalid value: character ```, expected b", "invalid value: character, expected b"),
+            ("invalid type: null, expected u8", "invalid type: null, expected u8"),
+            ("invalid length 3, expected a tuple of size 2", "invalid length 3, expected a tuple of size 2"),
+            ("unknown variant `s3`, expected `a` or `b`", "unknown variant, expected `a` or `b`"),
+            ("unknown variant `s3`, there are no variants", "unknown variant, there are no variants"),
+            ("unknown variant `s3`, expected `x`, expected `a`", "unknown variant, expected `a`"),
+            ("invalid type: string \"never closed", "invalid type: string"),
+            ("bad: invalid type: string \"x\", expected u8", "bad: invalid type: string, expected u8"),
+            ("a \"b\" c \"d", "a c"),
+        ] {
+            assert_eq!(without_values(text), told);
+        }
+    }
+
+    #[test]
+    fn r13_positions_are_left_out() {
+        assert_eq!(without_position("a at line 1 column 2"), "a");
+        for whole in ["a at line 1", "a at line x column 2", "a at line 1 column 2 b", " at line "] {
+            assert_eq!(without_position(whole), whole);
+        }
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn r13_no_value_that_serde_quotes_stays(
+            path in "[a-z]{1,4}(\\.[a-z]{1,4}|\\[[0-9]\\]){0,3}",
+            value in "\\PC{0,20}s3cret[\\PC\"`,: \\\\\\n]{0,20}",
+            before in "(, expected |`, expected |\": |invalid type: |missing field `)?",
+        ) {
+            let value = format!("{before}{value}{before}");
+            let expected = serde_json::from_value::<u32>(serde_json::Value::String(value.clone())).unwrap_err();
+            let variants = serde::de::Error::unknown_variant(&value, &["a", "b"]);
+            let variants: serde::de::value::Error = variants;
+            for error in [expected.to_string(), variants.to_string()] {
+                let text = format!("{path}: {error} at line 1 column 3");
+                let told = told(&text).unwrap();
+                proptest::prop_assert!(!told.text.contains("s3cret"), "{error} {}", told.text);
+                proptest::prop_assert!(told.text.contains(", expected "), "{error} {}", told.text);
+                proptest::prop_assert!(!String::from_utf8(told.place.json()).unwrap().contains("s3cret"));
+            }
+        }
+    }
+}
