@@ -22,6 +22,9 @@ struct Waits {
 struct State {
     waits: BTreeMap<Key, (Scheduler, u64)>,
     count: u64,
+    /// When the thread wakes by itself. Most waits end before their time, and few of them may cost a waking thread: it stays
+    /// as it is while the wait that it was set for is gone.
+    wakes: Option<Instant>,
 }
 
 static WAITS: OnceLock<Waits> = OnceLock::new();
@@ -49,10 +52,13 @@ impl Timer {
         // Nobody waits for a century, and a clock has an end.
         let end = Instant::now() + wait.min(Duration::from_secs(u64::from(u32::MAX)));
         let key = (end, state.count);
-        let first = state.waits.first_key_value().is_none_or(|(earliest, _)| key < *earliest);
+        let earlier = state.wakes.is_none_or(|wakes| end < wakes);
+        if earlier {
+            state.wakes = Some(end);
+        }
         state.waits.insert(key, (scheduler, event));
         drop(state);
-        if first {
+        if earlier {
             waits.earlier.notify_one();
         }
         Some(Self(key))
@@ -90,10 +96,14 @@ fn run(waits: &Waits) {
                 state
             }
             Some(wait) => {
-                let left = wait.key().0 - now;
-                waits.earlier.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0
+                let end = wait.key().0;
+                state.wakes = Some(end);
+                waits.earlier.wait_timeout(state, end - now).unwrap_or_else(PoisonError::into_inner).0
             }
-            None => waits.earlier.wait(state).unwrap_or_else(PoisonError::into_inner),
+            None => {
+                state.wakes = None;
+                waits.earlier.wait(state).unwrap_or_else(PoisonError::into_inner)
+            }
         };
     }
 }

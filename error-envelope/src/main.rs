@@ -39,6 +39,7 @@ enum Verb {
     Catalogue(catalogue::Args),
     Schema(schema::Args),
     EnvoyConfig(envoy::config::Args),
+    EnvoyCheck(envoy::check::Args),
 }
 
 #[derive(Clone, Copy, Default, ValueEnum)]
@@ -57,6 +58,7 @@ fn main() -> ExitCode {
         Verb::Catalogue(args) => catalogue::run(&args).map(|()| 0),
         Verb::Schema(args) => schema::run(&args).map(|()| 0),
         Verb::EnvoyConfig(args) => envoy::config::run(&args).map(|()| 0),
+        Verb::EnvoyCheck(args) => envoy::check::run(&args),
     };
     ExitCode::from(done.unwrap_or_else(|failure| {
         failure.tell();

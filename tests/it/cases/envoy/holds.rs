@@ -276,7 +276,7 @@ fn envoy_m3_policies_change_under_load_and_no_request_sees_two() {
     let policy = |name: &str| {
         format!(
             "version = 1\n[defaults]\nbody_limit = {}\n[[code]]\ncode = \"seat_{name}\"\nstatus = 404\n[[map]]\nstatus = 404\n\
-             to = \"seat_{name}\"\nmessage = \"Seat {name}.\"\n",
+             to = \"seat_{name}\"\nsay = \"Seat {name}.\"\n",
             if name == "a" { 1000 } else { 2000 }
         )
     };

@@ -113,7 +113,10 @@ impl Proxy for Running {
 
     fn reload(&self, policy: &str) {
         let start = self.log_length();
-        self.folder.write("policy.toml", policy);
+        // Half a policy may be a policy.
+        self.folder.write("policy.toml.new", policy);
+        let named = |name: &str| self.folder.path().join(name);
+        std::fs::rename(named("policy.toml.new"), named("policy.toml")).expect("the same folder");
         until("the log speaks of the reload", || {
             let log = self.log_from(start);
             when(log.contains("reload") || log.contains("refused"), log)
