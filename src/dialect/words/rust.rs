@@ -18,7 +18,7 @@ const fn row(seen: &'static str, begins: &'static str, read: fn(&str) -> Heard) 
     Rejection { seen, begins, read }
 }
 
-const REJECTIONS: [Rejection; 13] = [
+const REJECTIONS: [Rejection; 15] = [
     row("axum 0.8.9", "Failed to deserialize the JSON body into the target type: ", of_serde),
     row("axum 0.8.9", "Failed to deserialize query string: ", of_serde),
     row("axum 0.8.9", "Failed to deserialize form body: ", of_serde),
@@ -32,6 +32,8 @@ const REJECTIONS: [Rejection; 13] = [
     // Rocket 0.5.2 writes its JSON errors the same way.
     row("poem 3.1.12", "parse error: ", of_serde),
     row("poem 3.1.12", "url decode: ", of_serde),
+    row("poem-openapi 5.1.16", "failed to parse parameter `", of_poems_parameter),
+    row("poem-openapi 5.1.16", "parse request payload error: ", |rest| Heard::Text(without_found(rest).to_owned())),
     row("salvo 1.1.0", "serde json error: ", of_serde),
 ];
 
@@ -98,6 +100,21 @@ fn of_axums_path(text: &str) -> Heard {
     Heard::Text(format!("Cannot parse{}", target(rest).unwrap_or_default()))
 }
 
+/// "failed to parse parameter `n`: failed to parse "integer(int32)": invalid digit found in string".
+fn of_poems_parameter(text: &str) -> Heard {
+    match text.split_once("`: ") {
+        Some((name, said)) => Heard::issue(&named(name), without_found(said)),
+        None => Heard::Text(text.to_owned()),
+    }
+}
+
+/// `Expected input type "string", found 4711.`
+fn without_found(text: &str) -> &str {
+    text.find("Expected input type ")
+        .and_then(|at| text[at..].find(", found ").map(|end| &text[..at + end]))
+        .unwrap_or(text)
+}
+
 fn named(name: &str) -> Place {
     let mut place = Place::new();
     place.step(name);
@@ -123,8 +140,21 @@ mod tests {
     }
 
     #[test]
+    fn r13_poem_openapi_names_the_parameter() {
+        let said_of = |reason: &str| issue(&format!("failed to parse parameter `v`: {reason}"));
+        let reason = "failed to parse \"integer(int32)\": invalid digit found in string";
+        let told = r#"[{"path":["v"],"message":"failed to parse \"integer(int32)\": invalid digit found in string"}]"#;
+        assert_eq!(said_of(reason).as_deref(), Some(told));
+        let told = r#"[{"path":["v"],"message":"Expected input type \"string\""}]"#;
+        assert_eq!(said_of("Expected input type \"string\", found \"s3cret\".").as_deref(), Some(told));
+        let body = "parse request payload error: Expected input type \"Order\", found \"s3cret\".";
+        assert_eq!(said(body).as_deref(), Some("parse request payload error: Expected input type \"Order\""));
+    }
+
+    #[test]
     fn r13_each_framework_names_the_member() {
-        for row in REJECTIONS.iter().filter(|row| row.begins != "Invalid URL: ") {
+        let of_serde = |row: &&Rejection| row.begins != "Invalid URL: " && !row.seen.starts_with("poem-openapi");
+        for row in REJECTIONS.iter().filter(of_serde) {
             let dot = if row.begins == "Parse error: " { "." } else { "" };
             let text = format!("{}missing field `sku`{dot}", row.begins);
             assert_eq!(

@@ -52,23 +52,39 @@ pub(super) fn is_form(text: &str) -> bool {
 
 /// A text without what it quotes of the request.
 pub(super) fn without_values(text: &str) -> Cow<'_, str> {
-    let forms = [UNEXPECTED[0], UNEXPECTED[1], UNKNOWN_VARIANT];
-    let Some((at, form)) = forms.iter().filter_map(|form| Some((text.find(form)?, *form))).min() else {
-        return without_quotes(text);
-    };
-    // What the program says before the form may quote as well.
-    let before = without_quotes(&text[..at]);
-    let value = &text[at + form.len()..];
-    if form == UNKNOWN_VARIANT {
-        let behind = ["`, expected ", "`, there are no variants"].iter().filter_map(|end| value.rfind(end)).max();
-        return [&*before, "unknown variant", behind.map_or("", |at| &value[at + 1..])].concat().into();
+    let mut left = String::new();
+    let mut rest = text;
+    loop {
+        let form = [UNEXPECTED[0], UNEXPECTED[1], UNKNOWN_VARIANT].iter().filter_map(|form| rest.find(form)).min();
+        // A value may look like a form: what stands in quotes before one is no part of it.
+        let quote = rest.find('"').filter(|at| form.is_none_or(|form| *at < form));
+        match (quote, form) {
+            (Some(at), _) => {
+                left.push_str(rest[..at].trim_end());
+                // What does not close is the client's to the end.
+                rest = closing_quote(&rest[at + 1..]).map_or("", |end| &rest[at + end + 2..]);
+            }
+            (None, Some(at)) => return [&*left, &rest[..at], &*of_form(&rest[at..])].concat().into(),
+            (None, None) if left.is_empty() && rest.len() == text.len() => return Cow::Borrowed(text),
+            (None, None) => return (left + rest).into(),
+        }
     }
+}
+
+/// A form without the value in it.
+fn of_form(text: &str) -> String {
+    if let Some(value) = text.strip_prefix(UNKNOWN_VARIANT) {
+        let behind = ["`, expected ", "`, there are no variants"].iter().filter_map(|end| value.rfind(end)).max();
+        return ["unknown variant", behind.map_or("", |at| &value[at + 1..])].concat();
+    }
+    let value = UNEXPECTED.iter().find_map(|form| text.strip_prefix(form)).unwrap_or_default();
+    let form = &text[..text.len() - value.len()];
     let kind = value.split(['"', '`']).next().unwrap_or_default();
-    if let Some((kind, _)) = kind.split_once(EXPECTED) {
-        return [&*before, form, kind, &value[kind.len()..]].concat().into();
+    if kind.contains(EXPECTED) {
+        return text.to_owned();
     }
     let behind = behind_quoted(value).or_else(|| value.rfind(EXPECTED).map(|at| &value[at..])).unwrap_or_default();
-    [&*before, form, kind.trim_end(), behind].concat().into()
+    [form, kind.trim_end(), behind].concat()
 }
 
 /// Without serde_json's ` at line 1 column 14`.
@@ -88,7 +104,9 @@ fn split(text: &str) -> Option<(&str, &str)> {
     if is_form(text) {
         return Some(("", text));
     }
-    let before_form = text.match_indices(": ").find(|(at, _)| is_form(&text[at + 2..]));
+    // In quotes it is a value of the program's own text.
+    let unquoted = &text[..text.find('"').unwrap_or(text.len())];
+    let before_form = unquoted.match_indices(": ").find(|(at, _)| is_form(&text[at + 2..]));
     if let Some((at, _)) = before_form {
         return Some((&text[..at], &text[at + 2..]));
     }
@@ -115,22 +133,6 @@ fn behind_quoted(value: &str) -> Option<&str> {
     let behind = &value[at + 1..];
     let end = closing_quote(behind)?;
     Some(&behind[end + 1..]).filter(|behind| behind.starts_with(EXPECTED))
-}
-
-/// The program's own text: what it writes with `{:?}` came from the client.
-fn without_quotes(text: &str) -> Cow<'_, str> {
-    if !text.contains('"') {
-        return Cow::Borrowed(text);
-    }
-    let mut left = String::with_capacity(text.len());
-    let mut rest = text;
-    while let Some((before, quoted)) = rest.split_once('"') {
-        left.push_str(before.trim_end());
-        // What does not close is the client's to the end.
-        rest = closing_quote(quoted).map_or("", |end| &quoted[end + 1..]);
-    }
-    left.push_str(rest);
-    Cow::Owned(left)
 }
 
 /// Where a text in `{:?}`'s form ends.
@@ -163,6 +165,7 @@ mod tests {
             ("a.?.c: invalid type: map, expected u8", r#"["a"]"#, "invalid type: map, expected u8"),
             ("a b: invalid type: map, expected u8", r#"["a b"]"#, "invalid type: map, expected u8"),
             ("a: no such article \"s3cret\" here", r#"["a"]"#, "no such article here"),
+            ("a: no such \"b: missing field `c`\" here", r#"["a"]"#, "no such here"),
         ] {
             assert_eq!(said(text), Some((path.to_owned(), told.to_owned())), "{text}");
         }
@@ -188,6 +191,11 @@ mod tests {
             ("invalid type: string \"never closed", "invalid type: string"),
             ("bad: invalid type: string \"x\", expected u8", "bad: invalid type: string, expected u8"),
             ("a \"b\" c \"d", "a c"),
+            ("can not parse \"x invalid value: s3\" to a u32", "can not parse to a u32"),
+            (
+                "a \"invalid type: s3\" b: invalid type: string \"x\", expected u8",
+                "a b: invalid type: string, expected u8",
+            ),
         ] {
             assert_eq!(without_values(text), told);
         }
