@@ -18,27 +18,12 @@ use std::ptr;
 use std::rc::Rc;
 use std::sync::Arc;
 
+use crate::buffer::{Buffer, Line};
 use crate::config::Module;
 use crate::filter::{BodyStatus, Filter, HeadStatus};
 
 /// The version of the ABI, as Envoy writes it.
 const VERSION: &[u8] = b"v0.2.0\0";
-
-/// Bytes that are lent.
-#[repr(C)]
-#[derive(Clone, Copy)]
-pub(crate) struct Buffer {
-    ptr: *const u8,
-    length: usize,
-}
-
-/// A line of a head that is lent; a pair of texts has the same form.
-#[repr(C)]
-#[derive(Clone, Copy)]
-pub(crate) struct Line {
-    key: Buffer,
-    value: Buffer,
-}
 
 /// Names and values that are lent.
 pub(crate) type Lines<'l> = [(&'l [u8], &'l [u8])];
@@ -145,12 +130,6 @@ unsafe extern "C" {
 }
 
 impl Buffer {
-    const NONE: Self = Self { ptr: ptr::null(), length: 0 };
-
-    fn of(bytes: &[u8]) -> Self {
-        Self { ptr: bytes.as_ptr(), length: bytes.len() }
-    }
-
     /// # Safety
     ///
     /// The bytes are lent for `'a`.
@@ -160,12 +139,6 @@ impl Buffer {
         }
         // SAFETY: Envoy's buffers are `length` initialised bytes, lent for `'a` by the contract of this function.
         unsafe { std::slice::from_raw_parts(self.ptr, self.length) }
-    }
-}
-
-impl Line {
-    fn of(name: &[u8], value: &[u8]) -> Self {
-        Self { key: Buffer::of(name), value: Buffer::of(value) }
     }
 }
 

@@ -13,6 +13,7 @@
 //! Tested with Envoy 1.40.0, whose ABI is `v0.2.0`.
 
 mod abi;
+pub mod buffer;
 mod config;
 mod count;
 mod filter;

@@ -5,27 +5,15 @@ use std::ffi::c_void;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicIsize, Ordering};
 
+use error_envelope::buffer::{Buffer, Line};
+
 use crate::hooks::{self, Hook};
 
-#[repr(C)]
-#[derive(Clone, Copy)]
-pub(crate) struct Buffer {
-    ptr: *const u8,
-    length: usize,
+trait Lent {
+    fn to_vec(self) -> Vec<u8>;
 }
 
-#[repr(C)]
-#[derive(Clone, Copy)]
-pub(crate) struct Line {
-    key: Buffer,
-    value: Buffer,
-}
-
-impl Buffer {
-    pub(crate) fn of(bytes: &[u8]) -> Self {
-        Self { ptr: bytes.as_ptr(), length: bytes.len() }
-    }
-
+impl Lent for Buffer {
     fn to_vec(self) -> Vec<u8> {
         if self.ptr.is_null() || self.length == 0 {
             return Vec::new();

@@ -2,7 +2,9 @@
 
 use std::ffi::c_void;
 
-use crate::callbacks::{Buffer, Stream};
+use error_envelope::buffer::Buffer;
+
+use crate::callbacks::Stream;
 
 #[allow(improper_ctypes, reason = "both sides are of this test: a stream is a pointer to each")]
 unsafe extern "C" {

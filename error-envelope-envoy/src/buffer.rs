@@ -1,0 +1,42 @@
+//! What the ABI lends, in its own form: public for who is Envoy to the module, as the tests are.
+
+use std::ptr;
+
+/// Bytes that are lent.
+#[repr(C)]
+#[derive(Clone, Copy, Debug)]
+pub struct Buffer {
+    /// Where they are; null where there are none.
+    pub ptr: *const u8,
+    /// How many there are.
+    pub length: usize,
+}
+
+/// A line of a head that is lent; a pair of texts has the same form.
+#[repr(C)]
+#[derive(Clone, Copy, Debug)]
+pub struct Line {
+    /// The name.
+    pub key: Buffer,
+    /// The value.
+    pub value: Buffer,
+}
+
+impl Buffer {
+    /// None.
+    pub const NONE: Self = Self { ptr: ptr::null(), length: 0 };
+
+    /// These.
+    #[must_use]
+    pub fn of(bytes: &[u8]) -> Self {
+        Self { ptr: bytes.as_ptr(), length: bytes.len() }
+    }
+}
+
+impl Line {
+    /// A name and a value.
+    #[must_use]
+    pub fn of(name: &[u8], value: &[u8]) -> Self {
+        Self { key: Buffer::of(name), value: Buffer::of(value) }
+    }
+}
