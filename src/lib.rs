@@ -14,22 +14,63 @@
 //!
 //! RPC clients get it as an error of their own protocol: gRPC, gRPC-Web, Connect.
 //!
-//! ```
-//! use axum::{Router, routing::get};
-//! use tower_error_envelope::ErrorEnvelopeLayer;
+//! A service says what its own errors are by [`AsFault`], and its handlers use `?`. axum's extractors may stay as they are;
+//! those of this crate (feature `axum`) say more:
 //!
-//! let app: Router = Router::new().route("/", get(|| async { "hello" })).layer(ErrorEnvelopeLayer::new());
 //! ```
+//! use axum::{Json, Router, routing::post};
+//! use serde::Deserialize;
+//! use tower_error_envelope::{AsFault, ErrorCode, ErrorEnvelopeLayer, Fault, axum as own};
+//!
+//! #[derive(Debug, thiserror::Error)]
+//! enum OrderError {
+//!     #[error("only {left} left")]
+//!     SoldOut { left: u32 },
+//!     #[error("the database failed")]
+//!     Database(#[from] std::io::Error),
+//! }
+//!
+//! impl AsFault for OrderError {
+//!     fn code(&self) -> ErrorCode {
+//!         match self {
+//!             Self::SoldOut { .. } => ErrorCode::CONFLICT,
+//!             Self::Database(_) => ErrorCode::INTERNAL_ERROR,
+//!         }
+//!     }
+//! }
+//!
+//! #[derive(Deserialize)]
+//! struct Order {
+//!     sku: String,
+//!     qty: u32,
+//! }
+//!
+//! fn place(order: Order) -> Result<String, OrderError> {
+//!     if order.qty > 3 { Err(OrderError::SoldOut { left: 3 }) } else { Ok(order.sku) }
+//! }
+//!
+//! let app: Router = Router::new()
+//!     .route("/orders", post(|Json(order): Json<Order>| async { Ok::<_, Fault>(place(order)?) }))
+//!     .route("/own/orders", post(|own::Json(order): own::Json<Order>| async { Ok::<_, Fault>(place(order)?) }))
+//!     .layer(ErrorEnvelopeLayer::new());
+//! ```
+//!
+//! Either route answers four of a kind with 409 `conflict`, a database that fails with 500 `internal_error` (why is in
+//! the log), and `{"sku":1}` with 422 `invalid_request` and the issue `{"path":["sku"],"message":…}`: "invalid type: integer,
+//! expected a string" from axum's [`Json`](https://docs.rs/axum/0.8/axum/struct.Json.html), "Expected a string, got a
+//! number." from this crate's.
 //!
 //! The default features know the errors of `hyper` and `tower`, the `pattern`s and `keys` of a policy, and the `protobuf`
 //! details of RPC errors. Without them (`default-features = false`) a build takes about 0.4 of the time; what guards
 //! does not compile where its feature is off, so that no guard is lost.
 //!
-//! Request bodies are limited to 1 MiB unless the policy says otherwise, RPC streams message by message. The numbers of
+//! Request bodies are limited to 1 MiB unless the policy says otherwise, RPC streams message by message; axum's own limit,
+//! 2 MiB, is `DefaultBodyLimit`'s to raise. The numbers of
 //! rules in these pages (E1, R3…) are those of the wire contract that the tests prove.
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
+pub mod adapter;
 pub mod auth;
 #[cfg(feature = "axum")]
 pub mod axum;

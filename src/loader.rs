@@ -29,6 +29,8 @@ type Environment = dyn Fn(&str) -> Option<String> + Send + Sync;
 enum Verifiers {
     Any,
     These(Vec<String>),
+    /// None, and what to do instead.
+    None(String),
 }
 
 /// A policy, and the files that it was read from.
@@ -56,6 +58,12 @@ impl PolicyLoader {
     /// Takes every verifier to be there: for looking at policies apart from the service that they are for.
     pub fn any_verifier(mut self) -> Self {
         self.verifiers = Verifiers::Any;
+        self
+    }
+
+    /// Has no verifiers: a scheme that needs one is refused with this advice, of what else there is where the policy holds.
+    pub fn no_verifiers(mut self, instead: impl Into<String>) -> Self {
+        self.verifiers = Verifiers::None(instead.into());
         self
     }
 
@@ -112,6 +120,14 @@ impl Surroundings for PolicyLoader {
         match &self.verifiers {
             Verifiers::Any => true,
             Verifiers::These(names) => names.iter().any(|known| known == name),
+            Verifiers::None(_) => false,
+        }
+    }
+
+    fn instead_of_verifier(&self, name: &str) -> String {
+        match &self.verifiers {
+            Verifiers::None(instead) => instead.clone(),
+            Verifiers::Any | Verifiers::These(_) => format!("give the layer one in Rust: .verifier({name:?}, ..)"),
         }
     }
 }

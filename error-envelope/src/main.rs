@@ -1,7 +1,7 @@
 //! `error-envelope`: for the people who own the policy of tower-error-envelope, and for those whose clients import its
 //! contract.
 //!
-//! [`check`] says what is wrong with policy files, and what holds for a request. [`catalogue`] writes the error codes
+//! [`check`] says what is wrong with policy files, and what holds for a request; [`schema`] tells it to editors. [`catalogue`] writes the error codes
 //! and the envelope in the languages of clients and documents. Both read files by [`policy`] and show lines of them by
 //! [`finding`], those alone that are not [`confidential`], or as [`report`] writes them for programs. [`failure`] is how a verb ends that could not do its work:
 //! exit code 1 where what it was given is wrong, 2 where it cannot be read.
@@ -9,10 +9,12 @@
 mod catalogue;
 mod check;
 mod confidential;
+mod envoy;
 mod failure;
 mod finding;
 mod policy;
 mod report;
+mod schema;
 
 use std::process::ExitCode;
 
@@ -35,6 +37,9 @@ struct Args {
 enum Verb {
     Check(check::Args),
     Catalogue(catalogue::Args),
+    Schema(schema::Args),
+    EnvoyConfig(envoy::config::Args),
+    EnvoyCheck(envoy::check::Args),
 }
 
 #[derive(Clone, Copy, Default, ValueEnum)]
@@ -51,6 +56,9 @@ fn main() -> ExitCode {
     let done = match args.verb {
         Verb::Check(args) => check::run(&args),
         Verb::Catalogue(args) => catalogue::run(&args).map(|()| 0),
+        Verb::Schema(args) => schema::run(&args).map(|()| 0),
+        Verb::EnvoyConfig(args) => envoy::config::run(&args).map(|()| 0),
+        Verb::EnvoyCheck(args) => envoy::check::run(&args),
     };
     ExitCode::from(done.unwrap_or_else(|failure| {
         failure.tell();

@@ -6,6 +6,7 @@ use axum_core::extract::rejection::{BytesRejection, FailedToBufferBody};
 use axum_core::extract::{FromRequest, OptionalFromRequest, Request};
 use axum_core::response::{IntoResponse, Response};
 use bytes::Bytes;
+use http::StatusCode;
 use http::header::{ACCEPT, CONTENT_TYPE, HeaderMap, HeaderValue};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -20,7 +21,7 @@ use crate::guard::content_type::{JSON, essence};
 /// A JSON body: as an argument of a handler it is read, as its result it is written.
 ///
 /// Takes `application/json` and types that end in `+json`, as axum's does, and bodies up to axum's own limit (2 MiB
-/// unless `DefaultBodyLimit` says otherwise) within the layer's. `Option<Json<T>>` is `None` for a request without a
+/// unless axum's `DefaultBodyLimit` says otherwise) within the layer's. `Option<Json<T>>` is `None` for a request without a
 /// content type. See the [module](crate::axum) for what a client is told.
 ///
 /// ```
@@ -37,12 +38,12 @@ use crate::guard::content_type::{JSON, essence};
 ///     Json(message.text.len())
 /// }
 ///
-/// async fn send_or_422(message: Result<Json<Message>, Fault>) -> Result<Json<usize>, Fault> {
-///     let Json(message) = message.map_err(|fault| fault.status(http::StatusCode::UNPROCESSABLE_ENTITY))?;
+/// async fn send_or_400(message: Result<Json<Message>, Fault>) -> Result<Json<usize>, Fault> {
+///     let Json(message) = message.map_err(|fault| fault.status(http::StatusCode::BAD_REQUEST))?;
 ///     Ok(Json(message.text.len()))
 /// }
 /// # let _: axum::Router =
-/// #     axum::Router::new().route("/", axum::routing::post(send)).route("/422", axum::routing::post(send_or_422));
+/// #     axum::Router::new().route("/", axum::routing::post(send)).route("/400", axum::routing::post(send_or_400));
 /// ```
 #[derive(Clone, Copy, Debug, Default)]
 #[must_use]
@@ -119,11 +120,16 @@ fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T, Fault> {
     let mut deserializer = serde_json::Deserializer::from_slice(body);
     let value =
         serde_path_to_error::deserialize(&mut deserializer).map_err(|error| match error.inner().classify() {
-            Category::Data => issue::of_data(error.path(), &without_place(error.inner())).into(),
+            Category::Data => does_not_fit(error.path(), error.inner()),
             Category::Syntax | Category::Eof | Category::Io => no_json(body, error.inner()),
         })?;
     deserializer.end().map_err(|error| no_json(body, &error))?;
     Ok(value)
+}
+
+/// The status is the one that axum's `Json` has for it.
+fn does_not_fit(path: &serde_path_to_error::Path, error: &serde_json::Error) -> Fault {
+    Fault::from(issue::of_data(path, &without_place(error))).status(StatusCode::UNPROCESSABLE_ENTITY)
 }
 
 /// serde_json's own words can quote the body.

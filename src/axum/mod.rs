@@ -1,15 +1,17 @@
 //! For axum handlers (feature `axum`): extractors whose rejections are [`Fault`]s.
 //!
-//! Everything comes out as the envelope with axum's own extractors as well, their text included. These say more to the
-//! client, and less of it:
+//! axum's own extractors may stay: what they say is read (rule R13), and a client gets the same statuses and codes from
+//! both, but where axum's text does not tell what it is of: a route's only parameter is `bad_request` there, and a body
+//! that came too slowly too. These say it in words for people who do not write Rust:
 //!
 //! 1. [`Json`], [`Query`] and [`Path`] tell data that does not fit as `invalid_request` with an issue list: the path of
-//!    what is wrong, and what was expected there. What the client sent is never quoted, in an answer or in the log.
-//! 2. The status of that is 400, the code's own, wherever the data stood. axum says 422 for a body and 400 for a query;
-//!    a client that matches on the code needs no second case, and one that matches on 400 keeps working. A handler that
-//!    wants 422 takes `Result<Json<T>, Fault>` and sets [`Fault::status`].
+//!    what is wrong, what was expected there, and a code. What the client sent is never quoted, in an answer or in the
+//!    log. A parameter of the path has its name, also alone or in a tuple.
+//! 2. The status of that is axum's: 422 for a body, 400 for a query and a path. A handler that wants another takes
+//!    `Result<Json<T>, Fault>` and sets [`Fault::status`].
 //! 3. A body that is no JSON is `bad_request`, by line and column; one without a JSON content type is
-//!    `unsupported_media_type`; one over a limit `payload_too_large`; one that broke off `bad_request`.
+//!    `unsupported_media_type`; one over a limit `payload_too_large`; one that broke off `bad_request`; one that came too
+//!    slowly `request_timeout`.
 //! 4. A route without the parameters that its handler asks for is the program's fault: `internal_error`.
 //!
 //! ```

@@ -1,5 +1,6 @@
 //! The parameters of a route's path.
 
+use ::axum::extract::RawPathParams;
 use ::axum::extract::path::ErrorKind;
 use ::axum::extract::rejection::PathRejection;
 use axum_core::extract::{FromRequestParts, OptionalFromRequestParts};
@@ -12,7 +13,8 @@ use crate::fault::Fault;
 
 /// The parameters of a route's path: one, a tuple of them in order, or a struct with their names.
 ///
-/// `Option<Path<T>>` is `None` on a route without parameters. See the [module](crate::axum) for what a client is told.
+/// `Option<Path<T>>` is `None` on a route without parameters. What is wrong is told by the parameter's name, also in a
+/// tuple. See the [module](crate::axum) for what a client is told.
 ///
 /// ```
 /// use serde::Deserialize;
@@ -38,7 +40,10 @@ impl<T: DeserializeOwned + Send, S: Send + Sync> FromRequestParts<S> for Path<T>
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Fault> {
         let path = <::axum::extract::Path<T> as FromRequestParts<S>>::from_request_parts(parts, state).await;
-        path.map(|path| Self(path.0)).map_err(refused)
+        match path {
+            Ok(path) => Ok(Self(path.0)),
+            Err(rejection) => Err(refused(rejection, parts).await),
+        }
     }
 }
 
@@ -47,24 +52,44 @@ impl<T: DeserializeOwned + Send + 'static, S: Send + Sync> OptionalFromRequestPa
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Option<Self>, Fault> {
         let path = <::axum::extract::Path<T> as OptionalFromRequestParts<S>>::from_request_parts(parts, state).await;
-        path.map(|path| path.map(|path| Self(path.0))).map_err(refused)
+        match path {
+            Ok(path) => Ok(path.map(|path| Self(path.0))),
+            Err(rejection) => Err(refused(rejection, parts).await),
+        }
     }
 }
 
-fn refused(rejection: PathRejection) -> Fault {
+async fn refused(rejection: PathRejection, parts: &mut Parts) -> Fault {
     let PathRejection::FailedToDeserializePathParams(error) = rejection else { return mistake(&rejection) };
     match error.into_kind() {
         ErrorKind::ParseErrorAtKey { key, expected_type, .. } => Issue::expected(Step::Name(key), expected_type).into(),
         ErrorKind::ParseErrorAtIndex { index, expected_type, .. } => {
-            Issue::expected(Step::Index(index), expected_type).into()
+            Issue::expected(nth(index, parts).await, expected_type).into()
         }
-        ErrorKind::ParseError { expected_type, .. } => Issue::expected(None, expected_type).into(),
+        ErrorKind::ParseError { expected_type, .. } => Issue::expected(only(parts).await, expected_type).into(),
         ErrorKind::InvalidUtf8InPathParam { key } => Issue::expected(Step::Name(key), "UTF-8").into(),
         ErrorKind::DeserializeError { key, message, .. } => issue::of_text(Step::Name(key), &message).into(),
-        ErrorKind::Message(message) => issue::of_text(None, &message).into(),
+        ErrorKind::Message(message) => issue::of_text(only(parts).await, &message).into(),
         // The wrong number of parameters, or a type that no path can be: no request makes it right.
         kind => mistake(&kind),
     }
+}
+
+/// axum tells neither the place of the only parameter nor the name of one in a tuple; the route has both.
+async fn only(parts: &mut Parts) -> Option<Step> {
+    match &*names(parts).await {
+        [name] => Some(Step::Name(name.clone())),
+        _ => None,
+    }
+}
+
+async fn nth(index: usize, parts: &mut Parts) -> Option<Step> {
+    names(parts).await.into_iter().nth(index).map(Step::Name)
+}
+
+async fn names(parts: &mut Parts) -> Vec<String> {
+    let parameters = RawPathParams::from_request_parts(parts, &()).await;
+    parameters.map(|all| all.iter().map(|(name, _)| name.to_owned()).collect()).unwrap_or_default()
 }
 
 /// The route does not fit its handler; the text names types and numbers.

@@ -80,9 +80,19 @@ fn from_locations(text: &str) -> Option<String> {
         let entry = Object::parse(entry.get())?;
         let message = entry.string("msg")?;
         let steps = json::array(entry.raw("loc")?.get())?;
-        list.push(&path_of_location(&steps)?, &without_values(&message), entry.string("type").as_deref());
+        let kind = entry.string("type");
+        let steps = if kind.as_deref() == Some("json_invalid") { without_offset(&steps) } else { &steps };
+        list.push(&path_of_location(steps)?, &without_values(&message), kind.as_deref());
     }
     list.into_json()
+}
+
+/// Of a body that is no JSON FastAPI 0.165 tells where in the text it ends to be: `["body",8]` is no member.
+fn without_offset<'l, 'a>(steps: &'l [&'a RawValue]) -> &'l [&'a RawValue] {
+    match steps {
+        [body, offset] if body.get() == r#""body""# && json::is_index(offset) => &steps[..1],
+        _ => steps,
+    }
 }
 
 fn path_of_location(steps: &[&RawValue]) -> Option<Vec<u8>> {
@@ -152,6 +162,14 @@ mod tests {
                 r#"[{"path":["items",0],"message":"No.","code":"missing"}]"#,
             ),
             (r#"[{"loc":["body"],"msg":"No."}]"#, r#"[{"path":[],"message":"No."}]"#),
+            (
+                r#"[{"type":"json_invalid","loc":["body",8],"msg":"JSON decode error"}]"#,
+                r#"[{"path":[],"message":"JSON decode error","code":"json_invalid"}]"#,
+            ),
+            (
+                r#"[{"type":"json_invalid","loc":["body","raw",8],"msg":"No."}]"#,
+                r#"[{"path":["raw",8],"message":"No.","code":"json_invalid"}]"#,
+            ),
             (r#"[{"loc":["to","body"],"msg":"No."}]"#, r#"[{"path":["to","body"],"message":"No."}]"#),
             (
                 r#"[{"path":["a",1],"expected":"x","message":"m","code":"c"}]"#,

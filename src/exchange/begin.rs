@@ -140,7 +140,7 @@ impl Exchange {
     }
 
     #[inline(always)]
-    fn new(terms: Arc<Terms>, asked: &Asked<'_>, given: Given, settings: Manner) -> Self {
+    pub(super) fn new(terms: Arc<Terms>, asked: &Asked<'_>, given: Given, settings: Manner) -> Self {
         let Given { id, header: mut id_header, notes } = given;
         // HPACK's tables are for values that come again. h2 indexes every other one, and compares each new id with some
         // fifty old ones that have driven out what is worth keeping. An adapter lets one in now and then, for its name.

@@ -42,6 +42,8 @@ pub enum Origin {
     Panic,
     /// An inner 4xx or 5xx.
     Inner,
+    /// The proxy around the service answered by itself (V2).
+    Proxy,
     /// No error: the client went away before its head (F2), or cancelled a call before its end.
     Abandoned,
 }
@@ -154,6 +156,7 @@ impl Origin {
             Self::Error => "error",
             Self::Panic => "panic",
             Self::Inner => "inner",
+            Self::Proxy => "proxy",
             Self::Abandoned => "abandoned",
         }
     }

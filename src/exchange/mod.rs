@@ -9,6 +9,8 @@
 //!    (R4). [`Exchange::response_body`] decides what was collected.
 //! 4. A [`Watch`] sees the response of an RPC call, and ends one that fails.
 //! 5. [`Exchange::failed`], [`Exchange::panicked`] and [`Exchange::abandoned`] end what has no response (F1–F3).
+//! 6. Inside a proxy, [`Exchange::proxy_failed`] takes what that says by itself, and [`Exchange::unread`] is a request
+//!    whose head it never showed (V2–V4). [`changes`] tells what became of a head that lies elsewhere.
 //!
 //! Each terminal call takes the exchange; each error yields one [`Event`] to log (L1).
 //!
@@ -18,6 +20,7 @@ mod accept;
 mod begin;
 mod body;
 mod calls;
+mod changes;
 mod door;
 mod event;
 mod failing;
@@ -25,6 +28,7 @@ mod fill;
 mod head;
 mod observe;
 mod outcome;
+mod proxy;
 mod reply;
 mod request;
 mod responding;
@@ -48,6 +52,7 @@ use crate::guard::body_limit::Flags;
 use crate::policy::{Manner, Mode, Policy};
 use crate::request_id::RequestId;
 
+pub use self::changes::{Change, changes};
 pub use self::event::{Event, Notes, Origin};
 pub use self::observe::Observed;
 pub use self::outcome::{

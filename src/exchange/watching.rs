@@ -93,6 +93,12 @@ impl Watch {
         self.exchange.aside.as_ref()?.notes.clone()
     }
 
+    /// Whether the end of the call may be part of the body, so that [`Watch::response_data`] is to see it; else it is trailers.
+    #[must_use]
+    pub fn reads_data(&self) -> bool {
+        self.frames.is_some() && !self.ended
+    }
+
     /// Some of the body passes. Where it is the end of a call whose request was cut, another end takes its place.
     pub fn response_data(&mut self, data: &mut Bytes) -> Option<Event> {
         if self.ended || self.frames.is_none() || data.is_empty() {
@@ -167,6 +173,12 @@ impl Watch {
     /// The call took longer than its client waits for it.
     pub fn timed_out(self) -> Ended {
         self.end(&Fault::new(ErrorCode::GATEWAY_TIMEOUT), Origin::Error, OUT_OF_TIME.into())
+    }
+
+    /// The call's request was cut, as its meter has said, for an adapter that need not wait for what the inner service
+    /// then says (G4, P1).
+    pub fn overran(self) -> Ended {
+        self.end(&Fault::new(ErrorCode::BAD_REQUEST), Origin::Guard, "the request was cut".into())
     }
 
     /// The client wants no more of a call that has not ended (F2).

@@ -18,6 +18,7 @@ mod id;
 mod in_force;
 mod layer;
 mod log;
+pub(crate) mod parts;
 mod peeking;
 mod request_body;
 mod response_body;

@@ -1,6 +1,5 @@
 //! An accept loop, as `examples/hyper.rs` has it.
 
-use std::convert::Infallible;
 use std::net::{Ipv4Addr, SocketAddr};
 
 use bytes::Bytes;
@@ -17,7 +16,7 @@ use tower_error_envelope::exchange::BoxError;
 /// Serves HTTP/1 and HTTP/2 on a free port for as long as the runtime lives.
 pub(crate) async fn serve<S, B>(service: S) -> SocketAddr
 where
-    S: Service<Request<Incoming>, Response = Response<B>, Error = Infallible, Future: Send> + Clone + Send + 'static,
+    S: Service<Request<Incoming>, Response = Response<B>, Error: Into<BoxError>, Future: Send> + Clone + Send + 'static,
     B: Body<Data = Bytes, Error: Into<BoxError>> + Send + 'static,
 {
     let (listener, address) = listen().await;

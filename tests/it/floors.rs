@@ -3,7 +3,7 @@
 //!
 //! | floor | rooms |
 //! |---|---|
-//! | 9 | `auth` |
+//! | 9 | `auth`, `adapter` |
 //! | 8 | `middleware`, `axum`, `tonic`, `testing` |
 //! | 7 | `loader` |
 //! | 6 | `exchange` |
@@ -13,7 +13,7 @@
 //! | 2 | `fault` |
 //! | 1 | `code`, `request_id`, `message`, `cause`, `fields`, `frames` |
 //!
-//! `auth` gathers what is public of credentials, from the guard to the adapter. `lib.rs` stands outside: it names all of
+//! `auth` gathers what is public of credentials, from the guard to the adapter, `adapter` what every adapter needs. `lib.rs` stands outside: it names all of
 //! them.
 
 mod circles;
@@ -30,7 +30,7 @@ const FLOORS: [(u8, &[&str]); 9] = [
     (6, &["exchange"]),
     (7, &["loader"]),
     (8, &["middleware", "axum", "tonic", "testing"]),
-    (9, &["auth"]),
+    (9, &["auth", "adapter"]),
 ];
 
 /// What only the adapter may name. A crate is found by its path, so that a word in a comment is none.

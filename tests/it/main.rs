@@ -19,6 +19,8 @@ mod modes;
 mod observed;
 mod policy_file;
 mod policy_manual;
+mod readme;
+mod recorded;
 mod reload;
 mod rewriting;
 mod rolling_out;

@@ -3,5 +3,6 @@
 mod check;
 mod exports;
 mod kit;
+mod schema;
 mod secrets;
 mod usage;

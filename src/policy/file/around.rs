@@ -1,9 +1,14 @@
 //! What lies around a policy's text.
 
+use std::fs::File;
+use std::io::Read;
 use std::path::{Path, PathBuf};
 
-use super::gather::read_text;
+use super::sources::line_of;
 use crate::policy::error::PolicyError;
+
+/// A policy is written by people: a file beyond this is another file.
+pub(super) const MAX_FILE_BYTES: u64 = 4 * 1024 * 1024;
 
 /// What lies outside of a policy's files.
 pub(crate) trait Surroundings {
@@ -23,10 +28,30 @@ pub(crate) trait Surroundings {
     fn asks_version(&self) -> bool {
         true
     }
+
+    /// What to do where it has none.
+    fn instead_of_verifier(&self, name: &str) -> String;
 }
 
 /// A file that a value names: keys.
 pub(super) struct Named {
     pub(super) path: PathBuf,
     pub(super) text: String,
+}
+
+/// The text of a file.
+fn read_text(path: &Path) -> Result<String, PolicyError> {
+    let name = path.display().to_string();
+    let refused = |wrong: String, right: &str| PolicyError::new(None, wrong, right).in_file(&name, None);
+    let mut bytes = Vec::new();
+    File::open(path)
+        .and_then(|file| file.take(MAX_FILE_BYTES + 1).read_to_end(&mut bytes))
+        .map_err(|error| refused(format!("cannot be read: {error}"), "name a readable file").caused_by(error))?;
+    if bytes.len() as u64 > MAX_FILE_BYTES {
+        return Err(refused("is larger than 4 MiB".to_owned(), "name a policy file"));
+    }
+    String::from_utf8(bytes).map_err(|error| {
+        let line = line_of(error.as_bytes(), error.utf8_error().valid_up_to());
+        refused("is not UTF-8".to_owned(), "save it as UTF-8").in_file(&name, Some(line))
+    })
 }

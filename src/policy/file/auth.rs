@@ -49,7 +49,7 @@ pub(super) fn read(
         "custom" => {
             if !around.has_verifier(name) {
                 let wrong = format!("there is no verifier {name:?}");
-                return Err(table.refused(wrong, format!("give the layer one in Rust: .verifier({name:?}, ..)")));
+                return Err(table.refused(wrong, around.instead_of_verifier(name)));
             }
             AuthScheme::custom()
         }

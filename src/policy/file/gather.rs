@@ -1,17 +1,11 @@
 //! The files of one policy: the first, and those that it includes, and those that they include.
 
-use std::fs::File;
-use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use super::around::Surroundings;
 use super::document::Document;
-use super::sources::line_of;
 use super::value::Value;
 use crate::policy::error::PolicyError;
-
-/// A policy is written by people: a file beyond this is another file.
-pub(super) const MAX_FILE_BYTES: u64 = 4 * 1024 * 1024;
 
 /// As many services as one process may have in front of it, and a bound for a pattern that is too wide.
 const MAX_FILES: usize = 4096;
@@ -42,23 +36,6 @@ pub(super) fn gather(name: &str, text: &str, around: &dyn Surroundings) -> Resul
         at += 1;
     }
     Ok(gathered)
-}
-
-/// The text of a file.
-pub(super) fn read_text(path: &Path) -> Result<String, PolicyError> {
-    let name = path.display().to_string();
-    let refused = |wrong: String, right: &str| PolicyError::new(None, wrong, right).in_file(&name, None);
-    let mut bytes = Vec::new();
-    File::open(path)
-        .and_then(|file| file.take(MAX_FILE_BYTES + 1).read_to_end(&mut bytes))
-        .map_err(|error| refused(format!("cannot be read: {error}"), "name a readable file").caused_by(error))?;
-    if bytes.len() as u64 > MAX_FILE_BYTES {
-        return Err(refused("is larger than 4 MiB".to_owned(), "name a policy file"));
-    }
-    String::from_utf8(bytes).map_err(|error| {
-        let line = line_of(error.as_bytes(), error.utf8_error().valid_up_to());
-        refused("is not UTF-8".to_owned(), "save it as UTF-8").in_file(&name, Some(line))
-    })
 }
 
 impl Gathered {

@@ -79,6 +79,10 @@ impl Surroundings for Rest<'_> {
         self.around.has_verifier(name)
     }
 
+    fn instead_of_verifier(&self, name: &str) -> String {
+        self.around.instead_of_verifier(name)
+    }
+
     fn text_of(&self, path: &Path) -> Result<String, PolicyError> {
         match self.texts.get(&*path.display().to_string()) {
             Some(text) => Ok(text.clone()),

@@ -38,6 +38,9 @@ pub(super) enum Outcome {
 /// Deep JSON is compared by recursion: thousands of brackets, some frames each.
 const STACK: usize = 512 << 20;
 
+/// What a driver's reason begins with where a proxy cannot do what the contract says: at most one case in twenty.
+const CANNOT: &str = "Envoy: ";
+
 /// Lots at a time: most of the time is spent waiting for sockets and time-outs.
 const WORKERS: usize = 8;
 
@@ -68,7 +71,11 @@ fn of_folder<D: Driver>(driver: &D, folder: &Path) -> Vec<String> {
             std::thread::Builder::new().stack_size(STACK).spawn_scoped(scope, work).expect("a thread");
         }
     });
-    results.into_inner().expect("no panic under the lock").into_iter().for_each(|(_, result)| tally.add(result));
+    results
+        .into_inner()
+        .expect("no panic under the lock")
+        .into_iter()
+        .for_each(|(name, result)| tally.add(name, result));
     tally.report(driver.name(), folder)
 }
 
@@ -104,6 +111,8 @@ struct Tally {
     ran: usize,
     failed: Vec<String>,
     not_mine: BTreeMap<&'static str, usize>,
+    /// Those of them that the driver could send, and the proxy cannot answer as the contract has it.
+    cannot: Vec<String>,
     waiting: usize,
     words: BTreeMap<String, usize>,
 }
@@ -122,9 +131,14 @@ impl Tally {
         lacks.is_empty()
     }
 
-    fn add(&mut self, result: Judged) {
+    fn add(&mut self, name: String, result: Judged) {
         match result {
-            Judged::NotMine(why) => *self.not_mine.entry(why).or_default() += 1,
+            Judged::NotMine(why) => {
+                *self.not_mine.entry(why).or_default() += 1;
+                if why.starts_with(CANNOT) {
+                    self.cannot.push(format!("cannot: {name}: {why}"));
+                }
+            }
             Judged::Holds => self.ran += 1,
             Judged::Fails(text) => {
                 self.ran += 1;
@@ -135,7 +149,10 @@ impl Tally {
 
     fn report(mut self, driver: &str, folder: &Path) -> Vec<String> {
         self.failed.sort();
-        let Self { ran, failed, not_mine, waiting, words } = self;
+        self.cannot.sort();
+        self.cannot.iter().for_each(|line| say(line));
+        let Self { ran, failed, not_mine, cannot, waiting, words } = self;
+        assert!(cannot.len() * 20 <= ran + cannot.len(), "{driver}: {} of {ran} cannot be answered", cannot.len());
         let listed = |counts: Vec<(String, usize)>| {
             counts.into_iter().map(|(what, count)| format!("{what} {count}")).collect::<Vec<_>>().join(", ")
         };
@@ -157,10 +174,11 @@ pub(super) fn say(line: &str) {
     let _ = std::io::Write::write_all(&mut std::io::stderr(), format!("{line}\n").as_bytes());
 }
 
-/// `gateway` stands for both of its drivers.
+/// `gateway` stands for both of its drivers, and for Envoy: what one proxy shows, the other does.
 fn named(driver: &str, case: &Case) -> bool {
     let Some(drivers) = &case.drivers else { return true };
-    drivers.iter().any(|name| name == driver || driver.split('-').next() == Some(name))
+    let kind = driver.split('-').next().unwrap_or_default();
+    drivers.iter().any(|name| name == driver || name == kind || kind == "envoy" && name == "gateway")
 }
 
 fn told(case: &Case, problems: &Problems, run: &Run) -> String {

@@ -10,7 +10,7 @@ use super::always::in_process_only;
 use super::drive::{Driver, Outcome, say};
 use super::format::{Case, Fails, Version};
 use super::inside;
-use super::process::{Process, newer_source};
+use super::process::{Process, Proxy, newer_source};
 use super::seen::{Call, Facts, Run};
 use super::upstream::Upstream;
 use super::{http1, http2};
@@ -26,7 +26,7 @@ pub(super) enum Gateway {
 const LOT: usize = 16;
 
 impl Driver for Gateway {
-    type Session = Option<Session>;
+    type Session = Option<Session<Process>>;
 
     fn name(&self) -> &'static str {
         match self {
@@ -40,55 +40,64 @@ impl Driver for Gateway {
             let advice = "`cargo build --example gateway`, or a whole `cargo test`";
             say(&format!("{}: {} is newer than the gateway: {advice}", self.name(), source.display()));
         }
-        let mut lots = BTreeMap::<String, Vec<Case>>::new();
-        for case in cases {
-            lots.entry(key(&case)).or_default().push(case);
-        }
-        lots.into_values().flat_map(|lot| lot.chunks(LOT).map(<[Case]>::to_vec).collect::<Vec<_>>()).collect()
+        lots(cases)
     }
 
-    fn run(&self, session: &mut Option<Session>, case: &Case) -> Outcome {
-        if let Some(why) = self.not_here(case) {
-            return Outcome::NotMine(why);
+    fn run(&self, session: &mut Option<Session<Process>>, case: &Case) -> Outcome {
+        match not_here(case, *self == Self::Http2) {
+            Some(why) => Outcome::NotMine(why),
+            None => run(session, case, *self == Self::Http2),
         }
-        if session.is_none() {
-            match Session::start(case) {
-                Ok(started) => *session = Some(started),
-                Err(text) => return Outcome::Ran(Run { refused: Some(text), ..Run::default() }),
-            }
-        }
-        let running = session.as_mut().expect("started above");
-        let run = running.run(*self, case);
-        // The next row must not inherit a failure, nor a connection that the upstream holds and then lets go.
-        let holds = case.inner.stalls || case.inner.holds;
-        // A body that is cut may be answered before its call came through, which would then be the next row's.
-        let late = case.inner.called != Some(false) && run.calls.len() < run.exchanges.len();
-        let failed = run.exchanges.iter().any(|exchanged| exchanged.response.is_err());
-        if failed || case.reload.is_some() || holds || late || needs_whole_log(case) {
-            *session = None;
-        }
-        Outcome::Ran(run)
     }
 }
 
-impl Gateway {
-    fn not_here(self, case: &Case) -> Option<&'static str> {
-        let version = case.request.version;
-        let upgrades =
-            case.request.upgrade_send.is_some() || case.inner.upgraded.is_some() || case.inner.status == Some(101);
-        let (http1, http2) = (self == Self::Http1, self == Self::Http2);
-        [
-            (in_process_only(case.inner.fails), "a socket cannot show this failure"),
-            (case.inner.fault.is_some(), "a fault is a value of Rust's"),
-            (http1 && version == Some(Version::Http2), "the case is of HTTP/2"),
-            (http2 && matches!(version, Some(Version::Http10 | Version::Http11)), "the case is of HTTP/1"),
-            (http2 && case.request.raw().is_some(), "raw bytes are HTTP/1"),
-            (http2 && upgrades, "HTTP/2 has no upgrades"),
-            (http2 && http2::request(case).is_none(), "HTTP/2 cannot say this request"),
-        ]
-        .into_iter()
-        .find_map(|(applies, why)| applies.then_some(why))
+/// The cases in lots for a process each.
+pub(super) fn lots(cases: Vec<Case>) -> Vec<Vec<Case>> {
+    let mut lots = BTreeMap::<String, Vec<Case>>::new();
+    for case in cases {
+        lots.entry(key(&case)).or_default().push(case);
     }
+    lots.into_values().flat_map(|lot| lot.chunks(LOT).map(<[Case]>::to_vec).collect::<Vec<_>>()).collect()
+}
+
+/// Runs a case on a process that there is, or starts one.
+pub(super) fn run<P: Proxy>(session: &mut Option<Session<P>>, case: &Case, http2: bool) -> Outcome {
+    if session.is_none() {
+        match Session::start(case) {
+            Ok(started) => *session = Some(started),
+            Err(text) => return Outcome::Ran(Run { refused: Some(text), ..Run::default() }),
+        }
+    }
+    let running = session.as_mut().expect("started above");
+    let run = running.run(http2, case);
+    // The next row must not inherit a failure, nor a connection that the upstream holds and then lets go.
+    let holds = case.inner.stalls || case.inner.holds;
+    // A body that is cut may be answered before its call came through, which would then be the next row's.
+    let late = case.inner.called != Some(false) && run.calls.len() < run.exchanges.len();
+    let failed = run.exchanges.iter().any(|exchanged| exchanged.response.is_err());
+    if failed || case.reload.is_some() || holds || late || needs_whole_log(case) {
+        *session = None;
+    }
+    Outcome::Ran(run)
+}
+
+/// What a socket cannot show, or not over this protocol.
+pub(super) fn not_here(case: &Case, http2: bool) -> Option<&'static str> {
+    let version = case.request.version;
+    let upgrades =
+        case.request.upgrade_send.is_some() || case.inner.upgraded.is_some() || case.inner.status == Some(101);
+    let http1 = !http2;
+    [
+        (in_process_only(case.inner.fails), "a socket cannot show this failure"),
+        (case.inner.fault.is_some(), "a fault is a value of Rust's"),
+        (http1 && version == Some(Version::Http2), "the case is of HTTP/2"),
+        (http2 && matches!(version, Some(Version::Http10 | Version::Http11)), "the case is of HTTP/1"),
+        (http2 && case.request.raw().is_some(), "raw bytes are HTTP/1"),
+        (http2 && upgrades, "HTTP/2 has no upgrades"),
+        (http2 && http2::request(case).is_none(), "HTTP/2 cannot say this request"),
+    ]
+    .into_iter()
+    .find_map(|(applies, why)| applies.then_some(why))
 }
 
 /// Rows with the same key share a process; what a row does to it (a reload, a refusal) is its own.
@@ -100,8 +109,8 @@ fn key(case: &Case) -> String {
 }
 
 /// Gateways in a row, the client's first, and the service behind the last.
-pub(super) struct Session {
-    gateways: Vec<Process>,
+pub(super) struct Session<P> {
+    gateways: Vec<P>,
     upstream: Option<Upstream>,
     /// The ids of the rows before: what is still logged of them comes a moment later.
     earlier: HashSet<String>,
@@ -109,7 +118,7 @@ pub(super) struct Session {
     _closed: tokio::net::TcpSocket,
 }
 
-impl Session {
+impl<P: Proxy> Session<P> {
     fn start(case: &Case) -> Result<Self, String> {
         let closed = tokio::net::TcpSocket::new_v4().expect("a socket");
         closed.bind(SocketAddr::from(([127, 0, 0, 1], 0))).expect("a port");
@@ -120,25 +129,22 @@ impl Session {
         };
         let mut gateways = Vec::new();
         for _ in 0..case.chain {
-            let gateway = Process::start(case, behind)?;
-            behind = gateway.address;
+            let gateway = P::start(case, behind)?;
+            behind = gateway.address();
             gateways.insert(0, gateway);
         }
         Ok(Self { gateways, upstream, earlier: HashSet::new(), _closed: closed })
     }
 
-    fn run(&mut self, gateway: Gateway, case: &Case) -> Run {
+    fn run(&mut self, http2: bool, case: &Case) -> Run {
         self.upstream.iter().for_each(|upstream| upstream.play(&case.inner));
-        let starts: Vec<usize> = self.gateways.iter().map(Process::log_length).collect();
+        let starts: Vec<usize> = self.gateways.iter().map(P::log_length).collect();
         if let Some(policy) = &case.reload {
             self.gateways.iter().for_each(|gateway| gateway.reload(policy));
         }
-        let address = self.gateways[0].address;
-        let exchanges = match gateway {
-            Gateway::Http1 => http1::exchanges(address, case),
-            Gateway::Http2 => http2::exchanges(address, case),
-        };
-        let facts = Facts { http2: gateway == Gateway::Http2, processes: case.chain, over_socket: true };
+        let address = self.gateways[0].address();
+        let exchanges = if http2 { http2::exchanges(address, case) } else { http1::exchanges(address, case) };
+        let facts = Facts { http2, processes: case.chain, over_socket: true };
         let mut run = Run { exchanges, calls: self.calls(case), facts, ..Run::default() };
         let ids = ids(&run);
         self.earlier.retain(|id| !ids.contains(id));
@@ -161,7 +167,7 @@ impl Session {
     /// The lines come a moment after the response: until they hold what is wanted.
     fn wait_for_log(&mut self, case: &Case, run: &mut Run, starts: &[usize]) {
         if needs_whole_log(case) {
-            self.gateways.iter_mut().for_each(Process::end);
+            self.gateways.iter_mut().for_each(P::end);
         }
         let of_earlier = |line: &str| {
             let id = line.split_once("request_id=").and_then(|(_, rest)| rest.split_whitespace().next());

@@ -9,6 +9,7 @@ mod body_script;
 mod check;
 mod drive;
 mod envelope;
+mod envoy;
 mod exchange;
 mod failures;
 mod format;
@@ -59,4 +60,16 @@ fn gateway_holds_the_contract_over_http2() {
 #[test]
 fn exchange_holds_the_contract() {
     drive::all(&exchange::Core);
+}
+
+#[test]
+#[ignore = "needs Envoy, which `.ci/envoy` brings"]
+fn envoy_holds_the_contract_over_http1() {
+    drive::all(&envoy::Envoy::Http1);
+}
+
+#[test]
+#[ignore = "needs Envoy, which `.ci/envoy` brings"]
+fn envoy_holds_the_contract_over_http2() {
+    drive::all(&envoy::Envoy::Http2);
 }

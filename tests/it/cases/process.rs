@@ -11,17 +11,35 @@ use super::format::Case;
 use super::policy::Folder;
 use crate::wait::{until, when};
 
+/// A proxy as a process of its own.
+pub(super) trait Proxy: Sized {
+    /// Waits for the address; what it says of a policy that it refuses.
+    fn start(case: &Case, upstream: SocketAddr) -> Result<Self, String>;
+
+    fn address(&self) -> SocketAddr;
+
+    /// What was logged from this point on.
+    fn log_from(&self, start: usize) -> String;
+
+    fn log_length(&self) -> usize;
+
+    /// Puts another policy in the place of the one in force, and waits until the log speaks of it.
+    fn reload(&self, policy: &str);
+
+    /// Ends it: then the log is whole, and proves what is not in it as well.
+    fn end(&mut self);
+}
+
 pub(super) struct Process {
     child: Child,
-    pub(super) address: SocketAddr,
+    address: SocketAddr,
     log: Arc<Mutex<Vec<u8>>>,
     collecting: Option<JoinHandle<()>>,
     folder: Option<Folder>,
 }
 
-impl Process {
-    /// Waits for the address; the text on standard error where the policy was refused.
-    pub(super) fn start(case: &Case, upstream: SocketAddr) -> Result<Self, String> {
+impl Proxy for Process {
+    fn start(case: &Case, upstream: SocketAddr) -> Result<Self, String> {
         let folder = case.policy.is_some().then(|| Folder::with(case));
         let file = case.policy_file.as_ref().map(|file| case.folder.join(file));
         let file = folder.as_ref().map(Folder::policy).or(file);
@@ -50,18 +68,20 @@ impl Process {
         }
     }
 
-    /// What was logged from this point on.
-    pub(super) fn log_from(&self, start: usize) -> String {
+    fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    fn log_from(&self, start: usize) -> String {
         let log = self.log.lock().unwrap_or_else(PoisonError::into_inner);
         String::from_utf8_lossy(log.get(start..).unwrap_or_default()).into_owned()
     }
 
-    pub(super) fn log_length(&self) -> usize {
+    fn log_length(&self) -> usize {
         self.log.lock().unwrap_or_else(PoisonError::into_inner).len()
     }
 
-    /// Writes the new policy, sends SIGHUP, and waits until the log speaks of it.
-    pub(super) fn reload(&self, policy: &str) {
+    fn reload(&self, policy: &str) {
         let start = self.log_length();
         self.folder.as_ref().expect("a case with `reload` has a policy").write("policy.toml", policy);
         self.signal("-HUP");
@@ -71,15 +91,16 @@ impl Process {
         });
     }
 
-    /// Ends it: then the log is whole, and proves what is not in it as well.
-    pub(super) fn end(&mut self) {
+    fn end(&mut self) {
         self.signal("-TERM");
         until("the gateway ends", || self.child.try_wait().expect("a child").ok_or_else(|| self.log_from(0)));
         if let Some(collecting) = self.collecting.take() {
             collecting.join().expect("no panic while reading");
         }
     }
+}
 
+impl Process {
     fn signal(&self, signal: &str) {
         let pid = self.child.id().to_string();
         assert!(Command::new("kill").args([signal, &pid]).status().expect("kill").success(), "kill {signal} {pid}");
@@ -116,7 +137,7 @@ pub(super) fn newer_source() -> Option<PathBuf> {
     sources.into_iter().find(|path| modified(path).is_some_and(|modified| modified > built))
 }
 
-fn collect(mut errors: ChildStderr, log: Arc<Mutex<Vec<u8>>>) -> JoinHandle<()> {
+pub(super) fn collect(mut errors: ChildStderr, log: Arc<Mutex<Vec<u8>>>) -> JoinHandle<()> {
     std::thread::spawn(move || {
         let mut piece = [0; 8192];
         while let Ok(count @ 1..) = errors.read(&mut piece) {

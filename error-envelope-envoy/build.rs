@@ -1,0 +1,8 @@
+//! The module's threads outlive a configuration that Envoy lets go of: its code must not be unloaded under them.
+
+fn main() {
+    println!("cargo::rerun-if-changed=build.rs");
+    if std::env::var("CARGO_CFG_TARGET_OS").is_ok_and(|system| system == "linux") {
+        println!("cargo::rustc-cdylib-link-arg=-Wl,-z,nodelete");
+    }
+}

@@ -1,0 +1,681 @@
+//! What Envoy calls and what it offers (`source/extensions/dynamic_modules/abi/abi.h`, version `v0.2.0`): the only
+//! `unsafe` code of this crate.
+//!
+//! What holds for all of it, by the header's word:
+//!
+//! - All hooks of a stream run on one thread, its worker, and so does all that they call. A hook may be called inside a
+//!   callback: a reply that is sent may run hooks of the same stream, its destruction too.
+//! - Envoy's pointer to a stream is valid until `on_http_filter_destroy`; a [`Stream`] asks for that each time.
+//! - What it lends (lines, chunks) is valid until the hook returns or the stream is changed; a [`Stream`] refuses to be
+//!   changed while it lends.
+//! - What the module lends is read before the callback returns.
+#![allow(unsafe_code, reason = "the ABI is C's")]
+
+use std::cell::Cell;
+use std::ffi::{c_char, c_void};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::ptr;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use crate::config::Module;
+use crate::filter::{BodyStatus, Filter, HeadStatus};
+
+/// The version of the ABI, as Envoy writes it.
+const VERSION: &[u8] = b"v0.2.0\0";
+
+/// Bytes that are lent.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub(crate) struct Buffer {
+    ptr: *const u8,
+    length: usize,
+}
+
+/// A line of a head that is lent; a pair of texts has the same form.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub(crate) struct Line {
+    key: Buffer,
+    value: Buffer,
+}
+
+/// Names and values that are lent.
+pub(crate) type Lines<'l> = [(&'l [u8], &'l [u8])];
+
+/// Whose head.
+#[derive(Clone, Copy, PartialEq, Eq)]
+#[repr(u32)]
+pub(crate) enum Head {
+    Request = 0,
+    Response = 2,
+    ResponseTrailers = 3,
+}
+
+/// Whose bytes: those of the hook that runs, or those that a hook has let Envoy keep.
+#[derive(Clone, Copy, PartialEq, Eq)]
+#[repr(u32)]
+pub(crate) enum Body {
+    Request = 0,
+    Response = 2,
+    KeptResponse = 3,
+}
+
+/// What Envoy knows of a stream.
+#[derive(Clone, Copy)]
+#[repr(u32)]
+pub(crate) enum Attribute {
+    Protocol = 10,
+    CodeDetails = 16,
+}
+
+/// Envoy's levels.
+#[derive(Clone, Copy)]
+#[repr(u32)]
+pub(crate) enum Level {
+    Trace = 0,
+    Debug = 1,
+    Info = 2,
+    Warn = 3,
+    Error = 4,
+}
+
+unsafe extern "C" {
+    fn envoy_dynamic_module_callback_log(level: u32, message: Buffer);
+    fn envoy_dynamic_module_callback_log_enabled(level: u32) -> bool;
+    fn envoy_dynamic_module_callback_http_filter_config_define_counter(
+        config: *mut c_void,
+        name: Buffer,
+        labels: *const Buffer,
+        labels_length: usize,
+        id: *mut usize,
+    ) -> u32;
+    fn envoy_dynamic_module_callback_http_filter_increment_counter(
+        stream: *mut c_void,
+        id: usize,
+        labels: *const Buffer,
+        labels_length: usize,
+        value: u64,
+    ) -> u32;
+    fn envoy_dynamic_module_callback_http_get_headers_size(stream: *mut c_void, head: u32) -> usize;
+    fn envoy_dynamic_module_callback_http_get_headers(stream: *mut c_void, head: u32, lines: *mut Line) -> bool;
+    fn envoy_dynamic_module_callback_http_set_header(
+        stream: *mut c_void,
+        head: u32,
+        key: Buffer,
+        value: Buffer,
+    ) -> bool;
+    fn envoy_dynamic_module_callback_http_add_header(
+        stream: *mut c_void,
+        head: u32,
+        key: Buffer,
+        value: Buffer,
+    ) -> bool;
+    fn envoy_dynamic_module_callback_http_get_body_chunks_size(stream: *mut c_void, body: u32) -> usize;
+    fn envoy_dynamic_module_callback_http_get_body_chunks(stream: *mut c_void, body: u32, chunks: *mut Buffer) -> bool;
+    fn envoy_dynamic_module_callback_http_get_body_size(stream: *mut c_void, body: u32) -> usize;
+    fn envoy_dynamic_module_callback_http_drain_body(stream: *mut c_void, body: u32, count: usize) -> bool;
+    fn envoy_dynamic_module_callback_http_append_body(stream: *mut c_void, body: u32, data: Buffer) -> bool;
+    fn envoy_dynamic_module_callback_http_send_response_headers(
+        stream: *mut c_void,
+        lines: *const Line,
+        count: usize,
+        end: bool,
+    );
+    fn envoy_dynamic_module_callback_http_send_response_data(stream: *mut c_void, data: Buffer, end: bool);
+    fn envoy_dynamic_module_callback_http_send_response_trailers(stream: *mut c_void, lines: *const Line, count: usize);
+    fn envoy_dynamic_module_callback_http_filter_reset_stream(stream: *mut c_void, reason: u32, details: Buffer);
+    fn envoy_dynamic_module_callback_http_filter_continue_encoding(stream: *mut c_void);
+    fn envoy_dynamic_module_callback_http_filter_get_attribute_string(
+        stream: *mut c_void,
+        attribute: u32,
+        value: *mut Buffer,
+    ) -> bool;
+    fn envoy_dynamic_module_callback_http_set_dynamic_metadata_string_batch(
+        stream: *mut c_void,
+        namespace: Buffer,
+        pairs: *const Line,
+        count: usize,
+    );
+    fn envoy_dynamic_module_callback_http_get_active_span(stream: *mut c_void) -> *mut c_void;
+    fn envoy_dynamic_module_callback_http_span_set_tag(span: *mut c_void, key: Buffer, value: Buffer);
+    fn envoy_dynamic_module_callback_http_filter_scheduler_new(stream: *mut c_void) -> *mut c_void;
+    fn envoy_dynamic_module_callback_http_filter_scheduler_commit(scheduler: *mut c_void, event: u64);
+    fn envoy_dynamic_module_callback_http_filter_scheduler_delete(scheduler: *mut c_void);
+}
+
+impl Buffer {
+    const NONE: Self = Self { ptr: ptr::null(), length: 0 };
+
+    fn of(bytes: &[u8]) -> Self {
+        Self { ptr: bytes.as_ptr(), length: bytes.len() }
+    }
+
+    /// # Safety
+    ///
+    /// The bytes are lent for `'a`.
+    unsafe fn bytes<'a>(self) -> &'a [u8] {
+        if self.ptr.is_null() || self.length == 0 {
+            return &[];
+        }
+        // SAFETY: Envoy's buffers are `length` initialised bytes, lent for `'a` by the contract of this function.
+        unsafe { std::slice::from_raw_parts(self.ptr, self.length) }
+    }
+}
+
+impl Line {
+    fn of(name: &[u8], value: &[u8]) -> Self {
+        Self { key: Buffer::of(name), value: Buffer::of(value) }
+    }
+}
+
+/// A stream, while a hook of it runs.
+pub(crate) struct Stream<'a> {
+    raw: *mut c_void,
+    gone: &'a Cell<bool>,
+    lends: Cell<bool>,
+}
+
+impl Stream<'_> {
+    /// The stream, where Envoy still has it and nothing of it is lent.
+    fn changeable(&self) -> Option<*mut c_void> {
+        assert!(!self.lends.get(), "a stream is changed while its bytes are lent");
+        (!self.gone.get()).then_some(self.raw)
+    }
+
+    /// The lines of a head, names and values as they are; none where there is no head.
+    pub(crate) fn lines<T>(&self, head: Head, read: impl FnOnce(&Lines<'_>) -> T) -> T {
+        let Some(raw) = self.changeable() else { return read(&[]) };
+        // SAFETY: the stream is Envoy's until its destruction, which `changeable` has asked for; also below.
+        let count = unsafe { envoy_dynamic_module_callback_http_get_headers_size(raw, head as u32) };
+        let mut lines = vec![Line { key: Buffer::NONE, value: Buffer::NONE }; count];
+        // SAFETY: there is room for as many lines as Envoy has just counted, on the thread that alone may change them.
+        let there = unsafe { envoy_dynamic_module_callback_http_get_headers(raw, head as u32, lines.as_mut_ptr()) };
+        if !there {
+            lines.clear();
+        }
+        // SAFETY: the lines are lent until the stream is changed, and `lend` lets nothing change it before `read` is done.
+        let lent: Vec<_> = lines.iter().map(|line| unsafe { (line.key.bytes(), line.value.bytes()) }).collect();
+        self.lend(|| read(&lent))
+    }
+
+    /// The chunks of a body that are there.
+    pub(crate) fn chunks<T>(&self, body: Body, read: impl FnOnce(&[&[u8]]) -> T) -> T {
+        let Some(raw) = self.changeable() else { return read(&[]) };
+        // SAFETY: as in `lines`.
+        let count = unsafe { envoy_dynamic_module_callback_http_get_body_chunks_size(raw, body as u32) };
+        let mut chunks = vec![Buffer::NONE; count];
+        // SAFETY: there is room for as many chunks as Envoy has just counted.
+        let there =
+            unsafe { envoy_dynamic_module_callback_http_get_body_chunks(raw, body as u32, chunks.as_mut_ptr()) };
+        if !there {
+            chunks.clear();
+        }
+        // SAFETY: as in `lines`.
+        let lent: Vec<_> = chunks.iter().map(|chunk| unsafe { chunk.bytes() }).collect();
+        self.lend(|| read(&lent))
+    }
+
+    fn lend<T>(&self, read: impl FnOnce() -> T) -> T {
+        struct Lent<'l>(&'l Cell<bool>);
+
+        impl Drop for Lent<'_> {
+            fn drop(&mut self) {
+                self.0.set(false);
+            }
+        }
+
+        self.lends.set(true);
+        let _lent = Lent(&self.lends);
+        read()
+    }
+
+    /// Puts these lines in the place of all of that name; without a line the name goes.
+    pub(crate) fn set<'v>(&self, head: Head, name: &str, values: impl IntoIterator<Item = &'v [u8]>) {
+        let Some(raw) = self.changeable() else { return };
+        let (head, name) = (head as u32, Buffer::of(name.as_bytes()));
+        let mut values = values.into_iter();
+        let first = values.next().map_or(Buffer::NONE, Buffer::of);
+        // SAFETY: name and value are lent for the call alone. An empty value removes the name.
+        unsafe { envoy_dynamic_module_callback_http_set_header(raw, head, name, first) };
+        for value in values {
+            // SAFETY: as above.
+            unsafe { envoy_dynamic_module_callback_http_add_header(raw, head, name, Buffer::of(value)) };
+        }
+    }
+
+    /// Drops what is there of a body.
+    pub(crate) fn drain(&self, body: Body) {
+        let Some(raw) = self.changeable() else { return };
+        // SAFETY: as in `lines`.
+        unsafe {
+            let count = envoy_dynamic_module_callback_http_get_body_size(raw, body as u32);
+            envoy_dynamic_module_callback_http_drain_body(raw, body as u32, count);
+        }
+    }
+
+    /// Adds to what is there of a body.
+    pub(crate) fn append(&self, body: Body, data: &[u8]) {
+        let Some(raw) = self.changeable().filter(|_| !data.is_empty()) else { return };
+        // SAFETY: the data is lent for the call alone.
+        unsafe { envoy_dynamic_module_callback_http_append_body(raw, body as u32, Buffer::of(data)) };
+    }
+
+    /// Sends a head, in the place of any that has not left.
+    pub(crate) fn send_head<'v>(&self, lines: impl Iterator<Item = (&'v [u8], &'v [u8])>, end: bool) {
+        let Some(raw) = self.changeable() else { return };
+        let lines: Vec<Line> = lines.map(|(name, value)| Line::of(name, value)).collect();
+        // SAFETY: the lines are lent for the call alone.
+        unsafe { envoy_dynamic_module_callback_http_send_response_headers(raw, lines.as_ptr(), lines.len(), end) };
+    }
+
+    /// Sends some of the body behind a head that was sent.
+    pub(crate) fn send_data(&self, data: &[u8], end: bool) {
+        let Some(raw) = self.changeable() else { return };
+        // SAFETY: the data is lent for the call alone.
+        unsafe { envoy_dynamic_module_callback_http_send_response_data(raw, Buffer::of(data), end) };
+    }
+
+    /// Ends the response with these trailers.
+    pub(crate) fn send_trailers<'v>(&self, lines: impl Iterator<Item = (&'v [u8], &'v [u8])>) {
+        let Some(raw) = self.changeable() else { return };
+        let lines: Vec<Line> = lines.map(|(name, value)| Line::of(name, value)).collect();
+        // SAFETY: the lines are lent for the call alone.
+        unsafe { envoy_dynamic_module_callback_http_send_response_trailers(raw, lines.as_ptr(), lines.len()) };
+    }
+
+    /// Resets the stream: what has begun ends as an error.
+    pub(crate) fn reset(&self, details: &str) {
+        const LOCAL_RESET: u32 = 0;
+
+        let Some(raw) = self.changeable() else { return };
+        let details = Buffer::of(details.as_bytes());
+        // SAFETY: the details are lent for the call alone.
+        unsafe { envoy_dynamic_module_callback_http_filter_reset_stream(raw, LOCAL_RESET, details) };
+    }
+
+    /// Lets a response go on whose head a hook has stopped.
+    pub(crate) fn continue_encoding(&self) {
+        let Some(raw) = self.changeable() else { return };
+        // SAFETY: as in `lines`.
+        unsafe { envoy_dynamic_module_callback_http_filter_continue_encoding(raw) };
+    }
+
+    /// What Envoy says of the stream.
+    pub(crate) fn attribute<T>(&self, attribute: Attribute, read: impl FnOnce(Option<&[u8]>) -> T) -> T {
+        let Some(raw) = self.changeable() else { return read(None) };
+        let mut value = Buffer::NONE;
+        // SAFETY: `value` is written where the answer is true; it is lent as lines are.
+        let known = unsafe {
+            envoy_dynamic_module_callback_http_filter_get_attribute_string(raw, attribute as u32, &mut value)
+        };
+        // SAFETY: as in `lines`.
+        self.lend(|| read(known.then(|| unsafe { value.bytes() })))
+    }
+
+    /// Notes texts for access logs.
+    pub(crate) fn note(&self, namespace: &str, pairs: &[(&str, &str)]) {
+        let Some(raw) = self.changeable() else { return };
+        let namespace = Buffer::of(namespace.as_bytes());
+        let pairs: Vec<Line> = pairs.iter().map(|(key, value)| Line::of(key.as_bytes(), value.as_bytes())).collect();
+        // SAFETY: the texts are lent for the call alone.
+        unsafe {
+            envoy_dynamic_module_callback_http_set_dynamic_metadata_string_batch(
+                raw,
+                namespace,
+                pairs.as_ptr(),
+                pairs.len(),
+            );
+        }
+    }
+
+    /// Tags the stream's span, where it has one.
+    pub(crate) fn tag(&self, pairs: &[(&str, &str)]) {
+        let Some(raw) = self.changeable() else { return };
+        // SAFETY: as in `lines`; null where nothing is traced.
+        let span = unsafe { envoy_dynamic_module_callback_http_get_active_span(raw) };
+        if span.is_null() {
+            return;
+        }
+        for (key, value) in pairs {
+            let (key, value) = (Buffer::of(key.as_bytes()), Buffer::of(value.as_bytes()));
+            // SAFETY: the span is its stream's, and lives as long; the texts are lent for the call alone.
+            unsafe { envoy_dynamic_module_callback_http_span_set_tag(span, key, value) };
+        }
+    }
+
+    /// What comes back to the stream's worker from any thread.
+    pub(crate) fn scheduler(&self) -> Option<Scheduler> {
+        let raw = self.changeable()?;
+        // SAFETY: as in `lines`; the scheduler is the module's to delete.
+        let scheduler = unsafe { envoy_dynamic_module_callback_http_filter_scheduler_new(raw) };
+        (!scheduler.is_null()).then_some(Scheduler(scheduler))
+    }
+}
+
+/// Calls `on_http_filter_scheduled` on its stream's worker, if the stream still lives then.
+pub(crate) struct Scheduler(*mut c_void);
+
+// SAFETY: the header allows committing from any thread, which is what a scheduler is for, and names none for deleting; it
+// is one weak pointer and a dispatcher that takes posts from any thread.
+unsafe impl Send for Scheduler {}
+
+impl Scheduler {
+    pub(crate) fn commit(&self, event: u64) {
+        // SAFETY: it was not deleted: that is `drop`'s.
+        unsafe { envoy_dynamic_module_callback_http_filter_scheduler_commit(self.0, event) };
+    }
+}
+
+impl Drop for Scheduler {
+    fn drop(&mut self) {
+        // SAFETY: it is deleted once.
+        unsafe { envoy_dynamic_module_callback_http_filter_scheduler_delete(self.0) };
+    }
+}
+
+/// A configuration of Envoy's, while it is made: counters may be defined.
+pub(crate) struct Defining(*mut c_void);
+
+impl Defining {
+    /// The number of a counter; none where Envoy refuses it.
+    pub(crate) fn counter(&self, name: &str, labels: &[&str]) -> Option<usize> {
+        let labels: Vec<Buffer> = labels.iter().map(|label| Buffer::of(label.as_bytes())).collect();
+        let (name, mut id) = (Buffer::of(name.as_bytes()), 0);
+        // SAFETY: the pointer is that of the hook that runs; the texts are lent for the call, and `id` is written in it.
+        let outcome = unsafe {
+            envoy_dynamic_module_callback_http_filter_config_define_counter(
+                self.0,
+                name,
+                labels.as_ptr(),
+                labels.len(),
+                &mut id,
+            )
+        };
+        (outcome == 0).then_some(id)
+    }
+}
+
+/// A line in Envoy's log, from any thread.
+pub(crate) fn log(level: Level, message: &[u8]) {
+    // SAFETY: the text is lent for the call; Envoy's loggers take lines from any thread.
+    unsafe { envoy_dynamic_module_callback_log(level as u32, Buffer::of(message)) };
+}
+
+/// Whether Envoy's log takes lines of this level.
+pub(crate) fn logs(level: Level) -> bool {
+    // SAFETY: it reads an atomic.
+    unsafe { envoy_dynamic_module_callback_log_enabled(level as u32) }
+}
+
+/// A stream's filter, as Envoy keeps it.
+pub(crate) struct Slot {
+    filter: Filter,
+    gone: Cell<bool>,
+}
+
+thread_local! {
+    /// The stream of the hook that runs on this thread, for what is counted meanwhile.
+    static CURRENT: Cell<*const Slot> = const { Cell::new(ptr::null()) };
+    static CURRENT_RAW: Cell<*mut c_void> = const { Cell::new(ptr::null_mut()) };
+}
+
+/// Counts by the stream of the hook that runs on this thread; `false` where none does.
+pub(crate) fn count(counter: impl FnOnce(&Module) -> Option<usize>, labels: &[&str]) -> bool {
+    let (slot, raw) = (CURRENT.get(), CURRENT_RAW.get());
+    if slot.is_null() {
+        return false;
+    }
+    // SAFETY: `in_hook` holds the slot until it has put back what was there before.
+    let slot = unsafe { &*slot };
+    if slot.gone.get() {
+        return false;
+    }
+    let Some(id) = counter(slot.filter.module()) else { return false };
+    let labels: Vec<Buffer> = labels.iter().map(|label| Buffer::of(label.as_bytes())).collect();
+    // SAFETY: the stream is not gone, and its hook runs on this thread; the texts are lent for the call alone.
+    let outcome = unsafe {
+        envoy_dynamic_module_callback_http_filter_increment_counter(raw, id, labels.as_ptr(), labels.len(), 1)
+    };
+    outcome == 0
+}
+
+/// Runs a hook. Whatever panics becomes the filter's answer to it, and goes no further: unwinding out of here would end
+/// Envoy.
+///
+/// # Safety
+///
+/// `slot` is null or came from `on_http_filter_new` and was not destroyed; `raw` is its stream.
+unsafe fn in_hook<T>(
+    raw: *mut c_void,
+    slot: *const Slot,
+    panicked: T,
+    work: impl FnOnce(&Filter, &Stream<'_>) -> T,
+) -> T {
+    struct Inside(*const Slot, *mut c_void);
+
+    impl Drop for Inside {
+        fn drop(&mut self) {
+            CURRENT.set(self.0);
+            CURRENT_RAW.set(self.1);
+        }
+    }
+
+    if slot.is_null() {
+        return panicked;
+    }
+    // SAFETY: the pointer is that of an `Rc` that Envoy holds; another owner keeps the filter until this hook ends, since
+    // what it calls may have it destroyed.
+    let held = unsafe {
+        Rc::increment_strong_count(slot);
+        Rc::from_raw(slot)
+    };
+    let told = {
+        let _inside = Inside(CURRENT.replace(slot), CURRENT_RAW.replace(raw));
+        let stream = || Stream { raw, gone: &held.gone, lends: Cell::new(false) };
+        let ran = catch_unwind(AssertUnwindSafe(|| work(&held.filter, &stream())));
+        ran.unwrap_or_else(|panic| {
+            let answered = catch_unwind(AssertUnwindSafe(|| held.filter.panicked(&stream(), &*panic)));
+            if answered.is_err() {
+                stream().reset("error_envelope_panicked_twice");
+            }
+            forget_if_it_panics(panic);
+            panicked
+        })
+    };
+    forget_if_it_panics(held);
+    told
+}
+
+/// A drop that panics goes no further, and neither does that panic's own.
+fn forget_if_it_panics<T>(value: T) {
+    if let Err(again) = catch_unwind(AssertUnwindSafe(|| drop(value))) {
+        std::mem::forget(again);
+    }
+}
+
+#[unsafe(no_mangle)]
+extern "C" fn envoy_dynamic_module_on_program_init() -> *const c_char {
+    VERSION.as_ptr().cast()
+}
+
+/// # Safety
+///
+/// Envoy calls it with a configuration that is being made, and texts that it lends for the call.
+#[unsafe(no_mangle)]
+unsafe extern "C" fn envoy_dynamic_module_on_http_filter_config_new(
+    config: *mut c_void,
+    _name: Buffer,
+    text: Buffer,
+) -> *const Module {
+    // SAFETY: the text is lent for the call, and nothing is called that takes it back.
+    let text = unsafe { text.bytes() };
+    let made = catch_unwind(AssertUnwindSafe(|| Module::new(text, &Defining(config))));
+    match made {
+        Ok(Some(module)) => Arc::into_raw(Arc::new(module)),
+        Ok(None) => ptr::null(),
+        Err(panic) => {
+            forget_if_it_panics(panic);
+            ptr::null()
+        }
+    }
+}
+
+/// # Safety
+///
+/// Envoy calls it once with what `config_new` gave.
+#[unsafe(no_mangle)]
+unsafe extern "C" fn envoy_dynamic_module_on_http_filter_config_destroy(module: *const Module) {
+    if !module.is_null() {
+        // SAFETY: it is the `Arc` of `config_new`, given back once; streams that still run have their own.
+        forget_if_it_panics(unsafe { Arc::from_raw(module) });
+    }
+}
+
+/// Routes have no configuration of their own here: the policy has routes.
+#[unsafe(no_mangle)]
+extern "C" fn envoy_dynamic_module_on_http_filter_per_route_config_new(_: Buffer, _: Buffer) -> *const c_void {
+    log(
+        Level::Error,
+        b"error_envelope: a route's own configuration is not taken: the policy says what holds on which route",
+    );
+    ptr::null()
+}
+
+#[unsafe(no_mangle)]
+extern "C" fn envoy_dynamic_module_on_http_filter_per_route_config_destroy(_: *const c_void) {}
+
+/// # Safety
+///
+/// Envoy calls it with what `config_new` gave and has not destroyed.
+#[unsafe(no_mangle)]
+unsafe extern "C" fn envoy_dynamic_module_on_http_filter_new(module: *const Module, _: *mut c_void) -> *const Slot {
+    if module.is_null() {
+        return ptr::null();
+    }
+    // SAFETY: Envoy holds one owner of the `Arc`; this is another.
+    let module = unsafe {
+        Arc::increment_strong_count(module);
+        Arc::from_raw(module)
+    };
+    let made = catch_unwind(AssertUnwindSafe(|| Rc::new(Slot { filter: Filter::new(module), gone: Cell::new(false) })));
+    match made {
+        Ok(slot) => Rc::into_raw(slot),
+        Err(panic) => {
+            forget_if_it_panics(panic);
+            ptr::null()
+        }
+    }
+}
+
+/// # Safety
+///
+/// Envoy calls it once with what `filter_new` gave, on the same thread.
+#[unsafe(no_mangle)]
+unsafe extern "C" fn envoy_dynamic_module_on_http_filter_destroy(slot: *const Slot) {
+    if slot.is_null() {
+        return;
+    }
+    // SAFETY: it is the `Rc` of `filter_new`, given back once. A hook that runs has its own.
+    let slot = unsafe { Rc::from_raw(slot) };
+    slot.gone.set(true);
+    let ended = catch_unwind(AssertUnwindSafe(|| slot.filter.destroyed()));
+    forget_if_it_panics(ended);
+    forget_if_it_panics(slot);
+}
+
+macro_rules! hooks {
+    ($($name:ident($($argument:ident: $type:ty),*) -> $status:ty = $stopped:expr, $work:expr;)*) => {$(
+        /// # Safety
+        ///
+        /// Envoy calls it with a stream of its own and what `filter_new` gave for it, not yet destroyed.
+        #[unsafe(no_mangle)]
+        unsafe extern "C" fn $name(raw: *mut c_void, slot: *const Slot, $($argument: $type),*) -> u32 {
+            let work: fn(&Filter, &Stream<'_>, $($type),*) -> $status = $work;
+            // SAFETY: what holds here is what `in_hook` asks for.
+            let status = unsafe { in_hook(raw, slot, $stopped, |filter, stream| work(filter, stream, $($argument),*)) };
+            status as u32
+        }
+    )*};
+}
+
+hooks! {
+    envoy_dynamic_module_on_http_filter_request_headers(end: bool) -> HeadStatus = HeadStatus::Stop,
+        |filter, stream, end| filter.request_head(stream, end);
+    envoy_dynamic_module_on_http_filter_request_body(end: bool) -> BodyStatus = BodyStatus::Stop,
+        |filter, stream, end| filter.request_body(stream, end);
+    envoy_dynamic_module_on_http_filter_request_trailers() -> HeadStatus = HeadStatus::Stop,
+        |filter, stream| filter.request_trailers(stream);
+    envoy_dynamic_module_on_http_filter_response_headers(end: bool) -> HeadStatus = HeadStatus::Stop,
+        |filter, stream, end| filter.response_head(stream, end);
+    envoy_dynamic_module_on_http_filter_response_body(end: bool) -> BodyStatus = BodyStatus::Stop,
+        |filter, stream, end| filter.response_body(stream, end);
+    envoy_dynamic_module_on_http_filter_response_trailers() -> HeadStatus = HeadStatus::Stop,
+        |filter, stream| filter.response_trailers(stream);
+}
+
+/// # Safety
+///
+/// As of the hooks above.
+#[unsafe(no_mangle)]
+unsafe extern "C" fn envoy_dynamic_module_on_http_filter_stream_complete(raw: *mut c_void, slot: *const Slot) {
+    // SAFETY: what holds here is what `in_hook` asks for.
+    unsafe { in_hook(raw, slot, (), |filter, stream| filter.completed(stream)) };
+}
+
+/// # Safety
+///
+/// As of the hooks above.
+#[unsafe(no_mangle)]
+unsafe extern "C" fn envoy_dynamic_module_on_http_filter_scheduled(raw: *mut c_void, slot: *const Slot, event: u64) {
+    // SAFETY: what holds here is what `in_hook` asks for.
+    unsafe { in_hook(raw, slot, (), |filter, stream| filter.scheduled(stream, event)) };
+}
+
+/// # Safety
+///
+/// As of the hooks above; the details are lent for the call.
+#[unsafe(no_mangle)]
+unsafe extern "C" fn envoy_dynamic_module_on_http_filter_local_reply(
+    raw: *mut c_void,
+    slot: *const Slot,
+    status: u32,
+    details: Buffer,
+    _reset_imminent: bool,
+) -> u32 {
+    const CONTINUE: u32 = 0;
+
+    // SAFETY: the details are lent for the call, and copied before anything is called.
+    let details = unsafe { details.bytes() };
+    // SAFETY: what holds here is what `in_hook` asks for.
+    unsafe { in_hook(raw, slot, (), |filter, stream| filter.local_reply(stream, status, details)) };
+    CONTINUE
+}
+
+/// Hooks that Envoy wants to find, of what this module asks it for nowhere.
+macro_rules! unused {
+    ($($name:ident($($type:ty),*);)*) => {$(
+        #[unsafe(no_mangle)]
+        extern "C" fn $name($(_: $type),*) {}
+    )*};
+}
+
+type Raw = *const c_void;
+
+unused! {
+    envoy_dynamic_module_on_http_filter_downstream_above_write_buffer_high_watermark(Raw, Raw);
+    envoy_dynamic_module_on_http_filter_downstream_below_write_buffer_low_watermark(Raw, Raw);
+    envoy_dynamic_module_on_http_filter_http_callout_done(Raw, Raw, u64, u32, Raw, usize, Raw, usize);
+    envoy_dynamic_module_on_http_filter_http_stream_headers(Raw, Raw, u64, Raw, usize, bool);
+    envoy_dynamic_module_on_http_filter_http_stream_data(Raw, Raw, u64, Raw, usize, bool);
+    envoy_dynamic_module_on_http_filter_http_stream_trailers(Raw, Raw, u64, Raw, usize);
+    envoy_dynamic_module_on_http_filter_http_stream_complete(Raw, Raw, u64);
+    envoy_dynamic_module_on_http_filter_http_stream_reset(Raw, Raw, u64, u32);
+    envoy_dynamic_module_on_http_filter_config_scheduled(Raw, Raw, u64);
+    envoy_dynamic_module_on_http_filter_config_http_callout_done(Raw, Raw, u64, u32, Raw, usize, Raw, usize);
+    envoy_dynamic_module_on_http_filter_config_http_stream_headers(Raw, Raw, u64, Raw, usize, bool);
+    envoy_dynamic_module_on_http_filter_config_http_stream_data(Raw, Raw, u64, Raw, usize, bool);
+    envoy_dynamic_module_on_http_filter_config_http_stream_trailers(Raw, Raw, u64, Raw, usize);
+    envoy_dynamic_module_on_http_filter_config_http_stream_complete(Raw, Raw, u64);
+    envoy_dynamic_module_on_http_filter_config_http_stream_reset(Raw, Raw, u64, u32);
+}

@@ -1,0 +1,319 @@
+//! One stream: which hooks have come, and what was decided.
+//!
+//! | state | its answer |
+//! |---|---|
+//! | `New` | nothing has come; a head that comes of itself is Envoy's own (V2) |
+//! | `Peeking` | the request's first body byte decides (G3) |
+//! | `Called` | the request is on its way to the service |
+//! | `Draining` | the request ran over its limit: what is left of it is dropped before its answer (G5) |
+//! | `Collecting` | an error's body is read, within its budget (R4) |
+//! | `Replacing`, `Dropping` | Envoy's own body gives way to ours; a body that nobody may see goes (E5) |
+//! | `Passing`, `Copying`, `Watching` | the response's head has left, its body passes |
+//! | `Lingering`, `Deferred` | our answer is out or ready, what is left of the request is dropped (G5) |
+//! | `Answered` | ours, or somebody else's to end |
+//!
+//! A hook takes the state and leaves another one, before it sends anything: what is sent comes by the hooks again.
+
+mod request;
+mod response;
+mod sending;
+
+use std::any::Any;
+use std::cell::{Cell, RefCell};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use http::{Response, Version, response as http_response};
+use tower_error_envelope::RequestId;
+use tower_error_envelope::adapter;
+use tower_error_envelope::exchange::{
+    BoxError, Collected, Event, Exchange, Meter, Observed, Origin, Pending, Tail, Terms, Watch,
+};
+
+use crate::abi::{Attribute, Head, Stream};
+use crate::config::Module;
+use crate::timer::Timer;
+use crate::{count, heads};
+
+/// What becomes of a head, or of trailers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u32)]
+pub(crate) enum HeadStatus {
+    Continue = 0,
+    Stop = 1,
+}
+
+/// What becomes of a chunk.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u32)]
+pub(crate) enum BodyStatus {
+    Continue = 0,
+    /// Envoy keeps nothing of it.
+    Stop = 3,
+}
+
+/// What a timer says.
+#[derive(Clone, Copy, PartialEq, Eq)]
+#[repr(u64)]
+enum Wait {
+    Peek = 1,
+    Collect = 2,
+    Linger = 3,
+    Deadline = 4,
+}
+
+/// One stream.
+pub(crate) struct Filter {
+    module: Arc<Module>,
+    state: RefCell<State>,
+    meter: RefCell<Option<Meter>>,
+    local: RefCell<Option<Local>>,
+    /// Of the state that waits.
+    timer: RefCell<Option<Timer>>,
+    /// Of the whole call.
+    deadline: RefCell<Option<Timer>>,
+    terms: RefCell<Option<Arc<Terms>>>,
+    id: Cell<Option<RequestId>>,
+    version: Cell<Version>,
+    request_ended: Cell<bool>,
+    response_ended: Cell<bool>,
+    /// A response's head has left: nothing else can be said.
+    head_left: Cell<bool>,
+}
+
+#[derive(Default)]
+enum State {
+    #[default]
+    New,
+    Peeking(Box<Pending>),
+    Called(Box<Exchange>),
+    Draining(Box<Draining>),
+    Collecting(Box<Collecting>),
+    Replacing(Bytes),
+    Dropping,
+    Passing(Tail),
+    Copying(Box<Copying>),
+    Watching(Box<Watch>),
+    Lingering(Box<Lingering>),
+    Deferred(Box<Deferred>),
+    Answered,
+}
+
+/// A request over its limit, what is left of which is read and dropped before its answer.
+struct Draining {
+    exchange: Exchange,
+    meter: Meter,
+    left: u64,
+}
+
+/// An inner error whose body is read.
+struct Collecting {
+    exchange: Exchange,
+    head: http_response::Parts,
+    read: Vec<u8>,
+    max_bytes: u64,
+}
+
+/// An inner error that passes, and is copied (M1).
+struct Copying {
+    tail: Tail,
+    observed: Box<Observed>,
+    copy: Vec<u8>,
+    passed: u64,
+    max_bytes: u64,
+    until: Instant,
+}
+
+/// An answer whose head is out.
+struct Lingering {
+    body: Bytes,
+    left: u64,
+}
+
+/// An answer that keeps its connection: what is left of the request is little, and dropped first.
+struct Deferred {
+    reply: Response<Bytes>,
+    left: u64,
+}
+
+/// What Envoy says of an answer of its own.
+struct Local {
+    status: u32,
+    details: String,
+}
+
+impl Filter {
+    pub(crate) fn new(module: Arc<Module>) -> Self {
+        Self {
+            module,
+            state: RefCell::default(),
+            meter: RefCell::default(),
+            local: RefCell::default(),
+            timer: RefCell::default(),
+            deadline: RefCell::default(),
+            terms: RefCell::default(),
+            id: Cell::new(None),
+            version: Cell::new(Version::HTTP_11),
+            request_ended: Cell::new(false),
+            response_ended: Cell::new(false),
+            head_left: Cell::new(false),
+        }
+    }
+
+    pub(crate) fn module(&self) -> &Module {
+        &self.module
+    }
+
+    /// Envoy answers by itself. Its head comes next, or where one is held back already, goes past the filters.
+    pub(crate) fn local_reply(&self, stream: &Stream<'_>, status: u32, details: &[u8]) {
+        let details = String::from_utf8_lossy(details).into_owned();
+        match self.leave(State::Answered) {
+            State::Collecting(collecting) => self.failed_past(stream, collecting.exchange, Local { status, details }),
+            state => {
+                self.leave(state);
+                *self.local.borrow_mut() = Some(Local { status, details });
+            }
+        }
+    }
+
+    pub(crate) fn scheduled(&self, stream: &Stream<'_>, event: u64) {
+        match event {
+            it if it == Wait::Peek as u64 => self.peeked_in_vain(stream),
+            it if it == Wait::Collect as u64 => self.collected_too_late(stream),
+            it if it == Wait::Linger as u64 => self.lingered_enough(stream),
+            it if it == Wait::Deadline as u64 => self.ran_out(stream),
+            _ => {}
+        }
+    }
+
+    /// The stream has ended, well or not: what has no end in the log yet gets it (F2, F4).
+    pub(crate) fn completed(&self, stream: &Stream<'_>) {
+        self.stop_waiting();
+        self.deadline.take();
+        let event = match self.leave(State::Answered) {
+            State::Peeking(pending) => Some(pending.abandoned()),
+            State::Called(exchange) => Some(exchange.abandoned()),
+            State::Draining(draining) => Some(draining.exchange.abandoned()),
+            State::Collecting(collecting) => Some(collecting.exchange.abandoned()),
+            State::Copying(copying) => {
+                let Copying { observed, copy, .. } = *copying;
+                Some(observed.seen(Collected::Unreadable(&copy)))
+            }
+            State::Passing(tail) if !self.response_ended.get() => broke_off(stream, tail),
+            State::Watching(watch) if !self.response_ended.get() && !watch.has_ended() => {
+                match upstream_broke(stream) {
+                    Some(cause) => Some(watch.into_tail().broke_off(Origin::Error, cause)),
+                    None => Some(watch.abandoned()),
+                }
+            }
+            State::New
+            | State::Passing(_)
+            | State::Watching(_)
+            | State::Replacing(_)
+            | State::Dropping
+            | State::Lingering(_)
+            | State::Deferred(_)
+            | State::Answered => None,
+        };
+        if let Some(event) = event {
+            self.tell(stream, event);
+        }
+    }
+
+    /// Envoy lets go of the stream; nothing of it can be called any more.
+    pub(crate) fn destroyed(&self) {
+        self.stop_waiting();
+        self.deadline.take();
+    }
+
+    /// A hook panicked: 500, or where the head has left the stream ends as an error (F2, F4, V4).
+    pub(crate) fn panicked(&self, stream: &Stream<'_>, panic: &(dyn Any + Send)) {
+        let text = match (panic.downcast_ref::<&str>(), panic.downcast_ref::<String>()) {
+            (Some(text), _) => (*text).into(),
+            (_, Some(text)) => text.as_str().into(),
+            _ => "a panic without a text".into(),
+        };
+        let state = self.leave(State::Answered);
+        let _ = adapter::catch(|| drop(state));
+        let exchange = self.unread(stream);
+        if self.head_left.get() {
+            self.tell(stream, exchange.panicked(text).event);
+            stream.reset("error_envelope_panicked");
+        } else {
+            self.answer(stream, exchange.unready_panicked(text));
+        }
+    }
+
+    /// A request that nobody may forward, as far as its head can be read now.
+    fn unread(&self, stream: &Stream<'_>) -> Exchange {
+        let head = self.read_request(stream);
+        let facts = heads::request_facts(&head.parts, self.request_ended.get());
+        let terms = self.terms();
+        let exchange = Exchange::unread(terms, &head.parts, facts, || self.id.get().unwrap_or_else(adapter::fresh_id));
+        self.id.set(Some(exchange.request_id()));
+        exchange
+    }
+
+    /// What the request began with (M3).
+    fn terms(&self) -> Arc<Terms> {
+        self.terms.borrow_mut().get_or_insert_with(|| self.module.terms()).clone()
+    }
+
+    fn read_request(&self, stream: &Stream<'_>) -> heads::RequestHead {
+        let version = stream.attribute(Attribute::Protocol, heads::version);
+        self.version.set(version);
+        stream.lines(Head::Request, |lines| heads::request(lines, version))
+    }
+
+    fn leave(&self, next: State) -> State {
+        self.state.replace(next)
+    }
+
+    fn wait(&self, stream: &Stream<'_>, wait: Wait, time: Duration) {
+        let timer = Timer::after(stream, wait as u64, time);
+        let before = self.timer.replace(timer);
+        drop(before);
+    }
+
+    fn stop_waiting(&self) {
+        drop(self.timer.take());
+    }
+
+    /// Logs and counts an event, and notes it for access logs and traces.
+    fn tell(&self, stream: &Stream<'_>, event: Event) {
+        note(stream, &event);
+        adapter::event(event);
+    }
+
+    fn tell_unenforced(&self, event: Option<Box<Event>>) {
+        count::put_down_later();
+        adapter::unenforced(event);
+    }
+}
+
+/// What access logs and traces see of an error.
+fn note(stream: &Stream<'_>, event: &Event) {
+    let id = event.request_id().to_string();
+    let pairs = [
+        ("request_id", id.as_str()),
+        ("code", event.code().map_or("none", |code| code.as_str())),
+        ("origin", event.origin().as_str()),
+        ("route", event.route().unwrap_or("none")),
+        ("mode", event.mode().as_str()),
+    ];
+    stream.note("error_envelope", &pairs);
+    stream.tag(&[("error_envelope.request_id", pairs[0].1), ("error_envelope.code", pairs[1].1)]);
+}
+
+/// Why a response broke off whose head had left; none where its client went away.
+fn upstream_broke(stream: &Stream<'_>) -> Option<BoxError> {
+    stream.attribute(Attribute::CodeDetails, |details| {
+        let details = String::from_utf8_lossy(details?).into_owned();
+        (details.starts_with("upstream") || details.contains("timeout")).then(|| details.into())
+    })
+}
+
+fn broke_off(stream: &Stream<'_>, tail: Tail) -> Option<Event> {
+    upstream_broke(stream).map(|cause| tail.broke_off(Origin::Error, cause))
+}

@@ -1,0 +1,256 @@
+//! The request: its head is shown to the guards, its body is counted (G0–G5, V4).
+
+use http::Version;
+use tower_error_envelope::adapter;
+use tower_error_envelope::exchange::{Admission, Exchange, FirstByte, Linger, Meter, Metered, Pending, Watch};
+
+use super::{BodyStatus, Collecting, Draining, Filter, HeadStatus, State, Wait};
+use crate::abi::{Body, Head, Stream};
+use crate::heads;
+
+impl Filter {
+    pub(crate) fn request_head(&self, stream: &Stream<'_>, end: bool) -> HeadStatus {
+        if !matches!(*self.state.borrow(), State::New) {
+            // The guards were asked for another head.
+            stream.reset("error_envelope_second_head");
+            return HeadStatus::Stop;
+        }
+        self.request_ended.set(end);
+        let head = self.read_request(stream);
+        self.inject(stream, "request_headers");
+        let facts = heads::request_facts(&head.parts, end);
+        if let Some(cause) = head.unread {
+            let exchange = Exchange::unread(self.terms(), &head.parts, facts, adapter::fresh_id);
+            self.id.set(Some(exchange.request_id()));
+            self.answer(stream, exchange.malformed(cause.into()));
+            return HeadStatus::Stop;
+        }
+        let mut parts = head.parts;
+        let mut admission = Exchange::begin(self.terms(), &mut parts, facts, || {
+            let id = adapter::fresh_id();
+            self.id.set(Some(id));
+            id
+        });
+        // No scheme of a policy that was taken has a verifier; one that asked for it would stay shut (G2).
+        while let Admission::Verify(unverified, _) = admission {
+            admission = unverified.verified(&mut parts, Err("no verifier can be given inside Envoy".into()));
+        }
+        match admission {
+            Admission::Forward(exchange, meter, unenforced) => {
+                self.tell_unenforced(unenforced);
+                heads::tell(stream, Head::Request, &parts.headers);
+                self.forward(stream, exchange, meter);
+                HeadStatus::Continue
+            }
+            Admission::Answer(answered) => {
+                self.id.set(Some(answered.event.request_id()));
+                self.answer(stream, *answered);
+                HeadStatus::Stop
+            }
+            Admission::Verify(unverified, _) => {
+                self.answer(stream, unverified.panicked("a verifier inside Envoy".into()));
+                HeadStatus::Stop
+            }
+            Admission::Peek(pending, timeout) => {
+                heads::tell(stream, Head::Request, &parts.headers);
+                self.id.set(Some(pending.request_id()));
+                self.leave(State::Peeking(Box::new(pending)));
+                self.wait(stream, Wait::Peek, timeout);
+                HeadStatus::Stop
+            }
+        }
+    }
+
+    /// The request is on its way.
+    fn forward(&self, stream: &Stream<'_>, exchange: Exchange, meter: Option<Meter>) {
+        self.id.set(Some(exchange.request_id()));
+        *self.meter.borrow_mut() = meter;
+        if let Some(time) = exchange.deadline() {
+            let timer = super::Timer::after(stream, Wait::Deadline as u64, time);
+            *self.deadline.borrow_mut() = timer;
+        }
+        self.leave(State::Called(Box::new(exchange)));
+    }
+
+    pub(crate) fn request_body(&self, stream: &Stream<'_>, end: bool) -> BodyStatus {
+        self.request_ended.set(self.request_ended.get() || end);
+        self.inject(stream, "request_body");
+        match self.leave(State::New) {
+            // No head was looked at.
+            State::New => BodyStatus::Stop,
+            State::Peeking(pending) => self.peeked(stream, pending, end),
+            State::Lingering(lingering) => {
+                self.leave(State::Lingering(lingering));
+                self.drop_request(stream, end);
+                BodyStatus::Stop
+            }
+            State::Deferred(deferred) => {
+                self.leave(State::Deferred(deferred));
+                self.drop_request(stream, end);
+                BodyStatus::Stop
+            }
+            State::Draining(draining) => {
+                self.leave(State::Draining(draining));
+                self.drop_request(stream, end);
+                BodyStatus::Stop
+            }
+            State::Answered => {
+                self.leave(State::Answered);
+                // Of a response that was let go the request goes on.
+                if self.head_left.get() { BodyStatus::Stop } else { BodyStatus::Continue }
+            }
+            state => {
+                self.leave(state);
+                self.metered(stream, end)
+            }
+        }
+    }
+
+    pub(crate) fn request_trailers(&self, stream: &Stream<'_>) -> HeadStatus {
+        self.request_ended.set(true);
+        self.inject(stream, "request_trailers");
+        match self.leave(State::New) {
+            State::New => HeadStatus::Stop,
+            State::Peeking(pending) => match self.first_byte(stream, *pending, FirstByte::End) {
+                BodyStatus::Continue => HeadStatus::Continue,
+                BodyStatus::Stop => HeadStatus::Stop,
+            },
+            state @ (State::Lingering(_) | State::Deferred(_) | State::Draining(_)) => {
+                self.leave(state);
+                self.drop_request(stream, true);
+                HeadStatus::Stop
+            }
+            State::Answered => {
+                self.leave(State::Answered);
+                if self.head_left.get() { HeadStatus::Stop } else { HeadStatus::Continue }
+            }
+            state => {
+                self.leave(state);
+                if let Some(meter) = &mut *self.meter.borrow_mut() {
+                    meter.request_ended();
+                }
+                HeadStatus::Continue
+            }
+        }
+    }
+
+    /// Counts a chunk, before the service sees it.
+    fn metered(&self, stream: &Stream<'_>, end: bool) -> BodyStatus {
+        let Some(mut meter) = self.meter.take() else { return BodyStatus::Continue };
+        let over = stream.chunks(Body::Request, |chunks| {
+            chunks.iter().find_map(|chunk| match meter.request_data(chunk) {
+                Metered::Within => None,
+                Metered::Over(linger) => Some(linger),
+            })
+        });
+        if end {
+            meter.request_ended();
+        }
+        match over {
+            None => {
+                *self.meter.borrow_mut() = Some(meter);
+                BodyStatus::Continue
+            }
+            Some(linger) => {
+                self.overran(stream, meter, linger);
+                BodyStatus::Stop
+            }
+        }
+    }
+
+    /// The body ran over its limit (G4): the answer, where no head has left; else what has begun ends.
+    ///
+    /// Over HTTP/1 what is left is dropped first, so that the connection can live on; a stream of HTTP/2 ends by itself.
+    fn overran(&self, stream: &Stream<'_>, meter: Meter, linger: Linger) {
+        let drains = self.version.get() < Version::HTTP_2 && !self.request_ended.get() && linger.max_bytes > 0;
+        match self.leave(State::Answered) {
+            State::Called(exchange) if drains => {
+                let draining = Draining { exchange: *exchange, meter, left: linger.max_bytes };
+                self.leave(State::Draining(Box::new(draining)));
+                self.wait(stream, Wait::Linger, linger.timeout);
+            }
+            State::Called(exchange) => self.answer(stream, exchange.overran()),
+            State::Collecting(collecting) => {
+                let Collecting { exchange, .. } = *collecting;
+                self.answer(stream, exchange.overran());
+            }
+            State::Watching(watch) => self.end_watch(stream, *watch, Watch::overran),
+            state @ (State::Passing(_) | State::Copying(_) | State::Dropping | State::Replacing(_)) => {
+                // The service would see a broken body, and its client what it then says: here both have one stream.
+                self.leave(state);
+                if !self.response_ended.get() {
+                    stream.reset("error_envelope_request_over_its_limit");
+                }
+            }
+            state => drop(self.leave(state)),
+        }
+    }
+
+    /// The first chunk, or the end, of a body that decides by being there (G3).
+    fn peeked(&self, stream: &Stream<'_>, pending: Box<Pending>, end: bool) -> BodyStatus {
+        let empty = stream.chunks(Body::Request, |chunks| chunks.iter().all(|chunk| chunk.is_empty()));
+        match (empty, end) {
+            (true, false) => {
+                self.leave(State::Peeking(pending));
+                BodyStatus::Stop
+            }
+            (true, true) => self.first_byte(stream, *pending, FirstByte::End),
+            (false, _) => self.first_byte(stream, *pending, FirstByte::Data),
+        }
+    }
+
+    pub(super) fn peeked_in_vain(&self, stream: &Stream<'_>) {
+        match self.leave(State::Answered) {
+            State::Peeking(pending) => drop(self.first_byte(stream, *pending, FirstByte::TooSlow)),
+            state => drop(self.leave(state)),
+        }
+    }
+
+    fn first_byte(&self, stream: &Stream<'_>, pending: Pending, first: FirstByte) -> BodyStatus {
+        self.stop_waiting();
+        match pending.first_byte(first) {
+            Admission::Forward(exchange, _, unenforced) => {
+                self.tell_unenforced(unenforced);
+                self.forward(stream, exchange, None);
+                BodyStatus::Continue
+            }
+            Admission::Answer(answered) => {
+                self.answer(stream, *answered);
+                BodyStatus::Stop
+            }
+            // One peek decides, and comes last: the exchange asks for nothing more.
+            Admission::Peek(pending, _) => {
+                self.answer(stream, pending.panicked("a second peek".into()));
+                BodyStatus::Stop
+            }
+            Admission::Verify(unverified, _) => {
+                self.answer(stream, unverified.panicked("a verifier after the peek".into()));
+                BodyStatus::Stop
+            }
+        }
+    }
+
+    /// The client of a call waits no longer (P1).
+    pub(super) fn ran_out(&self, stream: &Stream<'_>) {
+        match self.leave(State::Answered) {
+            State::Called(exchange) => self.answer(stream, exchange.timed_out()),
+            State::Draining(draining) => self.answer(stream, draining.exchange.timed_out()),
+            State::Collecting(collecting) => self.answer(stream, collecting.exchange.timed_out()),
+            // What cannot be ended well goes on: the client has a clock of its own.
+            State::Watching(watch) if watch.can_end() => self.end_watch(stream, *watch, Watch::timed_out),
+            state => drop(self.leave(state)),
+        }
+    }
+
+    #[cfg(feature = "panics")]
+    pub(super) fn inject(&self, stream: &Stream<'_>, hook: &str) {
+        let asked = |lines: &crate::abi::Lines<'_>| {
+            lines.iter().any(|(name, value)| *name == b"x-panic-in" && *value == hook.as_bytes())
+        };
+        assert!(!stream.lines(Head::Request, asked), "asked for, in {hook}");
+    }
+
+    #[cfg(not(feature = "panics"))]
+    #[inline]
+    pub(super) fn inject(&self, _: &Stream<'_>, _: &str) {}
+}

@@ -1,0 +1,139 @@
+//! Our answers on their way out, and what is dropped of a request so that its client can read them (G5).
+
+use bytes::Bytes;
+use http::header::{CONNECTION, CONTENT_LENGTH};
+use http::{HeaderValue, Response, Version, response};
+use tower_error_envelope::adapter;
+use tower_error_envelope::exchange::{Answered, Ended, Last, Watch};
+
+use super::{Deferred, Draining, Filter, Lingering, State, Wait, note};
+use crate::abi::{Body, Stream};
+use crate::heads;
+
+impl Filter {
+    /// Answers instead of the service, from any hook: what has come of a response is dropped.
+    pub(super) fn answer(&self, stream: &Stream<'_>, mut answered: Answered) {
+        self.stop_waiting();
+        self.deadline.take();
+        let linger = answered.linger;
+        self.tell_answered(stream, &mut answered);
+        // A stream of HTTP/2 ends by itself, and what is left of it is reset.
+        let over_http1 = self.version.get() < Version::HTTP_2 && !self.request_ended.get();
+        match linger.filter(|linger| over_http1 && linger.max_bytes > 0) {
+            // An answer that does not close: Envoy would, were it out before the request is whole.
+            Some(linger) if !answered.reply.headers().contains_key(CONNECTION) => {
+                self.wait(stream, Wait::Linger, linger.timeout);
+                let deferred = Deferred { reply: answered.reply, left: linger.max_bytes };
+                self.leave(State::Deferred(Box::new(deferred)));
+            }
+            Some(linger) if !answered.reply.body().is_empty() => {
+                self.wait(stream, Wait::Linger, linger.timeout);
+                let (head, body) = answered.reply.into_parts();
+                self.leave(State::Lingering(Box::new(Lingering { body, left: linger.max_bytes })));
+                self.head_left.set(true);
+                send_head(stream, &head, false);
+            }
+            _ => self.send(stream, answered.reply),
+        }
+    }
+
+    pub(super) fn tell_answered(&self, stream: &Stream<'_>, answered: &mut Answered) {
+        note(stream, &answered.event);
+        adapter::answered(answered);
+    }
+
+    /// Sends all of an answer. Nothing of the stream is to be touched behind it.
+    pub(super) fn send(&self, stream: &Stream<'_>, reply: Response<Bytes>) {
+        self.leave(State::Answered);
+        self.head_left.set(true);
+        let (mut head, body) = reply.into_parts();
+        self.frame(&mut head, &body);
+        send_head(stream, &head, body.is_empty());
+        if !body.is_empty() {
+            stream.send_data(&body, true);
+        }
+    }
+
+    /// Some of a request comes that nobody reads any more.
+    pub(super) fn drop_request(&self, stream: &Stream<'_>, end: bool) {
+        let count = stream.chunks(Body::Request, |chunks| chunks.iter().map(|chunk| chunk.len() as u64).sum::<u64>());
+        let enough = match &mut *self.state.borrow_mut() {
+            State::Lingering(lingering) => pay(&mut lingering.left, count),
+            State::Deferred(deferred) => pay(&mut deferred.left, count),
+            State::Draining(draining) => pay(&mut draining.left, count),
+            _ => return,
+        };
+        if enough || end {
+            self.lingered_enough(stream);
+        }
+    }
+
+    pub(super) fn lingered_enough(&self, stream: &Stream<'_>) {
+        match self.leave(State::Answered) {
+            State::Lingering(lingering) => {
+                self.stop_waiting();
+                stream.send_data(&lingering.body, true);
+            }
+            State::Deferred(deferred) => {
+                self.stop_waiting();
+                self.send(stream, deferred.reply);
+            }
+            State::Draining(draining) => {
+                let Draining { exchange, mut meter, .. } = *draining;
+                if self.request_ended.get() {
+                    meter.request_ended();
+                }
+                // What there was to drop is dropped.
+                self.answer(stream, Answered { linger: None, ..exchange.overran() });
+            }
+            state => drop(self.leave(state)),
+        }
+    }
+
+    /// The response's body has ended, or never began: the head is changed where it is, and this is its body now.
+    pub(super) fn put(&self, stream: &Stream<'_>, mut head: response::Parts, body: &[u8], into: Body) {
+        self.leave(State::Answered);
+        self.head_left.set(true);
+        self.frame(&mut head, body);
+        heads::tell_response(stream, &head);
+        if into == Body::Response {
+            stream.drain(Body::Response);
+        }
+        stream.append(into, body);
+    }
+
+    /// Over HTTP/1 Envoy chunks what has no length, even where nothing comes.
+    pub(super) fn frame(&self, head: &mut response::Parts, body: &[u8]) {
+        let has_body = !matches!(head.status.as_u16(), 100..200 | 204 | 304);
+        let unframed = self.version.get() < Version::HTTP_2 && body.is_empty() && has_body;
+        if unframed && !head.headers.contains_key(CONTENT_LENGTH) {
+            head.headers.insert(CONTENT_LENGTH, HeaderValue::from_static("0"));
+        }
+    }
+
+    /// A call ends here, as its protocol has it, or breaks off (F4).
+    pub(super) fn end_watch(&self, stream: &Stream<'_>, watch: Watch, end: impl FnOnce(Watch) -> Ended) {
+        self.stop_waiting();
+        self.deadline.take();
+        let Ended { last, event } = end(watch);
+        self.leave(State::Answered);
+        self.tell(stream, event);
+        match last {
+            Last::Trailers(trailers) => stream.send_trailers(heads::lines_of(&trailers)),
+            Last::Data(data) => stream.send_data(&data, true),
+            Last::BrokenOff => stream.reset("error_envelope_broken_off"),
+        }
+    }
+}
+
+/// Whether more came than there was room for.
+fn pay(left: &mut u64, count: u64) -> bool {
+    let over = count > *left;
+    *left = left.saturating_sub(count);
+    over
+}
+
+fn send_head(stream: &Stream<'_>, head: &response::Parts, end: bool) {
+    let status = (&b":status"[..], head.status.as_str().as_bytes());
+    stream.send_head(std::iter::once(status).chain(heads::lines_of(&head.headers)), end);
+}

@@ -1,0 +1,184 @@
+//! Envoy's lines as heads of the crate `http`, and what became of those as lines.
+
+use http::header::{CONTENT_LENGTH, HOST, TRANSFER_ENCODING, UPGRADE};
+use http::uri::{Authority, PathAndQuery, Scheme};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri, Version, request, response};
+use tower_error_envelope::exchange::{BodyFacts, changes};
+
+use crate::abi::{Head, Lines, Stream};
+
+/// A request's head, as far as it could be read, and what could not.
+pub(crate) struct RequestHead {
+    pub(crate) parts: request::Parts,
+    pub(crate) unread: Option<String>,
+}
+
+pub(crate) fn version(protocol: Option<&[u8]>) -> Version {
+    match protocol {
+        Some(b"HTTP/1.0") => Version::HTTP_10,
+        Some(b"HTTP/2") => Version::HTTP_2,
+        Some(b"HTTP/3") => Version::HTTP_3,
+        _ => Version::HTTP_11,
+    }
+}
+
+/// What Envoy shows of a request's target, in lines that are no headers.
+#[derive(Default)]
+struct Target<'l> {
+    method: Option<&'l [u8]>,
+    scheme: Option<&'l [u8]>,
+    authority: Option<&'l [u8]>,
+    path: Option<&'l [u8]>,
+}
+
+pub(crate) fn request(lines: &Lines<'_>, version: Version) -> RequestHead {
+    let mut parts = http::Request::new(()).into_parts().0;
+    parts.version = version;
+    let (mut target, mut unread) = (Target::default(), None);
+    let mut cannot = |what: String| unread = unread.take().or(Some(what));
+    parts.headers.reserve(lines.len());
+    for (name, value) in lines {
+        match *name {
+            b":method" => target.method = Some(value),
+            b":scheme" => target.scheme = Some(value),
+            b":authority" => target.authority = Some(value),
+            b":path" => target.path = Some(value),
+            [b':', ..] => {}
+            _ => {
+                if let Err(what) = append(&mut parts.headers, name, value) {
+                    cannot(what);
+                }
+            }
+        }
+    }
+    match Method::from_bytes(target.method.unwrap_or_default()) {
+        Ok(method) => parts.method = method,
+        Err(_) => cannot("its method is none".to_owned()),
+    }
+    match target.uri(&parts.method, version, &mut parts.headers) {
+        Ok(uri) => parts.uri = uri,
+        Err(what) => cannot(what),
+    }
+    RequestHead { parts, unread }
+}
+
+impl Target<'_> {
+    /// As a server of this version gives it to a service: the path alone and a `host` over HTTP/1, all of it above.
+    fn uri(&self, method: &Method, version: Version, headers: &mut HeaderMap) -> Result<Uri, String> {
+        if let Some(host) = self.authority
+            && (version < Version::HTTP_2 || Authority::try_from(host).is_err())
+        {
+            let host = HeaderValue::from_bytes(host).map_err(|_| "its host cannot be read".to_owned())?;
+            headers.append(HOST, host);
+        }
+        let unread = |_| "its path cannot be read".to_owned();
+        let mut uri = http::uri::Parts::default();
+        let authority = self.authority.and_then(|host| Authority::try_from(host).ok());
+        if *method == Method::CONNECT && self.path.is_none() {
+            uri.authority = authority;
+            return Uri::from_parts(uri).map_err(|_| "its authority cannot be read".to_owned());
+        }
+        let path = self.path.ok_or("it has no path")?;
+        uri.path_and_query = Some(PathAndQuery::try_from(path).map_err(unread)?);
+        if version >= Version::HTTP_2 && path != b"*" {
+            uri.authority = authority;
+            if uri.authority.is_some() {
+                uri.scheme = self.scheme.and_then(|scheme| Scheme::try_from(scheme).ok()).or(Some(Scheme::HTTP));
+            }
+        }
+        Uri::from_parts(uri).map_err(|_| "its target cannot be read".to_owned())
+    }
+}
+
+/// What is known of a request's body. Behind an upgrade come the bytes of another protocol, which are no body.
+pub(crate) fn request_facts(parts: &request::Parts, ended: bool) -> BodyFacts {
+    let framed = || parts.headers.contains_key(CONTENT_LENGTH) || parts.headers.contains_key(TRANSFER_ENCODING);
+    let tunnels = parts.method == Method::CONNECT || parts.headers.contains_key(UPGRADE) && !framed();
+    facts(&parts.headers, ended || tunnels)
+}
+
+fn facts(headers: &HeaderMap, ended: bool) -> BodyFacts {
+    if ended {
+        return BodyFacts { ended, lower: 0, upper: Some(0) };
+    }
+    let mut lines = headers.get_all(CONTENT_LENGTH).iter();
+    let length = match (lines.next(), lines.next()) {
+        (Some(only), None) => only.to_str().ok().and_then(|length| length.parse::<u64>().ok()),
+        _ => None,
+    };
+    BodyFacts { ended, lower: length.unwrap_or(0), upper: length }
+}
+
+pub(crate) fn response_facts(parts: &response::Parts, ended: bool) -> BodyFacts {
+    facts(&parts.headers, ended)
+}
+
+/// A response's head; none where it is not a proper one.
+pub(crate) fn response(lines: &Lines<'_>) -> Option<response::Parts> {
+    let mut parts = http::Response::new(()).into_parts().0;
+    let mut status = None;
+    parts.headers.reserve(lines.len());
+    for (name, value) in lines {
+        match *name {
+            b":status" => status = StatusCode::from_bytes(value).ok(),
+            [b':', ..] => {}
+            _ => append(&mut parts.headers, name, value).ok()?,
+        }
+    }
+    parts.status = status?;
+    Some(parts)
+}
+
+pub(crate) fn trailers(lines: &Lines<'_>) -> Option<HeaderMap> {
+    let mut headers = HeaderMap::with_capacity(lines.len());
+    for (name, value) in lines {
+        append(&mut headers, name, value).ok()?;
+    }
+    Some(headers)
+}
+
+fn append(headers: &mut HeaderMap, name: &[u8], value: &[u8]) -> Result<(), String> {
+    let unread = || {
+        format!("the header {:?} cannot be read", String::from_utf8_lossy(name).chars().take(64).collect::<String>())
+    };
+    let (parsed, value) = match (HeaderName::from_bytes(name), HeaderValue::from_bytes(value)) {
+        (Ok(name), Ok(value)) => (name, value),
+        _ => return Err(unread()),
+    };
+    headers.try_append(parsed, value).map(drop).map_err(|_| "it has too many headers".to_owned())
+}
+
+/// Makes Envoy's head what this one is. `host` is that of its own line, where a head has one.
+pub(crate) fn tell(stream: &Stream<'_>, whose: Head, after: &HeaderMap) {
+    let changes = stream.lines(whose, |lines| {
+        let text = |name| str::from_utf8(name).unwrap_or_default();
+        let before: Vec<(&str, &[u8])> = lines
+            .iter()
+            .filter_map(|(name, value)| match *name {
+                b":authority" if after.contains_key(HOST) => Some(("host", *value)),
+                [b':', ..] => None,
+                name => Some((text(name), *value)),
+            })
+            .collect();
+        changes(&before, after)
+    });
+    for change in changes.iter().filter(|change| *change.name != HOST || whose != Head::Request) {
+        stream.set(whose, change.name.as_str(), change.values().map(HeaderValue::as_bytes));
+    }
+}
+
+/// Makes Envoy's response head what this one is.
+pub(crate) fn tell_response(stream: &Stream<'_>, head: &response::Parts) {
+    let same = |lines: &Lines<'_>| {
+        lines.iter().any(|(name, value)| *name == b":status" && *value == head.status.as_str().as_bytes())
+    };
+    if !stream.lines(Head::Response, same) {
+        stream.set(Head::Response, ":status", [head.status.as_str().as_bytes()]);
+    }
+    tell(stream, Head::Response, &head.headers);
+}
+
+/// The lines of a head that is sent.
+pub(crate) fn lines_of(headers: &HeaderMap) -> impl Iterator<Item = (&[u8], &[u8])> {
+    headers.iter().map(|(name, value)| (name.as_str().as_bytes(), value.as_bytes()))
+}

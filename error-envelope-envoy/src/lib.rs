@@ -1,0 +1,21 @@
+//! tower-error-envelope inside Envoy: a dynamic module for the filter `envoy.filters.http.dynamic_modules`.
+//!
+//! One [`Exchange`](tower_error_envelope::exchange::Exchange) decides what becomes of one stream, as it does in the layer
+//! (V1). This crate moves what Envoy's hooks say to it, and what it answers back:
+//!
+//! 1. `abi` declares what Envoy calls and what it offers; nothing else is `unsafe`. Every hook catches panics (V4).
+//! 2. `config` reads the filter's configuration: a policy, or the file that has one. What is wrong with it is logged, and
+//!    Envoy refuses the configuration (M2, V4).
+//! 3. `filter` is one stream: which hooks have come, and what was decided. Envoy may call them in any order.
+//! 4. `heads` turns Envoy's lines into heads and back; `timer` is the one thread that ends waits; `log` and `count` show
+//!    operators what was decided.
+//!
+//! Tested with Envoy 1.40.0, whose ABI is `v0.2.0`.
+
+mod abi;
+mod config;
+mod count;
+mod filter;
+mod heads;
+mod log;
+mod timer;

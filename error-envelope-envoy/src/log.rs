@@ -1,0 +1,76 @@
+//! The library's log in Envoy's (L1): the same lines, under the logger `dynamic_modules`.
+
+use std::io;
+use std::sync::Once;
+
+use tracing::Metadata;
+use tracing_subscriber::Layer as _;
+use tracing_subscriber::filter::dynamic_filter_fn;
+use tracing_subscriber::fmt::MakeWriter;
+use tracing_subscriber::layer::SubscriberExt as _;
+
+use crate::abi::{self, Level};
+
+/// The library's target.
+const TARGET: &str = "tower_error_envelope";
+
+/// From now on Envoy's log has the lines of this module. What it takes is asked each time: it may be changed while it runs.
+pub(crate) fn install() {
+    static ONCE: Once = Once::new();
+
+    ONCE.call_once(|| {
+        // This library has its own copy of std: the hook is nobody else's. The text is logged with the request's id.
+        std::panic::set_hook(Box::new(|panic| {
+            let place = panic.location().map(ToString::to_string).unwrap_or_default();
+            abi::log(Level::Error, format!("error_envelope: a hook panicked at {place}").as_bytes());
+        }));
+        let wanted = dynamic_filter_fn(|line, _| line.target().starts_with(TARGET) && abi::logs(level(line)));
+        let lines = tracing_subscriber::fmt::layer()
+            .with_ansi(false)
+            .with_level(false)
+            .with_target(false)
+            .without_time()
+            .with_writer(Lines)
+            .with_filter(wanted);
+        // This library has its own copy of tracing: nobody else can have set one.
+        let _ = tracing::subscriber::set_global_default(tracing_subscriber::registry().with(lines));
+    });
+}
+
+fn level(line: &Metadata<'_>) -> Level {
+    match *line.level() {
+        tracing::Level::ERROR => Level::Error,
+        tracing::Level::WARN => Level::Warn,
+        tracing::Level::INFO => Level::Info,
+        tracing::Level::DEBUG => Level::Debug,
+        tracing::Level::TRACE => Level::Trace,
+    }
+}
+
+struct Lines;
+
+struct Line(Level);
+
+impl<'a> MakeWriter<'a> for Lines {
+    type Writer = Line;
+
+    fn make_writer(&'a self) -> Line {
+        Line(Level::Info)
+    }
+
+    fn make_writer_for(&'a self, line: &Metadata<'_>) -> Line {
+        Line(level(line))
+    }
+}
+
+impl io::Write for Line {
+    /// A line comes whole.
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        abi::log(self.0, bytes.trim_ascii_end());
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}

@@ -1,0 +1,96 @@
+//! The module's hooks, as Envoy finds them.
+
+use std::ffi::c_void;
+
+use crate::callbacks::{Buffer, Stream};
+
+#[allow(improper_ctypes, reason = "both sides are of this test: a stream is a pointer to each")]
+unsafe extern "C" {
+    fn envoy_dynamic_module_on_http_filter_config_new(config: *mut c_void, name: Buffer, text: Buffer)
+    -> *const c_void;
+    fn envoy_dynamic_module_on_http_filter_config_destroy(config: *const c_void);
+    fn envoy_dynamic_module_on_http_filter_new(config: *const c_void, stream: *mut Stream) -> *const c_void;
+    fn envoy_dynamic_module_on_http_filter_destroy(filter: *const c_void);
+    fn envoy_dynamic_module_on_http_filter_request_headers(s: *mut Stream, f: *const c_void, end: bool) -> u32;
+    fn envoy_dynamic_module_on_http_filter_request_body(s: *mut Stream, f: *const c_void, end: bool) -> u32;
+    fn envoy_dynamic_module_on_http_filter_request_trailers(s: *mut Stream, f: *const c_void) -> u32;
+    fn envoy_dynamic_module_on_http_filter_response_headers(s: *mut Stream, f: *const c_void, end: bool) -> u32;
+    fn envoy_dynamic_module_on_http_filter_response_body(s: *mut Stream, f: *const c_void, end: bool) -> u32;
+    fn envoy_dynamic_module_on_http_filter_response_trailers(s: *mut Stream, f: *const c_void) -> u32;
+    fn envoy_dynamic_module_on_http_filter_stream_complete(s: *mut Stream, f: *const c_void);
+    fn envoy_dynamic_module_on_http_filter_scheduled(s: *mut Stream, f: *const c_void, event: u64);
+    fn envoy_dynamic_module_on_http_filter_local_reply(
+        s: *mut Stream,
+        f: *const c_void,
+        status: u32,
+        details: Buffer,
+        reset: bool,
+    ) -> u32;
+}
+
+pub(crate) type Config = *const c_void;
+
+pub(crate) fn configure(text: &[u8]) -> Option<Config> {
+    // SAFETY: the text is lent for the call; the counters that are defined need no configuration here.
+    let config = unsafe {
+        envoy_dynamic_module_on_http_filter_config_new(std::ptr::null_mut(), Buffer::of(b"name"), Buffer::of(text))
+    };
+    // The module's own hook says where it panicked; here the tests' assertions are to be read as well.
+    drop(std::panic::take_hook());
+    (!config.is_null()).then_some(config)
+}
+
+pub(crate) fn unconfigure(config: Config) {
+    // SAFETY: it came from `configure`, and is given back once by each test.
+    unsafe { envoy_dynamic_module_on_http_filter_config_destroy(config) };
+}
+
+/// A hook, and what it is called with.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Hook {
+    RequestHead(bool),
+    RequestBody(bool),
+    RequestTrailers,
+    ResponseHead(bool),
+    ResponseBody(bool),
+    ResponseTrailers,
+    Completed,
+    Scheduled(u64),
+    LocalReply(u32),
+}
+
+pub(crate) fn make(config: Config, stream: *mut Stream) -> *const c_void {
+    // SAFETY: the configuration was not given back, and the stream outlives its filter.
+    unsafe { envoy_dynamic_module_on_http_filter_new(config, stream) }
+}
+
+pub(crate) fn destroy(filter: *const c_void) {
+    // SAFETY: `World` destroys each filter once.
+    unsafe { envoy_dynamic_module_on_http_filter_destroy(filter) };
+}
+
+pub(crate) fn call(stream: *mut Stream, filter: *const c_void, hook: Hook) -> u32 {
+    // SAFETY: `World` calls no hook of a filter that it has destroyed, and its stream lives longer.
+    unsafe {
+        match hook {
+            Hook::RequestHead(end) => envoy_dynamic_module_on_http_filter_request_headers(stream, filter, end),
+            Hook::RequestBody(end) => envoy_dynamic_module_on_http_filter_request_body(stream, filter, end),
+            Hook::RequestTrailers => envoy_dynamic_module_on_http_filter_request_trailers(stream, filter),
+            Hook::ResponseHead(end) => envoy_dynamic_module_on_http_filter_response_headers(stream, filter, end),
+            Hook::ResponseBody(end) => envoy_dynamic_module_on_http_filter_response_body(stream, filter, end),
+            Hook::ResponseTrailers => envoy_dynamic_module_on_http_filter_response_trailers(stream, filter),
+            Hook::Completed => {
+                envoy_dynamic_module_on_http_filter_stream_complete(stream, filter);
+                0
+            }
+            Hook::Scheduled(event) => {
+                envoy_dynamic_module_on_http_filter_scheduled(stream, filter, event);
+                0
+            }
+            Hook::LocalReply(status) => {
+                let details = Buffer::of(b"some_details");
+                envoy_dynamic_module_on_http_filter_local_reply(stream, filter, status, details, false)
+            }
+        }
+    }
+}

@@ -1,0 +1,119 @@
+//! One stream and what happens to it.
+
+use crate::callbacks::{self, Stream};
+use crate::hooks::{self, Config, Hook};
+
+/// What comes next.
+#[derive(Clone, Debug)]
+pub(crate) enum Act {
+    RequestHead { method: &'static str, path: &'static str, lines: Vec<(Vec<u8>, Vec<u8>)>, end: bool },
+    RequestBody { chunks: Vec<Vec<u8>>, end: bool },
+    RequestTrailers(Vec<(Vec<u8>, Vec<u8>)>),
+    ResponseHead { status: &'static str, lines: Vec<(Vec<u8>, Vec<u8>)>, end: bool },
+    ResponseBody { chunks: Vec<Vec<u8>>, end: bool },
+    ResponseTrailers(Vec<(Vec<u8>, Vec<u8>)>),
+    LocalReply(u32),
+    Scheduled(u64),
+    Completed,
+}
+
+pub(crate) struct World {
+    config: Config,
+    stream: *mut Stream,
+}
+
+impl World {
+    pub(crate) fn new(policy: &str, http2: bool, destroys_inside: bool) -> Self {
+        let config = hooks::configure(policy.as_bytes()).unwrap_or_else(|| panic!("{}", callbacks::log()));
+        let stream = Box::into_raw(Box::<Stream>::default());
+        let world = Self { config, stream };
+        world.stream().http2.set(http2);
+        world.stream().destroys_inside.set(destroys_inside);
+        world.stream().filter.set(hooks::make(config, stream));
+        world
+    }
+
+    fn stream(&self) -> &Stream {
+        // SAFETY: it is dropped in `end`, which takes the world.
+        unsafe { &*self.stream }
+    }
+
+    pub(crate) fn act(&mut self, act: &Act) {
+        let stream = self.stream();
+        let filter = stream.filter.get();
+        if filter.is_null() || stream.completed.get() {
+            return;
+        }
+        let (head_out, ended) = (stream.head_out.get(), stream.ended.get());
+        match act {
+            Act::RequestHead { method, path, lines, end } => {
+                let pseudo = [(":method", *method), (":path", *path), (":authority", "a.example"), (":scheme", "http")];
+                let pseudo = pseudo.map(|(name, value)| (name.as_bytes().to_vec(), value.as_bytes().to_vec()));
+                *stream.heads[0].borrow_mut() = pseudo.into_iter().chain(lines.clone()).collect();
+                self.call(Hook::RequestHead(*end));
+            }
+            Act::RequestBody { chunks, end } => {
+                stream.bodies[0].borrow_mut().clone_from(chunks);
+                self.call(Hook::RequestBody(*end));
+            }
+            Act::RequestTrailers(lines) => {
+                stream.heads[1].borrow_mut().clone_from(lines);
+                self.call(Hook::RequestTrailers);
+            }
+            // Behind the end of a response Envoy has nothing more of one.
+            _ if ended
+                && matches!(act, Act::ResponseHead { .. } | Act::ResponseBody { .. } | Act::ResponseTrailers(_)) => {}
+            Act::ResponseHead { status, lines, end } => {
+                let status = (b":status".to_vec(), status.as_bytes().to_vec());
+                *stream.heads[2].borrow_mut() = std::iter::once(status).chain(lines.clone()).collect();
+                let told = self.call(Hook::ResponseHead(*end));
+                let stream = self.stream();
+                stream.held.set(told != 0 && !stream.head_out.get());
+                if told == 0 && !head_out {
+                    assert!(!stream.head_out.get() || stream.ended.get(), "a head passes beside an answer");
+                    stream.head_out.set(true);
+                }
+            }
+            Act::ResponseBody { chunks, end } => {
+                stream.bodies[2].borrow_mut().clone_from(chunks);
+                let told = self.call(Hook::ResponseBody(*end));
+                self.let_go(told);
+            }
+            Act::ResponseTrailers(lines) => {
+                stream.heads[3].borrow_mut().clone_from(lines);
+                let told = self.call(Hook::ResponseTrailers);
+                self.let_go(told);
+            }
+            Act::LocalReply(status) => drop(self.call(Hook::LocalReply(*status))),
+            Act::Scheduled(event) => drop(self.call(Hook::Scheduled(*event))),
+            Act::Completed => {
+                stream.completed.set(true);
+                self.call(Hook::Completed);
+            }
+        }
+    }
+
+    /// A body that passes takes the head along that was held back.
+    fn let_go(&self, told: u32) {
+        let stream = self.stream();
+        if told == 0 && stream.held.take() {
+            stream.head_out.set(true);
+        }
+    }
+
+    fn call(&self, hook: Hook) -> u32 {
+        hooks::call(self.stream, self.stream().filter.get(), hook)
+    }
+
+    /// Envoy lets go of the stream, and then of the configuration.
+    pub(crate) fn end(self) {
+        self.stream().complete_and_destroy();
+        hooks::unconfigure(self.config);
+        // SAFETY: it was made in `new`, and its filter is gone.
+        drop(unsafe { Box::from_raw(self.stream) });
+        assert_eq!(callbacks::schedulers(), 0, "a scheduler was kept");
+        let (faults, log) = (callbacks::faults(), callbacks::log());
+        assert!(faults.is_empty(), "{faults:?}");
+        assert!(!log.contains("origin=\"panic\""), "a hook panicked: {log}");
+    }
+}

@@ -1,0 +1,215 @@
+//! `error-envelope envoy-config`: a bootstrap of Envoy's that runs as it is, or the part of it that must be merged.
+
+use std::fmt::Write;
+use std::path::PathBuf;
+
+use http::uri::Authority;
+
+use crate::failure::{Failure, print};
+use crate::policy;
+
+/// Write a configuration for Envoy with the module in it
+///
+/// The module is found by the environment of Envoy: ENVOY_DYNAMIC_MODULES_SEARCH_PATH names the folder that holds
+/// liberror_envelope.so.
+#[derive(clap::Args)]
+pub(crate) struct Args {
+    /// The policy file; Envoy reads it by this name, and again whenever it changes
+    #[arg(long, value_name = "FILE")]
+    policy: PathBuf,
+    /// Where Envoy listens; port 0 picks a free one
+    #[arg(long, value_name = "HOST:PORT", value_parser = address, required_unless_present = "snippet")]
+    listen: Option<Address>,
+    /// The service, which speaks HTTP/1.1
+    #[arg(long, value_name = "HOST:PORT", value_parser = address, required_unless_present = "snippet")]
+    upstream: Option<Address>,
+    /// Where Envoy's own administration listens; without it, nowhere
+    #[arg(long, value_name = "HOST:PORT", value_parser = address)]
+    admin: Option<Address>,
+    /// Only what must be merged into a configuration that there is: of the connection manager, of its listener
+    #[arg(long, conflicts_with_all = ["listen", "upstream", "admin"])]
+    snippet: bool,
+}
+
+/// A host and a port.
+#[derive(Clone, Debug)]
+struct Address {
+    host: String,
+    port: u16,
+}
+
+fn address(text: &str) -> Result<Address, String> {
+    let authority: Authority = text.parse().map_err(|error| format!("{error}; say HOST:PORT"))?;
+    let port = authority.port_u16().ok_or("it has no port; say HOST:PORT")?;
+    let host = authority.host().trim_start_matches('[').trim_end_matches(']').to_owned();
+    Ok(Address { host, port })
+}
+
+impl Address {
+    fn yaml(&self) -> String {
+        format!("{{ socket_address: {{ address: {}, port_value: {} }} }}", quoted(&self.host), self.port)
+    }
+}
+
+/// A text in YAML, which takes JSON's.
+fn quoted(text: &str) -> String {
+    serde_json::Value::from(text).to_string()
+}
+
+/// Writes to standard output.
+pub(crate) fn run(args: &Args) -> Result<(), Failure> {
+    // A policy that is refused is refused by Envoy, too: better told here.
+    policy::read(&args.policy)?;
+    let file = std::path::absolute(&args.policy).map_err(|error| Failure::Io(error.to_string()))?;
+    let file = file.to_str().ok_or_else(|| Failure::Io(format!("{}: not UTF-8", file.display())))?;
+    match (&args.listen, &args.upstream) {
+        (Some(listen), Some(upstream)) => print(&bootstrap(file, listen, upstream, args.admin.as_ref())),
+        _ => print(&snippet(file)),
+    }
+}
+
+/// What the listener needs.
+const LISTENER: &str = "\
+# What a stream may leave unread in Envoy; what this module reads of an error is bounded by the policy, not by this.
+per_connection_buffer_limit_bytes: 1048576
+";
+
+/// What the connection manager needs.
+const MANAGER: &str = "\
+# The module gives each request its id (I1, I2); Envoy's own, and its own over a client's, would be another one.
+generate_request_id: false
+preserve_external_request_id: true
+# The route that Envoy chooses and the route of the policy must be of the same path (G0).
+normalize_path: true
+merge_slashes: true
+path_with_escaped_slashes_action: UNESCAPE_AND_REDIRECT
+# The service's own `server` stays what it is (R6).
+server_header_transformation: PASS_THROUGH
+# Else Envoy says `100 Continue` by itself, and invites an upload that a guard is about to refuse (G4).
+proxy_100_continue: true
+# A head that does not come, or a stream that stands still, is answered with 408 and 504 (V2).
+request_headers_timeout: 10s
+stream_idle_timeout: 60s
+# A client that still uploads can read its answer before the connection is closed under it (G5).
+delayed_close_timeout: 2s
+# A head over these is answered with 431 (V2).
+max_request_headers_kb: 60
+common_http_protocol_options: { idle_timeout: 60s, max_headers_count: 100 }
+# The end of a gRPC call over HTTP/1 is a trailer (P1).
+http_protocol_options: { enable_trailers: true }
+upgrade_configs: [ { upgrade_type: websocket } ]
+# A response whose head the module holds back, to read an error's body, may fail: Envoy then writes to the client past all
+# filters. What it is to write the module has noted (V3).
+local_reply_config:
+  mappers:
+  - filter:
+      metadata_filter:
+        matcher: { filter: error_envelope, path: [ { key: local_reply } ], value: { string_match: { exact: error_envelope } } }
+        match_if_key_not_found: false
+    headers_to_add:
+    - { header: { key: content-type, value: \"%DYNAMIC_METADATA(error_envelope:content_type)%\" }, append_action: OVERWRITE_IF_EXISTS_OR_ADD }
+    - { header: { key: x-request-id, value: \"%DYNAMIC_METADATA(error_envelope:request_id)%\" }, append_action: OVERWRITE_IF_EXISTS_OR_ADD }
+    - { header: { key: x-error-code, value: \"%DYNAMIC_METADATA(error_envelope:code)%\" }, append_action: OVERWRITE_IF_EXISTS_OR_ADD }
+    - { header: { key: vary, value: \"%DYNAMIC_METADATA(error_envelope:vary)%\" }, append_action: OVERWRITE_IF_EXISTS_OR_ADD }
+    - { header: { key: grpc-status-details-bin, value: \"%DYNAMIC_METADATA(error_envelope:grpc_details)%\" }, append_action: OVERWRITE_IF_EXISTS_OR_ADD }
+    - { header: { key: x-content-type-options, value: nosniff }, append_action: OVERWRITE_IF_EXISTS_OR_ADD }
+    - { header: { key: cache-control, value: no-store }, append_action: OVERWRITE_IF_EXISTS_OR_ADD }
+    body_format_override:
+      text_format_source: { inline_string: \"%DYNAMIC_METADATA(error_envelope:body)%\" }
+access_log:
+- name: envoy.access_loggers.stdout
+  typed_config:
+    \"@type\": type.googleapis.com/envoy.extensions.access_loggers.stream.v3.StdoutAccessLog
+    log_format:
+      # The code and its origin are the module's; no query, no credential (L3).
+      text_format_source:
+        inline_string: \"%START_TIME% %REQ(:METHOD)% %RESPONSE_CODE% %RESPONSE_FLAGS% %RESPONSE_CODE_DETAILS% %DURATION%ms id=%RESP(x-request-id)% code=%DYNAMIC_METADATA(error_envelope:code)% origin=%DYNAMIC_METADATA(error_envelope:origin)% route=%DYNAMIC_METADATA(error_envelope:route)%\\n\"
+";
+
+/// The filters.
+fn filters(file: &str) -> String {
+    let config = quoted(&format!("policy_file = {}", quoted(file)));
+    format!(
+        "\
+http_filters:
+# The first one: what a filter before it answers by itself has Envoy's form, and no id.
+- name: envoy.filters.http.dynamic_modules
+  typed_config:
+    \"@type\": type.googleapis.com/envoy.extensions.filters.http.dynamic_modules.v3.DynamicModuleFilter
+    # liberror_envelope.so, found by ENVOY_DYNAMIC_MODULES_SEARCH_PATH; its threads live as long as Envoy does.
+    dynamic_module_config: {{ name: error_envelope, do_not_close: true }}
+    filter_name: error_envelope
+    filter_config:
+      \"@type\": type.googleapis.com/google.protobuf.StringValue
+      value: {config}
+- name: envoy.filters.http.router
+  typed_config:
+    \"@type\": type.googleapis.com/envoy.extensions.filters.http.router.v3.Router
+    # A response gets no header but the contract's.
+    suppress_envoy_headers: true
+"
+    )
+}
+
+fn snippet(file: &str) -> String {
+    format!(
+        "\
+# Into the listener:
+{LISTENER}
+# Into its envoy.filters.network.http_connection_manager:
+{MANAGER}{filters}",
+        filters = filters(file)
+    )
+}
+
+fn bootstrap(file: &str, listen: &Address, upstream: &Address, admin: Option<&Address>) -> String {
+    let mut text =
+        String::from("# Run it with ENVOY_DYNAMIC_MODULES_SEARCH_PATH set to the folder of liberror_envelope.so.\n");
+    if let Some(admin) = admin {
+        let _ = writeln!(text, "admin:\n  address: {}", admin.yaml());
+    }
+    let _ = write!(
+        text,
+        "\
+static_resources:
+  listeners:
+  - name: edge
+    address: {listen}
+{listener}    filter_chains:
+    - filters:
+      - name: envoy.filters.network.http_connection_manager
+        typed_config:
+          \"@type\": type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager
+          stat_prefix: edge
+          # Clients connect to this Envoy: it knows their addresses, and takes no header of Envoy's own from them.
+          use_remote_address: true
+{manager}          route_config:
+            name: upstream
+            virtual_hosts:
+            - name: upstream
+              domains: [\"*\"]
+              routes:
+              # A service that does not answer in time is answered for with 504 (V2).
+              - {{ match: {{ prefix: / }}, route: {{ cluster: upstream, timeout: 30s }} }}
+{filters}  clusters:
+  - name: upstream
+    type: STRICT_DNS
+    connect_timeout: 5s
+    typed_extension_protocol_options:
+      envoy.extensions.upstreams.http.v3.HttpProtocolOptions:
+        \"@type\": type.googleapis.com/envoy.extensions.upstreams.http.v3.HttpProtocolOptions
+        explicit_http_config: {{ http_protocol_options: {{ enable_trailers: true }} }}
+    load_assignment: {{ cluster_name: upstream, endpoints: [ {{ lb_endpoints: [ {{ endpoint: {{ address: {upstream} }} }} ] }} ] }}
+",
+        listen = listen.yaml(),
+        upstream = upstream.yaml(),
+        listener = indented(LISTENER, 4),
+        manager = indented(MANAGER, 10),
+        filters = indented(&filters(file), 10),
+    );
+    text
+}
+
+fn indented(text: &str, by: usize) -> String {
+    text.lines().map(|line| format!("{:by$}{line}\n", "")).collect()
+}

@@ -1,0 +1,16 @@
+//! `error-envelope schema`: a JSON Schema of the policy file, so that editors complete and underline it.
+//!
+//! It is held against the reader by the tests: the same tables, keys, words and defaults.
+
+use crate::failure::{Failure, print};
+
+/// Write a JSON Schema of the policy file, for editors
+///
+/// An editor with taplo reads it where the policy's first line is `#:schema ./policy.schema.json`.
+#[derive(clap::Args)]
+pub(crate) struct Args {}
+
+/// Writes to standard output.
+pub(crate) fn run(Args {}: &Args) -> Result<(), Failure> {
+    print(include_str!("policy.schema.json"))
+}

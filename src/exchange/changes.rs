@@ -1,0 +1,116 @@
+//! What became of a head: for an adapter whose heads lie elsewhere.
+
+use std::borrow::Cow;
+use std::collections::{HashMap, HashSet};
+
+use http::HeaderMap;
+use http::header::{HeaderName, HeaderValue};
+
+/// A name of a head whose lines are other ones now.
+#[derive(Clone, Debug)]
+pub struct Change<'a> {
+    /// The name.
+    pub name: Cow<'a, HeaderName>,
+    head: &'a HeaderMap,
+}
+
+impl<'a> Change<'a> {
+    /// The lines in the place of the old ones; none where the name is gone.
+    pub fn values(&self) -> impl Iterator<Item = &'a HeaderValue> + use<'a> {
+        self.head.get_all(&*self.name).into_iter()
+    }
+}
+
+/// More lines than this are not compared each with each.
+const FEW: usize = 32;
+
+/// Every difference between the lines of a head as it was, and as it is: what an adapter has to do to the head that it
+/// gave a copy of to [`Exchange::begin`](super::Exchange::begin) or
+/// [`Exchange::response_head`](super::Exchange::response_head). Lines of `before` whose names are no names of the crate
+/// `http`, such as `:path`, are to be left out.
+///
+/// ```
+/// use http::{HeaderMap, HeaderValue};
+/// use tower_error_envelope::exchange::changes;
+///
+/// let after: HeaderMap = HeaderMap::from_iter([(http::header::VARY, HeaderValue::from_static("accept"))]);
+/// let told: Vec<_> = changes(&[("etag", b"1")], &after).into_iter().map(|it| (it.name.to_string(), it.values().count())).collect();
+/// assert_eq!(told, [("vary".to_owned(), 1), ("etag".to_owned(), 0)]);
+/// ```
+#[must_use]
+pub fn changes<'a>(before: &[(&str, &[u8])], after: &'a HeaderMap) -> Vec<Change<'a>> {
+    let mut changes = Vec::new();
+    let grouped = (before.len() > FEW).then(|| {
+        let mut grouped = HashMap::<&str, Vec<&[u8]>>::with_capacity(before.len());
+        before.iter().for_each(|(name, value)| grouped.entry(name).or_default().push(value));
+        grouped
+    });
+    for name in after.keys() {
+        let values = after.get_all(name);
+        let same = match &grouped {
+            Some(grouped) => {
+                let old = grouped.get(name.as_str()).map(Vec::as_slice).unwrap_or_default();
+                values.iter().map(HeaderValue::as_bytes).eq(old.iter().copied())
+            }
+            None => values.iter().map(HeaderValue::as_bytes).eq(lines(before, name)),
+        };
+        if !same {
+            changes.push(Change { name: Cow::Borrowed(name), head: after });
+        }
+    }
+    add_gone(before, after, &mut changes);
+    changes
+}
+
+fn lines<'b>(before: &'b [(&str, &'b [u8])], name: &'b HeaderName) -> impl Iterator<Item = &'b [u8]> {
+    before.iter().filter(move |(old, _)| *old == name.as_str()).map(|(_, value)| *value)
+}
+
+/// Each name that is gone, once.
+fn add_gone<'a>(before: &[(&str, &[u8])], after: &'a HeaderMap, changes: &mut Vec<Change<'a>>) {
+    let mut told = HashSet::new();
+    for (name, _) in before {
+        if !after.contains_key(*name)
+            && told.insert(*name)
+            && let Ok(name) = name.parse()
+        {
+            changes.push(Change { name: Cow::Owned(name), head: after });
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn told(before: &[(&str, &str)], after: &[(&'static str, &'static str)]) -> Vec<String> {
+        let before: Vec<_> = before.iter().map(|(name, value)| (*name, value.as_bytes())).collect();
+        let mut map = HeaderMap::new();
+        for (name, value) in after {
+            map.append(*name, HeaderValue::from_static(value));
+        }
+        let one = |it: Change<'_>| {
+            let values: Vec<_> = it.values().map(|value| value.to_str().unwrap()).collect();
+            format!("{}={}", it.name, values.join("+"))
+        };
+        changes(&before, &map).into_iter().map(one).collect()
+    }
+
+    #[test]
+    fn every_difference_is_told_once_and_nothing_else() {
+        let before = [("a", "1"), ("b", "1"), ("b", "2"), ("c", "1"), ("gone", "1"), ("gone", "2")];
+        let after = [("a", "1"), ("b", "2"), ("b", "1"), ("c", "2"), ("new", "1"), ("new", "2")];
+        assert_eq!(told(&before, &after), ["b=2+1", "c=2", "new=1+2", "gone="]);
+        assert_eq!(told(&before[..4], &[("a", "1"), ("b", "1"), ("b", "2"), ("c", "1")]), [] as [&str; 0]);
+    }
+
+    #[test]
+    fn many_lines_are_told_as_few_are() {
+        let before: Vec<_> = (0..100).map(|_| ("a", "1")).chain([("gone", "1"), ("b", "1")]).collect();
+        let after: Vec<_> = (0..99).map(|_| ("a", "1")).chain([("b", "1")]).collect();
+        let changed = told(&before, &after);
+        assert_eq!(changed.len(), 2);
+        assert!(changed[0].starts_with("a=1+1") && changed[1] == "gone=");
+        assert_eq!(told(&before, &before), [] as [&str; 0]);
+    }
+}

@@ -1,0 +1,97 @@
+//! Rocket: once with its default catchers, and once with handlers that tell a guard's own error, as its guide shows for
+//! `Result<T, T::Error>`.
+
+use std::io::ErrorKind;
+
+use rocket::data::{Limits, ToByteUnit};
+use rocket::form::{Errors, Form};
+use rocket::http::Status;
+use rocket::serde::json::{self, Json};
+use rocket::{Config, FromForm, get, post, routes};
+
+use crate::{LIMIT, Order, SECRET};
+
+pub(crate) enum Words {
+    Default,
+    Told,
+}
+
+pub(crate) fn serve(port: u16, words: Words) -> Result<(), Box<rocket::Error>> {
+    let limit = LIMIT.bytes();
+    let config = Config {
+        port,
+        workers: 1,
+        log_level: rocket::config::LogLevel::Off,
+        limits: Limits::default().limit("json", limit).limit("form", limit),
+        ..Config::default()
+    };
+    let rocket = rocket::custom(config).mount("/", routes![show, boom]);
+    let rocket = match words {
+        Words::Default => rocket.mount("/", routes![list, create, form]),
+        Words::Told => rocket.mount("/", routes![list_told, create_told, form_told]),
+    };
+    rocket::execute(rocket.launch()).map(drop).map_err(Box::new)
+}
+
+#[derive(FromForm)]
+struct Line {
+    qty: u32,
+}
+
+#[post("/orders", data = "<order>")]
+fn create(order: Json<Order>) -> String {
+    order.name.clone()
+}
+
+#[get("/orders?<page>")]
+fn list(page: u32) -> String {
+    page.to_string()
+}
+
+#[get("/orders/<id>")]
+fn show(id: u32) -> String {
+    id.to_string()
+}
+
+#[post("/form", data = "<line>")]
+fn form(line: Form<Line>) -> String {
+    line.qty.to_string()
+}
+
+#[get("/boom")]
+fn boom() -> String {
+    panic!("{SECRET}")
+}
+
+type Told = Result<String, (Status, String)>;
+
+#[post("/orders", data = "<order>")]
+fn create_told(order: Result<Json<Order>, json::Error<'_>>) -> Told {
+    match order {
+        Ok(order) => Ok(order.name.clone()),
+        Err(error) => Err((status(&error), error.to_string())),
+    }
+}
+
+/// The status that the guard itself has for it, which its error does not tell.
+fn status(error: &json::Error<'_>) -> Status {
+    match error {
+        json::Error::Io(error) if error.kind() == ErrorKind::UnexpectedEof => Status::PayloadTooLarge,
+        json::Error::Parse(_, error) if error.is_data() => Status::UnprocessableEntity,
+        _ => Status::BadRequest,
+    }
+}
+
+#[get("/orders?<page>")]
+fn list_told(page: Result<u32, Errors<'_>>) -> Told {
+    page.map(|page| page.to_string()).map_err(told)
+}
+
+#[post("/form", data = "<line>")]
+fn form_told(line: Result<Form<Line>, Errors<'_>>) -> Told {
+    line.map(|line| line.qty.to_string()).map_err(told)
+}
+
+fn told(errors: Errors<'_>) -> (Status, String) {
+    (errors.status(), errors.to_string())
+}

@@ -1,0 +1,80 @@
+//! The routes of `tests/apps` on the frameworks that are Tower services, each with and without the layer: `.ci/frameworks`
+//! asks them.
+//!
+//! It prints one line of JSON, the addresses by name, and serves until its input ends.
+#![allow(clippy::disallowed_methods, reason = "a server starts a task for each connection; the layer starts none")]
+
+mod axum;
+mod own;
+mod poem;
+mod salvo;
+#[path = "../../frameworks/serve.rs"]
+mod serve;
+mod warp;
+
+use std::io;
+
+use serde::Deserialize;
+use serde_json::json;
+use tokio::io::AsyncReadExt;
+use tower::Layer;
+use tower_error_envelope::{ErrorEnvelopeLayer, Policy};
+
+/// What each app lets a body have, below the layer's own limit.
+const LIMIT: usize = 64 * 1024;
+
+const SECRET: &str = "s3cret, at /srv/app";
+
+#[derive(Deserialize)]
+#[allow(dead_code, reason = "read by serde alone")]
+struct Order {
+    name: String,
+    items: Vec<Item>,
+}
+
+#[derive(Deserialize)]
+#[allow(dead_code, reason = "read by serde alone")]
+struct Item {
+    sku: String,
+    qty: u32,
+}
+
+#[derive(Deserialize)]
+struct Page {
+    page: u32,
+}
+
+#[derive(Deserialize)]
+struct Line {
+    qty: u32,
+}
+
+/// Each on two addresses; the services take any body, and so does a macro.
+macro_rules! served {
+    ($($name:literal => $service:expr),* $(,)?) => {
+        json!({$($name: {
+            "bare": serve::serve($service).await,
+            "layered": serve::serve(layer().layer($service)).await,
+        }),*})
+    };
+}
+
+#[tokio::main]
+async fn main() -> io::Result<()> {
+    let apps = served! {
+        "axum" => axum::routes(),
+        "axum-own" => own::routes(),
+        "warp" => ::warp::service(warp::routes()),
+        "poem" => poem::service(),
+        "salvo" => salvo::service(),
+        "salvo-told" => salvo::telling(),
+    };
+    println!("{apps}");
+    tokio::io::stdin().read_to_end(&mut Vec::new()).await?;
+    Ok(())
+}
+
+fn layer() -> ErrorEnvelopeLayer {
+    let policy = Policy::from_toml("policy.toml", include_str!("../policy.toml"));
+    ErrorEnvelopeLayer::new().policy(policy.expect("the apps' policy is right"))
+}

@@ -1,0 +1,95 @@
+//! salvo with what its requests parse, by the adapter of `examples/salvo.rs`.
+
+use salvo::http::{ParseError, StatusCode, StatusError};
+use salvo::{Depot, Handler, Request, Response, Router, Writer, async_trait, handler};
+use serde::Deserialize;
+
+use self::example::SalvoService;
+use crate::{LIMIT, Line, Order, Page, SECRET};
+
+#[allow(dead_code, reason = "its routes and its main are the example's own")]
+#[path = "../../../examples/salvo.rs"]
+mod example;
+
+/// As salvo answers by itself: it keeps what was wrong to itself.
+pub(crate) fn service() -> SalvoService {
+    routes(list, create, show, form)
+}
+
+/// With handlers that answer with the error's own text.
+pub(crate) fn telling() -> SalvoService {
+    routes(list_told, create_told, show_told, form_told)
+}
+
+fn routes(listing: impl Handler, creating: impl Handler, showing: impl Handler, lines: impl Handler) -> SalvoService {
+    let one = Router::with_path("{id}").get(showing);
+    SalvoService::new(
+        Router::new()
+            .push(Router::with_path("orders").get(listing).post(creating).push(one))
+            .push(Router::with_path("form").post(lines))
+            .push(Router::with_path("boom").get(boom)),
+    )
+}
+
+#[derive(Deserialize)]
+struct Id {
+    id: u32,
+}
+
+#[handler]
+async fn create(request: &mut Request) -> Result<String, ParseError> {
+    Ok(request.parse_json_with_max_size::<Order>(LIMIT).await?.name)
+}
+
+#[handler]
+async fn list(request: &mut Request) -> Result<String, ParseError> {
+    Ok(request.parse_queries::<Page>()?.page.to_string())
+}
+
+#[handler]
+async fn show(request: &mut Request) -> Result<String, ParseError> {
+    Ok(request.parse_params::<Id>()?.id.to_string())
+}
+
+#[handler]
+async fn form(request: &mut Request) -> Result<String, ParseError> {
+    Ok(request.parse_form::<Line>().await?.qty.to_string())
+}
+
+struct Told(ParseError);
+
+#[async_trait]
+impl Writer for Told {
+    async fn write(self, _: &mut Request, _: &mut Depot, response: &mut Response) {
+        response.status_code(match self.0 {
+            ParseError::PayloadTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+            _ => StatusCode::BAD_REQUEST,
+        });
+        response.render(self.0.to_string());
+    }
+}
+
+#[handler]
+async fn create_told(request: &mut Request) -> Result<String, Told> {
+    Ok(request.parse_json_with_max_size::<Order>(LIMIT).await.map_err(Told)?.name)
+}
+
+#[handler]
+async fn list_told(request: &mut Request) -> Result<String, Told> {
+    Ok(request.parse_queries::<Page>().map_err(Told)?.page.to_string())
+}
+
+#[handler]
+async fn show_told(request: &mut Request) -> Result<String, Told> {
+    Ok(request.parse_params::<Id>().map_err(Told)?.id.to_string())
+}
+
+#[handler]
+async fn form_told(request: &mut Request) -> Result<String, Told> {
+    Ok(request.parse_form::<Line>().await.map_err(Told)?.qty.to_string())
+}
+
+#[handler]
+async fn boom() -> Result<String, StatusError> {
+    Err(StatusError::internal_server_error().cause(std::io::Error::other(SECRET)))
+}

@@ -1,0 +1,333 @@
+//! What the cases cannot show: Envoy's own replies, error bodies by the thousand, panics, and policies that change under
+//! load.
+
+use std::collections::{BTreeMap, HashSet};
+use std::io::Write as _;
+use std::net::{SocketAddr, TcpStream};
+use std::path::Path;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use super::super::format::Case;
+use super::super::load;
+use super::super::policy::Folder;
+use super::super::process::Proxy;
+use super::super::seen::{End, Response};
+use super::super::value::is_request_id;
+use super::super::wire::{Framing, Timed, Wire};
+use super::super::{http1, http2};
+use super::service::{self, CANARY};
+use super::{Running, configuration};
+use crate::wait::until;
+
+fn case(text: &str) -> Case {
+    load::parse(&format!("[[case]]\nname = \"holds\"\n{text}"), Path::new(".")).expect("a case").remove(0)
+}
+
+fn start(policy: &str, upstream: SocketAddr, change: impl FnOnce(String) -> String) -> Running {
+    let case = case(&format!("policy = '''\n{policy}'''\n"));
+    let folder = Folder::with(&case);
+    let text = change(configuration(&folder.policy(), upstream));
+    Running::start_with(&case, folder, &text).unwrap_or_else(|text| panic!("{text}"))
+}
+
+/// Sends these bytes, and reads one response.
+fn ask(address: SocketAddr, request: &[u8]) -> Result<Response, String> {
+    let stream = TcpStream::connect(address).map_err(|error| error.to_string())?;
+    let mut writing = stream.try_clone().map_err(|error| error.to_string())?;
+    // Envoy may answer and close before it has read all.
+    let _ = writing.write_all(request);
+    let start = Instant::now();
+    let mut wire = Wire::new(Timed { stream, deadline: start + Duration::from_secs(30) });
+    let head = wire.head().map_err(|error| format!("no head: {error}"))?;
+    let mut response = Response { status: head.status().map_err(|error| error.to_string())?, ..Response::default() };
+    response.headers.clone_from(&head.headers);
+    let framing = head.framing(Framing::ToEnd).map_err(|error| error.to_string())?;
+    let body = &mut response.body;
+    wire.body(framing, |piece| body.extend_from_slice(piece)).map_err(|error| format!("its body: {error}"))?;
+    response.whole_at = start.elapsed();
+    response.end = End::Whole;
+    Ok(response)
+}
+
+/// Ends the load, also where what it is beside has failed.
+struct Stop<'s>(&'s AtomicBool);
+
+impl Drop for Stop<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::SeqCst);
+    }
+}
+
+fn get(path: &str, lines: &str) -> Vec<u8> {
+    format!("GET {path} HTTP/1.1\r\nhost: test.example\r\n{lines}\r\n").into_bytes()
+}
+
+/// The code of an envelope whose id is that of its head, and none of whose words is Envoy's or the service's.
+fn code(response: &Response) -> String {
+    let text = String::from_utf8_lossy(&response.body).into_owned();
+    let body: serde_json::Value = serde_json::from_str(&text).unwrap_or_else(|_| panic!("no envelope: {response:?}"));
+    let id = response.header("x-request-id").unwrap_or_else(|| panic!("no id: {response:?}"));
+    assert!(is_request_id(&id), "{id}");
+    assert_eq!(body["request_id"], id.as_str(), "{text}");
+    assert_eq!(body["error"]["code"], response.header("x-error-code").unwrap_or_default().as_str(), "{text}");
+    let whole = format!("{text} {:?}", response.headers);
+    for word in ["upstream connect", "reset reason", "disconnect", CANARY] {
+        assert!(!whole.contains(word), "{word}: {whole}");
+    }
+    body["error"]["code"].as_str().unwrap_or_default().to_owned()
+}
+
+/// Routes of every way to fail, and none for the rest; a filter behind the module that answers by itself.
+fn failing(text: String, refused: u16) -> String {
+    let at = text.find("              - { match: { prefix: / }").expect("the route");
+    let end = at + text[at..].find('\n').expect("its end");
+    let route = |path: &str, to: &str| format!("              - {{ match: {{ path: {path} }}, {to} }}\n");
+    let routes = [
+        route("/ok", "route: { cluster: upstream, timeout: 5s }"),
+        route("/garbage", "route: { cluster: upstream, timeout: 5s }"),
+        route("/slow", "route: { cluster: upstream, timeout: 0.3s }"),
+        route("/stalled", "route: { cluster: upstream, timeout: 0.4s }"),
+        route("/refused", "route: { cluster: refused }"),
+        route("/direct", "direct_response: { status: 409, body: { inline_string: envoy-says-so } }"),
+        route("/moved", "redirect: { path_redirect: /ok }"),
+    ];
+    let text = format!("{}{}{}", &text[..at], routes.concat().trim_end_matches('\n'), &text[end..]);
+    let buffer = "- name: envoy.filters.http.buffer\n            typed_config: { \"@type\": \
+                  type.googleapis.com/envoy.extensions.filters.http.buffer.v3.Buffer, max_request_bytes: 10 }\n          ";
+    let text = text.replace("- name: envoy.filters.http.router", &format!("{buffer}- name: envoy.filters.http.router"));
+    let text = text.replace("request_headers_timeout: 10s", "request_headers_timeout: 0.5s");
+    let cluster = format!(
+        "  clusters:\n  - name: refused\n    connect_timeout: 1s\n    load_assignment: {{ cluster_name: refused, endpoints: [ {{ \
+         lb_endpoints: [ {{ endpoint: {{ address: {{ socket_address: {{ address: 127.0.0.1, port_value: {refused} }} }} }} }} ] \
+         }} ] }}\n"
+    );
+    // What HTTP/1.0 gets by default is Envoy's own refusal.
+    text.replace("  clusters:\n", &cluster).replace("accept_http_10: true, default_host_for_http_10: test.example", "")
+}
+
+#[test]
+#[ignore = "needs Envoy, which `.ci/envoy` brings"]
+fn envoy_v2_its_own_replies_are_envelopes_with_its_status() {
+    let (upstream, _) = service::start();
+    let closed = tokio::net::TcpSocket::new_v4().expect("a socket");
+    closed.bind(SocketAddr::from(([127, 0, 0, 1], 0))).expect("a port");
+    let refused = closed.local_addr().expect("its address").port();
+    let envoy = start("version = 1\n", upstream, |text| failing(text, refused));
+    let long = format!("x-long: {}\r\n", "a".repeat(70_000));
+    let post =
+        "POST /ok HTTP/1.1\r\nhost: test.example\r\ncontent-type: application/json\r\ncontent-length: 20\r\n\r\n";
+    for (what, request, status, wanted) in [
+        ("a bad header", b"GET /ok HTTP/1.1\r\nhost: a\r\nno colon\r\n\r\n".to_vec(), 400, "bad_request"),
+        ("a bad character", b"GET /ok HTTP/1.1\r\nhost: a\r\nx-a: \x01\r\n\r\n".to_vec(), 400, "bad_request"),
+        ("no host", b"GET /ok HTTP/1.1\r\n\r\n".to_vec(), 400, "bad_request"),
+        ("no request line", b"nonsense\r\n\r\n".to_vec(), 400, "bad_request"),
+        ("no route", get("/nowhere", ""), 404, "not_found"),
+        ("no end of the head", b"GET /ok HTTP/1.1\r\nhost: a\r\n".to_vec(), 408, "request_timeout"),
+        ("too much for a filter behind", [post.as_bytes(), &[b'1'; 20]].concat(), 413, "payload_too_large"),
+        ("HTTP/1.0", b"GET /ok HTTP/1.0\r\nhost: a\r\n\r\n".to_vec(), 426, "upgrade_required"),
+        ("too large a head", get("/ok", &long), 431, "headers_too_large"),
+        ("a coding that is none", get("/ok", "transfer-encoding: other\r\n"), 501, "not_implemented"),
+        ("no head from the service", get("/garbage", ""), 502, "other"),
+        ("nobody listens", get("/refused", ""), 503, "service_unavailable"),
+        ("too late", get("/slow", ""), 504, "gateway_timeout"),
+        ("too late while an error's body is read", get("/stalled", ""), 504, "gateway_timeout"),
+        ("a route that answers", get("/direct", ""), 409, "conflict"),
+    ] {
+        let response = ask(envoy.address(), &request).unwrap_or_else(|why| panic!("{what}: {why}"));
+        assert_eq!((response.status, code(&response).as_str()), (status, wanted), "{what}");
+    }
+    let moved = ask(envoy.address(), &get("/moved", "")).expect("a redirect");
+    assert_eq!((moved.status, moved.body.len()), (301, 0));
+    assert!(is_request_id(&moved.header("x-request-id").expect("an id")));
+    for (path, grpc) in
+        [("/refused", "14"), ("/nowhere", "12"), ("/slow", "14"), ("/garbage", "14"), ("/stalled", "14")]
+    {
+        let request = get(path, "content-type: application/grpc\r\nte: trailers\r\n");
+        let response = ask(envoy.address(), &request).expect("an answer");
+        let told = (response.status, response.header("grpc-status"), response.body.len());
+        assert_eq!(told, (200, Some(grpc.to_owned()), 0), "{path}: {response:?}");
+        let message = response.header("grpc-message").unwrap_or_default();
+        assert!(
+            !message.contains("upstream connect") && !message.contains("route") && !message.is_empty(),
+            "{path}: {message}"
+        );
+        assert!(
+            is_request_id(&response.header("x-request-id").expect("an id"))
+                && response.header("x-error-code").is_some()
+        );
+    }
+}
+
+#[test]
+#[ignore = "needs Envoy, which `.ci/envoy` brings"]
+fn envoy_r4_a_thousand_hostile_error_bodies_are_answered_in_time_and_leave_nothing() {
+    let (upstream, _) = service::start();
+    let envoy = start("version = 1\n", upstream, |text| text);
+    let paths = ["/endless", "/truncated", "/large", "/gzip", "/empty", "/404", "/stalled"];
+    let round = |count: usize| {
+        let (next, slowest) = (AtomicUsize::new(0), Mutex::new(BTreeMap::<&str, Duration>::new()));
+        std::thread::scope(|scope| {
+            for _ in 0..8 {
+                scope.spawn(|| {
+                    loop {
+                        let index = next.fetch_add(1, Ordering::SeqCst);
+                        if index >= count {
+                            return;
+                        }
+                        // A stalled one takes a second each: fewer of those.
+                        let path = if index % 28 == 27 { "/stalled" } else { paths[index % 6] };
+                        let response = ask(envoy.address(), &get(path, "connection: close\r\n")).expect("an answer");
+                        let expected = if path == "/404" { "not_found" } else { "internal_error" };
+                        let wanted: &[&str] = if path == "/truncated" { &[expected, "other"] } else { &[expected] };
+                        assert!(wanted.contains(&&*code(&response)), "{path}: {response:?}");
+                        let mut slowest = slowest.lock().expect("no panic under the lock");
+                        let slow = slowest.entry(path).or_default();
+                        *slow = response.whole_at.max(*slow);
+                    }
+                });
+            }
+        });
+        slowest.into_inner().expect("no panic under the lock")
+    };
+    round(200);
+    let (before, _) = envoy.holds();
+    let slowest = round(1000);
+    let (after, _) = envoy.holds();
+    super::super::drive::say(&format!(
+        "envoy: slowest of 1,000 error bodies: {slowest:?}; {before} KiB before, {after} after"
+    ));
+    for (path, slow) in slowest {
+        // R4's second, and what two busy cores add to it.
+        assert!(slow < Duration::from_millis(2100), "{path} took {slow:?}");
+    }
+    assert!(after < before + 16 * 1024, "memory grew from {before} to {after} KiB");
+}
+
+#[test]
+#[ignore = "needs Envoy, which `.ci/envoy` brings"]
+fn envoy_g4_uploads_over_the_limit_are_answered_each_time_and_go_no_further() {
+    let (upstream, seen) = service::start();
+    let envoy = start("version = 1\n[defaults]\nbody_limit = 70000\n", upstream, |text| text);
+    for count in [70_001, 200_000, 3_000_000] {
+        let case = case(&format!(
+            "[case.request]\nmethod = \"POST\"\nframing = \"chunked\"\nheaders = [[\"content-type\", \"application/json\"]]\n\
+             body_repeat = {{ text = \"a\", count = {count} }}\n"
+        ));
+        for round in 0..20 {
+            for exchanges in [http1::exchanges(envoy.address(), &case), http2::exchanges(envoy.address(), &case)] {
+                let response = exchanges[0].response.as_ref().unwrap_or_else(|why| panic!("{count}, {round}: {why}"));
+                assert_eq!((response.status, code(response).as_str()), (413, "payload_too_large"), "{count}, {round}");
+            }
+        }
+    }
+    let longest = seen.longest.load(Ordering::SeqCst);
+    assert!(longest <= 70_000, "the service saw {longest} bytes");
+}
+
+#[test]
+#[ignore = "needs Envoy, which `.ci/envoy` brings"]
+fn envoy_v4_a_thousand_panics_are_answered_and_open_no_door() {
+    let (upstream, seen) = service::start();
+    let envoy = start("version = 1\n", upstream, |text| text);
+    let (stop, served) = (AtomicBool::new(false), AtomicUsize::new(0));
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            while !stop.load(Ordering::SeqCst) {
+                assert_eq!(ask(envoy.address(), &get("/ok", "")).expect("an answer").status, 200);
+                served.fetch_add(1, Ordering::SeqCst);
+            }
+        });
+        let _stop = Stop(&stop);
+        let before = |hook: &str, body: &str| {
+            let head = format!(
+                "POST /ok HTTP/1.1\r\nhost: a\r\nx-panic-in: {hook}\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n",
+                body.len()
+            );
+            [head.as_bytes(), body.as_bytes()].concat()
+        };
+        for round in 0..1000 {
+            let hook = ["request_headers", "request_body", "response_headers"][round % 3];
+            let response = ask(envoy.address(), &before(hook, "{}")).unwrap_or_else(|why| panic!("{hook}: {why}"));
+            assert_eq!((response.status, code(&response).as_str()), (500, "internal_error"), "{hook}");
+        }
+    });
+    let behind = seen.calls.load(Ordering::SeqCst) - served.load(Ordering::SeqCst);
+    // Those in `response_headers` were let in by their guards. One of the load may have been cut off by the end.
+    assert!(behind <= 334 + 334, "{behind} calls came through");
+    let (calls, shut) =
+        (seen.calls.load(Ordering::SeqCst), b"GET /ok HTTP/1.1\r\nhost: a\r\nx-panic-in: request_headers\r\n\r\n");
+    for _ in 0..100 {
+        assert_eq!(ask(envoy.address(), shut).expect("an answer").status, 500);
+    }
+    assert_eq!(seen.calls.load(Ordering::SeqCst), calls, "a request went past a panic");
+    // A body that has begun ends as an error (F4).
+    let cut = ask(envoy.address(), &get("/ok", "x-panic-in: response_body\r\n"));
+    assert!(cut.as_ref().map_or(true, |response| response.status == 500), "{cut:?}");
+    assert_eq!(ask(envoy.address(), &get("/ok", "")).expect("Envoy lives").status, 200);
+}
+
+#[test]
+#[ignore = "needs Envoy, which `.ci/envoy` brings"]
+fn envoy_m3_policies_change_under_load_and_no_request_sees_two() {
+    let seconds = std::env::var("ENVOY_FLIP_SECONDS").ok().and_then(|text| text.parse().ok()).unwrap_or(10_u64);
+    let (upstream, _) = service::start();
+    let policy = |name: &str| {
+        format!(
+            "version = 1\n[defaults]\nbody_limit = {}\n[[code]]\ncode = \"seat_{name}\"\nstatus = 404\n[[map]]\nstatus = 404\n\
+             to = \"seat_{name}\"\nsay = \"Seat {name}.\"\n",
+            if name == "a" { 1000 } else { 2000 }
+        )
+    };
+    let envoy = start(&policy("a"), upstream, |text| text);
+    let (stop, ids, asked) = (AtomicBool::new(false), Mutex::new(HashSet::new()), AtomicUsize::new(0));
+    let load = |kind: usize| {
+        while !stop.load(Ordering::SeqCst) {
+            asked.fetch_add(1, Ordering::SeqCst);
+            let response = match kind % 3 {
+                0 => ask(envoy.address(), &get("/ok", "connection: close\r\n")),
+                1 => ask(envoy.address(), &get("/404", "connection: close\r\n")),
+                _ => {
+                    let body = "a".repeat(3000);
+                    let head = "POST /ok HTTP/1.1\r\nhost: a\r\ncontent-type: application/json\r\nconnection: close\r\ncontent-length: 3000\r\n\r\n";
+                    ask(envoy.address(), &[head.as_bytes(), body.as_bytes()].concat())
+                }
+            };
+            let response = response.unwrap_or_else(|why| panic!("a request was dropped: {why}"));
+            let id = response.header("x-request-id").expect("an id");
+            assert!(ids.lock().expect("no panic under the lock").insert(id), "an id came twice");
+            let text = String::from_utf8_lossy(&response.body).into_owned();
+            match kind % 3 {
+                0 => assert_eq!(response.status, 200),
+                1 => {
+                    let name = code(&response).replace("seat_", "");
+                    assert!(text.contains(&format!("\"Seat {name}.\"")), "two policies in one answer: {text}");
+                }
+                _ => assert!(response.status == 413 && (text.contains(":1000}") || text.contains(":2000}")), "{text}"),
+            }
+        }
+    };
+    let warm = Instant::now();
+    while warm.elapsed() < Duration::from_secs(1) {
+        let _ = ask(envoy.address(), &get("/404", "connection: close\r\n"));
+    }
+    let (memory, files) = envoy.holds();
+    std::thread::scope(|scope| {
+        let _stop = Stop(&stop);
+        (0..6).for_each(|kind| drop(scope.spawn(move || load(kind))));
+        for flip in 0..20 {
+            envoy.reload(&policy(if flip % 2 == 0 { "b" } else { "a" }));
+            std::thread::sleep(Duration::from_millis(seconds * 1000 / 20));
+        }
+    });
+    let (after, open) = until("its connections are closed", || {
+        let (after, open) = envoy.holds();
+        if open <= files + 2 { Ok((after, open)) } else { Err((after, open)) }
+    });
+    let asked = asked.load(Ordering::SeqCst);
+    super::super::drive::say(&format!(
+        "envoy: {asked} requests over 20 flips; {memory} KiB and {files} files before, {after} and {open} after"
+    ));
+    assert!(after < memory + 24 * 1024, "memory grew from {memory} to {after} KiB");
+}

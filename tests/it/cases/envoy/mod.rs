@@ -1,0 +1,237 @@
+//! Envoy with the module in it, between a raw upstream and a raw client, over HTTP/1 or HTTP/2: as the gateway is.
+//!
+//! `ENVOY` names the binary. The configuration is the command's own, but for the paths: the cases ask what becomes of a
+//! path as it was sent (G0), which Envoy would normalise before the module sees it.
+
+mod holds;
+mod service;
+
+use std::io::{BufReader, Read as _, Write as _};
+use std::net::{SocketAddr, TcpStream};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
+
+use super::drive::{Driver, Outcome};
+use super::format::{Case, Fails};
+use super::gateway::{self, Session};
+use super::policy::Folder;
+use super::process::{Proxy, collect};
+use super::wire::response_in;
+use crate::wait::{until, when};
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Envoy {
+    Http1,
+    Http2,
+}
+
+impl Driver for Envoy {
+    type Session = Option<Session<Running>>;
+
+    fn name(&self) -> &'static str {
+        match self {
+            Self::Http1 => "envoy-h1",
+            Self::Http2 => "envoy-h2",
+        }
+    }
+
+    fn lots(&self, cases: Vec<Case>) -> Vec<Vec<Case>> {
+        gateway::lots(cases)
+    }
+
+    fn run(&self, session: &mut Self::Session, case: &Case) -> Outcome {
+        let http2 = *self == Self::Http2;
+        match gateway::not_here(case, http2).or_else(|| not_by_envoy(case)) {
+            Some(why) => Outcome::NotMine(why),
+            None => gateway::run(session, case, http2),
+        }
+    }
+}
+
+/// What Envoy does by itself, whatever the module says.
+fn not_by_envoy(case: &Case) -> Option<&'static str> {
+    let (inner, request) = (&case.inner, &case.request);
+    let raw = inner.raw().map(|raw| response_in(&raw));
+    let no_head = matches!(raw, Some(None));
+    let breaks_off = inner.cut_after.is_some()
+        || inner.fails == Some(Fails::ErrorInBody)
+        || matches!(raw, Some(Some((.., whole))) if !whole);
+    let passes = |body: &Option<String>| matches!(body.as_deref(), Some("aborted" | "inner"));
+    let ends_as_it_came = case.alternatives.iter().any(|expect| passes(&expect.body));
+    let lines = |name: &str| inner.headers.iter().filter(|(have, _)| have.eq_ignore_ascii_case(name)).count();
+    let sent = request.raw().map(|raw| String::from_utf8_lossy(&raw).into_owned());
+    let target = sent.as_deref().and_then(|sent| sent.split(' ').nth(1)).unwrap_or(request.path());
+    let is_path = target.starts_with('/') || target.starts_with("http://");
+    let upgrades = inner.status == Some(426) && lines("upgrade") > 0;
+    [
+        (inner.fails == Some(Fails::Refused) || no_head, "Envoy: a failure of its own has its own status (V2)"),
+        (breaks_off && !ends_as_it_came, "Envoy: it ends by itself what breaks off behind a head (V3, F4)"),
+        (lines("vary") > 1 || lines("cache-control") > 1, "Envoy: it joins the lines of `vary` and `cache-control`"),
+        (!is_path, "Envoy: it refuses a target that is no path (V2)"),
+        (request.method().contains(char::is_lowercase), "Envoy: it refuses the method (V2)"),
+        (upgrades, "Envoy: it takes `upgrade` off a response"),
+        (case.name == "drain-budget/type", "Envoy: it closes behind a request that is not whole (V4)"),
+    ]
+    .into_iter()
+    .find_map(|(applies, why)| applies.then_some(why))
+}
+
+/// A process of Envoy's.
+pub(super) struct Running {
+    child: Child,
+    address: SocketAddr,
+    log: Arc<Mutex<Vec<u8>>>,
+    collecting: Option<JoinHandle<()>>,
+    folder: Folder,
+}
+
+impl Proxy for Running {
+    fn start(case: &Case, upstream: SocketAddr) -> Result<Self, String> {
+        let folder = Folder::with(case);
+        let policy = case.policy_file.as_ref().map_or_else(|| folder.policy(), |file| case.folder.join(file));
+        let config = configuration(&policy, upstream);
+        Self::start_with(case, folder, &config)
+    }
+    fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    fn log_from(&self, start: usize) -> String {
+        let log = self.log.lock().unwrap_or_else(PoisonError::into_inner);
+        let text = String::from_utf8_lossy(log.get(start..).unwrap_or_default()).into_owned();
+        // Levels are written in Envoy's way.
+        [("[info]", "INFO"), ("[warning]", "WARN"), ("[error]", "ERROR"), ("[debug]", "DEBUG")]
+            .iter()
+            .fold(text, |text, (theirs, ours)| text.replace(theirs, ours))
+    }
+
+    fn log_length(&self) -> usize {
+        self.log.lock().unwrap_or_else(PoisonError::into_inner).len()
+    }
+
+    fn reload(&self, policy: &str) {
+        let start = self.log_length();
+        // Half a policy may be a policy.
+        self.folder.write("policy.toml.new", policy);
+        let named = |name: &str| self.folder.path().join(name);
+        std::fs::rename(named("policy.toml.new"), named("policy.toml")).expect("the same folder");
+        until("the log speaks of the reload", || {
+            let log = self.log_from(start);
+            when(log.contains("reload") || log.contains("refused"), log)
+        });
+    }
+
+    fn end(&mut self) {
+        let pid = self.child.id().to_string();
+        assert!(Command::new("kill").args(["-TERM", &pid]).status().expect("kill").success(), "kill {pid}");
+        until("Envoy ends", || self.child.try_wait().expect("a child").ok_or_else(|| self.log_from(0)));
+        if let Some(collecting) = self.collecting.take() {
+            collecting.join().expect("no panic while reading");
+        }
+    }
+}
+
+impl Running {
+    /// With this configuration.
+    fn start_with(case: &Case, folder: Folder, text: &str) -> Result<Self, String> {
+        let config = folder.path().join("envoy.yaml");
+        std::fs::write(&config, text).expect("a temporary folder");
+        let admin = folder.path().join("admin");
+        let mut command = Command::new(std::env::var_os("ENVOY").expect("ENVOY names the binary of Envoy"));
+        command.arg("-c").arg(&config).arg("--admin-address-path").arg(&admin);
+        command.args(["--concurrency", "1", "--disable-hot-restart", "-l", "error"]);
+        command.args(["--component-log-level", "dynamic_modules:debug"]);
+        command.env("ENVOY_DYNAMIC_MODULES_SEARCH_PATH", profile()).envs(&case.env);
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
+        let mut child = command.spawn().expect("Envoy starts");
+        let log = Arc::<Mutex<Vec<u8>>>::default();
+        let collecting = collect(child.stderr.take().expect("piped"), log.clone());
+        let address = until("Envoy listens, or has ended", || match child.try_wait().expect("a child") {
+            Some(_) => Ok(None),
+            None => listening(&admin).map(Some).ok_or(()),
+        });
+        let mut running =
+            Self { child, address: SocketAddr::from(([0; 4], 0)), log, collecting: Some(collecting), folder };
+        match address {
+            Some(address) => {
+                running.address = address;
+                Ok(running)
+            }
+            None => {
+                running.collecting.take().map(JoinHandle::join);
+                Err(running.log_from(0).replace(&*running.folder.path().to_string_lossy(), ""))
+            }
+        }
+    }
+
+    /// Its memory in KiB, and how many files it has open.
+    fn holds(&self) -> (u64, usize) {
+        let process = PathBuf::from(format!("/proc/{}", self.child.id()));
+        let status = std::fs::read_to_string(process.join("status")).expect("Envoy runs");
+        let resident = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("VmRSS");
+        let resident = resident.trim().trim_end_matches(" kB").parse().expect("a number");
+        (resident, std::fs::read_dir(process.join("fd")).expect("Envoy runs").count())
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// `target/<profile>`, where the module and the command are.
+fn profile() -> PathBuf {
+    let test = std::env::current_exe().expect("this test's own path");
+    test.parent().and_then(Path::parent).expect("target/<profile>/deps").to_owned()
+}
+
+fn configuration(policy: &Path, upstream: SocketAddr) -> String {
+    // What the command refuses is Envoy's to refuse here.
+    let text = written(policy, upstream).unwrap_or_else(|| with_refused(policy, upstream));
+    let as_sent = [
+        ("normalize_path: true", "normalize_path: false"),
+        ("merge_slashes: true", "merge_slashes: false"),
+        ("UNESCAPE_AND_REDIRECT", "KEEP_UNCHANGED"),
+        ("[ { upgrade_type: websocket } ]", "[ { upgrade_type: websocket }, { upgrade_type: echo } ]"),
+        // Not by default: HTTP/1.0 has no `host`, and Envoy says 426.
+        (
+            "enable_trailers: true }\n          upgrade",
+            "enable_trailers: true, accept_http_10: true, default_host_for_http_10: test.example }\n          upgrade",
+        ),
+    ];
+    as_sent.iter().fold(text, |text, (from, to)| {
+        assert!(text.contains(from), "the configuration says {from}");
+        text.replace(from, to)
+    })
+}
+
+fn written(policy: &Path, upstream: SocketAddr) -> Option<String> {
+    let mut command = Command::new(profile().join("error-envelope"));
+    command.args(["envoy-config", "--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0"]);
+    command.args(["--upstream", &upstream.to_string(), "--policy"]).arg(policy);
+    let output = command.output().expect("`cargo build -p error-envelope` makes it");
+    output.status.success().then(|| String::from_utf8_lossy(&output.stdout).into_owned())
+}
+
+/// The configuration of a policy that is right, with this one in its place.
+fn with_refused(policy: &Path, upstream: SocketAddr) -> String {
+    let right = policy.with_file_name("right.toml");
+    std::fs::write(&right, "version = 1\n").expect("a temporary folder");
+    let text = written(&right, upstream).expect("a policy that is right");
+    text.replace(&*right.to_string_lossy(), &policy.to_string_lossy())
+}
+
+/// Where Envoy listens, once its administration says so.
+fn listening(admin: &Path) -> Option<SocketAddr> {
+    let admin: SocketAddr = std::fs::read_to_string(admin).ok()?.trim().parse().ok()?;
+    let mut stream = TcpStream::connect(admin).ok()?;
+    stream.write_all(b"GET /listeners HTTP/1.1\r\nhost: admin\r\nconnection: close\r\n\r\n").ok()?;
+    let mut text = String::new();
+    BufReader::new(stream).read_to_string(&mut text).ok()?;
+    let (_, address) = text.split_once("edge::")?;
+    address.lines().next()?.trim().parse().ok()
+}

@@ -1,0 +1,61 @@
+//! What real applications said of bad input (`tests/apps/said.json`, which `.ci/frameworks` records and asks anew), said
+//! again to the layer: a client gets what it got then, without node, Python or a network (R13).
+
+use std::convert::Infallible;
+
+use axum::body::Body;
+use axum::extract::Request;
+use axum::http::Response;
+use axum::http::header::CONTENT_TYPE;
+use serde_json::Value;
+use tower::{Layer, ServiceExt, service_fn};
+use tower_error_envelope::{ErrorEnvelopeLayer, Policy};
+
+use crate::kit::answer;
+
+const SAID: &str = include_str!("../apps/said.json");
+const REQUESTS: &str = include_str!("../apps/requests.toml");
+
+/// Their faults are no words: they stand in the response's extensions.
+const FAULTS: &str = "axum-own";
+/// The layer answers it before anybody says a word.
+const GUARDED: &str = "too large for the layer";
+
+#[tokio::test]
+async fn r13_what_was_said_is_still_told_as_it_was() {
+    let said: Value = serde_json::from_str(SAID).unwrap();
+    let requests: toml::Table = toml::from_str(REQUESTS).unwrap();
+    let mut told = 0;
+    for (name, app) in said.as_object().unwrap().iter().filter(|(name, _)| *name != FAULTS) {
+        for request in requests["request"].as_array().unwrap() {
+            let row = request["name"].as_str().unwrap();
+            let words = &app["rows"][row];
+            if row == GUARDED || words["said"]["status"].as_u64() < Some(400) {
+                continue;
+            }
+            let (status, body) = through_the_layer(request["send"].as_str().unwrap(), &words["said"]).await;
+            assert_eq!(words["got"]["status"], status, "{name}: {row}");
+            assert_eq!(words["got"]["body"], body, "{name}: {row}");
+            told += 1;
+        }
+    }
+    assert!(told > 150, "{told}");
+}
+
+async fn through_the_layer(send: &str, said: &Value) -> (u16, String) {
+    let (method, target) = send.split_once(' ').unwrap();
+    let request = Request::builder().method(method).uri(target).body(Body::empty()).unwrap();
+    let says = service_fn(|_| {
+        let mut response = Response::builder().status(u16::try_from(said["status"].as_u64().unwrap()).unwrap());
+        if let Some(media_type) = said.get("type") {
+            response = response.header(CONTENT_TYPE, media_type.as_str().unwrap());
+        }
+        let response = response.body(Body::from(said["body"].as_str().unwrap().to_owned())).unwrap();
+        async { Ok::<_, Infallible>(response) }
+    });
+    let policy = Policy::from_toml("policy.toml", include_str!("../apps/policy.toml")).unwrap();
+    let layered = ErrorEnvelopeLayer::new().policy(policy).layer(says);
+    let answer = answer(layered.oneshot(request).await.unwrap()).await;
+    let body = str::from_utf8(&answer.body).unwrap().replace(&answer.id(), "req_…");
+    (answer.head.status.as_u16(), body)
+}
