@@ -148,34 +148,54 @@ fn append(headers: &mut HeaderMap, name: &[u8], value: &[u8]) -> Result<(), Stri
     headers.try_append(parsed, value).map(drop).map_err(|_| "it has too many headers".to_owned())
 }
 
-/// Makes Envoy's head what this one is. `host` is that of its own line, where a head has one.
-pub(crate) fn tell(stream: &Stream<'_>, whose: Head, after: &HeaderMap) {
-    let changes = stream.lines(whose, |lines| {
+/// What a head has become: to be told once nothing of it is lent any more.
+#[derive(Default)]
+pub(crate) struct Changes {
+    status: Option<StatusCode>,
+    lines: Vec<(HeaderName, Vec<HeaderValue>)>,
+}
+
+impl Changes {
+    /// Of these lines, as far as the crate `http` knows them. A `host` is Envoy's own line, and stays.
+    pub(crate) fn of(lines: &Lines<'_>, after: &HeaderMap) -> Self {
         let text = |name| str::from_utf8(name).unwrap_or_default();
         let before: Vec<(&str, &[u8])> = lines
             .iter()
             .filter_map(|(name, value)| match *name {
-                b":authority" if after.contains_key(HOST) => Some(("host", *value)),
+                b":authority" => Some(("host", *value)),
                 [b':', ..] => None,
                 name => Some((text(name), *value)),
             })
             .collect();
-        changes(&before, after)
-    });
-    for change in changes.iter().filter(|change| *change.name != HOST || whose != Head::Request) {
-        stream.set(whose, change.name.as_str(), change.values().map(HeaderValue::as_bytes));
+        let is_request = lines.iter().any(|(name, _)| *name == b":method");
+        let changed = changes(&before, after).into_iter().filter(|change| !is_request || *change.name != HOST);
+        let lines = changed.map(|change| {
+            let values = change.values().cloned().collect();
+            (change.name.into_owned(), values)
+        });
+        Self { status: None, lines: lines.collect() }
+    }
+
+    pub(crate) fn of_response(lines: &Lines<'_>, after: &response::Parts) -> Self {
+        let told = after.status.as_str().as_bytes();
+        let same = lines.iter().any(|(name, value)| *name == b":status" && *value == told);
+        Self { status: (!same).then_some(after.status), ..Self::of(lines, &after.headers) }
+    }
+
+    pub(crate) fn tell(&self, stream: &Stream<'_>, whose: Head) {
+        if let Some(status) = self.status {
+            stream.set(whose, ":status", [status.as_str().as_bytes()]);
+        }
+        for (name, values) in &self.lines {
+            stream.set(whose, name.as_str(), values.iter().map(HeaderValue::as_bytes));
+        }
     }
 }
 
 /// Makes Envoy's response head what this one is.
 pub(crate) fn tell_response(stream: &Stream<'_>, head: &response::Parts) {
-    let same = |lines: &Lines<'_>| {
-        lines.iter().any(|(name, value)| *name == b":status" && *value == head.status.as_str().as_bytes())
-    };
-    if !stream.lines(Head::Response, same) {
-        stream.set(Head::Response, ":status", [head.status.as_str().as_bytes()]);
-    }
-    tell(stream, Head::Response, &head.headers);
+    let changes = stream.lines(Head::Response, |lines| Changes::of_response(lines, head));
+    changes.tell(stream, Head::Response);
 }
 
 /// The lines of a head that is sent.

@@ -2,6 +2,7 @@
 //! it, their order alternating, the origin a process of its own. `run` beside this builds what it needs.
 //!
 //! Beside the throughput stands the time of Envoy's own process for each request, which a busy machine disturbs less.
+#![allow(clippy::disallowed_methods, reason = "a benchmark measures real time")]
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};

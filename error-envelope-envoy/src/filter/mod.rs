@@ -260,9 +260,14 @@ impl Filter {
         self.terms.borrow_mut().get_or_insert_with(|| self.module.terms()).clone()
     }
 
-    fn read_request(&self, stream: &Stream<'_>) -> heads::RequestHead {
+    fn read_version(&self, stream: &Stream<'_>) -> Version {
         let version = stream.attribute(Attribute::Protocol, heads::version);
         self.version.set(version);
+        version
+    }
+
+    fn read_request(&self, stream: &Stream<'_>) -> heads::RequestHead {
+        let version = self.read_version(stream);
         stream.lines(Head::Request, |lines| heads::request(lines, version))
     }
 

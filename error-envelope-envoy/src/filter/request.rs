@@ -2,11 +2,13 @@
 
 use http::Version;
 use tower_error_envelope::adapter;
-use tower_error_envelope::exchange::{Admission, Exchange, FirstByte, Linger, Meter, Metered, Pending, Watch};
+use tower_error_envelope::exchange::{
+    Admission, Answered, Exchange, FirstByte, Linger, Meter, Metered, Pending, Watch,
+};
 
 use super::{BodyStatus, Collecting, Draining, Filter, HeadStatus, State, Wait};
-use crate::abi::{Body, Head, Stream};
-use crate::heads;
+use crate::abi::{Body, Head, Lines, Stream};
+use crate::heads::{self, Changes};
 
 impl Filter {
     pub(crate) fn request_head(&self, stream: &Stream<'_>, end: bool) -> HeadStatus {
@@ -16,29 +18,19 @@ impl Filter {
             return HeadStatus::Stop;
         }
         self.request_ended.set(end);
-        let head = self.read_request(stream);
         self.inject(stream, "request_headers");
-        let facts = heads::request_facts(&head.parts, end);
-        if let Some(cause) = head.unread {
-            let exchange = Exchange::unread(self.terms(), &head.parts, facts, adapter::fresh_id);
-            self.id.set(Some(exchange.request_id()));
-            self.answer(stream, exchange.malformed(cause.into()));
-            return HeadStatus::Stop;
-        }
-        let mut parts = head.parts;
-        let mut admission = Exchange::begin(self.terms(), &mut parts, facts, || {
-            let id = adapter::fresh_id();
-            self.id.set(Some(id));
-            id
-        });
-        // No scheme of a policy that was taken has a verifier; one that asked for it would stay shut (G2).
-        while let Admission::Verify(unverified, _) = admission {
-            admission = unverified.verified(&mut parts, Err("no verifier can be given inside Envoy".into()));
-        }
+        let version = self.read_version(stream);
+        let (admission, changes) = match stream.lines(Head::Request, |lines| self.admit(lines, version, end)) {
+            Ok(admitted) => admitted,
+            Err(answered) => {
+                self.answer(stream, *answered);
+                return HeadStatus::Stop;
+            }
+        };
         match admission {
             Admission::Forward(exchange, meter, unenforced) => {
                 self.tell_unenforced(unenforced);
-                heads::tell(stream, Head::Request, &parts.headers);
+                changes.tell(stream, Head::Request);
                 self.forward(stream, exchange, meter);
                 HeadStatus::Continue
             }
@@ -52,13 +44,36 @@ impl Filter {
                 HeadStatus::Stop
             }
             Admission::Peek(pending, timeout) => {
-                heads::tell(stream, Head::Request, &parts.headers);
+                changes.tell(stream, Head::Request);
                 self.id.set(Some(pending.request_id()));
                 self.leave(State::Peeking(Box::new(pending)));
                 self.wait(stream, Wait::Peek, timeout);
                 HeadStatus::Stop
             }
         }
+    }
+
+    /// Shows the head to the guards: what they say, and what became of it.
+    fn admit(&self, lines: &Lines<'_>, version: Version, end: bool) -> Result<(Admission, Changes), Box<Answered>> {
+        let head = heads::request(lines, version);
+        let facts = heads::request_facts(&head.parts, end);
+        if let Some(cause) = head.unread {
+            let exchange = Exchange::unread(self.terms(), &head.parts, facts, adapter::fresh_id);
+            self.id.set(Some(exchange.request_id()));
+            return Err(Box::new(exchange.malformed(cause.into())));
+        }
+        let mut parts = head.parts;
+        let mut admission = Exchange::begin(self.terms(), &mut parts, facts, || {
+            let id = adapter::fresh_id();
+            self.id.set(Some(id));
+            id
+        });
+        // No scheme of a policy that was taken has a verifier; one that asked for it would stay shut (G2).
+        while let Admission::Verify(unverified, _) = admission {
+            admission = unverified.verified(&mut parts, Err("no verifier can be given inside Envoy".into()));
+        }
+        let goes_on = matches!(admission, Admission::Forward(..) | Admission::Peek(..));
+        Ok((admission, if goes_on { Changes::of(lines, &parts.headers) } else { Changes::default() }))
     }
 
     /// The request is on its way.
@@ -244,9 +259,8 @@ impl Filter {
 
     #[cfg(feature = "panics")]
     pub(super) fn inject(&self, stream: &Stream<'_>, hook: &str) {
-        let asked = |lines: &crate::abi::Lines<'_>| {
-            lines.iter().any(|(name, value)| *name == b"x-panic-in" && *value == hook.as_bytes())
-        };
+        let asked =
+            |lines: &Lines<'_>| lines.iter().any(|(name, value)| *name == b"x-panic-in" && *value == hook.as_bytes());
         assert!(!stream.lines(Head::Request, asked), "asked for, in {hook}");
     }
 

@@ -8,8 +8,8 @@ use tower_error_envelope::adapter;
 use tower_error_envelope::exchange::{BoxError, Collected, Exchange, ResponsePlan, Rewritten, Watch};
 
 use super::{BodyStatus, Collecting, Copying, Filter, HeadStatus, Local, State, Wait};
-use crate::abi::{Body, Head, Stream};
-use crate::heads;
+use crate::abi::{Body, Head, Lines, Stream};
+use crate::heads::{self, Changes};
 
 impl Filter {
     pub(crate) fn response_head(&self, stream: &Stream<'_>, end: bool) -> HeadStatus {
@@ -45,6 +45,19 @@ impl Filter {
     fn answered_by(&self, stream: &Stream<'_>, by: Answering, local: Option<Local>, end: bool) -> HeadStatus {
         self.stop_waiting();
         self.response_ended.set(end);
+        match (by, local) {
+            (Answering::Exchange(exchange), None) => {
+                match stream.lines(Head::Response, |lines| decide(exchange, lines, end)) {
+                    Ok((plan, head, changes)) => self.carry_out(stream, plan, head, end, false, changes),
+                    Err(exchange) => self.failed_by_itself(stream, Answering::Exchange(*exchange), None, end),
+                }
+            }
+            (by, local) => self.failed_by_itself(stream, by, local, end),
+        }
+    }
+
+    /// Envoy's own head, or none that can be read.
+    fn failed_by_itself(&self, stream: &Stream<'_>, by: Answering, local: Option<Local>, end: bool) -> HeadStatus {
         let head = stream.lines(Head::Response, heads::response);
         let failure = local.and_then(|Local { status, details }| {
             let told = StatusCode::from_u16(u16::try_from(status).unwrap_or_default()).ok();
@@ -83,7 +96,7 @@ impl Filter {
                 return HeadStatus::Continue;
             }
         };
-        self.carry_out(stream, plan, head, end, is_local)
+        self.carry_out(stream, plan, head, end, is_local, None)
     }
 
     /// A response that was held back fails, and Envoy writes to the client itself (V3): what it is to write is noted for
@@ -135,7 +148,9 @@ impl Filter {
         head: response::Parts,
         end: bool,
         is_local: bool,
+        changes: Option<Changes>,
     ) -> HeadStatus {
+        let changes = changes.as_ref();
         if !matches!(plan, ResponsePlan::Watch(_) | ResponsePlan::Collect(..)) {
             self.deadline.take();
         }
@@ -145,18 +160,18 @@ impl Filter {
                 if let Some(id) = id {
                     adapter::notes(id, notes);
                 }
-                self.pass(stream, &head, State::Passing(tail))
+                self.pass(stream, &head, State::Passing(tail), changes)
             }
             ResponsePlan::Keep(tail, event) => {
                 self.tell(stream, *event);
-                self.pass(stream, &head, State::Passing(tail))
+                self.pass(stream, &head, State::Passing(tail), changes)
             }
             ResponsePlan::Strip(_, notes) => {
                 if let Some(id) = id {
                     adapter::notes(id, notes);
                 }
                 if end {
-                    return self.pass(stream, &head, State::Dropping);
+                    return self.pass(stream, &head, State::Dropping, changes);
                 }
                 // What is left is not waited for.
                 self.send(stream, http::Response::from_parts(head, Bytes::new()));
@@ -190,7 +205,7 @@ impl Filter {
             ResponsePlan::Tee(tail, observed, max_bytes, timeout) => {
                 let until = now() + timeout;
                 let copying = Copying { tail, observed, copy: Vec::new(), passed: 0, max_bytes, until };
-                self.pass(stream, &head, State::Copying(Box::new(copying)));
+                self.pass(stream, &head, State::Copying(Box::new(copying)), changes);
                 if end {
                     self.copied(stream, true);
                 }
@@ -200,15 +215,18 @@ impl Filter {
                 if let Some(id) = id {
                     adapter::notes(id, watch.notes());
                 }
-                self.pass(stream, &head, State::Watching(watch))
+                self.pass(stream, &head, State::Watching(watch), changes)
             }
         }
     }
 
-    fn pass(&self, stream: &Stream<'_>, head: &response::Parts, next: State) -> HeadStatus {
+    fn pass(&self, stream: &Stream<'_>, head: &response::Parts, next: State, changes: Option<&Changes>) -> HeadStatus {
         self.leave(next);
         self.head_left.set(true);
-        heads::tell_response(stream, head);
+        match changes {
+            Some(changes) => changes.tell(stream, Head::Response),
+            None => heads::tell_response(stream, head),
+        }
         HeadStatus::Continue
     }
 
@@ -218,7 +236,7 @@ impl Filter {
             self.put(stream, head, &body, Body::KeptResponse);
         } else {
             self.frame(&mut head, &body);
-            self.pass(stream, &head, State::Replacing(body));
+            self.pass(stream, &head, State::Replacing(body), None);
         }
         HeadStatus::Continue
     }
@@ -293,7 +311,8 @@ impl Filter {
                 let trailers = stream.lines(Head::ResponseTrailers, heads::trailers);
                 if let Some(mut trailers) = trailers {
                     let event = watch.response_trailers(&mut trailers);
-                    heads::tell(stream, Head::ResponseTrailers, &trailers);
+                    let changes = stream.lines(Head::ResponseTrailers, |lines| Changes::of(lines, &trailers));
+                    changes.tell(stream, Head::ResponseTrailers);
                     if let Some(event) = event {
                         self.tell(stream, event);
                     }
@@ -447,6 +466,26 @@ impl Filter {
             self.tell(stream, event);
         }
     }
+}
+
+/// What was decided by a head of the service's, and what became of it where it passes.
+type Seen = (ResponsePlan, response::Parts, Option<Changes>);
+
+/// The exchange comes back where there is no proper head.
+fn decide(exchange: Exchange, lines: &Lines<'_>, end: bool) -> Result<Seen, Box<Exchange>> {
+    let Some(mut head) = heads::response(lines) else { return Err(Box::new(exchange)) };
+    let facts = heads::response_facts(&head, end);
+    let plan = exchange.response_head(&mut head, || facts);
+    let passes = match &plan {
+        ResponsePlan::Pass(..)
+        | ResponsePlan::Keep(..)
+        | ResponsePlan::Strip(..)
+        | ResponsePlan::Tee(..)
+        | ResponsePlan::Watch(_) => true,
+        ResponsePlan::Rewrite(_) | ResponsePlan::Replace(_) | ResponsePlan::Collect(..) => false,
+    };
+    let changes = passes.then(|| Changes::of_response(lines, &head));
+    Ok((plan, head, changes))
 }
 
 /// The text of a `grpc-message`.

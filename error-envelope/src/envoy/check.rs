@@ -200,7 +200,7 @@ fn of_module(place: &str, filter: &Value, findings: &mut Findings) {
     });
     match file {
         Some(file) => {
-            if let Err(error) = policy::read(Path::new(file)) {
+            for error in policy::read(Path::new(file)).err().unwrap_or_default() {
                 findings.warn(place, &format!("the policy is refused, and so is the configuration (V4): {error}"));
             }
         }
