@@ -86,7 +86,9 @@ fn of_axums_path(text: &str) -> Heard {
         is_type(name).then(|| format!(" to a `{name}`"))
     };
     if let Some((place, value)) = rest.split_once(" with value `") {
-        let name = place.strip_prefix('`').and_then(|name| name.strip_suffix('`')).map(named);
+        let name = place.strip_prefix('`').and_then(|name| name.strip_suffix('`'));
+        // A route's names are words; anything else is a value that goes on like the sentence.
+        let name = name.filter(|name| super::place::is_dotted(name)).map(named);
         let index = || place.strip_prefix("value at index ").filter(|index| super::place::is_number(index)).map(named);
         if let Some(at) = name.or_else(index) {
             // In the end it may be serde's sentence, which may quote as well.
@@ -196,6 +198,8 @@ mod tests {
         ] {
             assert_eq!(issue(text).as_deref(), Some(told));
         }
+        let odd = "Invalid URL: Cannot parse `s3cret\": `id` with value `x` to a `u32`";
+        assert_eq!(said(odd).as_deref(), Some("Invalid URL: Cannot parse to a `u32`"));
         let text = "Invalid URL: Cannot parse `s3cret` to a `u32`";
         assert_eq!(said(text).as_deref(), Some("Invalid URL: Cannot parse to a `u32`"));
         assert_eq!(
