@@ -25,6 +25,19 @@ pub(crate) fn only<'h>(headers: &'h HeaderMap, name: &HeaderName) -> Option<&'h 
     values.next().filter(|_| values.next().is_none())
 }
 
+/// The value of that name, where there is one; `None` where there are two.
+#[inline]
+pub(crate) fn at_most_one<'h>(headers: &'h HeaderMap, name: &HeaderName) -> Option<Option<&'h HeaderValue>> {
+    let (first, second) = if headers.len() > FEW {
+        let mut values = headers.get_all(name).iter();
+        (values.next(), values.next())
+    } else {
+        let mut values = headers.iter().filter(|(it, _)| *it == name).map(|(_, value)| value);
+        (values.next(), values.next())
+    };
+    if second.is_some() { None } else { Some(first) }
+}
+
 /// Whether there is one of that name.
 #[inline]
 pub(crate) fn has(headers: &HeaderMap, name: &HeaderName) -> bool {
@@ -44,6 +57,12 @@ mod tests {
             headers.append(name.clone(), HeaderValue::from(at + 100));
             assert_eq!(first(&headers, &name), Some(&HeaderValue::from(at)));
             assert!(!has(&headers, &HeaderName::from_static("x-none")));
+            assert_eq!(at_most_one(&headers, &name), None);
+            assert_eq!(at_most_one(&headers, &HeaderName::from_static("x-none")), Some(None));
+            let alone = HeaderName::try_from(format!("x-alone-{at}")).unwrap();
+            headers.insert(alone.clone(), HeaderValue::from(at));
+            assert_eq!(at_most_one(&headers, &alone), Some(Some(&HeaderValue::from(at))));
+            headers.remove(&alone);
         }
     }
 }

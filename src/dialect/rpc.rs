@@ -62,6 +62,12 @@ impl<'h> CallHeaders<'h> {
         call
     }
 
+    /// What the content type says, where it is the only one, and nothing else tells of a call.
+    #[inline]
+    pub(crate) fn of_type(value: &HeaderValue) -> Self {
+        Self { rpc: Rpc::of_media_type(value.as_bytes()), ..Self::default() }
+    }
+
     /// Whether a header other than the content type is one of a call's.
     #[inline]
     pub(crate) fn names(name: &HeaderName) -> bool {

@@ -103,8 +103,10 @@ impl Sent {
     const LENGTH: u16 = 1 << 7;
     const TWO_LENGTHS: u16 = 1 << 8;
     const TRANSFER_CODING: u16 = 1 << 9;
-    /// Something that a call has.
+    /// A header that calls alone have.
     const CALL: u16 = 1 << 10;
+    /// A content type that may be a call's.
+    const CALL_TYPE: u16 = 1 << 14;
     const UPGRADE: u16 = 1 << 11;
     const TYPE: u16 = 1 << 12;
     const TWO_TYPES: u16 = 1 << 13;
@@ -124,8 +126,8 @@ impl Sent {
                 9 | 13 => bit(Self::CREDENTIALS, Credentials::are_in(name, &[])),
                 12 if *name == CONTENT_TYPE => {
                     media_type = media_type.or(Some(value));
-                    let is_calls = bit(Self::CALL, Rpc::may_be_in(value.as_bytes()));
-                    Self::TYPE | bit(Self::TWO_TYPES, has & Self::TYPE != 0) | is_calls
+                    let second = bit(Self::TWO_TYPES, has & Self::TYPE != 0);
+                    Self::TYPE | second | bit(Self::CALL_TYPE, Rpc::may_be_in(value.as_bytes()))
                 }
                 12 if *name == X_REQUEST_ID => Self::ID,
                 12 | 18 | 24 => bit(Self::CALL, CallHeaders::names(name)),
@@ -139,7 +141,11 @@ impl Sent {
         }
         has |= bit(Self::CREDENTIALS, key_headers.iter().any(|name| head.headers.contains_key(name)));
         let length = length.filter(|_| has & Self::TWO_LENGTHS == 0).and_then(body_limit::length);
-        let headers = if has & Self::CALL == 0 { CallHeaders::default() } else { CallHeaders::of(&head.headers) };
+        let headers = match media_type {
+            _ if has & (Self::CALL | Self::CALL_TYPE) == 0 => CallHeaders::default(),
+            Some(value) if has & (Self::CALL | Self::TWO_TYPES) == 0 => CallHeaders::of_type(value),
+            _ => CallHeaders::of(&head.headers),
+        };
         (Self { has, call: headers.call(&head.method, &head.uri), length }, media_type)
     }
 

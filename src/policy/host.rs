@@ -7,6 +7,8 @@ use http::header::HOST;
 use http::request::Parts;
 use http::uri::Authority;
 
+use crate::fields;
+
 /// The hosts that a request names, in lower case, without port and final dot.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Hosts<'a> {
@@ -19,11 +21,9 @@ pub(super) struct Hosts<'a> {
 /// `None` where nobody can tell: several `host` lines, or one that is no host and a port, such as `a.example:80:80`. RFC
 /// 9112 §3.2 has such a request refused.
 pub(super) fn of(head: &Parts) -> Option<Hosts<'_>> {
-    let mut lines = head.headers.get_all(HOST).iter();
-    let line = match (lines.next(), lines.next()) {
-        (Some(line), None) => Some(bare(str::from_utf8(line.as_bytes()).ok()?)?),
-        (None, _) => None,
-        (Some(_), Some(_)) => return None,
+    let line = match fields::at_most_one(&head.headers, &HOST)? {
+        Some(line) => Some(bare(line.to_str().ok()?)?),
+        None => None,
     };
     let target = match head.uri.authority().map(Authority::as_str) {
         Some(authority) => Some(bare(authority.rsplit_once('@').map_or(authority, |(_, host)| host))?),

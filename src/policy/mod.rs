@@ -204,23 +204,30 @@ impl Policy {
         if self.is_everywhere { Some(&self.own().defaults) } else { None }
     }
 
-    /// What holds for nearly every request: one that has one spelling, to a policy without scopes. `None` where that has to
-    /// be [`matched`](Self::matched).
+    /// What holds for nearly every request: one that has one spelling, and names one host. `None` where that has to be
+    /// [`matched`](Self::matched).
     #[inline]
     pub(crate) fn quick(&self, head: &Parts) -> Option<&Settings> {
         if self.is_everywhere {
             return Some(&self.own().defaults);
         }
         let path = head.uri.path();
-        let [only] = &self.parts[..] else { return None };
-        if self.scopes.ask_host() || path.starts_with('/') && may_be_respelt(path.as_bytes()) {
+        if path.starts_with('/') && may_be_respelt(path.as_bytes()) {
             return None;
         }
-        let mut met = Met::default();
-        only.matcher.each_match(&head.method, path.as_bytes(), &mut |route| met.push(route));
+        let narrowest = if self.parts.len() == 1 {
+            0
+        } else {
+            let hosts = if self.scopes.ask_host() { host::of(head)? } else { Hosts::default() };
+            if hosts.other.is_some() {
+                return None;
+            }
+            self.scopes.narrowest(&hosts.first, path.as_bytes())
+        };
+        let met = self.met(narrowest, &head.method, path.as_bytes());
         match met.first() {
-            None => Some(&only.defaults),
-            Some(first) => self.usual.get(first)?.settings(0, &met),
+            None => Some(&self.parts.get(narrowest)?.defaults),
+            Some(first) => self.usual.get(first)?.settings(narrowest, &met),
         }
     }
 
