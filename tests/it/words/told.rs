@@ -109,7 +109,9 @@ pub(crate) fn check_quoted(template: u8, value: &str) {
     let template = usize::from(template) % (TEXTS.len() + BODIES.len());
     let json = serde_json::to_string(&value).expect("a text is JSON");
     let (media_type, body) = match TEXTS.get(template) {
-        Some(text) => ("text/plain", text.replace("%d", &format!("{value:?}")).replace("%v", &value)),
+        // One or the other: a value may hold what stands for it.
+        Some(text) if text.contains("%d") => ("text/plain", text.replace("%d", &format!("{value:?}"))),
+        Some(text) => ("text/plain", text.replace("%v", &value)),
         None => ("application/json", BODIES[template - TEXTS.len()].replace("%j", &json[1..json.len() - 1])),
     };
     let told = told(StatusCode::BAD_REQUEST, media_type, body.as_bytes());
