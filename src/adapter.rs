@@ -1,7 +1,8 @@
 //! For people who write an adapter: what each of them needs around its [`exchange`](crate::exchange), and exists once.
 //!
-//! `InForce` (feature `policy-file`) holds the policy, and follows its files where it is to; [`fresh_id`] makes ids; [`event`] logs and counts
-//! what an exchange tells; [`catch`] keeps a panic from going further (F2). The layer is made of the same parts.
+//! `InForce` (feature `policy-file`) holds the policy, and follows its files where it is to; [`fresh_id`] makes ids;
+//! [`event`] logs and counts what an exchange tells; [`catch`] keeps a panic from going further (F2). The layer is made of
+//! the same parts.
 
 #[cfg(feature = "policy-file")]
 #[cfg_attr(docsrs, doc(cfg(feature = "policy-file")))]

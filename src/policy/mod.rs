@@ -182,9 +182,6 @@ impl Policy {
     /// What holds for a request (rule G0); `None` where the policy asks for the host and the request does not tell it.
     #[inline]
     pub(crate) fn matched(&self, head: &Parts) -> Option<Matched> {
-        if let Some(settings) = self.everywhere() {
-            return Some(Matched { sent: None, normal: *settings });
-        }
         let hosts = if self.scopes.ask_host() { host::of(head)? } else { Hosts::default() };
         let matched = self.of_path(&head.method, &hosts.first, head.uri.path());
         match hosts.other {
@@ -196,12 +193,6 @@ impl Policy {
     /// What holds where the host cannot be told.
     pub(crate) fn of_no_host(&self) -> Matched {
         Matched { sent: None, normal: self.own().defaults }
-    }
-
-    /// What holds for every request alike, where the policy has no routes and no scopes.
-    #[inline]
-    pub(crate) fn everywhere(&self) -> Option<&Settings> {
-        if self.is_everywhere { Some(&self.own().defaults) } else { None }
     }
 
     /// What holds for nearly every request: one that has one spelling, and names one host. `None` where that has to be

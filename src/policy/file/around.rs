@@ -8,7 +8,7 @@ use super::sources::line_of;
 use crate::policy::error::PolicyError;
 
 /// A policy is written by people: a file beyond this is another file.
-pub(super) const MAX_FILE_BYTES: u64 = 4 * 1024 * 1024;
+const MAX_FILE_BYTES: u64 = 4 * 1024 * 1024;
 
 /// What lies outside of a policy's files.
 pub(crate) trait Surroundings {
