@@ -14,7 +14,7 @@ use serde_json::value::{RawValue, to_raw_value};
 
 pub use self::as_fault::AsFault;
 use self::prepared::Memo;
-pub(crate) use self::prepared::{Prepared, Sample, Slot, length_value};
+pub(crate) use self::prepared::{Head, Prepared, Sample, Slot, length_value};
 use crate::code::ErrorCode;
 use crate::message;
 

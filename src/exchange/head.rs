@@ -2,7 +2,7 @@
 
 use http::header::{
     ACCESS_CONTROL_ALLOW_ORIGIN, ACCESS_CONTROL_EXPOSE_HEADERS, CACHE_CONTROL, CONNECTION, CONTENT_LENGTH,
-    CONTENT_TYPE, EXPIRES, PRAGMA, TRAILER, UPGRADE, VARY, X_CONTENT_TYPE_OPTIONS,
+    CONTENT_RANGE, CONTENT_TYPE, ETAG, EXPIRES, PRAGMA, TRAILER, UPGRADE, VARY, X_CONTENT_TYPE_OPTIONS,
 };
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 
@@ -67,6 +67,20 @@ pub(super) fn rewrite(headers: &mut HeaderMap, status: StatusCode, own: &Own<'_>
 /// Whether all of an inner head describes the old body or the old hop: then the error has the head of any other.
 pub(super) fn keeps_nothing(headers: &HeaderMap, status: StatusCode) -> bool {
     headers.keys().all(|name| goes(name, status))
+}
+
+/// How many lines an inner head has at most that an error's head is prepared beside.
+const MOST_KEPT: usize = 8;
+
+/// Whether what an error keeps of an inner head is the same whatever its values and its status are.
+pub(super) fn keeps_by_name(headers: &HeaderMap) -> bool {
+    headers.len() <= MOST_KEPT && !headers.keys().any(is_weighed)
+}
+
+fn is_weighed(name: &HeaderName) -> bool {
+    let weighed =
+        [ACCESS_CONTROL_ALLOW_ORIGIN, CACHE_CONTROL, CONNECTION, CONTENT_RANGE, ETAG, UPGRADE, VARY, X_REQUEST_ID];
+    weighed.contains(name)
 }
 
 /// What an inner head has that an error's head must make room for: to look at its names once is cheaper than to look each

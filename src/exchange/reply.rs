@@ -15,7 +15,7 @@ use crate::classify::{self, Rewrite};
 use crate::dialect::rpc::Rpc;
 use crate::dialect::status::Status;
 use crate::dialect::{self, Dialect};
-use crate::fault::{Fault, Prepared, Sample};
+use crate::fault::{Fault, Head, Prepared, Sample};
 use crate::guard::body_limit::{self, Flags};
 use crate::policy::Policy;
 
@@ -73,9 +73,9 @@ impl Exchange {
     ) -> Written {
         let dropped = rewrite.dropped.take();
         let Rewrite { shape, own, named, .. } = rewrite;
-        let known = if own.is_none() && head::keeps_nothing(&head.headers, head.status) {
+        let known = if own.is_none() {
             let (fault, text) = rewrite.parts();
-            self.known(fault, text, head.status)
+            self.known(fault, text, head.status, &head.headers)
         } else {
             None
         };
@@ -123,9 +123,12 @@ impl Exchange {
         let close = self.must_close();
         let status = fault.status_code();
         let known = if close {
-            self.prepared(fault, status, true).map(|prepared| self.copied(prepared, status))
+            self.prepared(fault, status, true).map(|prepared| {
+                let head = prepared.head().filled(&self.id_header, None, &HeaderMap::new());
+                self.copied(prepared, head, status)
+            })
         } else {
-            self.known(fault, None, status)
+            self.known(fault, None, status, &HeaderMap::new())
         };
         let leaving = known.unwrap_or_else(|| self.answered(fault, close, &self.id_header));
         let mut reply = Response::new(if self.request.is_head() { Bytes::new() } else { leaving.body });
@@ -140,13 +143,16 @@ impl Exchange {
         Answered { reply, linger, event, unenforced }
     }
 
-    /// What is known beforehand of an error with this status that brings no head with it. One that says more than its
+    /// What is known beforehand of an error with this status, and with this head of its own. One that says more than its
     /// code has its code's head.
-    fn known(&self, fault: &Fault, text: Option<&str>, status: StatusCode) -> Option<Leaving> {
+    fn known(&self, fault: &Fault, text: Option<&str>, status: StatusCode, inner: &HeaderMap) -> Option<Leaving> {
+        let id = &self.id_header;
+        let kept = self.policy().kept(fault);
         if text.is_none()
-            && let Some(prepared) = self.prepared(self.policy().kept(fault), status, false)
+            && let Some(prepared) = self.prepared(kept, status, false)
         {
-            return Some(self.copied(prepared, status));
+            let head = self.known_head(prepared, kept, status, inner)?.filled(id, None, inner);
+            return Some(self.copied(prepared, head, status));
         }
         let is_canonical = self.dialect() == Dialect::Standard;
         if fault.has_headers() || text.is_some() && !is_canonical {
@@ -154,19 +160,43 @@ impl Exchange {
         }
         let stock = self.policy().fault(fault.code())?;
         let prepared = self.prepared(stock, stock.status_code(), false)?;
+        let head = self.known_head(prepared, stock, status, inner)?;
         let (body, status) = match text {
             Some(text) => (self.canonical(fault, text), status),
-            None => self.body_of(fault, status, None, &self.id_header, fault.headers()),
+            None => self.body_of(fault, status, None, id, fault.headers()),
         };
-        let head = prepared.head_of(body.len(), &self.id_header);
+        let head = head.filled(id, Some(body.len()), inner);
         Some(Leaving { status, sent: status, head, body, grpc: None })
     }
 
+    /// The head of what is prepared of a fault, beside what an inner one keeps.
+    fn known_head<'p>(
+        &self,
+        prepared: &'p Prepared,
+        fault: &Fault,
+        status: StatusCode,
+        inner: &HeaderMap,
+    ) -> Option<&'p Head> {
+        if head::keeps_nothing(inner, status) {
+            return Some(prepared.head());
+        }
+        // A dialect may tell its clients in the body what `retry-after` says.
+        if self.request.is_head() || self.dialect().form().tells_wait {
+            return None;
+        }
+        prepared.head_beside(inner, |mut inner, id| {
+            head::keeps_by_name(&inner).then(|| {
+                self.rewritten(&mut inner, fault.status_code(), fault, true, None, id);
+                inner.insert(X_REQUEST_ID, id.clone());
+                inner
+            })
+        })
+    }
+
     #[inline]
-    fn copied(&self, prepared: &Prepared, status: StatusCode) -> Leaving {
+    fn copied(&self, prepared: &Prepared, head: HeaderMap, status: StatusCode) -> Leaving {
         let status = if prepared.asked() == status { prepared.status() } else { status };
-        let id = &self.id_header;
-        Leaving { status, sent: status, head: prepared.head(id), body: prepared.body(id), grpc: None }
+        Leaving { status, sent: status, head, body: prepared.body(&self.id_header), grpc: None }
     }
 
     /// What is prepared of a fault that the policy keeps, in the form that the client gets; at the first error of that form

@@ -8,25 +8,41 @@ use std::sync::{LazyLock, OnceLock};
 
 use bytes::Bytes;
 use http::header::CONTENT_LENGTH;
-use http::{HeaderMap, HeaderValue, StatusCode};
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 
 /// A reply with holes for the id.
 pub(crate) struct Prepared {
     /// What was asked for, and what it leaves with.
     asked: StatusCode,
     status: StatusCode,
-    head: HeaderMap,
-    /// The values that have the id, and the one that has the length, each by how many others are between it and the one
-    /// before: to count them is cheaper than to look their names up.
-    gaps: Box<[(usize, Hole)]>,
+    head: Head,
+    /// Its head where an inner one has something to keep, by the names in that one: those that came first.
+    beside: [OnceLock<Beside>; 4],
     body: Box<[u8]>,
     holes: Box<[usize]>,
+}
+
+/// A head with holes.
+pub(crate) struct Head {
+    lines: HeaderMap,
+    /// The values that are not the same in all replies, each by how many others are between it and the one before: to count
+    /// them is cheaper than to look their names up.
+    gaps: Box<[(usize, Hole)]>,
 }
 
 /// What is not the same in all replies.
 enum Hole {
     Id,
     Length,
+    /// The value at this place of the inner head.
+    Kept(usize),
+}
+
+/// The head of an error whose inner head had these names, each once.
+struct Beside {
+    names: Box<[HeaderName]>,
+    /// `None` where it depends on more than the names.
+    head: Option<Head>,
 }
 
 /// What was written by hand.
@@ -46,12 +62,13 @@ impl Prepared {
     pub(crate) fn of(asked: StatusCode, mut write: impl FnMut(&HeaderValue) -> Sample) -> Option<Box<Self>> {
         let [hole, other] = [HOLE, OTHER].map(HeaderValue::from_static);
         let Sample { status, head, body } = write(&hole);
-        let gaps = gaps(&head, &hole);
+        let head = Head::of(head, &hole, &[]);
         let holes = body.windows(HOLE.len()).enumerate().filter(|(_, part)| *part == HOLE.as_bytes());
         let holes = holes.map(|(at, _)| at).collect();
-        let prepared = Self { asked, status, gaps, head, body: (&*body).into(), holes };
+        let prepared = Self { asked, status, head, beside: Default::default(), body: (&*body).into(), holes };
         let again = write(&other);
-        let same = prepared.head(&other) == again.head && prepared.body(&other) == again.body;
+        let same =
+            prepared.head.filled(&other, None, &HeaderMap::new()) == again.head && prepared.body(&other) == again.body;
         (same && again.status == status).then(|| Box::new(prepared))
     }
 
@@ -65,13 +82,28 @@ impl Prepared {
         self.status
     }
 
-    pub(crate) fn head(&self, id: &HeaderValue) -> HeaderMap {
-        self.filled(id, None)
+    /// Its head where nothing of an inner one is kept.
+    pub(crate) fn head(&self) -> &Head {
+        &self.head
     }
 
-    /// The head of the same code with a body of another length.
-    pub(crate) fn head_of(&self, length: usize, id: &HeaderValue) -> HeaderMap {
-        self.filled(id, Some(length_value(length)))
+    /// Its head where an inner one has something to keep; `None` where more than the inner one's names matters. `write`
+    /// makes one of an inner head, and is asked when the first error comes that has these names.
+    pub(crate) fn head_beside(
+        &self,
+        inner: &HeaderMap,
+        write: impl FnMut(HeaderMap, &HeaderValue) -> Option<HeaderMap>,
+    ) -> Option<&Head> {
+        if inner.len() != inner.keys_len() {
+            return None;
+        }
+        let known = self.beside.iter().map_while(OnceLock::get).find(|known| inner.keys().eq(&known.names));
+        let beside = match known {
+            Some(known) => known,
+            None => self.beside.iter().find(|free| free.get().is_none())?.get_or_init(|| Beside::of(inner, write)),
+        };
+        // Another thread may have taken the free place.
+        beside.head.as_ref().filter(|_| known.is_some() || inner.keys().eq(&beside.names))
     }
 
     pub(crate) fn body(&self, id: &HeaderValue) -> Bytes {
@@ -86,34 +118,63 @@ impl Prepared {
         }
         body.into()
     }
+}
 
-    fn filled(&self, id: &HeaderValue, length: Option<HeaderValue>) -> HeaderMap {
-        let mut head = self.head.clone();
+impl Beside {
+    /// From what is written with two ids and two sets of values that no response has.
+    fn of(inner: &HeaderMap, mut write: impl FnMut(HeaderMap, &HeaderValue) -> Option<HeaderMap>) -> Self {
+        let names: Box<[HeaderName]> = inner.keys().cloned().collect();
+        let mut sample = |id, mark: &str| {
+            let id = HeaderValue::from_static(id);
+            let value = |at| HeaderValue::try_from(format!("{mark}{at}")).ok();
+            let values: Vec<_> = (0..names.len()).filter_map(value).collect();
+            let inner: HeaderMap = names.iter().cloned().zip(values.iter().cloned()).collect();
+            let head = write(inner.clone(), &id)?;
+            Some((id, inner, values, head))
+        };
+        let head = sample(HOLE, "a").zip(sample(OTHER, "b")).and_then(|(one, other)| {
+            let head = Head::of(one.3, &one.0, &one.2);
+            (head.filled(&other.0, None, &other.1) == other.3).then_some(head)
+        });
+        Self { names, head }
+    }
+}
+
+impl Head {
+    fn of(lines: HeaderMap, id: &HeaderValue, kept: &[HeaderValue]) -> Self {
+        let holes = lines.iter().enumerate().filter_map(|(at, (name, value))| match () {
+            () if value == id => Some((at, Hole::Id)),
+            () if *name == CONTENT_LENGTH => Some((at, Hole::Length)),
+            () => kept.iter().position(|kept| kept == value).map(|place| (at, Hole::Kept(place))),
+        });
+        let mut next = 0;
+        let gaps = holes.map(|(at, hole)| (at - std::mem::replace(&mut next, at + 1), hole)).collect();
+        Self { lines, gaps }
+    }
+
+    /// With an id, with the length of another body, where one is given, and with what is kept of an inner head that has the
+    /// names that this one was made for.
+    pub(crate) fn filled(&self, id: &HeaderValue, length: Option<usize>, inner: &HeaderMap) -> HeaderMap {
+        let mut head = self.lines.clone();
         let mut values = head.values_mut();
-        let mut length = length;
         for (gap, hole) in &self.gaps {
             let Some(value) = values.nth(*gap) else { break };
             match hole {
                 Hole::Id => *value = id.clone(),
                 Hole::Length => {
-                    if let Some(length) = length.take() {
-                        *value = length;
+                    if let Some(length) = length {
+                        *value = length_value(length);
+                    }
+                }
+                Hole::Kept(place) => {
+                    if let Some(kept) = inner.values().nth(*place) {
+                        value.clone_from(kept);
                     }
                 }
             }
         }
         head
     }
-}
-
-fn gaps(head: &HeaderMap, id: &HeaderValue) -> Box<[(usize, Hole)]> {
-    let holes = head.iter().enumerate().filter_map(|(at, (name, value))| match () {
-        () if value == id => Some((at, Hole::Id)),
-        () if *name == CONTENT_LENGTH => Some((at, Hole::Length)),
-        () => None,
-    });
-    let mut next = 0;
-    holes.map(|(at, hole)| (at - std::mem::replace(&mut next, at + 1), hole)).collect()
 }
 
 /// A number of bytes. Most bodies are short: their digits are at hand.

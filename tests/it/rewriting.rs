@@ -1,5 +1,7 @@
 //! Whatever an inner service says, the client gets the envelope (E1, E2, E7, E8).
 
+mod beside;
+
 use std::sync::Arc;
 
 use bytes::Bytes;
