@@ -1,4 +1,4 @@
-//! Serves `app` for clients in other languages: `.ci/rpc` runs it.
+//! Serves `app` for clients in other languages: `.ci/rpc` runs it, and with `--bare`, without the layer, `.ci/envoy`.
 //!
 //! It prints one line of JSON and serves until its input ends: the addresses by name, the key of the vault, and the
 //! descriptors of `google.rpc`'s messages, which Connect's client does not bring along.
@@ -17,7 +17,9 @@ mod app;
 async fn main() -> io::Result<()> {
     tracing_subscriber::fmt().with_ansi(false).with_writer(io::stderr).init();
     let mut addresses = Map::new();
-    for app in app::App::ALL {
+    let bare = std::env::args().any(|arg| arg == "--bare");
+    let apps: &[app::App] = if bare { &[app::App::Bare] } else { &app::App::ALL };
+    for &app in apps {
         addresses.insert(format!("{app:?}").to_lowercase(), json!(format!("http://{}", app::start(app).await)));
     }
     let details = BASE64_STANDARD.encode(tonic_types::pb::FILE_DESCRIPTOR_SET);

@@ -409,7 +409,9 @@ impl Filter {
         ended: bool,
         into: Body,
     ) -> BodyStatus {
-        if ended {
+        // A head that Envoy holds as one with a body never ends its stream, and a gRPC status in one is no status (P1).
+        let head_ends = into == Body::Response && body.is_empty();
+        if ended && !head_ends {
             self.put(stream, head, &body, into);
             return BodyStatus::Continue;
         }

@@ -20,9 +20,12 @@ pub(crate) struct Args {
     /// Where Envoy listens; port 0 picks a free one
     #[arg(long, value_name = "HOST:PORT", value_parser = address, required_unless_present = "snippet")]
     listen: Option<Address>,
-    /// The service, which speaks HTTP/1.1
+    /// The service, which speaks HTTP/1.1, or with --http2, HTTP/2
     #[arg(long, value_name = "HOST:PORT", value_parser = address, required_unless_present = "snippet")]
     upstream: Option<Address>,
+    /// The service speaks HTTP/2 without TLS, as gRPC servers do
+    #[arg(long, conflicts_with = "snippet")]
+    http2: bool,
     /// Where Envoy's own administration listens; without it, nowhere
     #[arg(long, value_name = "HOST:PORT", value_parser = address)]
     admin: Option<Address>,
@@ -63,7 +66,7 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
     let file = std::path::absolute(&args.policy).map_err(|error| Failure::Io(error.to_string()))?;
     let file = file.to_str().ok_or_else(|| Failure::Io(format!("{}: not UTF-8", file.display())))?;
     match (&args.listen, &args.upstream) {
-        (Some(listen), Some(upstream)) => print(&bootstrap(file, listen, upstream, args.admin.as_ref())),
+        (Some(listen), Some(upstream)) => print(&bootstrap(file, listen, upstream, args.admin.as_ref(), args.http2)),
         _ => print(&snippet(file)),
     }
 }
@@ -162,7 +165,12 @@ fn snippet(file: &str) -> String {
     )
 }
 
-fn bootstrap(file: &str, listen: &Address, upstream: &Address, admin: Option<&Address>) -> String {
+fn bootstrap(file: &str, listen: &Address, upstream: &Address, admin: Option<&Address>, http2: bool) -> String {
+    let protocol = match http2 {
+        true => "{ http2_protocol_options: {} }",
+        // The end of a gRPC call over HTTP/1 is a trailer (P1).
+        false => "{ http_protocol_options: { enable_trailers: true } }",
+    };
     let mut text =
         String::from("# Run it with ENVOY_DYNAMIC_MODULES_SEARCH_PATH set to the folder of liberror_envelope.so.\n");
     if let Some(admin) = admin {
@@ -198,7 +206,7 @@ static_resources:
     typed_extension_protocol_options:
       envoy.extensions.upstreams.http.v3.HttpProtocolOptions:
         \"@type\": type.googleapis.com/envoy.extensions.upstreams.http.v3.HttpProtocolOptions
-        explicit_http_config: {{ http_protocol_options: {{ enable_trailers: true }} }}
+        explicit_http_config: {protocol}
     load_assignment: {{ cluster_name: upstream, endpoints: [ {{ lb_endpoints: [ {{ endpoint: {{ address: {upstream} }} }} ] }} ] }}
 ",
         listen = listen.yaml(),

@@ -42,6 +42,9 @@ pub(super) struct Row {
     metadata: BTreeMap<String, String>,
     #[serde(default)]
     violations: Vec<Violation>,
+    /// What other clients see of it behind Envoy.
+    #[serde(default, rename = "envoy")]
+    _envoy: serde_json::Value,
 }
 
 #[derive(Debug, Deserialize, PartialEq)]

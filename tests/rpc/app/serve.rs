@@ -4,14 +4,18 @@ use std::net::{Ipv4Addr, SocketAddr};
 
 use axum::Router;
 use axum::routing::get;
-use http::{Request, Uri};
+use http::{Request, Response, Uri};
+use hyper::body::Incoming;
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use hyper_util::server::conn::auto;
+use hyper_util::service::TowerToHyperService;
 use tokio::net::TcpListener;
 use tonic::service::Routes;
 use tonic::transport::Server;
 use tonic::transport::server::TcpIncoming;
 use tonic_web::GrpcWebLayer;
-use tower::ServiceBuilder;
 use tower::util::MapRequestLayer;
+use tower::{BoxError, Service, ServiceBuilder};
 use tower_error_envelope::auth::{AuthScheme, Key};
 use tower_error_envelope::{ErrorEnvelopeLayer, Policy, Route};
 
@@ -32,6 +36,9 @@ pub(crate) enum App {
     Around,
     /// axum and tonic on one port, Connect under `/connect`.
     Mixed,
+    /// The same without the layer: what stands in front of it has the policy.
+    #[allow(dead_code, reason = "tonic's clients are asked in this process, which has the layer")]
+    Bare,
 }
 
 impl App {
@@ -65,8 +72,27 @@ pub(crate) async fn start(app: App) -> SocketAddr {
             let router = Router::new().fallback_service(layers.layer(unlocked()).service(mixed()));
             tokio::spawn(async { axum::serve(listener, router).await });
         }
+        App::Bare => {
+            let service = layers.layer(ScenarioLayer).layer(unlocked()).service(mixed());
+            tokio::spawn(serve_bare(listener, service));
+        }
     }
     address
+}
+
+/// An error of the service resets its stream: axum's own server takes none.
+async fn serve_bare<S, B>(listener: TcpListener, service: S)
+where
+    S: Service<Request<Incoming>, Response = Response<B>, Error = BoxError, Future: Send> + Clone + Send + 'static,
+    B: http_body::Body<Data: Send, Error: Into<BoxError>> + Send + 'static,
+{
+    while let Ok((stream, _)) = listener.accept().await {
+        let service = TowerToHyperService::new(service.clone());
+        tokio::spawn(async move {
+            let builder = auto::Builder::new(TokioExecutor::new());
+            builder.serve_connection(TokioIo::new(stream), service).await
+        });
+    }
 }
 
 fn envelope() -> ErrorEnvelopeLayer {

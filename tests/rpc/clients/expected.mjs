@@ -8,7 +8,15 @@ import { FileDescriptorSetSchema } from "@bufbuild/protobuf/wkt";
 
 /** The line of JSON that the server printed; and where scenarios.json is. */
 export const [server, folder] = [JSON.parse(process.argv[2]), process.argv[3]];
-export const rows = JSON.parse(readFileSync(`${folder}/scenarios.json`, "utf8"));
+const read = (name) => JSON.parse(readFileSync(`${folder}/${name}.json`, "utf8"));
+
+/** What holds behind another process: rows with a text are not for it, and it has rows of its own. */
+const behind = (name) => {
+  const theirs = read("scenarios").filter((row) => typeof row[name] !== "string");
+  return [...theirs.map((row) => ({ ...row, ...row[name] })), ...read(name)];
+};
+
+export const rows = server.behind ? behind(server.behind) : read("scenarios");
 
 const registry = (bytes) => createFileRegistry(fromBinary(FileDescriptorSetSchema, bytes));
 export const echo = registry(readFileSync(`${folder}/echo.bin`));
