@@ -8,17 +8,20 @@
 
 mod catalogue;
 mod check;
+mod completions;
 mod confidential;
 mod envoy;
 mod failure;
+mod files;
 mod finding;
+mod man;
 mod policy;
 mod report;
 mod schema;
 
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand, ValueEnum};
+use clap::{CommandFactory, Parser, Subcommand, ValueEnum};
 
 /// Checks policy files of tower-error-envelope, and exports its error contract.
 ///
@@ -40,6 +43,8 @@ enum Verb {
     Schema(schema::Args),
     EnvoyConfig(envoy::config::Args),
     EnvoyCheck(envoy::check::Args),
+    Man(man::Args),
+    Completions(completions::Args),
 }
 
 #[derive(Clone, Copy, Default, ValueEnum)]
@@ -55,10 +60,12 @@ fn main() -> ExitCode {
     args.color.choose();
     let done = match args.verb {
         Verb::Check(args) => check::run(&args),
-        Verb::Catalogue(args) => catalogue::run(&args).map(|()| 0),
+        Verb::Catalogue(args) => catalogue::run(&args),
         Verb::Schema(args) => schema::run(&args).map(|()| 0),
         Verb::EnvoyConfig(args) => envoy::config::run(&args).map(|()| 0),
         Verb::EnvoyCheck(args) => envoy::check::run(&args),
+        Verb::Man(args) => man::run(&args, &Args::command()).map(|()| 0),
+        Verb::Completions(args) => completions::run(&args, &mut Args::command()).map(|()| 0),
     };
     ExitCode::from(done.unwrap_or_else(|failure| {
         failure.tell();

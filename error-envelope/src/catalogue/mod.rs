@@ -4,17 +4,26 @@
 //!
 //! 1. [`markdown`] for a page of documentation, [`json`] for programs of one's own;
 //! 2. [`json_schema`] and [`openapi`] describe the envelope, by the shapes in [`schema`] and the forms in [`form`];
-//! 3. [`typescript`] and [`zod`] are modules that a client imports, by the table in [`script`].
+//! 3. [`typescript`] and [`zod`] are modules that a client imports, by the table in [`script`];
+//! 4. [`python`], [`go`], [`java`] and [`csharp`] are the constants for clients of other languages, by [`constants`].
+//!
+//! [`diff`] says what has changed since an export in JSON was written.
 //!
 //! The set of codes is open (E2): no format refuses a code that it does not list, and each tells clients to treat such
 //! a code as transient. What is written depends on the codes alone, so that a checked-in export shows what changed.
 
 mod codes;
+mod constants;
+mod csharp;
+mod diff;
 mod form;
+mod go;
+mod java;
 mod json;
 mod json_schema;
 mod markdown;
 mod openapi;
+mod python;
 mod schema;
 mod script;
 mod tree;
@@ -36,12 +45,16 @@ const CONTRACT_VERSION: &str = "1";
 /// Write the error codes and the envelope for documents and clients
 #[derive(clap::Args)]
 pub(crate) struct Args {
-    /// What to write
-    #[arg(long, value_name = "FORMAT", value_enum, default_value_t = Format::Markdown)]
-    format: Format,
+    /// What to write [default: markdown, with --diff human]
+    #[arg(long, value_name = "FORMAT", value_enum)]
+    format: Option<Format>,
     /// A policy file whose own codes are written, too
     #[arg(long, value_name = "FILE")]
     policy: Option<PathBuf>,
+    /// Say instead what has changed since this export in JSON was written, as human or json; exit with 1 where it breaks
+    /// clients
+    #[arg(long, value_name = "OLD")]
+    diff: Option<PathBuf>,
 }
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -58,24 +71,65 @@ enum Format {
     Typescript,
     /// A TypeScript module for Zod 4
     Zod,
+    /// A Python module without dependencies: a StrEnum, and an exception
+    Python,
+    /// A Go package without dependencies
+    Go,
+    /// A Java class without dependencies
+    Java,
+    /// A C# file without dependencies
+    Csharp,
+    /// With --diff: a line a change
+    Human,
 }
 
-/// Writes to standard output.
-pub(crate) fn run(args: &Args) -> Result<(), Failure> {
+/// Writes to standard output; the exit code.
+pub(crate) fn run(args: &Args) -> Result<u8, Failure> {
     let read = args.policy.as_deref().map(policy::read).transpose()?;
     let codes = Codes::of(read.as_ref().map(|read| read.file.policy()));
-    print(&args.format.write(&codes))
+    match &args.diff {
+        None => print(&args.format.unwrap_or(Format::Markdown).write(&codes)?).map(|()| 0),
+        Some(old) => {
+            let diff = diff::diff(old, &json::write(&codes))?;
+            let told = match args.format.unwrap_or(Format::Human) {
+                Format::Human => diff.human(),
+                Format::Json => diff.json(),
+                Format::Markdown
+                | Format::JsonSchema
+                | Format::Openapi
+                | Format::Typescript
+                | Format::Zod
+                | Format::Python
+                | Format::Go
+                | Format::Java
+                | Format::Csharp => {
+                    return Err(Failure::Io("--diff is written as --format human or json".to_owned()));
+                }
+            };
+            let breaks = u8::from(diff.breaks());
+            match print(&told) {
+                // Who reads no further is not told that all is well.
+                Err(Failure::Closed) => Ok(breaks),
+                printed => printed.map(|()| breaks),
+            }
+        }
+    }
 }
 
 impl Format {
-    fn write(self, codes: &Codes) -> String {
-        match self {
+    fn write(self, codes: &Codes) -> Result<String, Failure> {
+        Ok(match self {
             Self::Markdown => markdown::write(codes),
             Self::Json => json::write(codes),
             Self::JsonSchema => json_schema::write(codes),
             Self::Openapi => openapi::write(codes),
             Self::Typescript => typescript::write(codes),
             Self::Zod => zod::write(codes),
-        }
+            Self::Python => python::write(codes),
+            Self::Go => go::write(codes),
+            Self::Java => java::write(codes),
+            Self::Csharp => csharp::write(codes),
+            Self::Human => return Err(Failure::Io("--format human is for --diff OLD".to_owned())),
+        })
     }
 }

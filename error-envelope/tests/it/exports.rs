@@ -4,13 +4,17 @@ use std::fs;
 
 use crate::kit::{repository, run};
 
-const EXPORTS: [(&str, &str); 6] = [
+const EXPORTS: [(&str, &str); 10] = [
     ("markdown", "errors.md"),
     ("json", "errors.json"),
     ("json-schema", "envelope.schema.json"),
     ("openapi", "openapi.json"),
     ("typescript", "errors.ts"),
     ("zod", "errors.zod.ts"),
+    ("python", "errors.py"),
+    ("go", "errors.go"),
+    ("java", "ErrorCode.java"),
+    ("csharp", "ErrorCode.cs"),
 ];
 
 const REWRITE: &str = "UPDATE_CONTRACT=1 cargo test -p error-envelope exports";
@@ -61,6 +65,10 @@ fn each_format_states_the_version_of_the_contract() {
         ("openapi", "\n    \"version\": \"1\",\n"),
         ("typescript", "// The error contract, version 1.\n"),
         ("zod", "// The error contract, version 1.\n"),
+        ("python", "# The error contract, version 1.\n"),
+        ("go", "// The error contract, version 1.\n"),
+        ("java", "// The error contract, version 1.\n"),
+        ("csharp", "// The error contract, version 1.\n"),
     ] {
         assert!(run(&["catalogue", "--format", format]).out.contains(stated), "{format}");
     }
@@ -76,6 +84,10 @@ fn a_policys_own_codes_stand_after_the_catalogues() {
         ("openapi", r#""description": "418 I'm a teapot.""#),
         ("typescript", r#"  teapot: { status: 418, retry: "no", message: "A pot | of `tea`, */ \"hot\"." },"#),
         ("zod", r#"  /** 418, retry: no. A pot | of `tea`, * / "hot". */"#),
+        ("python", r#"    ErrorCode.TEAPOT: (418, Retry.NO, "A pot | of `tea`, */ \"hot\"."),"#),
+        ("go", r#"		return about{418, RetryNo, "A pot | of `tea`, */ \"hot\"."}, true"#),
+        ("java", r#"known("teapot", 418, Retry.NO, "A pot | of `tea`, */ \"hot\".");"#),
+        ("csharp", r#"Add("teapot", 418, Retry.No, "A pot | of `tea`, */ \"hot\".");"#),
     ] {
         let run = run(&["catalogue", "--format", format, "--policy", policy]);
         assert_eq!((run.code, run.err.as_str()), (Some(0), ""), "{format}");

@@ -1,8 +1,10 @@
 //! The command as its users run it: what it writes, word by word, and how it ends.
 
 mod check;
+mod diff;
 mod exports;
 mod kit;
+mod pages;
 mod schema;
 mod secrets;
 mod usage;

@@ -1,0 +1,41 @@
+"""The Python module of constants against what clients of the gateway got: constants.py FOLDER TOUR."""
+
+import importlib.util
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+
+def imported(path: Path) -> Any:
+    spec = importlib.util.spec_from_file_location("errors", path)
+    if spec is None or spec.loader is None:
+        raise SystemExit(f"{path} is no module")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules["errors"] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+folder, tour = Path(sys.argv[1]), Path(sys.argv[2])
+errors = imported(folder / "errors.py")
+parsed = 0
+for line in tour.read_text().splitlines():
+    row = json.loads(line)
+    headers = dict(row["headers"])
+    code = headers.get("x-error-code")
+    error = errors.ApiError.parse(row["status"], row["body"])
+    if code is None or not row["body"]:
+        continue
+    assert error is not None, row
+    assert error.code == code and errors.known(code).value == code, row
+    assert error.retry == errors.ErrorCode(code).retry and error.request_id == headers["x-request-id"], row
+    if code == "invalid_request":
+        assert error.issues, row
+    parsed += 1
+assert parsed > 20, f"{parsed} errors on the tour"
+assert errors.known("no_such_code") is None and errors.retry_of("no_such_code") is errors.Retry.BACKOFF
+for body in ["", "[]", "{}", '{"error":1}', '{"error":{"code":1,"message":"","request_id":""}}', b"\xff", "[" * 100_000]:
+    assert errors.ApiError.parse(500, body) is None, body
+assert all(code.message and 400 <= code.status <= 599 for code in errors.ErrorCode)
+print(f"{parsed} errors, {len(errors.ErrorCode)} codes")

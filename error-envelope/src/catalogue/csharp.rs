@@ -1,0 +1,137 @@
+//! A C# file without dependencies (6 or later). It is no `enum`: the set of codes is open.
+
+use std::fmt::Write;
+
+use super::codes::Codes;
+use super::constants::{head, pascal, utf16_literal};
+
+/// What a static class has by itself, and its own name.
+const TAKEN: [&str; 10] = [
+    "ErrorCodes",
+    "Add",
+    "Known",
+    "Equals",
+    "Finalize",
+    "GetHashCode",
+    "GetType",
+    "MemberwiseClone",
+    "ReferenceEquals",
+    "ToString",
+];
+
+pub(super) fn write(codes: &Codes) -> String {
+    let mut file = head("//", "csharp") + BEGINS;
+    for listed in codes.iter() {
+        let (name, retry) = (constant(listed.name()), pascal(listed.retry()));
+        let message = utf16_literal(&listed.message());
+        let _ = writeln!(
+            file,
+            "        /// <summary>{status}, retry: {}.</summary>\n        public static readonly ErrorCode {name} =\n            \
+             Add(\"{}\", {status}, Retry.{retry}, {message});",
+            listed.retry(),
+            listed.name(),
+            status = listed.status(),
+        );
+    }
+    file + ENDS
+}
+
+/// A name that is taken gets an underscore; one that has them already gets one more, and so stays another.
+fn constant(code: &str) -> String {
+    let name = pascal(code);
+    let taken = TAKEN.contains(&name.trim_end_matches('_'));
+    if taken { name + "_" } else { name }
+}
+
+const BEGINS: &str = r#"
+using System;
+using System.Collections.Generic;
+
+namespace ErrorContract
+{
+    /// <summary>What a client may do with a request that failed.</summary>
+    public enum Retry
+    {
+        /// <summary>The same request will fail again.</summary>
+        No,
+        /// <summary>The same request may work later: wait Retry-After where it is given, else back off.</summary>
+        Backoff,
+        /// <summary>Read the state again first, then build a new request.</summary>
+        Refresh,
+    }
+
+    /// <summary>What to match on: a code never changes its meaning. The set is open.</summary>
+    public sealed class ErrorCode : IEquatable<ErrorCode>
+    {
+        internal ErrorCode(string code, int status, Retry retry, string message)
+        {
+            Code = code;
+            Status = status;
+            Retry = retry;
+            Message = message;
+        }
+
+        /// <summary>Its name, as services send it.</summary>
+        public string Code { get; }
+
+        /// <summary>The usual HTTP status, and 0 of a code that is not known.</summary>
+        public int Status { get; }
+
+        /// <summary>What a client may do. A code that is not known is transient.</summary>
+        public Retry Retry { get; }
+
+        /// <summary>For people, and free to change; empty where the code is not known.</summary>
+        public string Message { get; }
+
+        /// <summary>Whether it was known when this file was written.</summary>
+        public bool IsKnown { get { return ErrorCodes.Known.ContainsKey(Code); } }
+
+        /// <summary>The code of that name.</summary>
+        public static ErrorCode Of(string code)
+        {
+            ErrorCode known;
+            return ErrorCodes.Known.TryGetValue(code, out known) ? known : new ErrorCode(code, 0, Retry.Backoff, "");
+        }
+
+        /// <inheritdoc/>
+        public bool Equals(ErrorCode other) { return other != null && other.Code == Code; }
+
+        /// <inheritdoc/>
+        public override bool Equals(object other) { return Equals(other as ErrorCode); }
+
+        /// <inheritdoc/>
+        public override int GetHashCode() { return Code.GetHashCode(); }
+
+        /// <inheritdoc/>
+        public override string ToString() { return Code; }
+    }
+
+    /// <summary>The codes that were known when this file was written. A service may send others.</summary>
+    public static class ErrorCodes
+    {
+        private static readonly Dictionary<string, ErrorCode> all = new Dictionary<string, ErrorCode>();
+
+        /// <summary>They by name.</summary>
+        public static IReadOnlyDictionary<string, ErrorCode> Known { get { return all; } }
+
+"#;
+
+const ENDS: &str = r#"
+        private static ErrorCode Add(string code, int status, Retry retry, string message)
+        {
+            return all[code] = new ErrorCode(code, status, retry, message);
+        }
+    }
+}
+"#;
+
+#[cfg(test)]
+mod tests {
+    use super::constant;
+
+    #[test]
+    fn no_code_is_called_as_something_else_is() {
+        let names = ["equals", "equals_", "error_codes", "to_string", "known", "not_found"].map(constant);
+        assert_eq!(names, ["Equals_", "Equals__", "ErrorCodes_", "ToString_", "Known_", "NotFound"]);
+    }
+}

@@ -1,0 +1,230 @@
+//! `catalogue --diff OLD`: what has changed since an export in JSON was written, and whether it breaks clients.
+//!
+//! 1. A client matches on codes, reads statuses, follows the advice to retry and reads details: one of these that goes or
+//!    changes breaks it. So does another version of the contract.
+//! 2. A new code breaks nobody, since the set is open (E2), nor does another message, which is for people.
+//! 3. Details are compared as they stand in both, as JSON Schemas: what only describes them does not count. A schema for a
+//!    code that had none promises more than before.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::Read;
+use std::path::Path;
+
+use serde::Deserialize;
+use serde_json::{Map, Value, json};
+
+use crate::failure::Failure;
+
+/// More than any catalogue has.
+const LARGEST: u64 = 64 * 1024 * 1024;
+
+/// An export in JSON. Members that it does not name here may come and go.
+#[derive(Deserialize)]
+struct Export {
+    contract: String,
+    unknown_code: Unknown,
+    codes: Vec<Code>,
+}
+
+#[derive(Deserialize)]
+struct Unknown {
+    retry: String,
+}
+
+#[derive(Deserialize)]
+struct Code {
+    code: String,
+    status: u16,
+    #[serde(default)]
+    grpc: Option<u16>,
+    retry: String,
+    #[serde(default)]
+    message: String,
+    #[serde(default)]
+    details: Option<Value>,
+}
+
+/// What has changed.
+pub(super) struct Diff(Vec<Change>);
+
+struct Change {
+    breaks: bool,
+    /// None of the contract as a whole.
+    code: Option<String>,
+    what: &'static str,
+    old: Value,
+    new: Value,
+}
+
+/// Compares the export in the file with the one that is written now.
+///
+/// # Errors
+///
+/// A file that cannot be read, or is no export.
+pub(super) fn diff(old: &Path, new: &str) -> Result<Diff, Failure> {
+    let old = read(old)?;
+    let new = parsed(new).map_err(|error| Failure::Io(format!("the catalogue of now: {error}")))?;
+    Ok(Diff::of(&old, &new))
+}
+
+fn read(path: &Path) -> Result<Export, Failure> {
+    let told = |what: String, advice: &str| Failure::Io(format!("{}{what}\n = help: {advice}", path.display()));
+    let mut text = String::new();
+    let read = File::open(path).and_then(|file| file.take(LARGEST + 1).read_to_string(&mut text));
+    read.map_err(|error| told(format!(": cannot be read: {error}"), "name a readable file"))?;
+    if text.len() as u64 > LARGEST {
+        return Err(told(": is larger than 64 MiB".to_owned(), "name an export of `catalogue --format json`"));
+    }
+    parsed(&text).map_err(|error| {
+        let what = error.to_string();
+        let what = what.split(" at line ").next().unwrap_or_default();
+        let place = format!(":{}:{}: is no export of the catalogue: {what}", error.line(), error.column());
+        told(place, "write one with `catalogue --format json` before the change")
+    })
+}
+
+/// A catalogue has each code once.
+fn parsed(text: &str) -> Result<Export, serde_json::Error> {
+    let export: Export = serde_json::from_str(text)?;
+    let mut seen = std::collections::BTreeSet::new();
+    match export.codes.iter().find(|code| !seen.insert(&code.code)) {
+        Some(twice) => Err(serde::de::Error::custom(format!("the code {:?} stands twice", twice.code))),
+        None => Ok(export),
+    }
+}
+
+impl Diff {
+    fn of(old: &Export, new: &Export) -> Self {
+        let mut changes = Vec::new();
+        let whole = [
+            ("the version of the contract", &old.contract, &new.contract),
+            ("what to do after a code that is not known", &old.unknown_code.retry, &new.unknown_code.retry),
+        ];
+        changes.extend(whole.into_iter().filter(|(_, old, new)| old != new).map(|(what, old, new)| Change {
+            breaks: true,
+            code: None,
+            what,
+            old: json!(old),
+            new: json!(new),
+        }));
+        let by_name = |export: &'_ Export| -> BTreeMap<String, usize> {
+            export.codes.iter().enumerate().map(|(at, code)| (code.code.clone(), at)).collect()
+        };
+        let (before, now) = (by_name(old), by_name(new));
+        for code in &old.codes {
+            match now.get(&code.code) {
+                None => changes.push(Change::of(true, code, "removed", json!(code.status), Value::Null)),
+                Some(at) => compare(code, &new.codes[*at], &mut changes),
+            }
+        }
+        for code in new.codes.iter().filter(|code| !before.contains_key(&code.code)) {
+            changes.push(Change::of(false, code, "added", Value::Null, json!(code.status)));
+        }
+        changes.sort_by_key(|change| !change.breaks);
+        Self(changes)
+    }
+
+    /// Whether a client breaks.
+    pub(super) fn breaks(&self) -> bool {
+        self.0.iter().any(|change| change.breaks)
+    }
+
+    /// For people: a line a change, those that break clients first.
+    pub(super) fn human(&self) -> String {
+        let lines: String = self.0.iter().map(Change::line).collect();
+        let breaking = self.0.iter().filter(|change| change.breaks).count();
+        let sum = match (breaking, self.0.len()) {
+            (_, 0) => "nothing has changed".to_owned(),
+            (0, all) => format!("{}, none of which breaks clients", counted(all)),
+            (breaking, all) => format!("{}, {breaking} of which break clients", counted(all)),
+        };
+        format!("{lines}{sum}\n")
+    }
+
+    /// For programs.
+    pub(super) fn json(&self) -> String {
+        let changes: Vec<_> = self.0.iter().map(Change::object).collect();
+        let report = json!({ "breaks": self.breaks(), "changes": changes });
+        serde_json::to_string_pretty(&report).unwrap_or_default() + "\n"
+    }
+}
+
+fn counted(changes: usize) -> String {
+    if changes == 1 { "1 change".to_owned() } else { format!("{changes} changes") }
+}
+
+fn compare(old: &Code, new: &Code, changes: &mut Vec<Change>) {
+    let mut changed = |breaks: bool, what: &'static str, before: Value, now: Value| {
+        if before != now {
+            changes.push(Change::of(breaks, old, what, before, now));
+        }
+    };
+    changed(true, "status", json!(old.status), json!(new.status));
+    if old.grpc.is_some() {
+        changed(true, "grpc", json!(old.grpc), json!(new.grpc));
+    }
+    changed(true, "retry", json!(old.retry), json!(new.retry));
+    let schema = |details: &Option<Value>| details.as_ref().map_or(Value::Null, meaning);
+    changed(old.details.is_some(), "details", schema(&old.details), schema(&new.details));
+    changed(false, "message", json!(old.message), json!(new.message));
+}
+
+/// A JSON Schema without what only describes it. The members of `properties` and its like are names, whatever they are.
+fn meaning(schema: &Value) -> Value {
+    const DESCRIBE: [&str; 7] = ["title", "description", "$comment", "examples", "default", "deprecated", "$id"];
+    const NAMED: [&str; 5] = ["properties", "patternProperties", "$defs", "definitions", "dependentSchemas"];
+    // A value to be equal to is no schema, whatever members it has.
+    const VALUES: [&str; 2] = ["const", "enum"];
+    match schema {
+        Value::Object(members) => {
+            let kept = members.iter().filter(|(name, _)| !DESCRIBE.contains(&name.as_str()));
+            let kept = kept.map(|(name, value)| {
+                let value = match value {
+                    _ if VALUES.contains(&name.as_str()) => value.clone(),
+                    Value::Object(named) if NAMED.contains(&name.as_str()) => {
+                        named.iter().map(|(name, value)| (name.clone(), meaning(value))).collect::<Map<_, _>>().into()
+                    }
+                    // The order of names means nothing.
+                    Value::Array(names) if name == "required" => {
+                        let mut names = names.clone();
+                        names.sort_by_key(Value::to_string);
+                        names.into()
+                    }
+                    value => meaning(value),
+                };
+                (name.clone(), value)
+            });
+            Value::Object(kept.collect())
+        }
+        Value::Array(values) => values.iter().map(meaning).collect(),
+        value => value.clone(),
+    }
+}
+
+impl Change {
+    fn of(breaks: bool, code: &Code, what: &'static str, old: Value, new: Value) -> Self {
+        Self { breaks, code: Some(code.code.clone()), what, old, new }
+    }
+
+    fn line(&self) -> String {
+        let Self { what, old, new, .. } = self;
+        let mark = if self.breaks { "breaks" } else { "keeps" };
+        let of = self.code.as_deref().map(|code| format!("{code}: ")).unwrap_or_default();
+        match (old, new) {
+            (_, Value::Null) if *what == "removed" => format!("{mark:<7} {of}removed, was {old}\n"),
+            (Value::Null, _) if *what == "added" => format!("{mark:<7} {of}added, {new}\n"),
+            (Value::Null, new) => format!("{mark:<7} {of}{what} is new: {new}\n"),
+            (old, Value::Null) => format!("{mark:<7} {of}{what} is gone, was {old}\n"),
+            (old, new) => format!("{mark:<7} {of}{what} was {old}, is {new}\n"),
+        }
+    }
+
+    fn object(&self) -> Value {
+        let Self { breaks, code, what, old, new } = self;
+        json!({ "breaks": breaks, "code": code, "change": what, "old": old, "new": new })
+    }
+}
+
+#[cfg(test)]
+mod tests;

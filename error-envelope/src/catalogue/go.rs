@@ -1,0 +1,92 @@
+//! A Go package without dependencies.
+
+use std::fmt::Write;
+
+use super::codes::Codes;
+use super::constants::{head, pascal, utf8_literal};
+
+pub(super) fn write(codes: &Codes) -> String {
+    let mut package = head("//", "go") + BEGINS;
+    for listed in codes.iter() {
+        let _ = writeln!(package, "\t// {}", listed.summary());
+        let _ = writeln!(package, "\t{} ErrorCode = \"{}\"", constant(listed.name()), listed.name());
+    }
+    package.push_str(TABLE);
+    for listed in codes.iter() {
+        let (name, retry) = (constant(listed.name()), pascal(listed.retry()));
+        let message = utf8_literal(&listed.message());
+        let _ =
+            writeln!(package, "\tcase {name}:\n\t\treturn about{{{}, Retry{retry}, {message}}}, true", listed.status());
+    }
+    package + ENDS
+}
+
+/// With its prefix no code is called as a type is.
+fn constant(code: &str) -> String {
+    format!("Code{}", pascal(code))
+}
+
+const BEGINS: &str = r#"
+// Package errorcontract has the error codes of the contract, and what a client may do about each.
+package errorcontract
+
+// Retry is what a client may do with a request that failed.
+type Retry string
+
+const (
+	// The same request will fail again.
+	RetryNo Retry = "no"
+	// The same request may work later: wait Retry-After where it is given, else back off.
+	RetryBackoff Retry = "backoff"
+	// Read the state again first, then build a new request.
+	RetryRefresh Retry = "refresh"
+)
+
+// ErrorCode is what to match on: it never changes its meaning. The set is open: a service may send codes that were not
+// known when this file was written.
+type ErrorCode string
+
+const (
+"#;
+
+const TABLE: &str = r#")
+
+type about struct {
+	status  int
+	retry   Retry
+	message string
+}
+
+func (code ErrorCode) about() (about, bool) {
+	switch code {
+"#;
+
+const ENDS: &str = r#"	default:
+		return about{0, RetryBackoff, ""}, false
+	}
+}
+
+// IsKnown tells whether the code was known when this file was written.
+func (code ErrorCode) IsKnown() bool {
+	_, known := code.about()
+	return known
+}
+
+// Status is the usual HTTP status, and 0 of a code that is not known. A service may send the code with another.
+func (code ErrorCode) Status() int {
+	about, _ := code.about()
+	return about.status
+}
+
+// Retry is what a client may do after this code. One that is not known is transient.
+func (code ErrorCode) Retry() Retry {
+	about, _ := code.about()
+	return about.retry
+}
+
+// Message is for people and free to change. It is empty where the code is not known.
+func (code ErrorCode) Message() string {
+	about, _ := code.about()
+	return about.message
+}
+"#;

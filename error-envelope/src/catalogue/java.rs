@@ -1,0 +1,118 @@
+//! A Java class without dependencies (8 or later). It is no `enum`: the set of codes is open.
+
+use std::fmt::Write;
+
+use super::codes::Codes;
+use super::constants::{head, upper, utf16_literal};
+
+pub(super) fn write(codes: &Codes) -> String {
+    let mut class = head("//", "java") + BEGINS;
+    for listed in codes.iter() {
+        let (name, retry) = (upper(listed.name()), upper(listed.retry()));
+        let message = utf16_literal(&listed.message());
+        let _ = writeln!(
+            class,
+            "    /** {status}, retry: {}. */\n    public static final ErrorCode {name} =\n        \
+             known(\"{}\", {status}, Retry.{retry}, {message});",
+            listed.retry(),
+            listed.name(),
+            status = listed.status(),
+        );
+    }
+    class + ENDS
+}
+
+// A policy's own text stands in literals alone: `\u` in a comment is an escape, and what it escapes may end it.
+const BEGINS: &str = r#"
+import java.util.Collection;
+import java.util.Collections;
+import java.util.LinkedHashMap;
+import java.util.Map;
+
+/** What to match on: a code never changes its meaning. The set is open: a service may send others than these. */
+public final class ErrorCode {
+    /** What a client may do with a request that failed. */
+    public enum Retry {
+        /** The same request will fail again. */
+        NO,
+        /** The same request may work later: wait Retry-After where it is given, else back off. */
+        BACKOFF,
+        /** Read the state again first, then build a new request. */
+        REFRESH
+    }
+
+    private static final Map<String, ErrorCode> KNOWN = new LinkedHashMap<>();
+
+"#;
+
+const ENDS: &str = r#"
+    private final String code;
+    private final int status;
+    private final Retry retry;
+    private final String message;
+
+    private ErrorCode(String code, int status, Retry retry, String message) {
+        this.code = code;
+        this.status = status;
+        this.retry = retry;
+        this.message = message;
+    }
+
+    private static ErrorCode known(String code, int status, Retry retry, String message) {
+        ErrorCode known = new ErrorCode(code, status, retry, message);
+        KNOWN.put(code, known);
+        return known;
+    }
+
+    /** The code of that name. One that is not known is transient. */
+    public static ErrorCode of(String code) {
+        ErrorCode known = KNOWN.get(code);
+        return known != null ? known : new ErrorCode(code, 0, Retry.BACKOFF, "");
+    }
+
+    /** The codes that were known when this file was written. */
+    public static Collection<ErrorCode> known() {
+        return Collections.unmodifiableCollection(KNOWN.values());
+    }
+
+    /** Whether it was known when this file was written. */
+    public boolean isKnown() {
+        return KNOWN.containsKey(code);
+    }
+
+    /** Its name, as services send it. */
+    public String code() {
+        return code;
+    }
+
+    /** The usual HTTP status, and 0 of a code that is not known. A service may send the code with another. */
+    public int status() {
+        return status;
+    }
+
+    /** What a client may do. */
+    public Retry retry() {
+        return retry;
+    }
+
+    /** For people, and free to change. It is empty where the code is not known. */
+    public String message() {
+        return message;
+    }
+
+    @Override
+    public boolean equals(Object other) {
+        return other instanceof ErrorCode && ((ErrorCode) other).code.equals(code);
+    }
+
+    @Override
+    public int hashCode() {
+        return code.hashCode();
+    }
+
+    @Override
+    public String toString() {
+        return code;
+    }
+}
+"#;

@@ -1,0 +1,121 @@
+//! A Python module (3.11 or later) without dependencies: a `StrEnum` of the codes, and an exception that has one.
+
+use std::fmt::Write;
+
+use super::codes::Codes;
+use super::constants::{head, upper, utf8_literal};
+
+pub(super) fn write(codes: &Codes) -> String {
+    let mut module = head("#", "python") + BEGINS;
+    for listed in codes.iter() {
+        let _ = writeln!(module, "    #: {}", listed.summary());
+        let _ = writeln!(module, "    {} = \"{}\"", upper(listed.name()), listed.name());
+    }
+    module.push_str(PROPERTIES);
+    for listed in codes.iter() {
+        let (name, retry) = (upper(listed.name()), upper(listed.retry()));
+        let message = utf8_literal(&listed.message());
+        let _ = writeln!(module, "    ErrorCode.{name}: ({}, Retry.{retry}, {message}),", listed.status());
+    }
+    module + ENDS
+}
+
+const BEGINS: &str = r#""""The error codes of the contract, and what a client may do about each."""
+
+from __future__ import annotations
+
+import json
+from enum import StrEnum
+from typing import Any, Final
+
+
+class Retry(StrEnum):
+    """What a client may do with a request that failed."""
+
+    #: The same request will fail again.
+    NO = "no"
+    #: The same request may work later: wait `retry-after` where it is given, else back off.
+    BACKOFF = "backoff"
+    #: Read the state again first, then build a new request.
+    REFRESH = "refresh"
+
+
+class ErrorCode(StrEnum):
+    """The codes that were known when this file was written. The set is open: a service may send others."""
+
+"#;
+
+const PROPERTIES: &str = r#"
+    @property
+    def status(self) -> int:
+        """The usual HTTP status; a service may send the code with another."""
+        return _ABOUT[self][0]
+
+    @property
+    def retry(self) -> Retry:
+        """What a client may do after this code."""
+        return _ABOUT[self][1]
+
+    @property
+    def message(self) -> str:
+        """For people, and free to change."""
+        return _ABOUT[self][2]
+
+
+_ABOUT: Final[dict[ErrorCode, tuple[int, Retry, str]]] = {
+"#;
+
+const ENDS: &str = r#"}
+
+
+def known(code: str) -> ErrorCode | None:
+    """The code, where it was known when this file was written."""
+    try:
+        return ErrorCode(code)
+    except ValueError:
+        return None
+
+
+def retry_of(code: str) -> Retry:
+    """What a client may do after any code. One that is not known is transient."""
+    found = known(code)
+    return Retry.BACKOFF if found is None else found.retry
+
+
+class ApiError(Exception):
+    """An error that a service has answered with. Match on `code`: it never changes its meaning."""
+
+    def __init__(self, status: int, code: str, message: str, request_id: str, details: Any = None) -> None:
+        super().__init__(f"{status} {code}: {message} ({request_id})")
+        self.status = status
+        self.code = code
+        self.message = message
+        self.request_id = request_id
+        self.details = details
+
+    @property
+    def retry(self) -> Retry:
+        """What a client may do."""
+        return retry_of(self.code)
+
+    @property
+    def issues(self) -> list[Any]:
+        """What is wrong with an invalid request, and where; empty where there is no list."""
+        issues = self.details.get("issues") if isinstance(self.details, dict) else None
+        return issues if isinstance(issues, list) else []
+
+    @classmethod
+    def parse(cls, status: int, body: str | bytes) -> ApiError | None:
+        """The error that a body says; none where the body is no envelope."""
+        try:
+            envelope = json.loads(body)
+        except (ValueError, RecursionError):
+            return None
+        error = envelope.get("error") if isinstance(envelope, dict) else None
+        if not isinstance(error, dict):
+            return None
+        code, message, request_id = error.get("code"), error.get("message"), envelope.get("request_id")
+        if not isinstance(code, str) or not isinstance(message, str) or not isinstance(request_id, str):
+            return None
+        return cls(status, code, message, request_id, error.get("details"))
+"#;

@@ -1,0 +1,25 @@
+//! `error-envelope completions`: what a shell needs to complete the command's words.
+
+use clap::Command;
+use clap_complete::{Shell, generate};
+
+use crate::failure::{Failure, print};
+
+/// Write what a shell completes the command by
+///
+/// For bash: `error-envelope completions bash > ~/.local/share/bash-completion/completions/error-envelope`.
+#[derive(clap::Args)]
+pub(crate) struct Args {
+    /// The shell
+    #[arg(value_enum)]
+    shell: Shell,
+}
+
+/// Writes to standard output.
+pub(crate) fn run(args: &Args, command: &mut Command) -> Result<(), Failure> {
+    let name = command.get_name().to_owned();
+    let mut script = Vec::new();
+    generate(args.shell, command, name, &mut script);
+    let script = String::from_utf8(script).map_err(|error| Failure::Io(format!("the completions: {error}")))?;
+    print(&script)
+}

@@ -1,0 +1,41 @@
+//! `error-envelope man`: the manual pages, from the same words as `--help`.
+
+use std::fs;
+use std::path::PathBuf;
+
+use clap::Command;
+use clap_mangen::Man;
+
+use crate::failure::{Failure, print};
+use crate::files;
+
+/// Write the manual pages
+#[derive(clap::Args)]
+pub(crate) struct Args {
+    /// A folder for a page of each verb; without it, the first page is written to standard output
+    #[arg(long, value_name = "DIR")]
+    dir: Option<PathBuf>,
+}
+
+/// Writes to the folder, or to standard output.
+pub(crate) fn run(args: &Args, command: &Command) -> Result<(), Failure> {
+    let mut command = command.clone().disable_help_subcommand(true);
+    command.build();
+    let Some(dir) = &args.dir else {
+        return print(&page(command)?);
+    };
+    fs::create_dir_all(dir)
+        .map_err(|error| Failure::Io(format!("{}: cannot be made: {error}\n = help: name a folder", dir.display())))?;
+    let verbs: Vec<Command> = command.get_subcommands().cloned().collect();
+    for command in [command].into_iter().chain(verbs) {
+        let name = command.get_display_name().unwrap_or_else(|| command.get_name()).to_owned();
+        files::write(&dir.join(format!("{name}.1")), page(command)?.as_bytes())?;
+    }
+    Ok(())
+}
+
+fn page(command: Command) -> Result<String, Failure> {
+    let mut page = Vec::new();
+    Man::new(command).render(&mut page).map_err(|error| Failure::Io(format!("the manual page: {error}")))?;
+    String::from_utf8(page).map_err(|error| Failure::Io(format!("the manual page: {error}")))
+}
