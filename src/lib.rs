@@ -105,6 +105,8 @@ pub use guard::header::RequiredHeader;
 pub use loader::{PolicyFile, PolicyLoader};
 pub use middleware::{ErrorEnvelopeLayer, ErrorEnvelopeService};
 pub use outward::OutwardRule;
+#[doc(hidden)]
+pub use policy::Guards;
 #[cfg(feature = "policy-file")]
 #[cfg_attr(docsrs, doc(cfg(feature = "policy-file")))]
 pub use policy::{Effective, Lint, Setting, Spelling};

@@ -28,6 +28,22 @@ use similar::TextDiff;
 
 use self::wrong::{wrong_body, wrong_head};
 
+/// All that is wrong with an answer that should be the envelope, each text with its rule before it: `"E1: …"`. Empty where
+/// it is the envelope to the letter. For programs that report; tests have [`Envelope`].
+///
+/// ```
+/// use http::{HeaderMap, StatusCode};
+///
+/// let wrong = tower_error_envelope::testing::wrong(StatusCode::NOT_FOUND, &HeaderMap::new(), b"not here");
+/// assert!(wrong[0].starts_with("E1: "));
+/// ```
+#[must_use]
+pub fn wrong(status: StatusCode, headers: &HeaderMap, body: &[u8]) -> Vec<String> {
+    let mut wrong = wrong_body(body);
+    wrong.extend(wrong_head(Some(status), headers, body));
+    wrong
+}
+
 /// An answer that is the envelope.
 ///
 /// ```

@@ -16,6 +16,7 @@ mod files;
 mod finding;
 mod man;
 mod policy;
+mod probe;
 mod report;
 mod schema;
 
@@ -43,6 +44,7 @@ enum Verb {
     Schema(schema::Args),
     EnvoyConfig(envoy::config::Args),
     EnvoyCheck(envoy::check::Args),
+    Probe(Box<probe::Args>),
     Man(man::Args),
     Completions(completions::Args),
 }
@@ -64,6 +66,7 @@ fn main() -> ExitCode {
         Verb::Schema(args) => schema::run(&args).map(|()| 0),
         Verb::EnvoyConfig(args) => envoy::config::run(&args).map(|()| 0),
         Verb::EnvoyCheck(args) => envoy::check::run(&args),
+        Verb::Probe(args) => probe::run(&args),
         Verb::Man(args) => man::run(&args, &Args::command()).map(|()| 0),
         Verb::Completions(args) => completions::run(&args, &mut Args::command()).map(|()| 0),
     };

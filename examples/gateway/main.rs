@@ -85,7 +85,11 @@ async fn show(
     args: &Args,
     stop: impl Future<Output = ()>,
 ) -> Result<ExitCode, BoxError> {
-    let service = layer.layer(demo::start(args.upstream_timeout.unwrap_or(DEMO_TIMEOUT)).await?);
+    let (service, bare) = demo::start(args.upstream_timeout.unwrap_or(DEMO_TIMEOUT)).await?;
+    let service = layer.layer(service);
+    if !args.once {
+        say(format_args!("the service without the layer: http://{bare}"))?;
+    }
     let (tour_done, after_tour) = oneshot::channel::<()>();
     let stop = async { if args.once { drop(after_tour.await) } else { stop.await } };
     let tour = async {
@@ -112,8 +116,13 @@ async fn listen(args: &Args) -> Result<(TcpListener, SocketAddr), BoxError> {
     let refused = |error| format!("--listen {asked}: {error}; choose another address, or port 0 for a free one");
     let listener = TcpListener::bind(asked).await.map_err(refused)?;
     let address = listener.local_addr().map_err(refused)?;
-    let mut out = std::io::stdout();
-    writeln!(out, "listening on http://{address}")?;
-    out.flush()?;
+    say(format_args!("listening on http://{address}"))?;
     Ok((listener, address))
+}
+
+/// A line that is read before the program ends.
+fn say(line: std::fmt::Arguments<'_>) -> std::io::Result<()> {
+    let mut out = std::io::stdout();
+    writeln!(out, "{line}")?;
+    out.flush()
 }

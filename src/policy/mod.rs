@@ -20,6 +20,7 @@ mod error;
 mod faults;
 #[cfg(feature = "policy-file")]
 mod file;
+mod guards;
 mod host;
 mod in_force;
 #[cfg(feature = "policy-file")]
@@ -46,6 +47,8 @@ pub use self::error::PolicyError;
 use self::faults::Faults;
 #[cfg(feature = "policy-file")]
 pub(crate) use self::file::{Loaded, Surroundings};
+#[doc(hidden)]
+pub use self::guards::Guards;
 use self::host::Hosts;
 #[cfg(feature = "policy-file")]
 pub use self::lint::Lint;

@@ -55,11 +55,11 @@ impl Usual {
     }
 }
 
+/// No path that a client sends decodes to this segment as a rule.
+pub(super) const FRESH: &str = "\u{1}";
+
 /// A request that the pattern matches, and as few others as possible do.
 pub(super) fn witness(pattern: &Pattern) -> (Method, Vec<u8>) {
-    // No path that a client sends decodes to this segment as a rule.
-    const FRESH: &str = "\u{1}";
-
     let segments = pattern.segments().iter().map(|segment| match segment {
         Segment::Literal(literal) => &**literal,
         Segment::One => FRESH,

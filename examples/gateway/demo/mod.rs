@@ -13,6 +13,7 @@ mod table;
 mod tour;
 mod visit;
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -25,17 +26,18 @@ pub(crate) use self::tour::tour;
 use super::BoxError;
 use super::proxy;
 
-/// Starts the service; what comes back is the way to it, to put the layer around.
-pub(crate) async fn start<B>(timeout: Duration) -> Result<Backstage<B>, BoxError>
+/// Starts the service; what comes back is the way to it, to put the layer around, and where it is without.
+pub(crate) async fn start<B>(timeout: Duration) -> Result<(Backstage<B>, SocketAddr), BoxError>
 where
     B: Body<Data = Bytes> + Send + Unpin + 'static,
     B::Error: Into<BoxError>,
 {
     let listener = TcpListener::bind("127.0.0.1:0").await?;
-    let stage = proxy::to(listener.local_addr()?.to_string().parse()?, Version::HTTP_11, timeout);
+    let address = listener.local_addr()?;
+    let stage = proxy::to(address.to_string().parse()?, Version::HTTP_11, timeout);
     tokio::spawn(stage::play(listener));
     // A port that was free a moment ago refuses connections.
     let gone = TcpListener::bind("127.0.0.1:0").await?.local_addr()?;
     let gone = proxy::to(gone.to_string().parse()?, Version::HTTP_11, timeout);
-    Ok(backstage::open(stage, gone))
+    Ok((backstage::open(stage, gone), address))
 }

@@ -1,0 +1,45 @@
+//! What a first-time user has to do, where no answer shows that the layer is there.
+
+use http::HeaderMap;
+
+/// What a framework says of itself in headers that it sends unless told not to.
+const SIGNS: [(&str, &str, &str); 7] = [
+    ("x-powered-by", "Express", "Express"),
+    ("x-powered-by", "PHP", "PHP"),
+    ("x-powered-by", "Next.js", "Next.js"),
+    ("server", "uvicorn", "Python on uvicorn (FastAPI, Litestar, Starlette)"),
+    ("server", "gunicorn", "Python on gunicorn (Flask, Django)"),
+    ("server", "Werkzeug", "Flask"),
+    ("server", "Kestrel", "ASP.NET Core"),
+];
+
+/// The framework that a response is from, where it says so.
+pub(super) fn framework(headers: &HeaderMap) -> Option<&'static str> {
+    let says = |(name, sign, _): &&(&str, &str, &str)| {
+        headers.get(*name).and_then(|value| value.to_str().ok()).is_some_and(|value| value.contains(sign))
+    };
+    SIGNS.iter().find(says).map(|(.., framework)| *framework)
+}
+
+/// The first steps. A framework that says nothing of itself may be one that the layer goes around.
+pub(super) fn first_steps(framework: Option<&str>, url: &str) -> Vec<String> {
+    const LAYER: &str = "\
+In Rust (axum, tonic, hyper, warp, poem, salvo), put the layer around the whole of it, two lines:
+
+    use tower_error_envelope::ErrorEnvelopeLayer;
+    let app = app.layer(ErrorEnvelopeLayer::new());
+";
+    let mut steps =
+        vec!["No answer has a request id: nothing in front of this service writes the envelope.".to_owned()];
+    let front = format!(
+        "put the gateway or Envoy in front, and probe that:
+
+    gateway --listen 127.0.0.1:8080 --upstream {url}
+    error-envelope envoy-config --policy policy.toml --listen 127.0.0.1:8080 --upstream HOST:PORT"
+    );
+    match framework {
+        Some(framework) => steps.push(format!("This is {framework}: {front}")),
+        None => steps.extend([LAYER.to_owned(), format!("In another language, {front}")]),
+    }
+    steps
+}

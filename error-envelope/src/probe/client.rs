@@ -1,0 +1,139 @@
+//! Sending one request on a connection of its own, and what came of it: bounded in time and in bytes.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, Uri, Version, header};
+use http_body_util::BodyExt;
+use hyper::body::Incoming;
+use hyper::client::conn::{http1, http2};
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use tokio::time::timeout;
+
+use super::outgoing::Outgoing;
+use super::raw;
+use super::request::{Asked, Sent};
+use super::table::Wire;
+use super::target::{Stream, Target};
+
+/// No error is as long; what follows is not read.
+const MOST_OF_BODY: usize = 256 * 1024;
+
+/// What a client got.
+#[derive(Debug)]
+pub(super) struct Got {
+    pub(super) status: StatusCode,
+    pub(super) headers: HeaderMap,
+    pub(super) body: Bytes,
+    pub(super) trailers: Option<HeaderMap>,
+    /// The body ended as it said it would.
+    pub(super) whole: bool,
+    /// The server asked for the body (`100 Continue`) before it answered.
+    pub(super) asked_for_body: bool,
+}
+
+/// Why there is no answer.
+#[derive(Debug)]
+pub(super) enum NoAnswer {
+    /// Nobody listens, or TLS does not come about.
+    Unreachable(String),
+    /// In time there was no answer.
+    Silent(Duration),
+    /// The connection broke, or what came is no HTTP.
+    Broken(String),
+    /// HTTP/2 is not spoken.
+    NoHttp2,
+}
+
+/// Sends the request and reads its answer.
+pub(super) async fn ask(target: &Target, asked: &Asked, patience: Duration) -> Result<Got, NoAnswer> {
+    let answer = async {
+        let stream = target.connect(asked.wire).await?;
+        match (&asked.body, asked.wire) {
+            (Sent::Unsent(_), _) => raw::ask(stream, asked).await,
+            (_, Wire::Http1) => over_http1(stream, asked).await,
+            (_, Wire::Http2) => over_http2(stream, target, asked).await,
+        }
+    };
+    timeout(patience, answer).await.unwrap_or(Err(NoAnswer::Silent(patience)))
+}
+
+async fn over_http1(stream: Stream, asked: &Asked) -> Result<Got, NoAnswer> {
+    let handshake = http1::Builder::new().max_headers(256).handshake(TokioIo::new(stream)).await;
+    let (mut sender, connection) = handshake.map_err(broken)?;
+    let driver = tokio::spawn(connection);
+    let mut request = request(asked, asked.path.clone().into(), Version::HTTP_11)?;
+    if let Sent::Chunked(_) = asked.body {
+        request.headers_mut().insert(header::TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
+    }
+    let got = match sender.send_request(request).await {
+        Ok(response) => Ok(read(response).await),
+        Err(error) => Err(broken(error)),
+    };
+    driver.abort();
+    got
+}
+
+async fn over_http2(stream: Stream, target: &Target, asked: &Asked) -> Result<Got, NoAnswer> {
+    let no_http2 = |_: hyper::Error| NoAnswer::NoHttp2;
+    let (mut sender, connection) =
+        http2::handshake(TokioExecutor::new(), TokioIo::new(stream)).await.map_err(no_http2)?;
+    let driver = tokio::spawn(connection);
+    let uri = Uri::builder().scheme(target.scheme()).authority(target.authority()).path_and_query(asked.path.clone());
+    let uri = uri.build().map_err(|error| NoAnswer::Broken(error.to_string()))?;
+    let mut request = request(asked, uri, Version::HTTP_2)?;
+    request.headers_mut().remove(header::HOST);
+    // A server of HTTP/1 alone answers the preface by what is no frame.
+    let got = match sender.send_request(request).await {
+        Ok(response) => Ok(read(response).await),
+        Err(error) => Err(no_http2(error)),
+    };
+    driver.abort();
+    got
+}
+
+fn request(asked: &Asked, uri: Uri, version: Version) -> Result<Request<Outgoing>, NoAnswer> {
+    let mut request = Request::new(Outgoing::of(&asked.body));
+    *request.method_mut() = asked.method.clone();
+    *request.uri_mut() = uri;
+    *request.version_mut() = version;
+    *request.headers_mut() = asked.headers.clone();
+    Ok(request)
+}
+
+async fn read(response: Response<Incoming>) -> Got {
+    let (head, mut incoming) = response.into_parts();
+    let mut body = Vec::new();
+    let mut got = Got {
+        status: head.status,
+        headers: head.headers,
+        body: Bytes::new(),
+        trailers: None,
+        whole: true,
+        asked_for_body: false,
+    };
+    while let Some(frame) = incoming.frame().await {
+        match frame.map(hyper::body::Frame::into_data) {
+            Ok(Ok(data)) if body.len() + data.len() <= MOST_OF_BODY => body.extend_from_slice(&data),
+            Ok(Err(frame)) => got.trailers = frame.into_trailers().ok(),
+            Ok(Ok(_)) | Err(_) => {
+                got.whole = false;
+                break;
+            }
+        }
+    }
+    got.body = body.into();
+    got
+}
+
+fn broken(error: hyper::Error) -> NoAnswer {
+    use std::error::Error;
+
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        text = format!("{text}: {cause}");
+        source = cause.source();
+    }
+    NoAnswer::Broken(text)
+}

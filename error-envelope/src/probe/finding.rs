@@ -1,0 +1,54 @@
+//! What a line came to.
+
+/// What is wrong with an answer, by rule.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Finding {
+    pub(super) rule: String,
+    pub(super) wrong: String,
+}
+
+/// What an answer shows.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Verdict {
+    /// It keeps these rules.
+    Kept(Vec<String>),
+    /// It breaks some, and keeps the others.
+    Broken(Vec<Finding>, Vec<String>),
+    /// It keeps the rules of any answer, and is none to what the line asks.
+    Beside(String),
+}
+
+/// What became of a line.
+pub(super) enum Outcome {
+    Passed,
+    Failed(Vec<Finding>),
+    /// It was not asked, or could not be; never counted as passed.
+    Skipped(String),
+}
+
+/// A line of the report.
+pub(super) struct Line {
+    pub(super) name: &'static str,
+    pub(super) about: &'static str,
+    /// `GET /a`, where something was sent.
+    pub(super) sent: Option<String>,
+    /// `404 not_found`, where something came.
+    pub(super) got: Option<String>,
+    /// The rules that it asked and that hold.
+    pub(super) kept: Vec<String>,
+    pub(super) outcome: Outcome,
+}
+
+impl Finding {
+    pub(super) fn new(rule: &str, wrong: impl Into<String>) -> Self {
+        Self { rule: rule.to_owned(), wrong: wrong.into() }
+    }
+
+    /// Of a text with its rule before it: `E1: …`.
+    pub(super) fn parse(text: &str) -> Self {
+        match text.split_once(": ") {
+            Some((rule, wrong)) => Self::new(rule, wrong),
+            None => Self::new("E1", text),
+        }
+    }
+}

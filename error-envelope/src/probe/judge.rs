@@ -1,0 +1,219 @@
+//! What an answer shows, rule by rule. It sends nothing and knows no clock: a response and what was asked are all it has.
+
+mod rpc;
+mod shape;
+
+use std::collections::HashSet;
+
+use bytes::Bytes;
+use http::{HeaderMap, Response, StatusCode};
+use tower_error_envelope::RequestId;
+
+use self::shape::shape;
+use super::client::Got;
+use super::finding::{Finding, Verdict};
+use super::plan::code_of;
+use super::request::{Asked, Sent};
+use super::table::{Probe, Want};
+
+/// An answer, and what it is held against.
+pub(super) struct Case<'a> {
+    pub(super) probe: &'a Probe,
+    pub(super) asked: &'a Asked,
+    pub(super) got: &'a Got,
+    /// What the layer would answer by itself.
+    pub(super) predicted: Option<&'a Response<Bytes>>,
+    /// An error with the answer's code, as this client would get it.
+    pub(super) model: Option<&'a Response<Bytes>>,
+    /// The ids of the answers before.
+    pub(super) seen: &'a HashSet<String>,
+    /// The sender's id, where the policy lets it hold.
+    pub(super) kept_id: Option<&'a str>,
+    /// There is a policy, and not only what the command line says.
+    pub(super) by_policy: bool,
+}
+
+/// Judges one answer.
+pub(super) fn judge(case: &Case<'_>) -> Verdict {
+    let (probe, got) = (case.probe, case.got);
+    if probe.want == Want::Below && is_of_the_server_below(got) {
+        return Verdict::Kept(vec!["F5".to_owned()]);
+    }
+    let mut wrong = id(case);
+    let mut beside = None;
+    let mut rules: Vec<String> = vec!["I1".to_owned()];
+    match probe.want {
+        // Its head may leave before the body is over the limit (G4).
+        Want::Guard(_)
+            if matches!(case.asked.body, Sent::Chunked(_)) && matches!(got.status.as_u16(), 401 | 403 | 404 | 405) =>
+        {
+            beside = Some(format!("was answered with {} before its body was read", told(got)));
+        }
+        Want::Guard(codes) => wrong.extend(guard(case, codes)),
+        Want::Service(statuses) if !statuses.contains(&got.status.as_u16()) => {
+            let wanted: Vec<_> = statuses.iter().map(u16::to_string).collect();
+            beside = Some(format!("was answered with {}, not with {}", told(got), wanted.join(" or ")));
+        }
+        Want::NoGuard if got.status == StatusCode::UNAUTHORIZED => {
+            wrong.push(Finding::new("G0", "a browser's preflight was asked for credentials, which it never sends"));
+        }
+        Want::Service(_) if probe.rules.contains(&"R13") && code_of(&got.headers).is_none() => {
+            wrong.push(Finding::new("R13", "nothing says what was wrong with the body: there is no x-error-code"));
+        }
+        Want::Service(_) | Want::NoGuard | Want::Below => {}
+        Want::Rpc(protocol) => wrong.extend(rpc::judge(protocol, got)),
+    }
+    if !matches!(probe.want, Want::Rpc(_)) && (got.status.is_client_error() || got.status.is_server_error()) {
+        let (broken, asked) = shape(case);
+        wrong.extend(broken);
+        rules.extend(asked);
+    }
+    if !got.whole {
+        wrong.push(Finding::new("F4", "the body is shorter than it says, or broke off"));
+    }
+    rules.extend(probe.rules.iter().map(|rule| (*rule).to_owned()));
+    match (wrong.is_empty(), beside) {
+        (true, None) => Verdict::Kept(shown(case, rules, &wrong)),
+        (true, Some(why)) => Verdict::Beside(why),
+        (false, _) => {
+            let kept = shown(case, rules, &wrong);
+            Verdict::Broken(wrong, kept)
+        }
+    }
+}
+
+/// Of the rules that were asked, those that the answer shows to be kept: what cannot be seen is not kept.
+fn shown(case: &Case<'_>, mut rules: Vec<String>, wrong: &[Finding]) -> Vec<String> {
+    let breaks = |rule: &str| wrong.iter().any(|finding| finding.rule == rule);
+    let is_unread = ["E1", "R11", "R12"].into_iter().any(breaks);
+    let code = code_of(&case.got.headers);
+    let own = case.probe.rules.iter().any(|rule| breaks(rule));
+    rules.retain(|rule| match rule.as_str() {
+        rule if breaks(rule) => false,
+        // A line's own rules stand or fall together.
+        rule if own && case.probe.rules.contains(&rule) => false,
+        "E2" | "E3" | "R6" | "R13" => !is_unread,
+        "E8" => !is_unread && code.as_deref() == Some("invalid_request"),
+        "E4" | "R1" => code.is_some(),
+        "I2" => !breaks("I1"),
+        // The layer, and not the server below it, has answered.
+        "F5" => false,
+        _ => true,
+    });
+    rules.sort();
+    rules.dedup();
+    rules
+}
+
+/// `404 not_found`.
+pub(super) fn told(got: &Got) -> String {
+    let status = got.status.as_u16();
+    code_of(&got.headers).map_or_else(|| status.to_string(), |code| format!("{status} {code}"))
+}
+
+/// I1: each response has one id, in its form, that no other has; I2: it is not the sender's.
+fn id(case: &Case<'_>) -> Vec<Finding> {
+    let headers = &case.got.headers;
+    let ids: Vec<_> = headers.get_all("x-request-id").iter().map(|id| id.to_str().unwrap_or_default()).collect();
+    let [id] = ids[..] else {
+        let what = if ids.is_empty() {
+            "there is no x-request-id".to_owned()
+        } else {
+            format!("there are {} x-request-id", ids.len())
+        };
+        return vec![Finding::new("I1", what)];
+    };
+    let sent = case.asked.headers.get_all("x-request-id").iter();
+    let is_the_senders =
+        sent.filter_map(|sent| sent.to_str().ok()).any(|sent| id == sent || id.strip_prefix("req_") == Some(sent));
+    let mut wrong = Vec::new();
+    if !id.starts_with("req_") || id.parse::<RequestId>().map(|read| read.to_string()).as_deref() != Ok(id) {
+        wrong.push(Finding::new("I1", format!("x-request-id is {id:?}, and no req_ with a ULID")));
+    }
+    match case.kept_id {
+        Some(kept) if kept != id => {
+            wrong.push(Finding::new("I2", format!("the policy trusts the sender's id, {kept}, and {id} came")));
+        }
+        None if is_the_senders => wrong.push(Finding::new("I2", "the sender's id came back: it was to be replaced")),
+        None if case.seen.contains(id) => wrong.push(Finding::new("I1", format!("{id} was another request's"))),
+        Some(_) | None => {}
+    }
+    wrong
+}
+
+/// Whether the guard answered, and as the policy has it; its rule is the probe's first.
+fn guard(case: &Case<'_>, codes: &[&str]) -> Vec<Finding> {
+    let (probe, got) = (case.probe, case.got);
+    let rule = probe.rules.first().copied().unwrap_or("E1");
+    let mut wrong = Vec::new();
+    if got.asked_for_body {
+        wrong.push(Finding::new(rule, "100 Continue asked for a body whose length is over the limit"));
+        return wrong;
+    }
+    let predicted = case.predicted;
+    let code = predicted
+        .and_then(|reply| code_of(reply.headers()))
+        .unwrap_or_else(|| codes.first().copied().unwrap_or_default().to_owned());
+    let status = predicted.map_or_else(|| usual_status(&code), |reply| reply.status());
+    if got.status != status {
+        let came = if got.status.is_success() { "was let through" } else { "was answered" };
+        let size =
+            if matches!(case.asked.body, Sent::Nothing | Sent::Text(_)) { "" } else { " (a body over the limit)" };
+        wrong.push(Finding::new(
+            rule,
+            format!("{came} with {}, and {} {code} is right{size}", told(got), status.as_u16()),
+        ));
+        return wrong;
+    }
+    let came = code_of(&got.headers).unwrap_or_default();
+    let fits = if case.by_policy && predicted.is_some() { came == code } else { codes.contains(&came.as_str()) };
+    if came.is_empty() {
+        wrong.push(Finding::new(
+            rule,
+            format!("the status is right, and nothing says {code}: there is no x-error-code"),
+        ));
+    } else if !fits {
+        wrong.push(Finding::new(rule, format!("the code is {came:?}, and {code:?} is right")));
+    }
+    if let Some(reply) = predicted.filter(|_| case.by_policy) {
+        wrong.extend(same_headers(rule, reply.headers(), &got.headers));
+    }
+    wrong
+}
+
+/// What a guard's answer says in headers is said: how to log in, which types are taken.
+fn same_headers(rule: &str, right: &HeaderMap, came: &HeaderMap) -> Vec<Finding> {
+    let names = ["www-authenticate", "accept"];
+    let differ = names.into_iter().filter(|name| {
+        let mut right: Vec<_> = right.get_all(*name).iter().collect();
+        let mut came: Vec<_> = came.get_all(*name).iter().collect();
+        right.sort();
+        came.sort();
+        right != came
+    });
+    differ
+        .map(|name| {
+            let (right, came) = (told_lines(right, name), told_lines(came, name));
+            Finding::new(rule, format!("{name} is {came}, and {right} is right"))
+        })
+        .collect()
+}
+
+/// The lines of a header, as people read them.
+fn told_lines(headers: &HeaderMap, name: &str) -> String {
+    let lines: Vec<_> = headers.get_all(name).iter().map(|line| line.as_bytes().escape_ascii().to_string()).collect();
+    if lines.is_empty() { "not there".to_owned() } else { format!("{:?}", lines.join(", ")) }
+}
+
+fn usual_status(code: &str) -> StatusCode {
+    let known = tower_error_envelope::ErrorCode::ALL.iter().find(|known| known.as_str() == code);
+    known.map_or(StatusCode::BAD_REQUEST, tower_error_envelope::ErrorCode::status)
+}
+
+/// An answer without a body and without an id to a head that no layer saw.
+fn is_of_the_server_below(got: &Got) -> bool {
+    matches!(got.status.as_u16(), 400 | 431) && got.body.is_empty() && !got.headers.contains_key("x-request-id")
+}
+
+#[cfg(test)]
+mod tests;

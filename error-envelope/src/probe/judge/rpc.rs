@@ -1,0 +1,89 @@
+//! Errors of RPC protocols (section P).
+
+use serde_json::Value;
+
+use super::super::client::Got;
+use super::super::finding::Finding;
+use super::super::table::Rpc;
+
+/// The names of gRPC's statuses, as Connect writes them.
+const NAMES: [&str; 16] = [
+    "canceled",
+    "unknown",
+    "invalid_argument",
+    "deadline_exceeded",
+    "not_found",
+    "already_exists",
+    "permission_denied",
+    "resource_exhausted",
+    "failed_precondition",
+    "aborted",
+    "out_of_range",
+    "unimplemented",
+    "internal",
+    "unavailable",
+    "data_loss",
+    "unauthenticated",
+];
+
+pub(super) fn judge(protocol: Rpc, got: &Got) -> Vec<Finding> {
+    match protocol {
+        Rpc::Grpc => grpc("P1", "application/grpc", got),
+        Rpc::GrpcWeb => grpc("P2", "application/grpc-web", got),
+        Rpc::Connect => connect(got),
+    }
+}
+
+fn grpc(rule: &str, media_type: &str, got: &Got) -> Vec<Finding> {
+    let mut wrong = Vec::new();
+    if got.status != 200 {
+        wrong.push(Finding::new(
+            rule,
+            format!("the HTTP status is {}: a client reads 200 and grpc-status", got.status.as_u16()),
+        ));
+    }
+    let came = text(got, "content-type");
+    if !came.starts_with(media_type) {
+        wrong.push(Finding::new(rule, format!("content-type is {came:?}, and {media_type} is right")));
+    }
+    let status = text(got, "grpc-status");
+    match status.parse::<u8>() {
+        Ok(1..=16) => {}
+        _ if in_frame(got) => {}
+        Ok(_) | Err(_) => wrong.push(Finding::new(rule, format!("grpc-status is {status:?}, and no error's"))),
+    }
+    let says_code = got.headers.contains_key("x-error-code");
+    if says_code && text(got, "grpc-status-details-bin").is_empty() {
+        wrong.push(Finding::new(rule, "the layer's error has no grpc-status-details-bin"));
+    }
+    wrong
+}
+
+/// P2: a status in a trailer frame of the body.
+fn in_frame(got: &Got) -> bool {
+    const TRAILERS: u8 = 0x80;
+    got.body.first() == Some(&TRAILERS) && got.body.windows(12).any(|part| part.eq_ignore_ascii_case(b"grpc-status:"))
+}
+
+fn text(got: &Got, name: &str) -> String {
+    let of = |headers: &http::HeaderMap| headers.get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
+    of(&got.headers).or_else(|| of(got.trailers.as_ref()?)).unwrap_or_default()
+}
+
+fn connect(got: &Got) -> Vec<Finding> {
+    let mut wrong = Vec::new();
+    if !got.status.is_client_error() && !got.status.is_server_error() {
+        wrong.push(Finding::new("P3", format!("the HTTP status is {}, and no error's", got.status.as_u16())));
+    }
+    let came = text(got, "content-type");
+    if came != "application/json" {
+        wrong.push(Finding::new("P3", format!("content-type is {came:?}, and application/json is right")));
+    }
+    let body: Value = serde_json::from_slice(&got.body).unwrap_or_default();
+    match body["code"].as_str() {
+        Some(code) if NAMES.contains(&code) => {}
+        Some(code) => wrong.push(Finding::new("P3", format!("the code is {code:?}, and none of Connect's"))),
+        None => wrong.push(Finding::new("P3", "the body has no code of Connect's")),
+    }
+    wrong
+}

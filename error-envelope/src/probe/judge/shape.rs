@@ -1,0 +1,155 @@
+//! The shape of an error, in the envelope or in the route's own dialect.
+
+use http::{Method, StatusCode, header};
+use serde_json::Value;
+use tower_error_envelope::ErrorCode;
+use tower_error_envelope::testing;
+
+use super::super::finding::Finding;
+use super::super::plan::code_of;
+use super::{Case, told_lines};
+
+/// What is wrong with an error's head and body, and the rules that were asked.
+pub(super) fn shape(case: &Case<'_>) -> (Vec<Finding>, Vec<String>) {
+    let got = case.got;
+    let (mut wrong, rules) = match case.model {
+        _ if case.asked.method == Method::HEAD => (head_alone(case), vec!["E4", "E5"]),
+        Some(model) if !is_envelope(model) => (dialect(case, model), vec!["E4", "R12"]),
+        Some(_) | None => {
+            let wrong = testing::wrong(got.status, &got.headers, &got.body);
+            let mut wrong: Vec<_> = wrong.iter().map(|text| Finding::parse(text)).collect();
+            // Of a body that cannot be read nobody knows which code is right.
+            if code_of(&got.headers).is_none() && wrong.iter().all(|finding| !finding.wrong.starts_with("x-error-code"))
+            {
+                wrong.push(Finding::new("E4", "there is no x-error-code"));
+            }
+            (wrong, vec!["E1", "E2", "E3", "E4"])
+        }
+    };
+    let mut rules: Vec<String> = rules.into_iter().map(str::to_owned).collect();
+    // A model in RFC 9457 where the client asked for it is R11's.
+    if case.probe.name == "problem-json" {
+        wrong.iter_mut().filter(|finding| finding.rule == "R12").for_each(|finding| finding.rule = "R11".to_owned());
+        rules.retain(|rule| rule != "R12");
+    }
+    wrong.extend(cached(case));
+    wrong.extend(agrees(case));
+    wrong.extend(exposed(case));
+    if got.headers.contains_key(header::CONTENT_ENCODING) {
+        wrong.push(Finding::new("R6", "content-encoding is said of a body that is not coded"));
+    }
+    rules.extend(["R1", "R6", "R7"].map(str::to_owned));
+    if code_of(&got.headers).as_deref() == Some("invalid_request") && case.asked.method != Method::HEAD {
+        wrong.extend(issues(case));
+        rules.push("E8".to_owned());
+    }
+    (wrong, rules)
+}
+
+fn is_envelope(model: &http::Response<bytes::Bytes>) -> bool {
+    testing::wrong(model.status(), model.headers(), model.body()).is_empty()
+}
+
+/// E5: the code is in the head, and there is no body.
+fn head_alone(case: &Case<'_>) -> Vec<Finding> {
+    let mut wrong = Vec::new();
+    if !case.got.body.is_empty() {
+        wrong.push(Finding::new("E5", "an answer to HEAD has a body"));
+    }
+    if code_of(&case.got.headers).is_none() {
+        wrong.push(Finding::new("E4", "there is no x-error-code"));
+    }
+    if !case.got.headers.contains_key(header::CONTENT_TYPE) {
+        wrong.push(Finding::new("E5", "there is no content-type, which GET would get"));
+    }
+    wrong
+}
+
+/// R12: the members of the route's own shape are there, each of its type.
+fn dialect(case: &Case<'_>, model: &http::Response<bytes::Bytes>) -> Vec<Finding> {
+    let got = case.got;
+    let mut wrong = Vec::new();
+    let right = model.headers().get(header::CONTENT_TYPE);
+    if got.headers.get(header::CONTENT_TYPE) != right {
+        let (came, right) = (told_lines(&got.headers, "content-type"), told_lines(model.headers(), "content-type"));
+        wrong.push(Finding::new("R12", format!("content-type is {came}, and {right} is right")));
+    }
+    if code_of(&got.headers).is_none() {
+        wrong.push(Finding::new("E4", "there is no x-error-code"));
+    }
+    let right: Value = serde_json::from_slice(model.body()).unwrap_or_default();
+    match serde_json::from_slice::<Value>(&got.body) {
+        Err(error) => wrong.push(Finding::new("R12", format!("the body is no JSON: {error}"))),
+        Ok(came) => members(&right, &came, "", &mut wrong),
+    }
+    wrong
+}
+
+fn members(right: &Value, came: &Value, at: &str, wrong: &mut Vec<Finding>) {
+    let (Value::Object(right), Value::Object(members_that_came)) = (right, came) else {
+        if std::mem::discriminant(right) != std::mem::discriminant(came) && !right.is_null() && !came.is_null() {
+            wrong.push(Finding::new("R12", format!("{at} is {came}, and no such value belongs there")));
+        }
+        return;
+    };
+    for (name, value) in right {
+        let at = format!("{at}/{name}");
+        match members_that_came.get(name) {
+            // What an error has to say beside its text depends on the error.
+            _ if matches!(name.as_str(), "details" | "errors" | "detail") => {}
+            None => wrong.push(Finding::new("R12", format!("{at} is not there"))),
+            Some(came) => members(value, came, &at, wrong),
+        }
+    }
+}
+
+/// R7.
+fn cached(case: &Case<'_>) -> Option<Finding> {
+    let got = case.got;
+    let must = got.status.is_server_error() || matches!(got.status.as_u16(), 401 | 403 | 429);
+    let values: Vec<_> = got.headers.get_all(header::CACHE_CONTROL).iter().collect();
+    let has = values.iter().any(|value| value.to_str().is_ok_and(|text| text.contains("no-store")));
+    (!has && (must || values.is_empty())).then(|| {
+        Finding::new(
+            "R7",
+            format!("cache-control is {}: a cache may keep it", told_lines(&got.headers, "cache-control")),
+        )
+    })
+}
+
+/// R1: a code of the catalogue has its status, or is the generic one of the status that came.
+fn agrees(case: &Case<'_>) -> Option<Finding> {
+    let code = code_of(&case.got.headers)?;
+    let known = ErrorCode::ALL.iter().find(|known| known.as_str() == code)?;
+    let status = case.got.status;
+    let fits = known.status() == status
+        || ErrorCode::of_status(status) == *known
+        || case.model.is_some_and(|it| it.status() == status);
+    (!fits && status != StatusCode::OK)
+        .then(|| Finding::new("R1", format!("{code} came with {status}, and its status is {}", known.status())))
+}
+
+/// E4: a browser's code can read what it needs.
+fn exposed(case: &Case<'_>) -> Option<Finding> {
+    let headers = &case.got.headers;
+    headers.get(header::ACCESS_CONTROL_ALLOW_ORIGIN)?;
+    let lines = headers.get_all(header::ACCESS_CONTROL_EXPOSE_HEADERS).iter();
+    let exposed: Vec<_> = lines.filter_map(|line| line.to_str().ok()).collect();
+    let exposed = exposed.join(",").to_ascii_lowercase();
+    let has = |name: &str| exposed.split(',').any(|each| each.trim() == name);
+    (!(has("x-request-id") && has("x-error-code"))).then(|| {
+        Finding::new("E4", "a browser's code cannot read x-request-id and x-error-code: access-control-expose-headers")
+    })
+}
+
+/// E8.
+fn issues(case: &Case<'_>) -> Option<Finding> {
+    if case.model.is_some_and(|model| !is_envelope(model)) {
+        return None;
+    }
+    let body: Value = serde_json::from_slice(&case.got.body).unwrap_or_default();
+    let issues = body.pointer("/error/details/issues").and_then(Value::as_array);
+    let is_issue = |issue: &Value| issue["path"].is_array() && issue["message"].is_string();
+    let has = issues.is_some_and(|issues| !issues.is_empty() && issues.iter().all(is_issue));
+    (!has).then(|| Finding::new("E8", "an invalid_request has no list of issues in its details"))
+}

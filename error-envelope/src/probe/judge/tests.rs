@@ -1,0 +1,228 @@
+use std::collections::HashSet;
+
+use bytes::Bytes;
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode};
+
+use super::super::client::Got;
+use super::super::finding::Verdict;
+use super::super::request::{Asked, Sent};
+use super::super::table::{PROBES, Probe, Wire};
+use super::{Case, judge};
+
+const ID: &str = "req_01JD2V5W8Z3Q4R6T8Y0A1B2C3D";
+const BODY: &str =
+    r#"{"error":{"code":"not_found","message":"Not found."},"request_id":"req_01JD2V5W8Z3Q4R6T8Y0A1B2C3D"}"#;
+
+/// The layer's 404, to the letter.
+fn not_found() -> Got {
+    let lines = [
+        ("x-request-id", ID),
+        ("x-error-code", "not_found"),
+        ("content-type", "application/json"),
+        ("x-content-type-options", "nosniff"),
+        ("cache-control", "no-store"),
+    ];
+    let headers = lines.map(|(name, value)| (HeaderName::from_static(name), HeaderValue::from_static(value)));
+    Got {
+        status: StatusCode::NOT_FOUND,
+        headers: HeaderMap::from_iter(headers),
+        body: Bytes::from_static(BODY.as_bytes()),
+        trailers: None,
+        whole: true,
+        asked_for_body: false,
+    }
+}
+
+fn with(name: &'static str, value: &'static str, mut got: Got) -> Got {
+    if value.is_empty() {
+        got.headers.remove(name);
+    } else {
+        got.headers.insert(name, HeaderValue::from_static(value));
+    }
+    got
+}
+
+fn probe(name: &str) -> &'static Probe {
+    PROBES.iter().find(|probe| probe.name == name).unwrap()
+}
+
+fn asked(probe: &Probe) -> Asked {
+    let lines = probe.headers.iter();
+    let lines = lines.map(|(name, value)| (HeaderName::from_static(name), HeaderValue::from_static(value)));
+    let mut headers = HeaderMap::new();
+    for (name, value) in lines {
+        headers.append(name, value);
+    }
+    Asked {
+        method: if probe.name == "head" { Method::HEAD } else { Method::GET },
+        path: "/a".parse().unwrap(),
+        headers,
+        body: Sent::Nothing,
+        wire: Wire::Http1,
+        secret: Vec::new(),
+    }
+}
+
+struct Held<'a> {
+    predicted: Option<&'a Response<Bytes>>,
+    seen: &'a [&'a str],
+    kept_id: Option<&'a str>,
+}
+
+const NOTHING: Held<'static> = Held { predicted: None, seen: &[], kept_id: None };
+
+fn judged(name: &str, got: &Got, held: &Held<'_>) -> Verdict {
+    let probe = probe(name);
+    let seen: HashSet<String> = held.seen.iter().map(|id| (*id).to_owned()).collect();
+    judge(&Case {
+        probe,
+        asked: &asked(probe),
+        got,
+        predicted: held.predicted,
+        model: None,
+        seen: &seen,
+        kept_id: held.kept_id,
+        by_policy: true,
+    })
+}
+
+/// The rules that are broken, each once; none where all are kept.
+fn broken(name: &str, got: &Got, held: &Held<'_>) -> Vec<String> {
+    match judged(name, got, held) {
+        Verdict::Kept(_) => Vec::new(),
+        Verdict::Broken(findings, kept) => {
+            let mut rules: Vec<_> = findings.into_iter().map(|finding| finding.rule).collect();
+            assert!(kept.iter().all(|rule| !rules.contains(rule)), "kept and broken: {kept:?}");
+            rules.sort();
+            rules.dedup();
+            rules
+        }
+        Verdict::Beside(why) => vec![why],
+    }
+}
+
+#[test]
+fn the_envelope_to_the_letter_keeps_every_rule() {
+    let Verdict::Kept(rules) = judged("not-found", &not_found(), &NOTHING) else { panic!("broken") };
+    assert_eq!(rules, ["E1", "E2", "E3", "E4", "I1", "R1", "R6", "R7"]);
+}
+
+#[test]
+fn each_slip_is_named_by_its_rule() {
+    let text = |body: &'static str| Got { body: Bytes::from_static(body.as_bytes()), ..not_found() };
+    for (got, rules) in [
+        (with("x-request-id", "", not_found()), &["E3", "I1"][..]),
+        (with("x-request-id", "req_1", not_found()), &["E3", "I1"]),
+        (with("x-request-id", "req_01jd2v5w8z3q4r6t8y0a1b2c3d", not_found()), &["E3", "I1"]),
+        (with("x-error-code", "gone", not_found()), &["E4", "R1"]),
+        (with("x-content-type-options", "", not_found()), &["E4"]),
+        (with("content-type", "text/html", not_found()), &["E1"]),
+        (with("cache-control", "", not_found()), &["R7"]),
+        (with("content-encoding", "gzip", not_found()), &["R6"]),
+        (with("access-control-allow-origin", "*", not_found()), &["E4"]),
+        (text("Cannot GET /a"), &["E1"]),
+        (Got { whole: false, ..not_found() }, &["F4"]),
+    ] {
+        assert_eq!(broken("not-found", &got, &NOTHING), rules, "{:?}", got.headers);
+    }
+}
+
+#[test]
+fn e1_what_is_no_envelope_shows_nothing_of_what_would_be_in_it() {
+    let got = Got { body: Bytes::from_static(b"gone"), ..not_found() };
+    let Verdict::Broken(_, kept) = judged("bad-id", &got, &NOTHING) else { panic!("kept") };
+    assert_eq!(kept, ["E4", "I1", "I2", "R1", "R7"]);
+}
+
+#[test]
+fn i1_an_id_comes_once() {
+    assert_eq!(broken("not-found", &not_found(), &Held { seen: &[ID], ..NOTHING }), ["I1"]);
+}
+
+#[test]
+fn i2_the_senders_id_is_replaced_unless_the_policy_trusts_it() {
+    assert_eq!(broken("own-id", &not_found(), &NOTHING), ["I2"]);
+    assert_eq!(broken("own-id", &not_found(), &Held { kept_id: Some(ID), ..NOTHING }), [""; 0]);
+    let other = Held { kept_id: Some("req_01JD2V5W8Z3Q4R6T8Y0A1B2C3E"), ..NOTHING };
+    assert_eq!(broken("own-id", &not_found(), &other), ["I2"]);
+}
+
+#[test]
+fn e5_head_has_a_code_and_no_body() {
+    let head = Got { body: Bytes::new(), ..not_found() };
+    assert_eq!(broken("head", &head, &NOTHING), [""; 0]);
+    assert_eq!(broken("head", &not_found(), &NOTHING), ["E5"]);
+    assert_eq!(broken("head", &with("x-error-code", "", head), &NOTHING), ["E4"]);
+}
+
+#[test]
+fn a_guard_that_lets_through_is_named() {
+    let right =
+        Response::builder().status(401).header("x-error-code", "auth_missing").header("www-authenticate", "Bearer");
+    let right = right.body(Bytes::new()).unwrap();
+    let held = Held { predicted: Some(&right), ..NOTHING };
+    let ok = Got { status: StatusCode::OK, ..not_found() };
+    assert_eq!(broken("no-credentials", &ok, &held), ["G2"]);
+    assert_eq!(broken("no-credentials", &not_found(), &held), ["G2"]);
+    let body = BODY.replace("not_found", "auth_missing");
+    let refused = Got {
+        status: StatusCode::UNAUTHORIZED,
+        body: body.into(),
+        ..with("x-error-code", "auth_missing", not_found())
+    };
+    let challenged = with("www-authenticate", "Bearer", refused);
+    assert_eq!(broken("no-credentials", &challenged, &held), [""; 0]);
+    assert_eq!(broken("no-credentials", &with("www-authenticate", "Basic", challenged), &held), ["G2"]);
+}
+
+#[test]
+fn what_answers_another_question_is_neither_kept_nor_broken() {
+    let Verdict::Beside(why) = judged("other-method", &not_found(), &NOTHING) else { panic!("judged") };
+    assert_eq!(why, "was answered with 404 not_found, not with 405 or 501");
+}
+
+#[test]
+fn e8_an_invalid_request_has_issues() {
+    let invalid = |details: &str| {
+        let code = r#""code":"invalid_request","message":"Bad.""#;
+        let body = format!(r#"{{"error":{{{code}{details}}},"request_id":"{ID}"}}"#);
+        let got = with("x-error-code", "invalid_request", not_found());
+        Got { status: StatusCode::BAD_REQUEST, body: body.into(), ..got }
+    };
+    let issues = r#","details":{"issues":[{"path":[],"message":"Bad."}]}"#;
+    assert_eq!(broken("malformed-json", &invalid(issues), &NOTHING), [""; 0]);
+    for details in ["", r#","details":{"issues":[]}"#, r#","details":{"issues":[{"path":"a","message":"b"}]}"#] {
+        assert_eq!(broken("malformed-json", &invalid(details), &NOTHING), ["E8"], "{details}");
+    }
+}
+
+#[test]
+fn f5_what_the_server_below_says_has_neither_body_nor_id() {
+    let below = Got {
+        status: StatusCode::from_u16(431).unwrap(),
+        headers: HeaderMap::new(),
+        body: Bytes::new(),
+        ..not_found()
+    };
+    assert_eq!(judged("many-headers", &below, &NOTHING), Verdict::Kept(vec!["F5".to_owned()]));
+    let page = Got { body: Bytes::from_static(b"<html>"), ..below };
+    assert!(broken("many-headers", &page, &NOTHING).contains(&"E1".to_owned()));
+}
+
+#[test]
+fn p1_p2_p3_each_protocol_has_its_own_errors() {
+    let grpc =
+        with("content-type", "application/grpc", Got { status: StatusCode::OK, body: Bytes::new(), ..not_found() });
+    let grpc = with("grpc-status-details-bin", "CA", with("grpc-status", "5", grpc));
+    assert_eq!(broken("grpc", &grpc, &NOTHING), [""; 0]);
+    assert_eq!(broken("grpc-web", &grpc, &NOTHING), ["P2"]);
+    let web = with("content-type", "application/grpc-web+proto", grpc);
+    assert_eq!(broken("grpc-web", &web, &NOTHING), [""; 0]);
+    assert_eq!(broken("grpc-web", &with("grpc-status", "0", web), &NOTHING), ["P2"]);
+    for name in ["grpc", "grpc-web", "connect"] {
+        let rule = format!("P{}", ["grpc", "grpc-web", "connect"].iter().position(|it| *it == name).unwrap() + 1);
+        assert!(broken(name, &not_found(), &NOTHING).contains(&rule), "{name}");
+    }
+    let connect = Got { body: Bytes::from_static(br#"{"code":"not_found","message":"Not found."}"#), ..not_found() };
+    assert_eq!(broken("connect", &connect, &NOTHING), [""; 0]);
+}

@@ -1,0 +1,243 @@
+//! `error-envelope probe`: asks a running service for the errors that anybody can provoke, and says by rule whether it
+//! keeps the contract.
+//!
+//! 1. [`table`] says what is asked: a row a line of the report.
+//! 2. [`plan`] makes requests of a row, by the routes of the policy or of the command line. It asks the [`oracle`], which is
+//!    the layer itself, what each would be answered, and takes the first that provokes what the row asks.
+//! 3. [`walk`] sends them one by one ([`client`]; [`raw`] where a library would not), slowly, each on a connection of its
+//!    own, with a cap on its time and its bytes.
+//! 4. [`judge`] holds what came against the contract, without any I/O.
+//! 5. [`report`] writes it, [`advice`] says how to begin.
+//!
+//! Nothing is changed where a service is as it says: what is sent is malformed, too large, forbidden, or asks for what is
+//! not there.
+
+mod advice;
+mod client;
+mod finding;
+mod judge;
+mod oracle;
+mod outgoing;
+mod plan;
+mod raw;
+mod report;
+mod request;
+mod table;
+mod target;
+mod walk;
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::ValueEnum;
+use http::{HeaderMap, HeaderName, HeaderValue, Method};
+use tower_error_envelope::auth::AuthScheme;
+use tower_error_envelope::{Policy, Route as PolicyRoute};
+
+use self::oracle::Oracle;
+use self::plan::{Known, Route, STAND_IN};
+use self::report::Report;
+use self::table::PROBES;
+use self::target::Target;
+use self::walk::{Manner, Walk};
+use crate::failure::{Failure, print};
+use crate::policy;
+
+/// Ask a running service for its errors, and say whether it keeps the contract
+///
+/// It sends at most 78 requests, one after the other: unknown paths, other methods, wrong credentials, bodies that are
+/// malformed or one byte over the limit. Exit codes: 0 each line passed or was skipped, 1 one failed or none passed, 2 the
+/// service cannot be reached.
+#[derive(clap::Args)]
+pub(crate) struct Args {
+    /// Where the service is, such as http://127.0.0.1:8080
+    url: String,
+    /// The policy that the service has: its routes, limits, headers and credentials are asked
+    #[arg(long, value_name = "FILE")]
+    policy: Option<PathBuf>,
+    /// A path that decodes JSON, such as POST:/orders
+    #[arg(long, value_name = "METHOD:PATH", value_parser = route)]
+    json_path: Vec<(Method, String)>,
+    /// A path that asks for credentials, such as GET:/account
+    #[arg(long, value_name = "METHOD:PATH", value_parser = route)]
+    protected: Vec<(Method, String)>,
+    /// The header in which --protected takes a key; without it, a bearer token
+    #[arg(long, value_name = "NAME", requires = "protected", conflicts_with = "policy")]
+    key_header: Option<String>,
+    /// How many bytes a body may have, without a policy [default: 1048576]
+    #[arg(long, value_name = "BYTES", conflicts_with = "policy")]
+    body_limit: Option<u64>,
+    /// A header line of each request, "NAME: VALUE"; no secrets, which others see on the command line
+    #[arg(long, value_name = "LINE", value_parser = header_line)]
+    header: Vec<(HeaderName, HeaderValue)>,
+    /// A header line whose value is an environment variable's, such as authorization=TOKEN
+    #[arg(long, value_name = "NAME=VARIABLE", value_parser = header_variable)]
+    header_env: Vec<(HeaderName, HeaderValue)>,
+    /// Certificates in PEM to trust instead of the platform's
+    #[arg(long, value_name = "FILE")]
+    ca: Option<PathBuf>,
+    /// At most so many requests in a second
+    #[arg(long, value_name = "NUMBER", default_value_t = 10.0, value_parser = rate)]
+    rate: f64,
+    /// How many seconds an answer may take
+    #[arg(long, value_name = "SECONDS", default_value_t = 10.0, value_parser = rate)]
+    timeout: f64,
+    /// The longest body to send, in bytes
+    #[arg(long, value_name = "BYTES", default_value_t = 4 * 1024 * 1024)]
+    max_upload: u64,
+    /// How to write what was found
+    #[arg(long, value_name = "FORMAT", value_enum, default_value_t)]
+    format: Format,
+    /// Exit with 1 where a line was skipped, too
+    #[arg(long)]
+    deny_skipped: bool,
+    /// Say what would be sent, and send nothing
+    #[arg(long)]
+    dry_run: bool,
+    /// Say on standard error what is sent, and the heads that come
+    #[arg(long)]
+    verbose: bool,
+}
+
+#[derive(Clone, Copy, Default, ValueEnum)]
+enum Format {
+    /// A line each, with what is wrong below it
+    #[default]
+    Human,
+    /// One object
+    Json,
+    /// JUnit's XML, a case a line
+    Junit,
+}
+
+/// Asks, and writes the report to standard output; an exit code of 0 or 1.
+pub(crate) fn run(args: &Args) -> Result<u8, Failure> {
+    let target = Target::new(&args.url, args.ca.as_deref())?;
+    let known = known(args, &target)?;
+    if args.dry_run {
+        return print(&dry(&known)).map(|()| 0);
+    }
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let runtime = runtime.map_err(|error| Failure::Io(format!("cannot begin: {error}")))?;
+    let manner = Manner {
+        patience: Duration::from_secs_f64(args.timeout),
+        pause: Duration::from_secs_f64(args.rate.recip()),
+        verbose: args.verbose,
+        by_policy: args.policy.is_some(),
+    };
+    let report = runtime.block_on(async {
+        let mut walk = Walk::new(&known, &target, manner);
+        let lines = walk.all().await?;
+        let is_there = walk.has_ids || lines.iter().all(|line| line.got.is_none());
+        let advice = if is_there { Vec::new() } else { advice::first_steps(walk.framework, &args.url) };
+        let policy = args.policy.as_ref().map(|policy| policy.display().to_string());
+        Ok::<_, Failure>(Report { url: args.url.clone(), policy, lines, advice })
+    })?;
+    let failed = report.failed() > 0 || report.passed() == 0 || args.deny_skipped && report.skipped() > 0;
+    let text = match args.format {
+        Format::Human => report.human(),
+        Format::Json => report.json(),
+        Format::Junit => report.junit()?,
+    };
+    match print(&text) {
+        // Who reads no further is not told that all is well.
+        Ok(()) | Err(Failure::Closed) => Ok(u8::from(failed)),
+        Err(failure) => Err(failure),
+    }
+}
+
+fn known(args: &Args, target: &Target) -> Result<Known, Failure> {
+    let policy = match &args.policy {
+        Some(file) => policy::read(file)?.file.into_policy(),
+        None => assumed(args)?,
+    };
+    let named = args.json_path.iter().chain(&args.protected);
+    let named = named.map(|(method, path)| Route { method: Some(method.clone()), path: path.clone() });
+    let sampled = policy.samples(STAND_IN).map(|(method, path)| Route { method, path });
+    let mut routes: Vec<Route> = named.chain(sampled).collect();
+    // `/a` as the command line names it, and as its own route says it.
+    let mut seen = std::collections::HashSet::new();
+    routes.retain(|route| seen.insert((route.method.clone(), route.path.clone())));
+    let given: HeaderMap = args.header.iter().chain(&args.header_env).cloned().collect();
+    Ok(Known {
+        oracle: Oracle::new(policy),
+        authority: target.host_header()?,
+        base: target.base().to_owned(),
+        routes,
+        given,
+        max_upload: args.max_upload,
+    })
+}
+
+/// The policy of a layer that was told nothing, and what the command line says of the service.
+fn assumed(args: &Args) -> Result<Policy, Failure> {
+    let scheme = match &args.key_header {
+        Some(name) => AuthScheme::header(name),
+        None => AuthScheme::bearer(),
+    };
+    let mut policy = Policy::builder().scheme("key", scheme);
+    if let Some(limit) = args.body_limit {
+        policy = policy.body_limit(limit);
+    }
+    let mut routes: Vec<(String, PolicyRoute)> = Vec::new();
+    let named = args.json_path.iter().map(|it| (it, true)).chain(args.protected.iter().map(|it| (it, false)));
+    for ((method, path), is_json) in named {
+        let pattern = format!("{method} {path}");
+        let told = |route: PolicyRoute| if is_json { route.json(true) } else { route.auth(["key"]) };
+        match routes.iter().position(|(other, _)| *other == pattern) {
+            Some(at) => {
+                let (pattern, route) = routes.swap_remove(at);
+                routes.push((pattern, told(route)));
+            }
+            None => routes.push((pattern.clone(), told(PolicyRoute::new(pattern)))),
+        }
+    }
+    let policy = routes.into_iter().fold(policy, |policy, (_, route)| policy.route(route));
+    policy.build().map_err(|error| Failure::Io(format!("the command line: {error}")))
+}
+
+/// What would be sent, by line.
+fn dry(known: &Known) -> String {
+    let told = PROBES.iter().map(|probe| match known.plan(probe) {
+        Err(why) => format!("# {}: {}\n# not asked: {why}\n\n", probe.name, probe.about),
+        Ok(planned) => {
+            let first = planned.first().map(|planned| planned.asked.to_string()).unwrap_or_default();
+            let more = match planned.len() {
+                ..=1 => String::new(),
+                count => format!(" (and up to {} more where this is not answered so)", count - 1),
+            };
+            format!("# {}: {}{more}\n{first}\n", probe.name, probe.about)
+        }
+    });
+    told.collect()
+}
+
+fn route(text: &str) -> Result<(Method, String), String> {
+    let wrong = || "write METHOD:PATH, such as POST:/orders".to_owned();
+    let (method, path) = text.split_once(':').ok_or_else(wrong)?;
+    let path = path
+        .parse::<http::uri::PathAndQuery>()
+        .ok()
+        .filter(|path| path.path().starts_with('/') && path.query().is_none());
+    Ok((method.to_ascii_uppercase().parse().map_err(|_| wrong())?, path.ok_or_else(wrong)?.to_string()))
+}
+
+/// What is wrong is not repeated: it may be a secret.
+fn header_line(text: &str) -> Result<(HeaderName, HeaderValue), String> {
+    let wrong = || "write NAME: VALUE".to_owned();
+    let (name, value) = text.split_once(':').ok_or_else(wrong)?;
+    Ok((name.trim().parse().map_err(|_| wrong())?, value.trim().parse().map_err(|_| wrong())?))
+}
+
+fn header_variable(text: &str) -> Result<(HeaderName, HeaderValue), String> {
+    let wrong = || "write NAME=VARIABLE, such as authorization=TOKEN".to_owned();
+    let (name, variable) = text.split_once('=').ok_or_else(wrong)?;
+    let value = std::env::var(variable).map_err(|_| format!("the environment has no variable {variable:?}"))?;
+    let value = value.parse().map_err(|_| format!("the variable {variable:?} has no value for a header"))?;
+    Ok((name.parse().map_err(|_| wrong())?, value))
+}
+
+fn rate(text: &str) -> Result<f64, String> {
+    let number: f64 = text.parse().map_err(|_| "write a number".to_owned())?;
+    if (0.001..=100_000.0).contains(&number) { Ok(number) } else { Err("write a number of 0.001 to 100000".to_owned()) }
+}

@@ -1,0 +1,117 @@
+//! What the layer would answer, asked of the layer itself: the decisions know no I/O.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::request::Parts;
+use http::{Request, Response, Version};
+use tower_error_envelope::exchange::{Admission, Answered, BodyFacts, Exchange, Terms};
+use tower_error_envelope::{ErrorCode, Fault, Guards, Policy, adapter};
+
+use super::request::{Asked, Sent};
+use super::table::Wire;
+
+/// The layer under the policy that the service is said to have.
+pub(super) struct Oracle(Arc<Terms>);
+
+/// What would become of a request.
+pub(super) enum Predicted {
+    /// The layer answers it.
+    Answer(Box<Response<Bytes>>),
+    /// The service is asked.
+    Forward,
+    /// A verifier of the service's own is asked.
+    Depends,
+}
+
+impl Predicted {
+    /// The layer's own answer, where it gives one.
+    pub(super) fn reply(&self) -> Option<&Response<Bytes>> {
+        match self {
+            Self::Answer(reply) => Some(reply),
+            Self::Forward | Self::Depends => None,
+        }
+    }
+}
+
+impl Oracle {
+    pub(super) fn new(policy: Policy) -> Self {
+        Self(Arc::new(Terms::new(policy, adapter::clock)))
+    }
+
+    pub(super) fn policy(&self) -> &Policy {
+        self.0.policy()
+    }
+
+    pub(super) fn guards(&self, asked: &Asked) -> Guards {
+        self.policy().guards_of(&head_of(asked))
+    }
+
+    pub(super) fn predict(&self, asked: &Asked) -> Predicted {
+        match self.begin(asked) {
+            Admission::Answer(answered) => Predicted::Answer(Box::new(answered.reply)),
+            Admission::Forward(..) | Admission::Peek(..) => Predicted::Forward,
+            Admission::Verify(..) => Predicted::Depends,
+        }
+    }
+
+    /// An error of that code as this request's client would get it.
+    pub(super) fn model(&self, asked: &Asked, code: ErrorCode) -> Option<Response<Bytes>> {
+        match self.begin(asked) {
+            Admission::Answer(answered) => Some(answered.reply),
+            Admission::Forward(exchange, ..) => {
+                let fault = Fault::new(code);
+                let failure = exchange.failure_of(&fault);
+                let Answered { reply, .. } = exchange.failed(failure, Box::new(fault));
+                Some(reply)
+            }
+            Admission::Peek(..) | Admission::Verify(..) => None,
+        }
+    }
+
+    /// The sender's id, where the policy lets it hold (I2).
+    pub(super) fn kept_id(&self, asked: &Asked) -> Option<String> {
+        let fresh = adapter::fresh_id();
+        let Admission::Forward(exchange, ..) = self.begin_with(asked, fresh) else { return None };
+        let id = exchange.request_id();
+        (id != fresh).then(|| id.to_string())
+    }
+
+    fn begin(&self, asked: &Asked) -> Admission {
+        self.begin_with(asked, adapter::fresh_id())
+    }
+
+    fn begin_with(&self, asked: &Asked, id: tower_error_envelope::RequestId) -> Admission {
+        let facts = match &asked.body {
+            Sent::Nothing => BodyFacts { ended: true, lower: 0, upper: Some(0) },
+            Sent::Text(text) => BodyFacts { ended: false, lower: text.len() as u64, upper: Some(text.len() as u64) },
+            Sent::Unsent(length) | Sent::Filled(length) => {
+                BodyFacts { ended: false, lower: *length, upper: Some(*length) }
+            }
+            Sent::Chunked(_) => BodyFacts { ended: false, lower: 0, upper: None },
+        };
+        Exchange::begin(Arc::clone(&self.0), &mut head_of(asked), facts, || id)
+    }
+}
+
+/// The head as a server would hand it on.
+fn head_of(asked: &Asked) -> Parts {
+    let mut head = Request::new(()).into_parts().0;
+    head.method = asked.method.clone();
+    head.uri = asked.path.clone().into();
+    head.version = match asked.wire {
+        Wire::Http1 => Version::HTTP_11,
+        Wire::Http2 => Version::HTTP_2,
+    };
+    head.headers = asked.headers.clone();
+    match asked.body {
+        Sent::Nothing => {}
+        Sent::Text(_) | Sent::Unsent(_) | Sent::Filled(_) => {
+            head.headers.insert(http::header::CONTENT_LENGTH, asked.body.length().into());
+        }
+        Sent::Chunked(_) => {
+            head.headers.insert(http::header::TRANSFER_ENCODING, http::HeaderValue::from_static("chunked"));
+        }
+    }
+    head
+}

@@ -1,0 +1,213 @@
+//! The report: for people, for programs, for CI.
+
+use std::fmt::Write;
+
+use quick_junit::{NonSuccessKind, TestCase, TestCaseStatus, TestSuite};
+use serde_json::{Value, json};
+
+use super::finding::{Line, Outcome};
+use super::table::RULES;
+use crate::failure::Failure;
+
+/// All that was found.
+pub(super) struct Report {
+    pub(super) url: String,
+    pub(super) policy: Option<String>,
+    pub(super) lines: Vec<Line>,
+    /// What to do first, where the layer is not there.
+    pub(super) advice: Vec<String>,
+}
+
+/// What came of a rule.
+struct OfRule {
+    rule: &'static str,
+    about: &'static str,
+    kept: Vec<&'static str>,
+    broken: Vec<&'static str>,
+}
+
+impl Report {
+    pub(super) fn passed(&self) -> usize {
+        self.count(|outcome| matches!(outcome, Outcome::Passed))
+    }
+
+    pub(super) fn failed(&self) -> usize {
+        self.count(|outcome| matches!(outcome, Outcome::Failed(_)))
+    }
+
+    pub(super) fn skipped(&self) -> usize {
+        self.count(|outcome| matches!(outcome, Outcome::Skipped(_)))
+    }
+
+    fn count(&self, is: impl Fn(&Outcome) -> bool) -> usize {
+        self.lines.iter().filter(|line| is(&line.outcome)).count()
+    }
+
+    fn rules(&self) -> Vec<OfRule> {
+        let of_rule = |(rule, about): &(&'static str, &'static str)| {
+            let broken = self.lines.iter().filter(|line| line.breaks(rule)).map(|line| line.name).collect();
+            let kept = self.lines.iter().filter(|line| line.kept.iter().any(|kept| kept == rule));
+            OfRule { rule, about, kept: kept.map(|line| line.name).collect(), broken }
+        };
+        RULES.iter().map(of_rule).collect()
+    }
+
+    /// A line each, with what is wrong below it; then each rule; then what to do.
+    pub(super) fn human(&self) -> String {
+        let mut text = self.title() + "\n\n";
+        for line in &self.lines {
+            text.push_str(&line.human());
+        }
+        text.push('\n');
+        let (asked, unasked): (Vec<_>, Vec<_>) = self.rules().into_iter().partition(OfRule::is_asked);
+        for OfRule { rule, about, kept, broken } in asked {
+            let _ = match (kept.len(), broken.len()) {
+                (kept, 0) => writeln!(text, "{rule:<4} {about}: kept by {kept}"),
+                (kept, count) => {
+                    writeln!(text, "{rule:<4} {about}: BROKEN by {count}, kept by {kept}: {}", broken.join(", "))
+                }
+            };
+        }
+        if !unasked.is_empty() {
+            let unasked: Vec<_> = unasked.iter().map(|of| of.rule).collect();
+            let _ = writeln!(text, "not asked: {}", unasked.join(", "));
+        }
+        let (passed, failed, skipped) = (self.passed(), self.failed(), self.skipped());
+        let _ = writeln!(text, "\n{} lines: {passed} passed, {failed} failed, {skipped} skipped", self.lines.len());
+        if !self.advice.is_empty() {
+            let _ = writeln!(text, "\n{}", self.advice.join("\n"));
+        }
+        text
+    }
+
+    fn title(&self) -> String {
+        let by = self.policy.as_deref().map_or_else(|| "without a policy".to_owned(), |policy| format!("by {policy}"));
+        format!("{}, {by}", self.url)
+    }
+
+    pub(super) fn json(&self) -> String {
+        let rules: Vec<_> = self.rules().iter().map(OfRule::object).collect();
+        let report = json!({
+            "url": self.url,
+            "policy": self.policy,
+            "passed": self.passed(),
+            "failed": self.failed(),
+            "skipped": self.skipped(),
+            "lines": self.lines.iter().map(Line::object).collect::<Vec<_>>(),
+            "rules": rules,
+            "advice": self.advice,
+        });
+        serde_json::to_string_pretty(&report).unwrap_or_default() + "\n"
+    }
+
+    pub(super) fn junit(&self) -> Result<String, Failure> {
+        let mut suite = TestSuite::new(self.title());
+        suite.add_test_cases(self.lines.iter().map(Line::case));
+        if !self.advice.is_empty() {
+            suite.set_system_out(self.advice.join("\n"));
+        }
+        let mut report = quick_junit::Report::new("error-envelope probe");
+        report.add_test_suite(suite);
+        let text = report.to_string().map_err(|error| Failure::Io(format!("JUnit: {error}")))?;
+        Ok(if text.ends_with('\n') { text } else { text + "\n" })
+    }
+}
+
+impl OfRule {
+    fn is_asked(&self) -> bool {
+        !self.kept.is_empty() || !self.broken.is_empty()
+    }
+
+    fn object(&self) -> Value {
+        let Self { rule, about, kept, broken } = self;
+        let outcome = match (kept.len(), broken.len()) {
+            (0, 0) => "not_asked",
+            (_, 0) => "kept",
+            (_, _) => "broken",
+        };
+        json!({ "rule": rule, "about": about, "outcome": outcome, "kept_by": kept, "broken_by": broken })
+    }
+}
+
+impl Line {
+    fn breaks(&self, rule: &str) -> bool {
+        matches!(&self.outcome, Outcome::Failed(findings) if findings.iter().any(|finding| finding.rule == rule))
+    }
+
+    fn human(&self) -> String {
+        let mark = match self.outcome {
+            Outcome::Passed => "ok",
+            Outcome::Failed(_) => "FAIL",
+            Outcome::Skipped(_) => "skip",
+        };
+        let exchanged = match (&self.sent, &self.got) {
+            (Some(sent), Some(got)) => format!("{sent} -> {got}"),
+            (Some(sent), None) => sent.clone(),
+            (None, _) => self.about.to_owned(),
+        };
+        let mut text = format!("{mark:<4} {:<23} {exchanged}", self.name);
+        match &self.outcome {
+            Outcome::Passed => {
+                let _ = writeln!(text, "  [{}]", self.kept.join(" "));
+            }
+            Outcome::Failed(findings) => {
+                text.push('\n');
+                for finding in findings {
+                    let _ = writeln!(text, "       {:<4} {}", finding.rule, finding.wrong);
+                }
+            }
+            Outcome::Skipped(why) => {
+                let _ = writeln!(text, "\n       {why}");
+            }
+        }
+        text
+    }
+
+    fn object(&self) -> Value {
+        let (outcome, findings, why) = match &self.outcome {
+            Outcome::Passed => ("passed", Vec::new(), None),
+            Outcome::Failed(findings) => {
+                let object = |it: &super::finding::Finding| json!({ "rule": it.rule, "wrong": it.wrong });
+                ("failed", findings.iter().map(object).collect(), None)
+            }
+            Outcome::Skipped(why) => ("skipped", Vec::new(), Some(why)),
+        };
+        json!({
+            "name": self.name,
+            "about": self.about,
+            "outcome": outcome,
+            "sent": self.sent,
+            "got": self.got,
+            "kept": self.kept,
+            "findings": findings,
+            "why": why,
+        })
+    }
+
+    fn case(&self) -> TestCase {
+        let status = match &self.outcome {
+            Outcome::Passed => TestCaseStatus::success(),
+            Outcome::Failed(findings) => {
+                let mut status = TestCaseStatus::non_success(NonSuccessKind::Failure);
+                let told: Vec<_> = findings.iter().map(|it| format!("{}: {}", it.rule, it.wrong)).collect();
+                let rules: Vec<_> = findings.iter().map(|it| it.rule.as_str()).collect();
+                status.set_type(rules.join(" "));
+                status.set_message(told.first().cloned().unwrap_or_default());
+                status.set_description(told.join("\n"));
+                status
+            }
+            Outcome::Skipped(why) => {
+                let mut status = TestCaseStatus::skipped();
+                status.set_message(why);
+                status
+            }
+        };
+        let mut case = TestCase::new(self.name, status);
+        case.set_classname("error-envelope.probe");
+        if let Some(sent) = &self.sent {
+            let got = self.got.as_deref().unwrap_or("no answer");
+            case.set_system_out(format!("{}: {sent} -> {got}", self.about));
+        }
+        case
+    }
+}

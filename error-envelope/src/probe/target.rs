@@ -1,0 +1,137 @@
+//! Where the service is, and how to reach it.
+
+use std::io;
+use std::path::Path;
+use std::sync::Arc;
+
+use http::uri::{Authority, Scheme};
+use http::{HeaderValue, Uri};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpStream;
+use tokio_rustls::TlsConnector;
+use tokio_rustls::rustls::pki_types::pem::PemObject;
+use tokio_rustls::rustls::pki_types::{CertificateDer, ServerName};
+use tokio_rustls::rustls::{ClientConfig, RootCertStore, crypto};
+
+use super::client::NoAnswer;
+use super::table::Wire;
+use crate::failure::Failure;
+
+/// A connection.
+pub(super) trait Io: AsyncRead + AsyncWrite + Send + Unpin {}
+impl<T: AsyncRead + AsyncWrite + Send + Unpin> Io for T {}
+pub(super) type Stream = Box<dyn Io>;
+
+/// A service's address.
+pub(super) struct Target {
+    authority: Authority,
+    base: String,
+    port: u16,
+    tls: Option<Tls>,
+}
+
+struct Tls {
+    name: ServerName<'static>,
+    roots: Arc<RootCertStore>,
+}
+
+impl Target {
+    /// Of a URL; `ca` has the certificates to trust instead of the platform's.
+    pub(super) fn new(url: &str, ca: Option<&Path>) -> Result<Self, Failure> {
+        let wrong = |what: &str| Failure::Io(format!("{url:?}: {what}; write one such as https://api.example.com"));
+        let uri: Uri = url.parse().map_err(|_| wrong("no URL"))?;
+        let (Some(scheme), Some(authority)) = (uri.scheme(), uri.authority().cloned()) else {
+            return Err(wrong("no URL with a scheme and a host"));
+        };
+        if authority.as_str().contains('@') {
+            // It is not repeated: what stands before the sign is a secret.
+            return Err(Failure::Io("the URL has credentials: give them by --header-env NAME=VARIABLE".to_owned()));
+        }
+        if uri.query().is_some() {
+            return Err(wrong("a URL with a query"));
+        }
+        let is_https = *scheme == Scheme::HTTPS;
+        if !is_https && *scheme != Scheme::HTTP {
+            return Err(wrong("neither http nor https"));
+        }
+        let host = authority.host().trim_matches(['[', ']']).to_owned();
+        let tls = match is_https {
+            false if ca.is_some() => return Err(wrong("--ca is for https")),
+            false => None,
+            true => {
+                let name = ServerName::try_from(host).map_err(|_| wrong("no host that a certificate can name"))?;
+                Some(Tls { name, roots: Arc::new(roots(ca)?) })
+            }
+        };
+        let port = authority.port_u16().unwrap_or(if is_https { 443 } else { 80 });
+        let base = uri.path().trim_end_matches('/').to_owned();
+        Ok(Self { authority, base, port, tls })
+    }
+
+    /// What the paths of the service begin with.
+    pub(super) fn base(&self) -> &str {
+        &self.base
+    }
+
+    pub(super) fn scheme(&self) -> Scheme {
+        if self.tls.is_some() { Scheme::HTTPS } else { Scheme::HTTP }
+    }
+
+    pub(super) fn authority(&self) -> Authority {
+        self.authority.clone()
+    }
+
+    pub(super) fn host_header(&self) -> Result<HeaderValue, Failure> {
+        HeaderValue::try_from(self.authority.as_str()).map_err(|error| Failure::Io(format!("the URL's host: {error}")))
+    }
+
+    pub(super) async fn connect(&self, wire: Wire) -> Result<Stream, NoAnswer> {
+        let unreachable = |error: io::Error| NoAnswer::Unreachable(format!("{}: {error}", self.authority));
+        let host = self.authority.host().trim_matches(['[', ']']);
+        let stream = TcpStream::connect((host, self.port)).await.map_err(unreachable)?;
+        // A head is sent at once, whatever is on the way.
+        stream.set_nodelay(true).map_err(unreachable)?;
+        let Some(tls) = &self.tls else { return Ok(Box::new(stream)) };
+        let provider = Arc::new(crypto::ring::default_provider());
+        let config = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
+        let config = config.map_err(|error| unreachable(io::Error::other(error)))?;
+        let mut config = config.with_root_certificates(Arc::clone(&tls.roots)).with_no_client_auth();
+        config.alpn_protocols = match wire {
+            Wire::Http1 => vec![b"http/1.1".to_vec()],
+            Wire::Http2 => vec![b"h2".to_vec()],
+        };
+        match TlsConnector::from(Arc::new(config)).connect(tls.name.clone(), stream).await {
+            Ok(stream) if wire == Wire::Http2 && stream.get_ref().1.alpn_protocol() != Some(b"h2") => {
+                Err(NoAnswer::NoHttp2)
+            }
+            Ok(stream) => Ok(Box::new(stream)),
+            Err(error) if wire == Wire::Http2 && error.to_string().contains("NoApplicationProtocol") => {
+                Err(NoAnswer::NoHttp2)
+            }
+            Err(error) => Err(NoAnswer::Unreachable(format!("{}: TLS: {error}", self.authority))),
+        }
+    }
+}
+
+fn roots(ca: Option<&Path>) -> Result<RootCertStore, Failure> {
+    let mut roots = RootCertStore::empty();
+    let Some(ca) = ca else {
+        let found = rustls_native_certs::load_native_certs();
+        roots.add_parsable_certificates(found.certs);
+        if roots.is_empty() {
+            let why = found.errors.first().map_or_else(|| "none is there".to_owned(), ToString::to_string);
+            return Err(Failure::Io(format!("the platform's certificates: {why}; name others by --ca FILE")));
+        }
+        return Ok(roots);
+    };
+    let told =
+        |what: String| Failure::Io(format!("{}: {what}\n = help: name a file of PEM certificates", ca.display()));
+    for certificate in CertificateDer::pem_file_iter(ca).map_err(|error| told(error.to_string()))? {
+        let certificate = certificate.map_err(|error| told(error.to_string()))?;
+        roots.add(certificate).map_err(|error| told(error.to_string()))?;
+    }
+    if roots.is_empty() {
+        return Err(told("has no certificate".to_owned()));
+    }
+    Ok(roots)
+}

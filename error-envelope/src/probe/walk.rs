@@ -1,0 +1,204 @@
+//! One line after the other: what is planned is sent, what comes is judged.
+
+use std::collections::HashSet;
+use std::time::Duration;
+
+use http::HeaderMap;
+use tokio::time::{Instant, sleep_until};
+use tower_error_envelope::ErrorCode;
+
+use super::advice;
+use super::client::{self, Got, NoAnswer};
+use super::finding::{Finding, Line, Outcome, Verdict};
+use super::judge::{self, Case, judge};
+use super::plan::{Known, Planned, code_of};
+use super::table::{Body, PROBES, Probe, Want};
+use super::target::Target;
+use crate::failure::Failure;
+
+/// So many requests in a row without an answer: the service is not there any more.
+const MOST_SILENT: usize = 3;
+
+/// How it is asked.
+pub(super) struct Manner {
+    pub(super) patience: Duration,
+    /// The least time between two requests.
+    pub(super) pause: Duration,
+    pub(super) verbose: bool,
+    pub(super) by_policy: bool,
+}
+
+/// What was found on the way.
+pub(super) struct Walk<'a> {
+    known: &'a Known,
+    target: &'a Target,
+    manner: Manner,
+    next: Instant,
+    seen: HashSet<String>,
+    answered: usize,
+    silent: usize,
+    pub(super) framework: Option<&'static str>,
+    /// Some answer had a request id.
+    pub(super) has_ids: bool,
+}
+
+impl<'a> Walk<'a> {
+    pub(super) fn new(known: &'a Known, target: &'a Target, manner: Manner) -> Self {
+        Self {
+            known,
+            target,
+            manner,
+            next: Instant::now(),
+            seen: HashSet::new(),
+            answered: 0,
+            silent: 0,
+            framework: None,
+            has_ids: false,
+        }
+    }
+
+    /// Each line of the table.
+    ///
+    /// # Errors
+    ///
+    /// A service that cannot be reached at all.
+    pub(super) async fn all(&mut self) -> Result<Vec<Line>, Failure> {
+        let mut lines = Vec::new();
+        for probe in PROBES {
+            lines.push(match self.known.plan(probe) {
+                Ok(planned) => self.line(probe, planned).await?,
+                Err(why) => skipped(probe, why),
+            });
+        }
+        Ok(lines)
+    }
+
+    async fn line(&mut self, probe: &Probe, planned: Vec<Planned>) -> Result<Line, Failure> {
+        let mut last = skipped(probe, probe.otherwise.to_owned());
+        for planned in planned {
+            if self.silent >= MOST_SILENT {
+                let why = format!("not asked: {MOST_SILENT} requests in a row had no answer");
+                last.outcome = Outcome::Skipped(why);
+                return Ok(last);
+            }
+            last.sent = Some(planned.asked.line());
+            let answer = self.ask(&planned).await;
+            let got = match answer {
+                Ok(got) => got,
+                Err(no_answer) => {
+                    last.outcome = self.unanswered(probe, no_answer)?;
+                    return Ok(last);
+                }
+            };
+            last.got = Some(judge::told(&got));
+            match self.judged(probe, &planned, &got) {
+                Verdict::Kept(rules) => {
+                    (last.kept, last.outcome) = (rules, Outcome::Passed);
+                    return Ok(last);
+                }
+                Verdict::Broken(wrong, rules) => {
+                    (last.kept, last.outcome) = (rules, Outcome::Failed(wrong));
+                    return Ok(last);
+                }
+                Verdict::Beside(why) => {
+                    last.outcome = Outcome::Skipped(format!("{} {why}; {}", planned.asked.line(), probe.otherwise));
+                }
+            }
+        }
+        Ok(last)
+    }
+
+    async fn ask(&mut self, planned: &Planned) -> Result<Got, NoAnswer> {
+        sleep_until(self.next).await;
+        self.next = Instant::now() + self.manner.pause;
+        if self.manner.verbose {
+            anstream::eprintln!("> {}", planned.asked.to_string().trim_end().replace('\n', "\n> "));
+        }
+        let answer = client::ask(self.target, &planned.asked, self.manner.patience).await;
+        if self.manner.verbose {
+            match &answer {
+                Ok(got) => anstream::eprintln!("< {}\n{}", got.status, lines_of(&got.headers)),
+                Err(no_answer) => anstream::eprintln!("< {}\n", no_answer.told()),
+            }
+        }
+        self.silent = if answer.is_ok() || matches!(answer, Err(NoAnswer::NoHttp2)) { 0 } else { self.silent + 1 };
+        self.answered += usize::from(answer.is_ok());
+        answer
+    }
+
+    fn unanswered(&self, probe: &Probe, no_answer: NoAnswer) -> Result<Outcome, Failure> {
+        let told = no_answer.told();
+        let rule = match (probe.want, probe.body) {
+            (Want::Below, _) => "F5",
+            (_, Body::Unsent) if matches!(no_answer, NoAnswer::Silent(_)) => "G4",
+            (_, Body::Sent | Body::Chunked) => "G5",
+            (_, Body::None | Body::Text(_) | Body::Unsent) => "F1",
+        };
+        match no_answer {
+            NoAnswer::Unreachable(_) if self.answered == 0 => {
+                Err(Failure::Io(format!("{told}\n = help: start the service, and name where it listens")))
+            }
+            NoAnswer::NoHttp2 => Ok(Outcome::Skipped(format!("{told}; {}", probe.otherwise))),
+            NoAnswer::Unreachable(_) | NoAnswer::Silent(_) | NoAnswer::Broken(_) => {
+                Ok(Outcome::Failed(vec![Finding::new(rule, told)]))
+            }
+        }
+    }
+
+    fn judged(&mut self, probe: &Probe, planned: &Planned, got: &Got) -> Verdict {
+        let oracle = &self.known.oracle;
+        let model = oracle.model(&planned.asked, self.code(got));
+        let kept_id = oracle.kept_id(&planned.asked);
+        let predicted = planned.predicted.reply();
+        let verdict = judge(&Case {
+            probe,
+            asked: &planned.asked,
+            got,
+            predicted,
+            model: model.as_ref(),
+            seen: &self.seen,
+            kept_id: kept_id.as_deref(),
+            by_policy: self.manner.by_policy,
+        });
+        if let Some(id) = got.headers.get("x-request-id").and_then(|id| id.to_str().ok()) {
+            self.seen.insert(id.to_owned());
+            self.has_ids = true;
+        }
+        self.framework = self.framework.or_else(|| advice::framework(&got.headers));
+        verdict
+    }
+
+    /// The answer's code, where it is known; else what its status says.
+    fn code(&self, got: &Got) -> ErrorCode {
+        let name = code_of(&got.headers).unwrap_or_default();
+        let own = self.known.oracle.policy().own_codes();
+        let known = ErrorCode::ALL.iter().chain(own).find(|code| code.as_str() == name);
+        known.cloned().unwrap_or_else(|| ErrorCode::of_status(got.status))
+    }
+}
+
+impl NoAnswer {
+    fn told(&self) -> String {
+        match self {
+            Self::Unreachable(why) => format!("cannot be reached: {why}"),
+            Self::Silent(patience) => format!("no answer within {} s", patience.as_secs_f32()),
+            Self::Broken(why) => format!("no answer: {why}"),
+            Self::NoHttp2 => "HTTP/2 is not spoken".to_owned(),
+        }
+    }
+}
+
+/// What nobody has asked yet.
+fn skipped(probe: &Probe, why: String) -> Line {
+    let Probe { name, about, .. } = probe;
+    Line { name, about, sent: None, got: None, kept: Vec::new(), outcome: Outcome::Skipped(why) }
+}
+
+/// What a server sends may be anything: a terminal gets none of its control characters.
+fn lines_of(headers: &HeaderMap) -> String {
+    let line = |(name, value): (&http::HeaderName, &http::HeaderValue)| match name.as_str() {
+        "set-cookie" => format!("< {name}: (not shown)\n"),
+        _ => format!("< {name}: {}\n", value.as_bytes().escape_ascii()),
+    };
+    headers.iter().map(line).collect()
+}
