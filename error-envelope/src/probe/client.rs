@@ -8,6 +8,7 @@ use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use hyper::client::conn::{http1, http2};
 use hyper_util::rt::{TokioExecutor, TokioIo};
+use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
 use super::outgoing::Outgoing;
@@ -61,7 +62,7 @@ pub(super) async fn ask(target: &Target, asked: &Asked, patience: Duration) -> R
 async fn over_http1(stream: Stream, asked: &Asked) -> Result<Got, NoAnswer> {
     let handshake = http1::Builder::new().max_headers(256).handshake(TokioIo::new(stream)).await;
     let (mut sender, connection) = handshake.map_err(broken)?;
-    let driver = tokio::spawn(connection);
+    let driver = drive(connection);
     let mut request = request(asked, asked.path.clone().into(), Version::HTTP_11)?;
     if let Sent::Chunked(_) = asked.body {
         request.headers_mut().insert(header::TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
@@ -78,7 +79,7 @@ async fn over_http2(stream: Stream, target: &Target, asked: &Asked) -> Result<Go
     let no_http2 = |_: hyper::Error| NoAnswer::NoHttp2;
     let (mut sender, connection) =
         http2::handshake(TokioExecutor::new(), TokioIo::new(stream)).await.map_err(no_http2)?;
-    let driver = tokio::spawn(connection);
+    let driver = drive(connection);
     let uri = Uri::builder().scheme(target.scheme()).authority(target.authority()).path_and_query(asked.path.clone());
     let uri = uri.build().map_err(|error| NoAnswer::Broken(error.to_string()))?;
     let mut request = request(asked, uri, Version::HTTP_2)?;
@@ -90,6 +91,12 @@ async fn over_http2(stream: Stream, target: &Target, asked: &Asked) -> Result<Go
     };
     driver.abort();
     got
+}
+
+/// A connection that moves while its answer is awaited.
+#[allow(clippy::disallowed_methods, reason = "a program has an executor; the ban is for the library")]
+fn drive(connection: impl Future<Output = hyper::Result<()>> + Send + 'static) -> JoinHandle<hyper::Result<()>> {
+    tokio::spawn(connection)
 }
 
 fn request(asked: &Asked, uri: Uri, version: Version) -> Result<Request<Outgoing>, NoAnswer> {

@@ -40,8 +40,16 @@ pub(super) struct Line {
 }
 
 impl Finding {
+    /// What a server sends may be long; a line of a report is not.
     pub(super) fn new(rule: &str, wrong: impl Into<String>) -> Self {
-        Self { rule: rule.to_owned(), wrong: wrong.into() }
+        const LONGEST: usize = 300;
+
+        let mut wrong = wrong.into();
+        if let Some((end, _)) = wrong.char_indices().nth(LONGEST) {
+            wrong.truncate(end);
+            wrong.push('…');
+        }
+        Self { rule: rule.to_owned(), wrong }
     }
 
     /// Of a text with its rule before it: `E1: …`.

@@ -39,15 +39,18 @@ pub(super) fn judge(case: &Case<'_>) -> Verdict {
     if probe.want == Want::Below && is_of_the_server_below(got) {
         return Verdict::Kept(vec!["F5".to_owned()]);
     }
-    let mut wrong = id(case);
+    // It is no answer yet, and has no id.
+    let mut wrong = if got.asked_for_body { Vec::new() } else { id(case) };
     let mut beside = None;
     let mut rules: Vec<String> = vec!["I1".to_owned()];
     match probe.want {
         // Its head may leave before the body is over the limit (G4).
         Want::Guard(_)
-            if matches!(case.asked.body, Sent::Chunked(_)) && matches!(got.status.as_u16(), 401 | 403 | 404 | 405) =>
+            if matches!(case.asked.body, Sent::Chunked(_))
+                && got.status.is_client_error()
+                && got.status != StatusCode::PAYLOAD_TOO_LARGE =>
         {
-            beside = Some(format!("was answered with {} before its body was read", told(got)));
+            beside = Some(format!("was answered with {}, which may be before the body was read", told(got)));
         }
         Want::Guard(codes) => wrong.extend(guard(case, codes)),
         Want::Service(statuses) if !statuses.contains(&got.status.as_u16()) => {
@@ -92,9 +95,10 @@ fn shown(case: &Case<'_>, mut rules: Vec<String>, wrong: &[Finding]) -> Vec<Stri
         rule if breaks(rule) => false,
         // A line's own rules stand or fall together.
         rule if own && case.probe.rules.contains(&rule) => false,
-        "E2" | "E3" | "R6" | "R13" => !is_unread,
+        "E2" | "E3" | "R13" => !is_unread,
+        "R6" => !is_unread && code.is_some(),
         "E8" => !is_unread && code.as_deref() == Some("invalid_request"),
-        "E4" | "R1" => code.is_some(),
+        "E4" | "R1" => code.is_some() && !is_unread,
         "I2" => !breaks("I1"),
         // The layer, and not the server below it, has answered.
         "F5" => false,
@@ -159,9 +163,13 @@ fn guard(case: &Case<'_>, codes: &[&str]) -> Vec<Finding> {
         let came = if got.status.is_success() { "was let through" } else { "was answered" };
         let size =
             if matches!(case.asked.body, Sent::Nothing | Sent::Text(_)) { "" } else { " (a body over the limit)" };
+        let advice = match rule {
+            "G3" if !case.by_policy => "; with `json = true` on the route the layer refuses it",
+            _ => "",
+        };
         wrong.push(Finding::new(
             rule,
-            format!("{came} with {}, and {} {code} is right{size}", told(got), status.as_u16()),
+            format!("{came} with {}, and {} {code} is right{size}{advice}", told(got), status.as_u16()),
         ));
         return wrong;
     }

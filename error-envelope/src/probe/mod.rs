@@ -31,7 +31,7 @@ use std::time::Duration;
 
 use clap::ValueEnum;
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
-use tower_error_envelope::auth::AuthScheme;
+use tower_error_envelope::auth::{AuthScheme, Key};
 use tower_error_envelope::{Policy, Route as PolicyRoute};
 
 use self::oracle::Oracle;
@@ -171,10 +171,16 @@ fn known(args: &Args, target: &Target) -> Result<Known, Failure> {
 
 /// The policy of a layer that was told nothing, and what the command line says of the service.
 fn assumed(args: &Args) -> Result<Policy, Failure> {
-    let scheme = match &args.key_header {
-        Some(name) => AuthScheme::header(name),
-        None => AuthScheme::bearer(),
+    let (scheme, name) = match &args.key_header {
+        Some(name) => (AuthScheme::header(name), name.as_str()),
+        None => (AuthScheme::bearer(), "authorization"),
     };
+    // What the user gives lets in; nothing that is made up here does.
+    let given =
+        args.header.iter().chain(&args.header_env).filter(|(given, _)| given.as_str().eq_ignore_ascii_case(name));
+    let given = given.map(|(_, value)| value.as_bytes().strip_prefix(b"Bearer ").unwrap_or(value.as_bytes()));
+    let keys = given.map(|key| Key::of_secret("given", key)).chain([Key::sha256("nobody", "0".repeat(64))]);
+    let scheme = keys.fold(scheme, AuthScheme::key);
     let mut policy = Policy::builder().scheme("key", scheme);
     if let Some(limit) = args.body_limit {
         policy = policy.body_limit(limit);

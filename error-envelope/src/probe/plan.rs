@@ -62,7 +62,7 @@ impl Known {
         planned.truncate(MOST_TRIES);
         match (planned.is_empty(), why) {
             (false, _) => Ok(planned),
-            (true, Some(why)) => Err(format!("{why}; {}", probe.otherwise)),
+            (true, Some(why)) => Err(why),
             (true, None) => Err(format!("no route is known for it; {}", probe.otherwise)),
         }
     }
@@ -168,14 +168,23 @@ impl Known {
     fn fits(&self, probe: &Probe, asked: &Asked) -> Result<Predicted, Option<String>> {
         let guards = self.oracle.guards(asked);
         if guards.mode != Mode::Enforce {
-            return Err(Some(format!("is in mode {:?}: its answers keep their shape", guards.mode.as_str())));
+            let mode = guards.mode.as_str();
+            return Err(Some(format!("is in mode {mode:?}, where answers keep their shape; ask again in \"enforce\"")));
         }
         if matches!(probe.body, Body::Sent | Body::Chunked) && asked.body.length() > self.max_upload {
-            return Err(Some(format!("takes more than --max-upload, {} bytes", self.max_upload)));
+            return Err(Some(format!("takes more than {} bytes; raise --max-upload", self.max_upload)));
         }
         if probe.path == Place::Json && !guards.decodes || probe.body == Body::Unsent && guards.body_limit.is_none() {
             return Err(None);
         }
+        if probe.required != Required::Given && guards.required.is_empty() {
+            return Err(None);
+        }
+        let blocked = |reply: &http::Response<Bytes>| {
+            let code = code_of(reply.headers()).unwrap_or_default();
+            let advice = if code.starts_with("auth_") { CREDENTIALS } else { probe.otherwise };
+            Err(Some(format!("would be answered with {} {code} first; {advice}", reply.status().as_u16())))
+        };
         let predicted = self.oracle.predict(asked);
         match (&predicted, probe.want) {
             (Predicted::Answer(reply), Want::Guard(codes)) => {
@@ -183,24 +192,22 @@ impl Known {
                 if code.is_some_and(|code| codes.contains(&code.as_str())) {
                     return Ok(predicted);
                 }
-                Err(Some(blocked(reply)))
+                blocked(reply)
             }
             // Over the limit without a length: the layer cuts it while the service reads.
             (Predicted::Forward, Want::Guard(_)) if probe.body == Body::Chunked => Ok(predicted),
             (Predicted::Depends, Want::Guard(_)) if probe.credentials != Credentials::Given => Ok(predicted),
             (Predicted::Forward, Want::Guard(_)) => Err(None),
-            (Predicted::Depends, _) => Err(Some("asks a verifier of the service's own".to_owned())),
-            (Predicted::Answer(reply), Want::Service(_) | Want::NoGuard | Want::Below) => Err(Some(blocked(reply))),
+            (Predicted::Depends, _) => Err(Some(format!("asks a verifier of the service's own first; {DEPENDS}"))),
+            (Predicted::Answer(reply), Want::Service(_) | Want::NoGuard | Want::Below) => blocked(reply),
             (Predicted::Forward, Want::Service(_) | Want::NoGuard | Want::Below | Want::Rpc(_))
             | (Predicted::Answer(_), Want::Rpc(_)) => Ok(predicted),
         }
     }
 }
 
-fn blocked(reply: &http::Response<Bytes>) -> String {
-    let code = code_of(reply.headers()).unwrap_or_default();
-    format!("would be answered with {} {code} first", reply.status().as_u16())
-}
+const CREDENTIALS: &str = "give credentials that the service takes: --header-env NAME=VARIABLE";
+const DEPENDS: &str = "name a route that asks none: --json-path METHOD:PATH";
 
 pub(super) fn code_of(headers: &HeaderMap) -> Option<String> {
     headers.get("x-error-code")?.to_str().ok().map(str::to_owned)

@@ -5,6 +5,8 @@ mod diff;
 mod exports;
 mod kit;
 mod pages;
+mod probe;
 mod schema;
 mod secrets;
+mod service_manual;
 mod usage;

@@ -131,7 +131,7 @@ fn each_slip_is_named_by_its_rule() {
 fn e1_what_is_no_envelope_shows_nothing_of_what_would_be_in_it() {
     let got = Got { body: Bytes::from_static(b"gone"), ..not_found() };
     let Verdict::Broken(_, kept) = judged("bad-id", &got, &NOTHING) else { panic!("kept") };
-    assert_eq!(kept, ["E4", "I1", "I2", "R1", "R7"]);
+    assert_eq!(kept, ["I1", "I2", "R7"]);
 }
 
 #[test]
@@ -225,4 +225,28 @@ fn p1_p2_p3_each_protocol_has_its_own_errors() {
     }
     let connect = Got { body: Bytes::from_static(br#"{"code":"not_found","message":"Not found."}"#), ..not_found() };
     assert_eq!(broken("connect", &connect, &NOTHING), [""; 0]);
+}
+
+#[test]
+fn g4_an_early_answer_says_nothing_of_the_limit() {
+    let chunked = |got: &Got| {
+        let probe = probe("too-large-chunked");
+        let asked = Asked { body: Sent::Chunked(2), ..asked(probe) };
+        let seen = HashSet::new();
+        judge(&Case {
+            probe,
+            asked: &asked,
+            got,
+            predicted: None,
+            model: None,
+            seen: &seen,
+            kept_id: None,
+            by_policy: true,
+        })
+    };
+    assert!(matches!(chunked(&not_found()), Verdict::Beside(_)));
+    for status in [StatusCode::OK, StatusCode::INTERNAL_SERVER_ERROR] {
+        let Verdict::Broken(findings, _) = chunked(&Got { status, ..not_found() }) else { panic!("{status}") };
+        assert!(findings.iter().any(|finding| finding.rule == "G4"), "{findings:?}");
+    }
 }

@@ -1,0 +1,297 @@
+//! The rows.
+
+use super::{Body, Credentials, Place, Probe, Required, Rpc, Verb, Want, Wire};
+
+const JSON: (&str, &str) = ("content-type", "application/json");
+
+const PLAIN: Probe = Probe {
+    name: "",
+    about: "",
+    method: Verb::Get,
+    path: Place::Nowhere,
+    headers: &[],
+    credentials: Credentials::Given,
+    required: Required::Given,
+    body: Body::None,
+    wire: Wire::Http1,
+    want: Want::Service(&[404]),
+    rules: &["R1"],
+    otherwise: "give credentials that the service takes: --header-env NAME=VARIABLE",
+};
+
+const PROTECTED: &str = "name a route that asks for credentials: --policy FILE or --protected METHOD:PATH";
+const REQUIRED: &str = "a policy with `require_headers` says which: --policy FILE";
+const DECODES: &str = "name a route that decodes JSON: `json = true` in the --policy FILE, or --json-path METHOD:PATH";
+const LIMITED: &str = "name a route with a limit of at most --max-upload that reads its body: --json-path METHOD:PATH";
+const METHODS: &str = "name a route that answers 405 to other methods: --json-path METHOD:PATH";
+
+/// In this order they are sent.
+pub(in crate::probe) static PROBES: &[Probe] = &[
+    Probe { name: "not-found", about: "asks for a path that nobody has", ..PLAIN },
+    Probe {
+        name: "other-method",
+        about: "asks a route by another method",
+        method: Verb::Propfind,
+        path: Place::Anywhere,
+        want: Want::Service(&[405, 501]),
+        otherwise: METHODS,
+        ..PLAIN
+    },
+    Probe { name: "head", about: "asks for the head alone", method: Verb::Head, rules: &["E5", "R1"], ..PLAIN },
+    Probe {
+        name: "problem-json",
+        about: "asks for RFC 9457",
+        headers: &[("accept", "application/problem+json, application/json;q=0.5")],
+        rules: &["R1", "R11"],
+        ..PLAIN
+    },
+    Probe {
+        name: "bad-id",
+        about: "sends a request id that is none",
+        headers: &[("x-request-id", "not an id")],
+        rules: &["I2", "R1"],
+        ..PLAIN
+    },
+    Probe {
+        name: "own-id",
+        about: "sends a well-formed request id",
+        headers: &[("x-request-id", "req_01JD2V5W8Z3Q4R6T8Y0A1B2C3D")],
+        rules: &["I2", "R1"],
+        ..PLAIN
+    },
+    Probe {
+        name: "two-ids",
+        about: "sends two request ids",
+        headers: &[("x-request-id", "01JD2V5W8Z3Q4R6T8Y0A1B2C3D"), ("x-request-id", "01JD2V5W8Z3Q4R6T8Y0A1B2C3E")],
+        rules: &["I2", "R1"],
+        ..PLAIN
+    },
+    Probe {
+        name: "no-credentials",
+        about: "sends no credentials",
+        method: Verb::Route,
+        path: Place::Anywhere,
+        credentials: Credentials::None,
+        want: Want::Guard(&["auth_missing"]),
+        rules: &["G2"],
+        otherwise: PROTECTED,
+        ..PLAIN
+    },
+    Probe {
+        name: "malformed-credentials",
+        about: "sends credentials of no scheme",
+        method: Verb::Route,
+        path: Place::Anywhere,
+        credentials: Credentials::Malformed,
+        want: Want::Guard(&["auth_malformed", "auth_invalid"]),
+        rules: &["G2"],
+        otherwise: PROTECTED,
+        ..PLAIN
+    },
+    Probe {
+        name: "wrong-credentials",
+        about: "sends credentials that are nobody's",
+        method: Verb::Route,
+        path: Place::Anywhere,
+        credentials: Credentials::Wrong,
+        want: Want::Guard(&["auth_invalid", "auth_malformed"]),
+        rules: &["G2"],
+        otherwise: PROTECTED,
+        ..PLAIN
+    },
+    Probe {
+        name: "credentials-twice",
+        about: "sends credentials twice",
+        method: Verb::Route,
+        path: Place::Anywhere,
+        credentials: Credentials::Twice,
+        want: Want::Guard(&["auth_malformed"]),
+        rules: &["G2"],
+        otherwise: PROTECTED,
+        ..PLAIN
+    },
+    Probe {
+        name: "other-spelling",
+        about: "spells a guarded path in another way",
+        method: Verb::Route,
+        path: Place::Respelt,
+        credentials: Credentials::None,
+        want: Want::Guard(&["auth_missing"]),
+        rules: &["G0", "G2"],
+        otherwise: PROTECTED,
+        ..PLAIN
+    },
+    Probe {
+        name: "preflight",
+        about: "asks as a browser does before the request",
+        method: Verb::Options,
+        path: Place::Closed,
+        headers: &[("origin", "https://probe.example"), ("access-control-request-method", "POST")],
+        credentials: Credentials::None,
+        want: Want::NoGuard,
+        rules: &["G0"],
+        otherwise: PROTECTED,
+        ..PLAIN
+    },
+    Probe {
+        name: "required-header-missing",
+        about: "leaves a required header out",
+        method: Verb::Route,
+        path: Place::Anywhere,
+        required: Required::None,
+        want: Want::Guard(&["bad_request"]),
+        rules: &["G1"],
+        otherwise: REQUIRED,
+        ..PLAIN
+    },
+    Probe {
+        name: "required-header-twice",
+        about: "sends a required header twice",
+        method: Verb::Route,
+        path: Place::Anywhere,
+        required: Required::Twice,
+        want: Want::Guard(&["bad_request"]),
+        rules: &["G1"],
+        otherwise: REQUIRED,
+        ..PLAIN
+    },
+    Probe {
+        name: "not-json",
+        about: "sends text where JSON is decoded",
+        method: Verb::Route,
+        path: Place::Json,
+        headers: &[("content-type", "text/plain")],
+        body: Body::Text("not JSON"),
+        want: Want::Guard(&["unsupported_media_type"]),
+        rules: &["G3"],
+        otherwise: DECODES,
+        ..PLAIN
+    },
+    Probe {
+        name: "two-types",
+        about: "says two content types",
+        method: Verb::Route,
+        path: Place::Json,
+        headers: &[JSON, ("content-type", "text/plain")],
+        body: Body::Text("{}"),
+        want: Want::Guard(&["unsupported_media_type"]),
+        rules: &["G3"],
+        otherwise: DECODES,
+        ..PLAIN
+    },
+    Probe {
+        name: "malformed-json",
+        about: "sends JSON that breaks off",
+        method: Verb::Route,
+        path: Place::Json,
+        headers: &[JSON],
+        body: Body::Text("{\"probe\":"),
+        want: Want::Service(&[400, 422]),
+        rules: &["E8", "R13"],
+        otherwise: DECODES,
+        ..PLAIN
+    },
+    Probe {
+        name: "too-large-said",
+        about: "says a length over the limit, and waits to be asked",
+        method: Verb::Route,
+        path: Place::Anywhere,
+        headers: &[JSON],
+        body: Body::Unsent,
+        want: Want::Guard(&["payload_too_large"]),
+        rules: &["G4"],
+        otherwise: LIMITED,
+        ..PLAIN
+    },
+    Probe {
+        name: "too-large-sent",
+        about: "sends a body over the limit",
+        method: Verb::Route,
+        path: Place::Anywhere,
+        headers: &[JSON],
+        body: Body::Sent,
+        want: Want::Guard(&["payload_too_large"]),
+        rules: &["G4", "G5"],
+        otherwise: LIMITED,
+        ..PLAIN
+    },
+    Probe {
+        name: "too-large-chunked",
+        about: "sends a body over the limit without a length",
+        method: Verb::Route,
+        path: Place::Json,
+        headers: &[JSON],
+        body: Body::Chunked,
+        want: Want::Guard(&["payload_too_large"]),
+        rules: &["G4", "G5"],
+        otherwise: LIMITED,
+        ..PLAIN
+    },
+    Probe { name: "many-headers", about: "sends 128 header lines", want: Want::Below, rules: &["F5"], ..PLAIN },
+    Probe { name: "large-head", about: "sends a head of 72 KiB", want: Want::Below, rules: &["F5"], ..PLAIN },
+    Probe {
+        name: "grpc",
+        about: "calls a gRPC method that nobody has",
+        method: Verb::Post,
+        path: Place::Call,
+        headers: &[("content-type", "application/grpc"), ("te", "trailers")],
+        body: Body::Text("\0\0\0\0\0"),
+        wire: Wire::Http2,
+        want: Want::Rpc(Rpc::Grpc),
+        rules: &["P1"],
+        otherwise: "serve HTTP/2: with prior knowledge where the URL begins with http, by ALPN where with https",
+        ..PLAIN
+    },
+    Probe {
+        name: "grpc-web",
+        about: "calls it by gRPC-Web",
+        method: Verb::Post,
+        path: Place::Call,
+        headers: &[("content-type", "application/grpc-web+proto"), ("x-grpc-web", "1")],
+        body: Body::Text("\0\0\0\0\0"),
+        want: Want::Rpc(Rpc::GrpcWeb),
+        rules: &["P2"],
+        ..PLAIN
+    },
+    Probe {
+        name: "connect",
+        about: "calls it by Connect",
+        method: Verb::Post,
+        path: Place::Call,
+        headers: &[JSON, ("connect-protocol-version", "1")],
+        body: Body::Text("{}"),
+        want: Want::Rpc(Rpc::Connect),
+        rules: &["P3"],
+        ..PLAIN
+    },
+];
+
+/// The rules of the contract that are asked here, and what they say.
+pub(in crate::probe) const RULES: &[(&str, &str)] = &[
+    ("E1", "every error is the envelope"),
+    ("E2", "codes and messages have their form"),
+    ("E3", "one id in body and header"),
+    ("E4", "x-error-code and nosniff"),
+    ("E5", "HEAD has no body"),
+    ("E8", "invalid_request has issues"),
+    ("I1", "each response has an id of its own"),
+    ("I2", "a stranger's id is replaced"),
+    ("G0", "guards hold for each spelling; preflights pass"),
+    ("G1", "required headers"),
+    ("G2", "credentials"),
+    ("G3", "content type"),
+    ("G4", "body size"),
+    ("G5", "the client can read the answer"),
+    ("F1", "a failure is an answer"),
+    ("F4", "a body is whole"),
+    ("F5", "what the server below says by itself"),
+    ("R1", "status and code agree"),
+    ("R6", "headers of the old body are gone"),
+    ("R7", "errors are not cached"),
+    ("R11", "RFC 9457 for those who ask"),
+    ("R12", "the route's own shape"),
+    ("R13", "bad input is told by what it means"),
+    ("P1", "gRPC"),
+    ("P2", "gRPC-Web"),
+    ("P3", "Connect"),
+];

@@ -1,0 +1,75 @@
+//! Servers that hang, close, or answer garbage: each line is named, the exit code is 1, and it ends.
+
+use serde_json::Value;
+
+use super::servers::Answers;
+use super::{probe, report};
+
+/// The lines that failed, each with all that was found of it.
+fn failures(server: &Answers) -> Vec<(String, String)> {
+    let json = probe(&server.url, &["--timeout", "0.3", "--json-path", "POST:/orders", "--format", "json"]);
+    assert_eq!(json.code, Some(1), "{}{}", json.out, json.err);
+    let report = report(&json);
+    assert_eq!((report["lines"].as_array().unwrap().len(), &report["passed"]), (26, &0.into()), "{report:#}");
+    let lines = report["lines"].as_array().unwrap().iter().filter(|line| line["outcome"] == "failed");
+    lines.map(|line| (line["name"].as_str().unwrap().to_owned(), found(line))).collect()
+}
+
+fn found(line: &Value) -> String {
+    let findings = line["findings"].as_array().unwrap().iter();
+    findings.map(|it| format!("{}: {}\n", it["rule"].as_str().unwrap(), it["wrong"].as_str().unwrap())).collect()
+}
+
+#[test]
+fn a_server_that_says_nothing_is_left_after_three_requests() {
+    let failures = failures(&Answers::silent());
+    let told: Vec<_> = failures.iter().map(|(name, found)| (name.as_str(), found.as_str())).collect();
+    let silent = "F1: no answer within 0.3 s\n";
+    assert_eq!(told, [("not-found", silent), ("other-method", silent), ("head", silent)]);
+}
+
+#[test]
+fn a_server_that_says_no_http_is_named() {
+    for (name, server, said) in [
+        ("closes", Answers::say("", ""), "F1: no answer: "),
+        ("another protocol", Answers::say("SSH-2.0-OpenSSH_9.6\r\n", ""), "F1: no answer: invalid HTTP version parsed"),
+        ("half a head", Answers::say("HTTP/1.1 404 Not", ""), "F1: no answer: "),
+        ("garbage", Answers::say("\u{1}\u{2}\u{3}\r\n\r\n", ""), "F1: no answer: "),
+        ("a head without end", Answers::say("HTTP/1.1 404 Not Found\r\n", "x-more: and more\r\n"), "F1: no answer"),
+    ] {
+        let failures = failures(&server);
+        assert_eq!(failures.len(), 3, "{name}: {failures:?}");
+        assert!(failures.iter().all(|(_, found)| found.starts_with(said)), "{name}: {failures:?}");
+    }
+}
+
+#[test]
+fn a_body_without_end_is_not_read_to_its_end() {
+    let head = "HTTP/1.1 404 Not Found\r\ncontent-type: text/plain\r\n\r\n";
+    let failures = failures(&Answers::say(head, "and so on, and on, and on, and on, and on\n"));
+    assert!(failures.len() > 3, "{failures:?}");
+    assert!(failures[0].1.contains("F4: the body is shorter than it says, or broke off\n"), "{failures:?}");
+}
+
+#[test]
+fn what_a_server_sends_is_no_more_than_text() {
+    let escape =
+        "HTTP/1.1 404 \u{1b}[31m\r\nx-request-id: \u{7f}\u{80}\r\nx-error-code: \u{202e}\r\ncache-control: a\u{85}\r\n";
+    let human = probe(&Answers::start(escape).url, &[]);
+    assert_eq!(human.code, Some(1));
+    let is_odd = |character: char| character.is_control() && character != '\n' || character == '\u{202e}';
+    assert!(!human.out.contains(is_odd), "{:?}", human.out);
+    let long = Box::leak(format!("HTTP/1.1 404 Not Found\r\nx-request-id: {}\r\n", "a".repeat(4000)).into_boxed_str());
+    let human = probe(&Answers::start(long).url, &[]);
+    assert!(human.out.lines().all(|line| line.len() < 1000), "{}", human.out);
+}
+
+#[test]
+fn the_same_id_again_and_a_page_of_its_own_are_no_envelope() {
+    let head = "HTTP/1.1 404 Not Found\r\nx-request-id: req_01JD2V5W8Z3Q4R6T8Y0A1B2C3D\r\n";
+    let failures = failures(&Answers::start(head));
+    let of = |name: &str| &failures.iter().find(|(other, _)| other == name).unwrap().1;
+    assert!(!of("not-found").contains("I1: ") && of("not-found").contains("E1: the body is empty"), "{failures:?}");
+    assert!(of("head").contains("I1: req_01JD2V5W8Z3Q4R6T8Y0A1B2C3D was another request's"), "{failures:?}");
+    assert!(of("own-id").contains("I2: the sender's id came back"), "{failures:?}");
+}

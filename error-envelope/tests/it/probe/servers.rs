@@ -1,0 +1,104 @@
+//! The gateway, and servers that say what they are told to.
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+
+use crate::kit::repository;
+
+/// The gateway with its embedded service, for as long as a test looks.
+pub(crate) struct Gateway {
+    process: Child,
+    pub(crate) url: String,
+    /// The embedded service, without the layer.
+    pub(crate) bare: String,
+}
+
+impl Gateway {
+    pub(crate) fn start(policy: &str) -> Self {
+        let mut process = Command::new(binary())
+            .args(["--listen", "127.0.0.1:0", "--policy", policy])
+            .current_dir(repository())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let mut out = BufReader::new(process.stdout.take().unwrap());
+        let mut line = |before: &str| {
+            let mut line = String::new();
+            out.read_line(&mut line).unwrap();
+            line.trim().strip_prefix(before).unwrap_or_else(|| panic!("{line:?}")).to_owned()
+        };
+        let (url, bare) = (line("listening on "), line("the service without the layer: "));
+        // The tour's table goes there, too, and must not fill the pipe.
+        std::thread::spawn(move || std::io::copy(&mut out, &mut std::io::sink()));
+        Self { process, url, bare }
+    }
+}
+
+impl Drop for Gateway {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+/// `target/<profile>/examples/gateway`, beside the `deps` that this test is in.
+fn binary() -> PathBuf {
+    let test = std::env::current_exe().unwrap();
+    let profile = test.parent().and_then(|deps| deps.parent()).unwrap();
+    let binary = profile.join("examples").join(format!("gateway{}", std::env::consts::EXE_SUFFIX));
+    assert!(binary.exists(), "{}: not there; `cargo build --example gateway` makes it", binary.display());
+    binary
+}
+
+/// A server that gives every request the same treatment. Its threads end with the test's process.
+pub(super) struct Answers {
+    pub(super) url: String,
+}
+
+impl Answers {
+    /// Answers every head with this one, and no body.
+    pub(super) fn start(head: &'static str) -> Self {
+        Self::serve(move |mut stream| {
+            let mut reader = BufReader::new(stream.try_clone().unwrap());
+            let mut line = String::new();
+            while reader.read_line(&mut line).is_ok_and(|read| read > 2) {
+                line.clear();
+            }
+            let _ = stream.write_all(format!("{head}content-length: 0\r\nconnection: close\r\n\r\n").as_bytes());
+            let _ = stream.shutdown(std::net::Shutdown::Write);
+            // What is still on the way must not reset the connection under the answer.
+            let _ = std::io::copy(&mut reader, &mut std::io::sink());
+        })
+    }
+
+    /// Says these bytes to whoever connects, and then these again and again; then closes.
+    pub(super) fn say(first: &'static str, again: &'static str) -> Self {
+        Self::serve(move |mut stream| {
+            let _ = stream.read(&mut [0; 1024]);
+            let mut open = stream.write_all(first.as_bytes()).is_ok();
+            while open && !again.is_empty() {
+                open = stream.write_all(again.as_bytes()).is_ok();
+            }
+        })
+    }
+
+    /// Takes connections, and says nothing.
+    pub(super) fn silent() -> Self {
+        Self::serve(|mut stream| drop(std::io::copy(&mut stream, &mut std::io::sink())))
+    }
+
+    fn serve(treat: impl Fn(TcpStream) + Clone + Send + 'static) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        std::thread::spawn(move || {
+            for stream in listener.incoming().map_while(Result::ok) {
+                let treat = treat.clone();
+                std::thread::spawn(move || treat(stream));
+            }
+        });
+        Self { url }
+    }
+}
