@@ -1,10 +1,12 @@
 //! `error-envelope`: for the people who own the policy of tower-error-envelope, and for those whose clients import its
 //! contract.
 //!
-//! [`check`] says what is wrong with policy files, and what holds for a request; [`schema`] tells it to editors. [`catalogue`] writes the error codes
-//! and the envelope in the languages of clients and documents. Both read files by [`policy`] and show lines of them by
-//! [`finding`], those alone that are not [`confidential`], or as [`report`] writes them for programs. [`failure`] is how a verb ends that could not do its work:
-//! exit code 1 where what it was given is wrong, 2 where it cannot be read.
+//! [`check`] says what is wrong with policy files, and what holds for a request; [`schema`] tells it to editors. [`catalogue`]
+//! writes the error codes and the envelope in the languages of clients and documents, and what a change of them breaks.
+//! [`probe`] asks a running service whether it keeps the contract. Those that read policies do so by [`policy`] and show
+//! lines of them by [`finding`], those alone that are not [`confidential`], or as [`report`] writes them for programs.
+//! [`failure`] is how a verb ends that could not do its work: exit code 1 where what it was given is wrong, 2 where it
+//! cannot be read. [`man`] and [`completions`] are written from the words of `--help`; [`files`] writes whole files.
 
 mod catalogue;
 mod check;
@@ -24,7 +26,7 @@ use std::process::ExitCode;
 
 use clap::{CommandFactory, Parser, Subcommand, ValueEnum};
 
-/// Checks policy files of tower-error-envelope, and exports its error contract.
+/// Checks policy files of tower-error-envelope, exports its error contract, and probes services for it.
 ///
 /// Exit codes: 0 all is well, 1 something was found or refused, 2 wrong usage or a file that cannot be read.
 #[derive(Parser)]
