@@ -16,7 +16,8 @@ fn schema() -> Value {
 fn check(text: &str) -> String {
     static FOLDERS: AtomicUsize = AtomicUsize::new(0);
 
-    let name = format!("schema-{}", FOLDERS.fetch_add(1, Ordering::Relaxed));
+    // Each test may be a process of its own, whose count begins anew.
+    let name = format!("schema-{}-{}", std::process::id(), FOLDERS.fetch_add(1, Ordering::Relaxed));
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
     fs::create_dir_all(&folder).unwrap();
     fs::write(folder.join("policy.toml"), text).unwrap();

@@ -73,9 +73,9 @@ fn m1_observe_passes_an_errors_first_byte_while_the_rest_is_not_there() {
 }
 
 async fn sites() -> Sites {
-    let bare = demo::start::<Incoming>(TIMEOUT).await.unwrap();
-    let observed = demo::start::<RequestBody<Incoming>>(TIMEOUT).await.unwrap();
-    let enforced = demo::start::<RequestBody<Incoming>>(TIMEOUT).await.unwrap();
+    let (bare, _) = demo::start::<Incoming>(TIMEOUT).await.unwrap();
+    let (observed, _) = demo::start::<RequestBody<Incoming>>(TIMEOUT).await.unwrap();
+    let (enforced, _) = demo::start::<RequestBody<Incoming>>(TIMEOUT).await.unwrap();
     Sites {
         bare: serve(bare).await,
         observed: serve(layer(POLICY, true).layer(observed)).await,
