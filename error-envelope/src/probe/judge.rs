@@ -74,7 +74,9 @@ pub(super) fn judge(case: &Case<'_>) -> Verdict {
     if !got.whole {
         wrong.push(Finding::new("F4", "the body is shorter than it says, or broke off"));
     }
-    rules.extend(probe.rules.iter().map(|rule| (*rule).to_owned()));
+    if beside.is_none() {
+        rules.extend(probe.rules.iter().map(|rule| (*rule).to_owned()));
+    }
     match (wrong.is_empty(), beside) {
         (true, None) => Verdict::Kept(shown(case, rules, &wrong)),
         (true, Some(why)) => Verdict::Beside(why),

@@ -12,6 +12,7 @@ use super::client::{self, Got, NoAnswer};
 use super::finding::{Finding, Line, Outcome, Verdict};
 use super::judge::{self, Case, judge};
 use super::plan::{Known, Planned, code_of};
+use super::request::Sent;
 use super::table::{Body, PROBES, Probe, Want};
 use super::target::Target;
 use crate::failure::Failure;
@@ -121,8 +122,14 @@ impl<'a> Walk<'a> {
                 Err(no_answer) => anstream::eprintln!("< {}\n", no_answer.told()),
             }
         }
-        self.silent = if answer.is_ok() || matches!(answer, Err(NoAnswer::NoHttp2)) { 0 } else { self.silent + 1 };
-        self.answered += usize::from(answer.is_ok());
+        // A server that waits for a body to its end is there still.
+        let is_upload = matches!(planned.asked.body, Sent::Unsent(_) | Sent::Filled(_) | Sent::Chunked(_));
+        match &answer {
+            Ok(_) => (self.answered, self.silent) = (self.answered + 1, 0),
+            Err(NoAnswer::NoHttp2) => self.silent = 0,
+            Err(_) if is_upload => {}
+            Err(_) => self.silent += 1,
+        }
         answer
     }
 

@@ -250,3 +250,10 @@ fn g4_an_early_answer_says_nothing_of_the_limit() {
         assert!(findings.iter().any(|finding| finding.rule == "G4"), "{findings:?}");
     }
 }
+
+#[test]
+fn what_answers_another_question_shows_none_of_the_lines_own_rules() {
+    let other = with("x-request-id", "", Got { status: StatusCode::OK, ..not_found() });
+    let Verdict::Broken(findings, kept) = judged("malformed-json", &other, &NOTHING) else { panic!("kept") };
+    assert_eq!((findings[0].rule.as_str(), kept.len()), ("I1", 0), "{kept:?}");
+}
