@@ -138,6 +138,18 @@ fn what_cannot_be_asked_is_skipped_and_says_what_would_make_it_possible() {
 }
 
 #[test]
+fn where_nothing_can_be_asked_nothing_is_well() {
+    let off = std::env::temp_dir().join(format!("probe-off-{}.toml", std::process::id()));
+    std::fs::write(&off, "version = 1\n[defaults]\nmode = \"off\"\n").unwrap();
+    let silent = Answers::silent();
+    let human = probe(&silent.url, &["--policy", off.to_str().unwrap()]);
+    std::fs::remove_file(off).unwrap();
+    assert_eq!((human.code, human.err.as_str()), (Some(1), ""), "{}", human.out);
+    assert!(human.out.contains("\n26 lines: 0 passed, 0 failed, 26 skipped\n"), "{}", human.out);
+    assert!(human.out.contains("is in mode \"off\", where answers keep their shape"), "{}", human.out);
+}
+
+#[test]
 fn with_credentials_what_is_closed_can_be_asked() {
     let closed = std::env::temp_dir().join(format!("probe-closed-{}.toml", std::process::id()));
     let open = std::fs::read_to_string(crate::kit::repository().join(POLICY)).unwrap();

@@ -73,3 +73,10 @@ fn the_same_id_again_and_a_page_of_its_own_are_no_envelope() {
     assert!(of("head").contains("I1: req_01JD2V5W8Z3Q4R6T8Y0A1B2C3D was another request's"), "{failures:?}");
     assert!(of("own-id").contains("I2: the sender's id came back"), "{failures:?}");
 }
+
+#[test]
+fn g4_a_server_that_asks_for_a_body_over_the_limit_is_named() {
+    let failures = failures(&Answers::eager());
+    let found = &failures.iter().find(|(name, _)| name == "too-large-said").unwrap().1;
+    assert_eq!(found, "G4: 100 Continue asked for a body whose length is over the limit\n");
+}

@@ -74,6 +74,21 @@ impl Answers {
         })
     }
 
+    /// Asks for every body that is announced, and answers 404 to all else.
+    pub(super) fn eager() -> Self {
+        Self::serve(|mut stream| {
+            let mut reader = BufReader::new(stream.try_clone().unwrap());
+            let (mut line, mut waits) = (String::new(), false);
+            while reader.read_line(&mut line).is_ok_and(|read| read > 2) {
+                waits |= line.starts_with("expect:");
+                line.clear();
+            }
+            let answer = if waits { "100 Continue\r\n\r\n" } else { "404 Not Found\r\ncontent-length: 0\r\n\r\n" };
+            let _ = stream.write_all(format!("HTTP/1.1 {answer}").as_bytes());
+            let _ = std::io::copy(&mut reader, &mut std::io::sink());
+        })
+    }
+
     /// Says these bytes to whoever connects, and then these again and again; then closes.
     pub(super) fn say(first: &'static str, again: &'static str) -> Self {
         Self::serve(move |mut stream| {
