@@ -12,6 +12,10 @@ fn help_fits_80_columns_and_says_the_exit_codes() {
         &["-h"],
         &["catalogue", "--help"],
         &["catalogue", "-h"],
+        &["probe", "--help"],
+        &["probe", "-h"],
+        &["man", "--help"],
+        &["completions", "--help"],
         &["check", "--help"],
         &["check", "-h"],
     ] {
