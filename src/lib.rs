@@ -76,6 +76,9 @@ pub mod auth;
 pub mod axum;
 mod cause;
 mod classify;
+#[cfg(feature = "client")]
+#[cfg_attr(docsrs, doc(cfg(feature = "client")))]
+pub mod client;
 mod code;
 mod dialect;
 pub mod exchange;

@@ -12,7 +12,7 @@ use crate::fault::Fault;
 /// Puts members that are kept (R14), an issue list and an unknown code beside the details that came, whose bytes stay.
 ///
 /// Details that are no object have no place for a code, and stay alone (E9).
-pub(super) fn compose(
+pub(crate) fn compose(
     came: Option<Cow<'_, str>>,
     kept: &[(&str, &RawValue)],
     issues: Option<&str>,

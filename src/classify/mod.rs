@@ -14,7 +14,7 @@
 //! Message and details follow from what decided (R3, E8, E9). [`failure`] does the same for error values (F1).
 
 pub(crate) mod credentials;
-mod details;
+pub(crate) mod details;
 pub(crate) mod failure;
 mod left;
 pub(crate) mod rpc;

@@ -4,7 +4,7 @@
 //! | floor | rooms |
 //! |---|---|
 //! | 9 | `auth`, `adapter` |
-//! | 8 | `middleware`, `axum`, `tonic`, `testing` |
+//! | 8 | `middleware`, `axum`, `tonic`, `testing`, `client` |
 //! | 7 | `loader` |
 //! | 6 | `exchange` |
 //! | 5 | `policy` |
@@ -29,7 +29,7 @@ const FLOORS: [(u8, &[&str]); 9] = [
     (5, &["policy"]),
     (6, &["exchange"]),
     (7, &["loader"]),
-    (8, &["middleware", "axum", "tonic", "testing"]),
+    (8, &["middleware", "axum", "tonic", "testing", "client"]),
     (9, &["auth", "adapter"]),
 ];
 

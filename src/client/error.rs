@@ -1,0 +1,203 @@
+//! What an error response says.
+
+use std::error::Error;
+use std::fmt;
+use std::time::Duration;
+
+use http::StatusCode;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+use serde_json::value::RawValue;
+
+use crate::code::{ErrorCode, Retry};
+use crate::dialect::Shape;
+
+/// An error response, whichever shape it came in.
+///
+/// One word wide. [`Display`](fmt::Display) is one printable line without details, such as
+/// `409 channel_unavailable: The channel is not connected. (req_01JD2V5W8Z3Q4R6T8Y0A1B2C3D)`, so that it can be logged;
+/// [`Debug`] leaves out what the details say as well.
+#[derive(Clone)]
+pub struct ClientError(pub(super) Box<Parts>);
+
+/// What a [`ClientError`] is made of.
+#[derive(Clone)]
+pub(super) struct Parts {
+    pub(super) status: StatusCode,
+    pub(super) grpc: Option<u8>,
+    pub(super) code: ErrorCode,
+    pub(super) raw_code: Option<Box<str>>,
+    /// In the form of E2.
+    pub(super) message: Box<str>,
+    pub(super) details: Option<Box<RawValue>>,
+    pub(super) request_id: Option<Box<str>>,
+    pub(super) retry_after: Option<Duration>,
+    pub(super) pushback: Pushback,
+    pub(super) shape: Option<Shape>,
+}
+
+/// What a gRPC server says of another attempt (`grpc-retry-pushback-ms`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Pushback {
+    Unsaid,
+    After(Duration),
+    /// A negative number, or none at all.
+    Never,
+}
+
+/// What is wrong at one place of an invalid request (E8).
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Issue {
+    /// The names and indices that lead to the value; empty for the whole request.
+    pub path: Vec<Step>,
+    /// For people.
+    pub message: String,
+    /// What the validator calls it, where it says so.
+    pub code: Option<String>,
+}
+
+/// One step on the way to a value.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// The name of a member.
+    Name(String),
+    /// The place in an array, from 0.
+    Index(u64),
+}
+
+impl ClientError {
+    /// The HTTP status: 400–599, or the unusual one that an RPC error came over. An RPC error that came over 200 has the
+    /// status that `google.rpc.Code` gives it.
+    #[must_use]
+    pub fn status(&self) -> StatusCode {
+        self.0.status
+    }
+
+    /// The gRPC status, 1–16, of a gRPC, gRPC-Web or Connect error.
+    #[must_use]
+    pub fn grpc(&self) -> Option<u8> {
+        self.0.grpc
+    }
+
+    /// The canonical code. The set is open (E2): one that is not known here is known by name alone
+    /// ([`ErrorCode::is_foreign`]).
+    #[must_use]
+    pub fn code(&self) -> &ErrorCode {
+        &self.0.code
+    }
+
+    /// What the body calls its code, where that is another name, such as OpenAI's `model_not_found`: 1–64 of
+    /// `[A-Za-z0-9_.-]`.
+    #[must_use]
+    pub fn raw_code(&self) -> Option<&str> {
+        self.0.raw_code.as_deref()
+    }
+
+    /// One printable line for people, at most 1,024 bytes. Where the response has none it is the catalogue's.
+    #[must_use]
+    pub fn message(&self) -> &str {
+        &self.0.message
+    }
+
+    /// The details as JSON text, an issue list in the form of E8 among them.
+    #[must_use]
+    pub fn details_json(&self) -> Option<&str> {
+        self.0.details.as_deref().map(RawValue::get)
+    }
+
+    /// The details as a type of one's own; `None` where there are none.
+    ///
+    /// # Errors
+    ///
+    /// If they are not of that type.
+    pub fn details<T: DeserializeOwned>(&self) -> Result<Option<T>, serde_json::Error> {
+        self.details_json().map(serde_json::from_str).transpose()
+    }
+
+    /// The issues of an invalid request; none where the details have no well-formed list of them.
+    #[must_use]
+    pub fn issues(&self) -> Vec<Issue> {
+        let details = self.details::<Value>().ok().flatten();
+        let list = details.as_ref().and_then(|details| details.get("issues")?.as_array());
+        list.and_then(|list| list.iter().map(Issue::of).collect()).unwrap_or_default()
+    }
+
+    /// The id to name when asking for help: at most 128 printable characters.
+    #[must_use]
+    pub fn request_id(&self) -> Option<&str> {
+        self.0.request_id.as_deref()
+    }
+
+    /// What the contract advises after this code. One that is not known here is transient.
+    #[must_use]
+    pub fn retry(&self) -> Retry {
+        self.0.code.retry()
+    }
+
+    /// Whether the same request may work later: the code says so, and no gRPC server forbids it.
+    #[must_use]
+    pub fn is_retryable(&self) -> bool {
+        self.retry() == Retry::Backoff && self.0.pushback != Pushback::Never
+    }
+
+    /// How long the server asks to wait: by `grpc-retry-pushback-ms`, else `retry-after` (seconds, or a date as seen from
+    /// the response's own `date`), else `google.rpc.RetryInfo`. A date that is past is no wait.
+    #[must_use]
+    pub fn retry_after(&self) -> Option<Duration> {
+        match self.0.pushback {
+            Pushback::After(wait) => Some(wait),
+            Pushback::Unsaid | Pushback::Never => self.0.retry_after,
+        }
+    }
+
+    /// The shape that the body was read as; `None` where the head alone says what is known.
+    #[must_use]
+    pub fn shape(&self) -> Option<Shape> {
+        self.0.shape
+    }
+}
+
+impl fmt::Display for ClientError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}: {}", self.0.status.as_str(), self.0.code, self.0.message)?;
+        match self.request_id() {
+            Some(id) => write!(f, " ({id})"),
+            None => Ok(()),
+        }
+    }
+}
+
+impl fmt::Debug for ClientError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ClientError")
+            .field("status", &self.0.status.as_u16())
+            .field("grpc", &self.0.grpc)
+            .field("code", &self.0.code)
+            .field("raw_code", &self.0.raw_code)
+            .field("message", &self.0.message)
+            .field("details_len", &self.details_json().map(str::len))
+            .field("request_id", &self.0.request_id)
+            .field("retry_after", &self.retry_after())
+            .field("shape", &self.0.shape)
+            .finish()
+    }
+}
+
+impl Error for ClientError {}
+
+impl Issue {
+    fn of(issue: &Value) -> Option<Self> {
+        let step = |step: &Value| match step {
+            Value::String(name) => Some(Step::Name(name.clone())),
+            other => other.as_u64().map(Step::Index),
+        };
+        let path = issue.get("path")?.as_array()?.iter().map(step).collect::<Option<_>>()?;
+        let message = issue.get("message")?.as_str()?.to_owned();
+        let code = match issue.get("code") {
+            Some(code) => Some(code.as_str()?.to_owned()),
+            None => None,
+        };
+        Some(Self { path, message, code })
+    }
+}

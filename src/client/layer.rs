@@ -1,0 +1,123 @@
+//! A `tower` client whose error responses say what they are.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use http::{Request, Response};
+use http_body::Body;
+use pin_project_lite::pin_project;
+use tower_layer::Layer;
+use tower_service::Service;
+
+use super::bodies::{ReadBody, Reading, ResponseBody};
+use super::reader::ErrorReader;
+
+/// Reads the bodies of error responses, within an [`ErrorReader`]'s bounds, and puts the
+/// [`ClientError`](super::ClientError) into the response's extensions; the body is there still, as it came.
+///
+/// A [`RetryPolicy`](super::RetryPolicy) around it knows the code of services that do not say it in their heads. Responses
+/// that are no errors pass unread. See [`ErrorReader::check`] for what must be read to its end by the caller.
+#[derive(Clone, Debug, Default)]
+#[must_use]
+pub struct ReadErrorLayer {
+    reader: ErrorReader,
+}
+
+impl ReadErrorLayer {
+    /// Reads as `reader` does.
+    pub fn new(reader: ErrorReader) -> Self {
+        Self { reader }
+    }
+}
+
+impl<S> Layer<S> for ReadErrorLayer {
+    type Service = ReadError<S>;
+
+    fn layer(&self, inner: S) -> ReadError<S> {
+        ReadError { inner, reader: self.reader.clone() }
+    }
+}
+
+/// What [`ReadErrorLayer`] makes of a client.
+#[derive(Clone, Debug)]
+pub struct ReadError<S> {
+    inner: S,
+    reader: ErrorReader,
+}
+
+impl<S, Q, B> Service<Request<Q>> for ReadError<S>
+where
+    S: Service<Request<Q>, Response = Response<B>>,
+    B: Body,
+{
+    type Response = Response<ResponseBody<B>>;
+    type Error = S::Error;
+    type Future = ResponseFuture<S::Future, B>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
+        self.inner.poll_ready(cx)
+    }
+
+    fn call(&mut self, request: Request<Q>) -> Self::Future {
+        ResponseFuture { state: State::Calling { future: self.inner.call(request) }, reader: self.reader.clone() }
+    }
+}
+
+pin_project! {
+    /// The response of a [`ReadError`].
+    ///
+    /// # Panics
+    ///
+    /// At an error response outside a `tokio` runtime with time enabled.
+    pub struct ResponseFuture<F, B> where B: Body {
+        #[pin]
+        state: State<F, B>,
+        reader: ErrorReader,
+    }
+}
+
+pin_project! {
+    #[project = StateProj]
+    enum State<F, B> where B: Body {
+        Calling { #[pin] future: F },
+        Reading { reading: Reading<B> },
+    }
+}
+
+impl<F, B, E> Future for ResponseFuture<F, B>
+where
+    F: Future<Output = Result<Response<B>, E>>,
+    B: Body,
+{
+    type Output = Result<Response<ResponseBody<B>>, E>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let mut this = self.project();
+        loop {
+            match this.state.as_mut().project() {
+                StateProj::Calling { future } => {
+                    let response = ready!(future.poll(cx))?;
+                    if !this.reader.fails(&response) {
+                        return Poll::Ready(Ok(response.map(ResponseBody::pass)));
+                    }
+                    let (head, body) = response.into_parts();
+                    this.state.set(State::Reading { reading: this.reader.reading(head, body) });
+                }
+                StateProj::Reading { reading } => {
+                    let read = ready!(reading.poll(cx));
+                    let error = this.reader.error_of(&read);
+                    let ReadBody { mut head, data, rest } = read;
+                    head.extensions.insert(error);
+                    return Poll::Ready(Ok(Response::from_parts(head, ResponseBody::replay(data, rest))));
+                }
+            }
+        }
+    }
+}
+
+impl<F, B: Body> std::fmt::Debug for ResponseFuture<F, B> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("ResponseFuture").finish_non_exhaustive()
+    }
+}

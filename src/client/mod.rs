@@ -1,0 +1,45 @@
+//! For callers (feature `client`): what an error response says, and whether and when to ask again.
+//!
+//! 1. [`ErrorReader`] makes a [`ClientError`] of a response: the canonical envelope, every dialect that the layer writes
+//!    or reads (R2), gRPC, gRPC-Web and Connect (P1–P3). [`ErrorReader::check`] reads the body of an error within bounds and
+//!    lets everything else pass.
+//! 2. [`ReadErrorLayer`] does so for a `tower` client: the error is in the response's extensions, its body still there.
+//! 3. [`RetryPolicy`] is a [`tower::retry::Policy`] that follows the contract's advice.
+//!
+//! ```
+//! use http::Response;
+//! use tower_error_envelope::{ErrorCode, Retry};
+//! use tower_error_envelope::client::ErrorReader;
+//!
+//! let body = r#"{"error":{"code":"rate_limited","message":"Slow down."},"request_id":"req_01JD2V5W8Z3Q4R6T8Y0A1B2C3D"}"#;
+//! let response = Response::builder().status(429).header("retry-after", "7").body(body)?;
+//! let error = ErrorReader::new().read(&response).expect("429 is an error");
+//!
+//! assert_eq!(*error.code(), ErrorCode::RATE_LIMITED);
+//! assert_eq!(error.retry(), Retry::Backoff);
+//! assert_eq!(error.retry_after().map(|wait| wait.as_secs()), Some(7));
+//! assert_eq!(error.to_string(), "429 rate_limited: Slow down. (req_01JD2V5W8Z3Q4R6T8Y0A1B2C3D)");
+//! # Ok::<_, http::Error>(())
+//! ```
+//!
+//! What decides the code, first match: a canonical envelope; `x-error-code`, which goes with every error that the layer
+//! writes (E4); an RPC status's reason; a name of the dialect that the catalogue or [`ErrorReader::codes`] knows; a list of
+//! issues; the status. A canonical code that nobody knows here counts as transient, as the contract asks; a name that is
+//! some other service's stays readable as [`ClientError::raw_code`], and the status decides.
+//!
+//! Without the feature `protobuf` the details of RPC errors are not read, without `decompress` no compressed body is: then
+//! the head alone decides.
+
+mod bodies;
+mod error;
+mod layer;
+mod read;
+mod reader;
+mod retry;
+mod schedule;
+
+pub use bodies::ResponseBody;
+pub use error::{ClientError, Issue, Step};
+pub use layer::{ReadError, ReadErrorLayer, ResponseFuture};
+pub use reader::{ErrorReader, Whole};
+pub use retry::{Repeatable, RetryPolicy, Wait};

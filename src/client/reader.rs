@@ -1,0 +1,176 @@
+//! How error responses are read: which codes are known, and within which bounds.
+
+use std::fmt;
+use std::future::poll_fn;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use http::{HeaderMap, Response, response};
+use http_body::Body;
+
+use super::bodies::{ReadBody, Reading, Rest};
+use super::error::ClientError;
+use super::read::{self, Answer};
+use crate::code::{CodeSet, ErrorCode};
+
+/// As much as the layer itself reads of an error's body (R4).
+const LIMIT: usize = 64 * 1024;
+
+/// An error is small: a server that takes longer for it is stuck, and the head has said the most.
+const TIME: Duration = Duration::from_secs(5);
+
+/// Makes [`ClientError`]s of responses. Cheap to clone.
+///
+/// ```
+/// use tower_error_envelope::ErrorCode;
+/// use tower_error_envelope::client::ErrorReader;
+///
+/// const SEAT_TAKEN: ErrorCode = ErrorCode::own("seat_taken", 409);
+///
+/// let reader = ErrorReader::new().codes([SEAT_TAKEN]).limit(16 * 1024);
+/// let response = http::Response::builder().status(409).header("x-error-code", "seat_taken").body("")?;
+/// assert!(!reader.read(&response).expect("409 is an error").is_retryable());
+/// # Ok::<_, http::Error>(())
+/// ```
+#[derive(Clone)]
+#[must_use]
+pub struct ErrorReader {
+    codes: Arc<CodeSet>,
+    limit: usize,
+    time: Duration,
+    clock: fn() -> SystemTime,
+}
+
+/// A response that is there as a whole.
+#[derive(Clone, Copy, Debug)]
+pub struct Whole<'a> {
+    /// Its head.
+    pub head: &'a response::Parts,
+    /// All bytes of its body, as they came.
+    pub body: &'a [u8],
+    /// Its trailers: gRPC says there how a call ended.
+    pub trailers: Option<&'a HeaderMap>,
+}
+
+impl ErrorReader {
+    /// It knows the catalogue's codes, reads at most 64 KiB of an error's body (as the layer does, R4), within 5 s.
+    pub fn new() -> Self {
+        Self { codes: Arc::default(), limit: LIMIT, time: TIME, clock }
+    }
+
+    /// Codes that a service's organisation added ([`ErrorCode::own`]): their advice is then known. Of two with one name
+    /// the last counts; without them they are known by name alone, and transient.
+    pub fn codes(self, own: impl IntoIterator<Item = ErrorCode>) -> Self {
+        let mut codes: Vec<ErrorCode> = self.codes.own().cloned().collect();
+        for code in own {
+            codes.retain(|other| *other != code);
+            codes.push(code);
+        }
+        Self { codes: Arc::new(CodeSet::new(codes)), ..self }
+    }
+
+    /// The most bytes that are read of an error's body, and that a compressed one may decode to. Past it the head decides.
+    pub fn limit(self, bytes: usize) -> Self {
+        Self { limit: bytes, ..self }
+    }
+
+    /// How long an error's body is waited for. Past it the head decides.
+    pub fn time(self, time: Duration) -> Self {
+        Self { time, ..self }
+    }
+
+    /// The clock that a `retry-after` date is held against where the response has no `date`. The system's by default.
+    pub fn clock(self, clock: fn() -> SystemTime) -> Self {
+        Self { clock, ..self }
+    }
+
+    /// What a response says whose body is there; `None` where it is no error.
+    #[must_use]
+    pub fn read<B: AsRef<[u8]>>(&self, response: &Response<B>) -> Option<ClientError> {
+        let body = Some(response.body().as_ref());
+        read::read(&self.answer(response.status(), response.headers(), body, None), &self.codes, self.clock)
+    }
+
+    /// What a whole response says, trailers and all: how gRPC, and Connect's and gRPC-Web's streams, tell of errors
+    /// behind their messages. `None` where it is no error.
+    #[must_use]
+    pub fn read_whole(&self, whole: Whole<'_>) -> Option<ClientError> {
+        let Whole { head, body, trailers } = whole;
+        read::read(&self.answer(head.status, &head.headers, Some(body), trailers), &self.codes, self.clock)
+    }
+
+    /// What a head alone says; `None` where it is no error's. The layer's heads say the code (E4).
+    #[must_use]
+    pub fn read_head<B>(&self, response: &Response<B>) -> Option<ClientError> {
+        read::read(&self.answer(response.status(), response.headers(), None, None), &self.codes, self.clock)
+    }
+
+    /// Lets a response pass that is no error, and reads the body of one that is, within the bounds.
+    ///
+    /// A call whose head says nothing yet passes: read it to its end, and then [`ErrorReader::read_whole`].
+    ///
+    /// # Errors
+    ///
+    /// If the response is an error. A body that breaks off, is too long or too late is as if there were none.
+    ///
+    /// # Panics
+    ///
+    /// Outside a `tokio` runtime with time enabled.
+    pub async fn check<B: Body>(&self, response: Response<B>) -> Result<Response<B>, ClientError> {
+        if !self.fails(&response) {
+            return Ok(response);
+        }
+        let (head, body) = response.into_parts();
+        let mut reading = self.reading(head, body);
+        Err(self.error_of(&poll_fn(|cx| reading.poll(cx)).await))
+    }
+
+    pub(super) fn fails<B>(&self, response: &Response<B>) -> bool {
+        read::fails(response.status(), response.headers())
+    }
+
+    pub(super) fn reading<B: Body>(&self, head: response::Parts, body: B) -> Reading<B> {
+        Reading::new(head, body, self.limit, self.time)
+    }
+
+    /// What an error says of which so much was read.
+    pub(super) fn error_of<B: Body>(&self, read: &ReadBody<B>) -> ClientError {
+        let (body, trailers) = match &read.rest {
+            Rest::Trailers(trailers) => (Some(&*read.data), trailers.as_ref()),
+            Rest::Body(_) | Rest::Failed(_) => (None, None),
+        };
+        let answer = self.answer(read.head.status, &read.head.headers, body, trailers);
+        read::read_failed(&answer, &self.codes, self.clock)
+    }
+
+    fn answer<'a>(
+        &self,
+        status: http::StatusCode,
+        headers: &'a HeaderMap,
+        body: Option<&'a [u8]>,
+        trailers: Option<&'a HeaderMap>,
+    ) -> Answer<'a> {
+        Answer { status, headers, body, trailers, limit: self.limit }
+    }
+}
+
+impl Default for ErrorReader {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl fmt::Debug for ErrorReader {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ErrorReader")
+            .field("codes", &self.codes)
+            .field("limit", &self.limit)
+            .field("time", &self.time)
+            .finish()
+    }
+}
+
+#[allow(clippy::disallowed_methods, reason = "the client's clock: a date is held against it")]
+fn clock() -> SystemTime {
+    SystemTime::now()
+}

@@ -1,0 +1,192 @@
+//! The contract's advice as a policy for `tower::retry`.
+
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use http::{Request, Response};
+use pin_project_lite::pin_project;
+use tokio::time::Sleep;
+use tower::retry::Policy;
+use tower::retry::budget::{Budget, TpsBudget};
+
+use super::error::ClientError;
+use super::reader::ErrorReader;
+use super::schedule::{Progress, Schedule};
+
+/// Asks again where the contract says that the same request may work later.
+///
+/// 1. Only what is idempotent (RFC 9110 §9.2.2) is repeated: GET, HEAD, OPTIONS, TRACE, PUT, DELETE. A request with
+///    [`Repeatable`] among its extensions is, whatever its method. So no POST is, and no gRPC call, unless told to.
+/// 2. Of an error response its code decides: `backoff`, or a canonical code that is not known here. `no` and `refresh` end
+///    it: the latter wants another request. `grpc-retry-pushback-ms` that is negative, or no number, ends it as well.
+///    The code is known from the [`ClientError`] that [`ReadErrorLayer`](super::ReadErrorLayer) left, else from the head.
+/// 3. A request that got no response, as its connection failed, is repeated as one with `backoff` is.
+/// 4. It waits as the server asks ([`ClientError::retry_after`]), else a random part of a bound that doubles each time
+///    ("full jitter"). A wait that would go past the total is not begun: the response goes to the caller.
+/// 5. Each repetition is drawn from a budget that all clones share, so that a service that is down is not asked several
+///    times as often as before.
+///
+/// Put it around the client, and what limits the time of one attempt inside. The request's body must be `Clone`:
+/// `Full<Bytes>` is, a stream is not.
+///
+/// ```
+/// use std::time::Duration;
+///
+/// use bytes::Bytes;
+/// use http::{Request, Response};
+/// use http_body_util::Full;
+/// use tower::{ServiceBuilder, retry::RetryLayer, service_fn};
+/// use tower_error_envelope::client::{ErrorReader, ReadErrorLayer, RetryPolicy};
+///
+/// # async fn send(_: Request<Full<Bytes>>) -> Result<Response<Full<Bytes>>, std::io::Error> { Ok(Response::default()) }
+/// let client = ServiceBuilder::new()
+///     .layer(RetryLayer::new(RetryPolicy::new().attempts(3).total_wait(Duration::from_secs(20))))
+///     .layer(ReadErrorLayer::new(ErrorReader::new()))
+///     .service(service_fn(send));
+/// # fn is_service<S: tower::Service<Request<Full<Bytes>>>>(_: S) {}
+/// # is_service(client);
+/// ```
+#[derive(Clone)]
+#[must_use]
+pub struct RetryPolicy {
+    settings: Arc<Settings>,
+    /// Of the one request that this clone follows.
+    progress: Progress,
+}
+
+#[derive(Clone)]
+struct Settings {
+    schedule: Schedule,
+    reader: ErrorReader,
+    budget: Arc<dyn Budget + Send + Sync>,
+    random: fn() -> f64,
+}
+
+/// Among a request's extensions: it may be sent again whatever its method, since the service takes it as one.
+///
+/// ```
+/// use http::Request;
+/// use tower_error_envelope::client::Repeatable;
+///
+/// let request = Request::post("/payments").header("idempotency-key", "8e03978e").extension(Repeatable).body(())?;
+/// # Ok::<_, http::Error>(())
+/// ```
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Repeatable;
+
+impl RetryPolicy {
+    /// At most 4 attempts, back-off of at most 100 ms doubling to at most 10 s, 60 s of waits in all; a [`TpsBudget`] with
+    /// its defaults (10 repetitions a second, and one for each five requests).
+    pub fn new() -> Self {
+        let settings = Settings {
+            schedule: Schedule::DEFAULT,
+            reader: ErrorReader::new(),
+            budget: Arc::new(TpsBudget::default()),
+            random: rand::random,
+        };
+        Self { settings: Arc::new(settings), progress: Progress::default() }
+    }
+
+    /// The most attempts, the first one among them: 0 and 1 repeat nothing.
+    pub fn attempts(self, attempts: u32) -> Self {
+        self.with(|settings| settings.schedule.attempts = attempts)
+    }
+
+    /// The bounds of the random waits: the first one's, which doubles each time, and the longest.
+    pub fn backoff(self, base: Duration, most: Duration) -> Self {
+        self.with(|settings| (settings.schedule.base, settings.schedule.most) = (base, most))
+    }
+
+    /// The most that is waited for one request in all, between its attempts.
+    pub fn total_wait(self, total: Duration) -> Self {
+        self.with(|settings| settings.schedule.total = total)
+    }
+
+    /// How heads are read where no [`ReadErrorLayer`](super::ReadErrorLayer) did: which codes are known, and the clock.
+    pub fn reader(self, reader: ErrorReader) -> Self {
+        self.with(|settings| settings.reader = reader)
+    }
+
+    /// What the repetitions of all clones are drawn from. A request deposits once.
+    pub fn budget(self, budget: impl Budget + Send + Sync + 'static) -> Self {
+        self.with(|settings| settings.budget = Arc::new(budget))
+    }
+
+    /// Where the share of a random wait comes from, 0–1: for tests, and simulations. The thread's generator by default.
+    pub fn random(self, random: fn() -> f64) -> Self {
+        self.with(|settings| settings.random = random)
+    }
+
+    fn with(mut self, set: impl FnOnce(&mut Settings)) -> Self {
+        set(Arc::make_mut(&mut self.settings));
+        self
+    }
+
+    fn next<B, E>(&mut self, result: &Result<Response<B>, E>) -> Option<Duration> {
+        let settings = &*self.settings;
+        let asked = match result {
+            Err(_) => None,
+            Ok(response) => {
+                let read = response.extensions().get::<ClientError>().cloned();
+                let error = read.or_else(|| settings.reader.read_head(response))?;
+                if !error.is_retryable() {
+                    return None;
+                }
+                error.retry_after()
+            }
+        };
+        let mut progress = self.progress;
+        let wait = settings.schedule.next(&mut progress, asked, (settings.random)())?;
+        self.progress = progress;
+        settings.budget.withdraw().then_some(wait)
+    }
+}
+
+impl<Q: Clone, B, E> Policy<Request<Q>, Response<B>, E> for RetryPolicy {
+    type Future = Wait;
+
+    fn retry(&mut self, _: &mut Request<Q>, result: &mut Result<Response<B>, E>) -> Option<Wait> {
+        if self.progress.again == 0 {
+            self.settings.budget.deposit();
+        }
+        self.next(result).map(|wait| Wait { sleep: tokio::time::sleep(wait) })
+    }
+
+    fn clone_request(&mut self, request: &Request<Q>) -> Option<Request<Q>> {
+        let repeats = request.method().is_idempotent() || request.extensions().get::<Repeatable>().is_some();
+        repeats.then(|| request.clone())
+    }
+}
+
+impl Default for RetryPolicy {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl fmt::Debug for RetryPolicy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RetryPolicy").field("schedule", &self.settings.schedule).finish_non_exhaustive()
+    }
+}
+
+pin_project! {
+    /// The time between two attempts, on `tokio`'s clock.
+    #[derive(Debug)]
+    pub struct Wait {
+        #[pin]
+        sleep: Sleep,
+    }
+}
+
+impl Future for Wait {
+    type Output = ();
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        self.project().sleep.poll(cx)
+    }
+}
