@@ -6,11 +6,11 @@ use std::time::Duration;
 
 use http::StatusCode;
 use serde::de::DeserializeOwned;
-use serde_json::Value;
 use serde_json::value::RawValue;
 
 use crate::code::{ErrorCode, Retry};
 use crate::dialect::Shape;
+use crate::dialect::json::{self, Object};
 
 /// An error response, whichever shape it came in.
 ///
@@ -118,9 +118,9 @@ impl ClientError {
     /// The issues of an invalid request; none where the details have no well-formed list of them.
     #[must_use]
     pub fn issues(&self) -> Vec<Issue> {
-        let details = self.details::<Value>().ok().flatten();
-        let list = details.as_ref().and_then(|details| details.get("issues")?.as_array());
-        list.and_then(|list| list.iter().map(Issue::of).collect()).unwrap_or_default()
+        let details = self.details_json().and_then(Object::parse);
+        let list = details.and_then(|details| json::array(details.raw("issues")?.get()));
+        list.and_then(|list| list.into_iter().map(Issue::of).collect()).unwrap_or_default()
     }
 
     /// The id to name when asking for help: at most 128 printable characters.
@@ -187,17 +187,22 @@ impl fmt::Debug for ClientError {
 impl Error for ClientError {}
 
 impl Issue {
-    fn of(issue: &Value) -> Option<Self> {
-        let step = |step: &Value| match step {
-            Value::String(name) => Some(Step::Name(name.clone())),
-            other => other.as_u64().map(Step::Index),
-        };
-        let path = issue.get("path")?.as_array()?.iter().map(step).collect::<Option<_>>()?;
-        let message = issue.get("message")?.as_str()?.to_owned();
-        let code = match issue.get("code") {
-            Some(code) => Some(code.as_str()?.to_owned()),
+    fn of(issue: &RawValue) -> Option<Self> {
+        let issue = Object::parse(issue.get())?;
+        let path = json::array(issue.raw("path")?.get())?.into_iter().map(Step::of).collect::<Option<_>>()?;
+        let code = match issue.raw("code") {
+            Some(code) => Some(json::exact(code)?.into_owned()),
             None => None,
         };
-        Some(Self { path, message, code })
+        Some(Self { path, message: json::exact(issue.raw("message")?)?.into_owned(), code })
+    }
+}
+
+impl Step {
+    fn of(step: &RawValue) -> Option<Self> {
+        match json::exact(step) {
+            Some(name) => Some(Self::Name(name.into_owned())),
+            None => step.get().parse().ok().map(Self::Index),
+        }
     }
 }

@@ -4,6 +4,7 @@
 mod axum_app;
 mod axum_extract;
 mod cases;
+mod client;
 mod copies;
 mod credentials;
 mod dialects;

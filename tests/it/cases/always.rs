@@ -1,6 +1,7 @@
 //! What holds in every case, named or not.
 
 use super::check::Problems;
+use super::client;
 use super::envelope;
 use super::format::{Case, Expect, Fails};
 use super::rpc::{self, Protocol};
@@ -29,6 +30,7 @@ pub(super) fn check(
         seen.envelope(problems);
         seen.caching(problems);
         seen.vary(problems);
+        client::check(&seen, problems);
     } else {
         seen.untouched(problems);
     }

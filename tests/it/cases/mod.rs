@@ -7,6 +7,7 @@ mod always;
 mod body;
 mod body_script;
 mod check;
+mod client;
 mod drive;
 mod envelope;
 mod envoy;

@@ -1,0 +1,537 @@
+"""Reads the errors of services that keep the error contract, and asks again where it says so.
+
+One file without dependencies, for Python 3.10 and later: copy it beside your code. It takes the responses of httpx and of
+requests, and any other with ``status_code``, ``headers`` and ``content``.
+
+    response = retry(lambda: httpx.get(url), failures=(httpx.TransportError,))
+    error = parse_error(response)
+    if error is not None:
+        raise error
+
+What decides the code, first match: a canonical envelope, the header ``x-error-code``, a name that is known, the status.
+The set of codes is open: one that is not known here is transient.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import datetime
+import json
+import random as _random
+import re
+import time
+import unicodedata
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, Final, Literal, NamedTuple, Protocol, TypeVar
+
+__all__ = [
+    "CODE_OF_STATUS",
+    "ERROR_CODES",
+    "Advice",
+    "ClientError",
+    "Issue",
+    "Response",
+    "Retry",
+    "is_retryable",
+    "parse_error",
+    "retry",
+    "retry_after",
+    "retry_async",
+]
+
+Retry = Literal["no", "backoff", "refresh"]
+"""What a client may do with a request that failed: ``no``, it will fail again; ``backoff``, it may work later;
+``refresh``, read the state again and build a new request."""
+
+
+class Advice(NamedTuple):
+    """What is known of a code: its usual status, what to do next, its usual message."""
+
+    status: int
+    retry: Retry
+    message: str
+
+
+# --- made from the catalogue: do not edit
+ERROR_CODES: Final[Mapping[str, Advice]] = {
+    "auth_missing": Advice(401, "no", "No credentials were sent."),
+    "auth_invalid": Advice(401, "no", "The credentials do not match any active key."),
+    "auth_malformed": Advice(401, "no", "The Authorization header is not a well-formed Bearer token."),
+    "auth_expired": Advice(401, "no", "The credentials have expired or were revoked."),
+    "auth_no_email": Advice(403, "no", "The session has no verified email address."),
+    "channel_not_found": Advice(404, "no", "The channel does not exist."),
+    "channel_access_denied": Advice(403, "no", "This key belongs to a different channel."),
+    "channel_unavailable": Advice(409, "no", "The channel is not connected."),
+    "channel_scoped_key": Advice(403, "no", "A key scoped to one channel cannot call a multi-channel route."),
+    "invalid_lifecycle_transition": Advice(409, "no", "The channel cannot make this transition from its current state."),
+    "pair_code_unavailable": Advice(409, "no", "The channel's state does not allow a pair code right now."),
+    "pair_code_failed": Advice(502, "backoff", "The upstream rejected the pair code request."),
+    "no_qr": Advice(409, "backoff", "No QR code is available for the channel's current state."),
+    "not_disabled": Advice(409, "no", "The channel is not disabled."),
+    "concurrent_modification": Advice(409, "refresh", "Another write changed the same resource first."),
+    "plan_channel_limit": Advice(402, "no", "The plan's channel limit is reached."),
+    "rate_limited": Advice(429, "backoff", "Too many requests."),
+    "worker_at_capacity": Advice(503, "backoff", "No worker has a free slot right now."),
+    "webhook_endpoint_not_found": Advice(404, "no", "The webhook endpoint does not exist."),
+    "media_gone": Advice(410, "refresh", "The media is no longer cached."),
+    "invalid_request": Advice(400, "no", "The request failed validation."),
+    "not_found": Advice(404, "no", "Not found."),
+    "bad_request": Advice(400, "no", "The request is malformed."),
+    "no_op": Advice(409, "no", "Already in the requested state."),
+    "other": Advice(502, "backoff", "An upstream provider failed."),
+    "internal_error": Advice(500, "backoff", "An unexpected error occurred."),
+    "payment_required": Advice(402, "no", "Payment is required."),
+    "forbidden": Advice(403, "no", "Not allowed."),
+    "method_not_allowed": Advice(405, "no", "The method is not allowed for this resource."),
+    "not_acceptable": Advice(406, "no", "No acceptable representation."),
+    "request_timeout": Advice(408, "backoff", "The request timed out."),
+    "conflict": Advice(409, "no", "The request conflicts with the resource's current state."),
+    "gone": Advice(410, "no", "The resource is gone."),
+    "length_required": Advice(411, "no", "A Content-Length is required."),
+    "precondition_failed": Advice(412, "refresh", "A precondition failed."),
+    "payload_too_large": Advice(413, "no", "The request body is too large."),
+    "uri_too_long": Advice(414, "no", "The request target is too long."),
+    "unsupported_media_type": Advice(415, "no", "Content-Type must be application/json."),
+    "range_not_satisfiable": Advice(416, "no", "The requested range cannot be satisfied."),
+    "expectation_failed": Advice(417, "no", "The Expect header cannot be met."),
+    "misdirected_request": Advice(421, "no", "This server does not answer for that host."),
+    "locked": Advice(423, "backoff", "The resource is locked."),
+    "too_early": Advice(425, "backoff", "The request arrived as early data; send it again."),
+    "upgrade_required": Advice(426, "no", "A protocol upgrade is required."),
+    "precondition_required": Advice(428, "refresh", "The request must be conditional."),
+    "headers_too_large": Advice(431, "no", "The request headers are too large."),
+    "unavailable_for_legal_reasons": Advice(451, "no", "Unavailable for legal reasons."),
+    "not_implemented": Advice(501, "no", "Not implemented."),
+    "service_unavailable": Advice(503, "backoff", "The service is unavailable."),
+    "gateway_timeout": Advice(504, "backoff", "The service did not answer in time."),
+}
+
+CODE_OF_STATUS: Final[Mapping[int, str]] = {
+    401: "auth_invalid",
+    402: "payment_required",
+    403: "forbidden",
+    404: "not_found",
+    405: "method_not_allowed",
+    406: "not_acceptable",
+    408: "request_timeout",
+    409: "conflict",
+    410: "gone",
+    411: "length_required",
+    412: "precondition_failed",
+    413: "payload_too_large",
+    414: "uri_too_long",
+    415: "unsupported_media_type",
+    416: "range_not_satisfiable",
+    417: "expectation_failed",
+    421: "misdirected_request",
+    422: "invalid_request",
+    423: "locked",
+    425: "too_early",
+    426: "upgrade_required",
+    428: "precondition_required",
+    429: "rate_limited",
+    431: "headers_too_large",
+    451: "unavailable_for_legal_reasons",
+    501: "not_implemented",
+    502: "other",
+    503: "service_unavailable",
+    504: "gateway_timeout",
+    520: "other",
+    521: "other",
+    522: "other",
+    523: "other",
+    524: "other",
+    525: "other",
+    526: "other",
+    527: "other",
+    529: "worker_at_capacity",
+}
+# --- the end of what is made
+
+
+class Response(Protocol):
+    """What httpx's and requests' responses have in common."""
+
+    @property
+    def status_code(self) -> int: ...
+
+    @property
+    def headers(self) -> Mapping[str, str]:
+        """Looked up in any letter case."""
+
+    @property
+    def content(self) -> bytes: ...
+
+
+class Issue(NamedTuple):
+    """What is wrong at one place of an invalid request."""
+
+    path: tuple[str | int, ...]
+    """The names and indices that lead to the value; empty for the whole request."""
+    message: str
+    code: str | None = None
+
+
+class _Missing:
+    pass
+
+
+_MISSING: Final = _Missing()
+
+
+class ClientError(Exception):
+    """An error response, whichever shape it came in. Its text is one printable line without details, for the log."""
+
+    def __init__(
+        self,
+        status: int,
+        code: str,
+        message: str,
+        *,
+        raw_code: str | None = None,
+        details: Any = _MISSING,
+        issues: tuple[Issue, ...] = (),
+        request_id: str | None = None,
+        retry_after: float | None = None,
+    ) -> None:
+        self.status = status
+        """The HTTP status, 400-599."""
+        self.code = code
+        """What to match on."""
+        self.message = message
+        """One printable line for people."""
+        self.raw_code = raw_code
+        """What the body calls its code, where that is another name."""
+        self.has_details = not isinstance(details, _Missing)
+        """Whether there are details, which may be None."""
+        self.details: Any = None if isinstance(details, _Missing) else details
+        """Any JSON value."""
+        self.issues = issues
+        """What is wrong with an invalid request, place by place."""
+        self.request_id = request_id
+        """Name it when you ask for help."""
+        self.retry_after = retry_after
+        """How long the server asks to wait, in seconds."""
+        name = f" ({request_id})" if request_id is not None else ""
+        super().__init__(f"{status} {code}: {message}{name}")
+
+    @property
+    def retry(self) -> Retry:
+        """What the contract advises after this code. One that is not known here is transient."""
+        known = ERROR_CODES.get(self.code)
+        return "backoff" if known is None else known.retry
+
+
+def is_retryable(error: ClientError) -> bool:
+    """Whether the same request may work later."""
+    return error.retry == "backoff"
+
+
+def parse_error(
+    response: Response, *, limit: int = 64 * 1024, clock: Callable[[], float] = time.time
+) -> ClientError | None:
+    """What an error response says; None for any other.
+
+    Of a body that is longer than ``limit`` bytes, or was not read, the head alone decides. ``clock`` gives the seconds
+    that a ``retry-after`` date is held against where the response has no ``date``.
+    """
+    status, headers = response.status_code, response.headers
+    if not 400 <= status <= 599:
+        return None
+    said = _Said(_object_in(response, limit))
+    code = said.canonical or _code_of(headers.get("x-error-code"), False) or said.code(status)
+    known = ERROR_CODES.get(code) or ERROR_CODES[_code_of_status(status)]
+    ids = (headers.get("x-request-id"), headers.get("request-id"), said.request_id)
+    return ClientError(
+        status,
+        code,
+        _line_of(said.message) or known.message,
+        raw_code=said.raw_code(code),
+        details=said.details,
+        issues=_issues_in(said.details),
+        request_id=next((it for it in ids if it is not None and _REQUEST_ID.fullmatch(it)), None),
+        retry_after=retry_after(response, clock=clock),
+    )
+
+
+def retry_after(response: Response, *, clock: Callable[[], float] = time.time) -> float | None:
+    """How long a response asks to wait, in seconds; None where it does not, or not in a form that is known.
+
+    ``retry-after`` has seconds, or a date, which is seen from the response's own ``date``, else from ``clock``. A date
+    that is past is no wait.
+    """
+    value = (response.headers.get("retry-after") or "").strip()
+    if re.fullmatch("[0-9]+", value):
+        return float(_MOST_SECONDS if len(value) > 12 else min(int(value), _MOST_SECONDS))
+    until = _date_of(value)
+    if until is None:
+        return None
+    since = _date_of((response.headers.get("date") or "").strip())
+    wait = until - (clock() if since is None else since)
+    return float(min(max(0, -int(-wait // 1)), _MOST_SECONDS))
+
+
+R = TypeVar("R", bound=Response)
+
+
+def retry(
+    send: Callable[[], R],
+    *,
+    method: str = "GET",
+    repeatable: bool = False,
+    attempts: int = 4,
+    base: float = 0.1,
+    most: float = 10.0,
+    total: float = 60.0,
+    failures: tuple[type[Exception], ...] = (),
+    sleep: Callable[[float], object] = time.sleep,
+    clock: Callable[[], float] = time.time,
+    random: Callable[[], float] = _random.random,
+) -> R:
+    """Sends a request, and again where the contract says that the same request may work later.
+
+    Gives the last response, whatever its status. Only an idempotent ``method`` is repeated (RFC 9110 9.2.2), and what is
+    ``repeatable``. At most ``attempts`` times; it waits as the server asks, else a random part of a bound that begins
+    with ``base`` seconds and doubles up to ``most``; a wait that would go past ``total`` seconds in all is not begun.
+    ``failures`` are the exceptions of a request that got no response, such as ``(httpx.TransportError,)`` or
+    ``(requests.ConnectionError, requests.Timeout)``: they are like back-off, and the last one is raised.
+    """
+    plan = _Plan(method, repeatable, attempts, base, most, total, clock, random)
+    while True:
+        try:
+            response = send()
+        except failures:
+            wait = plan.next(None)
+            if wait is None:
+                raise
+        else:
+            wait = plan.next(response)
+            if wait is None:
+                return response
+        sleep(wait)
+
+
+async def retry_async(
+    send: Callable[[], Awaitable[R]],
+    *,
+    method: str = "GET",
+    repeatable: bool = False,
+    attempts: int = 4,
+    base: float = 0.1,
+    most: float = 10.0,
+    total: float = 60.0,
+    failures: tuple[type[Exception], ...] = (),
+    sleep: Callable[[float], Awaitable[object]] = asyncio.sleep,
+    clock: Callable[[], float] = time.time,
+    random: Callable[[], float] = _random.random,
+) -> R:
+    """As ``retry``, for what is awaited. A cancellation ends its waits."""
+    plan = _Plan(method, repeatable, attempts, base, most, total, clock, random)
+    while True:
+        try:
+            response = await send()
+        except failures:
+            wait = plan.next(None)
+            if wait is None:
+                raise
+        else:
+            wait = plan.next(response)
+            if wait is None:
+                return response
+        await sleep(wait)
+
+
+class _Plan:
+    """When to ask again."""
+
+    def __init__(
+        self,
+        method: str,
+        repeatable: bool,
+        attempts: int,
+        base: float,
+        most: float,
+        total: float,
+        clock: Callable[[], float],
+        random: Callable[[], float],
+    ) -> None:
+        self._left = attempts - 1 if repeatable or method.upper() in _IDEMPOTENT else 0
+        self._bound, self._most, self._total = base, most, total
+        self._clock, self._random = clock, random
+        self._waited = 0.0
+
+    def next(self, response: Response | None) -> float | None:
+        """The wait before the next attempt; None where there is none. Without a response it failed before one."""
+        asked = None
+        if response is not None:
+            error = parse_error(response, clock=self._clock)
+            if error is None or not is_retryable(error):
+                return None
+            asked = error.retry_after
+        wait = min(self._bound, self._most) * self._random() if asked is None else asked
+        if self._left < 1 or self._waited + wait > self._total:
+            return None
+        self._left -= 1
+        # Bounded, so that it never becomes infinite.
+        self._bound = min(2 * self._bound, self._most)
+        self._waited += wait
+        return wait
+
+
+_IDEMPOTENT: Final = frozenset(("GET", "HEAD", "OPTIONS", "TRACE", "PUT", "DELETE"))
+_CODE: Final = re.compile("[a-z][a-z0-9_]{0,62}")
+_RAW_CODE: Final = re.compile("[A-Za-z0-9_.-]{1,64}")
+_REQUEST_ID: Final = re.compile("[!-~]{1,128}")
+_MAX_MESSAGE: Final = 1024
+# 10,000 years.
+_MOST_SECONDS: Final = 315_576_000_000
+
+# Connect's names of gRPC's statuses, and their HTTP statuses.
+_CONNECT: Final[Mapping[str, int]] = {
+    "canceled": 499,
+    "unknown": 500,
+    "invalid_argument": 400,
+    "deadline_exceeded": 504,
+    "not_found": 404,
+    "already_exists": 409,
+    "permission_denied": 403,
+    "resource_exhausted": 429,
+    "failed_precondition": 400,
+    "aborted": 409,
+    "out_of_range": 400,
+    "unimplemented": 501,
+    "internal": 500,
+    "unavailable": 503,
+    "data_loss": 500,
+    "unauthenticated": 401,
+}
+
+_MONTHS: Final = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+# The three forms that RFC 9110 5.6.7 asks recipients to take.
+_DATES: Final = tuple(
+    re.compile(form, re.ASCII)
+    for form in (
+        r"[A-Z][a-z]{2}, (?P<day>\d\d) (?P<month>[A-Z][a-z]{2}) (?P<year>\d{4}) (?P<time>\d\d:\d\d:\d\d) GMT",
+        r"[A-Z][a-z]{5,8}, (?P<day>\d\d)-(?P<month>[A-Z][a-z]{2})-(?P<year>\d\d) (?P<time>\d\d:\d\d:\d\d) GMT",
+        r"[A-Z][a-z]{2} (?P<month>[A-Z][a-z]{2}) (?P<day>[ \d]\d) (?P<time>\d\d:\d\d:\d\d) (?P<year>\d{4})",
+    )
+)
+
+
+class _Said:
+    """What a body says, in whichever shape."""
+
+    def __init__(self, body: dict[str, Any]) -> None:
+        meta = body.get("meta")
+        in_meta = meta.get("request_id") if isinstance(meta, dict) else None
+        self.request_id = _text(body.get("request_id")) or _text(in_meta)
+        self.canonical: str | None = None
+        self._connect: int | None = None
+        error = body.get("error")
+        if isinstance(error, dict):
+            names = (_text(error.get(name)) for name in ("code", "status", "type"))
+            self._name = next((name for name in names if name is not None), None)
+            if self.request_id is not None and in_meta is None:
+                self.canonical = _code_of(error.get("code"), True)
+            self.message = _text(error.get("message"))
+            self.details = error.get("details", _MISSING)
+            return
+        texts = (_text(it) for it in (body.get("detail"), body.get("message"), error, body.get("title")))
+        self.message = next((text for text in texts if text is not None), None)
+        self._name = _text(body.get("code"))
+        if self._name is not None and body.keys() <= {"code", "message", "details"}:
+            self._connect = _CONNECT.get(self._name)
+        # Connect's details are messages of protobuf.
+        self.details = body.get("details", _MISSING) if self._connect is None else _MISSING
+
+    def code(self, status: int) -> str:
+        """The code of a shape that is not the contract's: a known name, else what the status says."""
+        if self._connect is not None:
+            return _code_of_status(self._connect)
+        known = (self._name or "").lower()
+        return known if known in ERROR_CODES else _code_of_status(status)
+
+    def raw_code(self, code: str) -> str | None:
+        """The body's own name, where it says something else than the code."""
+        name = self._name
+        if name is None or not _RAW_CODE.fullmatch(name) or name.lower() == code or name in _CONNECT:
+            return None
+        return name
+
+
+def _code_of(value: object, in_capitals: bool) -> str | None:
+    """A code in the form of the contract, or one of the known in capitals."""
+    if not isinstance(value, str):
+        return None
+    if _CODE.fullmatch(value):
+        return value
+    known = value.lower()
+    return known if in_capitals and value == value.upper() and known in ERROR_CODES else None
+
+
+def _code_of_status(status: int) -> str:
+    return CODE_OF_STATUS.get(status) or ("bad_request" if status < 500 else "internal_error")
+
+
+def _object_in(response: Response, limit: int) -> dict[str, Any]:
+    try:
+        content = response.content
+        value = json.loads(content) if len(content) <= limit else None
+    except Exception:  # A body that was not read, or is no JSON; each library has errors of its own.
+        return {}
+    return value if isinstance(value, dict) else {}
+
+
+def _text(value: object) -> str | None:
+    return value if isinstance(value, str) else None
+
+
+def _line_of(message: str | None) -> str | None:
+    """One printable line of at most 1,024 bytes; None where nothing is left."""
+    if message is None:
+        return None
+    line = "".join(it for it in re.sub(r"\s+", " ", message) if unicodedata.category(it) not in ("Cc", "Cf", "Cs"))
+    data = line.strip().encode()
+    if len(data) > _MAX_MESSAGE:
+        return data[: _MAX_MESSAGE - 3].decode(errors="ignore") + "…"
+    return data.decode() or None
+
+
+def _issues_in(details: object) -> tuple[Issue, ...]:
+    listed = details.get("issues") if isinstance(details, dict) else None
+    issues = [_issue_of(it) for it in listed] if isinstance(listed, list) else []
+    known = tuple(it for it in issues if it is not None)
+    return known if len(known) == len(issues) else ()
+
+
+def _issue_of(value: object) -> Issue | None:
+    if not isinstance(value, dict):
+        return None
+    path, message, code = value.get("path"), value.get("message"), value.get("code")
+    if not isinstance(path, list) or not all(_is_step(step) for step in path) or not isinstance(message, str):
+        return None
+    if "code" in value and not isinstance(code, str):
+        return None
+    return Issue(tuple(path), message, code)
+
+
+def _is_step(step: object) -> bool:
+    return isinstance(step, str) or (isinstance(step, int) and not isinstance(step, bool) and step >= 0)
+
+
+def _date_of(text: str) -> float | None:
+    found = next((match for match in (form.fullmatch(text) for form in _DATES) if match), None)
+    if found is None or found["month"] not in _MONTHS:
+        return None
+    hours, minutes, seconds = (int(part) for part in found["time"].split(":"))
+    year = int(found["year"])
+    if len(found["year"]) == 2:
+        # Two digits are of the years 1970 to 2069.
+        year += 2000 if year < 70 else 1900
+    try:
+        day = datetime.datetime(year, _MONTHS.index(found["month"]) + 1, int(found["day"]), tzinfo=datetime.timezone.utc)
+    except ValueError:
+        return None
+    if hours > 23 or minutes > 59 or seconds > 60:
+        return None
+    return day.timestamp() + hours * 3600 + minutes * 60 + seconds
