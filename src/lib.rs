@@ -125,3 +125,7 @@ struct Readme;
 #[cfg(doctest)]
 #[doc = include_str!("../manual/rpc.md")]
 struct RpcManual;
+
+#[cfg(all(doctest, feature = "client"))]
+#[doc = include_str!("../manual/clients.md")]
+struct ClientsManual;

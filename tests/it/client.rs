@@ -2,6 +2,7 @@
 
 mod bounds;
 mod generated;
+mod manual;
 mod parse;
 mod retry;
 

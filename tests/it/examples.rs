@@ -111,7 +111,7 @@ impl Drop for Server {
 }
 
 /// `target/<profile>/examples/NAME`, beside the `deps` that this test is in.
-fn binary(name: &str) -> PathBuf {
+pub(crate) fn binary(name: &str) -> PathBuf {
     let test = std::env::current_exe().unwrap();
     let profile = test.parent().and_then(|deps| deps.parent()).unwrap();
     let binary = profile.join("examples").join(format!("{name}{}", std::env::consts::EXE_SUFFIX));

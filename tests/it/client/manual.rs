@@ -1,0 +1,39 @@
+//! `manual/clients.md`: the example prints what the page shows. `.ci/clients` runs the snippets of other languages, and the
+//! doctests the one in Rust.
+
+use std::process::Command;
+
+use tower_error_envelope::client::ErrorReader;
+
+use crate::examples::binary;
+
+const PAGE: &str = include_str!("../../../manual/clients.md");
+
+#[test]
+fn the_example_prints_what_the_page_shows() {
+    assert!(PAGE.contains("\ncargo run --example client_hyper -- --once\n"));
+    let output = Command::new(binary("client_hyper")).arg("--once").output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let said = String::from_utf8(output.stdout).unwrap();
+    let (said, time) = said.split_once("  after ").unwrap();
+    // It was asked to wait for a date that is a second off, and dates are of whole seconds.
+    let seconds: f64 = time.trim_end_matches(" s\n").parse().unwrap();
+    assert!((0.0..10.0).contains(&seconds), "{time}");
+    let (before, id) = said.split_once("(req_").unwrap();
+    let said = format!("{before}(req_…{}", &id[26..]);
+    assert_eq!(block("text"), said);
+}
+
+#[test]
+fn the_envelope_that_the_page_shows_is_one() {
+    let envelope = block("json");
+    let response = http::Response::builder().status(409).body(envelope.trim_end()).unwrap();
+    let error = ErrorReader::new().read(&response).unwrap();
+    assert_eq!((error.code().as_str(), error.details_json()), ("channel_unavailable", Some(r#"{"channel_id":"c1"}"#)));
+}
+
+/// The only block of that language.
+fn block(language: &str) -> &'static str {
+    let (_, rest) = PAGE.split_once(&format!("```{language}\n")).expect(language);
+    rest.split_once("```").unwrap().0
+}
