@@ -429,12 +429,16 @@ class _Said:
         self._connect: int | None = None
         error = body.get("error")
         if isinstance(error, dict):
-            names = (_text(error.get(name)) for name in ("code", "status", "type"))
-            self._name = next((name for name in names if name is not None), None)
+            names = (error.get("code"), _reason_in(error.get("details")), error.get("status"), error.get("type"))
+            self._name = next((name for name in names if isinstance(name, str)), None)
             if self.request_id is not None and in_meta is None:
                 self.canonical = _code_of(error.get("code"), True)
             self.message = _text(error.get("message"))
-            self.details = error.get("details", _MISSING)
+            self.details = _details_of_error(error)
+            return
+        if body.get("success") is False and isinstance(error, str):
+            further = {name: value for name, value in body.items() if name not in ("success", "error")}
+            self.message, self._name, self.details = error, None, further or _MISSING
             return
         texts = (_text(it) for it in (body.get("detail"), body.get("message"), error, body.get("title")))
         self.message = next((text for text in texts if text is not None), None)
@@ -442,7 +446,8 @@ class _Said:
         if self._name is not None and body.keys() <= {"code", "message", "details"}:
             self._connect = _CONNECT.get(self._name)
         # Connect's details are messages of protobuf.
-        self.details = body.get("details", _MISSING) if self._connect is None else _MISSING
+        details = _with_issues(body.get("details", _MISSING), _issues_by_field(body.get("errors")))
+        self.details = details if self._connect is None else _MISSING
 
     def code(self, status: int) -> str:
         """The code of a shape that is not the contract's: a known name, else what the status says."""
@@ -454,9 +459,62 @@ class _Said:
     def raw_code(self, code: str) -> str | None:
         """The body's own name, where it says something else than the code."""
         name = self._name
-        if name is None or not _RAW_CODE.fullmatch(name) or name.lower() == code or name in _CONNECT:
+        if name is None or self._connect is not None or not _RAW_CODE.fullmatch(name) or name.lower() == code:
             return None
         return name
+
+
+def _details_of_error(error: dict[str, Any]) -> Any:
+    message, param, details = error.get("message"), error.get("param"), error.get("details", _MISSING)
+    if isinstance(error.get("status"), str) and isinstance(details, list):
+        return _details_of_google(details)
+    if isinstance(param, str) and isinstance(message, str):
+        return _with_issues(details, [{"path": _path_of(param), "message": message}])
+    return details
+
+
+def _details_of_google(messages: list[Any]) -> Any:
+    """Messages of google.rpc: the metadata of the reason, and violations by field."""
+    infos = _googles(messages, "ErrorInfo")
+    metadata = infos[0].get("metadata") if infos else None
+    lists = [it.get("fieldViolations") for it in _googles(messages, "BadRequest")]
+    violations = [it for listed in lists if isinstance(listed, list) for it in listed if isinstance(it, dict)]
+    issues = [
+        {"path": _path_of(_text(it.get("field")) or ""), "message": it["description"]}
+        for it in violations
+        if isinstance(it.get("description"), str)
+    ]
+    return _with_issues(metadata if isinstance(metadata, dict) and metadata else _MISSING, issues)
+
+
+def _reason_in(details: object) -> object:
+    infos = _googles(details, "ErrorInfo") if isinstance(details, list) else []
+    return infos[0].get("reason") if infos else None
+
+
+def _googles(messages: list[Any], name: str) -> list[dict[str, Any]]:
+    known = (it for it in messages if isinstance(it, dict))
+    return [it for it in known if str(it.get("@type")).rpartition("/")[2] == f"google.rpc.{name}"]
+
+
+def _issues_by_field(errors: object) -> list[dict[str, Any]]:
+    """Of ``{"field": ["a text"]}``; none where it is anything else."""
+    if not isinstance(errors, dict) or not all(isinstance(texts, list) for texts in errors.values()):
+        return []
+    issues = [{"path": _path_of(field), "message": text} for field, texts in errors.items() for text in texts]
+    return issues if all(isinstance(it["message"], str) for it in issues) else []
+
+
+def _with_issues(details: Any, issues: list[dict[str, Any]]) -> Any:
+    if not issues or _issues_in(details):
+        return details
+    return {**(details if isinstance(details, dict) else {}), "issues": issues}
+
+
+def _path_of(name: str) -> list[str | int]:
+    """Takes ``messages[0].content`` and ``messages.0.content`` apart."""
+    steps = [step for step in re.split(r"[.\[\]]", name) if step]
+    return [int(step) if re.fullmatch("0|[1-9][0-9]{0,8}", step) else step for step in steps]
 
 
 def _code_of(value: object, in_capitals: bool) -> str | None:

@@ -1,5 +1,6 @@
 import { ClientError } from "./error.js";
-import { ERROR_CODES, isKnownErrorCode, retryOf, type ErrorCode, type Issue, type KnownErrorCode } from "./errors.js";
+import { ERROR_CODES, isKnownErrorCode, retryOf, type ErrorCode, type KnownErrorCode } from "./errors.js";
+import { codeOf, isObject, issuesIn, readBody, type Said } from "./shapes.js";
 import { CODE_OF_STATUS } from "./statuses.js";
 import { retryAfter } from "./wait.js";
 
@@ -13,27 +14,6 @@ export interface ParseOptions {
   now?: () => number;
 }
 
-/** Connect's names of gRPC's statuses, and their HTTP statuses. */
-const CONNECT: Readonly<Record<string, number>> = {
-  canceled: 499,
-  unknown: 500,
-  invalid_argument: 400,
-  deadline_exceeded: 504,
-  not_found: 404,
-  already_exists: 409,
-  permission_denied: 403,
-  resource_exhausted: 429,
-  failed_precondition: 400,
-  aborted: 409,
-  out_of_range: 400,
-  unimplemented: 501,
-  internal: 500,
-  unavailable: 503,
-  data_loss: 500,
-  unauthenticated: 401,
-};
-
-const CODE = /^[a-z][a-z0-9_]{0,62}$/;
 const RAW_CODE = /^[A-Za-z0-9_.-]{1,64}$/;
 const REQUEST_ID = /^[!-~]{1,128}$/;
 const MAX_MESSAGE = 1024;
@@ -56,7 +36,7 @@ export async function parseError(response: Response, options: ParseOptions = {})
   return new ClientError({
     status,
     code,
-    rawCode: rawCode(said.name, code),
+    rawCode: rawCode(said.connect === undefined ? said.name : undefined, code),
     message: lineOf(said.message) ?? ERROR_CODES[isKnownErrorCode(code) ? code : codeOfStatus(status)].message,
     ...("details" in said ? { details: said.details } : {}),
     issues: issuesIn(said.details),
@@ -64,51 +44,6 @@ export async function parseError(response: Response, options: ParseOptions = {})
     retry: retryOf(code),
     retryAfter: retryAfter(response, options.now),
   });
-}
-
-/** What a body says, in whichever shape. */
-interface Said {
-  /** The code of an envelope. */
-  canonical?: ErrorCode | undefined;
-  /** The code of another shape. */
-  name?: string | undefined;
-  connect?: number | undefined;
-  message?: string | undefined;
-  details?: unknown;
-  requestId?: string | undefined;
-}
-
-function readBody(body: Record<string, unknown>): Said {
-  const meta = isObject(body["meta"]) ? body["meta"]["request_id"] : undefined;
-  const requestId = text(body["request_id"]) ?? text(meta);
-  const error = body["error"];
-  if (isObject(error)) {
-    const name = text(error["code"]) ?? text(error["status"]) ?? text(error["type"]);
-    const canonical = requestId === undefined || meta !== undefined ? undefined : codeOf(error["code"], true);
-    return { canonical, name, message: text(error["message"]), ...detailsOf(error), requestId };
-  }
-  const message = text(body["detail"]) ?? text(body["message"]) ?? text(error) ?? text(body["title"]);
-  const name = text(body["code"]);
-  const connect = name !== undefined && Object.keys(body).every(isConnects) ? CONNECT[name] : undefined;
-  // Connect's details are messages of protobuf.
-  const details = connect === undefined ? detailsOf(body) : {};
-  return { name, connect, message, ...details, requestId };
-}
-
-function isConnects(member: string): boolean {
-  return member === "code" || member === "message" || member === "details";
-}
-
-function detailsOf(object: Record<string, unknown>): { details?: unknown } {
-  return "details" in object ? { details: object["details"] } : {};
-}
-
-/** A code in the form of the contract, or one of the known in capitals. */
-function codeOf(value: unknown, inCapitals: boolean): ErrorCode | undefined {
-  if (typeof value !== "string") return undefined;
-  if (CODE.test(value)) return value;
-  const known = value.toLowerCase();
-  return inCapitals && value === value.toUpperCase() && isKnownErrorCode(known) ? known : undefined;
 }
 
 /** The code of a shape that is not the contract's: a known name, else what the status says. */
@@ -123,8 +58,7 @@ function codeOfStatus(status: number): KnownErrorCode {
 }
 
 function rawCode(name: string | undefined, code: ErrorCode): string | undefined {
-  if (name === undefined || !RAW_CODE.test(name) || name.toLowerCase() === code) return undefined;
-  return Object.hasOwn(CONNECT, name) ? undefined : name;
+  return name !== undefined && RAW_CODE.test(name) && name.toLowerCase() !== code ? name : undefined;
 }
 
 /** One printable line of at most 1,024 bytes; `undefined` where nothing is left. */
@@ -137,29 +71,8 @@ function lineOf(message: string | undefined): string | undefined {
   return `${cut}…`;
 }
 
-function issuesIn(details: unknown): Issue[] {
-  const issues = isObject(details) ? details["issues"] : undefined;
-  return Array.isArray(issues) && issues.every(isIssue) ? issues : [];
-}
-
-function isIssue(value: unknown): value is Issue {
-  if (!isObject(value)) return false;
-  const { path, message, code } = value;
-  const isStep = (step: unknown) => typeof step === "string" || (Number.isInteger(step) && (step as number) >= 0);
-  const hasCode = code === undefined || typeof code === "string";
-  return Array.isArray(path) && path.every(isStep) && typeof message === "string" && hasCode;
-}
-
 function isRequestId(value: string | null | undefined): value is string {
   return typeof value === "string" && REQUEST_ID.test(value);
-}
-
-function text(value: unknown): string | undefined {
-  return typeof value === "string" ? value : undefined;
-}
-
-function isObject(value: unknown): value is Record<string, unknown> {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
 function objectIn(text: string | undefined): Record<string, unknown> | undefined {
