@@ -548,7 +548,9 @@ def _line_of(message: str | None) -> str | None:
     """One printable line of at most 1,024 bytes; None where nothing is left."""
     if message is None:
         return None
-    line = "".join(it for it in re.sub(r"\s+", " ", message) if unicodedata.category(it) not in ("Cc", "Cf", "Cs"))
+    # Half a character stands for one that is lost.
+    whole = "".join("\ufffd" if unicodedata.category(it) == "Cs" else it for it in message)
+    line = "".join(it for it in re.sub(r"\s+", " ", whole) if unicodedata.category(it) not in ("Cc", "Cf"))
     data = line.strip().encode()
     if len(data) > _MAX_MESSAGE:
         return data[: _MAX_MESSAGE - 3].decode(errors="ignore") + "…"

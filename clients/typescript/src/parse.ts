@@ -63,7 +63,8 @@ function rawCode(name: string | undefined, code: ErrorCode): string | undefined 
 
 /** One printable line of at most 1,024 bytes; `undefined` where nothing is left. */
 function lineOf(message: string | undefined): string | undefined {
-  const line = message?.replace(/\s+/gu, " ").replace(/[\p{Cc}\p{Cf}]/gu, "").trim();
+  // Half a character stands for one that is lost.
+  const line = message?.replace(/\p{Cs}/gu, "\ufffd").replace(/\s+/gu, " ").replace(/[\p{Cc}\p{Cf}]/gu, "").trim();
   if (!line) return undefined;
   const bytes = new TextEncoder().encode(line);
   if (bytes.length <= MAX_MESSAGE) return line;

@@ -99,6 +99,11 @@ test("a signal that was aborted sends nothing", async () => {
 });
 
 test("an error of one's own is not the connection's", async () => {
-  const send = () => Promise.reject(new RangeError("mine"));
-  await assert.rejects(fetchWithRetry("http://test.example/", {}, { fetch: send }), RangeError);
+  let sent = 0;
+  const send = () => {
+    sent += 1;
+    return Promise.reject(new RangeError("mine"));
+  };
+  await assert.rejects(fetchWithRetry("http://test.example/", {}, { fetch: send, base: 1 }), RangeError);
+  assert.equal(sent, 1);
 });

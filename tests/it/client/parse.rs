@@ -122,8 +122,10 @@ fn an_own_code_has_its_own_advice() {
     assert_eq!(read(ErrorReader::new()), Retry::Backoff);
     let taken = || ErrorCode::own("seat_taken", 409);
     assert_eq!(read(ErrorReader::new().codes([taken()])), Retry::No);
-    let twice = ErrorReader::new().codes([taken()]).codes([taken().with_retry(Retry::Refresh)]);
-    assert_eq!(read(twice), Retry::Refresh);
+    for (first, last) in [(Retry::No, Retry::Refresh), (Retry::Refresh, Retry::No)] {
+        let twice = ErrorReader::new().codes([taken().with_retry(first)]).codes([taken().with_retry(last)]);
+        assert_eq!(read(twice), last);
+    }
 }
 
 #[test]
