@@ -4,6 +4,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
+use crate::exchange::MapRuleId;
 use crate::policy::{Effective, Lint, Loaded, Policy, PolicyError, Surroundings};
 
 /// Reads policy files: [`PolicyLoader::load`].
@@ -158,6 +159,13 @@ impl PolicyFile {
     /// A method or a URL that is none.
     pub fn effective(&self, method: &str, url: &str) -> Result<Effective, PolicyError> {
         self.0.effective(method, url)
+    }
+
+    /// The file and the line of a `[[map]]` rule, as an event of an exchange under this policy tells it
+    /// ([`Event::map_rule`](crate::exchange::Event::map_rule)); `None` for one of another policy.
+    #[must_use]
+    pub fn map_rule(&self, rule: MapRuleId) -> Option<(&str, usize)> {
+        self.0.map_rule(rule.part as usize, rule.index as usize)
     }
 
     /// Every file that was read: the policy, what it includes, and the files of keys that it names.

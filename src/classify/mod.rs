@@ -14,8 +14,10 @@
 //! Message and details follow from what decided (R3, E8, E9). [`failure`] does the same for error values (F1).
 
 pub(crate) mod credentials;
+pub(crate) mod decided;
 pub(crate) mod details;
 pub(crate) mod failure;
+pub(crate) mod heard;
 mod left;
 pub(crate) mod rpc;
 pub(crate) mod rule;
@@ -37,6 +39,7 @@ use crate::fault::Fault;
 use crate::message;
 use crate::request_id::RequestId;
 use credentials::Credentials;
+use decided::DecidedBy;
 use rule::Rule;
 
 use details::with_issues;
@@ -91,14 +94,35 @@ pub(crate) struct Rewrite<'b> {
     pub(crate) own: Option<Own>,
     /// The service named the code, or what it said did; else its status stands for it (P1).
     pub(crate) named: bool,
+    /// What decided the code; none where no inner error was read.
+    pub(crate) by: Option<DecidedBy>,
+    /// Which rule did, where one did.
+    pub(crate) rule: Option<usize>,
     /// The names of members that no rule reads, and that no client gets (R14).
     pub(crate) dropped: Option<Box<str>>,
+    /// The body's own code, where nobody knows it here.
+    pub(crate) unknown_code: Option<Box<str>>,
 }
 
 impl<'b> Rewrite<'b> {
     /// A fault as it is.
     pub(crate) fn of(fault: Fault) -> Self {
-        Self { fault, text: None, shape: None, own: None, named: true, dropped: None }
+        Self {
+            fault,
+            text: None,
+            shape: None,
+            own: None,
+            named: true,
+            by: None,
+            rule: None,
+            dropped: None,
+            unknown_code: None,
+        }
+    }
+
+    /// An inner error that says no more than this.
+    fn decided(fault: Fault, by: DecidedBy) -> Self {
+        Self { by: Some(by), ..Self::of(fault) }
     }
 
     pub(crate) fn code(&self) -> &ErrorCode {
@@ -144,7 +168,7 @@ pub(crate) fn response<'b>(inner: &Inner<'_, 'b>, asked: &Asked<'_>, known: &Kno
     // Most routers' own errors: their status is all they say.
     if body.is_empty() && inner.headers.is_empty() && known.rules.is_empty() {
         let fault = listed(Fault::new(code_of_status(inner, asked)), known.dialect);
-        return Verdict::Rewrite(Rewrite { named: false, ..Rewrite::of(fault) });
+        return Verdict::Rewrite(Rewrite { named: false, ..Rewrite::decided(fault, by_status(inner.status)) });
     }
     let of_input = tells_of_input(inner.status);
     let mut unread = None;
@@ -202,7 +226,7 @@ fn of_envelope(
 ) -> Verdict<'static> {
     let fault = again(envelope, inner, asked, known);
     let named = envelope.known || !known.by_status;
-    Verdict::Rewrite(Rewrite { shape: Some(Shape::Standard), named, ..Rewrite::of(fault) })
+    Verdict::Rewrite(Rewrite { shape: Some(Shape::Standard), named, ..Rewrite::decided(fault, DecidedBy::Layer) })
 }
 
 /// E7: code and message stay the same text, details the same bytes.
@@ -245,9 +269,10 @@ pub(crate) fn listed(fault: Fault, dialect: Dialect) -> Fault {
 enum Decided<'a> {
     /// A layer inside, which wrote the body: it says what it says (E7).
     Layer,
-    Rule(&'a Rule),
+    /// The rule, and which one it is.
+    Rule(usize, &'a Rule),
     Dialect,
-    Otherwise,
+    Otherwise(DecidedBy),
 }
 
 fn of_foreign<'b>(
@@ -277,7 +302,10 @@ fn of_foreign<'b>(
         Some(_) => Fault::new(code),
     };
     let shape = foreign.map(|it| it.shape);
-    let rewrite = Rewrite { fault: fault.with_raw_details(details), text, shape, own, named, dropped: left.dropped };
+    let unknown_code = unknown_code(foreign, &decided, inner.status, known);
+    let rule = if let Decided::Rule(at, _) = decided { Some(at) } else { None };
+    let (fault, by) = (fault.with_raw_details(details), Some(decided.by()));
+    let rewrite = Rewrite { fault, text, shape, own, named, by, rule, dropped: left.dropped, unknown_code };
     if lists { rewrite.listed(known.dialect) } else { rewrite }
 }
 
@@ -300,8 +328,8 @@ fn decide<'k>(
         return decided;
     }
     let said = foreign.map(|it| &it.said);
-    if let Some(rule) = rule_of(said, inner, asked, known) {
-        return (rule.to().clone(), Decided::Rule(rule));
+    if let Some((at, rule)) = rule_of(said, inner, asked, known) {
+        return (rule.to().clone(), Decided::Rule(at, rule));
     }
     if let Some(code) = said.and_then(|said| said.names().find_map(|name| known.codes.find(name))) {
         return (code, Decided::Dialect);
@@ -311,18 +339,48 @@ fn decide<'k>(
         return (code.clone(), Decided::Dialect);
     }
     let lists = lists_issues(said, inner.status);
-    let code = if lists { ErrorCode::INVALID_REQUEST } else { code_of_status(inner, asked) };
+    let (code, by) = match lists {
+        true => (ErrorCode::INVALID_REQUEST, DecidedBy::Issues),
+        false => (code_of_status(inner, asked), by_status(inner.status)),
+    };
     // A name that means the status is known, but vouches for no server's text.
     let by_name = *own == dialect::Own::ByStatus && inner.status.is_client_error();
-    (code, if by_name { Decided::Dialect } else { Decided::Otherwise })
+    (code, if by_name { Decided::Dialect } else { Decided::Otherwise(by) })
+}
+
+/// Without anything that is known: on a 401 the credentials decide.
+fn by_status(status: StatusCode) -> DecidedBy {
+    if status == StatusCode::UNAUTHORIZED { DecidedBy::Credentials } else { DecidedBy::Status }
+}
+
+/// The body's own code where it decided nothing, for the log: a name, and nothing that may be a secret (L3).
+fn unknown_code(
+    foreign: Option<&Foreign<'_>>,
+    decided: &Decided<'_>,
+    status: StatusCode,
+    known: &Known<'_>,
+) -> Option<Box<str>> {
+    let foreign = foreign.filter(|_| !matches!(decided, Decided::Layer | Decided::Rule(..)))?;
+    let code = foreign.said.code.as_deref().filter(|code| decided::is_name(code))?;
+    let is_unknown = known.codes.find(code).is_none() && *code != *status.as_str() && !foreign.defines(code);
+    is_unknown.then(|| code.into())
 }
 
 impl Decided<'_> {
     fn is_named(&self, said: Option<&Said<'_>>) -> bool {
         match self {
-            Self::Layer | Self::Rule(_) => true,
+            Self::Layer | Self::Rule(..) => true,
             Self::Dialect => said.is_some_and(|said| said.own != dialect::Own::ByStatus),
-            Self::Otherwise => false,
+            Self::Otherwise(_) => false,
+        }
+    }
+
+    const fn by(&self) -> DecidedBy {
+        match self {
+            Self::Layer => DecidedBy::Layer,
+            Self::Rule(..) => DecidedBy::Rule,
+            Self::Dialect => DecidedBy::Dialect,
+            Self::Otherwise(by) => *by,
         }
     }
 }
@@ -350,8 +408,12 @@ fn of_layer<'k>(foreign: &Foreign<'_>, inner: &Inner<'_, '_>, known: &Known<'_>)
         }
         false if known.by_status => None,
         // Services have headers of that name, too: by itself it vouches for no server's text.
-        _ if code == ErrorCode::INTERNAL_ERROR && !has_layers_head(inner.headers) => Some((code, Decided::Otherwise)),
-        false if inner.status.is_server_error() && !has_layers_head(inner.headers) => Some((code, Decided::Otherwise)),
+        _ if code == ErrorCode::INTERNAL_ERROR && !has_layers_head(inner.headers) => {
+            Some((code, Decided::Otherwise(DecidedBy::Layer)))
+        }
+        false if inner.status.is_server_error() && !has_layers_head(inner.headers) => {
+            Some((code, Decided::Otherwise(DecidedBy::Layer)))
+        }
         _ => Some((code, Decided::Layer)),
     }
 }
@@ -368,7 +430,7 @@ fn rule_of<'k>(
     inner: &Inner<'_, '_>,
     asked: &Asked<'_>,
     known: &Known<'k>,
-) -> Option<&'k Rule> {
+) -> Option<(usize, &'k Rule)> {
     if known.rules.is_empty() {
         return None;
     }
@@ -402,16 +464,16 @@ fn text_of<'b>(
     decided: &Decided<'_>,
     status: StatusCode,
 ) -> Option<Cow<'b, str>> {
-    if let Decided::Rule(rule) = decided
+    if let Decided::Rule(_, rule) = decided
         && let Some(text) = rule.say()
     {
         return Some(Cow::Owned(text.to_owned()));
     }
     let (recognised, very_text) = match decided {
         Decided::Layer => return cleaned(said?, message::clean),
-        Decided::Rule(rule) => (rule.names_code() || rule.names_message(), rule.names_very_text()),
+        Decided::Rule(_, rule) => (rule.names_code() || rule.names_message(), rule.names_very_text()),
         Decided::Dialect => (true, false),
-        Decided::Otherwise => (false, false),
+        Decided::Otherwise(_) => (false, false),
     };
     if *code == ErrorCode::INTERNAL_ERROR || status.is_server_error() && !recognised {
         if very_text { cleaned(said?, message::of_recognised_text) } else { None }
@@ -438,8 +500,8 @@ fn members_pass(code: &ErrorCode, decided: &Decided<'_>, status: StatusCode) -> 
     match decided {
         Decided::Layer => true,
         _ if *code == ErrorCode::INTERNAL_ERROR => false,
-        Decided::Otherwise => status.is_client_error(),
-        Decided::Rule(_) | Decided::Dialect => true,
+        Decided::Otherwise(_) => status.is_client_error(),
+        Decided::Rule(..) | Decided::Dialect => true,
     }
 }
 
@@ -453,7 +515,7 @@ fn details_of(
     known: &Known<'_>,
 ) -> Option<Box<RawValue>> {
     let said = &foreign.said;
-    let named = matches!(decided, Decided::Rule(rule) if rule.names_code());
+    let named = matches!(decided, Decided::Rule(_, rule) if rule.names_code());
     // In the client's own dialect it stays where it is.
     let lost = status.is_client_error() && !named && !stays(foreign, known);
     let upstream_code = said.code.as_deref().filter(|said| lost && outgoing::is_identifier(said) && code != *said);

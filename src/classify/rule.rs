@@ -179,10 +179,10 @@ pub(crate) struct Said<'a> {
     pub(crate) method: &'a Method,
 }
 
-/// The first rule that fits.
-pub(crate) fn first_fit<'r>(rules: &'r [Arc<Rule>], said: &Said<'_>) -> Option<&'r Rule> {
+/// The first rule that fits, and which one it is.
+pub(crate) fn first_fit<'r>(rules: &'r [Arc<Rule>], said: &Said<'_>) -> Option<(usize, &'r Rule)> {
     let target = Target::new(said.method, said.path);
-    rules.iter().map(|rule| &**rule).find(|rule| rule.fits(said) && rule.holds_on(&target))
+    rules.iter().map(|rule| &**rule).enumerate().find(|(_, rule)| rule.fits(said) && rule.holds_on(&target))
 }
 
 /// The rules that lead to `code` and are not bound to another route: read backwards, they say how it leaves (R12).
@@ -264,17 +264,40 @@ impl Rule {
 
     /// Whether all its conditions but the route hold.
     fn fits(&self, said: &Said<'_>) -> bool {
-        self.status.is_none_or(|status| status == said.status)
-            && self.code.as_deref().is_none_or(|code| said.code == Some(code))
-            && self
-                .content_type
-                .as_deref()
-                .is_none_or(|own| said.media_type.is_some_and(|its| its.eq_ignore_ascii_case(own)))
-            && self.text.as_ref().is_none_or(|text| said.message.is_some_and(|message| text.fits(message.trim())))
+        self.unmet(said).is_none()
+    }
+
+    /// The key of the first condition that does not hold, the route's last.
+    pub(crate) fn misses(&self, said: &Said<'_>) -> Option<&'static str> {
+        let target = Target::new(said.method, said.path);
+        self.unmet(said).or_else(|| (!self.holds_on(&target)).then_some("route"))
+    }
+
+    /// The same without the route.
+    #[inline]
+    fn unmet(&self, said: &Said<'_>) -> Option<&'static str> {
+        let other_type = |own: &str| !said.media_type.is_some_and(|its| its.eq_ignore_ascii_case(own));
+        if self.status.is_some_and(|status| status != said.status) {
+            Some("status")
+        } else if self.code.as_deref().is_some_and(|code| said.code != Some(code)) {
+            Some("code")
+        } else if self.content_type.as_deref().is_some_and(other_type) {
+            Some("content_type")
+        } else {
+            let text = self.text.as_ref()?;
+            if said.message.is_some_and(|message| text.fits(message.trim())) { None } else { Some(text.key()) }
+        }
     }
 }
 
 impl Text {
+    const fn key(&self) -> &'static str {
+        match self {
+            Self::Exact(_) => "message",
+            Self::Pattern(_) => "message_pattern",
+        }
+    }
+
     fn fits(&self, message: &str) -> bool {
         match self {
             Self::Exact(text) => text == message,

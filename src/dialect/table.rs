@@ -40,7 +40,7 @@ macro_rules! shapes {
 
         impl Dialect {
             /// Every dialect that can be written, in the order of reading.
-            pub(crate) const ALL: &'static [Self] = &[$(Self::$dialect,)+];
+            pub const ALL: &'static [Self] = &[$(Self::$dialect,)+];
 
             /// What it is read as.
             pub(crate) const fn shape(self) -> Shape {

@@ -224,6 +224,8 @@ impl Exchange {
             grpc: None,
             origin: Origin::Guard,
             dialect: None,
+            by: None,
+            rule: None,
             cause: reply::cause_of(&fault),
             notes: None,
             terms: self.terms.clone(),

@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use http::StatusCode;
 
+use super::explain::MapRuleId;
 use super::{BoxError, Terms};
+use crate::classify::decided::DecidedBy;
 use crate::code::ErrorCode;
 use crate::dialect::Shape;
 use crate::dialect::status::Status;
@@ -22,6 +24,8 @@ pub struct Event {
     pub(super) grpc: Option<Status>,
     pub(super) origin: Origin,
     pub(super) dialect: Option<Shape>,
+    pub(super) by: Option<DecidedBy>,
+    pub(super) rule: Option<MapRuleId>,
     pub(super) cause: Option<BoxError>,
     pub(super) notes: Option<Box<Notes>>,
     pub(super) terms: Arc<Terms>,
@@ -54,6 +58,7 @@ pub struct Notes {
     pub(super) client_request_id: Option<Box<str>>,
     pub(super) upstream_request_id: Option<Box<str>>,
     pub(super) dropped_members: Option<Box<str>>,
+    pub(super) unknown_code: Option<Box<str>>,
 }
 
 impl Event {
@@ -63,11 +68,20 @@ impl Event {
         self.request_id
     }
 
-    /// Notes what was lost of a foreign body (R14).
-    pub(super) fn note_dropped(&mut self, names: Option<Box<str>>) {
-        if names.is_some() {
-            self.notes.get_or_insert_default().dropped_members = names;
+    /// Notes what was lost of a foreign body: members by their names (R14), and a code that nobody knows here.
+    #[inline]
+    pub(super) fn note_lost(&mut self, (names, code): (Option<Box<str>>, Option<Box<str>>)) {
+        if names.is_some() || code.is_some() {
+            let notes = self.notes.get_or_insert_default();
+            (notes.dropped_members, notes.unknown_code) = (names, code);
         }
+    }
+
+    /// Notes what decided the code of an inner error.
+    #[inline]
+    pub(super) fn decided(&mut self, by: Option<DecidedBy>, part: u32, rule: Option<usize>) {
+        self.by = by;
+        self.rule = rule.map(|index| MapRuleId { part, index: u32::try_from(index).unwrap_or(u32::MAX) });
     }
 
     /// The canonical code; `None` for an abandoned request.
@@ -108,6 +122,19 @@ impl Event {
         self.dialect
     }
 
+    /// What decided the code of an inner error (R1). `None` for all other errors, for what keeps its shape (R9, R10), and
+    /// for the statuses of RPC protocols.
+    #[must_use]
+    pub fn decided_by(&self) -> Option<DecidedBy> {
+        self.by
+    }
+
+    /// The rule that decided, where one did.
+    #[must_use]
+    pub fn map_rule(&self) -> Option<MapRuleId> {
+        self.rule
+    }
+
     /// The pattern of the most specific route that matched: never a path (L2).
     #[must_use]
     pub fn route(&self) -> Option<&str> {
@@ -140,7 +167,8 @@ impl Event {
     /// What else there is to say of the request.
     #[must_use]
     pub fn notes(&self) -> &Notes {
-        const NONE: &Notes = &Notes { client_request_id: None, upstream_request_id: None, dropped_members: None };
+        const NONE: &Notes =
+            &Notes { client_request_id: None, upstream_request_id: None, dropped_members: None, unknown_code: None };
 
         self.notes.as_deref().unwrap_or(NONE)
     }
@@ -182,9 +210,17 @@ impl Notes {
         self.dropped_members.as_deref()
     }
 
+    /// The code of an inner error that nobody knows here, where it is a name: at most 64 letters, `_`, `.`, `-`, and at
+    /// most 4 digits. A `[[map]]` rule gives it a meaning; anything else that stands in its place may be a secret (L3).
+    #[must_use]
+    pub fn unknown_code(&self) -> Option<&str> {
+        self.unknown_code.as_deref()
+    }
+
     /// Whether there is nothing to say.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.client_request_id.is_none() && self.upstream_request_id.is_none() && self.dropped_members.is_none()
+        let Self { client_request_id, upstream_request_id, dropped_members, unknown_code } = self;
+        [client_request_id, upstream_request_id, dropped_members, unknown_code].iter().all(|note| note.is_none())
     }
 }

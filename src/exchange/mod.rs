@@ -23,6 +23,7 @@ mod calls;
 mod changes;
 mod door;
 mod event;
+mod explain;
 mod failing;
 mod fill;
 mod head;
@@ -54,12 +55,16 @@ use crate::request_id::RequestId;
 
 pub use self::changes::{Change, changes};
 pub use self::event::{Event, Notes, Origin};
+pub use self::explain::MapRuleId;
 pub use self::observe::Observed;
 pub use self::outcome::{
     Admission, Answered, BodyFacts, Collected, Failure, FirstByte, ResponsePlan, Rewritten, Tail, Written,
 };
 pub use self::terms::Terms;
 pub use self::watching::{Ended, Last, Watch};
+pub use crate::classify::decided::DecidedBy;
+#[doc(hidden)]
+pub use crate::classify::heard::Heard;
 pub use crate::guard::body_limit::{Linger, Meter, Metered};
 
 /// A boxed error, as tower has them.

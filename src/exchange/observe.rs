@@ -111,13 +111,14 @@ impl Observed {
         match exchange.classify(status, &headers, decoded.as_deref()) {
             Verdict::Rewrite(rewrite) => {
                 let mut rewrite = rewrite;
-                let dropped = rewrite.dropped.take();
-                let Rewrite { shape, own, named, .. } = rewrite;
+                let lost = (rewrite.dropped.take(), rewrite.unknown_code.take());
+                let Rewrite { shape, own, named, by, rule, .. } = rewrite;
                 let fault = rewrite.into_fault();
                 let grpc = exchange.grpc_of(&fault, status, named);
                 let mut event = exchange.would_be(status, &fault, status, Origin::Inner, own.is_some());
                 (event.dialect, event.grpc) = (shape, grpc);
-                event.note_dropped(dropped);
+                event.note_lost(lost);
+                event.decided(by, exchange.settings.part(), rule);
                 event
             }
             Verdict::Pass => exchange.passed(status),

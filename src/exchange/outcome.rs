@@ -150,6 +150,8 @@ impl Tail {
             grpc: None,
             origin,
             dialect: None,
+            by: None,
+            rule: None,
             cause: Some(cause),
             notes: None,
             terms: self.terms,

@@ -71,8 +71,9 @@ impl Exchange {
         origin: Origin,
         read: &[u8],
     ) -> Written {
-        let dropped = rewrite.dropped.take();
-        let Rewrite { shape, own, named, .. } = rewrite;
+        let lost = (rewrite.dropped.take(), rewrite.unknown_code.take());
+        let Rewrite { shape, own, named, by, rule, .. } = rewrite;
+        let part = self.settings.part();
         let known = if own.is_none() {
             let (fault, text) = rewrite.parts();
             self.known(fault, text, head.status, &head.headers)
@@ -100,7 +101,8 @@ impl Exchange {
         event.status = Some(leaving.status);
         event.grpc = leaving.grpc;
         event.code = Some(code);
-        event.note_dropped(dropped);
+        event.note_lost(lost);
+        event.decided(by, part, rule);
         Written { body, event }
     }
 
@@ -306,6 +308,8 @@ impl Exchange {
             grpc: None,
             origin,
             dialect: None,
+            by: None,
+            rule: None,
             cause: None,
             notes: self.aside.as_ref().and_then(|aside| aside.notes.clone()),
             terms: self.terms.clone(),
@@ -323,6 +327,8 @@ impl Exchange {
             grpc: None,
             origin,
             dialect: None,
+            by: None,
+            rule: None,
             cause,
             notes: self.aside.and_then(|aside| aside.notes),
             terms: self.terms,

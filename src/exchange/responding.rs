@@ -155,6 +155,18 @@ impl Exchange {
     }
 
     pub(super) fn classify<'b>(&self, status: StatusCode, headers: &HeaderMap, body: Option<&'b [u8]>) -> Verdict<'b> {
+        self.with_known(status, headers, body, classify::response)
+    }
+
+    /// Reads an inner error by what the request said, and by what the policy knows.
+    #[inline(always)]
+    pub(super) fn with_known<'h, 'b, T>(
+        &self,
+        status: StatusCode,
+        headers: &'h HeaderMap,
+        body: Option<&'b [u8]>,
+        read: impl FnOnce(&Inner<'h, 'b>, &Asked<'_>, &Known<'_>) -> T,
+    ) -> T {
         let inner = Inner { status, headers, body };
         let target = self.aside.as_ref().and_then(|aside| aside.target.as_ref());
         let asked = Asked {
@@ -171,7 +183,7 @@ impl Exchange {
             dialect: self.dialect(),
             negotiated: self.negotiated(),
         };
-        classify::response(&inner, &asked, &known)
+        read(&inner, &asked, &known)
     }
 
     /// What the request carried, as far as an inner 401 asks.

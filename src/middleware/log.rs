@@ -146,6 +146,8 @@ fn write(level: Level, event: &Event) {
                     dialect = event.dialect().map(|dialect| dialect.as_str()),
                     route = event.route(),
                     mode = event.mode().as_str(),
+                    decided_by = event.decided_by().map(|by| by.as_str()),
+                    unknown_code = event.notes().unknown_code(),
                     cause,
                     client_request_id = event.notes().client_request_id(),
                     upstream_request_id = event.notes().upstream_request_id(),

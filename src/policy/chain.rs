@@ -80,6 +80,20 @@ impl Loaded {
         }
     }
 
+    /// The file and the line of a part's rule; behind its own are those of the parts around it.
+    pub(crate) fn map_rule(&self, part: usize, index: usize) -> Option<(&str, usize)> {
+        let mut left = index;
+        let around = std::iter::successors(Some(part), |at| self.policy.parts.get(*at)?.parent);
+        for at in around {
+            let own = self.policy.parts.get(at)?.own_rules;
+            if left < own {
+                return self.at(&Place::Map(at, left), "").map(|at| (at.file, at.line));
+            }
+            left -= own;
+        }
+        None
+    }
+
     /// Where a key stands, or its table where that does not have it.
     pub(super) fn at(&self, place: &Place, key: &str) -> Option<At<'_>> {
         self.sources.locate(place, key)

@@ -295,6 +295,13 @@ impl Policy {
         (form < forms).then_some((form, forms))
     }
 
+    /// The same policy, which lets everybody in (G2): for recorded requests, whose credentials are not there any more.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn without_credentials(self) -> Self {
+        Self { auth_lists: Box::default(), ..self }
+    }
+
     /// The codes of the policy's own, by name.
     pub fn own_codes(&self) -> impl Iterator<Item = &ErrorCode> {
         self.codes.own()

@@ -287,6 +287,12 @@ pub(crate) struct Manner {
 }
 
 impl Manner {
+    /// The narrowest scope; 0 is the policy itself.
+    #[inline]
+    pub(crate) fn part(&self) -> u32 {
+        self.part
+    }
+
     #[inline]
     pub(crate) fn label(&self) -> Label {
         Label { mode: self.mode, route: self.route }

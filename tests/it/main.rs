@@ -7,6 +7,7 @@ mod cases;
 mod client;
 mod copies;
 mod credentials;
+mod decided;
 mod dialects;
 mod examples;
 mod failures;

@@ -79,7 +79,7 @@ fn lines_of(step: usize) -> Vec<String> {
     let [express, ok, refused] = shown[..] else { panic!("{} lines of a log", shown.len()) };
     let shown = match step {
         0 => vec![express.to_owned()],
-        1 => vec![express.replace("conflict", "name_taken")],
+        1 => vec![express.replace("conflict", "name_taken").replace(r#"by="status""#, r#"by="rule""#)],
         2 => vec![ok.to_owned()],
         6 => vec![refused.to_owned()],
         _ => Vec::new(),

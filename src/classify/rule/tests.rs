@@ -45,7 +45,10 @@ fn r1_the_first_rule_that_fits_decides() {
         rule().code("NO_SESSION"),
     ];
     let rules = rules.map(|rule| Arc::new(rule.compile().unwrap()));
-    let fit = first_fit(&rules, &said("/")).unwrap();
+    let (at, fit) = first_fit(&rules, &said("/")).unwrap();
+    assert_eq!(at, 1);
+    let misses = rules.each_ref().map(|rule| rule.misses(&said("/")));
+    assert_eq!(misses, [Some("status"), None, None]);
     assert_eq!((fit.to(), fit.say(), fit.names_code()), (&ErrorCode::NOT_FOUND, Some("Nothing there."), false));
 }
 

@@ -1,0 +1,80 @@
+//! What decided the code of an inner error, for the log and for who asks why (rules R1, L1).
+
+/// What decided the code of an inner error: the first of these that knew one (rule R1).
+///
+/// ```
+/// use tower_error_envelope::exchange::DecidedBy;
+///
+/// assert_eq!(DecidedBy::Rule.as_str(), "rule");
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum DecidedBy {
+    /// A layer inside: a canonical envelope, or its `x-error-code` (E7).
+    Layer,
+    /// A rule of the policy: a `[[map]]` table.
+    Rule,
+    /// The body's own code, which is one of the catalogue's, of the policy's, or of its dialect's.
+    Dialect,
+    /// On a 401 the request's credentials and the challenge.
+    Credentials,
+    /// A list of issues (E8).
+    Issues,
+    /// The status alone: nothing else was said, or nothing that is known.
+    Status,
+}
+
+impl DecidedBy {
+    /// The word in the log.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Layer => "layer",
+            Self::Rule => "rule",
+            Self::Dialect => "dialect",
+            Self::Credentials => "credentials",
+            Self::Issues => "issues",
+            Self::Status => "status",
+        }
+    }
+}
+
+/// Whether a code that nobody knows here may stand in a log (L3): it names a kind of error, and is no number, id or token.
+///
+/// Names have few digits. What has more of them is as likely to be a secret as a name.
+pub(crate) fn is_name(code: &str) -> bool {
+    const MOST_DIGITS: usize = 4;
+
+    let digits = code.bytes().filter(u8::is_ascii_digit).count();
+    let fits = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.' | b'-');
+    (1..=64).contains(&code.len())
+        && code.starts_with(|first: char| first.is_ascii_alphabetic())
+        && code.bytes().all(fits)
+        && digits <= MOST_DIGITS
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn l3_a_code_is_logged_where_it_is_a_name() {
+        for (code, is) in [
+            ("SESSION_NOT_CONNECTED", true),
+            ("ResourceNotFound", true),
+            ("E1001", true),
+            ("P2002", true),
+            ("auth/user-not-found", false),
+            ("", false),
+            ("42", false),
+            ("404", false),
+            ("sk_live_4eC39HqLyjWDarjtT1zdp7dc", false),
+            ("0b0c6f9e-3a3b-4d3c-9d62-2f6a5b0b7c11", false),
+            ("f47ac10b-58cc-4372-a567-0e02b2c3d479", false),
+            ("no such code", false),
+            ("naïve", false),
+        ] {
+            assert_eq!(is_name(code), is, "{code}");
+        }
+    }
+}

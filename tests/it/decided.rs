@@ -1,0 +1,135 @@
+//! What the log says of why an error has its code (rules R1, L1, L3), and what is told to who asks for each step.
+
+use std::sync::Arc;
+use std::time::UNIX_EPOCH;
+
+use axum::http::{Request, Response, response};
+use tower_error_envelope::exchange::{
+    Admission, BodyFacts, Collected, DecidedBy, Event, Exchange, ResponsePlan, Rewritten, Terms,
+};
+use tower_error_envelope::{Dialect, Mode, PolicyFile, PolicyLoader, RequestId};
+
+const POLICY: &str = "\
+version = 1
+[[route]]
+match = \"/observed\"
+mode = \"observe\"
+[[code]]
+code = \"gone_fishing\"
+status = 404
+[[map]]
+status = 404
+route = \"/other\"
+to = \"gone_fishing\"
+[[map]]
+code = \"NO_SUCH\"
+to = \"gone_fishing\"
+";
+
+#[test]
+fn l1_an_event_says_what_decided_in_each_mode() {
+    const ENVELOPE: &str =
+        r#"{"error":{"code":"no_such_room","message":"m"},"request_id":"req_01JD2V5W8Z3Q4R6T8Y0A1B2C3D"}"#;
+    for (status, kind, body, by) in [
+        (404, "application/json", ENVELOPE, DecidedBy::Layer),
+        (404, "application/json", r#"{"error":{"code":"NO_SUCH","message":"m"}}"#, DecidedBy::Rule),
+        (404, "application/json", r#"{"error":{"code":"RATE_LIMITED","message":"m"}}"#, DecidedBy::Dialect),
+        (401, "text/plain", "no", DecidedBy::Credentials),
+        (401, "text/plain", "", DecidedBy::Credentials),
+        (422, "application/json", r#"{"message":"m","errors":{"to":["Required."]}}"#, DecidedBy::Issues),
+        (404, "text/plain", "no", DecidedBy::Status),
+        (404, "", "", DecidedBy::Status),
+    ] {
+        for path in ["/enforced", "/observed"] {
+            let event = told(path, status, kind, body).expect("an error is told");
+            assert_eq!(event.decided_by(), Some(by), "{path} {status} {body}");
+            let line = event.map_rule().map(|rule| file().map_rule(rule).map(|(file, line)| (file.to_owned(), line)));
+            let wanted = (by == DecidedBy::Rule).then(|| Some(("policy.toml".to_owned(), 12)));
+            assert_eq!(line, wanted, "{path} {status} {body}");
+        }
+    }
+}
+
+#[test]
+fn l3_a_code_that_nobody_knows_is_told_where_it_is_a_name() {
+    for (code, told_as) in [
+        ("SESSION_LOST", Some("SESSION_LOST")),
+        ("E1001", Some("E1001")),
+        ("NO_SUCH", None),
+        ("RATE_LIMITED", None),
+        ("sk_live_4eC39HqLyjWDarjtT1zdp7dc", None),
+        ("4711", None),
+        ("a code", None),
+    ] {
+        for (path, status) in [("/enforced", 404), ("/observed", 404), ("/enforced", 500)] {
+            let body = format!(r#"{{"error":{{"code":"{code}","message":"m"}}}}"#);
+            let event = told(path, status, "application/json", &body).expect("an error is told");
+            assert_eq!(event.notes().unknown_code(), told_as, "{path} {status} {code}");
+        }
+    }
+}
+
+#[test]
+fn r1_each_step_is_told_to_who_asks() {
+    let body = r#"{"error":{"code":"NO_SUCH","message":"Gone."}}"#;
+    let heard = exchange("/enforced").heard(&head(404, "application/json"), Collected::Whole(body.as_bytes()));
+    assert_eq!((heard.codes, heard.message.as_deref()), (vec!["NO_SUCH".to_owned()], Some("Gone.")));
+    assert_eq!(heard.rules, [Some("route"), None], "the first misses its route, the second fits");
+    let heard = exchange("/enforced").heard(&head(410, "text/plain"), Collected::Whole(b"Gone."));
+    assert_eq!((heard.codes, heard.rules), (Vec::new(), vec![Some("status"), Some("code")]));
+    let heard = exchange("/other").heard(&head(404, ""), Collected::Unreadable(b"Gone."));
+    assert_eq!((heard.message, heard.rules), (None, vec![None]));
+}
+
+#[test]
+fn an_exchange_goes_on_as_if_its_route_had_another_mode_and_dialect() {
+    let asked = exchange("/observed").as_if(Some(Mode::Enforce), Some(Dialect::SuccessFlag));
+    let mut head = head(404, "text/plain");
+    let ResponsePlan::Collect(asked, ..) = asked.response_head(&mut head, || facts("no")) else {
+        panic!("an error's body is read")
+    };
+    let Rewritten::Rewrite(written) = asked.response_body(&mut head, Collected::Whole(b"no")) else {
+        panic!("an error is rewritten")
+    };
+    assert_eq!(written.body, r#"{"success":false,"error":"no"}"#);
+}
+
+fn file() -> PolicyFile {
+    PolicyLoader::new().parse("policy.toml", POLICY).unwrap()
+}
+
+fn exchange(path: &str) -> Exchange {
+    let terms = Arc::new(Terms::new(file().into_policy(), || UNIX_EPOCH));
+    let mut head = Request::builder().uri(path).body(()).unwrap().into_parts().0;
+    match Exchange::begin(terms, &mut head, facts(""), || RequestId::from_parts(0, 0)) {
+        Admission::Forward(exchange, ..) => exchange,
+        other => panic!("{other:?}"),
+    }
+}
+
+fn head(status: u16, kind: &str) -> response::Parts {
+    let mut response = Response::builder().status(status);
+    if !kind.is_empty() {
+        response = response.header("content-type", kind);
+    }
+    response.body(()).unwrap().into_parts().0
+}
+
+fn facts(body: &str) -> BodyFacts {
+    BodyFacts { ended: body.is_empty(), lower: body.len() as u64, upper: Some(body.len() as u64) }
+}
+
+fn told(path: &str, status: u16, kind: &str, body: &str) -> Option<Event> {
+    let (mut head, whole) = (head(status, kind), Collected::Whole(body.as_bytes()));
+    match exchange(path).response_head(&mut head, || facts(body)) {
+        ResponsePlan::Rewrite(written) => Some(written.event),
+        ResponsePlan::Keep(_, event) => Some(*event),
+        ResponsePlan::Tee(_, observed, ..) => Some(observed.seen(whole)),
+        ResponsePlan::Collect(exchange, ..) => match exchange.response_body(&mut head, whole) {
+            Rewritten::Rewrite(written) => Some(written.event),
+            Rewritten::Restore(_, event) => Some(*event),
+            Rewritten::Replace(answered) => Some(answered.event),
+        },
+        other => panic!("{other:?}"),
+    }
+}
