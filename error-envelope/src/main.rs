@@ -13,14 +13,21 @@ mod check;
 mod completions;
 mod confidential;
 mod envoy;
+mod explain;
 mod failure;
 mod files;
 mod finding;
+mod init;
+mod learn;
 mod man;
 mod policy;
 mod probe;
+mod recorded;
+mod replay;
 mod report;
 mod schema;
+mod text;
+mod trial;
 
 use std::process::ExitCode;
 
@@ -49,6 +56,10 @@ enum Verb {
     Probe(Box<probe::Args>),
     Man(man::Args),
     Completions(completions::Args),
+    Explain(explain::Args),
+    Init(init::Args),
+    Learn(learn::Args),
+    Replay(replay::Args),
 }
 
 #[derive(Clone, Copy, Default, ValueEnum)]
@@ -71,6 +82,10 @@ fn main() -> ExitCode {
         Verb::Probe(args) => probe::run(&args),
         Verb::Man(args) => man::run(&args, &Args::command()).map(|()| 0),
         Verb::Completions(args) => completions::run(&args, &mut Args::command()).map(|()| 0),
+        Verb::Explain(args) => explain::run(&args).map(|()| 0),
+        Verb::Init(args) => init::run(&args).map(|()| 0),
+        Verb::Learn(args) => learn::run(&args).map(|()| 0),
+        Verb::Replay(args) => replay::run(&args),
     };
     ExitCode::from(done.unwrap_or_else(|failure| {
         failure.tell();

@@ -9,7 +9,9 @@ use std::ops::Range;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use tower_error_envelope::{PolicyError, PolicyFile, PolicyLoader};
+use tower_error_envelope::{Policy, PolicyError, PolicyFile, PolicyLoader};
+
+use crate::trial::Trial;
 
 /// As long as the longest hash asks for.
 const SOME_SECRET: &str = "a secret that is not there, taken for one of sixty-four bytes...";
@@ -75,4 +77,16 @@ pub(crate) fn read(path: &Path) -> Result<Read, Vec<PolicyError>> {
     let file = PolicyLoader::new().any_verifier().environment(variable).check(path)?;
     let missing = std::mem::take(&mut *missing.lock().unwrap_or_else(PoisonError::into_inner));
     Ok(Read { file, missing })
+}
+
+/// The policy of a file, or the defaults, to try recorded exchanges under; the file leads what decides to its line.
+///
+/// # Errors
+///
+/// All that is wrong.
+pub(crate) fn trial(path: Option<&Path>) -> Result<(Option<PolicyFile>, Trial), Vec<PolicyError>> {
+    let Some(path) = path else { return Ok((None, Trial::under(Policy::default()))) };
+    // A policy is not cloned: it is what was read.
+    let (known, tried) = (read(path)?.file, read(path)?.file);
+    Ok((Some(known), Trial::under(tried.into_policy())))
 }

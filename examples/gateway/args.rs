@@ -47,6 +47,9 @@ pub(crate) struct Args {
     /// Where to write what the client got on the tour: one JSON object {name, status, headers, body} a line
     #[arg(long, value_name = "FILE", requires = "once")]
     pub(crate) tour_json: Option<PathBuf>,
+    /// Where to write the tour as a HAR 1.2 file, for `error-envelope replay`; mode "off" shows what the service said
+    #[arg(long, value_name = "FILE", requires = "once")]
+    pub(crate) tour_har: Option<PathBuf>,
     /// How to write the log to standard error; RUST_LOG says what
     #[arg(long, value_enum, default_value_t = Log::Text)]
     pub(crate) log: Log,

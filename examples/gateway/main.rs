@@ -93,7 +93,7 @@ async fn show(
     let (tour_done, after_tour) = oneshot::channel::<()>();
     let stop = async { if args.once { drop(after_tour.await) } else { stop.await } };
     let tour = async {
-        let outcome = demo::tour(address, args.tour_json.as_deref()).await;
+        let outcome = demo::tour(address, args.tour_json.as_deref(), args.tour_har.as_deref()).await;
         drop(tour_done);
         outcome
     };

@@ -2,10 +2,11 @@
 //!
 //! [`acts`] lists each way to misbehave with what a client should get for it: one table for the service that plays them
 //! ([`stage`]), for the handlers that fail inside this process ([`backstage`]), for the index at `/` and for the [`tour`],
-//! which [`visit`]s each and lets [`judge`] have its say; a [`record`] of it is for other programs.
+//! which [`visit`]s each and lets [`judge`] have its say; a [`record`] of it, and a [`har`], are for other programs.
 
 pub(crate) mod acts;
 mod backstage;
+mod har;
 mod judge;
 mod record;
 mod stage;

@@ -15,14 +15,19 @@ use tokio::task::JoinSet;
 
 use super::BoxError;
 use super::acts::{ACTS, Act, Expect};
+use super::har::record_har;
 use super::judge::judge;
 use super::record::record;
 use super::table::Table;
 use super::visit::{Got, Sent, visit};
 
 /// Walks, prints, and says how it went: an exit code of 1 where a row is not as it should be. `recorded` is the file for
-/// other programs.
-pub(crate) async fn tour(address: SocketAddr, recorded: Option<&Path>) -> Result<ExitCode, BoxError> {
+/// other programs, `har` the one for tools that read such files.
+pub(crate) async fn tour(
+    address: SocketAddr,
+    recorded: Option<&Path>,
+    har: Option<&Path>,
+) -> Result<ExitCode, BoxError> {
     let mut walk = JoinSet::new();
     let client = Client::builder(TokioExecutor::new()).build_http::<Sent>();
     for (row, act) in ACTS.iter().enumerate() {
@@ -39,6 +44,9 @@ pub(crate) async fn tour(address: SocketAddr, recorded: Option<&Path>) -> Result
     out.flush()?;
     if let Some(file) = recorded {
         record(file, rows.iter().map(|(_, act, got)| (*act, got)))?;
+    }
+    if let Some(file) = har {
+        record_har(file, address, rows.iter().map(|(_, act, got)| (*act, got)))?;
     }
     Ok(if wrong == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }

@@ -1,0 +1,128 @@
+//! `error-envelope init`: a first policy, from nothing or from an OpenAPI document.
+//!
+//! 1. The document is read ([`openapi`]): its operations, what they decode, and the errors that they declare.
+//! 2. Each operation is a `[[route]]` ([`routes`]). What the policy cannot say, such as who may call it, is a comment.
+//! 3. What is written is read back as the layer would; a route that would be refused is a comment, with the reason.
+
+mod openapi;
+mod routes;
+
+use std::fs;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use tower_error_envelope::{PolicyError, PolicyLoader};
+
+use self::openapi::Document;
+use self::routes::Block;
+use crate::failure::{Failure, print};
+use crate::text::one_line;
+
+/// Write a first policy
+///
+/// From nothing it has every table with a comment; from an OpenAPI document the routes, what they decode, and how much.
+/// It begins in mode `observe`, which changes no answer.
+#[derive(clap::Args)]
+pub(crate) struct Args {
+    /// An OpenAPI 3.0 or 3.1 document, JSON or YAML
+    #[arg(long, value_name = "FILE")]
+    openapi: Option<PathBuf>,
+    /// Where to write it; a file that is there already stays [default: standard output]
+    #[arg(long, value_name = "FILE")]
+    output: Option<PathBuf>,
+}
+
+const FROM_NOTHING: &str = include_str!("policy.toml");
+
+const HEAD: &str = "\
+#:schema ./policy.schema.json
+version = 1
+
+[defaults]
+mode = \"observe\"   # changes no answer, and logs what would be done; \"enforce\" once the log says what you want
+";
+
+/// Writes to standard output, or to the file that was named.
+pub(crate) fn run(args: &Args) -> Result<(), Failure> {
+    let text = match &args.openapi {
+        None => FROM_NOTHING.to_owned(),
+        Some(path) => of_document(&Document::read(path)?, path),
+    };
+    match &args.output {
+        None => print(&text),
+        Some(path) => put(path, &text),
+    }
+}
+
+/// A policy that is right, whatever the document says.
+fn of_document(document: &Document, path: &Path) -> String {
+    let mut blocks = routes::blocks(document);
+    loop {
+        let text = written(document, path, &blocks);
+        let Err(error) = PolicyLoader::new().parse("policy.toml", &text) else { return text };
+        // One route at a time: what is refused only because of it is none of the next one's.
+        let Some(block) = blamed(&mut blocks, &text, &error) else { return FROM_NOTHING.to_owned() };
+        block.refuse(format!("{}; {}", error.wrong(), error.advice()));
+    }
+}
+
+fn written(document: &Document, path: &Path, blocks: &[Block]) -> String {
+    let name = path.file_name().unwrap_or_default();
+    let mut text = format!("# From {}", one_line(&name.to_string_lossy()));
+    if let Some(title) = document.title() {
+        text += &format!(", {title}");
+    }
+    text = format!("{text}.\n");
+    // taplo reads the schema's line anywhere in the first comments.
+    text = HEAD.replacen('\n', &format!("\n{text}"), 1);
+    if blocks.is_empty() {
+        text += "\n# The document has no operations.\n";
+    }
+    for block in blocks {
+        text.push('\n');
+        text.push_str(&block.written());
+    }
+    text
+}
+
+/// The route that stands at the line of an error.
+fn blamed<'b>(blocks: &'b mut [Block], text: &str, error: &PolicyError) -> Option<&'b mut Block> {
+    let line = error.line()?;
+    let heads = text.lines().take(line).filter(|line| *line == "[[route]]").count();
+    blocks.iter_mut().filter(|block| block.stands()).nth(heads.checked_sub(1)?)
+}
+
+/// Nothing half written, and nothing overwritten.
+fn put(path: &Path, text: &str) -> Result<(), Failure> {
+    let failed = |error: std::io::Error| {
+        let what = match error.kind() {
+            std::io::ErrorKind::AlreadyExists => "is there already; name another file, or remove it".to_owned(),
+            _ => format!("cannot be written: {error}; name a file in a folder that can be written"),
+        };
+        Failure::Io(format!("{}: {what}", path.display()))
+    };
+    if path.symlink_metadata().is_ok() {
+        return Err(failed(std::io::ErrorKind::AlreadyExists.into()));
+    }
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let mut file = tempfile::NamedTempFile::new_in(folder).map_err(failed)?;
+    file.write_all(text.as_bytes()).map_err(failed)?;
+    file.as_file().sync_all().map_err(failed)?;
+    let file = file.persist_noclobber(path).map_err(|error| failed(error.error))?;
+    open_for_all(&file, path).map_err(failed)
+}
+
+/// Temporary files are for their owner alone; a policy is for the service as well.
+#[cfg(unix)]
+fn open_for_all(_: &fs::File, path: &Path) -> std::io::Result<()> {
+    use std::os::unix::fs::PermissionsExt;
+    fs::set_permissions(path, fs::Permissions::from_mode(0o644))
+}
+
+#[cfg(not(unix))]
+fn open_for_all(_: &fs::File, _: &Path) -> std::io::Result<()> {
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests;

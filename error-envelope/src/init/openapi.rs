@@ -1,0 +1,213 @@
+//! An OpenAPI document, as far as a policy asks: operations, their bodies, the errors that they declare.
+//!
+//! References within the document are followed; others are left alone. Nothing in it can make the reading endless.
+
+use std::fs;
+use std::path::Path;
+
+use serde_json::{Map, Value};
+
+use crate::failure::Failure;
+use crate::recorded::unreadable;
+use crate::text::{cut, one_line};
+
+/// References that lead to references, at most.
+const DEEPEST: usize = 16;
+
+/// No API of people's is described by more.
+const MOST_BYTES: u64 = 64 * 1024 * 1024;
+
+const METHODS: [&str; 9] = ["get", "put", "post", "delete", "options", "head", "patch", "trace", "query"];
+
+pub(super) struct Document(Value);
+
+/// One method of one path.
+pub(super) struct Operation<'d> {
+    pub(super) method: String,
+    /// With the path of the server that all share.
+    pub(super) path: String,
+    document: &'d Document,
+    item: &'d Value,
+}
+
+/// What an operation says of an error.
+pub(super) struct Declared {
+    pub(super) status: String,
+    pub(super) text: String,
+}
+
+impl Document {
+    pub(super) fn read(path: &Path) -> Result<Self, Failure> {
+        let name = path.display();
+        let size = fs::metadata(path).map_err(|error| unreadable(path, &error))?.len();
+        if size > MOST_BYTES {
+            return Err(Failure::Io(format!("{name}: {size} bytes are no document; at most 64 MiB are read")));
+        }
+        let bytes = fs::read(path).map_err(|error| unreadable(path, &error))?;
+        let text =
+            String::from_utf8(bytes).map_err(|_| Failure::Io(format!("{name}: it is no UTF-8; save it as such")))?;
+        let text = text.trim_start_matches('\u{feff}');
+        let value: Value = if text.trim_start().starts_with('{') {
+            serde_json::from_str(text).map_err(|error| {
+                let (line, column) = (error.line(), error.column());
+                Failure::Io(format!(
+                    "{name}:{line}:{column}: no JSON: {}; mend it, or export it again",
+                    without_place(&error)
+                ))
+            })?
+        } else {
+            serde_saphyr::from_str(text).map_err(|error| Failure::Io(format!("{name}: no YAML: {}", error)))?
+        };
+        let version = value.get("openapi").map(|version| version.as_str().unwrap_or_default().to_owned());
+        match version.as_deref() {
+            Some(version) if version.starts_with("3.0") || version.starts_with("3.1") => Ok(Self(value)),
+            Some(version) => {
+                let version = cut(&one_line(version), 20);
+                Err(Failure::Io(format!("{name}: openapi: {version:?} is not read; 3.0 and 3.1 are")))
+            }
+            None if value.get("swagger").is_some() => {
+                Err(Failure::Io(format!("{name}: swagger: 2.0 is not read; convert it to OpenAPI 3 first")))
+            }
+            None => {
+                Err(Failure::Io(format!("{name}: it has no `openapi`: write `openapi: 3.1.0`, or name another file")))
+            }
+        }
+    }
+
+    pub(super) fn title(&self) -> Option<String> {
+        let title = self.0.pointer("/info/title")?.as_str()?;
+        Some(cut(&one_line(title), 80)).filter(|title| !title.is_empty())
+    }
+
+    /// In the order of the paths.
+    pub(super) fn operations(&self) -> Vec<Operation<'_>> {
+        let base = self.base();
+        let Some(paths) = self.0.get("paths").and_then(Value::as_object) else { return Vec::new() };
+        let mut operations = Vec::new();
+        for (path, item) in paths {
+            let item = self.followed(item);
+            for method in METHODS {
+                if let Some(operation) = item.get(method).filter(|it| it.is_object()) {
+                    operations.push(Operation {
+                        method: method.to_uppercase(),
+                        path: format!("{base}{path}"),
+                        document: self,
+                        item: operation,
+                    });
+                }
+            }
+        }
+        operations
+    }
+
+    /// The path of the first server's URL, without its final slash.
+    fn base(&self) -> String {
+        let url = self.0.pointer("/servers/0/url").and_then(Value::as_str).unwrap_or_default();
+        // A variable may stand for anything.
+        if url.contains('{') {
+            return String::new();
+        }
+        let path = match url.split_once("://") {
+            Some((_, rest)) => rest.find('/').map_or("", |at| &rest[at..]),
+            None => url,
+        };
+        let path = path.trim_end_matches('/');
+        if path.is_empty() || path.starts_with('/') { path.to_owned() } else { format!("/{path}") }
+    }
+
+    /// What a reference within the document leads to.
+    fn followed<'d>(&'d self, value: &'d Value) -> &'d Value {
+        let mut at = value;
+        for _ in 0..DEEPEST {
+            let Some(reference) = at.get("$ref").and_then(Value::as_str) else { break };
+            let Some(found) = reference.strip_prefix('#').and_then(|pointer| self.0.pointer(&unescaped(pointer)))
+            else {
+                break;
+            };
+            at = found;
+        }
+        at
+    }
+}
+
+/// In a URI fragment `{` and `}` may be coded.
+fn unescaped(pointer: &str) -> String {
+    pointer.replace("%7B", "{").replace("%7D", "}").replace("%7b", "{").replace("%7d", "}")
+}
+
+/// serde's text ends with the place, which is told before it.
+fn without_place(error: &serde_json::Error) -> String {
+    let text = error.to_string();
+    text.rsplit_once(" at line ").map_or(text.clone(), |(what, _)| what.to_owned())
+}
+
+impl<'d> Operation<'d> {
+    /// The media types of its request body, in lower case and without parameters; those with a `*` are left out, and then
+    /// it takes anything.
+    pub(super) fn media_types(&self) -> Vec<String> {
+        let mut types: Vec<String> = Vec::new();
+        for kind in self.content().into_iter().flat_map(Map::keys) {
+            let kind = kind.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+            if kind.contains('*') {
+                return Vec::new();
+            }
+            if !kind.is_empty() && !types.contains(&kind) {
+                types.push(kind);
+            }
+        }
+        types
+    }
+
+    /// The most bytes that a body may have by the `maxLength` of its schemas; none where one of them does not say it.
+    pub(super) fn most_bytes(&self) -> Option<u64> {
+        let content = self.content().filter(|content| !content.is_empty())?;
+        let each = content.iter().map(|(kind, media)| self.most_of(kind, media.get("schema")?));
+        each.collect::<Option<Vec<_>>>()?.into_iter().max()
+    }
+
+    fn most_of(&self, kind: &str, schema: &Value) -> Option<u64> {
+        // A character is at most 4 bytes of UTF-8; in JSON two escapes of 6, and the text has quotes.
+        const OF_TEXT: u64 = 4;
+        const OF_JSON: u64 = 12;
+
+        let schema = self.document.followed(schema);
+        let length = schema.get("maxLength")?.as_u64()?;
+        let is_binary = schema.get("format").is_some_and(|format| format == "binary")
+            || schema.get("contentMediaType").is_some() && schema.get("contentEncoding").is_none();
+        match kind {
+            _ if kind.contains("json") => length.checked_mul(OF_JSON)?.checked_add(2),
+            _ if is_binary => Some(length),
+            _ => length.checked_mul(OF_TEXT),
+        }
+    }
+
+    fn content(&self) -> Option<&'d Map<String, Value>> {
+        let body = self.document.followed(self.item.get("requestBody")?);
+        body.get("content")?.as_object()
+    }
+
+    /// The errors that it declares, by status.
+    pub(super) fn errors(&self) -> Vec<Declared> {
+        let Some(responses) = self.item.get("responses").and_then(Value::as_object) else { return Vec::new() };
+        let is_error = |status: &str| status.starts_with(['4', '5']) || status == "default";
+        let errors = responses.iter().filter(|(status, _)| is_error(status));
+        let declared = errors.map(|(status, response)| {
+            let text = self.document.followed(response).get("description").and_then(Value::as_str).unwrap_or_default();
+            Declared { status: cut(&one_line(status), 8), text: cut(&one_line(text), 80) }
+        });
+        declared.collect()
+    }
+
+    /// The security schemes that it asks for, any one of them; those of the document where it does not say.
+    pub(super) fn schemes(&self) -> Vec<String> {
+        let asked = self.item.get("security").or_else(|| self.document.0.get("security")).and_then(Value::as_array);
+        let names = asked.into_iter().flatten().filter_map(Value::as_object).flat_map(Map::keys);
+        let mut all: Vec<String> = Vec::new();
+        for name in names.map(|name| cut(&one_line(name), 40)) {
+            if !all.contains(&name) {
+                all.push(name);
+            }
+        }
+        all
+    }
+}

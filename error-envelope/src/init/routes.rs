@@ -1,0 +1,69 @@
+//! A `[[route]]` for each operation.
+
+use super::openapi::{Document, Operation};
+use crate::text::{one_line, quoted};
+
+/// What holds where nothing is said (G4).
+const DEFAULT_LIMIT: u64 = 1024 * 1024;
+
+/// A route, with its comments.
+pub(super) struct Block {
+    hints: Vec<String>,
+    lines: Vec<String>,
+    /// Why it is a comment.
+    refused: Option<String>,
+}
+
+/// In the order of the document.
+pub(super) fn blocks(document: &Document) -> Vec<Block> {
+    document.operations().iter().map(Block::of).collect()
+}
+
+impl Block {
+    fn of(operation: &Operation<'_>) -> Self {
+        let mut hints = Vec::new();
+        for declared in operation.errors() {
+            let text = if declared.text.is_empty() { String::new() } else { format!(": {}", declared.text) };
+            hints.push(format!("declares {}{text}", declared.status));
+        }
+        match operation.schemes() {
+            schemes if schemes.is_empty() => {}
+            schemes => hints.push(format!("asks for credentials: {}", schemes.join(" or "))),
+        }
+        let mut lines = vec![format!("match = {}", quoted(&format!("{} {}", operation.method, operation.path)))];
+        let types = operation.media_types();
+        match &types[..] {
+            [] => {}
+            [only] if only == "application/json" => lines.push("json = true".to_owned()),
+            _ => {
+                let list = types.iter().map(|kind| quoted(kind)).collect::<Vec<_>>().join(", ");
+                lines.push(format!("content_types = [{list}]"));
+            }
+        }
+        if let Some(limit) = operation.most_bytes().filter(|limit| *limit != DEFAULT_LIMIT) {
+            lines.push(format!("body_limit = {limit}   # by maxLength"));
+        }
+        Self { hints, lines, refused: None }
+    }
+
+    /// Whether it is no comment.
+    pub(super) fn stands(&self) -> bool {
+        self.refused.is_none()
+    }
+
+    pub(super) fn refuse(&mut self, why: String) {
+        self.refused = Some(one_line(&why));
+    }
+
+    pub(super) fn written(&self) -> String {
+        let mut out = String::new();
+        if let Some(why) = &self.refused {
+            out += &format!("# Left out: {why}\n");
+        }
+        let mark = if self.stands() { "" } else { "# " };
+        let table = std::iter::once("[[route]]").chain(self.lines.iter().map(String::as_str));
+        table.for_each(|line| out += &format!("{mark}{line}\n"));
+        self.hints.iter().for_each(|hint| out += &format!("# {hint}\n"));
+        out
+    }
+}

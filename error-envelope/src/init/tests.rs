@@ -1,0 +1,114 @@
+//! What documents become: policies that are right, whatever they say.
+
+use super::*;
+
+fn policy_of(name: &str, document: &str) -> Result<String, String> {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join(name);
+    fs::write(&path, document).unwrap();
+    match Document::read(&path) {
+        Ok(document) => Ok(of_document(&document, Path::new(name))),
+        Err(Failure::Io(why) | Failure::Refused(why)) => Err(why.replace(&path.display().to_string(), "FILE")),
+        Err(other) => panic!("{other:?}"),
+    }
+}
+
+#[track_caller]
+fn is_right(text: &str) {
+    PolicyLoader::new().parse("policy.toml", text).unwrap_or_else(|error| panic!("{error}\n{text}"));
+}
+
+const SHOP: &str = r##"
+openapi: 3.1.0
+info: { title: "Shop\n# [defaults]", version: "1" }
+servers: [{ url: "https://api.example.com/v1/" }]
+security: [{ token: [] }]
+components:
+  responses:
+    Gone: { description: "The order\nis gone." }
+  requestBodies:
+    Note: { content: { text/plain: { schema: { $ref: "#/components/schemas/Note" } } } }
+  schemas:
+    Note: { type: string, maxLength: 500 }
+    Loop: { $ref: "#/components/schemas/Loop" }
+paths:
+  /orders:
+    get: { security: [], responses: { "200": { description: ok } } }
+    post:
+      requestBody: { content: { "application/json; charset=utf-8": { schema: { $ref: "#/components/schemas/Loop" } } } }
+      responses: { "201": { description: ok }, "409": { description: "Taken" }, default: { description: "" } }
+  /orders/{id}/note:
+    put: { requestBody: { $ref: "#/components/requestBodies/Note" }, responses: { "410": { $ref: "#/components/responses/Gone" } } }
+  /orders/{id}/photo:
+    post: { requestBody: { content: { image/png: { schema: { format: binary, maxLength: 4000000 } }, "image/webp": {} } } }
+  /orders/{other}/note:
+    put: {}
+  /odd/{a}-{b}:
+    get: {}
+  "/any\"\n[defaults]":
+    get: {}
+"##;
+
+#[test]
+fn each_operation_is_a_route_that_says_what_the_document_does() {
+    let text = policy_of("shop.yaml", SHOP).unwrap();
+    is_right(&text);
+    for part in [
+        "#:schema ./policy.schema.json\n# From shop.yaml, Shop # [defaults].\nversion = 1\n",
+        "[[route]]\nmatch = \"GET /v1/orders\"\n\n",
+        "[[route]]\nmatch = \"POST /v1/orders\"\njson = true\n# declares 409: Taken\n# declares default\n# asks for credentials: token\n",
+        "match = \"PUT /v1/orders/{id}/note\"\ncontent_types = [\"text/plain\"]\nbody_limit = 2000   # by maxLength\n# declares 410: The order is gone.\n",
+        "match = \"POST /v1/orders/{id}/photo\"\ncontent_types = [\"image/png\", \"image/webp\"]\n# asks",
+        "# [[route]]\n# match = \"PUT /v1/orders/{other}/note\"\n",
+    ] {
+        assert!(text.contains(part), "{part}\n---\n{text}");
+    }
+    assert!(text.matches("# Left out: ").count() >= 2, "{text}");
+}
+
+#[test]
+fn a_policy_from_nothing_is_right_with_and_without_its_comments() {
+    is_right(FROM_NOTHING);
+    let digits = "0".repeat(64);
+    let bare: Vec<&str> = FROM_NOTHING.lines().map(|line| line.strip_prefix("# ").unwrap_or(line)).collect();
+    let is_toml = |line: &&&str| {
+        line.contains(" = ") && !line.contains(": ") || line.starts_with('[') || line.starts_with("keys")
+    };
+    let text = bare.iter().filter(is_toml).map(|line| format!("{line}\n")).collect::<String>();
+    is_right(&text.replace("…64 hex digits…", &digits));
+    assert!(text.contains("[[map]]") && text.contains("body_limit") && text.contains("sha256"), "{text}");
+}
+
+#[test]
+fn what_is_no_document_is_told_with_its_place() {
+    for (name, text, told) in [
+        ("a.json", "{\"openapi\": \"3.1.0\",\n \"paths\": }", "FILE:2:11: no JSON: expected value; mend it"),
+        ("a.json", "{\"openapi\": \"2.0\"}", "FILE: openapi: \"2.0\" is not read"),
+        ("a.json", "{\"swagger\": \"2.0\"}", "FILE: swagger: 2.0 is not read"),
+        ("a.yaml", "a: [", "FILE: no YAML: "),
+        ("a.yaml", "", "FILE: it has no `openapi`"),
+        ("a.yaml", "hello", "FILE: it has no `openapi`"),
+        ("a.yaml", "- 1", "FILE: it has no `openapi`"),
+    ] {
+        let why = policy_of(name, text).unwrap_err();
+        assert!(why.starts_with(told), "{text}: {why}");
+    }
+    for text in ["openapi: 3.0.3", "openapi: 3.1.0\npaths: []", "openapi: 3.1.0\npaths: { /a: 1, /b: { get: 2 } }"] {
+        let text = policy_of("a.yaml", text).unwrap();
+        is_right(&text);
+        assert!(text.contains("The document has no operations."), "{text}");
+    }
+}
+
+#[test]
+fn a_file_that_is_there_stays_and_nothing_else_is_left() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("policy.toml");
+    put(&path, "a").unwrap();
+    let Err(Failure::Io(why)) = put(&path, "b") else { panic!("overwritten") };
+    assert!(why.contains("is there already"), "{why}");
+    assert_eq!(fs::read_to_string(&path).unwrap(), "a");
+    let Err(Failure::Io(why)) = put(&folder.path().join("none/policy.toml"), "b") else { panic!("written") };
+    assert!(why.contains("cannot be written"), "{why}");
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+}

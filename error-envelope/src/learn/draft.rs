@@ -1,0 +1,240 @@
+//! Drafts of `[[map]]` and `[[code]]`, from errors of which many say the same.
+//!
+//! 1. A code that nobody knows: one rule by that code, whatever its status.
+//! 2. A text that may be told: a rule by status and text.
+//! 3. A 4xx on a route whose text may not be told, or is not there: a rule by status and route, unless other errors of that
+//!    status on that route are told apart by more than their status: such a rule would go before what tells them apart.
+//! 4. Anything else is counted in a comment.
+//!
+//! What has but a status is left out where that says all, such as 405, and where it is a 5xx: its text is for the log. A rule
+//! for the code of a 5xx is a comment: once it names an error, the details of its body reach clients (R3).
+
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::fmt::Write;
+
+use tower_error_envelope::ErrorCode;
+
+use super::Seen;
+use super::words::Template;
+use crate::text::{counted, one_line, quoted};
+
+/// The longest name that a code may have (E2).
+const LONGEST_NAME: usize = 63;
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+enum Kind {
+    Code(String),
+    Text(u16, Template),
+    OnRoute(u16, String),
+    /// Nothing can be asked for but a status.
+    Bare(u16),
+}
+
+#[derive(Default)]
+struct Tally {
+    count: usize,
+    statuses: BTreeMap<u16, usize>,
+    routes: BTreeSet<String>,
+    becomes: BTreeMap<String, usize>,
+}
+
+/// What was seen, by kind.
+pub(super) struct Drafts {
+    kinds: HashMap<Kind, Tally>,
+    /// Where a status does not decide alone.
+    told_apart: HashSet<(u16, String)>,
+    own: HashMap<String, ErrorCode>,
+    errors: usize,
+}
+
+impl Drafts {
+    /// `own` are the codes of the policy that the drafts are for.
+    pub(super) fn new(own: &[ErrorCode]) -> Self {
+        let own = own.iter().map(|code| (code.as_str().to_owned(), code.clone())).collect();
+        Self { kinds: HashMap::new(), told_apart: HashSet::new(), own, errors: 0 }
+    }
+
+    pub(super) fn add(&mut self, seen: Seen) {
+        self.errors += 1;
+        if !seen.by_status
+            && let Some(route) = &seen.route
+        {
+            self.told_apart.insert((seen.status, route.clone()));
+        }
+        let kind = match (seen.code, seen.text, &seen.route) {
+            (Some(code), ..) => Kind::Code(code),
+            _ if !seen.by_status || !seen.says || says_all(seen.status) => return,
+            (None, Some(text), _) => Kind::Text(seen.status, text),
+            (None, None, Some(route)) => Kind::OnRoute(seen.status, route.clone()),
+            (None, None, None) => Kind::Bare(seen.status),
+        };
+        let tally = self.kinds.entry(kind).or_default();
+        tally.count += 1;
+        *tally.statuses.entry(seen.status).or_default() += 1;
+        *tally.becomes.entry(seen.becomes).or_default() += 1;
+        tally.routes.extend(seen.route);
+    }
+
+    pub(super) fn written(&self) -> String {
+        let (mut drafted, mut bare): (Vec<_>, Vec<_>) = self.kinds.iter().partition(|(kind, _)| match kind {
+            Kind::Code(_) | Kind::Text(..) => true,
+            Kind::OnRoute(status, route) => !self.told_apart.contains(&(*status, route.clone())),
+            Kind::Bare(_) => false,
+        });
+        for list in [&mut drafted, &mut bare] {
+            list.sort_by_key(|(kind, tally)| (std::cmp::Reverse(tally.count), (*kind).clone()));
+        }
+        let without = self.kinds.values().map(|tally| tally.count).sum::<usize>();
+        let kinds = counted(drafted.len(), "draft");
+        let errors = counted(self.errors, "inner error");
+        let mut out = match without {
+            0 => format!("# {errors}, each with a code.\n"),
+            _ => format!("# {errors}, {without} without a code of their own: {kinds}.\n"),
+        };
+        let mut defined = HashSet::new();
+        for (kind, tally) in drafted {
+            out.push('\n');
+            out.push_str(&self.draft(kind, tally, &mut defined));
+        }
+        if !bare.is_empty() {
+            out.push_str("\n# Not drafted:\n");
+        }
+        for (kind, tally) in bare {
+            let _ = writeln!(out, "# {} x {}", tally.count, left_out(kind));
+        }
+        out
+    }
+
+    fn draft(&self, kind: &Kind, tally: &Tally, defined: &mut HashSet<String>) -> String {
+        let status = tally.statuses.iter().max_by_key(|(_, count)| **count).map_or(400, |(status, _)| *status);
+        let name = name_of(kind, status);
+        let text = default_text(kind, status);
+        let mut out = format!("# {} x {}\n", tally.count, told(kind, tally));
+        let mut tables = format!("[[map]]\n{}to = {}\n", conditions(kind), quoted(&name));
+        // What a 5xx says is for the log alone, unless somebody has looked at it.
+        if status >= 500 {
+            let _ = writeln!(tables, "say = {}", quoted(&text));
+        }
+        let known = ErrorCode::ALL.iter().any(|code| code.as_str() == name) || self.own.contains_key(&name);
+        if !known && defined.insert(name.clone()) {
+            let _ = write!(
+                tables,
+                "\n[[code]]\ncode = {}\nstatus = {status}\nmessage = {}\n",
+                quoted(&name),
+                quoted(&text)
+            );
+        }
+        if status >= 500 {
+            out.push_str(
+                "# A rule lets the details of a 5xx reach clients: take the # away once you have looked at them.\n",
+            );
+            tables = tables.lines().map(|line| format!("# {line}").trim_end().to_owned() + "\n").collect();
+        }
+        out + &tables
+    }
+}
+
+/// Whether a status has one meaning, or is the service's own failure: the catalogue's code is the one for it.
+const fn says_all(status: u16) -> bool {
+    matches!(status, 401 | 405..=408 | 411 | 413..=417 | 421 | 426 | 428 | 429 | 431 | 451 | 500..)
+}
+
+/// What a comment says of the errors.
+fn told(kind: &Kind, tally: &Tally) -> String {
+    let list = |all: Vec<String>| all.join(", ");
+    let statuses = list(tally.statuses.keys().map(u16::to_string).collect());
+    let becomes = list(tally.becomes.keys().cloned().collect());
+    let what = match kind {
+        Kind::Code(_) => "a code that is not known here",
+        Kind::Text(..) => "a text without a code",
+        Kind::OnRoute(..) | Kind::Bare(_) => "an error without a code",
+    };
+    let routes = match tally.routes.len() {
+        0 => String::new(),
+        1..=3 => format!(", on {}", list(tally.routes.iter().map(|route| one_line(route)).collect())),
+        many => format!(", on {many} routes"),
+    };
+    format!("{what}, status {statuses}{routes}; clients get {becomes}")
+}
+
+fn left_out(kind: &Kind) -> String {
+    match kind {
+        Kind::OnRoute(status, route) => {
+            let route = one_line(route);
+            format!(
+                "status {status} on {route}: others of that status there are told apart; learn from a HAR, which has texts"
+            )
+        }
+        Kind::Bare(status) => {
+            format!("status {status} on no route: give the route a [[route]] of its own, or learn from a HAR")
+        }
+        Kind::Code(_) | Kind::Text(..) => String::new(),
+    }
+}
+
+fn conditions(kind: &Kind) -> String {
+    match kind {
+        Kind::Code(code) => format!("code = {}\n", quoted(code)),
+        Kind::Text(status, text) => match text.exact() {
+            Some(exact) => format!("status = {status}\nmessage = {}\n", quoted(&exact)),
+            None => format!("status = {status}\nmessage_pattern = {}\n", quoted(&text.pattern())),
+        },
+        Kind::OnRoute(status, route) => format!("status = {status}\nroute = {}\n", quoted(route)),
+        Kind::Bare(status) => format!("status = {status}\n"),
+    }
+}
+
+/// A code's name, in the form of E2.
+fn name_of(kind: &Kind, status: u16) -> String {
+    let name = match kind {
+        Kind::Code(code) => snake(code),
+        Kind::Text(_, text) => {
+            const MOST_WORDS: usize = 5;
+            snake(&text.words().take(MOST_WORDS).collect::<Vec<_>>().join("_"))
+        }
+        Kind::OnRoute(_, route) => {
+            let literal = route.rsplit('/').find(|part| !part.is_empty() && !part.contains(['{', '}', '*']));
+            format!("{}_{}", snake(literal.unwrap_or("route")), of_status(status).as_str())
+        }
+        Kind::Bare(_) => of_status(status).as_str().to_owned(),
+    };
+    let name: String = name.chars().take(LONGEST_NAME).collect();
+    name.trim_end_matches('_').to_owned()
+}
+
+/// `SessionNotFound`, `SESSION-NOT-FOUND` and `session.not.found` as `session_not_found`.
+fn snake(code: &str) -> String {
+    let mut name = String::new();
+    let mut before = ' ';
+    for character in code.chars() {
+        if character.is_ascii_uppercase() && before.is_ascii_lowercase() {
+            name.push('_');
+        }
+        match character.to_ascii_lowercase() {
+            fits @ ('a'..='z' | '0'..='9') => name.push(fits),
+            _ if !name.ends_with('_') => name.push('_'),
+            _ => {}
+        }
+        before = character;
+    }
+    let name = name.trim_matches('_');
+    let starts_well = name.starts_with(|first: char| first.is_ascii_lowercase());
+    if starts_well { name.to_owned() } else { format!("e_{name}") }
+}
+
+/// The text that clients get where the service's own may not be told.
+fn default_text(kind: &Kind, status: u16) -> String {
+    match kind {
+        Kind::Code(code) if status < 500 => {
+            let words = snake(code).replace('_', " ");
+            let mut letters = words.chars();
+            letters.next().map(|first| first.to_ascii_uppercase()).into_iter().chain(letters).chain(['.']).collect()
+        }
+        Kind::Text(_, text) if status < 500 => text.exact().unwrap_or_else(|| of_status(status).message().to_owned()),
+        _ => of_status(status).message().to_owned(),
+    }
+}
+
+fn of_status(status: u16) -> ErrorCode {
+    http::StatusCode::from_u16(status).map_or(ErrorCode::BAD_REQUEST, ErrorCode::of_status)
+}

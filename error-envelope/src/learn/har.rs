@@ -1,0 +1,31 @@
+//! Inner errors in a HAR, by what a policy makes of them.
+
+use std::path::Path;
+
+use tower_error_envelope::Mode;
+use tower_error_envelope::exchange::{DecidedBy, Origin};
+
+use super::Seen;
+use super::words::Template;
+use crate::failure::Failure;
+use crate::recorded;
+use crate::trial::Trial;
+
+pub(super) fn each(path: &Path, trial: &Trial, mut see: impl FnMut(Seen)) -> Result<(), Failure> {
+    recorded::each(path, |recorded| {
+        let outcome = trial.of(&recorded, Some(Mode::Enforce), None);
+        let Some((told, heard)) = outcome.told.zip(outcome.heard) else { return Ok(()) };
+        let (Origin::Inner, Some(by)) = (told.origin, told.by) else { return Ok(()) };
+        see(Seen {
+            status: recorded.response.status().as_u16(),
+            route: told.route,
+            becomes: told.code.map(|code| code.as_str().to_owned()).unwrap_or_default(),
+            code: told.unknown_code,
+            text: heard.message.as_deref().and_then(Template::of),
+            says: told.shape.is_some(),
+            by_status: by == DecidedBy::Status,
+        });
+        Ok(())
+    })?;
+    Ok(())
+}

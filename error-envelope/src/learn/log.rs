@@ -1,0 +1,161 @@
+//! Inner errors in the layer's log (L1): tracing's JSON lines, and its text lines with and without colours.
+//!
+//! Lines of others are passed over. The log has no texts of services (L3), and so no draft from it has one.
+
+use std::collections::HashMap;
+use std::io::{BufRead, Read};
+use std::path::Path;
+
+use serde_json::Value;
+
+use super::Seen;
+use crate::failure::Failure;
+use crate::recorded::{open, unreadable};
+
+const TARGET: &str = "tower_error_envelope";
+
+/// The layer's own lines are shorter, their causes included.
+const LONGEST: u64 = 256 * 1024;
+
+pub(super) fn each(path: &Path, mut see: impl FnMut(Seen)) -> Result<(), Failure> {
+    let mut reader = open(path)?;
+    let (mut line, mut events) = (Vec::new(), 0_usize);
+    loop {
+        line.clear();
+        let read = reader.by_ref().take(LONGEST).read_until(b'\n', &mut line).map_err(|it| unreadable(path, &it))?;
+        if read == 0 {
+            break;
+        }
+        let Some(fields) = fields_of(&String::from_utf8_lossy(&line)) else { continue };
+        events += 1;
+        if let Some(seen) = seen(&fields) {
+            see(seen);
+        }
+    }
+    if events > 0 {
+        return Ok(());
+    }
+    let wrong = format!(
+        "{}: neither a HAR nor a log of the layer's: no line has an error under the target {TARGET}; let the log have \
+         that target at INFO, as text or as JSON lines",
+        path.display()
+    );
+    Err(Failure::Io(wrong))
+}
+
+type Fields = HashMap<String, String>;
+
+/// What a line of the layer's says of an error.
+fn fields_of(line: &str) -> Option<Fields> {
+    let line = line.trim();
+    let fields = match serde_json::from_str::<Value>(line) {
+        Ok(value) => of_json(&value)?,
+        Err(_) => of_text(&anstream::adapter::strip_str(line).to_string())?,
+    };
+    (fields.contains_key("origin") && fields.contains_key("mode")).then_some(fields)
+}
+
+fn of_json(line: &Value) -> Option<Fields> {
+    if line.get("target").is_some_and(|target| target != TARGET) {
+        return None;
+    }
+    // Subscribers may be told to write the fields beside the rest.
+    let fields = line.get("fields").unwrap_or(line).as_object()?;
+    let text = |value: &Value| match value {
+        Value::String(text) => Some(text.clone()),
+        Value::Number(number) => Some(number.to_string()),
+        _ => None,
+    };
+    Some(fields.iter().filter_map(|(name, value)| Some((name.clone(), text(value)?))).collect())
+}
+
+/// `… tower_error_envelope: the message name="value" name=value`; the value of a text is quoted, as Rust quotes it.
+fn of_text(line: &str) -> Option<Fields> {
+    let (_, mut rest) = line.split_once("tower_error_envelope: ")?;
+    let mut fields = Fields::new();
+    while let Some((before, after)) = rest.split_once('=') {
+        let name = before.rsplit(' ').next().unwrap_or_default();
+        let (value, left) = match after.strip_prefix('"') {
+            Some(quoted) => quoted_value(quoted)?,
+            None => after.split_once(' ').map_or((after.to_owned(), ""), |(value, left)| (value.to_owned(), left)),
+        };
+        fields.entry(name.to_owned()).or_insert(value);
+        rest = left;
+    }
+    Some(fields)
+}
+
+/// A quoted text to its end, and what is left.
+fn quoted_value(quoted: &str) -> Option<(String, &str)> {
+    let mut escaped = false;
+    let end = quoted.char_indices().find(|(_, character)| {
+        let ends = *character == '"' && !escaped;
+        escaped = *character == '\\' && !escaped;
+        ends
+    });
+    let (end, _) = end?;
+    Some((quoted[..end].to_owned(), &quoted[end + 1..]))
+}
+
+fn seen(fields: &Fields) -> Option<Seen> {
+    let text = |name: &str| fields.get(name).cloned();
+    // Without it the layer is an older one, or the response kept its shape.
+    let by = text("decided_by")?;
+    if text("origin").as_deref() != Some("inner") {
+        return None;
+    }
+    let status: u16 = text("status")?.parse().ok().filter(|status| (400..600).contains(status))?;
+    let code = text("unknown_code").filter(|code| is_code(code));
+    Some(Seen {
+        status,
+        route: text("route"),
+        becomes: text("code").filter(|code| is_code(code))?,
+        code,
+        text: None,
+        says: fields.contains_key("dialect"),
+        by_status: by == "status",
+    })
+}
+
+/// The layer writes no other; a line may be anybody's.
+fn is_code(code: &str) -> bool {
+    let fits = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.' | b'-');
+    (1..=64).contains(&code.len()) && code.bytes().all(fits)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TEXT: &str = r#"2026-01-01T00:00:00.0Z  INFO request{request_id=req_1}: tower_error_envelope: observed: the error would have been answered request_id=req_1 code="conflict" status=409 would_be_status=409 origin="inner" dialect="error_text" route="POST|PUT /a/{id}" mode="observe" decided_by="status" unknown_code="NAME_TAKEN" cause="a \"code\"=\"x\" b""#;
+    const JSON: &str = r#"{"timestamp":"t","level":"INFO","fields":{"message":"m","request_id":"req_1","code":"conflict","status":409,"origin":"inner","dialect":"error_text","route":"POST|PUT /a/{id}","mode":"observe","decided_by":"status","unknown_code":"NAME_TAKEN"},"target":"tower_error_envelope","span":{"status":500}}"#;
+
+    #[test]
+    fn l1_a_line_is_read_in_each_form_that_it_is_written_in() {
+        let coloured = TEXT.replace("code=", "\u{1b}[3mcode\u{1b}[0m\u{1b}[2m=\u{1b}[0m");
+        let coloured = coloured.replace("tower_error_envelope", "\u{1b}[2mtower_error_envelope\u{1b}[0m");
+        let coloured =
+            coloured.replace("tower_error_envelope\u{1b}[0m:", "tower_error_envelope\u{1b}[0m\u{1b}[2m:\u{1b}[0m");
+        let value: Value = serde_json::from_str(JSON).unwrap();
+        let mut flat = value["fields"].clone();
+        flat["target"] = TARGET.into();
+        for line in [TEXT, JSON, &coloured, &flat.to_string(), &format!("pod-1 | {TEXT}\r\n")] {
+            let seen = seen(&fields_of(line).unwrap_or_else(|| panic!("{line}"))).unwrap();
+            assert_eq!((seen.status, seen.becomes.as_str()), (409, "conflict"), "{line}");
+            assert_eq!((seen.code.as_deref(), seen.route.as_deref()), (Some("NAME_TAKEN"), Some("POST|PUT /a/{id}")));
+            assert!(seen.says && seen.by_status && seen.text.is_none(), "{line}");
+        }
+    }
+
+    #[test]
+    fn lines_of_others_are_passed_over() {
+        for line in ["", "hello", "{}", "[1]", "INFO other: origin=\"inner\"", &JSON.replace(TARGET, "other")] {
+            assert!(fields_of(line).is_none(), "{line}");
+        }
+        for line in
+            [TEXT.replace("inner", "guard"), TEXT.replace("decided_by", "other"), TEXT.replace("=409", "=\"x\"")]
+        {
+            assert!(fields_of(&line).and_then(|fields| seen(&fields)).is_none(), "{line}");
+        }
+    }
+}

@@ -1,0 +1,64 @@
+//! `error-envelope learn`: drafts of `[[map]]` and `[[code]]` tables for errors that have no code of their own yet.
+//!
+//! 1. What a service said is [`seen`](Seen) in the layer's log ([`log`]), or in a HAR ([`har`]).
+//! 2. What says the same is one kind of error; those that nothing is known of but a status are left out.
+//! 3. Each is drafted ([`draft`]), the most frequent first. Nothing of a text is written that may be a value ([`words`]).
+
+mod draft;
+mod har;
+mod log;
+mod words;
+
+use std::path::PathBuf;
+
+use tower_error_envelope::ErrorCode;
+
+use self::draft::Drafts;
+use self::words::Template;
+use crate::failure::{Failure, print};
+use crate::{policy, recorded};
+
+/// Draft rules for errors that have no code yet
+///
+/// Reads the layer's log (text or JSON lines; mode `observe` is enough) or a HAR, and writes [[map]] and [[code]] tables
+/// to append to a policy: the most frequent first, no value of any text.
+#[derive(clap::Args)]
+pub(crate) struct Args {
+    /// The policy that they are for: its own codes are used, and with a HAR its rules [default: what holds without one]
+    #[arg(long, value_name = "FILE")]
+    policy: Option<PathBuf>,
+    /// A log of the layer's, or a HAR
+    #[arg(value_name = "LOG|HAR")]
+    file: PathBuf,
+}
+
+/// An inner error.
+#[derive(Clone, Debug)]
+struct Seen {
+    status: u16,
+    /// The pattern of its route, where that has one.
+    route: Option<String>,
+    /// What the layer makes of it.
+    becomes: String,
+    /// The service's own code, which nobody knows.
+    code: Option<String>,
+    /// What is safe to tell of its text.
+    text: Option<Template>,
+    /// It says something that was read, beside its status.
+    says: bool,
+    /// Its status alone decided.
+    by_status: bool,
+}
+
+/// Writes to standard output.
+pub(crate) fn run(args: &Args) -> Result<(), Failure> {
+    let (file, trial) = policy::trial(args.policy.as_deref())?;
+    let own: Vec<ErrorCode> = file.iter().flat_map(|file| file.policy().own_codes().cloned()).collect();
+    let mut drafts = Drafts::new(&own);
+    if recorded::is_har(&args.file)? {
+        har::each(&args.file, &trial, |seen| drafts.add(seen))?;
+    } else {
+        log::each(&args.file, |seen| drafts.add(seen))?;
+    }
+    print(&drafts.written())
+}

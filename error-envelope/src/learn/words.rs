@@ -1,0 +1,190 @@
+//! What of a service's text may stand in a file that is shown to others: words that any API says, in their places.
+//!
+//! A text may have anything in it: names, numbers, tokens, what a client sent. No rule about the look of a word tells a
+//! password from a verb, and so a word is kept where it is one of a list; any other stands for whatever is in its place. A
+//! text with less than two such words, or with more gaps than words, is not told at all.
+
+/// Words of error texts that say nothing of anybody.
+const WORDS: &str = "\
+    a able about accepted access account action active add added address after again age all allowed already \
+    also amount an and another any api app application are argument as at attempt attempts attribute auth \
+    authentication authorization authorized available back bad balance be because been before being below \
+    between body both busy but by call calls can canceled cancelled cannot capacity change changed channel \
+    character characters check client closed code command complete completed conflict connect connected \
+    connection contact contain contains content correct could country create created credentials currency \
+    current currently customer data database date day days declined deleted denied deprecated detected device \
+    did different digits disabled do document does domain down due duplicate each either email empty enabled \
+    end ended enough error errors exceed exceeded exceeds exist existing exists expected expired external fail \
+    failed failure feature few field fields file files first for forbidden form format found free from full \
+    function get given gone group had has have hour hours http id identifier if image in inactive incomplete \
+    incorrect input insufficient internal into invalid invoice is it item items its job json key large last \
+    later least left length less like limit limited limits line link list load locked long longer lower \
+    maintenance malformed many match matches maximum may media member message messages method minimum minute \
+    minutes missing mode model more most must name need needed needs network new next no none not nothing now \
+    null number object of off offline old on once one only open operation option or order orders organization \
+    other our out over own owner page paid parameter parameters parent part password path payload payment \
+    pending per permission permissions permitted phone place plan please policy position positive post present \
+    previous price problem process processed processing product profile progress project property provide \
+    provided public quantity query queue quota range rate reached read ready reason receive received recipient \
+    record refused region rejected release remote removed request requested requests require required requires \
+    reserved resource resources response retry right role room rule same scope second seconds security see \
+    select send sent server service session set setting short should shut sign size slow so some something soon \
+    specified start started state status still stock stopped string subject subscription success supported \
+    syntax system table taken task team temporarily temporary than that the their then there these they this \
+    those time timed timeout times to token too transaction try two type unable unauthorized unavailable under \
+    unexpected unique unit unknown unless unprocessable unsupported until up update updated upload upper \
+    upstream url use used user username users using valid validation value values verified version very via \
+    wait was we were when where which while who will with within without word work worker write wrong yet you \
+    your zero";
+
+/// A longer text is an essay, or a trace.
+const LONGEST: usize = 120;
+
+/// A text with gaps where values may be.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(super) struct Template(Vec<Part>);
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+enum Part {
+    /// With its punctuation.
+    Word(String),
+    Gap,
+}
+
+impl Template {
+    /// None where nothing of it may be told.
+    pub(super) fn of(text: &str) -> Option<Self> {
+        let text = text.trim();
+        if text.chars().count() > LONGEST || text.contains(['\n', '\r', '\t']) {
+            return None;
+        }
+        let mut parts = Vec::new();
+        let mut quote = None;
+        for token in text.split(' ') {
+            let part = match quote {
+                Some(closing) => {
+                    quote = quote.filter(|_| !ends_quote(token, closing));
+                    Part::Gap
+                }
+                None => {
+                    quote = opens_quote(token);
+                    if quote.is_none() && is_said_by_all(token) { Part::Word(token.to_owned()) } else { Part::Gap }
+                }
+            };
+            if part != Part::Gap || parts.last() != Some(&Part::Gap) {
+                parts.push(part);
+            }
+        }
+        let template = Self(parts);
+        let (words, gaps) = (template.words().count(), template.0.len() - template.words().count());
+        (words >= 2 && words >= gaps).then_some(template)
+    }
+
+    /// The words alone, in lower case and without punctuation.
+    pub(super) fn words(&self) -> impl Iterator<Item = String> {
+        self.0.iter().filter_map(|part| match part {
+            Part::Word(word) => Some(bare(word).to_ascii_lowercase()),
+            Part::Gap => None,
+        })
+    }
+
+    /// The whole text, where it has no gap.
+    pub(super) fn exact(&self) -> Option<String> {
+        let words: Option<Vec<&str>> = self
+            .0
+            .iter()
+            .map(|part| match part {
+                Part::Word(word) => Some(word.as_str()),
+                Part::Gap => None,
+            })
+            .collect();
+        Some(words?.join(" "))
+    }
+
+    /// A regular expression that fits such texts; it has no quotes in it.
+    pub(super) fn pattern(&self) -> String {
+        let parts = self.0.iter().map(|part| match part {
+            Part::Word(word) => word.replace('.', "\\.").replace('?', "\\?"),
+            Part::Gap => ".+".to_owned(),
+        });
+        format!("^{}$", parts.collect::<Vec<_>>().join(" "))
+    }
+}
+
+fn bare(token: &str) -> &str {
+    token.trim_end_matches(['.', ',', ';', ':', '!', '?'])
+}
+
+fn is_said_by_all(token: &str) -> bool {
+    let known = |word: &str| WORDS.split_ascii_whitespace().any(|it| it.eq_ignore_ascii_case(word));
+    let word = bare(token);
+    // Capitals in the middle are a name, or a token that looks like a word.
+    let cased = |word: &str| word.len() < 2 || !word[1..].bytes().any(|byte| byte.is_ascii_uppercase());
+    token.len() - word.len() <= 1 && !word.is_empty() && word.split('-').all(|part| known(part) && cased(part))
+}
+
+const QUOTES: [(char, char); 7] =
+    [('"', '"'), ('\'', '\''), ('`', '`'), ('“', '”'), ('‘', '’'), ('«', '»'), ('(', ')')];
+
+/// The quote that a token opens and does not close.
+fn opens_quote(token: &str) -> Option<char> {
+    let first = token.chars().next()?;
+    let (_, closing) = QUOTES.into_iter().find(|(opening, _)| *opening == first)?;
+    let rest = &token[first.len_utf8()..];
+    (!ends_quote(rest, closing)).then_some(closing)
+}
+
+fn ends_quote(token: &str, closing: char) -> bool {
+    bare(token).ends_with(closing)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn l3_nothing_of_a_text_is_told_but_words_that_all_say() {
+        for (text, pattern) in [
+            ("Name is already taken.", Some("^Name is already taken\\.$")),
+            ("Room not found", Some("^Room not found$")),
+            ("Order 4711 not found.", Some("^Order .+ not found\\.$")),
+            ("User Alice Smith does not exist", Some("^User .+ does not exist$")),
+            ("Invalid token eyJhbGciOi.x.y provided", Some("^Invalid token .+ provided$")),
+            ("The field \"pass word\" is required.", Some("^The field .+ is required\\.$")),
+            ("The field 'is not found' is required", Some("^The field .+ is required$")),
+            ("Password hunter is not valid", Some("^Password .+ is not valid$")),
+            ("Email a@b.example already exists!", Some("^Email .+ already exists!$")),
+            ("SECRET NOT FOUND", None),
+            ("hunter2", None),
+            ("not hunter2 hunter3", None),
+            ("Error: connect ECONNREFUSED db:5432", Some("^Error: connect .+$")),
+            ("a\nb not found", None),
+            ("", None),
+        ] {
+            let told = Template::of(text).map(|it| it.pattern());
+            assert_eq!(told.as_deref(), pattern, "{text}");
+            for secret in ["4711", "Alice", "Smith", "eyJ", "pass", "hunter", "a@b", "ECONN", "5432"] {
+                assert!(!told.as_deref().unwrap_or_default().contains(secret), "{text}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_pattern_fits_what_it_was_made_of() {
+        for text in ["Room not found", "Order 4711 not found.", "Is it on? The server said no."] {
+            let pattern = Template::of(text).unwrap().pattern();
+            assert!(regex::Regex::new(&pattern).unwrap().is_match(text), "{pattern}");
+        }
+        assert_eq!(Template::of("Room not found").unwrap().exact().as_deref(), Some("Room not found"));
+        assert_eq!(Template::of("Order 4711 not found.").unwrap().exact(), None);
+    }
+
+    #[test]
+    fn the_list_has_each_word_once_and_in_order() {
+        let words: Vec<&str> = WORDS.split_ascii_whitespace().collect();
+        let mut sorted = words.clone();
+        sorted.sort_unstable();
+        sorted.dedup();
+        assert_eq!(words, sorted);
+    }
+}

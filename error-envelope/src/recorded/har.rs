@@ -1,0 +1,270 @@
+//! HAR 1.2, as browsers, proxies and test tools write it: read entry by entry.
+//!
+//! The texts of bodies stand there decoded, so that the heads' codings and lengths say nothing of them.
+
+use std::fmt;
+use std::path::Path;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use bytes::Bytes;
+use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HOST, TRANSFER_ENCODING};
+use http::{HeaderMap, Request, Response, Uri, Version};
+use serde::Deserialize;
+use serde::de::{DeserializeSeed, Deserializer, Error as _, IgnoredAny, MapAccess, SeqAccess, Visitor};
+
+use super::{Place, Recorded, open, put};
+use crate::failure::Failure;
+
+type Take<'a> = dyn FnMut(Recorded) -> Result<(), Failure> + 'a;
+
+/// Reads the entries of a file; how many have no response.
+pub(super) fn each(path: &Path, take: &mut Take<'_>) -> Result<usize, Failure> {
+    let mut reading = Reading { path, take, entry: 0, unanswered: 0, failed: None, found: false };
+    let mut json = serde_json::Deserializer::from_reader(open(path)?);
+    let read = Object { key: "log", reading: &mut reading, inside: true }.deserialize(&mut json);
+    let read = read.and_then(|()| json.end());
+    match (reading.failed, read) {
+        (Some(failure), _) => Err(failure),
+        (None, Err(error)) => Err(broken(path, reading.entry, &error)),
+        (None, Ok(())) if !reading.found => {
+            let wrong = "no HAR: it has no list `log.entries`; export one from a browser's network panel or a proxy";
+            Err(Failure::Io(format!("{}: {wrong}", path.display())))
+        }
+        (None, Ok(())) => Ok(reading.unanswered),
+    }
+}
+
+/// serde's own text may quote what it met: a value of the file (L3).
+fn broken(path: &Path, entry: usize, error: &serde_json::Error) -> Failure {
+    let what = match error.classify() {
+        serde_json::error::Category::Io => return Failure::Io(format!("{}: cannot be read: {error}", path.display())),
+        serde_json::error::Category::Eof => "the file ends too early",
+        serde_json::error::Category::Syntax => "no JSON",
+        serde_json::error::Category::Data => "no HAR: an entry has a `request` and a `response` with their members",
+    };
+    let (line, column) = (error.line(), error.column());
+    Failure::Io(format!("{}:{line}:{column}: log.entries[{entry}]: {what}; export it again", path.display()))
+}
+
+struct Reading<'a, 'b> {
+    path: &'a Path,
+    take: &'a mut Take<'b>,
+    entry: usize,
+    unanswered: usize,
+    failed: Option<Failure>,
+    /// There is a list of entries.
+    found: bool,
+}
+
+/// An object of which one member is looked into: `{"log": {"entries": […]}}`.
+struct Object<'r, 'a, 'b> {
+    key: &'static str,
+    reading: &'r mut Reading<'a, 'b>,
+    /// It holds another object, not the list.
+    inside: bool,
+}
+
+impl<'de> DeserializeSeed<'de> for Object<'_, '_, '_> {
+    type Value = ();
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+        deserializer.deserialize_map(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Object<'_, '_, '_> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "an object with `{}`", self.key)
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
+        while let Some(key) = map.next_key::<String>()? {
+            if key != self.key {
+                map.next_value::<IgnoredAny>()?;
+            } else if self.inside {
+                map.next_value_seed(Object { key: "entries", reading: &mut *self.reading, inside: false })?;
+            } else {
+                map.next_value_seed(Entries(&mut *self.reading))?;
+            }
+        }
+        Ok(())
+    }
+}
+
+struct Entries<'r, 'a, 'b>(&'r mut Reading<'a, 'b>);
+
+impl<'de> DeserializeSeed<'de> for Entries<'_, '_, '_> {
+    type Value = ();
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+        deserializer.deserialize_seq(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Entries<'_, '_, '_> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a list of entries")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut entries: A) -> Result<(), A::Error> {
+        let Self(reading) = self;
+        reading.found = true;
+        while let Some(entry) = entries.next_element::<Entry>()? {
+            if let Err(failure) = reading.took(entry) {
+                reading.failed = Some(failure);
+                return Err(A::Error::custom("stopped"));
+            }
+            reading.entry += 1;
+        }
+        Ok(())
+    }
+}
+
+impl Reading<'_, '_> {
+    fn took(&mut self, entry: Entry) -> Result<(), Failure> {
+        // What a browser writes where nothing came back.
+        if entry.response.status == 0 {
+            self.unanswered += 1;
+            return Ok(());
+        }
+        let place = Place { entry: Some(self.entry), ..Place::of(self.path) };
+        let told = u64::try_from(entry.request.body_size).ok();
+        let (request, response) = entry.messages().map_err(|wrong| Failure::Io(format!("{place}.{wrong}")))?;
+        let request_bytes = super::request_bytes(&request, told);
+        (self.take)(Recorded { place, request, request_bytes, response })
+    }
+}
+
+#[derive(Deserialize)]
+struct Entry {
+    request: Asked,
+    response: Said,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Asked {
+    method: String,
+    url: String,
+    #[serde(default)]
+    http_version: String,
+    #[serde(default)]
+    headers: Vec<Header>,
+    post_data: Option<Content>,
+    /// -1 where nobody counted.
+    #[serde(default)]
+    body_size: i64,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Said {
+    status: i32,
+    #[serde(default)]
+    http_version: String,
+    #[serde(default)]
+    headers: Vec<Header>,
+    #[serde(default)]
+    content: Content,
+}
+
+#[derive(Deserialize)]
+struct Header {
+    name: String,
+    value: String,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Content {
+    #[serde(default)]
+    size: i64,
+    mime_type: Option<String>,
+    text: Option<String>,
+    encoding: Option<String>,
+}
+
+impl Entry {
+    fn messages(self) -> Result<(Request<Bytes>, Response<Option<Bytes>>), String> {
+        let Self { request: asked, response: said } = self;
+        let mut headers = headers_of(&asked.headers).map_err(|wrong| format!("request.headers: {wrong}"))?;
+        let uri: Uri = asked.url.parse().map_err(|error| format!("request.url: it is no URL: {error}"))?;
+        if let Some(authority) = uri.authority().filter(|_| !headers.contains_key(HOST)) {
+            put(&mut headers, "host", authority.as_str().as_bytes())
+                .map_err(|wrong| format!("request.url: {wrong}"))?;
+        }
+        let body = asked.post_data.unwrap_or_default().body().map_err(|wrong| format!("request.postData.{wrong}"))?;
+        let mut request = Request::new(body.unwrap_or_default());
+        *request.method_mut() =
+            asked.method.parse().map_err(|_| "request.method: it is no method: one is such as GET".to_owned())?;
+        *request.uri_mut() = match uri.path_and_query() {
+            Some(path) => path.as_str().parse().map_err(|error| format!("request.url: it is no URL: {error}"))?,
+            None => return Err("request.url: it has no path".to_owned()),
+        };
+        (*request.version_mut(), *request.headers_mut()) = (version(&asked.http_version), headers);
+
+        let mut headers = headers_of(&said.headers).map_err(|wrong| format!("response.headers: {wrong}"))?;
+        if let Some(kind) = said.content.mime_type.as_deref().filter(|kind| is_media_type(kind))
+            && !headers.contains_key(CONTENT_TYPE)
+        {
+            put(&mut headers, "content-type", kind.as_bytes())
+                .map_err(|it| format!("response.content.mimeType: {it}"))?;
+        }
+        let status = u16::try_from(said.status).ok().and_then(|status| http::StatusCode::from_u16(status).ok());
+        let status = status.ok_or_else(|| format!("response.status: {} is no status", said.status))?;
+        let empty = said.content.size == 0 && said.content.text.is_none();
+        let body = said.content.body().map_err(|wrong| format!("response.content.{wrong}"))?;
+        let body = if empty { Some(Bytes::new()) } else { body };
+        if body.is_some() {
+            for stale in [CONTENT_ENCODING, CONTENT_LENGTH, TRANSFER_ENCODING] {
+                headers.remove(stale);
+            }
+        }
+        let mut response = Response::new(body);
+        (*response.status_mut(), *response.headers_mut()) = (status, headers);
+        *response.version_mut() = version(&said.http_version);
+        Ok((request, response))
+    }
+}
+
+impl Content {
+    fn body(self) -> Result<Option<Bytes>, String> {
+        match (self.text, self.encoding.as_deref()) {
+            (None, _) => Ok(None),
+            (Some(text), Some("base64")) => STANDARD
+                .decode(text.trim())
+                .map(|body| Some(body.into()))
+                .map_err(|_| "text: it is no base64".to_owned()),
+            (Some(text), None | Some("")) => Ok(Some(text.into_bytes().into())),
+            (Some(_), Some(_)) => Err("encoding: it is neither base64 nor left out".to_owned()),
+        }
+    }
+}
+
+/// HTTP/2's own are no headers.
+fn headers_of(told: &[Header]) -> Result<HeaderMap, String> {
+    let mut headers = HeaderMap::new();
+    for Header { name, value } in told.iter().filter(|header| !header.name.starts_with(':')) {
+        put(&mut headers, name, value.as_bytes())?;
+    }
+    Ok(headers)
+}
+
+/// Browsers write `x-unknown` where there was none.
+fn is_media_type(kind: &str) -> bool {
+    kind.contains('/') && !kind.starts_with("x-unknown")
+}
+
+fn version(word: &str) -> Version {
+    match word.to_ascii_lowercase().as_str() {
+        "h2" | "http/2" | "http/2.0" => Version::HTTP_2,
+        "h3" | "http/3" | "http/3.0" => Version::HTTP_3,
+        "http/1.0" => Version::HTTP_10,
+        _ => Version::HTTP_11,
+    }
+}

@@ -1,0 +1,190 @@
+//! A message as it stood on the wire: `HTTP/1.1 404 Not Found`, the headers, an empty line, the body.
+//!
+//! What `curl -i` writes is read as it is: `HTTP/2 404`, the heads of interim responses before the last one, a body that is
+//! already without its chunks and codings.
+
+use std::fs;
+use std::path::Path;
+
+use bytes::Bytes;
+use http::header::{CONTENT_LENGTH, HOST, TRANSFER_ENCODING};
+use http::{HeaderMap, Method, Request, Response, StatusCode, Uri, Version};
+
+use super::{put, undo_stale_coding, unreadable};
+use crate::failure::Failure;
+
+/// No head that a server takes has more.
+const MOST_HEADERS: usize = 256;
+
+/// Larger ones are no recorded errors.
+const MOST_BYTES: u64 = 64 * 1024 * 1024;
+
+/// A response to a request of this method.
+pub(super) fn response(path: &Path, method: &Method) -> Result<Response<Option<Bytes>>, Failure> {
+    let text = read(path)?;
+    let mut rest: &[u8] = &text;
+    let mut line = 1;
+    loop {
+        let head = head_of(rest).map_err(|wrong| refused(path, line, &wrong))?;
+        let (status, version) = status_of(head.first).map_err(|wrong| refused(path, line, &wrong))?;
+        let mut headers = headers_of(&head, path, line)?;
+        let after = &rest[head.length..];
+        let interim = status.is_informational() && status != StatusCode::SWITCHING_PROTOCOLS;
+        if interim && after.starts_with(b"HTTP/") {
+            line += newlines(&rest[..head.length]);
+            rest = after;
+            continue;
+        }
+        let body = if *method == Method::HEAD { Bytes::new() } else { body_of(&mut headers, after) };
+        let mut response = Response::new(Some(body));
+        (*response.status_mut(), *response.version_mut(), *response.headers_mut()) = (status, version, headers);
+        return Ok(response);
+    }
+}
+
+/// A request.
+pub(super) fn request(path: &Path) -> Result<Request<Bytes>, Failure> {
+    let text = read(path)?;
+    let head = head_of(&text).map_err(|wrong| refused(path, 1, &wrong))?;
+    let (method, uri, version) = request_line(head.first).map_err(|wrong| refused(path, 1, &wrong))?;
+    let mut headers = headers_of(&head, path, 1)?;
+    if let Some(authority) = uri.authority().filter(|_| !headers.contains_key(HOST)) {
+        put(&mut headers, "host", authority.as_str().as_bytes()).map_err(|wrong| refused(path, 1, &wrong))?;
+    }
+    let mut request = Request::new(body_of(&mut headers, &text[head.length..]));
+    (*request.method_mut(), *request.uri_mut()) = (method, uri);
+    (*request.version_mut(), *request.headers_mut()) = (version, headers);
+    Ok(request)
+}
+
+fn read(path: &Path) -> Result<Vec<u8>, Failure> {
+    let size = fs::metadata(path).map_err(|error| unreadable(path, &error))?.len();
+    if size > MOST_BYTES {
+        let wrong = format!("{}: {size} bytes are no recorded error; at most 64 MiB are read", path.display());
+        return Err(Failure::Io(wrong));
+    }
+    fs::read(path).map_err(|error| unreadable(path, &error))
+}
+
+fn refused(path: &Path, line: usize, wrong: &str) -> Failure {
+    Failure::Io(format!("{}:{line}: {wrong}", path.display()))
+}
+
+/// The head of a message: its first line, the bytes of its headers, and how long it is with its empty line.
+struct Head<'a> {
+    first: &'a [u8],
+    headers: &'a [u8],
+    length: usize,
+}
+
+const NO_HEAD: &str = "no message: a response begins with a line such as `HTTP/1.1 404 Not Found`, a request with one \
+                       such as `GET /orders HTTP/1.1`; `curl -i` writes such files";
+
+fn head_of(text: &[u8]) -> Result<Head<'_>, String> {
+    if text.trim_ascii().is_empty() {
+        return Err(format!("it is empty, and {NO_HEAD}"));
+    }
+    let end = text.iter().position(|byte| *byte == b'\n').unwrap_or(text.len());
+    let first = text[..end].trim_ascii_end();
+    let start = (end + 1).min(text.len());
+    let mut at = start;
+    // Files that editors saved have bare line feeds, and may end with the last header.
+    while at < text.len() {
+        let stop = text[at..].iter().position(|byte| *byte == b'\n').map_or(text.len(), |stop| at + stop + 1);
+        if text[at..stop].trim_ascii().is_empty() {
+            return Ok(Head { first, headers: &text[start..at], length: stop });
+        }
+        at = stop;
+    }
+    Ok(Head { first, headers: &text[start..], length: text.len() })
+}
+
+fn status_of(first: &[u8]) -> Result<(StatusCode, Version), String> {
+    let line = str::from_utf8(first).map_err(|_| NO_HEAD.to_owned())?;
+    let (version, rest) = line.split_once(' ').unwrap_or((line, ""));
+    let version = version_of(version)?;
+    let status = rest.split(' ').next().unwrap_or_default();
+    let status = status.parse().map_err(|_| format!("{status:?} is no status: write one such as 404"))?;
+    Ok((status, version))
+}
+
+fn request_line(first: &[u8]) -> Result<(Method, Uri, Version), String> {
+    let line = str::from_utf8(first).map_err(|_| NO_HEAD.to_owned())?;
+    let parts: Vec<&str> = line.split(' ').collect();
+    let (method, target, version) = match parts[..] {
+        [method, target, version] => (method, target, version_of(version)?),
+        [method, target] => (method, target, Version::HTTP_11),
+        _ => return Err(NO_HEAD.to_owned()),
+    };
+    let method = method.parse().map_err(|_| format!("{method:?} is no method: write one such as GET"))?;
+    let uri: Uri = target.parse().map_err(|error| format!("{target:?} is no target: {error}"))?;
+    match uri.path().starts_with('/') || uri.path() == "*" || method == Method::CONNECT {
+        true => Ok((method, uri, version)),
+        false => Err(format!("{target:?} is no target: write a path such as /orders, or a URL")),
+    }
+}
+
+fn version_of(word: &str) -> Result<Version, String> {
+    match word {
+        "HTTP/1.0" => Ok(Version::HTTP_10),
+        "HTTP/1.1" => Ok(Version::HTTP_11),
+        "HTTP/2" | "HTTP/2.0" => Ok(Version::HTTP_2),
+        "HTTP/3" | "HTTP/3.0" => Ok(Version::HTTP_3),
+        _ => Err(NO_HEAD.to_owned()),
+    }
+}
+
+fn headers_of(head: &Head<'_>, path: &Path, line: usize) -> Result<HeaderMap, Failure> {
+    let mut headers = HeaderMap::new();
+    for (at, text) in (line + 1..).zip(head.headers.split_inclusive(|byte| *byte == b'\n')) {
+        let text = [text.trim_ascii_end(), b"\r\n\r\n"].concat();
+        let mut slots = [httparse::EMPTY_HEADER; 1];
+        let parsed = httparse::parse_headers(&text, &mut slots);
+        let Ok(httparse::Status::Complete((_, [header]))) = parsed else {
+            let wrong = "no header: write `name: value`, and an empty line before the body";
+            return Err(refused(path, at, wrong));
+        };
+        put(&mut headers, header.name, header.value).map_err(|wrong| refused(path, at, &wrong))?;
+        if headers.len() > MOST_HEADERS {
+            return Err(refused(path, at, "more headers than a server takes"));
+        }
+    }
+    Ok(headers)
+}
+
+/// Without its chunks, where it has them still, and without codings that were undone.
+fn body_of(headers: &mut HeaderMap, body: &[u8]) -> Bytes {
+    let chunked = headers.get(TRANSFER_ENCODING).is_some_and(|it| it.as_bytes().eq_ignore_ascii_case(b"chunked"));
+    let unchunked = if chunked { without_chunks(body) } else { None };
+    headers.remove(TRANSFER_ENCODING);
+    let body = unchunked.map_or_else(|| Bytes::copy_from_slice(body), Bytes::from);
+    undo_stale_coding(headers, &body);
+    let declared = headers.get(CONTENT_LENGTH).and_then(|it| it.to_str().ok()?.parse::<usize>().ok());
+    match declared {
+        // An editor's last newline is none of the body's.
+        Some(length) if length < body.len() && body[length..].trim_ascii().is_empty() => body.slice(..length),
+        Some(length) if length != body.len() => {
+            headers.remove(CONTENT_LENGTH);
+            body
+        }
+        _ => body,
+    }
+}
+
+/// The data of a chunked body; `None` where it is not chunked to its end.
+fn without_chunks(mut rest: &[u8]) -> Option<Vec<u8>> {
+    let mut data = Vec::new();
+    loop {
+        let httparse::Status::Complete((start, length)) = httparse::parse_chunk_size(rest).ok()? else { return None };
+        let end = start.checked_add(usize::try_from(length).ok()?)?;
+        if length == 0 {
+            return Some(data);
+        }
+        data.extend_from_slice(rest.get(start..end)?);
+        rest = rest.get(end..)?.strip_prefix(b"\r\n")?;
+    }
+}
+
+fn newlines(text: &[u8]) -> usize {
+    text.iter().filter(|byte| **byte == b'\n').count()
+}

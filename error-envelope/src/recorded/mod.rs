@@ -1,0 +1,142 @@
+//! Recorded exchanges: what a client asked and what a service said, read from files.
+//!
+//! 1. [`http_file`] reads one response as it stood on the wire, such as `curl -i` writes it, and its request where there
+//!    is one: the response `NAME.http` belongs to the request `NAME.request.http` beside it.
+//! 2. [`har`] reads the entries of a HAR 1.2 file, one after the other: a large file takes no more memory than its largest
+//!    entry.
+//!
+//! Which of the two a file is, its first character says: a HAR is a JSON object.
+
+mod har;
+mod http_file;
+
+use std::fs::File;
+use std::io::{BufRead, BufReader};
+use std::path::{Path, PathBuf};
+
+use bytes::Bytes;
+use http::{HeaderMap, Request, Response};
+
+use crate::failure::Failure;
+
+/// What a client asked, and what a service said.
+#[derive(Debug)]
+pub(crate) struct Recorded {
+    pub(crate) place: Place,
+    pub(crate) request: Request<Bytes>,
+    /// How long the request's body was: a recording may have less of it.
+    pub(crate) request_bytes: u64,
+    /// Without a body where the recording has none, though there was one.
+    pub(crate) response: Response<Option<Bytes>>,
+}
+
+/// Where a recording stands.
+#[derive(Clone, Debug)]
+pub(crate) struct Place {
+    pub(crate) file: String,
+    /// In a HAR the entry, from 0, as `log.entries[0]`.
+    pub(crate) entry: Option<usize>,
+}
+
+impl Place {
+    pub(crate) fn of(path: &Path) -> Self {
+        Self { file: path.display().to_string(), entry: None }
+    }
+}
+
+impl std::fmt::Display for Place {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self.entry {
+            Some(entry) => write!(f, "{}: log.entries[{entry}]", self.file),
+            None => f.write_str(&self.file),
+        }
+    }
+}
+
+/// Reads one response, and its request.
+///
+/// # Errors
+///
+/// A file that cannot be read, or is no message.
+pub(crate) fn pair(response: &Path, request: Option<&Path>) -> Result<Recorded, Failure> {
+    let beside = request_beside(response);
+    let request = request.or(beside.as_deref()).map(http_file::request).transpose()?;
+    let request = request.unwrap_or_else(|| Request::new(Bytes::new()));
+    let response = http_file::response(response, request.method()).map(|it| (Place::of(response), it))?;
+    let request_bytes = request_bytes(&request, None);
+    Ok(Recorded { place: response.0, request, request_bytes, response: response.1 })
+}
+
+/// Reads the exchanges of a file, one after the other; how many were left out because they have no response.
+///
+/// # Errors
+///
+/// A file that cannot be read, or is neither a HAR nor a message; what `take` refuses.
+pub(crate) fn each(path: &Path, mut take: impl FnMut(Recorded) -> Result<(), Failure>) -> Result<usize, Failure> {
+    if is_har(path)? {
+        return har::each(path, &mut take);
+    }
+    take(pair(path, None)?)?;
+    Ok(0)
+}
+
+/// Whether a file is the request of a response that is named beside it: it is read with that.
+pub(crate) fn is_request(path: &Path) -> bool {
+    let name = path.file_name().and_then(|name| name.to_str());
+    let stem = name.and_then(|name| name.strip_suffix(".request.http"));
+    stem.is_some_and(|stem| path.with_file_name(format!("{stem}.http")).exists())
+}
+
+fn request_beside(response: &Path) -> Option<PathBuf> {
+    let stem = response.file_name()?.to_str()?.strip_suffix(".http")?;
+    Some(response.with_file_name(format!("{stem}.request.http"))).filter(|request| request.exists())
+}
+
+/// Whether a file is JSON with `log` in it, by its first characters.
+pub(crate) fn is_har(path: &Path) -> Result<bool, Failure> {
+    let mut reader = open(path)?;
+    let start = reader.fill_buf().map_err(|error| unreadable(path, &error))?;
+    let start = start.strip_prefix(b"\xef\xbb\xbf").unwrap_or(start).trim_ascii_start();
+    let first = start.iter().take_while(|byte| **byte != b'\n').count();
+    // The lines of a log are objects, too.
+    let whole_line = serde_json::from_slice::<serde::de::IgnoredAny>(&start[..first]).is_ok();
+    let names_log = || start.windows(5).any(|part| part == b"\"log\"");
+    Ok(start.starts_with(b"{") && (names_log() || !whole_line))
+}
+
+pub(crate) fn open(path: &Path) -> Result<BufReader<File>, Failure> {
+    let file = File::open(path).map_err(|error| unreadable(path, &error))?;
+    Ok(BufReader::with_capacity(64 * 1024, file))
+}
+
+pub(crate) fn unreadable(path: &Path, error: &std::io::Error) -> Failure {
+    Failure::Io(format!("{}: cannot be read: {error}; name a readable file", path.display()))
+}
+
+/// What was recorded, what the head declares, or what the recording says beside it.
+fn request_bytes(request: &Request<Bytes>, told: Option<u64>) -> u64 {
+    let declared = request.headers().get(http::header::CONTENT_LENGTH);
+    let declared = declared.and_then(|length| length.to_str().ok()?.parse().ok());
+    declared.or(told).unwrap_or(0).max(request.body().len() as u64)
+}
+
+/// What stands in a head is put into it in its order.
+fn put(headers: &mut HeaderMap, name: &str, value: &[u8]) -> Result<(), String> {
+    let name_of = http::HeaderName::from_bytes(name.as_bytes()).map_err(|_| format!("{name:?} is no header's name"))?;
+    let value = http::HeaderValue::from_bytes(value).map_err(|_| format!("the value of {name} is none"))?;
+    match headers.try_append(name_of, value) {
+        Ok(_) => Ok(()),
+        Err(_) => Err("it has too many headers".to_owned()),
+    }
+}
+
+/// A body that is text is not compressed any more, whatever its head says: tools decode it, and leave the head.
+fn undo_stale_coding(headers: &mut HeaderMap, body: &[u8]) {
+    if headers.contains_key(http::header::CONTENT_ENCODING) && !body.is_empty() && str::from_utf8(body).is_ok() {
+        headers.remove(http::header::CONTENT_ENCODING);
+        headers.remove(http::header::CONTENT_LENGTH);
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,208 @@
+//! What differs between two answers to one request.
+//!
+//! Bodies that are JSON are compared member by member, so that the members that change are named; values are never part of
+//! a change: it is shown in the log of a pull request (L3).
+
+use std::collections::BTreeSet;
+use std::fmt;
+
+use bytes::Bytes;
+use http::HeaderMap;
+use serde_json::{Value, json};
+use tower_error_envelope::RequestId;
+
+use crate::recorded::Recorded;
+use crate::trial::{Outcome, example_id};
+
+/// Those that the server below the layer writes, or that follow from the body.
+const OF_THE_SERVER: [&str; 4] = ["connection", "content-length", "date", "transfer-encoding"];
+
+const HEADER: &str = "header ";
+const MEMBER: &str = "member ";
+const X_REQUEST_ID: &str = "x-request-id";
+
+/// So many members are named of one body.
+const MOST_MEMBERS: usize = 8;
+
+/// What a client gets under one of the policies.
+pub(super) struct Answer {
+    pub(super) head: Head,
+    route: Option<String>,
+    auth: String,
+    headers: HeaderMap,
+    body: Option<Bytes>,
+}
+
+/// What a group says of an answer.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(super) struct Head {
+    status: u16,
+    /// None of what passes as it came.
+    code: Option<String>,
+    passes: bool,
+}
+
+/// What is different, without the values.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(super) struct Change {
+    pub(super) route: Option<String>,
+    pub(super) old: Head,
+    pub(super) new: Head,
+    pub(super) what: Vec<String>,
+}
+
+impl Answer {
+    pub(super) fn of(outcome: &Outcome, recorded: &Recorded, route: Option<String>, auth: String) -> Self {
+        let code = outcome.told.as_ref().and_then(|told| told.code.as_ref()).map(|code| code.as_str().to_owned());
+        let code = code.filter(|_| !outcome.passes());
+        let head = Head { status: outcome.status.as_u16(), code, passes: outcome.passes() };
+        let (mut headers, body) = (outcome.headers.clone(), outcome.bytes(recorded));
+        let body = body.map(|body| without_ids(&body, recorded));
+        headers.remove(X_REQUEST_ID);
+        Self { head, route, auth, headers, body }
+    }
+}
+
+/// The id that the trial gave, and the one of a layer that answered when it was recorded, are one: no two answers share an id
+/// (E7), and no client can tell by it.
+fn without_ids(body: &Bytes, recorded: &Recorded) -> Bytes {
+    let Ok(text) = str::from_utf8(body) else { return body.clone() };
+    let theirs = recorded.response.headers().get(X_REQUEST_ID).and_then(|id| id.to_str().ok());
+    let theirs = theirs.filter(|id| id.parse::<RequestId>().is_ok());
+    let ours = example_id().to_string();
+    match theirs {
+        Some(theirs) => text.replace(theirs, &ours).into(),
+        None => body.clone(),
+    }
+}
+
+impl Change {
+    /// What changes, on one line.
+    pub(super) fn told(&self) -> String {
+        let of = |kind: &str| -> Vec<&str> { self.what.iter().filter_map(|it| it.strip_prefix(kind)).collect() };
+        let is_other = |it: &&String| !it.starts_with(HEADER) && !it.starts_with(MEMBER);
+        let others = self.what.iter().filter(is_other).cloned();
+        let many = |kind: &str, name: &str| {
+            let names = of(kind);
+            let plural = if names.len() == 1 { "" } else { "s" };
+            (!names.is_empty()).then(|| format!("{name}{plural} {}", names.join(", ")))
+        };
+        let all = others.chain(many(HEADER, "header")).chain(many(MEMBER, "member"));
+        all.collect::<Vec<_>>().join("; ")
+    }
+
+    /// None where a client cannot tell the two apart.
+    pub(super) fn between(old: &Answer, new: &Answer) -> Option<Self> {
+        let mut what = Vec::new();
+        if old.head.status != new.head.status {
+            what.push("status".to_owned());
+        }
+        if old.auth != new.auth {
+            what.push("credentials that are asked for".to_owned());
+        }
+        what.extend(headers(&old.headers, &new.headers));
+        if old.body != new.body {
+            what.extend(bodies(old.body.as_ref(), new.body.as_ref()));
+        }
+        if what.is_empty() {
+            return None;
+        }
+        let route = new.route.clone().or_else(|| old.route.clone());
+        Some(Self { route, old: old.head.clone(), new: new.head.clone(), what })
+    }
+}
+
+fn headers(old: &HeaderMap, new: &HeaderMap) -> impl Iterator<Item = String> {
+    let values = |headers: &HeaderMap, name: &str| -> Vec<Vec<u8>> {
+        headers.get_all(name).iter().map(|value| value.as_bytes().to_vec()).collect()
+    };
+    let names: BTreeSet<&str> = old.keys().chain(new.keys()).map(http::HeaderName::as_str).collect();
+    let differing = names.into_iter().filter(|name| !OF_THE_SERVER.contains(name));
+    let differing = differing.filter(|name| values(old, name) != values(new, name));
+    differing.map(|name| format!("{HEADER}{name}")).collect::<Vec<_>>().into_iter()
+}
+
+fn bodies(old: Option<&Bytes>, new: Option<&Bytes>) -> Vec<String> {
+    let parsed = |body: Option<&Bytes>| serde_json::from_slice::<Value>(body?).ok();
+    let (Some(old), Some(new)) = (parsed(old), parsed(new)) else { return vec!["body".to_owned()] };
+    let mut members = Vec::new();
+    differing("", &old, &new, &mut members);
+    match members.len() {
+        0 => vec!["the bytes of the body, which say the same".to_owned()],
+        many if many > MOST_MEMBERS => vec![format!("body ({many} members)")],
+        _ => members.into_iter().map(|member| format!("{MEMBER}{member}")).collect(),
+    }
+}
+
+/// The members that are not the same, as JSON pointers.
+fn differing(at: &str, old: &Value, new: &Value, members: &mut Vec<String>) {
+    match (old, new) {
+        (Value::Object(one), Value::Object(other)) => {
+            let names: BTreeSet<&String> = one.keys().chain(other.keys()).collect();
+            for name in names {
+                let place = format!("{at}/{}", name.replace('~', "~0").replace('/', "~1"));
+                match (one.get(name), other.get(name)) {
+                    (Some(one), Some(other)) => differing(&place, one, other, members),
+                    _ => members.push(place),
+                }
+            }
+        }
+        _ if old == new => {}
+        _ => members.push(if at.is_empty() { "/".to_owned() } else { at.to_owned() }),
+    }
+}
+
+impl Head {
+    pub(super) fn as_json(&self) -> Value {
+        json!({ "status": self.status, "code": self.code, "as_it_came": self.passes })
+    }
+}
+
+impl fmt::Display for Head {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.code {
+            Some(code) => write!(f, "{} {code}", self.status),
+            None if self.passes => write!(f, "{} as it came", self.status),
+            None => write!(f, "{} without its body", self.status),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use http::HeaderValue;
+
+    use super::*;
+
+    fn answer(status: u16, code: &str, headers: &[(&'static str, &'static str)], body: &'static str) -> Answer {
+        let headers =
+            headers.iter().map(|(name, value)| (http::HeaderName::from_static(name), HeaderValue::from_static(value)));
+        Answer {
+            head: Head { status, code: Some(code.to_owned()), passes: false },
+            route: None,
+            auth: "[]".to_owned(),
+            headers: headers.collect(),
+            body: Some(Bytes::from_static(body.as_bytes())),
+        }
+    }
+
+    #[test]
+    fn a_change_names_what_differs_and_no_value() {
+        let old =
+            answer(409, "conflict", &[("a", "1"), ("content-length", "1")], r#"{"error":{"code":"a","m/x":1},"i":1}"#);
+        let same =
+            answer(409, "conflict", &[("a", "1"), ("content-length", "2")], r#"{"error":{"code":"a","m/x":1},"i":1}"#);
+        assert!(Change::between(&old, &same).is_none(), "a length alone is the body's");
+        let new =
+            answer(410, "gone", &[("a", "hunter2"), ("b", "1")], r#"{"error":{"code":"hunter2","m/x":2},"i":1,"n":1}"#);
+        let change = Change::between(&old, &new).unwrap();
+        assert_eq!(
+            change.what,
+            ["status", "header a", "header b", "member /error/code", "member /error/m~1x", "member /n"]
+        );
+        assert_eq!(change.told(), "status; headers a, b; members /error/code, /error/m~1x, /n");
+        let told = Answer { auth: "[\"app\"]".to_owned(), ..answer(409, "conflict", &[("a", "1")], "<p>") };
+        let change = Change::between(&old, &told).unwrap();
+        assert_eq!(change.what, ["credentials that are asked for", "body"]);
+    }
+}

@@ -1,0 +1,187 @@
+//! `error-envelope replay`: what a changed policy changes for clients, by exchanges that were recorded.
+//!
+//! Each is tried under both policies ([`trial`](crate::trial)); where the answers differ, [`change`] says in what. Equal
+//! changes are one group, the largest first. Credentials cannot be tried; where a route asks for others, that is a change.
+
+mod change;
+
+use std::collections::HashMap;
+use std::path::PathBuf;
+
+use clap::ValueEnum;
+use serde_json::{Value, json};
+use tower_error_envelope::PolicyFile;
+
+use self::change::{Answer, Change};
+use crate::failure::{Failure, print};
+use crate::policy;
+use crate::recorded::{self, Recorded};
+use crate::text::{counted, cut, printable};
+use crate::trial::Trial;
+
+/// Say what a changed policy changes for clients
+///
+/// Tries recorded exchanges under both policies and groups what differs: a pull request shows its effect.
+/// Exits with 1 where something does. Recorded credentials are taken to be good.
+#[derive(clap::Args)]
+pub(crate) struct Args {
+    /// HAR files, and responses such as `curl -i` writes; NAME.request.http is the request of NAME.http
+    #[arg(required = true, value_name = "CAPTURE")]
+    captures: Vec<PathBuf>,
+    /// The policy that is in force
+    #[arg(long, value_name = "FILE")]
+    old: PathBuf,
+    /// The policy that shall be
+    #[arg(long, value_name = "FILE")]
+    new: PathBuf,
+    /// How to write what changes
+    #[arg(long, value_name = "FORMAT", value_enum, default_value_t)]
+    format: Format,
+}
+
+#[derive(Clone, Copy, Default, ValueEnum)]
+enum Format {
+    /// Groups with their counts, and an example of each
+    #[default]
+    Human,
+    /// One object: the groups, and how many exchanges there are
+    Json,
+}
+
+/// Writes to standard output; an exit code of 0, or 1 where something changes.
+pub(crate) fn run(args: &Args) -> Result<u8, Failure> {
+    let (old, new) = (Side::of(&args.old)?, Side::of(&args.new)?);
+    let mut replay = Replay::default();
+    for capture in &args.captures {
+        if args.captures.len() > 1 && recorded::is_request(capture) {
+            continue;
+        }
+        replay.unanswered += recorded::each(capture, |recorded| {
+            replay.exchanges += 1;
+            let change = Change::between(&old.answer(&recorded)?, &new.answer(&recorded)?);
+            if let Some(change) = change {
+                replay.add(change, &recorded);
+            }
+            Ok(())
+        })?;
+    }
+    let groups = replay.groups();
+    print(&match args.format {
+        Format::Human => replay.told(&groups),
+        Format::Json => replay.as_json(&groups),
+    })?;
+    Ok(u8::from(!groups.is_empty()))
+}
+
+/// One of the two policies.
+struct Side {
+    file: Option<PolicyFile>,
+    trial: Trial,
+}
+
+impl Side {
+    fn of(path: &std::path::Path) -> Result<Self, Failure> {
+        let (file, trial) = policy::trial(Some(path))?;
+        Ok(Self { file, trial })
+    }
+
+    fn answer(&self, recorded: &Recorded) -> Result<Answer, Failure> {
+        let outcome = self.trial.of(recorded, None, None);
+        let request = &recorded.request;
+        let host = request.headers().get(http::header::HOST).and_then(|host| host.to_str().ok());
+        let path = request.uri().path();
+        let url = host.map_or_else(|| path.to_owned(), |host| format!("http://{host}{path}"));
+        // A request that has no route has no settings either: the answer says so.
+        let effective = self.file.as_ref().and_then(|file| file.effective(request.method().as_str(), &url).ok());
+        let spelling = effective.as_ref().map(|effective| effective.spelling());
+        let route = spelling.and_then(|it| it.routes().next()).map(|(pattern, _)| pattern.to_owned());
+        let auth = spelling.and_then(|it| it.settings().iter().find(|setting| setting.key() == "auth"));
+        let auth = auth.map_or_else(String::new, |setting| setting.value().to_owned());
+        Ok(Answer::of(&outcome, recorded, route, auth))
+    }
+}
+
+#[derive(Default)]
+struct Replay {
+    exchanges: usize,
+    /// Entries of a HAR that have no response.
+    unanswered: usize,
+    changes: HashMap<Change, (usize, Example)>,
+}
+
+/// The first exchange of a group.
+#[derive(Clone)]
+struct Example {
+    place: String,
+    method: String,
+    path: String,
+}
+
+type Group<'a> = (&'a Change, usize, &'a Example);
+
+impl Replay {
+    fn add(&mut self, change: Change, recorded: &Recorded) {
+        let example = || Example {
+            place: recorded.place.to_string(),
+            method: recorded.request.method().to_string(),
+            path: recorded.request.uri().path().to_owned(),
+        };
+        self.changes.entry(change).or_insert_with(|| (0, example())).0 += 1;
+    }
+
+    /// The largest first; those of one size as they stand in the captures' names.
+    fn groups(&self) -> Vec<Group<'_>> {
+        let mut groups: Vec<Group<'_>> =
+            self.changes.iter().map(|(change, (count, example))| (change, *count, example)).collect();
+        groups.sort_by(|one, other| {
+            let key = |it: &Group<'_>| (std::cmp::Reverse(it.1), it.0.clone());
+            key(one).cmp(&key(other))
+        });
+        groups
+    }
+
+    fn told(&self, groups: &[Group<'_>]) -> String {
+        let mut out = String::new();
+        for (change, count, example) in groups {
+            let route = change.route.as_deref().unwrap_or("no route");
+            out += &format!("{count} x {route}: {} -> {}\n", change.old, change.new);
+            out += &format!("    changes: {}\n", change.told());
+            let path = cut(&printable(&example.path), 60);
+            out += &format!("    such as {}: {} {path}\n\n", example.place, example.method);
+        }
+        let changed: usize = groups.iter().map(|(_, count, _)| count).sum();
+        let exchanges = counted(self.exchanges, "exchange");
+        out += &match groups.len() {
+            0 => format!("{exchanges}: nothing changes for clients"),
+            many => format!("{exchanges}: {} in {}", counted(changed, "changed answer"), counted(many, "group")),
+        };
+        if self.unanswered > 0 {
+            out += &format!("; {} had no response", self.unanswered);
+        }
+        out + "\n"
+    }
+
+    fn as_json(&self, groups: &[Group<'_>]) -> String {
+        let told: Vec<Value> = groups
+            .iter()
+            .map(|(change, count, example)| {
+                json!({
+                    "count": count,
+                    "route": change.route,
+                    "old": change.old.as_json(),
+                    "new": change.new.as_json(),
+                    "changed": change.what,
+                    "example": { "place": example.place, "method": example.method, "path": example.path },
+                })
+            })
+            .collect();
+        let changed: usize = groups.iter().map(|(_, count, _)| count).sum();
+        let report = json!({
+            "exchanges": self.exchanges,
+            "without_response": self.unanswered,
+            "changed": changed,
+            "groups": told,
+        });
+        serde_json::to_string_pretty(&report).map_or_else(|error| error.to_string(), |text| text + "\n")
+    }
+}

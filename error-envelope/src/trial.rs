@@ -1,0 +1,213 @@
+//! A recorded exchange under a policy: what the layer would have done of it, by the library's own decisions.
+//!
+//! Credentials are taken to be good (G2): recordings seldom have them, and a policy's keys are hashes. All else that the
+//! head says is asked; of a body as much as was recorded. Ids and times are the same in every trial, so that two of them can
+//! be compared.
+
+use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use bytes::Bytes;
+use http::{HeaderMap, Method, StatusCode, response};
+use tower_error_envelope::exchange::{
+    Admission, Answered, BodyFacts, Collected, DecidedBy, Event, Exchange, FirstByte, Heard, MapRuleId, Meter, Metered,
+    Origin, ResponsePlan, Rewritten, Terms,
+};
+use tower_error_envelope::{Dialect, ErrorCode, Mode, Policy, RequestId, Shape};
+
+use crate::recorded::Recorded;
+
+/// What a policy makes of an exchange.
+pub(crate) struct Outcome {
+    pub(crate) status: StatusCode,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: Sent,
+    /// What would be logged.
+    pub(crate) told: Option<Told>,
+    /// What the response says; none where it was not asked for one.
+    pub(crate) heard: Option<Heard>,
+    /// Which rules were asked, for [`Heard::rules`].
+    pub(crate) rules: Vec<MapRuleId>,
+}
+
+/// What the client gets for a body.
+#[derive(PartialEq, Eq)]
+pub(crate) enum Sent {
+    /// What the service said, byte for byte.
+    AsItCame,
+    These(Bytes),
+}
+
+/// What an event tells.
+#[derive(Clone)]
+pub(crate) struct Told {
+    pub(crate) code: Option<ErrorCode>,
+    pub(crate) origin: Origin,
+    pub(crate) by: Option<DecidedBy>,
+    pub(crate) shape: Option<Shape>,
+    pub(crate) route: Option<String>,
+    pub(crate) mode: Mode,
+    pub(crate) would_be: Option<StatusCode>,
+    pub(crate) unknown_code: Option<String>,
+}
+
+impl Told {
+    fn of(event: &Event) -> Self {
+        Self {
+            code: event.code().cloned(),
+            origin: event.origin(),
+            by: event.decided_by(),
+            shape: event.dialect(),
+            route: event.route().map(str::to_owned),
+            mode: event.mode(),
+            would_be: event.would_be(),
+            unknown_code: event.notes().unknown_code().map(str::to_owned),
+        }
+    }
+}
+
+/// A policy that recorded exchanges are tried under.
+pub(crate) struct Trial(Arc<Terms>);
+
+impl Trial {
+    pub(crate) fn under(policy: Policy) -> Self {
+        Self(Arc::new(Terms::new(policy.without_credentials(), example_time)))
+    }
+
+    /// Tries an exchange, as if its route had this mode and this dialect.
+    pub(crate) fn of(&self, recorded: &Recorded, mode: Option<Mode>, dialect: Option<Dialect>) -> Outcome {
+        let (mut head, body) = recorded.request.clone().into_parts();
+        let length = recorded.request_bytes;
+        let facts = BodyFacts { ended: length == 0, lower: length, upper: Some(length) };
+        let mut admission = Exchange::begin(self.0.clone(), &mut head, facts, example_id);
+        loop {
+            admission = match admission {
+                Admission::Answer(answered) => return Outcome::answered(*answered),
+                Admission::Peek(pending, _) => {
+                    pending.first_byte(if length == 0 { FirstByte::End } else { FirstByte::Data })
+                }
+                Admission::Verify(unverified, _) => {
+                    unverified.verified(&mut head, Err("credentials are not asked for here".into()))
+                }
+                Admission::Forward(exchange, meter, _) => {
+                    count(meter, &body, length);
+                    return respond(exchange.as_if(mode, dialect), recorded, &head.method);
+                }
+            };
+        }
+    }
+}
+
+/// Shows a body to the meter; what of it was not recorded is as long, and empty (G4).
+fn count(meter: Option<Meter>, body: &Bytes, length: u64) {
+    const PIECE: &[u8] = &[0; 64 * 1024];
+    // A policy that takes more than this of a body takes any.
+    const MOST: u64 = 1024 * 1024 * 1024;
+
+    let Some(mut meter) = meter else { return };
+    if matches!(meter.request_data(body), Metered::Over(_)) {
+        return;
+    }
+    let mut left = length.min(MOST).saturating_sub(body.len() as u64);
+    while left > 0 {
+        let piece = usize::try_from(left).unwrap_or(usize::MAX).min(PIECE.len());
+        if matches!(meter.request_data(&PIECE[..piece]), Metered::Over(_)) {
+            return;
+        }
+        left -= piece as u64;
+    }
+    meter.request_ended();
+}
+
+fn respond(exchange: Exchange, recorded: &Recorded, method: &Method) -> Outcome {
+    let mut head = head_of(recorded);
+    let body = recorded.response.body().as_ref().filter(|_| *method != Method::HEAD);
+    let facts = match body {
+        Some(body) => BodyFacts { ended: body.is_empty(), lower: body.len() as u64, upper: Some(body.len() as u64) },
+        None => BodyFacts { ended: *method == Method::HEAD, lower: 0, upper: None },
+    };
+    let whole = match body {
+        Some(body) => Collected::Whole(body),
+        None => Collected::Unreadable(&[]),
+    };
+    let is_error = matches!(head.status.as_u16(), 400..=599);
+    let mut heard = is_error.then(|| exchange.heard(&head, whole));
+    let rules: Vec<_> =
+        heard.iter().flat_map(|heard| (0..heard.rules.len()).map(|index| exchange.map_rule(index))).collect();
+    let outcome = match exchange.response_head(&mut head, || facts) {
+        ResponsePlan::Pass(..) | ResponsePlan::Watch(_) => Outcome::passed(head, None),
+        ResponsePlan::Strip(..) => Outcome::of(head, Sent::These(Bytes::new()), None),
+        ResponsePlan::Keep(_, event) => Outcome::passed(head, Some(&event)),
+        ResponsePlan::Rewrite(written) => Outcome::of(head, Sent::These(written.body), Some(&written.event)),
+        ResponsePlan::Replace(answered) => Outcome::answered(*answered),
+        ResponsePlan::Tee(_, observed, most, _) => Outcome::passed(head, Some(&observed.seen(collected(body, most)))),
+        ResponsePlan::Collect(exchange, most, _) => {
+            let collected = collected(body, most);
+            if let Collected::Unreadable(_) = collected {
+                heard = Some(exchange.heard(&head, collected));
+            }
+            let mut written = head.clone();
+            match exchange.response_body(&mut written, collected) {
+                Rewritten::Rewrite(it) => Outcome::of(written, Sent::These(it.body), Some(&it.event)),
+                Rewritten::Replace(answered) => Outcome::answered(*answered),
+                Rewritten::Restore(_, event) => Outcome::passed(written, Some(&event)),
+            }
+        }
+    };
+    Outcome { heard, rules, ..outcome }
+}
+
+fn collected(body: Option<&Bytes>, most: u64) -> Collected<'_> {
+    match body {
+        Some(body) if body.len() as u64 <= most => Collected::Whole(body),
+        Some(body) => Collected::Unreadable(body.get(..usize::try_from(most).unwrap_or(0)).unwrap_or_default()),
+        None => Collected::Unreadable(&[]),
+    }
+}
+
+fn head_of(recorded: &Recorded) -> response::Parts {
+    let mut head = http::Response::new(()).into_parts().0;
+    head.status = recorded.response.status();
+    head.version = recorded.response.version();
+    head.headers = recorded.response.headers().clone();
+    head
+}
+
+impl Outcome {
+    fn of(head: response::Parts, body: Sent, event: Option<&Event>) -> Self {
+        let told = event.map(Told::of);
+        Self { status: head.status, headers: head.headers, body, told, heard: None, rules: Vec::new() }
+    }
+
+    fn passed(head: response::Parts, event: Option<&Event>) -> Self {
+        Self::of(head, Sent::AsItCame, event)
+    }
+
+    fn answered(answered: Answered) -> Self {
+        let (head, body) = answered.reply.into_parts();
+        Self::of(head, Sent::These(body), Some(&answered.event))
+    }
+
+    /// Whether the client gets what the service said, the id aside.
+    pub(crate) fn passes(&self) -> bool {
+        self.body == Sent::AsItCame
+    }
+
+    /// What the client gets for a body; none where the recording has none of it.
+    pub(crate) fn bytes(&self, recorded: &Recorded) -> Option<Bytes> {
+        match &self.body {
+            Sent::These(bytes) => Some(bytes.clone()),
+            Sent::AsItCame => recorded.response.body().clone(),
+        }
+    }
+}
+
+/// The same for every request.
+pub(crate) fn example_id() -> RequestId {
+    RequestId::from_parts(1_767_225_600_000, 0)
+}
+
+/// The first day of 2026.
+fn example_time() -> SystemTime {
+    UNIX_EPOCH + Duration::from_secs(1_767_225_600)
+}
