@@ -106,7 +106,8 @@ impl Drafts {
     }
 
     fn draft(&self, kind: &Kind, tally: &Tally, defined: &mut HashSet<String>) -> String {
-        let status = tally.statuses.iter().max_by_key(|(_, count)| **count).map_or(400, |(status, _)| *status);
+        let commonest = tally.statuses.iter().max_by_key(|(status, count)| (**count, std::cmp::Reverse(**status)));
+        let status = commonest.map_or(400, |(status, _)| *status);
         let name = name_of(kind, status);
         let text = default_text(kind, status);
         let mut out = format!("# {} x {}\n", tally.count, told(kind, tally));

@@ -128,7 +128,7 @@ fn a_broken_har_is_told_with_its_place_and_without_its_values() {
     for (text, told) in [
         (cut.to_owned(), "FILE:6:", "log.entries[1]: the file ends too early"),
         ("{\"log\":{\"entries\":[{]}}".to_owned(), "FILE:1:21", "log.entries[0]: no JSON"),
-        ("{\"logs\":{}}\n ".to_owned(), "FILE: ", "no HAR"),
+        ("{\"log\":{}}\n ".to_owned(), "FILE: ", "no HAR"),
         (secret("\"status\":404", "\"status\":\"hunter2\""), "FILE:", "log.entries[1]: no HAR"),
         (secret("\"status\":404", "\"status\":1000"), "FILE: log.entries[1].response.status", "1000 is no status"),
         (secret("Z29uZQ==", "!hunter2!"), "FILE: log.entries[1].response.content.text", "no base64"),

@@ -4,6 +4,7 @@ mod check;
 mod diff;
 mod exports;
 mod kit;
+mod owner;
 mod pages;
 mod probe;
 mod schema;
