@@ -18,6 +18,10 @@ fn help_fits_80_columns_and_says_the_exit_codes() {
         &["completions", "--help"],
         &["check", "--help"],
         &["check", "-h"],
+        &["explain", "--help"],
+        &["init", "--help"],
+        &["learn", "--help"],
+        &["replay", "--help"],
     ] {
         let help = run(args);
         assert_eq!(help.code, Some(0), "{args:?}");
