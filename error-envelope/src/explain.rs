@@ -8,7 +8,7 @@ use std::path::PathBuf;
 
 use bytes::Bytes;
 use http::{HeaderMap, StatusCode};
-use tower_error_envelope::exchange::{DecidedBy, Heard, MapRuleId, Origin};
+use tower_error_envelope::exchange::{DecidedBy, Heard, Origin};
 use tower_error_envelope::{Dialect, Mode, PolicyFile};
 
 use crate::failure::{Failure, print};
@@ -118,7 +118,7 @@ impl Explained<'_> {
             return;
         };
         out.push_str("What knows a code, in the order of asking:\n");
-        for step in self.steps(heard, &outcome.rules) {
+        for step in self.steps(heard, outcome) {
             let decides = step.by == by && step.may_decide;
             let code = if decides { format!("  <- decides: {}", code_of(told)) } else { String::new() };
             let _ = writeln!(out, "  {:<12} {}{code}", step.by.as_str(), step.what);
@@ -128,11 +128,11 @@ impl Explained<'_> {
         }
     }
 
-    fn steps(&self, heard: &Heard, rules: &[MapRuleId]) -> Vec<Step> {
+    fn steps(&self, heard: &Heard, outcome: &Outcome) -> Vec<Step> {
         let status = self.recorded.response.status();
         let step = |by, what: String| Step { by, what, may_decide: true };
         let mut steps = vec![step(DecidedBy::Layer, layer(heard))];
-        for (rule, misses) in rules.iter().zip(&heard.rules) {
+        for (rule, misses) in outcome.rules.iter().zip(&heard.rules) {
             let place = self.file.and_then(|file| file.map_rule(*rule));
             let place = place.map_or_else(|| "a rule".to_owned(), |(file, line)| format!("{file}:{line}"));
             let what = match misses {
@@ -145,7 +145,11 @@ impl Explained<'_> {
             let what = "the policy has no rule here".to_owned();
             steps.push(Step { by: DecidedBy::Rule, what, may_decide: false });
         }
-        steps.push(step(DecidedBy::Dialect, dialect(heard)));
+        let dialect = match outcome.unread {
+            true => "the body is not read: it is too long, in an unknown coding, or not recorded (R4, R5)".to_owned(),
+            false => dialect(heard),
+        };
+        steps.push(step(DecidedBy::Dialect, dialect));
         match status.as_u16() {
             401 => steps.push(step(DecidedBy::Credentials, "what the request sent, and www-authenticate".to_owned())),
             400 | 422 => {

@@ -26,6 +26,8 @@ pub(crate) struct Outcome {
     pub(crate) told: Option<Told>,
     /// What the response says; none where it was not asked for one.
     pub(crate) heard: Option<Heard>,
+    /// The body was not read: too long, in a coding that is not known, or not recorded (R4, R5).
+    pub(crate) unread: bool,
     /// Which rules were asked, for [`Heard::rules`].
     pub(crate) rules: Vec<MapRuleId>,
 }
@@ -131,21 +133,25 @@ fn respond(exchange: Exchange, recorded: &Recorded, method: &Method) -> Outcome 
         None => Collected::Unreadable(&[]),
     };
     let is_error = matches!(head.status.as_u16(), 400..=599);
-    let mut heard = is_error.then(|| exchange.heard(&head, whole));
-    let rules: Vec<_> =
-        heard.iter().flat_map(|heard| (0..heard.rules.len()).map(|index| exchange.map_rule(index))).collect();
+    let heard = is_error.then(|| exchange.heard(&head, whole));
+    let from_head = is_error.then(|| exchange.heard(&head, Collected::Unreadable(&[])));
+    let most = [&heard, &from_head].into_iter().flatten().map(|heard| heard.rules.len()).max().unwrap_or(0);
+    let rules = (0..most).map(|index| exchange.map_rule(index)).collect();
+    let mut unread = false;
     let outcome = match exchange.response_head(&mut head, || facts) {
         ResponsePlan::Pass(..) | ResponsePlan::Watch(_) => Outcome::passed(head, None),
         ResponsePlan::Strip(..) => Outcome::of(head, Sent::These(Bytes::new()), None),
         ResponsePlan::Keep(_, event) => Outcome::passed(head, Some(&event)),
-        ResponsePlan::Rewrite(written) => Outcome::of(head, Sent::These(written.body), Some(&written.event)),
+        ResponsePlan::Rewrite(written) => {
+            // The head decided.
+            unread = !facts.ended;
+            Outcome::of(head, Sent::These(written.body), Some(&written.event))
+        }
         ResponsePlan::Replace(answered) => Outcome::answered(*answered),
         ResponsePlan::Tee(_, observed, most, _) => Outcome::passed(head, Some(&observed.seen(collected(body, most)))),
         ResponsePlan::Collect(exchange, most, _) => {
             let collected = collected(body, most);
-            if let Collected::Unreadable(_) = collected {
-                heard = Some(exchange.heard(&head, collected));
-            }
+            unread = matches!(collected, Collected::Unreadable(_));
             let mut written = head.clone();
             match exchange.response_body(&mut written, collected) {
                 Rewritten::Rewrite(it) => Outcome::of(written, Sent::These(it.body), Some(&it.event)),
@@ -154,7 +160,8 @@ fn respond(exchange: Exchange, recorded: &Recorded, method: &Method) -> Outcome 
             }
         }
     };
-    Outcome { heard, rules, ..outcome }
+    let heard = if unread { from_head } else { heard };
+    Outcome { heard, unread, rules, ..outcome }
 }
 
 fn collected(body: Option<&Bytes>, most: u64) -> Collected<'_> {
@@ -176,7 +183,7 @@ fn head_of(recorded: &Recorded) -> response::Parts {
 impl Outcome {
     fn of(head: response::Parts, body: Sent, event: Option<&Event>) -> Self {
         let told = event.map(Told::of);
-        Self { status: head.status, headers: head.headers, body, told, heard: None, rules: Vec::new() }
+        Self { status: head.status, headers: head.headers, body, told, heard: None, unread: false, rules: Vec::new() }
     }
 
     fn passed(head: response::Parts, event: Option<&Event>) -> Self {

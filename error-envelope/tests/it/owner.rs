@@ -301,6 +301,44 @@ fn a_response_cannot_command_the_terminal() {
 }
 
 #[test]
+fn r1_explain_says_what_was_asked_before_what_decided() {
+    const ENVELOPE: &str = r#"{"error":{"code":"own","message":"m"},"request_id":"req_01JD2V5W8Z3Q4R6T8Y0A1B2C3D"}"#;
+    let folder = Folder::with_files();
+    let known = r#"{"error":{"code":"RATE_LIMITED","message":"m"}}"#;
+    let unknown = r#"{"error":{"code":"LOST","message":"m"}}"#;
+    let list = r#"{"message":"m","errors":{"to":["Required."]}}"#;
+    let long = format!(r#"{{"error":{{"code":"RATE_LIMITED","message":"{}"}}}}"#, "x".repeat(70_000));
+    for (status, body, told) in [
+        (404, ENVELOPE, "  layer        a canonical envelope says own  <- decides: own\n\n"),
+        (404, known, "  dialect      read as error_object, with the code RATE_LIMITED  <- decides: rate_limited\n\n"),
+        (404, unknown, "with the code LOST\n  status       404 Not Found  <- decides: not_found\n\n"),
+        (401, unknown, "  credentials  what the request sent, and www-authenticate  <- decides: auth_missing\n\n"),
+        (422, list, "  issues       the body lists what is wrong  <- decides: invalid_request\n\n"),
+        (
+            400,
+            unknown,
+            "  issues       the body has no list\n  status       400 Bad Request  <- decides: bad_request\n\n",
+        ),
+        (404, &long, "(R4, R5)\n  status       404 Not Found  <- decides: not_found\n\n"),
+        (
+            404,
+            "",
+            "  dialect      the body has no known shape\n  status       404 Not Found  <- decides: not_found\n\n",
+        ),
+    ] {
+        folder.put("a.http", format!("HTTP/1.1 {status} -\r\ncontent-type: application/json\r\n\r\n{body}"));
+        let (out, err, code) = folder.sh("error-envelope explain a.http");
+        assert_eq!((err.as_str(), code), ("", 0));
+        assert!(out.contains(told), "{told}\n---\n{out}");
+        assert_eq!(out.matches("<- decides").count(), 1, "{out}");
+    }
+    folder.put("a.http", "HTTP/1.1 200 OK\r\n\r\n");
+    folder.put("a.request.http", "POST /a HTTP/1.1\r\nhost: a\r\ncontent-length: 2000000\r\n\r\n");
+    let (out, _, _) = folder.sh("error-envelope explain a.http");
+    assert!(out.contains("A guard refuses the request: payload_too_large. "), "{out}");
+}
+
+#[test]
 fn replay_tells_what_a_policy_asks_for_and_what_a_guard_refuses() {
     let folder = Folder::with_files();
     folder.put("old.toml", "version = 1\n");
