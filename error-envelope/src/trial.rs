@@ -10,8 +10,8 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use bytes::Bytes;
 use http::{HeaderMap, Method, StatusCode, response};
 use tower_error_envelope::exchange::{
-    Admission, Answered, BodyFacts, Collected, DecidedBy, Event, Exchange, FirstByte, Heard, MapRuleId, Meter, Metered,
-    Origin, ResponsePlan, Rewritten, Terms,
+    Admission, Answered, BodyFacts, Collected, DecidedBy, Event, Exchange, FirstByte, Heard, MapRuleId, Meter, Origin,
+    ResponsePlan, Rewritten, Terms,
 };
 use tower_error_envelope::{Dialect, ErrorCode, Mode, Policy, RequestId, Shape};
 
@@ -92,7 +92,7 @@ impl Trial {
                     unverified.verified(&mut head, Err("credentials are not asked for here".into()))
                 }
                 Admission::Forward(exchange, meter, _) => {
-                    count(meter, &body, length);
+                    count(meter, &body);
                     return respond(exchange.as_if(mode, dialect), recorded, &head.method);
                 }
             };
@@ -100,25 +100,12 @@ impl Trial {
     }
 }
 
-/// Shows a body to the meter; what of it was not recorded is as long, and empty (G4).
-fn count(meter: Option<Meter>, body: &Bytes, length: u64) {
-    const PIECE: &[u8] = &[0; 64 * 1024];
-    // A policy that takes more than this of a body takes any.
-    const MOST: u64 = 1024 * 1024 * 1024;
-
-    let Some(mut meter) = meter else { return };
-    if matches!(meter.request_data(body), Metered::Over(_)) {
-        return;
+/// Shows a body to the meter, which counts the messages of a call (P1): what is longer as a whole was refused by its length.
+fn count(meter: Option<Meter>, body: &Bytes) {
+    if let Some(mut meter) = meter {
+        let _ = meter.request_data(body);
+        meter.request_ended();
     }
-    let mut left = length.min(MOST).saturating_sub(body.len() as u64);
-    while left > 0 {
-        let piece = usize::try_from(left).unwrap_or(usize::MAX).min(PIECE.len());
-        if matches!(meter.request_data(&PIECE[..piece]), Metered::Over(_)) {
-            return;
-        }
-        left -= piece as u64;
-    }
-    meter.request_ended();
 }
 
 fn respond(exchange: Exchange, recorded: &Recorded, method: &Method) -> Outcome {

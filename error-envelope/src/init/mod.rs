@@ -101,9 +101,6 @@ fn put(path: &Path, text: &str) -> Result<(), Failure> {
         };
         Failure::Io(format!("{}: {what}", path.display()))
     };
-    if path.symlink_metadata().is_ok() {
-        return Err(failed(std::io::ErrorKind::AlreadyExists.into()));
-    }
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let mut file = tempfile::NamedTempFile::new_in(folder).map_err(failed)?;
     file.write_all(text.as_bytes()).map_err(failed)?;

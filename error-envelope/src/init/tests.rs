@@ -59,6 +59,7 @@ fn each_operation_is_a_route_that_says_what_the_document_does() {
         "[[route]]\nmatch = \"POST /v1/orders\"\njson = true\n# declares 409: Taken\n# declares default\n# asks for credentials: token\n",
         "match = \"PUT /v1/orders/{id}/note\"\ncontent_types = [\"text/plain\"]\nbody_limit = 2000   # by maxLength\n# declares 410: The order is gone.\n",
         "match = \"POST /v1/orders/{id}/photo\"\ncontent_types = [\"image/png\", \"image/webp\"]\n# asks",
+        "are two routes for one path",
         "# [[route]]\n# match = \"PUT /v1/orders/{other}/note\"\n",
     ] {
         assert!(text.contains(part), "{part}\n---\n{text}");
