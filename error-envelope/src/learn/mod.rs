@@ -20,8 +20,8 @@ use crate::{policy, recorded};
 
 /// Draft rules for errors that have no code yet
 ///
-/// Reads the layer's log (text or JSON lines; mode `observe` is enough) or a HAR, and writes [[map]] and [[code]] tables
-/// to append to a policy: the most frequent first, no value of any text.
+/// Reads the layer's log (text or JSON lines; mode `observe` is enough) or a HAR, and writes tables of rules and codes to
+/// append to a policy: the most frequent first, no value of any text.
 #[derive(clap::Args)]
 pub(crate) struct Args {
     /// The policy that they are for: its own codes are used, and with a HAR its rules [default: what holds without one]
