@@ -55,6 +55,20 @@ def works(address):
     return None
 
 
+def breaks_its_word(answer, request, silent):
+    """Whether the client reads where it is wrong, as the app promises of each place that it is not silent about."""
+    if "path" not in request:
+        return []
+    error = json.loads(answer["body"])["error"] if answer["status"] >= 400 else {}
+    paths = [issue["path"] for issue in error.get("details", {}).get("issues", [])]
+    told = error.get("code") == "invalid_request" and request["path"] in paths
+    if told and request["name"] in silent:
+        return ["it tells where it is wrong, and apps.toml has it among the silent"]
+    if not told and request["name"] not in silent:
+        return [f"it promises invalid_request at {request['path']}, and the client reads {error.get('code')} at {paths}"]
+    return []
+
+
 def wrong_with(answer, response, request):
     """What is wrong with what the client got, whatever the framework."""
     if answer["status"] < 400:

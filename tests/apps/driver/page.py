@@ -17,7 +17,8 @@ POINTED = """\
 What an app's words name, the client reads as the path of an issue, and nothing of the value that was sent. Where there is
 no path the words name no member: serde says of a missing member its name alone, and of a wrong type nothing but the
 line and the column; salvo and Rocket keep to themselves what was wrong unless a handler tells it; and of class-validator's
-sentences only a path with dots is told from a word.
+sentences only a path with dots is told from a word. For each of these stands a row with the few lines that let it say
+where: its section has the file to copy. Only the path of the URL stays without a name there: it is the route's own.
 """
 
 OTHERS = """\
@@ -27,8 +28,8 @@ Who has no answer of its own to another method says 404. Django says 400 to a bo
 """
 
 
-def written(said, requests):
-    return "\n".join([INTRODUCTION, overviews(said, requests), *sections(said)])
+def written(said, requests, apps):
+    return "\n".join([INTRODUCTION, overviews(said, requests), *sections(said, apps)])
 
 
 def overviews(said, requests):
@@ -46,13 +47,26 @@ def overview(said, names):
     return "\n".join(lines) + "\n"
 
 
-def sections(said):
+def sections(said, apps):
     for app in said.values():
         versions = ", ".join(f"{name} {version}" for name, version in app["versions"].items())
         lines = [f"## {app['title']}\n", f"{versions}.\n", row(["", "it says", "the client gets"]), row(["---"] * 3)]
         for name, words in app["rows"].items():
             lines.append(row([name, told(words["said"]), read(words["got"], whole=True)]))
-        yield "\n".join(lines) + "\n"
+        yield "\n".join(lines) + "\n" + copied(app, apps)
+
+
+def copied(app, apps):
+    """The file that an owner takes over, whole."""
+    if "copy" not in app:
+        return ""
+    path = apps / app["copy"]
+    language = {".rs": "rust", ".ts": "ts"}[path.suffix]
+    used = f"[`{path.name}`](../tests/apps/{app['copy']})"
+    text = path.read_text().replace("pub(crate) ", "pub ")
+    # No test of the library's: it has none of these frameworks' crates.
+    fence = f"{language},ignore" if language == "rust" else language
+    return f"\nTo copy, {used}:\n\n```{fence}\n{text}```\n"
 
 
 def told(answer):

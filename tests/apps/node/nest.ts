@@ -1,10 +1,11 @@
-// NestJS with its ValidationPipe, by class-validator.
+// NestJS with its ValidationPipe, by class-validator: `nest.js [whole] PORT`; `whole` with the pipe of whole.ts.
 import 'reflect-metadata'
 import { Body, Controller, Get, Module, Param, ParseIntPipe, Post, Query, ValidationPipe } from '@nestjs/common'
 import { NestFactory } from '@nestjs/core'
 import type { NestExpressApplication } from '@nestjs/platform-express'
 import { Type } from 'class-transformer'
 import { IsArray, IsInt, IsString, ValidateNested } from 'class-validator'
+import { pipe } from './whole.js'
 
 class Item {
   @IsString() sku!: string
@@ -53,5 +54,5 @@ class App {}
 const app = await NestFactory.create<NestExpressApplication>(App, { bodyParser: false, logger: false })
 app.useBodyParser('json', { limit: '64kb' })
 app.useBodyParser('urlencoded', { limit: '64kb', extended: true })
-app.useGlobalPipes(new ValidationPipe({ transform: true }))
-await app.listen(Number(process.argv[2]), '127.0.0.1')
+app.useGlobalPipes(process.argv[2] === 'whole' ? pipe : new ValidationPipe({ transform: true }))
+await app.listen(Number(process.argv.at(-1)), '127.0.0.1')

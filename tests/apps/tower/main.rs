@@ -7,6 +7,11 @@
 mod axum;
 mod own;
 mod poem;
+mod pointed {
+    pub(crate) mod poem;
+    pub(crate) mod salvo;
+    pub(crate) mod warp;
+}
 mod salvo;
 #[path = "../../frameworks/serve.rs"]
 mod serve;
@@ -65,9 +70,12 @@ async fn main() -> io::Result<()> {
         "axum" => axum::routes(),
         "axum-own" => own::routes(),
         "warp" => ::warp::service(warp::routes()),
+        "warp-pointed" => ::warp::service(warp::pointed()),
         "poem" => poem::service(),
+        "poem-pointed" => poem::pointed(),
         "salvo" => salvo::service(),
         "salvo-told" => salvo::telling(),
+        "salvo-pointed" => salvo::pointed(),
     };
     println!("{apps}");
     tokio::io::stdin().read_to_end(&mut Vec::new()).await?;

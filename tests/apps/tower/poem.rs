@@ -1,4 +1,4 @@
-//! poem with its stock extractors, by the adapter of `examples/poem.rs`.
+//! poem, once with its stock extractors and once with those of `pointed/poem.rs`, by the adapter of `examples/poem.rs`.
 
 use poem::error::InternalServerError;
 use poem::middleware::SizeLimit;
@@ -6,6 +6,7 @@ use poem::web::{Form, Json, Path, Query};
 use poem::{Endpoint, EndpointExt, Route, get, handler, post};
 
 use self::example::EndpointService;
+use crate::pointed::poem::{PointedJson, PointedQuery, pairs};
 use crate::{LIMIT, Line, Order, Page, SECRET};
 
 #[allow(dead_code, reason = "its routes and its main are the example's own")]
@@ -13,12 +14,24 @@ use crate::{LIMIT, Line, Order, Page, SECRET};
 mod example;
 
 pub(crate) fn service() -> EndpointService<impl Endpoint> {
+    routes(list, create, form)
+}
+
+pub(crate) fn pointed() -> EndpointService<impl Endpoint> {
+    routes(list_pointed, create_pointed, form_pointed)
+}
+
+fn routes(
+    listing: impl Endpoint + 'static,
+    creating: impl Endpoint + 'static,
+    lines: impl Endpoint + 'static,
+) -> EndpointService<impl Endpoint> {
     EndpointService::new(
         Route::new()
             // The limit asks for a content-length, which a GET has not.
-            .at("/orders", get(list).post(create.with(SizeLimit::new(LIMIT))))
+            .at("/orders", get(listing).post(creating.with(SizeLimit::new(LIMIT))))
             .at("/orders/:id", get(show))
-            .at("/form", post(form.with(SizeLimit::new(LIMIT))))
+            .at("/form", post(lines.with(SizeLimit::new(LIMIT))))
             .at("/boom", get(boom)),
     )
 }
@@ -41,6 +54,21 @@ fn show(Path(id): Path<u32>) -> String {
 #[handler]
 fn form(Form(line): Form<Line>) -> String {
     line.qty.to_string()
+}
+
+#[handler]
+fn create_pointed(PointedJson(order): PointedJson<Order>) -> String {
+    order.name
+}
+
+#[handler]
+fn list_pointed(PointedQuery(page): PointedQuery<Page>) -> String {
+    page.page.to_string()
+}
+
+#[handler]
+fn form_pointed(body: Vec<u8>) -> poem::Result<String> {
+    Ok(pairs::<Line>(&body)?.qty.to_string())
 }
 
 #[handler]

@@ -5,6 +5,7 @@ use salvo::{Depot, Handler, Request, Response, Router, Writer, async_trait, hand
 use serde::Deserialize;
 
 use self::example::SalvoService;
+use crate::pointed::salvo::{Refused, json, pairs};
 use crate::{LIMIT, Line, Order, Page, SECRET};
 
 #[allow(dead_code, reason = "its routes and its main are the example's own")]
@@ -19,6 +20,11 @@ pub(crate) fn service() -> SalvoService {
 /// With handlers that answer with the error's own text.
 pub(crate) fn telling() -> SalvoService {
     routes(list_told, create_told, show_told, form_told)
+}
+
+/// With what `pointed/salvo.rs` tells.
+pub(crate) fn pointed() -> SalvoService {
+    routes(list_pointed, create_pointed, show, form_pointed)
 }
 
 fn routes(listing: impl Handler, creating: impl Handler, showing: impl Handler, lines: impl Handler) -> SalvoService {
@@ -87,6 +93,23 @@ async fn show_told(request: &mut Request) -> Result<String, Told> {
 #[handler]
 async fn form_told(request: &mut Request) -> Result<String, Told> {
     Ok(request.parse_form::<Line>().await.map_err(Told)?.qty.to_string())
+}
+
+#[handler]
+async fn create_pointed(request: &mut Request) -> Result<String, Refused> {
+    Ok(json::<Order>(request, LIMIT).await?.name)
+}
+
+#[handler]
+async fn list_pointed(request: &mut Request) -> Result<String, Refused> {
+    let query = request.uri().query().unwrap_or_default();
+    Ok(pairs::<Page>(query.as_bytes())?.page.to_string())
+}
+
+#[handler]
+async fn form_pointed(request: &mut Request) -> Result<String, Refused> {
+    let body = request.payload_with_max_size(LIMIT).await?;
+    Ok(pairs::<Line>(body)?.qty.to_string())
 }
 
 #[handler]

@@ -1,18 +1,39 @@
-//! warp with its own filters and rejections.
+//! warp, once with its own filters and rejections and once with those of `pointed/warp.rs`.
 
+use warp::filters::BoxedFilter;
 use warp::reject::{Reject, custom};
 use warp::{Filter, Rejection, Reply};
 
+use crate::pointed::warp::{json, pairs, told};
 use crate::{LIMIT, Line, Order, Page, SECRET};
 
+type BoxedRoute = BoxedFilter<(String,)>;
+
 pub(crate) fn routes() -> impl Filter<Extract = (impl Reply,), Error = Rejection> + Clone + Send {
+    let create = warp::body::json().map(|order: Order| order.name);
+    let list = warp::query().map(|page: Page| page.page.to_string());
+    let form = warp::body::form().map(|line: Line| line.qty.to_string());
+    around(create.boxed(), list.boxed(), form.boxed())
+}
+
+pub(crate) fn pointed() -> impl Filter<Extract = (impl Reply,), Error = Rejection> + Clone + Send {
+    let create = json().map(|order: Order| order.name);
+    let list = warp::query::raw().and_then(pairs).map(|page: Page| page.page.to_string());
+    let form = warp::body::bytes().and_then(pairs).map(|line: Line| line.qty.to_string());
+    around(create.boxed(), list.boxed(), form.boxed()).recover(told)
+}
+
+fn around(
+    create: BoxedRoute,
+    list: BoxedRoute,
+    form: BoxedRoute,
+) -> impl Filter<Extract = (impl Reply,), Error = Rejection> + Clone + Send {
     let limit = warp::body::content_length_limit(LIMIT as u64);
     let orders = warp::path!("orders");
-    let create = orders.and(warp::post()).and(limit).and(warp::body::json()).map(|order: Order| order.name);
-    let list = orders.and(warp::get()).and(warp::query()).map(|page: Page| page.page.to_string());
+    let create = orders.and(warp::post()).and(limit).and(create);
+    let list = orders.and(warp::get()).and(list);
     let show = warp::path!("orders" / u32).and(warp::get()).map(|id: u32| id.to_string());
-    let form = warp::path!("form").and(warp::post()).and(limit).and(warp::body::form());
-    let form = form.map(|line: Line| line.qty.to_string());
+    let form = warp::path!("form").and(warp::post()).and(limit).and(form);
     let boom = warp::path!("boom").and(warp::get()).and_then(boom);
     create.or(list).or(show).or(form).or(boom)
 }

@@ -1,6 +1,10 @@
 //! The routes of `tests/apps` on the frameworks that are no Tower service: `framework-apps NAME PORT`.
 
 mod actix;
+mod pointed {
+    pub(crate) mod actix;
+    pub(crate) mod rocket;
+}
 mod rocket;
 
 use std::process::ExitCode;
@@ -30,12 +34,14 @@ fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let served = match &*arguments {
         [app, port] => port.parse().map_err(|_| format!("{port:?} is no port")).and_then(|port| match &**app {
-            "actix-web" => actix::serve(port).map_err(|error| error.to_string()),
+            "actix-web" => actix::serve(port, actix::stock).map_err(|error| error.to_string()),
+            "actix-web-pointed" => actix::serve(port, actix::pointed).map_err(|error| error.to_string()),
             "rocket" => rocket::serve(port, rocket::Words::Default).map_err(|error| error.to_string()),
             "rocket-told" => rocket::serve(port, rocket::Words::Told).map_err(|error| error.to_string()),
+            "rocket-pointed" => rocket::serve(port, rocket::Words::Pointed).map_err(|error| error.to_string()),
             _ => Err(format!("there is no app {app:?}")),
         }),
-        _ => Err("usage: framework-apps actix-web|rocket|rocket-told PORT".to_owned()),
+        _ => Err("usage: framework-apps APP PORT".to_owned()),
     };
     if let Err(error) = served {
         eprintln!("framework-apps: {error}");

@@ -1,19 +1,21 @@
-//! Rocket: once with its default catchers, and once with handlers that tell a guard's own error, as its guide shows for
-//! `Result<T, T::Error>`.
+//! Rocket: once with its default catchers, once with handlers that tell a guard's own error, as its guide shows for
+//! `Result<T, T::Error>`, and once with what `pointed/rocket.rs` tells.
 
 use std::io::ErrorKind;
 
 use rocket::data::{Limits, ToByteUnit};
 use rocket::form::{Errors, Form};
 use rocket::http::Status;
-use rocket::serde::json::{self, Json};
+use rocket::serde::json::{self, Json, Value};
 use rocket::{Config, FromForm, get, post, routes};
 
+use crate::pointed::rocket::{PointedJson, fields};
 use crate::{LIMIT, Order, SECRET};
 
 pub(crate) enum Words {
     Default,
     Told,
+    Pointed,
 }
 
 pub(crate) fn serve(port: u16, words: Words) -> Result<(), Box<rocket::Error>> {
@@ -29,6 +31,7 @@ pub(crate) fn serve(port: u16, words: Words) -> Result<(), Box<rocket::Error>> {
     let rocket = match words {
         Words::Default => rocket.mount("/", routes![list, create, form]),
         Words::Told => rocket.mount("/", routes![list_told, create_told, form_told]),
+        Words::Pointed => rocket.mount("/", routes![list_pointed, create_pointed, form_pointed]),
     };
     rocket::execute(rocket.launch()).map(drop).map_err(Box::new)
 }
@@ -94,4 +97,21 @@ fn form_told(line: Result<Form<Line>, Errors<'_>>) -> Told {
 
 fn told(errors: Errors<'_>) -> (Status, String) {
     (errors.status(), errors.to_string())
+}
+
+#[post("/orders", data = "<order>")]
+fn create_pointed(order: Result<PointedJson<Order>, (Status, String)>) -> Told {
+    order.map(|PointedJson(order)| order.name)
+}
+
+type Fields = Result<String, (Status, Value)>;
+
+#[get("/orders?<page>")]
+fn list_pointed(page: Result<u32, Errors<'_>>) -> Fields {
+    page.map(|page| page.to_string()).map_err(fields)
+}
+
+#[post("/form", data = "<line>")]
+fn form_pointed(line: Result<Form<Line>, Errors<'_>>) -> Fields {
+    line.map(|line| line.qty.to_string()).map_err(fields)
 }
