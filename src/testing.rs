@@ -19,6 +19,7 @@
 //! A feature and no crate of its own: what it checks is what this version writes. Put it into `[dev-dependencies]`:
 //! `tower-error-envelope = { version = "0.1", features = ["testing"] }`.
 
+mod fits;
 mod wrong;
 
 use http::{HeaderMap, Response, StatusCode};
@@ -26,7 +27,9 @@ use serde::Serialize;
 use serde_json::{Value, json};
 use similar::TextDiff;
 
+use self::fits::misfits;
 use self::wrong::{wrong_body, wrong_head};
+use crate::policy::Policy;
 
 /// All that is wrong with an answer that should be the envelope, each text with its rule before it: `"E1: …"`. Empty where
 /// it is the envelope to the letter. For programs that report; tests have [`Envelope`].
@@ -145,6 +148,41 @@ impl Envelope {
     #[track_caller]
     pub fn assert_details(&self, details: impl Serialize) -> &Self {
         self.assert(&self.with("details", value(details)), format_args!("the details are others"))
+    }
+
+    /// Asserts that the details are what the code says of them: the catalogue, or the policy for a code of its own
+    /// ([`ErrorCode::details_schema`](crate::ErrorCode::details_schema)). Absent details fit; what is `format` is not
+    /// asked.
+    ///
+    /// ```
+    /// # use http::HeaderMap;
+    /// # let body = r#"{"error":{"code":"payload_too_large","message":"Too large.","details":{"limit_bytes":64}},"request_id":"req_01JD2V5W8Z3Q4R6T8Y0A1B2C3D"}"#;
+    /// # let headers: HeaderMap = [("content-type", "application/json"), ("x-error-code", "payload_too_large"),
+    /// #     ("x-request-id", "req_01JD2V5W8Z3Q4R6T8Y0A1B2C3D"), ("x-content-type-options", "nosniff")]
+    /// #     .into_iter().map(|(name, value)| (name.parse().unwrap(), value.parse().unwrap())).collect();
+    /// use tower_error_envelope::{Policy, testing::Envelope};
+    ///
+    /// let policy = Policy::builder().build().unwrap();
+    /// Envelope::of(&headers, body).assert_code("payload_too_large").assert_details_fit(&policy);
+    /// ```
+    ///
+    /// # Panics
+    ///
+    /// If they are not, with each place; or if nobody says what the code's details are.
+    #[track_caller]
+    pub fn assert_details_fit(&self, policy: &Policy) -> &Self {
+        let code = policy.codes().find(self.code());
+        let Some(schema) = code.as_ref().and_then(|code| code.details_schema()) else {
+            panic!("nobody says what the details of {:?} are: give the code `details`\n\n{}", self.code(), self.text())
+        };
+        // The policy was built, and so the schema is one.
+        let schema = serde_json::from_str(schema).unwrap_or_default();
+        let wrong = self.details().map_or_else(Vec::new, |details| misfits(&schema, details, "details"));
+        if !wrong.is_empty() {
+            let wrong = wrong.join("\n  ");
+            panic!("the details are not what the code says of them:\n  {wrong}\n\n{}", self.text());
+        }
+        self
     }
 
     /// Asserts that there are no details.

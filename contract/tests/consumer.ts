@@ -5,11 +5,14 @@ import {
   type ErrorCode,
   type ErrorEnvelope,
   type KnownErrorCode,
+  type KnownError,
+  detailsOf,
   hasCode,
   isErrorEnvelope,
   isKnownErrorCode,
   isTransient,
   issuesOf,
+  knownErrorOf,
   retryOf,
 } from "./errors.js";
 import { errorEnvelope, type ParsedErrorEnvelope } from "./errors.zod.js";
@@ -50,6 +53,34 @@ export function whatToDo(body: unknown): string {
   }
 }
 
+/** The details of a code are what the code says of them, and nothing is said of others. */
+export function told(envelope: ErrorEnvelope): string {
+  const error: KnownError | undefined = knownErrorOf(envelope);
+  switch (error?.code) {
+    case "payload_too_large": {
+      const limit: number | undefined = error.details?.limit_bytes;
+      // @ts-expect-error: it is a number
+      const text: string | undefined = error.details?.limit_bytes;
+      void text;
+      return limit === undefined ? "too large" : `at most ${limit} bytes`;
+    }
+    case "invalid_request":
+      return error.details?.issues.map(({ path, message }) => `${path.join(".")}: ${message}`).join() ?? "";
+    case "conflict":
+      // @ts-expect-error: nobody says what they are
+      void error.details?.limit_bytes;
+      return "conflict";
+    default:
+      return envelope.error.message;
+  }
+}
+
+export function limitOf(envelope: ErrorEnvelope): number | undefined {
+  // @ts-expect-error: nobody says what its details are
+  detailsOf(envelope, "conflict");
+  return detailsOf(envelope, "payload_too_large")?.limit_bytes;
+}
+
 export async function read(response: { json(): Promise<unknown> }): Promise<ParsedErrorEnvelope | undefined> {
   const parsed = errorEnvelope.safeParse(await response.json());
   if (!parsed.success) return undefined;
@@ -57,5 +88,10 @@ export async function read(response: { json(): Promise<unknown> }): Promise<Pars
   const facts: [ErrorCode, boolean, boolean, "no" | "backoff" | "refresh"] = [code, known, transient, retry];
   const paths: (string | number)[][] = issues.map((issue) => issue.path);
   void [facts, paths, isTransient(code)];
+  const { typed } = parsed.data.error;
+  if (typed?.code === "payload_too_large") {
+    const limit: number | undefined = typed.details?.limit_bytes;
+    void limit;
+  }
   return parsed.data;
 }

@@ -42,6 +42,8 @@ pub(super) struct Own {
     pub(super) grpc: Option<u8>,
     pub(super) retry: Option<Retry>,
     pub(super) message: Option<Text>,
+    /// A JSON Schema.
+    pub(super) details: Option<Text>,
 }
 
 #[derive(Clone)]
@@ -86,6 +88,8 @@ pub(super) struct Row {
     pub(super) of_status: bool,
     /// Where it stands in the table.
     pub(super) place: usize,
+    /// A JSON Schema.
+    pub(super) details: Option<&'static str>,
 }
 
 impl ErrorCode {

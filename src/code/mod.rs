@@ -6,6 +6,7 @@
 //! The set is open on the wire (rule E2): an organisation adds its own, and a code that only an inner process knows
 //! passes by name.
 
+pub(crate) mod details;
 mod error_code;
 mod table;
 
@@ -52,6 +53,29 @@ impl ErrorCode {
     #[must_use]
     pub fn with_message(self, message: impl Into<Cow<'static, str>>) -> Self {
         self.with(|own| own.message = Some(Text::from(message.into())))
+    }
+
+    /// Says what the details of an own code are: a JSON Schema (2020-12) as text. A code of the catalogue stays as it is.
+    ///
+    /// The exports know it, and so does `testing::Envelope::assert_details_fit`; at run time it refuses nothing, and a service's details leave
+    /// as they are. It is of a part of the language that every export can say: `type` (one or a list), `properties`,
+    /// `required`, `additionalProperties`, `items`, `minItems`, `maxItems`, `minLength`, `maxLength`, `minimum`,
+    /// `maximum`, `format` (which no check asks), `enum`, `const`, `anyOf`, `title`, `description`, `deprecated`,
+    /// `examples`. Anything else is refused when the policy is built.
+    ///
+    /// ```
+    /// use tower_error_envelope::{ErrorCode, Policy};
+    ///
+    /// let schema = r#"{"type":"object","properties":{"seat":{"type":"string"}},"required":["seat"]}"#;
+    /// let taken = ErrorCode::own("seat_taken", 409).with_details(schema);
+    /// assert_eq!(taken.details_schema(), Some(schema));
+    ///
+    /// let error = Policy::builder().code(taken.with_details(r#"{"type":"seat"}"#)).build().unwrap_err();
+    /// assert!(error.to_string().starts_with("code \"seat_taken\": details: type: unknown type \"seat\""));
+    /// ```
+    #[must_use]
+    pub fn with_details(self, schema: impl Into<Cow<'static, str>>) -> Self {
+        self.with(|own| own.details = Some(Text::from(schema.into())))
     }
 
     /// The generic code of an error status (rule R1): 422 is `invalid_request`, 502 and 520–527 are `other`, 529 is
@@ -116,6 +140,18 @@ impl ErrorCode {
         match &self.0 {
             Repr::Own(own) => own.message.as_ref().map_or_else(|| self.row().message, Text::as_str),
             _ => self.row().message,
+        }
+    }
+
+    /// What its details are, where the catalogue or [`ErrorCode::with_details`] says it: a JSON Schema (2020-12) as text.
+    ///
+    /// Details may have further members, may be absent, and those of an envelope from inside are whatever they are (E7).
+    #[must_use]
+    pub fn details_schema(&self) -> Option<&str> {
+        match &self.0 {
+            Repr::Row(row) => row.details,
+            Repr::Own(own) => own.details.as_ref().map(Text::as_str),
+            Repr::Plain { .. } | Repr::Foreign(_) => None,
         }
     }
 
@@ -184,14 +220,14 @@ impl ErrorCode {
             return Err("an error's status is 400-599");
         }
         let name = Text::Shared(name.into());
-        Ok(Self(Repr::Own(Arc::new(Own { name, status, grpc: None, retry: None, message: None }))))
+        Ok(Self(Repr::Own(Arc::new(Own { name, status, grpc: None, retry: None, message: None, details: None }))))
     }
 
     /// Sets what an own code says of itself.
     fn with(mut self, set: impl FnOnce(&mut Own)) -> Self {
         if let Repr::Plain { name, status } = self.0 {
             let name = Text::Static(name);
-            self.0 = Repr::Own(Arc::new(Own { name, status, grpc: None, retry: None, message: None }));
+            self.0 = Repr::Own(Arc::new(Own { name, status, grpc: None, retry: None, message: None, details: None }));
         }
         if let Repr::Own(own) = &mut self.0 {
             set(Arc::make_mut(own));

@@ -3,7 +3,8 @@
 use super::error_code::{ErrorCode, Retry, Row};
 
 macro_rules! codes {
-    ($($group:ident { $($constant:ident $name:literal $status:literal $grpc:literal $retry:ident $message:literal)* })*) => {
+    ($($group:ident { $($constant:ident $name:literal $status:literal $grpc:literal $retry:ident $message:literal
+        $(=> $details:literal)?)* })*) => {
         mod rows {
             use super::{Retry, Row};
 
@@ -22,6 +23,7 @@ macro_rules! codes {
                     group: stringify!($group),
                     of_status: super::eq_ignore_ascii_case(stringify!($group).as_bytes(), b"status"),
                     place: Place::$constant as usize,
+                    details: super::first(&[$($details)?]),
                 };
             )*)*
         }
@@ -71,6 +73,7 @@ codes! {
     }
     generic {
         INVALID_REQUEST "invalid_request" 400 3 No "The request failed validation."
+            => r#"{"type":"object","properties":{"issues":{"description":"What is wrong, and where.","type":"array","items":{"type":"object","properties":{"path":{"description":"Names and indices that lead to the value; empty for the whole request.","type":"array","items":{"anyOf":[{"type":"string"},{"type":"integer","minimum":0}]}},"message":{"type":"string"},"code":{"type":"string"}},"required":["path","message"]},"minItems":1}},"required":["issues"]}"#
         NOT_FOUND "not_found" 404 5 No "Not found."
         BAD_REQUEST "bad_request" 400 3 No "The request is malformed."
         NO_OP "no_op" 409 9 No "Already in the requested state."
@@ -88,6 +91,7 @@ codes! {
         LENGTH_REQUIRED "length_required" 411 3 No "A Content-Length is required."
         PRECONDITION_FAILED "precondition_failed" 412 9 Refresh "A precondition failed."
         PAYLOAD_TOO_LARGE "payload_too_large" 413 8 No "The request body is too large."
+            => r#"{"type":"object","properties":{"limit_bytes":{"description":"The most bytes that a body may have.","type":"integer","minimum":0}}}"#
         URI_TOO_LONG "uri_too_long" 414 3 No "The request target is too long."
         UNSUPPORTED_MEDIA_TYPE "unsupported_media_type" 415 3 No "Content-Type must be application/json."
         RANGE_NOT_SATISFIABLE "range_not_satisfiable" 416 11 No "The requested range cannot be satisfied."
@@ -102,6 +106,14 @@ codes! {
         NOT_IMPLEMENTED "not_implemented" 501 12 No "Not implemented."
         SERVICE_UNAVAILABLE "service_unavailable" 503 14 Backoff "The service is unavailable."
         GATEWAY_TIMEOUT "gateway_timeout" 504 4 Backoff "The service did not answer in time."
+    }
+}
+
+/// An option, of what a macro has once or not at all.
+const fn first(details: &[&'static str]) -> Option<&'static str> {
+    match details {
+        [one, ..] => Some(one),
+        [] => None,
     }
 }
 

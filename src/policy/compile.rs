@@ -17,6 +17,7 @@ use super::scope::{Cover, Part, Scope, Scopes};
 use super::settings::Said;
 use super::{Budget, Held, Origin, Policy, PolicyBuilder};
 use crate::classify::rule::{MapRule, Rule};
+use crate::code::details::{self, Wrong};
 use crate::code::{CodeSet, ErrorCode};
 use crate::dialect::rich::DOMAIN;
 use crate::guard::auth::{self, AuthScheme, Scheme};
@@ -260,7 +261,13 @@ fn refuse_code(code: &ErrorCode) -> Result<(), Refused> {
     if !(1..=16).contains(&code.grpc()) {
         return Err(Refused::new("grpc", format!("{} is no gRPC error", code.grpc()), "write a number of 1-16"));
     }
-    Refused::unless_message("message", code.message())
+    Refused::unless_message("message", code.message())?;
+    code.details_schema().map_or(Ok(()), |schema| {
+        details::check_text(schema).map_err(|Wrong { path, wrong, right, .. }| {
+            let place: String = path.iter().map(|key| format!("{key}: ")).collect();
+            Refused::new("details", format!("{place}{wrong}"), right)
+        })
+    })
 }
 
 fn compile_rules(at: usize, rules: Vec<MapRule>, cover: Option<&Cover>) -> Result<Box<[Arc<Rule>]>, Box<Problem>> {

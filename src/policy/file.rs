@@ -10,6 +10,7 @@
 
 mod around;
 mod auth;
+mod details;
 mod document;
 mod gather;
 mod mistakes;
@@ -124,12 +125,22 @@ impl<'a> Reader<'a> {
             reader.parts.push(part);
             for table in root.tables("code")? {
                 reader.sources.put(Place::Code(reader.own.len()), table.placed(file));
-                reader.own.push(tables::read_code(&table)?);
+                let mut code = tables::read_code(&table)?;
+                if let Some(details) = table.get("details") {
+                    let folder = reader.folder_of(file);
+                    code = code.with_details(details::read(&details, folder, around, &mut reader.more_files)?);
+                }
+                reader.own.push(code);
             }
         }
         reader.known = CodeSet::new(reader.own.clone());
         reader.builder.codes = reader.own.clone();
         Ok(reader)
+    }
+
+    /// What relative names in a file are relative to.
+    fn folder_of(&self, file: usize) -> &'a Path {
+        Path::new(&self.texts[file].name).parent().unwrap_or(Path::new(""))
     }
 
     /// A file with a scope makes a part; one without adds to the part of the file that includes it.
@@ -200,8 +211,7 @@ impl<'a> Reader<'a> {
                 placed.keys.push(("keys".to_owned(), span));
             }
             self.sources.put(Place::Auth(name.clone()), placed);
-            let folder = Path::new(&self.texts[file].name).parent().unwrap_or(Path::new(""));
-            let scheme = auth::read(&name, &table, folder, self.around, &mut self.more_files)?;
+            let scheme = auth::read(&name, &table, self.folder_of(file), self.around, &mut self.more_files)?;
             self.builder.schemes.push((name, scheme));
         }
         for table in root.tables("map")? {

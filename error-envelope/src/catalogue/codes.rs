@@ -1,5 +1,6 @@
 //! The list of codes that every format is written from.
 
+use serde_json::Value;
 use tower_error_envelope::{ErrorCode, Policy};
 
 /// The codes of the catalogue in its order, then a policy's own by name.
@@ -42,6 +43,11 @@ impl Listed {
 
     pub(super) fn retry(&self) -> &'static str {
         self.code.retry().as_str()
+    }
+
+    /// What its details are, as a JSON Schema, where somebody says it. The library has read it before.
+    pub(super) fn details(&self) -> Option<Value> {
+        serde_json::from_str(self.code.details_schema()?).ok()
     }
 
     /// The message on one line: a policy's text may have several, which the layer joins as well.

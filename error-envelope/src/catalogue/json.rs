@@ -1,7 +1,10 @@
 //! The codes for a program of one's own. The names of the members stay; new ones may come.
 
+use serde_json::Value;
+
 use super::CONTRACT_VERSION;
 use super::codes::{Codes, Listed};
+use super::details::embedded;
 use super::tree::{Json, list, object, text};
 
 pub(super) fn write(codes: &Codes) -> String {
@@ -14,12 +17,16 @@ pub(super) fn write(codes: &Codes) -> String {
 }
 
 fn entry(listed: &Listed) -> Json {
-    object([
+    let entry = object([
         ("code", text(listed.name())),
         ("status", listed.status().into()),
         ("grpc", u16::from(listed.code.grpc()).into()),
         ("retry", text(listed.retry())),
         ("group", text(listed.group)),
         ("message", text(listed.message())),
-    ])
+    ]);
+    match listed.details() {
+        Some(schema) => entry.with("details", Value::Object(embedded(&schema))),
+        None => entry,
+    }
 }

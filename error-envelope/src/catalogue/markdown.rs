@@ -4,6 +4,7 @@ use std::fmt::Write;
 
 use super::CONTRACT_VERSION;
 use super::codes::{Codes, Listed};
+use super::details::typescript;
 use super::form::SAMPLE_ID;
 
 pub(super) fn write(codes: &Codes) -> String {
@@ -13,6 +14,8 @@ pub(super) fn write(codes: &Codes) -> String {
         page.push_str("| Code | Status | gRPC | Retry | Message |\n|---|---|---|---|---|\n");
         page.extend(group.iter().map(row));
     }
+    page.push_str("\n## details\n\nWhat the details of a code are, as TypeScript has it; a code may come without any, and of others nothing is said.\n\n");
+    page.extend(codes.iter().filter_map(details));
     page
 }
 
@@ -35,6 +38,15 @@ Contract {CONTRACT_VERSION}. Every error response has this body, and its code in
   `{{\"path\":[\"to\"],\"message\":\"Required\"}}`.
 "
     )
+}
+
+fn details(listed: &Listed) -> Option<String> {
+    let schema = listed.details()?;
+    let about = schema["description"]
+        .as_str()
+        .map(|about| format!(": {}", escaped(&about.split_whitespace().collect::<Vec<_>>().join(" "))));
+    // A code of two backticks is whole where the text has one.
+    Some(format!("- `{}`{}\n  `` {} ``\n", listed.name(), about.unwrap_or_default(), typescript(&schema)))
 }
 
 fn heading(group: &[Listed]) -> &'static str {

@@ -5,7 +5,8 @@
 //! 1. [`markdown`] for a page of documentation, [`json`] for programs of one's own;
 //! 2. [`json_schema`] and [`openapi`] describe the envelope, by the shapes in [`schema`] and the forms in [`form`];
 //! 3. [`typescript`] and [`zod`] are modules that a client imports, by the table in [`script`];
-//! 4. [`python`], [`go`], [`java`] and [`csharp`] are the constants for clients of other languages, by [`constants`].
+//! 4. [`python`], [`go`], [`java`] and [`csharp`] are the constants for clients of other languages, by [`constants`];
+//! 5. what a code's details are is a JSON Schema of the library's, which [`details`] says in each language.
 //!
 //! [`diff`] says what has changed since an export in JSON was written.
 //!
@@ -15,6 +16,7 @@
 mod codes;
 mod constants;
 mod csharp;
+mod details;
 mod diff;
 mod form;
 mod go;

@@ -18,7 +18,7 @@ const SCHEMAS: &str = "#/components/schemas/";
 const HEADERS: &str = "#/components/headers/";
 
 pub(super) fn write(codes: &Codes) -> String {
-    let envelope = [(schema::ENVELOPE, schema::envelope(SCHEMAS))];
+    let envelope = [(schema::ENVELOPE.to_owned(), schema::envelope(SCHEMAS))];
     let schemas = envelope.into_iter().chain(schema::parts(SCHEMAS, codes));
     object([
         ("openapi", text("3.1.0")),

@@ -1,6 +1,11 @@
 //! The shapes of the envelope as JSON Schema 2020-12, which OpenAPI 3.1 shares.
 
+use std::collections::BTreeSet;
+
+use serde_json::Value;
+
 use super::codes::{Codes, Listed};
+use super::details;
 use super::form::{CODE, MAX_MESSAGE, MESSAGE, REQUEST_ID, SAMPLE_ID};
 use super::tree::{Json, list, object, text};
 
@@ -11,6 +16,7 @@ const ERROR_CODE: &str = "ErrorCode";
 const RETRYABLE: &str = "A code that is not listed is to be treated as transient: wait, then try again.";
 const VALIDATION_DETAILS: &str = "ValidationDetails";
 const ISSUE: &str = "Issue";
+const INVALID_REQUEST: &str = "invalid_request";
 const ID: &str = "RequestId";
 
 /// The envelope (E1); `at` is where its parts are, such as `#/$defs/`.
@@ -20,21 +26,54 @@ pub(super) fn envelope(at: &str) -> Json {
 }
 
 /// The parts of the envelope by name.
-pub(super) fn parts(at: &str, codes: &Codes) -> Vec<(&'static str, Json)> {
-    vec![
-        (ERROR, error(at)),
+pub(super) fn parts(at: &str, codes: &Codes) -> Vec<(String, Json)> {
+    let typed = typed(codes);
+    let fixed = [
         (ERROR_CODE, error_code(codes)),
+        (ERROR, error(at, &typed)),
         (VALIDATION_DETAILS, validation_details(at)),
         (ISSUE, issue()),
         (ID, request_id()),
-    ]
+    ];
+    let fixed = fixed.into_iter().map(|(name, part)| (name.to_owned(), part));
+    fixed.chain(typed.into_iter().map(|Typed { name, schema, .. }| (name, schema))).collect()
+}
+
+/// A code that says what its details are.
+struct Typed {
+    code: String,
+    name: String,
+    schema: Json,
+}
+
+/// Those beside invalid_request, whose parts have names of their own.
+fn typed(codes: &Codes) -> Vec<Typed> {
+    let mut names = [ENVELOPE, ERROR, ERROR_CODE, VALIDATION_DETAILS, ISSUE, ID].map(str::to_owned).into();
+    let each = codes.iter().filter(|listed| listed.name() != INVALID_REQUEST);
+    each.filter_map(|listed| {
+        let mut schema = details::embedded(&listed.details()?);
+        schema.entry("description").or_insert_with(|| format!("The details of {}.", listed.name()).into());
+        let name = details_name(listed.name(), &mut names);
+        Some(Typed { code: listed.name().to_owned(), name, schema: Value::Object(schema).into() })
+    })
+    .collect()
+}
+
+/// `seat_taken` has SeatTakenDetails; where two codes differ in their underscores alone, the second keeps them.
+fn details_name(code: &str, taken: &mut BTreeSet<String>) -> String {
+    let capital = |word: &str| word[..1].to_ascii_uppercase() + &word[1..];
+    let words: String = code.split('_').filter(|word| !word.is_empty()).map(capital).collect();
+    let name = format!("{words}Details");
+    let name = if taken.contains(&name) { format!("{code}_details") } else { name };
+    taken.insert(name.clone());
+    name
 }
 
 pub(super) fn reference(at: &str, name: &str) -> Json {
     object([("$ref", text(format!("{at}{name}")))])
 }
 
-fn error(at: &str) -> Json {
+fn error(at: &str, typed: &[Typed]) -> Json {
     let message = object([
         ("type", text("string")),
         ("minLength", 1.into()),
@@ -44,19 +83,35 @@ fn error(at: &str) -> Json {
     ]);
     let details = object([("description", text("Any JSON value; absent where there is none."))]);
     let members = [("code", reference(at, ERROR_CODE)), ("message", message), ("details", details)];
-    closed_object(members, &["code", "message"]).with("if", is_invalid_request()).with("then", has_issues(at))
+    let error = closed_object(members, &["code", "message"]);
+    let error = error.with("if", is_code(INVALID_REQUEST)).with("then", has_issues(at));
+    if typed.is_empty() {
+        return error;
+    }
+    let by_code = |typed: &Typed| object([("if", is_code(&typed.code)), ("then", has_details(at, &typed.name))]);
+    error.with("allOf", list(typed.iter().map(by_code)))
 }
 
-fn is_invalid_request() -> Json {
-    let code = object([("const", text("invalid_request"))]);
+fn is_code(code: &str) -> Json {
+    let code = object([("const", text(code))]);
     object([("properties", object([("code", code)])), ("required", list(["code"]))])
+}
+
+/// Absent ones fit, and so do those of an envelope from inside (E7), as they do not have to be issues.
+fn has_details(at: &str, name: &str) -> Json {
+    object([("properties", object([("details", these_or_as_they_came(at, name))]))])
+}
+
+fn these_or_as_they_came(at: &str, name: &str) -> Json {
+    let as_they_came = "Details that a service put into an envelope of its own pass as they came.";
+    let forms = list([reference(at, name), object([("description", text(as_they_came))])]);
+    object([("anyOf", forms)])
 }
 
 /// E8. A canonical envelope from inside keeps its details as they came, so that no shape can be required of them.
 fn has_issues(at: &str) -> Json {
-    let as_they_came = "Details that a service put into an envelope of its own pass as they came.";
-    let details = list([reference(at, VALIDATION_DETAILS), object([("description", text(as_they_came))])]);
-    object([("properties", object([("details", object([("anyOf", details)]))])), ("required", list(["details"]))])
+    let details = these_or_as_they_came(at, VALIDATION_DETAILS);
+    object([("properties", object([("details", details)])), ("required", list(["details"]))])
 }
 
 /// Open at the end (E2): the last branch takes every code of the form.

@@ -62,10 +62,14 @@ fn entry(listed: &Listed) -> String {
     let mut entry = String::new();
     let (name, status, retry) = (listed.name(), listed.status(), listed.retry());
     let message = listed.message();
-    // The end of a comment within a policy's text would end the comment.
-    let _ = writeln!(entry, "  /** {} */", listed.summary().replace("*/", "* /"));
+    let _ = writeln!(entry, "  /** {} */", in_comment(&listed.summary()));
     let _ = writeln!(entry, "  {name}: {{ status: {status}, retry: \"{retry}\", message: {} }},", literal(&message));
     entry
+}
+
+/// The end of a comment, or a line's, within a policy's text would be one of the comment.
+pub(super) fn in_comment(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ").replace("*/", "* /")
 }
 
 /// A text of JSON is one of ECMAScript.

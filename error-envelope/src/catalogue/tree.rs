@@ -10,6 +10,8 @@ pub(super) enum Json {
     Text(String),
     List(Vec<Self>),
     Object(Vec<(String, Self)>),
+    /// As it came.
+    Value(serde_json::Value),
 }
 
 /// An object of these members.
@@ -48,6 +50,7 @@ impl Serialize for Json {
             Self::Bool(value) => serializer.serialize_bool(*value),
             Self::Number(value) => serializer.serialize_u64(*value),
             Self::Text(value) => serializer.serialize_str(value),
+            Self::Value(value) => value.serialize(serializer),
             Self::List(values) => serializer.collect_seq(values),
             Self::Object(members) => {
                 let mut map = serializer.serialize_map(Some(members.len()))?;
@@ -55,6 +58,12 @@ impl Serialize for Json {
                 map.end()
             }
         }
+    }
+}
+
+impl From<serde_json::Value> for Json {
+    fn from(value: serde_json::Value) -> Self {
+        Self::Value(value)
     }
 }
 

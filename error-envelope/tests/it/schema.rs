@@ -67,6 +67,7 @@ fn each_table_has_the_keys_that_the_reader_knows() {
         ("[auth.a]\nscheme = \"custom\"\n[auth.a.messages]", "/$defs/messages"),
         ("[[route]]\nmatch = \"/a\"", "/properties/route/items"),
         ("[[code]]\ncode = \"a\"\nstatus = 400", "/properties/code/items"),
+        ("[[code]]\ncode = \"a\"\nstatus = 400\n[code.details]", "/$defs/details"),
         ("[[map]]\nto = \"not_found\"", "/properties/map/items"),
         ("[[outward]]\ncodes = [\"not_found\"]", "/properties/outward/items"),
     ] {

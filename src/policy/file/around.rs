@@ -33,7 +33,7 @@ pub(crate) trait Surroundings {
     fn instead_of_verifier(&self, name: &str) -> String;
 }
 
-/// A file that a value names: keys.
+/// A file that a value names: keys, a schema.
 pub(super) struct Named {
     pub(super) path: PathBuf,
     pub(super) text: String,

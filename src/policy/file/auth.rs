@@ -231,7 +231,7 @@ fn read_jwt(table: &Table<'_>, _: &Path, _: &dyn Surroundings, _: &mut Vec<Named
 }
 
 /// The name and the text of a file that a value names.
-fn read_named(
+pub(super) fn read_named(
     file: &Value<'_>,
     folder: &Path,
     around: &dyn Surroundings,

@@ -129,7 +129,7 @@ fn is_slip(name: &str, known: &[&str]) -> bool {
 }
 
 /// `table.key`, the key quoted where TOML wants it quoted.
-fn dotted(table: &str, key: &str) -> String {
+pub(super) fn dotted(table: &str, key: &str) -> String {
     let bare = !key.is_empty() && key.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-'));
     if bare { format!("{table}.{key}") } else { format!("{table}.{key:?}") }
 }

@@ -168,7 +168,7 @@ pub(super) fn read_header(table: &Table<'_>) -> Result<RequiredHeader, PolicyErr
 }
 
 pub(super) fn read_code(table: &Table<'_>) -> Result<ErrorCode, PolicyError> {
-    table.only(&["code", "status", "grpc", "retry", "message"])?;
+    table.only(&["code", "status", "grpc", "retry", "message", "details"])?;
     let name = table.required("code")?;
     let status = table.required("status")?;
     let number = status.error_status()?;

@@ -1,0 +1,162 @@
+//! What a code's details are, in the languages of the exports, from its JSON Schema.
+//!
+//! The library takes no keyword that is not written here (`ErrorCode::with_details`).
+
+use serde_json::{Map, Value};
+
+/// A schema for a document: without the dialect, which the document says itself.
+pub(super) fn embedded(schema: &Value) -> Map<String, Value> {
+    let mut members = schema.as_object().cloned().unwrap_or_default();
+    members.remove("$schema");
+    members
+}
+
+/// What a schema asks of values, without what it tells people.
+pub(super) fn checks(schema: &Value) -> Value {
+    const TOLD: [&str; 6] = ["$schema", "title", "description", "deprecated", "examples", "format"];
+
+    let Some(members) = schema.as_object() else { return schema.clone() };
+    let asked = members.iter().filter(|(name, _)| !TOLD.contains(&name.as_str()));
+    asked
+        .map(|(name, value)| {
+            let value = match (name.as_str(), value) {
+                ("properties", Value::Object(members)) => {
+                    members.iter().map(|(name, schema)| (name.clone(), checks(schema))).collect()
+                }
+                ("anyOf", Value::Array(forms)) => forms.iter().map(checks).collect(),
+                ("items" | "additionalProperties", schema) => checks(schema),
+                _ => value.clone(),
+            };
+            (name.clone(), value)
+        })
+        .collect()
+}
+
+/// As a type of TypeScript.
+pub(super) fn typescript(schema: &Value) -> String {
+    if let Some(forms) = schema["anyOf"].as_array() {
+        return union(forms.iter().map(typescript));
+    }
+    if let Some(values) = values(schema) {
+        return union(values.iter().map(|value| value.to_string()));
+    }
+    match types(schema)[..] {
+        [] => "unknown".to_owned(),
+        ref types => union(types.iter().map(|name| match *name {
+            "object" => typescript_object(schema),
+            "array" => match typescript(&schema["items"]) {
+                element if element.contains(" | ") => format!("({element})[]"),
+                element => format!("{element}[]"),
+            },
+            "integer" | "number" => "number".to_owned(),
+            other => other.to_owned(),
+        })),
+    }
+}
+
+fn typescript_object(schema: &Value) -> String {
+    let known = members(schema).map(|Member { name, schema, required }| {
+        let mark = if required { "" } else { "?" };
+        format!("{}{mark}: {}", key(name), typescript(schema))
+    });
+    let mut members: Vec<String> = known.collect();
+    // A type for further members alone would be one for those that are named, too.
+    match &schema["additionalProperties"] {
+        Value::Bool(false) => {}
+        more if members.is_empty() => members.push(format!("[name: string]: {}", typescript(more))),
+        _ => members.push("[name: string]: unknown".to_owned()),
+    }
+    if members.is_empty() { "Record<string, never>".to_owned() } else { format!("{{ {} }}", members.join("; ")) }
+}
+
+/// As a schema of Zod 4.
+pub(super) fn zod(schema: &Value) -> String {
+    if let Some(forms) = schema["anyOf"].as_array() {
+        return zod_union(forms.iter().map(zod));
+    }
+    if let Some(values) = values(schema) {
+        let values: Vec<String> = values.iter().map(|value| value.to_string()).collect();
+        return format!("z.literal([{}])", values.join(", "));
+    }
+    match types(schema)[..] {
+        [] => "z.unknown()".to_owned(),
+        ref types => zod_union(types.iter().map(|name| match *name {
+            "object" => zod_object(schema),
+            "array" => format!("z.array({}){}", zod(&schema["items"]), bounds(schema, "minItems", "maxItems")),
+            // JSON Schema counts characters, JavaScript halves of some.
+            "string" => {
+                [("minLength", ">="), ("maxLength", "<=")].iter().fold("z.string()".to_owned(), |text, (name, is)| {
+                    match &schema[*name] {
+                        Value::Null => text,
+                        count => format!("{text}.refine((text) => [...text].length {is} {count})"),
+                    }
+                })
+            }
+            "integer" => format!("z.int(){}", bounds(schema, "minimum", "maximum")),
+            "number" => format!("z.number(){}", bounds(schema, "minimum", "maximum")),
+            other => format!("z.{other}()"),
+        })),
+    }
+}
+
+fn zod_object(schema: &Value) -> String {
+    let known = members(schema).map(|Member { name, schema, required }| {
+        let optional = if required { "" } else { ".optional()" };
+        format!("{}: {}{optional}", key(name), zod(schema))
+    });
+    let members: Vec<String> = known.collect();
+    let members = if members.is_empty() { "{}".to_owned() } else { format!("{{ {} }}", members.join(", ")) };
+    match &schema["additionalProperties"] {
+        Value::Bool(false) => format!("z.strictObject({members})"),
+        Value::Bool(true) | Value::Null => format!("z.looseObject({members})"),
+        more => format!("z.object({members}).catchall({})", zod(more)),
+    }
+}
+
+fn bounds(schema: &Value, least: &str, most: &str) -> String {
+    let bound = |name: &str, method: &str| match &schema[name] {
+        Value::Null => String::new(),
+        bound => format!(".{method}({bound})"),
+    };
+    bound(least, "min") + &bound(most, "max")
+}
+
+fn zod_union(forms: impl Iterator<Item = String>) -> String {
+    let forms: Vec<String> = forms.collect();
+    if forms.len() == 1 { forms.concat() } else { format!("z.union([{}])", forms.join(", ")) }
+}
+
+fn union(forms: impl Iterator<Item = String>) -> String {
+    forms.collect::<Vec<_>>().join(" | ")
+}
+
+struct Member<'a> {
+    name: &'a str,
+    schema: &'a Value,
+    required: bool,
+}
+
+fn members(schema: &Value) -> impl Iterator<Item = Member<'_>> {
+    let required = |name: &str| schema["required"].as_array().is_some_and(|names| names.iter().any(|one| one == name));
+    let members = schema["properties"].as_object().into_iter().flatten();
+    members.map(move |(name, schema)| Member { name, schema, required: required(name) })
+}
+
+/// Those of `enum`, or the one of `const`.
+fn values(schema: &Value) -> Option<Vec<&Value>> {
+    let list = schema["enum"].as_array().map(|values| values.iter().collect());
+    list.or_else(|| schema.get("const").map(|value| vec![value]))
+}
+
+fn types(schema: &Value) -> Vec<&str> {
+    let value = &schema["type"];
+    value.as_array().map_or(std::slice::from_ref(value), Vec::as_slice).iter().filter_map(Value::as_str).collect()
+}
+
+/// A member's name, in quotes where it is no identifier.
+fn key(name: &str) -> String {
+    let is_identifier = !name.is_empty()
+        && !name.starts_with(|first: char| first.is_ascii_digit())
+        && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
+    if is_identifier { name.to_owned() } else { Value::from(name).to_string() }
+}

@@ -1,0 +1,127 @@
+//! `details` of a `[[code]]`: a schema in the policy itself, or the name of a file that holds it as JSON.
+
+use std::path::Path;
+
+use serde_json::{Map, Number, Value as Json};
+use toml::de::DeValue;
+
+use super::around::{Named, Surroundings};
+use super::auth::read_named;
+use super::read::dotted;
+use super::sources::line_of;
+use super::value::Value;
+use crate::code::details::{self, Wrong};
+use crate::policy::error::PolicyError;
+
+/// The schema as JSON text. A relative file name is relative to `folder`; the file that is read is added to `files`.
+pub(super) fn read(
+    value: &Value<'_>,
+    folder: &Path,
+    around: &dyn Surroundings,
+    files: &mut Vec<Named>,
+) -> Result<String, PolicyError> {
+    match value.value {
+        DeValue::Table(_) => read_inline(value),
+        DeValue::String(_) => {
+            let (name, text) = read_named(value, folder, around, files)?;
+            let schema = parse(value, &name, &text)?;
+            details::check(&schema).map_err(|wrong| led_into_file(value, &name, &text, wrong))?;
+            Ok(schema.to_string())
+        }
+        _ => Err(value.refused(
+            format!("{} is no schema", value.kind()),
+            "write a JSON Schema, as in { type = \"object\" }, or the name of a file that holds one",
+        )),
+    }
+}
+
+fn read_inline(value: &Value<'_>) -> Result<String, PolicyError> {
+    let schema = json_of(value)?;
+    details::check(&schema).map_err(|wrong| {
+        let at = descend(value, &wrong.path);
+        // An empty span is that of something missing.
+        let span = if wrong.lacks { at.span.start..at.span.start } else { at.span.clone() };
+        Value { span, ..at }.refused(wrong.wrong, wrong.right)
+    })?;
+    Ok(schema.to_string())
+}
+
+/// The value at the end of a path, or the last that is there, with the key of the whole path.
+fn descend<'a>(value: &Value<'a>, path: &[String]) -> Value<'a> {
+    let root = Value { document: value.document, key: value.key.clone(), span: value.span.clone(), value: value.value };
+    path.iter().fold(root, |at, step| {
+        let (key, child) = match at.value {
+            DeValue::Array(list) => {
+                let one = step.parse::<usize>().ok().and_then(|at| list.get(at));
+                (format!("{}[{step}]", at.key), one.map(|one| (one.span(), one.get_ref())))
+            }
+            DeValue::Table(table) => {
+                let member = table.get_key_value(step.as_str());
+                (dotted(&at.key, step), member.map(|(name, value)| (name.span(), value.get_ref())))
+            }
+            _ => (dotted(&at.key, step), None),
+        };
+        let (span, value) = child.unwrap_or((at.span, at.value));
+        Value { document: at.document, key, span, value }
+    })
+}
+
+fn json_of(value: &Value<'_>) -> Result<Json, PolicyError> {
+    Ok(match value.value {
+        DeValue::String(text) => Json::String(text.to_string()),
+        DeValue::Boolean(boolean) => Json::Bool(*boolean),
+        DeValue::Integer(_) => Json::Number(value.integer()?.into()),
+        DeValue::Float(number) => {
+            let number = number.as_str().replace('_', "").parse().ok().and_then(Number::from_f64);
+            Json::Number(number.ok_or_else(|| value.refused("JSON has no such number", "write a finite one"))?)
+        }
+        DeValue::Datetime(_) => {
+            return Err(value.refused("JSON has no dates", "write a text in quotes"));
+        }
+        DeValue::Array(_) => Json::Array(value.elements()?.iter().map(json_of).collect::<Result<_, _>>()?),
+        DeValue::Table(table) => {
+            let member = |name: &str| Ok((name.to_owned(), json_of(&descend(value, &[name.to_owned()]))?));
+            Json::Object(table.keys().map(|name| member(name.get_ref())).collect::<Result<Map<_, _>, _>>()?)
+        }
+    })
+}
+
+fn parse(value: &Value<'_>, name: &str, text: &str) -> Result<Json, PolicyError> {
+    // An editor's mark of its encoding is no JSON.
+    serde_json::from_str(text.trim_start_matches('\u{feff}')).map_err(|error| {
+        let sentence = error.to_string();
+        let said = sentence.split(" at line ").next().unwrap_or_default();
+        let wrong = format!("{name}:{}:{}: this is no JSON: {said}", error.line(), error.column());
+        value.refused(wrong, "write a JSON Schema").caused_by(error)
+    })
+}
+
+/// The policy's own line, and that of the file in what is wrong: whoever mends a policy at once takes its lines out.
+fn led_into_file(value: &Value<'_>, name: &str, text: &str, Wrong { path, wrong, right, .. }: Wrong) -> PolicyError {
+    let line = line_of(text.as_bytes(), place(text, &path));
+    let key = if path.is_empty() { String::new() } else { format!("{}: ", path.join(".")) };
+    value.refused(format!("{name}:{line}: {key}{wrong}"), right)
+}
+
+/// Where in a text of JSON the last member of a path stands that is there.
+fn place(text: &str, path: &[String]) -> usize {
+    use std::collections::HashMap;
+
+    use serde_json::value::RawValue;
+
+    type Members<'a> = HashMap<String, &'a RawValue>;
+
+    let start_of = |raw: &RawValue| raw.get().as_ptr().addr().saturating_sub(text.as_ptr().addr());
+    let mut at = text;
+    for step in path {
+        let named =
+            serde_json::from_str::<Members<'_>>(at).ok().and_then(|members| members.get(step.as_str()).copied());
+        let numbered = || {
+            let elements = serde_json::from_str::<Vec<&RawValue>>(at).ok()?;
+            elements.get(step.parse::<usize>().ok()?).copied()
+        };
+        let Some(raw) = named.or_else(numbered) else { break };
+        at = &text[start_of(raw)..][..raw.get().len()];
+    }
+    at.as_ptr().addr() - text.as_ptr().addr()
+}

@@ -1,0 +1,88 @@
+//! Whether a value is what a code's schema says, by the keywords of [`details`](crate::code::details).
+
+use serde_json::Value;
+
+use crate::code::details::types;
+
+/// Where a value is not what its schema says, and what is there.
+pub(super) fn misfits(schema: &Value, value: &Value, at: &str) -> Vec<String> {
+    if let Some(forms) = schema["anyOf"].as_array() {
+        let fits = forms.iter().any(|form| misfits(form, value, at).is_empty());
+        return if fits { Vec::new() } else { vec![format!("{at}: {value} has none of the forms that it may have")] };
+    }
+    let told = |what: String| vec![format!("{at}: {value} is {what}")];
+    let is_of_one = |types: &[&str]| types.iter().any(|name| is_of(value, name));
+    let types = types(schema);
+    if !types.is_empty() && !is_of_one(&types) {
+        return told(format!("no {}", types.join(" and no ")));
+    }
+    if let Some(values) = schema["enum"].as_array().filter(|values| !values.iter().any(|one| equal(one, value))) {
+        return told(format!("none of {}", Value::from(values.clone())));
+    }
+    // A `const` may be null.
+    if let Some(one) = schema.get("const").filter(|one| !equal(one, value)) {
+        return told(format!("not {one}"));
+    }
+    match value {
+        Value::Object(_) => of_object(schema, value, at),
+        Value::Array(list) => {
+            let mut wrong = of_count(schema, ("minItems", "maxItems"), list.len(), "elements", at);
+            for (index, one) in list.iter().enumerate() {
+                wrong.extend(misfits(&schema["items"], one, &format!("{at}.{index}")));
+            }
+            wrong
+        }
+        Value::String(text) => of_count(schema, ("minLength", "maxLength"), text.chars().count(), "characters", at),
+        Value::Number(_) => of_number(schema, value, at),
+        Value::Null | Value::Bool(_) => Vec::new(),
+    }
+}
+
+fn of_object(schema: &Value, value: &Value, at: &str) -> Vec<String> {
+    let mut wrong = Vec::new();
+    for name in schema["required"].as_array().into_iter().flatten().filter_map(Value::as_str) {
+        if value.get(name).is_none() {
+            wrong.push(format!("{at}: there is no {name:?}"));
+        }
+    }
+    for (name, member) in value.as_object().into_iter().flatten() {
+        let at = format!("{at}.{name}");
+        match schema["properties"].get(name).unwrap_or(&schema["additionalProperties"]) {
+            Value::Bool(false) => wrong.push(format!("{at}: there is no such member")),
+            schema => wrong.extend(misfits(schema, member, &at)),
+        }
+    }
+    wrong
+}
+
+fn of_count(schema: &Value, (least, most): (&str, &str), count: usize, what: &str, at: &str) -> Vec<String> {
+    let count = count as u64;
+    let few = schema[least].as_u64().filter(|least| count < *least).map(|least| format!("fewer than {least}"));
+    let many = schema[most].as_u64().filter(|most| count > *most).map(|most| format!("more than {most}"));
+    few.or(many).map(|wrong| format!("{at}: {count} {what} are {wrong}")).into_iter().collect()
+}
+
+fn of_number(schema: &Value, value: &Value, at: &str) -> Vec<String> {
+    let Some(number) = value.as_f64() else { return Vec::new() };
+    let low = schema["minimum"].as_f64().filter(|least| number < *least).map(|least| format!("less than {least}"));
+    let high = schema["maximum"].as_f64().filter(|most| number > *most).map(|most| format!("more than {most}"));
+    low.or(high).map(|wrong| format!("{at}: {value} is {wrong}")).into_iter().collect()
+}
+
+fn is_of(value: &Value, name: &str) -> bool {
+    match name {
+        "object" => value.is_object(),
+        "array" => value.is_array(),
+        "string" => value.is_string(),
+        "number" => value.is_number(),
+        // 1.0 is an integer to JSON Schema.
+        "integer" => value.is_i64() || value.is_u64() || value.as_f64().is_some_and(|number| number.fract() == 0.0),
+        "boolean" => value.is_boolean(),
+        _ => value.is_null(),
+    }
+}
+
+/// As JSON Schema has it: 1 is 1.0.
+fn equal(one: &Value, other: &Value) -> bool {
+    one == other || one.is_number() && other.is_number() && one.as_f64() == other.as_f64()
+}
