@@ -78,22 +78,26 @@ pub(crate) struct Wrong {
 
 /// Refuses a schema that is none, or none of the part that the exports can say.
 pub(crate) fn check(schema: &Value) -> Result<(), Wrong> {
-    Reader { path: Vec::new() }.schema(schema)
+    Reader::new().schema(schema)
 }
 
 /// The same of a text.
 pub(crate) fn check_text(schema: &str) -> Result<(), Wrong> {
-    let no_json =
-        |error: serde_json::Error| Reader { path: Vec::new() }.wrong(format!("this is no JSON: {error}"), "write JSON");
+    let no_json = |error: serde_json::Error| Reader::new().wrong(format!("this is no JSON: {error}"), "write JSON");
     check(&serde_json::from_str(schema).map_err(no_json)?)
 }
 
 /// Where in a schema is being read.
 struct Reader {
     path: Vec<String>,
+    depth: usize,
 }
 
 impl Reader {
+    fn new() -> Self {
+        Self { path: Vec::new(), depth: 0 }
+    }
+
     fn within(
         &mut self,
         key: impl Into<String>,
@@ -125,7 +129,7 @@ impl Reader {
         let Some(members) = schema.as_object() else {
             return self.is(schema, false, "a schema, as in { type = \"string\" }");
         };
-        if self.path.len() / 2 > MAX_DEPTH {
+        if self.depth == MAX_DEPTH {
             return Err(self.wrong(format!("the schema is deeper than {MAX_DEPTH} levels"), "make it flatter"));
         }
         for name in members.keys() {
@@ -135,6 +139,7 @@ impl Reader {
                 return Err(wrong);
             }
         }
+        self.depth += 1;
         for keyword in &KEYWORDS {
             let Some(value) = schema.get(keyword.name) else { continue };
             self.within(keyword.name, |it| {
@@ -142,6 +147,7 @@ impl Reader {
                 it.fits(keyword, schema)
             })?;
         }
+        self.depth -= 1;
         self.required_are_there(schema)
     }
 

@@ -8,6 +8,7 @@ mod client;
 mod copies;
 mod credentials;
 mod decided;
+mod details;
 mod dialects;
 mod examples;
 mod failures;

@@ -29,6 +29,13 @@ fn m2_the_file_that_the_manual_shows_is_right() {
     let _ = ErrorEnvelopeLayer::new().policy(file.into_policy());
 }
 
+#[test]
+fn the_details_that_the_manual_shows_are_a_schema() {
+    let file = read("policy-manual-details", &shown()[2]).unwrap();
+    let schemas: Vec<&str> = file.policy().own_codes().filter_map(|code| code.details_schema()).collect();
+    assert!(matches!(schemas[..], [schema] if schema.contains(r#""maxLength":3"#)), "{schemas:?}");
+}
+
 /// Each key that the manual shows is one that there is: misspelt, it is refused by name.
 #[test]
 fn m2_each_key_that_the_manual_shows_is_known() {

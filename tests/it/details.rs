@@ -1,0 +1,204 @@
+//! What the details of a code are (`[[code]] details`), as the policy reads it and as tests ask it.
+
+use std::fs;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::PathBuf;
+
+use http::HeaderMap;
+use serde_json::{Value, json};
+use tower_error_envelope::testing::Envelope;
+use tower_error_envelope::{ErrorCode, Policy, PolicyLoader};
+
+const ID: &str = "req_01JD2V5W8Z3Q4R6T8Y0A1B2C3D";
+
+fn own_codes() -> Policy {
+    Policy::from_file(concat!(env!("CARGO_MANIFEST_DIR"), "/contract/tests/own-codes.toml")).unwrap()
+}
+
+fn envelope(code: &str, details: Option<&Value>) -> Envelope {
+    let lines = [
+        ("content-type", "application/json"),
+        ("x-content-type-options", "nosniff"),
+        ("x-request-id", ID),
+        ("x-error-code", code),
+    ];
+    let headers: HeaderMap =
+        lines.into_iter().map(|(name, value)| (name.parse().unwrap(), value.parse().unwrap())).collect();
+    let details = details.map(|details| format!(r#","details":{details}"#)).unwrap_or_default();
+    Envelope::of(&headers, format!(r#"{{"error":{{"code":"{code}","message":"m"{details}}},"request_id":"{ID}"}}"#))
+}
+
+/// What the assertion says where it fails.
+fn misfit(code: &str, details: Option<&Value>, policy: &Policy) -> Option<String> {
+    let envelope = envelope(code, details);
+    let fits = catch_unwind(AssertUnwindSafe(|| envelope.assert_details_fit(policy).code().len()));
+    fits.err().map(|panic| *panic.downcast::<String>().expect("a formatted message"))
+}
+
+#[test]
+fn tests_say_of_details_what_the_exports_say() {
+    let policy = own_codes();
+    let rows: Value = serde_json::from_str(include_str!("../../contract/tests/details.json")).unwrap();
+    let rows = rows.as_array().unwrap();
+    assert!(rows.len() >= 60);
+    // The layer writes no `null`: an envelope with one is none to the letter.
+    for row in rows.iter().filter(|row| !row["details"].is_null()) {
+        let told = misfit(row["code"].as_str().unwrap(), Some(&row["details"]), &policy);
+        assert_eq!(told.is_none(), row["fits"].as_bool().unwrap(), "{row}: {told:?}");
+    }
+}
+
+#[test]
+fn a_misfit_is_told_with_its_place_and_the_answer() {
+    let policy = own_codes();
+    let details = json!({ "seat": 1, "until": 11, "next-seats": ["2", 3] });
+    let told = misfit("seat_taken", Some(&details), &policy).unwrap();
+    assert!(
+        told.starts_with("the details are not what the code says of them:\n  details.next-seats.1: 3 is no string\n")
+    );
+    for line in
+        ["  details.seat: 1 is no string\n", "  details.until: 11 is more than 10\n", "    \"code\": \"seat_taken\""]
+    {
+        assert!(told.contains(line), "{line:?} in {told}");
+    }
+    let told = misfit("seat_taken", Some(&json!({})), &policy).unwrap();
+    assert!(told.contains("\n  details: there is no \"seat\"\n"), "{told}");
+    assert_eq!(misfit("seat_taken", None, &policy), None);
+    for nobodys in ["teapot", "conflict", "a_code_of_nobodys"] {
+        let told = misfit(nobodys, None, &policy).unwrap();
+        assert!(told.starts_with(&format!("nobody says what the details of {nobodys:?} are")), "{told}");
+    }
+}
+
+#[test]
+fn what_the_layer_says_of_its_own_codes_is_of_their_schemas() {
+    let said: Vec<&str> =
+        ErrorCode::ALL.iter().filter(|code| code.details_schema().is_some()).map(ErrorCode::as_str).collect();
+    assert_eq!(said, ["invalid_request", "payload_too_large"]);
+    for code in ErrorCode::ALL.iter().filter_map(ErrorCode::details_schema) {
+        // A schema of the catalogue is one that an own code may have.
+        let own = ErrorCode::own("own", 400).with_details(code);
+        assert_eq!(Policy::builder().code(own).build().err().map(|error| error.to_string()), None);
+    }
+}
+
+fn folder(name: &str, files: &[(&str, &str)]) -> PathBuf {
+    let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("details").join(name);
+    for (name, text) in files {
+        let file = folder.join(name);
+        fs::create_dir_all(file.parent().unwrap()).unwrap();
+        fs::write(file, text).unwrap();
+    }
+    folder.join("policy.toml")
+}
+
+const BY_FILE: &str = "version = 1\n[[code]]\ncode = \"a\"\nstatus = 409\ndetails = \"schemas/a.json\"\n";
+
+fn schema_of(policy: &Policy) -> Value {
+    serde_json::from_str(policy.own_codes().next().unwrap().details_schema().unwrap()).unwrap()
+}
+
+#[test]
+fn a_schema_is_the_same_in_the_policy_and_in_a_file_beside_it() {
+    let schema = r#"{
+  "$schema": "https://json-schema.org/draft/2020-12/schema",
+  "type": "object",
+  "properties": { "n": { "type": "number", "maximum": 1.5 }, "of": { "enum": ["a", -7, 0.5, true] } }
+}"#;
+    let by_file = Policy::from_file(folder("same", &[("policy.toml", BY_FILE), ("schemas/a.json", schema)])).unwrap();
+    assert_eq!(schema_of(&by_file), serde_json::from_str::<Value>(schema).unwrap());
+
+    let inline = r#"version = 1
+[[code]]
+code = "a"
+status = 409
+[code.details]
+"$schema" = "https://json-schema.org/draft/2020-12/schema"
+type = "object"
+properties.n = { type = "number", maximum = 1.5 }
+properties.of.enum = ["a", -7, 0.5, true]
+"#;
+    let inline = Policy::from_toml("policy.toml", inline).unwrap();
+    assert_eq!(schema_of(&inline), schema_of(&by_file));
+
+    // A file that an included file names is relative to that.
+    let outer = "version = 1\ninclude = [\"services/a.toml\"]\n";
+    let nested = [("policy.toml", outer), ("services/a.toml", BY_FILE), ("services/schemas/a.json", schema)];
+    assert_eq!(schema_of(&Policy::from_file(folder("nested", &nested)).unwrap()), schema_of(&by_file));
+}
+
+#[test]
+fn m2_what_is_wrong_in_a_schemas_file_is_told_its_line() {
+    for (name, schema, told) in [
+        (
+            "word",
+            "{\n  \"type\": \"object\",\n  \"properties\": {\n    \"n\": {\n      \"type\": \"numbre\"\n    }\n  }\n}",
+            ":5: properties.n.type: unknown type \"numbre\"; known are",
+        ),
+        (
+            "keyword",
+            "{\"type\":\"string\",\n\"pattern\": \"^a$\"}",
+            ":2: pattern: unknown keyword \"pattern\"; say it in the description",
+        ),
+        (
+            "element",
+            "{\"anyOf\": [\n{},\n{\"type\":\n7}]}",
+            ":4: anyOf.1.type: a number has the wrong type here; write",
+        ),
+        ("syntax", "{\n  \"type\": s3cret\n}", ":2:11: this is no JSON: expected value; write"),
+        ("empty", "", ":1:0: this is no JSON: EOF while parsing a value; write"),
+        ("other", "[1]", ":1: a list has the wrong type here; write a schema"),
+        (
+            "draft",
+            "{\"$schema\":\"http://json-schema.org/draft-07/schema#\"}",
+            ":1: $schema: this is another dialect; write",
+        ),
+    ] {
+        let path = folder(name, &[("policy.toml", BY_FILE), ("schemas/a.json", schema)]);
+        let error = Policy::from_file(&path).unwrap_err();
+        let file = path.parent().unwrap().join("schemas/a.json");
+        assert_eq!((error.line(), error.key()), (Some(5), Some("code[0].details")), "{error}");
+        assert!(error.to_string().contains(&format!("{}{told}", file.display())), "{name}: {error}");
+        assert!(!error.to_string().contains("s3cret"), "{error}");
+    }
+}
+
+#[test]
+fn m2_a_schema_is_as_deep_as_one_may_be_and_no_deeper() {
+    let nested = |levels: usize| format!("{}{{}}{}", r#"{"type":"array","items":"#.repeat(levels), "}".repeat(levels));
+    let built = |levels| {
+        let code = ErrorCode::own("deep", 400).with_details(nested(levels));
+        Policy::builder().code(code).build().map_err(|error| error.to_string())
+    };
+    assert!(built(15).is_ok());
+    let error = built(16).unwrap_err();
+    assert!(error.contains("the schema is deeper than 16 levels; make it flatter"), "{error}");
+    // Deeper than what reads JSON goes.
+    assert!(built(10_000).unwrap_err().contains("this is no JSON: recursion limit exceeded"));
+}
+
+#[test]
+fn m2_all_that_is_wrong_with_schemas_is_told_at_once() {
+    let policy = "version = 1
+[[code]]
+code = \"a\"
+status = 409
+[code.details]
+type = \"objekt\"
+properties.n = { type = \"number\" }
+[[code]]
+code = \"b\"
+status = 409
+details = \"none.json\"
+[[code]]
+code = \"c\"
+status = 409
+details = { type = \"string\", minimum = 1 }
+[[map]]
+status = 409
+to = \"b\"
+";
+    let errors = PolicyLoader::new().check(folder("several", &[("policy.toml", policy)])).unwrap_err();
+    let told: Vec<_> = errors.iter().map(|error| (error.line().unwrap(), error.key().unwrap_or_default())).collect();
+    assert_eq!(told, [(6, "code[0].details.type"), (11, "code[1].details"), (15, "code[2].details.minimum")]);
+}
