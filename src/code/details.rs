@@ -215,20 +215,20 @@ impl Reader {
 
     fn named_schemas(&mut self, value: &Value) -> Result<(), Wrong> {
         self.is(value, value.is_object(), "a table of schemas by name")?;
-        let members = value.as_object().into_iter().flatten();
+        let mut members = value.as_object().into_iter().flatten();
         if value.get("__proto__").is_some() {
             return Err(
                 self.wrong("a member is called \"__proto__\"", "rename it: a client in JavaScript could not read it")
             );
         }
-        members.map(|(name, schema)| self.within(name, |it| it.schema(schema))).collect()
+        members.try_for_each(|(name, schema)| self.within(name, |it| it.schema(schema)))
     }
 
     fn schemas(&mut self, value: &Value) -> Result<(), Wrong> {
         self.is(value, value.is_array(), "a list of schemas")?;
         let list = value.as_array().map_or(&[][..], Vec::as_slice);
         self.is_not_empty(list.len(), "write a schema for each form")?;
-        list.iter().enumerate().map(|(index, one)| self.within(index.to_string(), |it| it.schema(one))).collect()
+        list.iter().enumerate().try_for_each(|(index, one)| self.within(index.to_string(), |it| it.schema(one)))
     }
 
     fn names(&self, value: &Value) -> Result<(), Wrong> {
@@ -240,7 +240,7 @@ impl Reader {
         self.is(value, value.is_array(), "a list of values")?;
         let list = value.as_array().map_or(&[][..], Vec::as_slice);
         self.is_not_empty(list.len(), "write the values that there are")?;
-        list.iter().map(|one| self.scalar(one)).collect()
+        list.iter().try_for_each(|one| self.scalar(one))
     }
 
     fn scalar(&self, value: &Value) -> Result<(), Wrong> {

@@ -194,11 +194,32 @@ details = \"none.json\"
 code = \"c\"
 status = 409
 details = { type = \"string\", minimum = 1 }
+[[code]]
+code = \"d\"
+status = 409
+details = { type = \"string\", pattern = \"none\" }
+[[code]]
+code = \"e\"
+status = 409
+details = \"none.json\"
+[[route]]
+match = \"/a\"
+auth = [\"string\"]
 [[map]]
 status = 409
 to = \"b\"
 ";
     let errors = PolicyLoader::new().check(folder("several", &[("policy.toml", policy)])).unwrap_err();
     let told: Vec<_> = errors.iter().map(|error| (error.line().unwrap(), error.key().unwrap_or_default())).collect();
-    assert_eq!(told, [(6, "code[0].details.type"), (11, "code[1].details"), (15, "code[2].details.minimum")]);
+    assert_eq!(
+        told,
+        [
+            (6, "code[0].details.type"),
+            (11, "code[1].details"),
+            (15, "code[2].details.minimum"),
+            (19, "code[3].details.pattern"),
+            (23, "code[4].details"),
+            (26, "route[0].auth")
+        ]
+    );
 }

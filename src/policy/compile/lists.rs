@@ -1,5 +1,6 @@
 //! Distinct lists, so that equal ones have one place: routes that ask for the same are told to be alike by it.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -125,13 +126,19 @@ fn refuse_twice(key: &'static str, names: &[String]) -> Result<(), Refused> {
 }
 
 fn unknown_header<'a>(name: &str, known: impl Iterator<Item = &'a String>) -> Refused {
-    let right = format!("a table [header.{name}], or in Rust .header({name:?}, RequiredHeader::new(..))");
+    let right = format!("a table [header.{}], or in Rust .header({name:?}, RequiredHeader::new(..))", quoted(name));
     Refused::new("require_headers", format!("no header is called {name:?}"), near(name, known, &right))
 }
 
 fn unknown_scheme<'a>(name: &str, known: impl Iterator<Item = &'a String>) -> Refused {
-    let right = format!("a table [auth.{name}], or in Rust .scheme({name:?}, AuthScheme::bearer())");
+    let right = format!("a table [auth.{}], or in Rust .scheme({name:?}, AuthScheme::bearer())", quoted(name));
     Refused::new("auth", format!("no scheme is called {name:?}"), near(name, known, &right))
+}
+
+/// As TOML wants a key that is no word.
+fn quoted(name: &str) -> Cow<'_, str> {
+    let is_word = name.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-'));
+    if is_word && !name.is_empty() { name.into() } else { format!("{name:?}").into() }
 }
 
 #[cfg(feature = "policy-file")]

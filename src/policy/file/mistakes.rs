@@ -116,12 +116,13 @@ impl Rest<'_> {
         // A table, not one of its keys: it lacks something.
         let lacks = tables.header(span.start).is_some() || span.is_empty();
         let had = lacks && gone().any(|gone| of_table.contains(&gone.span.start));
-        let refers = || {
+        // A code refers to no other table, and a schema has names of its own.
+        let refers = error.key().is_none_or(|key| !key.starts_with("code[")) && {
             let pair = tables.pair(span.start).and_then(|pair| text.get(pair)).unwrap_or_default();
             let value = pair.split_once('=').map_or("", |(_, value)| value);
             value.split(['"', '\'']).skip(1).step_by(2).any(|name| self.names(name))
         };
-        let follows = had || refers();
+        let follows = had || refers;
         (error, follows)
     }
 
@@ -151,7 +152,8 @@ impl Rest<'_> {
             (None, Some(pair)) => (vec![pair], None),
             (None, None) => (vec![line_at(&text, start)], None),
         };
-        let has_a_name = ["code", "header", "auth"].contains(&tables.name_around(start));
+        let of_schema = error.key().is_some_and(|key| key.starts_with("code[") && key.contains("].details"));
+        let has_a_name = !of_schema && ["code", "header", "auth"].contains(&tables.name_around(start));
         let mut left = text.clone();
         for span in spans {
             let Some(part) = text.get(span.clone()).filter(|part| !part.trim().is_empty()) else { continue };
