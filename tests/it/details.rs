@@ -105,7 +105,11 @@ fn a_schema_is_the_same_in_the_policy_and_in_a_file_beside_it() {
   "type": "object",
   "properties": { "n": { "type": "number", "maximum": 1.5 }, "of": { "enum": ["a", -7, 0.5, true] } }
 }"#;
-    let by_file = Policy::from_file(folder("same", &[("policy.toml", BY_FILE), ("schemas/a.json", schema)])).unwrap();
+    let path = folder("same", &[("policy.toml", BY_FILE), ("schemas/a.json", schema)]);
+    let loaded = PolicyLoader::new().load(&path).unwrap();
+    // What is read is what is watched.
+    assert!(loaded.files().any(|file| file.ends_with("schemas/a.json")));
+    let by_file = loaded.into_policy();
     assert_eq!(schema_of(&by_file), serde_json::from_str::<Value>(schema).unwrap());
 
     let inline = r#"version = 1
