@@ -27,7 +27,7 @@ pub(crate) fn version(protocol: Option<&[u8]>) -> Version {
 struct Target<'l> {
     method: Option<&'l [u8]>,
     scheme: Option<&'l [u8]>,
-    authority: Option<&'l [u8]>,
+    authority: Option<Authority>,
     path: Option<&'l [u8]>,
 }
 
@@ -41,7 +41,16 @@ pub(crate) fn request(lines: &Lines<'_>, version: Version) -> RequestHead {
         match *name {
             b":method" => target.method = Some(value),
             b":scheme" => target.scheme = Some(value),
-            b":authority" => target.authority = Some(value),
+            b":authority" => {
+                target.authority = Authority::try_from(*value).ok();
+                // In its place, so that what has changed of a head is seen at a glance.
+                if version < Version::HTTP_2 || target.authority.is_none() {
+                    match HeaderValue::from_bytes(value) {
+                        Ok(host) => drop(parts.headers.append(HOST, host)),
+                        Err(_) => cannot("its host cannot be read".to_owned()),
+                    }
+                }
+            }
             b":path" => target.path = Some(value),
             [b':', ..] => {}
             _ => {
@@ -55,7 +64,7 @@ pub(crate) fn request(lines: &Lines<'_>, version: Version) -> RequestHead {
         Ok(method) => parts.method = method,
         Err(_) => cannot("its method is none".to_owned()),
     }
-    match target.uri(&parts.method, version, &mut parts.headers) {
+    match target.uri(&parts.method, version) {
         Ok(uri) => parts.uri = uri,
         Err(what) => cannot(what),
     }
@@ -63,17 +72,11 @@ pub(crate) fn request(lines: &Lines<'_>, version: Version) -> RequestHead {
 }
 
 impl Target<'_> {
-    /// As a server of this version gives it to a service: the path alone and a `host` over HTTP/1, all of it above.
-    fn uri(&self, method: &Method, version: Version, headers: &mut HeaderMap) -> Result<Uri, String> {
-        if let Some(host) = self.authority
-            && (version < Version::HTTP_2 || Authority::try_from(host).is_err())
-        {
-            let host = HeaderValue::from_bytes(host).map_err(|_| "its host cannot be read".to_owned())?;
-            headers.append(HOST, host);
-        }
+    /// As a server of this version gives it to a service: the path alone over HTTP/1, all of it above.
+    fn uri(self, method: &Method, version: Version) -> Result<Uri, String> {
         let unread = |_| "its path cannot be read".to_owned();
         let mut uri = http::uri::Parts::default();
-        let authority = self.authority.and_then(|host| Authority::try_from(host).ok());
+        let authority = self.authority;
         if *method == Method::CONNECT && self.path.is_none() {
             uri.authority = authority;
             return Uri::from_parts(uri).map_err(|_| "its authority cannot be read".to_owned());
@@ -159,10 +162,11 @@ impl Changes {
     /// Of these lines, as far as the crate `http` knows them. A `host` is Envoy's own line, and stays.
     pub(crate) fn of(lines: &Lines<'_>, after: &HeaderMap) -> Self {
         let text = |name| str::from_utf8(name).unwrap_or_default();
+        let has_host = after.contains_key(HOST);
         let before: Vec<(&str, &[u8])> = lines
             .iter()
             .filter_map(|(name, value)| match *name {
-                b":authority" => Some(("host", *value)),
+                b":authority" if has_host => Some(("host", *value)),
                 [b':', ..] => None,
                 name => Some((text(name), *value)),
             })

@@ -39,6 +39,9 @@ const FEW: usize = 32;
 /// ```
 #[must_use]
 pub fn changes<'a>(before: &[(&str, &[u8])], after: &'a HeaderMap) -> Vec<Change<'a>> {
+    if let Some(added) = added(before, after) {
+        return added;
+    }
     let mut changes = Vec::new();
     let grouped = (before.len() > FEW).then(|| {
         let mut grouped = HashMap::<&str, Vec<&[u8]>>::with_capacity(before.len());
@@ -60,6 +63,28 @@ pub fn changes<'a>(before: &[(&str, &[u8])], after: &'a HeaderMap) -> Vec<Change
     }
     add_gone(before, after, &mut changes);
     changes
+}
+
+/// The names behind all that was there, where all of that is as it was: most heads get an id and nothing else.
+fn added<'a>(before: &[(&str, &[u8])], after: &'a HeaderMap) -> Option<Vec<Change<'a>>> {
+    let mut lines = after.iter();
+    let stays = |(name, value): &(&str, &[u8])| {
+        lines.next().is_some_and(|(is, line)| is.as_str() == *name && line.as_bytes() == *value)
+    };
+    if !before.iter().all(stays) {
+        return None;
+    }
+    let mut added = Vec::<Change<'a>>::new();
+    for (name, _) in lines {
+        // Lines of one name stand together; of a name that was there, one more is another case.
+        if before.last().is_some_and(|(last, _)| *last == name.as_str()) {
+            return None;
+        }
+        if added.last().is_none_or(|last| *last.name != *name) {
+            added.push(Change { name: Cow::Borrowed(name), head: after });
+        }
+    }
+    Some(added)
 }
 
 fn lines<'b>(before: &'b [(&str, &'b [u8])], name: &'b HeaderName) -> impl Iterator<Item = &'b [u8]> {
@@ -102,6 +127,20 @@ mod tests {
         let after = [("a", "1"), ("b", "2"), ("b", "1"), ("c", "2"), ("new", "1"), ("new", "2")];
         assert_eq!(told(&before, &after), ["b=2+1", "c=2", "new=1+2", "gone="]);
         assert_eq!(told(&before[..4], &[("a", "1"), ("b", "1"), ("b", "2"), ("c", "1")]), [] as [&str; 0]);
+    }
+
+    #[test]
+    fn what_is_added_at_the_end_is_told_alone() {
+        let before = [("a", "1"), ("b", "1"), ("b", "2")];
+        let with = |more: &[(&'static str, &'static str)]| {
+            let after: Vec<_> = before.iter().copied().chain(more.iter().copied()).collect();
+            told(&before, &after)
+        };
+        assert_eq!(with(&[]), [] as [&str; 0]);
+        assert_eq!(with(&[("new", "1"), ("new", "2"), ("more", "")]), ["new=1+2", "more="]);
+        assert_eq!(with(&[("b", "3")]), ["b=1+2+3"]);
+        assert_eq!(with(&[("a", "3")]), ["a=1+3"]);
+        assert_eq!(told(&[], &[("new", "1")]), ["new=1"]);
     }
 
     #[test]

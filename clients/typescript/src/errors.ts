@@ -157,6 +157,43 @@ export interface Issue {
   code?: string;
 }
 
+/** What the details of a code are, where somebody says it. A service may add members, and may send none at all. */
+export interface ErrorDetails {
+  invalid_request: { issues: ({ code?: string; message: string; path: (string | number)[]; [name: string]: unknown })[]; [name: string]: unknown };
+  payload_too_large: { limit_bytes?: number; [name: string]: unknown };
+}
+
+/** What the details of a code are; anything where nobody says it. */
+export type DetailsOf<Code extends string> = Code extends keyof ErrorDetails ? ErrorDetails[Code] : unknown;
+
+/** An error whose code is known, to switch over. */
+export type KnownError = {
+  [Code in KnownErrorCode]: { code: Code; message: string; details?: DetailsOf<Code> };
+}[KnownErrorCode];
+
+/** A part of JSON Schema. */
+interface Schema {
+  type?: string | string[];
+  enum?: unknown[];
+  const?: unknown;
+  anyOf?: Schema[];
+  properties?: { [name: string]: Schema };
+  required?: string[];
+  additionalProperties?: boolean | Schema;
+  items?: Schema;
+  minItems?: number;
+  maxItems?: number;
+  minLength?: number;
+  maxLength?: number;
+  minimum?: number;
+  maximum?: number;
+}
+
+const DETAILS: { [code: string]: Schema } = {
+  invalid_request: {"properties":{"issues":{"items":{"properties":{"code":{"type":"string"},"message":{"type":"string"},"path":{"items":{"anyOf":[{"type":"string"},{"minimum":0,"type":"integer"}]},"type":"array"}},"required":["path","message"],"type":"object"},"minItems":1,"type":"array"}},"required":["issues"],"type":"object"},
+  payload_too_large: {"properties":{"limit_bytes":{"minimum":0,"type":"integer"}},"type":"object"},
+};
+
 const CODE = /^[a-z][a-z0-9_]{0,62}$/;
 const MESSAGE = /^[^\u0000-\u001f\u007f-\u009f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]+$/;
 const MAX_MESSAGE = 1024;
@@ -207,4 +244,71 @@ function isOfForm(value: unknown, form: RegExp): value is string {
 
 function isObject(value: unknown): value is Record<string, unknown> {
   return typeof value === "object" && value !== null;
+}
+
+/** The details of an envelope, where it has this code and they are what the code says of them. */
+export function detailsOf<Code extends keyof ErrorDetails>(
+  envelope: ErrorEnvelope,
+  code: Code,
+): ErrorDetails[Code] | undefined {
+  const known = envelope.error.code === code ? knownErrorOf(envelope) : undefined;
+  return known?.details as ErrorDetails[Code] | undefined;
+}
+
+/**
+ * The error of an envelope, to switch over its code; none where the code is not known.
+ *
+ * Details that are not what the code says of them are left out: a service may send others.
+ */
+export function knownErrorOf(envelope: ErrorEnvelope): KnownError | undefined {
+  const { code, message, details } = envelope.error;
+  if (!isKnownErrorCode(code)) return undefined;
+  const schema = own(DETAILS, code);
+  const error = details === undefined || (schema && !fits(schema, details)) ? { code, message } : { code, message, details };
+  return error as KnownError;
+}
+
+function fits(schema: Schema, value: unknown): boolean {
+  if (schema.anyOf) return schema.anyOf.some((form) => fits(form, value));
+  const types = schema.type === undefined ? [] : ([] as string[]).concat(schema.type);
+  if (types.length > 0 && !types.some((type) => isOfType(value, type))) return false;
+  if (schema.enum && schema.enum.indexOf(value) < 0) return false;
+  if (schema.const !== undefined && schema.const !== value) return false;
+  if (typeof value === "string") return isWithin([...value].length, schema.minLength, schema.maxLength);
+  if (typeof value === "number") return isWithin(value, schema.minimum, schema.maximum);
+  const { items, properties = {}, required = [], additionalProperties = true } = schema;
+  if (Array.isArray(value)) {
+    return isWithin(value.length, schema.minItems, schema.maxItems) && (!items || value.every((one) => fits(items, one)));
+  }
+  if (!isObject(value)) return true;
+  return (
+    required.every((name) => own(value, name) !== undefined) &&
+    Object.keys(value).every((name) => {
+      const member = own(properties, name) ?? additionalProperties;
+      return typeof member === "boolean" ? member : fits(member, value[name]);
+    })
+  );
+}
+
+function isOfType(value: unknown, type: string): boolean {
+  switch (type) {
+    case "null":
+      return value === null;
+    case "array":
+      return Array.isArray(value);
+    case "object":
+      return isObject(value) && !Array.isArray(value);
+    case "integer":
+      return Number.isInteger(value);
+    default:
+      return typeof value === type;
+  }
+}
+
+function isWithin(number: number, least = -Infinity, most = Infinity): boolean {
+  return number >= least && number <= most;
+}
+
+function own<Value>(object: { [name: string]: Value }, name: string): Value | undefined {
+  return Object.prototype.hasOwnProperty.call(object, name) ? object[name] : undefined;
 }

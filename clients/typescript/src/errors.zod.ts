@@ -137,6 +137,26 @@ export function isTransient(code: ErrorCode): boolean {
   return retryOf(code) === "backoff";
 }
 
+/** What the details of a code are, where somebody says it. A service may add members, and may send none at all. */
+export const errorDetails = {
+  invalid_request: z.looseObject({ issues: z.array(z.looseObject({ code: z.string().optional(), message: z.string(), path: z.array(z.union([z.string(), z.int().min(0)])) })).min(1) }),
+  payload_too_large: z.looseObject({ limit_bytes: z.int().min(0).optional() }),
+};
+
+/**
+ * An error whose code is known, by its code.
+ *
+ * Details that are not what the code says of them are left out: a service may send others.
+ */
+export const knownError = z.discriminatedUnion("code", [
+  z.object({ code: z.literal("invalid_request"), message: z.string(), details: errorDetails.invalid_request.optional().catch(undefined) }),
+  z.object({ code: z.literal("payload_too_large"), message: z.string(), details: errorDetails.payload_too_large.optional().catch(undefined) }),
+  z.object({ code: z.enum(["auth_missing", "auth_invalid", "auth_malformed", "auth_expired", "auth_no_email", "channel_not_found", "channel_access_denied", "channel_unavailable", "channel_scoped_key", "invalid_lifecycle_transition", "pair_code_unavailable", "pair_code_failed", "no_qr", "not_disabled", "concurrent_modification", "plan_channel_limit", "rate_limited", "worker_at_capacity", "webhook_endpoint_not_found", "media_gone", "not_found", "bad_request", "no_op", "other", "internal_error", "payment_required", "forbidden", "method_not_allowed", "not_acceptable", "request_timeout", "conflict", "gone", "length_required", "precondition_failed", "uri_too_long", "unsupported_media_type", "range_not_satisfiable", "expectation_failed", "misdirected_request", "locked", "too_early", "upgrade_required", "precondition_required", "headers_too_large", "unavailable_for_legal_reasons", "not_implemented", "service_unavailable", "gateway_timeout"]), message: z.string(), details: z.unknown().optional() }),
+]);
+
+/** An error whose code is known, to switch over. */
+export type KnownError = z.output<typeof knownError>;
+
 const CODE = /^[a-z][a-z0-9_]{0,62}$/;
 const MESSAGE = /^[^\u0000-\u001f\u007f-\u009f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]+$/;
 const REQUEST_ID = /^req_[0-7][0-9A-HJKMNP-TV-Z]{25}$/;
@@ -154,8 +174,8 @@ const validationDetails = z.looseObject({ issues: z.array(issue).min(1) });
  * The body of every error response.
  *
  * What comes out also says whether the code is `known`, when to `retry`, whether the error is `transient` (a code that
- * is not known is), and the list of `issues`, empty where there is none. Members that the contract does not know are
- * dropped.
+ * is not known is), the list of `issues`, empty where there is none, and `typed`, the error to switch over where its
+ * code is known, with details that are what the code says of them. Members that the contract does not know are dropped.
  */
 export const errorEnvelope = z
   .object({
@@ -175,7 +195,15 @@ export const errorEnvelope = z
     const retry = retryOf(code);
     const issues: Issue[] = validationDetails.safeParse(error.details).data?.issues ?? [];
     return {
-      error: { ...error, code, known: isKnownErrorCode(code), retry, transient: isTransient(code), issues },
+      error: {
+        ...error,
+        code,
+        known: isKnownErrorCode(code),
+        retry,
+        transient: isTransient(code),
+        issues,
+        typed: knownError.safeParse(error).data,
+      },
       request_id,
     };
   });

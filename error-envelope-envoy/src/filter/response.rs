@@ -409,9 +409,9 @@ impl Filter {
         ended: bool,
         into: Body,
     ) -> BodyStatus {
-        // A head that Envoy holds as one with a body never ends its stream, and a gRPC status in one is no status (P1).
-        let head_ends = into == Body::Response && body.is_empty();
-        if ended && !head_ends {
+        // A head that has left its hook is sent as one with a body, and a gRPC status in one is no status (P1); to send
+        // another is cheaper, too, than to change it line by line.
+        if ended && into == Body::KeptResponse {
             self.put(stream, head, &body, into);
             return BodyStatus::Continue;
         }
