@@ -39,18 +39,27 @@ impl DecidedBy {
     }
 }
 
-/// Whether a code that nobody knows here may stand in a log (L3): it names a kind of error, and is no number, id or token.
-///
-/// Names have few digits. What has more of them is as likely to be a secret as a name.
+/// Whether a code that nobody knows here may stand in a log (L3): it is formed as names of errors are, of several words or in
+/// capitals. A single word in small letters, a number, an id or a token may be a secret.
 pub(crate) fn is_name(code: &str) -> bool {
+    const LONGEST: usize = 64;
+
+    let words = || code.split(['_', '.', '-']);
+    let is_fit = code.len() <= LONGEST && words().all(is_word);
+    let in_capitals =
+        !code.contains(|it: char| it.is_ascii_lowercase()) && code.contains(|it: char| it.is_ascii_uppercase());
+    let in_humps = code.starts_with(|it: char| it.is_ascii_uppercase())
+        && code[1..].contains(|it: char| it.is_ascii_uppercase())
+        && code.contains(|it: char| it.is_ascii_lowercase());
+    is_fit && (in_capitals || in_humps || words().count() > 1)
+}
+
+/// Letters, and at most four digits behind them, or by themselves.
+fn is_word(word: &str) -> bool {
     const MOST_DIGITS: usize = 4;
 
-    let digits = code.bytes().filter(u8::is_ascii_digit).count();
-    let fits = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.' | b'-');
-    (1..=64).contains(&code.len())
-        && code.starts_with(|first: char| first.is_ascii_alphabetic())
-        && code.bytes().all(fits)
-        && digits <= MOST_DIGITS
+    let digits = word.trim_start_matches(|it: char| it.is_ascii_alphabetic());
+    !word.is_empty() && digits.len() <= MOST_DIGITS && digits.bytes().all(|it| it.is_ascii_digit())
 }
 
 #[cfg(test)]
@@ -64,6 +73,16 @@ mod tests {
             ("ResourceNotFound", true),
             ("E1001", true),
             ("P2002", true),
+            ("seat_taken", true),
+            ("order.not-found", true),
+            ("ERR-17", true),
+            ("SCREAMING", true),
+            ("hunter2", false),
+            ("s3cr3t", false),
+            ("S3CR3T", false),
+            ("secret", false),
+            ("Secret", false),
+            ("seat__taken", false),
             ("auth/user-not-found", false),
             ("", false),
             ("42", false),

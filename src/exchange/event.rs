@@ -210,8 +210,9 @@ impl Notes {
         self.dropped_members.as_deref()
     }
 
-    /// The code of an inner error that nobody knows here, where it is a name: at most 64 letters, `_`, `.`, `-`, and at
-    /// most 4 digits. A `[[map]]` rule gives it a meaning; anything else that stands in its place may be a secret (L3).
+    /// The code of an inner error that nobody knows here, where it is formed as names of errors are: `seat_taken`,
+    /// `SEAT_TAKEN`, `SeatTaken`, `E1001`, of at most 64 characters. A `[[map]]` rule gives it a meaning; anything else that
+    /// stands in its place, a single word in small letters among it, may be a secret (L3).
     #[must_use]
     pub fn unknown_code(&self) -> Option<&str> {
         self.unknown_code.as_deref()
