@@ -15,12 +15,12 @@ The set of codes is open: one that is not known here is transient.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import datetime
 import json
 import random as _random
 import re
 import time
-import unicodedata
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Final, Literal, NamedTuple, Protocol, TypeVar
 
@@ -215,11 +215,19 @@ class ClientError(Exception):
         name = f" ({request_id})" if request_id is not None else ""
         super().__init__(f"{status} {code}: {message}{name}")
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        # An exception is else made anew from its text alone, which is not what this one takes.
+        return _restored, (type(self), self.args), self.__dict__
+
     @property
     def retry(self) -> Retry:
         """What the contract advises after this code. One that is not known here is transient."""
         known = ERROR_CODES.get(self.code)
         return "backoff" if known is None else known.retry
+
+
+def _restored(kind: type[ClientError], args: tuple[Any, ...]) -> ClientError:
+    return kind.__new__(kind, *args)
 
 
 def is_retryable(error: ClientError) -> bool:
@@ -232,7 +240,7 @@ def parse_error(
 ) -> ClientError | None:
     """What an error response says; None for any other.
 
-    Of a body that is longer than ``limit`` bytes, or was not read, the head alone decides. ``clock`` gives the seconds
+    Of a body that is longer than ``limit`` bytes, or was not read (``stream``), the head alone decides. ``clock`` gives the seconds
     that a ``retry-after`` date is held against where the response has no ``date``.
     """
     status, headers = response.status_code, response.headers
@@ -290,11 +298,13 @@ def retry(
 ) -> R:
     """Sends a request, and again where the contract says that the same request may work later.
 
+    ``send`` builds the request anew each time, its body too: a file or a generator that was sent gives nothing again.
     Gives the last response, whatever its status. Only an idempotent ``method`` is repeated (RFC 9110 9.2.2), and what is
     ``repeatable``. At most ``attempts`` times; it waits as the server asks, else a random part of a bound that begins
     with ``base`` seconds and doubles up to ``most``; a wait that would go past ``total`` seconds in all is not begun.
     ``failures`` are the exceptions of a request that got no response, such as ``(httpx.TransportError,)`` or
     ``(requests.ConnectionError, requests.Timeout)``: they are like back-off, and the last one is raised.
+    A response that is not given back is closed.
     """
     plan = _Plan(method, repeatable, attempts, base, most, total, clock, random)
     while True:
@@ -308,6 +318,7 @@ def retry(
             wait = plan.next(response)
             if wait is None:
                 return response
+            _close(response)
         sleep(wait)
 
 
@@ -338,7 +349,26 @@ async def retry_async(
             wait = plan.next(response)
             if wait is None:
                 return response
+            await _aclose(response)
         await sleep(wait)
+
+
+def _close(response: Response) -> None:
+    """One that is streamed keeps its connection until then. What it says is of no interest any more."""
+    close = getattr(response, "close", None)
+    if callable(close):
+        with contextlib.suppress(Exception):
+            close()
+
+
+async def _aclose(response: Response) -> None:
+    close = getattr(response, "aclose", None)
+    if callable(close):
+        with contextlib.suppress(Exception):
+            await close()
+            return
+    # It came from a thread, say, by a client that is not asynchronous.
+    _close(response)
 
 
 class _Plan:
@@ -383,6 +413,13 @@ _CODE: Final = re.compile("[a-z][a-z0-9_]{0,62}")
 _RAW_CODE: Final = re.compile("[A-Za-z0-9_.-]{1,64}")
 _REQUEST_ID: Final = re.compile("[!-~]{1,128}")
 _MAX_MESSAGE: Final = 1024
+# Breaks of lines and tabs, with the blanks about them: one blank is left.
+_BREAK: Final = re.compile(r" ?[\t-\r\x85\u2028\u2029][ \t-\r\x85\u2028\u2029]*")
+# Controls and format characters that show nothing, but for breaks, and the joiners U+200C and U+200D, which texts need.
+_UNPRINTABLE: Final = re.compile(
+    r"[\0-\x08\x0e-\x1f\x7f-\x84\x86-\x9f\xad\u061c\u200b\u200e\u200f\u202a-\u202e\u2060-\u206f\ufeff\ufff0-\ufffb"
+    r"\U000e0000-\U000e007f]"
+)
 # 10,000 years.
 _MOST_SECONDS: Final = 315_576_000_000
 
@@ -431,7 +468,7 @@ class _Said:
         if isinstance(error, dict):
             names = (error.get("code"), _reason_in(error.get("details")), error.get("status"), error.get("type"))
             self._name = next((name for name in names if isinstance(name, str)), None)
-            if self.request_id is not None and in_meta is None:
+            if body.get("request_id") is not None and isinstance(error.get("message"), str):
                 self.canonical = _code_of(error.get("code"), True)
             self.message = _text(error.get("message"))
             self.details = _details_of_error(error)
@@ -450,11 +487,13 @@ class _Said:
         self.details = details if self._connect is None else _MISSING
 
     def code(self, status: int) -> str:
-        """The code of a shape that is not the contract's: a known name, else what the status says."""
+        """The code of a shape that is not the contract's: a known name, a list of issues, else what the status says."""
         if self._connect is not None:
             return _code_of_status(self._connect)
         known = (self._name or "").lower()
-        return known if known in ERROR_CODES else _code_of_status(status)
+        if known in ERROR_CODES:
+            return known
+        return "invalid_request" if status == 400 and _issues_in(self.details) else _code_of_status(status)
 
     def raw_code(self, code: str) -> str | None:
         """The body's own name, where it says something else than the code."""
@@ -532,6 +571,9 @@ def _code_of_status(status: int) -> str:
 
 
 def _object_in(response: Response, limit: int) -> dict[str, Any]:
+    # requests has not read it (stream=True), and would now, however long it is.
+    if getattr(response, "_content", None) is False:
+        return {}
     try:
         content = response.content
         value = json.loads(content) if len(content) <= limit else None
@@ -549,9 +591,8 @@ def _line_of(message: str | None) -> str | None:
     if message is None:
         return None
     # Half a character stands for one that is lost.
-    whole = "".join("\ufffd" if unicodedata.category(it) == "Cs" else it for it in message)
-    line = "".join(it for it in re.sub(r"\s+", " ", whole) if unicodedata.category(it) not in ("Cc", "Cf"))
-    data = line.strip().encode()
+    whole = re.sub("[\ud800-\udfff]", "\ufffd", message)
+    data = _BREAK.sub(" ", _UNPRINTABLE.sub("", whole)).strip().encode()
     if len(data) > _MAX_MESSAGE:
         return data[: _MAX_MESSAGE - 3].decode(errors="ignore") + "…"
     return data.decode() or None

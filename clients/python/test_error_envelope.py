@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import copy
 import json
 import os
 import pathlib
+import pickle
 import unittest
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, NamedTuple
@@ -48,6 +50,14 @@ def said(error: ClientError | None) -> dict[str, Any] | None:
     if error.retry_after is not None:
         known["retry_after_ms"] = error.retry_after * 1000
     return known
+
+
+class SeatTaken(ClientError):
+    """What somebody makes of it, with arguments of its own."""
+
+    def __init__(self, seat: int) -> None:
+        super().__init__(409, "seat_taken", f"Seat {seat} is taken.")
+        self.seat = seat
 
 
 def issue(it: Issue) -> dict[str, Any]:
@@ -96,12 +106,38 @@ class Parse(unittest.TestCase):
             self.assertIsNone(retry_after(Answer(503, {"retry-after": value}, b"")), value)
         self.assertEqual(retry_after(Answer(503, {"retry-after": "9" * 5000}, b"")), 315_576_000_000)
 
+    def test_an_error_goes_to_another_process(self) -> None:
+        body = {"error": {"code": "seat_taken", "message": "m", "details": None}, "request_id": "r1"}
+        error = parse_error(httpx.Response(409, json=body, headers={"retry-after": "7"}))
+        assert error is not None
+        error.__cause__ = ValueError("x")
+        for again in (pickle.loads(pickle.dumps(error)), copy.copy(error), copy.deepcopy(error)):
+            self.assertIs(type(again), ClientError)
+            self.assertEqual((str(again), vars(again)), (str(error), vars(error)))
+            self.assertEqual((again.has_details, again.retry, again.retry_after), (True, "backoff", 7.0))
+
+    def test_and_so_does_one_of_a_class_of_its_own(self) -> None:
+        again = pickle.loads(pickle.dumps(SeatTaken(4)))
+        self.assertEqual((type(again), str(again), again.seat), (SeatTaken, "409 seat_taken: Seat 4 is taken.", 4))
+
     def test_a_long_message_is_cut_between_characters(self) -> None:
         body = json.dumps({"error": {"code": "conflict", "message": "ä" * 2000}, "request_id": "r1"}).encode()
         error = parse_error(Answer(409, {}, body))
         assert error is not None
         self.assertLessEqual(len(error.message.encode()), 1024)
         self.assertTrue(error.message.endswith("ä…"))
+
+
+class Open(httpx.SyncByteStream, httpx.AsyncByteStream):
+    """A body that is read by nobody, and keeps its connection until it is closed."""
+
+    closed = False
+
+    def close(self) -> None:
+        self.closed = True
+
+    async def aclose(self) -> None:
+        self.closed = True
 
 
 class Server:
@@ -164,6 +200,31 @@ class Repeat(unittest.TestCase):
             lambda server, given: asyncio.run(retry_async(server.send_async, sleep=server.sleep_async, **given))
         )
 
+    def test_what_is_not_given_back_is_closed(self) -> None:
+        for is_async in (False, True):
+            bodies = [Open(), Open(), Open()]
+            responses = [httpx.Response(status, stream=body) for status, body in zip((503, 503, 404), bodies)]
+            left = list(responses)
+            closed: list[list[bool]] = []
+
+            def send() -> httpx.Response:
+                closed.append([body.closed for body in bodies])
+                return left.pop(0)
+
+            async def send_async() -> httpx.Response:
+                return send()
+
+            async def at_once(_wait: float) -> None:
+                pass
+
+            if is_async:
+                last = asyncio.run(retry_async(send_async, sleep=at_once))
+            else:
+                last = retry(send, sleep=lambda _wait: None)
+            self.assertIs(last, responses[-1])
+            self.assertEqual(closed, [[False] * 3, [True, False, False], [True, True, False]], is_async)
+            self.assertEqual([body.closed for body in bodies], [True, True, False], is_async)
+
     def test_an_exception_that_is_not_named_is_not_caught(self) -> None:
         server = Server([{"fails": True}])
         self.assertRaises(ConnectionError, lambda: retry(server.send, sleep=server.waits.append))
@@ -195,6 +256,30 @@ class Gateway(unittest.TestCase):
             self.assertEqual(fields.issues, (Issue(("to",), "Required."),))
             self.assertIsNone(parse_error(get(f"{self.gateway}/ok")))
             self.assertEqual(retry_after(get(f"{self.gateway}/retry-after")), 7)
+
+    def test_a_body_that_is_streamed_stays_unread(self) -> None:
+        for path in ("/envelope", "/endless"):
+            with requests.get(self.gateway + path, stream=True, timeout=10) as response:
+                error = parse_error(response)
+                assert error is not None
+                self.assertEqual(error.code, response.headers["x-error-code"])
+                self.assertEqual(error.message, error_envelope.ERROR_CODES[error.code].message)
+                self.assertEqual(next(response.iter_content(1)), b"{")
+        with requests.get(f"{self.gateway}/envelope", stream=True, timeout=10) as response:
+            self.assertIn(b"QR not yet ready.", response.content)
+            error = parse_error(response)
+            assert error is not None
+            self.assertEqual(error.message, "QR not yet ready.")
+
+    def test_streams_that_are_dropped_give_their_connections_back(self) -> None:
+        with httpx.Client(limits=httpx.Limits(max_connections=1), timeout=httpx.Timeout(10, pool=0.5)) as client:
+
+            def send() -> httpx.Response:
+                return client.send(client.build_request("GET", f"{self.gateway}/error"), stream=True)
+
+            response = retry(send, attempts=3, base=0.001)
+            self.assertEqual((response.status_code, response.is_closed), (500, False))
+            response.close()
 
     def test_a_real_request_is_sent_again(self) -> None:
         ids = []

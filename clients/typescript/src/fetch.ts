@@ -31,7 +31,8 @@ const MOST_TIMER = 2 ** 31 - 1;
  * Sends a request as `fetch` does, and again where the contract says that the same request may work later. It gives the
  * last response, whatever its status, with its body unread; `parseError` tells what it says.
  *
- * 1. Only what is idempotent is repeated, and what is `repeatable`. A body that is a stream is sent once.
+ * 1. Only what is idempotent is repeated, and what is `repeatable`. A body that is a stream, or another async iterable,
+ *    is sent once.
  * 2. The code of an error decides: `backoff`, or one that is not known here. A request that got no response is repeated,
  *    too.
  * 3. It waits as the server asks (`retry-after`), else a random part of a bound that doubles each time.
@@ -77,7 +78,12 @@ export async function fetchWithRetry(
 
 function mayRepeat(input: RequestInfo | URL, init: RequestInit, { repeatable = false }: RetryOptions): boolean {
   const method = (init.method ?? (input instanceof Request ? input.method : "GET")).toUpperCase();
-  return (repeatable || IDEMPOTENT.has(method)) && !(init.body instanceof ReadableStream);
+  return (repeatable || IDEMPOTENT.has(method)) && !isStream(init.body);
+}
+
+/** Node's `fetch` takes any async iterable as a body, such as a `Readable`: it gives its bytes once. */
+function isStream(body: unknown): boolean {
+  return typeof body === "object" && body !== null && (body instanceof ReadableStream || Symbol.asyncIterator in body);
 }
 
 function drawn(attempt: number, { base = 100, most = 10_000, random = Math.random }: RetryOptions): number {

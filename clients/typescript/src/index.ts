@@ -6,15 +6,20 @@
 export { ClientError, isRetryable } from "./error.js";
 export {
   ERROR_CODES,
+  detailsOf,
   hasCode,
   isErrorEnvelope,
   isKnownErrorCode,
   isTransient,
   issuesOf,
+  knownErrorOf,
   retryOf,
+  type DetailsOf,
   type ErrorCode,
+  type ErrorDetails,
   type ErrorEnvelope,
   type Issue,
+  type KnownError,
   type KnownErrorCode,
   type Retry,
 } from "./errors.js";

@@ -17,6 +17,11 @@ export interface ParseOptions {
 const RAW_CODE = /^[A-Za-z0-9_.-]{1,64}$/;
 const REQUEST_ID = /^[!-~]{1,128}$/;
 const MAX_MESSAGE = 1024;
+/** Breaks of lines and tabs, with the blanks about them: one blank is left. */
+const BREAK = / ?[\t-\r\x85\u2028\u2029][ \t-\r\x85\u2028\u2029]*/gu;
+/** Controls and format characters that show nothing, but for breaks, and the joiners U+200C and U+200D, which texts need. */
+const UNPRINTABLE =
+  /[\0-\x08\x0e-\x1f\x7f-\x84\x86-\x9f\xad\u061c\u200b\u200e\u200f\u202a-\u202e\u2060-\u206f\ufeff\ufff0-\ufffb\u{e0000}-\u{e007f}]/gu;
 
 /**
  * What an error response says; `undefined` for any other. It reads a clone of the body, as far as the bounds allow: the
@@ -46,11 +51,12 @@ export async function parseError(response: Response, options: ParseOptions = {})
   });
 }
 
-/** The code of a shape that is not the contract's: a known name, else what the status says. */
-function codeFrom({ name, connect }: Said, status: number): ErrorCode {
+/** The code of a shape that is not the contract's: a known name, a list of issues, else what the status says. */
+function codeFrom({ name, connect, details }: Said, status: number): ErrorCode {
   if (connect !== undefined) return codeOfStatus(connect);
   const known = name?.toLowerCase();
-  return known !== undefined && isKnownErrorCode(known) ? known : codeOfStatus(status);
+  if (known !== undefined && isKnownErrorCode(known)) return known;
+  return status === 400 && issuesIn(details).length > 0 ? "invalid_request" : codeOfStatus(status);
 }
 
 function codeOfStatus(status: number): KnownErrorCode {
@@ -64,7 +70,7 @@ function rawCode(name: string | undefined, code: ErrorCode): string | undefined 
 /** One printable line of at most 1,024 bytes; `undefined` where nothing is left. */
 function lineOf(message: string | undefined): string | undefined {
   // Half a character stands for one that is lost.
-  const line = message?.replace(/\p{Cs}/gu, "\ufffd").replace(/\s+/gu, " ").replace(/[\p{Cc}\p{Cf}]/gu, "").trim();
+  const line = message?.replace(/\p{Cs}/gu, "\ufffd").replace(UNPRINTABLE, "").replace(BREAK, " ").trim();
   if (!line) return undefined;
   const bytes = new TextEncoder().encode(line);
   if (bytes.length <= MAX_MESSAGE) return line;

@@ -46,7 +46,8 @@ export function readBody(body: Members): Said {
   const error = body["error"];
   if (isObject(error)) {
     const name = text(error["code"]) ?? reasonIn(error["details"]) ?? text(error["status"]) ?? text(error["type"]);
-    const canonical = requestId === undefined || meta !== undefined ? undefined : codeOf(error["code"], true);
+    const isEnvelope = (body["request_id"] ?? null) !== null && typeof error["message"] === "string";
+    const canonical = isEnvelope ? codeOf(error["code"], true) : undefined;
     return { canonical, name, message: text(error["message"]), ...detailsOfError(error), requestId };
   }
   if (body["success"] === false && typeof error === "string") {
@@ -55,7 +56,8 @@ export function readBody(body: Members): Said {
   }
   const message = text(body["detail"]) ?? text(body["message"]) ?? text(error) ?? text(body["title"]);
   const name = text(body["code"]);
-  const connect = name !== undefined && Object.keys(body).every(isConnects) ? CONNECT[name] : undefined;
+  const isConnect = name !== undefined && Object.hasOwn(CONNECT, name) && Object.keys(body).every(isConnects);
+  const connect = isConnect ? CONNECT[name] : undefined;
   // Connect's details are messages of protobuf.
   const details = connect === undefined ? withIssues(detailsOf(body), issuesByField(body["errors"])) : {};
   return { name, connect, message, ...details, requestId };

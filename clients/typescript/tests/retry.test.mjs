@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";
+import { Readable } from "node:stream";
 import { test } from "node:test";
 
 import { fetchWithRetry } from "error-envelope-client";
@@ -65,11 +66,16 @@ test("a request with a body is sent again with it", async () => {
 });
 
 test("a body that is a stream is sent once", async () => {
-  const clock = new Clock();
-  const { send, asked } = server(clock, [{ status: 503, body: "" }]);
-  const init = { method: "PUT", body: new ReadableStream({}), duplex: "half" };
-  assert.equal((await clock.run(() => fetchWithRetry("http://test.example/", init, { fetch: send }))).status, 503);
-  assert.equal(asked.length, 1);
+  async function* chunks() {
+    yield new TextEncoder().encode("once");
+  }
+  for (const body of [new ReadableStream({}), Readable.from(["once"]), chunks()]) {
+    const clock = new Clock();
+    const { send, asked } = server(clock, [{ status: 503, body: "" }]);
+    const init = { method: "PUT", body, duplex: "half" };
+    const response = await clock.run(() => fetchWithRetry("http://test.example/", init, { fetch: send }));
+    assert.deepEqual([response.status, asked.length], [503, 1], String(body));
+  }
 });
 
 test("a signal ends the wait, with its reason", async () => {
