@@ -225,6 +225,36 @@ class Repeat(unittest.TestCase):
             self.assertEqual(closed, [[False] * 3, [True, False, False], [True, True, False]], is_async)
             self.assertEqual([body.closed for body in bodies], [True, True, False], is_async)
 
+    def test_and_so_is_what_a_thread_gave(self) -> None:
+        class Blocking(httpx.SyncByteStream):
+            closed = False
+
+            def close(self) -> None:
+                self.closed = True
+
+        body = Blocking()
+        responses = [httpx.Response(503, stream=body), httpx.Response(200)]
+        last = asyncio.run(retry_async(lambda: asyncio.to_thread(responses.pop, 0), base=0))
+        self.assertEqual((last.status_code, body.closed), (200, True))
+
+    def test_what_breaks_when_it_is_closed_is_sent_again(self) -> None:
+        class Broken(Open):
+            def close(self) -> None:
+                raise OSError("reset")
+
+            async def aclose(self) -> None:
+                raise OSError("reset")
+
+        async def send_async() -> httpx.Response:
+            return send()
+
+        def send() -> httpx.Response:
+            return responses.pop(0)
+
+        responses = [httpx.Response(503, stream=Broken()), httpx.Response(200)] * 2
+        self.assertEqual(retry(send, base=0).status_code, 200)
+        self.assertEqual(asyncio.run(retry_async(send_async, base=0)).status_code, 200)
+
     def test_an_exception_that_is_not_named_is_not_caught(self) -> None:
         server = Server([{"fails": True}])
         self.assertRaises(ConnectionError, lambda: retry(server.send, sleep=server.waits.append))
