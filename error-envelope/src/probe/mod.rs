@@ -46,7 +46,8 @@ use crate::policy;
 /// Ask a running service for its errors, and say whether it keeps the contract
 ///
 /// It sends at most 78 requests, one after the other: unknown paths, other methods, wrong credentials, bodies that are
-/// malformed or one byte over the limit. Exit codes: 0 each line passed or was skipped, 1 one failed or none passed, 2 the
+/// malformed or one byte over the limit. A route's own method is sent without credentials, with nobody's, or without a header
+/// that it requires: safe methods first, DELETE only where --protected names it. Exit codes: 0 each line passed or was skipped, 1 one failed or none passed, 2 the
 /// service cannot be reached.
 #[derive(clap::Args)]
 pub(crate) struct Args {
@@ -68,11 +69,11 @@ pub(crate) struct Args {
     #[arg(long, value_name = "BYTES", conflicts_with = "policy")]
     body_limit: Option<u64>,
     /// A header line of each request, "NAME: VALUE"; no secrets, which others see on the command line
-    #[arg(long, value_name = "LINE", value_parser = header_line)]
-    header: Vec<(HeaderName, HeaderValue)>,
+    #[arg(long, value_name = "LINE")]
+    header: Vec<String>,
     /// A header line whose value is an environment variable's, such as authorization=TOKEN
-    #[arg(long, value_name = "NAME=VARIABLE", value_parser = header_variable)]
-    header_env: Vec<(HeaderName, HeaderValue)>,
+    #[arg(long, value_name = "NAME=VARIABLE")]
+    header_env: Vec<String>,
     /// Certificates in PEM to trust instead of the platform's
     #[arg(long, value_name = "FILE")]
     ca: Option<PathBuf>,
@@ -147,22 +148,27 @@ pub(crate) fn run(args: &Args) -> Result<u8, Failure> {
 }
 
 fn known(args: &Args, target: &Target) -> Result<Known, Failure> {
+    let lines = args.header.iter().map(|line| header_line(line));
+    let given: HeaderMap =
+        lines.chain(args.header_env.iter().map(|line| header_variable(line))).collect::<Result<_, _>>()?;
     let policy = match &args.policy {
         Some(file) => policy::read(file)?.file.into_policy(),
-        None => assumed(args)?,
+        None => assumed(args, &given)?,
     };
     let named = args.json_path.iter().chain(&args.protected);
-    let named = named.map(|(method, path)| Route { method: Some(method.clone()), path: path.clone() });
-    let sampled = policy.samples(STAND_IN).map(|(method, path)| Route { method, path });
-    let mut routes: Vec<Route> = named.chain(sampled).collect();
+    let named = named.map(|(method, path)| (Some(method.clone()), path.clone()));
+    let mut routes: Vec<_> = named.chain(policy.samples(STAND_IN)).collect();
     // `/a` as the command line names it, and as its own route says it.
     let mut seen = std::collections::HashSet::new();
-    routes.retain(|route| seen.insert((route.method.clone(), route.path.clone())));
-    let given: HeaderMap = args.header.iter().chain(&args.header_env).cloned().collect();
+    routes.retain(|route| seen.insert(route.clone()));
+    let route = |(method, path): (Option<Method>, String)| {
+        let named = args.protected.iter().any(|named| method.as_ref() == Some(&named.0) && path == named.1);
+        Route { method, path, named }
+    };
+    let routes = routes.into_iter().map(route).collect();
     Ok(Known {
         oracle: Oracle::new(policy),
         authority: target.host_header()?,
-        base: target.base().to_owned(),
         routes,
         given,
         max_upload: args.max_upload,
@@ -170,14 +176,13 @@ fn known(args: &Args, target: &Target) -> Result<Known, Failure> {
 }
 
 /// The policy of a layer that was told nothing, and what the command line says of the service.
-fn assumed(args: &Args) -> Result<Policy, Failure> {
+fn assumed(args: &Args, given: &HeaderMap) -> Result<Policy, Failure> {
     let (scheme, name) = match &args.key_header {
         Some(name) => (AuthScheme::header(name), name.as_str()),
         None => (AuthScheme::bearer(), "authorization"),
     };
     // What the user gives lets in; nothing that is made up here does.
-    let given =
-        args.header.iter().chain(&args.header_env).filter(|(given, _)| given.as_str().eq_ignore_ascii_case(name));
+    let given = given.iter().filter(|(given, _)| given.as_str().eq_ignore_ascii_case(name));
     let given = given.map(|(_, value)| value.as_bytes().strip_prefix(b"Bearer ").unwrap_or(value.as_bytes()));
     let keys = given.map(|key| Key::of_secret("given", key)).chain([Key::sha256("nobody", "0".repeat(64))]);
     let scheme = keys.fold(scheme, AuthScheme::key);
@@ -228,19 +233,22 @@ fn route(text: &str) -> Result<(Method, String), String> {
     Ok((method.to_ascii_uppercase().parse().map_err(|_| wrong())?, path.ok_or_else(wrong)?.to_string()))
 }
 
-/// What is wrong is not repeated: it may be a secret.
-fn header_line(text: &str) -> Result<(HeaderName, HeaderValue), String> {
-    let wrong = || "write NAME: VALUE".to_owned();
+/// What is wrong is not repeated: it may be a secret. So it is read here, since clap repeats what a parser of it refuses.
+fn header_line(text: &str) -> Result<(HeaderName, HeaderValue), Failure> {
+    let wrong = || Failure::Io("--header: write NAME: VALUE".to_owned());
     let (name, value) = text.split_once(':').ok_or_else(wrong)?;
     Ok((name.trim().parse().map_err(|_| wrong())?, value.trim().parse().map_err(|_| wrong())?))
 }
 
-fn header_variable(text: &str) -> Result<(HeaderName, HeaderValue), String> {
-    let wrong = || "write NAME=VARIABLE, such as authorization=TOKEN".to_owned();
-    let (name, variable) = text.split_once('=').ok_or_else(wrong)?;
-    let value = std::env::var(variable).map_err(|_| format!("the environment has no variable {variable:?}"))?;
-    let value = value.parse().map_err(|_| format!("the variable {variable:?} has no value for a header"))?;
-    Ok((name.parse().map_err(|_| wrong())?, value))
+fn header_variable(text: &str) -> Result<(HeaderName, HeaderValue), Failure> {
+    let wrong =
+        |what: &str| Failure::Io(format!("--header-env: {what}write NAME=VARIABLE, such as authorization=TOKEN"));
+    let (name, variable) = text.split_once('=').ok_or_else(|| wrong(""))?;
+    let name: HeaderName = name.parse().map_err(|_| wrong(""))?;
+    let value = std::env::var(variable);
+    let value = value.map_err(|_| wrong(&format!("{name}: the environment has no such variable; ")))?;
+    let value = value.parse().map_err(|_| wrong(&format!("{name}: the variable has no value for a header; ")))?;
+    Ok((name, value))
 }
 
 fn rate(text: &str) -> Result<f64, String> {

@@ -20,8 +20,6 @@ pub(super) struct Known {
     pub(super) oracle: Oracle,
     /// The Host header.
     pub(super) authority: HeaderValue,
-    /// What the URL's path begins with; no slash at its end.
-    pub(super) base: String,
     pub(super) routes: Vec<Route>,
     /// Header lines that each request has; those that are the user's own are not told.
     pub(super) given: HeaderMap,
@@ -32,6 +30,8 @@ pub(super) struct Known {
 pub(super) struct Route {
     pub(super) method: Option<Method>,
     pub(super) path: String,
+    /// The user asks for it by --protected.
+    pub(super) named: bool,
 }
 
 /// What a line sends, and what the layer would answer.
@@ -68,17 +68,23 @@ impl Known {
     }
 
     fn places(&self, probe: &Probe) -> Vec<(Method, String)> {
-        let nowhere = || (None, format!("{}/{STAND_IN}/nothing", self.base));
-        let routes = || self.routes.iter().map(|route| (route.method.clone(), route.path.clone()));
+        let nowhere = || (None, format!("/{STAND_IN}/nothing"));
+        // A service whose guard is not there does as it is asked.
+        let is_acted_on = probe.method == Verb::Route && probe.body == Body::None;
+        let may_be = |route: &&Route| !is_acted_on || route.named || route.method != Some(Method::DELETE);
+        let routes = || self.routes.iter().filter(may_be).map(|route| (route.method.clone(), route.path.clone()));
         let below = || routes().map(|(_, path)| (None, format!("{}/{STAND_IN}", path.trim_end_matches('/'))));
-        let places: Vec<_> = match probe.path {
+        let mut places: Vec<_> = match probe.path {
             Place::Nowhere => [nowhere()].into_iter().chain(below()).collect(),
             Place::Anywhere => routes().chain([nowhere()]).collect(),
             Place::Json => routes().collect(),
             Place::Closed => routes().filter(|(method, path)| self.is_closed(method.as_ref(), path)).collect(),
             Place::Respelt => routes().filter_map(|(method, path)| Some((method, respelt(&path)?))).collect(),
-            Place::Call => vec![(None, format!("{}/{STAND_IN}.v1.Nothing/Nothing", self.base))],
+            Place::Call => vec![(None, format!("/{STAND_IN}.v1.Nothing/Nothing"))],
         };
+        if is_acted_on {
+            places.sort_by_key(|(method, _)| !method.as_ref().is_none_or(Method::is_safe));
+        }
         let method_of = |of_route: Option<Method>| match probe.method {
             Verb::Get => Method::GET,
             Verb::Head => Method::HEAD,

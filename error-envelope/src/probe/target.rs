@@ -25,7 +25,6 @@ pub(super) type Stream = Box<dyn Io>;
 /// A service's address.
 pub(super) struct Target {
     authority: Authority,
-    base: String,
     port: u16,
     tls: Option<Tls>,
 }
@@ -38,17 +37,22 @@ struct Tls {
 impl Target {
     /// Of a URL; `ca` has the certificates to trust instead of the platform's.
     pub(super) fn new(url: &str, ca: Option<&Path>) -> Result<Self, Failure> {
-        let wrong = |what: &str| Failure::Io(format!("{url:?}: {what}; write one such as https://api.example.com"));
+        if url.contains('@') {
+            // It is not repeated: what stands before the sign is a secret.
+            return Err(Failure::Io("the URL has credentials: give them by --header-env NAME=VARIABLE".to_owned()));
+        }
+        // A query may have a key.
+        let told = url.split(['?', '#']).next().unwrap_or_default();
+        let wrong = |what: &str| Failure::Io(format!("{told:?}: {what}; write one such as https://api.example.com"));
         let uri: Uri = url.parse().map_err(|_| wrong("no URL"))?;
         let (Some(scheme), Some(authority)) = (uri.scheme(), uri.authority().cloned()) else {
             return Err(wrong("no URL with a scheme and a host"));
         };
-        if authority.as_str().contains('@') {
-            // It is not repeated: what stands before the sign is a secret.
-            return Err(Failure::Io("the URL has credentials: give them by --header-env NAME=VARIABLE".to_owned()));
-        }
         if uri.query().is_some() {
             return Err(wrong("a URL with a query"));
+        }
+        if uri.path().len() > 1 {
+            return Err(wrong("a URL with a path, which the policy and the command line say in full"));
         }
         let is_https = *scheme == Scheme::HTTPS;
         if !is_https && *scheme != Scheme::HTTP {
@@ -63,14 +67,13 @@ impl Target {
                 Some(Tls { name, roots: Arc::new(roots(ca)?) })
             }
         };
-        let port = authority.port_u16().unwrap_or(if is_https { 443 } else { 80 });
-        let base = uri.path().trim_end_matches('/').to_owned();
-        Ok(Self { authority, base, port, tls })
-    }
-
-    /// What the paths of the service begin with.
-    pub(super) fn base(&self) -> &str {
-        &self.base
+        let port = match authority.port_u16() {
+            Some(port) => port,
+            None if authority.as_str() != authority.host() => return Err(wrong("no port of 0 to 65535")),
+            None if is_https => 443,
+            None => 80,
+        };
+        Ok(Self { authority, port, tls })
     }
 
     pub(super) fn scheme(&self) -> Scheme {

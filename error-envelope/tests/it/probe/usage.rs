@@ -31,26 +31,77 @@ fn what_is_no_address_exits_2() {
         ("/orders", "no URL with a scheme and a host"),
         ("http://", "no URL"),
         ("http://localhost/?a=1", "a URL with a query"),
+        ("http://localhost/api", "a URL with a path"),
+        ("http://127.0.0.1:99999", "no port of 0 to 65535"),
     ] {
         let refused = probe(url, &[]);
         assert_eq!((refused.code, refused.out.as_str()), (Some(2), ""), "{url}");
         assert!(refused.err.contains("such as https://api.example.com"), "{url}: {}", refused.err);
         assert!(url.starts_with("localhost") || refused.err.contains(said), "{url}: {}", refused.err);
     }
-    let secret = probe("http://me:s3cret@localhost", &[]);
-    assert_eq!(secret.code, Some(2));
-    assert!(secret.err.contains("--header-env") && !secret.err.contains("s3cret"), "{}", secret.err);
 }
 
 #[test]
-fn wrong_usage_exits_2_and_repeats_no_secret() {
+fn no_secret_of_the_command_line_is_repeated() {
+    let ok = "http://127.0.0.1:9";
+    for (url, args, said) in [
+        ("http://me:s3cret@localhost", &[][..], "--header-env NAME=VARIABLE"),
+        ("http://me:s3cret@local host", &[], "--header-env NAME=VARIABLE"),
+        ("ftp://me:s3cret@localhost", &[], "--header-env NAME=VARIABLE"),
+        ("http://localhost?key=s3cret", &[], "a URL with a query"),
+        ("localhost?key=s3cret", &[], "\"localhost\": "),
+        ("http://local host#s3cret", &[], "\"http://local host\": no URL"),
+        (ok, &["--header", "authorization Bearer s3cret"], "--header: write NAME: VALUE"),
+        (ok, &["--header", "authorization: s3cret\u{1}"], "--header: write NAME: VALUE"),
+        (ok, &["--header-env", "authorization=Bearer s3cret"], "the environment has no such variable"),
+        (ok, &["--header-env", "s3cret"], "--header-env: write NAME=VARIABLE"),
+    ] {
+        let refused = probe(url, args);
+        assert_eq!((refused.code, refused.out.as_str()), (Some(2), ""), "{url} {args:?}");
+        assert!(refused.err.contains(said) && !refused.err.contains("s3cret"), "{url} {args:?}: {}", refused.err);
+    }
+}
+
+/// What a line of a dry run would send first, or why nothing.
+fn asked(dry: &str, name: &str) -> String {
+    let mut lines = dry.lines().skip_while(|line| !line.starts_with(&format!("# {name}: ")));
+    lines.nth(1).unwrap_or_default().to_owned()
+}
+
+#[test]
+fn a_guard_is_asked_by_a_safe_method_and_by_delete_only_where_it_is_named() {
+    let policy = std::env::temp_dir().join(format!("probe-methods-{}.toml", std::process::id()));
+    let key =
+        "keys = [{ id = \"nobody\", sha256 = \"951ec44a2fb078e2913164678ad4e5879116883c25aeda9486fe629875d1e2e7\" }]";
+    let scheme = format!("version = 1\n[auth.app]\nscheme = \"header\"\nheader = \"x-api-key\"\n{key}\n");
+    let dry = |routes: &[&str], args: &[&str]| {
+        let routes = routes.iter().map(|route| format!("[[route]]\nmatch = \"{route}\"\nauth = [\"app\"]\n"));
+        std::fs::write(&policy, scheme.clone() + &routes.collect::<String>()).unwrap();
+        let run = probe("http://127.0.0.1:9", &[&["--dry-run", "--policy", policy.to_str().unwrap()], args].concat());
+        assert_eq!(run.code, Some(0), "{}", run.err);
+        run.out
+    };
+    let lines = ["no-credentials", "malformed-credentials", "wrong-credentials", "credentials-twice"];
+    let all = dry(&["DELETE /cache", "PUT /cache", "GET /orders"], &[]);
+    let alone = dry(&["DELETE /cache"], &[]);
+    let named = dry(&["DELETE /cache"], &["--protected", "DELETE:/cache"]);
+    std::fs::remove_file(&policy).unwrap();
+    for name in lines {
+        assert_eq!(asked(&all, name), "GET /orders HTTP/1.1");
+        assert!(asked(&alone, name).starts_with("# not asked: no route is known"), "{alone}");
+        assert_eq!(asked(&named, name), "DELETE /cache HTTP/1.1");
+    }
+    assert!(!all.contains("\nDELETE ") && !alone.contains("\nDELETE "), "{all}{alone}");
+}
+
+#[test]
+fn wrong_usage_exits_2() {
     for args in [
         &["--json-path", "/orders"][..],
         &["--protected", "GET:orders"],
         &["--rate", "0"],
         &["--rate", "NaN"],
         &["--timeout", "-1"],
-        &["--header", "s3cret"],
         &["--header-env", "authorization=NO_SUCH_VARIABLE"],
         &["--ca", "no-such.pem"],
         &["--format", "xml"],
