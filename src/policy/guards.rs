@@ -20,6 +20,8 @@ pub struct Guards {
     pub decodes: bool,
     /// How many bytes a body may have (G4).
     pub body_limit: Option<u64>,
+    /// Whether browsers are told which headers a page may read (E4).
+    pub exposes: bool,
 }
 
 impl Policy {
@@ -35,6 +37,7 @@ impl Policy {
             credentials: self.schemes(&settings).iter().map(|scheme| of_scheme(scheme)).collect(),
             decodes: self.content_types(&settings).is_some(),
             body_limit: settings.body_limit,
+            exposes: settings.manner().expose_headers,
         }
     }
 

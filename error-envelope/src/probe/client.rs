@@ -1,9 +1,11 @@
 //! Sending one request on a connection of its own, and what came of it: bounded in time and in bytes.
 
+use std::error::Error;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, Uri, Version, header};
+use http::uri::Scheme;
+use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Uri, Version, header};
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use hyper::client::conn::{http1, http2};
@@ -27,7 +29,7 @@ pub(super) struct Got {
     pub(super) headers: HeaderMap,
     pub(super) body: Bytes,
     pub(super) trailers: Option<HeaderMap>,
-    /// The body ended as it said it would.
+    /// The body ended as it said it would, or is longer than is read.
     pub(super) whole: bool,
     /// The server asked for the body (`100 Continue`) before it answered.
     pub(super) asked_for_body: bool,
@@ -51,7 +53,8 @@ pub(super) async fn ask(target: &Target, asked: &Asked, patience: Duration) -> R
     let answer = async {
         let stream = target.connect(asked.wire).await?;
         match (&asked.body, asked.wire) {
-            (Sent::Unsent(_), _) => raw::ask(stream, asked).await,
+            (Sent::Unsent(_), _) => raw::ask(stream, asked, patience).await,
+            (_, Wire::Http1) if asked.method == Method::HEAD => raw::ask(stream, asked, patience).await,
             (_, Wire::Http1) => over_http1(stream, asked).await,
             (_, Wire::Http2) => over_http2(stream, target, asked).await,
         }
@@ -76,18 +79,21 @@ async fn over_http1(stream: Stream, asked: &Asked) -> Result<Got, NoAnswer> {
 }
 
 async fn over_http2(stream: Stream, target: &Target, asked: &Asked) -> Result<Got, NoAnswer> {
-    let no_http2 = |_: hyper::Error| NoAnswer::NoHttp2;
+    let failed = |error: hyper::Error| {
+        // Over TLS both have agreed on HTTP/2. A server of HTTP/1 alone answers the preface by what is no frame.
+        let agreed = target.scheme() == Scheme::HTTPS || is_the_servers(&error);
+        if agreed { broken(error) } else { NoAnswer::NoHttp2 }
+    };
     let (mut sender, connection) =
-        http2::handshake(TokioExecutor::new(), TokioIo::new(stream)).await.map_err(no_http2)?;
+        http2::handshake(TokioExecutor::new(), TokioIo::new(stream)).await.map_err(failed)?;
     let driver = drive(connection);
     let uri = Uri::builder().scheme(target.scheme()).authority(target.authority()).path_and_query(asked.path.clone());
     let uri = uri.build().map_err(|error| NoAnswer::Broken(error.to_string()))?;
     let mut request = request(asked, uri, Version::HTTP_2)?;
     request.headers_mut().remove(header::HOST);
-    // A server of HTTP/1 alone answers the preface by what is no frame.
     let got = match sender.send_request(request).await {
         Ok(response) => Ok(read(response).await),
-        Err(error) => Err(no_http2(error)),
+        Err(error) => Err(failed(error)),
     };
     driver.abort();
     got
@@ -123,7 +129,8 @@ async fn read(response: Response<Incoming>) -> Got {
         match frame.map(hyper::body::Frame::into_data) {
             Ok(Ok(data)) if body.len() + data.len() <= MOST_OF_BODY => body.extend_from_slice(&data),
             Ok(Err(frame)) => got.trailers = frame.into_trailers().ok(),
-            Ok(Ok(_)) | Err(_) => {
+            Ok(Ok(_)) => break,
+            Err(_) => {
                 got.whole = false;
                 break;
             }
@@ -133,9 +140,14 @@ async fn read(response: Response<Incoming>) -> Got {
     got
 }
 
-fn broken(error: hyper::Error) -> NoAnswer {
-    use std::error::Error;
+/// The server has ended the call or the connection by a frame of HTTP/2.
+fn is_the_servers(error: &hyper::Error) -> bool {
+    let causes = std::iter::successors(error.source(), |cause: &&(dyn Error + 'static)| (*cause).source());
+    let mut frames = causes.filter_map(|cause| cause.downcast_ref::<h2::Error>());
+    frames.any(|error| error.is_remote() && (error.is_reset() || error.is_go_away()))
+}
 
+fn broken(error: hyper::Error) -> NoAnswer {
     let mut text = error.to_string();
     let mut source = error.source();
     while let Some(cause) = source {

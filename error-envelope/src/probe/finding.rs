@@ -1,5 +1,7 @@
 //! What a line came to.
 
+use crate::text::{cut, one_line};
+
 /// What is wrong with an answer, by rule.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Finding {
@@ -40,16 +42,11 @@ pub(super) struct Line {
 }
 
 impl Finding {
-    /// What a server sends may be long; a line of a report is not.
+    /// What a server sends may be long, and may move a cursor; a line of a report is short, and no more than text.
     pub(super) fn new(rule: &str, wrong: impl Into<String>) -> Self {
         const LONGEST: usize = 300;
 
-        let mut wrong = wrong.into();
-        if let Some((end, _)) = wrong.char_indices().nth(LONGEST) {
-            wrong.truncate(end);
-            wrong.push('…');
-        }
-        Self { rule: rule.to_owned(), wrong }
+        Self { rule: rule.to_owned(), wrong: cut(&one_line(&wrong.into()), LONGEST) }
     }
 
     /// Of a text with its rule before it: `E1: …`.

@@ -29,6 +29,8 @@ pub(super) struct Case<'a> {
     pub(super) seen: &'a HashSet<String>,
     /// The sender's id, where the policy lets it hold.
     pub(super) kept_id: Option<&'a str>,
+    /// A browser's code is to read the headers of the contract (`expose_headers`).
+    pub(super) exposes: bool,
     /// There is a policy, and not only what the command line says.
     pub(super) by_policy: bool,
 }

@@ -1,8 +1,12 @@
-//! A head whose body never comes: no client library says a length and waits for ever.
+//! What no client library does: it says a length and never sends the body, or reads on behind an answer to HEAD.
+
+use std::time::Duration;
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
+use http::header::{CONTENT_LENGTH, TRANSFER_ENCODING};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::time::timeout;
 
 use super::client::{Got, NoAnswer};
 use super::request::Asked;
@@ -11,14 +15,21 @@ use super::target::Stream;
 /// No head and no error is as long.
 const MOST: usize = 256 * 1024;
 
-/// Says the length with `Expect: 100-continue`, and reads the answer.
-pub(super) async fn ask(mut stream: Stream, asked: &Asked) -> Result<Got, NoAnswer> {
+/// So long a server may take to close behind an answer to HEAD, and no longer than a quarter of the patience; what comes
+/// later is not looked for.
+const LINGER: Duration = Duration::from_secs(1);
+
+/// Sends the head, with `Expect: 100-continue` where it says a length, and reads the answer.
+pub(super) async fn ask(mut stream: Stream, asked: &Asked, patience: Duration) -> Result<Got, NoAnswer> {
     let broken = |error: std::io::Error| NoAnswer::Broken(error.to_string());
     let mut head = format!("{} {} HTTP/1.1\r\n", asked.method, asked.path).into_bytes();
     for (name, value) in &asked.headers {
         head.extend([name.as_str().as_bytes(), b": ", value.as_bytes(), b"\r\n"].concat());
     }
-    head.extend(format!("content-length: {}\r\nexpect: 100-continue\r\n\r\n", asked.body.length()).into_bytes());
+    head.extend(match asked.method {
+        Method::HEAD => b"connection: close\r\n\r\n".to_vec(),
+        _ => format!("content-length: {}\r\nexpect: 100-continue\r\n\r\n", asked.body.length()).into_bytes(),
+    });
     stream.write_all(&head).await.map_err(broken)?;
     stream.flush().await.map_err(broken)?;
     let mut read = Vec::new();
@@ -33,7 +44,13 @@ pub(super) async fn ask(mut stream: Stream, asked: &Asked) -> Result<Got, NoAnsw
                     return Ok(Got { asked_for_body, ..head });
                 }
             }
-            Some((head, length)) => return rest(stream, head, read.split_off(length)).await,
+            Some((head, length)) => {
+                let read = read.split_off(length);
+                return Ok(match asked.method {
+                    Method::HEAD => behind_head(stream, head, read, LINGER.min(patience / 4)).await,
+                    _ => rest(stream, head, read).await,
+                });
+            }
             None if read.len() > MOST => return Err(NoAnswer::Broken("a head of more than 256 KiB".to_owned())),
             None if stream.read_buf(&mut read).await.map_err(broken)? == 0 => {
                 let what = if read.is_empty() { "closed without an answer" } else { "closed within a head" };
@@ -64,17 +81,62 @@ fn parse(read: &[u8]) -> Result<Option<(Got, usize)>, NoAnswer> {
     Ok(Some((got, length)))
 }
 
-async fn rest(mut stream: Stream, mut got: Got, mut body: Vec<u8>) -> Result<Got, NoAnswer> {
-    let length = got.headers.get(http::header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok());
-    let length: usize = length.unwrap_or(MOST).min(MOST);
-    while body.len() < length {
-        match stream.read_buf(&mut body).await {
-            Ok(0) | Err(_) => break,
-            Ok(_) => {}
+/// Whatever the head says of a body, none may follow (RFC 9110, section 9.3.2).
+async fn behind_head(mut stream: Stream, mut got: Got, mut read: Vec<u8>, linger: Duration) -> Got {
+    let to_the_end = async { while read.len() < MOST && more(&mut stream, &mut read).await {} };
+    let _ = timeout(linger, to_the_end).await;
+    got.body = read.into();
+    got
+}
+
+async fn rest(mut stream: Stream, mut got: Got, mut read: Vec<u8>) -> Got {
+    let text = |name: HeaderName| got.headers.get(name).and_then(|value| value.to_str().ok());
+    let is_chunked = text(TRANSFER_ENCODING).is_some_and(|coding| coding.to_ascii_lowercase().ends_with("chunked"));
+    let length: Option<usize> = text(CONTENT_LENGTH).and_then(|length| length.parse().ok());
+    got.whole = loop {
+        let (body, end) = if is_chunked { unchunked(&read) } else { counted(&read, length) };
+        got.body = body;
+        match end {
+            Some(whole) => break whole,
+            None if read.len() >= MOST => break true,
+            None if more(&mut stream, &mut read).await => {}
+            None => break !is_chunked && length.is_none(),
         }
+    };
+    got
+}
+
+/// Whether something came.
+async fn more(stream: &mut Stream, read: &mut Vec<u8>) -> bool {
+    stream.read_buf(read).await.is_ok_and(|length| length > 0)
+}
+
+/// A body of that length, and whether it is whole; without a length it ends with the connection.
+fn counted(read: &[u8], length: Option<usize>) -> (Bytes, Option<bool>) {
+    match length.and_then(|length| read.get(..length)) {
+        Some(body) => (Bytes::copy_from_slice(body), Some(true)),
+        None => (Bytes::copy_from_slice(read), None),
     }
-    body.truncate(length);
-    got.whole = got.headers.get(http::header::CONTENT_LENGTH).is_none() || body.len() == length;
-    got.body = body.into();
-    Ok(got)
+}
+
+/// The data of a body in chunks, and whether it is whole; none where there is more to come.
+fn unchunked(mut read: &[u8]) -> (Bytes, Option<bool>) {
+    const LINE_END: usize = 2;
+
+    let mut body = Vec::new();
+    let end = loop {
+        let (at, size) = match httparse::parse_chunk_size(read) {
+            Err(_) => break Some(false),
+            Ok(httparse::Status::Partial) => break None,
+            Ok(httparse::Status::Complete((_, 0))) => break Some(true),
+            Ok(httparse::Status::Complete((at, size))) => (at, usize::try_from(size).unwrap_or(usize::MAX)),
+        };
+        let data = &read[at..];
+        body.extend_from_slice(&data[..size.min(data.len())]);
+        match data.get(size.saturating_add(LINE_END)..) {
+            Some(next) => read = next,
+            None => break None,
+        }
+    };
+    (body.into(), end)
 }

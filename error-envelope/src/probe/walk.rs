@@ -165,6 +165,7 @@ impl<'a> Walk<'a> {
             model: model.as_ref(),
             seen: &self.seen,
             kept_id: kept_id.as_deref(),
+            exposes: oracle.guards(&planned.asked).exposes,
             by_policy: self.manner.by_policy,
         });
         if let Some(id) = got.headers.get("x-request-id").and_then(|id| id.to_str().ok()) {

@@ -67,9 +67,10 @@ fn a_service_without_the_layer_is_told_by_each_rule() {
         (Some(1), &0.into(), &25.into(), &1.into())
     );
     let broken = with_outcome(&told, "rules", "rule", "broken");
-    assert_eq!(broken, ["E1", "E4", "I1", "G0", "G1", "G2", "G3", "G4", "G5", "R7", "R11", "R13", "P2", "P3"]);
+    // The embedded service writes the same bytes whatever the method.
+    assert_eq!(broken, ["E1", "E4", "E5", "I1", "G0", "G1", "G2", "G3", "G4", "G5", "R7", "R11", "R13", "P2", "P3"]);
     // What cannot be seen in such answers is not said to be kept.
-    assert_eq!(with_outcome(&told, "rules", "rule", "kept"), ["E5"]);
+    assert_eq!(with_outcome(&told, "rules", "rule", "kept"), [""; 0]);
     assert_eq!(with_outcome(&told, "lines", "name", "skipped"), ["grpc"]);
 
     let human = probe(&gateway.bare, &args);

@@ -7,6 +7,7 @@ use tower_error_envelope::testing;
 
 use super::super::finding::Finding;
 use super::super::plan::code_of;
+use super::super::table::Want;
 use super::{Case, told_lines};
 
 /// What is wrong with an error's head and body, and the rules that were asked.
@@ -80,9 +81,18 @@ fn dialect(case: &Case<'_>, model: &http::Response<bytes::Bytes>) -> Vec<Finding
     let right: Value = serde_json::from_slice(model.body()).unwrap_or_default();
     match serde_json::from_slice::<Value>(&got.body) {
         Err(error) => wrong.push(Finding::new("R12", format!("the body is no JSON: {error}"))),
+        Ok(came) if lists_fields(got.status, &right, &came) => {}
         Ok(came) => members(&right, &came, "", &mut wrong),
     }
     wrong
+}
+
+/// The form that the dialect of a status in the error has for fields (R12).
+fn lists_fields(status: StatusCode, right: &Value, came: &Value) -> bool {
+    status == StatusCode::UNPROCESSABLE_ENTITY
+        && right.pointer("/error/status").is_some()
+        && came["message"].is_string()
+        && came["errors"].is_object()
 }
 
 fn members(right: &Value, came: &Value, at: &str, wrong: &mut Vec<Finding>) {
@@ -119,6 +129,10 @@ fn cached(case: &Case<'_>) -> Option<Finding> {
 
 /// R1: a code of the catalogue has its status, or is the generic one of the status that came.
 fn agrees(case: &Case<'_>) -> Option<Finding> {
+    // A `[[map]]` rule gives the service's answers codes, and leaves them their status.
+    if case.by_policy && matches!(case.probe.want, Want::Service(_)) {
+        return None;
+    }
     let code = code_of(&case.got.headers)?;
     let known = ErrorCode::ALL.iter().find(|known| known.as_str() == code)?;
     let status = case.got.status;
@@ -132,7 +146,7 @@ fn agrees(case: &Case<'_>) -> Option<Finding> {
 /// E4: a browser's code can read what it needs.
 fn exposed(case: &Case<'_>) -> Option<Finding> {
     let headers = &case.got.headers;
-    headers.get(header::ACCESS_CONTROL_ALLOW_ORIGIN)?;
+    headers.get(header::ACCESS_CONTROL_ALLOW_ORIGIN).filter(|_| case.exposes)?;
     let lines = headers.get_all(header::ACCESS_CONTROL_EXPOSE_HEADERS).iter();
     let exposed: Vec<_> = lines.filter_map(|line| line.to_str().ok()).collect();
     let exposed = exposed.join(",").to_ascii_lowercase();

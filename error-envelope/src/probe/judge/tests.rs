@@ -67,9 +67,13 @@ struct Held<'a> {
     predicted: Option<&'a Response<Bytes>>,
     seen: &'a [&'a str],
     kept_id: Option<&'a str>,
+    model: Option<&'a Response<Bytes>>,
+    exposes: bool,
+    by_policy: bool,
 }
 
-const NOTHING: Held<'static> = Held { predicted: None, seen: &[], kept_id: None };
+const NOTHING: Held<'static> =
+    Held { predicted: None, seen: &[], kept_id: None, model: None, exposes: true, by_policy: false };
 
 fn judged(name: &str, got: &Got, held: &Held<'_>) -> Verdict {
     let probe = probe(name);
@@ -79,10 +83,11 @@ fn judged(name: &str, got: &Got, held: &Held<'_>) -> Verdict {
         asked: &asked(probe),
         got,
         predicted: held.predicted,
-        model: None,
+        model: held.model,
         seen: &seen,
         kept_id: held.kept_id,
-        by_policy: true,
+        exposes: held.exposes,
+        by_policy: held.by_policy,
     })
 }
 
@@ -160,7 +165,7 @@ fn a_guard_that_lets_through_is_named() {
     let right =
         Response::builder().status(401).header("x-error-code", "auth_missing").header("www-authenticate", "Bearer");
     let right = right.body(Bytes::new()).unwrap();
-    let held = Held { predicted: Some(&right), ..NOTHING };
+    let held = Held { predicted: Some(&right), by_policy: true, ..NOTHING };
     let ok = Got { status: StatusCode::OK, ..not_found() };
     assert_eq!(broken("no-credentials", &ok, &held), ["G2"]);
     assert_eq!(broken("no-credentials", &not_found(), &held), ["G2"]);
@@ -241,6 +246,7 @@ fn g4_an_early_answer_says_nothing_of_the_limit() {
             model: None,
             seen: &seen,
             kept_id: None,
+            exposes: true,
             by_policy: true,
         })
     };
@@ -256,4 +262,39 @@ fn what_answers_another_question_shows_none_of_the_lines_own_rules() {
     let other = with("x-request-id", "", Got { status: StatusCode::OK, ..not_found() });
     let Verdict::Broken(findings, kept) = judged("malformed-json", &other, &NOTHING) else { panic!("kept") };
     assert_eq!((findings[0].rule.as_str(), kept.len()), ("I1", 0), "{kept:?}");
+}
+
+#[test]
+fn e4_a_policy_may_keep_headers_from_browsers() {
+    let got = with("access-control-allow-origin", "*", not_found());
+    assert_eq!(broken("not-found", &got, &NOTHING), ["E4"]);
+    assert_eq!(broken("not-found", &got, &Held { exposes: false, ..NOTHING }), [""; 0]);
+}
+
+#[test]
+fn r1_a_code_that_a_policy_maps_keeps_the_services_status() {
+    let body = BODY.replace("not_found", "conflict");
+    let mapped = Got { body: body.into(), ..with("x-error-code", "conflict", not_found()) };
+    assert_eq!(broken("not-found", &mapped, &NOTHING), ["R1"]);
+    assert_eq!(broken("not-found", &mapped, &Held { by_policy: true, ..NOTHING }), [""; 0]);
+    let guard = Got { status: StatusCode::IM_A_TEAPOT, ..mapped };
+    assert!(broken("many-headers", &guard, &Held { by_policy: true, ..NOTHING }).contains(&"R1".to_owned()));
+}
+
+#[test]
+fn r12_a_status_in_the_error_has_a_form_for_fields() {
+    let model = Bytes::from_static(br#"{"error":{"status":422,"message":"Bad.","request_id":"a"}}"#);
+    let model = Response::builder().status(422).header("content-type", "application/json").body(model).unwrap();
+    let held = Held { model: Some(&model), ..NOTHING };
+    let got = |status: u16, body: &'static str| Got {
+        status: StatusCode::from_u16(status).unwrap(),
+        body: Bytes::from_static(body.as_bytes()),
+        ..with("x-error-code", "invalid_request", not_found())
+    };
+    let fields = r#"{"message":"Bad.","errors":{"name":["is empty"]}}"#;
+    assert_eq!(broken("malformed-json", &got(422, fields), &held), [""; 0]);
+    assert_eq!(broken("malformed-json", &got(400, fields), &held), ["R12"]);
+    for body in [r#"{"message":"Bad.","errors":["name"]}"#, r#"{"errors":{}}"#, r#"{"message":"Bad."}"#] {
+        assert_eq!(broken("malformed-json", &got(422, body), &held), ["R12"], "{body}");
+    }
 }

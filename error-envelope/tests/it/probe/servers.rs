@@ -100,6 +100,28 @@ impl Answers {
         })
     }
 
+    /// Resets each call of HTTP/2, and answers 404 to all else.
+    pub(super) fn resets() -> Self {
+        const SETTINGS: [u8; 9] = [0, 0, 0, 4, 0, 0, 0, 0, 0];
+        const RESET: [u8; 13] = [0, 0, 4, 3, 0, 0, 0, 0, 1, 0, 0, 0, 2];
+        const HEADERS: u8 = 1;
+
+        Self::serve(|mut stream| {
+            let (mut preface, mut head) = ([0; 24], [0; 9]);
+            if stream.read_exact(&mut preface).is_err() || !preface.starts_with(b"PRI ") {
+                let _ = stream.write_all(b"HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\nconnection: close\r\n\r\n");
+                let _ = stream.shutdown(std::net::Shutdown::Write);
+            } else if stream.write_all(&SETTINGS).is_ok() {
+                while stream.read_exact(&mut head).is_ok() && head[3] != HEADERS {
+                    let length = u32::from_be_bytes([0, head[0], head[1], head[2]]);
+                    let _ = std::io::copy(&mut (&stream).take(length.into()), &mut std::io::sink());
+                }
+                let _ = stream.write_all(&RESET);
+            }
+            let _ = std::io::copy(&mut stream, &mut std::io::sink());
+        })
+    }
+
     /// Takes connections, and says nothing.
     pub(super) fn silent() -> Self {
         Self::serve(|mut stream| drop(std::io::copy(&mut stream, &mut std::io::sink())))
