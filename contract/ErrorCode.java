@@ -18,7 +18,8 @@ public final class ErrorCode {
         REFRESH
     }
 
-    private static final Map<String, ErrorCode> KNOWN = new LinkedHashMap<>();
+    // In capitals it could be a code's constant.
+    private static final Map<String, ErrorCode> known = new LinkedHashMap<>();
 
     /** 401, retry: no. */
     public static final ErrorCode AUTH_MISSING =
@@ -184,25 +185,25 @@ public final class ErrorCode {
     }
 
     private static ErrorCode known(String code, int status, Retry retry, String message) {
-        ErrorCode known = new ErrorCode(code, status, retry, message);
-        KNOWN.put(code, known);
-        return known;
+        ErrorCode made = new ErrorCode(code, status, retry, message);
+        known.put(code, made);
+        return made;
     }
 
     /** The code of that name. One that is not known is transient. */
     public static ErrorCode of(String code) {
-        ErrorCode known = KNOWN.get(code);
-        return known != null ? known : new ErrorCode(code, 0, Retry.BACKOFF, "");
+        ErrorCode found = known.get(code);
+        return found != null ? found : new ErrorCode(code, 0, Retry.BACKOFF, "");
     }
 
     /** The codes that were known when this file was written. */
     public static Collection<ErrorCode> known() {
-        return Collections.unmodifiableCollection(KNOWN.values());
+        return Collections.unmodifiableCollection(known.values());
     }
 
     /** Whether it was known when this file was written. */
     public boolean isKnown() {
-        return KNOWN.containsKey(code);
+        return known.containsKey(code);
     }
 
     /** Its name, as services send it. */

@@ -219,6 +219,10 @@ class ApiError(Exception):
         self.request_id = request_id
         self.details = details
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        # An exception is pickled by its arguments, and its only one is the text.
+        return (type(self), (self.status, self.code, self.message, self.request_id, self.details))
+
     @property
     def retry(self) -> Retry:
         """What a client may do."""

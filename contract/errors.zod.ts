@@ -139,8 +139,8 @@ export function isTransient(code: ErrorCode): boolean {
 
 /** What the details of a code are, where somebody says it. A service may add members, and may send none at all. */
 export const errorDetails = {
-  invalid_request: z.looseObject({ issues: z.array(z.looseObject({ code: z.string().optional(), message: z.string(), path: z.array(z.union([z.string(), z.int().min(0)])) })).min(1) }),
-  payload_too_large: z.looseObject({ limit_bytes: z.int().min(0).optional() }),
+  invalid_request: z.looseObject({ issues: z.array(z.looseObject({ code: z.string().optional(), message: z.string(), path: z.array(z.union([z.string(), z.number().min(0).refine(Number.isInteger)])) })).min(1) }),
+  payload_too_large: z.looseObject({ limit_bytes: z.number().min(0).refine(Number.isInteger).optional() }),
 };
 
 /**

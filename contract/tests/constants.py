@@ -2,6 +2,7 @@
 
 import importlib.util
 import json
+import pickle
 import sys
 from pathlib import Path
 from typing import Any
@@ -32,6 +33,8 @@ for line in tour.read_text().splitlines():
     assert error.retry == errors.ErrorCode(code).retry and error.request_id == headers["x-request-id"], row
     if code == "invalid_request":
         assert error.issues, row
+    copy = pickle.loads(pickle.dumps(error))
+    assert type(copy) is errors.ApiError and vars(copy) == vars(error) and str(copy) == str(error), row
     parsed += 1
 assert parsed > 20, f"{parsed} errors on the tour"
 assert errors.known("no_such_code") is None and errors.retry_of("no_such_code") is errors.Retry.BACKOFF

@@ -176,10 +176,24 @@ impl Reader {
                         let other = other.name;
                         Err(self.wrong(format!("{name} stands beside {other}"), format!("keep {name} or {other}")))
                     }
-                    None => Ok(()),
+                    None => self.are_of_the_type(&schema[name], &types(schema)),
                 }
             }
         }
+    }
+
+    /// Whether each value of an `enum`, or the one of a `const`, is of a type that stands beside it.
+    fn are_of_the_type(&self, values: &Value, types: &[&str]) -> Result<(), Wrong> {
+        let list = values.as_array().map(Vec::as_slice);
+        for (index, value) in list.unwrap_or(std::slice::from_ref(values)).iter().enumerate() {
+            if !types.is_empty() && !types.iter().any(|name| is_of(value, name)) {
+                let right = format!("leave it out, or say its type beside {}", types.join(", "));
+                let mut wrong = self.wrong(format!("{value} is not of the type {}", types.join(" or ")), right);
+                wrong.path.extend(list.map(|_| index.to_string()));
+                return Err(wrong);
+            }
+        }
+        Ok(())
     }
 
     fn required_are_there(&mut self, schema: &Value) -> Result<(), Wrong> {
@@ -216,10 +230,10 @@ impl Reader {
     fn named_schemas(&mut self, value: &Value) -> Result<(), Wrong> {
         self.is(value, value.is_object(), "a table of schemas by name")?;
         let mut members = value.as_object().into_iter().flatten();
-        if value.get("__proto__").is_some() {
-            return Err(
-                self.wrong("a member is called \"__proto__\"", "rename it: a client in JavaScript could not read it")
-            );
+        // Every object of JavaScript has them.
+        if let Some(name) = ["__proto__", "constructor"].into_iter().find(|name| value.get(name).is_some()) {
+            let wrong = format!("a member is called {name:?}");
+            return Err(self.wrong(wrong, "rename it: a client in JavaScript could not read it"));
         }
         members.try_for_each(|(name, schema)| self.within(name, |it| it.schema(schema)))
     }
@@ -272,6 +286,19 @@ impl Reader {
 pub(crate) fn types(schema: &Value) -> Vec<&str> {
     let value = &schema["type"];
     value.as_array().map_or(std::slice::from_ref(value), Vec::as_slice).iter().filter_map(Value::as_str).collect()
+}
+
+fn is_of(value: &Value, name: &str) -> bool {
+    match value {
+        Value::Null => name == "null",
+        Value::Bool(_) => name == "boolean",
+        Value::String(_) => name == "string",
+        Value::Number(number) => {
+            name == "number" || name == "integer" && number.as_f64().is_some_and(|number| number.fract() == 0.0)
+        }
+        Value::Array(_) => name == "array",
+        Value::Object(_) => name == "object",
+    }
 }
 
 /// What to write instead of a keyword that is another's.

@@ -5,9 +5,10 @@ use std::fmt::Write;
 use super::codes::Codes;
 use super::constants::{head, pascal, utf16_literal};
 
-/// What a static class has by itself, and its own name.
-const TAKEN: [&str; 10] = [
+/// What a static class has by itself, its own name, and the type that its constants name.
+const TAKEN: [&str; 11] = [
     "ErrorCodes",
+    "Retry",
     "Add",
     "Known",
     "Equals",
@@ -131,7 +132,7 @@ mod tests {
 
     #[test]
     fn no_code_is_called_as_something_else_is() {
-        let names = ["equals", "equals_", "error_codes", "to_string", "known", "not_found"].map(constant);
-        assert_eq!(names, ["Equals_", "Equals__", "ErrorCodes_", "ToString_", "Known_", "NotFound"]);
+        let names = ["equals", "equals_", "error_codes", "to_string", "known", "retry", "not_found"].map(constant);
+        assert_eq!(names, ["Equals_", "Equals__", "ErrorCodes_", "ToString_", "Known_", "Retry_", "NotFound"]);
     }
 }

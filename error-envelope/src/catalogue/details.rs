@@ -92,7 +92,10 @@ pub(super) fn zod(schema: &Value) -> String {
                     }
                 })
             }
-            "integer" => format!("z.int(){}", bounds(schema, "minimum", "maximum")),
+            // `z.int()` refuses what is over 2^53.
+            "integer" => {
+                format!("z.number(){}.refine(Number.isInteger)", bounds(schema, "minimum", "maximum"))
+            }
             "number" => format!("z.number(){}", bounds(schema, "minimum", "maximum")),
             other => format!("z.{other}()"),
         })),

@@ -15,6 +15,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use crate::failure::Failure;
+use crate::text::{one_line, printable};
 
 /// More than any catalogue has.
 const LARGEST: u64 = 64 * 1024 * 1024;
@@ -79,7 +80,12 @@ fn read(path: &Path) -> Result<Export, Failure> {
     parsed(&text).map_err(|error| {
         let what = error.to_string();
         let what = what.split(" at line ").next().unwrap_or_default();
-        let place = format!(":{}:{}: is no export of the catalogue: {what}", error.line(), error.column());
+        // What is wrong of the whole stands at no line.
+        let place = match error.line() {
+            0 => String::new(),
+            line => format!(":{line}:{}", error.column()),
+        };
+        let place = format!("{place}: is no export of the catalogue: {what}");
         told(place, "write one with `catalogue --format json` before the change")
     })
 }
@@ -174,6 +180,8 @@ fn compare(old: &Code, new: &Code, changes: &mut Vec<Change>) {
 fn meaning(schema: &Value) -> Value {
     const DESCRIBE: [&str; 7] = ["title", "description", "$comment", "examples", "default", "deprecated", "$id"];
     const NAMED: [&str; 5] = ["properties", "patternProperties", "$defs", "definitions", "dependentSchemas"];
+    // Their order means nothing.
+    const SETS: [&str; 3] = ["required", "enum", "type"];
     // A value to be equal to is no schema, whatever members it has.
     const VALUES: [&str; 2] = ["const", "enum"];
     match schema {
@@ -181,16 +189,15 @@ fn meaning(schema: &Value) -> Value {
             let kept = members.iter().filter(|(name, _)| !DESCRIBE.contains(&name.as_str()));
             let kept = kept.map(|(name, value)| {
                 let value = match value {
-                    _ if VALUES.contains(&name.as_str()) => value.clone(),
                     Value::Object(named) if NAMED.contains(&name.as_str()) => {
                         named.iter().map(|(name, value)| (name.clone(), meaning(value))).collect::<Map<_, _>>().into()
                     }
-                    // The order of names means nothing.
-                    Value::Array(names) if name == "required" => {
-                        let mut names = names.clone();
-                        names.sort_by_key(Value::to_string);
-                        names.into()
+                    Value::Array(values) if SETS.contains(&name.as_str()) => {
+                        let mut values = values.clone();
+                        values.sort_by_key(Value::to_string);
+                        values.into()
                     }
+                    _ if VALUES.contains(&name.as_str()) => value.clone(),
                     value => meaning(value),
                 };
                 (name.clone(), value)
@@ -210,14 +217,14 @@ impl Change {
     fn line(&self) -> String {
         let Self { what, old, new, .. } = self;
         let mark = if self.breaks { "breaks" } else { "keeps" };
-        let of = self.code.as_deref().map(|code| format!("{code}: ")).unwrap_or_default();
-        match (old, new) {
+        let of = self.code.as_deref().map(|code| format!("{}: ", one_line(code))).unwrap_or_default();
+        printable(&match (old, new) {
             (_, Value::Null) if *what == "removed" => format!("{mark:<7} {of}removed, was {old}\n"),
             (Value::Null, _) if *what == "added" => format!("{mark:<7} {of}added, {new}\n"),
             (Value::Null, new) => format!("{mark:<7} {of}{what} is new: {new}\n"),
             (old, Value::Null) => format!("{mark:<7} {of}{what} is gone, was {old}\n"),
             (old, new) => format!("{mark:<7} {of}{what} was {old}, is {new}\n"),
-        }
+        })
     }
 
     fn object(&self) -> Value {

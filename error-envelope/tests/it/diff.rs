@@ -59,11 +59,13 @@ fn what_breaks_clients_exits_1_and_stands_first() {
     let expected = "\
 breaks  conflict: status was 412, is 409
 breaks  gone: details is gone, was {\"type\":\"object\"}
+breaks  known: removed, was 409
+breaks  retry: removed, was 503
 breaks  seat_taken: removed, was 409
 breaks  teapot: removed, was 418
 keeps   no_op: message was \"Nothing to do.\", is \"Already in the requested state.\"
 keeps   not_found: added, 404
-6 changes, 4 of which break clients
+8 changes, 6 of which break clients
 ";
     assert_eq!((diff.code, diff.out.as_str(), diff.err.as_str()), (Some(1), expected, ""));
 
@@ -77,8 +79,13 @@ keeps   not_found: added, 404
 #[test]
 fn a_new_code_breaks_nobody() {
     let diff = run(&["catalogue", "--diff", "contract/errors.json", "--policy", OWN]);
-    let expected =
-        "keeps   seat_taken: added, 409\nkeeps   teapot: added, 418\n2 changes, none of which breaks clients\n";
+    let expected = "\
+keeps   known: added, 409
+keeps   retry: added, 503
+keeps   seat_taken: added, 409
+keeps   teapot: added, 418
+4 changes, none of which breaks clients
+";
     assert_eq!((diff.code, diff.out.as_str()), (Some(0), expected));
 }
 
@@ -89,7 +96,7 @@ fn what_is_no_export_is_named_with_its_place() {
     for (name, text, said) in [
         ("broken", "{\n  \"contract\": }", ":2:15: is no export of the catalogue: expected value\n"),
         ("other", "{}", ":1:2: is no export of the catalogue: missing field `contract`\n"),
-        ("twice", twice.as_str(), ": is no export of the catalogue: the code \"a\" stands twice\n"),
+        ("twice", twice.as_str(), "-twice.json: is no export of the catalogue: the code \"a\" stands twice\n"),
         ("empty", "", ":1:0: is no export of the catalogue: EOF while parsing a value\n"),
     ] {
         let old = Old::of(name, text);
@@ -110,4 +117,15 @@ fn formats_that_do_not_fit_are_wrong_usage() {
         assert_eq!((run.code, run.out.as_str()), (Some(2), ""), "{args:?}");
         assert!(run.err.contains("--diff"), "{args:?}: {}", run.err);
     }
+}
+
+#[test]
+fn a_foreign_code_is_no_more_than_text() {
+    let mut old = exported(&[]);
+    let mut code = old["codes"][0].clone();
+    code["code"] = json!("a\u{1b}[31m\u{202e}\nb");
+    old["codes"].as_array_mut().unwrap().push(code);
+    let old = Old::of("foreign", &old.to_string());
+    let diff = run(&["catalogue", "--diff", old.path()]);
+    assert!(diff.out.starts_with("breaks  a\\u{1b}[31m\\u{202e} b: removed, was "), "{:?}", diff.out);
 }

@@ -70,3 +70,14 @@ fn what_only_describes_a_schema_is_no_change() {
         assert_ne!(meaning(&old), meaning(&other), "{pointer}");
     }
 }
+
+#[test]
+fn the_order_of_values_and_of_types_is_no_change() {
+    let old = json!({ "type": ["string", "null"], "properties": { "enum": { "enum": ["a", 1, null] } } });
+    let new = json!({ "type": ["null", "string"], "properties": { "enum": { "enum": [null, "a", 1] } } });
+    assert_eq!(meaning(&old), meaning(&new));
+    let other = json!({ "type": ["null", "string"], "properties": { "enum": { "enum": [null, "a", "1"] } } });
+    assert_ne!(meaning(&old), meaning(&other));
+    // The order of a value's own elements is its own.
+    assert_ne!(meaning(&json!({ "const": [1, 2] })), meaning(&json!({ "const": [2, 1] })));
+}
