@@ -1,6 +1,6 @@
 //! Drafts of `[[map]]` and `[[code]]`, from errors of which many say the same.
 //!
-//! 1. A code that nobody knows: one rule by that code, whatever its status.
+//! 1. A code that nobody knows: a rule by status and code. One code may be a 4xx and a 5xx, and only the first is for clients.
 //! 2. A text that may be told: a rule by status and text.
 //! 3. A 4xx on a route whose text may not be told, or is not there: a rule by status and route, unless other errors of that
 //!    status on that route are told apart by more than their status: such a rule would go before what tells them apart.
@@ -23,17 +23,34 @@ const LONGEST_NAME: usize = 63;
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 enum Kind {
-    Code(String),
+    Code(u16, String),
     Text(u16, Template),
     OnRoute(u16, String),
     /// Nothing can be asked for but a status.
     Bare(u16),
 }
 
+impl Kind {
+    const fn status(&self) -> u16 {
+        match self {
+            Self::Code(status, _) | Self::Text(status, _) | Self::OnRoute(status, _) | Self::Bare(status) => *status,
+        }
+    }
+}
+
+/// Rules are asked in their order: one that asks by route alone goes behind those that ask for what an error says. A comment
+/// goes last, so that a code that it shares is defined by a rule that holds.
+const fn rank(kind: &Kind) -> u8 {
+    match kind {
+        _ if kind.status() >= 500 => 2,
+        Kind::OnRoute(..) | Kind::Bare(_) => 1,
+        Kind::Code(..) | Kind::Text(..) => 0,
+    }
+}
+
 #[derive(Default)]
 struct Tally {
     count: usize,
-    statuses: BTreeMap<u16, usize>,
     routes: BTreeSet<String>,
     becomes: BTreeMap<String, usize>,
 }
@@ -45,13 +62,18 @@ pub(super) struct Drafts {
     told_apart: HashSet<(u16, String)>,
     own: HashMap<String, ErrorCode>,
     errors: usize,
+    /// Those that a draft would say no more of than their status does.
+    by_status_alone: usize,
+    /// Whether texts of the service were there to be seen.
+    has_texts: bool,
 }
 
 impl Drafts {
     /// `own` are the codes of the policy that the drafts are for.
-    pub(super) fn new(own: &[ErrorCode]) -> Self {
+    pub(super) fn new(own: &[ErrorCode], has_texts: bool) -> Self {
         let own = own.iter().map(|code| (code.as_str().to_owned(), code.clone())).collect();
-        Self { kinds: HashMap::new(), told_apart: HashSet::new(), own, errors: 0 }
+        let (kinds, told_apart) = (HashMap::new(), HashSet::new());
+        Self { kinds, told_apart, own, errors: 0, by_status_alone: 0, has_texts }
     }
 
     pub(super) fn add(&mut self, seen: Seen) {
@@ -62,34 +84,43 @@ impl Drafts {
             self.told_apart.insert((seen.status, route.clone()));
         }
         let kind = match (seen.code, seen.text, &seen.route) {
-            (Some(code), ..) => Kind::Code(code),
-            _ if !seen.by_status || !seen.says || says_all(seen.status) => return,
+            (Some(code), ..) => Kind::Code(seen.status, code),
+            _ if !seen.by_status => return,
+            _ if !seen.says || says_all(seen.status) => {
+                self.by_status_alone += 1;
+                return;
+            }
             (None, Some(text), _) => Kind::Text(seen.status, text),
             (None, None, Some(route)) => Kind::OnRoute(seen.status, route.clone()),
             (None, None, None) => Kind::Bare(seen.status),
         };
         let tally = self.kinds.entry(kind).or_default();
         tally.count += 1;
-        *tally.statuses.entry(seen.status).or_default() += 1;
         *tally.becomes.entry(seen.becomes).or_default() += 1;
         tally.routes.extend(seen.route);
     }
 
     pub(super) fn written(&self) -> String {
         let (mut drafted, mut bare): (Vec<_>, Vec<_>) = self.kinds.iter().partition(|(kind, _)| match kind {
-            Kind::Code(_) | Kind::Text(..) => true,
+            Kind::Code(..) | Kind::Text(..) => true,
             Kind::OnRoute(status, route) => !self.told_apart.contains(&(*status, route.clone())),
             Kind::Bare(_) => false,
         });
         for list in [&mut drafted, &mut bare] {
-            list.sort_by_key(|(kind, tally)| (std::cmp::Reverse(tally.count), (*kind).clone()));
+            list.sort_by_key(|(kind, tally)| (rank(kind), std::cmp::Reverse(tally.count), (*kind).clone()));
         }
         let without = self.kinds.values().map(|tally| tally.count).sum::<usize>();
         let kinds = counted(drafted.len(), "draft");
         let errors = counted(self.errors, "inner error");
-        let mut out = match without {
-            0 => format!("# {errors}, each with a code.\n"),
-            _ => format!("# {errors}, {without} without a code of their own: {kinds}.\n"),
+        let alone = match self.by_status_alone {
+            0 => String::new(),
+            1 => ", 1 told by its status alone".to_owned(),
+            many => format!(", {many} told by their status alone"),
+        };
+        let mut out = match (without, self.by_status_alone) {
+            (0, 0) => format!("# {errors}, each with a code.\n"),
+            (0, _) => format!("# {errors}{alone}: no drafts.\n"),
+            _ => format!("# {errors}, {without} without a code of their own{alone}: {kinds}.\n"),
         };
         let mut defined = HashSet::new();
         for (kind, tally) in drafted {
@@ -100,14 +131,13 @@ impl Drafts {
             out.push_str("\n# Not drafted:\n");
         }
         for (kind, tally) in bare {
-            let _ = writeln!(out, "# {} x {}", tally.count, left_out(kind));
+            let _ = writeln!(out, "# {} x {}", tally.count, left_out(kind, self.has_texts));
         }
         out
     }
 
     fn draft(&self, kind: &Kind, tally: &Tally, defined: &mut HashSet<String>) -> String {
-        let commonest = tally.statuses.iter().max_by_key(|(status, count)| (**count, std::cmp::Reverse(**status)));
-        let status = commonest.map_or(400, |(status, _)| *status);
+        let status = kind.status();
         let name = name_of(kind, status);
         let text = default_text(kind, status);
         let mut out = format!("# {} x {}\n", tally.count, told(kind, tally));
@@ -143,10 +173,10 @@ const fn says_all(status: u16) -> bool {
 /// What a comment says of the errors.
 fn told(kind: &Kind, tally: &Tally) -> String {
     let list = |all: Vec<String>| all.join(", ");
-    let statuses = list(tally.statuses.keys().map(u16::to_string).collect());
+    let status = kind.status();
     let becomes = list(tally.becomes.keys().cloned().collect());
     let what = match kind {
-        Kind::Code(_) => "a code that is not known here",
+        Kind::Code(..) => "a code that is not known here",
         Kind::Text(..) => "a text without a code",
         Kind::OnRoute(..) | Kind::Bare(_) => "an error without a code",
     };
@@ -155,27 +185,26 @@ fn told(kind: &Kind, tally: &Tally) -> String {
         1..=3 => format!(", on {}", list(tally.routes.iter().map(|route| one_line(route)).collect())),
         many => format!(", on {many} routes"),
     };
-    format!("{what}, status {statuses}{routes}; clients get {becomes}")
+    format!("{what}, status {status}{routes}; clients get {becomes}")
 }
 
-fn left_out(kind: &Kind) -> String {
+fn left_out(kind: &Kind, has_texts: bool) -> String {
     match kind {
         Kind::OnRoute(status, route) => {
-            let route = one_line(route);
-            format!(
-                "status {status} on {route}: others of that status there are told apart; learn from a HAR, which has texts"
-            )
+            let advice = if has_texts { "" } else { "; learn from a HAR, which has texts" };
+            format!("status {status} on {}: others of that status there are told apart{advice}", one_line(route))
         }
         Kind::Bare(status) => {
-            format!("status {status} on no route: give the route a [[route]] of its own, or learn from a HAR")
+            let advice = if has_texts { "" } else { ", or learn from a HAR" };
+            format!("status {status} on no route: give the route a [[route]] of its own{advice}")
         }
-        Kind::Code(_) | Kind::Text(..) => String::new(),
+        Kind::Code(..) | Kind::Text(..) => String::new(),
     }
 }
 
 fn conditions(kind: &Kind) -> String {
     match kind {
-        Kind::Code(code) => format!("code = {}\n", quoted(code)),
+        Kind::Code(status, code) => format!("status = {status}\ncode = {}\n", quoted(code)),
         Kind::Text(status, text) => match text.exact() {
             Some(exact) => format!("status = {status}\nmessage = {}\n", quoted(&exact)),
             None => format!("status = {status}\nmessage_pattern = {}\n", quoted(&text.pattern())),
@@ -188,7 +217,7 @@ fn conditions(kind: &Kind) -> String {
 /// A code's name, in the form of E2.
 fn name_of(kind: &Kind, status: u16) -> String {
     let name = match kind {
-        Kind::Code(code) => snake(code),
+        Kind::Code(_, code) => snake(code),
         Kind::Text(_, text) => {
             const MOST_WORDS: usize = 5;
             snake(&text.words().take(MOST_WORDS).collect::<Vec<_>>().join("_"))
@@ -226,7 +255,7 @@ fn snake(code: &str) -> String {
 /// The text that clients get where the service's own may not be told.
 fn default_text(kind: &Kind, status: u16) -> String {
     match kind {
-        Kind::Code(code) if status < 500 => {
+        Kind::Code(_, code) if status < 500 => {
             let words = snake(code).replace('_', " ");
             let mut letters = words.chars();
             letters.next().map(|first| first.to_ascii_uppercase()).into_iter().chain(letters).chain(['.']).collect()

@@ -54,8 +54,9 @@ struct Seen {
 pub(crate) fn run(args: &Args) -> Result<(), Failure> {
     let (file, trial) = policy::trial(args.policy.as_deref())?;
     let own: Vec<ErrorCode> = file.iter().flat_map(|file| file.policy().own_codes().cloned()).collect();
-    let mut drafts = Drafts::new(&own);
-    if recorded::is_har(&args.file)? {
+    let is_har = recorded::is_har(&args.file)?;
+    let mut drafts = Drafts::new(&own, is_har);
+    if is_har {
         har::each(&args.file, &trial, |seen| drafts.add(seen))?;
     } else {
         log::each(&args.file, |seen| drafts.add(seen))?;
