@@ -146,6 +146,12 @@ impl PolicyFile {
         self.0.policy
     }
 
+    /// One more policy of what was read: no file is read again.
+    #[doc(hidden)]
+    pub fn another_policy(&self) -> Result<Policy, PolicyError> {
+        self.0.another_policy()
+    }
+
     /// What is allowed and should be looked at, in the order of files and lines; `now` is for keys that expire.
     #[must_use]
     pub fn lints(&self, now: SystemTime) -> Vec<Lint> {

@@ -38,7 +38,7 @@ const MODES: [Mode; 5] = [Mode::Off, Mode::Observe, Mode::Own, Mode::Fill, Mode:
 
 /// Writes to standard output.
 pub(crate) fn run(args: &Args) -> Result<(), Failure> {
-    let (file, trial) = policy::trial(args.policy.as_deref())?;
+    let (file, trial) = policy::trial(args.policy.as_deref(), &MODES)?;
     let recorded = recorded::pair(&args.response, args.request.as_deref())?;
     let told = Explained { recorded: &recorded, trial: &trial, file: file.as_ref() }.told();
     print(&told)
@@ -56,12 +56,16 @@ impl Explained<'_> {
         let enforced = self.trial.of(self.recorded, Some(Mode::Enforce), None);
         let mut out = self.asked(&real);
         match (&enforced.heard, &enforced.told) {
-            _ if real.told.as_ref().is_some_and(|told| told.origin == Origin::Guard && told.would_be.is_none()) => {
-                let told = enforced.told.as_ref().and_then(|told| told.code.as_ref());
-                let code = told.map_or("", |code| code.as_str());
-                let _ = writeln!(out, "A guard refuses the request: {code}. The service would not have been asked.\n");
-                out.push_str(&indented(&whole(&enforced, self.recorded)));
-                return out;
+            (_, Some(told)) if refused(&enforced) => {
+                let code = code_of(told);
+                let _ = match refused(&real) {
+                    true => {
+                        writeln!(out, "A guard refuses the request: {code}. The service would not have been asked.")
+                    }
+                    false => {
+                        writeln!(out, "In enforce a guard refuses the request: {code}. Here the service was asked.")
+                    }
+                };
             }
             (Some(heard), told) => self.tried(&mut out, heard, &enforced, told.as_ref()),
             (None, _) if enforced.passes() => out.push_str("This is no error: it passes, and no rule is asked.\n"),
@@ -220,6 +224,11 @@ fn dialect(heard: &Heard) -> String {
         true => format!("read as {}, which names no code", shape.as_str()),
         false => format!("read as {}, with the code {codes}", shape.as_str()),
     }
+}
+
+/// A guard answered.
+fn refused(outcome: &Outcome) -> bool {
+    outcome.told.as_ref().is_some_and(|told| told.origin == Origin::Guard && told.would_be.is_none())
 }
 
 fn code_of(told: &Told) -> &str {

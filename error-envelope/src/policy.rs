@@ -9,7 +9,7 @@ use std::ops::Range;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use tower_error_envelope::{Policy, PolicyError, PolicyFile, PolicyLoader};
+use tower_error_envelope::{Mode, Policy, PolicyError, PolicyFile, PolicyLoader};
 
 use crate::trial::Trial;
 
@@ -79,14 +79,21 @@ pub(crate) fn read(path: &Path) -> Result<Read, Vec<PolicyError>> {
     Ok(Read { file, missing })
 }
 
-/// The policy of a file, or the defaults, to try recorded exchanges under; the file leads what decides to its line.
+/// The policy of a file, or the defaults, to try recorded exchanges under, as it is and in these modes; the file leads what
+/// decides to its line.
 ///
 /// # Errors
 ///
 /// All that is wrong.
-pub(crate) fn trial(path: Option<&Path>) -> Result<(Option<PolicyFile>, Trial), Vec<PolicyError>> {
-    let Some(path) = path else { return Ok((None, Trial::under(Policy::default()))) };
-    // A policy is not cloned: it is what was read.
-    let (known, tried) = (read(path)?.file, read(path)?.file);
-    Ok((Some(known), Trial::under(tried.into_policy())))
+pub(crate) fn trial(path: Option<&Path>, modes: &[Mode]) -> Result<(Option<PolicyFile>, Trial), Vec<PolicyError>> {
+    let file = path.map(read).transpose()?.map(|read| read.file);
+    let policy = || match &file {
+        Some(file) => file.another_policy().map_err(|error| vec![error]),
+        None => Ok(Policy::default()),
+    };
+    let mut trial = Trial::under(policy()?);
+    for mode in modes {
+        trial = trial.and_in(*mode, policy()?);
+    }
+    Ok((file, trial))
 }

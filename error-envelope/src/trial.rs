@@ -69,19 +69,31 @@ impl Told {
 }
 
 /// A policy that recorded exchanges are tried under.
-pub(crate) struct Trial(Arc<Terms>);
+pub(crate) struct Trial {
+    terms: Arc<Terms>,
+    /// The same policy with one mode on every route: guards ask for it before anything else does.
+    modes: Vec<(Mode, Arc<Terms>)>,
+}
 
 impl Trial {
     pub(crate) fn under(policy: Policy) -> Self {
-        Self(Arc::new(Terms::new(policy.without_credentials(), example_time)))
+        Self { terms: terms(policy), modes: Vec::new() }
     }
 
-    /// Tries an exchange, as if its route had this mode and this dialect.
+    /// Knows what the policy does in this mode, too.
+    pub(crate) fn and_in(mut self, mode: Mode, policy: Policy) -> Self {
+        self.modes.push((mode, terms(policy.in_mode(mode))));
+        self
+    }
+
+    /// Tries an exchange, as if its route had this mode, which must be [known](Self::and_in), and this dialect.
     pub(crate) fn of(&self, recorded: &Recorded, mode: Option<Mode>, dialect: Option<Dialect>) -> Outcome {
+        let known = self.modes.iter().find(|(known, _)| Some(*known) == mode);
+        let terms = known.map_or(&self.terms, |(_, terms)| terms);
         let (mut head, body) = recorded.request.clone().into_parts();
         let length = recorded.request_bytes;
         let facts = BodyFacts { ended: length == 0, lower: length, upper: Some(length) };
-        let mut admission = Exchange::begin(self.0.clone(), &mut head, facts, example_id);
+        let mut admission = Exchange::begin(terms.clone(), &mut head, facts, example_id);
         loop {
             admission = match admission {
                 Admission::Answer(answered) => return Outcome::answered(*answered),
@@ -93,11 +105,15 @@ impl Trial {
                 }
                 Admission::Forward(exchange, meter, _) => {
                     count(meter, &body);
-                    return respond(exchange.as_if(mode, dialect), recorded, &head.method);
+                    return respond(exchange.as_if(dialect), recorded, &head.method);
                 }
             };
         }
     }
+}
+
+fn terms(policy: Policy) -> Arc<Terms> {
+    Arc::new(Terms::new(policy.without_credentials(), example_time))
 }
 
 /// Shows a body to the meter, which counts the messages of a call (P1): what is longer as a whole was refused by its length.

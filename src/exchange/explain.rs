@@ -6,7 +6,6 @@ use http::response;
 use super::{Collected, Exchange};
 use crate::classify::heard::{self, Heard};
 use crate::dialect::Dialect;
-use crate::policy::Mode;
 
 /// Which `[[map]]` rule decided the code of an inner error: `PolicyFile::map_rule` (feature `policy-file`) knows its line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -18,11 +17,10 @@ pub struct MapRuleId {
 }
 
 impl Exchange {
-    /// Goes on in another mode and in another dialect than the route's.
+    /// Goes on in another dialect than the route's.
     #[doc(hidden)]
     #[must_use]
-    pub fn as_if(mut self, mode: Option<Mode>, dialect: Option<Dialect>) -> Self {
-        self.settings.mode = mode.unwrap_or(self.settings.mode);
+    pub fn as_if(mut self, dialect: Option<Dialect>) -> Self {
         self.settings.dialect = dialect.unwrap_or(self.settings.dialect);
         if self.settings.dialect.form().tells_time {
             let now = self.terms.clock;

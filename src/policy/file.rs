@@ -77,6 +77,12 @@ impl Loaded {
         let policy = Policy { origin: Origin::File(name.into()), ..policy };
         Ok(Self { policy, builder, sources, fingerprint, files, folders })
     }
+
+    /// One more policy of what was read.
+    pub(crate) fn another_policy(&self) -> Result<Policy, PolicyError> {
+        let policy = self.builder.clone().compile().map_err(|problem| self.sources.led_back(*problem))?;
+        Ok(Policy { origin: self.policy.origin.clone(), ..policy })
+    }
 }
 
 /// What is made of the files so far.

@@ -302,6 +302,19 @@ impl Policy {
         Self { auth_lists: Box::default(), ..self }
     }
 
+    /// The same policy with this mode on every route, for its guards as well as for what comes back.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn in_mode(mut self, mode: Mode) -> Self {
+        self.said.iter_mut().for_each(|said| said.put_mode(mode));
+        self.usual.iter_mut().for_each(|usual| usual.put_mode(mode));
+        for part in &mut self.parts {
+            part.default_keys.put_mode(mode);
+            part.defaults.put_mode(mode);
+        }
+        self
+    }
+
     /// The codes of the policy's own, by name.
     pub fn own_codes(&self) -> impl Iterator<Item = &ErrorCode> {
         self.codes.own()

@@ -149,6 +149,10 @@ impl Said {
         })
     }
 
+    pub(super) fn put_mode(&mut self, mode: Mode) {
+        self.mode = Some(mode);
+    }
+
     pub(super) fn mode(&self) -> Option<Mode> {
         self.mode
     }
@@ -300,6 +304,10 @@ impl Manner {
 }
 
 impl Settings {
+    pub(super) fn put_mode(&mut self, mode: Mode) {
+        self.manner.mode = mode;
+    }
+
     #[inline]
     pub(crate) fn manner(&self) -> Manner {
         self.manner

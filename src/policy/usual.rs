@@ -48,6 +48,10 @@ impl Usual {
         Self { part, met, settings }
     }
 
+    pub(super) fn put_mode(&mut self, mode: super::Mode) {
+        self.settings.put_mode(mode);
+    }
+
     #[inline]
     pub(super) fn settings(&self, part: usize, met: &Met) -> Option<&Settings> {
         let same = self.part == part && met.number <= MOST && self.met.routes() == met.routes();

@@ -7,7 +7,7 @@ use axum::http::{Request, Response, response};
 use tower_error_envelope::exchange::{
     Admission, BodyFacts, Collected, DecidedBy, Event, Exchange, ResponsePlan, Rewritten, Terms,
 };
-use tower_error_envelope::{Dialect, Mode, PolicyFile, PolicyLoader, RequestId};
+use tower_error_envelope::{Dialect, Mode, Policy, PolicyFile, PolicyLoader, RequestId};
 
 const POLICY: &str = "\
 version = 1
@@ -83,7 +83,8 @@ fn r1_each_step_is_told_to_who_asks() {
 
 #[test]
 fn an_exchange_goes_on_as_if_its_route_had_another_mode_and_dialect() {
-    let asked = exchange("/observed").as_if(Some(Mode::Enforce), Some(Dialect::SuccessFlag));
+    let enforced = file().another_policy().unwrap().in_mode(Mode::Enforce);
+    let asked = exchange_under(enforced, "/observed").as_if(Some(Dialect::SuccessFlag));
     let mut head = head(404, "text/plain");
     let ResponsePlan::Collect(asked, ..) = asked.response_head(&mut head, || facts("no")) else {
         panic!("an error's body is read")
@@ -99,7 +100,11 @@ fn file() -> PolicyFile {
 }
 
 fn exchange(path: &str) -> Exchange {
-    let terms = Arc::new(Terms::new(file().into_policy(), || UNIX_EPOCH));
+    exchange_under(file().into_policy(), path)
+}
+
+fn exchange_under(policy: Policy, path: &str) -> Exchange {
+    let terms = Arc::new(Terms::new(policy, || UNIX_EPOCH));
     let mut head = Request::builder().uri(path).body(()).unwrap().into_parts().0;
     match Exchange::begin(terms, &mut head, facts(""), || RequestId::from_parts(0, 0)) {
         Admission::Forward(exchange, ..) => exchange,

@@ -11,7 +11,7 @@ mod words;
 
 use std::path::PathBuf;
 
-use tower_error_envelope::ErrorCode;
+use tower_error_envelope::{ErrorCode, Mode};
 
 use self::draft::Drafts;
 use self::words::Template;
@@ -52,7 +52,7 @@ struct Seen {
 
 /// Writes to standard output.
 pub(crate) fn run(args: &Args) -> Result<(), Failure> {
-    let (file, trial) = policy::trial(args.policy.as_deref())?;
+    let (file, trial) = policy::trial(args.policy.as_deref(), &[Mode::Enforce])?;
     let own: Vec<ErrorCode> = file.iter().flat_map(|file| file.policy().own_codes().cloned()).collect();
     let is_har = recorded::is_har(&args.file)?;
     let mut drafts = Drafts::new(&own, is_har);

@@ -81,7 +81,7 @@ struct Side {
 
 impl Side {
     fn of(path: &std::path::Path) -> Result<Self, Failure> {
-        let (file, trial) = policy::trial(Some(path))?;
+        let (file, trial) = policy::trial(Some(path), &[])?;
         Ok(Self { file, trial })
     }
 

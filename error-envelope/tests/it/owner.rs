@@ -370,6 +370,22 @@ fn r1_explain_says_what_was_asked_before_what_decided() {
     folder.put("a.request.http", "POST /a HTTP/1.1\r\nhost: a\r\ncontent-length: 2000000\r\n\r\n");
     let (out, _, _) = folder.sh("error-envelope explain a.http");
     assert!(out.contains("A guard refuses the request: payload_too_large. "), "{out}");
+    let passes = "\n  off, observe\n    as it came, with an x-request-id\n";
+    let refused = "\n  own, fill, enforce\n    HTTP/1.1 413 Payload Too Large\n";
+    assert!(out.contains(passes) && out.contains(refused), "{out}");
+    folder.put("observe.toml", "version = 1\n[defaults]\nmode = \"observe\"\n");
+    let (out, _, _) = folder.sh("error-envelope explain --policy observe.toml a.http");
+    assert!(out.contains("In enforce a guard refuses the request: payload_too_large. "), "{out}");
+    assert!(out.contains(passes) && out.contains(refused) && out.contains("(here observe)"), "{out}");
+}
+
+#[test]
+fn a_policy_may_come_from_a_pipe() {
+    let folder = Folder::with_files();
+    folder.put("new.toml", "version = 1\n");
+    let (out, err, code) =
+        folder.sh("echo version = 1 | error-envelope replay tour.har --old /dev/stdin --new new.toml");
+    assert_eq!((out.as_str(), err.as_str(), code), ("48 exchanges: nothing changes for clients\n", "", 0));
 }
 
 #[test]
