@@ -8,11 +8,11 @@ use tower_error_envelope::exchange::{DecidedBy, Origin};
 use super::Seen;
 use super::words::Template;
 use crate::failure::Failure;
-use crate::recorded;
+use crate::recorded::{self, Reader};
 use crate::trial::Trial;
 
-pub(super) fn each(path: &Path, trial: &Trial, mut see: impl FnMut(Seen)) -> Result<(), Failure> {
-    recorded::each(path, |recorded| {
+pub(super) fn each(path: &Path, reader: Reader, trial: &Trial, mut see: impl FnMut(Seen)) -> Result<(), Failure> {
+    recorded::each_of_har(path, reader, |recorded| {
         let outcome = trial.of(&recorded, Some(Mode::Enforce), None);
         let Some((told, heard)) = outcome.told.zip(outcome.heard) else { return Ok(()) };
         let (Origin::Inner, Some(by)) = (told.origin, told.by) else { return Ok(()) };

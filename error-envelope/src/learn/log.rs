@@ -10,15 +10,14 @@ use serde_json::Value;
 
 use super::Seen;
 use crate::failure::Failure;
-use crate::recorded::{open, unreadable};
+use crate::recorded::{Reader, unreadable};
 
 const TARGET: &str = "tower_error_envelope";
 
 /// The layer's own lines are shorter, their causes included.
 const LONGEST: u64 = 256 * 1024;
 
-pub(super) fn each(path: &Path, mut see: impl FnMut(Seen)) -> Result<(), Failure> {
-    let mut reader = open(path)?;
+pub(super) fn each(path: &Path, mut reader: Reader, mut see: impl FnMut(Seen)) -> Result<(), Failure> {
     let (mut line, mut events) = (Vec::new(), 0_usize);
     loop {
         line.clear();
@@ -49,6 +48,10 @@ type Fields = HashMap<String, String>;
 fn fields_of(line: &str) -> Option<Fields> {
     let line = line.trim();
     let fields = match serde_json::from_str::<Value>(line) {
+        // Docker writes lines as the texts of such objects.
+        Ok(Value::Object(line)) if line.get("log").is_some_and(Value::is_string) => {
+            return fields_of(line.get("log")?.as_str()?);
+        }
         Ok(value) => of_json(&value)?,
         Err(_) => of_text(&anstream::adapter::strip_str(line).to_string())?,
     };
@@ -139,7 +142,8 @@ mod tests {
         let value: Value = serde_json::from_str(JSON).unwrap();
         let mut flat = value["fields"].clone();
         flat["target"] = TARGET.into();
-        for line in [TEXT, JSON, &coloured, &flat.to_string(), &format!("pod-1 | {TEXT}\r\n")] {
+        let docker = serde_json::json!({ "log": format!("{TEXT}\n"), "stream": "stdout" }).to_string();
+        for line in [TEXT, JSON, &coloured, &flat.to_string(), &docker, &format!("pod-1 | {TEXT}\r\n")] {
             let seen = seen(&fields_of(line).unwrap_or_else(|| panic!("{line}"))).unwrap();
             assert_eq!((seen.status, seen.becomes.as_str()), (409, "conflict"), "{line}");
             assert_eq!((seen.code.as_deref(), seen.route.as_deref()), (Some("NAME_TAKEN"), Some("POST|PUT /a/{id}")));

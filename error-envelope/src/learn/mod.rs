@@ -54,12 +54,13 @@ struct Seen {
 pub(crate) fn run(args: &Args) -> Result<(), Failure> {
     let (file, trial) = policy::trial(args.policy.as_deref(), &[Mode::Enforce])?;
     let own: Vec<ErrorCode> = file.iter().flat_map(|file| file.policy().own_codes().cloned()).collect();
-    let is_har = recorded::is_har(&args.file)?;
+    let mut reader = recorded::open(&args.file)?;
+    let is_har = recorded::is_har(&args.file, &mut reader)?;
     let mut drafts = Drafts::new(&own, is_har);
     if is_har {
-        har::each(&args.file, &trial, |seen| drafts.add(seen))?;
+        har::each(&args.file, reader, &trial, |seen| drafts.add(seen))?;
     } else {
-        log::each(&args.file, |seen| drafts.add(seen))?;
+        log::each(&args.file, reader, |seen| drafts.add(seen))?;
     }
     print(&drafts.written())
 }

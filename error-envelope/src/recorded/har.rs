@@ -13,15 +13,15 @@ use http::{HeaderMap, Request, Response, Uri, Version};
 use serde::Deserialize;
 use serde::de::{DeserializeSeed, Deserializer, Error as _, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
-use super::{Place, Recorded, open, put};
+use super::{Place, Reader, Recorded, put};
 use crate::failure::Failure;
 
 type Take<'a> = dyn FnMut(Recorded) -> Result<(), Failure> + 'a;
 
 /// Reads the entries of a file; how many have no response.
-pub(super) fn each(path: &Path, take: &mut Take<'_>) -> Result<usize, Failure> {
+pub(super) fn each(path: &Path, reader: Reader, take: &mut Take<'_>) -> Result<usize, Failure> {
     let mut reading = Reading { path, take, entry: 0, unanswered: 0, failed: None, found: false };
-    let mut json = serde_json::Deserializer::from_reader(open(path)?);
+    let mut json = serde_json::Deserializer::from_reader(reader);
     let read = Object { key: "log", reading: &mut reading, inside: true }.deserialize(&mut json);
     let read = read.and_then(|()| json.end());
     match (reading.failed, read) {
@@ -127,8 +127,8 @@ impl<'de> Visitor<'de> for Entries<'_, '_, '_> {
 
 impl Reading<'_, '_> {
     fn took(&mut self, entry: Entry) -> Result<(), Failure> {
-        // What a browser writes where nothing came back.
-        if entry.response.status == 0 {
+        // What browsers write where nothing came back, or nothing was asked over HTTP.
+        if entry.response.status <= 0 || is_local(&entry.request.url) {
             self.unanswered += 1;
             return Ok(());
         }
@@ -151,13 +151,13 @@ struct Entry {
 struct Asked {
     method: String,
     url: String,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "or_default")]
     http_version: String,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "or_default")]
     headers: Vec<Header>,
     post_data: Option<Content>,
     /// -1 where nobody counted.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "or_default")]
     body_size: i64,
 }
 
@@ -165,35 +165,42 @@ struct Asked {
 #[serde(rename_all = "camelCase")]
 struct Said {
     status: i32,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "or_default")]
     http_version: String,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "or_default")]
     headers: Vec<Header>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "or_default")]
     content: Content,
 }
 
 #[derive(Deserialize)]
 struct Header {
     name: String,
+    #[serde(default, deserialize_with = "or_default")]
     value: String,
 }
 
 #[derive(Default, Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Content {
-    #[serde(default)]
+    #[serde(default, deserialize_with = "or_default")]
     size: i64,
     mime_type: Option<String>,
     text: Option<String>,
     encoding: Option<String>,
 }
 
+/// Tools write `null` for what they do not know.
+fn or_default<'de, D: Deserializer<'de>, T: Default + Deserialize<'de>>(deserializer: D) -> Result<T, D::Error> {
+    Ok(Option::deserialize(deserializer)?.unwrap_or_default())
+}
+
 impl Entry {
     fn messages(self) -> Result<(Request<Bytes>, Response<Option<Bytes>>), String> {
         let Self { request: asked, response: said } = self;
         let mut headers = headers_of(&asked.headers).map_err(|wrong| format!("request.headers: {wrong}"))?;
-        let uri: Uri = asked.url.parse().map_err(|error| format!("request.url: it is no URL: {error}"))?;
+        let uri: Result<Uri, _> = asked.url.parse().or_else(|_| encoded(&asked.url).parse());
+        let uri = uri.map_err(|error| format!("request.url: it is no URL: {error}"))?;
         if let Some(authority) = uri.authority().filter(|_| !headers.contains_key(HOST)) {
             put(&mut headers, "host", authority.as_str().as_bytes())
                 .map_err(|wrong| format!("request.url: {wrong}"))?;
@@ -250,9 +257,33 @@ impl Content {
 fn headers_of(told: &[Header]) -> Result<HeaderMap, String> {
     let mut headers = HeaderMap::new();
     for Header { name, value } in told.iter().filter(|header| !header.name.starts_with(':')) {
-        put(&mut headers, name, value.as_bytes())?;
+        // Browsers write the lines of a name that came more than once as one value, such as `set-cookie`.
+        for line in value.split('\n') {
+            put(&mut headers, name, line.trim_end_matches('\r').as_bytes())?;
+        }
     }
     Ok(headers)
+}
+
+/// What a page asks of the browser alone.
+fn is_local(url: &str) -> bool {
+    let scheme = url.split_once(':').map_or("", |(scheme, _)| scheme).to_ascii_lowercase();
+    matches!(&*scheme, "data" | "blob" | "about" | "file") || scheme.ends_with("-extension")
+}
+
+/// A URL as it is sent; browsers show some characters that are coded on the wire.
+fn encoded(url: &str) -> String {
+    let host = url.find("://").map_or(0, |at| at + 3);
+    let path = url[host..].find(['/', '?', '#']).map_or(url.len(), |at| host + at);
+    let mut out = url[..path].to_owned();
+    for byte in url[path..].bytes() {
+        match byte {
+            b'"' | b'<' | b'>' | b'\\' | b'^' | b'`' | b'{' | b'|' | b'}' => out.push_str(&format!("%{byte:02X}")),
+            0x21..=0x7e => out.push(char::from(byte)),
+            _ => out.push_str(&format!("%{byte:02X}")),
+        }
+    }
+    out
 }
 
 /// Browsers write `x-unknown` where there was none.

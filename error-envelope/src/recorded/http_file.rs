@@ -1,16 +1,16 @@
 //! A message as it stood on the wire: `HTTP/1.1 404 Not Found`, the headers, an empty line, the body.
 //!
-//! What `curl -i` writes is read as it is: `HTTP/2 404`, the heads of interim responses before the last one, a body that is
+//! What `curl -i` writes is read as it is: `HTTP/2 404`, the heads of others before the last one, a body that is
 //! already without its chunks and codings.
 
-use std::fs;
+use std::io::Read;
 use std::path::Path;
 
 use bytes::Bytes;
 use http::header::{CONTENT_LENGTH, HOST, TRANSFER_ENCODING};
 use http::{HeaderMap, Method, Request, Response, StatusCode, Uri, Version};
 
-use super::{put, undo_stale_coding, unreadable};
+use super::{Reader, put, undo_stale_coding, unreadable};
 use crate::failure::Failure;
 
 /// No head that a server takes has more.
@@ -20,8 +20,8 @@ const MOST_HEADERS: usize = 256;
 const MOST_BYTES: u64 = 64 * 1024 * 1024;
 
 /// A response to a request of this method.
-pub(super) fn response(path: &Path, method: &Method) -> Result<Response<Option<Bytes>>, Failure> {
-    let text = read(path)?;
+pub(super) fn response(path: &Path, reader: Reader, method: &Method) -> Result<Response<Option<Bytes>>, Failure> {
+    let text = read(path, reader)?;
     let mut rest: &[u8] = &text;
     let mut line = 1;
     loop {
@@ -29,8 +29,7 @@ pub(super) fn response(path: &Path, method: &Method) -> Result<Response<Option<B
         let (status, version) = status_of(head.first).map_err(|wrong| refused(path, line, &wrong))?;
         let mut headers = headers_of(&head, path, line)?;
         let after = &rest[head.length..];
-        let interim = status.is_informational() && status != StatusCode::SWITCHING_PROTOCOLS;
-        if interim && after.starts_with(b"HTTP/") {
+        if after.starts_with(b"HTTP/") && is_followed(head.first, status) {
             line += newlines(&rest[..head.length]);
             rest = after;
             continue;
@@ -42,9 +41,16 @@ pub(super) fn response(path: &Path, method: &Method) -> Result<Response<Option<B
     }
 }
 
+/// Whether curl writes more heads behind this one: an interim response, a redirection that it went after, a proxy's answer.
+fn is_followed(first: &[u8], status: StatusCode) -> bool {
+    let interim = status.is_informational() && status != StatusCode::SWITCHING_PROTOCOLS;
+    let of_proxy = status == StatusCode::OK && first.to_ascii_lowercase().ends_with(b" connection established");
+    interim || status.is_redirection() || of_proxy
+}
+
 /// A request.
 pub(super) fn request(path: &Path) -> Result<Request<Bytes>, Failure> {
-    let text = read(path)?;
+    let text = read(path, super::open(path)?)?;
     let head = head_of(&text).map_err(|wrong| refused(path, 1, &wrong))?;
     let (method, uri, version) = request_line(head.first).map_err(|wrong| refused(path, 1, &wrong))?;
     let mut headers = headers_of(&head, path, 1)?;
@@ -63,13 +69,14 @@ pub(super) fn request(path: &Path) -> Result<Request<Bytes>, Failure> {
     Ok(request)
 }
 
-fn read(path: &Path) -> Result<Vec<u8>, Failure> {
-    let size = fs::metadata(path).map_err(|error| unreadable(path, &error))?.len();
-    if size > MOST_BYTES {
-        let wrong = format!("{}: {size} bytes are no recorded error; at most 64 MiB are read", path.display());
+fn read(path: &Path, reader: Reader) -> Result<Vec<u8>, Failure> {
+    let mut text = Vec::new();
+    reader.take(MOST_BYTES + 1).read_to_end(&mut text).map_err(|error| unreadable(path, &error))?;
+    if text.len() as u64 > MOST_BYTES {
+        let wrong = format!("{}: no recorded error is as long; at most 64 MiB are read", path.display());
         return Err(Failure::Io(wrong));
     }
-    fs::read(path).map_err(|error| unreadable(path, &error))
+    Ok(text)
 }
 
 fn refused(path: &Path, line: usize, wrong: &str) -> Failure {
@@ -123,11 +130,16 @@ fn request_line(first: &[u8]) -> Result<(Method, Uri, Version), String> {
         _ => return Err(NO_HEAD.to_owned()),
     };
     let method = method.parse().map_err(|_| format!("{method:?} is no method: write one such as GET"))?;
-    let uri: Uri = target.parse().map_err(|error| format!("{target:?} is no target: {error}"))?;
+    let uri: Uri = target.parse().map_err(|error| format!("{:?} is no target: {error}", shown(target)))?;
     match uri.path().starts_with('/') || uri.path() == "*" || method == Method::CONNECT {
         true => Ok((method, uri, version)),
-        false => Err(format!("{target:?} is no target: write a path such as /orders, or a URL")),
+        false => Err(format!("{:?} is no target: write a path such as /orders, or a URL", shown(target))),
     }
+}
+
+/// Without its query, which may have a key in it (L3).
+fn shown(target: &str) -> &str {
+    target.split('?').next().unwrap_or_default()
 }
 
 fn version_of(word: &str) -> Result<Version, String> {

@@ -59,10 +59,14 @@ impl std::fmt::Display for Place {
 ///
 /// A file that cannot be read, or is no message.
 pub(crate) fn pair(response: &Path, request: Option<&Path>) -> Result<Recorded, Failure> {
+    pair_of(response, open(response)?, request)
+}
+
+fn pair_of(response: &Path, reader: Reader, request: Option<&Path>) -> Result<Recorded, Failure> {
     let beside = request_beside(response);
     let request = request.or(beside.as_deref()).map(http_file::request).transpose()?;
     let request = request.unwrap_or_else(|| Request::new(Bytes::new()));
-    let response = http_file::response(response, request.method()).map(|it| (Place::of(response), it))?;
+    let response = http_file::response(response, reader, request.method()).map(|it| (Place::of(response), it))?;
     let request_bytes = request_bytes(&request, None);
     Ok(Recorded { place: response.0, request, request_bytes, response: response.1 })
 }
@@ -73,11 +77,21 @@ pub(crate) fn pair(response: &Path, request: Option<&Path>) -> Result<Recorded, 
 ///
 /// A file that cannot be read, or is neither a HAR nor a message; what `take` refuses.
 pub(crate) fn each(path: &Path, mut take: impl FnMut(Recorded) -> Result<(), Failure>) -> Result<usize, Failure> {
-    if is_har(path)? {
-        return har::each(path, &mut take);
+    let mut reader = open(path)?;
+    if is_har(path, &mut reader)? {
+        return har::each(path, reader, &mut take);
     }
-    take(pair(path, None)?)?;
+    take(pair_of(path, reader, None)?)?;
     Ok(0)
+}
+
+/// The same of a HAR that is open.
+pub(crate) fn each_of_har(
+    path: &Path,
+    reader: Reader,
+    mut take: impl FnMut(Recorded) -> Result<(), Failure>,
+) -> Result<usize, Failure> {
+    har::each(path, reader, &mut take)
 }
 
 /// Whether a file is the request of a response that is named beside it: it is read with that.
@@ -92,21 +106,31 @@ fn request_beside(response: &Path) -> Option<PathBuf> {
     Some(response.with_file_name(format!("{stem}.request.http"))).filter(|request| request.exists())
 }
 
-/// Whether a file is JSON with `log` in it, by its first characters.
-pub(crate) fn is_har(path: &Path) -> Result<bool, Failure> {
-    let mut reader = open(path)?;
-    let start = reader.fill_buf().map_err(|error| unreadable(path, &error))?;
-    let start = start.strip_prefix(b"\xef\xbb\xbf").unwrap_or(start).trim_ascii_start();
-    let first = start.iter().take_while(|byte| **byte != b'\n').count();
-    // The lines of a log are objects, too.
-    let whole_line = serde_json::from_slice::<serde::de::IgnoredAny>(&start[..first]).is_ok();
-    let names_log = || start.windows(5).any(|part| part == b"\"log\"");
-    Ok(start.starts_with(b"{") && (names_log() || !whole_line))
+/// Whether a file is a HAR, by its first characters, which stay in the reader: a pipe is read once.
+///
+/// Docker writes each line of a log as an object whose `log` is a text.
+pub(crate) fn is_har(path: &Path, reader: &mut Reader) -> Result<bool, Failure> {
+    let start = reader.fill_buf().map_err(|error| unreadable(path, &error))?.trim_ascii_start();
+    let first = start.split(|byte| *byte == b'\n').next().unwrap_or_default();
+    let whole_line = serde_json::from_slice::<serde_json::Map<String, serde_json::Value>>(first);
+    Ok(match whole_line {
+        Ok(object) => object.get("log").is_some_and(serde_json::Value::is_object),
+        Err(_) => start.starts_with(b"{"),
+    })
 }
 
-pub(crate) fn open(path: &Path) -> Result<BufReader<File>, Failure> {
+pub(crate) type Reader = BufReader<File>;
+
+/// Opens a file, behind its byte order mark.
+pub(crate) fn open(path: &Path) -> Result<Reader, Failure> {
+    const MARK: &[u8] = b"\xef\xbb\xbf";
+
     let file = File::open(path).map_err(|error| unreadable(path, &error))?;
-    Ok(BufReader::with_capacity(64 * 1024, file))
+    let mut reader = BufReader::with_capacity(64 * 1024, file);
+    if reader.fill_buf().map_err(|error| unreadable(path, &error))?.starts_with(MARK) {
+        reader.consume(MARK.len());
+    }
+    Ok(reader)
 }
 
 pub(crate) fn unreadable(path: &Path, error: &std::io::Error) -> Failure {

@@ -43,6 +43,10 @@ fn a_response_is_read_as_curl_writes_it() {
         ("HTTP/1.1 404\r\ncontent-encoding: gzip\r\n\r\ngone", 404, None, "gone"),
         ("HTTP/1.1 103 Early Hints\r\nlink: </a>\r\n\r\nHTTP/1.1 409 Conflict\r\n\r\n", 409, None, ""),
         ("HTTP/1.1 404", 404, None, ""),
+        ("\u{feff}HTTP/1.1 404 No\r\n\r\n", 404, None, ""),
+        ("HTTP/1.1 200 Connection established\r\n\r\nHTTP/1.1 404 No\r\n\r\na", 404, None, "a"),
+        ("HTTP/1.1 302 Found\r\nlocation: /a\r\n\r\nHTTP/1.1 404 No\r\n\r\na", 404, None, "a"),
+        ("HTTP/1.1 200 OK\r\n\r\nHTTP/1.1 404 No\r\n\r\n", 200, None, "HTTP/1.1 404 No\r\n\r\n"),
     ] {
         let all = read(&folder.put("a.http", text)).unwrap_or_else(|why| panic!("{text}: {why}"));
         let [one] = &all[..] else { panic!("{text}: {}", all.len()) };
@@ -77,6 +81,11 @@ fn what_is_no_message_is_told_with_its_line() {
     ] {
         let why = read(&folder.put("a.http", text)).unwrap_err();
         assert!(why.starts_with(place), "{text:?}: {why}");
+    }
+    for target in ["/a\u{1}b?key=hunter2", "a?key=hunter2"] {
+        let path = folder.put("c.http", format!("GET {target} HTTP/1.1\r\n\r\n"));
+        let Err(Failure::Io(why)) = http_file::request(&path) else { panic!("{target}") };
+        assert!(why.contains("is no target") && !why.contains("hunter2"), "{why}");
     }
     let beside = folder.put("b.request.http", "GET\r\n\r\n");
     let response = folder.put("b.http", "HTTP/1.1 404 No\r\n\r\n");
@@ -117,6 +126,52 @@ fn a_har_is_read_entry_by_entry() {
     assert!(!one.response.headers().contains_key("content-encoding"));
     assert_eq!(all[1].place.to_string(), format!("{}: log.entries[2]", path.display()));
     assert_eq!(all[1].response.body(), &None, "a body that was not recorded is not an empty one");
+}
+
+#[test]
+fn what_browsers_write_beside_the_standard_is_read() {
+    let folder = Folder::new();
+    let with = |from: &str, to: &str| {
+        assert!(ENTRY.contains(from));
+        ENTRY.replace(from, to)
+    };
+    let url = |url: &str| with("https://a.example/b?c=d#e", url);
+    let left_out =
+        [url("data:image/png;base64,AAAA"), url("blob:https://a/b"), with("\"status\":404", "\"status\":-1")];
+    let read_ones = [
+        url("https://a.example/a b/ü|{x}?q=\\\"<>^`"),
+        with("{\"name\":\"Accept\",\"value\":\"*/*\"}", "{\"name\":\"a\",\"value\":null}"),
+        with("{\"name\":\"content-encoding\",\"value\":\"br\"}", "{\"name\":\"set-cookie\",\"value\":\"a=1\\nb=2\"}"),
+        with("\"size\":4", "\"size\":null"),
+        with("\"method\"", "\"bodySize\":null,\"method\"").replace("\"httpVersion\":\"h2\"", "\"httpVersion\":null"),
+        with("[{\"name\":\"content-encoding\",\"value\":\"br\"}]", "null"),
+    ];
+    let entries: Vec<&str> = left_out.iter().chain(&read_ones).map(String::as_str).collect();
+    let path = folder.put("a.har", format!("\u{feff}{}", har(&entries)));
+    let mut all = Vec::new();
+    let unanswered = each(&path, |one| {
+        all.push(one);
+        Ok(())
+    });
+    assert_eq!((unanswered.unwrap(), all.len()), (left_out.len(), read_ones.len()));
+    assert_eq!(all[0].request.uri().to_string(), "/a%20b/%C3%BC%7C%7Bx%7D?q=%22%3C%3E%5E%60");
+    let cookies: Vec<_> = all[2].response.headers().get_all("set-cookie").iter().collect();
+    assert_eq!(cookies, ["a=1", "b=2"]);
+}
+
+#[test]
+fn a_log_of_objects_is_no_har() {
+    let folder = Folder::new();
+    for (text, is) in [
+        ("{\"log\":\"a\\n\",\"stream\":\"stdout\"}\n{\"log\":\"b\"}\n", false),
+        ("{\"fields\":{\"log\":{}}}\n", false),
+        ("{\"log\":{\"entries\":[]}}\n", true),
+        (" {\n\"log\": {", true),
+        ("hello", false),
+    ] {
+        let path = folder.put("a", text);
+        assert_eq!(is_har(&path, &mut open(&path).unwrap()).unwrap(), is, "{text}");
+    }
 }
 
 #[test]

@@ -386,6 +386,16 @@ fn a_policy_may_come_from_a_pipe() {
     let (out, err, code) =
         folder.sh("echo version = 1 | error-envelope replay tour.har --old /dev/stdin --new new.toml");
     assert_eq!((out.as_str(), err.as_str(), code), ("48 exchanges: nothing changes for clients\n", "", 0));
+    let log = folder.read("observe.log");
+    folder.put("long.log", log.repeat(40));
+    assert!(log.len() * 40 > 3 * 64 * 1024, "longer than what is read at once");
+    for file in ["long.log", "tour.har", "express.http"] {
+        let verb = if file == "express.http" { "explain" } else { "learn" };
+        let (from_file, _, _) = folder.sh(&format!("error-envelope {verb} {file}"));
+        let (from_pipe, err, code) = folder.sh(&format!("cat {file} | error-envelope {verb} /dev/stdin"));
+        let from_pipe = from_pipe.replace("/dev/stdin", file).replace(": GET / ", ": GET /express ");
+        assert_eq!((from_pipe, err.as_str(), code), (from_file, "", 0));
+    }
 }
 
 #[test]
