@@ -3,7 +3,7 @@
 
 use http::StatusCode;
 
-use super::{Asked, Inner, Known, of_header, rule, tells_of_input};
+use super::{Asked, Inner, Known, of_header, of_layer, rule, tells_of_input, without_foreign_code};
 use crate::dialect::{self, Reading, Shape};
 
 /// What an inner error says, and what each rule of the policy makes of it (rule R1).
@@ -13,7 +13,7 @@ use crate::dialect::{self, Reading, Shape};
 pub struct Heard {
     /// The code of a canonical envelope (E7).
     pub envelope: Option<String>,
-    /// The code that a layer's header names, where no body says it.
+    /// The code that a layer's header names, where no body says it or the body is in the client's dialect.
     pub header: Option<String>,
     /// The body is one of a protocol that keeps its shape (R10).
     pub is_protocol: bool,
@@ -40,9 +40,9 @@ pub(crate) fn heard(inner: &Inner<'_, '_>, asked: &Asked<'_>, known: &Known<'_>)
             heard.envelope = Some(envelope.code.as_str().to_owned());
             return heard;
         }
-        Reading::Protocol(_) => {
+        Reading::Protocol(protocol) => {
             heard.is_protocol = true;
-            dialect::read_rewritten(body, of_input)
+            dialect::read_rewritten(body, of_input).map(|foreign| without_foreign_code(protocol, foreign, inner.status))
         }
         Reading::Said(foreign) => Some(foreign),
         Reading::Unread(_) => None,
@@ -53,6 +53,7 @@ pub(crate) fn heard(inner: &Inner<'_, '_>, asked: &Asked<'_>, known: &Known<'_>)
         Reading::Nothing => None,
     };
     if let Some(foreign) = &foreign {
+        heard.header = of_layer(foreign, inner, known).map(|(code, _)| code.as_str().to_owned());
         heard.shape = Some(foreign.shape);
         heard.codes = foreign.said.names().map(str::to_owned).collect();
         heard.message = foreign.said.message.as_deref().map(str::to_owned);

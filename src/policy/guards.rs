@@ -41,6 +41,15 @@ impl Policy {
         }
     }
 
+    /// What a request must prove (G2), scheme by scheme, to be compared with what another policy asks for: no key is in it.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn credentials_of(&self, head: &Parts) -> Vec<String> {
+        let settings = self.matched(head).unwrap_or_else(|| self.of_no_host()).normal;
+        let enforced = if settings.auth_observe { "observed" } else { "enforced" };
+        self.schemes(&settings).iter().map(|scheme| format!("{} {enforced}", scheme.asked_for())).collect()
+    }
+
     /// A request that each route matches, and as few others as possible do: its method, where the route names one, and its
     /// path, with `stand_in` for each segment that may be anything.
     #[doc(hidden)]

@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 use tower_error_envelope::RequestId;
 
 use crate::recorded::Recorded;
+use crate::text::one_line;
 use crate::trial::{Outcome, example_id};
 
 /// Those that the server below the layer writes, or that follow from the body.
@@ -130,7 +131,7 @@ fn bodies(old: Option<&Bytes>, new: Option<&Bytes>) -> Vec<String> {
     match members.len() {
         0 => vec!["the bytes of the body, which say the same".to_owned()],
         many if many > MOST_MEMBERS => vec![format!("body ({many} members)")],
-        _ => members.into_iter().map(|member| format!("{MEMBER}{member}")).collect(),
+        _ => members.into_iter().map(|member| format!("{MEMBER}{}", one_line(&member))).collect(),
     }
 }
 
@@ -201,6 +202,12 @@ mod tests {
             ["status", "header a", "header b", "member /error/code", "member /error/m~1x", "member /n"]
         );
         assert_eq!(change.told(), "status; headers a, b; members /error/code, /error/m~1x, /n");
+        let hostile = Answer {
+            body: Some(Bytes::from_static(b"{\"\\u001b]0;a\\u0007\\nb\":1}")),
+            ..answer(409, "conflict", &[], "")
+        };
+        let change = Change::between(&answer(409, "conflict", &[], "{}"), &hostile).unwrap();
+        assert_eq!(change.what, ["member /\\u{1b}]0;a\\u{7} b"]);
         let told = Answer { auth: "[\"app\"]".to_owned(), ..answer(409, "conflict", &[("a", "1")], "<p>") };
         let change = Change::between(&old, &told).unwrap();
         assert_eq!(change.what, ["credentials that are asked for", "body"]);

@@ -16,7 +16,7 @@ use self::change::{Answer, Change};
 use crate::failure::{Failure, print};
 use crate::policy;
 use crate::recorded::{self, Recorded};
-use crate::text::{counted, cut, printable};
+use crate::text::{counted, cut, one_line, printable};
 use crate::trial::Trial;
 
 /// Say what a changed policy changes for clients
@@ -95,8 +95,8 @@ impl Side {
         let effective = self.file.as_ref().and_then(|file| file.effective(request.method().as_str(), &url).ok());
         let spelling = effective.as_ref().map(|effective| effective.spelling());
         let route = spelling.and_then(|it| it.routes().next()).map(|(pattern, _)| pattern.to_owned());
-        let auth = spelling.and_then(|it| it.settings().iter().find(|setting| setting.key() == "auth"));
-        let auth = auth.map_or_else(String::new, |setting| setting.value().to_owned());
+        let head = recorded.request.clone().into_parts().0;
+        let auth = self.file.as_ref().map_or_else(Vec::new, |file| file.policy().credentials_of(&head)).join(", ");
         Ok(Answer::of(&outcome, recorded, route, auth))
     }
 }
@@ -147,7 +147,7 @@ impl Replay {
             out += &format!("{count} x {route}: {} -> {}\n", change.old, change.new);
             out += &format!("    changes: {}\n", change.told());
             let path = cut(&printable(&example.path), 60);
-            out += &format!("    such as {}: {} {path}\n\n", example.place, example.method);
+            out += &format!("    such as {}: {} {path}\n\n", one_line(&example.place), example.method);
         }
         let changed: usize = groups.iter().map(|(_, count, _)| count).sum();
         let exchanges = counted(self.exchanges, "exchange");

@@ -399,6 +399,55 @@ fn a_policy_may_come_from_a_pipe() {
 }
 
 #[test]
+fn replay_tells_what_a_scheme_of_the_same_name_asks_for() {
+    let folder = Folder::with_files();
+    folder.put("a.http", "HTTP/1.1 200 OK\r\n\r\n");
+    let key = "0".repeat(64);
+    let policy = |scheme: &str, route: &str| {
+        format!(
+            "version = 1\n[auth.app]\n{scheme}\nkeys = [{{ id = \"a\", sha256 = \"{key}\" }}]\n\
+             [[route]]\nmatch = \"/*\"\n{route}auth = [\"app\"]\n"
+        )
+        .replace("\"/*\"", "\"/{*rest}\"")
+    };
+    let header = "scheme = \"header\"\nheader = \"x-api-key\"";
+    folder.put("old.toml", policy(header, ""));
+    for (new, code) in [
+        (policy(header, ""), 0),
+        (policy(&header.replace("x-api", "x-other"), ""), 1),
+        (policy("scheme = \"bearer\"", ""), 1),
+        (policy(&format!("{header}\nchallenge = \"Other\""), ""), 1),
+        (policy(header, "auth_observe = true\n"), 1),
+    ] {
+        folder.put("new.toml", &new);
+        let (out, err, ended) = folder.sh("error-envelope replay a.http --old old.toml --new new.toml");
+        assert_eq!((err.as_str(), ended), ("", code), "{new}");
+        assert_eq!(out.contains("changes: credentials that are asked for\n"), code == 1, "{new}{out}");
+    }
+}
+
+#[test]
+fn explain_tells_what_the_layer_decides() {
+    let folder = Folder::with_files();
+    folder.put(
+        "policy.toml",
+        "version = 1\n[defaults]\ndialect = \"success_flag\"\n[[map]]\nstatus = 409\nto = \"locked\"\n",
+    );
+    folder.put(
+        "a.http",
+        "HTTP/1.1 409 No\r\ncontent-type: application/json\r\nx-error-code: conflict\r\n\r\n{\"success\":false,\"error\":\"m\"}",
+    );
+    let (out, _, _) = folder.sh("error-envelope explain --policy policy.toml a.http");
+    assert!(out.contains("its x-error-code says conflict  <- decides: conflict\n\n"), "{out}");
+    folder.put("policy.toml", "version = 1\n[[map]]\ncode = \"invalid_request\"\nto = \"conflict\"\n");
+    let body = "{\"error\":\"invalid_request\",\"error_description\":\"x\"}";
+    folder.put("a.http", format!("HTTP/1.1 500 No\r\ncontent-type: application/json\r\n\r\n{body}"));
+    let (out, _, _) = folder.sh("error-envelope explain --policy policy.toml a.http");
+    assert_eq!(out.matches("<- decides: ").count(), 1, "{out}");
+    assert!(out.contains("policy.toml:2: no, its `code` is another\n") && !out.contains(": fits"), "{out}");
+}
+
+#[test]
 fn replay_tells_what_a_policy_asks_for_and_what_a_guard_refuses() {
     let folder = Folder::with_files();
     folder.put("old.toml", "version = 1\n");

@@ -6,6 +6,7 @@ use http_auth::parser::ChallengeParser;
 use crate::guard::pattern::Refused;
 
 /// The lines of one scheme.
+#[derive(Debug)]
 pub(super) enum Challenges {
     /// `Bearer`, with an error where a token was sent.
     Bearer,

@@ -63,6 +63,19 @@ impl Scheme {
         None
     }
 
+    /// What it wants to see, in words that are the same where a client must send the same; no key is in them.
+    pub(crate) fn asked_for(&self) -> String {
+        let kind = match &self.check {
+            #[cfg(feature = "keys")]
+            Check::Key(_) => "key",
+            #[cfg(feature = "jwt")]
+            Check::Jwt(_) => "jwt",
+            Check::Custom => "custom",
+        };
+        let header = self.key_header().map_or("authorization", HeaderName::as_str);
+        format!("{} {kind} {header} {:?}", self.name, self.challenges)
+    }
+
     /// Whether a verifier of the user's own is asked.
     pub(crate) fn is_custom(&self) -> bool {
         matches!(self.check, Check::Custom)
