@@ -7,6 +7,8 @@
 mod openapi;
 mod routes;
 
+use std::collections::HashMap;
+#[cfg(test)]
 use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -57,13 +59,42 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
 /// A policy that is right, whatever the document says.
 fn of_document(document: &Document, path: &Path) -> String {
     let mut blocks = routes::blocks(document);
+    let text = written(document, path, &blocks);
+    if PolicyLoader::new().parse("policy.toml", &text).is_ok() {
+        return text;
+    }
+    refuse_alone_or_beside_its_twin(&mut blocks);
     loop {
         let text = written(document, path, &blocks);
         let Err(error) = PolicyLoader::new().parse("policy.toml", &text) else { return text };
         // One route at a time: what is refused only because of it is none of the next one's.
         let Some(block) = blamed(&mut blocks, &text, &error) else { return FROM_NOTHING.to_owned() };
-        block.refuse(format!("{}; {}", error.wrong(), error.advice()));
+        block.refuse(reason(&error));
     }
+}
+
+/// Nearly all that is refused is so by itself, or beside a route that matches the same: a policy of these two alone tells,
+/// and a large document is not read as a whole for each of its mistakes.
+fn refuse_alone_or_beside_its_twin(blocks: &mut [Block]) {
+    let mut first_of: HashMap<String, usize> = HashMap::new();
+    for at in 0..blocks.len() {
+        let twin = first_of.get(&blocks[at].shape()).map(|first| blocks[*first].written()).unwrap_or_default();
+        let text = format!("{HEAD}\n{twin}\n{}", blocks[at].written());
+        match PolicyLoader::new().parse("policy.toml", &text) {
+            Ok(_) => drop(first_of.entry(blocks[at].shape()).or_insert(at)),
+            Err(error) => blocks[at].refuse(reason(&error)),
+        }
+    }
+}
+
+/// Without the line of another route: that is not where it will stand.
+fn reason(error: &PolicyError) -> String {
+    let wrong = error.wrong().to_string();
+    let wrong = match wrong.rsplit_once(" (line ") {
+        Some((what, line)) if line.trim_end_matches(')').bytes().all(|byte| byte.is_ascii_digit()) => what.to_owned(),
+        _ => wrong,
+    };
+    format!("{wrong}; {}", error.advice())
 }
 
 fn written(document: &Document, path: &Path, blocks: &[Block]) -> String {
@@ -102,23 +133,24 @@ fn put(path: &Path, text: &str) -> Result<(), Failure> {
         Failure::Io(format!("{}: {what}", path.display()))
     };
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let mut file = tempfile::NamedTempFile::new_in(folder).map_err(failed)?;
+    let mut file = open_for_others(tempfile::Builder::new()).tempfile_in(folder).map_err(failed)?;
     file.write_all(text.as_bytes()).map_err(failed)?;
     file.as_file().sync_all().map_err(failed)?;
-    let file = file.persist_noclobber(path).map_err(|error| failed(error.error))?;
-    open_for_all(&file, path).map_err(failed)
+    file.persist_noclobber(path).map_err(|error| failed(error.error))?;
+    Ok(())
 }
 
-/// Temporary files are for their owner alone; a policy is for the service as well.
+/// Temporary files are for their owner alone; a policy is for the service as well, as far as the umask lets it.
 #[cfg(unix)]
-fn open_for_all(_: &fs::File, path: &Path) -> std::io::Result<()> {
+fn open_for_others<'a>(mut builder: tempfile::Builder<'a, 'a>) -> tempfile::Builder<'a, 'a> {
     use std::os::unix::fs::PermissionsExt;
-    fs::set_permissions(path, fs::Permissions::from_mode(0o644))
+    builder.permissions(std::fs::Permissions::from_mode(0o666));
+    builder
 }
 
 #[cfg(not(unix))]
-fn open_for_all(_: &fs::File, _: &Path) -> std::io::Result<()> {
-    Ok(())
+fn open_for_others<'a>(builder: tempfile::Builder<'a, 'a>) -> tempfile::Builder<'a, 'a> {
+    builder
 }
 
 #[cfg(test)]

@@ -103,14 +103,14 @@ impl Document {
     /// The path of the first server's URL, without its final slash.
     fn base(&self) -> String {
         let url = self.0.pointer("/servers/0/url").and_then(Value::as_str).unwrap_or_default();
-        // A variable may stand for anything.
-        if url.contains('{') {
-            return String::new();
-        }
         let path = match url.split_once("://") {
             Some((_, rest)) => rest.find('/').map_or("", |at| &rest[at..]),
             None => url,
         };
+        // A variable may stand for anything.
+        if path.contains('{') {
+            return String::new();
+        }
         let path = path.trim_end_matches('/');
         if path.is_empty() || path.starts_with('/') { path.to_owned() } else { format!("/{path}") }
     }
@@ -127,6 +127,15 @@ impl Document {
             at = found;
         }
         at
+    }
+}
+
+/// Whether a schema is one of texts, or of nothing.
+fn is_text(schema: &Value) -> bool {
+    match schema.get("type") {
+        Some(Value::String(kind)) => kind == "string",
+        Some(Value::Array(kinds)) => kinds.iter().all(|kind| kind == "string" || kind == "null"),
+        _ => false,
     }
 }
 
@@ -166,16 +175,22 @@ impl<'d> Operation<'d> {
     }
 
     fn most_of(&self, kind: &str, schema: &Value) -> Option<u64> {
-        // A character is at most 4 bytes of UTF-8; in JSON two escapes of 6, and the text has quotes.
+        // A character is at most 4 bytes of UTF-8; in JSON two escapes of 6, and the text has quotes; in a form 4 of 3.
         const OF_TEXT: u64 = 4;
         const OF_JSON: u64 = 12;
+        const OF_FORM: u64 = 12;
 
         let schema = self.document.followed(schema);
+        // Anything else has a length of its own, whatever `maxLength` says.
+        if !is_text(schema) {
+            return None;
+        }
         let length = schema.get("maxLength")?.as_u64()?;
         let is_binary = schema.get("format").is_some_and(|format| format == "binary")
             || schema.get("contentMediaType").is_some() && schema.get("contentEncoding").is_none();
         match kind {
             _ if kind.contains("json") => length.checked_mul(OF_JSON)?.checked_add(2),
+            "application/x-www-form-urlencoded" => length.checked_mul(OF_FORM),
             _ if is_binary => Some(length),
             _ => length.checked_mul(OF_TEXT),
         }

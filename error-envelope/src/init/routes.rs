@@ -46,6 +46,15 @@ impl Block {
         Self { hints, lines, refused: None }
     }
 
+    /// The same of two routes that match the same: what its gaps are called is left out.
+    pub(super) fn shape(&self) -> String {
+        let name = |part: &str| part.split_once('}').map_or_else(|| part.to_owned(), |(_, rest)| format!("}}{rest}"));
+        let pattern = self.lines.first().map_or("", String::as_str);
+        let mut parts = pattern.split('{');
+        let literal = parts.next().unwrap_or_default().to_owned();
+        parts.fold(literal, |shape, part| shape + "{" + &name(part))
+    }
+
     /// Whether it is no comment.
     pub(super) fn stands(&self) -> bool {
         self.refused.is_none()

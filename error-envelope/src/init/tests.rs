@@ -68,6 +68,52 @@ fn each_operation_is_a_route_that_says_what_the_document_does() {
 }
 
 #[test]
+fn a_limit_is_that_of_a_text_and_a_base_that_of_a_path() {
+    let body = |kind: &str, schema: &str| {
+        let document = format!(
+            "openapi: 3.1.0\nservers: [{{ url: \"https://{{tenant}}.example.com/v1\" }}]\npaths: {{ /a: {{ post: {{ \
+             requestBody: {{ content: {{ {kind}: {{ schema: {{ {schema} }} }} }} }} }} }} }}"
+        );
+        policy_of("a.yaml", &document).unwrap()
+    };
+    for (kind, schema, limit) in [
+        ("text/plain", "type: string, maxLength: 10", Some("body_limit = 40 ")),
+        ("text/plain", "maxLength: 10", None),
+        ("application/json", "type: object, maxLength: 10", None),
+        ("application/json", "type: [string, object], maxLength: 10", None),
+        ("application/json", "type: [string, 'null'], maxLength: 10", Some("body_limit = 122 ")),
+        ("application/x-www-form-urlencoded", "type: string, maxLength: 10", Some("body_limit = 120 ")),
+    ] {
+        let text = body(kind, schema);
+        assert!(text.contains("match = \"POST /v1/a\""), "{text}");
+        let told = text.lines().find(|line| line.starts_with("body_limit"));
+        assert_eq!(told.map(|told| told.split('#').next().unwrap().trim_end()), limit.map(str::trim_end), "{schema}");
+    }
+}
+
+#[test]
+fn what_many_routes_are_refused_for_is_told_of_each() {
+    let paths = |from: usize| (0..300).map(move |at| format!("  /{}/{{{}}}: {{ get: {{}} }}\n", at, from + at));
+    let paths: String = paths(0).chain(paths(1)).collect();
+    let text = policy_of("a.yaml", &format!("openapi: 3.1.0\npaths:\n{paths}")).unwrap();
+    is_right(&text);
+    assert!(!text.contains("(line "), "of a policy that is not this one: {text}");
+    assert_eq!((text.matches("\n[[route]]").count(), text.matches("# Left out: ").count()), (300, 300));
+}
+
+#[cfg(unix)]
+#[test]
+fn others_may_read_what_is_written() {
+    use std::os::unix::fs::PermissionsExt;
+    let folder = tempfile::tempdir().unwrap();
+    let (path, plain) = (folder.path().join("policy.toml"), folder.path().join("plain"));
+    put(&path, "a").unwrap();
+    fs::write(&plain, "a").unwrap();
+    let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode();
+    assert_eq!(mode(&path), mode(&plain), "as any file under this umask");
+}
+
+#[test]
 fn a_policy_from_nothing_is_right_with_and_without_its_comments() {
     is_right(FROM_NOTHING);
     let digits = "0".repeat(64);
