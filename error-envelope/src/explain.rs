@@ -79,6 +79,7 @@ impl Explained<'_> {
     /// The request, and what holds for it.
     fn asked(&self, real: &Outcome) -> String {
         let Recorded { place, request, response, .. } = self.recorded;
+        let place = one_line(&place.to_string());
         let (method, path, status) = (request.method(), printable(request.uri().path()), response.status());
         let mut out = format!("{place}: {method} {path} was answered with {}\n", phrase(status));
         let mode = real.told.as_ref().map(|told| told.mode.as_str());
