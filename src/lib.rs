@@ -106,7 +106,7 @@ pub use guard::header::RequiredHeader;
 #[cfg(feature = "policy-file")]
 #[cfg_attr(docsrs, doc(cfg(feature = "policy-file")))]
 pub use loader::{PolicyFile, PolicyLoader};
-pub use middleware::{ErrorEnvelopeLayer, ErrorEnvelopeService};
+pub use middleware::{ErrorEnvelopeLayer, ErrorEnvelopeService, KillSwitch};
 pub use outward::OutwardRule;
 #[doc(hidden)]
 pub use policy::Guards;

@@ -12,13 +12,14 @@
 use std::ops::Range;
 
 /// The tables and keys of a policy file beside `auth`.
-const OPEN: [&str; 13] = [
+const OPEN: [&str; 14] = [
     "version",
     "include",
     "request_id",
     "rpc",
     "defaults",
     "inspect",
+    "observe",
     "drain",
     "header",
     "route",

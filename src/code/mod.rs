@@ -289,7 +289,7 @@ impl PartialEq<&str> for ErrorCode {
 }
 
 /// The codes that a policy knows: the catalogue and its own.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct CodeSet(Vec<ErrorCode>);
 
 impl CodeSet {

@@ -59,6 +59,7 @@ pub struct Notes {
     pub(super) upstream_request_id: Option<Box<str>>,
     pub(super) dropped_members: Option<Box<str>>,
     pub(super) unknown_code: Option<Box<str>>,
+    pub(super) exhibit: Option<super::Exhibit>,
 }
 
 impl Event {
@@ -167,8 +168,13 @@ impl Event {
     /// What else there is to say of the request.
     #[must_use]
     pub fn notes(&self) -> &Notes {
-        const NONE: &Notes =
-            &Notes { client_request_id: None, upstream_request_id: None, dropped_members: None, unknown_code: None };
+        const NONE: &Notes = &Notes {
+            client_request_id: None,
+            upstream_request_id: None,
+            dropped_members: None,
+            unknown_code: None,
+            exhibit: None,
+        };
 
         self.notes.as_deref().unwrap_or(NONE)
     }
@@ -218,10 +224,10 @@ impl Notes {
         self.unknown_code.as_deref()
     }
 
-    /// Whether there is nothing to say.
+    /// Whether there is nothing to say in the log.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        let Self { client_request_id, upstream_request_id, dropped_members, unknown_code } = self;
+        let Self { client_request_id, upstream_request_id, dropped_members, unknown_code, exhibit: _ } = self;
         [client_request_id, upstream_request_id, dropped_members, unknown_code].iter().all(|note| note.is_none())
     }
 }

@@ -28,6 +28,7 @@ mod failing;
 mod fill;
 mod head;
 mod observe;
+mod observer;
 mod outcome;
 mod proxy;
 mod reply;
@@ -57,6 +58,7 @@ pub use self::changes::{Change, changes};
 pub use self::event::{Event, Notes, Origin};
 pub use self::explain::MapRuleId;
 pub use self::observe::Observed;
+pub use self::observer::{Exhibit, Observer, Shown};
 pub use self::outcome::{
     Admission, Answered, BodyFacts, Collected, Failure, FirstByte, ResponsePlan, Rewritten, Tail, Written,
 };

@@ -8,7 +8,7 @@ use std::fmt;
 use http::{HeaderMap, StatusCode, response};
 
 use super::responding::is_unreadable;
-use super::{BodyFacts, Collected, Event, Exchange, Origin, ResponsePlan};
+use super::{BodyFacts, Collected, Event, Exchange, Origin, ResponsePlan, Shown};
 use crate::classify::{Rewrite, Verdict};
 use crate::code::ErrorCode;
 use crate::fault::Fault;
@@ -115,10 +115,20 @@ impl Observed {
                 let Rewrite { shape, own, named, by, rule, .. } = rewrite;
                 let fault = rewrite.into_fault();
                 let grpc = exchange.grpc_of(&fault, status, named);
+                let exhibit = exchange.exhibits().then(|| {
+                    let read = decoded.as_deref().unwrap_or_default();
+                    let before = Shown::of(status, &headers, read);
+                    let (mut headers, own) = (headers.clone(), own.as_ref().map(|own| (own.clone(), read)));
+                    let written = exchange.rewritten(&mut headers, status, &fault, named, own, &exchange.id_header);
+                    (before, Shown::of(written.sent, &headers, &written.body))
+                });
                 let mut event = exchange.would_be(status, &fault, status, Origin::Inner, own.is_some());
                 (event.dialect, event.grpc) = (shape, grpc);
                 event.note_lost(lost);
                 event.decided(by, exchange.settings.part(), rule);
+                if let Some((before, after)) = exhibit {
+                    event.show(Some(before), Some(after));
+                }
                 event
             }
             Verdict::Pass => exchange.passed(status),

@@ -10,7 +10,7 @@ use http::{HeaderMap, HeaderValue, Response, StatusCode, response};
 use super::body::OwnBody;
 use super::head::{self, Own, X_ERROR_CODE, X_REQUEST_ID};
 use super::request::{self, MAX_HEADERS};
-use super::{Answered, BoxError, Event, Exchange, Linger, Origin, Written};
+use super::{Answered, BoxError, Event, Exchange, Linger, Origin, Shown, Written};
 use crate::classify::{self, Rewrite};
 use crate::dialect::rpc::Rpc;
 use crate::dialect::status::Status;
@@ -49,11 +49,11 @@ impl Reply {
 }
 
 /// An error that is on its way out.
-struct Leaving {
+pub(super) struct Leaving {
     status: StatusCode,
-    sent: StatusCode,
+    pub(super) sent: StatusCode,
     head: HeaderMap,
-    body: Bytes,
+    pub(super) body: Bytes,
     grpc: Option<Status>,
 }
 
@@ -74,6 +74,7 @@ impl Exchange {
         let lost = (rewrite.dropped.take(), rewrite.unknown_code.take());
         let Rewrite { shape, own, named, by, rule, .. } = rewrite;
         let part = self.settings.part();
+        let before = self.exhibits().then(|| Shown::of(head.status, &head.headers, read));
         let known = if own.is_none() {
             let (fault, text) = rewrite.parts();
             self.known(fault, text, head.status, &head.headers)
@@ -96,6 +97,7 @@ impl Exchange {
         };
         head.status = leaving.sent;
         let body = if self.request.is_head() { Bytes::new() } else { leaving.body };
+        let after = before.is_some().then(|| Shown::of(leaving.sent, &head.headers, &body));
         let mut event = self.event(origin, cause);
         event.dialect = shape;
         event.status = Some(leaving.status);
@@ -103,6 +105,9 @@ impl Exchange {
         event.code = Some(code);
         event.note_lost(lost);
         event.decided(by, part, rule);
+        if after.is_some() {
+            event.show(before, after);
+        }
         Written { body, event }
     }
 
@@ -138,10 +143,14 @@ impl Exchange {
         *reply.headers_mut() = leaving.head;
         let (cause, code) = (cause.or_else(|| cause_of(fault)), fault.code().clone());
         let unenforced = self.unenforced();
+        let after = self.exhibits().then(|| Shown::of(leaving.sent, reply.headers(), reply.body()));
         let mut event = self.event(origin, cause);
         event.status = Some(leaving.status);
         event.grpc = leaving.grpc;
         event.code = Some(code);
+        if after.is_some() {
+            event.show(None, after);
+        }
         Answered { reply, linger, event, unenforced }
     }
 
@@ -234,7 +243,7 @@ impl Exchange {
     }
 
     /// An error with this head and this status, written out; its head stays where it is.
-    fn rewritten(
+    pub(super) fn rewritten(
         &self,
         headers: &mut HeaderMap,
         status: StatusCode,

@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use super::Classifier;
+use super::{Classifier, Observer};
 use crate::policy::Policy;
 
 /// The policy that is in force, what names the service's own errors, and the adapter's clock.
@@ -23,6 +23,7 @@ use crate::policy::Policy;
 pub struct Terms {
     policy: Arc<Policy>,
     classifier: Option<Arc<Classifier>>,
+    observer: Option<Arc<dyn Observer>>,
     pub(super) clock: fn() -> SystemTime,
 }
 
@@ -30,13 +31,19 @@ impl Terms {
     /// The terms of a policy, without a classifier. `clock` is asked where a key or a token has an end (G2), the dialect
     /// tells the time (R2), or a call's error says until when to wait (P1).
     pub fn new(policy: impl Into<Arc<Policy>>, clock: fn() -> SystemTime) -> Self {
-        Self { policy: policy.into(), classifier: None, clock }
+        Self { policy: policy.into(), classifier: None, observer: None, clock }
     }
 
     /// Sets what is asked of an error before the contract's list (F1).
     #[must_use]
     pub fn with_classifier(self, classifier: Option<Arc<Classifier>>) -> Self {
         Self { classifier, ..self }
+    }
+
+    /// Sets who sees the errors.
+    #[must_use]
+    pub fn with_observer(self, observer: Option<Arc<dyn Observer>>) -> Self {
+        Self { observer, ..self }
     }
 
     /// The same under another policy.
@@ -56,6 +63,13 @@ impl Terms {
     #[must_use]
     pub fn classifier(&self) -> Option<&Classifier> {
         self.classifier.as_deref()
+    }
+
+    /// Who sees the errors.
+    #[must_use]
+    #[inline]
+    pub fn observer(&self) -> Option<&dyn Observer> {
+        self.observer.as_deref()
     }
 }
 

@@ -9,7 +9,7 @@ use crate::code::ErrorCode;
 use crate::fault::Fault;
 
 /// The media types that a route decodes: at least one, in lower case.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct MediaTypes {
     types: Box<[String]>,
     refusal: Fault,

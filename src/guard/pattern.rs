@@ -21,7 +21,7 @@ pub(crate) use self::parse::Segment;
 use crate::message;
 
 /// A pattern that is right.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Pattern {
     written: Arc<str>,
     methods: Box<[Method]>,

@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `error_envelope_errors_total` | `code`, `status`, `would_be_status`, `origin`, `route`, `mode` |
 //! | `error_envelope_policy_reloads_total` | `outcome`: `taken` or `refused` |
+//! | `error_envelope_kill_switch_total` | `to`: `off` or `policy` |
 //!
 //! Labels are bounded: a route is its pattern, never a path; a code that is neither the catalogue's nor the policy's is
 //! `foreign`. Without the feature `metrics` nothing is counted.
@@ -144,3 +145,11 @@ pub(super) fn reload(outcome: &'static str) {
 
 #[cfg(all(not(feature = "metrics"), feature = "policy-file"))]
 pub(super) fn reload(_: &'static str) {}
+
+#[cfg(feature = "metrics")]
+pub(super) fn switch(to: &'static str) {
+    metrics::counter!("error_envelope_kill_switch_total", "to" => to).increment(1);
+}
+
+#[cfg(not(feature = "metrics"))]
+pub(super) fn switch(_: &'static str) {}

@@ -6,14 +6,21 @@ use std::sync::Arc;
 use arc_swap::ArcSwap;
 
 use super::id;
+use super::switch::{KillSwitch, Switched};
 #[cfg(feature = "policy-file")]
 use super::watch::Watched;
-use crate::exchange::{Classifier, Terms};
+use crate::exchange::Terms;
 use crate::policy::Policy;
 
 /// Where a service takes its terms from.
 #[derive(Clone)]
-pub(super) enum InForce {
+pub(super) struct InForce {
+    source: Source,
+    switched: Option<Arc<Switched>>,
+}
+
+#[derive(Clone)]
+enum Source {
     Fixed(Arc<Terms>),
     #[cfg(feature = "policy-file")]
     Watched {
@@ -24,27 +31,64 @@ pub(super) enum InForce {
 }
 
 impl InForce {
-    pub(super) fn fixed(policy: Arc<Policy>, classifier: Option<Arc<Classifier>>) -> Self {
-        Self::Fixed(Arc::new(terms(policy, classifier)))
+    /// A policy for good.
+    pub(super) fn fixed(policy: Arc<Policy>) -> Self {
+        Self { source: Source::Fixed(Arc::new(Terms::new(policy, id::now))), switched: None }
     }
 
+    /// The same with another policy, for good.
+    pub(super) fn with_policy(self, policy: Arc<Policy>) -> Self {
+        let terms = self.source.terms().with_policy(policy);
+        Self { source: Source::Fixed(Arc::new(terms)), ..self }
+    }
+
+    /// The same with the policy of files.
     #[cfg(feature = "policy-file")]
-    pub(super) fn watched(watched: Arc<Watched>, classifier: Option<Arc<Classifier>>) -> Self {
-        let latest = Arc::new(ArcSwap::from_pointee(terms(watched.policy(), classifier)));
-        Self::Watched { watched, latest }
+    pub(super) fn with_watched(self, watched: Arc<Watched>) -> Self {
+        let terms = self.source.terms().with_policy(watched.policy());
+        Self { source: Source::Watched { watched, latest: Arc::new(ArcSwap::from_pointee(terms)) }, ..self }
     }
 
-    /// The same policy with another classifier.
-    pub(super) fn with_classifier(&self, classifier: Arc<Classifier>) -> Self {
-        match self {
-            Self::Fixed(terms) => Self::fixed(terms.policy().clone(), Some(classifier)),
+    /// The same where no policy changes.
+    pub(super) fn with_terms(self, change: impl FnOnce(Terms) -> Terms) -> Self {
+        let terms = Arc::new(change(Terms::clone(&self.source.terms())));
+        let source = match self.source {
+            Source::Fixed(_) => Source::Fixed(terms),
             #[cfg(feature = "policy-file")]
-            Self::Watched { watched, .. } => Self::watched(watched.clone(), Some(classifier)),
-        }
+            Source::Watched { watched, .. } => Source::Watched { watched, latest: Arc::new(ArcSwap::new(terms)) },
+        };
+        Self { source, ..self }
+    }
+
+    pub(super) fn with_switch(self, switch: KillSwitch) -> Self {
+        Self { switched: Some(Arc::new(Switched::new(switch))), ..self }
     }
 
     #[inline]
     pub(super) fn terms(&self) -> Arc<Terms> {
+        let terms = self.source.terms();
+        match &self.switched {
+            Some(switched) if switched.is_off() => switched.off(terms),
+            _ => terms,
+        }
+    }
+
+    pub(super) fn policy(&self) -> Arc<Policy> {
+        self.terms().policy().clone()
+    }
+
+    #[cfg(feature = "policy-file")]
+    pub(super) fn watched(&self) -> Option<&Watched> {
+        match &self.source {
+            Source::Fixed(_) => None,
+            Source::Watched { watched, .. } => Some(watched),
+        }
+    }
+}
+
+impl Source {
+    #[inline]
+    fn terms(&self) -> Arc<Terms> {
         match self {
             Self::Fixed(terms) => terms.clone(),
             #[cfg(feature = "policy-file")]
@@ -59,12 +103,4 @@ impl InForce {
             }
         }
     }
-
-    pub(super) fn policy(&self) -> Arc<Policy> {
-        self.terms().policy().clone()
-    }
-}
-
-fn terms(policy: Arc<Policy>, classifier: Option<Arc<Classifier>>) -> Terms {
-    Terms::new(policy, id::now).with_classifier(classifier)
 }

@@ -14,10 +14,11 @@ use super::hpack::Indexed;
 use super::in_force::InForce;
 use super::log;
 use super::service::ErrorEnvelopeService;
+use super::switch::KillSwitch;
 use super::verify::{Verifiers, Verify};
 #[cfg(feature = "policy-file")]
 use super::watch::Watched;
-use crate::exchange::Classifier;
+use crate::exchange::{Classifier, Observer};
 use crate::fault::Fault;
 #[cfg(feature = "policy-file")]
 use crate::loader::PolicyLoader;
@@ -42,7 +43,6 @@ use crate::policy::PolicyError;
 #[must_use]
 pub struct ErrorEnvelopeLayer {
     policy: InForce,
-    classifier: Option<Arc<Classifier>>,
     verifiers: Verifiers,
     announced: Arc<AtomicBool>,
     missing_announced: Arc<AtomicBool>,
@@ -53,8 +53,7 @@ impl ErrorEnvelopeLayer {
     /// A layer with the default policy.
     pub fn new() -> Self {
         Self {
-            policy: InForce::fixed(Arc::default(), None),
-            classifier: None,
+            policy: InForce::fixed(Arc::default()),
             verifiers: Verifiers::default(),
             announced: Arc::default(),
             missing_announced: Arc::default(),
@@ -64,7 +63,7 @@ impl ErrorEnvelopeLayer {
 
     /// Sets the policy. It may be shared: services made before keep theirs.
     pub fn policy(mut self, policy: impl Into<Arc<Policy>>) -> Self {
-        self.policy = InForce::fixed(policy.into(), self.classifier.clone());
+        self.policy = self.policy.with_policy(policy.into());
         self.announced = Arc::default();
         self.missing_announced = Arc::default();
         self
@@ -89,8 +88,24 @@ impl ErrorEnvelopeLayer {
     {
         let classifier = Quiet::new(classifier);
         let classifier: Arc<Classifier> = Arc::new(move |error: &(dyn Error + 'static)| classifier.get()?(error));
-        self.policy = self.policy.with_classifier(classifier.clone());
-        self.classifier = Some(classifier);
+        self.policy = self.policy.with_terms(|terms| terms.with_classifier(Some(classifier)));
+        self
+    }
+
+    /// Shows each error to an [`Observer`], once, as it is logged.
+    pub fn observer(self, observer: impl Observer) -> Self {
+        self.shared_observer(Arc::new(observer))
+    }
+
+    /// As [`ErrorEnvelopeLayer::observer`], one that others hold as well.
+    pub fn shared_observer(mut self, observer: Arc<dyn Observer>) -> Self {
+        self.policy = self.policy.with_terms(|terms| terms.with_observer(Some(observer)));
+        self
+    }
+
+    /// Lets a [`KillSwitch`] put every route into [`Mode::Off`](crate::Mode::Off).
+    pub fn kill_switch(mut self, switch: KillSwitch) -> Self {
+        self.policy = self.policy.with_switch(switch);
         self
     }
 
@@ -153,7 +168,7 @@ impl ErrorEnvelopeLayer {
     /// What [`PolicyLoader::load`](crate::PolicyLoader::load) refuses, and folders that cannot be watched.
     pub fn watching(mut self, path: impl AsRef<Path>) -> Result<Self, PolicyError> {
         let watched = Watched::new(path.as_ref(), self.loader())?;
-        self.policy = InForce::watched(watched, self.classifier.clone());
+        self.policy = self.policy.with_watched(watched);
         self.announced = Arc::default();
         self.missing_announced = Arc::default();
         Ok(self)
@@ -176,10 +191,7 @@ impl ErrorEnvelopeLayer {
     ///
     /// As [`ErrorEnvelopeLayer::watching`]; the old policy stays in force.
     pub fn reload(&self) -> Result<bool, PolicyError> {
-        match &self.policy {
-            InForce::Watched { watched, .. } => watched.reload(),
-            InForce::Fixed(_) => Ok(false),
-        }
+        self.policy.watched().map_or(Ok(false), Watched::reload)
     }
 
     fn loader(&self) -> PolicyLoader {
@@ -196,7 +208,8 @@ impl ErrorEnvelopeLayer {
         {
             return;
         }
-        log::in_force(&self.policy.policy(), Some(self.classifier.is_some()), "error envelopes are in force");
+        let classifier = self.policy.terms().classifier().is_some();
+        log::in_force(&self.policy.policy(), Some(classifier), "error envelopes are in force");
     }
 }
 
@@ -240,7 +253,7 @@ impl fmt::Debug for ErrorEnvelopeLayer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ErrorEnvelopeLayer")
             .field("policy", &self.policy.policy())
-            .field("classifier", &self.classifier.is_some())
+            .field("classifier", &self.policy.terms().classifier().is_some())
             .finish()
     }
 }

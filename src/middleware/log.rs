@@ -11,7 +11,7 @@ use tracing::{Level, Span};
 
 use super::catch::catch;
 use super::count;
-use crate::exchange::{Answered, BoxError, Event, Notes, Origin};
+use crate::exchange::{Answered, BoxError, Event, Notes, Observer, Origin};
 use crate::policy::Policy;
 #[cfg(feature = "policy-file")]
 use crate::policy::PolicyError;
@@ -55,8 +55,18 @@ pub(super) fn tell(event: &mut Event) {
         None if abandoned => write(Level::INFO, event),
         _ => write(Level::ERROR, event),
     }
+    if let Some(observer) = event.observer() {
+        show(observer, event);
+    }
     if let Some(cause) = event.take_cause() {
         let _ = catch(|| drop(cause));
+    }
+}
+
+#[cold]
+fn show(observer: &dyn Observer, event: &Event) {
+    if let Err(panic) = catch(|| observer.saw(event)) {
+        tracing::error!(target: "tower_error_envelope", request_id = %event.request_id(), panic, "the observer panicked");
     }
 }
 
@@ -97,6 +107,14 @@ pub(super) fn in_force(policy: &Policy, classifier: Option<bool>, message: &'sta
         classifier,
         "{message}"
     );
+}
+
+/// The kill switch was thrown, or taken back.
+pub(super) fn switched(off: bool) {
+    count::switch(if off { "off" } else { "policy" });
+    let message =
+        if off { "every route is in mode off until that is taken back" } else { "the policy's modes hold again" };
+    tracing::warn!(target: "tower_error_envelope", off, "{message}");
 }
 
 /// A policy was read anew, and holds from now on (M3).

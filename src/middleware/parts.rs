@@ -6,10 +6,12 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use super::{id, log};
 #[cfg(feature = "policy-file")]
-use crate::exchange::Terms;
+use super::switch::KillSwitch;
+use super::{id, log};
 use crate::exchange::{Answered, Event, Notes};
+#[cfg(feature = "policy-file")]
+use crate::exchange::{Observer, Terms};
 #[cfg(feature = "policy-file")]
 use crate::loader::PolicyLoader;
 #[cfg(feature = "policy-file")]
@@ -66,7 +68,7 @@ pub struct InForce(super::in_force::InForce);
 impl InForce {
     /// A policy for good.
     pub fn fixed(policy: impl Into<Arc<Policy>>) -> Self {
-        Self(super::in_force::InForce::fixed(policy.into(), None))
+        Self(super::in_force::InForce::fixed(policy.into()))
     }
 
     /// The policy of a file, which is read again by a thread of its own whenever a file of the policy changes, as
@@ -77,7 +79,19 @@ impl InForce {
     /// What [`PolicyLoader::load`] refuses, and folders that cannot be watched.
     pub fn watching(path: impl AsRef<Path>, loader: PolicyLoader) -> Result<Self, PolicyError> {
         let watched = super::watch::Watched::new(path.as_ref(), loader)?;
-        Ok(Self(super::in_force::InForce::watched(watched, None)))
+        Ok(Self(super::in_force::InForce::fixed(Arc::default()).with_watched(watched)))
+    }
+
+    /// Shows each error to an observer, once, as it is logged.
+    #[must_use]
+    pub fn observed_by(self, observer: Arc<dyn Observer>) -> Self {
+        Self(self.0.with_terms(|terms| terms.with_observer(Some(observer))))
+    }
+
+    /// Lets a switch put every route into [`Mode::Off`](crate::Mode::Off).
+    #[must_use]
+    pub fn switched_by(self, switch: KillSwitch) -> Self {
+        Self(self.0.with_switch(switch))
     }
 
     /// What holds for a request that begins now.

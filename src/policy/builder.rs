@@ -23,6 +23,7 @@ pub struct PolicyBuilder {
     pub(super) rpc_domain: Option<Cow<'static, str>>,
     pub(super) inspect: Inspect,
     pub(super) drain: Drain,
+    pub(super) observes_bodies: bool,
     pub(super) headers: Vec<(String, RequiredHeader)>,
     pub(super) schemes: Vec<(String, AuthScheme)>,
     pub(super) codes: Vec<ErrorCode>,
@@ -69,6 +70,13 @@ impl PolicyBuilder {
     /// Sets what dropping the rest of a refused request may cost (rule G5): 16 MiB and 2 s by default, at most 5 min.
     pub fn drain(mut self, max_bytes: u64, timeout: Duration) -> Self {
         self.drain = Drain(Budget { max_bytes, timeout });
+        self
+    }
+
+    /// Whether an [`Observer`](crate::exchange::Observer) is shown what the services say and what clients get, 8 KiB of
+    /// each: never by default, since bodies may hold what is nobody else's (rule L3).
+    pub fn observe_bodies(mut self, bodies: bool) -> Self {
+        self.observes_bodies = bodies;
         self
     }
 

@@ -54,6 +54,7 @@ impl PolicyBuilder {
             rpc_domain,
             inspect: self.inspect,
             drain: self.drain,
+            observes_bodies: self.observes_bodies,
             codes,
             said: said.into(),
             usual: Box::default(),

@@ -5,7 +5,7 @@ use crate::fault::Fault;
 use crate::guard::body_limit;
 
 /// A policy's own faults.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Faults {
     /// In the order of the catalogue.
     catalogue: Box<[Fault]>,

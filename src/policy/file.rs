@@ -241,7 +241,7 @@ impl<'a> Reader<'a> {
         Ok(())
     }
 
-    /// `[request_id]`, `[rpc]`, `[inspect]` and `[drain]` hold for the process: no scope can have its own.
+    /// `[request_id]`, `[rpc]`, `[inspect]`, `[observe]` and `[drain]` hold for the process: no scope can have its own.
     fn read_process_wide(&mut self, file: usize) -> Result<(), PolicyError> {
         let root = &self.roots[file];
         let scoped = file != 0 && self.parts[file] != 0;
@@ -249,6 +249,7 @@ impl<'a> Reader<'a> {
             ("request_id", None),
             ("rpc", Some(Place::Rpc)),
             ("inspect", Some(Place::Inspect)),
+            ("observe", None),
             ("drain", Some(Place::Drain)),
         ];
         for (key, place) in tables {

@@ -13,14 +13,14 @@ use rustc_hash::FxHashMap;
 use crate::guard::pattern::{Pattern, Rest, Segment, segments_of, split_segment};
 
 /// Patterns, known by their places in the list that they came in, counted from `base`.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(super) struct Matcher {
     base: usize,
     patterns: Box<[Pattern]>,
     root: Node,
 }
 
-#[derive(Default)]
+#[derive(Clone, Default)]
 struct Node {
     literals: Literals,
     one: Option<Box<Node>>,
@@ -29,7 +29,7 @@ struct Node {
 }
 
 /// The children of literal segments. A few are compared more quickly than one is hashed.
-#[derive(Default)]
+#[derive(Clone, Default)]
 struct Literals {
     few: Vec<(Box<[u8]>, Node)>,
     /// The keys are the policy's: no client can make them collide, so that a quick hash will do.

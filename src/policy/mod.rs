@@ -88,13 +88,14 @@ use crate::outward::Outward;
 ///     .build()?;
 /// # Ok::<(), tower_error_envelope::PolicyError>(())
 /// ```
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Policy {
     origin: Origin,
     ids: IdSettings,
     rpc_domain: Cow<'static, str>,
     inspect: Inspect,
     drain: Drain,
+    observes_bodies: bool,
     codes: CodeSet,
     /// What each route says, those of all parts.
     said: Box<[Said]>,
@@ -118,7 +119,7 @@ pub struct Policy {
 }
 
 /// What holds inside one scope, or in the policy itself.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 struct Held {
     /// The part around it.
     parent: Option<usize>,
@@ -250,6 +251,12 @@ impl Policy {
     #[inline]
     pub(crate) fn drain(&self) -> Budget {
         self.drain.0
+    }
+
+    /// Whether an [`Observer`](crate::exchange::Observer) is shown the bodies of errors.
+    #[inline]
+    pub(crate) fn observes_bodies(&self) -> bool {
+        self.observes_bodies
     }
 
     /// Whose codes those are, to RPC clients (P1).
@@ -476,6 +483,7 @@ impl Default for Policy {
             rpc_domain: Cow::Borrowed(DOMAIN),
             inspect: Inspect::default(),
             drain: Drain::default(),
+            observes_bodies: false,
             codes: CodeSet::default(),
             said: Box::default(),
             usual: Box::default(),

@@ -217,7 +217,7 @@ fn parse_prefix(written: &str) -> Result<Vec<Box<str>>, Refused> {
 }
 
 /// Which part of a policy holds where. Part 0 is the policy itself.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Scopes {
     /// For each host that a scope names, every part that covers it, so that one of these lookups is enough.
     exact: FxHashMap<Box<str>, Prefixes>,
@@ -227,7 +227,7 @@ pub(super) struct Scopes {
 }
 
 /// The parts of one host, by the segments of their prefixes.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 struct Prefixes {
     part: Option<usize>,
     next: FxHashMap<Box<[u8]>, Prefixes>,

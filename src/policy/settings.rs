@@ -110,7 +110,7 @@ fn size(bytes: u64) -> String {
 }
 
 /// [`Keys`] whose lists are known by their places in the policy.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Said {
     mode: Option<Mode>,
     dialect: Option<Dialect>,

@@ -17,7 +17,7 @@ pub(super) struct Met {
 }
 
 /// What holds for requests that match the same routes as the witness of the first of them.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Usual {
     part: usize,
     met: Met,

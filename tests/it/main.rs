@@ -20,6 +20,7 @@ mod kit;
 mod manual_rpc;
 mod modes;
 mod observed;
+mod observer;
 mod policy_file;
 mod policy_manual;
 mod readme;

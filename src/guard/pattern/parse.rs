@@ -16,7 +16,7 @@ pub(super) struct Parsed {
 }
 
 /// One segment of a pattern.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Segment {
     Literal(Box<str>),
     One,

@@ -20,6 +20,7 @@ pub(super) fn check_root(root: &Table<'_>) -> Result<(), PolicyError> {
         "defaults",
         "inspect",
         "drain",
+        "observe",
         "header",
         "auth",
         "route",
@@ -56,7 +57,7 @@ pub(super) fn read_scope(table: &Table<'_>) -> Result<Scope, PolicyError> {
 pub(super) struct Budgets(Vec<(&'static str, usize)>);
 
 impl Budgets {
-    /// Reads `[request_id]`, `[rpc]`, `[inspect]` or `[drain]`, or names the file that said it before.
+    /// Reads `[request_id]`, `[rpc]`, `[inspect]`, `[observe]` or `[drain]`, or names the file that said it before.
     pub(super) fn read(
         &mut self,
         key: &'static str,
@@ -72,6 +73,7 @@ impl Budgets {
             "request_id" => read_request_id(builder, table)?,
             "rpc" => read_rpc(builder, table)?,
             "inspect" => read_budget(&mut builder.inspect.0, table)?,
+            "observe" => read_observe(builder, table)?,
             _ => read_budget(&mut builder.drain.0, table)?,
         }
         Ok(None)
@@ -93,6 +95,14 @@ fn read_rpc(builder: &mut PolicyBuilder, table: &Table<'_>) -> Result<(), Policy
     table.only(&["domain"])?;
     if let Some(domain) = table.get("domain") {
         builder.rpc_domain = Some(domain.text()?.to_owned().into());
+    }
+    Ok(())
+}
+
+fn read_observe(builder: &mut PolicyBuilder, table: &Table<'_>) -> Result<(), PolicyError> {
+    table.only(&["bodies"])?;
+    if let Some(bodies) = table.get("bodies") {
+        builder.observes_bodies = bodies.boolean()?;
     }
     Ok(())
 }

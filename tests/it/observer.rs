@@ -1,0 +1,165 @@
+//! Who watches errors sees each once (L1), bodies only where the policy says so (L3), and can turn everything off (M1).
+
+use std::convert::Infallible;
+use std::future::{Future, ready};
+use std::sync::{Arc, Mutex};
+
+use bytes::Bytes;
+use http::{Request, Response};
+use http_body_util::Full;
+use tower::{Layer, Service, ServiceExt, service_fn};
+use tower_error_envelope::auth::{AuthScheme, Key};
+use tower_error_envelope::exchange::{Event, Observer, Shown};
+use tower_error_envelope::{ErrorEnvelopeLayer, KillSwitch, Mode, Policy, Route};
+
+use crate::kit::{Answer, answer, logged};
+
+const SAID: &str = r#"{"message":"Seat 7 is taken"}"#;
+
+/// What was seen, in words.
+#[derive(Default)]
+struct Seen(Mutex<Vec<String>>);
+
+impl Observer for Seen {
+    fn saw(&self, event: &Event) {
+        let code = event.code().map_or("none", |code| code.as_str());
+        let side = |shown: Option<&Shown>| match shown {
+            Some(shown) => {
+                let kind = shown.content_type().unwrap_or("untyped");
+                format!("{} {kind} {}", shown.status().as_u16(), String::from_utf8_lossy(shown.body()))
+            }
+            None => "nothing".to_owned(),
+        };
+        let exhibit = event.exhibit().map(|it| format!(": {} -> {}", side(it.before()), side(it.after())));
+        let line = format!("{} {code}{}", event.origin().as_str(), exhibit.unwrap_or_default());
+        self.0.lock().unwrap().push(line);
+    }
+}
+
+#[test]
+fn l1_an_observer_sees_each_error_once_and_no_body() {
+    let seen = Arc::new(Seen::default());
+    let layer = ErrorEnvelopeLayer::new().shared_observer(seen.clone()).policy(routes(false));
+    let (_, lines) = logged(async {
+        for path in ["/enforced", "/observed", "/closed"] {
+            ask(&layer, path).await;
+        }
+    });
+    assert_eq!(*seen.0.lock().unwrap(), ["inner conflict", "inner conflict", "guard auth_missing"]);
+    assert_eq!(lines.len(), 3, "{lines:?}");
+}
+
+#[test]
+fn l3_bodies_are_shown_where_the_policy_says_so_and_are_in_no_log() {
+    let seen = Arc::new(Seen::default());
+    let layer = ErrorEnvelopeLayer::new().policy(routes(true)).shared_observer(seen.clone());
+    let (answers, lines) = logged(async {
+        [ask(&layer, "/enforced").await, ask(&layer, "/observed").await, ask(&layer, "/closed").await]
+    });
+    let seen = seen.0.lock().unwrap();
+    let [enforced, observed, closed] = answers.map(|answer| String::from_utf8(answer.body.to_vec()).unwrap());
+    let before = format!("409 application/json {SAID}");
+    assert_eq!(seen[0], format!("inner conflict: {before} -> 409 application/json {enforced}"));
+    assert_eq!(observed, SAID);
+    let would_be = seen[1].strip_prefix(&format!("inner conflict: {before} -> 409 application/json ")).unwrap();
+    assert_eq!(blank(would_be), blank(&enforced), "what enforce would have said");
+    assert_eq!(seen[2], format!("guard auth_missing: nothing -> 401 application/json {closed}"));
+    assert!(lines.iter().all(|line| !line.text.contains("Seat")), "{lines:?}");
+}
+
+#[test]
+fn l3_a_large_body_is_shown_in_part_and_never_in_debug() {
+    struct Whole(Mutex<Vec<(usize, bool, String)>>);
+    impl Observer for Whole {
+        fn saw(&self, event: &Event) {
+            let before = event.exhibit().unwrap().before().unwrap();
+            self.0.lock().unwrap().push((before.body().len(), before.is_whole(), format!("{event:?}")));
+        }
+    }
+    let seen = Arc::new(Whole(Mutex::default()));
+    let layer = ErrorEnvelopeLayer::new().policy(routes(true)).shared_observer(seen.clone());
+    logged(ask_for(&layer, "/enforced", "Seat ".repeat(2000).into()));
+    let (length, whole, debug) = seen.0.lock().unwrap().remove(0);
+    assert_eq!((length, whole), (8192, false));
+    assert!(!debug.contains("Seat"), "{debug}");
+}
+
+#[test]
+fn f2_an_observer_that_panics_takes_no_answer_away() {
+    struct Rude;
+    impl Observer for Rude {
+        fn saw(&self, _: &Event) {
+            panic!("I saw that");
+        }
+    }
+    let layer = ErrorEnvelopeLayer::new().observer(Rude);
+    let (answered, lines) = logged(ask(&layer, "/enforced"));
+    assert_eq!(answered.head.status, 409);
+    assert!(lines.iter().any(|line| line.text.contains("the observer panicked")), "{lines:?}");
+}
+
+#[test]
+fn m1_a_kill_switch_puts_every_route_to_off_but_opens_no_door() {
+    let switch = KillSwitch::new();
+    let layer = ErrorEnvelopeLayer::new().policy(routes(false)).kill_switch(switch.clone());
+    let service = layer.layer(inner(Bytes::from_static(SAID.as_bytes())));
+    let ((), lines) = logged(async {
+        let ask = async |path| answer(service.clone().oneshot(request(path)).await.unwrap()).await;
+        assert_ne!(ask("/enforced").await.body, SAID);
+        assert!(switch.off() && !switch.off() && switch.is_off());
+        for _ in 0..2 {
+            let passed = ask("/enforced").await;
+            assert_eq!(passed.body, SAID);
+            assert!(passed.head.headers.contains_key("x-request-id"));
+            assert!(!passed.head.headers.contains_key("x-error-code"));
+        }
+        assert_eq!(ask("/closed").await.head.status, 401, "G2 holds in every mode");
+        assert!(switch.back() && !switch.back());
+        assert_ne!(ask("/enforced").await.body, SAID);
+    });
+    let told = |text: &str| lines.iter().filter(|line| line.level == "WARN" && line.text.contains(text)).count();
+    assert_eq!((told("every route is in mode off"), told("modes hold again")), (1, 1), "{lines:?}");
+}
+
+fn routes(bodies: bool) -> Policy {
+    Policy::builder()
+        .observe_bodies(bodies)
+        .scheme("key", AuthScheme::header("x-api-key").key(Key::of_secret("demo", "k-1")))
+        .route(Route::new("/observed").mode(Mode::Observe))
+        .route(Route::new("/closed").auth(["key"]))
+        .build()
+        .unwrap()
+}
+
+async fn ask(layer: &ErrorEnvelopeLayer, path: &str) -> Answer {
+    ask_for(layer, path, Bytes::from_static(SAID.as_bytes())).await
+}
+
+fn ask_for(layer: &ErrorEnvelopeLayer, path: &str, said: Bytes) -> impl Future<Output = Answer> + use<> {
+    let asked = layer.layer(inner(said)).oneshot(request(path));
+    async { answer(asked.await.unwrap()).await }
+}
+
+fn request(path: &str) -> Request<Full<Bytes>> {
+    Request::get(path).body(Full::default()).unwrap()
+}
+
+fn inner(
+    said: Bytes,
+) -> impl Service<
+    Request<tower_error_envelope::middleware::RequestBody<Full<Bytes>>>,
+    Response = Response<Full<Bytes>>,
+    Error = Infallible,
+    Future: Send,
+> + Clone {
+    service_fn(move |_| {
+        let response = Response::builder().status(409).header("content-type", "application/json");
+        ready(Ok(response.body(Full::new(said.clone())).unwrap()))
+    })
+}
+
+/// Without the id.
+fn blank(body: &str) -> String {
+    let at = body.find("req_").unwrap();
+    format!("{}{}", &body[..at], &body[at + 30..])
+}
