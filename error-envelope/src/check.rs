@@ -78,7 +78,6 @@ fn findings(
     mut tell: impl FnMut(&Finding<'_>) -> Result<(), Failure>,
 ) -> Result<(), Failure> {
     // The lints take the time as an argument, so that they can be tested.
-    #[allow(clippy::disallowed_methods, reason = "a program has a clock; the ban is for the library")]
     let now = SystemTime::now();
     for lint in read.file.lints(now) {
         tell(&Finding::of_lint(&lint))?;

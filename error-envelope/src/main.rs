@@ -3,20 +3,25 @@
 //!
 //! [`check`] says what is wrong with policy files, and what holds for a request; [`schema`] tells it to editors. [`catalogue`]
 //! writes the error codes and the envelope in the languages of clients and documents, and what a change of them breaks.
-//! [`probe`] asks a running service whether it keeps the contract. Those that read policies do so by [`policy`] and show
+//! [`probe`] asks a running service whether it keeps the contract. [`gateway`] keeps it in front of a service, and [`demo`]
+//! in front of one that misbehaves. Those that read policies do so by [`policy`] and show
 //! lines of them by [`finding`], those alone that are not [`confidential`], or as [`report`] writes them for programs.
 //! [`failure`] is how a verb ends that could not do its work: exit code 1 where what it was given is wrong, 2 where it
 //! cannot be read. [`man`] and [`completions`] are written from the words of `--help`; [`files`] writes whole files.
+
+#![allow(clippy::disallowed_methods, reason = "a program has a clock and an executor; the ban is for the library")]
 
 mod catalogue;
 mod check;
 mod completions;
 mod confidential;
+mod demo;
 mod envoy;
 mod explain;
 mod failure;
 mod files;
 mod finding;
+mod gateway;
 mod init;
 mod learn;
 mod man;
@@ -33,7 +38,7 @@ use std::process::ExitCode;
 
 use clap::{CommandFactory, Parser, Subcommand, ValueEnum};
 
-/// Checks policy files of tower-error-envelope, exports its error contract, and probes services for it.
+/// Puts an error contract in front of services: checks its policy files, exports it, serves it, and probes for it.
 ///
 /// Exit codes: 0 all is well, 1 something was found or refused, 2 wrong usage or a file that cannot be read.
 #[derive(Parser)]
@@ -60,6 +65,8 @@ enum Verb {
     Init(init::Args),
     Learn(learn::Args),
     Replay(replay::Args),
+    Gateway(Box<gateway::Args>),
+    Demo(Box<demo::Args>),
 }
 
 #[derive(Clone, Copy, Default, ValueEnum)]
@@ -86,6 +93,8 @@ fn main() -> ExitCode {
         Verb::Init(args) => init::run(&args).map(|()| 0),
         Verb::Learn(args) => learn::run(&args).map(|()| 0),
         Verb::Replay(args) => replay::run(&args),
+        Verb::Gateway(args) => gateway::run(&args).map(|()| 0),
+        Verb::Demo(args) => demo::run(&args),
     };
     ExitCode::from(done.unwrap_or_else(|failure| {
         failure.tell();

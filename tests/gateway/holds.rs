@@ -1,6 +1,6 @@
 //! The gateway holds: bodies of any size, slow and rude clients and services, and its own end.
 //!
-//! Each test starts the built example before a service of its own. `HOLDS_SECONDS=120` makes the mixed load as long as
+//! Each test starts the built command before a service of its own. `HOLDS_SECONDS=120` makes the mixed load as long as
 //! that, and `HOLDS_MIB=1024` the large bodies as large; without them they are short enough for every run.
 
 pub(crate) mod gateway;

@@ -2,7 +2,6 @@
 
 use std::collections::{HashMap, HashSet};
 use std::io::{BufRead, BufReader, Read};
-use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -17,6 +16,7 @@ use serde_json::Value;
 use tokio::net::TcpStream;
 use tokio::task::JoinSet;
 
+use crate::command::binary;
 use crate::holds::gateway::ended;
 
 const REQUESTS: usize = 10_000;
@@ -154,7 +154,7 @@ struct Gateway {
 impl Gateway {
     fn start() -> Self {
         let mut process = Command::new(binary())
-            .args(["--listen", "127.0.0.1:0", "--log", "json"])
+            .args(["demo", "--listen", "127.0.0.1:0", "--log", "json"])
             .env("RUST_LOG", "tower_error_envelope=info")
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
@@ -192,12 +192,4 @@ fn collect(mut from: impl Read + Send + 'static) -> JoinHandle<String> {
         let _ = from.read_to_end(&mut text);
         String::from_utf8_lossy(&text).into_owned()
     })
-}
-
-/// `cargo test` builds examples beside the test binary's directory.
-pub(crate) fn binary() -> PathBuf {
-    let profile = std::env::current_exe().unwrap().ancestors().nth(2).unwrap().to_owned();
-    let binary = profile.join("examples").join("gateway");
-    assert!(binary.exists(), "{} is not there: build it with `cargo build --example gateway`", binary.display());
-    binary
 }

@@ -5,6 +5,7 @@ mod axum_app;
 mod axum_extract;
 mod cases;
 mod client;
+mod command;
 mod copies;
 mod credentials;
 mod decided;

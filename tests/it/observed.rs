@@ -14,21 +14,33 @@ use std::collections::HashMap;
 use crate::cases::logs::captured;
 use ask::{Ask, Seen};
 
-/// The examples themselves.
-#[allow(dead_code, unused_imports, reason = "the programs around what is asked here")]
+/// The example itself.
+#[allow(dead_code, unused_imports, reason = "the program around what is asked here")]
 #[path = "../../examples"]
 mod examples {
     pub(super) mod axum;
+}
 
-    #[path = "gateway"]
-    pub(super) mod gateway {
+/// What the command's demo is made of.
+#[allow(dead_code, reason = "the programs around what is asked here")]
+#[path = "../../error-envelope/src"]
+mod command {
+    pub(super) mod demo {
+        pub(crate) mod acts;
+        mod backstage;
+        pub(crate) mod embedded;
+        mod stage;
+
+        use super::gateway::{BoxError, proxy};
+    }
+
+    mod gateway {
         mod connect;
-        pub(crate) mod demo;
         mod headers;
         mod http1;
         mod http2;
         mod pace;
-        mod proxy;
+        pub(crate) mod proxy;
         mod upgrade;
 
         pub(crate) type BoxError = Box<dyn std::error::Error + Send + Sync>;

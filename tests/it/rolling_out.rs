@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex};
 
+use crate::command::binary;
 use crate::wait::{until, when};
 
 const PAGE: &str = include_str!("../../manual/rolling-out.md");
@@ -137,7 +138,7 @@ impl Gateway {
         }
         fs::copy(folder.join("rollout/1-observe.toml"), folder.join("rollout/policy.toml")).unwrap();
         let mut process = Command::new(binary())
-            .args(["--listen", "127.0.0.1:0", "--policy", "rollout/policy.toml"])
+            .args(["demo", "--listen", "127.0.0.1:0", "--policy", "rollout/policy.toml"])
             .env("NO_COLOR", "1")
             .env_remove("RUST_LOG")
             .current_dir(&folder)
@@ -213,12 +214,4 @@ fn examples() -> PathBuf {
 
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).to_owned()
-}
-
-/// `target/<profile>/examples/gateway`, beside the `deps` that this test is in.
-fn binary() -> PathBuf {
-    let test = std::env::current_exe().unwrap();
-    let binary = test.parent().and_then(Path::parent).unwrap().join("examples/gateway");
-    assert!(binary.exists(), "{}: not there; `cargo build --examples` makes it", binary.display());
-    binary
 }

@@ -34,7 +34,7 @@ In Rust (axum, tonic, hyper, warp, poem, salvo), put the layer around the whole 
     let front = format!(
         "put the gateway or Envoy in front, and probe that:
 
-    gateway --listen 127.0.0.1:8080 --upstream {url}
+    error-envelope gateway --listen 127.0.0.1:8080 --upstream {url}
     error-envelope envoy-config --policy policy.toml --listen 127.0.0.1:8080 --upstream HOST:PORT"
     );
     match framework {

@@ -100,7 +100,6 @@ async fn over_http2(stream: Stream, target: &Target, asked: &Asked) -> Result<Go
 }
 
 /// A connection that moves while its answer is awaited.
-#[allow(clippy::disallowed_methods, reason = "a program has an executor; the ban is for the library")]
 fn drive(connection: impl Future<Output = hyper::Result<()>> + Send + 'static) -> JoinHandle<hyper::Result<()>> {
     tokio::spawn(connection)
 }

@@ -36,7 +36,7 @@ fn each_command_of_the_page_says_what_it_shows() {
     }
     let mut run = 0;
     for (command, shown) in commands() {
-        if let Some(args) = command.strip_prefix("cargo run --example gateway -- ") {
+        if let Some(args) = command.strip_prefix("error-envelope demo ") {
             assert_eq!(args, format!("--listen 127.0.0.1:8080 --policy {POLICY}"));
             assert_eq!(shown, [format!("listening on {FRONT}"), format!("the service without the layer: {BARE}")]);
             continue;

@@ -84,7 +84,7 @@ def started(processes, apps, options):
         if name in behind:
             process, address = behind[name]
             processes.until_it_answers(name, process, address)
-            layered = processes.gateway(name, options.target / "debug" / "examples" / "gateway", address)
+            layered = processes.gateway(name, options.target / "debug" / "error-envelope", address)
             yield app, {"bare": address, "layered": layered}
         else:
             yield app, in_process[name]

@@ -35,7 +35,7 @@ class Processes(ExitStack):
         return self.start(name, [*command, last], cwd=cwd), f"127.0.0.1:{port}"
 
     def gateway(self, name, program, upstream):
-        command = [program, "--listen", "127.0.0.1:0", "--upstream", f"http://{upstream}", "--policy", APPS / "policy.toml"]
+        command = [program, "gateway", "--listen", "127.0.0.1:0", "--upstream", f"http://{upstream}", "--policy", APPS / "policy.toml"]
         process = self.start(f"{name}.gateway", command, stdout=subprocess.PIPE)
         said = process.stdout.readline().decode()
         found = re.search(r"listening on http://(\S+)", said)

@@ -1,4 +1,4 @@
-//! The built example as a process, what the kernel says of it, and the other programs that talk to it.
+//! The built command as a process, what the kernel says of it, and the other programs that talk to it.
 
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
@@ -31,8 +31,8 @@ impl Gateway {
     }
 
     pub(crate) fn start(service: SocketAddr, args: &[&str]) -> Self {
-        let mut child = Command::new(crate::load::binary())
-            .args(["--listen", "127.0.0.1:0", "--log", "json", "--upstream", &format!("http://{service}")])
+        let mut child = Command::new(crate::command::binary())
+            .args(["gateway", "--listen", "127.0.0.1:0", "--log", "json", "--upstream", &format!("http://{service}")])
             .args(args)
             .env("RUST_LOG", "info")
             // Else what its memory looks like is what the allocator keeps for later.

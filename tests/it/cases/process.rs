@@ -1,4 +1,4 @@
-//! The real example binary as a process: started with a case's policy, its log collected, killed when dropped.
+//! The real gateway as a process: started with a case's policy, its log collected, killed when dropped.
 
 use std::io::{BufReader, Read as _};
 use std::net::SocketAddr;
@@ -9,6 +9,7 @@ use std::thread::JoinHandle;
 
 use super::format::Case;
 use super::policy::Folder;
+use crate::command::binary;
 use crate::wait::{until, when};
 
 /// A proxy as a process of its own.
@@ -44,7 +45,7 @@ impl Proxy for Process {
         let file = case.policy_file.as_ref().map(|file| case.folder.join(file));
         let file = folder.as_ref().map(Folder::policy).or(file);
         let mut command = Command::new(binary());
-        command.args(["--listen", "127.0.0.1:0", "--upstream", &format!("http://{upstream}")]);
+        command.args(["gateway", "--listen", "127.0.0.1:0", "--upstream", &format!("http://{upstream}")]);
         if let Some(file) = file {
             command.arg("--policy").arg(file);
         }
@@ -112,19 +113,6 @@ impl Drop for Process {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
-}
-
-/// `target/<profile>/examples/gateway`, beside the `deps` that this test is in.
-fn binary() -> PathBuf {
-    let test = std::env::current_exe().expect("this test's own path");
-    let profile = test.parent().and_then(|deps| deps.parent()).expect("target/<profile>/deps");
-    let binary = profile.join("examples").join(format!("gateway{}", std::env::consts::EXE_SUFFIX));
-    assert!(
-        binary.exists(),
-        "{}: not there; `cargo build --example gateway` (or a whole `cargo test`) makes it",
-        binary.display()
-    );
-    binary
 }
 
 /// A source that is newer than the binary, which `cargo test --test it` alone does not build anew.

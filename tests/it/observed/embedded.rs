@@ -9,8 +9,8 @@ use tower_error_envelope::middleware::RequestBody;
 use tower_layer::Layer;
 
 use super::ask::Ask;
-use super::examples::gateway::demo;
-use super::examples::gateway::demo::acts::{ACTS, Act, Expect, Inside, Play};
+use super::command::demo::acts::{ACTS, Act, Expect, Inside, Play};
+use super::command::demo::embedded;
 use super::site::{Sites, layer, serve};
 use super::{judge, rounds};
 
@@ -73,9 +73,9 @@ fn m1_observe_passes_an_errors_first_byte_while_the_rest_is_not_there() {
 }
 
 async fn sites() -> Sites {
-    let (bare, _) = demo::start::<Incoming>(TIMEOUT).await.unwrap();
-    let (observed, _) = demo::start::<RequestBody<Incoming>>(TIMEOUT).await.unwrap();
-    let (enforced, _) = demo::start::<RequestBody<Incoming>>(TIMEOUT).await.unwrap();
+    let (bare, _) = embedded::start::<Incoming>(TIMEOUT).await.unwrap();
+    let (observed, _) = embedded::start::<RequestBody<Incoming>>(TIMEOUT).await.unwrap();
+    let (enforced, _) = embedded::start::<RequestBody<Incoming>>(TIMEOUT).await.unwrap();
     Sites {
         bare: serve(bare).await,
         observed: serve(layer(POLICY, true).layer(observed)).await,

@@ -2,7 +2,6 @@
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
-use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 
 use crate::kit::repository;
@@ -17,8 +16,8 @@ pub(crate) struct Gateway {
 
 impl Gateway {
     pub(crate) fn start(policy: &str) -> Self {
-        let mut process = Command::new(binary())
-            .args(["--listen", "127.0.0.1:0", "--policy", policy])
+        let mut process = Command::new(env!("CARGO_BIN_EXE_error-envelope"))
+            .args(["demo", "--listen", "127.0.0.1:0", "--policy", policy])
             .current_dir(repository())
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
@@ -42,15 +41,6 @@ impl Drop for Gateway {
         let _ = self.process.kill();
         let _ = self.process.wait();
     }
-}
-
-/// `target/<profile>/examples/gateway`, beside the `deps` that this test is in.
-fn binary() -> PathBuf {
-    let test = std::env::current_exe().unwrap();
-    let profile = test.parent().and_then(|deps| deps.parent()).unwrap();
-    let binary = profile.join("examples").join(format!("gateway{}", std::env::consts::EXE_SUFFIX));
-    assert!(binary.exists(), "{}: not there; `cargo build --example gateway` makes it", binary.display());
-    binary
 }
 
 /// A server that gives every request the same treatment. Its threads end with the test's process.

@@ -25,7 +25,7 @@ pub(super) fn record_har<'a>(
     let now = humantime::format_rfc3339_seconds(SystemTime::now()).to_string();
     let entries: Vec<Value> =
         rows.filter_map(|(act, got)| Some(entry(act, got.as_ref().ok()?, address, &now))).collect();
-    let creator = json!({ "name": "gateway", "version": env!("CARGO_PKG_VERSION") });
+    let creator = json!({ "name": "error-envelope demo", "version": env!("CARGO_PKG_VERSION") });
     let har = json!({ "log": { "version": "1.2", "creator": creator, "entries": entries } });
     let refused = |error| format!("--tour-har {}: {error}; name a file that can be written", file.display());
     Ok(std::fs::write(file, serde_json::to_string_pretty(&har)? + "\n").map_err(refused)?)

@@ -1,18 +1,4 @@
-//! The embedded service, which misbehaves, and the tour, which shows what becomes of it.
-//!
-//! [`acts`] lists each way to misbehave with what a client should get for it: one table for the service that plays them
-//! ([`stage`]), for the handlers that fail inside this process ([`backstage`]), for the index at `/` and for the [`tour`],
-//! which [`visit`]s each and lets [`judge`] have its say; a [`record`] of it, and a [`har`], are for other programs.
-
-pub(crate) mod acts;
-mod backstage;
-mod har;
-mod judge;
-mod record;
-mod stage;
-mod table;
-mod tour;
-mod visit;
+//! The service as a whole, and the way to it.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -22,10 +8,8 @@ use http::Version;
 use http_body::Body;
 use tokio::net::TcpListener;
 
-use self::backstage::Backstage;
-pub(crate) use self::tour::tour;
-use super::BoxError;
-use super::proxy;
+use super::backstage::{self, Backstage};
+use super::{BoxError, proxy, stage};
 
 /// Starts the service; what comes back is the way to it, to put the layer around, and where it is without.
 pub(crate) async fn start<B>(timeout: Duration) -> Result<(Backstage<B>, SocketAddr), BoxError>

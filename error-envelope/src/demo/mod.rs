@@ -1,0 +1,93 @@
+//! `error-envelope demo`: an embedded service that misbehaves, and the tour, which shows what becomes of it.
+//!
+//! [`acts`] lists each way to misbehave with what a client should get for it: one table for the service that plays them
+//! ([`stage`]), for the handlers that fail inside this process ([`backstage`]), for the index at `/` and for the [`tour`],
+//! which [`visit`]s each and lets [`judge`] have its say; a [`record`] of it, and a [`har`], are for other programs.
+
+mod acts;
+mod backstage;
+mod embedded;
+mod har;
+mod judge;
+mod record;
+mod stage;
+mod table;
+mod tour;
+mod visit;
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use tokio::sync::oneshot;
+use tower::Layer;
+
+use crate::failure::Failure;
+use crate::gateway::args::Front;
+use crate::gateway::{self, BoxError, proxy, serve, signals};
+
+/// Show the error layer at work, on a service that misbehaves in every way that it knows
+///
+/// The service is embedded. The gateway in front of it is sent one request of each kind; what the service said is printed
+/// beside what the client got, and the gateway serves on until Ctrl-C.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// Where to listen; port 0 picks a free one [default: 127.0.0.1:8080, with --once 127.0.0.1:0]
+    #[arg(long, value_name = "ADDR")]
+    listen: Option<String>,
+    // The slow head should show its 504 soon.
+    /// How long the embedded service may take to its response head, such as 500ms
+    #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration, default_value = "1s")]
+    upstream_timeout: Duration,
+    /// End after the tour: exit code 0 if every row is as expected, else 1
+    #[arg(long)]
+    once: bool,
+    /// Where to write what the client got on the tour: one JSON object {name, status, headers, body} a line
+    #[arg(long, value_name = "FILE", requires = "once")]
+    tour_json: Option<PathBuf>,
+    /// Where to write the tour as a HAR 1.2 file, for `error-envelope replay`; mode "off" shows what the service said
+    #[arg(long, value_name = "FILE", requires = "once")]
+    tour_har: Option<PathBuf>,
+    #[command(flatten)]
+    front: Front,
+}
+
+impl Args {
+    /// The tour alone needs no address that anybody knows, and must not collide.
+    fn listen(&self) -> &str {
+        let default = if self.once { "127.0.0.1:0" } else { "127.0.0.1:8080" };
+        self.listen.as_deref().unwrap_or(default)
+    }
+}
+
+/// Serves and takes the tour at the same time. The exit code is 1 where `--once` found a row that is wrong.
+pub(crate) fn run(args: &Args) -> Result<u8, Failure> {
+    args.front.log.init();
+    gateway::runtime()?.block_on(show(args))
+}
+
+async fn show(args: &Args) -> Result<u8, Failure> {
+    let layer = gateway::layer(&args.front)?;
+    let stop = signals::stop().map_err(gateway::no_signals)?;
+    gateway::reload_at_hangup(&layer)?;
+    let (listener, address) = gateway::listen(args.listen()).await?;
+    let no_service = |error| Failure::Io(format!("the embedded service cannot start: {error}"));
+    let (service, bare) = embedded::start(args.upstream_timeout).await.map_err(no_service)?;
+    let service = layer.layer(service);
+    if !args.once {
+        gateway::say(format_args!("the service without the layer: http://{bare}"))?;
+    }
+    let (tour_done, after_tour) = oneshot::channel::<()>();
+    let stop = async { if args.once { drop(after_tour.await) } else { stop.await } };
+    let tour = async {
+        let outcome = tour::tour(address, args.tour_json.as_deref(), args.tour_har.as_deref()).await;
+        drop(tour_done);
+        outcome
+    };
+    let (outcome, ()) = tokio::join!(tour, serve::serve(listener, service, args.front.limits(), stop));
+    // Somebody who served for a day is not told at its end that a row was wrong.
+    if !args.once {
+        return Ok(0);
+    }
+    let as_expected = outcome.map_err(|error| Failure::Io(error.to_string()))?;
+    Ok(u8::from(!as_expected))
+}

@@ -1,0 +1,92 @@
+//! `error-envelope gateway`: a reverse proxy with the error layer in front of it.
+//!
+//! Read on in this order: [`args`] are its flags, [`serve`] accepts, [`proxy`] forwards over [`http1`] or [`http2`],
+//! [`headers`] knows what belongs to one hop alone, [`upgrade`] joins two connections, [`pace`] and [`idle`] keep the
+//! clocks; [`connect`], [`linger`] and [`abort`] are about how connections end.
+
+mod abort;
+pub(crate) mod args;
+mod connect;
+mod headers;
+mod http1;
+mod http2;
+mod idle;
+mod linger;
+mod log;
+mod pace;
+pub(crate) mod proxy;
+pub(crate) mod serve;
+pub(crate) mod signals;
+mod upgrade;
+
+use std::io::Write;
+use std::net::SocketAddr;
+
+use tokio::net::TcpListener;
+use tower::Layer;
+use tower_error_envelope::ErrorEnvelopeLayer;
+
+pub(crate) use self::args::Args;
+use self::args::Front;
+use crate::failure::Failure;
+
+/// A failure of one request or connection.
+pub(crate) type BoxError = Box<dyn std::error::Error + Send + Sync>;
+
+/// Serves until it is told to stop.
+pub(crate) fn run(args: &Args) -> Result<(), Failure> {
+    args.front.log.init();
+    runtime()?.block_on(async {
+        let layer = layer(&args.front)?;
+        let stop = signals::stop().map_err(no_signals)?;
+        reload_at_hangup(&layer)?;
+        let (listener, _) = listen(&args.listen).await?;
+        let service = proxy::to(args.upstream.clone(), args.upstream_version(), args.upstream_timeout);
+        serve::serve(listener, layer.layer(service), args.front.limits(), stop).await;
+        Ok(())
+    })
+}
+
+pub(crate) fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
+    tokio::runtime::Runtime::new().map_err(|error| Failure::Io(format!("the runtime cannot start: {error}")))
+}
+
+pub(crate) fn layer(front: &Front) -> Result<ErrorEnvelopeLayer, Failure> {
+    let layer = ErrorEnvelopeLayer::new();
+    match &front.policy {
+        Some(file) => layer.watching(file).map_err(|error| Failure::of(&error)),
+        None => Ok(layer),
+    }
+}
+
+/// SIGHUP reads the policy anew, whatever the file's time says.
+pub(crate) fn reload_at_hangup(layer: &ErrorEnvelopeLayer) -> Result<(), Failure> {
+    let layer = layer.clone();
+    let reload = move || match layer.reload() {
+        Ok(true) => {}
+        Ok(false) => tracing::info!("SIGHUP: the policy is as it was before the reload"),
+        Err(error) => tracing::error!("SIGHUP: reload refused: {error}; the old policy stays in force"),
+    };
+    signals::at_hangup(reload).map_err(no_signals)
+}
+
+pub(crate) fn no_signals(error: std::io::Error) -> Failure {
+    Failure::Io(format!("signals cannot be listened to: {error}"))
+}
+
+/// Binds, and says where: the first line of standard output is for scripts that wait for it.
+pub(crate) async fn listen(asked: &str) -> Result<(TcpListener, SocketAddr), Failure> {
+    let refused = |error| {
+        Failure::Io(format!("--listen {asked}: {error}\n = help: choose another address, or port 0 for a free one"))
+    };
+    let listener = TcpListener::bind(asked).await.map_err(refused)?;
+    let address = listener.local_addr().map_err(refused)?;
+    say(format_args!("listening on http://{address}"))?;
+    Ok((listener, address))
+}
+
+/// A line that is read before the program ends.
+pub(crate) fn say(line: std::fmt::Arguments<'_>) -> Result<(), Failure> {
+    let mut out = std::io::stdout();
+    writeln!(out, "{line}").and_then(|()| out.flush()).map_err(|error| Failure::Io(format!("standard output: {error}")))
+}
