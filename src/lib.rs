@@ -111,6 +111,9 @@ pub use outward::OutwardRule;
 #[doc(hidden)]
 pub use policy::Guards;
 #[cfg(feature = "policy-file")]
+#[doc(hidden)]
+pub use policy::parse_size;
+#[cfg(feature = "policy-file")]
 #[cfg_attr(docsrs, doc(cfg(feature = "policy-file")))]
 pub use policy::{Effective, Lint, Setting, Spelling};
 pub use policy::{

@@ -39,6 +39,14 @@ impl Failure {
 }
 
 impl Failure {
+    /// What is wrong, for a log.
+    pub(crate) fn why(&self) -> &str {
+        match self {
+            Self::Refused(why) | Self::Io(why) => why,
+            Self::Told | Self::Closed => "it has been told",
+        }
+    }
+
     /// Of a policy that was not read.
     pub(crate) fn of(error: &PolicyError) -> Self {
         let unreadable = error.source().is_some_and(|source| source.is::<io::Error>());

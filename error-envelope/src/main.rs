@@ -30,6 +30,7 @@ mod probe;
 mod recorded;
 mod replay;
 mod report;
+mod roots;
 mod schema;
 mod text;
 mod trial;

@@ -46,6 +46,9 @@ pub use self::effective::{Effective, Setting, Spelling};
 pub use self::error::PolicyError;
 use self::faults::Faults;
 #[cfg(feature = "policy-file")]
+#[doc(hidden)]
+pub use self::file::value::parse_size;
+#[cfg(feature = "policy-file")]
 pub(crate) use self::file::{Loaded, Surroundings};
 #[doc(hidden)]
 pub use self::guards::Guards;

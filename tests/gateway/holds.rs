@@ -13,3 +13,4 @@ mod refused;
 pub(crate) mod service;
 mod stop;
 mod streams;
+mod unread;

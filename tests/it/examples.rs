@@ -16,6 +16,7 @@ use tonic_reflection::pb::v1::server_reflection_client::ServerReflectionClient;
 use tonic_reflection::pb::v1::server_reflection_request::MessageRequest::ListServices;
 
 use crate::kit::STARTED;
+use crate::wait::{until, when};
 
 /// A name, what it asks itself, the codes that come back.
 const EXAMPLES: [(&str, &[&str]); 8] = [
@@ -57,6 +58,38 @@ fn each_example_serves_at_the_address_that_it_prints() {
     }
 }
 
+/// In front of another example; with a policy that changes while it runs.
+#[test]
+fn the_gateway_forwards_follows_its_policy_and_stops_well() {
+    let (behind, mut said) = start("hyper");
+    let upstream = said.next().unwrap().strip_prefix("listening on ").unwrap().to_owned();
+    let folder = std::env::temp_dir().join(format!("gateway-example-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).unwrap();
+    let policy = folder.join("policy.toml");
+    std::fs::write(&policy, "version = 1\n").unwrap();
+    let args = ["--listen", "127.0.0.1:0", "--upstream", &upstream, "--policy", policy.to_str().unwrap()];
+    let (mut gateway, mut said) = run(Command::new(binary("gateway")).args(args));
+    let address = said.next().unwrap().strip_prefix("listening on http://").unwrap().to_owned();
+    assert!(ask(&address, "/").ends_with("\r\n\r\nhello\n"));
+    assert!(ask(&address, "/missing").contains("\r\ncontent-type: application/json\r\n"));
+
+    std::fs::write(&policy, "version = 1\n[defaults]\ndialect = \"problem\"\n").unwrap();
+    until("another policy is in force", || {
+        let answer = ask(&address, "/missing");
+        when(answer.contains("content-type: application/problem+json\r\n"), answer)
+    });
+    drop(behind);
+    until("the lost service is answered for", || {
+        let answer = ask(&address, "/");
+        when(answer.contains("x-error-code: other\r\n"), answer)
+    });
+    let pid = gateway.0.id().to_string();
+    assert!(Command::new("kill").args(["-TERM", &pid]).status().unwrap().success());
+    let status = until("it ends", || gateway.0.try_wait().unwrap().ok_or("it runs"));
+    assert!(status.success(), "{status}");
+    std::fs::remove_dir_all(folder).unwrap();
+}
+
 #[tokio::test]
 async fn p1_health_checks_and_reflection_pass_in_the_examples() {
     for name in ["tonic", "mixed"] {
@@ -94,7 +127,11 @@ fn ask(address: &str, path: &str) -> String {
 }
 
 fn start(name: &str) -> (Server, impl Iterator<Item = String>) {
-    let child = Command::new(binary(name)).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+    run(&mut Command::new(binary(name)))
+}
+
+fn run(command: &mut Command) -> (Server, impl Iterator<Item = String> + use<>) {
+    let child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
     let mut server = Server(child);
     let said = BufReader::new(server.0.stdout.take().unwrap()).lines().map(Result::unwrap);
     (server, said)

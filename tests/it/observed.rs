@@ -31,6 +31,8 @@ mod command {
         pub(crate) mod embedded;
         mod stage;
 
+        pub(crate) use super::gateway::limits::UpstreamLimits;
+        use super::gateway::upstream::Upstream;
         use super::gateway::{BoxError, proxy};
     }
 
@@ -39,9 +41,11 @@ mod command {
         mod headers;
         mod http1;
         mod http2;
+        pub(crate) mod limits;
         mod pace;
         pub(crate) mod proxy;
         mod upgrade;
+        pub(crate) mod upstream;
 
         pub(crate) type BoxError = Box<dyn std::error::Error + Send + Sync>;
     }

@@ -9,20 +9,23 @@ use http_body::Body;
 use tokio::net::TcpListener;
 
 use super::backstage::{self, Backstage};
-use super::{BoxError, proxy, stage};
+use super::{BoxError, Upstream, UpstreamLimits, proxy, stage};
 
 /// Starts the service; what comes back is the way to it, to put the layer around, and where it is without.
-pub(crate) async fn start<B>(timeout: Duration) -> Result<(Backstage<B>, SocketAddr), BoxError>
+pub(crate) async fn start<B>(timeout: Duration, limits: UpstreamLimits) -> Result<(Backstage<B>, SocketAddr), BoxError>
 where
     B: Body<Data = Bytes> + Send + Unpin + 'static,
     B::Error: Into<BoxError>,
 {
     let listener = TcpListener::bind("127.0.0.1:0").await?;
     let address = listener.local_addr()?;
-    let stage = proxy::to(address.to_string().parse()?, Version::HTTP_11, timeout);
+    let to = |address: SocketAddr| {
+        let upstream = Upstream::plain(address.to_string().parse()?);
+        Ok::<_, BoxError>(proxy::to(upstream, Version::HTTP_11, timeout, limits))
+    };
+    let stage = to(address)?;
     tokio::spawn(stage::play(listener));
     // A port that was free a moment ago refuses connections.
     let gone = TcpListener::bind("127.0.0.1:0").await?.local_addr()?;
-    let gone = proxy::to(gone.to_string().parse()?, Version::HTTP_11, timeout);
-    Ok((backstage::open(stage, gone), address))
+    Ok((backstage::open(stage, to(gone)?), address))
 }

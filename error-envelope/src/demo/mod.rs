@@ -16,13 +16,15 @@ mod tour;
 mod visit;
 
 use std::path::PathBuf;
-use std::time::Duration;
 
+use humantime::Duration as Time;
 use tokio::sync::oneshot;
 use tower::Layer;
 
 use crate::failure::Failure;
 use crate::gateway::args::Front;
+use crate::gateway::limits::{UpstreamLimits, time};
+use crate::gateway::upstream::Upstream;
 use crate::gateway::{self, BoxError, proxy, serve, signals};
 
 /// Show the error layer at work, on a service that misbehaves in every way that it knows
@@ -36,8 +38,8 @@ pub(crate) struct Args {
     listen: Option<String>,
     // The slow head should show its 504 soon.
     /// How long the embedded service may take to its response head, such as 500ms
-    #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration, default_value = "1s")]
-    upstream_timeout: Duration,
+    #[arg(long, value_name = "TIME", value_parser = time, default_value = "1s")]
+    upstream_timeout: Time,
     /// End after the tour: exit code 0 if every row is as expected, else 1
     #[arg(long)]
     once: bool,
@@ -49,6 +51,8 @@ pub(crate) struct Args {
     tour_har: Option<PathBuf>,
     #[command(flatten)]
     front: Front,
+    #[command(flatten)]
+    upstream_limits: UpstreamLimits,
 }
 
 impl Args {
@@ -68,10 +72,10 @@ pub(crate) fn run(args: &Args) -> Result<u8, Failure> {
 async fn show(args: &Args) -> Result<u8, Failure> {
     let layer = gateway::layer(&args.front)?;
     let stop = signals::stop().map_err(gateway::no_signals)?;
-    gateway::reload_at_hangup(&layer)?;
-    let (listener, address) = gateway::listen(args.listen()).await?;
+    let door = gateway::open(args.listen(), None, &layer).await?;
+    let (address, limits) = (door.address, args.front.limits);
     let no_service = |error| Failure::Io(format!("the embedded service cannot start: {error}"));
-    let (service, bare) = embedded::start(args.upstream_timeout).await.map_err(no_service)?;
+    let (service, bare) = embedded::start(*args.upstream_timeout, args.upstream_limits).await.map_err(no_service)?;
     let service = layer.layer(service);
     if !args.once {
         gateway::say(format_args!("the service without the layer: http://{bare}"))?;
@@ -83,7 +87,7 @@ async fn show(args: &Args) -> Result<u8, Failure> {
         drop(tour_done);
         outcome
     };
-    let (outcome, ()) = tokio::join!(tour, serve::serve(listener, service, args.front.limits(), stop));
+    let (outcome, ()) = tokio::join!(tour, serve::serve(door, service, limits, stop));
     // Somebody who served for a day is not told at its end that a row was wrong.
     if !args.once {
         return Ok(0);

@@ -11,12 +11,13 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
+use bytes::Bytes;
 use http::Version;
 use http_body::{Body, Frame, SizeHint};
 use pin_project_lite::pin_project;
 use tokio::time::{Sleep, sleep};
 
-use super::idle::Busy;
+use super::delivery::{Delivery, Given};
 
 /// Many times what a write to a socket takes, and too short for a client to notice.
 const LEAVES: Duration = Duration::from_millis(20);
@@ -33,24 +34,37 @@ impl Abort {
         self.old_client.store(version < Version::HTTP_11, Ordering::Relaxed);
     }
 
+    /// The connection ends with a reset, whatever comes of its bodies.
+    pub(crate) fn reset(&self) {
+        self.broken.store(true, Ordering::Relaxed);
+    }
+
     pub(crate) fn needs_reset(&self) -> bool {
         self.broken.load(Ordering::Relaxed)
     }
 
-    /// `busy` is kept until the body is through.
-    pub(crate) fn watch<B: Body>(&self, body: B, busy: Busy) -> Watched<B> {
-        Watched { body, broken: None, abort: self.clone(), busy }
+    pub(crate) fn watch<B: Body>(&self, body: B, delivery: Arc<Delivery>) -> Watched<B> {
+        Watched { body, broken: None, ended: false, abort: self.clone(), delivery }
     }
 }
 
 pin_project! {
-    /// A response body that tells when it breaks off.
+    /// A response body that tells when it breaks off, and when it is not taken.
     pub(crate) struct Watched<B: Body> {
         #[pin]
         body: B,
         broken: Option<Broken<B::Error>>,
+        ended: bool,
         abort: Abort,
-        busy: Busy,
+        delivery: Arc<Delivery>,
+    }
+
+    impl<B: Body> PinnedDrop for Watched<B> {
+        fn drop(this: Pin<&mut Self>) {
+            if !this.ended && !this.body.is_end_stream() {
+                this.delivery.cut_off();
+            }
+        }
     }
 }
 
@@ -60,24 +74,29 @@ struct Broken<E> {
     left: Pin<Box<Sleep>>,
 }
 
-impl<B: Body> Body for Watched<B> {
-    type Data = B::Data;
+impl<B: Body<Data = Bytes>> Body for Watched<B> {
+    type Data = Given;
     type Error = B::Error;
 
-    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<B::Data>, B::Error>>> {
+    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Given>, B::Error>>> {
         let this = self.project();
         if this.broken.is_none() {
             match ready!(this.body.poll_frame(cx)) {
                 Some(Err(error)) => *this.broken = Some(Broken { error, left: Box::pin(sleep(LEAVES)) }),
-                frame => return Poll::Ready(frame),
+                Some(Ok(frame)) => return Poll::Ready(Some(Ok(frame.map_data(|data| this.delivery.give(data))))),
+                None => {
+                    *this.ended = true;
+                    return Poll::Ready(None);
+                }
             }
         }
         if let Some(broken) = this.broken {
             ready!(broken.left.as_mut().poll(cx));
         }
         if this.abort.old_client.load(Ordering::Relaxed) {
-            this.abort.broken.store(true, Ordering::Relaxed);
+            this.abort.reset();
         }
+        *this.ended = true;
         Poll::Ready(this.broken.take().map(|broken| Err(broken.error)))
     }
 

@@ -1,79 +1,140 @@
 //! The flags of the gateway, and those that the demo has as well.
 
 use std::path::PathBuf;
-use std::time::Duration;
+use std::sync::Arc;
 
 use http::Version;
 use http::uri::{Authority, Scheme, Uri};
-use humantime::parse_duration;
+use humantime::Duration as Time;
+use tokio_rustls::rustls::ClientConfig;
+use tokio_rustls::rustls::crypto::ring::default_provider;
+use tokio_rustls::rustls::pki_types::ServerName;
 
+use super::limits::{Limits, UpstreamLimits, time};
 use super::log::Log;
-use super::serve::Limits;
+use super::tls::Pair;
+use super::upstream::{Secured, Upstream};
+use crate::failure::Failure;
+use crate::roots::roots;
 
 /// Serve as a reverse proxy whose every error is one JSON envelope
 ///
 /// It stands in front of one service, reads the policy file and follows it as it changes, and gives every response a
 /// request id. The first line on standard output says where it listens. Ctrl-C and SIGTERM let requests in flight finish;
-/// SIGHUP reads the policy anew.
+/// SIGHUP reads the policy and the certificate anew.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// Where to listen; port 0 picks a free one
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:8080")]
     pub(super) listen: String,
-    /// The service to forward to, such as http://127.0.0.1:3000
+    /// Speak TLS to clients, HTTP/2 and HTTP/1.1: the certificate, PEM, with what leads to its root; read anew as it changes
+    #[arg(long, value_name = "FILE", requires = "tls_key")]
+    tls_cert: Option<PathBuf>,
+    /// The certificate's key, PEM; read anew as it changes
+    #[arg(long, value_name = "FILE", requires = "tls_cert")]
+    tls_key: Option<PathBuf>,
+    /// The service to forward to, such as http://127.0.0.1:3000 or https://api.internal
     #[arg(long, value_name = "URL", value_parser = upstream)]
-    pub(super) upstream: Authority,
-    /// Speak HTTP/2 (prior knowledge) to the service instead of HTTP/1.1
+    upstream: (Scheme, Authority),
+    /// Speak HTTP/2 to the service instead of HTTP/1.1: by prior knowledge, over TLS by ALPN
     #[arg(long)]
     upstream_h2: bool,
     /// How long the service may take to its response head, such as 500ms
-    #[arg(long, value_name = "TIME", value_parser = parse_duration, default_value = "30s")]
-    pub(super) upstream_timeout: Duration,
+    #[arg(long, value_name = "TIME", value_parser = time, default_value = "30s")]
+    pub(super) upstream_timeout: Time,
+    /// For https: trust the PEM certificates of this file, and not those of the platform
+    #[arg(long, value_name = "FILE")]
+    upstream_ca: Option<PathBuf>,
+    /// For https: the name that the service's certificate has to have [default: the host of the URL]
+    #[arg(long, value_name = "NAME")]
+    upstream_server_name: Option<String>,
     #[command(flatten)]
     pub(super) front: Front,
+    #[command(flatten)]
+    pub(super) upstream_limits: UpstreamLimits,
 }
 
 /// What faces the clients.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Front {
-    /// How long a client may pause within a request body
-    #[arg(long, value_name = "TIME", value_parser = parse_duration, default_value = "10s")]
-    client_timeout: Duration,
-    /// How long a client may be quiet between requests, or take to a request head
-    #[arg(long, value_name = "TIME", value_parser = parse_duration, default_value = "30s")]
-    idle_timeout: Duration,
-    /// How many clients may be connected at once; further ones wait to be accepted
-    #[arg(long, value_name = "NUMBER", value_parser = clap::value_parser!(u32).range(1..), default_value_t = 10_000)]
-    max_connections: u32,
     /// The policy file; without it, every default
     #[arg(long, value_name = "FILE")]
-    pub(crate) policy: Option<PathBuf>,
+    pub(super) policy: Option<PathBuf>,
     /// How to write the log to standard error; RUST_LOG says what
     #[arg(long, value_enum, default_value_t = Log::Text)]
     pub(crate) log: Log,
+    #[command(flatten)]
+    pub(crate) limits: Limits,
 }
 
 impl Args {
+    /// Where the certificate for clients is.
+    pub(super) fn pair(&self) -> Option<Pair> {
+        self.tls_cert.clone().zip(self.tls_key.clone()).map(|(certificate, key)| Pair { certificate, key })
+    }
+
     pub(super) fn upstream_version(&self) -> Version {
         if self.upstream_h2 { Version::HTTP_2 } else { Version::HTTP_11 }
     }
-}
 
-impl Front {
-    pub(crate) fn limits(&self) -> Limits {
-        Limits { pause: self.client_timeout, idle: self.idle_timeout, connections: self.max_connections }
-    }
-}
-
-fn upstream(url: &str) -> Result<Authority, String> {
-    let uri: Uri = url.parse().map_err(|error| format!("{error}; say http://HOST:PORT"))?;
-    let bare = matches!(uri.path_and_query().map(|path| path.as_str()), None | Some("" | "/"));
-    match (uri.scheme(), uri.authority()) {
-        (Some(scheme), _) if *scheme != Scheme::HTTP => {
-            Err(format!("{scheme} is not spoken here; say http://HOST:PORT"))
+    /// The service, and whom to trust for it.
+    pub(super) fn upstream(&self) -> Result<Upstream, Failure> {
+        let (scheme, authority) = &self.upstream;
+        if authority.as_str().contains('@') {
+            let what = "the URL has credentials, and nothing would send them";
+            return Err(Failure::Io(format!("--upstream: {what}\n = help: leave them out")));
         }
-        (Some(_), Some(authority)) if bare => Ok(authority.clone()),
-        (Some(_), Some(_)) => Err("paths are forwarded as they come; say http://HOST:PORT without a path".into()),
-        _ => Err("say http://HOST:PORT".into()),
+        let tls = if *scheme == Scheme::HTTPS { Some(self.secured(authority)?) } else { self.no_tls()? };
+        Ok(Upstream { authority: authority.clone(), tls })
     }
+
+    /// What is for https would do nothing, and nobody would be the wiser.
+    fn no_tls(&self) -> Result<Option<Secured>, Failure> {
+        let asked = [
+            ("--upstream-ca", self.upstream_ca.is_some()),
+            ("--upstream-server-name", self.upstream_server_name.is_some()),
+        ];
+        match asked.iter().find(|(_, is_there)| *is_there) {
+            Some((flag, _)) => Err(Failure::Io(format!(
+                "{flag} is for https\n = help: say --upstream https://HOST:PORT, or leave it out"
+            ))),
+            None => Ok(None),
+        }
+    }
+
+    fn secured(&self, authority: &Authority) -> Result<Secured, Failure> {
+        let asked = self.upstream_server_name.as_deref();
+        let name = asked.unwrap_or_else(|| authority.host().trim_matches(['[', ']'])).to_owned();
+        let name = ServerName::try_from(name.clone()).map_err(|_| {
+            Failure::Io(format!(
+                "{name}: no name that a certificate can have\n = help: say it by --upstream-server-name"
+            ))
+        })?;
+        let config = ClientConfig::builder_with_provider(Arc::new(default_provider()))
+            .with_safe_default_protocol_versions()
+            .map_err(|error| Failure::Io(format!("TLS: {error}")))?;
+        let roots = roots(self.upstream_ca.as_deref(), "--upstream-ca")?;
+        let mut config = config.with_root_certificates(roots).with_no_client_auth();
+        config.alpn_protocols = vec![if self.upstream_h2 { b"h2".to_vec() } else { b"http/1.1".to_vec() }];
+        Ok(Secured { name, config: Arc::new(config) })
+    }
+}
+
+fn upstream(url: &str) -> Result<(Scheme, Authority), String> {
+    const SAY: &str = "say http://HOST:PORT or https://HOST:PORT";
+    let uri: Uri = url.parse().map_err(|error| format!("{error}; {SAY}"))?;
+    let bare = matches!(uri.path_and_query().map(|path| path.as_str()), None | Some("" | "/"));
+    let (Some(scheme), Some(authority)) = (uri.scheme(), uri.authority()) else { return Err(SAY.into()) };
+    if ![Scheme::HTTP, Scheme::HTTPS].contains(scheme) {
+        return Err(format!("{scheme} is not spoken here; {SAY}"));
+    }
+    if !bare {
+        return Err(format!("paths are forwarded as they come; {SAY} without a path"));
+    }
+    // What has credentials is refused later: here its text would be repeated.
+    let port = authority.as_str().rsplit('@').next().unwrap_or_default() != authority.host();
+    if port && authority.port_u16().is_none() {
+        return Err(format!("no port of 0 to 65535; {SAY}"));
+    }
+    Ok((scheme.clone(), authority.clone()))
 }

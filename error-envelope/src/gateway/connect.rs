@@ -8,28 +8,50 @@ use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
-use http::uri::Authority;
-use hyper::rt::{Read, ReadBufCursor, Write};
 use hyper_util::rt::TokioIo;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 
+use super::upstream::{Secured, Upstream};
+
+/// A connection to the service, with TLS or without.
+pub(crate) type Connection = TokioIo<Box<dyn Stream>>;
+
+/// Bytes both ways.
+pub(crate) trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
+
+impl<S: AsyncRead + AsyncWrite + Send + Unpin> Stream for S {}
+
 /// Connects to the service. The error names it, and is one of those that the layer takes for an upstream's.
-pub(crate) async fn connect(upstream: &Authority) -> io::Result<Listening> {
-    let host = upstream.host().trim_matches(['[', ']']);
+pub(crate) async fn connect(upstream: &Upstream) -> io::Result<Connection> {
     let named = |error: io::Error| {
         // A name that does not resolve has no kind of its own, and is no less a service that cannot be reached.
         let kind = if error.kind() == io::ErrorKind::TimedOut { error.kind() } else { io::ErrorKind::NotConnected };
-        io::Error::new(kind, format!("cannot connect to {upstream}: {error}"))
+        io::Error::new(kind, format!("cannot connect to {}: {error}", upstream.authority))
     };
-    let stream = TcpStream::connect((host, upstream.port_u16().unwrap_or(80))).await.map_err(named)?;
+    let stream = TcpStream::connect((upstream.host(), upstream.port())).await.map_err(named)?;
     // Without it the kernel holds a small write back until the last one is acknowledged.
     stream.set_nodelay(true)?;
-    Ok(Listening { stream: TokioIo::new(stream), deaf: false })
+    let stream = Listening { stream, deaf: false };
+    let stream: Box<dyn Stream> = match &upstream.tls {
+        None => Box::new(stream),
+        Some(tls) => Box::new(secure(stream, tls).await.map_err(named)?),
+    };
+    Ok(TokioIo::new(stream))
+}
+
+async fn secure(stream: Listening, tls: &Secured) -> io::Result<impl Stream + use<>> {
+    let told = |error: &dyn std::fmt::Display| io::Error::other(format!("TLS: {error}"));
+    let stream = tls.connector().connect(tls.name.clone(), stream).await.map_err(|error| told(&error))?;
+    if tls.wants_http2() && stream.get_ref().1.alpn_protocol() != Some(b"h2") {
+        return Err(told(&"it does not speak HTTP/2"));
+    }
+    Ok(stream)
 }
 
 /// A stream to a service that may be deaf already but still speak.
-pub(crate) struct Listening {
-    stream: TokioIo<TcpStream>,
+struct Listening {
+    stream: TcpStream,
     deaf: bool,
 }
 
@@ -47,13 +69,13 @@ impl Listening {
     }
 }
 
-impl Read for Listening {
-    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: ReadBufCursor<'_>) -> Poll<io::Result<()>> {
+impl AsyncRead for Listening {
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         Pin::new(&mut self.stream).poll_read(cx, buf)
     }
 }
 
-impl Write for Listening {
+impl AsyncWrite for Listening {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
         if self.deaf {
             return Poll::Ready(Ok(buf.len()));

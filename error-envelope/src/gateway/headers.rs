@@ -8,6 +8,8 @@ use http::header::{
 use http::uri::{Authority, PathAndQuery, Scheme, Uri};
 use http::{StatusCode, Version, request, response};
 
+use super::upstream::Upstream;
+
 static KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
 static PROXY_CONNECTION: HeaderName = HeaderName::from_static("proxy-connection");
 
@@ -28,7 +30,7 @@ pub(crate) fn drop_named(headers: &mut HeaderMap) {
 ///
 /// `host` says what the client asked for: an authority in the target outranks a header (RFC 9112 §3.2.2, RFC 9113
 /// §8.3.1).
-pub(crate) fn towards_service(head: &mut request::Parts, upstream: &Authority) {
+pub(crate) fn towards_service(head: &mut request::Parts, upstream: &Upstream) {
     let trailers = has_token(&head.headers, &TE, "trailers");
     strip(&mut head.headers);
     if trailers {
@@ -40,7 +42,7 @@ pub(crate) fn towards_service(head: &mut request::Parts, upstream: &Authority) {
     if head.version == Version::HTTP_2 {
         join_cookies(&mut head.headers);
     }
-    head.uri = target(upstream, head.uri.path_and_query());
+    head.uri = target(upstream.scheme(), &upstream.authority, head.uri.path_and_query());
     head.version = Version::HTTP_11;
     head.extensions.clear();
 }
@@ -61,9 +63,9 @@ pub(crate) fn towards_client(head: &mut response::Parts) {
 }
 
 /// An absolute URI at `authority` with the path and query as they came.
-pub(crate) fn target(authority: &Authority, path: Option<&PathAndQuery>) -> Uri {
+pub(crate) fn target(scheme: Scheme, authority: &Authority, path: Option<&PathAndQuery>) -> Uri {
     let mut parts = http::uri::Parts::default();
-    parts.scheme = Some(Scheme::HTTP);
+    parts.scheme = Some(scheme);
     parts.authority = Some(authority.clone());
     parts.path_and_query = Some(path.cloned().unwrap_or(PathAndQuery::from_static("/")));
     Uri::from_parts(parts).unwrap_or_default()

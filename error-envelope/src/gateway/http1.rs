@@ -20,27 +20,22 @@ use tower::{Service, ServiceExt, service_fn};
 
 use super::BoxError;
 use super::connect::connect;
+use super::limits::UpstreamLimits;
 use super::proxy::Remote;
+use super::upstream::Upstream;
 
-/// Longer than a close takes to arrive, short enough that connections stay few.
-const SETTLES: Duration = Duration::from_millis(5);
-/// Shorter than what services usually wait (5 s in Node, 75 s in nginx): they seldom close under a request.
-const IDLE: Duration = Duration::from_secs(4);
 /// How often those that nobody asks for are looked at.
 const SWEEP: Duration = Duration::from_secs(1);
-/// hyper's 100 is fewer than a service with many cookies sends.
-const MAX_HEADERS: usize = 512;
-/// What a body that its reader does not take may fill each way; a response head has to fit in as well.
-const MAX_BUFFER: usize = 128 * 1024;
 
-pub(crate) fn connections<B>(upstream: Authority) -> Remote<B>
+pub(crate) fn connections<B>(upstream: Upstream, limits: UpstreamLimits) -> Remote<B>
 where
     B: Body<Data = Bytes> + Send + 'static,
     B::Error: Into<BoxError>,
 {
     let target = upstream.clone();
-    let pool =
-        cache::builder().executor(TokioExecutor::new()).build(service_fn(move |()| Box::pin(open(target.clone()))));
+    let pool = cache::builder()
+        .executor(TokioExecutor::new())
+        .build(service_fn(move |()| Box::pin(open(target.clone(), limits))));
     let mut idle = pool.clone();
     tokio::spawn(async move {
         loop {
@@ -49,7 +44,7 @@ where
         }
     });
     Remote::new(service_fn(move |mut request| {
-        prepare(&mut request, &upstream);
+        prepare(&mut request, &upstream.authority);
         let mut pool = pool.clone();
         async move {
             loop {
@@ -89,14 +84,15 @@ fn prepare<B: Body>(request: &mut Request<B>, upstream: &Authority) {
     }
 }
 
-async fn open<B>(upstream: Authority) -> Result<Connection<B>, BoxError>
+async fn open<B>(upstream: Upstream, limits: UpstreamLimits) -> Result<Connection<B>, BoxError>
 where
     B: Body<Data = Bytes> + Send + 'static,
     B::Error: Into<BoxError>,
 {
     let stream = connect(&upstream).await?;
-    let (mut sender, connection) =
-        Builder::new().max_headers(MAX_HEADERS).max_buf_size(MAX_BUFFER).handshake(stream).await?;
+    let mut client = Builder::new();
+    client.max_headers(limits.upstream_headers as usize).max_buf_size(limits.upstream_buffer.in_memory());
+    let (mut sender, connection) = client.handshake(stream).await?;
     tokio::spawn(async move {
         if let Err(error) = connection.with_upgrades().await {
             tracing::debug!(%error, "a connection to the service ended");
@@ -104,11 +100,12 @@ where
     });
     // hyper's task asks for a first request once it runs; asked too late, it would look like the end of a response.
     sender.ready().await?;
-    Ok(Connection { sender, idle_since: Instant::now(), fresh: true })
+    Ok(Connection { sender, limits, idle_since: Instant::now(), fresh: true })
 }
 
 struct Connection<B> {
     sender: SendRequest<B>,
+    limits: UpstreamLimits,
     idle_since: Instant,
     /// Neither used nor kept waiting. One that fails all the same is not replaced, or a service that closes each would be
     /// asked for ever.
@@ -119,7 +116,7 @@ impl<B> Connection<B> {
     /// Waits until the response is through, and then whether the connection stays open.
     async fn settle(&mut self) {
         if self.sender.ready().await.is_ok() {
-            tokio::time::sleep(SETTLES).await;
+            tokio::time::sleep(*self.limits.upstream_settle).await;
             self.idle_since = Instant::now();
         }
     }
@@ -127,6 +124,6 @@ impl<B> Connection<B> {
     /// Asked of each that waits in the pool.
     fn is_fit(&mut self) -> bool {
         self.fresh = false;
-        self.sender.is_ready() && self.idle_since.elapsed() < IDLE
+        self.sender.is_ready() && self.idle_since.elapsed() < *self.limits.upstream_idle_timeout
     }
 }

@@ -20,21 +20,18 @@ use hyper_util::rt::{TokioExecutor, TokioTimer};
 use tower::{Service, ServiceExt, service_fn};
 
 use super::connect::connect;
+use super::limits::UpstreamLimits;
 use super::proxy::Remote;
+use super::upstream::Upstream;
 use super::{BoxError, headers};
 
-/// What a response that its client does not read may hold.
-const STREAM_WINDOW: u32 = 128 * 1024;
-/// All clients share the connection: with hyper's 5 MiB and 2 MiB a stream, three that do not read would stop the others.
-const CONNECTION_WINDOW: u32 = 32 * 1024 * 1024;
-
-pub(crate) fn connections<B>(upstream: Authority) -> Remote<B>
+pub(crate) fn connections<B>(upstream: Upstream, limits: UpstreamLimits) -> Remote<B>
 where
     B: Body<Data = Bytes> + Send + Unpin + 'static,
     B::Error: Into<BoxError>,
 {
     let target = upstream.clone();
-    let pool = Singleton::new(service_fn(move |()| open(target.clone())));
+    let pool = Singleton::new(service_fn(move |()| open(target.clone(), limits)));
     Remote::new(service_fn(move |mut request| {
         prepare(&mut request, &upstream);
         let mut pool = pool.clone();
@@ -58,20 +55,24 @@ where
 }
 
 /// `:authority` is what `host` said (RFC 9113 §8.3.1).
-fn prepare<B>(request: &mut Request<B>, upstream: &Authority) {
+fn prepare<B>(request: &mut Request<B>, upstream: &Upstream) {
     *request.version_mut() = Version::HTTP_2;
     let host = request.headers_mut().remove(HOST);
     let asked = host.and_then(|host| Authority::try_from(host.as_bytes()).ok());
-    *request.uri_mut() = headers::target(asked.as_ref().unwrap_or(upstream), request.uri().path_and_query());
+    *request.uri_mut() = headers::target(
+        upstream.scheme(),
+        asked.as_ref().unwrap_or(&upstream.authority),
+        request.uri().path_and_query(),
+    );
 }
 
-async fn open<B>(upstream: Authority) -> Result<Connection<SendRequest<B>>, BoxError>
+async fn open<B>(upstream: Upstream, limits: UpstreamLimits) -> Result<Connection<SendRequest<B>>, BoxError>
 where
     B: Body<Data = Bytes> + Send + Unpin + 'static,
     B::Error: Into<BoxError>,
 {
     let stream = connect(&upstream).await?;
-    let (sender, connection) = client().handshake(stream).await?;
+    let (sender, connection) = client(limits).handshake(stream).await?;
     tokio::spawn(async move {
         if let Err(error) = connection.await {
             tracing::debug!(%error, "the HTTP/2 connection to the service ended");
@@ -80,13 +81,13 @@ where
     Ok(Connection(sender))
 }
 
-fn client() -> Builder<TokioExecutor> {
+fn client(limits: UpstreamLimits) -> Builder<TokioExecutor> {
     let mut client = Builder::new(TokioExecutor::new());
     client
         .timer(TokioTimer::new())
-        .initial_stream_window_size(STREAM_WINDOW)
-        .initial_connection_window_size(CONNECTION_WINDOW)
-        .max_send_buf_size(STREAM_WINDOW as usize);
+        .initial_stream_window_size(limits.upstream_stream_window.window())
+        .initial_connection_window_size(limits.upstream_connection_window.window())
+        .max_send_buf_size(limits.upstream_stream_window.in_memory());
     client
 }
 

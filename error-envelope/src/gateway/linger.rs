@@ -9,7 +9,7 @@
 
 use std::io;
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -20,29 +20,74 @@ use hyper::body::Incoming;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::runtime::Handle;
+use tokio::sync::OwnedSemaphorePermit;
+use tokio::time::Sleep;
 
 use super::abort::Abort;
+use super::count::Connection;
+use super::delivery::Deliveries;
+use super::limits::Limits;
 
-/// A client that has read its answer closes long before.
-const LINGER: Duration = Duration::from_secs(2);
-const LINGER_BYTES: u64 = 64 * 1024 * 1024;
+/// How long what nobody wants is read, and how much of it.
+#[derive(Clone, Copy)]
+struct Linger {
+    time: Duration,
+    bytes: u64,
+}
+
+impl Linger {
+    fn within(limits: &Limits) -> Self {
+        Self { time: *limits.linger_timeout, bytes: limits.linger_bytes.bytes() }
+    }
+}
+
+/// One of `--max-connections`.
+pub(crate) type Place = OwnedSemaphorePermit;
 
 /// A stream that lingers when it is dropped, unless the client has closed its side already, or must be told by a reset
-/// that its body broke off.
+/// that its body broke off. A client that lets nothing be written for a while is reset.
 pub(crate) struct Lingering {
     /// Taken by `drop` alone.
     stream: Option<TcpStream>,
+    /// For as long as there is a socket: also when it was upgraded, and while it lingers.
+    held: Option<(Option<Place>, Connection)>,
     client_closed: bool,
     abort: Abort,
+    deliveries: Deliveries,
+    linger: Linger,
+    write_timeout: Duration,
+    /// Runs while nothing can be written.
+    clock: Option<Pin<Box<Sleep>>>,
 }
 
 impl Lingering {
-    pub(crate) fn new(stream: TcpStream, abort: Abort) -> Self {
-        Self { stream: Some(stream), client_closed: false, abort }
+    pub(crate) fn new(
+        stream: TcpStream,
+        held: (Option<Place>, Connection),
+        abort: Abort,
+        deliveries: Deliveries,
+        limits: &Limits,
+    ) -> Self {
+        let (linger, write_timeout) = (Linger::within(limits), *limits.write_timeout);
+        let (stream, held) = (Some(stream), Some(held));
+        Self { stream, held, client_closed: false, abort, deliveries, linger, write_timeout, clock: None }
     }
 
     fn stream(&mut self) -> io::Result<Pin<&mut TcpStream>> {
         self.stream.as_mut().map(Pin::new).ok_or_else(|| io::ErrorKind::NotConnected.into())
+    }
+
+    /// An error where the client has let nothing be written for too long.
+    fn in_time<T>(&mut self, cx: &mut Context<'_>, written: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
+        if written.is_ready() {
+            self.clock = None;
+            return written;
+        }
+        let limit = self.write_timeout;
+        ready!(self.clock.get_or_insert_with(|| Box::pin(tokio::time::sleep(limit))).as_mut().poll(cx));
+        self.abort.reset();
+        self.deliveries.give_up();
+        Poll::Ready(Err(io::Error::new(io::ErrorKind::TimedOut, "the client reads nothing")))
     }
 }
 
@@ -52,7 +97,11 @@ impl Drop for Lingering {
         if self.abort.needs_reset() {
             let _ = stream.set_zero_linger();
         } else if let (false, Ok(runtime)) = (self.client_closed, Handle::try_current()) {
-            runtime.spawn(tokio::time::timeout(LINGER, drain(stream)));
+            let (held, linger) = (self.held.take(), self.linger);
+            runtime.spawn(async move {
+                let _ = tokio::time::timeout(linger.time, drain(stream, linger.bytes)).await;
+                drop(held);
+            });
         }
     }
 }
@@ -62,11 +111,12 @@ pub(crate) struct Rest {
     /// Taken by `drop` alone.
     body: Option<Incoming>,
     lingers: bool,
+    linger: Linger,
 }
 
 impl Rest {
-    pub(crate) fn new(body: Incoming, version: Version) -> Self {
-        Self { body: Some(body), lingers: version == Version::HTTP_2 }
+    pub(crate) fn new(body: Incoming, version: Version, limits: &Limits) -> Self {
+        Self { body: Some(body), lingers: version == Version::HTTP_2, linger: Linger::within(limits) }
     }
 }
 
@@ -74,7 +124,7 @@ impl Drop for Rest {
     fn drop(&mut self) {
         let rest = self.body.take().filter(|body| self.lingers && !body.is_end_stream());
         if let (Some(rest), Ok(runtime)) = (rest, Handle::try_current()) {
-            runtime.spawn(tokio::time::timeout(LINGER, drain_stream(rest)));
+            runtime.spawn(tokio::time::timeout(self.linger.time, drain_stream(rest, self.linger.bytes)));
         }
     }
 }
@@ -85,7 +135,7 @@ impl Body for Rest {
 
     fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<hyper::Result<Frame<Bytes>>>> {
         let Some(body) = &mut self.body else { return Poll::Ready(None) };
-        let frame = std::task::ready!(Pin::new(body).poll_frame(cx));
+        let frame = ready!(Pin::new(body).poll_frame(cx));
         // After an error nothing more comes.
         self.lingers &= matches!(frame, Some(Ok(_)));
         Poll::Ready(frame)
@@ -100,20 +150,20 @@ impl Body for Rest {
     }
 }
 
-async fn drain_stream(rest: Incoming) {
-    let mut rest = Limited::new(rest, LINGER_BYTES as usize);
+async fn drain_stream(rest: Incoming, most: u64) {
+    let mut rest = Limited::new(rest, usize::try_from(most).unwrap_or(usize::MAX));
     while let Some(Ok(_)) = rest.frame().await {}
 }
 
-async fn drain(mut stream: TcpStream) -> io::Result<()> {
+async fn drain(mut stream: TcpStream, most: u64) -> io::Result<()> {
     stream.shutdown().await?;
-    tokio::io::copy(&mut stream.take(LINGER_BYTES), &mut tokio::io::sink()).await.map(drop)
+    tokio::io::copy(&mut stream.take(most), &mut tokio::io::sink()).await.map(drop)
 }
 
 impl AsyncRead for Lingering {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let (before, room) = (buf.filled().len(), buf.remaining() > 0);
-        let read = std::task::ready!(self.stream()?.poll_read(cx, buf));
+        let read = ready!(self.stream()?.poll_read(cx, buf));
         self.client_closed |= read.is_err() || (room && buf.filled().len() == before);
         Poll::Ready(read)
     }
@@ -121,7 +171,8 @@ impl AsyncRead for Lingering {
 
 impl AsyncWrite for Lingering {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
-        self.stream()?.poll_write(cx, buf)
+        let written = self.stream()?.poll_write(cx, buf);
+        self.in_time(cx, written)
     }
 
     fn poll_write_vectored(
@@ -129,7 +180,8 @@ impl AsyncWrite for Lingering {
         cx: &mut Context<'_>,
         bufs: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        self.stream()?.poll_write_vectored(cx, bufs)
+        let written = self.stream()?.poll_write_vectored(cx, bufs);
+        self.in_time(cx, written)
     }
 
     fn is_write_vectored(&self) -> bool {

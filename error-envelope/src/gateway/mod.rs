@@ -1,26 +1,35 @@
 //! `error-envelope gateway`: a reverse proxy with the error layer in front of it.
 //!
-//! Read on in this order: [`args`] are its flags, [`serve`] accepts, [`proxy`] forwards over [`http1`] or [`http2`],
-//! [`headers`] knows what belongs to one hop alone, [`upgrade`] joins two connections, [`pace`] and [`idle`] keep the
-//! clocks; [`connect`], [`linger`] and [`abort`] are about how connections end.
+//! Read on in this order: [`args`] are its flags and [`limits`] those with a number, [`serve`] accepts, [`connection`]
+//! serves one client, by [`tls`] or without; [`proxy`] forwards to the [`upstream`] over [`http1`] or [`http2`], [`headers`]
+//! knows what belongs to one hop alone, [`upgrade`] joins two connections; [`pace`], [`idle`] and [`delivery`] keep the
+//! clocks; [`connect`], [`linger`] and [`abort`] are about how connections end; [`count`] counts.
 
 mod abort;
 pub(crate) mod args;
 mod connect;
+mod connection;
+mod count;
+mod delivery;
 mod headers;
 mod http1;
 mod http2;
 mod idle;
+pub(crate) mod limits;
 mod linger;
 mod log;
 mod pace;
 pub(crate) mod proxy;
 pub(crate) mod serve;
 pub(crate) mod signals;
+#[cfg(test)]
+mod tests;
+mod tls;
 mod upgrade;
+pub(crate) mod upstream;
 
 use std::io::Write;
-use std::net::SocketAddr;
+use std::sync::Arc;
 
 use tokio::net::TcpListener;
 use tower::Layer;
@@ -28,6 +37,8 @@ use tower_error_envelope::ErrorEnvelopeLayer;
 
 pub(crate) use self::args::Args;
 use self::args::Front;
+use self::serve::Door;
+use self::tls::{Pair, Tls};
 use crate::failure::Failure;
 
 /// A failure of one request or connection.
@@ -37,12 +48,13 @@ pub(crate) type BoxError = Box<dyn std::error::Error + Send + Sync>;
 pub(crate) fn run(args: &Args) -> Result<(), Failure> {
     args.front.log.init();
     runtime()?.block_on(async {
+        let upstream = args.upstream()?;
         let layer = layer(&args.front)?;
         let stop = signals::stop().map_err(no_signals)?;
-        reload_at_hangup(&layer)?;
-        let (listener, _) = listen(&args.listen).await?;
-        let service = proxy::to(args.upstream.clone(), args.upstream_version(), args.upstream_timeout);
-        serve::serve(listener, layer.layer(service), args.front.limits(), stop).await;
+        let door = open(&args.listen, args.pair(), &layer).await?;
+        let (version, limits) = (args.upstream_version(), args.front.limits);
+        let service = proxy::to(upstream, version, *args.upstream_timeout, args.upstream_limits);
+        serve::serve(door, layer.layer(service), limits, stop).await;
         Ok(())
     })
 }
@@ -59,13 +71,18 @@ pub(crate) fn layer(front: &Front) -> Result<ErrorEnvelopeLayer, Failure> {
     }
 }
 
-/// SIGHUP reads the policy anew, whatever the file's time says.
-pub(crate) fn reload_at_hangup(layer: &ErrorEnvelopeLayer) -> Result<(), Failure> {
+/// SIGHUP reads the policy and the certificate anew, whatever a watcher has seen.
+fn reload_at_hangup(layer: &ErrorEnvelopeLayer, tls: Option<Arc<Tls>>) -> Result<(), Failure> {
     let layer = layer.clone();
-    let reload = move || match layer.reload() {
-        Ok(true) => {}
-        Ok(false) => tracing::info!("SIGHUP: the policy is as it was before the reload"),
-        Err(error) => tracing::error!("SIGHUP: reload refused: {error}; the old policy stays in force"),
+    let reload = move || {
+        match layer.reload() {
+            Ok(true) => {}
+            Ok(false) => tracing::info!("SIGHUP: the policy is as it was before the reload"),
+            Err(error) => tracing::error!("SIGHUP: reload refused: {error}; the old policy stays in force"),
+        }
+        if let Some(tls) = &tls {
+            tls.reload();
+        }
     };
     signals::at_hangup(reload).map_err(no_signals)
 }
@@ -75,14 +92,17 @@ pub(crate) fn no_signals(error: std::io::Error) -> Failure {
 }
 
 /// Binds, and says where: the first line of standard output is for scripts that wait for it.
-pub(crate) async fn listen(asked: &str) -> Result<(TcpListener, SocketAddr), Failure> {
+pub(crate) async fn open(asked: &str, pair: Option<Pair>, layer: &ErrorEnvelopeLayer) -> Result<Door, Failure> {
+    let tls = pair.map(Tls::watching).transpose()?;
+    reload_at_hangup(layer, tls.clone())?;
     let refused = |error| {
         Failure::Io(format!("--listen {asked}: {error}\n = help: choose another address, or port 0 for a free one"))
     };
     let listener = TcpListener::bind(asked).await.map_err(refused)?;
     let address = listener.local_addr().map_err(refused)?;
-    say(format_args!("listening on http://{address}"))?;
-    Ok((listener, address))
+    let scheme = if tls.is_some() { "https" } else { "http" };
+    say(format_args!("listening on {scheme}://{address}"))?;
+    Ok(Door { listener, address, tls })
 }
 
 /// A line that is read before the program ends.

@@ -8,7 +8,6 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::header::{ALLOW, HeaderValue};
-use http::uri::Authority;
 use http::{Method, Request, Response, StatusCode, Version};
 use http_body::Body;
 use hyper::body::Incoming;
@@ -16,22 +15,24 @@ use tower::util::BoxCloneSyncService;
 use tower::{ServiceExt, service_fn};
 use tower_error_envelope::{ErrorCode, Fault};
 
+use super::limits::UpstreamLimits;
 use super::pace::{Pace, Paced};
 use super::upgrade::{self, Wish};
+use super::upstream::Upstream;
 use super::{BoxError, headers, http1, http2};
 
 /// A service that is another one, over the network. It is always ready.
 pub(crate) type Remote<B> = BoxCloneSyncService<Request<B>, Response<Incoming>, BoxError>;
 
 /// Forwards over HTTP/1.1, or by prior knowledge over HTTP/2; `timeout` is to the response head.
-pub(crate) fn to<B>(upstream: Authority, version: Version, timeout: Duration) -> Remote<B>
+pub(crate) fn to<B>(upstream: Upstream, version: Version, timeout: Duration, limits: UpstreamLimits) -> Remote<B>
 where
     B: Body<Data = Bytes> + Send + Unpin + 'static,
     B::Error: Into<BoxError>,
 {
     let (connections, upgrades) = match version {
-        Version::HTTP_2 => (http2::connections(upstream.clone()), false),
-        _ => (http1::connections(upstream.clone()), true),
+        Version::HTTP_2 => (http2::connections(upstream.clone(), limits), false),
+        _ => (http1::connections(upstream.clone(), limits), true),
     };
     let proxy = Arc::new(Proxy { connections, upgrades, upstream, timeout });
     Remote::new(service_fn(move |request| {
@@ -43,7 +44,7 @@ where
 struct Proxy<B> {
     connections: Remote<Paced<B>>,
     upgrades: bool,
-    upstream: Authority,
+    upstream: Upstream,
     timeout: Duration,
 }
 

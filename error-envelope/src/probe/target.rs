@@ -9,13 +9,13 @@ use http::{HeaderValue, Uri};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
-use tokio_rustls::rustls::pki_types::pem::PemObject;
-use tokio_rustls::rustls::pki_types::{CertificateDer, ServerName};
+use tokio_rustls::rustls::pki_types::ServerName;
 use tokio_rustls::rustls::{ClientConfig, RootCertStore, crypto};
 
 use super::client::NoAnswer;
 use super::table::Wire;
 use crate::failure::Failure;
+use crate::roots::roots;
 
 /// A connection.
 pub(super) trait Io: AsyncRead + AsyncWrite + Send + Unpin {}
@@ -64,7 +64,7 @@ impl Target {
             false => None,
             true => {
                 let name = ServerName::try_from(host).map_err(|_| wrong("no host that a certificate can name"))?;
-                Some(Tls { name, roots: Arc::new(roots(ca)?) })
+                Some(Tls { name, roots: Arc::new(roots(ca, "--ca")?) })
             }
         };
         let port = match authority.port_u16() {
@@ -114,27 +114,4 @@ impl Target {
             Err(error) => Err(NoAnswer::Unreachable(format!("{}: TLS: {error}", self.authority))),
         }
     }
-}
-
-fn roots(ca: Option<&Path>) -> Result<RootCertStore, Failure> {
-    let mut roots = RootCertStore::empty();
-    let Some(ca) = ca else {
-        let found = rustls_native_certs::load_native_certs();
-        roots.add_parsable_certificates(found.certs);
-        if roots.is_empty() {
-            let why = found.errors.first().map_or_else(|| "none is there".to_owned(), ToString::to_string);
-            return Err(Failure::Io(format!("the platform's certificates: {why}; name others by --ca FILE")));
-        }
-        return Ok(roots);
-    };
-    let told =
-        |what: String| Failure::Io(format!("{}: {what}\n = help: name a file of PEM certificates", ca.display()));
-    for certificate in CertificateDer::pem_file_iter(ca).map_err(|error| told(error.to_string()))? {
-        let certificate = certificate.map_err(|error| told(error.to_string()))?;
-        roots.add(certificate).map_err(|error| told(error.to_string()))?;
-    }
-    if roots.is_empty() {
-        return Err(told("has no certificate".to_owned()));
-    }
-    Ok(roots)
 }

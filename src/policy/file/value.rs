@@ -194,8 +194,8 @@ fn point_in_time(written: &Datetime) -> Option<SystemTime> {
     if minutes < 0 { utc.checked_add(away) } else { utc.checked_sub(away) }
 }
 
-/// The inner `None` is a size that is too large to count.
-fn parse_size(text: &str) -> Option<Option<u64>> {
+/// A size as the policy file writes it, for flags that are read alike. The inner `None` is one that is too large to count.
+pub fn parse_size(text: &str) -> Option<Option<u64>> {
     let digits = text.bytes().take_while(u8::is_ascii_digit).count();
     let (number, unit) = text.split_at(digits);
     let factor = match unit.trim_start_matches(' ') {

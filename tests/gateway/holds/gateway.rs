@@ -31,8 +31,12 @@ impl Gateway {
     }
 
     pub(crate) fn start(service: SocketAddr, args: &[&str]) -> Self {
+        Self::before(&format!("http://{service}"), args)
+    }
+
+    pub(crate) fn before(upstream: &str, args: &[&str]) -> Self {
         let mut child = Command::new(crate::command::binary())
-            .args(["gateway", "--listen", "127.0.0.1:0", "--log", "json", "--upstream", &format!("http://{service}")])
+            .args(["gateway", "--listen", "127.0.0.1:0", "--log", "json", "--upstream", upstream])
             .args(args)
             .env("RUST_LOG", "info")
             // Else what its memory looks like is what the allocator keeps for later.
@@ -46,7 +50,8 @@ impl Gateway {
         let reading = collect(child.stderr.take().expect("piped"), Arc::clone(&log));
         let mut line = String::new();
         BufReader::new(child.stdout.take().expect("piped")).read_line(&mut line).expect("text");
-        let address = line.trim().strip_prefix("listening on http://").and_then(|address| address.parse().ok());
+        let said = line.trim().strip_prefix("listening on http").map(|said| said.trim_start_matches('s'));
+        let address = said.and_then(|said| said.strip_prefix("://")).and_then(|address| address.parse().ok());
         let address = address.unwrap_or_else(|| panic!("no address in {line:?}; the log says {}", text(&log)));
         Self { child, address, log, reading: Some(reading) }
     }
@@ -56,7 +61,7 @@ impl Gateway {
     }
 
     /// A connection whose reads fail after a while, rather than hang the test.
-    pub(super) fn connect(&self) -> TcpStream {
+    pub(crate) fn connect(&self) -> TcpStream {
         let stream = TcpStream::connect(self.address).expect("the gateway accepts");
         stream.set_read_timeout(Some(TOO_LONG)).expect("a socket");
         stream.set_nodelay(true).expect("a socket");
@@ -64,7 +69,7 @@ impl Gateway {
     }
 
     /// Sends `request`, and reads until the gateway closes.
-    pub(super) fn ask(&self, request: &str) -> String {
+    pub(crate) fn ask(&self, request: &str) -> String {
         let mut stream = self.connect();
         stream.write_all(request.as_bytes()).expect("the gateway reads");
         let mut answer = Vec::new();
@@ -86,7 +91,7 @@ impl Gateway {
     }
 
     /// Its exit, once it is there by itself, and the whole log.
-    pub(super) fn ended(mut self) -> (ExitStatus, String) {
+    pub(crate) fn ended(mut self) -> (ExitStatus, String) {
         let status = ended(&mut self.child);
         self.reading.take().expect("read once").join().expect("no panic while reading");
         (status, text(&self.log))
@@ -102,7 +107,7 @@ impl Gateway {
         self.status("VmRSS")
     }
 
-    pub(super) fn descriptors(&self) -> usize {
+    pub(crate) fn descriptors(&self) -> usize {
         fs::read_dir(format!("/proc/{}/fd", self.child.id())).expect("Linux's /proc").count()
     }
 
@@ -146,7 +151,7 @@ pub(super) fn events(log: &str) -> Vec<Event> {
 }
 
 /// Starts a program that has to be there.
-pub(super) fn start(program: &str, args: &[&str]) -> Child {
+pub(crate) fn start(program: &str, args: &[&str]) -> Child {
     let mut command = Command::new(program);
     command.args(args).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     command.spawn().unwrap_or_else(|error| {
@@ -156,7 +161,7 @@ pub(super) fn start(program: &str, args: &[&str]) -> Child {
 
 /// Runs it to its end, and gives what it wrote to its standard output.
 #[track_caller]
-pub(super) fn output_of(program: &str, args: &[&str]) -> String {
+pub(crate) fn output_of(program: &str, args: &[&str]) -> String {
     let Output { status, stdout, stderr } = start(program, args).wait_with_output().expect("pipes");
     let said = String::from_utf8_lossy(&stdout).into_owned();
     assert!(status.success(), "{program} {args:?}: {status}\n{said}\n{}", String::from_utf8_lossy(&stderr));

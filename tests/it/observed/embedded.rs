@@ -10,7 +10,7 @@ use tower_layer::Layer;
 
 use super::ask::Ask;
 use super::command::demo::acts::{ACTS, Act, Expect, Inside, Play};
-use super::command::demo::embedded;
+use super::command::demo::{UpstreamLimits, embedded};
 use super::site::{Sites, layer, serve};
 use super::{judge, rounds};
 
@@ -73,9 +73,9 @@ fn m1_observe_passes_an_errors_first_byte_while_the_rest_is_not_there() {
 }
 
 async fn sites() -> Sites {
-    let (bare, _) = embedded::start::<Incoming>(TIMEOUT).await.unwrap();
-    let (observed, _) = embedded::start::<RequestBody<Incoming>>(TIMEOUT).await.unwrap();
-    let (enforced, _) = embedded::start::<RequestBody<Incoming>>(TIMEOUT).await.unwrap();
+    let (bare, _) = embedded::start::<Incoming>(TIMEOUT, UpstreamLimits::default()).await.unwrap();
+    let (observed, _) = embedded::start::<RequestBody<Incoming>>(TIMEOUT, UpstreamLimits::default()).await.unwrap();
+    let (enforced, _) = embedded::start::<RequestBody<Incoming>>(TIMEOUT, UpstreamLimits::default()).await.unwrap();
     Sites {
         bare: serve(bare).await,
         observed: serve(layer(POLICY, true).layer(observed)).await,

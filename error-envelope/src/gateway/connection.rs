@@ -1,0 +1,158 @@
+//! One connection of a client, from its handshake to its end: HTTP/1 with upgrades and HTTP/2 on one port.
+//!
+//! Every wait for a client has a cap here, since no layer sees it: the handshake, the first byte, a request head, a pause
+//! within a body, an answer that is not read. What hyper answers by itself (a malformed head 400, too large a one 431) has
+//! no envelope and no id (rule F5).
+
+use std::convert::Infallible;
+use std::pin::pin;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::{Request, Response};
+use http_body::Body;
+use hyper::body::Incoming;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::server::conn::auto::Builder;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpStream;
+use tokio::sync::watch;
+use tower::{Service, ServiceExt};
+
+use super::abort::Abort;
+use super::delivery::Deliveries;
+use super::idle::Activity;
+use super::limits::Limits;
+use super::linger::{Lingering, Place, Rest};
+use super::pace::Patient;
+use super::tls::Tls;
+use super::{BoxError, count, headers};
+
+/// The request that the layer wraps around: hyper's, with a client's pauses capped.
+pub(crate) type Inbound = Request<Patient<Rest>>;
+
+/// What is done with a connection.
+#[derive(Clone)]
+pub(super) struct Connection<S> {
+    server: Builder<TokioExecutor>,
+    service: S,
+    limits: Limits,
+    stopped: watch::Receiver<()>,
+    abort: Abort,
+    activity: Activity,
+    deliveries: Deliveries,
+}
+
+impl<S> Connection<S> {
+    pub(super) fn new(service: S, limits: Limits, stopped: watch::Receiver<()>) -> Self {
+        let server = server(&limits);
+        let (abort, activity, deliveries) = Default::default();
+        Self { server, service, limits, stopped, abort, activity, deliveries }
+    }
+}
+
+impl<S, B> Connection<S>
+where
+    S: Service<Inbound, Response = Response<B>, Error = Infallible> + Clone + Send + 'static,
+    S::Future: Send,
+    B: Body<Data = Bytes> + Send + 'static,
+    B::Error: Into<BoxError> + Send,
+{
+    /// Serves it to its end.
+    pub(super) async fn answer(mut self, stream: TcpStream, place: Option<Place>, tls: Option<Arc<Tls>>) {
+        let counted = count::Connection::begun();
+        let held = (place, counted.clone());
+        tune(&stream, &self.limits);
+        (self.abort, self.activity, self.deliveries) = Default::default();
+        let stream = Lingering::new(stream, held, self.abort.clone(), self.deliveries.clone(), &self.limits);
+        let Some(tls) = tls else { return self.serve(stream, counted).await };
+        match tokio::time::timeout(*self.limits.tls_handshake_timeout, tls.acceptor().accept(stream)).await {
+            Ok(Ok(stream)) => self.serve(stream, counted).await,
+            Ok(Err(error)) => tracing::debug!(%error, "a TLS handshake failed"),
+            Err(_) => {
+                self.abort.reset();
+                tracing::debug!("a TLS handshake took too long");
+            }
+        }
+    }
+
+    async fn serve(mut self, stream: impl AsyncRead + AsyncWrite + Send + Unpin + 'static, counted: count::Connection) {
+        let (abort, deliveries, activity, limits) =
+            (self.abort.clone(), self.deliveries.clone(), self.activity.clone(), self.limits);
+        let service = service_fn(move |request: Request<Incoming>| {
+            let running = (self.activity.begin(), counted.asked(request.version()));
+            let (abort, deliveries) = (self.abort.clone(), self.deliveries.clone());
+            let answer = self.service.clone().oneshot(inbound(request, &abort, &self.limits));
+            async move {
+                let response = answer.await?;
+                let delivery = deliveries.begin(response.headers(), running);
+                Ok::<_, Infallible>(response.map(|body| abort.watch(body, delivery)))
+            }
+        });
+        let mut connection = pin!(self.server.serve_connection_with_upgrades(TokioIo::new(stream), service));
+        let ended = tokio::select! {
+            ended = connection.as_mut() => ended,
+            () = deliveries.stall_for(*limits.write_timeout) => return let_go(&deliveries, &abort),
+            () = async { tokio::select! {
+                _ = self.stopped.changed() => {}
+                () = activity.stops_for(*limits.idle_timeout) => {}
+            } } => {
+                connection.as_mut().graceful_shutdown();
+                // HTTP/2 says goodbye and waits for an answer, which a rude client does not give.
+                tokio::select! {
+                    ended = connection => ended,
+                    () = deliveries.stall_for(*limits.write_timeout) => return let_go(&deliveries, &abort),
+                    () = activity.stops_for(*limits.idle_timeout) => return,
+                }
+            }
+        };
+        if let Err(error) = ended {
+            tracing::debug!(%error, "connection ended");
+        }
+    }
+}
+
+fn tune(stream: &TcpStream, limits: &Limits) {
+    // Without it the kernel holds a small write back until the last one is acknowledged.
+    let _ = stream.set_nodelay(true);
+    // Else it takes megabytes for a client that reads slowly, and says nothing more until a third of them have left: a client
+    // that stands still and one that is slow would look alike.
+    #[cfg(target_os = "linux")]
+    let _ = socket2::SockRef::from(stream).set_tcp_notsent_lowat(limits.stream_buffer.window());
+}
+
+/// A reset, or the kernel would keep what nobody reads.
+fn let_go(deliveries: &Deliveries, abort: &Abort) {
+    deliveries.give_up();
+    abort.reset();
+}
+
+/// `half_close` stays off: a client that has closed its writing side looks like one that is gone, and the service would
+/// work on for nobody (rule F2 logs such a request as abandoned).
+fn server(limits: &Limits) -> Builder<TokioExecutor> {
+    let mut builder = Builder::new(TokioExecutor::new());
+    builder
+        .http1()
+        .timer(TokioTimer::new())
+        .header_read_timeout(*limits.idle_timeout)
+        .max_buf_size(limits.max_head.in_memory());
+    builder
+        .http2()
+        .timer(TokioTimer::new())
+        .keep_alive_interval(*limits.ping_interval)
+        .keep_alive_timeout(*limits.ping_timeout)
+        .max_concurrent_streams(limits.max_streams)
+        .max_send_buf_size(limits.stream_buffer.in_memory())
+        .initial_stream_window_size(limits.stream_buffer.window())
+        .initial_connection_window_size(limits.connection_window.window())
+        .max_header_list_size(limits.max_head.window());
+    builder
+}
+
+fn inbound(mut request: Request<Incoming>, abort: &Abort, limits: &Limits) -> Inbound {
+    let version = request.version();
+    abort.saw_request(version);
+    headers::drop_named(request.headers_mut());
+    request.map(|body| Patient::new(Rest::new(body, version, limits), *limits.client_timeout))
+}

@@ -1,0 +1,82 @@
+//! A certificate and its key, as two files of PEM.
+
+use std::collections::hash_map::DefaultHasher;
+use std::fmt;
+use std::hash::{Hash, Hasher};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use tokio_rustls::rustls::crypto::ring::default_provider;
+use tokio_rustls::rustls::pki_types::pem::PemObject;
+use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use tokio_rustls::rustls::{Error, ServerConfig};
+
+use crate::failure::Failure;
+
+/// Where the pair is.
+#[derive(Clone, Debug)]
+pub(crate) struct Pair {
+    pub(crate) certificate: PathBuf,
+    pub(crate) key: PathBuf,
+}
+
+impl Pair {
+    /// The files, and what tells whether they are others than before. No line of a file gets into an error: either may be
+    /// the key.
+    pub(super) fn read(&self) -> Result<(Arc<ServerConfig>, u64), Failure> {
+        let (certificate, key) = (file(&self.certificate)?, file(&self.key)?);
+        let mut hasher = DefaultHasher::new();
+        (&certificate, &key).hash(&mut hasher);
+        let config = self.config(chain(&self.certificate, &certificate)?, private_key(&self.key, &key)?)?;
+        Ok((Arc::new(config), hasher.finish()))
+    }
+
+    fn config(
+        &self,
+        chain: Vec<CertificateDer<'static>>,
+        key: PrivateKeyDer<'static>,
+    ) -> Result<ServerConfig, Failure> {
+        let config = ServerConfig::builder_with_provider(Arc::new(default_provider()))
+            .with_safe_default_protocol_versions()
+            .and_then(|config| config.with_no_client_auth().with_single_cert(chain, key));
+        let mut config = config.map_err(|error| {
+            let (certificate, key) = (self.certificate.display(), self.key.display());
+            Failure::Refused(match error {
+                Error::InconsistentKeys(_) => format!(
+                    "{key}: the key is not that of {certificate}\n = help: name a pair; in {certificate} the \
+                     service's own certificate comes first"
+                ),
+                error => format!("{certificate} and {key}: {error}\n = help: name a certificate and its key"),
+            })
+        })?;
+        config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+        Ok(config)
+    }
+}
+
+impl fmt::Display for Pair {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}, {}", self.certificate.display(), self.key.display())
+    }
+}
+
+fn file(path: &Path) -> Result<Vec<u8>, Failure> {
+    std::fs::read(path).map_err(|error| {
+        Failure::Io(format!("{}: cannot be read: {error}\n = help: name a readable file", path.display()))
+    })
+}
+
+fn chain(path: &Path, text: &[u8]) -> Result<Vec<CertificateDer<'static>>, Failure> {
+    let chain = CertificateDer::pem_slice_iter(text).collect::<Result<Vec<_>, _>>();
+    chain.ok().filter(|chain| !chain.is_empty()).ok_or_else(|| {
+        let help = "name a file of PEM certificates, the service's own first";
+        Failure::Refused(format!("{}: no certificate can be read\n = help: {help}", path.display()))
+    })
+}
+
+fn private_key(path: &Path, text: &[u8]) -> Result<PrivateKeyDer<'static>, Failure> {
+    PrivateKeyDer::from_pem_slice(text).map_err(|_| {
+        let help = "name a file with a PEM private key (PKCS #8, PKCS #1 or SEC 1) that is not encrypted";
+        Failure::Refused(format!("{}: no key can be read\n = help: {help}", path.display()))
+    })
+}

@@ -1,0 +1,90 @@
+//! Certificates for `localhost`, and clients that trust them.
+
+use std::fs;
+use std::io;
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::path::Path;
+use std::sync::Arc;
+
+use rcgen::{CertifiedKey, KeyPair, generate_simple_self_signed};
+use tokio_rustls::rustls::crypto::ring::default_provider;
+use tokio_rustls::rustls::pki_types::{PrivateKeyDer, ServerName};
+use tokio_rustls::rustls::{
+    ClientConfig, ClientConnection, RootCertStore, ServerConfig, ServerConnection, StreamOwned,
+};
+
+use crate::wait::TOO_LONG;
+
+pub(super) struct Pair(CertifiedKey<KeyPair>);
+
+impl Pair {
+    pub(super) fn new() -> Self {
+        Self(generate_simple_self_signed(["localhost".to_owned()]).unwrap())
+    }
+
+    pub(super) fn pem(&self) -> String {
+        self.0.cert.pem()
+    }
+
+    pub(super) fn certificate(&self) -> Vec<u8> {
+        self.0.cert.der().to_vec()
+    }
+
+    /// As `tls.crt` and `tls.key`.
+    pub(super) fn write(&self, folder: &Path) {
+        fs::write(folder.join("tls.crt"), self.pem()).unwrap();
+        fs::write(folder.join("tls.key"), self.0.signing_key.serialize_pem()).unwrap();
+    }
+
+    /// The same, each file whole at once.
+    pub(super) fn rename_to(&self, folder: &Path) {
+        let beside = folder.join("beside");
+        fs::create_dir_all(&beside).unwrap();
+        self.write(&beside);
+        for name in ["tls.crt", "tls.key"] {
+            fs::rename(beside.join(name), folder.join(name)).unwrap();
+        }
+    }
+
+    /// A server that agrees on no protocol, and gives no answers.
+    pub(super) fn serve_http1_alone(&self) -> SocketAddr {
+        let key = PrivateKeyDer::try_from(self.0.signing_key.serialize_der()).unwrap();
+        let config = ServerConfig::builder_with_provider(Arc::new(default_provider()))
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_no_client_auth()
+            .with_single_cert(vec![self.0.cert.der().clone()], key);
+        let config = Arc::new(config.unwrap());
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        std::thread::spawn(move || {
+            for mut stream in listener.incoming().map_while(Result::ok) {
+                let mut connection = ServerConnection::new(Arc::clone(&config)).unwrap();
+                while connection.complete_io(&mut stream).is_ok_and(|(read, _)| read > 0) {}
+            }
+        });
+        address
+    }
+}
+
+/// A client that trusts some certificates, and resumes nothing.
+pub(super) struct Trust(Arc<ClientConfig>);
+
+impl Trust {
+    pub(super) fn of<'a>(pairs: impl IntoIterator<Item = &'a Pair>) -> Self {
+        let mut roots = RootCertStore::empty();
+        for Pair(pair) in pairs {
+            roots.add(pair.cert.der().clone()).unwrap();
+        }
+        let config = ClientConfig::builder_with_provider(Arc::new(default_provider()));
+        let config = config.with_safe_default_protocol_versions().unwrap().with_root_certificates(roots);
+        Self(Arc::new(config.with_no_client_auth()))
+    }
+
+    pub(super) fn connect(&self, address: SocketAddr) -> io::Result<StreamOwned<ClientConnection, TcpStream>> {
+        let stream = TcpStream::connect(address)?;
+        stream.set_read_timeout(Some(TOO_LONG))?;
+        let connection = ClientConnection::new(Arc::clone(&self.0), ServerName::try_from("localhost").unwrap());
+        Ok(StreamOwned::new(connection.map_err(io::Error::other)?, stream))
+    }
+}
