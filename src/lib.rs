@@ -106,7 +106,7 @@ pub use guard::header::RequiredHeader;
 #[cfg(feature = "policy-file")]
 #[cfg_attr(docsrs, doc(cfg(feature = "policy-file")))]
 pub use loader::{PolicyFile, PolicyLoader};
-pub use middleware::{ErrorEnvelopeLayer, ErrorEnvelopeService, KillSwitch};
+pub use middleware::{ErrorEnvelopeLayer, ErrorEnvelopeService, KillSwitch, PolicyInForce, Refusal};
 pub use outward::OutwardRule;
 #[doc(hidden)]
 pub use policy::Guards;
@@ -117,7 +117,8 @@ pub use policy::parse_size;
 #[cfg_attr(docsrs, doc(cfg(feature = "policy-file")))]
 pub use policy::{Effective, Lint, Setting, Spelling};
 pub use policy::{
-    Mode, NoTransform, Policy, PolicyBuilder, PolicyError, Preflight, Protocols, Route, Scope, Trust, UnknownCodes,
+    Mode, NoTransform, Policy, PolicyBuilder, PolicyError, PolicyFigures, Preflight, Protocols, Route, RouteInForce,
+    Scope, Trust, UnknownCodes,
 };
 pub use request_id::{ParseRequestIdError, RequestId};
 

@@ -1,11 +1,13 @@
 //! Which terms are in force (rule M3): a request takes them once, and keeps them to its end.
 
 use std::sync::Arc;
+use std::time::SystemTime;
 
 #[cfg(feature = "policy-file")]
 use arc_swap::ArcSwap;
 
 use super::id;
+use super::standing::PolicyInForce;
 use super::switch::{KillSwitch, Switched};
 #[cfg(feature = "policy-file")]
 use super::watch::Watched;
@@ -21,7 +23,10 @@ pub(super) struct InForce {
 
 #[derive(Clone)]
 enum Source {
-    Fixed(Arc<Terms>),
+    Fixed {
+        terms: Arc<Terms>,
+        since: SystemTime,
+    },
     #[cfg(feature = "policy-file")]
     Watched {
         watched: Arc<Watched>,
@@ -33,13 +38,13 @@ enum Source {
 impl InForce {
     /// A policy for good.
     pub(super) fn fixed(policy: Arc<Policy>) -> Self {
-        Self { source: Source::Fixed(Arc::new(Terms::new(policy, id::now))), switched: None }
+        Self { source: Source::fixed(Terms::new(policy, id::now)), switched: None }
     }
 
     /// The same with another policy, for good.
     pub(super) fn with_policy(self, policy: Arc<Policy>) -> Self {
         let terms = self.source.terms().with_policy(policy);
-        Self { source: Source::Fixed(Arc::new(terms)), ..self }
+        Self { source: Source::fixed(terms), ..self }
     }
 
     /// The same with the policy of files.
@@ -53,7 +58,7 @@ impl InForce {
     pub(super) fn with_terms(self, change: impl FnOnce(Terms) -> Terms) -> Self {
         let terms = Arc::new(change(Terms::clone(&self.source.terms())));
         let source = match self.source {
-            Source::Fixed(_) => Source::Fixed(terms),
+            Source::Fixed { since, .. } => Source::Fixed { terms, since },
             #[cfg(feature = "policy-file")]
             Source::Watched { watched, .. } => Source::Watched { watched, latest: Arc::new(ArcSwap::new(terms)) },
         };
@@ -77,20 +82,33 @@ impl InForce {
         self.terms().policy().clone()
     }
 
+    /// What is in force but for a switch, and how it came to be.
+    pub(super) fn standing(&self) -> PolicyInForce {
+        match &self.source {
+            Source::Fixed { terms, since } => PolicyInForce::fixed(terms.policy().clone(), *since),
+            #[cfg(feature = "policy-file")]
+            Source::Watched { watched, .. } => watched.standing(),
+        }
+    }
+
     #[cfg(feature = "policy-file")]
     pub(super) fn watched(&self) -> Option<&Watched> {
         match &self.source {
-            Source::Fixed(_) => None,
+            Source::Fixed { .. } => None,
             Source::Watched { watched, .. } => Some(watched),
         }
     }
 }
 
 impl Source {
+    fn fixed(terms: Terms) -> Self {
+        Self::Fixed { terms: Arc::new(terms), since: id::now() }
+    }
+
     #[inline]
     fn terms(&self) -> Arc<Terms> {
         match self {
-            Self::Fixed(terms) => terms.clone(),
+            Self::Fixed { terms, .. } => terms.clone(),
             #[cfg(feature = "policy-file")]
             Self::Watched { watched, latest } => {
                 let (policy, known) = (watched.policy(), latest.load_full());

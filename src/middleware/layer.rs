@@ -14,6 +14,7 @@ use super::hpack::Indexed;
 use super::in_force::InForce;
 use super::log;
 use super::service::ErrorEnvelopeService;
+use super::standing::PolicyInForce;
 use super::switch::KillSwitch;
 use super::verify::{Verifiers, Verify};
 #[cfg(feature = "policy-file")]
@@ -107,6 +108,13 @@ impl ErrorEnvelopeLayer {
     pub fn kill_switch(mut self, switch: KillSwitch) -> Self {
         self.policy = self.policy.with_switch(switch);
         self
+    }
+
+    /// What is in force: the policy, since when, from which files, and what was refused last. A thrown [`KillSwitch`] is
+    /// left out of it.
+    #[must_use]
+    pub fn in_force(&self) -> PolicyInForce {
+        self.policy.standing()
     }
 
     /// Gives the policy's scheme `name`, a custom one, its verifier (rule G2). Given twice, the last one holds.

@@ -94,7 +94,7 @@ pub(super) fn notes(id: RequestId, notes: Option<Box<Notes>>) {
 
 /// What is in force, in figures; and whether the layer has a classifier, where that is known.
 pub(super) fn in_force(policy: &Policy, classifier: Option<bool>, message: &'static str) {
-    let figures = policy.in_force();
+    let figures = policy.figures();
     tracing::info!(
         target: "tower_error_envelope",
         policy = figures.origin,

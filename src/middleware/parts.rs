@@ -7,6 +7,8 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 #[cfg(feature = "policy-file")]
+use super::standing::PolicyInForce;
+#[cfg(feature = "policy-file")]
 use super::switch::KillSwitch;
 use super::{id, log};
 use crate::exchange::{Answered, Event, Notes};
@@ -99,6 +101,13 @@ impl InForce {
     #[inline]
     pub fn terms(&self) -> Arc<Terms> {
         self.0.terms()
+    }
+
+    /// What is in force: the policy, since when, from which files, and what was refused last. A thrown switch is left out
+    /// of it.
+    #[must_use]
+    pub fn in_force(&self) -> PolicyInForce {
+        self.0.standing()
     }
 
     /// Logs what is in force, in figures.

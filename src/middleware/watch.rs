@@ -14,12 +14,13 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use arc_swap::ArcSwap;
 use notify::{RecommendedWatcher, RecursiveMode, Watcher};
 
-use super::log;
+use super::standing::{PolicyInForce, Refusal};
+use super::{id, log};
 use crate::loader::{PolicyFile, PolicyLoader};
 use crate::policy::{Policy, PolicyError};
 
@@ -43,6 +44,11 @@ pub(super) struct Watched {
 struct State {
     /// Of what was read last.
     outcome: Outcome,
+    /// Since when the policy is in force.
+    since: SystemTime,
+    /// What that was read from.
+    files: Arc<[PathBuf]>,
+    refusal: Option<Refusal>,
     folders: BTreeSet<PathBuf>,
     /// A folder is watched that was not.
     grew: bool,
@@ -63,7 +69,15 @@ impl Watched {
         let file = loader.load(path)?;
         let folders = folders_of(&file);
         let outcome = Outcome::Taken(file.fingerprint());
-        let mut state = State { outcome, folders: BTreeSet::new(), grew: false, watcher: Some(watcher) };
+        let mut state = State {
+            outcome,
+            since: id::now(),
+            files: files_of(&file),
+            refusal: None,
+            folders: BTreeSet::new(),
+            grew: false,
+            watcher: Some(watcher),
+        };
         state.watch(folders).map_err(|error| unwatchable(path, error))?;
         let in_force = ArcSwap::from_pointee(file.into_policy());
         let watched = Arc::new(Self { in_force, path: path.to_owned(), loader, state: Mutex::new(state) });
@@ -81,6 +95,17 @@ impl Watched {
         self.in_force.load_full()
     }
 
+    /// What is in force, and how it came to be.
+    pub(super) fn standing(&self) -> PolicyInForce {
+        let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        PolicyInForce {
+            policy: self.policy(),
+            since: state.since,
+            files: state.files.clone(),
+            refusal: state.refusal.clone(),
+        }
+    }
+
     /// Reads the files anew; whether another policy is in force now.
     pub(super) fn reload(&self) -> Result<bool, PolicyError> {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
@@ -95,9 +120,11 @@ impl Watched {
         match loaded {
             Ok(file) => Ok(self.take(&mut state, file)),
             Err(error) => {
-                let outcome = Outcome::Refused(error.to_string());
+                let why = error.to_string();
+                let outcome = Outcome::Refused(why.clone());
                 if state.outcome != outcome {
                     state.outcome = outcome;
+                    state.refusal = Some(Refusal { at: id::now(), why: why.into(), stands: true });
                     log::refused(&self.path, &error);
                 }
                 Err(error)
@@ -124,6 +151,10 @@ impl Watched {
             return false;
         }
         state.outcome = outcome;
+        (state.since, state.files) = (id::now(), files_of(&file));
+        if let Some(refusal) = &mut state.refusal {
+            refusal.stands = false;
+        }
         let policy = Arc::new(file.into_policy());
         self.in_force.store(policy.clone());
         log::reloaded(&policy);
@@ -179,6 +210,10 @@ fn wait(events: &Receiver<()>, watched: &Weak<Watched>) {
         let Some(watched) = watched.upgrade() else { return };
         let _ = watched.reload();
     }
+}
+
+fn files_of(file: &PolicyFile) -> Arc<[PathBuf]> {
+    file.files().map(Path::to_owned).collect()
 }
 
 /// The folders in which a change of the policy shows.

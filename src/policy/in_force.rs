@@ -1,24 +1,32 @@
-//! What a policy says of itself, for the one line at the start.
+//! What a policy says of itself: in figures, and route by route.
 
 use super::{Mode, Origin, Policy};
 
-/// The policy in figures.
+/// A policy in figures: [`Policy::figures`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct InForce<'a> {
-    /// The file's name, `built in Rust` or `defaults`.
+pub struct PolicyFigures<'a> {
     pub(crate) origin: &'a str,
     pub(crate) routes: usize,
     pub(crate) scopes: usize,
     pub(crate) map_rules: usize,
     pub(crate) own_codes: usize,
-    /// What holds where no route says otherwise.
     pub(crate) mode: Mode,
     pub(crate) body_limit: Option<u64>,
+    observes_bodies: bool,
+}
+
+/// One route of a policy: [`Policy::routes`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RouteInForce<'a> {
+    pattern: &'a str,
+    mode: Mode,
 }
 
 impl Policy {
-    pub(crate) fn in_force(&self) -> InForce<'_> {
-        InForce {
+    /// The policy in figures, as the log says them at the start.
+    #[must_use]
+    pub fn figures(&self) -> PolicyFigures<'_> {
+        PolicyFigures {
             origin: match &self.origin {
                 Origin::Defaults => "defaults",
                 Origin::BuiltInRust => "built in Rust",
@@ -30,7 +38,90 @@ impl Policy {
             own_codes: self.codes.len(),
             mode: self.own().defaults.mode,
             body_limit: self.own().defaults.body_limit,
+            observes_bodies: self.observes_bodies,
         }
+    }
+
+    /// Its routes, those of its scopes after its own: the patterns that [`Event::route`](crate::exchange::Event::route)
+    /// names.
+    ///
+    /// ```
+    /// use tower_error_envelope::{Mode, Policy, Route};
+    ///
+    /// let policy = Policy::builder().route(Route::new("GET /old/{id}").mode(Mode::Observe)).build()?;
+    /// let routes: Vec<_> = policy.routes().map(|route| (route.pattern(), route.mode())).collect();
+    /// assert_eq!(routes, [("GET /old/{id}", Mode::Observe)]);
+    /// # Ok::<(), tower_error_envelope::PolicyError>(())
+    /// ```
+    pub fn routes(&self) -> impl Iterator<Item = RouteInForce<'_>> {
+        let patterns = self.parts.iter().flat_map(|part| part.matcher.patterns());
+        let modes = self.usual.iter().map(|usual| usual.mode());
+        patterns.zip(modes).map(|(pattern, mode)| RouteInForce { pattern: pattern.written(), mode })
+    }
+}
+
+impl<'a> PolicyFigures<'a> {
+    /// The file's name, `built in Rust` or `defaults`.
+    #[must_use]
+    pub fn origin(&self) -> &'a str {
+        self.origin
+    }
+
+    /// How many routes there are, those of scopes among them.
+    #[must_use]
+    pub fn routes(&self) -> usize {
+        self.routes
+    }
+
+    /// How many scopes.
+    #[must_use]
+    pub fn scopes(&self) -> usize {
+        self.scopes
+    }
+
+    /// How many `[[map]]` rules.
+    #[must_use]
+    pub fn map_rules(&self) -> usize {
+        self.map_rules
+    }
+
+    /// How many codes of its own.
+    #[must_use]
+    pub fn own_codes(&self) -> usize {
+        self.own_codes
+    }
+
+    /// The mode where no route and no scope says otherwise.
+    #[must_use]
+    pub fn mode(&self) -> Mode {
+        self.mode
+    }
+
+    /// The largest request body in bytes, where no route and no scope says otherwise; `None` where there is no limit.
+    #[must_use]
+    pub fn body_limit(&self) -> Option<u64> {
+        self.body_limit
+    }
+
+    /// Whether an [`Observer`](crate::exchange::Observer) is shown the bodies of errors: `[observe] bodies = true`.
+    #[must_use]
+    pub fn observes_bodies(&self) -> bool {
+        self.observes_bodies
+    }
+}
+
+impl<'a> RouteInForce<'a> {
+    /// The pattern as it was written.
+    #[must_use]
+    pub fn pattern(&self) -> &'a str {
+        self.pattern
+    }
+
+    /// The mode of the requests that it matches: its own, else that of wider routes that match them as well, of its scope,
+    /// or of the policy.
+    #[must_use]
+    pub fn mode(&self) -> Mode {
+        self.mode
     }
 }
 

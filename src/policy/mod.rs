@@ -53,6 +53,7 @@ pub(crate) use self::file::{Loaded, Surroundings};
 #[doc(hidden)]
 pub use self::guards::Guards;
 use self::host::Hosts;
+pub use self::in_force::{PolicyFigures, RouteInForce};
 #[cfg(feature = "policy-file")]
 pub use self::lint::Lint;
 use self::matcher::Matcher;

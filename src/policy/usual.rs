@@ -52,6 +52,10 @@ impl Usual {
         self.settings.put_mode(mode);
     }
 
+    pub(super) fn mode(&self) -> super::Mode {
+        self.settings.mode
+    }
+
     #[inline]
     pub(super) fn settings(&self, part: usize, met: &Met) -> Option<&Settings> {
         let same = self.part == part && met.number <= MOST && self.met.routes() == met.routes();

@@ -1,0 +1,95 @@
+//! Answers, with what each of them says of itself.
+
+use std::convert::Infallible;
+
+use bytes::Bytes;
+use http::header::{ALLOW, CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderName, HeaderValue, LOCATION};
+use http::{HeaderMap, Response, StatusCode};
+use http_body_util::combinators::UnsyncBoxBody;
+use http_body_util::{BodyExt, Full};
+use serde_json::Value;
+
+/// A whole body, or a stream of events.
+pub(crate) type Body = UnsyncBoxBody<Bytes, Infallible>;
+pub(crate) type Answer = Response<Body>;
+
+/// Nothing from elsewhere, nothing inline: pages bring their style and their script as files of this address.
+const PAGE_POLICY: &str = "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; connect-src 'self'; \
+                           form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
+
+/// Whatever is no page loads nothing at all where a browser shows it.
+const NO_PAGE_POLICY: &str = "default-src 'none'; frame-ancestors 'none'";
+
+const ALWAYS: [(HeaderName, &str); 5] = [
+    (CACHE_CONTROL, "no-store"),
+    (http::header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+    (http::header::X_FRAME_OPTIONS, "DENY"),
+    (http::header::REFERRER_POLICY, "no-referrer"),
+    (HeaderName::from_static("cross-origin-resource-policy"), "same-origin"),
+];
+
+/// One line, or several.
+pub(crate) fn text(status: StatusCode, text: impl Into<String>) -> Answer {
+    let mut text = text.into();
+    if !text.ends_with('\n') {
+        text.push('\n');
+    }
+    whole(status, "text/plain; charset=utf-8", text)
+}
+
+/// Indented: people read it.
+pub(crate) fn json(value: &Value) -> Answer {
+    whole(StatusCode::OK, "application/json", format!("{value:#}\n"))
+}
+
+#[allow(dead_code, reason = "the observatory's")]
+pub(crate) fn html(status: StatusCode, page: impl Into<Bytes>) -> Answer {
+    let mut answer = whole(status, "text/html; charset=utf-8", page);
+    answer.headers_mut().insert(CONTENT_SECURITY_POLICY, HeaderValue::from_static(PAGE_POLICY));
+    answer
+}
+
+/// A file of a page: its style, its script.
+#[allow(dead_code, reason = "the observatory's")]
+pub(crate) fn file(content_type: &'static str, content: impl Into<Bytes>) -> Answer {
+    whole(StatusCode::OK, content_type, content)
+}
+
+/// What goes on for as long as somebody listens.
+#[allow(dead_code, reason = "the observatory's")]
+pub(crate) fn stream<B>(content_type: &'static str, body: B) -> Answer
+where
+    B: http_body::Body<Data = Bytes, Error = Infallible> + Send + 'static,
+{
+    of(StatusCode::OK, content_type, body.boxed_unsync())
+}
+
+/// Back to a page, after a form was sent.
+pub(crate) fn see(page: &'static str) -> Answer {
+    let mut answer = text(StatusCode::SEE_OTHER, page);
+    answer.headers_mut().insert(LOCATION, HeaderValue::from_static(page));
+    answer
+}
+
+pub(crate) fn not_found(paths: &str) -> Answer {
+    text(StatusCode::NOT_FOUND, format!("nothing is served here; there are {paths}"))
+}
+
+pub(crate) fn method_not_allowed(allowed: &str) -> Answer {
+    let mut answer = text(StatusCode::METHOD_NOT_ALLOWED, format!("this path is asked by {allowed}"));
+    answer.headers_mut().extend(HeaderValue::from_str(allowed).ok().map(|methods| (ALLOW, methods)));
+    answer
+}
+
+fn whole(status: StatusCode, content_type: &'static str, body: impl Into<Bytes>) -> Answer {
+    of(status, content_type, Full::new(body.into()).boxed_unsync())
+}
+
+fn of(status: StatusCode, content_type: &'static str, body: Body) -> Answer {
+    let mut headers = HeaderMap::from_iter(ALWAYS.map(|(name, value)| (name, HeaderValue::from_static(value))));
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
+    headers.insert(CONTENT_SECURITY_POLICY, HeaderValue::from_static(NO_PAGE_POLICY));
+    let mut answer = Response::new(body);
+    (*answer.status_mut(), *answer.headers_mut()) = (status, headers);
+    answer
+}

@@ -1,0 +1,29 @@
+//! What an answer is made from.
+
+use http::HeaderMap;
+use http::header::ACCEPT;
+
+use crate::admin::{Admin, Shared};
+
+/// A request that was let in, as its handler sees it. Bodies are never read.
+pub(crate) struct Asked<'a> {
+    pub(crate) admin: &'a Admin,
+    pub(crate) headers: &'a HeaderMap,
+    /// What stands in the place of a `{name}` at the end of the table's path, as sent.
+    #[allow(dead_code, reason = "the observatory's pages have names")]
+    pub(crate) name: &'a str,
+    #[allow(dead_code, reason = "the observatory's filters")]
+    pub(crate) query: Option<&'a str>,
+}
+
+impl<'a> Asked<'a> {
+    pub(crate) fn shared(&self) -> &'a Shared {
+        &self.admin.shared
+    }
+
+    /// Whether a browser asks, for a page: its user reads no JSON.
+    pub(crate) fn by_page(&self) -> bool {
+        let accepts = self.headers.get_all(ACCEPT).iter().filter_map(|value| value.to_str().ok());
+        accepts.flat_map(|list| list.split(',')).any(|one| one.trim_start().starts_with("text/html"))
+    }
+}

@@ -1,0 +1,90 @@
+//! Who may ask: no page of another site in an operator's browser.
+//!
+//! 1. A `Host` that is a name other than `localhost` is refused unless it was allowed: a stranger's name may be pointed at
+//!    this address (DNS rebinding), and the browser then takes the stranger's page for one of ours. A number cannot be
+//!    pointed anywhere. A request without one comes from no browser.
+//! 2. What changes something is refused where `Origin` or `Sec-Fetch-Site` says that another site asks.
+
+use std::net::IpAddr;
+
+use http::header::{HOST, HeaderName, ORIGIN};
+use http::uri::Authority;
+use http::{HeaderMap, Method, Request, StatusCode};
+
+use crate::answer::{self, Answer};
+
+const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
+
+/// The names by which the address may be asked.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Hosts(Vec<String>);
+
+impl Hosts {
+    pub(crate) fn allow(&mut self, name: &str) {
+        self.0.push(name.trim_end_matches('.').to_ascii_lowercase());
+    }
+
+    /// Why a request is not let in.
+    pub(crate) fn refusal<B>(&self, request: &Request<B>) -> Option<Answer> {
+        let Ok(host) = host_of(request) else {
+            let why = "refused: the request names no host that is one, or several; send one Host header";
+            return Some(answer::text(StatusCode::BAD_REQUEST, why));
+        };
+        if let Some(host) = &host
+            && !self.knows(host.host())
+        {
+            return Some(misdirected(host.host()));
+        }
+        let reads = matches!(*request.method(), Method::GET | Method::HEAD | Method::OPTIONS);
+        let foreign = !reads && is_of_another_site(request.headers(), host.as_ref());
+        foreign.then(|| {
+            let why = "refused: another site asks for this change; use this address's own page, or a client that is no browser";
+            answer::text(StatusCode::FORBIDDEN, why)
+        })
+    }
+
+    fn knows(&self, host: &str) -> bool {
+        let host = host.trim_end_matches('.').to_ascii_lowercase();
+        let number = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(&host);
+        host == "localhost" || number.parse::<IpAddr>().is_ok() || self.0.contains(&host)
+    }
+}
+
+/// The host that is asked for; `None` in a request that is no browser's.
+fn host_of<B>(request: &Request<B>) -> Result<Option<Authority>, ()> {
+    let mut named = request.headers().get_all(HOST).iter();
+    let (first, second) = (named.next(), named.next());
+    if second.is_some() {
+        return Err(());
+    }
+    let header = match first {
+        Some(host) => Some(host.to_str().map_err(drop)?.parse::<Authority>().map_err(drop)?),
+        None => None,
+    };
+    match (request.uri().authority(), header) {
+        (Some(target), Some(header)) if !target.as_str().eq_ignore_ascii_case(header.as_str()) => Err(()),
+        (Some(target), _) => Ok(Some(target.clone())),
+        (None, header) => Ok(header),
+    }
+}
+
+fn is_of_another_site(headers: &HeaderMap, host: Option<&Authority>) -> bool {
+    let sites = headers.get_all(SEC_FETCH_SITE).iter();
+    // "none": the operator's own hand, such as a bookmark.
+    let foreign = sites.into_iter().any(|site| site != "same-origin" && site != "none");
+    let mut origins = headers.get_all(ORIGIN).iter();
+    foreign || origins.any(|origin| !origin.to_str().is_ok_and(|origin| is_at(origin, host)))
+}
+
+fn is_at(origin: &str, host: Option<&Authority>) -> bool {
+    let origin = origin.strip_prefix("http://").or_else(|| origin.strip_prefix("https://"));
+    matches!((origin, host), (Some(origin), Some(host)) if origin.eq_ignore_ascii_case(host.as_str()))
+}
+
+fn misdirected(host: &str) -> Answer {
+    let host: String = host.chars().filter(char::is_ascii_graphic).take(255).collect();
+    let why = format!(
+        "refused: this address is not asked by the name {host}; use localhost or its number, or allow the name"
+    );
+    answer::text(StatusCode::MISDIRECTED_REQUEST, why)
+}

@@ -1,0 +1,52 @@
+//! What is served to whoever is on call for a service behind `tower-error-envelope`, on an address of its own.
+//!
+//! | path | what it says |
+//! |---|---|
+//! | `GET /` | the observatory: what each route says, and the last errors |
+//! | `GET /healthz` | `ok` while the process answers at all |
+//! | `GET /readyz` | `ready`, or 503 from the moment that it drains |
+//! | `GET /metrics` | what is counted, as Prometheus reads it |
+//! | `GET /policy` | the policy in force: since when, from which files, its routes, what was refused last |
+//! | `GET /mode` | whether the kill switch is thrown |
+//! | `POST /mode/off`, `POST /mode/policy` | throws the kill switch, and takes it back |
+//!
+//! ```no_run
+//! use error_envelope_admin::Admin;
+//! use tower_error_envelope::ErrorEnvelopeLayer;
+//!
+//! # async fn run(stop: impl Future<Output = ()>) -> Result<(), Box<dyn std::error::Error>> {
+//! let admin = Admin::new().metrics(error_envelope_admin::install_metrics()?);
+//! let layer = admin.layer(ErrorEnvelopeLayer::watch("policy.toml")?);
+//! let listener = tokio::net::TcpListener::bind("127.0.0.1:9901").await?;
+//! tokio::join!(
+//!     admin.serve(listener, stop),
+//!     async { /* serve what `layer` is around */ drop(layer) }
+//! );
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! Whoever reaches the address may read all of it and throw the switch: it knows no users, and belongs on loopback or in
+//! a network of the operators alone. Against pages in an operator's browser it is guarded: a `Host` that is a name is
+//! refused unless it is `localhost` or was [allowed](Admin::allow_host), since a name can be pointed here by somebody
+//! else (DNS rebinding), and what changes something is refused where another site asks for it.
+
+mod admin;
+mod answer;
+mod asked;
+mod guard;
+mod health;
+mod metrics;
+mod mode;
+mod observatory;
+mod policy;
+mod serve;
+mod service;
+mod table;
+
+pub use admin::Admin;
+pub use metrics::install as install_metrics;
+pub use service::{AdminBody, AdminService};
+
+/// The recorder's handle, of the version of `metrics-exporter-prometheus` that [`Admin::metrics`] takes.
+pub use metrics_exporter_prometheus::PrometheusHandle;

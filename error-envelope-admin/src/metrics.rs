@@ -1,0 +1,38 @@
+//! What is counted, as Prometheus reads it.
+
+use http::StatusCode;
+use http::header::{CONTENT_TYPE, HeaderValue};
+use metrics_exporter_prometheus::{BuildError, Matcher, PrometheusBuilder, PrometheusHandle};
+
+use crate::admin::Metrics;
+use crate::answer::{self, Answer};
+use crate::asked::Asked;
+
+/// What Prometheus calls its text format.
+const FORMAT: HeaderValue = HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");
+
+/// In seconds: an error is read within a millisecond where the service wrote it at once, and given up after `inspect.timeout`,
+/// a second by default (R4).
+const SECONDS: [f64; 12] = [0.000_1, 0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.05, 0.1, 0.5, 1.0, 5.0];
+
+/// Makes a recorder the process's own, with what the library counts described and its times in buckets.
+///
+/// # Errors
+///
+/// The process has a recorder already: give [`Admin::metrics`](crate::Admin::metrics) a handle of that one.
+pub fn install() -> Result<PrometheusHandle, BuildError> {
+    let builder = PrometheusBuilder::new();
+    builder.set_buckets_for_metric(Matcher::Suffix("_seconds".to_owned()), &SECONDS)?.install_recorder()
+}
+
+pub(crate) fn shown(asked: &Asked<'_>) -> Answer {
+    match &asked.admin.metrics {
+        Metrics::Here(handle) => {
+            let mut answer = answer::text(StatusCode::OK, handle.render());
+            answer.headers_mut().insert(CONTENT_TYPE, FORMAT);
+            answer
+        }
+        Metrics::Elsewhere(place) => answer::text(StatusCode::NOT_FOUND, &**place),
+        Metrics::Nowhere => answer::text(StatusCode::NOT_FOUND, "nothing is counted: no recorder was given"),
+    }
+}

@@ -1,0 +1,28 @@
+//! The kill switch, by hand.
+
+use serde_json::json;
+
+use crate::answer::{self, Answer};
+use crate::asked::Asked;
+
+pub(crate) fn told(asked: &Asked<'_>) -> Answer {
+    let switch = &asked.shared().switch;
+    answer::json(&json!({
+        "mode": if switch.is_off() { "off" } else { "policy" },
+        "kill_switch": switch.is_off(),
+    }))
+}
+
+pub(crate) fn off(asked: &Asked<'_>) -> Answer {
+    asked.shared().switch.off();
+    done(asked)
+}
+
+pub(crate) fn back(asked: &Asked<'_>) -> Answer {
+    asked.shared().switch.back();
+    done(asked)
+}
+
+fn done(asked: &Asked<'_>) -> Answer {
+    if asked.by_page() { answer::see("/") } else { told(asked) }
+}

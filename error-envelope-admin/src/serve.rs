@@ -1,0 +1,125 @@
+//! The admin address, served: HTTP/1.1, one answer a connection.
+//!
+//! It shares its process with what carries the traffic, and must not be a way to take that down: heads, waits and
+//! connections are capped.
+
+use std::future::Future;
+use std::io;
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{Semaphore, watch};
+use tokio_io_timeout::TimeoutStream;
+use tower_service::Service;
+
+use crate::admin::{Admin, Metrics};
+
+/// A person's pages, a scraper and an orchestrator's probes need a few; further ones wait to be accepted.
+const MOST_CONNECTIONS: usize = 64;
+/// No browser's cookies belong here.
+const MOST_HEAD: usize = 16 * 1024;
+const HEAD_WITHIN: Duration = Duration::from_secs(5);
+/// A client that takes none of its answer for so long is let go.
+const WRITE_WITHIN: Duration = Duration::from_secs(10);
+/// What a stop waits for answers that are on their way.
+const STOP_WITHIN: Duration = Duration::from_secs(1);
+/// Long enough for a descriptor to come free, short enough not to be noticed.
+const ACCEPT_AGAIN: Duration = Duration::from_millis(50);
+/// What times were recorded is kept one by one until it is gathered, though nobody scrapes.
+const UPKEEP_EVERY: Duration = Duration::from_secs(5);
+
+impl Admin {
+    /// Serves until `stop`: that is where the process ends, not where it begins to [drain](Self::drain).
+    ///
+    /// It serves HTTP/1.1, one answer a connection, 64 connections at most, and says a warning in the log where it listens
+    /// on an address that is not loopback: it asks nobody for credentials.
+    pub async fn serve(&self, listener: TcpListener, stop: impl Future<Output = ()>) {
+        if let Ok(address) = listener.local_addr() {
+            announce(address);
+        }
+        let (room, (stopping, stopped)) = (Arc::new(Semaphore::new(MOST_CONNECTIONS)), watch::channel(()));
+        let mut stop = pin!(stop);
+        let mut upkeep = tokio::time::interval(UPKEEP_EVERY);
+        loop {
+            let accepting = async {
+                let place = Arc::clone(&room).acquire_owned().await;
+                (listener.accept().await, place)
+            };
+            tokio::select! {
+                () = &mut stop => break,
+                _ = upkeep.tick() => self.upkeep(),
+                (accepted, place) = accepting => match accepted {
+                    Ok((stream, _)) => {
+                        let answering = self.clone().answer_on(stream, stopped.clone());
+                        spawn(async move {
+                            answering.await;
+                            drop(place);
+                        });
+                    }
+                    Err(error) => accept_failed(&error).await,
+                },
+            }
+        }
+        drop((listener, stopped));
+        stopping.send_replace(());
+        let _ = tokio::time::timeout(STOP_WITHIN, stopping.closed()).await;
+    }
+
+    fn upkeep(&self) {
+        if let Metrics::Here(handle) = &self.metrics {
+            handle.run_upkeep();
+        }
+    }
+
+    async fn answer_on(self, stream: TcpStream, mut stopped: watch::Receiver<()>) {
+        let mut stream = TimeoutStream::new(stream);
+        stream.set_write_timeout(Some(WRITE_WITHIN));
+        let service = service_fn(|request| self.service().call(request));
+        let connection = http1::Builder::new()
+            .keep_alive(false)
+            .timer(TokioTimer::new())
+            .header_read_timeout(HEAD_WITHIN)
+            .max_buf_size(MOST_HEAD)
+            .serve_connection(TokioIo::new(Box::pin(stream)), service);
+        let mut connection = pin!(connection);
+        let ended = tokio::select! {
+            ended = connection.as_mut() => ended,
+            _ = stopped.changed() => {
+                connection.as_mut().graceful_shutdown();
+                // A stream of events has no end of its own.
+                tokio::time::timeout(STOP_WITHIN / 2, connection).await.unwrap_or(Ok(()))
+            }
+        };
+        if let Err(error) = ended {
+            tracing::debug!(%error, "a connection to the admin address ended");
+        }
+    }
+}
+
+fn announce(address: std::net::SocketAddr) {
+    tracing::info!(%address, "the admin address is served");
+    if !address.ip().is_loopback() {
+        tracing::warn!(
+            %address,
+            "the admin address is not loopback: whoever reaches it may read errors and turn the policy off"
+        );
+    }
+}
+
+/// A client that left before it was accepted is no failure; no free descriptor is one that passes.
+async fn accept_failed(error: &io::Error) {
+    if !matches!(error.kind(), io::ErrorKind::ConnectionAborted | io::ErrorKind::ConnectionReset) {
+        tracing::warn!(%error, "the admin address cannot accept a connection; trying again");
+        tokio::time::sleep(ACCEPT_AGAIN).await;
+    }
+}
+
+#[allow(clippy::disallowed_methods, reason = "a server has an executor; the ban is for the library")]
+fn spawn(task: impl Future<Output = ()> + Send + 'static) {
+    tokio::spawn(task);
+}

@@ -1,0 +1,86 @@
+//! Requests to the admin address, as a service.
+
+use std::convert::Infallible;
+use std::fmt;
+use std::future::{Ready, ready};
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+use http::{Request, Response};
+use http_body::{Body, Frame, SizeHint};
+use tower_service::Service;
+
+use crate::admin::Admin;
+use crate::answer::{self, Answer};
+use crate::asked::Asked;
+use crate::table::{self, Found};
+
+/// What [`Admin::service`] gives: a service that answers at once, whatever the body of the request.
+#[derive(Clone, Debug)]
+#[must_use]
+pub struct AdminService(Admin);
+
+/// The body of an answer.
+pub struct AdminBody(answer::Body);
+
+impl Admin {
+    /// The same as a service, to be mounted in a server of one's own, at the root of a host or an address: its pages name
+    /// each other by absolute paths. That server caps heads, waits and connections; no request's body is read.
+    pub fn service(&self) -> AdminService {
+        AdminService(self.clone())
+    }
+}
+
+impl<B> Service<Request<B>> for AdminService {
+    type Response = Response<AdminBody>;
+    type Error = Infallible;
+    type Future = Ready<Result<Response<AdminBody>, Infallible>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: Request<B>) -> Self::Future {
+        ready(Ok(self.0.answer(&request).map(AdminBody)))
+    }
+}
+
+impl Admin {
+    fn answer<B>(&self, request: &Request<B>) -> Answer {
+        if let Some(refusal) = self.hosts.refusal(request) {
+            return refusal;
+        }
+        match table::find(request.method(), request.uri().path()) {
+            Found::Row(row, name) => {
+                let query = request.uri().query();
+                (row.answer)(&Asked { admin: self, headers: request.headers(), name, query })
+            }
+            Found::OtherMethods(allowed) => answer::method_not_allowed(&allowed),
+            Found::Nothing => table::not_found(),
+        }
+    }
+}
+
+impl Body for AdminBody {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        Pin::new(&mut self.0).poll_frame(cx)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.0.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.0.size_hint()
+    }
+}
+
+impl fmt::Debug for AdminBody {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("AdminBody").finish_non_exhaustive()
+    }
+}

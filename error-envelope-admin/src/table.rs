@@ -1,0 +1,77 @@
+//! What is served where: path, method, who answers.
+
+use http::Method;
+
+use crate::answer::{self, Answer};
+use crate::asked::Asked;
+use crate::{health, metrics, mode, observatory, policy};
+
+/// One path that is asked by one method. `GET` is `HEAD`'s answer, too: the server leaves its body out.
+pub(crate) struct Row {
+    /// `/a/b`, or `/a/{name}` for one segment in its place.
+    pub(crate) path: &'static str,
+    pub(crate) method: Method,
+    pub(crate) answer: fn(&Asked<'_>) -> Answer,
+}
+
+const OWN: [Row; 7] = [
+    get("/healthz", health::alive),
+    get("/readyz", health::ready),
+    get("/metrics", metrics::shown),
+    get("/policy", policy::in_force),
+    get("/mode", mode::told),
+    post("/mode/off", mode::off),
+    post("/mode/policy", mode::back),
+];
+
+/// What a path is, for a method.
+pub(crate) enum Found<'p> {
+    Row(&'static Row, &'p str),
+    /// The methods that it is asked by.
+    OtherMethods(String),
+    Nothing,
+}
+
+pub(crate) const fn get(path: &'static str, answer: fn(&Asked<'_>) -> Answer) -> Row {
+    Row { path, method: Method::GET, answer }
+}
+
+pub(crate) const fn post(path: &'static str, answer: fn(&Asked<'_>) -> Answer) -> Row {
+    Row { path, method: Method::POST, answer }
+}
+
+pub(crate) fn find<'p>(method: &Method, path: &'p str) -> Found<'p> {
+    let here: Vec<_> = rows().filter_map(|row| Some((row, row.name_in(path)?))).collect();
+    let wanted = if method == Method::HEAD { &Method::GET } else { method };
+    match here.iter().find(|(row, _)| row.method == *wanted) {
+        Some((row, name)) => Found::Row(row, name),
+        None if here.is_empty() => Found::Nothing,
+        None => Found::OtherMethods(methods(here.iter().map(|(row, _)| *row))),
+    }
+}
+
+pub(crate) fn not_found() -> Answer {
+    let paths: Vec<_> = rows().filter(|row| row.method == Method::GET).map(|row| row.path).collect();
+    answer::not_found(&paths.join(", "))
+}
+
+fn rows() -> impl Iterator<Item = &'static Row> {
+    static ROWS: [Row; 7] = OWN;
+
+    ROWS.iter().chain(observatory::ROWS)
+}
+
+fn methods<'r>(rows: impl Iterator<Item = &'r Row>) -> String {
+    let named = rows.map(|row| if row.method == Method::GET { "GET, HEAD" } else { row.method.as_str() });
+    named.collect::<Vec<_>>().join(", ")
+}
+
+impl Row {
+    /// The name that a path has in this row's place for one; empty where it has none. `None` for another path.
+    fn name_in<'p>(&self, path: &'p str) -> Option<&'p str> {
+        match self.path.split_once('{') {
+            None => (self.path == path).then_some(""),
+            Some((before, _)) => path.strip_prefix(before).filter(|name| !name.is_empty() && !name.contains('/')),
+        }
+    }
+}

@@ -1,0 +1,55 @@
+//! Asking an admin address, in process.
+
+use std::convert::Infallible;
+
+use bytes::Bytes;
+use error_envelope_admin::Admin;
+use http::{HeaderMap, Request, Response, StatusCode};
+use http_body_util::{BodyExt, Empty, Full};
+use tower::{Layer, ServiceExt, service_fn};
+use tower_error_envelope::ErrorEnvelopeLayer;
+
+/// What was answered.
+pub(crate) struct Answer {
+    pub(crate) status: StatusCode,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: String,
+}
+
+impl Answer {
+    pub(crate) fn json(&self) -> serde_json::Value {
+        serde_json::from_str(&self.body).unwrap_or_else(|error| panic!("{error}: {}", self.body))
+    }
+
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name).map(|value| value.to_str().unwrap())
+    }
+}
+
+/// As curl does.
+pub(crate) async fn ask(admin: &Admin, method: &str, path: &str) -> Answer {
+    ask_with(admin, method, path, &[("host", "127.0.0.1:9901")]).await
+}
+
+pub(crate) async fn ask_with(admin: &Admin, method: &str, path: &str, headers: &[(&str, &str)]) -> Answer {
+    let mut request = Request::builder().method(method).uri(path);
+    for (name, value) in headers {
+        request = request.header(*name, *value);
+    }
+    let response = admin.service().oneshot(request.body(Empty::<Bytes>::new()).unwrap()).await.unwrap();
+    let (head, body) = response.into_parts();
+    let body = body.collect().await.unwrap().to_bytes();
+    Answer { status: head.status, headers: head.headers, body: String::from_utf8(body.to_vec()).unwrap() }
+}
+
+/// Sends a request through the layer to a service that says `status` with `body`.
+pub(crate) async fn through(layer: &ErrorEnvelopeLayer, path: &str, status: u16, body: &'static str) -> Answer {
+    let service = layer.layer(service_fn(move |_| async move {
+        let response = Response::builder().status(status).header("content-type", "application/json");
+        Ok::<_, Infallible>(response.body(Full::new(Bytes::from_static(body.as_bytes()))).unwrap())
+    }));
+    let request = Request::get(path).body(Full::<Bytes>::default()).unwrap();
+    let (head, body) = service.oneshot(request).await.unwrap().into_parts();
+    let body = body.collect().await.unwrap().to_bytes();
+    Answer { status: head.status, headers: head.headers, body: String::from_utf8(body.to_vec()).unwrap() }
+}

@@ -1,0 +1,4 @@
+//! What is served on the admin address.
+
+mod kit;
+mod paths;

@@ -1,0 +1,47 @@
+//! Each path, asked as an operator asks it.
+
+use error_envelope_admin::Admin;
+use tower_error_envelope::ErrorEnvelopeLayer;
+
+use crate::kit::{ask, through};
+
+#[tokio::test]
+async fn health_is_ok_and_readiness_ends_where_it_drains() {
+    let admin = Admin::new();
+    let told = async |path| {
+        let answer = ask(&admin, "GET", path).await;
+        (answer.status.as_u16(), answer.body)
+    };
+    assert_eq!(told("/healthz").await, (200, "ok\n".into()));
+    assert_eq!(told("/readyz").await, (200, "ready\n".into()));
+    admin.drain();
+    assert_eq!(told("/readyz").await, (503, "draining\n".into()));
+    assert_eq!(told("/healthz").await, (200, "ok\n".into()));
+}
+
+#[tokio::test]
+async fn the_kill_switch_is_thrown_and_taken_back() {
+    let admin = Admin::new();
+    let layer = admin.layer(ErrorEnvelopeLayer::new());
+    let said = r#"{"message":"Seat 7 is taken"}"#;
+    let passes = async || through(&layer, "/seats/7", 409, said).await.body == said;
+    let mode = async |method, path| ask(&admin, method, path).await.json()["mode"].clone();
+    assert_eq!((mode("GET", "/mode").await, passes().await), ("policy".into(), false));
+    assert_eq!((mode("POST", "/mode/off").await, passes().await), ("off".into(), true));
+    assert_eq!((mode("GET", "/mode").await, passes().await), ("off".into(), true));
+    assert_eq!((mode("POST", "/mode/policy").await, passes().await), ("policy".into(), false));
+}
+
+#[tokio::test]
+async fn unknown_paths_and_methods_are_told_what_there_is() {
+    let admin = Admin::new();
+    let nowhere = ask(&admin, "GET", "/metric").await;
+    assert_eq!(nowhere.status, 404);
+    assert!(nowhere.body.contains("/metrics, /policy"), "{}", nowhere.body);
+    for (method, path, allow) in
+        [("POST", "/healthz", "GET, HEAD"), ("GET", "/mode/off", "POST"), ("PUT", "/mode", "GET, HEAD")]
+    {
+        let refused = ask(&admin, method, path).await;
+        assert_eq!((refused.status.as_u16(), refused.header("allow")), (405, Some(allow)), "{method} {path}");
+    }
+}
