@@ -4,6 +4,9 @@
 //! [`event`] logs and counts what an exchange tells; [`catch`] keeps a panic from going further (F2). The layer is made of
 //! the same parts.
 
+#[cfg(feature = "metrics")]
+#[cfg_attr(docsrs, doc(cfg(feature = "metrics")))]
+pub use crate::middleware::count::describe as describe_metrics;
 #[cfg(feature = "policy-file")]
 #[cfg_attr(docsrs, doc(cfg(feature = "policy-file")))]
 pub use crate::middleware::parts::InForce;

@@ -4,6 +4,8 @@ use http::StatusCode;
 use http::header::{CONTENT_TYPE, HeaderValue};
 use metrics_exporter_prometheus::{BuildError, Matcher, PrometheusBuilder, PrometheusHandle};
 
+use tower_error_envelope::adapter::describe_metrics;
+
 use crate::admin::Metrics;
 use crate::answer::{self, Answer};
 use crate::asked::Asked;
@@ -22,7 +24,10 @@ const SECONDS: [f64; 12] = [0.000_1, 0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0
 /// The process has a recorder already: give [`Admin::metrics`](crate::Admin::metrics) a handle of that one.
 pub fn install() -> Result<PrometheusHandle, BuildError> {
     let builder = PrometheusBuilder::new();
-    builder.set_buckets_for_metric(Matcher::Suffix("_seconds".to_owned()), &SECONDS)?.install_recorder()
+    let handle =
+        builder.set_buckets_for_metric(Matcher::Suffix("_seconds".to_owned()), &SECONDS)?.install_recorder()?;
+    describe_metrics();
+    Ok(handle)
 }
 
 pub(crate) fn shown(asked: &Asked<'_>) -> Answer {

@@ -224,6 +224,7 @@ impl Exchange {
             grpc: None,
             origin: Origin::Guard,
             dialect: None,
+            unread: None,
             by: None,
             rule: None,
             cause: reply::cause_of(&fault),

@@ -24,6 +24,7 @@ pub struct Event {
     pub(super) grpc: Option<Status>,
     pub(super) origin: Origin,
     pub(super) dialect: Option<Shape>,
+    pub(super) unread: Option<Unread>,
     pub(super) by: Option<DecidedBy>,
     pub(super) rule: Option<MapRuleId>,
     pub(super) cause: Option<BoxError>,
@@ -50,6 +51,18 @@ pub enum Origin {
     Proxy,
     /// No error: the client went away before its head (F2), or cancelled a call before its end.
     Abandoned,
+}
+
+/// Why an inner error's body was not read to its end, so that its status alone decided (R4).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Unread {
+    /// It has more than `inspect.max_bytes`.
+    TooLong,
+    /// It took longer than `inspect.timeout`.
+    TooLate,
+    /// It failed, or in `observe` nobody wanted more of it.
+    BrokeOff,
 }
 
 /// What else the log says of a request: ids that others gave to it, and what was lost of an error.
@@ -123,6 +136,19 @@ impl Event {
         self.dialect
     }
 
+    /// Why the body of an inner error was not read to its end (R4); `None` where it was, and where it was not to be read at
+    /// all. Where the adapter reads bodies in its own way it may be `None` as well.
+    #[must_use]
+    pub fn unread(&self) -> Option<Unread> {
+        self.unread
+    }
+
+    /// Notes why the body was not read to its end.
+    #[inline]
+    pub(crate) fn note_unread(&mut self, why: Unread) {
+        self.unread = Some(why);
+    }
+
     /// What decided the code of an inner error (R1). `None` for all other errors, for what keeps its shape (R9, R10), and
     /// for the statuses of RPC protocols.
     #[must_use]
@@ -192,6 +218,18 @@ impl Origin {
             Self::Inner => "inner",
             Self::Proxy => "proxy",
             Self::Abandoned => "abandoned",
+        }
+    }
+}
+
+impl Unread {
+    /// The word in the metrics.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::TooLong => "too_long",
+            Self::TooLate => "too_late",
+            Self::BrokeOff => "broke_off",
         }
     }
 }

@@ -55,7 +55,7 @@ use crate::policy::{Manner, Mode, Policy};
 use crate::request_id::RequestId;
 
 pub use self::changes::{Change, changes};
-pub use self::event::{Event, Notes, Origin};
+pub use self::event::{Event, Notes, Origin, Unread};
 pub use self::explain::MapRuleId;
 pub use self::observe::Observed;
 pub use self::observer::{Exhibit, Observer, Shown};

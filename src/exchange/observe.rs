@@ -8,7 +8,7 @@ use std::fmt;
 use http::{HeaderMap, StatusCode, response};
 
 use super::responding::is_unreadable;
-use super::{BodyFacts, Collected, Event, Exchange, Origin, ResponsePlan, Shown};
+use super::{BodyFacts, Collected, Event, Exchange, Origin, ResponsePlan, Shown, Unread};
 use crate::classify::{Rewrite, Verdict};
 use crate::code::ErrorCode;
 use crate::fault::Fault;
@@ -50,7 +50,9 @@ impl Exchange {
                 let (tail, headers) = (self.tail_of(), head.headers.clone());
                 let observed = Observed { exchange: self, status: head.status, headers };
                 if observed.exchange.request.is_head() || is_unreadable(&head.headers, body, inspect.max_bytes) {
-                    return ResponsePlan::Keep(tail, Box::new(observed.seen(Collected::Unreadable(&[]))));
+                    let mut event = observed.seen(Collected::Unreadable(&[]));
+                    event.unread = (body.lower > inspect.max_bytes).then_some(Unread::TooLong);
+                    return ResponsePlan::Keep(tail, Box::new(event));
                 }
                 ResponsePlan::Tee(tail, Box::new(observed), inspect.max_bytes, inspect.timeout)
             }
@@ -118,7 +120,7 @@ impl Observed {
                 let exhibit = exchange.exhibits().then(|| {
                     let read = decoded.as_deref().unwrap_or_default();
                     let before = Shown::of(status, &headers, read);
-                    let (mut headers, own) = (headers.clone(), own.as_ref().map(|own| (own.clone(), read)));
+                    let (mut headers, own) = (headers.clone(), own.as_ref().map(|own| (*own, read)));
                     let written = exchange.rewritten(&mut headers, status, &fault, named, own, &exchange.id_header);
                     (before, Shown::of(written.sent, &headers, &written.body))
                 });

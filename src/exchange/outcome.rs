@@ -150,12 +150,25 @@ impl Tail {
             grpc: None,
             origin,
             dialect: None,
+            unread: None,
             by: None,
             rule: None,
             cause: Some(cause),
             notes: None,
             terms: self.terms,
             label: self.label,
+        }
+    }
+}
+
+impl Rewritten {
+    /// What is to be logged of it.
+    #[inline]
+    pub(crate) fn event_mut(&mut self) -> &mut Event {
+        match self {
+            Self::Rewrite(written) => &mut written.event,
+            Self::Replace(answered) => &mut answered.event,
+            Self::Restore(_, event) => event,
         }
     }
 }

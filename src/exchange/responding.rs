@@ -6,7 +6,7 @@ use http::header::{CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, TRANSFER_ENCODIN
 use http::{HeaderMap, HeaderValue, Method, StatusCode, response};
 
 use super::request::MAX_HEADERS;
-use super::{BodyFacts, Collected, Exchange, Origin, ResponsePlan, Rewritten, fill, head};
+use super::{BodyFacts, Collected, Exchange, Origin, ResponsePlan, Rewritten, Unread, fill, head};
 use crate::classify::credentials::Credentials;
 use crate::classify::{self, Asked, Inner, Known, Verdict};
 use crate::code::ErrorCode;
@@ -116,7 +116,11 @@ impl Exchange {
         let looks = self.settings.mode == Mode::Fill && fill::must_look(&head.headers) && !body.is_empty();
         if self.request.is_head() || unreadable && !looks {
             return match self.classify(head.status, &head.headers, None) {
-                Verdict::Rewrite(rewrite) => ResponsePlan::Rewrite(self.write_read(head, rewrite, Origin::Inner, &[])),
+                Verdict::Rewrite(rewrite) => {
+                    let mut written = self.write_read(head, rewrite, Origin::Inner, &[]);
+                    written.event.unread = (body.lower > inspect.max_bytes).then_some(Unread::TooLong);
+                    ResponsePlan::Rewrite(written)
+                }
                 Verdict::Pass => {
                     let (tail, event) = self.keep(head);
                     ResponsePlan::Keep(tail, event)

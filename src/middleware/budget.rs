@@ -10,7 +10,7 @@ use http_body::Frame;
 use tokio::time::{Instant, Sleep, sleep};
 
 use super::catch::catch;
-use crate::exchange::BoxError;
+use crate::exchange::{BoxError, Unread};
 
 /// What is left of the bytes and of the time that a body may take.
 #[derive(Debug)]
@@ -43,7 +43,7 @@ impl Budget {
         match poll(cx) {
             Poll::Ready(Some(Ok(frame))) => {
                 let takes = self.takes(frame.data_ref().map_or(0, Bytes::len), cx);
-                Poll::Ready(if takes { Ok(Some(frame)) } else { Err(GaveUp) })
+                Poll::Ready(takes.map(|()| Some(frame)).map_err(|_| GaveUp))
             }
             Poll::Ready(None) => Poll::Ready(Ok(None)),
             Poll::Ready(Some(Err(error))) => {
@@ -57,13 +57,19 @@ impl Budget {
     }
 
     /// Pays for a frame of so many bytes that came in time.
-    pub(super) fn takes(&mut self, length: usize, cx: &mut Context<'_>) -> bool {
+    pub(super) fn takes(&mut self, length: usize, cx: &mut Context<'_>) -> Result<(), Unread> {
         let left = if length == 0 {
             self.empty_frames.checked_sub(1).map(|left| self.empty_frames = left)
         } else {
             self.left.checked_sub(length as u64).map(|left| self.left = left)
         };
-        left.is_some() && !self.deadline.as_mut().is_some_and(|deadline| deadline.has_passed(cx))
+        if left.is_none() {
+            Err(Unread::TooLong)
+        } else if self.deadline.as_mut().is_some_and(|deadline| deadline.has_passed(cx)) {
+            Err(Unread::TooLate)
+        } else {
+            Ok(())
+        }
     }
 
     /// Whether a wait that begins here, or goes on, is too long.

@@ -11,11 +11,12 @@ use pin_project_lite::pin_project;
 
 use super::budget::{Budget, Deadline};
 use super::catch::catch;
+use super::count::Waits;
 use super::future::{Reply, reply_of};
 use super::log;
 use super::request_body::panicked;
 use super::response_body::ResponseBody;
-use crate::exchange::{BoxError, Collected, Event, Exchange, Rewritten, Tail};
+use crate::exchange::{BoxError, Collected, Event, Exchange, Rewritten, Tail, Unread};
 
 pin_project! {
     /// An inner error whose body is read (R4): where it is, and where all of it is there at once nothing is put aside.
@@ -34,6 +35,7 @@ pub(super) struct Job {
     budget: Budget,
     /// When the client of an RPC call waits no longer.
     deadline: Option<Deadline>,
+    waits: Waits,
 }
 
 /// What was read so far: one chunk as it came, or all of them together.
@@ -48,7 +50,7 @@ pub(super) struct Read {
 enum End {
     Whole,
     /// No more is read, or the error came instead.
-    Unread(Option<BoxError>),
+    Unread(Unread, Option<BoxError>),
     /// The client waits no longer.
     OutOfTime,
 }
@@ -62,7 +64,8 @@ impl Job {
         timeout: Duration,
         deadline: Option<Deadline>,
     ) -> Self {
-        Self { exchange, head, read: Read::default(), budget: Budget::new(max_bytes, timeout), deadline }
+        let (read, budget) = (Read::default(), Budget::new(max_bytes, timeout));
+        Self { exchange, head, read, budget, deadline, waits: Waits::default() }
     }
 
     #[inline]
@@ -76,25 +79,31 @@ impl Job {
             let mut error = None;
             let frame = catch(|| poll_into(read, body.as_mut(), &mut error, cx));
             return Poll::Ready(match frame.unwrap_or_else(|panic| Poll::Ready(Frame::Panicked(panic))) {
-                Poll::Pending if budget.is_late(cx) => End::Unread(None),
+                Poll::Pending if budget.is_late(cx) => End::Unread(Unread::TooLate, None),
                 Poll::Pending if deadline.as_mut().is_some_and(|deadline| deadline.has_passed(cx)) => End::OutOfTime,
                 Poll::Pending => return Poll::Pending,
-                Poll::Ready(Frame::More(length)) if budget.takes(length, cx) => continue,
-                Poll::Ready(Frame::Last(length)) if budget.takes(length, cx) => End::Whole,
-                Poll::Ready(Frame::More(_) | Frame::Last(_)) => End::Unread(None),
+                Poll::Ready(Frame::More(length)) => match budget.takes(length, cx) {
+                    Ok(()) => continue,
+                    Err(why) => End::Unread(why, None),
+                },
+                Poll::Ready(Frame::Last(length)) => match budget.takes(length, cx) {
+                    Ok(()) => End::Whole,
+                    Err(why) => End::Unread(why, None),
+                },
                 Poll::Ready(Frame::None) => End::Whole,
-                Poll::Ready(Frame::Failed) => End::Unread(error),
-                Poll::Ready(Frame::Panicked(panic)) => End::Unread(Some(panicked(panic))),
+                Poll::Ready(Frame::Failed) => End::Unread(Unread::BrokeOff, error),
+                Poll::Ready(Frame::Panicked(panic)) => End::Unread(Unread::BrokeOff, Some(panicked(panic))),
             });
         }
     }
 
     #[inline]
     fn end<R, B>(self, end: End) -> Decided<R, B> {
-        let Self { exchange, head, read, .. } = self;
+        let Self { exchange, head, read, waits, .. } = self;
+        waits.ended();
         match end {
             End::Whole => decided(exchange, head, read, None),
-            End::Unread(error) => decided(exchange, head, read, Some(error)),
+            End::Unread(why, error) => decided(exchange, head, read, Some((why, error))),
             End::OutOfTime => {
                 let _ = catch(|| drop(head));
                 Decided::Reply(reply_of(exchange.timed_out()))
@@ -180,6 +189,7 @@ where
         match job.poll(this.body, cx) {
             Poll::Ready(end) => Poll::Ready(job.end(end)),
             Poll::Pending => {
+                job.waits.begin();
                 *this.waiting = Some(Box::new(job));
                 Poll::Pending
             }
@@ -202,19 +212,23 @@ pub(super) enum Decided<R, B> {
     Resume(response::Parts, Bytes, Option<BoxError>, Tail),
 }
 
-/// `rest` is what was not read, and the error that came instead.
+/// `rest` is why something was not read, and the error that came instead.
 #[inline]
 fn decided<R, B>(
     exchange: Exchange,
     mut head: response::Parts,
     read: Read,
-    rest: Option<Option<BoxError>>,
+    rest: Option<(Unread, Option<BoxError>)>,
 ) -> Decided<R, B> {
     let (body, trailers) = read.into_parts();
     let collected = if rest.is_none() { Collected::Whole(&body) } else { Collected::Unreadable(&body) };
-    let reply = match (exchange.response_body(&mut head, collected), rest) {
+    let mut rewritten = exchange.response_body(&mut head, collected);
+    if let Some((why, _)) = &rest {
+        rewritten.event_mut().note_unread(*why);
+    }
+    let reply = match (rewritten, rest) {
         // Behind trailers nothing comes, however late they were.
-        (Rewritten::Restore(tail, event), Some(error)) if trailers.is_none() => {
+        (Rewritten::Restore(tail, event), Some((_, error))) if trailers.is_none() => {
             log::event(*event);
             return Decided::Resume(head, body, error, tail);
         }

@@ -1,16 +1,16 @@
-//! Counters (rule L2), by the crate `metrics`: what it records into is the application's choice.
-//!
-//! | counter | labels |
-//! |---|---|
-//! | `error_envelope_errors_total` | `code`, `status`, `would_be_status`, `origin`, `route`, `mode` |
-//! | `error_envelope_policy_reloads_total` | `outcome`: `taken` or `refused` |
-//! | `error_envelope_kill_switch_total` | `to`: `off` or `policy` |
+//! What is counted (rule L2), by the crate `metrics`: what it records into is the application's choice. The table is
+//! [`adapter::describe_metrics`](crate::adapter::describe_metrics)'s; without the feature `metrics` nothing is counted.
 //!
 //! Labels are bounded: a route is its pattern, never a path; a code that is neither the catalogue's nor the policy's is
-//! `foreign`. Without the feature `metrics` nothing is counted.
+//! `foreign`.
 
 #[cfg(feature = "metrics")]
+pub use described::describe;
+#[cfg(feature = "metrics")]
 pub(super) use keys::error;
+
+#[cfg(feature = "metrics")]
+mod described;
 
 /// A counter's key takes longer to make than all else that an error needs, and errors come in storms: each thread keeps
 /// those that it made last.
@@ -22,7 +22,8 @@ mod keys {
     use http::StatusCode;
     use metrics::{Key, Label, Level, Metadata, SharedString};
 
-    use crate::exchange::{Event, Origin};
+    use crate::dialect::Shape;
+    use crate::exchange::{Event, Origin, Unread};
     use crate::policy::Mode;
 
     /// So many kinds of errors at once are kept by a thread.
@@ -36,6 +37,7 @@ mod keys {
         origin: Origin,
         route: Option<Arc<str>>,
         mode: Mode,
+        dialect: Option<Shape>,
     }
 
     thread_local! {
@@ -43,6 +45,9 @@ mod keys {
     }
 
     pub(in crate::middleware) fn error(event: &Event) {
+        if let Some(why) = event.unread() {
+            unread(event, why);
+        }
         let Some(code) = code_of(event) else { return count(&of_shared_code(event)) };
         let known = KEYS.try_with(|keys| {
             // Borrowed already where a recorder serves through the layer itself.
@@ -81,6 +86,12 @@ mod keys {
         metrics::with_recorder(|recorder| recorder.register_counter(key, &METADATA)).increment(1);
     }
 
+    #[cold]
+    fn unread(event: &Event, why: Unread) {
+        let labels = vec![Label::new("reason", why.as_str()), Label::new("route", text_of_route(event.shared_route()))];
+        count(&Key::from_parts("error_envelope_unread_errors_total", labels));
+    }
+
     /// The name of a code of a policy's file is the policy's.
     fn of_shared_code(event: &Event) -> Key {
         let code = event.code().map_or_else(String::new, |code| code.as_str().to_owned());
@@ -90,9 +101,9 @@ mod keys {
     impl Kind {
         /// Without taking a share of the route's name.
         fn is_of(&self, event: &Event, code: Option<&'static str>) -> bool {
-            let Self { code: known, status, would_be, origin, route, mode } = self;
+            let Self { code: known, status, would_be, origin, route, mode, dialect } = self;
             (*status, *origin, *mode) == (event.status(), event.origin(), event.mode())
-                && *would_be == event.would_be()
+                && (*would_be, *dialect) == (event.would_be(), event.dialect())
                 && route.as_deref() == event.route()
                 && *known == code
         }
@@ -105,6 +116,7 @@ mod keys {
                 origin: event.origin(),
                 route: event.shared_route(),
                 mode: event.mode(),
+                dialect: event.dialect(),
             }
         }
 
@@ -114,17 +126,21 @@ mod keys {
 
         fn key(&self, code: SharedString) -> Key {
             let text = |status: Option<StatusCode>| SharedString::const_str(status.map_or("none", text_of));
-            let route = self.route.clone().map_or(SharedString::const_str("none"), SharedString::from_shared);
             let labels = vec![
                 Label::new("code", code),
                 Label::new("status", text(self.status)),
                 Label::new("would_be_status", text(self.would_be)),
                 Label::new("origin", self.origin.as_str()),
-                Label::new("route", route),
+                Label::new("route", text_of_route(self.route.clone())),
                 Label::new("mode", self.mode.as_str()),
+                Label::new("dialect", self.dialect.map_or("none", Shape::as_str)),
             ];
             Key::from_parts("error_envelope_errors_total", labels)
         }
+    }
+
+    fn text_of_route(route: Option<Arc<str>>) -> SharedString {
+        route.map_or(SharedString::const_str("none"), SharedString::from_shared)
     }
 
     /// The digits, which outlive the event.
@@ -138,9 +154,38 @@ mod keys {
 #[cfg(not(feature = "metrics"))]
 pub(super) fn error(_: &crate::exchange::Event) {}
 
+/// How long the body of an inner error has been waited for (R4). Most are there with their heads, and cost no look at a
+/// clock.
+#[derive(Default)]
+pub(super) struct Waits(#[cfg(feature = "metrics")] Option<tokio::time::Instant>);
+
+#[cfg(feature = "metrics")]
+impl Waits {
+    #[allow(clippy::disallowed_methods, reason = "an adapter measures")]
+    pub(super) fn begin(&mut self) {
+        self.0 = Some(tokio::time::Instant::now());
+    }
+
+    #[inline]
+    pub(super) fn ended(self) {
+        if let Some(since) = self.0 {
+            metrics::histogram!("error_envelope_error_read_seconds").record(since.elapsed());
+        }
+    }
+}
+
+#[cfg(not(feature = "metrics"))]
+impl Waits {
+    #[allow(clippy::unused_self, reason = "with the feature it has something")]
+    pub(super) fn begin(&mut self) {}
+
+    pub(super) fn ended(self) {}
+}
+
 #[cfg(all(feature = "metrics", feature = "policy-file"))]
 pub(super) fn reload(outcome: &'static str) {
     metrics::counter!("error_envelope_policy_reloads_total", "outcome" => outcome).increment(1);
+    metrics::gauge!("error_envelope_policy_refused").set(if outcome == "refused" { 1.0 } else { 0.0 });
 }
 
 #[cfg(all(not(feature = "metrics"), feature = "policy-file"))]
@@ -149,6 +194,7 @@ pub(super) fn reload(_: &'static str) {}
 #[cfg(feature = "metrics")]
 pub(super) fn switch(to: &'static str) {
     metrics::counter!("error_envelope_kill_switch_total", "to" => to).increment(1);
+    metrics::gauge!("error_envelope_kill_switch_thrown").set(if to == "off" { 1.0 } else { 0.0 });
 }
 
 #[cfg(not(feature = "metrics"))]

@@ -10,7 +10,7 @@
 mod budget;
 mod catch;
 mod collecting;
-mod count;
+pub(crate) mod count;
 mod draining;
 mod future;
 mod hpack;

@@ -8,7 +8,7 @@ use tokio::time::Instant;
 
 use super::collecting::Read;
 use super::log;
-use crate::exchange::{Collected, Observed};
+use crate::exchange::{Collected, Observed, Unread};
 
 /// What has passed so far of a body on a route in `observe`.
 pub(super) struct Tee {
@@ -54,8 +54,15 @@ impl Tee {
     fn tell(&mut self, whole: bool) {
         let Some(observed) = self.observed.take() else { return };
         let copy = std::mem::take(&mut self.copy).into_bytes();
-        let readable = whole && self.passed <= self.max_bytes && Instant::now() < self.until;
-        let collected = if readable { Collected::Whole(&copy) } else { Collected::Unreadable(&copy) };
-        log::event(observed.seen(collected));
+        let unread = match () {
+            () if self.passed > self.max_bytes => Some(Unread::TooLong),
+            () if !whole => Some(Unread::BrokeOff),
+            () if Instant::now() >= self.until => Some(Unread::TooLate),
+            () => None,
+        };
+        let Some(why) = unread else { return log::event(observed.seen(Collected::Whole(&copy))) };
+        let mut event = observed.seen(Collected::Unreadable(&copy));
+        event.note_unread(why);
+        log::event(event);
     }
 }

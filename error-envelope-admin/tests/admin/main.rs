@@ -1,4 +1,5 @@
 //! What is served on the admin address.
 
 mod kit;
+mod metrics;
 mod paths;

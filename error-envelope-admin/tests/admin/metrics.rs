@@ -1,0 +1,166 @@
+//! What is counted, as Prometheus reads it.
+
+use std::collections::BTreeSet;
+use std::convert::Infallible;
+use std::time::Duration;
+
+use bytes::Bytes;
+use error_envelope_admin::Admin;
+use http::{Request, Response};
+use http_body::Frame;
+use http_body_util::{BodyExt, Full, StreamBody, combinators::BoxBody};
+use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
+use tokio_stream::StreamExt;
+use tower::{Layer, Service, ServiceExt, service_fn};
+use tower_error_envelope::adapter::describe_metrics;
+use tower_error_envelope::{ErrorEnvelopeLayer, Mode, Policy, Route, Scope};
+
+use crate::kit::{ask, through};
+
+type Said = Response<BoxBody<Bytes, std::io::Error>>;
+
+const REQUESTS: usize = 100_000;
+
+/// Records what this thread counts while the guard is there.
+fn recording() -> (metrics::LocalRecorderGuard<'static>, PrometheusHandle) {
+    let recorder = Box::leak(Box::new(PrometheusBuilder::new().build_recorder()));
+    let handle = recorder.handle();
+    (metrics::set_default_local_recorder(recorder), handle)
+}
+
+/// Each series without its value.
+fn series(text: &str) -> BTreeSet<&str> {
+    text.lines()
+        .filter(|line| !line.starts_with('#') && !line.is_empty())
+        .map(|line| line.rsplit_once(' ').unwrap().0)
+        .collect()
+}
+
+fn total(text: &str, name: &str) -> f64 {
+    let of = |line: &&str| line.strip_prefix(name).is_some_and(|rest| rest.starts_with(['{', ' ']));
+    text.lines().filter(of).map(|line| line.rsplit_once(' ').unwrap().1.parse::<f64>().unwrap()).sum()
+}
+
+#[tokio::test]
+async fn l2_100_000_paths_and_hosts_add_no_series() {
+    let (_recording, handle) = recording();
+    let scope = Scope::new().host("*.example.com").route(Route::new("/in/{id}").mode(Mode::Observe));
+    let policy = Policy::builder().scope(scope).route(Route::new("GET /a/{id}/{*rest}")).build().unwrap();
+    let service = ErrorEnvelopeLayer::new().policy(policy).layer(service_fn(|request: Request<_>| async move {
+        let status = if request.uri().path().contains('7') { 500 } else { 404 };
+        Ok::<_, Infallible>(
+            Response::builder().status(status).body(Full::new(Bytes::from(request.uri().path().to_owned()))).unwrap(),
+        )
+    }));
+    let send = async |n: usize| {
+        let path = match n % 4 {
+            0 => format!("/a/{n}/x{}", n * 31),
+            1 => format!("/in/{n}"),
+            2 => format!("/{n}/../in/%41{n}?q={n}"),
+            _ => format!("/nowhere/{n}"),
+        };
+        let host = if n % 2 == 0 { format!("h{n}.example.com") } else { format!("h{n}.test") };
+        let request = Request::get(path).header("host", host).body(Full::<Bytes>::default()).unwrap();
+        service.clone().oneshot(request).await.unwrap().into_body().collect().await.unwrap();
+    };
+    // Each kind of path and host, with either status.
+    for n in 0..200 {
+        send(n).await;
+    }
+    let before = handle.render();
+    for n in 200..REQUESTS {
+        send(n).await;
+    }
+    let after = handle.render();
+    assert_eq!(series(&after), series(&before));
+    assert_eq!(total(&after, "error_envelope_errors_total"), REQUESTS as f64);
+    assert!((4..20).contains(&series(&after).len()), "{after}");
+}
+
+/// What a service says in each of the ways in which an error's body is not read to its end.
+fn hard_to_read(path: &str) -> Said {
+    let response = Response::builder().status(500).header("content-type", "application/json");
+    let chunks = |pause: Duration, end: Option<std::io::Error>, number: usize| {
+        let data = (0..number).map(|_| Ok(Frame::data(Bytes::from(vec![b'x'; 1024]))));
+        let frames = tokio_stream::iter(Iterator::chain(data, end.map(Err)).collect::<Vec<_>>());
+        StreamBody::new(frames.throttle(pause)).boxed()
+    };
+    let whole = |length: usize| Full::new(Bytes::from(vec![b'x'; length])).map_err(|never| match never {}).boxed();
+    let body = match path {
+        "/long-by-length" => whole(100 * 1024),
+        "/long-by-chunks" => chunks(Duration::from_millis(1), None, 100),
+        "/late" => chunks(Duration::from_secs(1), None, 3),
+        "/breaks-off" => chunks(Duration::from_millis(1), Some(std::io::ErrorKind::ConnectionReset.into()), 1),
+        "/slow" => chunks(Duration::from_millis(200), None, 3),
+        _ => whole(10),
+    };
+    response.body(body).unwrap()
+}
+
+#[tokio::test(start_paused = true)]
+async fn r4_what_is_not_read_is_counted_by_reason_and_route_and_what_is_waited_for_is_timed() {
+    for mode in [Mode::Enforce, Mode::Observe] {
+        let (_recording, handle) = recording();
+        describe_metrics();
+        let paths = ["/long-by-length", "/long-by-chunks", "/late", "/breaks-off", "/slow", "/at-once"];
+        let policy = paths.iter().fold(Policy::builder().mode(mode), |policy, path| policy.route(Route::new(*path)));
+        let layer = ErrorEnvelopeLayer::new().policy(policy.build().unwrap());
+        let mut service = layer.layer(service_fn(|request: Request<_>| async move {
+            Ok::<_, Infallible>(hard_to_read(request.uri().path()))
+        }));
+        for path in paths {
+            let request = Request::get(path).body(Full::<Bytes>::default()).unwrap();
+            let _ = service.call(request).await.unwrap().into_body().collect().await;
+        }
+        let text = handle.render();
+        let unread: Vec<_> =
+            text.lines().filter(|line| line.starts_with("error_envelope_unread_errors_total{")).collect();
+        let expected = [
+            ("too_long", "/long-by-length"),
+            ("too_long", "/long-by-chunks"),
+            ("too_late", "/late"),
+            ("broke_off", "/breaks-off"),
+        ];
+        for (reason, route) in expected {
+            let line = format!(r#"error_envelope_unread_errors_total{{reason="{reason}",route="{route}"}} 1"#);
+            assert!(unread.contains(&&*line), "{mode:?} {line}\n{text}");
+        }
+        assert_eq!(unread.len(), expected.len(), "{text}");
+        // In `observe` nothing waits for an error. The one by length is not read, the one at once needs no clock.
+        let timed = if mode == Mode::Observe { 0.0 } else { 4.0 };
+        assert_eq!(total(&text, "error_envelope_error_read_seconds_count"), timed, "{text}");
+    }
+}
+
+#[tokio::test]
+async fn an_installed_recorder_describes_what_it_serves() {
+    let admin = Admin::new().metrics(error_envelope_admin::install_metrics().unwrap());
+    let layer = admin.layer(ErrorEnvelopeLayer::new());
+    through(&layer, "/seats/7", 409, r#"{"error":"Seat 7 is taken"}"#).await;
+    let answer = ask(&admin, "GET", "/metrics").await;
+    assert_eq!(
+        (answer.status.as_u16(), answer.header("content-type")),
+        (200, Some("text/plain; version=0.0.4; charset=utf-8"))
+    );
+    let labels = r#"code="conflict",status="409",would_be_status="none",origin="inner",route="none",mode="enforce",dialect="error_text""#;
+    for line in [
+        "# TYPE error_envelope_errors_total counter",
+        &format!("error_envelope_errors_total{{{labels}}} 1"),
+        "error_envelope_policy_refused 0",
+        "error_envelope_kill_switch_thrown 0",
+    ] {
+        assert!(answer.body.lines().any(|it| it == line), "{line}\n{}", answer.body);
+    }
+    ask(&admin, "POST", "/mode/off").await;
+    let thrown = ask(&admin, "GET", "/metrics").await.body;
+    assert!(thrown.contains("error_envelope_kill_switch_thrown 1\n"), "{thrown}");
+    assert!(thrown.contains(r#"error_envelope_kill_switch_total{to="off"} 1"#), "{thrown}");
+    assert!(error_envelope_admin::install_metrics().is_err(), "a process has one recorder");
+}
+
+#[tokio::test]
+async fn where_nothing_is_counted_here_it_is_said_where() {
+    assert_eq!(ask(&Admin::new(), "GET", "/metrics").await.status, 404);
+    let elsewhere = Admin::new().metrics_elsewhere("ask Envoy: GET /stats/prometheus on its own admin address");
+    assert!(ask(&elsewhere, "GET", "/metrics").await.body.contains("/stats/prometheus"));
+}
