@@ -1,6 +1,7 @@
 //! Answers, with what each of them says of itself.
 
 use std::convert::Infallible;
+use std::time::SystemTime;
 
 use bytes::Bytes;
 use http::header::{ALLOW, CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderName, HeaderValue, LOCATION};
@@ -79,6 +80,11 @@ pub(crate) fn method_not_allowed(allowed: &str) -> Answer {
     let mut answer = text(StatusCode::METHOD_NOT_ALLOWED, format!("this path is asked by {allowed}"));
     answer.headers_mut().extend(HeaderValue::from_str(allowed).ok().map(|methods| (ALLOW, methods)));
     answer
+}
+
+/// RFC 3339, in UTC.
+pub(crate) fn time(at: SystemTime) -> String {
+    humantime::format_rfc3339_millis(at).to_string()
 }
 
 fn whole(status: StatusCode, content_type: &'static str, body: impl Into<Bytes>) -> Answer {

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::answer::{self, Answer};
+use crate::answer::{self, Answer, time};
 use crate::asked::Asked;
 
 pub(crate) fn told(asked: &Asked<'_>) -> Answer {
@@ -10,6 +10,7 @@ pub(crate) fn told(asked: &Asked<'_>) -> Answer {
     answer::json(&json!({
         "mode": if switch.is_off() { "off" } else { "policy" },
         "kill_switch": switch.is_off(),
+        "changed_at": switch.changed_at().map(time),
     }))
 }
 

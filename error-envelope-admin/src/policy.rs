@@ -2,10 +2,9 @@
 
 use http::StatusCode;
 use serde_json::{Value, json};
-use std::time::SystemTime;
 use tower_error_envelope::PolicyInForce;
 
-use crate::answer::{self, Answer};
+use crate::answer::{self, Answer, time};
 use crate::asked::Asked;
 
 pub(crate) fn in_force(asked: &Asked<'_>) -> Answer {
@@ -39,9 +38,4 @@ fn told(in_force: &PolicyInForce, kill_switch: bool) -> Value {
         "observes_bodies": figures.observes_bodies(),
         "routes": routes,
     })
-}
-
-/// RFC 3339, in UTC.
-fn time(at: SystemTime) -> String {
-    humantime::format_rfc3339_millis(at).to_string()
 }

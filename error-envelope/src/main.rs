@@ -4,7 +4,7 @@
 //! [`check`] says what is wrong with policy files, and what holds for a request; [`schema`] tells it to editors. [`catalogue`]
 //! writes the error codes and the envelope in the languages of clients and documents, and what a change of them breaks.
 //! [`probe`] asks a running service whether it keeps the contract. [`gateway`] keeps it in front of a service, and [`demo`]
-//! in front of one that misbehaves. Those that read policies do so by [`policy`] and show
+//! in front of one that misbehaves; [`mode`] turns the policy of a running one off. Those that read policies do so by [`policy`] and show
 //! lines of them by [`finding`], those alone that are not [`confidential`], or as [`report`] writes them for programs.
 //! [`failure`] is how a verb ends that could not do its work: exit code 1 where what it was given is wrong, 2 where it
 //! cannot be read. [`man`] and [`completions`] are written from the words of `--help`; [`files`] writes whole files.
@@ -25,6 +25,7 @@ mod gateway;
 mod init;
 mod learn;
 mod man;
+mod mode;
 mod policy;
 mod probe;
 mod recorded;
@@ -68,6 +69,7 @@ enum Verb {
     Replay(replay::Args),
     Gateway(Box<gateway::Args>),
     Demo(Box<demo::Args>),
+    Mode(mode::Args),
 }
 
 #[derive(Clone, Copy, Default, ValueEnum)]
@@ -96,6 +98,7 @@ fn main() -> ExitCode {
         Verb::Replay(args) => replay::run(&args),
         Verb::Gateway(args) => gateway::run(&args).map(|()| 0),
         Verb::Demo(args) => demo::run(&args),
+        Verb::Mode(args) => mode::run(&args).map(|()| 0),
     };
     ExitCode::from(done.unwrap_or_else(|failure| {
         failure.tell();

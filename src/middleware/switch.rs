@@ -1,10 +1,11 @@
 //! The kill switch: every route in `off` at once, for whoever is on call.
 
 use std::fmt;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
+use std::time::{Duration, SystemTime};
 
-use super::log;
+use super::{id, log};
 use crate::exchange::Terms;
 use crate::policy::{Mode, Policy};
 
@@ -26,7 +27,14 @@ use crate::policy::{Mode, Policy};
 /// # let _ = layer;
 /// ```
 #[derive(Clone, Default)]
-pub struct KillSwitch(Arc<AtomicBool>);
+pub struct KillSwitch(Arc<State>);
+
+#[derive(Default)]
+struct State {
+    off: AtomicBool,
+    /// When it was thrown or taken back last, in milliseconds since 1970; 0 is never.
+    changed: AtomicU64,
+}
 
 impl KillSwitch {
     /// A switch that is not thrown.
@@ -49,12 +57,23 @@ impl KillSwitch {
     #[must_use]
     #[inline]
     pub fn is_off(&self) -> bool {
-        self.0.load(Ordering::Relaxed)
+        self.0.off.load(Ordering::Relaxed)
+    }
+
+    /// When it was thrown or taken back last, to the millisecond; `None` where it never was.
+    #[must_use]
+    pub fn changed_at(&self) -> Option<SystemTime> {
+        match self.0.changed.load(Ordering::Relaxed) {
+            0 => None,
+            milliseconds => Some(SystemTime::UNIX_EPOCH + Duration::from_millis(milliseconds)),
+        }
     }
 
     fn set(&self, off: bool) -> bool {
-        let changed = self.0.swap(off, Ordering::Relaxed) != off;
+        let changed = self.0.off.swap(off, Ordering::Relaxed) != off;
         if changed {
+            let since_1970 = id::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+            self.0.changed.store(u64::try_from(since_1970.as_millis()).unwrap_or(u64::MAX), Ordering::Relaxed);
             log::switched(off);
         }
         changed

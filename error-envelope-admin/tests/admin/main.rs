@@ -3,3 +3,6 @@
 mod kit;
 mod metrics;
 mod paths;
+mod policy;
+mod server;
+mod strangers;

@@ -24,6 +24,7 @@ use tower::Layer;
 use crate::failure::Failure;
 use crate::gateway::args::Front;
 use crate::gateway::limits::{UpstreamLimits, time};
+use crate::gateway::on_call::OnCall;
 use crate::gateway::upstream::Upstream;
 use crate::gateway::{self, BoxError, proxy, serve, signals};
 
@@ -70,24 +71,26 @@ pub(crate) fn run(args: &Args) -> Result<u8, Failure> {
 }
 
 async fn show(args: &Args) -> Result<u8, Failure> {
-    let layer = gateway::layer(&args.front)?;
+    let on_call = OnCall::listen(&args.front.on_call).await?;
+    let layer = on_call.layer(gateway::layer(&args.front)?);
     let stop = signals::stop().map_err(gateway::no_signals)?;
     let door = gateway::open(args.listen(), None, &layer).await?;
     let (address, limits) = (door.address, args.front.limits);
     let no_service = |error| Failure::Io(format!("the embedded service cannot start: {error}"));
     let (service, bare) = embedded::start(*args.upstream_timeout, args.upstream_limits).await.map_err(no_service)?;
     let service = layer.layer(service);
+    on_call.say()?;
     if !args.once {
         gateway::say(format_args!("the service without the layer: http://{bare}"))?;
     }
     let (tour_done, after_tour) = oneshot::channel::<()>();
-    let stop = async { if args.once { drop(after_tour.await) } else { stop.await } };
+    let stop = on_call.drains_at(async { if args.once { drop(after_tour.await) } else { stop.await } });
     let tour = async {
         let outcome = tour::tour(address, args.tour_json.as_deref(), args.tour_har.as_deref()).await;
         drop(tour_done);
         outcome
     };
-    let (outcome, ()) = tokio::join!(tour, serve::serve(door, service, limits, stop));
+    let (outcome, ()) = tokio::join!(tour, on_call.beside(serve::serve(door, service, limits, stop)));
     // Somebody who served for a day is not told at its end that a row was wrong.
     if !args.once {
         return Ok(0);

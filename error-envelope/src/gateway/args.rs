@@ -12,6 +12,7 @@ use tokio_rustls::rustls::pki_types::ServerName;
 
 use super::limits::{Limits, UpstreamLimits, time};
 use super::log::Log;
+use super::on_call;
 use super::tls::Pair;
 use super::upstream::{Secured, Upstream};
 use crate::failure::Failure;
@@ -65,6 +66,8 @@ pub(crate) struct Front {
     pub(crate) log: Log,
     #[command(flatten)]
     pub(crate) limits: Limits,
+    #[command(flatten)]
+    pub(crate) on_call: on_call::AdminArgs,
 }
 
 impl Args {

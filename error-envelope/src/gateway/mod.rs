@@ -3,7 +3,8 @@
 //! Read on in this order: [`args`] are its flags and [`limits`] those with a number, [`serve`] accepts, [`connection`]
 //! serves one client, by [`tls`] or without; [`proxy`] forwards to the [`upstream`] over [`http1`] or [`http2`], [`headers`]
 //! knows what belongs to one hop alone, [`upgrade`] joins two connections; [`pace`], [`idle`] and [`delivery`] keep the
-//! clocks; [`connect`], [`linger`] and [`abort`] are about how connections end; [`count`] counts.
+//! clocks; [`on_call`] is the admin address; [`connect`], [`linger`] and [`abort`] are about how connections end; [`count`]
+//! counts.
 
 mod abort;
 pub(crate) mod args;
@@ -18,6 +19,7 @@ mod idle;
 pub(crate) mod limits;
 mod linger;
 mod log;
+pub(crate) mod on_call;
 mod pace;
 pub(crate) mod proxy;
 pub(crate) mod serve;
@@ -37,6 +39,7 @@ use tower_error_envelope::ErrorEnvelopeLayer;
 
 pub(crate) use self::args::Args;
 use self::args::Front;
+use self::on_call::OnCall;
 use self::serve::Door;
 use self::tls::{Pair, Tls};
 use crate::failure::Failure;
@@ -49,12 +52,15 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
     args.front.log.init();
     runtime()?.block_on(async {
         let upstream = args.upstream()?;
-        let layer = layer(&args.front)?;
+        let on_call = OnCall::listen(&args.front.on_call).await?;
+        let layer = on_call.layer(layer(&args.front)?);
         let stop = signals::stop().map_err(no_signals)?;
         let door = open(&args.listen, args.pair(), &layer).await?;
+        on_call.say()?;
         let (version, limits) = (args.upstream_version(), args.front.limits);
         let service = proxy::to(upstream, version, *args.upstream_timeout, args.upstream_limits);
-        serve::serve(door, layer.layer(service), limits, stop).await;
+        let stop = on_call.drains_at(stop);
+        on_call.beside(serve::serve(door, layer.layer(service), limits, stop)).await;
         Ok(())
     })
 }

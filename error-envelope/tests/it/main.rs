@@ -4,6 +4,7 @@ mod check;
 mod diff;
 mod exports;
 mod kit;
+mod on_call;
 mod owner;
 mod pages;
 mod probe;

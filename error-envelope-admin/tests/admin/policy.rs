@@ -1,0 +1,99 @@
+//! `/policy` tells what is in force, and how it came to be.
+
+use std::fs;
+use std::time::{Duration, Instant};
+
+use error_envelope_admin::Admin;
+use serde_json::{Value, json};
+use tower_error_envelope::adapter::InForce;
+use tower_error_envelope::{ErrorEnvelopeLayer, Mode, Policy, PolicyLoader, Route, Scope};
+
+use crate::kit::ask;
+
+async fn told(admin: &Admin) -> Value {
+    ask(admin, "GET", "/policy").await.json()
+}
+
+#[tokio::test]
+async fn a_policy_built_in_rust_is_told_route_by_route() {
+    let scope = Scope::new().prefix("/v2").mode(Mode::Off).route(Route::new("/v2/{id}"));
+    let policy = Policy::builder()
+        .observe_bodies(true)
+        .route(Route::new("GET /a/{id}").mode(Mode::Observe))
+        .route(Route::new("GET /a/{id}/b"))
+        .scope(scope)
+        .build()
+        .unwrap();
+    let admin = Admin::new();
+    assert_eq!(ask(&admin, "GET", "/policy").await.status, 503, "nothing is wired yet");
+    let _layer = admin.layer(ErrorEnvelopeLayer::new().policy(policy));
+    let mut first = told(&admin).await;
+    let since = first["since"].take();
+    assert!(since.as_str().unwrap().starts_with("20") && since.as_str().unwrap().ends_with('Z'));
+    let expected = json!({
+        "policy": "built in Rust", "since": null, "kill_switch": false, "files": [], "last_refusal": null,
+        "mode": "enforce", "body_limit": 1_048_576, "scopes": 1, "map_rules": 0, "own_codes": 0, "observes_bodies": true,
+        "routes": [
+            {"route": "GET /a/{id}", "mode": "observe"},
+            {"route": "GET /a/{id}/b", "mode": "enforce"},
+            {"route": "/v2/{id}", "mode": "off"},
+        ],
+    });
+    assert_eq!(first, expected);
+    admin.kill_switch().off();
+    let off = told(&admin).await;
+    assert_eq!((&off["kill_switch"], &off["routes"][1]["mode"]), (&json!(true), &json!("enforce")), "the policy's own");
+}
+
+#[tokio::test]
+async fn m2_a_refused_file_is_told_with_its_line_until_it_is_put_right_and_after() {
+    let folder = tempfile::tempdir().unwrap();
+    let (file, part) = (folder.path().join("policy.toml"), folder.path().join("part.toml"));
+    let text = "version = 1\ninclude = [\"part.toml\"]\n";
+    fs::write(&file, text).unwrap();
+    fs::write(&part, "version = 1\n[[route]]\nmatch = \"/a\"\n").unwrap();
+    let admin = Admin::new();
+    let layer = admin.layer(ErrorEnvelopeLayer::watch(&file).unwrap());
+    let first = told(&admin).await;
+    let mut files: Vec<_> = first["files"].as_array().unwrap().iter().map(|it| it.as_str().unwrap()).collect();
+    files.sort_unstable();
+    assert_eq!(files, [part.to_str().unwrap(), file.to_str().unwrap()]);
+    assert_eq!(
+        (&first["routes"], &first["last_refusal"]),
+        (&json!([{"route": "/a", "mode": "enforce"}]), &Value::Null)
+    );
+
+    fs::write(&part, "version = 1\n[[route]]\nmatch = \"a\"\n").unwrap();
+    assert!(layer.reload().is_err());
+    let refused = told(&admin).await;
+    let why = refused["last_refusal"]["why"].as_str().unwrap();
+    assert!(why.contains("part.toml:3"), "{why}");
+    assert_eq!(refused["last_refusal"]["stands"], true);
+    assert_eq!((&refused["since"], &refused["routes"]), (&first["since"], &first["routes"]), "the old one is in force");
+
+    fs::write(&part, "version = 1\n[[route]]\nmatch = \"/b\"\n").unwrap();
+    // The thread that watches may have been quicker.
+    let _ = layer.reload().unwrap();
+    let mended = told(&admin).await;
+    assert_eq!((&mended["last_refusal"]["stands"], &mended["last_refusal"]["why"]), (&json!(false), &json!(why)));
+    assert_eq!(mended["routes"][0]["route"], "/b");
+    assert!(mended["since"].as_str() >= first["since"].as_str());
+}
+
+#[tokio::test]
+async fn an_adapter_of_ones_own_is_told_as_a_layer_is() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("policy.toml");
+    fs::write(&file, "version = 1\n").unwrap();
+    let admin = Admin::new();
+    let in_force = admin.adapter(InForce::watching(&file, PolicyLoader::new()).unwrap());
+    assert_eq!(told(&admin).await["policy"], file.to_str().unwrap());
+    fs::write(&file, "version = 1\n[[route]]\nmatch = \"/a\"\n").unwrap();
+    let began = Instant::now();
+    while told(&admin).await["routes"].as_array().unwrap().is_empty() {
+        assert!(began.elapsed() < Duration::from_secs(30), "the change is seen");
+        tokio::task::yield_now().await;
+    }
+    admin.kill_switch().off();
+    assert_eq!(in_force.terms().policy().routes().next().unwrap().mode(), Mode::Off);
+}

@@ -1,0 +1,94 @@
+//! The admin address as a server: what it lets a client take.
+
+use std::net::SocketAddr;
+
+use error_envelope_admin::Admin;
+use metrics_exporter_prometheus::PrometheusBuilder;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
+
+/// More than the connections that are let in at once.
+const MANY: usize = 200;
+
+struct Served {
+    address: SocketAddr,
+    stop: Option<oneshot::Sender<()>>,
+    ended: JoinHandle<()>,
+}
+
+async fn serve(admin: Admin) -> Served {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let (stop, stopped) = oneshot::channel::<()>();
+    let ended = tokio::spawn(async move { admin.serve(listener, async { drop(stopped.await) }).await });
+    Served { address, stop: Some(stop), ended }
+}
+
+async fn send(address: SocketAddr, text: &str) -> TcpStream {
+    let mut stream = TcpStream::connect(address).await.unwrap();
+    stream.write_all(text.as_bytes()).await.unwrap();
+    stream
+}
+
+/// What is said to a text, until the connection ends.
+async fn said(address: SocketAddr, text: &str) -> String {
+    let mut answer = Vec::new();
+    let _ = send(address, text).await.read_to_end(&mut answer).await;
+    String::from_utf8(answer).unwrap()
+}
+
+#[tokio::test]
+async fn it_answers_once_a_connection_and_ends_when_it_is_told_to() {
+    let mut served = serve(Admin::new()).await;
+    let get = "GET /healthz HTTP/1.1\r\nhost: localhost\r\n\r\n";
+    let answers = said(served.address, &get.repeat(2)).await;
+    assert_eq!(answers.matches("HTTP/1.1 200 OK").count(), 1, "{answers}");
+    assert!(answers.contains("connection: close\r\n") && answers.ends_with("\r\n\r\nok\n"), "{answers}");
+    assert!(said(served.address, "GET /healthz HTTP/1.0\r\n\r\n").await.starts_with("HTTP/1.0 200"));
+    let head = said(served.address, "HEAD /healthz HTTP/1.1\r\nhost: localhost\r\n\r\n").await;
+    assert!(head.contains("content-length: 3\r\n") && head.ends_with("\r\n\r\n"), "{head}");
+    drop(served.stop.take());
+    served.ended.await.unwrap();
+    assert!(TcpStream::connect(served.address).await.is_err());
+}
+
+/// The clock is the test's: where nothing else moves, it jumps to the next time limit.
+#[tokio::test(start_paused = true)]
+async fn heads_that_do_not_come_hold_nobody_up_for_long() {
+    let served = serve(Admin::new()).await;
+    let mut slow = Vec::new();
+    for _ in 0..MANY {
+        slow.push(send(served.address, "GET /healthz HTTP/1.1\r\nhost:").await);
+    }
+    let answer = said(served.address, "GET /healthz HTTP/1.1\r\nhost: localhost\r\n\r\n").await;
+    assert!(answer.ends_with("ok\n"), "{answer}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_client_that_takes_no_answer_is_let_go() {
+    let recorder = PrometheusBuilder::new().build_recorder();
+    metrics::with_local_recorder(&recorder, || {
+        for n in 0..30_000 {
+            metrics::counter!("a_total", "label" => format!("{n}{}", "x".repeat(500))).increment(1);
+        }
+    });
+    let served = serve(Admin::new().metrics(recorder.handle())).await;
+    let mut stream = send(served.address, "GET /metrics HTTP/1.1\r\nhost: localhost\r\n\r\n").await;
+    // As soon as the server can write no more, its time is over.
+    tokio::time::sleep(std::time::Duration::from_secs(60)).await;
+    let mut taken = Vec::new();
+    let _ = stream.read_to_end(&mut taken).await;
+    let head = String::from_utf8_lossy(&taken[..400]).into_owned();
+    let length = head.lines().find_map(|line| line.strip_prefix("content-length: ")).unwrap().parse::<usize>().unwrap();
+    assert!(taken.len() < length, "{} of {length}", taken.len());
+}
+
+#[tokio::test]
+async fn too_large_a_head_is_refused() {
+    let served = serve(Admin::new()).await;
+    let answer =
+        said(served.address, &format!("GET / HTTP/1.1\r\nhost: localhost\r\nx: {}\r\n\r\n", "y".repeat(20_000))).await;
+    assert!(answer.starts_with("HTTP/1.1 431"), "{answer}");
+}

@@ -1,0 +1,110 @@
+//! `error-envelope mode`: the kill switch of a running gateway, by its admin address.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use clap::ValueEnum;
+use http::{Method, Request, StatusCode, Uri};
+use http_body_util::{BodyExt, Empty, Limited};
+use hyper_util::client::legacy::Client;
+use hyper_util::rt::TokioExecutor;
+use serde_json::Value;
+use tokio::time::timeout;
+
+use crate::failure::{Failure, print};
+
+/// Turn the policy of a running gateway off, or let it hold again
+///
+/// `off` puts every route to mode off at once, credentials aside: errors pass as the service says them, with a request id.
+/// `policy` lets the policy's own modes hold again. `status` says which it is, and since when. It is the process that keeps
+/// it: one that starts anew begins with its policy.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// What to do
+    #[arg(value_enum)]
+    to: To,
+    /// The admin address: what `gateway --admin` was given
+    #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:9901", value_parser = admin)]
+    admin: Uri,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum To {
+    /// Put every route to mode off
+    Off,
+    /// Let the policy's modes hold again
+    Policy,
+    /// Say which of the two it is
+    Status,
+}
+
+/// Whoever is on call waits no longer.
+const PATIENCE: Duration = Duration::from_secs(5);
+const MOST_OF_ANSWER: usize = 64 * 1024;
+
+pub(crate) fn run(args: &Args) -> Result<(), Failure> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let runtime = runtime.map_err(|error| Failure::Io(format!("the runtime cannot start: {error}")))?;
+    let silent = || Failure::Io(format!("{}: no answer within {PATIENCE:?}", args.admin));
+    let asked = runtime.block_on(async { timeout(PATIENCE, ask(args)).await });
+    let (status, body) = asked.map_err(|_| silent())?.map_err(|why| {
+        Failure::Io(format!(
+            "{}: {why}\n = help: give the address that `error-envelope gateway --admin` says",
+            args.admin
+        ))
+    })?;
+    let told = (status == StatusCode::OK).then(|| serde_json::from_slice::<Value>(&body).ok()).flatten();
+    match told.as_ref().and_then(words) {
+        Some(words) => print(&words),
+        None => {
+            let said: String = String::from_utf8_lossy(&body).chars().filter(|it| !it.is_control()).take(300).collect();
+            Err(Failure::Refused(format!("{} answered {status}, which is no mode: {said}", args.admin)))
+        }
+    }
+}
+
+async fn ask(args: &Args) -> Result<(StatusCode, Bytes), String> {
+    let (method, path) = match args.to {
+        To::Off => (Method::POST, "/mode/off"),
+        To::Policy => (Method::POST, "/mode/policy"),
+        To::Status => (Method::GET, "/mode"),
+    };
+    let mut parts = args.admin.clone().into_parts();
+    parts.path_and_query = path.parse().ok();
+    let uri = Uri::from_parts(parts).map_err(|error| error.to_string())?;
+    let request = Request::builder().method(method).uri(uri).body(Empty::<Bytes>::new());
+    let request = request.map_err(|error| error.to_string())?;
+    let client = Client::builder(TokioExecutor::new()).build_http::<Empty<Bytes>>();
+    let response = client.request(request).await.map_err(|error| chain(&error))?;
+    let (head, body) = response.into_parts();
+    let body = Limited::new(body, MOST_OF_ANSWER).collect().await.map_err(|error| error.to_string())?;
+    Ok((head.status, body.to_bytes()))
+}
+
+/// What the address has told.
+fn words(told: &Value) -> Option<String> {
+    let since = told.get("changed_at").and_then(Value::as_str).map(|at| format!(" since {at}")).unwrap_or_default();
+    match told.get("mode")?.as_str()? {
+        "off" => Some(format!("off{since}: every route is in mode off; `error-envelope mode policy` takes it back\n")),
+        "policy" => Some(format!("policy{since}: the policy's modes hold\n")),
+        _ => None,
+    }
+}
+
+fn chain(error: &dyn std::error::Error) -> String {
+    let causes = std::iter::successors(error.source(), |error| error.source());
+    causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
+}
+
+fn admin(given: &str) -> Result<Uri, String> {
+    const RIGHT: &str = "say http://HOST:PORT, HOST:PORT or a port of this machine";
+
+    let url = match (given.parse::<u16>(), given.contains("://")) {
+        (Ok(port), _) => format!("http://127.0.0.1:{port}"),
+        (_, true) => given.to_owned(),
+        _ => format!("http://{given}"),
+    };
+    let uri: Uri = url.parse().map_err(|error| format!("{error}; {RIGHT}"))?;
+    let bare = matches!(uri.path_and_query().map(|path| path.as_str()), None | Some("" | "/"));
+    if uri.scheme_str() == Some("http") && bare { Ok(uri) } else { Err(RIGHT.to_owned()) }
+}

@@ -1,0 +1,139 @@
+//! The admin address of a gateway that runs, and the verb that asks it.
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use crate::kit::run;
+
+const SAID: &str = r#"{"message":"Seat 7 is taken"}"#;
+
+/// What another process does within this is in time.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// A gateway with its admin address, for as long as a test looks.
+struct Gateway {
+    process: Child,
+    address: String,
+    admin: String,
+}
+
+impl Gateway {
+    fn start(upstream: &str) -> Self {
+        let mut process = Command::new(env!("CARGO_BIN_EXE_error-envelope"))
+            .args(["gateway", "--listen", "127.0.0.1:0", "--admin", "0", "--upstream", upstream])
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let mut out = BufReader::new(process.stdout.take().unwrap());
+        let mut line = |before: &str| {
+            let mut line = String::new();
+            out.read_line(&mut line).unwrap();
+            line.trim().strip_prefix(before).unwrap_or_else(|| panic!("{line:?}")).to_owned()
+        };
+        let (address, admin) = (line("listening on http://"), line("admin on http://"));
+        Self { process, address, admin }
+    }
+}
+
+impl Drop for Gateway {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+/// A service that says 409 to each request, once it is let: it tells when one has come.
+fn upstream() -> (String, Receiver<()>, Sender<()>) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let ((come, came), (go, gone)) = (channel(), channel());
+    thread::spawn(move || {
+        for stream in listener.incoming() {
+            let mut stream = stream.unwrap();
+            let mut lines = BufReader::new(stream.try_clone().unwrap()).lines();
+            while lines.next().is_some_and(|line| line.is_ok_and(|line| !line.is_empty())) {}
+            if come.send(()).is_err() || gone.recv().is_err() {
+                return;
+            }
+            let head = "HTTP/1.1 409 Conflict\r\ncontent-type: application/json\r\nconnection: close";
+            let _ = write!(stream, "{head}\r\ncontent-length: {}\r\n\r\n{SAID}", SAID.len());
+        }
+    });
+    (url, came, go)
+}
+
+/// The whole answer; `None` where nobody listens.
+fn ask(address: &str, path: &str) -> Option<String> {
+    let mut stream = TcpStream::connect(address).ok()?;
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    write!(stream, "GET {path} HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\n\r\n").unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    Some(answer)
+}
+
+fn wait_for(what: &str, mut there: impl FnMut() -> bool) {
+    let began = Instant::now();
+    while !there() {
+        assert!(began.elapsed() < PATIENCE, "{what}");
+        thread::yield_now();
+    }
+}
+
+#[test]
+fn a_gateway_that_drains_says_so_until_its_last_answer() {
+    let (url, came, go) = upstream();
+    let mut gateway = Gateway::start(&url);
+    let is_ready = |admin: &str| ask(admin, "/readyz").map(|answer| answer.starts_with("HTTP/1.1 200"));
+    assert_eq!(is_ready(&gateway.admin), Some(true));
+    let address = gateway.address.clone();
+    let in_flight = thread::spawn(move || ask(&address, "/seats/7"));
+    came.recv_timeout(PATIENCE).unwrap();
+    let stopped = Command::new("kill").args(["-TERM", &gateway.process.id().to_string()]).status().unwrap();
+    assert!(stopped.success());
+    wait_for("it says that it drains", || is_ready(&gateway.admin) == Some(false));
+    assert!(ask(&gateway.admin, "/healthz").is_some_and(|answer| answer.starts_with("HTTP/1.1 200")));
+    go.send(()).unwrap();
+    let answer = in_flight.join().unwrap().unwrap();
+    assert!(answer.starts_with("HTTP/1.1 409") && answer.contains(r#""code":"conflict""#), "{answer}");
+    assert_eq!(gateway.process.wait().unwrap().code(), Some(0));
+    assert_eq!(ask(&gateway.admin, "/healthz"), None);
+}
+
+#[test]
+fn mode_turns_the_policy_of_a_running_gateway_off_and_on() {
+    let (url, _came, go) = upstream();
+    (0..3).for_each(|_| go.send(()).unwrap());
+    let gateway = Gateway::start(&url);
+    let mode = |to: &str| {
+        let run = run(&["mode", to, "--admin", &gateway.admin]);
+        assert_eq!((run.code, &*run.err), (Some(0), ""));
+        run.out
+    };
+    let passes = || ask(&gateway.address, "/seats/7").unwrap().ends_with(SAID);
+    assert_eq!((&*mode("status"), passes()), ("policy: the policy's modes hold\n", false));
+    let off = mode("off");
+    assert!(off.starts_with("off since 20") && mode("status") == off && passes(), "{off}");
+    assert!(mode("policy").starts_with("policy since 20") && !passes());
+}
+
+#[test]
+fn mode_says_what_is_wrong_with_the_address() {
+    let (url, _came, go) = upstream();
+    go.send(()).unwrap();
+    let cases = [
+        (&*url, 1, "answered 409 Conflict, which is no mode"),
+        ("127.0.0.1:1", 2, "give the address that `error-envelope gateway --admin` says"),
+        ("https://127.0.0.1:9901", 2, "say http://HOST:PORT"),
+        ("http://127.0.0.1:9901/mode", 2, "say http://HOST:PORT"),
+    ];
+    for (admin, code, why) in cases {
+        let run = run(&["mode", "off", "--admin", admin]);
+        assert!(run.code == Some(code) && run.err.contains(why), "{admin}: {:?} {}", run.code, run.err);
+    }
+}
