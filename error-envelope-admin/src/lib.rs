@@ -45,8 +45,8 @@ mod service;
 mod table;
 
 pub use admin::Admin;
-pub use metrics::install as install_metrics;
+pub use metrics::{install as install_metrics, recorder as metrics_recorder};
 pub use service::{AdminBody, AdminService};
 
-/// The recorder's handle, of the version of `metrics-exporter-prometheus` that [`Admin::metrics`] takes.
-pub use metrics_exporter_prometheus::PrometheusHandle;
+#[doc(no_inline)]
+pub use metrics_exporter_prometheus::{PrometheusHandle, PrometheusRecorder};

@@ -3,11 +3,12 @@
 use std::convert::Infallible;
 
 use bytes::Bytes;
-use error_envelope_admin::Admin;
+use error_envelope_admin::{Admin, PrometheusHandle};
 use http::{HeaderMap, Request, Response, StatusCode};
 use http_body_util::{BodyExt, Empty, Full};
 use tower::{Layer, ServiceExt, service_fn};
 use tower_error_envelope::ErrorEnvelopeLayer;
+use tower_error_envelope::adapter::describe_metrics;
 
 /// What was answered.
 pub(crate) struct Answer {
@@ -24,6 +25,14 @@ impl Answer {
     pub(crate) fn header(&self, name: &str) -> Option<&str> {
         self.headers.get(name).map(|value| value.to_str().unwrap())
     }
+}
+
+/// Records what this thread counts for as long as the guard is there.
+pub(crate) fn recording() -> (metrics::LocalRecorderGuard<'static>, PrometheusHandle) {
+    let recorder = Box::leak(Box::new(error_envelope_admin::metrics_recorder()));
+    let guard = metrics::set_default_local_recorder(recorder);
+    describe_metrics();
+    (guard, recorder.handle())
 }
 
 /// As curl does.

@@ -1,5 +1,6 @@
 //! What is served on the admin address.
 
+mod deploy;
 mod kit;
 mod metrics;
 mod paths;

@@ -9,24 +9,15 @@ use error_envelope_admin::Admin;
 use http::{Request, Response};
 use http_body::Frame;
 use http_body_util::{BodyExt, Full, StreamBody, combinators::BoxBody};
-use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 use tokio_stream::StreamExt;
 use tower::{Layer, Service, ServiceExt, service_fn};
-use tower_error_envelope::adapter::describe_metrics;
 use tower_error_envelope::{ErrorEnvelopeLayer, Mode, Policy, Route, Scope};
 
-use crate::kit::{ask, through};
+use crate::kit::{ask, recording, through};
 
 type Said = Response<BoxBody<Bytes, std::io::Error>>;
 
 const REQUESTS: usize = 100_000;
-
-/// Records what this thread counts while the guard is there.
-fn recording() -> (metrics::LocalRecorderGuard<'static>, PrometheusHandle) {
-    let recorder = Box::leak(Box::new(PrometheusBuilder::new().build_recorder()));
-    let handle = recorder.handle();
-    (metrics::set_default_local_recorder(recorder), handle)
-}
 
 /// Each series without its value.
 fn series(text: &str) -> BTreeSet<&str> {
@@ -101,7 +92,6 @@ fn hard_to_read(path: &str) -> Said {
 async fn r4_what_is_not_read_is_counted_by_reason_and_route_and_what_is_waited_for_is_timed() {
     for mode in [Mode::Enforce, Mode::Observe] {
         let (_recording, handle) = recording();
-        describe_metrics();
         let paths = ["/long-by-length", "/long-by-chunks", "/late", "/breaks-off", "/slow", "/at-once"];
         let policy = paths.iter().fold(Policy::builder().mode(mode), |policy, path| policy.route(Route::new(*path)));
         let layer = ErrorEnvelopeLayer::new().policy(policy.build().unwrap());
@@ -133,8 +123,9 @@ async fn r4_what_is_not_read_is_counted_by_reason_and_route_and_what_is_waited_f
 }
 
 #[tokio::test]
-async fn an_installed_recorder_describes_what_it_serves() {
-    let admin = Admin::new().metrics(error_envelope_admin::install_metrics().unwrap());
+async fn each_metric_is_served_with_what_it_means() {
+    let (_recording, handle) = recording();
+    let admin = Admin::new().metrics(handle);
     let layer = admin.layer(ErrorEnvelopeLayer::new());
     through(&layer, "/seats/7", 409, r#"{"error":"Seat 7 is taken"}"#).await;
     let answer = ask(&admin, "GET", "/metrics").await;
@@ -155,7 +146,14 @@ async fn an_installed_recorder_describes_what_it_serves() {
     let thrown = ask(&admin, "GET", "/metrics").await.body;
     assert!(thrown.contains("error_envelope_kill_switch_thrown 1\n"), "{thrown}");
     assert!(thrown.contains(r#"error_envelope_kill_switch_total{to="off"} 1"#), "{thrown}");
-    assert!(error_envelope_admin::install_metrics().is_err(), "a process has one recorder");
+}
+
+#[tokio::test]
+async fn a_process_has_one_recorder() {
+    let admin = Admin::new().metrics(error_envelope_admin::install_metrics().unwrap());
+    assert!(error_envelope_admin::install_metrics().is_err());
+    let served = ask(&admin, "GET", "/metrics").await.body;
+    assert!(served.contains("# HELP error_envelope_policy_refused 1 while"), "{served}");
 }
 
 #[tokio::test]
