@@ -133,3 +133,11 @@ struct RpcManual;
 #[cfg(all(doctest, feature = "client"))]
 #[doc = include_str!("../manual/clients.md")]
 struct ClientsManual;
+
+#[cfg(all(doctest, feature = "axum"))]
+#[doc = include_str!("../manual/migration.md")]
+struct MigrationManual;
+
+#[cfg(all(doctest, feature = "client"))]
+#[doc = include_str!("../manual/recipes.md")]
+struct RecipesManual;

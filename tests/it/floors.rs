@@ -17,6 +17,7 @@
 //! them.
 
 mod circles;
+mod picture;
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -18,6 +18,7 @@ mod hpack;
 mod hyper_matrix;
 mod injected;
 mod kit;
+mod manual;
 mod manual_rpc;
 mod modes;
 mod observed;

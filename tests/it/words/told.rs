@@ -138,7 +138,8 @@ fn told(status: StatusCode, media_type: &'static str, body: &[u8]) -> String {
     let policy = Arc::new(policy);
     let once = rewritten(&policy, status, media_type, body);
     let Some(once) = once else { return String::new() };
-    let value: serde_json::Value = serde_json::from_str(&once).unwrap_or_else(|error| panic!("{error}: {once}"));
+    let value: serde_json::Value =
+        serde_json::from_str(&without_surrogates(&once)).unwrap_or_else(|error| panic!("{error}: {once}"));
     let error = &value["error"];
     let message = error["message"].as_str().unwrap_or_default();
     assert!((1..=1024).contains(&message.len()) && !message.contains(char::is_control), "{once}");
@@ -153,6 +154,23 @@ fn told(status: StatusCode, media_type: &'static str, body: &[u8]) -> String {
     }
     assert_eq!(rewritten(&policy, status, "application/json", once.as_bytes()).as_deref(), Some(&*once));
     once
+}
+
+/// JSON whose grammar is the same. Details keep their bytes (E1), half a pair of surrogates among them, which the grammar
+/// allows and serde_json's values do not.
+fn without_surrogates(json: &str) -> String {
+    let mut told = String::with_capacity(json.len());
+    let mut rest = json;
+    while let Some((before, escape)) = rest.split_once('\\') {
+        told += before;
+        let is_surrogate =
+            matches!(escape.as_bytes(), [b'u', b'd' | b'D', b'8' | b'9' | b'a'..=b'f' | b'A'..=b'F', ..]);
+        let end = if is_surrogate { 5 } else { 1 };
+        told.push('\\');
+        told += if is_surrogate { "ufffd" } else { &escape[..end] };
+        rest = &escape[end..];
+    }
+    told + rest
 }
 
 /// `None` where a protocol keeps its own shape (R10).
