@@ -51,10 +51,11 @@ async fn hold(page: &str) -> usize {
 /// The section's policy, with the files that it shows beside it.
 fn policy(folder: &str, section: &Section) -> Policy {
     let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(folder);
+    // What another version of the page showed is none of its files.
+    let _ = fs::remove_dir_all(&folder);
     fs::create_dir_all(&folder).unwrap();
     for block in &section.blocks {
-        let name =
-            if block.info == "toml" { Some("policy.toml") } else { block.info.split_once("file=").map(|it| it.1) };
+        let name = if block.info == "toml" { Some("policy.toml") } else { block.info.strip_prefix("toml ") };
         if let Some(name) = name {
             fs::write(folder.join(name), &block.text).unwrap();
         }
