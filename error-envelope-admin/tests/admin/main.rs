@@ -3,6 +3,7 @@
 mod deploy;
 mod kit;
 mod metrics;
+mod observatory;
 mod paths;
 mod policy;
 mod server;

@@ -1,0 +1,71 @@
+//! What seeing an error costs whoever answers it, with no page open.
+//!
+//! `cargo bench -p error-envelope-admin --bench observer`, and `-- --check` where it may not be more than 2 µs.
+#![allow(clippy::disallowed_methods, reason = "a measurement needs a clock")]
+
+use std::convert::Infallible;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use error_envelope_admin::Admin;
+use http::{Request, Response};
+use http_body_util::{BodyExt, Full};
+use tower::{Layer, ServiceExt, service_fn};
+use tower_error_envelope::exchange::{Event, Observer};
+use tower_error_envelope::{ErrorEnvelopeLayer, Policy};
+
+const TIMES: u32 = 200_000;
+const ROUNDS: usize = 7;
+const MOST: Duration = Duration::from_micros(2);
+
+const POLICY: &str = "version = 1\n[[route]]\nmatch = \"/seats/{id}\"\n";
+
+/// Sees each event as often as it is measured.
+struct Again {
+    observer: Arc<dyn Observer>,
+    took: Mutex<Vec<Duration>>,
+}
+
+impl Observer for Again {
+    fn saw(&self, event: &Event) {
+        let began = Instant::now();
+        for _ in 0..TIMES {
+            self.observer.saw(event);
+        }
+        self.took.lock().unwrap().push(began.elapsed() / TIMES);
+    }
+}
+
+fn main() {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let unknown = r#"{"error":{"code":"SEAT_TAKEN","message":"Seat 7 is taken."}}"#;
+    let mut slowest = Duration::ZERO;
+    for (name, status, body) in [
+        ("a code of the catalogue", 404, r#"{"error":{"code":"NOT_FOUND","message":"No seat."}}"#),
+        ("a code that nobody knows", 409, unknown),
+        ("no shape", 502, "<html>"),
+    ] {
+        let admin = Admin::new();
+        let again = Arc::new(Again { observer: admin.observer(), took: Mutex::default() });
+        let policy = Policy::from_toml("bench.toml", POLICY).unwrap();
+        let layer = ErrorEnvelopeLayer::new().policy(policy).shared_observer(again.clone());
+        runtime.block_on(async {
+            for _ in 0..ROUNDS {
+                let service = layer.layer(service_fn(move |_| async move {
+                    let response = Response::builder().status(status).header("content-type", "application/json");
+                    Ok::<_, Infallible>(response.body(Full::new(Bytes::from_static(body.as_bytes()))).unwrap())
+                }));
+                let request = Request::get("/seats/7").body(Full::<Bytes>::default()).unwrap();
+                service.oneshot(request).await.unwrap().into_body().collect().await.unwrap();
+            }
+        });
+        let mut took = again.took.lock().unwrap().clone();
+        took.sort_unstable();
+        println!("{name}: {:?} (median of {ROUNDS} rounds of {TIMES})", took[ROUNDS / 2]);
+        slowest = slowest.max(took[ROUNDS / 2]);
+    }
+    if std::env::args().any(|it| it == "--check") {
+        assert!(slowest < MOST, "seeing an error takes {slowest:?}, and may take {MOST:?}");
+    }
+}

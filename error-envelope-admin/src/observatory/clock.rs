@@ -1,0 +1,58 @@
+//! Times as people read them, in UTC.
+
+use std::time::{Duration, UNIX_EPOCH};
+
+const WEEK_MS: u64 = 7 * 24 * 60 * 60 * 1000;
+
+const MONTHS: [&str; 12] = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
+
+/// `2026-11-21T14:02:33.120Z`.
+pub(super) fn rfc3339(at_ms: u64) -> String {
+    // The last millisecond that has such a date is one of the year 9999.
+    const LAST: u64 = 253_402_300_799_999;
+
+    humantime::format_rfc3339_millis(UNIX_EPOCH + Duration::from_millis(at_ms.min(LAST))).to_string()
+}
+
+/// `14:02:33` today, else `20 Nov 14:02`.
+pub(super) fn short(at_ms: u64, now_ms: u64) -> String {
+    let (at, now) = (rfc3339(at_ms), rfc3339(now_ms));
+    if at[..10] == now[..10] { at[11..19].to_owned() } else { on_day(&at) }
+}
+
+/// `in 7 days`, or for how long the process has counted.
+pub(super) fn period(since_ms: u64, now_ms: u64) -> String {
+    if now_ms.saturating_sub(since_ms) >= WEEK_MS {
+        return "in 7 days".to_owned();
+    }
+    let (since, now) = (rfc3339(since_ms), rfc3339(now_ms));
+    if since[..10] == now[..10] {
+        format!("since {} UTC", &since[11..16])
+    } else {
+        format!("since {} UTC", on_day(&since))
+    }
+}
+
+fn on_day(at: &str) -> String {
+    let month = at[5..7].parse::<usize>().ok().and_then(|month| MONTHS.get(month.checked_sub(1)?));
+    format!("{} {} {}", at[8..10].trim_start_matches('0'), month.unwrap_or(&"?"), &at[11..16])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{period, rfc3339, short};
+
+    const NOON: u64 = 1_795_262_400_000;
+
+    #[test]
+    fn times_are_as_long_as_they_need() {
+        const HOUR: u64 = 3_600_000;
+        assert_eq!(rfc3339(NOON), "2026-11-21T12:00:00.000Z");
+        assert_eq!(rfc3339(u64::MAX), "9999-12-31T23:59:59.999Z");
+        assert_eq!(short(NOON, NOON + HOUR), "12:00:00");
+        assert_eq!(short(NOON - 13 * HOUR, NOON), "20 Nov 23:00");
+        assert_eq!(period(NOON, NOON + HOUR), "since 12:00 UTC");
+        assert_eq!(period(NOON, NOON + 24 * HOUR), "since 21 Nov 12:00 UTC");
+        assert_eq!(period(NOON, NOON + 7 * 24 * HOUR), "in 7 days");
+    }
+}

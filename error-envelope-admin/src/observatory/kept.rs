@@ -1,0 +1,116 @@
+//! What is kept: counts of each route, the last errors, and the ids of more of them.
+//!
+//! All of it is bounded: by the routes of the policy (patterns, never paths), by the kinds of a route, by two rings.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::{Arc, OnceLock};
+
+use tower_error_envelope::RequestId;
+
+use super::seen::{Entry, Kind, Seen};
+use super::tally::Tally;
+
+/// The last errors that are shown.
+pub(super) const MOST_ENTRIES: usize = 100;
+/// The last errors that are found by their ids.
+pub(super) const MOST_IDS: usize = 10_000;
+/// Routes come and go as a policy is read anew; of more than these, the one that was quiet the longest is forgotten.
+pub(super) const MOST_ROUTES: usize = 500;
+
+#[derive(Debug, Default)]
+pub(super) struct Kept {
+    routes: HashMap<Arc<str>, Tally>,
+    /// Where no route matched.
+    elsewhere: Option<Tally>,
+    entries: VecDeque<Arc<Entry>>,
+    ids: VecDeque<Id>,
+    /// How many errors there were.
+    pub(super) count: u64,
+}
+
+/// What is left of an error that is shown no more.
+#[derive(Clone, Debug)]
+pub(super) struct Id {
+    pub(super) id: RequestId,
+    pub(super) at: u64,
+    pub(super) route: Option<Arc<str>>,
+    pub(super) kind: Arc<Kind>,
+}
+
+impl Kept {
+    /// Keeps one. `None` of an abandoned request, which is no error: it is counted, and found by its id.
+    pub(super) fn keep(&mut self, seen: Seen<'_>) -> Option<Arc<Entry>> {
+        let route = seen.route.map(|route| self.shared(route));
+        let tally = match &route {
+            None => self.elsewhere.get_or_insert_with(|| Tally::new(seen.mode)),
+            Some(route) => self.routes.entry(route.clone()).or_insert_with(|| Tally::new(seen.mode)),
+        };
+        let kind = tally.count(&seen);
+        let Seen { id, at, mode, dropped, has_bodies, .. } = seen;
+        push(&mut self.ids, MOST_IDS, Id { id, at, route: route.clone(), kind: kind.clone() });
+        if !kind.is_error() {
+            return None;
+        }
+        self.count += 1;
+        let bodies = OnceLock::new();
+        let entry = Entry { number: self.count, id, at, route, mode, kind, dropped, has_bodies, bodies };
+        let entry = Arc::new(entry);
+        push(&mut self.entries, MOST_ENTRIES, entry.clone());
+        Some(entry)
+    }
+
+    /// The text that is kept of a route, with room for it.
+    fn shared(&mut self, route: &str) -> Arc<str> {
+        if let Some((known, _)) = self.routes.get_key_value(route) {
+            return known.clone();
+        }
+        if self.routes.len() >= MOST_ROUTES {
+            let quiet = self.routes.iter().min_by_key(|(_, tally)| tally.last).map(|(route, _)| route.clone());
+            quiet.and_then(|quiet| self.routes.remove(&quiet));
+        }
+        route.into()
+    }
+
+    /// Shows this one where its route is explained, now that its bodies are there.
+    pub(super) fn exemplify(&mut self, entry: &Arc<Entry>) {
+        let tally = match &entry.route {
+            None => self.elsewhere.as_mut(),
+            Some(route) => self.routes.get_mut(route),
+        };
+        let newer = |tally: &&mut Tally| tally.example.as_ref().is_none_or(|shown| shown.number < entry.number);
+        if let Some(tally) = tally.filter(newer) {
+            tally.example = Some(entry.clone());
+        }
+    }
+
+    /// Each route with what it says; first of all, what no route matched.
+    pub(super) fn tallies(&self) -> impl Iterator<Item = (Option<&Arc<str>>, &Tally)> {
+        let elsewhere = self.elsewhere.iter().map(|tally| (None, tally));
+        elsewhere.chain(self.routes.iter().map(|(route, tally)| (Some(route), tally)))
+    }
+
+    /// The last errors, the newest first.
+    pub(super) fn entries(&self) -> impl Iterator<Item = &Arc<Entry>> {
+        self.entries.iter().rev()
+    }
+
+    /// The last errors of a request.
+    pub(super) fn entries_of(&self, id: RequestId) -> Vec<Arc<Entry>> {
+        self.entries().filter(|entry| entry.id == id).cloned().collect()
+    }
+
+    /// What is known of a request by its id, the newest first.
+    pub(super) fn find(&self, id: RequestId) -> Vec<Id> {
+        self.ids.iter().rev().filter(|known| known.id == id).cloned().collect()
+    }
+}
+
+fn push<T>(ring: &mut VecDeque<T>, most: usize, new: T) {
+    if ring.len() == most {
+        ring.pop_front();
+    }
+    ring.push_back(new);
+}
+
+#[cfg(test)]
+mod tests;

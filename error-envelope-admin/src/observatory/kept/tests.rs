@@ -1,0 +1,135 @@
+//! What is kept is bounded, whatever is seen.
+
+use std::collections::HashSet;
+
+use tower_error_envelope::exchange::{DecidedBy, Origin};
+use tower_error_envelope::{Mode, RequestId};
+
+use super::super::redact;
+use super::super::seen::{Bodies, Code, Side};
+use super::super::tally::MOST_KINDS;
+use super::super::week::Day;
+use super::*;
+
+const NOON: u64 = 1_795_262_400_000;
+
+fn seen<'a>(number: u64, route: Option<&'a str>, unknown: Option<&str>) -> Seen<'a> {
+    Seen {
+        id: RequestId::from_parts(NOON + number, u128::from(number)),
+        at: NOON + number,
+        route,
+        mode: Mode::Observe,
+        kind: Kind {
+            origin: Origin::Inner,
+            code: Code::default(),
+            sent: Some(409),
+            would_be: None,
+            grpc: None,
+            dialect: None,
+            by: Some(DecidedBy::Status),
+            unknown: unknown.map(Into::into),
+        },
+        dropped: None,
+        has_bodies: true,
+    }
+}
+
+/// In bytes, without what an allocator adds.
+fn room_of(kept: &Kept) -> usize {
+    let kinds_of = |tally: &Tally| tally.kinds.iter().map(|it| it.kind.clone()).collect::<Vec<_>>();
+    let all = kept.tallies().map(|(_, tally)| tally).collect::<Vec<_>>();
+    let mut kinds: Vec<Arc<Kind>> = all.iter().flat_map(|tally| kinds_of(tally)).collect();
+    kinds.extend(kept.ids.iter().map(|id| id.kind.clone()));
+    let mut told = HashSet::new();
+    kinds.retain(|kind| told.insert(Arc::as_ptr(kind)));
+    let mut entries: Vec<&Arc<Entry>> = kept.entries.iter().collect();
+    entries.extend(all.iter().filter_map(|tally| tally.example.as_ref()));
+    let mut told = HashSet::new();
+    entries.retain(|entry| told.insert(Arc::as_ptr(entry)));
+    let side = |side: &Side| {
+        side.text.as_ref().map_or(0, |text| text.len()) + side.content_type.as_ref().map_or(0, |kind| kind.len())
+    };
+    let bodies = |entry: &Entry| {
+        let sides = entry.bodies.get().into_iter().flat_map(|it| [&it.before, &it.after]).flatten();
+        sides.map(side).sum::<usize>()
+    };
+    kept.routes.capacity() * size_of::<(Arc<str>, Tally)>()
+        + kept.routes.keys().map(|route| route.len() + 16).sum::<usize>()
+        + all.iter().map(|tally| tally.kinds.capacity() * size_of::<super::super::tally::OfKind>()).sum::<usize>()
+        + kinds
+            .iter()
+            .map(|kind| size_of::<Kind>() + 16 + kind.unknown.as_ref().map_or(0, |it| it.len()))
+            .sum::<usize>()
+        + kept.entries.capacity() * size_of::<Arc<Entry>>()
+        + entries.iter().map(|it| size_of::<Entry>() + 16 + bodies(it)).sum::<usize>()
+        + kept.ids.capacity() * size_of::<Id>()
+}
+
+/// Of each event the worst: a body as long as may be, codes that were never seen before, routes that come and go.
+fn feed(kept: &mut Kept, events: std::ops::Range<u64>) {
+    let body = "x".repeat(redact::MOST);
+    let routes: Vec<String> = (0..2 * MOST_ROUTES).map(|number| format!("/{number}/{}", "r".repeat(200))).collect();
+    for number in events {
+        let route = &routes[number as usize / 100 % routes.len()];
+        let unknown = format!("E_{:062}", number / 4);
+        let entry = kept.keep(seen(number, Some(route), Some(&unknown))).expect("an error");
+        // Few enough to be fast, and more than are kept.
+        if number % 97 == 0 {
+            let text = || Some(body.clone().into());
+            let side = || Some(Side { status: 409, content_type: None, text: text(), length: body.len(), whole: true });
+            let _ = entry.bodies.set(Bodies { before: side(), after: side() });
+            kept.exemplify(&entry);
+        }
+    }
+}
+
+#[test]
+fn a_million_errors_take_no_more_room_than_the_first_ones() {
+    let mut kept = Kept::default();
+    feed(&mut kept, 0..200_000);
+    let early = room_of(&kept);
+    feed(&mut kept, 200_000..1_000_000);
+    let late = room_of(&kept);
+    assert!(late <= early + early / 10, "{early} bytes, then {late}");
+    assert!(late < 24 * 1024 * 1024, "{late} bytes");
+    assert_eq!((kept.entries.len(), kept.ids.len(), kept.count), (MOST_ENTRIES, MOST_IDS, 1_000_000));
+    assert_eq!(kept.routes.len(), MOST_ROUTES);
+    assert!(kept.tallies().all(|(_, tally)| tally.kinds.len() <= MOST_KINDS));
+}
+
+#[test]
+fn nothing_is_lost_of_a_count_where_kinds_are_too_many() {
+    let mut kept = Kept::default();
+    for number in 0..1000 {
+        let unknown = format!("E_{number}");
+        // One in ten is of one kind.
+        kept.keep(seen(number, None, (number % 10 != 0).then_some(&*unknown)));
+    }
+    let (_, tally) = kept.tallies().next().expect("one route");
+    let today = Day::of(NOON);
+    let told: u64 = tally.commonest(today).iter().map(|(count, _)| count).sum();
+    assert_eq!(told + tally.others.sum(today), 1000);
+    assert_eq!(tally.commonest(today)[0].0, 100, "the commonest is not forgotten");
+    assert_eq!((tally.errors.sum(today), tally.without_code.sum(today)), (1000, 1000));
+}
+
+#[test]
+fn an_id_is_found_for_longer_than_its_error_is_shown() {
+    let mut kept = Kept::default();
+    (0..20_000).for_each(|number| drop(kept.keep(seen(number, Some("/a"), None))));
+    let id = |number: u64| RequestId::from_parts(NOON + number, u128::from(number));
+    let found = |number| (kept.entries_of(id(number)).len(), kept.find(id(number)).len());
+    assert_eq!([19_999, 19_900, 19_899, 10_000, 9_999].map(found), [(1, 1), (1, 1), (0, 1), (0, 1), (0, 0)]);
+}
+
+#[test]
+fn an_abandoned_request_is_counted_and_found_and_no_error() {
+    let mut kept = Kept::default();
+    let mut abandoned = seen(1, Some("/a"), None);
+    (abandoned.kind.origin, abandoned.kind.sent, abandoned.kind.by) = (Origin::Abandoned, None, None);
+    let id = abandoned.id;
+    assert!(kept.keep(abandoned).is_none());
+    let (_, tally) = kept.tallies().next().expect("its route");
+    assert_eq!((tally.abandoned.sum(Day::of(NOON)), tally.errors.sum(Day::of(NOON))), (1, 0));
+    assert_eq!((kept.find(id).len(), kept.entries().count()), (1, 0));
+}

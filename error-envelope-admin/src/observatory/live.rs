@@ -1,0 +1,173 @@
+//! Errors as they happen, as server-sent events.
+//!
+//! Nothing is queued for anybody: a listener that is ready for more looks what came since. So it takes one event's room,
+//! whatever happens, and an error costs nothing more while somebody listens. Of a storm it gets the last rows and how many
+//! were left out. One that takes nothing for a while is let go; its browser comes back by itself.
+
+use std::convert::Infallible;
+use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http_body::{Body, Frame};
+use tokio::time::{Instant, Interval, MissedTickBehavior, interval};
+
+use super::page;
+use super::query::Filter;
+use super::seen::Entry;
+use super::store::{self, Store};
+
+/// Pages that are open at once.
+const MOST_LISTENERS: usize = 16;
+/// Fast enough to be live, slow enough to gather a storm.
+const LOOK_EVERY: Duration = Duration::from_millis(250);
+/// Proxies and browsers take a silent connection for a dead one.
+const BEAT_EVERY: Duration = Duration::from_secs(15);
+/// One that has taken nothing for so long is slow.
+const SLOW_AFTER: Duration = Duration::from_secs(10);
+/// Rows in one event: more at once cannot be read.
+const MOST_ROWS: usize = 20;
+/// How long a row waits for its bodies.
+const WAIT_FOR_BODIES_MS: u64 = 2_000;
+
+/// Who listens.
+#[derive(Default)]
+pub(super) struct Listeners(Mutex<Vec<Arc<Listener>>>);
+
+struct Listener {
+    last_taken: Mutex<Instant>,
+    is_gone: AtomicBool,
+}
+
+/// A place among them, given back when it is dropped.
+pub(super) struct Place(Arc<Listener>);
+
+/// The stream that one listener gets.
+pub(super) struct Events {
+    store: Arc<Store>,
+    filter: Filter,
+    place: Place,
+    ticks: Interval,
+    last_beat: Instant,
+    /// The number of the last error that was told.
+    told: u64,
+    has_begun: bool,
+}
+
+impl Listeners {
+    /// `None` where there are too many: a slow one gives way first.
+    pub(super) fn join(&self, now: Instant) -> Option<Place> {
+        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        all.retain(|it| !it.is_gone.load(Ordering::Relaxed));
+        if all.len() >= MOST_LISTENERS {
+            for slow in all.iter().filter(|it| it.is_slow(now)) {
+                slow.is_gone.store(true, Ordering::Relaxed);
+            }
+            all.retain(|it| !it.is_gone.load(Ordering::Relaxed));
+        }
+        let listener = Arc::new(Listener { last_taken: Mutex::new(now), is_gone: AtomicBool::new(false) });
+        let joins = all.len() < MOST_LISTENERS;
+        joins.then(|| {
+            all.push(listener.clone());
+            Place(listener)
+        })
+    }
+}
+
+impl Listener {
+    fn is_slow(&self, now: Instant) -> bool {
+        let last = *self.last_taken.lock().unwrap_or_else(PoisonError::into_inner);
+        now.saturating_duration_since(last) >= SLOW_AFTER
+    }
+}
+
+impl Place {
+    /// Notes that it takes more; `false` where it was too slow and has no place any more.
+    fn takes(&self, now: Instant) -> bool {
+        let is_slow = self.0.is_slow(now);
+        *self.0.last_taken.lock().unwrap_or_else(PoisonError::into_inner) = now;
+        !is_slow && !self.0.is_gone.load(Ordering::Relaxed)
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.0.is_gone.store(true, Ordering::Relaxed);
+    }
+}
+
+impl Events {
+    /// From the error after the one with this number; from now on, where none is given.
+    pub(super) fn new(store: Arc<Store>, filter: Filter, place: Place, after: Option<u64>) -> Self {
+        let mut ticks = interval(LOOK_EVERY);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        // A number may be from before this process began.
+        let count = store.kept().count;
+        let told = after.map_or(count, |after| after.min(count));
+        Self { store, filter, place, ticks, last_beat: Instant::now(), told, has_begun: false }
+    }
+
+    /// What came since, as one event; `None` where nothing did.
+    fn look(&mut self) -> Option<String> {
+        let kept = self.store.kept();
+        let mut since: Vec<Arc<Entry>> = kept.entries().take_while(|it| it.number > self.told).cloned().collect();
+        let gone = kept.count - self.told - since.len() as u64;
+        drop(kept);
+        let now = store::now();
+        // The oldest first, as far as they are whole.
+        since.reverse();
+        let waits = |it: &Arc<Entry>| it.has_bodies && it.bodies.get().is_none() && now < it.at + WAIT_FOR_BODIES_MS;
+        let ready = since.iter().position(waits).unwrap_or(since.len());
+        since.truncate(ready);
+        self.told = since.last().map_or(self.told + gone, |last| last.number);
+        since.retain(|it| self.filter.fits(it));
+        let left_out = since.len().saturating_sub(MOST_ROWS) as u64 + if self.filter.is_any() { gone } else { 0 };
+        let rows = &since[since.len().saturating_sub(MOST_ROWS)..];
+        if rows.is_empty() && left_out == 0 {
+            return None;
+        }
+        let mut event = String::new();
+        if left_out > 0 {
+            event.push_str(&format!("event: left-out\ndata: {left_out}\n\n"));
+        }
+        for row in rows {
+            event.push_str(&format!("id: {}\nevent: row\n", row.number));
+            let html = page::live_row(row, now);
+            // A carriage return ends a line of the stream, too.
+            html.split(['\n', '\r']).for_each(|line| event.push_str(&format!("data: {line}\n")));
+            event.push('\n');
+        }
+        Some(event)
+    }
+}
+
+impl Body for Events {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        if !self.has_begun {
+            self.has_begun = true;
+            // Browsers wait three seconds by default; this page is for somebody who looks at it.
+            return Poll::Ready(Some(Ok(Frame::data(Bytes::from_static(b"retry: 1000\n\n")))));
+        }
+        loop {
+            let now = ready!(self.ticks.poll_tick(cx));
+            if !self.place.takes(now) {
+                return Poll::Ready(None);
+            }
+            let event = self.look();
+            if event.is_some() || now.saturating_duration_since(self.last_beat) >= BEAT_EVERY {
+                self.last_beat = now;
+                let event = event.unwrap_or_else(|| ":\n\n".to_owned());
+                return Poll::Ready(Some(Ok(Frame::data(event.into()))));
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,72 @@
+//! What is around every page: its head, how to get about, and the search.
+
+use maud::{DOCTYPE, Markup, html};
+
+use crate::observatory::visible;
+
+pub(super) struct Frame<'a> {
+    pub(super) title: &'a str,
+    /// What was searched for.
+    pub(super) searched: &'a str,
+    /// Where what comes is told, and the number of the last error that is here already.
+    pub(super) live: Option<(&'a str, u64)>,
+    pub(super) is_home: bool,
+}
+
+impl Frame<'_> {
+    pub(super) fn around(&self, content: &Markup) -> Markup {
+        let (live, after) = self.live.unzip();
+        html! {
+            (DOCTYPE)
+            html lang="en" {
+                head {
+                    meta charset="utf-8";
+                    meta name="viewport" content="width=device-width, initial-scale=1";
+                    meta name="color-scheme" content="light dark";
+                    title { (self.title) " · error envelope" }
+                    link rel="icon" type="image/svg+xml" href="/observatory.svg";
+                    link rel="stylesheet" href="/observatory.css";
+                    script src="/observatory.js" defer {}
+                }
+                body data-live=[live] data-after=[after] {
+                    a.skip href="#content" { "Skip to the content" }
+                    header {
+                        div.bar {
+                            p.name {
+                                a href="/" aria-current=[self.is_home.then_some("page")] { "error envelope" }
+                            }
+                            nav aria-label="Pages" {
+                                ul {
+                                    li { a href="/#routes" { "Routes" } }
+                                    li { a href="/#errors" { "Errors" } }
+                                    li { a href="/policy" { "Policy" } }
+                                    li { a href="/metrics" { "Metrics" } }
+                                }
+                            }
+                            (self.search())
+                        }
+                    }
+                    main id="content" tabindex="-1" { (content) }
+                    footer {
+                        p {
+                            "Times are UTC. What is counted is in the memory of this process, and begins with it."
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    fn search(&self) -> Markup {
+        html! {
+            form.search role="search" action="/errors" method="get" {
+                label for="id" { "Request id" }
+                div.field {
+                    input id="id" name="id" type="search" value=(visible::line(self.searched)) placeholder="req_…"
+                        autocomplete="off" autocapitalize="off" spellcheck="false" maxlength="4096";
+                    button type="submit" { "Find" }
+                }
+            }
+        }
+    }
+}

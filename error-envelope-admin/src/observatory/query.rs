@@ -1,0 +1,76 @@
+//! What a page is asked for, in the URL, so that it can be shared.
+
+use form_urlencoded::{Serializer, parse};
+
+use super::seen::Entry;
+
+/// What stands for errors where no route matched: no pattern looks so.
+const ELSEWHERE: &str = "-";
+
+/// Which of the last errors are shown.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Filter {
+    /// A pattern, or `-`.
+    pub(super) route: Option<String>,
+    pub(super) code: Option<String>,
+}
+
+impl Filter {
+    pub(super) fn of(query: Option<&str>) -> Self {
+        Self { route: value(query, "route"), code: value(query, "code") }
+    }
+
+    pub(super) fn is_any(&self) -> bool {
+        self.route.is_none() && self.code.is_none()
+    }
+
+    pub(super) fn fits(&self, entry: &Entry) -> bool {
+        let fits = |wanted: &Option<String>, is: &str| wanted.as_ref().is_none_or(|wanted| wanted == is);
+        fits(&self.route, route_word(entry.route.as_deref())) && fits(&self.code, entry.kind.code.as_str())
+    }
+
+    /// `path` with this filter.
+    pub(super) fn link(&self, path: &str) -> String {
+        let mut query = Serializer::new(String::new());
+        for (name, value) in [("route", &self.route), ("code", &self.code)] {
+            if let Some(value) = value {
+                query.append_pair(name, value);
+            }
+        }
+        match query.finish() {
+            none if none.is_empty() => path.to_owned(),
+            query => format!("{path}?{query}"),
+        }
+    }
+}
+
+/// What stands for a route in a URL.
+pub(super) fn route_word(route: Option<&str>) -> &str {
+    route.unwrap_or(ELSEWHERE)
+}
+
+/// A value that is there and is not empty.
+pub(super) fn value(query: Option<&str>, name: &str) -> Option<String> {
+    let mut pairs = parse(query.unwrap_or_default().as_bytes());
+    pairs.find(|(key, value)| key == name && !value.is_empty()).map(|(_, value)| value.into_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Filter;
+
+    #[test]
+    fn a_link_says_what_it_filters_by() {
+        for (query, link) in [
+            (None, "/"),
+            (Some("route=&code="), "/"),
+            (Some("code=conflict"), "/?code=conflict"),
+            (Some("route=GET%20/a/%7Bid%7D&code=x&y=1"), "/?route=GET+%2Fa%2F%7Bid%7D&code=x"),
+            (Some("route=%22%3E%3Cscript%3E"), "/?route=%22%3E%3Cscript%3E"),
+        ] {
+            let filter = Filter::of(query);
+            assert_eq!(filter.link("/"), link);
+            assert_eq!(Filter::of(link.split_once('?').map(|(_, query)| query)), filter);
+        }
+    }
+}

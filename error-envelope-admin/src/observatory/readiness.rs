@@ -1,0 +1,145 @@
+//! What the next mode of a route would change for clients, and whether the route is ready for it.
+
+use tower_error_envelope::Mode;
+
+use super::clock;
+use super::tally::Tally;
+use super::week::Day;
+
+/// What is said of a route and the mode that it could have next.
+pub(super) struct Readiness {
+    /// `None` where it has the last one.
+    pub(super) next: Option<Mode>,
+    pub(super) verdict: Verdict,
+    /// Why, in full.
+    pub(super) reasons: Vec<String>,
+    /// What changes for clients.
+    pub(super) change: &'static str,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Verdict {
+    Ready,
+    NotReady,
+    /// Its errors pass without being looked at.
+    Unseen,
+    /// In `enforce`, with nothing left to do.
+    Done,
+}
+
+/// The time over which is counted.
+#[derive(Clone, Copy)]
+pub(super) struct Span {
+    pub(super) since: u64,
+    pub(super) now: u64,
+}
+
+impl Span {
+    pub(super) fn today(self) -> Day {
+        Day::of(self.now)
+    }
+
+    pub(super) fn in_words(self) -> String {
+        clock::period(self.since, self.now)
+    }
+}
+
+/// The mode after this one, in the order in which they are turned on.
+pub(super) fn next(mode: Mode) -> Option<Mode> {
+    match mode {
+        Mode::Off => Some(Mode::Observe),
+        Mode::Observe => Some(Mode::Own),
+        Mode::Own => Some(Mode::Fill),
+        Mode::Fill => Some(Mode::Enforce),
+        // `Enforce` is the last; one that is yet to come has no place here.
+        _ => None,
+    }
+}
+
+/// `tally` is `None` of a route without errors.
+pub(super) fn of(mode: Mode, tally: Option<&Tally>, span: Span) -> Readiness {
+    let today = span.today();
+    let sum = |of: fn(&Tally) -> u64| tally.map_or(0, of);
+    let without = tally.map_or(0, |it| it.without_code.sum(today));
+    let refused = tally.map_or(0, |it| it.would_refuse.sum(today));
+    let mut reasons = Vec::new();
+    if mode == Mode::Observe {
+        reasons.push(match refused {
+            0 => format!("0 requests that own would have refused {}.", span.in_words()),
+            _ => {
+                let last = clock::short(sum(|it| it.last_would_refuse), span.now);
+                format!(
+                    "{} that own would have refused {}, last at {last}.",
+                    counted(refused, "request"),
+                    span.in_words()
+                )
+            }
+        });
+    }
+    reasons.push(codes(tally, span));
+    let clean = without == 0 && (refused == 0 || mode != Mode::Observe);
+    let verdict = match mode {
+        Mode::Off => Verdict::Unseen,
+        Mode::Own | Mode::Fill if tally.is_none_or(|it| it.inner.sum(today) == 0) => Verdict::Unseen,
+        Mode::Enforce if clean => Verdict::Done,
+        _ if clean => Verdict::Ready,
+        _ => Verdict::NotReady,
+    };
+    if verdict == Verdict::Unseen {
+        reasons.push(unseen(mode).to_owned());
+    }
+    Readiness { next: next(mode), verdict, reasons, change: change(mode) }
+}
+
+/// `12 of 480 errors without a code since 14:02 UTC, last at 15:00:01.`
+fn codes(tally: Option<&Tally>, span: Span) -> String {
+    let today = span.today();
+    let figures = |it: &Tally| (it.without_code.sum(today), it.inner.sum(today), it.by_status.sum(today));
+    let (without, inner, by_status) = tally.map_or((0, 0, 0), figures);
+    let mut words = match without {
+        0 => format!("0 errors without a code {}", span.in_words()),
+        _ => {
+            let last = clock::short(tally.map_or(0, |it| it.last_without_code), span.now);
+            format!("{without} of {} without a code {}, last at {last}", counted(inner, "error"), span.in_words())
+        }
+    };
+    if by_status > 0 {
+        words.push_str(&format!("; {by_status} more whose status says it all"));
+    }
+    words + "."
+}
+
+fn counted(count: u64, what: &str) -> String {
+    format!("{count} {what}{}", if count == 1 { "" } else { "s" })
+}
+
+fn unseen(mode: Mode) -> &'static str {
+    match mode {
+        Mode::Off => "In off nothing is looked at: observe changes no byte, and shows here what enforce would do.",
+        Mode::Own => {
+            "In own the service's errors pass unseen: put the route into observe for a while to see them here."
+        }
+        _ => {
+            "In fill errors with a shape of their own pass unseen: put the route into observe for a while to see them here."
+        }
+    }
+}
+
+fn change(mode: Mode) -> &'static str {
+    match mode {
+        Mode::Off => {
+            "In observe nothing changes for clients. The log and this page begin to say what enforce would do."
+        }
+        Mode::Observe => {
+            "In own the layer answers for itself: what its guards refuse gets an answer. The service's own errors still pass."
+        }
+        Mode::Own => {
+            "In fill errors without a shape (empty, HTML, plain text) become the envelope. JSON errors pass, byte for byte."
+        }
+        Mode::Fill => "In enforce every error becomes the envelope, whatever shape the service gave it.",
+        _ => "In enforce every error is the envelope. No mode follows.",
+    }
+}
+
+#[cfg(test)]
+mod tests;

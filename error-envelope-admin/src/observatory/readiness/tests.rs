@@ -1,0 +1,88 @@
+//! What is said of a route before it changes for clients.
+
+use tower_error_envelope::exchange::{DecidedBy, Origin};
+use tower_error_envelope::{Mode, RequestId};
+
+use super::super::kept::Kept;
+use super::super::seen::{Code, Kind, Seen};
+use super::super::tally::Tally;
+use super::{Span, Verdict, of};
+
+const NOON: u64 = 1_795_262_400_000;
+const HOUR: u64 = 3_600_000;
+const SPAN: Span = Span { since: NOON - HOUR, now: NOON };
+
+/// An error of the service's, decided by this, of that status.
+fn said(by: DecidedBy, status: u16) -> Kind {
+    let (origin, code) = (Origin::Inner, Code::default());
+    Kind { origin, code, sent: Some(status), would_be: None, grpc: None, dialect: None, by: Some(by), unknown: None }
+}
+
+fn refused() -> Kind {
+    Kind { origin: Origin::Guard, by: None, would_be: Some(401), sent: Some(200), ..said(DecidedBy::Status, 200) }
+}
+
+fn tally(kinds: impl IntoIterator<Item = Kind>) -> Option<Tally> {
+    let mut kept = Kept::default();
+    for (at, kind) in kinds.into_iter().enumerate() {
+        let id = RequestId::from_parts(NOON, at as u128);
+        let at = NOON - 60_000;
+        kept.keep(Seen { id, at, route: Some("/a"), mode: Mode::Observe, kind, dropped: None, has_bodies: false });
+    }
+    kept.tallies().next().map(|(_, tally)| tally.clone())
+}
+
+#[test]
+fn a_route_without_errors_is_ready_as_far_as_it_was_seen() {
+    for (mode, next, verdict) in [
+        (Mode::Off, Some(Mode::Observe), Verdict::Unseen),
+        (Mode::Observe, Some(Mode::Own), Verdict::Ready),
+        (Mode::Own, Some(Mode::Fill), Verdict::Unseen),
+        (Mode::Fill, Some(Mode::Enforce), Verdict::Unseen),
+        (Mode::Enforce, None, Verdict::Done),
+    ] {
+        let told = of(mode, None, SPAN);
+        assert_eq!((told.next, told.verdict), (next, verdict), "{mode:?}");
+        assert!(told.reasons.iter().any(|it| it == "0 errors without a code since 11:00 UTC."), "{:?}", told.reasons);
+    }
+    let week = Span { since: NOON - 7 * 24 * HOUR, now: NOON };
+    let told = of(Mode::Observe, None, week);
+    let all = ["0 requests that own would have refused in 7 days.", "0 errors without a code in 7 days."];
+    assert_eq!(told.reasons, all);
+}
+
+#[test]
+fn a_code_that_is_missing_holds_a_route_back() {
+    let with = std::iter::repeat_n(said(DecidedBy::Dialect, 409), 468);
+    let tally = tally(with.chain(std::iter::repeat_n(said(DecidedBy::Status, 409), 12)));
+    for mode in [Mode::Observe, Mode::Own, Mode::Fill, Mode::Enforce] {
+        let told = of(mode, tally.as_ref(), SPAN);
+        assert_eq!(told.verdict, Verdict::NotReady, "{mode:?}");
+        let words = "12 of 480 errors without a code since 11:00 UTC, last at 11:59:00.";
+        assert!(told.reasons.iter().any(|it| it == words), "{:?}", told.reasons);
+    }
+}
+
+#[test]
+fn a_status_that_says_it_all_holds_nothing_back() {
+    let tally = tally([said(DecidedBy::Status, 502), said(DecidedBy::Status, 405)]);
+    let told = of(Mode::Fill, tally.as_ref(), SPAN);
+    assert_eq!(told.verdict, Verdict::Ready);
+    assert_eq!(told.reasons, ["0 errors without a code since 11:00 UTC; 2 more whose status says it all."]);
+}
+
+#[test]
+fn a_request_that_would_be_refused_holds_back_own_alone() {
+    let tally = tally([refused(), said(DecidedBy::Rule, 404)]);
+    let told = of(Mode::Observe, tally.as_ref(), SPAN);
+    assert_eq!(told.verdict, Verdict::NotReady);
+    assert_eq!(told.reasons[0], "1 request that own would have refused since 11:00 UTC, last at 11:59:00.");
+    assert_eq!(of(Mode::Fill, tally.as_ref(), SPAN).verdict, Verdict::Ready);
+}
+
+#[test]
+fn what_was_seen_eight_days_ago_is_forgotten() {
+    let tally = tally([said(DecidedBy::Status, 409)]);
+    let later = Span { since: NOON - HOUR, now: NOON + 8 * 24 * HOUR };
+    assert_eq!(of(Mode::Observe, tally.as_ref(), later).verdict, Verdict::Ready);
+}

@@ -1,0 +1,310 @@
+//! JSON, laid out for people and without credentials, in one pass: members stay in their order, numbers as they were
+//! written, and a text that breaks off is laid out as far as it goes.
+
+use super::{MOST, TAKEN, card, name, text};
+
+/// What lies deeper is set no further in: a body of brackets alone must not grow with its square.
+const DEEPEST: usize = 16;
+
+/// What a `{` or `[` began.
+struct Level {
+    is_object: bool,
+    is_empty: bool,
+    /// The value to come has a name that says that it must not be seen.
+    is_telling: bool,
+}
+
+struct Layout<'a> {
+    rest: &'a str,
+    out: String,
+    levels: Vec<Level>,
+}
+
+/// `None` where the text is no object and no array, or is none any more before its end; `whole` says that it has one.
+pub(super) fn laid_out(text: &str, whole: bool) -> Option<String> {
+    let rest = text.trim();
+    let mut layout = Layout { rest, out: String::new(), levels: Vec::new() };
+    if !rest.starts_with(['{', '[']) {
+        return None;
+    }
+    match layout.value() {
+        Some(End::Done) if layout.rest.trim().is_empty() => Some(layout.out),
+        Some(End::Full) => Some(layout.out + " …"),
+        // What broke off is read as text again, in case it was none from the start.
+        Some(End::BrokeOff) if !whole => Some(text::redacted(&layout.out) + " …"),
+        _ => None,
+    }
+}
+
+enum End {
+    Done,
+    /// Enough was laid out.
+    Full,
+    BrokeOff,
+}
+
+impl Layout<'_> {
+    /// A value and all that is in it, without recursion: depth is the sender's.
+    fn value(&mut self) -> Option<End> {
+        loop {
+            if self.out.len() > MOST {
+                return Some(End::Full);
+            }
+            let taken = self.levels.last().is_some_and(|level| level.is_telling);
+            match self.skip_space() {
+                None => return Some(End::BrokeOff),
+                Some('{' | '[') if taken => {
+                    let Some(rest) = behind_brackets(self.rest) else { return Some(End::BrokeOff) };
+                    self.rest = rest;
+                    self.put_taken();
+                }
+                Some(bracket @ ('{' | '[')) => {
+                    self.rest = &self.rest[1..];
+                    self.out.push(bracket);
+                    self.levels.push(Level { is_object: bracket == '{', is_empty: true, is_telling: false });
+                    match self.enter()? {
+                        Step::Value => continue,
+                        Step::Up => {}
+                        Step::BrokeOff => return Some(End::BrokeOff),
+                    }
+                }
+                Some('"') => match self.string()? {
+                    Some(_) if taken => self.put_taken(),
+                    Some(said) => {
+                        self.put(&text::redacted(&said));
+                        if let Some(list) = self.levels.last_mut().filter(|level| !level.is_object) {
+                            list.is_telling = name::is_just(&said);
+                        }
+                    }
+                    None => return Some(End::BrokeOff),
+                },
+                Some(_) => self.literal(taken)?,
+            }
+            loop {
+                if self.levels.is_empty() {
+                    return Some(End::Done);
+                }
+                match self.behind_value()? {
+                    Step::Value => break,
+                    Step::Up => {}
+                    Step::BrokeOff => return Some(End::BrokeOff),
+                }
+            }
+        }
+    }
+
+    /// Behind an opening bracket.
+    fn enter(&mut self) -> Option<Step> {
+        match self.skip_space() {
+            None => Some(Step::BrokeOff),
+            Some('}' | ']') => self.close(),
+            Some(_) => self.next_member(),
+        }
+    }
+
+    fn behind_value(&mut self) -> Option<Step> {
+        match self.skip_space() {
+            None => Some(Step::BrokeOff),
+            Some(',') => {
+                self.rest = &self.rest[1..];
+                self.out.push(',');
+                self.next_member()
+            }
+            Some('}' | ']') => self.close(),
+            Some(_) => None,
+        }
+    }
+
+    fn next_member(&mut self) -> Option<Step> {
+        self.new_line();
+        let level = self.levels.last_mut()?;
+        level.is_empty = false;
+        if !level.is_object {
+            return Some(Step::Value);
+        }
+        if self.skip_space().is_none() {
+            return Some(Step::BrokeOff);
+        }
+        let Some(name) = self.string()? else { return Some(Step::BrokeOff) };
+        self.put(&text::redacted(&name));
+        match self.skip_space() {
+            None => return Some(Step::BrokeOff),
+            Some(':') => self.rest = &self.rest[1..],
+            Some(_) => return None,
+        }
+        self.out.push_str(": ");
+        self.levels.last_mut()?.is_telling = name::is_telling(&name);
+        Some(Step::Value)
+    }
+
+    fn close(&mut self) -> Option<Step> {
+        let level = self.levels.pop()?;
+        let closing = if level.is_object { '}' } else { ']' };
+        self.rest = self.rest.strip_prefix(closing)?;
+        if !level.is_empty {
+            self.new_line();
+        }
+        self.out.push(closing);
+        if let Some(list) = self.levels.last_mut().filter(|level| !level.is_object) {
+            list.is_telling = false;
+        }
+        Some(Step::Up)
+    }
+
+    /// Takes a string off; `Some(None)` where it breaks off: half of it may be a credential.
+    fn string(&mut self) -> Option<Option<String>> {
+        let inner = self.rest.strip_prefix('"')?;
+        let Some(end) = end_of_string(inner) else { return Some(None) };
+        let (token, rest) = self.rest.split_at(end + 2);
+        self.rest = rest;
+        // What is no JSON string is read as it stands.
+        Some(Some(serde_json::from_str(token).unwrap_or_else(|_| inner[..end].to_owned())))
+    }
+
+    /// A number, or one of the three names.
+    fn literal(&mut self, taken: bool) -> Option<()> {
+        let end = self.rest.find(|it: char| !it.is_ascii_alphanumeric() && !matches!(it, '+' | '-' | '.'));
+        let (token, rest) = self.rest.split_at(end.unwrap_or(self.rest.len()));
+        let is_name = matches!(token, "null" | "true" | "false");
+        let is_number = token.starts_with(|it: char| it.is_ascii_digit() || it == '-');
+        if !is_name && !is_number {
+            return None;
+        }
+        self.rest = rest;
+        let digits = token.trim_start_matches('-');
+        let is_card = digits.bytes().all(|it| it.is_ascii_digit()) && card::is_in(digits);
+        if is_number && (taken || is_card) {
+            self.put_taken();
+        } else {
+            self.out.push_str(token);
+            self.after_value();
+        }
+        Some(())
+    }
+
+    fn put(&mut self, text: &str) {
+        self.out.push_str(&serde_json::Value::from(text).to_string());
+    }
+
+    fn put_taken(&mut self) {
+        self.put(TAKEN);
+        self.after_value();
+    }
+
+    fn after_value(&mut self) {
+        if let Some(level) = self.levels.last_mut() {
+            level.is_telling = false;
+        }
+    }
+
+    fn new_line(&mut self) {
+        self.out.push('\n');
+        for _ in 0..self.levels.len().min(DEEPEST) {
+            self.out.push_str("  ");
+        }
+    }
+
+    fn skip_space(&mut self) -> Option<char> {
+        self.rest = self.rest.trim_start();
+        self.rest.chars().next()
+    }
+}
+
+enum Step {
+    /// A value is next.
+    Value,
+    /// A bracket was closed.
+    Up,
+    BrokeOff,
+}
+
+/// Where a string ends, behind its opening quote.
+fn end_of_string(inner: &str) -> Option<usize> {
+    let mut escaped = false;
+    inner.bytes().position(|byte| {
+        let ends = byte == b'"' && !escaped;
+        escaped = byte == b'\\' && !escaped;
+        ends
+    })
+}
+
+/// What follows the bracket that closes the first one.
+fn behind_brackets(text: &str) -> Option<&str> {
+    let (mut depth, mut at) = (0_usize, 0);
+    while let Some(byte) = text.as_bytes().get(at) {
+        match byte {
+            b'"' => at += end_of_string(&text[at + 1..])? + 1,
+            b'{' | b'[' => depth += 1,
+            b'}' | b']' => {
+                depth -= 1;
+                if depth == 0 {
+                    return Some(&text[at + 1..]);
+                }
+            }
+            _ => {}
+        }
+        at += 1;
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::laid_out;
+
+    fn whole(text: &str) -> Option<String> {
+        laid_out(text, true)
+    }
+
+    #[test]
+    fn members_stay_in_their_order_and_numbers_as_they_were_written() {
+        let text = r#" {"z":1.50,"a":[1,{"b":null},[],{}],"é":"\u00e9\n"} "#;
+        let laid = "{\n  \"z\": 1.50,\n  \"a\": [\n    1,\n    {\n      \"b\": null\n    },\n    [],\n    {}\n  ],\n  \"é\": \"é\\n\"\n}";
+        assert_eq!(whole(text).as_deref(), Some(laid));
+    }
+
+    #[test]
+    fn what_must_not_be_seen_is_taken_out() {
+        for (text, secret) in [
+            (r#"{"password":"hunter2"}"#, "hunter2"),
+            (r#"{"pass\u0077ord":"hunter2"}"#, "hunter2"),
+            (r#"{"token":{"a":["hunter2"]},"b":1}"#, "hunter2"),
+            (r#"{"api_key":4711471147}"#, "4711"),
+            (r#"["Authorization","hunter2"]"#, "hunter2"),
+            (r#"{"loc":["body","password"],"input":"hunter2"}"#, "hunter2"),
+            (r#"{"message":"Bearer hunter2hunter2"}"#, "hunter2"),
+            (r#"{"m":"{\"password\":\"hunter2\"}"}"#, "hunter2"),
+            (r#"{"hunter2":{"password":"x"},"n":4111111111111111}"#, "4111111"),
+        ] {
+            let laid = whole(text).unwrap();
+            assert!(!laid.contains(secret), "{text}: {laid}");
+            assert!(laid.contains("[redacted]"), "{laid}");
+        }
+        let laid = whole(r#"{"token":{"a":"x"},"b":1,"c":["token","x","y"]}"#).unwrap();
+        assert!(laid.contains("\"b\": 1") && laid.contains("\"y\""), "{laid}");
+    }
+
+    #[test]
+    fn what_is_no_json_is_left_to_others() {
+        for text in ["", "hello", "{\"a\":}", "{\"a\" 1}", "[1,2", "{]", "[1] 2", "{\"a\":1,}x", "[nul]", "[}"] {
+            assert_eq!(whole(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn what_breaks_off_is_laid_out_as_far_as_it_goes() {
+        for (text, laid) in [
+            (r#"{"a":1,"b":"half a str"#, "{\n  \"a\": 1,\n  \"b\":  …"),
+            (r#"{"token":{"x":"hunter2","#, "{\n  \"token\":  …"),
+            (r#"{"a":["#, "{\n  \"a\": [ …"),
+        ] {
+            assert_eq!(laid_out(text, false).as_deref(), Some(laid), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_body_of_brackets_does_not_grow_with_its_square() {
+        let text = "[".repeat(8192);
+        assert!(laid_out(&text, false).unwrap().len() < 3 * super::MOST);
+    }
+}

@@ -1,0 +1,61 @@
+//! What must not be seen of a body is taken out of it before it is kept.
+//!
+//! 1. Values of members, fields and headers whose names say that they are credentials, and what a client sent where an
+//!    error says it back (`input`, `value`, `rejectedValue`).
+//! 2. What looks like a credential, whatever its name: `Bearer` and `Basic`, JSON web tokens, keys by their makers'
+//!    prefixes, private keys, passwords in URLs, numbers of cards.
+//!
+//! It takes out too much rather than too little: a page for whoever is on call shows shapes, not values.
+
+mod card;
+mod json;
+mod name;
+mod text;
+
+pub(super) use self::text::redacted as text;
+
+/// What stands in the place of what was taken out.
+pub(super) const TAKEN: &str = "[redacted]";
+
+/// A body that is shown has no more text than this, in bytes.
+pub(super) const MOST: usize = 8 * 1024;
+
+/// A body as it may be shown; `None` where it is no text.
+pub(super) fn body(content_type: Option<&str>, body: &[u8], whole: bool) -> Option<String> {
+    let text = readable(body, whole)?;
+    let text = match content_type {
+        Some(kind) if kind.to_ascii_lowercase().contains("x-www-form-urlencoded") => form(text.as_bytes()),
+        _ => json::laid_out(&text, whole).unwrap_or_else(|| text::redacted(&text)),
+    };
+    Some(cut(text))
+}
+
+/// UTF-8, but for a character that is cut at the end of a part. Without NULs: every other byte of UTF-16 is one, and hides
+/// what is written between them.
+fn readable(body: &[u8], whole: bool) -> Option<String> {
+    let text = match str::from_utf8(body) {
+        Ok(text) => text,
+        Err(error) if !whole && error.error_len().is_none() => str::from_utf8(&body[..error.valid_up_to()]).ok()?,
+        Err(_) => return None,
+    };
+    Some(text.replace('\0', ""))
+}
+
+fn form(body: &[u8]) -> String {
+    let fields = form_urlencoded::parse(body).map(|(name, value)| {
+        let value = if name::is_telling(&name) { TAKEN.to_owned() } else { text::redacted(&value) };
+        format!("{} = {value}", text::redacted(&name))
+    });
+    fields.collect::<Vec<_>>().join("\n")
+}
+
+fn cut(mut text: String) -> String {
+    if text.len() > MOST {
+        text.truncate(text.floor_char_boundary(MOST));
+        text.push('…');
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,98 @@
+//! Names whose values are credentials.
+
+/// Parts of names, in small letters and without what stands between words.
+const PARTS: [&str; 27] = [
+    "password",
+    "passwd",
+    "pwd",
+    "passphrase",
+    "passcode",
+    "passwort",
+    "secret",
+    "token",
+    "apikey",
+    "accesskey",
+    "accountkey",
+    "privatekey",
+    "signingkey",
+    "encryptionkey",
+    "authorization",
+    "authentication",
+    "cookie",
+    "credential",
+    "signature",
+    "sessionid",
+    "sessionkey",
+    "cardnumber",
+    "creditcard",
+    "clientassertion",
+    "jwt",
+    "bearer",
+    "authkey",
+];
+
+/// Names that say so as a whole.
+const WHOLE: [&str; 19] = [
+    "pass", "pin", "otp", "totp", "auth", "xauth", "sid", "sig", "pan", "ssn", "iban", "cvv", "cvv2", "cvc", "cvc2",
+    "card", "ccnumber", "mfa", "dsn",
+];
+
+/// Names under which an error says back what a client sent.
+const SENT: [&str; 9] = [
+    "input",
+    "value",
+    "rejectedvalue",
+    "invalidvalue",
+    "receivedvalue",
+    "attemptedvalue",
+    "actualvalue",
+    "inputvalue",
+    "submittedvalue",
+];
+
+/// No name is longer; a text may be.
+const LONGEST: usize = 64;
+
+/// Whether the value of what has this name must not be seen.
+pub(super) fn is_telling(name: &str) -> bool {
+    let plain = plain(name);
+    PARTS.iter().any(|part| plain.contains(part)) || WHOLE.contains(&plain.as_str()) || SENT.contains(&plain.as_str())
+}
+
+/// Whether a text is such a name and nothing else, so that what stands behind it in a list may be its value.
+pub(super) fn is_just(text: &str) -> bool {
+    text.len() <= LONGEST && !text.contains(' ') && is_telling(text)
+}
+
+fn plain(name: &str) -> String {
+    name.chars().filter(|letter| letter.is_alphanumeric()).flat_map(char::to_lowercase).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_telling;
+
+    #[test]
+    fn names_of_credentials_are_known_however_they_are_written() {
+        for (name, is) in [
+            ("password", true),
+            ("newPassword", true),
+            ("PASS-WORD", true),
+            ("pass\u{200b}word", true),
+            ("client_secret", true),
+            ("x-api-key", true),
+            ("Set-Cookie", true),
+            ("private_key", true),
+            ("Authorization", true),
+            ("cvv", true),
+            ("rejectedValue", true),
+            ("pinned", false),
+            ("author", false),
+            ("message", false),
+            ("code", false),
+            ("", false),
+        ] {
+            assert_eq!(is_telling(name), is, "{name}");
+        }
+    }
+}

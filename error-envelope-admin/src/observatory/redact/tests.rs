@@ -1,0 +1,191 @@
+//! A credential is nowhere in what is shown, wherever a body has it.
+
+use proptest::prelude::*;
+
+use super::body;
+
+/// What nobody would guess is one: only its place tells.
+fn any_secret() -> impl Strategy<Value = String> {
+    proptest::string::string_regex("[A-Za-z0-9!#$%*+./:?@^_~-]{10,32}").expect("a pattern")
+}
+
+/// What its own look tells.
+fn known_secret() -> impl Strategy<Value = String> {
+    let made = |pattern: &str| proptest::string::string_regex(pattern).expect("a pattern");
+    prop_oneof![
+        made("eyJ[A-Za-z0-9_-]{10,40}\\.eyJ[A-Za-z0-9_-]{10,40}\\.[A-Za-z0-9_-]{10,40}"),
+        made("sk-[A-Za-z0-9]{20,40}"),
+        made("sk_live_[A-Za-z0-9]{16,24}"),
+        made("gh[pousr]_[A-Za-z0-9]{20,36}"),
+        made("AKIA[A-Z0-9]{16}"),
+        made("xox[bpars]-[0-9]{8,12}-[A-Za-z0-9]{12,24}"),
+        made("glpat-[A-Za-z0-9_-]{20}"),
+        made("AIza[A-Za-z0-9_-]{35}"),
+        Just("4111111111111111".to_owned()),
+        Just("5500 0055 5555 5559".to_owned()),
+        Just("3782-822463-10005".to_owned()),
+    ]
+}
+
+fn telling_name() -> impl Strategy<Value = &'static str> {
+    prop::sample::select(vec![
+        "password",
+        "newPassword",
+        "user_password",
+        "PASSWORD",
+        "passwd",
+        "secret",
+        "client_secret",
+        "clientSecret",
+        "token",
+        "access_token",
+        "refreshToken",
+        "api_key",
+        "apiKey",
+        "x-api-key",
+        "authorization",
+        "Authorization",
+        "cookie",
+        "set-cookie",
+        "Set-Cookie",
+        "private_key",
+        "privateKey",
+        "session_id",
+        "card_number",
+        "creditCard",
+        "cvv",
+        "pin",
+        "passphrase",
+        "aws_secret_access_key",
+    ])
+}
+
+fn plain_name() -> impl Strategy<Value = &'static str> {
+    prop::sample::select(vec!["message", "detail", "error", "a", "x-note", "reason"])
+}
+
+fn json_text(text: &str) -> String {
+    serde_json::Value::from(text).to_string()
+}
+
+/// As a program in Python, PHP or another place would write every letter.
+fn escaped(text: &str) -> String {
+    text.chars().map(|letter| format!("\\u{:04x}", u32::from(letter))).collect()
+}
+
+fn shown(kind: Option<&str>, text: &str, whole: bool) -> String {
+    body(kind, text.as_bytes(), whole).expect("text")
+}
+
+/// Beside a place that tells: none of these forms may be left.
+fn placed(name: &str, secret: &str) -> Vec<(Option<&'static str>, String)> {
+    let (json, form) = (Some("application/json"), Some("application/x-www-form-urlencoded"));
+    let quoted = json_text(secret);
+    let encoded: String = form_urlencoded::byte_serialize(secret.as_bytes()).collect();
+    let inner = format!("{{\"{name}\":{quoted}}}");
+    vec![
+        (json, format!("{{\"{name}\":{quoted},\"b\":1}}")),
+        (json, format!("{{\"{}\":\"{}\"}}", escaped(name), escaped(secret))),
+        (json, format!("{{\"a\":[{{\"{name}\":[{{\"x\":{quoted}}}]}}],\"b\":null}}")),
+        (json, format!("{{\"message\":{}}}", json_text(&inner))),
+        (json, format!("{{\"message\":{}}}", json_text(&json_text(&inner)))),
+        (json, format!("[\"{name}\",{quoted},1]")),
+        (json, format!("{{\"field\":\"{name}\",\"value\":{quoted}}}")),
+        (json, format!("{{\"loc\":[\"body\",\"{name}\"],\"input\":{quoted}}}")),
+        (json, format!("{{\"message\":{}}}", json_text(&format!("{name}: {secret}")))),
+        (None, format!("{{\"{name}\":{quoted}, and no more JSON")),
+        (form, format!("a=b&{name}={encoded}&c=d")),
+        (None, format!("POST /login?x=1&{name}={secret}\nanother line")),
+        (None, format!("{name}: {secret}")),
+        (None, format!("config[{name}] => {secret}")),
+        (None, format!("'{name}': '{secret}'")),
+        (Some("text/html"), format!("<form><input name=\"{name}\" value=\"{secret}\"></form>")),
+        (Some("text/html"), format!("<table><tr><td>{name}</td><td><code>{secret}</code></td></tr></table>")),
+        (Some("application/xml"), format!("<e><{name}>{secret}</{name}></e>")),
+    ]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(128))]
+
+    #[test]
+    fn what_has_a_telling_name_is_not_shown(name in telling_name(), secret in any_secret(), cut in 0..200_usize) {
+        for (kind, text) in placed(name, &secret) {
+            for shown in [shown(kind, &text, true), shown(kind, &text[..text.len() - cut.min(text.len())], false)] {
+                prop_assert!(!shown.contains(&secret), "{text} is shown as {shown}");
+            }
+        }
+    }
+
+    #[test]
+    fn what_looks_like_a_credential_is_not_shown(name in plain_name(), secret in known_secret(), scheme in any_secret()) {
+        let (json, form) = (Some("application/json"), Some("application/x-www-form-urlencoded"));
+        let encoded: String = form_urlencoded::byte_serialize(secret.as_bytes()).collect();
+        for (kind, text) in [
+            (json, format!("{{\"{name}\":{}}}", json_text(&secret))),
+            (json, format!("{{\"{name}\":\"{}\"}}", escaped(&secret))),
+            (json, format!("{{{}:1}}", json_text(&secret))),
+            (json, format!("[{}]", json_text(&format!("got {secret}, sorry")))),
+            (form, format!("{name}={encoded}")),
+            (None, format!("the {name} {secret} is bad")),
+            (Some("text/html"), format!("<p title='{secret}'>{secret}</p>")),
+        ] {
+            let shown = shown(kind, &text, true);
+            prop_assert!(!shown.contains(&secret), "{text} is shown as {shown}");
+        }
+        let scheme = scheme.replace([':', '\''], "x");
+        for text in [format!("Bearer {scheme}"), format!("{{\"{name}\":\"basic {scheme}\"}}"), format!("got Basic {scheme} today")] {
+            let shown = shown(None, &text, true);
+            prop_assert!(!shown.contains(&scheme), "{text} is shown as {shown}");
+        }
+    }
+
+    #[test]
+    fn any_bytes_are_shown_in_bounds(kind in prop::option::of(".{0,40}"), bytes in prop::collection::vec(any::<u8>(), 0..600), whole: bool) {
+        if let Some(shown) = body(kind.as_deref(), &bytes, whole) {
+            prop_assert!(shown.len() <= super::MOST + 4);
+        }
+    }
+
+    #[test]
+    fn any_json_stays_the_same_json(value in json()) {
+        let text = value.to_string();
+        let shown = shown(Some("application/json"), &text, true);
+        prop_assert_eq!(serde_json::from_str::<serde_json::Value>(&shown).expect("JSON"), value);
+    }
+}
+
+/// Without names or texts that tell anything.
+fn json() -> impl Strategy<Value = serde_json::Value> {
+    let leaf = prop_oneof![
+        Just(serde_json::Value::Null),
+        any::<bool>().prop_map(Into::into),
+        any::<i32>().prop_map(Into::into),
+        "[a-f \"\\\\\n\u{e9}]{0,8}".prop_map(Into::into),
+    ];
+    let tree = leaf.prop_recursive(4, 24, 4, |inner| {
+        let list = prop::collection::vec(inner.clone(), 0..4).prop_map(serde_json::Value::from);
+        let object = prop::collection::btree_map("[a-f]{1,3}", inner, 0..4);
+        prop_oneof![list, object.prop_map(|members| members.into_iter().collect())]
+    });
+    tree.prop_filter("an object or a list", |value| value.is_object() || value.is_array())
+}
+
+#[test]
+fn what_is_no_text_is_not_shown() {
+    assert_eq!(body(None, &[0xff, 0xfe, b'a'], true), None);
+    assert_eq!(body(None, "é".as_bytes().split_at(1).0, true), None);
+    assert_eq!(body(None, &[b'a', 0xc3], false).as_deref(), Some("a"), "a character that is cut");
+    let utf16: Vec<u8> = "password: hunter2hunter2".encode_utf16().flat_map(u16::to_le_bytes).collect();
+    assert_eq!(body(None, &utf16, true).as_deref(), Some("password: [redacted]"));
+}
+
+#[test]
+fn a_long_body_is_read_in_time() {
+    for unit in ["password", "[", "{\"a\":", "4 ", "<", "'", "Bearer ", "\\\"", "a=", "eyJ", "<td>token</td>"] {
+        let text = unit.repeat(8192 / unit.len());
+        let began = std::time::Instant::now();
+        let _ = body(None, text.as_bytes(), false);
+        assert!(began.elapsed().as_secs() < 5, "{unit}");
+    }
+}

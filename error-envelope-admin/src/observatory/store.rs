@@ -1,0 +1,95 @@
+//! Where errors go as they happen: counted at once, their bodies by a thread of its own.
+
+use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::thread;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use tower_error_envelope::exchange::{Event, Exhibit, Observer};
+
+use super::kept::Kept;
+use super::live::Listeners;
+use super::seen::{Bodies, Entry, Seen};
+
+/// Bodies that wait for what must not be seen to be taken out, at most 16 KiB each: further ones are not shown.
+const MOST_WAITING: usize = 256;
+
+/// What was seen, in bounded memory.
+pub(crate) struct Store {
+    kept: Arc<Mutex<Kept>>,
+    /// Begun with the first body: most policies show none.
+    bodies: OnceLock<Option<SyncSender<Work>>>,
+    pub(super) listeners: Listeners,
+    /// In milliseconds since the Unix epoch.
+    pub(super) since: u64,
+}
+
+type Work = (Arc<Entry>, Exhibit);
+
+impl Default for Store {
+    fn default() -> Self {
+        let (kept, listeners) = (Arc::default(), Listeners::default());
+        Self { kept, bodies: OnceLock::new(), listeners, since: now() }
+    }
+}
+
+impl Observer for Store {
+    fn saw(&self, event: &Event) {
+        let entry = self.kept().keep(Seen::of(event, now()));
+        if let Some((entry, exhibit)) = entry.zip(event.exhibit()) {
+            self.show(entry, exhibit);
+        }
+    }
+}
+
+impl Store {
+    pub(super) fn kept(&self) -> MutexGuard<'_, Kept> {
+        lock(&self.kept)
+    }
+
+    #[cold]
+    fn show(&self, entry: Arc<Entry>, exhibit: &Exhibit) {
+        let Some(worker) = self.worker() else { return };
+        if let Err(TrySendError::Full((entry, _))) = worker.try_send((entry, exhibit.clone())) {
+            let _ = entry.bodies.set(Bodies::default());
+        }
+    }
+
+    fn worker(&self) -> Option<&SyncSender<Work>> {
+        let begin = || {
+            let (sender, receiver) = sync_channel(MOST_WAITING);
+            let kept = self.kept.clone();
+            let worker = thread::Builder::new().name("observatory".to_owned());
+            match worker.spawn(move || work(&receiver, &kept)) {
+                Ok(_) => Some(sender),
+                Err(error) => {
+                    tracing::warn!(%error, "no thread for the bodies of errors: they are not shown");
+                    None
+                }
+            }
+        };
+        self.bodies.get_or_init(begin).as_ref()
+    }
+}
+
+fn work(receiver: &Receiver<Work>, kept: &Mutex<Kept>) {
+    while let Ok((entry, exhibit)) = receiver.recv() {
+        let bodies = Bodies::of(exhibit.before(), exhibit.after());
+        let is_example = bodies.before.is_some();
+        let _ = entry.bodies.set(bodies);
+        if is_example {
+            lock(kept).exemplify(&entry);
+        }
+    }
+}
+
+fn lock(kept: &Mutex<Kept>) -> MutexGuard<'_, Kept> {
+    kept.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// In milliseconds since the Unix epoch.
+#[allow(clippy::disallowed_methods, reason = "an observer is no part of the core: it says when it saw an error")]
+pub(super) fn now() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH);
+    since.map_or(0, |since| u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
+}

@@ -1,0 +1,126 @@
+//! What one route says, in counts that take the same room whatever it says.
+
+use std::sync::Arc;
+
+use tower_error_envelope::Mode;
+use tower_error_envelope::exchange::Origin;
+
+use super::draft;
+use super::seen::{Entry, Kind, Seen};
+use super::week::{Day, Week};
+
+/// More kinds of errors than a person reads; beyond them the rarest are counted together.
+pub(super) const MOST_KINDS: usize = 24;
+
+/// What one route says.
+#[derive(Clone, Debug)]
+pub(super) struct Tally {
+    /// The route's, as it was with its last error.
+    pub(super) mode: Mode,
+    pub(super) errors: Week,
+    /// Errors of the service.
+    pub(super) inner: Week,
+    /// Those that a rule could give a code that they have not.
+    pub(super) without_code: Week,
+    /// Those whose status says all there is to say.
+    pub(super) by_status: Week,
+    /// Those without a shape: empty, HTML, plain text.
+    pub(super) without_shape: Week,
+    /// Requests that `own` would refuse.
+    pub(super) would_refuse: Week,
+    pub(super) abandoned: Week,
+    pub(super) last: u64,
+    pub(super) last_without_code: u64,
+    pub(super) last_would_refuse: u64,
+    pub(super) kinds: Vec<OfKind>,
+    /// Of kinds that are not told apart any more.
+    pub(super) others: Week,
+    /// The last one whose bodies may be shown.
+    pub(super) example: Option<Arc<Entry>>,
+}
+
+/// How often errors of one kind were seen.
+#[derive(Clone, Debug)]
+pub(super) struct OfKind {
+    pub(super) kind: Arc<Kind>,
+    pub(super) week: Week,
+    pub(super) last: u64,
+}
+
+impl Tally {
+    pub(super) fn new(mode: Mode) -> Self {
+        let none = Week::default();
+        Self {
+            mode,
+            errors: none,
+            inner: none,
+            without_code: none,
+            by_status: none,
+            without_shape: none,
+            would_refuse: none,
+            abandoned: none,
+            last: 0,
+            last_without_code: 0,
+            last_would_refuse: 0,
+            kinds: Vec::new(),
+            others: none,
+            example: None,
+        }
+    }
+
+    /// Counts one, and gives what it has in common with others.
+    pub(super) fn count(&mut self, seen: &Seen<'_>) -> Arc<Kind> {
+        let (day, kind) = (Day::of(seen.at), &seen.kind);
+        (self.mode, self.last) = (seen.mode, seen.at);
+        if !kind.is_error() {
+            self.abandoned.count(day);
+            return self.count_kind(seen, day);
+        }
+        self.errors.count(day);
+        if kind.origin == Origin::Inner {
+            self.inner.count(day);
+        }
+        if kind.is_without_code() {
+            if kind.dialect.is_none() {
+                self.without_shape.count(day);
+            }
+            if draft::status_says_all(kind) {
+                self.by_status.count(day);
+            } else {
+                self.without_code.count(day);
+                self.last_without_code = seen.at;
+            }
+        }
+        if kind.origin == Origin::Guard && kind.would_be.is_some() {
+            self.would_refuse.count(day);
+            self.last_would_refuse = seen.at;
+        }
+        self.count_kind(seen, day)
+    }
+
+    fn count_kind(&mut self, seen: &Seen<'_>, day: Day) -> Arc<Kind> {
+        if let Some(known) = self.kinds.iter_mut().find(|known| *known.kind == seen.kind) {
+            known.week.count(day);
+            known.last = seen.at;
+            return known.kind.clone();
+        }
+        if self.kinds.len() == MOST_KINDS
+            && let Some(rarest) = (0..MOST_KINDS).min_by_key(|at| (self.kinds[*at].week.sum(day), self.kinds[*at].last))
+        {
+            self.others.take_over(&self.kinds.swap_remove(rarest).week);
+        }
+        let mut week = Week::default();
+        week.count(day);
+        let kind = Arc::new(seen.kind.clone());
+        self.kinds.push(OfKind { kind: kind.clone(), week, last: seen.at });
+        kind
+    }
+
+    /// The kinds that were seen in the last seven days, the commonest first.
+    pub(super) fn commonest(&self, today: Day) -> Vec<(u64, &OfKind)> {
+        let mut kinds: Vec<_> = self.kinds.iter().map(|it| (it.week.sum(today), it)).collect();
+        kinds.retain(|(count, _)| *count > 0);
+        kinds.sort_by_key(|(count, it)| (std::cmp::Reverse(*count), std::cmp::Reverse(it.last)));
+        kinds
+    }
+}

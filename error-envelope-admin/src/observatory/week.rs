@@ -1,0 +1,106 @@
+//! Counts of the last seven days.
+
+const DAYS: u32 = 7;
+const DAY_MS: u64 = 24 * 60 * 60 * 1000;
+
+/// A day of UTC, by its number since the Unix epoch.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Day(u32);
+
+/// How often something happened, today and on the six days before, one bucket a day.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Week {
+    last: Day,
+    counts: [u32; DAYS as usize],
+}
+
+impl Day {
+    pub(super) fn of(at_ms: u64) -> Self {
+        Self(u32::try_from(at_ms / DAY_MS).unwrap_or(u32::MAX))
+    }
+}
+
+impl Week {
+    /// Once more. A clock that was set back counts for the last day there was.
+    pub(super) fn count(&mut self, day: Day) {
+        self.turn_to(day);
+        let today = &mut self.counts[bucket(self.last.0)];
+        *today = today.saturating_add(1);
+    }
+
+    /// All that another one has.
+    pub(super) fn take_over(&mut self, other: &Self) {
+        self.turn_to(other.last);
+        let in_both = (0..DAYS).filter_map(|ago| other.last.0.checked_sub(ago)).filter(|day| self.has(*day));
+        for day in in_both.collect::<Vec<_>>() {
+            let count = &mut self.counts[bucket(day)];
+            *count = count.saturating_add(other.counts[bucket(day)]);
+        }
+    }
+
+    /// How often, as of that day.
+    pub(super) fn sum(&self, today: Day) -> u64 {
+        let days = (0..DAYS).filter_map(|ago| self.last.0.checked_sub(ago));
+        days.filter(|day| day + DAYS > today.0).map(|day| u64::from(self.counts[bucket(day)])).sum()
+    }
+
+    fn has(&self, day: u32) -> bool {
+        day <= self.last.0 && day + DAYS > self.last.0
+    }
+
+    fn turn_to(&mut self, day: Day) {
+        for next in self.last.0 + 1..=day.0.min(self.last.0.saturating_add(DAYS)) {
+            self.counts[bucket(next)] = 0;
+        }
+        self.last = self.last.max(day);
+    }
+}
+
+const fn bucket(day: u32) -> usize {
+    (day % DAYS) as usize
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Day, Week};
+
+    fn day(number: u32) -> Day {
+        Day(20_000 + number)
+    }
+
+    #[test]
+    fn a_day_is_forgotten_after_seven() {
+        let mut week = Week::default();
+        for number in [0, 0, 1, 6] {
+            week.count(day(number));
+        }
+        let sums = [6, 7, 8, 12, 13, 100].map(|today| week.sum(day(today)));
+        assert_eq!(sums, [4, 2, 1, 1, 0, 0]);
+        week.count(day(7));
+        assert_eq!(week.sum(day(7)), 3);
+        week.count(day(50));
+        assert_eq!(week.sum(day(50)), 1);
+    }
+
+    #[test]
+    fn a_clock_that_was_set_back_loses_nothing() {
+        let mut week = Week::default();
+        week.count(day(5));
+        week.count(day(3));
+        assert_eq!(week.sum(day(5)), 2);
+    }
+
+    #[test]
+    fn one_takes_over_what_another_has_day_by_day() {
+        let (mut old, mut new) = (Week::default(), Week::default());
+        for (week, number) in [(&mut old, 0), (&mut new, 4)] {
+            week.count(day(number));
+            week.count(day(number + 4));
+        }
+        let mut both = old;
+        both.take_over(&new);
+        assert_eq!([8, 10, 11, 14].map(|today| both.sum(day(today))), [3, 3, 1, 1]);
+        new.take_over(&old);
+        assert_eq!([8, 10, 11, 14].map(|today| new.sum(day(today))), [3, 3, 1, 1]);
+    }
+}

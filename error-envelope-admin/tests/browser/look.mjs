@@ -1,0 +1,301 @@
+// What a person sees of the observatory, in headless Chromium: SERVICE is what misbehaves, ADMIN what is looked at.
+import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { join } from 'node:path';
+import { launch, routeOf, rowOf } from './browser.mjs';
+
+// SHOTS is a folder for screenshots, where they are wanted.
+const { SERVICE, ADMIN, SHOTS } = process.env;
+const AXE = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
+const SECRET = 'hunter2';
+const WIDE = { width: 1280, height: 900 };
+const NARROW = { width: 400, height: 800 };
+
+const { browser, close } = await launch(WIDE);
+
+const ask = async (path, init) => {
+  const response = await fetch(SERVICE + path, init);
+  await response.text();
+  return response.headers.get('x-request-id');
+};
+
+const asks = {
+  names: () => ask('/names/ada'),
+  seats: () => ask('/seats/7', { method: 'POST' }),
+  forbidden: () => ask('/seats/13', { method: 'POST' }),
+  reports: () => ask('/reports'),
+  accounts: () => ask('/accounts'),
+  tenants: () => ask('/tenants/7'),
+  panics: () => ask('/panics'),
+  strange: () => ask('/strange'),
+};
+
+// A page that tells what went wrong on it: no script error, nothing refused by its policy, nothing from elsewhere.
+const wrong = [];
+const open = async (path = '/') => {
+  const page = await browser.newPage();
+  page.on('pageerror', (error) => wrong.push(`error: ${error}`));
+  page.on('console', (message) => {
+    if (['error', 'warning'].includes(message.type())) wrong.push(`console: ${message.text()}`);
+  });
+  page.on('request', (request) => {
+    if (!request.url().startsWith(ADMIN) && !request.url().startsWith('data:')) wrong.push(`from elsewhere: ${request.url()}`);
+  });
+  await page.goto(ADMIN + path);
+  return page;
+};
+
+const widerThanPage = (page) =>
+  page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
+
+let passed = 0;
+const step = async (name, look) => {
+  await look();
+  passed += 1;
+  console.log(`ok ${passed} ${name}`);
+};
+
+try {
+  await step('without errors it says so', async () => {
+    const page = await open();
+    assert.match(await page.locator('#routes').innerText(), /No errors since \d\d:\d\d UTC\./);
+    await page.close();
+  });
+
+  const ids = {};
+  for (let round = 0; round < 3; round += 1) {
+    for (const [name, send] of Object.entries(asks)) ids[name] = await send();
+  }
+  for (let round = 0; round < 6; round += 1) ids.names = await asks.names();
+
+  const page = await open();
+  // Bodies are read by a thread of their own.
+  await page.waitForFunction((id) => document.querySelector('#errors').innerText.includes(id), ids.names);
+
+  await step('each misbehaving route has its before and after', async () => {
+    for (const [pattern, before, after] of [
+      ['/names/{name}', '"error": "Name is taken."', '"code": "conflict"'],
+      ['POST /seats/{id}', '"code": "FORBIDDEN"', '"code": "forbidden"'],
+      ['/reports', '<h1>Bad Gateway</h1>', '"code": "other"'],
+      ['/accounts', '"msg": "Too short."', '"code": "invalid_request"'],
+      ['no route', '⟨U+202E⟩', '"code": "bad_request"'],
+    ]) {
+      const route = routeOf(page, pattern);
+      assert.equal(await route.count(), 1, pattern);
+      if (!(await route.locator('details').evaluate((it) => it.open))) await route.locator('summary').click();
+      const sides = route.locator('.example .side');
+      assert.match(await sides.nth(0).innerText(), /^The service said/, pattern);
+      assert.ok((await sides.nth(0).innerText()).includes(before), `${pattern}: ${await sides.nth(0).innerText()}`);
+      assert.ok((await sides.nth(1).innerText()).includes(after), `${pattern}: ${await sides.nth(1).innerText()}`);
+    }
+  });
+
+  await step('a route says what comes next, and what to write', async () => {
+    const seats = await routeOf(page, 'POST /seats/{id}').innerText();
+    assert.match(seats, /own: not ready/);
+    assert.match(seats, /3 of 6 errors without a code since \d\d:\d\d UTC, last at/);
+    assert.match(seats, /code = "SEAT_TAKEN"\nto = "seat_taken"/);
+    assert.match(await routeOf(page, '/names/{name}').innerText(), /route = "\/names\/\{name\}"\nto = "names_conflict"/);
+    const tenants = routeOf(page, '/tenants/{*rest}');
+    await tenants.locator('summary').click();
+    assert.match(await tenants.innerText(), /3 requests that own would have refused since/);
+    assert.match(await page.locator('#routes').innerText(), /1 route in off without errors/);
+  });
+
+  await step('the errors list has a row with its before and after', async () => {
+    const row = rowOf(page, ids.accounts);
+    assert.match(await row.innerText(), /422/);
+    await row.locator('summary').click();
+    assert.ok(await row.getByText('The client got').isVisible());
+    assert.ok((await row.innerText()).includes('[redacted]'));
+    assert.match(await rowOf(page, ids.tenants).innerText(), /200\s*→\s*(in enforce)?\s*400/);
+    assert.match(await rowOf(page, ids.panics).innerText(), /500[\s\S]*internal_error[\s\S]*panic/);
+  });
+
+  await step('what a stranger said is text', async () => {
+    const row = rowOf(page, ids.strange);
+    await row.locator('summary').click();
+    const told = await row.locator('pre').first().innerText();
+    assert.ok(told.startsWith('</script><img src=x onerror=alert(1)>⟨U+202E⟩'), told);
+    assert.equal(await page.locator('img').count(), 0);
+  });
+
+  await step('no credential is anywhere', async () => {
+    for (const path of ['/', `/errors/${ids.accounts}`, '/?code=invalid_request']) {
+      const html = await (await fetch(ADMIN + path)).text();
+      assert.ok(!html.includes(SECRET), path);
+      assert.ok(path === '/' || html.includes('[redacted]'), path);
+    }
+  });
+
+  await step('a filter is in the address', async () => {
+    await page.getByLabel('Code').selectOption('conflict');
+    await page.getByRole('button', { name: 'Filter' }).click();
+    await page.waitForURL(/code=conflict/);
+    assert.equal(await rowOf(page, ids.names).count(), 1);
+    assert.equal(await rowOf(page, ids.accounts).count(), 0);
+    const shared = await open(new URL(page.url()).pathname + new URL(page.url()).search);
+    assert.equal(await shared.getByLabel('Code').inputValue(), 'conflict');
+    assert.equal(await rowOf(shared, ids.names).count(), 1);
+    await shared.close();
+    await page.locator('.filters').getByRole('link', { name: 'Show all' }).click();
+    await rowOf(page, ids.accounts).waitFor();
+  });
+
+  await step('an error is found by its id, by keyboard', async () => {
+    await page.getByLabel('Request id').fill(`  ${ids.seats.slice(4).toLowerCase()} `);
+    await page.keyboard.press('Enter');
+    await page.getByRole('heading', { level: 1, name: ids.seats }).waitFor();
+    assert.equal(new URL(page.url()).pathname, '/errors');
+    assert.ok((await page.locator('.one').innerText()).includes('SEAT_TAKEN'));
+    await page.getByLabel('Request id').fill('req_01JD2V5W8Z3Q4R6T8Y0A1B2C3D');
+    await page.getByRole('button', { name: 'Find' }).click();
+    await page.getByText('It is not among the last 10000 errors').waitFor();
+    assert.ok((await page.locator('.log').innerText()).includes("grep -F 'req_01JD2V5W8Z3Q4R6T8Y0A1B2C3D'"));
+  });
+  // The answers above are 404 by intent.
+  wrong.splice(0, wrong.length, ...wrong.filter((it) => !it.includes('status of 404')));
+
+  await step('a live row appears without a reload, and can be held back', async () => {
+    await page.goto(ADMIN);
+    await page.locator('#live.is-live').waitFor();
+    await page.evaluate(() => { globalThis.isTheSamePage = true; });
+    const id = await asks.names();
+    await rowOf(page, id).waitFor();
+    await rowOf(page, id).locator('summary').click();
+    assert.ok((await rowOf(page, id).innerText()).includes('Name is taken.'));
+    await page.waitForFunction(() => document.querySelector('#announce').textContent.includes('/names/{name}'));
+    await page.getByRole('button', { name: 'Pause' }).click();
+    const held = await asks.names();
+    await page.getByText('Paused, 1 new').waitFor();
+    assert.equal(await rowOf(page, held).count(), 0);
+    await page.getByRole('button', { name: 'Go on' }).click();
+    await rowOf(page, held).waitFor();
+    assert.ok(await page.evaluate(() => globalThis.isTheSamePage));
+    const number = (at) => page.locator('table.errors tbody').nth(at).getAttribute('data-number').then(Number);
+    assert.ok((await number(0)) > (await number(1)), 'the newest first');
+  });
+
+  await step('a live row keeps to the filter', async () => {
+    const filtered = await open('/?code=conflict');
+    await filtered.locator('#live.is-live').waitFor();
+    const other = await asks.accounts();
+    const fits = await asks.names();
+    await rowOf(filtered, fits).waitFor();
+    assert.equal(await rowOf(filtered, other).count(), 0);
+    await filtered.close();
+  });
+
+  await step('without a script it is the same page', async () => {
+    const bare = await browser.newPage();
+    await bare.route('**/observatory.js', (route) => route.abort());
+    await bare.goto(ADMIN);
+    assert.equal(await rowOf(bare, ids.accounts).count(), 1);
+    await rowOf(bare, ids.accounts).locator('summary').click();
+    assert.ok(await rowOf(bare, ids.accounts).getByText('The client got').isVisible());
+    assert.ok(!(await bare.locator('#live').isVisible()), 'it does not say that it is live');
+    await bare.getByLabel('Code').selectOption('conflict');
+    await bare.getByRole('button', { name: 'Filter' }).click();
+    await bare.waitForURL(/code=conflict/);
+    assert.equal(await rowOf(bare, ids.accounts).count(), 0);
+    await bare.close();
+  });
+
+  await step('by keyboard: the skip link first, focus is seen, nothing traps it', async () => {
+    await page.goto(ADMIN);
+    await page.keyboard.press('Tab');
+    assert.equal(await page.evaluate(() => document.activeElement.textContent), 'Skip to the content');
+    assert.ok(await page.locator('.skip').evaluate((it) => it.getBoundingClientRect().top >= 0), 'it is seen');
+    await page.keyboard.press('Enter');
+    assert.equal(await page.evaluate(() => document.activeElement.id), 'content');
+    await page.goto(ADMIN);
+    const stops = await page.locator('a, button:visible, input, select, summary:visible, [tabindex="0"]:visible').count();
+    const seen = [];
+    for (let at = 0; at < stops + 20; at += 1) {
+      await page.keyboard.press('Tab');
+      const stop = await page.evaluate(() => {
+        const it = document.activeElement;
+        if (it === document.body) return null;
+        const style = getComputedStyle(it);
+        const name = it.getAttribute('aria-label') || it.innerText || it.id || it.tagName;
+        return { name: `${it.tagName} ${name}`.slice(0, 40), outline: style.outlineStyle !== 'none' && style.outlineWidth };
+      });
+      if (stop === null) break;
+      assert.ok(stop.outline, `the focus on ${stop.name} is not seen`);
+      seen.push(stop.name);
+    }
+    const at = (name) => seen.findIndex((it) => it.includes(name));
+    assert.ok(seen.length < stops + 20, 'the focus never leaves the page');
+    const order = ['Skip', 'error envelope', 'Routes', 'id', 'Find', 'SUMMARY', 'route', 'Filter'].map(at);
+    assert.ok(order.every((it) => it >= 0), `${order} of ${seen.join(' | ')}`);
+    await page.keyboard.press('Shift+Tab');
+  });
+
+  await step('at 400 pixels nothing is wider than the page', async () => {
+    await page.setViewportSize(NARROW);
+    for (const path of ['/', `/errors/${ids.accounts}`, '/errors?id=nonsense', '/?code=conflict']) {
+      await page.goto(ADMIN + path);
+      await page.evaluate(() => document.querySelectorAll('details').forEach((it) => { it.open = true; }));
+      assert.ok((await widerThanPage(page)) <= 0, `${path} is ${await widerThanPage(page)} px too wide`);
+    }
+    await page.setViewportSize(WIDE);
+  });
+  wrong.splice(0, wrong.length, ...wrong.filter((it) => !it.includes('status of 400')));
+
+  for (const colorScheme of ['light', 'dark']) {
+    await step(`axe finds nothing in ${colorScheme}, wide and narrow`, async () => {
+      for (const viewport of [WIDE, NARROW]) {
+        const looked = await open();
+        await looked.emulateMedia({ colorScheme, reducedMotion: 'reduce' });
+        await looked.setViewportSize(viewport);
+        for (const path of ['/', `/errors/${ids.accounts}`, '/errors?id=req_01JD2V5W8Z3Q4R6T8Y0A1B2C3D']) {
+          await looked.goto(ADMIN + path);
+          if (path === '/') await looked.locator('#live.is-live').waitFor();
+          await looked.evaluate(() => document.querySelectorAll('details').forEach((it) => { it.open = true; }));
+          await looked.evaluate(AXE);
+          const { violations, passes } = await looked.evaluate(() => globalThis.axe.run(document, { resultTypes: ['violations'] }));
+          const told = violations.map(({ id, nodes }) => `${id}: ${nodes.map(({ html, failureSummary }) => `${html} ${failureSummary}`).join('\n')}`);
+          assert.deepEqual(told, [], `${path} at ${viewport.width}`);
+          assert.ok(passes.length > 20, 'axe looked');
+        }
+        await looked.close();
+      }
+    });
+  }
+  wrong.splice(0, wrong.length, ...wrong.filter((it) => !it.includes('status of 404')));
+
+  if (SHOTS) {
+    const shot = await open();
+    await shot.locator('#live.is-live').waitFor();
+    await shot.locator('.new').first().waitFor({ state: 'detached' });
+    for (const [name, colorScheme, viewport, fullPage] of [
+      ['light', 'light', { width: 1180, height: 980 }, false], ['dark', 'dark', { width: 1180, height: 980 }, false],
+      ['narrow', 'light', NARROW, true], ['whole', 'light', WIDE, true],
+    ]) {
+      await shot.emulateMedia({ colorScheme, reducedMotion: 'reduce' });
+      await shot.setViewportSize(viewport);
+      await shot.screenshot({ path: join(SHOTS, `${name}.png`), fullPage });
+    }
+    await shot.goto(`${ADMIN}/errors/${ids.accounts}`);
+    await shot.setViewportSize({ width: 1180, height: 900 });
+    await shot.screenshot({ path: join(SHOTS, 'one.png') });
+    await shot.close();
+  }
+
+  await step('the kill switch is thrown and taken back on the page', async () => {
+    await page.goto(ADMIN);
+    await page.locator('#switch summary').click();
+    await page.getByRole('button', { name: 'Put every route to off' }).click();
+    await page.getByText('Every route is in off.', { exact: true }).waitFor();
+    assert.equal((await (await fetch(`${ADMIN}/mode`)).json()).kill_switch, true);
+    await page.getByRole('button', { name: 'Let the policy hold again' }).click();
+    await page.getByText('Every route is in off.', { exact: true }).waitFor({ state: 'detached' });
+    assert.equal((await (await fetch(`${ADMIN}/mode`)).json()).kill_switch, false);
+  });
+
+  await step('the browser had nothing to complain of', async () => assert.deepEqual(wrong, []));
+  console.log(`${passed} looks`);
+} finally {
+  await close();
+}
