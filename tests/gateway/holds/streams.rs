@@ -3,6 +3,7 @@
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::Shutdown;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use bytes::Bytes;
 use http::Response;
@@ -13,9 +14,9 @@ use tokio::sync::{Mutex, mpsc};
 use super::gateway::{Gateway, start};
 use super::service::{self, Service, streamed};
 
-const ASK: &str = "GET /chat HTTP/1.1\r\nhost: test.example\r\nconnection: Upgrade\r\nupgrade: websocket\r\n\
+pub(super) const ASK: &str = "GET /chat HTTP/1.1\r\nhost: test.example\r\nconnection: Upgrade\r\nupgrade: websocket\r\n\
     sec-websocket-version: 13\r\nsec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
-const AGREE: &str = "HTTP/1.1 101 Switching Protocols\r\nconnection: Upgrade\r\nupgrade: websocket\r\n\
+pub(super) const AGREE: &str = "HTTP/1.1 101 Switching Protocols\r\nconnection: Upgrade\r\nupgrade: websocket\r\n\
     sec-websocket-accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n";
 /// "Hello", as RFC 6455 §5.7 has it: from a client, and from a server.
 const MASKED: [u8; 11] = [0x81, 0x85, 0x37, 0xfa, 0x21, 0x3d, 0x7f, 0x9f, 0x4d, 0x51, 0x58];
@@ -78,6 +79,38 @@ fn a_websocket_echoes_both_ways_and_early_data_of_either_side_is_not_lost() {
     let mut rest = Vec::new();
     reader.read_to_end(&mut rest).unwrap();
     assert_eq!(rest, PLAIN, "the service's last word, after the client's");
+}
+
+/// Nobody could be counted who says that it is something else.
+#[test]
+fn an_upgraded_connection_takes_its_place_until_it_is_closed() {
+    let accepted = Arc::new(AtomicUsize::new(0));
+    let counted = Arc::clone(&accepted);
+    let service = Service::raw(move |stream| {
+        counted.fetch_add(1, Ordering::SeqCst);
+        echo(stream)
+    });
+    let gateway = Gateway::start(service.address, &["--max-connections", "1"]);
+    let upgraded = || {
+        let mut client = gateway.connect();
+        client.write_all(ASK.as_bytes()).unwrap();
+        client
+    };
+    let mut first = upgraded();
+    let mut second = upgraded();
+    let mut reader = BufReader::new(first.try_clone().unwrap());
+    reader.by_ref().lines().map(Result::unwrap).take_while(|line| !line.is_empty()).for_each(drop);
+    assert_eq!(read(&mut reader), PLAIN, "what came with the 101");
+    // A gateway that had room for the second one would come to it between these.
+    for _ in 0..100 {
+        first.write_all(&MASKED).unwrap();
+        assert_eq!(read(&mut reader), PLAIN);
+    }
+    assert_eq!(accepted.load(Ordering::SeqCst), 1, "there is no room");
+    drop((first, reader));
+    let mut start = [0; 12];
+    second.read_exact(&mut start).unwrap();
+    assert_eq!(&start, b"HTTP/1.1 101");
 }
 
 /// Says "Hello" with its 101, again for each "Hello", and once more at the end.

@@ -3,6 +3,8 @@
 
 use std::collections::HashSet;
 use std::io::{Read, Write};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -12,10 +14,12 @@ use hyper::body::Incoming;
 use hyper::client::conn::http2;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use serde_json::Value;
+use tokio::io::AsyncWriteExt;
 use tokio::runtime::Runtime;
 
 use super::gateway::Gateway;
 use super::service::{Service, full, streamed};
+use super::streams::{AGREE, ASK};
 use crate::wait::{until, when};
 
 const MANY: usize = 8;
@@ -23,12 +27,12 @@ static PIECE: [u8; 64 * 1024] = [0; 64 * 1024];
 /// What is short here is what is long elsewhere.
 const SHORT: [&str; 2] = ["--write-timeout", "1s"];
 
-/// `/endless`, `/large` of 256 KiB, `/slow` with a pause that is longer than the limit.
+/// `/endless`, `/whole` in one piece, `/slow` with a pause that is longer than the limit.
 fn service() -> Service {
     Service::of(|request: Request<Incoming>| async move {
         Response::new(match request.uri().path() {
             "/endless" => streamed(|send| async move { while send.send(Bytes::from_static(&PIECE)).await.is_ok() {} }),
-            "/large" => full(vec![0; 256 * 1024]),
+            "/whole" => full(vec![0; 8 * 1024]),
             "/slow" => streamed(|send| async move {
                 for word in ["begun, ", "ended"] {
                     let _ = send.send(Bytes::from(word)).await;
@@ -64,7 +68,7 @@ fn over_http1_it_is_let_go_and_logged_once() {
 #[test]
 fn over_http2_it_is_let_go_though_it_reads_its_socket() {
     let service = service();
-    for (path, window) in [("/endless", 1 << 16), ("/large", 1)] {
+    for (path, window) in [("/endless", 1 << 16), ("/whole", 1)] {
         let gateway = Gateway::start(service.address, &SHORT);
         let before = settled(&gateway);
         Runtime::new().unwrap().block_on(async {
@@ -98,6 +102,29 @@ fn over_http2_a_connection_that_stands_still_is_let_go() {
         assert!(ended.expect("the connection is closed").is_ok(), "no panic");
         all_let_go(&gateway, &ids, before);
     });
+}
+
+/// No body is in between: the socket itself tells.
+#[test]
+fn an_upgraded_connection_that_nobody_reads_is_let_go() {
+    let ended = Arc::new(AtomicBool::new(false));
+    let seen = Arc::clone(&ended);
+    let service = Service::raw(move |mut stream| {
+        let ended = Arc::clone(&seen);
+        async move {
+            super::service::head(&mut stream).await;
+            stream.write_all(AGREE.as_bytes()).await.unwrap();
+            while stream.write_all(&PIECE).await.is_ok() {}
+            ended.store(true, Ordering::Relaxed);
+        }
+    });
+    let gateway = Gateway::start(service.address, &SHORT);
+    let mut client = gateway.connect();
+    client.write_all(ASK.as_bytes()).unwrap();
+    let mut start = [0; 12];
+    client.read_exact(&mut start).unwrap();
+    assert_eq!(&start, b"HTTP/1.1 101");
+    until("the flood ends", || when(ended.load(Ordering::Relaxed), "it goes on"));
 }
 
 #[test]
