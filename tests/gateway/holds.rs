@@ -5,12 +5,14 @@
 
 pub(crate) mod gateway;
 mod limits;
+mod log;
 mod memory;
 mod mixed;
 mod once;
 mod pressure;
 mod refused;
 pub(crate) mod service;
+mod shapes;
 mod stop;
 mod streams;
 mod unread;

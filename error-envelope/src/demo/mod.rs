@@ -66,8 +66,11 @@ impl Args {
 
 /// Serves and takes the tour at the same time. The exit code is 1 where `--once` found a row that is wrong.
 pub(crate) fn run(args: &Args) -> Result<u8, Failure> {
-    args.front.log.init();
-    gateway::runtime()?.block_on(show(args))
+    let log = args.front.log.init();
+    gateway::runtime()?.block_on(async {
+        log.tell_drops();
+        show(args).await
+    })
 }
 
 async fn show(args: &Args) -> Result<u8, Failure> {

@@ -6,7 +6,7 @@ use http::header::{
     CONNECTION, CONTENT_LENGTH, COOKIE, Entry, HOST, HeaderMap, HeaderName, HeaderValue, TE, TRANSFER_ENCODING, UPGRADE,
 };
 use http::uri::{Authority, PathAndQuery, Scheme, Uri};
-use http::{StatusCode, Version, request, response};
+use http::{Request, StatusCode, Version, request, response};
 
 use super::upstream::Upstream;
 
@@ -45,6 +45,44 @@ pub(crate) fn towards_service(head: &mut request::Parts, upstream: &Upstream) {
     head.uri = target(upstream.scheme(), &upstream.authority, head.uri.path_and_query());
     head.version = Version::HTTP_11;
     head.extensions.clear();
+}
+
+/// Whether a request names one host, which HTTP/1.0 need not.
+pub(crate) fn has_one_host<B>(request: &Request<B>) -> bool {
+    let mut hosts = request.headers().get_all(HOST).into_iter();
+    let is_host = |host: &HeaderValue| {
+        Authority::try_from(host.as_bytes()).is_ok_and(|authority| !authority.as_str().contains('@'))
+    };
+    match (hosts.next(), hosts.next()) {
+        (None, _) => request.uri().authority().is_some() || request.version() < Version::HTTP_11,
+        (Some(host), None) => is_host(host),
+        (Some(_), Some(_)) => false,
+    }
+}
+
+pub(crate) fn is_coded_at_most_in_chunks(headers: &HeaderMap) -> bool {
+    let mut lines = headers.get_all(TRANSFER_ENCODING).into_iter();
+    match (lines.next(), lines.next()) {
+        (None, _) => true,
+        (Some(coding), None) => coding.as_bytes().trim_ascii().eq_ignore_ascii_case(b"chunked"),
+        (Some(_), Some(_)) => false,
+    }
+}
+
+/// Leaves of a request's trailers what says that the body is whole.
+///
+/// They come after every guard was asked, and some services read them as headers: a credential, a length, or a name that
+/// the policy asks for would pass by the guards (RFC 9110 §6.5.1 lets who forwards them discard them).
+pub(crate) fn trailers_towards_service(trailers: &mut HeaderMap) {
+    // RFC 9530 and what came before it, and what object stores are sent.
+    const WHOLE: [&str; 6] =
+        ["content-digest", "repr-digest", "digest", "content-md5", "x-amz-trailer-signature", "x-goog-hash"];
+    const BEGINS: &str = "x-amz-checksum-";
+    let passes = |name: &HeaderName| WHOLE.contains(&name.as_str()) || name.as_str().starts_with(BEGINS);
+    let others: Vec<_> = trailers.keys().filter(|name| !passes(name)).cloned().collect();
+    for name in others {
+        trailers.remove(name);
+    }
 }
 
 /// Makes a service's response one of the gateway's own.

@@ -1,11 +1,23 @@
 //! The log: standard error, one line an event.
+//!
+//! A thread of its own writes it. A disk that is full, or a pipe that nobody reads, costs lines and no request: those that
+//! find no room are dropped, and their number is logged once there is room again.
 
-use std::io::{IsTerminal, stderr};
+use std::io::{self, IsTerminal, Write, stderr};
 use std::panic::PanicHookInfo;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use clap::ValueEnum;
 use tracing::Span;
+use tracing_appender::non_blocking::{ErrorCounter, NonBlockingBuilder, WorkerGuard};
 use tracing_subscriber::EnvFilter;
+
+/// What waits to be written: some seconds of a busy gateway, and less than 16 MiB.
+const LINES: usize = 16 * 1024;
+/// How often it is looked whether lines were dropped.
+const LOOK_EVERY: Duration = Duration::from_secs(5);
 
 /// The form of a log line.
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -17,14 +29,78 @@ pub(crate) enum Log {
 }
 
 impl Log {
-    pub(crate) fn init(self) {
+    /// What is logged is written until the [`Writing`] is dropped.
+    pub(crate) fn init(self) -> Writing {
         let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| "info,tower_error_envelope=debug".into());
-        let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(stderr);
+        let failed = Arc::<AtomicU64>::default();
+        let errors = Errors { failed: Arc::clone(&failed) };
+        let (writer, thread) = NonBlockingBuilder::default().buffered_lines_limit(LINES).finish(errors);
+        let dropped = Dropped { queue: writer.error_counter(), failed };
+        let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(writer);
         match self {
             Self::Text => log.with_ansi(stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none()).init(),
             Self::Json => log.json().init(),
         }
         std::panic::set_hook(Box::new(panicked));
+        Writing { dropped, _thread: thread }
+    }
+}
+
+/// The log, as long as it is written; what waits is written when this is dropped, in a second or not at all.
+pub(crate) struct Writing {
+    dropped: Dropped,
+    _thread: WorkerGuard,
+}
+
+impl Writing {
+    /// Says so when lines were dropped, on the runtime that this is called on.
+    pub(crate) fn tell_drops(&self) {
+        let dropped = self.dropped.clone();
+        tokio::spawn(async move {
+            let mut told = 0;
+            loop {
+                tokio::time::sleep(LOOK_EVERY).await;
+                let lines = dropped.lines();
+                if lines > told {
+                    tracing::warn!(
+                        lines = lines - told,
+                        "lines of the log were dropped: standard error did not take them"
+                    );
+                    told = lines;
+                }
+            }
+        });
+    }
+}
+
+#[derive(Clone)]
+struct Dropped {
+    queue: ErrorCounter,
+    failed: Arc<AtomicU64>,
+}
+
+impl Dropped {
+    fn lines(&self) -> u64 {
+        self.queue.dropped_lines() as u64 + self.failed.load(Ordering::Relaxed)
+    }
+}
+
+/// Standard error, which counts the lines that it does not take.
+struct Errors {
+    failed: Arc<AtomicU64>,
+}
+
+impl Write for Errors {
+    fn write(&mut self, line: &[u8]) -> io::Result<usize> {
+        let written = stderr().write(line);
+        if written.as_ref().is_err_and(|error| error.kind() != io::ErrorKind::Interrupted) {
+            self.failed.fetch_add(1, Ordering::Relaxed);
+        }
+        written
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        stderr().flush()
     }
 }
 

@@ -49,8 +49,9 @@ pub(crate) type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
 /// Serves until it is told to stop.
 pub(crate) fn run(args: &Args) -> Result<(), Failure> {
-    args.front.log.init();
+    let log = args.front.log.init();
     runtime()?.block_on(async {
+        log.tell_drops();
         let upstream = args.upstream()?;
         let on_call = OnCall::listen(&args.front.on_call).await?;
         let layer = on_call.layer(layer(&args.front)?);

@@ -15,7 +15,7 @@ use http_body::{Body, Frame, SizeHint};
 use tokio::time::{Instant, Sleep};
 use tower::timeout::error::Elapsed;
 
-use super::BoxError;
+use super::{BoxError, headers};
 
 /// A request body whose pauses are capped.
 ///
@@ -104,7 +104,7 @@ impl Pace {
     }
 }
 
-/// A request body that tells its pace.
+/// A request body that tells its pace, on its way to the service.
 pub(crate) struct Paced<B> {
     body: B,
     pace: Pace,
@@ -121,8 +121,16 @@ impl<B: Body + Unpin> Body for Paced<B> {
     type Error = B::Error;
 
     fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<B::Data>, B::Error>>> {
-        let frame = Pin::new(&mut self.body).poll_frame(cx);
+        let mut frame = Pin::new(&mut self.body).poll_frame(cx);
         *self.pace.moves() = Moves { last: Instant::now(), waits_for_client: frame.is_pending() };
+        if let Poll::Ready(Some(Ok(last))) = &mut frame
+            && let Some(trailers) = last.trailers_mut()
+        {
+            headers::trailers_towards_service(trailers);
+            if trailers.is_empty() {
+                return Poll::Ready(None);
+            }
+        }
         frame
     }
 

@@ -73,16 +73,24 @@ where
     }
 }
 
-/// What is not for forwarding: CONNECT asks for a tunnel past every guard (405: the method is known and not for here),
-/// and a target that is neither a path, a URI nor `*` names nothing.
+/// What is not for forwarding: CONNECT asks for a tunnel past every guard (405: the method is known and not for here);
+/// a target that is neither a path, a URI nor `*` names nothing; a request without one host has no route (RFC 9112 §3.2);
+/// a body in a coding that is not taken off here would arrive without its name (RFC 9112 §6.1).
 fn refuse<B>(request: &Request<B>) -> Result<(), Fault> {
     let uri = request.uri();
+    let bad = |message| Err(Fault::new(ErrorCode::BAD_REQUEST).message(message));
     if request.method() == Method::CONNECT {
         let allow = HeaderValue::from_static("GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS");
         return Err(Fault::new(ErrorCode::METHOD_NOT_ALLOWED).header(ALLOW, allow));
     }
     if uri.scheme().is_none() && uri.authority().is_some() {
-        return Err(Fault::new(ErrorCode::BAD_REQUEST).message("The request target is neither a path nor a URI."));
+        return bad("The request target is neither a path nor a URI.");
+    }
+    if !headers::has_one_host(request) {
+        return bad("The request does not name one host.");
+    }
+    if !headers::is_coded_at_most_in_chunks(request.headers()) {
+        return bad("The only transfer coding that is spoken here is chunked.");
     }
     Ok(())
 }

@@ -26,7 +26,7 @@ pub(crate) struct Gateway {
 
 impl Gateway {
     /// In front of `service`, with no limit on bodies.
-    pub(super) fn unlimited(service: SocketAddr, more: &[&str]) -> Self {
+    pub(crate) fn unlimited(service: SocketAddr, more: &[&str]) -> Self {
         Self::start(service, &[&["--policy", &script("unlimited.toml")], more].concat())
     }
 
@@ -35,28 +35,38 @@ impl Gateway {
     }
 
     pub(crate) fn before(upstream: &str, args: &[&str]) -> Self {
-        let mut child = Command::new(crate::command::binary())
+        let mut command = Self::command(&crate::command::binary(), upstream);
+        // Else what its memory looks like is what the allocator keeps for later.
+        command.args(args).env("GLIBC_TUNABLES", GIVE_BACK);
+        Self::run(command)
+    }
+
+    /// What starts it, with its log as JSON on a pipe that is read.
+    pub(crate) fn command(binary: &Path, upstream: &str) -> Command {
+        let mut command = Command::new(binary);
+        command
             .args(["gateway", "--listen", "127.0.0.1:0", "--log", "json", "--upstream", upstream])
-            .args(args)
             .env("RUST_LOG", "info")
-            // Else what its memory looks like is what the allocator keeps for later.
-            .env("GLIBC_TUNABLES", GIVE_BACK)
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .expect("the gateway starts");
+            .stderr(Stdio::piped());
+        command
+    }
+
+    /// Starts it, and waits until it listens.
+    pub(crate) fn run(mut command: Command) -> Self {
+        let mut child = command.spawn().expect("the gateway starts");
         let log = Arc::<Mutex<Vec<u8>>>::default();
-        let reading = collect(child.stderr.take().expect("piped"), Arc::clone(&log));
+        let reading = child.stderr.take().map(|errors| collect(errors, Arc::clone(&log)));
         let mut line = String::new();
         BufReader::new(child.stdout.take().expect("piped")).read_line(&mut line).expect("text");
         let said = line.trim().strip_prefix("listening on http").map(|said| said.trim_start_matches('s'));
         let address = said.and_then(|said| said.strip_prefix("://")).and_then(|address| address.parse().ok());
         let address = address.unwrap_or_else(|| panic!("no address in {line:?}; the log says {}", text(&log)));
-        Self { child, address, log, reading: Some(reading) }
+        Self { child, address, log, reading }
     }
 
-    pub(super) fn url(&self, path: &str) -> String {
+    pub(crate) fn url(&self, path: &str) -> String {
         format!("http://{}{path}", self.address)
     }
 
@@ -93,22 +103,28 @@ impl Gateway {
     /// Its exit, once it is there by itself, and the whole log.
     pub(crate) fn ended(mut self) -> (ExitStatus, String) {
         let status = ended(&mut self.child);
-        self.reading.take().expect("read once").join().expect("no panic while reading");
+        if let Some(reading) = self.reading.take() {
+            reading.join().expect("no panic while reading");
+        }
         (status, text(&self.log))
     }
 
     /// The most memory that it ever held, in KiB.
-    pub(super) fn peak_kib(&self) -> u64 {
+    pub(crate) fn peak_kib(&self) -> u64 {
         self.status("VmHWM")
     }
 
     /// The memory that it holds now, in KiB.
-    pub(super) fn held_kib(&self) -> u64 {
+    pub(crate) fn held_kib(&self) -> u64 {
         self.status("VmRSS")
     }
 
     pub(crate) fn descriptors(&self) -> usize {
         fs::read_dir(format!("/proc/{}/fd", self.child.id())).expect("Linux's /proc").count()
+    }
+
+    pub(crate) fn threads(&self) -> u64 {
+        self.status("Threads")
     }
 
     fn status(&self, field: &str) -> u64 {
@@ -133,13 +149,13 @@ impl Drop for Gateway {
 
 /// A line that the layer logged.
 #[derive(Debug)]
-pub(super) struct Event {
-    pub(super) id: String,
-    pub(super) code: Option<String>,
-    pub(super) origin: String,
+pub(crate) struct Event {
+    pub(crate) id: String,
+    pub(crate) code: Option<String>,
+    pub(crate) origin: String,
 }
 
-pub(super) fn events(log: &str) -> Vec<Event> {
+pub(crate) fn events(log: &str) -> Vec<Event> {
     let fields =
         log.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok()).map(|line| line["fields"].clone());
     let text = |value: &Value| value.as_str().map(str::to_owned);
@@ -169,13 +185,13 @@ pub(crate) fn output_of(program: &str, args: &[&str]) -> String {
 }
 
 /// A file beside these tests.
-pub(super) fn script(name: &str) -> String {
+pub(crate) fn script(name: &str) -> String {
     let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/gateway/holds").join(name);
     file.to_str().expect("a path of text").to_owned()
 }
 
 /// A number from the environment, for runs that are longer than `cargo test`'s.
-pub(super) fn setting(name: &str, default: u64) -> u64 {
+pub(crate) fn setting(name: &str, default: u64) -> u64 {
     let Ok(text) = std::env::var(name) else { return default };
     text.parse().unwrap_or_else(|_| panic!("{name}={text}: say a whole number, such as {default}"))
 }
@@ -201,7 +217,7 @@ impl Folder {
     }
 
     /// A file of so many zeros, which takes no room on the disk.
-    pub(super) fn zeros(&self, bytes: u64) -> String {
+    pub(crate) fn zeros(&self, bytes: u64) -> String {
         let path = self.0.join(format!("zeros-{bytes}"));
         fs::File::create(&path).and_then(|file| file.set_len(bytes)).expect("a sparse file");
         path.to_str().expect("a path of text").to_owned()

@@ -51,8 +51,12 @@ impl Service {
         })
     }
 
+    pub(crate) fn url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
     /// Does with each connection what `talk` does.
-    pub(super) fn raw<F>(talk: impl Fn(TcpStream) -> F + Send + 'static) -> Self
+    pub(crate) fn raw<F>(talk: impl Fn(TcpStream) -> F + Send + 'static) -> Self
     where
         F: Future<Output = ()> + Send + 'static,
     {
@@ -78,7 +82,7 @@ impl Service {
     }
 
     /// Waits until it has read all that it was ever sent; whoever connected has to be gone.
-    pub(super) fn read_to_the_end(&self) {
+    pub(crate) fn read_to_the_end(&self) {
         // They are accepted in the order in which they came: before this one, and so are all that still wait.
         let last = std::net::TcpStream::connect(self.address).expect("the service accepts");
         let ours = last.local_addr().expect("a socket");
@@ -95,7 +99,7 @@ impl Service {
 }
 
 /// The head of a request, read from a raw connection; what came after it is lost. `None` at its end.
-pub(super) async fn head(stream: &mut TcpStream) -> Option<String> {
+pub(crate) async fn head(stream: &mut TcpStream) -> Option<String> {
     let mut head = Vec::new();
     while !head.ends_with(b"\r\n\r\n") {
         head.push(stream.read_u8().await.ok()?);
@@ -117,7 +121,7 @@ pub(crate) fn full(text: impl Into<Bytes>) -> Body {
 }
 
 /// A body of so many zeros, as fast as they are taken.
-pub(super) fn zeros(bytes: u64) -> Body {
+pub(crate) fn zeros(bytes: u64) -> Body {
     static PIECE: [u8; 64 * 1024] = [0; 64 * 1024];
     let (pieces, rest) = (bytes / PIECE.len() as u64, bytes % PIECE.len() as u64);
     streamed(move |send| async move {

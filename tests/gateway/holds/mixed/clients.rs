@@ -18,7 +18,22 @@ use tokio::time::{sleep, timeout};
 use super::service::Seen;
 
 /// Every other client.
-const POLITE: [&str; 4] = ["/", "/missing", "/broken", "/late"];
+const POLITE: [&str; 14] = [
+    "/",
+    "/missing",
+    "/broken",
+    "/late",
+    "/gone",
+    "/broken?grpc",
+    "/says/problem",
+    "/says/success_flag",
+    "/says/openai",
+    "/says/google",
+    "/says/fastapi",
+    "/says/spring",
+    "/says/zod",
+    "/says/plain",
+];
 const RUDE: [Way; 7] = [
     Way::LeaveBeforeHead,
     Way::LeaveWithinBody,
@@ -43,12 +58,12 @@ enum Way {
 
 /// How a request ended, for its client.
 #[derive(Debug)]
-pub(super) enum Ended {
+pub(crate) enum Ended {
     Answered { id: String, code: Option<String> },
     Left { uploading: bool },
 }
 
-pub(super) struct Client {
+pub(crate) struct Client {
     address: SocketAddr,
     seen: Arc<Seen>,
     /// One that keeps its connection; without it, each request has its own.
@@ -56,14 +71,14 @@ pub(super) struct Client {
 }
 
 impl Client {
-    pub(super) fn new(worker: u64, address: SocketAddr, seen: Arc<Seen>) -> Self {
+    pub(crate) fn new(worker: u64, address: SocketAddr, seen: Arc<Seen>) -> Self {
         let mut builder = legacy::Client::builder(TokioExecutor::new());
         builder.http2_only(worker.is_multiple_of(8)).retry_canceled_requests(false);
         let polite = worker.is_multiple_of(2).then(|| builder.build_http());
         Self { address, seen, polite }
     }
 
-    pub(super) async fn ask(&mut self, number: u64) -> Ended {
+    pub(crate) async fn ask(&mut self, number: u64) -> Ended {
         let asked = timeout(Duration::from_secs(60), async {
             match &self.polite {
                 Some(client) => self.politely(client, number).await,
@@ -75,7 +90,10 @@ impl Client {
 
     async fn politely(&self, client: &legacy::Client<HttpConnector, Full<Bytes>>, number: u64) -> Ended {
         let path = POLITE[number as usize % POLITE.len()];
-        let request = Request::get(format!("http://{}{path}", self.address)).header("x-number", number);
+        let mut request = Request::get(format!("http://{}{path}", self.address)).header("x-number", number);
+        if path.ends_with("?grpc") {
+            request = request.method("POST").header("content-type", "application/grpc").header("te", "trailers");
+        }
         let response = client.request(request.body(Full::default()).unwrap()).await.expect("the gateway answers");
         let text = |name: &str| response.headers().get(name).map(|value| value.to_str().unwrap().to_owned());
         let ended = Ended::Answered { id: text("x-request-id").expect("an id"), code: text("x-error-code") };

@@ -12,8 +12,8 @@ use crate::holds::service::{Body, Service, count, full, streamed, zeros};
 
 /// The requests that came, by their number: the id that the gateway gave them.
 #[derive(Default)]
-pub(super) struct Seen {
-    pub(super) ids: Mutex<HashMap<u64, String>>,
+pub(crate) struct Seen {
+    pub(crate) ids: Mutex<HashMap<u64, String>>,
 }
 
 impl Seen {
@@ -24,14 +24,14 @@ impl Seen {
     }
 
     /// Waits until it has come.
-    pub(super) async fn has(&self, number: u64) {
+    pub(crate) async fn has(&self, number: u64) {
         while !self.ids.lock().unwrap().contains_key(&number) {
             tokio::time::sleep(Duration::from_millis(2)).await;
         }
     }
 }
 
-pub(super) fn of(seen: &Arc<Seen>) -> Service {
+pub(crate) fn of(seen: &Arc<Seen>) -> Service {
     let seen = Arc::clone(seen);
     Service::of(move |request| {
         seen.note(&request);
@@ -40,7 +40,13 @@ pub(super) fn of(seen: &Arc<Seen>) -> Service {
 }
 
 async fn answer(request: Request<Incoming>) -> Response<Body> {
-    match request.uri().path() {
+    let path = request.uri().path();
+    if let Some(dialect) = path.strip_prefix("/says/") {
+        return says(dialect);
+    }
+    match path {
+        // As a handler that panics: the connection ends without a word, and without the hook's.
+        "/gone" => std::panic::resume_unwind(Box::new("asked for")),
         "/missing" => say(StatusCode::NOT_FOUND, full("<h1>Not here</h1>")),
         "/broken" => say(StatusCode::INTERNAL_SERVER_ERROR, full("Traceback (most recent call last)")),
         "/late" => {
@@ -56,6 +62,43 @@ async fn answer(request: Request<Incoming>) -> Response<Body> {
         }
         _ => say(StatusCode::OK, full("fine")),
     }
+}
+
+/// Errors in the words of others.
+fn says(dialect: &str) -> Response<Body> {
+    let (status, media_type, text) = match dialect {
+        "problem" => (
+            409,
+            "application/problem+json",
+            r#"{"type":"about:blank","title":"Conflict","status":409,"detail":"Taken."}"#,
+        ),
+        "success_flag" => (404, "application/json", r#"{"success":false,"error":"Room not found"}"#),
+        "openai" => (
+            429,
+            "application/json",
+            r#"{"error":{"message":"Slow down.","type":"requests","param":null,"code":"rate_limit_exceeded"}}"#,
+        ),
+        "google" => (
+            404,
+            "application/json",
+            r#"{"error":{"code":404,"message":"No such book.","status":"NOT_FOUND","details":[]}}"#,
+        ),
+        "fastapi" => {
+            (422, "application/json", r#"{"detail":[{"loc":["body","name"],"msg":"field required","type":"missing"}]}"#)
+        }
+        "spring" => (
+            500,
+            "application/json",
+            r#"{"timestamp":"2026-01-01T00:00:00Z","status":500,"error":"Internal Server Error","path":"/says"}"#,
+        ),
+        "zod" => {
+            (400, "application/json", r#"{"issues":[{"code":"invalid_type","path":["to"],"message":"Required"}]}"#)
+        }
+        _ => (403, "text/plain", "You may not."),
+    };
+    let mut response = say(StatusCode::from_u16(status).expect("a status"), full(text));
+    response.headers_mut().insert("content-type", http::HeaderValue::from_static(media_type));
+    response
 }
 
 fn endless() -> Body {

@@ -1,0 +1,28 @@
+//! Errors of the service's that unpack to far more than they are.
+
+use tokio::io::AsyncWriteExt;
+
+use crate::front::{Front, answer};
+use crate::target;
+
+const CODINGS: [&str; 5] = ["gzip", "deflate", "br", "zstd", "gzip-gzip"];
+
+pub(super) async fn bombs(front: Front) {
+    const CLIENTS: usize = 10;
+    // Making them takes longer than many answers.
+    let _ = tokio::task::spawn_blocking(target::make_bombs).await;
+    front
+        .crowd(CLIENTS, |front, client| async move {
+            let mut pace = front.pace(50, CLIENTS);
+            let coding = CODINGS[client % CODINGS.len()];
+            loop {
+                pace.next().await;
+                let mut stream = front.connect().await?;
+                let request = format!("GET /bomb/{coding} HTTP/1.1\r\nhost: bomb.example\r\nconnection: close\r\n\r\n");
+                stream.write_all(request.as_bytes()).await?;
+                let status = answer(&mut stream).await;
+                front.note(status);
+            }
+        })
+        .await;
+}

@@ -1,0 +1,77 @@
+//! The tables, as they stand in the manual.
+
+use std::fmt::Write;
+use std::fs;
+use std::path::Path;
+
+use crate::front::Tally;
+use crate::row::Row;
+use crate::shapes::Shaped;
+
+/// So many kinds of answers are told.
+const TOLD: usize = 4;
+
+pub(crate) fn attacks(rows: &[Row], quick: bool) -> String {
+    if rows.is_empty() {
+        return String::new();
+    }
+    let mut table = String::from(
+        "| attack | what was done | what was answered | what limits it | peak memory | descriptors before, most, after | \
+         threads | good p99 quiet, beside |\n|---|---|---|---|---|---|---|---|\n",
+    );
+    for row in rows {
+        let _ = writeln!(table, "{}", line(row));
+    }
+    if quick {
+        table.push_str("\nA quick run: a tenth of each, and no times.\n");
+    }
+    table
+}
+
+pub(crate) fn line(row: &Row) -> String {
+    let Row { name, done, sent, limit, answered, peak_kib, descriptors, threads, .. } = row;
+    let p99 = row.p99.map_or("-".to_owned(), |p99| {
+        let millis = |time: std::time::Duration| time.as_secs_f64() * 1e3;
+        format!("{:.1} ms, {:.1} ms (×{:.2})", millis(p99.quiet), millis(p99.beside), p99.times)
+    });
+    let sent = if *sent > 0 { format!("; {sent} frames in all") } else { String::new() };
+    let peak = *peak_kib as f64 / 1024.0;
+    let open = format!("{}, {}, {}", descriptors.before, descriptors.most, descriptors.after);
+    format!("| {name} | {done}{sent} | {} | {limit} | {peak:.0} MiB | {open} | {threads} | {p99} |", told(answered))
+}
+
+fn told(answered: &Tally) -> String {
+    let mut answers: Vec<_> = answered.iter().collect();
+    answers.sort_by_key(|(_, count)| std::cmp::Reverse(**count));
+    let others: u64 = answers.iter().skip(TOLD).map(|(_, count)| **count).sum();
+    let mut told: Vec<_> = answers.iter().take(TOLD).map(|(answer, count)| format!("{count} × {answer}")).collect();
+    if others > 0 {
+        told.push(format!("{others} × others"));
+    }
+    if told.is_empty() { "nothing".to_owned() } else { told.join(", ") }
+}
+
+pub(crate) fn shapes(shapes: &[Shaped]) -> String {
+    if shapes.is_empty() {
+        return String::new();
+    }
+    let mut table = String::from("| shape | over | answered | the service saw |\n|---|---|---|---|\n");
+    for shaped in shapes {
+        let _ = writeln!(table, "| {} | {} | {} | {} |", shaped.name, shaped.over, shaped.answered, shaped.saw());
+    }
+    table
+}
+
+/// Puts each table between its markers in the manual.
+pub(crate) fn write(tables: &[(&str, &str)]) {
+    let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("../manual/abuse.md");
+    let mut text = fs::read_to_string(&page).unwrap_or_else(|error| panic!("{}: {error}", page.display()));
+    for (name, table) in tables.iter().filter(|(_, table)| !table.is_empty()) {
+        let (begin, end) = (format!("<!-- {name}: written by the harness -->\n"), format!("<!-- {name} end -->"));
+        let from = text.find(&begin).unwrap_or_else(|| panic!("{}: no line {begin}", page.display())) + begin.len();
+        let to = from + text[from..].find(&end).unwrap_or_else(|| panic!("{}: no line {end}", page.display()));
+        text.replace_range(from..to, table);
+    }
+    let beside = page.with_extension("md.new");
+    fs::write(&beside, text).and_then(|()| fs::rename(&beside, &page)).expect("the manual's page is written");
+}

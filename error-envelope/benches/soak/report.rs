@@ -1,0 +1,72 @@
+//! The report: `benches/soak.md`.
+
+use std::fs;
+use std::process::Command;
+use std::time::SystemTime;
+
+use crate::Soak;
+
+pub(crate) fn write(soak: &Soak) -> String {
+    let Soak { minutes, beside, verdict, memory, peak_kib, descriptors, without_id, taken, refused } = soak;
+    let (requests, answers, left, abandoned, ids) =
+        (verdict.requests, verdict.answers, verdict.left, verdict.abandoned, verdict.ids);
+    let (warm, end, slope) = (memory.warm_kib(), memory.end_kib(), memory.slope());
+    let failures = soak.failures();
+    let outcome =
+        if failures.is_empty() { "All of it held.".to_owned() } else { format!("It failed: {}.", failures.join("; ")) };
+    let today = humantime::format_rfc3339_seconds(SystemTime::now()).to_string();
+    format!(
+        "# {minutes} minutes of a mixed load
+
+```sh
+cargo bench -p error-envelope --bench soak -- --minutes {minutes}
+```
+
+{outcome} What runs is said in `error-envelope/benches/soak/main.rs`.
+
+| what | figure |
+|---|---|
+| date | {date} |
+| error-envelope | {version}, profile `bench` |
+| machine | {machine} |
+| what else ran on it | {beside} |
+| requests | {requests} ({rate} a second) |
+| answered | {answers} |
+| left before their answer or within an upload | {left}, {abandoned} of them logged as abandoned, {crossed} as a broken upload |
+| without an answer or a line of the log | {lost} |
+| ids | {ids}, each once |
+| lines of the log that tell an error without an id | {without_id} |
+| policies that took effect, and that were refused | {taken}, {refused} |
+| memory after the first minute, at the end | {warm} KiB, {end} KiB |
+| slope of it after the first minute | {slope:.1} KiB a minute |
+| most memory held | {peak_kib} KiB |
+| descriptors before, after | {before}, {after} |
+",
+        date = today.split('T').next().unwrap_or_default(),
+        version = env!("CARGO_PKG_VERSION"),
+        machine = machine(),
+        rate = requests / (*minutes as usize * 60).max(1),
+        crossed = left - abandoned,
+        lost = verdict.wrong.len(),
+        before = descriptors.0,
+        after = descriptors.1,
+    )
+}
+
+fn machine() -> String {
+    let cpus = std::thread::available_parallelism().map_or(0, usize::from);
+    let info = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+    let model =
+        info.lines().find_map(|line| line.strip_prefix("model name")).map(|rest| rest.trim_matches([' ', '\t', ':']));
+    let said = |program: &str, args: &[&str]| {
+        let output = Command::new(program).args(args).output().ok().filter(|output| output.status.success());
+        output.map(|output| String::from_utf8_lossy(&output.stdout).trim().to_owned()).unwrap_or_default()
+    };
+    let parts = [
+        format!("{cpus} processors"),
+        model.unwrap_or_default().to_owned(),
+        said("uname", &["-sr"]),
+        said("rustc", &["--version"]),
+    ];
+    parts.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join(", ")
+}
