@@ -1,4 +1,5 @@
 //! The command as its users run it: what it writes, word by word, and how it ends.
+#![allow(clippy::disallowed_methods, reason = "tests measure real time")]
 
 mod check;
 mod diff;
