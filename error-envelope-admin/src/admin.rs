@@ -4,6 +4,7 @@ use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
+#[cfg(feature = "prometheus")]
 use metrics_exporter_prometheus::PrometheusHandle;
 use tower_error_envelope::adapter::InForce;
 use tower_error_envelope::exchange::Observer;
@@ -14,7 +15,7 @@ use crate::observatory::Store;
 
 /// What is served on the admin address. Clones share it.
 ///
-/// 1. [`Admin::new`], [`Admin::metrics`] and [`Admin::allow_host`] say what there is to see, and by which names.
+/// 1. [`Admin::new`], `Admin::metrics` and [`Admin::allow_host`] say what there is to see, and by which names.
 /// 2. [`Admin::layer`] wires it to the layer: what is in force, each error, and the kill switch.
 /// 3. [`Admin::serve`] serves it, or [`Admin::service`] is mounted in a server of one's own.
 /// 4. [`Admin::drain`] says that the process is to get no new requests.
@@ -40,6 +41,7 @@ pub(crate) struct Shared {
 pub(crate) enum Metrics {
     #[default]
     Nowhere,
+    #[cfg(feature = "prometheus")]
     Here(PrometheusHandle),
     /// Somebody else serves them: this says who.
     Elsewhere(Arc<str>),
@@ -53,6 +55,8 @@ impl Admin {
         Self::default()
     }
 
+    #[cfg(feature = "prometheus")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "prometheus")))]
     /// Serves what this recorder has at `/metrics`: [`install_metrics`](crate::install_metrics) makes one.
     pub fn metrics(mut self, handle: PrometheusHandle) -> Self {
         self.metrics = Metrics::Here(handle);

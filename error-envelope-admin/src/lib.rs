@@ -11,6 +11,8 @@
 //! | `POST /mode/off`, `POST /mode/policy` | throws the kill switch, and takes it back |
 //!
 //! ```no_run
+//! # #[cfg(feature = "prometheus")]
+//! # mod with_metrics {
 //! use error_envelope_admin::Admin;
 //! use tower_error_envelope::ErrorEnvelopeLayer;
 //!
@@ -24,12 +26,15 @@
 //! );
 //! # Ok(())
 //! # }
+//! # }
 //! ```
 //!
 //! Whoever reaches the address may read all of it and throw the switch: it knows no users, and belongs on loopback or in
 //! a network of the operators alone. Against pages in an operator's browser it is guarded: a `Host` that is a name is
 //! refused unless it is `localhost` or was [allowed](Admin::allow_host), since a name can be pointed here by somebody
 //! else (DNS rebinding), and what changes something is refused where another site asks for it.
+
+#![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod admin;
 mod answer;
@@ -45,8 +50,10 @@ mod service;
 mod table;
 
 pub use admin::Admin;
+#[cfg(feature = "prometheus")]
+#[cfg_attr(docsrs, doc(cfg(feature = "prometheus")))]
 pub use metrics::{install as install_metrics, recorder as metrics_recorder};
-pub use service::{AdminBody, AdminService};
-
+#[cfg(feature = "prometheus")]
 #[doc(no_inline)]
 pub use metrics_exporter_prometheus::{PrometheusHandle, PrometheusRecorder};
+pub use service::{AdminBody, AdminService};

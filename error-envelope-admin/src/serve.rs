@@ -17,7 +17,9 @@ use tokio::sync::{Semaphore, watch};
 use tokio_io_timeout::TimeoutStream;
 use tower_service::Service;
 
-use crate::admin::{Admin, Metrics};
+use crate::admin::Admin;
+#[cfg(feature = "prometheus")]
+use crate::admin::Metrics;
 
 /// A person's pages, a scraper and an orchestrator's probes need a few; further ones wait to be accepted.
 const MOST_CONNECTIONS: usize = 64;
@@ -71,6 +73,7 @@ impl Admin {
     }
 
     fn upkeep(&self) {
+        #[cfg(feature = "prometheus")]
         if let Metrics::Here(handle) = &self.metrics {
             handle.run_upkeep();
         }

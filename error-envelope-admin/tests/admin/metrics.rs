@@ -50,7 +50,7 @@ async fn l2_100_000_paths_and_hosts_add_no_series() {
             2 => format!("/{n}/../in/%41{n}?q={n}"),
             _ => format!("/nowhere/{n}"),
         };
-        let host = if n % 2 == 0 { format!("h{n}.example.com") } else { format!("h{n}.test") };
+        let host = if n.is_multiple_of(2) { format!("h{n}.example.com") } else { format!("h{n}.test") };
         let request = Request::get(path).header("host", host).body(Full::<Bytes>::default()).unwrap();
         service.clone().oneshot(request).await.unwrap().into_body().collect().await.unwrap();
     };

@@ -1,7 +1,6 @@
 //! No page of another site reads or changes anything by an operator's browser.
 
 use error_envelope_admin::Admin;
-use http::Method;
 
 use crate::kit::ask_with;
 
@@ -86,6 +85,6 @@ async fn nothing_is_kept_framed_sniffed_or_let_load_anything() {
         }
         assert!(answer.header("content-security-policy").unwrap().starts_with("default-src 'none'"));
     }
-    let form = ask_with(&admin, &Method::POST.to_string(), "/mode/policy", &[("accept", "text/html,*/*;q=0.8")]).await;
+    let form = ask_with(&admin, "POST", "/mode/policy", &[("accept", "text/html,*/*;q=0.8")]).await;
     assert_eq!((form.status.as_u16(), form.header("location")), (303, Some("/")));
 }

@@ -77,6 +77,7 @@ fn ask(address: &str, path: &str) -> Option<String> {
     Some(answer)
 }
 
+#[allow(clippy::disallowed_methods, reason = "a test has a clock; the ban is for the library")]
 fn wait_for(what: &str, mut there: impl FnMut() -> bool) {
     let began = Instant::now();
     while !there() {

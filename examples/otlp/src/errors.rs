@@ -1,0 +1,35 @@
+//! Errors by OpenTelemetry's names.
+
+use opentelemetry::KeyValue;
+use opentelemetry::metrics::{Counter, Meter};
+use tower_error_envelope::exchange::{Event, Observer, Origin};
+
+/// Counts each error by `error.type` (its code), `http.response.status_code` and `http.route`.
+///
+/// All of them are bounded: the route is the policy's pattern, never a path.
+pub(crate) struct Errors(Counter<u64>);
+
+impl Errors {
+    pub(crate) fn new(meter: &Meter) -> Self {
+        let counter = meter.u64_counter("http.server.errors").with_unit("{error}");
+        Self(counter.with_description("Errors that clients got.").build())
+    }
+}
+
+impl Observer for Errors {
+    fn saw(&self, event: &Event) {
+        // An abandoned request is no error of anybody here.
+        let Some(code) = event.code().filter(|_| event.origin() != Origin::Abandoned) else { return };
+        let name = if code.is_foreign() { "_OTHER" } else { code.as_str() };
+        let mut attributes = vec![KeyValue::new("error.type", name.to_owned())];
+        if let Some(status) = event.status() {
+            attributes.push(KeyValue::new("http.response.status_code", i64::from(status.as_u16())));
+        }
+        if let Some(pattern) = event.route() {
+            // A pattern may begin with methods: "GET|POST /seats/{id}".
+            let route = pattern.rsplit_once(' ').map_or(pattern, |(_, path)| path);
+            attributes.push(KeyValue::new("http.route", route.to_owned()));
+        }
+        self.0.add(1, &attributes);
+    }
+}

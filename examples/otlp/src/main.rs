@@ -1,0 +1,43 @@
+//! A service whose errors are counted by OpenTelemetry's names, and sent to a collector by OTLP over HTTP.
+//!
+//! `OTEL_EXPORTER_OTLP_ENDPOINT=http://localhost:4318 cargo run`, then `curl localhost:3000/seats/7`. Every
+//! `OTEL_METRIC_EXPORT_INTERVAL` milliseconds, a minute by default, what was counted is sent, and once more at Ctrl-C.
+
+mod errors;
+
+use std::error::Error;
+
+use axum::Router;
+use axum::http::StatusCode;
+use axum::routing::get;
+use opentelemetry::metrics::MeterProvider;
+use opentelemetry_otlp::MetricExporter;
+use opentelemetry_sdk::metrics::SdkMeterProvider;
+use tokio::net::TcpListener;
+use tower_error_envelope::{ErrorEnvelopeLayer, Policy, Route};
+
+use crate::errors::Errors;
+
+#[tokio::main]
+async fn main() -> Result<(), Box<dyn Error>> {
+    let exporter = MetricExporter::builder().with_http().build()?;
+    let provider = SdkMeterProvider::builder().with_periodic_exporter(exporter).build();
+    let listener = TcpListener::bind("127.0.0.1:3000").await?;
+    println!("listening on http://{}", listener.local_addr()?);
+    let stop = async { drop(tokio::signal::ctrl_c().await) };
+    axum::serve(listener, app(&provider)?).with_graceful_shutdown(stop).await?;
+    // What was counted last is sent by a thread of its own: it must not be waited for on the runtime.
+    tokio::task::spawn_blocking(move || provider.shutdown()).await??;
+    Ok(())
+}
+
+fn app(provider: &SdkMeterProvider) -> Result<Router, Box<dyn Error>> {
+    let policy = Policy::builder().route(Route::new("GET /seats/{id}")).build()?;
+    let observer = Errors::new(&provider.meter("tower-error-envelope"));
+    let layer = ErrorEnvelopeLayer::new().policy(policy).observer(observer);
+    let seat = async || (StatusCode::CONFLICT, r#"{"message":"Seat 7 is taken"}"#);
+    Ok(Router::new().route("/seats/{id}", get(seat)).layer(layer))
+}
+
+#[cfg(test)]
+mod tests;
