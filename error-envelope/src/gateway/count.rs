@@ -9,11 +9,17 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
 
 use http::Version;
-use metrics::{Gauge, gauge};
+use metrics::{Gauge, describe_gauge, gauge};
 
 const CONNECTIONS: &str = "error_envelope_connections";
 const STREAMS: &str = "error_envelope_streams";
 const PROTOCOLS: [&str; 3] = ["none", "http/1", "http/2"];
+
+/// Says to the recorder that is installed what they are.
+pub(super) fn describe() {
+    describe_gauge!(CONNECTIONS, "Clients that are connected, by what they asked for last.");
+    describe_gauge!(STREAMS, "Requests whose answers are not through.");
+}
 
 /// A connection of a client, counted until the last of these is dropped.
 #[derive(Clone)]

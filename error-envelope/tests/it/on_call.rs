@@ -95,6 +95,12 @@ fn a_gateway_that_drains_says_so_until_its_last_answer() {
     let address = gateway.address.clone();
     let in_flight = thread::spawn(move || ask(&address, "/seats/7"));
     came.recv_timeout(PATIENCE).unwrap();
+    let counted = ask(&gateway.admin, "/metrics").unwrap();
+    for gauge in ["connections", "streams"] {
+        let told = format!("# HELP error_envelope_{gauge} ");
+        let one = format!("error_envelope_{gauge}{{protocol=\"http/1\"}} 1\n");
+        assert!(counted.contains(&told) && counted.contains(&one), "{counted}");
+    }
     let stopped = Command::new("kill").args(["-TERM", &gateway.process.id().to_string()]).status().unwrap();
     assert!(stopped.success());
     wait_for("it says that it drains", || is_ready(&gateway.admin) == Some(false));
