@@ -33,15 +33,20 @@ fn total(text: &str, name: &str) -> f64 {
 }
 
 #[tokio::test]
-async fn l2_100_000_paths_and_hosts_add_no_series() {
+async fn l2_100_000_paths_hosts_and_codes_add_no_series() {
     let (_recording, handle) = recording();
     let scope = Scope::new().host("*.example.com").route(Route::new("/in/{id}").mode(Mode::Observe));
     let policy = Policy::builder().scope(scope).route(Route::new("GET /a/{id}/{*rest}")).build().unwrap();
     let service = ErrorEnvelopeLayer::new().policy(policy).layer(service_fn(|request: Request<_>| async move {
-        let status = if request.uri().path().contains('7') { 500 } else { 404 };
-        Ok::<_, Infallible>(
-            Response::builder().status(status).body(Full::new(Bytes::from(request.uri().path().to_owned()))).unwrap(),
-        )
+        let path = request.uri().path();
+        // A process inside that has the layer, and a code of its own each time.
+        let code = path.bytes().filter(u8::is_ascii_digit).map(char::from).collect::<String>();
+        let envelope = format!(
+            r#"{{"error":{{"code":"c{code}","message":"{path}"}},"request_id":"req_01JD2V5W8Z3Q4R6T8Y0A1B2C3D"}}"#
+        );
+        let (status, body) = if path.contains('7') { (500, path.to_owned()) } else { (404, envelope) };
+        let response = Response::builder().status(status).header("content-type", "application/json");
+        Ok::<_, Infallible>(response.body(Full::new(Bytes::from(body))).unwrap())
     }));
     let send = async |n: usize| {
         let path = match n % 4 {
@@ -65,6 +70,7 @@ async fn l2_100_000_paths_and_hosts_add_no_series() {
     let after = handle.render();
     assert_eq!(series(&after), series(&before));
     assert_eq!(total(&after, "error_envelope_errors_total"), REQUESTS as f64);
+    assert!(after.contains(r#"code="foreign",status="404""#), "{after}");
     assert!((4..20).contains(&series(&after).len()), "{after}");
 }
 
