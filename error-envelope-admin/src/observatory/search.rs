@@ -2,12 +2,12 @@
 
 use tower_error_envelope::RequestId;
 
-/// No report is longer.
+/// No report is longer, in characters.
 const LONGEST: usize = 4096;
 
 /// The first id in a text: `req_…` or a bare ULID in any letter case, or a UUID, with anything around it.
 pub(super) fn id_in(text: &str) -> Option<RequestId> {
-    let text = &text[..text.floor_char_boundary(LONGEST)];
+    let text = text.char_indices().nth(LONGEST).map_or(text, |(end, _)| &text[..end]);
     let words = text.split(|it: char| !it.is_ascii_alphanumeric() && it != '_' && it != '-');
     words.filter(|word| !word.is_empty()).find_map(id)
 }

@@ -3,8 +3,10 @@
 mod errors;
 mod found;
 mod frame;
+mod one_route;
 mod routes;
 mod said;
+mod summary;
 
 use http::{HeaderValue, StatusCode};
 use maud::{Markup, html};

@@ -12,7 +12,7 @@ mod json;
 mod name;
 mod text;
 
-pub(super) use self::text::redacted as text;
+pub(super) use self::text::{is_suspect, redacted as text};
 
 /// What stands in the place of what was taken out.
 pub(super) const TAKEN: &str = "[redacted]";
@@ -51,7 +51,8 @@ fn form(body: &[u8]) -> String {
 
 fn cut(mut text: String) -> String {
     if text.len() > MOST {
-        text.truncate(text.floor_char_boundary(MOST));
+        let end = (0..=MOST).rev().find(|end| text.is_char_boundary(*end));
+        text.truncate(end.unwrap_or_default());
         text.push('…');
     }
     text

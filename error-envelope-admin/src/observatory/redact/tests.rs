@@ -141,6 +141,12 @@ proptest! {
     }
 
     #[test]
+    fn what_is_not_suspect_has_nothing_to_take_out(text in "[A-Za-z0-9_.,-]{0,40}|.{0,20}", secret in known_secret()) {
+        prop_assert!(super::is_suspect(&secret), "{secret}");
+        prop_assert!(super::is_suspect(&text) || super::text(&text) == text, "{text}");
+    }
+
+    #[test]
     fn any_bytes_are_shown_in_bounds(kind in prop::option::of(".{0,40}"), bytes in prop::collection::vec(any::<u8>(), 0..600), whole: bool) {
         if let Some(shown) = body(kind.as_deref(), &bytes, whole) {
             prop_assert!(shown.len() <= super::MOST + 4);
@@ -180,9 +186,13 @@ fn what_is_no_text_is_not_shown() {
     assert_eq!(body(None, &utf16, true).as_deref(), Some("password: [redacted]"));
 }
 
+/// One that is searched again from each of its letters takes minutes.
 #[test]
+#[allow(clippy::disallowed_methods, reason = "it is about time")]
 fn a_long_body_is_read_in_time() {
-    for unit in ["password", "[", "{\"a\":", "4 ", "<", "'", "Bearer ", "\\\"", "a=", "eyJ", "<td>token</td>"] {
+    let units =
+        ["password", "[", "{\"a\":", "4 ", "<", "'", "Bearer ", "\\\"", "a=", "eyJ", "<td>token</td>", "\"token\" "];
+    for unit in units {
         let text = unit.repeat(8192 / unit.len());
         let began = std::time::Instant::now();
         let _ = body(None, text.as_bytes(), false);

@@ -10,7 +10,13 @@ use regex::{Captures, Regex};
 use super::{TAKEN, card};
 
 /// A name that says that its value is a credential, as in [`name`](super::name).
-const NAME: &str = r"[\w.\-]*(?:pass[\-_ ]?word|passwd|pwd|pass[\-_ ]?phrase|passcode|passwort|secret|token|(?:api|access|account|private|signing|encryption|session|auth)[\-_ ]?key|authorization|authentication|cookie|credential|signature|session[\-_ ]?id|card[\-_ ]?number|credit[\-_ ]?card|client[\-_ ]?assertion|jwt|rejected[\-_ ]?value)[\w.\-\]]*|\b(?:pass|pin|t?otp|auth|sid|sig|ssn|iban|cvv2?|cvc2?|mfa|dsn)";
+const NAME: &str = concat!(
+    r"(?i-u:(?:pass[\-_ ]?word|passwd|pwd|pass[\-_ ]?phrase|passcode|passwort|secret|token",
+    r"|(?:api|access|account|private|signing|encryption|session|auth)[\-_ ]?key",
+    r"|authorization|authentication|cookie|credential|signature|session[\-_ ]?id|card[\-_ ]?number|credit[\-_ ]?card",
+    r"|client[\-_ ]?assertion|jwt|rejected[\-_ ]?value)[\w.\-\]]*",
+    r"|\b(?:pass|pin|t?otp|auth|sid|sig|ssn|iban|cvv2?|cvc2?|mfa|dsn))"
+);
 const QUOTED: &str = r#""[^"]*"|'[^']*'|`[^`]*`|“[^”]*”|‘[^’]*’|«[^»]*»"#;
 
 /// Also within a text that is itself quoted.
@@ -27,20 +33,17 @@ static RULES: LazyLock<Vec<(Regex, With)>> = LazyLock::new(|| {
         // `scheme://user:password@host`.
         rule(r#"(://)[^\s/?#"'<>]*@"#, With::Between("@")),
         // <input name="password" value="…">, whatever comes first.
-        rule(&format!(r"(?is)<[^<>]*(?:{NAME})[^<>]*(?:>|$)"), With::TagWithoutValues),
+        rule(&format!(r"<[^<>]*(?:{NAME})[^<>]*(?:>|$)"), With::TagWithoutValues),
         // <password>…</password>, <td>PASSWORD</td><td>…</td>.
-        rule(
-            &format!(r"(?is)((?:{NAME})[^<>]{{0,64}}(?:>(?:\s*<[^<>]*>)*|(?:\s*<[^<>]*>)+)\s*)[^<\s][^<]*"),
-            With::After,
-        ),
+        rule(&format!(r"((?:{NAME})[^<>]*(?:>(?:\s*<[^<>]*>)*|(?:\s*<[^<>]*>)+)\s*)[^<\s][^<]*"), With::After),
         // name: value, "name": "value", "name" => "value"; what is not quoted goes to the end of its line.
-        rule(&format!(r#"(?i)((?:{NAME})\\*["'`]?\]?\s*(?::|=>)\s*)(?:{VALUE}|[^\r\n<\s][^\r\n<]*)"#), With::After),
+        rule(&format!(r#"((?:{NAME})\\*["'`]?\]?\s*(?::|=>)\s*)(?:{VALUE}|[^\r\n<\s][^\r\n<]*)"#), With::After),
         // name=value&…, name="value"
-        rule(&format!(r#"(?i)((?:{NAME})\\*["'`]?\]?\s*=\s*)(?:{VALUE}|[^\r\n&<\s][^\r\n&<]*)"#), With::After),
+        rule(&format!(r#"((?:{NAME})\\*["'`]?\]?\s*=\s*)(?:{VALUE}|[^\r\n&<\s][^\r\n&<]*)"#), With::After),
         // password is "…"; "…" is no password.
-        rule(&format!(r"(?i)((?:{NAME})(?:[^\S\r\n]+\w+){{0,3}}[^\S\r\n]+)(?:{QUOTED})"), With::After),
-        rule(&format!(r"(?i)(?:{QUOTED})((?:[^\S\r\n]+\w+){{0,5}}[^\S\r\n]+(?:{NAME}))"), With::Before),
-        rule(r#"(?i)\b(bearer|basic|digest|negotiate)((?:[\s:+]|%20|\\u0020|["'])+)([^\s"'<>,;\\]+)"#, With::Scheme),
+        rule(&format!(r"((?:{NAME})(?:[ \t]+[A-Za-z]+){{0,3}}[ \t]+)(?:{QUOTED})"), With::After),
+        rule(&format!(r"(?:{QUOTED})((?:[ \t]+[A-Za-z]+){{0,5}}[ \t]+(?:{NAME}))"), With::Before),
+        rule(r#"(?i-u:\b(bearer|basic|digest|negotiate))((?:[\s:+]|%20|\\u0020|["'])+)([^\s"'<>,;\\]+)"#, With::Scheme),
         rule(r"eyJ[A-Za-z0-9_\-]{4,}(?:\.[A-Za-z0-9_\-]*)*", With::Taken),
         rule(
             concat!(
@@ -105,6 +108,47 @@ const ABOUT_SCHEMES: [&str; 30] = [
     "with",
     "realm",
 ];
+
+/// Whether anything may be found in a text. Names hardly ever have it, and are not looked at any closer: an error must cost
+/// little.
+pub(in crate::observatory) fn is_suspect(text: &str) -> bool {
+    const BEGINNINGS: [&str; 28] = [
+        "sk-",
+        "sk_",
+        "pk_",
+        "rk_",
+        "ghp_",
+        "gho_",
+        "ghu_",
+        "ghs_",
+        "ghr_",
+        "github_pat_",
+        "AKIA",
+        "ASIA",
+        "AROA",
+        "AIDA",
+        "xox",
+        "xapp-",
+        "glpat-",
+        "AIza",
+        "ya29.",
+        "npm_",
+        "hf_",
+        "SG.",
+        "whsec_",
+        "shp",
+        "dop_v1_",
+        "pypi-",
+        "eyJ",
+        "--",
+    ];
+    const FEWEST_DIGITS: usize = 13;
+
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.' | b',' | b'-');
+    !text.bytes().all(is_plain)
+        || text.bytes().filter(u8::is_ascii_digit).count() >= FEWEST_DIGITS
+        || BEGINNINGS.iter().any(|beginning| text.contains(beginning))
+}
 
 pub(in crate::observatory) fn redacted(text: &str) -> String {
     let mut text = Cow::Borrowed(text);

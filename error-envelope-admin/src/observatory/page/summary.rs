@@ -1,0 +1,71 @@
+//! In one glance: is anything wrong, and what can be done at once?
+
+use maud::{Markup, html};
+
+use super::routes::Routes;
+use super::{foreign, time};
+use crate::observatory::clock;
+use crate::observatory::readiness::Verdict;
+use crate::observatory::tally::Tally;
+use crate::observatory::week::Week;
+
+impl Routes {
+    /// In one glance: is anything wrong?
+    pub(super) fn summary(&self) -> Markup {
+        let today = self.span.today();
+        let sum = |of: fn(&Tally) -> &Week| -> u64 { self.loud.iter().map(|it| of(&it.tally).sum(today)).sum() };
+        let last = self.loud.iter().map(|it| it.tally.last).max();
+        let waits = self.loud.iter().filter(|it| it.readiness.verdict == Verdict::NotReady).count();
+        html! {
+            h1.visually-hidden { "What the services say, and what their clients get" }
+            @if self.is_off {
+                div.banner role="note" {
+                    p { strong { "Every route is in off." } " The kill switch is thrown: clients get what the services say." }
+                    form method="post" action="/mode/policy" { button type="submit" { "Let the policy hold again" } }
+                }
+            }
+            @if self.in_force.as_ref().is_some_and(|it| it.refused) {
+                div.banner role="note" {
+                    p {
+                        strong { "The policy file was refused." } " The one before it is in force: "
+                        a href="/policy" { "why" } "."
+                    }
+                }
+            }
+            dl.figures aria-label="In short" {
+                div { dt { "Errors " (self.span.in_words()) } dd { (sum(|it| &it.errors)) } }
+                div { dt { "Without a code" } dd { (sum(|it| &it.without_code)) } }
+                div { dt { "Routes that need something" } dd { (waits) } }
+                div { dt { "Last error" } dd {
+                    @match last { Some(last) => (time(last, self.span.now)), None => span.none { "none" } }
+                } }
+                @if let Some(it) = &self.in_force {
+                    div.wide { dt { "Policy" } dd {
+                        (foreign(&it.origin)) " " span.quiet { "since " (clock::short(it.since, self.span.now)) }
+                    } }
+                }
+            }
+        }
+    }
+
+    /// For whoever is on call.
+    pub(super) fn switch(&self) -> Markup {
+        html! {
+            section id="switch" aria-labelledby="switch-title" {
+                div.title { h2 id="switch-title" { "Kill switch" } }
+                @if self.is_off {
+                    p { "It is thrown: every route is in off." }
+                } @else {
+                    details.note {
+                        summary { "Put every route to off" }
+                        p {
+                            "Clients then get what the services say, at once and until it is taken back here. Credentials are "
+                            "asked for as before. It is logged and counted, and ends with the process."
+                        }
+                        form method="post" action="/mode/off" { button.grave type="submit" { "Put every route to off" } }
+                    }
+                }
+            }
+        }
+    }
+}
