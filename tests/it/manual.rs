@@ -11,13 +11,14 @@ use std::path::{Path, PathBuf};
 use links::{anchors, links};
 
 /// Pages beside those of `manual/`.
-const PAGES: [&str; 8] = [
+const PAGES: [&str; 9] = [
     "README.md",
     "CONTRIBUTING.md",
     "SECURITY.md",
     "CHANGELOG.md",
     "benches/README.md",
     "contract/README.md",
+    "error-envelope-admin/README.md",
     "error-envelope/README.md",
     "error-envelope-envoy/README.md",
 ];
