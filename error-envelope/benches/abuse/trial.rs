@@ -28,6 +28,8 @@ use crate::wait::{found, when};
 const PAIRS: usize = 5;
 const FLAT_OUT: Duration = Duration::from_secs(5);
 const PACED: Duration = Duration::from_secs(3);
+/// One policy's, without a route of its own; each histogram is a dozen.
+const MOST_SERIES: usize = 100;
 /// Of an attack that has to come to a number.
 const LONGEST: Duration = Duration::from_secs(120);
 const QUICK: Duration = Duration::from_millis(1500);
@@ -139,6 +141,18 @@ impl Trial {
         good
     }
 
+    /// What strangers ask for is in no label, or they would make series without end.
+    fn strangers_series(&self) -> Option<String> {
+        let metrics = self.gateway.ask_admin("GET", "/metrics");
+        let series = metrics.lines().filter(|line| line.starts_with("error_envelope_")).count();
+        let strange = metrics.lines().find(|line| line.contains("/path/") || line.contains("host-"));
+        match strange {
+            Some(line) => Some(format!("a series of a stranger's: {line}")),
+            None if !(1..=MOST_SERIES).contains(&series) => Some(format!("{series} series: {metrics}")),
+            None => None,
+        }
+    }
+
     /// What was lost, and what the log has too much or too little.
     fn judge(self, good: &Good) -> Vec<String> {
         let at_least = if self.front.quick { 1 } else { self.attack.at_least };
@@ -146,6 +160,9 @@ impl Trial {
         wrong.truncate(3);
         if self.done() < at_least {
             wrong.push(format!("it came to {} of {at_least}", self.done()));
+        }
+        if self.gateway.has_admin() {
+            wrong.extend(self.strangers_series());
         }
         let log = self.gateway.stopped();
         if !matches!(self.attack.log, Log::Read) {

@@ -2,7 +2,8 @@
 //!
 //! The clients are those of the gateway's tests: they keep their connections or not, speak HTTP/1, HTTP/2 and gRPC, are
 //! slow, leave before their answer or within it, send more than they may; the service answers in the words of many
-//! frameworks, breaks off and hangs. The policy is replaced all the time, every third time by a broken one. At the end:
+//! frameworks, breaks off and hangs. The policy is replaced all the time, every third time by a broken one, and the kill
+//! switch is thrown and taken back. At the end:
 //!
 //! 1. Requests = answers + those that left, and the log has one line for each error and for each that left.
 //! 2. Each request has an id of its own, and no line of the layer's is without one.
@@ -57,6 +58,8 @@ struct Args {
 const CLIENTS: u64 = 48;
 const PAUSE: Duration = Duration::from_millis(40);
 const FLIP_EVERY: Duration = Duration::from_millis(500);
+const POLICY_FOR: Duration = Duration::from_secs(50);
+const OFF_FOR: Duration = Duration::from_secs(3);
 const SAMPLE_EVERY: Duration = Duration::from_secs(1);
 const TURN: [&str; 3] = [
     "version = 1\n",
@@ -76,6 +79,8 @@ struct Soak {
     without_id: usize,
     taken: usize,
     refused: usize,
+    /// How often the kill switch was thrown.
+    thrown: usize,
 }
 
 fn main() -> ExitCode {
@@ -104,13 +109,14 @@ fn run(Args { minutes, beside, .. }: Args) -> Soak {
     let seen = Arc::<service::Seen>::default();
     let service = service::of(&seen);
     let mut command = Gateway::command(&command::binary(), &service.url());
-    command.arg("--policy").arg(&policy);
+    command.args(["--admin", "127.0.0.1:0", "--policy"]).arg(&policy);
     let gateway = Gateway::run(command);
     let before = gateway.descriptors();
     let load = Load { clients: CLIENTS, pause: PAUSE, seen: Arc::clone(&seen), numbers: Arc::new(AtomicU64::new(0)) };
     let over = AtomicBool::new(false);
     let (ended, memory) = std::thread::scope(|scope| {
         scope.spawn(|| flip(&policy, &over));
+        scope.spawn(|| throw(&gateway, &over));
         let memory = scope.spawn(|| sample(&gateway, &over));
         let load = load.on(gateway.address, Duration::from_secs(minutes * 60));
         let ended = Runtime::new().expect("a runtime").block_on(load);
@@ -127,8 +133,8 @@ fn run(Args { minutes, beside, .. }: Args) -> Soak {
     let verdict = judge(&ended, &seen.ids.lock().expect("no panic under the lock"), &events(&log));
     let count = |text: &str| log.lines().filter(|line| line.contains(text)).count();
     let (taken, refused) = (count("another policy is in force"), count("the policy was refused"));
-    let descriptors = (before, after);
-    Soak { minutes, beside, verdict, memory, peak_kib, descriptors, without_id: without_id(&log), taken, refused }
+    let (thrown, descriptors, without_id) = (count("every route is in mode off"), (before, after), without_id(&log));
+    Soak { minutes, beside, verdict, memory, peak_kib, descriptors, without_id, taken, refused, thrown }
 }
 
 /// Another policy, another, and a broken one, in turn.
@@ -139,6 +145,23 @@ fn flip(policy: &Path, over: &AtomicBool) {
         std::thread::sleep(FLIP_EVERY);
         if over.load(Ordering::Relaxed) {
             return;
+        }
+    }
+}
+
+/// The kill switch, for a moment now and then.
+fn throw(gateway: &Gateway, over: &AtomicBool) {
+    loop {
+        for (mode, time) in [("policy", POLICY_FOR), ("off", OFF_FOR)] {
+            let answer = gateway.ask_admin("POST", &format!("/mode/{mode}"));
+            assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
+            let end = Instant::now() + time;
+            while Instant::now() < end {
+                if over.load(Ordering::Relaxed) {
+                    return;
+                }
+                std::thread::sleep(Duration::from_millis(100));
+            }
         }
     }
 }
@@ -169,8 +192,8 @@ impl Soak {
         if self.without_id > 0 {
             failures.push(format!("{} lines without an id", self.without_id));
         }
-        if self.taken == 0 || self.refused == 0 {
-            failures.push("the policy was not replaced".to_owned());
+        if self.taken == 0 || self.refused == 0 || self.thrown == 0 {
+            failures.push("the policy was not replaced, or never turned off".to_owned());
         }
         if !self.memory.is_flat() {
             failures.push("memory grew after the first minute".to_owned());

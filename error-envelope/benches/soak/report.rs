@@ -7,7 +7,7 @@ use std::time::SystemTime;
 use crate::Soak;
 
 pub(crate) fn write(soak: &Soak) -> String {
-    let Soak { minutes, beside, verdict, memory, peak_kib, descriptors, without_id, taken, refused } = soak;
+    let Soak { minutes, beside, verdict, memory, peak_kib, descriptors, without_id, taken, refused, thrown } = soak;
     let (requests, answers, left, abandoned, ids) =
         (verdict.requests, verdict.answers, verdict.left, verdict.abandoned, verdict.ids);
     let (warm, end, slope) = (memory.warm_kib(), memory.end_kib(), memory.slope());
@@ -37,6 +37,7 @@ cargo bench -p error-envelope --bench soak -- --minutes {minutes}
 | ids | {ids}, each once |
 | lines of the log that tell an error without an id | {without_id} |
 | policies that took effect, and that were refused | {taken}, {refused} |
+| times that the kill switch was thrown and taken back | {thrown} |
 | memory after the first minute, at the end | {warm} KiB, {end} KiB |
 | slope of it after the first minute | {slope:.1} KiB a minute |
 | most memory held | {peak_kib} KiB |

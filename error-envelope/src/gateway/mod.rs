@@ -12,6 +12,7 @@ mod connect;
 mod connection;
 mod count;
 mod delivery;
+mod descriptors;
 mod headers;
 mod http1;
 mod http2;
@@ -52,6 +53,7 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
     let log = args.front.log.init();
     runtime()?.block_on(async {
         log.tell_drops();
+        descriptors::raise(args.front.limits.max_connections);
         let upstream = args.upstream()?;
         let on_call = OnCall::listen(&args.front.on_call).await?;
         let layer = on_call.layer(layer(&args.front)?);

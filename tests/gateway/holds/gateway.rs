@@ -20,6 +20,8 @@ const GIVE_BACK: &str =
 pub(crate) struct Gateway {
     child: Child,
     pub(crate) address: SocketAddr,
+    /// Where `--admin` listens, if it was asked for.
+    admin: Option<SocketAddr>,
     log: Arc<Mutex<Vec<u8>>>,
     reading: Option<JoinHandle<()>>,
 }
@@ -58,12 +60,19 @@ impl Gateway {
         let mut child = command.spawn().expect("the gateway starts");
         let log = Arc::<Mutex<Vec<u8>>>::default();
         let reading = child.stderr.take().map(|errors| collect(errors, Arc::clone(&log)));
+        let mut said = BufReader::new(child.stdout.take().expect("piped"));
         let mut line = String::new();
-        BufReader::new(child.stdout.take().expect("piped")).read_line(&mut line).expect("text");
-        let said = line.trim().strip_prefix("listening on http").map(|said| said.trim_start_matches('s'));
-        let address = said.and_then(|said| said.strip_prefix("://")).and_then(|address| address.parse().ok());
+        said.read_line(&mut line).expect("text");
+        let rest = line.trim().strip_prefix("listening on http").map(|rest| rest.trim_start_matches('s'));
+        let address = rest.and_then(|rest| rest.strip_prefix("://")).and_then(|address| address.parse().ok());
         let address = address.unwrap_or_else(|| panic!("no address in {line:?}; the log says {}", text(&log)));
-        Self { child, address, log, reading }
+        let admin = command.get_args().any(|arg| arg == "--admin").then(|| {
+            line.clear();
+            said.read_line(&mut line).expect("text");
+            let address = line.trim().strip_prefix("admin on http://").and_then(|address| address.parse().ok());
+            address.unwrap_or_else(|| panic!("no admin address in {line:?}; the log says {}", text(&log)))
+        });
+        Self { child, address, admin, log, reading }
     }
 
     pub(crate) fn url(&self, path: &str) -> String {
@@ -85,6 +94,23 @@ impl Gateway {
         let mut answer = Vec::new();
         stream.read_to_end(&mut answer).expect("the gateway answers and closes");
         String::from_utf8_lossy(&answer).into_owned()
+    }
+
+    /// What the admin address answers.
+    pub(crate) fn ask_admin(&self, method: &str, path: &str) -> String {
+        let admin = self.admin.expect("started with --admin");
+        let mut stream = TcpStream::connect(admin).expect("the admin address accepts");
+        stream.set_read_timeout(Some(TOO_LONG)).expect("a socket");
+        let request =
+            format!("{method} {path} HTTP/1.1\r\nhost: {admin}\r\ncontent-length: 0\r\nconnection: close\r\n\r\n");
+        stream.write_all(request.as_bytes()).expect("the admin address reads");
+        let mut answer = Vec::new();
+        stream.read_to_end(&mut answer).expect("the admin address answers and closes");
+        String::from_utf8_lossy(&answer).into_owned()
+    }
+
+    pub(crate) fn has_admin(&self) -> bool {
+        self.admin.is_some()
     }
 
     pub(crate) fn signal(&self, name: &str) {

@@ -2,6 +2,7 @@
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::TcpStream;
+use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -74,6 +75,19 @@ fn clients_beyond_the_limit_wait_for_room() {
     assert_eq!(asked.load(Ordering::SeqCst), 2 + 2 * ROUNDS, "there is no room");
     drop(served);
     answers(&mut third);
+}
+
+#[test]
+fn clients_find_room_whatever_descriptors_the_system_starts_it_with() {
+    const FEW: usize = 64;
+    let service = slow(Duration::ZERO);
+    let gateway = Gateway::command(&crate::command::binary(), &service.url());
+    let mut shell = Command::new("sh");
+    shell.args(["-c", &format!("ulimit -Sn {FEW}; exec \"$0\" \"$@\"")]).arg(gateway.get_program());
+    shell.args(gateway.get_args()).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let gateway = Gateway::run(shell);
+    let mut clients: Vec<_> = (0..FEW * 4).map(|_| gateway.connect()).collect();
+    clients.iter_mut().for_each(asks);
 }
 
 #[test]

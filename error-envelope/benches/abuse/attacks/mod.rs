@@ -64,10 +64,10 @@ pub(crate) static ATTACKS: &[Attack] = attacks! {
     "idle connections": http1::idle, "10,000 connections that say nothing", "`--max-connections`, `--idle-timeout`",
         args: &["--max-connections", "12000"], at_least: 10_000;
     "unknown paths and hosts": http1::unknown, "100,000 paths and hosts that nobody has, then 500 a second",
-        "labels are of routes, never of paths", at_least: 100_000;
-    "large heads": http1::large_heads, "heads of 1 MiB, 100 a second", "64 KiB";
+        "labels are of routes, never of paths", args: &["--admin", "127.0.0.1:0"], at_least: 100_000;
+    "large heads": http1::large_heads, "heads of 1 MiB, 100 a second", "`--max-head`";
     "rapid reset": http2::rapid_reset, "streams opened and reset at once, 500 a second", "h2: 20 resets not yet accepted";
-    "continuation flood": http2::continuation, "heads that never end, 500 frames a second", "h2: the head's 64 KiB, and so many frames";
+    "continuation flood": http2::continuation, "heads that never end, 500 frames a second", "`--max-head`, and h2's count of frames by it";
     "ping flood": http2::pings, "2,000 PINGs a second, their answers unread", "h2: one answer at a time";
     "settings flood": http2::settings, "2,000 SETTINGS a second, their answers unread", "h2: one answer at a time";
     "empty data flood": http2::empty_data, "2,000 empty DATA frames a second to a service that reads no body", "h2: a budget of such frames";
@@ -75,12 +75,12 @@ pub(crate) static ATTACKS: &[Attack] = attacks! {
         policy: NO_LIMIT;
     "priority flood": http2::priorities, "2,000 PRIORITY frames a second", "h2: they are ignored";
     "window update flood": http2::window_updates, "2,000 WINDOW_UPDATE frames a second", "h2: a window that overflows ends the connection";
-    "many streams": http2::many_streams, "as many streams as are let in, on 4 connections, that a service keeps", "200 streams a connection";
-    "header table bomb": http2::table_bomb, "a head that names a large table entry 10,000 times, 100 a second", "64 KiB of the unpacked head";
+    "many streams": http2::many_streams, "as many streams as are let in, on 4 connections, that a service keeps", "`--max-streams`";
+    "header table bomb": http2::table_bomb, "a head that names a large table entry 10,000 times, 100 a second", "`--max-head`, of the unpacked head";
     "window of zero": stalls::window_of_zero, "4 connections with 50 streams each whose windows never open", "`--write-timeout`";
     "window of one": stalls::window_of_one, "4 connections with 50 streams each whose windows open byte by byte", "`--write-timeout`";
-    "bombs": bombs::bombs, "error bodies of 100 MiB as gzip, deflate, br, zstd and twice gzip, 50 a second", "64 KiB, 1 s (rule R5)";
+    "bombs": bombs::bombs, "error bodies of 100 MiB as gzip, deflate, br, zstd and twice gzip, 50 a second", "64 KiB and 1 s (rules R4, R5)";
     "reloads": policy::reloads, "the policy replaced every 100 ms, every third time by a broken one", "the old policy stays in force (rule M2)";
-    "full disk": log::many_lines, "errors, 500 a second, and a log whose disk is full", "lines are dropped", log: Log::Full;
-    "unread log": log::many_lines, "errors, 500 a second, and a log that nobody reads", "lines are dropped", log: Log::Unread;
+    "full disk": log::many_lines, "errors, 500 a second, and a log whose disk is full", "lines are dropped, and counted", log: Log::Full;
+    "unread log": log::many_lines, "errors, 500 a second, and a log that nobody reads", "lines are dropped, and counted", log: Log::Unread;
 };
