@@ -33,7 +33,7 @@ impl Log {
     pub(crate) fn init(self) -> Writing {
         let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| "info,tower_error_envelope=debug".into());
         let failed = Arc::<AtomicU64>::default();
-        let errors = Errors { failed: Arc::clone(&failed) };
+        let errors = Errors { to: stderr(), failed: Arc::clone(&failed) };
         let (writer, thread) = NonBlockingBuilder::default().buffered_lines_limit(LINES).finish(errors);
         let dropped = Dropped { queue: writer.error_counter(), failed };
         let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(writer);
@@ -62,11 +62,11 @@ impl Writing {
                 tokio::time::sleep(LOOK_EVERY).await;
                 let lines = dropped.lines();
                 if lines > told {
-                    tracing::warn!(
-                        lines = lines - told,
-                        "lines of the log were dropped: standard error did not take them"
-                    );
-                    told = lines;
+                    tracing::warn!(lines, "lines of the log were dropped so far: standard error did not take them");
+                    // It may have been dropped itself: then it is said again.
+                    if dropped.lines() == lines {
+                        told = lines;
+                    }
                 }
             }
         });
@@ -86,13 +86,14 @@ impl Dropped {
 }
 
 /// Standard error, which counts the lines that it does not take.
-struct Errors {
+struct Errors<W> {
+    to: W,
     failed: Arc<AtomicU64>,
 }
 
-impl Write for Errors {
+impl<W: Write> Write for Errors<W> {
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
-        let written = stderr().write(line);
+        let written = self.to.write(line);
         if written.as_ref().is_err_and(|error| error.kind() != io::ErrorKind::Interrupted) {
             self.failed.fetch_add(1, Ordering::Relaxed);
         }
@@ -100,7 +101,7 @@ impl Write for Errors {
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        stderr().flush()
+        self.to.flush()
     }
 }
 
@@ -112,5 +113,21 @@ fn panicked(panic: &PanicHookInfo<'_>) {
         tracing::error!(%panic);
     } else {
         tracing::debug!(%panic);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_that_a_full_disk_does_not_take_is_counted_and_one_that_is_written_is_not() {
+        let count = |to: &mut dyn Write| {
+            let failed = Arc::<AtomicU64>::default();
+            let written = Errors { to, failed: Arc::clone(&failed) }.write(b"a line").is_ok();
+            (written, failed.load(Ordering::Relaxed))
+        };
+        let mut full = std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+        assert_eq!((count(&mut full), count(&mut Vec::new())), ((false, 1), (true, 0)));
     }
 }

@@ -93,6 +93,18 @@ pub(super) async fn rapid_reset(front: Front) {
     .await;
 }
 
+/// Each is reset when fifty more were opened: by then many of them have come to the service.
+pub(super) async fn late_reset(front: Front) {
+    const LATER: u32 = 50;
+    flood(front, Reads::Yes, 500, opening(None), |number| {
+        let reset = number
+            .checked_sub(LATER)
+            .map(|before| Frame::new(RST_STREAM, 0, stream(before), 8u32.to_be_bytes()).bytes());
+        [get(number, "/hang"), reset.unwrap_or_default()].concat()
+    })
+    .await;
+}
+
 pub(super) async fn continuation(front: Front) {
     let begin = [opening(None), Frame::new(HEADERS, END_STREAM, 1, request("GET", "/")).bytes()].concat();
     flood(front, Reads::Yes, 500, begin, |number| {

@@ -67,6 +67,7 @@ pub(crate) static ATTACKS: &[Attack] = attacks! {
         "labels are of routes, never of paths", args: &["--admin", "127.0.0.1:0"], at_least: 100_000;
     "large heads": http1::large_heads, "heads of 1 MiB, 100 a second", "`--max-head`";
     "rapid reset": http2::rapid_reset, "streams opened and reset at once, 500 a second", "h2: 20 resets not yet accepted";
+    "late reset": http2::late_reset, "streams opened and reset once the service has them, 500 a second", "each is logged as abandoned, and its connection to the service closed";
     "continuation flood": http2::continuation, "heads that never end, 500 frames a second", "`--max-head`, and h2's count of frames by it";
     "ping flood": http2::pings, "2,000 PINGs a second, their answers unread", "h2: one answer at a time";
     "settings flood": http2::settings, "2,000 SETTINGS a second, their answers unread", "h2: one answer at a time";
