@@ -11,3 +11,10 @@ pub use crate::middleware::count::describe as describe_metrics;
 #[cfg_attr(docsrs, doc(cfg(feature = "policy-file")))]
 pub use crate::middleware::parts::InForce;
 pub use crate::middleware::parts::{answered, catch, clock, event, fresh_id, notes, unenforced};
+
+#[cfg(feature = "policy-file")]
+mod in_envoy;
+
+#[cfg(feature = "policy-file")]
+#[doc(hidden)]
+pub use in_envoy::GivenPolicy;

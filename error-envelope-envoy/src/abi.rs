@@ -20,13 +20,30 @@ use std::sync::Arc;
 
 use crate::buffer::{Buffer, Line};
 use crate::config::Module;
+use crate::count::Counters;
 use crate::filter::{BodyStatus, Filter, HeadStatus};
 
 /// The version of the ABI, as Envoy writes it.
 const VERSION: &[u8] = b"v0.2.0\0";
 
-/// Names and values that are lent.
-pub(crate) type Lines<'l> = [(&'l [u8], &'l [u8])];
+/// Names and values that are lent for `'l`: `Stream::lines` alone makes them.
+#[derive(Clone, Copy)]
+pub(crate) struct Lines<'l>(&'l [Line]);
+
+impl<'l> Lines<'l> {
+    pub(crate) fn len(self) -> usize {
+        self.0.len()
+    }
+
+    pub(crate) fn iter(self) -> impl Iterator<Item = (&'l [u8], &'l [u8])> + Clone {
+        // SAFETY: what the lines point to is lent for `'l`.
+        self.0.iter().map(|line| unsafe { (line.key.bytes(), line.value.bytes()) })
+    }
+}
+
+/// As many lines, or chunks, find room without being allocated.
+const FEW_LINES: usize = 32;
+const FEW_CHUNKS: usize = 8;
 
 /// Whose head.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -75,13 +92,16 @@ unsafe extern "C" {
         labels_length: usize,
         id: *mut usize,
     ) -> u32;
-    fn envoy_dynamic_module_callback_http_filter_increment_counter(
-        stream: *mut c_void,
+    fn envoy_dynamic_module_callback_http_filter_config_increment_counter(
+        config: *mut c_void,
         id: usize,
         labels: *const Buffer,
         labels_length: usize,
         value: u64,
     ) -> u32;
+    fn envoy_dynamic_module_callback_http_filter_config_scheduler_new(config: *mut c_void) -> *mut c_void;
+    fn envoy_dynamic_module_callback_http_filter_config_scheduler_commit(scheduler: *mut c_void, event: u64);
+    fn envoy_dynamic_module_callback_http_filter_config_scheduler_delete(scheduler: *mut c_void);
     fn envoy_dynamic_module_callback_http_get_headers_size(stream: *mut c_void, head: u32) -> usize;
     fn envoy_dynamic_module_callback_http_get_headers(stream: *mut c_void, head: u32, lines: *mut Line) -> bool;
     fn envoy_dynamic_module_callback_http_set_header(
@@ -142,6 +162,15 @@ impl Buffer {
     }
 }
 
+/// Room for so many, in `many` where they are not few.
+fn room<'r, T: Copy, const FEW: usize>(few: &'r mut [T; FEW], many: &'r mut Vec<T>, count: usize) -> &'r mut [T] {
+    if count <= FEW {
+        return &mut few[..count];
+    }
+    many.resize(count, few[0]);
+    many
+}
+
 /// A stream, while a hook of it runs.
 pub(crate) struct Stream<'a> {
     raw: *mut c_void,
@@ -157,19 +186,16 @@ impl Stream<'_> {
     }
 
     /// The lines of a head, names and values as they are; none where there is no head.
-    pub(crate) fn lines<T>(&self, head: Head, read: impl FnOnce(&Lines<'_>) -> T) -> T {
-        let Some(raw) = self.changeable() else { return read(&[]) };
+    pub(crate) fn lines<T>(&self, head: Head, read: impl FnOnce(Lines<'_>) -> T) -> T {
+        let Some(raw) = self.changeable() else { return read(Lines(&[])) };
         // SAFETY: the stream is Envoy's until its destruction, which `changeable` has asked for; also below.
         let count = unsafe { envoy_dynamic_module_callback_http_get_headers_size(raw, head as u32) };
-        let mut lines = vec![Line { key: Buffer::NONE, value: Buffer::NONE }; count];
+        let (mut few, mut many) = ([Line { key: Buffer::NONE, value: Buffer::NONE }; FEW_LINES], Vec::new());
+        let lines = room(&mut few, &mut many, count);
         // SAFETY: there is room for as many lines as Envoy has just counted, on the thread that alone may change them.
         let there = unsafe { envoy_dynamic_module_callback_http_get_headers(raw, head as u32, lines.as_mut_ptr()) };
-        if !there {
-            lines.clear();
-        }
-        // SAFETY: the lines are lent until the stream is changed, and `lend` lets nothing change it before `read` is done.
-        let lent: Vec<_> = lines.iter().map(|line| unsafe { (line.key.bytes(), line.value.bytes()) }).collect();
-        self.lend(|| read(&lent))
+        // The lines are lent until the stream is changed, and `lend` lets nothing change it before `read` is done.
+        self.lend(|| read(Lines(if there { lines } else { &[] })))
     }
 
     /// The chunks of a body that are there.
@@ -177,16 +203,18 @@ impl Stream<'_> {
         let Some(raw) = self.changeable() else { return read(&[]) };
         // SAFETY: as in `lines`.
         let count = unsafe { envoy_dynamic_module_callback_http_get_body_chunks_size(raw, body as u32) };
-        let mut chunks = vec![Buffer::NONE; count];
+        let (mut few, mut many) = ([Buffer::NONE; FEW_CHUNKS], Vec::new());
+        let chunks = room(&mut few, &mut many, count);
         // SAFETY: there is room for as many chunks as Envoy has just counted.
         let there =
             unsafe { envoy_dynamic_module_callback_http_get_body_chunks(raw, body as u32, chunks.as_mut_ptr()) };
-        if !there {
-            chunks.clear();
+        let (mut few, mut many) = ([&[][..]; FEW_CHUNKS], Vec::new());
+        let lent = room(&mut few, &mut many, if there { count } else { 0 });
+        for (lent, chunk) in lent.iter_mut().zip(chunks) {
+            // SAFETY: as in `lines`.
+            *lent = unsafe { chunk.bytes() };
         }
-        // SAFETY: as in `lines`.
-        let lent: Vec<_> = chunks.iter().map(|chunk| unsafe { chunk.bytes() }).collect();
-        self.lend(|| read(&lent))
+        self.lend(|| read(lent))
     }
 
     fn lend<T>(&self, read: impl FnOnce() -> T) -> T {
@@ -203,17 +231,20 @@ impl Stream<'_> {
         read()
     }
 
-    /// Puts these lines in the place of all of that name; without a line the name goes.
-    pub(crate) fn set<'v>(&self, head: Head, name: &str, values: impl IntoIterator<Item = &'v [u8]>) {
+    /// Puts a line in the place of all of its name; without a value the name goes.
+    pub(crate) fn set(&self, head: Head, name: &[u8], value: Option<&[u8]>) {
         let Some(raw) = self.changeable() else { return };
-        let (head, name) = (head as u32, Buffer::of(name.as_bytes()));
-        let mut values = values.into_iter();
-        let first = values.next().map_or(Buffer::NONE, Buffer::of);
+        let (name, value) = (Buffer::of(name), value.map_or(Buffer::NONE, Buffer::of));
         // SAFETY: name and value are lent for the call alone. An empty value removes the name.
-        unsafe { envoy_dynamic_module_callback_http_set_header(raw, head, name, first) };
-        for value in values {
-            // SAFETY: as above.
-            unsafe { envoy_dynamic_module_callback_http_add_header(raw, head, name, Buffer::of(value)) };
+        unsafe { envoy_dynamic_module_callback_http_set_header(raw, head as u32, name, value) };
+    }
+
+    /// Puts a line behind all of its name.
+    pub(crate) fn add(&self, head: Head, name: &[u8], value: &[u8]) {
+        let Some(raw) = self.changeable() else { return };
+        // SAFETY: as in `set`.
+        unsafe {
+            envoy_dynamic_module_callback_http_add_header(raw, head as u32, Buffer::of(name), Buffer::of(value));
         }
     }
 
@@ -367,6 +398,48 @@ impl Defining {
         };
         (outcome == 0).then_some(id)
     }
+
+    /// What has Envoy's main thread call for [`Counting`], from any thread.
+    pub(crate) fn scheduler(&self) -> Option<ConfigScheduler> {
+        // SAFETY: the pointer is that of the hook that runs; the scheduler is the module's to delete.
+        let scheduler = unsafe { envoy_dynamic_module_callback_http_filter_config_scheduler_new(self.0) };
+        (!scheduler.is_null()).then_some(ConfigScheduler(scheduler))
+    }
+}
+
+/// Calls `on_http_filter_config_scheduled` on Envoy's main thread, if the configuration still lives then.
+pub(crate) struct ConfigScheduler(*mut c_void);
+
+// SAFETY: as of a `Scheduler`.
+unsafe impl Send for ConfigScheduler {}
+
+impl ConfigScheduler {
+    pub(crate) fn commit(&self) {
+        // SAFETY: it was not deleted: that is `drop`'s.
+        unsafe { envoy_dynamic_module_callback_http_filter_config_scheduler_commit(self.0, 0) };
+    }
+}
+
+impl Drop for ConfigScheduler {
+    fn drop(&mut self) {
+        // SAFETY: it is deleted once.
+        unsafe { envoy_dynamic_module_callback_http_filter_config_scheduler_delete(self.0) };
+    }
+}
+
+/// A configuration of Envoy's, while a hook of it runs on Envoy's main thread.
+pub(crate) struct Counting(*mut c_void);
+
+impl Counting {
+    /// Adds to a counter that the configuration has defined.
+    pub(crate) fn count(&self, id: usize, labels: &[&str], value: u64) {
+        let labels: Vec<Buffer> = labels.iter().map(|label| Buffer::of(label.as_bytes())).collect();
+        let (texts, length) = (labels.as_ptr(), labels.len());
+        // SAFETY: the pointer is that of the hook that runs; the texts are lent for the call alone.
+        unsafe {
+            envoy_dynamic_module_callback_http_filter_config_increment_counter(self.0, id, texts, length, value);
+        }
+    }
 }
 
 /// A line in Envoy's log, from any thread.
@@ -388,29 +461,15 @@ pub(crate) struct Slot {
 }
 
 thread_local! {
-    /// The stream of the hook that runs on this thread, for what is counted meanwhile.
+    /// The stream of the hook that runs on this thread, by whose configuration it counts.
     static CURRENT: Cell<*const Slot> = const { Cell::new(ptr::null()) };
-    static CURRENT_RAW: Cell<*mut c_void> = const { Cell::new(ptr::null_mut()) };
 }
 
-/// Counts by the stream of the hook that runs on this thread; `false` where none does.
-pub(crate) fn count(counter: impl FnOnce(&Module) -> Option<usize>, labels: &[&str]) -> bool {
-    let (slot, raw) = (CURRENT.get(), CURRENT_RAW.get());
-    if slot.is_null() {
-        return false;
-    }
-    // SAFETY: `in_hook` holds the slot until it has put back what was there before.
-    let slot = unsafe { &*slot };
-    if slot.gone.get() {
-        return false;
-    }
-    let Some(id) = counter(slot.filter.module()) else { return false };
-    let labels: Vec<Buffer> = labels.iter().map(|label| Buffer::of(label.as_bytes())).collect();
-    // SAFETY: the stream is not gone, and its hook runs on this thread; the texts are lent for the call alone.
-    let outcome = unsafe {
-        envoy_dynamic_module_callback_http_filter_increment_counter(raw, id, labels.as_ptr(), labels.len(), 1)
-    };
-    outcome == 0
+/// The counters of the stream whose hook runs on this thread.
+pub(crate) fn counters() -> Option<Arc<Counters>> {
+    let slot = CURRENT.get();
+    // SAFETY: null, or `in_hook` holds the slot until it has put back what was there before.
+    unsafe { slot.as_ref() }.map(|slot| slot.filter.module().counters().clone())
 }
 
 /// Runs a hook. Whatever panics becomes the filter's answer to it, and goes no further: unwinding out of here would end
@@ -425,12 +484,11 @@ unsafe fn in_hook<T>(
     panicked: T,
     work: impl FnOnce(&Filter, &Stream<'_>) -> T,
 ) -> T {
-    struct Inside(*const Slot, *mut c_void);
+    struct Inside(*const Slot);
 
     impl Drop for Inside {
         fn drop(&mut self) {
             CURRENT.set(self.0);
-            CURRENT_RAW.set(self.1);
         }
     }
 
@@ -444,7 +502,7 @@ unsafe fn in_hook<T>(
         Rc::from_raw(slot)
     };
     let told = {
-        let _inside = Inside(CURRENT.replace(slot), CURRENT_RAW.replace(raw));
+        let _inside = Inside(CURRENT.replace(slot));
         let stream = || Stream { raw, gone: &held.gone, lends: Cell::new(false) };
         let ran = catch_unwind(AssertUnwindSafe(|| work(&held.filter, &stream())));
         ran.unwrap_or_else(|panic| {
@@ -501,7 +559,25 @@ unsafe extern "C" fn envoy_dynamic_module_on_http_filter_config_new(
 unsafe extern "C" fn envoy_dynamic_module_on_http_filter_config_destroy(module: *const Module) {
     if !module.is_null() {
         // SAFETY: it is the `Arc` of `config_new`, given back once; streams that still run have their own.
-        forget_if_it_panics(unsafe { Arc::from_raw(module) });
+        let module = unsafe { Arc::from_raw(module) };
+        forget_if_it_panics(catch_unwind(AssertUnwindSafe(|| module.counters().end())));
+        forget_if_it_panics(module);
+    }
+}
+
+/// # Safety
+///
+/// Envoy calls it with a configuration of its own and what `config_new` gave for it, not yet destroyed.
+#[unsafe(no_mangle)]
+unsafe extern "C" fn envoy_dynamic_module_on_http_filter_config_scheduled(
+    config: *mut c_void,
+    module: *const Module,
+    _event: u64,
+) {
+    // SAFETY: null, or the `Arc` of `config_new`, which Envoy holds until the hook returns.
+    if let Some(module) = unsafe { module.as_ref() } {
+        let ran = catch_unwind(AssertUnwindSafe(|| module.counters().put_down(&Counting(config))));
+        forget_if_it_panics(ran);
     }
 }
 
@@ -644,7 +720,6 @@ unused! {
     envoy_dynamic_module_on_http_filter_http_stream_trailers(Raw, Raw, u64, Raw, usize);
     envoy_dynamic_module_on_http_filter_http_stream_complete(Raw, Raw, u64);
     envoy_dynamic_module_on_http_filter_http_stream_reset(Raw, Raw, u64, u32);
-    envoy_dynamic_module_on_http_filter_config_scheduled(Raw, Raw, u64);
     envoy_dynamic_module_on_http_filter_config_http_callout_done(Raw, Raw, u64, u32, Raw, usize, Raw, usize);
     envoy_dynamic_module_on_http_filter_config_http_stream_headers(Raw, Raw, u64, Raw, usize, bool);
     envoy_dynamic_module_on_http_filter_config_http_stream_data(Raw, Raw, u64, Raw, usize, bool);

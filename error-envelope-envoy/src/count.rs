@@ -1,112 +1,151 @@
-//! The library's counters among Envoy's (L2): `error_envelope_errors_total` and `error_envelope_policy_reloads_total`.
+//! The library's counters among Envoy's (L2): `error_envelope_errors_total`, `error_envelope_unread_errors_total` and
+//! `error_envelope_policy_reloads_total`.
 //!
-//! Envoy counts by a stream: what another thread counts, as reloads are, is put down with the next one.
+//! Envoy looks a counter up by the texts of its labels, under a lock of all its workers. So a worker counts here, and four
+//! times a second, while there is something, Envoy's main thread puts it down.
 
 use std::cell::RefCell;
-use std::collections::HashMap;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, Once, PoisonError};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, Once, PoisonError, Weak};
+use std::time::Duration;
 
 use metrics::{Counter, CounterFn, Gauge, Histogram, Key, KeyName, Metadata, Recorder, SharedString, Unit};
 
-use crate::abi::{self, Defining};
+use crate::abi::{self, ConfigScheduler, Counting, Defining};
+use crate::timer;
 
 const ERRORS: &str = "error_envelope_errors_total";
 const ERROR_LABELS: [&str; 7] = ["code", "status", "would_be_status", "origin", "route", "mode", "dialect"];
+const UNREAD: &str = "error_envelope_unread_errors_total";
+const UNREAD_LABELS: [&str; 2] = ["reason", "route"];
 const RELOADS: &str = "error_envelope_policy_reloads_total";
 const RELOAD_LABELS: [&str; 1] = ["outcome"];
 
-/// The numbers of a configuration's counters.
-#[derive(Clone, Copy, Default)]
+/// How long a count may wait: what reads Envoy's stats asks every few seconds.
+const WAIT: Duration = Duration::from_millis(250);
+
+/// The counters of a configuration.
 pub(crate) struct Counters {
     errors: Option<usize>,
+    unread: Option<usize>,
     reloads: Option<usize>,
+    /// None once the configuration has ended: behind that Envoy's main thread may have, too.
+    scheduler: Mutex<Option<ConfigScheduler>>,
+    kinds: Mutex<Vec<Arc<Kind>>>,
+    /// Envoy's main thread is going to put down what is counted until then.
+    waits: AtomicBool,
 }
 
+/// What is counted by one set of labels.
+struct Kind {
+    counter: usize,
+    labels: Vec<String>,
+    count: AtomicU64,
+}
+
+/// Those that live: what no stream has counted, as reloads are, is put down by the newest.
+static LIVE: Mutex<Vec<Weak<Counters>>> = Mutex::new(Vec::new());
+
 impl Counters {
-    pub(crate) fn define(defining: &Defining) -> Self {
-        install();
-        Self { errors: defining.counter(ERRORS, &ERROR_LABELS), reloads: defining.counter(RELOADS, &RELOAD_LABELS) }
+    pub(crate) fn define(defining: &Defining) -> Arc<Self> {
+        static ONCE: Once = Once::new();
+
+        // This library has its own copy of metrics: nobody else can have set one.
+        ONCE.call_once(|| drop(metrics::set_global_recorder(Envoys)));
+        let counters = Arc::new(Self {
+            errors: defining.counter(ERRORS, &ERROR_LABELS),
+            unread: defining.counter(UNREAD, &UNREAD_LABELS),
+            reloads: defining.counter(RELOADS, &RELOAD_LABELS),
+            scheduler: Mutex::new(defining.scheduler()),
+            kinds: Mutex::default(),
+            waits: AtomicBool::new(false),
+        });
+        let mut live = locked(&LIVE);
+        live.retain(|other| other.strong_count() > 0);
+        live.push(Arc::downgrade(&counters));
+        counters
     }
 
-    fn of(self, name: &str) -> Option<usize> {
-        match name {
+    fn kind(&self, key: &Key) -> Option<Arc<Kind>> {
+        let counter = match key.name() {
             ERRORS => self.errors,
+            UNREAD => self.unread,
             RELOADS => self.reloads,
             _ => None,
+        }?;
+        let mut kinds = locked(&self.kinds);
+        let is = |kind: &&Arc<Kind>| kind.counter == counter && key.labels().map(|it| it.value()).eq(&kind.labels);
+        if let Some(kind) = kinds.iter().find(is) {
+            return Some(kind.clone());
+        }
+        let labels = key.labels().map(|label| label.value().to_owned()).collect();
+        let kind = Arc::new(Kind { counter, labels, count: AtomicU64::new(0) });
+        kinds.push(kind.clone());
+        Some(kind)
+    }
+
+    /// In time Envoy's main thread will ask for what was counted.
+    fn wait(self: &Arc<Self>) {
+        if !self.waits.load(Ordering::Relaxed) && !self.waits.swap(true, Ordering::AcqRel) {
+            timer::put_down_after(self.clone(), WAIT);
+        }
+    }
+
+    /// Asks Envoy's main thread for a hook.
+    pub(crate) fn schedule(&self) {
+        match &*locked(&self.scheduler) {
+            Some(scheduler) => scheduler.commit(),
+            None => self.waits.store(false, Ordering::Release),
+        }
+    }
+
+    /// The configuration ends. What was counted since Envoy's main thread was last here is lost.
+    pub(crate) fn end(&self) {
+        drop(locked(&self.scheduler).take());
+    }
+
+    /// Puts down what was counted.
+    pub(crate) fn put_down(&self, envoy: &Counting) {
+        // Before it is read: what is counted from now on asks again.
+        self.waits.store(false, Ordering::Release);
+        let kinds = locked(&self.kinds).clone();
+        for kind in kinds {
+            let count = kind.count.swap(0, Ordering::AcqRel);
+            if count > 0 {
+                let labels: Vec<&str> = kind.labels.iter().map(String::as_str).collect();
+                envoy.count(kind.counter, &labels, count);
+            }
         }
     }
 }
 
-fn install() {
-    static ONCE: Once = Once::new();
-
-    // This library has its own copy of metrics: nobody else can have set one.
-    ONCE.call_once(|| drop(metrics::set_global_recorder(Envoys)));
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// What was counted where no stream was at hand.
-static LATER: Mutex<Vec<(Arc<Labelled>, u64)>> = Mutex::new(Vec::new());
-static HOW_MANY_LATER: AtomicU64 = AtomicU64::new(0);
-
-/// As many as differ at once; there are two kinds of reload.
-const MOST_LATER: usize = 64;
-
-struct Envoys;
-
-/// A counter with its labels.
-struct Labelled {
-    name: String,
-    labels: Vec<SharedString>,
-}
-
-impl Labelled {
-    fn add(&self, times: u64) -> bool {
-        let labels: Vec<&str> = self.labels.iter().map(|label| &**label).collect();
-        (0..times).all(|_| abi::count(|module| module.counters().of(&self.name), &labels))
-    }
-}
-
-struct Handle(Arc<Labelled>);
+/// A kind, and whose it is: a configuration may go before its last thread forgets it.
+struct Handle(Arc<Kind>, Weak<Counters>);
 
 impl CounterFn for Handle {
     fn increment(&self, value: u64) {
-        if self.0.add(value) {
-            put_down_later();
-            return;
+        self.0.count.fetch_add(value, Ordering::AcqRel);
+        if let Some(counters) = self.1.upgrade() {
+            counters.wait();
         }
-        let mut later = LATER.lock().unwrap_or_else(PoisonError::into_inner);
-        let same = |(other, _): &(Arc<Labelled>, u64)| other.name == self.0.name && other.labels == self.0.labels;
-        match later.iter().position(same) {
-            Some(at) => later[at].1 += value,
-            None if later.len() < MOST_LATER => later.push((self.0.clone(), value)),
-            None => return,
-        }
-        HOW_MANY_LATER.fetch_add(value, Ordering::Relaxed);
     }
 
     fn absolute(&self, _: u64) {}
 }
 
-/// Puts down what was counted without a stream, now that there is one.
-pub(crate) fn put_down_later() {
-    if HOW_MANY_LATER.load(Ordering::Relaxed) == 0 {
-        return;
-    }
-    let later = std::mem::take(&mut *LATER.lock().unwrap_or_else(PoisonError::into_inner));
-    HOW_MANY_LATER.store(0, Ordering::Relaxed);
-    for (labelled, count) in &later {
-        labelled.add(*count);
-    }
-}
-
 thread_local! {
     /// Those that this thread has counted last: errors come in storms, and are of few kinds.
-    static KNOWN: RefCell<HashMap<Key, Counter>> = RefCell::default();
+    static KNOWN: RefCell<Vec<(Weak<Counters>, Key, Counter)>> = const { RefCell::new(Vec::new()) };
 }
 
 /// Kinds that a thread keeps.
-const MOST_KNOWN: usize = 256;
+const MOST_KNOWN: usize = 64;
+
+struct Envoys;
 
 impl Recorder for Envoys {
     fn describe_counter(&self, _: KeyName, _: Option<Unit>, _: SharedString) {}
@@ -114,21 +153,25 @@ impl Recorder for Envoys {
     fn describe_histogram(&self, _: KeyName, _: Option<Unit>, _: SharedString) {}
 
     fn register_counter(&self, key: &Key, _: &Metadata<'_>) -> Counter {
-        // What Envoy was not told of before cannot be counted there.
-        if ![ERRORS, RELOADS].contains(&key.name()) {
-            return Counter::noop();
-        }
+        let newest = || locked(&LIVE).iter().rev().find_map(Weak::upgrade);
+        let Some(counters) = abi::counters().or_else(newest) else { return Counter::noop() };
         KNOWN.with_borrow_mut(|known| {
-            if let Some(counter) = known.get(key) {
+            let is = |(whose, its, _): &&(Weak<Counters>, Key, Counter)| {
+                // The labels of a name stand in one order; keys compare them in any.
+                its.get_hash() == key.get_hash()
+                    && std::ptr::eq(whose.as_ptr(), Arc::as_ptr(&counters))
+                    && its.name() == key.name()
+                    && its.labels().eq(key.labels())
+            };
+            if let Some((.., counter)) = known.iter().find(is) {
                 return counter.clone();
             }
-            let labels = key.labels().map(|label| SharedString::from_owned(label.value().to_owned())).collect();
-            let labelled = Labelled { name: key.name().to_owned(), labels };
-            let counter = Counter::from_arc(Arc::new(Handle(Arc::new(labelled))));
+            let Some(kind) = counters.kind(key) else { return Counter::noop() };
+            let counter = Counter::from_arc(Arc::new(Handle(kind, Arc::downgrade(&counters))));
             if known.len() >= MOST_KNOWN {
                 known.clear();
             }
-            known.insert(key.clone(), counter.clone());
+            known.push((Arc::downgrade(&counters), key.clone(), counter.clone()));
             counter
         })
     }

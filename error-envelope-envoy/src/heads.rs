@@ -1,5 +1,6 @@
 //! Envoy's lines as heads of the crate `http`, and what became of those as lines.
 
+use bytes::Bytes;
 use http::header::{CONTENT_LENGTH, HOST, TRANSFER_ENCODING, UPGRADE};
 use http::uri::{Authority, PathAndQuery, Scheme};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri, Version, request, response};
@@ -24,28 +25,28 @@ pub(crate) fn version(protocol: Option<&[u8]>) -> Version {
 
 /// What Envoy shows of a request's target, in lines that are no headers.
 #[derive(Default)]
-struct Target<'l> {
-    method: Option<&'l [u8]>,
-    scheme: Option<&'l [u8]>,
+struct Target {
+    method: Bytes,
+    scheme: Bytes,
     authority: Option<Authority>,
-    path: Option<&'l [u8]>,
+    path: Option<Bytes>,
 }
 
-pub(crate) fn request(lines: &Lines<'_>, version: Version) -> RequestHead {
+pub(crate) fn request(lines: Lines<'_>, version: Version) -> RequestHead {
     let mut parts = http::Request::new(()).into_parts().0;
     parts.version = version;
     let (mut target, mut unread) = (Target::default(), None);
     let mut cannot = |what: String| unread = unread.take().or(Some(what));
     parts.headers.reserve(lines.len());
-    for (name, value) in lines {
-        match *name {
-            b":method" => target.method = Some(value),
-            b":scheme" => target.scheme = Some(value),
+    for (name, value) in shared(lines) {
+        match name {
+            b":method" => target.method = value,
+            b":scheme" => target.scheme = value,
             b":authority" => {
-                target.authority = Authority::try_from(*value).ok();
+                target.authority = Authority::from_maybe_shared(value.clone()).ok();
                 // In its place, so that what has changed of a head is seen at a glance.
                 if version < Version::HTTP_2 || target.authority.is_none() {
-                    match HeaderValue::from_bytes(value) {
+                    match HeaderValue::from_maybe_shared(value) {
                         Ok(host) => drop(parts.headers.append(HOST, host)),
                         Err(_) => cannot("its host cannot be read".to_owned()),
                     }
@@ -60,7 +61,7 @@ pub(crate) fn request(lines: &Lines<'_>, version: Version) -> RequestHead {
             }
         }
     }
-    match Method::from_bytes(target.method.unwrap_or_default()) {
+    match Method::from_bytes(&target.method) {
         Ok(method) => parts.method = method,
         Err(_) => cannot("its method is none".to_owned()),
     }
@@ -71,10 +72,17 @@ pub(crate) fn request(lines: &Lines<'_>, version: Version) -> RequestHead {
     RequestHead { parts, unread }
 }
 
-impl Target<'_> {
+/// The lines with a copy of their values, which has one allocation for all.
+fn shared<'l>(lines: Lines<'l>) -> impl Iterator<Item = (&'l [u8], Bytes)> {
+    let mut joined = Vec::with_capacity(lines.iter().map(|(_, value)| value.len()).sum());
+    lines.iter().for_each(|(_, value)| joined.extend_from_slice(value));
+    let mut left = Bytes::from(joined);
+    lines.iter().map(move |(name, value)| (name, left.split_to(value.len())))
+}
+
+impl Target {
     /// As a server of this version gives it to a service: the path alone over HTTP/1, all of it above.
     fn uri(self, method: &Method, version: Version) -> Result<Uri, String> {
-        let unread = |_| "its path cannot be read".to_owned();
         let mut uri = http::uri::Parts::default();
         let authority = self.authority;
         if *method == Method::CONNECT && self.path.is_none() {
@@ -82,11 +90,13 @@ impl Target<'_> {
             return Uri::from_parts(uri).map_err(|_| "its authority cannot be read".to_owned());
         }
         let path = self.path.ok_or("it has no path")?;
-        uri.path_and_query = Some(PathAndQuery::try_from(path).map_err(unread)?);
-        if version >= Version::HTTP_2 && path != b"*" {
+        let is_all = path == b"*"[..];
+        let path = PathAndQuery::from_maybe_shared(path).map_err(|_| "its path cannot be read".to_owned())?;
+        uri.path_and_query = Some(path);
+        if version >= Version::HTTP_2 && !is_all {
             uri.authority = authority;
             if uri.authority.is_some() {
-                uri.scheme = self.scheme.and_then(|scheme| Scheme::try_from(scheme).ok()).or(Some(Scheme::HTTP));
+                uri.scheme = Scheme::try_from(&*self.scheme).ok().or(Some(Scheme::HTTP));
             }
         }
         Uri::from_parts(uri).map_err(|_| "its target cannot be read".to_owned())
@@ -117,13 +127,13 @@ pub(crate) fn response_facts(parts: &response::Parts, ended: bool) -> BodyFacts 
 }
 
 /// A response's head; none where it is not a proper one.
-pub(crate) fn response(lines: &Lines<'_>) -> Option<response::Parts> {
+pub(crate) fn response(lines: Lines<'_>) -> Option<response::Parts> {
     let mut parts = http::Response::new(()).into_parts().0;
     let mut status = None;
     parts.headers.reserve(lines.len());
-    for (name, value) in lines {
-        match *name {
-            b":status" => status = StatusCode::from_bytes(value).ok(),
+    for (name, value) in shared(lines) {
+        match name {
+            b":status" => status = StatusCode::from_bytes(&value).ok(),
             [b':', ..] => {}
             _ => append(&mut parts.headers, name, value).ok()?,
         }
@@ -132,19 +142,19 @@ pub(crate) fn response(lines: &Lines<'_>) -> Option<response::Parts> {
     Some(parts)
 }
 
-pub(crate) fn trailers(lines: &Lines<'_>) -> Option<HeaderMap> {
+pub(crate) fn trailers(lines: Lines<'_>) -> Option<HeaderMap> {
     let mut headers = HeaderMap::with_capacity(lines.len());
-    for (name, value) in lines {
+    for (name, value) in shared(lines) {
         append(&mut headers, name, value).ok()?;
     }
     Some(headers)
 }
 
-fn append(headers: &mut HeaderMap, name: &[u8], value: &[u8]) -> Result<(), String> {
+fn append(headers: &mut HeaderMap, name: &[u8], value: Bytes) -> Result<(), String> {
     let unread = || {
         format!("the header {:?} cannot be read", String::from_utf8_lossy(name).chars().take(64).collect::<String>())
     };
-    let (parsed, value) = match (HeaderName::from_bytes(name), HeaderValue::from_bytes(value)) {
+    let (parsed, value) = match (HeaderName::from_bytes(name), HeaderValue::from_maybe_shared(value)) {
         (Ok(name), Ok(value)) => (name, value),
         _ => return Err(unread()),
     };
@@ -155,43 +165,57 @@ fn append(headers: &mut HeaderMap, name: &[u8], value: &[u8]) -> Result<(), Stri
 #[derive(Default)]
 pub(crate) struct Changes {
     status: Option<StatusCode>,
-    lines: Vec<(HeaderName, Vec<HeaderValue>)>,
+    lines: Vec<(HeaderName, Now)>,
+}
+
+/// What becomes of a name.
+enum Now {
+    Gone,
+    First(HeaderValue),
+    Further(HeaderValue),
 }
 
 impl Changes {
     /// Of these lines, as far as the crate `http` knows them. A `host` is Envoy's own line, and stays.
-    pub(crate) fn of(lines: &Lines<'_>, after: &HeaderMap) -> Self {
-        let text = |name| str::from_utf8(name).unwrap_or_default();
+    pub(crate) fn of(lines: Lines<'_>, after: &HeaderMap) -> Self {
         let has_host = after.contains_key(HOST);
-        let before: Vec<(&str, &[u8])> = lines
-            .iter()
-            .filter_map(|(name, value)| match *name {
-                b":authority" if has_host => Some(("host", *value)),
-                [b':', ..] => None,
-                name => Some((text(name), *value)),
-            })
-            .collect();
-        let is_request = lines.iter().any(|(name, _)| *name == b":method");
-        let changed = changes(&before, after).into_iter().filter(|change| !is_request || *change.name != HOST);
-        let lines = changed.map(|change| {
-            let values = change.values().cloned().collect();
-            (change.name.into_owned(), values)
+        let before = lines.iter().filter_map(|(name, value)| match name {
+            b":authority" if has_host => Some((&b"host"[..], value)),
+            [b':', ..] => None,
+            name => Some((name, value)),
         });
-        Self { status: None, lines: lines.collect() }
+        let is_request = || lines.iter().any(|(name, _)| name == b":method");
+        let mut told = Vec::new();
+        for change in changes(before, after) {
+            if *change.name == HOST && is_request() {
+                continue;
+            }
+            let mut values = change.values().cloned();
+            let first = values.next().map_or(Now::Gone, Now::First);
+            let further = values.map(|value| ((*change.name).clone(), Now::Further(value)));
+            told.push(((*change.name).clone(), first));
+            told.extend(further);
+        }
+        Self { status: None, lines: told }
     }
 
-    pub(crate) fn of_response(lines: &Lines<'_>, after: &response::Parts) -> Self {
+    pub(crate) fn of_response(lines: Lines<'_>, after: &response::Parts) -> Self {
         let told = after.status.as_str().as_bytes();
-        let same = lines.iter().any(|(name, value)| *name == b":status" && *value == told);
+        let same = lines.iter().any(|(name, value)| name == b":status" && value == told);
         Self { status: (!same).then_some(after.status), ..Self::of(lines, &after.headers) }
     }
 
     pub(crate) fn tell(&self, stream: &Stream<'_>, whose: Head) {
         if let Some(status) = self.status {
-            stream.set(whose, ":status", [status.as_str().as_bytes()]);
+            stream.set(whose, b":status", Some(status.as_str().as_bytes()));
         }
-        for (name, values) in &self.lines {
-            stream.set(whose, name.as_str(), values.iter().map(HeaderValue::as_bytes));
+        for (name, now) in &self.lines {
+            let name = name.as_str().as_bytes();
+            match now {
+                Now::Gone => stream.set(whose, name, None),
+                Now::First(value) => stream.set(whose, name, Some(value.as_bytes())),
+                Now::Further(value) => stream.add(whose, name, value.as_bytes()),
+            }
         }
     }
 }

@@ -1,11 +1,12 @@
-//! The one thread that ends waits, for all streams (R4, G3, G5, P1).
+//! The one thread that ends waits, for all streams (R4, G3, G5, P1) and for what is counted (L2).
 
 use std::collections::BTreeMap;
 use std::io;
-use std::sync::{Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use crate::abi::{Scheduler, Stream};
+use crate::count::Counters;
 
 /// A wait; dropped before its end, it has none.
 pub(crate) struct Timer(Key);
@@ -20,11 +21,19 @@ struct Waits {
 
 #[derive(Default)]
 struct State {
-    waits: BTreeMap<Key, (Scheduler, u64)>,
+    waits: BTreeMap<Key, What>,
     count: u64,
     /// When the thread wakes by itself. Most waits end before their time, and few of them may cost a waking thread: it stays
     /// as it is while the wait that it was set for is gone.
     wakes: Option<Instant>,
+}
+
+/// What a wait ends with.
+enum What {
+    /// A hook of the stream, with this event.
+    Event(Scheduler, u64),
+    /// What was counted is put down.
+    Counted(Arc<Counters>),
 }
 
 static WAITS: OnceLock<Waits> = OnceLock::new();
@@ -43,26 +52,14 @@ pub(crate) fn start() -> io::Result<()> {
 
 impl Timer {
     /// Gives the event back to the stream after this time.
-    #[allow(clippy::disallowed_methods, reason = "an adapter has a clock")]
     pub(crate) fn after(stream: &Stream<'_>, event: u64, wait: Duration) -> Option<Self> {
-        let scheduler = stream.scheduler()?;
-        let waits = waits();
-        let mut state = waits.lock();
-        state.count += 1;
-        // Nobody waits for a century, and a clock has an end.
-        let end = Instant::now() + wait.min(Duration::from_secs(u64::from(u32::MAX)));
-        let key = (end, state.count);
-        let earlier = state.wakes.is_none_or(|wakes| end < wakes);
-        if earlier {
-            state.wakes = Some(end);
-        }
-        state.waits.insert(key, (scheduler, event));
-        drop(state);
-        if earlier {
-            waits.earlier.notify_one();
-        }
-        Some(Self(key))
+        Some(Self(waits().add(What::Event(stream.scheduler()?, event), wait)))
     }
+}
+
+/// Asks for what was counted to be put down, after this time.
+pub(crate) fn put_down_after(counters: Arc<Counters>, wait: Duration) {
+    waits().add(What::Counted(counters), wait);
 }
 
 impl Drop for Timer {
@@ -74,6 +71,25 @@ impl Drop for Timer {
 }
 
 impl Waits {
+    #[allow(clippy::disallowed_methods, reason = "an adapter has a clock")]
+    fn add(&self, what: What, wait: Duration) -> Key {
+        let mut state = self.lock();
+        state.count += 1;
+        // Nobody waits for a century, and a clock has an end.
+        let end = Instant::now() + wait.min(Duration::from_secs(u64::from(u32::MAX)));
+        let key = (end, state.count);
+        let earlier = state.wakes.is_none_or(|wakes| end < wakes);
+        if earlier {
+            state.wakes = Some(end);
+        }
+        state.waits.insert(key, what);
+        drop(state);
+        if earlier {
+            self.earlier.notify_one();
+        }
+        key
+    }
+
     fn lock(&self) -> MutexGuard<'_, State> {
         self.waits.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -91,8 +107,10 @@ fn run(waits: &Waits) {
         state = match state.waits.first_entry() {
             Some(wait) if wait.key().0 <= now => {
                 // Under the lock: whoever drops the timer of a stream waits for it.
-                let (scheduler, event) = wait.remove();
-                scheduler.commit(event);
+                match wait.remove() {
+                    What::Event(scheduler, event) => scheduler.commit(event),
+                    What::Counted(counters) => counters.schedule(),
+                }
                 state
             }
             Some(wait) => {

@@ -26,22 +26,32 @@ const FEW: usize = 32;
 
 /// Every difference between the lines of a head as it was, and as it is: what an adapter has to do to the head that it
 /// gave a copy of to [`Exchange::begin`](super::Exchange::begin) or
-/// [`Exchange::response_head`](super::Exchange::response_head). Lines of `before` whose names are no names of the crate
-/// `http`, such as `:path`, are to be left out.
+/// [`Exchange::response_head`](super::Exchange::response_head). `before` has names and values; lines whose names are no
+/// names of the crate `http`, such as `:path`, are to be left out of it.
 ///
 /// ```
 /// use http::{HeaderMap, HeaderValue};
 /// use tower_error_envelope::exchange::changes;
 ///
 /// let after: HeaderMap = HeaderMap::from_iter([(http::header::VARY, HeaderValue::from_static("accept"))]);
-/// let told: Vec<_> = changes(&[("etag", b"1")], &after).into_iter().map(|it| (it.name.to_string(), it.values().count())).collect();
+/// let before = [(&b"etag"[..], &b"1"[..])];
+/// let told: Vec<_> = changes(before.into_iter(), &after).into_iter().map(|it| (it.name.to_string(), it.values().count())).collect();
 /// assert_eq!(told, [("vary".to_owned(), 1), ("etag".to_owned(), 0)]);
 /// ```
 #[must_use]
-pub fn changes<'a>(before: &[(&str, &[u8])], after: &'a HeaderMap) -> Vec<Change<'a>> {
-    if let Some(added) = added(before, after) {
+pub fn changes<'b, 'a>(
+    before: impl Iterator<Item = (&'b [u8], &'b [u8])> + Clone,
+    after: &'a HeaderMap,
+) -> Vec<Change<'a>> {
+    if let Some(added) = added(before.clone(), after) {
         return added;
     }
+    let text = |(name, value)| Some((str::from_utf8(name).ok()?, value));
+    let before: Vec<(&str, &[u8])> = before.filter_map(text).collect();
+    compared(&before, after)
+}
+
+fn compared<'a>(before: &[(&str, &[u8])], after: &'a HeaderMap) -> Vec<Change<'a>> {
     let mut changes = Vec::new();
     let grouped = (before.len() > FEW).then(|| {
         let mut grouped = HashMap::<&str, Vec<&[u8]>>::with_capacity(before.len());
@@ -66,18 +76,19 @@ pub fn changes<'a>(before: &[(&str, &[u8])], after: &'a HeaderMap) -> Vec<Change
 }
 
 /// The names behind all that was there, where all of that is as it was: most heads get an id and nothing else.
-fn added<'a>(before: &[(&str, &[u8])], after: &'a HeaderMap) -> Option<Vec<Change<'a>>> {
-    let mut lines = after.iter();
-    let stays = |(name, value): &(&str, &[u8])| {
-        lines.next().is_some_and(|(is, line)| is.as_str() == *name && line.as_bytes() == *value)
-    };
-    if !before.iter().all(stays) {
-        return None;
+fn added<'b, 'a>(before: impl Iterator<Item = (&'b [u8], &'b [u8])>, after: &'a HeaderMap) -> Option<Vec<Change<'a>>> {
+    let (mut lines, mut last) = (after.iter(), None);
+    for (name, value) in before {
+        let (is, line) = lines.next()?;
+        if is.as_str().as_bytes() != name || line.as_bytes() != value {
+            return None;
+        }
+        last = Some(is);
     }
     let mut added = Vec::<Change<'a>>::new();
     for (name, _) in lines {
         // Lines of one name stand together; of a name that was there, one more is another case.
-        if before.last().is_some_and(|(last, _)| *last == name.as_str()) {
+        if last == Some(name) {
             return None;
         }
         if added.last().is_none_or(|last| *last.name != *name) {
@@ -109,7 +120,7 @@ mod tests {
     use super::*;
 
     fn told(before: &[(&str, &str)], after: &[(&'static str, &'static str)]) -> Vec<String> {
-        let before: Vec<_> = before.iter().map(|(name, value)| (*name, value.as_bytes())).collect();
+        let before = before.iter().map(|(name, value)| (name.as_bytes(), value.as_bytes()));
         let mut map = HeaderMap::new();
         for (name, value) in after {
             map.append(*name, HeaderValue::from_static(value));
@@ -118,7 +129,7 @@ mod tests {
             let values: Vec<_> = it.values().map(|value| value.to_str().unwrap()).collect();
             format!("{}={}", it.name, values.join("+"))
         };
-        changes(&before, &map).into_iter().map(one).collect()
+        changes(before, &map).into_iter().map(one).collect()
     }
 
     #[test]

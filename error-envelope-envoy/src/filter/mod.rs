@@ -33,8 +33,8 @@ use tower_error_envelope::exchange::{
 
 use crate::abi::{Attribute, Head, Stream};
 use crate::config::Module;
+use crate::heads;
 use crate::timer::Timer;
-use crate::{count, heads};
 
 /// What becomes of a head, or of trailers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -292,7 +292,6 @@ impl Filter {
     }
 
     fn tell_unenforced(&self, event: Option<Box<Event>>) {
-        count::put_down_later();
         adapter::unenforced(event);
     }
 }

@@ -54,7 +54,7 @@ impl Filter {
     }
 
     /// Shows the head to the guards: what they say, and what became of it.
-    fn admit(&self, lines: &Lines<'_>, version: Version, end: bool) -> Result<(Admission, Changes), Box<Answered>> {
+    fn admit(&self, lines: Lines<'_>, version: Version, end: bool) -> Result<(Admission, Changes), Box<Answered>> {
         let head = heads::request(lines, version);
         let facts = heads::request_facts(&head.parts, end);
         if let Some(cause) = head.unread {
@@ -260,7 +260,7 @@ impl Filter {
     #[cfg(feature = "panics")]
     pub(super) fn inject(&self, stream: &Stream<'_>, hook: &str) {
         let asked =
-            |lines: &Lines<'_>| lines.iter().any(|(name, value)| *name == b"x-panic-in" && *value == hook.as_bytes());
+            |lines: Lines<'_>| lines.iter().any(|(name, value)| name == b"x-panic-in" && value == hook.as_bytes());
         assert!(!stream.lines(Head::Request, asked), "asked for, in {hook}");
     }
 

@@ -474,7 +474,7 @@ impl Filter {
 type Seen = (ResponsePlan, response::Parts, Option<Changes>);
 
 /// The exchange comes back where there is no proper head.
-fn decide(exchange: Exchange, lines: &Lines<'_>, end: bool) -> Result<Seen, Box<Exchange>> {
+fn decide(exchange: Exchange, lines: Lines<'_>, end: bool) -> Result<Seen, Box<Exchange>> {
     let Some(mut head) = heads::response(lines) else { return Err(Box::new(exchange)) };
     let facts = heads::response_facts(&head, end);
     let plan = exchange.response_head(&mut head, || facts);

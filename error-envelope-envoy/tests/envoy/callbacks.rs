@@ -46,6 +46,19 @@ pub(crate) struct Stream {
 static SCHEDULERS: AtomicIsize = AtomicIsize::new(0);
 static FAULTS: Mutex<Vec<&str>> = Mutex::new(Vec::new());
 static LOG: Mutex<String> = Mutex::new(String::new());
+static COUNTED: Mutex<Vec<(String, u64)>> = Mutex::new(Vec::new());
+static COMMITTED: Mutex<Vec<usize>> = Mutex::new(Vec::new());
+
+/// What was put down, by its labels.
+pub(crate) fn counted() -> Vec<(String, u64)> {
+    COUNTED.lock().expect("no panic under the lock").clone()
+}
+
+/// How often the main thread was asked for a hook of this configuration.
+pub(crate) fn committed(config: usize) -> usize {
+    let committed = COMMITTED.lock().expect("no panic under the lock");
+    committed.iter().filter(|it| **it == config).count()
+}
 
 /// How many schedulers were made and not deleted.
 pub(crate) fn schedulers() -> isize {
@@ -128,15 +141,31 @@ callbacks! {
         0
     }
 
-    fn envoy_dynamic_module_callback_http_filter_increment_counter(
-        stream: *mut Stream, id: usize, labels: *const Buffer, count: usize, _value: u64,
+    fn envoy_dynamic_module_callback_http_filter_config_increment_counter(
+        _config: *mut c_void, id: usize, labels: *const Buffer, count: usize, value: u64,
     ) -> u32 {
-        Stream::at(stream);
         must(id == 7, "another counter");
         // SAFETY: the module lends as many labels as it says.
         let labels = unsafe { std::slice::from_raw_parts(labels, count) };
-        must(labels.iter().all(|label| !label.to_vec().is_empty()), "an empty label");
+        let labels: Vec<_> = labels.iter().map(|label| String::from_utf8_lossy(&label.to_vec()).into_owned()).collect();
+        must(labels.iter().all(|label| !label.is_empty()), "an empty label");
+        COUNTED.lock().expect("no panic under the lock").push((labels.join(" "), value));
         0
+    }
+
+    fn envoy_dynamic_module_callback_http_filter_config_scheduler_new(config: *mut c_void) -> *mut c_void {
+        Box::into_raw(Box::new(config as usize)).cast()
+    }
+
+    fn envoy_dynamic_module_callback_http_filter_config_scheduler_commit(scheduler: *mut c_void, _event: u64) {
+        // SAFETY: the module commits no scheduler that it has deleted.
+        let config = unsafe { *scheduler.cast::<usize>() };
+        COMMITTED.lock().expect("no panic under the lock").push(config);
+    }
+
+    fn envoy_dynamic_module_callback_http_filter_config_scheduler_delete(scheduler: *mut c_void) {
+        // SAFETY: it was made above, and the module deletes it once.
+        drop(unsafe { Box::from_raw(scheduler.cast::<usize>()) });
     }
 
     fn envoy_dynamic_module_callback_http_get_headers_size(stream: *mut Stream, head: u32) -> usize {

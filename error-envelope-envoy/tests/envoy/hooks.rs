@@ -11,6 +11,7 @@ unsafe extern "C" {
     fn envoy_dynamic_module_on_http_filter_config_new(config: *mut c_void, name: Buffer, text: Buffer)
     -> *const c_void;
     fn envoy_dynamic_module_on_http_filter_config_destroy(config: *const c_void);
+    fn envoy_dynamic_module_on_http_filter_config_scheduled(config: *mut c_void, module: *const c_void, event: u64);
     fn envoy_dynamic_module_on_http_filter_new(config: *const c_void, stream: *mut Stream) -> *const c_void;
     fn envoy_dynamic_module_on_http_filter_destroy(filter: *const c_void);
     fn envoy_dynamic_module_on_http_filter_request_headers(s: *mut Stream, f: *const c_void, end: bool) -> u32;
@@ -33,13 +34,24 @@ unsafe extern "C" {
 pub(crate) type Config = *const c_void;
 
 pub(crate) fn configure(text: &[u8]) -> Option<Config> {
-    // SAFETY: the text is lent for the call; the counters that are defined need no configuration here.
-    let config = unsafe {
-        envoy_dynamic_module_on_http_filter_config_new(std::ptr::null_mut(), Buffer::of(b"name"), Buffer::of(text))
-    };
+    configure_as(0, text)
+}
+
+/// With this number for Envoy's pointer.
+pub(crate) fn configure_as(number: usize, text: &[u8]) -> Option<Config> {
+    let envoys = std::ptr::without_provenance_mut(number);
+    // SAFETY: the text is lent for the call; Envoy's pointer is none to the callbacks here.
+    let config =
+        unsafe { envoy_dynamic_module_on_http_filter_config_new(envoys, Buffer::of(b"name"), Buffer::of(text)) };
     // The module's own hook says where it panicked; here the tests' assertions are to be read as well.
     drop(std::panic::take_hook());
     (!config.is_null()).then_some(config)
+}
+
+/// Envoy's main thread does what it was asked for.
+pub(crate) fn on_main_thread(config: Config) {
+    // SAFETY: it came from `configure`, and was not given back.
+    unsafe { envoy_dynamic_module_on_http_filter_config_scheduled(std::ptr::null_mut(), config, 0) };
 }
 
 pub(crate) fn unconfigure(config: Config) {

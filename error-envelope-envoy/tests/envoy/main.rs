@@ -137,6 +137,27 @@ proptest! {
 }
 
 #[test]
+fn l2_what_is_counted_is_put_down_by_the_main_thread_soon_and_once() {
+    const NUMBER: usize = 77;
+
+    let mut world = World::new_as(NUMBER, &POLICY.replace("/key", "/counted"), true, false);
+    let counted =
+        || callbacks::counted().into_iter().filter(|(labels, _)| labels.contains("/counted")).collect::<Vec<_>>();
+    world.act(&Act::RequestHead { method: "GET", path: "/counted", lines: Vec::new(), end: true });
+    assert_eq!(counted(), [], "Envoy's lock was taken on a worker");
+    let asked = (0..6000).any(|_| {
+        std::thread::sleep(std::time::Duration::from_millis(5));
+        callbacks::committed(NUMBER) > 0
+    });
+    assert!(asked, "nobody asked the main thread");
+    world.on_main_thread();
+    world.on_main_thread();
+    assert_eq!(counted(), [("auth_missing 401 none guard /counted enforce".to_owned(), 1)]);
+    assert_eq!(callbacks::committed(NUMBER), 1);
+    world.end();
+}
+
+#[test]
 fn v4_a_policy_that_is_refused_refuses_the_configuration() {
     for (text, told) in [
         ("version = 2", "version"),

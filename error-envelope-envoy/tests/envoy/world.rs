@@ -24,7 +24,11 @@ pub(crate) struct World {
 
 impl World {
     pub(crate) fn new(policy: &str, http2: bool, destroys_inside: bool) -> Self {
-        let config = hooks::configure(policy.as_bytes()).unwrap_or_else(|| panic!("{}", callbacks::log()));
+        Self::new_as(0, policy, http2, destroys_inside)
+    }
+
+    pub(crate) fn new_as(number: usize, policy: &str, http2: bool, destroys_inside: bool) -> Self {
+        let config = hooks::configure_as(number, policy.as_bytes()).unwrap_or_else(|| panic!("{}", callbacks::log()));
         let stream = Box::into_raw(Box::<Stream>::default());
         let world = Self { config, stream };
         world.stream().http2.set(http2);
@@ -91,6 +95,11 @@ impl World {
                 self.call(Hook::Completed);
             }
         }
+    }
+
+    /// Envoy's main thread does what it was asked for.
+    pub(crate) fn on_main_thread(&self) {
+        hooks::on_main_thread(self.config);
     }
 
     /// A body that passes takes the head along that was held back.
