@@ -9,6 +9,7 @@ use std::ops::Range;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use tower_error_envelope::adapter::GivenPolicy;
 use tower_error_envelope::{Mode, Policy, PolicyError, PolicyFile, PolicyLoader};
 
 use crate::trial::Trial;
@@ -63,6 +64,31 @@ fn is_name(name: &str) -> bool {
 ///
 /// All that is wrong.
 pub(crate) fn read(path: &Path) -> Result<Read, Vec<PolicyError>> {
+    read_by(PolicyLoader::new().any_verifier(), |loader| loader.check(path))
+}
+
+/// As [`read`], as it is read inside Envoy, where no verifier is.
+///
+/// # Errors
+///
+/// All that is wrong.
+pub(crate) fn read_in_envoy(path: &Path) -> Result<Read, Vec<PolicyError>> {
+    read_by(GivenPolicy::loader(), |loader| loader.check(path))
+}
+
+/// As [`read_in_envoy`], of the text in a configuration of Envoy's.
+///
+/// # Errors
+///
+/// What is wrong.
+pub(crate) fn read_inline_in_envoy(text: &str) -> Result<Read, Vec<PolicyError>> {
+    read_by(GivenPolicy::loader(), |loader| loader.parse(GivenPolicy::INLINE, text).map_err(|error| vec![error]))
+}
+
+fn read_by(
+    loader: PolicyLoader,
+    read: impl FnOnce(PolicyLoader) -> Result<PolicyFile, Vec<PolicyError>>,
+) -> Result<Read, Vec<PolicyError>> {
     let missing = Arc::new(Mutex::new(Vec::new()));
     let noted = Arc::clone(&missing);
     let variable = move |name: &str| {
@@ -74,7 +100,7 @@ pub(crate) fn read(path: &Path) -> Result<Read, Vec<PolicyError>> {
             })
         })
     };
-    let file = PolicyLoader::new().any_verifier().environment(variable).check(path)?;
+    let file = read(loader.environment(variable))?;
     let missing = std::mem::take(&mut *missing.lock().unwrap_or_else(PoisonError::into_inner));
     Ok(Read { file, missing })
 }

@@ -7,7 +7,11 @@ use std::fmt::Write;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
 use serde_json::Value;
+use tower_error_envelope::PolicyError;
+use tower_error_envelope::adapter::GivenPolicy;
 
 use crate::failure::{Failure, print};
 use crate::policy;
@@ -35,20 +39,27 @@ const MANAGER: [(&str, &[&str], &str); 6] = [
 ];
 
 /// Filters that answer by themselves.
-const ANSWERING: [&str; 14] = [
+const ANSWERING: [&str; 21] = [
+    "adaptive_concurrency",
     "admission_control",
     "api_key_auth",
     "basic_auth",
     "buffer",
+    "cache",
+    "cors",
     "csrf",
+    "custom_response",
     "ext_authz",
     "fault",
+    "golang",
     "health_check",
     "jwt_authn",
     "local_ratelimit",
+    "lua",
     "oauth2",
     "ratelimit",
     "rbac",
+    "wasm",
     "ext_proc",
 ];
 
@@ -76,9 +87,10 @@ impl Findings {
 /// Writes to standard output; an exit code of 0, or 1 where there are warnings.
 pub(crate) fn run(args: &Args) -> Result<u8, Failure> {
     let name = args.file.display().to_string();
-    let text = fs::read_to_string(&args.file).map_err(|error| Failure::Io(format!("{name}: {error}")))?;
-    let config: Value =
-        serde_saphyr::from_str(&text).map_err(|error| Failure::Refused(format!("{name}: no YAML: {error}")))?;
+    let bytes = fs::read(&args.file).map_err(|error| Failure::Io(format!("{name}: {error}")))?;
+    let text = String::from_utf8(bytes).map_err(|_| Failure::Io(format!("{name}: it is no UTF-8; save it as such")))?;
+    let config = parsed(&text).map_err(|why| Failure::Refused(format!("{name}: {why}")))?;
+    let config = with_proto_names(config);
     let mut findings = Findings::default();
     let search = std::env::var_os("ENVOY_DYNAMIC_MODULES_SEARCH_PATH").map(PathBuf::from);
     check(&config, search.as_deref(), &mut findings);
@@ -86,6 +98,18 @@ pub(crate) fn run(args: &Args) -> Result<u8, Failure> {
     let _ = writeln!(text, "{name}: {warnings} warnings, {notes} notes");
     print(&text)?;
     Ok(u8::from(warnings > 0))
+}
+
+/// A configuration may hold secrets: an error shows none of its lines (L3).
+fn parsed(text: &str) -> Result<Value, String> {
+    let text = text.trim_start_matches('\u{feff}');
+    if text.trim_start().starts_with('{')
+        && let Ok(value) = serde_json::from_str(text)
+    {
+        return Ok(value);
+    }
+    let options = serde_saphyr::options! { with_snippet: false };
+    serde_saphyr::from_str_with_options(text, options).map_err(|error| format!("no YAML: {error}"))
 }
 
 fn check(config: &Value, search: Option<&Path>, findings: &mut Findings) {
@@ -110,6 +134,33 @@ fn check(config: &Value, search: Option<&Path>, findings: &mut Findings) {
         }
         Some(_) => {}
     }
+}
+
+/// With the names of the fields as the protocol has them: its JSON may say `normalizePath` as well.
+fn with_proto_names(value: Value) -> Value {
+    match value {
+        Value::Object(entries) => {
+            let renamed = |(key, value): (String, Value)| (proto_name(&key), with_proto_names(value));
+            Value::Object(entries.into_iter().map(renamed).collect())
+        }
+        Value::Array(items) => Value::Array(items.into_iter().map(with_proto_names).collect()),
+        value => value,
+    }
+}
+
+fn proto_name(key: &str) -> String {
+    if !key.bytes().all(|byte| byte.is_ascii_alphanumeric()) || !key.bytes().any(|byte| byte.is_ascii_uppercase()) {
+        return key.to_owned();
+    }
+    let (mut name, mut last) = (String::with_capacity(key.len() + 4), ' ');
+    for letter in key.chars() {
+        if letter.is_ascii_uppercase() || letter.is_ascii_digit() && !last.is_ascii_digit() {
+            name.push('_');
+        }
+        name.push(letter.to_ascii_lowercase());
+        last = letter;
+    }
+    name
 }
 
 /// Every connection manager, and where it is.
@@ -144,9 +195,10 @@ fn of_manager(place: &str, manager: &Value, findings: &mut Findings) {
     };
     of_module(place, &filters[at], findings);
     for (index, filter) in filters.iter().enumerate() {
-        let name = filter["name"].as_str().unwrap_or_default();
-        let short = name.rsplit('.').next().unwrap_or_default();
-        if !ANSWERING.contains(&short) {
+        let name = filter["name"].as_str().unwrap_or("a filter without a name");
+        // Its name is anybody's choice; what it is its type says.
+        let told = filter["typed_config"]["@type"].as_str().unwrap_or(name);
+        if !told.split('.').any(|part| ANSWERING.contains(&part)) {
             continue;
         }
         if index < at {
@@ -170,6 +222,14 @@ fn of_manager(place: &str, manager: &Value, findings: &mut Findings) {
     }
     of_waits(place, manager, findings);
     of_local_replies(place, &manager["local_reply_config"], findings);
+    let sampled = &manager["request_id_extension"]["typed_config"]["use_request_id_for_trace_sampling"];
+    if !manager["tracing"].is_null() && *sampled != false {
+        findings.note(
+            place,
+            "nothing is traced: Envoy chooses by ids that are UUIDs, and generate_request_id is false; request_id_extension \
+             with use_request_id_for_trace_sampling: false lets it choose by itself",
+        );
+    }
     let router = filters.iter().find(|filter| is_a(&filter["typed_config"], "Router"));
     if router.is_some_and(|router| router["typed_config"]["suppress_envoy_headers"] != true) {
         findings
@@ -193,26 +253,37 @@ fn of_module(place: &str, filter: &Value, findings: &mut Findings) {
         findings.note(place, "do_not_close: true keeps the module loaded; it does so itself on Linux alone");
     }
     let config = &filter["typed_config"]["filter_config"];
-    let text = config["value"].as_str().unwrap_or_default();
-    let file = config["value"]["policy_file"].as_str().or_else(|| {
-        let line = text.trim().strip_prefix("policy_file")?.trim_start().strip_prefix('=')?;
-        Some(line.trim().trim_matches('"'))
-    });
-    match file {
-        Some(file) => {
-            for error in policy::read(Path::new(file)).err().unwrap_or_default() {
-                findings.warn(place, &format!("the policy is refused, and so is the configuration (V4): {error}"));
-            }
-        }
-        None if text.trim().is_empty() && config["value"].is_null() => {
-            findings.note(place, "it has no policy: the defaults hold on every route");
-        }
-        None => {}
+    let kind = config["@type"].as_str().and_then(|told| told.rsplit('.').next()).unwrap_or_default();
+    let given = match (&config["value"], kind) {
+        (Value::String(text), "StringValue") => GivenPolicy::of(text.as_bytes()),
+        (Value::String(text), "BytesValue") => match BASE64_STANDARD.decode(text) {
+            Ok(bytes) => GivenPolicy::of(&bytes),
+            Err(error) => Err(format!("filter_config: {error}")),
+        },
+        (value @ Value::Object(_), "Struct") => GivenPolicy::of_struct(value),
+        _ if config.is_null() => Ok(GivenPolicy::Nowhere),
+        _ => Err("filter_config is no google.protobuf.StringValue, BytesValue or Struct with a value".to_owned()),
+    };
+    let refused = |why: String| format!("the configuration is refused (V4): {why}");
+    match given {
+        Err(why) => findings.warn(place, &refused(why)),
+        Ok(GivenPolicy::Nowhere) => findings.note(place, "it has no policy: the defaults hold on every route"),
+        Ok(GivenPolicy::Here(text)) => of_policy(place, policy::read_inline_in_envoy(&text), findings),
+        Ok(GivenPolicy::File(file)) => of_policy(place, policy::read_in_envoy(Path::new(&file)), findings),
+    }
+}
+
+fn of_policy(place: &str, read: Result<policy::Read, Vec<PolicyError>>, findings: &mut Findings) {
+    for error in read.err().unwrap_or_default() {
+        findings.warn(place, &format!("the policy is refused, and so is the configuration (V4): {error}"));
     }
 }
 
 fn of_waits(place: &str, manager: &Value, findings: &mut Findings) {
-    let never = |value: &Value| matches!(value.as_str(), Some("0s" | "0"));
+    let never = |value: &Value| {
+        let seconds = value.as_str().and_then(|text| text.trim_end_matches('s').parse().ok());
+        seconds.or(value.as_f64()) == Some(0.0)
+    };
     for (key, breaks) in [
         ("stream_idle_timeout", "a stream that stands still is never answered (V2)"),
         ("delayed_close_timeout", "a client that still uploads may not read its answer (G5)"),

@@ -62,7 +62,7 @@ fn quoted(text: &str) -> String {
 /// Writes to standard output.
 pub(crate) fn run(args: &Args) -> Result<(), Failure> {
     // A policy that is refused is refused by Envoy, too: better told here.
-    policy::read(&args.policy)?;
+    policy::read_in_envoy(&args.policy)?;
     let file = std::path::absolute(&args.policy).map_err(|error| Failure::Io(error.to_string()))?;
     let file = file.to_str().ok_or_else(|| Failure::Io(format!("{}: not UTF-8", file.display())))?;
     match (&args.listen, &args.upstream) {
@@ -126,7 +126,7 @@ access_log:
     log_format:
       # The code and its origin are the module's; no query, no credential (L3).
       text_format_source:
-        inline_string: \"%START_TIME% %REQ(:METHOD)% %RESPONSE_CODE% %RESPONSE_FLAGS% %RESPONSE_CODE_DETAILS% %DURATION%ms id=%RESP(x-request-id)% code=%DYNAMIC_METADATA(error_envelope:code)% origin=%DYNAMIC_METADATA(error_envelope:origin)% route=%DYNAMIC_METADATA(error_envelope:route)%\\n\"
+        inline_string: \"%START_TIME% %REQ(:METHOD)% %RESPONSE_CODE% %RESPONSE_FLAGS% %RESPONSE_CODE_DETAILS% %DURATION%ms id=%RESP(x-request-id)% code=%DYNAMIC_METADATA(error_envelope:code)% origin=%DYNAMIC_METADATA(error_envelope:origin)% route=%DYNAMIC_METADATA(error_envelope:route)% mode=%DYNAMIC_METADATA(error_envelope:mode)%\\n\"
 ";
 
 /// The filters.

@@ -3,6 +3,7 @@
 
 mod check;
 mod diff;
+mod envoy;
 mod exports;
 mod kit;
 mod on_call;

@@ -1,0 +1,276 @@
+//! `envoy-config` and `envoy-check`: what is written is in order, and what is taken out of it is missed by its name.
+
+use std::fs;
+use std::path::Path;
+
+use tempfile::TempDir;
+
+use crate::kit::{command, run};
+
+/// A folder with a policy, and with what stands for the module.
+fn folder() -> TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("policy.toml"), "version = 1\n").unwrap();
+    fs::write(folder.path().join("liberror_envelope.so"), "").unwrap();
+    folder
+}
+
+fn written(folder: &Path, more: &[&str]) -> String {
+    let policy = folder.join("policy.toml");
+    let run = run(&[&["envoy-config", "--policy", policy.to_str().unwrap()], more].concat());
+    assert_eq!((run.code, run.err.as_str()), (Some(0), ""));
+    run.out
+}
+
+const WHOLE: [&str; 4] = ["--listen", "127.0.0.1:8080", "--upstream", "[::1]:3000"];
+
+/// What the check says of a file, its place left out, and how it ends.
+fn checked(folder: &Path, name: &str, config: &[u8]) -> (Vec<String>, Option<i32>) {
+    let file = folder.join(name);
+    fs::write(&file, config).unwrap();
+    let mut command = command(&["envoy-check", file.to_str().unwrap()]);
+    let output = command.env("ENVOY_DYNAMIC_MODULES_SEARCH_PATH", folder).output().unwrap();
+    let text = [output.stdout, output.stderr].map(|text| String::from_utf8(text).unwrap()).concat();
+    let text = text.replace(folder.to_str().unwrap(), "FOLDER");
+    let short = |line: &str| match line.split_once(": warning: ").or(line.split_once(": note: ")) {
+        Some((place, what)) if place.contains("filter_chains") => what.to_owned(),
+        _ => line.to_owned(),
+    };
+    (text.lines().map(short).collect(), output.status.code())
+}
+
+#[test]
+fn what_is_written_is_in_order() {
+    let folder = folder();
+    for more in [&[][..], &["--http2"], &["--admin", "127.0.0.1:9901"]] {
+        let config = written(folder.path(), &[&WHOLE[..], more].concat());
+        let (lines, code) = checked(folder.path(), "envoy.yaml", config.as_bytes());
+        assert_eq!((lines, code), (vec!["FOLDER/envoy.yaml: 0 warnings, 0 notes".to_owned()], Some(0)));
+    }
+    // A part, which has no connection manager around it.
+    let (lines, code) = checked(folder.path(), "part.yaml", written(folder.path(), &["--snippet"]).as_bytes());
+    assert_eq!((lines, code), (vec!["FOLDER/part.yaml: 0 warnings, 0 notes".to_owned()], Some(0)));
+}
+
+/// The protocol's JSON, with its names: as a control plane or `config_dump` has it.
+fn json(value: &serde_json::Value) -> serde_json::Value {
+    use serde_json::Value;
+    let name = |key: &String| {
+        let mut parts = key.split('_');
+        let first = parts.next().unwrap_or_default().to_owned();
+        parts.fold(first, |name, part| name + &part[..1].to_uppercase() + &part[1..])
+    };
+    match value {
+        Value::Object(entries) => entries.iter().map(|(key, value)| (name(key), json(value))).collect(),
+        Value::Array(items) => items.iter().map(json).collect(),
+        value => value.clone(),
+    }
+}
+
+#[test]
+fn json_is_read_as_yaml_is_by_either_name_of_a_field() {
+    let folder = folder();
+    let config: serde_json::Value = serde_saphyr::from_str(&written(folder.path(), &WHOLE)).unwrap();
+    for (name, text) in [("same.json", config.to_string()), ("camel.json", json(&config).to_string())] {
+        let (lines, code) = checked(folder.path(), name, text.as_bytes());
+        assert_eq!((lines, code), (vec![format!("FOLDER/{name}: 0 warnings, 0 notes")], Some(0)));
+    }
+    let wrong = json(&config).to_string().replace("\"normalizePath\":true", "\"normalizePath\":false");
+    let (lines, code) = checked(folder.path(), "wrong.json", wrong.as_bytes());
+    assert_eq!(lines[0], "normalize_path is false; say true: Envoy may choose another route than the policy (G0)");
+    assert_eq!((lines.len(), code), (2, Some(1)));
+}
+
+#[test]
+fn each_thing_that_breaks_the_contract_is_named() {
+    let folder = folder();
+    let config = written(folder.path(), &WHOLE);
+    let before = "          - name: envoy.filters.http.dynamic_modules\n";
+    let filter = |kind: &str, name: &str| {
+        format!(
+            "          - name: {name}\n            typed_config: {{ \"@type\": type.googleapis.com/envoy.extensions.filters.http.{kind} }}\n"
+        )
+    };
+    let authz = filter("ext_authz.v3.ExtAuthz", "our-own-name");
+    let router = "          - name: envoy.filters.http.router\n";
+    let router_filter = || format!("{}{router}", filter("local_ratelimit.v3.LocalRateLimit", "limit"));
+    let policy_value = format!("value: \"policy_file = \\\"{}/policy.toml\\\"\"", folder.path().display());
+    let custom = "version = 1\\n[auth.own]\\nscheme = \\\"custom\\\"\\n";
+    let route = "- { match: { prefix: / }, ";
+    for (from, to, told) in [
+        (
+            "generate_request_id: false",
+            String::new(),
+            "generate_request_id is what it is by default; say false: Envoy makes an id of its own, beside the module's (I1)",
+        ),
+        (
+            "preserve_external_request_id: true",
+            "preserve_external_request_id: false".to_owned(),
+            "preserve_external_request_id is false; say true: ",
+        ),
+        ("merge_slashes: true", String::new(), "merge_slashes is what it is by default; say true: "),
+        (
+            "UNESCAPE_AND_REDIRECT",
+            "UNESCAPE_AND_FORWARD".to_owned(),
+            "path_with_escaped_slashes_action is UNESCAPE_AND_FORWARD; say UNESCAPE_AND_REDIRECT or REJECT_REQUEST: ",
+        ),
+        ("proxy_100_continue: true", String::new(), "proxy_100_continue is what it is by default; say true: "),
+        ("request_headers_timeout: 10s", String::new(), "request_headers_timeout is not set: "),
+        (
+            "request_headers_timeout: 10s",
+            "request_headers_timeout: 0.000s".to_owned(),
+            "request_headers_timeout is not set: ",
+        ),
+        ("stream_idle_timeout: 60s", "stream_idle_timeout: 0s".to_owned(), "stream_idle_timeout is 0: "),
+        ("delayed_close_timeout: 2s", "delayed_close_timeout: 0".to_owned(), "delayed_close_timeout is 0: "),
+        (
+            "local_reply_config:",
+            "other_config:".to_owned(),
+            "local_reply_config has no mapper for what the module notes: ",
+        ),
+        (
+            "  mappers:\n",
+            "  mappers:\n            - { filter: { status_code_filter: {} } }\n".to_owned(),
+            "a mapper stands before the module's in local_reply_config",
+        ),
+        (
+            "name: error_envelope, do_not",
+            "name: another, do_not".to_owned(),
+            "the module error_envelope is not among its http_filters: ",
+        ),
+        (
+            before,
+            format!("{before}            disabled: true\n"),
+            "the module is disabled: nothing of the contract holds",
+        ),
+        (before, format!("{authz}{before}"), "our-own-name answers by itself before the module: "),
+        (
+            route,
+            format!(
+                "{route}typed_per_filter_config: {{ any: {{ dynamic_module_config: {{ name: error_envelope }} }} }}, "
+            ),
+            "a route has a configuration of the module's own",
+        ),
+        (
+            &policy_value,
+            "value: \"version = 2\"".to_owned(),
+            "the policy is refused, and so is the configuration (V4): filter_config:1: ",
+        ),
+        (&policy_value, format!("value: \"{custom}\""), "the policy is refused, and so is the configuration (V4): "),
+        (
+            &policy_value,
+            "value: \"policy_file = 3\"".to_owned(),
+            "the configuration is refused (V4): filter_config: policy_file is not a text",
+        ),
+        (
+            &policy_value,
+            "value: \"policy_file = \\\"/nowhere/policy.toml\\\" # not here\"".to_owned(),
+            "the policy is refused, and so is the configuration (V4): /nowhere/policy.toml",
+        ),
+        (
+            &policy_value,
+            "value: 3".to_owned(),
+            "the configuration is refused (V4): filter_config is no google.protobuf.StringValue",
+        ),
+        (
+            &policy_value,
+            "value: \"{\\\"policies\\\": 1}\"".to_owned(),
+            "the configuration is refused (V4): filter_config has the keys \"policies\"",
+        ),
+    ] {
+        assert!(config.contains(from), "{from}");
+        let (lines, code) = checked(folder.path(), "envoy.yaml", config.replacen(from, &to, 1).as_bytes());
+        assert!(lines[0].starts_with(told), "{from} to {to}: {lines:#?}");
+        assert_eq!(
+            (lines.last().unwrap().as_str(), code),
+            ("FOLDER/envoy.yaml: 1 warnings, 0 notes", Some(1)),
+            "{lines:#?}"
+        );
+    }
+    // What is otherwise than somebody may expect, and breaks nothing.
+    for (from, to, told) in [
+        (
+            router,
+            router_filter(),
+            "limit answers by itself behind the module: its status and headers stay, its body is written anew (V2)",
+        ),
+        (", do_not_close: true", String::new(), "do_not_close: true keeps the module loaded; "),
+        ("suppress_envoy_headers: true", "start_child_span: true".to_owned(), "the router adds x-envoy headers"),
+        ("server_header_transformation: PASS_THROUGH", String::new(), "`server` is Envoy's on every response; "),
+        (
+            "enable_trailers: true }\n          upgrade",
+            "accept_http_10: true }\n          upgrade".to_owned(),
+            "http_protocol_options.enable_trailers is not true: ",
+        ),
+        (&policy_value, "value: \"\"".to_owned(), "it has no policy: the defaults hold on every route"),
+        ("stat_prefix: edge\n", "stat_prefix: edge\n          tracing: {}\n".to_owned(), "nothing is traced: "),
+    ] {
+        assert!(config.contains(from), "{from}");
+        let (lines, code) = checked(folder.path(), "envoy.yaml", config.replacen(from, &to, 1).as_bytes());
+        assert!(lines[0].starts_with(told), "{from} to {to}: {lines:#?}");
+        assert_eq!(
+            (lines.last().unwrap().as_str(), code),
+            ("FOLDER/envoy.yaml: 0 warnings, 1 notes", Some(0)),
+            "{lines:#?}"
+        );
+    }
+}
+
+#[test]
+fn a_policy_that_envoy_would_refuse_is_told_before_envoy_does() {
+    let folder = folder();
+    let policy = folder.path().join("policy.toml");
+    fs::write(&policy, "version = 1\n[auth.own]\nscheme = \"custom\"\n[defaults]\nauth = [\"own\"]\n").unwrap();
+    let args = [&["envoy-config", "--policy", policy.to_str().unwrap()], &WHOLE[..]].concat();
+    let run = run(&args);
+    assert_eq!((run.code, run.out.as_str()), (Some(1), ""), "{}", run.err);
+    assert!(run.err.contains("policy.toml:2") && run.err.contains("ext_authz"), "{}", run.err);
+}
+
+#[test]
+fn what_is_no_configuration_is_refused_and_harms_nothing() {
+    let folder = folder();
+    let deep = format!("{}{}", "[".repeat(100_000), "]".repeat(100_000));
+    let bomb: String = (1..30).map(|index| format!("a{index}: &a{index} [*a{0}, *a{0}]\n", index - 1)).collect();
+    let bomb = format!("a0: &a0 [x, x]\n{bomb}");
+    for (what, text, code) in [
+        ("nothing", "".as_bytes(), 1),
+        ("a word", b"envoy", 1),
+        ("a list", b"[1, 2]", 1),
+        ("no filters", b"http_filters: 3", 1),
+        ("filters that are none", b"http_filters: [1, null, [], {name: 3}, {typed_config: []}]", 1),
+        ("a mapping of lists", b"{http_filters: {a: b}, local_reply_config: [1], route_config: []}", 1),
+        ("half of one", b"static_resources: {", 1),
+        ("a tab", b"a:\n\t- b", 1),
+        ("no UTF-8", b"a: \xff", 2),
+        ("deep lists", deep.as_bytes(), 1),
+        ("names for names", bomb.as_bytes(), 1),
+        ("one name twice", b"normalize_path: true\nnormalize_path: false\nhttp_filters: []", 1),
+        ("two documents", b"http_filters: []\n---\nhttp_filters: []\n", 1),
+    ] {
+        let (lines, told) = checked(folder.path(), "envoy.yaml", text);
+        assert_eq!(told, Some(code), "{what}: {lines:#?}");
+        assert!(!lines.is_empty() && lines.iter().all(|line| line.len() < 2000), "{what}: {lines:#?}");
+    }
+    let (lines, _) = checked(folder.path(), "envoy.yaml", b"inline_string: secret-of-ours\n- [");
+    assert!(!lines.concat().contains("secret-of-ours"), "{lines:#?}");
+    let run = run(&["envoy-check", folder.path().to_str().unwrap()]);
+    assert_eq!((run.code, run.out.as_str()), (Some(2), ""));
+    let run = self::run(&["envoy-check", "/nowhere/envoy.yaml"]);
+    assert_eq!((run.code, run.out.as_str()), (Some(2), ""));
+}
+
+#[test]
+fn without_its_library_the_search_path_is_told() {
+    let folder = folder();
+    let config = written(folder.path(), &WHOLE);
+    fs::remove_file(folder.path().join("liberror_envelope.so")).unwrap();
+    let (lines, code) = checked(folder.path(), "envoy.yaml", config.as_bytes());
+    assert!(lines[0].contains("liberror_envelope.so is not in that folder"), "{lines:#?}");
+    assert_eq!(code, Some(1));
+    let file = folder.path().join("envoy.yaml");
+    let mut command = command(&["envoy-check", file.to_str().unwrap()]);
+    let output = command.env_remove("ENVOY_DYNAMIC_MODULES_SEARCH_PATH").output().unwrap();
+    assert_eq!(output.status.code(), Some(0));
+    assert!(String::from_utf8_lossy(&output.stdout).contains("not set here; Envoy needs it"));
+}
