@@ -3,7 +3,10 @@
 //! `ENVOY` names the binary. The configuration is the command's own, but for the paths: the cases ask what becomes of a
 //! path as it was sent (G0), which Envoy would normalise before the module sees it.
 
+mod asking;
 mod holds;
+mod operators;
+mod paths;
 mod service;
 
 use std::io::{BufReader, Read as _, Write as _};
@@ -143,6 +146,8 @@ impl Running {
         command.arg("-c").arg(&config).arg("--admin-address-path").arg(&admin);
         command.args(["--concurrency", "1", "--disable-hot-restart", "-l", "error"]);
         command.args(["--component-log-level", "dynamic_modules:debug"]);
+        // An access log has its lines at once.
+        command.args(["--file-flush-interval-msec", "50"]);
         command.env("ENVOY_DYNAMIC_MODULES_SEARCH_PATH", profile()).envs(&case.env);
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
         let mut child = command.spawn().expect("Envoy starts");
@@ -164,6 +169,13 @@ impl Running {
                 Err(running.log_from(0).replace(&*running.folder.path().to_string_lossy(), ""))
             }
         }
+    }
+
+    /// Its counters of this module's, as Prometheus reads them.
+    fn counters(&self) -> Vec<String> {
+        let admin = self.folder.path().join("admin");
+        let text = administration(&admin, "/stats?format=prometheus&filter=error_envelope").expect("Envoy lives");
+        text.lines().filter(|line| line.starts_with("envoy_dynamicmodulescustom")).map(str::to_owned).collect()
     }
 
     /// Its memory in KiB, and how many files it has open.
@@ -225,13 +237,20 @@ fn with_refused(policy: &Path, upstream: SocketAddr) -> String {
     text.replace(&*right.to_string_lossy(), &policy.to_string_lossy())
 }
 
-/// Where Envoy listens, once its administration says so.
-fn listening(admin: &Path) -> Option<SocketAddr> {
+/// What Envoy's administration says.
+fn administration(admin: &Path, path: &str) -> Option<String> {
     let admin: SocketAddr = std::fs::read_to_string(admin).ok()?.trim().parse().ok()?;
     let mut stream = TcpStream::connect(admin).ok()?;
-    stream.write_all(b"GET /listeners HTTP/1.1\r\nhost: admin\r\nconnection: close\r\n\r\n").ok()?;
+    let request = format!("GET {path} HTTP/1.1\r\nhost: admin\r\nconnection: close\r\n\r\n");
+    stream.write_all(request.as_bytes()).ok()?;
     let mut text = String::new();
     BufReader::new(stream).read_to_string(&mut text).ok()?;
+    Some(text)
+}
+
+/// Where Envoy listens, once its administration says so.
+fn listening(admin: &Path) -> Option<SocketAddr> {
+    let text = administration(admin, "/listeners")?;
     let (_, address) = text.split_once("edge::")?;
     address.lines().next()?.trim().parse().ok()
 }

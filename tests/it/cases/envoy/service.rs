@@ -1,9 +1,10 @@
 //! A service behind Envoy that does what the path says, many requests at once.
 
+use std::collections::HashMap;
 use std::io::{self, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use super::super::wire::{Framing, Timed, Wire};
@@ -13,6 +14,10 @@ pub(super) struct Seen {
     pub(super) calls: AtomicUsize,
     /// The longest body that came, whole or not.
     pub(super) longest: AtomicU64,
+    /// The targets, as they came, and what Envoy's route has written into `x-route`.
+    pub(super) targets: Mutex<Vec<(String, Option<String>)>>,
+    /// When the head of a response left that then stalled, by what its request calls itself in `x-round`.
+    pub(super) stalled: Mutex<HashMap<String, Instant>>,
 }
 
 pub(super) fn start() -> (SocketAddr, Arc<Seen>) {
@@ -43,7 +48,12 @@ fn serve(mut stream: TcpStream, seen: &Seen) {
             return;
         }
         let path = head.first_line.split(' ').nth(1).unwrap_or("/").to_owned();
-        if !matches!(answer(&mut stream, &path), Ok(true)) {
+        seen.targets.lock().expect("no panic under the lock").push((path.clone(), head.text("x-route")));
+        let stalls = || {
+            let round = head.text("x-round").unwrap_or_default();
+            seen.stalled.lock().expect("no panic under the lock").insert(round, Instant::now());
+        };
+        if !matches!(answer(&mut stream, &path, stalls), Ok(true)) {
             return;
         }
     }
@@ -52,7 +62,7 @@ fn serve(mut stream: TcpStream, seen: &Seen) {
 /// In no client's hands, whatever becomes of a body.
 pub(super) const CANARY: &str = "upstream-canary-51b2";
 
-fn answer(stream: &mut TcpStream, path: &str) -> io::Result<bool> {
+fn answer(stream: &mut TcpStream, path: &str, stalls: impl FnOnce()) -> io::Result<bool> {
     let head =
         |status: &str, framing: &str| format!("HTTP/1.1 {status} Said\r\ncontent-type: text/html\r\n{framing}\r\n\r\n");
     match path {
@@ -64,6 +74,8 @@ fn answer(stream: &mut TcpStream, path: &str) -> io::Result<bool> {
             }
         }
         "/stalled" => {
+            // Before it leaves: who reads it may be done with it first.
+            stalls();
             stream.write_all(head("500", "content-length: 1000").as_bytes())?;
             stream.write_all(CANARY.as_bytes())?;
             std::thread::sleep(Duration::from_secs(30));
