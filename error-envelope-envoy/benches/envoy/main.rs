@@ -2,7 +2,10 @@
 //! it, their order alternating, the origin a process of its own. `run` beside this builds what it needs.
 //!
 //! Beside the throughput stands the time of Envoy's own process for each request, which a busy machine disturbs less.
+//! `run instructions` counts what Envoy's worker executes outside the kernel for a request, which nothing disturbs.
 #![allow(clippy::disallowed_methods, reason = "a benchmark measures real time")]
+
+mod instructions;
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -18,7 +21,8 @@ fn main() {
     let mut args = std::env::args().skip(1).filter(|arg| arg != "--bench");
     match args.next().as_deref() {
         Some("origin") => origin(),
-        _ => compare(),
+        Some("instructions") => instructions::compare(&setting()),
+        _ => compare(&setting()),
     }
 }
 
@@ -62,39 +66,45 @@ impl Drop for Process {
 }
 
 struct Envoy {
-    name: &'static str,
+    name: String,
     process: Process,
     address: SocketAddr,
 }
 
 impl Envoy {
-    fn start(name: &'static str, filter: &str, origin: SocketAddr, folder: &Path) -> Self {
+    fn start(name: &str, filter: &str, origin: SocketAddr, folder: &Path) -> Self {
+        let command = Command::new(std::env::var_os("ENVOY").expect("ENVOY names the binary of Envoy"));
+        Self::start_by(command, name, filter, origin, folder)
+    }
+
+    /// With this command, which is followed by Envoy's arguments.
+    fn start_by(mut command: Command, name: &str, filter: &str, origin: SocketAddr, folder: &Path) -> Self {
         let (config, admin) = (folder.join(format!("{name}.yaml")), folder.join(format!("{name}.admin")));
         let _ = std::fs::remove_file(&admin);
         std::fs::write(&config, configuration(filter, origin)).expect("a folder of its own");
-        let mut command = Command::new(std::env::var_os("ENVOY").expect("ENVOY names the binary of Envoy"));
         command.arg("-c").arg(&config).arg("--admin-address-path").arg(&admin);
         command.args(["--concurrency", "1", "--disable-hot-restart", "-l", "off"]);
         command.env("ENVOY_DYNAMIC_MODULES_SEARCH_PATH", folder);
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
         let process = Process(command.spawn().expect("Envoy starts"));
-        let end = Instant::now() + Duration::from_secs(30);
+        let end = Instant::now() + Duration::from_secs(120);
         loop {
             if let Some(address) = listening(&admin) {
-                return Self { name, process, address };
+                return Self { name: name.to_owned(), process, address };
             }
             assert!(Instant::now() < end, "{name}: Envoy does not listen");
             std::thread::sleep(Duration::from_millis(20));
         }
     }
 
-    /// The processor's time that it has used.
+    /// The processor's time that its threads have used.
     fn used(&self) -> Duration {
-        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.process.0.id())).expect("it runs");
-        let fields: Vec<&str> = stat.rsplit(')').next().unwrap_or_default().split_whitespace().collect();
-        let ticks: u64 = fields[11].parse::<u64>().expect("utime") + fields[12].parse::<u64>().expect("stime");
-        // Linux counts a hundred of them a second.
-        Duration::from_millis(ticks * 10)
+        let threads = std::fs::read_dir(format!("/proc/{}/task", self.process.0.id())).expect("it runs").flatten();
+        let nanos = |thread: std::fs::DirEntry| {
+            let text = std::fs::read_to_string(thread.path().join("schedstat")).ok()?;
+            text.split(' ').next()?.parse::<u64>().ok()
+        };
+        Duration::from_nanos(threads.filter_map(nanos).sum())
     }
 
     fn load(&self, path: &str, time: Duration) -> Sample {
@@ -120,11 +130,19 @@ struct Sample {
 }
 
 fn client(address: SocketAddr, path: &str, stop: &AtomicBool, count: &AtomicU64) {
+    ask(address, path, || {
+        count.fetch_add(1, Ordering::Relaxed);
+        !stop.load(Ordering::Relaxed)
+    });
+}
+
+/// Asks one time after the other, as long as it is told to go on behind an answer.
+fn ask(address: SocketAddr, path: &str, mut goes_on: impl FnMut() -> bool) {
     let mut stream = TcpStream::connect(address).expect("Envoy listens");
     stream.set_nodelay(true).expect("a socket option");
     let request = format!("GET {path} HTTP/1.1\r\nhost: test.example\r\nuser-agent: bench\r\naccept: */*\r\n\r\n");
     let mut buffer = [0; 4096];
-    while !stop.load(Ordering::Relaxed) {
+    loop {
         stream.write_all(request.as_bytes()).expect("Envoy lives");
         let (mut filled, mut wanted) = (0, usize::MAX);
         while filled < wanted {
@@ -135,7 +153,9 @@ fn client(address: SocketAddr, path: &str, stop: &AtomicBool, count: &AtomicU64)
                 wanted = whole(&buffer[..filled]).unwrap_or(usize::MAX);
             }
         }
-        count.fetch_add(1, Ordering::Relaxed);
+        if !goes_on() {
+            return;
+        }
     }
 }
 
@@ -147,19 +167,21 @@ fn whole(read: &[u8]) -> Option<usize> {
     Some(end + length.split("\r\n").next()?.trim().parse::<usize>().ok()?)
 }
 
-fn compare() {
+/// What is compared: a name, and the filter by which Envoy has it.
+struct Setting {
+    folder: PathBuf,
+    origin: SocketAddr,
+    _origin: Process,
+    filters: Vec<(String, String)>,
+}
+
+fn setting() -> Setting {
     let folder = PathBuf::from(std::env::var_os("MODULES").expect("MODULES names the folder of the modules"));
-    let seconds = |name: &str, default: f64| {
-        let given = std::env::var(name).ok().and_then(|text| text.parse().ok());
-        given.unwrap_or(default)
-    };
-    let (time, pairs) = (Duration::from_secs_f64(seconds("SECONDS_EACH", 3.0)), seconds("PAIRS", 6.0) as usize);
     let binary = std::env::current_exe().expect("this binary");
     let mut child = Command::new(binary).arg("origin").stdout(Stdio::piped()).spawn().expect("the origin starts");
     let mut line = String::new();
     let output = child.stdout.take().expect("piped");
     std::io::BufRead::read_line(&mut std::io::BufReader::new(output), &mut line).expect("its address");
-    let (_origin, origin) = (Process(child), line.trim().parse().expect("an address"));
     let module = |name: &str| {
         format!(
             "- name: envoy.filters.http.dynamic_modules\n            typed_config:\n              \"@type\": \
@@ -167,18 +189,36 @@ fn compare() {
              dynamic_module_config: {{ name: {name}, do_not_close: true }}\n              filter_name: {name}\n          "
         )
     };
-    let envoys = [
-        Envoy::start("alone", "", origin, &folder),
-        Envoy::start("nothing", &module("nothing"), origin, &folder),
-        Envoy::start("module", &module("error_envelope"), origin, &folder),
+    let mut filters = vec![
+        ("alone".to_owned(), String::new()),
+        ("nothing".to_owned(), module("nothing")),
+        ("module".to_owned(), module("error_envelope")),
     ];
+    // Others to compare with, such as this module before a change.
+    let beside = std::env::var("BESIDE").unwrap_or_default();
+    filters.extend(beside.split_whitespace().map(|name| (name.to_owned(), module(name))));
+    let origin = line.trim().parse().expect("an address");
+    Setting { folder, origin, _origin: Process(child), filters }
+}
+
+fn compare(setting: &Setting) {
+    let seconds = |name: &str, default: f64| {
+        let given = std::env::var(name).ok().and_then(|text| text.parse().ok());
+        given.unwrap_or(default)
+    };
+    let (time, pairs) = (Duration::from_secs_f64(seconds("SECONDS_EACH", 3.0)), seconds("PAIRS", 6.0) as usize);
+    let start = |(name, filter): &(String, String)| Envoy::start(name, filter, setting.origin, &setting.folder);
+    let envoys: Vec<Envoy> = setting.filters.iter().map(start).collect();
     for path in ["/200", "/404"] {
         for envoy in &envoys {
             envoy.load(path, Duration::from_millis(500));
         }
         let mut samples = vec![Vec::new(); envoys.len()];
         for pair in 0..pairs {
-            let order: Vec<usize> = if pair % 2 == 0 { vec![0, 1, 2] } else { vec![2, 1, 0] };
+            let mut order: Vec<usize> = (0..envoys.len()).collect();
+            if pair % 2 == 1 {
+                order.reverse();
+            }
             for index in order {
                 samples[index].push(envoys[index].load(path, time));
             }
@@ -191,14 +231,23 @@ fn compare() {
                 ratios.sort_by(f64::total_cmp);
                 format!("{:.3} ({:.3}–{:.3})", median(&ratios), ratios[0], ratios[ratios.len() - 1])
             };
+            // What else runs makes a sample dearer, and none cheaper.
+            let quiet = |samples: &[Sample]| {
+                let mut micros: Vec<f64> = samples.iter().map(|it| it.micros).collect();
+                micros.sort_by(f64::total_cmp);
+                micros[micros.len() / 10]
+            };
             let of = |what: fn(Sample) -> f64| median(&own.iter().map(|it| what(*it)).collect::<Vec<_>>());
             println!(
-                "  {:8} {:7.0} requests/s, {} of Envoy alone; {:5.1} µs of its processor each, {} of Envoy alone",
+                "  {:8} {:7.0} requests/s, {} of Envoy alone; {:5.1} µs of its processor each, {} of Envoy alone, \
+                 in the quietest tenth {:.1} µs, {:.3}",
                 envoy.name,
                 of(|it| it.per_second),
                 ratios(|it| it.per_second),
                 of(|it| it.micros),
                 ratios(|it| it.micros),
+                quiet(own),
+                quiet(own) / quiet(&samples[0]),
             );
         }
     }

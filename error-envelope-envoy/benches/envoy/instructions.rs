@@ -1,0 +1,64 @@
+//! What Envoy's worker executes for a request outside the kernel, counted by Valgrind's Callgrind.
+
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use crate::{Envoy, Setting, ask};
+
+const REQUESTS: usize = 200;
+
+/// Requests before those that are counted: caches fill.
+const WARM: usize = 60;
+
+pub(crate) fn compare(setting: &Setting) {
+    let mut alone = [0; 2];
+    for (name, filter) in &setting.filters {
+        let out = setting.folder.join(format!("{name}.callgrind"));
+        let mut command = Command::new("valgrind");
+        command.args(["--tool=callgrind", "--instr-atstart=no", "--separate-threads=yes"]);
+        command.arg(format!("--callgrind-out-file={}", out.display()));
+        command.arg(std::env::var_os("ENVOY").expect("ENVOY names the binary of Envoy"));
+        let envoy = Envoy::start_by(command, name, filter, setting.origin, &setting.folder);
+        let counts = [(1, "/200"), (2, "/404")].map(|(dump, path)| counted(&envoy, path, &out, dump));
+        if filter.is_empty() {
+            alone = counts;
+        }
+        let of = |index: usize| counts[index] as f64 / alone[index] as f64;
+        println!("{name:10} 200: {:7} instructions, {:.3}; 404: {:7}, {:.3}", counts[0], of(0), counts[1], of(1));
+    }
+}
+
+fn counted(envoy: &Envoy, path: &str, out: &Path, dump: usize) -> usize {
+    load(envoy, path, WARM);
+    control(envoy, &["-i", "on"]);
+    control(envoy, &["-z"]);
+    load(envoy, path, REQUESTS);
+    control(envoy, &[&format!("--dump={path}")]);
+    control(envoy, &["-i", "off"]);
+    let start = format!("{}.{dump}-", out.file_name().expect("a file").to_string_lossy());
+    let threads = std::fs::read_dir(out.parent().expect("a folder")).expect("it is there").flatten();
+    let threads = threads.filter(|file| file.file_name().to_string_lossy().starts_with(&start));
+    // The worker's: the others have time of their own to spend, and more of it where Valgrind slows them down.
+    threads.map(|file| summary(&file.path())).max().unwrap_or(0) / REQUESTS
+}
+
+fn load(envoy: &Envoy, path: &str, count: usize) {
+    let mut left = count;
+    ask(envoy.address, path, || {
+        left -= 1;
+        left > 0
+    });
+}
+
+fn control(envoy: &Envoy, args: &[&str]) {
+    let mut command = Command::new("callgrind_control");
+    command.args(args).arg(envoy.process.0.id().to_string()).stdout(Stdio::null()).stderr(Stdio::null());
+    assert!(command.status().expect("Valgrind is there").success(), "callgrind_control {args:?}");
+}
+
+/// What a thread has executed.
+fn summary(file: &Path) -> usize {
+    let text = std::fs::read_to_string(file).expect("what Callgrind wrote");
+    let count = text.lines().find_map(|line| line.strip_prefix("summary: ")).expect("a summary");
+    count.trim().parse().expect("a number")
+}
