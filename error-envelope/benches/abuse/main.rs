@@ -73,6 +73,10 @@ fn main() -> ExitCode {
         // `cargo test --benches` runs it as well: then that it starts is all there is.
         return ExitCode::SUCCESS;
     }
+    if args.asks_for("bombs") {
+        // On a busy machine, built for debugging, that takes longer than the attack.
+        target::make_bombs();
+    }
     let rows = rows(&args);
     let shapes = if args.asks_for("shapes") { shapes::run(&args.binary()) } else { Vec::new() };
     let (attacks, shaped) = (table::attacks(&rows, args.quick), table::shapes(&shapes));

@@ -3,14 +3,11 @@
 use tokio::io::AsyncWriteExt;
 
 use crate::front::{Front, answer};
-use crate::target;
 
 const CODINGS: [&str; 5] = ["gzip", "deflate", "br", "zstd", "gzip-gzip"];
 
 pub(super) async fn bombs(front: Front) {
     const CLIENTS: usize = 10;
-    // Making them takes longer than many answers.
-    let _ = tokio::task::spawn_blocking(target::make_bombs).await;
     front
         .crowd(CLIENTS, |front, client| async move {
             let mut pace = front.pace(50, CLIENTS);
