@@ -14,6 +14,7 @@ use load::{Load, judge};
 use service::Seen;
 
 mod clients;
+#[allow(dead_code, reason = "shared with the command's benches, which ask for more")]
 mod load;
 mod service;
 
