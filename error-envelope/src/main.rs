@@ -10,6 +10,7 @@
 //! cannot be read. [`man`] and [`completions`] are written from the words of `--help`; [`files`] writes whole files.
 
 #![allow(clippy::disallowed_methods, reason = "a program has a clock and an executor; the ban is for the library")]
+#![allow(rustdoc::bare_urls, reason = "the words of the flags are for `--help`")]
 
 mod catalogue;
 mod check;
