@@ -43,7 +43,6 @@ pub(crate) fn json(value: &Value) -> Answer {
     whole(StatusCode::OK, "application/json", format!("{value:#}\n"))
 }
 
-#[allow(dead_code, reason = "the observatory's")]
 pub(crate) fn html(status: StatusCode, page: impl Into<Bytes>) -> Answer {
     let mut answer = whole(status, "text/html; charset=utf-8", page);
     answer.headers_mut().insert(CONTENT_SECURITY_POLICY, HeaderValue::from_static(PAGE_POLICY));
@@ -51,13 +50,11 @@ pub(crate) fn html(status: StatusCode, page: impl Into<Bytes>) -> Answer {
 }
 
 /// A file of a page: its style, its script.
-#[allow(dead_code, reason = "the observatory's")]
 pub(crate) fn file(content_type: &'static str, content: impl Into<Bytes>) -> Answer {
     whole(StatusCode::OK, content_type, content)
 }
 
 /// What goes on for as long as somebody listens.
-#[allow(dead_code, reason = "the observatory's")]
 pub(crate) fn stream<B>(content_type: &'static str, body: B) -> Answer
 where
     B: http_body::Body<Data = Bytes, Error = Infallible> + Send + 'static,

@@ -10,9 +10,7 @@ pub(crate) struct Asked<'a> {
     pub(crate) admin: &'a Admin,
     pub(crate) headers: &'a HeaderMap,
     /// What stands in the place of a `{name}` at the end of the table's path, as sent.
-    #[allow(dead_code, reason = "the observatory's pages have names")]
     pub(crate) name: &'a str,
-    #[allow(dead_code, reason = "the observatory's filters")]
     pub(crate) query: Option<&'a str>,
 }
 

@@ -31,8 +31,23 @@ const CANONICAL: &str =
 /// What Prometheus adds by itself.
 const ADDED: [&str; 2] = ["job", "instance"];
 
-const WORDS: [&str; 12] =
-    ["sum", "max", "by", "rate", "increase", "changes", "topk", "histogram_quantile", "on", "and", "or", "avg"];
+const WORDS: [&str; 15] = [
+    "sum",
+    "max",
+    "avg",
+    "group",
+    "by",
+    "on",
+    "and",
+    "or",
+    "unless",
+    "offset",
+    "rate",
+    "increase",
+    "changes",
+    "topk",
+    "histogram_quantile",
+];
 
 /// What is exposed once everything has happened.
 async fn exposed() -> Exposed {
@@ -134,10 +149,10 @@ fn unknown(expression: &str, exposed: &Exposed) -> Vec<String> {
             }
         }
     }
-    // What is left are metrics, labels that are grouped by, functions.
+    // What is left are metrics, labels that are grouped by, functions; `15m` is no word.
     let bare = Regex::new(r#"\{[^}]*\}|"[^"]*"|\[[^\]]*\]"#).unwrap().replace_all(expression, " ").into_owned();
     let metrics: Vec<_> = exposed.keys().filter(|metric| bare.contains(&***metric)).collect();
-    for word in Regex::new(r"[a-z_][a-z0-9_]*").unwrap().find_iter(&bare).map(|word| word.as_str()) {
+    for word in Regex::new(r"\b[a-z_][a-z0-9_]*").unwrap().find_iter(&bare).map(|word| word.as_str()) {
         let label = metrics.iter().any(|metric| exposed[*metric].contains_key(word));
         if !(exposed.contains_key(word) || label || ADDED.contains(&word) || WORDS.contains(&word)) {
             unknown.push(word.to_owned());
