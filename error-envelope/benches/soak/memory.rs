@@ -9,9 +9,9 @@ pub(crate) struct Memory(pub(crate) Vec<(Duration, u64)>);
 /// Until then caches, pools and the allocator's arenas fill.
 const WARM: Duration = Duration::from_secs(60);
 /// A figure is the median of so many samples.
-const AROUND: usize = 30;
+pub(crate) const AROUND: usize = 30;
 /// What may be between the two figures: the load is never the same twice.
-const MOST_KIB: i64 = 4 * 1024;
+pub(crate) const MOST_KIB: i64 = 4 * 1024;
 
 impl Memory {
     /// At the end of the first minute.

@@ -34,7 +34,7 @@ pub(crate) struct Limits {
     #[arg(long, value_name = "SIZE", value_parser = size(8 * KIB, 16 * MIB), default_value_t = Size(64 * KIB))]
     pub(crate) max_head: Size,
     // More than a browser asks for at once.
-    /// How many requests may run at once on an HTTP/2 connection; further ones wait
+    /// How many requests may run at once on an HTTP/2 connection; further ones are refused, and clients that read the setting wait
     #[arg(long, value_name = "NUMBER", value_parser = clap::value_parser!(u32).range(1..), default_value_t = 200)]
     pub(crate) max_streams: u32,
     /// How much a body that nobody reads may hold: an answer, unsent, and over HTTP/2 a request
