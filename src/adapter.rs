@@ -17,4 +17,4 @@ mod in_envoy;
 
 #[cfg(feature = "policy-file")]
 #[doc(hidden)]
-pub use in_envoy::GivenPolicy;
+pub use in_envoy::{GivenConfig, GivenPolicy};

@@ -1,21 +1,24 @@
 //! The filter's configuration: a policy, or the file that has one (M2, V4).
 //!
-//! As a `google.protobuf.StringValue` it is TOML: the policy itself, or the one line `policy_file = "…"`. As a
-//! `google.protobuf.Struct` it is `{"policy": "…"}` or `{"policy_file": "…"}`. An empty one is the default policy.
+//! As a `google.protobuf.StringValue` it is TOML: the policy itself, or the line `policy_file = "…"`. As a
+//! `google.protobuf.Struct` it is `{"policy": "…"}` or `{"policy_file": "…"}`. An empty one is the default policy. Beside
+//! `policy_file`, and in a Struct beside `policy`, may stand `admin`: where whoever is on call is served.
 
 use std::sync::Arc;
 
-use tower_error_envelope::adapter::{GivenPolicy, InForce};
+use tower_error_envelope::adapter::{GivenConfig, GivenPolicy, InForce};
 use tower_error_envelope::exchange::Terms;
 use tower_error_envelope::{Policy, PolicyError, PolicyFile};
 
 use crate::abi::{self, Defining, Level};
 use crate::count::Counters;
+use crate::on_call::Named;
 use crate::{log, timer};
 
 /// What holds for all streams of one configuration.
 pub(crate) struct Module {
     in_force: InForce,
+    _on_call: Option<Named>,
     counters: Arc<Counters>,
 }
 
@@ -23,10 +26,10 @@ impl Module {
     /// What is wrong with the text is in the log.
     pub(crate) fn new(text: &[u8], defining: &Defining) -> Option<Self> {
         log::install();
-        match GivenPolicy::of(text).and_then(read) {
-            Ok(in_force) => {
+        match GivenConfig::of(text).and_then(read) {
+            Ok((in_force, on_call)) => {
                 in_force.announce();
-                Some(Self { in_force, counters: Counters::define(defining) })
+                Some(Self { in_force, _on_call: on_call, counters: Counters::define(defining) })
             }
             Err(why) => {
                 abi::log(Level::Error, format!("error_envelope: the configuration is refused: {why}").as_bytes());
@@ -45,15 +48,22 @@ impl Module {
     }
 }
 
-fn read(given: GivenPolicy) -> Result<InForce, String> {
+fn read(given: GivenConfig) -> Result<(InForce, Option<Named>), String> {
     timer::start().map_err(|error| format!("its timer cannot be started: {error}"))?;
-    let read = |read: Result<InForce, PolicyError>| read.map_err(|error| error.to_string());
+    let in_force = read_policy(given.policy).map_err(|error| error.to_string())?;
+    match given.admin {
+        Some(address) => Named::wire(address, in_force).map(|(named, in_force)| (in_force, Some(named))),
+        None => Ok((in_force, None)),
+    }
+}
+
+fn read_policy(given: GivenPolicy) -> Result<InForce, PolicyError> {
     let loader = GivenPolicy::loader();
     match given {
         GivenPolicy::Nowhere => Ok(InForce::fixed(Policy::default())),
         GivenPolicy::Here(text) => {
-            read(loader.parse(GivenPolicy::INLINE, &text).map(PolicyFile::into_policy).map(InForce::fixed))
+            loader.parse(GivenPolicy::INLINE, &text).map(PolicyFile::into_policy).map(InForce::fixed)
         }
-        GivenPolicy::File(path) => read(InForce::watching(path, loader)),
+        GivenPolicy::File(path) => InForce::watching(path, loader),
     }
 }

@@ -1,5 +1,5 @@
-//! The library's counters among Envoy's (L2): `error_envelope_errors_total`, `error_envelope_unread_errors_total` and
-//! `error_envelope_policy_reloads_total`.
+//! The library's counters among Envoy's (L2): `error_envelope_errors_total`, `error_envelope_unread_errors_total`,
+//! `error_envelope_policy_reloads_total` and `error_envelope_kill_switch_total`.
 //!
 //! Envoy looks a counter up by the texts of its labels, under a lock of all its workers. So a worker counts here, and four
 //! times a second, while there is something, Envoy's main thread puts it down.
@@ -20,6 +20,8 @@ const UNREAD: &str = "error_envelope_unread_errors_total";
 const UNREAD_LABELS: [&str; 2] = ["reason", "route"];
 const RELOADS: &str = "error_envelope_policy_reloads_total";
 const RELOAD_LABELS: [&str; 1] = ["outcome"];
+const SWITCHED: &str = "error_envelope_kill_switch_total";
+const SWITCHED_LABELS: [&str; 1] = ["to"];
 
 /// How long a count may wait: what reads Envoy's stats asks every few seconds.
 const WAIT: Duration = Duration::from_millis(250);
@@ -29,6 +31,7 @@ pub(crate) struct Counters {
     errors: Option<usize>,
     unread: Option<usize>,
     reloads: Option<usize>,
+    switched: Option<usize>,
     /// None once the configuration has ended: behind that Envoy's main thread may have, too.
     scheduler: Mutex<Option<ConfigScheduler>>,
     kinds: Mutex<Vec<Arc<Kind>>>,
@@ -43,7 +46,7 @@ struct Kind {
     count: AtomicU64,
 }
 
-/// Those that live: what no stream has counted, as reloads are, is put down by the newest.
+/// Those that live: what no stream has counted, as reloads and the kill switch are, is put down by the newest.
 static LIVE: Mutex<Vec<Weak<Counters>>> = Mutex::new(Vec::new());
 
 impl Counters {
@@ -56,6 +59,7 @@ impl Counters {
             errors: defining.counter(ERRORS, &ERROR_LABELS),
             unread: defining.counter(UNREAD, &UNREAD_LABELS),
             reloads: defining.counter(RELOADS, &RELOAD_LABELS),
+            switched: defining.counter(SWITCHED, &SWITCHED_LABELS),
             scheduler: Mutex::new(defining.scheduler()),
             kinds: Mutex::default(),
             waits: AtomicBool::new(false),
@@ -71,6 +75,7 @@ impl Counters {
             ERRORS => self.errors,
             UNREAD => self.unread,
             RELOADS => self.reloads,
+            SWITCHED => self.switched,
             _ => None,
         }?;
         let mut kinds = locked(&self.kinds);

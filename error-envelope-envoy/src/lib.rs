@@ -9,6 +9,7 @@
 //! 3. `filter` is one stream: which hooks have come, and what was decided. Envoy may call them in any order.
 //! 4. `heads` turns Envoy's lines into heads and back; `timer` is the one thread that ends waits; `log` and `count` show
 //!    operators what was decided.
+//! 5. `on_call` is the admin address, where the configuration names one.
 //!
 //! Tested with Envoy 1.40.0, whose ABI is `v0.2.0`.
 
@@ -19,4 +20,5 @@ mod count;
 mod filter;
 mod heads;
 mod log;
+mod on_call;
 mod timer;

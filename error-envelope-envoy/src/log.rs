@@ -11,8 +11,8 @@ use tracing_subscriber::layer::SubscriberExt as _;
 
 use crate::abi::{self, Level};
 
-/// The library's target.
-const TARGET: &str = "tower_error_envelope";
+/// The library's target, and the admin address's.
+const TARGETS: [&str; 2] = ["tower_error_envelope", "error_envelope_admin"];
 
 /// From now on Envoy's log has the lines of this module. What it takes is asked each time: it may be changed while it runs.
 pub(crate) fn install() {
@@ -24,7 +24,8 @@ pub(crate) fn install() {
             let place = panic.location().map(ToString::to_string).unwrap_or_default();
             abi::log(Level::Error, format!("error_envelope: a hook panicked at {place}").as_bytes());
         }));
-        let wanted = dynamic_filter_fn(|line, _| line.target().starts_with(TARGET) && abi::logs(level(line)));
+        let ours = |line: &Metadata<'_>| TARGETS.iter().any(|target| line.target().starts_with(target));
+        let wanted = dynamic_filter_fn(move |line, _| ours(line) && abi::logs(level(line)));
         let lines = tracing_subscriber::fmt::layer()
             .with_ansi(false)
             .with_level(false)

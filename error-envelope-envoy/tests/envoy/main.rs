@@ -7,6 +7,7 @@ extern crate error_envelope as _;
 
 mod callbacks;
 mod hooks;
+mod on_call;
 mod world;
 
 use proptest::prelude::*;
@@ -165,6 +166,13 @@ fn v4_a_policy_that_is_refused_refuses_the_configuration() {
         ("policy_file = 3", "policy_file"),
         ("policy_file = \"a\"\nversion = 1", "beside policy_file"),
         (r#"{"policy": "version = 1", "other": 1}"#, "other"),
+        (r#"{"policy": "version = 1", "policy_file": "a"}"#, "takes one text"),
+        ("policy_file = \"a\"\nadmin = 9902", "admin is not a text"),
+        ("policy_file = \"a\"\nadmin = \"localhost:9902\"", "admin: \"localhost:9902\" is no IP address with a port"),
+        (r#"{"policy": "version = 1", "admin": "127.0.0.1"}"#, "admin: \"127.0.0.1\" is no IP address"),
+        (r#"{"admin": "99020"}"#, "admin: \"99020\" is no IP address"),
+        ("version = 1\nadmin = \"9902\"", "google.protobuf.Struct"),
+        ("policy_file = \"/nowhere/p.toml\"\nadmin = \"0\"", "/nowhere/p.toml"),
         ("version = 1\n[auth.own]\nscheme = \"custom\"\n", "ext_authz"),
     ] {
         assert!(hooks::configure(text.as_bytes()).is_none(), "{text}");

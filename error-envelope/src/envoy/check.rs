@@ -11,7 +11,7 @@ use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use serde_json::Value;
 use tower_error_envelope::PolicyError;
-use tower_error_envelope::adapter::GivenPolicy;
+use tower_error_envelope::adapter::{GivenConfig, GivenPolicy};
 
 use crate::failure::{Failure, print};
 use crate::policy;
@@ -255,21 +255,27 @@ fn of_module(place: &str, filter: &Value, findings: &mut Findings) {
     let config = &filter["typed_config"]["filter_config"];
     let kind = config["@type"].as_str().and_then(|told| told.rsplit('.').next()).unwrap_or_default();
     let given = match (&config["value"], kind) {
-        (Value::String(text), "StringValue") => GivenPolicy::of(text.as_bytes()),
+        (Value::String(text), "StringValue") => GivenConfig::of(text.as_bytes()),
         (Value::String(text), "BytesValue") => match BASE64_STANDARD.decode(text) {
-            Ok(bytes) => GivenPolicy::of(&bytes),
+            Ok(bytes) => GivenConfig::of(&bytes),
             Err(error) => Err(format!("filter_config: {error}")),
         },
-        (value @ Value::Object(_), "Struct") => GivenPolicy::of_struct(value),
-        _ if config.is_null() => Ok(GivenPolicy::Nowhere),
+        (value @ Value::Object(_), "Struct") => GivenConfig::of_struct(value),
+        _ if config.is_null() => Ok(GivenConfig::default()),
         _ => Err("filter_config is no google.protobuf.StringValue, BytesValue or Struct with a value".to_owned()),
     };
     let refused = |why: String| format!("the configuration is refused (V4): {why}");
-    match given {
-        Err(why) => findings.warn(place, &refused(why)),
-        Ok(GivenPolicy::Nowhere) => findings.note(place, "it has no policy: the defaults hold on every route"),
-        Ok(GivenPolicy::Here(text)) => of_policy(place, policy::read_inline_in_envoy(&text), findings),
-        Ok(GivenPolicy::File(file)) => of_policy(place, policy::read_in_envoy(Path::new(&file)), findings),
+    let given = match given {
+        Err(why) => return findings.warn(place, &refused(why)),
+        Ok(given) => given,
+    };
+    if given.admin.is_some_and(|admin| !admin.ip().is_loopback()) {
+        findings.note(place, "admin is not on loopback: whoever reaches it may read errors and turn the policy off");
+    }
+    match given.policy {
+        GivenPolicy::Nowhere => findings.note(place, "it has no policy: the defaults hold on every route"),
+        GivenPolicy::Here(text) => of_policy(place, policy::read_inline_in_envoy(&text), findings),
+        GivenPolicy::File(file) => of_policy(place, policy::read_in_envoy(Path::new(&file)), findings),
     }
 }
 

@@ -1,9 +1,11 @@
 //! `error-envelope envoy-config`: a bootstrap of Envoy's that runs as it is, or the part of it that must be merged.
 
 use std::fmt::Write;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use http::uri::Authority;
+use tower_error_envelope::adapter::GivenConfig;
 
 use crate::failure::{Failure, print};
 use crate::policy;
@@ -29,6 +31,9 @@ pub(crate) struct Args {
     /// Where Envoy's own administration listens; without it, nowhere
     #[arg(long, value_name = "HOST:PORT", value_parser = address)]
     admin: Option<Address>,
+    /// Where the module serves whoever is on call, by number; a bare port is on loopback; without it, nowhere
+    #[arg(long, value_name = "ADDR", value_parser = GivenConfig::address)]
+    on_call: Option<SocketAddr>,
     /// Only what must be merged into a configuration that there is: of the connection manager, of its listener
     #[arg(long, conflicts_with_all = ["listen", "upstream", "admin"])]
     snippet: bool,
@@ -65,9 +70,12 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
     policy::read_in_envoy(&args.policy)?;
     let file = std::path::absolute(&args.policy).map_err(|error| Failure::Io(error.to_string()))?;
     let file = file.to_str().ok_or_else(|| Failure::Io(format!("{}: not UTF-8", file.display())))?;
+    let filters = filters(file, args.on_call);
     match (&args.listen, &args.upstream) {
-        (Some(listen), Some(upstream)) => print(&bootstrap(file, listen, upstream, args.admin.as_ref(), args.http2)),
-        _ => print(&snippet(file)),
+        (Some(listen), Some(upstream)) => {
+            print(&bootstrap(&filters, listen, upstream, args.admin.as_ref(), args.http2))
+        }
+        _ => print(&snippet(&filters)),
     }
 }
 
@@ -130,8 +138,9 @@ access_log:
 ";
 
 /// The filters.
-fn filters(file: &str) -> String {
-    let config = quoted(&format!("policy_file = {}", quoted(file)));
+fn filters(file: &str, on_call: Option<SocketAddr>) -> String {
+    let admin = on_call.map(|address| format!("\nadmin = \"{address}\"")).unwrap_or_default();
+    let config = quoted(&format!("policy_file = {}{admin}", quoted(file)));
     format!(
         "\
 http_filters:
@@ -154,18 +163,17 @@ http_filters:
     )
 }
 
-fn snippet(file: &str) -> String {
+fn snippet(filters: &str) -> String {
     format!(
         "\
 # Into the listener:
 {LISTENER}
 # Into its envoy.filters.network.http_connection_manager:
-{MANAGER}{filters}",
-        filters = filters(file)
+{MANAGER}{filters}"
     )
 }
 
-fn bootstrap(file: &str, listen: &Address, upstream: &Address, admin: Option<&Address>, http2: bool) -> String {
+fn bootstrap(filters: &str, listen: &Address, upstream: &Address, admin: Option<&Address>, http2: bool) -> String {
     let protocol = match http2 {
         true => "{ http2_protocol_options: {} }",
         // The end of a gRPC call over HTTP/1 is a trailer (P1).
@@ -213,7 +221,7 @@ static_resources:
         upstream = upstream.yaml(),
         listener = indented(LISTENER, 4),
         manager = indented(MANAGER, 10),
-        filters = indented(&filters(file), 10),
+        filters = indented(filters, 10),
     );
     text
 }

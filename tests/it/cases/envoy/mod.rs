@@ -5,6 +5,7 @@
 
 mod asking;
 mod holds;
+mod on_call;
 mod operators;
 mod paths;
 mod service;

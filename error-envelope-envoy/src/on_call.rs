@@ -1,0 +1,139 @@
+//! The admin address inside Envoy: health, the policy in force, the kill switch, the observatory.
+//!
+//! Envoy makes a configuration for each listener, and a new one beside the old at every update. So an address has one
+//! [`Admin`] in the process, whose switch and errors outlive configurations; the newest that names it is shown. It is
+//! served while one names it.
+
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use error_envelope_admin::Admin;
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+use tower_error_envelope::Policy;
+use tower_error_envelope::adapter::{self, InForce};
+
+use crate::abi::{self, Level};
+
+/// Where the metrics are instead.
+const METRICS: &str = "Envoy counts: ask its own administration for /stats?format=prometheus&filter=error_envelope";
+/// While the address is another's: Envoy's that this one replaces (hot restart) holds it for minutes.
+const TRY_AGAIN: Duration = Duration::from_secs(2);
+
+/// A configuration among those that name an address, until it is dropped.
+pub(crate) struct Named {
+    address: SocketAddr,
+    number: u64,
+}
+
+/// An address.
+struct Served {
+    admin: Admin,
+    /// The policies of those that name it, the newest last.
+    named: Vec<(u64, InForce)>,
+    /// What its thread waits for.
+    wanted: watch::Sender<bool>,
+}
+
+/// All that were ever named: a switch that is thrown stays so where a listener goes and comes again.
+struct All {
+    served: BTreeMap<SocketAddr, Served>,
+    count: u64,
+}
+
+static ALL: Mutex<All> = Mutex::new(All { served: BTreeMap::new(), count: 0 });
+
+impl Named {
+    /// Shows this policy at the address, and gives it back wired to it.
+    pub(crate) fn wire(address: SocketAddr, in_force: InForce) -> Result<(Self, InForce), String> {
+        let All { served, count } = &mut *all();
+        let served = match served.entry(address) {
+            Entry::Occupied(served) => served.into_mut(),
+            Entry::Vacant(place) => place
+                .insert(Served::start(address).map_err(|error| format!("admin: no thread can be started: {error}"))?),
+        };
+        *count += 1;
+        let number = *count;
+        served.named.push((number, in_force.clone()));
+        let wired = served.admin.adapter(in_force);
+        served.wanted.send_replace(true);
+        Ok((Self { address, number }, wired))
+    }
+}
+
+impl Drop for Named {
+    fn drop(&mut self) {
+        let mut all = all();
+        let Some(served) = all.served.get_mut(&self.address) else { return };
+        let (gone, left) =
+            std::mem::take(&mut served.named).into_iter().partition(|(number, _)| *number == self.number);
+        served.named = left;
+        // A configuration that Envoy takes back, for a reason of its own, was the newest; the one before it holds on.
+        let newest = served.named.last().map(|(_, in_force)| in_force.clone());
+        served.wanted.send_replace(newest.is_some());
+        // Where none is left, the default one: what is shown keeps its file watched.
+        let _ = served.admin.adapter(newest.unwrap_or_else(|| InForce::fixed(Policy::default())));
+        drop(all);
+        drop::<Vec<_>>(gone);
+    }
+}
+
+impl Served {
+    fn start(address: SocketAddr) -> io::Result<Self> {
+        let admin = Admin::new().metrics_elsewhere(METRICS);
+        let (wanted, wait) = watch::channel(false);
+        let serving = admin.clone();
+        std::thread::Builder::new()
+            .name("error-envelope-admin".to_owned())
+            .spawn(move || while !ends(adapter::catch(|| run(address, &serving, wait.clone()))) {})?;
+        Ok(Self { admin, named: Vec::new(), wanted })
+    }
+}
+
+fn all() -> MutexGuard<'static, All> {
+    ALL.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// A panic, or a runtime that finds no descriptor, ends this round alone.
+fn ends(ran: Result<io::Result<()>, Box<str>>) -> bool {
+    let why = match ran {
+        Ok(Ok(())) => return true,
+        Ok(Err(error)) => error.to_string(),
+        Err(panic) => format!("it panicked: {panic}"),
+    };
+    abi::log(Level::Error, format!("error_envelope: the admin address is not served: {why}; trying again").as_bytes());
+    std::thread::sleep(TRY_AGAIN);
+    false
+}
+
+fn run(address: SocketAddr, admin: &Admin, wanted: watch::Receiver<bool>) -> io::Result<()> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_io().enable_time().build()?;
+    runtime.block_on(serve(address, admin, wanted));
+    Ok(())
+}
+
+/// Serves whenever the address is wanted, until nobody can want it any more.
+async fn serve(address: SocketAddr, admin: &Admin, mut wanted: watch::Receiver<bool>) {
+    let mut told = false;
+    while wanted.wait_for(|wanted| *wanted).await.is_ok() {
+        match TcpListener::bind(address).await {
+            Ok(listener) => {
+                told = false;
+                admin.serve(listener, async { drop(wanted.wait_for(|wanted| !*wanted).await) }).await;
+            }
+            Err(error) => {
+                if !std::mem::replace(&mut told, true) {
+                    let text = format!(
+                        "error_envelope: the admin address {address} is not served yet: {error}; trying again until it is"
+                    );
+                    abi::log(Level::Error, text.as_bytes());
+                }
+                let _ = tokio::time::timeout(TRY_AGAIN, wanted.wait_for(|wanted| !*wanted)).await;
+            }
+        }
+    }
+}

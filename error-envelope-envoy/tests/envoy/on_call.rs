@@ -1,0 +1,61 @@
+//! The admin address, while Envoy makes configurations and lets go of them.
+#![cfg(not(miri))]
+
+use std::io::{Read as _, Write as _};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::time::{Duration, Instant};
+
+use crate::callbacks;
+use crate::hooks::{self, Config};
+
+fn ask(admin: SocketAddr, line: &str) -> std::io::Result<String> {
+    let mut stream = TcpStream::connect(admin)?;
+    stream.write_all(format!("{line} HTTP/1.1\r\nhost: localhost\r\n\r\n").as_bytes())?;
+    let mut text = String::new();
+    stream.read_to_string(&mut text)?;
+    Ok(text)
+}
+
+/// Asks until it is answered, or refused, as is awaited: the address has a thread of its own.
+fn asked(admin: SocketAddr, line: &str, awaited: impl Fn(&std::io::Result<String>) -> bool) -> String {
+    let end = Instant::now() + Duration::from_secs(60);
+    loop {
+        let answer = ask(admin, line);
+        if awaited(&answer) {
+            return answer.unwrap_or_default();
+        }
+        assert!(Instant::now() < end, "{line}: {answer:?}");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
+fn configure(route: &str, admin: SocketAddr) -> Config {
+    let text = format!(r#"{{"policy": "version = 1\n[[route]]\nmatch = \"{route}\"\n", "admin": "{admin}"}}"#);
+    hooks::configure(text.as_bytes()).unwrap_or_else(|| panic!("{}", callbacks::log()))
+}
+
+#[test]
+fn v4_an_address_is_of_the_newest_configuration_and_its_switch_outlives_them_all() {
+    let free = TcpListener::bind("127.0.0.1:0").expect("a port").local_addr().expect("its address");
+    let shows = |route: &str| {
+        asked(free, "GET /policy", |answer| answer.as_ref().is_ok_and(|text| text.contains(&format!("\"{route}\""))));
+    };
+    let first = configure("/first", free);
+    shows("/first");
+    let second = configure("/second", free);
+    shows("/second");
+    // Envoy takes the new one back: the old one holds.
+    hooks::unconfigure(second);
+    shows("/first");
+    let third = configure("/third", free);
+    hooks::unconfigure(first);
+    shows("/third");
+    asked(free, "POST /mode/off", |answer| answer.as_ref().is_ok_and(|text| text.contains("\"mode\": \"off\"")));
+    hooks::unconfigure(third);
+    asked(free, "GET /healthz", Result::is_err);
+    let fourth = configure("/fourth", free);
+    shows("/fourth");
+    let mode = asked(free, "GET /mode", Result::is_ok);
+    assert!(mode.contains("\"mode\": \"off\""), "{mode}");
+    hooks::unconfigure(fourth);
+}
