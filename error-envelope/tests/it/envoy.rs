@@ -42,7 +42,7 @@ fn checked(folder: &Path, name: &str, config: &[u8]) -> (Vec<String>, Option<i32
 #[test]
 fn what_is_written_is_in_order() {
     let folder = folder();
-    for more in [&[][..], &["--http2"], &["--admin", "127.0.0.1:9901"]] {
+    for more in [&[][..], &["--http2"], &["--admin", "127.0.0.1:9901"], &["--on-call", "9902"]] {
         let config = written(folder.path(), &[&WHOLE[..], more].concat());
         let (lines, code) = checked(folder.path(), "envoy.yaml", config.as_bytes());
         assert_eq!((lines, code), (vec!["FOLDER/envoy.yaml: 0 warnings, 0 notes".to_owned()], Some(0)));
@@ -50,6 +50,29 @@ fn what_is_written_is_in_order() {
     // A part, which has no connection manager around it.
     let (lines, code) = checked(folder.path(), "part.yaml", written(folder.path(), &["--snippet"]).as_bytes());
     assert_eq!((lines, code), (vec!["FOLDER/part.yaml: 0 warnings, 0 notes".to_owned()], Some(0)));
+}
+
+#[test]
+fn the_admin_address_stands_beside_the_policy_s_file() {
+    let folder = folder();
+    for (given, told) in [("9902", "127.0.0.1:9902"), ("[::1]:80", "[::1]:80"), ("10.0.0.1:0", "10.0.0.1:0")] {
+        for more in [&WHOLE[..], &["--snippet"]] {
+            let config = written(folder.path(), &[more, &["--on-call", given]].concat());
+            let line = format!("policy.toml\\\"\\nadmin = \\\"{told}\\\"\"\n");
+            assert!(config.contains(&line), "{line} in {config}");
+        }
+    }
+    let policy = folder.path().join("policy.toml");
+    for wrong in ["localhost:9902", "127.0.0.1", "99020", ""] {
+        let run = run(&["envoy-config", "--snippet", "--policy", policy.to_str().unwrap(), "--on-call", wrong]);
+        assert_eq!((run.code, run.out.as_str()), (Some(2), ""));
+        assert!(run.err.contains("is no IP address with a port"), "{}", run.err);
+    }
+    // It may be read by whoever reaches it.
+    let config = written(folder.path(), &[&WHOLE[..], &["--on-call", "0.0.0.0:9902"]].concat());
+    let (lines, code) = checked(folder.path(), "envoy.yaml", config.as_bytes());
+    assert!(lines[0].starts_with("admin is not on loopback: "), "{lines:#?}");
+    assert_eq!((lines.len(), code), (2, Some(0)));
 }
 
 /// The protocol's JSON, with its names: as a control plane or `config_dump` has it.
@@ -171,6 +194,16 @@ fn each_thing_that_breaks_the_contract_is_named() {
             &policy_value,
             "value: 3".to_owned(),
             "the configuration is refused (V4): filter_config is no google.protobuf.StringValue",
+        ),
+        (
+            &policy_value,
+            "value: \"policy_file = 'p'\\nadmin = 'localhost:1'\"".to_owned(),
+            "the configuration is refused (V4): filter_config: admin: \"localhost:1\" is no IP address with a port; ",
+        ),
+        (
+            &policy_value,
+            "value: \"version = 1\\nadmin = '9902'\"".to_owned(),
+            "the configuration is refused (V4): filter_config: admin beside a policy's own text; ",
         ),
         (
             &policy_value,
