@@ -190,8 +190,23 @@ fn what_is_no_text_is_not_shown() {
 #[test]
 #[allow(clippy::disallowed_methods, reason = "it is about time")]
 fn a_long_body_is_read_in_time() {
-    let units =
-        ["password", "[", "{\"a\":", "4 ", "<", "'", "Bearer ", "\\\"", "a=", "eyJ", "<td>token</td>", "\"token\" "];
+    let units = [
+        "password",
+        "[",
+        "{\"a\":",
+        "4 ",
+        "1 ",
+        "1-",
+        "1",
+        "<",
+        "'",
+        "Bearer ",
+        "\\\"",
+        "a=",
+        "eyJ",
+        "<td>token</td>",
+        "\"token\" ",
+    ];
     for unit in units {
         let text = unit.repeat(8192 / unit.len());
         let began = std::time::Instant::now();
