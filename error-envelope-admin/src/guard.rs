@@ -3,7 +3,8 @@
 //! 1. A `Host` that is a name other than `localhost` is refused unless it was allowed: a stranger's name may be pointed at
 //!    this address (DNS rebinding), and the browser then takes the stranger's page for one of ours. A number cannot be
 //!    pointed anywhere. A request without one comes from no browser.
-//! 2. What changes something is refused where `Origin` or `Sec-Fetch-Site` says that another site asks.
+//! 2. What changes something is refused where `Origin` or `Sec-Fetch-Site` says that another site asks, and so is what
+//!    holds one of the few live places: a stranger's page could take all of them, though it reads none.
 
 use std::net::IpAddr;
 
@@ -12,6 +13,7 @@ use http::uri::Authority;
 use http::{HeaderMap, Method, Request, StatusCode};
 
 use crate::answer::{self, Answer};
+use crate::observatory::LIVE;
 
 const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 
@@ -36,9 +38,11 @@ impl Hosts {
             return Some(misdirected(host.host()));
         }
         let reads = matches!(*request.method(), Method::GET | Method::HEAD | Method::OPTIONS);
-        let foreign = !reads && is_of_another_site(request.headers(), host.as_ref());
+        let holds = request.uri().path() == LIVE;
+        let foreign = (!reads || holds) && is_of_another_site(request.headers(), host.as_ref());
         foreign.then(|| {
-            let why = "refused: another site asks for this change; use this address's own page, or a client that is no browser";
+            let why =
+                "refused: another site asks for this; use this address's own page, or a client that is no browser";
             answer::text(StatusCode::FORBIDDEN, why)
         })
     }

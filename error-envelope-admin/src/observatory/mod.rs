@@ -35,12 +35,15 @@ use crate::answer::{self, Answer};
 use crate::asked::Asked;
 use crate::table::{Row, get};
 
+/// Where errors are told as they happen, at few places.
+pub(crate) const LIVE: &str = "/events";
+
 /// Its pages.
 pub(crate) static ROWS: &[Row] = &[
     get("/", page::home),
     get("/errors", page::find),
     get("/errors/{id}", page::one),
-    get("/events", events),
+    get(LIVE, events),
     get("/observatory.css", |_| answer::file("text/css; charset=utf-8", include_str!("files/observatory.css"))),
     get("/observatory.js", |_| answer::file("text/javascript; charset=utf-8", include_str!("files/observatory.js"))),
     get("/observatory.svg", |_| answer::file("image/svg+xml", include_str!("files/observatory.svg"))),

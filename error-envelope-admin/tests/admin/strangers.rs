@@ -1,6 +1,7 @@
 //! No page of another site reads or changes anything by an operator's browser.
 
 use error_envelope_admin::Admin;
+use tower::ServiceExt as _;
 
 use crate::kit::ask_with;
 
@@ -39,7 +40,7 @@ async fn it_is_asked_by_number_by_localhost_or_by_a_name_that_was_allowed() {
 }
 
 #[tokio::test]
-async fn what_changes_something_is_no_other_sites_to_ask() {
+async fn what_changes_something_or_holds_a_live_place_is_no_other_sites_to_ask() {
     let admin = Admin::new().allow_host("on-call.internal");
     let cases: [(&[(&str, &str)], u16); 11] = [
         (&[], 200),
@@ -60,6 +61,12 @@ async fn what_changes_something_is_no_other_sites_to_ask() {
             let answer = ask_with(&admin, "POST", path, &headers).await;
             assert_eq!(answer.status, status, "{path} {headers:?}");
         }
+        let mut live = http::Request::get("/events?code=conflict");
+        for (name, value) in &headers {
+            live = live.header(*name, *value);
+        }
+        let live = admin.service().oneshot(live.body(()).expect("a request")).await.expect("an answer");
+        assert_eq!(live.status(), status, "{headers:?}");
         let read = ask_with(&admin, "GET", "/mode", &headers).await;
         assert_eq!((read.status.as_u16(), read.header("access-control-allow-origin")), (200, None));
     }
