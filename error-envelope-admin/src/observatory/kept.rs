@@ -99,9 +99,13 @@ impl Kept {
         self.entries().filter(|entry| entry.id == id).cloned().collect()
     }
 
-    /// What is known of a request by its id, the newest first.
-    pub(super) fn find(&self, id: RequestId) -> Vec<Id> {
-        self.ids.iter().rev().filter(|known| known.id == id).cloned().collect()
+    /// What is known of a request by its id, the newest first, no more than are shown of errors; and how much it is in all:
+    /// where ids of clients are trusted, requests may share one.
+    pub(super) fn find(&self, id: RequestId) -> (Vec<Id>, usize) {
+        let mut known = self.ids.iter().rev().filter(|known| known.id == id);
+        let first: Vec<Id> = known.by_ref().take(MOST_ENTRIES).cloned().collect();
+        let count = first.len() + known.count();
+        (first, count)
     }
 }
 

@@ -39,6 +39,22 @@ fn keep(admin: &Admin, [route, code, unknown, dropped, kind, before, after]: [&s
     store.kept().exemplify(&entry);
 }
 
+/// One with nothing special to it.
+fn another() -> Seen<'static> {
+    let kind = Kind {
+        origin: Origin::Inner,
+        code: Code::None,
+        sent: Some(409),
+        would_be: None,
+        grpc: None,
+        dialect: None,
+        by: None,
+        unknown: None,
+    };
+    let id = ID.parse().expect("an id");
+    Seen { id, at: store::now(), route: Some("/b"), mode: Mode::Observe, kind, dropped: None, has_bodies: false }
+}
+
 fn read(answer: Answer) -> String {
     let body = tokio::runtime::Builder::new_current_thread()
         .build()
@@ -159,4 +175,27 @@ fn without_errors_there_is_a_page_that_says_so() {
     let admin = Admin::new();
     let page = &pages(&admin, "")[0];
     assert!(page.contains("No errors since"), "{page}");
+}
+
+/// Ids of clients may be trusted, and then one client gives all its requests the same.
+#[test]
+fn of_an_id_that_requests_share_the_last_are_shown_and_all_counted() {
+    let admin = Admin::new();
+    let page = || read(page::one(&Asked { admin: &admin, headers: &HeaderMap::new(), name: ID, query: None }));
+    let errors = |count| (0..count).for_each(|_| keep(&admin, ["/a", "conflict", "E", "d", "text/plain", "b", "a"]));
+    errors(100);
+    assert!(!page().contains("that have this id"));
+    errors(50);
+    let shown = page();
+    assert!(shown.contains("The last 100 of 150 that have this id."), "{shown}");
+    assert_eq!(shown.matches("<article").count(), 100);
+    let mut other = admin.shared.store.kept();
+    for number in 0..100 {
+        let id = tower_error_envelope::RequestId::from_parts(store::now(), number);
+        other.keep(Seen { id, ..another() }).expect("an error");
+    }
+    drop(other);
+    let remembered = page();
+    assert!(remembered.contains("The last 100 of 150 that have this id."), "{remembered}");
+    assert_eq!(remembered.matches("<article").count(), 100);
 }

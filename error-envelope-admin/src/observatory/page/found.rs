@@ -14,20 +14,22 @@ use crate::observatory::seen::{Entry, Kind};
 
 pub(super) fn answer(shared: &Shared, wanted: &str, id: Option<RequestId>, span: Span) -> (StatusCode, Markup) {
     let Some(id) = id else { return (StatusCode::BAD_REQUEST, no_id(wanted)) };
-    let (entries, ids) = {
+    let (entries, (ids, count)) = {
         let kept = shared.store.kept();
         (kept.entries_of(id), kept.find(id))
     };
-    match (&entries[..], &ids[..]) {
-        ([], []) => (StatusCode::NOT_FOUND, nothing(id, span)),
-        ([], ids) => {
-            (StatusCode::OK, html! { (title(id)) @for known in ids { (remembered(known, span)) } (in_the_log(id)) })
-        }
-        (entries, _) => {
-            let all = html! { (title(id)) @for entry in entries { (shown(entry, span)) } (in_the_log(id)) };
-            (StatusCode::OK, all)
-        }
+    let some = if entries.is_empty() { ids.len() } else { entries.len() };
+    if some == 0 {
+        return (StatusCode::NOT_FOUND, nothing(id, span));
     }
+    let all = html! {
+        (title(id))
+        @if some < count { p.lead { "The last " (some) " of " (count) " that have this id." } }
+        @for entry in &entries { (shown(entry, span)) }
+        @if entries.is_empty() { @for known in &ids { (remembered(known, span)) } }
+        (in_the_log(id))
+    };
+    (StatusCode::OK, all)
 }
 
 fn title(id: RequestId) -> Markup {
