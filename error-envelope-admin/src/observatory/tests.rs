@@ -187,7 +187,7 @@ fn of_an_id_that_requests_share_the_last_are_shown_and_all_counted() {
     assert!(!page().contains("that have this id"));
     errors(50);
     let shown = page();
-    assert!(shown.contains("The last 100 of 150 that have this id."), "{shown}");
+    assert!(shown.contains("The last 100 of 150 that have this id."));
     assert_eq!(shown.matches("<article").count(), 100);
     let mut other = admin.shared.store.kept();
     for number in 0..100 {
@@ -196,6 +196,6 @@ fn of_an_id_that_requests_share_the_last_are_shown_and_all_counted() {
     }
     drop(other);
     let remembered = page();
-    assert!(remembered.contains("The last 100 of 150 that have this id."), "{remembered}");
+    assert!(remembered.contains("The last 100 of 150 that have this id."));
     assert_eq!(remembered.matches("<article").count(), 100);
 }

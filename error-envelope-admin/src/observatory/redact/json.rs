@@ -274,6 +274,11 @@ mod tests {
             (r#"{"loc":["body","password"],"input":"hunter2"}"#, "hunter2"),
             (r#"{"message":"Bearer hunter2hunter2"}"#, "hunter2"),
             (r#"{"m":"{\"password\":\"hunter2\"}"}"#, "hunter2"),
+            (r#"{"name":"Authorization","val":"hunter2"}"#, "hunter2"),
+            (r#"{"val":["hunter2"],"key":"Authorization"}"#, "hunter2"),
+            (r#"{"received":"hunter2","expected":"a"}"#, "hunter2"),
+            (r#"{"m":"{\"pass\\u0077ord\":\"hunter2\"}"}"#, "hunter2"),
+            (r#"{"m":"{\"got\":\"hunter2\"}"}"#, "hunter2"),
             (r#"{"hunter2":{"password":"x"},"n":4111111111111111}"#, "4111111"),
         ] {
             let laid = whole(text).unwrap();

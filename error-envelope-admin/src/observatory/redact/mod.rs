@@ -1,15 +1,16 @@
 //! What must not be seen of a body is taken out of it before it is kept.
 //!
 //! 1. Values of members, fields and headers whose names say that they are credentials, and what a client sent where an
-//!    error says it back (`input`, `value`, `rejectedValue`).
+//!    error says it back (`input`, `value`, `received`, `rejectedValue`), a database's error too.
 //! 2. What looks like a credential, whatever its name: `Bearer` and `Basic`, JSON web tokens, keys by their makers'
-//!    prefixes, private keys, passwords in URLs, numbers of cards.
+//!    prefixes, private keys, passwords in URLs and command lines, numbers of cards.
 //!
 //! It takes out too much rather than too little: a page for whoever is on call shows shapes, not values.
 
 mod card;
 mod json;
 mod name;
+mod rules;
 mod text;
 
 pub(super) use self::text::{is_suspect, redacted as text};

@@ -1,7 +1,7 @@
 //! Names whose values are credentials.
 
 /// Parts of names, in small letters and without what stands between words.
-const PARTS: [&str; 27] = [
+const PARTS: [&str; 48] = [
     "password",
     "passwd",
     "pwd",
@@ -29,6 +29,27 @@ const PARTS: [&str; 27] = [
     "jwt",
     "bearer",
     "authkey",
+    "passkey",
+    "csrf",
+    "xsrf",
+    "codeverifier",
+    "authcode",
+    "otpcode",
+    "verificationcode",
+    "verifycode",
+    "securitycode",
+    "accesscode",
+    "onetimecode",
+    "recoverycode",
+    "backupcode",
+    "resetcode",
+    "confirmationcode",
+    "activationcode",
+    "smscode",
+    "mfacode",
+    "2facode",
+    "twofactorcode",
+    "pincode",
 ];
 
 /// Names that say so as a whole.
@@ -38,9 +59,18 @@ const WHOLE: [&str; 19] = [
 ];
 
 /// Names under which an error says back what a client sent.
-const SENT: [&str; 9] = [
+const SENT: [&str; 18] = [
     "input",
     "value",
+    "val",
+    "headervalue",
+    "given",
+    "received",
+    "actual",
+    "got",
+    "provided",
+    "supplied",
+    "submitted",
     "rejectedvalue",
     "invalidvalue",
     "receivedvalue",
@@ -86,6 +116,15 @@ mod tests {
             ("Authorization", true),
             ("cvv", true),
             ("rejectedValue", true),
+            ("auth_code", true),
+            ("otpCode", true),
+            ("verification-code", true),
+            ("csrfToken", true),
+            ("X-XSRF", true),
+            ("received", true),
+            ("got", true),
+            ("error_code", false),
+            ("forgotten", false),
             ("pinned", false),
             ("author", false),
             ("message", false),

@@ -1,79 +1,12 @@
 //! What looks like a credential in any text.
-//!
-//! Expressions of the crate `regex` take time in proportion to the text, whatever the text is.
 
 use std::borrow::Cow;
 use std::sync::LazyLock;
 
 use regex::{Captures, Regex};
 
+use super::rules::{RULES, With};
 use super::{TAKEN, card};
-
-/// A name that says that its value is a credential, as in [`name`](super::name).
-const NAME: &str = concat!(
-    r"(?i-u:(?:pass[\-_ ]?word|passwd|pwd|pass[\-_ ]?phrase|passcode|passwort|secret|token",
-    r"|(?:api|access|account|private|signing|encryption|session|auth)[\-_ ]?key",
-    r"|authorization|authentication|cookie|credential|signature|session[\-_ ]?id|card[\-_ ]?number|credit[\-_ ]?card",
-    r"|client[\-_ ]?assertion|jwt|rejected[\-_ ]?value)[\w.\-\]]*",
-    r"|\b(?:pass|pin|t?otp|auth|sid|sig|ssn|iban|cvv2?|cvc2?|mfa|dsn))"
-);
-const QUOTED: &str = r#""[^"]*"|'[^']*'|`[^`]*`|“[^”]*”|‘[^’]*’|«[^»]*»"#;
-
-/// Also within a text that is itself quoted.
-const VALUE: &str = r#"\\+"[^"]*"?|"(?:[^"\\]|\\.)*"?|'(?:[^'\\]|\\.)*'?"#;
-
-/// What is taken out, one after the other: the whole, but for the groups that are said to stay.
-static RULES: LazyLock<Vec<(Regex, With)>> = LazyLock::new(|| {
-    let rule = |pattern: &str, with| Regex::new(pattern).ok().map(|regex| (regex, with));
-    let rules = [
-        rule(
-            r"(?s)-----BEGIN [A-Z0-9 ]*(?:KEY|CERTIFICATE|MESSAGE)[A-Z0-9 ]*-----.*?(?:-----END[^-]*-----|$)",
-            With::Taken,
-        ),
-        // `scheme://user:password@host`.
-        rule(r#"(://)[^\s/?#"'<>]*@"#, With::Between("@")),
-        // <input name="password" value="…">, whatever comes first.
-        rule(&format!(r"<[^<>]*(?:{NAME})[^<>]*(?:>|$)"), With::TagWithoutValues),
-        // <password>…</password>, <td>PASSWORD</td><td>…</td>.
-        rule(&format!(r"((?:{NAME})[^<>]*(?:>(?:\s*<[^<>]*>)*|(?:\s*<[^<>]*>)+)\s*)[^<\s][^<]*"), With::After),
-        // name: value, "name": "value", "name" => "value"; what is not quoted goes to the end of its line.
-        rule(&format!(r#"((?:{NAME})\\*["'`]?\]?\s*(?::|=>)\s*)(?:{VALUE}|[^\r\n<\s][^\r\n<]*)"#), With::After),
-        // name=value&…, name="value"
-        rule(&format!(r#"((?:{NAME})\\*["'`]?\]?\s*=\s*)(?:{VALUE}|[^\r\n&<\s][^\r\n&<]*)"#), With::After),
-        // password is "…"; "…" is no password.
-        rule(&format!(r"((?:{NAME})(?:[ \t]+[A-Za-z]+){{0,3}}[ \t]+)(?:{QUOTED})"), With::After),
-        rule(&format!(r"(?:{QUOTED})((?:[ \t]+[A-Za-z]+){{0,5}}[ \t]+(?:{NAME}))"), With::Before),
-        rule(r#"(?i-u:\b(bearer|basic|digest|negotiate))((?:[\s:+]|%20|\\u0020|["'])+)([^\s"'<>,;\\]+)"#, With::Scheme),
-        rule(r"eyJ[A-Za-z0-9_\-]{4,}(?:\.[A-Za-z0-9_\-]*)*", With::Taken),
-        rule(
-            concat!(
-                r"\b(?:sk-[A-Za-z0-9_\-]{6,}|[spr]k_(?:live|test)_\w+|gh[pousr]_[A-Za-z0-9]{4,}|github_pat_\w+",
-                r"|A(?:KIA|SIA|ROA|IDA)[A-Z0-9]{6,}|xox[a-z]-[\w\-]+|xapp-[\w\-]+|glpat-[\w\-]+|AIza[\w\-]{16,}",
-                r"|ya29\.[\w.\-]+|npm_\w{16,}|hf_\w{16,}|SG\.[\w\-]+\.[\w\-]+|whsec_\w+|shp(?:at|ss|ca|pa)_\w+",
-                r"|dop_v1_\w+|pypi-[\w\-]{16,})"
-            ),
-            With::Taken,
-        ),
-        rule(r"\d(?:[ \-]?\d){12,}", With::Card),
-    ];
-    rules.into_iter().flatten().collect()
-});
-
-/// What becomes of what a rule found.
-#[derive(Clone, Copy)]
-enum With {
-    Taken,
-    /// The first group stays, before what is taken.
-    After,
-    /// It stays behind it.
-    Before,
-    /// It stays, and so does this.
-    Between(&'static str),
-    /// A scheme and its credentials, unless they are words about them.
-    Scheme,
-    TagWithoutValues,
-    Card,
-}
 
 /// Words that stand behind the name of a scheme where nobody sends one.
 const ABOUT_SCHEMES: [&str; 30] = [
@@ -108,6 +41,21 @@ const ABOUT_SCHEMES: [&str; 30] = [
     "with",
     "realm",
 ];
+
+/// Words that say of a credential how it is, and are none.
+const ABOUT_VALUES: &str = "a about above absent accepted active again all allowed already also always an and any as at auth \
+    authentication bad because been before being below between blank blocked both but by can cannot case changed \
+    checked compromised correct corrupt credentials current damaged defined denied deprecated different disabled \
+    done due either empty enabled encrypted endpoint equal even exactly expected expired expiring failed false \
+    field fields fine flow for forbidden format from generated given good hashed header headers id identical \
+    ignored in inactive incomplete incorrect insecure inside invalid issued just known leaked length less limited \
+    locked long longer made malformed managed mandatory method methods missing more must name needed never new no \
+    none not null of off ok on one only optional or out outdated over part policy possible present protected \
+    provided provider rate reached read refresh rejected required reset reused revoked rotation rules same scheme \
+    sent server service set short shorter signed stale still stored strong successful such support supported \
+    tampered temporarily than that the there this to too true turned type unavailable undefined under unexpected \
+    unique unknown unset unsupported up updated used using valid verification verified via was weak when where \
+    which whose with without wrong your";
 
 /// Whether anything may be found in a text. Names hardly ever have it, and are not looked at any closer: an error must cost
 /// little.
@@ -165,16 +113,26 @@ impl With {
         let group = |at| found.get(at).map_or("", |it| it.as_str());
         match self {
             Self::Taken => TAKEN.to_owned(),
-            Self::After => format!("{}{TAKEN}", group(1)),
-            Self::Before => format!("{TAKEN}{}", group(1)),
-            Self::Between(last) => format!("{}{TAKEN}{last}", group(1)),
+            Self::Between => format!("{}{TAKEN}{}", group(1), group(2)),
             Self::Scheme if is_about(group(3)) => group(0).to_owned(),
             Self::Scheme => format!("{}{}{TAKEN}", group(1), group(2)),
+            Self::Word if is_said_of_values(group(2)) => group(0).to_owned(),
+            Self::Word => format!("{}{TAKEN}", group(1)),
+            Self::Letter => {
+                u8::from_str_radix(group(1), 16).map_or_else(|_| TAKEN.to_owned(), |it| char::from(it).into())
+            }
             Self::TagWithoutValues => without_values(group(0)),
             Self::Card if !card::is_in(group(0)) => group(0).to_owned(),
             Self::Card => TAKEN.to_owned(),
         }
     }
+}
+
+fn is_said_of_values(word: &str) -> bool {
+    let word = word.trim_end_matches(|it: char| it.is_ascii_punctuation());
+    word.is_empty()
+        || word == TAKEN.trim_end_matches(']')
+        || ABOUT_VALUES.split_ascii_whitespace().any(|about| word.eq_ignore_ascii_case(about))
 }
 
 fn is_about(word: &str) -> bool {
@@ -198,12 +156,7 @@ fn without_values(tag: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{RULES, redacted};
-
-    #[test]
-    fn every_rule_compiles() {
-        assert_eq!(RULES.len(), 12);
-    }
+    use super::redacted;
 
     #[test]
     fn what_looks_like_a_credential_is_taken_out_and_nothing_else() {
@@ -233,6 +186,40 @@ mod tests {
             ("-----BEGIN PRIVATE KEY-----\nMIIE\n-----END PRIVATE KEY-----", "[redacted]"),
             ("task-management sk-ip", "task-management sk-ip"),
             ("order 1763743320000 not found", "order 1763743320000 not found"),
+            ("Key (token)=(hunter2) already exists.", "Key (token)=[redacted] already exists."),
+            ("Key (id, f(b))=(7, hun)ter2) already exists.", "Key (id, f(b))=[redacted] already exists."),
+            ("Key (token)=(hunter2", "Key (token)=[redacted]"),
+            ("The duplicate key value is (hunter2).", "The duplicate key value is [redacted]."),
+            ("Duplicate entry 'hun'ter2' for key 'api.token'", "Duplicate entry [redacted] for key 'api.token'"),
+            ("Duplicate entry 'hunter2", "Duplicate entry [redacted]"),
+            ("{&quot;password&quot;: &quot;hunter2&quot;}", "{&quot;password&quot;: [redacted]"),
+            ("&amp;#34;token&amp;#34;=&amp;#34;hunter2&amp;#34;", "&amp;#34;token&amp;#34;=[redacted]"),
+            ("<password><![CDATA[hun<ter2]]></password>", "<password><![CDATA[[redacted]]]></password>"),
+            ("<k>token</k><v><![CDATA[hunter2]]></v>", "<k>token</k><v><![CDATA[[redacted]]]></v>"),
+            ("<token><![CDATA[hunter2", "<token><![CDATA[[redacted]"),
+            (r#"{"name":"Authorization","val":"hunter2"}"#, r#"{"name":"Authorization","val":[redacted]}"#),
+            ("{'header': 'x-api-key', 'value': 'hunter2'}", "{'header': 'x-api-key', 'value': [redacted]}"),
+            ("key='Cookie', val='hunter2'", "key='Cookie', val=[redacted]"),
+            ("val='hunter2', key='Cookie'", "val=[redacted], key='Cookie'"),
+            (r#"{\"received\":\"hunter2\",\"at\":1}"#, r#"{\"received\":[redacted],\"at\":1}"#),
+            ("auth_code=hunter2&x=1", "auth_code=[redacted]&x=1"),
+            ("otp_code: 471147", "otp_code: [redacted]"),
+            ("csrfmiddleware: hunter2", "csrfmiddleware: [redacted]"),
+            ("verification-code: hunter2", "verification-code: [redacted]"),
+            (r#"{\\"pass\\u0077ord\\":\\"hunter2\\"}"#, r#"{\\"password\\":[redacted]}"#),
+            (r#"{"password":"ab\u0022hunter2"}"#, r#"{"password":[redacted]}"#),
+            ("the password is hunter2, sorry", "the password is [redacted] sorry"),
+            ("The password is too short", "The password is too short"),
+            ("Authentication is required.", "Authentication is required."),
+            ("failed with authorization header missing", "failed with authorization header missing"),
+            ("signed in with password hunter2", "signed in with password [redacted]"),
+            ("log in with a token from the list", "log in with a token from the list"),
+            ("curl -u ada:hunter2 https://api", "curl -u [redacted] https://api"),
+            ("curl --user 'ada:hunter2 x' y", "curl --user [redacted] y"),
+            ("psql --db-password hunter2 -h db", "psql --db-password [redacted] -h db"),
+            ("date -u +%H:%M", "date -u [redacted]"),
+            ("GET /cb?code=hunter2&x=1 failed", "GET /cb?code=[redacted]&x=1 failed"),
+            ("status code=404", "status code=404"),
         ] {
             assert_eq!(redacted(text), left, "{text}");
         }

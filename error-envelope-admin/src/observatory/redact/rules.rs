@@ -1,0 +1,141 @@
+//! Where credentials stand in a text, one rule after the other.
+//!
+//! A search by the crate `regex` takes time in proportion to the text, whatever the text is. No rule reads far beyond what it
+//! takes: where the end of a value is missed, all is taken that was read.
+
+use std::sync::LazyLock;
+
+use regex::Regex;
+
+/// A name that says that its value is a credential, as in [`name`](super::name).
+const NAME: &str = concat!(
+    r"(?i-u:(?:pass[\-_ ]?word|passwd|pwd|pass[\-_ ]?phrase|passcode|passwort|secret|token|passkey",
+    r"|(?:api|access|account|private|signing|encryption|session|auth)[\-_ ]?key",
+    r"|authorization|authentication|cookie|credential|signature|session[\-_ ]?id|card[\-_ ]?number|credit[\-_ ]?card",
+    r"|client[\-_ ]?assertion|jwt|rejected[\-_ ]?value|[cx]srf|code[\-_ ]?verifier",
+    r"|(?:auth|otp|verification|verify|security|access|one[\-_ ]?time|recovery|backup|reset|confirmation|activation",
+    r"|sms|mfa|2fa|pin)[\-_ ]?code)[\w.\-\]]*",
+    r"|\b(?:pass|pin|t?otp|auth|sid|sig|ssn|iban|cvv2?|cvc2?|mfa|dsn))"
+);
+const QUOTED: &str = r#""[^"]*"|'[^']*'|`[^`]*`|“[^”]*”|‘[^’]*’|«[^»]*»"#;
+
+/// A quote as HTML writes it, also within a text of HTML.
+const ENTITY: &str = r"&(?:amp;)*(?i-u:quot|apos|#0*3[49]|#x0*2[27]);";
+
+/// Also within a text that is itself quoted.
+const VALUE: &str = r#"\\+"[^"]*"?|"(?:[^"\\]|\\.)*"?|'(?:[^'\\]|\\.)*'?"#;
+
+/// Under which an error says back what a client sent, as in [`name`](super::name).
+const SENT: &str = r"(?i-u:input|(?:\w*[_\-])?val(?:ue)?|given|received|actual|got|provided|supplied|submitted)";
+
+/// What becomes of what a rule found.
+#[derive(Clone, Copy)]
+pub(super) enum With {
+    Taken,
+    /// The first group stays before what is taken, and the second behind it, where there is one.
+    Between,
+    /// A scheme and its credentials, unless they are words about them.
+    Scheme,
+    /// The first group stays, and what follows, too, where it is a word about it.
+    Word,
+    /// The letter that is escaped by its number.
+    Letter,
+    TagWithoutValues,
+    Card,
+}
+
+/// What is taken out, one after the other: the whole, but for the groups that are said to stay.
+pub(super) static RULES: LazyLock<Vec<(Regex, With)>> = LazyLock::new(|| {
+    let rule = |pattern: &str, with| Regex::new(pattern).ok().map(|regex| (regex, with));
+    // What closes a name: its quote, and a bracket.
+    let close = format!(r#"(?:\\*["'`]|{ENTITY})?\]?\s*"#);
+    let quote = format!(r#"(?:\\*["'`]|{ENTITY})"#);
+    let rules = [
+        // Letters, digits, `-` and `_` only: an escaped quote ends no value.
+        rule(r"\\+u00((?i-u:2d|5f|3[0-9]|[46][1-9a-f]|[57][0-9a]))", With::Letter),
+        rule(
+            r"(?s)-----BEGIN [A-Z0-9 ]*(?:KEY|CERTIFICATE|MESSAGE)[A-Z0-9 ]*-----.*?(?:-----END[^-]*-----|$)",
+            With::Taken,
+        ),
+        // `scheme://user:password@host`.
+        rule(r#"(://)[^\s/?#"'<>]*(@)"#, With::Between),
+        // <password><![CDATA[…]]></password>
+        rule(
+            &format!(r"(?s)((?:{NAME})[^<>]*(?:>(?:\s*<[^<>]*>)*?|(?:\s*<[^<>]*>)+?)\s*<!\[CDATA\[)(?:.*?)(\]\]>|$)"),
+            With::Between,
+        ),
+        // <input name="password" value="…">, whatever comes first.
+        rule(&format!(r"<[^<>]*(?:{NAME})[^<>]*(?:>|$)"), With::TagWithoutValues),
+        // <password>…</password>, <td>PASSWORD</td><td>…</td>.
+        rule(&format!(r"((?:{NAME})[^<>]*(?:>(?:\s*<[^<>]*>)*|(?:\s*<[^<>]*>)+)\s*)[^<\s][^<]*"), With::Between),
+        // What a database says of a key: `Key (token)=(…) already exists`, `Duplicate entry '…' for key`, `duplicate key
+        // value is (…)`.
+        rule(r"((?i-u:\bkey) \([^\r\n=]*\)=)\((?:[^\r\n]*\)|[^\r\n)]*)", With::Between),
+        rule(r"(?m)((?i-u:\bduplicate entry )\s*)\S.*?((?i-u: for key\b)|$)", With::Between),
+        rule(r"((?i-u:\bduplicate key value is )\s*)\((?:[^\r\n]*\)|[^\r\n)]*)", With::Between),
+        // {"name": "Authorization", "val": "…"}, and the other way round.
+        rule(
+            &format!(r"((?:{NAME}){close},\s*{quote}?{SENT}{close}(?::|=>|=)\s*)(?:{VALUE}|{ENTITY}[^\r\n<]*)"),
+            With::Between,
+        ),
+        rule(
+            &format!(
+                r"(\b{SENT}{close}(?::|=>|=)\s*)(?:{VALUE})(\s*,\s*{quote}?(?i-u:name|key|header|field){close}(?::|=>|=)\s*{quote}?(?:{NAME}))"
+            ),
+            With::Between,
+        ),
+        // name: value, "name": "value", "name" => "value"; what is not quoted goes to the end of its line.
+        rule(&format!(r"((?:{NAME})\\*{close}(?::|=>)\s*)(?:{VALUE}|[^\r\n<\s][^\r\n<]*)"), With::Between),
+        // name=value&…, name="value"
+        rule(&format!(r"((?:{NAME})\\*{close}=\s*)(?:{VALUE}|{ENTITY}[^\r\n<]*|[^\r\n&<\s][^\r\n&<]*)"), With::Between),
+        // "received": "…", where JSON is within a text.
+        rule(
+            &format!(r"({quote}{SENT}{quote}\s*(?::|=>)\s*)(?:{VALUE}|{ENTITY}[^\r\n<]*|-?\d[\w.+\-]*)"),
+            With::Between,
+        ),
+        // ?code=…: what a sign-in hands over by its URL.
+        rule(
+            r#"((?:[?&;]|%3[Ff]|%26)(?i-u:code|key|state|ticket|assertion|saml(?:request|response))(?:=|%3[Dd]))[^\s&"'<>#;]+"#,
+            With::Between,
+        ),
+        // curl -u name:…, --password …
+        rule(
+            r#"(?m)((?:^|[\s"'`])(?:-u[ \t]*|--(?:proxy-)?user[ \t=]+))(?:"[^":]*:[^"]*"?|'[^':]*:[^']*'?|[^\s:"']*:\S+)"#,
+            With::Between,
+        ),
+        rule(&format!(r"(?m)((?:^|[\s`])--?(?:\w+-)*(?:{NAME})[ \t]+)(?:{VALUE}|[^\s<]+)"), With::Between),
+        // password is "…"; "…" is no password.
+        rule(&format!(r"((?:{NAME})(?:[ \t]+[A-Za-z]+){{0,3}}[ \t]+)(?:{QUOTED})"), With::Between),
+        rule(&format!(r"()(?:{QUOTED})((?:[ \t]+[A-Za-z]+){{0,5}}[ \t]+(?:{NAME}))"), With::Between),
+        rule(r#"(?i-u:\b(bearer|basic|digest|negotiate))((?:[\s:+]|%20|\\u0020|["'])+)([^\s"'<>,;\\]+)"#, With::Scheme),
+        // password is …, with password …
+        rule(
+            &format!(
+                r"((?:{NAME})[ \t]+(?i-u:is|was)[ \t]+|(?i-u:\b(?:with|using|by|via)[ \t]+(?:(?:the|a|an|this|your)[ \t]+)?)(?:{NAME})[ \t]+)([^\s<>]+)"
+            ),
+            With::Word,
+        ),
+        rule(r"eyJ[A-Za-z0-9_\-]{4,}(?:\.[A-Za-z0-9_\-]*)*", With::Taken),
+        rule(
+            concat!(
+                r"\b(?:sk-[A-Za-z0-9_\-]{6,}|[spr]k_(?:live|test)_\w+|gh[pousr]_[A-Za-z0-9]{4,}|github_pat_\w+",
+                r"|A(?:KIA|SIA|ROA|IDA)[A-Z0-9]{6,}|xox[a-z]-[\w\-]+|xapp-[\w\-]+|glpat-[\w\-]+|AIza[\w\-]{16,}",
+                r"|ya29\.[\w.\-]+|npm_\w{16,}|hf_\w{16,}|SG\.[\w\-]+\.[\w\-]+|whsec_\w+|shp(?:at|ss|ca|pa)_\w+",
+                r"|dop_v1_\w+|pypi-[\w\-]{16,})"
+            ),
+            With::Taken,
+        ),
+        rule(r"\d(?:[ \-]?\d){12,}", With::Card),
+    ];
+    rules.into_iter().flatten().collect()
+});
+
+#[cfg(test)]
+mod tests {
+    use super::RULES;
+
+    #[test]
+    fn every_rule_compiles() {
+        assert_eq!(RULES.len(), 24);
+    }
+}
