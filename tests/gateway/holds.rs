@@ -14,6 +14,7 @@ mod pressure;
 mod refused;
 pub(crate) mod service;
 mod shapes;
+mod silence;
 mod stop;
 mod streams;
 mod unread;

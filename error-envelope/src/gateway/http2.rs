@@ -85,6 +85,10 @@ fn client(limits: UpstreamLimits) -> Builder<TokioExecutor> {
     let mut client = Builder::new(TokioExecutor::new());
     client
         .timer(TokioTimer::new())
+        .keep_alive_interval(*limits.upstream_ping_interval)
+        .keep_alive_timeout(*limits.upstream_ping_timeout)
+        // All requests go over it: one that has died in silence would be found by the next of them.
+        .keep_alive_while_idle(true)
         .initial_stream_window_size(limits.upstream_stream_window.window())
         .initial_connection_window_size(limits.upstream_connection_window.window())
         .max_send_buf_size(limits.upstream_stream_window.in_memory());

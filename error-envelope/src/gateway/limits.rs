@@ -92,6 +92,13 @@ pub(crate) struct UpstreamLimits {
     /// How much of all bodies on the HTTP/2 connection may be on the way before it is read
     #[arg(long, value_name = "SIZE", value_parser = size(64 * KIB, 1024 * MIB), default_value_t = Self::default().upstream_connection_window)]
     pub(crate) upstream_connection_window: Size,
+    // A service that died without a word, or a firewall that forgot the connection, costs everybody's requests until then.
+    /// How often the service is asked over HTTP/2 whether it is there
+    #[arg(long, value_name = "TIME", value_parser = time, default_value_t = Self::default().upstream_ping_interval)]
+    pub(crate) upstream_ping_interval: Time,
+    /// How long the service may take over HTTP/2 to say that it is there; then the connection is made anew
+    #[arg(long, value_name = "TIME", value_parser = time, default_value_t = Self::default().upstream_ping_timeout)]
+    pub(crate) upstream_ping_timeout: Time,
 }
 
 impl Default for UpstreamLimits {
@@ -103,6 +110,8 @@ impl Default for UpstreamLimits {
             upstream_buffer: Size(128 * KIB),
             upstream_stream_window: Size(128 * KIB),
             upstream_connection_window: Size(32 * MIB),
+            upstream_ping_interval: Duration::from_secs(10).into(),
+            upstream_ping_timeout: Duration::from_secs(10).into(),
         }
     }
 }
