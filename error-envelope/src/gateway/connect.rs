@@ -12,6 +12,7 @@ use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 
+use super::keep_alive;
 use super::upstream::{Secured, Upstream};
 
 /// A connection to the service, with TLS or without.
@@ -32,6 +33,7 @@ pub(crate) async fn connect(upstream: &Upstream) -> io::Result<Connection> {
     let stream = TcpStream::connect((upstream.host(), upstream.port())).await.map_err(named)?;
     // Without it the kernel holds a small write back until the last one is acknowledged.
     stream.set_nodelay(true)?;
+    keep_alive::ask(&stream)?;
     let stream = Listening { stream, deaf: false };
     let stream: Box<dyn Stream> = match &upstream.tls {
         None => Box::new(stream),

@@ -27,7 +27,7 @@ use super::limits::Limits;
 use super::linger::{Lingering, Place, Rest};
 use super::pace::Patient;
 use super::tls::Tls;
-use super::{BoxError, count, headers};
+use super::{BoxError, count, headers, keep_alive};
 
 /// The request that the layer wraps around: hyper's, with a client's pauses capped.
 pub(crate) type Inbound = Request<Patient<Rest>>;
@@ -116,6 +116,8 @@ where
 fn tune(stream: &TcpStream, limits: &Limits) {
     // Without it the kernel holds a small write back until the last one is acknowledged.
     let _ = stream.set_nodelay(true);
+    // A socket that is gone by now says so when it is read.
+    let _ = keep_alive::ask(stream);
     // Else it takes megabytes for a client that reads slowly, and says nothing more until a third of them have left: a client
     // that stands still and one that is slow would look alike.
     #[cfg(target_os = "linux")]

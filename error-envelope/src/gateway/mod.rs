@@ -2,9 +2,9 @@
 //!
 //! Read on in this order: [`args`] are its flags and [`limits`] those with a number, [`serve`] accepts, [`connection`]
 //! serves one client, by [`tls`] or without; [`proxy`] forwards to the [`upstream`] over [`http1`] or [`http2`], [`headers`]
-//! knows what belongs to one hop alone, [`upgrade`] joins two connections; [`pace`], [`idle`] and [`delivery`] keep the
-//! clocks; [`on_call`] is the admin address; [`connect`], [`linger`] and [`abort`] are about how connections end; [`count`]
-//! counts.
+//! knows what belongs to one hop alone, [`upgrade`] joins two connections; [`pace`], [`idle`], [`delivery`] and
+//! [`keep_alive`] keep the clocks; [`on_call`] is the admin address; [`connect`], [`linger`] and [`abort`] are about how
+//! connections end; [`count`] counts.
 
 mod abort;
 pub(crate) mod args;
@@ -17,6 +17,7 @@ mod headers;
 mod http1;
 mod http2;
 mod idle;
+mod keep_alive;
 pub(crate) mod limits;
 mod linger;
 mod log;

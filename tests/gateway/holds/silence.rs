@@ -1,6 +1,8 @@
 //! A way to the service that dies without a word: no close, no reset, and nothing that is sent arrives.
 
+use std::fs;
 use std::future::{pending, ready};
+use std::io::Write;
 
 use http::Response;
 use tokio::io::copy_bidirectional;
@@ -8,7 +10,7 @@ use tokio::net::TcpStream;
 use tokio::sync::watch;
 
 use super::gateway::Gateway;
-use super::service::{Service, full};
+use super::service::{Service, full, head};
 use crate::wait::{until, when};
 
 const GET: &str = "GET / HTTP/1.1\r\nhost: test.example\r\nconnection: close\r\n\r\n";
@@ -32,6 +34,49 @@ fn an_http2_connection_that_died_in_silence_is_made_anew() {
             when(open <= unused, open)
         });
     }
+}
+
+#[test]
+fn the_kernel_asks_both_sides_of_a_quiet_connection_whether_they_are_there() {
+    let service = Service::raw(|mut stream| async move {
+        head(&mut stream).await;
+        pending().await
+    });
+    let gateway = Gateway::start(service.address, &[]);
+    let mut client = gateway.connect();
+    client.write_all(GET.as_bytes()).unwrap();
+    for (side, asked) in [(Side::Local, gateway.address.port()), (Side::Remote, service.address.port())] {
+        until("the kernel's clock for it runs", || {
+            let timers = timers(&side, asked);
+            when(timers == [KEEP_ALIVE], timers)
+        });
+    }
+}
+
+/// In the column `tr` of `/proc/net/tcp` (`Documentation/networking/proc_net_tcp.rst` of Linux).
+const KEEP_ALIVE: u8 = 2;
+const ESTABLISHED: &str = "01";
+
+enum Side {
+    Local,
+    Remote,
+}
+
+/// The clock that runs for each open connection with this port.
+fn timers(side: &Side, port: u16) -> Vec<u8> {
+    let table = fs::read_to_string("/proc/net/tcp").expect("Linux's /proc");
+    let end = format!(":{port:04X}");
+    let timer = |line: &str| {
+        let fields: Vec<_> = line.split_whitespace().collect();
+        let (local, remote, state) = (fields[1], fields[2], fields[3]);
+        let named = match side {
+            Side::Local => local,
+            Side::Remote => remote,
+        };
+        let timer = fields[5].split(':').next().expect("a timer");
+        (named.ends_with(&end) && state == ESTABLISHED).then(|| timer.parse().expect("its number"))
+    };
+    table.lines().skip(1).filter_map(timer).collect()
 }
 
 /// What leads to `service`, and what silences each connection that is there by then.
