@@ -13,7 +13,7 @@ use tower::{ServiceExt, service_fn};
 
 use super::BoxError;
 use super::acts::{Act, Inside, Play};
-use super::proxy::Remote;
+use super::proxy::Forward;
 
 /// The service that the layer wraps in the demo.
 pub(crate) type Backstage<B> = BoxCloneSyncService<Request<B>, Response<Acted>, BoxError>;
@@ -21,11 +21,11 @@ pub(crate) type Backstage<B> = BoxCloneSyncService<Request<B>, Response<Acted>, 
 type Acted = UnsyncBoxBody<Bytes, BoxError>;
 
 /// `gone` leads to a port where nobody listens.
-pub(super) fn open<B: Send + 'static>(stage: Remote<B>, gone: Remote<B>) -> Backstage<B> {
+pub(super) fn open<B: Send + 'static>(stage: Forward<B>, gone: Forward<B>) -> Backstage<B> {
     Backstage::new(service_fn(move |request| answer(request, stage.clone(), gone.clone())))
 }
 
-async fn answer<B>(request: Request<B>, stage: Remote<B>, gone: Remote<B>) -> Result<Response<Acted>, BoxError> {
+async fn answer<B>(request: Request<B>, stage: Forward<B>, gone: Forward<B>) -> Result<Response<Acted>, BoxError> {
     let response = match Act::at(request.uri().path()).map(|act| &act.play) {
         Some(Play::Inside(Inside::Panics)) => panic!("the handler of /panic panicked, as it always does"),
         Some(Play::Inside(Inside::Errs)) => return Err("cannot reach db: password `hunter2` was refused".into()),

@@ -70,6 +70,10 @@ pub(crate) struct Limits {
 #[derive(Clone, Copy, Debug, Args)]
 #[command(next_help_heading = "What the way to the service may take")]
 pub(crate) struct UpstreamLimits {
+    // More than most services do at once; as many connections to it over HTTP/1.1, and half a GiB if all of their bodies stand.
+    /// How many requests may be with the service at once, upgraded ones among them; further ones get 503 `worker_at_capacity`
+    #[arg(long, value_name = "NUMBER", value_parser = clap::value_parser!(u32).range(1..), default_value_t = Self::default().upstream_requests)]
+    pub(crate) upstream_requests: u32,
     // Shorter than what services usually wait (5 s in Node, 75 s in nginx): they seldom close under a request.
     /// How long an HTTP/1.1 connection that is not used is kept for the next request
     #[arg(long, value_name = "TIME", value_parser = time, default_value_t = Self::default().upstream_idle_timeout)]
@@ -104,6 +108,7 @@ pub(crate) struct UpstreamLimits {
 impl Default for UpstreamLimits {
     fn default() -> Self {
         Self {
+            upstream_requests: 1024,
             upstream_idle_timeout: Duration::from_secs(4).into(),
             upstream_settle: Duration::from_millis(5).into(),
             upstream_headers: 512,

@@ -1,13 +1,14 @@
 //! `error-envelope gateway`: a reverse proxy with the error layer in front of it.
 //!
 //! Read on in this order: [`args`] are its flags and [`limits`] those with a number, [`serve`] accepts, [`connection`]
-//! serves one client, by [`tls`] or without; [`proxy`] forwards to the [`upstream`] over [`http1`] or [`http2`], [`headers`]
-//! knows what belongs to one hop alone, [`upgrade`] joins two connections; [`pace`], [`idle`], [`delivery`] and
-//! [`keep_alive`] keep the clocks; [`on_call`] is the admin address; [`connect`], [`linger`] and [`abort`] are about how
-//! connections end; [`count`] counts.
+//! serves one client, by [`tls`] or without; [`proxy`] forwards to the [`upstream`] over [`http1`] or [`http2`], as many
+//! requests at once as there is [`capacity`] for, [`headers`] knows what belongs to one hop alone, [`upgrade`] joins two
+//! connections; [`pace`], [`idle`], [`delivery`] and [`keep_alive`] keep the clocks; [`on_call`] is the admin address;
+//! [`connect`], [`linger`] and [`abort`] are about how connections end; [`count`] counts.
 
 mod abort;
 pub(crate) mod args;
+mod capacity;
 mod connect;
 mod connection;
 mod count;
@@ -54,7 +55,7 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
     let log = args.front.log.init();
     runtime()?.block_on(async {
         log.tell_drops();
-        descriptors::raise(args.front.limits.max_connections);
+        descriptors::raise(args.front.limits.max_connections, args.upstream_limits.upstream_requests);
         let upstream = args.upstream()?;
         let on_call = OnCall::listen(&args.front.on_call).await?;
         let layer = on_call.layer(layer(&args.front)?);

@@ -15,6 +15,7 @@ use tower::util::BoxCloneSyncService;
 use tower::{ServiceExt, service_fn};
 use tower_error_envelope::{ErrorCode, Fault};
 
+use super::capacity::{Capacity, Sharing};
 use super::limits::UpstreamLimits;
 use super::pace::{Pace, Paced};
 use super::upgrade::{self, Wish};
@@ -24,8 +25,11 @@ use super::{BoxError, headers, http1, http2};
 /// A service that is another one, over the network. It is always ready.
 pub(crate) type Remote<B> = BoxCloneSyncService<Request<B>, Response<Incoming>, BoxError>;
 
+/// The same, for as many requests at once as it has the capacity for.
+pub(crate) type Forward<B> = BoxCloneSyncService<Request<B>, Response<Sharing<Incoming>>, BoxError>;
+
 /// Forwards over HTTP/1.1, or by prior knowledge over HTTP/2; `timeout` is to the response head.
-pub(crate) fn to<B>(upstream: Upstream, version: Version, timeout: Duration, limits: UpstreamLimits) -> Remote<B>
+pub(crate) fn to<B>(upstream: Upstream, version: Version, timeout: Duration, limits: UpstreamLimits) -> Forward<B>
 where
     B: Body<Data = Bytes> + Send + Unpin + 'static,
     B::Error: Into<BoxError>,
@@ -34,18 +38,20 @@ where
         Version::HTTP_2 => (http2::connections(upstream.clone(), limits), false),
         _ => (http1::connections(upstream.clone(), limits), true),
     };
-    let proxy = Arc::new(Proxy { connections, upgrades, upstream, timeout });
-    Remote::new(service_fn(move |request| {
+    let capacity = Capacity::new(limits.upstream_requests);
+    let proxy = Arc::new(Proxy { connections, upgrades, upstream, timeout, capacity });
+    Forward::new(service_fn(move |request| {
         let proxy = Arc::clone(&proxy);
         async move { proxy.forward(request).await }
     }))
 }
 
 struct Proxy<B> {
-    connections: Remote<Paced<B>>,
+    connections: Remote<Sharing<Paced<B>>>,
     upgrades: bool,
     upstream: Upstream,
     timeout: Duration,
+    capacity: Capacity,
 }
 
 impl<B> Proxy<B>
@@ -53,8 +59,9 @@ where
     B: Body<Data = Bytes> + Send + Unpin + 'static,
     B::Error: Into<BoxError>,
 {
-    async fn forward(&self, mut request: Request<B>) -> Result<Response<Incoming>, BoxError> {
+    async fn forward(&self, mut request: Request<B>) -> Result<Response<Sharing<Incoming>>, BoxError> {
         refuse(&request)?;
+        let share = self.capacity.take()?;
         let wish = self.upgrades.then(|| Wish::of(&mut request)).flatten();
         let (mut head, body) = request.into_parts();
         headers::towards_service(&mut head, &self.upstream);
@@ -62,14 +69,14 @@ where
             wish.forward(&mut head.headers);
         }
         let pace = Pace::start();
-        let request = Request::from_parts(head, Paced::new(body, pace.clone()));
+        let request = Request::from_parts(head, Sharing::new(Paced::new(body, pace.clone()), share.clone()));
         let response = pace.head_within(self.timeout, self.connections.clone().oneshot(request)).await?;
         if response.status() == StatusCode::SWITCHING_PROTOCOLS {
-            return Ok(upgrade::switch(wish, response)?);
+            return Ok(upgrade::switch(wish, response, share)?);
         }
         let (mut head, body) = response.into_parts();
         headers::towards_client(&mut head);
-        Ok(Response::from_parts(head, body))
+        Ok(Response::from_parts(head, Sharing::new(body, share)))
     }
 }
 

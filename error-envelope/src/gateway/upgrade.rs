@@ -7,6 +7,7 @@ use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::TokioIo;
 use tower_error_envelope::{ErrorCode, Fault};
 
+use super::capacity::{Share, Sharing};
 use super::headers::has_token;
 
 /// What a client wants to speak instead, and its side of the connection once the service agrees.
@@ -36,19 +37,28 @@ impl Wish {
 }
 
 /// The service's 101, made the gateway's own; a service that switches without being asked broke the protocol.
-pub(crate) fn switch(wish: Option<Wish>, mut response: Response<Incoming>) -> Result<Response<Incoming>, Fault> {
+pub(crate) fn switch(
+    wish: Option<Wish>,
+    mut response: Response<Incoming>,
+    share: Share,
+) -> Result<Response<Sharing<Incoming>>, Fault> {
     let Some(wish) = wish else {
         return Err(
             Fault::new(ErrorCode::OTHER).caused_by("the service switched protocols, and nobody had asked it to")
         );
     };
     let protocols: Vec<_> = response.headers().get_all(UPGRADE).iter().cloned().collect();
-    tokio::spawn(join(wish.client, hyper::upgrade::on(&mut response)));
+    let joined = join(wish.client, hyper::upgrade::on(&mut response));
+    let held = share.clone();
+    tokio::spawn(async move {
+        joined.await;
+        drop(held);
+    });
     let (mut head, body) = response.into_parts();
     super::headers::towards_client(&mut head);
     say(&mut head.headers, protocols);
     debug_assert_eq!(head.status, StatusCode::SWITCHING_PROTOCOLS);
-    Ok(Response::from_parts(head, body))
+    Ok(Response::from_parts(head, Sharing::new(body, share)))
 }
 
 fn say(headers: &mut HeaderMap, protocols: impl IntoIterator<Item = HeaderValue>) {
