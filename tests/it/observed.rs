@@ -37,10 +37,12 @@ mod command {
     }
 
     mod gateway {
+        mod capacity;
         mod connect;
         mod headers;
         mod http1;
         mod http2;
+        mod keep_alive;
         pub(crate) mod limits;
         mod pace;
         pub(crate) mod proxy;
