@@ -31,7 +31,7 @@ const CANONICAL: &str =
 /// What Prometheus adds by itself.
 const ADDED: [&str; 2] = ["job", "instance"];
 
-const WORDS: [&str; 15] = [
+const WORDS: [&str; 17] = [
     "sum",
     "max",
     "avg",
@@ -47,6 +47,8 @@ const WORDS: [&str; 15] = [
     "changes",
     "topk",
     "histogram_quantile",
+    "min",
+    "time",
 ];
 
 /// What is exposed once everything has happened.
@@ -81,6 +83,10 @@ async fn exposed() -> Exposed {
     for gauge in ["error_envelope_connections", "error_envelope_streams"] {
         metrics::gauge!(gauge, "protocol" => "http/1").set(1.0);
     }
+    for gauge in ["error_envelope_certificate_refused", "error_envelope_certificate_not_after_timestamp_seconds"] {
+        metrics::gauge!(gauge).set(1.0);
+    }
+    metrics::counter!("error_envelope_tls_handshakes_failed_total", "reason" => "alert").increment(1);
     read(&handle.render())
 }
 

@@ -26,7 +26,7 @@ use super::idle::Activity;
 use super::limits::Limits;
 use super::linger::{Lingering, Place, Rest};
 use super::pace::Patient;
-use super::tls::Tls;
+use super::tls::{self, Tls};
 use super::{BoxError, count, headers, keep_alive};
 
 /// The request that the layer wraps around: hyper's, with a client's pauses capped.
@@ -69,9 +69,13 @@ where
         let Some(tls) = tls else { return self.serve(stream, counted).await };
         match tokio::time::timeout(*self.limits.tls_handshake_timeout, tls.acceptor().accept(stream)).await {
             Ok(Ok(stream)) => self.serve(stream, counted).await,
-            Ok(Err(error)) => tracing::debug!(%error, "a TLS handshake failed"),
+            Ok(Err(error)) => {
+                tls::count::failed(tls::count::reason(&error));
+                tracing::debug!(%error, "a TLS handshake failed");
+            }
             Err(_) => {
                 self.abort.reset();
+                tls::count::failed(tls::count::TOO_SLOW);
                 tracing::debug!("a TLS handshake took too long");
             }
         }

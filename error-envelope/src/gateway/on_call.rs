@@ -8,7 +8,7 @@ use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 use tower_error_envelope::ErrorEnvelopeLayer;
 
-use super::{count, say};
+use super::{count, say, tls};
 use crate::failure::Failure;
 
 /// Its flags.
@@ -47,6 +47,7 @@ impl OnCall {
         let address = listener.local_addr().map_err(refused)?;
         let metrics = install_metrics().map_err(|error| Failure::Io(format!("metrics cannot be recorded: {error}")))?;
         count::describe();
+        tls::count::describe();
         let admin = args.admin_host.iter().fold(Admin::new().metrics(metrics), |admin, name| admin.allow_host(name));
         Ok(Self(Some(Listening { admin, listener, address })))
     }

@@ -6,8 +6,9 @@
 //! 3. A pair that cannot be read or does not fit leaves the old one in force, and is logged once with what and where: a
 //!    deployment that replaces the two files one after the other does not fit in between.
 //!
-//! [`pair`] reads the files, [`watch`] knows when.
+//! [`pair`] reads the files, [`watch`] knows when, [`count`] tells whoever is on call.
 
+pub(crate) mod count;
 mod pair;
 mod watch;
 
@@ -17,6 +18,7 @@ use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::ServerConfig;
 
 pub(crate) use self::pair::Pair;
+use self::pair::Read;
 use crate::failure::Failure;
 
 /// The certificate in force, and where it is read from.
@@ -36,7 +38,7 @@ enum Outcome {
 impl Tls {
     /// Reads the pair, and watches its files from then on.
     pub(crate) fn watching(pair: Pair) -> Result<Arc<Self>, Failure> {
-        let (config, fingerprint) = pair.read()?;
+        let Read { config, fingerprint, .. } = pair.read()?;
         let last = Mutex::new(Outcome::Taken(fingerprint));
         let tls = Arc::new(Self { pair, in_force: RwLock::new(config), last });
         watch::start(&tls)?;
@@ -54,7 +56,8 @@ impl Tls {
     pub(crate) fn reload(&self) {
         let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
         match self.pair.read() {
-            Ok((config, fingerprint)) => {
+            Ok(Read { config, fingerprint, not_after }) => {
+                count::taken(not_after);
                 let outcome = Outcome::Taken(fingerprint);
                 if *last != outcome {
                     *self.in_force.write().unwrap_or_else(PoisonError::into_inner) = config;
@@ -63,6 +66,7 @@ impl Tls {
                 }
             }
             Err(failure) => {
+                count::refused();
                 let outcome = Outcome::Refused(failure.why().replace("\n = help: ", "; "));
                 if *last != outcome
                     && let Outcome::Refused(why) = &outcome

@@ -20,15 +20,25 @@ pub(crate) struct Pair {
     pub(crate) key: PathBuf,
 }
 
+/// What the files say.
+pub(super) struct Read {
+    pub(super) config: Arc<ServerConfig>,
+    pub(super) fingerprint: u64,
+    /// When the first certificate of the chain expires, in seconds since the Unix epoch.
+    pub(super) not_after: Option<i64>,
+}
+
 impl Pair {
     /// The files, and what tells whether they are others than before. No line of a file gets into an error: either may be
     /// the key.
-    pub(super) fn read(&self) -> Result<(Arc<ServerConfig>, u64), Failure> {
+    pub(super) fn read(&self) -> Result<Read, Failure> {
         let (certificate, key) = (file(&self.certificate)?, file(&self.key)?);
         let mut hasher = DefaultHasher::new();
         (&certificate, &key).hash(&mut hasher);
-        let config = self.config(chain(&self.certificate, &certificate)?, private_key(&self.key, &key)?)?;
-        Ok((Arc::new(config), hasher.finish()))
+        let chain = chain(&self.certificate, &certificate)?;
+        let not_after = chain.iter().filter_map(not_after).min();
+        let config = Arc::new(self.config(chain, private_key(&self.key, &key)?)?);
+        Ok(Read { config, fingerprint: hasher.finish(), not_after })
     }
 
     fn config(
@@ -72,6 +82,11 @@ fn chain(path: &Path, text: &[u8]) -> Result<Vec<CertificateDer<'static>>, Failu
         let help = "name a file of PEM certificates, the service's own first";
         Failure::Refused(format!("{}: no certificate can be read\n = help: {help}", path.display()))
     })
+}
+
+fn not_after(certificate: &CertificateDer<'_>) -> Option<i64> {
+    let (_, certificate) = x509_parser::parse_x509_certificate(certificate).ok()?;
+    Some(certificate.validity().not_after.timestamp())
 }
 
 fn private_key(path: &Path, text: &[u8]) -> Result<PrivateKeyDer<'static>, Failure> {
