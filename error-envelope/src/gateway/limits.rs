@@ -70,7 +70,8 @@ pub(crate) struct Limits {
 #[derive(Clone, Copy, Debug, Args)]
 #[command(next_help_heading = "What the way to the service may take")]
 pub(crate) struct UpstreamLimits {
-    // More than most services do at once; as many connections to it over HTTP/1.1, and half a GiB if all of their bodies stand.
+    // One for each client that may be connected, an upgraded one as well: over HTTP/1.1 nobody meets it. What it bounds is
+    // clients over HTTP/2, each of whose streams takes a connection to the service.
     /// How many requests may be with the service at once, upgraded ones among them; further ones get 503 `worker_at_capacity`
     #[arg(long, value_name = "NUMBER", value_parser = clap::value_parser!(u32).range(1..), default_value_t = Self::default().upstream_requests)]
     pub(crate) upstream_requests: u32,
@@ -108,7 +109,7 @@ pub(crate) struct UpstreamLimits {
 impl Default for UpstreamLimits {
     fn default() -> Self {
         Self {
-            upstream_requests: 1024,
+            upstream_requests: 10_000,
             upstream_idle_timeout: Duration::from_secs(4).into(),
             upstream_settle: Duration::from_millis(5).into(),
             upstream_headers: 512,
