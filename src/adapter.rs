@@ -12,6 +12,13 @@ pub use crate::middleware::count::describe as describe_metrics;
 pub use crate::middleware::parts::InForce;
 pub use crate::middleware::parts::{answered, catch, clock, event, fresh_id, notes, unenforced};
 
+/// Files that are read anew when they change: our command reads certificates as the layer does policies.
+#[cfg(feature = "policy-file")]
+#[doc(hidden)]
+pub mod folders {
+    pub use crate::middleware::folders::{Changes, Folders, of_file};
+}
+
 #[cfg(feature = "policy-file")]
 mod in_envoy;
 

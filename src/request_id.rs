@@ -75,8 +75,11 @@ impl RequestId {
         HeaderValue::from_maybe_shared(shared).unwrap_or_else(|_| HeaderValue::from_static(""))
     }
 
+    /// The text, without an allocation.
+    #[doc(hidden)]
     #[inline]
-    pub(crate) fn text(self) -> [u8; TEXT_LEN] {
+    #[must_use]
+    pub fn text(self) -> [u8; TEXT_LEN] {
         let mut text = [0; TEXT_LEN];
         let mut ulid = [0; ULID_LEN];
         self.ulid().array_to_str(&mut ulid);

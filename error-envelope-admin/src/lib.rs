@@ -39,6 +39,8 @@
 mod admin;
 mod answer;
 mod asked;
+#[doc(hidden)]
+pub mod drafting;
 mod guard;
 mod health;
 mod metrics;
@@ -48,6 +50,7 @@ mod policy;
 mod serve;
 mod service;
 mod table;
+mod visible;
 
 pub use admin::Admin;
 #[cfg(feature = "prometheus")]

@@ -4,7 +4,7 @@ use bytes::Bytes;
 use http::header::{CONTENT_LENGTH, HOST, TRANSFER_ENCODING, UPGRADE};
 use http::uri::{Authority, PathAndQuery, Scheme};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri, Version, request, response};
-use tower_error_envelope::exchange::{BodyFacts, changes};
+use tower_error_envelope::exchange::{BodyFacts, changes, is_read};
 
 use crate::abi::{Head, Lines, Stream};
 
@@ -12,6 +12,8 @@ use crate::abi::{Head, Lines, Stream};
 pub(crate) struct RequestHead {
     pub(crate) parts: request::Parts,
     pub(crate) unread: Option<String>,
+    /// It has an id of somebody's (I2).
+    pub(crate) has_id: bool,
 }
 
 pub(crate) fn version(protocol: Option<&[u8]>) -> Version {
@@ -25,43 +27,54 @@ pub(crate) fn version(protocol: Option<&[u8]>) -> Version {
 
 /// What Envoy shows of a request's target, in lines that are no headers.
 #[derive(Default)]
-struct Target {
-    method: Bytes,
-    scheme: Bytes,
-    authority: Option<Authority>,
+struct Target<'l> {
+    method: &'l [u8],
+    scheme: &'l [u8],
+    authority: &'l [u8],
+    /// The same, above HTTP/1.
+    named: Option<Authority>,
     path: Option<Bytes>,
 }
 
-pub(crate) fn request(lines: Lines<'_>, version: Version) -> RequestHead {
+/// The head of a request: all of it, or its target and the headers that are [read](is_read).
+pub(crate) fn request(lines: Lines<'_>, version: Version, all: bool) -> RequestHead {
     let mut parts = http::Request::new(()).into_parts().0;
     parts.version = version;
-    let (mut target, mut unread) = (Target::default(), None);
+    let (mut target, mut unread, mut has_id) = (Target::default(), None, false);
     let mut cannot = |what: String| unread = unread.take().or(Some(what));
-    parts.headers.reserve(lines.len());
-    for (name, value) in shared(lines) {
+    parts.headers.reserve(if all { lines.len() } else { FEW_READ });
+    let mut shared = all.then(|| shared(lines));
+    for (name, value) in lines.iter() {
+        let copy = shared.as_mut().and_then(Iterator::next).map(|(_, copy)| copy);
+        let own = || copy.unwrap_or_else(|| Bytes::copy_from_slice(value));
         match name {
             b":method" => target.method = value,
             b":scheme" => target.scheme = value,
             b":authority" => {
-                target.authority = Authority::from_maybe_shared(value.clone()).ok();
+                target.authority = value;
+                if version >= Version::HTTP_2 {
+                    target.named = Authority::try_from(value).ok();
+                }
                 // In its place, so that what has changed of a head is seen at a glance.
-                if version < Version::HTTP_2 || target.authority.is_none() {
-                    match HeaderValue::from_maybe_shared(value) {
+                if target.named.is_none() {
+                    match HeaderValue::from_maybe_shared(own()) {
                         Ok(host) => drop(parts.headers.append(HOST, host)),
                         Err(_) => cannot("its host cannot be read".to_owned()),
                     }
                 }
             }
-            b":path" => target.path = Some(value),
+            b":path" => target.path = Some(own()),
             [b':', ..] => {}
-            _ => {
-                if let Err(what) = append(&mut parts.headers, name, value) {
+            name if !all && !is_read(name) && is_plain(name, value) => {}
+            name => {
+                has_id |= name.eq_ignore_ascii_case(b"x-request-id");
+                if let Err(what) = append(&mut parts.headers, name, own()) {
                     cannot(what);
                 }
             }
         }
     }
-    match Method::from_bytes(&target.method) {
+    match Method::from_bytes(target.method) {
         Ok(method) => parts.method = method,
         Err(_) => cannot("its method is none".to_owned()),
     }
@@ -69,8 +82,11 @@ pub(crate) fn request(lines: Lines<'_>, version: Version) -> RequestHead {
         Ok(uri) => parts.uri = uri,
         Err(what) => cannot(what),
     }
-    RequestHead { parts, unread }
+    RequestHead { parts, unread, has_id }
 }
+
+/// As many headers of most requests are read.
+const FEW_READ: usize = 4;
 
 /// The lines with a copy of their values, which has one allocation for all.
 fn shared<'l>(lines: Lines<'l>) -> impl Iterator<Item = (&'l [u8], Bytes)> {
@@ -80,13 +96,20 @@ fn shared<'l>(lines: Lines<'l>) -> impl Iterator<Item = (&'l [u8], Bytes)> {
     lines.iter().map(move |(name, value)| (name, left.split_to(value.len())))
 }
 
-impl Target {
+/// Whether the crate `http` takes a line as it is. Of a line that it takes in another form, or not at all, nothing is said.
+fn is_plain(name: &[u8], value: &[u8]) -> bool {
+    // To the last byte, as vectors go.
+    let of_name = |plain, byte: &u8| plain & (byte.is_ascii_lowercase() | byte.is_ascii_digit() | (*byte == b'-'));
+    let of_value = |plain, byte: &u8| plain & (((*byte >= b' ') & (*byte != 0x7f)) | (*byte == b'\t'));
+    (1..64).contains(&name.len()) && name.iter().fold(true, of_name) && value.iter().fold(true, of_value)
+}
+
+impl Target<'_> {
     /// As a server of this version gives it to a service: the path alone over HTTP/1, all of it above.
     fn uri(self, method: &Method, version: Version) -> Result<Uri, String> {
         let mut uri = http::uri::Parts::default();
-        let authority = self.authority;
         if *method == Method::CONNECT && self.path.is_none() {
-            uri.authority = authority;
+            uri.authority = self.named.or_else(|| Authority::try_from(self.authority).ok());
             return Uri::from_parts(uri).map_err(|_| "its authority cannot be read".to_owned());
         }
         let path = self.path.ok_or("it has no path")?;
@@ -94,9 +117,9 @@ impl Target {
         let path = PathAndQuery::from_maybe_shared(path).map_err(|_| "its path cannot be read".to_owned())?;
         uri.path_and_query = Some(path);
         if version >= Version::HTTP_2 && !is_all {
-            uri.authority = authority;
+            uri.authority = self.named;
             if uri.authority.is_some() {
-                uri.scheme = Scheme::try_from(&*self.scheme).ok().or(Some(Scheme::HTTP));
+                uri.scheme = Scheme::try_from(self.scheme).ok().or(Some(Scheme::HTTP));
             }
         }
         Uri::from_parts(uri).map_err(|_| "its target cannot be read".to_owned())
@@ -125,6 +148,22 @@ fn facts(headers: &HeaderMap, ended: bool) -> BodyFacts {
 pub(crate) fn response_facts(parts: &response::Parts, ended: bool) -> BodyFacts {
     facts(&parts.headers, ended)
 }
+
+/// Whether a response passes by its status, as this tells, and by a head that is not to be read.
+pub(crate) fn pass_unread(lines: Lines<'_>, passes: impl FnOnce(StatusCode) -> bool) -> bool {
+    let status = lines.iter().find(|(name, _)| *name == b":status");
+    let status = status.and_then(|(_, value)| StatusCode::from_bytes(value).ok());
+    status.is_some_and(passes)
+        && lines.len() <= MANY
+        && lines.iter().all(|(name, value)| match name {
+            b"x-request-id" | b"access-control-allow-origin" => false,
+            [b':', ..] => true,
+            name => is_plain(name, value),
+        })
+}
+
+/// A head of more lines is read as a whole.
+pub(crate) const MANY: usize = 256;
 
 /// A response's head; none where it is not a proper one.
 pub(crate) fn response(lines: Lines<'_>) -> Option<response::Parts> {
@@ -166,6 +205,8 @@ fn append(headers: &mut HeaderMap, name: &[u8], value: Bytes) -> Result<(), Stri
 pub(crate) struct Changes {
     status: Option<StatusCode>,
     lines: Vec<(HeaderName, Now)>,
+    /// Beside them the id, and whether it takes the place of another.
+    id: Option<(HeaderValue, bool)>,
 }
 
 /// What becomes of a name.
@@ -196,7 +237,12 @@ impl Changes {
             told.push(((*change.name).clone(), first));
             told.extend(further);
         }
-        Self { status: None, lines: told }
+        Self { status: None, lines: told, id: None }
+    }
+
+    /// The id, and nothing else.
+    pub(crate) fn id_alone(id: HeaderValue, has_id: bool) -> Self {
+        Self { status: None, lines: Vec::new(), id: Some((id, has_id)) }
     }
 
     pub(crate) fn of_response(lines: Lines<'_>, after: &response::Parts) -> Self {
@@ -208,6 +254,11 @@ impl Changes {
     pub(crate) fn tell(&self, stream: &Stream<'_>, whose: Head) {
         if let Some(status) = self.status {
             stream.set(whose, b":status", Some(status.as_str().as_bytes()));
+        }
+        if let Some((id, has_id)) = &self.id {
+            let name = b"x-request-id";
+            // To add one to none is a third cheaper.
+            if *has_id { stream.set(whose, name, Some(id.as_bytes())) } else { stream.add(whose, name, id.as_bytes()) }
         }
         for (name, now) in &self.lines {
             let name = name.as_str().as_bytes();

@@ -97,7 +97,7 @@ fn main() -> ExitCode {
         Verb::Init(args) => init::run(&args).map(|()| 0),
         Verb::Learn(args) => learn::run(&args).map(|()| 0),
         Verb::Replay(args) => replay::run(&args),
-        Verb::Gateway(args) => gateway::run(&args).map(|()| 0),
+        Verb::Gateway(args) => gateway::run(&args),
         Verb::Demo(args) => demo::run(&args),
         Verb::Mode(args) => mode::run(&args).map(|()| 0),
     };

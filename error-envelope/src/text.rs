@@ -37,19 +37,6 @@ pub(crate) fn counted(count: usize, what: &str) -> String {
     format!("{count} {what}{}", if count == 1 { "" } else { "s" })
 }
 
-/// A string of TOML.
-pub(crate) fn quoted(text: &str) -> String {
-    let mut out = String::from('"');
-    for character in text.chars() {
-        match character {
-            '"' | '\\' => out.extend(['\\', character]),
-            _ if is_unprintable(character) => out.push_str(&format!("\\U{:08X}", u32::from(character))),
-            _ => out.push(character),
-        }
-    }
-    out + "\""
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -58,7 +45,6 @@ mod tests {
     fn nothing_foreign_reaches_the_terminal_as_a_command() {
         assert_eq!(printable("a\u{1b}[31mb\r\u{202e}c\nd"), "a\\u{1b}[31mb\\u{d}\\u{202e}c\nd");
         assert_eq!(one_line(" a\n  b\t"), "a b\\u{9}");
-        assert_eq!(quoted("a\"\\\n"), r#""a\"\\\U0000000A""#);
         assert_eq!((cut("abc", 3), cut("abcd", 3)), ("abc".to_owned(), "ab…".to_owned()));
     }
 }

@@ -3,7 +3,8 @@
 
 use http::StatusCode;
 
-use super::{Asked, Inner, Known, of_header, of_layer, rule, tells_of_input, without_foreign_code};
+use super::decide::{of_layer, tells_of_input};
+use super::{Asked, Inner, Known, of_header, rule, without_foreign_code};
 use crate::dialect::{self, Reading, Shape};
 
 /// What an inner error says, and what each rule of the policy makes of it (rule R1).

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use http::request::Parts;
-use http::{Method, Version};
+use http::{HeaderValue, Method, Version};
 
 use super::door::{self, Door};
 use super::request::{self, Aside, Asked, Carries, Given, Guarded, MAX_HEADERS, RequestFacts, Sent};
@@ -31,6 +31,31 @@ impl Exchange {
     /// [`Identity`](crate::auth::Identity) of who is let in, go into the extensions.
     #[inline]
     pub fn begin(terms: Arc<Terms>, head: &mut Parts, body: BodyFacts, id: impl FnOnce() -> RequestId) -> Admission {
+        Self::begin_told::<true>(terms, head, body, id)
+    }
+
+    /// As [`Exchange::begin`], of a copy of those lines of a head that are [read](super::is_read): for an adapter whose
+    /// heads lie elsewhere, under terms that do not [read any](Terms::reads_any).
+    ///
+    /// The head stays as it is. That of a request that goes on is to get [`Exchange::id_header`] as its `x-request-id`, in
+    /// the place of any, and nothing else.
+    pub fn begin_copy(
+        terms: Arc<Terms>,
+        head: &mut Parts,
+        body: BodyFacts,
+        id: impl FnOnce() -> RequestId,
+    ) -> Admission {
+        Self::begin_told::<false>(terms, head, body, id)
+    }
+
+    /// `HERE` says whether the inner service is told by this head.
+    #[inline]
+    fn begin_told<const HERE: bool>(
+        terms: Arc<Terms>,
+        head: &mut Parts,
+        body: BodyFacts,
+        id: impl FnOnce() -> RequestId,
+    ) -> Admission {
         let policy = &**terms.policy();
         let (sent, media_type) = Sent::of(head, policy.key_headers());
         if head.headers.len() > MAX_HEADERS {
@@ -41,13 +66,13 @@ impl Exchange {
             Some(settings) if settings.guards_bodies_alone() && head.method != Method::OPTIONS => settings,
             Some(settings) => {
                 let matched = Matched { sent: None, normal: *settings };
-                return Self::begin_guarded(terms, head, body, &sent, given, &matched, false);
+                return Self::begin_guarded::<HERE>(terms, head, body, &sent, given, &matched, false);
             }
             None => {
                 let found = policy.matched(head);
                 let no_host = found.is_none();
                 let matched = found.unwrap_or_else(|| policy.of_no_host());
-                return Self::begin_guarded(terms, head, body, &sent, given, &matched, no_host);
+                return Self::begin_guarded::<HERE>(terms, head, body, &sent, given, &matched, no_host);
             }
         };
         // Most routes have no guards but these.
@@ -58,7 +83,7 @@ impl Exchange {
                     (Carries::No, _) | (_, Declared::Accepted) => None,
                     (Carries::Unknown, Declared::Missing) => {
                         let matched = Matched { sent: None, normal: *settings };
-                        return Self::begin_guarded(terms, head, body, &sent, given, &matched, false);
+                        return Self::begin_guarded::<HERE>(terms, head, body, &sent, given, &matched, false);
                     }
                     _ => Some(types.refusal()),
                 }
@@ -75,10 +100,12 @@ impl Exchange {
             return Admission::Answer(Box::new(exchange.refuse(fault, None)));
         }
         auth::forward::remove(policy.forwarded_ids(), &mut head.headers);
-        let (id, header) = (given.id, given.header.clone());
+        let told = HERE.then(|| (given.id, given.header.clone()));
         let asked = Asked { head, sent: &sent, body };
         let mut exchange = Self::new(terms, &asked, given, manner);
-        request::mark(exchange.policy().ids(), head, id, header);
+        if let Some((id, header)) = told {
+            request::mark(exchange.policy().ids(), head, id, header);
+        }
         if body.is_empty() {
             return Admission::Forward(exchange, None, None);
         }
@@ -87,7 +114,7 @@ impl Exchange {
     }
 
     /// As [`Exchange::begin`], on a route that may have more guards than one.
-    fn begin_guarded(
+    fn begin_guarded<const HERE: bool>(
         terms: Arc<Terms>,
         head: &mut Parts,
         body: BodyFacts,
@@ -116,7 +143,7 @@ impl Exchange {
             None => door::ask(exchange.policy(), matched, head, &|| *now),
             Some(fault) => Door::Closed(fault, None),
         };
-        exchange.at(door, guarded, Some(head))
+        exchange.at(door, guarded, HERE.then_some(head))
     }
 
     /// More headers than a map can take one more of: none of them is looked at.
@@ -171,7 +198,7 @@ impl Exchange {
         }
     }
 
-    /// Credentials first, then the guards that are left. The head is that of a request that was not told its id yet.
+    /// Credentials first, then the guards that are left. The head is that of a request that is to be told its id yet.
     pub(super) fn at(mut self, door: Door, guarded: Guarded, head: Option<&mut Parts>) -> Admission {
         let (refusal, unenforced) = match door {
             Door::Ask(locks) => {
@@ -247,6 +274,12 @@ impl Exchange {
 }
 
 impl Pending {
+    /// As [`Exchange::id_header`].
+    #[must_use]
+    pub fn id_header(&self) -> &HeaderValue {
+        self.exchange.id_header()
+    }
+
     /// A panic kept the request from waiting (F2).
     pub fn panicked(self, text: Box<str>) -> Answered {
         self.exchange.unready_panicked(text)

@@ -31,6 +31,7 @@ mod observe;
 mod observer;
 mod outcome;
 mod proxy;
+mod reads;
 mod reply;
 mod request;
 mod responding;
@@ -62,6 +63,7 @@ pub use self::observer::{Exhibit, Observer, Shown};
 pub use self::outcome::{
     Admission, Answered, BodyFacts, Collected, Failure, FirstByte, ResponsePlan, Rewritten, Tail, Written,
 };
+pub use self::reads::is_read;
 pub use self::terms::Terms;
 pub use self::watching::{Ended, Last, Watch};
 pub use crate::classify::decided::DecidedBy;
@@ -117,6 +119,13 @@ impl Exchange {
         self.id
     }
 
+    /// The request's id as `x-request-id` has it.
+    #[must_use]
+    #[inline]
+    pub fn id_header(&self) -> &HeaderValue {
+        &self.id_header
+    }
+
     /// Lets HPACK put the response's `x-request-id` into its table. Over HTTP/2 it is marked as never indexed.
     pub fn index_id(&mut self) {
         self.id_header.set_sensitive(false);
@@ -163,6 +172,28 @@ impl Exchange {
     fn strip(self, headers: &mut HeaderMap) -> ResponsePlan {
         let (tail, notes) = self.tail(headers);
         ResponsePlan::Strip(tail, notes)
+    }
+
+    /// Whether a response of this status passes whatever its head and its body are, and gets [`Exchange::id_header`] as
+    /// its `x-request-id` and nothing else: for an adapter whose heads lie elsewhere. One that has an `x-request-id` (I3) or
+    /// an `access-control-allow-origin` (E4) is to be shown to [`Exchange::response_head`] all the same.
+    #[must_use]
+    pub fn passes_unread(&self, status: StatusCode) -> bool {
+        let passes = match self.settings.mode {
+            Mode::Off => true,
+            Mode::Observe => false,
+            Mode::Own | Mode::Fill | Mode::Enforce => {
+                matches!(status.as_u16(), 101 | 200..=203 | 206..=303 | 305..=399)
+            }
+        };
+        passes && self.request.rpc.is_none() && self.cut().is_none()
+    }
+
+    /// Ends with a response that [passes unread](Exchange::passes_unread): what to log of it, as of a
+    /// [`ResponsePlan::Pass`].
+    pub fn passed_unread(self) -> (Tail, Option<Box<Notes>>) {
+        let Self { terms, settings, id, aside, .. } = self;
+        (Tail { terms, id, label: settings.label() }, aside.and_then(|aside| aside.notes))
     }
 
     #[inline(always)]

@@ -161,6 +161,28 @@ impl Tail {
     }
 }
 
+impl Terms {
+    /// A client did not take its answer. No exchange is left to tell it, and with it went the route.
+    pub(crate) fn untaken(self: Arc<Self>, request_id: RequestId) -> Event {
+        Event {
+            request_id,
+            code: None,
+            status: None,
+            would_be: None,
+            grpc: None,
+            origin: Origin::Abandoned,
+            dialect: None,
+            unread: None,
+            by: None,
+            rule: None,
+            cause: None,
+            notes: None,
+            label: self.policy().own_label(),
+            terms: self,
+        }
+    }
+}
+
 impl Rewritten {
     /// What is to be logged of it.
     #[inline]

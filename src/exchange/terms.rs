@@ -59,6 +59,14 @@ impl Terms {
         &self.policy
     }
 
+    /// Whether an exchange of these terms may read, set or remove request headers by any name. Where not, it reads those
+    /// that [`is_read`](super::is_read) names, and tells the service its id alone: an adapter whose heads lie elsewhere
+    /// need not copy the others for [`Exchange::begin_copy`](super::Exchange::begin_copy).
+    #[must_use]
+    pub fn reads_any(&self) -> bool {
+        self.policy.names_headers()
+    }
+
     /// What names the service's own errors.
     #[must_use]
     pub fn classifier(&self) -> Option<&Classifier> {

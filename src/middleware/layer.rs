@@ -26,6 +26,7 @@ use crate::loader::PolicyLoader;
 use crate::policy::Policy;
 #[cfg(feature = "policy-file")]
 use crate::policy::PolicyError;
+use crate::request_id::RequestId;
 
 /// Wraps a service so that each of its clients' errors has one shape.
 ///
@@ -102,6 +103,13 @@ impl ErrorEnvelopeLayer {
     pub fn shared_observer(mut self, observer: Arc<dyn Observer>) -> Self {
         self.policy = self.policy.with_terms(|terms| terms.with_observer(Some(observer)));
         self
+    }
+
+    /// Logs, counts and shows as abandoned a request whose answer its client did not take: what becomes of a body that has
+    /// left the layer is for the server to know. Of the route nothing is known any more, and the mode is the policy's own.
+    #[doc(hidden)]
+    pub fn untaken(&self, id: RequestId) {
+        log::event(self.policy.terms().untaken(id));
     }
 
     /// Lets a [`KillSwitch`] put every route into [`Mode::Off`](crate::Mode::Off).

@@ -187,7 +187,7 @@ fn write(level: Level, event: &Event) {
 fn message(event: &Event) -> &'static str {
     match (event.origin(), event.status()) {
         _ if event.would_be().is_some() => "observed: the error would have been answered",
-        (Origin::Abandoned, _) => "the client went away before the end of its answer",
+        (Origin::Abandoned, _) => "the request was abandoned before the end of its answer",
         (_, None) => "a response broke off",
         (Origin::Guard, _) => "request refused",
         _ => "request failed",

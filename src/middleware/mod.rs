@@ -12,6 +12,8 @@ mod catch;
 mod collecting;
 pub(crate) mod count;
 mod draining;
+#[cfg(feature = "policy-file")]
+pub(crate) mod folders;
 mod future;
 mod hpack;
 mod id;

@@ -1,5 +1,6 @@
 //! What a policy says of itself: in figures, and route by route.
 
+use super::settings::Label;
 use super::{Mode, Origin, Policy};
 
 /// A policy in figures: [`Policy::figures`].
@@ -40,6 +41,11 @@ impl Policy {
             body_limit: self.own().defaults.body_limit,
             observes_bodies: self.observes_bodies,
         }
+    }
+
+    /// What is known of a request of which nothing is known any more.
+    pub(crate) fn own_label(&self) -> Label {
+        self.own().defaults.label()
     }
 
     /// Its routes, those of its scopes after its own: the patterns that [`Event::route`](crate::exchange::Event::route)

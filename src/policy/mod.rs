@@ -9,6 +9,7 @@
 //!
 //! Looking up allocates nothing for a path in its normal form, and without routes it is a copy.
 
+mod budget;
 mod builder;
 #[cfg(feature = "policy-file")]
 mod chain;
@@ -25,6 +26,7 @@ mod host;
 mod in_force;
 #[cfg(feature = "policy-file")]
 mod lint;
+mod lookup;
 mod matcher;
 mod route;
 mod scope;
@@ -34,11 +36,11 @@ mod usual;
 
 use std::borrow::Cow;
 use std::sync::Arc;
-use std::time::Duration;
 
-use http::request::Parts;
-use http::{HeaderName, Method};
+use http::HeaderName;
 
+pub(crate) use self::budget::Budget;
+use self::budget::{Drain, Inspect};
 pub use self::builder::PolicyBuilder;
 pub use self::choice::{Mode, NoTransform, Preflight, Protocols, Trust, UnknownCodes};
 #[cfg(feature = "policy-file")]
@@ -52,17 +54,17 @@ pub use self::file::value::parse_size;
 pub(crate) use self::file::{Loaded, Surroundings};
 #[doc(hidden)]
 pub use self::guards::Guards;
-use self::host::Hosts;
 pub use self::in_force::{PolicyFigures, RouteInForce};
 #[cfg(feature = "policy-file")]
 pub use self::lint::Lint;
+pub(crate) use self::lookup::Matched;
 use self::matcher::Matcher;
 pub use self::route::Route;
 pub use self::scope::Scope;
 use self::scope::Scopes;
-use self::settings::{DEFAULT_BODY_LIMIT, Index, Said};
+use self::settings::{DEFAULT_BODY_LIMIT, Said};
 pub(crate) use self::settings::{Label, Manner, Settings};
-use self::usual::{Met, Usual};
+use self::usual::Usual;
 use crate::classify::rule::Rule;
 use crate::code::{CodeSet, ErrorCode};
 use crate::dialect::Dialect;
@@ -71,7 +73,7 @@ use crate::fault::Fault;
 use crate::guard::auth::Scheme;
 use crate::guard::content_type::MediaTypes;
 use crate::guard::header::HeaderGuard;
-use crate::guard::pattern::{Pattern, may_be_respelt, normalised};
+use crate::guard::pattern::Pattern;
 use crate::outward::Outward;
 
 /// What the layer does for which request: built in Rust with [`Policy::builder`], or read from a file.
@@ -138,30 +140,6 @@ struct Held {
     rules_ask_path: bool,
 }
 
-/// What holds for a request's path in its two spellings (rule G0).
-#[derive(Clone, Debug)]
-pub(crate) struct Matched {
-    /// The path as sent, where its guards are not those of the normalised path: few requests spell theirs so.
-    pub(crate) sent: Option<Box<Settings>>,
-    /// The path normalised: everything that is no guard follows it.
-    pub(crate) normal: Settings,
-}
-
-impl Matched {
-    /// The guards of a host that a service behind may believe hold, too. `None` where they are too many to hold at once.
-    fn and_guards_of(mut self, other: &Self) -> Option<Self> {
-        for theirs in other.sent.as_deref().into_iter().chain([&other.normal]) {
-            match &self.sent {
-                _ if self.normal.guards_like(theirs) => {}
-                None => self.sent = Some(Box::new(*theirs)),
-                Some(sent) if sent.guards_like(theirs) => {}
-                Some(_) => return None,
-            }
-        }
-        Some(self)
-    }
-}
-
 /// How ids are made (rules I2, I4).
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct IdSettings {
@@ -179,68 +157,7 @@ enum Origin {
     File(Box<str>),
 }
 
-/// How much may be read, and for how long.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Budget {
-    pub(crate) max_bytes: u64,
-    pub(crate) timeout: Duration,
-}
-
 impl Policy {
-    /// What holds for a request (rule G0); `None` where the policy asks for the host and the request does not tell it.
-    #[inline]
-    pub(crate) fn matched(&self, head: &Parts) -> Option<Matched> {
-        let hosts = if self.scopes.ask_host() { host::of(head)? } else { Hosts::default() };
-        let matched = self.of_path(&head.method, &hosts.first, head.uri.path());
-        match hosts.other {
-            None => Some(matched),
-            Some(other) => matched.and_guards_of(&self.of_path(&head.method, &other, head.uri.path())),
-        }
-    }
-
-    /// What holds where the host cannot be told.
-    pub(crate) fn of_no_host(&self) -> Matched {
-        Matched { sent: None, normal: self.own().defaults }
-    }
-
-    /// What holds for nearly every request: one that has one spelling, and names one host. `None` where that has to be
-    /// [`matched`](Self::matched).
-    #[inline]
-    pub(crate) fn quick(&self, head: &Parts) -> Option<&Settings> {
-        if self.is_everywhere {
-            return Some(&self.own().defaults);
-        }
-        let path = head.uri.path();
-        if path.starts_with('/') && may_be_respelt(path.as_bytes()) {
-            return None;
-        }
-        let narrowest = if self.parts.len() == 1 {
-            0
-        } else {
-            let hosts = if self.scopes.ask_host() { host::of(head)? } else { Hosts::default() };
-            if hosts.other.is_some() {
-                return None;
-            }
-            self.scopes.narrowest(&hosts.first, path.as_bytes())
-        };
-        let met = self.met(narrowest, &head.method, path.as_bytes());
-        match met.first() {
-            None => Some(&self.parts.get(narrowest)?.defaults),
-            Some(first) => self.usual.get(first)?.settings(narrowest, &met),
-        }
-    }
-
-    fn of_path(&self, method: &Method, host: &str, path: &str) -> Matched {
-        let as_sent = self.settings(method, host, path.as_bytes());
-        match normalised(path) {
-            None => Matched { sent: None, normal: as_sent },
-            Some(normal) => {
-                let normal = self.settings(method, host, &normal);
-                Matched { sent: (!as_sent.guards_like(&normal)).then(|| Box::new(as_sent)), normal }
-            }
-        }
-    }
-
     #[inline]
     pub(crate) fn ids(&self) -> IdSettings {
         self.ids
@@ -381,6 +298,12 @@ impl Policy {
         &self.forwarded_ids
     }
 
+    /// Whether a request may be asked for, or told, headers that have names of the policy's own, or a trace (I4).
+    pub(crate) fn names_headers(&self) -> bool {
+        let lists = [&self.forwarded_ids, &self.key_headers];
+        self.ids.traceparent || !self.header_lists.is_empty() || lists.iter().any(|names| !names.is_empty())
+    }
+
     /// The headers that carry keys (rule R1).
     #[inline]
     pub(crate) fn key_headers(&self) -> &[HeaderName] {
@@ -408,63 +331,6 @@ impl Policy {
     pub(crate) fn route_pattern(&self, label: Label) -> Option<&Pattern> {
         let route = label.route?.get();
         self.parts.iter().find_map(|part| part.matcher.pattern(route))
-    }
-
-    fn settings(&self, method: &Method, host: &str, path: &[u8]) -> Settings {
-        let narrowest = self.scopes.narrowest(host, path);
-        let met = self.met(narrowest, method, path);
-        let usual = met.first().and_then(|first| self.usual.get(first)?.settings(narrowest, &met));
-        match (usual, met.first(), self.parts.get(narrowest)) {
-            (Some(usual), ..) => *usual,
-            (None, None, Some(part)) => part.defaults,
-            (None, first, _) => self.inherited(narrowest, first, method, path),
-        }
-    }
-
-    /// The routes that match, the most specific of the narrowest part first.
-    fn met(&self, narrowest: usize, method: &Method, path: &[u8]) -> Met {
-        let mut met = Met::default();
-        for part in self.around(narrowest) {
-            part.matcher.each_match(method, path, &mut |route| met.push(route));
-        }
-        met
-    }
-
-    /// Key by key: what the more specific routes do not say comes from the wider ones.
-    fn inherited(&self, narrowest: usize, first: Option<usize>, method: &Method, path: &[u8]) -> Settings {
-        let mut said = Said::default();
-        for part in self.around(narrowest) {
-            part.matcher.each_match(method, path, &mut |route| said.inherit(&self.said[route]));
-            said.inherit(&part.default_keys);
-        }
-        said.settled(u32::try_from(narrowest).unwrap_or(0), first.and_then(Index::new))
-    }
-
-    /// A part, and those around it.
-    fn around(&self, part: usize) -> impl Iterator<Item = &Held> {
-        let parent = |part: &&Held| self.parts.get(part.parent?);
-        std::iter::successors(self.parts.get(part), parent)
-    }
-
-    /// Works out once what holds for the usual requests of each route.
-    fn with_usual(mut self) -> Self {
-        let parts = self.parts.iter().enumerate();
-        let patterns = parts.flat_map(|(at, part)| part.matcher.patterns().map(move |pattern| (at, pattern)));
-        let limits =
-            self.parts.iter().map(|part| part.defaults.body_limit).chain(self.said.iter().map(Said::body_limit));
-        self.faults = Faults::new(limits.flatten());
-        let usual = patterns.map(|(part, pattern)| {
-            let (method, path) = usual::witness(pattern);
-            let met = self.met(part, &method, &path);
-            let settings = self.inherited(part, met.first(), &method, &path);
-            Usual::new(part, met, settings)
-        });
-        self.usual = usual.collect();
-        let tells_time = |dialect: Dialect| dialect.form().tells_time;
-        self.is_everywhere = self.parts.len() == 1 && self.said.is_empty() && !self.scopes.ask_host();
-        self.asks_of_requests = self.parts.iter().any(|part| part.rules_ask_path || tells_time(part.defaults.dialect))
-            || self.said.iter().filter_map(Said::dialect).any(tells_time);
-        self
     }
 
     #[inline]
@@ -504,26 +370,6 @@ impl Default for Policy {
             is_everywhere: true,
             asks_of_requests: false,
         }
-    }
-}
-
-#[derive(Clone, Copy, Debug)]
-struct Inspect(Budget);
-
-impl Default for Inspect {
-    fn default() -> Self {
-        // An error body of more is no error message, and one that takes longer costs the client more than it tells.
-        Self(Budget { max_bytes: 64 * 1024, timeout: Duration::from_secs(1) })
-    }
-}
-
-#[derive(Clone, Copy, Debug)]
-struct Drain(Budget);
-
-impl Default for Drain {
-    fn default() -> Self {
-        // Blocking clients read their 413 after an upload of this size, and few need longer for it.
-        Self(Budget { max_bytes: 16 * 1024 * 1024, timeout: Duration::from_secs(2) })
     }
 }
 

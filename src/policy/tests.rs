@@ -1,11 +1,13 @@
 //! Routing is a security boundary: what the trie says is set against matching each pattern by itself, on text (G0).
 
 use std::cmp::Ordering;
+use std::time::Duration;
 
 use http::Method;
 use proptest::prelude::*;
 
 use super::*;
+use crate::guard::pattern::normalised;
 use crate::{ErrorCode, MapRule, RequiredHeader};
 
 const METHODS: [Method; 4] = [Method::GET, Method::HEAD, Method::POST, Method::OPTIONS];

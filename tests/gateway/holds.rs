@@ -4,6 +4,7 @@
 //! that, and `HOLDS_MIB=1024` the large bodies as large; without them they are short enough for every run.
 
 mod capacity;
+mod clients;
 #[allow(dead_code, reason = "shared with the command's benches, which ask for more")]
 pub(crate) mod gateway;
 mod limits;

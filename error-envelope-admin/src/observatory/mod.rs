@@ -19,7 +19,6 @@ mod search;
 mod seen;
 mod store;
 mod tally;
-mod visible;
 mod week;
 
 use http::StatusCode;

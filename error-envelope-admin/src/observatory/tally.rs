@@ -84,7 +84,7 @@ impl Tally {
             if kind.dialect.is_none() {
                 self.without_shape.count(day);
             }
-            if draft::status_says_all(kind) {
+            if draft::says_all(kind) {
                 self.by_status.count(day);
             } else {
                 self.without_code.count(day);

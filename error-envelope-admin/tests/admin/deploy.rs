@@ -175,12 +175,16 @@ async fn the_dashboard_and_the_alerts_name_what_there_is() {
     let exposed = exposed().await;
     let dashboard: Value = serde_json::from_str(&deployed("grafana-dashboard.json")).unwrap();
     let alerts: Value = serde_saphyr::from_str(&deployed("prometheus-alerts.yml")).unwrap();
-    for (value, least) in [(&dashboard, 15), (&alerts, 9)] {
+    for (value, least) in [(&dashboard, 20), (&alerts, 9)] {
         let expressions = texts(value, "expr");
         assert!(expressions.len() >= least, "{expressions:?}");
         for expression in expressions {
             assert_eq!(unknown(&expression, &exposed), [] as [&str; 0], "{expression}\n{exposed:#?}");
         }
+    }
+    let shown = texts(&dashboard["panels"], "expr").join("\n");
+    for metric in exposed.keys().filter(|metric| !metric.ends_with("_sum") && !metric.ends_with("_count")) {
+        assert!(shown.contains(&format!("{metric}{{")), "no panel shows {metric}");
     }
     for definition in texts(&dashboard, "definition") {
         let (metric, label) =

@@ -268,7 +268,7 @@ impl Filter {
 
     fn read_request(&self, stream: &Stream<'_>) -> heads::RequestHead {
         let version = self.read_version(stream);
-        stream.lines(Head::Request, |lines| heads::request(lines, version))
+        stream.lines(Head::Request, |lines| heads::request(lines, version, true))
     }
 
     fn leave(&self, next: State) -> State {
@@ -298,10 +298,11 @@ impl Filter {
 
 /// What access logs and traces see of an error.
 fn note(stream: &Stream<'_>, event: &Event) {
-    let id = event.request_id().to_string();
+    let id = event.request_id().text();
+    let id = str::from_utf8(&id).unwrap_or_default();
     let code = event.code().map_or("none", |code| code.as_str());
     let pairs = [
-        ("request_id", id.as_str()),
+        ("request_id", id),
         ("code", code),
         ("origin", event.origin().as_str()),
         ("mode", event.mode().as_str()),
@@ -310,7 +311,7 @@ fn note(stream: &Stream<'_>, event: &Event) {
     // A request without a route has none: an access log writes a dash.
     let there = if event.route().is_some() { &pairs[..] } else { &pairs[..4] };
     stream.note("error_envelope", there);
-    stream.tag(&[("error_envelope.request_id", &id), ("error_envelope.code", code)]);
+    stream.tag(&[("error_envelope.request_id", id), ("error_envelope.code", code)]);
 }
 
 /// Why a response broke off whose head had left; none where its client went away.

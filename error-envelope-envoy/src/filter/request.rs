@@ -55,25 +55,41 @@ impl Filter {
 
     /// Shows the head to the guards: what they say, and what became of it.
     fn admit(&self, lines: Lines<'_>, version: Version, end: bool) -> Result<(Admission, Changes), Box<Answered>> {
-        let head = heads::request(lines, version);
+        let terms = self.terms();
+        let all = terms.reads_any() || lines.len() > heads::MANY;
+        let head = heads::request(lines, version, all);
         let facts = heads::request_facts(&head.parts, end);
         if let Some(cause) = head.unread {
-            let exchange = Exchange::unread(self.terms(), &head.parts, facts, adapter::fresh_id);
+            let exchange = Exchange::unread(terms, &head.parts, facts, adapter::fresh_id);
             self.id.set(Some(exchange.request_id()));
             return Err(Box::new(exchange.malformed(cause.into())));
         }
         let mut parts = head.parts;
-        let mut admission = Exchange::begin(self.terms(), &mut parts, facts, || {
+        let fresh = || {
             let id = adapter::fresh_id();
             self.id.set(Some(id));
             id
-        });
+        };
+        let mut admission = if all {
+            Exchange::begin(terms, &mut parts, facts, fresh)
+        } else {
+            Exchange::begin_copy(terms, &mut parts, facts, fresh)
+        };
         // No scheme of a policy that was taken has a verifier; one that asked for it would stay shut (G2).
         while let Admission::Verify(unverified, _) = admission {
             admission = unverified.verified(&mut parts, Err("no verifier can be given inside Envoy".into()));
         }
-        let goes_on = matches!(admission, Admission::Forward(..) | Admission::Peek(..));
-        Ok((admission, if goes_on { Changes::of(lines, &parts.headers) } else { Changes::default() }))
+        let id = match &admission {
+            Admission::Forward(exchange, ..) => Some(exchange.id_header()),
+            Admission::Peek(pending, _) => Some(pending.id_header()),
+            Admission::Answer(_) | Admission::Verify(..) => None,
+        };
+        let changes = match id {
+            Some(_) if all => Changes::of(lines, &parts.headers),
+            Some(id) => Changes::id_alone(id.clone(), head.has_id),
+            None => Changes::default(),
+        };
+        Ok((admission, changes))
     }
 
     /// The request is on its way.

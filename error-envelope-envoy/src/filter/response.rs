@@ -475,6 +475,12 @@ type Seen = (ResponsePlan, response::Parts, Option<Changes>);
 
 /// The exchange comes back where there is no proper head.
 fn decide(exchange: Exchange, lines: Lines<'_>, end: bool) -> Result<Seen, Box<Exchange>> {
+    if heads::pass_unread(lines, |status| exchange.passes_unread(status)) {
+        let changes = Changes::id_alone(exchange.id_header().clone(), false);
+        let (tail, notes) = exchange.passed_unread();
+        let unread = http::Response::new(()).into_parts().0;
+        return Ok((ResponsePlan::Pass(tail, notes), unread, Some(changes)));
+    }
     let Some(mut head) = heads::response(lines) else { return Err(Box::new(exchange)) };
     let facts = heads::response_facts(&head, end);
     let plan = exchange.response_head(&mut head, || facts);

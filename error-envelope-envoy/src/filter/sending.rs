@@ -26,14 +26,16 @@ impl Filter {
                 let deferred = Deferred { reply: answered.reply, left: linger.max_bytes };
                 self.leave(State::Deferred(Box::new(deferred)));
             }
-            Some(linger) if !answered.reply.body().is_empty() => {
+            Some(linger) => {
                 self.wait(stream, Wait::Linger, linger.timeout);
-                let (head, body) = answered.reply.into_parts();
+                let (mut head, body) = answered.reply.into_parts();
+                // Without a body, too, Envoy waits with its close until the end.
+                self.frame(&mut head, &body);
                 self.leave(State::Lingering(Box::new(Lingering { body, left: linger.max_bytes })));
                 self.head_left.set(true);
                 send_head(stream, &head, false);
             }
-            _ => self.send(stream, answered.reply),
+            None => self.send(stream, answered.reply),
         }
     }
 

@@ -137,6 +137,73 @@ proptest! {
     }
 }
 
+/// With a policy that names a header of its own, all of a head is copied and compared; else what is read of it alone.
+const NAMES_A_HEADER: &str = r#"
+[auth.unused]
+scheme = "header"
+header = "x-unused"
+keys = [{ id = "a", sha256 = "2d711642b726b04401627ca9fbac32f5c8530fb1903cc4db02258717921a4881" }]
+"#;
+
+proptest! {
+    #![proptest_config(ProptestConfig {
+        cases: if cfg!(miri) { 10 } else { 500 },
+        failure_persistence: None,
+        ..ProptestConfig::default()
+    })]
+
+    #[test]
+    fn v4_heads_of_which_little_is_read_fare_as_those_that_are_read_whole(
+        request in (act(), lines()).prop_map(|(act, more)| with(act, more)),
+        response in act(),
+        http2 in any::<bool>(),
+    ) {
+        let seen = [POLICY.to_owned(), format!("{POLICY}{NAMES_A_HEADER}")].map(|policy| {
+            let mut world = World::new(&policy, http2, false);
+            world.act(&request);
+            world.act(&response);
+            let seen = world.seen();
+            world.end();
+            seen
+        });
+        prop_assert_eq!(&seen[0], &seen[1]);
+    }
+}
+
+/// A request's head, with more lines; anything else is a good request.
+fn with(act: Act, more: Vec<(Vec<u8>, Vec<u8>)>) -> Act {
+    match act {
+        Act::RequestHead { method, path, mut lines, end } => {
+            lines.extend(more.into_iter().map(|(_, value)| (b"x-unread".to_vec(), value)));
+            Act::RequestHead { method, path, lines, end }
+        }
+        _ => Act::RequestHead { method: "GET", path: "/", lines: more, end: true },
+    }
+}
+
+#[test]
+fn i3_e4_a_success_is_read_where_its_head_asks_for_it() {
+    let answered = |line: (&str, &str)| {
+        let mut world = World::new(POLICY, false, false);
+        let lines = vec![(line.0.as_bytes().to_vec(), line.1.as_bytes().to_vec())];
+        world.act(&Act::RequestHead { method: "GET", path: "/", lines: Vec::new(), end: true });
+        world.act(&Act::ResponseHead { status: "200", lines, end: true });
+        let head = world.response_head();
+        world.end();
+        head
+    };
+    let named = |head: &[(String, String)], name: &str| -> Vec<String> {
+        head.iter().filter(|(it, _)| it == name).map(|(_, value)| value.clone()).collect()
+    };
+    let plain = answered(("x-other", "1"));
+    assert_eq!((named(&plain, ":status"), plain.len()), (vec!["200".to_owned()], 3), "{plain:?}");
+    let theirs = named(&answered(("x-request-id", "theirs")), "x-request-id");
+    assert!(theirs.len() == 1 && theirs[0].starts_with("req_"), "{theirs:?}");
+    let exposed = named(&answered(("access-control-allow-origin", "*")), "access-control-expose-headers");
+    assert!(exposed.concat().contains("x-request-id"), "{exposed:?}");
+    assert_eq!(named(&answered(("x-other", "a\nb")), ":status"), ["502"]);
+}
+
 #[test]
 fn l2_what_is_counted_is_put_down_by_the_main_thread_soon_and_once() {
     const NUMBER: usize = 77;

@@ -1,5 +1,7 @@
 //! One stream and what happens to it.
 
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
 use crate::callbacks::{self, Stream};
 use crate::hooks::{self, Config, Hook};
 
@@ -20,7 +22,11 @@ pub(crate) enum Act {
 pub(crate) struct World {
     config: Config,
     stream: *mut Stream,
+    /// What is kept at its end is its own: no other one is there.
+    _alone: MutexGuard<'static, ()>,
 }
+
+static ALONE: Mutex<()> = Mutex::new(());
 
 impl World {
     pub(crate) fn new(policy: &str, http2: bool, destroys_inside: bool) -> Self {
@@ -28,9 +34,10 @@ impl World {
     }
 
     pub(crate) fn new_as(number: usize, policy: &str, http2: bool, destroys_inside: bool) -> Self {
+        let alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
         let config = hooks::configure_as(number, policy.as_bytes()).unwrap_or_else(|| panic!("{}", callbacks::log()));
         let stream = Box::into_raw(Box::<Stream>::default());
-        let world = Self { config, stream };
+        let world = Self { config, stream, _alone: alone };
         world.stream().http2.set(http2);
         world.stream().destroys_inside.set(destroys_inside);
         world.stream().filter.set(hooks::make(config, stream));
@@ -95,6 +102,29 @@ impl World {
                 self.call(Hook::Completed);
             }
         }
+    }
+
+    /// What became of the response's head.
+    pub(crate) fn response_head(&self) -> Vec<(String, String)> {
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        self.stream().heads[2].borrow().iter().map(|(name, value)| (text(name), text(value))).collect()
+    }
+
+    /// What became of both heads, ids aside, and of the stream.
+    pub(crate) fn seen(&self) -> impl PartialEq + std::fmt::Debug + use<> {
+        let stream = self.stream();
+        let heads = [0, 2].map(|index| {
+            let mut lines = stream.heads[index].borrow().clone();
+            for (name, value) in &mut lines {
+                let names_id = [&b"x-request-id"[..], b"grpc-status-details-bin"].contains(&&**name);
+                if names_id && value.len() > 20 {
+                    *value = b"an id".to_vec();
+                }
+            }
+            lines.sort();
+            lines
+        });
+        (heads, stream.head_out.get(), stream.ended.get(), stream.held.get(), stream.reset.get())
     }
 
     /// Envoy's main thread does what it was asked for.

@@ -46,7 +46,8 @@ impl Front {
         let _ = self.over.clone().wait_for(|over| *over).await;
     }
 
-    /// So many of them at once, each over and over until it is over.
+    /// So many of them, each over and over until it is over: all at once where it goes as fast as it can, and each in its turn
+    /// within a second where it keeps a pace.
     pub(crate) async fn crowd<F>(&self, many: usize, each: impl Fn(Front, usize) -> F + Clone + Send + Sync + 'static)
     where
         F: Future<Output = io::Result<()>> + Send + 'static,
@@ -56,6 +57,9 @@ impl Front {
             let (front, each) = (self.clone(), each.clone());
             crowd.spawn(async move {
                 let again = async {
+                    if !front.flat_out {
+                        tokio::time::sleep(Duration::from_secs(1) * number as u32 / many as u32).await;
+                    }
                     loop {
                         if let Err(error) = each(front.clone(), number).await {
                             front.note(format!("{:?}", error.kind()));

@@ -7,7 +7,7 @@
 //!
 //! - `-- --check`: exit code 1 if a row fails.
 //! - `-- --quick`: each attack small and short, several at once, without times: what a shared machine can tell.
-//! - `-- --write`: the tables go into `manual/abuse.md`.
+//! - `-- --write`: the tables go into `manual/abuse.md`, or the rows that were asked for.
 //! - `-- --gateway FILE`: another binary than the one that cargo has just built.
 //! - `-- NAME…`: those rows alone whose names have it.
 #![allow(clippy::disallowed_methods, reason = "it measures real time, and starts its own tasks")]
@@ -51,7 +51,7 @@ pub(crate) struct Args {
     /// Small and short, several at once, and no times
     #[arg(long)]
     quick: bool,
-    /// Write the tables into manual/abuse.md
+    /// Write the tables, or the rows that were asked for, into manual/abuse.md
     #[arg(long)]
     write: bool,
     /// The command to start, instead of the one that cargo has just built
@@ -82,7 +82,7 @@ fn main() -> ExitCode {
     let (attacks, shaped) = (table::attacks(&rows, args.quick), table::shapes(&shapes));
     print!("\n{attacks}\n{shaped}");
     if args.write {
-        table::write(&[("attacks", &attacks), ("shapes", &shaped)]);
+        table::write(&[("attacks", &attacks), ("shapes", &shaped)], !args.names.is_empty());
     }
     let failed = rows.iter().flat_map(Row::failures).chain(shapes.iter().flat_map(shapes::Shaped::failures));
     let failed: Vec<_> = failed.collect();

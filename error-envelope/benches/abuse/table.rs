@@ -62,15 +62,25 @@ pub(crate) fn shapes(shapes: &[Shaped]) -> String {
     table
 }
 
+fn with_rows(old: &str, new: &str) -> String {
+    let name = |line: &str| line.split('|').nth(1).map(str::to_owned);
+    let is_of = |line: &str, other: &str| name(line).is_some() && name(line) == name(other);
+    let lines = old.lines().map(|line| new.lines().find(|other| is_of(line, other)).unwrap_or(line));
+    lines.flat_map(|line| [line, "\n"]).collect()
+}
+
 /// Puts each table between its markers in the manual.
-pub(crate) fn write(tables: &[(&str, &str)]) {
+///
+/// Where some rows alone were asked for, those of the same name give way to them, and the others stay.
+pub(crate) fn write(tables: &[(&str, &str)], some: bool) {
     let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("../manual/abuse.md");
     let mut text = fs::read_to_string(&page).unwrap_or_else(|error| panic!("{}: {error}", page.display()));
     for (name, table) in tables.iter().filter(|(_, table)| !table.is_empty()) {
         let (begin, end) = (format!("<!-- {name}: written by the harness -->\n"), format!("<!-- {name} end -->"));
         let from = text.find(&begin).unwrap_or_else(|| panic!("{}: no line {begin}", page.display())) + begin.len();
         let to = from + text[from..].find(&end).unwrap_or_else(|| panic!("{}: no line {end}", page.display()));
-        text.replace_range(from..to, table);
+        let table = if some { with_rows(&text[from..to], table) } else { (*table).to_owned() };
+        text.replace_range(from..to, &table);
     }
     let beside = page.with_extension("md.new");
     fs::write(&beside, text).and_then(|()| fs::rename(&beside, &page)).expect("the manual's page is written");

@@ -32,6 +32,8 @@ const PACED: Duration = Duration::from_secs(3);
 const MOST_SERIES: usize = 100;
 /// Of an attack that has to come to a number.
 const LONGEST: Duration = Duration::from_secs(120);
+/// As many connections to the service as good clients leave behind, and some more.
+const KEPT: usize = 32;
 const QUICK: Duration = Duration::from_millis(1500);
 
 struct Trial {
@@ -91,6 +93,7 @@ impl Trial {
                 break;
             }
         }
+        self.descriptors_come_to(|open| open <= before + KEPT);
         let mut pairs = Vec::new();
         for _ in 0..if quick { 0 } else { PAIRS } {
             let quiet = self.good.block_on(Good::ask(self.front.address, PACED));
@@ -98,12 +101,10 @@ impl Trial {
             pairs.push((quiet.p99(), beside.p99()));
             good.add(quiet);
             good.add(beside);
+            // The next half is to be quiet: connections that end are work, too. Those to the service that are kept are none.
+            self.descriptors_come_to(|open| open <= before + KEPT);
         }
-        let came_back = found(|| {
-            let open = self.gateway.descriptors();
-            when(open <= before, open)
-        });
-        let (Ok(after) | Err(after)) = came_back;
+        let after = self.descriptors_come_to(|open| open <= before);
         let (peak_kib, threads) = (self.gateway.peak_kib(), self.gateway.threads());
         let Attack { name, done, limit, .. } = *self.attack;
         let descriptors = Descriptors { before, most: self.most.load(Ordering::Relaxed), after };
@@ -120,10 +121,25 @@ impl Trial {
         answers + self.front.sent.load(Ordering::Relaxed)
     }
 
+    /// Waits until so many are open, and says how many are.
+    fn descriptors_come_to(&self, enough: impl Fn(usize) -> bool) -> usize {
+        let (Ok(open) | Err(open)) = found(|| {
+            let open = self.gateway.descriptors();
+            when(enough(open), open)
+        });
+        open
+    }
+
+    fn holds(&self) -> usize {
+        self.front.many(self.attack.holds)
+    }
+
     /// Good requests while the attack goes on.
     fn beside(&self, flat_out: bool, time: Duration) -> Good {
         self.over.send_replace(false);
         let attack = self.attackers.spawn((self.attack.go)(Front { flat_out, ..self.front.clone() }));
+        let held = self.descriptors_come_to(|open| open >= self.holds());
+        self.most.fetch_max(held, Ordering::Relaxed);
         let good = self.good.block_on(async {
             let asking = Good::ask(self.front.address, time);
             let counting = async {
@@ -160,6 +176,10 @@ impl Trial {
         wrong.truncate(3);
         if self.done() < at_least {
             wrong.push(format!("it came to {} of {at_least}", self.done()));
+        }
+        let most = self.most.load(Ordering::Relaxed);
+        if most < self.holds() {
+            wrong.push(format!("it held {most} descriptors of {} at once", self.holds()));
         }
         if self.gateway.has_admin() {
             wrong.extend(self.strangers_series());

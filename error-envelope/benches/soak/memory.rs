@@ -23,6 +23,13 @@ impl Memory {
         median(self.0.iter().rev().take(AROUND))
     }
 
+    /// At the end of each minute.
+    pub(crate) fn minutes_kib(&self) -> Vec<u64> {
+        let minute = |(when, _): &&(Duration, u64)| when.as_secs() / 60;
+        let all = self.0.chunk_by(|one, next| minute(&one) == minute(&next));
+        all.map(|samples| median(samples.iter().rev().take(AROUND))).collect()
+    }
+
     pub(crate) fn is_flat(&self) -> bool {
         self.end_kib() as i64 - self.warm_kib() as i64 <= MOST_KIB
     }

@@ -39,6 +39,7 @@ cargo bench -p error-envelope --bench soak -- --minutes {minutes}
 | policies that took effect, and that were refused | {taken}, {refused} |
 | times that the kill switch was thrown and taken back | {thrown} |
 | memory after the first minute, at the end | {warm} KiB, {end} KiB |
+| at the end of each minute | {each} KiB |
 | slope of it after the first minute | {slope:.1} KiB a minute |
 | most memory held | {peak_kib} KiB |
 | descriptors before, after | {before}, {after} |
@@ -52,6 +53,7 @@ observatory's own bound; the slope is shown, and held to nothing.
         machine = machine(),
         rate = requests / (*minutes as usize * 60).max(1),
         crossed = left - abandoned,
+        each = memory.minutes_kib().iter().map(u64::to_string).collect::<Vec<_>>().join(", "),
         lost = verdict.wrong.len(),
         before = descriptors.0,
         after = descriptors.1,

@@ -66,8 +66,8 @@ impl Args {
 
 /// Serves and takes the tour at the same time. The exit code is 1 where `--once` found a row that is wrong.
 pub(crate) fn run(args: &Args) -> Result<u8, Failure> {
-    let log = args.front.log.init();
-    gateway::runtime()?.block_on(async {
+    let log = args.front.log.init()?;
+    gateway::block_on(async {
         log.tell_drops();
         show(args).await
     })
@@ -76,8 +76,8 @@ pub(crate) fn run(args: &Args) -> Result<u8, Failure> {
 async fn show(args: &Args) -> Result<u8, Failure> {
     let on_call = OnCall::listen(&args.front.on_call).await?;
     let layer = on_call.layer(gateway::layer(&args.front)?);
-    let stop = signals::stop().map_err(gateway::no_signals)?;
-    let door = gateway::open(args.listen(), None, &layer).await?;
+    let (asked, at_once) = signals::stop().map_err(gateway::no_signals)?.split();
+    let door = gateway::open(args.listen(), None, args.front.forwarded, &layer).await?;
     let (address, limits) = (door.address, args.front.limits);
     let no_service = |error| Failure::Io(format!("the embedded service cannot start: {error}"));
     let (service, bare) = embedded::start(*args.upstream_timeout, args.upstream_limits).await.map_err(no_service)?;
@@ -87,13 +87,21 @@ async fn show(args: &Args) -> Result<u8, Failure> {
         gateway::say(format_args!("the service without the layer: http://{bare}"))?;
     }
     let (tour_done, after_tour) = oneshot::channel::<()>();
-    let stop = on_call.drains_at(async { if args.once { drop(after_tour.await) } else { stop.await } });
+    let stop = on_call.drains_at(async {
+        tokio::select! {
+            _ = after_tour, if args.once => {}
+            () = asked => {}
+        }
+    });
     let tour = async {
         let outcome = tour::tour(address, args.tour_json.as_deref(), args.tour_har.as_deref()).await;
         drop(tour_done);
         outcome
     };
-    let (outcome, ()) = tokio::join!(tour, on_call.beside(serve::serve(door, service, limits, stop)));
+    let (outcome, cut_short) = tokio::join!(tour, on_call.beside(serve::serve(door, service, limits, stop, at_once)));
+    if let Some(told) = cut_short {
+        return Ok(told.code());
+    }
     // Somebody who served for a day is not told at its end that a row was wrong.
     if !args.once {
         return Ok(0);

@@ -10,6 +10,7 @@ use tokio_rustls::rustls::ClientConfig;
 use tokio_rustls::rustls::crypto::ring::default_provider;
 use tokio_rustls::rustls::pki_types::ServerName;
 
+use super::forwarded::Forwarding;
 use super::limits::{Limits, UpstreamLimits, time};
 use super::log::Log;
 use super::on_call;
@@ -64,6 +65,9 @@ pub(crate) struct Front {
     /// How to write the log to standard error; RUST_LOG says what
     #[arg(long, value_enum, default_value_t = Log::Text)]
     pub(crate) log: Log,
+    /// What becomes of what a client says of its way here (forwarded, x-forwarded-for and their like)
+    #[arg(long, value_name = "HOW", value_enum, default_value_t = Forwarding::Replace)]
+    pub(crate) forwarded: Forwarding,
     #[command(flatten)]
     pub(crate) limits: Limits,
     #[command(flatten)]

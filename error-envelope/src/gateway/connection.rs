@@ -5,7 +5,6 @@
 //! no envelope and no id (rule F5).
 
 use std::convert::Infallible;
-use std::pin::pin;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -35,9 +34,10 @@ pub(crate) type Inbound = Request<Patient<Rest>>;
 /// What is done with a connection.
 #[derive(Clone)]
 pub(super) struct Connection<S> {
-    server: Builder<TokioExecutor>,
+    // Each connection moves this from wait to wait: what they share is not worth a copy.
+    server: Arc<Builder<TokioExecutor>>,
     service: S,
-    limits: Limits,
+    limits: Arc<Limits>,
     stopped: watch::Receiver<()>,
     abort: Abort,
     activity: Activity,
@@ -46,9 +46,17 @@ pub(super) struct Connection<S> {
 
 impl<S> Connection<S> {
     pub(super) fn new(service: S, limits: Limits, stopped: watch::Receiver<()>) -> Self {
-        let server = server(&limits);
+        let server = Arc::new(server(&limits));
+        let limits = Arc::new(limits);
         let (abort, activity, deliveries) = Default::default();
         Self { server, service, limits, stopped, abort, activity, deliveries }
+    }
+
+    /// One that asks another service, and shares the rest.
+    pub(super) fn asking<T>(&self, service: T) -> Connection<T> {
+        let (server, limits, stopped) = (Arc::clone(&self.server), Arc::clone(&self.limits), self.stopped.clone());
+        let (abort, activity, deliveries) = Default::default();
+        Connection { server, service, limits, stopped, abort, activity, deliveries }
     }
 }
 
@@ -67,7 +75,8 @@ where
         (self.abort, self.activity, self.deliveries) = Default::default();
         let stream = Lingering::new(stream, held, self.abort.clone(), self.deliveries.clone(), &self.limits);
         let Some(tls) = tls else { return self.serve(stream, counted).await };
-        match tokio::time::timeout(*self.limits.tls_handshake_timeout, tls.acceptor().accept(stream)).await {
+        let handshake = Box::pin(tls.acceptor().accept(stream));
+        match tokio::time::timeout(*self.limits.tls_handshake_timeout, handshake).await {
             Ok(Ok(stream)) => self.serve(stream, counted).await,
             Ok(Err(error)) => {
                 tls::count::failed(tls::count::reason(&error));
@@ -83,7 +92,7 @@ where
 
     async fn serve(mut self, stream: impl AsyncRead + AsyncWrite + Send + Unpin + 'static, counted: count::Connection) {
         let (abort, deliveries, activity, limits) =
-            (self.abort.clone(), self.deliveries.clone(), self.activity.clone(), self.limits);
+            (self.abort.clone(), self.deliveries.clone(), self.activity.clone(), Arc::clone(&self.limits));
         let service = service_fn(move |request: Request<Incoming>| {
             let running = (self.activity.begin(), counted.asked(request.version()));
             let (abort, deliveries) = (self.abort.clone(), self.deliveries.clone());
@@ -94,7 +103,8 @@ where
                 Ok::<_, Infallible>(response.map(|body| abort.watch(body, delivery)))
             }
         });
-        let mut connection = pin!(self.server.serve_connection_with_upgrades(TokioIo::new(stream), service));
+        // On the task it would be there three times, as it moves from here into each wait: 4 KiB of an idle connection.
+        let mut connection = Box::pin(self.server.serve_connection_with_upgrades(TokioIo::new(stream), service));
         let ended = tokio::select! {
             ended = connection.as_mut() => ended,
             () = deliveries.stall_for(*limits.write_timeout) => return let_go(&deliveries, &abort),

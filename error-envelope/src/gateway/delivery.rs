@@ -11,20 +11,30 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
 use bytes::{Buf, Bytes};
-use http::header::{CONTENT_TYPE, HeaderMap, HeaderValue};
+use http::header::{HeaderMap, HeaderValue};
 use tokio::time::Instant;
 
 use super::count::Stream;
+use super::flight::{self, Flight};
 use super::idle::Busy;
 
 /// Those that are gone are forgotten when there are so many, and twice as many as there are.
 const FEW: usize = 32;
 
 /// The answers of a connection that are on their way.
-#[derive(Clone, Default)]
+#[derive(Clone)]
 pub(crate) struct Deliveries {
     open: Arc<Mutex<Vec<Seen>>>,
     stalled: Arc<AtomicBool>,
+    /// Who is told of what is lost; nobody outside of a connection's task.
+    flight: Option<Arc<Flight>>,
+}
+
+impl Default for Deliveries {
+    fn default() -> Self {
+        let (open, stalled) = Default::default();
+        Self { open, stalled, flight: flight::HERE.try_with(Arc::clone).ok() }
+    }
 }
 
 /// When an answer was seen to move.
@@ -44,6 +54,7 @@ pub(crate) struct Delivery {
     stalled: Arc<AtomicBool>,
     /// What it is logged by; none where the layer does that.
     id: Option<HeaderValue>,
+    flight: Option<Arc<Flight>>,
     _running: (Busy, Stream),
 }
 
@@ -54,7 +65,8 @@ impl Deliveries {
             taken: AtomicU64::new(0),
             lost: AtomicBool::new(false),
             stalled: Arc::clone(&self.stalled),
-            id: head.get("x-request-id").filter(|_| !is_a_call(head)).cloned(),
+            id: flight::id_of(head),
+            flight: self.flight.clone(),
             _running: running,
         });
         let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
@@ -115,21 +127,11 @@ impl Delivery {
 
 impl Drop for Delivery {
     fn drop(&mut self) {
-        if let (true, true, Some(id)) = (*self.lost.get_mut(), self.stalled.load(Ordering::Relaxed), &self.id) {
-            tracing::info!(
-                target: "tower_error_envelope",
-                request_id = %id.to_str().unwrap_or_default(),
-                origin = "abandoned",
-                "the client did not take its answer"
-            );
+        let given_up = *self.lost.get_mut() && self.stalled.load(Ordering::Relaxed);
+        if let (true, Some(id), Some(flight)) = (given_up, &self.id, &self.flight) {
+            flight.untaken(id);
         }
     }
-}
-
-/// Whose end the layer waits for, and logs: gRPC's and Connect's.
-fn is_a_call(head: &HeaderMap) -> bool {
-    let kind = head.get(CONTENT_TYPE).map_or(&b""[..], HeaderValue::as_bytes);
-    kind.starts_with(b"application/grpc") || kind.starts_with(b"application/connect")
 }
 
 /// Data that hyper has got.

@@ -61,6 +61,10 @@ pub(crate) struct Limits {
     /// How long to wait before accepting again where the system had no room for a connection
     #[arg(long, value_name = "TIME", value_parser = time, default_value = "50ms")]
     pub(crate) accept_retry: Time,
+    // None, since it costs each restart that much; where a load balancer sends clients, it is for its operator to say.
+    /// How long clients are accepted after a stop signal, while /readyz says so to whoever sends them
+    #[arg(long, value_name = "TIME", value_parser = delay, default_value = "0s")]
+    pub(crate) drain_delay: Time,
     /// How long a stop waits for requests in flight
     #[arg(long, value_name = "TIME", value_parser = time, default_value = "10s")]
     pub(crate) stop_timeout: Time,
@@ -169,10 +173,13 @@ const FOREVER: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 
 /// A time that passes: with none at all nothing could be done in it.
 pub(crate) fn time(text: &str) -> Result<Time, String> {
+    let time = delay(text)?;
+    if time.is_zero() { Err("say more than 0s, and at most 365days".to_owned()) } else { Ok(time) }
+}
+
+/// A time that may be none.
+fn delay(text: &str) -> Result<Time, String> {
     let time: Duration =
         humantime::parse_duration(text).map_err(|error| format!("{error}; say such as 500ms or 2s"))?;
-    if time.is_zero() || time > FOREVER {
-        return Err("say more than 0s, and at most 365days".to_owned());
-    }
-    Ok(time.into())
+    if time > FOREVER { Err("say at most 365days".to_owned()) } else { Ok(time.into()) }
 }

@@ -3,8 +3,10 @@
 //! A thread of its own writes it. A disk that is full, or a pipe that nobody reads, costs lines and no request: those that
 //! find no room are dropped, and their number is logged once there is room again.
 
+use std::ffi::OsStr;
+use std::fmt::{Debug, Display};
 use std::io::{self, IsTerminal, Write, stderr};
-use std::panic::PanicHookInfo;
+use std::panic::{AssertUnwindSafe, PanicHookInfo, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -13,6 +15,16 @@ use clap::ValueEnum;
 use tracing::Span;
 use tracing_appender::non_blocking::{ErrorCounter, NonBlockingBuilder, WorkerGuard};
 use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::Directive;
+
+use crate::failure::Failure;
+
+/// What says which lines are logged, and what is where it is empty or not there. The watcher of files has a line at INFO for
+/// each folder that is replaced.
+const FILTER: &str = "RUST_LOG";
+const DEFAULT: &str = "info,tower_error_envelope=debug,notify=warn";
+const FILTER_HELP: &str = "say off, error, warn, info, debug or trace, alone or for a target, such as \
+                           warn,tower_error_envelope=info; or unset it";
 
 /// What waits to be written: some seconds of a busy gateway, and less than 16 MiB.
 const LINES: usize = 16 * 1024;
@@ -29,9 +41,9 @@ pub(crate) enum Log {
 }
 
 impl Log {
-    /// What is logged is written until the [`Writing`] is dropped.
-    pub(crate) fn init(self) -> Writing {
-        let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| "info,tower_error_envelope=debug".into());
+    /// What is logged is written until the [`Writing`] is dropped; what, `RUST_LOG` says.
+    pub(crate) fn init(self) -> Result<Writing, Failure> {
+        let filter = filter(std::env::var_os(FILTER).as_deref()).map_err(Failure::Io)?;
         let failed = Arc::<AtomicU64>::default();
         let errors = Errors { to: stderr(), failed: Arc::clone(&failed) };
         let (writer, thread) = NonBlockingBuilder::default().buffered_lines_limit(LINES).finish(errors);
@@ -42,14 +54,36 @@ impl Log {
             Self::Json => log.json().init(),
         }
         std::panic::set_hook(Box::new(panicked));
-        Writing { dropped, _thread: thread }
+        Ok(Writing { dropped, thread: Some(thread) })
     }
+}
+
+/// What is logged. A filter that is wrong is refused: ignored, it would leave whoever asked without it and without a word.
+fn filter(asked: Option<&OsStr>) -> Result<EnvFilter, String> {
+    let Some(asked) = asked.filter(|asked| !asked.is_empty()) else { return Ok(DEFAULT.into()) };
+    let wrong = |what: &dyn Debug, why: &dyn Display| format!("{FILTER}: {what:?}: {why}\n = help: {FILTER_HELP}");
+    let text = asked.to_str().ok_or_else(|| wrong(&asked, &"not UTF-8"))?;
+    // After a space a target is another one, which nothing has.
+    let directives = || text.split(',').map(str::trim);
+    EnvFilter::builder().parse(directives().collect::<Vec<_>>().join(",")).map_err(|error| {
+        let one = directives().find(|it| !it.is_empty() && it.parse::<Directive>().is_err());
+        wrong(&one.unwrap_or(text), &error)
+    })
 }
 
 /// The log, as long as it is written; what waits is written when this is dropped, in a second or not at all.
 pub(crate) struct Writing {
     dropped: Dropped,
-    _thread: WorkerGuard,
+    thread: Option<WorkerGuard>,
+}
+
+impl Drop for Writing {
+    fn drop(&mut self) {
+        let thread = self.thread.take();
+        // Where the log is not read it says so on standard output, and panics where nobody takes that either: a stop would end
+        // as a failure.
+        let _ = catch_unwind(AssertUnwindSafe(|| drop(thread)));
+    }
 }
 
 impl Writing {
@@ -109,16 +143,42 @@ impl<W: Write> Write for Errors<W> {
 ///
 /// Within a request the layer logs the panic itself; only the place is missing there.
 fn panicked(panic: &PanicHookInfo<'_>) {
-    if Span::current().is_none() {
-        tracing::error!(%panic);
-    } else {
+    let span = Span::current();
+    if span.metadata().is_some_and(|span| span.name() == "request") {
         tracing::debug!(%panic);
+    } else {
+        tracing::error!(%panic);
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::ffi::OsStrExt;
+
     use super::*;
+
+    #[test]
+    fn a_filter_that_is_wrong_is_named_and_one_that_is_empty_is_none() {
+        let default = filter(None).unwrap().to_string();
+        for right in ["", "warn", "info, tower_error_envelope=debug,", "[request]=trace", "no-such-target"] {
+            let asked = filter(Some(OsStr::new(right))).unwrap().to_string();
+            assert_eq!(asked == default, right.is_empty(), "{right:?}: {asked}");
+        }
+        assert!(
+            filter(Some(OsStr::new("info, a=debug"))).unwrap().to_string().contains("a=debug"),
+            "no space before it"
+        );
+        let cases: [(&[u8], &str); 4] = [
+            (b"info,hyper=loud,x=debug", "RUST_LOG: \"hyper=loud\": "),
+            (b"=", "RUST_LOG: \"=\": "),
+            (b"info,a=b=c", "RUST_LOG: \"a=b=c\": "),
+            (b"\xff", "RUST_LOG: \"\\xFF\": not UTF-8"),
+        ];
+        for (wrong, why) in cases {
+            let said = filter(Some(OsStr::from_bytes(wrong))).unwrap_err();
+            assert!(said.starts_with(why) && said.ends_with("; or unset it"), "{said}");
+        }
+    }
 
     #[test]
     fn a_line_that_a_full_disk_does_not_take_is_counted_and_one_that_is_written_is_not() {

@@ -1,19 +1,23 @@
 //! `error-envelope gateway`: a reverse proxy with the error layer in front of it.
 //!
 //! Read on in this order: [`args`] are its flags and [`limits`] those with a number, [`serve`] accepts, [`connection`]
-//! serves one client, by [`tls`] or without; [`proxy`] forwards to the [`upstream`] over [`http1`] or [`http2`], as many
-//! requests at once as there is [`capacity`] for, [`headers`] knows what belongs to one hop alone, [`upgrade`] joins two
-//! connections; [`pace`], [`idle`], [`delivery`] and [`keep_alive`] keep the clocks; [`on_call`] is the admin address;
+//! serves one client, by [`tls`] or without; [`client`] says who that is, to the log and, as [`forwarded`] has it, to the
+//! service; [`proxy`] forwards to the [`upstream`] over [`http1`] or [`http2`], as many requests at once as there is
+//! [`capacity`] for, [`headers`] knows what belongs to one hop alone, [`upgrade`] joins two connections; [`pace`], [`idle`],
+//! [`delivery`] and [`keep_alive`] keep the clocks; [`on_call`] is the admin address; [`flight`] is what a stop ends;
 //! [`connect`], [`linger`] and [`abort`] are about how connections end; [`count`] counts.
 
 mod abort;
 pub(crate) mod args;
 mod capacity;
+mod client;
 mod connect;
 mod connection;
 mod count;
 mod delivery;
 mod descriptors;
+mod flight;
+mod forwarded;
 mod headers;
 mod http1;
 mod http2;
@@ -35,43 +39,56 @@ pub(crate) mod upstream;
 
 use std::io::Write;
 use std::sync::Arc;
+use std::time::Duration;
 
+use socket2::SockRef;
 use tokio::net::TcpListener;
 use tower::Layer;
 use tower_error_envelope::ErrorEnvelopeLayer;
 
 pub(crate) use self::args::Args;
 use self::args::Front;
+use self::forwarded::Forwarding;
 use self::on_call::OnCall;
 use self::serve::Door;
+use self::signals::Told;
 use self::tls::{Pair, Tls};
 use crate::failure::Failure;
+
+/// For tasks to be dropped, each of which logs its request: many times what ten thousand take.
+const LAST_TASKS: Duration = Duration::from_secs(2);
 
 /// A failure of one request or connection.
 pub(crate) type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
-/// Serves until it is told to stop.
-pub(crate) fn run(args: &Args) -> Result<(), Failure> {
-    let log = args.front.log.init();
-    runtime()?.block_on(async {
+/// Serves until it is told to stop; the exit code is that of a signal where one more ended it at once.
+pub(crate) fn run(args: &Args) -> Result<u8, Failure> {
+    let log = args.front.log.init()?;
+    block_on(async {
         log.tell_drops();
         descriptors::raise(args.front.limits.max_connections, args.upstream_limits.upstream_requests);
         let upstream = args.upstream()?;
         let on_call = OnCall::listen(&args.front.on_call).await?;
         let layer = on_call.layer(layer(&args.front)?);
-        let stop = signals::stop().map_err(no_signals)?;
-        let door = open(&args.listen, args.pair(), &layer).await?;
+        let (stop, at_once) = signals::stop().map_err(no_signals)?.split();
+        let door = open(&args.listen, args.pair(), args.front.forwarded, &layer).await?;
         on_call.say()?;
         let (version, limits) = (args.upstream_version(), args.front.limits);
         let service = proxy::to(upstream, version, *args.upstream_timeout, args.upstream_limits);
         let stop = on_call.drains_at(stop);
-        on_call.beside(serve::serve(door, layer.layer(service), limits, stop)).await;
-        Ok(())
+        let cut_short = on_call.beside(serve::serve(door, layer.layer(service), limits, stop, at_once)).await;
+        Ok(cut_short.map_or(0, Told::code))
     })
 }
 
-pub(crate) fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
-    tokio::runtime::Runtime::new().map_err(|error| Failure::Io(format!("the runtime cannot start: {error}")))
+/// Runs `main` on a runtime of its own. What it leaves ends with it: a name that is looked up for half a minute does not keep
+/// who has been told to stop.
+pub(crate) fn block_on<T>(main: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
+    let runtime = tokio::runtime::Runtime::new();
+    let runtime = runtime.map_err(|error| Failure::Io(format!("the runtime cannot start: {error}")))?;
+    let outcome = runtime.block_on(main);
+    runtime.shutdown_timeout(LAST_TASKS);
+    outcome
 }
 
 pub(crate) fn layer(front: &Front) -> Result<ErrorEnvelopeLayer, Failure> {
@@ -102,18 +119,30 @@ pub(crate) fn no_signals(error: std::io::Error) -> Failure {
     Failure::Io(format!("signals cannot be listened to: {error}"))
 }
 
+/// So many clients may wait to be accepted, where the system allows it (`net.core.somaxconn`, since Linux 5.4 as many).
+///
+/// The handshake of one that finds no room there is tried again a second later, then three, then seven; 128, which bound
+/// listeners have, is less than what comes at once after a deployment.
+const QUEUE: i32 = 4096;
+
 /// Binds, and says where: the first line of standard output is for scripts that wait for it.
-pub(crate) async fn open(asked: &str, pair: Option<Pair>, layer: &ErrorEnvelopeLayer) -> Result<Door, Failure> {
+pub(crate) async fn open(
+    asked: &str,
+    pair: Option<Pair>,
+    forwarding: Forwarding,
+    layer: &ErrorEnvelopeLayer,
+) -> Result<Door, Failure> {
     let tls = pair.map(Tls::watching).transpose()?;
     reload_at_hangup(layer, tls.clone())?;
     let refused = |error| {
         Failure::Io(format!("--listen {asked}: {error}\n = help: choose another address, or port 0 for a free one"))
     };
     let listener = TcpListener::bind(asked).await.map_err(refused)?;
+    SockRef::from(&listener).listen(QUEUE).map_err(refused)?;
     let address = listener.local_addr().map_err(refused)?;
     let scheme = if tls.is_some() { "https" } else { "http" };
     say(format_args!("listening on {scheme}://{address}"))?;
-    Ok(Door { listener, address, tls })
+    Ok(Door { listener, address, tls, forwarding, layer: layer.clone() })
 }
 
 /// A line that is read before the program ends.

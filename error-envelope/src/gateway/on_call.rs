@@ -77,15 +77,16 @@ impl OnCall {
     }
 
     /// Serves it until the gateway has ended.
-    pub(crate) async fn beside(self, gateway: impl Future<Output = ()>) {
+    pub(crate) async fn beside<T>(self, gateway: impl Future<Output = T>) -> T {
         let Some(Listening { admin, listener, .. }) = self.0 else { return gateway.await };
         let (ended, end) = oneshot::channel::<()>();
         let admin = pin!(admin.serve(listener, async { drop(end.await) }));
         let gateway = async {
-            gateway.await;
+            let outcome = gateway.await;
             drop(ended);
+            outcome
         };
-        tokio::join!(admin, gateway);
+        tokio::join!(admin, gateway).1
     }
 }
 

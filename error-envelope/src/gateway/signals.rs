@@ -1,19 +1,77 @@
 //! What the operator's signals mean.
 
-use std::io;
+use std::{fmt, future, io};
 
 use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::oneshot;
 
-/// Resolves at Ctrl-C or SIGTERM. The handlers stand when this returns, so that no signal is lost.
-pub(crate) fn stop() -> io::Result<impl Future<Output = ()> + Send> {
+/// What tells the program to end. The first asks for it, and lets what is in flight finish; the second does not wait.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Told {
+    Interrupt,
+    Terminate,
+}
+
+/// The first and the second.
+pub(crate) struct Stop {
+    first: oneshot::Receiver<Told>,
+    second: oneshot::Receiver<Told>,
+}
+
+/// Listens for Ctrl-C and SIGTERM. The handlers stand when this returns, so that no signal is lost.
+pub(crate) fn stop() -> io::Result<Stop> {
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut terminate = signal(SignalKind::terminate())?;
-    Ok(async move {
-        tokio::select! {
-            _ = interrupt.recv() => {}
-            _ = terminate.recv() => {}
+    let (asks, first) = oneshot::channel();
+    let (insists, second) = oneshot::channel();
+    tokio::spawn(async move {
+        for tell in [asks, insists] {
+            let told = tokio::select! {
+                _ = interrupt.recv() => Told::Interrupt,
+                _ = terminate.recv() => Told::Terminate,
+            };
+            let _ = tell.send(told);
         }
-    })
+    });
+    Ok(Stop { first, second })
+}
+
+impl Stop {
+    /// To stop, and to stop at once.
+    pub(crate) fn split(self) -> (impl Future<Output = ()>, impl Future<Output = Told>) {
+        let Self { first, second } = self;
+        let asked = async {
+            wait(first).await;
+        };
+        (asked, wait(second))
+    }
+}
+
+/// The sender goes with the runtime alone.
+async fn wait(told: oneshot::Receiver<Told>) -> Told {
+    match told.await {
+        Ok(told) => told,
+        Err(_) => future::pending().await,
+    }
+}
+
+impl Told {
+    /// What a shell says of a program that the signal has ended: 128 and the signal's number.
+    pub(crate) const fn code(self) -> u8 {
+        match self {
+            Self::Interrupt => 130,
+            Self::Terminate => 143,
+        }
+    }
+}
+
+impl fmt::Display for Told {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Interrupt => "Ctrl-C",
+            Self::Terminate => "SIGTERM",
+        })
+    }
 }
 
 /// Does something at each SIGHUP, which ends a program that does not listen for it.

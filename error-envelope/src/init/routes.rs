@@ -1,7 +1,9 @@
 //! A `[[route]]` for each operation.
 
+use error_envelope_admin::drafting::quoted;
+
 use super::openapi::{Document, Operation};
-use crate::text::{one_line, quoted};
+use crate::text::one_line;
 
 /// What holds where nothing is said (G4).
 const DEFAULT_LIMIT: u64 = 1024 * 1024;

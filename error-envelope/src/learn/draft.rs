@@ -12,14 +12,12 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::fmt::Write;
 
+use error_envelope_admin::drafting::{self, code_of_status, quoted, status_says_all};
 use tower_error_envelope::ErrorCode;
 
 use super::Seen;
 use super::words::Template;
-use crate::text::{counted, one_line, quoted};
-
-/// The longest name that a code may have (E2).
-const LONGEST_NAME: usize = 63;
+use crate::text::{counted, one_line};
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 enum Kind {
@@ -86,7 +84,7 @@ impl Drafts {
         let kind = match (seen.code, seen.text, &seen.route) {
             (Some(code), ..) => Kind::Code(seen.status, code),
             _ if !seen.by_status => return,
-            _ if !seen.says || says_all(seen.status) => {
+            _ if !seen.says || status_says_all(seen.status) => {
                 self.by_status_alone += 1;
                 return;
             }
@@ -165,11 +163,6 @@ impl Drafts {
     }
 }
 
-/// Whether a status has one meaning, or is the service's own failure: the catalogue's code is the one for it.
-const fn says_all(status: u16) -> bool {
-    matches!(status, 401 | 405..=408 | 411 | 413..=417 | 421 | 426 | 428 | 429 | 431 | 451 | 500..)
-}
-
 /// What a comment says of the errors.
 fn told(kind: &Kind, tally: &Tally) -> String {
     let list = |all: Vec<String>| all.join(", ");
@@ -216,55 +209,23 @@ fn conditions(kind: &Kind) -> String {
 
 /// A code's name, in the form of E2.
 fn name_of(kind: &Kind, status: u16) -> String {
-    let name = match kind {
-        Kind::Code(_, code) => snake(code),
-        Kind::Text(_, text) => {
-            const MOST_WORDS: usize = 5;
-            snake(&text.words().take(MOST_WORDS).collect::<Vec<_>>().join("_"))
-        }
-        Kind::OnRoute(_, route) => {
-            let literal = route.rsplit('/').find(|part| !part.is_empty() && !part.contains(['{', '}', '*']));
-            format!("{}_{}", snake(literal.unwrap_or("route")), of_status(status).as_str())
-        }
-        Kind::Bare(_) => of_status(status).as_str().to_owned(),
-    };
-    let name: String = name.chars().take(LONGEST_NAME).collect();
-    name.trim_end_matches('_').to_owned()
-}
+    const MOST_WORDS: usize = 5;
 
-/// `SessionNotFound`, `SESSION-NOT-FOUND` and `session.not.found` as `session_not_found`.
-fn snake(code: &str) -> String {
-    let mut name = String::new();
-    let mut before = ' ';
-    for character in code.chars() {
-        if character.is_ascii_uppercase() && before.is_ascii_lowercase() {
-            name.push('_');
-        }
-        match character.to_ascii_lowercase() {
-            fits @ ('a'..='z' | '0'..='9') => name.push(fits),
-            _ if !name.ends_with('_') => name.push('_'),
-            _ => {}
-        }
-        before = character;
+    match kind {
+        Kind::Code(_, code) => drafting::name_of(code),
+        Kind::Text(_, text) => drafting::name_of(&text.words().take(MOST_WORDS).collect::<Vec<_>>().join("_")),
+        Kind::OnRoute(_, route) => drafting::name_on_route(route, status),
+        Kind::Bare(_) => code_of_status(status).as_str().to_owned(),
     }
-    let name = name.trim_matches('_');
-    let starts_well = name.starts_with(|first: char| first.is_ascii_lowercase());
-    if starts_well { name.to_owned() } else { format!("e_{name}") }
 }
 
 /// The text that clients get where the service's own may not be told.
 fn default_text(kind: &Kind, status: u16) -> String {
     match kind {
-        Kind::Code(_, code) if status < 500 => {
-            let words = snake(code).replace('_', " ");
-            let mut letters = words.chars();
-            letters.next().map(|first| first.to_ascii_uppercase()).into_iter().chain(letters).chain(['.']).collect()
+        Kind::Code(_, code) if status < 500 => drafting::sentence(code),
+        Kind::Text(_, text) if status < 500 => {
+            text.exact().unwrap_or_else(|| code_of_status(status).message().to_owned())
         }
-        Kind::Text(_, text) if status < 500 => text.exact().unwrap_or_else(|| of_status(status).message().to_owned()),
-        _ => of_status(status).message().to_owned(),
+        _ => code_of_status(status).message().to_owned(),
     }
-}
-
-fn of_status(status: u16) -> ErrorCode {
-    http::StatusCode::from_u16(status).map_or(ErrorCode::BAD_REQUEST, ErrorCode::of_status)
 }

@@ -9,7 +9,7 @@ use bytes::Bytes;
 use http::{HeaderMap, Response, StatusCode};
 use tower_error_envelope::RequestId;
 
-use self::shape::shape;
+use self::shape::{agrees, shape};
 use super::client::Got;
 use super::finding::{Finding, Verdict};
 use super::plan::code_of;
@@ -102,7 +102,9 @@ fn shown(case: &Case<'_>, mut rules: Vec<String>, wrong: &[Finding]) -> Vec<Stri
         "E2" | "E3" | "R13" => !is_unread,
         "R6" => !is_unread && code.is_some(),
         "E8" => !is_unread && code.as_deref() == Some("invalid_request"),
-        "E4" | "R1" => code.is_some() && !is_unread,
+        "E4" => code.is_some() && !is_unread,
+        // Where a `[[map]]` rule may have given the code, another status breaks nothing, and shows nothing.
+        "R1" => code.is_some() && !is_unread && agrees(case),
         "I2" => !breaks("I1"),
         // The layer, and not the server below it, has answered.
         "F5" => false,

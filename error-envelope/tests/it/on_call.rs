@@ -2,12 +2,11 @@
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
-use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::kit::run;
+use crate::kit::{Running, run};
 
 const SAID: &str = r#"{"message":"Seat 7 is taken"}"#;
 
@@ -16,34 +15,17 @@ const PATIENCE: Duration = Duration::from_secs(30);
 
 /// A gateway with its admin address, for as long as a test looks.
 struct Gateway {
-    process: Child,
+    process: Running,
     address: String,
     admin: String,
 }
 
 impl Gateway {
     fn start(upstream: &str) -> Self {
-        let mut process = Command::new(env!("CARGO_BIN_EXE_error-envelope"))
-            .args(["gateway", "--listen", "127.0.0.1:0", "--admin", "0", "--upstream", upstream])
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap();
-        let mut out = BufReader::new(process.stdout.take().unwrap());
-        let mut line = |before: &str| {
-            let mut line = String::new();
-            out.read_line(&mut line).unwrap();
-            line.trim().strip_prefix(before).unwrap_or_else(|| panic!("{line:?}")).to_owned()
-        };
-        let (address, admin) = (line("listening on http://"), line("admin on http://"));
+        let mut process =
+            Running::start(&["gateway", "--listen", "127.0.0.1:0", "--admin", "0", "--upstream", upstream]);
+        let (address, admin) = (process.says("listening on http://"), process.says("admin on http://"));
         Self { process, address, admin }
-    }
-}
-
-impl Drop for Gateway {
-    fn drop(&mut self) {
-        let _ = self.process.kill();
-        let _ = self.process.wait();
     }
 }
 
@@ -101,14 +83,13 @@ fn a_gateway_that_drains_says_so_until_its_last_answer() {
         let one = format!("error_envelope_{gauge}{{protocol=\"http/1\"}} 1\n");
         assert!(counted.contains(&told) && counted.contains(&one), "{counted}");
     }
-    let stopped = Command::new("kill").args(["-TERM", &gateway.process.id().to_string()]).status().unwrap();
-    assert!(stopped.success());
+    gateway.process.is_told_to_end();
     wait_for("it says that it drains", || is_ready(&gateway.admin) == Some(false));
     assert!(ask(&gateway.admin, "/healthz").is_some_and(|answer| answer.starts_with("HTTP/1.1 200")));
     go.send(()).unwrap();
     let answer = in_flight.join().unwrap().unwrap();
     assert!(answer.starts_with("HTTP/1.1 409") && answer.contains(r#""code":"conflict""#), "{answer}");
-    assert_eq!(gateway.process.wait().unwrap().code(), Some(0));
+    assert_eq!(gateway.process.ended().code(), Some(0));
     assert_eq!(ask(&gateway.admin, "/healthz"), None);
 }
 

@@ -41,6 +41,18 @@ fn wrong_usage_exits_2() {
 }
 
 #[test]
+fn a_log_filter_that_is_wrong_exits_2_before_anything_listens() {
+    for verb in [&["gateway", "--upstream", "http://127.0.0.1:1"][..], &["demo", "--once"]] {
+        // Else who does not refuse it would serve, and the test would wait for ever.
+        let output =
+            command(verb).args(["--policy", "no-such.toml"]).env("RUST_LOG", "info,hyper=loud").output().unwrap();
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert_eq!((output.status.code(), &*output.stdout), (Some(2), &b""[..]), "{verb:?}: {said}");
+        assert!(said.starts_with("RUST_LOG: \"hyper=loud\": ") && said.contains("\n = help: say off, "), "{said}");
+    }
+}
+
+#[test]
 fn a_policy_that_cannot_be_read_exits_2() {
     let run = run(&["catalogue", "--policy", "no-such.toml"]);
     assert_eq!((run.code, run.out.as_str()), (Some(2), ""));

@@ -9,7 +9,7 @@ use tokio::io::AsyncWriteExt;
 
 use super::gateway::Gateway;
 use super::service::{Service, head};
-use crate::wait::{until, when};
+use crate::wait::{TOO_LONG, until, when};
 
 const ENDS: &str = "GET /ends HTTP/1.1\r\nhost: test.example\r\nconnection: close\r\n\r\n";
 const WHOLE: &[u8] = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok";
@@ -28,6 +28,24 @@ fn an_answer_that_does_not_end_leaves_no_room() {
 #[test]
 fn an_upload_that_was_answered_early_leaves_no_room() {
     leaves_no_room("content-length: 9\r\n", WHOLE);
+}
+
+#[test]
+fn clients_that_come_at_once_wait_to_be_accepted_and_are_not_turned_away() {
+    let service = Service::raw(|_| async {});
+    let gateway = Gateway::start(service.address, &[]);
+    let allowed = std::fs::read_to_string("/proc/sys/net/core/somaxconn").expect("Linux's /proc");
+    let many = allowed.trim().parse().map_or(1000, |allowed: usize| allowed.min(1000));
+    // It accepts none of them; the handshake of one without room would last for as long as that.
+    gateway.signal("STOP");
+    let clients: Vec<_> = (0..many)
+        .map(|number| {
+            let client = TcpStream::connect_timeout(&gateway.address, TOO_LONG);
+            client.unwrap_or_else(|error| panic!("client {number} of {many}: {error}"))
+        })
+        .collect();
+    gateway.signal("CONT");
+    drop(clients);
 }
 
 /// A request with these headers, answered so, is there for as long as its client: another one gets 503 meanwhile.

@@ -1,16 +1,19 @@
 //! A log that nobody takes costs lines, and no request: each error is a line, and a pipe has room for a few hundred.
 
 use std::fs::File;
+use std::io::Write;
 use std::process::Stdio;
 
 use http::Response;
 
-use super::gateway::Gateway;
+use super::gateway::{Folder, Gateway};
 use super::service::{Service, full};
 
 const GET: &str = "GET / HTTP/1.1\r\nhost: test.example\r\nconnection: close\r\n\r\n";
 /// As lines, more than a pipe holds.
 const MANY: usize = 1000;
+/// As lines, more than wait to be written once the pipe is full.
+const MORE_THAN_WAIT: usize = 18_000;
 
 #[test]
 fn a_disk_that_is_full_under_the_log_stops_nothing() {
@@ -36,6 +39,33 @@ fn a_log_that_nobody_reads_stops_nothing() {
     }
     drop(log);
     gateway.stopped();
+}
+
+#[test]
+fn a_stop_ends_well_while_nobody_reads_the_log_nor_what_is_said_of_it() {
+    let folder = Folder::new("unread-log");
+    let policy = folder.path("policy.toml");
+    // The service is not asked, which would be most of the time.
+    std::fs::write(&policy, "version = 1\n[defaults]\nrequire_headers = [\"app\"]\n[header.app]\nname = \"x-app\"\n")
+        .unwrap();
+    let (log, unread) = std::io::pipe().unwrap();
+    let mut command = Gateway::command(&crate::command::binary(), "http://127.0.0.1:1");
+    command.arg("--policy").arg(policy);
+    // Standard output was closed once the gateway had said where it listens.
+    command.stderr(Stdio::from(unread));
+    let gateway = Gateway::run(command);
+    let mut client = gateway.connect();
+    let mut asking = client.try_clone().unwrap();
+    let asked = std::thread::spawn(move || {
+        for _ in 1..MORE_THAN_WAIT {
+            asking.write_all(b"GET / HTTP/1.1\r\nhost: test.example\r\n\r\n").unwrap();
+        }
+        asking.write_all(GET.as_bytes()).unwrap();
+    });
+    std::io::copy(&mut client, &mut std::io::sink()).unwrap();
+    asked.join().unwrap();
+    gateway.stopped();
+    drop(log);
 }
 
 fn missing() -> Service {

@@ -3,10 +3,10 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Duration;
 
-use tokio::io::AsyncWriteExt;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpSocket, TcpStream};
+use tokio::sync::Semaphore;
 
 use super::gateway::Gateway;
 use super::service::{Service, head};
@@ -37,26 +37,22 @@ const BROKEN: [Then; 4] = [Then::Close, Then::Reset, Then::CloseWithinHead, Then
 #[test]
 fn a_request_that_was_read_is_never_sent_again() {
     for then in BROKEN {
-        two_fail(then, None);
+        two_fail(then, 0);
         // Nobody outside sees when a connection is back in the pool: only that the next request went where one was
         // answered.
-        let mut pause = Duration::from_millis(10);
         until("a request fails where one was answered", || {
-            pause *= 2;
-            let reused = two_fail(then, Some(pause));
+            let reused = two_fail(then, 1);
             when(reused == 1, reused)
         });
     }
 }
 
-/// On a gateway of their own, so long after one that was answered: how many of them went the same way as that.
-fn two_fail(then: Then, after_an_answer: Option<Duration>) -> usize {
-    let answered_before = usize::from(after_an_answer.is_some());
+/// On a gateway of their own, after so many that are answered: how many of them went the same way as those.
+fn two_fail(then: Then, answered_before: usize) -> usize {
     let (service, read) = counting(answered_before, then);
     let gateway = Gateway::start(service.address, &[]);
-    if let Some(pause) = after_an_answer {
+    for _ in 0..answered_before {
         assert!(gateway.ask(&get("/")).starts_with("HTTP/1.1 200 OK"));
-        std::thread::sleep(pause);
     }
     for request in [get("/"), post()] {
         assert_error(&gateway.ask(&request), "502 Bad Gateway", "other", then);
@@ -88,20 +84,28 @@ fn a_service_that_hangs_is_504_and_one_that_cannot_be_reached_502() {
 
 #[test]
 fn a_connection_that_the_service_closed_while_it_was_idle_costs_no_request() {
-    let service = Service::raw(|mut stream| async move {
-        if head(&mut stream).await.is_some() {
-            let _ = stream.write_all(ANSWER).await;
-            tokio::time::sleep(Duration::from_millis(30)).await;
+    let (answered, closed) = (Arc::new(Semaphore::new(0)), Arc::<AtomicUsize>::default());
+    let (may_close, count) = (Arc::clone(&answered), Arc::clone(&closed));
+    let service = Service::raw(move |mut stream| {
+        let (may_close, count) = (Arc::clone(&may_close), Arc::clone(&count));
+        async move {
+            if head(&mut stream).await.is_some() {
+                let _ = stream.write_all(ANSWER).await;
+                may_close.acquire().await.expect("it stays open").forget();
+                let _ = stream.shutdown().await;
+                let _ = stream.read(&mut [0]).await;
+                count.fetch_add(1, Ordering::SeqCst);
+            }
         }
     });
     let gateway = Gateway::start(service.address, &[]);
-    let descriptors = gateway.descriptors();
-    for _ in 0..20 {
+    for before in 0..20 {
         let answer = gateway.ask(&get("/"));
         assert!(answer.starts_with("HTTP/1.1 200 OK"), "{answer}");
+        answered.add_permits(1);
         until("the gateway closes what the service closed", || {
-            let open = gateway.descriptors();
-            when(open <= descriptors, open)
+            let closed = closed.load(Ordering::SeqCst);
+            when(closed == before + 1, closed)
         });
     }
 }

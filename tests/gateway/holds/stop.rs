@@ -3,12 +3,14 @@
 use std::io::{self, Read, Write};
 use std::net::TcpStream;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use http::Response;
+use serde_json::{Value, json};
 use tokio::sync::Semaphore;
 
-use super::gateway::{Gateway, start};
+use super::gateway::{Gateway, events, start};
 use super::service::{Service, full, streamed};
 use crate::wait::{until, when};
 
@@ -59,6 +61,99 @@ fn a_stop_lets_what_is_in_flight_finish_and_lets_nobody_new_in() {
     let (status, log) = gateway.ended();
     assert_eq!(status.code(), Some(0), "{log}");
     assert!(log.contains("stopping") && !log.contains("stopped with requests in flight"), "{log}");
+}
+
+#[test]
+fn a_second_signal_ends_it_at_once_as_a_shell_says_it() {
+    for (second, code) in [("INT", 130), ("TERM", 143)] {
+        let (asked, go) = (Arc::new(Semaphore::new(0)), Arc::new(Semaphore::new(0)));
+        let service = held(&asked, &go);
+        let gateway = Gateway::start(service.address, &["--stop-timeout", "1h"]);
+        let mut waits = gateway.connect();
+        waits.write_all(GET.as_bytes()).unwrap();
+        until("the request reaches the service", || when(asked.available_permits() == 1, "none"));
+        gateway.signal("TERM");
+        until("it stops", || when(gateway.log_from(0).contains("waiting for requests in flight"), gateway.log_from(0)));
+        gateway.signal(second);
+        let (status, log) = gateway.ended();
+        assert_eq!(status.code(), Some(code), "{log}");
+        assert!(log.contains("stopped at once, since a second signal came"), "{log}");
+        assert_eq!(events(&log).iter().map(|event| &*event.origin).collect::<Vec<_>>(), ["abandoned"], "{log}");
+    }
+}
+
+#[test]
+fn while_it_drains_clients_are_let_in_and_whoever_sends_them_is_told() {
+    let service = Service::of(|_| async { Response::new(full("whole")) });
+    let gateway = Gateway::start(service.address, &["--admin", "0", "--drain-delay", "1h"]);
+    gateway.signal("TERM");
+    until("/readyz says so", || {
+        let answer = gateway.ask_admin("GET", "/readyz");
+        when(answer.starts_with("HTTP/1.1 503"), answer)
+    });
+    // Its connection is not for another request.
+    let answer = gateway.ask(GET);
+    assert!(answer.starts_with("HTTP/1.1 200 OK\r\n") && answer.contains("\r\nconnection: close\r\n"), "{answer}");
+    gateway.signal("TERM");
+    let (status, log) = gateway.ended();
+    assert_eq!(status.code(), Some(143), "{log}");
+    assert!(log.contains("draining") && !log.contains("stopping: "), "{log}");
+}
+
+#[test]
+fn it_drains_for_as_long_as_it_was_told_and_ends_by_itself() {
+    const DRAINS: Duration = Duration::from_millis(300);
+
+    let service = Service::of(|_| async { Response::new(full("whole")) });
+    let gateway = Gateway::start(service.address, &["--drain-delay", "300ms"]);
+    let began = Instant::now();
+    gateway.signal("TERM");
+    let (status, log) = gateway.ended();
+    assert!(began.elapsed() >= DRAINS, "{:?}", began.elapsed());
+    assert_eq!(status.code(), Some(0), "{log}");
+    assert!(log.contains("draining: accepting for 300ms still") && log.contains("stopping: "), "{log}");
+}
+
+#[test]
+fn what_a_stop_has_not_waited_for_is_told_from_what_clients_gave_up() {
+    let (asked, go) = (Arc::new(Semaphore::new(0)), Arc::new(Semaphore::new(0)));
+    let service = held(&asked, &go);
+    let gateway = Gateway::start(service.address, &["--stop-timeout", "300ms"]);
+    let come = |number| {
+        until("the requests reach the service", || {
+            let asked = asked.available_permits();
+            when(asked == number, asked)
+        });
+    };
+    let mut gone = gateway.connect();
+    gone.write_all(GET.as_bytes()).unwrap();
+    come(1);
+    drop(gone);
+    until("it is logged", || when(abandoned(&gateway.log_from(0)).len() == 1, gateway.log_from(0)));
+    let mut waits = gateway.connect();
+    waits.write_all(GET.as_bytes()).unwrap();
+    let mut begun = gateway.connect();
+    begun.write_all(GET.replace("/head", "/body").as_bytes()).unwrap();
+    let mut new = start("curl", &["-sS", "--http2-prior-knowledge", &gateway.url("/head")]);
+    come(4);
+
+    gateway.signal("TERM");
+    let (status, log) = gateway.ended();
+    new.wait().unwrap();
+    assert_eq!(status.code(), Some(0), "{log}");
+    let told = log.lines().find(|line| line.contains("stopped with requests in flight")).expect("a warning");
+    assert!(told.contains(r#""requests":3"#), "{told}");
+    let client = json!({"name": "client", "client.address": "127.0.0.1"});
+    let stopped = json!({"name": "stopped", "by": "--stop-timeout ran out"});
+    let by_us = vec![client.clone(), stopped];
+    assert_eq!(abandoned(&log), [vec![client], by_us.clone(), by_us.clone(), by_us], "{log}");
+}
+
+/// The spans around each line of a request that was abandoned.
+fn abandoned(log: &str) -> Vec<Vec<Value>> {
+    let lines = log.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+    let lines = lines.filter(|line| line["fields"]["origin"] == "abandoned");
+    lines.map(|line| line["spans"].as_array().cloned().unwrap_or_default()).collect()
 }
 
 /// Reads a whole frame (RFC 9113, section 4.1), and gives its type.

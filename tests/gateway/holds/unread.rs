@@ -45,9 +45,9 @@ fn service() -> Service {
 }
 
 #[test]
-fn over_http1_it_is_let_go_and_logged_once() {
+fn over_http1_it_is_let_go_logged_once_counted_and_shown() {
     let service = service();
-    let gateway = Gateway::start(service.address, &SHORT);
+    let gateway = Gateway::start(service.address, &[&SHORT[..], &["--admin", "0"]].concat());
     let before = settled(&gateway);
     let clients: Vec<_> = (0..MANY)
         .map(|_| {
@@ -61,6 +61,13 @@ fn over_http1_it_is_let_go_and_logged_once() {
     let ids: HashSet<String> = clients.iter().map(|(id, _)| id.clone()).collect();
     assert_eq!(ids.len(), MANY);
     all_let_go(&gateway, &ids, before);
+    let counted = gateway.ask_admin("GET", "/metrics");
+    let counted = counted.lines().find(|line| line.contains(r#"origin="abandoned""#)).expect("a series");
+    assert!(counted.ends_with(&format!(" {MANY}")), "{counted}");
+    for id in ids {
+        let page = gateway.ask_admin("GET", &format!("/errors/{id}"));
+        assert!(page.contains("No error: the client went away before its answer."), "{page}");
+    }
 }
 
 /// Each with a window of its own that stays shut: those whose body is endless, and those whose body the gateway has got
@@ -143,7 +150,7 @@ fn who_waits_for_the_service_or_reads_slowly_stays() {
         assert_eq!(slow.into_body().collect().await.unwrap().to_bytes(), "begun, ended");
     });
     let log = gateway.stopped();
-    assert!(!log.contains("did not take its answer"), "{log}");
+    assert_eq!(abandoned(&log), [""; 0], "{log}");
 }
 
 async fn connect(

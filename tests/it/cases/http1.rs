@@ -30,9 +30,9 @@ pub(super) fn exchanges(address: SocketAddr, case: &Case) -> Vec<Exchanged> {
     }
     let mut client = None;
     let mut exchanges = Vec::new();
-    for _ in 0..case.request.times {
+    for left in (0..case.request.times).rev() {
         let mut connection = client.take().unwrap_or_else(|| Connection::open(address, case));
-        let exchanged = connection.exchange();
+        let exchanged = connection.exchange(left == 0);
         // HTTP/1.0 closes, as a broken body must, and one never invited leaves the connection in the middle of a request.
         let whole = exchanged.response.as_ref().is_ok_and(|response| response.end == End::Whole);
         client = (whole && connection.reusable()).then_some(connection);
@@ -76,7 +76,8 @@ impl<'a> Connection<'a> {
         self.case.request.version != Some(Version::Http10) && !self.body_unsent
     }
 
-    fn exchange(&mut self) -> Exchanged {
+    /// One request and its response; behind the last one of the connection nothing may come.
+    fn exchange(&mut self, is_last: bool) -> Exchanged {
         let (head, body) = bytes(self.case);
         let expects = self
             .case
@@ -88,38 +89,42 @@ impl<'a> Connection<'a> {
         let (response, reset) = if self.case.request.reads_late {
             let sent = self.writing.write_all(&[head, body].concat());
             let broken = sent.is_err_and(|error| is_reset(&error));
-            let (response, reset) = self.answer(start, None);
-            (response, reset || broken)
+            let (mut response, reset) = self.answer(start, None);
+            let reset_after = self.nothing_after(&mut response, is_last);
+            (response, reset || reset_after || broken)
         } else if expects && !body.is_empty() {
             let sent = self.writing.write_all(&head);
             let broken = sent.is_err_and(|error| is_reset(&error));
-            let (response, reset) = self.answer(start, Some(body));
-            (response, reset || broken)
+            let (mut response, reset) = self.answer(start, Some(body));
+            let reset_after = self.nothing_after(&mut response, is_last);
+            (response, reset || reset_after || broken)
         } else {
-            self.eager(start, &[head, body].concat())
+            self.eager(start, &[head, body].concat(), is_last)
         };
         Exchanged { response, reset }
     }
 
     /// Writes and reads at the same time. What fails to be written once the answer is there is no reset under the client.
-    fn eager(&mut self, start: Instant, request: &[u8]) -> (Result<Response, String>, bool) {
+    fn eager(&mut self, start: Instant, request: &[u8], is_last: bool) -> (Result<Response, String>, bool) {
         let mut writing = self.writing.try_clone().expect("a second handle");
         let answered = AtomicBool::new(false);
-        std::thread::scope(|scope| {
+        let (mut response, reset) = std::thread::scope(|scope| {
             let answered = &answered;
             let writer = scope.spawn(move || match writing.write_all(request) {
                 Err(error) => is_reset(&error) && !answered.load(Ordering::SeqCst),
                 Ok(()) => false,
             });
-            let (response, reset) = self.answer(start, None);
+            let (mut response, mut reset) = self.answer(start, None);
             answered.store(true, Ordering::SeqCst);
-            let closes = |response: &Response| response.header("connection").as_deref() == Some("close");
             if response.as_ref().map_or(true, closes) {
+                reset |= self.nothing_after(&mut response, false);
                 let _ = self.writing.shutdown(Shutdown::Both);
             }
             let broken = writer.join().expect("no panic while writing");
             (response, reset || broken)
-        })
+        });
+        let reset_after = response.as_ref().is_ok_and(|it| !closes(it)) && self.nothing_after(&mut response, is_last);
+        (response, reset || reset_after)
     }
 
     /// Reads one response; `invited` is the body that a 100 Continue asks for.
@@ -148,7 +153,6 @@ impl<'a> Connection<'a> {
             _ => self.body(&head, &mut response, start),
         };
         response.whole_at = start.elapsed();
-        let reset = self.nothing_after(&mut response) || reset;
         (Ok(response), reset)
     }
 
@@ -191,19 +195,40 @@ impl<'a> Connection<'a> {
         }
     }
 
-    /// A response that is followed by bytes that nobody asked for would be the start of the next one.
-    fn nothing_after(&mut self, response: &mut Response) -> bool {
-        if self.case.request.pipelined || response.status == 101 || response.end != End::Whole {
+    /// Whether the connection is reset behind a response. Bytes that nobody asked for would be the start of the next one,
+    /// which another request shows; behind the last one the connection's end does, which comes once the server is told
+    /// that there is no more to answer, or by itself where it said so.
+    fn nothing_after(&mut self, response: &mut Result<Response, String>, is_last: bool) -> bool {
+        let Ok(response) = response else { return false };
+        if response.status == 101 || response.end != End::Whole || !is_last && !closes(response) {
             return false;
         }
-        self.wire.source().deadline = Instant::now() + Duration::from_millis(15);
-        let filled = self.wire.fill();
-        let more = self.wire.take_buffered();
-        if !more.is_empty() {
-            response.end = End::Aborted(format!("after the response: {:?}", String::from_utf8_lossy(&more)));
+        if !closes(response) {
+            let _ = self.writing.shutdown(Shutdown::Write);
         }
-        filled.is_err_and(|error| is_reset(&error))
+        self.wire.source().deadline = Instant::now() + PATIENCE;
+        let ended = loop {
+            match self.wire.fill() {
+                Ok(true) => {}
+                Ok(false) => break Ok(()),
+                Err(error) => break Err(error),
+            }
+        };
+        let more = self.wire.take_buffered();
+        match ended {
+            _ if !more.is_empty() => {
+                response.end = End::Aborted(format!("after the response: {:?}", String::from_utf8_lossy(&more)));
+            }
+            Err(error) if !is_reset(&error) => response.end = End::Aborted(format!("not closed: {error}")),
+            Err(_) => return true,
+            Ok(()) => {}
+        }
+        false
     }
+}
+
+fn closes(response: &Response) -> bool {
+    response.header("connection").as_deref() == Some("close")
 }
 
 fn is_reset(error: &io::Error) -> bool {
@@ -243,3 +268,6 @@ fn chunked(pieces: &[Vec<u8>]) -> Vec<u8> {
     bytes.extend(b"0\r\n\r\n");
     bytes
 }
+
+#[cfg(test)]
+mod tests;

@@ -10,7 +10,7 @@ use crate::observatory::kept::MOST_ENTRIES;
 use crate::observatory::query::{Filter, route_word};
 use crate::observatory::readiness::Span;
 use crate::observatory::seen::{Entry, Kind};
-use crate::observatory::visible;
+use crate::visible;
 
 /// What the last errors can be filtered by.
 pub(super) struct Choices {

@@ -2,7 +2,7 @@
 
 use maud::{DOCTYPE, Markup, html};
 
-use crate::observatory::visible;
+use crate::visible;
 
 pub(super) struct Frame<'a> {
     pub(super) title: &'a str,

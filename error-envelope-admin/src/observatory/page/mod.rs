@@ -18,9 +18,9 @@ use super::readiness::Span;
 use super::search;
 use super::seen::Entry;
 use super::store;
-use super::visible;
 use crate::answer::{self, Answer};
 use crate::asked::Asked;
+use crate::visible;
 
 /// `/`: all of it.
 pub(super) fn home(asked: &Asked<'_>) -> Answer {

@@ -85,7 +85,7 @@ impl OfRoute {
     /// What to write into the policy for what has no code.
     fn drafts(&self, span: Span) -> Markup {
         let kinds = self.tally.commonest(span.today());
-        let wants = |kind: &Kind| kind.is_without_code() && !draft::status_says_all(kind);
+        let wants = |kind: &Kind| kind.is_without_code() && !draft::says_all(kind);
         let without: Vec<_> = kinds.iter().filter(|(_, of)| wants(&of.kind)).take(MOST_DRAFTS).collect();
         let alone = |kind: &Kind| {
             let same = kinds.iter().filter(|(_, of)| of.kind.sent == kind.sent && of.kind.origin == Origin::Inner);

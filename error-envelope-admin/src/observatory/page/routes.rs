@@ -11,7 +11,7 @@ use crate::admin::Shared;
 use crate::observatory::query::route_word;
 use crate::observatory::readiness::{self, Readiness, Span, Verdict};
 use crate::observatory::tally::Tally;
-use crate::observatory::visible;
+use crate::visible;
 
 /// Routes that are explained at once, without a click: those that need something.
 const MOST_OPEN: usize = 1;

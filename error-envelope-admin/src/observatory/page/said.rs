@@ -5,7 +5,7 @@ use tower_error_envelope::exchange::Origin;
 
 use super::foreign;
 use crate::observatory::seen::{Bodies, Entry, Side};
-use crate::observatory::visible;
+use crate::visible;
 
 /// What the service said beside what the client got, or would get.
 pub(super) fn sides(entry: &Entry) -> Markup {

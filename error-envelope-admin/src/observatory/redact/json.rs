@@ -1,6 +1,7 @@
 //! JSON, laid out for people and without credentials, in one pass: members stay in their order, numbers as they were
 //! written, and a text that breaks off is laid out as far as it goes.
 
+use super::tokens::{Literal, Tokens};
 use super::{MOST, TAKEN, card, name, text};
 
 /// What lies deeper is set no further in: a body of brackets alone must not grow with its square.
@@ -15,20 +16,20 @@ struct Level {
 }
 
 struct Layout<'a> {
-    rest: &'a str,
+    tokens: Tokens<'a>,
     out: String,
     levels: Vec<Level>,
 }
 
 /// `None` where the text is no object and no array, or is none any more before its end; `whole` says that it has one.
 pub(super) fn laid_out(text: &str, whole: bool) -> Option<String> {
-    let rest = text.trim();
-    let mut layout = Layout { rest, out: String::new(), levels: Vec::new() };
-    if !rest.starts_with(['{', '[']) {
+    let text = text.trim();
+    let mut layout = Layout { tokens: Tokens::of(text), out: String::new(), levels: Vec::new() };
+    if !text.starts_with(['{', '[']) {
         return None;
     }
     match layout.value() {
-        Some(End::Done) if layout.rest.trim().is_empty() => Some(layout.out),
+        Some(End::Done) if layout.tokens.is_at_end() => Some(layout.out),
         Some(End::Full) => Some(layout.out + " …"),
         // What broke off is read as text again, in case it was none from the start.
         Some(End::BrokeOff) if !whole => Some(text::redacted(&layout.out) + " …"),
@@ -51,15 +52,14 @@ impl Layout<'_> {
                 return Some(End::Full);
             }
             let taken = self.levels.last().is_some_and(|level| level.is_telling);
-            match self.skip_space() {
+            match self.tokens.next() {
                 None => return Some(End::BrokeOff),
                 Some('{' | '[') if taken => {
-                    let Some(rest) = behind_brackets(self.rest) else { return Some(End::BrokeOff) };
-                    self.rest = rest;
+                    let Some(()) = self.tokens.brackets() else { return Some(End::BrokeOff) };
                     self.put_taken();
                 }
                 Some(bracket @ ('{' | '[')) => {
-                    self.rest = &self.rest[1..];
+                    self.tokens.take(bracket)?;
                     self.out.push(bracket);
                     self.levels.push(Level { is_object: bracket == '{', is_empty: true, is_telling: false });
                     match self.enter()? {
@@ -68,7 +68,7 @@ impl Layout<'_> {
                         Step::BrokeOff => return Some(End::BrokeOff),
                     }
                 }
-                Some('"') => match self.string()? {
+                Some('"') => match self.tokens.string()? {
                     Some(_) if taken => self.put_taken(),
                     Some(said) => {
                         self.put(&text::redacted(&said));
@@ -95,7 +95,7 @@ impl Layout<'_> {
 
     /// Behind an opening bracket.
     fn enter(&mut self) -> Option<Step> {
-        match self.skip_space() {
+        match self.tokens.next() {
             None => Some(Step::BrokeOff),
             Some('}' | ']') => self.close(),
             Some(_) => self.next_member(),
@@ -103,10 +103,10 @@ impl Layout<'_> {
     }
 
     fn behind_value(&mut self) -> Option<Step> {
-        match self.skip_space() {
+        match self.tokens.next() {
             None => Some(Step::BrokeOff),
             Some(',') => {
-                self.rest = &self.rest[1..];
+                self.tokens.take(',')?;
                 self.out.push(',');
                 self.next_member()
             }
@@ -122,14 +122,14 @@ impl Layout<'_> {
         if !level.is_object {
             return Some(Step::Value);
         }
-        if self.skip_space().is_none() {
+        if self.tokens.next().is_none() {
             return Some(Step::BrokeOff);
         }
-        let Some(name) = self.string()? else { return Some(Step::BrokeOff) };
+        let Some(name) = self.tokens.string()? else { return Some(Step::BrokeOff) };
         self.put(&text::redacted(&name));
-        match self.skip_space() {
+        match self.tokens.next() {
             None => return Some(Step::BrokeOff),
-            Some(':') => self.rest = &self.rest[1..],
+            Some(':') => self.tokens.take(':')?,
             Some(_) => return None,
         }
         self.out.push_str(": ");
@@ -140,7 +140,7 @@ impl Layout<'_> {
     fn close(&mut self) -> Option<Step> {
         let level = self.levels.pop()?;
         let closing = if level.is_object { '}' } else { ']' };
-        self.rest = self.rest.strip_prefix(closing)?;
+        self.tokens.take(closing)?;
         if !level.is_empty {
             self.new_line();
         }
@@ -151,32 +151,14 @@ impl Layout<'_> {
         Some(Step::Up)
     }
 
-    /// Takes a string off; `Some(None)` where it breaks off: half of it may be a credential.
-    fn string(&mut self) -> Option<Option<String>> {
-        let inner = self.rest.strip_prefix('"')?;
-        let Some(end) = end_of_string(inner) else { return Some(None) };
-        let (token, rest) = self.rest.split_at(end + 2);
-        self.rest = rest;
-        // What is no JSON string is read as it stands.
-        Some(Some(serde_json::from_str(token).unwrap_or_else(|_| inner[..end].to_owned())))
-    }
-
-    /// A number, or one of the three names.
     fn literal(&mut self, taken: bool) -> Option<()> {
-        let end = self.rest.find(|it: char| !it.is_ascii_alphanumeric() && !matches!(it, '+' | '-' | '.'));
-        let (token, rest) = self.rest.split_at(end.unwrap_or(self.rest.len()));
-        let is_name = matches!(token, "null" | "true" | "false");
-        let is_number = token.starts_with(|it: char| it.is_ascii_digit() || it == '-');
-        if !is_name && !is_number {
-            return None;
-        }
-        self.rest = rest;
-        let digits = token.trim_start_matches('-');
+        let Literal { text, is_number } = self.tokens.literal()?;
+        let digits = text.trim_start_matches('-');
         let is_card = digits.bytes().all(|it| it.is_ascii_digit()) && card::is_in(digits);
         if is_number && (taken || is_card) {
             self.put_taken();
         } else {
-            self.out.push_str(token);
+            self.out.push_str(text);
             self.after_value();
         }
         Some(())
@@ -203,11 +185,6 @@ impl Layout<'_> {
             self.out.push_str("  ");
         }
     }
-
-    fn skip_space(&mut self) -> Option<char> {
-        self.rest = self.rest.trim_start();
-        self.rest.chars().next()
-    }
 }
 
 enum Step {
@@ -216,36 +193,6 @@ enum Step {
     /// A bracket was closed.
     Up,
     BrokeOff,
-}
-
-/// Where a string ends, behind its opening quote.
-fn end_of_string(inner: &str) -> Option<usize> {
-    let mut escaped = false;
-    inner.bytes().position(|byte| {
-        let ends = byte == b'"' && !escaped;
-        escaped = byte == b'\\' && !escaped;
-        ends
-    })
-}
-
-/// What follows the bracket that closes the first one.
-fn behind_brackets(text: &str) -> Option<&str> {
-    let (mut depth, mut at) = (0_usize, 0);
-    while let Some(byte) = text.as_bytes().get(at) {
-        match byte {
-            b'"' => at += end_of_string(&text[at + 1..])? + 1,
-            b'{' | b'[' => depth += 1,
-            b'}' | b']' => {
-                depth -= 1;
-                if depth == 0 {
-                    return Some(&text[at + 1..]);
-                }
-            }
-            _ => {}
-        }
-        at += 1;
-    }
-    None
 }
 
 #[cfg(test)]

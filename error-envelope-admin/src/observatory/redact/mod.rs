@@ -12,6 +12,7 @@ mod json;
 mod name;
 mod rules;
 mod text;
+mod tokens;
 
 pub(super) use self::text::{is_suspect, redacted as text};
 

@@ -38,6 +38,8 @@ pub(super) enum With {
     Scheme,
     /// The first group stays, and what follows, too, where it is a word about it.
     Word,
+    /// The same where it looks like a word, or like an address.
+    MadeUp,
     /// The letter that is escaped by its number.
     Letter,
     TagWithoutValues,
@@ -98,12 +100,19 @@ pub(super) static RULES: LazyLock<Vec<(Regex, With)>> = LazyLock::new(|| {
             r#"((?:[?&;]|%3[Ff]|%26)(?i-u:code|key|state|ticket|assertion|saml(?:request|response))(?:=|%3[Dd]))[^\s&"'<>#;]+"#,
             With::Between,
         ),
+        // mysql -p…, with nothing between: else it asks.
+        rule(&format!(r"((?i-u:\b(?:mysql|mariadb))[^\r\n;|]*?[ \t]-p)(?:{VALUE}|[^\s<]+)"), With::Between),
+        // sshpass -p …, mongosh -p …, redis-cli -a …
+        rule(
+            &format!(r"((?i-u:\b(?:sshpass|mongo[a-z]*|redis-cli)\b)[^\r\n;|]*?[ \t]-[pa][ \t]*)(?:{VALUE}|[^\s<]+)"),
+            With::Between,
+        ),
         // curl -u name:…, --password …
         rule(
             r#"(?m)((?:^|[\s"'`])(?:-u[ \t]*|--(?:proxy-)?user[ \t=]+))(?:"[^":]*:[^"]*"?|'[^':]*:[^']*'?|[^\s:"']*:\S+)"#,
             With::Between,
         ),
-        rule(&format!(r"(?m)((?:^|[\s`])--?(?:\w+-)*(?:{NAME})[ \t]+)(?:{VALUE}|[^\s<]+)"), With::Between),
+        rule(&format!(r"(?m)((?:^|[\s`])--?[\w\-]*(?:{NAME})[ \t]+)(?:{VALUE}|[^\s<]+)"), With::Between),
         // password is "…"; "…" is no password.
         rule(&format!(r"((?:{NAME})(?:[ \t]+[A-Za-z]+){{0,3}}[ \t]+)(?:{QUOTED})"), With::Between),
         rule(&format!(r"()(?:{QUOTED})((?:[ \t]+[A-Za-z]+){{0,5}}[ \t]+(?:{NAME}))"), With::Between),
@@ -115,6 +124,8 @@ pub(super) static RULES: LazyLock<Vec<(Regex, With)>> = LazyLock::new(|| {
             ),
             With::Word,
         ),
+        // password …, where no word about one could be
+        rule(&format!(r"((?:{NAME})[ \t]+)([^\s<>]+)"), With::MadeUp),
         rule(r"eyJ[A-Za-z0-9_\-]{4,}(?:\.[A-Za-z0-9_\-]*)*", With::Taken),
         rule(
             concat!(
@@ -136,6 +147,6 @@ mod tests {
 
     #[test]
     fn every_rule_compiles() {
-        assert_eq!(RULES.len(), 24);
+        assert_eq!(RULES.len(), 27);
     }
 }

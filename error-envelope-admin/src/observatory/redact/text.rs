@@ -118,6 +118,8 @@ impl With {
             Self::Scheme => format!("{}{}{TAKEN}", group(1), group(2)),
             Self::Word if is_said_of_values(group(2)) => group(0).to_owned(),
             Self::Word => format!("{}{TAKEN}", group(1)),
+            Self::MadeUp if !is_made_up(group(2)) => group(0).to_owned(),
+            Self::MadeUp => format!("{}{TAKEN}", group(1)),
             Self::Letter => {
                 u8::from_str_radix(group(1), 16).map_or_else(|_| TAKEN.to_owned(), |it| char::from(it).into())
             }
@@ -133,6 +135,23 @@ fn is_said_of_values(word: &str) -> bool {
     word.is_empty()
         || word == TAKEN.trim_end_matches(']')
         || ABOUT_VALUES.split_ascii_whitespace().any(|about| word.eq_ignore_ascii_case(about))
+}
+
+/// Whether it has what words hardly ever have: a digit or a sign among its letters. Of a password of letters alone nobody can
+/// tell.
+fn is_made_up(word: &str) -> bool {
+    const SHORTEST: usize = 4;
+    const ALGORITHMS: [&str; 10] =
+        ["oauth2", "oauth2.0", "http/1.1", "http/2", "hs256", "rs256", "es256", "sha256", "sha-256", "base64"];
+
+    let word = word.trim_matches(|it: char| matches!(it, '(' | ')' | ',' | '.' | ';' | ':' | '?' | '"' | '\'' | '`'));
+    let is_word = word.chars().all(|it| it.is_alphabetic() || matches!(it, '-' | '_' | '/' | '\'' | '’'));
+    word.chars().count() >= SHORTEST
+        && !is_word
+        && !is_said_of_values(word)
+        && !word.contains("://")
+        && word.contains(char::is_alphanumeric)
+        && !ALGORITHMS.iter().any(|known| word.eq_ignore_ascii_case(known))
 }
 
 fn is_about(word: &str) -> bool {
@@ -217,6 +236,26 @@ mod tests {
             ("curl -u ada:hunter2 https://api", "curl -u [redacted] https://api"),
             ("curl --user 'ada:hunter2 x' y", "curl --user [redacted] y"),
             ("psql --db-password hunter2 -h db", "psql --db-password [redacted] -h db"),
+            ("psql --newPassword hunter -h db", "psql --newPassword [redacted] -h db"),
+            ("curl --password hunter2 x", "curl --password [redacted] x"),
+            ("password hunter2", "password [redacted]"),
+            ("no user with that, password hunter2!", "no user with that, password [redacted]"),
+            ("login failed: token tok_4711 (expired)", "login failed: token [redacted] (expired)"),
+            ("Password required", "Password required"),
+            ("password too short", "password too short"),
+            ("password must have 8 to 72 characters", "password must have 8 to 72 characters"),
+            ("the token (HS256) is unsigned", "the token (HS256) is unsigned"),
+            ("authentication OAuth2.", "authentication OAuth2."),
+            ("cookie SameSite/Secure missing", "cookie SameSite/Secure missing"),
+            ("get a token https://login.example/2", "get a token https://login.example/2"),
+            ("PIN 47 is wrong", "PIN 47 is wrong"),
+            ("mysql -u root -phunter2 orders", "mysql -u root -p[redacted] orders"),
+            ("sh: mysqldump -h db -p'hunter 2' orders", "sh: mysqldump -h db -p[redacted] orders"),
+            ("mysql -u root -p orders", "mysql -u root -p orders"),
+            ("mysql --protocol=tcp -P 3306", "mysql --protocol=tcp -P 3306"),
+            ("mkdir -pv a && ssh -p2222 b", "mkdir -pv a && ssh -p2222 b"),
+            ("sshpass -p hunter2 ssh b", "sshpass -p [redacted] ssh b"),
+            ("redis-cli -a hunter2 ping", "redis-cli -a [redacted] ping"),
             ("date -u +%H:%M", "date -u [redacted]"),
             ("GET /cb?code=hunter2&x=1 failed", "GET /cb?code=[redacted]&x=1 failed"),
             ("status code=404", "status code=404"),

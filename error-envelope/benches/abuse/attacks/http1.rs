@@ -11,6 +11,7 @@ use crate::front::{Front, answer};
 /// Between two bytes of who is slow.
 const DRIP: Duration = Duration::from_millis(100);
 const CLIENTS: usize = 500;
+pub(super) const IDLE: usize = 10_000;
 
 pub(super) async fn slow_heads(front: Front) {
     let many = front.many(CLIENTS);
@@ -66,10 +67,9 @@ pub(super) async fn slow_bodies(front: Front) {
 }
 
 pub(super) async fn idle(front: Front) {
-    const CONNECTIONS: usize = 10_000;
     /// So many connect one after the other, each holding its share.
     const HOLDERS: usize = 50;
-    let each = front.many(CONNECTIONS) / HOLDERS;
+    let each = front.many(IDLE) / HOLDERS;
     front
         .crowd(HOLDERS, move |front, _| async move {
             let mut held = Vec::new();

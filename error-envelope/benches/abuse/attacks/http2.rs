@@ -154,7 +154,9 @@ pub(super) async fn many_streams(front: Front) {
             let (mut read, mut write) = front.connect().await?.into_split();
             let asking = async {
                 write.write_all(&opening(None)).await?;
+                let mut pace = front.pace(500, CLIENTS);
                 for number in 0..STREAMS {
+                    pace.next().await;
                     write.write_all(&get(number, "/hang")).await?;
                 }
                 front.over().await;

@@ -24,6 +24,8 @@ pub(crate) struct Attack {
     pub(crate) log: Log,
     /// So many answers have to come of it, however long that takes.
     pub(crate) at_least: u64,
+    /// So many descriptors of the gateway it has to hold at once, before good requests are asked beside it.
+    pub(crate) holds: usize,
     pub(crate) go: fn(Front) -> Pin<Box<dyn Future<Output = ()> + Send>>,
 }
 
@@ -40,13 +42,14 @@ pub(crate) enum Log {
 const NO_LIMIT: &str = "version = 1\n[[route]]\nmatch = \"/{*rest}\"\nbody_limit = \"none\"\n";
 
 macro_rules! attacks {
-    ($($name:literal: $go:path, $done:literal, $limit:literal $(, args: $args:expr)? $(, policy: $policy:expr)? $(, log: $log:expr)? $(, at_least: $at_least:expr)?;)*) => {
+    ($($name:literal: $go:path, $done:literal, $limit:literal $(, args: $args:expr)? $(, policy: $policy:expr)? $(, log: $log:expr)? $(, at_least: $at_least:expr)? $(, holds: $holds:expr)?;)*) => {
         &[$(Attack {
             $(args: $args,)?
             $(policy: $policy,)?
             $(log: $log,)?
             $(at_least: $at_least,)?
-            ..Attack { name: $name, done: $done, limit: $limit, args: &[], policy: "version = 1\n", log: Log::Read, at_least: 1,
+            $(holds: $holds,)?
+            ..Attack { name: $name, done: $done, limit: $limit, args: &[], policy: "version = 1\n", log: Log::Read, at_least: 1, holds: 0,
                 go: |front| Box::pin($go(front)) }
         }),*]
     };
@@ -62,7 +65,7 @@ pub(crate) static ATTACKS: &[Attack] = attacks! {
     "slow readers": stalls::slow_readers, "100 clients ask for an endless answer and read none of it",
         "`--max-connections`, `--write-timeout`";
     "idle connections": http1::idle, "10,000 connections that say nothing", "`--max-connections`, `--idle-timeout`",
-        args: &["--max-connections", "12000"], at_least: 10_000;
+        args: &["--max-connections", "12000"], holds: http1::IDLE;
     "unknown paths and hosts": http1::unknown, "100,000 paths and hosts that nobody has, then 500 a second",
         "labels are of routes, never of paths", args: &["--admin", "127.0.0.1:0"], at_least: 100_000;
     "large heads": http1::large_heads, "heads of 1 MiB, 100 a second", "`--max-head`";
@@ -76,7 +79,7 @@ pub(crate) static ATTACKS: &[Attack] = attacks! {
         policy: NO_LIMIT;
     "priority flood": http2::priorities, "2,000 PRIORITY frames a second", "h2: they are ignored";
     "window update flood": http2::window_updates, "2,000 WINDOW_UPDATE frames a second", "h2: a window that overflows ends the connection";
-    "many streams": http2::many_streams, "as many streams as are let in, on 4 connections, that a service keeps", "`--max-streams`";
+    "many streams": http2::many_streams, "ten times as many streams as are let in, on 4 connections, that a service keeps, 500 a second", "`--max-streams`";
     "header table bomb": http2::table_bomb, "a head that names a large table entry 10,000 times, 100 a second", "`--max-head`, of the unpacked head";
     "window of zero": stalls::window_of_zero, "4 connections with 50 streams each whose windows never open", "`--write-timeout`";
     "window of one": stalls::window_of_one, "4 connections with 50 streams each whose windows open byte by byte", "`--write-timeout`";

@@ -5,17 +5,20 @@
 //!    resumes a session of the old certificate: each pair has its own memory of sessions.
 //! 3. A pair that cannot be read or does not fit leaves the old one in force, and is logged once with what and where: a
 //!    deployment that replaces the two files one after the other does not fit in between.
+//! 4. The folders of both files are watched, and those of every symbolic link on the way to them.
 //!
-//! [`pair`] reads the files, [`watch`] knows when, [`count`] tells whoever is on call.
+//! [`pair`] reads the files, [`count`] tells whoever is on call.
 
 pub(crate) mod count;
 mod pair;
-mod watch;
 
+use std::collections::BTreeSet;
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::ServerConfig;
+use tower_error_envelope::adapter::folders::{self, Folders};
 
 pub(crate) use self::pair::Pair;
 use self::pair::Read;
@@ -25,8 +28,14 @@ use crate::failure::Failure;
 pub(crate) struct Tls {
     pair: Pair,
     in_force: RwLock<Arc<ServerConfig>>,
-    /// Of what was read last. Held while it is read, so that two readers do not overtake each other.
-    last: Mutex<Outcome>,
+    /// Held while the files are read, so that two readers do not overtake each other.
+    last: Mutex<Last>,
+}
+
+/// Of what was read last.
+struct Last {
+    outcome: Outcome,
+    folders: Folders,
 }
 
 #[derive(PartialEq, Eq)]
@@ -39,9 +48,14 @@ impl Tls {
     /// Reads the pair, and watches its files from then on.
     pub(crate) fn watching(pair: Pair) -> Result<Arc<Self>, Failure> {
         let Read { config, fingerprint, .. } = pair.read()?;
-        let last = Mutex::new(Outcome::Taken(fingerprint));
+        let unwatchable = |error: &dyn std::fmt::Display| Failure::Io(format!("{pair}: cannot be watched: {error}"));
+        let (mut folders, changes) = Folders::new().map_err(|error| unwatchable(&error))?;
+        folders.watch(folders_of(&pair)).map_err(|error| unwatchable(&error))?;
+        let last = Mutex::new(Last { outcome: Outcome::Taken(fingerprint), folders });
         let tls = Arc::new(Self { pair, in_force: RwLock::new(config), last });
-        watch::start(&tls)?;
+        changes
+            .follow("error-envelope-tls", &tls, Self::reload)
+            .map_err(|error| Failure::Io(format!("a thread: {error}")))?;
         // What changed between reading and watching had no event.
         tls.reload();
         Ok(tls)
@@ -55,7 +69,8 @@ impl Tls {
     /// Reads the files anew; logs what is new of it.
     pub(crate) fn reload(&self) {
         let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
-        match self.pair.read() {
+        let Last { outcome: last, folders } = &mut *last;
+        match folders.read(|folders| self.read(folders)) {
             Ok(Read { config, fingerprint, not_after }) => {
                 count::taken(not_after);
                 let outcome = Outcome::Taken(fingerprint);
@@ -77,4 +92,16 @@ impl Tls {
             }
         }
     }
+
+    /// Watched first, so that what changes while it is read has an event. A swapped link leads to other folders.
+    fn read(&self, folders: &mut Folders) -> Result<Read, Failure> {
+        if let Err(error) = folders.watch(folders_of(&self.pair)) {
+            tracing::warn!(%error, files = %self.pair, "the certificate is watched no more; SIGHUP reads it anew");
+        }
+        self.pair.read()
+    }
+}
+
+fn folders_of(pair: &Pair) -> BTreeSet<PathBuf> {
+    folders::of_file(&pair.certificate).chain(folders::of_file(&pair.key)).collect()
 }

@@ -1,6 +1,6 @@
 //! The shape of an error, in the envelope or in the route's own dialect.
 
-use http::{Method, StatusCode, header};
+use http::{Method, Response, StatusCode, header};
 use serde_json::Value;
 use tower_error_envelope::ErrorCode;
 use tower_error_envelope::testing;
@@ -34,7 +34,7 @@ pub(super) fn shape(case: &Case<'_>) -> (Vec<Finding>, Vec<String>) {
         rules.retain(|rule| rule != "R12");
     }
     wrong.extend(cached(case));
-    wrong.extend(agrees(case));
+    wrong.extend(disagrees(case));
     wrong.extend(exposed(case));
     if got.headers.contains_key(header::CONTENT_ENCODING) {
         wrong.push(Finding::new("R6", "content-encoding is said of a body that is not coded"));
@@ -47,7 +47,7 @@ pub(super) fn shape(case: &Case<'_>) -> (Vec<Finding>, Vec<String>) {
     (wrong, rules)
 }
 
-fn is_envelope(model: &http::Response<bytes::Bytes>) -> bool {
+fn is_envelope(model: &Response<bytes::Bytes>) -> bool {
     testing::wrong(model.status(), model.headers(), model.body()).is_empty()
 }
 
@@ -67,7 +67,7 @@ fn head_alone(case: &Case<'_>) -> Vec<Finding> {
 }
 
 /// R12: the members of the route's own shape are there, each of its type.
-fn dialect(case: &Case<'_>, model: &http::Response<bytes::Bytes>) -> Vec<Finding> {
+fn dialect(case: &Case<'_>, model: &Response<bytes::Bytes>) -> Vec<Finding> {
     let got = case.got;
     let mut wrong = Vec::new();
     let right = model.headers().get(header::CONTENT_TYPE);
@@ -128,19 +128,28 @@ fn cached(case: &Case<'_>) -> Option<Finding> {
 }
 
 /// R1: a code of the catalogue has its status, or is the generic one of the status that came.
-fn agrees(case: &Case<'_>) -> Option<Finding> {
+fn disagrees(case: &Case<'_>) -> Option<Finding> {
     // A `[[map]]` rule gives the service's answers codes, and leaves them their status.
-    if case.by_policy && matches!(case.probe.want, Want::Service(_)) {
+    if agrees(case) || case.by_policy && matches!(case.probe.want, Want::Service(_)) {
         return None;
     }
     let code = code_of(&case.got.headers)?;
     let known = ErrorCode::ALL.iter().find(|known| known.as_str() == code)?;
     let status = case.got.status;
-    let fits = known.status() == status
-        || ErrorCode::of_status(status) == *known
-        || case.model.is_some_and(|it| it.status() == status);
-    (!fits && status != StatusCode::OK)
-        .then(|| Finding::new("R1", format!("{code} came with {status}, and its status is {}", known.status())))
+    Some(Finding::new("R1", format!("{code} came with {status}, and its status is {}", known.status())))
+}
+
+/// Whether the code has the status that came. One that nobody knows has any.
+pub(super) fn agrees(case: &Case<'_>) -> bool {
+    let (code, status) = (code_of(&case.got.headers), case.got.status);
+    let known = ErrorCode::ALL.iter().find(|known| code.as_deref() == Some(known.as_str()));
+    let generic = ErrorCode::of_status(status);
+    let own = case.model.map(Response::status);
+    match known {
+        _ if status == StatusCode::OK || own == Some(status) => true,
+        Some(known) => known.status() == status || generic == *known,
+        None => own.is_none_or(|own| own == generic.status()),
+    }
 }
 
 /// E4: a browser's code can read what it needs.

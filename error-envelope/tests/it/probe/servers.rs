@@ -2,13 +2,12 @@
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
-use std::process::{Child, Command, Stdio};
 
-use crate::kit::repository;
+use crate::kit::Running;
 
 /// The gateway with its embedded service, for as long as a test looks.
 pub(crate) struct Gateway {
-    process: Child,
+    _process: Running,
     pub(crate) url: String,
     /// The embedded service, without the layer.
     pub(crate) bare: String,
@@ -16,30 +15,11 @@ pub(crate) struct Gateway {
 
 impl Gateway {
     pub(crate) fn start(policy: &str) -> Self {
-        let mut process = Command::new(env!("CARGO_BIN_EXE_error-envelope"))
-            .args(["demo", "--listen", "127.0.0.1:0", "--policy", policy])
-            .current_dir(repository())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap();
-        let mut out = BufReader::new(process.stdout.take().unwrap());
-        let mut line = |before: &str| {
-            let mut line = String::new();
-            out.read_line(&mut line).unwrap();
-            line.trim().strip_prefix(before).unwrap_or_else(|| panic!("{line:?}")).to_owned()
-        };
-        let (url, bare) = (line("listening on "), line("the service without the layer: "));
-        // The tour's table goes there, too, and must not fill the pipe.
-        std::thread::spawn(move || std::io::copy(&mut out, &mut std::io::sink()));
-        Self { process, url, bare }
-    }
-}
-
-impl Drop for Gateway {
-    fn drop(&mut self) {
-        let _ = self.process.kill();
-        let _ = self.process.wait();
+        let mut process = Running::start(&["demo", "--listen", "127.0.0.1:0", "--policy", policy]);
+        let (url, bare) = (process.says("listening on "), process.says("the service without the layer: "));
+        // The tour's table.
+        process.may_say_more();
+        Self { _process: process, url, bare }
     }
 }
 

@@ -36,6 +36,13 @@ pub(super) fn start_as_written(policy: &str, upstream: SocketAddr, change: impl 
     start_by(|policy, upstream| written(policy, upstream).expect("a policy that is right"), policy, upstream, change)
 }
 
+/// With a route of Envoy's before the one for all paths.
+pub(super) fn with_route(text: &str, route: &str) -> String {
+    let all = "- { match: { prefix: / }, ";
+    assert!(text.contains(all), "the route");
+    text.replace(all, &format!("{route}\n              {all}"))
+}
+
 fn start_by(
     configuration: impl FnOnce(&Path, SocketAddr) -> String,
     policy: &str,

@@ -11,7 +11,7 @@ use super::super::policy::Folder;
 use super::super::process::Proxy;
 use super::super::seen::Response;
 use super::super::wire::{Framing, Timed, Wire};
-use super::asking::{ask, case, closed, code, get, start_as_written};
+use super::asking::{ask, case, closed, code, get, start_as_written, with_route};
 use super::service;
 use crate::wait::until;
 
@@ -32,10 +32,8 @@ mode = "observe"
 
 /// A route to a port that nobody listens on.
 fn with_refused(text: String, refused: u16) -> String {
-    let all = "- { match: { prefix: / }, ";
-    assert!(text.contains(all), "the route");
-    let route = format!("- {{ match: {{ path: /refused }}, route: {{ cluster: refused }} }}\n              {all}");
-    text.replace(all, &route).replace("  clusters:\n", &format!("  clusters:\n{}", cluster("refused", refused)))
+    with_route(&text, "- { match: { path: /refused }, route: { cluster: refused } }")
+        .replace("  clusters:\n", &format!("  clusters:\n{}", cluster("refused", refused)))
 }
 
 fn cluster(name: &str, port: u16) -> String {

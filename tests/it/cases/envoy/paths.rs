@@ -3,7 +3,7 @@
 use std::sync::atomic::Ordering;
 
 use super::super::process::Proxy;
-use super::asking::{ask, get, start_as_written};
+use super::asking::{ask, get, start_as_written, with_route};
 use super::service;
 
 const POLICY: &str = r#"
@@ -71,11 +71,9 @@ fn envoy_g0_no_spelling_of_a_path_slips_past_its_guard() {
     let (upstream, seen) = service::start();
     let envoy = start_as_written(POLICY, upstream, |text| {
         // Envoy's own route agrees: what it sends where the policy guards.
-        let open = "- { match: { prefix: / }, ";
-        assert!(text.contains(open), "the route");
         let locked = "- { match: { prefix: /locked }, request_headers_to_add: [ { header: { key: x-route, value: locked } } ], \
-                      route: { cluster: upstream, timeout: 30s } }\n              ";
-        text.replace(open, &format!("{locked}{open}"))
+                      route: { cluster: upstream, timeout: 30s } }";
+        with_route(&text, locked)
     });
     let open = ask(envoy.address(), &get("/open", "")).expect("an answer");
     assert_eq!((open.status, seen.calls.load(Ordering::SeqCst)), (200, 1), "what is open is open");

@@ -4,12 +4,12 @@ use std::borrow::Cow;
 use std::fmt::Write;
 
 /// The text on one line.
-pub(super) fn line(text: &str) -> Cow<'_, str> {
+pub(crate) fn line(text: &str) -> Cow<'_, str> {
     shown(text, false)
 }
 
 /// The text with its lines.
-pub(super) fn lines(text: &str) -> Cow<'_, str> {
+pub(crate) fn lines(text: &str) -> Cow<'_, str> {
     shown(text, true)
 }
 
@@ -31,7 +31,7 @@ fn shown(text: &str, keeps_lines: bool) -> Cow<'_, str> {
 }
 
 /// Controls, marks of direction, what joins or has no width, and what fonts do not draw.
-pub(super) fn is_hidden(letter: char) -> bool {
+pub(crate) fn is_hidden(letter: char) -> bool {
     letter.is_control()
         || matches!(
             u32::from(letter),

@@ -1,0 +1,108 @@
+//! What drafts of policies are made of, wherever they are made of errors that were seen: on the observatory's page, and by
+//! the command's `learn`.
+
+use http::StatusCode;
+use tower_error_envelope::ErrorCode;
+
+use crate::visible;
+
+/// The longest name that a code may have (E2).
+const LONGEST_NAME: usize = 63;
+
+/// Whether a status has one meaning, or is the service's own failure: the catalogue's code is the one for it, and a rule
+/// could say no more.
+#[must_use]
+pub const fn status_says_all(status: u16) -> bool {
+    matches!(status, 401 | 405..=408 | 411 | 413..=417 | 421 | 426 | 428 | 429 | 431 | 451 | 500..)
+}
+
+/// The catalogue's code for a status.
+#[must_use]
+pub fn code_of_status(status: u16) -> ErrorCode {
+    StatusCode::from_u16(status).map_or(ErrorCode::BAD_REQUEST, ErrorCode::of_status)
+}
+
+/// A code's name in the form of E2: `SessionNotFound`, `SESSION-NOT-FOUND` and `session.not.found` are `session_not_found`.
+#[must_use]
+pub fn name_of(said: &str) -> String {
+    cut(snake(said))
+}
+
+/// A name for errors of a status on a route, by the last part of the route that is no parameter.
+#[must_use]
+pub fn name_on_route(route: &str, status: u16) -> String {
+    let literal = route.rsplit('/').find(|part| !part.is_empty() && !part.contains(['{', '}', '*', ' ']));
+    cut(format!("{}_{}", snake(literal.unwrap_or("route")), code_of_status(status).as_str()))
+}
+
+/// A code of the service's as a sentence: `SessionNotFound` as `Session not found.`
+#[must_use]
+pub fn sentence(code: &str) -> String {
+    let words = snake(code).replace('_', " ");
+    let mut letters = words.chars();
+    letters.next().map(|first| first.to_ascii_uppercase()).into_iter().chain(letters).chain(['.']).collect()
+}
+
+/// A string of TOML, without anything that cannot be seen where it is copied from.
+#[must_use]
+pub fn quoted(text: &str) -> String {
+    let mut out = String::from('"');
+    for letter in text.chars() {
+        match letter {
+            '"' | '\\' => out.extend(['\\', letter]),
+            _ if visible::is_hidden(letter) => out.push_str(&format!("\\U{:08X}", u32::from(letter))),
+            _ => out.push(letter),
+        }
+    }
+    out + "\""
+}
+
+fn cut(name: String) -> String {
+    let name: String = name.chars().take(LONGEST_NAME).collect();
+    name.trim_end_matches('_').to_owned()
+}
+
+fn snake(code: &str) -> String {
+    let mut name = String::new();
+    let mut before = ' ';
+    for letter in code.chars() {
+        if letter.is_ascii_uppercase() && before.is_ascii_lowercase() {
+            name.push('_');
+        }
+        match letter.to_ascii_lowercase() {
+            fits @ ('a'..='z' | '0'..='9') => name.push(fits),
+            _ if !name.ends_with('_') => name.push('_'),
+            _ => {}
+        }
+        before = letter;
+    }
+    let name = name.trim_matches('_');
+    if name.starts_with(|first: char| first.is_ascii_lowercase()) { name.to_owned() } else { format!("e_{name}") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{LONGEST_NAME, name_of, name_on_route, quoted, sentence};
+
+    #[test]
+    fn names_are_those_of_codes() {
+        for (code, name) in [
+            ("SessionNotFound", "session_not_found"),
+            ("SESSION-NOT-FOUND", "session_not_found"),
+            ("A-B.C", "a_b_c"),
+            ("42", "e_42"),
+            ("é", "e"),
+        ] {
+            assert_eq!(name_of(code), name);
+        }
+        assert_eq!(name_of(&"ab_".repeat(30)).len(), LONGEST_NAME - 1, "cut, and no _ at its end");
+        assert_eq!(name_on_route("/seats/{id}", 404), "seats_not_found");
+        assert_eq!(name_on_route("GET|POST /", 404), "route_not_found");
+        assert_eq!(sentence("SeatTaken"), "Seat taken.");
+    }
+
+    #[test]
+    fn a_text_is_a_string_of_toml() {
+        assert_eq!(quoted("a\"\\\n\u{202e}"), r#""a\"\\\U0000000A\U0000202E""#);
+    }
+}

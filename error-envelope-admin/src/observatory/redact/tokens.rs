@@ -1,0 +1,90 @@
+//! The tokens of a JSON text, taken off one after the other. What breaks off may be half of a credential.
+
+/// What is left of a text.
+pub(super) struct Tokens<'a>(&'a str);
+
+/// A number, or one of the three names.
+pub(super) struct Literal<'a> {
+    pub(super) text: &'a str,
+    pub(super) is_number: bool,
+}
+
+impl<'a> Tokens<'a> {
+    pub(super) const fn of(text: &'a str) -> Self {
+        Self(text)
+    }
+
+    pub(super) fn is_at_end(&self) -> bool {
+        self.0.trim().is_empty()
+    }
+
+    /// What the next token begins with.
+    pub(super) fn next(&mut self) -> Option<char> {
+        self.0 = self.0.trim_start();
+        self.0.chars().next()
+    }
+
+    /// Takes this character off, if it is next.
+    pub(super) fn take(&mut self, character: char) -> Option<()> {
+        self.0 = self.0.strip_prefix(character)?;
+        Some(())
+    }
+
+    /// Takes a string off; `Some(None)` where it breaks off.
+    pub(super) fn string(&mut self) -> Option<Option<String>> {
+        let inner = self.0.strip_prefix('"')?;
+        let Some(end) = end_of_string(inner) else { return Some(None) };
+        let (token, rest) = self.0.split_at(end + 2);
+        self.0 = rest;
+        // What is no JSON string is read as it stands.
+        Some(Some(serde_json::from_str(token).unwrap_or_else(|_| inner[..end].to_owned())))
+    }
+
+    pub(super) fn literal(&mut self) -> Option<Literal<'a>> {
+        let end = self.0.find(|it: char| !it.is_ascii_alphanumeric() && !matches!(it, '+' | '-' | '.'));
+        let (text, rest) = self.0.split_at(end.unwrap_or(self.0.len()));
+        let is_name = matches!(text, "null" | "true" | "false");
+        let is_number = text.starts_with(|it: char| it.is_ascii_digit() || it == '-');
+        if !is_name && !is_number {
+            return None;
+        }
+        self.0 = rest;
+        Some(Literal { text, is_number })
+    }
+
+    /// Takes an object or an array off; `None` where it breaks off.
+    pub(super) fn brackets(&mut self) -> Option<()> {
+        self.0 = behind_brackets(self.0)?;
+        Some(())
+    }
+}
+
+/// Where a string ends, behind its opening quote.
+fn end_of_string(inner: &str) -> Option<usize> {
+    let mut escaped = false;
+    inner.bytes().position(|byte| {
+        let ends = byte == b'"' && !escaped;
+        escaped = byte == b'\\' && !escaped;
+        ends
+    })
+}
+
+/// What follows the bracket that closes the first one.
+fn behind_brackets(text: &str) -> Option<&str> {
+    let (mut depth, mut at) = (0_usize, 0);
+    while let Some(byte) = text.as_bytes().get(at) {
+        match byte {
+            b'"' => at += end_of_string(&text[at + 1..])? + 1,
+            b'{' | b'[' => depth += 1,
+            b'}' | b']' => {
+                depth -= 1;
+                if depth == 0 {
+                    return Some(&text[at + 1..]);
+                }
+            }
+            _ => {}
+        }
+        at += 1;
+    }
+    None
+}

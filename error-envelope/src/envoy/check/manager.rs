@@ -1,0 +1,192 @@
+//! What a connection manager says that would break the contract.
+
+use std::path::Path;
+
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
+use serde_json::Value;
+use tower_error_envelope::PolicyError;
+use tower_error_envelope::adapter::{GivenConfig, GivenPolicy};
+
+use super::Findings;
+use super::config::{has_key, is_a};
+use crate::policy;
+
+/// What must be said of a connection manager, what it is without, and what breaks.
+const MANAGER: [(&str, &[&str], &str); 6] = [
+    ("generate_request_id", &["false"], "Envoy makes an id of its own, beside the module's (I1)"),
+    ("preserve_external_request_id", &["true"], "Envoy removes the id that a trusted client sent (I2)"),
+    ("normalize_path", &["true"], "Envoy may choose another route than the policy (G0)"),
+    ("merge_slashes", &["true"], "Envoy may choose another route than the policy (G0)"),
+    (
+        "path_with_escaped_slashes_action",
+        &["UNESCAPE_AND_REDIRECT", "REJECT_REQUEST"],
+        "Envoy may choose another route than the policy (G0)",
+    ),
+    ("proxy_100_continue", &["true"], "Envoy invites an upload before the guards are asked (G4)"),
+];
+
+/// Filters that answer by themselves.
+const ANSWERING: [&str; 21] = [
+    "adaptive_concurrency",
+    "admission_control",
+    "api_key_auth",
+    "basic_auth",
+    "buffer",
+    "cache",
+    "cors",
+    "csrf",
+    "custom_response",
+    "ext_authz",
+    "fault",
+    "golang",
+    "health_check",
+    "jwt_authn",
+    "local_ratelimit",
+    "lua",
+    "oauth2",
+    "ratelimit",
+    "rbac",
+    "wasm",
+    "ext_proc",
+];
+
+const MODULE: &str = "error_envelope";
+
+pub(super) fn check(place: &str, manager: &Value, findings: &mut Findings) {
+    let place = if place.is_empty() { "the connection manager" } else { place };
+    let empty = Vec::new();
+    let filters = manager["http_filters"].as_array().unwrap_or(&empty);
+    let ours = |filter: &Value| filter["typed_config"]["dynamic_module_config"]["name"] == MODULE;
+    let Some(at) = filters.iter().position(ours) else {
+        findings.warn(place, "the module error_envelope is not among its http_filters: nothing of the contract holds");
+        return;
+    };
+    of_module(place, &filters[at], findings);
+    for (index, filter) in filters.iter().enumerate() {
+        let name = filter["name"].as_str().unwrap_or("a filter without a name");
+        // Its name is anybody's choice; what it is its type says.
+        let told = filter["typed_config"]["@type"].as_str().unwrap_or(name);
+        if !told.split('.').any(|part| ANSWERING.contains(&part)) {
+            continue;
+        }
+        if index < at {
+            findings.warn(
+                place,
+                &format!("{name} answers by itself before the module: its errors have no envelope and no id (E1, I1)"),
+            );
+        } else {
+            findings.note(place, &format!("{name} answers by itself behind the module: its status and headers stay, its body is written anew (V2)"));
+        }
+    }
+    for (key, wanted, breaks) in MANAGER {
+        let told = match &manager[key] {
+            Value::String(text) => text.clone(),
+            Value::Null => "what it is by default".to_owned(),
+            other => other.to_string(),
+        };
+        if !wanted.contains(&&*told) {
+            findings.warn(place, &format!("{key} is {told}; say {}: {breaks}", wanted.join(" or ")));
+        }
+    }
+    of_waits(place, manager, findings);
+    of_local_replies(place, &manager["local_reply_config"], findings);
+    let sampled = &manager["request_id_extension"]["typed_config"]["use_request_id_for_trace_sampling"];
+    if !manager["tracing"].is_null() && *sampled != false {
+        findings.note(
+            place,
+            "nothing is traced: Envoy chooses by ids that are UUIDs, and generate_request_id is false; request_id_extension \
+             with use_request_id_for_trace_sampling: false lets it choose by itself",
+        );
+    }
+    let router = filters.iter().find(|filter| is_a(&filter["typed_config"], "Router"));
+    if router.is_some_and(|router| router["typed_config"]["suppress_envoy_headers"] != true) {
+        findings
+            .note(place, "the router adds x-envoy headers to responses; suppress_envoy_headers: true leaves them out");
+    }
+    let server = manager["server_header_transformation"].as_str();
+    if server != Some("PASS_THROUGH") {
+        findings.note(place, "`server` is Envoy's on every response; server_header_transformation: PASS_THROUGH keeps the service's (R6)");
+    }
+    if has_key(&manager["route_config"], MODULE) {
+        findings
+            .warn(place, "a route has a configuration of the module's own, which it refuses: the policy has routes");
+    }
+}
+
+fn of_module(place: &str, filter: &Value, findings: &mut Findings) {
+    if filter["disabled"] == true {
+        findings.warn(place, "the module is disabled: nothing of the contract holds");
+    }
+    if filter["typed_config"]["dynamic_module_config"]["do_not_close"] != true {
+        findings.note(place, "do_not_close: true keeps the module loaded; it does so itself on Linux alone");
+    }
+    let config = &filter["typed_config"]["filter_config"];
+    let kind = config["@type"].as_str().and_then(|told| told.rsplit('.').next()).unwrap_or_default();
+    let given = match (&config["value"], kind) {
+        (Value::String(text), "StringValue") => GivenConfig::of(text.as_bytes()),
+        (Value::String(text), "BytesValue") => match BASE64_STANDARD.decode(text) {
+            Ok(bytes) => GivenConfig::of(&bytes),
+            Err(error) => Err(format!("filter_config: {error}")),
+        },
+        (value @ Value::Object(_), "Struct") => GivenConfig::of_struct(value),
+        _ if config.is_null() => Ok(GivenConfig::default()),
+        _ => Err("filter_config is no google.protobuf.StringValue, BytesValue or Struct with a value".to_owned()),
+    };
+    let refused = |why: String| format!("the configuration is refused (V4): {why}");
+    let given = match given {
+        Err(why) => return findings.warn(place, &refused(why)),
+        Ok(given) => given,
+    };
+    if given.admin.is_some_and(|admin| !admin.ip().is_loopback()) {
+        findings.note(place, "admin is not on loopback: whoever reaches it may read errors and turn the policy off");
+    }
+    match given.policy {
+        GivenPolicy::Nowhere => findings.note(place, "it has no policy: the defaults hold on every route"),
+        GivenPolicy::Here(text) => of_policy(place, policy::read_inline_in_envoy(&text), findings),
+        GivenPolicy::File(file) => of_policy(place, policy::read_in_envoy(Path::new(&file)), findings),
+    }
+}
+
+fn of_policy(place: &str, read: Result<policy::Read, Vec<PolicyError>>, findings: &mut Findings) {
+    for error in read.err().unwrap_or_default() {
+        findings.warn(place, &format!("the policy is refused, and so is the configuration (V4): {error}"));
+    }
+}
+
+fn of_waits(place: &str, manager: &Value, findings: &mut Findings) {
+    let never = |value: &Value| {
+        let seconds = value.as_str().and_then(|text| text.trim_end_matches('s').parse().ok());
+        seconds.or(value.as_f64()) == Some(0.0)
+    };
+    for (key, breaks) in [
+        ("stream_idle_timeout", "a stream that stands still is never answered (V2)"),
+        ("delayed_close_timeout", "a client that still uploads may not read its answer (G5)"),
+    ] {
+        if never(&manager[key]) {
+            findings.warn(place, &format!("{key} is 0: {breaks}"));
+        }
+    }
+    if manager["request_headers_timeout"].is_null() || never(&manager["request_headers_timeout"]) {
+        findings.warn(place, "request_headers_timeout is not set: a head that never ends holds its connection (V4)");
+    }
+    if manager["http_protocol_options"]["enable_trailers"] != true {
+        findings.note(
+            place,
+            "http_protocol_options.enable_trailers is not true: gRPC over HTTP/1 ends without its status (P1)",
+        );
+    }
+}
+
+fn of_local_replies(place: &str, config: &Value, findings: &mut Findings) {
+    let empty = Vec::new();
+    let mappers = config["mappers"].as_array().unwrap_or(&empty);
+    let ours = |mapper: &Value| mapper["filter"]["metadata_filter"]["matcher"]["filter"] == MODULE;
+    let Some(at) = mappers.iter().position(ours) else {
+        findings.warn(place, "local_reply_config has no mapper for what the module notes: a response that fails while its error is read has Envoy's own text (V3); `envoy-config --snippet` has it");
+        return;
+    };
+    if at > 0 {
+        findings.warn(place, "a mapper stands before the module's in local_reply_config, and may write its reply (V3)");
+    }
+}

@@ -1,0 +1,157 @@
+//! What decides the code of a foreign error, first match (rule R1).
+
+use http::header::X_CONTENT_TYPE_OPTIONS;
+use http::{HeaderMap, StatusCode};
+
+use super::decided::{self, DecidedBy};
+use super::inner::{Asked, Inner, Known, X_REQUEST_ID, code_of_status, is_own, of_header};
+use super::rule::{self, Rule};
+use crate::code::ErrorCode;
+use crate::dialect::standard::Envelope;
+use crate::dialect::{self, Dialect, Foreign, Said};
+use crate::request_id::RequestId;
+
+/// What decided the code of a foreign error.
+pub(super) enum Decided<'a> {
+    /// A layer inside, which wrote the body: it says what it says (E7).
+    Layer,
+    /// The rule, and which one it is.
+    Rule(usize, &'a Rule),
+    Dialect,
+    Otherwise(DecidedBy),
+}
+
+pub(super) fn decide<'k>(
+    foreign: Option<&Foreign<'_>>,
+    inner: &Inner<'_, '_>,
+    asked: &Asked<'_>,
+    known: &Known<'k>,
+) -> (ErrorCode, Decided<'k>) {
+    if let Some(decided) = foreign.and_then(|it| of_layer(it, inner, known)) {
+        return decided;
+    }
+    let said = foreign.map(|it| &it.said);
+    if let Some((at, rule)) = rule_of(said, inner, asked, known) {
+        return (rule.to().clone(), Decided::Rule(at, rule));
+    }
+    if let Some(code) = said.and_then(|said| said.names().find_map(|name| known.codes.find(name))) {
+        return (code, Decided::Dialect);
+    }
+    let own = said.map_or(&dialect::Own::Unknown, |said| &said.own);
+    if let dialect::Own::Code(code) = own {
+        return (code.clone(), Decided::Dialect);
+    }
+    let lists = lists_issues(said, inner.status);
+    let (code, by) = match lists {
+        true => (ErrorCode::INVALID_REQUEST, DecidedBy::Issues),
+        false => (code_of_status(inner, asked), by_status(inner.status)),
+    };
+    // A name that means the status is known, but vouches for no server's text.
+    let by_name = *own == dialect::Own::ByStatus && inner.status.is_client_error();
+    (code, if by_name { Decided::Dialect } else { Decided::Otherwise(by) })
+}
+
+/// Without anything that is known: on a 401 the credentials decide.
+pub(super) fn by_status(status: StatusCode) -> DecidedBy {
+    if status == StatusCode::UNAUTHORIZED { DecidedBy::Credentials } else { DecidedBy::Status }
+}
+
+/// The body's own code where it decided nothing, for the log: a name, and nothing that may be a secret (L3).
+pub(super) fn unknown_code(
+    foreign: Option<&Foreign<'_>>,
+    decided: &Decided<'_>,
+    status: StatusCode,
+    known: &Known<'_>,
+) -> Option<Box<str>> {
+    let foreign = foreign.filter(|_| !matches!(decided, Decided::Layer | Decided::Rule(..)))?;
+    let code = foreign.said.code.as_deref().filter(|code| decided::is_name(code))?;
+    let is_unknown = known.codes.find(code).is_none() && *code != *status.as_str() && !foreign.defines(code);
+    is_unknown.then(|| code.into())
+}
+
+impl Decided<'_> {
+    pub(super) fn is_named(&self, said: Option<&Said<'_>>) -> bool {
+        match self {
+            Self::Layer | Self::Rule(..) => true,
+            Self::Dialect => said.is_some_and(|said| said.own != dialect::Own::ByStatus),
+            Self::Otherwise(_) => false,
+        }
+    }
+
+    pub(super) const fn by(&self) -> DecidedBy {
+        match self {
+            Self::Layer => DecidedBy::Layer,
+            Self::Rule(..) => DecidedBy::Rule,
+            Self::Dialect => DecidedBy::Dialect,
+            Self::Otherwise(by) => *by,
+        }
+    }
+}
+
+/// Whether a status says that the request was wrong, so that a list says where (E8, R13).
+pub(super) fn tells_of_input(status: StatusCode) -> bool {
+    matches!(status.as_u16(), 400 | 422)
+}
+
+/// E8.
+pub(super) fn lists_issues(said: Option<&Said<'_>>, status: StatusCode) -> bool {
+    tells_of_input(status) && said.is_some_and(Said::has_issues)
+}
+
+/// The code of a layer inside that wrote the client's own dialect (E7).
+pub(super) fn of_layer<'k>(
+    foreign: &Foreign<'_>,
+    inner: &Inner<'_, '_>,
+    known: &Known<'_>,
+) -> Option<(ErrorCode, Decided<'k>)> {
+    if known.dialect == Dialect::Standard || !is_own(foreign, known) {
+        return None;
+    }
+    let Envelope { code, known: is_known, .. } = of_header(inner, known)?;
+    match is_known {
+        // Where the client chose the shape, the body says the code, or no layer wrote it.
+        _ if known.negotiated => {
+            (foreign.said.code.as_deref() == Some(code.as_str())).then_some((code, Decided::Layer))
+        }
+        false if known.by_status => None,
+        // Services have headers of that name, too: by itself it vouches for no server's text.
+        _ if code == ErrorCode::INTERNAL_ERROR && !has_layers_head(inner.headers) => {
+            Some((code, Decided::Otherwise(DecidedBy::Layer)))
+        }
+        false if inner.status.is_server_error() && !has_layers_head(inner.headers) => {
+            Some((code, Decided::Otherwise(DecidedBy::Layer)))
+        }
+        _ => Some((code, Decided::Layer)),
+    }
+}
+
+/// Whether the head has what a layer puts into each that it writes (I1, E4): nobody else makes such an id.
+fn has_layers_head(headers: &HeaderMap) -> bool {
+    let id = headers.get(X_REQUEST_ID).and_then(|id| id.to_str().ok());
+    let is_ours = |id: &str| id.starts_with("req_") && id.parse::<RequestId>().is_ok();
+    id.is_some_and(is_ours) && headers.get(X_CONTENT_TYPE_OPTIONS).is_some_and(|it| it == "nosniff")
+}
+
+fn rule_of<'k>(
+    said: Option<&Said<'_>>,
+    inner: &Inner<'_, '_>,
+    asked: &Asked<'_>,
+    known: &Known<'k>,
+) -> Option<(usize, &'k Rule)> {
+    if known.rules.is_empty() {
+        return None;
+    }
+    let said_as = |code| rule::Said {
+        status: inner.status,
+        code,
+        message: said.and_then(|said| said.message.as_deref()),
+        media_type: dialect::media_type(inner.headers),
+        path: asked.path,
+        method: asked.method,
+    };
+    let fit = |code| rule::first_fit(known.rules, &said_as(code));
+    match said {
+        Some(said) if said.wider.is_some() => said.names().find_map(|name| fit(Some(name))),
+        _ => fit(said.and_then(|said| said.code.as_deref())),
+    }
+}

@@ -1,0 +1,76 @@
+//! An inner error as it came, and what is known where it is read.
+
+use std::borrow::Cow;
+use std::sync::Arc;
+
+use http::{HeaderMap, HeaderName, Method, StatusCode};
+
+use super::credentials::{self, Credentials};
+use super::rule::Rule;
+use crate::code::{CodeSet, ErrorCode};
+use crate::dialect::standard::{self, Envelope};
+use crate::dialect::{Dialect, Foreign};
+
+const X_ERROR_CODE: HeaderName = HeaderName::from_static("x-error-code");
+pub(super) const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// An inner error response.
+pub(crate) struct Inner<'h, 'b> {
+    pub(crate) status: StatusCode,
+    pub(crate) headers: &'h HeaderMap,
+    /// The whole body, or `None` where there is none to read: HEAD, too long, too late, broken off, coded.
+    pub(crate) body: Option<&'b [u8]>,
+}
+
+/// What the request said, as far as an answer to it depends on that.
+pub(crate) struct Asked<'a> {
+    pub(crate) credentials: Credentials<'a>,
+    pub(crate) method: &'a Method,
+    pub(crate) path: Option<&'a str>,
+}
+
+/// What the policy knows.
+pub(crate) struct Known<'a> {
+    pub(crate) codes: &'a CodeSet,
+    pub(crate) rules: &'a [Arc<Rule>],
+    /// An unknown canonical code gives way to its status (E2).
+    pub(crate) by_status: bool,
+    /// JSON-RPC and OAuth errors keep their shape (R10).
+    pub(crate) protocols_pass: bool,
+    /// Members that pass into the details, by name (R14).
+    pub(crate) kept: &'a [Box<str>],
+    /// What the client gets.
+    pub(crate) dialect: Dialect,
+    /// It asked for that itself (R11): a body that already is in it is written anew all the same.
+    pub(crate) negotiated: bool,
+}
+
+/// The code of a layer inside, where no body says it (R1).
+pub(super) fn of_header(inner: &Inner<'_, '_>, known: &Known<'_>) -> Option<Envelope<'static>> {
+    if inner.headers.is_empty() {
+        return None;
+    }
+    let mut values = inner.headers.get_all(X_ERROR_CODE).iter();
+    let (first, None) = (values.next()?, values.next()) else { return None };
+    let (code, is_known) = standard::code_of(first.to_str().ok()?, known.codes)?;
+    Some(Envelope { code, known: is_known, message: Cow::Borrowed(""), details: None })
+}
+
+/// Whether the body is in the client's own dialect.
+pub(super) fn is_own(foreign: &Foreign<'_>, known: &Known<'_>) -> bool {
+    foreign.shape == known.dialect.shape()
+}
+
+/// Whether the body is kept as far as it may pass (R12).
+pub(super) fn stays(foreign: &Foreign<'_>, known: &Known<'_>) -> bool {
+    is_own(foreign, known) && !known.negotiated
+}
+
+/// What the status says, and on a 401 the credentials.
+pub(super) fn code_of_status(inner: &Inner<'_, '_>, asked: &Asked<'_>) -> ErrorCode {
+    if inner.status == StatusCode::UNAUTHORIZED {
+        credentials::code_of_401(&asked.credentials, inner.headers)
+    } else {
+        ErrorCode::of_status(inner.status)
+    }
+}

@@ -1,0 +1,87 @@
+//! What of a foreign error reaches the client (rules R3, E8, E9).
+
+use std::borrow::Cow;
+
+use http::StatusCode;
+use serde_json::value::RawValue;
+
+use super::decide::Decided;
+use super::details;
+use super::inner::{Known, stays};
+use crate::code::ErrorCode;
+use crate::dialect::{Foreign, Said, Told, outgoing};
+use crate::message;
+
+/// Which text reaches the client (R3).
+pub(super) fn text_of<'b>(
+    said: Option<&Said<'b>>,
+    code: &ErrorCode,
+    decided: &Decided<'_>,
+    status: StatusCode,
+) -> Option<Cow<'b, str>> {
+    if let Decided::Rule(_, rule) = decided
+        && let Some(text) = rule.say()
+    {
+        return Some(Cow::Owned(text.to_owned()));
+    }
+    let (recognised, very_text) = match decided {
+        Decided::Layer => return cleaned(said?, message::clean),
+        Decided::Rule(_, rule) => (rule.names_code() || rule.names_message(), rule.names_very_text()),
+        Decided::Dialect => (true, false),
+        Decided::Otherwise(_) => (false, false),
+    };
+    if *code == ErrorCode::INTERNAL_ERROR || status.is_server_error() && !recognised {
+        if very_text { cleaned(said?, message::of_recognised_text) } else { None }
+    } else {
+        let clean = if recognised { message::of_recognised_text } else { message::of_foreign_text };
+        match said?.told() {
+            Told::Text(text) if !very_text => clean(text).map(|text| Cow::Owned(text.into_owned())),
+            Told::Nothing if !very_text => None,
+            _ => cleaned(said?, clean),
+        }
+    }
+}
+
+/// The message of a body, as far as it is clean already where it stands.
+fn cleaned<'b>(said: &Said<'b>, clean: fn(&str) -> Option<Cow<'_, str>>) -> Option<Cow<'b, str>> {
+    match said.message.as_ref()? {
+        Cow::Borrowed(text) => clean(text),
+        Cow::Owned(text) => clean(text).map(|text| Cow::Owned(text.into_owned())),
+    }
+}
+
+/// Whether what stands beside code and message reaches the client (R3).
+pub(super) fn members_pass(code: &ErrorCode, decided: &Decided<'_>, status: StatusCode) -> bool {
+    match decided {
+        Decided::Layer => true,
+        _ if *code == ErrorCode::INTERNAL_ERROR => false,
+        Decided::Otherwise(_) => status.is_client_error(),
+        Decided::Rule(..) | Decided::Dialect => true,
+    }
+}
+
+/// The details that reach the client, the issue list (E8) and an unknown code (E9) among them.
+pub(super) fn details_of(
+    foreign: &Foreign<'_>,
+    kept: &[(&str, &RawValue)],
+    code: &ErrorCode,
+    decided: &Decided<'_>,
+    status: StatusCode,
+    known: &Known<'_>,
+) -> Option<Box<RawValue>> {
+    let said = &foreign.said;
+    let named = matches!(decided, Decided::Rule(_, rule) if rule.names_code());
+    // In the client's own dialect it stays where it is.
+    let lost = status.is_client_error() && !named && !stays(foreign, known);
+    let upstream_code = said.code.as_deref().filter(|said| lost && outgoing::is_identifier(said) && code != *said);
+    let upstream_code = upstream_code
+        .filter(|code| known.codes.find(code).is_none() && *code != status.as_str() && !foreign.defines(code));
+    // Of another code they stay as they came (E1).
+    if said.issues.is_none()
+        && *code == ErrorCode::INVALID_REQUEST
+        && let Some(list) = said.details_as_issues()
+    {
+        return details::compose(None, kept, Some(&list), upstream_code);
+    }
+    details::compose(said.details.clone(), kept, said.issues.as_deref(), upstream_code)
+}

@@ -1,0 +1,213 @@
+//! Which headers of a request matter: for an adapter that copies heads which lie elsewhere.
+
+/// Whether a request header of this name, in lower case, is read whatever the policy says: for its route (G0), its id
+/// (I2), its guards (G1–G4), its protocol (section P), or its answer (R11, G5). A policy may [name
+/// others](super::Terms::reads_any).
+///
+/// ```
+/// use tower_error_envelope::exchange::is_read;
+///
+/// assert!(is_read(b"content-type") && !is_read(b"user-agent"));
+/// ```
+#[must_use]
+pub fn is_read(name: &[u8]) -> bool {
+    match name.len() {
+        2 => name == b"te",
+        4 => name == b"host",
+        6 => matches!(name, b"accept" | b"expect" | b"origin"),
+        7 => name == b"upgrade",
+        9 => name == b"x-api-key",
+        10 => name == b"connection",
+        12 => matches!(name, b"content-type" | b"x-request-id" | b"grpc-timeout"),
+        13 => name == b"authorization",
+        14 => name == b"content-length",
+        17 => name == b"transfer-encoding",
+        18 => name == b"connect-timeout-ms",
+        24 => name == b"connect-protocol-version",
+        29 => name == b"access-control-request-method",
+        _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::time::SystemTime;
+
+    use http::{HeaderName, HeaderValue, Method, Request, Response, StatusCode, Version, request};
+    use proptest::prelude::*;
+
+    use super::super::{Admission, BodyFacts, Exchange, ResponsePlan, Terms};
+    use super::is_read;
+    use crate::auth::{AuthScheme, Key};
+    use crate::policy::{Mode, Policy, Preflight, Route, Scope, Trust};
+    use crate::request_id::RequestId;
+
+    const MODES: [Mode; 5] = [Mode::Off, Mode::Observe, Mode::Own, Mode::Fill, Mode::Enforce];
+
+    /// What a policy can ask without a name of its own.
+    fn terms(mode: Mode) -> Arc<Terms> {
+        let bearer = AuthScheme::bearer().key(Key::of_secret("app", "app key"));
+        let scope = Scope::new().host("scoped.example").body_limit(3);
+        let policy = Policy::builder()
+            .mode(mode)
+            .trust(Trust::Valid)
+            .body_limit(10)
+            .json(true)
+            .scheme("api", bearer)
+            .route(Route::new("/in").auth(["api"]))
+            .route(Route::new("/flown").preflight(Preflight::Guard).auth(["api"]))
+            .route(Route::new("/watched").mode(Mode::Observe).auth(["api"]))
+            .scope(scope);
+        Arc::new(Terms::new(policy.build().unwrap(), || SystemTime::UNIX_EPOCH))
+    }
+
+    fn id() -> RequestId {
+        RequestId::from_parts(1, 2)
+    }
+
+    const NAMES: [&str; 26] = [
+        "te",
+        "host",
+        "accept",
+        "expect",
+        "origin",
+        "upgrade",
+        "x-api-key",
+        "connection",
+        "content-type",
+        "x-request-id",
+        "grpc-timeout",
+        "authorization",
+        "content-length",
+        "transfer-encoding",
+        "connect-timeout-ms",
+        "connect-protocol-version",
+        "access-control-request-method",
+        "user-agent",
+        "cookie",
+        "accept-encoding",
+        "content-encoding",
+        "cache-control",
+        "traceparent",
+        "tracestate",
+        "grpc-encoding",
+        "x-forwarded-for",
+    ];
+
+    const VALUES: [&str; 18] = [
+        "",
+        "1",
+        "11",
+        "*/*",
+        "application/json",
+        "application/problem+json",
+        "application/grpc",
+        "application/grpc-web-text",
+        "application/connect+json",
+        "text/html",
+        "trailers",
+        "100-continue",
+        "upgrade",
+        "Bearer app key",
+        "scoped.example",
+        "a:80:80",
+        "req_01JD2V5W8Z3Q4R6T8Y0A1B2C3D",
+        "1m",
+    ];
+
+    fn lines() -> impl Strategy<Value = Vec<(&'static str, &'static str)>> {
+        let line = (prop::sample::select(NAMES.to_vec()), prop::sample::select(VALUES.to_vec()));
+        prop::collection::vec(line, 0..6)
+    }
+
+    fn heads() -> impl Strategy<Value = request::Parts> {
+        let targets =
+            ["/", "/in", "/flown", "/watched", "/a/../in", "/a.B/C?connect=v1&message=x", "http://scoped.example/"];
+        let methods = [Method::GET, Method::POST, Method::OPTIONS, Method::HEAD, Method::CONNECT];
+        let versions = [Version::HTTP_11, Version::HTTP_2];
+        (
+            prop::sample::select(targets.to_vec()),
+            prop::sample::select(methods.to_vec()),
+            prop::sample::select(versions.to_vec()),
+            lines(),
+        )
+            .prop_map(|(target, method, version, lines)| {
+                let mut head =
+                    Request::builder().uri(target).method(method).version(version).body(()).unwrap().into_parts().0;
+                head.headers = lines
+                    .into_iter()
+                    .map(|(name, value)| (HeaderName::from_static(name), HeaderValue::from_static(value)))
+                    .collect();
+                head
+            })
+    }
+
+    fn bodies() -> impl Strategy<Value = BodyFacts> {
+        prop::sample::select(vec![
+            BodyFacts { ended: true, lower: 0, upper: Some(0) },
+            BodyFacts::default(),
+            BodyFacts { ended: false, lower: 11, upper: Some(11) },
+        ])
+    }
+
+    fn modes() -> impl Strategy<Value = Mode> {
+        prop::sample::select(MODES.to_vec())
+    }
+
+    fn copy_of(head: &request::Parts) -> request::Parts {
+        let mut copy = head.clone();
+        let read = head.headers.iter().filter(|(name, _)| is_read(name.as_str().as_bytes()));
+        copy.headers = read.map(|(name, value)| (name.clone(), value.clone())).collect();
+        copy
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(2000))]
+
+        #[test]
+        fn a_copy_of_what_is_read_is_admitted_as_the_whole_head_is(head in heads(), body in bodies(), mode in modes()) {
+            let terms = terms(mode);
+            prop_assert!(!terms.reads_any());
+            let (mut whole, mut copy) = (head.clone(), copy_of(&head));
+            let sent = copy.headers.clone();
+            let admission = Exchange::begin(terms.clone(), &mut whole, body, id);
+            let of_copy = Exchange::begin_copy(terms, &mut copy, body, id);
+            prop_assert_eq!(format!("{admission:?}"), format!("{of_copy:?}"));
+            prop_assert_eq!(copy.headers, sent);
+            if let Admission::Forward(exchange, ..) = of_copy {
+                let mut told = head.headers;
+                told.insert("x-request-id", exchange.id_header().clone());
+                prop_assert_eq!(whole.headers, told);
+            }
+        }
+
+        #[test]
+        fn a_response_that_passes_unread_would_have_passed_with_its_id(
+            head in heads(),
+            body in bodies(),
+            mode in modes(),
+            status in prop_oneof![prop::sample::select(vec![101_u16, 200, 204, 205, 206, 304, 400]), 100..600_u16],
+            lines in lines(),
+        ) {
+            let begin = || Exchange::begin(terms(mode), &mut head.clone(), body, id);
+            let (Admission::Forward(exchange, ..), Admission::Forward(unread, ..)) = (begin(), begin()) else {
+                return Ok(());
+            };
+            let mut response = Response::builder().status(status).body(()).unwrap().into_parts().0;
+            for (name, value) in lines.into_iter().filter(|(name, _)| *name != "x-request-id") {
+                response.headers.append(HeaderName::from_static(name), HeaderValue::from_static(value));
+            }
+            if !unread.passes_unread(StatusCode::from_u16(status).unwrap()) {
+                return Ok(());
+            }
+            let mut told = response.headers.clone();
+            told.insert("x-request-id", unread.id_header().clone());
+            let ResponsePlan::Pass(tail, notes) = exchange.response_head(&mut response, || body) else {
+                return Err(TestCaseError::fail("it does not pass"));
+            };
+            prop_assert_eq!(format!("{:?}", (tail, notes)), format!("{:?}", unread.passed_unread()));
+            prop_assert_eq!((response.status.as_u16(), response.headers), (status, told));
+        }
+    }
+}

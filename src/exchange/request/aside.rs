@@ -1,0 +1,62 @@
+//! What few requests have to remember.
+
+use std::time::{Duration, SystemTime};
+
+use http::Method;
+use http::uri::PathAndQuery;
+
+use super::Asked;
+use crate::exchange::{Event, Notes, Terms};
+use crate::fault::Fault;
+use crate::policy::Manner;
+
+/// What few requests have, out of the way of the others.
+#[derive(Debug, Default)]
+pub(in crate::exchange) struct Aside {
+    pub(in crate::exchange) notes: Option<Box<Notes>>,
+    /// Method and path, where a rule of the policy asks for them.
+    pub(in crate::exchange) target: Option<(Method, PathAndQuery)>,
+    /// The name of a scheme that is not Bearer, where `authorization` has one.
+    pub(in crate::exchange) scheme: Option<Box<str>>,
+    /// What would have refused the request on a route in `observe` (M1), and what would have if its body had a byte.
+    pub(in crate::exchange) observed: Option<Fault>,
+    pub(in crate::exchange) observed_peek: Option<Fault>,
+    /// When the request began, where its dialect tells.
+    pub(in crate::exchange) began: Option<SystemTime>,
+    /// What `auth_observe` has not let refuse it, until it is logged.
+    pub(in crate::exchange) unenforced: Option<Box<Event>>,
+    /// How long the client waits for the whole call.
+    pub(in crate::exchange) deadline: Option<Duration>,
+}
+
+impl Aside {
+    #[inline]
+    pub(in crate::exchange) fn of(
+        asked: &Asked<'_>,
+        notes: Option<Box<Notes>>,
+        settings: &Manner,
+        terms: &Terms,
+    ) -> Option<Box<Self>> {
+        if notes.is_none() && !terms.policy().asks_of_requests() && asked.sent.call.is_none() {
+            return None;
+        }
+        Self::noted(asked, notes, settings, terms)
+    }
+
+    #[inline(never)]
+    fn noted(asked: &Asked<'_>, notes: Option<Box<Notes>>, settings: &Manner, terms: &Terms) -> Option<Box<Self>> {
+        let asks_path = terms.policy().rules_ask_path(settings);
+        let tells_time = settings.dialect.form().tells_time;
+        let deadline = asked.sent.call.and_then(|call| call.timeout);
+        if notes.is_none() && !asks_path && !tells_time && deadline.is_none() {
+            return None;
+        }
+        let target = asks_path.then(|| {
+            // What is no path is guarded as the root is (G0).
+            let path = asked.head.uri.path_and_query().cloned().unwrap_or_else(|| PathAndQuery::from_static("/"));
+            (asked.head.method.clone(), path)
+        });
+        let began = tells_time.then(terms.clock);
+        Some(Box::new(Self { notes, target, began, deadline, ..Self::default() }))
+    }
+}

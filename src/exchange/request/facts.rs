@@ -1,0 +1,125 @@
+//! What of a request matters once its response is there.
+
+use http::{Method, Version};
+
+use super::{Asked, Sent};
+use crate::classify::credentials::Kind;
+use crate::dialect::Dialect;
+use crate::dialect::rpc::Rpc;
+use crate::exchange::accept::prefers_problem;
+use crate::frames::Frames;
+use crate::guard::body_limit::Messages;
+use crate::policy::Manner;
+
+/// What is left of a request on HTTP/1 may be read and dropped without closing the connection, where it is declared and
+/// at most this many bytes (G5).
+const CHEAP_REST: u64 = 64 * 1024;
+
+/// What of the request's head matters later: a few bits that every request carries.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::exchange) struct RequestFacts {
+    bits: u8,
+    /// The protocol of a call (section P).
+    pub(in crate::exchange) rpc: Option<Rpc>,
+    pub(in crate::exchange) credentials: Kind,
+}
+
+impl RequestFacts {
+    const HEAD: u8 = 1;
+    const HTTP1: u8 = 1 << 1;
+    const BODY: u8 = 1 << 2;
+    const EXPECTS: u8 = 1 << 3;
+    const CHEAP_REST: u8 = 1 << 4;
+    const PROBLEM: u8 = 1 << 5;
+    const STREAM: u8 = 1 << 6;
+    const TRAILERS: u8 = 1 << 7;
+
+    /// `drain` is how many bytes are read at most where the connection is to live on.
+    #[inline]
+    pub(in crate::exchange) fn of(asked: &Asked<'_>, settings: &Manner, drain: u64) -> Self {
+        let Asked { head, sent, body } = asked;
+        let rpc = sent.call.map(|call| call.rpc);
+        let is_http1 = head.version <= Version::HTTP_11;
+        let mut bits = if is_http1 { Self::HTTP1 } else { Self::TRAILERS };
+        if head.method == Method::HEAD {
+            bits |= Self::HEAD;
+        }
+        if !body.is_empty() {
+            // On HTTP/2 a stream of messages begins without being asked for.
+            let begins = matches!(rpc, Some(Rpc::Grpc(_))) && !is_http1;
+            let expects = sent.has(Sent::EXPECTS) && !begins && head.version >= Version::HTTP_11;
+            // Streams of HTTP/2 end by themselves.
+            let cheap = is_http1 && asked.declared().is_some_and(|length| length <= drain.min(CHEAP_REST));
+            bits |= Self::BODY | flag(Self::EXPECTS, expects) | flag(Self::CHEAP_REST, cheap);
+        }
+        if rpc.is_some() {
+            bits |= flag(Self::TRAILERS, sent.has(Sent::TAKES_TRAILERS)) | flag(Self::STREAM, asked.is_stream());
+        } else if sent.has(Sent::CHOOSES) {
+            bits |= flag(Self::PROBLEM, negotiates(settings) && prefers_problem(&head.headers));
+        }
+        Self { bits, rpc, credentials: Kind::None }
+    }
+
+    #[inline]
+    fn is(self, bit: u8) -> bool {
+        self.bits & bit != 0
+    }
+
+    #[inline]
+    pub(in crate::exchange) fn is_head(self) -> bool {
+        self.is(Self::HEAD)
+    }
+
+    #[inline]
+    pub(in crate::exchange) fn is_http1(self) -> bool {
+        self.is(Self::HTTP1)
+    }
+
+    /// A body is on its way, or will be.
+    pub(in crate::exchange) fn has_body(self) -> bool {
+        self.is(Self::BODY)
+    }
+
+    /// `Expect: 100-continue`: the client sends its body when it is asked to.
+    pub(in crate::exchange) fn expects(self) -> bool {
+        self.is(Self::EXPECTS)
+    }
+
+    /// It has been asked to.
+    pub(in crate::exchange) fn expects_no_more(&mut self) {
+        self.bits &= !Self::EXPECTS;
+    }
+
+    /// What is left of the body is declared and cheap to drop.
+    pub(in crate::exchange) fn has_cheap_rest(self) -> bool {
+        self.is(Self::CHEAP_REST)
+    }
+
+    /// The client would rather have RFC 9457 than the envelope, and may (R11).
+    pub(in crate::exchange) fn prefers_problem(self) -> bool {
+        self.is(Self::PROBLEM)
+    }
+
+    /// What ends a body with trailers reaches the client: gRPC-Web translated outside comes with HTTP/1 heads, too.
+    pub(in crate::exchange) fn takes_trailers(self) -> bool {
+        self.is(Self::TRAILERS)
+    }
+
+    /// How the body's messages are measured, where it has some.
+    pub(in crate::exchange) fn messages(self) -> Option<Messages> {
+        // Its body is a stream of messages.
+        let rpc = self.rpc.filter(|_| self.is(Self::STREAM))?;
+        Some(Messages { frames: Frames::new(rpc.is_text()), rest_is_free: !self.is_http1() })
+    }
+}
+
+#[inline]
+fn flag(bit: u8, set: bool) -> u8 {
+    if set { bit } else { 0 }
+}
+
+/// Whether the client may choose between two shapes (R11).
+#[inline]
+pub(in crate::exchange) fn negotiates(settings: &Manner) -> bool {
+    settings.dialect == Dialect::Standard && settings.negotiate
+}

@@ -1,0 +1,141 @@
+//! The guards, in their order, credentials aside (G0, G1, G3, G4).
+
+use http::header::{ACCESS_CONTROL_REQUEST_METHOD, CONNECTION, ORIGIN};
+use http::request::Parts;
+use http::{Method, Version};
+
+use super::{Asked, Sent};
+use crate::exchange::BodyFacts;
+use crate::exchange::head::list;
+use crate::fault::Fault;
+use crate::guard::body_limit::Watched;
+use crate::guard::content_type::Declared;
+use crate::policy::{Matched, Mode, Policy, Preflight, Settings};
+
+/// The smaller limit of the two spellings, each in its own mode (G0).
+fn body_limit(matched: &Matched) -> Option<u64> {
+    let enforcing = guarding(matched).filter(|settings| settings.mode != Mode::Observe);
+    enforcing.filter_map(|settings| settings.body_limit).min()
+}
+
+/// What the guards say, credentials aside.
+#[derive(Debug, Default)]
+pub(in crate::exchange) struct Guarded {
+    /// What refuses the request before its credentials are looked at (G1).
+    pub(in crate::exchange) unmet: Option<Fault>,
+    /// What refuses it after (G3, G4).
+    pub(in crate::exchange) refusal: Option<Fault>,
+    /// What refuses it if a first body byte comes (G3).
+    pub(in crate::exchange) peek: Option<Fault>,
+    /// What would have refused it on a route in `observe` (M1), before and after.
+    pub(in crate::exchange) observed_unmet: Option<Fault>,
+    pub(in crate::exchange) observed: Option<Fault>,
+    /// The same, if a first body byte comes.
+    pub(in crate::exchange) observed_peek: Option<Fault>,
+    pub(in crate::exchange) watched: Watched,
+    /// What is known of the body, and where it is cut: the smaller limit of both spellings (G0).
+    pub(in crate::exchange) body: BodyFacts,
+    pub(in crate::exchange) limit: Option<u64>,
+}
+
+/// Asks the guards in their order.
+pub(in crate::exchange) fn guard(policy: &Policy, matched: &Matched, asked: &Asked<'_>) -> Guarded {
+    let limit = body_limit(matched);
+    let mut guarded = Guarded { limit, body: asked.body, ..Guarded::default() };
+    guarded.unmet = guarded.ask_for_headers(policy, matched, asked).err();
+    guarded.observed_unmet = guarded.observed.take();
+    if guarded.unmet.is_none() {
+        guarded.refusal = guarded.ask_of_body(policy, matched, asked).err();
+    }
+    guarded
+}
+
+impl Guarded {
+    fn ask_for_headers(&mut self, policy: &Policy, matched: &Matched, asked: &Asked<'_>) -> Result<(), Fault> {
+        for settings in asking(matched, asked.head) {
+            for header in policy.required_headers(settings) {
+                header.check(&asked.head.headers).or_else(|fault| self.refused(settings, fault))?;
+            }
+        }
+        Ok(())
+    }
+
+    fn ask_of_body(&mut self, policy: &Policy, matched: &Matched, asked: &Asked<'_>) -> Result<(), Fault> {
+        if asked.body.is_empty() {
+            return Ok(());
+        }
+        for settings in asking(matched, asked.head) {
+            let Some(types) = policy.content_types(settings) else { continue };
+            match (carries_body(asked), types.declared(&asked.head.headers)) {
+                (Carries::No, _) | (_, Declared::Accepted) => {}
+                (Carries::Unknown, Declared::Missing) if settings.mode == Mode::Observe => {
+                    self.watched.first_byte = true;
+                    self.observed_peek = Some(types.refusal());
+                }
+                (Carries::Unknown, Declared::Missing) => self.peek = Some(types.refusal()),
+                _ => self.refused(settings, types.refusal())?,
+            }
+        }
+        for settings in guarding(matched).filter(|settings| settings.mode == Mode::Observe) {
+            match settings.body_limit {
+                Some(limit) if asked.is_over(Some(limit)) => self.refused(settings, policy.too_large(limit))?,
+                limit => self.watched.limit = self.watched.limit.into_iter().chain(limit).min(),
+            }
+        }
+        match self.limit {
+            Some(limit) if asked.is_over(Some(limit)) => Err(policy.too_large(limit)),
+            _ => Ok(()),
+        }
+    }
+
+    /// A route in `observe` refuses nobody; the first that it would have refused for is noted.
+    fn refused(&mut self, settings: &Settings, fault: Fault) -> Result<(), Fault> {
+        if settings.mode != Mode::Observe {
+            return Err(fault);
+        }
+        self.observed.get_or_insert(fault);
+        Ok(())
+    }
+}
+
+fn guarding(matched: &Matched) -> impl Iterator<Item = &Settings> {
+    matched.sent.as_deref().into_iter().chain([&matched.normal]).filter(|settings| settings.mode != Mode::Off)
+}
+
+/// Those whose guards hold for the request.
+fn asking<'m>(matched: &'m Matched, head: &Parts) -> impl Iterator<Item = &'m Settings> {
+    let preflight = is_preflight(head);
+    guarding(matched).filter(move |settings| !preflight || settings.preflight == Preflight::Guard)
+}
+
+pub(in crate::exchange) fn is_preflight(head: &Parts) -> bool {
+    head.method == Method::OPTIONS
+        && head.headers.contains_key(ORIGIN)
+        && head.headers.contains_key(ACCESS_CONTROL_REQUEST_METHOD)
+}
+
+/// Whether a request carries a body, which a guard of its type asks (G3).
+#[derive(Clone, Copy)]
+pub(in crate::exchange) enum Carries {
+    Yes,
+    No,
+    /// Neither ended nor of a known length: its first byte decides.
+    Unknown,
+}
+
+pub(in crate::exchange) fn carries_body(asked: &Asked<'_>) -> Carries {
+    if asked.body.is_empty() || asked.head.method == Method::CONNECT || is_bodyless_upgrade(asked) {
+        return Carries::No;
+    }
+    match asked.declared() {
+        Some(0) => Carries::No,
+        Some(_) => Carries::Yes,
+        None => Carries::Unknown,
+    }
+}
+
+fn is_bodyless_upgrade(Asked { head, sent, .. }: &Asked<'_>) -> bool {
+    let unframed = || !sent.has(Sent::LENGTH | Sent::TRANSFER_CODING);
+    let asks = || head.headers.get_all(CONNECTION).iter().flat_map(list).any(|it| it.eq_ignore_ascii_case("upgrade"));
+    head.version == Version::HTTP_11 && sent.has(Sent::UPGRADE) && asks() && unframed()
+}

@@ -1,0 +1,86 @@
+//! The id of a request, and its trace (I1-I4).
+
+use http::header::{HeaderMap, HeaderName, HeaderValue};
+use http::request::Parts;
+
+use super::Sent;
+use crate::exchange::Notes;
+use crate::exchange::head::X_REQUEST_ID;
+use crate::message::is_unprintable;
+use crate::policy::IdSettings;
+use crate::request_id::{RequestId, is_traceparent};
+
+const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
+
+/// How much of a foreign id is logged, in characters (I2).
+const MAX_NOTE: usize = 128;
+
+/// The id that the request gets.
+pub(in crate::exchange) struct Given {
+    pub(in crate::exchange) id: RequestId,
+    pub(in crate::exchange) header: HeaderValue,
+    pub(in crate::exchange) notes: Option<Box<Notes>>,
+}
+
+/// The request's id: an outer layer's (E7), a trusted peer's (I2), or a fresh one (I1).
+#[inline(always)]
+pub(in crate::exchange) fn identify(
+    settings: IdSettings,
+    head: &Parts,
+    sent: &Sent,
+    fresh: impl FnOnce() -> RequestId,
+) -> Given {
+    let outermost = head.extensions.get::<RequestId>().copied();
+    if !sent.has(Sent::ID) {
+        let id = outermost.unwrap_or_else(fresh);
+        return Given { id, header: id.header_value(), notes: None };
+    }
+    let theirs = || head.headers.get_all(X_REQUEST_ID).iter();
+    let trusted = if settings.trust_valid { only_id(theirs()) } else { None };
+    let id = outermost.or(trusted).unwrap_or_else(fresh);
+    let header = id.header_value();
+    let differs = theirs().any(|it| *it != header) || theirs().count() > 1;
+    let notes = differs.then(|| Notes { client_request_id: Some(note(theirs())), ..Notes::default() });
+    Given { id, header, notes: notes.map(Box::new) }
+}
+
+/// Tells the inner service the id (I1, I4).
+#[inline(always)]
+pub(in crate::exchange) fn mark(settings: IdSettings, head: &mut Parts, id: RequestId, mut value: HeaderValue) {
+    head.extensions.insert(id);
+    value.set_sensitive(false);
+    head.headers.insert(X_REQUEST_ID, value);
+    trace(settings, head, id);
+}
+
+/// At most [`MAX_NOTE`] printable characters of somebody's id.
+pub(in crate::exchange) fn printable(value: &[u8]) -> Box<str> {
+    let text = String::from_utf8_lossy(value);
+    text.chars().filter(|character| !is_unprintable(*character)).take(MAX_NOTE).collect::<String>().into()
+}
+
+fn note<'a>(values: impl Iterator<Item = &'a HeaderValue>) -> Box<str> {
+    printable(&values.map(HeaderValue::as_bytes).take(4).collect::<Vec<_>>().join(&b", "[..]))
+}
+
+fn only_id<'a>(mut values: impl Iterator<Item = &'a HeaderValue>) -> Option<RequestId> {
+    let (first, None) = (values.next()?, values.next()) else { return None };
+    first.to_str().ok()?.parse().ok()
+}
+
+/// I4: a valid `traceparent` stays; else the request becomes the root of a trace, to which no old state belongs.
+#[inline]
+pub(in crate::exchange) fn trace(settings: IdSettings, head: &mut Parts, id: RequestId) {
+    if settings.traceparent {
+        begin_trace(&mut head.headers, id);
+    }
+}
+
+fn begin_trace(headers: &mut HeaderMap, id: RequestId) {
+    let mut values = headers.get_all(TRACEPARENT).iter();
+    let valid = matches!((values.next(), values.next()), (Some(only), None) if is_traceparent(only.as_bytes()));
+    if !valid {
+        headers.insert(TRACEPARENT, id.traceparent());
+        headers.remove("tracestate");
+    }
+}

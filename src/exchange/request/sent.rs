@@ -1,0 +1,117 @@
+//! What the headers of a request tell, in one pass.
+
+use http::HeaderName;
+use http::header::{ACCEPT, CONTENT_LENGTH, CONTENT_TYPE, EXPECT, HeaderValue, TE, TRANSFER_ENCODING, UPGRADE};
+use http::request::Parts;
+
+use crate::classify::credentials::Credentials;
+use crate::dialect::rpc::{Call, CallHeaders, Rpc};
+use crate::exchange::accept::tells_apart;
+use crate::exchange::head::X_REQUEST_ID;
+use crate::guard::body_limit;
+
+/// What the request's headers tell, noted in one pass: to look at them once is cheaper than to look each up.
+#[derive(Default)]
+pub(in crate::exchange) struct Sent {
+    has: u16,
+    pub(in crate::exchange) call: Option<Call>,
+    /// The only length that is declared.
+    pub(super) length: Option<u64>,
+}
+
+impl Sent {
+    /// There is an `x-request-id`.
+    pub(super) const ID: u16 = 1;
+    const CREDENTIALS: u16 = 1 << 1;
+    /// An `accept` may tell RFC 9457 and the envelope apart (R11).
+    pub(super) const CHOOSES: u16 = 1 << 2;
+    const EXPECT: u16 = 1 << 3;
+    /// The first `expect` is `100-continue`.
+    pub(super) const EXPECTS: u16 = 1 << 4;
+    const TE: u16 = 1 << 5;
+    /// The first `te` is `trailers`.
+    pub(super) const TAKES_TRAILERS: u16 = 1 << 6;
+    pub(super) const LENGTH: u16 = 1 << 7;
+    const TWO_LENGTHS: u16 = 1 << 8;
+    pub(super) const TRANSFER_CODING: u16 = 1 << 9;
+    /// A header that calls alone have.
+    const CALL: u16 = 1 << 10;
+    /// A content type that may be a call's.
+    const CALL_TYPE: u16 = 1 << 14;
+    pub(super) const UPGRADE: u16 = 1 << 11;
+    const TYPE: u16 = 1 << 12;
+    const TWO_TYPES: u16 = 1 << 13;
+
+    /// Beside what they tell, the first content type. By the length of a name first: most headers are none of these.
+    #[inline]
+    pub(in crate::exchange) fn of<'h>(head: &'h Parts, key_headers: &[HeaderName]) -> (Self, Option<&'h HeaderValue>) {
+        let (mut has, mut length, mut media_type) = (0, None, None);
+        for (name, value) in &head.headers {
+            has |= match name.as_str().len() {
+                2 if *name == TE => first_of(has, Self::TE, || (value == "trailers", Self::TAKES_TRAILERS)),
+                6 if *name == ACCEPT => bit(Self::CHOOSES, tells_apart(value.as_bytes())),
+                6 if *name == EXPECT => first_of(has, Self::EXPECT, || {
+                    (value.as_bytes().eq_ignore_ascii_case(b"100-continue"), Self::EXPECTS)
+                }),
+                7 if *name == UPGRADE => Self::UPGRADE,
+                9 | 13 => bit(Self::CREDENTIALS, Credentials::are_in(name, &[])),
+                12 if *name == CONTENT_TYPE => {
+                    media_type = media_type.or(Some(value));
+                    let second = bit(Self::TWO_TYPES, has & Self::TYPE != 0);
+                    Self::TYPE | second | bit(Self::CALL_TYPE, Rpc::may_be_in(value.as_bytes()))
+                }
+                12 if *name == X_REQUEST_ID => Self::ID,
+                12 | 18 | 24 => bit(Self::CALL, CallHeaders::names(name)),
+                14 if *name == CONTENT_LENGTH => {
+                    length = length.or(Some(value));
+                    Self::LENGTH | bit(Self::TWO_LENGTHS, has & Self::LENGTH != 0)
+                }
+                17 if *name == TRANSFER_ENCODING => Self::TRANSFER_CODING,
+                _ => 0,
+            };
+        }
+        has |= bit(Self::CREDENTIALS, key_headers.iter().any(|name| head.headers.contains_key(name)));
+        let length = length.filter(|_| has & Self::TWO_LENGTHS == 0).and_then(body_limit::length);
+        let headers = match media_type {
+            _ if has & (Self::CALL | Self::CALL_TYPE) == 0 => CallHeaders::default(),
+            Some(value) if has & (Self::CALL | Self::TWO_TYPES) == 0 => CallHeaders::of_type(value),
+            _ => CallHeaders::of(&head.headers),
+        };
+        (Self { has, call: headers.call(&head.method, &head.uri), length }, media_type)
+    }
+
+    /// What is left where the headers are not looked at.
+    pub(in crate::exchange) fn of_call_alone(&self) -> Self {
+        Self { call: self.call, ..Self::default() }
+    }
+
+    #[inline]
+    pub(super) fn has(&self, bit: u16) -> bool {
+        self.has & bit != 0
+    }
+
+    #[inline]
+    pub(in crate::exchange) fn has_two_types(&self) -> bool {
+        self.has(Self::TWO_TYPES)
+    }
+
+    #[inline]
+    pub(in crate::exchange) fn has_credentials(&self) -> bool {
+        self.has(Self::CREDENTIALS)
+    }
+}
+
+#[inline]
+fn bit(bit: u16, set: bool) -> u16 {
+    if set { bit } else { 0 }
+}
+
+/// A header whose first line counts: what it says, where none of it was there before.
+#[inline]
+fn first_of(has: u16, seen: u16, says: impl FnOnce() -> (bool, u16)) -> u16 {
+    if has & seen != 0 {
+        return 0;
+    }
+    let (set, what) = says();
+    seen | bit(what, set)
+}

@@ -1,0 +1,30 @@
+//! How much may be read where an answer is waited for, and for how long.
+
+use std::time::Duration;
+
+/// How much may be read, and for how long.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Budget {
+    pub(crate) max_bytes: u64,
+    pub(crate) timeout: Duration,
+}
+
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Inspect(pub(super) Budget);
+
+impl Default for Inspect {
+    fn default() -> Self {
+        // An error body of more is no error message, and one that takes longer costs the client more than it tells.
+        Self(Budget { max_bytes: 64 * 1024, timeout: Duration::from_secs(1) })
+    }
+}
+
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Drain(pub(super) Budget);
+
+impl Default for Drain {
+    fn default() -> Self {
+        // Blocking clients read their 413 after an upload of this size, and few need longer for it.
+        Self(Budget { max_bytes: 16 * 1024 * 1024, timeout: Duration::from_secs(2) })
+    }
+}

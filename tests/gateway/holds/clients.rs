@@ -1,0 +1,89 @@
+//! Who asked: the log has each client's address, and the service is told it.
+
+use std::collections::BTreeSet;
+
+use http::{HeaderMap, Request, Response, StatusCode};
+use hyper::body::Incoming;
+use serde_json::{Value, json};
+
+use super::gateway::{Gateway, output_of};
+use super::service::{Service, full};
+use crate::wait::{until, when};
+
+/// Says what it was told, of whoever asked.
+fn echo() -> Service {
+    Service::of(|request: Request<Incoming>| async move {
+        let mut response = Response::new(full(told(request.headers())));
+        if request.uri().path() == "/missing" {
+            *response.status_mut() = StatusCode::NOT_FOUND;
+        }
+        response
+    })
+}
+
+fn told(headers: &HeaderMap) -> String {
+    let of = |name: &&str| name.contains("forwarded") || name.contains("real");
+    let lines = headers.iter().map(|(name, value)| (name.as_str(), value.to_str().unwrap_or_default()));
+    let lines: BTreeSet<_> =
+        lines.filter(|(name, _)| of(name)).map(|(name, value)| format!("{name}: {value}")).collect();
+    lines.into_iter().collect::<Vec<_>>().join("\n")
+}
+
+#[test]
+fn each_line_of_an_error_has_its_clients_address() {
+    let service = echo();
+    let gateway = Gateway::start(service.address, &[]);
+    for version in ["--http1.1", "--http2-prior-knowledge"] {
+        output_of("curl", &["-sS", version, &gateway.url("/missing")]);
+    }
+    until("both are logged", || when(spans(&gateway.log_from(0)).len() == 2, gateway.log_from(0)));
+    let client = json!([{"name": "client", "client.address": "127.0.0.1"}]);
+    assert_eq!(spans(&gateway.stopped()), [client.clone(), client]);
+}
+
+#[test]
+fn addresses_stay_out_of_a_log_that_is_told_so() {
+    let service = echo();
+    let mut command = Gateway::command(&crate::command::binary(), &service.url());
+    command.env("RUST_LOG", "info,tower_error_envelope::client=off");
+    let gateway = Gateway::run(command);
+    output_of("curl", &["-sS", &gateway.url("/missing")]);
+    let log = gateway.stopped();
+    assert_eq!(spans(&log), [Value::Null], "{log}");
+    assert!(!log.contains("client.address"), "{log}");
+}
+
+#[test]
+fn the_service_hears_who_asked_from_the_gateway_and_not_from_the_client() {
+    let service = echo();
+    let rows = [
+        (&[][..], "forwarded: for=127.0.0.1;proto=http\nx-forwarded-for: 127.0.0.1\nx-forwarded-proto: http"),
+        (
+            &["--forwarded", "append"],
+            "x-forwarded-for: 192.0.2.9, 127.0.0.1\nx-forwarded-proto: http\nx-real-ip: 192.0.2.9",
+        ),
+        (&["--forwarded", "pass"], "x-forwarded-for: 192.0.2.9\nx-real-ip: 192.0.2.9\nx_forwarded_for: 192.0.2.9"),
+    ];
+    for (args, expected) in rows {
+        let gateway = Gateway::start(service.address, args);
+        for version in ["--http1.1", "--http2-prior-knowledge"] {
+            let url = gateway.url("/");
+            let mut asked = vec!["-sS", version, &url];
+            // Whoever names it as one hop's own does not keep it from the service.
+            asked.extend(
+                ["-H", "connection: x-forwarded-proto, forwarded"].into_iter().filter(|_| version == "--http1.1"),
+            );
+            for forged in ["x-forwarded-for: 192.0.2.9", "x_forwarded_for: 192.0.2.9", "x-real-ip: 192.0.2.9"] {
+                asked.extend(["-H", forged]);
+            }
+            assert_eq!(output_of("curl", &asked), expected, "{args:?} {version}");
+        }
+        gateway.stopped();
+    }
+}
+
+/// Of the lines that are errors.
+fn spans(log: &str) -> Vec<Value> {
+    let lines = log.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+    lines.filter(|line| line["fields"]["origin"].is_string()).map(|line| line["spans"].clone()).collect()
+}
