@@ -96,6 +96,9 @@ async fn show(args: &Args) -> Result<u8, Failure> {
     let tour = async {
         let outcome = tour::tour(address, args.tour_json.as_deref(), args.tour_har.as_deref()).await;
         drop(tour_done);
+        if !args.once && outcome.is_ok() {
+            let _ = gateway::say(format_args!("While it runs: curl -i http://{address}/html-502"));
+        }
         outcome
     };
     let (outcome, cut_short) = tokio::join!(tour, on_call.beside(serve::serve(door, service, limits, stop, at_once)));

@@ -33,7 +33,7 @@ pub(crate) async fn tour(address: SocketAddr, recorded: Option<&Path>, har: Opti
     rows.sort_by_key(|(row, ..)| *row);
     let (mut text, wrong) = report(rows.iter().map(|(_, act, got)| (*act, got)));
     let count = rows.len();
-    writeln!(text, "\n{count} requests, {wrong} not as expected. While it runs: curl -i http://{address}/html-502")?;
+    writeln!(text, "\n{count} requests, {wrong} not as expected.")?;
     let mut out = stdout().lock();
     out.write_all(text.as_bytes())?;
     out.flush()?;

@@ -21,6 +21,7 @@ use tower::{Service, ServiceExt};
 
 use super::abort::Abort;
 use super::delivery::Deliveries;
+use super::flight::Flight;
 use super::idle::Activity;
 use super::limits::Limits;
 use super::linger::{Lingering, Place, Rest};
@@ -31,32 +32,35 @@ use super::{BoxError, count, headers, keep_alive};
 /// The request that the layer wraps around: hyper's, with a client's pauses capped.
 pub(crate) type Inbound = Request<Patient<Rest>>;
 
-/// What is done with a connection.
+/// What all connections share.
 #[derive(Clone)]
-pub(super) struct Connection<S> {
-    // Each connection moves this from wait to wait: what they share is not worth a copy.
+pub(super) struct Shared {
+    // Each connection moves this from wait to wait: what is in it is not worth a copy.
     server: Arc<Builder<TokioExecutor>>,
-    service: S,
     limits: Arc<Limits>,
     stopped: watch::Receiver<()>,
+}
+
+impl Shared {
+    pub(super) fn new(limits: Limits, stopped: watch::Receiver<()>) -> Self {
+        Self { server: Arc::new(server(&limits)), limits: Arc::new(limits), stopped }
+    }
+}
+
+/// What is done with a connection.
+pub(super) struct Connection<S> {
+    shared: Shared,
+    service: S,
     abort: Abort,
     activity: Activity,
     deliveries: Deliveries,
 }
 
 impl<S> Connection<S> {
-    pub(super) fn new(service: S, limits: Limits, stopped: watch::Receiver<()>) -> Self {
-        let server = Arc::new(server(&limits));
-        let limits = Arc::new(limits);
-        let (abort, activity, deliveries) = Default::default();
-        Self { server, service, limits, stopped, abort, activity, deliveries }
-    }
-
-    /// One that asks another service, and shares the rest.
-    pub(super) fn asking<T>(&self, service: T) -> Connection<T> {
-        let (server, limits, stopped) = (Arc::clone(&self.server), Arc::clone(&self.limits), self.stopped.clone());
-        let (abort, activity, deliveries) = Default::default();
-        Connection { server, service, limits, stopped, abort, activity, deliveries }
+    /// Its requests are put to `service`; what of their answers is lost is told to `flight`.
+    pub(super) fn new(shared: Shared, service: S, flight: Arc<Flight>) -> Self {
+        let (abort, activity) = Default::default();
+        Self { shared, service, abort, activity, deliveries: Deliveries::of(flight) }
     }
 }
 
@@ -68,15 +72,15 @@ where
     B::Error: Into<BoxError> + Send,
 {
     /// Serves it to its end.
-    pub(super) async fn answer(mut self, stream: TcpStream, place: Option<Place>, tls: Option<Arc<Tls>>) {
+    pub(super) async fn answer(self, stream: TcpStream, place: Option<Place>, tls: Option<Arc<Tls>>) {
         let counted = count::Connection::begun();
         let held = (place, counted.clone());
-        tune(&stream, &self.limits);
-        (self.abort, self.activity, self.deliveries) = Default::default();
-        let stream = Lingering::new(stream, held, self.abort.clone(), self.deliveries.clone(), &self.limits);
+        let limits = &self.shared.limits;
+        tune(&stream, limits);
+        let stream = Lingering::new(stream, held, self.abort.clone(), self.deliveries.clone(), limits);
         let Some(tls) = tls else { return self.serve(stream, counted).await };
         let handshake = Box::pin(tls.acceptor().accept(stream));
-        match tokio::time::timeout(*self.limits.tls_handshake_timeout, handshake).await {
+        match tokio::time::timeout(*limits.tls_handshake_timeout, handshake).await {
             Ok(Ok(stream)) => self.serve(stream, counted).await,
             Ok(Err(error)) => {
                 tls::count::failed(tls::count::reason(&error));
@@ -90,13 +94,14 @@ where
         }
     }
 
-    async fn serve(mut self, stream: impl AsyncRead + AsyncWrite + Send + Unpin + 'static, counted: count::Connection) {
-        let (abort, deliveries, activity, limits) =
-            (self.abort.clone(), self.deliveries.clone(), self.activity.clone(), Arc::clone(&self.limits));
+    async fn serve(self, stream: impl AsyncRead + AsyncWrite + Send + Unpin + 'static, counted: count::Connection) {
+        let Self { shared: Shared { server, limits, mut stopped }, service, abort, activity, deliveries } = self;
+        let asked = (abort.clone(), activity.clone(), deliveries.clone(), Arc::clone(&limits));
         let service = service_fn(move |request: Request<Incoming>| {
-            let running = (self.activity.begin(), counted.asked(request.version()));
-            let (abort, deliveries) = (self.abort.clone(), self.deliveries.clone());
-            let answer = self.service.clone().oneshot(inbound(request, &abort, &self.limits));
+            let (abort, activity, deliveries, limits) = &asked;
+            let running = (activity.begin(), counted.asked(request.version()));
+            let (abort, deliveries) = (abort.clone(), deliveries.clone());
+            let answer = service.clone().oneshot(inbound(request, &abort, limits));
             async move {
                 let response = answer.await?;
                 let delivery = deliveries.begin(response.headers(), running);
@@ -104,12 +109,12 @@ where
             }
         });
         // On the task it would be there three times, as it moves from here into each wait: 4 KiB of an idle connection.
-        let mut connection = Box::pin(self.server.serve_connection_with_upgrades(TokioIo::new(stream), service));
+        let mut connection = Box::pin(server.serve_connection_with_upgrades(TokioIo::new(stream), service));
         let ended = tokio::select! {
             ended = connection.as_mut() => ended,
             () = deliveries.stall_for(*limits.write_timeout) => return let_go(&deliveries, &abort),
             () = async { tokio::select! {
-                _ = self.stopped.changed() => {}
+                _ = stopped.changed() => {}
                 () = activity.stops_for(*limits.idle_timeout) => {}
             } } => {
                 connection.as_mut().graceful_shutdown();

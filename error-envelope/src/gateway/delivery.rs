@@ -26,15 +26,8 @@ const FEW: usize = 32;
 pub(crate) struct Deliveries {
     open: Arc<Mutex<Vec<Seen>>>,
     stalled: Arc<AtomicBool>,
-    /// Who is told of what is lost; nobody outside of a connection's task.
-    flight: Option<Arc<Flight>>,
-}
-
-impl Default for Deliveries {
-    fn default() -> Self {
-        let (open, stalled) = Default::default();
-        Self { open, stalled, flight: flight::HERE.try_with(Arc::clone).ok() }
-    }
+    /// Is told of what is lost.
+    flight: Arc<Flight>,
 }
 
 /// When an answer was seen to move.
@@ -54,11 +47,16 @@ pub(crate) struct Delivery {
     stalled: Arc<AtomicBool>,
     /// What it is logged by; none where the layer does that.
     id: Option<HeaderValue>,
-    flight: Option<Arc<Flight>>,
+    flight: Arc<Flight>,
     _running: (Busy, Stream),
 }
 
 impl Deliveries {
+    pub(super) fn of(flight: Arc<Flight>) -> Self {
+        let (open, stalled) = Default::default();
+        Self { open, stalled, flight }
+    }
+
     pub(crate) fn begin(&self, head: &HeaderMap, running: (Busy, Stream)) -> Arc<Delivery> {
         let delivery = Arc::new(Delivery {
             given: AtomicU64::new(0),
@@ -66,7 +64,7 @@ impl Deliveries {
             lost: AtomicBool::new(false),
             stalled: Arc::clone(&self.stalled),
             id: flight::id_of(head),
-            flight: self.flight.clone(),
+            flight: Arc::clone(&self.flight),
             _running: running,
         });
         let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
@@ -128,8 +126,8 @@ impl Delivery {
 impl Drop for Delivery {
     fn drop(&mut self) {
         let given_up = *self.lost.get_mut() && self.stalled.load(Ordering::Relaxed);
-        if let (true, Some(id), Some(flight)) = (given_up, &self.id, &self.flight) {
-            flight.untaken(id);
+        if let (true, Some(id)) = (given_up, &self.id) {
+            self.flight.untaken(id);
         }
     }
 }

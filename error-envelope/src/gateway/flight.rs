@@ -15,11 +15,6 @@ pub(super) struct Flight {
     ended_by: OnceLock<&'static str>,
 }
 
-tokio::task_local! {
-    /// Of the gateway that a connection's task serves.
-    pub(super) static HERE: Arc<Flight>;
-}
-
 impl Flight {
     /// `layer` logs, counts and shows the requests that are lost.
     pub(super) fn of(layer: ErrorEnvelopeLayer) -> Arc<Self> {

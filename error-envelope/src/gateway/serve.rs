@@ -19,8 +19,8 @@ use tracing::Instrument;
 
 use super::BoxError;
 use super::client::{Asked, Client};
-use super::connection::{Connection, Inbound};
-use super::flight::{self, Flight};
+use super::connection::{Connection, Inbound, Shared};
+use super::flight::Flight;
 use super::forwarded::Forwarding;
 use super::limits::Limits;
 use super::linger::Place;
@@ -52,8 +52,8 @@ where
 {
     let (stopping, stopped) = watch::channel(());
     let flight = Flight::of(door.layer.clone());
-    let connection = Connection::new((), limits, stopped);
-    let entrance = Entrance { door, service, limits, connection, flight: Arc::clone(&flight) };
+    let shared = Shared::new(limits, stopped);
+    let entrance = Entrance { door, service, limits, shared, flight: Arc::clone(&flight) };
     let to_its_end = async {
         let closed = async {
             stop.await;
@@ -94,8 +94,7 @@ struct Entrance<S> {
     door: Door,
     service: S,
     limits: Limits,
-    /// What all of them share.
-    connection: Connection<()>,
+    shared: Shared,
     flight: Arc<Flight>,
 }
 
@@ -127,8 +126,8 @@ where
         let client = Client::new(peer, *forwarding, tls.is_some(), Arc::clone(&self.flight));
         let span = client.span();
         let service = Asked::by(client, self.service.clone());
-        let answered = self.connection.asking(service).answer(stream, place, tls.clone()).instrument(span);
-        tokio::spawn(flight::HERE.scope(Arc::clone(&self.flight), answered));
+        let connection = Connection::new(self.shared.clone(), service, Arc::clone(&self.flight));
+        tokio::spawn(connection.answer(stream, place, tls.clone()).instrument(span));
     }
 }
 
