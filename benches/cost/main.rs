@@ -52,10 +52,11 @@ fn main() -> ExitCode {
             let rows = rows(is_check);
             print!("{}", table::write(&rows));
             let mut risen = Vec::new();
-            for part in if measure::has_valgrind() { &[scale::table, call::table][..] } else { &[] } {
-                let (table, more) = part();
-                print!("\n{table}");
-                risen.extend(more);
+            if measure::has_valgrind() {
+                for (table, more) in [scale::table(), call::table(is_check)] {
+                    print!("\n{table}");
+                    risen.extend(more);
+                }
             }
             if is_check {
                 risen.extend(check::risen(&rows));
