@@ -6,7 +6,7 @@ use crate::front::Tally;
 
 /// What a container of the smallest size has.
 pub(crate) const MOST_KIB: u64 = 128 << 10;
-pub(crate) const MOST_TIMES: f64 = 1.5;
+const MOST_TIMES: f64 = 1.5;
 
 pub(crate) struct Row {
     pub(crate) name: &'static str,
@@ -57,6 +57,10 @@ impl P99 {
             times: median(pairs.iter().map(|(quiet, beside)| beside.as_secs_f64() / quiet.as_secs_f64()).collect()),
         }
     }
+
+    pub(crate) fn is_slow(&self) -> bool {
+        self.times > MOST_TIMES
+    }
 }
 
 impl Row {
@@ -70,9 +74,7 @@ impl Row {
         if after > before {
             failures.push(format!("{after} descriptors after it, and {before} before"));
         }
-        if let Some(p99) = self.p99
-            && p99.times > MOST_TIMES
-        {
+        if let Some(p99) = self.p99.filter(P99::is_slow) {
             failures.push(format!("good requests took {:.2} times as long", p99.times));
         }
         if self.good == 0 {

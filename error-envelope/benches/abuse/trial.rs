@@ -2,7 +2,8 @@
 //!
 //! 1. Flat out, good clients beside it: memory, descriptors, answers. No times: on a machine that clients, gateway and
 //!    service share, whatever works at all slows the others.
-//! 2. Five pairs of good requests alone and good requests beside the attack at its pace: the times.
+//! 2. Five pairs of good requests alone and good requests beside the attack at its pace: the times. Where they do not hold,
+//!    fifteen.
 //! 3. The attackers leave. Descriptors are waited for, then the gateway is stopped, and its log read to the end: each
 //!    request that the service saw and never answered is there as abandoned, once, and no other twice.
 
@@ -26,6 +27,8 @@ use crate::target::{self, Seen};
 use crate::wait::{found, when};
 
 const PAIRS: usize = 5;
+/// Where so few look too slow: what else the machine does comes and goes, what the attack does stays.
+const MOST_PAIRS: usize = 15;
 const FLAT_OUT: Duration = Duration::from_secs(5);
 const PACED: Duration = Duration::from_secs(3);
 /// One policy's, without a route of its own; each histogram is a dozen.
@@ -95,7 +98,8 @@ impl Trial {
         }
         self.descriptors_come_to(|open| open <= before + KEPT);
         let mut pairs = Vec::new();
-        for _ in 0..if quick { 0 } else { PAIRS } {
+        let mut asked = if quick { 0 } else { PAIRS };
+        while pairs.len() < asked {
             let quiet = self.good.block_on(Good::ask(self.front.address, PACED));
             let beside = self.beside(false, PACED);
             pairs.push((quiet.p99(), beside.p99()));
@@ -103,6 +107,9 @@ impl Trial {
             good.add(beside);
             // The next half is to be quiet: connections that end are work, too. Those to the service that are kept are none.
             self.descriptors_come_to(|open| open <= before + KEPT);
+            if pairs.len() == PAIRS && P99::of(&pairs).is_slow() {
+                asked = MOST_PAIRS;
+            }
         }
         let after = self.descriptors_come_to(|open| open <= before);
         let (peak_kib, threads) = (self.gateway.peak_kib(), self.gateway.threads());
