@@ -11,9 +11,18 @@ use tower_error_envelope::{Policy, RequestId};
 /// In a folder that is not there: what a pattern of `include` found would be refused by its own name.
 const FILE: &str = "no/such/folder/policy.toml";
 
+/// A pattern of `include` from the root on has the whole machine looked through.
+fn roams(policy: &str) -> bool {
+    let mut strings = policy.split(['"', '\'']);
+    policy.contains("include") && strings.any(|string| string.starts_with('/') && string.contains(['*', '?', '[']))
+}
+
 // The first line is a method and a target; the rest is the policy.
 fuzz_target!(|text: &str| {
     let (asked, policy) = text.split_once('\n').unwrap_or(("GET /", text));
+    if roams(policy) {
+        return;
+    }
     let (method, target) = asked.split_once(' ').unwrap_or(("GET", asked));
     match Policy::from_toml(FILE, policy) {
         Err(error) => assert!(error.to_string().starts_with(FILE), "{error}"),
