@@ -1,4 +1,4 @@
-//! Whether the time of looking for a key tells how near a wrong one came (rule G2): `cargo bench --bench constant_time`.
+//! Whether the time of looking for a key tells how near a wrong one came (rule G2): `cargo bench -p benches --bench constant_time`.
 //!
 //! Welch's t-test over a million runs of two classes, interleaved at random, as dudect does it: a near miss and a far
 //! one. Past 4.5 the two are told apart. `--check` fails then.

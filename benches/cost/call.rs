@@ -56,17 +56,22 @@ impl Named for Around {
     }
 }
 
-/// Makes so many calls, each seen to be answered.
+/// Makes so many calls, twice, each seen to be answered.
 pub(crate) fn run(around: Around, calls: u64) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
-    runtime.block_on(async {
-        let mut client = EchoClient::new(channel(around).await);
-        let said = Words { text: "x".repeat(98), count: 0 };
-        for _ in 0..=calls {
-            let heard = client.say(said.clone()).await.expect("an answer");
-            assert_eq!(heard.metadata().contains_key("x-request-id"), around != Around::Nothing);
-            assert_eq!(heard.get_ref(), &said);
-        }
+    let mut client = runtime.block_on(async { EchoClient::new(channel(around).await) });
+    let said = Words { text: "x".repeat(98), count: 0 };
+    let mut call = async || {
+        let heard = client.say(said.clone()).await.expect("an answer");
+        assert_eq!(heard.metadata().contains_key("x-request-id"), around != Around::Nothing);
+        assert_eq!(heard.get_ref(), &said);
+    };
+    measure::twice(|| {
+        runtime.block_on(async {
+            for _ in 0..calls {
+                call().await;
+            }
+        });
     });
 }
 

@@ -1,4 +1,4 @@
-//! Holds a run against the recorded table (`benches/README.md`): `cargo bench --bench cost -- --check`.
+//! Holds a run against the recorded table (`benches/README.md`): `cargo bench -p benches --bench cost -- --check`.
 //!
 //! A figure of the layer that rose by more than 2 % fails. Instructions are scaled by what the handler alone and today's
 //! stack took on this machine and when recorded, whichever rose more: another libc or processor moves all three.

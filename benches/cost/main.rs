@@ -1,11 +1,11 @@
 //! What the layer costs beside a bare handler and beside the stack that users have today, for the same requests.
 //!
-//! `cargo bench --bench cost` prints one table:
+//! `cargo bench -p benches --bench cost` prints one table:
 //!
 //! 1. Each stack and case runs in a process of its own, this binary again, so that no subscriber, branch history or
 //!    heap of one is seen by another.
-//! 2. Instructions come from callgrind: the difference between 2N and N requests, divided by N. They do not depend on
-//!    what else the machine does. Without valgrind their columns stay empty, and a line says so.
+//! 2. Instructions come from callgrind: those of the second N of 2N requests, divided by N. They do not depend on what else
+//!    the machine does. Without valgrind their columns stay empty, and a line says so.
 //! 3. Allocations and bytes come from a counting allocator. Its two additions per call are in every row.
 //! 4. Time is the median of several batches, and rough.
 //!
@@ -66,6 +66,7 @@ fn main() -> ExitCode {
         _ => {
             pairs().for_each(|(case, stack)| measure::run(stack, case, 1));
             Around::ALL.iter().for_each(|around| call::run(*around, 1));
+            scale::write();
             Asked::ALL.iter().for_each(|asked| Size::ALL.iter().for_each(|size| scale::run(*size, *asked, 1)));
         }
     }

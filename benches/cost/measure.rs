@@ -53,11 +53,11 @@ pub(crate) fn has_valgrind() -> bool {
     Command::new("valgrind").arg("--version").output().is_ok_and(|output| output.status.success())
 }
 
-/// Sends so many requests, and no more than the one that checks the answer.
+/// Sends so many requests, twice, and no more than the one that checks the answer.
 pub(crate) fn run(stack: Stack, case: Case, requests: u64) {
     with_runtime(|| {
         let mut stack = stack.around(case);
-        (0..requests).for_each(|_| drop(black_box(stack.answer(case.request()))));
+        twice(|| (0..requests).for_each(|_| drop(black_box(stack.answer(case.request())))));
     });
 }
 
@@ -91,41 +91,46 @@ fn nanoseconds(job: &mut impl FnMut()) -> f64 {
     start.elapsed().as_secs_f64() * 1e9
 }
 
-/// Per request, of this binary with these arguments and a number of requests behind them: the median of so many counts,
-/// each of two processes.
+/// Per request, of this binary with these arguments and a number of requests behind them: the median of so many processes.
 pub(crate) fn instructions(args: &[&str], processes: usize) -> f64 {
-    let totals = side_by_side(2 * processes, |run| collected(args, if run % 2 == 0 { 2 * COUNTED } else { COUNTED }));
-    let mut counts: Vec<f64> = totals.chunks(2).map(|pair| (pair[0] - pair[1]) / COUNTED as f64).collect();
+    let mut counts = side_by_side(processes, || collected(args) / COUNTED as f64);
     counts.sort_by(f64::total_cmp);
     counts[processes / 2]
 }
 
-/// So many runs, as many at once as there are cores: what callgrind counts does not depend on what else the machine does.
-fn side_by_side(runs: usize, run: impl Fn(usize) -> f64 + Sync) -> Vec<f64> {
-    let cores = thread::available_parallelism().map_or(1, NonZeroUsize::get);
-    let next = AtomicUsize::new(0);
-    let taken = || {
-        let mut done = Vec::new();
-        loop {
-            let at = next.fetch_add(1, Ordering::Relaxed);
-            if at >= runs {
-                return done;
-            }
-            done.push((at, run(at)));
-        }
-    };
-    let mut done: Vec<(usize, f64)> = thread::scope(|scope| {
-        let workers: Vec<_> = (0..cores.min(runs)).map(|_| scope.spawn(taken)).collect();
-        workers.into_iter().flat_map(|worker| worker.join().expect("no panic while counting")).collect()
-    });
-    done.sort_by_key(|(at, _)| *at);
-    done.into_iter().map(|(_, total)| total).collect()
+/// Answers so many requests for the first time, and as many again: those are what is counted.
+pub(crate) fn twice(mut job: impl FnMut()) {
+    job();
+    counted_by_callgrind(&mut job);
 }
 
-fn collected(args: &[&str], requests: u64) -> f64 {
+/// callgrind counts from its beginning to its end, by its name.
+#[inline(never)]
+fn counted_by_callgrind(job: &mut dyn FnMut()) {
+    job();
+}
+
+/// So many runs, as many at once as there are cores: what callgrind counts does not depend on what else the machine does.
+fn side_by_side(runs: usize, run: impl Fn() -> f64 + Sync) -> Vec<f64> {
+    let cores = thread::available_parallelism().map_or(1, NonZeroUsize::get);
+    let left = AtomicUsize::new(runs);
+    let taken = || {
+        let mut done = Vec::new();
+        while left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1)).is_ok() {
+            done.push(run());
+        }
+        done
+    };
+    thread::scope(|scope| {
+        let workers: Vec<_> = (0..cores.min(runs)).map(|_| scope.spawn(taken)).collect();
+        workers.into_iter().flat_map(|worker| worker.join().expect("no panic while counting")).collect()
+    })
+}
+
+fn collected(args: &[&str]) -> f64 {
     let mut valgrind = Command::new("valgrind");
-    valgrind.args(["--tool=callgrind", "--callgrind-out-file=/dev/null"]).arg(this_binary());
-    let text = output(valgrind.args(args).arg(requests.to_string()), |out| out.stderr);
+    valgrind.args(["--tool=callgrind", "--callgrind-out-file=/dev/null", "--toggle-collect=*counted_by_callgrind*"]);
+    let text = output(valgrind.arg(this_binary()).args(args).arg(COUNTED.to_string()), |out| out.stderr);
     let line = text.lines().find_map(|line| line.split_once("Collected : "));
     number(line.unwrap_or_else(|| panic!("callgrind said no total:\n{text}")).1)
 }
