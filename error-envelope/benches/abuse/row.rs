@@ -39,6 +39,7 @@ pub(crate) struct P99 {
     pub(crate) quiet: Duration,
     pub(crate) beside: Duration,
     pub(crate) times: f64,
+    pub(crate) pairs: usize,
 }
 
 impl P99 {
@@ -54,6 +55,7 @@ impl P99 {
         Self {
             quiet: seconds(|pair| pair.0),
             beside: seconds(|pair| pair.1),
+            pairs: pairs.len(),
             times: median(pairs.iter().map(|(quiet, beside)| beside.as_secs_f64() / quiet.as_secs_f64()).collect()),
         }
     }

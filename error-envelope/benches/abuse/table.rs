@@ -7,6 +7,7 @@ use std::path::Path;
 use crate::front::Tally;
 use crate::row::Row;
 use crate::shapes::Shaped;
+use crate::trial::PAIRS;
 
 /// So many kinds of answers are told.
 const TOLD: usize = 4;
@@ -32,7 +33,8 @@ pub(crate) fn line(row: &Row) -> String {
     let Row { name, done, sent, limit, answered, peak_kib, descriptors, threads, .. } = row;
     let p99 = row.p99.map_or("-".to_owned(), |p99| {
         let millis = |time: std::time::Duration| time.as_secs_f64() * 1e3;
-        format!("{:.1} ms, {:.1} ms (×{:.2})", millis(p99.quiet), millis(p99.beside), p99.times)
+        let of = if p99.pairs == PAIRS { String::new() } else { format!(" of {} pairs", p99.pairs) };
+        format!("{:.1} ms, {:.1} ms (×{:.2}{of})", millis(p99.quiet), millis(p99.beside), p99.times)
     });
     let sent = if *sent > 0 { format!("; {sent} frames in all") } else { String::new() };
     let peak = *peak_kib as f64 / 1024.0;

@@ -26,7 +26,7 @@ use crate::row::{Descriptors, P99, Row};
 use crate::target::{self, Seen};
 use crate::wait::{found, when};
 
-const PAIRS: usize = 5;
+pub(crate) const PAIRS: usize = 5;
 /// Where so few look too slow: what else the machine does comes and goes, what the attack does stays.
 const MOST_PAIRS: usize = 15;
 const FLAT_OUT: Duration = Duration::from_secs(5);

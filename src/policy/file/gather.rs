@@ -10,6 +10,10 @@ use crate::policy::error::PolicyError;
 /// As many services as one process may have in front of it, and a bound for a pattern that is too wide.
 const MAX_FILES: usize = 4096;
 
+/// Each of so many files may have a folder of its own, and so may those. What looks through more is a pattern such as
+/// `/**/*.toml`, which would look through all that the machine has; systems watch some 8,000 folders of one user's, too.
+const MAX_FOLDERS: usize = 2 * MAX_FILES;
+
 /// A file, and what it includes.
 pub(super) struct Text {
     /// What errors call it.
@@ -45,8 +49,12 @@ impl Gathered {
         let document = Document::parse(&name, &text)?;
         let Some(include) = document.root().get("include") else { return Ok(()) };
         for pattern in include.elements()? {
+            let Some(folders) = folders_of(&folder, pattern.text()?) else {
+                let wrong = format!("{:?} looks through more than {MAX_FOLDERS} folders", pattern.text()?);
+                return Err(pattern.refused(wrong, "narrow the pattern"));
+            };
             let found = files_of(&folder, &pattern)?;
-            self.folders.extend(folders_of(&folder, pattern.text()?));
+            self.folders.extend(folders);
             for path in found {
                 self.put(at, &pattern, &path, around)?;
             }
@@ -131,18 +139,18 @@ fn is_wildcard(written: &str) -> bool {
     written.contains(['*', '?', '['])
 }
 
-/// The folders in which a file or a folder may appear that a pattern would find.
-fn folders_of(folder: &Path, written: &str) -> Vec<PathBuf> {
+/// The folders in which a file or a folder may appear that a pattern would find; `None` where there are too many.
+fn folders_of(folder: &Path, written: &str) -> Option<Vec<PathBuf>> {
     if !is_wildcard(written) {
-        return Vec::new();
+        return Some(Vec::new());
     }
-    let Some(above) = Path::new(written).parent() else { return Vec::new() };
+    let Some(above) = Path::new(written).parent() else { return Some(Vec::new()) };
     let escaped = Path::new(&glob::Pattern::escape(&folder.display().to_string())).join(above);
     let inside = glob::glob(&escaped.display().to_string()).into_iter().flatten().filter_map(Result::ok);
-    let mut folders: Vec<PathBuf> = inside.filter(|path| path.is_dir()).collect();
+    let mut folders: Vec<PathBuf> = inside.filter(|path| path.is_dir()).take(MAX_FOLDERS + 1).collect();
     if !is_wildcard(&above.display().to_string()) {
         folders = vec![folder.join(above)];
     }
-    folders.extend(folders_of(folder, &above.display().to_string()));
-    folders
+    folders.extend(folders_of(folder, &above.display().to_string())?);
+    (folders.len() <= MAX_FOLDERS).then_some(folders)
 }

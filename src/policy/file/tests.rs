@@ -292,3 +292,17 @@ fn an_included_file_and_a_scope_in_rust_make_the_same_policy() {
     let built = Policy::builder().code(gone).scope(orders).map(MapRule::to(ErrorCode::GONE).code("X")).build().unwrap();
     assert_eq!(format!("{:#?}", read.into_policy().without_origin()), format!("{:#?}", built.without_origin()));
 }
+
+#[test]
+fn a_pattern_that_looks_through_too_many_folders_is_refused() {
+    let root = "version = 1\ninclude = [\"many/**/*.toml\"]\n";
+    let folder = folder("wide", &[("policy.toml", root), ("many/a/one.toml", "version = 1\n")]);
+    let load = || PolicyLoader::new().load(folder.join("policy.toml"));
+    assert_eq!(load().unwrap().files().count(), 2);
+    (0..8200).for_each(|at| fs::create_dir_all(folder.join(format!("many/{at}"))).unwrap());
+    let refused = load().unwrap_err().to_string();
+    fs::remove_dir_all(folder.join("many")).unwrap();
+    let wrong =
+        "policy.toml:2: include[0]: \"many/**/*.toml\" looks through more than 8192 folders; narrow the pattern";
+    assert!(refused.ends_with(wrong), "{refused}");
+}
