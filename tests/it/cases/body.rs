@@ -9,7 +9,7 @@ use super::kept::of_connection;
 use super::members;
 use super::rpc;
 use super::seen::{Call, End, Facts, Response};
-use super::value::{self, missing};
+use super::value::{self, missing, with_id};
 
 pub(super) fn check(
     case: &Case,
@@ -43,6 +43,10 @@ pub(super) fn check(
     let body = String::from_utf8_lossy(&response.body);
     for text in expect.lacks.iter().filter(|text| body.contains(text.as_str())) {
         problems.push(("R3", format!("the body has {text:?}")));
+    }
+    let id = response.header("x-request-id").unwrap_or_default();
+    for text in expect.has.iter().map(|text| with_id(text, &id)).filter(|text| !body.contains(text)) {
+        problems.push(("E3", format!("the body has no {text:?}")));
     }
 }
 

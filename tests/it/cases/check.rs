@@ -83,7 +83,8 @@ fn call_of<'r>(run: &'r Run, index: usize, response: &Response) -> Option<&'r Ca
     let id = response.lines("x-request-id");
     let same = |call: &&Call| lines(&call.headers, "x-request-id") == id;
     let complete = run.calls.len() >= run.exchanges.len();
-    run.calls.iter().find(same).or_else(|| run.calls.get(index).filter(|_| complete))
+    // Of a request that was sent twice the last one was answered (F7).
+    run.calls.iter().rfind(same).or_else(|| run.calls.get(index).filter(|_| complete))
 }
 
 fn status(expect: &Expect, response: &Response, problems: &mut Problems) {

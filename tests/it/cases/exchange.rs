@@ -54,6 +54,7 @@ fn not_here(case: &Case) -> Option<&'static str> {
         (case.expect.interim.as_ref().is_some_and(|interim| !interim.is_empty()), "interim responses are the server's"),
         (case.request.raw().is_some() || case.request.pipelined, "bytes of a socket"),
         (case.inner.raw().is_some() || case.inner.upgraded.is_some(), "an inner response of a socket"),
+        (case.inner.drops.is_some(), "a connection to the service is a socket"),
         (case.reload.is_some(), "a reload is of the gateway"),
         (case.expect.refused.is_none() && super::request::of(case).is_none(), "a request that `http` cannot say"),
     ]

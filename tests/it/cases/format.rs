@@ -71,6 +71,9 @@ pub(super) struct Request {
     pub(super) times: usize,
     #[serde(default)]
     pub(super) pipelined: bool,
+    /// With `times`: each on a connection of its own.
+    #[serde(default)]
+    pub(super) fresh: bool,
     #[serde(default)]
     pub(super) reads_late: bool,
     pub(super) upgrade_send: Option<String>,
@@ -127,6 +130,8 @@ pub(super) struct Inner {
     raw_base64: Option<String>,
     #[serde(default)]
     pub(super) holds: bool,
+    /// The request, counted on its connection, that closes it unanswered.
+    pub(super) drops: Option<usize>,
     #[serde(default)]
     pub(super) delay_ms: u64,
     pub(super) trickle: Option<Trickle>,
@@ -208,6 +213,8 @@ pub(super) struct Expect {
     pub(super) wire_code: Option<String>,
     #[serde(default)]
     pub(super) lacks: Vec<String>,
+    #[serde(default)]
+    pub(super) has: Vec<String>,
     #[serde(default)]
     pub(super) headers: BTreeMap<String, String>,
     #[serde(default)]

@@ -28,6 +28,9 @@ pub(super) fn exchanges(address: SocketAddr, case: &Case) -> Vec<Exchanged> {
     if case.request.pipelined {
         return pipelined(address, case);
     }
+    if case.request.fresh {
+        return (0..case.request.times).map(|_| Connection::open(address, case).exchange(true)).collect();
+    }
     let mut client = None;
     let mut exchanges = Vec::new();
     for left in (0..case.request.times).rev() {

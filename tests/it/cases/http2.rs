@@ -19,10 +19,11 @@ use crate::wait::TOO_LONG;
 
 pub(super) fn exchanges(address: SocketAddr, case: &Case) -> Vec<Exchanged> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
-    runtime.block_on(connected(address, case))
+    let (connections, times) = if case.request.fresh { (case.request.times, 1) } else { (1, case.request.times) };
+    (0..connections).flat_map(|_| runtime.block_on(connected(address, case, times))).collect()
 }
 
-async fn connected(address: SocketAddr, case: &Case) -> Vec<Exchanged> {
+async fn connected(address: SocketAddr, case: &Case, times: usize) -> Vec<Exchanged> {
     let stream = tokio::net::TcpStream::connect(address).await.expect("the gateway listens");
     stream.set_nodelay(true).expect("a socket option");
     let (client, mut connection) = h2::client::handshake(stream).await.expect("a handshake");
@@ -33,10 +34,10 @@ async fn connected(address: SocketAddr, case: &Case) -> Vec<Exchanged> {
     if case.request.pipelined {
         // All streams at once.
         let mut streams = tokio::task::JoinSet::new();
-        (0..case.request.times).for_each(|_| drop(streams.spawn(exchange_of(client.clone(), case.clone()))));
+        (0..times).for_each(|_| drop(streams.spawn(exchange_of(client.clone(), case.clone()))));
         exchanges = streams.join_all().await;
     } else {
-        for _ in 0..case.request.times {
+        for _ in 0..times {
             exchanges.push(one().await);
         }
     }

@@ -59,6 +59,7 @@ fn not_here(case: &Case) -> Option<&'static str> {
     [
         (upgrades, "an upgraded connection is a socket"),
         (case.request.pipelined, "pipelining is of a socket"),
+        (case.inner.drops.is_some(), "a connection to the service is a socket"),
         (raw_unread, "an inner response that is none in process"),
         (odd_head, "an inner head that `http` cannot say"),
         (case.reload.is_some(), "a reload is of the gateway"),

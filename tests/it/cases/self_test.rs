@@ -30,6 +30,7 @@ header_lines = { "set-cookie" = ["a=1", "re:b=."] }
 inner_headers = { traceparent = "absent" }
 log_has = ["$id"]
 log_lacks = ["secret"]
+has = ["Busy", "$id"]
 within_ms = 100
 calls = 1
 "#;
@@ -108,6 +109,12 @@ fn each_way_of_spoiling_it_is_reported_by_its_rule() {
         let found = problems(&case(), &run);
         assert!(found.iter().any(|(have, _)| have == rule), "spoil {index} is to break {rule}, found {found:?}");
     }
+}
+
+#[test]
+fn a_text_that_the_body_lacks_is_reported() {
+    let absent = one(&CASE.replace(r#"has = ["Busy", "$id"]"#, r#"has = ["Busy", "$id!"]"#));
+    assert_eq!(problems(&absent, &right()).iter().map(|(rule, _)| *rule).collect::<Vec<_>>(), ["E3"]);
 }
 
 #[test]

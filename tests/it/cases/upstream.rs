@@ -61,10 +61,11 @@ fn serve(stream: TcpStream, stage: &Stage) {
     let _ = stream.set_nodelay(true);
     let Ok(reading) = stream.try_clone() else { return };
     let mut wire = Wire::new(Timed { stream: reading, deadline: far() });
-    while let Ok(head) = wire.head() {
+    for count in 1.. {
+        let Ok(head) = wire.head() else { break };
         let inner = lock(&stage.scene).clone();
         let number = stage.number.load(Ordering::SeqCst);
-        let mut turn = Turn { stage, inner, number, stream: &stream, wire: &mut wire, index: 0 };
+        let mut turn = Turn { stage, inner, number, stream: &stream, wire: &mut wire, count, index: 0 };
         if !matches!(turn.take(&head), Ok(true)) {
             break;
         }
@@ -83,6 +84,8 @@ struct Turn<'a> {
     number: usize,
     stream: &'a TcpStream,
     wire: &'a mut Wire<Timed>,
+    /// Which request of its connection it is, from 1.
+    count: usize,
     index: usize,
 }
 
@@ -94,6 +97,9 @@ impl Turn<'_> {
             calls.push(Call { headers: head.headers.clone(), ..Call::default() });
             calls.len() - 1
         };
+        if self.inner.drops == Some(self.count) {
+            return Ok(false);
+        }
         let framing = head.framing(Framing::None)?;
         let mut status = self.inner.status();
         if self.inner.answers_first {

@@ -75,6 +75,7 @@ fn not_by_envoy(case: &Case) -> Option<&'static str> {
         (lines("vary") > 1 || lines("cache-control") > 1, "Envoy: it joins the lines of `vary` and `cache-control`"),
         (!is_path, "Envoy: it refuses a target that is no path (V2)"),
         (request.method().contains(char::is_lowercase), "Envoy: it refuses the method (V2)"),
+        (inner.drops.is_some(), "its connections to the service are Envoy's own"),
         (upgrades, "Envoy: it takes `upgrade` off a response"),
         (case.name == "drain-budget/type", "Envoy: it closes behind a request that is not whole (V4)"),
     ]
