@@ -38,6 +38,21 @@ pub(crate) fn at_most_one<'h>(headers: &'h HeaderMap, name: &HeaderName) -> Opti
     if second.is_some() { None } else { Some(first) }
 }
 
+/// Whether two header names are one to a service that hands headers on as CGI does (RFC 3875 §4.1.18): in any letter case,
+/// and with each character that is no letter or digit read as `_`.
+///
+/// ```
+/// use tower_error_envelope::exchange::is_same_to_cgi;
+///
+/// assert!(is_same_to_cgi("x.consumer_id", "X-Consumer-Id"));
+/// assert!(!is_same_to_cgi("x-consumer", "x-consumer-id"));
+/// ```
+#[must_use]
+pub fn is_same_to_cgi(name: &str, other: &str) -> bool {
+    let folded = |byte: u8| if byte.is_ascii_alphanumeric() { byte.to_ascii_lowercase() } else { b'_' };
+    name.len() == other.len() && name.bytes().map(folded).eq(other.bytes().map(folded))
+}
+
 /// Whether there is one of that name.
 #[inline]
 pub(crate) fn has(headers: &HeaderMap, name: &HeaderName) -> bool {

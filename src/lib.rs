@@ -115,10 +115,10 @@ pub use policy::Guards;
 pub use policy::parse_size;
 #[cfg(feature = "policy-file")]
 #[cfg_attr(docsrs, doc(cfg(feature = "policy-file")))]
-pub use policy::{Effective, Lint, Setting, Spelling};
+pub use policy::{Effective, Lint, PathReading, Setting};
 pub use policy::{
-    Mode, NoTransform, Policy, PolicyBuilder, PolicyError, PolicyFigures, Preflight, Protocols, Route, RouteInForce,
-    Scope, Trust, UnknownCodes,
+    LetterCase, Mode, NoTransform, Paths, Policy, PolicyBuilder, PolicyError, PolicyFigures, Preflight, Protocols,
+    Route, RouteInForce, Scope, Trust, UnknownCodes,
 };
 pub use request_id::{ParseRequestIdError, RequestId};
 

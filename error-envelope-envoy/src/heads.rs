@@ -4,7 +4,7 @@ use bytes::Bytes;
 use http::header::{CONTENT_LENGTH, HOST, TRANSFER_ENCODING, UPGRADE};
 use http::uri::{Authority, PathAndQuery, Scheme};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri, Version, request, response};
-use tower_error_envelope::exchange::{BodyFacts, changes, is_read};
+use tower_error_envelope::exchange::{BodyFacts, changes, is_read, is_removed};
 
 use crate::abi::{Head, Lines, Stream};
 
@@ -83,6 +83,11 @@ pub(crate) fn request(lines: Lines<'_>, version: Version, all: bool) -> RequestH
         Err(what) => cannot(what),
     }
     RequestHead { parts, unread, has_id }
+}
+
+/// Whether a line is [removed](is_removed) from the head of a request that goes on.
+pub(crate) fn has_removed(lines: Lines<'_>) -> bool {
+    lines.iter().any(|(name, _)| str::from_utf8(name).is_ok_and(is_removed))
 }
 
 /// As many headers of most requests are read.

@@ -89,10 +89,10 @@ impl Explained<'_> {
         let effective = self.file.and_then(|file| file.effective(method.as_str(), &url).ok());
         match &effective {
             Some(effective) => {
-                let mut routes = effective.spelling().routes();
+                let mut routes = effective.reading().routes();
                 let route =
                     routes.next().map_or_else(|| "no route matches".to_owned(), |(it, at)| format!("{it} ({at})"));
-                let set = |key: &str| effective.spelling().settings().iter().find(|it| it.key() == key);
+                let set = |key: &str| effective.reading().settings().iter().find(|it| it.key() == key);
                 let said = |key: &str| {
                     set(key).map(|it| format!("{} ({})", it.value().trim_matches('"'), it.from().unwrap_or("default")))
                 };

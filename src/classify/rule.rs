@@ -15,7 +15,8 @@ use http::{Method, StatusCode};
 use crate::code::ErrorCode;
 use crate::guard::content_type;
 use crate::guard::expression::InText;
-use crate::guard::pattern::{Pattern, Refused, normalised};
+use crate::guard::pattern::{Pattern, Refused};
+use crate::guard::reading::normalised;
 
 /// A rule that turns what an inner error says into a code: `[[map]]` in the policy file (rule R1).
 ///

@@ -17,11 +17,15 @@ use super::{
 use crate::classify::credentials::Credentials;
 use crate::code::ErrorCode;
 use crate::fault::Fault;
-use crate::guard::auth::{self, Verified};
+use crate::guard::auth::Verified;
 use crate::guard::body_limit::{Flags, Watched};
 use crate::guard::content_type::Declared;
-use crate::policy::{Manner, Matched, Mode};
+use crate::policy::{Manner, Matched, Mode, Reading, Unmatched};
 use crate::request_id::RequestId;
+
+/// G0's own refusals, in words for whoever wrote the client.
+const TOO_MANY_READINGS: &str = "The request's path or method can be read in too many ways.";
+const AMBIGUOUS_PATH: &str = "The request's path can be read in several ways.";
 
 impl Exchange {
     /// Takes a request's head: gives it its id, finds its route, and asks the guards.
@@ -62,17 +66,15 @@ impl Exchange {
             return Self::begin_without_headers(terms, head, body, &sent, id);
         }
         let given = request::identify(policy.ids(), head, &sent, id);
-        let settings = match policy.quick(head) {
+        let settings = match policy.quick(head, sent.overrides_method()) {
             Some(settings) if settings.guards_bodies_alone() && head.method != Method::OPTIONS => settings,
             Some(settings) => {
-                let matched = Matched { sent: None, normal: *settings };
-                return Self::begin_guarded::<HERE>(terms, head, body, &sent, given, &matched, false);
+                let matched = Ok(Matched::only(*settings));
+                return Self::begin_guarded::<HERE>(terms, head, body, &sent, given, matched);
             }
             None => {
-                let found = policy.matched(head);
-                let no_host = found.is_none();
-                let matched = found.unwrap_or_else(|| policy.of_no_host());
-                return Self::begin_guarded::<HERE>(terms, head, body, &sent, given, &matched, no_host);
+                let matched = policy.matched(head);
+                return Self::begin_guarded::<HERE>(terms, head, body, &sent, given, matched);
             }
         };
         // Most routes have no guards but these.
@@ -82,8 +84,8 @@ impl Exchange {
                 match (request::carries_body(&asked), types.said(media_type, sent.has_two_types())) {
                     (Carries::No, _) | (_, Declared::Accepted) => None,
                     (Carries::Unknown, Declared::Missing) => {
-                        let matched = Matched { sent: None, normal: *settings };
-                        return Self::begin_guarded::<HERE>(terms, head, body, &sent, given, &matched, false);
+                        let matched = Ok(Matched::only(*settings));
+                        return Self::begin_guarded::<HERE>(terms, head, body, &sent, given, matched);
                     }
                     _ => Some(types.refusal()),
                 }
@@ -99,7 +101,7 @@ impl Exchange {
             let exchange = Self::new(terms, &asked, given, manner);
             return Admission::Answer(Box::new(exchange.refuse(fault, None)));
         }
-        auth::forward::remove(policy.forwarded_ids(), &mut head.headers);
+        request::remove_forged(policy, &sent, &mut head.headers);
         let told = HERE.then(|| (given.id, given.header.clone()));
         let asked = Asked { head, sent: &sent, body };
         let mut exchange = Self::new(terms, &asked, given, manner);
@@ -120,27 +122,35 @@ impl Exchange {
         body: BodyFacts,
         sent: &Sent,
         given: Given,
-        matched: &Matched,
-        no_host: bool,
+        matched: Result<Matched, Unmatched>,
     ) -> Admission {
         let policy = &**terms.policy();
-        auth::forward::remove(policy.forwarded_ids(), &mut head.headers);
+        let unmatched = matched.as_ref().err().copied();
+        let matched = &matched.unwrap_or_else(|_| policy.of_no_host());
+        request::remove_forged(policy, sent, &mut head.headers);
         // A guard may ask for it (G1).
         request::trace(policy.ids(), head, given.id);
         let asked = Asked { head, sent, body };
         let mut guarded = request::guard(policy, matched, &asked);
-        // RFC 9112 §3.2: a request that names two hosts has no route.
-        if no_host && policy.refuses() {
-            guarded.unmet = Some(Fault::new(ErrorCode::BAD_REQUEST));
-        } else if no_host {
-            // Where nothing refuses, nothing begins to (M1).
-            guarded.observed_unmet.get_or_insert_with(|| Fault::new(ErrorCode::BAD_REQUEST));
+        let is_preflight = request::is_preflight(&asked);
+        let refuse = |text: &'static str| Some(Fault::new(ErrorCode::BAD_REQUEST).message(text));
+        match unmatched {
+            // RFC 9112 §3.2: a request that names two hosts has no route.
+            Some(Unmatched::NoHost) if policy.refuses() => guarded.unmet = Some(Fault::new(ErrorCode::BAD_REQUEST)),
+            Some(Unmatched::NoHost) => {
+                // Where nothing refuses, nothing begins to (M1).
+                guarded.observed_unmet.get_or_insert_with(|| Fault::new(ErrorCode::BAD_REQUEST));
+            }
+            Some(Unmatched::TooManyReadings) => guarded.unmet = refuse(TOO_MANY_READINGS),
+            None if matched.is_refused => guarded.unmet = refuse(AMBIGUOUS_PATH),
+            None => {}
         }
-        let exchange = Self::new(terms, &asked, given, matched.normal.manner());
+        let mut exchange = Self::new(terms, &asked, given, matched.normal.manner());
+        exchange.note_readings(matched);
         let now = LazyCell::new(exchange.terms.clock);
         let door = match guarded.unmet.take() {
             None if !exchange.policy().has_schemes() => Door::Open(None),
-            None => door::ask(exchange.policy(), matched, head, &|| *now),
+            None => door::ask(exchange.policy(), matched, (head, is_preflight), &|| *now),
             Some(fault) => Door::Closed(fault, None),
         };
         exchange.at(door, guarded, HERE.then_some(head))
@@ -158,7 +168,7 @@ impl Exchange {
         head.headers.clear();
         let sent = sent.of_call_alone();
         let policy = &**terms.policy();
-        let matched = policy.matched(head).unwrap_or_else(|| policy.of_no_host());
+        let matched = policy.matched(head).unwrap_or_else(|_| policy.of_no_host());
         let given = request::identify(policy.ids(), head, &sent, id);
         let fault = Fault::new(ErrorCode::HEADERS_TOO_LARGE);
         let asked = Asked { head, sent: &sent, body };
@@ -182,6 +192,23 @@ impl Exchange {
             }
         }
         Self { settings, id, id_header, request, flags: None, aside, terms }
+    }
+
+    /// Notes for the log which further readings met guards of their own, and on which routes (G0).
+    fn note_readings(&mut self, matched: &Matched) {
+        /// More of them say nothing that the first ones do not.
+        const MOST: usize = 4;
+
+        if matched.others.is_empty() {
+            return;
+        }
+        let line = |reading: &Reading| {
+            let route = self.policy().route_label(reading.settings.label()).unwrap_or("no route");
+            format!("{} {} meets {route}", reading.method, request::printable(&reading.path))
+        };
+        let lines: Vec<String> = matched.others.iter().take(MOST).map(line).collect();
+        let notes = self.aside.get_or_insert_default().notes.get_or_insert_default();
+        notes.readings = Some(lines.join(", ").into());
     }
 
     /// Tells the inner service the id.

@@ -1,11 +1,10 @@
-//! Who may pass (rule G2): the credentials that both spellings of a path ask for (G0), whatever the mode (M1).
+//! Who may pass (rule G2): the credentials that every reading of a request asks for (G0), whatever the mode (M1).
 
 use std::sync::Arc;
 use std::time::SystemTime;
 
 use http::request::Parts;
 
-use super::request::is_preflight;
 use crate::fault::Fault;
 use crate::guard::auth::{self, Failed, Scheme, Verdict, Verified};
 use crate::policy::{Matched, Policy, Preflight, Settings};
@@ -18,9 +17,9 @@ pub(super) enum Door {
     Ask(Box<Locks>),
 }
 
-/// Those of the path as sent and of the path normalised: both must open.
+/// Those of every reading, the normalised one's last: all must open.
 #[derive(Debug)]
-pub(super) struct Locks([Option<Lock>; 2]);
+pub(super) struct Locks(Vec<Lock>);
 
 #[derive(Debug)]
 struct Lock {
@@ -29,25 +28,28 @@ struct Lock {
 }
 
 /// Asks all that needs no wait. Whom it lets in is told to the inner service by the head.
-pub(super) fn ask(policy: &Policy, matched: &Matched, head: &mut Parts, now: &dyn Fn() -> SystemTime) -> Door {
+pub(super) fn ask(
+    policy: &Policy,
+    matched: &Matched,
+    (head, is_preflight): (&mut Parts, bool),
+    now: &dyn Fn() -> SystemTime,
+) -> Door {
     let lock = |settings: &Settings| {
         let schemes = policy.schemes(settings);
-        if schemes.is_empty() || settings.preflight == Preflight::Pass && is_preflight(head) {
+        if schemes.is_empty() || settings.preflight == Preflight::Pass && is_preflight {
             return None;
         }
         let verdict = auth::at_once(schemes, &head.headers, now);
         Some(Lock { verdict, observed: settings.auth_observe })
     };
-    match (matched.sent.as_deref().and_then(lock), lock(&matched.normal)) {
-        (None, None) => Door::Open(None),
-        (sent, normal) => Locks([sent, normal]).decide(head),
-    }
+    let locks: Vec<Lock> = matched.guards().filter_map(lock).collect();
+    if locks.is_empty() { Door::Open(None) } else { Locks(locks).decide(head) }
 }
 
 impl Locks {
     /// The scheme whose verifier is to be asked next.
     pub(super) fn next(&self) -> Option<&Arc<Scheme>> {
-        self.0.iter().flatten().find_map(|lock| match &lock.verdict {
+        self.0.iter().find_map(|lock| match &lock.verdict {
             Verdict::Open(undecided) => undecided.next(),
             _ => None,
         })
@@ -60,7 +62,7 @@ impl Locks {
             Verdict::Open(undecided) => Lock { verdict: undecided.verified(&scheme, &outcome), ..lock },
             _ => lock,
         };
-        Self(self.0.map(|lock| lock.map(told))).decide(head)
+        Self(self.0.into_iter().map(told).collect()).decide(head)
     }
 
     /// A lock that is shut needs no verifier of the other one.
@@ -73,8 +75,8 @@ impl Locks {
         if let Some(fault) = closed {
             return Door::Closed(fault, observed);
         }
-        // Where the two name two callers, the rest of the request follows the normalised path, and so does this.
-        for lock in self.0.into_iter().flatten() {
+        // Where they name several callers, the rest of the request follows the normalised reading, and so does this.
+        for lock in self.0 {
             if let Verdict::In(passed) = lock.verdict {
                 passed.mark(head);
             }
@@ -83,7 +85,7 @@ impl Locks {
     }
 
     fn refusal(&self, observed: bool) -> Option<Fault> {
-        self.0.iter().flatten().filter(|lock| lock.observed == observed).find_map(|lock| match &lock.verdict {
+        self.0.iter().filter(|lock| lock.observed == observed).find_map(|lock| match &lock.verdict {
             Verdict::Refused(fault) => Some(fault.clone()),
             _ => None,
         })

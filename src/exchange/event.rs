@@ -72,6 +72,7 @@ pub struct Notes {
     pub(super) upstream_request_id: Option<Box<str>>,
     pub(super) dropped_members: Option<Box<str>>,
     pub(super) unknown_code: Option<Box<str>>,
+    pub(super) readings: Option<Box<str>>,
     pub(super) exhibit: Option<super::Exhibit>,
 }
 
@@ -199,6 +200,7 @@ impl Event {
             upstream_request_id: None,
             dropped_members: None,
             unknown_code: None,
+            readings: None,
             exhibit: None,
         };
 
@@ -262,10 +264,18 @@ impl Notes {
         self.unknown_code.as_deref()
     }
 
+    /// The readings of the request that met guards of their own beside those of the route, each as `METHOD PATH meets ROUTE`
+    /// (G0): at most four, of at most 128 printable characters of the path. The query is not among them.
+    #[must_use]
+    pub fn readings(&self) -> Option<&str> {
+        self.readings.as_deref()
+    }
+
     /// Whether there is nothing to say in the log.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        let Self { client_request_id, upstream_request_id, dropped_members, unknown_code, exhibit: _ } = self;
-        [client_request_id, upstream_request_id, dropped_members, unknown_code].iter().all(|note| note.is_none())
+        let Self { client_request_id, upstream_request_id, dropped_members, unknown_code, readings, exhibit: _ } = self;
+        let notes = [client_request_id, upstream_request_id, dropped_members, unknown_code, readings];
+        notes.iter().all(|note| note.is_none())
     }
 }

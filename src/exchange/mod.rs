@@ -63,12 +63,13 @@ pub use self::observer::{Exhibit, Observer, Shown};
 pub use self::outcome::{
     Admission, Answered, BodyFacts, Collected, Failure, FirstByte, ResponsePlan, Rewritten, Tail, Written,
 };
-pub use self::reads::is_read;
+pub use self::reads::{is_read, is_removed};
 pub use self::terms::Terms;
 pub use self::watching::{Ended, Last, Watch};
 pub use crate::classify::decided::DecidedBy;
 #[doc(hidden)]
 pub use crate::classify::heard::Heard;
+pub use crate::fields::is_same_to_cgi;
 pub use crate::guard::body_limit::{Linger, Meter, Metered};
 
 /// A boxed error, as tower has them.

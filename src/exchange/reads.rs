@@ -1,5 +1,8 @@
 //! Which headers of a request matter: for an adapter that copies heads which lie elsewhere.
 
+use crate::fields::is_same_to_cgi;
+use crate::guard::method::is_override;
+
 /// Whether a request header of this name, in lower case, is read whatever the policy says: for its route (G0), its id
 /// (I2), its guards (G1–G4), its protocol (section P), or its answer (R11, G5). A policy may [name
 /// others](super::Terms::reads_any).
@@ -16,6 +19,8 @@ pub fn is_read(name: &[u8]) -> bool {
         4 => name == b"host",
         6 => matches!(name, b"accept" | b"expect" | b"origin"),
         7 => name == b"upgrade",
+        // What names another method, in any spelling that CGI takes for it (G0).
+        13 | 17 | 22 if str::from_utf8(name).is_ok_and(is_override) => true,
         9 => name == b"x-api-key",
         10 => name == b"connection",
         12 => matches!(name, b"content-type" | b"x-request-id" | b"grpc-timeout"),
@@ -27,6 +32,23 @@ pub fn is_read(name: &[u8]) -> bool {
         29 => name == b"access-control-request-method",
         _ => false,
     }
+}
+
+/// Whether a request header of this name, in lower case, is removed whatever the policy says: a CGI-like service would take it
+/// for the request's `x-request-id` (E3). An adapter that [copies](is_read) few lines of a head copies all of one that has such
+/// a line.
+///
+/// ```
+/// use tower_error_envelope::exchange::is_removed;
+///
+/// assert!(is_removed("x_request_id") && !is_removed("x-request-id"));
+/// ```
+#[must_use]
+#[inline]
+pub fn is_removed(name: &str) -> bool {
+    const ID: &str = "x-request-id";
+
+    name.len() == ID.len() && name != ID && is_same_to_cgi(name, ID)
 }
 
 #[cfg(test)]
@@ -56,6 +78,7 @@ mod tests {
             .json(true)
             .scheme("api", bearer)
             .route(Route::new("/in").auth(["api"]))
+            .route(Route::new("DELETE /kept").auth(["api"]))
             .route(Route::new("/flown").preflight(Preflight::Guard).auth(["api"]))
             .route(Route::new("/watched").mode(Mode::Observe).auth(["api"]))
             .scope(scope);
@@ -66,7 +89,9 @@ mod tests {
         RequestId::from_parts(1, 2)
     }
 
-    const NAMES: [&str; 26] = [
+    const NAMES: [&str; 28] = [
+        "x-http-method-override",
+        "x_http_method",
         "te",
         "host",
         "accept",
@@ -95,7 +120,7 @@ mod tests {
         "x-forwarded-for",
     ];
 
-    const VALUES: [&str; 18] = [
+    const VALUES: [&str; 19] = [
         "",
         "1",
         "11",
@@ -114,6 +139,7 @@ mod tests {
         "a:80:80",
         "req_01JD2V5W8Z3Q4R6T8Y0A1B2C3D",
         "1m",
+        "delete",
     ];
 
     fn lines() -> impl Strategy<Value = Vec<(&'static str, &'static str)>> {
@@ -122,8 +148,16 @@ mod tests {
     }
 
     fn heads() -> impl Strategy<Value = request::Parts> {
-        let targets =
-            ["/", "/in", "/flown", "/watched", "/a/../in", "/a.B/C?connect=v1&message=x", "http://scoped.example/"];
+        let targets = [
+            "/",
+            "/in",
+            "/kept",
+            "/flown",
+            "/watched",
+            "/a/../in",
+            "/a.B/C?connect=v1&message=x",
+            "http://scoped.example/",
+        ];
         let methods = [Method::GET, Method::POST, Method::OPTIONS, Method::HEAD, Method::CONNECT];
         let versions = [Version::HTTP_11, Version::HTTP_2];
         (

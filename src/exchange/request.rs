@@ -15,7 +15,7 @@ use http::request::Parts;
 pub(super) use self::aside::Aside;
 pub(super) use self::facts::{RequestFacts, negotiates};
 pub(super) use self::guarded::{Carries, Guarded, carries_body, guard, is_preflight};
-pub(super) use self::identity::{Given, identify, mark, printable, trace};
+pub(super) use self::identity::{Given, identify, mark, printable, remove_forged, trace};
 pub(super) use self::sent::Sent;
 use super::BodyFacts;
 

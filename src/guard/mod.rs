@@ -5,4 +5,6 @@ pub(crate) mod body_limit;
 pub(crate) mod content_type;
 pub(crate) mod expression;
 pub(crate) mod header;
+pub(crate) mod method;
 pub(crate) mod pattern;
+pub(crate) mod reading;

@@ -1,7 +1,7 @@
-//! Path patterns (rule G0): `GET|POST /a/{one}/{*rest}`, and the one spelling of a path that they are set against.
+//! Path patterns (rule G0): `GET|POST /a/{one}/{*rest}`.
 //!
-//! Methods are optional, and `GET` covers `HEAD`. A literal segment stands for itself, letter case as it is; `{one}` for
-//! one whole segment that is not empty; `{*rest}`, last, for whatever follows, nothing included.
+//! Methods are optional, and `GET` covers `HEAD`. A literal segment stands for itself; `{one}` for one whole segment that
+//! is not empty; `{*rest}`, last, for whatever follows, nothing included.
 //!
 //! Matching is on bytes: a decoded path need not be UTF-8. A pattern that no normalised path could ever match is
 //! refused, because a guard that never asks looks like one that does.
@@ -10,11 +10,9 @@
 mod compare;
 mod parse;
 
-use std::borrow::Cow;
 use std::sync::Arc;
 
 use http::{Method, StatusCode};
-use percent_encoding::percent_decode_str;
 
 use self::parse::Parsed;
 pub(crate) use self::parse::Segment;
@@ -90,6 +88,10 @@ impl Pattern {
         self.methods.first().cloned()
     }
 
+    pub(crate) fn names_methods(&self) -> bool {
+        !self.methods.is_empty()
+    }
+
     /// Whether it ends in `{*rest}`.
     pub(crate) fn has_rest(&self) -> bool {
         self.rest
@@ -101,6 +103,28 @@ impl Pattern {
             Segment::Literal(literal) => Some(&**literal),
             Segment::One => None,
         })
+    }
+
+    /// Sorts patterns of one path, the most specific first: a literal before `{one}`, both before `{*rest}`, a method before
+    /// none.
+    pub(crate) fn specificity(&self) -> impl Ord + use<> {
+        let kinds = self.segments.iter().map(|segment| match segment {
+            Segment::Literal(_) => 0,
+            Segment::One => 1,
+        });
+        let kinds: Vec<u8> = kinds.chain(self.rest.then_some(2)).collect();
+        (kinds, self.method_rank())
+    }
+
+    /// Whether two patterns of one path are the same but for letter case.
+    pub(crate) fn is_case_variant(&self, other: &Self) -> bool {
+        let folded = |one: &Segment, other: &Segment| match (one, other) {
+            (Segment::Literal(one), Segment::Literal(other)) => one.eq_ignore_ascii_case(other),
+            (one, other) => one == other,
+        };
+        self.segments != other.segments
+            && (self.rest, self.segments.len()) == (other.rest, other.segments.len())
+            && self.segments.iter().zip(&other.segments).all(|(one, other)| folded(one, other))
     }
 
     /// Whether it matches some path that begins with these segments.
@@ -161,71 +185,8 @@ pub(crate) fn split_segment(path: &[u8]) -> (&[u8], Rest<'_>) {
     }
 }
 
-/// The one spelling that all spellings of a path share (G0): decoded once, `\` as `/`, dot segments resolved, doubled
-/// and trailing slashes merged. `None` where the path has that spelling already, or is no path.
-pub(crate) fn normalised(path: &str) -> Option<Vec<u8>> {
-    if !path.starts_with('/') || !may_be_respelt(path.as_bytes()) {
-        return None;
-    }
-    let decoded: Cow<'_, [u8]> = percent_decode_str(path).into();
-    let mut segments = Vec::new();
-    for segment in decoded.split(|byte| matches!(byte, b'/' | b'\\')) {
-        match segment {
-            b"" | b"." => {}
-            b".." => drop(segments.pop()),
-            _ => segments.push(segment),
-        }
-    }
-    let normal = if segments.is_empty() { b"/".to_vec() } else { [b"/".as_slice(), &segments.join(&b'/')].concat() };
-    (normal != path.as_bytes()).then_some(normal)
-}
-
-/// Whether a path may have another spelling than the one that all share. Most have not: they are told by one pass, eight
-/// bytes at a time, without an allocation.
-pub(crate) fn may_be_respelt(path: &[u8]) -> bool {
-    let Some(last) = path.last_chunk::<8>() else { return short_may_be_respelt(path) };
-    let mut behind_slash = 0;
-    let mut told = 0;
-    for word in path.as_chunks::<8>().0 {
-        let word = u64::from_le_bytes(*word);
-        told |= respelt(word, behind_slash);
-        behind_slash = zeros(word ^ of(b'/')) >> 56;
-    }
-    // Some of its bytes are looked at twice, so that none is left over.
-    told |= respelt(u64::from_le_bytes(*last), 0);
-    told != 0 || path.ends_with(b"/")
-}
-
-fn short_may_be_respelt(path: &[u8]) -> bool {
-    path.iter().any(|byte| matches!(byte, b'%' | b'\\'))
-        || path.windows(2).any(|pair| matches!(pair, [b'/', b'/' | b'.']))
-        || path.len() > 1 && path.ends_with(b"/")
-}
-
-/// Not 0 where one of eight bytes is coded, or a slash or a dot follows a slash, the one before the first among them.
-#[inline]
-const fn respelt(word: u64, behind_slash: u64) -> u64 {
-    let slashes = zeros(word ^ of(b'/'));
-    // A dot and a slash differ in their last bit.
-    let ends = zeros((word | of(1)) ^ of(b'/'));
-    zeros(word ^ of(b'%')) | zeros(word ^ of(b'\\')) | ends & (slashes << 8 | behind_slash)
-}
-
-/// The highest bit of each byte that is 0, and of a byte that is 1 behind one: of a dot behind a slash.
-#[inline]
-const fn zeros(word: u64) -> u64 {
-    word.wrapping_sub(of(1)) & !word & of(0x80)
-}
-
-#[inline]
-const fn of(byte: u8) -> u64 {
-    u64::MAX / 255 * byte as u64
-}
-
 #[cfg(test)]
 mod tests {
-    use proptest::prelude::*;
-
     use super::*;
 
     fn matches(pattern: &str, method: Method, path: &str) -> bool {
@@ -257,43 +218,5 @@ mod tests {
         assert!(matches("GET /a", Method::HEAD, "/a") && !matches("HEAD /a", Method::GET, "/a"));
         assert!(matches("PUT|PATCH /a", Method::PATCH, "/a") && !matches("PUT|PATCH /a", Method::HEAD, "/a"));
         assert!(matches("M-SEARCH /a", Method::from_bytes(b"M-SEARCH").unwrap(), "/a"));
-    }
-
-    #[test]
-    fn g0_the_normal_form_resolves_what_servers_resolve() {
-        for (path, normal) in [
-            ("//a//b/", "/a/b"),
-            ("/a/./b/../c", "/a/c"),
-            ("/../../a", "/a"),
-            ("/a/..", "/"),
-            ("/%61%2fb", "/a/b"),
-            ("/x/%2e%2E/a", "/a"),
-            ("/a\\b%5Cc", "/a/b/c"),
-            ("/a%252fb", "/a%2fb"),
-            ("/a%2", "/a%2"),
-            ("/.well-known", "/.well-known"),
-            ("/...", "/..."),
-        ] {
-            let spelt = normalised(path).unwrap_or_else(|| path.into());
-            assert_eq!(String::from_utf8(spelt).unwrap(), normal, "{path}");
-        }
-        assert_eq!(normalised("/a/%ff"), Some(b"/a/\xff".to_vec()));
-        for unchanged in ["/", "/a/b.c", "/.a", "*", "", "%2f"] {
-            assert_eq!(normalised(unchanged), None, "{unchanged}");
-        }
-    }
-
-    proptest! {
-        #[test]
-        fn g0_what_may_be_respelt_is_told_wherever_it_stands(path in "/[a/.%\\\\]{0,2}[ab0]{0,18}[a/.%\\\\]{0,3}[ab0/]{0,9}") {
-            let bytes = path.as_bytes();
-            let told = path.contains(['%', '\\'])
-                || bytes.windows(2).any(|two| two == b"//" || two == b"/.")
-                || path.len() > 1 && path.ends_with('/');
-            prop_assert_eq!(may_be_respelt(bytes), told);
-            if !told {
-                prop_assert_eq!(normalised(&path), None);
-            }
-        }
     }
 }

@@ -166,6 +166,7 @@ fn write(level: Level, event: &Event) {
                     mode = event.mode().as_str(),
                     decided_by = event.decided_by().map(|by| by.as_str()),
                     unknown_code = event.notes().unknown_code(),
+                    readings = event.notes().readings(),
                     cause,
                     client_request_id = event.notes().client_request_id(),
                     upstream_request_id = event.notes().upstream_request_id(),

@@ -11,7 +11,7 @@ use super::scope::Part;
 use super::settings::Keys;
 
 /// The keys of a route, in the order of the manual; `json` stands for `content_types`, too.
-pub(super) const KEYS: [(&str, &str); 14] = [
+pub(super) const KEYS: [(&str, &str); 16] = [
     ("mode", "\"enforce\""),
     ("dialect", "\"standard\""),
     ("negotiate", "true"),
@@ -25,6 +25,8 @@ pub(super) const KEYS: [(&str, &str); 14] = [
     ("protocols", "\"pass\""),
     ("keep_members", "[]"),
     ("preflight", "\"pass\""),
+    ("paths", "\"guard\""),
+    ("case", "\"fold\""),
     ("expose_headers", "true"),
 ];
 
@@ -54,14 +56,18 @@ pub(super) struct Decided {
 impl Loaded {
     /// `host` is in lower case, without its port; `path` in the spelling that counts.
     pub(super) fn chain(&self, method: &Method, host: &str, path: &[u8]) -> Chain<'_> {
-        let part = self.policy.scopes.narrowest(host, path);
+        self.chain_of(self.policy.scopes.narrowest(host, path), &self.policy.routes_of(method, host, path))
+    }
+
+    /// The tables that speak where these routes match, the most specific of the narrowest part first.
+    pub(super) fn chain_of(&self, part: usize, routes: &[usize]) -> Chain<'_> {
         let mut tables = Vec::new();
         for at in self.around(part) {
             let (held, told) = (&self.policy.parts[at], self.part(at));
-            held.matcher.each_match(method, path, &mut |route| {
+            for route in routes.iter().filter(|route| held.matcher.pattern(**route).is_some()) {
                 let index = route - held.matcher.base();
                 tables.push((Place::Route(at, index), &told.routes[index].keys));
-            });
+            }
             tables.push((Place::Defaults(at), &told.keys));
         }
         Chain { part, tables }

@@ -98,4 +98,22 @@ words! {
         /// They hold for it, too.
         Guard = "guard",
     }
+
+    /// What the layer does with a path whose readings meet routes with different guards (rule G0).
+    Paths {
+        /// The guards of every reading hold.
+        #[default]
+        Guard = "guard",
+        /// Such a request is answered with 400 `bad_request`.
+        Refuse = "refuse",
+    }
+
+    /// Whether guards match paths without regard to ASCII letter case (rule G0).
+    LetterCase {
+        /// They do: `/ADMIN` is guarded as `/admin` is, since some services take it for that.
+        #[default]
+        Fold = "fold",
+        /// A path that differs in letter case is another path: right where every service behind has it so.
+        Exact = "exact",
+    }
 }

@@ -20,6 +20,7 @@ use crate::classify::rule::{MapRule, Rule};
 use crate::code::details::{self, Wrong};
 use crate::code::{CodeSet, ErrorCode};
 use crate::dialect::rich::DOMAIN;
+use crate::fields::is_same_to_cgi;
 use crate::guard::auth::{self, AuthScheme, Scheme};
 use crate::guard::header::{HeaderGuard, RequiredHeader};
 use crate::guard::pattern::{Pattern, Refused};
@@ -69,6 +70,8 @@ impl PolicyBuilder {
             custom,
             faults: Faults::new(std::iter::empty()),
             is_everywhere: false,
+            names_methods: false,
+            has_case_variants: false,
             asks_of_requests: false,
         }
         .with_usual())
@@ -185,7 +188,7 @@ fn compile_headers(headers: Vec<(String, RequiredHeader)>) -> Result<HashMap<Str
 /// A required header that is removed from every request would let nobody in.
 fn refuse_forwarded(guards: &HashMap<String, HeaderGuard>, ids: &[HeaderName]) -> Result<(), Box<Problem>> {
     let mut removed: Vec<_> =
-        guards.iter().filter(|(_, it)| ids.iter().any(|id| auth::forward::is_spelling(it.name(), id))).collect();
+        guards.iter().filter(|(_, it)| ids.iter().any(|id| is_same_to_cgi(it.name().as_str(), id.as_str()))).collect();
     removed.sort_by_key(|(name, _)| *name);
     let Some((name, guard)) = removed.first() else { return Ok(()) };
     let wrong = format!("{} is a header of forward_id: what clients send in it is removed", guard.name());

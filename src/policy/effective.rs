@@ -7,11 +7,11 @@ use std::fmt;
 
 use http::{Method, Request, Uri};
 
-use super::chain::KEYS;
+use super::chain::{Chain, KEYS};
 use super::error::{Place, PolicyError};
 use super::file::Loaded;
-use super::host;
-use crate::guard::pattern::normalised;
+use super::{Reading, Unmatched, host};
+use crate::guard::reading::normalised;
 
 /// What holds for one request, key by key, each with the file and line that says it (rule G0).
 ///
@@ -23,7 +23,7 @@ use crate::guard::pattern::normalised;
 /// let text = "version = 1\n[[route]]\nmatch = \"POST /a/{*rest}\"\nbody_limit = \"64 KiB\"\n";
 /// let file = PolicyLoader::new().parse("policy.toml", text)?;
 /// let effective = file.effective("POST", "https://api.example.com/a/b")?;
-/// let limit = effective.spelling().settings().iter().find(|setting| setting.key() == "body_limit").unwrap();
+/// let limit = effective.reading().settings().iter().find(|setting| setting.key() == "body_limit").unwrap();
 /// assert_eq!((limit.value(), limit.from()), ("\"64 KiB\"", Some("policy.toml:4")));
 /// # Ok::<(), tower_error_envelope::PolicyError>(())
 /// ```
@@ -31,15 +31,17 @@ use crate::guard::pattern::normalised;
 pub struct Effective {
     method: Method,
     host: String,
-    as_sent: Option<Spelling>,
-    normal: Spelling,
+    others: Vec<PathReading>,
+    normal: PathReading,
+    is_refused: bool,
     map_rules: Vec<(String, usize)>,
     outward_rules: Vec<(String, usize)>,
 }
 
-/// What holds for one spelling of a path.
+/// What holds for one reading of a request (rule G0).
 #[derive(Debug)]
-pub struct Spelling {
+pub struct PathReading {
+    method: Method,
     path: String,
     scope: Option<String>,
     routes: Vec<(String, String)>,
@@ -55,20 +57,28 @@ pub struct Setting {
 }
 
 impl Effective {
-    /// What holds for the path normalised: everything but the guards of [`Effective::as_sent`].
+    /// What holds for the normalised reading of the path: everything but the guards of [other readings](Self::others).
     #[must_use]
-    pub const fn spelling(&self) -> &Spelling {
+    pub const fn reading(&self) -> &PathReading {
         &self.normal
     }
 
-    /// What holds for the path as it was sent, where its guards are others: they hold, too (rule G0).
+    /// What holds for further readings of the path and the method whose guards are others, one of each kind: their guards
+    /// hold, too.
     #[must_use]
-    pub const fn as_sent(&self) -> Option<&Spelling> {
-        self.as_sent.as_ref()
+    pub fn others(&self) -> &[PathReading] {
+        &self.others
+    }
+
+    /// Whether the layer answers such a request with 400, since its readings meet different guards and a route has
+    /// `paths = "refuse"`.
+    #[must_use]
+    pub const fn is_refused(&self) -> bool {
+        self.is_refused
     }
 }
 
-impl Spelling {
+impl PathReading {
     /// The patterns of the routes that match, the most specific first, each with its `FILE:LINE`.
     pub fn routes(&self) -> impl Iterator<Item = (&str, &str)> {
         self.routes.iter().map(|(pattern, from)| (pattern.as_str(), from.as_str()))
@@ -111,6 +121,8 @@ impl Setting {
                 | "auth_observe"
                 | "require_headers"
                 | "preflight"
+                | "paths"
+                | "case"
         )
     }
 }
@@ -130,25 +142,35 @@ impl Loaded {
         let hosts = host::of(&head).ok_or_else(|| refused("URL", url, "write a host, and a port in digits"))?;
         let host = hosts.first.into_owned();
         let path = head.uri.path();
-        let sent = self.spelling(&method, &host, path.as_bytes());
-        let (as_sent, normal) = match normalised(path) {
-            None => (None, sent),
-            Some(normal) => {
-                let other = self.policy.of_path(&method, &host, path).sent.is_some();
-                (other.then_some(sent), self.spelling(&method, &host, &normal))
+        let normal = normalised(path).unwrap_or_else(|| path.into());
+        let matched = self.policy.matched(&head).map_err(|unmatched| match unmatched {
+            Unmatched::NoHost => refused("URL", url, "write a host, and a port in digits"),
+            Unmatched::TooManyReadings => {
+                let wrong = format!("{url:?} can be read in more than 256 ways, or in more than 64 KiB of them");
+                PolicyError::new(None, wrong, "the layer answers such a request with 400".to_owned())
             }
-        };
-        let part = self.chain(&method, &host, &normalised(path).unwrap_or_else(|| path.into())).part;
+        })?;
+        let chain = self.chain(&method, &host, &normal);
         let counted = |count: &dyn Fn(usize) -> usize| {
-            self.around(part).map(|at| (self.scope_name(at), count(at))).filter(|(_, count)| *count > 0).collect()
+            self.around(chain.part).map(|at| (self.scope_name(at), count(at))).filter(|(_, count)| *count > 0).collect()
         };
-        let map_rules = counted(&|at| self.part(at).rules.len());
-        let outward_rules = counted(&|at| self.part(at).outward.len());
-        Ok(Effective { method, host, as_sent, normal, map_rules, outward_rules })
+        Ok(Effective {
+            others: matched.others.iter().map(|reading| self.other(reading)).collect(),
+            is_refused: matched.is_refused,
+            map_rules: counted(&|at| self.part(at).rules.len()),
+            outward_rules: counted(&|at| self.part(at).outward.len()),
+            normal: self.reading(&method, &normal, &chain),
+            method,
+            host,
+        })
     }
 
-    fn spelling(&self, method: &Method, host: &str, path: &[u8]) -> Spelling {
-        let chain = self.chain(method, host, path);
+    fn other(&self, reading: &Reading) -> PathReading {
+        let chain = self.chain_of(reading.settings.part() as usize, &reading.routes);
+        self.reading(&reading.method, &reading.path, &chain)
+    }
+
+    fn reading(&self, method: &Method, path: &[u8], chain: &Chain<'_>) -> PathReading {
         let routes = chain.tables.iter().filter_map(|(place, _)| match place {
             Place::Route(part, index) => {
                 Some((self.part(*part).routes[*index].pattern.clone(), self.place(place, "match")))
@@ -160,7 +182,8 @@ impl Loaded {
             let from = decided.place.as_ref().map(|place| self.place(place, decided.key));
             Setting { key: decided.key, value: decided.value, from }
         });
-        Spelling {
+        PathReading {
+            method: method.clone(),
             path: String::from_utf8_lossy(path).into_owned(),
             scope: (chain.part > 0).then(|| self.scope_name(chain.part)),
             routes: routes.collect(),
@@ -199,15 +222,20 @@ impl fmt::Display for Effective {
         }
         writeln!(f)?;
         self.normal.settings.iter().try_for_each(|setting| setting.write(f))?;
-        let Some(sent) = &self.as_sent else { return Ok(()) };
-        writeln!(f, "\nas it was sent, {}\n  its guards hold, too", sent.path)?;
-        sent.write_routes(f)?;
-        writeln!(f)?;
-        sent.settings.iter().filter(|setting| setting.is_guard()).try_for_each(|setting| setting.write(f))
+        if self.is_refused {
+            writeln!(f, "\nthe layer answers 400: its readings meet different guards (paths = \"refuse\")")?;
+        }
+        for other in &self.others {
+            writeln!(f, "\nits guards hold, too: {} {}", other.method, other.path)?;
+            other.write_routes(f)?;
+            writeln!(f)?;
+            other.settings.iter().filter(|setting| setting.is_guard()).try_for_each(|setting| setting.write(f))?;
+        }
+        Ok(())
     }
 }
 
-impl Spelling {
+impl PathReading {
     fn write_routes(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (pattern, from) in &self.routes {
             writeln!(f, "  matches {pattern} ({from})")?;

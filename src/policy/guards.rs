@@ -25,11 +25,11 @@ pub struct Guards {
 }
 
 impl Policy {
-    /// What holds for a request (G0). Where the two spellings of its path have other guards, those of the normalised one.
+    /// What holds for a request (G0). Where its readings have other guards, those of the normalised one.
     #[doc(hidden)]
     #[must_use]
     pub fn guards_of(&self, head: &Parts) -> Guards {
-        let settings = self.matched(head).unwrap_or_else(|| self.of_no_host()).normal;
+        let settings = self.matched(head).unwrap_or_else(|_| self.of_no_host()).normal;
         let of_scheme = |scheme: &Scheme| scheme.key_header().cloned().unwrap_or(header::AUTHORIZATION);
         Guards {
             mode: settings.manner().mode,
@@ -45,7 +45,7 @@ impl Policy {
     #[doc(hidden)]
     #[must_use]
     pub fn credentials_of(&self, head: &Parts) -> Vec<String> {
-        let settings = self.matched(head).unwrap_or_else(|| self.of_no_host()).normal;
+        let settings = self.matched(head).unwrap_or_else(|_| self.of_no_host()).normal;
         let enforced = if settings.auth_observe { "observed" } else { "enforced" };
         self.schemes(&settings).iter().map(|scheme| format!("{} {enforced}", scheme.asked_for())).collect()
     }

@@ -1,66 +1,106 @@
-//! What holds for a request: its path, in two spellings, its method and its host against routes and scopes (rule G0).
+//! What holds for a request: the readings of its path and its method, and its host, against routes and scopes (rule G0).
 
 use http::Method;
 use http::request::Parts;
 
+use super::choice::{LetterCase, Paths};
 use super::faults::Faults;
 use super::host::{self, Hosts};
 use super::settings::{Index, Said, Settings};
 use super::usual::{self, Met, Usual};
 use super::{Held, Policy};
 use crate::dialect::Dialect;
-use crate::guard::pattern::{may_be_respelt, normalised};
+use crate::guard::method;
+use crate::guard::pattern::Pattern;
+use crate::guard::reading::{has_readings, normalised, readings};
 
-/// What holds for a request's path in its two spellings (rule G0).
+/// What holds for a request in all its readings (rule G0).
 #[derive(Clone, Debug)]
 pub(crate) struct Matched {
-    /// The path as sent, where its guards are not those of the normalised path: few requests spell theirs so.
-    pub(crate) sent: Option<Box<Settings>>,
-    /// The path normalised: everything that is no guard follows it.
+    /// The normalised reading: everything that is no guard follows it.
     pub(crate) normal: Settings,
+    /// Further readings whose guards are others, each kind once: few requests have any.
+    pub(crate) others: Vec<Reading>,
+    /// Readings of the path meet routes whose guards differ, and one of them refuses such paths (`paths`).
+    pub(crate) is_refused: bool,
+}
+
+/// A reading, and what holds for it.
+#[derive(Clone, Debug)]
+pub(crate) struct Reading {
+    pub(crate) method: Method,
+    pub(crate) path: Vec<u8>,
+    pub(crate) settings: Settings,
+    /// The routes that it meets, the most specific first.
+    #[cfg_attr(not(feature = "policy-file"), allow(dead_code, reason = "files alone are explained"))]
+    pub(super) routes: Vec<usize>,
+}
+
+/// Why nothing can be said of a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Unmatched {
+    /// The policy asks for the host, and nobody can tell it.
+    NoHost,
+    /// It can be read in more ways than are guarded.
+    TooManyReadings,
 }
 
 impl Matched {
-    /// The guards of a host that a service behind may believe hold, too. `None` where they are too many to hold at once.
-    fn and_guards_of(mut self, other: &Self) -> Option<Self> {
-        for theirs in other.sent.as_deref().into_iter().chain([&other.normal]) {
-            match &self.sent {
-                _ if self.normal.guards_like(theirs) => {}
-                None => self.sent = Some(Box::new(*theirs)),
-                Some(sent) if sent.guards_like(theirs) => {}
-                Some(_) => return None,
-            }
+    /// One reading is all.
+    pub(crate) fn only(normal: Settings) -> Self {
+        Self { normal, others: Vec::new(), is_refused: false }
+    }
+
+    /// The guards of every reading, each kind once.
+    pub(crate) fn guards(&self) -> impl Iterator<Item = &Settings> {
+        self.others.iter().map(|other| &other.settings).chain([&self.normal])
+    }
+
+    fn add(&mut self, reading: Reading) {
+        if !self.guards().any(|known| known.guards_like(&reading.settings)) {
+            self.others.push(reading);
         }
-        Some(self)
     }
 }
 
 impl Policy {
-    /// What holds for a request (rule G0); `None` where the policy asks for the host and the request does not tell it.
-    #[inline]
-    pub(crate) fn matched(&self, head: &Parts) -> Option<Matched> {
-        let hosts = if self.scopes.ask_host() { host::of(head)? } else { Hosts::default() };
-        let matched = self.of_path(&head.method, &hosts.first, head.uri.path());
-        match hosts.other {
-            None => Some(matched),
-            Some(other) => matched.and_guards_of(&self.of_path(&head.method, &other, head.uri.path())),
+    /// What holds for a request (rule G0).
+    ///
+    /// # Errors
+    ///
+    /// The policy asks for the host and the request does not tell it, or there are too many readings.
+    pub(crate) fn matched(&self, head: &Parts) -> Result<Matched, Unmatched> {
+        let hosts = if self.scopes.ask_host() { host::of(head).ok_or(Unmatched::NoHost)? } else { Hosts::default() };
+        let methods = match self.names_methods {
+            true => method::methods(head).map_err(|_| Unmatched::TooManyReadings)?,
+            false => vec![head.method.clone()],
+        };
+        let path = head.uri.path();
+        let mut matched = Matched::only(self.normalised(&head.method, &hosts.first, path));
+        for host in [Some(&hosts.first), hosts.other.as_ref()].into_iter().flatten() {
+            for method in &methods {
+                self.match_readings(method, host, path, &mut matched)?;
+            }
         }
+        Ok(matched)
     }
 
     /// What holds where the host cannot be told.
     pub(crate) fn of_no_host(&self) -> Matched {
-        Matched { sent: None, normal: self.own().defaults }
+        Matched::only(self.own().defaults)
     }
 
-    /// What holds for nearly every request: one that has one spelling, and names one host. `None` where that has to be
-    /// [`matched`](Self::matched).
+    /// What holds for nearly every request: one that has one reading, and names one host. `None` where that has to be
+    /// [`matched`](Self::matched). `overrides` says whether a header names another method.
     #[inline]
-    pub(crate) fn quick(&self, head: &Parts) -> Option<&Settings> {
+    pub(crate) fn quick(&self, head: &Parts, overrides: bool) -> Option<&Settings> {
         if self.is_everywhere {
             return Some(&self.own().defaults);
         }
         let path = head.uri.path();
-        if path.starts_with('/') && may_be_respelt(path.as_bytes()) {
+        if path.starts_with('/') && has_readings(path.as_bytes())
+            || self.names_methods && (overrides || !method::is_plain(head))
+        {
             return None;
         }
         let narrowest = if self.parts.len() == 1 {
@@ -70,54 +110,169 @@ impl Policy {
             if hosts.other.is_some() {
                 return None;
             }
-            self.scopes.narrowest(&hosts.first, path.as_bytes())
+            self.scopes.narrowest_in_any_case(&hosts.first, path.as_bytes())?
         };
-        let met = self.met(narrowest, &head.method, path.as_bytes());
+        let met = self.met_in_any_case(narrowest, &head.method, path.as_bytes())?;
         match met.first() {
             None => Some(&self.parts.get(narrowest)?.defaults),
             Some(first) => self.usual.get(first)?.settings(narrowest, &met),
         }
     }
 
-    pub(super) fn of_path(&self, method: &Method, host: &str, path: &str) -> Matched {
-        let as_sent = self.settings(method, host, path.as_bytes());
-        match normalised(path) {
-            None => Matched { sent: None, normal: as_sent },
-            Some(normal) => {
-                let normal = self.settings(method, host, &normal);
-                Matched { sent: (!as_sent.guards_like(&normal)).then(|| Box::new(as_sent)), normal }
-            }
-        }
+    /// What holds for the normalised reading: everything but the guards of other readings.
+    pub(super) fn normalised(&self, method: &Method, host: &str, path: &str) -> Settings {
+        self.settings(method, host, normalised(path).as_deref().unwrap_or(path.as_bytes()))
     }
 
-    fn settings(&self, method: &Method, host: &str, path: &[u8]) -> Settings {
+    /// What holds for a path, where the host does not matter.
+    #[cfg(test)]
+    pub(super) fn of_path(&self, method: &Method, path: &str) -> Result<Matched, Unmatched> {
+        let mut matched = Matched::only(self.normalised(method, "", path));
+        self.match_readings(method, "", path, &mut matched)?;
+        Ok(matched)
+    }
+
+    /// Adds what holds for the readings of a path by one method and one host.
+    fn match_readings(&self, method: &Method, host: &str, path: &str, matched: &mut Matched) -> Result<(), Unmatched> {
+        let paths = match path.starts_with('/') && has_readings(path.as_bytes()) {
+            true => readings(path.as_bytes()).map_err(|_| Unmatched::TooManyReadings)?,
+            false => vec![path.into()],
+        };
+        let mut found: Vec<Reading> = Vec::new();
+        for path in paths {
+            self.each_case(method, host, &path, &mut |settings, routes| {
+                if !found.iter().any(|known| known.settings.guards_like(&settings)) {
+                    found.push(Reading { method: method.clone(), path: path.clone(), settings, routes });
+                }
+            })?;
+        }
+        matched.is_refused |= found.len() > 1 && found.iter().any(|reading| reading.settings.paths == Paths::Refuse);
+        found.into_iter().for_each(|reading| matched.add(reading));
+        Ok(())
+    }
+
+    /// What holds for one reading, its letter case as it is, and folded where that differs (`case`).
+    fn each_case(
+        &self,
+        method: &Method,
+        host: &str,
+        path: &[u8],
+        visit: &mut impl FnMut(Settings, Vec<usize>),
+    ) -> Result<(), Unmatched> {
         let narrowest = self.scopes.narrowest(host, path);
-        let met = self.met(narrowest, method, path);
+        let routes = self.routes_in(narrowest, method, path);
+        visit(self.inherited(narrowest, &routes), routes);
+        let in_any_case = self.scopes.narrowest_in_any_case(host, path);
+        if in_any_case.is_some_and(|narrowest| self.met_in_any_case(narrowest, method, path).is_some()) {
+            return Ok(());
+        }
+        for part in self.scopes.narrowest_folded(host, path) {
+            for routes in self.case_variants(part, method, path)? {
+                let settings = self.inherited(part, &routes);
+                if settings.case == LetterCase::Fold {
+                    visit(settings, routes);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The routes that match in any letter case, the most specific first. Of those that differ in letter case alone a
+    /// request meets one: each gives lists of its own.
+    fn case_variants(&self, narrowest: usize, method: &Method, path: &[u8]) -> Result<Vec<Vec<usize>>, Unmatched> {
+        /// Two for each of six segments: no policy that is meant has more.
+        const MOST: usize = 64;
+
+        let mut variants: Vec<Vec<usize>> = vec![Vec::new()];
+        for part in self.around(narrowest) {
+            let mut met = Vec::new();
+            part.matcher.each_match(method, path, &mut |route, _| met.push(route));
+            if !self.has_case_variants {
+                variants.iter_mut().for_each(|routes| routes.extend(&met));
+                continue;
+            }
+            let pattern = |route: usize| part.matcher.pattern(route);
+            met.sort_by_key(|route| pattern(*route).map(Pattern::specificity));
+            for route in met {
+                let differs = |other: &usize| {
+                    pattern(*other).zip(pattern(route)).is_some_and(|(one, other)| one.is_case_variant(other))
+                };
+                let mut forked = Vec::new();
+                for routes in &mut variants {
+                    match routes.iter().position(differs) {
+                        Some(at) => {
+                            let mut fork = routes.clone();
+                            fork[at] = route;
+                            forked.push(fork);
+                        }
+                        None => routes.push(route),
+                    }
+                }
+                forked.sort_unstable();
+                forked.dedup();
+                variants.extend(forked);
+                if variants.len() > MOST {
+                    return Err(Unmatched::TooManyReadings);
+                }
+            }
+        }
+        Ok(variants)
+    }
+
+    /// What holds for a path in this letter case.
+    pub(super) fn settings(&self, method: &Method, host: &str, path: &[u8]) -> Settings {
+        let narrowest = self.scopes.narrowest(host, path);
+        let mut met = Met::default();
+        self.each_route(narrowest, method, path, &mut |route, is_exact| {
+            if is_exact {
+                met.push(route);
+            }
+        });
         let usual = met.first().and_then(|first| self.usual.get(first)?.settings(narrowest, &met));
         match (usual, met.first(), self.parts.get(narrowest)) {
             (Some(usual), ..) => *usual,
             (None, None, Some(part)) => part.defaults,
-            (None, first, _) => self.inherited(narrowest, first, method, path),
+            (None, ..) => self.inherited(narrowest, &self.routes_in(narrowest, method, path)),
         }
     }
 
-    /// The routes that match, the most specific of the narrowest part first.
-    fn met(&self, narrowest: usize, method: &Method, path: &[u8]) -> Met {
-        let mut met = Met::default();
-        for part in self.around(narrowest) {
-            part.matcher.each_match(method, path, &mut |route| met.push(route));
-        }
-        met
+    /// The routes that match, the most specific of the narrowest part first. `None` where letter case decides which do.
+    #[inline]
+    fn met_in_any_case(&self, narrowest: usize, method: &Method, path: &[u8]) -> Option<Met> {
+        let (mut met, mut is_same) = (Met::default(), true);
+        self.each_route(narrowest, method, path, &mut |route, is_exact| {
+            is_same &= is_exact;
+            met.push(route);
+        });
+        is_same.then_some(met)
+    }
+
+    /// The routes that match in this letter case, the most specific of the narrowest part first.
+    #[cfg(feature = "policy-file")]
+    pub(super) fn routes_of(&self, method: &Method, host: &str, path: &[u8]) -> Vec<usize> {
+        self.routes_in(self.scopes.narrowest(host, path), method, path)
+    }
+
+    fn routes_in(&self, narrowest: usize, method: &Method, path: &[u8]) -> Vec<usize> {
+        let mut routes = Vec::new();
+        self.each_route(narrowest, method, path, &mut |route, is_exact| routes.extend(is_exact.then_some(route)));
+        routes
+    }
+
+    #[inline]
+    fn each_route(&self, narrowest: usize, method: &Method, path: &[u8], visit: &mut impl FnMut(usize, bool)) {
+        self.around(narrowest).for_each(|part| part.matcher.each_match(method, path, visit));
     }
 
     /// Key by key: what the more specific routes do not say comes from the wider ones.
-    fn inherited(&self, narrowest: usize, first: Option<usize>, method: &Method, path: &[u8]) -> Settings {
+    fn inherited(&self, narrowest: usize, routes: &[usize]) -> Settings {
         let mut said = Said::default();
         for part in self.around(narrowest) {
-            part.matcher.each_match(method, path, &mut |route| said.inherit(&self.said[route]));
+            let own = routes.iter().filter(|route| part.matcher.pattern(**route).is_some());
+            own.for_each(|route| said.inherit(&self.said[*route]));
             said.inherit(&part.default_keys);
         }
-        said.settled(u32::try_from(narrowest).unwrap_or(0), first.and_then(Index::new))
+        said.settled(u32::try_from(narrowest).unwrap_or(0), routes.first().copied().and_then(Index::new))
     }
 
     /// A part, and those around it.
@@ -135,12 +290,15 @@ impl Policy {
         self.faults = Faults::new(limits.flatten());
         let usual = patterns.map(|(part, pattern)| {
             let (method, path) = usual::witness(pattern);
-            let met = self.met(part, &method, &path);
-            let settings = self.inherited(part, met.first(), &method, &path);
-            Usual::new(part, met, settings)
+            let routes = self.routes_in(part, &method, &path);
+            let mut met = Met::default();
+            routes.iter().for_each(|route| met.push(*route));
+            Usual::new(part, met, self.inherited(part, &routes))
         });
         self.usual = usual.collect();
         let tells_time = |dialect: Dialect| dialect.form().tells_time;
+        self.names_methods = self.parts.iter().flat_map(|part| part.matcher.patterns()).any(Pattern::names_methods);
+        self.has_case_variants = self.parts.iter().any(|part| part.matcher.has_case_variants());
         self.is_everywhere = self.parts.len() == 1 && self.said.is_empty() && !self.scopes.ask_host();
         self.asks_of_requests = self.parts.iter().any(|part| part.rules_ask_path || tells_time(part.defaults.dialect))
             || self.said.iter().filter_map(Said::dialect).any(tells_time);

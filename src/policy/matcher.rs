@@ -8,8 +8,8 @@
 use std::fmt;
 
 use http::Method;
-use rustc_hash::FxHashMap;
 
+use super::literals::Literals;
 use crate::guard::pattern::{Pattern, Rest, Segment, segments_of, split_segment};
 
 /// Patterns, known by their places in the list that they came in, counted from `base`.
@@ -22,40 +22,10 @@ pub(super) struct Matcher {
 
 #[derive(Clone, Default)]
 struct Node {
-    literals: Literals,
+    literals: Literals<Node>,
     one: Option<Box<Node>>,
     ends: Vec<usize>,
     rests: Vec<usize>,
-}
-
-/// The children of literal segments. A few are compared more quickly than one is hashed.
-#[derive(Clone, Default)]
-struct Literals {
-    few: Vec<(Box<[u8]>, Node)>,
-    /// The keys are the policy's: no client can make them collide, so that a quick hash will do.
-    others: FxHashMap<Box<[u8]>, Node>,
-}
-
-const FEW: usize = 4;
-
-impl Literals {
-    fn get(&self, segment: &[u8]) -> Option<&Node> {
-        let few = self.few.iter().find(|(literal, _)| **literal == *segment).map(|(_, node)| node);
-        few.or_else(|| if self.others.is_empty() { None } else { self.others.get(segment) })
-    }
-
-    fn get_or_insert(&mut self, segment: &[u8]) -> &mut Node {
-        let at = self.few.iter().position(|(literal, _)| **literal == *segment);
-        match at {
-            Some(at) => &mut self.few[at].1,
-            None if self.few.len() < FEW => {
-                self.few.push((segment.into(), Node::default()));
-                let last = self.few.len() - 1;
-                &mut self.few[last].1
-            }
-            None => self.others.entry(segment.into()).or_default(),
-        }
-    }
 }
 
 /// Two patterns that some request would match with neither before the other.
@@ -95,41 +65,58 @@ impl Matcher {
         self.patterns.iter()
     }
 
-    /// Visits all that match, the most specific first.
-    pub(super) fn each_match(&self, method: &Method, path: &[u8], visit: &mut impl FnMut(usize)) {
-        self.root.walk(segments_of(path), &mut |index| {
+    /// Visits all that match, the most specific first, letter case aside: and whether it is the same in them.
+    #[inline]
+    pub(super) fn each_match(&self, method: &Method, path: &[u8], visit: &mut impl FnMut(usize, bool)) {
+        self.root.walk(segments_of(path), true, &mut |index, is_exact| {
             if self.patterns[index].covers_method(method) {
-                visit(self.base + index);
+                visit(self.base + index, is_exact);
             }
         });
+    }
+
+    /// Whether some path meets two literal segments of them that differ in letter case alone.
+    pub(super) fn has_case_variants(&self) -> bool {
+        self.root.has_case_variants()
     }
 }
 
 impl Node {
-    fn walk(&self, path: Rest<'_>, visit: &mut impl FnMut(usize)) {
-        let (mut node, mut path) = (self, path);
+    fn walk(&self, path: Rest<'_>, is_exact: bool, visit: &mut impl FnMut(usize, bool)) {
+        let (mut node, mut path, mut is_exact) = (self, path, is_exact);
         while let Some(left) = path {
-            if node.literals.few.is_empty() && node.one.is_none() {
+            if node.literals.is_empty() && node.one.is_none() {
                 break;
             }
             let (segment, rest) = split_segment(left);
             let one = node.one.as_deref().filter(|_| !segment.is_empty());
             path = rest;
-            node = match (node.literals.get(segment), one) {
+            let mut literals = node.literals.matching(segment);
+            node = match (literals.next(), literals.next(), one) {
                 // Nothing else is to be visited behind it, so that nothing has to be kept.
-                (Some(only), None) | (None, Some(only)) if node.rests.is_empty() => only,
-                (literal, one) => {
-                    for next in literal.into_iter().chain(one) {
-                        next.walk(rest, visit);
+                (Some((only, same)), None, None) if node.rests.is_empty() => {
+                    is_exact &= same;
+                    only
+                }
+                (None, _, Some(only)) if node.rests.is_empty() => only,
+                (first, second, one) => {
+                    for (next, same) in first.into_iter().chain(second).chain(literals) {
+                        next.walk(rest, is_exact && same, visit);
                     }
-                    return node.rests.iter().copied().for_each(visit);
+                    one.inspect(|one| one.walk(rest, is_exact, visit));
+                    return node.rests.iter().for_each(|index| visit(*index, is_exact));
                 }
             };
         }
         if path.is_none() {
-            node.ends.iter().copied().for_each(&mut *visit);
+            node.ends.iter().for_each(|index| visit(*index, is_exact));
         }
-        node.rests.iter().copied().for_each(visit);
+        node.rests.iter().for_each(|index| visit(*index, is_exact));
+    }
+
+    fn has_case_variants(&self) -> bool {
+        self.literals.has_case_variants()
+            || self.literals.values().chain(self.one.as_deref()).any(Self::has_case_variants)
     }
 
     /// The patterns of the same path, whatever its parameters are called.

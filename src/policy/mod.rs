@@ -2,12 +2,12 @@
 //!
 //! A [`Policy`] that exists is right: everything that can be wrong is refused when it is built, from Rust or from a file.
 //!
-//! 1. The path as sent and the path normalised are both matched (rule G0); most paths are their own normal form.
+//! 1. Every reading of the path and the method is matched (rule G0); most requests have one.
 //! 2. Of all scopes that cover the request, the narrowest one speaks first, the policy around it after it.
 //! 3. In each, of all routes that match, the most specific one that sets a key decides it; then its defaults do.
-//! 4. Where the two spellings ask for different guards, both are given: the exchange lets both hold.
+//! 4. Where readings ask for different guards, all are given: the exchange lets all hold. The rest follows the normalised one.
 //!
-//! Looking up allocates nothing for a path in its normal form, and without routes it is a copy.
+//! Looking up allocates nothing for a path with one reading, and without routes it is a copy.
 
 mod budget;
 mod builder;
@@ -26,6 +26,7 @@ mod host;
 mod in_force;
 #[cfg(feature = "policy-file")]
 mod lint;
+mod literals;
 mod lookup;
 mod matcher;
 mod route;
@@ -42,9 +43,9 @@ use http::HeaderName;
 pub(crate) use self::budget::Budget;
 use self::budget::{Drain, Inspect};
 pub use self::builder::PolicyBuilder;
-pub use self::choice::{Mode, NoTransform, Preflight, Protocols, Trust, UnknownCodes};
+pub use self::choice::{LetterCase, Mode, NoTransform, Paths, Preflight, Protocols, Trust, UnknownCodes};
 #[cfg(feature = "policy-file")]
-pub use self::effective::{Effective, Setting, Spelling};
+pub use self::effective::{Effective, PathReading, Setting};
 pub use self::error::PolicyError;
 use self::faults::Faults;
 #[cfg(feature = "policy-file")]
@@ -57,7 +58,7 @@ pub use self::guards::Guards;
 pub use self::in_force::{PolicyFigures, RouteInForce};
 #[cfg(feature = "policy-file")]
 pub use self::lint::Lint;
-pub(crate) use self::lookup::Matched;
+pub(crate) use self::lookup::{Matched, Reading, Unmatched};
 use self::matcher::Matcher;
 pub use self::route::Route;
 pub use self::scope::Scope;
@@ -120,6 +121,10 @@ pub struct Policy {
     faults: Faults,
     /// The same holds for every request: there are no routes and no scopes.
     is_everywhere: bool,
+    /// Some route holds for some methods alone.
+    names_methods: bool,
+    /// Some path meets two literal segments that differ in letter case alone.
+    has_case_variants: bool,
     /// Some requests have to be remembered for their errors: their path, or when they began.
     asks_of_requests: bool,
 }
@@ -368,6 +373,8 @@ impl Default for Policy {
             custom: Box::default(),
             faults: Faults::new(std::iter::once(DEFAULT_BODY_LIMIT)),
             is_everywhere: true,
+            names_methods: false,
+            has_case_variants: false,
             asks_of_requests: false,
         }
     }

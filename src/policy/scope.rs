@@ -12,6 +12,7 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 
 use rustc_hash::FxHashMap;
 
+use super::literals::Literals;
 use super::route::Route;
 use super::settings::Keys;
 use crate::classify::rule::MapRule;
@@ -230,7 +231,7 @@ pub(super) struct Scopes {
 #[derive(Clone, Debug, Default)]
 struct Prefixes {
     part: Option<usize>,
-    next: FxHashMap<Box<[u8]>, Prefixes>,
+    next: Literals<Prefixes>,
 }
 
 impl Scopes {
@@ -263,8 +264,29 @@ impl Scopes {
     }
 
     /// The narrowest part that covers a request. `host` is in lower case, without its port.
+    #[inline]
     pub(super) fn narrowest(&self, host: &str, path: &[u8]) -> usize {
-        self.prefixes(host).deepest(path).unwrap_or(0)
+        self.prefixes(host).exact(path).unwrap_or(0)
+    }
+
+    /// The same; `None` where letter case decides which it is.
+    #[inline]
+    pub(super) fn narrowest_in_any_case(&self, host: &str, path: &[u8]) -> Option<usize> {
+        let prefixes = self.prefixes(host);
+        if prefixes.next.is_empty() {
+            return Some(prefixes.part.unwrap_or(0));
+        }
+        match &self.narrowest_folded(host, path)[..] {
+            [only] if *only == self.narrowest(host, path) => Some(*only),
+            _ => None,
+        }
+    }
+
+    /// The narrowest parts that cover it where letter case does not count: several where prefixes differ in it alone.
+    pub(super) fn narrowest_folded(&self, host: &str, path: &[u8]) -> Vec<usize> {
+        let mut found = Vec::new();
+        self.prefixes(host).folded(segments_of(path), 0, &mut found);
+        found
     }
 
     /// Those of the host, else of the nearest domain that it is below.
@@ -287,20 +309,31 @@ impl Prefixes {
     fn put(&mut self, prefix: &[Box<str>], part: usize) {
         let mut node = self;
         for segment in prefix {
-            node = node.next.entry(segment.as_bytes().into()).or_default();
+            node = node.next.get_or_insert(segment.as_bytes());
         }
         node.part = Some(part);
     }
 
-    fn deepest(&self, path: &[u8]) -> Option<usize> {
+    fn exact(&self, path: &[u8]) -> Option<usize> {
         let (mut node, mut found) = (self, self.part);
         let mut rest: Rest<'_> = if self.next.is_empty() { None } else { segments_of(path) };
         while let Some(left) = rest {
             let (segment, after) = split_segment(left);
-            let Some(next) = node.next.get(segment) else { break };
+            let Some((next, _)) = node.next.matching(segment).find(|(_, is_same)| *is_same) else { break };
             (node, rest) = (next, after);
             found = node.part.or(found);
         }
         found
+    }
+
+    fn folded(&self, path: Rest<'_>, around: usize, found: &mut Vec<usize>) {
+        let part = self.part.unwrap_or(around);
+        let before = found.len();
+        if let Some((segment, after)) = path.map(split_segment) {
+            self.next.matching(segment).for_each(|(next, _)| next.folded(after, part, found));
+        }
+        if found.len() == before && !found.contains(&part) {
+            found.push(part);
+        }
     }
 }

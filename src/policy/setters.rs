@@ -120,6 +120,19 @@ macro_rules! setters {
                 self
             }
 
+            /// Sets what becomes of a path whose readings meet routes with different guards (rule G0): the guards of all of them
+            /// hold by default.
+            pub fn paths(mut self, paths: $crate::policy::Paths) -> Self {
+                self.keys_mut().paths = Some(paths);
+                self
+            }
+
+            /// Sets whether guards ignore the letter case of paths (rule G0): by default they do.
+            pub fn case(mut self, case: $crate::policy::LetterCase) -> Self {
+                self.keys_mut().case = Some(case);
+                self
+            }
+
             /// Whether browsers may read the id and the code (rule E4): by default they may.
             pub fn expose_headers(mut self, expose_headers: bool) -> Self {
                 self.keys_mut().expose_headers = Some(expose_headers);

@@ -3,7 +3,7 @@
 use std::num::{NonZeroU8, NonZeroU32};
 use std::ops::Deref;
 
-use super::choice::{Mode, NoTransform, Preflight, Protocols, UnknownCodes};
+use super::choice::{LetterCase, Mode, NoTransform, Paths, Preflight, Protocols, UnknownCodes};
 use crate::dialect::Dialect;
 use crate::guard::content_type::JSON;
 use crate::guard::pattern::Refused;
@@ -24,6 +24,8 @@ pub(super) struct Keys {
     pub(super) protocols: Option<Protocols>,
     pub(super) keep_members: Option<Vec<String>>,
     pub(super) preflight: Option<Preflight>,
+    pub(super) paths: Option<Paths>,
+    pub(super) case: Option<LetterCase>,
     pub(super) expose_headers: Option<bool>,
     pub(super) negotiate: Option<bool>,
 }
@@ -51,6 +53,8 @@ impl Keys {
             ("protocols", self.protocols.map(|it| word(it.as_str()))),
             ("keep_members", self.keep_members.as_ref().map(list)),
             ("preflight", self.preflight.map(|it| word(it.as_str()))),
+            ("paths", self.paths.map(|it| word(it.as_str()))),
+            ("case", self.case.map(|it| word(it.as_str()))),
             ("expose_headers", self.expose_headers.map(flag)),
         ];
         told.into_iter().filter_map(|(key, value)| value.map(|value| (key, value))).collect()
@@ -81,6 +85,8 @@ impl Keys {
             protocols: self.protocols.or(other.protocols),
             keep_members: self.keep_members.or(other.keep_members),
             preflight: self.preflight.or(other.preflight),
+            paths: self.paths.or(other.paths),
+            case: self.case.or(other.case),
             expose_headers: self.expose_headers.or(other.expose_headers),
         }
     }
@@ -124,6 +130,8 @@ pub(super) struct Said {
     protocols: Option<Protocols>,
     keep: Option<Option<ListIndex>>,
     preflight: Option<Preflight>,
+    paths: Option<Paths>,
+    case: Option<LetterCase>,
     expose_headers: Option<bool>,
     negotiate: Option<bool>,
 }
@@ -144,6 +152,8 @@ impl Said {
             protocols: keys.protocols,
             keep: keys.keep_members.as_deref().map(|names| lists.kept(names)).transpose()?,
             preflight: keys.preflight,
+            paths: keys.paths,
+            case: keys.case,
             expose_headers: keys.expose_headers,
             negotiate: keys.negotiate,
         })
@@ -179,6 +189,8 @@ impl Said {
         self.protocols = self.protocols.or(wider.protocols);
         self.keep = self.keep.or(wider.keep);
         self.preflight = self.preflight.or(wider.preflight);
+        self.paths = self.paths.or(wider.paths);
+        self.case = self.case.or(wider.case);
         self.expose_headers = self.expose_headers.or(wider.expose_headers);
         self.negotiate = self.negotiate.or(wider.negotiate);
     }
@@ -201,6 +213,8 @@ impl Said {
             auth_observe: self.auth_observe.unwrap_or(false),
             body_limit: self.body_limit.unwrap_or(Some(DEFAULT_BODY_LIMIT)),
             preflight: self.preflight.unwrap_or_default(),
+            paths: self.paths.unwrap_or_default(),
+            case: self.case.unwrap_or_default(),
             types: self.types.flatten(),
             headers: self.headers.flatten(),
         }
@@ -230,6 +244,8 @@ pub(crate) struct Settings {
     pub(crate) auth_observe: bool,
     pub(crate) body_limit: Option<u64>,
     pub(crate) preflight: Preflight,
+    pub(super) paths: Paths,
+    pub(super) case: LetterCase,
     pub(super) types: Option<Index>,
     pub(super) headers: Option<Index>,
     pub(super) auth: Option<Index>,
@@ -319,12 +335,7 @@ impl Settings {
         self.headers.is_none() && self.auth.is_none() && !matches!(self.mode, Mode::Off | Mode::Observe)
     }
 
-    #[cfg(test)]
-    pub(super) fn label(&self) -> Label {
-        self.manner().label()
-    }
-
-    /// Whether the guards ask for the same in the same mode: then one of the two spellings says it all.
+    /// Whether the guards ask for the same in the same mode: then one of two readings says it all.
     pub(super) fn guards_like(&self, other: &Self) -> bool {
         let guards = |it: &Self| (it.mode, it.body_limit, it.preflight, it.types, it.headers, it.auth, it.auth_observe);
         guards(self) == guards(other)

@@ -7,7 +7,7 @@ use http::Method;
 use proptest::prelude::*;
 
 use super::*;
-use crate::guard::pattern::normalised;
+use crate::guard::reading::{normalised, readings};
 use crate::{ErrorCode, MapRule, RequiredHeader};
 
 const METHODS: [Method; 4] = [Method::GET, Method::HEAD, Method::POST, Method::OPTIONS];
@@ -147,7 +147,7 @@ fn routes_without_clash() -> impl Strategy<Value = Vec<Written>> {
 fn a_path() -> impl Strategy<Value = String> {
     let pieces = [
         "a", "b", "c", "/", "/", "/", "/a", "/b", ".", "..", "\\", "%61", "%2f", "%2F", "%5c", "%2e", "%", "%zz",
-        "%ff", "%252f", "",
+        "%ff", "%252f", "", "A", ";", "a;b",
     ];
     prop::collection::vec(prop::sample::select(pieces.to_vec()), 0..9)
         .prop_map(|pieces| format!("/{}", pieces.concat()))
@@ -170,15 +170,14 @@ proptest! {
         method in prop::sample::select(METHODS.to_vec())
     ) {
         let policy = policy(&routes, closed).unwrap();
-        let matched = policy.of_path(&method, "", &path);
         let asked = |settings: &Settings| (settings.body_limit, !policy.required_headers(settings).is_empty());
-        let sent = matched.sent.map_or(matched.normal, |sent| *sent);
-        prop_assert_eq!(asked(&matched.normal), by_each_alone(&routes, closed, &method, &rewritten(&path)));
+        let sent = policy.settings(&method, "", path.as_bytes());
+        prop_assert_eq!(asked(&policy.normalised(&method, "", &path)), by_each_alone(&routes, closed, &method, &rewritten(&path)));
         prop_assert_eq!(asked(&sent), by_each_alone(&routes, closed, &method, path.as_bytes()));
     }
 
     #[test]
-    fn g0_no_spelling_slips_past_a_closed_route(
+    fn g0_no_reading_slips_past_a_closed_route(
         mut closed in a_route(), others in routes_without_clash(), path in a_path(),
         method in prop::sample::select(METHODS.to_vec())
     ) {
@@ -187,11 +186,15 @@ proptest! {
         routes.iter_mut().for_each(|other| other.closed = None);
         routes.push(closed.clone());
         let policy = policy(&routes, false).unwrap();
-        let matched = policy.of_path(&method, "", &path);
-        let asked = [Some(matched.normal), matched.sent.map(|sent| *sent)].into_iter().flatten();
-        let asks = asked.into_iter().any(|settings| !policy.required_headers(&settings).is_empty());
-        let reached = closed.matches(&method, path.as_bytes()) || closed.matches(&method, &rewritten(&path));
-        prop_assert_eq!(asks, reached);
+        let all = readings(path.as_bytes());
+        let Ok(matched) = policy.of_path(&method, &path) else {
+            prop_assert!(all.is_err());
+            return Ok(());
+        };
+        let asks = matched.guards().any(|settings| !policy.required_headers(settings).is_empty());
+        // The routes' own letters are small.
+        let reached = |path: &Vec<u8>| closed.matches(&method, &path.to_ascii_lowercase());
+        prop_assert_eq!(asks, all.unwrap().iter().any(reached));
     }
 
     #[test]
@@ -213,7 +216,7 @@ proptest! {
 fn g0_what_is_no_path_is_guarded_as_the_root_is() {
     let policy = Policy::builder().route(Route::new("/{*rest}").body_limit(1)).build().unwrap();
     for (path, limit) in [("*", 1), ("", 1), ("example.com:443", 1), ("/", 1), ("//", 1)] {
-        assert_eq!(policy.of_path(&Method::OPTIONS, "", path).normal.body_limit, Some(limit), "{path:?}");
+        assert_eq!(policy.normalised(&Method::OPTIONS, "", path).body_limit, Some(limit), "{path:?}");
     }
 }
 
@@ -227,15 +230,55 @@ fn g0_the_two_spellings_are_told_apart_only_where_their_guards_differ() {
         .build()
         .unwrap();
     let modes = |path| {
-        let Matched { sent, normal } = policy.of_path(&Method::GET, "", path);
-        (sent.map(|sent| sent.mode), normal.mode, policy.route_label(normal.label()).map(str::to_owned))
+        let Matched { others, normal, .. } = policy.of_path(&Method::GET, path).unwrap();
+        let others: Vec<Mode> = others.iter().map(|reading| reading.settings.mode).collect();
+        (others, normal.mode, policy.route_label(normal.manner().label()).map(str::to_owned))
     };
     let label = |pattern: &str| Some(pattern.to_owned());
-    assert_eq!(modes("/off/../t/x"), (Some(Mode::Off), Mode::Enforce, label("/t/{*rest}")));
-    assert_eq!(modes("/t/../off/x"), (Some(Mode::Enforce), Mode::Off, label("/off/{*rest}")));
-    assert_eq!(modes("/off/./x"), (None, Mode::Off, label("/off/{*rest}")));
-    assert_eq!(modes("/x/../alike/x"), (None, Mode::Enforce, label("/alike/{*rest}")));
-    assert_eq!(modes("/T/x"), (None, Mode::Enforce, None));
+    assert_eq!(modes("/off/../t/x"), (vec![Mode::Off], Mode::Enforce, label("/t/{*rest}")));
+    assert_eq!(modes("/t/../off/x"), (vec![Mode::Enforce], Mode::Off, label("/off/{*rest}")));
+    assert_eq!(modes("/off/./x"), (vec![], Mode::Off, label("/off/{*rest}")));
+    assert_eq!(modes("/x/../alike/x"), (vec![], Mode::Enforce, label("/alike/{*rest}")));
+    assert_eq!(modes("/T/x"), (vec![Mode::Enforce], Mode::Enforce, None));
+    assert_eq!(modes("/OFF/x"), (vec![Mode::Off], Mode::Enforce, None));
+}
+
+#[test]
+fn g0_routes_that_differ_in_letter_case_alone_are_both_met() {
+    let limits = |path: &str| {
+        let policy = Policy::builder()
+            .no_body_limit()
+            .route(Route::new("/A/{*rest}").body_limit(1))
+            .route(Route::new("/a/x").body_limit(2))
+            .route(Route::new("/a/X").body_limit(3))
+            .route(Route::new("/exact").body_limit(4).case(LetterCase::Exact))
+            .build()
+            .unwrap();
+        let matched = policy.of_path(&Method::GET, path).unwrap();
+        matched.guards().map(|settings| settings.body_limit).collect::<Vec<_>>()
+    };
+    // As it is; folded, with the one and the other: /a/x is more specific than /A/{*rest} in any letter case.
+    assert_eq!(limits("/a/x"), [Some(3), Some(2)]);
+    assert_eq!(limits("/A/x"), [Some(2), Some(3), Some(1)]);
+    assert_eq!(limits("/A/y"), [Some(1)]);
+    assert_eq!(limits("/a/y"), [Some(1), None]);
+    assert_eq!(limits("/exact"), [Some(4)]);
+    assert_eq!(limits("/EXACT"), [None]);
+}
+
+#[test]
+fn g0_scopes_are_found_in_any_letter_case() {
+    let scope = |prefix: &str, limit| Scope::new().prefix(prefix).body_limit(limit);
+    let policy =
+        Policy::builder().no_body_limit().scope(scope("/Orders", 1)).scope(scope("/Orders/old", 2)).build().unwrap();
+    let limits = |path: &str| {
+        let matched = policy.of_path(&Method::GET, path).unwrap();
+        matched.guards().map(|settings| settings.body_limit).collect::<Vec<_>>()
+    };
+    assert_eq!(limits("/Orders/x"), [Some(1)]);
+    assert_eq!(limits("/orders/x"), [Some(1), None]);
+    assert_eq!(limits("/Orders/OLD"), [Some(2), Some(1)]);
+    assert_eq!(limits("/elsewhere"), [None]);
 }
 
 #[test]
@@ -250,7 +293,7 @@ fn g3_a_narrower_word_on_content_types_replaces_a_wider_one() {
         .build()
         .unwrap();
     let types = |path| {
-        let settings = policy.of_path(&Method::POST, "", path).normal;
+        let settings = policy.normalised(&Method::POST, "", path);
         policy.content_types(&settings).map(|types| types.refusal().to_string().split(' ').nth(4).map(str::to_owned))
     };
     let of = |one: &str| Some(Some(one.to_owned()));
@@ -280,7 +323,7 @@ fn g1_a_route_asks_for_the_headers_that_it_names_in_their_order() {
         .unwrap();
     let none = http::HeaderMap::new();
     for (path, names) in [("/", "a"), ("/b", "b"), ("/ab", "ab"), ("/ba", "ba"), ("/again", "b")] {
-        let settings = policy.of_path(&Method::GET, "", path).normal;
+        let settings = policy.normalised(&Method::GET, "", path);
         let missing = policy.required_headers(&settings).iter().map(|header| header.check(&none).unwrap_err());
         let asked: String = missing.map(|fault| fault.to_string().replace("bad_request: ", "")).collect();
         assert_eq!(asked, names, "{path}");
@@ -291,7 +334,7 @@ fn g1_a_route_asks_for_the_headers_that_it_names_in_their_order() {
 fn a_builder_that_was_told_nothing_makes_the_default_policy() {
     let built = Policy::builder().build().unwrap().without_origin();
     assert_eq!(format!("{built:?}"), format!("{:?}", Policy::default()));
-    let settings = built.of_path(&Method::GET, "", "/").normal;
+    let settings = built.normalised(&Method::GET, "", "/");
     let Manner { mode, expose_headers, negotiate, .. } = settings.manner();
     assert_eq!((mode, settings.body_limit, expose_headers, negotiate), (Mode::Enforce, Some(1024 * 1024), true, true));
     assert_eq!((built.inspect().max_bytes, built.inspect().timeout), (64 * 1024, Duration::from_secs(1)));

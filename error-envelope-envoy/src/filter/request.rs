@@ -56,7 +56,7 @@ impl Filter {
     /// Shows the head to the guards: what they say, and what became of it.
     fn admit(&self, lines: Lines<'_>, version: Version, end: bool) -> Result<(Admission, Changes), Box<Answered>> {
         let terms = self.terms();
-        let all = terms.reads_any() || lines.len() > heads::MANY;
+        let all = terms.reads_any() || lines.len() > heads::MANY || heads::has_removed(lines);
         let head = heads::request(lines, version, all);
         let facts = heads::request_facts(&head.parts, end);
         if let Some(cause) = head.unread {

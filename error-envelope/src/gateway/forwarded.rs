@@ -8,6 +8,7 @@ use std::net::IpAddr;
 
 use clap::ValueEnum;
 use http::header::{FORWARDED, HeaderMap, HeaderName, HeaderValue};
+use tower_error_envelope::exchange::is_same_to_cgi;
 
 static FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 static PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
@@ -64,7 +65,7 @@ impl Hop {
             }
             Forwarding::Append => {
                 // Whoever is trusted spells them right.
-                drop_all(headers, |name| name.contains('_') && says_who_asked(name));
+                drop_all(headers, only_looks_so);
                 self.go_on(headers);
             }
         }
@@ -108,13 +109,15 @@ fn drop_all(headers: &mut HeaderMap, wrong: impl Fn(&str) -> bool) {
     }
 }
 
-/// In any spelling: what hands headers on as variables (CGI, WSGI) takes `_` and `-` for the same.
+/// In any spelling that a CGI-like service takes for one of these.
 fn says_who_asked(name: &str) -> bool {
-    let is = |this: &str, name: &str| {
-        let same = |(a, b): (u8, u8)| a == b || (a, b) == (b'-', b'_');
-        this.len() == name.len() && this.bytes().zip(name.bytes()).all(same)
-    };
-    name.get(..PREFIX.len()).is_some_and(|start| is(PREFIX, start)) || OTHERS.iter().any(|other| is(other, name))
+    name.get(..PREFIX.len()).is_some_and(|start| is_same_to_cgi(start, PREFIX))
+        || OTHERS.iter().any(|other| is_same_to_cgi(name, other))
+}
+
+/// Whether a name only looks like one of these: all of them have letters and dashes alone.
+fn only_looks_so(name: &str) -> bool {
+    name.bytes().any(|byte| !byte.is_ascii_alphanumeric() && byte != b'-') && says_who_asked(name)
 }
 
 #[cfg(test)]
@@ -136,6 +139,7 @@ mod tests {
         ("x-forwarded_prefix", "/admin"),
         ("x-real-ip", "198.51.100.1"),
         ("true_client_ip", "198.51.100.1"),
+        ("x.forwarded.host", "bank.example"),
         ("x-forwardedness", "no"),
     ];
 
@@ -228,7 +232,7 @@ mod tests {
                 Append,
                 V6,
                 true,
-                &[("forwarded", "for=a"), ("x_forwarded_for", "b")],
+                &[("forwarded", "for=a"), ("x_forwarded_for", "b"), ("x.real.ip", "c")],
                 &[("forwarded", "for=a, for=\"[2001:db8::7]\";proto=https")],
             ),
             (

@@ -93,7 +93,7 @@ impl Side {
         let url = host.map_or_else(|| path.to_owned(), |host| format!("http://{host}{path}"));
         // A request that has no route has no settings either: the answer says so.
         let effective = self.file.as_ref().and_then(|file| file.effective(request.method().as_str(), &url).ok());
-        let spelling = effective.as_ref().map(|effective| effective.spelling());
+        let spelling = effective.as_ref().map(|effective| effective.reading());
         let route = spelling.and_then(|it| it.routes().next()).map(|(pattern, _)| pattern.to_owned());
         let head = recorded.request.clone().into_parts().0;
         let auth = self.file.as_ref().map_or_else(Vec::new, |file| file.policy().credentials_of(&head)).join(", ");

@@ -1,7 +1,6 @@
 //! The guards, in their order, credentials aside (G0, G1, G3, G4).
 
 use http::header::{ACCESS_CONTROL_REQUEST_METHOD, CONNECTION, ORIGIN};
-use http::request::Parts;
 use http::{Method, Version};
 
 use super::{Asked, Sent};
@@ -12,7 +11,7 @@ use crate::guard::body_limit::Watched;
 use crate::guard::content_type::Declared;
 use crate::policy::{Matched, Mode, Policy, Preflight, Settings};
 
-/// The smaller limit of the two spellings, each in its own mode (G0).
+/// The smallest limit of all readings, each in its own mode (G0).
 fn body_limit(matched: &Matched) -> Option<u64> {
     let enforcing = guarding(matched).filter(|settings| settings.mode != Mode::Observe);
     enforcing.filter_map(|settings| settings.body_limit).min()
@@ -33,7 +32,7 @@ pub(in crate::exchange) struct Guarded {
     /// The same, if a first body byte comes.
     pub(in crate::exchange) observed_peek: Option<Fault>,
     pub(in crate::exchange) watched: Watched,
-    /// What is known of the body, and where it is cut: the smaller limit of both spellings (G0).
+    /// What is known of the body, and where it is cut: the smallest limit of all readings (G0).
     pub(in crate::exchange) body: BodyFacts,
     pub(in crate::exchange) limit: Option<u64>,
 }
@@ -52,7 +51,7 @@ pub(in crate::exchange) fn guard(policy: &Policy, matched: &Matched, asked: &Ask
 
 impl Guarded {
     fn ask_for_headers(&mut self, policy: &Policy, matched: &Matched, asked: &Asked<'_>) -> Result<(), Fault> {
-        for settings in asking(matched, asked.head) {
+        for settings in asking(matched, asked) {
             for header in policy.required_headers(settings) {
                 header.check(&asked.head.headers).or_else(|fault| self.refused(settings, fault))?;
             }
@@ -64,7 +63,7 @@ impl Guarded {
         if asked.body.is_empty() {
             return Ok(());
         }
-        for settings in asking(matched, asked.head) {
+        for settings in asking(matched, asked) {
             let Some(types) = policy.content_types(settings) else { continue };
             match (carries_body(asked), types.declared(&asked.head.headers)) {
                 (Carries::No, _) | (_, Declared::Accepted) => {}
@@ -99,19 +98,21 @@ impl Guarded {
 }
 
 fn guarding(matched: &Matched) -> impl Iterator<Item = &Settings> {
-    matched.sent.as_deref().into_iter().chain([&matched.normal]).filter(|settings| settings.mode != Mode::Off)
+    matched.guards().filter(|settings| settings.mode != Mode::Off)
 }
 
 /// Those whose guards hold for the request.
-fn asking<'m>(matched: &'m Matched, head: &Parts) -> impl Iterator<Item = &'m Settings> {
-    let preflight = is_preflight(head);
+fn asking<'m>(matched: &'m Matched, asked: &Asked<'_>) -> impl Iterator<Item = &'m Settings> {
+    let preflight = is_preflight(asked);
     guarding(matched).filter(move |settings| !preflight || settings.preflight == Preflight::Guard)
 }
 
-pub(in crate::exchange) fn is_preflight(head: &Parts) -> bool {
-    head.method == Method::OPTIONS
-        && head.headers.contains_key(ORIGIN)
-        && head.headers.contains_key(ACCESS_CONTROL_REQUEST_METHOD)
+/// A CORS preflight: browsers send it without credentials, and without a body (G0).
+pub(in crate::exchange) fn is_preflight(asked: &Asked<'_>) -> bool {
+    asked.head.method == Method::OPTIONS
+        && asked.head.headers.contains_key(ORIGIN)
+        && asked.head.headers.contains_key(ACCESS_CONTROL_REQUEST_METHOD)
+        && matches!(carries_body(asked), Carries::No)
 }
 
 /// Whether a request carries a body, which a guard of its type asks (G3).

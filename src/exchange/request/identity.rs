@@ -6,8 +6,10 @@ use http::request::Parts;
 use super::Sent;
 use crate::exchange::Notes;
 use crate::exchange::head::X_REQUEST_ID;
+use crate::exchange::reads::is_removed;
+use crate::guard::auth;
 use crate::message::is_unprintable;
-use crate::policy::IdSettings;
+use crate::policy::{IdSettings, Policy};
 use crate::request_id::{RequestId, is_traceparent};
 
 const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
@@ -51,6 +53,18 @@ pub(in crate::exchange) fn mark(settings: IdSettings, head: &mut Parts, id: Requ
     value.set_sensitive(false);
     head.headers.insert(X_REQUEST_ID, value);
     trace(settings, head, id);
+}
+
+/// Removes what a service would take for the layer's own word: the headers of `forward_id`, and whatever a CGI-like service
+/// reads as the request's id (E3).
+#[inline]
+pub(in crate::exchange) fn remove_forged(policy: &Policy, sent: &Sent, headers: &mut HeaderMap) {
+    auth::forward::remove(policy.forwarded_ids(), headers);
+    if sent.has(Sent::ID_ALIKE) {
+        while let Some(name) = headers.keys().find(|name| is_removed(name.as_str())).cloned() {
+            headers.remove(name);
+        }
+    }
 }
 
 /// At most [`MAX_NOTE`] printable characters of somebody's id.

@@ -8,12 +8,14 @@ use crate::classify::credentials::Credentials;
 use crate::dialect::rpc::{Call, CallHeaders, Rpc};
 use crate::exchange::accept::tells_apart;
 use crate::exchange::head::X_REQUEST_ID;
+use crate::exchange::reads::is_removed;
 use crate::guard::body_limit;
+use crate::guard::method::is_override;
 
 /// What the request's headers tell, noted in one pass: to look at them once is cheaper than to look each up.
 #[derive(Default)]
 pub(in crate::exchange) struct Sent {
-    has: u16,
+    has: u32,
     pub(in crate::exchange) call: Option<Call>,
     /// The only length that is declared.
     pub(super) length: Option<u64>,
@@ -21,26 +23,30 @@ pub(in crate::exchange) struct Sent {
 
 impl Sent {
     /// There is an `x-request-id`.
-    pub(super) const ID: u16 = 1;
-    const CREDENTIALS: u16 = 1 << 1;
+    pub(super) const ID: u32 = 1;
+    const CREDENTIALS: u32 = 1 << 1;
     /// An `accept` may tell RFC 9457 and the envelope apart (R11).
-    pub(super) const CHOOSES: u16 = 1 << 2;
-    const EXPECT: u16 = 1 << 3;
+    pub(super) const CHOOSES: u32 = 1 << 2;
+    const EXPECT: u32 = 1 << 3;
     /// The first `expect` is `100-continue`.
-    pub(super) const EXPECTS: u16 = 1 << 4;
-    const TE: u16 = 1 << 5;
+    pub(super) const EXPECTS: u32 = 1 << 4;
+    const TE: u32 = 1 << 5;
     /// The first `te` is `trailers`.
-    pub(super) const TAKES_TRAILERS: u16 = 1 << 6;
-    pub(super) const LENGTH: u16 = 1 << 7;
-    const TWO_LENGTHS: u16 = 1 << 8;
-    pub(super) const TRANSFER_CODING: u16 = 1 << 9;
+    pub(super) const TAKES_TRAILERS: u32 = 1 << 6;
+    pub(super) const LENGTH: u32 = 1 << 7;
+    const TWO_LENGTHS: u32 = 1 << 8;
+    pub(super) const TRANSFER_CODING: u32 = 1 << 9;
     /// A header that calls alone have.
-    const CALL: u16 = 1 << 10;
+    const CALL: u32 = 1 << 10;
     /// A content type that may be a call's.
-    const CALL_TYPE: u16 = 1 << 14;
-    pub(super) const UPGRADE: u16 = 1 << 11;
-    const TYPE: u16 = 1 << 12;
-    const TWO_TYPES: u16 = 1 << 13;
+    const CALL_TYPE: u32 = 1 << 14;
+    pub(super) const UPGRADE: u32 = 1 << 11;
+    const TYPE: u32 = 1 << 12;
+    const TWO_TYPES: u32 = 1 << 13;
+    /// A header that names another method (G0).
+    const METHOD: u32 = 1 << 15;
+    /// A header that a CGI-like service reads as `x-request-id` (E3).
+    pub(super) const ID_ALIKE: u32 = 1 << 16;
 
     /// Beside what they tell, the first content type. By the length of a name first: most headers are none of these.
     #[inline]
@@ -54,19 +60,24 @@ impl Sent {
                     (value.as_bytes().eq_ignore_ascii_case(b"100-continue"), Self::EXPECTS)
                 }),
                 7 if *name == UPGRADE => Self::UPGRADE,
-                9 | 13 => bit(Self::CREDENTIALS, Credentials::are_in(name, &[])),
+                9 | 13 => {
+                    bit(Self::CREDENTIALS, Credentials::are_in(name, &[]))
+                        | bit(Self::METHOD, is_override(name.as_str()))
+                }
                 12 if *name == CONTENT_TYPE => {
                     media_type = media_type.or(Some(value));
                     let second = bit(Self::TWO_TYPES, has & Self::TYPE != 0);
                     Self::TYPE | second | bit(Self::CALL_TYPE, Rpc::may_be_in(value.as_bytes()))
                 }
                 12 if *name == X_REQUEST_ID => Self::ID,
-                12 | 18 | 24 => bit(Self::CALL, CallHeaders::names(name)),
+                12 => bit(Self::CALL, CallHeaders::names(name)) | bit(Self::ID_ALIKE, is_removed(name.as_str())),
+                18 | 24 => bit(Self::CALL, CallHeaders::names(name)),
                 14 if *name == CONTENT_LENGTH => {
                     length = length.or(Some(value));
                     Self::LENGTH | bit(Self::TWO_LENGTHS, has & Self::LENGTH != 0)
                 }
                 17 if *name == TRANSFER_ENCODING => Self::TRANSFER_CODING,
+                17 | 22 => bit(Self::METHOD, is_override(name.as_str())),
                 _ => 0,
             };
         }
@@ -86,8 +97,14 @@ impl Sent {
     }
 
     #[inline]
-    pub(super) fn has(&self, bit: u16) -> bool {
+    pub(super) fn has(&self, bit: u32) -> bool {
         self.has & bit != 0
+    }
+
+    /// A header names another method than the request's.
+    #[inline]
+    pub(in crate::exchange) fn overrides_method(&self) -> bool {
+        self.has(Self::METHOD)
     }
 
     #[inline]
@@ -102,13 +119,13 @@ impl Sent {
 }
 
 #[inline]
-fn bit(bit: u16, set: bool) -> u16 {
+fn bit(bit: u32, set: bool) -> u32 {
     if set { bit } else { 0 }
 }
 
 /// A header whose first line counts: what it says, where none of it was there before.
 #[inline]
-fn first_of(has: u16, seen: u16, says: impl FnOnce() -> (bool, u16)) -> u16 {
+fn first_of(has: u32, seen: u32, says: impl FnOnce() -> (bool, u32)) -> u32 {
     if has & seen != 0 {
         return 0;
     }

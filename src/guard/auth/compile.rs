@@ -7,13 +7,13 @@ use std::time::Duration;
 use http::HeaderName;
 
 use super::challenge::{self, Challenges};
-use super::forward;
 #[cfg(feature = "jwt")]
 use super::jwt::Tokens;
 #[cfg(feature = "keys")]
 use super::keys::KeyCheck;
 use super::refusals::Refusals;
 use super::scheme::{AuthScheme, Kind, Words};
+use crate::fields::is_same_to_cgi;
 use crate::guard::pattern::Refused;
 
 /// How long a verifier may take: longer than any healthy lookup, shorter than a client's patience.
@@ -109,7 +109,7 @@ impl AuthScheme {
         #[cfg(not(feature = "keys"))]
         let header: Option<HeaderName> = None;
         if let (Some(header), Some(id)) = (&header, &forward_id)
-            && forward::is_spelling(header, id)
+            && is_same_to_cgi(header.as_str(), id.as_str())
         {
             let right = "forward the id in another header: clients' own lines of this one are removed";
             return Err(Refused::new("forward_id", "the header carries the key itself", right));
@@ -251,7 +251,8 @@ fn has_a_meaning(name: &HeaderName) -> bool {
 pub(crate) fn refuse_together<'a>(schemes: impl Iterator<Item = &'a Scheme> + Clone) -> Result<(), (&'a str, Refused)> {
     for one in schemes.clone() {
         let Some(id) = one.forward_id() else { continue };
-        let carries = |other: &&Scheme| other.key_header().is_some_and(|header| forward::is_spelling(header, id));
+        let carries =
+            |other: &&Scheme| other.key_header().is_some_and(|header| is_same_to_cgi(header.as_str(), id.as_str()));
         if let Some(other) = schemes.clone().find(carries) {
             let wrong = format!("the header carries the keys of [auth.{}]", other.name());
             let right = "forward the id in another header: clients' own lines of this one are removed";

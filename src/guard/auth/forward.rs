@@ -3,17 +3,12 @@
 use http::header::{CONNECTION, Entry};
 use http::{HeaderMap, HeaderName, HeaderValue};
 
+use crate::fields::is_same_to_cgi;
+
 /// An id as a header's value: printable ASCII, so that no two services read it differently.
 pub(super) fn header_value(id: &str) -> Option<HeaderValue> {
     let printable = id.bytes().all(|byte| matches!(byte, b' '..=b'~'));
     if printable && !id.is_empty() && id.trim() == id { HeaderValue::from_str(id).ok() } else { None }
-}
-
-/// Whether two names are one to a server that turns `-` into `_`, as CGI does.
-pub(crate) fn is_spelling(name: &HeaderName, of: &HeaderName) -> bool {
-    let (name, of) = (name.as_str().as_bytes(), of.as_str().as_bytes());
-    let dashed = |byte: &u8| if *byte == b'_' { b'-' } else { *byte };
-    name.len() == of.len() && name.iter().map(dashed).eq(of.iter().map(dashed))
 }
 
 /// Removes what a client sent under these names, in any spelling. `connection` must not name them either: a proxy inside
@@ -26,7 +21,7 @@ pub(crate) fn remove(ids: &[HeaderName], headers: &mut HeaderMap) {
 }
 
 fn remove_all(ids: &[HeaderName], headers: &mut HeaderMap) {
-    let one_of_them = |name: &HeaderName| ids.iter().any(|id| is_spelling(name, id));
+    let one_of_them = |name: &HeaderName| ids.iter().any(|id| is_same_to_cgi(name.as_str(), id.as_str()));
     while let Some(name) = headers.keys().find(|name| one_of_them(name)).cloned() {
         headers.remove(name);
     }

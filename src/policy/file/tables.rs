@@ -140,6 +140,8 @@ pub(super) fn read_keys(table: &Table<'_>, more: &[&'static str]) -> Result<Keys
         "protocols",
         "keep_members",
         "preflight",
+        "paths",
+        "case",
         "expose_headers",
     ];
     table.only(&[SHARED, more].concat())?;
@@ -157,6 +159,8 @@ pub(super) fn read_keys(table: &Table<'_>, more: &[&'static str]) -> Result<Keys
         protocols: table.get("protocols").map(|value| value.word()).transpose()?,
         keep_members: table.get("keep_members").map(|value| value.texts()).transpose()?,
         preflight: table.get("preflight").map(|value| value.word()).transpose()?,
+        paths: table.get("paths").map(|value| value.word()).transpose()?,
+        case: table.get("case").map(|value| value.word()).transpose()?,
         expose_headers: table.get("expose_headers").map(|value| value.boolean()).transpose()?,
         negotiate: table.get("negotiate").map(|value| value.boolean()).transpose()?,
     })

@@ -202,7 +202,7 @@ fn the_defaults_written_out_are_the_default_policy() {
         timeout = "2s"
     "#;
     let told = Policy::from_toml("policy.toml", defaults).unwrap();
-    let settings = |policy: &Policy| format!("{:?}", policy.of_path(&http::Method::GET, "", "/").normal);
+    let settings = |policy: &Policy| format!("{:?}", policy.normalised(&http::Method::GET, "", "/"));
     let budgets = |policy: &Policy| format!("{:?} {:?} {:?}", policy.inspect(), policy.drain(), policy.ids());
     assert_eq!(settings(&told), settings(&Policy::default()));
     assert_eq!(budgets(&told), budgets(&Policy::default()));
@@ -217,7 +217,7 @@ fn r14_a_list_of_kept_members_has_a_place_in_a_byte() {
         Policy::from_toml("policy.toml", &format!("version = 1\n{}", routes.collect::<String>()))
     };
     let policy = with(255).unwrap();
-    let kept = |path| policy.kept_members(&policy.of_path(&http::Method::GET, "", path).normal.manner()).to_vec();
+    let kept = |path| policy.kept_members(&policy.normalised(&http::Method::GET, "", path).manner()).to_vec();
     assert_eq!((kept("/0"), kept("/254"), kept("/x")), (vec!["a0".into()], vec!["a254".into()], vec![]));
     let refused = with(256).unwrap_err().to_string();
     assert!(refused.starts_with("policy.toml:769: route[255].keep_members: there are more than 255"), "{refused}");
@@ -228,7 +228,7 @@ fn r14_a_list_of_kept_members_has_a_place_in_a_byte() {
 fn a_route_that_says_json_false_keeps_a_wider_list_out() {
     let text = "version = 1\ndefaults.content_types = [\"a/b\"]\n[[route]]\nmatch = \"/x\"\njson = false\n";
     let policy = Policy::from_toml("policy.toml", text).unwrap();
-    let asks = |path| policy.content_types(&policy.of_path(&http::Method::POST, "", path).normal).is_some();
+    let asks = |path| policy.content_types(&policy.normalised(&http::Method::POST, "", path)).is_some();
     assert!(asks("/") && !asks("/x"));
 }
 

@@ -90,7 +90,9 @@ fn crosses(report: &mut Report<'_>, beside: &Beside<'_>, part: usize, route: usi
         let keys: Vec<_> = KEYS.into_iter().filter_map(|(key, _)| differs(key)).collect();
         let Some(key) = keys.first() else { continue };
         let mut in_order = Vec::new();
-        loaded.policy.parts[part].matcher.each_match(&method, path.as_bytes(), &mut |index| in_order.push(index));
+        loaded.policy.parts[part]
+            .matcher
+            .each_match(&method, path.as_bytes(), &mut |index, is_exact| in_order.extend(is_exact.then_some(index)));
         let base = loaded.policy.parts[part].matcher.base();
         let place = |route: usize| in_order.iter().position(|index| *index == base + route);
         let first = place(route) < place(other);

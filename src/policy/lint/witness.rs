@@ -79,7 +79,7 @@ impl Loaded {
             }
             let met = patterns.iter().filter_map(|other| route.meeting(other));
             let fitting = met.chain([(method.clone(), fresh)]).filter(|(method, path)| fits(method, path));
-            settings.extend(fitting.map(|(method, path)| self.policy.of_path(&method, &host, &path).normal));
+            settings.extend(fitting.map(|(method, path)| self.policy.normalised(&method, &host, &path)));
         }
         Some(settings)
     }
@@ -88,7 +88,7 @@ impl Loaded {
     fn witness(&self, place: Place, method: &Method, host: &str, path: &str) -> Option<Witness<'_>> {
         let chain = self.chain(method, host, path.as_bytes());
         chain.distance(&place)?;
-        Some(Witness { place, chain, settings: self.policy.of_path(method, host, path).normal })
+        Some(Witness { place, chain, settings: self.policy.normalised(method, host, path) })
     }
 
     fn host_of(&self, part: usize) -> String {

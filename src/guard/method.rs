@@ -1,0 +1,121 @@
+//! The methods that a service may read a request's method as (rule G0).
+//!
+//! Services differ in whether letter case counts, and some put another method in the place of a POST's: that of a header,
+//! or of the query's `_method`. Patterns name methods in capitals.
+
+use http::Method;
+use http::request::Parts;
+use percent_encoding::percent_decode;
+
+use crate::fields::is_same_to_cgi;
+
+/// The headers that name another method.
+const OVERRIDES: [&str; 3] = ["x-http-method-override", "x-http-method", "x-method-override"];
+
+/// So many methods a request is guarded as: no client means more than two.
+const MOST: usize = 16;
+
+/// A request names more methods than are guarded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct TooManyMethods;
+
+/// Whether a header names another method, in any spelling that a CGI-like service takes for one.
+pub(crate) fn is_override(name: &str) -> bool {
+    matches!(name.len(), 13 | 17 | 22) && OVERRIDES.iter().any(|it| is_same_to_cgi(name, it))
+}
+
+/// Whether a request's method is the only one that it can be read as, its headers aside.
+#[inline]
+pub(crate) fn is_plain(head: &Parts) -> bool {
+    match head.method {
+        Method::GET | Method::HEAD | Method::PUT | Method::DELETE | Method::OPTIONS | Method::PATCH => true,
+        Method::POST => head.uri.query().is_none_or(|query| !may_override(query)),
+        ref other => !other.as_str().bytes().any(|byte| byte.is_ascii_lowercase()),
+    }
+}
+
+/// A first look, which finds every spelling of `_method` and some queries besides.
+fn may_override(query: &str) -> bool {
+    query.contains('%') || query.as_bytes().windows(6).any(|name| name.eq_ignore_ascii_case(b"method"))
+}
+
+/// Every method that a request can be read as, the one as sent first.
+pub(crate) fn methods(head: &Parts) -> Result<Vec<Method>, TooManyMethods> {
+    let mut found = vec![head.method.clone()];
+    let mut add = |name: &[u8]| {
+        // What is no token is no method to any service, and neither is an empty one.
+        let Ok(method) = Method::from_bytes(&name.trim_ascii().to_ascii_uppercase()) else { return Ok(()) };
+        match found.len() {
+            _ if found.contains(&method) => Ok(()),
+            MOST => Err(TooManyMethods),
+            _ => {
+                found.push(method);
+                Ok(())
+            }
+        }
+    };
+    add(head.method.as_str().as_bytes())?;
+    for (_, value) in head.headers.iter().filter(|(name, _)| is_override(name.as_str())) {
+        value.as_bytes().split(|byte| *byte == b',').try_for_each(&mut add)?;
+    }
+    if head.method.as_str().eq_ignore_ascii_case("post") {
+        overrides_of(head.uri.query().unwrap_or_default()).iter().try_for_each(|name| add(name))?;
+    }
+    Ok(found)
+}
+
+/// The values of the query's `_method`. PHP turns what no variable's name has into `_`.
+fn overrides_of(query: &str) -> Vec<Vec<u8>> {
+    let decoded = |text: &str| percent_decode(text.replace('+', " ").as_bytes()).collect::<Vec<u8>>();
+    let fields = query.split(['&', ';']).map(|field| field.split_once('=').unwrap_or((field, "")));
+    let named = fields.filter(|(name, _)| {
+        let name = decoded(name);
+        let name = String::from_utf8_lossy(name.trim_ascii_start());
+        is_same_to_cgi(&name, "_method")
+    });
+    named.map(|(_, value)| decoded(value)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use http::Request;
+
+    use super::*;
+
+    fn named(method: &str, uri: &str, headers: &[(&str, &str)]) -> Vec<String> {
+        let request = headers
+            .iter()
+            .fold(Request::builder().method(method).uri(uri), |it, (name, value)| it.header(*name, *value));
+        let head = request.body(()).unwrap().into_parts().0;
+        let methods = methods(&head).unwrap();
+        let is_one = methods.len() == 1;
+        assert!(is_one || !is_plain(&head) || !headers.is_empty(), "{method} {uri}");
+        methods.iter().map(Method::to_string).collect()
+    }
+
+    #[test]
+    fn g0_a_request_is_read_as_each_method_that_it_names() {
+        for (method, uri, headers, expected) in [
+            ("GET", "/", &[][..], &["GET"][..]),
+            ("PoSt", "/", &[], &["PoSt", "POST"]),
+            ("POST", "/", &[("x-http-method-override", "delete")], &["POST", "DELETE"]),
+            ("GET", "/", &[("X_HTTP.Method-Override", " PUT , patch")], &["GET", "PUT", "PATCH"]),
+            ("POST", "/", &[("x-http-method", "GET"), ("x-method-override", "HEAD")], &["POST", "GET", "HEAD"]),
+            ("POST", "/", &[("x-http-method-override", "a b"), ("x-http-methods", "PUT")], &["POST"]),
+            ("POST", "/?a=1&_method=DELETE", &[], &["POST", "DELETE"]),
+            ("post", "/?_m%65thod=%64elete", &[], &["post", "POST", "DELETE"]),
+            ("POST", "/?+.METHOD=put;_method=", &[], &["POST", "PUT"]),
+            ("GET", "/?_method=DELETE", &[], &["GET"]),
+            ("POST", "/?x_method=DELETE", &[], &["POST"]),
+        ] {
+            assert_eq!(named(method, uri, headers), expected, "{method} {uri} {headers:?}");
+        }
+    }
+
+    #[test]
+    fn g0_more_methods_than_are_guarded_are_too_many() {
+        let list: Vec<String> = (0..MOST).map(|at| format!("M{at}")).collect();
+        let request = Request::builder().header("x-http-method-override", list.join(","));
+        assert_eq!(methods(&request.body(()).unwrap().into_parts().0), Err(TooManyMethods));
+    }
+}

@@ -1,0 +1,123 @@
+//! What stands behind literal segments, found by a segment in any letter case (rule G0).
+
+use rustc_hash::FxHashMap;
+
+/// Values by literal segment. A few are compared more quickly than one is hashed.
+#[derive(Clone, Debug)]
+pub(super) struct Literals<T> {
+    few: Vec<(Box<[u8]>, T)>,
+    /// All of them where they are more than a few, by the hash of their letters in one case. The keys are the policy's: no
+    /// client can make them collide, so that a quick hash will do.
+    many: FxHashMap<u64, Vec<(Box<[u8]>, T)>>,
+}
+
+const FEW: usize = 4;
+
+impl<T> Default for Literals<T> {
+    fn default() -> Self {
+        Self { few: Vec::new(), many: FxHashMap::default() }
+    }
+}
+
+impl<T> Literals<T> {
+    #[inline]
+    pub(super) fn is_empty(&self) -> bool {
+        self.few.is_empty() && self.many.is_empty()
+    }
+
+    /// Those that differ from a segment in letter case at most, and whether they are the segment itself.
+    #[inline]
+    pub(super) fn matching<'l>(&'l self, segment: &'l [u8]) -> impl Iterator<Item = (&'l T, bool)> {
+        let near = match self.many.is_empty() {
+            true => &self.few[..],
+            false => self.many.get(&folded_hash(segment)).map_or(&[][..], |near| near),
+        };
+        near.iter().filter_map(move |(literal, value)| Some((value, is_same(literal, segment)?)))
+    }
+
+    pub(super) fn values(&self) -> impl Iterator<Item = &T> {
+        self.few.iter().chain(self.many.values().flatten()).map(|(_, value)| value)
+    }
+
+    /// Whether two of them differ in letter case alone.
+    pub(super) fn has_case_variants(&self) -> bool {
+        let differ = |near: &[(Box<[u8]>, T)]| {
+            (1..near.len()).any(|at| near[..at].iter().any(|(it, _)| is_same(it, &near[at].0).is_some()))
+        };
+        differ(&self.few) || self.many.values().any(|near| differ(near))
+    }
+
+    /// The value of exactly this literal, a new one where it has none.
+    pub(super) fn get_or_insert(&mut self, literal: &[u8]) -> &mut T
+    where
+        T: Default,
+    {
+        if self.many.is_empty() && self.few.len() == FEW && self.few.iter().all(|(it, _)| **it != *literal) {
+            for (literal, value) in std::mem::take(&mut self.few) {
+                self.many.entry(folded_hash(&literal)).or_default().push((literal, value));
+            }
+        }
+        let near = match self.many.is_empty() {
+            true => &mut self.few,
+            false => self.many.entry(folded_hash(literal)).or_default(),
+        };
+        let at = near.iter().position(|(it, _)| **it == *literal).unwrap_or_else(|| {
+            near.push((literal.into(), T::default()));
+            near.len() - 1
+        });
+        &mut near[at].1
+    }
+}
+
+/// `None` where they differ in more than letter case; else whether they are the same.
+#[inline]
+fn is_same(literal: &[u8], segment: &[u8]) -> Option<bool> {
+    if literal.len() != segment.len() {
+        return None;
+    }
+    if literal == segment {
+        return Some(true);
+    }
+    literal.eq_ignore_ascii_case(segment).then_some(false)
+}
+
+/// Of its letters in one case; of some other characters, too, which costs a comparison and nothing else.
+#[inline]
+fn folded_hash(segment: &[u8]) -> u64 {
+    const ONE_CASE: u64 = 0x2020_2020_2020_2020;
+    const FACTOR: u64 = 0x9e37_79b9_7f4a_7c15;
+
+    let mix = |hash: u64, word: u64| (hash.rotate_left(5) ^ (word | ONE_CASE)).wrapping_mul(FACTOR);
+    let (words, rest) = segment.as_chunks::<8>();
+    let hash = words.iter().fold(segment.len() as u64, |hash, word| mix(hash, u64::from_le_bytes(*word)));
+    let mut last = [0; 8];
+    last[..rest.len()].copy_from_slice(rest);
+    mix(hash, u64::from_le_bytes(last))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn g0_a_literal_is_found_in_any_letter_case_however_many_there_are() {
+        for count in [1, FEW, FEW + 1, 1_000] {
+            let mut literals = Literals::<usize>::default();
+            let names: Vec<String> = (0..count).map(|at| format!("Segment-{at}")).collect();
+            names.iter().enumerate().for_each(|(at, name)| *literals.get_or_insert(name.as_bytes()) = at);
+            *literals.get_or_insert(b"SEGMENT-0") = count;
+            let found = |segment: &str| {
+                let mut found: Vec<_> = literals.matching(segment.as_bytes()).map(|(at, same)| (*at, same)).collect();
+                found.sort_unstable();
+                found
+            };
+            assert_eq!(found("Segment-0"), [(0, true), (count, false)]);
+            assert_eq!(found("segment-0"), [(0, false), (count, false)]);
+            assert_eq!(found("SEGMENT-0"), [(0, false), (count, true)]);
+            assert!(found("segment_0").is_empty() && found("").is_empty());
+            let last = count - 1;
+            assert!(found(&names[last].to_uppercase()).iter().any(|(at, _)| *at == last));
+            assert!(literals.has_case_variants() && literals.values().count() == count + 1);
+        }
+    }
+}
