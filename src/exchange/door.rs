@@ -7,7 +7,7 @@ use http::request::Parts;
 
 use super::request::is_preflight;
 use crate::fault::Fault;
-use crate::guard::auth::{self, Failed, Scheme, Verdict, Verified};
+use crate::guard::auth::{self, Failed, Refusal, Scheme, Verdict, Verified};
 use crate::policy::{Matched, Policy, Preflight, Settings};
 
 /// What becomes of a request. A fault beside it is one that `auth_observe` does not let refuse it.
@@ -25,7 +25,8 @@ pub(super) struct Locks([Option<Lock>; 2]);
 #[derive(Debug)]
 struct Lock {
     verdict: Verdict,
-    observed: bool,
+    /// Those of its route.
+    settings: Settings,
 }
 
 /// Asks all that needs no wait. Whom it lets in is told to the inner service by the head.
@@ -36,11 +37,11 @@ pub(super) fn ask(policy: &Policy, matched: &Matched, head: &mut Parts, now: &dy
             return None;
         }
         let verdict = auth::at_once(schemes, &head.headers, now);
-        Some(Lock { verdict, observed: settings.auth_observe })
+        Some(Lock { verdict, settings: *settings })
     };
     match (matched.sent.as_deref().and_then(lock), lock(&matched.normal)) {
         (None, None) => Door::Open(None),
-        (sent, normal) => Locks([sent, normal]).decide(head),
+        (sent, normal) => Locks([sent, normal]).decide(policy, head),
     }
 }
 
@@ -54,38 +55,52 @@ impl Locks {
     }
 
     /// Takes what that verifier said.
-    pub(super) fn verified(self, outcome: Result<Verified, Failed>, head: &mut Parts) -> Door {
-        let Some(scheme) = self.next().cloned() else { return self.decide(head) };
+    pub(super) fn verified(self, outcome: Result<Verified, Failed>, policy: &Policy, head: &mut Parts) -> Door {
+        let Some(scheme) = self.next().cloned() else { return self.decide(policy, head) };
         let told = |lock: Lock| match lock.verdict {
             Verdict::Open(undecided) => Lock { verdict: undecided.verified(&scheme, &outcome), ..lock },
             _ => lock,
         };
-        Self(self.0.map(|lock| lock.map(told))).decide(head)
+        Self(self.0.map(|lock| lock.map(told))).decide(policy, head)
     }
 
     /// A lock that is shut needs no verifier of the other one.
-    fn decide(self, head: &mut Parts) -> Door {
-        let closed = self.refusal(false);
-        if closed.is_none() && self.next().is_some() {
+    fn decide(self, policy: &Policy, head: &mut Parts) -> Door {
+        let shut = self.0.iter().flatten().any(Lock::is_shut);
+        if !shut && self.next().is_some() {
             return Door::Ask(Box::new(self));
         }
-        let observed = self.refusal(true);
-        if let Some(fault) = closed {
-            return Door::Closed(fault, observed);
-        }
-        // Where the two name two callers, the rest of the request follows the normalised path, and so does this.
-        for lock in self.0.into_iter().flatten() {
-            if let Verdict::In(passed) = lock.verdict {
-                passed.mark(head);
+        let settings = self.0.each_ref().map(|lock| lock.as_ref().map(|lock| lock.settings));
+        let (mut closed, mut observed) = (None, None);
+        for Lock { verdict, settings } in self.0.into_iter().flatten() {
+            match verdict {
+                Verdict::Refused(refusal) => {
+                    let place = if settings.auth_observe { &mut observed } else { &mut closed };
+                    *place = Some(match place.take() {
+                        None => refusal,
+                        Some(first) => Refusal::and(first, refusal),
+                    });
+                }
+                // Where the two name two callers, the rest of the request follows the normalised path, and so does this.
+                Verdict::In(passed) if !shut => passed.mark(head),
+                Verdict::In(_) | Verdict::Open(_) => {}
             }
         }
-        Door::Open(observed)
+        let observed = observed.map(|refusal| refusal.fault());
+        match closed {
+            None => Door::Open(observed),
+            Some(refusal) => {
+                let enforced = settings.iter().flatten().filter(|settings| !settings.auth_observe);
+                let offer = |refusal: Refusal, settings| refusal.offering(policy.schemes(settings));
+                Door::Closed(enforced.fold(refusal, offer).fault(), observed)
+            }
+        }
     }
+}
 
-    fn refusal(&self, observed: bool) -> Option<Fault> {
-        self.0.iter().flatten().filter(|lock| lock.observed == observed).find_map(|lock| match &lock.verdict {
-            Verdict::Refused(fault) => Some(fault.clone()),
-            _ => None,
-        })
+impl Lock {
+    /// Whether it refuses the request, and not only in the log.
+    fn is_shut(&self) -> bool {
+        !self.settings.auth_observe && matches!(self.verdict, Verdict::Refused(_))
     }
 }
