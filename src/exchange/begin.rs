@@ -359,7 +359,7 @@ impl Unverified {
     /// What the verifier said, or why it said nothing: an error, a panic, the time-out.
     pub fn verified(self, head: &mut Parts, outcome: Result<Verified, BoxError>) -> Admission {
         let Self { exchange, locks, guarded } = self;
-        let door = locks.verified(outcome.map_err(Into::into), head);
+        let door = locks.verified(outcome.map_err(Into::into), exchange.policy(), head);
         exchange.at(door, *guarded, None)
     }
 

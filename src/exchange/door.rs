@@ -6,7 +6,7 @@ use std::time::SystemTime;
 use http::request::Parts;
 
 use crate::fault::Fault;
-use crate::guard::auth::{self, Failed, Scheme, Verdict, Verified};
+use crate::guard::auth::{self, Failed, Refusal, Scheme, Verdict, Verified};
 use crate::policy::{Matched, Policy, Preflight, Settings};
 
 /// What becomes of a request. A fault beside it is one that `auth_observe` does not let refuse it.
@@ -17,14 +17,19 @@ pub(super) enum Door {
     Ask(Box<Locks>),
 }
 
-/// Those of every reading, the normalised one's last: all must open.
+/// Those of every reading: all must open.
 #[derive(Debug)]
-pub(super) struct Locks(Vec<Lock>);
+pub(super) struct Locks {
+    normal: Option<Lock>,
+    /// Few requests have others: nothing is allocated for them.
+    others: Vec<Lock>,
+}
 
 #[derive(Debug)]
 struct Lock {
     verdict: Verdict,
-    observed: bool,
+    /// Those of its route.
+    settings: Settings,
 }
 
 /// Asks all that needs no wait. Whom it lets in is told to the inner service by the head.
@@ -40,54 +45,80 @@ pub(super) fn ask(
             return None;
         }
         let verdict = auth::at_once(schemes, &head.headers, now);
-        Some(Lock { verdict, observed: settings.auth_observe })
+        Some(Lock { verdict, settings: *settings })
     };
-    let locks: Vec<Lock> = matched.guards().filter_map(lock).collect();
-    if locks.is_empty() { Door::Open(None) } else { Locks(locks).decide(head) }
+    let others = matched.others.iter().filter_map(|reading| lock(&reading.settings)).collect();
+    match (Locks { normal: lock(&matched.normal), others }) {
+        Locks { normal: None, others } if others.is_empty() => Door::Open(None),
+        locks => locks.decide(policy, head),
+    }
 }
 
 impl Locks {
     /// The scheme whose verifier is to be asked next.
     pub(super) fn next(&self) -> Option<&Arc<Scheme>> {
-        self.0.iter().find_map(|lock| match &lock.verdict {
+        self.all().find_map(|lock| match &lock.verdict {
             Verdict::Open(undecided) => undecided.next(),
             _ => None,
         })
     }
 
     /// Takes what that verifier said.
-    pub(super) fn verified(self, outcome: Result<Verified, Failed>, head: &mut Parts) -> Door {
-        let Some(scheme) = self.next().cloned() else { return self.decide(head) };
+    pub(super) fn verified(self, outcome: Result<Verified, Failed>, policy: &Policy, head: &mut Parts) -> Door {
+        let Some(scheme) = self.next().cloned() else { return self.decide(policy, head) };
         let told = |lock: Lock| match lock.verdict {
             Verdict::Open(undecided) => Lock { verdict: undecided.verified(&scheme, &outcome), ..lock },
             _ => lock,
         };
-        Self(self.0.into_iter().map(told).collect()).decide(head)
+        let others = self.others.into_iter().map(told).collect();
+        Self { normal: self.normal.map(told), others }.decide(policy, head)
+    }
+
+    /// The normalised reading's last.
+    fn all(&self) -> impl Iterator<Item = &Lock> {
+        self.others.iter().chain(&self.normal)
     }
 
     /// A lock that is shut needs no verifier of the other one.
-    fn decide(self, head: &mut Parts) -> Door {
-        let closed = self.refusal(false);
-        if closed.is_none() && self.next().is_some() {
+    fn decide(self, policy: &Policy, head: &mut Parts) -> Door {
+        let shut = self.all().any(Lock::is_shut);
+        if !shut && self.next().is_some() {
             return Door::Ask(Box::new(self));
         }
-        let observed = self.refusal(true);
-        if let Some(fault) = closed {
-            return Door::Closed(fault, observed);
-        }
-        // Where they name several callers, the rest of the request follows the normalised reading, and so does this.
-        for lock in self.0 {
-            if let Verdict::In(passed) = lock.verdict {
-                passed.mark(head);
+        // One lock offers nothing that its refusal does not.
+        let offered: Vec<Settings> = match shut && !self.others.is_empty() {
+            true => self.all().map(|lock| lock.settings).filter(|settings| !settings.auth_observe).collect(),
+            false => Vec::new(),
+        };
+        let (mut closed, mut observed) = (None, None);
+        for Lock { verdict, settings } in self.others.into_iter().chain(self.normal) {
+            match verdict {
+                Verdict::Refused(refusal) => {
+                    let place = if settings.auth_observe { &mut observed } else { &mut closed };
+                    *place = Some(match place.take() {
+                        None => refusal,
+                        Some(first) => Refusal::and(first, refusal),
+                    });
+                }
+                // Where they name several callers, the rest of the request follows the normalised reading, and so does this.
+                Verdict::In(passed) if !shut => passed.mark(head),
+                Verdict::In(_) | Verdict::Open(_) => {}
             }
         }
-        Door::Open(observed)
+        let observed = observed.map(|refusal| refusal.fault());
+        match closed {
+            None => Door::Open(observed),
+            Some(refusal) => {
+                let offer = |refusal: Refusal, settings| refusal.offering(policy.schemes(settings));
+                Door::Closed(offered.iter().fold(refusal, offer).fault(), observed)
+            }
+        }
     }
+}
 
-    fn refusal(&self, observed: bool) -> Option<Fault> {
-        self.0.iter().filter(|lock| lock.observed == observed).find_map(|lock| match &lock.verdict {
-            Verdict::Refused(fault) => Some(fault.clone()),
-            _ => None,
-        })
+impl Lock {
+    /// Whether it refuses the request, and not only in the log.
+    fn is_shut(&self) -> bool {
+        !self.settings.auth_observe && matches!(self.verdict, Verdict::Refused(_))
     }
 }

@@ -3,12 +3,11 @@
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use http::header::WWW_AUTHENTICATE;
-use http::{HeaderMap, StatusCode};
+use http::HeaderMap;
 
-use super::challenge::TokenError;
 use super::compile::Scheme;
 use super::outcome::{Cause, Checked, Not, Passed, Why};
+use super::refusal::Refusal;
 use super::verified::{Failed, Verified};
 use crate::code::ErrorCode;
 use crate::fault::Fault;
@@ -17,7 +16,7 @@ use crate::fault::Fault;
 #[derive(Debug)]
 pub(crate) enum Verdict {
     In(Passed),
-    Refused(Fault),
+    Refused(Refusal),
     /// It depends on verifiers.
     Open(Undecided),
 }
@@ -35,13 +34,8 @@ pub(crate) fn at_once(schemes: &[Arc<Scheme>], headers: &HeaderMap, now: &dyn Fn
     if let [only] = schemes {
         match only.check(headers, now) {
             Checked::In(passed) => return Verdict::In(passed),
-            // What is told of a cause is of one request alone.
-            Checked::Not(not) if not.cause.is_none() => {
-                let make = || refusal(schemes, std::slice::from_ref(&not));
-                return Verdict::Refused(only.refusals.of(not.why as usize, not.token_sent, make));
-            }
-            Checked::Not(not) => return Verdict::Refused(refusal(schemes, &[not])),
-            Checked::Ask => {}
+            Checked::Not(not) => return Verdict::Refused(Refusal::by_one(only.clone(), not)),
+            Checked::Ask => return Undecided { schemes: schemes.into(), said: Box::new([None]) }.settled(),
         }
     }
     let mut said = Vec::new();
@@ -78,8 +72,8 @@ impl Undecided {
         if self.next().is_some() {
             return Verdict::Open(self);
         }
-        let said: Vec<Not> = self.said.into_iter().flatten().collect();
-        Verdict::Refused(refusal(&self.schemes, &said))
+        let schemes = self.schemes.into_iter().zip(self.said);
+        Verdict::Refused(Refusal::by_several(schemes.filter_map(|(scheme, said)| Some((scheme, said?))).collect()))
     }
 }
 
@@ -102,7 +96,7 @@ impl Scheme {
         Err(Not::token(why))
     }
 
-    fn fault(&self, not: &Not) -> Fault {
+    pub(super) fn fault(&self, not: &Not) -> Fault {
         let words = &self.words;
         let (code, word) = match not.why {
             Why::Missing => (ErrorCode::AUTH_MISSING, &words.missing),
@@ -126,33 +120,4 @@ impl Scheme {
             Some(Cause::Failed(error)) => fault.caused_by(error.clone()),
         }
     }
-}
-
-/// What a client is told that nobody let in. A verifier that failed might have let it in: 401 would tell a client to
-/// throw good credentials away, and so 503 goes first. Else the first scheme whose credentials were sent decides, else
-/// the first.
-fn refusal(schemes: &[Arc<Scheme>], said: &[Not]) -> Fault {
-    let first = |is: fn(&Not) -> bool| schemes.iter().zip(said).find(|(_, not)| is(not));
-    let decisive = first(|not| not.why == Why::Unavailable)
-        .or_else(|| first(|not| not.why != Why::Missing))
-        .or_else(|| schemes.iter().zip(said).next());
-    // A list without a scheme has let the request in.
-    let Some((scheme, not)) = decisive else { return Fault::new(ErrorCode::AUTH_MISSING) };
-    let fault = scheme.fault(not);
-    if fault.status_code() == StatusCode::UNAUTHORIZED { challenged(fault, schemes, said) } else { fault }
-}
-
-/// Adds a line for each scheme, equal ones once.
-fn challenged(mut fault: Fault, schemes: &[Arc<Scheme>], said: &[Not]) -> Fault {
-    for (scheme, not) in schemes.iter().zip(said) {
-        let line = scheme.challenges.line(match not {
-            Not { why: Why::Expired, .. } => TokenError::Expired,
-            Not { token_sent: true, .. } => TokenError::Invalid,
-            _ => TokenError::NoToken,
-        });
-        if !fault.headers().get_all(WWW_AUTHENTICATE).iter().any(|other| *other == line) {
-            fault = fault.header(WWW_AUTHENTICATE, line);
-        }
-    }
-    fault
 }

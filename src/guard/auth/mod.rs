@@ -3,8 +3,8 @@
 //! 1. An [`AuthScheme`] is what a policy says; compiled, it is a [`Scheme`], which cannot be wrong.
 //! 2. A scheme looks at the headers, and at the time where a key or token has one: it lets in, or says what is wrong, or
 //!    leaves it to a verifier of the user's own.
-//! 3. Of several schemes one that lets in is enough. Else the first one whose credentials were sent decides, else the
-//!    first.
+//! 3. Of several schemes one that lets in is enough. Else the one that came furthest with the credentials decides, and
+//!    between equals the first.
 //!
 //! Nothing here keeps, shows or logs what a client sent.
 
@@ -23,6 +23,7 @@ mod key;
 #[cfg(feature = "keys")]
 mod keys;
 mod outcome;
+mod refusal;
 mod refusals;
 mod scheme;
 #[cfg(feature = "keys")]
@@ -41,6 +42,7 @@ pub use verified::Verified;
 
 pub(crate) use compile::{Scheme, refuse_together};
 pub(crate) use decide::{Verdict, at_once};
+pub(crate) use refusal::Refusal;
 pub(crate) use verified::Failed;
 
 #[cfg(test)]

@@ -35,13 +35,15 @@ pub(super) struct Not {
     pub(super) cause: Option<Cause>,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// In the order of rule G2: of several schemes the greatest decides. A verifier that failed might have let the request in:
+/// 401 would tell a client to throw good credentials away, and so it is the last.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Why {
     Missing,
     Malformed,
     Invalid,
-    Expired,
     NoEmail,
+    Expired,
     Unavailable,
 }
 

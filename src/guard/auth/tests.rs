@@ -44,13 +44,18 @@ fn verdict(schemes: &[Arc<Scheme>], lines: &[(&'static str, &str)]) -> Verdict {
 fn said(verdict: Verdict) -> String {
     match verdict {
         Verdict::In(passed) => format!("in as {}/{}", passed.identity.scheme(), passed.identity.id().unwrap_or("-")),
-        Verdict::Refused(fault) => fault.code().as_str().to_owned(),
+        Verdict::Refused(refusal) => refusal.fault().code().as_str().to_owned(),
         Verdict::Open(undecided) => format!("ask {}", undecided.next().map_or("nobody", |scheme| scheme.name())),
     }
 }
 
 fn refused(verdict: Verdict) -> (Fault, Vec<String>) {
-    let Verdict::Refused(fault) = verdict else { panic!("{verdict:?}") };
+    let Verdict::Refused(refusal) = verdict else { panic!("{verdict:?}") };
+    with_challenges(&refusal)
+}
+
+fn with_challenges(refusal: &Refusal) -> (Fault, Vec<String>) {
+    let fault = refusal.fault();
     let lines = fault.headers().get_all("www-authenticate").iter();
     let lines = lines.map(|line| line.to_str().unwrap().to_owned()).collect();
     (fault, lines)
@@ -145,18 +150,97 @@ fn g2_the_time_is_asked_for_where_a_key_has_an_end() {
 }
 
 #[test]
-fn g2_one_scheme_is_enough_else_the_first_that_was_sent_decides() {
+fn g2_one_scheme_is_enough_else_the_one_that_came_furthest_decides() {
     let schemes = compiled([("api", bearer()), ("app", key_header())]);
     for (lines, verdict) in [
         (&[][..], "auth_missing"),
         (&[("authorization", "Bearer nope"), ("x-api-key", "app key: 1")], "in as app/app"),
         (&[("authorization", "Bearer key-live-1"), ("x-api-key", "app key: 1")], "in as api/live"),
-        (&[("authorization", "Basic YTpi"), ("x-api-key", "nope")], "auth_malformed"),
+        (&[("authorization", "Basic YTpi"), ("x-api-key", "nope")], "auth_invalid"),
         (&[("x-api-key", "nope")], "auth_invalid"),
         (&[("authorization", "Bearer key-gone-1"), ("x-api-key", "nope")], "auth_expired"),
     ] {
         assert_eq!(said(self::verdict(&schemes, lines)), verdict, "{lines:?}");
     }
+}
+
+/// What a verifier returns, each further than the one before; the failure last, because it may hide a good answer.
+fn outcomes() -> [(Result<Verified, Failed>, &'static str); 6] {
+    [
+        (Ok(Verified::Missing), "auth_missing"),
+        (Ok(Verified::Malformed), "auth_malformed"),
+        (Ok(Verified::Invalid), "auth_invalid"),
+        (Ok(Verified::NoEmail), "auth_no_email"),
+        (Ok(Verified::Expired), "auth_expired"),
+        (down(), "service_unavailable"),
+    ]
+}
+
+fn worded(name: &'static str) -> (&'static str, AuthScheme) {
+    let scheme = AuthScheme::custom().challenge(name).missing(name).malformed(name).invalid(name).expired(name);
+    (name, scheme.no_email(name).unavailable(name))
+}
+
+#[test]
+fn g2_of_two_schemes_the_one_that_came_furthest_decides_else_the_first() {
+    let schemes = compiled([worded("one"), worded("two")]);
+    for first in 0..6 {
+        for second in 0..6 {
+            let [(one, _), (two, _)] = [first, second].map(|place| outcomes().into_iter().nth(place).unwrap());
+            let (fault, challenges) = refused(told(&schemes, &[], &[one, two]));
+            let winner = if second > first { "two" } else { "one" };
+            assert_eq!((fault.code().as_str(), &*fault.text()), (outcomes()[first.max(second)].1, winner));
+            let lines: &[&str] = if fault.status_code() == 401 { &["one", "two"] } else { &[] };
+            assert_eq!(challenges, lines, "{first} {second}");
+        }
+    }
+}
+
+#[test]
+fn g0_the_schemes_of_several_routes_decide_as_one_list() {
+    let schemes = compiled([("api", bearer()), ("app", key_header()), worded("own")]);
+    let refusal = |lists: &[&[Arc<Scheme>]], lines: &[(&'static str, &str)]| {
+        let of_list = |list: &&[Arc<Scheme>]| match verdict(list, lines) {
+            Verdict::Refused(refusal) => refusal,
+            other => panic!("{other:?}"),
+        };
+        lists.iter().map(of_list).reduce(Refusal::and).unwrap()
+    };
+    let (api, app, both) = (&schemes[..1], &schemes[1..2], &schemes[..2]);
+    let (app_line, own_line) = ("ApiKey header=\"x-api-key\"", "own");
+    let expired = "Bearer error=\"invalid_token\", error_description=\"The token has expired or was revoked\"";
+    for (lists, lines, code, challenges) in [
+        (&[api, app][..], &[][..], "auth_missing", &["Bearer", app_line][..]),
+        (&[app, api], &[], "auth_missing", &[app_line, "Bearer"]),
+        (
+            &[app, api],
+            &[("authorization", "Bearer key-gone-1"), ("x-api-key", "no")],
+            "auth_expired",
+            &[app_line, expired],
+        ),
+        (&[app, both, api], &[("x-api-key", "no")], "auth_invalid", &[app_line, "Bearer"]),
+        (&[api, api], &[], "auth_missing", &["Bearer"]),
+    ] {
+        let (fault, found) = with_challenges(&refusal(lists, lines));
+        assert_eq!(
+            (fault.code().as_str(), &found[..]),
+            (code, &challenges.iter().map(|it| (*it).to_owned()).collect::<Vec<_>>()[..]),
+            "{lines:?}"
+        );
+    }
+    // A scheme that lets the request in, or was not asked, decides nothing, and is named.
+    let offered = refusal(&[app], &[]).offering(&schemes[..1]).offering(&schemes[1..]);
+    assert_eq!(with_challenges(&offered).1, [app_line, "Bearer", own_line]);
+    assert_eq!(offered.fault().text(), Fault::new(crate::code::ErrorCode::AUTH_MISSING).text());
+    // A 403 of one route offers nothing; beside another route's expired key it is a 401 with the challenges of both.
+    let no_email = || match told(&schemes[2..], &[], &[Ok(Verified::NoEmail)]) {
+        Verdict::Refused(refusal) => refusal,
+        other => panic!("{other:?}"),
+    };
+    let (fault, lines) = with_challenges(&refusal(&[api], &[]).and(no_email()));
+    assert_eq!((fault.status_code().as_u16(), lines.len()), (403, 0));
+    let (fault, lines) = with_challenges(&no_email().and(refusal(&[api], &[("authorization", "Bearer key-past-1")])));
+    assert_eq!((fault.status_code().as_u16(), &lines[..]), (401, &[own_line.to_owned(), expired.to_owned()][..]));
 }
 
 #[test]
@@ -235,7 +319,7 @@ fn g2_a_verifier_is_asked_where_nobody_else_lets_in() {
         (Ok(Verified::granted("p1")), "in as partner/p1", "in as partner/p1"),
         (Ok(Verified::granted("")), "in as partner/-", "in as partner/-"),
         (Ok(Verified::Missing), "auth_missing", "auth_invalid"),
-        (Ok(Verified::Malformed), "auth_malformed", "auth_malformed"),
+        (Ok(Verified::Malformed), "auth_malformed", "auth_invalid"),
         (Ok(Verified::Invalid), "auth_invalid", "auth_invalid"),
         (Ok(Verified::Expired), "auth_expired", "auth_expired"),
         (Ok(Verified::NoEmail), "auth_no_email", "auth_no_email"),

@@ -55,6 +55,28 @@ fn g0_the_credentials_of_both_are_asked_for() {
     }
 }
 
+#[test]
+fn g0_a_401_has_the_challenges_of_both() {
+    let layer = policy(two_doors());
+    for (headers, code, bearer) in [
+        (&[][..], "auth_missing", "Bearer"),
+        (&[("authorization", "Bearer key-live-1")], "auth_missing", "Bearer"),
+        (&[("authorization", "Bearer no"), ("x-api-key", "no")], "auth_invalid", "Bearer error=\"invalid_token\""),
+        (
+            &[("authorization", "Bearer key-gone-1"), ("x-api-key", "no")],
+            "auth_expired",
+            "Bearer error=\"invalid_token\", error_description=\"The token has expired or was revoked\"",
+        ),
+    ] {
+        let request =
+            headers.iter().fold(get("/public/../admin/x"), |request, (name, value)| request.header(*name, *value));
+        let ((answer, _), _) = logged(once(&layer, request.body(empty()).unwrap()));
+        answer.expect_envelope(401, code);
+        let lines: Vec<_> = answer.head.headers.get_all("www-authenticate").iter().collect();
+        assert_eq!(lines, ["ApiKey header=\"x-api-key\"", bearer], "{headers:?}");
+    }
+}
+
 /// The one spelling's door is only watched: the other one's holds.
 #[test]
 fn g0_a_door_that_is_watched_does_not_open_the_other() {
@@ -89,7 +111,7 @@ fn g0_a_verifier_that_both_ask_for_is_asked_once() {
 #[test]
 fn g0_a_door_that_is_shut_asks_no_verifier_of_the_other() {
     let builder = Policy::builder()
-        .scheme("partner", AuthScheme::custom())
+        .scheme("partner", AuthScheme::custom().challenge("Partner"))
         .scheme("api", bearer())
         .route(Route::new("/admin/{*rest}").auth(["api"]))
         .route(Route::new("/public/{*rest}").auth(["partner"]));
@@ -97,4 +119,6 @@ fn g0_a_door_that_is_shut_asks_no_verifier_of_the_other() {
     let ((answer, _), lines) = logged(once(&layer, get("/public/../admin/x").body(empty()).unwrap()));
     answer.expect_envelope(401, "auth_missing");
     assert_eq!(lines.len(), 1);
+    let challenges: Vec<_> = answer.head.headers.get_all("www-authenticate").iter().collect();
+    assert_eq!(challenges, ["Bearer", "Partner"]);
 }

@@ -81,7 +81,7 @@ impl Tokens {
 }
 
 impl<'t> Token<'t> {
-    /// Three parts of base64url, the first of them a JSON object (RFC 7519 §7.2).
+    /// Three parts of base64url, the first two of them JSON objects (RFC 7519 §7.2).
     fn parse(token: &'t [u8]) -> Option<Self> {
         let mut parts = token.split(|byte| *byte == b'.');
         let (Some(header), Some(claims), Some(signature), None) =
@@ -90,13 +90,20 @@ impl<'t> Token<'t> {
             return None;
         };
         let decoded = |part: &[u8]| URL_SAFE_NO_PAD.decode(part).ok();
+        let object = |part: &[u8]| decoded(part).filter(|json| is_object(json));
         Some(Self {
-            header: serde_json::from_slice(&decoded(header)?).ok()?,
+            header: serde_json::from_slice(&object(header)?).ok()?,
             signed: &token[..header.len() + 1 + claims.len()],
-            claims: decoded(claims)?,
+            claims: object(claims)?,
             signature: decoded(signature)?,
         })
     }
+}
+
+/// Whether it is a JSON object, whatever its members are: serde takes a list of values for a struct, too.
+fn is_object(json: &[u8]) -> bool {
+    let parses = |text: &str| serde_json::from_str::<IgnoredAny>(text).is_ok();
+    json.trim_ascii_start().starts_with(b"{") && str::from_utf8(json).is_ok_and(parses)
 }
 
 impl VerifyingKey {

@@ -1,0 +1,105 @@
+//! The answer to a request that no scheme lets in (rule G2).
+
+use std::sync::Arc;
+
+use http::StatusCode;
+use http::header::WWW_AUTHENTICATE;
+
+use super::challenge::TokenError;
+use super::compile::Scheme;
+use super::outcome::{Not, Why};
+use crate::code::ErrorCode;
+use crate::fault::Fault;
+
+/// The schemes of a route, or of several (rule G0), none of which lets the request in.
+#[derive(Debug)]
+pub(crate) struct Refusal(Denials);
+
+#[derive(Debug)]
+enum Denials {
+    /// Most routes have one scheme: nothing is allocated.
+    One(Arc<Scheme>, Not),
+    Several(Vec<(Arc<Scheme>, Not)>),
+}
+
+impl Refusal {
+    pub(super) fn by_one(scheme: Arc<Scheme>, not: Not) -> Self {
+        Self(Denials::One(scheme, not))
+    }
+
+    pub(super) fn by_several(all: Vec<(Arc<Scheme>, Not)>) -> Self {
+        Self(Denials::Several(all))
+    }
+
+    /// Adds the schemes of another route. Between equals those of `self` go first.
+    pub(crate) fn and(self, other: Self) -> Self {
+        other.into_list().into_iter().fold(self, |all, (scheme, not)| all.with(&scheme, not))
+    }
+
+    /// Adds schemes that did not refuse, because they let the request in, or because their verifier was not needed. They
+    /// decide nothing; a 401 has their challenges, too.
+    pub(crate) fn offering(self, schemes: &[Arc<Scheme>]) -> Self {
+        schemes.iter().fold(self, |all, scheme| all.with(scheme, Why::Missing.into()))
+    }
+
+    /// The answer: that of the scheme that came furthest with the credentials, with the challenges of all where it is a
+    /// 401.
+    pub(crate) fn fault(&self) -> Fault {
+        match &self.0 {
+            // What is told of a cause is of one request alone.
+            Denials::One(scheme, not) if not.cause.is_none() => {
+                scheme.refusals.of(not.why as usize, not.token_sent, || refuse([(scheme, not)]))
+            }
+            Denials::One(scheme, not) => refuse([(scheme, not)]),
+            Denials::Several(all) => refuse(all.iter().map(|(scheme, not)| (scheme, not))),
+        }
+    }
+
+    /// Adds a scheme, unless it is there: of one request it says the same again.
+    fn with(self, scheme: &Arc<Scheme>, not: Not) -> Self {
+        let is_there = match &self.0 {
+            Denials::One(only, _) => Arc::ptr_eq(only, scheme),
+            Denials::Several(all) => all.iter().any(|(other, _)| Arc::ptr_eq(other, scheme)),
+        };
+        if is_there {
+            return self;
+        }
+        let mut all = self.into_list();
+        all.push((scheme.clone(), not));
+        Self::by_several(all)
+    }
+
+    fn into_list(self) -> Vec<(Arc<Scheme>, Not)> {
+        match self.0 {
+            Denials::One(scheme, not) => vec![(scheme, not)],
+            Denials::Several(all) => all,
+        }
+    }
+}
+
+fn refuse<'a>(
+    all: impl IntoIterator<Item = (&'a Arc<Scheme>, &'a Not), IntoIter: DoubleEndedIterator + Clone>,
+) -> Fault {
+    let all = all.into_iter();
+    // The last of equals is taken, so that this way round it is the first.
+    let furthest = all.clone().rev().max_by_key(|(_, not)| not.why);
+    // A list without a scheme has let the request in.
+    let Some((scheme, not)) = furthest else { return Fault::new(ErrorCode::AUTH_MISSING) };
+    let fault = scheme.fault(not);
+    if fault.status_code() == StatusCode::UNAUTHORIZED { challenged(fault, all) } else { fault }
+}
+
+/// Adds a line for each scheme, equal ones once.
+fn challenged<'a>(mut fault: Fault, all: impl Iterator<Item = (&'a Arc<Scheme>, &'a Not)>) -> Fault {
+    for (scheme, not) in all {
+        let line = scheme.challenges.line(match not {
+            Not { why: Why::Expired, .. } => TokenError::Expired,
+            Not { token_sent: true, .. } => TokenError::Invalid,
+            _ => TokenError::NoToken,
+        });
+        if !fault.headers().get_all(WWW_AUTHENTICATE).iter().any(|other| *other == line) {
+            fault = fault.header(WWW_AUTHENTICATE, line);
+        }
+    }
+    fault
+}
