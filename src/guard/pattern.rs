@@ -105,26 +105,23 @@ impl Pattern {
         })
     }
 
-    /// Sorts patterns of one path, the most specific first: a literal before `{one}`, both before `{*rest}`, a method before
-    /// none.
+    /// Sorts patterns that match one path, the most specific first: by their kinds, then a method before none.
     pub(crate) fn specificity(&self) -> impl Ord + use<> {
-        let kinds = self.segments.iter().map(|segment| match segment {
-            Segment::Literal(_) => 0,
-            Segment::One => 1,
-        });
-        let kinds: Vec<u8> = kinds.chain(self.rest.then_some(2)).collect();
-        (kinds, self.method_rank())
+        (self.kinds(), self.method_rank())
     }
 
-    /// Whether two patterns of one path are the same but for letter case.
-    pub(crate) fn is_case_variant(&self, other: &Self) -> bool {
-        let folded = |one: &Segment, other: &Segment| match (one, other) {
-            (Segment::Literal(one), Segment::Literal(other)) => one.eq_ignore_ascii_case(other),
-            (one, other) => one == other,
+    /// What each segment is: a literal is more specific than `{one}`, and both than `{*rest}`. Patterns that match one path and
+    /// have the same kinds differ in letter case at most, and in methods.
+    pub(crate) fn kinds(&self) -> Vec<u8> {
+        let kind = |segment: &Segment| match segment {
+            Segment::Literal(_) => 0,
+            Segment::One => 1,
         };
-        self.segments != other.segments
-            && (self.rest, self.segments.len()) == (other.rest, other.segments.len())
-            && self.segments.iter().zip(&other.segments).all(|(one, other)| folded(one, other))
+        self.segments.iter().map(kind).chain(self.rest.then_some(2)).collect()
+    }
+
+    pub(crate) fn is_same_path(&self, other: &Self) -> bool {
+        (&self.segments, self.rest) == (&other.segments, other.rest)
     }
 
     /// Whether it matches some path that begins with these segments.

@@ -71,7 +71,6 @@ impl PolicyBuilder {
             faults: Faults::new(std::iter::empty()),
             is_everywhere: false,
             names_methods: false,
-            has_case_variants: false,
             asks_of_requests: false,
         }
         .with_usual())

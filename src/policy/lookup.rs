@@ -94,13 +94,14 @@ impl Policy {
     /// [`matched`](Self::matched). `overrides` says whether a header names another method.
     #[inline]
     pub(crate) fn quick(&self, head: &Parts, overrides: bool) -> Option<&Settings> {
+        let path = head.uri.path();
+        if path.starts_with('/') && has_readings(path.as_bytes()) {
+            return None;
+        }
         if self.is_everywhere {
             return Some(&self.own().defaults);
         }
-        let path = head.uri.path();
-        if path.starts_with('/') && has_readings(path.as_bytes())
-            || self.names_methods && (overrides || !method::is_plain(head))
-        {
+        if self.names_methods && (overrides || !method::is_plain(head)) {
             return None;
         }
         let narrowest = if self.parts.len() == 1 {
@@ -177,40 +178,31 @@ impl Policy {
         Ok(())
     }
 
-    /// The routes that match in any letter case, the most specific first. Of those that differ in letter case alone a
-    /// request meets one: each gives lists of its own.
+    /// The routes that match in any letter case, the most specific first. Of patterns that differ in letter case alone a
+    /// request meets one: each gives a list of its own.
     fn case_variants(&self, narrowest: usize, method: &Method, path: &[u8]) -> Result<Vec<Vec<usize>>, Unmatched> {
-        /// Two for each of six segments: no policy that is meant has more.
+        /// Two for each of six patterns: no policy that is meant has more.
         const MOST: usize = 64;
 
         let mut variants: Vec<Vec<usize>> = vec![Vec::new()];
         for part in self.around(narrowest) {
             let mut met = Vec::new();
-            part.matcher.each_match(method, path, &mut |route, _| met.push(route));
-            if !self.has_case_variants {
-                variants.iter_mut().for_each(|routes| routes.extend(&met));
-                continue;
-            }
-            let pattern = |route: usize| part.matcher.pattern(route);
-            met.sort_by_key(|route| pattern(*route).map(Pattern::specificity));
-            for route in met {
-                let differs = |other: &usize| {
-                    pattern(*other).zip(pattern(route)).is_some_and(|(one, other)| one.is_case_variant(other))
-                };
-                let mut forked = Vec::new();
-                for routes in &mut variants {
-                    match routes.iter().position(differs) {
-                        Some(at) => {
-                            let mut fork = routes.clone();
-                            fork[at] = route;
-                            forked.push(fork);
-                        }
-                        None => routes.push(route),
+            part.matcher.each_match(method, path, &mut |route, _| {
+                met.extend(part.matcher.pattern(route).map(|it| (route, it)))
+            });
+            met.sort_by_key(|(_, pattern)| pattern.specificity());
+            for group in met.chunk_by(|(_, one), (_, other)| one.kinds() == other.kinds()) {
+                let mut paths: Vec<(&Pattern, Vec<usize>)> = Vec::new();
+                for (route, pattern) in group {
+                    match paths.iter_mut().find(|(other, _)| other.is_same_path(pattern)) {
+                        Some((_, routes)) => routes.push(*route),
+                        None => paths.push((pattern, vec![*route])),
                     }
                 }
-                forked.sort_unstable();
-                forked.dedup();
-                variants.extend(forked);
+                let each = |routes: &Vec<usize>| {
+                    paths.iter().map(|(_, more)| [&routes[..], more].concat()).collect::<Vec<_>>()
+                };
+                variants = variants.iter().flat_map(each).collect();
                 if variants.len() > MOST {
                     return Err(Unmatched::TooManyReadings);
                 }
@@ -298,7 +290,6 @@ impl Policy {
         self.usual = usual.collect();
         let tells_time = |dialect: Dialect| dialect.form().tells_time;
         self.names_methods = self.parts.iter().flat_map(|part| part.matcher.patterns()).any(Pattern::names_methods);
-        self.has_case_variants = self.parts.iter().any(|part| part.matcher.has_case_variants());
         self.is_everywhere = self.parts.len() == 1 && self.said.is_empty() && !self.scopes.ask_host();
         self.asks_of_requests = self.parts.iter().any(|part| part.rules_ask_path || tells_time(part.defaults.dialect))
             || self.said.iter().filter_map(Said::dialect).any(tells_time);

@@ -74,11 +74,6 @@ impl Matcher {
             }
         });
     }
-
-    /// Whether some path meets two literal segments of them that differ in letter case alone.
-    pub(super) fn has_case_variants(&self) -> bool {
-        self.root.has_case_variants()
-    }
 }
 
 impl Node {
@@ -112,11 +107,6 @@ impl Node {
             node.ends.iter().for_each(|index| visit(*index, is_exact));
         }
         node.rests.iter().for_each(|index| visit(*index, is_exact));
-    }
-
-    fn has_case_variants(&self) -> bool {
-        self.literals.has_case_variants()
-            || self.literals.values().chain(self.one.as_deref()).any(Self::has_case_variants)
     }
 
     /// The patterns of the same path, whatever its parameters are called.

@@ -123,8 +123,6 @@ pub struct Policy {
     is_everywhere: bool,
     /// Some route holds for some methods alone.
     names_methods: bool,
-    /// Some path meets two literal segments that differ in letter case alone.
-    has_case_variants: bool,
     /// Some requests have to be remembered for their errors: their path, or when they began.
     asks_of_requests: bool,
 }
@@ -374,7 +372,6 @@ impl Default for Policy {
             faults: Faults::new(std::iter::once(DEFAULT_BODY_LIMIT)),
             is_everywhere: true,
             names_methods: false,
-            has_case_variants: false,
             asks_of_requests: false,
         }
     }

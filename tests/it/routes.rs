@@ -93,7 +93,7 @@ fn g0_the_most_specific_route_that_says_a_key_decides_it() {
         ("GET /t/open/x", 21, "413 The request body is too large. 20 | /t/open/{*rest}"),
         ("POST /t/open", 0, "forward"),
         ("POST /t/open", 1, "415 Content-Type must be application/json. | /t/open/{*rest}"),
-        ("GET /T/a", 0, "forward"),
+        ("GET /T/a", 0, "400 no tenant | no route"),
         ("GET /tt", 0, "forward"),
     ]);
 }

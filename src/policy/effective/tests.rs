@@ -65,8 +65,8 @@ no_transform     \"rewrite\"               default
 protocols        \"pass\"                  default
 keep_members     []                      default
 preflight        \"pass\"                  default
-paths            "guard"                 default
-case             "fold"                  default
+paths            \"guard\"                 default
+case             \"fold\"                  default
 expose_headers   true                    default
 "
     );
@@ -97,8 +97,8 @@ no_transform     \"rewrite\"               default
 protocols        \"pass\"                  default
 keep_members     []                      default
 preflight        \"pass\"                  default
-paths            "guard"                 default
-case             "fold"                  default
+paths            \"guard\"                 default
+case             \"fold\"                  default
 expose_headers   true                    default
 
 its guards hold, too: GET /a/%2e./x
@@ -111,8 +111,8 @@ auth             []                      policy.toml:8
 auth_observe     false                   default
 require_headers  []                      default
 preflight        \"pass\"                  default
-paths            "guard"                 default
-case             "fold"                  default
+paths            \"guard\"                 default
+case             \"fold\"                  default
 "
     );
 }

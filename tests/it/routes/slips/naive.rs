@@ -1,6 +1,7 @@
 //! What must come out, decided by looking at every scope and every route, on text.
 
 use std::cmp::Ordering;
+use std::collections::BTreeSet;
 
 use tower_error_envelope::Mode;
 
@@ -26,20 +27,18 @@ pub(crate) fn status(world: &World, asked: &Asked) -> Option<u16> {
     }
     let path = if asked.target == Target::Asterisk { "*" } else { asked.path.as_str() };
     let host = asked.host.as_ref().map_or("", |host| host.name);
-    let mut both = spelt(path).map(|path| held(world, asked, host, &path)).to_vec();
-    if asks_host && asked.target == Target::AbsoluteAndOther && asked.host.is_some() {
-        // A service behind may believe either host: two kinds of guards can hold at once, more cannot.
-        both.extend(spelt(path).map(|path| held(world, asked, "else.example", &path)));
-        let mut kinds: Vec<_> = Vec::new();
-        both.iter().map(guards).for_each(|kind| {
-            if !kinds.contains(&kind) {
-                kinds.push(kind)
-            }
-        });
-        if kinds.len() > 2 {
-            return refuses(world).then_some(400);
-        }
-    }
+    // A service behind may believe either host.
+    let other = asks_host && asked.target == Target::AbsoluteAndOther && asked.host.is_some();
+    let Some(readings) = readings(path) else { return Some(400) };
+    let hosts = [host].into_iter().chain(other.then_some("else.example"));
+    let both: Vec<Keys> = hosts
+        .flat_map(|host| {
+            readings
+                .iter()
+                .flat_map(move |path| [held(world, asked, host, path, false), held(world, asked, host, path, true)])
+        })
+        .flatten()
+        .collect();
     let guarding = || both.iter().filter(|held| !matches!(held.mode, Some(Mode::Off | Mode::Observe)));
     let lacks = |name: &str| !asked.headers.iter().any(|header| &header[2..] == name);
     if guarding().any(|held| held.headers.iter().flatten().any(|name| lacks(name))) {
@@ -65,16 +64,73 @@ fn nobody_knows_the_host(asked: &Asked) -> bool {
     asked.target == Target::TwoHosts || asked.host.as_ref().is_some_and(|host| host.is_broken)
 }
 
-fn spelt(path: &str) -> [Vec<u8>; 2] {
-    [path.as_bytes().to_vec(), normal(path)]
+/// What any stack makes of a path, by replacing text until nothing new comes; `None` where that is too much.
+fn readings(path: &str) -> Option<BTreeSet<Vec<u8>>> {
+    if !path.starts_with('/') {
+        return Some([path.as_bytes().to_vec()].into());
+    }
+    let mut all = BTreeSet::new();
+    let mut open = vec![(path.as_bytes().to_vec(), 2)];
+    while let Some((path, decodes)) = open.pop() {
+        if !all.insert((path.clone(), decodes)) {
+            continue;
+        }
+        if decodes > 0 {
+            let codes = [&[][..], &[0x2f], &[0x5c], &[0x2f, 0x5c]];
+            open.extend(codes.map(|kept| (decoded(&path, kept), decodes - 1)));
+        }
+        for byte in [0x2f, 0x5c] {
+            let code = |at: usize| path.get(at..at + 3).is_some_and(|code| decoded(code, &[]) == [byte]);
+            let starts: Vec<usize> = (0..path.len()).filter(|at| code(*at)).collect();
+            let kept = (0..path.len()).filter(|at| !starts.iter().any(|start| (start + 1..start + 3).contains(at)));
+            open.push((kept.map(|at| if starts.contains(&at) { b'/' } else { path[at] }).collect(), decodes));
+        }
+        open.push((path.iter().map(|byte| if *byte == b'\\' { b'/' } else { *byte }).collect(), decodes));
+        open.push((resolved(&path, |segment| segment.to_vec()), decodes));
+        open.push((resolved(&path, |segment| decoded(segment, &[])), decodes));
+        let segments: Vec<&[u8]> = path.split(|byte| *byte == b'/').collect();
+        let whole: Vec<&[u8]> = segments.iter().copied().filter(|segment| !segment.is_empty()).collect();
+        open.push(([&b"/"[..], &whole.join(&b'/')].concat(), decodes));
+        let cut = segments.iter().map(|segment| segment.split(|byte| *byte == b';').next().unwrap_or_default());
+        open.push((cut.collect::<Vec<_>>().join(&b'/'), decodes));
+        let paths: BTreeSet<&Vec<u8>> = all.iter().map(|(path, _)| path).collect();
+        if paths.len() > 256 || paths.iter().map(|path| path.len()).sum::<usize>() > 65_536 {
+            return None;
+        }
+    }
+    Some(all.into_iter().map(|(path, _)| path).collect())
 }
 
-/// What its guards ask for, the defaults included.
-fn guards(held: &Keys) -> String {
-    let Keys { mode, headers, auth, auth_observe, limit } = held.clone();
-    let (mode, limit) = (mode.unwrap_or(Mode::Enforce), limit.unwrap_or(Some(1024 * 1024)));
-    let (headers, auth) = (headers.unwrap_or_default(), auth.unwrap_or_default());
-    format!("{mode:?} {headers:?} {auth:?} {:?} {limit:?}", auth_observe.unwrap_or(false))
+/// Decoded once, but for these bytes.
+fn decoded(path: &[u8], kept: &[u8]) -> Vec<u8> {
+    let mut decoded = Vec::new();
+    let mut rest = path;
+    while let Some(first) = rest.first() {
+        let digits = rest.get(1..3).filter(|digits| *first == b'%' && digits.iter().all(u8::is_ascii_hexdigit));
+        let byte = digits.map(|digits| digits.iter().fold(0, |byte, digit| byte * 16 + value(*digit)));
+        let byte = byte.filter(|byte| !kept.contains(byte));
+        decoded.push(byte.unwrap_or(*first));
+        rest = &rest[if byte.is_some() { 3 } else { 1 }..];
+    }
+    decoded
+}
+
+fn resolved(path: &[u8], read: impl Fn(&[u8]) -> Vec<u8>) -> Vec<u8> {
+    let segments: Vec<&[u8]> = path[1..].split(|byte| *byte == b'/').collect();
+    let mut kept: Vec<&[u8]> = Vec::new();
+    for (at, segment) in segments.iter().enumerate() {
+        let read = read(segment);
+        let is_dots = read == b"." || read == b"..";
+        if read == b".." {
+            kept.pop();
+        }
+        if !is_dots {
+            kept.push(segment);
+        } else if at + 1 == segments.len() {
+            kept.push(b"");
+        }
+    }
+    [&b"/"[..], &kept.join(&b'/')].concat()
 }
 
 fn lets_in(held: &Keys, asked: &Asked) -> bool {
@@ -82,29 +138,61 @@ fn lets_in(held: &Keys, asked: &Asked) -> bool {
     schemes.iter().any(|scheme| asked.keys.iter().any(|(name, right)| *right && name[2..] == **scheme))
 }
 
-/// What holds for one spelling: the tables that say something of it, the nearest first, key by key.
-fn held(world: &World, asked: &Asked, host: &str, path: &[u8]) -> Keys {
-    let segments = segments(path);
+/// What holds for one reading: the tables that say something of it, the nearest first, key by key. Without regard to letter
+/// case, once for each choice among patterns that differ in nothing else.
+fn held(world: &World, asked: &Asked, host: &str, path: &[u8], folds: bool) -> Vec<Keys> {
+    let segments = if folds { segments(&path.to_ascii_lowercase()) } else { segments(path) };
     let mut areas: Vec<&Area> = world.scopes.iter().filter(|area| covers(area, host, &segments)).collect();
     areas.sort_by_key(|area| places(area).len());
-    let parts = areas.into_iter().map(|area| &area.part).chain([&world.own]);
-    parts.flat_map(|part| said(part, asked.method, &segments)).fold(Keys::default(), |held, keys| Keys {
-        mode: held.mode.or(keys.mode),
-        headers: held.headers.or(keys.headers.clone()),
-        auth: held.auth.or(keys.auth.clone()),
-        auth_observe: held.auth_observe.or(keys.auth_observe),
-        limit: held.limit.or(keys.limit),
-    })
+    let mut all = vec![Keys::default()];
+    for part in areas.into_iter().map(|area| &area.part).chain([&world.own]) {
+        for tables in said(part, asked.method, &segments, folds) {
+            all = all.iter().flat_map(|held| tables.iter().map(|table| inherit(held, table))).collect();
+        }
+        all = all.iter().map(|held| inherit(held, &part.keys)).collect();
+    }
+    all
 }
 
-fn said<'a>(part: &'a Part, method: &str, path: &[Vec<u8>]) -> Vec<&'a Keys> {
-    let mut ways: Vec<&Way> =
-        part.routes.iter().filter(|way| rank(way, method).is_some() && fits(&way.path, path)).collect();
+fn inherit(held: &Keys, keys: &Keys) -> Keys {
+    Keys {
+        mode: held.mode.or(keys.mode),
+        headers: held.headers.clone().or(keys.headers.clone()),
+        auth: held.auth.clone().or(keys.auth.clone()),
+        auth_observe: held.auth_observe.or(keys.auth_observe),
+        limit: held.limit.or(keys.limit),
+    }
+}
+
+/// The routes that match, the most specific first: for each kind of pattern those that differ in letter case alone, each with
+/// its methods merged.
+fn said(part: &Part, method: &str, path: &[Vec<u8>], folds: bool) -> Vec<Vec<Keys>> {
+    let letters = |way: &Way| {
+        if folds {
+            way.path.iter().map(|it| it.to_ascii_lowercase()).collect()
+        } else {
+            way.path.iter().map(|it| (*it).to_owned()).collect::<Vec<String>>()
+        }
+    };
+    let fitting = |way: &&Way| {
+        let letters = letters(way);
+        rank(way, method).is_some() && fits(&letters.iter().map(String::as_str).collect::<Vec<_>>(), path)
+    };
+    let mut ways: Vec<&Way> = part.routes.iter().filter(fitting).collect();
     ways.sort_by(|one, other| match specific(&one.path, &other.path) {
         Ordering::Equal => rank(one, method).cmp(&rank(other, method)),
         decided => decided,
     });
-    ways.into_iter().map(|way| &way.keys).chain([&part.keys]).collect()
+    let groups = ways.chunk_by(|one, other| specific(&one.path, &other.path) == Ordering::Equal);
+    let of_group = |group: &[&Way]| {
+        let paths: BTreeSet<&Vec<&str>> = group.iter().map(|way| &way.path).collect();
+        let merged = |path: &&Vec<&str>| {
+            let same = group.iter().filter(|way| way.path == **path);
+            same.fold(Keys::default(), |held, way| inherit(&held, &way.keys))
+        };
+        paths.iter().map(merged).collect()
+    };
+    groups.map(of_group).collect()
 }
 
 fn rank(way: &Way, method: &str) -> Option<u8> {
@@ -169,35 +257,6 @@ fn segments(path: &[u8]) -> Vec<Vec<u8>> {
         Some((b'/', rest)) => rest.split(|byte| *byte == b'/').map(<[u8]>::to_vec).collect(),
         Some(_) => Vec::new(),
     }
-}
-
-/// What servers make of a path that decode it once and tidy it up.
-fn normal(path: &str) -> Vec<u8> {
-    if !path.starts_with('/') {
-        return path.as_bytes().to_vec();
-    }
-    let mut decoded = Vec::new();
-    let mut rest = path.as_bytes();
-    while let Some(first) = rest.first() {
-        let digits = rest.get(1..3).filter(|digits| *first == b'%' && digits.iter().all(u8::is_ascii_hexdigit));
-        let byte = digits.map(|digits| digits.iter().fold(0, |byte, digit| byte * 16 + value(*digit)));
-        decoded.push(byte.unwrap_or(*first));
-        rest = &rest[if byte.is_some() { 3 } else { 1 }..];
-    }
-    let mut kept: Vec<Vec<u8>> = Vec::new();
-    let mut segment = Vec::new();
-    for byte in decoded.into_iter().chain([b'/']) {
-        if byte != b'/' && byte != b'\\' {
-            segment.push(byte);
-            continue;
-        }
-        match std::mem::take(&mut segment) {
-            dots if dots == b".." => drop(kept.pop()),
-            dot if dot.is_empty() || dot == b"." => {}
-            whole => kept.push(whole),
-        }
-    }
-    kept.iter().fold(Vec::new(), |path, segment| [&path[..], b"/", segment].concat())
 }
 
 fn value(digit: u8) -> u8 {
