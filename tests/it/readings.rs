@@ -1,6 +1,7 @@
 //! A path that is closed in one reading is open in none (rule G0): whatever a route table closes stays closed, however a
 //! real stack reads the path. The layer runs in process; the stacks are models.
 
+mod bad_input;
 mod contract;
 mod sent;
 mod stacks;
