@@ -64,12 +64,13 @@ pub(crate) fn methods(head: &Parts) -> Result<Vec<Method>, TooManyMethods> {
     Ok(found)
 }
 
-/// The values of the query's `_method`. PHP turns what no variable's name has into `_`.
+/// The values of the query's `_method`. PHP turns what no variable's name has into `_`, and ends a name at a NUL.
 fn overrides_of(query: &str) -> Vec<Vec<u8>> {
     let decoded = |text: &str| percent_decode(text.replace('+', " ").as_bytes()).collect::<Vec<u8>>();
     let fields = query.split(['&', ';']).map(|field| field.split_once('=').unwrap_or((field, "")));
     let named = fields.filter(|(name, _)| {
         let name = decoded(name);
+        let name = name.split(|byte| *byte == 0).next().unwrap_or_default();
         let name = String::from_utf8_lossy(name.trim_ascii_start());
         is_same_to_cgi(&name, "_method")
     });
@@ -105,6 +106,7 @@ mod tests {
             ("POST", "/?a=1&_method=DELETE", &[], &["POST", "DELETE"]),
             ("post", "/?_m%65thod=%64elete", &[], &["post", "POST", "DELETE"]),
             ("POST", "/?+.METHOD=put;_method=", &[], &["POST", "PUT"]),
+            ("POST", "/?_method%00x=put", &[], &["POST", "PUT"]),
             ("GET", "/?_method=DELETE", &[], &["GET"]),
             ("POST", "/?x_method=DELETE", &[], &["POST"]),
         ] {

@@ -4,8 +4,9 @@
 //! not. [`readings`] makes every path that these steps make, in any order; decoding counts twice, and the other steps may
 //! follow each decode. Letter case is no step here: a route's pattern is compared without it.
 //!
-//! Two steps are finer than the contract asks for, since servers are: `%2F`, `%5C` and `\` become a slash each by itself,
-//! and dot segments are resolved as they are written or as the WHATWG's URL standard reads them (`%2e` for a dot).
+//! Three steps are finer than the contract asks for, since servers are: `%2F`, `%5C` and `\` become a slash each by itself,
+//! slashes may be merged where a trailing one stays (Go's `ServeMux`), and dot segments are resolved as they are written or
+//! as the WHATWG's URL standard reads them (`%2e` for a dot).
 
 use std::borrow::Cow;
 
@@ -107,8 +108,11 @@ fn steps(path: &[u8], decodes: bool) -> Vec<Made> {
     if is_coded && has_code(path, b'e') {
         tidied(resolved(path, |segment| percent_decode(segment).into()));
     }
-    if path.len() > 1 && path.ends_with(b"/") || path.windows(2).any(|pair| pair == b"//") {
+    if path.windows(2).any(|pair| pair == b"//") {
         tidied(merged(path));
+    }
+    if path.len() > 1 && path.ends_with(b"/") {
+        tidied(without_last_slashes(path));
     }
     if path.contains(&b';') {
         tidied(without_parameters(path));
@@ -179,15 +183,17 @@ fn resolved(path: &[u8], read: impl Fn(&[u8]) -> Cow<'_, [u8]>) -> Vec<u8> {
     path
 }
 
-/// Repeated slashes as one, without a trailing one.
+/// Repeated slashes as one.
 fn merged(path: &[u8]) -> Vec<u8> {
-    let segments = path.split(|byte| *byte == b'/').filter(|segment| !segment.is_empty());
-    let path = segments.fold(Vec::with_capacity(path.len()), |mut path, segment| {
-        path.push(b'/');
-        path.extend(segment);
-        path
-    });
-    if path.is_empty() { b"/".to_vec() } else { path }
+    let mut merged = path.to_vec();
+    merged.dedup_by(|next, slash| *next == b'/' && *slash == b'/');
+    merged
+}
+
+/// All of them: routes tell a path with one from a path without, and not one from several.
+fn without_last_slashes(path: &[u8]) -> Vec<u8> {
+    let last = path.iter().rposition(|byte| *byte != b'/').unwrap_or(0);
+    path[..=last].to_vec()
 }
 
 /// Each segment up to its first semicolon.

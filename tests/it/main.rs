@@ -25,6 +25,7 @@ mod observed;
 mod observer;
 mod policy_file;
 mod policy_manual;
+mod readings;
 mod readme;
 mod recorded;
 mod reload;

@@ -1,6 +1,6 @@
 //! Which guards hold for which spelling of which path (rule G0), asked of the exchange itself.
 
-mod slips;
+pub(crate) mod slips;
 
 use std::sync::Arc;
 

@@ -9,6 +9,7 @@ use crate::exchange::head::list;
 use crate::fault::Fault;
 use crate::guard::body_limit::Watched;
 use crate::guard::content_type::Declared;
+use crate::guard::method::is_override;
 use crate::policy::{Matched, Mode, Policy, Preflight, Settings};
 
 /// The smallest limit of all readings, each in its own mode (G0).
@@ -113,6 +114,8 @@ pub(in crate::exchange) fn is_preflight(asked: &Asked<'_>) -> bool {
         && asked.head.headers.contains_key(ORIGIN)
         && asked.head.headers.contains_key(ACCESS_CONTROL_REQUEST_METHOD)
         && matches!(carries_body(asked), Carries::No)
+        // Browsers never send one with it, and a service may run what it names.
+        && !asked.head.headers.keys().any(|name| is_override(name.as_str()))
 }
 
 /// Whether a request carries a body, which a guard of its type asks (G3).

@@ -28,14 +28,14 @@ class Processes(ExitStack):
         self.callback(end, process)
         return process
 
-    def app(self, name, command, cwd):
+    def app(self, name, command, cwd, **options):
         """On a port that the system names, which is the command's last argument."""
         port = free_port()
-        last = f"127.0.0.1:{port}" if command[-1] == "--bind" else str(port)
-        return self.start(name, [*command, last], cwd=cwd), f"127.0.0.1:{port}"
+        last = f"127.0.0.1:{port}" if command[-1] in ("--bind", "-S") else str(port)
+        return self.start(name, [*command, last], cwd=cwd, **options), f"127.0.0.1:{port}"
 
-    def gateway(self, name, program, upstream):
-        command = [program, "gateway", "--listen", "127.0.0.1:0", "--upstream", f"http://{upstream}", "--policy", APPS / "policy.toml"]
+    def gateway(self, name, program, upstream, policy=APPS / "policy.toml"):
+        command = [program, "gateway", "--listen", "127.0.0.1:0", "--upstream", f"http://{upstream}", "--policy", policy]
         process = self.start(f"{name}.gateway", command, stdout=subprocess.PIPE)
         said = process.stdout.readline().decode()
         found = re.search(r"listening on http://(\S+)", said)

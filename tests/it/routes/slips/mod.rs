@@ -16,7 +16,8 @@ use tower_error_envelope::exchange::{Admission, BodyFacts, Exchange, Terms};
 use tower_error_envelope::{Mode, Policy, RequestId, RequiredHeader, Route};
 
 use self::asked::Asked;
-use self::world::{Choices, World};
+pub(crate) use self::world::Choices;
+use self::world::World;
 
 /// Builds what the bytes choose, asks both sides, and panics where they differ.
 pub(crate) fn check(bytes: &[u8]) {

@@ -1,0 +1,117 @@
+//! A path that is closed in one reading is open in none (rule G0): whatever a route table closes stays closed, however a
+//! real stack reads the path. The layer runs in process; the stacks are models.
+
+mod bad_input;
+mod contract;
+mod sent;
+mod stacks;
+mod table;
+
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use bytes::Bytes;
+use http::{Request, Response};
+use http_body_util::Full;
+use proptest::prelude::*;
+use tower::{Layer, ServiceExt};
+use tower_error_envelope::{ErrorEnvelopeLayer, Policy};
+
+use self::sent::Sent;
+use self::stacks::{STACKS, Segments};
+use self::table::Table;
+use crate::routes::slips::Choices;
+
+/// The requests for each table.
+const REQUESTS: usize = 24;
+
+/// Far fewer readings than the layer counts.
+const FEW: usize = 100;
+
+/// The status of the answer, and whether the inner service was called.
+fn ask(layer: &ErrorEnvelopeLayer, request: Request<Full<Bytes>>) -> (u16, bool) {
+    let called = Arc::new(AtomicBool::new(false));
+    let calls = called.clone();
+    let inner = tower::service_fn(move |_| {
+        calls.store(true, Ordering::Relaxed);
+        std::future::ready(Ok::<_, Infallible>(Response::new(Full::<Bytes>::default())))
+    });
+    let runtime =
+        tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().expect("a runtime");
+    let Ok(response) = runtime.block_on(layer.layer(inner).oneshot(request));
+    (response.status().as_u16(), called.load(Ordering::Relaxed))
+}
+
+fn layer(policy: Policy) -> ErrorEnvelopeLayer {
+    ErrorEnvelopeLayer::new().policy(policy)
+}
+
+/// The model that takes a request to a closed route, as which method, and the segments that it finds.
+fn closed_for(table: &Table, sent: &Sent) -> Option<(&'static str, String, Segments)> {
+    let methods = sent.methods();
+    STACKS.iter().find_map(|stack| {
+        let segments = without_root((stack.read)(sent.path.as_bytes())?);
+        let method = methods.iter().find(|method| table.closes(method, &segments, stack.folds))?;
+        Some((stack.name, method.clone(), segments))
+    })
+}
+
+/// A pattern of the root has no segments.
+fn without_root(segments: Segments) -> Segments {
+    if segments == [b""] { Segments::new() } else { segments }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 150, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn g0_what_a_route_closes_is_closed_for_every_stack(bytes in prop::collection::vec(any::<u8>(), 40..600)) {
+        let choices = &mut Choices::new(&bytes);
+        let table = Table::chosen(choices);
+        let Ok(policy) = table.policy() else { return Ok(()) };
+        let layer = layer(policy);
+        for _ in 0..REQUESTS {
+            let sent = Sent::hostile(&table, choices);
+            let Some(request) = sent.request() else { continue };
+            let Some(way) = closed_for(&table, &sent) else { continue };
+            let (status, is_called) = ask(&layer, request);
+            // 400: more readings than the layer counts.
+            prop_assert!(!is_called && (status == 401 || status == 400), "{way:?} got {status} for {sent:?} under {table:#?}");
+        }
+    }
+
+    #[test]
+    fn g0_an_ordinary_path_is_closed_by_its_own_routes_alone(bytes in prop::collection::vec(any::<u8>(), 40..300)) {
+        let choices = &mut Choices::new(&bytes);
+        let table = Table::chosen(choices);
+        let Ok(policy) = table.policy() else { return Ok(()) };
+        let layer = layer(policy);
+        for _ in 0..REQUESTS {
+            let sent = Sent::ordinary(&table, choices);
+            let expected = if closed_for(&table, &sent).is_some() { (401, false) } else { (200, true) };
+            let found = ask(&layer, sent.request().expect("a request"));
+            prop_assert_eq!(found, expected, "{:?} under {:#?}", sent, table);
+        }
+    }
+
+    #[test]
+    fn g0_what_no_reading_finds_closed_is_let_through(bytes in prop::collection::vec(any::<u8>(), 40..300)) {
+        let choices = &mut Choices::new(&bytes);
+        let table = Table::chosen(choices);
+        let Ok(policy) = table.policy() else { return Ok(()) };
+        let layer = layer(policy);
+        for _ in 0..4 {
+            let sent = Sent::hostile(&table, choices);
+            let Some(request) = sent.request() else { continue };
+            let readings = contract::readings(&sent.path);
+            let is_closed = |path: &Vec<u8>| {
+                let segments = without_root(stacks::split(path));
+                sent.methods().iter().any(|method| [false, true].iter().any(|folds| table.closes(method, &segments, *folds)))
+            };
+            if readings.len() < FEW && !readings.iter().any(is_closed) {
+                prop_assert_eq!(ask(&layer, request), (200, true), "{:?} under {:#?}", sent, table);
+            }
+        }
+    }
+}

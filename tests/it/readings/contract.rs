@@ -1,0 +1,110 @@
+//! The readings of a path as the contract words them (rule G0): every step on every path that the steps make.
+
+use std::collections::BTreeMap;
+
+/// Steps that decode: the contract decodes twice.
+const DECODES: usize = 2;
+
+/// What counts as a slash, each kind by itself.
+const SEPARATORS: [&[&[u8]]; 3] = [&[b"%2f", b"%2F"], &[b"%5c", b"%5C"], &[b"\\"]];
+
+/// All readings, letter case aside.
+pub(crate) fn readings(path: &str) -> Vec<Vec<u8>> {
+    // Each path with the fewest decodes that make it.
+    let mut found: BTreeMap<Vec<u8>, usize> = BTreeMap::new();
+    let mut left = vec![(path.as_bytes().to_vec(), 0)];
+    while let Some((path, decodes)) = left.pop() {
+        if found.get(&path).is_some_and(|fewest| *fewest <= decodes) {
+            continue;
+        }
+        for step in [resolve, resolve_encoded, merge, without_last_slash, cut_parameters] {
+            left.push((step(&path), decodes));
+        }
+        left.extend(SEPARATORS.iter().map(|separators| (as_slashes(&path, separators), decodes)));
+        if decodes < DECODES {
+            left.extend([&b""[..], b"/", b"\\", b"/\\"].map(|kept| (decode(&path, kept), decodes + 1)));
+        }
+        found.insert(path, decodes);
+    }
+    found.into_keys().collect()
+}
+
+fn decode(path: &[u8], kept: &[u8]) -> Vec<u8> {
+    let mut decoded = Vec::new();
+    let mut at = 0;
+    while at < path.len() {
+        let digit = |at: usize| path.get(at).and_then(|byte| char::from(*byte).to_digit(16));
+        let byte = match (path[at], digit(at + 1), digit(at + 2)) {
+            (b'%', Some(high), Some(low)) => u8::try_from(high * 16 + low).ok().filter(|byte| !kept.contains(byte)),
+            _ => None,
+        };
+        decoded.push(byte.unwrap_or(path[at]));
+        at += if byte.is_some() { 3 } else { 1 };
+    }
+    decoded
+}
+
+fn as_slashes(path: &[u8], separators: &[&[u8]]) -> Vec<u8> {
+    let mut text: Vec<u8> = path.to_vec();
+    for separator in separators {
+        while let Some(at) = text.windows(separator.len()).position(|window| window == *separator) {
+            text.splice(at..at + separator.len(), *b"/");
+        }
+    }
+    text
+}
+
+fn segments(path: &[u8]) -> Vec<Vec<u8>> {
+    path[1..].split(|byte| *byte == b'/').map(<[u8]>::to_vec).collect()
+}
+
+fn joined(segments: &[Vec<u8>]) -> Vec<u8> {
+    [b"/", &segments.join(&b'/')[..]].concat()
+}
+
+fn resolve(path: &[u8]) -> Vec<u8> {
+    resolved(path, |segment| segment.to_vec())
+}
+
+/// `%2e` is a dot to the WHATWG's URLs, where nothing else is decoded.
+fn resolve_encoded(path: &[u8]) -> Vec<u8> {
+    resolved(path, |segment| if segment.len() <= 6 { decode(segment, b"") } else { segment.to_vec() })
+}
+
+fn resolved(path: &[u8], read: fn(&[u8]) -> Vec<u8>) -> Vec<u8> {
+    let segments = segments(path);
+    let mut resolved = Vec::new();
+    for (at, segment) in segments.iter().enumerate() {
+        let is_last = at + 1 == segments.len();
+        match &read(segment)[..] {
+            b"." => {}
+            b".." => drop(resolved.pop()),
+            _ => {
+                resolved.push(segment.clone());
+                continue;
+            }
+        }
+        if is_last {
+            resolved.push(Vec::new());
+        }
+    }
+    joined(&resolved)
+}
+
+fn merge(path: &[u8]) -> Vec<u8> {
+    let mut merged = path.to_vec();
+    merged.dedup_by(|one, other| *one == b'/' && *other == b'/');
+    merged
+}
+
+fn without_last_slash(path: &[u8]) -> Vec<u8> {
+    match path {
+        [before @ .., b'/'] if !before.is_empty() => before.to_vec(),
+        _ => path.to_vec(),
+    }
+}
+
+fn cut_parameters(path: &[u8]) -> Vec<u8> {
+    let cut = |segment: Vec<u8>| segment.split(|byte| *byte == b';').next().unwrap_or_default().to_vec();
+    joined(&segments(path).into_iter().map(cut).collect::<Vec<_>>())
+}
