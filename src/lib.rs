@@ -113,13 +113,13 @@ pub use policy::Guards;
 #[cfg(feature = "policy-file")]
 #[doc(hidden)]
 pub use policy::parse_size;
+pub use policy::{
+    BodyLimitPer, LetterCase, Mode, NoTransform, Paths, Policy, PolicyBuilder, PolicyError, PolicyFigures, Preflight,
+    Protocols, Route, RouteInForce, Scope, Trust, UnknownCodes,
+};
 #[cfg(feature = "policy-file")]
 #[cfg_attr(docsrs, doc(cfg(feature = "policy-file")))]
 pub use policy::{Effective, Lint, PathReading, Setting};
-pub use policy::{
-    LetterCase, Mode, NoTransform, Paths, Policy, PolicyBuilder, PolicyError, PolicyFigures, Preflight, Protocols,
-    Route, RouteInForce, Scope, Trust, UnknownCodes,
-};
 pub use request_id::{ParseRequestIdError, RequestId};
 
 #[cfg(doctest)]

@@ -78,7 +78,8 @@ impl Exchange {
             }
         };
         // Most routes have no guards but these.
-        let asked = Asked { head, sent: &sent, body };
+        let claimed = request::claimed(head, &sent, body, || std::iter::once(settings));
+        let asked = Asked { head, sent: &sent, body, claimed };
         let refusal = match policy.content_types(settings) {
             Some(types) if !body.is_empty() => {
                 match (request::carries_body(&asked), types.said(media_type, sent.has_two_types())) {
@@ -103,7 +104,7 @@ impl Exchange {
         }
         request::remove_forged(policy, &sent, &mut head.headers);
         let told = HERE.then(|| (given.id, given.header.clone()));
-        let asked = Asked { head, sent: &sent, body };
+        let asked = Asked { head, sent: &sent, body, claimed };
         let mut exchange = Self::new(terms, &asked, given, manner);
         if let Some((id, header)) = told {
             request::mark(exchange.policy().ids(), head, id, header);
@@ -130,7 +131,8 @@ impl Exchange {
         request::remove_forged(policy, sent, &mut head.headers);
         // A guard may ask for it (G1).
         request::trace(policy.ids(), head, given.id);
-        let asked = Asked { head, sent, body };
+        let claimed = request::claimed(head, sent, body, || request::guarding(matched));
+        let asked = Asked { head, sent, body, claimed };
         let mut guarded = request::guard(policy, matched, &asked);
         let is_preflight = request::is_preflight(&asked);
         let refuse = |text: &'static str| Some(Fault::new(ErrorCode::BAD_REQUEST).message(text));
@@ -171,7 +173,7 @@ impl Exchange {
         let matched = policy.matched(head).unwrap_or_else(|_| policy.of_no_host());
         let given = request::identify(policy.ids(), head, &sent, id);
         let fault = Fault::new(ErrorCode::HEADERS_TOO_LARGE);
-        let asked = Asked { head, sent: &sent, body };
+        let asked = Asked { head, sent: &sent, body, claimed: None };
         let exchange = Self::new(terms, &asked, given, matched.normal.manner());
         Admission::Answer(Box::new(exchange.refuse(fault, None)))
     }

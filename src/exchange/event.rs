@@ -10,7 +10,7 @@ use crate::classify::decided::DecidedBy;
 use crate::code::ErrorCode;
 use crate::dialect::Shape;
 use crate::dialect::status::Status;
-use crate::policy::Label;
+use crate::policy::{BodyLimitPer, Label};
 use crate::request_id::RequestId;
 
 /// One error, or one abandoned request: an adapter logs it once.
@@ -73,6 +73,7 @@ pub struct Notes {
     pub(super) dropped_members: Option<Box<str>>,
     pub(super) unknown_code: Option<Box<str>>,
     pub(super) readings: Option<Box<str>>,
+    pub(super) counts_whole: bool,
     pub(super) exhibit: Option<super::Exhibit>,
 }
 
@@ -201,6 +202,7 @@ impl Event {
             dropped_members: None,
             unknown_code: None,
             readings: None,
+            counts_whole: false,
             exhibit: None,
         };
 
@@ -271,11 +273,26 @@ impl Notes {
         self.readings.as_deref()
     }
 
+    /// What the body limit counted of a request whose content type claims an RPC stream, where it was not each message:
+    /// [`BodyLimitPer::Body`] (P1).
+    #[must_use]
+    pub fn body_limit_per(&self) -> Option<BodyLimitPer> {
+        self.counts_whole.then_some(BodyLimitPer::Body)
+    }
+
     /// Whether there is nothing to say in the log.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        let Self { client_request_id, upstream_request_id, dropped_members, unknown_code, readings, exhibit: _ } = self;
+        let Self {
+            client_request_id,
+            upstream_request_id,
+            dropped_members,
+            unknown_code,
+            readings,
+            counts_whole,
+            exhibit: _,
+        } = self;
         let notes = [client_request_id, upstream_request_id, dropped_members, unknown_code, readings];
-        notes.iter().all(|note| note.is_none())
+        notes.iter().all(|note| note.is_none()) && !counts_whole
     }
 }

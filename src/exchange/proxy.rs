@@ -24,7 +24,7 @@ impl Exchange {
         let (sent, _) = Sent::of(head, policy.key_headers());
         let given = request::identify(policy.ids(), head, &sent, id);
         let manner = policy.of_no_host().normal.manner();
-        Self::new(terms, &Asked { head, sent: &sent, body }, given, manner)
+        Self::new(terms, &Asked { head, sent: &sent, body, claimed: None }, given, manner)
     }
 
     /// The head of the request cannot be read: 400, whatever the mode, since no guard could be asked (V4).

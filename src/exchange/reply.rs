@@ -321,7 +321,7 @@ impl Exchange {
             by: None,
             rule: None,
             cause: None,
-            notes: self.aside.as_ref().and_then(|aside| aside.notes.clone()),
+            notes: self.aside.as_ref().and_then(|aside| aside.event_notes()),
             terms: self.terms.clone(),
             label: self.settings.label(),
         }
@@ -341,7 +341,7 @@ impl Exchange {
             by: None,
             rule: None,
             cause,
-            notes: self.aside.and_then(|aside| aside.notes),
+            notes: self.aside.and_then(|aside| aside.event_notes()),
             terms: self.terms,
             label: self.settings.label(),
         }

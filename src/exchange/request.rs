@@ -1,23 +1,25 @@
 //! The request's head: its id (I1-I4), and the guards (G0-G4).
 //!
-//! [`sent`] notes what the headers tell; [`identity`] gives the id; [`guarded`] asks the guards; [`facts`] and [`aside`] keep
-//! what matters later.
+//! [`sent`] notes what the headers tell; [`identity`] gives the id; [`counting`] decides what the body limit counts;
+//! [`guarded`] asks the guards; [`facts`] and [`aside`] keep what matters later.
 
 mod aside;
+mod counting;
 mod facts;
 mod guarded;
 mod identity;
 mod sent;
 
-use http::Method;
 use http::request::Parts;
 
 pub(super) use self::aside::Aside;
+pub(super) use self::counting::claimed;
 pub(super) use self::facts::{RequestFacts, negotiates};
-pub(super) use self::guarded::{Carries, Guarded, carries_body, guard, is_preflight};
+pub(super) use self::guarded::{Carries, Guarded, carries_body, guard, guarding, is_preflight};
 pub(super) use self::identity::{Given, identify, mark, printable, remove_forged, trace};
 pub(super) use self::sent::Sent;
 use super::BodyFacts;
+use crate::policy::BodyLimitPer;
 
 /// Half of what a `HeaderMap` holds: one that is full panics at the next insertion (F2). No server lets as many in.
 pub(super) const MAX_HEADERS: usize = 12 * 1024;
@@ -28,14 +30,16 @@ pub(super) struct Asked<'a> {
     pub(super) head: &'a Parts,
     pub(super) sent: &'a Sent,
     pub(super) body: BodyFacts,
+    /// What the limit counts, where the content type claims a stream of messages (P1).
+    pub(super) claimed: Option<BodyLimitPer>,
 }
 
 impl Asked<'_> {
-    /// G4, as far as the head tells. Of a stream of messages no length is declared: each is measured as it comes (P1).
+    /// G4, as far as the head tells. A declared length says nothing of messages: each is measured as it comes (P1).
     #[inline]
     pub(super) fn is_over(&self, limit: Option<u64>) -> bool {
         let is_over = |limit: u64| self.declared().is_some_and(|length| length > limit);
-        !self.body.is_empty() && limit.is_some_and(is_over) && !self.is_stream()
+        !self.body.is_empty() && limit.is_some_and(is_over) && !self.counts_messages()
     }
 
     /// The length that the request declares: in its head, or by what its body already knows.
@@ -46,8 +50,7 @@ impl Asked<'_> {
         self.sent.length.filter(|_| !self.sent.has(Sent::TRANSFER_CODING)).max(known)
     }
 
-    /// A call is a POST. Any other method that claims to be one could slip past the limit of a whole body (G4).
-    fn is_stream(&self) -> bool {
-        self.sent.call.is_some_and(|call| call.rpc.is_framed()) && self.head.method == Method::POST
+    fn counts_messages(&self) -> bool {
+        self.claimed == Some(BodyLimitPer::Message)
     }
 }

@@ -2,6 +2,7 @@
 
 pub(crate) mod auth;
 pub(crate) mod body_limit;
+pub(crate) mod call_path;
 pub(crate) mod content_type;
 pub(crate) mod expression;
 pub(crate) mod header;

@@ -11,12 +11,13 @@ use super::scope::Part;
 use super::settings::Keys;
 
 /// The keys of a route, in the order of the manual; `json` stands for `content_types`, too.
-pub(super) const KEYS: [(&str, &str); 16] = [
+pub(super) const KEYS: [(&str, &str); 17] = [
     ("mode", "\"enforce\""),
     ("dialect", "\"standard\""),
     ("negotiate", "true"),
     ("unknown_codes", "\"keep\""),
     ("body_limit", "\"1 MiB\""),
+    ("body_limit_per", "\"auto\""),
     (JSON, "false"),
     ("auth", "[]"),
     ("auth_observe", "false"),

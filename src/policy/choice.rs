@@ -90,6 +90,17 @@ words! {
         Rewrite = "rewrite",
     }
 
+    /// What the body limit counts of a request whose content type claims a stream of RPC messages (rule P1).
+    BodyLimitPer {
+        /// Each message of an RPC: a POST to `/pkg.Service/Method`, for gRPC over HTTP/2. The whole body of anything else.
+        #[default]
+        Auto = "auto",
+        /// Each message of a POST, whatever its path.
+        Message = "message",
+        /// The whole body.
+        Body = "body",
+    }
+
     /// Whether the guards hold for a CORS preflight (rule G0).
     Preflight {
         /// It passes them: browsers never send credentials with it.

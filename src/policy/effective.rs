@@ -115,6 +115,7 @@ impl Setting {
             self.key,
             "mode"
                 | "body_limit"
+                | "body_limit_per"
                 | "json"
                 | "content_types"
                 | "auth"

@@ -3,7 +3,7 @@
 //! A lint says nothing that could be otherwise: what it tells of routes is tried with a request of each ([`witness`]),
 //! by the policy's own decision; what it tells of rules holds for every error. The rooms:
 //!
-//! 1. [`routes`]: JSON without a limit, credentials that are watched alone, modes that open no door, open routes under
+//! 1. [`routes`]: JSON without a limit or counted by message, credentials that are watched alone, modes that open no door, open routes under
 //!    closed ones; [`overlap`]: routes that change nothing, routes that cross; [`methods`]: methods that nobody sends;
 //! 2. [`rules`]: map rules that never fit, texts that cannot be read backwards (R12);
 //! 3. [`names`]: schemes and headers that nothing asks for, keys that have expired, tokens for anybody.

@@ -52,7 +52,7 @@ impl Matched {
     }
 
     /// The guards of every reading, each kind once.
-    pub(crate) fn guards(&self) -> impl Iterator<Item = &Settings> {
+    pub(crate) fn guards(&self) -> impl Iterator<Item = &Settings> + Clone {
         self.others.iter().map(|other| &other.settings).chain([&self.normal])
     }
 

@@ -69,6 +69,13 @@ macro_rules! setters {
                 self
             }
 
+            /// Sets what the limit counts of a request whose content type claims a stream of RPC messages (rule P1): by
+            /// default each message of a POST to `/pkg.Service/Method`, else the whole body.
+            pub fn body_limit_per(mut self, per: $crate::policy::BodyLimitPer) -> Self {
+                self.keys_mut().body_limit_per = Some(per);
+                self
+            }
+
             /// Whether request bodies must be `application/json` (rule G3): not by default. `false` asks for no type.
             pub fn json(mut self, json: bool) -> Self {
                 self.keys_mut().json = Some(json);

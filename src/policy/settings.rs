@@ -3,7 +3,7 @@
 use std::num::{NonZeroU8, NonZeroU32};
 use std::ops::Deref;
 
-use super::choice::{LetterCase, Mode, NoTransform, Paths, Preflight, Protocols, UnknownCodes};
+use super::choice::{BodyLimitPer, LetterCase, Mode, NoTransform, Paths, Preflight, Protocols, UnknownCodes};
 use crate::dialect::Dialect;
 use crate::guard::content_type::JSON;
 use crate::guard::pattern::Refused;
@@ -16,6 +16,7 @@ pub(super) struct Keys {
     pub(super) auth: Option<Vec<String>>,
     pub(super) auth_observe: Option<bool>,
     pub(super) body_limit: Option<Option<u64>>,
+    pub(super) body_limit_per: Option<BodyLimitPer>,
     pub(super) json: Option<bool>,
     pub(super) content_types: Option<Vec<String>>,
     pub(super) require_headers: Option<Vec<String>>,
@@ -44,6 +45,7 @@ impl Keys {
             ("negotiate", self.negotiate.map(flag)),
             ("unknown_codes", self.unknown_codes.map(|it| word(it.as_str()))),
             ("body_limit", self.body_limit.map(limit)),
+            ("body_limit_per", self.body_limit_per.map(|it| word(it.as_str()))),
             ("json", self.json.map(flag)),
             ("content_types", self.content_types.as_ref().map(list)),
             ("auth", self.auth.as_ref().map(list)),
@@ -76,6 +78,7 @@ impl Keys {
             negotiate: self.negotiate.or(other.negotiate),
             unknown_codes: self.unknown_codes.or(other.unknown_codes),
             body_limit: self.body_limit.or(other.body_limit),
+            body_limit_per: self.body_limit_per.or(other.body_limit_per),
             json: self.json.or(other.json),
             content_types: self.content_types.or(other.content_types),
             auth: self.auth.or(other.auth),
@@ -123,6 +126,7 @@ pub(super) struct Said {
     auth: Option<Option<Index>>,
     auth_observe: Option<bool>,
     body_limit: Option<Option<u64>>,
+    body_limit_per: Option<BodyLimitPer>,
     types: Option<Option<Index>>,
     headers: Option<Option<Index>>,
     unknown_codes: Option<UnknownCodes>,
@@ -145,6 +149,7 @@ impl Said {
             auth: keys.auth.as_deref().map(|names| lists.auth(names)).transpose()?,
             auth_observe: keys.auth_observe,
             body_limit: keys.body_limit,
+            body_limit_per: keys.body_limit_per,
             types: keys.media_types()?.map(|types| lists.types(types)).transpose()?,
             headers: keys.require_headers.as_deref().map(|names| lists.headers(names)).transpose()?,
             unknown_codes: keys.unknown_codes,
@@ -182,6 +187,7 @@ impl Said {
         self.auth = self.auth.or(wider.auth);
         self.auth_observe = self.auth_observe.or(wider.auth_observe);
         self.body_limit = self.body_limit.or(wider.body_limit);
+        self.body_limit_per = self.body_limit_per.or(wider.body_limit_per);
         self.types = self.types.or(wider.types);
         self.headers = self.headers.or(wider.headers);
         self.unknown_codes = self.unknown_codes.or(wider.unknown_codes);
@@ -212,6 +218,7 @@ impl Said {
             auth: self.auth.flatten(),
             auth_observe: self.auth_observe.unwrap_or(false),
             body_limit: self.body_limit.unwrap_or(Some(DEFAULT_BODY_LIMIT)),
+            body_limit_per: self.body_limit_per.unwrap_or_default(),
             preflight: self.preflight.unwrap_or_default(),
             paths: self.paths.unwrap_or_default(),
             case: self.case.unwrap_or_default(),
@@ -243,6 +250,7 @@ pub(crate) struct Settings {
     /// Credentials are checked and logged, not enforced (M1).
     pub(crate) auth_observe: bool,
     pub(crate) body_limit: Option<u64>,
+    pub(crate) body_limit_per: BodyLimitPer,
     pub(crate) preflight: Preflight,
     pub(super) paths: Paths,
     pub(super) case: LetterCase,
@@ -337,7 +345,8 @@ impl Settings {
 
     /// Whether the guards ask for the same in the same mode: then one of two readings says it all.
     pub(super) fn guards_like(&self, other: &Self) -> bool {
-        let guards = |it: &Self| (it.mode, it.body_limit, it.preflight, it.types, it.headers, it.auth, it.auth_observe);
+        let body = |it: &Self| (it.body_limit, it.body_limit_per, it.types);
+        let guards = |it: &Self| (it.mode, body(it), it.preflight, it.headers, it.auth, it.auth_observe);
         guards(self) == guards(other)
     }
 }

@@ -47,9 +47,10 @@ error-envelope/tests/policies/misspelt.toml:4: defaults.body_limt: unknown key \
   | ^^^^^^^^^
   |
   = help: did you mean \"body_limit\"? Known are \"mode\", \"dialect\", \"negotiate\",
-          \"unknown_codes\", \"body_limit\", \"json\", \"content_types\", \"auth\",
-          \"auth_observe\", \"require_headers\", \"no_transform\", \"protocols\",
-          \"keep_members\", \"preflight\" and \"expose_headers\"
+          \"unknown_codes\", \"body_limit\", \"body_limit_per\", \"json\",
+          \"content_types\", \"auth\", \"auth_observe\", \"require_headers\",
+          \"no_transform\", \"protocols\", \"keep_members\", \"preflight\" and
+          \"expose_headers\"
 
 1 file: 1 error, no warnings, no notes
 ",
@@ -162,6 +163,7 @@ dialect          \"standard\"              default
 negotiate        false                   error-envelope/tests/policies/services/orders.toml:13
 unknown_codes    \"keep\"                  default
 body_limit       \"256 KiB\"               error-envelope/tests/policies/organisation.toml:5
+body_limit_per   \"auto\"                  default
 json             false                   error-envelope/tests/policies/services/orders.toml:12
 auth             []                      default
 auth_observe     false                   default

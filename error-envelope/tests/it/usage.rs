@@ -79,9 +79,10 @@ error-envelope/tests/policies/misspelt.toml:4: defaults.body_limt: unknown key \
   | ^^^^^^^^^
   |
   = help: did you mean \"body_limit\"? Known are \"mode\", \"dialect\", \"negotiate\",
-          \"unknown_codes\", \"body_limit\", \"json\", \"content_types\", \"auth\",
-          \"auth_observe\", \"require_headers\", \"no_transform\", \"protocols\",
-          \"keep_members\", \"preflight\" and \"expose_headers\"
+          \"unknown_codes\", \"body_limit\", \"body_limit_per\", \"json\",
+          \"content_types\", \"auth\", \"auth_observe\", \"require_headers\",
+          \"no_transform\", \"protocols\", \"keep_members\", \"preflight\" and
+          \"expose_headers\"
 "
     );
 }

@@ -8,7 +8,7 @@ use http::uri::PathAndQuery;
 use super::Asked;
 use crate::exchange::{Event, Notes, Terms};
 use crate::fault::Fault;
-use crate::policy::Manner;
+use crate::policy::{BodyLimitPer, Manner};
 
 /// What few requests have, out of the way of the others.
 #[derive(Debug, Default)]
@@ -25,11 +25,22 @@ pub(in crate::exchange) struct Aside {
     pub(in crate::exchange) began: Option<SystemTime>,
     /// What `auth_observe` has not let refuse it, until it is logged.
     pub(in crate::exchange) unenforced: Option<Box<Event>>,
+    /// The limit counts the whole body of a request that claims to be a stream of messages (P1).
+    pub(in crate::exchange) counts_whole: bool,
     /// How long the client waits for the whole call.
     pub(in crate::exchange) deadline: Option<Duration>,
 }
 
 impl Aside {
+    /// What an error's line in the log has beside the error.
+    pub(in crate::exchange) fn event_notes(&self) -> Option<Box<Notes>> {
+        let mut notes = self.notes.clone();
+        if self.counts_whole {
+            notes.get_or_insert_default().counts_whole = true;
+        }
+        notes
+    }
+
     #[inline]
     pub(in crate::exchange) fn of(
         asked: &Asked<'_>,
@@ -48,7 +59,8 @@ impl Aside {
         let asks_path = terms.policy().rules_ask_path(settings);
         let tells_time = settings.dialect.form().tells_time;
         let deadline = asked.sent.call.and_then(|call| call.timeout);
-        if notes.is_none() && !asks_path && !tells_time && deadline.is_none() {
+        let counts_whole = asked.claimed == Some(BodyLimitPer::Body);
+        if notes.is_none() && !asks_path && !tells_time && deadline.is_none() && !counts_whole {
             return None;
         }
         let target = asks_path.then(|| {
@@ -57,6 +69,6 @@ impl Aside {
             (asked.head.method.clone(), path)
         });
         let began = tells_time.then(terms.clock);
-        Some(Box::new(Self { notes, target, began, deadline, ..Self::default() }))
+        Some(Box::new(Self { notes, target, began, counts_whole, deadline, ..Self::default() }))
     }
 }

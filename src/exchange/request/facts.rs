@@ -37,7 +37,7 @@ impl RequestFacts {
     /// `drain` is how many bytes are read at most where the connection is to live on.
     #[inline]
     pub(in crate::exchange) fn of(asked: &Asked<'_>, settings: &Manner, drain: u64) -> Self {
-        let Asked { head, sent, body } = asked;
+        let Asked { head, sent, body, .. } = asked;
         let rpc = sent.call.map(|call| call.rpc);
         let is_http1 = head.version <= Version::HTTP_11;
         let mut bits = if is_http1 { Self::HTTP1 } else { Self::TRAILERS };
@@ -53,7 +53,7 @@ impl RequestFacts {
             bits |= Self::BODY | flag(Self::EXPECTS, expects) | flag(Self::CHEAP_REST, cheap);
         }
         if rpc.is_some() {
-            bits |= flag(Self::TRAILERS, sent.has(Sent::TAKES_TRAILERS)) | flag(Self::STREAM, asked.is_stream());
+            bits |= flag(Self::TRAILERS, sent.has(Sent::TAKES_TRAILERS)) | flag(Self::STREAM, asked.counts_messages());
         } else if sent.has(Sent::CHOOSES) {
             bits |= flag(Self::PROBLEM, negotiates(settings) && prefers_problem(&head.headers));
         }
@@ -105,9 +105,8 @@ impl RequestFacts {
         self.is(Self::TRAILERS)
     }
 
-    /// How the body's messages are measured, where it has some.
+    /// How the body's messages are measured, where the limit counts them (P1).
     pub(in crate::exchange) fn messages(self) -> Option<Messages> {
-        // Its body is a stream of messages.
         let rpc = self.rpc.filter(|_| self.is(Self::STREAM))?;
         Some(Messages { frames: Frames::new(rpc.is_text()), rest_is_free: !self.is_http1() })
     }

@@ -98,7 +98,8 @@ impl Guarded {
     }
 }
 
-fn guarding(matched: &Matched) -> impl Iterator<Item = &Settings> {
+/// Those of the request's readings that have guards.
+pub(in crate::exchange) fn guarding(matched: &Matched) -> impl Iterator<Item = &Settings> + Clone {
     matched.guards().filter(|settings| settings.mode != Mode::Off)
 }
 

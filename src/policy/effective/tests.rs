@@ -2,7 +2,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::policy::file::Sources;
-use crate::policy::{Mode, Policy, PolicyBuilder, Preflight, Route, Scope};
+use crate::policy::{BodyLimitPer, Mode, Policy, PolicyBuilder, Preflight, Route, Scope};
 use crate::{Dialect, PolicyLoader};
 
 /// What lists in the policies below name.
@@ -57,6 +57,7 @@ dialect          \"standard\"              default
 negotiate        true                    default
 unknown_codes    \"keep\"                  default
 body_limit       1000                    policy.toml:3
+body_limit_per   \"auto\"                  default
 content_types    [\"a/b\"]                 policy.toml:11
 auth             []                      policy.toml:8
 auth_observe     false                   default
@@ -89,6 +90,7 @@ dialect          \"standard\"              default
 negotiate        true                    default
 unknown_codes    \"keep\"                  default
 body_limit       1000                    policy.toml:3
+body_limit_per   \"auto\"                  default
 json             false                   default
 auth             [\"a\"]                   policy.toml:4
 auth_observe     false                   default
@@ -106,6 +108,7 @@ its guards hold, too: GET /a/%2e./x
 
 mode             \"own\"                   policy.toml:7
 body_limit       1000                    policy.toml:3
+body_limit_per   \"auto\"                  default
 json             false                   default
 auth             []                      policy.toml:8
 auth_observe     false                   default
@@ -138,6 +141,7 @@ enum Key {
     Mode(Mode),
     Dialect(Dialect),
     Limit(Option<u64>),
+    Per(BodyLimitPer),
     Json(bool),
     Types(Vec<String>),
     Auth(Vec<&'static str>),
@@ -156,6 +160,7 @@ macro_rules! set {
             Key::Dialect(dialect) => on.dialect(dialect),
             Key::Limit(Some(limit)) => on.body_limit(limit),
             Key::Limit(None) => on.no_body_limit(),
+            Key::Per(per) => on.body_limit_per(per),
             Key::Json(json) => on.json(json),
             Key::Types(types) => on.content_types(types),
             Key::Auth(names) => on.auth(names),
@@ -174,6 +179,7 @@ fn any_keys() -> impl Strategy<Value = Vec<Key>> {
         prop_oneof![Just(Mode::Off), Just(Mode::Observe), Just(Mode::Own), Just(Mode::Fill)].prop_map(Key::Mode),
         prop_oneof![Just(Dialect::OpenAi), Just(Dialect::Problem), Just(Dialect::Standard)].prop_map(Key::Dialect),
         prop_oneof![Just(None), Just(Some(0)), Just(Some(65_536)), Just(Some(1_000))].prop_map(Key::Limit),
+        prop_oneof![Just(BodyLimitPer::Message), Just(BodyLimitPer::Body)].prop_map(Key::Per),
         any::<bool>().prop_map(Key::Json),
         prop_oneof![Just(vec![]), Just(vec!["a/b".to_owned()])].prop_map(Key::Types),
         prop_oneof![Just(vec![]), Just(vec!["a"]), Just(vec!["b", "a"])].prop_map(Key::Auth),
@@ -217,12 +223,13 @@ fn any_policy() -> impl Strategy<Value = PolicyBuilder> {
 /// What the policy itself decides, in a form that two policies can be compared by.
 fn decision(policy: &Policy, settings: &super::super::Settings) -> String {
     format!(
-        "{:?} {:?} {:?} {:?} {:?} {:?} {:?} {:?} {:?} {:?} {:?} {:?} {:?} {:?}",
+        "{:?} {:?} {:?} {:?} {:?} {:?} {:?} {:?} {:?} {:?} {:?} {:?} {:?} {:?} {:?}",
         settings.mode,
         settings.dialect,
         settings.negotiate,
         settings.unknown_codes,
         settings.body_limit,
+        settings.body_limit_per,
         policy.content_types(settings),
         policy.schemes(settings),
         settings.auth_observe,

@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime};
 
 use crate::code::{ErrorCode, Retry};
 use crate::guard::auth::{AuthScheme, Key};
-use crate::policy::{Mode, NoTransform, Policy, Preflight, Protocols, Route, Scope, Trust, UnknownCodes};
+use crate::policy::{BodyLimitPer, Mode, NoTransform, Policy, Preflight, Protocols, Route, Scope, Trust, UnknownCodes};
 use crate::{Dialect, MapRule, OutwardRule, PolicyLoader, RequiredHeader};
 
 const EVERY_KEY: &str = r#"
@@ -26,6 +26,7 @@ dialect = "problem"
 negotiate = false
 unknown_codes = "by_status"
 body_limit = "2 MiB"
+body_limit_per = "message"
 json = false
 content_types = []
 auth = ["app", "partner"]
@@ -135,6 +136,7 @@ fn built() -> Policy {
         .negotiate(false)
         .unknown_codes(UnknownCodes::ByStatus)
         .body_limit(2 * 1024 * 1024)
+        .body_limit_per(BodyLimitPer::Message)
         .json(false)
         .content_types([""; 0])
         .require_headers(["tenant", "app id"])
@@ -187,6 +189,7 @@ fn the_defaults_written_out_are_the_default_policy() {
         negotiate = true
         unknown_codes = "keep"
         body_limit = "1 MiB"
+        body_limit_per = "auto"
         auth = []
         auth_observe = false
         no_transform = "rewrite"

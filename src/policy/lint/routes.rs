@@ -4,6 +4,7 @@ use std::collections::HashSet;
 
 use super::report::Report;
 use super::witness::Witness;
+use crate::policy::BodyLimitPer;
 use crate::policy::chain::{Chain, Decided};
 use crate::policy::error::Place;
 
@@ -15,6 +16,7 @@ pub(super) fn lint(report: &mut Report<'_>, witnesses: &[Witness<'_>]) {
     let mut told = HashSet::new();
     for witness in witnesses {
         json_without_limit(report, witness, &mut told);
+        json_by_message(report, witness, &mut told);
         mode_opens_no_door(report, witness, &mut told);
         open_under_closed(report, witness, &mut told);
     }
@@ -26,8 +28,7 @@ type Told = HashSet<(&'static str, Place, Option<Place>)>;
 fn json_without_limit(report: &mut Report<'_>, Witness { chain, settings, .. }: &Witness<'_>, told: &mut Told) {
     const NAME: &str = "json-without-limit";
     let (json, limit) = (chain.decided("json"), chain.decided("body_limit"));
-    let decodes_json = json.value == "true" || json.value.to_ascii_lowercase().contains("\"application/json\"");
-    if !decodes_json || settings.body_limit.is_some_and(|limit| limit <= LARGEST_JSON) {
+    if !decodes_json(&json) || settings.body_limit.is_some_and(|limit| limit <= LARGEST_JSON) {
         return;
     }
     let Some((nearer, other)) = nearer_first(chain, &limit, &json) else { return };
@@ -37,6 +38,26 @@ fn json_without_limit(report: &mut Report<'_>, Witness { chain, settings, .. }: 
         let advice = "JSON is held in memory whole: set a body_limit of at most \"16 MiB\"";
         report.warn(NAME, (&nearer.place, nearer.key), wrong, advice);
     }
+}
+
+/// P1: no JSON body is a stream of messages.
+fn json_by_message(report: &mut Report<'_>, Witness { chain, settings, .. }: &Witness<'_>, told: &mut Told) {
+    const NAME: &str = "json-limit-per-message";
+    let (json, per) = (chain.decided("json"), chain.decided("body_limit_per"));
+    if !decodes_json(&json) || settings.body_limit_per != BodyLimitPer::Message {
+        return;
+    }
+    let Some((nearer, other)) = nearer_first(chain, &per, &json) else { return };
+    if told.insert((NAME, nearer.place.clone(), other.map(|(place, _)| place.clone()))) {
+        let beside = nearer.beside(report, other);
+        let wrong = format!("the body limit counts each message of an RPC stream where JSON is decoded{beside}");
+        let advice = "JSON is one body, held in memory whole: set \"auto\" or \"body\" here";
+        report.warn(NAME, (&nearer.place, nearer.key), wrong, advice);
+    }
+}
+
+fn decodes_json(json: &Decided) -> bool {
+    json.value == "true" || json.value.to_ascii_lowercase().contains("\"application/json\"")
 }
 
 /// M1: modes do not touch G2.

@@ -39,6 +39,19 @@ fn g4_json_without_a_limit() {
 }
 
 #[test]
+fn p1_json_counted_by_message() {
+    let text =
+        "defaults.body_limit_per = \"message\"\n[[route]]\nmatch = \"/a\"\njson = true\n[[route]]\nmatch = \"/b\"\n";
+    told(
+        text,
+        &["json-limit-per-message p.toml:5: route[0].json: the body limit counts each message of an RPC stream where \
+           JSON is decoded (body_limit_per: line 2); JSON is one body, held in memory whole: set \"auto\" or \"body\" here"],
+    );
+    told(&text.replace("\"message\"", "\"auto\""), &[]);
+    told(&text.replace("json = true", "body_limit_per = \"body\"\njson = true"), &[]);
+}
+
+#[test]
 fn m1_auth_observe() {
     let watched = format!("[[route]]\nmatch = \"/a\"\nauth = [\"a\"]\nauth_observe = true\n{AUTH}");
     told(

@@ -47,6 +47,7 @@ const HAS: &[&str] = &[
     "readings",
     "reload",
     "rpc",
+    "rpc-auto",
     "schemes",
     "scopes",
     "words",

@@ -17,7 +17,7 @@ use tonic_web::GrpcWebLayer;
 use tower::util::MapRequestLayer;
 use tower::{BoxError, Service, ServiceBuilder};
 use tower_error_envelope::auth::{AuthScheme, Key};
-use tower_error_envelope::{ErrorEnvelopeLayer, Policy, Route};
+use tower_error_envelope::{BodyLimitPer, ErrorEnvelopeLayer, Policy, PolicyBuilder, Route};
 
 use super::pb::echo_server::EchoServer;
 use super::scenario::ScenarioLayer;
@@ -62,7 +62,7 @@ pub(crate) async fn start(app: App) -> SocketAddr {
             tokio::spawn(server.serve_with_incoming(TcpIncoming::from(listener)));
         }
         App::Around => {
-            let layers = layers.layer(GrpcWebLayer::new()).layer(envelope()).layer(ScenarioLayer);
+            let layers = layers.layer(GrpcWebLayer::new()).layer(behind_tonic_web()).layer(ScenarioLayer);
             let server = Server::builder().accept_http1(true).layer(layers.layer(unlocked())).add_routes(services());
             tokio::spawn(server.serve_with_incoming(TcpIncoming::from(listener)));
         }
@@ -96,7 +96,16 @@ where
 }
 
 fn envelope() -> ErrorEnvelopeLayer {
-    let policy = Policy::builder()
+    layer(Policy::builder())
+}
+
+/// tonic-web outside of the layer makes gRPC over HTTP/1, whose streams are counted whole unless the policy says otherwise.
+fn behind_tonic_web() -> ErrorEnvelopeLayer {
+    layer(Policy::builder().body_limit_per(BodyLimitPer::Message))
+}
+
+fn layer(policy: PolicyBuilder) -> ErrorEnvelopeLayer {
+    let policy = policy
         .scheme("app", AuthScheme::bearer().key(Key::of_secret("rpc", KEY)))
         .route(Route::new("/echo.v1.Vault/{*method}").auth(["app"]))
         .route(Route::new("/connect/echo.v1.Vault/{*method}").auth(["app"]));

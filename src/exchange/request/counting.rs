@@ -1,0 +1,50 @@
+//! What the body limit counts of a request that claims to be a stream of RPC messages (rule P1).
+
+use http::request::Parts;
+use http::{Method, Version};
+
+use super::Sent;
+use crate::dialect::rpc::Rpc;
+use crate::exchange::BodyFacts;
+use crate::guard::call_path::names_method;
+use crate::policy::{BodyLimitPer, Mode, Settings};
+
+/// `Message` or `Body` where a content type claims a stream of messages; `None` for all other requests, whose whole body
+/// counts. Of several routes the strictest decides.
+#[inline]
+pub(in crate::exchange) fn claimed<'s, R>(
+    head: &Parts,
+    sent: &Sent,
+    body: BodyFacts,
+    routes: impl FnOnce() -> R,
+) -> Option<BodyLimitPer>
+where
+    R: Iterator<Item = &'s Settings> + Clone,
+{
+    match sent.call {
+        Some(call) if call.rpc.is_framed() && !body.is_empty() => Some(decide(head, sent, call.rpc, routes())),
+        _ => None,
+    }
+}
+
+/// A content type alone is a claim: believed of any request, it would lift the limit of every upload (G4).
+#[inline(never)]
+fn decide<'s>(head: &Parts, sent: &Sent, rpc: Rpc, routes: impl Iterator<Item = &'s Settings> + Clone) -> BodyLimitPer {
+    // A service may take it as another method, and what it sends as an upload (G0).
+    let is_post = head.method == Method::POST && !sent.overrides_method();
+    let over_its_http = !matches!(rpc, Rpc::Grpc(_)) || head.version >= Version::HTTP_2;
+    let is_call = is_post && over_its_http && names_method(head.uri.path());
+    let counts_whole = |settings: &Settings| match settings.body_limit_per {
+        BodyLimitPer::Auto => !is_call,
+        BodyLimitPer::Message => !is_post,
+        BodyLimitPer::Body => true,
+    };
+    let mut limiting = routes.filter(|settings| settings.body_limit.is_some());
+    // A route in `observe` changes nothing for one that refuses (M1).
+    let is_enforced = |settings: &&Settings| settings.mode != Mode::Observe;
+    let whole = match limiting.clone().any(|settings| is_enforced(&settings)) {
+        true => limiting.filter(is_enforced).any(counts_whole),
+        false => limiting.any(counts_whole),
+    };
+    if whole { BodyLimitPer::Body } else { BodyLimitPer::Message }
+}
