@@ -73,6 +73,7 @@ pub struct Notes {
     pub(super) dropped_members: Option<Box<str>>,
     pub(super) unknown_code: Option<Box<str>>,
     pub(super) readings: Option<Box<str>>,
+    pub(super) policy_status: Option<StatusCode>,
     pub(super) exhibit: Option<super::Exhibit>,
 }
 
@@ -201,6 +202,7 @@ impl Event {
             dropped_members: None,
             unknown_code: None,
             readings: None,
+            policy_status: None,
             exhibit: None,
         };
 
@@ -271,11 +273,26 @@ impl Notes {
         self.readings.as_deref()
     }
 
+    /// The status that the policy gives the error's code, where a service's [`Fault`](crate::Fault) had another, which
+    /// stays. It is noted once for each code of a policy.
+    #[must_use]
+    pub fn policy_status(&self) -> Option<StatusCode> {
+        self.policy_status
+    }
+
     /// Whether there is nothing to say in the log.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        let Self { client_request_id, upstream_request_id, dropped_members, unknown_code, readings, exhibit: _ } = self;
-        let notes = [client_request_id, upstream_request_id, dropped_members, unknown_code, readings];
-        notes.iter().all(|note| note.is_none())
+        let Self {
+            client_request_id,
+            upstream_request_id,
+            dropped_members,
+            unknown_code,
+            readings,
+            policy_status,
+            exhibit: _,
+        } = self;
+        let texts = [client_request_id, upstream_request_id, dropped_members, unknown_code, readings];
+        texts.iter().all(|note| note.is_none()) && policy_status.is_none()
     }
 }
