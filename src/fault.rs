@@ -202,6 +202,15 @@ impl Fault {
         if self.0.wording == Wording::Stock { None } else { self.message_line() }
     }
 
+    /// The same fault with its code as a policy defines it. The fault's status stays, and so does its own text.
+    pub(crate) fn with_code(mut self, code: ErrorCode) -> Self {
+        let status = self.status_code();
+        let inner = self.change();
+        inner.status = (code.status() != status).then_some(status);
+        inner.code = code;
+        self
+    }
+
     /// A message in the form of E2 that the layer made up itself.
     pub(crate) fn with_stock_message(self, message: impl Into<Cow<'static, str>>) -> Self {
         self.say(message.into(), Wording::Stock)

@@ -29,7 +29,7 @@ pub(crate) mod tonic_status;
 
 use std::borrow::Cow;
 
-use http::StatusCode;
+use http::{Extensions, StatusCode};
 
 use crate::code::ErrorCode;
 use crate::dialect::protocol::Protocol;
@@ -125,6 +125,14 @@ pub(crate) enum Own {
     Whole,
     /// Its names alone.
     Names,
+}
+
+/// The fault that a service left in its response (R1), by itself or as the cause of a tonic status.
+pub(crate) fn fault_in(extensions: &Extensions) -> Option<&Fault> {
+    let fault = extensions.get();
+    #[cfg(feature = "tonic")]
+    let fault = fault.or_else(|| crate::cause::find(extensions.get::<tonic::Status>()?));
+    fault
 }
 
 /// Decides an inner 4xx/5xx from its head and what was read of its body.

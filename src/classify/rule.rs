@@ -12,7 +12,7 @@ use std::sync::Arc;
 
 use http::{Method, StatusCode};
 
-use crate::code::ErrorCode;
+use crate::code::{CodeSet, ErrorCode};
 use crate::guard::content_type;
 use crate::guard::expression::InText;
 use crate::guard::pattern::{Pattern, Refused};
@@ -108,6 +108,14 @@ impl MapRule {
     /// The code that it leads to.
     pub(crate) fn target(&self) -> &ErrorCode {
         &self.to
+    }
+
+    /// The rule with its code as the policy defines it.
+    pub(crate) fn with_codes(self, codes: &CodeSet) -> Self {
+        match codes.defined(&self.to) {
+            Some((_, to)) => Self { to, ..self },
+            None => self,
+        }
     }
 
     pub(crate) fn compile(self) -> Result<Rule, Refused> {

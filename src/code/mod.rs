@@ -23,7 +23,9 @@ use error_code::{Own, Repr, Row, Text};
 impl ErrorCode {
     /// An organisation's own code, with the status that the layer uses when it picks one itself.
     ///
-    /// Its gRPC status, retry advice and message are those of the status's generic code until they are set.
+    /// Its gRPC status, retry advice and message are those of the status's generic code until they are set. A policy that
+    /// defines the code (`[[code]]`, or [`PolicyBuilder::code`](crate::PolicyBuilder::code)) sets them for every
+    /// [`Fault`](crate::Fault) with it; the fault's own message and its status stay.
     ///
     /// # Panics
     ///
@@ -176,6 +178,17 @@ impl ErrorCode {
         self.row().message
     }
 
+    /// This code, with what `other` of the same name says where this one says nothing.
+    fn completed_by(&self, other: &Self) -> Self {
+        let Repr::Own(other) = &other.0 else { return self.clone() };
+        self.clone().with(|own| {
+            own.grpc = own.grpc.or(other.grpc);
+            own.retry = own.retry.or(other.retry);
+            own.message = own.message.take().or_else(|| other.message.clone());
+            own.details = own.details.take().or_else(|| other.details.clone());
+        })
+    }
+
     /// Whether it is a row of the catalogue, whose text needs no cleaning.
     pub(crate) const fn is_in_catalogue(&self) -> bool {
         matches!(self.0, Repr::Row(_))
@@ -311,10 +324,20 @@ impl CodeSet {
     /// The known code of that name, in any letter case.
     pub(crate) fn find(&self, name: &str) -> Option<ErrorCode> {
         ErrorCode::in_catalogue(name).or_else(|| {
-            let name = name.to_ascii_lowercase();
-            let at = self.0.binary_search_by(|own| own.as_str().cmp(&name)).ok()?;
+            let at = self.place(&name.to_ascii_lowercase())?;
             Some(self.0[at].clone())
         })
+    }
+
+    /// A service's code as the policy defines it, and its place among the policy's own. What the policy leaves out is the
+    /// service's.
+    pub(crate) fn defined(&self, code: &ErrorCode) -> Option<(usize, ErrorCode)> {
+        let at = if code.is_in_catalogue() { None } else { self.place(code.as_str()) }?;
+        Some((at, self.0[at].completed_by(code)))
+    }
+
+    fn place(&self, name: &str) -> Option<usize> {
+        self.0.binary_search_by(|own| own.as_str().cmp(name)).ok()
     }
 }
 

@@ -11,6 +11,7 @@ use crate::dialect::connect;
 use crate::dialect::grpc::{self, GRPC_STATUS, GRPC_STATUS_DETAILS_BIN, Told};
 use crate::dialect::rpc::Rpc;
 use crate::dialect::status::Status;
+use crate::fault::Fault;
 use crate::policy::Mode;
 
 /// Which headers a response has that matter to a call: to look at its names once is cheaper than to look four of them up.
@@ -80,6 +81,12 @@ impl Exchange {
             return ResponsePlan::Keep(exchange.tail_of(), Box::new(event));
         }
         if names.status
+            && let Some(fault) = exchange.redefined_fault(head)
+        {
+            head.status = fault.status_code();
+            return ResponsePlan::Rewrite(watch.into_exchange().write(head, fault, Origin::Fault));
+        }
+        if names.status
             && let Some(event) = exchange.head_status(rpc, head)
         {
             return if head.status.is_success() {
@@ -98,6 +105,13 @@ impl Exchange {
         let has_length = names.length || body.upper == Some(body.lower);
         watch.begin(&head.headers, !has_length);
         ResponsePlan::Watch(watch)
+    }
+
+    /// The fault that a status in the head was made of, where the policy says something of its code that the service in
+    /// this process could not know.
+    fn redefined_fault(&self, head: &response::Parts) -> Option<Fault> {
+        let fault = if self.rewrites() { classify::fault_in(&head.extensions) } else { None }?;
+        self.policy().codes().defined(fault.code()).map(|_| fault.clone())
     }
 
     /// A status that the head says, as it is but for the id that a layer inside put there (E7).

@@ -74,6 +74,7 @@ pub struct Notes {
     pub(super) unknown_code: Option<Box<str>>,
     pub(super) readings: Option<Box<str>>,
     pub(super) counts_whole: bool,
+    pub(super) policy_status: Option<StatusCode>,
     pub(super) exhibit: Option<super::Exhibit>,
 }
 
@@ -203,6 +204,7 @@ impl Event {
             unknown_code: None,
             readings: None,
             counts_whole: false,
+            policy_status: None,
             exhibit: None,
         };
 
@@ -280,6 +282,13 @@ impl Notes {
         self.counts_whole.then_some(BodyLimitPer::Body)
     }
 
+    /// The status that the policy gives the error's code, where a service's [`Fault`](crate::Fault) had another, which
+    /// stays. It is noted once for each code of a policy.
+    #[must_use]
+    pub fn policy_status(&self) -> Option<StatusCode> {
+        self.policy_status
+    }
+
     /// Whether there is nothing to say in the log.
     #[must_use]
     pub fn is_empty(&self) -> bool {
@@ -290,9 +299,10 @@ impl Notes {
             unknown_code,
             readings,
             counts_whole,
+            policy_status,
             exhibit: _,
         } = self;
-        let notes = [client_request_id, upstream_request_id, dropped_members, unknown_code, readings];
-        notes.iter().all(|note| note.is_none()) && !counts_whole
+        let texts = [client_request_id, upstream_request_id, dropped_members, unknown_code, readings];
+        texts.iter().all(|note| note.is_none()) && !counts_whole && policy_status.is_none()
     }
 }

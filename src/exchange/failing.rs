@@ -7,6 +7,7 @@ use crate::classify::failure::Known;
 use crate::code::ErrorCode;
 use crate::fault::Fault;
 use crate::guard::body_limit::{self, Flags};
+use crate::policy::Adopted;
 
 /// The cause in the log.
 pub(super) const OUT_OF_TIME: &str = "the client's own time-out for the call ran out";
@@ -85,6 +86,15 @@ impl Exchange {
             Some(fault) => self.answer(fault, Origin::Guard, cause, None),
             None => self.answer(Fault::new(ErrorCode::GATEWAY_TIMEOUT), Origin::Error, cause, None),
         }
+    }
+
+    /// A fault as it leaves, with what the policy says of its code. Each fault from outside the layer goes through here.
+    pub(super) fn adopted(&mut self, fault: Fault) -> Fault {
+        let Adopted { fault, other_status } = self.policy().adopt(fault);
+        if other_status.is_some() {
+            self.aside.get_or_insert_default().notes.get_or_insert_default().policy_status = other_status;
+        }
+        fault
     }
 
     /// Why the request's body was cut, where it was (G4, P1).

@@ -9,7 +9,7 @@ use http::{HeaderMap, StatusCode, response};
 
 use super::responding::is_unreadable;
 use super::{BodyFacts, Collected, Event, Exchange, Origin, ResponsePlan, Shown, Unread};
-use crate::classify::{Rewrite, Verdict};
+use crate::classify::{self, Rewrite, Verdict};
 use crate::code::ErrorCode;
 use crate::fault::Fault;
 use crate::guard::body_limit::Flags;
@@ -40,7 +40,8 @@ impl Exchange {
         match head.status.as_u16() {
             101 | 200..=399 => self.pass(&mut head.headers),
             400..=599 => {
-                if let Some(fault) = head.extensions.get::<Fault>().cloned() {
+                if let Some(fault) = classify::fault_in(&head.extensions).cloned() {
+                    let fault = self.adopted(fault);
                     return self.told(head.status, &fault, head.status, Origin::Fault);
                 }
                 if !head.headers.is_empty() && self.passes(&head.headers) {

@@ -59,7 +59,8 @@ pub(super) struct Leaving {
 
 impl Exchange {
     /// Writes an inner error anew: head and body.
-    pub(super) fn write(self, head: &mut response::Parts, fault: Fault, origin: Origin) -> Written {
+    pub(super) fn write(mut self, head: &mut response::Parts, fault: Fault, origin: Origin) -> Written {
+        let fault = self.adopted(fault);
         self.write_read(head, Rewrite::of(fault), origin, &[])
     }
 
@@ -125,7 +126,7 @@ impl Exchange {
         cause: Option<BoxError>,
         linger: Option<Linger>,
     ) -> Answered {
-        let listed = classify::listed(fault, self.dialect());
+        let listed = classify::listed(self.adopted(fault), self.dialect());
         let fault = self.policy().kept(&listed);
         let close = self.must_close();
         let status = fault.status_code();

@@ -103,7 +103,7 @@ impl Exchange {
 
     #[inline]
     pub(super) fn error(self, head: &mut response::Parts, body: BodyFacts) -> ResponsePlan {
-        if let Some(fault) = head.extensions.get::<Fault>().cloned() {
+        if let Some(fault) = classify::fault_in(&head.extensions).cloned() {
             let fault = classify::listed(fault, self.dialect());
             return ResponsePlan::Rewrite(self.write(head, fault, Origin::Fault));
         }

@@ -231,6 +231,7 @@ impl Watch {
     fn end(mut self, fault: &Fault, origin: Origin, cause: BoxError) -> Ended {
         let cut = self.exchange.cut();
         let (fault, origin) = cut.as_ref().map_or((fault, origin), |cut| (cut, Origin::Guard));
+        let fault = &self.exchange.adopted(fault.clone());
         let last = match self.rpc {
             _ if !self.can_end() => Last::BrokenOff,
             Rpc::Grpc(_) => Last::Trailers(self.trailers(fault)),

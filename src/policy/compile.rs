@@ -43,7 +43,7 @@ impl PolicyBuilder {
         let mut parts: Vec<Held> = Vec::new();
         let owns = std::iter::once(self.part).chain(self.scopes.into_iter().map(|scope| scope.part));
         for (at, part) in owns.enumerate() {
-            let held = compile_part(at, part, covers.get(at.wrapping_sub(1)), &mut lists, &mut said)?;
+            let held = compile_part(at, part, covers.get(at.wrapping_sub(1)), &codes, &mut lists, &mut said)?;
             parts.push(Held { parent: parents[at], ..held });
         }
         let parts = settle(parts);
@@ -68,7 +68,7 @@ impl PolicyBuilder {
             forwarded_ids,
             key_headers,
             custom,
-            faults: Faults::new(std::iter::empty()),
+            faults: Faults::new(std::iter::empty(), 0),
             is_everywhere: false,
             names_methods: false,
             asks_of_requests: false,
@@ -82,6 +82,7 @@ fn compile_part(
     at: usize,
     part: Part,
     cover: Option<&Cover>,
+    codes: &CodeSet,
     lists: &mut Lists,
     said: &mut Vec<Said>,
 ) -> Result<Held, Box<Problem>> {
@@ -90,7 +91,7 @@ fn compile_part(
     for (index, route) in part.routes.iter().enumerate() {
         said.push(Said::new(&route.keys, lists).map_err(|refused| refused.at(Place::Route(at, index)))?);
     }
-    let rules = compile_rules(at, part.rules, cover)?;
+    let rules = compile_rules(at, part.rules, cover, codes)?;
     let outward = compile_outward(at, part.outward)?;
     Ok(Held { default_keys, matcher, own_rules: rules.len(), rules, outward, ..Held::default() })
 }
@@ -273,9 +274,14 @@ fn refuse_code(code: &ErrorCode) -> Result<(), Refused> {
     })
 }
 
-fn compile_rules(at: usize, rules: Vec<MapRule>, cover: Option<&Cover>) -> Result<Box<[Arc<Rule>]>, Box<Problem>> {
+fn compile_rules(
+    at: usize,
+    rules: Vec<MapRule>,
+    cover: Option<&Cover>,
+    codes: &CodeSet,
+) -> Result<Box<[Arc<Rule>]>, Box<Problem>> {
     let compile = |rule: MapRule| {
-        let rule = rule.compile()?;
+        let rule = rule.with_codes(codes).compile()?;
         match (rule.route(), cover) {
             (Some(route), Some(cover)) if !cover.meets(route) => Err(outside_scope("route")),
             _ => Ok(Arc::new(rule)),

@@ -279,7 +279,7 @@ impl Policy {
         let patterns = parts.flat_map(|(at, part)| part.matcher.patterns().map(move |pattern| (at, pattern)));
         let limits =
             self.parts.iter().map(|part| part.defaults.body_limit).chain(self.said.iter().map(Said::body_limit));
-        self.faults = Faults::new(limits.flatten());
+        self.faults = Faults::new(limits.flatten(), self.codes.len());
         let usual = patterns.map(|(part, pattern)| {
             let (method, path) = usual::witness(pattern);
             let routes = self.routes_in(part, &method, &path);

@@ -47,6 +47,7 @@ pub use self::choice::{BodyLimitPer, LetterCase, Mode, NoTransform, Paths, Prefl
 #[cfg(feature = "policy-file")]
 pub use self::effective::{Effective, PathReading, Setting};
 pub use self::error::PolicyError;
+pub(crate) use self::faults::Adopted;
 use self::faults::Faults;
 #[cfg(feature = "policy-file")]
 #[doc(hidden)]
@@ -369,7 +370,7 @@ impl Default for Policy {
             forwarded_ids: Box::default(),
             key_headers: Box::default(),
             custom: Box::default(),
-            faults: Faults::new(std::iter::once(DEFAULT_BODY_LIMIT)),
+            faults: Faults::new(std::iter::once(DEFAULT_BODY_LIMIT), 0),
             is_everywhere: true,
             names_methods: false,
             asks_of_requests: false,

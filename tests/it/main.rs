@@ -23,6 +23,7 @@ mod manual_rpc;
 mod modes;
 mod observed;
 mod observer;
+mod own_codes;
 mod policy_file;
 mod policy_manual;
 mod readings;

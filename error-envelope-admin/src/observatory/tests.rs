@@ -153,6 +153,23 @@ fn a_person_sees_what_was_said_and_what_would_be() {
 }
 
 #[test]
+fn of_a_refusal_the_page_says_whether_the_service_was_asked() {
+    for (sent, would_be, text) in [
+        (Some(401), None, "The service was not asked: a guard refused the request."),
+        (Some(200), Some(401), "The service answered the request, which a guard would refuse in enforce."),
+        (None, Some(401), "The request was forwarded: auth_observe lets it pass"),
+    ] {
+        let admin = Admin::new();
+        let mut seen = another();
+        seen.kind = Kind { origin: Origin::Guard, sent, would_be, by: None, ..seen.kind };
+        admin.shared.store.kept().keep(seen).expect("an error");
+        let page = pages(&admin, "").concat();
+        assert!(page.contains(text), "{text} in {page}");
+        assert_eq!(page.contains("was not asked"), would_be.is_none(), "{page}");
+    }
+}
+
+#[test]
 fn an_id_that_is_not_known_is_told_what_to_do() {
     let admin = Admin::new();
     let ask = |id: &'static str| {

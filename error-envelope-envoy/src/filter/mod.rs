@@ -14,6 +14,7 @@
 //!
 //! A hook takes the state and leaves another one, before it sends anything: what is sent comes by the hooks again.
 
+mod redirect;
 mod request;
 mod response;
 mod sending;
@@ -75,6 +76,8 @@ pub(crate) struct Filter {
     deadline: RefCell<Option<Timer>>,
     terms: RefCell<Option<Arc<Terms>>>,
     id: Cell<Option<RequestId>>,
+    /// The id of the stream that Envoy may be beginning again.
+    followed: Cell<Option<RequestId>>,
     version: Cell<Version>,
     request_ended: Cell<bool>,
     response_ended: Cell<bool>,
@@ -154,6 +157,7 @@ impl Filter {
             deadline: RefCell::default(),
             terms: RefCell::default(),
             id: Cell::new(None),
+            followed: Cell::new(redirect::followed()),
             version: Cell::new(Version::HTTP_11),
             request_ended: Cell::new(false),
             response_ended: Cell::new(false),
@@ -193,6 +197,7 @@ impl Filter {
         self.deadline.take();
         let event = match self.leave(State::Answered) {
             State::Peeking(pending) => Some(pending.abandoned()),
+            State::Called(_) | State::Passing(_) if !self.response_ended.get() && self.is_followed(stream) => None,
             State::Called(exchange) => Some(exchange.abandoned()),
             State::Draining(draining) => Some(draining.exchange.abandoned()),
             State::Collecting(collecting) => Some(collecting.exchange.abandoned()),
@@ -247,12 +252,19 @@ impl Filter {
 
     /// A request that nobody may forward, as far as its head can be read now.
     fn unread(&self, stream: &Stream<'_>) -> Exchange {
-        let head = self.read_request(stream);
+        let mut head = self.read_request(stream);
+        let followed = redirect::take(self.followed.take(), &mut head.parts.headers);
         let facts = heads::request_facts(&head.parts, self.request_ended.get());
         let terms = self.terms();
-        let exchange = Exchange::unread(terms, &head.parts, facts, || self.id.get().unwrap_or_else(adapter::fresh_id));
+        let exchange = Exchange::unread(terms, &head.parts, facts, || {
+            self.id.get().or(followed).unwrap_or_else(adapter::fresh_id)
+        });
         self.id.set(Some(exchange.request_id()));
         exchange
+    }
+
+    fn is_followed(&self, stream: &Stream<'_>) -> bool {
+        redirect::is_followed(stream, self.id.get())
     }
 
     /// What the request began with (M3).

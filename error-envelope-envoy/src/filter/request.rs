@@ -6,6 +6,7 @@ use tower_error_envelope::exchange::{
     Admission, Answered, Exchange, FirstByte, Linger, Meter, Metered, Pending, Watch,
 };
 
+use super::redirect;
 use super::{BodyStatus, Collecting, Draining, Filter, HeadStatus, State, Wait};
 use crate::abi::{Body, Head, Lines, Stream};
 use crate::heads::{self, Changes};
@@ -57,16 +58,18 @@ impl Filter {
     fn admit(&self, lines: Lines<'_>, version: Version, end: bool) -> Result<(Admission, Changes), Box<Answered>> {
         let terms = self.terms();
         let all = terms.reads_any() || lines.len() > heads::MANY || heads::has_removed(lines);
-        let head = heads::request(lines, version, all);
+        let mut head = heads::request(lines, version, all);
+        let followed = redirect::take(self.followed.take(), &mut head.parts.headers);
+        let id = || followed.unwrap_or_else(adapter::fresh_id);
         let facts = heads::request_facts(&head.parts, end);
         if let Some(cause) = head.unread {
-            let exchange = Exchange::unread(terms, &head.parts, facts, adapter::fresh_id);
+            let exchange = Exchange::unread(terms, &head.parts, facts, id);
             self.id.set(Some(exchange.request_id()));
             return Err(Box::new(exchange.malformed(cause.into())));
         }
         let mut parts = head.parts;
         let fresh = || {
-            let id = adapter::fresh_id();
+            let id = id();
             self.id.set(Some(id));
             id
         };

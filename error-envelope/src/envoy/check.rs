@@ -1,9 +1,11 @@
 //! `error-envelope envoy-check`: reads a configuration of Envoy's and names what would break the contract.
 //!
-//! Each connection manager is looked at by itself. A warning breaks a rule, which it names; a note says what will be
-//! otherwise than somebody may expect.
+//! Each connection manager is looked at by itself. An error lets requests past the module, and so past every guard; a
+//! warning breaks a rule, which it names; a note says what will be otherwise than somebody may expect.
 
 mod config;
+mod disabled;
+mod lines;
 mod manager;
 
 use std::fmt::Write;
@@ -26,11 +28,17 @@ pub(crate) struct Args {
 #[derive(Default)]
 struct Findings {
     text: String,
+    /// Each with its place, whose line is looked up where there is one at all.
+    errors: Vec<(String, String)>,
     warnings: usize,
     notes: usize,
 }
 
 impl Findings {
+    fn error(&mut self, place: String, what: String) {
+        self.errors.push((place, what));
+    }
+
     fn warn(&mut self, place: &str, what: &str) {
         self.warnings += 1;
         let _ = writeln!(self.text, "{place}: warning: {what}");
@@ -42,7 +50,7 @@ impl Findings {
     }
 }
 
-/// Writes to standard output; an exit code of 0, or 1 where there are warnings.
+/// Writes to standard output; an exit code of 0, or 1 where there are errors or warnings.
 pub(crate) fn run(args: &Args) -> Result<u8, Failure> {
     let name = args.file.display().to_string();
     let bytes = fs::read(&args.file).map_err(|error| Failure::Io(format!("{name}: {error}")))?;
@@ -52,10 +60,23 @@ pub(crate) fn run(args: &Args) -> Result<u8, Failure> {
     let mut findings = Findings::default();
     let search = std::env::var_os("ENVOY_DYNAMIC_MODULES_SEARCH_PATH").map(PathBuf::from);
     check(&config, search.as_deref(), &mut findings);
-    let Findings { mut text, warnings, notes } = findings;
-    let _ = writeln!(text, "{name}: {warnings} warnings, {notes} notes");
-    print(&text)?;
-    Ok(u8::from(warnings > 0))
+    print(&report(&name, &text, &findings))?;
+    Ok(u8::from(findings.warnings + findings.errors.len() > 0))
+}
+
+/// Errors first, each with the file, its line and its place.
+fn report(name: &str, config: &str, findings: &Findings) -> String {
+    let Findings { text, errors, warnings, notes } = findings;
+    let mut report = String::new();
+    let lines = if errors.is_empty() { None } else { lines::Lines::parse(config) };
+    for (place, what) in errors {
+        let line = lines.as_ref().and_then(|lines| lines.line(place)).map(|line| format!(":{line}"));
+        let _ = writeln!(report, "{name}{}: {place}: error: {what}", line.unwrap_or_default());
+    }
+    report.push_str(text);
+    let errors = if errors.is_empty() { String::new() } else { format!("{} errors, ", errors.len()) };
+    let _ = writeln!(report, "{name}: {errors}{warnings} warnings, {notes} notes");
+    report
 }
 
 fn check(config: &Value, search: Option<&Path>, findings: &mut Findings) {
@@ -67,6 +88,7 @@ fn check(config: &Value, search: Option<&Path>, findings: &mut Findings) {
     for (place, manager) in &managers {
         manager::check(place, manager, findings);
     }
+    disabled::check(config, &managers, findings);
     match search {
         None => findings.note(
             "ENVOY_DYNAMIC_MODULES_SEARCH_PATH",

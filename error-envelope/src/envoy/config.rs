@@ -144,7 +144,7 @@ fn filters(file: &str, on_call: Option<SocketAddr>) -> String {
     format!(
         "\
 http_filters:
-# The first one: what a filter before it answers by itself has Envoy's form, and no id.
+# The first one: a filter before it sees requests without the id, and answers them before their guards are asked.
 - name: envoy.filters.http.dynamic_modules
   typed_config:
     \"@type\": type.googleapis.com/envoy.extensions.filters.http.dynamic_modules.v3.DynamicModuleFilter

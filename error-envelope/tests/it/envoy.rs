@@ -32,10 +32,11 @@ fn checked(folder: &Path, name: &str, config: &[u8]) -> (Vec<String>, Option<i32
     let output = command.env("ENVOY_DYNAMIC_MODULES_SEARCH_PATH", folder).output().unwrap();
     let text = [output.stdout, output.stderr].map(|text| String::from_utf8(text).unwrap()).concat();
     let text = text.replace(folder.to_str().unwrap(), "FOLDER");
-    let short = |line: &str| match line.split_once(": warning: ").or(line.split_once(": note: ")) {
-        Some((place, what)) if place.contains("filter_chains") => what.to_owned(),
-        _ => line.to_owned(),
-    };
+    let short =
+        |line: &str| match [": error: ", ": warning: ", ": note: "].iter().find_map(|kind| line.split_once(kind)) {
+            Some((place, what)) if place.contains("filter_chains") => what.to_owned(),
+            _ => line.to_owned(),
+        };
     (text.lines().map(short).collect(), output.status.code())
 }
 
@@ -114,7 +115,7 @@ fn each_thing_that_breaks_the_contract_is_named() {
             "          - name: {name}\n            typed_config: {{ \"@type\": type.googleapis.com/envoy.extensions.filters.http.{kind} }}\n"
         )
     };
-    let authz = filter("ext_authz.v3.ExtAuthz", "our-own-name");
+    let unmeasured = filter("oauth2.v3.OAuth2", "unmeasured");
     let router = "          - name: envoy.filters.http.router\n";
     let router_filter = || format!("{}{router}", filter("local_ratelimit.v3.LocalRateLimit", "limit"));
     let policy_value = format!("value: \"policy_file = \\\"{}/policy.toml\\\"\"", folder.path().display());
@@ -161,12 +162,6 @@ fn each_thing_that_breaks_the_contract_is_named() {
             "name: another, do_not".to_owned(),
             "the module error_envelope is not among its http_filters: ",
         ),
-        (
-            before,
-            format!("{before}            disabled: true\n"),
-            "the module is disabled: nothing of the contract holds",
-        ),
-        (before, format!("{authz}{before}"), "our-own-name answers by itself before the module: "),
         (
             route,
             format!(
@@ -227,6 +222,11 @@ fn each_thing_that_breaks_the_contract_is_named() {
             router_filter(),
             "limit answers by itself behind the module: its status and headers stay, its body is written anew (V2)",
         ),
+        (
+            before,
+            format!("{unmeasured}{before}"),
+            "unmeasured stands before the module and may answer by itself; whether the module sees its answers was not measured: ",
+        ),
         (", do_not_close: true", String::new(), "do_not_close: true keeps the module loaded; "),
         ("suppress_envoy_headers: true", "start_child_span: true".to_owned(), "the router adds x-envoy headers"),
         ("server_header_transformation: PASS_THROUGH", String::new(), "`server` is Envoy's on every response; "),
@@ -247,6 +247,108 @@ fn each_thing_that_breaks_the_contract_is_named() {
             "{lines:#?}"
         );
     }
+}
+
+#[test]
+fn a_filter_whose_answers_pass_the_module_may_stand_before_it() {
+    let folder = folder();
+    let config = written(folder.path(), &WHOLE);
+    let module = "          - name: envoy.filters.http.dynamic_modules\n";
+    for kind in ["rbac.v3.RBAC", "local_ratelimit.v3.LocalRateLimit", "fault.v3.HTTPFault", "ext_authz.v3.ExtAuthz"]
+        .into_iter()
+        .chain(["jwt_authn.v3.JwtAuthentication", "buffer.v3.Buffer", "lua.v3.Lua"])
+    {
+        let filter = format!(
+            "          - name: before\n            typed_config: {{ \"@type\": type.googleapis.com/envoy.extensions.filters.http.{kind} }}\n"
+        );
+        let config = config.replace(module, &format!("{filter}{module}"));
+        let (lines, code) = checked(folder.path(), "envoy.yaml", config.as_bytes());
+        assert_eq!((lines, code), (vec!["FOLDER/envoy.yaml: 0 warnings, 0 notes".to_owned()], Some(0)), "{kind}");
+    }
+}
+
+#[test]
+fn v4_where_the_module_is_disabled_is_an_error_with_its_line() {
+    const KIND: &str = "type.googleapis.com/envoy.config.route.v3.FilterConfig";
+    let folder = folder();
+    let config = written(folder.path(), &WHOLE);
+    let off = |name: &str, kind: &str| {
+        format!("typed_per_filter_config: {{ {name}: {{ \"@type\": {kind}, disabled: true }} }}")
+    };
+    let usual = off("envoy.filters.http.dynamic_modules", KIND);
+    let typed = "typed_per_filter_config: { envoy.filters.http.dynamic_modules: { \"@type\": \
+                 type.googleapis.com/xds.type.v3.TypedStruct, type_url: type.googleapis.com/envoy.config.route.v3.FilterConfig, \
+                 value: { disabled: true } } }";
+    let (route, filter) =
+        ("- { match: { prefix: / }, route: { ", "          - name: envoy.filters.http.dynamic_modules\n");
+    let weighted = format!(
+        "- {{ match: {{ prefix: /b }}, route: {{ weighted_clusters: {{ clusters: [ {{ name: upstream, weight: 1, {usual} }} ] }} }} }}\n              {route}"
+    );
+    for (from, to, what) in [
+        (
+            route,
+            format!("- {{ name: health, {usual}, match: {{ prefix: / }}, route: {{ "),
+            "the module is disabled for the route \"health\": ",
+        ),
+        (route, format!("- {{ {typed}, match: {{ prefix: / }}, route: {{ "), "the module is disabled for the route: "),
+        (route, weighted, "the module is disabled for the weighted cluster \"upstream\": "),
+        (
+            "domains: [\"*\"]\n",
+            format!("domains: [\"*\"]\n              {usual}\n"),
+            "the module is disabled for the virtual host \"upstream\": ",
+        ),
+        (
+            "virtual_hosts:\n",
+            format!("{usual}\n            virtual_hosts:\n"),
+            "the module is disabled for the route configuration \"upstream\": ",
+        ),
+        // A route configuration that comes by its name.
+        (
+            "  clusters:\n  - name: upstream",
+            format!("  rds:\n    name: edge\n    {usual}\n  clusters:\n  - name: upstream"),
+            "the module is disabled for the route configuration \"edge\": ",
+        ),
+        (
+            filter,
+            format!("{filter}            disabled: true\n"),
+            "the module is disabled: nothing of the contract holds",
+        ),
+    ] {
+        assert!(config.contains(from), "{from}");
+        let changed = config.replacen(from, &to, 1);
+        let line = changed.lines().position(|line| line.contains("disabled: true")).expect("the line") + 1;
+        let file = folder.path().join("envoy.yaml");
+        let (lines, code) = checked(folder.path(), "envoy.yaml", changed.as_bytes());
+        assert_eq!(
+            (lines.last().unwrap().as_str(), code),
+            ("FOLDER/envoy.yaml: 1 errors, 0 warnings, 0 notes", Some(1)),
+            "{lines:#?}"
+        );
+        let error = run(&["envoy-check", file.to_str().unwrap()]).out.lines().next().unwrap().to_owned();
+        let place = error
+            .strip_prefix(&format!("{}:{line}: /", file.display()))
+            .unwrap_or_else(|| panic!("line {line}: {error}"));
+        assert!(place.contains(what) && place.contains("without their guards (V4); remove"), "{what}: {error}");
+    }
+    // Another filter, another type, or enabled.
+    for (name, kind, disabled) in [
+        ("envoy.filters.http.rbac", KIND, "true"),
+        ("envoy.filters.http.dynamic_modules", "a.b.PerRoute", "true"),
+        ("envoy.filters.http.dynamic_modules", KIND, "false"),
+    ] {
+        let entry = off(name, kind).replace("disabled: true", &format!("disabled: {disabled}"));
+        let changed = config.replacen(route, &format!("- {{ {entry}, match: {{ prefix: / }}, route: {{ "), 1);
+        assert_eq!(checked(folder.path(), "envoy.yaml", changed.as_bytes()).1, Some(0), "{name} {kind} {disabled}");
+    }
+    // JSON's names, and the filter by another name.
+    let renamed = config.replace("name: envoy.filters.http.dynamic_modules", "name: envelopes").replacen(
+        route,
+        &format!("- {{ {}, match: {{ prefix: / }}, route: {{ ", off("envelopes", KIND)),
+        1,
+    );
+    let value: serde_json::Value = serde_saphyr::from_str(&renamed).unwrap();
+    let (lines, code) = checked(folder.path(), "camel.json", json(&value).to_string().as_bytes());
+    assert_eq!((lines.len(), code), (2, Some(1)), "{lines:#?}");
 }
 
 #[test]

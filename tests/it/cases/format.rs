@@ -141,11 +141,13 @@ pub(super) struct Inner {
     pub(super) upgraded: Option<Upgraded>,
 }
 
-/// A `Fault` of the catalogue: the service's error where it `fails`, else in its response's extensions.
+/// A `Fault`: the service's error where it `fails`, else in its response's extensions.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct InnerFault {
     pub(super) code: String,
+    /// The status of a code of the service's own, which is not the catalogue's.
+    pub(super) own: Option<u16>,
     pub(super) message: Option<Repeat>,
     pub(super) details: Option<String>,
     pub(super) status: Option<u16>,

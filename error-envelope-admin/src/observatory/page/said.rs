@@ -54,7 +54,15 @@ fn shown(side: &Side) -> Markup {
 
 fn nothing_said(entry: &Entry) -> &'static str {
     match entry.kind.origin {
-        Origin::Guard => "The service was not asked: a guard refused the request.",
+        Origin::Guard => match (entry.kind.would_be, entry.kind.sent) {
+            (None, _) => "The service was not asked: a guard refused the request.",
+            (Some(_), Some(_)) => {
+                "The service answered the request, which a guard would refuse in enforce. Its body was not kept."
+            }
+            (Some(_), None) => {
+                "The request was forwarded: auth_observe lets it pass, and a guard would refuse it in enforce."
+            }
+        },
         Origin::Fault => "A fault, in this process.",
         Origin::Error => "An error, in this process: its text is in the log.",
         Origin::Panic => "A panic: its text is in the log.",

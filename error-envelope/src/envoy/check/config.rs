@@ -10,8 +10,11 @@ pub(super) fn parsed(text: &str) -> Result<Value, String> {
     {
         return Ok(value);
     }
-    let options = serde_saphyr::options! { with_snippet: false };
-    serde_saphyr::from_str_with_options(text, options).map_err(|error| format!("no YAML: {error}"))
+    serde_saphyr::from_str_with_options(text, options()).map_err(|error| format!("no YAML: {error}"))
+}
+
+pub(super) fn options() -> serde_saphyr::Options {
+    serde_saphyr::options! { with_snippet: false }
 }
 
 /// With the names of the fields as the protocol has them: its JSON may say `normalizePath` as well.
@@ -26,7 +29,7 @@ pub(super) fn with_proto_names(value: Value) -> Value {
     }
 }
 
-fn proto_name(key: &str) -> String {
+pub(super) fn proto_name(key: &str) -> String {
     if !key.bytes().all(|byte| byte.is_ascii_alphanumeric()) || !key.bytes().any(|byte| byte.is_ascii_uppercase()) {
         return key.to_owned();
     }

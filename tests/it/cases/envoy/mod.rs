@@ -3,6 +3,7 @@
 //! `ENVOY` names the binary. The configuration is the command's own, but for the paths: the cases ask what becomes of a
 //! path as it was sent (G0), which Envoy would normalise before the module sees it.
 
+mod answering;
 mod asking;
 mod holds;
 mod on_call;

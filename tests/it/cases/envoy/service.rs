@@ -16,6 +16,8 @@ pub(super) struct Seen {
     pub(super) longest: AtomicU64,
     /// The targets, as they came, and what Envoy's route has written into `x-route`.
     pub(super) targets: Mutex<Vec<(String, Option<String>)>>,
+    /// The ids, as they came.
+    pub(super) ids: Mutex<Vec<Option<String>>>,
     /// When the head of a response left that then stalled, by what its request calls itself in `x-round`.
     pub(super) stalled: Mutex<HashMap<String, Instant>>,
 }
@@ -49,6 +51,7 @@ fn serve(mut stream: TcpStream, seen: &Seen) {
         }
         let path = head.first_line.split(' ').nth(1).unwrap_or("/").to_owned();
         seen.targets.lock().expect("no panic under the lock").push((path.clone(), head.text("x-route")));
+        seen.ids.lock().expect("no panic under the lock").push(head.text("x-request-id"));
         let stalls = || {
             let round = head.text("x-round").unwrap_or_default();
             seen.stalled.lock().expect("no panic under the lock").insert(round, Instant::now());
@@ -102,6 +105,10 @@ fn answer(stream: &mut TcpStream, path: &str, stalls: impl FnOnce()) -> io::Resu
         }
         "/empty" => stream.write_all(head("500", "content-length: 0").as_bytes()).map(|()| true),
         "/404" => stream.write_all((head("404", "content-length: 4") + "none").as_bytes()).map(|()| true),
+        "/moved-inside" => {
+            let line = "location: http://test.example/404\r\ncontent-length: 0";
+            stream.write_all(head("302", line).as_bytes()).map(|()| true)
+        }
         "/garbage" => stream.write_all(b"no head at all\r\n\r\n").map(|()| false),
         "/slow" => {
             std::thread::sleep(Duration::from_secs(5));

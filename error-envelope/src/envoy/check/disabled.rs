@@ -1,0 +1,84 @@
+//! Where the module is switched off: what comes by there meets no guard (V4).
+//!
+//! The filter's own entry may be disabled, and so may any `typed_per_filter_config` under the entry's name: of a route, a
+//! virtual host, a weighted cluster or a whole route configuration, also one that a connection manager asks for by its name.
+
+use serde_json::Value;
+
+use super::Findings;
+use super::config::{is_a, proto_name};
+use super::manager::is_ours;
+
+/// The name that `envoy-config` gives to the filter.
+const USUAL_NAME: &str = "envoy.filters.http.dynamic_modules";
+
+pub(super) fn check(config: &Value, managers: &[(String, &Value)], findings: &mut Findings) {
+    let mut names = Vec::new();
+    for (place, manager) in managers {
+        let filters = manager["http_filters"].as_array().into_iter().flatten().enumerate();
+        for (index, filter) in filters.filter(|(_, filter)| is_ours(filter)) {
+            // The overrides have it as a key.
+            names.extend(filter["name"].as_str().map(proto_name));
+            if filter["disabled"] == true {
+                let place = format!("{place}/http_filters/{index}/disabled");
+                findings.error(place, format!("the module is disabled: {UNGUARDED}; remove `disabled: true`"));
+            }
+        }
+    }
+    // Routes may be in a file of their own.
+    if names.is_empty() {
+        names.push(USUAL_NAME.to_owned());
+    }
+    look(config, "", &names, findings);
+}
+
+const UNGUARDED: &str = "nothing of the contract holds, and requests reach the service without their guards (V4)";
+
+fn look(value: &Value, place: &str, names: &[String], findings: &mut Findings) {
+    match value {
+        Value::Object(entries) => {
+            for (key, entry) in entries {
+                let place = format!("{place}/{key}");
+                if key == "typed_per_filter_config" {
+                    of_overrides(value, entry, &place, names, findings);
+                }
+                look(entry, &place, names, findings);
+            }
+        }
+        Value::Array(items) => {
+            items.iter().enumerate().for_each(|(index, item)| look(item, &format!("{place}/{index}"), names, findings));
+        }
+        _ => {}
+    }
+}
+
+fn of_overrides(owner: &Value, overrides: &Value, place: &str, names: &[String], findings: &mut Findings) {
+    for name in names.iter().filter(|name| is_disabled(&overrides[name.as_str()])) {
+        let kind = kind_of(place);
+        let named = owner["name"].as_str().map(|name| format!(" {name:?}")).unwrap_or_default();
+        let advice = "remove this entry, and open the route in the policy where that is meant";
+        findings.error(
+            format!("{place}/{name}"),
+            format!("the module is disabled for the {kind}{named}: {UNGUARDED}; {advice}"),
+        );
+    }
+}
+
+/// A `FilterConfig` that disables its filter, as it is or as a `TypedStruct` of that type.
+fn is_disabled(config: &Value) -> bool {
+    let typed = config["type_url"].as_str().is_some_and(|kind| kind.rsplit('.').next() == Some("FilterConfig"));
+    is_a(config, "FilterConfig") && config["disabled"] == true
+        || is_a(config, "TypedStruct") && typed && config["value"]["disabled"] == true
+}
+
+/// What has the overrides, by the field that holds it.
+fn kind_of(place: &str) -> &'static str {
+    let owner = place.trim_end_matches("/typed_per_filter_config");
+    let field = owner.rsplit('/').find(|part| !part.bytes().all(|byte| byte.is_ascii_digit()));
+    match field {
+        Some("routes") => "route",
+        Some("virtual_hosts" | "virtual_host") => "virtual host",
+        Some("clusters") => "weighted cluster",
+        _ => "route configuration",
+    }
+}
