@@ -112,9 +112,10 @@ pub(crate) struct PolicyReading {
 }
 
 impl PolicyLoader {
-    /// As [`PolicyLoader::load`], with what it was read from where it is refused, too.
-    pub(crate) fn read(&self, path: &Path) -> PolicyReading {
-        let recording = Recording { loader: self, texts: RefCell::default(), files: RefCell::default() };
+    /// As [`PolicyLoader::load`], with what it was read from where it is refused, too. `has_file` is called with `false`
+    /// before each file is read, and with `true` behind it.
+    pub(crate) fn read(&self, path: &Path, has_file: &dyn Fn(bool)) -> PolicyReading {
+        let recording = Recording { loader: self, has_file, texts: RefCell::default(), files: RefCell::default() };
         let file = Loaded::from_file(path, &recording).map(PolicyFile);
         PolicyReading { file, texts: recording.texts.borrow().finish(), files: recording.files.take() }
     }
@@ -123,6 +124,7 @@ impl PolicyLoader {
 /// Notes what is read.
 struct Recording<'a> {
     loader: &'a PolicyLoader,
+    has_file: &'a dyn Fn(bool),
     texts: RefCell<DefaultHasher>,
     files: RefCell<Vec<PathBuf>>,
 }
@@ -141,7 +143,9 @@ impl Surroundings for Recording<'_> {
     }
 
     fn text_of(&self, path: &Path) -> Result<String, PolicyError> {
+        (self.has_file)(false);
         let text = self.loader.text_of(path);
+        (self.has_file)(true);
         let known = text.as_ref().map_err(ToString::to_string);
         (path, known).hash(&mut *self.texts.borrow_mut());
         self.files.borrow_mut().push(path.to_owned());

@@ -5,12 +5,13 @@
 //!    both found is returned.
 //! 3. Whoever asks waits no longer than [`Patience`] allows. A thread that does not come back is left behind; so few may be
 //!    that no more are started. Once one does come back, the files are read anew.
+//! 4. A thread that computes has its files, and is waited for longer: a policy may have 30,000 routes.
 
 use std::collections::BTreeSet;
 use std::fmt;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::mpsc::{RecvTimeoutError, sync_channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -40,11 +41,17 @@ pub struct Patience {
     pub apart: Duration,
     /// For a writer to close a file, and for two looks to be equal. At least two looks are had.
     pub settle: Duration,
-    /// For one look, and for another reading to end.
+    /// For the files of one look, and for another reading to end.
     pub answer: Duration,
+    /// For one look that computes.
+    pub compute: Duration,
     /// So many threads may be reading.
     pub threads: usize,
 }
+
+/// Whether a look has the files that it asked for, and makes something of them.
+#[derive(Debug, Default)]
+pub struct Progress(AtomicBool);
 
 /// Why files were not read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -60,7 +67,7 @@ pub enum Unread {
 }
 
 struct Shared<C> {
-    look: Box<dyn Fn(&mut Folders) -> Look<C> + Send + Sync>,
+    look: Box<LookFn<C>>,
     /// Away while a thread looks.
     folders: Mutex<Option<Folders>>,
     events: Events,
@@ -72,16 +79,20 @@ struct Shared<C> {
     files: Mutex<Arc<BTreeSet<PathBuf>>>,
 }
 
+type LookFn<C> = dyn Fn(&mut Folders, &Progress) -> Look<C> + Send + Sync;
+
 impl Patience {
     /// At a start, which others wait for.
     pub const START: Self = Self { settle: Duration::from_secs(1), ..Self::ASKED };
 
     /// Where somebody asks for a reload: 100 ms apart as a person saves and a script writes, 5 s as no copy of a policy
-    /// takes, 10 s as no file system takes that is well. A signal can be given again, four times.
+    /// takes, 10 s as no file system takes that is well, a minute as no policy takes. A signal can be given again, four
+    /// times.
     pub const ASKED: Self = Self {
         apart: Duration::from_millis(100),
         settle: Duration::from_secs(5),
         answer: Duration::from_secs(10),
+        compute: Duration::from_secs(60),
         threads: 4,
     };
 
@@ -98,7 +109,7 @@ impl<C: Send + 'static> FileReader<C> {
     ///
     /// The system cannot watch folders.
     pub fn new(
-        look: impl Fn(&mut Folders) -> Look<C> + Send + Sync + 'static,
+        look: impl Fn(&mut Folders, &Progress) -> Look<C> + Send + Sync + 'static,
     ) -> Result<(Self, Changes), notify::Error> {
         let (events, changes) = folders::events();
         let folders = Mutex::new(Some(Folders::new(&events)?));
@@ -146,8 +157,10 @@ impl<C: Send + 'static> Shared<C> {
         let thread = Thread::new(self);
         let (left, (found, wait)) = (Arc::<AtomicBool>::default(), sync_channel(1));
         let (is_left, events) = (Arc::clone(&left), self.events.clone());
+        let progress = Arc::<Progress>::default();
+        let its_progress = Arc::clone(&progress);
         let looking = move || {
-            let look = thread.look();
+            let look = thread.look(&its_progress);
             drop(thread);
             let _ = found.send(look);
             if is_left.load(Ordering::SeqCst) {
@@ -155,13 +168,10 @@ impl<C: Send + 'static> Shared<C> {
             }
         };
         thread::Builder::new().name(NAME.to_owned()).spawn(looking).map_err(|_| Unread::Silent)?;
-        let look = wait.recv_timeout(patience.answer).or_else(|error| {
+        let look = progress.wait(&wait, patience).or_else(|unread| {
             left.store(true, Ordering::SeqCst);
             // It may have come just now.
-            wait.try_recv().map_err(|_| match error {
-                RecvTimeoutError::Timeout => Unread::Silent,
-                RecvTimeoutError::Disconnected => Unread::Panicked,
-            })
+            wait.try_recv().map_err(|_| unread)
         });
         let (look, files) = look?;
         *lock(&self.files) = Arc::new(files);
@@ -185,10 +195,10 @@ impl<C> Thread<C> {
     }
 
     /// A thread that is left behind keeps its folders: another one watches them by means of its own.
-    fn look(&self) -> (Look<C>, BTreeSet<PathBuf>) {
+    fn look(&self, progress: &Progress) -> (Look<C>, BTreeSet<PathBuf>) {
         let folders = lock(&self.0.folders).take();
         let mut folders = folders.unwrap_or_else(|| Folders::or_none(&self.0.events));
-        let look = folders.read(&self.0.look);
+        let look = folders.read(|folders| (self.0.look)(folders, progress));
         let files = look.files.iter().flat_map(|file| folders::paths_of(file)).collect();
         lock(&self.0.folders).get_or_insert(folders);
         (look, files)
@@ -198,6 +208,25 @@ impl<C> Thread<C> {
 impl<C> Drop for Thread<C> {
     fn drop(&mut self) {
         self.0.threads.fetch_sub(1, Ordering::SeqCst);
+    }
+}
+
+impl Progress {
+    /// Files are asked for from now on, or what was read is computed with.
+    pub fn computes(&self, computes: bool) {
+        self.0.store(computes, Ordering::SeqCst);
+    }
+
+    fn wait<T>(&self, look: &Receiver<T>, patience: &Patience) -> Result<T, Unread> {
+        let until = now() + patience.compute;
+        loop {
+            match look.recv_timeout(patience.answer) {
+                Ok(look) => return Ok(look),
+                Err(RecvTimeoutError::Timeout) if self.0.load(Ordering::SeqCst) && now() < until => {}
+                Err(RecvTimeoutError::Timeout) => return Err(Unread::Silent),
+                Err(RecvTimeoutError::Disconnected) => return Err(Unread::Panicked),
+            }
+        }
     }
 }
 

@@ -208,6 +208,10 @@ impl ErrorEnvelopeLayer {
     /// Reads a watched policy's files anew, whether they seem changed or not: for a signal. `true` where another policy
     /// is in force now; a policy that is not watched stays.
     ///
+    /// It blocks its thread for 100 ms and the time that reading takes: up to 5 s while the files are being written, 10 s
+    /// where their file system does not answer, and as long again while another reload reads them. No lock is held
+    /// meanwhile, and the layer serves on. Call it from a thread that may wait, such as those of tokio's `spawn_blocking`.
+    ///
     /// # Errors
     ///
     /// As [`ErrorEnvelopeLayer::watching`]; the old policy stays in force.

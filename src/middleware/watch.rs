@@ -18,7 +18,7 @@ use std::time::SystemTime;
 
 use arc_swap::ArcSwap;
 
-use super::file_reader::{FileReader, Look, Patience, Unread};
+use super::file_reader::{FileReader, Look, Patience, Progress, Unread};
 use super::folders::{self, Folders};
 use super::standing::{PolicyInForce, Refusal};
 use super::{id, log};
@@ -57,7 +57,7 @@ impl Watched {
     pub(super) fn new(path: &Path, loader: PolicyLoader) -> Result<Arc<Self>, PolicyError> {
         let unwatchable = |error| unwatchable(path, error);
         let named = path.to_owned();
-        let reader = FileReader::new(move |folders| look(&named, &loader, folders));
+        let reader = FileReader::new(move |folders, progress| look(&named, &loader, folders, progress));
         let (reader, changes) = reader.map_err(unwatchable)?;
         let look = reader.read(&Patience::START, |read| read.map_err(|unread| self::unread(path, unread)))?;
         let file = look.content?;
@@ -143,8 +143,9 @@ impl Watched {
 }
 
 /// Reads the files, and watches where the next change will show.
-fn look(path: &Path, loader: &PolicyLoader, folders: &mut Folders) -> Look<Content> {
-    let PolicyReading { file: content, texts, files } = loader.read(path);
+fn look(path: &Path, loader: &PolicyLoader, folders: &mut Folders, progress: &Progress) -> Look<Content> {
+    let PolicyReading { file: content, texts, files } = loader.read(path, &|has_file| progress.computes(has_file));
+    progress.computes(false);
     let watched = match &content {
         Ok(file) => folders.watch(folders_of(file)),
         Err(error) => folders.watch_also(folders_to_mend(error)),

@@ -9,7 +9,8 @@ use super::*;
 
 /// No look is waited for but the one that hangs on purpose.
 const SHORT: Patience =
-    Patience { apart: Duration::ZERO, settle: Duration::ZERO, answer: Duration::from_secs(60), threads: 2 };
+    Patience { apart: Duration::ZERO, settle: Duration::ZERO, answer: MINUTE, compute: MINUTE, threads: 2 };
+const MINUTE: Duration = Duration::from_secs(60);
 const HUNG: Patience = Patience { answer: Duration::from_millis(1), ..SHORT };
 
 /// A reader whose looks find these texts, and hang until more are sent.
@@ -17,7 +18,7 @@ fn reader(texts: impl IntoIterator<Item = u64>) -> (FileReader<u64>, Changes, Se
     let (send, found) = channel();
     texts.into_iter().for_each(|text| send.send(text).unwrap());
     let found = Mutex::new(found);
-    let look = move |_: &mut Folders| {
+    let look = move |_: &mut Folders, _: &Progress| {
         let texts = lock(&found).recv().expect("the test has a text");
         Look { content: texts, texts, files: vec!["/policy.toml".into()], watched: Ok(()) }
     };
@@ -67,6 +68,19 @@ fn a_look_that_hangs_is_left_behind_few_are_and_the_files_are_read_anew_once_it_
 }
 
 #[test]
+fn a_look_that_computes_is_waited_for_longer_than_its_files() {
+    let (progress, (end, look)) = (Progress::default(), sync_channel(0));
+    let patient = Patience { compute: MINUTE, ..HUNG };
+    assert_eq!(progress.wait(&look, &patient), Err(Unread::Silent));
+    progress.computes(true);
+    assert_eq!(progress.wait(&look, &Patience { compute: Duration::ZERO, ..HUNG }), Err(Unread::Silent));
+    thread::scope(|scope| {
+        scope.spawn(|| end.send(1).unwrap());
+        assert_eq!(progress.wait(&look, &patient), Ok(1));
+    });
+}
+
+#[test]
 fn one_reads_at_a_time_and_whoever_cannot_wait_has_the_files_read_once_more() {
     let (reader, changes, _texts) = reader([1, 1]);
     let busy = reader.read(&SHORT, |_| read(&reader, Patience { answer: Duration::ZERO, ..SHORT }));
@@ -77,7 +91,7 @@ fn one_reads_at_a_time_and_whoever_cannot_wait_has_the_files_read_once_more() {
 #[test]
 fn a_look_that_panics_is_an_error_and_the_next_one_is_had() {
     let fails = AtomicBool::new(true);
-    let look = move |_: &mut Folders| {
+    let look = move |_: &mut Folders, _: &Progress| {
         assert!(!fails.swap(false, Ordering::SeqCst), "as the test wants it");
         Look { content: 1, texts: 1, files: Vec::new(), watched: Ok(()) }
     };

@@ -47,7 +47,8 @@ impl Tls {
     pub(crate) fn watching(pair: Pair) -> Result<Arc<Self>, Failure> {
         let unwatchable = |error: &dyn std::fmt::Display| Failure::Io(format!("{pair}: cannot be watched: {error}"));
         let named = pair.clone();
-        let (reader, changes) = FileReader::new(move |folders| look(&named, folders)).map_err(|it| unwatchable(&it))?;
+        let (reader, changes) =
+            FileReader::new(move |folders, _| look(&named, folders)).map_err(|it| unwatchable(&it))?;
         let look = reader.read(&Patience::START, |read| read.map_err(|unread| not_read(&pair, unread)))?;
         let Read { config, fingerprint, not_after } = look.content?;
         look.watched.map_err(|error| unwatchable(&error))?;
