@@ -16,7 +16,9 @@ pub use crate::middleware::parts::{answered, catch, clock, event, fresh_id, note
 #[cfg(feature = "policy-file")]
 #[doc(hidden)]
 pub mod folders {
+    pub use crate::middleware::file_reader::{FileReader, Look, Patience, Unread};
     pub use crate::middleware::folders::{Changes, Folders, of_file};
+    pub use crate::policy::read_regular;
 }
 
 #[cfg(feature = "policy-file")]

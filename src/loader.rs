@@ -1,6 +1,8 @@
 //! Reading policies from files, with what lies around them: the environment, and the layer's verifiers.
 
+use std::cell::RefCell;
 use std::fmt;
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
@@ -72,8 +74,8 @@ impl PolicyLoader {
     ///
     /// # Errors
     ///
-    /// The first thing that is wrong, with its file, line and key; a file that cannot be read, is larger than 4 MiB or
-    /// is not UTF-8; an environment variable that is not there.
+    /// The first thing that is wrong, with its file, line and key; a file that cannot be read, is no regular file (a pipe,
+    /// a device), is larger than 4 MiB or is not UTF-8; an environment variable that is not there.
     pub fn load(&self, path: impl AsRef<Path>) -> Result<PolicyFile, PolicyError> {
         Loaded::from_file(path.as_ref(), self).map(PolicyFile)
     }
@@ -97,6 +99,57 @@ impl PolicyLoader {
     /// As [`PolicyLoader::load`].
     pub fn parse(&self, name: &str, text: &str) -> Result<PolicyFile, PolicyError> {
         Loaded::from_text(name, text, self).map(PolicyFile)
+    }
+}
+
+/// What one look at a policy's files found.
+pub(crate) struct PolicyReading {
+    pub(crate) file: Result<PolicyFile, PolicyError>,
+    /// The same for the same files with the same texts, whatever is wrong with them.
+    pub(crate) texts: u64,
+    /// Each file that was read, or could not be.
+    pub(crate) files: Vec<PathBuf>,
+}
+
+impl PolicyLoader {
+    /// As [`PolicyLoader::load`], with what it was read from where it is refused, too. `has_file` is called with `false`
+    /// before each file is read, and with `true` behind it.
+    pub(crate) fn read(&self, path: &Path, has_file: &dyn Fn(bool)) -> PolicyReading {
+        let recording = Recording { loader: self, has_file, texts: RefCell::default(), files: RefCell::default() };
+        let file = Loaded::from_file(path, &recording).map(PolicyFile);
+        PolicyReading { file, texts: recording.texts.borrow().finish(), files: recording.files.take() }
+    }
+}
+
+/// Notes what is read.
+struct Recording<'a> {
+    loader: &'a PolicyLoader,
+    has_file: &'a dyn Fn(bool),
+    texts: RefCell<DefaultHasher>,
+    files: RefCell<Vec<PathBuf>>,
+}
+
+impl Surroundings for Recording<'_> {
+    fn variable(&self, name: &str) -> Option<String> {
+        self.loader.variable(name)
+    }
+
+    fn has_verifier(&self, name: &str) -> bool {
+        self.loader.has_verifier(name)
+    }
+
+    fn instead_of_verifier(&self, name: &str) -> String {
+        self.loader.instead_of_verifier(name)
+    }
+
+    fn text_of(&self, path: &Path) -> Result<String, PolicyError> {
+        (self.has_file)(false);
+        let text = self.loader.text_of(path);
+        (self.has_file)(true);
+        let known = text.as_ref().map_err(ToString::to_string);
+        (path, known).hash(&mut *self.texts.borrow_mut());
+        self.files.borrow_mut().push(path.to_owned());
+        text
     }
 }
 

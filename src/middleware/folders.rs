@@ -5,12 +5,14 @@
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 use std::{fmt, io};
 
 use notify::{RecommendedWatcher, RecursiveMode, Watcher};
+
+use super::open_writers::OpenWriters;
 
 /// A change is several events: files are read once nothing more came for so long.
 const QUIET: Duration = Duration::from_millis(50);
@@ -23,34 +25,65 @@ const MOST_LOOKS: usize = 16;
 
 /// The folders that are watched, as long as this is there.
 pub struct Folders {
-    watcher: RecommendedWatcher,
+    watcher: Result<RecommendedWatcher, String>,
     watched: BTreeSet<PathBuf>,
     /// A folder is watched that was not.
     grew: bool,
+}
+
+/// What [`Folders`] report to.
+#[derive(Clone, Debug)]
+pub(super) struct Events {
+    woken: SyncSender<()>,
+    pub(super) writers: Arc<OpenWriters>,
 }
 
 /// What happens in [`Folders`].
 #[derive(Debug)]
 pub struct Changes(Receiver<()>);
 
+/// One change that is not looked at yet stands for all of them.
+pub(super) fn events() -> (Events, Changes) {
+    let (woken, wait) = sync_channel(1);
+    (Events { woken, writers: Arc::default() }, Changes(wait))
+}
+
+impl Events {
+    /// Has the files read anew.
+    pub(super) fn wake(&self) {
+        let _ = self.woken.try_send(());
+    }
+}
+
 impl Folders {
     /// None yet.
-    pub fn new() -> Result<(Self, Changes), notify::Error> {
-        let (events, woken) = channel();
+    pub(super) fn new(events: &Events) -> Result<Self, notify::Error> {
+        let events = events.clone();
         let watcher = notify::recommended_watcher(move |event: Result<notify::Event, notify::Error>| {
+            if let Ok(event) = &event {
+                events.writers.note(event);
+            }
             // Reading the files is an event, too.
             if !event.is_ok_and(|event| event.kind.is_access()) {
-                let _ = events.send(());
+                events.wake();
             }
         })?;
-        Ok((Self { watcher, watched: BTreeSet::new(), grew: false }, Changes(woken)))
+        Ok(Self { watcher: Ok(watcher), watched: BTreeSet::new(), grew: false })
+    }
+
+    /// The same; what the system refuses shows where folders are to be watched.
+    pub(super) fn or_none(events: &Events) -> Self {
+        Self::new(events).unwrap_or_else(|error| {
+            let watcher = Err(error.to_string());
+            Self { watcher, watched: BTreeSet::new(), grew: false }
+        })
     }
 
     /// Watches these folders, and no other any more.
     pub fn watch(&mut self, folders: BTreeSet<PathBuf>) -> Result<(), notify::Error> {
         for gone in self.watched.difference(&folders) {
             // A folder that was deleted is not watched any more.
-            let _ = self.watcher.unwatch(gone);
+            let _ = self.watcher.as_mut().map(|watcher| watcher.unwatch(gone));
         }
         self.watched.retain(|folder| folders.contains(folder));
         self.watch_also(folders)
@@ -58,10 +91,11 @@ impl Folders {
 
     /// Watches these folders, too.
     pub fn watch_also(&mut self, folders: BTreeSet<PathBuf>) -> Result<(), notify::Error> {
+        let watcher = self.watcher.as_mut().map_err(|error| notify::Error::generic(error))?;
         let mut failed = Ok(());
         for folder in folders {
             // Again also where it was watched: a folder that was replaced is another one under its name.
-            if let Err(error) = self.watcher.watch(&folder, RecursiveMode::NonRecursive) {
+            if let Err(error) = watcher.watch(&folder, RecursiveMode::NonRecursive) {
                 failed = Err(error);
             }
             self.grew |= self.watched.insert(folder);
@@ -98,6 +132,11 @@ impl Changes {
         Ok(())
     }
 
+    #[cfg(test)]
+    pub(super) fn wait_for_one(&self) {
+        self.0.recv().expect("somebody may wake");
+    }
+
     fn wait<T>(&self, of: &Weak<T>, reload: fn(&T)) {
         while self.0.recv().is_ok() {
             for _ in 0..MOST_EVENTS {
@@ -114,11 +153,18 @@ impl Changes {
 }
 
 /// The folders in which a change of this file shows: its own, or what there is above it, those of every symbolic link on
-/// the way to it, and that of the file that they lead to.
+/// the way to it and of what it leads to, and that of the file at their end.
 pub fn of_file(file: &Path) -> impl Iterator<Item = PathBuf> {
     let links = file.ancestors().filter(|part| part.is_symlink());
+    let ends = links.clone().filter_map(|link| nearest_to(link.parent()?.join(link.read_link().ok()?).parent()?));
     let real = file.canonicalize().ok().and_then(|real| Some(real.parent()?.to_owned()));
-    links.chain([file]).filter_map(|part| nearest_to(part.parent()?)).chain(real)
+    links.chain([file]).filter_map(|part| nearest_to(part.parent()?)).chain(ends).chain(real)
+}
+
+/// The paths that events of this file have: in its folder as that is watched, and by its real name.
+pub(super) fn paths_of(file: &Path) -> impl Iterator<Item = PathBuf> {
+    let named = file.parent().and_then(nearest_to).zip(file.file_name()).map(|(folder, name)| folder.join(name));
+    named.into_iter().chain(file.canonicalize().ok())
 }
 
 /// The folder, or what there is above it: where it shows that it is there.

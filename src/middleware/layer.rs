@@ -171,6 +171,10 @@ impl ErrorEnvelopeLayer {
     /// in force, which is logged as an error and counted (rule M2). Secrets from the environment stay those of the
     /// process. Give the layer its verifiers first: a scheme without its verifier is refused.
     ///
+    /// The files are read twice, 100 ms apart, on a thread of their own; only what both reads found is taken. Replace a
+    /// file by renaming another over it. This call waits for the files: at most 1 s for them to rest, and at most 10 s for
+    /// a file system that does not answer.
+    ///
     /// ```no_run
     /// use tower_error_envelope::ErrorEnvelopeLayer;
     ///
@@ -181,7 +185,8 @@ impl ErrorEnvelopeLayer {
     ///
     /// # Errors
     ///
-    /// What [`PolicyLoader::load`](crate::PolicyLoader::load) refuses, and folders that cannot be watched.
+    /// What [`PolicyLoader::load`](crate::PolicyLoader::load) refuses, folders that cannot be watched, and files that keep
+    /// changing or whose file system does not answer.
     pub fn watching(mut self, path: impl AsRef<Path>) -> Result<Self, PolicyError> {
         let watched = Watched::new(path.as_ref(), self.loader())?;
         self.policy = self.policy.with_watched(watched);
@@ -202,6 +207,10 @@ impl ErrorEnvelopeLayer {
 
     /// Reads a watched policy's files anew, whether they seem changed or not: for a signal. `true` where another policy
     /// is in force now; a policy that is not watched stays.
+    ///
+    /// It blocks its thread for 100 ms and the time that reading takes: up to 5 s while the files are being written, 10 s
+    /// where their file system does not answer, and as long again while another reload reads them. No lock is held
+    /// meanwhile, and the layer serves on. Call it from a thread that may wait, such as those of tokio's `spawn_blocking`.
     ///
     /// # Errors
     ///

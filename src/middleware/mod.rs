@@ -13,6 +13,8 @@ mod collecting;
 pub(crate) mod count;
 mod draining;
 #[cfg(feature = "policy-file")]
+pub(crate) mod file_reader;
+#[cfg(feature = "policy-file")]
 pub(crate) mod folders;
 mod future;
 mod hpack;
@@ -20,6 +22,8 @@ mod id;
 mod in_force;
 mod layer;
 mod log;
+#[cfg(feature = "policy-file")]
+mod open_writers;
 pub(crate) mod parts;
 mod peeking;
 mod request_body;

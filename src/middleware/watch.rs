@@ -3,33 +3,38 @@
 //! 1. The folders of all files are watched, and those of every symbolic link on the way to them: editors and
 //!    deployments replace files by renaming, Kubernetes swaps a link. So are the folders in which an included file may
 //!    appear, or what there is above them.
-//! 2. Once the folders are quiet, all files are read anew. A policy that is right takes effect between two requests; one
-//!    that is refused, or not there, leaves the old one in force, and is logged and counted once. Until it is put right
-//!    the folders of what is wrong or missing are watched, too, or what there is above them.
+//! 2. Once the folders are quiet, all files are read anew, as [`super::file_reader`] has it: no lock is held meanwhile. A
+//!    policy that is right takes effect between two requests; one that is refused, not there, or cannot be read leaves the
+//!    old one in force, and is logged and counted once. Until it is put right the folders of what is wrong or missing are
+//!    watched, too, or what there is above them.
 //!
 //! The thread that waits ends with the last service and layer.
 
 use std::collections::BTreeSet;
 use std::fmt;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::SystemTime;
 
 use arc_swap::ArcSwap;
 
+use super::file_reader::{FileReader, Look, Patience, Progress, Unread};
 use super::folders::{self, Folders};
 use super::standing::{PolicyInForce, Refusal};
 use super::{id, log};
-use crate::loader::{PolicyFile, PolicyLoader};
+use crate::loader::{PolicyFile, PolicyLoader, PolicyReading};
 use crate::policy::{Policy, PolicyError};
 
 /// The policy that is in force, and where it is read from.
 pub(super) struct Watched {
     in_force: ArcSwap<Policy>,
     path: PathBuf,
-    loader: PolicyLoader,
+    reader: FileReader<Content>,
+    /// Held for moments alone.
     state: Mutex<State>,
 }
+
+type Content = Result<PolicyFile, PolicyError>;
 
 struct State {
     /// Of what was read last.
@@ -39,7 +44,6 @@ struct State {
     /// What that was read from.
     files: Arc<[PathBuf]>,
     refusal: Option<Refusal>,
-    folders: Folders,
 }
 
 #[derive(PartialEq, Eq)]
@@ -51,17 +55,21 @@ enum Outcome {
 impl Watched {
     /// Reads a policy file, and watches it from then on.
     pub(super) fn new(path: &Path, loader: PolicyLoader) -> Result<Arc<Self>, PolicyError> {
-        let (mut folders, changes) = Folders::new().map_err(|error| unwatchable(path, error))?;
-        let file = loader.load(path)?;
-        folders.watch(folders_of(&file)).map_err(|error| unwatchable(path, error))?;
+        let unwatchable = |error| unwatchable(path, error);
+        let named = path.to_owned();
+        let reader = FileReader::new(move |folders, progress| look(&named, &loader, folders, progress));
+        let (reader, changes) = reader.map_err(unwatchable)?;
+        let look = reader.read(&Patience::START, |read| read.map_err(|unread| self::unread(path, unread)))?;
+        let file = look.content?;
+        look.watched.map_err(unwatchable)?;
         let outcome = Outcome::Taken(file.fingerprint());
-        let state = State { outcome, since: id::now(), files: files_of(&file), refusal: None, folders };
+        let state = Mutex::new(State { outcome, since: id::now(), files: files_of(&file), refusal: None });
         let in_force = ArcSwap::from_pointee(file.into_policy());
-        let watched = Arc::new(Self { in_force, path: path.to_owned(), loader, state: Mutex::new(state) });
-        let reload = |watched: &Self| drop(watched.reload());
-        changes.follow("error-envelope-policy", &watched, reload).map_err(|error| unwatchable(path, error))?;
-        // What changed between reading and watching had no event.
-        let _ = watched.reload();
+        let watched = Arc::new(Self { in_force, path: path.to_owned(), reader, state });
+        let reload = |watched: &Self| drop(watched.read(&Patience::CHANGED));
+        changes
+            .follow("error-envelope-policy", &watched, reload)
+            .map_err(|error| PolicyError::unwatchable(&path.display().to_string(), error))?;
         Ok(watched)
     }
 
@@ -71,7 +79,7 @@ impl Watched {
 
     /// What is in force, and how it came to be.
     pub(super) fn standing(&self) -> PolicyInForce {
-        let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let state = self.state();
         PolicyInForce {
             policy: self.policy(),
             since: state.since,
@@ -82,37 +90,38 @@ impl Watched {
 
     /// Reads the files anew; whether another policy is in force now.
     pub(super) fn reload(&self) -> Result<bool, PolicyError> {
-        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        match state.folders.read(|folders| self.load(folders)) {
-            Ok(file) => Ok(self.take(&mut state, file)),
-            Err(error) => {
-                let why = error.to_string();
-                let outcome = Outcome::Refused(why.clone());
-                if state.outcome != outcome {
-                    state.outcome = outcome;
-                    state.refusal = Some(Refusal { at: id::now(), why: why.into(), stands: true });
-                    log::refused(&self.path, &error);
+        self.read(&Patience::ASKED)
+    }
+
+    fn read(&self, patience: &Patience) -> Result<bool, PolicyError> {
+        self.reader.read(patience, |read| match read {
+            Ok(Look { content, watched, .. }) => {
+                if let Err(error) = watched {
+                    log::unwatched(&self.path, &error);
                 }
-                Err(error)
+                content.map(|file| self.take(file)).inspect_err(|error| self.refuse(error))
             }
+            // Whoever reads them has an outcome soon.
+            Err(Unread::Busy) => Err(unread(&self.path, Unread::Busy)),
+            Err(unread) => Err(self::unread(&self.path, unread)).inspect_err(|error| self.refuse(error)),
+        })
+    }
+
+    fn refuse(&self, error: &PolicyError) {
+        let why = error.to_string();
+        let outcome = Outcome::Refused(why.clone());
+        let mut state = self.state();
+        if state.outcome != outcome {
+            state.outcome = outcome;
+            state.refusal = Some(Refusal { at: id::now(), why: why.into(), stands: true });
+            drop(state);
+            log::refused(&self.path, error);
         }
     }
 
-    /// Reads the files, and watches where the next change will show.
-    fn load(&self, folders: &mut Folders) -> Result<PolicyFile, PolicyError> {
-        let loaded = self.loader.load(&self.path);
-        let watching = match &loaded {
-            Ok(file) => folders.watch(folders_of(file)),
-            Err(error) => folders.watch_also(folders_to_mend(error)),
-        };
-        if let Err(error) = watching {
-            log::unwatched(&self.path, &error);
-        }
-        loaded
-    }
-
-    fn take(&self, state: &mut State, file: PolicyFile) -> bool {
+    fn take(&self, file: PolicyFile) -> bool {
         let outcome = Outcome::Taken(file.fingerprint());
+        let mut state = self.state();
         if state.outcome == outcome {
             return false;
         }
@@ -123,9 +132,25 @@ impl Watched {
         }
         let policy = Arc::new(file.into_policy());
         self.in_force.store(policy.clone());
+        drop(state);
         log::reloaded(&policy);
         true
     }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Reads the files, and watches where the next change will show.
+fn look(path: &Path, loader: &PolicyLoader, folders: &mut Folders, progress: &Progress) -> Look<Content> {
+    let PolicyReading { file: content, texts, files } = loader.read(path, &|has_file| progress.computes(has_file));
+    progress.computes(false);
+    let watched = match &content {
+        Ok(file) => folders.watch(folders_of(file)),
+        Err(error) => folders.watch_also(folders_to_mend(error)),
+    };
+    Look { content, texts, files, watched }
 }
 
 fn files_of(file: &PolicyFile) -> Arc<[PathBuf]> {
@@ -140,11 +165,15 @@ fn folders_of(file: &PolicyFile) -> BTreeSet<PathBuf> {
 /// The folders in which it shows that what was wrong is right.
 fn folders_to_mend(error: &PolicyError) -> BTreeSet<PathBuf> {
     let paths = error.file().map(Path::new).into_iter().chain(error.missing());
-    paths.filter_map(|path| folders::nearest_to(path.parent()?)).collect()
+    paths.flat_map(folders::of_file).collect()
 }
 
-fn unwatchable(path: &Path, error: impl std::error::Error + Send + Sync + 'static) -> PolicyError {
+fn unwatchable(path: &Path, error: notify::Error) -> PolicyError {
     PolicyError::unwatchable(&path.display().to_string(), error)
+}
+
+fn unread(path: &Path, unread: Unread) -> PolicyError {
+    PolicyError::unread(&path.display().to_string(), &unread.to_string(), unread.advice())
 }
 
 impl fmt::Debug for Watched {

@@ -59,6 +59,13 @@ impl PolicyError {
             .caused_by(error)
     }
 
+    /// The file's text is not known.
+    #[cfg(feature = "policy-file")]
+    pub(crate) fn unread(file: &str, wrong: &str, right: &str) -> Self {
+        let source = std::io::Error::other(wrong.to_owned());
+        Self::new(None, wrong, right).in_file(file, None).caused_by(source)
+    }
+
     #[cfg(feature = "policy-file")]
     pub(super) fn spanning(mut self, span: Range<usize>) -> Self {
         self.0.span = Some(span);

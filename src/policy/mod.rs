@@ -50,10 +50,10 @@ pub use self::error::PolicyError;
 pub(crate) use self::faults::Adopted;
 use self::faults::Faults;
 #[cfg(feature = "policy-file")]
-#[doc(hidden)]
-pub use self::file::value::parse_size;
-#[cfg(feature = "policy-file")]
 pub(crate) use self::file::{Loaded, Surroundings};
+#[cfg(feature = "policy-file")]
+#[doc(hidden)]
+pub use self::file::{read_regular, value::parse_size};
 #[doc(hidden)]
 pub use self::guards::Guards;
 pub use self::in_force::{PolicyFigures, RouteInForce};

@@ -6,6 +6,7 @@ mod command;
 mod flip;
 mod holds;
 mod load;
+mod reloads;
 mod secured;
 #[allow(dead_code, reason = "shared with the other integration binary, which asks for more")]
 #[path = "../it/wait.rs"]

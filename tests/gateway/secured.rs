@@ -125,6 +125,28 @@ fn in_force(address: SocketAddr, trust: &Trust, pair: &Pair) {
 }
 
 #[test]
+fn a_pipe_in_place_of_the_key_stops_nothing_and_a_good_pair_takes_effect_by_itself() {
+    let (service, folder) = (service(), Folder::new("piped"));
+    let (first, second) = (Pair::new(), Pair::new());
+    let trust = Trust::of([&first, &second]);
+    let place = folder.path("");
+    first.write(&place);
+    let gateway = secured(&service, &place, &[]);
+    output_of("mkfifo", &[place.join("pipe").to_str().unwrap()]);
+    fs::rename(place.join("pipe"), place.join("tls.key")).unwrap();
+    gateway.signal("HUP");
+    until("the log tells it", || {
+        let log = gateway.log_from(0);
+        when(log.contains("tls.key: cannot be read: it is a pipe, not a regular file; name a regular file"), log)
+    });
+    assert_eq!(ask(gateway.address, &trust).unwrap(), first.certificate());
+    fs::remove_file(place.join("tls.key")).unwrap();
+    second.write(&place);
+    in_force(gateway.address, &trust, &second);
+    gateway.stopped();
+}
+
+#[test]
 fn a_pair_that_does_not_fit_leaves_the_old_one_in_force_and_is_logged_once_with_its_file() {
     let (service, folder) = (service(), Folder::new("misfit"));
     let (first, second) = (Pair::new(), Pair::new());

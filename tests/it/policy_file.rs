@@ -1,6 +1,7 @@
 //! The policy file as an operator meets it (rule M2): what is wrong, where, and what would be right.
 
 mod folders;
+mod irregular;
 mod spoilt;
 
 use std::fs;

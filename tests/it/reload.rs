@@ -8,6 +8,7 @@ mod ended;
 mod kept;
 mod nested;
 mod refused;
+mod unread;
 
 use std::convert::Infallible;
 use std::fs;

@@ -99,20 +99,19 @@ pub(crate) fn layer(front: &Front) -> Result<ErrorEnvelopeLayer, Failure> {
     }
 }
 
-/// SIGHUP reads the policy and the certificate anew, whatever a watcher has seen.
+/// SIGHUP reads the policy and the certificate anew, whatever a watcher has seen; neither waits for the other.
 fn reload_at_hangup(layer: &ErrorEnvelopeLayer, tls: Option<Arc<Tls>>) -> Result<(), Failure> {
     let layer = layer.clone();
-    let reload = move || {
-        match layer.reload() {
-            Ok(true) => {}
-            Ok(false) => tracing::info!("SIGHUP: the policy is as it was before the reload"),
-            Err(error) => tracing::error!("SIGHUP: reload refused: {error}; the old policy stays in force"),
-        }
-        if let Some(tls) = &tls {
-            tls.reload();
-        }
+    let reload = move || match layer.reload() {
+        Ok(true) => {}
+        Ok(false) => tracing::info!("SIGHUP: the policy is as it was before the reload"),
+        Err(error) => tracing::error!("SIGHUP: reload refused: {error}; the old policy stays in force"),
     };
-    signals::at_hangup(reload).map_err(no_signals)
+    signals::at_hangup("policy-hangup", reload).map_err(no_signals)?;
+    match tls {
+        Some(tls) => signals::at_hangup("tls-hangup", move || tls.reload()).map_err(no_signals),
+        None => Ok(()),
+    }
 }
 
 pub(crate) fn no_signals(error: std::io::Error) -> Failure {

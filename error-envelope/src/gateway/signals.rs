@@ -1,6 +1,7 @@
 //! What the operator's signals mean.
 
-use std::{fmt, future, io};
+use std::sync::mpsc::sync_channel;
+use std::{fmt, future, io, thread};
 
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::oneshot;
@@ -74,12 +75,15 @@ impl fmt::Display for Told {
     }
 }
 
-/// Does something at each SIGHUP, which ends a program that does not listen for it.
-pub(crate) fn at_hangup(act: impl Fn() + Send + 'static) -> io::Result<()> {
+/// Does something at each SIGHUP, which ends a program that does not listen for it; on a thread of this name, so that no
+/// worker of the runtime waits for it. Signals that come meanwhile are one.
+pub(crate) fn at_hangup(thread: &str, act: impl Fn() + Send + 'static) -> io::Result<()> {
     let mut hangup = signal(SignalKind::hangup())?;
+    let (ask, asked) = sync_channel(1);
+    thread::Builder::new().name(thread.to_owned()).spawn(move || asked.iter().for_each(|()| act()))?;
     tokio::spawn(async move {
         while hangup.recv().await.is_some() {
-            act();
+            let _ = ask.try_send(());
         }
     });
     Ok(())

@@ -380,12 +380,13 @@ fn r1_explain_says_what_was_asked_before_what_decided() {
 }
 
 #[test]
-fn a_policy_may_come_from_a_pipe() {
+fn a_recording_may_come_from_a_pipe_and_a_policy_may_not() {
     let folder = Folder::with_files();
     folder.put("new.toml", "version = 1\n");
     let (out, err, code) =
         folder.sh("echo version = 1 | error-envelope replay tour.har --old /dev/stdin --new new.toml");
-    assert_eq!((out.as_str(), err.as_str(), code), ("48 exchanges: nothing changes for clients\n", "", 0));
+    assert_eq!((out.as_str(), code), ("", 2));
+    assert!(err.contains("/dev/stdin") && err.contains("it is a pipe, not a regular file"), "{err}");
     let log = folder.read("observe.log");
     folder.put("long.log", log.repeat(40));
     assert!(log.len() * 40 > 3 * 64 * 1024, "longer than what is read at once");

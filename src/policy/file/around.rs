@@ -1,9 +1,9 @@
 //! What lies around a policy's text.
 
-use std::fs::File;
-use std::io::Read;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
+use super::regular::read_regular;
 use super::sources::line_of;
 use crate::policy::error::PolicyError;
 
@@ -43,13 +43,11 @@ pub(super) struct Named {
 fn read_text(path: &Path) -> Result<String, PolicyError> {
     let name = path.display().to_string();
     let refused = |wrong: String, right: &str| PolicyError::new(None, wrong, right).in_file(&name, None);
-    let mut bytes = Vec::new();
-    File::open(path)
-        .and_then(|file| file.take(MAX_FILE_BYTES + 1).read_to_end(&mut bytes))
-        .map_err(|error| refused(format!("cannot be read: {error}"), "name a readable file").caused_by(error))?;
-    if bytes.len() as u64 > MAX_FILE_BYTES {
-        return Err(refused("is larger than 4 MiB".to_owned(), "name a policy file"));
-    }
+    let bytes = read_regular(path, MAX_FILE_BYTES).map_err(|error| match error.kind() {
+        ErrorKind::FileTooLarge => refused("is larger than 4 MiB".to_owned(), "name a policy file"),
+        ErrorKind::InvalidInput => refused(format!("cannot be read: {error}"), "name a regular file").caused_by(error),
+        _ => refused(format!("cannot be read: {error}"), "name a readable file").caused_by(error),
+    })?;
     String::from_utf8(bytes).map_err(|error| {
         let line = line_of(error.as_bytes(), error.utf8_error().valid_up_to());
         refused("is not UTF-8".to_owned(), "save it as UTF-8").in_file(&name, Some(line))

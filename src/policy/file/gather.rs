@@ -104,13 +104,14 @@ fn files_of(folder: &Path, pattern: &Value<'_>) -> Result<Vec<PathBuf>, PolicyEr
     }
     if !is_wildcard(written) {
         let path = folder.join(written);
-        return match path.is_file() {
-            true => Ok(vec![path]),
-            false if path.is_dir() => {
+        return match path.metadata() {
+            Ok(meta) if meta.is_dir() => {
                 let wrong = format!("{} is a folder", path.display());
                 Err(pattern.refused(wrong, "name its files, as in \"services/*.toml\""))
             }
-            false => {
+            // What is no regular file is refused where it is read.
+            Ok(_) => Ok(vec![path]),
+            Err(_) => {
                 let refused = pattern.refused(format!("{} is no file", path.display()), "name a file that exists");
                 Err(refused.without(&path))
             }
@@ -128,11 +129,17 @@ fn files_of(folder: &Path, pattern: &Value<'_>) -> Result<Vec<PathBuf>, PolicyEr
         let path = path.map_err(|error| {
             pattern.refused(format!("{} cannot be read: {}", error.path().display(), error.error()), "make it readable")
         })?;
-        if path.is_file() {
+        if is_part(&path) {
             found.push(path);
         }
     }
     Ok(found)
+}
+
+/// A pipe, or a link that leads nowhere, stands where a part of the policy should: it is refused where it is read. Left
+/// out, it would take that part's guards with it.
+fn is_part(path: &Path) -> bool {
+    path.metadata().map_or_else(|_| path.is_symlink(), |meta| !meta.is_dir())
 }
 
 fn is_wildcard(written: &str) -> bool {

@@ -9,8 +9,8 @@ use hyper::body::Incoming;
 use crate::holds::service::{Body, Service, count, full, streamed};
 
 /// Longer than from one change of the policy to the next.
-const SLOW: Duration = Duration::from_millis(120);
-pub(super) const PAUSE: Duration = Duration::from_millis(60);
+const SLOW: Duration = Duration::from_millis(300);
+pub(super) const PAUSE: Duration = Duration::from_millis(150);
 
 pub(super) fn start() -> Service {
     Service::of(answer)

@@ -5,7 +5,8 @@
 //!    resumes a session of the old certificate: each pair has its own memory of sessions.
 //! 3. A pair that cannot be read or does not fit leaves the old one in force, and is logged once with what and where: a
 //!    deployment that replaces the two files one after the other does not fit in between.
-//! 4. The folders of both files are watched, and those of every symbolic link on the way to them.
+//! 4. The folders of both files are watched, and those of every symbolic link on the way to them. The files are read as a
+//!    policy's are: twice, on a thread that nobody waits for, while no lock is held.
 //!
 //! [`pair`] reads the files, [`count`] tells whoever is on call.
 
@@ -18,7 +19,7 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::ServerConfig;
-use tower_error_envelope::adapter::folders::{self, Folders};
+use tower_error_envelope::adapter::folders::{self, FileReader, Folders, Look, Patience, Unread};
 
 pub(crate) use self::pair::Pair;
 use self::pair::Read;
@@ -28,15 +29,12 @@ use crate::failure::Failure;
 pub(crate) struct Tls {
     pair: Pair,
     in_force: RwLock<Arc<ServerConfig>>,
-    /// Held while the files are read, so that two readers do not overtake each other.
-    last: Mutex<Last>,
+    reader: FileReader<Content>,
+    /// Of what was read last.
+    last: Mutex<Outcome>,
 }
 
-/// Of what was read last.
-struct Last {
-    outcome: Outcome,
-    folders: Folders,
-}
+type Content = Result<Read, Failure>;
 
 #[derive(PartialEq, Eq)]
 enum Outcome {
@@ -47,17 +45,19 @@ enum Outcome {
 impl Tls {
     /// Reads the pair, and watches its files from then on.
     pub(crate) fn watching(pair: Pair) -> Result<Arc<Self>, Failure> {
-        let Read { config, fingerprint, .. } = pair.read()?;
         let unwatchable = |error: &dyn std::fmt::Display| Failure::Io(format!("{pair}: cannot be watched: {error}"));
-        let (mut folders, changes) = Folders::new().map_err(|error| unwatchable(&error))?;
-        folders.watch(folders_of(&pair)).map_err(|error| unwatchable(&error))?;
-        let last = Mutex::new(Last { outcome: Outcome::Taken(fingerprint), folders });
-        let tls = Arc::new(Self { pair, in_force: RwLock::new(config), last });
+        let named = pair.clone();
+        let (reader, changes) =
+            FileReader::new(move |folders, _| look(&named, folders)).map_err(|it| unwatchable(&it))?;
+        let look = reader.read(&Patience::START, |read| read.map_err(|unread| not_read(&pair, unread)))?;
+        let Read { config, fingerprint, not_after } = look.content?;
+        look.watched.map_err(|error| unwatchable(&error))?;
+        count::taken(not_after);
+        let last = Mutex::new(Outcome::Taken(fingerprint));
+        let tls = Arc::new(Self { pair, in_force: RwLock::new(config), reader, last });
         changes
-            .follow("error-envelope-tls", &tls, Self::reload)
+            .follow("error-envelope-tls", &tls, |tls| tls.read(&Patience::CHANGED))
             .map_err(|error| Failure::Io(format!("a thread: {error}")))?;
-        // What changed between reading and watching had no event.
-        tls.reload();
         Ok(tls)
     }
 
@@ -66,40 +66,64 @@ impl Tls {
         Arc::clone(&self.in_force.read().unwrap_or_else(PoisonError::into_inner)).into()
     }
 
-    /// Reads the files anew; logs what is new of it.
+    /// Reads the files anew; logs what is new of it. Blocks its thread until they are read, or are not.
     pub(crate) fn reload(&self) {
-        let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
-        let Last { outcome: last, folders } = &mut *last;
-        match folders.read(|folders| self.read(folders)) {
-            Ok(Read { config, fingerprint, not_after }) => {
-                count::taken(not_after);
-                let outcome = Outcome::Taken(fingerprint);
-                if *last != outcome {
-                    *self.in_force.write().unwrap_or_else(PoisonError::into_inner) = config;
-                    *last = outcome;
-                    tracing::info!(files = %self.pair, "reloaded: another certificate is in force");
+        self.read(&Patience::ASKED);
+    }
+
+    fn read(&self, patience: &Patience) {
+        self.reader.read(patience, |read| {
+            let content = match read {
+                Ok(look) => {
+                    if let Err(error) = look.watched {
+                        tracing::warn!(%error, files = %self.pair, "the certificate is watched no more; SIGHUP reads it anew");
+                    }
+                    look.content
                 }
+                // Whoever reads them has an outcome soon.
+                Err(Unread::Busy) => return,
+                Err(unread) => Err(not_read(&self.pair, unread)),
+            };
+            match content {
+                Ok(read) => self.take(read),
+                Err(failure) => self.refuse(&failure),
             }
-            Err(failure) => {
-                count::refused();
-                let outcome = Outcome::Refused(failure.why().replace("\n = help: ", "; "));
-                if *last != outcome
-                    && let Outcome::Refused(why) = &outcome
-                {
-                    tracing::error!("reload of the certificate refused: {why}; the old one stays in force");
-                    *last = outcome;
-                }
-            }
+        });
+    }
+
+    fn take(&self, Read { config, fingerprint, not_after }: Read) {
+        count::taken(not_after);
+        if self.is_new(Outcome::Taken(fingerprint)) {
+            *self.in_force.write().unwrap_or_else(PoisonError::into_inner) = config;
+            tracing::info!(files = %self.pair, "reloaded: another certificate is in force");
         }
     }
 
-    /// Watched first, so that what changes while it is read has an event. A swapped link leads to other folders.
-    fn read(&self, folders: &mut Folders) -> Result<Read, Failure> {
-        if let Err(error) = folders.watch(folders_of(&self.pair)) {
-            tracing::warn!(%error, files = %self.pair, "the certificate is watched no more; SIGHUP reads it anew");
+    fn refuse(&self, failure: &Failure) {
+        count::refused();
+        let why = failure.why().replace("\n = help: ", "; ");
+        if self.is_new(Outcome::Refused(why.clone())) {
+            tracing::error!("reload of the certificate refused: {why}; the old one stays in force");
         }
-        self.pair.read()
     }
+
+    fn is_new(&self, outcome: Outcome) -> bool {
+        let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_new = *last != outcome;
+        *last = outcome;
+        is_new
+    }
+}
+
+/// Watched first, so that what changes while it is read has an event. A swapped link leads to other folders.
+fn look(pair: &Pair, folders: &mut Folders) -> Look<Content> {
+    let watched = folders.watch(folders_of(pair));
+    let (texts, content) = pair.read();
+    Look { content, texts, files: vec![pair.certificate.clone(), pair.key.clone()], watched }
+}
+
+fn not_read(pair: &Pair, unread: Unread) -> Failure {
+    Failure::Io(format!("{pair}: {unread}\n = help: {}", unread.advice()))
 }
 
 fn folders_of(pair: &Pair) -> BTreeSet<PathBuf> {

@@ -3,6 +3,7 @@
 use std::collections::hash_map::DefaultHasher;
 use std::fmt;
 use std::hash::{Hash, Hasher};
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -11,7 +12,12 @@ use tokio_rustls::rustls::pki_types::pem::PemObject;
 use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use tokio_rustls::rustls::{Error, ServerConfig};
 
+use tower_error_envelope::adapter::folders::read_regular;
+
 use crate::failure::Failure;
+
+/// A chain has some KiB: a file beyond this is another file.
+const MAX_FILE_BYTES: u64 = 4 * 1024 * 1024;
 
 /// Where the pair is.
 #[derive(Clone, Debug)]
@@ -29,16 +35,24 @@ pub(super) struct Read {
 }
 
 impl Pair {
-    /// The files, and what tells whether they are others than before. No line of a file gets into an error: either may be
-    /// the key.
-    pub(super) fn read(&self) -> Result<Read, Failure> {
-        let (certificate, key) = (file(&self.certificate)?, file(&self.key)?);
+    /// The files, and what tells whether they are others than before, whatever is wrong with them. No line of a file gets
+    /// into an error: either may be the key.
+    pub(super) fn read(&self) -> (u64, Result<Read, Failure>) {
+        let (certificate, key) = (file(&self.certificate), file(&self.key));
         let mut hasher = DefaultHasher::new();
-        (&certificate, &key).hash(&mut hasher);
-        let chain = chain(&self.certificate, &certificate)?;
+        for text in [&certificate, &key] {
+            text.as_ref().map_err(Failure::why).hash(&mut hasher);
+        }
+        let fingerprint = hasher.finish();
+        let read = certificate.and_then(|certificate| self.parse(&certificate, &key?, fingerprint));
+        (fingerprint, read)
+    }
+
+    fn parse(&self, certificate: &[u8], key: &[u8], fingerprint: u64) -> Result<Read, Failure> {
+        let chain = chain(&self.certificate, certificate)?;
         let not_after = chain.iter().filter_map(not_after).min();
-        let config = Arc::new(self.config(chain, private_key(&self.key, &key)?)?);
-        Ok(Read { config, fingerprint: hasher.finish(), not_after })
+        let config = Arc::new(self.config(chain, private_key(&self.key, key)?)?);
+        Ok(Read { config, fingerprint, not_after })
     }
 
     fn config(
@@ -71,8 +85,13 @@ impl fmt::Display for Pair {
 }
 
 fn file(path: &Path) -> Result<Vec<u8>, Failure> {
-    std::fs::read(path).map_err(|error| {
-        Failure::Io(format!("{}: cannot be read: {error}\n = help: name a readable file", path.display()))
+    read_regular(path, MAX_FILE_BYTES).map_err(|error| {
+        let (wrong, help) = match error.kind() {
+            ErrorKind::FileTooLarge => ("is larger than 4 MiB".to_owned(), "name a file of PEM"),
+            ErrorKind::InvalidInput => (format!("cannot be read: {error}"), "name a regular file"),
+            _ => (format!("cannot be read: {error}"), "name a readable file"),
+        };
+        Failure::Io(format!("{}: {wrong}\n = help: {help}", path.display()))
     })
 }
 

@@ -1,0 +1,67 @@
+//! Reading a file that may be anything: a pipe that nobody writes to, a device without an end.
+
+use std::fs::{File, FileType, OpenOptions};
+use std::io::{self, Read};
+use std::path::Path;
+
+/// Reads a regular file of at most so many bytes. A symbolic link is followed.
+///
+/// Neither opening nor reading waits for a writer. A file system that does not answer is waited for.
+///
+/// # Errors
+///
+/// What the system refuses; `InvalidInput` for what is no regular file, such as a folder, a pipe or a device;
+/// `FileTooLarge` for a longer file.
+pub fn read_regular(path: &Path, most: u64) -> io::Result<Vec<u8>> {
+    let file = open(path).map_err(|error| refused(path, error))?;
+    // Of what was opened: a name may mean another file by now.
+    let meta = file.metadata()?;
+    if !meta.is_file() {
+        return Err(irregular(meta.file_type()));
+    }
+    let mut bytes = Vec::new();
+    if meta.len() <= most {
+        file.take(most + 1).read_to_end(&mut bytes)?;
+    }
+    if meta.len() > most || bytes.len() as u64 > most {
+        return Err(io::ErrorKind::FileTooLarge.into());
+    }
+    Ok(bytes)
+}
+
+fn open(path: &Path) -> io::Result<File> {
+    let mut options = OpenOptions::new();
+    options.read(true);
+    // A pipe is opened at once then, and a terminal does not become the process's own.
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::custom_flags(&mut options, libc::O_NONBLOCK | libc::O_NOCTTY);
+    options.open(path)
+}
+
+/// A socket cannot be opened, and the system says "no such device" of it.
+fn refused(path: &Path, error: io::Error) -> io::Error {
+    match path.metadata() {
+        Ok(meta) if !meta.is_file() => irregular(meta.file_type()),
+        _ => error,
+    }
+}
+
+fn irregular(kind: FileType) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidInput, format!("it is {}, not a regular file", name_of(kind)))
+}
+
+#[cfg(unix)]
+fn name_of(kind: FileType) -> &'static str {
+    use std::os::unix::fs::FileTypeExt;
+    match kind {
+        kind if kind.is_dir() => "a folder",
+        kind if kind.is_fifo() => "a pipe",
+        kind if kind.is_socket() => "a socket",
+        _ => "a device",
+    }
+}
+
+#[cfg(not(unix))]
+fn name_of(kind: FileType) -> &'static str {
+    if kind.is_dir() { "a folder" } else { "a device" }
+}

@@ -1,0 +1,82 @@
+//! What stands where a file of a policy should, and is none (M2): refused at once, never waited for, never read to its end.
+
+use std::fs;
+use std::os::unix::fs::symlink;
+use std::os::unix::net::UnixListener;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use tower_error_envelope::{ErrorEnvelopeLayer, Policy, PolicyLoader};
+
+/// Something at a path, and what is wrong with it.
+const IRREGULAR: [(&str, fn(&Path), &str); 7] = [
+    ("a folder", |path| fs::create_dir(path).unwrap(), "cannot be read: it is a folder, not a regular file"),
+    ("a socket", |path| drop(UnixListener::bind(path).unwrap()), "cannot be read: it is a socket, not a regular file"),
+    ("a pipe", |path| assert!(Command::new("mkfifo").arg(path).status().unwrap().success()), PIPE),
+    ("a device", |path| symlink("/dev/zero", path).unwrap(), "cannot be read: it is a device, not a regular file"),
+    ("a link to nothing", |path| symlink("gone", path).unwrap(), "cannot be read: No such file or directory"),
+    ("100 MB", |path| fs::File::create(path).unwrap().set_len(100_000_000).unwrap(), "is larger than 4 MiB"),
+    ("a byte too much", |path| fs::write(path, vec![b'\n'; (4 << 20) + 1]).unwrap(), "is larger than 4 MiB"),
+];
+const PIPE: &str = "cannot be read: it is a pipe, not a regular file";
+
+/// An empty folder of this name.
+fn folder(name: &str) -> PathBuf {
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
+    let _ = fs::remove_dir_all(&folder);
+    fs::create_dir_all(folder.join("services")).unwrap();
+    folder
+}
+
+#[test]
+fn m2_what_is_no_regular_file_is_refused_as_a_policy_an_included_file_and_a_file_of_keys() {
+    let including = "version = 1\ninclude = [\"services/*.toml\"]\n";
+    let naming = "version = 1\ninclude = [\"services/orders.toml\"]\n";
+    let keys = "version = 1\n[auth.a]\nscheme = \"bearer\"\nkeys_file = \"keys.toml\"\n";
+    for (what, make, wrong) in IRREGULAR {
+        let at = folder("policy-irregular");
+        // A folder is no part that a wildcard would find.
+        let included = if what == "a folder" { "policy.toml" } else { "services/orders.toml" };
+        for (place, policy) in [("policy.toml", None), (included, Some(including)), ("keys.toml", Some(keys))] {
+            let (policy_file, place) = (at.join("policy.toml"), at.join(place));
+            let _ = fs::remove_file(&policy_file);
+            if let Some(text) = policy.filter(|_| place != policy_file) {
+                fs::write(&policy_file, text).unwrap();
+            }
+            if policy.is_none() || place != policy_file {
+                make(&place);
+            }
+            let error = PolicyLoader::new().load(&policy_file).unwrap_err().to_string();
+            assert!(error.contains(wrong), "{what}: {error}");
+            let error = ErrorEnvelopeLayer::watch(&policy_file).unwrap_err().to_string();
+            assert!(error.contains(wrong), "{what}, at a start: {error}");
+            let _ = fs::remove_file(&place).or_else(|_| fs::remove_dir(&place));
+        }
+        if !["a folder", "a link to nothing"].contains(&what) {
+            make(&at.join("services/orders.toml"));
+            fs::write(at.join("policy.toml"), naming).unwrap();
+            let error = Policy::from_file(at.join("policy.toml")).unwrap_err().to_string();
+            assert!(error.contains(wrong), "{what}, by its name: {error}");
+        }
+    }
+}
+
+#[test]
+fn m2_a_file_of_four_mebibytes_is_read() {
+    let path = folder("policy-largest").join("policy.toml");
+    let mut text = b"version = 1\n".to_vec();
+    text.resize(4 << 20, b'\n');
+    fs::write(&path, text).unwrap();
+    assert!(Policy::from_file(&path).is_ok());
+}
+
+/// A standard input that is a file is one.
+#[test]
+fn m2_a_pipe_as_standard_input_is_refused() {
+    let binary = crate::command::binary();
+    let mut check = Command::new(binary);
+    check.args(["check", "/dev/stdin"]).stdin(Stdio::piped()).stderr(Stdio::piped());
+    let output = check.spawn().unwrap().wait_with_output().unwrap();
+    let told = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.code() == Some(2) && told.contains(PIPE), "{:?} {told}", output.status);
+}
