@@ -35,20 +35,26 @@ pub fn is_read(name: &[u8]) -> bool {
 }
 
 /// Whether a request header of this name, in lower case, is removed whatever the policy says: a CGI-like service would take it
-/// for the request's `x-request-id` (E3). An adapter that [copies](is_read) few lines of a head copies all of one that has such
-/// a line.
+/// for the request's `x-request-id` (E3), or for the path itself (gunicorn believes `script_name` and `path_info` of a proxy on
+/// its own machine, which would lead around the guards, G0). An adapter that [copies](is_read) few lines of a head copies all of
+/// one that has such a line.
 ///
 /// ```
 /// use tower_error_envelope::exchange::is_removed;
 ///
-/// assert!(is_removed("x_request_id") && !is_removed("x-request-id"));
+/// assert!(is_removed("x_request_id") && is_removed("script_name") && !is_removed("x-request-id"));
 /// ```
 #[must_use]
 #[inline]
 pub fn is_removed(name: &str) -> bool {
     const ID: &str = "x-request-id";
 
-    name.len() == ID.len() && name != ID && is_same_to_cgi(name, ID)
+    match name.len() {
+        9 => name == "path_info",
+        11 => name == "script_name",
+        12 => name != ID && is_same_to_cgi(name, ID),
+        _ => false,
+    }
 }
 
 #[cfg(test)]

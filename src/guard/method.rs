@@ -1,7 +1,7 @@
 //! The methods that a service may read a request's method as (rule G0).
 //!
-//! Services differ in whether letter case counts, and some put another method in the place of a POST's: that of a header,
-//! or of the query's `_method`. Patterns name methods in capitals.
+//! Services differ in whether letter case counts, and some put another method in the place of the one that was sent: that of a
+//! header, or of the query's `_method`, on every method but GET and HEAD. Patterns name methods in capitals.
 
 use http::Method;
 use http::request::Parts;
@@ -28,9 +28,11 @@ pub(crate) fn is_override(name: &str) -> bool {
 #[inline]
 pub(crate) fn is_plain(head: &Parts) -> bool {
     match head.method {
-        Method::GET | Method::HEAD | Method::PUT | Method::DELETE | Method::OPTIONS | Method::PATCH => true,
-        Method::POST => head.uri.query().is_none_or(|query| !may_override(query)),
-        ref other => !other.as_str().bytes().any(|byte| byte.is_ascii_lowercase()),
+        Method::GET | Method::HEAD => true,
+        Method::POST | Method::PUT | Method::DELETE | Method::OPTIONS | Method::PATCH => {
+            head.uri.query().is_none_or(|query| !may_override(query))
+        }
+        _ => false,
     }
 }
 
@@ -58,7 +60,7 @@ pub(crate) fn methods(head: &Parts) -> Result<Vec<Method>, TooManyMethods> {
     for (_, value) in head.headers.iter().filter(|(name, _)| is_override(name.as_str())) {
         value.as_bytes().split(|byte| *byte == b',').try_for_each(&mut add)?;
     }
-    if head.method.as_str().eq_ignore_ascii_case("post") {
+    if !["get", "head"].iter().any(|safe| head.method.as_str().eq_ignore_ascii_case(safe)) {
         overrides_of(head.uri.query().unwrap_or_default()).iter().try_for_each(|name| add(name))?;
     }
     Ok(found)
@@ -108,6 +110,7 @@ mod tests {
             ("POST", "/?+.METHOD=put;_method=", &[], &["POST", "PUT"]),
             ("POST", "/?_method%00x=put", &[], &["POST", "PUT"]),
             ("GET", "/?_method=DELETE", &[], &["GET"]),
+            ("PUT", "/?_method=DELETE", &[], &["PUT", "DELETE"]),
             ("POST", "/?x_method=DELETE", &[], &["POST"]),
         ] {
             assert_eq!(named(method, uri, headers), expected, "{method} {uri} {headers:?}");

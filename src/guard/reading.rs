@@ -4,9 +4,13 @@
 //! not. [`readings`] makes every path that these steps make, in any order; decoding counts twice, and the other steps may
 //! follow each decode. Letter case is no step here: a route's pattern is compared without it.
 //!
-//! Three steps are finer than the contract asks for, since servers are: `%2F`, `%5C` and `\` become a slash each by itself,
-//! slashes may be merged where a trailing one stays (Go's `ServeMux`), and dot segments are resolved as they are written or
-//! as the WHATWG's URL standard reads them (`%2e` for a dot).
+//! Some steps are finer than the contract's, or further ones, since servers are so:
+//!
+//! - `%2F`, `%5C` and `\` become a slash each by itself;
+//! - slashes may be merged where a trailing one stays (Go's `ServeMux`);
+//! - dot segments are resolved as they are written, or as the WHATWG's URL standard reads them (`%2e` for a dot);
+//! - what follows two leading slashes may be a host (`new URL(request.url, base)`, PHP's `parse_url`);
+//! - a semicolon may end the path (Fastify's `useSemicolonDelimiter`).
 
 use std::borrow::Cow;
 
@@ -114,8 +118,12 @@ fn steps(path: &[u8], decodes: bool) -> Vec<Made> {
     if path.len() > 1 && path.ends_with(b"/") {
         tidied(without_last_slashes(path));
     }
-    if path.contains(&b';') {
+    if let Some(at) = path.iter().position(|byte| *byte == b';') {
         tidied(without_parameters(path));
+        tidied(path[..at].to_vec());
+    }
+    if path.starts_with(b"//") {
+        tidied(without_host(path));
     }
     made
 }
@@ -194,6 +202,13 @@ fn merged(path: &[u8]) -> Vec<u8> {
 fn without_last_slashes(path: &[u8]) -> Vec<u8> {
     let last = path.iter().rposition(|byte| *byte != b'/').unwrap_or(0);
     path[..=last].to_vec()
+}
+
+/// Without the first segment, which two leading slashes make a host.
+fn without_host(path: &[u8]) -> Vec<u8> {
+    let host = path.iter().position(|byte| *byte != b'/').unwrap_or(path.len());
+    let path = path[host..].iter().position(|byte| *byte == b'/').map_or(&b"/"[..], |end| &path[host + end..]);
+    path.to_vec()
 }
 
 /// Each segment up to its first semicolon.

@@ -239,6 +239,16 @@ impl Policy {
         is_same.then_some(met)
     }
 
+    /// Whether the usual requests of two routes meet different guards, which letter case does not tell apart.
+    #[cfg(feature = "policy-file")]
+    pub(super) fn guards_differ(&self, route: usize, other: usize) -> bool {
+        let usual = |route: usize| self.usual.get(route).map(Usual::all);
+        let differ = |one: &Settings, other: &Settings| {
+            !one.guards_like(other) && [one, other].iter().any(|settings| settings.case == LetterCase::Fold)
+        };
+        usual(route).zip(usual(other)).is_some_and(|(one, other)| differ(one, other))
+    }
+
     /// The routes that match in this letter case, the most specific of the narrowest part first.
     #[cfg(feature = "policy-file")]
     pub(super) fn routes_of(&self, method: &Method, host: &str, path: &[u8]) -> Vec<usize> {

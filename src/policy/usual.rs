@@ -48,6 +48,11 @@ impl Usual {
         Self { part, met, settings }
     }
 
+    #[cfg(feature = "policy-file")]
+    pub(super) fn all(&self) -> &Settings {
+        &self.settings
+    }
+
     pub(super) fn put_mode(&mut self, mode: super::Mode) {
         self.settings.put_mode(mode);
     }

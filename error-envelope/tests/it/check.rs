@@ -49,8 +49,8 @@ error-envelope/tests/policies/misspelt.toml:4: defaults.body_limt: unknown key \
   = help: did you mean \"body_limit\"? Known are \"mode\", \"dialect\", \"negotiate\",
           \"unknown_codes\", \"body_limit\", \"body_limit_per\", \"json\",
           \"content_types\", \"auth\", \"auth_observe\", \"require_headers\",
-          \"no_transform\", \"protocols\", \"keep_members\", \"preflight\" and
-          \"expose_headers\"
+          \"no_transform\", \"protocols\", \"keep_members\", \"preflight\", \"paths\",
+          \"case\" and \"expose_headers\"
 
 1 file: 1 error, no warnings, no notes
 ",
@@ -172,6 +172,8 @@ no_transform     \"rewrite\"               default
 protocols        \"pass\"                  default
 keep_members     []                      default
 preflight        \"pass\"                  default
+paths            \"guard\"                 default
+case             \"fold\"                  default
 expose_headers   true                    default
 ",
     );

@@ -55,12 +55,12 @@ pub(in crate::exchange) fn mark(settings: IdSettings, head: &mut Parts, id: Requ
     trace(settings, head, id);
 }
 
-/// Removes what a service would take for the layer's own word: the headers of `forward_id`, and whatever a CGI-like service
-/// reads as the request's id (E3).
+/// Removes what a service would take for the layer's own word: the headers of `forward_id`, and those that are always
+/// [removed](is_removed).
 #[inline]
 pub(in crate::exchange) fn remove_forged(policy: &Policy, sent: &Sent, headers: &mut HeaderMap) {
     auth::forward::remove(policy.forwarded_ids(), headers);
-    if sent.has(Sent::ID_ALIKE) {
+    if sent.has(Sent::FORGED) {
         while let Some(name) = headers.keys().find(|name| is_removed(name.as_str())).cloned() {
             headers.remove(name);
         }

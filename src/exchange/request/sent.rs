@@ -45,8 +45,8 @@ impl Sent {
     const TWO_TYPES: u32 = 1 << 13;
     /// A header that names another method (G0).
     const METHOD: u32 = 1 << 15;
-    /// A header that a CGI-like service reads as `x-request-id` (E3).
-    pub(super) const ID_ALIKE: u32 = 1 << 16;
+    /// A header that a service would take for the layer's own word.
+    pub(super) const FORGED: u32 = 1 << 16;
 
     /// Beside what they tell, the first content type. By the length of a name first: most headers are none of these.
     #[inline]
@@ -61,7 +61,8 @@ impl Sent {
                 }),
                 7 if *name == UPGRADE => Self::UPGRADE,
                 9 | 13 => {
-                    bit(Self::CREDENTIALS, Credentials::are_in(name, &[]))
+                    bit(Self::FORGED, is_removed(name.as_str()))
+                        | bit(Self::CREDENTIALS, Credentials::are_in(name, &[]))
                         | bit(Self::METHOD, is_override(name.as_str()))
                 }
                 12 if *name == CONTENT_TYPE => {
@@ -70,8 +71,9 @@ impl Sent {
                     Self::TYPE | second | bit(Self::CALL_TYPE, Rpc::may_be_in(value.as_bytes()))
                 }
                 12 if *name == X_REQUEST_ID => Self::ID,
-                12 => bit(Self::CALL, CallHeaders::names(name)) | bit(Self::ID_ALIKE, is_removed(name.as_str())),
+                12 => bit(Self::CALL, CallHeaders::names(name)) | bit(Self::FORGED, is_removed(name.as_str())),
                 18 | 24 => bit(Self::CALL, CallHeaders::names(name)),
+                11 => bit(Self::FORGED, is_removed(name.as_str())),
                 14 if *name == CONTENT_LENGTH => {
                     length = length.or(Some(value));
                     Self::LENGTH | bit(Self::TWO_LENGTHS, has & Self::LENGTH != 0)

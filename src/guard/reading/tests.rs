@@ -26,6 +26,10 @@ fn g0_the_path_as_sent_comes_first_and_every_step_follows() {
         // A slash that stays encoded beside a backslash that does not, as the WHATWG's URL has it.
         ("/a%2Fb\\..\\admin", &["/admin"]),
         ("/p/q/%2e%2e/../%2e%2e/b", &["/p/b"]),
+        // A host behind two slashes, and a path that a semicolon ends.
+        ("//x/admin/y", &["/admin/y"]),
+        ("/\\x/admin/y", &["/admin/y"]),
+        ("/secret;/x", &["/secret"]),
     ] {
         let found = texts(path);
         assert_eq!(found[0], path);

@@ -6,7 +6,9 @@ use std::time::{Duration, SystemTime};
 
 use crate::code::{ErrorCode, Retry};
 use crate::guard::auth::{AuthScheme, Key};
-use crate::policy::{BodyLimitPer, Mode, NoTransform, Policy, Preflight, Protocols, Route, Scope, Trust, UnknownCodes};
+use crate::policy::{
+    BodyLimitPer, LetterCase, Mode, NoTransform, Paths, Policy, Preflight, Protocols, Route, Scope, Trust, UnknownCodes,
+};
 use crate::{Dialect, MapRule, OutwardRule, PolicyLoader, RequiredHeader};
 
 const EVERY_KEY: &str = r#"
@@ -36,6 +38,8 @@ no_transform = "respect"
 protocols = "rewrite"
 keep_members = ["field", "retry_in"]
 preflight = "guard"
+paths = "refuse"
+case = "exact"
 expose_headers = false
 
 [inspect]
@@ -144,6 +148,8 @@ fn built() -> Policy {
         .protocols(Protocols::Rewrite)
         .keep_members(["field", "retry_in"])
         .preflight(Preflight::Guard)
+        .paths(Paths::Refuse)
+        .case(LetterCase::Exact)
         .expose_headers(false)
         .rpc_domain("orders.example.com")
         .inspect(1 << 30, Duration::from_millis(1500))
@@ -196,6 +202,8 @@ fn the_defaults_written_out_are_the_default_policy() {
         protocols = "pass"
         keep_members = []
         preflight = "pass"
+        paths = "guard"
+        case = "fold"
         expose_headers = true
         [inspect]
         max_bytes = "64 KiB"

@@ -16,6 +16,7 @@ pub(super) fn lint(report: &mut Report<'_>) {
             changes_nothing(report, &parts, part, route);
             crosses(report, &parts[part], part, route);
         }
+        differs_in_case(report, &parts[part].patterns, part);
     }
 }
 
@@ -43,6 +44,24 @@ fn changes_nothing(report: &mut Report<'_>, parts: &[Beside<'_>], part: usize, r
         let from = from.map_or("the default".to_owned(), |wider| report.beside(&place, (&wider.place, told[0].0)));
         let wrong = format!("the route changes nothing: what it says holds without it ({from})");
         report.warn("route-changes-nothing", (&place, "match"), wrong, "take it out, or say what is different here");
+    }
+}
+
+/// Routes that differ in letter case alone, and in their guards: a request of either has the guards of both (G0), which is
+/// seldom meant.
+fn differs_in_case(report: &mut Report<'_>, patterns: &[Pattern], part: usize) {
+    let base = report.loaded.policy.parts[part].matcher.base();
+    let mut first: HashMap<String, usize> = HashMap::new();
+    for (route, pattern) in patterns.iter().enumerate() {
+        let other = *first.entry(pattern.written().to_lowercase()).or_insert(route);
+        if patterns[other].is_same_path(pattern) || !report.loaded.policy.guards_differ(base + other, base + route) {
+            continue;
+        }
+        let place = Place::Route(part, route);
+        let beside = report.beside(&place, (&Place::Route(part, other), "match"));
+        let wrong = format!("the route differs in letter case alone from another one with other guards ({beside})");
+        let advice = "write one of them, or set case = \"exact\" on both if every service tells the two paths apart";
+        report.warn("route-differs-in-case", (&place, "match"), wrong, advice);
     }
 }
 

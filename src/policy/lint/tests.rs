@@ -124,6 +124,23 @@ fn g0_a_route_that_changes_nothing() {
 }
 
 #[test]
+fn g0_routes_that_differ_in_letter_case_alone() {
+    told(
+        "[[route]]\nmatch = \"/a/{x}\"\nbody_limit = 1\n[[route]]\nmatch = \"/A/{x}\"\nbody_limit = 2",
+        &[
+            "policy.toml:6: route[1].match: the route differs in letter case alone from another one with other guards (line 3); \
+           write one of them, or set case = \"exact\" on both if every service tells the two paths apart",
+        ],
+    );
+    for routes in [
+        "[[route]]\nmatch = \"/a/{x}\"\nbody_limit = 1\n[[route]]\nmatch = \"/A/{x}\"\nbody_limit = 1",
+        "defaults.case = \"exact\"\n[[route]]\nmatch = \"/a\"\nbody_limit = 1\n[[route]]\nmatch = \"/A\"\nbody_limit = 2",
+    ] {
+        told(routes, &[]);
+    }
+}
+
+#[test]
 fn g0_routes_that_cross() {
     let text = "[[route]]\nmatch = \"/{tenant}/admin\"\nmode = \"own\"\n[[route]]\nmatch = \"GET /public/{page}\"\nmode = \"off\"\n";
     told(

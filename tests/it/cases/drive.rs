@@ -75,7 +75,7 @@ fn of_folder<D: Driver>(driver: &D, folder: &Path) -> Vec<String> {
         .into_inner()
         .expect("no panic under the lock")
         .into_iter()
-        .for_each(|(name, result)| tally.add(name, result));
+        .for_each(|(name, result)| tally.add(driver.name(), name, result));
     tally.report(driver.name(), folder)
 }
 
@@ -113,6 +113,8 @@ struct Tally {
     not_mine: BTreeMap<&'static str, usize>,
     /// Those of them that the driver could send, and the proxy cannot answer as the contract has it.
     cannot: Vec<String>,
+    /// Rows that contradict a rule.
+    disputed: Vec<String>,
     waiting: usize,
     words: BTreeMap<String, usize>,
 }
@@ -131,7 +133,16 @@ impl Tally {
         lacks.is_empty()
     }
 
-    fn add(&mut self, name: String, result: Judged) {
+    fn add(&mut self, driver: &str, name: String, result: Judged) {
+        let disputed = super::DISPUTED.iter().find(|(row, drivers, _)| *row == name && drivers.contains(&driver));
+        match (result, disputed) {
+            (Judged::Fails(_), Some((_, _, rule))) => self.disputed.push(format!("{name} against {rule}")),
+            (Judged::Holds, Some(_)) => self.failed.push(format!("{name} holds: take it off the disputed rows")),
+            (result, _) => self.judge(name, result),
+        }
+    }
+
+    fn judge(&mut self, name: String, result: Judged) {
         match result {
             Judged::NotMine(why) => {
                 *self.not_mine.entry(why).or_default() += 1;
@@ -151,7 +162,7 @@ impl Tally {
         self.failed.sort();
         self.cannot.sort();
         self.cannot.iter().for_each(|line| say(line));
-        let Self { ran, failed, not_mine, cannot, waiting, words } = self;
+        let Self { ran, failed, not_mine, cannot, disputed, waiting, words } = self;
         assert!(cannot.len() * 20 <= ran + cannot.len(), "{driver}: {} of {ran} cannot be answered", cannot.len());
         let listed = |counts: Vec<(String, usize)>| {
             counts.into_iter().map(|(what, count)| format!("{what} {count}")).collect::<Vec<_>>().join(", ")
@@ -160,8 +171,10 @@ impl Tally {
         let reasons = listed(not_mine.iter().map(|(why, count)| ((*why).to_owned(), *count)).collect());
         let (others, count) = (not_mine.values().sum::<usize>(), failed.len());
         let line = format!(
-            "{driver}, {}: {ran} ran, {count} failed, {others} not for this driver ({reasons}), {waiting} waiting: {words}",
-            folder.file_name().unwrap_or_default().display()
+            "{driver}, {}: {ran} ran, {count} failed, {} disputed ({}), {others} not for this driver ({reasons}), {waiting} waiting: {words}",
+            folder.file_name().unwrap_or_default().display(),
+            disputed.len(),
+            disputed.join(", ")
         );
         say(&line);
         assert!(ran > 0 || std::env::var_os("CASES").is_some(), "{line}: a driver that runs nothing proves nothing");

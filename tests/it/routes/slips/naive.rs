@@ -90,7 +90,15 @@ fn readings(path: &str) -> Option<BTreeSet<Vec<u8>>> {
         open.push((resolved(&path, |segment| decoded(segment, &[])), decodes));
         let segments: Vec<&[u8]> = path.split(|byte| *byte == b'/').collect();
         let whole: Vec<&[u8]> = segments.iter().copied().filter(|segment| !segment.is_empty()).collect();
-        open.push(([&b"/"[..], &whole.join(&b'/')].concat(), decodes));
+        let end: &[u8] = if path.ends_with(b"/") && !whole.is_empty() { b"/" } else { b"" };
+        open.push(([&b"/"[..], &whole.join(&b'/'), end].concat(), decodes));
+        open.push((path.split(|byte| *byte == b';').next().unwrap_or_default().to_vec(), decodes));
+        if path.starts_with(b"//") {
+            let rest: Vec<&[u8]> = path.split(|byte| *byte == b'/').skip_while(|it| it.is_empty()).skip(1).collect();
+            open.push(([&b"/"[..], &rest.join(&b'/')].concat(), decodes));
+        }
+        let trimmed = path.iter().rposition(|byte| *byte != b'/').map_or(&b"/"[..], |last| &path[..=last]);
+        open.push((trimmed.to_vec(), decodes));
         let cut = segments.iter().map(|segment| segment.split(|byte| *byte == b';').next().unwrap_or_default());
         open.push((cut.collect::<Vec<_>>().join(&b'/'), decodes));
         let paths: BTreeSet<&Vec<u8>> = all.iter().map(|(path, _)| path).collect();
