@@ -1,12 +1,8 @@
-//! The faults that the layer answers with itself, each made once, when the policy is built; and what the policy says of a
-//! service's own.
+//! The faults that the layer answers with itself, each made once, when the policy is built.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use http::StatusCode;
-
-use super::Policy;
 use crate::code::ErrorCode;
 use crate::fault::Fault;
 use crate::guard::body_limit;
@@ -47,25 +43,9 @@ impl Faults {
             Err(_) => body_limit::too_large(limit),
         }
     }
-}
 
-/// A service's fault as the policy has it.
-pub(crate) struct Adopted {
-    pub(crate) fault: Fault,
-    /// The policy's status of its code, where the fault has another, for the first such fault of each code.
-    pub(crate) other_status: Option<StatusCode>,
-}
-
-impl Policy {
-    /// Gives a fault the message, gRPC status and retry advice of its `[[code]]`, wherever the fault was made. Its own
-    /// message and its own status stay.
-    pub(crate) fn adopt(&self, fault: Fault) -> Adopted {
-        let Some((place, code)) = self.codes.defined(fault.code()) else {
-            return Adopted { fault, other_status: None };
-        };
-        let differs = fault.status_code() != code.status();
-        let reported = || self.faults.reported.get(place).is_some_and(|known| known.swap(true, Ordering::Relaxed));
-        let other_status = (differs && !reported()).then(|| code.status());
-        Adopted { fault: fault.with_code(code), other_status }
+    /// Whether another status for the policy's own code at this place is to be reported: the first time.
+    pub(super) fn is_first(&self, place: usize) -> bool {
+        self.reported.get(place).is_none_or(|reported| !reported.swap(true, Ordering::Relaxed))
     }
 }

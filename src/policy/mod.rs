@@ -9,6 +9,7 @@
 //!
 //! Looking up allocates nothing for a path with one reading, and without routes it is a copy.
 
+mod adopt;
 mod budget;
 mod builder;
 #[cfg(feature = "policy-file")]
@@ -40,6 +41,7 @@ use std::sync::Arc;
 
 use http::HeaderName;
 
+pub(crate) use self::adopt::Adopted;
 pub(crate) use self::budget::Budget;
 use self::budget::{Drain, Inspect};
 pub use self::builder::PolicyBuilder;
@@ -47,7 +49,6 @@ pub use self::choice::{BodyLimitPer, LetterCase, Mode, NoTransform, Paths, Prefl
 #[cfg(feature = "policy-file")]
 pub use self::effective::{Effective, PathReading, Setting};
 pub use self::error::PolicyError;
-pub(crate) use self::faults::Adopted;
 use self::faults::Faults;
 #[cfg(feature = "policy-file")]
 pub(crate) use self::file::{Loaded, Surroundings};
