@@ -2,13 +2,16 @@
 
 use rustc_hash::FxHashMap;
 
+/// Literals that are near each other, each with its value.
+type Near<T> = Vec<(Box<[u8]>, T)>;
+
 /// Values by literal segment. A few are compared more quickly than one is hashed.
 #[derive(Clone, Debug)]
 pub(super) struct Literals<T> {
-    few: Vec<(Box<[u8]>, T)>,
+    few: Near<T>,
     /// All of them where they are more than a few, by the hash of their letters in one case. The keys are the policy's: no
     /// client can make them collide, so that a quick hash will do.
-    many: FxHashMap<u64, Vec<(Box<[u8]>, T)>>,
+    many: FxHashMap<u64, Near<T>>,
 }
 
 const FEW: usize = 4;

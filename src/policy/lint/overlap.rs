@@ -16,7 +16,7 @@ pub(super) fn lint(report: &mut Report<'_>) {
             changes_nothing(report, &parts, part, route);
             crosses(report, &parts[part], part, route);
         }
-        differs_in_case(report, &parts[part].patterns, part);
+        differs_in_case(report, parts[part].patterns, part);
     }
 }
 

@@ -1,4 +1,5 @@
-//! The readings of a path as the contract words them (rule G0): every step on every path that the steps make.
+//! The readings of a path as the contract words them (rule G0): every step on every path that the steps make; and two steps more,
+//! since some servers take them.
 
 use std::collections::BTreeMap;
 
@@ -17,7 +18,8 @@ pub(crate) fn readings(path: &str) -> Vec<Vec<u8>> {
         if found.get(&path).is_some_and(|fewest| *fewest <= decodes) {
             continue;
         }
-        for step in [resolve, resolve_encoded, merge, without_last_slash, cut_parameters] {
+        for step in [resolve, resolve_encoded, merge, without_last_slash, cut_parameters, before_semicolon, behind_host]
+        {
             left.push((step(&path), decodes));
         }
         left.extend(SEPARATORS.iter().map(|separators| (as_slashes(&path, separators), decodes)));
@@ -102,6 +104,21 @@ fn without_last_slash(path: &[u8]) -> Vec<u8> {
         [before @ .., b'/'] if !before.is_empty() => before.to_vec(),
         _ => path.to_vec(),
     }
+}
+
+/// Beyond the contract: Fastify can end a path at its first semicolon.
+fn before_semicolon(path: &[u8]) -> Vec<u8> {
+    path.split(|byte| *byte == b';').next().unwrap_or_default().to_vec()
+}
+
+/// Beyond the contract: to a parser of URLs what follows two slashes is a host.
+fn behind_host(path: &[u8]) -> Vec<u8> {
+    if !path.starts_with(b"//") {
+        return path.to_vec();
+    }
+    let named = path.iter().skip_while(|byte| **byte == b'/');
+    let path: Vec<u8> = named.skip_while(|byte| **byte != b'/').copied().collect();
+    if path.is_empty() { b"/".to_vec() } else { path }
 }
 
 fn cut_parameters(path: &[u8]) -> Vec<u8> {
