@@ -2,7 +2,7 @@
 //!
 //! 1. A writer that has a file open is waited for ([`OpenWriters`]), where the system reports it.
 //! 2. The files are looked at twice, with a pause between, each time by a thread of its own that holds no lock. Only what
-//!    both found is returned.
+//!    both found is returned, and only if the system reports no change in between.
 //! 3. Whoever asks waits no longer than [`Patience`] allows. A thread that does not come back is left behind; so few may be
 //!    that no more are started. Once one does come back, the files are read anew.
 //! 4. A thread that computes has its files, and is waited for longer: a policy may have 30,000 routes.
@@ -133,17 +133,21 @@ impl<C: Send + 'static> FileReader<C> {
 
 impl<C: Send + 'static> Shared<C> {
     fn settled(self: &Arc<Self>, patience: &Patience) -> Result<Look<C>, Unread> {
-        let until = now() + patience.settle;
+        let (until, writers) = (now() + patience.settle, &self.events.writers);
+        writers.forget();
         let mut before = None;
         loop {
-            if let Some(file) = self.events.writers.wait_closed(&self.files(), until.saturating_duration_since(now())) {
+            if let Some(file) = writers.wait_closed(&self.files(), until.saturating_duration_since(now())) {
                 log_not_closed(&file, patience.settle);
             }
+            let time = writers.time();
             let look = self.look(patience)?;
             match before {
-                Some(texts) if texts == look.texts && !self.events.writers.holds_any(&self.files()) => return Ok(look),
+                Some((texts, since)) if texts == look.texts && !writers.are_restless(&self.files(), since) => {
+                    return Ok(look);
+                }
                 Some(_) if now() >= until => return Err(Unread::Unsettled),
-                _ => before = Some(look.texts),
+                _ => before = Some((look.texts, time)),
             }
             thread::sleep(patience.apart);
         }

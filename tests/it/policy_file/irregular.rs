@@ -35,28 +35,28 @@ fn m2_what_is_no_regular_file_is_refused_as_a_policy_an_included_file_and_a_file
     let keys = "version = 1\n[auth.a]\nscheme = \"bearer\"\nkeys_file = \"keys.toml\"\n";
     for (what, make, wrong) in IRREGULAR {
         let at = folder("policy-irregular");
-        // A folder is no part that a wildcard would find.
-        let included = if what == "a folder" { "policy.toml" } else { "services/orders.toml" };
-        for (place, policy) in [("policy.toml", None), (included, Some(including)), ("keys.toml", Some(keys))] {
+        for (place, policy) in [
+            ("policy.toml", None),
+            ("services/orders.toml", Some(including)),
+            ("services/orders.toml", Some(naming)),
+            ("keys.toml", Some(keys)),
+        ] {
+            // A folder is no part that a wildcard would find, and has an error of its own where it is included by name.
+            if place.starts_with("services")
+                && (what == "a folder" || what == "a link to nothing" && policy == Some(naming))
+            {
+                continue;
+            }
             let (policy_file, place) = (at.join("policy.toml"), at.join(place));
-            let _ = fs::remove_file(&policy_file);
-            if let Some(text) = policy.filter(|_| place != policy_file) {
+            if let Some(text) = policy {
                 fs::write(&policy_file, text).unwrap();
             }
-            if policy.is_none() || place != policy_file {
-                make(&place);
-            }
+            make(&place);
             let error = PolicyLoader::new().load(&policy_file).unwrap_err().to_string();
             assert!(error.contains(wrong), "{what}: {error}");
             let error = ErrorEnvelopeLayer::watch(&policy_file).unwrap_err().to_string();
             assert!(error.contains(wrong), "{what}, at a start: {error}");
-            let _ = fs::remove_file(&place).or_else(|_| fs::remove_dir(&place));
-        }
-        if !["a folder", "a link to nothing"].contains(&what) {
-            make(&at.join("services/orders.toml"));
-            fs::write(at.join("policy.toml"), naming).unwrap();
-            let error = Policy::from_file(at.join("policy.toml")).unwrap_err().to_string();
-            assert!(error.contains(wrong), "{what}, by its name: {error}");
+            fs::remove_file(&place).or_else(|_| fs::remove_dir(&place)).unwrap();
         }
     }
 }
