@@ -8,7 +8,6 @@ use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
-use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 
@@ -16,7 +15,7 @@ use super::keep_alive;
 use super::upstream::{Secured, Upstream};
 
 /// A connection to the service, with TLS or without.
-pub(crate) type Connection = TokioIo<Box<dyn Stream>>;
+pub(crate) type Connection = Box<dyn Stream>;
 
 /// Bytes both ways.
 pub(crate) trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
@@ -35,11 +34,10 @@ pub(crate) async fn connect(upstream: &Upstream) -> io::Result<Connection> {
     stream.set_nodelay(true)?;
     keep_alive::ask(&stream)?;
     let stream = Listening { stream, deaf: false };
-    let stream: Box<dyn Stream> = match &upstream.tls {
-        None => Box::new(stream),
-        Some(tls) => Box::new(secure(stream, tls).await.map_err(named)?),
-    };
-    Ok(TokioIo::new(stream))
+    match &upstream.tls {
+        None => Ok(Box::new(stream)),
+        Some(tls) => Ok(Box::new(secure(stream, tls).await.map_err(named)?)),
+    }
 }
 
 async fn secure(stream: Listening, tls: &Secured) -> io::Result<impl Stream + use<>> {

@@ -6,6 +6,7 @@
 
 use std::convert::Infallible;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::{Request, Response};
@@ -28,6 +29,10 @@ use super::linger::{Lingering, Place, Rest};
 use super::pace::Patient;
 use super::tls::{self, Tls};
 use super::{BoxError, count, headers, keep_alive};
+
+/// How long a stop waits, once and at most twice, for a client that has begun a head or a handshake: more than what is on
+/// its way takes, and less than a stop may.
+const LAST_HEAD: Duration = Duration::from_secs(1);
 
 /// The request that the layer wraps around: hyper's, with a client's pauses capped.
 pub(crate) type Inbound = Request<Patient<Rest>>;
@@ -79,8 +84,14 @@ where
         tune(&stream, limits);
         let stream = Lingering::new(stream, held, self.abort.clone(), self.deliveries.clone(), limits);
         let Some(tls) = tls else { return self.serve(stream, counted).await };
+        let mut stopped = self.shared.stopped.clone();
         let handshake = Box::pin(tls.acceptor().accept(stream));
-        match tokio::time::timeout(*limits.tls_handshake_timeout, handshake).await {
+        let in_time = tokio::time::timeout(*limits.tls_handshake_timeout, handshake);
+        let handshake = tokio::select! {
+            handshake = in_time => handshake,
+            () = async { let _ = stopped.changed().await; tokio::time::sleep(LAST_HEAD).await } => return,
+        };
+        match handshake {
             Ok(Ok(stream)) => self.serve(stream, counted).await,
             Ok(Err(error)) => {
                 tls::count::failed(tls::count::reason(&error));
@@ -95,7 +106,7 @@ where
     }
 
     async fn serve(self, stream: impl AsyncRead + AsyncWrite + Send + Unpin + 'static, counted: count::Connection) {
-        let Self { shared: Shared { server, limits, mut stopped }, service, abort, activity, deliveries } = self;
+        let Self { shared: Shared { server, limits, stopped }, service, abort, activity, deliveries } = self;
         let asked = (abort.clone(), activity.clone(), deliveries.clone(), Arc::clone(&limits));
         let service = service_fn(move |request: Request<Incoming>| {
             let (abort, activity, deliveries, limits) = &asked;
@@ -110,11 +121,12 @@ where
         });
         // On the task it would be there three times, as it moves from here into each wait: 4 KiB of an idle connection.
         let mut connection = Box::pin(server.serve_connection_with_upgrades(TokioIo::new(stream), service));
+        let (mut stop, mut still_stop) = (stopped.clone(), stopped);
         let ended = tokio::select! {
             ended = connection.as_mut() => ended,
             () = deliveries.stall_for(*limits.write_timeout) => return let_go(&deliveries, &abort),
             () = async { tokio::select! {
-                _ = stopped.changed() => {}
+                _ = stop.changed() => {}
                 () = activity.stops_for(*limits.idle_timeout) => {}
             } } => {
                 connection.as_mut().graceful_shutdown();
@@ -123,6 +135,8 @@ where
                     ended = connection => ended,
                     () = deliveries.stall_for(*limits.write_timeout) => return let_go(&deliveries, &abort),
                     () = activity.stops_for(*limits.idle_timeout) => return,
+                    // A head that came in half is no request yet: nobody waits for the rest of it.
+                    () = async { let _ = still_stop.changed().await; activity.stops_for(LAST_HEAD).await } => return,
                 }
             }
         };

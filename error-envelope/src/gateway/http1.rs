@@ -1,68 +1,37 @@
-//! A pool of HTTP/1.1 connections to the service: hyper-util's, with a rule of our own for what goes back into it.
-//!
-//! A service may close a connection right after its response without having said so, and a request that crosses with the
-//! close is lost: it may have arrived, so that nobody may send it again. hyper-util's ready-made client gives a
-//! connection out the moment its response ends, which is when that happens (1 in 200 back to back in a test). Here it
-//! first shows for a moment that it stays open. Only a request of which not a byte was written goes to another one.
+//! HTTP/1.1 connections to the service.
 
-use std::mem;
-use std::time::{Duration, Instant};
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
-use http::Request;
 use http::header::{CONTENT_LENGTH, HOST, HeaderValue, TRANSFER_ENCODING};
 use http::uri::{Authority, Uri};
+use http::{Request, Response};
 use http_body::Body;
+use hyper::body::Incoming;
 use hyper::client::conn::http1::{Builder, SendRequest};
-use hyper_util::client::pool::cache;
-use hyper_util::rt::TokioExecutor;
-use tower::{Service, ServiceExt, service_fn};
+use hyper_util::rt::TokioIo;
 
 use super::BoxError;
 use super::connect::connect;
 use super::limits::UpstreamLimits;
+use super::pool::{self, Connection, Exchange, Failed, Observed, Outgoing, Place, Pool, Reached, Sends};
 use super::proxy::Remote;
 use super::upstream::Upstream;
 
-/// How often those that nobody asks for are looked at.
-const SWEEP: Duration = Duration::from_secs(1);
-
-pub(crate) fn connections<B>(upstream: Upstream, limits: UpstreamLimits) -> Remote<B>
+/// A way to `upstream` that takes any number of requests at once.
+pub(crate) fn connections<B>(upstream: Upstream, limits: UpstreamLimits, bounds: pool::Bounds) -> Remote<B>
 where
-    B: Body<Data = Bytes> + Send + 'static,
+    B: Body<Data = Bytes> + Send + Unpin + 'static,
     B::Error: Into<BoxError>,
 {
-    let target = upstream.clone();
-    let pool = cache::builder()
-        .executor(TokioExecutor::new())
-        .build(service_fn(move |()| Box::pin(open(target.clone(), limits))));
-    let mut idle = pool.clone();
-    tokio::spawn(async move {
-        loop {
-            tokio::time::sleep(SWEEP).await;
-            idle.retain(Connection::is_fit);
-        }
-    });
-    Remote::new(service_fn(move |mut request| {
-        prepare(&mut request, &upstream.authority);
-        let mut pool = pool.clone();
-        async move {
-            loop {
-                pool.retain(Connection::is_fit);
-                let mut connection = pool.ready().await?.call(()).await?;
-                let fresh = mem::take(&mut connection.inner_mut().fresh);
-                let answer = connection.inner_mut().sender.try_send_request(request);
-                // Dropped at the end, it goes back to the pool.
-                tokio::spawn(async move { connection.inner_mut().settle().await });
-                match answer.await {
-                    Ok(response) => return Ok(response),
-                    Err(mut error) => match error.take_message() {
-                        Some(unsent) if !fresh => request = unsent,
-                        _ => return Err(error.into_error().into()),
-                    },
-                }
-            }
-        }
+    let authority = upstream.authority.clone();
+    let pool = Pool::new(bounds, move |place| open(upstream.clone(), limits, place));
+    Remote::new(tower::service_fn(move |request: Request<B>| {
+        let mut request = request.map(Outgoing::new);
+        prepare(&mut request, &authority);
+        let pool = pool.clone();
+        async move { pool::send(&pool, request).await }
     }))
 }
 
@@ -84,15 +53,16 @@ fn prepare<B: Body>(request: &mut Request<B>, upstream: &Authority) {
     }
 }
 
-async fn open<B>(upstream: Upstream, limits: UpstreamLimits) -> Result<Connection<B>, BoxError>
+async fn open<B>(upstream: Upstream, limits: UpstreamLimits, place: Place) -> Result<Http1<B>, BoxError>
 where
-    B: Body<Data = Bytes> + Send + 'static,
+    B: Body<Data = Bytes> + Send + Unpin + 'static,
     B::Error: Into<BoxError>,
 {
-    let stream = connect(&upstream).await?;
+    let exchange = Arc::<Exchange>::default();
+    let stream = Observed::new(connect(&upstream).await?, Arc::clone(&exchange), place);
     let mut client = Builder::new();
     client.max_headers(limits.upstream_headers as usize).max_buf_size(limits.upstream_buffer.in_memory());
-    let (mut sender, connection) = client.handshake(stream).await?;
+    let (mut sender, connection) = client.handshake(TokioIo::new(stream)).await?;
     tokio::spawn(async move {
         if let Err(error) = connection.with_upgrades().await {
             tracing::debug!(%error, "a connection to the service ended");
@@ -100,30 +70,60 @@ where
     });
     // hyper's task asks for a first request once it runs; asked too late, it would look like the end of a response.
     sender.ready().await?;
-    Ok(Connection { sender, limits, idle_since: Instant::now(), fresh: true })
+    Ok(Http1 { sender, exchange })
 }
 
-struct Connection<B> {
-    sender: SendRequest<B>,
-    limits: UpstreamLimits,
-    idle_since: Instant,
-    /// Neither used nor kept waiting. One that fails all the same is not replaced, or a service that closes each would be
-    /// asked for ever.
-    fresh: bool,
+/// A connection to the service.
+struct Http1<B> {
+    sender: SendRequest<Outgoing<B>>,
+    exchange: Arc<Exchange>,
 }
 
-impl<B> Connection<B> {
-    /// Waits until the response is through, and then whether the connection stays open.
-    async fn settle(&mut self) {
-        if self.sender.ready().await.is_ok() {
-            tokio::time::sleep(*self.limits.upstream_settle).await;
-            self.idle_since = Instant::now();
-        }
+impl<B: Send + 'static> Connection for Http1<B> {
+    const IS_SHARED: bool = false;
+
+    fn is_fit(&self) -> bool {
+        self.sender.is_ready()
     }
 
-    /// Asked of each that waits in the pool.
-    fn is_fit(&mut self) -> bool {
-        self.fresh = false;
-        self.sender.is_ready() && self.idle_since.elapsed() < *self.limits.upstream_idle_timeout
+    fn room(&self) -> usize {
+        1
+    }
+
+    fn share(&self) -> Option<Self> {
+        None
+    }
+
+    fn is_same(&self, _: &Self) -> bool {
+        false
+    }
+
+    fn poll_reusable(&mut self, cx: &mut Context<'_>) -> Poll<bool> {
+        // hyper sends the rest of such a request before it is ready: nobody waits for that.
+        if self.exchange.was_answered_early() {
+            return Poll::Ready(false);
+        }
+        let is_open = ready!(self.sender.poll_ready(cx)).is_ok();
+        Poll::Ready(is_open && !self.exchange.was_answered_early())
+    }
+}
+
+impl<B> Sends<B> for Http1<B>
+where
+    B: Body<Data = Bytes> + Send + Unpin + 'static,
+    B::Error: Into<BoxError>,
+{
+    async fn send(&mut self, mut request: Request<Outgoing<B>>) -> Result<Response<Incoming>, Failed<B>> {
+        request.body_mut().begin(&self.exchange);
+        let mut error = match self.sender.try_send_request(request).await {
+            Ok(response) => return Ok(response),
+            Err(error) => error,
+        };
+        let reached = match error.take_message() {
+            Some(unsent) => Reached::Nowhere(Box::new(unsent)),
+            None if self.exchange.is_answered() => Reached::Response,
+            None => Reached::Service,
+        };
+        Err(Failed { error: error.into_error().into(), reached })
     }
 }

@@ -75,18 +75,25 @@ pub(crate) struct Limits {
 #[command(next_help_heading = "What the way to the service may take")]
 pub(crate) struct UpstreamLimits {
     // One for each client that may be connected, an upgraded one as well: over HTTP/1.1 nobody meets it. What it bounds is
-    // clients over HTTP/2, each of whose streams takes a connection to the service.
-    /// How many requests may be with the service at once, upgraded ones among them; further ones get 503 `worker_at_capacity`
+    // clients over HTTP/2, each of which has many requests.
+    /// Limit the requests that are with the service or wait for a connection to it, upgraded ones included; further ones get 503 `worker_at_capacity`
     #[arg(long, value_name = "NUMBER", value_parser = clap::value_parser!(u32).range(1..), default_value_t = Self::default().upstream_requests)]
     pub(crate) upstream_requests: u32,
+    // More than services with a worker for each connection have (Apache: 256), and fewer than a system gives descriptors.
+    /// Limit the connections to the service, upgraded ones included
+    #[arg(long, value_name = "NUMBER", value_parser = clap::value_parser!(u32).range(1..), default_value_t = Self::default().upstream_connections)]
+    pub(crate) upstream_connections: u32,
+    // A client waits as long without a second thought; whoever waits longer would rather hear that the service is full.
+    /// Limit how long a request waits for a connection while all are in use, as a part of `--upstream-timeout`; then it gets 503 `worker_at_capacity`
+    #[arg(long, value_name = "TIME", value_parser = time, default_value_t = Self::default().upstream_queue_time)]
+    pub(crate) upstream_queue_time: Time,
     // Shorter than what services usually wait (5 s in Node, 75 s in nginx): they seldom close under a request.
-    /// How long an HTTP/1.1 connection that is not used is kept for the next request
+    /// Close a connection to the service after this time without a request; over HTTP/2 the newest one stays
     #[arg(long, value_name = "TIME", value_parser = time, default_value_t = Self::default().upstream_idle_timeout)]
     pub(crate) upstream_idle_timeout: Time,
-    // Longer than a close takes to arrive, short enough that connections stay few.
-    /// How long an HTTP/1.1 connection has to stay open after a response before it is used again
-    #[arg(long, value_name = "TIME", value_parser = time, default_value_t = Self::default().upstream_settle)]
-    pub(crate) upstream_settle: Time,
+    /// Does nothing: a connection is used again at once (deprecated)
+    #[arg(long, value_name = "TIME", value_parser = delay, hide = true)]
+    pub(crate) upstream_settle: Option<Time>,
     // hyper's 100 is fewer than a service with many cookies sends.
     /// How many header lines an HTTP/1.1 response may have
     #[arg(long, value_name = "NUMBER", value_parser = clap::value_parser!(u32).range(1..=100_000), default_value_t = Self::default().upstream_headers)]
@@ -114,8 +121,10 @@ impl Default for UpstreamLimits {
     fn default() -> Self {
         Self {
             upstream_requests: 10_000,
+            upstream_connections: 1024,
+            upstream_queue_time: Duration::from_secs(1).into(),
             upstream_idle_timeout: Duration::from_secs(4).into(),
-            upstream_settle: Duration::from_millis(5).into(),
+            upstream_settle: None,
             upstream_headers: 512,
             upstream_buffer: Size(128 * KIB),
             upstream_stream_window: Size(128 * KIB),
@@ -123,6 +132,20 @@ impl Default for UpstreamLimits {
             upstream_ping_interval: Duration::from_secs(10).into(),
             upstream_ping_timeout: Duration::from_secs(10).into(),
         }
+    }
+}
+
+impl UpstreamLimits {
+    /// Logs a warning if a flag is set that has no effect.
+    pub(crate) fn log_ignored(&self) {
+        if self.upstream_settle.is_some() {
+            tracing::warn!("--upstream-settle has no effect: a connection is used again at once; leave it out");
+        }
+    }
+
+    /// How many descriptors the way to the service takes at most.
+    pub(crate) fn descriptors(&self) -> u32 {
+        self.upstream_requests.min(self.upstream_connections)
     }
 }
 

@@ -3,7 +3,7 @@
 //! Read on in this order: [`args`] are its flags and [`limits`] those with a number, [`serve`] accepts, [`connection`]
 //! serves one client, by [`tls`] or without; [`client`] says who that is, to the log and, as [`forwarded`] has it, to the
 //! service; [`proxy`] forwards to the [`upstream`] over [`http1`] or [`http2`], as many requests at once as there is
-//! [`capacity`] for, [`headers`] knows what belongs to one hop alone, [`upgrade`] joins two connections; [`pace`], [`idle`],
+//! [`capacity`] for, by a [`pool`] of connections, [`headers`] knows what belongs to one hop alone, [`upgrade`] joins two connections; [`pace`], [`idle`],
 //! [`delivery`] and [`keep_alive`] keep the clocks; [`on_call`] is the admin address; [`flight`] is what a stop ends;
 //! [`connect`], [`linger`] and [`abort`] are about how connections end; [`count`] counts.
 
@@ -28,6 +28,7 @@ mod linger;
 mod log;
 pub(crate) mod on_call;
 mod pace;
+mod pool;
 pub(crate) mod proxy;
 pub(crate) mod serve;
 pub(crate) mod signals;
@@ -66,7 +67,8 @@ pub(crate) fn run(args: &Args) -> Result<u8, Failure> {
     let log = args.front.log.init()?;
     block_on(async {
         log.tell_drops();
-        descriptors::raise(args.front.limits.max_connections, args.upstream_limits.upstream_requests);
+        args.upstream_limits.log_ignored();
+        descriptors::raise(args.front.limits.max_connections, args.upstream_limits.descriptors());
         let upstream = args.upstream()?;
         let on_call = OnCall::listen(&args.front.on_call).await?;
         let layer = on_call.layer(layer(&args.front)?);

@@ -1,7 +1,7 @@
 //! Forwards a request to the service and gives back its response.
 //!
 //! It never answers by itself: what goes wrong is returned as an error, and the layer around it makes the answer.
-//! Nothing that may have reached the service is sent twice.
+//! What is sent twice, and over which connection, is decided in [`pool`].
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,7 +10,6 @@ use bytes::Bytes;
 use http::header::{ALLOW, HeaderValue};
 use http::{Method, Request, Response, StatusCode, Version};
 use http_body::Body;
-use hyper::body::Incoming;
 use tower::util::BoxCloneSyncService;
 use tower::{ServiceExt, service_fn};
 use tower_error_envelope::{ErrorCode, Fault};
@@ -18,15 +17,16 @@ use tower_error_envelope::{ErrorCode, Fault};
 use super::capacity::{Capacity, Sharing};
 use super::limits::UpstreamLimits;
 use super::pace::{Pace, Paced};
+use super::pool::{Bounds, Reply};
 use super::upgrade::{self, Wish};
 use super::upstream::Upstream;
 use super::{BoxError, headers, http1, http2};
 
 /// A service that is another one, over the network. It is always ready.
-pub(crate) type Remote<B> = BoxCloneSyncService<Request<B>, Response<Incoming>, BoxError>;
+pub(crate) type Remote<B> = BoxCloneSyncService<Request<B>, Response<Reply>, BoxError>;
 
 /// The same, for as many requests at once as it has the capacity for.
-pub(crate) type Forward<B> = BoxCloneSyncService<Request<B>, Response<Sharing<Incoming>>, BoxError>;
+pub(crate) type Forward<B> = BoxCloneSyncService<Request<B>, Response<Sharing<Reply>>, BoxError>;
 
 /// Forwards over HTTP/1.1, or by prior knowledge over HTTP/2; `timeout` is to the response head.
 pub(crate) fn to<B>(upstream: Upstream, version: Version, timeout: Duration, limits: UpstreamLimits) -> Forward<B>
@@ -34,9 +34,15 @@ where
     B: Body<Data = Bytes> + Send + Unpin + 'static,
     B::Error: Into<BoxError>,
 {
+    let bounds = Bounds {
+        connections: limits.upstream_connections as usize,
+        queue_time: *limits.upstream_queue_time,
+        idle_timeout: *limits.upstream_idle_timeout,
+        open_timeout: timeout,
+    };
     let (connections, upgrades) = match version {
-        Version::HTTP_2 => (http2::connections(upstream.clone(), limits), false),
-        _ => (http1::connections(upstream.clone(), limits), true),
+        Version::HTTP_2 => (http2::connections(upstream.clone(), limits, bounds), false),
+        _ => (http1::connections(upstream.clone(), limits, bounds), true),
     };
     let capacity = Capacity::new(limits.upstream_requests);
     let proxy = Arc::new(Proxy { connections, upgrades, upstream, timeout, capacity });
@@ -59,7 +65,7 @@ where
     B: Body<Data = Bytes> + Send + Unpin + 'static,
     B::Error: Into<BoxError>,
 {
-    async fn forward(&self, mut request: Request<B>) -> Result<Response<Sharing<Incoming>>, BoxError> {
+    async fn forward(&self, mut request: Request<B>) -> Result<Response<Sharing<Reply>>, BoxError> {
         refuse(&request)?;
         let share = self.capacity.take()?;
         let wish = self.upgrades.then(|| Wish::of(&mut request)).flatten();
@@ -73,6 +79,11 @@ where
         let response = pace.head_within(self.timeout, self.connections.clone().oneshot(request)).await?;
         if response.status() == StatusCode::SWITCHING_PROTOCOLS {
             return Ok(upgrade::switch(wish, response, share)?);
+        }
+        if !headers::is_coded_at_most_in_chunks(response.headers()) {
+            // The rest of it would reach the client without the name of its coding.
+            let cause = "the service's response has a transfer coding besides chunked";
+            return Err(Fault::new(ErrorCode::OTHER).caused_by(cause).into());
         }
         let (mut head, body) = response.into_parts();
         headers::towards_client(&mut head);

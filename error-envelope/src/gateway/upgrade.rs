@@ -2,7 +2,6 @@
 
 use http::header::{CONNECTION, HeaderMap, HeaderValue, UPGRADE};
 use http::{HeaderName, Request, Response, StatusCode, Version};
-use hyper::body::Incoming;
 use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::TokioIo;
 use tower_error_envelope::{ErrorCode, Fault};
@@ -37,11 +36,11 @@ impl Wish {
 }
 
 /// The service's 101, made the gateway's own; a service that switches without being asked broke the protocol.
-pub(crate) fn switch(
+pub(crate) fn switch<B>(
     wish: Option<Wish>,
-    mut response: Response<Incoming>,
+    mut response: Response<B>,
     share: Share,
-) -> Result<Response<Sharing<Incoming>>, Fault> {
+) -> Result<Response<Sharing<B>>, Fault> {
     let Some(wish) = wish else {
         return Err(
             Fault::new(ErrorCode::OTHER).caused_by("the service switched protocols, and nobody had asked it to")

@@ -1,0 +1,88 @@
+//! Connections that nobody uses: the newest is used next, and what was not used for a while is closed.
+//!
+//! Time is counted in rounds of one task, so that taking a connection and giving it back read no clock.
+
+use std::collections::VecDeque;
+use std::sync::Weak;
+use std::time::Duration;
+
+use super::{Connection, Pool, Shared};
+
+/// How many rounds a connection may be idle. A connection is closed up to one round early, never late.
+const ROUNDS: u32 = 8;
+
+pub(super) struct Idle<C> {
+    /// The newest last.
+    connections: VecDeque<Unused<C>>,
+    round: u32,
+}
+
+struct Unused<C> {
+    connection: C,
+    /// How many requests may be sent over it now.
+    room: usize,
+    since: u32,
+}
+
+impl<C> Default for Idle<C> {
+    fn default() -> Self {
+        Self { connections: VecDeque::new(), round: 0 }
+    }
+}
+
+impl<C: Connection> Idle<C> {
+    /// The newest that is fit. What is not fit on the way to it is forgotten.
+    pub(super) fn take(&mut self) -> Option<C> {
+        while let Some(newest) = self.connections.back_mut() {
+            if newest.connection.is_fit() {
+                if newest.room > 1
+                    && let Some(shared) = newest.connection.share()
+                {
+                    newest.room -= 1;
+                    return Some(shared);
+                }
+                return self.connections.pop_back().map(|newest| newest.connection);
+            }
+            self.connections.pop_back();
+        }
+        None
+    }
+
+    /// There is room for so many requests more on this connection.
+    pub(super) fn put(&mut self, connection: C, room: usize) {
+        let since = self.round;
+        match self.connections.back_mut() {
+            Some(newest) if newest.connection.is_same(&connection) => {
+                newest.room = newest.room.saturating_add(room);
+                newest.since = since;
+            }
+            _ => self.connections.push_back(Unused { connection, room, since }),
+        }
+    }
+
+    /// Takes out the oldest, for its place.
+    pub(super) fn take_oldest(&mut self) -> Option<C> {
+        self.connections.pop_front().map(|oldest| oldest.connection)
+    }
+
+    /// Takes out what nobody has used for as long as a connection may be idle.
+    fn end_round(&mut self) -> Vec<C> {
+        self.round = self.round.wrapping_add(1);
+        let kept = usize::from(C::IS_SHARED);
+        let removable = self.connections.len().saturating_sub(kept);
+        let unused = |each: &&Unused<C>| self.round.wrapping_sub(each.since) >= ROUNDS;
+        let unused = self.connections.iter().take(removable).take_while(unused).count();
+        self.connections.drain(..unused).map(|each| each.connection).collect()
+    }
+}
+
+/// Closes what is idle for too long, until the pool is dropped.
+pub(super) async fn close_unused<C: Connection>(pool: Weak<Shared<C>>, idle_timeout: Duration) {
+    let round = (idle_timeout / ROUNDS).max(Duration::from_millis(1));
+    loop {
+        tokio::time::sleep(round).await;
+        let Some(pool) = Pool::upgrade(&pool) else { return };
+        let unused = pool.state().idle.end_round();
+        drop(unused);
+    }
+}

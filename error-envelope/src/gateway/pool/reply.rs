@@ -1,0 +1,130 @@
+//! A response on its way back, with the connection that it comes over.
+//!
+//! The last frame waits until the connection is back in its pool. hyper reports a connection ready on another task, a
+//! moment after the last byte: a client that asks again at once would find no connection, and a second one would be opened.
+
+use std::future::poll_fn;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use bytes::Bytes;
+use http::{Response, StatusCode};
+use http_body::{Body, Frame, SizeHint};
+use hyper::body::Incoming;
+
+use super::{Connection, Pool};
+
+/// A connection that a request uses.
+pub(super) struct Lease<C: Connection> {
+    /// Taken when it is given back.
+    connection: Option<C>,
+    is_used: bool,
+    pool: Pool<C>,
+}
+
+impl<C: Connection> Lease<C> {
+    pub(super) fn new(connection: C, is_used: bool, pool: Pool<C>) -> Self {
+        Self { connection: Some(connection), is_used, pool }
+    }
+
+    /// Whether a request was sent over it before.
+    pub(super) fn is_used(&self) -> bool {
+        self.is_used
+    }
+
+    pub(super) fn connection(&mut self) -> Option<&mut C> {
+        self.connection.as_mut()
+    }
+
+    /// Gives the connection back once the next request can be sent over it, if it can.
+    fn poll_give_back(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let Some(connection) = &mut self.connection else { return Poll::Ready(()) };
+        let is_reusable = ready!(connection.poll_reusable(cx));
+        if let (Some(connection), true) = (self.connection.take(), is_reusable) {
+            self.pool.give_back(connection);
+        }
+        Poll::Ready(())
+    }
+}
+
+/// What is left of a shared connection is for others; one that is not goes down with its request.
+impl<C: Connection> Drop for Lease<C> {
+    fn drop(&mut self) {
+        if let (Some(connection), true) = (self.connection.take(), C::IS_SHARED) {
+            self.pool.give_back(connection);
+        }
+    }
+}
+
+/// What is done with a connection at the end of a response, whatever connection it is.
+trait GiveBack: Send {
+    fn poll_give_back(&mut self, cx: &mut Context<'_>) -> Poll<()>;
+}
+
+impl<C: Connection> GiveBack for Lease<C> {
+    fn poll_give_back(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        Lease::poll_give_back(self, cx)
+    }
+}
+
+/// A response's body.
+pub(crate) struct Reply {
+    body: Incoming,
+    lease: Option<Box<dyn GiveBack>>,
+    last: Option<Last>,
+}
+
+/// The end, or the frame that is followed by it.
+type Last = Option<Result<Frame<Bytes>, hyper::Error>>;
+
+impl Reply {
+    /// A response over `lease`, which is given back already if there is no body.
+    pub(super) async fn receive<C: Connection>(response: Response<Incoming>, mut lease: Lease<C>) -> Response<Self> {
+        let (head, body) = response.into_parts();
+        let lease = if head.status == StatusCode::SWITCHING_PROTOCOLS {
+            // Over this connection goes something else now.
+            None
+        } else if body.is_end_stream() {
+            poll_fn(|cx| lease.poll_give_back(cx)).await;
+            None
+        } else {
+            Some(Box::new(lease) as Box<dyn GiveBack>)
+        };
+        Response::from_parts(head, Self { body, lease, last: None })
+    }
+}
+
+impl Body for Reply {
+    type Data = Bytes;
+    type Error = hyper::Error;
+
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+        let this = &mut *self;
+        if this.last.is_none() {
+            let frame = ready!(Pin::new(&mut this.body).poll_frame(cx));
+            match &frame {
+                Some(Err(_)) => this.lease = None,
+                Some(Ok(_)) if !this.body.is_end_stream() => return Poll::Ready(frame),
+                _ => {}
+            }
+            this.last = Some(frame);
+        }
+        if let Some(lease) = &mut this.lease {
+            ready!(lease.poll_give_back(cx));
+        }
+        this.lease = None;
+        Poll::Ready(this.last.take().flatten())
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.last.is_none() && self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        let held = self.last.as_ref().and_then(|last| last.as_ref()?.as_ref().ok()?.data_ref().map(Bytes::len));
+        match held {
+            Some(held) => SizeHint::with_exact(held as u64),
+            None => self.body.size_hint(),
+        }
+    }
+}

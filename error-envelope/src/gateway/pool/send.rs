@@ -1,0 +1,86 @@
+//! One request, sent until the service may have processed it, and once more if it may be repeated (rule F7).
+
+use http::{Method, Request, Response};
+use http_body::Body;
+
+use super::{BoxError, Connection, Outgoing, Pool, Reply, Sends};
+
+/// A request that got no response.
+pub(in super::super) struct Failed<B> {
+    pub(in super::super) error: BoxError,
+    pub(in super::super) reached: Reached<B>,
+}
+
+/// How far a request got.
+pub(in super::super) enum Reached<B> {
+    /// Nothing of it was written, and here it is.
+    Nowhere(Box<Request<Outgoing<B>>>),
+    /// The service says that it has not processed it.
+    Unprocessed,
+    /// It may have been processed. No byte of a response came.
+    Service,
+    /// A response began.
+    Response,
+}
+
+/// Sends a request over a connection of `pool`.
+///
+/// # Errors
+///
+/// Why there is no connection, or why the last one that was tried failed.
+pub(in super::super) async fn send<B, C>(
+    pool: &Pool<C>,
+    mut request: Request<Outgoing<B>>,
+) -> Result<Response<Reply>, BoxError>
+where
+    B: Body + Unpin,
+    C: Connection + Sends<B>,
+{
+    // Once: a service that closes each connection would be asked for ever.
+    let mut may_repeat = true;
+    loop {
+        let mut lease = if may_repeat { pool.take().await? } else { pool.take_fresh().await? };
+        let was_used = lease.is_used();
+        let Some(connection) = lease.connection() else { continue };
+        let copy = if may_repeat && (was_used || C::IS_SHARED) { copy(&request) } else { None };
+        let is_repeatable = copy.is_some() && is_idempotent(request.method());
+        let failed = match connection.send(request).await {
+            Ok(response) => return Ok(Reply::receive(response, lease).await),
+            Err(failed) => failed,
+        };
+        drop(lease);
+        let again = match failed.reached {
+            Reached::Nowhere(unsent) if was_used => {
+                request = *unsent;
+                continue;
+            }
+            Reached::Nowhere(unsent) => Some(*unsent).filter(|_| may_repeat),
+            Reached::Unprocessed => copy,
+            Reached::Service => copy.filter(|_| was_used && is_repeatable),
+            Reached::Response => None,
+        };
+        match again {
+            Some(again) => request = again,
+            None => return Err(failed.error),
+        }
+        tracing::debug!(error = %failed.error, "sending a request once more, over a fresh connection");
+        may_repeat = false;
+    }
+}
+
+/// RFC 9110 §9.2.2.
+fn is_idempotent(method: &Method) -> bool {
+    matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS | Method::TRACE | Method::PUT | Method::DELETE)
+}
+
+/// A request without a body, again.
+fn copy<B: Body + Unpin>(request: &Request<Outgoing<B>>) -> Option<Request<Outgoing<B>>> {
+    request.body().is_end_stream().then(|| {
+        let mut copy = Request::new(Outgoing::empty());
+        copy.method_mut().clone_from(request.method());
+        copy.uri_mut().clone_from(request.uri());
+        *copy.version_mut() = request.version();
+        copy.headers_mut().clone_from(request.headers());
+        copy
+    })
+}
