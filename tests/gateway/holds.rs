@@ -12,6 +12,7 @@ mod log;
 mod memory;
 mod mixed;
 mod once;
+mod pool;
 mod pressure;
 mod refused;
 pub(crate) mod service;

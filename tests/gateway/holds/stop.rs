@@ -149,6 +149,21 @@ fn what_a_stop_has_not_waited_for_is_told_from_what_clients_gave_up() {
     assert_eq!(abandoned(&log), [vec![client], by_us.clone(), by_us.clone(), by_us], "{log}");
 }
 
+#[test]
+fn half_a_head_does_not_hold_a_stop() {
+    let service = Service::of(|_| async { Response::new(full("whole")) });
+    let gateway = Gateway::start(service.address, &["--stop-timeout", "1h", "--idle-timeout", "1h"]);
+    let mut begun = gateway.connect();
+    begun.write_all(GET.replace("\r\n\r\n", "\r\nx-slow").as_bytes()).unwrap();
+    let mut begun_later = gateway.connect();
+    begun_later.write_all(GET.as_bytes()).unwrap();
+    let mut byte = [0];
+    begun_later.read_exact(&mut byte).unwrap();
+    begun_later.write_all(b"GET /again HT").unwrap();
+    let log = gateway.stopped();
+    assert!(!log.contains("stopped with requests in flight"), "{log}");
+}
+
 /// The spans around each line of a request that was abandoned.
 fn abandoned(log: &str) -> Vec<Vec<Value>> {
     let lines = log.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());

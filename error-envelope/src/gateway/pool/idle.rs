@@ -31,19 +31,21 @@ impl<C> Default for Idle<C> {
 }
 
 impl<C: Connection> Idle<C> {
-    /// The newest that is fit. What is not fit on the way to it is forgotten.
-    pub(super) fn take(&mut self) -> Option<C> {
-        while let Some(newest) = self.connections.back_mut() {
-            if newest.connection.is_fit() {
-                if newest.room > 1
-                    && let Some(shared) = newest.connection.share()
-                {
-                    newest.room -= 1;
-                    return Some(shared);
-                }
-                return self.connections.pop_back().map(|newest| newest.connection);
+    /// The newest that is fit. What is not fit on the way to it goes to `unfit`: it is not for dropping under a lock.
+    pub(super) fn take(&mut self, unfit: &mut Vec<C>) -> Option<C> {
+        while let Some(mut newest) = self.connections.pop_back() {
+            if !newest.connection.is_fit() {
+                unfit.push(newest.connection);
+                continue;
             }
-            self.connections.pop_back();
+            if newest.room > 1
+                && let Some(shared) = newest.connection.share()
+            {
+                newest.room -= 1;
+                self.connections.push_back(newest);
+                return Some(shared);
+            }
+            return Some(newest.connection);
         }
         None
     }

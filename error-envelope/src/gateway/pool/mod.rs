@@ -116,13 +116,15 @@ impl<C: Connection> Pool<C> {
     ///
     /// Why none could be opened; tower's `Overloaded` if none came free within the queue time.
     async fn take(&self) -> Result<Lease<C>, BoxError> {
+        let mut unfit = Vec::new();
         let turn = {
             let mut state = self.state();
-            if let Some(connection) = state.idle.take() {
+            if let Some(connection) = state.idle.take(&mut unfit) {
                 return Ok(Lease::new(connection, true, self.clone()));
             }
             state.join_line(false)
         };
+        drop(unfit);
         self.wait_in_line(turn).await
     }
 

@@ -37,7 +37,7 @@ impl<C: Connection> Lease<C> {
     }
 
     /// Gives the connection back once the next request can be sent over it, if it can.
-    fn poll_give_back(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+    pub(super) fn poll_give_back(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         let Some(connection) = &mut self.connection else { return Poll::Ready(()) };
         let is_reusable = ready!(connection.poll_reusable(cx));
         if let (Some(connection), true) = (self.connection.take(), is_reusable) {
