@@ -13,7 +13,7 @@ use hyper::client::conn::http1::{Builder, SendRequest};
 use hyper_util::rt::TokioIo;
 
 use super::BoxError;
-use super::connect::connect;
+use super::connect::{Probe, connect};
 use super::limits::UpstreamLimits;
 use super::pool::{self, Connection, Exchange, Failed, Observed, Outgoing, Place, Pool, Reached, Sends};
 use super::proxy::Remote;
@@ -59,7 +59,8 @@ where
     B::Error: Into<BoxError>,
 {
     let exchange = Arc::<Exchange>::default();
-    let stream = Observed::new(connect(&upstream).await?, Arc::clone(&exchange), place);
+    let (stream, probe) = connect(&upstream).await?;
+    let stream = Observed::new(stream, Arc::clone(&exchange), place);
     let mut client = Builder::new();
     client.max_headers(limits.upstream_headers as usize).max_buf_size(limits.upstream_buffer.in_memory());
     let (mut sender, connection) = client.handshake(TokioIo::new(stream)).await?;
@@ -70,13 +71,14 @@ where
     });
     // hyper's task asks for a first request once it runs; asked too late, it would look like the end of a response.
     sender.ready().await?;
-    Ok(Http1 { sender, exchange })
+    Ok(Http1 { sender, exchange, probe })
 }
 
 /// A connection to the service.
 struct Http1<B> {
     sender: SendRequest<Outgoing<B>>,
     exchange: Arc<Exchange>,
+    probe: Probe,
 }
 
 impl<B: Send + 'static> Connection for Http1<B> {
@@ -84,6 +86,10 @@ impl<B: Send + 'static> Connection for Http1<B> {
 
     fn is_fit(&self) -> bool {
         self.sender.is_ready()
+    }
+
+    fn has_ended(&self) -> bool {
+        self.probe.has_ended()
     }
 
     fn room(&self) -> usize {

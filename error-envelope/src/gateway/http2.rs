@@ -64,7 +64,8 @@ where
     B: Body<Data = Bytes> + Send + Unpin + 'static,
     B::Error: Into<BoxError>,
 {
-    let stream = Observed::new(connect(&upstream).await?, Arc::default(), place);
+    let (stream, _) = connect(&upstream).await?;
+    let stream = Observed::new(stream, Arc::default(), place);
     let (sender, mut connection) = client(limits).handshake(TokioIo::new(stream)).await?;
     while connection.current_max_send_streams() == UNKNOWN {
         if let Ok(ended) = tokio::time::timeout(LOOK, &mut connection).await {
@@ -109,6 +110,10 @@ impl<B: Send + 'static> Connection for Http2<B> {
 
     fn is_fit(&self) -> bool {
         !self.sender.is_closed()
+    }
+
+    fn has_ended(&self) -> bool {
+        self.sender.is_closed()
     }
 
     fn room(&self) -> usize {

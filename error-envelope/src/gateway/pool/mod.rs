@@ -51,6 +51,9 @@ pub(super) trait Connection: Sized + Send + 'static {
     /// Whether the next request can go over it, as far as is known here.
     fn is_fit(&self) -> bool;
 
+    /// The same, but asks the system: for a request that would be lost.
+    fn has_ended(&self) -> bool;
+
     /// How many requests it takes at once; asked once it is open.
     fn room(&self) -> usize;
 

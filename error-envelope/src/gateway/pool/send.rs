@@ -42,8 +42,12 @@ where
         let mut lease = if may_repeat { pool.take().await? } else { pool.take_fresh().await? };
         let was_used = lease.is_used();
         let Some(connection) = lease.connection() else { continue };
-        let copy = if may_repeat && (was_used || C::IS_SHARED) { copy(&request) } else { None };
-        let is_repeatable = copy.is_some() && is_idempotent(request.method());
+        let is_repeatable = is_idempotent(request.method()) && request.body().is_end_stream();
+        if was_used && !is_repeatable && connection.has_ended() {
+            continue;
+        }
+        let may_be_copied = C::IS_SHARED || (was_used && is_repeatable);
+        let copy = if may_repeat && may_be_copied { copy(&request) } else { None };
         let failed = match connection.send(request).await {
             Ok(response) => return Ok(Reply::receive(response, lease).await),
             Err(failed) => failed,

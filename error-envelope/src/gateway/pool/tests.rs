@@ -66,6 +66,10 @@ impl<const SHARED: bool> Connection for Simulated<SHARED> {
         !self.socket.service.closed.lock().unwrap().contains(&self.number)
     }
 
+    fn has_ended(&self) -> bool {
+        !self.is_fit()
+    }
+
     fn room(&self) -> usize {
         self.socket.service.room.max(1)
     }
