@@ -45,6 +45,7 @@ mod command {
         mod keep_alive;
         pub(crate) mod limits;
         mod pace;
+        mod pool;
         pub(crate) mod proxy;
         mod upgrade;
         pub(crate) mod upstream;

@@ -79,7 +79,11 @@ where
             tracing::debug!(%error, "the HTTP/2 connection to the service ended");
         }
     });
-    if room == 0 { Err("the service allows no HTTP/2 streams".into()) } else { Ok(Http2 { sender, room, id: Arc::new(()) }) }
+    if room == 0 {
+        Err("the service allows no HTTP/2 streams".into())
+    } else {
+        Ok(Http2 { sender, room, id: Arc::new(()) })
+    }
 }
 
 fn client(limits: UpstreamLimits) -> Builder<TokioExecutor> {

@@ -84,8 +84,7 @@ fn an_upgraded_connection_is_one_of_them() {
             let _ = stream.write_all(ANSWER).await;
         }
     });
-    let gateway =
-        Gateway::start(service.address, &["--upstream-connections", "1", "--upstream-queue-time", "200ms"]);
+    let gateway = Gateway::start(service.address, &["--upstream-connections", "1", "--upstream-queue-time", "200ms"]);
     let mut upgraded = gateway.connect();
     let asks = request("GET", "/").replace("\r\n\r\n", "\r\nconnection: upgrade\r\nupgrade: echo\r\n\r\n");
     upgraded.write_all(asks.as_bytes()).unwrap();

@@ -44,6 +44,7 @@ const HAS: &[&str] = &[
     "jwt",
     "modes",
     "negotiation",
+    "pool",
     "readings",
     "reload",
     "rpc",

@@ -34,12 +34,12 @@ use hyper::body::Incoming;
 use tokio::sync::oneshot::Receiver;
 
 pub(super) use self::exchange::{Exchange, Observed};
+use self::line::{Outcome, Turn};
 pub(super) use self::outgoing::Outgoing;
 pub(super) use self::place::Place;
 use self::reply::Lease;
 pub(crate) use self::reply::Reply;
 pub(super) use self::send::{Failed, Reached, send};
-use self::line::{Outcome, Turn};
 use self::state::State;
 use super::BoxError;
 

@@ -10,7 +10,7 @@ use tokio::task::{JoinHandle, yield_now};
 use tokio::time::Instant;
 use tower::load_shed::error::Overloaded;
 
-use super::{BoxError, Bounds, Connection, Lease, Place, Pool};
+use super::{Bounds, BoxError, Connection, Lease, Place, Pool};
 
 const QUEUE_TIME: Duration = Duration::from_secs(1);
 const IDLE: Duration = Duration::from_secs(4);
