@@ -25,6 +25,10 @@ CLIENTS = (1, 8, 32)
 WORKERS = (8, 64)
 # More than a request ever waits for one of the workers; a request that fails is a failure whenever it comes.
 PATIENCE = 20
+# Of nginx's throughput in the same run.
+LEAST = 0.5
+# 127.0.0.1, as /proc/net/tcp has it.
+HOST_HEX = '0100007F'
 
 
 def free_port():
@@ -160,9 +164,6 @@ class Connections(threading.Thread):
         return sum(1 for each in fields if each[2] == self.port and each[3] == '01')
 
 
-HOST_HEX = '0100007F'
-
-
 def load(port, clients):
     """Requests a second, and what went wrong."""
     command = ['wrk', '-t', '1', '-c', str(clients), '-d', f'{SECONDS}s', '--timeout', f'{PATIENCE}s', f'http://{HOST}:{port}/']
@@ -176,23 +177,29 @@ def beside_nginx(made, binary):
     problems = []
     for workers in WORKERS:
         for clients in CLIENTS:
-            rates = {}
-            for name in ('nginx', 'gateway'):
-                with apache(made, workers) as service:
-                    proxy = nginx(made, 'apache', service) if name == 'nginx' else gateway(binary, service)
-                    with proxy as port, Connections(service) as seen:
-                        rates[name], wrong = load(port, clients)
-                    if name == 'gateway':
-                        problems += [f'{workers} workers, {clients} clients: {line}' for line in wrong]
-                        if seen.most > clients:
-                            problems.append(f'{workers} workers: {clients} clients held {seen.most} connections')
-                        most = seen.most
-            ratio = rates['gateway'] / rates['nginx']
-            print(f'{workers:3} workers {clients:3} clients: nginx {rates["nginx"]:7.0f}/s, gateway '
-                  f'{rates["gateway"]:7.0f}/s ({ratio:.2f}), {most} connections', flush=True)
-            if ratio < 0.5:
-                problems.append(f'{workers} workers, {clients} clients: {ratio:.2f} of the throughput of nginx')
+            where = f'{workers} workers, {clients} clients'
+            # What else the machine does may hit one of the two: a second look tells.
+            for _ in range(2):
+                ratio, wrong = compare(made, binary, workers, clients)
+                problems += [f'{where}: {line}' for line in wrong]
+                if ratio >= LEAST:
+                    break
+            else:
+                problems.append(f'{where}: {ratio:.2f} of the throughput of nginx')
     return problems
+
+
+def compare(made, binary, workers, clients):
+    """The gateway's throughput as a part of nginx's, and what went wrong behind the gateway."""
+    with apache(made, workers) as service, nginx(made, 'apache', service) as port:
+        theirs, _ = load(port, clients)
+    with apache(made, workers) as service, gateway(binary, service) as port, Connections(service) as seen:
+        ours, wrong = load(port, clients)
+    if seen.most > clients:
+        wrong.append(f'{seen.most} connections')
+    print(f'{workers:3} workers {clients:3} clients: nginx {theirs:7.0f}/s, gateway {ours:7.0f}/s '
+          f'({ours / theirs:.2f}), {seen.most} connections', flush=True)
+    return ours / theirs, wrong
 
 
 @contextlib.contextmanager
