@@ -6,7 +6,7 @@ use std::task::{Context, Poll, ready};
 use bytes::Bytes;
 use http::header::{CONTENT_LENGTH, HOST, HeaderValue, TRANSFER_ENCODING};
 use http::uri::{Authority, Uri};
-use http::{Request, Response};
+use http::{Request, Response, StatusCode};
 use http_body::Body;
 use hyper::body::Incoming;
 use hyper::client::conn::http1::{Builder, SendRequest};
@@ -122,7 +122,13 @@ where
     async fn send(&mut self, mut request: Request<Outgoing<B>>) -> Result<Response<Incoming>, Failed<B>> {
         request.body_mut().begin(&self.exchange);
         let mut error = match self.sender.try_send_request(request).await {
-            Ok(response) => return Ok(response),
+            Ok(response) => {
+                // Who refuses a body has perhaps not read it, although all of it was sent (h3), and never reads on.
+                if response.status() == StatusCode::PAYLOAD_TOO_LARGE {
+                    self.exchange.refuse_reuse();
+                }
+                return Ok(response);
+            }
             Err(error) => error,
         };
         let reached = match error.take_message() {

@@ -44,6 +44,11 @@ impl Exchange {
         self.answered_early.load(Relaxed)
     }
 
+    /// The service may not have read what was sent.
+    pub(in super::super) fn refuse_reuse(&self) {
+        self.answered_early.store(true, Relaxed);
+    }
+
     fn read(&self, bytes: &[u8]) {
         if bytes.is_empty() {
             return;
