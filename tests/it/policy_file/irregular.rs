@@ -8,8 +8,10 @@ use std::process::{Command, Stdio};
 
 use tower_error_envelope::{ErrorEnvelopeLayer, Policy, PolicyLoader};
 
-/// Something at a path, and what is wrong with it.
-const IRREGULAR: [(&str, fn(&Path), &str); 7] = [
+/// A name, what makes it at a path, and what is wrong with it.
+type Irregular = (&'static str, fn(&Path), &'static str);
+
+const IRREGULAR: [Irregular; 7] = [
     ("a folder", |path| fs::create_dir(path).unwrap(), "cannot be read: it is a folder, not a regular file"),
     ("a socket", |path| drop(UnixListener::bind(path).unwrap()), "cannot be read: it is a socket, not a regular file"),
     ("a pipe", |path| assert!(Command::new("mkfifo").arg(path).status().unwrap().success()), PIPE),

@@ -29,9 +29,7 @@ pub(crate) const STACKS: [Stack; 21] = [
     exact("Starlette, Flask, Django", |path| Some(split(&decode(path, b"")))),
     exact("WSGI, slashes merged", |path| Some(merge(split(&decode(path, b""))))),
     exact("decodes twice", |path| Some(split(&decode(&decode(path, b""), b"")))),
-    exact("Go, path cleaned", |path| {
-        Some(split(&decode(path, b""))).map(merge).and_then(|all| resolve(all, Climb::Stays))
-    }),
+    exact("Go, path cleaned", |path| resolve(merge(split(&decode(path, b""))), Climb::Stays)),
     exact("Go, by escaped segments", |path| Some(split(path).iter().map(|segment| decode(segment, b"")).collect())),
     exact("Rack, slashes merged", |path| Some(without_last_empty(merge(split(path))))),
     exact("Apache, encoded slashes kept", |path| resolve(merge(split(&decode(path, b"/\\"))), Climb::Refused)),
