@@ -127,7 +127,7 @@ impl Exchange {
     ) -> Admission {
         let policy = &**terms.policy();
         let unmatched = matched.as_ref().err().copied();
-        let matched = &matched.unwrap_or_else(|_| policy.of_no_host());
+        let matched = &matched.unwrap_or_else(|why| policy.unmatched(head, why));
         request::remove_forged(policy, sent, &mut head.headers);
         // A guard may ask for it (G1).
         request::trace(policy.ids(), head, given.id);
@@ -170,7 +170,7 @@ impl Exchange {
         head.headers.clear();
         let sent = sent.of_call_alone();
         let policy = &**terms.policy();
-        let matched = policy.matched(head).unwrap_or_else(|_| policy.of_no_host());
+        let matched = policy.matched(head).unwrap_or_else(|why| policy.unmatched(head, why));
         let given = request::identify(policy.ids(), head, &sent, id);
         let fault = Fault::new(ErrorCode::HEADERS_TOO_LARGE);
         let asked = Asked { head, sent: &sent, body, claimed: None };

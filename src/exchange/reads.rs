@@ -202,6 +202,29 @@ mod tests {
         copy
     }
 
+    #[test]
+    fn what_is_removed_or_names_a_method_is_noticed_in_the_one_pass_over_a_head() {
+        let routes = Policy::builder().route(Route::new("DELETE /x").body_limit(1)).build().unwrap();
+        let terms = Arc::new(Terms::new(routes, || SystemTime::UNIX_EPOCH));
+        for name in ["x_request_id", "script_name", "path_info"] {
+            let mut head = Request::builder().uri("/x").header(name, "1").body(()).unwrap().into_parts().0;
+            assert!(super::is_removed(name));
+            assert!(matches!(
+                Exchange::begin(terms.clone(), &mut head, BodyFacts::default(), id),
+                Admission::Forward(..)
+            ));
+            assert!(!head.headers.contains_key(name), "{name}");
+        }
+        for name in ["x-http-method-override", "x-http-method", "x_method.override"] {
+            let request =
+                Request::builder().method("POST").uri("/x").header("content-length", "2").header(name, "delete");
+            let mut head = request.body(()).unwrap().into_parts().0;
+            assert!(is_read(name.as_bytes()));
+            let body = BodyFacts { ended: false, lower: 2, upper: Some(2) };
+            assert!(matches!(Exchange::begin(terms.clone(), &mut head, body, id), Admission::Answer(..)), "{name}");
+        }
+    }
+
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(2000))]
 

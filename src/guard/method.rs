@@ -12,8 +12,8 @@ use crate::fields::is_same_to_cgi;
 /// The headers that name another method.
 const OVERRIDES: [&str; 3] = ["x-http-method-override", "x-http-method", "x-method-override"];
 
-/// So many methods a request is guarded as: no client means more than two.
-const MOST: usize = 16;
+/// The most methods that a request is guarded as: an honest client names two.
+const MOST: usize = 4;
 
 /// A request names more methods than are guarded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

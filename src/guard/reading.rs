@@ -17,10 +17,10 @@ use std::borrow::Cow;
 use percent_encoding::percent_decode;
 use rustc_hash::FxHashMap;
 
-/// So many readings are guarded at most: more than any path has that a client means well with.
+/// The most readings that are guarded: more than any path of an honest client has.
 pub(crate) const MAX_READINGS: usize = 256;
 
-/// So many bytes they have at most, all together: eight times the longest path of most servers.
+/// The most bytes that they have in all: eight times the longest path that most servers take.
 pub(crate) const MAX_BYTES: usize = 64 * 1024;
 
 /// A path has more readings than are guarded, or larger ones.

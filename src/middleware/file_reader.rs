@@ -1,4 +1,4 @@
-//! Reads files on threads that nobody has to wait for: a file system may take any call and never answer.
+//! Reads files on separate threads, so that a hung file system blocks no caller: a file system may take any call and never answer.
 //!
 //! 1. A writer that has a file open is waited for ([`OpenWriters`]), where the system reports it.
 //! 2. The files are looked at twice, with a pause between, each time by a thread of its own that holds no lock. Only what
@@ -86,7 +86,7 @@ impl Patience {
     pub const START: Self = Self { settle: Duration::from_secs(1), ..Self::ASKED };
 
     /// Where somebody asks for a reload: 100 ms apart as a person saves and a script writes, 5 s as no copy of a policy
-    /// takes, 10 s as no file system takes that is well, a minute as no policy takes. A signal can be given again, four
+    /// takes, 10 s longer than a healthy file system takes, a minute as no policy takes. A signal can be given again, four
     /// times.
     pub const ASKED: Self = Self {
         apart: Duration::from_millis(100),

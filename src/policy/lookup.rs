@@ -76,13 +76,29 @@ impl Policy {
             false => vec![head.method.clone()],
         };
         let path = head.uri.path();
+        let paths = paths_of(path)?;
         let mut matched = Matched::only(self.normalised(&head.method, &hosts.first, path));
+        // Without routes and scopes all readings have the same guards.
+        if self.is_everywhere {
+            return Ok(matched);
+        }
         for host in [Some(&hosts.first), hosts.other.as_ref()].into_iter().flatten() {
             for method in &methods {
-                self.match_readings(method, host, path, &mut matched)?;
+                self.match_readings(method, host, &paths, &mut matched)?;
             }
         }
         Ok(matched)
+    }
+
+    /// What the rest of a request follows that is refused for its readings (rule G0).
+    pub(crate) fn unmatched(&self, head: &Parts, why: Unmatched) -> Matched {
+        let hosts = if self.scopes.ask_host() { host::of(head) } else { Some(Hosts::default()) };
+        match (why, hosts) {
+            (Unmatched::TooManyReadings, Some(hosts)) => {
+                Matched::only(self.normalised(&head.method, &hosts.first, head.uri.path()))
+            }
+            _ => self.of_no_host(),
+        }
     }
 
     /// What holds where the host cannot be told.
@@ -129,25 +145,28 @@ impl Policy {
     #[cfg(test)]
     pub(super) fn of_path(&self, method: &Method, path: &str) -> Result<Matched, Unmatched> {
         let mut matched = Matched::only(self.normalised(method, "", path));
-        self.match_readings(method, "", path, &mut matched)?;
+        self.match_readings(method, "", &paths_of(path)?, &mut matched)?;
         Ok(matched)
     }
 
     /// Adds what holds for the readings of a path by one method and one host.
-    fn match_readings(&self, method: &Method, host: &str, path: &str, matched: &mut Matched) -> Result<(), Unmatched> {
-        let paths = match path.starts_with('/') && has_readings(path.as_bytes()) {
-            true => readings(path.as_bytes()).map_err(|_| Unmatched::TooManyReadings)?,
-            false => vec![path.into()],
-        };
-        let mut found: Vec<Reading> = Vec::new();
+    fn match_readings(
+        &self,
+        method: &Method,
+        host: &str,
+        paths: &[Vec<u8>],
+        matched: &mut Matched,
+    ) -> Result<(), Unmatched> {
+        let (mut found, mut refuses): (Vec<Reading>, bool) = (Vec::new(), false);
         for path in paths {
-            self.each_case(method, host, &path, &mut |settings, routes| {
+            self.each_case(method, host, path, &mut |settings, routes| {
+                refuses |= settings.paths == Paths::Refuse;
                 if !found.iter().any(|known| known.settings.guards_like(&settings)) {
                     found.push(Reading { method: method.clone(), path: path.clone(), settings, routes });
                 }
             })?;
         }
-        matched.is_refused |= found.len() > 1 && found.iter().any(|reading| reading.settings.paths == Paths::Refuse);
+        matched.is_refused |= refuses && found.len() > 1;
         found.into_iter().for_each(|reading| matched.add(reading));
         Ok(())
     }
@@ -304,5 +323,13 @@ impl Policy {
         self.asks_of_requests = self.parts.iter().any(|part| part.rules_ask_path || tells_time(part.defaults.dialect))
             || self.said.iter().filter_map(Said::dialect).any(tells_time);
         self
+    }
+}
+
+/// The readings of a path; most have one, and what is no path has itself.
+fn paths_of(path: &str) -> Result<Vec<Vec<u8>>, Unmatched> {
+    match path.starts_with('/') && has_readings(path.as_bytes()) {
+        true => readings(path.as_bytes()).map_err(|_| Unmatched::TooManyReadings),
+        false => Ok(vec![path.into()]),
     }
 }

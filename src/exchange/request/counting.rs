@@ -7,6 +7,7 @@ use super::Sent;
 use crate::dialect::rpc::Rpc;
 use crate::exchange::BodyFacts;
 use crate::guard::call_path::names_method;
+use crate::guard::method;
 use crate::policy::{BodyLimitPer, Mode, Settings};
 
 /// `Message` or `Body` where a content type claims a stream of messages; `None` for all other requests, whose whole body
@@ -31,7 +32,7 @@ where
 #[inline(never)]
 fn decide<'s>(head: &Parts, sent: &Sent, rpc: Rpc, routes: impl Iterator<Item = &'s Settings> + Clone) -> BodyLimitPer {
     // A service may take it as another method, and what it sends as an upload (G0).
-    let is_post = head.method == Method::POST && !sent.overrides_method();
+    let is_post = head.method == Method::POST && !sent.overrides_method() && method::is_plain(head);
     let over_its_http = !matches!(rpc, Rpc::Grpc(_)) || head.version >= Version::HTTP_2;
     let is_call = is_post && over_its_http && names_method(head.uri.path());
     let counts_whole = |settings: &Settings| match settings.body_limit_per {

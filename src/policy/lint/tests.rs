@@ -128,7 +128,7 @@ fn g0_routes_that_differ_in_letter_case_alone() {
     told(
         "[[route]]\nmatch = \"/a/{x}\"\nbody_limit = 1\n[[route]]\nmatch = \"/A/{x}\"\nbody_limit = 2",
         &[
-            "policy.toml:6: route[1].match: the route differs in letter case alone from another one with other guards (line 3); \
+            "route-differs-in-case p.toml:6: route[1].match: the route differs in letter case alone from another one with other guards (line 3); \
            write one of them, or set case = \"exact\" on both if every service tells the two paths apart",
         ],
     );
