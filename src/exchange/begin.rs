@@ -69,12 +69,15 @@ impl Exchange {
         let settings = match policy.quick(head, sent.overrides_method()) {
             Some(settings) if settings.guards_bodies_alone() && head.method != Method::OPTIONS => settings,
             Some(settings) => {
-                let matched = Ok(Matched::only(*settings));
-                return Self::begin_guarded::<HERE>(terms, head, body, &sent, given, matched);
+                let matched = Matched::only(*settings);
+                return Self::begin_guarded::<HERE>(terms, head, body, &sent, given, &matched, None);
             }
             None => {
-                let matched = policy.matched(head);
-                return Self::begin_guarded::<HERE>(terms, head, body, &sent, given, matched);
+                let (matched, unmatched) = match policy.matched(head) {
+                    Ok(matched) => (matched, None),
+                    Err(why) => (policy.unmatched(head, why), Some(why)),
+                };
+                return Self::begin_guarded::<HERE>(terms, head, body, &sent, given, &matched, unmatched);
             }
         };
         // Most routes have no guards but these.
@@ -85,8 +88,8 @@ impl Exchange {
                 match (request::carries_body(&asked), types.said(media_type, sent.has_two_types())) {
                     (Carries::No, _) | (_, Declared::Accepted) => None,
                     (Carries::Unknown, Declared::Missing) => {
-                        let matched = Ok(Matched::only(*settings));
-                        return Self::begin_guarded::<HERE>(terms, head, body, &sent, given, matched);
+                        let matched = Matched::only(*settings);
+                        return Self::begin_guarded::<HERE>(terms, head, body, &sent, given, &matched, None);
                     }
                     _ => Some(types.refusal()),
                 }
@@ -123,11 +126,10 @@ impl Exchange {
         body: BodyFacts,
         sent: &Sent,
         given: Given,
-        matched: Result<Matched, Unmatched>,
+        matched: &Matched,
+        unmatched: Option<Unmatched>,
     ) -> Admission {
         let policy = &**terms.policy();
-        let unmatched = matched.as_ref().err().copied();
-        let matched = &matched.unwrap_or_else(|why| policy.unmatched(head, why));
         request::remove_forged(policy, sent, &mut head.headers);
         // A guard may ask for it (G1).
         request::trace(policy.ids(), head, given.id);

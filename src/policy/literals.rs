@@ -79,11 +79,14 @@ fn folded_hash(segment: &[u8]) -> u64 {
     const FACTOR: u64 = 0x9e37_79b9_7f4a_7c15;
 
     let mix = |hash: u64, word: u64| (hash.rotate_left(5) ^ (word | ONE_CASE)).wrapping_mul(FACTOR);
-    let (words, rest) = segment.as_chunks::<8>();
-    let hash = words.iter().fold(segment.len() as u64, |hash, word| mix(hash, u64::from_le_bytes(*word)));
-    let mut last = [0; 8];
-    last[..rest.len()].copy_from_slice(rest);
-    mix(hash, u64::from_le_bytes(last))
+    let start = segment.len() as u64;
+    let Some(last) = segment.last_chunk::<8>() else {
+        return mix(start, segment.iter().fold(0, |word, byte| word << 8 | u64::from(*byte)));
+    };
+    let words = segment.as_chunks::<8>().0;
+    let hash = words.iter().fold(start, |hash, word| mix(hash, u64::from_le_bytes(*word)));
+    // Some of its bytes are mixed in twice, so that none is left over.
+    mix(hash, u64::from_le_bytes(*last))
 }
 
 #[cfg(test)]
