@@ -1,5 +1,7 @@
 //! The pool over simulated connections, in simulated time.
 
+mod exchange;
+
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll};
