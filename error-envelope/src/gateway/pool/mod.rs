@@ -1,4 +1,5 @@
-//! Connections to the service: how many there are, who gets which, and what is sent twice (rule F7).
+//! Connections to the service: how many there are, which request gets which connection, and which
+//! requests are repeated (rule F7).
 //!
 //! 1. A request takes the newest idle connection that is fit ([`idle`]). If there is none, it waits in line ([`line`]), and
 //!    a connection is opened for it, as long as fewer than `--upstream-connections` are there ([`place`]).
