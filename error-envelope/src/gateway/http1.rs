@@ -123,7 +123,7 @@ where
         request.body_mut().begin(&self.exchange);
         let mut error = match self.sender.try_send_request(request).await {
             Ok(response) => {
-                // Who refuses a body has perhaps not read it, although all of it was sent (h3), and never reads on.
+                // A service that refuses a body may not have read it, although all of it was sent (h3), and never reads on.
                 if response.status() == StatusCode::PAYLOAD_TOO_LARGE {
                     self.exchange.refuse_reuse();
                 }

@@ -64,6 +64,15 @@ impl Exchange {
         let all = matches!(written, Poll::Ready(Ok(count)) if *count == wanted);
         self.bytes_wait.store(!all, Relaxed);
     }
+
+    /// TLS takes bytes into a buffer of its own while the socket takes none: they are sent once that is flushed.
+    fn flushed(&self, flushed: &Poll<io::Result<()>>) {
+        match flushed {
+            Poll::Pending => self.bytes_wait.store(true, Relaxed),
+            Poll::Ready(Ok(())) => self.bytes_wait.store(false, Relaxed),
+            Poll::Ready(Err(_)) => {}
+        }
+    }
 }
 
 /// Whether these are the heads of interim responses, whole, and nothing else: `100 Continue` comes before the body.
@@ -118,7 +127,9 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Observed<S> {
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(cx)
+        let flushed = Pin::new(&mut self.stream).poll_flush(cx);
+        self.exchange.flushed(&flushed);
+        flushed
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {

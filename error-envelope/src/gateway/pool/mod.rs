@@ -1,4 +1,5 @@
-//! Connections to the service: how many there are, who gets which, and what is sent twice (rule F7).
+//! Connections to the service: how many there are, which request gets which connection, and which
+//! requests are repeated (rule F7).
 //!
 //! 1. A request takes the newest idle connection that is fit ([`idle`]). If there is none, it waits in line ([`line`]), and
 //!    a connection is opened for it, as long as fewer than `--upstream-connections` are there ([`place`]).
@@ -113,12 +114,18 @@ impl<C: Connection> Pool<C> {
         Self(shared)
     }
 
-    /// A connection that is not used now: an idle one, or one that comes back or is opened meanwhile.
+    /// How long a request may wait in line, over all its turns.
+    fn queue_time(&self) -> Duration {
+        self.0.bounds.queue_time
+    }
+
+    /// A connection that is not used now: an idle one, or one that comes back or is opened meanwhile. `queue_time` is
+    /// what is left of the request's, and the wait for a used connection is taken off it.
     ///
     /// # Errors
     ///
     /// Why none could be opened; tower's `Overloaded` if none came free within the queue time.
-    async fn take(&self) -> Result<Lease<C>, BoxError> {
+    async fn take_within(&self, queue_time: &mut Duration) -> Result<Lease<C>, BoxError> {
         let mut unfit = Vec::new();
         let turn = {
             let mut state = self.state();
@@ -128,11 +135,11 @@ impl<C: Connection> Pool<C> {
             state.join_line(false)
         };
         drop(unfit);
-        self.wait_in_line(turn).await
+        self.wait_in_line(turn, queue_time).await
     }
 
-    /// A connection over which nothing was sent yet. Errors as [`Pool::take`].
-    async fn take_fresh(&self) -> Result<Lease<C>, BoxError> {
+    /// A connection over which nothing was sent yet. Otherwise as [`Pool::take_within`].
+    async fn take_fresh_within(&self, queue_time: &mut Duration) -> Result<Lease<C>, BoxError> {
         let (turn, closed) = {
             let mut state = self.state();
             let is_full = state.places >= self.0.bounds.connections;
@@ -141,18 +148,26 @@ impl<C: Connection> Pool<C> {
             (state.join_line(!(is_full && C::IS_SHARED)), closes.then(|| state.idle.take_oldest()).flatten())
         };
         drop(closed);
-        self.wait_in_line(turn).await
+        self.wait_in_line(turn, queue_time).await
     }
 
-    async fn wait_in_line(&self, (id, receiver): (u64, Receiver<Outcome<C>>)) -> Result<Lease<C>, BoxError> {
+    async fn wait_in_line(
+        &self,
+        (id, receiver): (u64, Receiver<Outcome<C>>),
+        queue_time: &mut Duration,
+    ) -> Result<Lease<C>, BoxError> {
         let turn = Turn::new(id, receiver, self.clone());
         self.open_what_is_wanted();
-        turn.wait().await
+        turn.wait(queue_time).await
     }
 
-    /// A connection is free for the next request.
+    /// A connection is free for the next request, unless it was closed: then each request in line would get it in turn.
     fn give_back(&self, connection: C) {
-        let unfit = self.state().give_back(connection, self.0.bounds.connections);
+        let unfit = if connection.is_fit() {
+            self.state().give_back(connection, self.0.bounds.connections)
+        } else {
+            Some(connection)
+        };
         drop(unfit);
         self.open_what_is_wanted();
     }

@@ -25,6 +25,14 @@ impl<C: Connection> Freed for Shared<C> {
     }
 }
 
+#[cfg(test)]
+impl Place {
+    /// A place of no pool.
+    pub(super) fn detached<C: Connection>() -> Self {
+        Self(Weak::<Shared<C>>::new())
+    }
+}
+
 impl Drop for Place {
     fn drop(&mut self) {
         if let Some(pool) = self.0.upgrade() {

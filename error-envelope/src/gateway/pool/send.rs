@@ -38,8 +38,13 @@ where
 {
     // Once: a service that closes each connection would be asked for ever.
     let mut may_repeat = true;
+    let mut queue_time = pool.queue_time();
     loop {
-        let mut lease = if may_repeat { pool.take().await? } else { pool.take_fresh().await? };
+        let mut lease = if may_repeat {
+            pool.take_within(&mut queue_time).await?
+        } else {
+            pool.take_fresh_within(&mut queue_time).await?
+        };
         let was_used = lease.is_used();
         let Some(connection) = lease.connection() else { continue };
         let is_repeatable = is_idempotent(request.method()) && request.body().is_end_stream();

@@ -1,5 +1,9 @@
 //! The pool over simulated connections, in simulated time.
 
+mod exchange;
+mod line;
+mod shared;
+
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll};
@@ -7,8 +11,6 @@ use std::time::Duration;
 
 use tokio::sync::Semaphore;
 use tokio::task::{JoinHandle, yield_now};
-use tokio::time::Instant;
-use tower::load_shed::error::Overloaded;
 
 use super::{Bounds, BoxError, Connection, Lease, Place, Pool};
 
@@ -88,9 +90,17 @@ impl<const SHARED: bool> Connection for Simulated<SHARED> {
 }
 
 fn pool<const SHARED: bool>(service: Service, connections: usize) -> (Pool<Simulated<SHARED>>, Arc<Service>) {
+    pool_with(QUEUE_TIME, service, connections)
+}
+
+fn pool_with<const SHARED: bool>(
+    queue_time: Duration,
+    service: Service,
+    connections: usize,
+) -> (Pool<Simulated<SHARED>>, Arc<Service>) {
     let service = Arc::new(service);
     let asked = Arc::clone(&service);
-    let bounds = Bounds { connections, queue_time: QUEUE_TIME, idle_timeout: IDLE, open_timeout: 30 * QUEUE_TIME };
+    let bounds = Bounds { connections, queue_time, idle_timeout: IDLE, open_timeout: 30 * QUEUE_TIME };
     let open = move |place| open(Arc::clone(&asked), place);
     (Pool::new(bounds, open), service)
 }
@@ -106,6 +116,16 @@ async fn open<const SHARED: bool>(service: Arc<Service>, place: Place) -> Result
         return Err("refused".into());
     }
     Ok(Simulated { number, socket })
+}
+
+impl<C: Connection> Pool<C> {
+    async fn take(&self) -> Result<Lease<C>, BoxError> {
+        self.take_within(&mut self.queue_time()).await
+    }
+
+    async fn take_fresh(&self) -> Result<Lease<C>, BoxError> {
+        self.take_fresh_within(&mut self.queue_time()).await
+    }
 }
 
 type Taking<C> = JoinHandle<Result<Lease<C>, BoxError>>;
@@ -185,28 +205,6 @@ async fn at_the_bound_requests_wait_in_order() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_queue_time_ends_a_wait_at_the_bound_with_overloaded() {
-    let (pool, _service) = pool::<false>(Service::default(), 1);
-    let _kept = pool.take().await.unwrap();
-    let began = Instant::now();
-    let error = pool.take().await.err().expect("none is free");
-    assert!(error.is::<Overloaded>(), "{error}");
-    assert_eq!(began.elapsed().as_millis(), QUEUE_TIME.as_millis());
-}
-
-#[tokio::test(start_paused = true)]
-async fn the_queue_time_does_not_end_a_wait_for_a_connection_that_is_being_opened() {
-    let gate = Some(Semaphore::new(0));
-    let (pool, service) = pool::<false>(Service { gate, ..Service::default() }, 9);
-    let waiting = take(&pool, 1).await;
-    tokio::time::sleep(5 * QUEUE_TIME).await;
-    assert!(!waiting[0].is_finished());
-    service.gate.as_ref().unwrap().add_permits(1);
-    run().await;
-    assert!(waiting[0].is_finished());
-}
-
-#[tokio::test(start_paused = true)]
 async fn a_connection_that_cannot_be_opened_fails_one_request() {
     let (pool, service) = pool::<false>(Service { refuses: true, ..Service::default() }, 9);
     for waiting in take(&pool, 2).await {
@@ -276,38 +274,5 @@ async fn what_is_idle_too_long_is_closed_and_what_is_used_is_not() {
     }
     assert_eq!((service.opened(), service.open()), (2, 1));
     tokio::time::sleep(IDLE).await;
-    assert_eq!(service.open(), 0);
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_shared_connection_takes_as_many_as_it_has_room_for_and_one_is_opened_at_a_time() {
-    let (gate, room) = (Some(Semaphore::new(0)), 2);
-    let (pool, service) = pool::<true>(Service { gate, room, ..Service::default() }, 2);
-    let mut waiting = take(&pool, 5).await;
-    assert_eq!(service.opened(), 1);
-    service.gate.as_ref().unwrap().add_permits(9);
-    run().await;
-    assert_eq!((service.opened(), waiting.iter().filter(|each| each.is_finished()).count()), (2, 4));
-    let mut leases = Vec::new();
-    for taken in waiting.drain(..4) {
-        leases.push(taken.await.unwrap().unwrap());
-    }
-    assert_eq!(leases.iter_mut().map(number).collect::<Vec<_>>(), [0, 0, 1, 1]);
-    // A stream that ends, in whatever way, makes room.
-    drop(leases.remove(0));
-    run().await;
-    assert!(waiting[0].is_finished());
-    tokio::time::sleep(2 * IDLE).await;
-    drop(leases);
-    drop(waiting.remove(0).await);
-    tokio::time::sleep(2 * IDLE).await;
-    assert_eq!(service.open(), 1, "the newest stays");
-}
-
-#[tokio::test(start_paused = true)]
-async fn connections_of_a_pool_that_is_dropped_are_closed() {
-    let (pool, service) = pool::<true>(Service::default(), 9);
-    drop(pool.take().await.unwrap());
-    drop(pool);
     assert_eq!(service.open(), 0);
 }

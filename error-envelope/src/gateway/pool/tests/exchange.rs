@@ -1,0 +1,32 @@
+//! What counts as sent.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Waker};
+
+use tokio::io::{AsyncReadExt, AsyncWrite, AsyncWriteExt, BufWriter, duplex};
+
+use super::super::{Exchange, Observed};
+use super::{Place, Simulated};
+
+#[tokio::test]
+async fn what_a_stream_holds_back_is_not_sent_until_it_is_flushed() {
+    for is_flushed in [false, true] {
+        // As TLS does, the buffer takes all bytes while the socket takes only four.
+        let (near, mut far) = duplex(4);
+        let exchange = Arc::new(Exchange::default());
+        let place = Place::detached::<Simulated<false>>();
+        let mut stream = Observed::new(BufWriter::new(near), Arc::clone(&exchange), place);
+        exchange.begin(false);
+        stream.write_all(b"a request").await.unwrap();
+        assert!(Pin::new(&mut stream).poll_flush(&mut Context::from_waker(Waker::noop())).is_pending());
+        if is_flushed {
+            let mut request = [0; 9];
+            let (flushed, read) = tokio::join!(stream.flush(), far.read_exact(&mut request));
+            flushed.and(read.map(drop)).unwrap();
+        }
+        far.write_all(b"HTTP").await.unwrap();
+        stream.read_exact(&mut [0; 4]).await.unwrap();
+        assert_eq!(exchange.was_answered_early(), !is_flushed);
+    }
+}
