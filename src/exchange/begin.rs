@@ -72,13 +72,7 @@ impl Exchange {
                 let matched = Matched::only(*settings);
                 return Self::begin_guarded::<HERE>(terms, head, body, &sent, given, &matched, None);
             }
-            None => {
-                let (matched, unmatched) = match policy.matched(head) {
-                    Ok(matched) => (matched, None),
-                    Err(why) => (policy.unmatched(head, why), Some(why)),
-                };
-                return Self::begin_guarded::<HERE>(terms, head, body, &sent, given, &matched, unmatched);
-            }
+            None => return Self::begin_in_readings::<HERE>(terms, head, body, &sent, given),
         };
         // Most routes have no guards but these.
         let claimed = request::claimed(head, &sent, body, || std::iter::once(settings));
@@ -117,6 +111,23 @@ impl Exchange {
         }
         exchange.meet(body, limit, Watched::default());
         exchange.forward()
+    }
+
+    /// As [`Exchange::begin`], of a request that may have several readings (G0).
+    #[inline(never)]
+    fn begin_in_readings<const HERE: bool>(
+        terms: Arc<Terms>,
+        head: &mut Parts,
+        body: BodyFacts,
+        sent: &Sent,
+        given: Given,
+    ) -> Admission {
+        let policy = terms.policy();
+        let (matched, unmatched) = match policy.matched(head) {
+            Ok(matched) => (matched, None),
+            Err(why) => (policy.unmatched(head, why), Some(why)),
+        };
+        Self::begin_guarded::<HERE>(terms, head, body, sent, given, &matched, unmatched)
     }
 
     /// As [`Exchange::begin`], on a route that may have more guards than one.

@@ -63,7 +63,13 @@ impl<T> Literals<T> {
 /// `None` where they differ in more than letter case; else whether they are the same.
 #[inline]
 fn is_same(literal: &[u8], segment: &[u8]) -> Option<bool> {
-    if literal.len() != segment.len() {
+    /// What letters of two cases differ in.
+    const CASE: u8 = 0x20;
+
+    // Most siblings differ in these two, which saves a call.
+    let may_be =
+        literal.len() == segment.len() && literal.first().map(|it| it | CASE) == segment.first().map(|it| it | CASE);
+    if !may_be {
         return None;
     }
     if literal == segment {

@@ -69,6 +69,7 @@ impl Policy {
     /// # Errors
     ///
     /// The policy asks for the host and the request does not tell it, or there are too many readings.
+    #[inline(never)]
     pub(crate) fn matched(&self, head: &Parts) -> Result<Matched, Unmatched> {
         let hosts = if self.scopes.ask_host() { host::of(head).ok_or(Unmatched::NoHost)? } else { Hosts::default() };
         let methods = match self.names_methods {
@@ -91,6 +92,7 @@ impl Policy {
     }
 
     /// What the rest of a request follows that is refused for its readings (rule G0).
+    #[cold]
     pub(crate) fn unmatched(&self, head: &Parts, why: Unmatched) -> Matched {
         let hosts = if self.scopes.ask_host() { host::of(head) } else { Some(Hosts::default()) };
         match (why, hosts) {
