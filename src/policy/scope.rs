@@ -272,14 +272,19 @@ impl Scopes {
     /// The same; `None` where letter case decides which it is.
     #[inline]
     pub(super) fn narrowest_in_any_case(&self, host: &str, path: &[u8]) -> Option<usize> {
-        let prefixes = self.prefixes(host);
-        if prefixes.next.is_empty() {
-            return Some(prefixes.part.unwrap_or(0));
+        let mut node = self.prefixes(host);
+        let mut found = node.part;
+        let mut rest: Rest<'_> = if node.next.is_empty() { None } else { segments_of(path) };
+        while let Some((segment, after)) = rest.map(split_segment) {
+            let mut next = node.next.matching(segment);
+            match (next.next(), next.next()) {
+                (None, _) => break,
+                (Some((only, true)), None) => (node, rest) = (only, after),
+                _ => return None,
+            }
+            found = node.part.or(found);
         }
-        match &self.narrowest_folded(host, path)[..] {
-            [only] if *only == self.narrowest(host, path) => Some(*only),
-            _ => None,
-        }
+        Some(found.unwrap_or(0))
     }
 
     /// The narrowest parts that cover it where letter case does not count: several where prefixes differ in it alone.
