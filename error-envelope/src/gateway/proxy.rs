@@ -1,7 +1,7 @@
 //! Forwards a request to the service and gives back its response.
 //!
 //! It never answers by itself: what goes wrong is returned as an error, and the layer around it makes the answer.
-//! What is sent twice, and over which connection, is decided in [`pool`].
+//! What is sent twice, and over which connection, is decided in [`pool`](super::pool).
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -1,14 +1,14 @@
 //! Connections to the service: how many there are, which request gets which connection, and which
 //! requests are repeated (rule F7).
 //!
-//! 1. A request takes the newest idle connection that is fit ([`idle`]). If there is none, it waits in line ([`line`]), and
+//! 1. A request takes the newest idle connection that is fit ([`idle`]). If there is none, it waits in line ([`mod@line`]), and
 //!    a connection is opened for it, as long as fewer than `--upstream-connections` are there ([`place`]).
 //! 2. Whichever comes first goes to the first request in line: a connection that was opened, or one that came back.
 //! 3. A connection comes back before the client gets the last byte of its response ([`reply`]). So the client's next
 //!    request finds it, and one client never holds two.
 //! 4. A connection whose response began before its request was sent to the end does not come back ([`exchange`]).
 //! 5. What the service cannot have processed is sent to another connection, and what may be repeated is sent once more,
-//!    on a fresh one ([`send`]).
+//!    on a fresh one ([`mod@send`]).
 //!
 //! hyper-util's pools do not express these rules. Its ready-made client repeats only what was never written, bounds idle
 //! connections alone and has no line. Its `pool::cache` looks at no bound, cannot be asked for a fresh connection, and
