@@ -100,6 +100,19 @@ impl Explained<'_> {
                 for key in ["mode", "dialect"] {
                     let _ = writeln!(out, "  {key:<8} {}", said(key).unwrap_or_default());
                 }
+                for other in effective.others() {
+                    let route =
+                        other.routes().next().map_or_else(|| "no route".to_owned(), |(it, at)| format!("{it} ({at})"));
+                    let _ = writeln!(
+                        out,
+                        "  reading  {} {} meets {route}: its guards hold, too",
+                        other.method(),
+                        printable(other.path())
+                    );
+                }
+                if effective.is_refused() {
+                    out.push_str("  refused  its readings meet different guards (paths = \"refuse\")\n");
+                }
             }
             None => {
                 let _ =

@@ -79,6 +79,18 @@ impl Effective {
 }
 
 impl PathReading {
+    /// The method that the request is read as.
+    #[must_use]
+    pub const fn method(&self) -> &Method {
+        &self.method
+    }
+
+    /// The path that it is read as; bytes that are no UTF-8 are shown as U+FFFD.
+    #[must_use]
+    pub fn path(&self) -> &str {
+        &self.path
+    }
+
     /// The patterns of the routes that match, the most specific first, each with its `FILE:LINE`.
     pub fn routes(&self) -> impl Iterator<Item = (&str, &str)> {
         self.routes.iter().map(|(pattern, from)| (pattern.as_str(), from.as_str()))

@@ -380,6 +380,18 @@ fn r1_explain_says_what_was_asked_before_what_decided() {
 }
 
 #[test]
+fn g0_explain_names_the_readings_that_meet_other_guards() {
+    let folder = Folder::with_files();
+    folder.put("a.http", "HTTP/1.1 404 Not Found\r\n\r\n");
+    folder.put("a.request.http", "GET /%61dmin/../x HTTP/1.1\r\nhost: a\r\n\r\n");
+    folder
+        .put("guards.toml", "version = 1\n[[route]]\nmatch = \"/admin/{*rest}\"\nbody_limit = 1\npaths = \"refuse\"\n");
+    let (out, err, _) = folder.sh("error-envelope explain --policy guards.toml a.http");
+    let reading = "  reading  GET /admin/../x meets /admin/{*rest} (guards.toml:3): its guards hold, too\n";
+    assert!(out.contains(reading) && out.contains("  refused  its readings meet different guards"), "{out}{err}");
+}
+
+#[test]
 fn a_recording_may_come_from_a_pipe_and_a_policy_may_not() {
     let folder = Folder::with_files();
     folder.put("new.toml", "version = 1\n");
