@@ -13,7 +13,7 @@ use crate::fields::is_same_to_cgi;
 const OVERRIDES: [&str; 3] = ["x-http-method-override", "x-http-method", "x-method-override"];
 
 /// The most methods that a request is guarded as: an honest client names two.
-const MOST: usize = 4;
+const MOST: usize = 8;
 
 /// A request names more methods than are guarded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
