@@ -175,8 +175,8 @@ impl<C: Connection> Pool<C> {
     /// Opens a connection for each request in line that waits for none yet.
     fn open_what_is_wanted(&self) {
         let wanted = self.state().begin_opening(self.0.bounds.connections);
-        for _ in 0..wanted {
-            place::open(self);
+        for id in wanted {
+            place::open(self, id);
         }
     }
 

@@ -43,20 +43,21 @@ impl Drop for Place {
 
 /// Opens a connection, whose place is counted already, on a task of its own: it is for the first request in line, and
 /// that is not always the one which asked for it.
-pub(super) fn open<C: Connection>(pool: &Pool<C>) {
+pub(super) fn open<C: Connection>(pool: &Pool<C>, id: u64) {
     let shared: Arc<dyn Freed> = Arc::clone(&pool.0) as Arc<dyn Freed>;
     let place = Place(Arc::downgrade(&shared));
-    let mut opening = Opening { pool: pool.clone(), ended: false };
+    let mut opening = Opening { id, pool: pool.clone(), ended: false };
     let task = tokio::spawn(async move {
         let pool = opening.pool.clone();
         let opened = tokio::time::timeout(pool.0.bounds.open_timeout, (pool.0.open)(place)).await;
         let too_slow = |_| Err(io::Error::new(io::ErrorKind::TimedOut, "connecting took too long").into());
         opening.end(opened.unwrap_or_else(too_slow));
     });
-    pool.state().openings.push(task.abort_handle());
+    pool.state().runs(id, task.abort_handle());
 }
 
 struct Opening<C: Connection> {
+    id: u64,
     pool: Pool<C>,
     ended: bool,
 }
@@ -64,7 +65,7 @@ struct Opening<C: Connection> {
 impl<C: Connection> Opening<C> {
     fn end(&mut self, outcome: Result<C, BoxError>) {
         self.ended = true;
-        self.pool.state().opened(outcome);
+        self.pool.state().opened(self.id, outcome);
         self.pool.open_what_is_wanted();
     }
 }
@@ -72,7 +73,7 @@ impl<C: Connection> Opening<C> {
 impl<C: Connection> Drop for Opening<C> {
     fn drop(&mut self) {
         if !self.ended {
-            self.pool.state().opening_was_dropped();
+            self.pool.state().opening_was_dropped(self.id);
         }
     }
 }

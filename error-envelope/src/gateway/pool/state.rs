@@ -16,17 +16,15 @@ pub(super) struct State<C: Connection> {
     last_waiter: u64,
     /// Connections whose socket is not closed yet, with those that are being opened.
     pub(super) places: usize,
-    opening: usize,
-    /// Those that were given up and have not ended yet.
-    aborted: usize,
-    /// Of those that are being opened, and of some that are through.
-    pub(super) openings: Vec<AbortHandle>,
+    /// Those that are being opened, each with its task once that runs. One that was given up is none any more.
+    openings: Vec<(u64, Option<AbortHandle>)>,
+    last_opening: u64,
 }
 
 impl<C: Connection> Default for State<C> {
     fn default() -> Self {
         let (idle, line) = (Idle::default(), VecDeque::new());
-        Self { idle, line, last_waiter: 0, places: 0, opening: 0, aborted: 0, openings: Vec::new() }
+        Self { idle, line, last_waiter: 0, places: 0, openings: Vec::new(), last_opening: 0 }
     }
 }
 
@@ -47,20 +45,17 @@ impl<C: Connection> State<C> {
     pub(super) fn leave_line(&mut self, id: u64) {
         let Some(index) = self.line.iter().position(|waiter| waiter.id == id) else { return };
         self.line.remove(index);
-        if self.opening > self.wanted() {
-            self.openings.retain(|task| !task.is_finished());
-            if let Some(newest) = self.openings.pop() {
-                newest.abort();
-                self.opening -= 1;
-                self.aborted += 1;
-            }
+        if self.openings.len() > self.wanted()
+            && let Some((_, Some(newest))) = self.openings.pop()
+        {
+            newest.abort();
         }
     }
 
     /// For the first request in line that may have a used connection, else for the next one that comes. Returns the
     /// connection if it has to be closed: all places are taken, and the first request in line needs a fresh one.
     pub(super) fn give_back(&mut self, mut connection: C, bound: usize) -> Option<C> {
-        let needs_place = self.opening == 0 && self.places >= bound;
+        let needs_place = self.openings.is_empty() && self.places >= bound;
         if needs_place && self.line.front().is_some_and(|first| first.needs_fresh) {
             return Some(connection);
         }
@@ -75,44 +70,53 @@ impl<C: Connection> State<C> {
         None
     }
 
-    /// How many connections are to be opened now; counted as if they were there.
-    pub(super) fn begin_opening(&mut self, bound: usize) -> usize {
-        let wanted = self.wanted().saturating_sub(self.opening).min(bound.saturating_sub(self.places));
-        self.opening += wanted;
+    /// The connections that are to be opened now; counted as if they were there.
+    pub(super) fn begin_opening(&mut self, bound: usize) -> Vec<u64> {
+        let wanted = self.wanted().saturating_sub(self.openings.len()).min(bound.saturating_sub(self.places));
+        let first = self.last_opening + 1;
+        self.last_opening += wanted as u64;
         self.places += wanted;
-        wanted
+        let begun = first..=self.last_opening;
+        self.openings.extend(begun.clone().map(|id| (id, None)));
+        begun.collect()
     }
 
-    /// Opening one has ended, with a connection for as many in line as it takes, or with an error for the first of them.
-    pub(super) fn opened(&mut self, outcome: Result<C, BoxError>) {
-        self.end_opening();
+    /// The task that opens a connection; it ends at once if it was given up meanwhile.
+    pub(super) fn runs(&mut self, id: u64, task: AbortHandle) {
+        match self.openings.iter_mut().find(|(opening, _)| *opening == id) {
+            Some((_, running)) => *running = Some(task),
+            None => task.abort(),
+        }
+    }
+
+    /// Opening one has ended, with a connection for as many in line as it takes, or with an error for the first of them: unless
+    /// it was given up, and is nobody's.
+    pub(super) fn opened(&mut self, id: u64, outcome: Result<C, BoxError>) {
+        let was_wanted = self.end_opening(id);
         match outcome {
             Ok(connection) => self.hand_out(connection),
-            Err(error) => self.fail_first(error),
+            Err(error) if was_wanted => self.fail_first(error),
+            Err(_) => {}
         }
     }
 
     /// Opening one has ended without an outcome: it was given up, or the runtime ends.
-    pub(super) fn opening_was_dropped(&mut self) {
-        let was_given_up = self.aborted > 0;
-        self.end_opening();
-        if !was_given_up {
+    pub(super) fn opening_was_dropped(&mut self, id: u64) {
+        if self.end_opening(id) {
             self.fail_first("connecting was broken off".into());
         }
     }
 
-    fn end_opening(&mut self) {
-        match self.aborted.checked_sub(1) {
-            Some(others) => self.aborted = others,
-            None => self.opening -= 1,
-        }
-        self.openings.retain(|task| !task.is_finished());
+    /// Whether it was not given up.
+    fn end_opening(&mut self, id: u64) -> bool {
+        let index = self.openings.iter().position(|(opening, _)| *opening == id);
+        index.map(|index| self.openings.remove(index)).is_some()
     }
 
     /// Whether a connection is being opened that goes to this request.
     pub(super) fn is_served_by_opening(&self, id: u64) -> bool {
         let ahead = self.line.iter().take_while(|waiter| waiter.id != id).count();
-        if C::IS_SHARED { self.opening > 0 } else { ahead < self.opening }
+        if C::IS_SHARED { !self.openings.is_empty() } else { ahead < self.openings.len() }
     }
 
     /// How many connections the line needs.
