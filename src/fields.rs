@@ -53,6 +53,35 @@ pub fn is_same_to_cgi(name: &str, other: &str) -> bool {
     name.len() == other.len() && name.bytes().map(folded).eq(other.bytes().map(folded))
 }
 
+/// The lengths of some names, which tell most others apart from them.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Lengths(u32);
+
+impl Lengths {
+    /// # Panics
+    ///
+    /// If a name has more than 31 bytes.
+    pub(crate) const fn of(names: &[&str]) -> Self {
+        let (mut lengths, mut at) = (0, 0);
+        while at < names.len() {
+            assert!(names[at].len() < 32, "a bit for each length");
+            lengths |= 1 << names[at].len();
+            at += 1;
+        }
+        Self(lengths)
+    }
+
+    pub(crate) const fn or(self, other: Self) -> Self {
+        Self(self.0 | other.0)
+    }
+
+    /// No name of another length than these, or than one that is 32 bytes longer, is among them.
+    #[inline]
+    pub(crate) const fn may_have(self, length: usize) -> bool {
+        self.0 >> (length % 32) & 1 == 1
+    }
+}
+
 /// Whether there is one of that name.
 #[inline]
 pub(crate) fn has(headers: &HeaderMap, name: &HeaderName) -> bool {

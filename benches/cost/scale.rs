@@ -10,7 +10,7 @@ use bytes::Bytes;
 use http::header::{HOST, HeaderValue};
 use http::{Request, StatusCode, Uri};
 use http_body_util::Full;
-use tower_error_envelope::{ErrorEnvelopeLayer, Policy, Route};
+use tower_error_envelope::{ErrorEnvelopeLayer, Policy, PolicyError, Route};
 use tower_layer::Layer;
 
 use crate::Named;
@@ -94,16 +94,20 @@ impl Asked {
 
 /// Sends so many requests, twice, once the answer was seen to be right. The large policy was written before.
 pub(crate) fn run(size: Size, asked: Asked, requests: u64) {
-    let policy = match size {
-        Size::One => Policy::builder().route(Route::new(asked.pattern()).body_limit(1000)).build(),
-        Size::Large => Policy::from_file(folder().join(POLICY)),
-    };
-    let policy = policy.unwrap_or_else(|refused| panic!("{refused}"));
+    let policy = policy(size, asked.pattern()).unwrap_or_else(|refused| panic!("{refused}"));
     measure::with_runtime(|| {
         let mut stack = ErrorEnvelopeLayer::new().policy(policy).layer(Handler(Case::Happy));
         assert_eq!(stack.answer(asked.request()).map(|answer| answer.status()), Some(StatusCode::OK));
         measure::twice(|| (0..requests).for_each(|_| drop(std::hint::black_box(stack.answer(asked.request())))));
     });
+}
+
+/// The large policy, or one of this route alone.
+pub(crate) fn policy(size: Size, pattern: &str) -> Result<Policy, PolicyError> {
+    match size {
+        Size::One => Policy::builder().route(Route::new(pattern).body_limit(1000)).build(),
+        Size::Large => Policy::from_file(folder().join(POLICY)),
+    }
 }
 
 /// The table, and a line for each ratio that is too high.
@@ -113,16 +117,18 @@ pub(crate) fn table() -> (String, Vec<String>) {
     write();
     for asked in Asked::ALL {
         let count = |size: Size| measure::instructions(&["--scale", size.name(), asked.name()], 1);
-        let (one, large) = (count(Size::One), count(Size::Large));
-        let ratio = large / one;
-        let _ = writeln!(text, "{:<12} {one:>9.0} {large:>13.0} {ratio:>6.2}", asked.name());
-        if ratio > MOST {
-            risen.push(format!("{}: {ratio:.2} times what one route costs, and {MOST} at most", asked.name()));
-        }
+        risen.extend(ratio(&mut text, asked.name(), count(Size::One), count(Size::Large)));
     }
     let (bytes, time) = load();
     let _ = writeln!(text, "its {} files ({} KiB) are read in {} ms", SCOPES + 1, bytes / 1024, time.as_millis());
     (text, risen)
+}
+
+/// Writes a row, and says where its ratio is too high.
+pub(crate) fn ratio(text: &mut String, name: &str, one: f64, large: f64) -> Option<String> {
+    let ratio = large / one;
+    let _ = writeln!(text, "{name:<12} {one:>9.0} {large:>13.0} {ratio:>6.2}");
+    (ratio > MOST).then(|| format!("{name}: {ratio:.2} times what one route costs, and {MOST} at most"))
 }
 
 /// The bytes of the large policy's files, and how long they take: the fastest of five.

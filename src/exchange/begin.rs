@@ -69,8 +69,8 @@ impl Exchange {
         let settings = match policy.quick(head, sent.overrides_method()) {
             Some(settings) if settings.guards_bodies_alone() && head.method != Method::OPTIONS => settings,
             Some(settings) => {
-                let matched = Matched::only(*settings);
-                return Self::begin_guarded::<HERE>(terms, head, body, &sent, given, &matched, None);
+                let mut matched = Matched::only(*settings);
+                return Self::begin_guarded::<HERE>(terms, head, body, &sent, given, &mut matched, None);
             }
             None => return Self::begin_in_readings::<HERE>(terms, head, body, &sent, given),
         };
@@ -82,8 +82,8 @@ impl Exchange {
                 match (request::carries_body(&asked), types.said(media_type, sent.has_two_types())) {
                     (Carries::No, _) | (_, Declared::Accepted) => None,
                     (Carries::Unknown, Declared::Missing) => {
-                        let matched = Matched::only(*settings);
-                        return Self::begin_guarded::<HERE>(terms, head, body, &sent, given, &matched, None);
+                        let mut matched = Matched::only(*settings);
+                        return Self::begin_guarded::<HERE>(terms, head, body, &sent, given, &mut matched, None);
                     }
                     _ => Some(types.refusal()),
                 }
@@ -123,11 +123,11 @@ impl Exchange {
         given: Given,
     ) -> Admission {
         let policy = terms.policy();
-        let (matched, unmatched) = match policy.matched(head) {
+        let (mut matched, unmatched) = match policy.matched(head) {
             Ok(matched) => (matched, None),
             Err(why) => (policy.unmatched(head, why), Some(why)),
         };
-        Self::begin_guarded::<HERE>(terms, head, body, sent, given, &matched, unmatched)
+        Self::begin_guarded::<HERE>(terms, head, body, sent, given, &mut matched, unmatched)
     }
 
     /// As [`Exchange::begin`], on a route that may have more guards than one.
@@ -137,7 +137,7 @@ impl Exchange {
         body: BodyFacts,
         sent: &Sent,
         given: Given,
-        matched: &Matched,
+        matched: &mut Matched,
         unmatched: Option<Unmatched>,
     ) -> Admission {
         let policy = &**terms.policy();
@@ -161,13 +161,13 @@ impl Exchange {
             None => {}
         }
         let mut exchange = Self::new(terms, &asked, given, matched.normal.manner());
-        exchange.note_readings(matched);
         let now = LazyCell::new(exchange.terms.clock);
         let door = match guarded.unmet.take() {
             None if !exchange.policy().has_schemes() => Door::Open(None),
             None => door::ask(exchange.policy(), matched, (head, is_preflight), &|| *now),
             Some(fault) => Door::Closed(fault, None),
         };
+        exchange.note_readings(std::mem::take(&mut matched.others));
         exchange.at(door, guarded, HERE.then_some(head))
     }
 
@@ -209,21 +209,11 @@ impl Exchange {
         Self { settings, id, id_header, request, flags: None, aside, terms }
     }
 
-    /// Notes for the log which further readings met guards of their own, and on which routes (G0).
-    fn note_readings(&mut self, matched: &Matched) {
-        /// More of them say nothing that the first ones do not.
-        const MOST: usize = 4;
-
-        if matched.others.is_empty() {
-            return;
+    /// Notes for the log which further readings met guards of their own (G0).
+    fn note_readings(&mut self, readings: Vec<Reading>) {
+        if !readings.is_empty() {
+            self.aside.get_or_insert_default().notes.get_or_insert_default().readings = readings;
         }
-        let line = |reading: &Reading| {
-            let route = self.policy().route_label(reading.settings.label()).unwrap_or("no route");
-            format!("{} {} meets {route}", reading.method, request::printable(&reading.path))
-        };
-        let lines: Vec<String> = matched.others.iter().take(MOST).map(line).collect();
-        let notes = self.aside.get_or_insert_default().notes.get_or_insert_default();
-        notes.readings = Some(lines.join(", ").into());
     }
 
     /// Tells the inner service the id.

@@ -5,12 +5,13 @@ use std::sync::Arc;
 use http::StatusCode;
 
 use super::explain::MapRuleId;
+use super::request::printable;
 use super::{BoxError, Terms};
 use crate::classify::decided::DecidedBy;
 use crate::code::ErrorCode;
 use crate::dialect::Shape;
 use crate::dialect::status::Status;
-use crate::policy::{BodyLimitPer, Label};
+use crate::policy::{BodyLimitPer, Label, Reading};
 use crate::request_id::RequestId;
 
 /// One error, or one abandoned request: an adapter logs it once.
@@ -72,7 +73,7 @@ pub struct Notes {
     pub(super) upstream_request_id: Option<Box<str>>,
     pub(super) dropped_members: Option<Box<str>>,
     pub(super) unknown_code: Option<Box<str>>,
-    pub(super) readings: Option<Box<str>>,
+    pub(super) readings: Vec<Reading>,
     pub(super) counts_whole: bool,
     pub(super) policy_status: Option<StatusCode>,
     pub(super) exhibit: Option<super::Exhibit>,
@@ -83,6 +84,21 @@ impl Event {
     #[must_use]
     pub fn request_id(&self) -> RequestId {
         self.request_id
+    }
+
+    /// The readings of the request that met guards of their own beside those of the route, each as `METHOD PATH meets ROUTE`
+    /// (G0): at most four, of at most 128 printable characters of the path. The query is not among them.
+    #[must_use]
+    pub fn readings(&self) -> Option<String> {
+        /// More of them say nothing that the first ones do not.
+        const MOST: usize = 4;
+
+        let readings = &self.notes.as_ref()?.readings;
+        let line = |reading: &Reading| {
+            let route = self.terms.policy().route_label(reading.settings.label()).unwrap_or("no route");
+            format!("{} {} meets {route}", reading.method, printable(&reading.path))
+        };
+        (!readings.is_empty()).then(|| readings.iter().take(MOST).map(line).collect::<Vec<_>>().join(", "))
     }
 
     /// Notes what was lost of a foreign body: members by their names (R14), and a code that nobody knows here.
@@ -202,7 +218,7 @@ impl Event {
             upstream_request_id: None,
             dropped_members: None,
             unknown_code: None,
-            readings: None,
+            readings: Vec::new(),
             counts_whole: false,
             policy_status: None,
             exhibit: None,
@@ -268,13 +284,6 @@ impl Notes {
         self.unknown_code.as_deref()
     }
 
-    /// The readings of the request that met guards of their own beside those of the route, each as `METHOD PATH meets ROUTE`
-    /// (G0): at most four, of at most 128 printable characters of the path. The query is not among them.
-    #[must_use]
-    pub fn readings(&self) -> Option<&str> {
-        self.readings.as_deref()
-    }
-
     /// What the body limit counted of a request whose content type claims an RPC stream, where it was not each message:
     /// [`BodyLimitPer::Body`] (P1).
     #[must_use]
@@ -302,7 +311,7 @@ impl Notes {
             policy_status,
             exhibit: _,
         } = self;
-        let texts = [client_request_id, upstream_request_id, dropped_members, unknown_code, readings];
-        texts.iter().all(|note| note.is_none()) && !counts_whole && policy_status.is_none()
+        let texts = [client_request_id, upstream_request_id, dropped_members, unknown_code];
+        texts.iter().all(|note| note.is_none()) && readings.is_empty() && !counts_whole && policy_status.is_none()
     }
 }

@@ -1,6 +1,6 @@
 //! Which headers of a request matter: for an adapter that copies heads which lie elsewhere.
 
-use crate::fields::is_same_to_cgi;
+use crate::fields::{Lengths, is_same_to_cgi};
 use crate::guard::method::is_override;
 
 /// Whether a request header of this name, in lower case, is read whatever the policy says: for its route (G0), its id
@@ -19,18 +19,17 @@ pub fn is_read(name: &[u8]) -> bool {
         4 => name == b"host",
         6 => matches!(name, b"accept" | b"expect" | b"origin"),
         7 => name == b"upgrade",
-        // What names another method, in any spelling that CGI takes for it (G0).
-        13 | 17 | 22 if str::from_utf8(name).is_ok_and(is_override) => true,
         9 => name == b"x-api-key",
         10 => name == b"connection",
         12 => matches!(name, b"content-type" | b"x-request-id" | b"grpc-timeout"),
-        13 => name == b"authorization",
+        13 if name == b"authorization" => true,
         14 => name == b"content-length",
-        17 => name == b"transfer-encoding",
+        17 if name == b"transfer-encoding" => true,
         18 => name == b"connect-timeout-ms",
         24 => name == b"connect-protocol-version",
         29 => name == b"access-control-request-method",
-        _ => false,
+        // What names another method, in any spelling that CGI takes for it (G0).
+        _ => str::from_utf8(name).is_ok_and(is_override),
     }
 }
 
@@ -47,15 +46,15 @@ pub fn is_read(name: &[u8]) -> bool {
 #[must_use]
 #[inline]
 pub fn is_removed(name: &str) -> bool {
-    const ID: &str = "x-request-id";
-
-    match name.len() {
-        9 => name == "path_info",
-        11 => name == "script_name",
-        12 => name != ID && is_same_to_cgi(name, ID),
-        _ => false,
-    }
+    REMOVED_LENGTHS.may_have(name.len()) && (PATHS.contains(&name) || name != ID && is_same_to_cgi(name, ID))
 }
+
+const ID: &str = "x-request-id";
+
+/// What gunicorn takes for the path.
+const PATHS: [&str; 2] = ["script_name", "path_info"];
+
+pub(super) const REMOVED_LENGTHS: Lengths = Lengths::of(&[ID]).or(Lengths::of(&PATHS));
 
 #[cfg(test)]
 mod tests {

@@ -7,10 +7,12 @@ use http::Method;
 use http::request::Parts;
 use percent_encoding::percent_decode;
 
-use crate::fields::is_same_to_cgi;
+use crate::fields::{Lengths, is_same_to_cgi};
 
 /// The headers that name another method.
 const OVERRIDES: [&str; 3] = ["x-http-method-override", "x-http-method", "x-method-override"];
+
+pub(crate) const OVERRIDE_LENGTHS: Lengths = Lengths::of(&OVERRIDES);
 
 /// The most methods that a request is guarded as: an honest client names two.
 const MOST: usize = 8;
@@ -21,7 +23,7 @@ pub(crate) struct TooManyMethods;
 
 /// Whether a header names another method, in any spelling that a CGI-like service takes for one.
 pub(crate) fn is_override(name: &str) -> bool {
-    matches!(name.len(), 13 | 17 | 22) && OVERRIDES.iter().any(|it| is_same_to_cgi(name, it))
+    OVERRIDE_LENGTHS.may_have(name.len()) && OVERRIDES.iter().any(|it| is_same_to_cgi(name, it))
 }
 
 /// Whether a request's method is the only one that it can be read as, its headers aside.

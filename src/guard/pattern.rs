@@ -130,6 +130,7 @@ impl Pattern {
         fitting && (self.rest || prefix.next().is_none())
     }
 
+    #[inline]
     pub(crate) fn covers_method(&self, method: &Method) -> bool {
         self.methods.is_empty()
             || self.methods.contains(method)
@@ -175,6 +176,7 @@ pub(crate) fn segments_of(path: &[u8]) -> Rest<'_> {
 }
 
 /// The first segment, and what is left behind its slash.
+#[inline]
 pub(crate) fn split_segment(path: &[u8]) -> (&[u8], Rest<'_>) {
     match path.iter().position(|byte| *byte == b'/') {
         Some(at) => (&path[..at], Some(&path[at + 1..])),

@@ -14,9 +14,6 @@
 
 use std::borrow::Cow;
 
-use percent_encoding::percent_decode;
-use rustc_hash::FxHashMap;
-
 /// The most readings that are guarded: more than any path of an honest client has.
 pub(crate) const MAX_READINGS: usize = 256;
 
@@ -33,162 +30,226 @@ const DECODES: u8 = 2;
 /// Every reading of a path, the path as sent first; letter case aside.
 pub(crate) fn readings(path: &[u8]) -> Result<Vec<Vec<u8>>, TooManyReadings> {
     let mut found = Found::default();
-    found.add(path.to_vec(), DECODES)?;
-    let mut next = 0;
-    while let Some((path, decodes)) = found.open.get(next).cloned() {
-        next += 1;
-        for made in steps(&found.paths[path], decodes > 0) {
-            match made {
-                Made::Decoded(made) => found.add(made, decodes - 1)?,
-                Made::Tidied(made) => found.add(made, decodes)?,
-            }
+    found.add(path.to_vec())?;
+    // What can be made with fewer decodes is found before, so that each path is looked at once.
+    let (mut first, mut decodes, mut made) = (0, 0, Vec::new());
+    loop {
+        let mut next = first;
+        while let Some(path) = found.paths.get(next) {
+            tidy(path, &mut made);
+            made.drain(..).try_for_each(|made| found.add(made))?;
+            next += 1;
         }
+        if decodes == DECODES || first == next {
+            return Ok(found.paths);
+        }
+        for at in first..next {
+            decode(&found.paths[at], &mut made);
+            made.drain(..).try_for_each(|made| found.add(made))?;
+        }
+        (first, decodes) = (next, decodes + 1);
     }
-    Ok(found.paths)
 }
 
-/// The readings found, and what is still to be done with them.
+/// The readings found, in the order that they are found in.
 #[derive(Default)]
 struct Found {
     paths: Vec<Vec<u8>>,
-    /// A path's place, and how often it may be decoded.
-    open: Vec<(usize, u8)>,
-    /// By path: its place, and the most decodes that it was found with.
-    places: FxHashMap<Vec<u8>, (usize, u8)>,
+    /// Their places, in the order of the paths.
+    sorted: Vec<usize>,
     bytes: usize,
 }
 
 impl Found {
-    fn add(&mut self, path: Vec<u8>, decodes: u8) -> Result<(), TooManyReadings> {
-        if let Some((place, known)) = self.places.get_mut(&path) {
-            if decodes > *known {
-                *known = decodes;
-                self.open.push((*place, decodes));
-            }
-            return Ok(());
-        }
-        let place = self.paths.len();
+    fn add(&mut self, path: Vec<u8>) -> Result<(), TooManyReadings> {
+        let Err(at) = self.sorted.binary_search_by(|place| self.paths[*place].cmp(&path)) else { return Ok(()) };
         self.bytes += path.len();
-        if place == MAX_READINGS || self.bytes > MAX_BYTES {
+        if self.paths.len() == MAX_READINGS || self.bytes > MAX_BYTES {
             return Err(TooManyReadings);
         }
-        self.places.insert(path.clone(), (place, decodes));
-        self.open.push((place, decodes));
+        self.sorted.insert(at, self.paths.len());
         self.paths.push(path);
         Ok(())
     }
 }
 
-enum Made {
-    Decoded(Vec<u8>),
-    Tidied(Vec<u8>),
+/// What a decode makes of a path, with encoded separators and without.
+fn decode(path: &[u8], made: &mut Vec<Vec<u8>>) {
+    if path.contains(&b'%') {
+        let codes = Codes::of(path);
+        made.push(decoded(path, |_| false));
+        if codes.slash {
+            made.push(decoded(path, |byte| byte == b'/'));
+        }
+        if codes.backslash {
+            made.push(decoded(path, |byte| byte == b'\\'));
+        }
+        if codes.slash && codes.backslash {
+            made.push(decoded(path, |byte| matches!(byte, b'/' | b'\\')));
+        }
+    }
 }
 
-/// What one step makes of a path; a step that has nothing to do makes nothing.
-fn steps(path: &[u8], decodes: bool) -> Vec<Made> {
-    let mut made = Vec::new();
-    let is_coded = path.contains(&b'%');
-    let (slash, backslash) = if is_coded { (has_code(path, b'f'), has_code(path, b'c')) } else { (false, false) };
-    if is_coded && decodes {
-        made.push(Made::Decoded(percent_decode(path).collect()));
-        for (keeps_slash, keeps_backslash) in [(slash, false), (false, backslash), (slash, backslash)] {
-            if keeps_slash || keeps_backslash {
-                made.push(Made::Decoded(decoded_but(path, keeps_slash, keeps_backslash)));
+/// What each other step makes of a path; a step that has nothing to do makes nothing.
+fn tidy(path: &[u8], made: &mut Vec<Vec<u8>>) {
+    let signs = Signs::of(path);
+    let codes = if signs.has(Signs::PERCENT) { Codes::of(path) } else { Codes::default() };
+    if signs.has(Signs::BACKSLASH) {
+        made.push(path.iter().map(|byte| if *byte == b'\\' { b'/' } else { *byte }).collect());
+    }
+    if codes.slash {
+        made.push(replaced(path, b'/'));
+    }
+    if codes.backslash {
+        made.push(replaced(path, b'\\'));
+    }
+    if signs.has(Signs::DOT_SEGMENT) {
+        made.push(resolved(path, |segment| Cow::Borrowed(segment)));
+    }
+    if codes.dot {
+        made.push(resolved(path, |segment| decoded(segment, |_| false).into()));
+    }
+    if signs.has(Signs::TWO_SLASHES) {
+        made.push(merged(path));
+    }
+    if path.len() > 1 && path.ends_with(b"/") {
+        made.push(without_last_slashes(path));
+    }
+    if signs.has(Signs::SEMICOLON) {
+        let end = path.iter().position(|byte| *byte == b';').unwrap_or(path.len());
+        made.extend([without_parameters(path), path[..end].to_vec()]);
+    }
+    if path.starts_with(b"//") {
+        made.push(without_host(path));
+    }
+}
+
+/// What a path has that a step acts on.
+#[derive(Clone, Copy)]
+struct Signs(u8);
+
+impl Signs {
+    const PERCENT: u8 = 1;
+    const BACKSLASH: u8 = 1 << 1;
+    const SEMICOLON: u8 = 1 << 2;
+    const TWO_SLASHES: u8 = 1 << 3;
+    const DOT_SEGMENT: u8 = 1 << 4;
+
+    /// Nothing ends the loop early, so that a compiler takes many bytes at a time.
+    fn of(path: &[u8]) -> Self {
+        let bit = |bit: u8, is_there: bool| if is_there { bit } else { 0 };
+        let of = |byte: u8, next: u8| {
+            bit(Self::PERCENT, byte == b'%')
+                | bit(Self::BACKSLASH, byte == b'\\')
+                | bit(Self::SEMICOLON, byte == b';')
+                | bit(Self::TWO_SLASHES, (byte == b'/') & (next == b'/'))
+                | bit(Self::DOT_SEGMENT, (byte == b'/') & (next == b'.'))
+        };
+        let pairs = path.iter().zip(path.get(1..).unwrap_or_default());
+        let last = path.last().map_or(0, |last| of(*last, 0));
+        Self(pairs.fold(last, |signs, (byte, next)| signs | of(*byte, *next)))
+    }
+
+    const fn has(self, sign: u8) -> bool {
+        self.0 & sign != 0
+    }
+}
+
+/// The encoded characters that other steps than a decode act on.
+#[derive(Default)]
+struct Codes {
+    slash: bool,
+    backslash: bool,
+    dot: bool,
+}
+
+impl Codes {
+    fn of(path: &[u8]) -> Self {
+        let mut codes = Self::default();
+        for (_, byte) in parts(path).filter_map(|part| coded(part)) {
+            codes.slash |= byte == b'/';
+            codes.backslash |= byte == b'\\';
+            codes.dot |= byte == b'.';
+        }
+        codes
+    }
+}
+
+/// What stands behind each percent sign, up to the next one.
+fn parts(path: &[u8]) -> impl Iterator<Item = &[u8]> {
+    path.split(|byte| *byte == b'%').skip(1)
+}
+
+/// The byte that two hexadecimal digits stand for, and what is behind them.
+fn coded(part: &[u8]) -> Option<(&[u8], u8)> {
+    let digit = |byte: u8| char::from(byte).to_digit(16);
+    let ([tens, ones], rest) = part.split_first_chunk::<2>()?;
+    let byte = digit(*tens)? << 4 | digit(*ones)?;
+    Some((rest, u8::try_from(byte).ok()?))
+}
+
+/// A path with each code replaced by what `write` puts in its place; what is no code stays.
+fn rewritten(path: &[u8], write: impl Fn(u8) -> Option<u8>) -> Vec<u8> {
+    let mut written = Vec::with_capacity(path.len());
+    let start = path.iter().position(|byte| *byte == b'%').unwrap_or(path.len());
+    written.extend(&path[..start]);
+    for part in parts(path) {
+        match coded(part).and_then(|(rest, byte)| Some((rest, write(byte)?))) {
+            Some((rest, byte)) => {
+                written.push(byte);
+                written.extend(rest);
+            }
+            None => {
+                written.push(b'%');
+                written.extend(part);
             }
         }
     }
-    let mut tidied = |path: Vec<u8>| made.push(Made::Tidied(path));
-    if path.contains(&b'\\') {
-        tidied(path.iter().map(|byte| if *byte == b'\\' { b'/' } else { *byte }).collect());
-    }
-    for (is_there, digit) in [(slash, b'f'), (backslash, b'c')] {
-        if is_there {
-            tidied(replaced(path, digit));
-        }
-    }
-    if path.windows(2).any(|pair| pair == b"/.") {
-        tidied(resolved(path, |segment| Cow::Borrowed(segment)));
-    }
-    if is_coded && has_code(path, b'e') {
-        tidied(resolved(path, |segment| percent_decode(segment).into()));
-    }
-    if path.windows(2).any(|pair| pair == b"//") {
-        tidied(merged(path));
-    }
-    if path.len() > 1 && path.ends_with(b"/") {
-        tidied(without_last_slashes(path));
-    }
-    if let Some(at) = path.iter().position(|byte| *byte == b';') {
-        tidied(without_parameters(path));
-        tidied(path[..at].to_vec());
-    }
-    if path.starts_with(b"//") {
-        tidied(without_host(path));
-    }
-    made
+    written
 }
 
-/// Whether `%2F`, `%5C` or `%2E` is there, told by the last digit in lower case.
-fn has_code(path: &[u8], digit: u8) -> bool {
-    path.windows(3).any(|code| is_code(code, digit))
-}
-
-fn is_code(code: &[u8], digit: u8) -> bool {
-    let first = if digit == b'c' { b'5' } else { b'2' };
-    matches!(code, [b'%', tens, ones] if *tens == first && ones.to_ascii_lowercase() == digit)
-}
-
-/// Decoded, but for encoded separators: they stay part of their segment.
-fn decoded_but(path: &[u8], keeps_slash: bool, keeps_backslash: bool) -> Vec<u8> {
-    let is_kept = |code: &[u8]| keeps_slash && is_code(code, b'f') || keeps_backslash && is_code(code, b'c');
-    let (mut decoded, mut rest) = (Vec::with_capacity(path.len()), path);
-    while let Some(at) = rest.windows(3).position(is_kept) {
-        decoded.extend(percent_decode(&rest[..at]));
-        decoded.extend(&rest[at..at + 3]);
-        rest = &rest[at + 3..];
-    }
-    decoded.extend(percent_decode(rest));
-    decoded
+/// Decoded, but for encoded separators that stay part of their segment.
+fn decoded(path: &[u8], is_kept: impl Fn(u8) -> bool) -> Vec<u8> {
+    rewritten(path, |byte| (!is_kept(byte)).then_some(byte))
 }
 
 /// An encoded separator as a slash.
-fn replaced(path: &[u8], digit: u8) -> Vec<u8> {
-    let (mut replaced, mut rest) = (Vec::with_capacity(path.len()), path);
-    while let Some(at) = rest.windows(3).position(|code| is_code(code, digit)) {
-        replaced.extend(&rest[..at]);
-        replaced.push(b'/');
-        rest = &rest[at + 3..];
-    }
-    replaced.extend(rest);
-    replaced
+fn replaced(path: &[u8], separator: u8) -> Vec<u8> {
+    rewritten(path, |byte| (byte == separator).then_some(b'/'))
 }
 
 /// Dot segments resolved as RFC 3986 §5.2.4 does it; `read` is what a segment is taken for.
 fn resolved(path: &[u8], read: impl Fn(&[u8]) -> Cow<'_, [u8]>) -> Vec<u8> {
-    let mut segments: Vec<&[u8]> = Vec::new();
+    let mut resolved = Vec::with_capacity(path.len() + 1);
     let mut is_folder = false;
     for segment in path.split(|byte| *byte == b'/').skip(1) {
         is_folder = match &*read(segment) {
             b"." => true,
             b".." => {
-                segments.pop();
+                leave_folder(&mut resolved);
                 true
             }
             _ => {
-                segments.push(segment);
+                enter(&mut resolved, segment);
                 false
             }
         };
     }
-    let mut path = segments.iter().fold(Vec::with_capacity(path.len()), |mut path, segment| {
-        path.push(b'/');
-        path.extend(*segment);
-        path
-    });
-    if is_folder || path.is_empty() {
-        path.push(b'/');
+    if is_folder || resolved.is_empty() {
+        resolved.push(b'/');
     }
-    path
+    resolved
+}
+
+/// Puts a segment behind a path.
+fn enter(path: &mut Vec<u8>, segment: &[u8]) {
+    path.push(b'/');
+    path.extend(segment);
+}
+
+/// Removes the last segment of a path.
+fn leave_folder(path: &mut Vec<u8>) {
+    path.truncate(path.iter().rposition(|byte| *byte == b'/').unwrap_or(0));
 }
 
 /// Repeated slashes as one.
@@ -213,18 +274,11 @@ fn without_host(path: &[u8]) -> Vec<u8> {
 
 /// Each segment up to its first semicolon.
 fn without_parameters(path: &[u8]) -> Vec<u8> {
-    let mut is_cut = false;
-    let stays = |byte: &u8| {
-        is_cut = *byte != b'/' && (is_cut || *byte == b';');
-        !is_cut
-    };
-    path.iter()
-        .copied()
-        .filter({
-            let mut stays = stays;
-            move |byte| stays(byte)
-        })
-        .collect()
+    let mut cut = Vec::with_capacity(path.len());
+    for segment in path.split(|byte| *byte == b'/').skip(1) {
+        enter(&mut cut, segment.split(|byte| *byte == b';').next().unwrap_or_default());
+    }
+    cut
 }
 
 /// The normalised reading, which everything but the guards follows: decoded once, `\` and encoded separators as `/`, dot
@@ -234,25 +288,30 @@ pub(crate) fn normalised(path: &str) -> Option<Vec<u8>> {
     if !path.starts_with('/') || !has_readings(path.as_bytes()) {
         return None;
     }
-    let decoded: Cow<'_, [u8]> = percent_decode(path.as_bytes()).into();
-    let mut segments = Vec::new();
-    for segment in decoded.split(|byte| matches!(byte, b'/' | b'\\')) {
+    let written: Cow<'_, [u8]> = match path.contains('%') {
+        true => decoded(path.as_bytes(), |_| false).into(),
+        false => path.as_bytes().into(),
+    };
+    let mut normal = Vec::with_capacity(written.len());
+    for segment in written.split(|byte| matches!(byte, b'/' | b'\\')) {
         match segment {
             b"" | b"." => {}
-            b".." => drop(segments.pop()),
-            _ => segments.push(segment),
+            b".." => leave_folder(&mut normal),
+            _ => enter(&mut normal, segment),
         }
     }
-    let normal = if segments.is_empty() { b"/".to_vec() } else { [b"/".as_slice(), &segments.join(&b'/')].concat() };
+    if normal.is_empty() {
+        normal.push(b'/');
+    }
     (normal != path.as_bytes()).then_some(normal)
 }
 
 /// Whether a path may have other readings than itself, letter case aside. Most have not, which one pass shows, eight bytes
-/// at a time and without an allocation.
+/// at a time and without an allocation. Of a path in ASCII it tells no more than what it has.
+#[inline(always)]
 pub(crate) fn has_readings(path: &[u8]) -> bool {
     let Some(last) = path.last_chunk::<8>() else { return short_has_readings(path) };
-    let mut behind_slash = 0;
-    let mut found = 0;
+    let (mut behind_slash, mut found) = (0, 0);
     for word in path.as_chunks::<8>().0 {
         let word = u64::from_le_bytes(*word);
         found |= signs(word, behind_slash);
@@ -262,7 +321,7 @@ pub(crate) fn has_readings(path: &[u8]) -> bool {
     if !path.len().is_multiple_of(8) {
         found |= signs(u64::from_le_bytes(*last), 0);
     }
-    found != 0 || path.ends_with(b"/")
+    found & each(0x80) != 0 || path.ends_with(b"/")
 }
 
 fn short_has_readings(path: &[u8]) -> bool {
@@ -271,9 +330,9 @@ fn short_has_readings(path: &[u8]) -> bool {
         || path.len() > 1 && path.ends_with(b"/")
 }
 
-/// Not 0 where one of eight bytes is `%`, `\` or `;`, or a slash or a dot follows a slash, the one before the first among
-/// them.
-#[inline]
+/// The highest bit of a byte is set where it is `%`, `\` or `;`, or where it is a slash or a dot and follows a slash, the one
+/// before the first among them. The other bits mean nothing.
+#[inline(always)]
 const fn signs(word: u64, behind_slash: u64) -> u64 {
     let slashes = zeros(word ^ each(b'/'));
     // A dot and a slash differ in their last bit.
@@ -282,13 +341,14 @@ const fn signs(word: u64, behind_slash: u64) -> u64 {
     special | ends & (slashes << 8 | behind_slash)
 }
 
-/// The highest bit of each byte that is 0, and of a byte that is 1 behind one: of a dot behind a slash.
-#[inline]
+/// The highest bit is set of each byte that is 0 or more than 0x80, and of a byte that is 1 behind one that is 0: of a dot
+/// behind a slash.
+#[inline(always)]
 const fn zeros(word: u64) -> u64 {
-    word.wrapping_sub(each(1)) & !word & each(0x80)
+    word.wrapping_sub(each(1))
 }
 
-#[inline]
+#[inline(always)]
 const fn each(byte: u8) -> u64 {
     u64::MAX / 255 * byte as u64
 }

@@ -166,7 +166,7 @@ fn write(level: Level, event: &Event) {
                     mode = event.mode().as_str(),
                     decided_by = event.decided_by().map(|by| by.as_str()),
                     unknown_code = event.notes().unknown_code(),
-                    readings = event.notes().readings(),
+                    readings = event.readings(),
                     policy_status = event.notes().policy_status().map(|status| status.as_u16()),
                     cause,
                     client_request_id = event.notes().client_request_id(),

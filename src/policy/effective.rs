@@ -168,7 +168,7 @@ impl Loaded {
             self.around(chain.part).map(|at| (self.scope_name(at), count(at))).filter(|(_, count)| *count > 0).collect()
         };
         Ok(Effective {
-            others: matched.others.iter().map(|reading| self.other(reading)).collect(),
+            others: matched.others.iter().map(|reading| self.other(reading, &host)).collect(),
             is_refused: matched.is_refused,
             map_rules: counted(&|at| self.part(at).rules.len()),
             outward_rules: counted(&|at| self.part(at).outward.len()),
@@ -178,8 +178,9 @@ impl Loaded {
         })
     }
 
-    fn other(&self, reading: &Reading) -> PathReading {
-        let chain = self.chain_of(reading.settings.part() as usize, &reading.routes);
+    fn other(&self, reading: &Reading, host: &str) -> PathReading {
+        let routes = self.policy.routes_of_reading(reading, host);
+        let chain = self.chain_of(reading.settings.part() as usize, &routes);
         self.reading(&reading.method, &reading.path, &chain)
     }
 

@@ -2,16 +2,28 @@
 
 use rustc_hash::FxHashMap;
 
-/// Literals that are near each other, each with its value.
-type Near<T> = Vec<(Box<[u8]>, T)>;
-
 /// Values by literal segment. A few are compared more quickly than one is hashed.
 #[derive(Clone, Debug)]
 pub(super) struct Literals<T> {
-    few: Near<T>,
+    few: Vec<Alike<T>>,
     /// All of them where they are more than a few, by the hash of their letters in one case. The keys are the policy's: no
     /// client can make them collide, so that a quick hash will do.
-    many: FxHashMap<u64, Near<T>>,
+    many: FxHashMap<u64, Vec<Alike<T>>>,
+}
+
+/// A literal, its value, and those that differ from it in letter case alone.
+#[derive(Clone, Debug)]
+struct Alike<T> {
+    literal: Box<[u8]>,
+    value: T,
+    others: Vec<(Box<[u8]>, T)>,
+}
+
+/// The literals that a segment matches in any letter case.
+pub(super) struct Matching<'l, T> {
+    alike: &'l Alike<T>,
+    /// The first is the segment itself.
+    is_first: bool,
 }
 
 const FEW: usize = 4;
@@ -28,14 +40,14 @@ impl<T> Literals<T> {
         self.few.is_empty() && self.many.is_empty()
     }
 
-    /// Those that differ from a segment in letter case at most, and whether they are the segment itself.
+    /// Those that differ from a segment in letter case at most.
     #[inline]
-    pub(super) fn matching<'l>(&'l self, segment: &'l [u8]) -> impl Iterator<Item = (&'l T, bool)> {
+    pub(super) fn matching(&self, segment: &[u8]) -> Option<Matching<'_, T>> {
         let near = match self.many.is_empty() {
-            true => &self.few[..],
-            false => self.many.get(&folded_hash(segment)).map_or(&[][..], |near| near),
+            true => &self.few,
+            false => self.many.get(&folded_hash(segment))?,
         };
-        near.iter().filter_map(move |(literal, value)| Some((value, is_same(literal, segment)?)))
+        near.iter().find_map(|alike| Some(Matching { alike, is_first: is_same(&alike.literal, segment)? }))
     }
 
     /// The value of exactly this literal, a new one where it has none.
@@ -43,39 +55,65 @@ impl<T> Literals<T> {
     where
         T: Default,
     {
-        if self.many.is_empty() && self.few.len() == FEW && self.few.iter().all(|(it, _)| **it != *literal) {
-            for (literal, value) in std::mem::take(&mut self.few) {
-                self.many.entry(folded_hash(&literal)).or_default().push((literal, value));
+        if self.many.is_empty() && self.few.len() == FEW && self.matching(literal).is_none() {
+            for alike in std::mem::take(&mut self.few) {
+                self.many.entry(folded_hash(&alike.literal)).or_default().push(alike);
             }
         }
         let near = match self.many.is_empty() {
             true => &mut self.few,
             false => self.many.entry(folded_hash(literal)).or_default(),
         };
-        let at = near.iter().position(|(it, _)| **it == *literal).unwrap_or_else(|| {
-            near.push((literal.into(), T::default()));
-            near.len() - 1
-        });
-        &mut near[at].1
+        match near.iter().position(|alike| is_same(&alike.literal, literal).is_some()) {
+            Some(at) => near[at].get_or_insert(literal),
+            None => {
+                near.push(Alike { literal: literal.into(), value: T::default(), others: Vec::new() });
+                let last = near.len() - 1;
+                &mut near[last].value
+            }
+        }
     }
 }
 
-/// `None` where they differ in more than letter case; else whether they are the same.
+impl<'l, T> Matching<'l, T> {
+    /// The value where there is one alone, and whether its literal is the segment itself.
+    #[inline]
+    pub(super) fn only(&self) -> Option<(&'l T, bool)> {
+        self.alike.others.is_empty().then_some((&self.alike.value, self.is_first))
+    }
+
+    /// Each value, and whether its literal is the segment itself.
+    pub(super) fn each(self, segment: &[u8]) -> impl Iterator<Item = (&'l T, bool)> {
+        let others = self.alike.others.iter().map(move |(literal, value)| (value, **literal == *segment));
+        std::iter::once((&self.alike.value, self.is_first)).chain(others)
+    }
+}
+
+impl<T> Alike<T> {
+    fn get_or_insert(&mut self, literal: &[u8]) -> &mut T
+    where
+        T: Default,
+    {
+        if *self.literal == *literal {
+            return &mut self.value;
+        }
+        let at = self.others.iter().position(|(it, _)| **it == *literal).unwrap_or_else(|| {
+            self.others.push((literal.into(), T::default()));
+            self.others.len() - 1
+        });
+        &mut self.others[at].1
+    }
+}
+
+/// Whether they are the same; `None` where they differ in more than letter case.
 #[inline]
 fn is_same(literal: &[u8], segment: &[u8]) -> Option<bool> {
-    /// What letters of two cases differ in.
-    const CASE: u8 = 0x20;
-
-    // Most siblings differ in these two, which saves a call.
-    let may_be =
-        literal.len() == segment.len() && literal.first().map(|it| it | CASE) == segment.first().map(|it| it | CASE);
-    if !may_be {
-        return None;
+    // Most siblings differ in length, and most that do not differ are the same.
+    match literal.len() == segment.len() {
+        true if literal == segment => Some(true),
+        true => literal.eq_ignore_ascii_case(segment).then_some(false),
+        false => None,
     }
-    if literal == segment {
-        return Some(true);
-    }
-    literal.eq_ignore_ascii_case(segment).then_some(false)
 }
 
 /// Of its letters in one case; of some other characters, too, which costs a comparison and nothing else.
@@ -107,7 +145,9 @@ mod tests {
             names.iter().enumerate().for_each(|(at, name)| *literals.get_or_insert(name.as_bytes()) = at);
             *literals.get_or_insert(b"SEGMENT-0") = count;
             let found = |segment: &str| {
-                let mut found: Vec<_> = literals.matching(segment.as_bytes()).map(|(at, same)| (*at, same)).collect();
+                let alike = literals.matching(segment.as_bytes());
+                let all = alike.into_iter().flat_map(|alike| alike.each(segment.as_bytes()));
+                let mut found: Vec<_> = all.map(|(at, same)| (*at, same)).collect();
                 found.sort_unstable();
                 found
             };

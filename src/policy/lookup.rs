@@ -26,14 +26,11 @@ pub(crate) struct Matched {
 }
 
 /// A reading, and what holds for it.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Reading {
     pub(crate) method: Method,
     pub(crate) path: Vec<u8>,
     pub(crate) settings: Settings,
-    /// The routes that it meets, the most specific first.
-    #[cfg_attr(not(feature = "policy-file"), allow(dead_code, reason = "files alone are explained"))]
-    pub(super) routes: Vec<usize>,
 }
 
 /// Why nothing can be said of a request.
@@ -55,12 +52,6 @@ impl Matched {
     pub(crate) fn guards(&self) -> impl Iterator<Item = &Settings> + Clone {
         self.others.iter().map(|other| &other.settings).chain([&self.normal])
     }
-
-    fn add(&mut self, reading: Reading) {
-        if !self.guards().any(|known| known.guards_like(&reading.settings)) {
-            self.others.push(reading);
-        }
-    }
 }
 
 impl Policy {
@@ -72,23 +63,49 @@ impl Policy {
     #[inline(never)]
     pub(crate) fn matched(&self, head: &Parts) -> Result<Matched, Unmatched> {
         let hosts = if self.scopes.ask_host() { host::of(head).ok_or(Unmatched::NoHost)? } else { Hosts::default() };
-        let methods = match self.names_methods {
+        let several = match self.names_methods {
             true => method::methods(head).map_err(|_| Unmatched::TooManyReadings)?,
-            false => vec![head.method.clone()],
+            false => Vec::new(),
         };
+        let methods = if several.is_empty() { std::slice::from_ref(&head.method) } else { &several[..] };
         let path = head.uri.path();
-        let paths = paths_of(path)?;
-        let mut matched = Matched::only(self.normalised(&head.method, &hosts.first, path));
-        // Without routes and scopes all readings have the same guards.
-        if self.is_everywhere {
-            return Ok(matched);
+        match hosts.other.as_ref() {
+            None => self.matched_by(methods, &[&*hosts.first], path),
+            Some(other) => self.matched_by(methods, &[&*hosts.first, other], path),
         }
-        for host in [Some(&hosts.first), hosts.other.as_ref()].into_iter().flatten() {
-            for method in &methods {
-                self.match_readings(method, host, &paths, &mut matched)?;
+    }
+
+    /// The same, for every method and host that the request can be read as. The first of them are its own, and there is one
+    /// of each at least.
+    fn matched_by(&self, methods: &[Method], hosts: &[&str], path: &str) -> Result<Matched, Unmatched> {
+        let paths = paths_of(path)?;
+        let normal = if paths.len() > 1 { normalised(path) } else { None };
+        let normal = normal.as_deref().unwrap_or(path.as_bytes());
+        let (mut others, mut is_refused, mut own) = (Vec::new(), false, None);
+        // Without routes and scopes all readings have the same guards.
+        let hosts_read = if self.is_everywhere { &[] } else { hosts };
+        for host in hosts_read {
+            for method in methods {
+                let (mut first, mut differ, mut refuses) = (None, false, false);
+                for path in &paths {
+                    let is_normal = path == normal;
+                    self.each_case(method, host, path, &mut |settings, _| {
+                        if is_normal {
+                            own.get_or_insert(*settings);
+                        }
+                        refuses |= settings.paths == Paths::Refuse;
+                        differ |= !first.get_or_insert(*settings).guards_like(settings);
+                        if !others.iter().any(|known: &Reading| known.settings.guards_like(settings)) {
+                            others.push(Reading { method: method.clone(), path: path.clone(), settings: *settings });
+                        }
+                    })?;
+                }
+                is_refused |= refuses && differ;
             }
         }
-        Ok(matched)
+        let normal = own.unwrap_or_else(|| self.settings(&methods[0], hosts[0], normal));
+        others.retain(|other| !other.settings.guards_like(&normal));
+        Ok(Matched { normal, others, is_refused })
     }
 
     /// What the rest of a request follows that is refused for its readings (rule G0).
@@ -113,7 +130,7 @@ impl Policy {
     #[inline]
     pub(crate) fn quick(&self, head: &Parts, overrides: bool) -> Option<&Settings> {
         let path = head.uri.path();
-        if path.starts_with('/') && has_readings(path.as_bytes()) {
+        if has_readings(path.as_bytes()) {
             return None;
         }
         if self.is_everywhere {
@@ -132,9 +149,15 @@ impl Policy {
             self.scopes.narrowest_in_any_case(&hosts.first, path.as_bytes())?
         };
         let met = self.met_in_any_case(narrowest, &head.method, path.as_bytes())?;
+        self.usual(narrowest, &met)
+    }
+
+    /// What holds where a request meets what the usual one of its route meets.
+    #[inline]
+    fn usual(&self, narrowest: usize, met: &Met) -> Option<&Settings> {
         match met.first() {
             None => Some(&self.parts.get(narrowest)?.defaults),
-            Some(first) => self.usual.get(first)?.settings(narrowest, &met),
+            Some(first) => self.usual.get(first)?.settings(narrowest, met),
         }
     }
 
@@ -146,31 +169,20 @@ impl Policy {
     /// What holds for a path, where the host does not matter.
     #[cfg(test)]
     pub(super) fn of_path(&self, method: &Method, path: &str) -> Result<Matched, Unmatched> {
-        let mut matched = Matched::only(self.normalised(method, "", path));
-        self.match_readings(method, "", &paths_of(path)?, &mut matched)?;
-        Ok(matched)
+        self.matched_by(std::slice::from_ref(method), &[""], path)
     }
 
-    /// Adds what holds for the readings of a path by one method and one host.
-    fn match_readings(
-        &self,
-        method: &Method,
-        host: &str,
-        paths: &[Vec<u8>],
-        matched: &mut Matched,
-    ) -> Result<(), Unmatched> {
-        let (mut found, mut refuses): (Vec<Reading>, bool) = (Vec::new(), false);
-        for path in paths {
-            self.each_case(method, host, path, &mut |settings, routes| {
-                refuses |= settings.paths == Paths::Refuse;
-                if !found.iter().any(|known| known.settings.guards_like(&settings)) {
-                    found.push(Reading { method: method.clone(), path: path.clone(), settings, routes });
-                }
-            })?;
-        }
-        matched.is_refused |= refuses && found.len() > 1;
-        found.into_iter().for_each(|reading| matched.add(reading));
-        Ok(())
+    /// The routes that a reading meets, the most specific first.
+    #[cfg(feature = "policy-file")]
+    pub(super) fn routes_of_reading(&self, reading: &Reading, host: &str) -> Vec<usize> {
+        let mut found = None;
+        // It is the first of its kind there.
+        let _ = self.each_case(&reading.method, host, &reading.path, &mut |settings, routes| {
+            if found.is_none() && settings.guards_like(&reading.settings) {
+                found = Some(routes());
+            }
+        });
+        found.unwrap_or_default()
     }
 
     /// What holds for one reading, its letter case as it is, and folded where that differs (`case`).
@@ -179,20 +191,26 @@ impl Policy {
         method: &Method,
         host: &str,
         path: &[u8],
-        visit: &mut impl FnMut(Settings, Vec<usize>),
+        visit: &mut impl FnMut(&Settings, &dyn Fn() -> Vec<usize>),
     ) -> Result<(), Unmatched> {
+        let met_in_any_case = |part: usize| Some((part, self.met_in_any_case(part, method, path)?));
+        let in_any_case = self.scopes.narrowest_in_any_case(host, path).and_then(met_in_any_case);
+        let usual = in_any_case.as_ref().and_then(|(part, met)| Some((*part, self.usual(*part, met)?)));
+        if let Some((part, settings)) = usual {
+            visit(settings, &|| self.routes_in(part, method, path));
+            return Ok(());
+        }
         let narrowest = self.scopes.narrowest(host, path);
         let routes = self.routes_in(narrowest, method, path);
-        visit(self.inherited(narrowest, &routes), routes);
-        let in_any_case = self.scopes.narrowest_in_any_case(host, path);
-        if in_any_case.is_some_and(|narrowest| self.met_in_any_case(narrowest, method, path).is_some()) {
+        visit(&self.inherited(narrowest, &routes), &|| routes.clone());
+        if in_any_case.is_some() {
             return Ok(());
         }
         for part in self.scopes.narrowest_folded(host, path) {
             for routes in self.case_variants(part, method, path)? {
                 let settings = self.inherited(part, &routes);
                 if settings.case == LetterCase::Fold {
-                    visit(settings, routes);
+                    visit(&settings, &|| routes.clone());
                 }
             }
         }
@@ -241,12 +259,8 @@ impl Policy {
                 met.push(route);
             }
         });
-        let usual = met.first().and_then(|first| self.usual.get(first)?.settings(narrowest, &met));
-        match (usual, met.first(), self.parts.get(narrowest)) {
-            (Some(usual), ..) => *usual,
-            (None, None, Some(part)) => part.defaults,
-            (None, ..) => self.inherited(narrowest, &self.routes_in(narrowest, method, path)),
-        }
+        let inherited = || self.inherited(narrowest, &self.routes_in(narrowest, method, path));
+        self.usual(narrowest, &met).copied().unwrap_or_else(inherited)
     }
 
     /// The routes that match, the most specific of the narrowest part first. `None` where letter case decides which do.
@@ -328,9 +342,9 @@ impl Policy {
     }
 }
 
-/// The readings of a path; most have one, and what is no path has itself.
+/// The readings of a path; what is no path has itself.
 fn paths_of(path: &str) -> Result<Vec<Vec<u8>>, Unmatched> {
-    match path.starts_with('/') && has_readings(path.as_bytes()) {
+    match path.starts_with('/') {
         true => readings(path.as_bytes()).map_err(|_| Unmatched::TooManyReadings),
         false => Ok(vec![path.into()]),
     }

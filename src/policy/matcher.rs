@@ -9,7 +9,7 @@ use std::fmt;
 
 use http::Method;
 
-use super::literals::Literals;
+use super::literals::{Literals, Matching};
 use crate::guard::pattern::{Pattern, Rest, Segment, segments_of, split_segment};
 
 /// Patterns, known by their places in the list that they came in, counted from `base`.
@@ -85,28 +85,27 @@ impl Node {
             }
             let (segment, rest) = split_segment(left);
             let one = node.one.as_deref().filter(|_| !segment.is_empty());
-            path = rest;
-            let mut literals = node.literals.matching(segment);
-            node = match (literals.next(), literals.next(), one) {
+            let literals = node.literals.matching(segment);
+            let only = literals.as_ref().and_then(Matching::only);
+            node = match (only, literals, one) {
                 // Nothing else is to be visited behind it, so that nothing has to be kept.
-                (Some((only, same)), None, None) if node.rests.is_empty() => {
-                    is_exact &= same;
+                (Some((only, is_same)), _, None) if node.rests.is_empty() => {
+                    is_exact &= is_same;
                     only
                 }
-                (None, _, Some(only)) if node.rests.is_empty() => only,
-                (first, second, one) => {
-                    for (next, same) in first.into_iter().chain(second).chain(literals) {
-                        next.walk(rest, is_exact && same, visit);
+                (None, None, Some(only)) if node.rests.is_empty() => only,
+                (_, literals, one) => {
+                    for (next, is_same) in literals.into_iter().flat_map(|literals| literals.each(segment)) {
+                        next.walk(rest, is_exact && is_same, visit);
                     }
                     one.inspect(|one| one.walk(rest, is_exact, visit));
-                    return node.rests.iter().for_each(|index| visit(*index, is_exact));
+                    break;
                 }
             };
+            path = rest;
         }
-        if path.is_none() {
-            node.ends.iter().for_each(|index| visit(*index, is_exact));
-        }
-        node.rests.iter().for_each(|index| visit(*index, is_exact));
+        let ends = if path.is_none() { &node.ends[..] } else { &[] };
+        ends.iter().chain(&node.rests).for_each(|index| visit(*index, is_exact));
     }
 
     /// The patterns of the same path, whatever its parameters are called.

@@ -276,12 +276,9 @@ impl Scopes {
         let mut found = node.part;
         let mut rest: Rest<'_> = if node.next.is_empty() { None } else { segments_of(path) };
         while let Some((segment, after)) = rest.map(split_segment) {
-            let mut next = node.next.matching(segment);
-            match (next.next(), next.next()) {
-                (None, _) => break,
-                (Some((only, true)), None) => (node, rest) = (only, after),
-                _ => return None,
-            }
+            let Some(next) = node.next.matching(segment) else { break };
+            let Some((only, true)) = next.only() else { return None };
+            (node, rest) = (only, after);
             found = node.part.or(found);
         }
         Some(found.unwrap_or(0))
@@ -324,7 +321,8 @@ impl Prefixes {
         let mut rest: Rest<'_> = if self.next.is_empty() { None } else { segments_of(path) };
         while let Some(left) = rest {
             let (segment, after) = split_segment(left);
-            let Some((next, _)) = node.next.matching(segment).find(|(_, is_same)| *is_same) else { break };
+            let mut alike = node.next.matching(segment).into_iter().flat_map(|next| next.each(segment));
+            let Some((next, _)) = alike.find(|(_, is_same)| *is_same) else { break };
             (node, rest) = (next, after);
             found = node.part.or(found);
         }
@@ -335,7 +333,8 @@ impl Prefixes {
         let part = self.part.unwrap_or(around);
         let before = found.len();
         if let Some((segment, after)) = path.map(split_segment) {
-            self.next.matching(segment).for_each(|(next, _)| next.folded(after, part, found));
+            let alike = self.next.matching(segment).into_iter().flat_map(|next| next.each(segment));
+            alike.for_each(|(next, _)| next.folded(after, part, found));
         }
         if found.len() == before && !found.contains(&part) {
             found.push(part);

@@ -243,7 +243,7 @@ pub(super) trait Places {
 pub(super) const DEFAULT_BODY_LIMIT: u64 = 1024 * 1024;
 
 /// What holds for one request.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Settings {
     /// Together, so that what a request keeps of its settings is one move.
     manner: Manner,
@@ -292,14 +292,14 @@ impl ListIndex {
 }
 
 /// What of them outlives the exchange: enough for the log.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Label {
     pub(crate) mode: Mode,
     pub(super) route: Option<Index>,
 }
 
 /// What of the settings outlives the guards: how errors leave.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Manner {
     pub(crate) mode: Mode,
     pub(crate) dialect: Dialect,

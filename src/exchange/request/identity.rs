@@ -57,9 +57,17 @@ pub(in crate::exchange) fn mark(settings: IdSettings, head: &mut Parts, id: Requ
 
 /// Removes what a service would take for the layer's own word: the headers of `forward_id`, and those that are always
 /// [removed](is_removed).
-#[inline]
+#[inline(always)]
 pub(in crate::exchange) fn remove_forged(policy: &Policy, sent: &Sent, headers: &mut HeaderMap) {
-    auth::forward::remove(policy.forwarded_ids(), headers);
+    let ids = policy.forwarded_ids();
+    if sent.has(Sent::FORGED) || !ids.is_empty() {
+        remove_all(ids, sent, headers);
+    }
+}
+
+#[inline(never)]
+fn remove_all(forwarded_ids: &[HeaderName], sent: &Sent, headers: &mut HeaderMap) {
+    auth::forward::remove(forwarded_ids, headers);
     if sent.has(Sent::FORGED) {
         while let Some(name) = headers.keys().find(|name| is_removed(name.as_str())).cloned() {
             headers.remove(name);

@@ -8,9 +8,13 @@ use crate::classify::credentials::Credentials;
 use crate::dialect::rpc::{Call, CallHeaders, Rpc};
 use crate::exchange::accept::tells_apart;
 use crate::exchange::head::X_REQUEST_ID;
-use crate::exchange::reads::is_removed;
+use crate::exchange::reads::{REMOVED_LENGTHS, is_removed};
+use crate::fields::Lengths;
 use crate::guard::body_limit;
-use crate::guard::method::is_override;
+use crate::guard::method::{OVERRIDE_LENGTHS, is_override};
+
+/// Of names that [`Sent::of_untrue`] looks at.
+const UNTRUE_LENGTHS: Lengths = REMOVED_LENGTHS.or(OVERRIDE_LENGTHS);
 
 /// What the request's headers tell, noted in one pass: to look at them once is cheaper than to look each up.
 #[derive(Default)]
@@ -60,26 +64,20 @@ impl Sent {
                     (value.as_bytes().eq_ignore_ascii_case(b"100-continue"), Self::EXPECTS)
                 }),
                 7 if *name == UPGRADE => Self::UPGRADE,
-                9 | 13 => {
-                    bit(Self::FORGED, is_removed(name.as_str()))
-                        | bit(Self::CREDENTIALS, Credentials::are_in(name, &[]))
-                        | bit(Self::METHOD, is_override(name.as_str()))
-                }
+                9 | 13 if Credentials::are_in(name, &[]) => Self::CREDENTIALS,
                 12 if *name == CONTENT_TYPE => {
                     media_type = media_type.or(Some(value));
                     let second = bit(Self::TWO_TYPES, has & Self::TYPE != 0);
                     Self::TYPE | second | bit(Self::CALL_TYPE, Rpc::may_be_in(value.as_bytes()))
                 }
                 12 if *name == X_REQUEST_ID => Self::ID,
-                12 => bit(Self::CALL, CallHeaders::names(name)) | bit(Self::FORGED, is_removed(name.as_str())),
-                18 | 24 => bit(Self::CALL, CallHeaders::names(name)),
-                11 => bit(Self::FORGED, is_removed(name.as_str())),
+                12 | 18 | 24 if CallHeaders::names(name) => Self::CALL,
                 14 if *name == CONTENT_LENGTH => {
                     length = length.or(Some(value));
                     Self::LENGTH | bit(Self::TWO_LENGTHS, has & Self::LENGTH != 0)
                 }
                 17 if *name == TRANSFER_ENCODING => Self::TRANSFER_CODING,
-                17 | 22 => bit(Self::METHOD, is_override(name.as_str())),
+                length if UNTRUE_LENGTHS.may_have(length) => Self::of_untrue(name),
                 _ => 0,
             };
         }
@@ -91,6 +89,13 @@ impl Sent {
             _ => CallHeaders::of(&head.headers),
         };
         (Self { has, call: headers.call(&head.method, &head.uri), length }, media_type)
+    }
+
+    /// What a service would take for another method, or for the layer's own word.
+    #[inline(never)]
+    fn of_untrue(name: &HeaderName) -> u32 {
+        let name = name.as_str();
+        bit(Self::FORGED, is_removed(name)) | bit(Self::METHOD, is_override(name))
     }
 
     /// What is left where the headers are not looked at.

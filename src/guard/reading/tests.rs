@@ -1,5 +1,6 @@
 use std::collections::BTreeSet;
 
+use percent_encoding::percent_decode;
 use proptest::prelude::*;
 
 use super::*;
