@@ -281,17 +281,19 @@ fn without_parameters(path: &[u8]) -> Vec<u8> {
     cut
 }
 
-/// The normalised reading, which everything but the guards follows: decoded once, `\` and encoded separators as `/`, dot
-/// segments resolved, slashes merged, a trailing one dropped; parameters and letter case stay. `None` where the path is
-/// that already, or is no path.
+/// The [normalised](normalise) reading; `None` where the path is that already, or is no path.
 pub(crate) fn normalised(path: &str) -> Option<Vec<u8>> {
     if !path.starts_with('/') || !has_readings(path.as_bytes()) {
         return None;
     }
-    let written: Cow<'_, [u8]> = match path.contains('%') {
-        true => decoded(path.as_bytes(), |_| false).into(),
-        false => path.as_bytes().into(),
-    };
+    let normal = normalise(path.as_bytes());
+    (normal != path.as_bytes()).then_some(normal)
+}
+
+/// The reading that everything but the guards follows: decoded once, `\` and encoded separators as `/`, dot segments
+/// resolved, slashes merged, a trailing one dropped; parameters and letter case stay.
+pub(crate) fn normalise(path: &[u8]) -> Vec<u8> {
+    let written: Cow<'_, [u8]> = if path.contains(&b'%') { decoded(path, |_| false).into() } else { path.into() };
     let mut normal = Vec::with_capacity(written.len());
     for segment in written.split(|byte| matches!(byte, b'/' | b'\\')) {
         match segment {
@@ -303,7 +305,7 @@ pub(crate) fn normalised(path: &str) -> Option<Vec<u8>> {
     if normal.is_empty() {
         normal.push(b'/');
     }
-    (normal != path.as_bytes()).then_some(normal)
+    normal
 }
 
 /// Whether a path may have other readings than itself, letter case aside. Most have not, which one pass shows, eight bytes

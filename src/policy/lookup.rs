@@ -1,5 +1,7 @@
 //! What holds for a request: the readings of its path and its method, and its host, against routes and scopes (rule G0).
 
+use std::borrow::Cow;
+
 use http::Method;
 use http::request::Parts;
 
@@ -12,7 +14,7 @@ use super::{Held, Policy};
 use crate::dialect::Dialect;
 use crate::guard::method;
 use crate::guard::pattern::Pattern;
-use crate::guard::reading::{has_readings, normalised, readings};
+use crate::guard::reading::{has_readings, normalise, normalised, readings};
 
 /// What holds for a request in all its readings (rule G0).
 #[derive(Clone, Debug)]
@@ -79,8 +81,7 @@ impl Policy {
     /// of each at least.
     fn matched_by(&self, methods: &[Method], hosts: &[&str], path: &str) -> Result<Matched, Unmatched> {
         let paths = paths_of(path)?;
-        let normal = if paths.len() > 1 { normalised(path) } else { None };
-        let normal = normal.as_deref().unwrap_or(path.as_bytes());
+        let normal = if paths.len() > 1 { normalise(path.as_bytes()).into() } else { Cow::Borrowed(path.as_bytes()) };
         let (mut others, mut is_refused, mut own) = (Vec::new(), false, None);
         // Without routes and scopes all readings have the same guards.
         let hosts_read = if self.is_everywhere { &[] } else { hosts };
@@ -88,7 +89,7 @@ impl Policy {
             for method in methods {
                 let (mut first, mut differ, mut refuses) = (None, false, false);
                 for path in &paths {
-                    let is_normal = path == normal;
+                    let is_normal = **path == *normal;
                     self.each_case(method, host, path, &mut |settings, _| {
                         if is_normal {
                             own.get_or_insert(*settings);
@@ -103,7 +104,7 @@ impl Policy {
                 is_refused |= refuses && differ;
             }
         }
-        let normal = own.unwrap_or_else(|| self.settings(&methods[0], hosts[0], normal));
+        let normal = own.unwrap_or_else(|| self.settings(&methods[0], hosts[0], &normal));
         others.retain(|other| !other.settings.guards_like(&normal));
         Ok(Matched { normal, others, is_refused })
     }
