@@ -7,32 +7,16 @@ use http::Method;
 
 use super::error::{At, Place};
 use super::file::Loaded;
+use super::keys::Keys;
 use super::scope::Part;
-use super::settings::Keys;
-
-/// The keys of a route, in the order of the manual; `json` stands for `content_types`, too.
-pub(super) const KEYS: [(&str, &str); 17] = [
-    ("mode", "\"enforce\""),
-    ("dialect", "\"standard\""),
-    ("negotiate", "true"),
-    ("unknown_codes", "\"keep\""),
-    ("body_limit", "\"1 MiB\""),
-    ("body_limit_per", "\"auto\""),
-    (JSON, "false"),
-    ("auth", "[]"),
-    ("auth_observe", "false"),
-    ("require_headers", "[]"),
-    ("no_transform", "\"rewrite\""),
-    ("protocols", "\"pass\""),
-    ("keep_members", "[]"),
-    ("preflight", "\"pass\""),
-    ("paths", "\"guard\""),
-    ("case", "\"fold\""),
-    ("expose_headers", "true"),
-];
 
 const JSON: &str = "json";
 const TYPES: &str = "content_types";
+
+/// The keys of a route, in the order of the manual; `json` stands for `content_types`, too.
+pub(super) fn keys() -> impl Iterator<Item = &'static str> {
+    Keys::NAMES.iter().copied().filter(|key| *key != TYPES)
+}
 
 /// The tables that speak for a request: of the narrowest scope and those around it, each one's routes that match, the
 /// most specific first, then its defaults.
@@ -108,12 +92,12 @@ impl Loaded {
 }
 
 impl Chain<'_> {
-    /// The value of one of [`KEYS`].
+    /// The value of one of [`keys`].
     pub(super) fn decided(&self, key: &'static str) -> Decided {
         let said = self.tables.iter().find_map(|(place, keys)| Some((place, said(keys, key)?)));
         match said {
             Some((place, (key, value))) => Decided { key, value, place: Some(place.clone()) },
-            None => Decided { key, value: default_of(key).to_owned(), place: None },
+            None => Decided { key, value: default_of(key), place: None },
         }
     }
 
@@ -123,18 +107,14 @@ impl Chain<'_> {
     }
 }
 
-/// What one table says of one of [`KEYS`].
-pub(super) fn said(keys: &Keys, key: &str) -> Option<(&'static str, String)> {
-    let mut told = keys.told();
-    told.retain(|(name, value)| match *name {
-        // Two ways to say one thing: the list decides, unless it is empty beside `json = true`.
-        JSON => key == JSON && (keys.json == Some(true) || keys.content_types.is_none()),
-        TYPES => key == JSON && (value != "[]" || keys.json != Some(true)),
-        name => name == key,
-    });
-    told.pop()
+/// What one table says of one of [`keys`].
+pub(super) fn said(keys: &Keys, key: &'static str) -> Option<(&'static str, String)> {
+    // Two ways to say one thing: the list decides, unless it is empty beside `json = true`.
+    let lists = |types: &Vec<String>| keys.json != Some(true) || !types.is_empty();
+    let key = if key == JSON && keys.content_types.as_ref().is_some_and(lists) { TYPES } else { key };
+    Some((key, keys.written(key)?))
 }
 
-pub(super) fn default_of(key: &str) -> &'static str {
-    KEYS.iter().find(|(name, _)| *name == key).map_or("", |(_, value)| value)
+pub(super) fn default_of(key: &str) -> String {
+    Keys::defaults().written(key).unwrap_or_default()
 }

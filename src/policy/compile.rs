@@ -1,6 +1,6 @@
 //! From what a builder was told to a [`Policy`], or to the first thing that is wrong (rule M2).
 
-mod lists;
+pub(super) mod lists;
 
 use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
@@ -12,9 +12,9 @@ use http::HeaderName;
 use self::lists::Lists;
 use super::error::{Place, Problem};
 use super::faults::Faults;
+use super::keys::Said;
 use super::matcher::{Clash, Matcher};
 use super::scope::{Cover, Part, Scope, Scopes};
-use super::settings::Said;
 use super::{Budget, Held, Origin, Policy, PolicyBuilder};
 use crate::classify::rule::{MapRule, Rule};
 use crate::code::details::{self, Wrong};

@@ -7,9 +7,10 @@ use std::fmt;
 
 use http::{Method, Request, Uri};
 
-use super::chain::{Chain, KEYS};
+use super::chain::{self, Chain};
 use super::error::{Place, PolicyError};
 use super::file::Loaded;
+use super::keys::Keys;
 use super::{Reading, Unmatched, host};
 use crate::guard::reading::normalised;
 
@@ -122,21 +123,9 @@ impl Setting {
         self.from.as_deref()
     }
 
+    /// How errors leave is decided by the normalised reading alone.
     fn is_guard(&self) -> bool {
-        matches!(
-            self.key,
-            "mode"
-                | "body_limit"
-                | "body_limit_per"
-                | "json"
-                | "content_types"
-                | "auth"
-                | "auth_observe"
-                | "require_headers"
-                | "preflight"
-                | "paths"
-                | "case"
-        )
+        self.key == "mode" || !Keys::OF_REPLIES.contains(&self.key)
     }
 }
 
@@ -191,7 +180,7 @@ impl Loaded {
             }
             _ => None,
         });
-        let settings = KEYS.into_iter().map(|(key, _)| {
+        let settings = chain::keys().map(|key| {
             let decided = chain.decided(key);
             let from = decided.place.as_ref().map(|place| self.place(place, decided.key));
             Setting { key: decided.key, value: decided.value, from }

@@ -32,8 +32,8 @@ pub use self::regular::read_regular;
 pub(crate) use self::sources::Sources;
 use self::tables::Budgets;
 use super::error::{Place, PolicyError};
+use super::keys::Keys;
 use super::scope::Scope;
-use super::settings::Keys;
 use super::{Origin, Policy, PolicyBuilder};
 use crate::code::{CodeSet, ErrorCode};
 
@@ -286,7 +286,8 @@ impl<'a> Reader<'a> {
     fn put_defaults(&mut self, file: usize, part: usize, table: &Table<'_>, keys: Keys) -> Result<(), PolicyError> {
         let place = Place::Defaults(part);
         let known = self.part(part).keys.clone();
-        if let Some(key) = known.shared_with(&keys) {
+        let is_in_both = |key: &str| known.written(key).is_some() && keys.written(key).is_some();
+        if let Some(key) = Keys::NAMES.iter().find(|key| is_in_both(key)) {
             let first = self.sources.locate(&place, key).map(|at| format!("{}:{}", at.file, at.line));
             let wrong = format!("{key} is set already ({})", first.unwrap_or_default());
             return Err(table.refused_key(key, wrong, "set it once for each scope"));

@@ -6,9 +6,10 @@ use http::Method;
 use http::request::Parts;
 
 use super::choice::{LetterCase, Paths};
+use super::compile::lists::Index;
 use super::faults::Faults;
 use super::host::{self, Hosts};
-use super::settings::{Index, Said, Settings};
+use super::keys::{Said, Settings};
 use super::usual::{self, Met, Usual};
 use super::{Held, Policy};
 use crate::dialect::Dialect;
@@ -323,8 +324,8 @@ impl Policy {
     pub(super) fn with_usual(mut self) -> Self {
         let parts = self.parts.iter().enumerate();
         let patterns = parts.flat_map(|(at, part)| part.matcher.patterns().map(move |pattern| (at, pattern)));
-        let limits =
-            self.parts.iter().map(|part| part.defaults.body_limit).chain(self.said.iter().map(Said::body_limit));
+        let of_routes = self.said.iter().map(|said| said.body_limit.flatten());
+        let limits = self.parts.iter().map(|part| part.defaults.body_limit).chain(of_routes);
         self.faults = Faults::new(limits.flatten(), self.codes.len());
         let usual = patterns.map(|(part, pattern)| {
             let (method, path) = usual::witness(pattern);
@@ -338,7 +339,7 @@ impl Policy {
         self.names_methods = self.parts.iter().flat_map(|part| part.matcher.patterns()).any(Pattern::names_methods);
         self.is_everywhere = self.parts.len() == 1 && self.said.is_empty() && !self.scopes.ask_host();
         self.asks_of_requests = self.parts.iter().any(|part| part.rules_ask_path || tells_time(part.defaults.dialect))
-            || self.said.iter().filter_map(Said::dialect).any(tells_time);
+            || self.said.iter().filter_map(|said| said.dialect).any(tells_time);
         self
     }
 }

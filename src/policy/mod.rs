@@ -25,6 +25,7 @@ mod file;
 mod guards;
 mod host;
 mod in_force;
+mod keys;
 #[cfg(feature = "policy-file")]
 mod lint;
 mod literals;
@@ -58,6 +59,8 @@ pub use self::file::{read_regular, value::parse_size};
 #[doc(hidden)]
 pub use self::guards::Guards;
 pub use self::in_force::{PolicyFigures, RouteInForce};
+use self::keys::{DEFAULT_BODY_LIMIT, Said};
+pub(crate) use self::keys::{Manner, Settings};
 #[cfg(feature = "policy-file")]
 pub use self::lint::Lint;
 pub(crate) use self::lookup::{Matched, Reading, Unmatched};
@@ -65,8 +68,7 @@ use self::matcher::Matcher;
 pub use self::route::Route;
 pub use self::scope::Scope;
 use self::scope::Scopes;
-use self::settings::{DEFAULT_BODY_LIMIT, Said};
-pub(crate) use self::settings::{Label, Manner, Settings};
+pub(crate) use self::settings::Label;
 use self::usual::Usual;
 use crate::classify::rule::Rule;
 use crate::code::{CodeSet, ErrorCode};
@@ -239,11 +241,11 @@ impl Policy {
     #[doc(hidden)]
     #[must_use]
     pub fn in_mode(mut self, mode: Mode) -> Self {
-        self.said.iter_mut().for_each(|said| said.put_mode(mode));
+        self.said.iter_mut().for_each(|said| said.mode = Some(mode));
         self.usual.iter_mut().for_each(|usual| usual.put_mode(mode));
         for part in &mut self.parts {
-            part.default_keys.put_mode(mode);
-            part.defaults.put_mode(mode);
+            part.default_keys.mode = Some(mode);
+            part.defaults.manner.mode = mode;
         }
         self
     }
@@ -265,7 +267,7 @@ impl Policy {
 
     /// The members of a foreign 4xx body that pass into the details (rule R14).
     pub(crate) fn kept_members(&self, manner: &Manner) -> &[Box<str>] {
-        manner.keep.and_then(|list| self.kept_lists.get(list.get())).map_or(&[], |list| list)
+        manner.keep_members.and_then(|list| self.kept_lists.get(list.get())).map_or(&[], |list| list)
     }
 
     /// Whether a rule needs to know the request's path.
@@ -289,7 +291,7 @@ impl Policy {
         let enforces = |mode: Mode| !matches!(mode, Mode::Off | Mode::Observe);
         self.has_schemes()
             || self.parts.iter().any(|part| enforces(part.defaults.mode))
-            || self.said.iter().any(|said| said.mode().is_some_and(enforces))
+            || self.said.iter().any(|said| said.mode.is_some_and(enforces))
     }
 
     /// Whether any route asks for credentials.
@@ -321,11 +323,11 @@ impl Policy {
     }
 
     pub(crate) fn required_headers(&self, settings: &Settings) -> &[HeaderGuard] {
-        settings.headers.and_then(|list| self.header_lists.get(list.get())).map_or(&[], |list| list)
+        settings.require_headers.and_then(|list| self.header_lists.get(list.get())).map_or(&[], |list| list)
     }
 
     pub(crate) fn content_types(&self, settings: &Settings) -> Option<&MediaTypes> {
-        settings.types.and_then(|list| self.type_lists.get(list.get()))
+        settings.content_types.and_then(|list| self.type_lists.get(list.get()))
     }
 
     /// The pattern as written: a label for the log that no path can blow up (rules L1, L2).

@@ -1,6 +1,6 @@
 //! Routes: a pattern, and what holds for the requests that it matches.
 
-use super::settings::Keys;
+use super::keys::Keys;
 
 /// Settings for the requests that a pattern matches: `[[route]]` in the policy file (rule G0).
 ///

@@ -12,9 +12,9 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 
 use rustc_hash::FxHashMap;
 
+use super::keys::Keys;
 use super::literals::Literals;
 use super::route::Route;
-use super::settings::Keys;
 use crate::classify::rule::MapRule;
 use crate::guard::pattern::{Pattern, Refused, Rest, segments_of, split_segment};
 use crate::outward::OutwardRule;

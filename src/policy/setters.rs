@@ -1,9 +1,9 @@
 //! What can be set of a route can be set of the policy and its scopes.
 
 use super::builder::PolicyBuilder;
+use super::keys::Keys;
 use super::route::Route;
 use super::scope::Scope;
-use super::settings::Keys;
 
 impl Route {
     fn keys_mut(&mut self) -> &mut Keys {

@@ -3,7 +3,7 @@
 
 use http::Method;
 
-use super::settings::Settings;
+use super::keys::Settings;
 use crate::guard::pattern::{Pattern, Segment};
 
 /// More routes than a request of a route matches in any policy seen; where there are more, settings are inherited anew.
@@ -54,7 +54,7 @@ impl Usual {
     }
 
     pub(super) fn put_mode(&mut self, mode: super::Mode) {
-        self.settings.put_mode(mode);
+        self.settings.manner.mode = mode;
     }
 
     pub(super) fn mode(&self) -> super::Mode {

@@ -54,3 +54,18 @@ fn m2_each_key_that_the_manual_shows_is_known() {
     }
     assert!(keys > 50, "{keys}");
 }
+
+/// The keys of a route, in their order and with what holds where nothing is said.
+#[test]
+fn m2_the_manual_shows_each_key_of_a_route_with_its_default() {
+    let text = &shown()[0];
+    let table = text.split_once("[defaults]").unwrap().1.split_once("\n[").unwrap().0;
+    let shown: Vec<_> = table.lines().filter_map(|line| line.split('#').next()?.trim_end().split_once(" = ")).collect();
+    let file = PolicyLoader::new().parse("policy.toml", "version = 1").unwrap();
+    let effective = file.effective("GET", "/").unwrap();
+    let mut held: Vec<_> = effective.reading().settings().iter().map(|it| (it.key(), it.value())).collect();
+    // Held as `json`, which it is instead of.
+    let json = held.iter().position(|(key, _)| *key == "json").unwrap();
+    held.insert(json + 1, ("content_types", "[]"));
+    assert_eq!(shown, held);
+}

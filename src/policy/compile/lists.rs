@@ -2,16 +2,48 @@
 
 use std::borrow::Cow;
 use std::collections::HashMap;
+use std::num::{NonZeroU8, NonZeroU32};
 use std::sync::Arc;
 
 use crate::guard::auth::Scheme;
 use crate::guard::content_type::MediaTypes;
 use crate::guard::header::HeaderGuard;
 use crate::guard::pattern::Refused;
-use crate::policy::settings::{Index, ListIndex, Places};
+
+/// A place in one of the policy's lists: half a word, so that settings, which every request carries, stay small.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Index(NonZeroU32);
+
+impl Index {
+    /// `None` for more than 2³² entries: no file of 4 MiB has them.
+    pub(in crate::policy) fn new(place: usize) -> Option<Self> {
+        u32::try_from(place).ok()?.checked_add(1).and_then(NonZeroU32::new).map(Self)
+    }
+
+    pub(in crate::policy) fn get(self) -> usize {
+        self.0.get() as usize - 1
+    }
+}
+
+/// A place in a list of few: what errors leave by is two words, and has a byte left.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct ListIndex(NonZeroU8);
+
+impl ListIndex {
+    /// So many places there are.
+    pub(in crate::policy) const MAX: usize = u8::MAX as usize;
+
+    pub(in crate::policy) fn new(index: Index) -> Option<Self> {
+        u8::try_from(index.0.get()).ok().and_then(NonZeroU8::new).map(Self)
+    }
+
+    pub(in crate::policy) fn get(self) -> usize {
+        usize::from(self.0.get()) - 1
+    }
+}
 
 /// The lists of all tables, and what their names stand for.
-pub(super) struct Lists {
+pub(in crate::policy) struct Lists {
     guards: HashMap<String, HeaderGuard>,
     schemes: HashMap<String, Arc<Scheme>>,
     headers: Known<Box<[HeaderGuard]>>,
@@ -48,14 +80,12 @@ impl Lists {
             kept: self.kept.made.into(),
         }
     }
-}
 
-impl Places for Lists {
-    fn types(&mut self, types: Vec<String>) -> Result<Option<Index>, Refused> {
-        self.types.place(&types, MediaTypes::new)
+    pub(in crate::policy) fn types(&mut self, types: &[String]) -> Result<Option<Index>, Refused> {
+        self.types.place(types, MediaTypes::new)
     }
 
-    fn headers(&mut self, names: &[String]) -> Result<Option<Index>, Refused> {
+    pub(in crate::policy) fn headers(&mut self, names: &[String]) -> Result<Option<Index>, Refused> {
         refuse_twice("require_headers", names)?;
         let guards = &self.guards;
         self.headers.place(names, |names| {
@@ -64,7 +94,7 @@ impl Places for Lists {
         })
     }
 
-    fn auth(&mut self, names: &[String]) -> Result<Option<Index>, Refused> {
+    pub(in crate::policy) fn auth(&mut self, names: &[String]) -> Result<Option<Index>, Refused> {
         refuse_twice("auth", names)?;
         let schemes = &self.schemes;
         self.auth.place(names, |names| {
@@ -73,7 +103,7 @@ impl Places for Lists {
         })
     }
 
-    fn kept(&mut self, names: &[String]) -> Result<Option<ListIndex>, Refused> {
+    pub(in crate::policy) fn kept(&mut self, names: &[String]) -> Result<Option<ListIndex>, Refused> {
         refuse_twice("keep_members", names)?;
         if names.iter().any(String::is_empty) {
             return Err(Refused::new("keep_members", "a member has no name", "name the members as the body does"));

@@ -7,7 +7,7 @@ use crate::code::{CodeSet, ErrorCode, Retry};
 use crate::guard::header::RequiredHeader;
 use crate::outward::OutwardRule;
 use crate::policy::error::PolicyError;
-use crate::policy::settings::Keys;
+use crate::policy::keys::Keys;
 use crate::policy::{Budget, PolicyBuilder, Route, Scope};
 
 /// Refuses tables that there are not.
@@ -125,47 +125,8 @@ pub(super) fn read_route(table: &Table<'_>) -> Result<Route, PolicyError> {
 
 /// The keys that `[defaults]` and a route share.
 pub(super) fn read_keys(table: &Table<'_>, more: &[&'static str]) -> Result<Keys, PolicyError> {
-    const SHARED: &[&str] = &[
-        "mode",
-        "dialect",
-        "negotiate",
-        "unknown_codes",
-        "body_limit",
-        "body_limit_per",
-        "json",
-        "content_types",
-        "auth",
-        "auth_observe",
-        "require_headers",
-        "no_transform",
-        "protocols",
-        "keep_members",
-        "preflight",
-        "paths",
-        "case",
-        "expose_headers",
-    ];
-    table.only(&[SHARED, more].concat())?;
-    Ok(Keys {
-        mode: table.get("mode").map(|value| value.word()).transpose()?,
-        dialect: table.get("dialect").map(|value| value.word()).transpose()?,
-        auth: table.get("auth").map(|value| value.texts()).transpose()?,
-        auth_observe: table.get("auth_observe").map(|value| value.boolean()).transpose()?,
-        body_limit: table.get("body_limit").map(|value| value.limit()).transpose()?,
-        body_limit_per: table.get("body_limit_per").map(|value| value.word()).transpose()?,
-        json: table.get("json").map(|value| value.boolean()).transpose()?,
-        content_types: table.get("content_types").map(|value| value.texts()).transpose()?,
-        require_headers: table.get("require_headers").map(|value| value.texts()).transpose()?,
-        unknown_codes: table.get("unknown_codes").map(|value| value.word()).transpose()?,
-        no_transform: table.get("no_transform").map(|value| value.word()).transpose()?,
-        protocols: table.get("protocols").map(|value| value.word()).transpose()?,
-        keep_members: table.get("keep_members").map(|value| value.texts()).transpose()?,
-        preflight: table.get("preflight").map(|value| value.word()).transpose()?,
-        paths: table.get("paths").map(|value| value.word()).transpose()?,
-        case: table.get("case").map(|value| value.word()).transpose()?,
-        expose_headers: table.get("expose_headers").map(|value| value.boolean()).transpose()?,
-        negotiate: table.get("negotiate").map(|value| value.boolean()).transpose()?,
-    })
+    table.only(&[Keys::NAMES, more].concat())?;
+    Keys::read(|key| table.get(key))
 }
 
 pub(super) fn read_header(table: &Table<'_>) -> Result<RequiredHeader, PolicyError> {

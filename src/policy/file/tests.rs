@@ -6,6 +6,7 @@ use std::time::{Duration, SystemTime};
 
 use crate::code::{ErrorCode, Retry};
 use crate::guard::auth::{AuthScheme, Key};
+use crate::policy::keys::Keys;
 use crate::policy::{
     BodyLimitPer, LetterCase, Mode, NoTransform, Paths, Policy, Preflight, Protocols, Route, Scope, Trust, UnknownCodes,
 };
@@ -182,6 +183,14 @@ fn a_file_and_the_builders_that_say_the_same_make_the_same_policy() {
     assert_eq!(read.rules(&read.of_no_host().normal.manner())[0].to().message(), "The seat is taken.");
 }
 
+/// So each has a setter, too: the builders say the same.
+#[test]
+fn every_key_of_a_route_is_there() {
+    let table = EVERY_KEY.split_once("[defaults]").unwrap().1.split_once("\n[").unwrap().0;
+    let keys: Vec<_> = table.lines().filter_map(|line| Some(line.split_once(" = ")?.0)).collect();
+    assert_eq!(keys, Keys::NAMES);
+}
+
 #[test]
 fn the_defaults_written_out_are_the_default_policy() {
     let defaults = r#"
@@ -190,21 +199,7 @@ fn the_defaults_written_out_are_the_default_policy() {
         trust = "never"
         traceparent = false
         [defaults]
-        mode = "enforce"
-        dialect = "standard"
-        negotiate = true
-        unknown_codes = "keep"
-        body_limit = "1 MiB"
-        body_limit_per = "auto"
-        auth = []
-        auth_observe = false
-        no_transform = "rewrite"
-        protocols = "pass"
-        keep_members = []
-        preflight = "pass"
-        paths = "guard"
-        case = "fold"
-        expose_headers = true
+        KEYS
         [inspect]
         max_bytes = "64 KiB"
         timeout = "1s"
@@ -212,7 +207,9 @@ fn the_defaults_written_out_are_the_default_policy() {
         max_bytes = "16 MiB"
         timeout = "2s"
     "#;
-    let told = Policy::from_toml("policy.toml", defaults).unwrap();
+    let keys: Vec<_> =
+        Keys::NAMES.iter().map(|key| format!("{key} = {}", Keys::defaults().written(key).unwrap())).collect();
+    let told = Policy::from_toml("policy.toml", &defaults.replace("KEYS", &keys.join("\n"))).unwrap();
     let settings = |policy: &Policy| format!("{:?}", policy.normalised(&http::Method::GET, "", "/"));
     let budgets = |policy: &Policy| format!("{:?} {:?} {:?}", policy.inspect(), policy.drain(), policy.ids());
     assert_eq!(settings(&told), settings(&Policy::default()));

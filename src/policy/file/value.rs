@@ -14,11 +14,64 @@ use crate::policy::choice::Word;
 use crate::policy::error::PolicyError;
 
 /// A value, and the key that leads to it.
-pub(super) struct Value<'a> {
+pub(in crate::policy) struct Value<'a> {
     pub(super) document: &'a Document<'a>,
     pub(super) key: String,
     pub(super) span: Range<usize>,
     pub(super) value: &'a DeValue<'a>,
+}
+
+/// What a key of a route may be set to.
+pub(in crate::policy) trait KeyValue: Sized {
+    fn read(value: &Value<'_>) -> Result<Self, PolicyError>;
+
+    /// As the file writes it.
+    fn written(&self) -> String;
+}
+
+impl<W: Word> KeyValue for W {
+    fn read(value: &Value<'_>) -> Result<Self, PolicyError> {
+        value.word()
+    }
+
+    fn written(&self) -> String {
+        format!("{:?}", self.word())
+    }
+}
+
+impl KeyValue for bool {
+    fn read(value: &Value<'_>) -> Result<Self, PolicyError> {
+        value.boolean()
+    }
+
+    fn written(&self) -> String {
+        self.to_string()
+    }
+}
+
+impl KeyValue for Vec<String> {
+    fn read(value: &Value<'_>) -> Result<Self, PolicyError> {
+        value.texts()
+    }
+
+    fn written(&self) -> String {
+        format!("{self:?}")
+    }
+}
+
+/// A limit, if there is one.
+impl KeyValue for Option<u64> {
+    fn read(value: &Value<'_>) -> Result<Self, PolicyError> {
+        value.limit()
+    }
+
+    /// In the largest unit that it is a multiple of.
+    fn written(&self) -> String {
+        let Some(bytes) = self else { return "\"none\"".to_owned() };
+        let units = [("GiB", 30), ("MiB", 20), ("KiB", 10)];
+        let whole = units.into_iter().find(|(_, bits)| *bytes != 0 && bytes.trailing_zeros() >= *bits);
+        whole.map_or_else(|| bytes.to_string(), |(unit, bits)| format!("\"{} {unit}\"", bytes >> bits))
+    }
 }
 
 impl<'a> Value<'a> {

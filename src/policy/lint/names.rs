@@ -5,7 +5,7 @@ use std::time::SystemTime;
 
 use super::report::Report;
 use crate::policy::error::Place;
-use crate::policy::settings::Keys;
+use crate::policy::keys::Keys;
 
 pub(super) fn lint(report: &mut Report<'_>, now: SystemTime) {
     let loaded = report.loaded;

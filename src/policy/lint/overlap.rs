@@ -4,9 +4,9 @@ use std::collections::HashMap;
 
 use super::report::Report;
 use crate::guard::pattern::{Pattern, Segment};
-use crate::policy::chain::{KEYS, default_of, said};
+use crate::policy::chain::{self, default_of, said};
 use crate::policy::error::Place;
-use crate::policy::settings::Keys;
+use crate::policy::keys::Keys;
 
 pub(super) fn lint(report: &mut Report<'_>) {
     let patterns = report.loaded.patterns();
@@ -24,7 +24,7 @@ pub(super) fn lint(report: &mut Report<'_>) {
 fn changes_nothing(report: &mut Report<'_>, parts: &[Beside<'_>], part: usize, route: usize) {
     let loaded = report.loaded;
     let (keys, pattern) = (&loaded.part(part).routes[route].keys, &parts[part].patterns[route]);
-    let told: Vec<_> = KEYS.into_iter().filter_map(|(key, _)| Some((key, said(keys, key)?.1))).collect();
+    let told: Vec<_> = chain::keys().filter_map(|key| Some((key, said(keys, key)?.1))).collect();
     // A route without keys is there for its label in the log.
     if told.is_empty() {
         return;
@@ -74,7 +74,7 @@ struct Wider<'a> {
 }
 
 /// Whether a key has a value on each of the requests, whichever of the tables speak for it.
-fn always_says(tables: &[Wider<'_>], key: &str, value: &str) -> bool {
+fn always_says(tables: &[Wider<'_>], key: &'static str, value: &str) -> bool {
     let mut sure = false;
     for Wider { place, keys, always } in tables {
         match said(keys, key) {
@@ -106,7 +106,7 @@ fn crosses(report: &mut Report<'_>, beside: &Beside<'_>, part: usize, route: usi
             (Some((name, one)), Some((_, other))) if one != other => Some(name),
             _ => None,
         };
-        let keys: Vec<_> = KEYS.into_iter().filter_map(|(key, _)| differs(key)).collect();
+        let keys: Vec<_> = chain::keys().filter_map(differs).collect();
         let Some(key) = keys.first() else { continue };
         let mut in_order = Vec::new();
         loaded.policy.parts[part]

@@ -1,0 +1,205 @@
+//! The keys of a route, in the order of the manual: one row each, and whatever lists them is made from the rows (rule G0).
+//!
+//! A new key needs its row, a setter, the code that asks for it, and its line in the manual and in the schema of the
+//! policy file: tests hold both to the rows.
+//!
+//! `KEY: TYPE` is what a table may say. What holds in the end, of this type or another one, belongs to one of three:
+//!
+//! - `reply`: how errors leave. It outlives the guards.
+//! - `guard`: what is asked of a request. Readings of a path for which it is the same have the same guards.
+//! - `path`: which readings a path has, and what their differing means.
+//!
+//! Where nothing is said, `= DEFAULT` holds, else the default of the type. A list of names is kept `by` a function of
+//! [`Lists`].
+
+use super::choice::{BodyLimitPer, LetterCase, Mode, NoTransform, Paths, Preflight, Protocols, UnknownCodes};
+use super::compile::lists::{Index, ListIndex, Lists};
+#[cfg(feature = "policy-file")]
+use super::error::PolicyError;
+#[cfg(feature = "policy-file")]
+use super::file::value::{KeyValue, Value};
+use crate::dialect::Dialect;
+use crate::guard::content_type::JSON;
+use crate::guard::pattern::Refused;
+
+/// Large enough for the JSON of nearly every API, small enough that a thousand of them at once fit into memory.
+pub(super) const DEFAULT_BODY_LIMIT: u64 = 1024 * 1024;
+
+macro_rules! keys {
+    ($(
+        $key:ident: $told:ty
+        $(, reply $reply:ty $(= $reply_default:expr)? $(, by $reply_list:ident)?)?
+        $(, guard $guard:ty $(= $guard_default:expr)? $(, by $guard_list:ident)?)?
+        $(, path $path:ty)?;
+    )*) => {
+        /// What one table says.
+        #[derive(Clone, Debug, Default)]
+        pub(super) struct Keys {
+            $(pub(super) $key: Option<$told>,)*
+        }
+
+        #[cfg(feature = "policy-file")]
+        impl Keys {
+            pub(super) const NAMES: &[&'static str] = &[$(stringify!($key),)*];
+
+            pub(super) const OF_REPLIES: &[&'static str] = &[$($(name_of!($key, $reply),)?)*];
+
+            /// What a table says that has these values.
+            pub(super) fn read<'a>(get: impl Fn(&str) -> Option<Value<'a>>) -> Result<Self, PolicyError> {
+                Ok(Self { $($key: get(stringify!($key)).map(|value| KeyValue::read(&value)).transpose()?,)* })
+            }
+
+            /// What holds where no table says anything.
+            pub(super) fn defaults() -> Self {
+                Self { $($key: Some(default!($told $($(, $reply_default)?)? $($(, $guard_default)?)?)),)* }
+            }
+
+            /// What a key is set to, as the file writes it.
+            pub(super) fn written(&self, key: &str) -> Option<String> {
+                match key {
+                    $(stringify!($key) => self.$key.as_ref().map(KeyValue::written),)*
+                    _ => None,
+                }
+            }
+
+            /// What both set.
+            pub(super) fn and(self, other: Self) -> Self {
+                Self { $($key: self.$key.or(other.$key),)* }
+            }
+        }
+
+        /// [`Keys`] whose lists are known by their places in the policy.
+        #[derive(Clone, Debug, Default)]
+        pub(super) struct Said {$(
+            $(pub(super) $key: Option<$reply>,)?
+            $(pub(super) $key: Option<$guard>,)?
+            $(pub(super) $key: Option<$path>,)?
+        )*}
+
+        impl Said {
+            /// `lists` gives each distinct list its place; an empty list has none.
+            pub(super) fn new(keys: &Keys, lists: &mut Lists) -> Result<Self, Refused> {
+                let keys = Keys { content_types: keys.media_types()?, ..keys.clone() };
+                Ok(Self {$(
+                    $($key: held!($reply, keys.$key $(, lists.$reply_list)?),)?
+                    $($key: held!($guard, keys.$key $(, lists.$guard_list)?),)?
+                    $($key: held!($path, keys.$key),)?
+                )*})
+            }
+
+            /// Takes what is not said yet from a less specific route.
+            pub(super) fn inherit(&mut self, wider: &Self) {$(
+                $(self.$key = Option::<$reply>::or(self.$key, wider.$key);)?
+                $(self.$key = Option::<$guard>::or(self.$key, wider.$key);)?
+                $(self.$key = Option::<$path>::or(self.$key, wider.$key);)?
+            )*}
+
+            pub(super) fn settled(self, part: u32, route: Option<Index>) -> Settings {
+                Settings {
+                    manner: Manner {
+                        $($($key: self.$key.unwrap_or(default!($reply $(, $reply_default)?)),)?)*
+                        part,
+                        route,
+                    },
+                    $(
+                        $($key: self.$key.unwrap_or(default!($guard $(, $guard_default)?)),)?
+                        $($key: self.$key.unwrap_or(default!($path)),)?
+                    )*
+                }
+            }
+        }
+
+        /// What holds for one request.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        pub(crate) struct Settings {
+            /// Together, so that what a request keeps of its settings is one move.
+            pub(super) manner: Manner,
+            $(
+                $(pub(crate) $key: $guard,)?
+                $(pub(crate) $key: $path,)?
+            )*
+        }
+
+        /// What of the settings outlives the guards: how errors leave.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        pub(crate) struct Manner {
+            $($(pub(crate) $key: $reply,)?)*
+            /// The narrowest scope; 0 is the policy itself.
+            pub(super) part: u32,
+            pub(super) route: Option<Index>,
+        }
+
+        impl Settings {
+            /// Whether the guards ask for the same in the same mode: then one of two readings says it all.
+            pub(super) fn guards_like(&self, other: &Self) -> bool {
+                self.manner.mode == other.manner.mode $($(&& <$guard>::eq(&self.$key, &other.$key))?)*
+            }
+        }
+    };
+}
+
+#[cfg(feature = "policy-file")]
+macro_rules! name_of {
+    ($key:ident, $_:ty) => {
+        stringify!($key)
+    };
+}
+
+macro_rules! default {
+    ($type:ty) => {
+        <$type>::default()
+    };
+    ($type:ty, $default:expr) => {
+        $default
+    };
+}
+
+macro_rules! held {
+    ($type:ty, $told:expr) => {
+        $told
+    };
+    ($type:ty, $told:expr, $lists:ident.$place:ident) => {
+        $told.as_deref().map(|names| $lists.$place(names)).transpose()?
+    };
+}
+
+keys! {
+    mode: Mode, reply Mode;
+    dialect: Dialect, reply Dialect;
+    negotiate: bool, reply bool = true;
+    unknown_codes: UnknownCodes, reply UnknownCodes;
+    body_limit: Option<u64>, guard Option<u64> = Some(DEFAULT_BODY_LIMIT);
+    body_limit_per: BodyLimitPer, guard BodyLimitPer;
+    // Held as `content_types`.
+    json: bool;
+    content_types: Vec<String>, guard Option<Index>, by types;
+    auth: Vec<String>, guard Option<Index>, by auth;
+    // Credentials are checked and logged, not enforced (M1).
+    auth_observe: bool, guard bool;
+    require_headers: Vec<String>, guard Option<Index>, by headers;
+    no_transform: NoTransform, reply NoTransform;
+    protocols: Protocols, reply Protocols;
+    keep_members: Vec<String>, reply Option<ListIndex>, by kept;
+    preflight: Preflight, guard Preflight;
+    paths: Paths, path Paths;
+    case: LetterCase, path LetterCase;
+    expose_headers: bool, reply bool = true;
+}
+
+impl Keys {
+    /// `json` and `content_types` are two ways to say one thing, so that a narrower route's word replaces a wider one's
+    /// whichever way each is said.
+    fn media_types(&self) -> Result<Option<Vec<String>>, Refused> {
+        let json = || Some(vec![JSON.to_owned()]);
+        match (self.json, &self.content_types) {
+            (Some(true), Some(types)) if !types.is_empty() => {
+                let right = "keep one of them; a list may name application/json, too";
+                Err(Refused::new("content_types", "json = true and content_types exclude each other", right))
+            }
+            (Some(true), _) => Ok(json()),
+            (_, Some(types)) => Ok(Some(types.clone())),
+            (Some(false), None) => Ok(Some(Vec::new())),
+            (None, None) => Ok(None),
+        }
+    }
+}
