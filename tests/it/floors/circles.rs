@@ -133,20 +133,6 @@ const STANDING: &[(&str, &[&[&str]])] = &[
             &["observatory/redact/mod.rs", "observatory/redact/json.rs", "observatory/redact/text.rs"],
         ],
     ),
-    (
-        "error-envelope-envoy",
-        &[&[
-            "abi.rs",
-            "config.rs",
-            "count.rs",
-            "filter/mod.rs",
-            "filter/redirect.rs",
-            "heads.rs",
-            "log.rs",
-            "on_call.rs",
-            "timer.rs",
-        ]],
-    ),
 ];
 
 #[test]
