@@ -47,6 +47,7 @@ mod metrics;
 mod mode;
 mod observatory;
 mod policy;
+mod row;
 mod serve;
 mod service;
 mod table;

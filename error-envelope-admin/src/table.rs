@@ -3,16 +3,8 @@
 use http::Method;
 
 use crate::answer::{self, Answer};
-use crate::asked::Asked;
+use crate::row::{Row, get, post};
 use crate::{health, metrics, mode, observatory, policy};
-
-/// One path that is asked by one method. `GET` is `HEAD`'s answer, too: the server leaves its body out.
-pub(crate) struct Row {
-    /// `/a/b`, or `/a/{name}` for one segment in its place.
-    pub(crate) path: &'static str,
-    pub(crate) method: Method,
-    pub(crate) answer: fn(&Asked<'_>) -> Answer,
-}
 
 const OWN: [Row; 7] = [
     get("/healthz", health::alive),
@@ -30,14 +22,6 @@ pub(crate) enum Found<'p> {
     /// The methods that it is asked by.
     OtherMethods(String),
     Nothing,
-}
-
-pub(crate) const fn get(path: &'static str, answer: fn(&Asked<'_>) -> Answer) -> Row {
-    Row { path, method: Method::GET, answer }
-}
-
-pub(crate) const fn post(path: &'static str, answer: fn(&Asked<'_>) -> Answer) -> Row {
-    Row { path, method: Method::POST, answer }
 }
 
 pub(crate) fn find<'p>(method: &Method, path: &'p str) -> Found<'p> {
@@ -64,14 +48,4 @@ fn rows() -> impl Iterator<Item = &'static Row> {
 fn methods<'r>(rows: impl Iterator<Item = &'r Row>) -> String {
     let named = rows.map(|row| if row.method == Method::GET { "GET, HEAD" } else { row.method.as_str() });
     named.collect::<Vec<_>>().join(", ")
-}
-
-impl Row {
-    /// The name that a path has in this row's place for one; empty where it has none. `None` for another path.
-    fn name_in<'p>(&self, path: &'p str) -> Option<&'p str> {
-        match self.path.split_once('{') {
-            None => (self.path == path).then_some(""),
-            Some((before, _)) => path.strip_prefix(before).filter(|name| !name.is_empty() && !name.contains('/')),
-        }
-    }
 }

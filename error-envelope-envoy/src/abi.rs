@@ -1,5 +1,4 @@
-//! What Envoy calls and what it offers (`source/extensions/dynamic_modules/abi/abi.h`, version `v0.2.0`): the only
-//! `unsafe` code of this crate.
+//! What Envoy offers (`source/extensions/dynamic_modules/abi/abi.h`, version `v0.2.0`), as safe calls.
 //!
 //! What holds for all of it, by the header's word:
 //!
@@ -12,19 +11,9 @@
 #![allow(unsafe_code, reason = "the ABI is C's")]
 
 use std::cell::Cell;
-use std::ffi::{c_char, c_void};
-use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::ptr;
-use std::rc::Rc;
-use std::sync::Arc;
+use std::ffi::c_void;
 
 use crate::buffer::{Buffer, Line};
-use crate::config::Module;
-use crate::count::Counters;
-use crate::filter::{BodyStatus, Filter, HeadStatus};
-
-/// The version of the ABI, as Envoy writes it.
-const VERSION: &[u8] = b"v0.2.0\0";
 
 /// Names and values that are lent for `'l`: `Stream::lines` alone makes them.
 #[derive(Clone, Copy)]
@@ -153,7 +142,7 @@ impl Buffer {
     /// # Safety
     ///
     /// The bytes are lent for `'a`.
-    unsafe fn bytes<'a>(self) -> &'a [u8] {
+    pub(crate) unsafe fn bytes<'a>(self) -> &'a [u8] {
         if self.ptr.is_null() || self.length == 0 {
             return &[];
         }
@@ -178,7 +167,14 @@ pub(crate) struct Stream<'a> {
     lends: Cell<bool>,
 }
 
-impl Stream<'_> {
+impl<'a> Stream<'a> {
+    /// # Safety
+    ///
+    /// A hook of this stream runs on this thread, and `gone` is set once Envoy has destroyed its filter.
+    pub(crate) const unsafe fn new(raw: *mut c_void, gone: &'a Cell<bool>) -> Self {
+        Self { raw, gone, lends: Cell::new(false) }
+    }
+
     /// The stream, where Envoy still has it and nothing of it is lent.
     fn changeable(&self) -> Option<*mut c_void> {
         assert!(!self.lends.get(), "a stream is changed while its bytes are lent");
@@ -382,6 +378,13 @@ impl Drop for Scheduler {
 pub(crate) struct Defining(*mut c_void);
 
 impl Defining {
+    /// # Safety
+    ///
+    /// The hook that makes this configuration runs for as long as this is there.
+    pub(crate) const unsafe fn new(config: *mut c_void) -> Self {
+        Self(config)
+    }
+
     /// The number of a counter; none where Envoy refuses it.
     pub(crate) fn counter(&self, name: &str, labels: &[&str]) -> Option<usize> {
         let labels: Vec<Buffer> = labels.iter().map(|label| Buffer::of(label.as_bytes())).collect();
@@ -431,6 +434,13 @@ impl Drop for ConfigScheduler {
 pub(crate) struct Counting(*mut c_void);
 
 impl Counting {
+    /// # Safety
+    ///
+    /// A hook of this configuration runs for as long as this is there.
+    pub(crate) const unsafe fn new(config: *mut c_void) -> Self {
+        Self(config)
+    }
+
     /// Adds to a counter that the configuration has defined.
     pub(crate) fn count(&self, id: usize, labels: &[&str], value: u64) {
         let labels: Vec<Buffer> = labels.iter().map(|label| Buffer::of(label.as_bytes())).collect();
@@ -452,278 +462,4 @@ pub(crate) fn log(level: Level, message: &[u8]) {
 pub(crate) fn logs(level: Level) -> bool {
     // SAFETY: it reads an atomic.
     unsafe { envoy_dynamic_module_callback_log_enabled(level as u32) }
-}
-
-/// A stream's filter, as Envoy keeps it.
-pub(crate) struct Slot {
-    filter: Filter,
-    gone: Cell<bool>,
-}
-
-thread_local! {
-    /// The stream of the hook that runs on this thread, by whose configuration it counts.
-    static CURRENT: Cell<*const Slot> = const { Cell::new(ptr::null()) };
-}
-
-/// The counters of the stream whose hook runs on this thread.
-pub(crate) fn counters() -> Option<Arc<Counters>> {
-    let slot = CURRENT.get();
-    // SAFETY: null, or `in_hook` holds the slot until it has put back what was there before.
-    unsafe { slot.as_ref() }.map(|slot| slot.filter.module().counters().clone())
-}
-
-/// Runs a hook. Whatever panics becomes the filter's answer to it, and goes no further: unwinding out of here would end
-/// Envoy.
-///
-/// # Safety
-///
-/// `slot` is null or came from `on_http_filter_new` and was not destroyed; `raw` is its stream.
-unsafe fn in_hook<T>(
-    raw: *mut c_void,
-    slot: *const Slot,
-    panicked: T,
-    work: impl FnOnce(&Filter, &Stream<'_>) -> T,
-) -> T {
-    struct Inside(*const Slot);
-
-    impl Drop for Inside {
-        fn drop(&mut self) {
-            CURRENT.set(self.0);
-        }
-    }
-
-    if slot.is_null() {
-        return panicked;
-    }
-    // SAFETY: the pointer is that of an `Rc` that Envoy holds; another owner keeps the filter until this hook ends, since
-    // what it calls may have it destroyed.
-    let held = unsafe {
-        Rc::increment_strong_count(slot);
-        Rc::from_raw(slot)
-    };
-    let told = {
-        let _inside = Inside(CURRENT.replace(slot));
-        let stream = || Stream { raw, gone: &held.gone, lends: Cell::new(false) };
-        let ran = catch_unwind(AssertUnwindSafe(|| work(&held.filter, &stream())));
-        ran.unwrap_or_else(|panic| {
-            let answered = catch_unwind(AssertUnwindSafe(|| held.filter.panicked(&stream(), &*panic)));
-            if answered.is_err() {
-                stream().reset("error_envelope_panicked_twice");
-            }
-            forget_if_it_panics(panic);
-            panicked
-        })
-    };
-    forget_if_it_panics(held);
-    told
-}
-
-/// A drop that panics goes no further, and neither does that panic's own.
-fn forget_if_it_panics<T>(value: T) {
-    if let Err(again) = catch_unwind(AssertUnwindSafe(|| drop(value))) {
-        std::mem::forget(again);
-    }
-}
-
-#[unsafe(no_mangle)]
-extern "C" fn envoy_dynamic_module_on_program_init() -> *const c_char {
-    VERSION.as_ptr().cast()
-}
-
-/// # Safety
-///
-/// Envoy calls it with a configuration that is being made, and texts that it lends for the call.
-#[unsafe(no_mangle)]
-unsafe extern "C" fn envoy_dynamic_module_on_http_filter_config_new(
-    config: *mut c_void,
-    _name: Buffer,
-    text: Buffer,
-) -> *const Module {
-    // SAFETY: the text is lent for the call, and nothing is called that takes it back.
-    let text = unsafe { text.bytes() };
-    let made = catch_unwind(AssertUnwindSafe(|| Module::new(text, &Defining(config))));
-    match made {
-        Ok(Some(module)) => Arc::into_raw(Arc::new(module)),
-        Ok(None) => ptr::null(),
-        Err(panic) => {
-            forget_if_it_panics(panic);
-            ptr::null()
-        }
-    }
-}
-
-/// # Safety
-///
-/// Envoy calls it once with what `config_new` gave.
-#[unsafe(no_mangle)]
-unsafe extern "C" fn envoy_dynamic_module_on_http_filter_config_destroy(module: *const Module) {
-    if !module.is_null() {
-        // SAFETY: it is the `Arc` of `config_new`, given back once; streams that still run have their own.
-        let module = unsafe { Arc::from_raw(module) };
-        forget_if_it_panics(catch_unwind(AssertUnwindSafe(|| module.counters().end())));
-        forget_if_it_panics(module);
-    }
-}
-
-/// # Safety
-///
-/// Envoy calls it with a configuration of its own and what `config_new` gave for it, not yet destroyed.
-#[unsafe(no_mangle)]
-unsafe extern "C" fn envoy_dynamic_module_on_http_filter_config_scheduled(
-    config: *mut c_void,
-    module: *const Module,
-    _event: u64,
-) {
-    // SAFETY: null, or the `Arc` of `config_new`, which Envoy holds until the hook returns.
-    if let Some(module) = unsafe { module.as_ref() } {
-        let ran = catch_unwind(AssertUnwindSafe(|| module.counters().put_down(&Counting(config))));
-        forget_if_it_panics(ran);
-    }
-}
-
-/// Routes have no configuration of their own here: the policy has routes.
-#[unsafe(no_mangle)]
-extern "C" fn envoy_dynamic_module_on_http_filter_per_route_config_new(_: Buffer, _: Buffer) -> *const c_void {
-    log(
-        Level::Error,
-        b"error_envelope: a route's own configuration is not taken: the policy says what holds on which route",
-    );
-    ptr::null()
-}
-
-#[unsafe(no_mangle)]
-extern "C" fn envoy_dynamic_module_on_http_filter_per_route_config_destroy(_: *const c_void) {}
-
-/// # Safety
-///
-/// Envoy calls it with what `config_new` gave and has not destroyed.
-#[unsafe(no_mangle)]
-unsafe extern "C" fn envoy_dynamic_module_on_http_filter_new(module: *const Module, _: *mut c_void) -> *const Slot {
-    if module.is_null() {
-        return ptr::null();
-    }
-    // SAFETY: Envoy holds one owner of the `Arc`; this is another.
-    let module = unsafe {
-        Arc::increment_strong_count(module);
-        Arc::from_raw(module)
-    };
-    let made = catch_unwind(AssertUnwindSafe(|| Rc::new(Slot { filter: Filter::new(module), gone: Cell::new(false) })));
-    match made {
-        Ok(slot) => Rc::into_raw(slot),
-        Err(panic) => {
-            forget_if_it_panics(panic);
-            ptr::null()
-        }
-    }
-}
-
-/// # Safety
-///
-/// Envoy calls it once with what `filter_new` gave, on the same thread.
-#[unsafe(no_mangle)]
-unsafe extern "C" fn envoy_dynamic_module_on_http_filter_destroy(slot: *const Slot) {
-    if slot.is_null() {
-        return;
-    }
-    // SAFETY: it is the `Rc` of `filter_new`, given back once. A hook that runs has its own.
-    let slot = unsafe { Rc::from_raw(slot) };
-    slot.gone.set(true);
-    let ended = catch_unwind(AssertUnwindSafe(|| slot.filter.destroyed()));
-    forget_if_it_panics(ended);
-    forget_if_it_panics(slot);
-}
-
-macro_rules! hooks {
-    ($($name:ident($($argument:ident: $type:ty),*) -> $status:ty = $stopped:expr, $work:expr;)*) => {$(
-        /// # Safety
-        ///
-        /// Envoy calls it with a stream of its own and what `filter_new` gave for it, not yet destroyed.
-        #[unsafe(no_mangle)]
-        unsafe extern "C" fn $name(raw: *mut c_void, slot: *const Slot, $($argument: $type),*) -> u32 {
-            let work: fn(&Filter, &Stream<'_>, $($type),*) -> $status = $work;
-            // SAFETY: what holds here is what `in_hook` asks for.
-            let status = unsafe { in_hook(raw, slot, $stopped, |filter, stream| work(filter, stream, $($argument),*)) };
-            status as u32
-        }
-    )*};
-}
-
-hooks! {
-    envoy_dynamic_module_on_http_filter_request_headers(end: bool) -> HeadStatus = HeadStatus::Stop,
-        |filter, stream, end| filter.request_head(stream, end);
-    envoy_dynamic_module_on_http_filter_request_body(end: bool) -> BodyStatus = BodyStatus::Stop,
-        |filter, stream, end| filter.request_body(stream, end);
-    envoy_dynamic_module_on_http_filter_request_trailers() -> HeadStatus = HeadStatus::Stop,
-        |filter, stream| filter.request_trailers(stream);
-    envoy_dynamic_module_on_http_filter_response_headers(end: bool) -> HeadStatus = HeadStatus::Stop,
-        |filter, stream, end| filter.response_head(stream, end);
-    envoy_dynamic_module_on_http_filter_response_body(end: bool) -> BodyStatus = BodyStatus::Stop,
-        |filter, stream, end| filter.response_body(stream, end);
-    envoy_dynamic_module_on_http_filter_response_trailers() -> HeadStatus = HeadStatus::Stop,
-        |filter, stream| filter.response_trailers(stream);
-}
-
-/// # Safety
-///
-/// As of the hooks above.
-#[unsafe(no_mangle)]
-unsafe extern "C" fn envoy_dynamic_module_on_http_filter_stream_complete(raw: *mut c_void, slot: *const Slot) {
-    // SAFETY: what holds here is what `in_hook` asks for.
-    unsafe { in_hook(raw, slot, (), |filter, stream| filter.completed(stream)) };
-}
-
-/// # Safety
-///
-/// As of the hooks above.
-#[unsafe(no_mangle)]
-unsafe extern "C" fn envoy_dynamic_module_on_http_filter_scheduled(raw: *mut c_void, slot: *const Slot, event: u64) {
-    // SAFETY: what holds here is what `in_hook` asks for.
-    unsafe { in_hook(raw, slot, (), |filter, stream| filter.scheduled(stream, event)) };
-}
-
-/// # Safety
-///
-/// As of the hooks above; the details are lent for the call.
-#[unsafe(no_mangle)]
-unsafe extern "C" fn envoy_dynamic_module_on_http_filter_local_reply(
-    raw: *mut c_void,
-    slot: *const Slot,
-    status: u32,
-    details: Buffer,
-    _reset_imminent: bool,
-) -> u32 {
-    const CONTINUE: u32 = 0;
-
-    // SAFETY: the details are lent for the call, and copied before anything is called.
-    let details = unsafe { details.bytes() };
-    // SAFETY: what holds here is what `in_hook` asks for.
-    unsafe { in_hook(raw, slot, (), |filter, stream| filter.local_reply(stream, status, details)) };
-    CONTINUE
-}
-
-/// Hooks that Envoy wants to find, of what this module asks it for nowhere.
-macro_rules! unused {
-    ($($name:ident($($type:ty),*);)*) => {$(
-        #[unsafe(no_mangle)]
-        extern "C" fn $name($(_: $type),*) {}
-    )*};
-}
-
-type Raw = *const c_void;
-
-unused! {
-    envoy_dynamic_module_on_http_filter_downstream_above_write_buffer_high_watermark(Raw, Raw);
-    envoy_dynamic_module_on_http_filter_downstream_below_write_buffer_low_watermark(Raw, Raw);
-    envoy_dynamic_module_on_http_filter_http_callout_done(Raw, Raw, u64, u32, Raw, usize, Raw, usize);
-    envoy_dynamic_module_on_http_filter_http_stream_headers(Raw, Raw, u64, Raw, usize, bool);
-    envoy_dynamic_module_on_http_filter_http_stream_data(Raw, Raw, u64, Raw, usize, bool);
-    envoy_dynamic_module_on_http_filter_http_stream_trailers(Raw, Raw, u64, Raw, usize);
-    envoy_dynamic_module_on_http_filter_http_stream_complete(Raw, Raw, u64);
-    envoy_dynamic_module_on_http_filter_http_stream_reset(Raw, Raw, u64, u32);
-    envoy_dynamic_module_on_http_filter_config_http_callout_done(Raw, Raw, u64, u32, Raw, usize, Raw, usize);
-    envoy_dynamic_module_on_http_filter_config_http_stream_headers(Raw, Raw, u64, Raw, usize, bool);
-    envoy_dynamic_module_on_http_filter_config_http_stream_data(Raw, Raw, u64, Raw, usize, bool);
-    envoy_dynamic_module_on_http_filter_config_http_stream_trailers(Raw, Raw, u64, Raw, usize);
-    envoy_dynamic_module_on_http_filter_config_http_stream_complete(Raw, Raw, u64);
-    envoy_dynamic_module_on_http_filter_config_http_stream_reset(Raw, Raw, u64, u32);
 }

@@ -4,14 +4,13 @@
 //! Envoy looks a counter up by the texts of its labels, under a lock of all its workers. So a worker counts here, and four
 //! times a second, while there is something, Envoy's main thread puts it down.
 
-use std::cell::RefCell;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, Once, PoisonError, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
-use metrics::{Counter, CounterFn, Gauge, Histogram, Key, KeyName, Metadata, Recorder, SharedString, Unit};
+use metrics::Key;
 
-use crate::abi::{self, ConfigScheduler, Counting, Defining};
+use crate::abi::{ConfigScheduler, Counting, Defining};
 use crate::timer;
 
 const ERRORS: &str = "error_envelope_errors_total";
@@ -40,7 +39,7 @@ pub(crate) struct Counters {
 }
 
 /// What is counted by one set of labels.
-struct Kind {
+pub(crate) struct Kind {
     counter: usize,
     labels: Vec<String>,
     count: AtomicU64,
@@ -51,10 +50,6 @@ static LIVE: Mutex<Vec<Weak<Counters>>> = Mutex::new(Vec::new());
 
 impl Counters {
     pub(crate) fn define(defining: &Defining) -> Arc<Self> {
-        static ONCE: Once = Once::new();
-
-        // This library has its own copy of metrics: nobody else can have set one.
-        ONCE.call_once(|| drop(metrics::set_global_recorder(Envoys)));
         let counters = Arc::new(Self {
             errors: defining.counter(ERRORS, &ERROR_LABELS),
             unread: defining.counter(UNREAD, &UNREAD_LABELS),
@@ -70,7 +65,12 @@ impl Counters {
         counters
     }
 
-    fn kind(&self, key: &Key) -> Option<Arc<Kind>> {
+    /// Those of the configuration that began last.
+    pub(crate) fn newest() -> Option<Arc<Self>> {
+        locked(&LIVE).iter().rev().find_map(Weak::upgrade)
+    }
+
+    pub(crate) fn kind(&self, key: &Key) -> Option<Arc<Kind>> {
         let counter = match key.name() {
             ERRORS => self.errors,
             UNREAD => self.unread,
@@ -90,14 +90,15 @@ impl Counters {
     }
 
     /// In time Envoy's main thread will ask for what was counted.
-    fn wait(self: &Arc<Self>) {
+    pub(crate) fn wait(self: &Arc<Self>) {
         if !self.waits.load(Ordering::Relaxed) && !self.waits.swap(true, Ordering::AcqRel) {
-            timer::put_down_after(self.clone(), WAIT);
+            let counters = self.clone();
+            timer::call_after(WAIT, move || counters.schedule());
         }
     }
 
     /// Asks Envoy's main thread for a hook.
-    pub(crate) fn schedule(&self) {
+    fn schedule(&self) {
         match &*locked(&self.scheduler) {
             Some(scheduler) => scheduler.commit(),
             None => self.waits.store(false, Ordering::Release),
@@ -124,68 +125,12 @@ impl Counters {
     }
 }
 
+impl Kind {
+    pub(crate) fn add(&self, value: u64) {
+        self.count.fetch_add(value, Ordering::AcqRel);
+    }
+}
+
 fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-/// A kind, and whose it is: a configuration may go before its last thread forgets it.
-struct Handle(Arc<Kind>, Weak<Counters>);
-
-impl CounterFn for Handle {
-    fn increment(&self, value: u64) {
-        self.0.count.fetch_add(value, Ordering::AcqRel);
-        if let Some(counters) = self.1.upgrade() {
-            counters.wait();
-        }
-    }
-
-    fn absolute(&self, _: u64) {}
-}
-
-thread_local! {
-    /// Those that this thread has counted last: errors come in storms, and are of few kinds.
-    static KNOWN: RefCell<Vec<(Weak<Counters>, Key, Counter)>> = const { RefCell::new(Vec::new()) };
-}
-
-/// Kinds that a thread keeps.
-const MOST_KNOWN: usize = 64;
-
-struct Envoys;
-
-impl Recorder for Envoys {
-    fn describe_counter(&self, _: KeyName, _: Option<Unit>, _: SharedString) {}
-    fn describe_gauge(&self, _: KeyName, _: Option<Unit>, _: SharedString) {}
-    fn describe_histogram(&self, _: KeyName, _: Option<Unit>, _: SharedString) {}
-
-    fn register_counter(&self, key: &Key, _: &Metadata<'_>) -> Counter {
-        let newest = || locked(&LIVE).iter().rev().find_map(Weak::upgrade);
-        let Some(counters) = abi::counters().or_else(newest) else { return Counter::noop() };
-        KNOWN.with_borrow_mut(|known| {
-            let is = |(whose, its, _): &&(Weak<Counters>, Key, Counter)| {
-                // The labels of a name stand in one order; keys compare them in any.
-                its.get_hash() == key.get_hash()
-                    && std::ptr::eq(whose.as_ptr(), Arc::as_ptr(&counters))
-                    && its.name() == key.name()
-                    && its.labels().eq(key.labels())
-            };
-            if let Some((.., counter)) = known.iter().find(is) {
-                return counter.clone();
-            }
-            let Some(kind) = counters.kind(key) else { return Counter::noop() };
-            let counter = Counter::from_arc(Arc::new(Handle(kind, Arc::downgrade(&counters))));
-            if known.len() >= MOST_KNOWN {
-                known.clear();
-            }
-            known.push((Arc::downgrade(&counters), key.clone(), counter.clone()));
-            counter
-        })
-    }
-
-    fn register_gauge(&self, _: &Key, _: &Metadata<'_>) -> Gauge {
-        Gauge::noop()
-    }
-
-    fn register_histogram(&self, _: &Key, _: &Metadata<'_>) -> Histogram {
-        Histogram::noop()
-    }
 }

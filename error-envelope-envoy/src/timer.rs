@@ -2,11 +2,10 @@
 
 use std::collections::BTreeMap;
 use std::io;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use crate::abi::{Scheduler, Stream};
-use crate::count::Counters;
 
 /// A wait; dropped before its end, it has none.
 pub(crate) struct Timer(Key);
@@ -32,8 +31,7 @@ struct State {
 enum What {
     /// A hook of the stream, with this event.
     Event(Scheduler, u64),
-    /// What was counted is put down.
-    Counted(Arc<Counters>),
+    Call(Box<dyn FnOnce() + Send>),
 }
 
 static WAITS: OnceLock<Waits> = OnceLock::new();
@@ -57,9 +55,9 @@ impl Timer {
     }
 }
 
-/// Asks for what was counted to be put down, after this time.
-pub(crate) fn put_down_after(counters: Arc<Counters>, wait: Duration) {
-    waits().add(What::Counted(counters), wait);
+/// Makes this call after this time, on the timer's thread: it must be short.
+pub(crate) fn call_after(wait: Duration, call: impl FnOnce() + Send + 'static) {
+    waits().add(What::Call(Box::new(call)), wait);
 }
 
 impl Drop for Timer {
@@ -109,7 +107,7 @@ fn run(waits: &Waits) {
                 // Under the lock: whoever drops the timer of a stream waits for it.
                 match wait.remove() {
                     What::Event(scheduler, event) => scheduler.commit(event),
-                    What::Counted(counters) => counters.schedule(),
+                    What::Call(call) => call(),
                 }
                 state
             }

@@ -12,7 +12,6 @@ use tower_error_envelope::exchange::{DecidedBy, Heard, Origin};
 use tower_error_envelope::{Dialect, Mode, PolicyFile};
 
 use crate::failure::{Failure, print};
-use crate::policy;
 use crate::recorded::{self, Recorded};
 use crate::text::{one_line, printable};
 use crate::trial::{Outcome, Sent, Told, Trial};
@@ -38,7 +37,7 @@ const MODES: [Mode; 5] = [Mode::Off, Mode::Observe, Mode::Own, Mode::Fill, Mode:
 
 /// Writes to standard output.
 pub(crate) fn run(args: &Args) -> Result<(), Failure> {
-    let (file, trial) = policy::trial(args.policy.as_deref(), &MODES)?;
+    let (file, trial) = Trial::from_file(args.policy.as_deref(), &MODES)?;
     let recorded = recorded::pair(&args.response, args.request.as_deref())?;
     let told = Explained { recorded: &recorded, trial: &trial, file: file.as_ref() }.told();
     print(&told)

@@ -1,6 +1,7 @@
 //! How a verb ends that could not do its work, and how the others write what they did.
 
 use std::error::Error;
+use std::fmt;
 use std::io::{self, Write};
 
 use tower_error_envelope::PolicyError;
@@ -80,4 +81,10 @@ pub(crate) fn print(text: &str) -> Result<(), Failure> {
         io::ErrorKind::BrokenPipe => Failure::Closed,
         _ => Failure::Io(format!("standard output: {error}")),
     })
+}
+
+/// A line that is read before the program ends.
+pub(crate) fn say(line: fmt::Arguments<'_>) -> Result<(), Failure> {
+    let mut out = io::stdout();
+    writeln!(out, "{line}").and_then(|()| out.flush()).map_err(|error| Failure::Io(format!("standard output: {error}")))
 }

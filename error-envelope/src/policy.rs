@@ -10,9 +10,7 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use tower_error_envelope::adapter::GivenPolicy;
-use tower_error_envelope::{Mode, Policy, PolicyError, PolicyFile, PolicyLoader};
-
-use crate::trial::Trial;
+use tower_error_envelope::{PolicyError, PolicyFile, PolicyLoader};
 
 /// As long as the longest hash asks for.
 const SOME_SECRET: &str = "a secret that is not there, taken for one of sixty-four bytes...";
@@ -103,23 +101,4 @@ fn read_by(
     let file = read(loader.environment(variable))?;
     let missing = std::mem::take(&mut *missing.lock().unwrap_or_else(PoisonError::into_inner));
     Ok(Read { file, missing })
-}
-
-/// The policy of a file, or the defaults, to try recorded exchanges under, as it is and in these modes; the file leads what
-/// decides to its line.
-///
-/// # Errors
-///
-/// All that is wrong.
-pub(crate) fn trial(path: Option<&Path>, modes: &[Mode]) -> Result<(Option<PolicyFile>, Trial), Vec<PolicyError>> {
-    let file = path.map(read).transpose()?.map(|read| read.file);
-    let policy = || match &file {
-        Some(file) => file.another_policy().map_err(|error| vec![error]),
-        None => Ok(Policy::default()),
-    };
-    let mut trial = Trial::under(policy()?);
-    for mode in modes {
-        trial = trial.and_in(*mode, policy()?);
-    }
-    Ok((file, trial))
 }

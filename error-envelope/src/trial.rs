@@ -4,6 +4,7 @@
 //! head says is asked; of a body as much as was recorded. Ids and times are the same in every trial, so that two of them can
 //! be compared.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -13,8 +14,9 @@ use tower_error_envelope::exchange::{
     Admission, Answered, BodyFacts, Collected, DecidedBy, Event, Exchange, FirstByte, Heard, MapRuleId, Meter, Origin,
     ResponsePlan, Rewritten, Terms,
 };
-use tower_error_envelope::{Dialect, ErrorCode, Mode, Policy, RequestId, Shape};
+use tower_error_envelope::{Dialect, ErrorCode, Mode, Policy, PolicyError, PolicyFile, RequestId, Shape};
 
+use crate::policy;
 use crate::recorded::Recorded;
 
 /// What a policy makes of an exchange.
@@ -76,6 +78,28 @@ pub(crate) struct Trial {
 }
 
 impl Trial {
+    /// The policy of a file, or the defaults, to try recorded exchanges under, as it is and in these modes; the file leads what
+    /// decides to its line.
+    ///
+    /// # Errors
+    ///
+    /// All that is wrong.
+    pub(crate) fn from_file(
+        path: Option<&Path>,
+        modes: &[Mode],
+    ) -> Result<(Option<PolicyFile>, Self), Vec<PolicyError>> {
+        let file = path.map(policy::read).transpose()?.map(|read| read.file);
+        let policy = || match &file {
+            Some(file) => file.another_policy().map_err(|error| vec![error]),
+            None => Ok(Policy::default()),
+        };
+        let mut trial = Self::under(policy()?);
+        for mode in modes {
+            trial = trial.and_in(*mode, policy()?);
+        }
+        Ok((file, trial))
+    }
+
     pub(crate) fn under(policy: Policy) -> Self {
         Self { terms: terms(policy), modes: Vec::new() }
     }

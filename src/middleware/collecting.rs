@@ -4,50 +4,40 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use bytes::{Buf, Bytes, BytesMut};
-use http::{HeaderMap, Response, response};
+use bytes::Buf;
+use http::response;
 use http_body::Body;
 use pin_project_lite::pin_project;
 
 use super::budget::{Budget, Deadline};
 use super::catch::catch;
 use super::count::Waits;
-use super::future::{Reply, reply_of};
-use super::log;
+use super::read::Read;
 use super::request_body::panicked;
-use super::response_body::ResponseBody;
-use crate::exchange::{BoxError, Collected, Event, Exchange, Rewritten, Tail, Unread};
+use crate::exchange::{BoxError, Event, Exchange, Unread};
 
 pin_project! {
     /// An inner error whose body is read (R4): where it is, and where all of it is there at once nothing is put aside.
     pub(super) struct Collecting<R> {
         #[pin]
-        body: R,
-        waiting: Option<Box<Job>>,
+        pub(super) body: R,
+        pub(super) waiting: Option<Box<Job>>,
     }
 }
 
 /// An inner error, and what was read of it so far.
 pub(super) struct Job {
-    exchange: Exchange,
-    head: response::Parts,
-    read: Read,
+    pub(super) exchange: Exchange,
+    pub(super) head: response::Parts,
+    pub(super) read: Read,
     budget: Budget,
     /// When the client of an RPC call waits no longer.
     deadline: Option<Deadline>,
-    waits: Waits,
-}
-
-/// What was read so far: one chunk as it came, or all of them together.
-#[derive(Default)]
-pub(super) struct Read {
-    first: Bytes,
-    all: BytesMut,
-    trailers: Option<Box<HeaderMap>>,
+    pub(super) waits: Waits,
 }
 
 /// How reading ended.
-enum End {
+pub(super) enum End {
     Whole,
     /// No more is read, or the error came instead.
     Unread(Unread, Option<BoxError>),
@@ -69,7 +59,7 @@ impl Job {
     }
 
     #[inline]
-    fn poll<R>(&mut self, mut body: Pin<&mut R>, cx: &mut Context<'_>) -> Poll<End>
+    pub(super) fn poll<R>(&mut self, mut body: Pin<&mut R>, cx: &mut Context<'_>) -> Poll<End>
     where
         R: Body,
         R::Error: Into<BoxError>,
@@ -94,20 +84,6 @@ impl Job {
                 Poll::Ready(Frame::Failed) => End::Unread(Unread::BrokeOff, error),
                 Poll::Ready(Frame::Panicked(panic)) => End::Unread(Unread::BrokeOff, Some(panicked(panic))),
             });
-        }
-    }
-
-    #[inline]
-    fn end<R, B>(self, end: End) -> Decided<R, B> {
-        let Self { exchange, head, read, waits, .. } = self;
-        waits.ended();
-        match end {
-            End::Whole => decided(exchange, head, read, None),
-            End::Unread(why, error) => decided(exchange, head, read, Some((why, error))),
-            End::OutOfTime => {
-                let _ = catch(|| drop(head));
-                Decided::Reply(reply_of(exchange.timed_out()))
-            }
         }
     }
 }
@@ -174,101 +150,5 @@ impl<R> Collecting<R> {
         let Job { exchange, head, .. } = *self.project().waiting.take()?;
         let _ = catch(|| drop(head));
         Some(exchange.abandoned())
-    }
-}
-
-impl<R> Collecting<R>
-where
-    R: Body,
-    R::Error: Into<BoxError>,
-{
-    /// Reads what is there; what is not is awaited by [`Collecting::poll`].
-    #[inline]
-    pub(super) fn begin<B>(self: Pin<&mut Self>, mut job: Job, cx: &mut Context<'_>) -> Poll<Decided<R, B>> {
-        let this = self.project();
-        match job.poll(this.body, cx) {
-            Poll::Ready(end) => Poll::Ready(job.end(end)),
-            Poll::Pending => {
-                job.waits.begin();
-                *this.waiting = Some(Box::new(job));
-                Poll::Pending
-            }
-        }
-    }
-
-    /// `None` where the reply was given before.
-    pub(super) fn poll<B>(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Decided<R, B>>> {
-        let this = self.project();
-        let Some(job) = this.waiting else { return Poll::Ready(None) };
-        let end = ready!(job.poll(this.body, cx));
-        Poll::Ready(this.waiting.take().map(|job| job.end(end)))
-    }
-}
-
-/// What becomes of an inner error whose body was read.
-pub(super) enum Decided<R, B> {
-    Reply(Reply<R, B>),
-    /// What was read, then what was not, or the error that came instead.
-    Resume(response::Parts, Bytes, Option<BoxError>, Tail),
-}
-
-/// `rest` is why something was not read, and the error that came instead.
-#[inline]
-fn decided<R, B>(
-    exchange: Exchange,
-    mut head: response::Parts,
-    read: Read,
-    rest: Option<(Unread, Option<BoxError>)>,
-) -> Decided<R, B> {
-    let (body, trailers) = read.into_parts();
-    let collected = if rest.is_none() { Collected::Whole(&body) } else { Collected::Unreadable(&body) };
-    let mut rewritten = exchange.response_body(&mut head, collected);
-    if let Some((why, _)) = &rest {
-        rewritten.event_mut().note_unread(*why);
-    }
-    let reply = match (rewritten, rest) {
-        // Behind trailers nothing comes, however late they were.
-        (Rewritten::Restore(tail, event), Some((_, error))) if trailers.is_none() => {
-            log::event(*event);
-            return Decided::Resume(head, body, error, tail);
-        }
-        (Rewritten::Restore(_, event), rest) => {
-            let _ = catch(|| drop(rest));
-            log::event(*event);
-            Response::from_parts(head, ResponseBody::replay(body, trailers))
-        }
-        (Rewritten::Rewrite(mut written), rest) => {
-            let _ = catch(|| drop(rest));
-            log::tell(&mut written.event);
-            Response::from_parts(head, ResponseBody::reply(written.body))
-        }
-        (Rewritten::Replace(answered), rest) => {
-            let _ = catch(|| drop(rest));
-            let _ = catch(|| drop(head));
-            reply_of(*answered)
-        }
-    };
-    Decided::Reply(reply)
-}
-
-impl Read {
-    pub(super) fn push_data(&mut self, data: Bytes) {
-        if self.first.is_empty() {
-            self.first = data;
-            return;
-        }
-        if self.all.is_empty() {
-            self.all.extend_from_slice(&self.first);
-        }
-        self.all.extend_from_slice(&data);
-    }
-
-    pub(super) fn into_bytes(self) -> Bytes {
-        self.into_parts().0
-    }
-
-    fn into_parts(self) -> (Bytes, Option<Box<HeaderMap>>) {
-        let body = if self.all.is_empty() { self.first } else { self.all.freeze() };
-        (body, self.trailers)
     }
 }

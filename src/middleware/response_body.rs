@@ -1,22 +1,22 @@
 //! The response body that the server below sends.
 
-use std::error::Error;
 use std::fmt;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
 use bytes::{Buf, Bytes};
-use http::HeaderMap;
+use http::{HeaderMap, Response};
 use http_body::{Body, Frame, SizeHint};
 use pin_project_lite::pin_project;
 
+use super::broken::{Broken, Polled, ResponseBodyError, text_of};
 use super::catch::catch;
 use super::collecting::Collecting;
 use super::draining::Draining;
 use super::log;
 use super::tee::Tee;
 use super::watching::{Watched, Watching};
-use crate::exchange::{BoxError, Origin, Tail};
+use crate::exchange::{Answered, BoxError, Origin, Tail};
 
 pin_project! {
     /// The inner service's body as it comes, or the reply that the layer wrote.
@@ -58,6 +58,8 @@ pin_project! {
         Empty,
     }
 }
+
+pub(super) type Reply<R, B> = Response<ResponseBody<R, B>>;
 
 /// What was not read of a body.
 struct Unread<R> {
@@ -282,10 +284,6 @@ where
     }
 }
 
-pub(super) type Broken = (Origin, BoxError);
-
-pub(super) type Polled = Poll<Option<Result<Frame<Bytes>, ResponseBodyError>>>;
-
 /// The next frame of an inner body. Why it failed goes aside: a frame is large, and is handed on as it is.
 fn poll_passed<R>(body: Pin<&mut R>, cx: &mut Context<'_>, broken: &mut Option<Broken>) -> Polled
 where
@@ -306,14 +304,6 @@ where
 fn failed(broken: &mut Option<Broken>, origin: Origin, error: BoxError) -> Polled {
     *broken = Some((origin, error));
     Poll::Ready(Some(Err(ResponseBodyError(text_of(origin)))))
-}
-
-/// What the server below reads.
-pub(super) fn text_of(origin: Origin) -> &'static str {
-    match origin {
-        Origin::Panic => "the response body panicked",
-        _ => "the response body failed",
-    }
 }
 
 fn broke_off<R, B>(
@@ -364,14 +354,8 @@ fn finish<R, B>(mut kind: Pin<&mut Kind<R, B>>, tail: &mut Option<Tail>) {
     }
 }
 
-/// A response body that broke off after its head had left. What failed is in the log, under the request's id.
-#[derive(Debug)]
-pub struct ResponseBodyError(&'static str);
-
-impl fmt::Display for ResponseBodyError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.0)
-    }
+/// The answer to a request that is read no further.
+pub(super) fn reply_of<R, B>(mut answered: Answered) -> Reply<R, B> {
+    log::answered(&mut answered);
+    answered.reply.map(ResponseBody::reply)
 }
-
-impl Error for ResponseBodyError {}

@@ -9,7 +9,9 @@ use http_body::Body;
 use tower_service::Service;
 
 use super::catch::catch;
+use super::facts::facts;
 use super::future::ResponseFuture;
+use super::held::{Held, unready};
 use super::hpack::Indexed;
 use super::id;
 use super::in_force::InForce;
@@ -19,7 +21,7 @@ use super::request_body::RequestBody;
 use super::response_body::ResponseBody;
 use super::verify::Verifiers;
 use super::verifying::Unsettled;
-use crate::exchange::{Admission, BodyFacts, BoxError, Exchange};
+use crate::exchange::{Admission, BoxError, Exchange};
 
 /// What [`ErrorEnvelopeLayer`](super::ErrorEnvelopeLayer) makes of a service. It never fails: every error is an answer.
 pub struct ErrorEnvelopeService<S> {
@@ -28,13 +30,6 @@ pub struct ErrorEnvelopeService<S> {
     verifiers: Verifiers,
     indexed: Indexed,
     held: Option<Held>,
-}
-
-/// What `poll_ready` said, for the request that would have been forwarded (F3). A panic is kept as its text: a payload
-/// is not `Sync`, and would make the service not `Sync`.
-pub(super) enum Held {
-    Failed(BoxError),
-    Panicked(Box<str>),
 }
 
 impl<S> ErrorEnvelopeService<S> {
@@ -150,27 +145,4 @@ impl<S: Clone> ErrorEnvelopeService<S> {
         let fresh = catch(|| self.inner.clone())?;
         Ok(std::mem::replace(&mut self.inner, fresh))
     }
-}
-
-/// The answer to a request whose service was not ready (F3).
-pub(super) fn unready(held: Held, exchange: Exchange) -> crate::exchange::Answered {
-    match held {
-        Held::Panicked(panic) => exchange.unready_panicked(panic),
-        Held::Failed(error) => match catch(|| exchange.unreadiness_of(&*error)) {
-            Ok(failure) => exchange.unready(failure, error),
-            Err(panic) => {
-                let _ = catch(|| drop(error));
-                exchange.unready_panicked(panic)
-            }
-        },
-    }
-}
-
-/// What a body tells of itself. One that panics tells nothing, and will panic again where it is read (F2).
-pub(super) fn facts<B: Body>(body: &B) -> BodyFacts {
-    let facts = catch(|| {
-        let size = body.size_hint();
-        BodyFacts { ended: body.is_end_stream(), lower: size.lower(), upper: size.upper() }
-    });
-    facts.unwrap_or_default()
 }

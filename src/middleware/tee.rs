@@ -6,8 +6,8 @@ use bytes::Bytes;
 use http_body::{Frame, SizeHint};
 use tokio::time::Instant;
 
-use super::collecting::Read;
 use super::log;
+use super::read::Read;
 use crate::exchange::{Collected, Observed, Unread};
 
 /// What has passed so far of a body on a route in `observe`.

@@ -1,23 +1,18 @@
 //! Waiting for a verifier (rule G2).
 
 use std::sync::{Mutex, PoisonError};
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll};
 use std::time::Duration;
 
-use http::{Request, Response, request};
-use http_body::Body;
-use tower_service::Service;
+use http::request;
 use tracing::Span;
 
 use super::budget::Deadline;
 use super::catch::catch;
-use super::future::State;
+use super::held::Held;
 use super::log;
-use super::peeking::{Peeking, Waiting};
-use super::request_body::RequestBody;
-use super::service::{Held, unready};
 use super::verify::{Presented, Verdict, Verifiers};
-use crate::exchange::{Admission, BoxError, Event, Unverified};
+use crate::exchange::{BoxError, Event, Unverified};
 use crate::guard::auth::Verified;
 
 /// A request whose credentials a verifier looks at (G2).
@@ -27,7 +22,7 @@ pub(super) struct Verifying<S, B> {
     deadline: Deadline,
     timeout: Duration,
     span: Option<Span>,
-    rest: Option<Unsettled<S, B>>,
+    pub(super) rest: Option<Unsettled<S, B>>,
 }
 
 /// What goes on once the verifier has spoken.
@@ -39,8 +34,6 @@ pub(super) struct Unsettled<S, B> {
     pub(super) head: request::Parts,
     pub(super) body: B,
 }
-
-type StateOf<S, B, R> = State<S, <S as Service<Request<RequestBody<B>>>>::Future, B, R>;
 
 impl<S, B> Verifying<S, B> {
     pub(super) fn new(timeout: Duration, rest: Unsettled<S, B>) -> Self {
@@ -67,7 +60,7 @@ impl<S, B> Verifying<S, B> {
 
     /// What the verifier said. That it failed, and how, is told as a text: an error of the user's own may panic when it is
     /// shown, and when it is dropped (F2).
-    fn poll_verdict(&mut self, cx: &mut Context<'_>) -> Poll<Result<Verified, BoxError>> {
+    pub(super) fn poll_verdict(&mut self, cx: &mut Context<'_>) -> Poll<Result<Verified, BoxError>> {
         let Self { verdict, deadline, timeout, span, .. } = self;
         let polled = match verdict.get_mut().unwrap_or_else(PoisonError::into_inner) {
             None => return Poll::Ready(Err("the layer has no verifier for this scheme".into())),
@@ -95,62 +88,5 @@ impl<S, B> Verifying<S, B> {
     fn drop_verdict(&mut self) -> Result<(), Box<str>> {
         let verdict = self.verdict.get_mut().unwrap_or_else(PoisonError::into_inner).take();
         catch(|| drop(verdict))
-    }
-}
-
-impl<S, B> Verifying<S, B>
-where
-    B: Body,
-    B::Error: Into<BoxError>,
-{
-    /// The state that follows from what the verifier said; `None` where it was given before.
-    pub(super) fn poll<R>(&mut self, cx: &mut Context<'_>) -> Poll<Option<StateOf<S, B, R>>>
-    where
-        S: Service<Request<RequestBody<B>>, Response = Response<R>>,
-    {
-        if self.rest.is_none() {
-            return Poll::Ready(None);
-        }
-        let outcome = ready!(self.poll_verdict(cx));
-        Poll::Ready(self.rest.take().map(|rest| rest.decide(outcome)))
-    }
-}
-
-impl<S, B> Unsettled<S, B> {
-    fn decide<R>(self, outcome: Result<Verified, BoxError>) -> StateOf<S, B, R>
-    where
-        S: Service<Request<RequestBody<B>>, Response = Response<R>>,
-    {
-        let Self { mut service, held, verifiers, unverified, mut head, body } = self;
-        match (unverified.verified(&mut head, outcome), held) {
-            (Admission::Verify(unverified, timeout), held) => {
-                let rest = Self { service, held, verifiers, unverified, head, body };
-                State::Verifying { verifying: Box::new(Verifying::new(timeout, rest)) }
-            }
-            (Admission::Peek(pending, timeout), held) => {
-                let rest = Waiting { service, held, pending, head };
-                State::Peeking { peeking: Peeking::new(Box::pin(body), timeout, rest) }
-            }
-            (Admission::Forward(exchange, meter, unenforced), None) => {
-                log::unenforced(unenforced);
-                let request = Request::from_parts(head, RequestBody::new(body, false, meter));
-                let state = State::call(&mut service, &mut Some(request), exchange);
-                let _ = catch(|| drop(service));
-                state
-            }
-            (Admission::Forward(exchange, _, unenforced), Some(held)) => {
-                log::unenforced(unenforced);
-                let answered = unready(held, exchange);
-                let _ = catch(|| drop(service));
-                let _ = catch(|| drop(head));
-                State::answered(answered, Some(body.into()))
-            }
-            (Admission::Answer(answered), held) => {
-                let _ = catch(|| drop(service));
-                let _ = catch(|| drop(held));
-                let _ = catch(|| drop(head));
-                State::answered(answered, Some(body.into()))
-            }
-        }
     }
 }

@@ -6,10 +6,10 @@ use std::task::{Context, Poll};
 use bytes::Bytes;
 use http_body::Frame;
 
+use super::broken::{Broken, Polled, text_of};
 use super::budget::Deadline;
 use super::catch::catch;
 use super::log;
-use super::response_body::{Broken, Polled, text_of};
 use crate::exchange::{Ended, Last, Origin, Watch};
 
 /// A call whose response has begun.

@@ -1,5 +1,5 @@
 //! The floors of the house: a room imports only from floors below it, and the core knows no clock, no runtime, no log.
-//! No room holds circles ([`circles`]).
+//! No crate of the workspace holds circles ([`circles`]).
 //!
 //! | floor | rooms |
 //! |---|---|
@@ -17,6 +17,7 @@
 //! them.
 
 mod circles;
+mod modules;
 mod picture;
 
 use std::fs;
@@ -71,29 +72,30 @@ fn a_dialect_is_known_to_its_file_and_its_row_alone() {
     }
 }
 
-/// The files of `src/` by their path in it, but for `lib.rs`.
+/// The files of `src/` by their path in it, but for `lib.rs`; files of tests are tests, wherever they are.
 fn sources() -> Vec<(String, String)> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let mut files = files_in(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src"));
+    files.retain(|(path, _)| path != "lib.rs" && !path.ends_with("tests.rs"));
+    files
+}
+
+/// The sources in a folder by their path in it.
+fn files_in(root: &Path) -> Vec<(String, String)> {
     let mut files = Vec::new();
-    let mut folders = vec![root.clone()];
+    let mut folders = vec![root.to_owned()];
     while let Some(folder) = folders.pop() {
         for entry in fs::read_dir(folder).unwrap() {
             let path: PathBuf = entry.unwrap().path();
             if path.is_dir() {
                 folders.push(path);
-            } else if is_source(&path) && path != root.join("lib.rs") {
-                let name = path.strip_prefix(&root).unwrap().to_str().unwrap().replace('\\', "/");
+            } else if path.extension().is_some_and(|it| it == "rs") {
+                let name = path.strip_prefix(root).unwrap().to_str().unwrap().replace('\\', "/");
                 files.push((name, fs::read_to_string(&path).unwrap()));
             }
         }
     }
     files.sort();
     files
-}
-
-/// Files of tests are tests, wherever they are.
-fn is_source(path: &Path) -> bool {
-    path.extension().is_some_and(|it| it == "rs") && path.file_name().is_some_and(|it| it != "tests.rs")
 }
 
 /// What is wrong with one file.

@@ -32,8 +32,8 @@ mod command {
         mod stage;
 
         pub(crate) use super::gateway::limits::UpstreamLimits;
+        use super::gateway::proxy;
         use super::gateway::upstream::Upstream;
-        use super::gateway::{BoxError, proxy};
     }
 
     mod gateway {
@@ -49,8 +49,6 @@ mod command {
         pub(crate) mod proxy;
         mod upgrade;
         pub(crate) mod upstream;
-
-        pub(crate) type BoxError = Box<dyn std::error::Error + Send + Sync>;
     }
 }
 

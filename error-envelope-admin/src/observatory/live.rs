@@ -6,8 +6,7 @@
 
 use std::convert::Infallible;
 use std::pin::Pin;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
@@ -15,35 +14,20 @@ use bytes::Bytes;
 use http_body::{Body, Frame};
 use tokio::time::{Instant, Interval, MissedTickBehavior, interval};
 
+use super::listeners::Place;
 use super::page;
 use super::query::Filter;
 use super::seen::Entry;
 use super::store::{self, Store};
 
-/// Pages that are open at once.
-const MOST_LISTENERS: usize = 16;
 /// Fast enough to be live, slow enough to gather a storm.
 const LOOK_EVERY: Duration = Duration::from_millis(250);
 /// Proxies and browsers take a silent connection for a dead one.
 const BEAT_EVERY: Duration = Duration::from_secs(15);
-/// One that has taken nothing for so long is slow.
-const SLOW_AFTER: Duration = Duration::from_secs(10);
 /// Rows in one event: more at once cannot be read.
 const MOST_ROWS: usize = 20;
 /// How long a row waits for its bodies.
 const WAIT_FOR_BODIES_MS: u64 = 2_000;
-
-/// Who listens.
-#[derive(Default)]
-pub(super) struct Listeners(Mutex<Vec<Arc<Listener>>>);
-
-struct Listener {
-    last_taken: Mutex<Instant>,
-    is_gone: AtomicBool,
-}
-
-/// A place among them, given back when it is dropped.
-pub(super) struct Place(Arc<Listener>);
 
 /// The stream that one listener gets.
 pub(super) struct Events {
@@ -55,48 +39,6 @@ pub(super) struct Events {
     /// The number of the last error that was told.
     told: u64,
     has_begun: bool,
-}
-
-impl Listeners {
-    /// `None` where there are too many: a slow one gives way first.
-    pub(super) fn join(&self, now: Instant) -> Option<Place> {
-        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        all.retain(|it| !it.is_gone.load(Ordering::Relaxed));
-        if all.len() >= MOST_LISTENERS {
-            for slow in all.iter().filter(|it| it.is_slow(now)) {
-                slow.is_gone.store(true, Ordering::Relaxed);
-            }
-            all.retain(|it| !it.is_gone.load(Ordering::Relaxed));
-        }
-        let listener = Arc::new(Listener { last_taken: Mutex::new(now), is_gone: AtomicBool::new(false) });
-        let joins = all.len() < MOST_LISTENERS;
-        joins.then(|| {
-            all.push(listener.clone());
-            Place(listener)
-        })
-    }
-}
-
-impl Listener {
-    fn is_slow(&self, now: Instant) -> bool {
-        let last = *self.last_taken.lock().unwrap_or_else(PoisonError::into_inner);
-        now.saturating_duration_since(last) >= SLOW_AFTER
-    }
-}
-
-impl Place {
-    /// Notes that it takes more; `false` where it was too slow and has no place any more.
-    fn takes(&self, now: Instant) -> bool {
-        let is_slow = self.0.is_slow(now);
-        *self.0.last_taken.lock().unwrap_or_else(PoisonError::into_inner) = now;
-        !is_slow && !self.0.is_gone.load(Ordering::Relaxed)
-    }
-}
-
-impl Drop for Place {
-    fn drop(&mut self) {
-        self.0.is_gone.store(true, Ordering::Relaxed);
-    }
 }
 
 impl Events {

@@ -10,6 +10,7 @@
 mod clock;
 mod draft;
 mod kept;
+mod listeners;
 mod live;
 mod page;
 mod query;
@@ -26,16 +27,14 @@ use http::header::RETRY_AFTER;
 use http::{HeaderMap, HeaderValue};
 use tokio::time::Instant;
 
+pub(crate) use self::listeners::LIVE;
 pub(crate) use self::store::Store;
 
 use self::live::Events;
 use self::query::Filter;
 use crate::answer::{self, Answer};
 use crate::asked::Asked;
-use crate::table::{Row, get};
-
-/// Where errors are told as they happen, at few places.
-pub(crate) const LIVE: &str = "/events";
+use crate::row::{Row, get};
 
 /// Its pages.
 pub(crate) static ROWS: &[Row] = &[

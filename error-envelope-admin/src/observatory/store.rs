@@ -8,7 +8,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use tower_error_envelope::exchange::{Event, Exhibit, Observer};
 
 use super::kept::Kept;
-use super::live::Listeners;
+use super::listeners::Listeners;
 use super::seen::{Bodies, Entry, Seen};
 
 /// Bodies that wait for what must not be seen to be taken out, at most 16 KiB each: further ones are not shown.

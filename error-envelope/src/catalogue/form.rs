@@ -1,4 +1,9 @@
-//! The forms of the envelope's texts (E2, E3), as regular expressions that ECMAScript, Python and Rust read alike.
+//! The forms of the envelope's texts (E2, E3), as regular expressions that ECMAScript, Python and Rust read alike, and the
+//! version of the contract.
+
+/// The version of the contract that the exports state. It changes when something that a client relies on does; a new
+/// code is no such thing, since the set is open.
+pub(super) const CONTRACT_VERSION: &str = "1";
 
 /// A code (E2).
 pub(super) const CODE: &str = "^[a-z][a-z0-9_]{0,62}$";

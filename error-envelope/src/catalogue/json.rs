@@ -2,9 +2,9 @@
 
 use serde_json::Value;
 
-use super::CONTRACT_VERSION;
 use super::codes::{Codes, Listed};
 use super::details::embedded;
+use super::form::CONTRACT_VERSION;
 use super::tree::{Json, list, object, text};
 
 pub(super) fn write(codes: &Codes) -> String {

@@ -1,7 +1,7 @@
 //! JSON Schema 2020-12 of the envelope: it refers to nothing outside itself and claims no address.
 
-use super::CONTRACT_VERSION;
 use super::codes::Codes;
+use super::form::CONTRACT_VERSION;
 use super::schema;
 use super::tree::{Json, named, text};
 

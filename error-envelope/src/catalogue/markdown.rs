@@ -2,10 +2,9 @@
 
 use std::fmt::Write;
 
-use super::CONTRACT_VERSION;
 use super::codes::{Codes, Listed};
 use super::details::typescript;
-use super::form::SAMPLE_ID;
+use super::form::{CONTRACT_VERSION, SAMPLE_ID};
 
 pub(super) fn write(codes: &Codes) -> String {
     let mut page = introduction();

@@ -40,10 +40,6 @@ use self::codes::Codes;
 use crate::failure::{Failure, print};
 use crate::policy;
 
-/// The version of the contract that the exports state. It changes when something that a client relies on does; a new
-/// code is no such thing, since the set is open.
-const CONTRACT_VERSION: &str = "1";
-
 /// Write the error codes and the envelope for documents and clients
 #[derive(clap::Args)]
 pub(crate) struct Args {

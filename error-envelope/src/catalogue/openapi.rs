@@ -8,9 +8,8 @@ use std::collections::BTreeSet;
 use http::StatusCode;
 use tower_error_envelope::{ErrorCode, Retry};
 
-use super::CONTRACT_VERSION;
 use super::codes::{Codes, Listed};
-use super::form::{CODE, REQUEST_ID, SAMPLE_ID};
+use super::form::{CODE, CONTRACT_VERSION, REQUEST_ID, SAMPLE_ID};
 use super::schema;
 use super::tree::{Json, list, named, object, text};
 

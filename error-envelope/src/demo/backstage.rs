@@ -8,10 +8,10 @@ use http::{Request, Response};
 use http_body::{Body, Frame};
 use http_body_util::BodyExt;
 use http_body_util::combinators::UnsyncBoxBody;
+use tower::BoxError;
 use tower::util::BoxCloneSyncService;
 use tower::{ServiceExt, service_fn};
 
-use super::BoxError;
 use super::acts::{Act, Inside, Play};
 use super::proxy::Forward;
 

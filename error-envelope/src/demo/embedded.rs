@@ -7,9 +7,10 @@ use bytes::Bytes;
 use http::Version;
 use http_body::Body;
 use tokio::net::TcpListener;
+use tower::BoxError;
 
 use super::backstage::{self, Backstage};
-use super::{BoxError, Upstream, UpstreamLimits, proxy, stage};
+use super::{Upstream, UpstreamLimits, proxy, stage};
 
 /// Starts the service; what comes back is the way to it, to put the layer around, and where it is without.
 pub(crate) async fn start<B>(timeout: Duration, limits: UpstreamLimits) -> Result<(Backstage<B>, SocketAddr), BoxError>

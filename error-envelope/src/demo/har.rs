@@ -11,8 +11,8 @@ use base64::engine::general_purpose::STANDARD;
 use flate2::read::GzDecoder;
 use http::HeaderMap;
 use serde_json::{Value, json};
+use tower::BoxError;
 
-use super::BoxError;
 use super::acts::{Act, Ask};
 use super::visit::Got;
 

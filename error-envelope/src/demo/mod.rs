@@ -21,12 +21,12 @@ use humantime::Duration as Time;
 use tokio::sync::oneshot;
 use tower::Layer;
 
-use crate::failure::Failure;
+use crate::failure::{Failure, say};
 use crate::gateway::args::Front;
 use crate::gateway::limits::{UpstreamLimits, time};
 use crate::gateway::on_call::OnCall;
 use crate::gateway::upstream::Upstream;
-use crate::gateway::{self, BoxError, proxy, serve, signals};
+use crate::gateway::{self, proxy, serve, signals};
 
 /// Show the error layer at work, on a service that misbehaves in every way that it knows
 ///
@@ -84,7 +84,7 @@ async fn show(args: &Args) -> Result<u8, Failure> {
     let service = layer.layer(service);
     on_call.say()?;
     if !args.once {
-        gateway::say(format_args!("the service without the layer: http://{bare}"))?;
+        say(format_args!("the service without the layer: http://{bare}"))?;
     }
     let (tour_done, after_tour) = oneshot::channel::<()>();
     let stop = on_call.drains_at(async {
@@ -97,7 +97,7 @@ async fn show(args: &Args) -> Result<u8, Failure> {
         let outcome = tour::tour(address, args.tour_json.as_deref(), args.tour_har.as_deref()).await;
         drop(tour_done);
         if !args.once && outcome.is_ok() {
-            let _ = gateway::say(format_args!("While it runs: curl -i http://{address}/html-502"));
+            let _ = say(format_args!("While it runs: curl -i http://{address}/html-502"));
         }
         outcome
     };

@@ -5,8 +5,8 @@
 use std::path::Path;
 
 use serde_json::{Value, json};
+use tower::BoxError;
 
-use super::BoxError;
 use super::acts::Act;
 use super::visit::Got;
 

@@ -11,8 +11,8 @@ use std::path::Path;
 use hyper_util::client::legacy::Client;
 use hyper_util::rt::TokioExecutor;
 use tokio::task::JoinSet;
+use tower::BoxError;
 
-use super::BoxError;
 use super::acts::{ACTS, Act, Expect};
 use super::har::record_har;
 use super::judge::judge;

@@ -15,8 +15,8 @@ use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioIo;
 use serde_json::Value;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tower::BoxError;
 
-use super::BoxError;
 use super::acts::{Act, Ask};
 
 /// The layer gives up on an error body after 1 s; what takes this long never comes.

@@ -5,6 +5,7 @@
 
 mod config;
 mod disabled;
+mod findings;
 mod lines;
 mod manager;
 
@@ -15,6 +16,7 @@ use std::path::{Path, PathBuf};
 use serde_json::Value;
 
 use self::config::{find, parsed, with_proto_names};
+use self::findings::Findings;
 use crate::failure::{Failure, print};
 
 /// Say what in a configuration of Envoy's would break the contract
@@ -23,31 +25,6 @@ pub(crate) struct Args {
     /// A configuration, in YAML or JSON: a bootstrap, or a part of one that holds a connection manager
     #[arg(value_name = "FILE")]
     file: PathBuf,
-}
-
-#[derive(Default)]
-struct Findings {
-    text: String,
-    /// Each with its place, whose line is looked up where there is one at all.
-    errors: Vec<(String, String)>,
-    warnings: usize,
-    notes: usize,
-}
-
-impl Findings {
-    fn error(&mut self, place: String, what: String) {
-        self.errors.push((place, what));
-    }
-
-    fn warn(&mut self, place: &str, what: &str) {
-        self.warnings += 1;
-        let _ = writeln!(self.text, "{place}: warning: {what}");
-    }
-
-    fn note(&mut self, place: &str, what: &str) {
-        self.notes += 1;
-        let _ = writeln!(self.text, "{place}: note: {what}");
-    }
 }
 
 /// Writes to standard output; an exit code of 0, or 1 where there are errors or warnings.

@@ -18,6 +18,7 @@ use hyper_util::server::conn::auto::Builder;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::sync::watch;
+use tower::BoxError;
 use tower::{Service, ServiceExt};
 
 use super::abort::Abort;
@@ -28,7 +29,7 @@ use super::limits::Limits;
 use super::linger::{Lingering, Place, Rest};
 use super::pace::Patient;
 use super::tls::{self, Tls};
-use super::{BoxError, count, headers, keep_alive};
+use super::{count, headers, keep_alive};
 
 /// How long a stop waits, once and at most twice, for a client that has begun a head or a handshake: more than what is on
 /// its way takes, and less than a stop may.

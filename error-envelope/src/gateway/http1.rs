@@ -11,12 +11,11 @@ use http_body::Body;
 use hyper::body::Incoming;
 use hyper::client::conn::http1::{Builder, SendRequest};
 use hyper_util::rt::TokioIo;
+use tower::BoxError;
 
-use super::BoxError;
 use super::connect::{Probe, connect};
 use super::limits::UpstreamLimits;
-use super::pool::{self, Connection, Exchange, Failed, Observed, Outgoing, Place, Pool, Reached, Sends};
-use super::proxy::Remote;
+use super::pool::{self, Connection, Exchange, Failed, Observed, Outgoing, Place, Pool, Reached, Remote, Sends};
 use super::upstream::Upstream;
 
 /// A way to `upstream` that takes any number of requests at once.

@@ -17,13 +17,13 @@ use http_body::Body;
 use hyper::body::Incoming;
 use hyper::client::conn::http2::{Builder, SendRequest};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use tower::BoxError;
 
 use super::connect::connect;
+use super::headers;
 use super::limits::UpstreamLimits;
-use super::pool::{self, Connection, Failed, Observed, Outgoing, Place, Pool, Reached, Sends};
-use super::proxy::Remote;
+use super::pool::{self, Connection, Failed, Observed, Outgoing, Place, Pool, Reached, Remote, Sends};
 use super::upstream::Upstream;
-use super::{BoxError, headers};
 
 /// A way to `upstream` that takes any number of requests at once.
 pub(crate) fn connections<B>(upstream: Upstream, limits: UpstreamLimits, bounds: pool::Bounds) -> Remote<B>

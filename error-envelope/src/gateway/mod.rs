@@ -38,7 +38,6 @@ mod tls;
 mod upgrade;
 pub(crate) mod upstream;
 
-use std::io::Write;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -54,13 +53,10 @@ use self::on_call::OnCall;
 use self::serve::Door;
 use self::signals::Told;
 use self::tls::{Pair, Tls};
-use crate::failure::Failure;
+use crate::failure::{Failure, say};
 
 /// For tasks to be dropped, each of which logs its request: many times what ten thousand take.
 const LAST_TASKS: Duration = Duration::from_secs(2);
-
-/// A failure of one request or connection.
-pub(crate) type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
 /// Serves until it is told to stop; the exit code is that of a signal where one more ended it at once.
 pub(crate) fn run(args: &Args) -> Result<u8, Failure> {
@@ -144,10 +140,4 @@ pub(crate) async fn open(
     let scheme = if tls.is_some() { "https" } else { "http" };
     say(format_args!("listening on {scheme}://{address}"))?;
     Ok(Door { listener, address, tls, forwarding, layer: layer.clone() })
-}
-
-/// A line that is read before the program ends.
-pub(crate) fn say(line: std::fmt::Arguments<'_>) -> Result<(), Failure> {
-    let mut out = std::io::stdout();
-    writeln!(out, "{line}").and_then(|()| out.flush()).map_err(|error| Failure::Io(format!("standard output: {error}")))
 }

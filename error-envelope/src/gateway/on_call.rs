@@ -8,8 +8,8 @@ use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 use tower_error_envelope::ErrorEnvelopeLayer;
 
-use super::{count, say, tls};
-use crate::failure::Failure;
+use super::{count, tls};
+use crate::failure::{Failure, say};
 
 /// Its flags.
 #[derive(Debug, clap::Args)]

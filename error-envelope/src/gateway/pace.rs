@@ -13,9 +13,10 @@ use std::time::Duration;
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use tokio::time::{Instant, Sleep};
+use tower::BoxError;
 use tower::timeout::error::Elapsed;
 
-use super::{BoxError, headers};
+use super::headers;
 
 /// A request body whose pauses are capped.
 ///

@@ -10,6 +10,7 @@ use bytes::Bytes;
 use http::header::{ALLOW, HeaderValue};
 use http::{Method, Request, Response, StatusCode, Version};
 use http_body::Body;
+use tower::BoxError;
 use tower::util::BoxCloneSyncService;
 use tower::{ServiceExt, service_fn};
 use tower_error_envelope::{ErrorCode, Fault};
@@ -17,15 +18,13 @@ use tower_error_envelope::{ErrorCode, Fault};
 use super::capacity::{Capacity, Sharing};
 use super::limits::UpstreamLimits;
 use super::pace::{Pace, Paced};
-use super::pool::{Bounds, Reply};
+use super::pool::{Bounds, Remote, Reply};
 use super::upgrade::{self, Wish};
 use super::upstream::Upstream;
-use super::{BoxError, headers, http1, http2};
+use super::{headers, http1, http2};
 
-/// A service that is another one, over the network. It is always ready.
-pub(crate) type Remote<B> = BoxCloneSyncService<Request<B>, Response<Reply>, BoxError>;
-
-/// The same, for as many requests at once as it has the capacity for.
+/// A service that is another one, over the network, for as many requests at once as it has the capacity for. It is always
+/// ready.
 pub(crate) type Forward<B> = BoxCloneSyncService<Request<B>, Response<Sharing<Reply>>, BoxError>;
 
 /// Forwards over HTTP/1.1, or by prior knowledge over HTTP/2; `timeout` is to the response head.

@@ -13,11 +13,11 @@ use http_body::Body;
 use humantime::Duration as Time;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, watch};
+use tower::BoxError;
 use tower::Service;
 use tower_error_envelope::ErrorEnvelopeLayer;
 use tracing::Instrument;
 
-use super::BoxError;
 use super::client::{Asked, Client};
 use super::connection::{Connection, Inbound, Shared};
 use super::flight::Flight;

@@ -15,7 +15,7 @@ use std::fmt::Write;
 use error_envelope_admin::drafting::{self, code_of_status, quoted, status_says_all};
 use tower_error_envelope::ErrorCode;
 
-use super::Seen;
+use super::seen::Seen;
 use super::words::Template;
 use crate::text::{counted, one_line};
 

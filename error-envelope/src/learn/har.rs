@@ -5,7 +5,7 @@ use std::path::Path;
 use tower_error_envelope::Mode;
 use tower_error_envelope::exchange::{DecidedBy, Origin};
 
-use super::Seen;
+use super::seen::Seen;
 use super::words::Template;
 use crate::failure::Failure;
 use crate::recorded::{self, Reader};

@@ -8,7 +8,7 @@ use std::path::Path;
 
 use serde_json::Value;
 
-use super::Seen;
+use super::seen::Seen;
 use crate::failure::Failure;
 use crate::recorded::{Reader, unreadable};
 

@@ -1,12 +1,13 @@
 //! `error-envelope learn`: drafts of `[[map]]` and `[[code]]` tables for errors that have no code of their own yet.
 //!
-//! 1. What a service said is [`seen`](Seen) in the layer's log ([`log`]), or in a HAR ([`har`]).
+//! 1. What a service said is [`seen`] in the layer's log ([`log`]), or in a HAR ([`har`]).
 //! 2. What says the same is one kind of error; those that nothing is known of but a status are left out.
 //! 3. Each is drafted ([`draft`]), the most frequent first. Nothing of a text is written that may be a value ([`words`]).
 
 mod draft;
 mod har;
 mod log;
+mod seen;
 mod words;
 
 use std::path::PathBuf;
@@ -14,9 +15,9 @@ use std::path::PathBuf;
 use tower_error_envelope::{ErrorCode, Mode};
 
 use self::draft::Drafts;
-use self::words::Template;
 use crate::failure::{Failure, print};
-use crate::{policy, recorded};
+use crate::recorded;
+use crate::trial::Trial;
 
 /// Draft rules for errors that have no code yet
 ///
@@ -32,27 +33,9 @@ pub(crate) struct Args {
     file: PathBuf,
 }
 
-/// An inner error.
-#[derive(Clone, Debug)]
-struct Seen {
-    status: u16,
-    /// The pattern of its route, where that has one.
-    route: Option<String>,
-    /// What the layer makes of it.
-    becomes: String,
-    /// The service's own code, which nobody knows.
-    code: Option<String>,
-    /// What is safe to tell of its text.
-    text: Option<Template>,
-    /// It says something that was read, beside its status.
-    says: bool,
-    /// Its status alone decided.
-    by_status: bool,
-}
-
 /// Writes to standard output.
 pub(crate) fn run(args: &Args) -> Result<(), Failure> {
-    let (file, trial) = policy::trial(args.policy.as_deref(), &[Mode::Enforce])?;
+    let (file, trial) = Trial::from_file(args.policy.as_deref(), &[Mode::Enforce])?;
     let own: Vec<ErrorCode> = file.iter().flat_map(|file| file.policy().own_codes().cloned()).collect();
     let mut reader = recorded::open(&args.file)?;
     let is_har = recorded::is_har(&args.file, &mut reader)?;

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::uri::Scheme;
-use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Uri, Version, header};
+use http::{HeaderValue, Method, Request, Response, Uri, Version, header};
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use hyper::client::conn::{http1, http2};
@@ -13,6 +13,7 @@ use hyper_util::rt::{TokioExecutor, TokioIo};
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
+use super::answer::{Got, NoAnswer};
 use super::outgoing::Outgoing;
 use super::raw;
 use super::request::{Asked, Sent};
@@ -21,32 +22,6 @@ use super::target::{Stream, Target};
 
 /// No error is as long; what follows is not read.
 const MOST_OF_BODY: usize = 256 * 1024;
-
-/// What a client got.
-#[derive(Debug)]
-pub(super) struct Got {
-    pub(super) status: StatusCode,
-    pub(super) headers: HeaderMap,
-    pub(super) body: Bytes,
-    pub(super) trailers: Option<HeaderMap>,
-    /// The body ended as it said it would, or is longer than is read.
-    pub(super) whole: bool,
-    /// The server asked for the body (`100 Continue`) before it answered.
-    pub(super) asked_for_body: bool,
-}
-
-/// Why there is no answer.
-#[derive(Debug)]
-pub(super) enum NoAnswer {
-    /// Nobody listens, or TLS does not come about.
-    Unreachable(String),
-    /// In time there was no answer.
-    Silent(Duration),
-    /// The connection broke, or what came is no HTTP.
-    Broken(String),
-    /// HTTP/2 is not spoken.
-    NoHttp2,
-}
 
 /// Sends the request and reads its answer.
 pub(super) async fn ask(target: &Target, asked: &Asked, patience: Duration) -> Result<Got, NoAnswer> {

@@ -1,39 +1,20 @@
 //! What an answer shows, rule by rule. It sends nothing and knows no clock: a response and what was asked are all it has.
 
+mod case;
 mod rpc;
 mod shape;
 
-use std::collections::HashSet;
-
-use bytes::Bytes;
-use http::{HeaderMap, Response, StatusCode};
+use http::{HeaderMap, StatusCode};
 use tower_error_envelope::RequestId;
 
+pub(super) use self::case::Case;
+use self::case::told_lines;
 use self::shape::{agrees, shape};
-use super::client::Got;
+use super::answer::Got;
 use super::finding::{Finding, Verdict};
 use super::plan::code_of;
-use super::request::{Asked, Sent};
-use super::table::{Probe, Want};
-
-/// An answer, and what it is held against.
-pub(super) struct Case<'a> {
-    pub(super) probe: &'a Probe,
-    pub(super) asked: &'a Asked,
-    pub(super) got: &'a Got,
-    /// What the layer would answer by itself.
-    pub(super) predicted: Option<&'a Response<Bytes>>,
-    /// An error with the answer's code, as this client would get it.
-    pub(super) model: Option<&'a Response<Bytes>>,
-    /// The ids of the answers before.
-    pub(super) seen: &'a HashSet<String>,
-    /// The sender's id, where the policy lets it hold.
-    pub(super) kept_id: Option<&'a str>,
-    /// A browser's code is to read the headers of the contract (`expose_headers`).
-    pub(super) exposes: bool,
-    /// There is a policy, and not only what the command line says.
-    pub(super) by_policy: bool,
-}
+use super::request::Sent;
+use super::table::Want;
 
 /// Judges one answer.
 pub(super) fn judge(case: &Case<'_>) -> Verdict {
@@ -211,12 +192,6 @@ fn same_headers(rule: &str, right: &HeaderMap, came: &HeaderMap) -> Vec<Finding>
             Finding::new(rule, format!("{name} is {came}, and {right} is right"))
         })
         .collect()
-}
-
-/// The lines of a header, as people read them.
-fn told_lines(headers: &HeaderMap, name: &str) -> String {
-    let lines: Vec<_> = headers.get_all(name).iter().map(|line| line.as_bytes().escape_ascii().to_string()).collect();
-    if lines.is_empty() { "not there".to_owned() } else { format!("{:?}", lines.join(", ")) }
 }
 
 fn usual_status(code: &str) -> StatusCode {

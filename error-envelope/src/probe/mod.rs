@@ -13,6 +13,7 @@
 //! not there.
 
 mod advice;
+mod answer;
 mod client;
 mod finding;
 mod judge;

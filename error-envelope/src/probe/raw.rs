@@ -8,7 +8,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::timeout;
 
-use super::client::{Got, NoAnswer};
+use super::answer::{Got, NoAnswer};
 use super::request::Asked;
 use super::target::Stream;
 

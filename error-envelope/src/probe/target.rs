@@ -12,7 +12,7 @@ use tokio_rustls::TlsConnector;
 use tokio_rustls::rustls::pki_types::ServerName;
 use tokio_rustls::rustls::{ClientConfig, RootCertStore, crypto};
 
-use super::client::NoAnswer;
+use super::answer::NoAnswer;
 use super::table::Wire;
 use crate::failure::Failure;
 use crate::roots::roots;

@@ -8,7 +8,8 @@ use tokio::time::{Instant, sleep_until};
 use tower_error_envelope::ErrorCode;
 
 use super::advice;
-use super::client::{self, Got, NoAnswer};
+use super::answer::{Got, NoAnswer};
+use super::client;
 use super::finding::{Finding, Line, Outcome, Verdict};
 use super::judge::{self, Case, judge};
 use super::plan::{Known, Planned, code_of};

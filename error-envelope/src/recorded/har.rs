@@ -13,7 +13,8 @@ use http::{HeaderMap, Request, Response, Uri, Version};
 use serde::Deserialize;
 use serde::de::{DeserializeSeed, Deserializer, Error as _, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
-use super::{Place, Reader, Recorded, put};
+use super::exchange::{self, Place, Recorded, put};
+use super::reader::Reader;
 use crate::failure::Failure;
 
 type Take<'a> = dyn FnMut(Recorded) -> Result<(), Failure> + 'a;
@@ -135,7 +136,7 @@ impl Reading<'_, '_> {
         let place = Place { entry: Some(self.entry), ..Place::of(self.path) };
         let told = u64::try_from(entry.request.body_size).ok();
         let (request, response) = entry.messages().map_err(|wrong| Failure::Io(format!("{place}.{wrong}")))?;
-        let request_bytes = super::request_bytes(&request, told);
+        let request_bytes = exchange::request_bytes(&request, told);
         (self.take)(Recorded { place, request, request_bytes, response })
     }
 }

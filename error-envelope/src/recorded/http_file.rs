@@ -10,7 +10,8 @@ use bytes::Bytes;
 use http::header::{CONTENT_LENGTH, HOST, TRANSFER_ENCODING};
 use http::{HeaderMap, Method, Request, Response, StatusCode, Uri, Version};
 
-use super::{Reader, put, undo_stale_coding, unreadable};
+use super::exchange::{put, undo_stale_coding};
+use super::reader::{self, Reader, unreadable};
 use crate::failure::Failure;
 
 /// No head that a server takes has more.
@@ -50,7 +51,7 @@ fn is_followed(first: &[u8], status: StatusCode) -> bool {
 
 /// A request.
 pub(super) fn request(path: &Path) -> Result<Request<Bytes>, Failure> {
-    let text = read(path, super::open(path)?)?;
+    let text = read(path, reader::open(path)?)?;
     let head = head_of(&text).map_err(|wrong| refused(path, 1, &wrong))?;
     let (method, uri, version) = request_line(head.first).map_err(|wrong| refused(path, 1, &wrong))?;
     let mut headers = headers_of(&head, path, 1)?;

@@ -7,51 +7,21 @@
 //!
 //! Which of the two a file is, its first character says: a HAR is a JSON object.
 
+mod exchange;
 mod har;
 mod http_file;
+mod reader;
 
-use std::fs::File;
-use std::io::{BufRead, BufReader};
+use std::io::BufRead;
 use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
-use http::{HeaderMap, Request, Response};
+use http::Request;
 
+pub(crate) use self::exchange::Recorded;
+use self::exchange::{Place, request_bytes};
+pub(crate) use self::reader::{Reader, open, unreadable};
 use crate::failure::Failure;
-
-/// What a client asked, and what a service said.
-#[derive(Debug)]
-pub(crate) struct Recorded {
-    pub(crate) place: Place,
-    pub(crate) request: Request<Bytes>,
-    /// How long the request's body was: a recording may have less of it.
-    pub(crate) request_bytes: u64,
-    /// Without a body where the recording has none, though there was one.
-    pub(crate) response: Response<Option<Bytes>>,
-}
-
-/// Where a recording stands.
-#[derive(Clone, Debug)]
-pub(crate) struct Place {
-    pub(crate) file: String,
-    /// In a HAR the entry, from 0, as `log.entries[0]`.
-    pub(crate) entry: Option<usize>,
-}
-
-impl Place {
-    pub(crate) fn of(path: &Path) -> Self {
-        Self { file: path.display().to_string(), entry: None }
-    }
-}
-
-impl std::fmt::Display for Place {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self.entry {
-            Some(entry) => write!(f, "{}: log.entries[{entry}]", self.file),
-            None => f.write_str(&self.file),
-        }
-    }
-}
 
 /// Reads one response, and its request.
 ///
@@ -117,49 +87,6 @@ pub(crate) fn is_har(path: &Path, reader: &mut Reader) -> Result<bool, Failure> 
         Ok(object) => object.get("log").is_some_and(serde_json::Value::is_object),
         Err(_) => start.starts_with(b"{"),
     })
-}
-
-pub(crate) type Reader = BufReader<File>;
-
-/// Opens a file, behind its byte order mark.
-pub(crate) fn open(path: &Path) -> Result<Reader, Failure> {
-    const MARK: &[u8] = b"\xef\xbb\xbf";
-
-    let file = File::open(path).map_err(|error| unreadable(path, &error))?;
-    let mut reader = BufReader::with_capacity(64 * 1024, file);
-    if reader.fill_buf().map_err(|error| unreadable(path, &error))?.starts_with(MARK) {
-        reader.consume(MARK.len());
-    }
-    Ok(reader)
-}
-
-pub(crate) fn unreadable(path: &Path, error: &std::io::Error) -> Failure {
-    Failure::Io(format!("{}: cannot be read: {error}; name a readable file", path.display()))
-}
-
-/// What was recorded, what the head declares, or what the recording says beside it.
-fn request_bytes(request: &Request<Bytes>, told: Option<u64>) -> u64 {
-    let declared = request.headers().get(http::header::CONTENT_LENGTH);
-    let declared = declared.and_then(|length| length.to_str().ok()?.parse().ok());
-    declared.or(told).unwrap_or(0).max(request.body().len() as u64)
-}
-
-/// What stands in a head is put into it in its order.
-fn put(headers: &mut HeaderMap, name: &str, value: &[u8]) -> Result<(), String> {
-    let name_of = http::HeaderName::from_bytes(name.as_bytes()).map_err(|_| format!("{name:?} is no header's name"))?;
-    let value = http::HeaderValue::from_bytes(value).map_err(|_| format!("the value of {name} is none"))?;
-    match headers.try_append(name_of, value) {
-        Ok(_) => Ok(()),
-        Err(_) => Err("it has too many headers".to_owned()),
-    }
-}
-
-/// A body that is text is not compressed any more, whatever its head says: tools decode it, and leave the head.
-fn undo_stale_coding(headers: &mut HeaderMap, body: &[u8]) {
-    if headers.contains_key(http::header::CONTENT_ENCODING) && !body.is_empty() && str::from_utf8(body).is_ok() {
-        headers.remove(http::header::CONTENT_ENCODING);
-        headers.remove(http::header::CONTENT_LENGTH);
-    }
 }
 
 #[cfg(test)]

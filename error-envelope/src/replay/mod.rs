@@ -14,7 +14,6 @@ use tower_error_envelope::PolicyFile;
 
 use self::change::{Answer, Change};
 use crate::failure::{Failure, print};
-use crate::policy;
 use crate::recorded::{self, Recorded};
 use crate::text::{counted, cut, one_line, printable};
 use crate::trial::Trial;
@@ -81,7 +80,7 @@ struct Side {
 
 impl Side {
     fn of(path: &std::path::Path) -> Result<Self, Failure> {
-        let (file, trial) = policy::trial(Some(path), &[])?;
+        let (file, trial) = Trial::from_file(Some(path), &[])?;
         Ok(Self { file, trial })
     }
 

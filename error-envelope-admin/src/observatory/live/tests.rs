@@ -4,6 +4,7 @@ use http_body_util::BodyExt;
 use tower_error_envelope::exchange::{DecidedBy, Origin};
 use tower_error_envelope::{Mode, RequestId};
 
+use super::super::listeners::{MOST_LISTENERS, SLOW_AFTER};
 use super::super::seen::{Bodies, Code, Kind, Seen};
 use super::*;
 

@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use maud::{Markup, html};
 
-use super::{foreign, said, time};
+use super::said;
+use super::text::{foreign, time};
 use crate::observatory::kept::MOST_ENTRIES;
 use crate::observatory::query::{Filter, route_word};
 use crate::observatory::readiness::Span;

@@ -4,7 +4,8 @@ use http::StatusCode;
 use maud::{Markup, html};
 use tower_error_envelope::RequestId;
 
-use super::{errors, foreign, said, time};
+use super::text::{foreign, time};
+use super::{errors, said};
 use crate::admin::Shared;
 use crate::observatory::clock;
 use crate::observatory::kept::{Id, MOST_IDS};

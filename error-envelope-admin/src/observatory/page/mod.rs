@@ -1,4 +1,4 @@
-//! The pages. Whatever a stranger may have chosen is written by [`foreign`], and escaped by the template.
+//! The pages. Whatever a stranger may have chosen is written by [`foreign`](text::foreign), and escaped by the template.
 
 mod errors;
 mod found;
@@ -7,12 +7,12 @@ mod one_route;
 mod routes;
 mod said;
 mod summary;
+mod text;
 
 use http::{HeaderValue, StatusCode};
 use maud::{Markup, html};
 
 use self::frame::Frame;
-use super::clock;
 use super::query::{Filter, value};
 use super::readiness::Span;
 use super::search;
@@ -20,7 +20,6 @@ use super::seen::Entry;
 use super::store;
 use crate::answer::{self, Answer};
 use crate::asked::Asked;
-use crate::visible;
 
 /// `/`: all of it.
 pub(super) fn home(asked: &Asked<'_>) -> Answer {
@@ -74,17 +73,4 @@ fn page(status: StatusCode, page: &Markup) -> Answer {
     // By `no-referrer`, which says nothing of a page to any other, a form of this one would come from nowhere.
     answer.headers_mut().insert(http::header::REFERRER_POLICY, HeaderValue::from_static("same-origin"));
     answer
-}
-
-/// A text that somebody else chose, on one line, without a say in the direction of what is around it.
-fn foreign(text: &str) -> Markup {
-    html! { bdi { (visible::line(text)) } }
-}
-
-fn time(at: u64, now: u64) -> Markup {
-    html! { time datetime=(clock::rfc3339(at)) title=(clock::rfc3339(at)) { (clock::short(at, now)) } }
-}
-
-fn counted(count: u64, what: &str) -> String {
-    format!("{count} {what}{}", if count == 1 { "" } else { "s" })
 }

@@ -3,11 +3,12 @@
 use maud::{Markup, html};
 use tower_error_envelope::exchange::Origin;
 
-use super::routes::OfRoute;
-use super::{counted, errors, foreign, said, time};
+use super::routes::{OfRoute, verdict_word};
+use super::text::{counted, foreign, time};
+use super::{errors, said};
 use crate::observatory::draft;
 use crate::observatory::query::{Filter, route_word};
-use crate::observatory::readiness::{Span, Verdict};
+use crate::observatory::readiness::Span;
 use crate::observatory::seen::Kind;
 use crate::observatory::tally::OfKind;
 
@@ -142,15 +143,6 @@ fn draft_of(count: u64, kind: &Kind, draft: Result<draft::Draft, &'static str>) 
             }
             Err(why) => p.none { (why) },
         }
-    }
-}
-
-pub(super) fn verdict_word(verdict: Verdict) -> &'static str {
-    match verdict {
-        Verdict::Ready => "ready",
-        Verdict::NotReady => "not ready",
-        Verdict::Unseen => "not known yet",
-        Verdict::Done => "done",
     }
 }
 

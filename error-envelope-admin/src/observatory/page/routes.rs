@@ -6,7 +6,8 @@ use std::sync::Arc;
 use maud::{Markup, html};
 use tower_error_envelope::Mode;
 
-use super::{counted, errors, foreign, one_route::verdict_word};
+use super::errors;
+use super::text::{counted, foreign};
 use crate::admin::Shared;
 use crate::observatory::query::route_word;
 use crate::observatory::readiness::{self, Readiness, Span, Verdict};
@@ -194,6 +195,15 @@ fn verdict(readiness: &Readiness) -> Markup {
             None if readiness.verdict == Verdict::Done => "enforced",
             None => "enforced: codes are missing",
         }
+    }
+}
+
+pub(super) fn verdict_word(verdict: Verdict) -> &'static str {
+    match verdict {
+        Verdict::Ready => "ready",
+        Verdict::NotReady => "not ready",
+        Verdict::Unseen => "not known yet",
+        Verdict::Done => "done",
     }
 }
 

@@ -3,7 +3,7 @@
 use maud::{Markup, html};
 use tower_error_envelope::exchange::Origin;
 
-use super::foreign;
+use super::text::foreign;
 use crate::observatory::seen::{Bodies, Entry, Side};
 use crate::visible;
 

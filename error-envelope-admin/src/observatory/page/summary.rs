@@ -3,7 +3,7 @@
 use maud::{Markup, html};
 
 use super::routes::Routes;
-use super::{foreign, time};
+use super::text::{foreign, time};
 use crate::observatory::clock;
 use crate::observatory::readiness::Verdict;
 use crate::observatory::tally::Tally;

@@ -1,8 +1,9 @@
 //! JSON, laid out for people and without credentials, in one pass: members stay in their order, numbers as they were
 //! written, and a text that breaks off is laid out as far as it goes.
 
+use super::rules::{MOST, TAKEN};
 use super::tokens::{Literal, Tokens};
-use super::{MOST, TAKEN, card, name, text};
+use super::{card, name, text};
 
 /// What lies deeper is set no further in: a body of brackets alone must not grow with its square.
 const DEEPEST: usize = 16;

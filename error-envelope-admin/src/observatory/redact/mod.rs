@@ -14,13 +14,9 @@ mod rules;
 mod text;
 mod tokens;
 
+pub(super) use self::rules::MOST;
+use self::rules::TAKEN;
 pub(super) use self::text::{is_suspect, redacted as text};
-
-/// What stands in the place of what was taken out.
-pub(super) const TAKEN: &str = "[redacted]";
-
-/// A body that is shown has no more text than this, in bytes.
-pub(super) const MOST: usize = 8 * 1024;
 
 /// A body as it may be shown; `None` where it is no text.
 pub(super) fn body(content_type: Option<&str>, body: &[u8], whole: bool) -> Option<String> {

@@ -7,6 +7,12 @@ use std::sync::LazyLock;
 
 use regex::Regex;
 
+/// What stands in the place of what was taken out.
+pub(super) const TAKEN: &str = "[redacted]";
+
+/// A body that is shown has no more text than this, in bytes.
+pub(in crate::observatory) const MOST: usize = 8 * 1024;
+
 /// A name that says that its value is a credential, as in [`name`](super::name).
 const NAME: &str = concat!(
     r"(?i-u:(?:pass[\-_ ]?word|passwd|pwd|pass[\-_ ]?phrase|passcode|passwort|secret|token|passkey",

@@ -5,8 +5,8 @@ use std::sync::LazyLock;
 
 use regex::{Captures, Regex};
 
-use super::rules::{RULES, With};
-use super::{TAKEN, card};
+use super::card;
+use super::rules::{RULES, TAKEN, With};
 
 /// Words that stand behind the name of a scheme where nobody sends one.
 const ABOUT_SCHEMES: [&str; 30] = [

@@ -5,8 +5,8 @@
 
 use serde_json::Value;
 
-use super::Findings;
 use super::config::{is_a, proto_name};
+use super::findings::Findings;
 use super::manager::is_ours;
 
 /// The name that `envoy-config` gives to the filter.

@@ -8,8 +8,8 @@ use serde_json::Value;
 use tower_error_envelope::PolicyError;
 use tower_error_envelope::adapter::{GivenConfig, GivenPolicy};
 
-use super::Findings;
 use super::config::{has_key, is_a};
+use super::findings::Findings;
 use crate::policy;
 
 /// What must be said of a connection manager, what it is without, and what breaks.

@@ -11,7 +11,7 @@ use std::task::{Context, Poll, ready};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use super::Place;
+use super::place::Place;
 
 /// A request and its response, on one connection. The channels between its tasks order what is stored here.
 #[derive(Default)]

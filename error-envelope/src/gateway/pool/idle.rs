@@ -3,13 +3,11 @@
 //! Time is counted in rounds of one task, so that taking a connection and giving it back read no clock.
 
 use std::collections::VecDeque;
-use std::sync::Weak;
-use std::time::Duration;
 
-use super::{Connection, Pool, Shared};
+use super::connection::Connection;
 
 /// How many rounds a connection may be idle. A connection is closed up to one round early, never late.
-const ROUNDS: u32 = 8;
+pub(super) const ROUNDS: u32 = 8;
 
 pub(super) struct Idle<C> {
     /// The newest last.
@@ -68,23 +66,12 @@ impl<C: Connection> Idle<C> {
     }
 
     /// Takes out what nobody has used for as long as a connection may be idle.
-    fn end_round(&mut self) -> Vec<C> {
+    pub(super) fn end_round(&mut self) -> Vec<C> {
         self.round = self.round.wrapping_add(1);
         let kept = usize::from(C::IS_SHARED);
         let removable = self.connections.len().saturating_sub(kept);
         let unused = |each: &&Unused<C>| self.round.wrapping_sub(each.since) >= ROUNDS;
         let unused = self.connections.iter().take(removable).take_while(unused).count();
         self.connections.drain(..unused).map(|each| each.connection).collect()
-    }
-}
-
-/// Closes what is idle for too long, until the pool is dropped.
-pub(super) async fn close_unused<C: Connection>(pool: Weak<Shared<C>>, idle_timeout: Duration) {
-    let round = (idle_timeout / ROUNDS).max(Duration::from_millis(1));
-    loop {
-        tokio::time::sleep(round).await;
-        let Some(pool) = Pool::upgrade(&pool) else { return };
-        let unused = pool.state().idle.end_round();
-        drop(unused);
     }
 }

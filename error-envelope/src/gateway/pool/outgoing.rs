@@ -6,7 +6,7 @@ use std::task::{Context, Poll, ready};
 
 use http_body::{Body, Frame, SizeHint};
 
-use super::Exchange;
+use super::exchange::Exchange;
 
 /// A body whose end is noted in the exchange that it belongs to. A request without a body has none here, so that it can
 /// be copied.

@@ -12,7 +12,8 @@ use http::{Response, StatusCode};
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 
-use super::{Connection, Pool};
+use super::connection::Connection;
+use super::shared::Pool;
 
 /// A connection that a request uses.
 pub(super) struct Lease<C: Connection> {

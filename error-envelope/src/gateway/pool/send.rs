@@ -2,8 +2,25 @@
 
 use http::{Method, Request, Response};
 use http_body::Body;
+use hyper::body::Incoming;
+use tower::BoxError;
+use tower::util::BoxCloneSyncService;
 
-use super::{BoxError, Connection, Outgoing, Pool, Reply, Sends};
+use super::connection::Connection;
+use super::outgoing::Outgoing;
+use super::reply::Reply;
+use super::shared::Pool;
+
+/// A service that is another one, over the network. It is always ready.
+pub(crate) type Remote<B> = BoxCloneSyncService<Request<B>, Response<Reply>, BoxError>;
+
+/// Sends requests over a connection.
+pub(in super::super) trait Sends<B>: Connection {
+    fn send(
+        &mut self,
+        request: Request<Outgoing<B>>,
+    ) -> impl Future<Output = Result<Response<Incoming>, Failed<B>>> + Send;
+}
 
 /// A request that got no response.
 pub(in super::super) struct Failed<B> {

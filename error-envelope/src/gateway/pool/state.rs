@@ -4,10 +4,11 @@ use std::collections::VecDeque;
 
 use tokio::sync::oneshot;
 use tokio::task::AbortHandle;
+use tower::BoxError;
 
+use super::connection::Connection;
 use super::idle::Idle;
 use super::line::{Granted, Outcome, Waiter};
-use super::{BoxError, Connection};
 
 pub(super) struct State<C: Connection> {
     pub(super) idle: Idle<C>,

@@ -11,8 +11,10 @@ use std::time::Duration;
 
 use tokio::sync::Semaphore;
 use tokio::task::{JoinHandle, yield_now};
+use tower::BoxError;
 
-use super::{Bounds, BoxError, Connection, Lease, Place, Pool};
+use super::reply::Lease;
+use super::{Bounds, Connection, Place, Pool};
 
 const QUEUE_TIME: Duration = Duration::from_secs(1);
 const IDLE: Duration = Duration::from_secs(4);

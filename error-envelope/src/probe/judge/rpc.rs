@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::super::client::Got;
+use super::super::answer::Got;
 use super::super::finding::Finding;
 use super::super::table::Rpc;
 

@@ -8,7 +8,7 @@ use tower_error_envelope::testing;
 use super::super::finding::Finding;
 use super::super::plan::code_of;
 use super::super::table::Want;
-use super::{Case, told_lines};
+use super::case::{Case, told_lines};
 
 /// What is wrong with an error's head and body, and the rules that were asked.
 pub(super) fn shape(case: &Case<'_>) -> (Vec<Finding>, Vec<String>) {

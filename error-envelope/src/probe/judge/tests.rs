@@ -3,7 +3,7 @@ use std::collections::HashSet;
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode};
 
-use super::super::client::Got;
+use super::super::answer::Got;
 use super::super::finding::Verdict;
 use super::super::request::{Asked, Sent};
 use super::super::table::{PROBES, Probe, Wire};

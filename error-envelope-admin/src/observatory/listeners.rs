@@ -1,0 +1,69 @@
+//! Who is told of errors as they happen: a few pages, of which a slow one gives way to the next.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+/// Where errors are told as they happen, at few places.
+pub(crate) const LIVE: &str = "/events";
+
+/// Pages that are open at once.
+pub(super) const MOST_LISTENERS: usize = 16;
+/// One that has taken nothing for so long is slow.
+pub(super) const SLOW_AFTER: Duration = Duration::from_secs(10);
+
+/// Who listens.
+#[derive(Default)]
+pub(super) struct Listeners(Mutex<Vec<Arc<Listener>>>);
+
+struct Listener {
+    last_taken: Mutex<Instant>,
+    is_gone: AtomicBool,
+}
+
+/// A place among them, given back when it is dropped.
+pub(super) struct Place(Arc<Listener>);
+
+impl Listeners {
+    /// `None` where there are too many: a slow one gives way first.
+    pub(super) fn join(&self, now: Instant) -> Option<Place> {
+        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        all.retain(|it| !it.is_gone.load(Ordering::Relaxed));
+        if all.len() >= MOST_LISTENERS {
+            for slow in all.iter().filter(|it| it.is_slow(now)) {
+                slow.is_gone.store(true, Ordering::Relaxed);
+            }
+            all.retain(|it| !it.is_gone.load(Ordering::Relaxed));
+        }
+        let listener = Arc::new(Listener { last_taken: Mutex::new(now), is_gone: AtomicBool::new(false) });
+        let joins = all.len() < MOST_LISTENERS;
+        joins.then(|| {
+            all.push(listener.clone());
+            Place(listener)
+        })
+    }
+}
+
+impl Listener {
+    fn is_slow(&self, now: Instant) -> bool {
+        let last = *self.last_taken.lock().unwrap_or_else(PoisonError::into_inner);
+        now.saturating_duration_since(last) >= SLOW_AFTER
+    }
+}
+
+impl Place {
+    /// Notes that it takes more; `false` where it was too slow and has no place any more.
+    pub(super) fn takes(&self, now: Instant) -> bool {
+        let is_slow = self.0.is_slow(now);
+        *self.0.last_taken.lock().unwrap_or_else(PoisonError::into_inner) = now;
+        !is_slow && !self.0.is_gone.load(Ordering::Relaxed)
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.0.is_gone.store(true, Ordering::Relaxed);
+    }
+}

@@ -1,0 +1,98 @@
+//! The stream whose hook runs on this thread: what it calls is called for that stream, and no panic leaves the hook (V4).
+#![allow(unsafe_code, reason = "Envoy keeps the filter, by a pointer")]
+
+use std::cell::Cell;
+use std::ffi::c_void;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::ptr;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use crate::abi::Stream;
+use crate::config::Module;
+use crate::count::Counters;
+use crate::filter::Filter;
+
+/// A stream's filter, as Envoy keeps it.
+pub(crate) struct Slot {
+    filter: Filter,
+    gone: Cell<bool>,
+}
+
+impl Slot {
+    pub(crate) fn new(module: Arc<Module>) -> Self {
+        Self { filter: Filter::new(module), gone: Cell::new(false) }
+    }
+
+    /// Envoy lets go of the stream.
+    pub(crate) fn destroy(&self) {
+        self.gone.set(true);
+        self.filter.destroyed();
+    }
+}
+
+thread_local! {
+    /// The stream of the hook that runs on this thread, by whose configuration it counts.
+    static CURRENT: Cell<*const Slot> = const { Cell::new(ptr::null()) };
+}
+
+/// The counters of the stream whose hook runs on this thread.
+pub(crate) fn counters() -> Option<Arc<Counters>> {
+    let slot = CURRENT.get();
+    // SAFETY: null, or `in_hook` holds the slot until it has put back what was there before.
+    unsafe { slot.as_ref() }.map(|slot| slot.filter.module().counters().clone())
+}
+
+/// Runs a hook. Whatever panics becomes the filter's answer to it, and goes no further: unwinding out of here would end
+/// Envoy.
+///
+/// # Safety
+///
+/// `slot` is null or came from `on_http_filter_new` and was not destroyed; `raw` is its stream.
+pub(crate) unsafe fn in_hook<T>(
+    raw: *mut c_void,
+    slot: *const Slot,
+    panicked: T,
+    work: impl FnOnce(&Filter, &Stream<'_>) -> T,
+) -> T {
+    struct Inside(*const Slot);
+
+    impl Drop for Inside {
+        fn drop(&mut self) {
+            CURRENT.set(self.0);
+        }
+    }
+
+    if slot.is_null() {
+        return panicked;
+    }
+    // SAFETY: the pointer is that of an `Rc` that Envoy holds; another owner keeps the filter until this hook ends, since
+    // what it calls may have it destroyed.
+    let held = unsafe {
+        Rc::increment_strong_count(slot);
+        Rc::from_raw(slot)
+    };
+    let told = {
+        let _inside = Inside(CURRENT.replace(slot));
+        // SAFETY: `raw` is the stream of `slot`, by the contract of this function.
+        let stream = || unsafe { Stream::new(raw, &held.gone) };
+        let ran = catch_unwind(AssertUnwindSafe(|| work(&held.filter, &stream())));
+        ran.unwrap_or_else(|panic| {
+            let answered = catch_unwind(AssertUnwindSafe(|| held.filter.panicked(&stream(), &*panic)));
+            if answered.is_err() {
+                stream().reset("error_envelope_panicked_twice");
+            }
+            forget_if_it_panics(panic);
+            panicked
+        })
+    };
+    forget_if_it_panics(held);
+    told
+}
+
+/// A drop that panics goes no further, and neither does that panic's own.
+pub(crate) fn forget_if_it_panics<T>(value: T) {
+    if let Err(again) = catch_unwind(AssertUnwindSafe(|| drop(value))) {
+        std::mem::forget(again);
+    }
+}

@@ -1,0 +1,227 @@
+//! What Envoy calls (`abi.h`, version `v0.2.0`); [`abi`] has what holds for all of it.
+#![allow(unsafe_code, reason = "the ABI is C's")]
+
+use std::ffi::{c_char, c_void};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::ptr;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use crate::abi::{self, Counting, Defining, Level, Stream};
+use crate::buffer::Buffer;
+use crate::config::Module;
+use crate::current::{Slot, forget_if_it_panics, in_hook};
+use crate::filter::{BodyStatus, Filter, HeadStatus};
+use crate::recorder;
+
+/// The version of the ABI, as Envoy writes it.
+const VERSION: &[u8] = b"v0.2.0\0";
+
+#[unsafe(no_mangle)]
+extern "C" fn envoy_dynamic_module_on_program_init() -> *const c_char {
+    VERSION.as_ptr().cast()
+}
+
+/// # Safety
+///
+/// Envoy calls it with a configuration that is being made, and texts that it lends for the call.
+#[unsafe(no_mangle)]
+unsafe extern "C" fn envoy_dynamic_module_on_http_filter_config_new(
+    config: *mut c_void,
+    _name: Buffer,
+    text: Buffer,
+) -> *const Module {
+    // SAFETY: the text is lent for the call, and nothing is called that takes it back.
+    let text = unsafe { text.bytes() };
+    let made = catch_unwind(AssertUnwindSafe(|| {
+        // SAFETY: this is the hook that makes the configuration.
+        let module = Module::new(text, &unsafe { Defining::new(config) })?;
+        recorder::install();
+        Some(module)
+    }));
+    match made {
+        Ok(Some(module)) => Arc::into_raw(Arc::new(module)),
+        Ok(None) => ptr::null(),
+        Err(panic) => {
+            forget_if_it_panics(panic);
+            ptr::null()
+        }
+    }
+}
+
+/// # Safety
+///
+/// Envoy calls it once with what `config_new` gave.
+#[unsafe(no_mangle)]
+unsafe extern "C" fn envoy_dynamic_module_on_http_filter_config_destroy(module: *const Module) {
+    if !module.is_null() {
+        // SAFETY: it is the `Arc` of `config_new`, given back once; streams that still run have their own.
+        let module = unsafe { Arc::from_raw(module) };
+        forget_if_it_panics(catch_unwind(AssertUnwindSafe(|| module.counters().end())));
+        forget_if_it_panics(module);
+    }
+}
+
+/// # Safety
+///
+/// Envoy calls it with a configuration of its own and what `config_new` gave for it, not yet destroyed.
+#[unsafe(no_mangle)]
+unsafe extern "C" fn envoy_dynamic_module_on_http_filter_config_scheduled(
+    config: *mut c_void,
+    module: *const Module,
+    _event: u64,
+) {
+    // SAFETY: null, or the `Arc` of `config_new`, which Envoy holds until the hook returns.
+    if let Some(module) = unsafe { module.as_ref() } {
+        // SAFETY: this is a hook of the configuration.
+        let counting = unsafe { Counting::new(config) };
+        let ran = catch_unwind(AssertUnwindSafe(|| module.counters().put_down(&counting)));
+        forget_if_it_panics(ran);
+    }
+}
+
+/// Routes have no configuration of their own here: the policy has routes.
+#[unsafe(no_mangle)]
+extern "C" fn envoy_dynamic_module_on_http_filter_per_route_config_new(_: Buffer, _: Buffer) -> *const c_void {
+    abi::log(
+        Level::Error,
+        b"error_envelope: a route's own configuration is not taken: the policy says what holds on which route",
+    );
+    ptr::null()
+}
+
+#[unsafe(no_mangle)]
+extern "C" fn envoy_dynamic_module_on_http_filter_per_route_config_destroy(_: *const c_void) {}
+
+/// # Safety
+///
+/// Envoy calls it with what `config_new` gave and has not destroyed.
+#[unsafe(no_mangle)]
+unsafe extern "C" fn envoy_dynamic_module_on_http_filter_new(module: *const Module, _: *mut c_void) -> *const Slot {
+    if module.is_null() {
+        return ptr::null();
+    }
+    // SAFETY: Envoy holds one owner of the `Arc`; this is another.
+    let module = unsafe {
+        Arc::increment_strong_count(module);
+        Arc::from_raw(module)
+    };
+    let made = catch_unwind(AssertUnwindSafe(|| Rc::new(Slot::new(module))));
+    match made {
+        Ok(slot) => Rc::into_raw(slot),
+        Err(panic) => {
+            forget_if_it_panics(panic);
+            ptr::null()
+        }
+    }
+}
+
+/// # Safety
+///
+/// Envoy calls it once with what `filter_new` gave, on the same thread.
+#[unsafe(no_mangle)]
+unsafe extern "C" fn envoy_dynamic_module_on_http_filter_destroy(slot: *const Slot) {
+    if slot.is_null() {
+        return;
+    }
+    // SAFETY: it is the `Rc` of `filter_new`, given back once. A hook that runs has its own.
+    let slot = unsafe { Rc::from_raw(slot) };
+    let ended = catch_unwind(AssertUnwindSafe(|| slot.destroy()));
+    forget_if_it_panics(ended);
+    forget_if_it_panics(slot);
+}
+
+macro_rules! hooks {
+    ($($name:ident($($argument:ident: $type:ty),*) -> $status:ty = $stopped:expr, $work:expr;)*) => {$(
+        /// # Safety
+        ///
+        /// Envoy calls it with a stream of its own and what `filter_new` gave for it, not yet destroyed.
+        #[unsafe(no_mangle)]
+        unsafe extern "C" fn $name(raw: *mut c_void, slot: *const Slot, $($argument: $type),*) -> u32 {
+            let work: fn(&Filter, &Stream<'_>, $($type),*) -> $status = $work;
+            // SAFETY: what holds here is what `in_hook` asks for.
+            let status = unsafe { in_hook(raw, slot, $stopped, |filter, stream| work(filter, stream, $($argument),*)) };
+            status as u32
+        }
+    )*};
+}
+
+hooks! {
+    envoy_dynamic_module_on_http_filter_request_headers(end: bool) -> HeadStatus = HeadStatus::Stop,
+        |filter, stream, end| filter.request_head(stream, end);
+    envoy_dynamic_module_on_http_filter_request_body(end: bool) -> BodyStatus = BodyStatus::Stop,
+        |filter, stream, end| filter.request_body(stream, end);
+    envoy_dynamic_module_on_http_filter_request_trailers() -> HeadStatus = HeadStatus::Stop,
+        |filter, stream| filter.request_trailers(stream);
+    envoy_dynamic_module_on_http_filter_response_headers(end: bool) -> HeadStatus = HeadStatus::Stop,
+        |filter, stream, end| filter.response_head(stream, end);
+    envoy_dynamic_module_on_http_filter_response_body(end: bool) -> BodyStatus = BodyStatus::Stop,
+        |filter, stream, end| filter.response_body(stream, end);
+    envoy_dynamic_module_on_http_filter_response_trailers() -> HeadStatus = HeadStatus::Stop,
+        |filter, stream| filter.response_trailers(stream);
+}
+
+/// # Safety
+///
+/// As of the hooks above.
+#[unsafe(no_mangle)]
+unsafe extern "C" fn envoy_dynamic_module_on_http_filter_stream_complete(raw: *mut c_void, slot: *const Slot) {
+    // SAFETY: what holds here is what `in_hook` asks for.
+    unsafe { in_hook(raw, slot, (), |filter, stream| filter.completed(stream)) };
+}
+
+/// # Safety
+///
+/// As of the hooks above.
+#[unsafe(no_mangle)]
+unsafe extern "C" fn envoy_dynamic_module_on_http_filter_scheduled(raw: *mut c_void, slot: *const Slot, event: u64) {
+    // SAFETY: what holds here is what `in_hook` asks for.
+    unsafe { in_hook(raw, slot, (), |filter, stream| filter.scheduled(stream, event)) };
+}
+
+/// # Safety
+///
+/// As of the hooks above; the details are lent for the call.
+#[unsafe(no_mangle)]
+unsafe extern "C" fn envoy_dynamic_module_on_http_filter_local_reply(
+    raw: *mut c_void,
+    slot: *const Slot,
+    status: u32,
+    details: Buffer,
+    _reset_imminent: bool,
+) -> u32 {
+    const CONTINUE: u32 = 0;
+
+    // SAFETY: the details are lent for the call, and copied before anything is called.
+    let details = unsafe { details.bytes() };
+    // SAFETY: what holds here is what `in_hook` asks for.
+    unsafe { in_hook(raw, slot, (), |filter, stream| filter.local_reply(stream, status, details)) };
+    CONTINUE
+}
+
+/// Hooks that Envoy wants to find, of what this module asks it for nowhere.
+macro_rules! unused {
+    ($($name:ident($($type:ty),*);)*) => {$(
+        #[unsafe(no_mangle)]
+        extern "C" fn $name($(_: $type),*) {}
+    )*};
+}
+
+type Raw = *const c_void;
+
+unused! {
+    envoy_dynamic_module_on_http_filter_downstream_above_write_buffer_high_watermark(Raw, Raw);
+    envoy_dynamic_module_on_http_filter_downstream_below_write_buffer_low_watermark(Raw, Raw);
+    envoy_dynamic_module_on_http_filter_http_callout_done(Raw, Raw, u64, u32, Raw, usize, Raw, usize);
+    envoy_dynamic_module_on_http_filter_http_stream_headers(Raw, Raw, u64, Raw, usize, bool);
+    envoy_dynamic_module_on_http_filter_http_stream_data(Raw, Raw, u64, Raw, usize, bool);
+    envoy_dynamic_module_on_http_filter_http_stream_trailers(Raw, Raw, u64, Raw, usize);
+    envoy_dynamic_module_on_http_filter_http_stream_complete(Raw, Raw, u64);
+    envoy_dynamic_module_on_http_filter_http_stream_reset(Raw, Raw, u64, u32);
+    envoy_dynamic_module_on_http_filter_config_http_callout_done(Raw, Raw, u64, u32, Raw, usize, Raw, usize);
+    envoy_dynamic_module_on_http_filter_config_http_stream_headers(Raw, Raw, u64, Raw, usize, bool);
+    envoy_dynamic_module_on_http_filter_config_http_stream_data(Raw, Raw, u64, Raw, usize, bool);
+    envoy_dynamic_module_on_http_filter_config_http_stream_trailers(Raw, Raw, u64, Raw, usize);
+    envoy_dynamic_module_on_http_filter_config_http_stream_complete(Raw, Raw, u64);
+    envoy_dynamic_module_on_http_filter_config_http_stream_reset(Raw, Raw, u64, u32);
+}

@@ -1,0 +1,110 @@
+//! A request takes a connection: an idle one, or one that it waits for in line.
+
+use std::time::Duration;
+
+use tokio::sync::oneshot::Receiver;
+use tokio::time::Instant;
+use tower::BoxError;
+use tower::load_shed::error::Overloaded;
+
+use super::connection::Connection;
+use super::line::{Granted, Outcome};
+use super::reply::Lease;
+use super::shared::Pool;
+
+/// How often, at most, a request looks whether a connection is still being opened for it. Each look locks the pool and
+/// walks the line; a queue time may be far shorter, and opening takes milliseconds at least across a network.
+const SHORTEST_ROUND: Duration = Duration::from_millis(10);
+
+impl<C: Connection> Pool<C> {
+    /// A connection that is not used now: an idle one, or one that comes back or is opened meanwhile. `queue_time` is
+    /// what is left of the request's, and the wait for a used connection is taken off it.
+    ///
+    /// # Errors
+    ///
+    /// Why none could be opened; tower's `Overloaded` if none came free within the queue time.
+    pub(super) async fn take_within(&self, queue_time: &mut Duration) -> Result<Lease<C>, BoxError> {
+        let mut unfit = Vec::new();
+        let turn = {
+            let mut state = self.state();
+            if let Some(connection) = state.idle.take(&mut unfit) {
+                return Ok(Lease::new(connection, true, self.clone()));
+            }
+            state.join_line(false)
+        };
+        drop(unfit);
+        self.wait_in_line(turn, queue_time).await
+    }
+
+    /// A connection over which nothing was sent yet. Otherwise as [`Pool::take_within`].
+    pub(super) async fn take_fresh_within(&self, queue_time: &mut Duration) -> Result<Lease<C>, BoxError> {
+        let (turn, closed) = {
+            let mut state = self.state();
+            let is_full = state.places >= self.bound();
+            // Closing a shared one would not free its place while others use it: there any other will do.
+            let closes = is_full && !C::IS_SHARED;
+            (state.join_line(!(is_full && C::IS_SHARED)), closes.then(|| state.idle.take_oldest()).flatten())
+        };
+        drop(closed);
+        self.wait_in_line(turn, queue_time).await
+    }
+
+    async fn wait_in_line(
+        &self,
+        (id, receiver): (u64, Receiver<Outcome<C>>),
+        queue_time: &mut Duration,
+    ) -> Result<Lease<C>, BoxError> {
+        let turn = Turn::new(id, receiver, self.clone());
+        self.open_what_is_wanted();
+        turn.wait(queue_time).await
+    }
+}
+
+/// A place in line, which is left when this is dropped.
+struct Turn<C: Connection> {
+    id: u64,
+    receiver: Receiver<Outcome<C>>,
+    pool: Pool<C>,
+}
+
+impl<C: Connection> Turn<C> {
+    fn new(id: u64, receiver: Receiver<Outcome<C>>, pool: Pool<C>) -> Self {
+        Self { id, receiver, pool }
+    }
+
+    /// Waits for a connection. The queue time ends it only while none is being opened for it: a slow way to the service
+    /// is no lack of connections, and the time limit for the response head bounds it.
+    ///
+    /// `left` is what is left of the request's queue time: a request that joins the line again does not start anew.
+    /// The wait for a connection that was opened is not taken off.
+    async fn wait(mut self, left: &mut Duration) -> Result<Lease<C>, BoxError> {
+        loop {
+            let began = Instant::now();
+            match tokio::time::timeout(*left, &mut self.receiver).await {
+                Ok(Ok(outcome)) => {
+                    let Granted { connection, is_used } = outcome?;
+                    if is_used {
+                        *left = left.saturating_sub(began.elapsed());
+                    }
+                    return Ok(Lease::new(connection, is_used, self.pool.clone()));
+                }
+                Ok(Err(_)) => return Err("the pool of connections is gone".into()),
+                Err(_) if self.pool.state().is_served_by_opening(self.id) => {
+                    *left = self.pool.queue_time().max(SHORTEST_ROUND);
+                }
+                Err(_) => return Err(Overloaded::new().into()),
+            }
+        }
+    }
+}
+
+impl<C: Connection> Drop for Turn<C> {
+    fn drop(&mut self) {
+        self.receiver.close();
+        // Granted, and never taken: the client left at that moment.
+        if let Ok(Ok(granted)) = self.receiver.try_recv() {
+            self.pool.give_back(granted.connection);
+        }
+        self.pool.state().leave_line(self.id);
+    }
+}

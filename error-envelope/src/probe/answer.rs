@@ -1,0 +1,32 @@
+//! What came of a request.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{HeaderMap, StatusCode};
+
+/// What a client got.
+#[derive(Debug)]
+pub(super) struct Got {
+    pub(super) status: StatusCode,
+    pub(super) headers: HeaderMap,
+    pub(super) body: Bytes,
+    pub(super) trailers: Option<HeaderMap>,
+    /// The body ended as it said it would, or is longer than is read.
+    pub(super) whole: bool,
+    /// The server asked for the body (`100 Continue`) before it answered.
+    pub(super) asked_for_body: bool,
+}
+
+/// Why there is no answer.
+#[derive(Debug)]
+pub(super) enum NoAnswer {
+    /// Nobody listens, or TLS does not come about.
+    Unreachable(String),
+    /// In time there was no answer.
+    Silent(Duration),
+    /// The connection broke, or what came is no HTTP.
+    Broken(String),
+    /// HTTP/2 is not spoken.
+    NoHttp2,
+}

@@ -1,0 +1,145 @@
+//! The state that follows once what a request waited for has come: its first byte (rule G3), or a verifier's word (rule G2).
+
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use http::{Request, Response};
+use http_body::Body;
+use tower_service::Service;
+
+use super::catch::catch;
+use super::draining::Rest;
+use super::held::unready;
+use super::log;
+use super::peeking::{First, Peeking, Waiting, poll_first};
+use super::request_body::RequestBody;
+use super::state::State;
+use super::verifying::{Unsettled, Verifying};
+use crate::exchange::{Admission, BoxError, FirstByte};
+use crate::guard::auth::Verified;
+
+type StateOf<S, B, R> = State<S, <S as Service<Request<RequestBody<B>>>>::Future, B, R>;
+
+impl<S, B> Peeking<S, B>
+where
+    B: Body,
+    B::Error: Into<BoxError>,
+{
+    /// The state that follows from the first byte; `None` where it was given before.
+    pub(super) fn poll<R>(&mut self, cx: &mut Context<'_>) -> Poll<Option<StateOf<S, B, R>>>
+    where
+        S: Service<Request<RequestBody<B>>, Response = Response<R>>,
+    {
+        let Some(body) = &mut self.body else { return Poll::Ready(None) };
+        let first = ready!(poll_first(body.as_mut(), &mut self.deadline, cx));
+        let (Some(body), Some(rest)) = (self.body.take(), self.rest.take()) else { return Poll::Ready(None) };
+        Poll::Ready(Some(rest.decide(first, body)))
+    }
+}
+
+impl<S> Waiting<S> {
+    fn decide<B, R>(self, first: First, body: Pin<Box<B>>) -> StateOf<S, B, R>
+    where
+        S: Service<Request<RequestBody<B>>, Response = Response<R>>,
+    {
+        let Self { mut service, held, pending, head } = self;
+        let (admission, trailers) = match first {
+            First::Data => (pending.first_byte(FirstByte::Data), None),
+            First::End(trailers) => (pending.first_byte(FirstByte::End), trailers),
+            First::TooSlow => (pending.first_byte(FirstByte::TooSlow), None),
+            First::Failed(error) => match catch(|| pending.failure_of(&*error)) {
+                Ok(failure) => (pending.first_byte(FirstByte::Failed(failure, error)), None),
+                Err(panic) => (Admission::Answer(Box::new(pending.panicked(panic))), None),
+            },
+        };
+        let (state, unused) = match (admission, held) {
+            (Admission::Forward(exchange, _, unenforced), None) => {
+                log::unenforced(unenforced);
+                let _ = catch(|| drop(body));
+                let request = Request::from_parts(head, RequestBody::ended(trailers));
+                (State::call(&mut service, &mut Some(request), exchange), None)
+            }
+            (Admission::Forward(exchange, _, unenforced), Some(held)) => {
+                log::unenforced(unenforced);
+                let answered = unready(held, exchange);
+                let _ = catch(|| drop(body));
+                (State::answered(answered, None), Some((None, head)))
+            }
+            (Admission::Answer(answered), held) => {
+                (State::answered(answered, Some(Rest::Pinned { body })), Some((held, head)))
+            }
+            // One peek decides, and comes last: the exchange asks for nothing more.
+            (Admission::Peek(pending, _), held) => {
+                let answered = pending.panicked("a second peek".into());
+                (State::answered(answered, Some(Rest::Pinned { body })), Some((held, head)))
+            }
+            (Admission::Verify(unverified, _), held) => {
+                let answered = unverified.panicked("a verifier after the peek".into());
+                (State::answered(answered, Some(Rest::Pinned { body })), Some((held, head)))
+            }
+        };
+        if let Some((held, head)) = unused {
+            let _ = catch(|| drop(held));
+            let _ = catch(|| drop(head));
+        }
+        let _ = catch(|| drop(service));
+        state
+    }
+}
+
+impl<S, B> Verifying<S, B>
+where
+    B: Body,
+    B::Error: Into<BoxError>,
+{
+    /// The state that follows from what the verifier said; `None` where it was given before.
+    pub(super) fn poll<R>(&mut self, cx: &mut Context<'_>) -> Poll<Option<StateOf<S, B, R>>>
+    where
+        S: Service<Request<RequestBody<B>>, Response = Response<R>>,
+    {
+        if self.rest.is_none() {
+            return Poll::Ready(None);
+        }
+        let outcome = ready!(self.poll_verdict(cx));
+        Poll::Ready(self.rest.take().map(|rest| rest.decide(outcome)))
+    }
+}
+
+impl<S, B> Unsettled<S, B> {
+    fn decide<R>(self, outcome: Result<Verified, BoxError>) -> StateOf<S, B, R>
+    where
+        S: Service<Request<RequestBody<B>>, Response = Response<R>>,
+    {
+        let Self { mut service, held, verifiers, unverified, mut head, body } = self;
+        match (unverified.verified(&mut head, outcome), held) {
+            (Admission::Verify(unverified, timeout), held) => {
+                let rest = Self { service, held, verifiers, unverified, head, body };
+                State::Verifying { verifying: Box::new(Verifying::new(timeout, rest)) }
+            }
+            (Admission::Peek(pending, timeout), held) => {
+                let rest = Waiting { service, held, pending, head };
+                State::Peeking { peeking: Peeking::new(Box::pin(body), timeout, rest) }
+            }
+            (Admission::Forward(exchange, meter, unenforced), None) => {
+                log::unenforced(unenforced);
+                let request = Request::from_parts(head, RequestBody::new(body, false, meter));
+                let state = State::call(&mut service, &mut Some(request), exchange);
+                let _ = catch(|| drop(service));
+                state
+            }
+            (Admission::Forward(exchange, _, unenforced), Some(held)) => {
+                log::unenforced(unenforced);
+                let answered = unready(held, exchange);
+                let _ = catch(|| drop(service));
+                let _ = catch(|| drop(head));
+                State::answered(answered, Some(body.into()))
+            }
+            (Admission::Answer(answered), held) => {
+                let _ = catch(|| drop(service));
+                let _ = catch(|| drop(held));
+                let _ = catch(|| drop(head));
+                State::answered(answered, Some(body.into()))
+            }
+        }
+    }
+}

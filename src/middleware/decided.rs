@@ -1,0 +1,105 @@
+//! What becomes of an inner error whose body was read (rule R4).
+
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use bytes::Bytes;
+use http::{Response, response};
+use http_body::Body;
+
+use super::catch::catch;
+use super::collecting::{Collecting, End, Job};
+use super::log;
+use super::read::Read;
+use super::response_body::{Reply, ResponseBody, reply_of};
+use crate::exchange::{BoxError, Collected, Exchange, Rewritten, Tail, Unread};
+
+impl Job {
+    #[inline]
+    fn end<R, B>(self, end: End) -> Decided<R, B> {
+        let Self { exchange, head, read, waits, .. } = self;
+        waits.ended();
+        match end {
+            End::Whole => decided(exchange, head, read, None),
+            End::Unread(why, error) => decided(exchange, head, read, Some((why, error))),
+            End::OutOfTime => {
+                let _ = catch(|| drop(head));
+                Decided::Reply(reply_of(exchange.timed_out()))
+            }
+        }
+    }
+}
+
+impl<R> Collecting<R>
+where
+    R: Body,
+    R::Error: Into<BoxError>,
+{
+    /// Reads what is there; what is not is awaited by [`Collecting::poll`].
+    #[inline]
+    pub(super) fn begin<B>(self: Pin<&mut Self>, mut job: Job, cx: &mut Context<'_>) -> Poll<Decided<R, B>> {
+        let this = self.project();
+        match job.poll(this.body, cx) {
+            Poll::Ready(end) => Poll::Ready(job.end(end)),
+            Poll::Pending => {
+                job.waits.begin();
+                *this.waiting = Some(Box::new(job));
+                Poll::Pending
+            }
+        }
+    }
+
+    /// `None` where the reply was given before.
+    pub(super) fn poll<B>(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Decided<R, B>>> {
+        let this = self.project();
+        let Some(job) = this.waiting else { return Poll::Ready(None) };
+        let end = ready!(job.poll(this.body, cx));
+        Poll::Ready(this.waiting.take().map(|job| job.end(end)))
+    }
+}
+
+/// What becomes of an inner error whose body was read.
+pub(super) enum Decided<R, B> {
+    Reply(Reply<R, B>),
+    /// What was read, then what was not, or the error that came instead.
+    Resume(response::Parts, Bytes, Option<BoxError>, Tail),
+}
+
+/// `rest` is why something was not read, and the error that came instead.
+#[inline]
+fn decided<R, B>(
+    exchange: Exchange,
+    mut head: response::Parts,
+    read: Read,
+    rest: Option<(Unread, Option<BoxError>)>,
+) -> Decided<R, B> {
+    let (body, trailers) = read.into_parts();
+    let collected = if rest.is_none() { Collected::Whole(&body) } else { Collected::Unreadable(&body) };
+    let mut rewritten = exchange.response_body(&mut head, collected);
+    if let Some((why, _)) = &rest {
+        rewritten.event_mut().note_unread(*why);
+    }
+    let reply = match (rewritten, rest) {
+        // Behind trailers nothing comes, however late they were.
+        (Rewritten::Restore(tail, event), Some((_, error))) if trailers.is_none() => {
+            log::event(*event);
+            return Decided::Resume(head, body, error, tail);
+        }
+        (Rewritten::Restore(_, event), rest) => {
+            let _ = catch(|| drop(rest));
+            log::event(*event);
+            Response::from_parts(head, ResponseBody::replay(body, trailers))
+        }
+        (Rewritten::Rewrite(mut written), rest) => {
+            let _ = catch(|| drop(rest));
+            log::tell(&mut written.event);
+            Response::from_parts(head, ResponseBody::reply(written.body))
+        }
+        (Rewritten::Replace(answered), rest) => {
+            let _ = catch(|| drop(rest));
+            let _ = catch(|| drop(head));
+            reply_of(*answered)
+        }
+    };
+    Decided::Reply(reply)
+}

@@ -1,0 +1,15 @@
+//! What is known of a body before it is read.
+
+use http_body::Body;
+
+use super::catch::catch;
+use crate::exchange::BodyFacts;
+
+/// What a body tells of itself. One that panics tells nothing, and will panic again where it is read (F2).
+pub(super) fn facts<B: Body>(body: &B) -> BodyFacts {
+    let facts = catch(|| {
+        let size = body.size_hint();
+        BodyFacts { ended: body.is_end_stream(), lower: size.lower(), upper: size.upper() }
+    });
+    facts.unwrap_or_default()
+}

@@ -1,0 +1,25 @@
+//! What `poll_ready` said, until a request asks for it (rule F3).
+
+use super::catch::catch;
+use crate::exchange::{Answered, BoxError, Exchange};
+
+/// What `poll_ready` said, for the request that would have been forwarded (F3). A panic is kept as its text: a payload
+/// is not `Sync`, and would make the service not `Sync`.
+pub(super) enum Held {
+    Failed(BoxError),
+    Panicked(Box<str>),
+}
+
+/// The answer to a request whose service was not ready (F3).
+pub(super) fn unready(held: Held, exchange: Exchange) -> Answered {
+    match held {
+        Held::Panicked(panic) => exchange.unready_panicked(panic),
+        Held::Failed(error) => match catch(|| exchange.unreadiness_of(&*error)) {
+            Ok(failure) => exchange.unready(failure, error),
+            Err(panic) => {
+                let _ = catch(|| drop(error));
+                exchange.unready_panicked(panic)
+            }
+        },
+    }
+}

@@ -1,0 +1,99 @@
+//! The states of one request, and how it gets into the first of them.
+
+use std::pin::Pin;
+use std::task::Context;
+
+use http::{Request, Response};
+use pin_project_lite::pin_project;
+use tower_service::Service;
+use tracing::Span;
+
+use super::budget::Deadline;
+use super::catch::catch;
+use super::collecting::Collecting;
+use super::draining::{Draining, Rest};
+use super::log;
+use super::peeking::Peeking;
+use super::request_body::RequestBody;
+use super::verifying::Verifying;
+use crate::exchange::{Answered, Exchange};
+
+pin_project! {
+    // The happy path's state is the largest.
+    #[project = StateProj]
+    pub(super) enum State<S, F, B, R> {
+        Calling { #[pin] future: F, call: Option<Call> },
+        Collecting { #[pin] collecting: Collecting<R> },
+        // What is not read may be sent after all, from where it is (M1).
+        Keeping { keeping: Option<Pin<Box<Collecting<R>>>> },
+        Peeking { peeking: Peeking<S, B> },
+        Verifying { verifying: Box<Verifying<S, B>> },
+        Answered { answered: Option<Box<Answered>> },
+        Draining { draining: Option<Pin<Box<Draining<B>>>> },
+        Done,
+    }
+}
+
+/// An inner call.
+pub(super) struct Call {
+    pub(super) exchange: Exchange,
+    pub(super) around: Option<Box<Around>>,
+}
+
+/// What few calls have around them.
+pub(super) struct Around {
+    pub(super) span: Option<Span>,
+    pub(super) deadline: Option<Deadline>,
+}
+
+impl Call {
+    /// The client of an RPC call waits no longer.
+    pub(super) fn has_run_out(&mut self, cx: &mut Context<'_>) -> bool {
+        let deadline = self.around.as_mut().and_then(|around| around.deadline.as_mut());
+        deadline.is_some_and(|deadline| deadline.has_passed(cx))
+    }
+}
+
+impl<S, F, B, R> State<S, F, B, R> {
+    /// Calls the inner service, inside the request's span. The request is taken where it is: it is large.
+    pub(super) fn call(service: &mut S, request: &mut Option<Request<RequestBody<B>>>, exchange: Exchange) -> Self
+    where
+        S: Service<Request<RequestBody<B>>, Response = Response<R>, Future = F>,
+    {
+        let span = log::span(exchange.request_id());
+        let deadline = exchange.deadline().map(Deadline::after);
+        let around = (span.is_some() || deadline.is_some()).then(|| Box::new(Around { span, deadline }));
+        // By reference: what a catch takes and gives by value is moved twice.
+        let mut future = None;
+        let called = catch(|| {
+            let _inside = log::enter(around.as_ref().and_then(|around| around.span.as_ref()));
+            if let Some(request) = request.take() {
+                future = Some(service.call(request));
+            }
+        });
+        match (called, future) {
+            (Ok(()), Some(future)) => Self::Calling { future, call: Some(Call { exchange, around }) },
+            // A subscriber of the user's may panic, too, before the call or behind it.
+            (called, future) => {
+                let _ = catch(|| drop(future));
+                let _ = catch(|| drop(request.take()));
+                Self::answered(exchange.panicked(called.err().unwrap_or_default()), None)
+            }
+        }
+    }
+
+    pub(super) fn answered(answered: impl Into<Box<Answered>>, body: Option<Rest<B>>) -> Self {
+        let mut answered = answered.into();
+        log::answered(&mut answered);
+        match (body, answered.linger) {
+            (Some(body), Some(linger)) => {
+                Self::Draining { draining: Some(Box::pin(Draining::new(body, linger, answered))) }
+            }
+            // Its drop is the user's own (F2).
+            (body, _) => {
+                let _ = catch(|| drop(body));
+                Self::Answered { answered: Some(answered) }
+            }
+        }
+    }
+}

@@ -1,0 +1,190 @@
+//! What a file names, read by `syn`.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use syn::buffer::{Cursor, TokenBuffer};
+use syn::visit::{self, Visit};
+
+/// The way to a module, from the crate.
+pub(super) type Module = Vec<String>;
+
+/// `guard/auth/mod.rs` and `guard/auth.rs` are the module `guard::auth`.
+pub(super) fn module_of(path: &str) -> Module {
+    let path = path.trim_end_matches(".rs");
+    let path = if path == "lib" || path == "main" { "" } else { path.trim_end_matches("/mod") };
+    path.split('/').filter(|it| !it.is_empty()).map(str::to_owned).collect()
+}
+
+/// A file without its tests, what stands in modules of its own taken as the file's.
+#[derive(Clone, Default)]
+pub(super) struct File {
+    pub(super) path: String,
+    /// What it imports, by the name that it has here.
+    pub(super) imports: BTreeMap<String, Module>,
+    /// Of these, what it only hands on.
+    pub(super) handed_on: BTreeSet<String>,
+    /// Every other path that it names, in macros too.
+    pub(super) named: BTreeSet<Module>,
+    /// Children that are tests.
+    pub(super) tests: BTreeSet<String>,
+}
+
+impl File {
+    pub(super) fn read(path: &str, text: &str) -> Self {
+        let mut reader = Reader::default();
+        reader.visit_file(&syn::parse_file(text).unwrap_or_else(|error| panic!("{path}: {error}")));
+        let Reader { mut file, public, words, .. } = reader;
+        file.path = path.to_owned();
+        file.handed_on = public.keys().filter(|name| !words.contains(*name)).cloned().collect();
+        file.imports.extend(public);
+        file
+    }
+}
+
+#[derive(Default)]
+struct Reader {
+    file: File,
+    public: BTreeMap<String, Module>,
+    /// What stands at the beginning of a path.
+    words: BTreeSet<String>,
+    /// How many modules with a body stand around what is read.
+    depth: usize,
+}
+
+impl Reader {
+    fn name(&mut self, path: Module) {
+        self.words.extend(path.first().cloned());
+        if path.len() > 1 {
+            let path = self.path_in_file(path);
+            self.file.named.insert(path);
+        }
+    }
+
+    /// A path as the file itself would have it.
+    fn path_in_file(&self, path: Module) -> Module {
+        let above = path.iter().take(self.depth).take_while(|it| *it == "super").count();
+        if above == 0 { path } else { [&["self".to_owned()], &path[above..]].concat() }
+    }
+
+    /// `a::{self, b as c, d::E}` as the names that it gives and what each stands for.
+    fn import(&mut self, tree: &syn::UseTree, mut path: Module, is_public: bool) {
+        let name = match tree {
+            syn::UseTree::Path(tree) => {
+                path.push(tree.ident.to_string());
+                return self.import(&tree.tree, path, is_public);
+            }
+            syn::UseTree::Group(group) => {
+                return group.items.iter().for_each(|tree| self.import(tree, path.clone(), is_public));
+            }
+            syn::UseTree::Glob(_) => format!("{}::*", path.join("::")),
+            syn::UseTree::Name(tree) if tree.ident == "self" => path[path.len() - 1].clone(),
+            syn::UseTree::Rename(tree) if tree.ident == "self" => tree.rename.to_string(),
+            syn::UseTree::Name(tree) => {
+                path.push(tree.ident.to_string());
+                tree.ident.to_string()
+            }
+            syn::UseTree::Rename(tree) => {
+                path.push(tree.ident.to_string());
+                tree.rename.to_string()
+            }
+        };
+        let path = self.path_in_file(path);
+        if is_public { &mut self.public } else { &mut self.file.imports }.insert(name, path);
+    }
+
+    fn tokens(&mut self, mut at: Cursor<'_>) {
+        let mut is_module = false;
+        while !at.eof() {
+            if let Some((first, rest)) = at.ident() {
+                is_module |= first == "mod";
+                let mut path = vec![first.to_string()];
+                at = rest;
+                while let Some((next, rest)) = behind_colons(at) {
+                    path.push(next);
+                    at = rest;
+                }
+                self.name(path);
+            } else if let Some((inside, _, _, rest)) = at.any_group() {
+                self.depth += usize::from(is_module);
+                self.tokens(inside);
+                self.depth -= usize::from(is_module);
+                is_module = false;
+                at = rest;
+            } else if let Some((_, rest)) = at.token_tree() {
+                at = rest;
+            }
+        }
+    }
+}
+
+fn behind_colons(at: Cursor<'_>) -> Option<(String, Cursor<'_>)> {
+    let (_, at) = at.punct().filter(|(punct, _)| punct.as_char() == ':')?;
+    let (_, at) = at.punct().filter(|(punct, _)| punct.as_char() == ':')?;
+    at.ident().map(|(ident, rest)| (ident.to_string(), rest))
+}
+
+macro_rules! without_tests {
+    ($($visit:ident($node:ident);)*) => {$(
+        fn $visit(&mut self, node: &'ast syn::$node) {
+            if !is_test(&node.attrs) {
+                visit::$visit(self, node);
+            }
+        }
+    )*};
+}
+
+impl<'ast> Visit<'ast> for Reader {
+    without_tests! {
+        visit_field(Field);
+        visit_field_value(FieldValue);
+        visit_impl_item_fn(ImplItemFn);
+        visit_item_const(ItemConst);
+        visit_item_fn(ItemFn);
+        visit_item_impl(ItemImpl);
+        visit_item_static(ItemStatic);
+        visit_item_struct(ItemStruct);
+    }
+
+    fn visit_item_mod(&mut self, item: &'ast syn::ItemMod) {
+        match &item.content {
+            _ if is_test(&item.attrs) => drop(self.file.tests.insert(item.ident.to_string())),
+            Some((_, items)) => {
+                self.depth += 1;
+                items.iter().for_each(|item| self.visit_item(item));
+                self.depth -= 1;
+            }
+            None => {}
+        }
+    }
+
+    fn visit_item_use(&mut self, item: &'ast syn::ItemUse) {
+        if item.leading_colon.is_none() && !is_test(&item.attrs) {
+            let is_public = !matches!(item.vis, syn::Visibility::Inherited);
+            self.import(&item.tree, Module::new(), is_public);
+        }
+    }
+
+    fn visit_path(&mut self, path: &'ast syn::Path) {
+        if path.leading_colon.is_none() {
+            self.name(path.segments.iter().map(|it| it.ident.to_string()).collect());
+        }
+        visit::visit_path(self, path);
+    }
+
+    fn visit_macro(&mut self, call: &'ast syn::Macro) {
+        self.visit_path(&call.path);
+        self.tokens(TokenBuffer::new2(call.tokens.clone()).begin());
+    }
+
+    /// How far something is seen is no use of that place.
+    fn visit_visibility(&mut self, _: &'ast syn::Visibility) {}
+
+    fn visit_attribute(&mut self, _: &'ast syn::Attribute) {}
+}
+
+fn is_test(attributes: &[syn::Attribute]) -> bool {
+    attributes.iter().filter(|it| it.path().is_ident("cfg")).filter_map(|it| it.meta.require_list().ok()).any(|list| {
+        let condition = list.tokens.to_string().replace(' ', "");
+        condition == "test" || condition.starts_with("all(test,")
+    })
+}
