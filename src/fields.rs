@@ -61,7 +61,7 @@ impl Lengths {
     /// # Panics
     ///
     /// If a name has more than 31 bytes.
-    pub(crate) const fn of(names: &[&str]) -> Self {
+    pub(crate) const fn from_names(names: &[&str]) -> Self {
         let (mut lengths, mut at) = (0, 0);
         while at < names.len() {
             assert!(names[at].len() < 32, "a bit for each length");

@@ -54,7 +54,7 @@ const ID: &str = "x-request-id";
 /// What gunicorn takes for the path.
 const PATHS: [&str; 2] = ["script_name", "path_info"];
 
-pub(super) const REMOVED_LENGTHS: Lengths = Lengths::of(&[ID]).or(Lengths::of(&PATHS));
+pub(super) const REMOVED_LENGTHS: Lengths = Lengths::from_names(&[ID]).or(Lengths::from_names(&PATHS));
 
 #[cfg(test)]
 mod tests {

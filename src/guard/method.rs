@@ -12,7 +12,7 @@ use crate::fields::{Lengths, is_same_to_cgi};
 /// The headers that name another method.
 const OVERRIDES: [&str; 3] = ["x-http-method-override", "x-http-method", "x-method-override"];
 
-pub(crate) const OVERRIDE_LENGTHS: Lengths = Lengths::of(&OVERRIDES);
+pub(crate) const OVERRIDE_LENGTHS: Lengths = Lengths::from_names(&OVERRIDES);
 
 /// The most methods that a request is guarded as: an honest client names two.
 const MOST: usize = 8;

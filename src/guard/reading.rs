@@ -76,7 +76,7 @@ impl Found {
 /// What a decode makes of a path, with encoded separators and without.
 fn decode(path: &[u8], made: &mut Vec<Vec<u8>>) {
     if path.contains(&b'%') {
-        let codes = Codes::of(path);
+        let codes = Codes::from_path(path);
         made.push(decoded(path, |_| false));
         if codes.slash {
             made.push(decoded(path, |byte| byte == b'/'));
@@ -92,8 +92,8 @@ fn decode(path: &[u8], made: &mut Vec<Vec<u8>>) {
 
 /// What each other step makes of a path; a step that has nothing to do makes nothing.
 fn tidy(path: &[u8], made: &mut Vec<Vec<u8>>) {
-    let signs = Signs::of(path);
-    let codes = if signs.has(Signs::PERCENT) { Codes::of(path) } else { Codes::default() };
+    let signs = Signs::from_path(path);
+    let codes = if signs.has(Signs::PERCENT) { Codes::from_path(path) } else { Codes::default() };
     if signs.has(Signs::BACKSLASH) {
         made.push(path.iter().map(|byte| if *byte == b'\\' { b'/' } else { *byte }).collect());
     }
@@ -136,7 +136,7 @@ impl Signs {
     const DOT_SEGMENT: u8 = 1 << 4;
 
     /// Nothing ends the loop early, so that a compiler takes many bytes at a time.
-    fn of(path: &[u8]) -> Self {
+    fn from_path(path: &[u8]) -> Self {
         let bit = |bit: u8, is_there: bool| if is_there { bit } else { 0 };
         let of = |byte: u8, next: u8| {
             bit(Self::PERCENT, byte == b'%')
@@ -164,7 +164,7 @@ struct Codes {
 }
 
 impl Codes {
-    fn of(path: &[u8]) -> Self {
+    fn from_path(path: &[u8]) -> Self {
         let mut codes = Self::default();
         for (_, byte) in parts(path).filter_map(|part| coded(part)) {
             codes.slash |= byte == b'/';
