@@ -4,9 +4,10 @@
 
 #[cfg(feature = "jwt")]
 #[cfg_attr(docsrs, doc(cfg(feature = "jwt")))]
-pub use crate::guard::auth::JwtKeys;
+pub use error_envelope_core::guard::auth::JwtKeys;
 #[cfg(feature = "keys")]
 #[cfg_attr(docsrs, doc(cfg(feature = "keys")))]
-pub use crate::guard::auth::Key;
-pub use crate::guard::auth::{AuthScheme, Identity, Verified};
+pub use error_envelope_core::guard::auth::Key;
+pub use error_envelope_core::guard::auth::{AuthScheme, Identity, Verified};
+
 pub use crate::middleware::verify::{Presented, Verify};

@@ -70,57 +70,26 @@
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
-pub mod adapter;
 pub mod auth;
 #[cfg(feature = "axum")]
 pub mod axum;
-mod cause;
-mod classify;
 #[cfg(feature = "client")]
 #[cfg_attr(docsrs, doc(cfg(feature = "client")))]
 pub mod client;
-mod code;
-mod dialect;
-pub mod exchange;
-mod fault;
-mod fields;
-mod frames;
-mod guard;
-#[cfg(feature = "policy-file")]
-mod loader;
-mod message;
 pub mod middleware;
-mod outward;
-mod policy;
-mod request_id;
+pub mod policy;
 #[cfg(feature = "testing")]
 pub mod testing;
-#[cfg(feature = "tonic")]
-pub mod tonic;
 
-pub use classify::rule::MapRule;
-pub use code::{ErrorCode, Retry};
-pub use dialect::{Dialect, Shape};
-pub use fault::{AsFault, Fault};
-pub use guard::header::RequiredHeader;
-#[cfg(feature = "policy-file")]
-#[cfg_attr(docsrs, doc(cfg(feature = "policy-file")))]
-pub use loader::{PolicyFile, PolicyLoader};
-pub use middleware::{ErrorEnvelopeLayer, ErrorEnvelopeService, KillSwitch, PolicyInForce, Refusal};
-pub use outward::OutwardRule;
-#[doc(hidden)]
-pub use policy::Guards;
-#[cfg(feature = "policy-file")]
-#[doc(hidden)]
-pub use policy::parse_size;
-pub use policy::{
-    BodyLimitPer, LetterCase, Mode, NoTransform, Paths, Policy, PolicyBuilder, PolicyError, PolicyFigures, Preflight,
-    Protocols, Route, RouteInForce, Scope, Trust, UnknownCodes,
-};
-#[cfg(feature = "policy-file")]
-#[cfg_attr(docsrs, doc(cfg(feature = "policy-file")))]
-pub use policy::{Effective, Lint, PathReading, Setting};
-pub use request_id::{ParseRequestIdError, RequestId};
+pub use error_envelope_core::code::{ErrorCode, Retry};
+pub use error_envelope_core::exchange;
+pub use error_envelope_core::fault::{AsFault, Fault};
+pub use error_envelope_core::policy::{Mode, Policy, PolicyError, Route};
+pub use error_envelope_core::request_id::{ParseRequestIdError, RequestId};
+#[cfg(feature = "tonic")]
+#[cfg_attr(docsrs, doc(cfg(feature = "tonic")))]
+pub use error_envelope_core::tonic;
+pub use middleware::{ErrorEnvelopeLayer, ErrorEnvelopeService};
 
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]

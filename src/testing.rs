@@ -29,7 +29,7 @@ use similar::TextDiff;
 
 use self::fits::misfits;
 use self::wrong::{wrong_body, wrong_head};
-use crate::policy::Policy;
+use error_envelope_core::policy::Policy;
 
 /// All that is wrong with an answer that should be the envelope, each text with its rule before it: `"E1: …"`. Empty where
 /// it is the envelope to the letter. For programs that report; tests have [`Envelope`].

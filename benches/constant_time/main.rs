@@ -5,7 +5,7 @@
 #![allow(clippy::disallowed_methods, reason = "what is measured is time")]
 
 #[allow(dead_code, unreachable_pub, reason = "digests alone are compared")]
-#[path = "../../src/guard/auth/key.rs"]
+#[path = "../../error-envelope-core/src/guard/auth/key.rs"]
 mod key;
 mod welch;
 

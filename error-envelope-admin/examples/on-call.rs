@@ -24,8 +24,8 @@ const JSON: &str = "application/json";
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Box<dyn Error>> {
     let admin = Admin::new();
-    let layer =
-        admin.layer(ErrorEnvelopeLayer::new().policy(Policy::from_toml("on-call.toml", include_str!("on-call.toml"))?));
+    let layer = admin
+        .attach(ErrorEnvelopeLayer::new().policy(Policy::from_toml("on-call.toml", include_str!("on-call.toml"))?));
     let service = layer.layer(service_fn(respond));
     let [listener, operators] =
         [TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?, TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?];

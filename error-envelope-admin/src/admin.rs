@@ -4,11 +4,10 @@ use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use error_envelope_core::exchange::Observer;
+use error_envelope_runtime::{KillSwitch, PolicyHandle, PolicyHolder, PolicyStatus};
 #[cfg(feature = "prometheus")]
 use metrics_exporter_prometheus::PrometheusHandle;
-use tower_error_envelope::adapter::InForce;
-use tower_error_envelope::exchange::Observer;
-use tower_error_envelope::{ErrorEnvelopeLayer, KillSwitch, PolicyInForce};
 
 use crate::guard::Hosts;
 use crate::observatory::Store;
@@ -16,7 +15,7 @@ use crate::observatory::Store;
 /// What is served on the admin address. Clones share it.
 ///
 /// 1. [`Admin::new`], `Admin::metrics` and [`Admin::allow_host`] say what there is to see, and by which names.
-/// 2. [`Admin::layer`] wires it to the layer: what is in force, each error, and the kill switch.
+/// 2. [`Admin::attach`] wires it to the layer: the active policy, each error, and the kill switch.
 /// 3. [`Admin::serve`] serves it, or [`Admin::service`] is mounted in a server of one's own.
 /// 4. [`Admin::drain`] says that the process is to get no new requests.
 #[derive(Clone, Default)]
@@ -33,7 +32,7 @@ pub(crate) struct Shared {
     pub(crate) store: Arc<Store>,
     pub(crate) switch: KillSwitch,
     draining: AtomicBool,
-    in_force: Mutex<Option<InForceNow>>,
+    policy: Mutex<Option<PolicyHandle>>,
 }
 
 /// Where the metrics are.
@@ -46,8 +45,6 @@ pub(crate) enum Metrics {
     /// Somebody else serves them: this says who.
     Elsewhere(Arc<str>),
 }
-
-type InForceNow = Arc<dyn Fn() -> PolicyInForce + Send + Sync>;
 
 impl Admin {
     /// An admin address that is wired to nothing yet.
@@ -76,22 +73,15 @@ impl Admin {
         self
     }
 
-    /// Wires it to a layer: what is in force there, each error that it answers, and the kill switch. The last one that it
-    /// was wired to is shown as what is in force.
-    pub fn layer(&self, layer: ErrorEnvelopeLayer) -> ErrorEnvelopeLayer {
-        let layer = layer.shared_observer(self.observer()).kill_switch(self.kill_switch());
-        let shown = layer.clone();
-        self.shared.show(move || shown.in_force());
-        layer
-    }
-
-    /// As [`Admin::layer`], for an adapter of one's own.
+    /// Wires it to a layer, or to the [`PolicyHandle`] of another adapter: the active policy, each error that it answers, and
+    /// the kill switch. The last one that it was wired to is shown as the active one.
     #[must_use]
-    pub fn adapter(&self, in_force: InForce) -> InForce {
-        let in_force = in_force.observed_by(self.observer()).switched_by(self.kill_switch());
-        let shown = in_force.clone();
-        self.shared.show(move || shown.in_force());
-        in_force
+    pub fn attach<P: PolicyHolder>(&self, to: P) -> P {
+        to.map_policy(|policy| {
+            let policy = policy.with_observer(self.observer()).with_switch(self.kill_switch());
+            self.shared.show(policy.clone());
+            policy
+        })
     }
 
     /// What has to see each error.
@@ -118,14 +108,13 @@ impl Shared {
         !self.draining.load(Ordering::Relaxed)
     }
 
-    /// What is in force; `None` where nothing is wired.
-    pub(crate) fn in_force(&self) -> Option<PolicyInForce> {
-        let now = self.in_force.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        now.map(|now| now())
+    /// The status of the active policy; `None` where nothing is wired.
+    pub(crate) fn policy_status(&self) -> Option<PolicyStatus> {
+        self.policy.lock().unwrap_or_else(PoisonError::into_inner).as_ref().map(PolicyHandle::status)
     }
 
-    fn show(&self, now: impl Fn() -> PolicyInForce + Send + Sync + 'static) {
-        *self.in_force.lock().unwrap_or_else(PoisonError::into_inner) = Some(Arc::new(now));
+    fn show(&self, policy: PolicyHandle) {
+        *self.policy.lock().unwrap_or_else(PoisonError::into_inner) = Some(policy);
     }
 }
 

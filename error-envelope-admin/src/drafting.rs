@@ -1,8 +1,8 @@
 //! What drafts of policies are made of, wherever they are made of errors that were seen: on the observatory's page, and by
 //! the command's `learn`.
 
+use error_envelope_core::code::ErrorCode;
 use http::StatusCode;
-use tower_error_envelope::ErrorCode;
 
 use crate::visible;
 

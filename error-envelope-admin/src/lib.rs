@@ -18,7 +18,7 @@
 //!
 //! # async fn run(stop: impl Future<Output = ()>) -> Result<(), Box<dyn std::error::Error>> {
 //! let admin = Admin::new().metrics(error_envelope_admin::install_metrics()?);
-//! let layer = admin.layer(ErrorEnvelopeLayer::watch("policy.toml")?);
+//! let layer = admin.attach(ErrorEnvelopeLayer::watch("policy.toml")?);
 //! let listener = tokio::net::TcpListener::bind("127.0.0.1:9901").await?;
 //! tokio::join!(
 //!     admin.serve(listener, stop),
@@ -39,13 +39,13 @@
 mod admin;
 mod answer;
 mod asked;
-#[doc(hidden)]
 pub mod drafting;
 mod guard;
 mod health;
 mod metrics;
 mod mode;
 mod observatory;
+mod page;
 mod policy;
 mod row;
 mod serve;

@@ -4,7 +4,7 @@ use http::Method;
 
 use crate::answer::{self, Answer};
 use crate::row::{Row, get, post};
-use crate::{health, metrics, mode, observatory, policy};
+use crate::{health, metrics, mode, page, policy};
 
 const OWN: [Row; 7] = [
     get("/healthz", health::alive),
@@ -42,7 +42,7 @@ pub(crate) fn not_found() -> Answer {
 fn rows() -> impl Iterator<Item = &'static Row> {
     static ROWS: [Row; 7] = OWN;
 
-    ROWS.iter().chain(observatory::ROWS)
+    ROWS.iter().chain(page::ROWS)
 }
 
 fn methods<'r>(rows: impl Iterator<Item = &'r Row>) -> String {

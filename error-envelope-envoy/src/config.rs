@@ -6,9 +6,10 @@
 
 use std::sync::Arc;
 
-use tower_error_envelope::adapter::{GivenConfig, GivenPolicy, InForce};
-use tower_error_envelope::exchange::Terms;
-use tower_error_envelope::{Policy, PolicyError, PolicyFile};
+use error_envelope_core::exchange::Terms;
+use error_envelope_core::loader::PolicyFile;
+use error_envelope_core::policy::{Policy, PolicyError};
+use error_envelope_runtime::{FilterConfig, FilterPolicy, PolicyHandle};
 
 use crate::abi::{self, Defining, Level};
 use crate::count::Counters;
@@ -17,7 +18,7 @@ use crate::{log, timer};
 
 /// What holds for all streams of one configuration.
 pub(crate) struct Module {
-    in_force: InForce,
+    in_force: PolicyHandle,
     _on_call: Option<Named>,
     counters: Arc<Counters>,
 }
@@ -26,7 +27,7 @@ impl Module {
     /// What is wrong with the text is in the log.
     pub(crate) fn new(text: &[u8], defining: &Defining) -> Option<Self> {
         log::install();
-        match GivenConfig::of(text).and_then(read) {
+        match FilterConfig::of(text).and_then(read) {
             Ok((in_force, on_call)) => {
                 in_force.announce();
                 Some(Self { in_force, _on_call: on_call, counters: Counters::define(defining) })
@@ -48,7 +49,7 @@ impl Module {
     }
 }
 
-fn read(given: GivenConfig) -> Result<(InForce, Option<Named>), String> {
+fn read(given: FilterConfig) -> Result<(PolicyHandle, Option<Named>), String> {
     timer::start().map_err(|error| format!("its timer cannot be started: {error}"))?;
     let in_force = read_policy(given.policy).map_err(|error| error.to_string())?;
     match given.admin {
@@ -57,13 +58,13 @@ fn read(given: GivenConfig) -> Result<(InForce, Option<Named>), String> {
     }
 }
 
-fn read_policy(given: GivenPolicy) -> Result<InForce, PolicyError> {
-    let loader = GivenPolicy::loader();
+fn read_policy(given: FilterPolicy) -> Result<PolicyHandle, PolicyError> {
+    let loader = FilterPolicy::loader();
     match given {
-        GivenPolicy::Nowhere => Ok(InForce::fixed(Policy::default())),
-        GivenPolicy::Here(text) => {
-            loader.parse(GivenPolicy::INLINE, &text).map(PolicyFile::into_policy).map(InForce::fixed)
+        FilterPolicy::Nowhere => Ok(PolicyHandle::fixed(Policy::default())),
+        FilterPolicy::Here(text) => {
+            loader.parse(FilterPolicy::INLINE, &text).map(PolicyFile::into_policy).map(PolicyHandle::fixed)
         }
-        GivenPolicy::File(path) => InForce::watching(path, loader),
+        FilterPolicy::File(path) => PolicyHandle::watching(path, loader),
     }
 }

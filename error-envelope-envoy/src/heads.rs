@@ -1,10 +1,10 @@
 //! Envoy's lines as heads of the crate `http`, and what became of those as lines.
 
 use bytes::Bytes;
+use error_envelope_core::exchange::{BodyFacts, changes, is_read, is_removed};
 use http::header::{CONTENT_LENGTH, HOST, TRANSFER_ENCODING, UPGRADE};
 use http::uri::{Authority, PathAndQuery, Scheme};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri, Version, request, response};
-use tower_error_envelope::exchange::{BodyFacts, changes, is_read, is_removed};
 
 use crate::abi::{Head, Lines, Stream};
 

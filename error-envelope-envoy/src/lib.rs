@@ -1,6 +1,6 @@
 //! tower-error-envelope inside Envoy: a dynamic module for the filter `envoy.filters.http.dynamic_modules`.
 //!
-//! One [`Exchange`](tower_error_envelope::exchange::Exchange) decides what becomes of one stream, as it does in the layer
+//! One [`Exchange`](error_envelope_core::exchange::Exchange) decides what becomes of one stream, as it does in the layer
 //! (V1). This crate moves what Envoy's hooks say to it, and what it answers back:
 //!
 //! 1. `hooks` is what Envoy calls, each for the stream that is `current`; every hook catches panics (V4). `abi` is what Envoy

@@ -12,10 +12,11 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use error_envelope_admin::Admin;
+use error_envelope_core::policy::Policy;
+use error_envelope_runtime as runtime;
+use error_envelope_runtime::PolicyHandle;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
-use tower_error_envelope::Policy;
-use tower_error_envelope::adapter::{self, InForce};
 
 use crate::abi::{self, Level};
 
@@ -34,7 +35,7 @@ pub(crate) struct Named {
 struct Served {
     admin: Admin,
     /// The policies of those that name it, the newest last.
-    named: Vec<(u64, InForce)>,
+    named: Vec<(u64, PolicyHandle)>,
     /// What its thread waits for.
     wanted: watch::Sender<bool>,
 }
@@ -49,7 +50,7 @@ static ALL: Mutex<All> = Mutex::new(All { served: BTreeMap::new(), count: 0 });
 
 impl Named {
     /// Shows this policy at the address, and gives it back wired to it.
-    pub(crate) fn wire(address: SocketAddr, in_force: InForce) -> Result<(Self, InForce), String> {
+    pub(crate) fn wire(address: SocketAddr, in_force: PolicyHandle) -> Result<(Self, PolicyHandle), String> {
         let All { served, count } = &mut *all();
         let served = match served.entry(address) {
             Entry::Occupied(served) => served.into_mut(),
@@ -59,7 +60,7 @@ impl Named {
         *count += 1;
         let number = *count;
         served.named.push((number, in_force.clone()));
-        let wired = served.admin.adapter(in_force);
+        let wired = served.admin.attach(in_force);
         served.wanted.send_replace(true);
         Ok((Self { address, number }, wired))
     }
@@ -76,7 +77,7 @@ impl Drop for Named {
         let newest = served.named.last().map(|(_, in_force)| in_force.clone());
         served.wanted.send_replace(newest.is_some());
         // Where none is left, the default one: what is shown keeps its file watched.
-        let _ = served.admin.adapter(newest.unwrap_or_else(|| InForce::fixed(Policy::default())));
+        let _ = served.admin.attach(newest.unwrap_or_else(|| PolicyHandle::fixed(Policy::default())));
         drop(all);
         drop::<Vec<_>>(gone);
     }
@@ -89,7 +90,7 @@ impl Served {
         let serving = admin.clone();
         std::thread::Builder::new()
             .name("error-envelope-admin".to_owned())
-            .spawn(move || while !ends(adapter::catch(|| run(address, &serving, wait.clone()))) {})?;
+            .spawn(move || while !ends(runtime::catch(|| run(address, &serving, wait.clone()))) {})?;
         Ok(Self { admin, named: Vec::new(), wanted })
     }
 }

@@ -8,8 +8,9 @@ use std::path::PathBuf;
 
 use bytes::Bytes;
 use http::{HeaderMap, StatusCode};
+use tower_error_envelope::Mode;
 use tower_error_envelope::exchange::{DecidedBy, Heard, Origin};
-use tower_error_envelope::{Dialect, Mode, PolicyFile};
+use tower_error_envelope::policy::{Dialect, PolicyFile};
 
 use crate::failure::{Failure, print};
 use crate::recorded::{self, Recorded};

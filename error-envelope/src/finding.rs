@@ -7,7 +7,8 @@ use std::ops::Range;
 use std::path::Path;
 
 use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
-use tower_error_envelope::{Lint, PolicyError};
+use tower_error_envelope::PolicyError;
+use tower_error_envelope::policy::Lint;
 
 use crate::confidential::may_be_shown;
 use crate::policy::Place;

@@ -9,8 +9,9 @@ use std::ops::Range;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use tower_error_envelope::adapter::GivenPolicy;
-use tower_error_envelope::{PolicyError, PolicyFile, PolicyLoader};
+use error_envelope_runtime::FilterPolicy;
+use tower_error_envelope::PolicyError;
+use tower_error_envelope::policy::{PolicyFile, PolicyLoader};
 
 /// As long as the longest hash asks for.
 const SOME_SECRET: &str = "a secret that is not there, taken for one of sixty-four bytes...";
@@ -71,7 +72,7 @@ pub(crate) fn read(path: &Path) -> Result<Read, Vec<PolicyError>> {
 ///
 /// All that is wrong.
 pub(crate) fn read_in_envoy(path: &Path) -> Result<Read, Vec<PolicyError>> {
-    read_by(GivenPolicy::loader(), |loader| loader.check(path))
+    read_by(FilterPolicy::loader(), |loader| loader.check(path))
 }
 
 /// As [`read_in_envoy`], of the text in a configuration of Envoy's.
@@ -80,7 +81,7 @@ pub(crate) fn read_in_envoy(path: &Path) -> Result<Read, Vec<PolicyError>> {
 ///
 /// What is wrong.
 pub(crate) fn read_inline_in_envoy(text: &str) -> Result<Read, Vec<PolicyError>> {
-    read_by(GivenPolicy::loader(), |loader| loader.parse(GivenPolicy::INLINE, text).map_err(|error| vec![error]))
+    read_by(FilterPolicy::loader(), |loader| loader.parse(FilterPolicy::INLINE, text).map_err(|error| vec![error]))
 }
 
 fn read_by(

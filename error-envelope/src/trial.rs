@@ -10,11 +10,13 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
 use http::{HeaderMap, Method, StatusCode, response};
+use tower_error_envelope::exchange::Shape;
 use tower_error_envelope::exchange::{
     Admission, Answered, BodyFacts, Collected, DecidedBy, Event, Exchange, FirstByte, Heard, MapRuleId, Meter, Origin,
     ResponsePlan, Rewritten, Terms,
 };
-use tower_error_envelope::{Dialect, ErrorCode, Mode, Policy, PolicyError, PolicyFile, RequestId, Shape};
+use tower_error_envelope::policy::{Dialect, PolicyFile};
+use tower_error_envelope::{ErrorCode, Mode, Policy, PolicyError, RequestId};
 
 use crate::policy;
 use crate::recorded::Recorded;

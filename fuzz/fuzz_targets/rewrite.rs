@@ -6,7 +6,8 @@ use std::sync::Arc;
 use http::{HeaderMap, HeaderValue, Request, Response, StatusCode};
 use libfuzzer_sys::fuzz_target;
 use tower_error_envelope::exchange::{Admission, BodyFacts, Collected, Exchange, ResponsePlan, Rewritten, Terms};
-use tower_error_envelope::{Policy, Protocols, RequestId, UnknownCodes};
+use tower_error_envelope::policy::{Protocols, UnknownCodes};
+use tower_error_envelope::{Policy, RequestId};
 
 const TYPES: [&str; 8] =
     ["application/json", "text/plain", "text/html", "application/problem+json", "x", "", "text/event-stream", "a/b; c"];

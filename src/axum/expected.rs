@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use crate::message;
+use error_envelope_core::message;
 
 /// The longest text of a visitor's own that passes, in bytes.
 const MAX_BYTES: usize = 128;

@@ -8,8 +8,8 @@ use serde::Serialize;
 use serde_path_to_error::{Path, Segment};
 
 use super::expected;
-use crate::code::ErrorCode;
-use crate::fault::Fault;
+use error_envelope_core::code::ErrorCode;
+use error_envelope_core::fault::Fault;
 
 /// Names come from the client where the type is a map: a path says no more than so much of them.
 const MAX_NAME_CHARS: usize = 128;

@@ -13,10 +13,10 @@ use serde::de::DeserializeOwned;
 use serde_json::error::Category;
 
 use super::issue;
-use crate::cause;
-use crate::code::ErrorCode;
-use crate::fault::Fault;
-use crate::guard::content_type::{JSON, essence};
+use error_envelope_core::cause;
+use error_envelope_core::code::ErrorCode;
+use error_envelope_core::fault::Fault;
+use error_envelope_core::guard::content_type::{JSON, essence};
 
 /// A JSON body: as an argument of a handler it is read, as its result it is written.
 ///

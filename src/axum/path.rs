@@ -8,8 +8,8 @@ use http::request::Parts;
 use serde::de::DeserializeOwned;
 
 use super::issue::{self, Issue, Step};
-use crate::code::ErrorCode;
-use crate::fault::Fault;
+use error_envelope_core::code::ErrorCode;
+use error_envelope_core::fault::Fault;
 
 /// The parameters of a route's path: one, a tuple of them in order, or a struct with their names.
 ///

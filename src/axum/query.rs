@@ -5,7 +5,7 @@ use http::request::Parts;
 use serde::de::DeserializeOwned;
 
 use super::issue;
-use crate::fault::Fault;
+use error_envelope_core::fault::Fault;
 
 /// The query string, read as `application/x-www-form-urlencoded`; none at all is an empty one.
 ///

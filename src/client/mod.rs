@@ -31,15 +31,15 @@
 //! the head alone decides.
 
 mod bodies;
-mod error;
+
 mod layer;
-mod read;
+
 mod reader;
 mod retry;
 mod schedule;
 
 pub use bodies::ResponseBody;
-pub use error::{ClientError, Issue, Step};
+pub use error_envelope_core::client::{ClientError, Issue, Step};
 pub use layer::{ReadError, ReadErrorLayer, ResponseFuture};
 pub use reader::{ErrorReader, Whole};
 pub use retry::{Repeatable, RetryPolicy, Wait};

@@ -9,9 +9,9 @@ use http::{HeaderMap, Response, response};
 use http_body::Body;
 
 use super::bodies::{ReadBody, Reading, Rest};
-use super::error::ClientError;
-use super::read::{self, Answer};
-use crate::code::{CodeSet, ErrorCode};
+use error_envelope_core::client::ClientError;
+use error_envelope_core::client::{self, ResponseView};
+use error_envelope_core::code::{CodeSet, ErrorCode};
 
 /// As much as the layer itself reads of an error's body (R4).
 const LIMIT: usize = 64 * 1024;
@@ -88,7 +88,7 @@ impl ErrorReader {
     #[must_use]
     pub fn read<B: AsRef<[u8]>>(&self, response: &Response<B>) -> Option<ClientError> {
         let body = Some(response.body().as_ref());
-        read::read(&self.answer(response.status(), response.headers(), body, None), &self.codes, self.clock)
+        client::read(&self.answer(response.status(), response.headers(), body, None), &self.codes, self.clock)
     }
 
     /// What a whole response says, trailers and all: how gRPC, and Connect's and gRPC-Web's streams, tell of errors
@@ -96,13 +96,13 @@ impl ErrorReader {
     #[must_use]
     pub fn read_whole(&self, whole: Whole<'_>) -> Option<ClientError> {
         let Whole { head, body, trailers } = whole;
-        read::read(&self.answer(head.status, &head.headers, Some(body), trailers), &self.codes, self.clock)
+        client::read(&self.answer(head.status, &head.headers, Some(body), trailers), &self.codes, self.clock)
     }
 
     /// What a head alone says; `None` where it is no error's. The layer's heads say the code (E4).
     #[must_use]
     pub fn read_head<B>(&self, response: &Response<B>) -> Option<ClientError> {
-        read::read(&self.answer(response.status(), response.headers(), None, None), &self.codes, self.clock)
+        client::read(&self.answer(response.status(), response.headers(), None, None), &self.codes, self.clock)
     }
 
     /// Lets a response pass that is no error, and reads the body of one that is, within the bounds.
@@ -126,7 +126,7 @@ impl ErrorReader {
     }
 
     pub(super) fn fails<B>(&self, response: &Response<B>) -> bool {
-        read::fails(response.status(), response.headers())
+        client::fails(response.status(), response.headers())
     }
 
     pub(super) fn reading<B: Body>(&self, head: response::Parts, body: B) -> Reading<B> {
@@ -140,7 +140,7 @@ impl ErrorReader {
             Rest::Body(_) | Rest::Failed(_) => (None, None),
         };
         let answer = self.answer(read.head.status, &read.head.headers, body, trailers);
-        read::read_failed(&answer, &self.codes, self.clock)
+        client::read_failed(&answer, &self.codes, self.clock)
     }
 
     fn answer<'a>(
@@ -149,8 +149,8 @@ impl ErrorReader {
         headers: &'a HeaderMap,
         body: Option<&'a [u8]>,
         trailers: Option<&'a HeaderMap>,
-    ) -> Answer<'a> {
-        Answer { status, headers, body, trailers, limit: self.limit }
+    ) -> ResponseView<'a> {
+        ResponseView { status, headers, body, trailers, limit: self.limit }
     }
 }
 

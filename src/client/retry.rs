@@ -13,9 +13,9 @@ use tokio::time::Sleep;
 use tower::retry::Policy;
 use tower::retry::budget::{Budget, TpsBudget};
 
-use super::error::ClientError;
 use super::reader::ErrorReader;
 use super::schedule::{Progress, Schedule};
+use error_envelope_core::client::ClientError;
 
 /// Asks again where the contract says that the same request may work later.
 ///

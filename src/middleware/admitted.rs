@@ -7,16 +7,16 @@ use http::{Request, Response};
 use http_body::Body;
 use tower_service::Service;
 
-use super::catch::catch;
 use super::draining::Rest;
 use super::held::unready;
-use super::log;
 use super::peeking::{First, Peeking, Waiting, poll_first};
 use super::request_body::RequestBody;
 use super::state::State;
 use super::verifying::{Unsettled, Verifying};
-use crate::exchange::{Admission, BoxError, FirstByte};
-use crate::guard::auth::Verified;
+use error_envelope_core::exchange::{Admission, BoxError, FirstByte};
+use error_envelope_core::guard::auth::Verified;
+use error_envelope_runtime as runtime;
+use error_envelope_runtime::catch;
 
 type StateOf<S, B, R> = State<S, <S as Service<Request<RequestBody<B>>>>::Future, B, R>;
 
@@ -54,13 +54,13 @@ impl<S> Waiting<S> {
         };
         let (state, unused) = match (admission, held) {
             (Admission::Forward(exchange, _, unenforced), None) => {
-                log::unenforced(unenforced);
+                runtime::log_unenforced(unenforced);
                 let _ = catch(|| drop(body));
                 let request = Request::from_parts(head, RequestBody::ended(trailers));
                 (State::call(&mut service, &mut Some(request), exchange), None)
             }
             (Admission::Forward(exchange, _, unenforced), Some(held)) => {
-                log::unenforced(unenforced);
+                runtime::log_unenforced(unenforced);
                 let answered = unready(held, exchange);
                 let _ = catch(|| drop(body));
                 (State::answered(answered, None), Some((None, head)))
@@ -121,14 +121,14 @@ impl<S, B> Unsettled<S, B> {
                 State::Peeking { peeking: Peeking::new(Box::pin(body), timeout, rest) }
             }
             (Admission::Forward(exchange, meter, unenforced), None) => {
-                log::unenforced(unenforced);
+                runtime::log_unenforced(unenforced);
                 let request = Request::from_parts(head, RequestBody::new(body, false, meter));
                 let state = State::call(&mut service, &mut Some(request), exchange);
                 let _ = catch(|| drop(service));
                 state
             }
             (Admission::Forward(exchange, _, unenforced), Some(held)) => {
-                log::unenforced(unenforced);
+                runtime::log_unenforced(unenforced);
                 let answered = unready(held, exchange);
                 let _ = catch(|| drop(service));
                 let _ = catch(|| drop(head));

@@ -7,7 +7,7 @@ use std::task::Poll;
 use bytes::Bytes;
 use http_body::Frame;
 
-use crate::exchange::{BoxError, Origin};
+use error_envelope_core::exchange::{BoxError, Origin};
 
 /// A response body that broke off after its head had left. What failed is in the log, under the request's id.
 #[derive(Debug)]

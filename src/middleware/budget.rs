@@ -9,8 +9,8 @@ use bytes::Bytes;
 use http_body::Frame;
 use tokio::time::{Instant, Sleep, sleep};
 
-use super::catch::catch;
-use crate::exchange::{BoxError, Unread};
+use error_envelope_core::exchange::{BoxError, Unread};
+use error_envelope_runtime::catch;
 
 /// What is left of the bytes and of the time that a body may take.
 #[derive(Debug)]

@@ -10,11 +10,11 @@ use http_body::Body;
 use pin_project_lite::pin_project;
 
 use super::budget::{Budget, Deadline};
-use super::catch::catch;
-use super::count::Waits;
 use super::read::Read;
 use super::request_body::panicked;
-use crate::exchange::{BoxError, Event, Exchange, Unread};
+use super::waits::Waits;
+use error_envelope_core::exchange::{BoxError, Event, Exchange, Unread};
+use error_envelope_runtime::catch;
 
 pin_project! {
     /// An inner error whose body is read (R4): where it is, and where all of it is there at once nothing is put aside.

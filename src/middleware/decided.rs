@@ -7,12 +7,12 @@ use bytes::Bytes;
 use http::{Response, response};
 use http_body::Body;
 
-use super::catch::catch;
 use super::collecting::{Collecting, End, Job};
-use super::log;
 use super::read::Read;
 use super::response_body::{Reply, ResponseBody, reply_of};
-use crate::exchange::{BoxError, Collected, Exchange, Rewritten, Tail, Unread};
+use error_envelope_core::exchange::{BoxError, Collected, Exchange, Rewritten, Tail, Unread};
+use error_envelope_runtime as runtime;
+use error_envelope_runtime::catch;
 
 impl Job {
     #[inline]
@@ -82,17 +82,17 @@ fn decided<R, B>(
     let reply = match (rewritten, rest) {
         // Behind trailers nothing comes, however late they were.
         (Rewritten::Restore(tail, event), Some((_, error))) if trailers.is_none() => {
-            log::event(*event);
+            runtime::log_event(*event);
             return Decided::Resume(head, body, error, tail);
         }
         (Rewritten::Restore(_, event), rest) => {
             let _ = catch(|| drop(rest));
-            log::event(*event);
+            runtime::log_event(*event);
             Response::from_parts(head, ResponseBody::replay(body, trailers))
         }
         (Rewritten::Rewrite(mut written), rest) => {
             let _ = catch(|| drop(rest));
-            log::tell(&mut written.event);
+            runtime::log_event(&mut written.event);
             Response::from_parts(head, ResponseBody::reply(written.body))
         }
         (Rewritten::Replace(answered), rest) => {

@@ -9,9 +9,9 @@ use http_body::Body;
 use pin_project_lite::pin_project;
 
 use super::budget::{Budget, GaveUp};
-use super::catch::catch;
 use super::request_body::poll_bytes;
-use crate::exchange::{Answered, BoxError, Linger};
+use error_envelope_core::exchange::{Answered, BoxError, Linger};
+use error_envelope_runtime::catch;
 
 /// So much of what has come already is dropped before the head leaves: what is there at once needs no state behind it.
 const AT_ONCE: u64 = 64 * 1024;

@@ -2,8 +2,8 @@
 
 use http_body::Body;
 
-use super::catch::catch;
-use crate::exchange::BodyFacts;
+use error_envelope_core::exchange::BodyFacts;
+use error_envelope_runtime::catch;
 
 /// What a body tells of itself. One that panics tells nothing, and will panic again where it is read (F2).
 pub(super) fn facts<B: Body>(body: &B) -> BodyFacts {

@@ -12,21 +12,22 @@ use http_body::Body;
 use pin_project_lite::pin_project;
 use tower_service::Service;
 
-use super::catch::catch;
 use super::collecting::{Collecting, Job};
 use super::decided::Decided;
 use super::draining::Rest;
 use super::facts::facts;
-use super::log;
 use super::peeking::{Peeking, Waiting};
 use super::request_body::RequestBody;
 use super::response_body::{Reply, ResponseBody, reply_of};
+use super::span;
 use super::state::{Around, Call, State, StateProj};
 use super::tee::Tee;
 use super::verifying::{Unsettled, Verifying};
 use super::watching::Watching;
-use crate::exchange::{Answered, BoxError, Exchange, ResponsePlan};
-use crate::request_id::RequestId;
+use error_envelope_core::exchange::{Answered, BoxError, Exchange, ResponsePlan};
+use error_envelope_core::request_id::RequestId;
+use error_envelope_runtime as runtime;
+use error_envelope_runtime::catch;
 
 pin_project! {
     /// Calls the inner service, reads an error's body where the exchange asks for it, and answers.
@@ -111,12 +112,12 @@ where
                     let (exchange, max_bytes, timeout) = match exchange.response_head(&mut head, || facts(&body)) {
                         // Nearly every response: moved once, to where it goes.
                         ResponsePlan::Pass(tail, notes) => {
-                            log::notes(id, notes);
+                            runtime::log_notes(id, notes);
                             return Poll::Ready(Ok(Response::from_parts(head, ResponseBody::pass(body, tail))));
                         }
                         ResponsePlan::Rewrite(mut written) => {
                             let _ = catch(|| drop(body));
-                            log::tell(&mut written.event);
+                            runtime::log_event(&mut written.event);
                             return Poll::Ready(Ok(Response::from_parts(head, ResponseBody::reply(written.body))));
                         }
                         ResponsePlan::Collect(exchange, max_bytes, timeout) => (exchange, max_bytes, timeout),
@@ -189,7 +190,7 @@ fn poll_call<S, B, R>(
     let StateProj::Calling { future, call } = state.as_mut().project() else { return };
     let Some(running) = call else { return };
     let polled = {
-        let _inside = log::enter(running.around.as_ref().and_then(|around| around.span.as_ref()));
+        let _inside = span::enter(running.around.as_ref().and_then(|around| around.span.as_ref()));
         future.poll(cx)
     };
     match polled {
@@ -257,15 +258,15 @@ where
 {
     let body = match plan {
         ResponsePlan::Pass(tail, notes) => {
-            log::notes(id, notes);
+            runtime::log_notes(id, notes);
             ResponseBody::pass(body, tail)
         }
         ResponsePlan::Keep(tail, mut event) => {
-            log::tell(&mut event);
+            runtime::log_event(&mut *event);
             ResponseBody::pass(body, tail)
         }
         ResponsePlan::Strip(tail, notes) => {
-            log::notes(id, notes);
+            runtime::log_notes(id, notes);
             let length = catch(|| body.size_hint()).unwrap_or_default();
             drop(ResponseBody::<R, B>::pass(body, tail));
             // The head of a 205 says 0 (E5); a 204 and a 304 say what the service did.
@@ -277,7 +278,7 @@ where
         }
         ResponsePlan::Rewrite(mut written) => {
             let _ = catch(|| drop(body));
-            log::tell(&mut written.event);
+            runtime::log_event(&mut written.event);
             ResponseBody::reply(written.body)
         }
         ResponsePlan::Replace(answered) => {
@@ -290,7 +291,7 @@ where
             ResponseBody::tee(body, tail, Tee::new(observed, max_bytes, timeout, size))
         }
         ResponsePlan::Watch(watch) => {
-            log::notes(id, watch.notes());
+            runtime::log_notes(id, watch.notes());
             ResponseBody::watch(body, Watching::new(watch, around.and_then(|around| around.deadline)))
         }
         // Taken by `poll`, as `Pass` and `Rewrite` are.
@@ -338,7 +339,7 @@ fn abandon<S, F, B, R>(mut state: Pin<&mut State<S, F, B, R>>) {
     };
     let _ = catch(|| state.set(State::Done));
     if let Some(mut event) = event {
-        log::tell(&mut event);
+        runtime::log_event(&mut event);
     }
 }
 

@@ -1,7 +1,7 @@
 //! What `poll_ready` said, until a request asks for it (rule F3).
 
-use super::catch::catch;
-use crate::exchange::{Answered, BoxError, Exchange};
+use error_envelope_core::exchange::{Answered, BoxError, Exchange};
+use error_envelope_runtime::catch;
 
 /// What `poll_ready` said, for the request that would have been forwarded (F3). A panic is kept as its text: a payload
 /// is not `Sync`, and would make the service not `Sync`.

@@ -6,7 +6,7 @@
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 
-use crate::request_id::RequestId;
+use error_envelope_core::request_id::RequestId;
 
 /// How long one id is taken to stay in a table, in milliseconds. The `date` of each second takes the room of one, and a
 /// table of 4 KiB has some sixty.

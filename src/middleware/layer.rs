@@ -9,24 +9,23 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use tower_layer::Layer;
 
-use super::catch::Quiet;
 use super::hpack::Indexed;
-use super::in_force::InForce;
-use super::log;
+use super::recognise::recognise;
 use super::service::ErrorEnvelopeService;
-use super::standing::PolicyInForce;
-use super::switch::KillSwitch;
 use super::verify::{Verifiers, Verify};
+use error_envelope_core::exchange::{Classifier, Observer};
+use error_envelope_core::fault::Fault;
 #[cfg(feature = "policy-file")]
-use super::watch::Watched;
-use crate::exchange::{Classifier, Observer};
-use crate::fault::Fault;
+use error_envelope_core::loader::PolicyLoader;
+use error_envelope_core::policy::Policy;
 #[cfg(feature = "policy-file")]
-use crate::loader::PolicyLoader;
-use crate::policy::Policy;
-#[cfg(feature = "policy-file")]
-use crate::policy::PolicyError;
-use crate::request_id::RequestId;
+use error_envelope_core::policy::PolicyError;
+use error_envelope_core::request_id::RequestId;
+use error_envelope_runtime as runtime;
+use error_envelope_runtime::DropGuarded;
+use error_envelope_runtime::KillSwitch;
+use error_envelope_runtime::PolicyStatus;
+use error_envelope_runtime::{PolicyHandle, PolicyHolder};
 
 /// Wraps a service so that each of its clients' errors has one shape.
 ///
@@ -44,7 +43,7 @@ use crate::request_id::RequestId;
 #[derive(Clone)]
 #[must_use]
 pub struct ErrorEnvelopeLayer {
-    policy: InForce,
+    policy: PolicyHandle,
     verifiers: Verifiers,
     announced: Arc<AtomicBool>,
     missing_announced: Arc<AtomicBool>,
@@ -55,7 +54,7 @@ impl ErrorEnvelopeLayer {
     /// A layer with the default policy.
     pub fn new() -> Self {
         Self {
-            policy: InForce::fixed(Arc::default()),
+            policy: PolicyHandle::fixed(Policy::default()).with_terms(|terms| terms.with_recogniser(recognise)),
             verifiers: Verifiers::default(),
             announced: Arc::default(),
             missing_announced: Arc::default(),
@@ -88,7 +87,7 @@ impl ErrorEnvelopeLayer {
     where
         C: Fn(&(dyn Error + 'static)) -> Option<Fault> + Send + Sync + 'static,
     {
-        let classifier = Quiet::new(classifier);
+        let classifier = DropGuarded::new(classifier);
         let classifier: Arc<Classifier> = Arc::new(move |error: &(dyn Error + 'static)| classifier.get()?(error));
         self.policy = self.policy.with_terms(|terms| terms.with_classifier(Some(classifier)));
         self
@@ -101,15 +100,14 @@ impl ErrorEnvelopeLayer {
 
     /// As [`ErrorEnvelopeLayer::observer`], one that others hold as well.
     pub fn shared_observer(mut self, observer: Arc<dyn Observer>) -> Self {
-        self.policy = self.policy.with_terms(|terms| terms.with_observer(Some(observer)));
+        self.policy = self.policy.with_observer(observer);
         self
     }
 
     /// Logs, counts and shows as abandoned a request whose answer its client did not take: what becomes of a body that has
     /// left the layer is for the server to know. Of the route nothing is known any more, and the mode is the policy's own.
-    #[doc(hidden)]
     pub fn untaken(&self, id: RequestId) {
-        log::event(self.policy.terms().untaken(id));
+        runtime::log_event(self.policy.terms().untaken(id));
     }
 
     /// Lets a [`KillSwitch`] put every route into [`Mode::Off`](crate::Mode::Off).
@@ -118,11 +116,10 @@ impl ErrorEnvelopeLayer {
         self
     }
 
-    /// What is in force: the policy, since when, from which files, and what was refused last. A thrown [`KillSwitch`] is
-    /// left out of it.
+    /// The active policy, since when, from which files, and what was refused last. A thrown [`KillSwitch`] is left out of it.
     #[must_use]
-    pub fn in_force(&self) -> PolicyInForce {
-        self.policy.standing()
+    pub fn policy_status(&self) -> PolicyStatus {
+        self.policy.status()
     }
 
     /// Gives the policy's scheme `name`, a custom one, its verifier (rule G2). Given twice, the last one holds.
@@ -185,11 +182,11 @@ impl ErrorEnvelopeLayer {
     ///
     /// # Errors
     ///
-    /// What [`PolicyLoader::load`](crate::PolicyLoader::load) refuses, folders that cannot be watched, and files that keep
+    /// What [`PolicyLoader::load`](crate::policy::PolicyLoader::load) refuses, folders that cannot be watched, and files that keep
     /// changing or whose file system does not answer.
     pub fn watching(mut self, path: impl AsRef<Path>) -> Result<Self, PolicyError> {
-        let watched = Watched::new(path.as_ref(), self.loader())?;
-        self.policy = self.policy.with_watched(watched);
+        let loader = self.loader();
+        self.policy = self.policy.with_file(path, loader)?;
         self.announced = Arc::default();
         self.missing_announced = Arc::default();
         Ok(self)
@@ -199,7 +196,7 @@ impl ErrorEnvelopeLayer {
     ///
     /// # Errors
     ///
-    /// What [`PolicyLoader::load`](crate::PolicyLoader::load) refuses.
+    /// What [`PolicyLoader::load`](crate::policy::PolicyLoader::load) refuses.
     pub fn policy_file(self, path: impl AsRef<Path>) -> Result<Self, PolicyError> {
         let policy = self.loader().load(path)?.into_policy();
         Ok(self.policy(policy))
@@ -216,7 +213,7 @@ impl ErrorEnvelopeLayer {
     ///
     /// As [`ErrorEnvelopeLayer::watching`]; the old policy stays in force.
     pub fn reload(&self) -> Result<bool, PolicyError> {
-        self.policy.watched().map_or(Ok(false), Watched::reload)
+        self.policy.reload()
     }
 
     fn loader(&self) -> PolicyLoader {
@@ -234,7 +231,7 @@ impl ErrorEnvelopeLayer {
             return;
         }
         let classifier = self.policy.terms().classifier().is_some();
-        log::in_force(&self.policy.policy(), Some(classifier), "error envelopes are in force");
+        runtime::log_policy(&self.policy.policy(), Some(classifier), "error envelopes are in force");
     }
 }
 
@@ -254,6 +251,13 @@ impl ErrorEnvelopeLayer {
             schemes = missing.join(", "),
             "the layer has no verifiers for these schemes: who needs one is answered with 503"
         );
+    }
+}
+
+impl PolicyHolder for ErrorEnvelopeLayer {
+    fn map_policy(mut self, change: impl FnOnce(PolicyHandle) -> PolicyHandle) -> Self {
+        self.policy = change(self.policy);
+        self
     }
 }
 

@@ -10,46 +10,37 @@
 mod admitted;
 mod broken;
 mod budget;
-mod catch;
 mod collecting;
-pub(crate) mod count;
 mod decided;
 mod draining;
 mod facts;
-#[cfg(feature = "policy-file")]
-pub(crate) mod file_reader;
-#[cfg(feature = "policy-file")]
-pub(crate) mod folders;
 mod future;
 mod held;
 mod hpack;
-mod id;
-mod in_force;
 mod layer;
-mod log;
-#[cfg(feature = "policy-file")]
-mod open_writers;
-pub(crate) mod parts;
 mod peeking;
 mod read;
+mod recognise;
 mod request_body;
 mod response_body;
 mod service;
-mod standing;
+mod span;
 mod state;
-mod switch;
 mod tee;
 pub(crate) mod verify;
 mod verifying;
-#[cfg(feature = "policy-file")]
-mod watch;
+mod waits;
 mod watching;
+
+#[cfg(feature = "metrics")]
+#[cfg_attr(docsrs, doc(cfg(feature = "metrics")))]
+pub use error_envelope_runtime::describe_metrics;
+pub use error_envelope_runtime::{KillSwitch, PolicyRejection, PolicyStatus};
 
 pub use broken::ResponseBodyError;
 pub use future::ResponseFuture;
 pub use layer::ErrorEnvelopeLayer;
+pub use recognise::recognise;
 pub use request_body::RequestBody;
 pub use response_body::ResponseBody;
 pub use service::ErrorEnvelopeService;
-pub use standing::{PolicyInForce, Refusal};
-pub use switch::KillSwitch;

@@ -8,10 +8,10 @@ use http::{HeaderMap, request};
 use http_body::Body;
 
 use super::budget::Deadline;
-use super::catch::catch;
 use super::held::Held;
 use super::request_body::poll_bytes;
-use crate::exchange::{BoxError, Event, Pending};
+use error_envelope_core::exchange::{BoxError, Event, Pending};
+use error_envelope_runtime::catch;
 
 /// A request whose first body byte is awaited (G3).
 pub(super) struct Peeking<S, B> {

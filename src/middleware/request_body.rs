@@ -10,10 +10,10 @@ use http_body_util::{Full, Limited};
 use pin_project_lite::pin_project;
 
 use super::budget::{Budget, GaveUp};
-use super::catch::catch;
-use crate::code::ErrorCode;
-use crate::exchange::{BoxError, Linger, Meter, Metered};
-use crate::fault::Fault;
+use error_envelope_core::code::ErrorCode;
+use error_envelope_core::exchange::{BoxError, Linger, Meter, Metered};
+use error_envelope_core::fault::Fault;
+use error_envelope_runtime::catch;
 
 pin_project! {
     /// The body of a request that was forwarded.
@@ -198,8 +198,13 @@ fn over_limit() -> BoxError {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
+    use error_envelope_core::exchange::{Admission, BodyFacts, Exchange, Terms};
+    use error_envelope_core::policy::{BodyLimitPer, Policy};
+    use http::{Request, Version};
+
     use super::*;
-    use crate::guard::body_limit::{Flags, Messages, Watched};
     use http_body_util::LengthLimitError;
 
     /// Gives these frames, and says that it has ended with the last; counts how often it is asked for one.
@@ -229,16 +234,28 @@ mod tests {
         (frames, body.body.as_ref().unwrap().1)
     }
 
+    /// That of a gRPC call over this version.
+    fn meter(version: Version) -> Meter {
+        let call =
+            Request::post("/").version(version).header("content-type", "application/grpc").header("te", "trailers");
+        let (mut head, ()) = call.body(()).unwrap().into_parts();
+        let terms = Terms::new(
+            Policy::builder().body_limit(9).body_limit_per(BodyLimitPer::Message).build().unwrap(),
+            error_envelope_runtime::now,
+        );
+        let body = BodyFacts { ended: false, lower: 0, upper: None };
+        let id = error_envelope_runtime::new_request_id;
+        match Exchange::begin(Arc::new(terms), &mut head, body, id) {
+            Admission::Forward(_, Some(meter), _) => meter,
+            other => panic!("{other:?}"),
+        }
+    }
+
     #[test]
     fn p1_an_empty_frame_that_ends_a_stream_of_http2_is_its_end() {
-        let meter = |rest_is_free| {
-            let linger = Linger { max_bytes: 0, timeout: std::time::Duration::ZERO, body_first: false };
-            let messages = Messages { frames: crate::frames::Frames::new(false), rest_is_free };
-            Meter::new(Flags::new(Some(9), linger, Watched::default())).by_message(Some(messages))
-        };
         let frames = || Frames(vec!["", "\0\0\0\0\0", ""], 0);
-        assert_eq!(read(&mut RequestBody::new(frames(), true, Some(meter(true)))), (2, 3));
-        assert_eq!(read(&mut RequestBody::new(frames(), true, Some(meter(false)))), (3, 4));
+        assert_eq!(read(&mut RequestBody::new(frames(), true, Some(meter(Version::HTTP_2)))), (2, 3));
+        assert_eq!(read(&mut RequestBody::new(frames(), true, Some(meter(Version::HTTP_11)))), (3, 4));
         assert_eq!(read(&mut RequestBody::new(frames(), true, None)), (3, 4));
     }
 

@@ -10,13 +10,13 @@ use http_body::{Body, Frame, SizeHint};
 use pin_project_lite::pin_project;
 
 use super::broken::{Broken, Polled, ResponseBodyError, text_of};
-use super::catch::catch;
 use super::collecting::Collecting;
 use super::draining::Draining;
-use super::log;
 use super::tee::Tee;
 use super::watching::{Watched, Watching};
-use crate::exchange::{Answered, BoxError, Origin, Tail};
+use error_envelope_core::exchange::{Answered, BoxError, Origin, Tail};
+use error_envelope_runtime as runtime;
+use error_envelope_runtime::catch;
 
 pin_project! {
     /// The inner service's body as it comes, or the reply that the layer wrote.
@@ -314,7 +314,7 @@ fn broke_off<R, B>(
 ) -> ResponseBodyError {
     let text = text_of(origin);
     if let Some(tail) = tail.take() {
-        log::event(tail.broke_off(origin, error));
+        runtime::log_event(tail.broke_off(origin, error));
     }
     finish(kind, tail);
     ResponseBodyError(text)
@@ -350,12 +350,12 @@ fn finish<R, B>(mut kind: Pin<&mut Kind<R, B>>, tail: &mut Option<Tail>) {
     if let Err(panic) = catch(|| kind.set(Kind::Empty))
         && let Some(tail) = tail.take().or_else(|| watch.map(|watch| watch.into_tail()))
     {
-        log::event(tail.broke_off(Origin::Panic, String::from(panic).into()));
+        runtime::log_event(tail.broke_off(Origin::Panic, String::from(panic).into()));
     }
 }
 
 /// The answer to a request that is read no further.
 pub(super) fn reply_of<R, B>(mut answered: Answered) -> Reply<R, B> {
-    log::answered(&mut answered);
+    runtime::log_reply(&mut answered);
     answered.reply.map(ResponseBody::reply)
 }

@@ -8,32 +8,31 @@ use http::{Request, Response, Version};
 use http_body::Body;
 use tower_service::Service;
 
-use super::catch::catch;
 use super::facts::facts;
 use super::future::ResponseFuture;
 use super::held::{Held, unready};
 use super::hpack::Indexed;
-use super::id;
-use super::in_force::InForce;
-use super::log;
 use super::peeking::Waiting;
 use super::request_body::RequestBody;
 use super::response_body::ResponseBody;
 use super::verify::Verifiers;
 use super::verifying::Unsettled;
-use crate::exchange::{Admission, BoxError, Exchange};
+use error_envelope_core::exchange::{Admission, BoxError, Exchange};
+use error_envelope_runtime as runtime;
+use error_envelope_runtime::PolicyHandle;
+use error_envelope_runtime::catch;
 
 /// What [`ErrorEnvelopeLayer`](super::ErrorEnvelopeLayer) makes of a service. It never fails: every error is an answer.
 pub struct ErrorEnvelopeService<S> {
     inner: S,
-    policy: InForce,
+    policy: PolicyHandle,
     verifiers: Verifiers,
     indexed: Indexed,
     held: Option<Held>,
 }
 
 impl<S> ErrorEnvelopeService<S> {
-    pub(super) fn new(inner: S, policy: InForce, verifiers: Verifiers, indexed: Indexed) -> Self {
+    pub(super) fn new(inner: S, policy: PolicyHandle, verifiers: Verifiers, indexed: Indexed) -> Self {
         Self { inner, policy, verifiers, indexed, held: None }
     }
 
@@ -96,9 +95,9 @@ where
         let facts = facts(&body);
         // A guard's answer uses it up, too: the next request asks the service anew.
         let held = self.held.take();
-        match Exchange::begin(self.policy.terms(), &mut head, facts, id::fresh) {
+        match Exchange::begin(self.policy.terms(), &mut head, facts, runtime::new_request_id) {
             Admission::Forward(mut exchange, meter, unenforced) => {
-                log::unenforced(unenforced);
+                runtime::log_unenforced(unenforced);
                 if head.version == Version::HTTP_2 && self.indexed.is_due(exchange.request_id()) {
                     exchange.index_id();
                 }

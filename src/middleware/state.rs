@@ -9,14 +9,15 @@ use tower_service::Service;
 use tracing::Span;
 
 use super::budget::Deadline;
-use super::catch::catch;
 use super::collecting::Collecting;
 use super::draining::{Draining, Rest};
-use super::log;
 use super::peeking::Peeking;
 use super::request_body::RequestBody;
+use super::span;
 use super::verifying::Verifying;
-use crate::exchange::{Answered, Exchange};
+use error_envelope_core::exchange::{Answered, Exchange};
+use error_envelope_runtime as runtime;
+use error_envelope_runtime::catch;
 
 pin_project! {
     // The happy path's state is the largest.
@@ -60,13 +61,13 @@ impl<S, F, B, R> State<S, F, B, R> {
     where
         S: Service<Request<RequestBody<B>>, Response = Response<R>, Future = F>,
     {
-        let span = log::span(exchange.request_id());
+        let span = span::span(exchange.request_id());
         let deadline = exchange.deadline().map(Deadline::after);
         let around = (span.is_some() || deadline.is_some()).then(|| Box::new(Around { span, deadline }));
         // By reference: what a catch takes and gives by value is moved twice.
         let mut future = None;
         let called = catch(|| {
-            let _inside = log::enter(around.as_ref().and_then(|around| around.span.as_ref()));
+            let _inside = span::enter(around.as_ref().and_then(|around| around.span.as_ref()));
             if let Some(request) = request.take() {
                 future = Some(service.call(request));
             }
@@ -84,7 +85,7 @@ impl<S, F, B, R> State<S, F, B, R> {
 
     pub(super) fn answered(answered: impl Into<Box<Answered>>, body: Option<Rest<B>>) -> Self {
         let mut answered = answered.into();
-        log::answered(&mut answered);
+        runtime::log_reply(&mut answered);
         match (body, answered.linger) {
             (Some(body), Some(linger)) => {
                 Self::Draining { draining: Some(Box::pin(Draining::new(body, linger, answered))) }

@@ -6,9 +6,9 @@ use bytes::Bytes;
 use http_body::{Frame, SizeHint};
 use tokio::time::Instant;
 
-use super::log;
 use super::read::Read;
-use crate::exchange::{Collected, Observed, Unread};
+use error_envelope_core::exchange::{Collected, Observed, Unread};
+use error_envelope_runtime as runtime;
 
 /// What has passed so far of a body on a route in `observe`.
 pub(super) struct Tee {
@@ -60,9 +60,9 @@ impl Tee {
             () if Instant::now() >= self.until => Some(Unread::TooLate),
             () => None,
         };
-        let Some(why) = unread else { return log::event(observed.seen(Collected::Whole(&copy))) };
+        let Some(why) = unread else { return runtime::log_event(observed.seen(Collected::Whole(&copy))) };
         let mut event = observed.seen(Collected::Unreadable(&copy));
         event.note_unread(why);
-        log::event(event);
+        runtime::log_event(event);
     }
 }

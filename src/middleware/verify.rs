@@ -8,9 +8,9 @@ use std::sync::Arc;
 
 use http::{Extensions, HeaderMap, Method, Uri, request};
 
-use super::catch::Quiet;
-use crate::exchange::BoxError;
-use crate::guard::auth::Verified;
+use error_envelope_core::exchange::BoxError;
+use error_envelope_core::guard::auth::Verified;
+use error_envelope_runtime::DropGuarded;
 
 /// Knows whose credentials a request carries: the scheme `custom` of a policy (rule G2).
 ///
@@ -118,7 +118,7 @@ trait Erased: Send + Sync {
     fn begin(self: Arc<Self>, request: Presented) -> Verdict;
 }
 
-impl<V: Verify> Erased for Quiet<V> {
+impl<V: Verify> Erased for DropGuarded<V> {
     /// The verifier's own code runs when it is polled, and not before.
     fn begin(self: Arc<Self>, request: Presented) -> Verdict {
         Box::pin(async move {
@@ -132,7 +132,7 @@ impl<V: Verify> Erased for Quiet<V> {
 
 impl Verifiers {
     pub(super) fn add(&mut self, name: String, verifier: impl Verify) {
-        Arc::make_mut(self.0.get_or_insert_default()).insert(name, Arc::new(Quiet::new(verifier)));
+        Arc::make_mut(self.0.get_or_insert_default()).insert(name, Arc::new(DropGuarded::new(verifier)));
     }
 
     /// `None` where the layer has no verifier of that name.

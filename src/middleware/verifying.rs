@@ -8,12 +8,13 @@ use http::request;
 use tracing::Span;
 
 use super::budget::Deadline;
-use super::catch::catch;
 use super::held::Held;
-use super::log;
+use super::span;
 use super::verify::{Presented, Verdict, Verifiers};
-use crate::exchange::{BoxError, Event, Unverified};
-use crate::guard::auth::Verified;
+use error_envelope_core::exchange::{BoxError, Event, Unverified};
+use error_envelope_core::guard::auth::Verified;
+use error_envelope_runtime as runtime;
+use error_envelope_runtime::catch;
 
 /// A request whose credentials a verifier looks at (G2).
 pub(super) struct Verifying<S, B> {
@@ -43,7 +44,7 @@ impl<S, B> Verifying<S, B> {
             let failed: BoxError = format!("an extension of the request panicked when it was copied: {panic}").into();
             Some(Box::pin(std::future::ready(Err(failed))))
         });
-        let span = log::span(unverified.request_id());
+        let span = span::span(unverified.request_id());
         Self { verdict: Mutex::new(verdict), deadline: Deadline::after(timeout), timeout, span, rest: Some(rest) }
     }
 
@@ -65,14 +66,14 @@ impl<S, B> Verifying<S, B> {
         let polled = match verdict.get_mut().unwrap_or_else(PoisonError::into_inner) {
             None => return Poll::Ready(Err("the layer has no verifier for this scheme".into())),
             Some(verdict) => catch(|| {
-                let _inside = log::enter(span.as_ref());
+                let _inside = span::enter(span.as_ref());
                 verdict.as_mut().poll(cx)
             }),
         };
         let outcome = match polled {
             Ok(Poll::Ready(Ok(verified))) => Ok(verified),
             Ok(Poll::Ready(Err(error))) => {
-                let text = log::text(&error);
+                let text = runtime::cause_text(&error);
                 let _ = catch(|| drop(error));
                 Err(text)
             }

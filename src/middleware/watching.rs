@@ -8,9 +8,9 @@ use http_body::Frame;
 
 use super::broken::{Broken, Polled, text_of};
 use super::budget::Deadline;
-use super::catch::catch;
-use super::log;
-use crate::exchange::{Ended, Last, Origin, Watch};
+use error_envelope_core::exchange::{Ended, Last, Origin, Watch};
+use error_envelope_runtime as runtime;
+use error_envelope_runtime::catch;
 
 /// A call whose response has begun.
 pub(super) struct Watching {
@@ -81,7 +81,7 @@ impl Watching {
         if *self.whole.get_mut() || watch.has_ended() {
             return Some(watch);
         }
-        log::event(watch.abandoned());
+        runtime::log_event(watch.abandoned());
         None
     }
 
@@ -98,7 +98,7 @@ impl Watching {
             None => frame.trailers_mut().and_then(|trailers| watch.response_trailers(trailers)),
         };
         if let Some(event) = event {
-            log::event(event);
+            runtime::log_event(event);
         }
     }
 
@@ -125,7 +125,7 @@ impl Watching {
 }
 
 fn last(Ended { last, event }: Ended, text: &'static str) -> Watched {
-    log::event(event);
+    runtime::log_event(event);
     match last {
         Last::Trailers(trailers) => Watched::Last(Frame::trailers(trailers)),
         Last::Data(data) => Watched::Last(Frame::data(data)),

@@ -1,8 +1,8 @@
-//! Whether a value is what a code's schema says, by the keywords of [`details`](crate::code::details).
+//! Whether a value is what a code's schema says, by the keywords of [`details`](error_envelope_core::code::details).
 
 use serde_json::Value;
 
-use crate::code::details::types;
+use error_envelope_core::code::details::types;
 
 /// Where a value is not what its schema says, and what is there.
 pub(super) fn misfits(schema: &Value, value: &Value, at: &str) -> Vec<String> {

@@ -5,9 +5,9 @@ use serde::Deserialize;
 use serde_json::Value;
 use serde_json::value::RawValue;
 
-use crate::code;
-use crate::message;
-use crate::request_id::RequestId;
+use error_envelope_core::code;
+use error_envelope_core::message;
+use error_envelope_core::request_id::RequestId;
 
 pub(super) fn wrong_body(bytes: &[u8]) -> Vec<String> {
     if bytes.is_empty() {

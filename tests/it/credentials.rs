@@ -18,7 +18,8 @@ use tower::{Layer, Service, ServiceExt};
 use tower_error_envelope::auth::{AuthScheme, Identity, Key};
 use tower_error_envelope::exchange::BoxError;
 use tower_error_envelope::middleware::RequestBody;
-use tower_error_envelope::{ErrorEnvelopeLayer, ErrorEnvelopeService, Policy, PolicyBuilder};
+use tower_error_envelope::policy::PolicyBuilder;
+use tower_error_envelope::{ErrorEnvelopeLayer, ErrorEnvelopeService, Policy};
 
 use crate::kit::{Answer, answer};
 

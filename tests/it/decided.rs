@@ -7,7 +7,8 @@ use axum::http::{Request, Response, response};
 use tower_error_envelope::exchange::{
     Admission, BodyFacts, Collected, DecidedBy, Event, Exchange, ResponsePlan, Rewritten, Terms,
 };
-use tower_error_envelope::{Dialect, Mode, Policy, PolicyFile, PolicyLoader, RequestId};
+use tower_error_envelope::policy::{Dialect, PolicyFile, PolicyLoader};
+use tower_error_envelope::{Mode, Policy, RequestId};
 
 const POLICY: &str = "\
 version = 1

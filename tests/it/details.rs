@@ -6,8 +6,9 @@ use std::path::PathBuf;
 
 use http::HeaderMap;
 use serde_json::{Value, json};
+use tower_error_envelope::policy::PolicyLoader;
 use tower_error_envelope::testing::Envelope;
-use tower_error_envelope::{ErrorCode, Policy, PolicyLoader};
+use tower_error_envelope::{ErrorCode, Policy};
 
 const ID: &str = "req_01JD2V5W8Z3Q4R6T8Y0A1B2C3D";
 

@@ -7,7 +7,8 @@ use bytes::Bytes;
 use http::{HeaderValue, Request, Response, StatusCode};
 use proptest::prelude::*;
 use serde_json::{Value, json};
-use tower_error_envelope::{Dialect, ErrorCode, Fault, MapRule, OutwardRule, Policy, Protocols};
+use tower_error_envelope::policy::{Dialect, MapRule, OutwardRule, Protocols};
+use tower_error_envelope::{ErrorCode, Fault, Policy};
 
 use crate::rewriting::{ID, inner, json_value, rewritten_for};
 

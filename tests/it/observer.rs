@@ -10,7 +10,8 @@ use http_body_util::Full;
 use tower::{Layer, Service, ServiceExt, service_fn};
 use tower_error_envelope::auth::{AuthScheme, Key};
 use tower_error_envelope::exchange::{Event, Observer, Shown};
-use tower_error_envelope::{ErrorEnvelopeLayer, KillSwitch, Mode, Policy, Route};
+use tower_error_envelope::middleware::KillSwitch;
+use tower_error_envelope::{ErrorEnvelopeLayer, Mode, Policy, Route};
 
 use crate::kit::{Answer, answer, logged};
 

@@ -24,7 +24,7 @@ struct Case {
 
 #[test]
 fn m2_a_wrong_file_is_told_its_line_its_key_and_what_would_be_right() {
-    let refused: Refused = toml::from_str(include_str!("../policy_errors/refused.toml")).unwrap();
+    let refused: Refused = toml::from_str(include_str!("../policy_errors.toml")).unwrap();
     let mut told = Vec::new();
     for Case { file, error } in &refused.case {
         match Policy::from_toml("policy.toml", file) {

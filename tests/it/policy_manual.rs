@@ -3,7 +3,8 @@
 use std::fs;
 use std::path::PathBuf;
 
-use tower_error_envelope::{ErrorEnvelopeLayer, PolicyFile, PolicyLoader};
+use tower_error_envelope::ErrorEnvelopeLayer;
+use tower_error_envelope::policy::{PolicyFile, PolicyLoader};
 
 const MANUAL: &str = include_str!("../../manual/policy.md");
 

@@ -132,8 +132,8 @@ proptest! {
 
     #[test]
     fn e1_every_inner_error_becomes_the_envelope_and_e7_once(inner in inner(), known in any::<bool>()) {
-        let policy = if known { Policy::builder().unknown_codes(tower_error_envelope::UnknownCodes::ByStatus) } else { Policy::builder() };
-        let policy = Arc::new(policy.protocols(tower_error_envelope::Protocols::Rewrite).build().unwrap());
+        let policy = if known { Policy::builder().unknown_codes(tower_error_envelope::policy::UnknownCodes::ByStatus) } else { Policy::builder() };
+        let policy = Arc::new(policy.protocols(tower_error_envelope::policy::Protocols::Rewrite).build().unwrap());
         let once = rewritten(&policy, &inner);
         // A canonical `invalid_request` keeps the details that it came with (E8).
         let canonical = inner.body().windows(12).any(|window| window == b"\"request_id\"");

@@ -6,8 +6,9 @@ use std::sync::Arc;
 
 use http::{Method, Request};
 use proptest::prelude::*;
+use tower_error_envelope::Policy;
 use tower_error_envelope::exchange::{Admission, BodyFacts, Exchange, Terms};
-use tower_error_envelope::{Policy, PolicyBuilder, RequiredHeader, Scope};
+use tower_error_envelope::policy::{PolicyBuilder, RequiredHeader, Scope};
 
 const POLICY: &str = r#"
 version = 1

@@ -1,8 +1,8 @@
 //! A recorder for what this process counts.
 
+use error_envelope_runtime::describe_metrics;
 use metrics::SetRecorderError;
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle, PrometheusRecorder};
-use tower_error_envelope::adapter::describe_metrics;
 
 /// In seconds: an error is read within a millisecond where the service wrote it at once, and given up after `inspect.timeout`,
 /// a second by default (R4).

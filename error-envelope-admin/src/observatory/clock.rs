@@ -7,7 +7,7 @@ const WEEK_MS: u64 = 7 * 24 * 60 * 60 * 1000;
 const MONTHS: [&str; 12] = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
 
 /// `2026-11-21T14:02:33.120Z`.
-pub(super) fn rfc3339(at_ms: u64) -> String {
+pub(crate) fn rfc3339(at_ms: u64) -> String {
     // The last millisecond that has such a date is one of the year 9999.
     const LAST: u64 = 253_402_300_799_999;
 
@@ -15,13 +15,13 @@ pub(super) fn rfc3339(at_ms: u64) -> String {
 }
 
 /// `14:02:33` today, else `20 Nov 14:02`.
-pub(super) fn short(at_ms: u64, now_ms: u64) -> String {
+pub(crate) fn short(at_ms: u64, now_ms: u64) -> String {
     let (at, now) = (rfc3339(at_ms), rfc3339(now_ms));
     if at[..10] == now[..10] { at[11..19].to_owned() } else { on_day(&at) }
 }
 
 /// `in 7 days`, or for how long the process has counted.
-pub(super) fn period(since_ms: u64, now_ms: u64) -> String {
+pub(crate) fn period(since_ms: u64, now_ms: u64) -> String {
     if now_ms.saturating_sub(since_ms) >= WEEK_MS {
         return "in 7 days".to_owned();
     }

@@ -1,24 +1,24 @@
 //! What to write into the policy for errors without a code.
 
-use tower_error_envelope::ErrorCode;
+use error_envelope_core::code::ErrorCode;
 
 use super::seen::Kind;
 use crate::drafting::{code_of_status, name_of, name_on_route, quoted, sentence, status_says_all};
 
 /// A piece of policy, ready to be copied, and what to know of it.
-pub(super) struct Draft {
-    pub(super) toml: String,
-    pub(super) note: Option<&'static str>,
+pub(crate) struct Draft {
+    pub(crate) toml: String,
+    pub(crate) note: Option<&'static str>,
 }
 
 /// Whether a rule could say no more of such an error than its status does.
-pub(super) fn says_all(kind: &Kind) -> bool {
+pub(crate) fn says_all(kind: &Kind) -> bool {
     kind.unknown.is_none() && kind.sent.is_some_and(status_says_all)
 }
 
 /// A rule for errors of this kind on this route; `alone` says that all errors of its status there are of it. What no rule
 /// can tell from others gets none, with why.
-pub(super) fn of(kind: &Kind, route: Option<&str>, alone: bool) -> Result<Draft, &'static str> {
+pub(crate) fn of(kind: &Kind, route: Option<&str>, alone: bool) -> Result<Draft, &'static str> {
     let status = kind.sent.ok_or("No status was sent.")?;
     let (condition, name, message) = match (&kind.unknown, route) {
         (Some(code), _) => (format!("code = {}", quoted(code)), name_of(code), sentence(code)),
@@ -48,8 +48,8 @@ pub(super) fn of(kind: &Kind, route: Option<&str>, alone: bool) -> Result<Draft,
 
 #[cfg(test)]
 mod tests {
-    use tower_error_envelope::Policy;
-    use tower_error_envelope::exchange::{DecidedBy, Origin};
+    use error_envelope_core::exchange::{DecidedBy, Origin};
+    use error_envelope_core::policy::Policy;
 
     use super::super::seen::{Code, Kind};
     use super::of;

@@ -5,41 +5,41 @@
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, OnceLock};
 
-use tower_error_envelope::RequestId;
+use error_envelope_core::request_id::RequestId;
 
 use super::seen::{Entry, Kind, Seen};
 use super::tally::Tally;
 
 /// The last errors that are shown.
-pub(super) const MOST_ENTRIES: usize = 100;
+pub(crate) const MOST_ENTRIES: usize = 100;
 /// The last errors that are found by their ids.
-pub(super) const MOST_IDS: usize = 10_000;
+pub(crate) const MOST_IDS: usize = 10_000;
 /// Routes come and go as a policy is read anew; of more than these, the one that was quiet the longest is forgotten.
-pub(super) const MOST_ROUTES: usize = 500;
+pub(crate) const MOST_ROUTES: usize = 500;
 
 #[derive(Debug, Default)]
-pub(super) struct Kept {
+pub(crate) struct Kept {
     routes: HashMap<Arc<str>, Tally>,
     /// Where no route matched.
     elsewhere: Option<Tally>,
     entries: VecDeque<Arc<Entry>>,
     ids: VecDeque<Id>,
     /// How many errors there were.
-    pub(super) count: u64,
+    pub(crate) count: u64,
 }
 
 /// What is left of an error that is shown no more.
 #[derive(Clone, Debug)]
-pub(super) struct Id {
-    pub(super) id: RequestId,
-    pub(super) at: u64,
-    pub(super) route: Option<Arc<str>>,
-    pub(super) kind: Arc<Kind>,
+pub(crate) struct Id {
+    pub(crate) id: RequestId,
+    pub(crate) at: u64,
+    pub(crate) route: Option<Arc<str>>,
+    pub(crate) kind: Arc<Kind>,
 }
 
 impl Kept {
     /// Keeps one. `None` of an abandoned request, which is no error: it is counted, and found by its id.
-    pub(super) fn keep(&mut self, seen: Seen<'_>) -> Option<Arc<Entry>> {
+    pub(crate) fn keep(&mut self, seen: Seen<'_>) -> Option<Arc<Entry>> {
         let route = seen.route.map(|route| self.shared(route));
         let tally = match &route {
             None => self.elsewhere.get_or_insert_with(|| Tally::new(seen.mode)),
@@ -72,7 +72,7 @@ impl Kept {
     }
 
     /// Shows this one where its route is explained, now that its bodies are there.
-    pub(super) fn exemplify(&mut self, entry: &Arc<Entry>) {
+    pub(crate) fn exemplify(&mut self, entry: &Arc<Entry>) {
         let tally = match &entry.route {
             None => self.elsewhere.as_mut(),
             Some(route) => self.routes.get_mut(route),
@@ -84,24 +84,24 @@ impl Kept {
     }
 
     /// Each route with what it says; first of all, what no route matched.
-    pub(super) fn tallies(&self) -> impl Iterator<Item = (Option<&Arc<str>>, &Tally)> {
+    pub(crate) fn tallies(&self) -> impl Iterator<Item = (Option<&Arc<str>>, &Tally)> {
         let elsewhere = self.elsewhere.iter().map(|tally| (None, tally));
         elsewhere.chain(self.routes.iter().map(|(route, tally)| (Some(route), tally)))
     }
 
     /// The last errors, the newest first.
-    pub(super) fn entries(&self) -> impl Iterator<Item = &Arc<Entry>> {
+    pub(crate) fn entries(&self) -> impl Iterator<Item = &Arc<Entry>> {
         self.entries.iter().rev()
     }
 
     /// The last errors of a request.
-    pub(super) fn entries_of(&self, id: RequestId) -> Vec<Arc<Entry>> {
+    pub(crate) fn entries_of(&self, id: RequestId) -> Vec<Arc<Entry>> {
         self.entries().filter(|entry| entry.id == id).cloned().collect()
     }
 
     /// What is known of a request by its id, the newest first, no more than are shown of errors; and how much it is in all:
     /// where ids of clients are trusted, requests may share one.
-    pub(super) fn find(&self, id: RequestId) -> (Vec<Id>, usize) {
+    pub(crate) fn find(&self, id: RequestId) -> (Vec<Id>, usize) {
         let mut known = self.ids.iter().rev().filter(|known| known.id == id);
         let first: Vec<Id> = known.by_ref().take(MOST_ENTRIES).cloned().collect();
         let count = first.len() + known.count();

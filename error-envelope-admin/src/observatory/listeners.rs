@@ -10,13 +10,13 @@ use tokio::time::Instant;
 pub(crate) const LIVE: &str = "/events";
 
 /// Pages that are open at once.
-pub(super) const MOST_LISTENERS: usize = 16;
+pub(crate) const MOST_LISTENERS: usize = 16;
 /// One that has taken nothing for so long is slow.
-pub(super) const SLOW_AFTER: Duration = Duration::from_secs(10);
+pub(crate) const SLOW_AFTER: Duration = Duration::from_secs(10);
 
 /// Who listens.
 #[derive(Default)]
-pub(super) struct Listeners(Mutex<Vec<Arc<Listener>>>);
+pub(crate) struct Listeners(Mutex<Vec<Arc<Listener>>>);
 
 struct Listener {
     last_taken: Mutex<Instant>,
@@ -24,11 +24,11 @@ struct Listener {
 }
 
 /// A place among them, given back when it is dropped.
-pub(super) struct Place(Arc<Listener>);
+pub(crate) struct Place(Arc<Listener>);
 
 impl Listeners {
     /// `None` where there are too many: a slow one gives way first.
-    pub(super) fn join(&self, now: Instant) -> Option<Place> {
+    pub(crate) fn join(&self, now: Instant) -> Option<Place> {
         let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         all.retain(|it| !it.is_gone.load(Ordering::Relaxed));
         if all.len() >= MOST_LISTENERS {
@@ -55,7 +55,7 @@ impl Listener {
 
 impl Place {
     /// Notes that it takes more; `false` where it was too slow and has no place any more.
-    pub(super) fn takes(&self, now: Instant) -> bool {
+    pub(crate) fn takes(&self, now: Instant) -> bool {
         let is_slow = self.0.is_slow(now);
         *self.0.last_taken.lock().unwrap_or_else(PoisonError::into_inner) = now;
         !is_slow && !self.0.is_gone.load(Ordering::Relaxed)

@@ -9,28 +9,28 @@ const ELSEWHERE: &str = "-";
 
 /// Which of the last errors are shown.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Filter {
+pub(crate) struct Filter {
     /// A pattern, or `-`.
-    pub(super) route: Option<String>,
-    pub(super) code: Option<String>,
+    pub(crate) route: Option<String>,
+    pub(crate) code: Option<String>,
 }
 
 impl Filter {
-    pub(super) fn of(query: Option<&str>) -> Self {
+    pub(crate) fn of(query: Option<&str>) -> Self {
         Self { route: value(query, "route"), code: value(query, "code") }
     }
 
-    pub(super) fn is_any(&self) -> bool {
+    pub(crate) fn is_any(&self) -> bool {
         self.route.is_none() && self.code.is_none()
     }
 
-    pub(super) fn fits(&self, entry: &Entry) -> bool {
+    pub(crate) fn fits(&self, entry: &Entry) -> bool {
         let fits = |wanted: &Option<String>, is: &str| wanted.as_ref().is_none_or(|wanted| wanted == is);
         fits(&self.route, route_word(entry.route.as_deref())) && fits(&self.code, entry.kind.code.as_str())
     }
 
     /// `path` with this filter.
-    pub(super) fn link(&self, path: &str) -> String {
+    pub(crate) fn link(&self, path: &str) -> String {
         let mut query = Serializer::new(String::new());
         for (name, value) in [("route", &self.route), ("code", &self.code)] {
             if let Some(value) = value {
@@ -45,12 +45,12 @@ impl Filter {
 }
 
 /// What stands for a route in a URL.
-pub(super) fn route_word(route: Option<&str>) -> &str {
+pub(crate) fn route_word(route: Option<&str>) -> &str {
     route.unwrap_or(ELSEWHERE)
 }
 
 /// A value that is there and is not empty.
-pub(super) fn value(query: Option<&str>, name: &str) -> Option<String> {
+pub(crate) fn value(query: Option<&str>, name: &str) -> Option<String> {
     let mut pairs = parse(query.unwrap_or_default().as_bytes());
     pairs.find(|(key, value)| key == name && !value.is_empty()).map(|(_, value)| value.into_owned())
 }

@@ -1,24 +1,24 @@
 //! What the next mode of a route would change for clients, and whether the route is ready for it.
 
-use tower_error_envelope::Mode;
+use error_envelope_core::policy::Mode;
 
 use super::clock;
 use super::tally::Tally;
 use super::week::Day;
 
 /// What is said of a route and the mode that it could have next.
-pub(super) struct Readiness {
+pub(crate) struct Readiness {
     /// `None` where it has the last one.
-    pub(super) next: Option<Mode>,
-    pub(super) verdict: Verdict,
+    pub(crate) next: Option<Mode>,
+    pub(crate) verdict: Verdict,
     /// Why, in full.
-    pub(super) reasons: Vec<String>,
+    pub(crate) reasons: Vec<String>,
     /// What changes for clients.
-    pub(super) change: &'static str,
+    pub(crate) change: &'static str,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Verdict {
+pub(crate) enum Verdict {
     Ready,
     NotReady,
     /// Its errors pass without being looked at.
@@ -29,23 +29,23 @@ pub(super) enum Verdict {
 
 /// The time over which is counted.
 #[derive(Clone, Copy)]
-pub(super) struct Span {
-    pub(super) since: u64,
-    pub(super) now: u64,
+pub(crate) struct Span {
+    pub(crate) since: u64,
+    pub(crate) now: u64,
 }
 
 impl Span {
-    pub(super) fn today(self) -> Day {
+    pub(crate) fn today(self) -> Day {
         Day::of(self.now)
     }
 
-    pub(super) fn in_words(self) -> String {
+    pub(crate) fn in_words(self) -> String {
         clock::period(self.since, self.now)
     }
 }
 
 /// The mode after this one, in the order in which they are turned on.
-pub(super) fn next(mode: Mode) -> Option<Mode> {
+pub(crate) fn next(mode: Mode) -> Option<Mode> {
     match mode {
         Mode::Off => Some(Mode::Observe),
         Mode::Observe => Some(Mode::Own),
@@ -57,7 +57,7 @@ pub(super) fn next(mode: Mode) -> Option<Mode> {
 }
 
 /// `tally` is `None` of a route without errors.
-pub(super) fn of(mode: Mode, tally: Option<&Tally>, span: Span) -> Readiness {
+pub(crate) fn of(mode: Mode, tally: Option<&Tally>, span: Span) -> Readiness {
     let today = span.today();
     let sum = |of: fn(&Tally) -> u64| tally.map_or(0, of);
     let without = tally.map_or(0, |it| it.without_code.sum(today));

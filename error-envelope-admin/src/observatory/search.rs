@@ -1,12 +1,12 @@
 //! A request id in what somebody typed or pasted.
 
-use tower_error_envelope::RequestId;
+use error_envelope_core::request_id::RequestId;
 
 /// No report is longer, in characters.
 const LONGEST: usize = 4096;
 
 /// The first id in a text: `req_…` or a bare ULID in any letter case, or a UUID, with anything around it.
-pub(super) fn id_in(text: &str) -> Option<RequestId> {
+pub(crate) fn id_in(text: &str) -> Option<RequestId> {
     let text = text.char_indices().nth(LONGEST).map_or(text, |(end, _)| &text[..end]);
     let words = text.split(|it: char| !it.is_ascii_alphanumeric() && it != '_' && it != '-');
     words.filter(|word| !word.is_empty()).find_map(id)

@@ -2,46 +2,49 @@
 
 use std::sync::{Arc, OnceLock};
 
-use tower_error_envelope::exchange::{DecidedBy, Event, Origin, Shown};
-use tower_error_envelope::{ErrorCode, Mode, RequestId, Shape};
+use error_envelope_core::code::ErrorCode;
+use error_envelope_core::exchange::Shape;
+use error_envelope_core::exchange::{DecidedBy, Event, Origin, Shown};
+use error_envelope_core::policy::Mode;
+use error_envelope_core::request_id::RequestId;
 
 use super::redact;
 
 /// One event, as it is counted. What a stranger chose is in it without what looks like a credential.
 #[derive(Clone)]
-pub(super) struct Seen<'a> {
-    pub(super) id: RequestId,
+pub(crate) struct Seen<'a> {
+    pub(crate) id: RequestId,
     /// In milliseconds since the Unix epoch.
-    pub(super) at: u64,
+    pub(crate) at: u64,
     /// The pattern; `None` where no route matched.
-    pub(super) route: Option<&'a str>,
-    pub(super) mode: Mode,
-    pub(super) kind: Kind,
+    pub(crate) route: Option<&'a str>,
+    pub(crate) mode: Mode,
+    pub(crate) kind: Kind,
     /// The names of members that are dropped.
-    pub(super) dropped: Option<Box<str>>,
+    pub(crate) dropped: Option<Box<str>>,
     /// Bodies come with it.
-    pub(super) has_bodies: bool,
+    pub(crate) has_bodies: bool,
 }
 
 /// What many errors have in common.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Kind {
-    pub(super) origin: Origin,
-    pub(super) code: Code,
+pub(crate) struct Kind {
+    pub(crate) origin: Origin,
+    pub(crate) code: Code,
     /// What the client got; `None` where nothing left.
-    pub(super) sent: Option<u16>,
+    pub(crate) sent: Option<u16>,
     /// What it would get in `enforce`, where that is still to come.
-    pub(super) would_be: Option<u16>,
-    pub(super) grpc: Option<u8>,
-    pub(super) dialect: Option<Shape>,
-    pub(super) by: Option<DecidedBy>,
+    pub(crate) would_be: Option<u16>,
+    pub(crate) grpc: Option<u8>,
+    pub(crate) dialect: Option<Shape>,
+    pub(crate) by: Option<DecidedBy>,
     /// A code of the service's that nobody knows.
-    pub(super) unknown: Option<Box<str>>,
+    pub(crate) unknown: Option<Box<str>>,
 }
 
 /// A code, where there is one that may be shown.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) enum Code {
+pub(crate) enum Code {
     #[default]
     None,
     Known(ErrorCode),
@@ -52,41 +55,41 @@ pub(super) enum Code {
 
 /// One error among the last ones.
 #[derive(Debug)]
-pub(super) struct Entry {
+pub(crate) struct Entry {
     /// Counts from 1, in the order in which errors were seen.
-    pub(super) number: u64,
-    pub(super) id: RequestId,
-    pub(super) at: u64,
-    pub(super) route: Option<Arc<str>>,
-    pub(super) mode: Mode,
-    pub(super) kind: Arc<Kind>,
-    pub(super) dropped: Option<Box<str>>,
-    pub(super) has_bodies: bool,
+    pub(crate) number: u64,
+    pub(crate) id: RequestId,
+    pub(crate) at: u64,
+    pub(crate) route: Option<Arc<str>>,
+    pub(crate) mode: Mode,
+    pub(crate) kind: Arc<Kind>,
+    pub(crate) dropped: Option<Box<str>>,
+    pub(crate) has_bodies: bool,
     /// Filled in by whoever takes out of them what must not be seen.
-    pub(super) bodies: OnceLock<Bodies>,
+    pub(crate) bodies: OnceLock<Bodies>,
 }
 
 /// What was said before and after, as it may be shown.
 #[derive(Debug, Default)]
-pub(super) struct Bodies {
-    pub(super) before: Option<Side>,
-    pub(super) after: Option<Side>,
+pub(crate) struct Bodies {
+    pub(crate) before: Option<Side>,
+    pub(crate) after: Option<Side>,
 }
 
 /// One of the two.
 #[derive(Debug)]
-pub(super) struct Side {
-    pub(super) status: u16,
-    pub(super) content_type: Option<Box<str>>,
+pub(crate) struct Side {
+    pub(crate) status: u16,
+    pub(crate) content_type: Option<Box<str>>,
     /// `None` where it is no text.
-    pub(super) text: Option<Box<str>>,
+    pub(crate) text: Option<Box<str>>,
     /// In bytes, as far as it was kept.
-    pub(super) length: usize,
-    pub(super) whole: bool,
+    pub(crate) length: usize,
+    pub(crate) whole: bool,
 }
 
 impl<'a> Seen<'a> {
-    pub(super) fn of(event: &'a Event, at: u64) -> Self {
+    pub(crate) fn of(event: &'a Event, at: u64) -> Self {
         Self {
             id: event.request_id(),
             at,
@@ -113,22 +116,22 @@ fn harmless(text: &str) -> Box<str> {
 }
 
 impl Kind {
-    pub(super) fn is_error(&self) -> bool {
+    pub(crate) fn is_error(&self) -> bool {
         self.origin != Origin::Abandoned
     }
 
     /// The service said no code that is known.
-    pub(super) fn is_without_code(&self) -> bool {
+    pub(crate) fn is_without_code(&self) -> bool {
         self.by == Some(DecidedBy::Status)
     }
 
     /// What the service said; `None` where it was not asked, or where what it said was no status.
-    pub(super) fn said(&self) -> Option<u16> {
+    pub(crate) fn said(&self) -> Option<u16> {
         self.sent.filter(|_| self.origin == Origin::Inner)
     }
 
     /// The status of an error's own: what clients get, or would get.
-    pub(super) fn status(&self) -> Option<u16> {
+    pub(crate) fn status(&self) -> Option<u16> {
         self.would_be.or(self.sent)
     }
 }
@@ -141,7 +144,7 @@ impl Code {
         code.filter(may_be_shown).map_or(Self::None, |code| Self::Known(code.clone()))
     }
 
-    pub(super) fn as_str(&self) -> &str {
+    pub(crate) fn as_str(&self) -> &str {
         match self {
             Self::None => "",
             Self::Known(code) => code.as_str(),
@@ -152,7 +155,7 @@ impl Code {
 }
 
 impl Bodies {
-    pub(super) fn of(before: Option<&Shown>, after: Option<&Shown>) -> Self {
+    pub(crate) fn of(before: Option<&Shown>, after: Option<&Shown>) -> Self {
         Self { before: before.map(Side::of), after: after.map(Side::of) }
     }
 }
@@ -162,7 +165,7 @@ impl Side {
         Self::made(shown.status().as_u16(), shown.content_type(), shown.body(), shown.is_whole())
     }
 
-    pub(super) fn made(status: u16, content_type: Option<&str>, body: &[u8], whole: bool) -> Self {
+    pub(crate) fn made(status: u16, content_type: Option<&str>, body: &[u8], whole: bool) -> Self {
         Self {
             status,
             content_type: content_type.map(harmless),

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use tower_error_envelope::exchange::{Event, Exhibit, Observer};
+use error_envelope_core::exchange::{Event, Exhibit, Observer};
 
 use super::kept::Kept;
 use super::listeners::Listeners;
@@ -19,9 +19,9 @@ pub(crate) struct Store {
     kept: Arc<Mutex<Kept>>,
     /// Begun with the first body: most policies show none.
     bodies: OnceLock<Option<SyncSender<Work>>>,
-    pub(super) listeners: Listeners,
+    pub(crate) listeners: Listeners,
     /// In milliseconds since the Unix epoch.
-    pub(super) since: u64,
+    pub(crate) since: u64,
 }
 
 type Work = (Arc<Entry>, Exhibit);
@@ -43,7 +43,7 @@ impl Observer for Store {
 }
 
 impl Store {
-    pub(super) fn kept(&self) -> MutexGuard<'_, Kept> {
+    pub(crate) fn kept(&self) -> MutexGuard<'_, Kept> {
         lock(&self.kept)
     }
 
@@ -89,7 +89,7 @@ fn lock(kept: &Mutex<Kept>) -> MutexGuard<'_, Kept> {
 
 /// In milliseconds since the Unix epoch.
 #[allow(clippy::disallowed_methods, reason = "an observer is no part of the core: it says when it saw an error")]
-pub(super) fn now() -> u64 {
+pub(crate) fn now() -> u64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH);
     since.map_or(0, |since| u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
 }

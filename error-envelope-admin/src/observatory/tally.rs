@@ -2,53 +2,53 @@
 
 use std::sync::Arc;
 
-use tower_error_envelope::Mode;
-use tower_error_envelope::exchange::Origin;
+use error_envelope_core::exchange::Origin;
+use error_envelope_core::policy::Mode;
 
 use super::draft;
 use super::seen::{Entry, Kind, Seen};
 use super::week::{Day, Week};
 
 /// More kinds of errors than a person reads; beyond them the rarest are counted together.
-pub(super) const MOST_KINDS: usize = 24;
+pub(crate) const MOST_KINDS: usize = 24;
 
 /// What one route says.
 #[derive(Clone, Debug)]
-pub(super) struct Tally {
+pub(crate) struct Tally {
     /// The route's, as it was with its last error.
-    pub(super) mode: Mode,
-    pub(super) errors: Week,
+    pub(crate) mode: Mode,
+    pub(crate) errors: Week,
     /// Errors of the service.
-    pub(super) inner: Week,
+    pub(crate) inner: Week,
     /// Those that a rule could give a code that they have not.
-    pub(super) without_code: Week,
+    pub(crate) without_code: Week,
     /// Those whose status says all there is to say.
-    pub(super) by_status: Week,
+    pub(crate) by_status: Week,
     /// Those without a shape: empty, HTML, plain text.
-    pub(super) without_shape: Week,
+    pub(crate) without_shape: Week,
     /// Requests that `own` would refuse.
-    pub(super) would_refuse: Week,
-    pub(super) abandoned: Week,
-    pub(super) last: u64,
-    pub(super) last_without_code: u64,
-    pub(super) last_would_refuse: u64,
-    pub(super) kinds: Vec<OfKind>,
+    pub(crate) would_refuse: Week,
+    pub(crate) abandoned: Week,
+    pub(crate) last: u64,
+    pub(crate) last_without_code: u64,
+    pub(crate) last_would_refuse: u64,
+    pub(crate) kinds: Vec<OfKind>,
     /// Of kinds that are not told apart any more.
-    pub(super) others: Week,
+    pub(crate) others: Week,
     /// The last one whose bodies may be shown.
-    pub(super) example: Option<Arc<Entry>>,
+    pub(crate) example: Option<Arc<Entry>>,
 }
 
 /// How often errors of one kind were seen.
 #[derive(Clone, Debug)]
-pub(super) struct OfKind {
-    pub(super) kind: Arc<Kind>,
-    pub(super) week: Week,
-    pub(super) last: u64,
+pub(crate) struct OfKind {
+    pub(crate) kind: Arc<Kind>,
+    pub(crate) week: Week,
+    pub(crate) last: u64,
 }
 
 impl Tally {
-    pub(super) fn new(mode: Mode) -> Self {
+    pub(crate) fn new(mode: Mode) -> Self {
         let none = Week::default();
         Self {
             mode,
@@ -69,7 +69,7 @@ impl Tally {
     }
 
     /// Counts one, and gives what it has in common with others.
-    pub(super) fn count(&mut self, seen: &Seen<'_>) -> Arc<Kind> {
+    pub(crate) fn count(&mut self, seen: &Seen<'_>) -> Arc<Kind> {
         let (day, kind) = (Day::of(seen.at), &seen.kind);
         (self.mode, self.last) = (seen.mode, seen.at);
         if !kind.is_error() {
@@ -117,7 +117,7 @@ impl Tally {
     }
 
     /// The kinds that were seen in the last seven days, the commonest first.
-    pub(super) fn commonest(&self, today: Day) -> Vec<(u64, &OfKind)> {
+    pub(crate) fn commonest(&self, today: Day) -> Vec<(u64, &OfKind)> {
         let mut kinds: Vec<_> = self.kinds.iter().map(|it| (it.week.sum(today), it)).collect();
         kinds.retain(|(count, _)| *count > 0);
         kinds.sort_by_key(|(count, it)| (std::cmp::Reverse(*count), std::cmp::Reverse(it.last)));

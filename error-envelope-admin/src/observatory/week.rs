@@ -5,31 +5,31 @@ const DAY_MS: u64 = 24 * 60 * 60 * 1000;
 
 /// A day of UTC, by its number since the Unix epoch.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Day(u32);
+pub(crate) struct Day(u32);
 
 /// How often something happened, today and on the six days before, one bucket a day.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Week {
+pub(crate) struct Week {
     last: Day,
     counts: [u32; DAYS as usize],
 }
 
 impl Day {
-    pub(super) fn of(at_ms: u64) -> Self {
+    pub(crate) fn of(at_ms: u64) -> Self {
         Self(u32::try_from(at_ms / DAY_MS).unwrap_or(u32::MAX))
     }
 }
 
 impl Week {
     /// Once more. A clock that was set back counts for the last day there was.
-    pub(super) fn count(&mut self, day: Day) {
+    pub(crate) fn count(&mut self, day: Day) {
         self.turn_to(day);
         let today = &mut self.counts[bucket(self.last.0)];
         *today = today.saturating_add(1);
     }
 
     /// All that another one has.
-    pub(super) fn take_over(&mut self, other: &Self) {
+    pub(crate) fn take_over(&mut self, other: &Self) {
         self.turn_to(other.last);
         let in_both = (0..DAYS).filter_map(|ago| other.last.0.checked_sub(ago)).filter(|day| self.has(*day));
         for day in in_both.collect::<Vec<_>>() {
@@ -39,7 +39,7 @@ impl Week {
     }
 
     /// How often, as of that day.
-    pub(super) fn sum(&self, today: Day) -> u64 {
+    pub(crate) fn sum(&self, today: Day) -> u64 {
         let days = (0..DAYS).filter_map(|ago| self.last.0.checked_sub(ago));
         days.filter(|day| day + DAYS > today.0).map(|day| u64::from(self.counts[bucket(day)])).sum()
     }

@@ -70,7 +70,7 @@ async fn exposed() -> Exposed {
         .route(Route::new("/errors/{kind}"))
         .build()
         .unwrap();
-    let mut service = admin.layer(ErrorEnvelopeLayer::new().policy(policy)).layer(service_fn(misbehave));
+    let mut service = admin.attach(ErrorEnvelopeLayer::new().policy(policy)).layer(service_fn(misbehave));
     for path in ["/observed", "/errors/500", "/errors/foreign", "/errors/failed", "/errors/panic", "/errors/slow"] {
         let request = Request::get(path).body(Full::<Bytes>::default()).unwrap();
         service.call(request).await.unwrap().into_body().collect().await.unwrap();

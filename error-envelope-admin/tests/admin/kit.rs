@@ -4,11 +4,11 @@ use std::convert::Infallible;
 
 use bytes::Bytes;
 use error_envelope_admin::{Admin, PrometheusHandle};
+use error_envelope_runtime::describe_metrics;
 use http::{HeaderMap, Request, Response, StatusCode};
 use http_body_util::{BodyExt, Empty, Full};
 use tower::{Layer, ServiceExt, service_fn};
 use tower_error_envelope::ErrorEnvelopeLayer;
-use tower_error_envelope::adapter::describe_metrics;
 
 /// What was answered.
 pub(crate) struct Answer {

@@ -11,7 +11,8 @@ use http_body::Frame;
 use http_body_util::{BodyExt, Full, StreamBody, combinators::BoxBody};
 use tokio_stream::StreamExt;
 use tower::{Layer, Service, ServiceExt, service_fn};
-use tower_error_envelope::{ErrorEnvelopeLayer, Mode, Policy, Route, Scope};
+use tower_error_envelope::policy::Scope;
+use tower_error_envelope::{ErrorEnvelopeLayer, Mode, Policy, Route};
 
 use crate::kit::{ask, recording, through};
 
@@ -132,7 +133,7 @@ async fn r4_what_is_not_read_is_counted_by_reason_and_route_and_what_is_waited_f
 async fn each_metric_is_served_with_what_it_means() {
     let (_recording, handle) = recording();
     let admin = Admin::new().metrics(handle);
-    let layer = admin.layer(ErrorEnvelopeLayer::new());
+    let layer = admin.attach(ErrorEnvelopeLayer::new());
     through(&layer, "/seats/7", 409, r#"{"error":"Seat 7 is taken"}"#).await;
     let answer = ask(&admin, "GET", "/metrics").await;
     assert_eq!(

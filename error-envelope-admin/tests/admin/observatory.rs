@@ -32,7 +32,7 @@ const SECRET: &str =
 fn watched(policy: &str) -> (Admin, ErrorEnvelopeLayer) {
     let admin = Admin::new();
     let policy = Policy::from_toml("policy.toml", policy).unwrap();
-    let layer = admin.layer(ErrorEnvelopeLayer::new().policy(policy));
+    let layer = admin.attach(ErrorEnvelopeLayer::new().policy(policy));
     (admin, layer)
 }
 

@@ -22,7 +22,7 @@ async fn health_is_ok_and_readiness_ends_where_it_drains() {
 #[tokio::test]
 async fn the_kill_switch_is_thrown_and_taken_back() {
     let admin = Admin::new();
-    let layer = admin.layer(ErrorEnvelopeLayer::new());
+    let layer = admin.attach(ErrorEnvelopeLayer::new());
     let said = r#"{"message":"Seat 7 is taken"}"#;
     let passes = async || through(&layer, "/seats/7", 409, said).await.body == said;
     let mode = async |method, path| ask(&admin, method, path).await.json()["mode"].clone();

@@ -4,9 +4,10 @@ use std::fs;
 use std::time::{Duration, Instant};
 
 use error_envelope_admin::Admin;
+use error_envelope_runtime::PolicyHandle;
 use serde_json::{Value, json};
-use tower_error_envelope::adapter::InForce;
-use tower_error_envelope::{ErrorEnvelopeLayer, Mode, Policy, PolicyLoader, Route, Scope};
+use tower_error_envelope::policy::{PolicyLoader, Scope};
+use tower_error_envelope::{ErrorEnvelopeLayer, Mode, Policy, Route};
 
 use crate::kit::ask;
 
@@ -26,7 +27,7 @@ async fn a_policy_built_in_rust_is_told_route_by_route() {
         .unwrap();
     let admin = Admin::new();
     assert_eq!(ask(&admin, "GET", "/policy").await.status, 503, "nothing is wired yet");
-    let _layer = admin.layer(ErrorEnvelopeLayer::new().policy(policy));
+    let _layer = admin.attach(ErrorEnvelopeLayer::new().policy(policy));
     let mut first = told(&admin).await;
     let since = first["since"].take();
     assert!(since.as_str().unwrap().starts_with("20") && since.as_str().unwrap().ends_with('Z'));
@@ -53,7 +54,7 @@ async fn m2_a_refused_file_is_told_with_its_line_until_it_is_put_right_and_after
     fs::write(&file, text).unwrap();
     fs::write(&part, "version = 1\n[[route]]\nmatch = \"/a\"\n").unwrap();
     let admin = Admin::new();
-    let layer = admin.layer(ErrorEnvelopeLayer::watch(&file).unwrap());
+    let layer = admin.attach(ErrorEnvelopeLayer::watch(&file).unwrap());
     let first = told(&admin).await;
     let mut files: Vec<_> = first["files"].as_array().unwrap().iter().map(|it| it.as_str().unwrap()).collect();
     files.sort_unstable();
@@ -86,7 +87,7 @@ async fn an_adapter_of_ones_own_is_told_as_a_layer_is() {
     let file = folder.path().join("policy.toml");
     fs::write(&file, "version = 1\n").unwrap();
     let admin = Admin::new();
-    let in_force = admin.adapter(InForce::watching(&file, PolicyLoader::new()).unwrap());
+    let in_force = admin.attach(PolicyHandle::watching(&file, PolicyLoader::new()).unwrap());
     assert_eq!(told(&admin).await["policy"], file.to_str().unwrap());
     fs::write(&file, "version = 1\n[[route]]\nmatch = \"/a\"\n").unwrap();
     let began = Instant::now();

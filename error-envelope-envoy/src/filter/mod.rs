@@ -25,12 +25,12 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use http::{Response, Version, response as http_response};
-use tower_error_envelope::RequestId;
-use tower_error_envelope::adapter;
-use tower_error_envelope::exchange::{
+use error_envelope_core::exchange::{
     BoxError, Collected, Event, Exchange, Meter, Observed, Origin, Pending, Tail, Terms, Watch,
 };
+use error_envelope_core::request_id::RequestId;
+use error_envelope_runtime as runtime;
+use http::{Response, Version, response as http_response};
 
 use crate::abi::{Attribute, Head, Stream};
 use crate::config::Module;
@@ -240,7 +240,7 @@ impl Filter {
             _ => "a panic without a text".into(),
         };
         let state = self.leave(State::Answered);
-        let _ = adapter::catch(|| drop(state));
+        let _ = runtime::catch(|| drop(state));
         let exchange = self.unread(stream);
         if self.head_left.get() {
             self.tell(stream, exchange.panicked(text).event);
@@ -257,7 +257,7 @@ impl Filter {
         let facts = heads::request_facts(&head.parts, self.request_ended.get());
         let terms = self.terms();
         let exchange = Exchange::unread(terms, &head.parts, facts, || {
-            self.id.get().or(followed).unwrap_or_else(adapter::fresh_id)
+            self.id.get().or(followed).unwrap_or_else(runtime::new_request_id)
         });
         self.id.set(Some(exchange.request_id()));
         exchange
@@ -300,11 +300,11 @@ impl Filter {
     /// Logs and counts an event, and notes it for access logs and traces.
     fn tell(&self, stream: &Stream<'_>, event: Event) {
         note(stream, &event);
-        adapter::event(event);
+        runtime::log_event(event);
     }
 
     fn tell_unenforced(&self, event: Option<Box<Event>>) {
-        adapter::unenforced(event);
+        runtime::log_unenforced(event);
     }
 }
 

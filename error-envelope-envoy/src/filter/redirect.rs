@@ -5,8 +5,8 @@
 
 use std::cell::Cell;
 
+use error_envelope_core::request_id::RequestId;
 use http::HeaderMap;
-use tower_error_envelope::RequestId;
 
 use crate::abi::{Attribute, Stream};
 

@@ -1,10 +1,8 @@
 //! The request: its head is shown to the guards, its body is counted (G0–G5, V4).
 
+use error_envelope_core::exchange::{Admission, Answered, Exchange, FirstByte, Linger, Meter, Metered, Pending, Watch};
+use error_envelope_runtime as runtime;
 use http::Version;
-use tower_error_envelope::adapter;
-use tower_error_envelope::exchange::{
-    Admission, Answered, Exchange, FirstByte, Linger, Meter, Metered, Pending, Watch,
-};
 
 use super::redirect;
 use super::{BodyStatus, Collecting, Draining, Filter, HeadStatus, State, Wait};
@@ -60,7 +58,7 @@ impl Filter {
         let all = terms.reads_any() || lines.len() > heads::MANY || heads::has_removed(lines);
         let mut head = heads::request(lines, version, all);
         let followed = redirect::take(self.followed.take(), &mut head.parts.headers);
-        let id = || followed.unwrap_or_else(adapter::fresh_id);
+        let id = || followed.unwrap_or_else(runtime::new_request_id);
         let facts = heads::request_facts(&head.parts, end);
         if let Some(cause) = head.unread {
             let exchange = Exchange::unread(terms, &head.parts, facts, id);

@@ -3,9 +3,9 @@
 use std::time::Instant;
 
 use bytes::{Bytes, BytesMut};
+use error_envelope_core::exchange::{BoxError, Collected, Exchange, ResponsePlan, Rewritten, Watch};
+use error_envelope_runtime as runtime;
 use http::{HeaderValue, StatusCode, response};
-use tower_error_envelope::adapter;
-use tower_error_envelope::exchange::{BoxError, Collected, Exchange, ResponsePlan, Rewritten, Watch};
 
 use super::{BodyStatus, Collecting, Copying, Filter, HeadStatus, Local, State, Wait};
 use crate::abi::{Body, Head, Lines, Stream};
@@ -158,7 +158,7 @@ impl Filter {
         match plan {
             ResponsePlan::Pass(tail, notes) => {
                 if let Some(id) = id {
-                    adapter::notes(id, notes);
+                    runtime::log_notes(id, notes);
                 }
                 self.pass(stream, &head, State::Passing(tail), changes)
             }
@@ -168,7 +168,7 @@ impl Filter {
             }
             ResponsePlan::Strip(_, notes) => {
                 if let Some(id) = id {
-                    adapter::notes(id, notes);
+                    runtime::log_notes(id, notes);
                 }
                 if end {
                     return self.pass(stream, &head, State::Dropping, changes);
@@ -213,7 +213,7 @@ impl Filter {
             }
             ResponsePlan::Watch(watch) => {
                 if let Some(id) = id {
-                    adapter::notes(id, watch.notes());
+                    runtime::log_notes(id, watch.notes());
                 }
                 self.pass(stream, &head, State::Watching(watch), changes)
             }
@@ -504,7 +504,7 @@ fn percent_decoded(text: &str) -> String {
 /// Whose answer comes.
 enum Answering {
     Exchange(Exchange),
-    Pending(tower_error_envelope::exchange::Pending),
+    Pending(error_envelope_core::exchange::Pending),
 }
 
 #[allow(clippy::disallowed_methods, reason = "an adapter has a clock")]

@@ -1,10 +1,10 @@
 //! Our answers on their way out, and what is dropped of a request so that its client can read them (G5).
 
 use bytes::Bytes;
+use error_envelope_core::exchange::{Answered, Ended, Last, Watch};
+use error_envelope_runtime as runtime;
 use http::header::{CONNECTION, CONTENT_LENGTH};
 use http::{HeaderValue, Response, Version, response};
-use tower_error_envelope::adapter;
-use tower_error_envelope::exchange::{Answered, Ended, Last, Watch};
 
 use super::{Deferred, Draining, Filter, Lingering, State, Wait, note};
 use crate::abi::{Body, Stream};
@@ -41,7 +41,7 @@ impl Filter {
 
     pub(super) fn tell_answered(&self, stream: &Stream<'_>, answered: &mut Answered) {
         note(stream, &answered.event);
-        adapter::answered(answered);
+        runtime::log_reply(answered);
     }
 
     /// Sends all of an answer. Nothing of the stream is to be touched behind it.

@@ -4,8 +4,8 @@ use std::fmt::Write;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
+use error_envelope_runtime::FilterConfig;
 use http::uri::Authority;
-use tower_error_envelope::adapter::GivenConfig;
 
 use crate::failure::{Failure, print};
 use crate::policy;
@@ -32,7 +32,7 @@ pub(crate) struct Args {
     #[arg(long, value_name = "HOST:PORT", value_parser = address)]
     admin: Option<Address>,
     /// Where the module serves whoever is on call, by number; a bare port is on loopback; without it, nowhere
-    #[arg(long, value_name = "ADDR", value_parser = GivenConfig::address)]
+    #[arg(long, value_name = "ADDR", value_parser = FilterConfig::address)]
     on_call: Option<SocketAddr>,
     /// Only what must be merged into a configuration that there is: of the connection manager, of its listener
     #[arg(long, conflicts_with_all = ["listen", "upstream", "admin"])]

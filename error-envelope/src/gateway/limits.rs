@@ -4,8 +4,8 @@ use std::fmt;
 use std::time::Duration;
 
 use clap::Args;
+use error_envelope_core::policy::parse_size;
 use humantime::Duration as Time;
-use tower_error_envelope::parse_size;
 
 const KIB: u64 = 1 << 10;
 const MIB: u64 = 1 << 20;

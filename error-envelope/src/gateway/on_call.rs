@@ -60,7 +60,7 @@ impl OnCall {
     /// Lets it see what the layer does, and turn it off.
     pub(crate) fn layer(&self, layer: ErrorEnvelopeLayer) -> ErrorEnvelopeLayer {
         match &self.0 {
-            Some(it) => it.admin.layer(layer),
+            Some(it) => it.admin.attach(layer),
             None => layer,
         }
     }

@@ -13,7 +13,8 @@ use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use tower_error_envelope::{PolicyError, PolicyLoader};
+use tower_error_envelope::PolicyError;
+use tower_error_envelope::policy::PolicyLoader;
 
 use self::openapi::Document;
 use self::routes::Block;

@@ -3,10 +3,12 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
+use error_envelope_core::policy::Guards;
+use error_envelope_runtime as runtime;
 use http::request::Parts;
 use http::{Request, Response, Version};
 use tower_error_envelope::exchange::{Admission, Answered, BodyFacts, Exchange, Terms};
-use tower_error_envelope::{ErrorCode, Fault, Guards, Policy, adapter};
+use tower_error_envelope::{ErrorCode, Fault, Policy};
 
 use super::request::{Asked, Sent};
 use super::table::Wire;
@@ -36,7 +38,7 @@ impl Predicted {
 
 impl Oracle {
     pub(super) fn new(policy: Policy) -> Self {
-        Self(Arc::new(Terms::new(policy, adapter::clock)))
+        Self(Arc::new(Terms::new(policy, runtime::now)))
     }
 
     pub(super) fn policy(&self) -> &Policy {
@@ -71,14 +73,14 @@ impl Oracle {
 
     /// The sender's id, where the policy lets it hold (I2).
     pub(super) fn kept_id(&self, asked: &Asked) -> Option<String> {
-        let fresh = adapter::fresh_id();
+        let fresh = runtime::new_request_id();
         let Admission::Forward(exchange, ..) = self.begin_with(asked, fresh) else { return None };
         let id = exchange.request_id();
         (id != fresh).then(|| id.to_string())
     }
 
     fn begin(&self, asked: &Asked) -> Admission {
-        self.begin_with(asked, adapter::fresh_id())
+        self.begin_with(asked, runtime::new_request_id())
     }
 
     fn begin_with(&self, asked: &Asked, id: tower_error_envelope::RequestId) -> Admission {

@@ -10,7 +10,7 @@ use std::path::PathBuf;
 
 use clap::ValueEnum;
 use serde_json::{Value, json};
-use tower_error_envelope::PolicyFile;
+use tower_error_envelope::policy::PolicyFile;
 
 use self::change::{Answer, Change};
 use crate::failure::{Failure, print};

@@ -1,27 +1,48 @@
 //! What `check` prints stands in the logs of CI: no key and no secret of a policy may (L3).
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use crate::kit::{Run, command, repository};
+use serde::Deserialize;
+
+use crate::kit::{Run, command};
 
 /// What every key and every secret in clear text contains here.
 const SECRET: &str = "sk_live_";
 
 const BEARER: &str = "version = 1\n[auth.a]\nscheme = \"bearer\"\n";
 
-/// The files of `tests/policy_errors` that have one, which are many ways to put it at a wrong place.
+/// The policies of `tests/policy_errors.toml` that have one, which are many ways to put it at a wrong place.
 #[test]
 fn l3_no_finding_shows_a_key_or_a_secret_of_a_wrong_file() {
-    let folders = repository().join("tests/policy_errors");
+    let refused: Refused = toml::from_str(include_str!("../../../tests/policy_errors.toml")).unwrap();
     let mut looked = 0;
-    for folder in fs::read_dir(folders).unwrap().map(|entry| entry.unwrap().path()).filter(|path| has_secret(path)) {
+    for Folder { name, files } in refused.folder.iter().filter(|it| it.files.values().any(|text| text.contains(SECRET)))
+    {
+        let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("secrets").join(name);
+        for (name, text) in files {
+            let path = folder.join(name);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, text).unwrap();
+        }
         let told = check(&folder);
         assert_eq!(told.code, Some(1), "{}", told.out);
         assert_hidden(&told);
         looked += 1;
     }
     assert!(looked >= 12, "{looked}");
+}
+
+#[derive(Deserialize)]
+struct Refused {
+    folder: Vec<Folder>,
+}
+
+#[derive(Deserialize)]
+struct Folder {
+    name: String,
+    files: BTreeMap<String, String>,
 }
 
 #[test]
@@ -103,14 +124,6 @@ fn check(folder: &Path) -> Run {
     let output = command(&["check", "policy.toml"]).current_dir(folder).output().unwrap();
     let text = |bytes| String::from_utf8(bytes).unwrap();
     Run { out: text(output.stdout), err: text(output.stderr), code: output.status.code() }
-}
-
-fn has_secret(path: &Path) -> bool {
-    if path.is_dir() {
-        return fs::read_dir(path).unwrap().any(|entry| has_secret(&entry.unwrap().path()));
-    }
-    path.file_name().is_some_and(|name| name != "refused.toml")
-        && fs::read_to_string(path).is_ok_and(|text| text.contains(SECRET))
 }
 
 fn written(name: &str, policy: &str, keys: &str) -> PathBuf {

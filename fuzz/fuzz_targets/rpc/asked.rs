@@ -71,7 +71,7 @@ impl Asked {
     pub(crate) fn begin(&self, is_empty: bool) -> Option<Admission> {
         let route = Route::new("/{*all}").mode(self.mode);
         let route = match self.limit {
-            Some(limit) => route.body_limit(limit).body_limit_per(tower_error_envelope::BodyLimitPer::Message),
+            Some(limit) => route.body_limit(limit).body_limit_per(tower_error_envelope::policy::BodyLimitPer::Message),
             None => route.no_body_limit(),
         };
         let policy = Policy::builder().route(route).build().expect("a policy");

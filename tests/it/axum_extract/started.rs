@@ -5,7 +5,8 @@ use axum::body::Body;
 use axum::extract::Request;
 use axum::routing::get;
 use tower::{Layer, ServiceExt, service_fn};
-use tower_error_envelope::{ErrorCode, ErrorEnvelopeLayer, Fault, MapRule, Mode, Policy, Route};
+use tower_error_envelope::policy::MapRule;
+use tower_error_envelope::{ErrorCode, ErrorEnvelopeLayer, Fault, Mode, Policy, Route};
 
 use crate::cases::logs::captured;
 use crate::kit::STARTED;

@@ -14,6 +14,7 @@ use http_body_util::{BodyExt as _, Limited};
 use tower_error_envelope::exchange::{
     Admission, Answered, BodyFacts, BoxError, Event, Exchange, FirstByte, Metered, ResponsePlan, Rewritten, Tail, Terms,
 };
+use tower_error_envelope::middleware::recognise;
 use tower_error_envelope::{Policy, RequestId};
 
 use super::always::SECRET;
@@ -63,7 +64,8 @@ fn not_here(case: &Case) -> Option<&'static str> {
 }
 
 fn run(case: &Case, policies: impl Fn() -> Policy) -> Run {
-    let terms: Vec<_> = (0..case.chain).map(|_| Arc::new(Terms::new(policies(), now))).collect();
+    let terms: Vec<_> =
+        (0..case.chain).map(|_| Arc::new(Terms::new(policies(), now).with_recogniser(recognise))).collect();
     let mut stage = Stage { case, calls: Vec::new(), log: String::new(), took: Duration::ZERO };
     let mut exchanges = Vec::new();
     for _ in 0..case.request.times {

@@ -2,7 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
-use tower_error_envelope::{Policy, PolicyFile, PolicyLoader};
+use tower_error_envelope::Policy;
+use tower_error_envelope::policy::{PolicyFile, PolicyLoader};
 
 use super::format::Case;
 

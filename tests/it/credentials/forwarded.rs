@@ -62,7 +62,7 @@ fn g2_nobody_is_named_where_nobody_was_asked() {
 /// G0: a preflight carries no credentials; a route may ask for them all the same.
 #[test]
 fn g0_a_preflight_skips_credentials_unless_the_route_says_otherwise() {
-    let guard = Route::new("/closed").preflight(tower_error_envelope::Preflight::Guard);
+    let guard = Route::new("/closed").preflight(tower_error_envelope::policy::Preflight::Guard);
     let layer = policy(forwarding().route(guard));
     let preflight = |path: &str| {
         let request = Request::options(path).header("origin", "https://app.example");

@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use tokio::time::Instant;
+use tower_error_envelope::Route;
 use tower_error_envelope::auth::{Presented, Verified, Verify};
-use tower_error_envelope::{RequiredHeader, Route};
+use tower_error_envelope::policy::RequiredHeader;
 
 use super::*;
 use crate::kit::{logged, only};

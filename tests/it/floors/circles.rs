@@ -7,18 +7,13 @@
 //! a circle. A file and its tests are one. What is called as a method is not seen.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs;
-use std::path::Path;
 
-use super::files_in;
+use super::crates::{members, sources};
 use super::modules::{File, Module, module_of};
-
-/// Measures, which stand on every crate and under none.
-const NO_HOUSE: &str = "benches";
 
 /// Circles that are still to be opened.
 const STANDING: &[(&str, &[&[&str]])] = &[(
-    ".",
+    "error-envelope-core",
     &[&[
         "exchange/mod.rs",
         "exchange/body.rs",
@@ -81,31 +76,15 @@ fn a_circle_is_found_where_it_is_planted_in_each_crate() {
     }
 }
 
-/// The crates of the workspace, by their folders.
-fn members() -> Vec<String> {
-    let manifest: toml::Table = fs::read_to_string(root().join("Cargo.toml")).unwrap().parse().unwrap();
-    let listed = manifest["workspace"]["members"].as_array().expect("members").iter();
-    let listed = listed.map(|member| member.as_str().expect("a folder")).filter(|member| *member != NO_HOUSE);
-    ["."].into_iter().chain(listed).map(str::to_owned).collect()
-}
-
-fn sources(member: &str) -> Vec<(String, String)> {
-    files_in(&root().join(member).join("src"))
-}
-
-fn root() -> &'static Path {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
-}
-
 /// The files of a crate by their modules, without tests.
-struct House {
+pub(super) struct House {
     files: BTreeMap<Module, File>,
     /// For each file those that it names.
     stands_on: BTreeMap<Module, BTreeSet<Module>>,
 }
 
 impl House {
-    fn of(sources: &[(String, String)]) -> Self {
+    pub(super) fn of(sources: &[(String, String)]) -> Self {
         let read = |(path, text): &(String, String)| (module_of(path), File::read(path, text));
         let mut files: BTreeMap<_, _> = sources.iter().map(read).collect();
         let tests = |(module, file): (&Module, &File)| {
@@ -115,6 +94,11 @@ impl House {
         files.retain(|module, _| !tests.iter().any(|test| module.starts_with(test)));
         let stands_on = files.keys().map(|module| (module.clone(), named(&files, module))).collect();
         Self { files, stands_on }
+    }
+
+    /// Each file by its module, and the modules of those that it names.
+    pub(super) fn named_by_module(&self) -> &BTreeMap<Module, BTreeSet<Module>> {
+        &self.stands_on
     }
 
     /// The circles: files each of which stands on all others of them, by whatever way.

@@ -1,23 +1,23 @@
-//! The picture of the house, in `manual/architecture.md`: every room on its floor, and what it stands on.
+//! The picture of the house, in `manual/architecture.md`: the crates, and every room on its floor with what it names.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-use super::{FLOORS, code_alone, floor_of, room_of, rooms_above, rooms_named, sources};
+use super::circles::House;
+use super::crates::{members, root, sources};
+use super::{Rooms, floors, rooms};
 
 /// Set to anything, it writes the picture anew instead of comparing it.
 const REWRITE: &str = "UPDATE_MANUAL";
+/// The crate whose rooms are drawn.
+const CORE: &str = "error-envelope-core";
 const OPENS: &str = "<!-- the picture is made by UPDATE_MANUAL=1 cargo test --test it floors -->\n";
 const CLOSES: &str = "<!-- the end of the picture -->\n";
 
-type House = BTreeMap<String, BTreeSet<String>>;
-
 #[test]
 fn the_manual_shows_the_house_as_it_is() {
-    let files = sources();
-    let house = house(&files);
-    let made = format!("{}\n{}", picture(&house), table(&house, &files));
+    let made = [crates(), picture(&rooms_of(CORE)), table()].join("\n");
     let page = fs::read_to_string(page()).unwrap();
     let (before, rest) = page.split_once(OPENS).expect("the page has a place for the picture");
     let (old, after) = rest.split_once(CLOSES).expect("the picture has an end");
@@ -28,48 +28,64 @@ fn the_manual_shows_the_house_as_it_is() {
     }
 }
 
-/// Each room, and those that its files name.
-fn house(files: &[(String, String)]) -> House {
-    let mut house = House::new();
-    for (path, text) in files {
-        let room = room_of(path);
-        let code = code_alone(text);
-        let named = rooms_named(&code).into_iter().chain(rooms_above(path, &code));
-        // What points up is another test's to tell.
-        let others = named.filter(|other| floor_of(other).is_some_and(|floor| Some(floor) < floor_of(room)));
-        house.entry(room.to_owned()).or_default().extend(others);
-    }
-    house
+fn rooms_of(member: &str) -> Rooms {
+    rooms(&House::of(&sources(member)))
+}
+
+/// The crates, each above those that it depends on.
+fn crates() -> String {
+    let manifest = |member: &str| -> toml::Table {
+        fs::read_to_string(root().join(member).join("Cargo.toml")).unwrap().parse().expect("a manifest")
+    };
+    let name = |member: &String| manifest(member)["package"]["name"].as_str().expect("a name").to_owned();
+    let names: BTreeSet<String> = members().iter().map(name).collect();
+    let depends = |member: &String| {
+        let listed = manifest(member)["dependencies"].as_table().expect("dependencies").clone();
+        (name(member), listed.into_iter().map(|(name, _)| name).filter(|it| names.contains(it)).collect())
+    };
+    picture(&members().iter().map(depends).collect())
 }
 
 /// In Mermaid, the floors from the top. What a room reaches through another that it stands on has no arrow of its own.
-fn picture(house: &House) -> String {
+fn picture(rooms: &Rooms) -> String {
     let mut picture = String::from("```mermaid\nflowchart TB\n");
-    for (floor, rooms) in FLOORS.iter().rev() {
+    for (floor, named) in by_floor(rooms).iter().rev() {
         picture += &format!("    subgraph floor{floor} [\"{floor}\"]\n        direction LR\n");
-        for room in *rooms {
+        for room in named {
             picture += &format!("        {room}\n");
         }
         picture += "    end\n";
     }
-    for (room, others) in house {
-        for other in others.iter().filter(|other| !others.iter().any(|way| reaches(house, way, other))) {
+    for (room, others) in rooms {
+        for other in others.iter().filter(|other| !others.iter().any(|way| reaches(rooms, way, other))) {
             picture += &format!("    {room} --> {other}\n");
         }
     }
     picture + "```\n"
 }
 
-fn reaches(house: &House, from: &str, to: &str) -> bool {
-    house[from].iter().any(|next| next == to || reaches(house, next, to))
+fn by_floor(rooms: &Rooms) -> BTreeMap<usize, Vec<&str>> {
+    let mut named: BTreeMap<usize, Vec<&str>> = BTreeMap::new();
+    for (room, floor) in floors(rooms).expect("each room has a floor") {
+        named.entry(floor).or_default().push(room);
+    }
+    named
 }
 
-fn table(house: &House, files: &[(String, String)]) -> String {
-    let mut table = String::from("| floor | room | what it is | it names |\n| --- | --- | --- | --- |\n");
-    for (floor, rooms) in FLOORS.iter().rev() {
-        for room in *rooms {
-            let named: Vec<String> = house[*room].iter().map(|it| format!("`{it}`")).collect();
-            table += &format!("| {floor} | `{room}` | {} | {} |\n", sentence(room, files), named.join(", "));
+fn reaches(rooms: &Rooms, from: &str, to: &str) -> bool {
+    rooms[from].iter().any(|next| next == to || reaches(rooms, next, to))
+}
+
+fn table() -> String {
+    let mut table = String::from("| crate | floor | room | what it is | it names |\n| --- | --- | --- | --- | --- |\n");
+    for (member, files) in members().iter().map(|member| (member, sources(member))) {
+        let rooms = rooms(&House::of(&files));
+        for (floor, named) in by_floor(&rooms).into_iter().rev() {
+            for room in named {
+                let others: Vec<String> = rooms[room].iter().map(|it| format!("`{it}`")).collect();
+                let (sentence, others) = (sentence(room, &files), others.join(", "));
+                table += &format!("| `{member}` | {floor} | `{room}` | {sentence} | {others} |\n");
+            }
         }
     }
     table
@@ -93,18 +109,14 @@ fn sentence(room: &str, files: &[(String, String)]) -> String {
 }
 
 fn page() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("manual/architecture.md")
+    root().join("manual/architecture.md")
 }
 
 #[test]
 fn an_arrow_is_drawn_where_no_other_way_leads() {
-    let files = [
-        ("exchange/mod.rs", "use crate::policy::Policy;\nuse crate::code::ErrorCode;"),
-        ("policy/mod.rs", "use crate::code::ErrorCode;"),
-        ("code/mod.rs", "//! Codes. More of them.\nuse super::super::exchange;"),
-    ];
-    let house = house(&files.map(|(path, text)| (path.to_owned(), text.to_owned())));
-    let picture = picture(&house);
+    let rooms = [("exchange", &["policy", "code"][..]), ("policy", &["code"]), ("code", &[])];
+    let rooms = rooms.map(|(room, others)| (room.to_owned(), others.iter().map(|it| (*it).to_owned()).collect()));
+    let picture = picture(&Rooms::from(rooms));
     let arrows: Vec<&str> = picture.lines().map(str::trim).filter(|line| line.contains("-->")).collect();
     assert_eq!(arrows, ["exchange --> policy", "policy --> code"]);
 }

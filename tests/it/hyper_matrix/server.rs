@@ -20,7 +20,8 @@ use tokio::task::JoinHandle;
 use tower::{Service, service_fn};
 use tower_error_envelope::exchange::BoxError;
 use tower_error_envelope::middleware::RequestBody;
-use tower_error_envelope::{ErrorEnvelopeLayer, Policy, PolicyBuilder, Route};
+use tower_error_envelope::policy::PolicyBuilder;
+use tower_error_envelope::{ErrorEnvelopeLayer, Policy, Route};
 use tower_layer::Layer;
 
 pub(super) const LIMIT: u64 = 64 * 1024;

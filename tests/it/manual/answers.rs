@@ -7,7 +7,8 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode};
 use http_body_util::Full;
 use tower::{Layer, ServiceExt, service_fn};
-use tower_error_envelope::{ErrorEnvelopeLayer, Policy, PolicyLoader};
+use tower_error_envelope::policy::PolicyLoader;
+use tower_error_envelope::{ErrorEnvelopeLayer, Policy};
 
 use super::blocks::{Block, Section, sections};
 use crate::kit::{Answer, answer};

@@ -1,18 +1,33 @@
-//! Wrong policies of several files, each in a folder of `tests/policy_errors` with the whole of what it is told.
+//! Wrong policies of several files, from `tests/policy_errors.toml`, each in a folder of its own.
 
+use std::collections::BTreeMap;
 use std::error::Error;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use tower_error_envelope::{PolicyError, PolicyLoader};
+use serde::Deserialize;
+use tower_error_envelope::PolicyError;
+use tower_error_envelope::policy::PolicyLoader;
 
 /// What every secret and every key in clear text of these files contains, and no message does.
 const SECRET: &str = "sk_live_";
 
+#[derive(Deserialize)]
+struct Refused {
+    folder: Vec<Folder>,
+}
+
+#[derive(Deserialize)]
+struct Folder {
+    name: String,
+    error: String,
+    files: BTreeMap<String, String>,
+}
+
 #[test]
 fn m2_wrong_files_are_told_by_name_and_line_what_would_be_right() {
     let folders = folders();
-    let wrong: Vec<String> = folders.iter().filter_map(|folder| not_as_expected(folder)).collect();
+    let wrong: Vec<String> = folders.iter().filter_map(not_as_expected).collect();
     assert!(wrong.is_empty(), "{} of {}:\n{}", wrong.len(), folders.len(), wrong.join("\n"));
     assert!(folders.len() >= 60, "{} folders", folders.len());
 }
@@ -21,20 +36,29 @@ fn m2_wrong_files_are_told_by_name_and_line_what_would_be_right() {
 fn m2_no_message_shows_a_secret_or_the_text_of_a_key() {
     let mut with_secrets = 0;
     for folder in folders() {
-        let refused = refused(&folder).expect("it is refused");
+        let refused = refused(&folder.written()).expect("it is refused");
         let told = format!("{refused} {refused:?} {}", causes(&refused));
-        assert!(!told.contains(SECRET), "{}: {told}", folder.display());
-        with_secrets += usize::from(fs::read_to_string(folder.join("policy.toml")).unwrap().contains(SECRET));
+        assert!(!told.contains(SECRET), "{}: {told}", folder.name);
+        with_secrets += usize::from(folder.files["policy.toml"].contains(SECRET));
     }
     assert!(with_secrets >= 5, "{with_secrets} folders have a secret to show");
 }
 
-fn folders() -> Vec<PathBuf> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/policy_errors");
-    let mut folders: Vec<PathBuf> = fs::read_dir(root).unwrap().map(|entry| entry.unwrap().path()).collect();
-    folders.retain(|path| path.is_dir());
-    folders.sort();
-    folders
+fn folders() -> Vec<Folder> {
+    toml::from_str::<Refused>(include_str!("../../policy_errors.toml")).unwrap().folder
+}
+
+impl Folder {
+    /// Where its files are.
+    fn written(&self) -> PathBuf {
+        let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("policy_errors").join(&self.name);
+        for (name, text) in &self.files {
+            let path = folder.join(name);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, text).unwrap();
+        }
+        folder
+    }
 }
 
 fn refused(folder: &Path) -> Option<PolicyError> {
@@ -49,12 +73,12 @@ fn refused(folder: &Path) -> Option<PolicyError> {
 }
 
 /// The message, with names relative to the folder.
-fn not_as_expected(folder: &Path) -> Option<String> {
-    let name = folder.file_name().unwrap().display();
-    let expected = fs::read_to_string(folder.join("expected.txt")).unwrap_or_default();
-    let Some(refused) = refused(folder) else { return Some(format!("{name}: accepted")) };
-    let found = refused.to_string().replace(&format!("{}/", folder.display()), "");
-    (found != expected.trim_end()).then(|| format!("{name}: {found}"))
+fn not_as_expected(folder: &Folder) -> Option<String> {
+    let Folder { name, error, .. } = folder;
+    let written = folder.written();
+    let Some(refused) = refused(&written) else { return Some(format!("{name}: accepted")) };
+    let found = refused.to_string().replace(&format!("{}/", written.display()), "");
+    (found != *error).then(|| format!("{name}: {found}"))
 }
 
 fn causes(error: &PolicyError) -> String {

@@ -6,7 +6,8 @@ use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use tower_error_envelope::{ErrorEnvelopeLayer, Policy, PolicyLoader};
+use tower_error_envelope::policy::PolicyLoader;
+use tower_error_envelope::{ErrorEnvelopeLayer, Policy};
 
 /// A name, what makes it at a path, and what is wrong with it.
 type Irregular = (&'static str, fn(&Path), &'static str);

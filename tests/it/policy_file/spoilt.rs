@@ -4,7 +4,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use proptest::prelude::*;
-use tower_error_envelope::{PolicyError, PolicyFile, PolicyLoader};
+use tower_error_envelope::PolicyError;
+use tower_error_envelope::policy::{PolicyFile, PolicyLoader};
 
 const FILES: [(&str, &str); 3] = [
     (

@@ -2,7 +2,8 @@
 
 use http::Request;
 use tower_error_envelope::auth::{AuthScheme, Key};
-use tower_error_envelope::{ErrorEnvelopeLayer, Mode, Policy, PolicyBuilder, Route};
+use tower_error_envelope::policy::PolicyBuilder;
+use tower_error_envelope::{ErrorEnvelopeLayer, Mode, Policy, Route};
 
 use super::{ask, layer};
 

@@ -1,7 +1,8 @@
 //! A random table of routes, the policy that it makes, and what it closes: by looking at every route, without a reading.
 
 use tower_error_envelope::auth::{AuthScheme, Key};
-use tower_error_envelope::{Policy, PolicyError, Route, Scope};
+use tower_error_envelope::policy::Scope;
+use tower_error_envelope::{Policy, PolicyError, Route};
 
 use super::stacks::Segments;
 use crate::routes::slips::Choices;

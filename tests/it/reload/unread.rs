@@ -7,8 +7,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::channel;
 use std::sync::{Arc, Mutex};
 
-use tower_error_envelope::PolicyLoader;
-use tower_error_envelope::adapter::InForce;
+use error_envelope_runtime::PolicyHandle;
+use tower_error_envelope::policy::PolicyLoader;
 
 use super::{Folder, Served, including, saying};
 use crate::wait::{until, when};
@@ -23,7 +23,7 @@ fn m2_a_good_file_in_place_of_what_was_none_takes_effect_by_itself() {
         folder.rename("new", "policy.toml");
         let error = served.layer.reload().unwrap_err().to_string();
         assert!(error.contains(wrong), "{error}");
-        let why = served.layer.in_force().refusal().map(|refusal| (refusal.why().to_owned(), refusal.stands()));
+        let why = served.layer.policy_status().rejection().map(|it| (it.why().to_owned(), it.is_current()));
         assert_eq!(why, Some((error, true)));
         let _ = fs::remove_dir(folder.path("policy.toml"));
         let text = format!("number {number}");
@@ -75,13 +75,13 @@ fn m2_a_reading_that_hangs_is_waited_for_by_nobody_and_its_end_shows_what_is_the
         }
         Some("0123456789abcdef0123456789abcdef".to_owned())
     });
-    let in_force = InForce::watching(&path, loader).unwrap();
+    let in_force = PolicyHandle::watching(&path, loader).unwrap();
     let says = || format!("{:?}", in_force.terms().policy());
     hangs.store(true, Ordering::SeqCst);
     folder.replace("policy.toml", &policy("two"));
     begun.recv().unwrap();
     folder.replace("policy.toml", &policy("three"));
-    assert!(says().contains("\"one\"") && in_force.in_force().files().len() == 1);
+    assert!(says().contains("\"one\"") && in_force.status().files().len() == 1);
     hangs.store(false, Ordering::SeqCst);
     drop(end);
     until("what is there now is in force", || {

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue, Response, StatusCode};
 use proptest::prelude::*;
-use tower_error_envelope::{Dialect, Policy};
+use tower_error_envelope::Policy;
+use tower_error_envelope::policy::Dialect;
 
 use super::rewritten;
 

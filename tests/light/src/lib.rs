@@ -4,7 +4,8 @@
 //!
 //! ```
 //! use tower_error_envelope::auth::AuthScheme;
-//! use tower_error_envelope::{ErrorCode, MapRule, Policy, RequiredHeader, Route};
+//! use tower_error_envelope::policy::{MapRule, RequiredHeader};
+//! use tower_error_envelope::{ErrorCode, Policy, Route};
 //!
 //! let policy = Policy::builder()
 //!     .header("tenant", RequiredHeader::new("x-tenant"))
@@ -19,10 +20,11 @@
 //! Patterns (`pattern`):
 //!
 //! ```compile_fail,E0599
-//! let _ = tower_error_envelope::RequiredHeader::new("x-tenant").pattern("[a-z]{1,8}");
+//! let _ = tower_error_envelope::policy::RequiredHeader::new("x-tenant").pattern("[a-z]{1,8}");
 //! ```
 //! ```compile_fail,E0599
-//! use tower_error_envelope::{ErrorCode, MapRule};
+//! use tower_error_envelope::policy::MapRule;
+//! use tower_error_envelope::ErrorCode;
 //! let _ = MapRule::to(ErrorCode::GONE).message_pattern("gone$");
 //! ```
 //! ```compile_fail,E0599

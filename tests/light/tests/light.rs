@@ -16,7 +16,8 @@ use serde_json::Value;
 use tower::{BoxError, Layer, Service, ServiceExt, service_fn};
 use tower_error_envelope::auth::{AuthScheme, Presented, Verified};
 use tower_error_envelope::middleware::RequestBody;
-use tower_error_envelope::{Dialect, ErrorEnvelopeLayer, Policy, PolicyBuilder, RequestId, RequiredHeader};
+use tower_error_envelope::policy::{Dialect, PolicyBuilder, RequiredHeader};
+use tower_error_envelope::{ErrorEnvelopeLayer, Policy, RequestId};
 
 type Asked = Request<RequestBody<Full<Bytes>>>;
 type Said = Result<Response<Full<Bytes>>, BoxError>;

@@ -17,7 +17,8 @@ use tonic_web::GrpcWebLayer;
 use tower::util::MapRequestLayer;
 use tower::{BoxError, Service, ServiceBuilder};
 use tower_error_envelope::auth::{AuthScheme, Key};
-use tower_error_envelope::{BodyLimitPer, ErrorEnvelopeLayer, Policy, PolicyBuilder, Route};
+use tower_error_envelope::policy::{BodyLimitPer, PolicyBuilder};
+use tower_error_envelope::{ErrorEnvelopeLayer, Policy, Route};
 
 use super::pb::echo_server::EchoServer;
 use super::scenario::ScenarioLayer;

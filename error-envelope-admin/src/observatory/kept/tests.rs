@@ -2,8 +2,9 @@
 
 use std::collections::HashSet;
 
-use tower_error_envelope::exchange::{DecidedBy, Origin};
-use tower_error_envelope::{Mode, RequestId};
+use error_envelope_core::exchange::{DecidedBy, Origin};
+use error_envelope_core::policy::Mode;
+use error_envelope_core::request_id::RequestId;
 
 use super::super::redact;
 use super::super::seen::{Bodies, Code, Side};

@@ -1,7 +1,8 @@
 //! What is said of a route before it changes for clients.
 
-use tower_error_envelope::exchange::{DecidedBy, Origin};
-use tower_error_envelope::{Mode, RequestId};
+use error_envelope_core::exchange::{DecidedBy, Origin};
+use error_envelope_core::policy::Mode;
+use error_envelope_core::request_id::RequestId;
 
 use super::super::kept::Kept;
 use super::super::seen::{Code, Kind, Seen};

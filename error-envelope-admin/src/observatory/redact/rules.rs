@@ -11,7 +11,7 @@ use regex::Regex;
 pub(super) const TAKEN: &str = "[redacted]";
 
 /// A body that is shown has no more text than this, in bytes.
-pub(in crate::observatory) const MOST: usize = 8 * 1024;
+pub(crate) const MOST: usize = 8 * 1024;
 
 /// A name that says that its value is a credential, as in [`name`](super::name).
 const NAME: &str = concat!(

@@ -59,7 +59,7 @@ const ABOUT_VALUES: &str = "a about above absent accepted active again all allow
 
 /// Whether anything may be found in a text. Names hardly ever have it, and are not looked at any closer: an error must cost
 /// little.
-pub(in crate::observatory) fn is_suspect(text: &str) -> bool {
+pub(crate) fn is_suspect(text: &str) -> bool {
     const BEGINNINGS: [&str; 28] = [
         "sk-",
         "sk_",
@@ -98,7 +98,7 @@ pub(in crate::observatory) fn is_suspect(text: &str) -> bool {
         || BEGINNINGS.iter().any(|beginning| text.contains(beginning))
 }
 
-pub(in crate::observatory) fn redacted(text: &str) -> String {
+pub(crate) fn redacted(text: &str) -> String {
     let mut text = Cow::Borrowed(text);
     for (regex, with) in RULES.iter() {
         if let Cow::Owned(less) = regex.replace_all(&text, |found: &Captures<'_>| with.of(found)) {

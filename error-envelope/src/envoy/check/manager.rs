@@ -4,9 +4,9 @@ use std::path::Path;
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
+use error_envelope_runtime::{FilterConfig, FilterPolicy};
 use serde_json::Value;
 use tower_error_envelope::PolicyError;
-use tower_error_envelope::adapter::{GivenConfig, GivenPolicy};
 
 use super::config::{has_key, is_a};
 use super::findings::Findings;
@@ -129,13 +129,13 @@ fn of_module(place: &str, filter: &Value, findings: &mut Findings) {
     let config = &filter["typed_config"]["filter_config"];
     let kind = config["@type"].as_str().and_then(|told| told.rsplit('.').next()).unwrap_or_default();
     let given = match (&config["value"], kind) {
-        (Value::String(text), "StringValue") => GivenConfig::of(text.as_bytes()),
+        (Value::String(text), "StringValue") => FilterConfig::of(text.as_bytes()),
         (Value::String(text), "BytesValue") => match BASE64_STANDARD.decode(text) {
-            Ok(bytes) => GivenConfig::of(&bytes),
+            Ok(bytes) => FilterConfig::of(&bytes),
             Err(error) => Err(format!("filter_config: {error}")),
         },
-        (value @ Value::Object(_), "Struct") => GivenConfig::of_struct(value),
-        _ if config.is_null() => Ok(GivenConfig::default()),
+        (value @ Value::Object(_), "Struct") => FilterConfig::of_struct(value),
+        _ if config.is_null() => Ok(FilterConfig::default()),
         _ => Err("filter_config is no google.protobuf.StringValue, BytesValue or Struct with a value".to_owned()),
     };
     let refused = |why: String| format!("the configuration is refused (V4): {why}");
@@ -147,9 +147,9 @@ fn of_module(place: &str, filter: &Value, findings: &mut Findings) {
         findings.note(place, "admin is not on loopback: whoever reaches it may read errors and turn the policy off");
     }
     match given.policy {
-        GivenPolicy::Nowhere => findings.note(place, "it has no policy: the defaults hold on every route"),
-        GivenPolicy::Here(text) => of_policy(place, policy::read_inline_in_envoy(&text), findings),
-        GivenPolicy::File(file) => of_policy(place, policy::read_in_envoy(Path::new(&file)), findings),
+        FilterPolicy::Nowhere => findings.note(place, "it has no policy: the defaults hold on every route"),
+        FilterPolicy::Here(text) => of_policy(place, policy::read_inline_in_envoy(&text), findings),
+        FilterPolicy::File(file) => of_policy(place, policy::read_in_envoy(Path::new(&file)), findings),
     }
 }
 

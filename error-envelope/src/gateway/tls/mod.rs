@@ -17,9 +17,10 @@ use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
+use error_envelope_runtime::files;
+use error_envelope_runtime::files::{FileReader, Folders, Look, Patience, Unread};
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::ServerConfig;
-use tower_error_envelope::adapter::folders::{self, FileReader, Folders, Look, Patience, Unread};
 
 pub(crate) use self::pair::Pair;
 use self::pair::Read;
@@ -127,5 +128,5 @@ fn not_read(pair: &Pair, unread: Unread) -> Failure {
 }
 
 fn folders_of(pair: &Pair) -> BTreeSet<PathBuf> {
-    folders::of_file(&pair.certificate).chain(folders::of_file(&pair.key)).collect()
+    files::of_file(&pair.certificate).chain(files::of_file(&pair.key)).collect()
 }

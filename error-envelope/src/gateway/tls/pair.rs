@@ -12,7 +12,7 @@ use tokio_rustls::rustls::pki_types::pem::PemObject;
 use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use tokio_rustls::rustls::{Error, ServerConfig};
 
-use tower_error_envelope::adapter::folders::read_regular;
+use error_envelope_runtime::files::read_regular;
 
 use crate::failure::Failure;
 

@@ -13,7 +13,8 @@ use std::time::SystemTime;
 use http::Request;
 use http::request::Parts;
 use tower_error_envelope::exchange::{Admission, BodyFacts, Exchange, Terms};
-use tower_error_envelope::{Mode, Policy, RequestId, RequiredHeader, Route};
+use tower_error_envelope::policy::RequiredHeader;
+use tower_error_envelope::{Mode, Policy, RequestId, Route};
 
 use self::asked::Asked;
 pub(crate) use self::world::Choices;

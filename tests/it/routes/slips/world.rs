@@ -1,7 +1,8 @@
 //! A policy, as some bytes choose it: scopes, routes, and what guards them.
 
 use tower_error_envelope::auth::{AuthScheme, Key};
-use tower_error_envelope::{Mode, Policy, PolicyBuilder, PolicyError, RequiredHeader, Route, Scope};
+use tower_error_envelope::policy::{PolicyBuilder, RequiredHeader, Scope};
+use tower_error_envelope::{Mode, Policy, PolicyError, Route};
 
 /// Choices, one byte each; the first of all where the bytes have ended.
 pub(crate) struct Choices<'a>(&'a [u8]);

@@ -1,0 +1,130 @@
+//! One error, by its id.
+
+use error_envelope_core::request_id::RequestId;
+use http::StatusCode;
+use maud::{Markup, html};
+
+use super::text::{foreign, time};
+use super::{errors, said};
+use crate::admin::Shared;
+use crate::observatory::clock;
+use crate::observatory::kept::{Id, MOST_IDS};
+use crate::observatory::query::Filter;
+use crate::observatory::readiness::Span;
+use crate::observatory::seen::{Entry, Kind};
+
+pub(super) fn answer(shared: &Shared, wanted: &str, id: Option<RequestId>, span: Span) -> (StatusCode, Markup) {
+    let Some(id) = id else { return (StatusCode::BAD_REQUEST, no_id(wanted)) };
+    let (entries, (ids, count)) = {
+        let kept = shared.store.kept();
+        (kept.entries_of(id), kept.find(id))
+    };
+    let some = if entries.is_empty() { ids.len() } else { entries.len() };
+    if some == 0 {
+        return (StatusCode::NOT_FOUND, nothing(id, span));
+    }
+    let all = html! {
+        (title(id))
+        @if some < count { p.lead { "The last " (some) " of " (count) " that have this id." } }
+        @for entry in &entries { (shown(entry, span)) }
+        @if entries.is_empty() { @for known in &ids { (remembered(known, span)) } }
+        (in_the_log(id))
+    };
+    (StatusCode::OK, all)
+}
+
+fn title(id: RequestId) -> Markup {
+    html! { h1.id { (id) } }
+}
+
+fn shown(entry: &Entry, span: Span) -> Markup {
+    let more = html! {
+        div { dt { "Mode" } dd { (entry.mode.as_str()) } }
+        @if let Some(dropped) = &entry.dropped {
+            div { dt { "Members dropped" } dd { (foreign(dropped)) } }
+        }
+    };
+    let statuses = errors::statuses(entry);
+    html! {
+        article.one {
+            (facts(&entry.kind, entry.at, entry.route.as_deref(), &statuses, &more, span))
+            (said::sides(entry))
+        }
+    }
+}
+
+fn remembered(known: &Id, span: Span) -> Markup {
+    let status = known.kind.status();
+    let statuses = html! { @match status { Some(status) => (status), None => span.none { "none" } } };
+    html! {
+        article.one {
+            (facts(&known.kind, known.at, known.route.as_deref(), &statuses, &html! {}, span))
+            @if known.kind.is_error() {
+                p { "It is no longer among the last errors, and its bodies are not kept any more." }
+            } @else {
+                p { "No error: the client went away before its answer." }
+            }
+        }
+    }
+}
+
+fn facts(kind: &Kind, at: u64, route: Option<&str>, statuses: &Markup, more: &Markup, span: Span) -> Markup {
+    let here = Filter { route: route.map(str::to_owned), code: None }.link("/");
+    html! {
+        dl.facts {
+            div { dt { "Time" } dd { (time(at, span.now)) } }
+            div { dt { "Status" } dd { (statuses) } }
+            div { dt { "Code" } dd { (errors::code(kind)) } }
+            div { dt { "Route" } dd {
+                @if route.is_some() { a href={ (here) "#errors" } { (errors::route(route)) } } @else { (errors::route(route)) }
+            } }
+            div { dt { "Origin" } dd { (kind.origin.as_str()) } }
+            @if let Some(dialect) = kind.dialect { div { dt { "Dialect" } dd { (dialect.as_str()) } } }
+            @if let Some(by) = kind.by { div { dt { "Decided by" } dd { (by.as_str()) } } }
+            @if let Some(unknown) = &kind.unknown { div { dt { "Unknown code" } dd { code { (foreign(unknown)) } } } }
+            (more)
+        }
+    }
+}
+
+fn no_id(wanted: &str) -> Markup {
+    html! {
+        h1 { @if wanted.is_empty() { "Find an error by its id" } @else { "That is no request id" } }
+        @if !wanted.is_empty() { p { "Nothing in " q { (foreign(&wanted.chars().take(80).collect::<String>())) } " is one." } }
+        p {
+            "An id is " code { "req_" } " and 26 letters and digits. Clients find it in the body of an error as "
+            code { "request_id" } ", and in every response as the header " code { "x-request-id" } "."
+        }
+    }
+}
+
+fn nothing(id: RequestId, span: Span) -> Markup {
+    let made = id.timestamp_ms();
+    html! {
+        (title(id))
+        p.lead { "It is not among the last " (MOST_IDS) " errors " (span.in_words()) "." }
+        ul {
+            li { "The request began at " (clock::rfc3339(made)) ", if this layer made its id." }
+            @if made < span.since {
+                li { "That is before this process began, at " (clock::rfc3339(span.since)) ": look in the log." }
+            } @else if made > span.now {
+                li { "That is yet to come: this layer did not make it, unless a clock was set." }
+            } @else {
+                li { "A request that succeeded is not kept, nor one that another process answered." }
+            }
+        }
+        (in_the_log(id))
+    }
+}
+
+fn in_the_log(id: RequestId) -> Markup {
+    html! {
+        section.log aria-labelledby="log-title" {
+            h2 id="log-title" { "In the log" }
+            p { "Each error is one line there, and what the service itself logs inside the layer's span has the id, too:" }
+            pre.copy tabindex="0" { code { "grep -F '" (id) "' service.log\n" } }
+            @let trace = id.trace_id().iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+            p { "As a trace id it is " code.wrap { (trace) } "." }
+        }
+    }
+}

@@ -1,0 +1,114 @@
+//! Errors as they happen, as server-sent events.
+//!
+//! Nothing is queued for anybody: a listener that is ready for more looks what came since. So it takes one event's room,
+//! whatever happens, and an error costs nothing more while somebody listens. Of a storm it gets the last rows and how many
+//! were left out. One that takes nothing for a while is let go; its browser comes back by itself.
+
+use std::convert::Infallible;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http_body::{Body, Frame};
+use tokio::time::{Instant, Interval, MissedTickBehavior, interval};
+
+use crate::observatory::listeners::Place;
+use crate::observatory::query::Filter;
+use crate::observatory::seen::Entry;
+use crate::observatory::store::{self, Store};
+
+/// Fast enough to be live, slow enough to gather a storm.
+const LOOK_EVERY: Duration = Duration::from_millis(250);
+/// Proxies and browsers take a silent connection for a dead one.
+const BEAT_EVERY: Duration = Duration::from_secs(15);
+/// Rows in one event: more at once cannot be read.
+const MOST_ROWS: usize = 20;
+/// How long a row waits for its bodies.
+const WAIT_FOR_BODIES_MS: u64 = 2_000;
+
+/// The stream that one listener gets.
+pub(super) struct Events {
+    store: Arc<Store>,
+    filter: Filter,
+    place: Place,
+    ticks: Interval,
+    last_beat: Instant,
+    /// The number of the last error that was told.
+    told: u64,
+    has_begun: bool,
+}
+
+impl Events {
+    /// From the error after the one with this number; from now on, where none is given.
+    pub(super) fn new(store: Arc<Store>, filter: Filter, place: Place, after: Option<u64>) -> Self {
+        let mut ticks = interval(LOOK_EVERY);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        // A number may be from before this process began.
+        let count = store.kept().count;
+        let told = after.map_or(count, |after| after.min(count));
+        Self { store, filter, place, ticks, last_beat: Instant::now(), told, has_begun: false }
+    }
+
+    /// What came since, as one event; `None` where nothing did.
+    fn look(&mut self) -> Option<String> {
+        let kept = self.store.kept();
+        let mut since: Vec<Arc<Entry>> = kept.entries().take_while(|it| it.number > self.told).cloned().collect();
+        let gone = kept.count - self.told - since.len() as u64;
+        drop(kept);
+        let now = store::now();
+        // The oldest first, as far as they are whole.
+        since.reverse();
+        let waits = |it: &Arc<Entry>| it.has_bodies && it.bodies.get().is_none() && now < it.at + WAIT_FOR_BODIES_MS;
+        let ready = since.iter().position(waits).unwrap_or(since.len());
+        since.truncate(ready);
+        self.told = since.last().map_or(self.told + gone, |last| last.number);
+        since.retain(|it| self.filter.fits(it));
+        let left_out = since.len().saturating_sub(MOST_ROWS) as u64 + if self.filter.is_any() { gone } else { 0 };
+        let rows = &since[since.len().saturating_sub(MOST_ROWS)..];
+        if rows.is_empty() && left_out == 0 {
+            return None;
+        }
+        let mut event = String::new();
+        if left_out > 0 {
+            event.push_str(&format!("event: left-out\ndata: {left_out}\n\n"));
+        }
+        for row in rows {
+            event.push_str(&format!("id: {}\nevent: row\n", row.number));
+            let html = super::errors::row(row, now).into_string();
+            // A carriage return ends a line of the stream, too.
+            html.split(['\n', '\r']).for_each(|line| event.push_str(&format!("data: {line}\n")));
+            event.push('\n');
+        }
+        Some(event)
+    }
+}
+
+impl Body for Events {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        if !self.has_begun {
+            self.has_begun = true;
+            // Browsers wait three seconds by default; this page is for somebody who looks at it.
+            return Poll::Ready(Some(Ok(Frame::data(Bytes::from_static(b"retry: 1000\n\n")))));
+        }
+        loop {
+            let now = ready!(self.ticks.poll_tick(cx));
+            if !self.place.takes(now) {
+                return Poll::Ready(None);
+            }
+            let event = self.look();
+            if event.is_some() || now.saturating_duration_since(self.last_beat) >= BEAT_EVERY {
+                self.last_beat = now;
+                let event = event.unwrap_or_else(|| ":\n\n".to_owned());
+                return Poll::Ready(Some(Ok(Frame::data(event.into()))));
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

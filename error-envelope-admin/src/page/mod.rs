@@ -1,0 +1,108 @@
+//! The pages of the [observatory](crate::observatory).
+//!
+//! 1. Whatever a stranger may have chosen is written by [`foreign`](text::foreign), and escaped by the template.
+//! 2. A script of this address adds rows as errors happen; without it the page is the same, to be loaded again.
+
+mod errors;
+mod found;
+mod frame;
+mod live;
+mod one_route;
+mod routes;
+mod said;
+mod summary;
+mod text;
+
+use http::header::RETRY_AFTER;
+use http::{HeaderMap, HeaderValue, StatusCode};
+use maud::{Markup, html};
+use tokio::time::Instant;
+
+use self::frame::Frame;
+use self::live::Events;
+use crate::answer::{self, Answer};
+use crate::asked::Asked;
+use crate::observatory::query::{Filter, value};
+use crate::observatory::readiness::Span;
+use crate::observatory::{LIVE, search, store};
+use crate::row::{Row, get};
+
+pub(crate) static ROWS: &[Row] = &[
+    get("/", home),
+    get("/errors", find),
+    get("/errors/{id}", one),
+    get(LIVE, events),
+    get("/observatory.css", |_| answer::file("text/css; charset=utf-8", include_str!("files/observatory.css"))),
+    get("/observatory.js", |_| answer::file("text/javascript; charset=utf-8", include_str!("files/observatory.js"))),
+    get("/observatory.svg", |_| answer::file("image/svg+xml", include_str!("files/observatory.svg"))),
+];
+
+/// `/`: all of it.
+pub(super) fn home(asked: &Asked<'_>) -> Answer {
+    let (filter, span) = (Filter::of(asked.query), span(asked));
+    let routes = routes::Routes::of(asked.shared(), span);
+    let (count, entries) = {
+        let kept = asked.shared().store.kept();
+        (kept.count, kept.entries().cloned().collect::<Vec<_>>())
+    };
+    let choices = errors::Choices::of(&entries);
+    let shown: Vec<_> = entries.into_iter().filter(|entry| filter.fits(entry)).collect();
+    let live = filter.link("/events");
+    let frame = Frame { title: "Errors", searched: "", live: Some((&live, count)), is_home: true };
+    let content = html! {
+        (routes.summary())
+        (routes.section())
+        (errors::section(&shown, &choices, &filter, span, routes.shows_bodies()))
+        (routes.switch())
+    };
+    page(StatusCode::OK, &frame.around(&content))
+}
+
+/// `/errors?id=…`: by an id, from a client's report.
+pub(super) fn find(asked: &Asked<'_>) -> Answer {
+    let wanted = value(asked.query, "id").unwrap_or_default();
+    answer_of(asked, &wanted)
+}
+
+/// `/errors/req_…`, to be shared.
+pub(super) fn one(asked: &Asked<'_>) -> Answer {
+    answer_of(asked, asked.name)
+}
+
+fn answer_of(asked: &Asked<'_>, wanted: &str) -> Answer {
+    let (status, content) = found::answer(asked.shared(), wanted, search::id_in(wanted), span(asked));
+    let frame = Frame { title: "One error", searched: wanted, live: None, is_home: false };
+    page(status, &frame.around(&content))
+}
+
+fn span(asked: &Asked<'_>) -> Span {
+    Span { since: asked.shared().store.since, now: store::now() }
+}
+
+fn page(status: StatusCode, page: &Markup) -> Answer {
+    let mut answer = answer::html(status, page.0.clone());
+    // By `no-referrer`, which says nothing of a page to any other, a form of this one would come from nowhere.
+    answer.headers_mut().insert(http::header::REFERRER_POLICY, HeaderValue::from_static("same-origin"));
+    answer
+}
+
+fn events(asked: &Asked<'_>) -> Answer {
+    let store = &asked.shared().store;
+    let Some(place) = store.listeners.join(Instant::now()) else {
+        let mut full = answer::text(StatusCode::SERVICE_UNAVAILABLE, "too many pages are open already; close one");
+        full.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("10"));
+        return full;
+    };
+    // What the page shows already, or what a connection before this one brought.
+    let after = last_event(asked.headers).or_else(|| value(asked.query, "after"));
+    let after = after.and_then(|number| number.parse().ok());
+    let events = Events::new(store.clone(), Filter::of(asked.query), place, after);
+    answer::stream("text/event-stream", events)
+}
+
+fn last_event(headers: &HeaderMap) -> Option<String> {
+    headers.get("last-event-id")?.to_str().ok().map(str::to_owned)
+}
+
+#[cfg(test)]
+mod tests;

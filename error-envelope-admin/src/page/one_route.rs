@@ -1,0 +1,159 @@
+//! What is explained of one route, once its row is opened.
+
+use error_envelope_core::exchange::Origin;
+use maud::{Markup, html};
+
+use super::routes::{OfRoute, verdict_word};
+use super::text::{counted, foreign, time};
+use super::{errors, said};
+use crate::observatory::draft;
+use crate::observatory::query::{Filter, route_word};
+use crate::observatory::readiness::Span;
+use crate::observatory::seen::Kind;
+use crate::observatory::tally::OfKind;
+
+/// Kinds without a code for which it is said what to write: the commonest.
+const MOST_DRAFTS: usize = 3;
+
+impl OfRoute {
+    pub(super) fn explained(&self, span: Span) -> Markup {
+        html! {
+            div.explained {
+                (self.kinds(span))
+                (self.next(span))
+                (self.drafts(span))
+            }
+        }
+    }
+
+    /// What the service says: every kind of error.
+    fn kinds(&self, span: Span) -> Markup {
+        let kinds = self.tally.commonest(span.today());
+        let others = self.tally.others.sum(span.today());
+        html! {
+            div.scroll role="group" tabindex="0" aria-label="Kinds of errors" {
+                table.kinds {
+                    caption { "What it says" }
+                    thead {
+                        tr {
+                            th.number scope="col" { "Times" }
+                            th scope="col" { "Status" }
+                            th scope="col" { "Dialect" }
+                            th scope="col" { "Code" }
+                            th scope="col" { "Decided by" }
+                            th scope="col" { "Last" }
+                        }
+                    }
+                    tbody {
+                        @for (count, of) in &kinds { (kind_row(*count, of, span)) }
+                        @if others > 0 {
+                            tr { td.number { (others) } td colspan="5" { "of rarer kinds, counted together" } }
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    /// What changes for clients, whether the route is ready for it, and an example.
+    fn next(&self, span: Span) -> Markup {
+        html! {
+            div.next {
+                h3 {
+                    @match self.readiness.next {
+                        Some(next) => { "Next: " (next.as_str()) " · " (verdict_word(self.readiness.verdict)) },
+                        None => "In force",
+                    }
+                }
+                p { (self.readiness.change) }
+                ul { @for reason in &self.readiness.reasons { li { (reason) } } }
+                p {
+                    a href={ (Filter { route: Some(route_word(self.route.as_deref()).to_owned()), code: None }.link("/")) "#errors" } {
+                        "Its last errors"
+                    }
+                }
+            }
+            @if let Some(example) = &self.tally.example {
+                div.example {
+                    h3 { "For example " (time(example.at, span.now)) }
+                    (said::sides(example))
+                    p { a href={ "/errors/" (example.id) } { (example.id) } }
+                }
+            }
+        }
+    }
+
+    /// What to write into the policy for what has no code.
+    fn drafts(&self, span: Span) -> Markup {
+        let kinds = self.tally.commonest(span.today());
+        let wants = |kind: &Kind| kind.is_without_code() && !draft::says_all(kind);
+        let without: Vec<_> = kinds.iter().filter(|(_, of)| wants(&of.kind)).take(MOST_DRAFTS).collect();
+        let alone = |kind: &Kind| {
+            let same = kinds.iter().filter(|(_, of)| of.kind.sent == kind.sent && of.kind.origin == Origin::Inner);
+            same.clone().all(|(_, of)| of.kind.unknown.is_none() && of.kind.is_without_code())
+        };
+        html! {
+            @if !without.is_empty() {
+                div.drafts {
+                    h3 { "What to write into the policy" }
+                    @for (count, of) in without {
+                        (draft_of(*count, &of.kind, draft::of(&of.kind, self.route.as_deref(), alone(&of.kind))))
+                    }
+                    p.quiet {
+                        "Names are a first guess. " code { "error-envelope learn" }
+                        " drafts rules from the log or a recording, by what errors say as well."
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn kind_row(count: u64, of: &OfKind, span: Span) -> Markup {
+    let kind = &of.kind;
+    html! {
+        tr {
+            td.number { (count) }
+            td { @match kind.sent { Some(sent) => (sent), None => span.none { "none" } }
+                @if let Some(would) = kind.would_be.filter(|would| Some(*would) != kind.sent) { " → " (would) } }
+            td { (shape(kind)) }
+            td {
+                @if kind.is_error() { (errors::bare_code(kind)) } @else { span.none { "the client went away" } }
+                @if let Some(unknown) = &kind.unknown { " " span.quiet { "said " code { (foreign(unknown)) } } }
+            }
+            td { (decided(kind)) }
+            td { (time(of.last, span.now)) }
+        }
+    }
+}
+
+fn draft_of(count: u64, kind: &Kind, draft: Result<draft::Draft, &'static str>) -> Markup {
+    html! {
+        p.for-kind {
+            (counted(count, "time")) ": " @if let Some(sent) = kind.sent { (sent) }
+            @match &kind.unknown {
+                Some(code) => { " with the code " code { (foreign(code)) } ", which nobody knows" },
+                None => { " " (shape(kind)) ", without a code" },
+            }
+        }
+        @match draft {
+            Ok(draft) => {
+                pre.copy tabindex="0" { code { (draft.toml) } }
+                @if let Some(note) = draft.note { p.none { (note) } }
+            }
+            Err(why) => p.none { (why) },
+        }
+    }
+}
+
+fn shape(kind: &Kind) -> &'static str {
+    match (kind.dialect, kind.origin) {
+        (Some(dialect), _) => dialect.as_str(),
+        (None, Origin::Inner) => "no shape",
+        (None, origin) => origin.as_str(),
+    }
+}
+
+fn decided(kind: &Kind) -> &'static str {
+    kind.by.map_or("", |by| by.as_str())
+}

@@ -1,0 +1,81 @@
+//! Before and after, side by side.
+
+use error_envelope_core::exchange::Origin;
+use maud::{Markup, html};
+
+use super::text::foreign;
+use crate::observatory::seen::{Bodies, Entry, Side};
+use crate::visible;
+
+/// What the service said beside what the client got, or would get.
+pub(super) fn sides(entry: &Entry) -> Markup {
+    let would = entry.kind.would_be.is_some();
+    let none = Bodies::default();
+    let bodies = entry.bodies.get().unwrap_or(&none);
+    html! {
+        div.sides {
+            div.side {
+                p.label { "The service said" }
+                @match &bodies.before {
+                    Some(side) => (shown(side)),
+                    None => p.none { (nothing_said(entry)) },
+                }
+            }
+            div.side.after {
+                p.label { @if would { "In enforce clients would get" } @else { "The client got" } }
+                @match &bodies.after {
+                    Some(side) => (shown(side)),
+                    None => p.none { (nothing_sent(entry)) },
+                }
+            }
+        }
+    }
+}
+
+fn shown(side: &Side) -> Markup {
+    html! {
+        p.head {
+            span.status { (side.status) } " "
+            @match &side.content_type {
+                Some(kind) => (foreign(kind)),
+                None => span.none { "without a content type" },
+            }
+        }
+        @match side.text.as_deref() {
+            Some("") => p.none { "No body." },
+            Some(text) => {
+                pre.body tabindex="0" { code dir="ltr" { (visible::lines(text)) } }
+                @if !side.whole { p.none { "The rest was not kept." } }
+            }
+            None => p.none { (side.length) " bytes that are no text." },
+        }
+    }
+}
+
+fn nothing_said(entry: &Entry) -> &'static str {
+    match entry.kind.origin {
+        Origin::Guard => match (entry.kind.would_be, entry.kind.sent) {
+            (None, _) => "The service was not asked: a guard refused the request.",
+            (Some(_), Some(_)) => {
+                "The service answered the request, which a guard would refuse in enforce. Its body was not kept."
+            }
+            (Some(_), None) => {
+                "The request was forwarded: auth_observe lets it pass, and a guard would refuse it in enforce."
+            }
+        },
+        Origin::Fault => "A fault, in this process.",
+        Origin::Error => "An error, in this process: its text is in the log.",
+        Origin::Panic => "A panic: its text is in the log.",
+        Origin::Proxy => "The proxy answered by itself.",
+        _ if entry.has_bodies => "Not kept: too many came at once.",
+        _ => "Its body was not kept.",
+    }
+}
+
+fn nothing_sent(entry: &Entry) -> &'static str {
+    match entry.kind.sent {
+        None => "No status left for the client.",
+        Some(_) if entry.kind.would_be.is_some() => "Not made: its body was not read.",
+        Some(_) => "Its body was not kept.",
+    }
+}

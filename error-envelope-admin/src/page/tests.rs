@@ -1,0 +1,224 @@
+//! Pages, whatever strangers say.
+
+use std::sync::LazyLock;
+
+use error_envelope_core::exchange::{DecidedBy, Origin};
+use error_envelope_core::policy::Mode;
+use http::HeaderMap;
+use http_body_util::BodyExt;
+use proptest::prelude::*;
+use regex::Regex;
+
+use crate::admin::Admin;
+use crate::answer::Answer;
+use crate::asked::Asked;
+use crate::observatory::seen::{Bodies, Code, Kind, Seen, Side};
+use crate::observatory::store;
+use crate::page;
+
+const ID: &str = "req_01JD2V5W8Z3Q4R6T8Y0A1B2C3D";
+
+/// Keeps an error that says these texts wherever somebody else may choose one.
+fn keep(admin: &Admin, [route, code, unknown, dropped, kind, before, after]: [&str; 7]) {
+    let (origin, unknown) = (Origin::Inner, Some(unknown.into()));
+    let by = Some(DecidedBy::Status);
+    let code = Code::Any(code.into());
+    let seen = Seen {
+        id: ID.parse().expect("an id"),
+        at: store::now(),
+        route: Some(route),
+        mode: Mode::Observe,
+        kind: Kind { origin, code, sent: Some(409), would_be: Some(409), grpc: None, dialect: None, by, unknown },
+        dropped: Some(dropped.into()),
+        has_bodies: true,
+    };
+    let store = &admin.shared.store;
+    let entry = store.kept().keep(seen).expect("an error");
+    let side = |text: &str| Some(Side::made(409, Some(kind), text.as_bytes(), true));
+    entry.bodies.set(Bodies { before: side(before), after: side(after) }).expect("none before");
+    store.kept().exemplify(&entry);
+}
+
+/// One with nothing special to it.
+fn another() -> Seen<'static> {
+    let kind = Kind {
+        origin: Origin::Inner,
+        code: Code::None,
+        sent: Some(409),
+        would_be: None,
+        grpc: None,
+        dialect: None,
+        by: None,
+        unknown: None,
+    };
+    let id = ID.parse().expect("an id");
+    Seen { id, at: store::now(), route: Some("/b"), mode: Mode::Observe, kind, dropped: None, has_bodies: false }
+}
+
+fn read(answer: Answer) -> String {
+    let body = tokio::runtime::Builder::new_current_thread()
+        .build()
+        .expect("a runtime")
+        .block_on(answer.into_body().collect());
+    String::from_utf8(body.expect("no error").to_bytes().to_vec()).expect("text")
+}
+
+/// The pages on which all of it is, and what the live stream adds.
+fn pages(admin: &Admin, query: &str) -> Vec<String> {
+    let asked = |name: &'static str| Asked { admin, headers: Box::leak(Box::new(HeaderMap::new())), name, query: None };
+    let with_query = Asked { query: Some(query), ..asked("") };
+    let live = admin
+        .shared
+        .store
+        .kept()
+        .entries()
+        .map(|entry| super::errors::row(entry, store::now()).into_string())
+        .collect();
+    vec![
+        read(page::home(&asked(""))),
+        read(page::home(&with_query)),
+        read(page::one(&asked(ID))),
+        read(page::find(&with_query)),
+        live,
+    ]
+}
+
+/// The tags of a page, with the names of their attributes; sorted, since choices are by what they say.
+fn tags(page: &str) -> Vec<String> {
+    static TAG: LazyLock<Regex> = LazyLock::new(|| Regex::new("<[^>]*>").expect("a pattern"));
+    static VALUE: LazyLock<Regex> = LazyLock::new(|| Regex::new("=\"[^\"]*\"").expect("a pattern"));
+    let tags = TAG.find_iter(page).map(|tag| VALUE.replace_all(tag.as_str(), "=").into_owned());
+    let mut tags: Vec<_> = tags.collect();
+    tags.sort_unstable();
+    tags
+}
+
+/// What is worth trying, and anything else.
+fn hostile() -> impl Strategy<Value = String> {
+    let known = prop::sample::select(vec![
+        "</script><script>alert(1)</script>",
+        "\"><img src=x onerror=alert(1)>",
+        "' onmouseover='alert(1)",
+        "<!--",
+        "]]>",
+        "</textarea></title></style>",
+        "&lt;b&gt;&#60;i&#62;",
+        "javascript:alert(1)",
+        "\u{202e}gnp.exe",
+        "\u{2066}\u{2069}\u{200b}\u{feff}",
+        "a\0b",
+        "\r\ndata: x\r\n\r\nevent: row",
+        "{\"a\":\"</pre>\"}",
+        "[\"<svg/onload=alert(1)>\"]",
+        "</bdi></code></td></tr></table>",
+    ]);
+    let any = prop_oneof![".{1,60}", "[\\x00-\\x20<>\"'&=/]{1,40}"];
+    // A letter more, so that there is something to see.
+    prop_oneof![known.prop_map(str::to_owned), any.prop_map(|text| text + "x")]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(128))]
+
+    #[test]
+    fn what_a_stranger_says_is_text_and_nothing_else(texts in prop::array::uniform7(hostile()), query in hostile()) {
+        let (hostile, plain) = (Admin::new(), Admin::new());
+        keep(&hostile, [0, 1, 2, 3, 4, 5, 6].map(|at| texts[at].as_str()));
+        keep(&plain, ["plain"; 7]);
+        let query = form_urlencoded::Serializer::new(String::new()).append_pair("route", &format!("q{query}")).append_pair("id", &query).finish();
+        for (hostile, plain) in pages(&hostile, &query).iter().zip(pages(&plain, &query)) {
+            prop_assert_eq!(tags(hostile), tags(&plain), "{}", hostile);
+            let shown = |it: char| it == '\n' || it == '\t' || !it.is_control() && !matches!(it, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}');
+            let hidden = hostile.chars().find(|it| !shown(*it));
+            prop_assert!(hidden.is_none(), "{hidden:?} in {hostile}");
+        }
+    }
+}
+
+#[test]
+fn a_person_sees_what_was_said_and_what_would_be() {
+    let admin = Admin::new();
+    let texts =
+        ["/seats/{id}", "conflict", "SEAT_TAKEN", "hint", "application/json", r#"{"code":"SEAT_TAKEN"}"#, "<b>"];
+    keep(&admin, texts);
+    let [home, filtered, one, ..] = &pages(&admin, "route=/other")[..] else { panic!("pages") };
+    for told in [
+        "observe",
+        "1 of 1 error without a code since",
+        "not ready",
+        "<code><bdi>/seats/{id}</bdi></code>",
+        "{\n  &quot;code&quot;: &quot;SEAT_TAKEN&quot;\n}",
+        "&lt;b&gt;",
+        "code = &quot;SEAT_TAKEN&quot;\nto = &quot;seat_taken&quot;",
+        "In enforce clients would get",
+    ] {
+        assert!(home.contains(told), "{told} in {home}");
+    }
+    assert!(!filtered.contains(&format!("/errors/{ID}\">{ID}</a></td>")), "filtered out: {filtered}");
+    assert!(one.contains(ID) && one.contains("&lt;b&gt;") && one.contains(&format!("grep -F '{ID}'")), "{one}");
+}
+
+#[test]
+fn of_a_refusal_the_page_says_whether_the_service_was_asked() {
+    for (sent, would_be, text) in [
+        (Some(401), None, "The service was not asked: a guard refused the request."),
+        (Some(200), Some(401), "The service answered the request, which a guard would refuse in enforce."),
+        (None, Some(401), "The request was forwarded: auth_observe lets it pass"),
+    ] {
+        let admin = Admin::new();
+        let mut seen = another();
+        seen.kind = Kind { origin: Origin::Guard, sent, would_be, by: None, ..seen.kind };
+        admin.shared.store.kept().keep(seen).expect("an error");
+        let page = pages(&admin, "").concat();
+        assert!(page.contains(text), "{text} in {page}");
+        assert_eq!(page.contains("was not asked"), would_be.is_none(), "{page}");
+    }
+}
+
+#[test]
+fn an_id_that_is_not_known_is_told_what_to_do() {
+    let admin = Admin::new();
+    let ask = |id: &'static str| {
+        let (headers, query) = (HeaderMap::new(), format!("id={id}"));
+        let answer = page::find(&Asked { admin: &admin, headers: &headers, name: "", query: Some(&query) });
+        (answer.status().as_u16(), read(answer))
+    };
+    let (status, page) = ask("%20REQ_01jd2v5w8z3q4r6t8y0a1b2c3d%20");
+    assert_eq!(status, 404);
+    assert!(page.contains("It is not among the last 10000 errors since"), "{page}");
+    assert!(page.contains(&format!("grep -F '{ID}' service.log")), "{page}");
+    assert!(page.contains("That is before this process began"), "{page}");
+    let (status, page) = ask("%3Cb%3E");
+    assert_eq!(status, 400);
+    assert!(page.contains("That is no request id") && page.contains("&lt;b&gt;") && !page.contains("<b>"), "{page}");
+}
+
+#[test]
+fn without_errors_there_is_a_page_that_says_so() {
+    let admin = Admin::new();
+    let page = &pages(&admin, "")[0];
+    assert!(page.contains("No errors since"), "{page}");
+}
+
+/// Ids of clients may be trusted, and then one client gives all its requests the same.
+#[test]
+fn of_an_id_that_requests_share_the_last_are_shown_and_all_counted() {
+    let admin = Admin::new();
+    let page = || read(page::one(&Asked { admin: &admin, headers: &HeaderMap::new(), name: ID, query: None }));
+    let errors = |count| (0..count).for_each(|_| keep(&admin, ["/a", "conflict", "E", "d", "text/plain", "b", "a"]));
+    errors(100);
+    assert!(!page().contains("that have this id"));
+    errors(50);
+    let shown = page();
+    assert!(shown.contains("The last 100 of 150 that have this id."));
+    assert_eq!(shown.matches("<article").count(), 100);
+    let mut other = admin.shared.store.kept();
+    for number in 0..100 {
+        let id = error_envelope_core::request_id::RequestId::from_parts(store::now(), number);
+        other.keep(Seen { id, ..another() }).expect("an error");
+    }
+    drop(other);
+    let remembered = page();
+    assert!(remembered.contains("The last 100 of 150 that have this id."));
+    assert_eq!(remembered.matches("<article").count(), 100);
+}

@@ -1,0 +1,45 @@
+//! The chain of an error's causes.
+
+use std::error::Error;
+use std::io;
+
+/// A chain that is longer is a cycle, or a mistake.
+const MAX_CAUSES: usize = 64;
+
+/// The error and its causes, outermost first, through `io::Error`'s payload too: `source()` skips that (F1).
+pub fn chain<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
+    std::iter::successors(Some(error), |error| next(*error)).take(MAX_CAUSES)
+}
+
+fn next<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a (dyn Error + 'static)> {
+    match error.downcast_ref::<io::Error>().and_then(io::Error::get_ref) {
+        Some(payload) => Some(payload),
+        None => error.source(),
+    }
+}
+
+/// The first cause of a type.
+pub fn find<'a, E: Error + 'static>(error: &'a (dyn Error + 'static)) -> Option<&'a E> {
+    chain(error).find_map(|cause| cause.downcast_ref())
+}
+
+/// Whether a cause is an `io::Error` of a kind.
+pub fn has_io_kind(error: &(dyn Error + 'static), is: impl Fn(io::ErrorKind) -> bool) -> bool {
+    chain(error).filter_map(|cause| cause.downcast_ref::<io::Error>()).any(|error| is(error.kind()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::code::ErrorCode;
+    use crate::fault::Fault;
+
+    #[test]
+    fn f1_the_payload_of_an_io_error_is_a_cause() {
+        let inner = io::Error::other(Fault::new(ErrorCode::GONE));
+        let outer = io::Error::new(io::ErrorKind::TimedOut, inner);
+        assert_eq!(find::<Fault>(&outer).unwrap().code(), &ErrorCode::GONE);
+        assert!(has_io_kind(&outer, |kind| kind == io::ErrorKind::TimedOut));
+        assert!(find::<Fault>(&io::Error::from(io::ErrorKind::NotFound)).is_none());
+    }
+}

@@ -1,0 +1,164 @@
+//! An inner error value → a fault (rule F1).
+//!
+//! Asked in this order, each of the whole chain of causes: a typed fault, a fault that the adapter's [`Recogniser`] makes
+//! (of a tonic status), a body over a limit, a time-out, load shed, a closed or failed buffer, an upstream's connection;
+//! anything else is `internal_error`. What the meter saw of the request's body, and the user's own classifier, come before
+//! (see `exchange`). Errors of the standard library and of body limits are known here; those of tower, hyper and tonic are
+//! the recogniser's.
+
+use std::error::Error;
+use std::io::{self, ErrorKind};
+
+use http_body_util::LengthLimitError;
+
+use crate::cause::chain;
+use crate::code::ErrorCode;
+use crate::fault::Fault;
+
+/// What is known of an error.
+pub(crate) enum Known<'e> {
+    /// It brings its fault along.
+    Typed(&'e Fault),
+    Fault(Fault),
+    /// Its code, if it came from an upstream's connection: what `poll_ready` gives is none of that (F3).
+    Upstream(ErrorCode),
+    Nothing,
+}
+
+impl<'e> Known<'e> {
+    /// One look at each cause: of what they say the most telling holds.
+    pub(crate) fn of(error: &'e (dyn Error + 'static), recogniser: Option<Recogniser>) -> Self {
+        let mut best: Option<CauseKind> = None;
+        for cause in chain(error) {
+            if let Some(fault) = cause.downcast_ref() {
+                return Self::Typed(fault);
+            }
+            best = best.into_iter().chain(CauseKind::of(cause)).min();
+        }
+        match recogniser.and_then(|recognise| recognise(error)) {
+            Some(Recognised::Fault(fault)) => return Self::Fault(fault),
+            Some(Recognised::Kind(kind)) => best = best.into_iter().chain([kind]).min(),
+            None => {}
+        }
+        match best {
+            Some(CauseKind::Length) => Self::Fault(Fault::new(ErrorCode::PAYLOAD_TOO_LARGE)),
+            Some(CauseKind::Timeout) => Self::Fault(Fault::new(ErrorCode::GATEWAY_TIMEOUT)),
+            Some(CauseKind::Shed) => Self::Fault(Fault::new(ErrorCode::WORKER_AT_CAPACITY)),
+            Some(CauseKind::Buffer) => Self::Fault(Fault::new(ErrorCode::SERVICE_UNAVAILABLE)),
+            Some(CauseKind::Connection) => Self::Upstream(ErrorCode::OTHER),
+            None => Self::Nothing,
+        }
+    }
+
+    /// The fault of an error that `call` or its future gave.
+    pub(crate) fn failed(self) -> Fault {
+        match self {
+            Self::Typed(fault) => fault.clone(),
+            Self::Fault(fault) => fault,
+            Self::Upstream(code) => Fault::new(code),
+            Self::Nothing => Fault::new(ErrorCode::INTERNAL_ERROR),
+        }
+    }
+
+    /// The fault of an error that `poll_ready` gave (F3).
+    pub(crate) fn unready(self) -> Fault {
+        match self {
+            Self::Typed(fault) => fault.clone(),
+            Self::Fault(fault) => fault,
+            Self::Upstream(_) | Self::Nothing => Fault::new(ErrorCode::SERVICE_UNAVAILABLE),
+        }
+    }
+}
+
+/// What a cause means, the most telling first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum CauseKind {
+    /// A body was longer than its limit: `payload_too_large`.
+    Length,
+    /// A time limit ran out: `gateway_timeout`.
+    Timeout,
+    /// The service had no room: `worker_at_capacity`.
+    Shed,
+    /// The service's buffer failed or is closed: `service_unavailable`.
+    Buffer,
+    /// A connection failed, broke, or closed before a proper head: `other`, and `service_unavailable` where the service
+    /// was not ready.
+    Connection,
+}
+
+/// What a [`Recogniser`] returns.
+#[derive(Debug)]
+pub enum Recognised {
+    /// The error is this fault, whatever its causes say.
+    Fault(Fault),
+    /// The most telling of its causes means this.
+    Kind(CauseKind),
+}
+
+/// What an adapter knows of an error by the types of other crates: of its whole chain of causes (rule F1).
+pub type Recogniser = fn(&(dyn Error + 'static)) -> Option<Recognised>;
+
+impl CauseKind {
+    fn of(cause: &(dyn Error + 'static)) -> Option<Self> {
+        if let Some(error) = cause.downcast_ref::<io::Error>() {
+            return Self::of_kind(error.kind());
+        }
+        cause.is::<LengthLimitError>().then_some(Self::Length)
+    }
+
+    fn of_kind(kind: ErrorKind) -> Option<Self> {
+        match kind {
+            ErrorKind::TimedOut => Some(Self::Timeout),
+            ErrorKind::ConnectionRefused
+            | ErrorKind::ConnectionReset
+            | ErrorKind::ConnectionAborted
+            | ErrorKind::NotConnected
+            | ErrorKind::BrokenPipe
+            | ErrorKind::HostUnreachable
+            | ErrorKind::NetworkUnreachable
+            | ErrorKind::NetworkDown
+            | ErrorKind::AddrNotAvailable => Some(Self::Connection),
+            _ => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn recognise(error: &(dyn Error + 'static)) -> Option<Recognised> {
+        let kind = |text: &str| match text {
+            "shed" => Some(Recognised::Kind(CauseKind::Shed)),
+            "status" => Some(Recognised::Fault(Fault::new(ErrorCode::NO_QR))),
+            _ => None,
+        };
+        chain(error).find_map(|cause| kind(&cause.to_string()))
+    }
+
+    fn known(error: &io::Error) -> Known<'_> {
+        Known::of(error, Some(recognise))
+    }
+
+    #[test]
+    fn f1_the_whole_chain_decides() {
+        let buried = |error: Box<dyn Error + Send + Sync>| io::Error::other(io::Error::other(error));
+        for (error, code) in [
+            (buried(Box::new(Fault::new(ErrorCode::NO_QR))), "no_qr"),
+            (buried(Box::new(io::Error::from(ErrorKind::TimedOut))), "gateway_timeout"),
+            (buried("shed".into()), "worker_at_capacity"),
+            (buried("status".into()), "no_qr"),
+            (buried(Box::new(io::Error::from(ErrorKind::ConnectionRefused))), "other"),
+            (buried("secret".into()), "internal_error"),
+            (io::Error::from(ErrorKind::NotFound), "internal_error"),
+        ] {
+            assert_eq!(known(&error).failed().code(), code, "{error:?}");
+        }
+    }
+
+    #[test]
+    fn f3_readiness_without_a_better_reason_is_unavailable() {
+        assert_eq!(known(&io::Error::other("pool closed")).unready().code(), "service_unavailable");
+        assert_eq!(known(&io::Error::other("shed")).unready().code(), "worker_at_capacity");
+    }
+}

@@ -1,0 +1,260 @@
+//! What went wrong inside → a [`Fault`].
+//!
+//! [`response`] reads an inner 4xx/5xx. What decides its code, first match (rule R1; a `Fault` in the response's
+//! extensions has decided before):
+//!
+//! 1. a canonical envelope, or a well-formed `x-error-code` where no body says it, or where the body is in the route's
+//!    own dialect, which may have no room for it (E7)
+//! 2. a policy's `[[map]]` rule
+//! 3. the dialect's own code, where it is known
+//! 4. on a 401, the request's credentials and the challenge
+//! 5. a list of issues on a 400 or 422
+//! 6. the status
+//!
+//! Message and details follow from what decided (R3, E8, E9). [`failure`] does the same for error values (F1).
+
+pub(crate) mod credentials;
+mod decide;
+pub(crate) mod decided;
+pub(crate) mod details;
+pub(crate) mod failure;
+pub(crate) mod heard;
+mod inner;
+mod left;
+mod passing;
+pub(crate) mod rpc;
+pub mod rule;
+
+use std::borrow::Cow;
+
+use http::{Extensions, StatusCode};
+
+use crate::code::ErrorCode;
+use crate::dialect::protocol::Protocol;
+use crate::dialect::standard::{self, Envelope};
+use crate::dialect::{self, Dialect, Foreign, Members, Reading, Shape};
+use crate::fault::Fault;
+use decide::{Decided, by_status, decide, lists_issues, tells_of_input, unknown_code};
+use decided::DecidedBy;
+use details::with_issues;
+pub(crate) use inner::{Asked, Inner, Known};
+use inner::{code_of_status, of_header, stays};
+use passing::{details_of, members_pass, text_of};
+
+pub(crate) enum Verdict<'b> {
+    /// The body is to be written anew.
+    Rewrite(Rewrite<'b>),
+    /// A protocol that keeps its shape (R10).
+    Pass,
+}
+
+pub(crate) struct Rewrite<'b> {
+    fault: Fault,
+    /// A text that was cleaned, which the fault does not say yet: most are copied once, into the reply.
+    text: Option<Cow<'b, str>>,
+    pub(crate) shape: Option<Shape>,
+    /// The body already is in the client's dialect (R12).
+    pub(crate) own: Option<Own>,
+    /// The service named the code, or what it said did; else its status stands for it (P1).
+    pub(crate) named: bool,
+    /// What decided the code; none where no inner error was read.
+    pub(crate) by: Option<DecidedBy>,
+    /// Which rule did, where one did.
+    pub(crate) rule: Option<usize>,
+    /// The names of members that no rule reads, and that no client gets (R14).
+    pub(crate) dropped: Option<Box<str>>,
+    /// The body's own code, where nobody knows it here.
+    pub(crate) unknown_code: Option<Box<str>>,
+}
+
+impl<'b> Rewrite<'b> {
+    /// A fault as it is.
+    pub(crate) fn of(fault: Fault) -> Self {
+        Self {
+            fault,
+            text: None,
+            shape: None,
+            own: None,
+            named: true,
+            by: None,
+            rule: None,
+            dropped: None,
+            unknown_code: None,
+        }
+    }
+
+    /// An inner error that says no more than this.
+    fn decided(fault: Fault, by: DecidedBy) -> Self {
+        Self { by: Some(by), ..Self::of(fault) }
+    }
+
+    pub(crate) fn code(&self) -> &ErrorCode {
+        self.fault.code()
+    }
+
+    /// The fault, and the text that is to be written instead of its own.
+    pub(crate) fn parts(&self) -> (&Fault, Option<&str>) {
+        (&self.fault, self.text.as_deref())
+    }
+
+    /// Where the dialect has an issue list in every `invalid_request`, it says the text as well (E8).
+    fn listed(self, dialect: Dialect) -> Self {
+        let Self { fault, text, .. } = self;
+        let fault = match text {
+            Some(text) => fault.with_clean_message(text.into_owned()),
+            None => fault,
+        };
+        Self { fault: listed(fault, dialect), text: None, ..self }
+    }
+
+    /// The fault with its text.
+    pub(crate) fn into_fault(self) -> Fault {
+        match self.text {
+            Some(text) => self.fault.with_clean_message(text.into_owned()),
+            None => self.fault,
+        }
+    }
+}
+
+/// What of a body in the client's own dialect passes (R3).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Own {
+    /// All but a text that may not.
+    Whole,
+    /// Its names alone.
+    Names,
+}
+
+/// The fault that a service left in its response (R1), by itself or as the cause of a tonic status.
+pub(crate) fn fault_in(extensions: &Extensions) -> Option<&Fault> {
+    let fault = extensions.get();
+    #[cfg(feature = "tonic")]
+    let fault = fault.or_else(|| crate::cause::find(extensions.get::<tonic::Status>()?));
+    fault
+}
+
+/// Decides an inner 4xx/5xx from its head and what was read of its body.
+pub(crate) fn response<'b>(inner: &Inner<'_, 'b>, asked: &Asked<'_>, known: &Known<'_>) -> Verdict<'b> {
+    let body = inner.body.unwrap_or_default();
+    // Most routers' own errors: their status is all they say.
+    if body.is_empty() && inner.headers.is_empty() && known.rules.is_empty() {
+        let fault = listed(Fault::new(code_of_status(inner, asked)), known.dialect);
+        return Verdict::Rewrite(Rewrite { named: false, ..Rewrite::decided(fault, by_status(inner.status)) });
+    }
+    let of_input = tells_of_input(inner.status);
+    let mut unread = None;
+    let foreign = match dialect::read(dialect::essence(inner.headers), body, known.codes, of_input) {
+        Reading::Envelope(envelope) => {
+            return of_envelope(&envelope, inner, asked, known);
+        }
+        Reading::Protocol(protocol) if known.protocols_pass && speaks(protocol, inner.status) => return Verdict::Pass,
+        Reading::Protocol(protocol) => {
+            dialect::read_rewritten(body, of_input).map(|foreign| without_foreign_code(protocol, foreign, inner.status))
+        }
+        Reading::Said(foreign) => Some(foreign),
+        Reading::Unread(members) => {
+            unread = Some(members);
+            None
+        }
+        Reading::Nothing if body.is_empty() => match of_header(inner, known) {
+            Some(envelope) => return of_envelope(&envelope, inner, asked, known),
+            None => None,
+        },
+        Reading::Nothing => None,
+    };
+    let members = foreign.as_ref().and_then(|foreign| foreign.members.as_ref()).or(unread.as_ref());
+    Verdict::Rewrite(of_foreign(foreign.as_ref(), members, inner, asked, known))
+}
+
+/// Whether a body of that form is the protocol's under this status. OAuth's errors are 4xx (RFC 6749 §5.2); JSON-RPC
+/// names itself under any.
+fn speaks(protocol: Protocol, status: StatusCode) -> bool {
+    protocol != Protocol::OAuth || status.is_client_error()
+}
+
+/// What looks like a protocol's code, where it is none, is a text like any other.
+fn without_foreign_code(protocol: Protocol, mut foreign: Foreign<'_>, status: StatusCode) -> Foreign<'_> {
+    foreign.said.code = foreign.said.code.filter(|_| speaks(protocol, status));
+    foreign
+}
+
+fn of_envelope(
+    envelope: &Envelope<'_>,
+    inner: &Inner<'_, '_>,
+    asked: &Asked<'_>,
+    known: &Known<'_>,
+) -> Verdict<'static> {
+    let fault = again(envelope, inner, asked, known);
+    let named = envelope.known || !known.by_status;
+    Verdict::Rewrite(Rewrite { shape: Some(Shape::Standard), named, ..Rewrite::decided(fault, DecidedBy::Layer) })
+}
+
+/// E7: code and message stay the same text, details the same bytes.
+fn again(envelope: &Envelope<'_>, inner: &Inner<'_, '_>, asked: &Asked<'_>, known: &Known<'_>) -> Fault {
+    let by_status = known.by_status && !envelope.known;
+    let code = if by_status { code_of_status(inner, asked) } else { envelope.code.clone() };
+    let fault = fault(code, standard::message_of(envelope).map(Cow::into_owned), inner.status);
+    let details = envelope.details.map(|details| Cow::Borrowed(details.get()));
+    if by_status && inner.status.is_client_error() {
+        return listed(
+            fault.with_raw_details(details::compose(details, &[], None, Some(envelope.code.as_str()))),
+            known.dialect,
+        );
+    }
+    match envelope.details {
+        Some(details) => fault.with_raw_details(Some(details.to_owned())),
+        None => listed(fault, known.dialect),
+    }
+}
+
+/// A fault with this text, or its code's own. A code that is known by name alone has none: its status has.
+fn fault(code: ErrorCode, text: Option<String>, status: StatusCode) -> Fault {
+    let foreign = code.is_foreign();
+    let fault = Fault::new(code);
+    match text {
+        Some(text) => fault.with_clean_message(text),
+        None if foreign => fault.with_stock_message(ErrorCode::of_status(status).default_message()),
+        None => fault,
+    }
+}
+
+/// Where the dialect has an issue list in every `invalid_request`, so has the fault (E8).
+#[inline]
+pub(crate) fn listed(fault: Fault, dialect: Dialect) -> Fault {
+    let lists = *fault.code() == ErrorCode::INVALID_REQUEST && dialect.form().lists_issues;
+    if lists { with_issues(fault) } else { fault }
+}
+
+fn of_foreign<'b>(
+    foreign: Option<&Foreign<'b>>,
+    members: Option<&Members<'_>>,
+    inner: &Inner<'_, 'b>,
+    asked: &Asked<'_>,
+    known: &Known<'_>,
+) -> Rewrite<'b> {
+    let (code, decided) = decide(foreign, inner, asked, known);
+    let said = foreign.map(|foreign| &foreign.said);
+    let named = decided.is_named(said) || lists_issues(said, inner.status);
+    let passes = members_pass(&code, &decided, inner.status);
+    let text = text_of(said, &code, &decided, inner.status);
+    let own = foreign.filter(|it| stays(it, known)).map(|_| if passes { Own::Whole } else { Own::Names });
+    let left =
+        members.filter(|members| own != Some(Own::Whole) && inner.status.is_client_error() && members.are_left(said));
+    let left = left.map(|members| left::sort(members, said, if passes { known.kept } else { &[] })).unwrap_or_default();
+    let details = match foreign.filter(|_| passes) {
+        Some(foreign) => details_of(foreign, &left.kept, &code, &decided, inner.status, known),
+        None if left.kept.is_empty() => None,
+        None => details::compose(None, &left.kept, None, None),
+    };
+    let lists = code == ErrorCode::INVALID_REQUEST && !matches!(decided, Decided::Layer);
+    let fault = match &text {
+        None => fault(code, None, inner.status),
+        Some(_) => Fault::new(code),
+    };
+    let shape = foreign.map(|it| it.shape);
+    let unknown_code = unknown_code(foreign, &decided, inner.status, known);
+    let rule = if let Decided::Rule(at, _) = decided { Some(at) } else { None };
+    let (fault, by) = (fault.with_raw_details(details), Some(decided.by()));
+    let rewrite = Rewrite { fault, text, shape, own, named, by, rule, dropped: left.dropped, unknown_code };
+    if lists { rewrite.listed(known.dialect) } else { rewrite }
+}

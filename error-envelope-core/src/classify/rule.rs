@@ -1,0 +1,329 @@
+//! Map rules (rule R1): what an inner error says → a code. The first rule that fits decides.
+//!
+//! A rule fits where all its conditions hold; it has at least one. The inner code is compared as the body wrote it, the
+//! message without the white space around it, the media type in any letter case, the path in its normalised spelling.
+
+#[cfg(feature = "policy-file")]
+mod compare;
+
+use std::borrow::Cow;
+use std::cell::OnceCell;
+use std::sync::Arc;
+
+use http::{Method, StatusCode};
+
+use crate::code::{CodeSet, ErrorCode};
+use crate::guard::content_type;
+use crate::guard::expression::InText;
+use crate::guard::pattern::{Pattern, Refused};
+use crate::guard::reading::normalised;
+
+/// A rule that turns what an inner error says into a code: `[[map]]` in the policy file (rule R1).
+///
+/// What is wrong with it is refused when the policy is built; a rule without a condition is.
+///
+/// ```
+/// use tower_error_envelope::policy::MapRule;
+/// use tower_error_envelope::{ErrorCode, Policy};
+///
+/// const SESSION_NOT_FOUND: ErrorCode = ErrorCode::own("session_not_found", 404);
+/// let policy = Policy::builder()
+///     .code(SESSION_NOT_FOUND)
+///     .map(MapRule::to(SESSION_NOT_FOUND).status(404).message("Session not found"))
+///     .map(MapRule::to(ErrorCode::OTHER).message_pattern("^upstream .* failed$").say("The provider failed."))
+///     .build();
+/// assert!(policy.is_ok());
+/// ```
+#[derive(Clone, Debug)]
+#[must_use]
+pub struct MapRule {
+    to: ErrorCode,
+    status: Option<u16>,
+    code: Option<String>,
+    message: Option<String>,
+    message_pattern: Option<String>,
+    content_type: Option<String>,
+    route: Option<String>,
+    say: Option<Cow<'static, str>>,
+}
+
+impl MapRule {
+    /// A rule that leads to `code`; it still needs a condition.
+    pub fn to(code: ErrorCode) -> Self {
+        Self {
+            to: code,
+            status: None,
+            code: None,
+            message: None,
+            message_pattern: None,
+            content_type: None,
+            route: None,
+            say: None,
+        }
+    }
+
+    /// Where the inner status is this one (400–599).
+    pub fn status(mut self, status: u16) -> Self {
+        self.status = Some(status);
+        self
+    }
+
+    /// Where the inner body's own code is this one, letter for letter.
+    pub fn code(mut self, code: impl Into<String>) -> Self {
+        self.code = Some(code.into());
+        self
+    }
+
+    /// Where the inner body's message is exactly this one.
+    pub fn message(mut self, message: impl Into<String>) -> Self {
+        self.message = Some(message.into());
+        self
+    }
+
+    /// Where a regular expression is found in the inner body's message.
+    #[cfg(feature = "pattern")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "pattern")))]
+    pub fn message_pattern(mut self, pattern: impl Into<String>) -> Self {
+        self.message_pattern = Some(pattern.into());
+        self
+    }
+
+    /// Where the inner body has this media type.
+    pub fn content_type(mut self, media_type: impl Into<String>) -> Self {
+        self.content_type = Some(media_type.into());
+        self
+    }
+
+    /// Where the request's path, and its method if the pattern has one, match: `"/api/v1/{*rest}"`.
+    pub fn route(mut self, pattern: impl Into<String>) -> Self {
+        self.route = Some(pattern.into());
+        self
+    }
+
+    /// Sets the message that is sent instead of the inner one.
+    pub fn say(mut self, message: impl Into<Cow<'static, str>>) -> Self {
+        self.say = Some(message.into());
+        self
+    }
+
+    /// The code that it leads to.
+    pub(crate) fn target(&self) -> &ErrorCode {
+        &self.to
+    }
+
+    /// The rule with its code as the policy defines it.
+    pub(crate) fn with_codes(self, codes: &CodeSet) -> Self {
+        match codes.defined(&self.to) {
+            Some((_, to)) => Self { to, ..self },
+            None => self,
+        }
+    }
+
+    pub(crate) fn compile(self) -> Result<Rule, Refused> {
+        self.refuse_conditions()?;
+        if self.to.is_foreign() {
+            let wrong = format!("the policy does not know the code {:?}", self.to.as_str());
+            return Err(Refused::new("to", wrong, "use one of the catalogue, or an own one"));
+        }
+        self.say.as_deref().map_or(Ok(()), |text| Refused::unless_message("say", text))?;
+        Ok(Rule {
+            status: self.status.map(|status| Refused::unless_error_status("status", status)).transpose()?,
+            text: compile_text(self.message, self.message_pattern.as_deref())?,
+            content_type: self.content_type.as_deref().map(parse_content_type).transpose()?,
+            route: self.route.as_deref().map(|pattern| Pattern::parse("route", pattern)).transpose()?,
+            to: self.to,
+            code: self.code,
+            say: self.say,
+        })
+    }
+
+    fn refuse_conditions(&self) -> Result<(), Refused> {
+        if self.message.is_some() && self.message_pattern.is_some() {
+            let wrong = "message and message_pattern exclude each other";
+            return Err(Refused::new("message_pattern", wrong, "keep one of them"));
+        }
+        if self.code.as_deref() == Some("") {
+            return Err(Refused::new("code", "no body has an empty code", "name one, or leave the key out"));
+        }
+        if self.message.as_deref().is_some_and(|text| text.trim().is_empty()) {
+            return Err(Refused::new("message", "no body has a blank message", "name one, or leave the key out"));
+        }
+        let told = [&self.code, &self.message, &self.message_pattern, &self.content_type, &self.route];
+        if self.status.is_none() && told.iter().all(|condition| condition.is_none()) {
+            let right = "give it at least one of status, code, message, message_pattern, content_type, route";
+            return Err(Refused::new("", "the map rule has no condition and would catch every error", right));
+        }
+        Ok(())
+    }
+}
+
+/// A [`MapRule`] that is right.
+#[derive(Debug)]
+pub(crate) struct Rule {
+    to: ErrorCode,
+    status: Option<StatusCode>,
+    code: Option<String>,
+    text: Option<Text>,
+    content_type: Option<String>,
+    route: Option<Pattern>,
+    say: Option<Cow<'static, str>>,
+}
+
+#[derive(Debug)]
+enum Text {
+    Exact(String),
+    Pattern(InText),
+}
+
+/// What an inner error says, as far as rules ask.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Said<'a> {
+    pub(crate) status: StatusCode,
+    /// The body's own code, as it wrote it.
+    pub(crate) code: Option<&'a str>,
+    pub(crate) message: Option<&'a str>,
+    /// `type/subtype`, in any letter case.
+    pub(crate) media_type: Option<&'a str>,
+    /// The request's path as it was sent: it is normalised here, once.
+    pub(crate) path: Option<&'a str>,
+    pub(crate) method: &'a Method,
+}
+
+/// The first rule that fits, and which one it is.
+pub(crate) fn first_fit<'r>(rules: &'r [Arc<Rule>], said: &Said<'_>) -> Option<(usize, &'r Rule)> {
+    let target = Target::new(said.method, said.path);
+    rules.iter().map(|rule| &**rule).enumerate().find(|(_, rule)| rule.fits(said) && rule.holds_on(&target))
+}
+
+/// The rules that lead to `code` and are not bound to another route: read backwards, they say how it leaves (R12).
+pub(crate) fn backwards<'r>(
+    rules: &'r [Arc<Rule>],
+    code: &'r ErrorCode,
+    target: &'r Target<'_>,
+) -> impl Iterator<Item = &'r Rule> + Clone {
+    rules.iter().map(|rule| &**rule).filter(move |rule| rule.to == *code && rule.holds_on(target))
+}
+
+/// Where a request went, its path as it was sent: it is normalised once, and only if a rule asks.
+pub(crate) struct Target<'a> {
+    method: &'a Method,
+    path: Option<&'a str>,
+    normal: OnceCell<Option<Vec<u8>>>,
+}
+
+impl<'a> Target<'a> {
+    pub(crate) fn new(method: &'a Method, path: Option<&'a str>) -> Self {
+        Self { method, path, normal: OnceCell::new() }
+    }
+
+    fn is_on(&self, route: &Pattern) -> bool {
+        let Some(sent) = self.path else { return false };
+        let normal = self.normal.get_or_init(|| normalised(sent));
+        route.matches(self.method, normal.as_deref().unwrap_or(sent.as_bytes()))
+    }
+}
+
+impl Rule {
+    pub(crate) fn to(&self) -> &ErrorCode {
+        &self.to
+    }
+
+    /// The route that it is bound to.
+    pub(crate) fn route(&self) -> Option<&Pattern> {
+        self.route.as_ref()
+    }
+
+    /// The message to send instead of the inner one.
+    pub(crate) fn say(&self) -> Option<&str> {
+        self.say.as_deref()
+    }
+
+    pub(crate) fn names_code(&self) -> bool {
+        self.code.is_some()
+    }
+
+    pub(crate) fn names_message(&self) -> bool {
+        self.text.is_some()
+    }
+
+    /// Whether it names the very text, and not a pattern (R3).
+    pub(crate) fn names_very_text(&self) -> bool {
+        self.very_text().is_some()
+    }
+
+    /// The inner code that it names.
+    pub(crate) fn inner_code(&self) -> Option<&str> {
+        self.code.as_deref()
+    }
+
+    /// The very text that it names.
+    pub(crate) fn very_text(&self) -> Option<&str> {
+        match &self.text {
+            Some(Text::Exact(text)) => Some(text),
+            _ => None,
+        }
+    }
+
+    pub(crate) fn asks_path(&self) -> bool {
+        self.route.is_some()
+    }
+
+    fn holds_on(&self, target: &Target<'_>) -> bool {
+        self.route.as_ref().is_none_or(|route| target.is_on(route))
+    }
+
+    /// Whether all its conditions but the route hold.
+    fn fits(&self, said: &Said<'_>) -> bool {
+        self.unmet(said).is_none()
+    }
+
+    /// The key of the first condition that does not hold, the route's last.
+    pub(crate) fn misses(&self, said: &Said<'_>) -> Option<&'static str> {
+        let target = Target::new(said.method, said.path);
+        self.unmet(said).or_else(|| (!self.holds_on(&target)).then_some("route"))
+    }
+
+    /// The same without the route.
+    #[inline]
+    fn unmet(&self, said: &Said<'_>) -> Option<&'static str> {
+        let other_type = |own: &str| !said.media_type.is_some_and(|its| its.eq_ignore_ascii_case(own));
+        if self.status.is_some_and(|status| status != said.status) {
+            Some("status")
+        } else if self.code.as_deref().is_some_and(|code| said.code != Some(code)) {
+            Some("code")
+        } else if self.content_type.as_deref().is_some_and(other_type) {
+            Some("content_type")
+        } else {
+            let text = self.text.as_ref()?;
+            if said.message.is_some_and(|message| text.fits(message.trim())) { None } else { Some(text.key()) }
+        }
+    }
+}
+
+impl Text {
+    const fn key(&self) -> &'static str {
+        match self {
+            Self::Exact(_) => "message",
+            Self::Pattern(_) => "message_pattern",
+        }
+    }
+
+    fn fits(&self, message: &str) -> bool {
+        match self {
+            Self::Exact(text) => text == message,
+            Self::Pattern(pattern) => pattern.is_in(message),
+        }
+    }
+}
+
+fn compile_text(exact: Option<String>, pattern: Option<&str>) -> Result<Option<Text>, Refused> {
+    let pattern = pattern.map(|pattern| InText::compile("message_pattern", pattern).map(Text::Pattern)).transpose()?;
+    Ok(pattern.or(exact.map(Text::Exact)))
+}
+
+fn parse_content_type(written: &str) -> Result<String, Refused> {
+    content_type::parse(written).map_err(|refused| Refused { key: "content_type", ..refused })
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,309 @@
+//! A whole response → what it says. The shapes are read by `dialect`, as the layer reads them.
+
+use std::borrow::Cow;
+use std::ops::ControlFlow;
+use std::time::{Duration, SystemTime};
+
+use http::header::CONTENT_TYPE;
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
+use serde_json::value::RawValue;
+
+use super::error::{ClientError, Parts, Pushback};
+use crate::classify::{details, rpc};
+use crate::code::{CodeSet, ErrorCode};
+use crate::dialect::grpc::{self, Told};
+use crate::dialect::issues::written::{self, Named};
+use crate::dialect::json::{Object, Writer};
+use crate::dialect::outgoing::is_identifier;
+use crate::dialect::rich::{DOMAIN, Rich, Violation};
+use crate::dialect::rpc::Rpc;
+use crate::dialect::status::Status;
+use crate::dialect::{self, Foreign, Own, Reading, Shape, coding, connect, standard};
+use crate::frames::{self, Frames, Piece};
+use crate::message;
+use crate::request_id::RequestId;
+
+const X_ERROR_CODE: HeaderName = HeaderName::from_static("x-error-code");
+/// The second is Anthropic's (R12).
+const IDS: [HeaderName; 2] = [HeaderName::from_static("x-request-id"), HeaderName::from_static("request-id")];
+const PUSHBACK: HeaderName = HeaderName::from_static("grpc-retry-pushback-ms");
+
+/// A longer id is none: it would fill the log.
+const MAX_ID: usize = 128;
+
+/// A response as far as it is known.
+#[derive(Clone, Copy)]
+pub struct ResponseView<'a> {
+    /// The HTTP status.
+    pub status: StatusCode,
+    /// The header fields of its head.
+    pub headers: &'a HeaderMap,
+    /// The whole body, or `None` where it could not be read as a whole.
+    pub body: Option<&'a [u8]>,
+    /// The fields behind its body.
+    pub trailers: Option<&'a HeaderMap>,
+    /// The most bytes that the body may decode to.
+    pub limit: usize,
+}
+
+/// Whether a response's head alone says that it is an error.
+pub fn fails(status: StatusCode, headers: &HeaderMap) -> bool {
+    is_error(status) || grpc::read(headers).is_some_and(|told| told.status != Status::OK)
+}
+
+fn is_error(status: StatusCode) -> bool {
+    status.is_client_error() || status.is_server_error()
+}
+
+/// What a response says; `None` where it is no error.
+pub fn read(answer: &ResponseView<'_>, codes: &CodeSet, now: fn() -> SystemTime) -> Option<ClientError> {
+    let body = decoded(answer);
+    let body = body.as_deref().unwrap_or_default();
+    let told = of_call(answer, body).filter(|told| told.status != Status::OK);
+    (told.is_some() || is_error(answer.status)).then(|| of(told.as_ref(), body, answer, codes, now))
+}
+
+/// What a response says that is known to be an error.
+pub fn read_failed(answer: &ResponseView<'_>, codes: &CodeSet, now: fn() -> SystemTime) -> ClientError {
+    let body = decoded(answer);
+    let body = body.as_deref().unwrap_or_default();
+    let told = of_call(answer, body).filter(|told| told.status != Status::OK);
+    of(told.as_ref(), body, answer, codes, now)
+}
+
+fn of(
+    told: Option<&Told<'_>>,
+    body: &[u8],
+    answer: &ResponseView<'_>,
+    codes: &CodeSet,
+    now: fn() -> SystemTime,
+) -> ClientError {
+    ClientError(Box::new(match told {
+        Some(told) => of_told(told, answer, codes, now),
+        None => of_body(body, answer, codes, now),
+    }))
+}
+
+fn decoded<'a>(answer: &ResponseView<'a>) -> Option<Cow<'a, [u8]>> {
+    let body = answer.body?;
+    let codings = coding::codings(answer.headers)?;
+    if codings.is_empty() {
+        return Some(Cow::Borrowed(body));
+    }
+    coding::decoded(&codings, body, answer.limit as u64).map(Cow::Owned)
+}
+
+/// The status of a call, wherever it stands: head, trailers, the last frame, a unary body.
+fn of_call<'a>(answer: &ResponseView<'a>, body: &'a [u8]) -> Option<Told<'a>> {
+    if let Some(told) = grpc::read(answer.headers).or_else(|| grpc::read(answer.trailers?)) {
+        return Some(told);
+    }
+    match speaks(answer.headers) {
+        Some(rpc @ (Rpc::Web(_) | Rpc::WebText(_))) => {
+            let payload = last_payload(rpc, answer, body, frames::TRAILERS)?;
+            grpc::read_trailer_frame(&payload).map(owned)
+        }
+        Some(rpc @ Rpc::ConnectStream(_)) => {
+            let payload = last_payload(rpc, answer, body, frames::END_STREAM)?;
+            connect::read_end_stream(&payload)?.map(owned)
+        }
+        None if is_error(answer.status) => connect::read(body),
+        Some(Rpc::Grpc(_) | Rpc::ConnectUnary) | None => None,
+    }
+}
+
+fn speaks(headers: &HeaderMap) -> Option<Rpc> {
+    Rpc::of_media_type(headers.get(CONTENT_TYPE)?.as_bytes())
+}
+
+/// The last message with that flag.
+fn last_payload(rpc: Rpc, answer: &ResponseView<'_>, body: &[u8], flag: u8) -> Option<Vec<u8>> {
+    let mut found: Option<(u8, Vec<u8>)> = None;
+    let mut wanted = false;
+    let _ = Frames::new(rpc.is_text()).read(body, &mut |piece| {
+        match piece {
+            Piece::Prefix(prefix) => {
+                wanted = prefix.flags & flag != 0;
+                if wanted {
+                    found = Some((prefix.flags, Vec::new()));
+                }
+            }
+            Piece::Payload(payload) if wanted => {
+                if let Some((_, message)) = &mut found {
+                    message.extend_from_slice(payload);
+                }
+            }
+            Piece::Payload(_) => {}
+        }
+        ControlFlow::Continue(())
+    });
+    let (flags, message) = found?;
+    if flags & frames::COMPRESSED == 0 {
+        return Some(message);
+    }
+    let coding = coding::of_messages(answer.headers, &rpc.encoding_header())?;
+    coding::decoded(&[coding], &message, answer.limit as u64)
+}
+
+fn owned(told: Told<'_>) -> Told<'static> {
+    Told { status: told.status, message: Cow::Owned(told.message.into_owned()), rich: told.rich }
+}
+
+fn of_told(told: &Told<'_>, answer: &ResponseView<'_>, codes: &CodeSet, now: fn() -> SystemTime) -> Parts {
+    let rich = told.rich.as_ref();
+    // Reasons are some domain's: without the sign of a layer they are another's than ours.
+    let domain = rich.filter(|rich| is_ours(&rich.request_id)).map_or(DOMAIN, |rich| &rich.domain);
+    let code = code_of_head(answer, codes).unwrap_or_else(|| rpc::code_of(told, codes, domain));
+    let status = if is_error(answer.status) { answer.status } else { told.status.http() };
+    let is_grpc = speaks(answer.headers).is_some_and(Rpc::is_grpc) || grpc::read(answer.headers).is_some();
+    let delay = rich.and_then(|rich| rich.retry_delay);
+    Parts {
+        grpc: Some(told.status.number()),
+        raw_code: rich.and_then(|rich| raw(&rich.reason, &code)),
+        message: text(Some(&told.message), &code, status),
+        details: rich.and_then(details_of),
+        request_id: id_of(answer, || rich.map(|rich| Cow::Borrowed(&*rich.request_id))),
+        retry_after: wait_of(answer, now).or(delay),
+        shape: Some(if is_grpc { Shape::Grpc } else { Shape::Connect }),
+        ..of_head(status, code, answer)
+    }
+}
+
+fn is_ours(id: &str) -> bool {
+    id.starts_with("req_") && id.parse::<RequestId>().is_ok()
+}
+
+/// Metadata as texts, violations as an issue list.
+fn details_of(rich: &Rich) -> Option<Box<RawValue>> {
+    let metadata = rich.metadata.iter().fold(Writer::new(128), |json, (name, text)| json.text(name, text));
+    let came = (!rich.metadata.is_empty()).then(|| Cow::Owned(metadata.into_string()));
+    let issues = written::of_parameters(rich.violations.iter().map(named));
+    details::compose(came, &[], issues.as_deref(), None)
+}
+
+fn named(violation: &Violation) -> Named<'_> {
+    let Violation { field, description, reason } = violation;
+    let code = (!reason.is_empty()).then(|| Cow::Owned(reason.to_ascii_lowercase()));
+    Named { parameter: field.clone(), message: Cow::Borrowed(description), code }
+}
+
+fn of_body(body: &[u8], answer: &ResponseView<'_>, codes: &CodeSet, now: fn() -> SystemTime) -> Parts {
+    let status = answer.status;
+    let of_input = matches!(status.as_u16(), 400 | 422);
+    let rest = |code, id: Option<&str>| Parts {
+        request_id: id_of(answer, || id.map(Cow::Borrowed)),
+        retry_after: wait_of(answer, now),
+        ..of_head(status, code, answer)
+    };
+    let id = || id_in(body);
+    let foreign = match dialect::read(dialect::essence(answer.headers), body, codes, of_input) {
+        Reading::Envelope(envelope) => {
+            return Parts {
+                message: text(Some(&envelope.message), &envelope.code, status),
+                details: envelope.details.map(ToOwned::to_owned),
+                shape: Some(Shape::Standard),
+                ..rest(envelope.code, id().as_deref())
+            };
+        }
+        Reading::Said(foreign) => Some(foreign),
+        Reading::Protocol(_) => dialect::read_rewritten(body, of_input),
+        Reading::Unread(_) | Reading::Nothing => None,
+    };
+    let Some(foreign) = foreign else {
+        let code = code_of_head(answer, codes).unwrap_or_else(|| ErrorCode::of_status(status));
+        return Parts { message: text(None, &code, status), ..rest(code, None) };
+    };
+    let said = &foreign.said;
+    let code = code_of_head(answer, codes).unwrap_or_else(|| code_of_foreign(&foreign, codes, status));
+    Parts {
+        raw_code: said.code.as_deref().and_then(|name| raw(name, &code)),
+        message: text(said.message.as_deref(), &code, status),
+        details: match said.details_as_issues() {
+            Some(list) if said.issues.is_none() => details::compose(None, &[], Some(&list), None),
+            _ => details::compose(said.details.clone(), &[], said.issues.as_deref(), None),
+        },
+        shape: Some(foreign.shape),
+        ..rest(code, id().as_deref())
+    }
+}
+
+/// A layer's, whatever the body's dialect has room for (E4).
+fn code_of_head(answer: &ResponseView<'_>, codes: &CodeSet) -> Option<ErrorCode> {
+    let named = |headers: &HeaderMap| {
+        let mut values = headers.get_all(X_ERROR_CODE).iter();
+        let (first, None) = (values.next()?, values.next()) else { return None };
+        standard::code_of(first.to_str().ok()?, codes).map(|(code, _)| code)
+    };
+    named(answer.headers).or_else(|| named(answer.trailers?))
+}
+
+fn code_of_foreign(foreign: &Foreign<'_>, codes: &CodeSet, status: StatusCode) -> ErrorCode {
+    let said = &foreign.said;
+    if let Some(code) = said.names().find_map(|name| codes.find(name)) {
+        return code;
+    }
+    match &said.own {
+        Own::Code(code) => code.clone(),
+        _ if matches!(status.as_u16(), 400 | 422) && said.has_issues() => ErrorCode::INVALID_REQUEST,
+        Own::Unknown | Own::ByStatus => ErrorCode::of_status(status),
+    }
+}
+
+/// A name that says something else than the code.
+fn raw(name: &str, code: &ErrorCode) -> Option<Box<str>> {
+    (is_identifier(name) && !code.as_str().eq_ignore_ascii_case(name)).then(|| name.into())
+}
+
+/// What a head alone says.
+fn of_head(status: StatusCode, code: ErrorCode, answer: &ResponseView<'_>) -> Parts {
+    Parts {
+        status,
+        grpc: None,
+        code,
+        raw_code: None,
+        message: Box::default(),
+        details: None,
+        request_id: None,
+        retry_after: None,
+        pushback: pushback_of(answer),
+        shape: None,
+    }
+}
+
+/// The text as one printable line (E2), else the code's own, or its status's.
+fn text(said: Option<&str>, code: &ErrorCode, status: StatusCode) -> Box<str> {
+    let stock =
+        || if code.is_foreign() { ErrorCode::of_status(status).default_message() } else { code.message() }.into();
+    said.and_then(message::clean).map_or_else(stock, |text| text.into())
+}
+
+fn id_of<'a>(answer: &ResponseView<'_>, otherwise: impl FnOnce() -> Option<Cow<'a, str>>) -> Option<Box<str>> {
+    let fits = |id: &str| (1..=MAX_ID).contains(&id.len()) && id.bytes().all(|byte| byte.is_ascii_graphic());
+    let fields = [Some(answer.headers), answer.trailers];
+    let values = fields.into_iter().flatten().flat_map(|fields| IDS.map(|name| fields.get(name)).into_iter().flatten());
+    let in_head = values.filter_map(|id| id.to_str().ok()).find(|id| fits(id)).map(Box::from);
+    in_head.or_else(|| otherwise().filter(|id| fits(id)).map(|id| id.into_owned().into()))
+}
+
+/// Where a browser's proxy, or a log, has lost the header.
+fn id_in(body: &[u8]) -> Option<String> {
+    let body = Object::of_body(body)?;
+    let id = body.string("request_id").or_else(|| body.object("meta")?.string("request_id"));
+    id.map(Cow::into_owned)
+}
+
+fn wait_of(answer: &ResponseView<'_>, now: fn() -> SystemTime) -> Option<Duration> {
+    rpc::retry_after(answer.headers, now)
+}
+
+/// gRPC's rule (A6): what is no number of milliseconds forbids another attempt.
+fn pushback_of(answer: &ResponseView<'_>) -> Pushback {
+    let value = answer.headers.get(PUSHBACK).or_else(|| answer.trailers?.get(PUSHBACK));
+    let millis = |value: &HeaderValue| value.to_str().ok()?.trim().parse::<u32>().ok();
+    match value {
+        None => Pushback::Unsaid,
+        Some(value) => {
+            millis(value).map_or(Pushback::Never, |millis| Pushback::After(Duration::from_millis(millis.into())))
+        }
+    }
+}

@@ -1,0 +1,316 @@
+//! What the details of a code are: a JSON Schema (2020-12) of a part of the language.
+//!
+//! 1. Every keyword here can be said by each export, as a type and as a check; any other is refused by name, since it
+//!    would be said by some of them alone.
+//! 2. A schema is looked at where a policy is read or built, and in tests (feature `testing`); an error's details are
+//!    never held against it at run time: what a service says is not lost because of a schema.
+
+use serde_json::Value;
+
+/// As deep as a schema may be: an error's details are small.
+const MAX_DEPTH: usize = 16;
+
+/// The dialect that a schema may say it is of.
+const DIALECT: &str = "https://json-schema.org/draft/2020-12/schema";
+
+const TYPES: [&str; 7] = ["object", "array", "string", "integer", "number", "boolean", "null"];
+
+/// A keyword.
+struct Keyword {
+    name: &'static str,
+    of: Of,
+    read: fn(&mut Reader, &Value) -> Result<(), Wrong>,
+}
+
+/// Which schemas may have a keyword.
+#[derive(Clone, Copy, PartialEq)]
+enum Of {
+    /// Any: it says nothing about values.
+    Any,
+    /// It may stand beside `type`, and beside no other that says something.
+    Alone,
+    /// It says something about values of these types.
+    Types(&'static [&'static str]),
+}
+
+const fn row(name: &'static str, of: Of, read: fn(&mut Reader, &Value) -> Result<(), Wrong>) -> Keyword {
+    Keyword { name, of, read }
+}
+
+const OBJECT: Of = Of::Types(&["object"]);
+const ARRAY: Of = Of::Types(&["array"]);
+const STRING: Of = Of::Types(&["string"]);
+const NUMBER: Of = Of::Types(&["integer", "number"]);
+
+const KEYWORDS: [Keyword; 20] = [
+    row("type", Of::Types(&[]), |it, value| it.types(value)),
+    row("properties", OBJECT, |it, value| it.named_schemas(value)),
+    row("required", OBJECT, |it, value| it.names(value)),
+    row("additionalProperties", OBJECT, |it, value| if value.is_boolean() { Ok(()) } else { it.schema(value) }),
+    row("items", ARRAY, |it, value| it.schema(value)),
+    row("minItems", ARRAY, |it, value| it.count(value)),
+    row("maxItems", ARRAY, |it, value| it.count(value)),
+    row("minLength", STRING, |it, value| it.count(value)),
+    row("maxLength", STRING, |it, value| it.count(value)),
+    row("format", STRING, |it, value| it.text(value)),
+    row("minimum", NUMBER, |it, value| it.number(value)),
+    row("maximum", NUMBER, |it, value| it.number(value)),
+    row("enum", Of::Alone, |it, value| it.values(value)),
+    row("const", Of::Alone, |it, value| it.scalar(value)),
+    row("anyOf", Of::Alone, |it, value| it.schemas(value)),
+    row("title", Of::Any, |it, value| it.text(value)),
+    row("description", Of::Any, |it, value| it.text(value)),
+    row("deprecated", Of::Any, |it, value| it.is(value, value.is_boolean(), "true or false")),
+    row("examples", Of::Any, |it, value| it.is(value, value.is_array(), "a list in brackets")),
+    row("$schema", Of::Any, |it, value| it.dialect(value)),
+];
+
+/// What is wrong with a schema, where in it, and what would be right.
+#[derive(Debug, PartialEq)]
+pub(crate) struct Wrong {
+    /// The keys that lead to it; an element's is its number.
+    pub(crate) path: Vec<String>,
+    pub(crate) wrong: String,
+    pub(crate) right: String,
+    /// Something is missing there, rather than wrong.
+    pub(crate) lacks: bool,
+}
+
+/// Refuses a schema that is none, or none of the part that the exports can say.
+pub(crate) fn check(schema: &Value) -> Result<(), Wrong> {
+    Reader::new().schema(schema)
+}
+
+/// The same of a text.
+pub(crate) fn check_text(schema: &str) -> Result<(), Wrong> {
+    let no_json = |error: serde_json::Error| Reader::new().wrong(format!("this is no JSON: {error}"), "write JSON");
+    check(&serde_json::from_str(schema).map_err(no_json)?)
+}
+
+/// Where in a schema is being read.
+struct Reader {
+    path: Vec<String>,
+    depth: usize,
+}
+
+impl Reader {
+    fn new() -> Self {
+        Self { path: Vec::new(), depth: 0 }
+    }
+
+    fn within(
+        &mut self,
+        key: impl Into<String>,
+        read: impl FnOnce(&mut Self) -> Result<(), Wrong>,
+    ) -> Result<(), Wrong> {
+        self.path.push(key.into());
+        read(self)?;
+        self.path.pop();
+        Ok(())
+    }
+
+    fn wrong(&self, wrong: impl Into<String>, right: impl Into<String>) -> Wrong {
+        Wrong { path: self.path.clone(), wrong: wrong.into(), right: right.into(), lacks: false }
+    }
+
+    fn is(&self, value: &Value, right: bool, what: &str) -> Result<(), Wrong> {
+        let kind = match value {
+            Value::Null => "null",
+            Value::Bool(_) => "a true or false",
+            Value::Number(_) => "a number",
+            Value::String(_) => "a text",
+            Value::Array(_) => "a list",
+            Value::Object(_) => "a table",
+        };
+        if right { Ok(()) } else { Err(self.wrong(format!("{kind} has the wrong type here"), format!("write {what}"))) }
+    }
+
+    fn schema(&mut self, schema: &Value) -> Result<(), Wrong> {
+        let Some(members) = schema.as_object() else {
+            return self.is(schema, false, "a schema, as in { type = \"string\" }");
+        };
+        if self.depth == MAX_DEPTH {
+            return Err(self.wrong(format!("the schema is deeper than {MAX_DEPTH} levels"), "make it flatter"));
+        }
+        for name in members.keys() {
+            if !KEYWORDS.iter().any(|keyword| keyword.name == name) {
+                let mut wrong = self.wrong(format!("unknown keyword {name:?}"), advice(name));
+                wrong.path.push(name.clone());
+                return Err(wrong);
+            }
+        }
+        self.depth += 1;
+        for keyword in &KEYWORDS {
+            let Some(value) = schema.get(keyword.name) else { continue };
+            self.within(keyword.name, |it| {
+                (keyword.read)(it, value)?;
+                it.fits(keyword, schema)
+            })?;
+        }
+        self.depth -= 1;
+        self.required_are_there(schema)
+    }
+
+    /// Whether a keyword is of the schema's types, and whether it stands alone where it has to.
+    fn fits(&self, keyword: &Keyword, schema: &Value) -> Result<(), Wrong> {
+        let name = keyword.name;
+        match keyword.of {
+            Of::Any | Of::Types([]) => Ok(()),
+            Of::Types(needed) => {
+                let types = types(schema);
+                if types.iter().any(|one| needed.contains(one)) {
+                    return Ok(());
+                }
+                let wrong = format!(
+                    "{name} says nothing of what {}",
+                    if types.is_empty() { "has no type" } else { "has another type" }
+                );
+                Err(Wrong { lacks: true, ..self.wrong(wrong, format!("write type = {:?} beside it", needed[0])) })
+            }
+            Of::Alone => {
+                let says = |other: &&Keyword| {
+                    other.name != name && other.of != Of::Any && (other.name != "type" || name == "anyOf")
+                };
+                match KEYWORDS.iter().filter(says).find(|other| schema.get(other.name).is_some()) {
+                    Some(other) => {
+                        let other = other.name;
+                        Err(self.wrong(format!("{name} stands beside {other}"), format!("keep {name} or {other}")))
+                    }
+                    None => self.are_of_the_type(&schema[name], &types(schema)),
+                }
+            }
+        }
+    }
+
+    /// Whether each value of an `enum`, or the one of a `const`, is of a type that stands beside it.
+    fn are_of_the_type(&self, values: &Value, types: &[&str]) -> Result<(), Wrong> {
+        let list = values.as_array().map(Vec::as_slice);
+        for (index, value) in list.unwrap_or(std::slice::from_ref(values)).iter().enumerate() {
+            if !types.is_empty() && !types.iter().any(|name| is_of(value, name)) {
+                let right = format!("leave it out, or say its type beside {}", types.join(", "));
+                let mut wrong = self.wrong(format!("{value} is not of the type {}", types.join(" or ")), right);
+                wrong.path.extend(list.map(|_| index.to_string()));
+                return Err(wrong);
+            }
+        }
+        Ok(())
+    }
+
+    fn required_are_there(&mut self, schema: &Value) -> Result<(), Wrong> {
+        let required = schema["required"].as_array().into_iter().flatten().filter_map(Value::as_str);
+        for (index, name) in required.enumerate() {
+            if schema["properties"].get(name).is_none() {
+                let mut wrong = self.wrong(
+                    format!("{name:?} is required, and is none of the properties"),
+                    "say under properties what it is",
+                );
+                wrong.path.extend(["required".to_owned(), index.to_string()]);
+                return Err(wrong);
+            }
+        }
+        Ok(())
+    }
+
+    fn types(&self, value: &Value) -> Result<(), Wrong> {
+        let list = value.as_array().map_or(std::slice::from_ref(value), Vec::as_slice);
+        for one in list {
+            self.is(one, one.is_string(), "the name of a type, or a list of them")?;
+            let name = one.as_str().unwrap_or_default();
+            if !TYPES.contains(&name) {
+                return Err(self.wrong(format!("unknown type {name:?}"), format!("known are {}", TYPES.join(", "))));
+            }
+        }
+        self.is_not_empty(list.len(), "name a type")
+    }
+
+    fn is_not_empty(&self, len: usize, right: &str) -> Result<(), Wrong> {
+        if len == 0 { Err(self.wrong("the list is empty", right)) } else { Ok(()) }
+    }
+
+    fn named_schemas(&mut self, value: &Value) -> Result<(), Wrong> {
+        self.is(value, value.is_object(), "a table of schemas by name")?;
+        let mut members = value.as_object().into_iter().flatten();
+        // Every object of JavaScript has them.
+        if let Some(name) = ["__proto__", "constructor"].into_iter().find(|name| value.get(name).is_some()) {
+            let wrong = format!("a member is called {name:?}");
+            return Err(self.wrong(wrong, "rename it: a client in JavaScript could not read it"));
+        }
+        members.try_for_each(|(name, schema)| self.within(name, |it| it.schema(schema)))
+    }
+
+    fn schemas(&mut self, value: &Value) -> Result<(), Wrong> {
+        self.is(value, value.is_array(), "a list of schemas")?;
+        let list = value.as_array().map_or(&[][..], Vec::as_slice);
+        self.is_not_empty(list.len(), "write a schema for each form")?;
+        list.iter().enumerate().try_for_each(|(index, one)| self.within(index.to_string(), |it| it.schema(one)))
+    }
+
+    fn names(&self, value: &Value) -> Result<(), Wrong> {
+        let names = value.as_array().is_some_and(|list| list.iter().all(Value::is_string));
+        self.is(value, names, "a list of names")
+    }
+
+    fn values(&self, value: &Value) -> Result<(), Wrong> {
+        self.is(value, value.is_array(), "a list of values")?;
+        let list = value.as_array().map_or(&[][..], Vec::as_slice);
+        self.is_not_empty(list.len(), "write the values that there are")?;
+        list.iter().try_for_each(|one| self.scalar(one))
+    }
+
+    fn scalar(&self, value: &Value) -> Result<(), Wrong> {
+        self.is(value, !value.is_array() && !value.is_object(), "texts, numbers, true, false")
+    }
+
+    fn count(&self, value: &Value) -> Result<(), Wrong> {
+        self.is(value, value.as_u64().is_some_and(|count| u32::try_from(count).is_ok()), "a whole number of 0 or more")
+    }
+
+    fn number(&self, value: &Value) -> Result<(), Wrong> {
+        self.is(value, value.is_number(), "a number")
+    }
+
+    fn text(&self, value: &Value) -> Result<(), Wrong> {
+        self.is(value, value.is_string(), "a text in quotes")
+    }
+
+    fn dialect(&self, value: &Value) -> Result<(), Wrong> {
+        if self.path.len() > 1 {
+            return Err(self.wrong("$schema stands inside of the schema", "say it once, at the top"));
+        }
+        let said = value.as_str().unwrap_or_default().trim_end_matches('#');
+        if said == DIALECT { Ok(()) } else { Err(self.wrong("this is another dialect", format!("write {DIALECT:?}"))) }
+    }
+}
+
+/// The types that a schema names.
+pub fn types(schema: &Value) -> Vec<&str> {
+    let value = &schema["type"];
+    value.as_array().map_or(std::slice::from_ref(value), Vec::as_slice).iter().filter_map(Value::as_str).collect()
+}
+
+fn is_of(value: &Value, name: &str) -> bool {
+    match value {
+        Value::Null => name == "null",
+        Value::Bool(_) => name == "boolean",
+        Value::String(_) => name == "string",
+        Value::Number(number) => {
+            name == "number" || name == "integer" && number.as_f64().is_some_and(|number| number.fract() == 0.0)
+        }
+        Value::Array(_) => name == "array",
+        Value::Object(_) => name == "object",
+    }
+}
+
+/// What to write instead of a keyword that is another's.
+fn advice(name: &str) -> String {
+    let instead = match name {
+        "oneOf" | "if" => "write anyOf",
+        "allOf" | "$ref" | "$defs" | "definitions" => "write out what it stands for",
+        "pattern" | "$comment" | "default" => "say it in the description",
+        "exclusiveMinimum" | "exclusiveMaximum" => "write minimum or maximum",
+        _ => "leave it out",
+    };
+    let known: Vec<String> = KEYWORDS.iter().map(|keyword| format!("{:?}", keyword.name)).collect();
+    let (last, others) = known.split_last().map_or(("", &[][..]), |(last, others)| (last.as_str(), others));
+    format!("{instead}: known are {} and {last}", others.join(", "))
+}

@@ -1,0 +1,121 @@
+//! The shapes in which services say what went wrong (rule R2).
+//!
+//! [`read`] tells what a body says, whichever shape it has: the canonical envelope first, then the protocols that keep
+//! their own shape (R10), then the foreign shapes, then plain text. A shape that can be written is a [`Form`](form::Form), a constant
+//! in a file of its own, and a row in `table.rs`.
+//!
+//! Nothing is decided here: which code follows, and what of it a client may read, is `classify`'s, how it leaves on a
+//! route is `outward`'s.
+
+mod anthropic;
+pub(crate) mod coding;
+pub(crate) mod connect;
+mod error_object;
+mod error_with_meta;
+mod foreign;
+mod form;
+mod google;
+pub(crate) mod grpc;
+pub(crate) mod issues;
+pub(crate) mod json;
+mod members;
+mod openai;
+pub(crate) mod outgoing;
+mod problem;
+pub(crate) mod protocol;
+pub(crate) mod rich;
+pub(crate) mod rpc;
+mod said;
+pub(crate) mod standard;
+pub(crate) mod status;
+mod status_in_error;
+mod success_flag;
+mod table;
+mod words;
+
+use std::borrow::Cow;
+
+use http::HeaderMap;
+use http::header::CONTENT_TYPE;
+
+use crate::code::CodeSet;
+use crate::fields;
+use json::{Object, text_of};
+pub(crate) use members::Members;
+use protocol::Protocol;
+use said::Body;
+pub(crate) use said::{Own, Said, Told};
+use standard::Envelope;
+pub(crate) use table::Foreign;
+pub use table::{Dialect, Shape};
+
+/// What a whole error body is.
+pub(crate) enum Reading<'a> {
+    Envelope(Envelope<'a>),
+    Protocol(Protocol),
+    Said(Foreign<'a>),
+    /// An object of no known shape.
+    Unread(Members<'a>),
+    /// Nothing that can be read: empty, HTML, binary.
+    Nothing,
+}
+
+/// Reads a whole body. Its declared media type matters for plain text and problems alone: JSON is known by its first
+/// byte, since services send it as `text/plain` and `text/html` as well. `of_input`: the status says that the request was
+/// wrong, so that frameworks' own words are read (R13).
+pub(crate) fn read<'a>(media_type: Option<&[u8]>, body: &'a [u8], codes: &CodeSet, of_input: bool) -> Reading<'a> {
+    let Some(text) = text_of(body) else { return Reading::Nothing };
+    if text.starts_with('{')
+        && let Some(object) = Object::parse(text)
+    {
+        return read_object(Body::new(media_type, object), codes, of_input);
+    }
+    if protocol::is_batch(text) {
+        return Reading::Protocol(Protocol::JsonRpcBatch);
+    }
+    if of_input
+        && text.starts_with('[')
+        && let Some(said) = words::of_array(text)
+    {
+        return Reading::Said(Foreign { shape: Shape::Issues, said, members: None });
+    }
+    // A text may begin like JSON: "{id} is missing".
+    match media_type {
+        Some(it) if !text.is_empty() && it.eq_ignore_ascii_case(b"text/plain") => {
+            let said = if of_input { words::of_text(text) } else { None };
+            let said = said.unwrap_or_else(|| Said::new(None, Some(Cow::Borrowed(text))));
+            Reading::Said(Foreign { shape: Shape::PlainText, said, members: None })
+        }
+        _ => Reading::Nothing,
+    }
+}
+
+fn read_object<'a>(body: Body<'a, '_>, codes: &CodeSet, of_input: bool) -> Reading<'a> {
+    if let Some(envelope) = standard::read(&body, codes) {
+        Reading::Envelope(envelope)
+    } else if let Some(protocol) = protocol::of(&body.object) {
+        Reading::Protocol(protocol)
+    } else {
+        table::read(body, of_input).map_or_else(Reading::Unread, Reading::Said)
+    }
+}
+
+/// What a body that is known to be a protocol's says all the same, for `protocols = "rewrite"` (R10).
+pub(crate) fn read_rewritten(body: &[u8], of_input: bool) -> Option<Foreign<'_>> {
+    table::read(Body::new(None, Object::of_body(body)?), of_input).ok()
+}
+
+/// The type and subtype of a body, without parameters; `None` where none is declared or two are.
+pub(crate) fn media_type(headers: &HeaderMap) -> Option<&str> {
+    str::from_utf8(essence(headers)?).ok()
+}
+
+/// The same, whatever bytes it has.
+pub(crate) fn essence(headers: &HeaderMap) -> Option<&[u8]> {
+    let value = fields::only(headers, &CONTENT_TYPE)?.as_bytes();
+    if !value.contains(&b';') {
+        return Some(value.trim_ascii());
+    }
+    let end = value.iter().position(|byte| *byte == b';').unwrap_or(value.len());
+    Some(value[..end].trim_ascii())
+}

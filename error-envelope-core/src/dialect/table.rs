@@ -1,0 +1,209 @@
+//! The table of shapes: those that can be written, a row each, and those that are read alone.
+//!
+//! A row makes the variants of [`Dialect`] and [`Shape`] with their docs, and leads to the constant in the dialect's file
+//! that says all else.
+
+use super::form::{Form, Reads};
+use super::members::Members;
+use super::said::{Body, Read, Said};
+use super::{error_object, foreign, issues, status_in_error, words};
+
+macro_rules! shapes {
+    (
+        $($(#[$doc:meta])* $dialect:ident: $form:path,)+
+        -- read alone --
+        $($(#[$shape_doc:meta])* $shape:ident: $word:literal,)+
+    ) => {
+        /// The shape that errors are written in on a route (rules R2, R12): `dialect` in the policy file.
+        ///
+        /// [`Dialect::Standard`] is the default: the canonical envelope.
+        ///
+        /// ```
+        /// use tower_error_envelope::policy::Dialect;
+        ///
+        /// assert_eq!(Dialect::default(), Dialect::Standard);
+        /// assert_eq!(Dialect::OpenAi.as_str(), "openai");
+        /// ```
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        #[non_exhaustive]
+        pub enum Dialect {
+            $($(#[$doc])* $dialect,)+
+        }
+
+        /// The shape in which an inner error was read, as the log names it (rules R2, L1).
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        #[non_exhaustive]
+        pub enum Shape {
+            $($(#[$doc])* $dialect,)+
+            $($(#[$shape_doc])* $shape,)+
+        }
+
+        impl Dialect {
+            /// Every dialect that can be written, in the order of reading.
+            pub const ALL: &'static [Self] = &[$(Self::$dialect,)+];
+
+            /// What it is read as.
+            pub(crate) const fn shape(self) -> Shape {
+                match self {
+                    $(Self::$dialect => Shape::$dialect,)+
+                }
+            }
+
+            pub(crate) const fn form(self) -> &'static Form {
+                match self {
+                    $(Self::$dialect => &$form,)+
+                }
+            }
+        }
+
+        impl Shape {
+            /// The name in the log, and in the policy file where it can be written there.
+            #[must_use]
+            pub const fn as_str(self) -> &'static str {
+                match self {
+                    $(Self::$dialect => $form.name,)+
+                    $(Self::$shape => $word,)+
+                }
+            }
+
+            /// The dialect's, where it can be written.
+            const fn form(self) -> Option<&'static Form> {
+                match self {
+                    $(Self::$dialect => Some(&$form),)+
+                    $(Self::$shape => None,)+
+                }
+            }
+        }
+    };
+}
+
+// In the order of reading: of two that fit a body, the first has the more telling signs.
+shapes! {
+    /// The canonical envelope.
+    Standard: super::standard::FORM,
+    /// `{"success":false,"error":"…"}`: the details are further members.
+    SuccessFlag: super::success_flag::FORM,
+    /// Anthropic's `{"type":"error","error":{"type","message"},"request_id"}`.
+    Anthropic: super::anthropic::FORM,
+    /// Google's `{"error":{"code":404,"message","status":"NOT_FOUND","details":[…]}}` (AIP-193).
+    Google: super::google::FORM,
+    /// `{"error":{code,message,details},"meta":{request_id,ts}}`.
+    ErrorWithMeta: super::error_with_meta::FORM,
+    /// `{"error":{"code":"UPPER","message","status"}}`, and `{"message","errors":{field:[…]}}` for a 422 with field
+    /// issues.
+    StatusInError: super::status_in_error::FORM,
+    /// OpenAI's `{"error":{"message","type","param","code"}}`.
+    OpenAi: super::openai::FORM,
+    /// RFC 9457, `application/problem+json`; ASP.NET's validation problems are read as it.
+    Problem: super::problem::FORM,
+    -- read alone --
+    /// `{"error":{"code","message","details"}}` without an id.
+    ErrorObject: "error_object",
+    /// FastAPI's `{"detail":…}`.
+    FastApi: "fastapi",
+    /// Spring's `{timestamp,status,error,path}`.
+    Spring: "spring",
+    /// `{"error":"…"}` of Go and Express.
+    ErrorText: "error_text",
+    /// `{"message":"…"}`.
+    Message: "message",
+    /// A validator's list, or texts by field, that no other shape has.
+    Issues: "issues",
+    /// `text/plain`.
+    PlainText: "plain_text",
+    /// A gRPC status, over gRPC-Web too.
+    Grpc: "grpc",
+    /// Connect's `{"code","message","details"}`, or its end of a stream.
+    Connect: "connect",
+}
+
+/// What a body is read as that has none of the dialects' signs, in the order of reading.
+const LESS_TELLING: [(Shape, Read, &Reads); 7] = [
+    (Shape::ErrorObject, error_object::read, &Reads::ERROR),
+    (Shape::FastApi, foreign::fastapi, &Reads::body(&["detail", "code"])),
+    (Shape::Spring, foreign::spring, &Reads::body(&["timestamp", "path", "error", "message", "code"])),
+    (Shape::ErrorText, foreign::oauth, &Reads::body(&["error", "error_description"])),
+    (Shape::ErrorText, foreign::error_text, &Reads::body(&["error", "message", "code", "details"])),
+    (Shape::StatusInError, status_in_error::read_list, &Reads::body(&["message", "code", "details"])),
+    (Shape::Message, foreign::message, &Reads::body(&["message", "code", "details"])),
+];
+
+impl Default for Dialect {
+    fn default() -> Self {
+        Self::ALL[0]
+    }
+}
+
+impl Dialect {
+    /// The word that stands for it in the policy file.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        self.form().name
+    }
+}
+
+/// What a JSON object says, and in which shape.
+pub(crate) struct Foreign<'a> {
+    pub(crate) shape: Shape,
+    pub(crate) said: Said<'a>,
+    /// None of a body that is no object.
+    pub(crate) members: Option<Members<'a>>,
+}
+
+/// The first shape that fits; the members alone where none is known. `of_input`: frameworks' own words are read as well (R13).
+pub(super) fn read<'a>(body: Body<'a, '_>, of_input: bool) -> Result<Foreign<'a>, Members<'a>> {
+    let written = Dialect::ALL.iter().map(|dialect| (dialect.shape(), dialect.form().read, dialect.form().reads));
+    let mut readers = written.chain(LESS_TELLING);
+    let read = readers.find_map(|(shape, read, reads)| Some((shape, read(&body)?, reads)));
+    let Some((shape, mut said, reads)) = read else {
+        let mut said = Said::new(None, None);
+        let is_list = of_input && words::add_to(&mut said, &body);
+        let members = Members::unread(body, &Reads::NOTHING);
+        return if is_list { Ok(Foreign { shape: Shape::Issues, said, members: Some(members) }) } else { Err(members) };
+    };
+    // Lists of field errors stand beside the shapes (E8).
+    said.issues = said.issues.or_else(|| issues::beside(&body.object));
+    if of_input && said.issues.is_none() {
+        words::add_to(&mut said, &body);
+    }
+    Ok(Foreign { shape, said, members: Some(Members::unread(body, reads)) })
+}
+
+impl Foreign<'_> {
+    /// Whether the shape defines that name itself: to its clients it says nothing beside the code (E9).
+    pub(crate) fn defines(&self, name: &str) -> bool {
+        self.shape.form().is_some_and(|form| form.defines(name))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use http::HeaderName;
+
+    use super::*;
+
+    #[test]
+    fn r2_the_words_are_those_of_the_policy_file() {
+        let mut words: Vec<_> = Dialect::ALL.iter().map(|dialect| dialect.as_str()).collect();
+        words.sort_unstable();
+        let known = [
+            "anthropic",
+            "error_with_meta",
+            "google",
+            "openai",
+            "problem",
+            "standard",
+            "status_in_error",
+            "success_flag",
+        ];
+        assert_eq!(words, known);
+        assert_eq!(Dialect::default(), Dialect::Standard);
+    }
+
+    #[test]
+    fn r12_a_header_of_a_dialects_own_has_a_headers_name() {
+        for name in Dialect::ALL.iter().filter_map(|dialect| dialect.form().id_header) {
+            assert_eq!(HeaderName::from_static(name), name);
+        }
+    }
+}

@@ -1,0 +1,386 @@
+//! A request on its way in: its id, its route, its guards, and what it waits for (rules I1-I4, G0-G4).
+
+use std::cell::LazyCell;
+use std::error::Error;
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::request::Parts;
+use http::{HeaderValue, Method, Version};
+
+use super::door::{self, Door};
+use super::request::{self, Aside, Asked, Carries, Given, Guarded, MAX_HEADERS, RequestFacts, Sent};
+use super::{
+    Admission, Answered, BodyFacts, BoxError, Event, Exchange, Failure, FirstByte, Meter, Origin, PEEK_TIMEOUT,
+    Pending, Terms, Unverified, reply,
+};
+use crate::classify::credentials::Credentials;
+use crate::code::ErrorCode;
+use crate::fault::Fault;
+use crate::guard::auth::Verified;
+use crate::guard::body_limit::{Flags, Watched};
+use crate::guard::content_type::Declared;
+use crate::policy::{Manner, Matched, Mode, Reading, Unmatched};
+use crate::request_id::RequestId;
+
+/// G0's own refusals, in words for whoever wrote the client.
+const TOO_MANY_READINGS: &str = "The request's path or method can be read in too many ways.";
+const AMBIGUOUS_PATH: &str = "The request's path can be read in several ways.";
+
+impl Exchange {
+    /// Takes a request's head: gives it its id, finds its route, and asks the guards.
+    ///
+    /// `id` is asked for a fresh id where no other one holds (I1). The head of a request that goes on is changed:
+    /// `x-request-id`; `traceparent` and the headers of `forward_id` where the policy says so; the [`RequestId`], and the
+    /// [`Identity`](crate::guard::auth::Identity) of who is let in, go into the extensions.
+    #[inline]
+    pub fn begin(terms: Arc<Terms>, head: &mut Parts, body: BodyFacts, id: impl FnOnce() -> RequestId) -> Admission {
+        Self::begin_told::<true>(terms, head, body, id)
+    }
+
+    /// As [`Exchange::begin`], of a copy of those lines of a head that are [read](super::is_read): for an adapter whose
+    /// heads lie elsewhere, under terms that do not [read any](Terms::reads_any).
+    ///
+    /// The head stays as it is. That of a request that goes on is to get [`Exchange::id_header`] as its `x-request-id`, in
+    /// the place of any, and nothing else.
+    pub fn begin_copy(
+        terms: Arc<Terms>,
+        head: &mut Parts,
+        body: BodyFacts,
+        id: impl FnOnce() -> RequestId,
+    ) -> Admission {
+        Self::begin_told::<false>(terms, head, body, id)
+    }
+
+    /// `HERE` says whether the inner service is told by this head.
+    #[inline]
+    fn begin_told<const HERE: bool>(
+        terms: Arc<Terms>,
+        head: &mut Parts,
+        body: BodyFacts,
+        id: impl FnOnce() -> RequestId,
+    ) -> Admission {
+        let policy = &**terms.policy();
+        let (sent, media_type) = Sent::of(head, policy.key_headers());
+        if head.headers.len() > MAX_HEADERS {
+            return Self::begin_without_headers(terms, head, body, &sent, id);
+        }
+        let given = request::identify(policy.ids(), head, &sent, id);
+        let settings = match policy.quick(head, sent.overrides_method()) {
+            Some(settings) if settings.guards_bodies_alone() && head.method != Method::OPTIONS => settings,
+            Some(settings) => {
+                let mut matched = Matched::only(*settings);
+                return Self::begin_guarded::<HERE>(terms, head, body, &sent, given, &mut matched, None);
+            }
+            None => return Self::begin_in_readings::<HERE>(terms, head, body, &sent, given),
+        };
+        // Most routes have no guards but these.
+        let claimed = request::claimed(head, &sent, body, || std::iter::once(settings));
+        let asked = Asked { head, sent: &sent, body, claimed };
+        let refusal = match policy.content_types(settings) {
+            Some(types) if !body.is_empty() => {
+                match (request::carries_body(&asked), types.said(media_type, sent.has_two_types())) {
+                    (Carries::No, _) | (_, Declared::Accepted) => None,
+                    (Carries::Unknown, Declared::Missing) => {
+                        let mut matched = Matched::only(*settings);
+                        return Self::begin_guarded::<HERE>(terms, head, body, &sent, given, &mut matched, None);
+                    }
+                    _ => Some(types.refusal()),
+                }
+            }
+            _ => None,
+        };
+        let (manner, limit) = (settings.manner(), settings.body_limit);
+        let refusal = match limit {
+            Some(limit) if refusal.is_none() && asked.is_over(Some(limit)) => Some(policy.too_large(limit)),
+            _ => refusal,
+        };
+        if let Some(fault) = refusal {
+            let exchange = Self::new(terms, &asked, given, manner);
+            return Admission::Answer(Box::new(exchange.refuse(fault, None)));
+        }
+        request::remove_forged(policy, &sent, &mut head.headers);
+        let told = HERE.then(|| (given.id, given.header.clone()));
+        let asked = Asked { head, sent: &sent, body, claimed };
+        let mut exchange = Self::new(terms, &asked, given, manner);
+        if let Some((id, header)) = told {
+            request::mark(exchange.policy().ids(), head, id, header);
+        }
+        if body.is_empty() {
+            return Admission::Forward(exchange, None, None);
+        }
+        exchange.meet(body, limit, Watched::default());
+        exchange.forward()
+    }
+
+    /// As [`Exchange::begin`], of a request that may have several readings (G0).
+    #[inline(never)]
+    fn begin_in_readings<const HERE: bool>(
+        terms: Arc<Terms>,
+        head: &mut Parts,
+        body: BodyFacts,
+        sent: &Sent,
+        given: Given,
+    ) -> Admission {
+        let policy = terms.policy();
+        let (mut matched, unmatched) = match policy.matched(head) {
+            Ok(matched) => (matched, None),
+            Err(why) => (policy.unmatched(head, why), Some(why)),
+        };
+        Self::begin_guarded::<HERE>(terms, head, body, sent, given, &mut matched, unmatched)
+    }
+
+    /// As [`Exchange::begin`], on a route that may have more guards than one.
+    fn begin_guarded<const HERE: bool>(
+        terms: Arc<Terms>,
+        head: &mut Parts,
+        body: BodyFacts,
+        sent: &Sent,
+        given: Given,
+        matched: &mut Matched,
+        unmatched: Option<Unmatched>,
+    ) -> Admission {
+        let policy = &**terms.policy();
+        request::remove_forged(policy, sent, &mut head.headers);
+        // A guard may ask for it (G1).
+        request::trace(policy.ids(), head, given.id);
+        let claimed = request::claimed(head, sent, body, || request::guarding(matched));
+        let asked = Asked { head, sent, body, claimed };
+        let mut guarded = request::guard(policy, matched, &asked);
+        let is_preflight = request::is_preflight(&asked);
+        let refuse = |text: &'static str| Some(Fault::new(ErrorCode::BAD_REQUEST).message(text));
+        match unmatched {
+            // RFC 9112 §3.2: a request that names two hosts has no route.
+            Some(Unmatched::NoHost) if policy.refuses() => guarded.unmet = Some(Fault::new(ErrorCode::BAD_REQUEST)),
+            Some(Unmatched::NoHost) => {
+                // Where nothing refuses, nothing begins to (M1).
+                guarded.observed_unmet.get_or_insert_with(|| Fault::new(ErrorCode::BAD_REQUEST));
+            }
+            Some(Unmatched::TooManyReadings) => guarded.unmet = refuse(TOO_MANY_READINGS),
+            None if matched.is_refused => guarded.unmet = refuse(AMBIGUOUS_PATH),
+            None => {}
+        }
+        let mut exchange = Self::new(terms, &asked, given, matched.normal.manner());
+        let now = LazyCell::new(exchange.terms.clock);
+        let door = match guarded.unmet.take() {
+            None if !exchange.policy().has_schemes() => Door::Open(None),
+            None => door::ask(exchange.policy(), matched, (head, is_preflight), &|| *now),
+            Some(fault) => Door::Closed(fault, None),
+        };
+        exchange.note_readings(std::mem::take(&mut matched.others));
+        exchange.at(door, guarded, HERE.then_some(head))
+    }
+
+    /// More headers than a map can take one more of: none of them is looked at.
+    #[cold]
+    fn begin_without_headers(
+        terms: Arc<Terms>,
+        head: &mut Parts,
+        body: BodyFacts,
+        sent: &Sent,
+        id: impl FnOnce() -> RequestId,
+    ) -> Admission {
+        head.headers.clear();
+        let sent = sent.of_call_alone();
+        let policy = &**terms.policy();
+        let matched = policy.matched(head).unwrap_or_else(|why| policy.unmatched(head, why));
+        let given = request::identify(policy.ids(), head, &sent, id);
+        let fault = Fault::new(ErrorCode::HEADERS_TOO_LARGE);
+        let asked = Asked { head, sent: &sent, body, claimed: None };
+        let exchange = Self::new(terms, &asked, given, matched.normal.manner());
+        Admission::Answer(Box::new(exchange.refuse(fault, None)))
+    }
+
+    #[inline(always)]
+    pub(super) fn new(terms: Arc<Terms>, asked: &Asked<'_>, given: Given, settings: Manner) -> Self {
+        let Given { id, header: mut id_header, notes } = given;
+        // HPACK's tables are for values that come again. h2 indexes every other one, and compares each new id with some
+        // fifty old ones that have driven out what is worth keeping. An adapter lets one in now and then, for its name.
+        id_header.set_sensitive(asked.head.version == Version::HTTP_2);
+        let mut request = RequestFacts::of(asked, &settings, terms.policy().drain().max_bytes);
+        let mut aside = Aside::of(asked, notes, &settings, &terms);
+        if asked.sent.has_credentials() {
+            let credentials = Credentials::of(&asked.head.headers, terms.policy().key_headers());
+            request.credentials = credentials.kind();
+            if let Credentials::Scheme(name) = credentials {
+                aside.get_or_insert_default().scheme = Some(name.into());
+            }
+        }
+        Self { settings, id, id_header, request, flags: None, aside, terms }
+    }
+
+    /// Notes for the log which further readings met guards of their own (G0).
+    fn note_readings(&mut self, readings: Vec<Reading>) {
+        if !readings.is_empty() {
+            self.aside.get_or_insert_default().notes.get_or_insert_default().readings = readings;
+        }
+    }
+
+    /// Tells the inner service the id.
+    #[inline(always)]
+    fn mark(&self, head: &mut Parts) {
+        request::mark(self.policy().ids(), head, self.id, self.id_header.clone());
+    }
+
+    /// The body of a request that goes on is counted.
+    #[inline(always)]
+    fn meet(&mut self, body: BodyFacts, limit: Option<u64>, watched: Watched) {
+        if !body.is_empty() {
+            self.flags = Some(Flags::new(limit, reply::linger_of(self.policy()), watched));
+        }
+    }
+
+    /// Credentials first, then the guards that are left. The head is that of a request that is to be told its id yet.
+    pub(super) fn at(mut self, door: Door, guarded: Guarded, head: Option<&mut Parts>) -> Admission {
+        let (refusal, unenforced) = match door {
+            Door::Ask(locks) => {
+                if let Some(head) = head {
+                    self.mark(head);
+                }
+                let timeout = locks.next().map_or(Duration::ZERO, |scheme| scheme.timeout());
+                return Admission::Verify(Unverified { exchange: self, locks, guarded: Box::new(guarded) }, timeout);
+            }
+            Door::Closed(fault, unenforced) => (Some(fault), unenforced),
+            Door::Open(unenforced) => (guarded.refusal, unenforced),
+        };
+        // In the order of the guards: what is told is the first that would have refused.
+        let observed = guarded.observed_unmet.or(unenforced).or(guarded.observed);
+        if self.settings.mode != Mode::Observe {
+            self.leave_unenforced(observed);
+        } else if observed.is_some() || guarded.observed_peek.is_some() {
+            let aside = self.aside.get_or_insert_default();
+            (aside.observed, aside.observed_peek) = (observed, guarded.observed_peek);
+        }
+        if let Some(refusal) = refusal {
+            return Admission::Answer(Box::new(self.refuse(refusal, None)));
+        }
+        if let Some(head) = head {
+            self.mark(head);
+        }
+        self.meet(guarded.body, guarded.limit, guarded.watched);
+        match guarded.peek {
+            Some(refusal) => Admission::Peek(Pending { exchange: self, refusal }, PEEK_TIMEOUT),
+            None => self.forward(),
+        }
+    }
+
+    #[inline]
+    pub(super) fn forward(mut self) -> Admission {
+        let meter = self.flags.clone().map(|flags| self.meter(flags));
+        let unenforced = self.unenforced();
+        Admission::Forward(self, meter, unenforced)
+    }
+
+    /// Notes what `auth_observe` has not let refuse the request (M1), for the log. A route in `observe` tells it with what
+    /// comes of the request.
+    pub(super) fn leave_unenforced(&mut self, fault: Option<Fault>) {
+        let Some(fault) = fault else { return };
+        let event = Event {
+            request_id: self.id,
+            code: Some(fault.code().clone()),
+            status: None,
+            would_be: Some(fault.status_code()),
+            grpc: None,
+            origin: Origin::Guard,
+            dialect: None,
+            unread: None,
+            by: None,
+            rule: None,
+            cause: reply::cause_of(&fault),
+            notes: None,
+            terms: self.terms.clone(),
+            label: self.settings.label(),
+        };
+        self.aside.get_or_insert_default().unenforced = Some(Box::new(event));
+    }
+
+    #[inline]
+    fn meter(&self, flags: Flags) -> Meter {
+        Meter::new(flags).by_message(self.request.messages())
+    }
+
+    #[inline]
+    pub(super) fn unenforced(&mut self) -> Option<Box<Event>> {
+        self.aside.as_mut().and_then(|aside| aside.unenforced.take())
+    }
+}
+
+impl Pending {
+    /// As [`Exchange::id_header`].
+    #[must_use]
+    pub fn id_header(&self) -> &HeaderValue {
+        self.exchange.id_header()
+    }
+
+    /// A panic kept the request from waiting (F2).
+    pub fn panicked(self, text: Box<str>) -> Answered {
+        self.exchange.unready_panicked(text)
+    }
+
+    /// The client went away (F2).
+    pub fn abandoned(self) -> Event {
+        self.exchange.abandoned()
+    }
+
+    /// What an error is that came instead of the first byte.
+    ///
+    /// # Panics
+    ///
+    /// If the error's `source` does.
+    pub fn failure_of(&self, error: &(dyn Error + 'static)) -> Failure {
+        if let Some(flags) = &self.exchange.flags {
+            Meter::new(flags.clone()).request_failed(error);
+        }
+        self.exchange.failure_of(error)
+    }
+
+    /// The first byte came, or did not (G3).
+    pub fn first_byte(self, first: FirstByte) -> Admission {
+        let Self { mut exchange, refusal } = self;
+        // Waiting for the byte has asked for the body: a `100 Continue` is out (G5).
+        exchange.request.expects_no_more();
+        let (fault, cause) = match first {
+            FirstByte::End => {
+                if let Some(flags) = &exchange.flags {
+                    Meter::new(flags.clone()).request_ended();
+                }
+                return exchange.forward();
+            }
+            FirstByte::Data => (refusal, None),
+            FirstByte::TooSlow => (Fault::new(ErrorCode::REQUEST_TIMEOUT), None),
+            FirstByte::Failed(failure, error) => (failure.fault, Some(error)),
+        };
+        Admission::Answer(Box::new(exchange.refuse(fault, cause)))
+    }
+}
+
+impl Unverified {
+    /// The name of the scheme whose verifier is to be asked.
+    #[must_use]
+    pub fn scheme(&self) -> &str {
+        self.locks.next().map_or("", |scheme| scheme.name())
+    }
+
+    /// What the verifier said, or why it said nothing: an error, a panic, the time-out.
+    pub fn verified(self, head: &mut Parts, outcome: Result<Verified, BoxError>) -> Admission {
+        let Self { exchange, locks, guarded } = self;
+        let door = locks.verified(outcome.map_err(Into::into), exchange.policy(), head);
+        exchange.at(door, *guarded, None)
+    }
+
+    /// A panic kept the request from waiting (F2).
+    pub fn panicked(self, text: Box<str>) -> Answered {
+        self.exchange.unready_panicked(text)
+    }
+
+    /// The client went away (F2).
+    pub fn abandoned(self) -> Event {
+        self.exchange.abandoned()
+    }
+
+    /// The request's id.
+    #[must_use]
+    pub fn request_id(&self) -> RequestId {
+        self.exchange.id
+    }
+}

@@ -1,0 +1,122 @@
+//! Requests that have no response: errors, panics, a service that is not ready, clients that leave (rules F1-F3).
+
+use std::error::Error;
+
+use super::{Answered, BoxError, Event, Exchange, Failure, Origin};
+use crate::classify::failure::Known;
+use crate::code::ErrorCode;
+use crate::fault::Fault;
+use crate::guard::body_limit::{self, Flags};
+use crate::policy::Adopted;
+
+/// The cause in the log.
+pub(super) const OUT_OF_TIME: &str = "the client's own time-out for the call ran out";
+
+impl Exchange {
+    /// What an inner error is (F1): a body over its limit whatever the error says, then what the classifier says, then the
+    /// contract's list over the whole chain of causes.
+    ///
+    /// # Panics
+    ///
+    /// If the classifier does, or the error's `source`.
+    pub fn failure_of(&self, error: &(dyn Error + 'static)) -> Failure {
+        if let Some(fault) = self.cut() {
+            return Failure { fault, origin: Origin::Guard };
+        }
+        if let Some(fault) = self.terms.classifier().and_then(|classify| classify(error)) {
+            return Failure { fault, origin: Origin::Error };
+        }
+        let known = Known::of(error, self.terms.recogniser());
+        if let Known::Typed(fault) = known {
+            return Failure { fault: fault.clone(), origin: Origin::Fault };
+        }
+        let fault = self.broken_request().unwrap_or_else(|| known.failed());
+        Failure { fault, origin: Origin::Error }
+    }
+
+    /// What an error from `poll_ready` is (F3).
+    ///
+    /// # Panics
+    ///
+    /// If the classifier does, or the error's `source`.
+    pub fn unreadiness_of(&self, error: &(dyn Error + 'static)) -> Failure {
+        if let Some(fault) = self.terms.classifier().and_then(|classify| classify(error)) {
+            return Failure { fault, origin: Origin::Error };
+        }
+        let known = Known::of(error, self.terms.recogniser());
+        let origin = if matches!(known, Known::Typed(_)) { Origin::Fault } else { Origin::Error };
+        Failure { fault: known.unready(), origin }
+    }
+
+    /// The inner service was not ready for the request, which was not forwarded (F3).
+    pub fn unready(self, failure: Failure, cause: BoxError) -> Answered {
+        let linger = self.linger();
+        self.answer(failure.fault, failure.origin, Some(cause), linger)
+    }
+
+    /// A panic kept the request from being forwarded (F2).
+    pub fn unready_panicked(self, text: Box<str>) -> Answered {
+        let linger = self.linger();
+        self.answer(Fault::new(ErrorCode::INTERNAL_ERROR), Origin::Panic, Some(String::from(text).into()), linger)
+    }
+
+    /// The inner service failed with `cause` (F1).
+    pub fn failed(self, failure: Failure, cause: BoxError) -> Answered {
+        self.answer(failure.fault, failure.origin, Some(cause), None)
+    }
+
+    /// The inner service panicked with this text (F2).
+    pub fn panicked(self, text: Box<str>) -> Answered {
+        let cause = Some(String::from(text).into());
+        match self.cut() {
+            Some(fault) => self.answer(fault, Origin::Guard, cause, None),
+            None => self.answer(Fault::new(ErrorCode::INTERNAL_ERROR), Origin::Panic, cause, None),
+        }
+    }
+
+    /// The client went away before its head (F2).
+    pub fn abandoned(self) -> Event {
+        self.event(Origin::Abandoned, None)
+    }
+
+    /// The call took longer than its client waits for it: an answer like the inner service's own time-out (F1).
+    pub fn timed_out(self) -> Answered {
+        let cause = Some(OUT_OF_TIME.into());
+        match self.cut() {
+            Some(fault) => self.answer(fault, Origin::Guard, cause, None),
+            None => self.answer(Fault::new(ErrorCode::GATEWAY_TIMEOUT), Origin::Error, cause, None),
+        }
+    }
+
+    /// A fault as it leaves, with what the policy says of its code. Each fault from outside the layer goes through here.
+    pub(super) fn adopted(&mut self, fault: Fault) -> Fault {
+        let Adopted { fault, other_status } = self.policy().adopt(fault);
+        if other_status.is_some() {
+            self.aside.get_or_insert_default().notes.get_or_insert_default().policy_status = other_status;
+        }
+        fault
+    }
+
+    /// Why the request's body was cut, where it was (G4, P1).
+    #[inline]
+    pub(super) fn cut(&self) -> Option<Fault> {
+        let flags = self.flags.as_ref().filter(|flags| flags.has(Flags::OVER | Flags::MALFORMED))?;
+        if flags.has(Flags::OVER) {
+            flags.limit().map(|limit| self.policy().too_large(limit))
+        } else {
+            Some(body_limit::malformed())
+        }
+    }
+
+    /// The client's part in a failure: its body broke off, or came too slowly (F1).
+    pub(super) fn broken_request(&self) -> Option<Fault> {
+        let flags = self.flags.as_ref()?;
+        if flags.has(Flags::SLOW) {
+            Some(Fault::new(ErrorCode::REQUEST_TIMEOUT))
+        } else if flags.has(Flags::BROKEN) {
+            Some(Fault::new(ErrorCode::BAD_REQUEST))
+        } else {
+            None
+        }
+    }
+}

@@ -1,0 +1,150 @@
+//! Who watches errors: a page for whoever is on call, an exporter, a test.
+
+use std::fmt;
+
+use bytes::Bytes;
+use http::header::CONTENT_TYPE;
+use http::{HeaderMap, StatusCode};
+
+use super::{Event, Exchange};
+
+/// Sees each error once, as it is logged (L1).
+///
+/// It is called where the error is answered, on the thread that answers it: keep it short, and hand on what takes time. A
+/// panic of it is caught and logged, and the client has its answer (F2).
+///
+/// ```
+/// use std::sync::atomic::{AtomicU64, Ordering};
+/// use tower_error_envelope::ErrorEnvelopeLayer;
+/// use tower_error_envelope::exchange::{Event, Observer};
+///
+/// #[derive(Default)]
+/// struct Nameless(AtomicU64);
+///
+/// impl Observer for Nameless {
+///     fn saw(&self, event: &Event) {
+///         if event.notes().unknown_code().is_some() {
+///             self.0.fetch_add(1, Ordering::Relaxed);
+///         }
+///     }
+/// }
+///
+/// let layer = ErrorEnvelopeLayer::new().observer(Nameless::default());
+/// # let _ = layer;
+/// ```
+pub trait Observer: Send + Sync + 'static {
+    /// One error, or one abandoned request.
+    fn saw(&self, event: &Event);
+}
+
+/// What the service said of an error, and what the client got: kept where the policy says `[observe] bodies = true`, and
+/// the layer has an [`Observer`]. Bodies may hold what no log is to see: `Debug` tells their lengths alone (L3).
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Exhibit {
+    pub(super) before: Option<Shown>,
+    pub(super) after: Option<Shown>,
+}
+
+/// One side of an [`Exhibit`].
+#[derive(Clone, PartialEq, Eq)]
+pub struct Shown {
+    status: StatusCode,
+    content_type: Option<Box<str>>,
+    body: Bytes,
+    whole: bool,
+}
+
+/// More of an error's body tells nobody more.
+const MOST: usize = 8 * 1024;
+
+impl Exhibit {
+    /// What the service said; `None` where it was not asked, or answered nothing.
+    #[must_use]
+    pub fn before(&self) -> Option<&Shown> {
+        self.before.as_ref()
+    }
+
+    /// What the client got; in `observe` what it would have got in `enforce`.
+    #[must_use]
+    pub fn after(&self) -> Option<&Shown> {
+        self.after.as_ref()
+    }
+}
+
+impl Shown {
+    /// `body` is without its codings.
+    pub(super) fn of(status: StatusCode, headers: &HeaderMap, body: &[u8]) -> Self {
+        let content_type = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
+        let kept = &body[..body.len().min(MOST)];
+        Self {
+            status,
+            content_type: content_type.map(|text| text.chars().take(128).collect::<String>().into()),
+            body: Bytes::copy_from_slice(kept),
+            whole: kept.len() == body.len(),
+        }
+    }
+
+    /// The status in the status line.
+    #[must_use]
+    pub fn status(&self) -> StatusCode {
+        self.status
+    }
+
+    /// `content-type`, its first 128 characters.
+    #[must_use]
+    pub fn content_type(&self) -> Option<&str> {
+        self.content_type.as_deref()
+    }
+
+    /// The body without its codings, its first 8 KiB. Nothing is taken out of it: whoever shows it to people takes care of
+    /// what must not be seen.
+    #[must_use]
+    pub fn body(&self) -> &[u8] {
+        &self.body
+    }
+
+    /// Whether that is all of it, as far as it was read.
+    #[must_use]
+    pub fn is_whole(&self) -> bool {
+        self.whole
+    }
+}
+
+impl fmt::Debug for Shown {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { status, content_type, body, whole } = self;
+        f.debug_struct("Shown")
+            .field("status", status)
+            .field("content_type", content_type)
+            .field("bytes", &body.len())
+            .field("whole", whole)
+            .finish()
+    }
+}
+
+impl Exchange {
+    /// Whether somebody looks at bodies.
+    #[inline]
+    pub(super) fn exhibits(&self) -> bool {
+        self.terms.observer().is_some() && self.policy().observes_bodies()
+    }
+}
+
+impl Event {
+    /// Who watches.
+    #[inline]
+    pub fn observer(&self) -> Option<&dyn Observer> {
+        self.terms.observer()
+    }
+
+    /// What was said before and after; `None` unless the policy says `[observe] bodies = true`.
+    #[must_use]
+    pub fn exhibit(&self) -> Option<&Exhibit> {
+        self.notes.as_deref()?.exhibit.as_ref()
+    }
+
+    #[cold]
+    pub(super) fn show(&mut self, before: Option<Shown>, after: Option<Shown>) {
+        self.notes.get_or_insert_default().exhibit = Some(Exhibit { before, after });
+    }
+}

@@ -1,0 +1,275 @@
+//! Which headers of a request matter: for an adapter that copies heads which lie elsewhere.
+
+use crate::fields::{Lengths, is_same_to_cgi};
+use crate::guard::method::is_override;
+
+/// Whether a request header of this name, in lower case, is read whatever the policy says: for its route (G0), its id
+/// (I2), its guards (G1–G4), its protocol (section P), or its answer (R11, G5). A policy may [name
+/// others](super::Terms::reads_any).
+///
+/// ```
+/// use tower_error_envelope::exchange::is_read;
+///
+/// assert!(is_read(b"content-type") && !is_read(b"user-agent"));
+/// ```
+#[must_use]
+pub fn is_read(name: &[u8]) -> bool {
+    match name.len() {
+        2 => name == b"te",
+        4 => name == b"host",
+        6 => matches!(name, b"accept" | b"expect" | b"origin"),
+        7 => name == b"upgrade",
+        9 => name == b"x-api-key",
+        10 => name == b"connection",
+        12 => matches!(name, b"content-type" | b"x-request-id" | b"grpc-timeout"),
+        13 if name == b"authorization" => true,
+        14 => name == b"content-length",
+        17 if name == b"transfer-encoding" => true,
+        18 => name == b"connect-timeout-ms",
+        24 => name == b"connect-protocol-version",
+        29 => name == b"access-control-request-method",
+        // What names another method, in any spelling that CGI takes for it (G0).
+        _ => str::from_utf8(name).is_ok_and(is_override),
+    }
+}
+
+/// Whether a request header of this name, in lower case, is removed whatever the policy says: a CGI-like service would take it
+/// for the request's `x-request-id` (E3), or for the path itself (gunicorn believes `script_name` and `path_info` of a proxy on
+/// its own machine, which would lead around the guards, G0). An adapter that [copies](is_read) few lines of a head copies all of
+/// one that has such a line.
+///
+/// ```
+/// use tower_error_envelope::exchange::is_removed;
+///
+/// assert!(is_removed("x_request_id") && is_removed("script_name") && !is_removed("x-request-id"));
+/// ```
+#[must_use]
+#[inline]
+pub fn is_removed(name: &str) -> bool {
+    REMOVED_LENGTHS.may_have(name.len()) && (PATHS.contains(&name) || name != ID && is_same_to_cgi(name, ID))
+}
+
+const ID: &str = "x-request-id";
+
+/// What gunicorn takes for the path.
+const PATHS: [&str; 2] = ["script_name", "path_info"];
+
+pub(super) const REMOVED_LENGTHS: Lengths = Lengths::from_names(&[ID]).or(Lengths::from_names(&PATHS));
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::time::SystemTime;
+
+    use http::{HeaderName, HeaderValue, Method, Request, Response, StatusCode, Version, request};
+    use proptest::prelude::*;
+
+    use super::super::{Admission, BodyFacts, Exchange, ResponsePlan, Terms};
+    use super::is_read;
+    use crate::guard::auth::{AuthScheme, Key};
+    use crate::policy::{Mode, Policy, Preflight, Route, Scope, Trust};
+    use crate::request_id::RequestId;
+
+    const MODES: [Mode; 5] = [Mode::Off, Mode::Observe, Mode::Own, Mode::Fill, Mode::Enforce];
+
+    /// What a policy can ask without a name of its own.
+    fn terms(mode: Mode) -> Arc<Terms> {
+        let bearer = AuthScheme::bearer().key(Key::of_secret("app", "app key"));
+        let scope = Scope::new().host("scoped.example").body_limit(3);
+        let policy = Policy::builder()
+            .mode(mode)
+            .trust(Trust::Valid)
+            .body_limit(10)
+            .json(true)
+            .scheme("api", bearer)
+            .route(Route::new("/in").auth(["api"]))
+            .route(Route::new("DELETE /kept").auth(["api"]))
+            .route(Route::new("/flown").preflight(Preflight::Guard).auth(["api"]))
+            .route(Route::new("/watched").mode(Mode::Observe).auth(["api"]))
+            .scope(scope);
+        Arc::new(Terms::new(policy.build().unwrap(), || SystemTime::UNIX_EPOCH))
+    }
+
+    fn id() -> RequestId {
+        RequestId::from_parts(1, 2)
+    }
+
+    const NAMES: [&str; 28] = [
+        "x-http-method-override",
+        "x_http_method",
+        "te",
+        "host",
+        "accept",
+        "expect",
+        "origin",
+        "upgrade",
+        "x-api-key",
+        "connection",
+        "content-type",
+        "x-request-id",
+        "grpc-timeout",
+        "authorization",
+        "content-length",
+        "transfer-encoding",
+        "connect-timeout-ms",
+        "connect-protocol-version",
+        "access-control-request-method",
+        "user-agent",
+        "cookie",
+        "accept-encoding",
+        "content-encoding",
+        "cache-control",
+        "traceparent",
+        "tracestate",
+        "grpc-encoding",
+        "x-forwarded-for",
+    ];
+
+    const VALUES: [&str; 19] = [
+        "",
+        "1",
+        "11",
+        "*/*",
+        "application/json",
+        "application/problem+json",
+        "application/grpc",
+        "application/grpc-web-text",
+        "application/connect+json",
+        "text/html",
+        "trailers",
+        "100-continue",
+        "upgrade",
+        "Bearer app key",
+        "scoped.example",
+        "a:80:80",
+        "req_01JD2V5W8Z3Q4R6T8Y0A1B2C3D",
+        "1m",
+        "delete",
+    ];
+
+    fn lines() -> impl Strategy<Value = Vec<(&'static str, &'static str)>> {
+        let line = (prop::sample::select(NAMES.to_vec()), prop::sample::select(VALUES.to_vec()));
+        prop::collection::vec(line, 0..6)
+    }
+
+    fn heads() -> impl Strategy<Value = request::Parts> {
+        let targets = [
+            "/",
+            "/in",
+            "/kept",
+            "/flown",
+            "/watched",
+            "/a/../in",
+            "/a.B/C?connect=v1&message=x",
+            "http://scoped.example/",
+        ];
+        let methods = [Method::GET, Method::POST, Method::OPTIONS, Method::HEAD, Method::CONNECT];
+        let versions = [Version::HTTP_11, Version::HTTP_2];
+        (
+            prop::sample::select(targets.to_vec()),
+            prop::sample::select(methods.to_vec()),
+            prop::sample::select(versions.to_vec()),
+            lines(),
+        )
+            .prop_map(|(target, method, version, lines)| {
+                let mut head =
+                    Request::builder().uri(target).method(method).version(version).body(()).unwrap().into_parts().0;
+                head.headers = lines
+                    .into_iter()
+                    .map(|(name, value)| (HeaderName::from_static(name), HeaderValue::from_static(value)))
+                    .collect();
+                head
+            })
+    }
+
+    fn bodies() -> impl Strategy<Value = BodyFacts> {
+        prop::sample::select(vec![
+            BodyFacts { ended: true, lower: 0, upper: Some(0) },
+            BodyFacts::default(),
+            BodyFacts { ended: false, lower: 11, upper: Some(11) },
+        ])
+    }
+
+    fn modes() -> impl Strategy<Value = Mode> {
+        prop::sample::select(MODES.to_vec())
+    }
+
+    fn copy_of(head: &request::Parts) -> request::Parts {
+        let mut copy = head.clone();
+        let read = head.headers.iter().filter(|(name, _)| is_read(name.as_str().as_bytes()));
+        copy.headers = read.map(|(name, value)| (name.clone(), value.clone())).collect();
+        copy
+    }
+
+    #[test]
+    fn what_is_removed_or_names_a_method_is_noticed_in_the_one_pass_over_a_head() {
+        let routes = Policy::builder().route(Route::new("DELETE /x").body_limit(1)).build().unwrap();
+        let terms = Arc::new(Terms::new(routes, || SystemTime::UNIX_EPOCH));
+        for name in ["x_request_id", "script_name", "path_info"] {
+            let mut head = Request::builder().uri("/x").header(name, "1").body(()).unwrap().into_parts().0;
+            assert!(super::is_removed(name));
+            assert!(matches!(
+                Exchange::begin(terms.clone(), &mut head, BodyFacts::default(), id),
+                Admission::Forward(..)
+            ));
+            assert!(!head.headers.contains_key(name), "{name}");
+        }
+        for name in ["x-http-method-override", "x-http-method", "x_method.override"] {
+            let request =
+                Request::builder().method("POST").uri("/x").header("content-length", "2").header(name, "delete");
+            let mut head = request.body(()).unwrap().into_parts().0;
+            assert!(is_read(name.as_bytes()));
+            let body = BodyFacts { ended: false, lower: 2, upper: Some(2) };
+            assert!(matches!(Exchange::begin(terms.clone(), &mut head, body, id), Admission::Answer(..)), "{name}");
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(2000))]
+
+        #[test]
+        fn a_copy_of_what_is_read_is_admitted_as_the_whole_head_is(head in heads(), body in bodies(), mode in modes()) {
+            let terms = terms(mode);
+            prop_assert!(!terms.reads_any());
+            let (mut whole, mut copy) = (head.clone(), copy_of(&head));
+            let sent = copy.headers.clone();
+            let admission = Exchange::begin(terms.clone(), &mut whole, body, id);
+            let of_copy = Exchange::begin_copy(terms, &mut copy, body, id);
+            prop_assert_eq!(format!("{admission:?}"), format!("{of_copy:?}"));
+            prop_assert_eq!(copy.headers, sent);
+            if let Admission::Forward(exchange, ..) = of_copy {
+                let mut told = head.headers;
+                told.insert("x-request-id", exchange.id_header().clone());
+                prop_assert_eq!(whole.headers, told);
+            }
+        }
+
+        #[test]
+        fn a_response_that_passes_unread_would_have_passed_with_its_id(
+            head in heads(),
+            body in bodies(),
+            mode in modes(),
+            status in prop_oneof![prop::sample::select(vec![101_u16, 200, 204, 205, 206, 304, 400]), 100..600_u16],
+            lines in lines(),
+        ) {
+            let begin = || Exchange::begin(terms(mode), &mut head.clone(), body, id);
+            let (Admission::Forward(exchange, ..), Admission::Forward(unread, ..)) = (begin(), begin()) else {
+                return Ok(());
+            };
+            let mut response = Response::builder().status(status).body(()).unwrap().into_parts().0;
+            for (name, value) in lines.into_iter().filter(|(name, _)| *name != "x-request-id") {
+                response.headers.append(HeaderName::from_static(name), HeaderValue::from_static(value));
+            }
+            if !unread.passes_unread(StatusCode::from_u16(status).unwrap()) {
+                return Ok(());
+            }
+            let mut told = response.headers.clone();
+            told.insert("x-request-id", unread.id_header().clone());
+            let ResponsePlan::Pass(tail, notes) = exchange.response_head(&mut response, || body) else {
+                return Err(TestCaseError::fail("it does not pass"));
+            };
+            prop_assert_eq!(format!("{:?}", (tail, notes)), format!("{:?}", unread.passed_unread()));
+            prop_assert_eq!((response.status.as_u16(), response.headers), (status, told));
+        }
+    }
+}

@@ -1,0 +1,390 @@
+//! The body's size: declared, and counted as it comes (rule G4).
+//!
+//! A declared length over the limit is refused from the head. An undeclared one is counted by the [`Meter`], which
+//! travels with the body into whatever task reads it, and tells the exchange what became of the body. Of an RPC stream
+//! each message is measured by itself, by the length before it (rules P1–P3).
+
+use std::error::Error;
+use std::io;
+use std::ops::ControlFlow;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, Ordering};
+use std::time::Duration;
+
+use http::header::CONTENT_LENGTH;
+use http::{HeaderMap, HeaderValue};
+use http_body_util::LengthLimitError;
+use serde_json::value::RawValue;
+
+use crate::cause;
+use crate::code::ErrorCode;
+use crate::fault::Fault;
+use crate::frames::{Frames, Malformed, PREFIX_LEN, Piece, Prefix};
+
+/// Counts a request body, and remembers what went wrong with it.
+///
+/// It is given every chunk before the inner service sees it. What it finds is shared with the exchange, which answers
+/// 413 for a body over the limit whatever the inner service then says (G4), and tells a client's broken or slow body
+/// from a server's fault (F1).
+#[derive(Debug)]
+pub struct Meter {
+    measured: Measured,
+    flags: Flags,
+}
+
+#[derive(Debug)]
+enum Measured {
+    /// The body as a whole, of which so many bytes came.
+    Whole(u64),
+    Messages(Messages),
+}
+
+/// How the messages of an RPC stream are measured.
+#[derive(Debug)]
+pub(crate) struct Messages {
+    pub(crate) frames: Frames,
+    /// What follows a message that is too long need not be read for the client to read its answer: a stream of HTTP/2
+    /// ends by itself, and may have no end until it is answered.
+    pub(crate) rest_is_free: bool,
+}
+
+/// What the meter says of a chunk.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use]
+pub enum Metered {
+    /// Hand it on.
+    Within,
+    /// The body is over its limit: hand nothing more on, read and drop what is left within this budget, then fail (G5).
+    Over(Linger),
+}
+
+/// How much of what is left of a request is read and dropped, so that the client can read its answer (G5).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Linger {
+    /// At most so many bytes.
+    pub max_bytes: u64,
+    /// At most so long.
+    pub timeout: Duration,
+    /// The answer's body goes before what is left is read, its end after.
+    pub body_first: bool,
+}
+
+impl Meter {
+    #[inline]
+    pub(crate) fn new(flags: Flags) -> Self {
+        Self { measured: Measured::Whole(0), flags }
+    }
+
+    /// Measures each message by itself.
+    pub(crate) fn by_message(mut self, messages: Option<Messages>) -> Self {
+        if let Some(messages) = messages {
+            self.measured = Measured::Messages(messages);
+        }
+        self
+    }
+
+    /// Counts a chunk. Exactly the limit passes.
+    pub fn request_data(&mut self, data: &[u8]) -> Metered {
+        let Self { measured, flags } = self;
+        let limit = flags.limit();
+        let seen = match measured {
+            Measured::Whole(seen) => seen,
+            Measured::Messages(messages) => return messages.data(data, limit, flags),
+        };
+        *seen = seen.saturating_add(data.len() as u64);
+        if let Some(watched) = &flags.0.watched {
+            flags.note(watched, *seen);
+        }
+        if limit.is_some_and(|limit| *seen > limit) {
+            flags.raise(Flags::OVER);
+            Metered::Over(flags.0.linger)
+        } else {
+            Metered::Within
+        }
+    }
+
+    /// The body failed: it came too slowly, or broke off, or was badly framed.
+    ///
+    /// An outer layer's own limit or typed fault is no fault of the client's connection, and stays what it is.
+    pub fn request_failed(&mut self, error: &(dyn Error + 'static)) {
+        if cause::find::<LengthLimitError>(error).is_some() || cause::find::<Fault>(error).is_some() {
+            return;
+        }
+        let slow = cause::has_io_kind(error, |kind| kind == io::ErrorKind::TimedOut);
+        self.flags.raise(if slow { Flags::SLOW } else { Flags::BROKEN });
+    }
+
+    /// Whether the body is a stream of messages over HTTP/2, whose rest need not be read.
+    pub fn rest_is_free(&self) -> bool {
+        matches!(&self.measured, Measured::Messages(messages) if messages.rest_is_free)
+    }
+
+    /// The body was read to its end, as it came or by draining: nothing of it is on the way.
+    pub fn request_ended(&mut self) {
+        self.flags.raise(Flags::ENDED);
+    }
+}
+
+impl Messages {
+    fn data(&mut self, data: &[u8], limit: Option<u64>, flags: &Flags) -> Metered {
+        if !data.is_empty() {
+            flags.note_begun();
+        }
+        if self.frames.is_one_message(data) {
+            let within = limit.is_none_or(|limit| data.len() as u64 - PREFIX_LEN <= limit);
+            if within && flags.0.watched.is_none() {
+                return Metered::Within;
+            }
+        }
+        let read = self.frames.read(data, &mut |piece| match piece {
+            Piece::Prefix(prefix) => flags.message(prefix, limit),
+            Piece::Payload(_) => ControlFlow::Continue(()),
+        });
+        match read {
+            Ok(ControlFlow::Continue(())) => return Metered::Within,
+            Ok(ControlFlow::Break(())) => {}
+            Err(Malformed) if limit.is_none() => return Metered::Within,
+            Err(Malformed) => flags.raise(Flags::MALFORMED),
+        }
+        Metered::Over(self.linger(flags.0.linger))
+    }
+
+    /// What is read of a body that is cut.
+    fn linger(&self, whole: Linger) -> Linger {
+        match self.frames.left() {
+            _ if !self.rest_is_free => whole,
+            0 => Linger { max_bytes: 0, timeout: Duration::ZERO, ..whole },
+            // Its last byte is one too many: nothing is awaited behind it.
+            left => Linger { max_bytes: whole.max_bytes.min(left - 1), ..whole },
+        }
+    }
+}
+
+/// What became of a request body, shared by the meter and the exchange.
+#[derive(Clone, Debug)]
+pub(crate) struct Flags(Arc<Shared>);
+
+#[derive(Debug)]
+struct Shared {
+    raised: AtomicU8,
+    limit: Option<u64>,
+    linger: Linger,
+    watched: Option<Watched>,
+}
+
+/// What a route in `observe` wants to know of a body that it lets pass (M1).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Watched {
+    /// Whether it is longer than this.
+    pub(crate) limit: Option<u64>,
+    /// Whether there is one at all.
+    pub(crate) first_byte: bool,
+}
+
+impl Flags {
+    pub(crate) const OVER: u8 = 1;
+    pub(crate) const BROKEN: u8 = 2;
+    pub(crate) const SLOW: u8 = 4;
+    pub(crate) const ENDED: u8 = 8;
+    /// It would have been over the limit, and passed.
+    pub(crate) const NOTED: u8 = 16;
+    /// Its first byte came.
+    pub(crate) const BEGUN: u8 = 32;
+    /// It is no sequence of messages, as its media type has it.
+    pub(crate) const MALFORMED: u8 = 64;
+
+    pub(crate) fn new(limit: Option<u64>, linger: Linger, watched: Watched) -> Self {
+        let watched = Some(watched).filter(|watched| *watched != Watched::default());
+        Self(Arc::new(Shared { raised: AtomicU8::new(0), limit, linger, watched }))
+    }
+
+    /// What the body is cut at.
+    pub(crate) fn limit(&self) -> Option<u64> {
+        self.0.limit
+    }
+
+    /// The limit that the body passed over.
+    pub(crate) fn noted(&self) -> Option<u64> {
+        if self.has(Self::NOTED) { self.0.watched?.limit } else { None }
+    }
+
+    fn note(&self, watched: &Watched, seen: u64) {
+        if watched.limit.is_some_and(|limit| seen > limit) {
+            self.raise(Self::NOTED);
+        }
+        if seen > 0 {
+            self.note_begun();
+        }
+    }
+
+    fn note_begun(&self) {
+        if self.0.watched.is_some_and(|watched| watched.first_byte) {
+            self.raise(Self::BEGUN);
+        }
+    }
+
+    /// A message of this length begins.
+    fn message(&self, prefix: Prefix, limit: Option<u64>) -> ControlFlow<()> {
+        let length = u64::from(prefix.length);
+        if self.0.watched.and_then(|watched| watched.limit).is_some_and(|limit| length > limit) {
+            self.raise(Self::NOTED);
+        }
+        if limit.is_none_or(|limit| length <= limit) {
+            return ControlFlow::Continue(());
+        }
+        // What no message begins with is text, whose length says nothing.
+        self.raise(if prefix.is_of_a_message() { Self::OVER } else { Self::MALFORMED });
+        ControlFlow::Break(())
+    }
+
+    pub(crate) fn has(&self, flag: u8) -> bool {
+        self.0.raised.load(Ordering::Acquire) & flag != 0
+    }
+
+    fn raise(&self, flag: u8) {
+        self.0.raised.fetch_or(flag, Ordering::AcqRel);
+    }
+}
+
+/// The length that the head declares, in bytes; `None` where there is none, or it cannot be believed.
+pub(crate) fn declared(headers: &HeaderMap) -> Option<u64> {
+    let mut values = headers.get_all(CONTENT_LENGTH).iter();
+    let (first, None) = (values.next()?, values.next()) else { return None };
+    length(first)
+}
+
+/// The length that one line says. More digits than a u64 has are a length all the same, and over any limit.
+pub(crate) fn length(value: &HeaderValue) -> Option<u64> {
+    let mut length = None;
+    for byte in value.as_bytes() {
+        let digit = byte.wrapping_sub(b'0');
+        if digit > 9 {
+            return None;
+        }
+        length = Some(length.unwrap_or(0_u64).saturating_mul(10).saturating_add(digit.into()));
+    }
+    length
+}
+
+/// The answer to a body over the limit.
+pub(crate) fn too_large(limit: u64) -> Fault {
+    let details = RawValue::from_string(format!("{{\"limit_bytes\":{limit}}}"));
+    Fault::new(ErrorCode::PAYLOAD_TOO_LARGE).with_raw_details(details.ok())
+}
+
+/// The answer to a body that is no sequence of messages.
+pub(crate) fn malformed() -> Fault {
+    Fault::new(ErrorCode::BAD_REQUEST).with_stock_message("The body is no sequence of messages.")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn flags(limit: Option<u64>) -> Flags {
+        let linger = Linger { max_bytes: 1, timeout: Duration::from_secs(1), body_first: false };
+        Flags::new(limit, linger, Watched::default())
+    }
+
+    #[test]
+    fn g4_exactly_the_limit_passes() {
+        let flags = flags(Some(4));
+        let mut meter = Meter::new(flags.clone());
+        assert_eq!(meter.request_data(b"abcd"), Metered::Within);
+        assert!(!flags.has(Flags::OVER));
+        assert!(matches!(meter.request_data(b"e"), Metered::Over(_)));
+        assert!(flags.has(Flags::OVER));
+    }
+
+    fn messages(is_text: bool, rest_is_free: bool) -> Option<Messages> {
+        Some(Messages { frames: Frames::new(is_text), rest_is_free })
+    }
+
+    #[test]
+    fn p1_each_message_is_measured_by_itself() {
+        let flags = flags(Some(4));
+        let mut meter = Meter::new(flags.clone()).by_message(messages(false, false));
+        for _ in 0..3 {
+            assert_eq!(meter.request_data(b"\0\0\0\0\x04abcd"), Metered::Within);
+        }
+        assert_eq!(meter.request_data(b"\x01\0\0"), Metered::Within);
+        assert!(!flags.has(Flags::OVER));
+        assert!(matches!(meter.request_data(b"\0\x05"), Metered::Over(Linger { max_bytes: 1, .. })));
+        assert!(flags.has(Flags::OVER));
+    }
+
+    #[test]
+    fn p1_over_http2_a_message_too_long_is_read_to_its_end_and_no_further() {
+        let linger = |chunk: &[u8]| {
+            let linger = Linger { max_bytes: 9, timeout: Duration::from_secs(1), body_first: true };
+            let flags = Flags::new(Some(1), linger, Watched::default());
+            match Meter::new(flags).by_message(messages(false, true)).request_data(chunk) {
+                Metered::Over(linger) => (linger.max_bytes, linger.timeout.as_secs()),
+                Metered::Within => unreachable!(),
+            }
+        };
+        assert_eq!(linger(b"\0\0\0\0\x05"), (4, 1));
+        assert_eq!(linger(b"\0\0\0\0\x05abc"), (1, 1));
+        assert_eq!(linger(b"\0\0\0\0\x05abcde"), (0, 0));
+        assert_eq!(linger(b"\0\0\0\x01\x05"), (9, 1));
+    }
+
+    #[test]
+    fn p1_p2_what_is_no_sequence_of_messages_is_told_as_such() {
+        for (is_text, body) in [(false, &b"{\"a\":1}"[..]), (true, b"{\"a\":1}")] {
+            let flags = flags(Some(4));
+            let mut meter = Meter::new(flags.clone()).by_message(messages(is_text, false));
+            assert!(matches!(meter.request_data(body), Metered::Over(_)));
+            assert!(flags.has(Flags::MALFORMED) && !flags.has(Flags::OVER));
+        }
+    }
+
+    #[test]
+    fn m1_a_watched_message_passes_and_is_noted() {
+        let linger = Linger { max_bytes: 1, timeout: Duration::from_secs(1), body_first: false };
+        let flags = Flags::new(None, linger, Watched { limit: Some(4), first_byte: true });
+        let mut meter = Meter::new(flags.clone()).by_message(messages(false, true));
+        assert_eq!((meter.request_data(b"\0\0\0\0\x04abcd"), flags.noted()), (Metered::Within, None));
+        assert_eq!((meter.request_data(b"\0\0\0\0\x05"), flags.noted()), (Metered::Within, Some(4)));
+        assert!(flags.has(Flags::BEGUN) && !flags.has(Flags::OVER));
+    }
+
+    #[test]
+    fn m1_a_watched_body_passes_and_is_noted() {
+        let linger = Linger { max_bytes: 1, timeout: Duration::from_secs(1), body_first: false };
+        let flags = Flags::new(None, linger, Watched { limit: Some(4), first_byte: true });
+        let mut meter = Meter::new(flags.clone());
+        assert_eq!((meter.request_data(b""), flags.has(Flags::BEGUN)), (Metered::Within, false));
+        assert_eq!((meter.request_data(b"abcd"), flags.noted()), (Metered::Within, None));
+        assert_eq!((meter.request_data(b"e"), flags.noted()), (Metered::Within, Some(4)));
+        assert!(flags.has(Flags::BEGUN) && !flags.has(Flags::OVER));
+    }
+
+    #[test]
+    fn f1_slow_broken_and_somebody_elses_limit_are_told_apart() {
+        let raised = |error: &(dyn Error + 'static)| {
+            let flags = flags(None);
+            Meter::new(flags.clone()).request_failed(error);
+            (flags.has(Flags::SLOW), flags.has(Flags::BROKEN))
+        };
+        assert_eq!(raised(&io::Error::from(io::ErrorKind::TimedOut)), (true, false));
+        assert_eq!(raised(&io::Error::from(io::ErrorKind::UnexpectedEof)), (false, true));
+        assert_eq!(raised(&io::Error::other(Fault::new(ErrorCode::GONE))), (false, false));
+    }
+
+    #[test]
+    fn g4_a_length_is_one_number() {
+        let declared = |values: &[&str]| {
+            let mut headers = HeaderMap::new();
+            for value in values {
+                headers.append(CONTENT_LENGTH, value.parse().unwrap());
+            }
+            declared(&headers)
+        };
+        assert_eq!(declared(&["12"]), Some(12));
+        assert_eq!(declared(&["99999999999999999999999"]), Some(u64::MAX));
+        for bad in [&[][..], &["1", "1"], &["+1"], &["-1"], &["1 "], &["x"], &[""]] {
+            assert_eq!(declared(bad), None, "{bad:?}");
+        }
+    }
+}

@@ -1,0 +1,219 @@
+//! The content type (rule G3): what a request says that its body is, against what the route decodes.
+//!
+//! Two headers, or one that cannot be parsed, are refused; parameters must parse, and do not matter otherwise.
+
+use http::header::{ACCEPT, CONTENT_TYPE, HeaderMap, HeaderValue};
+
+use super::pattern::Refused;
+use crate::code::ErrorCode;
+use crate::fault::Fault;
+
+/// The media types that a route decodes: at least one, in lower case.
+#[derive(Clone, Debug)]
+pub(crate) struct MediaTypes {
+    types: Box<[String]>,
+    refusal: Fault,
+}
+
+/// What the request's content type is to a list.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Declared {
+    Accepted,
+    Missing,
+    Refused,
+}
+
+impl MediaTypes {
+    /// The types of a list that is not empty.
+    pub(crate) fn new(types: &[String]) -> Result<Self, Refused> {
+        let types: Box<[String]> = types.iter().map(|media_type| parse(media_type)).collect::<Result<_, _>>()?;
+        let accept = HeaderValue::from_str(&types.join(", "));
+        match accept {
+            Ok(accept) if !types.is_empty() => Ok(Self { refusal: refusal(&types, accept).kept(), types }),
+            _ => Err(Refused::new(KEY, "the list names no media type", "name at least one, or leave the guard out")),
+        }
+    }
+
+    pub(crate) fn declared(&self, headers: &HeaderMap) -> Declared {
+        let mut values = headers.get_all(CONTENT_TYPE).iter();
+        self.said(values.next(), values.next().is_some())
+    }
+
+    /// The same of the first content type, and whether there is a second.
+    pub(crate) fn said(&self, first: Option<&HeaderValue>, second: bool) -> Declared {
+        match first {
+            None => Declared::Missing,
+            Some(value) if !second && self.accepts(value) => Declared::Accepted,
+            Some(_) => Declared::Refused,
+        }
+    }
+
+    /// The answer: what the route takes, in the message and as RFC 9110 §15.5.16 has it.
+    pub(crate) fn refusal(&self) -> Fault {
+        self.refusal.clone()
+    }
+
+    fn accepts(&self, value: &HeaderValue) -> bool {
+        // As nearly all clients write it: a whole type without parameters.
+        if self.types.iter().any(|accepted| accepted.as_bytes() == value.as_bytes()) {
+            return true;
+        }
+        // Whatever else stands there, a type that begins as none of them does is refused.
+        let begins = |accepted: &String| {
+            let start = value.as_bytes().trim_ascii_start().get(..accepted.len());
+            start.is_some_and(|start| start.eq_ignore_ascii_case(accepted.as_bytes()))
+        };
+        if !self.types.iter().any(begins) {
+            return false;
+        }
+        let Some(essence) = essence(value.as_bytes()) else { return false };
+        self.types.iter().any(|accepted| accepted.eq_ignore_ascii_case(essence))
+    }
+}
+
+fn refusal(types: &[String], accept: HeaderValue) -> Fault {
+    let fault = Fault::new(ErrorCode::UNSUPPORTED_MEDIA_TYPE).header(ACCEPT, accept);
+    match types {
+        [json] if json == JSON => fault,
+        [one] => fault.with_stock_message(format!("Content-Type must be {one}.")),
+        [first @ .., last] => fault.with_stock_message(format!("Content-Type must be {} or {last}.", first.join(", "))),
+        [] => fault,
+    }
+}
+
+/// What `json = true` stands for.
+pub const JSON: &str = "application/json";
+
+const KEY: &str = "content_types";
+
+/// A media type of a policy, in lower case.
+pub(crate) fn parse(written: &str) -> Result<String, Refused> {
+    let right = "write a whole type without parameters, such as \"application/json\"";
+    match essence(written.as_bytes()) {
+        Some(whole) if whole == written && !written.contains('*') => Ok(written.to_ascii_lowercase()),
+        _ => Err(Refused::new(KEY, format!("{written:?} is no media type"), right)),
+    }
+}
+
+/// The `type/subtype` of a content-type header whose parameters parse too (RFC 9110 §8.3.1).
+pub fn essence(value: &[u8]) -> Option<&str> {
+    let value = value.trim_ascii();
+    let end = value.iter().position(|byte| matches!(byte, b';' | b' ' | b'\t')).unwrap_or(value.len());
+    let (essence, parameters) = value.split_at(end);
+    let essence = str::from_utf8(essence).ok()?;
+    let (kind, subtype) = essence.split_once('/')?;
+    (is_token(kind) && is_token(subtype) && are_parameters(parameters)).then_some(essence)
+}
+
+fn are_parameters(mut rest: &[u8]) -> bool {
+    while !rest.is_empty() {
+        let Some(after) = rest.trim_ascii_start().strip_prefix(b";") else { return false };
+        let after = after.trim_ascii_start();
+        // An empty parameter is legal: clients send a trailing semicolon.
+        if after.is_empty() || after.starts_with(b";") {
+            rest = after;
+            continue;
+        }
+        let Some(left) = after_parameter(after) else { return false };
+        rest = left;
+    }
+    true
+}
+
+/// What follows `name=value`, the value a token or a quoted string.
+fn after_parameter(text: &[u8]) -> Option<&[u8]> {
+    let (name, value) = split_token(text);
+    let value = value.strip_prefix(b"=").filter(|_| !name.is_empty())?;
+    if let Some(quoted) = value.strip_prefix(b"\"") {
+        return after_quoted(quoted);
+    }
+    let (token, after) = split_token(value);
+    (!token.is_empty()).then_some(after)
+}
+
+fn after_quoted(mut text: &[u8]) -> Option<&[u8]> {
+    loop {
+        text = match text {
+            [b'"', after @ ..] => return Some(after),
+            [b'\\', _, after @ ..] | [_, after @ ..] => after,
+            [] => return None,
+        };
+    }
+}
+
+fn split_token(text: &[u8]) -> (&[u8], &[u8]) {
+    text.split_at(text.iter().position(|byte| !is_token_byte(*byte)).unwrap_or(text.len()))
+}
+
+fn is_token(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(is_token_byte)
+}
+
+fn is_token_byte(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn list(types: &[&str]) -> MediaTypes {
+        MediaTypes::new(&types.iter().map(ToString::to_string).collect::<Vec<_>>()).unwrap()
+    }
+
+    fn declared(values: &[&str]) -> Declared {
+        let values = values.iter().map(|value| (CONTENT_TYPE, HeaderValue::from_bytes(value.as_bytes()).unwrap()));
+        list(&["application/json", "Text/X-Note"]).declared(&values.collect())
+    }
+
+    #[test]
+    fn g3_parameters_and_case_do_not_matter() {
+        for good in [
+            "application/json",
+            "Application/JSON;Charset=\"UTF-8\"",
+            "application/json ; charset=utf-8;",
+            "application/json;a=\"x;\\\",y\"; b=c",
+            "text/x-note",
+        ] {
+            assert_eq!(declared(&[good]), Declared::Accepted, "{good}");
+        }
+        assert_eq!(declared(&[]), Declared::Missing);
+    }
+
+    #[test]
+    fn g3_two_headers_or_an_unparsable_one_are_refused() {
+        for bad in [
+            "",
+            "json",
+            "application/jsonp",
+            "application/json, text/plain",
+            "application/json;charset=utf-8, text/plain",
+            "application/json; charset",
+            "application/json;a=\"x",
+            "application/json; a=\"x\\\"",
+            "application/ json",
+            "/json",
+            "application/js\u{f6}n",
+        ] {
+            assert_eq!(declared(&[bad]), Declared::Refused, "{bad}");
+        }
+        assert_eq!(declared(&["application/json", "application/json"]), Declared::Refused);
+    }
+
+    #[test]
+    fn g3_the_answer_names_the_types_of_the_route() {
+        assert_eq!(
+            list(&["application/json"]).refusal().to_string(),
+            "unsupported_media_type: Content-Type must be application/json."
+        );
+        assert!(list(&["a/b"]).refusal().to_string().ends_with("must be a/b."));
+        assert!(list(&["a/b", "c/d", "E/f"]).refusal().to_string().ends_with("must be a/b, c/d or e/f."));
+    }
+
+    #[test]
+    fn m2_a_type_with_parameters_or_a_star_is_refused() {
+        for bad in ["", "json", "application/*", "application/json; charset=utf-8", " a/b"] {
+            assert!(parse(bad).is_err(), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,178 @@
+//! Required headers (rule G1): there, once, and of the right form.
+//!
+//! A header that is missing and one that is badly formed or repeated have a message each. The pattern must match the
+//! whole value; without one, any value that is not empty will do.
+
+use std::borrow::Cow;
+
+use http::header::HeaderMap;
+use http::{HeaderName, HeaderValue};
+
+use super::expression::{HEADER_VALUES, WholeValue};
+use super::pattern::Refused;
+use crate::code::ErrorCode;
+use crate::fault::Fault;
+
+/// A header that requests must carry: `[header.*]` in the policy file (rule G1).
+///
+/// What is wrong with it is refused when the policy is built.
+///
+/// ```
+/// use tower_error_envelope::policy::RequiredHeader;
+/// use tower_error_envelope::{Policy, Route};
+///
+/// let app_id = RequiredHeader::new("x-app-id").pattern("[A-Za-z0-9_-]{1,64}").missing("Missing X-App-ID header");
+/// let policy = Policy::builder()
+///     .header("app-id", app_id)
+///     .route(Route::new("/api/{*rest}").require_headers(["app-id"]))
+///     .build();
+/// assert!(policy.is_ok());
+/// ```
+#[derive(Clone, Debug)]
+#[must_use]
+pub struct RequiredHeader {
+    name: String,
+    pattern: Option<String>,
+    missing: Option<Cow<'static, str>>,
+    invalid: Option<Cow<'static, str>>,
+}
+
+impl RequiredHeader {
+    /// A header of that name, in any letter case.
+    pub fn new(name: impl Into<String>) -> Self {
+        Self { name: name.into(), pattern: None, missing: None, invalid: None }
+    }
+
+    /// Sets the regular expression that the whole value must match.
+    #[cfg(feature = "pattern")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "pattern")))]
+    pub fn pattern(mut self, pattern: impl Into<String>) -> Self {
+        self.pattern = Some(pattern.into());
+        self
+    }
+
+    /// Sets the message for a request without the header.
+    pub fn missing(mut self, message: impl Into<Cow<'static, str>>) -> Self {
+        self.missing = Some(message.into());
+        self
+    }
+
+    /// Sets the message for a value that does not match, and for a repeated header.
+    pub fn invalid(mut self, message: impl Into<Cow<'static, str>>) -> Self {
+        self.invalid = Some(message.into());
+        self
+    }
+
+    pub(crate) fn compile(self) -> Result<HeaderGuard, Refused> {
+        let name = parse_name(&self.name)?;
+        let pattern = self.pattern.as_deref().map(|it| WholeValue::compile(it, HEADER_VALUES)).transpose()?;
+        let missing = Text::new(self.missing, || format!("The header {name} is missing."));
+        let invalid = Text::new(self.invalid, || format!("The header {name} is badly formed or repeated."));
+        Refused::unless_message("missing", &missing.text)?;
+        Refused::unless_message("invalid", &invalid.text)?;
+        Ok(HeaderGuard { name, pattern, missing: missing.fault().kept(), invalid: invalid.fault().kept() })
+    }
+}
+
+/// A [`RequiredHeader`] that is right.
+#[derive(Clone, Debug)]
+pub(crate) struct HeaderGuard {
+    name: HeaderName,
+    pattern: Option<WholeValue>,
+    missing: Fault,
+    invalid: Fault,
+}
+
+/// What the client reads, and whether the policy says it: a text of the layer's own gives way where an old client knows
+/// another one (R12).
+struct Text {
+    text: Cow<'static, str>,
+    is_stock: bool,
+}
+
+impl Text {
+    fn new(said: Option<Cow<'static, str>>, stock: impl FnOnce() -> String) -> Self {
+        let is_stock = said.is_none();
+        Self { text: said.unwrap_or_else(|| stock().into()), is_stock }
+    }
+
+    fn fault(self) -> Fault {
+        let fault = Fault::new(ErrorCode::BAD_REQUEST);
+        if self.is_stock { fault.with_stock_message(self.text) } else { fault.message(self.text) }
+    }
+}
+
+impl HeaderGuard {
+    pub(crate) fn name(&self) -> &HeaderName {
+        &self.name
+    }
+
+    pub(crate) fn check(&self, headers: &HeaderMap) -> Result<(), Fault> {
+        let mut values = headers.get_all(&self.name).iter();
+        match (values.next(), values.next()) {
+            (Some(value), None) if self.accepts(value) => Ok(()),
+            (None, _) => Err(self.missing.clone()),
+            _ => Err(self.invalid.clone()),
+        }
+    }
+
+    fn accepts(&self, value: &HeaderValue) -> bool {
+        match &self.pattern {
+            Some(pattern) => pattern.matches(value.as_bytes()),
+            None => !value.is_empty(),
+        }
+    }
+}
+
+fn parse_name(name: &str) -> Result<HeaderName, Refused> {
+    match HeaderName::from_bytes(name.as_bytes()) {
+        Ok(name) if name == "x-request-id" => Err(Refused::new(
+            "name",
+            "x-request-id cannot be required: the layer sets it on every request (I1)",
+            "leave the table out; trust = \"valid\" in [request_id] keeps a sender's id",
+        )),
+        Ok(name) => Ok(name),
+        Err(_) => Err(Refused::new("name", format!("{name:?} is no header name"), "write one such as \"x-app-id\"")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn guard() -> HeaderGuard {
+        RequiredHeader::new("X-Tenant").pattern("[a-z]{1,8}|é+").invalid("bad").compile().unwrap()
+    }
+
+    fn verdict(guard: &HeaderGuard, values: &[&str]) -> Result<(), String> {
+        let values = values.iter().map(|value| HeaderValue::from_bytes(value.as_bytes()).unwrap());
+        let headers = values.map(|value| (HeaderName::from_static("x-tenant"), value)).collect();
+        guard.check(&headers).map_err(|fault| fault.to_string())
+    }
+
+    #[test]
+    fn g1_the_whole_value_must_match_once() {
+        for good in ["a", "abcdefgh", "éé"] {
+            assert_eq!(verdict(&guard(), &[good]), Ok(()), "{good}");
+        }
+        for bad in [&["abcdefghi"][..], &["a b"], &[""], &["A"], &["a", "a"], &["é\u{e8}"]] {
+            assert_eq!(verdict(&guard(), bad), Err("bad_request: bad".to_owned()), "{bad:?}");
+        }
+        assert_eq!(verdict(&guard(), &[]), Err("bad_request: The header x-tenant is missing.".to_owned()));
+    }
+
+    #[test]
+    fn g1_bytes_that_are_no_text_do_not_match_any_character() {
+        let guard = RequiredHeader::new("x-tenant").pattern(".*").compile().unwrap();
+        let headers = [(HeaderName::from_static("x-tenant"), HeaderValue::from_bytes(b"\xff").unwrap())];
+        assert!(guard.check(&headers.into_iter().collect()).is_err());
+    }
+
+    #[test]
+    fn g1_without_a_pattern_an_empty_value_is_refused() {
+        let guard = RequiredHeader::new("x-tenant").compile().unwrap();
+        assert_eq!(verdict(&guard, &["anything at all"]), Ok(()));
+        let text = "bad_request: The header x-tenant is badly formed or repeated.";
+        assert_eq!(verdict(&guard, &[""]), Err(text.to_owned()));
+    }
+}

@@ -1,0 +1,11 @@
+//! The guards: what a request's head alone, or the count of its body, refuses (rules G1-G4).
+
+pub mod auth;
+pub(crate) mod body_limit;
+pub(crate) mod call_path;
+pub mod content_type;
+pub(crate) mod expression;
+pub mod header;
+pub(crate) mod method;
+pub(crate) mod pattern;
+pub(crate) mod reading;

@@ -1,0 +1,220 @@
+//! Path patterns (rule G0): `GET|POST /a/{one}/{*rest}`.
+//!
+//! Methods are optional, and `GET` covers `HEAD`. A literal segment stands for itself; `{one}` for one whole segment that
+//! is not empty; `{*rest}`, last, for whatever follows, nothing included.
+//!
+//! Matching is on bytes: a decoded path need not be UTF-8. A pattern that no normalised path could ever match is
+//! refused, because a guard that never asks looks like one that does.
+
+#[cfg(feature = "policy-file")]
+mod compare;
+mod parse;
+
+use std::sync::Arc;
+
+use http::{Method, StatusCode};
+
+use self::parse::Parsed;
+pub(crate) use self::parse::Segment;
+use crate::message;
+
+/// A pattern that is right.
+#[derive(Clone, Debug)]
+pub(crate) struct Pattern {
+    written: Arc<str>,
+    methods: Box<[Method]>,
+    segments: Box<[Segment]>,
+    rest: bool,
+}
+
+/// What is left of a path while it is matched: `None` past its last segment.
+pub(crate) type Rest<'p> = Option<&'p [u8]>;
+
+/// Why a setting was refused: the key inside its table, what is wrong, what would be right.
+#[derive(Debug)]
+pub(crate) struct Refused {
+    pub(crate) key: &'static str,
+    pub(crate) wrong: String,
+    pub(crate) right: String,
+}
+
+impl Refused {
+    pub(crate) fn new(key: &'static str, wrong: impl Into<String>, right: impl Into<String>) -> Self {
+        Self { key, wrong: wrong.into(), right: right.into() }
+    }
+
+    /// Refuses a text for clients that is not of E2's form; a policy says what is sent, byte for byte.
+    pub(crate) fn unless_message(key: &'static str, text: &str) -> Result<(), Self> {
+        if message::clean(text).as_deref() == Some(text) {
+            return Ok(());
+        }
+        let right = "write one line of printable text of 1 to 1,024 bytes, without white space around it";
+        Err(Self::new(key, "the text cannot be sent to clients as it is", right))
+    }
+
+    /// Refuses a status that is no error's.
+    pub(crate) fn unless_error_status(key: &'static str, status: u16) -> Result<StatusCode, Self> {
+        match StatusCode::from_u16(status) {
+            Ok(status) if status.is_client_error() || status.is_server_error() => Ok(status),
+            _ => Err(Self::new(key, format!("{status} is no error's status"), "write one of 400-599")),
+        }
+    }
+}
+
+impl Pattern {
+    /// Parses a pattern; `key` is what a refusal names.
+    pub(crate) fn parse(key: &'static str, written: &str) -> Result<Self, Refused> {
+        let Parsed { methods, segments, rest } =
+            parse::parse(written).map_err(|(wrong, right)| Refused { key, wrong, right })?;
+        Ok(Self { written: written.into(), methods, segments, rest })
+    }
+
+    /// The pattern as it was given.
+    pub(crate) fn written(&self) -> &str {
+        &self.written
+    }
+
+    pub(crate) fn shared(&self) -> &Arc<str> {
+        &self.written
+    }
+
+    pub(crate) fn segments(&self) -> &[Segment] {
+        &self.segments
+    }
+
+    /// One of its methods, where it names any.
+    pub(crate) fn first_method(&self) -> Option<Method> {
+        self.methods.first().cloned()
+    }
+
+    pub(crate) fn names_methods(&self) -> bool {
+        !self.methods.is_empty()
+    }
+
+    /// Whether it ends in `{*rest}`.
+    pub(crate) fn has_rest(&self) -> bool {
+        self.rest
+    }
+
+    /// The literal segments.
+    pub(crate) fn literals(&self) -> impl Iterator<Item = &str> {
+        self.segments.iter().filter_map(|segment| match segment {
+            Segment::Literal(literal) => Some(&**literal),
+            Segment::One => None,
+        })
+    }
+
+    /// Sorts patterns that match one path, the most specific first: by their kinds, then a method before none.
+    pub(crate) fn specificity(&self) -> impl Ord + use<> {
+        (self.kinds(), self.method_rank())
+    }
+
+    /// What each segment is: a literal is more specific than `{one}`, and both than `{*rest}`. Patterns that match one path and
+    /// have the same kinds differ in letter case at most, and in methods.
+    pub(crate) fn kinds(&self) -> Vec<u8> {
+        let kind = |segment: &Segment| match segment {
+            Segment::Literal(_) => 0,
+            Segment::One => 1,
+        };
+        self.segments.iter().map(kind).chain(self.rest.then_some(2)).collect()
+    }
+
+    pub(crate) fn is_same_path(&self, other: &Self) -> bool {
+        (&self.segments, self.rest) == (&other.segments, other.rest)
+    }
+
+    /// Whether it matches some path that begins with these segments.
+    pub(crate) fn meets_prefix<'a>(&self, mut prefix: impl Iterator<Item = &'a str>) -> bool {
+        let fitting = self.segments.iter().all(|segment| prefix.next().is_none_or(|it| segment.fits(it.as_bytes())));
+        fitting && (self.rest || prefix.next().is_none())
+    }
+
+    #[inline]
+    pub(crate) fn covers_method(&self, method: &Method) -> bool {
+        self.methods.is_empty()
+            || self.methods.contains(method)
+            || method == Method::HEAD && self.methods.contains(&Method::GET)
+    }
+
+    /// Where two patterns have the same path, the lower one is the more specific.
+    pub(crate) fn method_rank(&self) -> u8 {
+        match &self.methods[..] {
+            [] => 2,
+            methods if methods.contains(&Method::HEAD) => 0,
+            _ => 1,
+        }
+    }
+
+    /// Whether some method is written in both, or no method in both: `GET` beside `HEAD` is told apart by rank.
+    pub(crate) fn shares_method_with(&self, other: &Self) -> bool {
+        match (&self.methods[..], &other.methods[..]) {
+            ([], []) => true,
+            (methods, others) => methods.iter().any(|method| others.contains(method)),
+        }
+    }
+
+    /// Whether the pattern by itself matches `path`, in the spelling that is given.
+    pub(crate) fn matches(&self, method: &Method, path: &[u8]) -> bool {
+        let mut rest = segments_of(path);
+        for segment in &self.segments {
+            let Some(left) = rest else { return false };
+            let (first, after) = split_segment(left);
+            if !segment.fits(first) {
+                return false;
+            }
+            rest = after;
+        }
+        (self.rest || rest.is_none()) && self.covers_method(method)
+    }
+}
+
+/// The segments of a path, to be taken one by one. What is no path (`*`, an authority) is guarded as the root is: a
+/// target that names no resource opens nothing.
+pub(crate) fn segments_of(path: &[u8]) -> Rest<'_> {
+    path.strip_prefix(b"/").filter(|after| !after.is_empty())
+}
+
+/// The first segment, and what is left behind its slash.
+#[inline]
+pub(crate) fn split_segment(path: &[u8]) -> (&[u8], Rest<'_>) {
+    match path.iter().position(|byte| *byte == b'/') {
+        Some(at) => (&path[..at], Some(&path[at + 1..])),
+        None => (path, None),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn matches(pattern: &str, method: Method, path: &str) -> bool {
+        Pattern::parse("match", pattern).unwrap().matches(&method, path.as_bytes())
+    }
+
+    #[test]
+    fn g0_a_pattern_matches_whole_segments() {
+        for (pattern, good, bad) in [
+            ("/", &["/", "", "*"][..], &["//", "/a"][..]),
+            ("/a", &["/a"], &["/a/", "/A", "/ab", "/a/b", "a"]),
+            ("/a/{id}", &["/a/b", "/a/%2F"], &["/a", "/a/", "/a//", "/a/b/"]),
+            ("/a/{*rest}", &["/a", "/a/", "/a//", "/a/b/c"], &["/ab", "/", "/b/a"]),
+            ("/{*rest}", &["/", "//", "/a", "*", ""], &[]),
+            ("/{a}/x/{*b}", &["/1/x", "/x/x/x"], &["//x", "/1/y"]),
+            ("/é", &["/é"], &["/%C3%A9"]),
+        ] {
+            for path in good {
+                assert!(matches(pattern, Method::GET, path), "{pattern} {path}");
+            }
+            for path in bad {
+                assert!(!matches(pattern, Method::GET, path), "{pattern} {path}");
+            }
+        }
+    }
+
+    #[test]
+    fn g0_get_covers_head_and_nothing_else() {
+        assert!(matches("GET /a", Method::HEAD, "/a") && !matches("HEAD /a", Method::GET, "/a"));
+        assert!(matches("PUT|PATCH /a", Method::PATCH, "/a") && !matches("PUT|PATCH /a", Method::HEAD, "/a"));
+        assert!(matches("M-SEARCH /a", Method::from_bytes(b"M-SEARCH").unwrap(), "/a"));
+    }
+}

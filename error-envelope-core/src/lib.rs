@@ -1,0 +1,37 @@
+//! The decisions of [`tower-error-envelope`](https://docs.rs/tower-error-envelope), without I/O: for authors of adapters.
+//!
+//! A service uses the Tower layer of that crate, which hands on what its users need of this one. Who brings the contract
+//! into another proxy or framework drives an [`exchange`](exchange::Exchange) by hand:
+//!
+//! 1. A [`fault::Fault`] has a [`code::ErrorCode`]; a [`dialect::Dialect`] writes it as an envelope.
+//! 2. The [`guard`]s say what a request's head, or the count of its body, refuses.
+//! 3. [`classify`] decides what an inner error means, [`outward`] how a code leaves.
+//! 4. The [`policy::Policy`] says what holds on which route.
+//! 5. One [`exchange::Exchange`] follows one request through all of that.
+//!
+//! Nothing here has a body, a future, a clock, a random source or a log. What arrives is an argument, what is decided is a
+//! value. One module reads files, and only where it is asked to: `loader` (feature `policy-file`).
+
+#![cfg_attr(docsrs, feature(doc_cfg))]
+#![allow(rustdoc::private_intra_doc_links, reason = "a room's page also shows its contributors the way")]
+
+#[cfg(feature = "axum")]
+pub mod axum;
+pub mod cause;
+pub mod classify;
+pub mod client;
+pub mod code;
+pub mod dialect;
+pub mod exchange;
+pub mod fault;
+mod fields;
+pub mod frames;
+pub mod guard;
+#[cfg(feature = "policy-file")]
+pub mod loader;
+pub mod message;
+pub mod outward;
+pub mod policy;
+pub mod request_id;
+#[cfg(feature = "tonic")]
+pub mod tonic;

@@ -1,0 +1,269 @@
+//! Reading policies from files, with what lies around them: the environment, and the layer's verifiers.
+
+use std::cell::RefCell;
+use std::fmt;
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::path::{Path, PathBuf};
+use std::time::SystemTime;
+
+use crate::exchange::MapRuleId;
+pub use crate::policy::read_regular;
+use crate::policy::{Effective, Lint, Loaded, Policy, PolicyError, Surroundings};
+
+/// Reads policy files: [`PolicyLoader::load`].
+///
+/// By default secrets come from the process's environment, and a scheme that needs a verifier of the user's own is
+/// refused: `ErrorEnvelopeLayer`'s own loading methods know those of the layer.
+///
+/// ```
+/// use tower_error_envelope::policy::PolicyLoader;
+///
+/// let text = "version = 1\n[auth.partner]\nscheme = \"custom\"\n";
+/// assert!(PolicyLoader::new().parse("policy.toml", text).is_err());
+/// assert!(PolicyLoader::new().verifiers(["partner"]).parse("policy.toml", text).is_ok());
+/// ```
+#[must_use]
+pub struct PolicyLoader {
+    environment: Box<Environment>,
+    verifiers: Verifiers,
+}
+
+type Environment = dyn Fn(&str) -> Option<String> + Send + Sync;
+
+enum Verifiers {
+    Any,
+    These(Vec<String>),
+    /// None, and what to do instead.
+    None(String),
+}
+
+/// A policy, and the files that it was read from.
+#[derive(Debug)]
+pub struct PolicyFile(Loaded);
+
+impl PolicyLoader {
+    /// A loader with the process's environment, and no verifier.
+    pub fn new() -> Self {
+        Self { environment: Box::new(|name| std::env::var(name).ok()), verifiers: Verifiers::These(Vec::new()) }
+    }
+
+    /// Sets where secrets come from, instead of the process's environment.
+    pub fn environment(mut self, variable: impl Fn(&str) -> Option<String> + Send + Sync + 'static) -> Self {
+        self.environment = Box::new(variable);
+        self
+    }
+
+    /// Sets the names of the verifiers that the layer has; a scheme of another name is refused.
+    pub fn verifiers<T: Into<String>>(mut self, names: impl IntoIterator<Item = T>) -> Self {
+        self.verifiers = Verifiers::These(names.into_iter().map(Into::into).collect());
+        self
+    }
+
+    /// Takes every verifier to be there: for looking at policies apart from the service that they are for.
+    pub fn any_verifier(mut self) -> Self {
+        self.verifiers = Verifiers::Any;
+        self
+    }
+
+    /// Has no verifiers: a scheme that needs one is refused with this advice, of what else there is where the policy holds.
+    pub fn no_verifiers(mut self, instead: impl Into<String>) -> Self {
+        self.verifiers = Verifiers::None(instead.into());
+        self
+    }
+
+    /// Reads a policy file and all that it includes. Relative names in a file are relative to it.
+    ///
+    /// # Errors
+    ///
+    /// The first thing that is wrong, with its file, line and key; a file that cannot be read, is no regular file (a pipe,
+    /// a device), is larger than 4 MiB or is not UTF-8; an environment variable that is not there.
+    pub fn load(&self, path: impl AsRef<Path>) -> Result<PolicyFile, PolicyError> {
+        Loaded::from_file(path.as_ref(), self).map(PolicyFile)
+    }
+
+    /// As [`PolicyLoader::load`], for whoever mends the file: all that is wrong is told at once.
+    ///
+    /// What is wrong is taken out, and the rest is read again, at most 200 times: what is wrong only because of it is left
+    /// out.
+    ///
+    /// # Errors
+    ///
+    /// Everything that is wrong, at least one thing, by file and line.
+    pub fn check(&self, path: impl AsRef<Path>) -> Result<PolicyFile, Vec<PolicyError>> {
+        Loaded::check(path.as_ref(), self).map(PolicyFile)
+    }
+
+    /// Reads the text of a policy file; `name` is what errors call it, and what it includes is relative to that.
+    ///
+    /// # Errors
+    ///
+    /// As [`PolicyLoader::load`].
+    pub fn parse(&self, name: &str, text: &str) -> Result<PolicyFile, PolicyError> {
+        Loaded::from_text(name, text, self).map(PolicyFile)
+    }
+}
+
+/// What one look at a policy's files found.
+pub struct PolicyReading {
+    /// The policy, or the first thing that is wrong.
+    pub file: Result<PolicyFile, PolicyError>,
+    /// The same for the same files with the same texts, whatever is wrong with them.
+    pub texts: u64,
+    /// Each file that was read, or could not be.
+    pub files: Vec<PathBuf>,
+}
+
+impl PolicyLoader {
+    /// As [`PolicyLoader::load`], with what it was read from where it is refused, too. `has_file` is called with `false`
+    /// before each file is read, and with `true` behind it.
+    pub fn read(&self, path: &Path, has_file: &dyn Fn(bool)) -> PolicyReading {
+        let recording = Recording { loader: self, has_file, texts: RefCell::default(), files: RefCell::default() };
+        let file = Loaded::from_file(path, &recording).map(PolicyFile);
+        PolicyReading { file, texts: recording.texts.borrow().finish(), files: recording.files.take() }
+    }
+}
+
+/// Notes what is read.
+struct Recording<'a> {
+    loader: &'a PolicyLoader,
+    has_file: &'a dyn Fn(bool),
+    texts: RefCell<DefaultHasher>,
+    files: RefCell<Vec<PathBuf>>,
+}
+
+impl Surroundings for Recording<'_> {
+    fn variable(&self, name: &str) -> Option<String> {
+        self.loader.variable(name)
+    }
+
+    fn has_verifier(&self, name: &str) -> bool {
+        self.loader.has_verifier(name)
+    }
+
+    fn instead_of_verifier(&self, name: &str) -> String {
+        self.loader.instead_of_verifier(name)
+    }
+
+    fn text_of(&self, path: &Path) -> Result<String, PolicyError> {
+        (self.has_file)(false);
+        let text = self.loader.text_of(path);
+        (self.has_file)(true);
+        let known = text.as_ref().map_err(ToString::to_string);
+        (path, known).hash(&mut *self.texts.borrow_mut());
+        self.files.borrow_mut().push(path.to_owned());
+        text
+    }
+}
+
+impl Default for PolicyLoader {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl fmt::Debug for PolicyLoader {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PolicyLoader").finish_non_exhaustive()
+    }
+}
+
+impl Surroundings for PolicyLoader {
+    fn variable(&self, name: &str) -> Option<String> {
+        (self.environment)(name)
+    }
+
+    fn has_verifier(&self, name: &str) -> bool {
+        match &self.verifiers {
+            Verifiers::Any => true,
+            Verifiers::These(names) => names.iter().any(|known| known == name),
+            Verifiers::None(_) => false,
+        }
+    }
+
+    fn instead_of_verifier(&self, name: &str) -> String {
+        match &self.verifiers {
+            Verifiers::None(instead) => instead.clone(),
+            Verifiers::Any | Verifiers::These(_) => format!("give the layer one in Rust: .verifier({name:?}, ..)"),
+        }
+    }
+}
+
+impl PolicyFile {
+    /// The policy.
+    #[must_use]
+    pub fn policy(&self) -> &Policy {
+        &self.0.policy
+    }
+
+    /// The policy, itself.
+    #[must_use]
+    pub fn into_policy(self) -> Policy {
+        self.0.policy
+    }
+
+    /// One more policy of what was read: no file is read again.
+    ///
+    /// # Errors
+    ///
+    /// As [`PolicyLoader::load`].
+    pub fn another_policy(&self) -> Result<Policy, PolicyError> {
+        self.0.another_policy()
+    }
+
+    /// What is allowed and should be looked at, in the order of files and lines; `now` is for keys that expire.
+    #[must_use]
+    pub fn lints(&self, now: SystemTime) -> Vec<Lint> {
+        self.0.lints(now)
+    }
+
+    /// What holds for a request, key by key, and which line says it: `url` is a path, or a URL with a host.
+    ///
+    /// # Errors
+    ///
+    /// A method or a URL that is none.
+    pub fn effective(&self, method: &str, url: &str) -> Result<Effective, PolicyError> {
+        self.0.effective(method, url)
+    }
+
+    /// The file and the line of a `[[map]]` rule, as an event of an exchange under this policy tells it
+    /// ([`Event::map_rule`](crate::exchange::Event::map_rule)); `None` for one of another policy.
+    #[must_use]
+    pub fn map_rule(&self, rule: MapRuleId) -> Option<(&str, usize)> {
+        self.0.map_rule(rule.part as usize, rule.index as usize)
+    }
+
+    /// Every file that was read: the policy, what it includes, and the files of keys that it names.
+    pub fn files(&self) -> impl Iterator<Item = &Path> {
+        self.0.files.iter().map(PathBuf::as_path)
+    }
+
+    /// The folders in which a file may appear that the policy would include.
+    pub fn folders(&self) -> impl Iterator<Item = &Path> {
+        self.0.folders.iter().map(PathBuf::as_path)
+    }
+
+    /// The same for the same files with the same texts.
+    pub fn fingerprint(&self) -> u64 {
+        self.0.fingerprint
+    }
+}
+
+impl Policy {
+    /// Reads a policy file and all that it includes, as [`PolicyLoader::new`] does.
+    ///
+    /// # Errors
+    ///
+    /// As [`PolicyLoader::load`].
+    pub fn from_file(path: impl AsRef<Path>) -> Result<Self, PolicyError> {
+        PolicyLoader::new().load(path).map(PolicyFile::into_policy)
+    }
+
+    /// Reads the text of a policy file; `name` is what errors call it, and what it includes is relative to that.
+    ///
+    /// # Errors
+    ///
+    /// As [`PolicyLoader::load`].
+    pub fn from_toml(name: &str, text: &str) -> Result<Self, PolicyError> {
+        PolicyLoader::new().parse(name, text).map(PolicyFile::into_policy)
+    }
+}

@@ -1,0 +1,212 @@
+//! Text that may reach a client: one printable line (rule E2), and what is no message at all (rule R3).
+
+use std::borrow::Cow;
+
+/// The longest message in bytes (E2): a line that a person reads, and a header block never has to carry.
+pub(crate) const MAX_BYTES: usize = 1024;
+
+/// The longest text of an unrecognised inner error that passes, in bytes (R3).
+const MAX_FOREIGN_BYTES: usize = 256;
+
+/// `text` as one printable line of at most [`MAX_BYTES`], or `None` where nothing is left of it.
+///
+/// Line breaks and tabs become one space; control characters, bidirectional overrides and other invisible format
+/// characters go; what is too long is cut on a character boundary and marked `…`. Cleaning twice changes nothing, so
+/// that a second layer keeps the text (E7).
+pub fn clean(text: &str) -> Option<Cow<'_, str>> {
+    let trimmed = trimmed(text);
+    let line = if is_plain(trimmed) || !trimmed.chars().any(is_unprintable) {
+        Cow::Borrowed(trimmed)
+    } else {
+        Cow::Owned(printable(trimmed))
+    };
+    if line.is_empty() { None } else { Some(cut(line)) }
+}
+
+/// The text of an inner 4xx whose code was not recognised (R3): a single line of at most 256 bytes.
+pub(crate) fn of_foreign_text(text: &str) -> Option<Cow<'_, str>> {
+    let trimmed = trimmed(text);
+    if is_plain(trimmed) {
+        let passes = (1..=MAX_FOREIGN_BYTES).contains(&trimmed.len()) && !has_markup(trimmed) && !is_wrapped(trimmed);
+        return passes.then_some(Cow::Borrowed(trimmed));
+    }
+    let single = !trimmed.contains(|character| is_break(character) && character != '\t');
+    if single && trimmed.len() <= MAX_FOREIGN_BYTES && !has_markup(trimmed) {
+        of_recognised_text(trimmed)
+    } else {
+        None
+    }
+}
+
+/// The text of a dialect's body whose code or message was recognised (R3): any but markup and JSON.
+pub(crate) fn of_recognised_text(text: &str) -> Option<Cow<'_, str>> {
+    // What is cleaned away must not hide it.
+    clean(text).filter(|line| !is_wrapped(line))
+}
+
+/// Without white space around it. Most texts have none, and are of ASCII.
+fn trimmed(text: &str) -> &str {
+    let bytes = text.as_bytes();
+    match (bytes.first(), bytes.last()) {
+        (Some(b'!'..=b'~'), Some(b'!'..=b'~')) => text,
+        _ => text.trim(),
+    }
+}
+
+/// Whether a text is of printable ASCII: without a branch for each byte, since every error's is looked at.
+fn is_plain(text: &str) -> bool {
+    text.bytes().fold(true, |plain, byte| plain & byte.wrapping_sub(b' ').le(&(b'~' - b' ')))
+}
+
+/// Whether there is a piece of a page in the text, behind whatever words.
+fn has_markup(text: &str) -> bool {
+    if !text.as_bytes().contains(&b'<') {
+        return false;
+    }
+    let text = text.to_ascii_lowercase();
+    ["</", "<!--", "<!doctype", "<html", "<body", "<?xml"].iter().any(|sign| text.contains(sign))
+}
+
+/// Whether `text` is itself markup or JSON: nothing is wrapped twice (R3).
+fn is_wrapped(text: &str) -> bool {
+    let mut rest = text.chars();
+    match rest.next() {
+        Some('<') => rest.next().is_some_and(|next| next.is_ascii_alphabetic() || matches!(next, '!' | '/' | '?')),
+        // JSON that was cut off is none any more, and no message either; nor is what Python prints of an object.
+        Some('{') => matches!(rest.as_str().trim_start().chars().next(), None | Some('"' | '\'' | '}')),
+        Some('[') => matches!(rest.as_str().trim_start().chars().next(), Some('{' | '[' | '"' | ']')) || is_json(text),
+        Some('"') => is_json(text),
+        _ => false,
+    }
+}
+
+fn is_json(text: &str) -> bool {
+    serde_json::from_str::<&serde_json::value::RawValue>(text).is_ok()
+}
+
+fn printable(text: &str) -> String {
+    let mut line = String::with_capacity(text.len());
+    let mut gap = false;
+    for character in text.chars() {
+        if is_break(character) || gap && character == ' ' {
+            gap = true;
+        } else if !is_unprintable(character) {
+            if gap && !line.ends_with(' ') {
+                line.push(' ');
+            }
+            gap = false;
+            line.push(character);
+        }
+    }
+    line.trim().to_owned()
+}
+
+fn cut(mut line: Cow<'_, str>) -> Cow<'_, str> {
+    const MARK: &str = "…";
+    if line.len() > MAX_BYTES {
+        let mut end = MAX_BYTES - MARK.len();
+        while !line.is_char_boundary(end) {
+            end -= 1;
+        }
+        let line = line.to_mut();
+        line.truncate(end);
+        line.push_str(MARK);
+    }
+    line
+}
+
+fn is_break(character: char) -> bool {
+    matches!(character, '\t' | '\n' | '\u{b}' | '\u{c}' | '\r' | '\u{85}' | '\u{2028}' | '\u{2029}')
+}
+
+/// Controls, separators that break a line, bidirectional marks and overrides, and format characters that show nothing.
+/// The joiners U+200C and U+200D stay: Persian, Indic scripts and emoji are not readable without them.
+pub(crate) fn is_unprintable(character: char) -> bool {
+    character.is_control()
+        || matches!(
+            character,
+            '\u{ad}'
+                | '\u{61c}'
+                | '\u{200b}'
+                | '\u{200e}'
+                | '\u{200f}'
+                | '\u{2028}'..='\u{202e}'
+                | '\u{2060}'..='\u{206f}'
+                | '\u{feff}'
+                | '\u{fff0}'..='\u{fffb}'
+                | '\u{e0000}'..='\u{e007f}'
+        )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn e2_a_message_is_one_printable_line() {
+        for (text, line) in [
+            ("plain", "plain"),
+            ("  two  words ", "two  words"),
+            ("first\r\nsecond\tthird\u{1b}[31m\u{7f}", "first second third[31m"),
+            ("a\u{202e}b\u{2066}c\u{200b}d", "abcd"),
+            ("a \n b", "a b"),
+            ("می\u{200c}خواهم", "می\u{200c}خواهم"),
+            ("one\u{2028}two", "one two"),
+        ] {
+            assert_eq!(clean(text).as_deref(), Some(line), "{text:?}");
+        }
+        for nothing in ["", " \n ", "\u{200b}", "\u{0}\u{7}"] {
+            assert_eq!(clean(nothing), None, "{nothing:?}");
+        }
+    }
+
+    #[test]
+    fn e2_a_long_message_is_cut_on_a_character_boundary_and_marked() {
+        let long = "é".repeat(600);
+        let cut = clean(&long).unwrap();
+        assert_eq!(cut, format!("{}…", "é".repeat(510)));
+        assert!(cut.len() <= MAX_BYTES);
+        assert_eq!(clean(&"a".repeat(1024)).unwrap().len(), 1024);
+    }
+
+    #[test]
+    fn r3_markup_json_and_stacks_are_no_messages() {
+        for text in [
+            "<html>x</html>",
+            "<!doctype html>",
+            "{\"a\":1}",
+            "{\"a\":",
+            "{'a': 1}",
+            "[1,2]",
+            "[]",
+            "\"quoted\"",
+            "a\nb",
+            "\u{200b}<b>x</b>",
+            "\u{7}{\"a\":1}",
+        ] {
+            assert_eq!(of_foreign_text(text), None, "{text}");
+        }
+        for text in [
+            "[timeout] no answer",
+            "\"x\" is not a number",
+            "<3 items",
+            "{id} is missing",
+            "404 page not found\n",
+            "a < b",
+        ] {
+            assert_eq!(of_foreign_text(text).as_deref(), Some(text.trim()), "{text}");
+        }
+        assert!(of_foreign_text(&"a".repeat(256)).is_some());
+        assert_eq!(of_foreign_text(&"a".repeat(257)), None);
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn e7_cleaning_twice_changes_nothing(text in "\\PC{0,40}|[\\x00-\\xff\\u{2000}-\\u{2100}\\u{202a}-\\u{202e} \\n]{0,1200}") {
+            if let Some(once) = clean(&text) {
+                proptest::prop_assert!(clean(&once).is_some_and(|twice| twice == once));
+                proptest::prop_assert!(once.len() <= MAX_BYTES && !once.chars().any(is_unprintable));
+            }
+        }
+    }
+}

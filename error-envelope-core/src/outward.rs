@@ -1,0 +1,271 @@
+//! How a canonical code leaves in another dialect (rule R12).
+//!
+//! 1. The status is the `[[outward]]` entry's, else it stays.
+//! 2. The code is the entry's name, else the one that the first `[[map]]` rule turns into it, else the dialect's own name
+//!    for it, else the code itself.
+//! 3. The text is the fault's own, else the entry's, else the one that a `[[map]]` rule turns into the code, if only one
+//!    names a text, else the catalogue's.
+//!
+//! Each key is the first entry's that has it, the narrowest scope's entries first.
+
+use std::borrow::Cow;
+
+use std::sync::Arc;
+
+use http::StatusCode;
+
+use crate::code::ErrorCode;
+use crate::dialect::Dialect;
+use crate::fault::Fault;
+use crate::guard::pattern::Refused;
+use crate::message;
+
+/// How codes leave on a route with another dialect than the standard one: `[[outward]]` in the policy file (rule R12).
+///
+/// It has at least one code, and says at least one of name, message and status. What is wrong with it is refused when
+/// the policy is built.
+///
+/// ```
+/// use tower_error_envelope::policy::OutwardRule;
+/// use tower_error_envelope::ErrorCode;
+///
+/// let busy = OutwardRule::of([ErrorCode::OTHER, ErrorCode::GATEWAY_TIMEOUT])
+///     .name("UPSTREAM_DOWN")
+///     .message("Try later.")
+///     .status(503);
+/// ```
+#[derive(Clone, Debug)]
+#[must_use]
+pub struct OutwardRule {
+    codes: Vec<ErrorCode>,
+    name: Option<Cow<'static, str>>,
+    message: Option<Cow<'static, str>>,
+    status: Option<u16>,
+}
+
+impl OutwardRule {
+    /// A rule for these codes; it still needs something to say.
+    pub fn of(codes: impl IntoIterator<Item = ErrorCode>) -> Self {
+        Self { codes: codes.into_iter().collect(), name: None, message: None, status: None }
+    }
+
+    /// Sets the dialect's own code: one printable line. By default the `[[map]]` rules, read backwards, say it, else
+    /// the canonical code.
+    pub fn name(mut self, name: impl Into<Cow<'static, str>>) -> Self {
+        self.name = Some(name.into());
+        self
+    }
+
+    /// Sets the text of an error that has none of its own. By default the `[[map]]` rules say it, else the catalogue.
+    pub fn message(mut self, message: impl Into<Cow<'static, str>>) -> Self {
+        self.message = Some(message.into());
+        self
+    }
+
+    /// Sets the status (400–599). By default it stays what it is.
+    pub fn status(mut self, status: u16) -> Self {
+        self.status = Some(status);
+        self
+    }
+
+    pub(crate) fn compile(self) -> Result<Outward, Refused> {
+        if self.codes.is_empty() {
+            return Err(Refused::new("codes", "the rule has no code", "name at least one"));
+        }
+        if let Some(code) = self.codes.iter().find(|code| code.is_foreign()) {
+            let wrong = format!("the policy does not know the code {:?}", code.as_str());
+            return Err(Refused::new("codes", wrong, "use one of the catalogue, or an own one"));
+        }
+        if self.name.is_none() && self.message.is_none() && self.status.is_none() {
+            return Err(Refused::new("", "the outward rule says nothing", "give it a name, a message or a status"));
+        }
+        self.name.as_deref().map_or(Ok(()), refuse_name)?;
+        self.message.as_deref().map_or(Ok(()), |text| Refused::unless_message("message", text))?;
+        let status = self.status.map(|status| Refused::unless_error_status("status", status)).transpose()?;
+        Ok(Outward { codes: self.codes.into(), name: self.name, message: self.message, status })
+    }
+}
+
+/// An [`OutwardRule`] that is right.
+#[derive(Debug)]
+pub(crate) struct Outward {
+    codes: Box<[ErrorCode]>,
+    name: Option<Cow<'static, str>>,
+    message: Option<Cow<'static, str>>,
+    status: Option<StatusCode>,
+}
+
+impl Outward {
+    pub(crate) fn codes(&self) -> &[ErrorCode] {
+        &self.codes
+    }
+
+    pub(crate) fn name(&self) -> Option<&str> {
+        self.name.as_deref()
+    }
+
+    pub(crate) fn message(&self) -> Option<&str> {
+        self.message.as_deref()
+    }
+
+    pub(crate) fn status(&self) -> Option<StatusCode> {
+        self.status
+    }
+}
+
+/// How an error leaves.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Leaving<'a> {
+    pub(crate) name: Cow<'a, str>,
+    pub(crate) text: Cow<'a, str>,
+    pub(crate) status: StatusCode,
+}
+
+/// What a `[[map]]` rule that leads to the code says, read backwards.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Backwards<'a> {
+    pub(crate) name: Option<&'a str>,
+    pub(crate) text: Option<&'a str>,
+}
+
+impl<'a> Leaving<'a> {
+    /// The fault's own words: how it leaves where a client asked for the dialect itself (R11).
+    pub(crate) fn canonical(fault: &'a Fault, status: StatusCode) -> Self {
+        Self { name: Cow::Borrowed(fault.code().as_str()), text: fault.text(), status }
+    }
+
+    /// How it leaves on a route of that dialect. `rules` are those that lead to the fault's code and hold on this route.
+    pub(crate) fn of(
+        fault: &'a Fault,
+        status: StatusCode,
+        dialect: Dialect,
+        entries: &'a [Arc<Outward>],
+        rules: impl Iterator<Item = Backwards<'a>> + Clone,
+    ) -> Self {
+        let code = fault.code();
+        let entries = || entries.iter().filter(|entry| entry.codes().contains(code));
+        let status = entries().find_map(|entry| entry.status()).unwrap_or(status);
+        let name = entries().find_map(|entry| entry.name()).or_else(|| rules.clone().find_map(|rule| rule.name));
+        let text = fault.own_text().or_else(|| entries().find_map(|entry| entry.message()).map(Cow::Borrowed));
+        let text = text.or_else(|| only(rules.filter_map(|rule| rule.text)).and_then(message::clean));
+        Self {
+            name: name.map_or_else(|| dialect.form().name_of(code, status), Cow::Borrowed),
+            text: text.unwrap_or_else(|| fault.text()),
+            status,
+        }
+    }
+}
+
+fn only<T>(mut items: impl Iterator<Item = T>) -> Option<T> {
+    let first = items.next();
+    if items.next().is_some() { None } else { first }
+}
+
+fn refuse_name(name: &str) -> Result<(), Refused> {
+    if message::clean(name).as_deref() == Some(name) {
+        return Ok(());
+    }
+    let right = "write one printable line of 1 to 1,024 bytes, without white space around it";
+    Err(Refused::new("name", "the name cannot be sent to clients as it is", right))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn rule() -> OutwardRule {
+        OutwardRule::of([ErrorCode::OTHER])
+    }
+
+    #[test]
+    fn m2_a_wrong_outward_rule_names_its_key() {
+        for (wrong, key) in [
+            (OutwardRule::of([]).name("X"), "codes"),
+            (OutwardRule::of([ErrorCode::foreign("unheard_of").unwrap()]).name("X"), "codes"),
+            (rule(), ""),
+            (rule().name(""), "name"),
+            (rule().name(" X"), "name"),
+            (rule().name("A\nB"), "name"),
+            (rule().message(""), "message"),
+            (rule().message("a\u{202e}b"), "message"),
+            (rule().status(399), "status"),
+            (rule().status(600), "status"),
+        ] {
+            assert_eq!(wrong.clone().compile().unwrap_err().key, key, "{wrong:?}");
+        }
+    }
+
+    #[test]
+    fn r12_an_outward_rule_says_one_thing_or_all() {
+        let all = rule().name("UPSTREAM_DOWN").message("Try later.").status(503).compile().unwrap();
+        assert_eq!(all.codes(), [ErrorCode::OTHER]);
+        assert_eq!((all.name(), all.message()), (Some("UPSTREAM_DOWN"), Some("Try later.")));
+        assert_eq!(all.status(), Some(StatusCode::SERVICE_UNAVAILABLE));
+        for one in [rule().name("X"), rule().message("X."), rule().status(400)] {
+            assert!(one.compile().is_ok());
+        }
+    }
+
+    fn leaves(fault: &Fault, dialect: Dialect, rules: &[Backwards<'static>]) -> (String, String, u16) {
+        let entries = [
+            rule().name("FIRST").compile().unwrap(),
+            OutwardRule::of([ErrorCode::GONE, ErrorCode::OTHER])
+                .name("SECOND")
+                .message("Try later.")
+                .compile()
+                .unwrap(),
+            OutwardRule::of([ErrorCode::OTHER]).status(503).message("Later still.").compile().unwrap(),
+        ];
+        let entries = entries.map(Arc::new);
+        let leaving = Leaving::of(fault, fault.status_code(), dialect, &entries, rules.iter().copied());
+        (leaving.name.into_owned(), leaving.text.into_owned(), leaving.status.as_u16())
+    }
+
+    fn is(name: &str, text: &str, status: u16) -> (String, String, u16) {
+        (name.to_owned(), text.to_owned(), status)
+    }
+
+    #[test]
+    fn r12_each_key_is_the_first_entrys_that_has_it() {
+        let upper = Dialect::StatusInError;
+        assert_eq!(leaves(&Fault::new(ErrorCode::OTHER), upper, &[]), is("FIRST", "Try later.", 503));
+        let own = Fault::new(ErrorCode::OTHER).message("My own.");
+        assert_eq!(leaves(&own, upper, &[]), is("FIRST", "My own.", 503));
+        let made_up = Fault::new(ErrorCode::GONE).with_stock_message("Made up.");
+        assert_eq!(leaves(&made_up, upper, &[]), is("SECOND", "Try later.", 410));
+    }
+
+    #[test]
+    fn r12_the_map_read_backwards_then_the_code_itself() {
+        const NO_OP: &str = "Already in the requested state.";
+        let name = |name| Backwards { name: Some(name), text: None };
+        let text = |text| Backwards { name: None, text: Some(text) };
+        let fault = Fault::new(ErrorCode::NO_OP);
+        for (rules, name, message) in [
+            (&[][..], "NO_OP", NO_OP),
+            (&[text("It is muted."), name("MUTED"), name("SAME")], "MUTED", "It is muted."),
+            (&[text("It is muted."), text("It is muted.")], "NO_OP", NO_OP),
+            (&[text("It is\nmuted.")], "NO_OP", "It is muted."),
+        ] {
+            assert_eq!(leaves(&fault, Dialect::StatusInError, rules), is(name, message, 409), "{rules:?}");
+        }
+        let made_up = Fault::new(ErrorCode::NO_OP).with_stock_message("Made up.");
+        assert_eq!(leaves(&made_up, Dialect::Problem, &[]), is("no_op", "Made up.", 409));
+        assert_eq!(leaves(&made_up, Dialect::Problem, &[text("Old.")]), is("no_op", "Old.", 409));
+    }
+
+    #[test]
+    fn r12_a_dialects_own_name_gives_way_to_the_policys() {
+        let busy = Fault::new(ErrorCode::RATE_LIMITED);
+        for (dialect, name) in [
+            (Dialect::SuccessFlag, "rate_limited"),
+            (Dialect::OpenAi, "rate_limit_exceeded"),
+            (Dialect::Anthropic, "rate_limit_error"),
+        ] {
+            assert_eq!(leaves(&busy, dialect, &[]).0, name);
+            assert_eq!(leaves(&busy, dialect, &[Backwards { name: Some("SLOW"), text: None }]).0, "SLOW");
+        }
+        // Its name follows the status that leaves.
+        assert_eq!(leaves(&Fault::new(ErrorCode::CONFLICT), Dialect::Anthropic, &[]).0, "invalid_request_error");
+    }
+}

@@ -1,0 +1,189 @@
+//! The builder of a [`Policy`]: it keeps what it is told, and [`PolicyBuilder::build`] refuses what is wrong.
+
+use std::borrow::Cow;
+use std::time::Duration;
+
+use super::choice::Trust;
+use super::error::{Place, PolicyError, Problem};
+use super::route::Route;
+use super::scope::{Part, Scope};
+use super::{Budget, Drain, IdSettings, Inspect, Policy};
+use crate::classify::rule::MapRule;
+use crate::code::ErrorCode;
+use crate::guard::auth::AuthScheme;
+use crate::guard::header::RequiredHeader;
+use crate::guard::pattern::Refused;
+use crate::outward::OutwardRule;
+
+/// Builds a [`Policy`]: see [`Policy::builder`]. What routes can set is set here as the default of all of them.
+#[derive(Clone, Debug, Default)]
+#[must_use]
+pub struct PolicyBuilder {
+    pub(super) ids: IdSettings,
+    pub(super) rpc_domain: Option<Cow<'static, str>>,
+    pub(super) inspect: Inspect,
+    pub(super) drain: Drain,
+    pub(super) observes_bodies: bool,
+    pub(super) headers: Vec<(String, RequiredHeader)>,
+    pub(super) schemes: Vec<(String, AuthScheme)>,
+    pub(super) codes: Vec<ErrorCode>,
+    pub(super) part: Part,
+    pub(super) scopes: Vec<Scope>,
+}
+
+impl Policy {
+    /// A builder that starts from the defaults.
+    pub fn builder() -> PolicyBuilder {
+        PolicyBuilder::default()
+    }
+}
+
+impl PolicyBuilder {
+    /// Sets whether a sender's id is kept (rule I2): never by default.
+    pub fn trust(mut self, trust: Trust) -> Self {
+        self.ids.trust_valid = trust == Trust::Valid;
+        self
+    }
+
+    /// Whether a request without a valid `traceparent` gets one whose trace id is the request id (rule I4).
+    pub fn traceparent(mut self, traceparent: bool) -> Self {
+        self.ids.traceparent = traceparent;
+        self
+    }
+
+    /// Sets whose codes those are, to RPC clients and in [`Dialect::Google`](crate::dialect::Dialect): the `domain` of
+    /// `google.rpc.ErrorInfo` (rules P1, R2), such as `orders.example.com`. By default it is `tower-error-envelope`: the catalogue's codes mean the same everywhere.
+    ///
+    /// At most 253 letters, digits, dots, hyphens and underscores; anything else is refused when the policy is built. To
+    /// RPC clients it is written with the feature `protobuf`.
+    pub fn rpc_domain(mut self, domain: impl Into<Cow<'static, str>>) -> Self {
+        self.rpc_domain = Some(domain.into());
+        self
+    }
+
+    /// Sets what reading an inner error's body may cost (rule R4): 64 KiB and 1 s by default, at most 1 GiB and 5 min.
+    pub fn inspect(mut self, max_bytes: u64, timeout: Duration) -> Self {
+        self.inspect = Inspect(Budget { max_bytes, timeout });
+        self
+    }
+
+    /// Sets what dropping the rest of a refused request may cost (rule G5): 16 MiB and 2 s by default, at most 5 min.
+    pub fn drain(mut self, max_bytes: u64, timeout: Duration) -> Self {
+        self.drain = Drain(Budget { max_bytes, timeout });
+        self
+    }
+
+    /// Whether an [`Observer`](crate::exchange::Observer) is shown what the services say and what clients get, 8 KiB of
+    /// each: never by default, since bodies may hold what is nobody else's (rule L3).
+    pub fn observe_bodies(mut self, bodies: bool) -> Self {
+        self.observes_bodies = bodies;
+        self
+    }
+
+    /// Names a header that routes may require (rule G1).
+    pub fn header(mut self, name: impl Into<String>, header: RequiredHeader) -> Self {
+        self.headers.push((name.into(), header));
+        self
+    }
+
+    /// Names a way to let requests in that routes may ask for (rule G2).
+    pub fn scheme(mut self, name: impl Into<String>, scheme: AuthScheme) -> Self {
+        self.schemes.push((name.into(), scheme));
+        self
+    }
+
+    /// Adds a code of the organisation's own, made by [`ErrorCode::own`].
+    pub fn code(mut self, code: ErrorCode) -> Self {
+        self.codes.push(code);
+        self
+    }
+
+    /// Adds a rule; the first that fits an inner error decides (rule R1).
+    pub fn map(mut self, rule: MapRule) -> Self {
+        self.part.rules.push(rule);
+        self
+    }
+
+    /// Adds a route; their order does not matter.
+    pub fn route(mut self, route: Route) -> Self {
+        self.part.routes.push(route);
+        self
+    }
+
+    /// Says how codes leave in another dialect (rule R12).
+    pub fn outward(mut self, rule: OutwardRule) -> Self {
+        self.part.outward.push(rule);
+        self
+    }
+
+    /// Adds a part that holds inside its scope alone; their order does not matter.
+    pub fn scope(mut self, scope: Scope) -> Self {
+        self.scopes.push(scope);
+        self
+    }
+
+    /// The policy, if all of it is right.
+    ///
+    /// # Errors
+    ///
+    /// The first thing that is wrong, by its key.
+    pub fn build(self) -> Result<Policy, PolicyError> {
+        let names = self.names();
+        self.compile().map_err(|problem| {
+            let Problem { place, refused, .. } = *problem;
+            let Refused { key, wrong, right } = refused;
+            let table = names.of(&place);
+            let key = if key.is_empty() { table } else { format!("{table}: {key}") };
+            PolicyError::new(Some(key), wrong, right)
+        })
+    }
+
+    /// The policy itself, then its scopes.
+    pub(super) fn parts(&self) -> impl Iterator<Item = &Part> {
+        std::iter::once(&self.part).chain(self.scopes.iter().map(|scope| &scope.part))
+    }
+
+    /// What [`PolicyBuilder::build`] calls a table in its errors.
+    fn names(&self) -> Names {
+        let scopes = self.scopes.iter().map(|Scope { hosts, prefix, .. }| {
+            format!("scope {:?}: ", format!("{}{}", hosts.join(","), prefix.as_deref().unwrap_or_default()))
+        });
+        Names {
+            codes: self.codes.iter().map(|code| code.as_str().to_owned()).collect(),
+            parts: std::iter::once(String::new()).chain(scopes).collect(),
+            rules: self.parts().map(|part| part.rules.iter().map(|it| it.target().to_string()).collect()).collect(),
+            routes: self.parts().map(|part| part.routes.iter().map(|it| it.pattern.clone()).collect()).collect(),
+        }
+    }
+}
+
+struct Names {
+    codes: Vec<String>,
+    parts: Vec<String>,
+    rules: Vec<Vec<String>>,
+    routes: Vec<Vec<String>>,
+}
+
+impl Names {
+    fn of(&self, place: &Place) -> String {
+        let part = |part: usize| self.parts.get(part).map_or("", String::as_str);
+        let of = |names: &[Vec<String>], part: usize, index: usize| {
+            names.get(part).and_then(|names| names.get(index)).cloned().unwrap_or_default()
+        };
+        match place {
+            Place::Defaults(0) => "defaults".to_owned(),
+            Place::Defaults(at) | Place::Scope(at) => part(*at).trim_end_matches(": ").to_owned(),
+            Place::Rpc => "rpc".to_owned(),
+            Place::Inspect => "inspect".to_owned(),
+            Place::Drain => "drain".to_owned(),
+            Place::Header(name) => format!("header {name:?}"),
+            Place::Auth(name) => format!("scheme {name:?}"),
+            Place::Code(index) => format!("code {:?}", self.codes.get(*index).map_or("", String::as_str)),
+            Place::Map(at, index) => {
+                format!("{}map[{index}] to {:?}", part(*at), of(&self.rules, *at, *index))
+            }
+            Place::Outward(at, index) => format!("{}outward[{index}]", part(*at)),
+            Place::Route(at, index) => format!("{}route {:?}", part(*at), of(&self.routes, *at, *index)),
+        }
+    }
+}

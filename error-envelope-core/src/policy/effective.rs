@@ -1,0 +1,264 @@
+//! What holds for one request, and who says so: [`PolicyFile::effective`](crate::loader::PolicyFile::effective).
+//!
+//! The tables are those that the policy's own matchers find, in their order; a property test sets what is said here
+//! against what the policy decides.
+
+use std::fmt;
+
+use http::{Method, Request, Uri};
+
+use super::chain::{self, Chain};
+use super::error::{Place, PolicyError};
+use super::file::Loaded;
+use super::keys::Keys;
+use super::{Reading, Unmatched, host};
+use crate::guard::reading::normalised;
+
+/// What holds for one request, key by key, each with the file and line that says it (rule G0).
+///
+/// It displays as lines of 80 columns where names allow it.
+///
+/// ```
+/// use tower_error_envelope::policy::PolicyLoader;
+///
+/// let text = "version = 1\n[[route]]\nmatch = \"POST /a/{*rest}\"\nbody_limit = \"64 KiB\"\n";
+/// let file = PolicyLoader::new().parse("policy.toml", text)?;
+/// let effective = file.effective("POST", "https://api.example.com/a/b")?;
+/// let limit = effective.reading().settings().iter().find(|setting| setting.key() == "body_limit").unwrap();
+/// assert_eq!((limit.value(), limit.from()), ("\"64 KiB\"", Some("policy.toml:4")));
+/// # Ok::<(), tower_error_envelope::PolicyError>(())
+/// ```
+#[derive(Debug)]
+pub struct Effective {
+    method: Method,
+    host: String,
+    others: Vec<PathReading>,
+    normal: PathReading,
+    is_refused: bool,
+    map_rules: Vec<(String, usize)>,
+    outward_rules: Vec<(String, usize)>,
+}
+
+/// What holds for one reading of a request (rule G0).
+#[derive(Debug)]
+pub struct PathReading {
+    method: Method,
+    path: String,
+    scope: Option<String>,
+    routes: Vec<(String, String)>,
+    settings: Vec<Setting>,
+}
+
+/// A key, its value, and where it is said.
+#[derive(Debug)]
+pub struct Setting {
+    key: &'static str,
+    value: String,
+    from: Option<String>,
+}
+
+impl Effective {
+    /// What holds for the normalised reading of the path: everything but the guards of [other readings](Self::others).
+    #[must_use]
+    pub const fn reading(&self) -> &PathReading {
+        &self.normal
+    }
+
+    /// What holds for further readings of the path and the method whose guards are others, one of each kind: their guards
+    /// hold, too.
+    #[must_use]
+    pub fn others(&self) -> &[PathReading] {
+        &self.others
+    }
+
+    /// Whether the layer answers such a request with 400, since its readings meet different guards and a route has
+    /// `paths = "refuse"`.
+    #[must_use]
+    pub const fn is_refused(&self) -> bool {
+        self.is_refused
+    }
+}
+
+impl PathReading {
+    /// The method that the request is read as.
+    #[must_use]
+    pub const fn method(&self) -> &Method {
+        &self.method
+    }
+
+    /// The path that it is read as; bytes that are no UTF-8 are shown as U+FFFD.
+    #[must_use]
+    pub fn path(&self) -> &str {
+        &self.path
+    }
+
+    /// The patterns of the routes that match, the most specific first, each with its `FILE:LINE`.
+    pub fn routes(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.routes.iter().map(|(pattern, from)| (pattern.as_str(), from.as_str()))
+    }
+
+    /// Each key of a route, in the order of the manual.
+    #[must_use]
+    pub fn settings(&self) -> &[Setting] {
+        &self.settings
+    }
+}
+
+impl Setting {
+    /// The key: `content_types` stands in the place of `json` where it was said instead.
+    #[must_use]
+    pub const fn key(&self) -> &'static str {
+        self.key
+    }
+
+    /// The value, as the file writes it.
+    #[must_use]
+    pub fn value(&self) -> &str {
+        &self.value
+    }
+
+    /// `FILE:LINE`; none for the default.
+    #[must_use]
+    pub fn from(&self) -> Option<&str> {
+        self.from.as_deref()
+    }
+
+    /// How errors leave is decided by the normalised reading alone.
+    fn is_guard(&self) -> bool {
+        self.key == "mode" || !Keys::OF_REPLIES.contains(&self.key)
+    }
+}
+
+impl Loaded {
+    /// What holds for a request; `url` may be a path alone.
+    pub(crate) fn effective(&self, method: &str, url: &str) -> Result<Effective, PolicyError> {
+        let refused = |what: &str, wrong: &str, right: &str| {
+            PolicyError::new(None, format!("{wrong:?} is no {what}"), right.to_owned())
+        };
+        let method: Method = method.parse().map_err(|_| refused("method", method, "write one such as GET"))?;
+        let uri = url.parse::<Uri>().ok().filter(|uri| uri.path().starts_with('/'));
+        let uri = uri.ok_or_else(|| refused("URL", url, "write a path, or one such as https://api.example.com/a"))?;
+        let head = Request::builder().method(method.clone()).uri(uri).body(()).map(|request| request.into_parts().0);
+        let head = head.map_err(|_| refused("URL", url, "write a path"))?;
+        // The layer refuses such a request, whatever its path.
+        let hosts = host::of(&head).ok_or_else(|| refused("URL", url, "write a host, and a port in digits"))?;
+        let host = hosts.first.into_owned();
+        let path = head.uri.path();
+        let normal = normalised(path).unwrap_or_else(|| path.into());
+        let matched = self.policy.matched(&head).map_err(|unmatched| match unmatched {
+            Unmatched::NoHost => refused("URL", url, "write a host, and a port in digits"),
+            Unmatched::TooManyReadings => {
+                let wrong = format!("{url:?} can be read in more than 256 ways, or in more than 64 KiB of them");
+                PolicyError::new(None, wrong, "the layer answers such a request with 400".to_owned())
+            }
+        })?;
+        let chain = self.chain(&method, &host, &normal);
+        let counted = |count: &dyn Fn(usize) -> usize| {
+            self.around(chain.part).map(|at| (self.scope_name(at), count(at))).filter(|(_, count)| *count > 0).collect()
+        };
+        Ok(Effective {
+            others: matched.others.iter().map(|reading| self.other(reading, &host)).collect(),
+            is_refused: matched.is_refused,
+            map_rules: counted(&|at| self.part(at).rules.len()),
+            outward_rules: counted(&|at| self.part(at).outward.len()),
+            normal: self.reading(&method, &normal, &chain),
+            method,
+            host,
+        })
+    }
+
+    fn other(&self, reading: &Reading, host: &str) -> PathReading {
+        let routes = self.policy.routes_of_reading(reading, host);
+        let chain = self.chain_of(reading.settings.part() as usize, &routes);
+        self.reading(&reading.method, &reading.path, &chain)
+    }
+
+    fn reading(&self, method: &Method, path: &[u8], chain: &Chain<'_>) -> PathReading {
+        let routes = chain.tables.iter().filter_map(|(place, _)| match place {
+            Place::Route(part, index) => {
+                Some((self.part(*part).routes[*index].pattern.clone(), self.place(place, "match")))
+            }
+            _ => None,
+        });
+        let settings = chain::keys().map(|key| {
+            let decided = chain.decided(key);
+            let from = decided.place.as_ref().map(|place| self.place(place, decided.key));
+            Setting { key: decided.key, value: decided.value, from }
+        });
+        PathReading {
+            method: method.clone(),
+            path: String::from_utf8_lossy(path).into_owned(),
+            scope: (chain.part > 0).then(|| self.scope_name(chain.part)),
+            routes: routes.collect(),
+            settings: settings.collect(),
+        }
+    }
+
+    /// `FILE:LINE`; empty for a table that Rust made.
+    fn place(&self, place: &Place, key: &str) -> String {
+        self.at(place, key).map(|at| format!("{}:{}", at.file, at.line)).unwrap_or_default()
+    }
+
+    fn scope_name(&self, part: usize) -> String {
+        let Some(scope) = part.checked_sub(1).and_then(|at| self.builder.scopes.get(at)) else {
+            return "the policy itself".to_owned();
+        };
+        let covers = format!("{}{}", scope.hosts.join(","), scope.prefix.as_deref().unwrap_or_default());
+        match self.place(&Place::Scope(part), "") {
+            place if place.is_empty() => format!("scope {covers}"),
+            place => format!("scope {covers} ({place})"),
+        }
+    }
+}
+
+impl fmt::Display for Effective {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "{} {}{}", self.method, self.host, self.normal.path)?;
+        if let Some(scope) = &self.normal.scope {
+            writeln!(f, "  in {scope}")?;
+        }
+        self.normal.write_routes(f)?;
+        for (what, rules) in [("map", &self.map_rules), ("outward", &self.outward_rules)] {
+            for (scope, count) in rules {
+                writeln!(f, "  {count} {what} rule{} of {scope}", if *count == 1 { "" } else { "s" })?;
+            }
+        }
+        writeln!(f)?;
+        self.normal.settings.iter().try_for_each(|setting| setting.write(f))?;
+        if self.is_refused {
+            writeln!(f, "\nthe layer answers 400: its readings meet different guards (paths = \"refuse\")")?;
+        }
+        for other in &self.others {
+            writeln!(f, "\nits guards hold, too: {} {}", other.method, other.path)?;
+            other.write_routes(f)?;
+            writeln!(f)?;
+            other.settings.iter().filter(|setting| setting.is_guard()).try_for_each(|setting| setting.write(f))?;
+        }
+        Ok(())
+    }
+}
+
+impl PathReading {
+    fn write_routes(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (pattern, from) in &self.routes {
+            writeln!(f, "  matches {pattern} ({from})")?;
+        }
+        match self.routes.is_empty() {
+            true => writeln!(f, "  matches no route"),
+            false => Ok(()),
+        }
+    }
+}
+
+impl Setting {
+    fn write(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let from = self.from.as_deref().unwrap_or("default");
+        match self.value.len() {
+            ..24 => writeln!(f, "{:<17}{:<24}{from}", self.key, self.value),
+            _ => writeln!(f, "{:<17}{}\n{:<41}{from}", self.key, self.value, ""),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

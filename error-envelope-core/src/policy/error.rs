@@ -1,0 +1,220 @@
+//! Why a policy was refused: for the operator, never for a client.
+
+use std::error::Error;
+use std::fmt;
+use std::ops::Range;
+#[cfg(feature = "policy-file")]
+use std::path::{Path, PathBuf};
+
+use crate::guard::pattern::Refused;
+
+/// Why a policy was refused (rule M2): the file, the line and the key, what is wrong, and what would be right.
+///
+/// Nothing of a policy that was refused takes effect.
+///
+/// ```
+/// use tower_error_envelope::Policy;
+///
+/// let error = Policy::from_toml("policy.toml", "version = 1\n[defaults]\nmode = \"of\"\n").unwrap_err();
+/// assert_eq!((error.file(), error.line(), error.key()), (Some("policy.toml"), Some(3), Some("defaults.mode")));
+/// assert_eq!(
+///     error.to_string(),
+///     "policy.toml:3: defaults.mode: unknown mode \"of\"; did you mean \"off\"? Known are \"off\", \
+///      \"observe\", \"own\", \"fill\" and \"enforce\""
+/// );
+/// ```
+pub struct PolicyError(Box<Inner>);
+
+#[derive(Default)]
+struct Inner {
+    file: Option<String>,
+    line: Option<usize>,
+    span: Option<Range<usize>>,
+    key: Option<String>,
+    wrong: String,
+    right: String,
+    #[cfg(feature = "policy-file")]
+    missing: Option<PathBuf>,
+    source: Option<Box<dyn Error + Send + Sync>>,
+}
+
+impl PolicyError {
+    pub(super) fn new(key: Option<String>, wrong: impl Into<String>, right: impl Into<String>) -> Self {
+        Self(Box::new(Inner { key, wrong: wrong.into(), right: right.into(), ..Inner::default() }))
+    }
+
+    /// What is wrong at a place in a file.
+    #[cfg(feature = "policy-file")]
+    pub(super) fn at(at: &At<'_>, wrong: impl Into<String>, right: impl Into<String>) -> Self {
+        let key = Some(at.key.clone()).filter(|key| !key.is_empty());
+        Self::new(key, wrong, right).in_file(at.file, Some(at.line)).spanning(at.span.clone())
+    }
+
+    /// The file is right, and cannot be watched.
+    #[cfg(feature = "policy-file")]
+    pub fn unwatchable(file: &str, error: impl Error + Send + Sync + 'static) -> Self {
+        let wrong = format!("cannot be watched: {error}");
+        Self::new(None, wrong, "raise the limit of watches, or load it once instead")
+            .in_file(file, None)
+            .caused_by(error)
+    }
+
+    /// The file's text is not known.
+    #[cfg(feature = "policy-file")]
+    pub fn unread(file: &str, wrong: &str, right: &str) -> Self {
+        let source = std::io::Error::other(wrong.to_owned());
+        Self::new(None, wrong, right).in_file(file, None).caused_by(source)
+    }
+
+    #[cfg(feature = "policy-file")]
+    pub(super) fn spanning(mut self, span: Range<usize>) -> Self {
+        self.0.span = Some(span);
+        self
+    }
+
+    #[cfg(feature = "policy-file")]
+    pub(super) fn in_file(mut self, file: &str, line: Option<usize>) -> Self {
+        self.0.file = Some(file.to_owned());
+        self.0.line = line;
+        self
+    }
+
+    /// The same with another key, where there is one.
+    #[cfg(feature = "policy-file")]
+    pub(super) fn rekeyed(mut self, other: impl FnOnce(&str) -> Option<String>) -> Self {
+        if let Some(key) = self.0.key.as_deref().and_then(other) {
+            self.0.key = Some(key);
+        }
+        self
+    }
+
+    /// The file that is not there.
+    #[cfg(feature = "policy-file")]
+    pub(super) fn without(mut self, missing: &Path) -> Self {
+        self.0.missing = Some(missing.to_owned());
+        self
+    }
+
+    #[cfg(feature = "policy-file")]
+    /// The file that the policy names and that does not exist.
+    #[must_use]
+    pub fn missing(&self) -> Option<&Path> {
+        self.0.missing.as_deref()
+    }
+
+    #[cfg(feature = "policy-file")]
+    pub(super) fn caused_by(mut self, source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+        self.0.source = Some(source.into());
+        self
+    }
+
+    /// The file, as it was named; `None` for a policy that was built in Rust.
+    #[must_use]
+    pub fn file(&self) -> Option<&str> {
+        self.0.file.as_deref()
+    }
+
+    /// The line in the file, from 1.
+    #[must_use]
+    pub fn line(&self) -> Option<usize> {
+        self.0.line
+    }
+
+    /// The bytes of the file that it is about; empty where something is missing.
+    #[must_use]
+    pub fn span(&self) -> Option<Range<usize>> {
+        self.0.span.clone()
+    }
+
+    /// What is wrong.
+    #[must_use]
+    pub fn wrong(&self) -> &str {
+        &self.0.wrong
+    }
+
+    /// What would be right.
+    #[must_use]
+    pub fn advice(&self) -> &str {
+        &self.0.right
+    }
+
+    /// The key: `route[0].body_limit` in a file (tables of an array count from 0), `route "POST /x": body_limit` in
+    /// Rust. `None` where the file cannot be read or parsed.
+    #[must_use]
+    pub fn key(&self) -> Option<&str> {
+        self.0.key.as_deref()
+    }
+}
+
+impl fmt::Display for PolicyError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Inner { file, line, key, wrong, right, .. } = &*self.0;
+        match (file, line) {
+            (Some(file), Some(line)) => write!(f, "{file}:{line}: ")?,
+            (Some(file), None) => write!(f, "{file}: ")?,
+            (None, _) => {}
+        }
+        if let Some(key) = key {
+            write!(f, "{key}: ")?;
+        }
+        write!(f, "{wrong}; {right}")
+    }
+}
+
+impl fmt::Debug for PolicyError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "PolicyError({:?})", self.to_string())
+    }
+}
+
+impl Error for PolicyError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        self.0.source.as_deref().map(|source| source as _)
+    }
+}
+
+/// A table of a policy. Parts are counted from 0, which is the policy itself; scopes follow.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Place {
+    Defaults(usize),
+    Rpc,
+    Inspect,
+    Drain,
+    Header(String),
+    Auth(String),
+    Code(usize),
+    Scope(usize),
+    Map(usize, usize),
+    Outward(usize, usize),
+    Route(usize, usize),
+}
+
+/// Where a place stands: a key, or a table where the key is not there.
+#[cfg(feature = "policy-file")]
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct At<'a> {
+    pub(crate) file: &'a str,
+    pub(crate) line: usize,
+    pub(crate) key: String,
+    pub(crate) span: Range<usize>,
+}
+
+/// What is wrong where, before it is known whether a file or Rust said it.
+#[derive(Debug)]
+pub(super) struct Problem {
+    pub(super) place: Place,
+    pub(super) refused: Refused,
+    /// The other of two tables that cannot be together.
+    #[cfg_attr(not(feature = "policy-file"), allow(dead_code, reason = "only a file has a line to name"))]
+    pub(super) beside: Option<Place>,
+}
+
+impl Refused {
+    pub(super) fn at(self, place: Place) -> Box<Problem> {
+        Box::new(Problem { place, refused: self, beside: None })
+    }
+
+    pub(super) fn beside(self, place: Place, other: Place) -> Box<Problem> {
+        Box::new(Problem { place, refused: self, beside: Some(other) })
+    }
+}

@@ -1,0 +1,89 @@
+//! What the guards of a route look at, for a program that asks a service what it refuses. No service needs it.
+
+use http::request::Parts;
+use http::{HeaderName, Method, header};
+
+use super::{Mode, Policy, usual};
+use crate::guard::auth::Scheme;
+use crate::guard::header::HeaderGuard;
+
+/// What a request meets before the service does.
+#[derive(Clone, Debug)]
+pub struct Guards {
+    /// Whether its answers are written at all (M1).
+    pub mode: Mode,
+    /// The headers that must be there (G1).
+    pub required: Vec<HeaderName>,
+    /// The headers that credentials are read from, one for each scheme (G2). A verifier of the service's own may read others.
+    pub credentials: Vec<HeaderName>,
+    /// Whether a media type is asked for (G3).
+    pub decodes: bool,
+    /// How many bytes a body may have (G4).
+    pub body_limit: Option<u64>,
+    /// Whether browsers are told which headers a page may read (E4).
+    pub exposes: bool,
+}
+
+impl Policy {
+    /// What holds for a request (G0). Where its readings have other guards, those of the normalised one.
+    #[must_use]
+    pub fn guards_of(&self, head: &Parts) -> Guards {
+        let settings = self.matched(head).unwrap_or_else(|_| self.of_no_host()).normal;
+        let of_scheme = |scheme: &Scheme| scheme.key_header().cloned().unwrap_or(header::AUTHORIZATION);
+        Guards {
+            mode: settings.manner().mode,
+            required: self.required_headers(&settings).iter().map(HeaderGuard::name).cloned().collect(),
+            credentials: self.schemes(&settings).iter().map(|scheme| of_scheme(scheme)).collect(),
+            decodes: self.content_types(&settings).is_some(),
+            body_limit: settings.body_limit,
+            exposes: settings.manner().expose_headers,
+        }
+    }
+
+    /// What a request must prove (G2), scheme by scheme, to be compared with what another policy asks for: no key is in it.
+    #[must_use]
+    pub fn credentials_of(&self, head: &Parts) -> Vec<String> {
+        let settings = self.matched(head).unwrap_or_else(|_| self.of_no_host()).normal;
+        let enforced = if settings.auth_observe { "observed" } else { "enforced" };
+        self.schemes(&settings).iter().map(|scheme| format!("{} {enforced}", scheme.asked_for())).collect()
+    }
+
+    /// A request that each route matches, and as few others as possible do: its method, where the route names one, and its
+    /// path, with `stand_in` for each segment that may be anything.
+    pub fn samples(&self, stand_in: &str) -> impl Iterator<Item = (Option<Method>, String)> {
+        self.parts.iter().flat_map(|part| part.matcher.patterns()).map(move |pattern| {
+            let (_, path) = usual::witness(pattern);
+            let path = String::from_utf8_lossy(&path).replace(usual::FRESH, stand_in);
+            (pattern.first_method(), path)
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use http::Request;
+
+    use crate::guard::auth::AuthScheme;
+    use crate::policy::{Mode, Policy, Route};
+
+    #[test]
+    fn g0_what_guards_look_at_is_told_by_route() {
+        let policy = Policy::builder()
+            .scheme("partner", AuthScheme::custom())
+            .route(Route::new("POST /a/{id}/b/{*rest}").auth(["partner"]).body_limit(7).json(true))
+            .route(Route::new("/off").mode(Mode::Off))
+            .build()
+            .unwrap();
+        let samples: Vec<_> = policy.samples("x").collect();
+        assert_eq!(samples, [(Some(http::Method::POST), "/a/x/b/x".to_owned()), (None, "/off".to_owned())]);
+        let guards = |method: &str, path: &str| {
+            let head = Request::builder().method(method).uri(path).body(()).unwrap().into_parts().0;
+            policy.guards_of(&head)
+        };
+        let route = guards("POST", "/a/x/b/x");
+        assert_eq!((route.mode, route.body_limit, route.decodes), (Mode::Enforce, Some(7), true));
+        assert_eq!((route.credentials, route.required), (vec![http::header::AUTHORIZATION], Vec::new()));
+        let elsewhere = guards("GET", "/off");
+        assert_eq!((elsewhere.mode, elsewhere.decodes, elsewhere.credentials.len()), (Mode::Off, false, 0));
+    }
+}

@@ -1,0 +1,43 @@
+//! What is not wrong with a policy file, but should be looked at: [`PolicyFile::lints`](crate::loader::PolicyFile::lints).
+//!
+//! A lint says nothing that could be otherwise: what it tells of routes is tried with a request of each ([`witness`]),
+//! by the policy's own decision; what it tells of rules holds for every error. The rooms:
+//!
+//! 1. [`routes`]: JSON without a limit or counted by message, credentials that are watched alone, modes that open no door, open routes under
+//!    closed ones; [`overlap`]: routes that change nothing, routes that cross; [`methods`]: methods that nobody sends;
+//! 2. [`rules`]: map rules that never fit, texts that cannot be read backwards (R12);
+//! 3. [`names`]: schemes and headers that nothing asks for, keys that have expired, tokens for anybody.
+
+mod methods;
+mod names;
+mod overlap;
+mod report;
+mod routes;
+mod rules;
+mod witness;
+
+use std::time::SystemTime;
+
+pub use self::report::Lint;
+use self::report::Report;
+use super::file::Loaded;
+
+impl Loaded {
+    /// What should be looked at, in the order of files and lines; `now` is for keys that expire.
+    pub(crate) fn lints(&self, now: SystemTime) -> Vec<Lint> {
+        let mut report = Report { loaded: self, lints: Vec::new() };
+        let witnesses = self.witnesses();
+        routes::lint(&mut report, &witnesses);
+        overlap::lint(&mut report);
+        methods::lint(&mut report);
+        rules::lint(&mut report, &witnesses);
+        names::lint(&mut report, now);
+        let mut lints = report.lints;
+        let file = |lint: &Lint| self.files.iter().position(|file| file.as_os_str() == lint.file());
+        lints.sort_by_key(|lint| (file(lint), lint.span().start, lint.name()));
+        lints
+    }
+}
+
+#[cfg(test)]
+mod tests;

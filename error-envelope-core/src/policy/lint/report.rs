@@ -1,0 +1,117 @@
+//! What the lints find, and where.
+
+use std::fmt;
+use std::ops::Range;
+
+use crate::policy::error::{Place, PolicyError};
+use crate::policy::file::Loaded;
+
+/// Something in a policy file that is allowed, and should be looked at.
+///
+/// A warning is likely to be a mistake. A note may well be meant: it says what follows.
+///
+/// ```
+/// use std::time::SystemTime;
+/// use tower_error_envelope::policy::PolicyLoader;
+///
+/// let text = "version = 1\n[defaults]\njson = true\nbody_limit = \"none\"\n";
+/// let lints = PolicyLoader::new().parse("policy.toml", text)?.lints(SystemTime::UNIX_EPOCH);
+/// assert_eq!((lints[0].name(), lints[0].is_note()), ("json-without-limit", false));
+/// assert_eq!((lints[0].file(), lints[0].line(), lints[0].key()), ("policy.toml", 4, "defaults.body_limit"));
+/// # Ok::<(), tower_error_envelope::PolicyError>(())
+/// ```
+#[derive(Debug)]
+pub struct Lint {
+    name: &'static str,
+    note: bool,
+    finding: PolicyError,
+}
+
+impl Lint {
+    /// What kind of finding it is, such as `json-without-limit`: these names stay.
+    #[must_use]
+    pub const fn name(&self) -> &'static str {
+        self.name
+    }
+
+    /// Whether it may well be meant.
+    #[must_use]
+    pub const fn is_note(&self) -> bool {
+        self.note
+    }
+
+    /// The file, as it was named.
+    #[must_use]
+    pub fn file(&self) -> &str {
+        self.finding.file().unwrap_or_default()
+    }
+
+    /// The line in the file, from 1.
+    #[must_use]
+    pub fn line(&self) -> usize {
+        self.finding.line().unwrap_or(1)
+    }
+
+    /// The bytes of the file that it is about.
+    #[must_use]
+    pub fn span(&self) -> Range<usize> {
+        self.finding.span().unwrap_or_default()
+    }
+
+    /// The key, as in [`PolicyError::key`].
+    #[must_use]
+    pub fn key(&self) -> &str {
+        self.finding.key().unwrap_or_default()
+    }
+
+    /// What it is.
+    #[must_use]
+    pub fn wrong(&self) -> &str {
+        self.finding.wrong()
+    }
+
+    /// What to do about it.
+    #[must_use]
+    pub fn advice(&self) -> &str {
+        self.finding.advice()
+    }
+}
+
+impl fmt::Display for Lint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.finding.fmt(f)
+    }
+}
+
+/// The lints so far, and where tables stand.
+pub(super) struct Report<'a> {
+    pub(super) loaded: &'a Loaded,
+    pub(super) lints: Vec<Lint>,
+}
+
+impl Report<'_> {
+    /// What is likely to be a mistake.
+    pub(super) fn warn(&mut self, name: &'static str, (place, key): (&Place, &str), wrong: String, advice: &str) {
+        self.put(name, false, (place, key), wrong, advice);
+    }
+
+    /// What may well be meant.
+    pub(super) fn note(&mut self, name: &'static str, (place, key): (&Place, &str), wrong: String, advice: &str) {
+        self.put(name, true, (place, key), wrong, advice);
+    }
+
+    fn put(&mut self, name: &'static str, note: bool, (place, key): (&Place, &str), wrong: String, advice: &str) {
+        if let Some(at) = self.loaded.at(place, key) {
+            self.lints.push(Lint { name, note, finding: PolicyError::at(&at, wrong, advice) });
+        }
+    }
+
+    /// Where another table stands, for a reader who is at the first: `line 3`, or `shared.toml:3`.
+    pub(super) fn beside(&self, first: &Place, (place, key): (&Place, &str)) -> String {
+        match (self.loaded.at(first, ""), self.loaded.at(place, key)) {
+            (Some(first), Some(other)) if first.file == other.file => format!("line {}", other.line),
+            (_, Some(other)) => format!("{}:{}", other.file, other.line),
+            (_, None) => "the default".to_owned(),
+        }
+    }
+}

@@ -1,0 +1,315 @@
+//! For each lint a policy that has it, with all that is told, and one that just does not.
+
+use std::time::{Duration, SystemTime};
+
+use super::Lint;
+use crate::loader::PolicyLoader;
+
+const KEY: &str = "fa93378f7d690467a255d8e41ef2cf3a009121a8df7e07df956b401ba231bd66";
+
+fn lints(text: &str) -> Vec<Lint> {
+    let text =
+        format!("version = 1\n{}", text.replace("$KEY", &format!("keys = [{{ id = \"k\", sha256 = \"{KEY}\" }}]")));
+    PolicyLoader::new().parse("p.toml", &text).unwrap_or_else(|error| panic!("{error}")).lints(SystemTime::UNIX_EPOCH)
+}
+
+#[track_caller]
+fn told(text: &str, expected: &[&str]) {
+    let told: Vec<_> = lints(text).iter().map(|lint| format!("{} {lint}", lint.name())).collect();
+    assert_eq!(told, expected, "{text}");
+}
+
+const AUTH: &str = "[auth.a]\nscheme = \"bearer\"\n$KEY\n";
+
+#[test]
+fn g4_json_without_a_limit() {
+    const LIFTED: &str = "[defaults]\nbody_limit = \"17 MiB\"\n[[route]]\nmatch = \"/a/{*r}\"\njson = true\n[[route]]\nmatch = \"/a/b\"\nmode = \"own\"\n";
+    told(
+        LIFTED,
+        &["json-without-limit p.toml:6: route[0].json: bodies of up to \"17 MiB\" are taken where JSON is decoded \
+           (body_limit: line 3); JSON is held in memory whole: set a body_limit of at most \"16 MiB\""],
+    );
+    told(
+        "defaults.content_types = [\"a/b\", \"Application/JSON\"]\n[[route]]\nmatch = \"POST /up\"\nbody_limit = \"none\"\n",
+        &["json-without-limit p.toml:5: route[0].body_limit: bodies of any length are taken where JSON is decoded \
+           (content_types: line 2); JSON is held in memory whole: set a body_limit of at most \"16 MiB\""],
+    );
+    told(&LIFTED.replace("17", "16"), &[]);
+    told("defaults.json = true\n[[route]]\nmatch = \"/up\"\njson = false\nbody_limit = \"none\"\n", &[]);
+}
+
+#[test]
+fn p1_json_counted_by_message() {
+    let text =
+        "defaults.body_limit_per = \"message\"\n[[route]]\nmatch = \"/a\"\njson = true\n[[route]]\nmatch = \"/b\"\n";
+    told(
+        text,
+        &["json-limit-per-message p.toml:5: route[0].json: the body limit counts each message of an RPC stream where \
+           JSON is decoded (body_limit_per: line 2); JSON is one body, held in memory whole: set \"auto\" or \"body\" here"],
+    );
+    told(&text.replace("\"message\"", "\"auto\""), &[]);
+    told(&text.replace("json = true", "body_limit_per = \"body\"\njson = true"), &[]);
+}
+
+#[test]
+fn m1_auth_observe() {
+    let watched = format!("[[route]]\nmatch = \"/a\"\nauth = [\"a\"]\nauth_observe = true\n{AUTH}");
+    told(
+        &watched,
+        &["auth-observe p.toml:5: route[0].auth_observe: credentials are checked and logged, and nobody is refused; \
+           take it out once the log names nobody who should get in"],
+    );
+    told(&watched.replace("true", "false"), &[]);
+}
+
+#[test]
+fn m1_a_mode_opens_no_door() {
+    let text = format!("defaults.auth = [\"a\"]\n[[route]]\nmatch = \"/a/{{*r}}\"\nmode = \"observe\"\n{AUTH}");
+    told(
+        &text,
+        &[
+            "mode-opens-no-door p.toml:5: route[0].mode: mode = \"observe\" opens no door: credentials are asked for all \
+           the same (auth: line 2); auth_observe = true lets everybody in and logs who would be refused; auth = [] \
+           asks nobody",
+        ],
+    );
+    let below = format!("defaults.mode = \"off\"\n[[route]]\nmatch = \"GET /a\"\nauth = [\"a\"]\n{AUTH}");
+    told(
+        &below,
+        &[
+            "mode-opens-no-door p.toml:5: route[0].auth: mode = \"off\" opens no door: credentials are asked for all the \
+           same (mode: line 2); auth_observe = true lets everybody in and logs who would be refused; auth = [] asks \
+           nobody",
+        ],
+    );
+    told(&text.replace("observe", "own"), &[]);
+    assert_eq!(lints(&text.replace("\"observe\"", "\"observe\"\nauth_observe = true"))[0].name(), "auth-observe");
+    assert_eq!(lints(&text.replace("\"observe\"", "\"observe\"\nauth = []"))[0].name(), "open-under-closed");
+}
+
+#[test]
+fn g2_an_open_route_under_a_closed_one_is_noted() {
+    let text = format!("[defaults]\nauth = [\"a\"]\n[[route]]\nmatch = \"GET /health\"\nauth = []\n{AUTH}");
+    let open = lints(&text);
+    assert_eq!(
+        open[0].to_string(),
+        "p.toml:6: route[0].auth: everybody is let in, under auth = [\"a\"] (line 3); right for a health check or a \
+         login; else leave auth out here"
+    );
+    assert!(open.len() == 1 && open[0].is_note() && open[0].name() == "open-under-closed");
+    told(
+        &text.replacen("auth = [\"a\"]", "auth_observe = false", 1),
+        &[
+            "route-changes-nothing p.toml:5: route[0].match: the route changes nothing: what it says holds without it (the \
+         default); take it out, or say what is different here",
+            "unused-auth p.toml:7: auth.a: no route asks for the credentials; name it in auth, or no request is asked for \
+         them",
+        ],
+    );
+}
+
+#[test]
+fn g0_a_route_that_changes_nothing() {
+    let text = "defaults.json = true\n[[route]]\nmatch = \"/a/{*r}\"\nmode = \"own\"\n[[route]]\nmatch = \"/a/b\"\nmode = \"own\"\njson = true\n";
+    told(
+        text,
+        &["route-changes-nothing p.toml:7: route[1].match: the route changes nothing: what it says holds without it \
+           (line 5); take it out, or say what is different here"],
+    );
+    // Another route of some of its requests says something else, and it keeps that out.
+    let kept_out = format!("{text}[[route]]\nmatch = \"/{{x}}/b\"\nmode = \"own\"\njson = false\n");
+    assert_ne!(lints(&kept_out).first().map(Lint::name), Some("route-changes-nothing"));
+    told(&text.replace("mode = \"own\"\njson = true", "mode = \"own\"\njson = false"), &[]);
+    told("[[route]]\nmatch = \"/label\"\n", &[]);
+}
+
+#[test]
+fn g0_routes_that_differ_in_letter_case_alone() {
+    told(
+        "[[route]]\nmatch = \"/a/{x}\"\nbody_limit = 1\n[[route]]\nmatch = \"/A/{x}\"\nbody_limit = 2",
+        &[
+            "route-differs-in-case p.toml:6: route[1].match: the route differs in letter case alone from another one with other guards (line 3); \
+           write one of them, or set case = \"exact\" on both if every service tells the two paths apart",
+        ],
+    );
+    for routes in [
+        "[[route]]\nmatch = \"/a/{x}\"\nbody_limit = 1\n[[route]]\nmatch = \"/A/{x}\"\nbody_limit = 1",
+        "defaults.case = \"exact\"\n[[route]]\nmatch = \"/a\"\nbody_limit = 1\n[[route]]\nmatch = \"/A\"\nbody_limit = 2",
+    ] {
+        told(routes, &[]);
+    }
+}
+
+#[test]
+fn g0_routes_that_cross() {
+    let text = "[[route]]\nmatch = \"/{tenant}/admin\"\nmode = \"own\"\n[[route]]\nmatch = \"GET /public/{page}\"\nmode = \"off\"\n";
+    told(
+        text,
+        &["routes-cross p.toml:4: route[0].mode: GET /public/admin is another route's, too (line 6), and that one \
+           decides mode; write a route for what both match, or make them match different paths"],
+    );
+    told(&text.replace("\"off\"", "\"own\""), &[]);
+    told(&text.replace("/public/{page}", "/public/{*page}").replace("/{tenant}/admin", "/public/admin"), &[]);
+}
+
+#[test]
+fn r1_a_map_rule_that_never_fits() {
+    let text = "[[map]]\nmessage_pattern = \"^No \"\nto = \"not_found\"\n[[map]]\nstatus = 404\nmessage = \"No room\"\nto = \"gone\"\n";
+    told(
+        text,
+        &[
+            "map-never-fits p.toml:5: map[1]: no error reaches the rule: an earlier one takes all that fit it (line 2); \
+           put the narrower rule first, or take this one out",
+        ],
+    );
+    told(&text.replace("No room", "no room"), &[]);
+    told(
+        "[[map]]\nmessage = \" x\"\nto = \"gone\"\n",
+        &[
+            "map-never-fits p.toml:3: map[0].message: no error fits: messages are compared without the white space around \
+           them; write the message without it",
+        ],
+    );
+}
+
+#[test]
+fn r10_a_map_rule_for_what_passes_by_its_type() {
+    let text = "[[map]]\ncontent_type = \"Application/SOAP+xml\"\nto = \"gone\"\n";
+    told(
+        text,
+        &["map-never-fits p.toml:3: map[0].content_type: only an RPC client's error reaches the rule: others of \
+           application/soap+xml pass; take it out: the protocol keeps its own shape"],
+    );
+    told(&text.replace("Application/SOAP+xml", "application/grpc"), &[]);
+    told(&text.replace("Application/SOAP+xml", "text/html"), &[]);
+    let backwards = format!("[defaults]\ndialect = \"success_flag\"\n{text}message = \"It is gone.\"\n");
+    assert!(lints(&backwards).iter().all(|lint| lint.name() != "map-never-fits"));
+}
+
+#[test]
+fn m1_a_map_rule_on_a_route_where_errors_pass() {
+    let rule = "[[map]]\nstatus = 404\nroute = \"GET /old/{*r}\"\nto = \"gone\"\n";
+    let text = format!("{rule}[[route]]\nmatch = \"/old/{{*r}}\"\nmode = \"off\"\n");
+    told(
+        &text,
+        &[
+            "map-never-fits p.toml:4: map[0].route: no error reaches the rule: they pass on its route, by mode = \"off\"; \
+           take it out, or give the route another mode",
+        ],
+    );
+    told(&format!("{rule}[defaults]\nmode = \"observe\"\n"), &[]);
+    told(&text.replace("\"off\"", "\"own\"\ndialect = \"openai\""), &[]);
+    let below = format!("{text}[[route]]\nmatch = \"/old/{{x}}/y\"\nmode = \"fill\"\n");
+    told(&below, &[]);
+    told(
+        &below.replace("match = \"/old/{x}", "match = \"POST /old/{x}"),
+        &["map-never-fits p.toml:4: map[0].route: \
+        no error reaches the rule: they pass on its route, by mode = \"off\"; take it out, or give the route another mode"],
+    );
+    told(&text.replace("/old/{*r}\"\nmode", "/old/x\"\nmode"), &[]);
+}
+
+#[test]
+fn g0_methods_that_nobody_sends() {
+    let text = "[[route]]\nmatch = \"GET|POTS /a\"\nmode = \"own\"\n[[map]]\nroute = \"ANY /b\"\nto = \"gone\"\n";
+    told(
+        text,
+        &[
+            "method-unregistered p.toml:3: route[0].match: POTS is no registered method, and nothing matches but a \
+             request that says it; did you mean POST?",
+            "method-unregistered p.toml:6: map[0].route: ANY is no registered method, and nothing matches but a request \
+             that says it; leave it out: a path alone is for all methods",
+        ],
+    );
+    told(&text.replace("POTS", "M-SEARCH|PURGE|MKCOL").replace("ANY", "QUERY"), &[]);
+    let own = lints(&text.replace("POTS", "FROBNICATE").replace("ANY", "GET"));
+    assert!(own.iter().map(|lint| (lint.name(), lint.is_note())).eq([("method-unregistered", true)]));
+}
+
+#[test]
+fn r12_texts_that_are_not_read_backwards_are_noted() {
+    let text = "defaults.dialect = \"success_flag\"\n[[map]]\nmessage = \"A\"\nto = \"no_op\"\n[[map]]\nmessage = \"B\"\nto = \"no_op\"\n";
+    told(
+        text,
+        &[
+            "text-not-read-backwards p.toml:7: map[1].message: in other dialects no_op leaves with the catalogue's text: \
+           two rules have one (line 4); right where the error's own text is always there; else say one in [[outward]]",
+        ],
+    );
+    assert!(lints(text)[0].is_note());
+    told(&text.replace("success_flag", "standard"), &[]);
+    told(&text.replace("message = \"B\"", "code = \"B\""), &[]);
+    told(&format!("{text}[[outward]]\ncodes = [\"no_op\"]\nmessage = \"A\"\n"), &[]);
+    told(&text.replace("message = \"B\"", "message = \"B\"\nroute = \"/b\""), &[]);
+    let one_text = "defaults.dialect = \"success_flag\"\n[[map]]\nstatus = 404\nmessage = \"A\"\nto = \"gone\"\n[[map]]\nmessage = \"A\"\nto = \"no_op\"\n";
+    told(
+        one_text,
+        &["text-of-two-codes p.toml:8: map[1].message: in success_flag no_op and gone have one text (line 5); right \
+           where clients need not tell them apart; else give them a text each in [[outward]]"],
+    );
+    told(&one_text.replace("success_flag", "openai"), &[]);
+    let one_code = lints(&one_text.replace("no_op", "gone"));
+    assert_eq!(one_code.iter().map(Lint::name).collect::<Vec<_>>(), ["text-not-read-backwards"]);
+}
+
+#[test]
+fn tables_that_nothing_asks_for() {
+    let text = format!("[header.h]\nname = \"x-h\"\n{AUTH}");
+    told(
+        &text,
+        &[
+            "unused-header p.toml:2: header.h: no route asks for the header; name it in require_headers",
+            "unused-auth p.toml:4: auth.a: no route asks for the credentials; name it in auth, or no request is asked \
+             for them",
+        ],
+    );
+    told(&format!("defaults.auth = [\"a\"]\n[[route]]\nmatch = \"/x\"\nrequire_headers = [\"h\"]\n{text}"), &[]);
+}
+
+#[test]
+fn g2_a_key_that_has_expired() {
+    let text = format!(
+        "version = 1\ndefaults.auth = [\"a\"]\n[auth.a]\nscheme = \"bearer\"\nkeys = [{{ id = \"k\", sha256 = \"{KEY}\", expires = 2026-01-01T00:00:00Z }}]\n"
+    );
+    let file = PolicyLoader::new().parse("p.toml", &text).unwrap();
+    let at = SystemTime::UNIX_EPOCH + Duration::from_secs(1_767_225_600);
+    let told: Vec<_> = file.lints(at).iter().map(ToString::to_string).collect();
+    assert_eq!(
+        told,
+        ["p.toml:5: auth.a.keys: the key \"k\" expired at 2026-01-01T00:00:00Z; take it out once nobody sends it any \
+          more, or give it a later date"]
+    );
+    assert!(file.lints(at - Duration::from_secs(1)).is_empty());
+}
+
+#[cfg(feature = "jwt")]
+#[test]
+fn g2_tokens_that_name_no_audience() {
+    let loader = || PolicyLoader::new().environment(|_| Some("s".repeat(64)));
+    let text = "version = 1\ndefaults.auth = [\"t\"]\n[auth.t]\nscheme = \"jwt\"\nsecret_env = \"S\"\nalgorithms = [\"HS256\"]\n";
+    let told = |text: &str| loader().parse("p.toml", text).unwrap().lints(SystemTime::UNIX_EPOCH);
+    assert_eq!(
+        told(text)[0].to_string(),
+        "p.toml:3: auth.t: no audience is set: a token that names one is refused, and one that names none is taken, \
+         whichever service it was made for; set audience to the name that tokens say"
+    );
+    assert!(told(&format!("{text}audience = \"api\"\n")).is_empty());
+}
+
+#[test]
+fn the_given_policies_have_notes_alone() {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/policies");
+    let told = |name: &str| {
+        let file = PolicyLoader::new().load(format!("{folder}/{name}.toml")).unwrap();
+        let lints = file.lints(SystemTime::UNIX_EPOCH);
+        assert!(lints.iter().all(Lint::is_note));
+        lints.iter().map(|lint| (lint.name(), lint.line())).collect::<Vec<_>>()
+    };
+    assert_eq!(told("messaging"), []);
+    assert_eq!(told("voice-ai"), []);
+    let read_backwards = "text-not-read-backwards";
+    assert_eq!(
+        told("voice-gateway"),
+        [("open-under-closed", 71), (read_backwards, 129), (read_backwards, 141), (read_backwards, 193)]
+    );
+}

@@ -1,0 +1,384 @@
+//! The policy: what holds for which request.
+//!
+//! A [`Policy`] that exists is right: everything that can be wrong is refused when it is built, from Rust or from a file.
+//!
+//! 1. Every reading of the path and the method is matched (rule G0); most requests have one.
+//! 2. Of all scopes that cover the request, the narrowest one speaks first, the policy around it after it.
+//! 3. In each, of all routes that match, the most specific one that sets a key decides it; then its defaults do.
+//! 4. Where readings ask for different guards, all are given: the exchange lets all hold. The rest follows the normalised one.
+//!
+//! Looking up allocates nothing for a path with one reading, and without routes it is a copy.
+
+mod adopt;
+mod budget;
+mod builder;
+#[cfg(feature = "policy-file")]
+mod chain;
+mod choice;
+mod compile;
+#[cfg(feature = "policy-file")]
+mod effective;
+mod error;
+mod faults;
+#[cfg(feature = "policy-file")]
+mod file;
+mod guards;
+mod host;
+mod in_force;
+mod keys;
+#[cfg(feature = "policy-file")]
+mod lint;
+mod literals;
+mod lookup;
+mod matcher;
+mod route;
+mod scope;
+mod setters;
+mod settings;
+mod usual;
+
+use std::borrow::Cow;
+use std::sync::Arc;
+
+use http::HeaderName;
+
+pub(crate) use self::adopt::Adopted;
+pub(crate) use self::budget::Budget;
+use self::budget::{Drain, Inspect};
+pub use self::builder::PolicyBuilder;
+pub use self::choice::{BodyLimitPer, LetterCase, Mode, NoTransform, Paths, Preflight, Protocols, Trust, UnknownCodes};
+#[cfg(feature = "policy-file")]
+pub use self::effective::{Effective, PathReading, Setting};
+pub use self::error::PolicyError;
+use self::faults::Faults;
+#[cfg(feature = "policy-file")]
+pub(crate) use self::file::{Loaded, Surroundings};
+#[cfg(feature = "policy-file")]
+pub use self::file::{read_regular, value::parse_size};
+pub use self::guards::Guards;
+pub use self::in_force::{PolicyFigures, RouteInForce};
+use self::keys::{DEFAULT_BODY_LIMIT, Said};
+pub(crate) use self::keys::{Manner, Settings};
+#[cfg(feature = "policy-file")]
+pub use self::lint::Lint;
+pub(crate) use self::lookup::{Matched, Reading, Unmatched};
+use self::matcher::Matcher;
+pub use self::route::Route;
+pub use self::scope::Scope;
+use self::scope::Scopes;
+pub(crate) use self::settings::Label;
+use self::usual::Usual;
+use crate::classify::rule::Rule;
+use crate::code::{CodeSet, ErrorCode};
+use crate::dialect::Dialect;
+use crate::dialect::rich::DOMAIN;
+use crate::fault::Fault;
+use crate::guard::auth::Scheme;
+use crate::guard::content_type::MediaTypes;
+use crate::guard::header::HeaderGuard;
+use crate::guard::pattern::Pattern;
+use crate::outward::Outward;
+
+/// What the layer does for which request: built in Rust with [`Policy::builder`], or read from a file.
+///
+/// [`Policy::default`] is the policy of a layer that was told nothing: it enforces everything, guards body size alone
+/// (1 MiB), and trusts no sender's id.
+///
+/// ```
+/// use tower_error_envelope::policy::{RequiredHeader, Trust};
+/// use tower_error_envelope::{ErrorCode, Policy, Route};
+///
+/// let policy = Policy::builder()
+///     .trust(Trust::Valid)
+///     .body_limit(256 * 1024)
+///     .header("tenant", RequiredHeader::new("x-tenant").pattern("[a-z]{1,8}"))
+///     .route(Route::new("/t/{*rest}").require_headers(["tenant"]))
+///     .route(Route::new("POST /t/upload").no_body_limit())
+///     .code(ErrorCode::own("seat_taken", 409))
+///     .build()?;
+/// # Ok::<(), tower_error_envelope::PolicyError>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct Policy {
+    origin: Origin,
+    ids: IdSettings,
+    rpc_domain: Cow<'static, str>,
+    inspect: Inspect,
+    drain: Drain,
+    observes_bodies: bool,
+    codes: CodeSet,
+    /// What each route says, those of all parts.
+    said: Box<[Said]>,
+    /// What holds for the usual requests of each.
+    usual: Box<[Usual]>,
+    scopes: Scopes,
+    /// The policy itself, then its scopes.
+    parts: Box<[Held]>,
+    header_lists: Box<[Box<[HeaderGuard]>]>,
+    type_lists: Box<[MediaTypes]>,
+    auth_lists: Box<[Box<[Arc<Scheme>]>]>,
+    kept_lists: Box<[Box<[Box<str>]>]>,
+    forwarded_ids: Box<[HeaderName]>,
+    key_headers: Box<[HeaderName]>,
+    custom: Box<[Box<str>]>,
+    faults: Faults,
+    /// The same holds for every request: there are no routes and no scopes.
+    is_everywhere: bool,
+    /// Some route holds for some methods alone.
+    names_methods: bool,
+    /// Some requests have to be remembered for their errors: their path, or when they began.
+    asks_of_requests: bool,
+}
+
+/// What holds inside one scope, or in the policy itself.
+#[derive(Clone, Debug, Default)]
+struct Held {
+    /// The part around it.
+    parent: Option<usize>,
+    matcher: Matcher,
+    default_keys: Said,
+    /// What holds where no route matches.
+    defaults: Settings,
+    own_rules: usize,
+    /// Its own, then those around it.
+    rules: Box<[Arc<Rule>]>,
+    outward: Box<[Arc<Outward>]>,
+    rules_ask_path: bool,
+}
+
+/// How ids are made (rules I2, I4).
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct IdSettings {
+    pub(crate) trust_valid: bool,
+    pub(crate) traceparent: bool,
+}
+
+/// Where a policy came from.
+#[derive(Clone, Debug, Default)]
+enum Origin {
+    #[default]
+    Defaults,
+    BuiltInRust,
+    #[cfg_attr(not(feature = "policy-file"), allow(dead_code, reason = "only a file has a name"))]
+    File(Box<str>),
+}
+
+impl Policy {
+    #[inline]
+    pub(crate) fn ids(&self) -> IdSettings {
+        self.ids
+    }
+
+    /// What reading an inner error's body may cost (rule R4).
+    pub(crate) fn inspect(&self) -> Budget {
+        self.inspect.0
+    }
+
+    /// What dropping the rest of a request may cost (rule G5).
+    #[inline]
+    pub(crate) fn drain(&self) -> Budget {
+        self.drain.0
+    }
+
+    /// Whether an [`Observer`](crate::exchange::Observer) is shown the bodies of errors.
+    #[inline]
+    pub(crate) fn observes_bodies(&self) -> bool {
+        self.observes_bodies
+    }
+
+    /// Whose codes those are, to RPC clients (P1).
+    pub(crate) fn rpc_domain(&self) -> &str {
+        &self.rpc_domain
+    }
+
+    /// The codes of the policy's own.
+    #[must_use]
+    pub fn codes(&self) -> &CodeSet {
+        &self.codes
+    }
+
+    /// The policy's own where a fault says no more than its code.
+    pub(crate) fn kept<'f>(&'f self, fault: &'f Fault) -> &'f Fault {
+        if fault.is_stock() { self.faults.of(fault.code()).unwrap_or(fault) } else { fault }
+    }
+
+    /// The policy's own of a code of the catalogue.
+    pub(crate) fn fault(&self, code: &ErrorCode) -> Option<&Fault> {
+        self.faults.of(code)
+    }
+
+    /// The answer to a body over its limit (rule G4).
+    pub(crate) fn too_large(&self, limit: u64) -> Fault {
+        self.faults.too_large(limit)
+    }
+
+    /// In which of so many forms an error leaves whose every word is known beforehand; `None` where it depends on more than
+    /// its code: on the path of its request, or on a part of the policy that too few requests have. `negotiated` says that
+    /// the client has asked for RFC 9457 (R11).
+    pub(crate) fn form(&self, manner: &Manner, negotiated: bool) -> Option<(usize, usize)> {
+        /// Those of the canonical envelope, with `vary` and without, and of RFC 9457 where a client asks for it.
+        const COMMON: usize = 3;
+        /// Parts beyond these write their errors anew each time: there may be a thousand.
+        const MOST_PARTS: usize = 8;
+
+        let forms = COMMON + MOST_PARTS.min(self.parts.len()) * Dialect::ALL.len();
+        let form = match manner.dialect {
+            _ if negotiated => 2,
+            Dialect::Standard => usize::from(!manner.negotiate),
+            dialect if dialect.form().tells_time || self.rules_ask_path(manner) => return None,
+            dialect => COMMON + manner.part as usize * Dialect::ALL.len() + dialect as usize,
+        };
+        (form < forms).then_some((form, forms))
+    }
+
+    /// The same policy, which lets everybody in (G2): for recorded requests, whose credentials are not there any more.
+    #[must_use]
+    pub fn without_credentials(self) -> Self {
+        Self { auth_lists: Box::default(), ..self }
+    }
+
+    /// The same policy with this mode on every route, for its guards as well as for what comes back.
+    #[must_use]
+    pub fn in_mode(mut self, mode: Mode) -> Self {
+        self.said.iter_mut().for_each(|said| said.mode = Some(mode));
+        self.usual.iter_mut().for_each(|usual| usual.put_mode(mode));
+        for part in &mut self.parts {
+            part.default_keys.mode = Some(mode);
+            part.defaults.manner.mode = mode;
+        }
+        self
+    }
+
+    /// The codes of the policy's own, by name.
+    pub fn own_codes(&self) -> impl Iterator<Item = &ErrorCode> {
+        self.codes.own()
+    }
+
+    /// The rules that hold for a request, the narrowest scope's first.
+    pub(crate) fn rules(&self, manner: &Manner) -> &[Arc<Rule>] {
+        &self.part(manner.part).rules
+    }
+
+    /// How codes leave in another dialect (rule R12), the narrowest scope's word first.
+    pub(crate) fn outward(&self, manner: &Manner) -> &[Arc<Outward>] {
+        &self.part(manner.part).outward
+    }
+
+    /// The members of a foreign 4xx body that pass into the details (rule R14).
+    pub(crate) fn kept_members(&self, manner: &Manner) -> &[Box<str>] {
+        manner.keep_members.and_then(|list| self.kept_lists.get(list.get())).map_or(&[], |list| list)
+    }
+
+    /// Whether a rule needs to know the request's path.
+    #[inline]
+    pub(crate) fn rules_ask_path(&self, manner: &Manner) -> bool {
+        self.part(manner.part).rules_ask_path
+    }
+
+    #[inline]
+    pub(crate) fn asks_of_requests(&self) -> bool {
+        self.asks_of_requests
+    }
+
+    /// The schemes that let a request in, in the policy's order; none is an open door (rule G2).
+    pub(crate) fn schemes(&self, settings: &Settings) -> &[Arc<Scheme>] {
+        settings.auth.and_then(|list| self.auth_lists.get(list.get())).map_or(&[], |list| list)
+    }
+
+    /// Whether any route refuses requests: none does where all of them are in `off` or `observe`, without credentials.
+    pub(crate) fn refuses(&self) -> bool {
+        let enforces = |mode: Mode| !matches!(mode, Mode::Off | Mode::Observe);
+        self.has_schemes()
+            || self.parts.iter().any(|part| enforces(part.defaults.mode))
+            || self.said.iter().any(|said| said.mode.is_some_and(enforces))
+    }
+
+    /// Whether any route asks for credentials.
+    pub(crate) fn has_schemes(&self) -> bool {
+        !self.auth_lists.is_empty()
+    }
+
+    /// The headers in which ids of keys are passed on, and in which no client may send any (POLICY.md).
+    #[inline]
+    pub(crate) fn forwarded_ids(&self) -> &[HeaderName] {
+        &self.forwarded_ids
+    }
+
+    /// Whether a request may be asked for, or told, headers that have names of the policy's own, or a trace (I4).
+    pub(crate) fn names_headers(&self) -> bool {
+        let lists = [&self.forwarded_ids, &self.key_headers];
+        self.ids.traceparent || !self.header_lists.is_empty() || lists.iter().any(|names| !names.is_empty())
+    }
+
+    /// The headers that carry keys (rule R1).
+    #[inline]
+    pub(crate) fn key_headers(&self) -> &[HeaderName] {
+        &self.key_headers
+    }
+
+    /// The names of the schemes whose verifiers the layer must have.
+    pub fn custom_schemes(&self) -> impl Iterator<Item = &str> {
+        self.custom.iter().map(|name| &**name)
+    }
+
+    pub(crate) fn required_headers(&self, settings: &Settings) -> &[HeaderGuard] {
+        settings.require_headers.and_then(|list| self.header_lists.get(list.get())).map_or(&[], |list| list)
+    }
+
+    pub(crate) fn content_types(&self, settings: &Settings) -> Option<&MediaTypes> {
+        settings.content_types.and_then(|list| self.type_lists.get(list.get()))
+    }
+
+    /// The pattern as written: a label for the log that no path can blow up (rules L1, L2).
+    pub(crate) fn route_label(&self, label: Label) -> Option<&str> {
+        self.route_pattern(label).map(Pattern::written)
+    }
+
+    pub(crate) fn route_pattern(&self, label: Label) -> Option<&Pattern> {
+        let route = label.route?.get();
+        self.parts.iter().find_map(|part| part.matcher.pattern(route))
+    }
+
+    #[inline]
+    fn part(&self, part: u32) -> &Held {
+        self.parts.get(part as usize).unwrap_or_else(|| self.own())
+    }
+
+    /// What is no scope's.
+    #[inline]
+    fn own(&self) -> &Held {
+        &self.parts[0]
+    }
+}
+
+impl Default for Policy {
+    fn default() -> Self {
+        Self {
+            origin: Origin::default(),
+            ids: IdSettings::default(),
+            rpc_domain: Cow::Borrowed(DOMAIN),
+            inspect: Inspect::default(),
+            drain: Drain::default(),
+            observes_bodies: false,
+            codes: CodeSet::default(),
+            said: Box::default(),
+            usual: Box::default(),
+            scopes: Scopes::default(),
+            parts: Box::new([Held::default()]),
+            header_lists: Box::default(),
+            type_lists: Box::default(),
+            auth_lists: Box::default(),
+            kept_lists: Box::default(),
+            forwarded_ids: Box::default(),
+            key_headers: Box::default(),
+            custom: Box::default(),
+            faults: Faults::new(std::iter::once(DEFAULT_BODY_LIMIT), 0),
+            is_everywhere: true,
+            names_methods: false,
+            asks_of_requests: false,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,344 @@
+//! Scopes: which part of a policy holds for a request, by its host and by the first segments of its path.
+//!
+//! 1. A scope covers a request where one of its hosts is the request's, and its prefix is the path's beginning, segment
+//!    by segment. `*.example.com` covers hosts of any depth below `example.com`, not `example.com` itself.
+//! 2. Of two scopes that overlap one is the narrower (the other way round they are refused), so that the scopes of one
+//!    request form a chain. The narrowest holds first, then the next wider one, at last the policy itself.
+//!
+//! Finding the narrowest is a lookup for the host, else for its domains, and a walk down the path's segments: scopes that
+//! do not cover the request are never looked at.
+
+use std::net::{Ipv4Addr, Ipv6Addr};
+
+use rustc_hash::FxHashMap;
+
+use super::keys::Keys;
+use super::literals::Literals;
+use super::route::Route;
+use crate::classify::rule::MapRule;
+use crate::guard::pattern::{Pattern, Refused, Rest, segments_of, split_segment};
+use crate::outward::OutwardRule;
+
+/// A part of a policy that holds for some hosts, or below some path, alone: a file with a `[scope]`.
+///
+/// Its settings, routes and rules come before those of the policy around it, inside the scope; what it does not set
+/// comes from there. Route patterns are full paths. Headers, credentials and codes belong to the whole policy.
+///
+/// ```
+/// use tower_error_envelope::policy::Scope;
+/// use tower_error_envelope::{Policy, Route};
+///
+/// let orders = Scope::new().host("orders.example.com").host("*.orders.example.com").body_limit(64 * 1024);
+/// let pay = Scope::new().prefix("/pay").route(Route::new("POST /pay/cards").json(true));
+/// // Both would hold for orders.example.com/pay, and neither is the narrower one.
+/// assert!(Policy::builder().scope(orders.clone()).scope(pay.clone()).build().is_err());
+/// assert!(Policy::builder().scope(orders).scope(pay.host("example.com")).build().is_ok());
+/// ```
+#[derive(Clone, Debug, Default)]
+#[must_use]
+pub struct Scope {
+    pub(super) hosts: Vec<String>,
+    pub(super) prefix: Option<String>,
+    pub(super) part: Part,
+}
+
+/// What one scope says, or the policy itself.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Part {
+    pub(super) keys: Keys,
+    pub(super) routes: Vec<Route>,
+    pub(super) rules: Vec<MapRule>,
+    pub(super) outward: Vec<OutwardRule>,
+}
+
+impl Scope {
+    /// A scope that still needs a host or a prefix.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Adds a host, in any letter case and without a port: `"orders.example.com"`, or `"*.orders.example.com"` for the
+    /// hosts below it.
+    pub fn host(mut self, host: impl Into<String>) -> Self {
+        self.hosts.push(host.into());
+        self
+    }
+
+    /// Sets the path below which it holds: `"/orders"` covers `/orders` and `/orders/1`, not `/orders2`.
+    pub fn prefix(mut self, prefix: impl Into<String>) -> Self {
+        self.prefix = Some(prefix.into());
+        self
+    }
+
+    /// Adds a route; their order does not matter.
+    pub fn route(mut self, route: Route) -> Self {
+        self.part.routes.push(route);
+        self
+    }
+
+    /// Adds a rule, asked before those of the policy around it.
+    pub fn map(mut self, rule: MapRule) -> Self {
+        self.part.rules.push(rule);
+        self
+    }
+
+    /// Says how codes leave in another dialect, before what the policy around it says (rule R12).
+    pub fn outward(mut self, rule: OutwardRule) -> Self {
+        self.part.outward.push(rule);
+        self
+    }
+
+    pub(super) fn cover(&self) -> Result<Cover, Refused> {
+        if self.hosts.is_empty() && self.prefix.is_none() {
+            return Err(Refused::new("", "the scope covers everything", "give it hosts, a prefix, or both"));
+        }
+        let hosts = self.hosts.iter().map(|host| HostPattern::parse(host)).collect::<Result<Vec<_>, _>>()?;
+        if let Some(twice) = (1..hosts.len()).find(|at| hosts[..*at].contains(&hosts[*at])) {
+            let wrong = format!("{:?} is named twice", self.hosts[twice]);
+            return Err(Refused::new("hosts", wrong, "name each host once"));
+        }
+        let prefix = self.prefix.as_deref().map_or(Ok(Vec::new()), parse_prefix)?;
+        Ok(Cover { hosts, prefix })
+    }
+}
+
+/// A [`Scope`]'s hosts and prefix, if they are right. No host is any host.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Cover {
+    hosts: Vec<HostPattern>,
+    prefix: Vec<Box<str>>,
+}
+
+#[derive(Debug, PartialEq, Eq)]
+enum HostPattern {
+    Exact(Box<str>),
+    /// The domain that the hosts are below.
+    Below(Box<str>),
+}
+
+impl Cover {
+    /// Whether a pattern fits some path inside.
+    pub(super) fn meets(&self, pattern: &Pattern) -> bool {
+        pattern.meets_prefix(self.prefix.iter().map(|segment| &**segment))
+    }
+
+    pub(super) fn overlaps(&self, other: &Self) -> bool {
+        let hosts = self.hosts.is_empty()
+            || other.hosts.is_empty()
+            || self.hosts.iter().any(|host| other.hosts.iter().any(|it| host.is_within(it) || it.is_within(host)));
+        hosts && (self.prefix.starts_with(&other.prefix) || other.prefix.starts_with(&self.prefix))
+    }
+
+    /// Whether it covers nothing that `wider` does not cover, and less.
+    pub(super) fn is_narrower_than(&self, wider: &Self) -> bool {
+        self.is_within(wider) && !wider.is_within(self)
+    }
+
+    fn is_within(&self, wider: &Self) -> bool {
+        let hosts = wider.hosts.is_empty()
+            || !self.hosts.is_empty() && self.hosts.iter().all(|host| wider.hosts.iter().any(|it| host.is_within(it)));
+        hosts && self.prefix.starts_with(&wider.prefix)
+    }
+}
+
+impl HostPattern {
+    fn parse(written: &str) -> Result<Self, Refused> {
+        let refused = |right: &str| Err(Refused::new("hosts", format!("{written:?} is no host"), right));
+        let host = written.to_ascii_lowercase();
+        let (name, is_wild) = host.strip_prefix("*.").map_or((&*host, false), |domain| (domain, true));
+        if !written.is_ascii() {
+            return refused("write an international name in its ASCII form, as in \"xn--bcher-kva.example\"");
+        }
+        if written.is_empty() {
+            return refused("write a name such as \"orders.example.com\"");
+        }
+        if name.contains('*') || name.is_empty() {
+            return refused("a * stands at the beginning, with a domain behind it: \"*.example.com\"");
+        }
+        if name.contains('/') {
+            return refused("write the name alone, without scheme and path; a path goes into prefix");
+        }
+        if name.strip_prefix('[').map_or(name, |address| address.split_once(']').map_or(name, |it| it.1)).contains(':')
+        {
+            return refused("leave the port out: it does not matter; an IPv6 address stands in brackets: \"[::1]\"");
+        }
+        let is_address = name.starts_with('[') || name.parse::<Ipv4Addr>().is_ok();
+        if is_wild && is_address {
+            return refused("an address has nothing below it: leave the *. out");
+        }
+        match (name.strip_prefix('[').and_then(|address| address.strip_suffix(']')), is_wild) {
+            (Some(address), _) => match address.parse::<Ipv6Addr>() {
+                Ok(address) => Ok(Self::Exact(format!("[{address}]").into())),
+                Err(_) => refused("write an IPv6 address in brackets, as in \"[::1]\""),
+            },
+            (None, _) if !is_name(name) => {
+                refused("write a name such as \"orders.example.com\", without user, final dot and spaces")
+            }
+            (None, true) => Ok(Self::Below(name.into())),
+            (None, false) => Ok(Self::Exact(name.into())),
+        }
+    }
+
+    fn is_within(&self, wider: &Self) -> bool {
+        match (self, wider) {
+            (Self::Exact(host), Self::Exact(other)) | (Self::Below(host), Self::Below(other)) if host == other => true,
+            (Self::Exact(host) | Self::Below(host), Self::Below(domain)) => {
+                host.strip_suffix(&**domain).is_some_and(|below| below.ends_with('.'))
+            }
+            _ => false,
+        }
+    }
+}
+
+/// A DNS name or an IPv4 address, in lower case (RFC 9110 §4.2.3 compares them in any).
+fn is_name(name: &str) -> bool {
+    name.split('.').all(|label| {
+        (1..=63).contains(&label.len())
+            && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'))
+    })
+}
+
+fn parse_prefix(written: &str) -> Result<Vec<Box<str>>, Refused> {
+    if written.contains(['{', '}', '*']) || written.contains("/:") || written.contains("/<") {
+        let wrong = format!("{written:?} has a parameter, and a prefix has none");
+        return Err(Refused::new("prefix", wrong, "write literal segments, as in \"/orders\""));
+    }
+    if written == "/" {
+        return Err(Refused::new(
+            "prefix",
+            "\"/\" covers every path",
+            "leave it out, or write one such as \"/orders\"",
+        ));
+    }
+    if !written.starts_with('/') {
+        let wrong = format!("{written:?} is no path");
+        return Err(Refused::new("prefix", wrong, "begin it with /, as in \"/orders\""));
+    }
+    let pattern = Pattern::parse("prefix", written)?;
+    Ok(pattern.literals().map(Into::into).collect())
+}
+
+/// Which part of a policy holds where. Part 0 is the policy itself.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Scopes {
+    /// For each host that a scope names, every part that covers it, so that one of these lookups is enough.
+    exact: FxHashMap<Box<str>, Prefixes>,
+    below: FxHashMap<Box<str>, Prefixes>,
+    /// For hosts that none names.
+    any: Prefixes,
+}
+
+/// The parts of one host, by the segments of their prefixes.
+#[derive(Clone, Debug, Default)]
+struct Prefixes {
+    part: Option<usize>,
+    next: Literals<Prefixes>,
+}
+
+impl Scopes {
+    /// `covers` are those of the parts from 1; `depths` says of all parts how many are around them.
+    pub(super) fn new(covers: &[Cover], depths: &[usize]) -> Self {
+        // Where two parts have one prefix for a host, the narrower is put last: the wider one has more hosts beside it.
+        let mut parts: Vec<(usize, &Cover)> = (1..).zip(covers).collect();
+        parts.sort_by_key(|(part, _)| depths.get(*part));
+        let all_that = |cover_it: &dyn Fn(&Cover) -> bool| {
+            let mut prefixes = Prefixes::default();
+            let covering = parts.iter().filter(|(_, cover)| cover.hosts.is_empty() || cover_it(cover));
+            covering.for_each(|(part, cover)| prefixes.put(&cover.prefix, *part));
+            prefixes
+        };
+        let mut scopes = Self { any: all_that(&|_| false), ..Self::default() };
+        for host in covers.iter().flat_map(|cover| &cover.hosts) {
+            let (hosts, name) = match host {
+                HostPattern::Exact(host) => (&mut scopes.exact, host),
+                HostPattern::Below(domain) => (&mut scopes.below, domain),
+            };
+            let prefixes = || all_that(&|cover| cover.hosts.iter().any(|wider| host.is_within(wider)));
+            hosts.entry(name.clone()).or_insert_with(prefixes);
+        }
+        scopes
+    }
+
+    /// Whether a request's host matters.
+    pub(super) fn ask_host(&self) -> bool {
+        !self.exact.is_empty() || !self.below.is_empty()
+    }
+
+    /// The narrowest part that covers a request. `host` is in lower case, without its port.
+    #[inline]
+    pub(super) fn narrowest(&self, host: &str, path: &[u8]) -> usize {
+        self.prefixes(host).exact(path).unwrap_or(0)
+    }
+
+    /// The same; `None` where letter case decides which it is.
+    #[inline]
+    pub(super) fn narrowest_in_any_case(&self, host: &str, path: &[u8]) -> Option<usize> {
+        let mut node = self.prefixes(host);
+        let mut found = node.part;
+        let mut rest: Rest<'_> = if node.next.is_empty() { None } else { segments_of(path) };
+        while let Some((segment, after)) = rest.map(split_segment) {
+            let Some(next) = node.next.matching(segment) else { break };
+            let Some((only, true)) = next.only() else { return None };
+            (node, rest) = (only, after);
+            found = node.part.or(found);
+        }
+        Some(found.unwrap_or(0))
+    }
+
+    /// The narrowest parts that cover it where letter case does not count: several where prefixes differ in it alone.
+    pub(super) fn narrowest_folded(&self, host: &str, path: &[u8]) -> Vec<usize> {
+        let mut found = Vec::new();
+        self.prefixes(host).folded(segments_of(path), 0, &mut found);
+        found
+    }
+
+    /// Those of the host, else of the nearest domain that it is below.
+    fn prefixes(&self, host: &str) -> &Prefixes {
+        if let Some(prefixes) = self.exact.get(host) {
+            return prefixes;
+        }
+        let mut domain = if self.below.is_empty() { "" } else { host };
+        while let Some(at) = domain.bytes().position(|byte| byte == b'.') {
+            domain = &domain[at + 1..];
+            if let Some(prefixes) = self.below.get(domain) {
+                return prefixes;
+            }
+        }
+        &self.any
+    }
+}
+
+impl Prefixes {
+    fn put(&mut self, prefix: &[Box<str>], part: usize) {
+        let mut node = self;
+        for segment in prefix {
+            node = node.next.get_or_insert(segment.as_bytes());
+        }
+        node.part = Some(part);
+    }
+
+    fn exact(&self, path: &[u8]) -> Option<usize> {
+        let (mut node, mut found) = (self, self.part);
+        let mut rest: Rest<'_> = if self.next.is_empty() { None } else { segments_of(path) };
+        while let Some(left) = rest {
+            let (segment, after) = split_segment(left);
+            let mut alike = node.next.matching(segment).into_iter().flat_map(|next| next.each(segment));
+            let Some((next, _)) = alike.find(|(_, is_same)| *is_same) else { break };
+            (node, rest) = (next, after);
+            found = node.part.or(found);
+        }
+        found
+    }
+
+    fn folded(&self, path: Rest<'_>, around: usize, found: &mut Vec<usize>) {
+        let part = self.part.unwrap_or(around);
+        let before = found.len();
+        if let Some((segment, after)) = path.map(split_segment) {
+            let alike = self.next.matching(segment).into_iter().flat_map(|next| next.each(segment));
+            alike.for_each(|(next, _)| next.folded(after, part, found));
+        }
+        if found.len() == before && !found.contains(&part) {
+            found.push(part);
+        }
+    }
+}

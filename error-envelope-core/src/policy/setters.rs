@@ -1,0 +1,160 @@
+//! What can be set of a route can be set of the policy and its scopes.
+
+use super::builder::PolicyBuilder;
+use super::keys::Keys;
+use super::route::Route;
+use super::scope::Scope;
+
+impl Route {
+    fn keys_mut(&mut self) -> &mut Keys {
+        &mut self.keys
+    }
+}
+
+impl PolicyBuilder {
+    fn keys_mut(&mut self) -> &mut Keys {
+        &mut self.part.keys
+    }
+}
+
+impl Scope {
+    fn keys_mut(&mut self) -> &mut Keys {
+        &mut self.part.keys
+    }
+}
+
+/// The same setters for a route and, as defaults, for the policy and its scopes.
+macro_rules! setters {
+    ($of:ty) => {
+        impl $of {
+            /// Sets what the layer does: [`Mode::Enforce`](crate::policy::Mode) by default.
+            pub fn mode(mut self, mode: $crate::policy::Mode) -> Self {
+                self.keys_mut().mode = Some(mode);
+                self
+            }
+
+            /// Sets how errors are written (rule R12): [`Dialect::Standard`](crate::dialect::Dialect) by default. RPC clients get
+            /// those of their protocol, whatever it is (section P).
+            pub fn dialect(mut self, dialect: $crate::dialect::Dialect) -> Self {
+                self.keys_mut().dialect = Some(dialect);
+                self
+            }
+
+            /// Sets the credentials that let a request in (rule G2), by the names that the policy gives them: any one of
+            /// them does. An empty list is open, as is the default.
+            pub fn auth<T: Into<String>>(mut self, names: impl IntoIterator<Item = T>) -> Self {
+                self.keys_mut().auth = Some(names.into_iter().map(Into::into).collect());
+                self
+            }
+
+            /// Whether credentials are checked and logged alone, and refuse nobody (rule M1): not by default.
+            pub fn auth_observe(mut self, auth_observe: bool) -> Self {
+                self.keys_mut().auth_observe = Some(auth_observe);
+                self
+            }
+
+            /// Sets the longest request body in bytes (rule G4): 1 MiB by default. Of a stream of RPC messages it is the
+            /// longest message (section P).
+            ///
+            /// A framework's own limit stays in force inside. axum's extractors read at most 2 MiB: for more, set axum's
+            /// `DefaultBodyLimit` on the same routes, too.
+            pub fn body_limit(mut self, bytes: u64) -> Self {
+                self.keys_mut().body_limit = Some(Some(bytes));
+                self
+            }
+
+            /// Lifts the limit of request bodies; a framework's own stays (axum's extractors: 2 MiB).
+            pub fn no_body_limit(mut self) -> Self {
+                self.keys_mut().body_limit = Some(None);
+                self
+            }
+
+            /// Sets what the limit counts of a request whose content type claims a stream of RPC messages (rule P1): by
+            /// default each message of a POST to `/pkg.Service/Method`, else the whole body.
+            pub fn body_limit_per(mut self, per: $crate::policy::BodyLimitPer) -> Self {
+                self.keys_mut().body_limit_per = Some(per);
+                self
+            }
+
+            /// Whether request bodies must be `application/json` (rule G3): not by default. `false` asks for no type.
+            pub fn json(mut self, json: bool) -> Self {
+                self.keys_mut().json = Some(json);
+                self
+            }
+
+            /// Sets the media types that request bodies may have (rule G3), instead of `json`. An empty list asks for
+            /// none.
+            pub fn content_types<T: Into<String>>(mut self, types: impl IntoIterator<Item = T>) -> Self {
+                self.keys_mut().content_types = Some(types.into_iter().map(Into::into).collect());
+                self
+            }
+
+            /// Sets the headers that requests must carry (rule G1), by the names that the policy gives them. An empty
+            /// list asks for none.
+            pub fn require_headers<T: Into<String>>(mut self, names: impl IntoIterator<Item = T>) -> Self {
+                self.keys_mut().require_headers = Some(names.into_iter().map(Into::into).collect());
+                self
+            }
+
+            /// Sets what becomes of codes that only an inner process knows (rule E2).
+            pub fn unknown_codes(mut self, unknown_codes: $crate::policy::UnknownCodes) -> Self {
+                self.keys_mut().unknown_codes = Some(unknown_codes);
+                self
+            }
+
+            /// Sets what `no-transform` means (rule R9).
+            pub fn no_transform(mut self, no_transform: $crate::policy::NoTransform) -> Self {
+                self.keys_mut().no_transform = Some(no_transform);
+                self
+            }
+
+            /// Sets what becomes of JSON-RPC and OAuth errors (rule R10).
+            pub fn protocols(mut self, protocols: $crate::policy::Protocols) -> Self {
+                self.keys_mut().protocols = Some(protocols);
+                self
+            }
+
+            /// Sets which members of a foreign 4xx body pass into the details (rule R14), by their names: what no rule reads of
+            /// it is dropped else, and its names logged. An empty list passes none, as is the default.
+            pub fn keep_members<T: Into<String>>(mut self, names: impl IntoIterator<Item = T>) -> Self {
+                self.keys_mut().keep_members = Some(names.into_iter().map(Into::into).collect());
+                self
+            }
+
+            /// Sets whether guards hold for CORS preflights (rule G0).
+            pub fn preflight(mut self, preflight: $crate::policy::Preflight) -> Self {
+                self.keys_mut().preflight = Some(preflight);
+                self
+            }
+
+            /// Sets what becomes of a path whose readings meet routes with different guards (rule G0): the guards of all of them
+            /// hold by default.
+            pub fn paths(mut self, paths: $crate::policy::Paths) -> Self {
+                self.keys_mut().paths = Some(paths);
+                self
+            }
+
+            /// Sets whether guards ignore the letter case of paths (rule G0): by default they do.
+            pub fn case(mut self, case: $crate::policy::LetterCase) -> Self {
+                self.keys_mut().case = Some(case);
+                self
+            }
+
+            /// Whether browsers may read the id and the code (rule E4): by default they may.
+            pub fn expose_headers(mut self, expose_headers: bool) -> Self {
+                self.keys_mut().expose_headers = Some(expose_headers);
+                self
+            }
+
+            /// Whether a client of a standard route may ask for RFC 9457 with `Accept` (rule R11): by default it may.
+            pub fn negotiate(mut self, negotiate: bool) -> Self {
+                self.keys_mut().negotiate = Some(negotiate);
+                self
+            }
+        }
+    };
+}
+
+setters!(Route);
+setters!(PolicyBuilder);
+setters!(Scope);

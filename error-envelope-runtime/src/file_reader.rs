@@ -1,0 +1,307 @@
+//! Reads files on separate threads, so that a hung file system blocks no caller: a file system may take any call and never answer.
+//!
+//! 1. A writer that has a file open is waited for ([`OpenWriters`]), where the system reports it.
+//! 2. The files are looked at twice, with a pause between, each time by a thread of its own that holds no lock. Only what
+//!    both found is returned, and only if the system reports no change in between.
+//! 3. Whoever asks waits no longer than [`Patience`] allows. A thread that does not come back is left behind; so few may be
+//!    that no more are started. Once one does come back, the files are read anew.
+//! 4. A thread that computes has its files, and is waited for longer: a policy may have 30,000 routes.
+
+use std::collections::BTreeSet;
+use std::fmt;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use crate::folders::{self, Changes, Events, Folders};
+
+/// Files, and how they are read.
+pub struct FileReader<C>(Arc<Shared<C>>);
+
+/// What one look at the files found.
+#[derive(Debug)]
+pub struct Look<C> {
+    /// What was made of them.
+    pub content: C,
+    /// The same for the same files with the same texts.
+    pub texts: u64,
+    /// Their names.
+    pub files: Vec<PathBuf>,
+    /// Whether their folders are watched.
+    pub watched: Result<(), notify::Error>,
+}
+
+/// How long files are waited for.
+#[derive(Clone, Copy, Debug)]
+pub struct Patience {
+    /// Between two looks.
+    pub apart: Duration,
+    /// For a writer to close a file, and for two looks to be equal. At least two looks are had.
+    pub settle: Duration,
+    /// For the files of one look, and for another reading to end.
+    pub answer: Duration,
+    /// For one look that computes.
+    pub compute: Duration,
+    /// So many threads may be reading.
+    pub threads: usize,
+}
+
+/// Whether a look has the files that it asked for, and makes something of them.
+#[derive(Debug, Default)]
+pub struct Progress(AtomicBool);
+
+/// Why files were not read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unread {
+    /// Somebody else still reads them.
+    Busy,
+    /// The file system does not answer.
+    Silent,
+    /// They change faster than they are read.
+    Unsettled,
+    /// Reading them panicked.
+    Panicked,
+}
+
+struct Shared<C> {
+    look: Box<LookFn<C>>,
+    /// Away while a thread looks.
+    folders: Mutex<Option<Folders>>,
+    events: Events,
+    /// Whether somebody reads.
+    taken: Mutex<bool>,
+    free: Condvar,
+    threads: AtomicUsize,
+    /// What the last look found, by the paths that events have.
+    files: Mutex<Arc<BTreeSet<PathBuf>>>,
+}
+
+type LookFn<C> = dyn Fn(&mut Folders, &Progress) -> Look<C> + Send + Sync;
+
+impl Patience {
+    /// At a start, which others wait for.
+    pub const START: Self = Self { settle: Duration::from_secs(1), ..Self::ASKED };
+
+    /// Where somebody asks for a reload: 100 ms apart as a person saves and a script writes, 5 s as no copy of a policy
+    /// takes, 10 s longer than a healthy file system takes, a minute as no policy takes. A signal can be given again, four
+    /// times.
+    pub const ASKED: Self = Self {
+        apart: Duration::from_millis(100),
+        settle: Duration::from_secs(5),
+        answer: Duration::from_secs(10),
+        compute: Duration::from_secs(60),
+        threads: 4,
+    };
+
+    /// Where files changed: folders that are never quiet leave threads for whoever asks.
+    pub const CHANGED: Self = Self { threads: 2, ..Self::ASKED };
+}
+
+impl<C: Send + 'static> FileReader<C> {
+    /// Nothing is read yet.
+    ///
+    /// `look` reads, and watches where a change will show; it is called again where it did not watch that before.
+    ///
+    /// # Errors
+    ///
+    /// The system cannot watch folders.
+    pub fn new(
+        look: impl Fn(&mut Folders, &Progress) -> Look<C> + Send + Sync + 'static,
+    ) -> Result<(Self, Changes), notify::Error> {
+        let (events, changes) = folders::events();
+        let folders = Mutex::new(Some(Folders::new(&events)?));
+        let (taken, free, threads) = (Mutex::default(), Condvar::new(), AtomicUsize::new(0));
+        let shared = Shared { look: Box::new(look), folders, events, taken, free, threads, files: Mutex::default() };
+        Ok((Self(Arc::new(shared)), changes))
+    }
+
+    /// Reads the files, and applies what they are before anybody else reads them. It blocks its thread, and nobody else's.
+    pub fn read<T>(&self, patience: &Patience, apply: impl FnOnce(Result<Look<C>, Unread>) -> T) -> T {
+        match self.0.turn(patience.answer) {
+            Some(_turn) => apply(self.0.settled(patience)),
+            None => {
+                // Whoever reads may have seen what was there before.
+                self.0.events.wake();
+                apply(Err(Unread::Busy))
+            }
+        }
+    }
+}
+
+impl<C: Send + 'static> Shared<C> {
+    fn settled(self: &Arc<Self>, patience: &Patience) -> Result<Look<C>, Unread> {
+        let (until, writers) = (now() + patience.settle, &self.events.writers);
+        writers.forget();
+        let mut before = None;
+        loop {
+            if let Some(file) = writers.wait_closed(&self.files(), until.saturating_duration_since(now())) {
+                log_not_closed(&file, patience.settle);
+            }
+            let time = writers.time();
+            let look = self.look(patience)?;
+            match before {
+                Some((texts, since)) if texts == look.texts && !writers.are_restless(&self.files(), since) => {
+                    return Ok(look);
+                }
+                Some(_) if now() >= until => return Err(Unread::Unsettled),
+                _ => before = Some((look.texts, time)),
+            }
+            thread::sleep(patience.apart);
+        }
+    }
+
+    /// One look, by a thread of its own.
+    fn look(self: &Arc<Self>, patience: &Patience) -> Result<Look<C>, Unread> {
+        if self.threads.load(Ordering::SeqCst) >= patience.threads {
+            return Err(Unread::Silent);
+        }
+        let thread = Thread::new(self);
+        let (left, (found, wait)) = (Arc::<AtomicBool>::default(), sync_channel(1));
+        let (is_left, events) = (Arc::clone(&left), self.events.clone());
+        let progress = Arc::<Progress>::default();
+        let its_progress = Arc::clone(&progress);
+        let looking = move || {
+            let look = thread.look(&its_progress);
+            drop(thread);
+            let _ = found.send(look);
+            if is_left.load(Ordering::SeqCst) {
+                events.wake();
+            }
+        };
+        thread::Builder::new().name(NAME.to_owned()).spawn(looking).map_err(|_| Unread::Silent)?;
+        let look = progress.wait(&wait, patience).or_else(|unread| {
+            left.store(true, Ordering::SeqCst);
+            // It may have come just now.
+            wait.try_recv().map_err(|_| unread)
+        });
+        let (look, files) = look?;
+        *lock(&self.files) = Arc::new(files);
+        Ok(look)
+    }
+
+    fn files(&self) -> Arc<BTreeSet<PathBuf>> {
+        lock(&self.files).clone()
+    }
+}
+
+const NAME: &str = "error-envelope-reader";
+
+/// A thread that looks, and is counted while it does.
+struct Thread<C>(Arc<Shared<C>>);
+
+impl<C> Thread<C> {
+    fn new(shared: &Arc<Shared<C>>) -> Self {
+        shared.threads.fetch_add(1, Ordering::SeqCst);
+        Self(Arc::clone(shared))
+    }
+
+    /// A thread that is left behind keeps its folders: another one watches them by means of its own.
+    fn look(&self, progress: &Progress) -> (Look<C>, BTreeSet<PathBuf>) {
+        let folders = lock(&self.0.folders).take();
+        let mut folders = folders.unwrap_or_else(|| Folders::or_none(&self.0.events));
+        let look = folders.read(|folders| (self.0.look)(folders, progress));
+        let files = look.files.iter().flat_map(|file| folders::paths_of(file)).collect();
+        lock(&self.0.folders).get_or_insert(folders);
+        (look, files)
+    }
+}
+
+impl<C> Drop for Thread<C> {
+    fn drop(&mut self) {
+        self.0.threads.fetch_sub(1, Ordering::SeqCst);
+    }
+}
+
+impl Progress {
+    /// Files are asked for from now on, or what was read is computed with.
+    pub fn computes(&self, computes: bool) {
+        self.0.store(computes, Ordering::SeqCst);
+    }
+
+    fn wait<T>(&self, look: &Receiver<T>, patience: &Patience) -> Result<T, Unread> {
+        let until = now() + patience.compute;
+        loop {
+            match look.recv_timeout(patience.answer) {
+                Ok(look) => return Ok(look),
+                Err(RecvTimeoutError::Timeout) if self.0.load(Ordering::SeqCst) && now() < until => {}
+                Err(RecvTimeoutError::Timeout) => return Err(Unread::Silent),
+                Err(RecvTimeoutError::Disconnected) => return Err(Unread::Panicked),
+            }
+        }
+    }
+}
+
+/// That nobody else reads.
+struct Turn<'a, C>(&'a Shared<C>);
+
+impl<C> Shared<C> {
+    fn turn(&self, at_most: Duration) -> Option<Turn<'_, C>> {
+        let wait = self.free.wait_timeout_while(lock(&self.taken), at_most, |taken| *taken);
+        let (mut taken, _) = wait.unwrap_or_else(PoisonError::into_inner);
+        let is_free = !std::mem::replace(&mut *taken, true);
+        is_free.then(|| Turn(self))
+    }
+}
+
+impl<C> Drop for Turn<'_, C> {
+    fn drop(&mut self) {
+        *lock(&self.0.taken) = false;
+        self.0.free.notify_one();
+    }
+}
+
+impl Unread {
+    /// What to do about it.
+    #[must_use]
+    pub const fn advice(self) -> &'static str {
+        match self {
+            Self::Busy => "wait until that reading has ended",
+            Self::Silent => "check the file system that the files are on; the next change or reload reads them again",
+            Self::Unsettled => "write the new file beside the old one, and rename it over that",
+            Self::Panicked => "report the panic on standard error as a bug",
+        }
+    }
+}
+
+impl fmt::Display for Unread {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Busy => "the files are being read already",
+            Self::Silent => "the file system does not answer",
+            Self::Unsettled => "the files kept changing while they were read",
+            Self::Panicked => "reading the files panicked",
+        })
+    }
+}
+
+impl std::error::Error for Unread {}
+
+impl<C> fmt::Debug for FileReader<C> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("FileReader").field("files", &lock(&self.0.files)).finish_non_exhaustive()
+    }
+}
+
+fn log_not_closed(file: &std::path::Path, waited: Duration) {
+    tracing::warn!(
+        target: "tower_error_envelope",
+        file = %file.display(),
+        ?waited,
+        "a writer has not closed the file; it is read as it is"
+    );
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[allow(clippy::disallowed_methods, reason = "files are waited for on threads, which no runtime's clock reaches")]
+fn now() -> Instant {
+    Instant::now()
+}
+
+#[cfg(test)]
+mod tests;

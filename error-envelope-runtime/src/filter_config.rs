@@ -1,0 +1,136 @@
+//! What Envoy is given of a policy: read by the module, and by the command that looks at a configuration.
+
+use std::fmt::Write;
+use std::net::{Ipv4Addr, SocketAddr};
+
+use serde_json::Value;
+
+use error_envelope_core::loader::PolicyLoader;
+
+/// Where a filter's configuration has its policy.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub enum FilterPolicy {
+    /// Nowhere: the default policy holds.
+    #[default]
+    Nowhere,
+    /// It is this text.
+    Here(String),
+    /// It is in this file.
+    File(String),
+}
+
+/// What a filter's configuration says.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct FilterConfig {
+    /// Where its policy is.
+    pub policy: FilterPolicy,
+    /// Where the admin address is; nowhere, unless it is said.
+    pub admin: Option<SocketAddr>,
+}
+
+impl FilterConfig {
+    /// Reads a `filter_config` as Envoy gives it to a module.
+    ///
+    /// # Errors
+    ///
+    /// What is wrong with it, for who writes the configuration.
+    pub fn of(text: &[u8]) -> Result<Self, String> {
+        let text = str::from_utf8(text).map_err(|error| format!("filter_config is no UTF-8: {error}"))?;
+        match text.trim_start().as_bytes().first() {
+            None => Ok(Self::default()),
+            Some(b'{') => {
+                let value = serde_json::from_str(text).map_err(|error| format!("filter_config: {error}"))?;
+                Self::of_struct(&value)
+            }
+            Some(_) => Self::of_string(text),
+        }
+    }
+
+    /// As [`FilterConfig::of`], of a `google.protobuf.Struct`.
+    ///
+    /// # Errors
+    ///
+    /// As of the text.
+    pub fn of_struct(value: &Value) -> Result<Self, String> {
+        let mut config = Self::default();
+        for (key, entry) in value.as_object().into_iter().flatten() {
+            match (key.as_str(), entry) {
+                ("admin", entry) => config.admin = Some(of_admin(entry.as_str())?),
+                ("policy", Value::String(text)) if config.policy == FilterPolicy::Nowhere => {
+                    config.policy = FilterPolicy::Here(text.clone());
+                }
+                ("policy_file", Value::String(file)) if config.policy == FilterPolicy::Nowhere => {
+                    config.policy = FilterPolicy::File(file.clone());
+                }
+                _ => return Err(other_keys(value)),
+            }
+        }
+        Ok(config)
+    }
+
+    fn of_string(text: &str) -> Result<Self, String> {
+        // What is no TOML is a policy that is none, and told with its line.
+        let mut table = text.parse::<toml::Table>().unwrap_or_default();
+        let admin = match table.remove("admin") {
+            Some(admin) => Some(of_admin(admin.as_str())?),
+            None => None,
+        };
+        let policy = match (table.get("policy_file"), table.len()) {
+            (Some(toml::Value::String(file)), 1) => FilterPolicy::File(file.clone()),
+            (Some(_), 1) => {
+                let why = "filter_config: policy_file is not a text; say policy_file = \"/etc/envoy/policy.toml\"";
+                return Err(why.to_owned());
+            }
+            (Some(_), _) => return Err("filter_config: a policy beside policy_file; say one of them".to_owned()),
+            (None, 0) if admin.is_some() => FilterPolicy::Nowhere,
+            (None, _) if admin.is_some() => {
+                let why = "filter_config: admin beside a policy's own text; say both in a google.protobuf.Struct, \
+                           {\"policy\": \"…\", \"admin\": \"…\"}, or the policy in a file: policy_file = \"…\"";
+                return Err(why.to_owned());
+            }
+            (None, _) => FilterPolicy::Here(text.to_owned()),
+        };
+        Ok(Self { policy, admin })
+    }
+
+    /// Reads an admin address: an IP address and a port, or a port on loopback. A name would have to be looked up while
+    /// Envoy waits.
+    ///
+    /// # Errors
+    ///
+    /// What is wrong with it.
+    pub fn address(text: &str) -> Result<SocketAddr, String> {
+        let port = text.parse::<u16>().map(|port| SocketAddr::from((Ipv4Addr::LOCALHOST, port)));
+        port.or_else(|_| text.parse()).map_err(|_| {
+            format!("{text:?} is no IP address with a port; say \"127.0.0.1:9902\", or \"9902\" for the same")
+        })
+    }
+}
+
+fn of_admin(text: Option<&str>) -> Result<SocketAddr, String> {
+    let text = text.ok_or("filter_config: admin is not a text; say \"127.0.0.1:9902\"")?;
+    FilterConfig::address(text).map_err(|why| format!("filter_config: admin: {why}"))
+}
+
+fn other_keys(value: &Value) -> String {
+    let mut keys = String::new();
+    for (key, _) in value.as_object().into_iter().flatten() {
+        let _ = write!(keys, "{}{key:?}", if keys.is_empty() { "" } else { ", " });
+    }
+    format!(
+        "filter_config has the keys {keys}; it takes one text, \"policy\" or \"policy_file\", and another, \"admin\", beside it"
+    )
+}
+
+impl FilterPolicy {
+    /// What a policy's own text is called in errors.
+    pub const INLINE: &str = "filter_config";
+
+    /// Reads policies as they can hold inside Envoy: without a verifier in Rust.
+    pub fn loader() -> PolicyLoader {
+        PolicyLoader::new().no_verifiers(
+            "inside Envoy no verifier in Rust can be given: let one of Envoy's own filters decide before this one, such as \
+             ext_authz, jwt_authn or oauth2, and take the scheme out of `auth`",
+        )
+    }
+}

@@ -1,0 +1,174 @@
+//! Folders in which changes of files show, for what is read again when its files change: a policy, a certificate.
+//!
+//! 1. Folders are watched, not files: editors and deployments replace files by renaming, Kubernetes swaps a link.
+//! 2. A thread waits, and calls once the folders are quiet. It ends with what it calls.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+use std::{fmt, io};
+
+use notify::{RecommendedWatcher, RecursiveMode, Watcher};
+
+use crate::open_writers::OpenWriters;
+
+/// A change is several events: files are read once nothing more came for so long.
+const QUIET: Duration = Duration::from_millis(50);
+
+/// Folders that are never quiet do not put a change off for ever: after so many events it is looked at.
+const MOST_EVENTS: usize = 1000;
+
+/// Folders that come faster than they are read are looked at again at their next event.
+const MOST_LOOKS: usize = 16;
+
+/// The folders that are watched, as long as this is there.
+pub struct Folders {
+    watcher: Result<RecommendedWatcher, String>,
+    watched: BTreeSet<PathBuf>,
+    /// A folder is watched that was not.
+    grew: bool,
+}
+
+/// What [`Folders`] report to.
+#[derive(Clone, Debug)]
+pub(crate) struct Events {
+    woken: SyncSender<()>,
+    pub(crate) writers: Arc<OpenWriters>,
+}
+
+/// What happens in [`Folders`].
+#[derive(Debug)]
+pub struct Changes(Receiver<()>);
+
+/// One change that is not looked at yet stands for all of them.
+pub(crate) fn events() -> (Events, Changes) {
+    let (woken, wait) = sync_channel(1);
+    (Events { woken, writers: Arc::default() }, Changes(wait))
+}
+
+impl Events {
+    /// Has the files read anew.
+    pub(crate) fn wake(&self) {
+        let _ = self.woken.try_send(());
+    }
+}
+
+impl Folders {
+    /// None yet.
+    pub(crate) fn new(events: &Events) -> Result<Self, notify::Error> {
+        let events = events.clone();
+        let watcher = notify::recommended_watcher(move |event: Result<notify::Event, notify::Error>| {
+            if let Ok(event) = &event {
+                events.writers.note(event);
+            }
+            // Reading the files is an event, too.
+            if !event.is_ok_and(|event| event.kind.is_access()) {
+                events.wake();
+            }
+        })?;
+        Ok(Self { watcher: Ok(watcher), watched: BTreeSet::new(), grew: false })
+    }
+
+    /// The same; what the system refuses shows where folders are to be watched.
+    pub(crate) fn or_none(events: &Events) -> Self {
+        Self::new(events).unwrap_or_else(|error| {
+            let watcher = Err(error.to_string());
+            Self { watcher, watched: BTreeSet::new(), grew: false }
+        })
+    }
+
+    /// Watches these folders, and no other any more.
+    pub fn watch(&mut self, folders: BTreeSet<PathBuf>) -> Result<(), notify::Error> {
+        for gone in self.watched.difference(&folders) {
+            // A folder that was deleted is not watched any more.
+            let _ = self.watcher.as_mut().map(|watcher| watcher.unwatch(gone));
+        }
+        self.watched.retain(|folder| folders.contains(folder));
+        self.watch_also(folders)
+    }
+
+    /// Watches these folders, too.
+    pub fn watch_also(&mut self, folders: BTreeSet<PathBuf>) -> Result<(), notify::Error> {
+        let watcher = self.watcher.as_mut().map_err(|error| notify::Error::generic(error))?;
+        let mut failed = Ok(());
+        for folder in folders {
+            // Again also where it was watched: a folder that was replaced is another one under its name.
+            if let Err(error) = watcher.watch(&folder, RecursiveMode::NonRecursive) {
+                failed = Err(error);
+            }
+            self.grew |= self.watched.insert(folder);
+        }
+        failed
+    }
+
+    /// Reads files by a function that also watches their folders. What changed between reading a folder and watching it
+    /// had no event: while it watches others than before, it is called again.
+    pub fn read<T>(&mut self, mut read: impl FnMut(&mut Self) -> T) -> T {
+        for _ in 0..MOST_LOOKS {
+            self.grew = false;
+            let answer = read(self);
+            if !self.grew {
+                return answer;
+            }
+        }
+        read(self)
+    }
+}
+
+impl fmt::Debug for Folders {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_set().entries(&self.watched).finish()
+    }
+}
+
+impl Changes {
+    /// Calls on a thread of this name, each time that the folders are quiet again, as long as `of` is there: it holds the
+    /// [`Folders`].
+    pub fn follow<T: Send + Sync + 'static>(self, thread: &str, of: &Arc<T>, reload: fn(&T)) -> io::Result<()> {
+        let of = Arc::downgrade(of);
+        std::thread::Builder::new().name(thread.to_owned()).spawn(move || self.wait(&of, reload))?;
+        Ok(())
+    }
+
+    #[cfg(test)]
+    pub(crate) fn wait_for_one(&self) {
+        self.0.recv().expect("somebody may wake");
+    }
+
+    fn wait<T>(&self, of: &Weak<T>, reload: fn(&T)) {
+        while self.0.recv().is_ok() {
+            for _ in 0..MOST_EVENTS {
+                match self.0.recv_timeout(QUIET) {
+                    Ok(()) => {}
+                    Err(RecvTimeoutError::Timeout) => break,
+                    Err(RecvTimeoutError::Disconnected) => return,
+                }
+            }
+            let Some(of) = of.upgrade() else { return };
+            reload(&of);
+        }
+    }
+}
+
+/// The folders in which a change of this file shows: its own, or what there is above it, those of every symbolic link on
+/// the way to it and of what it leads to, and that of the file at their end.
+pub fn of_file(file: &Path) -> impl Iterator<Item = PathBuf> {
+    let links = file.ancestors().filter(|part| part.is_symlink());
+    let ends = links.clone().filter_map(|link| nearest_to(link.parent()?.join(link.read_link().ok()?).parent()?));
+    let real = file.canonicalize().ok().and_then(|real| Some(real.parent()?.to_owned()));
+    links.chain([file]).filter_map(|part| nearest_to(part.parent()?)).chain(ends).chain(real)
+}
+
+/// The paths that events of this file have: in its folder as that is watched, and by its real name.
+pub(crate) fn paths_of(file: &Path) -> impl Iterator<Item = PathBuf> {
+    let named = file.parent().and_then(nearest_to).zip(file.file_name()).map(|(folder, name)| folder.join(name));
+    named.into_iter().chain(file.canonicalize().ok())
+}
+
+/// The folder, or what there is above it: where it shows that it is there.
+pub(crate) fn nearest_to(folder: &Path) -> Option<PathBuf> {
+    let named = |folder: &Path| if folder.as_os_str().is_empty() { PathBuf::from(".") } else { folder.to_owned() };
+    folder.ancestors().map(named).find(|folder| folder.is_dir())
+}

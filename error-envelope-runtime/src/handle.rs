@@ -1,0 +1,202 @@
+//! Where a service takes its terms from (rule M3): a request takes them once, and keeps them to its end.
+
+use std::fmt;
+#[cfg(feature = "policy-file")]
+use std::path::Path;
+use std::sync::Arc;
+use std::time::SystemTime;
+
+#[cfg(feature = "policy-file")]
+use arc_swap::ArcSwap;
+use error_envelope_core::exchange::{Observer, Terms};
+#[cfg(feature = "policy-file")]
+use error_envelope_core::loader::PolicyLoader;
+use error_envelope_core::policy::Policy;
+#[cfg(feature = "policy-file")]
+use error_envelope_core::policy::PolicyError;
+
+#[cfg(feature = "policy-file")]
+use crate::reloader::PolicyReloader;
+use crate::status::PolicyStatus;
+use crate::switch::{KillSwitch, Switched};
+use crate::{clock, log};
+
+/// The active policy with what else holds for every request (M3). A clone hands out the same.
+///
+/// ```
+/// use error_envelope_core::policy::{Mode, Policy};
+/// use error_envelope_runtime::PolicyHandle;
+///
+/// let handle = PolicyHandle::fixed(Policy::default());
+/// assert_eq!(handle.terms().policy().figures().mode(), Mode::Enforce);
+/// ```
+#[derive(Clone)]
+pub struct PolicyHandle {
+    source: Source,
+    switched: Option<Arc<Switched>>,
+}
+
+#[derive(Clone)]
+enum Source {
+    Fixed {
+        terms: Arc<Terms>,
+        since: SystemTime,
+    },
+    #[cfg(feature = "policy-file")]
+    Watched {
+        reloader: Arc<PolicyReloader>,
+        /// Those of the policy that was active when they were last asked for.
+        latest: Arc<ArcSwap<Terms>>,
+    },
+}
+
+/// What holds a [`PolicyHandle`]: the Tower layer, or the handle of another adapter.
+pub trait PolicyHolder: Sized {
+    /// Replaces the handle.
+    #[must_use]
+    fn map_policy(self, change: impl FnOnce(PolicyHandle) -> PolicyHandle) -> Self;
+}
+
+impl PolicyHolder for PolicyHandle {
+    fn map_policy(self, change: impl FnOnce(Self) -> Self) -> Self {
+        change(self)
+    }
+}
+
+impl PolicyHandle {
+    /// A policy for good.
+    pub fn fixed(policy: impl Into<Arc<Policy>>) -> Self {
+        Self { source: Source::fixed(Terms::new(policy, clock::now)), switched: None }
+    }
+
+    /// The policy of a file: [`PolicyHandle::with_file`].
+    ///
+    /// # Errors
+    ///
+    /// As [`PolicyHandle::with_file`].
+    #[cfg(feature = "policy-file")]
+    pub fn watching(path: impl AsRef<Path>, loader: PolicyLoader) -> Result<Self, PolicyError> {
+        Self::fixed(Arc::default()).with_file(path, loader)
+    }
+
+    /// The same with another policy, for good.
+    #[must_use]
+    pub fn with_policy(self, policy: impl Into<Arc<Policy>>) -> Self {
+        let terms = self.source.terms().with_policy(policy);
+        Self { source: Source::fixed(terms), ..self }
+    }
+
+    /// The same with the policy of a file. A thread of its own reads it again whenever one of the policy's files changes, and
+    /// ends with the last clone. A policy that is refused leaves the old one active (M2).
+    ///
+    /// # Errors
+    ///
+    /// What [`PolicyLoader::load`] refuses; folders that cannot be watched; files that keep changing or whose file system
+    /// does not answer.
+    #[cfg(feature = "policy-file")]
+    pub fn with_file(self, path: impl AsRef<Path>, loader: PolicyLoader) -> Result<Self, PolicyError> {
+        let reloader = PolicyReloader::new(path.as_ref(), loader)?;
+        let terms = self.source.terms().with_policy(reloader.policy());
+        Ok(Self { source: Source::Watched { reloader, latest: Arc::new(ArcSwap::from_pointee(terms)) }, ..self })
+    }
+
+    /// The same with other terms around the policy, also after it changes.
+    #[must_use]
+    pub fn with_terms(self, change: impl FnOnce(Terms) -> Terms) -> Self {
+        let terms = Arc::new(change(Terms::clone(&self.source.terms())));
+        let source = match self.source {
+            Source::Fixed { since, .. } => Source::Fixed { terms, since },
+            #[cfg(feature = "policy-file")]
+            Source::Watched { reloader, .. } => Source::Watched { reloader, latest: Arc::new(ArcSwap::new(terms)) },
+        };
+        Self { source, ..self }
+    }
+
+    /// Shows each error to an observer, once, as it is logged.
+    #[must_use]
+    pub fn with_observer(self, observer: Arc<dyn Observer>) -> Self {
+        self.with_terms(|terms| terms.with_observer(Some(observer)))
+    }
+
+    /// Lets a switch put every route into [`Mode::Off`](error_envelope_core::policy::Mode::Off).
+    #[must_use]
+    pub fn with_switch(self, switch: KillSwitch) -> Self {
+        Self { switched: Some(Arc::new(Switched::new(switch))), ..self }
+    }
+
+    /// What holds for a request that begins now.
+    #[must_use]
+    #[inline]
+    pub fn terms(&self) -> Arc<Terms> {
+        let terms = self.source.terms();
+        match &self.switched {
+            Some(switched) if switched.is_off() => switched.off(terms),
+            _ => terms,
+        }
+    }
+
+    /// The policy that holds for a request that begins now.
+    #[must_use]
+    pub fn policy(&self) -> Arc<Policy> {
+        self.terms().policy().clone()
+    }
+
+    /// The active policy, since when, from which files, and what was refused last. A thrown switch is left out of it.
+    #[must_use]
+    pub fn status(&self) -> PolicyStatus {
+        match &self.source {
+            Source::Fixed { terms, since } => PolicyStatus::fixed(terms.policy().clone(), *since),
+            #[cfg(feature = "policy-file")]
+            Source::Watched { reloader, .. } => reloader.status(),
+        }
+    }
+
+    /// Reads a watched policy's files anew, whether they seem changed or not; `true` where another policy is active now. A
+    /// policy that is not watched stays. It blocks its thread: at most 5 s while the files are being written, 10 s where
+    /// their file system does not answer, and as long again while another reload reads them.
+    ///
+    /// # Errors
+    ///
+    /// As [`PolicyHandle::with_file`]; the old policy stays active.
+    #[cfg(feature = "policy-file")]
+    pub fn reload(&self) -> Result<bool, PolicyError> {
+        match &self.source {
+            Source::Fixed { .. } => Ok(false),
+            Source::Watched { reloader, .. } => reloader.reload(),
+        }
+    }
+
+    /// Logs the active policy in figures.
+    pub fn announce(&self) {
+        log::log_policy(&self.policy(), None, "error envelopes are in force");
+    }
+}
+
+impl Source {
+    fn fixed(terms: Terms) -> Self {
+        Self::Fixed { terms: Arc::new(terms), since: clock::now() }
+    }
+
+    #[inline]
+    fn terms(&self) -> Arc<Terms> {
+        match self {
+            Self::Fixed { terms, .. } => terms.clone(),
+            #[cfg(feature = "policy-file")]
+            Self::Watched { reloader, latest } => {
+                let (policy, known) = (reloader.policy(), latest.load_full());
+                if Arc::ptr_eq(known.policy(), &policy) {
+                    return known;
+                }
+                let terms = Arc::new(known.with_policy(policy));
+                latest.store(terms.clone());
+                terms
+            }
+        }
+    }
+}
+
+impl fmt::Debug for PolicyHandle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PolicyHandle").field("policy", &self.policy()).finish()
+    }
+}

@@ -1,0 +1,51 @@
+//! What every adapter of [`error_envelope_core`] needs once: the active policy and its reloader, the log and counters, ids
+//! and the clock. The Tower layer and the module for Envoy are made of these parts.
+//!
+//! 1. A [`PolicyHandle`] hands out the terms of a request, and follows the policy's files where it is to
+//!    (feature `policy-file`). A [`KillSwitch`] puts every route to `off`.
+//! 2. [`new_request_id`] makes ids.
+//! 3. [`catch`] keeps a panic of the user's code from going further (F2).
+//! 4. [`log_event`] and its siblings log and count what an exchange returns, under the target `tower_error_envelope`.
+
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
+mod catch;
+mod clock;
+mod count;
+#[cfg(feature = "policy-file")]
+mod file_reader;
+#[cfg(feature = "policy-file")]
+mod filter_config;
+#[cfg(feature = "policy-file")]
+mod folders;
+mod handle;
+mod log;
+#[cfg(feature = "policy-file")]
+mod open_writers;
+#[cfg(feature = "policy-file")]
+mod reloader;
+mod status;
+mod switch;
+
+pub use self::catch::{DropGuarded, catch};
+pub use self::clock::{new_request_id, now};
+#[cfg(feature = "metrics")]
+#[cfg_attr(docsrs, doc(cfg(feature = "metrics")))]
+pub use self::count::describe as describe_metrics;
+#[cfg(feature = "policy-file")]
+#[cfg_attr(docsrs, doc(cfg(feature = "policy-file")))]
+pub use self::filter_config::{FilterConfig, FilterPolicy};
+pub use self::handle::{PolicyHandle, PolicyHolder};
+pub use self::log::{cause_text, log_event, log_notes, log_policy, log_reply, log_unenforced};
+pub use self::status::{PolicyRejection, PolicyStatus};
+pub use self::switch::KillSwitch;
+
+/// Files that are read anew when they change: a policy, or a certificate.
+#[cfg(feature = "policy-file")]
+#[cfg_attr(docsrs, doc(cfg(feature = "policy-file")))]
+pub mod files {
+    pub use error_envelope_core::loader::read_regular;
+
+    pub use crate::file_reader::{FileReader, Look, Patience, Unread};
+    pub use crate::folders::{Changes, Folders, of_file};
+}

@@ -1,0 +1,207 @@
+//! One line per error (rules L1, L3), under the target `tower_error_envelope`.
+
+use std::borrow::BorrowMut;
+use std::error::Error;
+use std::fmt::Write;
+#[cfg(feature = "policy-file")]
+use std::path::Path;
+
+use http::StatusCode;
+use tracing::Level;
+
+use error_envelope_core::exchange::{Answered, BoxError, Event, Notes, Observer, Origin};
+use error_envelope_core::policy::Policy;
+#[cfg(feature = "policy-file")]
+use error_envelope_core::policy::PolicyError;
+use error_envelope_core::request_id::RequestId;
+
+use crate::catch::catch;
+use crate::count;
+
+/// The longest text of a cause in the log, in bytes.
+const MAX_CAUSE: usize = 4096;
+
+/// Logs what an answer has to tell.
+pub fn log_reply(answered: &mut Answered) {
+    log_unenforced(answered.unenforced.take());
+    log_event(&mut answered.event);
+}
+
+/// Logs an event, and drops its cause: that is the user's own, and may panic in both (F2).
+pub fn log_event(mut event: impl BorrowMut<Event>) {
+    log_and_count(event.borrow_mut());
+}
+
+fn log_and_count(event: &mut Event) {
+    count::error(event);
+    let abandoned = event.origin() == Origin::Abandoned;
+    match event.would_be().or(event.status()) {
+        Some(StatusCode::SERVICE_UNAVAILABLE) => write(Level::WARN, event),
+        Some(status) if !status.is_server_error() => write(Level::INFO, event),
+        None if abandoned => write(Level::INFO, event),
+        _ => write(Level::ERROR, event),
+    }
+    if let Some(observer) = event.observer() {
+        show(observer, event);
+    }
+    if let Some(cause) = event.take_cause() {
+        let _ = catch(|| drop(cause));
+    }
+}
+
+#[cold]
+fn show(observer: &dyn Observer, event: &Event) {
+    if let Err(panic) = catch(|| observer.saw(event)) {
+        tracing::error!(target: "tower_error_envelope", request_id = %event.request_id(), panic, "the observer panicked");
+    }
+}
+
+/// What `auth_observe` has not let refuse a request (M1).
+#[inline]
+pub fn log_unenforced(event: Option<Box<Event>>) {
+    if let Some(event) = event {
+        log_event(event);
+    }
+}
+
+/// Notes that no error carries to the log (I2, I3).
+#[inline]
+pub fn log_notes(id: RequestId, notes: Option<Box<Notes>>) {
+    if let Some(notes) = notes {
+        tracing::debug!(
+            target: "tower_error_envelope",
+            request_id = %id,
+            client_request_id = notes.client_request_id(),
+            upstream_request_id = notes.upstream_request_id(),
+            "another request id gave way"
+        );
+    }
+}
+
+/// What is in force, in figures; and whether the layer has a classifier, where that is known.
+pub fn log_policy(policy: &Policy, classifier: Option<bool>, message: &'static str) {
+    let figures = policy.figures();
+    tracing::info!(
+        target: "tower_error_envelope",
+        policy = figures.origin(),
+        scopes = figures.scopes(),
+        routes = figures.routes(),
+        map_rules = figures.map_rules(),
+        own_codes = figures.own_codes(),
+        mode = figures.mode().as_str(),
+        body_limit = %figures.body_limit().map_or("none".to_owned(), |bytes| bytes.to_string()),
+        classifier,
+        "{message}"
+    );
+}
+
+/// The kill switch was thrown, or taken back.
+pub(crate) fn switched(off: bool) {
+    count::switch(if off { "off" } else { "policy" });
+    let message =
+        if off { "every route is in mode off until that is taken back" } else { "the policy's modes hold again" };
+    tracing::warn!(target: "tower_error_envelope", off, "{message}");
+}
+
+/// A policy was read anew, and holds from now on (M3).
+#[cfg(feature = "policy-file")]
+pub(crate) fn reloaded(policy: &Policy) {
+    count::reload("taken");
+    log_policy(policy, None, "reloaded: another policy is in force");
+}
+
+/// A policy was refused (M2).
+#[cfg(feature = "policy-file")]
+pub(crate) fn refused(path: &Path, error: &PolicyError) {
+    count::reload("refused");
+    tracing::error!(
+        target: "tower_error_envelope",
+        policy = %path.display(),
+        error = %error,
+        "the policy was refused; the old one stays in force"
+    );
+}
+
+/// A policy whose changes will not be seen.
+#[cfg(feature = "policy-file")]
+pub(crate) fn unwatched(path: &Path, error: &(dyn Error + 'static)) {
+    tracing::error!(
+        target: "tower_error_envelope",
+        policy = %path.display(),
+        error,
+        "a folder of the policy cannot be watched; a signal still reloads it"
+    );
+}
+
+fn write(level: Level, event: &Event) {
+    macro_rules! line {
+        ($level:expr) => {
+            if tracing::enabled!(target: "tower_error_envelope", $level) {
+                let cause = event.cause().map(cause_text);
+                tracing::event!(
+                    target: "tower_error_envelope",
+                    $level,
+                    request_id = %event.request_id(),
+                    code = event.code().map(|code| code.as_str()),
+                    status = event.status().map(|status| status.as_u16()),
+                    grpc_status = event.grpc_status(),
+                    would_be_status = event.would_be().map(|status| status.as_u16()),
+                    origin = event.origin().as_str(),
+                    dialect = event.dialect().map(|dialect| dialect.as_str()),
+                    route = event.route(),
+                    mode = event.mode().as_str(),
+                    decided_by = event.decided_by().map(|by| by.as_str()),
+                    unknown_code = event.notes().unknown_code(),
+                    readings = event.readings(),
+                    policy_status = event.notes().policy_status().map(|status| status.as_u16()),
+                    cause,
+                    client_request_id = event.notes().client_request_id(),
+                    upstream_request_id = event.notes().upstream_request_id(),
+                    dropped_members = event.notes().dropped_members(),
+                    body_limit_per = event.notes().body_limit_per().map(|per| per.as_str()),
+                    "{}",
+                    message(event)
+                )
+            }
+        };
+    }
+
+    match level {
+        Level::ERROR => line!(Level::ERROR),
+        Level::WARN => line!(Level::WARN),
+        _ => line!(Level::INFO),
+    }
+}
+
+fn message(event: &Event) -> &'static str {
+    match (event.origin(), event.status()) {
+        _ if event.would_be().is_some() => "observed: the error would have been answered",
+        (Origin::Abandoned, _) => "the request was abandoned before the end of its answer",
+        (_, None) => "a response broke off",
+        (Origin::Guard, _) => "request refused",
+        _ => "request failed",
+    }
+}
+
+/// The error and its causes on one line. `Display` is the user's own, and may panic (F2).
+pub fn cause_text(error: &BoxError) -> String {
+    let text = catch(|| {
+        let mut text = String::new();
+        for cause in error_envelope_core::cause::chain(&**error as &(dyn Error + 'static)) {
+            let cause = cause.to_string();
+            // An `io::Error` says what its payload says.
+            if !text.ends_with(&cause) {
+                let separator = if text.is_empty() { "" } else { ": " };
+                let _ = write!(text, "{separator}{cause}");
+            }
+        }
+        text
+    });
+    let mut text = text.unwrap_or_else(|panic| format!("an error whose Display panicked: {panic}"));
+    if text.len() > MAX_CAUSE {
+        let end = (0..=MAX_CAUSE).rev().find(|end| text.is_char_boundary(*end)).unwrap_or(0);
+        text.truncate(end);
+        text.push('…');
+    }
+    text
+}

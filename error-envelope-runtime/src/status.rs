@@ -1,0 +1,85 @@
+//! The status of the active policy, for operators.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use error_envelope_core::policy::Policy;
+
+/// The active policy, since when, from which files, and what was refused last:
+/// [`PolicyHandle::status`](crate::PolicyHandle::status).
+///
+/// ```
+/// use tower_error_envelope::{ErrorEnvelopeLayer, Mode};
+///
+/// let status = ErrorEnvelopeLayer::new().policy_status();
+/// assert_eq!(status.policy().figures().mode(), Mode::Enforce);
+/// assert!(status.files().is_empty() && status.rejection().is_none());
+/// ```
+#[derive(Clone, Debug)]
+pub struct PolicyStatus {
+    pub(crate) policy: Arc<Policy>,
+    pub(crate) since: SystemTime,
+    pub(crate) files: Arc<[PathBuf]>,
+    pub(crate) rejection: Option<PolicyRejection>,
+}
+
+/// A policy that was refused while another one was in force (rule M2).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PolicyRejection {
+    pub(crate) at: SystemTime,
+    pub(crate) why: Arc<str>,
+    pub(crate) is_current: bool,
+}
+
+impl PolicyStatus {
+    /// One that no file is behind.
+    pub(crate) fn fixed(policy: Arc<Policy>, since: SystemTime) -> Self {
+        Self { policy, since, files: Arc::default(), rejection: None }
+    }
+
+    /// The policy.
+    #[must_use]
+    pub fn policy(&self) -> &Arc<Policy> {
+        &self.policy
+    }
+
+    /// Since when it is in force; of one that is not watched, when the layer was given it.
+    #[must_use]
+    pub fn since(&self) -> SystemTime {
+        self.since
+    }
+
+    /// The files that it was read from, and whose changes are watched: the policy, what it includes, and the files of keys
+    /// that it names. Empty where it is not watched.
+    #[must_use]
+    pub fn files(&self) -> &[PathBuf] {
+        &self.files
+    }
+
+    /// What was refused last; `None` where nothing was. It is still told once it was put right.
+    #[must_use]
+    pub fn rejection(&self) -> Option<&PolicyRejection> {
+        self.rejection.as_ref()
+    }
+}
+
+impl PolicyRejection {
+    /// When it was refused first for this reason.
+    #[must_use]
+    pub fn at(&self) -> SystemTime {
+        self.at
+    }
+
+    /// What was wrong, with its file, line and key, as the log says it.
+    #[must_use]
+    pub fn why(&self) -> &str {
+        &self.why
+    }
+
+    /// Whether what the files say now is still refused.
+    #[must_use]
+    pub fn is_current(&self) -> bool {
+        self.is_current
+    }
+}

@@ -1,0 +1,123 @@
+//! Which error of tokio, tower, hyper or tonic means what (rule F1): the core knows none of them.
+//!
+//! tower's, hyper's and tonic's are known behind the feature of that name; without it such an error is what its causes say.
+
+use std::error::Error;
+
+use error_envelope_core::cause::chain;
+use error_envelope_core::exchange::{CauseKind, Recognised};
+
+/// What the layer knows of errors of tokio, tower, hyper and tonic (rule F1): a
+/// [`Recogniser`](error_envelope_core::exchange::Recogniser) for an adapter of one's own. tower's, hyper's and tonic's are known
+/// with the feature of that name.
+#[must_use]
+pub fn recognise(error: &(dyn Error + 'static)) -> Option<Recognised> {
+    #[cfg(feature = "tonic")]
+    if let Some(fault) = error_envelope_core::tonic::fault_of_cause(error) {
+        return Some(Recognised::Fault(fault));
+    }
+    chain(error).filter_map(kind_of_cause).chain(kind_of_hyper(error)).min().map(Recognised::Kind)
+}
+
+fn kind_of_cause(cause: &(dyn Error + 'static)) -> Option<CauseKind> {
+    if cause.is::<tokio::time::error::Elapsed>() {
+        return Some(CauseKind::Timeout);
+    }
+    #[cfg(feature = "tonic")]
+    if cause.is::<tonic::TimeoutExpired>() {
+        return Some(CauseKind::Timeout);
+    }
+    kind_of_tower(cause)
+}
+
+#[cfg(feature = "tower")]
+fn kind_of_tower(cause: &(dyn Error + 'static)) -> Option<CauseKind> {
+    use tower::buffer::error::{Closed, ServiceError};
+
+    if cause.is::<tower::timeout::error::Elapsed>() {
+        Some(CauseKind::Timeout)
+    } else if cause.is::<tower::load_shed::error::Overloaded>() {
+        Some(CauseKind::Shed)
+    } else if cause.is::<Closed>() || cause.is::<ServiceError>() {
+        Some(CauseKind::Buffer)
+    } else {
+        None
+    }
+}
+
+#[cfg(not(feature = "tower"))]
+fn kind_of_tower(_: &(dyn Error + 'static)) -> Option<CauseKind> {
+    None
+}
+
+/// What hyper and its pooled client say of a connection, each in its outermost word: hyper's user errors are the
+/// program's own, whatever they are made of.
+#[cfg(feature = "hyper")]
+fn kind_of_hyper(error: &(dyn Error + 'static)) -> Option<CauseKind> {
+    use error_envelope_core::cause::find;
+
+    let hyper = find::<hyper::Error>(error);
+    if hyper.is_some_and(hyper::Error::is_timeout) {
+        Some(CauseKind::Timeout)
+    } else if hyper.is_some_and(|error| !error.is_user())
+        || find::<hyper_util::client::legacy::Error>(error).is_some_and(|error| error.is_connect())
+    {
+        Some(CauseKind::Connection)
+    } else {
+        None
+    }
+}
+
+#[cfg(not(feature = "hyper"))]
+fn kind_of_hyper(_: &(dyn Error + 'static)) -> Option<CauseKind> {
+    None
+}
+
+#[cfg(all(test, feature = "tonic", feature = "tower"))]
+mod tests {
+    use std::io;
+    use std::sync::Arc;
+
+    use error_envelope_core::code::ErrorCode;
+    use error_envelope_core::exchange::{Admission, BodyFacts, BoxError, Exchange, Terms};
+    use error_envelope_core::fault::Fault;
+    use error_envelope_core::policy::Policy;
+    use http::Request;
+    use tonic::{Code, Status, TimeoutExpired};
+    use tower::load_shed::error::Overloaded;
+    use tower::timeout::error::Elapsed;
+
+    use super::*;
+
+    fn code_of(error: &(dyn Error + 'static)) -> String {
+        let terms = Terms::new(Policy::default(), error_envelope_runtime::now).with_recogniser(recognise);
+        let (mut head, ()) = Request::new(()).into_parts();
+        let body = BodyFacts { ended: true, lower: 0, upper: Some(0) };
+        let begun = Exchange::begin(Arc::new(terms), &mut head, body, error_envelope_runtime::new_request_id);
+        let Admission::Forward(exchange, ..) = begun else { panic!("nothing guards it") };
+        let failure = exchange.failure_of(error);
+        let event = exchange.failed(failure, "".into()).event;
+        event.code().map(|code| code.as_str().to_owned()).unwrap_or_default()
+    }
+
+    #[test]
+    fn f1_a_cause_of_another_crate_decides_the_code() {
+        let buried = |error: BoxError| io::Error::other(io::Error::other(error));
+        let timed_out = Status::from_error(Box::new(TimeoutExpired(())));
+        assert_eq!(timed_out.code(), Code::Cancelled, "tonic's own idea of it");
+        let unknown = Status::from_error(Box::new(Elapsed::new()));
+        for (error, code) in [
+            (buried(Box::new(Elapsed::new())), "gateway_timeout"),
+            (buried(Box::new(Overloaded::new())), "worker_at_capacity"),
+            (buried(Box::new(Status::permission_denied(""))), "forbidden"),
+            (buried(Box::new(Status::from(Fault::new(ErrorCode::RATE_LIMITED)))), "rate_limited"),
+            (buried(Box::new(timed_out)), "gateway_timeout"),
+            (buried(Box::new(TimeoutExpired(()))), "gateway_timeout"),
+            (buried(Box::new(Status::unknown("s3cr3t"))), "internal_error"),
+            (buried(Box::new(unknown)), "gateway_timeout"),
+            (buried("secret".into()), "internal_error"),
+        ] {
+            assert_eq!(code_of(&error), code, "{error:?}");
+        }
+    }
+}

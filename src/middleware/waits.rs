@@ -1,0 +1,29 @@
+//! How long an error's body is waited for (L2).
+
+/// How long the body of an inner error has been waited for (R4). Most are there with their heads, and cost no look at a
+/// clock.
+#[derive(Default)]
+pub(super) struct Waits(#[cfg(feature = "metrics")] Option<tokio::time::Instant>);
+
+#[cfg(feature = "metrics")]
+impl Waits {
+    #[allow(clippy::disallowed_methods, reason = "an adapter measures")]
+    pub(super) fn begin(&mut self) {
+        self.0 = Some(tokio::time::Instant::now());
+    }
+
+    #[inline]
+    pub(super) fn ended(self) {
+        if let Some(since) = self.0 {
+            metrics::histogram!("error_envelope_error_read_seconds").record(since.elapsed());
+        }
+    }
+}
+
+#[cfg(not(feature = "metrics"))]
+impl Waits {
+    #[allow(clippy::unused_self, reason = "with the feature it has something")]
+    pub(super) fn begin(&mut self) {}
+
+    pub(super) fn ended(self) {}
+}

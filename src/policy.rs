@@ -1,0 +1,18 @@
+//! The policy and all that it is made of: what holds for which request.
+//!
+//! Most need [`Policy`], [`Route`] and [`Mode`], which are at the root of the crate, too.
+
+pub use error_envelope_core::classify::rule::MapRule;
+pub use error_envelope_core::dialect::Dialect;
+pub use error_envelope_core::guard::header::RequiredHeader;
+#[cfg(feature = "policy-file")]
+#[cfg_attr(docsrs, doc(cfg(feature = "policy-file")))]
+pub use error_envelope_core::loader::{PolicyFile, PolicyLoader};
+pub use error_envelope_core::outward::OutwardRule;
+pub use error_envelope_core::policy::{
+    BodyLimitPer, LetterCase, Mode, NoTransform, Paths, Policy, PolicyBuilder, PolicyError, PolicyFigures, Preflight,
+    Protocols, Route, RouteInForce, Scope, Trust, UnknownCodes,
+};
+#[cfg(feature = "policy-file")]
+#[cfg_attr(docsrs, doc(cfg(feature = "policy-file")))]
+pub use error_envelope_core::policy::{Effective, Lint, PathReading, Setting};
