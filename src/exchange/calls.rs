@@ -183,12 +183,13 @@ impl Exchange {
     /// What an inner service said by its protocol's own means.
     pub(super) fn told_status(&self, told: &Told<'_>) -> Event {
         let code = classify::rpc::code_of(told, self.policy().codes(), self.policy().rpc_domain());
-        let mut event = self.event_of(Origin::Inner);
-        event.status = Some(if code.is_foreign() { told.status.http() } else { code.status() });
-        event.code = Some(code);
-        event.grpc = Some(told.status);
-        event.dialect = Some(if self.request.rpc.is_some_and(Rpc::is_grpc) { Shape::Grpc } else { Shape::Connect });
-        event
+        Event {
+            status: Some(if code.is_foreign() { told.status.http() } else { code.status() }),
+            code: Some(code),
+            grpc: Some(told.status),
+            dialect: Some(if self.request.rpc.is_some_and(Rpc::is_grpc) { Shape::Grpc } else { Shape::Connect }),
+            ..self.event_of(Origin::Inner)
+        }
     }
 
     pub(super) fn rewrites(&self) -> bool {

@@ -4,9 +4,8 @@ use bytes::Bytes;
 use http::StatusCode;
 use http::header::HeaderMap;
 
-use super::Exchange;
 use super::body::without_noise;
-use super::reply::Reply;
+use super::writer::{ErrorWriter, Reply};
 use crate::classify;
 use crate::dialect::rich::RpcError;
 use crate::dialect::rpc::Rpc;
@@ -14,7 +13,7 @@ use crate::dialect::status::Status;
 use crate::dialect::{connect, grpc};
 use crate::fault::Fault;
 
-impl Exchange {
+impl ErrorWriter<'_> {
     /// An error with this HTTP status, as a call gets it. `named` says that something inside named its code (R1), `headers`
     /// may tell when to try again.
     pub(super) fn in_rpc(
@@ -52,9 +51,9 @@ impl Exchange {
                 Some(others) => others.as_deref(),
                 None => fault.details_json(),
             },
-            request_id: self.id_header.to_str().ok(),
-            domain: self.policy().rpc_domain(),
-            retry_after: classify::rpc::retry_after(headers, self.terms.clock),
+            request_id: self.id.to_str().ok(),
+            domain: self.policy.rpc_domain(),
+            retry_after: classify::rpc::retry_after(headers, self.clock),
         })
     }
 }
@@ -79,12 +78,4 @@ fn written(rpc: Rpc, status: StatusCode, error: &RpcError<'_>) -> Reply {
 
 fn grpc_of(rpc: Rpc, fault: &Fault, status: StatusCode, named: bool) -> Status {
     if named || !rpc.is_grpc() { Status::leaving(fault.code(), status) } else { Status::of_http(status) }
-}
-
-/// The HTTP status that an error leaves with.
-pub(super) fn leaving_status(rpc: Rpc, fault: &Fault, status: StatusCode) -> StatusCode {
-    match rpc {
-        Rpc::ConnectUnary => Status::leaving(fault.code(), status).connect_http(),
-        _ => status,
-    }
 }
