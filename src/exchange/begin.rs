@@ -14,7 +14,7 @@ use crate::classify::credentials::Credentials;
 use crate::code::ErrorCode;
 use crate::fault::Fault;
 use crate::guard::body_limit::{Flags, Watched};
-use crate::guard::content_type::Declared;
+use crate::guard::content_type::{Declared, MediaTypes};
 use crate::policy::{Manner, Matched, Mode, Reading, Unmatched};
 use crate::request_id::RequestId;
 
@@ -64,36 +64,27 @@ impl Exchange {
             return Self::begin_without_headers(terms, head, body, &sent, id);
         }
         let given = request::identify(policy.ids(), head, &sent, id);
-        let settings = match policy.quick(head, sent.overrides_method()) {
-            Some(settings) if settings.guards_bodies_alone() && head.method != Method::OPTIONS => settings,
-            Some(settings) => {
-                let mut matched = Matched::only(*settings);
-                return Self::begin_guarded::<HERE>(terms, head, body, &sent, given, &mut matched, None);
-            }
-            None => return Self::begin_in_readings::<HERE>(terms, head, body, &sent, given),
+        let Some(settings) = policy.quick(head, sent.overrides_method()) else {
+            return Self::begin_in_readings::<HERE>(terms, head, body, &sent, given);
         };
-        // Most routes have no guards but these.
         let claimed = request::claimed(head, &sent, body, || std::iter::once(settings));
         let asked = Asked { head, sent: &sent, body, claimed };
-        let refusal = match policy.content_types(settings) {
-            Some(types) if !body.is_empty() => {
-                match (request::carries_body(&asked), types.said(media_type, sent.has_two_types())) {
-                    (Carries::No, _) | (_, Declared::Accepted) => None,
-                    (Carries::Unknown, Declared::Missing) => {
-                        let mut matched = Matched::only(*settings);
-                        return Self::begin_guarded::<HERE>(terms, head, body, &sent, given, &mut matched, None);
-                    }
-                    _ => Some(types.refusal()),
-                }
-            }
-            _ => None,
+        let accepts = |types: &MediaTypes| {
+            types.said(media_type, sent.has_two_types()) == Declared::Accepted
+                || matches!(request::carries_body(&asked), Carries::No)
         };
+        let refusing = policy.content_types(settings).filter(|types| !body.is_empty() && !accepts(types));
+        // Most routes have no guards but these, and most bodies have a type: of one that has none the first byte may decide.
+        if !settings.guards_bodies_alone()
+            || head.method == Method::OPTIONS
+            || refusing.is_some() && media_type.is_none()
+        {
+            let mut matched = Matched::only(*settings);
+            return Self::begin_guarded::<HERE>(terms, head, body, &sent, given, &mut matched, None);
+        }
         let (manner, limit) = (settings.manner(), settings.body_limit);
-        let refusal = match limit {
-            Some(limit) if refusal.is_none() && asked.is_over(Some(limit)) => Some(policy.too_large(limit)),
-            _ => refusal,
-        };
-        if let Some(fault) = refusal {
+        let too_large = || limit.filter(|limit| asked.is_over(Some(*limit))).map(|limit| policy.too_large(limit));
+        if let Some(fault) = refusing.map(MediaTypes::refusal).or_else(too_large) {
             let exchange = Self::new(terms, &asked, given, manner);
             return Admission::Answer(Box::new(exchange.refuse(fault, None)));
         }
