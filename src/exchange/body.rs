@@ -5,7 +5,7 @@ use std::time::SystemTime;
 use bytes::Bytes;
 use http::{HeaderMap, Method, StatusCode};
 
-use super::writer::{ErrorWriter, OwnBody, Reply};
+use super::writer::{ErrorWriter, OwnBody};
 use crate::classify::{self, Own, rule};
 use crate::dialect::issues::written;
 use crate::dialect::json::Object;
@@ -39,19 +39,8 @@ impl ErrorWriter<'_> {
         }
     }
 
-    /// An error with this status, as HTTP clients get it. `headers` may tell when to try again.
-    pub(super) fn in_http(
-        &self,
-        fault: &Fault,
-        status: StatusCode,
-        own: Option<OwnBody<'_>>,
-        headers: &HeaderMap,
-    ) -> Reply {
-        let (body, status) = self.body_of(fault, status, own, headers);
-        Reply { status, sent: status, body, fields: None, grpc: None }
-    }
-
-    /// The body of an error with this status, and the status that it leaves with.
+    /// The body of an error with this status, and the status that it leaves with. `headers` may tell
+    /// when to try again.
     pub(super) fn body_of(
         &self,
         fault: &Fault,

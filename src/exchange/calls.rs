@@ -78,7 +78,7 @@ impl Exchange {
         }
         exchange.identify_response(&mut head.headers);
         if let Some(event) = exchange.observed_refusal(head.status) {
-            return ResponsePlan::Keep(exchange.tail_of(), Box::new(event));
+            return exchange.keep_with(event);
         }
         if names.status
             && let Some(fault) = exchange.redefined_fault(head)
@@ -90,12 +90,11 @@ impl Exchange {
             && let Some(event) = exchange.head_status(rpc, head)
         {
             return if head.status.is_success() {
-                ResponsePlan::Keep(exchange.tail_of(), Box::new(event))
+                exchange.keep_with(event)
             } else if exchange.rewrites() {
                 under_success(head, event)
             } else {
-                let event = exchange.passing(event, head.status);
-                ResponsePlan::Keep(exchange.tail_of(), Box::new(event))
+                exchange.keep_with(exchange.passing(event, head.status))
             };
         }
         if body.is_empty() {

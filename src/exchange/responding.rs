@@ -127,6 +127,10 @@ impl Exchange {
         ResponsePlan::Keep(tail, event)
     }
 
+    pub(super) fn keep_with(&self, event: Event) -> ResponsePlan {
+        ResponsePlan::Keep(self.tail_of(), Box::new(event))
+    }
+
     pub(super) fn passed(self, status: StatusCode) -> Event {
         let event = self.event(Origin::Inner, None);
         Event { status: Some(status), code: Some(ErrorCode::of_status(status)), ..event }
@@ -135,7 +139,7 @@ impl Exchange {
     fn observe(mut self, head: &mut response::Parts, body: BodyFacts) -> ResponsePlan {
         self.identify_response(&mut head.headers);
         if let Some(event) = self.observed_refusal(head.status) {
-            return ResponsePlan::Keep(self.tail_of(), Box::new(event));
+            return self.keep_with(event);
         }
         match head.status.as_u16() {
             101 | 200..=399 => self.pass(&mut head.headers),
@@ -165,8 +169,7 @@ impl Exchange {
     }
 
     fn keep_observed(self, status: StatusCode, fault: &Fault, rewritten: StatusCode, origin: Origin) -> ResponsePlan {
-        let event = self.would_be(status, fault, rewritten, origin, false);
-        ResponsePlan::Keep(self.tail_of(), Box::new(event))
+        self.keep_with(self.would_be(status, fault, rewritten, origin, false))
     }
 
     #[inline]

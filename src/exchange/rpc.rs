@@ -5,7 +5,7 @@ use http::StatusCode;
 use http::header::HeaderMap;
 
 use super::body::without_noise;
-use super::writer::{ErrorWriter, Reply};
+use super::writer::{ErrorWriter, Leaving};
 use crate::classify;
 use crate::dialect::rich::RpcError;
 use crate::dialect::rpc::Rpc;
@@ -23,7 +23,7 @@ impl ErrorWriter<'_> {
         status: StatusCode,
         named: bool,
         headers: &HeaderMap,
-    ) -> Reply {
+    ) -> Leaving {
         let grpc = grpc_of(rpc, fault, status, named);
         self.with_error(fault, grpc, headers, |error| written(rpc, status, error))
     }
@@ -58,21 +58,19 @@ impl ErrorWriter<'_> {
     }
 }
 
-fn written(rpc: Rpc, status: StatusCode, error: &RpcError<'_>) -> Reply {
-    let grpc = Some(error.status);
+fn written(rpc: Rpc, status: StatusCode, error: &RpcError<'_>) -> Leaving {
+    let (sent, mut head, grpc) = (StatusCode::OK, HeaderMap::new(), Some(error.status));
     match rpc {
         Rpc::Grpc(_) | Rpc::Web(_) | Rpc::WebText(_) => {
-            let mut fields = HeaderMap::with_capacity(3);
-            grpc::write(error, &mut fields);
-            Reply { status, sent: StatusCode::OK, body: Bytes::new(), fields: Some(Box::new(fields)), grpc }
+            head.reserve(3);
+            grpc::write(error, &mut head);
+            Leaving { status, sent, head, body: Bytes::new(), grpc }
         }
         Rpc::ConnectUnary => {
             let status = error.status.connect_http();
-            Reply { status, sent: status, body: connect::unary(error).into(), fields: None, grpc }
+            Leaving { status, sent: status, head, body: connect::unary(error).into(), grpc }
         }
-        Rpc::ConnectStream(_) => {
-            Reply { status, sent: StatusCode::OK, body: connect::end_stream(error, false).into(), fields: None, grpc }
-        }
+        Rpc::ConnectStream(_) => Leaving { status, sent, head, body: connect::end_stream(error, false).into(), grpc },
     }
 }
 

@@ -37,44 +37,29 @@ pub(super) struct ErrorWriter<'e> {
 }
 
 /// An error as it leaves.
-pub(super) struct Reply {
+pub(super) struct Leaving {
     /// What it is, over whichever protocol.
     pub(super) status: StatusCode,
     /// What stands in the status line: 200 where a protocol has a status of its own.
     pub(super) sent: StatusCode,
-    pub(super) body: Bytes,
-    /// The head is the whole answer: these say it all.
-    pub(super) fields: Option<Box<HeaderMap>>,
-    pub(super) grpc: Option<Status>,
-}
-
-impl Reply {
-    /// The length of the body, where there is to be one.
-    pub(super) fn length(&self) -> Option<u64> {
-        self.fields.is_none().then_some(self.body.len() as u64)
-    }
-
-    pub(super) fn add_fields(&self, headers: &mut HeaderMap) {
-        let Some(fields) = &self.fields else { return };
-        for (name, value) in &**fields {
-            headers.insert(name, value.clone());
-        }
-    }
-}
-
-/// An error that is on its way out.
-pub(super) struct Leaving {
-    pub(super) status: StatusCode,
-    pub(super) sent: StatusCode,
+    /// Of what [`ErrorWriter::in_rpc`] writes, the fields that say it all: then there is no body.
     pub(super) head: HeaderMap,
     pub(super) body: Bytes,
     pub(super) grpc: Option<Status>,
+}
+
+impl Leaving {
+    #[inline]
+    fn over_http(status: StatusCode, head: HeaderMap, body: Bytes) -> Self {
+        Self { status, sent: status, head, body, grpc: None }
+    }
 }
 
 /// An inner body that already is in the client's dialect, and what of it passes.
 pub(super) type OwnBody<'a> = (classify::Own, &'a [u8]);
 
 impl Exchange {
+    #[inline]
     pub(super) fn writer(&self) -> ErrorWriter<'_> {
         let aside = self.aside.as_deref();
         ErrorWriter {
@@ -106,7 +91,7 @@ impl ErrorWriter<'_> {
         {
             let head = self.known_head(prepared, kept, status, inner)?.filled(self.id, None, inner);
             let status = if prepared.asked() == status { prepared.status() } else { status };
-            return Some(Leaving { status, sent: status, head, body: prepared.body(self.id), grpc: None });
+            return Some(Leaving::over_http(status, head, prepared.body(self.id)));
         }
         let is_canonical = self.dialect() == Dialect::Standard;
         if fault.has_headers() || text.is_some() && !is_canonical {
@@ -120,7 +105,7 @@ impl ErrorWriter<'_> {
             None => self.body_of(fault, status, None, fault.headers()),
         };
         let head = head.filled(self.id, Some(body.len()), inner);
-        Some(Leaving { status, sent: status, head, body, grpc: None })
+        Some(Leaving::over_http(status, head, body))
     }
 
     /// The head of what is prepared of a fault, beside what an inner one keeps.
@@ -190,15 +175,19 @@ impl ErrorWriter<'_> {
         let told = self.inner_length(headers, fault);
         add_missing(headers, fault.headers());
         self.expose(headers);
-        let reply = match self.request.rpc {
+        let leaving = match self.request.rpc {
             Some(rpc) => self.in_rpc(rpc, fault, status, named, headers),
-            None => self.in_http(fault, status, own, headers),
+            None => {
+                let (body, status) = self.body_of(fault, status, own, headers);
+                Leaving::over_http(status, HeaderMap::new(), body)
+            }
         };
-        let length = reply.length().map(|length| told.unwrap_or(length));
-        head::rewrite(headers, reply.status, &self.own_head(fault, length));
-        reply.add_fields(headers);
-        let Reply { status, sent, body, grpc, .. } = reply;
-        Leaving { status, sent, head: HeaderMap::new(), body, grpc }
+        let length = leaving.head.is_empty().then(|| told.unwrap_or(leaving.body.len() as u64));
+        head::rewrite(headers, leaving.status, &self.own_head(fault, length));
+        for (name, value) in &leaving.head {
+            headers.insert(name, value.clone());
+        }
+        Leaving { head: HeaderMap::new(), ..leaving }
     }
 
     /// E4; a gRPC-Web client knows an error by its head (P2).
