@@ -83,7 +83,7 @@ impl Exchange {
             return Self::begin_guarded::<HERE>(terms, head, body, &sent, given, &mut matched, None);
         }
         let (manner, limit) = (settings.manner(), settings.body_limit);
-        let too_large = || limit.filter(|limit| asked.is_over(Some(*limit))).map(|limit| policy.too_large(limit));
+        let too_large = || limit.filter(|limit| asked.is_over(*limit)).map(|limit| policy.too_large(limit));
         if let Some(fault) = refusing.map(MediaTypes::refusal).or_else(too_large) {
             let exchange = Self::new(terms, &asked, given, manner);
             return Admission::Answer(Box::new(exchange.refuse(fault, None)));

@@ -245,9 +245,11 @@ impl Event {
         self.notes.as_deref()?.exhibit.as_ref()
     }
 
-    #[cold]
+    #[inline]
     pub(super) fn show(&mut self, before: Option<Shown>, after: Option<Shown>) {
-        self.notes.get_or_insert_default().exhibit = Some(Exhibit { before, after });
+        if after.is_some() {
+            self.notes.get_or_insert_default().exhibit = Some(Exhibit { before, after });
+        }
     }
 }
 

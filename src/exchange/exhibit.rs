@@ -7,7 +7,7 @@ use http::header::CONTENT_TYPE;
 use http::{HeaderMap, StatusCode};
 
 /// What the service said of an error, and what the client got: kept where the policy says `[observe] bodies = true`, and
-/// the layer has an [`Observer`]. Bodies may hold what no log is to see: `Debug` tells their lengths alone (L3).
+/// the layer has an [`Observer`](super::Observer). Bodies may hold what no log is to see: `Debug` tells their lengths alone (L3).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Exhibit {
     pub(super) before: Option<Shown>,

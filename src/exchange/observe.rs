@@ -98,9 +98,8 @@ impl Observed {
                 (event.dialect, event.grpc) = (shape, grpc);
                 event.note_lost(lost);
                 event.decided(by, exchange.settings.part(), rule);
-                if let Some((before, after)) = exhibit {
-                    event.show(Some(before), Some(after));
-                }
+                let (before, after) = exhibit.unzip();
+                event.show(before, after);
                 event
             }
             Verdict::Pass => exchange.passed(status),

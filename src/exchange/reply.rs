@@ -62,9 +62,7 @@ impl Exchange {
         let mut event = Event { dialect: shape, status: Some(status), grpc, code: Some(code), ..event };
         event.note_lost(lost);
         event.decided(by, part, rule);
-        if after.is_some() {
-            event.show(before, after);
-        }
+        event.show(before, after);
         Written { body, event }
     }
 
@@ -89,9 +87,7 @@ impl Exchange {
         let after = self.exhibits().then(|| Shown::of(leaving.sent, reply.headers(), reply.body()));
         let Leaving { status, grpc, .. } = leaving;
         let mut event = Event { status: Some(status), grpc, code: Some(code), ..self.event(origin, cause) };
-        if after.is_some() {
-            event.show(None, after);
-        }
+        event.show(None, after);
         Answered { reply, linger, event, unenforced }
     }
 

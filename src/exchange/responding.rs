@@ -112,7 +112,8 @@ impl Exchange {
     /// Ends with a response that [passes unread](Exchange::passes_unread): what to log of it, as of a
     /// [`ResponsePlan::Pass`].
     pub fn passed_unread(self) -> (Tail, Option<Box<Notes>>) {
-        self.into_tail()
+        let Self { terms, settings, id, aside, .. } = self;
+        (Tail { terms, id, label: settings.label() }, aside.and_then(|aside| aside.notes))
     }
 
     /// An error that keeps its shape is logged by its status (L1).

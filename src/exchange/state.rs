@@ -98,14 +98,7 @@ impl Exchange {
         Tail { terms: self.terms.clone(), id: self.id, label: self.settings.label() }
     }
 
-    /// What outlives the exchange, and what to log of a response that passes.
-    #[inline(always)]
-    pub(super) fn into_tail(self) -> (Tail, Option<Box<Notes>>) {
-        let Self { terms, settings, id, aside, .. } = self;
-        (Tail { terms, id, label: settings.label() }, aside.and_then(|aside| aside.notes))
-    }
-
-    /// The same, of a response whose head gets what the layer adds to any.
+    /// What outlives the exchange, and what to log of a response that passes: its head gets what the layer adds to any.
     #[inline(always)]
     pub(super) fn tail(self, headers: &mut HeaderMap) -> (Tail, Option<Box<Notes>>) {
         let Self { terms, settings, id, id_header, aside, .. } = self;

@@ -142,24 +142,38 @@ impl Watch {
     }
 
     /// The body failed with `cause`.
-    pub fn failed(self, failure: Failure, cause: BoxError) -> Ended {
-        self.end(failure, cause)
+    pub fn failed(mut self, failure: Failure, cause: BoxError) -> Ended {
+        let Failure { fault, origin } = self.exchange.cut_or(failure);
+        let fault = &self.exchange.adopted(fault);
+        let last = match self.rpc {
+            _ if !self.can_end() => Last::BrokenOff,
+            Rpc::Grpc(_) => Last::Trailers(self.trailers(fault)),
+            _ => {
+                let (last, event) = self.end_with(fault, origin, Some(cause));
+                return Ended { last: Last::Data(last), event };
+            }
+        };
+        let mut event = self.failure(fault, origin, Some(cause));
+        if matches!(last, Last::BrokenOff) {
+            (event.status, event.grpc) = (None, None);
+        }
+        Ended { last, event }
     }
 
     /// The body panicked with this text.
     pub fn panicked(self, text: Box<str>) -> Ended {
-        self.end(Failure::new(Fault::new(ErrorCode::INTERNAL_ERROR), Origin::Panic), String::from(text).into())
+        self.failed(Failure::new(Fault::new(ErrorCode::INTERNAL_ERROR), Origin::Panic), String::from(text).into())
     }
 
     /// The call took longer than its client waits for it.
     pub fn timed_out(self) -> Ended {
-        self.end(Failure::new(Fault::new(ErrorCode::GATEWAY_TIMEOUT), Origin::Error), OUT_OF_TIME.into())
+        self.failed(Failure::new(Fault::new(ErrorCode::GATEWAY_TIMEOUT), Origin::Error), OUT_OF_TIME.into())
     }
 
     /// The call's request was cut, as its meter has said, for an adapter that need not wait for what the inner service
     /// then says (G4, P1).
     pub fn overran(self) -> Ended {
-        self.end(Failure::new(Fault::new(ErrorCode::BAD_REQUEST), Origin::Guard), "the request was cut".into())
+        self.failed(Failure::new(Fault::new(ErrorCode::BAD_REQUEST), Origin::Guard), "the request was cut".into())
     }
 
     /// The client wants no more of a call that has not ended (F2).
@@ -180,7 +194,7 @@ impl Watch {
 
     /// What outlives the call: enough to log a body whose drop panics.
     pub fn into_tail(self) -> Tail {
-        self.exchange.into_tail().0
+        self.exchange.passed_unread().0
     }
 
     /// Whether the status of the call is to come, in trailers: the body need not be asked whether it has ended, and whoever
@@ -206,24 +220,6 @@ impl Watch {
 
     fn is_observed(&self) -> bool {
         self.exchange.settings.mode == Mode::Observe
-    }
-
-    fn end(mut self, failure: Failure, cause: BoxError) -> Ended {
-        let Failure { fault, origin } = self.exchange.cut_or(failure);
-        let fault = &self.exchange.adopted(fault);
-        let last = match self.rpc {
-            _ if !self.can_end() => Last::BrokenOff,
-            Rpc::Grpc(_) => Last::Trailers(self.trailers(fault)),
-            _ => {
-                let (last, event) = self.end_with(fault, origin, Some(cause));
-                return Ended { last: Last::Data(last), event };
-            }
-        };
-        let mut event = self.failure(fault, origin, Some(cause));
-        if matches!(last, Last::BrokenOff) {
-            (event.status, event.grpc) = (None, None);
-        }
-        Ended { last, event }
     }
 
     /// The last message of the call, and what to log of it.
