@@ -1,31 +1,29 @@
 //! A request on its way in: its id, its route, its guards, and what it waits for (rules I1-I4, G0-G4).
 
 use std::cell::LazyCell;
-use std::error::Error;
 use std::sync::Arc;
 use std::time::Duration;
 
 use http::request::Parts;
-use http::{HeaderValue, Method, Version};
+use http::{Method, Version};
 
 use super::door::{self, Door};
 use super::request::{self, Aside, Asked, Carries, Given, Guarded, MAX_HEADERS, RequestFacts, Sent};
-use super::{
-    Admission, Answered, BodyFacts, BoxError, Event, Exchange, Failure, FirstByte, Meter, Origin, PEEK_TIMEOUT,
-    Pending, Terms, Unverified, reply,
-};
+use super::{Admission, BodyFacts, Event, Exchange, Meter, Origin, Pending, Terms, Unverified, reply};
 use crate::classify::credentials::Credentials;
 use crate::code::ErrorCode;
 use crate::fault::Fault;
-use crate::guard::auth::Verified;
 use crate::guard::body_limit::{Flags, Watched};
-use crate::guard::content_type::Declared;
+use crate::guard::content_type::{Declared, MediaTypes};
 use crate::policy::{Manner, Matched, Mode, Reading, Unmatched};
 use crate::request_id::RequestId;
 
 /// G0's own refusals, in words for whoever wrote the client.
 const TOO_MANY_READINGS: &str = "The request's path or method can be read in too many ways.";
 const AMBIGUOUS_PATH: &str = "The request's path can be read in several ways.";
+
+/// How long the first body byte is awaited where the content type is missing and the length unknown (G3).
+const PEEK_TIMEOUT: Duration = Duration::from_secs(10);
 
 impl Exchange {
     /// Takes a request's head: gives it its id, finds its route, and asks the guards.
@@ -66,36 +64,27 @@ impl Exchange {
             return Self::begin_without_headers(terms, head, body, &sent, id);
         }
         let given = request::identify(policy.ids(), head, &sent, id);
-        let settings = match policy.quick(head, sent.overrides_method()) {
-            Some(settings) if settings.guards_bodies_alone() && head.method != Method::OPTIONS => settings,
-            Some(settings) => {
-                let mut matched = Matched::only(*settings);
-                return Self::begin_guarded::<HERE>(terms, head, body, &sent, given, &mut matched, None);
-            }
-            None => return Self::begin_in_readings::<HERE>(terms, head, body, &sent, given),
+        let Some(settings) = policy.quick(head, sent.overrides_method()) else {
+            return Self::begin_in_readings::<HERE>(terms, head, body, &sent, given);
         };
-        // Most routes have no guards but these.
         let claimed = request::claimed(head, &sent, body, || std::iter::once(settings));
         let asked = Asked { head, sent: &sent, body, claimed };
-        let refusal = match policy.content_types(settings) {
-            Some(types) if !body.is_empty() => {
-                match (request::carries_body(&asked), types.said(media_type, sent.has_two_types())) {
-                    (Carries::No, _) | (_, Declared::Accepted) => None,
-                    (Carries::Unknown, Declared::Missing) => {
-                        let mut matched = Matched::only(*settings);
-                        return Self::begin_guarded::<HERE>(terms, head, body, &sent, given, &mut matched, None);
-                    }
-                    _ => Some(types.refusal()),
-                }
-            }
-            _ => None,
+        let accepts = |types: &MediaTypes| {
+            types.said(media_type, sent.has_two_types()) == Declared::Accepted
+                || matches!(request::carries_body(&asked), Carries::No)
         };
+        let refusing = policy.content_types(settings).filter(|types| !body.is_empty() && !accepts(types));
+        // Most routes have no guards but these, and most bodies have a type: of one that has none the first byte may decide.
+        if !settings.guards_bodies_alone()
+            || head.method == Method::OPTIONS
+            || refusing.is_some() && media_type.is_none()
+        {
+            let mut matched = Matched::only(*settings);
+            return Self::begin_guarded::<HERE>(terms, head, body, &sent, given, &mut matched, None);
+        }
         let (manner, limit) = (settings.manner(), settings.body_limit);
-        let refusal = match limit {
-            Some(limit) if refusal.is_none() && asked.is_over(Some(limit)) => Some(policy.too_large(limit)),
-            _ => refusal,
-        };
-        if let Some(fault) = refusal {
+        let too_large = || limit.filter(|limit| asked.is_over(*limit)).map(|limit| policy.too_large(limit));
+        if let Some(fault) = refusing.map(MediaTypes::refusal).or_else(too_large) {
             let exchange = Self::new(terms, &asked, given, manner);
             return Admission::Answer(Box::new(exchange.refuse(fault, None)));
         }
@@ -212,7 +201,7 @@ impl Exchange {
     /// Notes for the log which further readings met guards of their own (G0).
     fn note_readings(&mut self, readings: Vec<Reading>) {
         if !readings.is_empty() {
-            self.aside.get_or_insert_default().notes.get_or_insert_default().readings = readings;
+            self.notes_mut().readings = readings;
         }
     }
 
@@ -276,20 +265,10 @@ impl Exchange {
     pub(super) fn leave_unenforced(&mut self, fault: Option<Fault>) {
         let Some(fault) = fault else { return };
         let event = Event {
-            request_id: self.id,
             code: Some(fault.code().clone()),
-            status: None,
             would_be: Some(fault.status_code()),
-            grpc: None,
-            origin: Origin::Guard,
-            dialect: None,
-            unread: None,
-            by: None,
-            rule: None,
             cause: reply::cause_of(&fault),
-            notes: None,
-            terms: self.terms.clone(),
-            label: self.settings.label(),
+            ..self.tail_of().event(Origin::Guard)
         };
         self.aside.get_or_insert_default().unenforced = Some(Box::new(event));
     }
@@ -302,85 +281,5 @@ impl Exchange {
     #[inline]
     pub(super) fn unenforced(&mut self) -> Option<Box<Event>> {
         self.aside.as_mut().and_then(|aside| aside.unenforced.take())
-    }
-}
-
-impl Pending {
-    /// As [`Exchange::id_header`].
-    #[must_use]
-    pub fn id_header(&self) -> &HeaderValue {
-        self.exchange.id_header()
-    }
-
-    /// A panic kept the request from waiting (F2).
-    pub fn panicked(self, text: Box<str>) -> Answered {
-        self.exchange.unready_panicked(text)
-    }
-
-    /// The client went away (F2).
-    pub fn abandoned(self) -> Event {
-        self.exchange.abandoned()
-    }
-
-    /// What an error is that came instead of the first byte.
-    ///
-    /// # Panics
-    ///
-    /// If the error's `source` does.
-    pub fn failure_of(&self, error: &(dyn Error + 'static)) -> Failure {
-        if let Some(flags) = &self.exchange.flags {
-            Meter::new(flags.clone()).request_failed(error);
-        }
-        self.exchange.failure_of(error)
-    }
-
-    /// The first byte came, or did not (G3).
-    pub fn first_byte(self, first: FirstByte) -> Admission {
-        let Self { mut exchange, refusal } = self;
-        // Waiting for the byte has asked for the body: a `100 Continue` is out (G5).
-        exchange.request.expects_no_more();
-        let (fault, cause) = match first {
-            FirstByte::End => {
-                if let Some(flags) = &exchange.flags {
-                    Meter::new(flags.clone()).request_ended();
-                }
-                return exchange.forward();
-            }
-            FirstByte::Data => (refusal, None),
-            FirstByte::TooSlow => (Fault::new(ErrorCode::REQUEST_TIMEOUT), None),
-            FirstByte::Failed(failure, error) => (failure.fault, Some(error)),
-        };
-        Admission::Answer(Box::new(exchange.refuse(fault, cause)))
-    }
-}
-
-impl Unverified {
-    /// The name of the scheme whose verifier is to be asked.
-    #[must_use]
-    pub fn scheme(&self) -> &str {
-        self.locks.next().map_or("", |scheme| scheme.name())
-    }
-
-    /// What the verifier said, or why it said nothing: an error, a panic, the time-out.
-    pub fn verified(self, head: &mut Parts, outcome: Result<Verified, BoxError>) -> Admission {
-        let Self { exchange, locks, guarded } = self;
-        let door = locks.verified(outcome.map_err(Into::into), exchange.policy(), head);
-        exchange.at(door, *guarded, None)
-    }
-
-    /// A panic kept the request from waiting (F2).
-    pub fn panicked(self, text: Box<str>) -> Answered {
-        self.exchange.unready_panicked(text)
-    }
-
-    /// The client went away (F2).
-    pub fn abandoned(self) -> Event {
-        self.exchange.abandoned()
-    }
-
-    /// The request's id.
-    #[must_use]
-    pub fn request_id(&self) -> RequestId {
-        self.exchange.id
     }
 }

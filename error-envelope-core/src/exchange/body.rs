@@ -3,23 +3,20 @@
 use std::time::SystemTime;
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderValue, Method, StatusCode};
+use http::{HeaderMap, Method, StatusCode};
 
-use super::Exchange;
-use super::reply::Reply;
-use super::rpc;
+use super::writer::{ErrorWriter, OwnBody};
 use crate::classify::{self, Own, rule};
 use crate::dialect::issues::written;
 use crate::dialect::json::Object;
 use crate::dialect::outgoing::{Kept, Outgoing};
+use crate::dialect::rpc::Rpc;
+use crate::dialect::status::Status;
 use crate::dialect::{Dialect, standard};
 use crate::fault::Fault;
 use crate::outward::{Backwards, Leaving};
 
-/// An inner body that already is in the client's dialect, and what of it passes.
-pub(super) type OwnBody<'a> = (Own, &'a [u8]);
-
-impl Exchange {
+impl ErrorWriter<'_> {
     /// What the client gets: what its route says, or what it asked for itself (R11).
     ///
     /// To an RPC client a route's dialect says nothing: it has its own (R10).
@@ -42,37 +39,24 @@ impl Exchange {
         }
     }
 
-    /// An error with this status, as HTTP clients get it. `headers` may tell when to try again.
-    pub(super) fn in_http(
-        &self,
-        fault: &Fault,
-        status: StatusCode,
-        own: Option<OwnBody<'_>>,
-        id: &HeaderValue,
-        headers: &HeaderMap,
-    ) -> Reply {
-        let (body, status) = self.body_of(fault, status, own, id, headers);
-        Reply { status, sent: status, body, fields: None, grpc: None }
-    }
-
-    /// The body of an error with this status, and the status that it leaves with.
+    /// The body of an error with this status, and the status that it leaves with. `headers` may tell
+    /// when to try again.
     pub(super) fn body_of(
         &self,
         fault: &Fault,
         status: StatusCode,
         own: Option<OwnBody<'_>>,
-        id: &HeaderValue,
         headers: &HeaderMap,
     ) -> (Bytes, StatusCode) {
-        if self.dialect() != Dialect::Standard {
-            return self.in_dialect(fault, status, own, id, headers);
+        match self.dialect() {
+            Dialect::Standard => (self.canonical(fault, &fault.text()), status),
+            _ => self.in_dialect(fault, status, own, headers),
         }
-        (standard::write(fault.code().as_str(), &fault.text(), fault.details_json(), id.as_bytes()).into(), status)
     }
 
-    /// The canonical body of an error that says another text than its fault does.
+    /// The canonical body of an error with this text.
     pub(super) fn canonical(&self, fault: &Fault, text: &str) -> Bytes {
-        standard::write(fault.code().as_str(), text, fault.details_json(), self.id_header.as_bytes()).into()
+        standard::write(fault.code().as_str(), text, fault.details_json(), self.id.as_bytes()).into()
     }
 
     fn in_dialect(
@@ -80,7 +64,6 @@ impl Exchange {
         fault: &Fault,
         status: StatusCode,
         own: Option<OwnBody<'_>>,
-        id: &HeaderValue,
         headers: &HeaderMap,
     ) -> (Bytes, StatusCode) {
         let target = self.target();
@@ -101,10 +84,10 @@ impl Exchange {
                 Some(others) => others.as_deref(),
                 None => fault.details_json(),
             },
-            request_id: id.to_str().unwrap_or_default(),
-            domain: self.policy().rpc_domain(),
-            retry_after: form.tells_wait.then(|| classify::rpc::retry_after(headers, self.terms.clock)).flatten(),
-            now: self.aside.as_ref().and_then(|aside| aside.began).unwrap_or(SystemTime::UNIX_EPOCH),
+            request_id: self.id.to_str().unwrap_or_default(),
+            domain: self.policy.rpc_domain(),
+            retry_after: form.tells_wait.then(|| classify::rpc::retry_after(headers, self.clock)).flatten(),
+            now: self.began.unwrap_or(SystemTime::UNIX_EPOCH),
         };
         let kept = own.and_then(|(own, body)| Some(Kept { body: Object::of_body(body)?, whole: own == Own::Whole }));
         let body = match kept {
@@ -117,8 +100,8 @@ impl Exchange {
     /// The status that an error leaves with; one that is kept has its own.
     pub(super) fn leaving_status(&self, fault: &Fault, status: StatusCode, kept: bool) -> StatusCode {
         match (self.request.rpc, self.dialect()) {
-            (Some(rpc), _) => rpc::leaving_status(rpc, fault, status),
-            (None, Dialect::Standard) => status,
+            (Some(Rpc::ConnectUnary), _) => Status::leaving(fault.code(), status).connect_http(),
+            (Some(_), _) | (None, Dialect::Standard) => status,
             _ => self.leaving(fault, status, &self.target(), kept).status,
         }
     }
@@ -133,16 +116,16 @@ impl Exchange {
         if self.negotiated() {
             return Leaving::canonical(fault, status);
         }
-        let rules = rule::backwards(self.policy().rules(&self.settings), fault.code(), target)
+        let rules = rule::backwards(self.policy.rules(self.settings), fault.code(), target)
             .map(|rule| Backwards { name: rule.inner_code(), text: rule.very_text() });
-        let entries = self.policy().outward(&self.settings);
+        let entries = self.policy.outward(self.settings);
         let leaving = Leaving::of(fault, status, self.dialect(), entries, rules);
         if kept { Leaving { status, ..leaving } } else { leaving }
     }
 
     /// The request's method and path, where a rule asks for them.
     fn target(&self) -> rule::Target<'_> {
-        match self.aside.as_ref().and_then(|aside| aside.target.as_ref()) {
+        match self.target {
             Some((method, path)) => rule::Target::new(method, Some(path.path())),
             None => rule::Target::new(&Method::GET, None),
         }

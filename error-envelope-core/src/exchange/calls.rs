@@ -78,7 +78,7 @@ impl Exchange {
         }
         exchange.identify_response(&mut head.headers);
         if let Some(event) = exchange.observed_refusal(head.status) {
-            return ResponsePlan::Keep(exchange.tail_of(), Box::new(event));
+            return exchange.keep_with(event);
         }
         if names.status
             && let Some(fault) = exchange.redefined_fault(head)
@@ -90,12 +90,11 @@ impl Exchange {
             && let Some(event) = exchange.head_status(rpc, head)
         {
             return if head.status.is_success() {
-                ResponsePlan::Keep(exchange.tail_of(), Box::new(event))
+                exchange.keep_with(event)
             } else if exchange.rewrites() {
                 under_success(head, event)
             } else {
-                let event = exchange.passing(event, head.status);
-                ResponsePlan::Keep(exchange.tail_of(), Box::new(event))
+                exchange.keep_with(exchange.passing(event, head.status))
             };
         }
         if body.is_empty() {
@@ -183,12 +182,13 @@ impl Exchange {
     /// What an inner service said by its protocol's own means.
     pub(super) fn told_status(&self, told: &Told<'_>) -> Event {
         let code = classify::rpc::code_of(told, self.policy().codes(), self.policy().rpc_domain());
-        let mut event = self.event_of(Origin::Inner);
-        event.status = Some(if code.is_foreign() { told.status.http() } else { code.status() });
-        event.code = Some(code);
-        event.grpc = Some(told.status);
-        event.dialect = Some(if self.request.rpc.is_some_and(Rpc::is_grpc) { Shape::Grpc } else { Shape::Connect });
-        event
+        Event {
+            status: Some(if code.is_foreign() { told.status.http() } else { code.status() }),
+            code: Some(code),
+            grpc: Some(told.status),
+            dialect: Some(if self.request.rpc.is_some_and(Rpc::is_grpc) { Shape::Grpc } else { Shape::Connect }),
+            ..self.event_of(Origin::Inner)
+        }
     }
 
     pub(super) fn rewrites(&self) -> bool {

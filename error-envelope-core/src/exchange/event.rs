@@ -1,18 +1,30 @@
-//! What is logged (rules L1, I2, I3, F2).
+//! What is logged (rules L1, I2, I3, F2), who sees it, and the terms that it was decided by.
+//!
+//! The three stand in one file, since each needs the next: terms have an observer, which sees events, which have terms.
 
-use std::sync::Arc;
+use std::error::Error;
+use std::fmt;
+use std::sync::{Arc, LazyLock};
+use std::time::SystemTime;
 
 use http::StatusCode;
 
-use super::explain::MapRuleId;
 use super::request::printable;
-use super::{BoxError, Terms};
+use super::{Exhibit, MapRuleId, Notes, Origin, Shown, Unread};
 use crate::classify::decided::DecidedBy;
+use crate::classify::failure::Recogniser;
 use crate::code::ErrorCode;
 use crate::dialect::Shape;
 use crate::dialect::status::Status;
-use crate::policy::{BodyLimitPer, Label, Reading};
+use crate::fault::Fault;
+use crate::policy::{Label, Policy, Reading};
 use crate::request_id::RequestId;
+
+/// A boxed error, as tower has them.
+pub type BoxError = Box<dyn Error + Send + Sync>;
+
+/// What a service's own errors are, asked before the contract's list (F1).
+pub type Classifier = dyn Fn(&(dyn Error + 'static)) -> Option<Fault> + Send + Sync;
 
 /// One error, or one abandoned request: an adapter logs it once.
 #[derive(Debug)]
@@ -34,49 +46,54 @@ pub struct Event {
     pub(super) label: Label,
 }
 
-/// Where an error came from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum Origin {
-    /// A guard refused the request.
-    Guard,
-    /// A typed [`Fault`](crate::fault::Fault).
-    Fault,
-    /// An error of the inner service, or of its response's body.
-    Error,
-    /// A panic.
-    Panic,
-    /// An inner 4xx or 5xx.
-    Inner,
-    /// The proxy around the service answered by itself (V2).
-    Proxy,
-    /// No error: the client went away before its head (F2), or cancelled a call before its end.
-    Abandoned,
+/// Sees each error once, as it is logged (L1).
+///
+/// It is called where the error is answered, on the thread that answers it: keep it short, and hand on what takes time. A
+/// panic of it is caught and logged, and the client has its answer (F2).
+///
+/// ```
+/// use std::sync::atomic::{AtomicU64, Ordering};
+/// use tower_error_envelope::ErrorEnvelopeLayer;
+/// use tower_error_envelope::exchange::{Event, Observer};
+///
+/// #[derive(Default)]
+/// struct Nameless(AtomicU64);
+///
+/// impl Observer for Nameless {
+///     fn saw(&self, event: &Event) {
+///         if event.notes().unknown_code().is_some() {
+///             self.0.fetch_add(1, Ordering::Relaxed);
+///         }
+///     }
+/// }
+///
+/// let layer = ErrorEnvelopeLayer::new().observer(Nameless::default());
+/// # let _ = layer;
+/// ```
+pub trait Observer: Send + Sync + 'static {
+    /// One error, or one abandoned request.
+    fn saw(&self, event: &Event);
 }
 
-/// Why an inner error's body was not read to its end, so that its status alone decided (R4).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum Unread {
-    /// It has more than `inspect.max_bytes`.
-    TooLong,
-    /// It took longer than `inspect.timeout`.
-    TooLate,
-    /// It failed, or in `observe` nobody wanted more of it.
-    BrokeOff,
-}
-
-/// What else the log says of a request: ids that others gave to it, and what was lost of an error.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Notes {
-    pub(super) client_request_id: Option<Box<str>>,
-    pub(super) upstream_request_id: Option<Box<str>>,
-    pub(super) dropped_members: Option<Box<str>>,
-    pub(super) unknown_code: Option<Box<str>>,
-    pub(super) readings: Vec<Reading>,
-    pub(super) counts_whole: bool,
-    pub(super) policy_status: Option<StatusCode>,
-    pub(super) exhibit: Option<super::Exhibit>,
+/// The policy that is in force, what names the service's own errors, and the adapter's clock.
+///
+/// An adapter makes it once, and again where the policy changes; each request keeps the one that it began with (M3).
+///
+/// ```
+/// use std::time::SystemTime;
+/// use tower_error_envelope::Policy;
+/// use tower_error_envelope::exchange::Terms;
+///
+/// let terms = Terms::new(Policy::default(), SystemTime::now);
+/// # let _ = terms;
+/// ```
+#[derive(Clone)]
+pub struct Terms {
+    policy: Arc<Policy>,
+    classifier: Option<Arc<Classifier>>,
+    recogniser: Option<Recogniser>,
+    observer: Option<Arc<dyn Observer>>,
+    pub(super) clock: fn() -> SystemTime,
 }
 
 impl Event {
@@ -114,7 +131,7 @@ impl Event {
     #[inline]
     pub(super) fn decided(&mut self, by: Option<DecidedBy>, part: u32, rule: Option<usize>) {
         self.by = by;
-        self.rule = rule.map(|index| MapRuleId { part, index: u32::try_from(index).unwrap_or(u32::MAX) });
+        self.rule = rule.map(|index| MapRuleId::new(part, index));
     }
 
     /// The canonical code; `None` for an abandoned request.
@@ -212,105 +229,98 @@ impl Event {
     /// What else there is to say of the request.
     #[must_use]
     pub fn notes(&self) -> &Notes {
-        const NONE: &Notes = &Notes {
-            client_request_id: None,
-            upstream_request_id: None,
-            dropped_members: None,
-            unknown_code: None,
-            readings: Vec::new(),
-            counts_whole: false,
-            policy_status: None,
-            exhibit: None,
-        };
+        static NONE: LazyLock<Notes> = LazyLock::new(Notes::default);
 
-        self.notes.as_deref().unwrap_or(NONE)
+        self.notes.as_deref().unwrap_or_else(|| &NONE)
     }
-}
 
-impl Origin {
-    /// The word in the log.
+    /// Who watches.
+    #[inline]
+    pub fn observer(&self) -> Option<&dyn Observer> {
+        self.terms.observer()
+    }
+
+    /// What was said before and after; `None` unless the policy says `[observe] bodies = true`.
     #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Guard => "guard",
-            Self::Fault => "fault",
-            Self::Error => "error",
-            Self::Panic => "panic",
-            Self::Inner => "inner",
-            Self::Proxy => "proxy",
-            Self::Abandoned => "abandoned",
+    pub fn exhibit(&self) -> Option<&Exhibit> {
+        self.notes.as_deref()?.exhibit.as_ref()
+    }
+
+    #[inline]
+    pub(super) fn show(&mut self, before: Option<Shown>, after: Option<Shown>) {
+        if after.is_some() {
+            self.notes.get_or_insert_default().exhibit = Some(Exhibit { before, after });
         }
     }
 }
 
-impl Unread {
-    /// The word in the metrics.
+impl Terms {
+    /// The terms of a policy, without a classifier. `clock` is asked where a key or a token has an end (G2), the dialect
+    /// tells the time (R2), or a call's error says until when to wait (P1).
+    pub fn new(policy: impl Into<Arc<Policy>>, clock: fn() -> SystemTime) -> Self {
+        Self { policy: policy.into(), classifier: None, recogniser: None, observer: None, clock }
+    }
+
+    /// Sets what is asked of an error before the contract's list (F1).
     #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::TooLong => "too_long",
-            Self::TooLate => "too_late",
-            Self::BrokeOff => "broke_off",
-        }
+    pub fn with_classifier(self, classifier: Option<Arc<Classifier>>) -> Self {
+        Self { classifier, ..self }
+    }
+
+    /// Sets what the adapter knows of errors by the types of other crates (F1).
+    #[must_use]
+    pub fn with_recogniser(self, recogniser: Recogniser) -> Self {
+        Self { recogniser: Some(recogniser), ..self }
+    }
+
+    /// Sets who sees the errors.
+    #[must_use]
+    pub fn with_observer(self, observer: Option<Arc<dyn Observer>>) -> Self {
+        Self { observer, ..self }
+    }
+
+    /// The same under another policy.
+    #[must_use]
+    pub fn with_policy(&self, policy: impl Into<Arc<Policy>>) -> Self {
+        Self { policy: policy.into(), ..self.clone() }
+    }
+
+    /// The policy.
+    #[must_use]
+    #[inline]
+    pub fn policy(&self) -> &Arc<Policy> {
+        &self.policy
+    }
+
+    /// Whether an exchange of these terms may read, set or remove request headers by any name. Where not, it reads those
+    /// that [`is_read`](super::is_read) names, and tells the service its id alone: an adapter whose heads lie elsewhere
+    /// need not copy the others for [`Exchange::begin_copy`](super::Exchange::begin_copy).
+    #[must_use]
+    pub fn reads_any(&self) -> bool {
+        self.policy.names_headers()
+    }
+
+    /// What names the service's own errors.
+    #[must_use]
+    pub fn classifier(&self) -> Option<&Classifier> {
+        self.classifier.as_deref()
+    }
+
+    pub(super) fn recogniser(&self) -> Option<Recogniser> {
+        self.recogniser
+    }
+
+    /// Who sees the errors.
+    #[must_use]
+    #[inline]
+    pub fn observer(&self) -> Option<&dyn Observer> {
+        self.observer.as_deref()
     }
 }
 
-impl Notes {
-    /// The client's own `x-request-id`, where it was not kept (I2): at most 128 printable characters.
-    #[must_use]
-    pub fn client_request_id(&self) -> Option<&str> {
-        self.client_request_id.as_deref()
-    }
-
-    /// The inner response's own `x-request-id`, where it was another (I3): at most 128 printable characters.
-    #[must_use]
-    pub fn upstream_request_id(&self) -> Option<&str> {
-        self.upstream_request_id.as_deref()
-    }
-
-    /// The names of the members of a foreign 4xx body that no rule reads, with commas between them: they are dropped unless
-    /// `keep_members` names them (R14). At most 16 of 64 characters; never a value.
-    #[must_use]
-    pub fn dropped_members(&self) -> Option<&str> {
-        self.dropped_members.as_deref()
-    }
-
-    /// The code of an inner error that nobody knows here, where it is formed as names of errors are: `seat_taken`,
-    /// `SEAT_TAKEN`, `SeatTaken`, `E1001`, of at most 64 characters. A `[[map]]` rule gives it a meaning; anything else that
-    /// stands in its place, a single word in small letters among it, may be a secret (L3).
-    #[must_use]
-    pub fn unknown_code(&self) -> Option<&str> {
-        self.unknown_code.as_deref()
-    }
-
-    /// What the body limit counted of a request whose content type claims an RPC stream, where it was not each message:
-    /// [`BodyLimitPer::Body`] (P1).
-    #[must_use]
-    pub fn body_limit_per(&self) -> Option<BodyLimitPer> {
-        self.counts_whole.then_some(BodyLimitPer::Body)
-    }
-
-    /// The status that the policy gives the error's code, where a service's [`Fault`](crate::fault::Fault) had another, which
-    /// stays. It is noted once for each code of a policy.
-    #[must_use]
-    pub fn policy_status(&self) -> Option<StatusCode> {
-        self.policy_status
-    }
-
-    /// Whether there is nothing to say in the log.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        let Self {
-            client_request_id,
-            upstream_request_id,
-            dropped_members,
-            unknown_code,
-            readings,
-            counts_whole,
-            policy_status,
-            exhibit: _,
-        } = self;
-        let texts = [client_request_id, upstream_request_id, dropped_members, unknown_code];
-        texts.iter().all(|note| note.is_none()) && readings.is_empty() && !counts_whole && policy_status.is_none()
+impl fmt::Debug for Terms {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { policy, classifier, .. } = self;
+        f.debug_struct("Terms").field("policy", policy).field("classifier", &classifier.is_some()).finish()
     }
 }

@@ -3,18 +3,9 @@
 
 use http::response;
 
-use super::{Collected, Exchange};
+use super::{Collected, Exchange, MapRuleId};
 use crate::classify::heard::{self, Heard};
 use crate::dialect::Dialect;
-
-/// Which `[[map]]` rule decided the code of an inner error: `PolicyFile::map_rule` (feature `policy-file`) knows its line.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct MapRuleId {
-    /// The scope; 0 is the policy itself.
-    pub(crate) part: u32,
-    /// Of its rules, and behind them those of the scopes around it.
-    pub(crate) index: u32,
-}
 
 impl Exchange {
     /// Goes on in another dialect than the route's.
@@ -38,6 +29,6 @@ impl Exchange {
     /// The rules that were asked, in their order.
     #[must_use]
     pub fn map_rule(&self, index: usize) -> MapRuleId {
-        MapRuleId { part: self.settings.part(), index: u32::try_from(index).unwrap_or(u32::MAX) }
+        MapRuleId::new(self.settings.part(), index)
     }
 }

@@ -21,17 +21,16 @@ impl Exchange {
     /// If the classifier does, or the error's `source`.
     pub fn failure_of(&self, error: &(dyn Error + 'static)) -> Failure {
         if let Some(fault) = self.cut() {
-            return Failure { fault, origin: Origin::Guard };
+            return Failure::new(fault, Origin::Guard);
         }
-        if let Some(fault) = self.terms.classifier().and_then(|classify| classify(error)) {
-            return Failure { fault, origin: Origin::Error };
+        if let Some(failure) = self.classified(error) {
+            return failure;
         }
         let known = Known::of(error, self.terms.recogniser());
         if let Known::Typed(fault) = known {
-            return Failure { fault: fault.clone(), origin: Origin::Fault };
+            return Failure::new(fault.clone(), Origin::Fault);
         }
-        let fault = self.broken_request().unwrap_or_else(|| known.failed());
-        Failure { fault, origin: Origin::Error }
+        Failure::new(self.broken_request().unwrap_or_else(|| known.failed()), Origin::Error)
     }
 
     /// What an error from `poll_ready` is (F3).
@@ -40,38 +39,41 @@ impl Exchange {
     ///
     /// If the classifier does, or the error's `source`.
     pub fn unreadiness_of(&self, error: &(dyn Error + 'static)) -> Failure {
-        if let Some(fault) = self.terms.classifier().and_then(|classify| classify(error)) {
-            return Failure { fault, origin: Origin::Error };
+        if let Some(failure) = self.classified(error) {
+            return failure;
         }
         let known = Known::of(error, self.terms.recogniser());
         let origin = if matches!(known, Known::Typed(_)) { Origin::Fault } else { Origin::Error };
-        Failure { fault: known.unready(), origin }
+        Failure::new(known.unready(), origin)
+    }
+
+    /// What the service's own classifier says of an error.
+    fn classified(&self, error: &(dyn Error + 'static)) -> Option<Failure> {
+        Some(Failure::new(self.terms.classifier()?(error)?, Origin::Error))
     }
 
     /// The inner service was not ready for the request, which was not forwarded (F3).
     pub fn unready(self, failure: Failure, cause: BoxError) -> Answered {
         let linger = self.linger();
-        self.answer(failure.fault, failure.origin, Some(cause), linger)
+        self.answer(failure, Some(cause), linger)
     }
 
     /// A panic kept the request from being forwarded (F2).
     pub fn unready_panicked(self, text: Box<str>) -> Answered {
         let linger = self.linger();
-        self.answer(Fault::new(ErrorCode::INTERNAL_ERROR), Origin::Panic, Some(String::from(text).into()), linger)
+        let failure = Failure::new(Fault::new(ErrorCode::INTERNAL_ERROR), Origin::Panic);
+        self.answer(failure, Some(String::from(text).into()), linger)
     }
 
     /// The inner service failed with `cause` (F1).
     pub fn failed(self, failure: Failure, cause: BoxError) -> Answered {
-        self.answer(failure.fault, failure.origin, Some(cause), None)
+        self.answer(failure, Some(cause), None)
     }
 
     /// The inner service panicked with this text (F2).
     pub fn panicked(self, text: Box<str>) -> Answered {
-        let cause = Some(String::from(text).into());
-        match self.cut() {
-            Some(fault) => self.answer(fault, Origin::Guard, cause, None),
-            None => self.answer(Fault::new(ErrorCode::INTERNAL_ERROR), Origin::Panic, cause, None),
-        }
+        let failure = self.cut_or(Failure::new(Fault::new(ErrorCode::INTERNAL_ERROR), Origin::Panic));
+        self.answer(failure, Some(String::from(text).into()), None)
     }
 
     /// The client went away before its head (F2).
@@ -81,20 +83,22 @@ impl Exchange {
 
     /// The call took longer than its client waits for it: an answer like the inner service's own time-out (F1).
     pub fn timed_out(self) -> Answered {
-        let cause = Some(OUT_OF_TIME.into());
-        match self.cut() {
-            Some(fault) => self.answer(fault, Origin::Guard, cause, None),
-            None => self.answer(Fault::new(ErrorCode::GATEWAY_TIMEOUT), Origin::Error, cause, None),
-        }
+        let failure = self.cut_or(Failure::new(Fault::new(ErrorCode::GATEWAY_TIMEOUT), Origin::Error));
+        self.answer(failure, Some(OUT_OF_TIME.into()), None)
     }
 
     /// A fault as it leaves, with what the policy says of its code. Each fault from outside the layer goes through here.
     pub(super) fn adopted(&mut self, fault: Fault) -> Fault {
         let Adopted { fault, other_status } = self.policy().adopt(fault);
         if other_status.is_some() {
-            self.aside.get_or_insert_default().notes.get_or_insert_default().policy_status = other_status;
+            self.notes_mut().policy_status = other_status;
         }
         fault
+    }
+
+    /// This failure, where the request's body was not cut: else that is the cause of all others.
+    pub(super) fn cut_or(&self, failure: Failure) -> Failure {
+        self.cut().map_or(failure, |cut| Failure::new(cut, Origin::Guard))
     }
 
     /// Why the request's body was cut, where it was (G4, P1).

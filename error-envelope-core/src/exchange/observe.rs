@@ -5,21 +5,19 @@
 
 use std::fmt;
 
-use http::{HeaderMap, StatusCode, response};
+use http::{HeaderMap, StatusCode};
 
-use super::responding::is_unreadable;
-use super::{BodyFacts, Collected, Event, Exchange, Origin, ResponsePlan, Shown, Unread};
-use crate::classify::{self, Rewrite, Verdict};
-use crate::code::ErrorCode;
+use super::{Collected, Event, Exchange, Origin, Shown};
+use crate::classify::{Rewrite, Verdict};
 use crate::fault::Fault;
 use crate::guard::body_limit::Flags;
 use crate::policy::Mode;
 
 /// An inner error that passes on a route in `observe` while a copy of its body is kept.
 pub struct Observed {
-    exchange: Exchange,
-    status: StatusCode,
-    headers: HeaderMap,
+    pub(super) exchange: Exchange,
+    pub(super) status: StatusCode,
+    pub(super) headers: HeaderMap,
 }
 
 /// The service's headers may carry what no log is to see (L3).
@@ -31,37 +29,6 @@ impl fmt::Debug for Observed {
 }
 
 impl Exchange {
-    pub(super) fn observe(mut self, head: &mut response::Parts, body: BodyFacts) -> ResponsePlan {
-        self.identify_response(&mut head.headers);
-        let inspect = self.policy().inspect();
-        if let Some(event) = self.observed_refusal(head.status) {
-            return ResponsePlan::Keep(self.tail_of(), Box::new(event));
-        }
-        match head.status.as_u16() {
-            101 | 200..=399 => self.pass(&mut head.headers),
-            400..=599 => {
-                if let Some(fault) = classify::fault_in(&head.extensions).cloned() {
-                    let fault = self.adopted(fault);
-                    return self.told(head.status, &fault, head.status, Origin::Fault);
-                }
-                if !head.headers.is_empty() && self.passes(&head.headers) {
-                    let (tail, event) = self.keep(head);
-                    return ResponsePlan::Keep(tail, event);
-                }
-                let (tail, headers) = (self.tail_of(), head.headers.clone());
-                let observed = Observed { exchange: self, status: head.status, headers };
-                if observed.exchange.request.is_head() || is_unreadable(&head.headers, body, inspect.max_bytes) {
-                    let mut event = observed.seen(Collected::Unreadable(&[]));
-                    event.unread = (body.lower > inspect.max_bytes).then_some(Unread::TooLong);
-                    return ResponsePlan::Keep(tail, Box::new(event));
-                }
-                ResponsePlan::Tee(tail, Box::new(observed), inspect.max_bytes, inspect.timeout)
-            }
-            // E6.
-            _ => self.told(head.status, &Fault::new(ErrorCode::OTHER), StatusCode::BAD_GATEWAY, Origin::Inner),
-        }
-    }
-
     /// What would have refused the request on a route in `observe`, where something would have.
     #[inline]
     pub(super) fn observed_refusal(&mut self, status: StatusCode) -> Option<Event> {
@@ -71,7 +38,7 @@ impl Exchange {
     fn would_refuse(&mut self, status: StatusCode) -> Option<Event> {
         let fault = self.refusal()?;
         let mut event = self.would_be(status, &fault, fault.status_code(), Origin::Guard, false);
-        event.grpc = self.grpc_of(&fault, fault.status_code(), true);
+        event.grpc = self.writer().grpc_of(&fault, fault.status_code(), true);
         Some(event)
     }
 
@@ -87,19 +54,21 @@ impl Exchange {
         observed.or(peeked.filter(|_| begun)).or_else(too_large)
     }
 
-    fn told(self, status: StatusCode, fault: &Fault, rewritten: StatusCode, origin: Origin) -> ResponsePlan {
-        let tail = self.tail_of();
-        ResponsePlan::Keep(tail, Box::new(self.would_be(status, fault, rewritten, origin, false)))
-    }
-
     /// A response with a status passes that would have been written anew, as an error of the status `rewritten`.
-    fn would_be(&self, status: StatusCode, fault: &Fault, rewritten: StatusCode, origin: Origin, kept: bool) -> Event {
-        let would_be = self.leaving_status(fault, rewritten, kept);
-        let mut event = self.event_of(origin);
-        event.status = Some(status);
-        event.would_be = Some(would_be);
-        event.code = Some(fault.code().clone());
-        event
+    pub(super) fn would_be(
+        &self,
+        status: StatusCode,
+        fault: &Fault,
+        rewritten: StatusCode,
+        origin: Origin,
+        kept: bool,
+    ) -> Event {
+        Event {
+            status: Some(status),
+            would_be: Some(self.writer().leaving_status(fault, rewritten, kept)),
+            code: Some(fault.code().clone()),
+            ..self.event_of(origin)
+        }
     }
 }
 
@@ -117,21 +86,20 @@ impl Observed {
                 let lost = (rewrite.dropped.take(), rewrite.unknown_code.take());
                 let Rewrite { shape, own, named, by, rule, .. } = rewrite;
                 let fault = rewrite.into_fault();
-                let grpc = exchange.grpc_of(&fault, status, named);
+                let grpc = exchange.writer().grpc_of(&fault, status, named);
                 let exhibit = exchange.exhibits().then(|| {
                     let read = decoded.as_deref().unwrap_or_default();
                     let before = Shown::of(status, &headers, read);
                     let (mut headers, own) = (headers.clone(), own.as_ref().map(|own| (*own, read)));
-                    let written = exchange.rewritten(&mut headers, status, &fault, named, own, &exchange.id_header);
+                    let written = exchange.writer().rewritten(&mut headers, status, &fault, named, own);
                     (before, Shown::of(written.sent, &headers, &written.body))
                 });
                 let mut event = exchange.would_be(status, &fault, status, Origin::Inner, own.is_some());
                 (event.dialect, event.grpc) = (shape, grpc);
                 event.note_lost(lost);
                 event.decided(by, exchange.settings.part(), rule);
-                if let Some((before, after)) = exhibit {
-                    event.show(Some(before), Some(after));
-                }
+                let (before, after) = exhibit.unzip();
+                event.show(before, after);
                 event
             }
             Verdict::Pass => exchange.passed(status),

@@ -1,15 +1,11 @@
-//! What an exchange is told of a body, and what it answers: data, for an adapter to act on.
-//!
-//! The enums are closed on purpose: an adapter that does not act on every outcome must not compile.
+//! What an exchange is told of a body, and what it ends with: data, for an adapter to act on.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use bytes::Bytes;
-use http::Response;
+use http::{HeaderMap, Response};
 
-use super::event::{Event, Notes, Origin};
-use super::{BoxError, Exchange, Linger, Meter, Observed, Pending, Terms, Unverified, Watch};
+use super::{BoxError, Event, Linger, Origin, Terms};
 use crate::code::ErrorCode;
 use crate::fault::Fault;
 use crate::policy::Label;
@@ -24,22 +20,6 @@ pub struct BodyFacts {
     pub lower: u64,
     /// At most so many bytes come, where that is known.
     pub upper: Option<u64>,
-}
-
-/// What to do with a request.
-#[derive(Debug)]
-#[must_use]
-pub enum Admission {
-    /// Forward it. The meter, where there is one, counts the body; the event, where there is one, says what would have
-    /// refused the request (M1), and is to be logged.
-    Forward(Exchange, Option<Meter>, Option<Box<Event>>),
-    /// Answer it: the inner service is not called.
-    Answer(Box<Answered>),
-    /// Ask the verifier of the scheme that [`Unverified::scheme`] names, for at most so long, then tell
-    /// [`Unverified::verified`] (G2).
-    Verify(Unverified, Duration),
-    /// Wait this long for the first body byte, then tell [`Pending::first_byte`] (G3).
-    Peek(Pending, Duration),
 }
 
 /// What the first byte of a body was.
@@ -77,29 +57,6 @@ pub struct Answered {
     pub unenforced: Option<Box<Event>>,
 }
 
-/// What to do with an inner response.
-#[derive(Debug)]
-#[must_use]
-pub enum ResponsePlan {
-    /// Pass the body as it comes.
-    Pass(Tail, Option<Box<Notes>>),
-    /// Pass an error that keeps its shape (R9, R10), and log it.
-    Keep(Tail, Box<Event>),
-    /// Pass the head alone: this status has no body (E5).
-    Strip(Tail, Option<Box<Notes>>),
-    /// The head is rewritten: send it with this body instead.
-    Rewrite(Written),
-    /// Drop the response and send this instead.
-    Replace(Box<Answered>),
-    /// Read the body first, at most so many bytes and so long, then tell [`Exchange::response_body`] (R4).
-    Collect(Exchange, u64, Duration),
-    /// Pass the body as it comes, and keep a copy of at most so many bytes. At its end, or where it is dropped, tell
-    /// [`Observed::seen`] what came of it within that time (M1).
-    Tee(Tail, Box<Observed>, u64, Duration),
-    /// Pass the body of an RPC call as it comes, and show it to the watch (section P).
-    Watch(Box<Watch>),
-}
-
 /// What was read of an error's body.
 #[derive(Clone, Copy, Debug)]
 pub enum Collected<'a> {
@@ -131,6 +88,27 @@ pub struct Written {
     pub event: Event,
 }
 
+/// How a call ends that failed.
+#[derive(Debug)]
+#[must_use]
+pub struct Ended {
+    /// What the client gets.
+    pub last: Last,
+    /// What to log.
+    pub event: Event,
+}
+
+/// The last frame of a body.
+#[derive(Debug)]
+pub enum Last {
+    /// These trailers.
+    Trailers(HeaderMap),
+    /// These bytes.
+    Data(Bytes),
+    /// None: the body cannot be ended well, and breaks off (F4).
+    BrokenOff,
+}
+
 /// What outlives the exchange: enough to log a body that fails after its head left (F4).
 #[derive(Debug)]
 pub struct Tail {
@@ -139,12 +117,25 @@ pub struct Tail {
     pub(super) label: Label,
 }
 
+impl Failure {
+    pub(super) fn new(fault: Fault, origin: Origin) -> Self {
+        Self { fault, origin }
+    }
+}
+
 impl Tail {
     /// A body that had begun ended with an error or a panic (F4). The head has left with `status`.
     pub fn broke_off(self, origin: Origin, cause: BoxError) -> Event {
+        Event { code: Some(ErrorCode::INTERNAL_ERROR), cause: Some(cause), ..self.event(origin) }
+    }
+
+    /// An event that has nothing yet but its origin.
+    #[inline]
+    pub(super) fn event(self, origin: Origin) -> Event {
+        let Self { terms, id: request_id, label } = self;
         Event {
-            request_id: self.id,
-            code: Some(ErrorCode::INTERNAL_ERROR),
+            request_id,
+            code: None,
             status: None,
             would_be: None,
             grpc: None,
@@ -153,10 +144,10 @@ impl Tail {
             unread: None,
             by: None,
             rule: None,
-            cause: Some(cause),
+            cause: None,
             notes: None,
-            terms: self.terms,
-            label: self.label,
+            terms,
+            label,
         }
     }
 }
@@ -164,22 +155,8 @@ impl Tail {
 impl Terms {
     /// A client did not take its answer. No exchange is left to tell it, and with it went the route.
     pub fn untaken(self: Arc<Self>, request_id: RequestId) -> Event {
-        Event {
-            request_id,
-            code: None,
-            status: None,
-            would_be: None,
-            grpc: None,
-            origin: Origin::Abandoned,
-            dialect: None,
-            unread: None,
-            by: None,
-            rule: None,
-            cause: None,
-            notes: None,
-            label: self.policy().own_label(),
-            terms: self,
-        }
+        let label = self.policy().own_label();
+        Tail { terms: self, id: request_id, label }.event(Origin::Abandoned)
     }
 }
 

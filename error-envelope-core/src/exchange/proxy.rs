@@ -7,7 +7,7 @@ use http::request::Parts;
 use http::response;
 
 use super::request::{self, Asked, Sent};
-use super::{Answered, BodyFacts, BoxError, Exchange, Origin, Pending, ResponsePlan, Terms, Unverified};
+use super::{Answered, BodyFacts, BoxError, Exchange, Failure, Origin, ResponsePlan, Terms};
 use crate::classify::{self, Rewrite};
 use crate::code::ErrorCode;
 use crate::fault::Fault;
@@ -36,10 +36,8 @@ impl Exchange {
     /// response has begun (G4): the answer, for an adapter that need not wait for the inner service's own.
     pub fn overran(self) -> Answered {
         let linger = self.linger();
-        match self.cut() {
-            Some(fault) => self.answer(fault, Origin::Guard, None, linger),
-            None => self.answer(Fault::new(ErrorCode::INTERNAL_ERROR), Origin::Error, None, linger),
-        }
+        let failure = self.cut_or(Failure::new(Fault::new(ErrorCode::INTERNAL_ERROR), Origin::Error));
+        self.answer(failure, None, linger)
     }
 
     /// The proxy around the service answers by itself with this head, whose status is that of its failure (V2). It is
@@ -50,34 +48,14 @@ impl Exchange {
     /// response was being collected, too (V3).
     pub fn proxy_failed(self, head: &mut response::Parts, cause: BoxError) -> ResponsePlan {
         if let Some(fault) = self.cut() {
-            return ResponsePlan::Replace(Box::new(self.answer(fault, Origin::Guard, Some(cause), None)));
+            return ResponsePlan::Replace(Box::new(self.answer(Failure::new(fault, Origin::Guard), Some(cause), None)));
         }
         let fault = Fault::new(ErrorCode::of_status(head.status)).status(head.status);
-        let mut rewrite = Rewrite::of(classify::listed(fault, self.dialect()));
+        let mut rewrite = Rewrite::of(classify::listed(fault, self.writer().dialect()));
         rewrite.named = false;
         let mut written = self.write_read(head, rewrite, Origin::Proxy, &[]);
         written.event.cause = Some(cause);
         ResponsePlan::Rewrite(written)
-    }
-}
-
-impl Pending {
-    /// The request's id.
-    #[must_use]
-    pub fn request_id(&self) -> RequestId {
-        self.exchange.id
-    }
-
-    /// Takes the head of an answer of the proxy's own, which came before the first byte: [`Exchange::proxy_failed`].
-    pub fn proxy_failed(self, head: &mut response::Parts, cause: BoxError) -> ResponsePlan {
-        self.exchange.proxy_failed(head, cause)
-    }
-}
-
-impl Unverified {
-    /// Takes the head of an answer of the proxy's own, which came before the verifier's: [`Exchange::proxy_failed`].
-    pub fn proxy_failed(self, head: &mut response::Parts, cause: BoxError) -> ResponsePlan {
-        self.exchange.proxy_failed(head, cause)
     }
 }
 

@@ -37,9 +37,8 @@ pub(super) struct Asked<'a> {
 impl Asked<'_> {
     /// G4, as far as the head tells. A declared length says nothing of messages: each is measured as it comes (P1).
     #[inline]
-    pub(super) fn is_over(&self, limit: Option<u64>) -> bool {
-        let is_over = |limit: u64| self.declared().is_some_and(|length| length > limit);
-        !self.body.is_empty() && limit.is_some_and(is_over) && !self.counts_messages()
+    pub(super) fn is_over(&self, limit: u64) -> bool {
+        !self.body.is_empty() && self.declared().is_some_and(|length| length > limit) && !self.counts_messages()
     }
 
     /// The length that the request declares: in its head, or by what its body already knows.

@@ -6,7 +6,10 @@ use http::header::{CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, TRANSFER_ENCODIN
 use http::{HeaderMap, HeaderValue, Method, StatusCode, response};
 
 use super::request::MAX_HEADERS;
-use super::{BodyFacts, Collected, Exchange, Origin, ResponsePlan, Rewritten, Unread, fill, head};
+use super::{
+    BodyFacts, Collected, Event, Exchange, Failure, Notes, Observed, Origin, ResponsePlan, Rewritten, Tail, Unread,
+    fill, head,
+};
 use crate::classify::credentials::Credentials;
 use crate::classify::{self, Asked, Inner, Known, Verdict};
 use crate::code::ErrorCode;
@@ -22,12 +25,12 @@ impl Exchange {
     #[inline]
     pub fn response_head(self, head: &mut response::Parts, body: impl FnOnce() -> BodyFacts) -> ResponsePlan {
         if let Some(fault) = self.cut() {
-            return ResponsePlan::Replace(Box::new(self.answer(fault, Origin::Guard, None, None)));
+            return ResponsePlan::Replace(Box::new(self.answer(Failure::new(fault, Origin::Guard), None, None)));
         }
         if head.headers.len() > MAX_HEADERS {
-            let fault = Fault::new(ErrorCode::INTERNAL_ERROR);
+            let failure = Failure::new(Fault::new(ErrorCode::INTERNAL_ERROR), Origin::Inner);
             let cause = format!("{} response headers", head.headers.len());
-            return ResponsePlan::Replace(Box::new(self.answer(fault, Origin::Inner, Some(cause.into()), None)));
+            return ResponsePlan::Replace(Box::new(self.answer(failure, Some(cause.into()), None)));
         }
         if let Some((rpc, names)) = self.answered_call(head) {
             return self.call_head(rpc, &names, head, body());
@@ -41,11 +44,7 @@ impl Exchange {
             101 | 200..=399 => self.success(head),
             400..=599 => {
                 let body = body();
-                if self.keeps(head, body) {
-                    let (tail, event) = self.keep(head);
-                    return ResponsePlan::Keep(tail, event);
-                }
-                self.error(head, body)
+                if self.keeps(head, body) { self.keep(head) } else { self.error(head, body) }
             }
             _ => {
                 head.status = StatusCode::BAD_GATEWAY;
@@ -65,51 +64,123 @@ impl Exchange {
     #[inline]
     pub fn response_body(self, head: &mut response::Parts, body: Collected<'_>) -> Rewritten {
         if let Some(fault) = self.cut() {
-            return Rewritten::Replace(Box::new(self.answer(fault, Origin::Guard, None, None)));
+            return Rewritten::Replace(Box::new(self.answer(Failure::new(fault, Origin::Guard), None, None)));
         }
         let decoded = self.decoded(&head.headers, body);
-        if self.settings.mode == Mode::Fill && !fill::is_filled(&head.headers, body, decoded.as_deref()) {
-            let (tail, event) = self.keep(head);
-            return Rewritten::Restore(tail, event);
-        }
-        if let Some(told) = self.told_by_connect(decoded.as_deref()) {
+        let fills = self.settings.mode != Mode::Fill || fill::is_filled(&head.headers, body, decoded.as_deref());
+        if fills && let Some(told) = self.told_by_connect(decoded.as_deref()) {
             return self.unary_error(head, &told, body);
         }
-        match self.classify(head.status, &head.headers, decoded.as_deref()) {
-            Verdict::Rewrite(rewrite) => {
-                let read = decoded.as_deref().unwrap_or_default();
-                Rewritten::Rewrite(self.write_read(head, rewrite, Origin::Inner, read))
-            }
-            Verdict::Pass => {
-                let (tail, event) = self.keep(head);
-                Rewritten::Restore(tail, event)
-            }
+        if fills && let Verdict::Rewrite(rewrite) = self.classify(head.status, &head.headers, decoded.as_deref()) {
+            let read = decoded.as_deref().unwrap_or_default();
+            return Rewritten::Rewrite(self.write_read(head, rewrite, Origin::Inner, read));
         }
+        let (tail, event) = self.kept(head);
+        Rewritten::Restore(tail, event)
     }
 
     #[inline(always)]
-    pub(super) fn success(self, head: &mut response::Parts) -> ResponsePlan {
-        match head.status.as_u16() {
-            // RFC 9110 §15.3.6 wants an empty 205 framed as such; 204 and 304 have no framing of their own.
-            205 => {
-                head.headers.remove(TRANSFER_ENCODING);
-                head.headers.insert(CONTENT_LENGTH, HeaderValue::from_static("0"));
-                self.strip(&mut head.headers)
-            }
-            204 | 304 => self.strip(&mut head.headers),
-            _ => self.pass(&mut head.headers),
+    fn success(self, head: &mut response::Parts) -> ResponsePlan {
+        // RFC 9110 §15.3.6 wants an empty 205 framed as such; 204 and 304 have no framing of their own.
+        if head.status == StatusCode::RESET_CONTENT {
+            head.headers.remove(TRANSFER_ENCODING);
+            head.headers.insert(CONTENT_LENGTH, HeaderValue::from_static("0"));
         }
+        let (tail, notes) = self.tail(&mut head.headers);
+        if has_no_body(head.status) { ResponsePlan::Strip(tail, notes) } else { ResponsePlan::Pass(tail, notes) }
+    }
+
+    #[inline(always)]
+    pub(super) fn pass(self, headers: &mut HeaderMap) -> ResponsePlan {
+        let (tail, notes) = self.tail(headers);
+        ResponsePlan::Pass(tail, notes)
+    }
+
+    /// Whether a response of this status passes whatever its head and its body are, and gets [`Exchange::id_header`] as
+    /// its `x-request-id` and nothing else: for an adapter whose heads lie elsewhere. One that has an `x-request-id` (I3) or
+    /// an `access-control-allow-origin` (E4) is to be shown to [`Exchange::response_head`] all the same.
+    #[must_use]
+    pub fn passes_unread(&self, status: StatusCode) -> bool {
+        let passes = match self.settings.mode {
+            Mode::Off => true,
+            Mode::Observe => false,
+            Mode::Own | Mode::Fill | Mode::Enforce => is_success(status) && !has_no_body(status),
+        };
+        passes && self.request.rpc.is_none() && self.cut().is_none()
+    }
+
+    /// Ends with a response that [passes unread](Exchange::passes_unread): what to log of it, as of a
+    /// [`ResponsePlan::Pass`].
+    pub fn passed_unread(self) -> (Tail, Option<Box<Notes>>) {
+        let Self { terms, settings, id, aside, .. } = self;
+        (Tail { terms, id, label: settings.label() }, aside.and_then(|aside| aside.notes))
+    }
+
+    /// An error that keeps its shape is logged by its status (L1).
+    fn kept(mut self, head: &mut response::Parts) -> (Tail, Box<Event>) {
+        self.expose(&mut head.headers);
+        self.identify_response(&mut head.headers);
+        (self.tail_of(), Box::new(self.passed(head.status)))
+    }
+
+    fn keep(self, head: &mut response::Parts) -> ResponsePlan {
+        let (tail, event) = self.kept(head);
+        ResponsePlan::Keep(tail, event)
+    }
+
+    pub(super) fn keep_with(&self, event: Event) -> ResponsePlan {
+        ResponsePlan::Keep(self.tail_of(), Box::new(event))
+    }
+
+    pub(super) fn passed(self, status: StatusCode) -> Event {
+        let event = self.event(Origin::Inner, None);
+        Event { status: Some(status), code: Some(ErrorCode::of_status(status)), ..event }
+    }
+
+    fn observe(mut self, head: &mut response::Parts, body: BodyFacts) -> ResponsePlan {
+        self.identify_response(&mut head.headers);
+        if let Some(event) = self.observed_refusal(head.status) {
+            return self.keep_with(event);
+        }
+        match head.status.as_u16() {
+            101 | 200..=399 => self.pass(&mut head.headers),
+            400..=599 => self.observe_error(head, body),
+            // E6.
+            _ => self.keep_observed(head.status, &Fault::new(ErrorCode::OTHER), StatusCode::BAD_GATEWAY, Origin::Inner),
+        }
+    }
+
+    fn observe_error(mut self, head: &mut response::Parts, body: BodyFacts) -> ResponsePlan {
+        if let Some(fault) = classify::fault_in(&head.extensions).cloned() {
+            let fault = self.adopted(fault);
+            return self.keep_observed(head.status, &fault, head.status, Origin::Fault);
+        }
+        if self.passes(&head.headers) {
+            return self.keep(head);
+        }
+        let inspect = self.policy().inspect();
+        let (tail, headers) = (self.tail_of(), head.headers.clone());
+        let observed = Observed { exchange: self, status: head.status, headers };
+        if observed.exchange.request.is_head() || is_unreadable(&head.headers, body, inspect.max_bytes) {
+            let mut event = observed.seen(Collected::Unreadable(&[]));
+            event.unread = (body.lower > inspect.max_bytes).then_some(Unread::TooLong);
+            return ResponsePlan::Keep(tail, Box::new(event));
+        }
+        ResponsePlan::Tee(tail, Box::new(observed), inspect.max_bytes, inspect.timeout)
+    }
+
+    fn keep_observed(self, status: StatusCode, fault: &Fault, rewritten: StatusCode, origin: Origin) -> ResponsePlan {
+        self.keep_with(self.would_be(status, fault, rewritten, origin, false))
     }
 
     #[inline]
     pub(super) fn error(self, head: &mut response::Parts, body: BodyFacts) -> ResponsePlan {
         if let Some(fault) = classify::fault_in(&head.extensions).cloned() {
-            let fault = classify::listed(fault, self.dialect());
+            let fault = classify::listed(fault, self.writer().dialect());
             return ResponsePlan::Rewrite(self.write(head, fault, Origin::Fault));
         }
-        if !head.headers.is_empty() && self.passes(&head.headers) {
-            let (tail, event) = self.keep(head);
-            return ResponsePlan::Keep(tail, event);
+        if self.passes(&head.headers) {
+            return self.keep(head);
         }
         let inspect = self.policy().inspect();
         let unreadable = is_unreadable(&head.headers, body, inspect.max_bytes);
@@ -121,10 +192,7 @@ impl Exchange {
                     written.event.unread = (body.lower > inspect.max_bytes).then_some(Unread::TooLong);
                     ResponsePlan::Rewrite(written)
                 }
-                Verdict::Pass => {
-                    let (tail, event) = self.keep(head);
-                    ResponsePlan::Keep(tail, event)
-                }
+                Verdict::Pass => self.keep(head),
             };
         }
         let max_bytes = if self.settings.mode == Mode::Fill { fill::worth_reading(&head.headers) } else { None };
@@ -154,8 +222,9 @@ impl Exchange {
         };
         // No other protocol is one that an RPC client reads.
         let names_itself = || dialect::essence(headers).is_some_and(protocol::names_itself);
-        self.request.rpc.is_none() && names_itself()
-            || self.settings.no_transform == NoTransform::Respect && no_transform()
+        !headers.is_empty()
+            && (self.request.rpc.is_none() && names_itself()
+                || self.settings.no_transform == NoTransform::Respect && no_transform())
     }
 
     pub(super) fn classify<'b>(&self, status: StatusCode, headers: &HeaderMap, body: Option<&'b [u8]>) -> Verdict<'b> {
@@ -172,11 +241,11 @@ impl Exchange {
         read: impl FnOnce(&Inner<'h, 'b>, &Asked<'_>, &Known<'_>) -> T,
     ) -> T {
         let inner = Inner { status, headers, body };
-        let target = self.aside.as_ref().and_then(|aside| aside.target.as_ref());
+        let writer = self.writer();
         let asked = Asked {
             credentials: self.credentials(),
-            method: target.map_or(&Method::GET, |(method, _)| method),
-            path: target.map(|(_, path)| path.path()),
+            method: writer.target.map_or(&Method::GET, |(method, _)| method),
+            path: writer.target.map(|(_, path)| path.path()),
         };
         let known = Known {
             codes: self.policy().codes(),
@@ -184,8 +253,8 @@ impl Exchange {
             by_status: self.settings.unknown_codes == UnknownCodes::ByStatus,
             protocols_pass: self.settings.protocols == Protocols::Pass && self.request.rpc.is_none(),
             kept: self.policy().kept_members(&self.settings),
-            dialect: self.dialect(),
-            negotiated: self.negotiated(),
+            dialect: writer.dialect(),
+            negotiated: writer.negotiated(),
         };
         read(&inner, &asked, &known)
     }
@@ -197,7 +266,17 @@ impl Exchange {
     }
 }
 
+/// Whether a final response is no error.
+const fn is_success(status: StatusCode) -> bool {
+    matches!(status.as_u16(), 101 | 200..=399)
+}
+
+/// Of those, whether its head is all of it (E5).
+const fn has_no_body(status: StatusCode) -> bool {
+    matches!(status.as_u16(), 204 | 205 | 304)
+}
+
 /// Whether reading a body is of no use: there is none, its coding is not known here (R5), or it is too long (R4).
-pub(super) fn is_unreadable(headers: &HeaderMap, body: BodyFacts, max_bytes: u64) -> bool {
+fn is_unreadable(headers: &HeaderMap, body: BodyFacts, max_bytes: u64) -> bool {
     body.is_empty() || body.lower > max_bytes || coding::codings(headers).is_none()
 }

@@ -4,9 +4,8 @@ use bytes::Bytes;
 use http::StatusCode;
 use http::header::HeaderMap;
 
-use super::Exchange;
 use super::body::without_noise;
-use super::reply::Reply;
+use super::writer::{ErrorWriter, Leaving};
 use crate::classify;
 use crate::dialect::rich::RpcError;
 use crate::dialect::rpc::Rpc;
@@ -14,7 +13,7 @@ use crate::dialect::status::Status;
 use crate::dialect::{connect, grpc};
 use crate::fault::Fault;
 
-impl Exchange {
+impl ErrorWriter<'_> {
     /// An error with this HTTP status, as a call gets it. `named` says that something inside named its code (R1), `headers`
     /// may tell when to try again.
     pub(super) fn in_rpc(
@@ -24,7 +23,7 @@ impl Exchange {
         status: StatusCode,
         named: bool,
         headers: &HeaderMap,
-    ) -> Reply {
+    ) -> Leaving {
         let grpc = grpc_of(rpc, fault, status, named);
         self.with_error(fault, grpc, headers, |error| written(rpc, status, error))
     }
@@ -52,39 +51,29 @@ impl Exchange {
                 Some(others) => others.as_deref(),
                 None => fault.details_json(),
             },
-            request_id: self.id_header.to_str().ok(),
-            domain: self.policy().rpc_domain(),
-            retry_after: classify::rpc::retry_after(headers, self.terms.clock),
+            request_id: self.id.to_str().ok(),
+            domain: self.policy.rpc_domain(),
+            retry_after: classify::rpc::retry_after(headers, self.clock),
         })
     }
 }
 
-fn written(rpc: Rpc, status: StatusCode, error: &RpcError<'_>) -> Reply {
-    let grpc = Some(error.status);
+fn written(rpc: Rpc, status: StatusCode, error: &RpcError<'_>) -> Leaving {
+    let (sent, mut head, grpc) = (StatusCode::OK, HeaderMap::new(), Some(error.status));
     match rpc {
         Rpc::Grpc(_) | Rpc::Web(_) | Rpc::WebText(_) => {
-            let mut fields = HeaderMap::with_capacity(3);
-            grpc::write(error, &mut fields);
-            Reply { status, sent: StatusCode::OK, body: Bytes::new(), fields: Some(Box::new(fields)), grpc }
+            head.reserve(3);
+            grpc::write(error, &mut head);
+            Leaving { status, sent, head, body: Bytes::new(), grpc }
         }
         Rpc::ConnectUnary => {
             let status = error.status.connect_http();
-            Reply { status, sent: status, body: connect::unary(error).into(), fields: None, grpc }
+            Leaving { status, sent: status, head, body: connect::unary(error).into(), grpc }
         }
-        Rpc::ConnectStream(_) => {
-            Reply { status, sent: StatusCode::OK, body: connect::end_stream(error, false).into(), fields: None, grpc }
-        }
+        Rpc::ConnectStream(_) => Leaving { status, sent, head, body: connect::end_stream(error, false).into(), grpc },
     }
 }
 
 fn grpc_of(rpc: Rpc, fault: &Fault, status: StatusCode, named: bool) -> Status {
     if named || !rpc.is_grpc() { Status::leaving(fault.code(), status) } else { Status::of_http(status) }
-}
-
-/// The HTTP status that an error leaves with.
-pub(super) fn leaving_status(rpc: Rpc, fault: &Fault, status: StatusCode) -> StatusCode {
-    match rpc {
-        Rpc::ConnectUnary => Status::leaving(fault.code(), status).connect_http(),
-        _ => status,
-    }
 }

@@ -12,7 +12,9 @@ use http::{HeaderMap, StatusCode};
 
 use super::failing::OUT_OF_TIME;
 use super::head::{X_ERROR_CODE, code_value};
-use super::{BoxError, Event, Exchange, Failure, Notes, Origin, Tail};
+use super::reply::cause_of;
+use super::state::changes_responses;
+use super::{BoxError, Ended, Event, Exchange, Failure, Last, Notes, Origin, Tail};
 use crate::code::ErrorCode;
 use crate::dialect::coding::Coding;
 use crate::dialect::rich::RpcError;
@@ -39,27 +41,6 @@ pub struct Watch {
     may_grow: bool,
     /// The end came: what follows is no part of the call.
     ended: bool,
-}
-
-/// How a call ends that failed.
-#[derive(Debug)]
-#[must_use]
-pub struct Ended {
-    /// What the client gets.
-    pub last: Last,
-    /// What to log.
-    pub event: Event,
-}
-
-/// The last frame of a body.
-#[derive(Debug)]
-pub enum Last {
-    /// These trailers.
-    Trailers(HeaderMap),
-    /// These bytes.
-    Data(Bytes),
-    /// None: the body cannot be ended well, and breaks off (F4).
-    BrokenOff,
 }
 
 /// The longest last message that is read for the log, in bytes: no server's head is longer.
@@ -161,24 +142,38 @@ impl Watch {
     }
 
     /// The body failed with `cause`.
-    pub fn failed(self, failure: Failure, cause: BoxError) -> Ended {
-        self.end(&failure.fault, failure.origin, cause)
+    pub fn failed(mut self, failure: Failure, cause: BoxError) -> Ended {
+        let Failure { fault, origin } = self.exchange.cut_or(failure);
+        let fault = &self.exchange.adopted(fault);
+        let last = match self.rpc {
+            _ if !self.can_end() => Last::BrokenOff,
+            Rpc::Grpc(_) => Last::Trailers(self.trailers(fault)),
+            _ => {
+                let (last, event) = self.end_with(fault, origin, Some(cause));
+                return Ended { last: Last::Data(last), event };
+            }
+        };
+        let mut event = self.failure(fault, origin, Some(cause));
+        if matches!(last, Last::BrokenOff) {
+            (event.status, event.grpc) = (None, None);
+        }
+        Ended { last, event }
     }
 
     /// The body panicked with this text.
     pub fn panicked(self, text: Box<str>) -> Ended {
-        self.end(&Fault::new(ErrorCode::INTERNAL_ERROR), Origin::Panic, String::from(text).into())
+        self.failed(Failure::new(Fault::new(ErrorCode::INTERNAL_ERROR), Origin::Panic), String::from(text).into())
     }
 
     /// The call took longer than its client waits for it.
     pub fn timed_out(self) -> Ended {
-        self.end(&Fault::new(ErrorCode::GATEWAY_TIMEOUT), Origin::Error, OUT_OF_TIME.into())
+        self.failed(Failure::new(Fault::new(ErrorCode::GATEWAY_TIMEOUT), Origin::Error), OUT_OF_TIME.into())
     }
 
     /// The call's request was cut, as its meter has said, for an adapter that need not wait for what the inner service
     /// then says (G4, P1).
     pub fn overran(self) -> Ended {
-        self.end(&Fault::new(ErrorCode::BAD_REQUEST), Origin::Guard, "the request was cut".into())
+        self.failed(Failure::new(Fault::new(ErrorCode::BAD_REQUEST), Origin::Guard), "the request was cut".into())
     }
 
     /// The client wants no more of a call that has not ended (F2).
@@ -199,8 +194,7 @@ impl Watch {
 
     /// What outlives the call: enough to log a body whose drop panics.
     pub fn into_tail(self) -> Tail {
-        let Exchange { terms, id, settings, .. } = self.exchange;
-        Tail { terms, id, label: settings.label() }
+        self.exchange.passed_unread().0
     }
 
     /// Whether the status of the call is to come, in trailers: the body need not be asked whether it has ended, and whoever
@@ -208,8 +202,8 @@ impl Watch {
     /// `off` a body is asked as it would be without the layer.
     #[must_use]
     pub fn awaits_trailers(&self) -> bool {
-        let guards = !matches!(self.exchange.settings.mode, Mode::Off | Mode::Observe);
-        matches!(self.rpc, Rpc::Grpc(_)) && self.may_grow && !self.ended && guards
+        let is_grpc = matches!(self.rpc, Rpc::Grpc(_));
+        is_grpc && self.may_grow && !self.ended && changes_responses(self.exchange.settings.mode)
     }
 
     /// Whether neither the head nor the body has said how long the body is.
@@ -226,25 +220,6 @@ impl Watch {
 
     fn is_observed(&self) -> bool {
         self.exchange.settings.mode == Mode::Observe
-    }
-
-    fn end(mut self, fault: &Fault, origin: Origin, cause: BoxError) -> Ended {
-        let cut = self.exchange.cut();
-        let (fault, origin) = cut.as_ref().map_or((fault, origin), |cut| (cut, Origin::Guard));
-        let fault = &self.exchange.adopted(fault.clone());
-        let last = match self.rpc {
-            _ if !self.can_end() => Last::BrokenOff,
-            Rpc::Grpc(_) => Last::Trailers(self.trailers(fault)),
-            _ => {
-                let (last, event) = self.end_with(fault, origin, Some(cause));
-                return Ended { last: Last::Data(last), event };
-            }
-        };
-        let mut event = self.failure(fault, origin, Some(cause));
-        if matches!(last, Last::BrokenOff) {
-            (event.status, event.grpc) = (None, None);
-        }
-        Ended { last, event }
     }
 
     /// The last message of the call, and what to log of it.
@@ -271,16 +246,18 @@ impl Watch {
 
     fn with_error<T>(&self, fault: &Fault, write: impl FnOnce(&RpcError<'_>) -> T) -> T {
         let status = Status::leaving(fault.code(), fault.status_code());
-        self.exchange.with_error(fault, status, fault.headers(), write)
+        self.exchange.writer().with_error(fault, status, fault.headers(), write)
     }
 
     fn failure(&self, fault: &Fault, origin: Origin, cause: Option<BoxError>) -> Event {
-        let mut event = self.exchange.event_of(origin);
-        event.cause = cause.or_else(|| super::reply::cause_of(fault));
-        event.code = Some(fault.code().clone());
-        event.status = Some(fault.status_code());
-        event.grpc = Some(Status::leaving(fault.code(), fault.status_code()));
-        event
+        let status = fault.status_code();
+        Event {
+            cause: cause.or_else(|| cause_of(fault)),
+            code: Some(fault.code().clone()),
+            status: Some(status),
+            grpc: Some(Status::leaving(fault.code(), status)),
+            ..self.exchange.event_of(origin)
+        }
     }
 
     /// What this says, and where in it the frame begins that ends both it and the call.

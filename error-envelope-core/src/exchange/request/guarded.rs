@@ -78,12 +78,12 @@ impl Guarded {
         }
         for settings in guarding(matched).filter(|settings| settings.mode == Mode::Observe) {
             match settings.body_limit {
-                Some(limit) if asked.is_over(Some(limit)) => self.refused(settings, policy.too_large(limit))?,
+                Some(limit) if asked.is_over(limit) => self.refused(settings, policy.too_large(limit))?,
                 limit => self.watched.limit = self.watched.limit.into_iter().chain(limit).min(),
             }
         }
         match self.limit {
-            Some(limit) if asked.is_over(Some(limit)) => Err(policy.too_large(limit)),
+            Some(limit) if asked.is_over(limit) => Err(policy.too_large(limit)),
             _ => Ok(()),
         }
     }

@@ -1,4 +1,4 @@
-//! Who watches errors: a page for whoever is on call, an exporter, a test.
+//! What an observer sees of the bodies of an error.
 
 use std::fmt;
 
@@ -6,39 +6,8 @@ use bytes::Bytes;
 use http::header::CONTENT_TYPE;
 use http::{HeaderMap, StatusCode};
 
-use super::{Event, Exchange};
-
-/// Sees each error once, as it is logged (L1).
-///
-/// It is called where the error is answered, on the thread that answers it: keep it short, and hand on what takes time. A
-/// panic of it is caught and logged, and the client has its answer (F2).
-///
-/// ```
-/// use std::sync::atomic::{AtomicU64, Ordering};
-/// use tower_error_envelope::ErrorEnvelopeLayer;
-/// use tower_error_envelope::exchange::{Event, Observer};
-///
-/// #[derive(Default)]
-/// struct Nameless(AtomicU64);
-///
-/// impl Observer for Nameless {
-///     fn saw(&self, event: &Event) {
-///         if event.notes().unknown_code().is_some() {
-///             self.0.fetch_add(1, Ordering::Relaxed);
-///         }
-///     }
-/// }
-///
-/// let layer = ErrorEnvelopeLayer::new().observer(Nameless::default());
-/// # let _ = layer;
-/// ```
-pub trait Observer: Send + Sync + 'static {
-    /// One error, or one abandoned request.
-    fn saw(&self, event: &Event);
-}
-
 /// What the service said of an error, and what the client got: kept where the policy says `[observe] bodies = true`, and
-/// the layer has an [`Observer`]. Bodies may hold what no log is to see: `Debug` tells their lengths alone (L3).
+/// the layer has an [`Observer`](super::Observer). Bodies may hold what no log is to see: `Debug` tells their lengths alone (L3).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Exhibit {
     pub(super) before: Option<Shown>,
@@ -119,32 +88,5 @@ impl fmt::Debug for Shown {
             .field("bytes", &body.len())
             .field("whole", whole)
             .finish()
-    }
-}
-
-impl Exchange {
-    /// Whether somebody looks at bodies.
-    #[inline]
-    pub(super) fn exhibits(&self) -> bool {
-        self.terms.observer().is_some() && self.policy().observes_bodies()
-    }
-}
-
-impl Event {
-    /// Who watches.
-    #[inline]
-    pub fn observer(&self) -> Option<&dyn Observer> {
-        self.terms.observer()
-    }
-
-    /// What was said before and after; `None` unless the policy says `[observe] bodies = true`.
-    #[must_use]
-    pub fn exhibit(&self) -> Option<&Exhibit> {
-        self.notes.as_deref()?.exhibit.as_ref()
-    }
-
-    #[cold]
-    pub(super) fn show(&mut self, before: Option<Shown>, after: Option<Shown>) {
-        self.notes.get_or_insert_default().exhibit = Some(Exhibit { before, after });
     }
 }

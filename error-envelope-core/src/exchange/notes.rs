@@ -1,0 +1,155 @@
+//! What an event has beside its code and its status: where the error came from, what of it was not read, and what else is
+//! noted of the request.
+
+use http::StatusCode;
+
+use super::Exhibit;
+use crate::policy::{BodyLimitPer, Reading};
+
+/// Where an error came from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Origin {
+    /// A guard refused the request.
+    Guard,
+    /// A typed [`Fault`](crate::Fault).
+    Fault,
+    /// An error of the inner service, or of its response's body.
+    Error,
+    /// A panic.
+    Panic,
+    /// An inner 4xx or 5xx.
+    Inner,
+    /// The proxy around the service answered by itself (V2).
+    Proxy,
+    /// No error: the client went away before its head (F2), or cancelled a call before its end.
+    Abandoned,
+}
+
+/// Why an inner error's body was not read to its end, so that its status alone decided (R4).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Unread {
+    /// It has more than `inspect.max_bytes`.
+    TooLong,
+    /// It took longer than `inspect.timeout`.
+    TooLate,
+    /// It failed, or in `observe` nobody wanted more of it.
+    BrokeOff,
+}
+
+/// What else the log says of a request: ids that others gave to it, and what was lost of an error.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Notes {
+    pub(super) client_request_id: Option<Box<str>>,
+    pub(super) upstream_request_id: Option<Box<str>>,
+    pub(super) dropped_members: Option<Box<str>>,
+    pub(super) unknown_code: Option<Box<str>>,
+    pub(super) readings: Vec<Reading>,
+    pub(super) counts_whole: bool,
+    pub(super) policy_status: Option<StatusCode>,
+    pub(super) exhibit: Option<Exhibit>,
+}
+
+/// Which `[[map]]` rule decided the code of an inner error: `PolicyFile::map_rule` (feature `policy-file`) knows its line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct MapRuleId {
+    /// The scope; 0 is the policy itself.
+    pub(crate) part: u32,
+    /// Of its rules, and behind them those of the scopes around it.
+    pub(crate) index: u32,
+}
+
+impl MapRuleId {
+    pub(super) fn new(part: u32, index: usize) -> Self {
+        Self { part, index: u32::try_from(index).unwrap_or(u32::MAX) }
+    }
+}
+
+impl Origin {
+    /// The word in the log.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Guard => "guard",
+            Self::Fault => "fault",
+            Self::Error => "error",
+            Self::Panic => "panic",
+            Self::Inner => "inner",
+            Self::Proxy => "proxy",
+            Self::Abandoned => "abandoned",
+        }
+    }
+}
+
+impl Unread {
+    /// The word in the metrics.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::TooLong => "too_long",
+            Self::TooLate => "too_late",
+            Self::BrokeOff => "broke_off",
+        }
+    }
+}
+
+impl Notes {
+    /// The client's own `x-request-id`, where it was not kept (I2): at most 128 printable characters.
+    #[must_use]
+    pub fn client_request_id(&self) -> Option<&str> {
+        self.client_request_id.as_deref()
+    }
+
+    /// The inner response's own `x-request-id`, where it was another (I3): at most 128 printable characters.
+    #[must_use]
+    pub fn upstream_request_id(&self) -> Option<&str> {
+        self.upstream_request_id.as_deref()
+    }
+
+    /// The names of the members of a foreign 4xx body that no rule reads, with commas between them: they are dropped unless
+    /// `keep_members` names them (R14). At most 16 of 64 characters; never a value.
+    #[must_use]
+    pub fn dropped_members(&self) -> Option<&str> {
+        self.dropped_members.as_deref()
+    }
+
+    /// The code of an inner error that nobody knows here, where it is formed as names of errors are: `seat_taken`,
+    /// `SEAT_TAKEN`, `SeatTaken`, `E1001`, of at most 64 characters. A `[[map]]` rule gives it a meaning; anything else that
+    /// stands in its place, a single word in small letters among it, may be a secret (L3).
+    #[must_use]
+    pub fn unknown_code(&self) -> Option<&str> {
+        self.unknown_code.as_deref()
+    }
+
+    /// What the body limit counted of a request whose content type claims an RPC stream, where it was not each message:
+    /// [`BodyLimitPer::Body`] (P1).
+    #[must_use]
+    pub fn body_limit_per(&self) -> Option<BodyLimitPer> {
+        self.counts_whole.then_some(BodyLimitPer::Body)
+    }
+
+    /// The status that the policy gives the error's code, where a service's [`Fault`](crate::Fault) had another, which
+    /// stays. It is noted once for each code of a policy.
+    #[must_use]
+    pub fn policy_status(&self) -> Option<StatusCode> {
+        self.policy_status
+    }
+
+    /// Whether there is nothing to say in the log.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        let Self {
+            client_request_id,
+            upstream_request_id,
+            dropped_members,
+            unknown_code,
+            readings,
+            counts_whole,
+            policy_status,
+            exhibit: _,
+        } = self;
+        let texts = [client_request_id, upstream_request_id, dropped_members, unknown_code];
+        texts.iter().all(|note| note.is_none()) && readings.is_empty() && !counts_whole && policy_status.is_none()
+    }
+}

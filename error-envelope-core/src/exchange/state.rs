@@ -1,0 +1,143 @@
+//! The state of a request between two decisions.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::{HeaderMap, HeaderValue};
+
+use super::door::Locks;
+use super::head::{self, X_REQUEST_ID};
+use super::request::{Aside, Guarded, RequestFacts, printable};
+use super::{BoxError, Event, Notes, Origin, Tail, Terms};
+use crate::fault::Fault;
+use crate::guard::body_limit::Flags;
+use crate::policy::{Manner, Mode, Policy};
+use crate::request_id::RequestId;
+
+/// One request.
+///
+/// Every future of the layer carries one: it is small, and what few requests have is out of the way.
+#[derive(Debug)]
+pub struct Exchange {
+    pub(super) terms: Arc<Terms>,
+    /// Those of the path in its normal form.
+    pub(super) settings: Manner,
+    pub(super) id: RequestId,
+    pub(super) id_header: HeaderValue,
+    pub(super) request: RequestFacts,
+    pub(super) flags: Option<Flags>,
+    pub(super) aside: Option<Box<Aside>>,
+}
+
+/// A request whose first body byte decides.
+#[derive(Debug)]
+pub struct Pending {
+    pub(super) exchange: Exchange,
+    pub(super) refusal: Fault,
+}
+
+/// A request that depends on a verifier of the user's own (G2).
+#[derive(Debug)]
+pub struct Unverified {
+    pub(super) exchange: Exchange,
+    pub(super) locks: Box<Locks>,
+    /// What the other guards say.
+    pub(super) guarded: Box<Guarded>,
+}
+
+impl Exchange {
+    /// The request's id.
+    #[must_use]
+    #[inline]
+    pub fn request_id(&self) -> RequestId {
+        self.id
+    }
+
+    /// The request's id as `x-request-id` has it.
+    #[must_use]
+    #[inline]
+    pub fn id_header(&self) -> &HeaderValue {
+        &self.id_header
+    }
+
+    /// Lets HPACK put the response's `x-request-id` into its table. Over HTTP/2 it is marked as never indexed.
+    pub fn index_id(&mut self) {
+        self.id_header.set_sensitive(false);
+    }
+
+    /// How long the client of a call waits for all of it (`grpc-timeout`, `connect-timeout-ms`). Then an adapter tells
+    /// [`Exchange::timed_out`], or [`Watch::timed_out`](super::Watch::timed_out) behind the head.
+    #[must_use]
+    #[inline]
+    pub fn deadline(&self) -> Option<Duration> {
+        if changes_responses(self.settings.mode) { self.aside.as_ref()?.deadline } else { None }
+    }
+
+    #[inline]
+    pub(super) fn policy(&self) -> &Policy {
+        self.terms.policy()
+    }
+
+    pub(super) fn notes_mut(&mut self) -> &mut Notes {
+        self.aside.get_or_insert_default().notes.get_or_insert_default()
+    }
+
+    pub(super) fn event_of(&self, origin: Origin) -> Event {
+        let notes = self.aside.as_ref().and_then(|aside| aside.event_notes());
+        Event { notes, ..self.tail_of().event(origin) }
+    }
+
+    #[inline]
+    pub(super) fn event(self, origin: Origin, cause: Option<BoxError>) -> Event {
+        let Self { terms, settings, id, aside, .. } = self;
+        let notes = aside.and_then(|aside| aside.event_notes());
+        Event { cause, notes, ..Tail { terms, id, label: settings.label() }.event(origin) }
+    }
+
+    pub(super) fn tail_of(&self) -> Tail {
+        Tail { terms: self.terms.clone(), id: self.id, label: self.settings.label() }
+    }
+
+    /// What outlives the exchange, and what to log of a response that passes: its head gets what the layer adds to any.
+    #[inline(always)]
+    pub(super) fn tail(self, headers: &mut HeaderMap) -> (Tail, Option<Box<Notes>>) {
+        let Self { terms, settings, id, id_header, aside, .. } = self;
+        expose(settings, headers);
+        let mut notes = aside.and_then(|aside| aside.notes);
+        if let Some(theirs) = identify(headers, id_header) {
+            notes.get_or_insert_default().upstream_request_id = Some(theirs);
+        }
+        (Tail { terms, id, label: settings.label() }, notes)
+    }
+
+    pub(super) fn expose(&self, headers: &mut HeaderMap) {
+        expose(self.settings, headers);
+    }
+
+    pub(super) fn identify_response(&mut self, headers: &mut HeaderMap) {
+        if let Some(theirs) = identify(headers, self.id_header.clone()) {
+            self.notes_mut().upstream_request_id = Some(theirs);
+        }
+    }
+}
+
+/// Whether anything of a response is changed beside its id.
+pub(super) fn changes_responses(mode: Mode) -> bool {
+    !matches!(mode, Mode::Off | Mode::Observe)
+}
+
+/// E4, in every mode but `off` and `observe`.
+#[inline(always)]
+pub(super) fn expose(settings: Manner, headers: &mut HeaderMap) {
+    if settings.expose_headers && changes_responses(settings.mode) {
+        head::expose(headers);
+    }
+}
+
+/// I3: the inner service's own id gives way, and is noted where it differs.
+#[inline(always)]
+fn identify(headers: &mut HeaderMap, id: HeaderValue) -> Option<Box<str>> {
+    let theirs = headers.insert(X_REQUEST_ID, id)?;
+    let differs = headers.get(X_REQUEST_ID).is_some_and(|ours| *ours != theirs);
+    differs.then(|| printable(theirs.as_bytes()))
+}

@@ -1,0 +1,108 @@
+//! Requests that wait for their first body byte (G3), or for what a verifier says of them (G2).
+
+use std::error::Error;
+
+use http::request::Parts;
+use http::{HeaderValue, response};
+
+use super::{Admission, Answered, BoxError, Event, Failure, FirstByte, Meter, Pending, ResponsePlan, Unverified};
+use crate::code::ErrorCode;
+use crate::fault::Fault;
+use crate::guard::auth::Verified;
+use crate::request_id::RequestId;
+
+impl Pending {
+    /// As [`Exchange::id_header`](super::Exchange::id_header).
+    #[must_use]
+    pub fn id_header(&self) -> &HeaderValue {
+        self.exchange.id_header()
+    }
+
+    /// A panic kept the request from waiting (F2).
+    pub fn panicked(self, text: Box<str>) -> Answered {
+        self.exchange.unready_panicked(text)
+    }
+
+    /// The client went away (F2).
+    pub fn abandoned(self) -> Event {
+        self.exchange.abandoned()
+    }
+
+    /// What an error is that came instead of the first byte.
+    ///
+    /// # Panics
+    ///
+    /// If the error's `source` does.
+    pub fn failure_of(&self, error: &(dyn Error + 'static)) -> Failure {
+        if let Some(flags) = &self.exchange.flags {
+            Meter::new(flags.clone()).request_failed(error);
+        }
+        self.exchange.failure_of(error)
+    }
+
+    /// The first byte came, or did not (G3).
+    pub fn first_byte(self, first: FirstByte) -> Admission {
+        let Self { mut exchange, refusal } = self;
+        // Waiting for the byte has asked for the body: a `100 Continue` is out (G5).
+        exchange.request.expects_no_more();
+        let (fault, cause) = match first {
+            FirstByte::End => {
+                if let Some(flags) = &exchange.flags {
+                    Meter::new(flags.clone()).request_ended();
+                }
+                return exchange.forward();
+            }
+            FirstByte::Data => (refusal, None),
+            FirstByte::TooSlow => (Fault::new(ErrorCode::REQUEST_TIMEOUT), None),
+            FirstByte::Failed(failure, error) => (failure.fault, Some(error)),
+        };
+        Admission::Answer(Box::new(exchange.refuse(fault, cause)))
+    }
+
+    /// The request's id.
+    #[must_use]
+    pub fn request_id(&self) -> RequestId {
+        self.exchange.id
+    }
+
+    /// Takes the head of an answer of the proxy's own, which came before the first byte: [`Exchange::proxy_failed`](super::Exchange::proxy_failed).
+    pub fn proxy_failed(self, head: &mut response::Parts, cause: BoxError) -> ResponsePlan {
+        self.exchange.proxy_failed(head, cause)
+    }
+}
+
+impl Unverified {
+    /// The name of the scheme whose verifier is to be asked.
+    #[must_use]
+    pub fn scheme(&self) -> &str {
+        self.locks.next().map_or("", |scheme| scheme.name())
+    }
+
+    /// What the verifier said, or why it said nothing: an error, a panic, the time-out.
+    pub fn verified(self, head: &mut Parts, outcome: Result<Verified, BoxError>) -> Admission {
+        let Self { exchange, locks, guarded } = self;
+        let door = locks.verified(outcome.map_err(Into::into), exchange.policy(), head);
+        exchange.at(door, *guarded, None)
+    }
+
+    /// A panic kept the request from waiting (F2).
+    pub fn panicked(self, text: Box<str>) -> Answered {
+        self.exchange.unready_panicked(text)
+    }
+
+    /// The client went away (F2).
+    pub fn abandoned(self) -> Event {
+        self.exchange.abandoned()
+    }
+
+    /// The request's id.
+    #[must_use]
+    pub fn request_id(&self) -> RequestId {
+        self.exchange.id
+    }
+
+    /// Takes the head of an answer of the proxy's own, which came before the verifier's: [`Exchange::proxy_failed`](super::Exchange::proxy_failed).
+    pub fn proxy_failed(self, head: &mut response::Parts, cause: BoxError) -> ResponsePlan {
+        self.exchange.proxy_failed(head, cause)
+    }
+}

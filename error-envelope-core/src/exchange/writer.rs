@@ -1,0 +1,237 @@
+//! Errors as their client gets them (E1, E5): head and body, written out or copied from what is prepared.
+
+use std::time::SystemTime;
+
+use bytes::Bytes;
+use http::header::CONNECTION;
+use http::uri::PathAndQuery;
+use http::{HeaderMap, HeaderValue, Method, StatusCode};
+
+use super::Exchange;
+use super::head::{self, Own, X_ERROR_CODE, X_REQUEST_ID};
+use super::request::{self, MAX_HEADERS, RequestFacts};
+use super::state::expose;
+use crate::classify;
+use crate::dialect::rpc::Rpc;
+use crate::dialect::status::Status;
+use crate::dialect::{self, Dialect};
+use crate::fault::{Fault, Head, Prepared, Sample};
+use crate::guard::body_limit;
+use crate::policy::{Manner, Policy};
+
+/// The headers of an answer that closes its connection: more than a header map's first allocation holds.
+const MOST_HEADERS: usize = 8;
+
+/// Writes the errors of one request.
+#[derive(Clone, Copy)]
+pub(super) struct ErrorWriter<'e> {
+    pub(super) policy: &'e Policy,
+    pub(super) clock: fn() -> SystemTime,
+    pub(super) settings: &'e Manner,
+    pub(super) request: RequestFacts,
+    /// Method and path, where a rule of the policy asks for them.
+    pub(super) target: Option<&'e (Method, PathAndQuery)>,
+    /// When the request began, where its dialect tells.
+    pub(super) began: Option<SystemTime>,
+    pub(super) id: &'e HeaderValue,
+}
+
+/// An error as it leaves.
+pub(super) struct Leaving {
+    /// What it is, over whichever protocol.
+    pub(super) status: StatusCode,
+    /// What stands in the status line: 200 where a protocol has a status of its own.
+    pub(super) sent: StatusCode,
+    /// Of what [`ErrorWriter::in_rpc`] writes, the fields that say it all: then there is no body.
+    pub(super) head: HeaderMap,
+    pub(super) body: Bytes,
+    pub(super) grpc: Option<Status>,
+}
+
+impl Leaving {
+    #[inline]
+    fn over_http(status: StatusCode, head: HeaderMap, body: Bytes) -> Self {
+        Self { status, sent: status, head, body, grpc: None }
+    }
+}
+
+/// An inner body that already is in the client's dialect, and what of it passes.
+pub(super) type OwnBody<'a> = (classify::Own, &'a [u8]);
+
+impl Exchange {
+    #[inline]
+    pub(super) fn writer(&self) -> ErrorWriter<'_> {
+        let aside = self.aside.as_deref();
+        ErrorWriter {
+            policy: self.policy(),
+            clock: self.terms.clock,
+            settings: &self.settings,
+            request: self.request,
+            target: aside.and_then(|aside| aside.target.as_ref()),
+            began: aside.and_then(|aside| aside.began),
+            id: &self.id_header,
+        }
+    }
+}
+
+impl ErrorWriter<'_> {
+    /// What is known beforehand of an error with this status, and with this head of its own. One that says more than its
+    /// code has its code's head.
+    pub(super) fn known(
+        &self,
+        fault: &Fault,
+        text: Option<&str>,
+        status: StatusCode,
+        inner: &HeaderMap,
+        close: bool,
+    ) -> Option<Leaving> {
+        let kept = self.policy.kept(fault);
+        if text.is_none()
+            && let Some(prepared) = self.prepared(kept, status, close)
+        {
+            let head = self.known_head(prepared, kept, status, inner)?.filled(self.id, None, inner);
+            let status = if prepared.asked() == status { prepared.status() } else { status };
+            return Some(Leaving::over_http(status, head, prepared.body(self.id)));
+        }
+        let is_canonical = self.dialect() == Dialect::Standard;
+        if fault.has_headers() || text.is_some() && !is_canonical {
+            return None;
+        }
+        let stock = self.policy.fault(fault.code())?;
+        let prepared = self.prepared(stock, stock.status_code(), close)?;
+        let head = self.known_head(prepared, stock, status, inner)?;
+        let (body, status) = match text {
+            Some(text) => (self.canonical(fault, text), status),
+            None => self.body_of(fault, status, None, fault.headers()),
+        };
+        let head = head.filled(self.id, Some(body.len()), inner);
+        Some(Leaving::over_http(status, head, body))
+    }
+
+    /// The head of what is prepared of a fault, beside what an inner one keeps.
+    fn known_head<'p>(
+        &self,
+        prepared: &'p Prepared,
+        fault: &Fault,
+        status: StatusCode,
+        inner: &HeaderMap,
+    ) -> Option<&'p Head> {
+        if head::keeps_nothing(inner, status) {
+            return Some(prepared.head());
+        }
+        // A dialect may tell its clients in the body what `retry-after` says.
+        if self.request.is_head() || self.dialect().form().tells_wait {
+            return None;
+        }
+        prepared.head_beside(inner, |mut inner, id| {
+            head::keeps_by_name(&inner).then(|| {
+                ErrorWriter { id, ..*self }.rewritten(&mut inner, fault.status_code(), fault, true, None);
+                inner.insert(X_REQUEST_ID, id.clone());
+                inner
+            })
+        })
+    }
+
+    /// What is prepared of a fault that the policy keeps, in the form that the client gets; at the first error of that form
+    /// it is. A body may name its status.
+    fn prepared<'f>(&self, fault: &'f Fault, status: StatusCode, close: bool) -> Option<&'f Prepared> {
+        if self.request.rpc.is_some() {
+            return None;
+        }
+        let (form, forms) = self.policy.form(self.settings, self.negotiated())?;
+        let slot = fault.slot(2 * form + usize::from(close), 2 * forms)?;
+        let prepared = slot.get_or_init(|| {
+            Prepared::of(fault.status_code(), |id| {
+                let Leaving { status, head, body, .. } = ErrorWriter { id, ..*self }.answered(fault, close);
+                Sample { status, head, body }
+            })
+        });
+        prepared.as_deref().filter(|prepared| prepared.asked() == status || self.dialect() == Dialect::Standard)
+    }
+
+    /// An answer, written out.
+    pub(super) fn answered(&self, fault: &Fault, close: bool) -> Leaving {
+        let mut headers = HeaderMap::new();
+        if close {
+            headers.reserve(MOST_HEADERS);
+        }
+        let leaving = self.rewritten(&mut headers, fault.status_code(), fault, true, None);
+        headers.insert(X_REQUEST_ID, self.id.clone());
+        if close {
+            headers.insert(CONNECTION, HeaderValue::from_static("close"));
+        }
+        Leaving { head: headers, ..leaving }
+    }
+
+    /// An error with this head and this status, written out; its head stays where it is.
+    pub(super) fn rewritten(
+        &self,
+        headers: &mut HeaderMap,
+        status: StatusCode,
+        fault: &Fault,
+        named: bool,
+        own: Option<OwnBody<'_>>,
+    ) -> Leaving {
+        let told = self.inner_length(headers, fault);
+        add_missing(headers, fault.headers());
+        self.expose(headers);
+        let leaving = match self.request.rpc {
+            Some(rpc) => self.in_rpc(rpc, fault, status, named, headers),
+            None => {
+                let (body, status) = self.body_of(fault, status, own, headers);
+                Leaving::over_http(status, HeaderMap::new(), body)
+            }
+        };
+        let length = leaving.head.is_empty().then(|| told.unwrap_or(leaving.body.len() as u64));
+        head::rewrite(headers, leaving.status, &self.own_head(fault, length));
+        for (name, value) in &leaving.head {
+            headers.insert(name, value.clone());
+        }
+        Leaving { head: HeaderMap::new(), ..leaving }
+    }
+
+    /// E4; a gRPC-Web client knows an error by its head (P2).
+    fn expose(&self, headers: &mut HeaderMap) {
+        expose(*self.settings, headers);
+        if self.settings.expose_headers && matches!(self.request.rpc, Some(Rpc::Web(_) | Rpc::WebText(_))) {
+            head::expose_grpc(headers);
+        }
+    }
+
+    /// What the head of a written error says by itself.
+    fn own_head<'a>(&'a self, fault: &'a Fault, length: Option<u64>) -> Own<'a> {
+        Own {
+            code: fault.code(),
+            content_type: self.content_type(),
+            length,
+            // Over 200 a cache sees no error.
+            negotiates: matches!(self.request.rpc, None | Some(Rpc::ConnectUnary))
+                && request::negotiates(self.settings),
+            id: self.dialect().form().id_header.map(|name| (name, self.id)),
+            http1: self.request.is_http1(),
+        }
+    }
+
+    /// On HEAD a layer inside knows the body that it would have sent, and its length (E5, E7). None is 0: a service that
+    /// only names a code says that it has no body.
+    fn inner_length(&self, headers: &HeaderMap, fault: &Fault) -> Option<u64> {
+        let same_code = || headers.get(X_ERROR_CODE).is_some_and(|code| *code == *fault.code().as_str());
+        let same_type = || dialect::media_type(headers).is_some_and(|it| it.eq_ignore_ascii_case(self.content_type()));
+        let told = self.request.is_head() && same_code() && same_type();
+        if told { body_limit::declared(headers).filter(|length| *length > 0) } else { None }
+    }
+}
+
+/// The headers of a fault, where the response has none of that name.
+fn add_missing(headers: &mut HeaderMap, of_fault: &HeaderMap) {
+    if headers.len() + of_fault.len() > MAX_HEADERS {
+        return;
+    }
+    for name in of_fault.keys() {
+        if !headers.contains_key(name) {
+            for value in of_fault.get_all(name) {
+                headers.append(name, value.clone());
+            }
+        }
+    }
+}
