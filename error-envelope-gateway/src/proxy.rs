@@ -3,20 +3,23 @@
 //! It never answers by itself: what goes wrong is returned as an error, and the layer around it makes the answer.
 //! What is sent twice, and over which connection, is decided in [`pool`](super::pool).
 
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
 use http::header::{ALLOW, HeaderValue};
+use http::uri::Scheme;
 use http::{Method, Request, Response, StatusCode, Version};
-use http_body::Body;
+use http_body::{Body, Frame, SizeHint};
 use tower::BoxError;
 use tower::util::BoxCloneSyncService;
 use tower::{ServiceExt, service_fn};
 use tower_error_envelope::{ErrorCode, Fault};
 
 use super::capacity::{Capacity, Sharing};
-use super::limits::UpstreamLimits;
+use super::error::Error;
 use super::pace::{Pace, Paced};
 use super::pool::{Bounds, Remote, Reply};
 use super::upgrade::{self, Wish};
@@ -25,30 +28,33 @@ use super::{headers, http1, http2};
 
 /// A service that is another one, over the network, for as many requests at once as it has the capacity for. It is always
 /// ready.
-pub(crate) type Forward<B> = BoxCloneSyncService<Request<B>, Response<Sharing<Reply>>, BoxError>;
+pub type Forward<B> = BoxCloneSyncService<Request<B>, Response<UpstreamBody>, BoxError>;
 
-/// Forwards over HTTP/1.1, or by prior knowledge over HTTP/2; `timeout` is to the response head.
-pub(crate) fn to<B>(upstream: Upstream, version: Version, timeout: Duration, limits: UpstreamLimits) -> Forward<B>
-where
-    B: Body<Data = Bytes> + Send + Unpin + 'static,
-    B::Error: Into<BoxError>,
-{
-    let bounds = Bounds {
-        connections: limits.upstream_connections as usize,
-        queue_time: *limits.upstream_queue_time,
-        idle_timeout: *limits.upstream_idle_timeout,
-        open_timeout: timeout,
-    };
-    let (connections, upgrades) = match version {
-        Version::HTTP_2 => (http2::connections(upstream.clone(), limits, bounds), false),
-        _ => (http1::connections(upstream.clone(), limits, bounds), true),
-    };
-    let capacity = Capacity::new(limits.upstream_requests);
-    let proxy = Arc::new(Proxy { connections, upgrades, upstream, timeout, capacity });
-    Forward::new(service_fn(move |request| {
-        let proxy = Arc::clone(&proxy);
-        async move { proxy.forward(request).await }
-    }))
+impl Upstream {
+    /// The service itself, over the network: a Tower service, with or without a gateway around it.
+    ///
+    /// # Errors
+    /// [`Upstream::tls`] was not called for an `https` URL, or was for another.
+    ///
+    /// # Panics
+    /// There is no Tokio runtime.
+    pub fn service<B>(mut self) -> Result<Forward<B>, Error>
+    where
+        B: Body<Data = Bytes> + Send + Unpin + 'static,
+        B::Error: Into<BoxError>,
+    {
+        match (&mut self.tls, self.scheme == Scheme::HTTPS) {
+            (Some(tls), true) => tls.offer(self.version),
+            (None, false) => {}
+            (None, true) => return Err(Error::invalid("an https URL needs certificates to trust: call Upstream::tls")),
+            (Some(_), false) => return Err(Error::invalid("an http URL has no TLS: leave Upstream::tls out")),
+        }
+        let proxy = Arc::new(Proxy::new(self));
+        Ok(Forward::new(service_fn(move |request| {
+            let proxy = Arc::clone(&proxy);
+            async move { proxy.forward(request).await }
+        })))
+    }
 }
 
 struct Proxy<B> {
@@ -64,7 +70,23 @@ where
     B: Body<Data = Bytes> + Send + Unpin + 'static,
     B::Error: Into<BoxError>,
 {
-    async fn forward(&self, mut request: Request<B>) -> Result<Response<Sharing<Reply>>, BoxError> {
+    fn new(upstream: Upstream) -> Self {
+        let (limits, timeout) = (upstream.limits, upstream.response_timeout);
+        let bounds = Bounds {
+            connections: limits.connections as usize,
+            queue_time: limits.queue_time,
+            idle_timeout: limits.idle_timeout,
+            open_timeout: timeout,
+        };
+        let (connections, upgrades) = match upstream.version {
+            Version::HTTP_2 => (http2::connections(upstream.clone(), limits, bounds), false),
+            _ => (http1::connections(upstream.clone(), limits, bounds), true),
+        };
+        let capacity = Capacity::new(limits.requests);
+        Self { connections, upgrades, upstream, timeout, capacity }
+    }
+
+    async fn forward(&self, mut request: Request<B>) -> Result<Response<UpstreamBody>, BoxError> {
         refuse(&request)?;
         let share = self.capacity.take()?;
         let wish = self.upgrades.then(|| Wish::of(&mut request)).flatten();
@@ -77,7 +99,7 @@ where
         let request = Request::from_parts(head, Sharing::new(Paced::new(body, pace.clone()), share.clone()));
         let response = pace.head_within(self.timeout, self.connections.clone().oneshot(request)).await?;
         if response.status() == StatusCode::SWITCHING_PROTOCOLS {
-            return Ok(upgrade::switch(wish, response, share)?);
+            return Ok(upgrade::switch(wish, response, share)?.map(UpstreamBody));
         }
         if !headers::is_coded_at_most_in_chunks(response.headers()) {
             // The rest of it would reach the client without the name of its coding.
@@ -86,7 +108,7 @@ where
         }
         let (mut head, body) = response.into_parts();
         headers::towards_client(&mut head);
-        Ok(Response::from_parts(head, Sharing::new(body, share)))
+        Ok(Response::from_parts(head, UpstreamBody(Sharing::new(body, share))))
     }
 }
 
@@ -110,4 +132,24 @@ fn refuse<B>(request: &Request<B>) -> Result<(), Fault> {
         return bad("The only transfer coding that is spoken here is chunked.");
     }
     Ok(())
+}
+
+/// The body of a service's response.
+pub struct UpstreamBody(Sharing<Reply>);
+
+impl Body for UpstreamBody {
+    type Data = Bytes;
+    type Error = hyper::Error;
+
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+        Pin::new(&mut self.0).poll_frame(cx)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.0.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.0.size_hint()
+    }
 }

@@ -10,13 +10,13 @@ use super::exchange::Exchange;
 
 /// A body whose end is noted in the exchange that it belongs to. A request without a body has none here, so that it can
 /// be copied.
-pub(in super::super) struct Outgoing<B> {
+pub(crate) struct Outgoing<B> {
     body: Option<B>,
     exchange: Option<Arc<Exchange>>,
 }
 
 impl<B: Body + Unpin> Outgoing<B> {
-    pub(in super::super) fn new(body: B) -> Self {
+    pub(crate) fn new(body: B) -> Self {
         Self { body: Some(body).filter(|body| !body.is_end_stream()), exchange: None }
     }
 
@@ -25,7 +25,7 @@ impl<B: Body + Unpin> Outgoing<B> {
     }
 
     /// The request begins on this connection.
-    pub(in super::super) fn begin(&mut self, exchange: &Arc<Exchange>) {
+    pub(crate) fn begin(&mut self, exchange: &Arc<Exchange>) {
         exchange.begin(!self.is_end_stream());
         self.exchange = Some(Arc::clone(exchange));
     }

@@ -15,7 +15,7 @@ use super::place::Place;
 
 /// A request and its response, on one connection. The channels between its tasks order what is stored here.
 #[derive(Default)]
-pub(in super::super) struct Exchange {
+pub(crate) struct Exchange {
     body_is_open: AtomicBool,
     bytes_wait: AtomicBool,
     answered: AtomicBool,
@@ -24,7 +24,7 @@ pub(in super::super) struct Exchange {
 
 impl Exchange {
     /// The next request begins.
-    pub(in super::super) fn begin(&self, has_body: bool) {
+    pub(crate) fn begin(&self, has_body: bool) {
         self.body_is_open.store(has_body, Relaxed);
         self.answered.store(false, Relaxed);
     }
@@ -35,17 +35,17 @@ impl Exchange {
     }
 
     /// Whether a byte of the response came, interim ones among them.
-    pub(in super::super) fn is_answered(&self) -> bool {
+    pub(crate) fn is_answered(&self) -> bool {
         self.answered.load(Relaxed)
     }
 
     /// Whether a response came before its request was sent to the end, so that the service may not read the rest.
-    pub(in super::super) fn was_answered_early(&self) -> bool {
+    pub(crate) fn was_answered_early(&self) -> bool {
         self.answered_early.load(Relaxed)
     }
 
     /// The service may not have read what was sent.
-    pub(in super::super) fn refuse_reuse(&self) {
+    pub(crate) fn refuse_reuse(&self) {
         self.answered_early.store(true, Relaxed);
     }
 
@@ -84,14 +84,14 @@ fn is_interim(bytes: &[u8]) -> bool {
 }
 
 /// A connection whose bytes are seen, and which holds its place until it is closed.
-pub(in super::super) struct Observed<S> {
+pub(crate) struct Observed<S> {
     stream: S,
     exchange: Arc<Exchange>,
     _place: Place,
 }
 
 impl<S> Observed<S> {
-    pub(in super::super) fn new(stream: S, exchange: Arc<Exchange>, place: Place) -> Self {
+    pub(crate) fn new(stream: S, exchange: Arc<Exchange>, place: Place) -> Self {
         Self { stream, exchange, _place: place }
     }
 }

@@ -8,7 +8,7 @@ use metrics_util::debugging::{DebugValue, DebuggingRecorder};
 use rcgen::{CertificateParams, KeyPair, date_time_ymd};
 use tokio_rustls::rustls::{AlertDescription, Error, InvalidMessage, PeerIncompatible};
 
-use super::super::{Pair, Tls};
+use super::super::{Pair, ServerTls};
 use super::{NOT_AFTER, REFUSED, reason};
 
 fn write(pair: &Pair, year: i32) {
@@ -36,7 +36,7 @@ fn a_refused_certificate_and_the_end_of_the_one_in_force_are_told() {
     };
     let told = |refused, end: f64| BTreeMap::from([(NOT_AFTER.to_owned(), end), (REFUSED.to_owned(), refused)]);
     metrics::with_local_recorder(&recorder, || {
-        let tls = Tls::watching(pair.clone()).unwrap();
+        let tls = ServerTls::watch(&pair.certificate, &pair.key).unwrap();
         assert_eq!(gauges(), told(0.0, 2_208_988_800.0));
         fs::write(&pair.certificate, "none").unwrap();
         tls.reload();

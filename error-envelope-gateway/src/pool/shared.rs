@@ -15,16 +15,16 @@ use super::state::State;
 
 /// What bounds a pool.
 #[derive(Clone, Copy, Debug)]
-pub(in super::super) struct Bounds {
-    pub(in super::super) connections: usize,
-    pub(in super::super) queue_time: Duration,
-    pub(in super::super) idle_timeout: Duration,
+pub(crate) struct Bounds {
+    pub(crate) connections: usize,
+    pub(crate) queue_time: Duration,
+    pub(crate) idle_timeout: Duration,
     /// How long opening a connection may take.
-    pub(in super::super) open_timeout: Duration,
+    pub(crate) open_timeout: Duration,
 }
 
 /// The connections to one service. Clones share them.
-pub(in super::super) struct Pool<C: Connection>(Arc<Shared<C>>);
+pub(crate) struct Pool<C: Connection>(Arc<Shared<C>>);
 
 type Connecting<C> = Pin<Box<dyn Future<Output = Result<C, BoxError>> + Send>>;
 
@@ -42,7 +42,7 @@ impl<C: Connection> Clone for Pool<C> {
 
 impl<C: Connection> Pool<C> {
     /// `open` opens a connection, which holds its place until its socket is closed.
-    pub(in super::super) fn new<F>(bounds: Bounds, open: impl Fn(Place) -> F + Send + Sync + 'static) -> Self
+    pub(crate) fn new<F>(bounds: Bounds, open: impl Fn(Place) -> F + Send + Sync + 'static) -> Self
     where
         F: Future<Output = Result<C, BoxError>> + Send + 'static,
     {

@@ -1,6 +1,6 @@
 //! Who keeps whom waiting.
 //!
-//! A client that pauses within its body is told so ([`Patient`]: the layer answers 408). A service that keeps its head
+//! A client that pauses within its body is told so ([`ClientBody`]: the layer answers 408). A service that keeps its head
 //! back is a 504 ([`Pace::head_within`]), and its clock stands still while the client is the one who is slow: an upload
 //! that takes longer than the service may think is no fault of the service.
 
@@ -17,29 +17,26 @@ use tower::BoxError;
 use tower::timeout::error::Elapsed;
 
 use super::headers;
+use super::linger::LingeringBody;
 
-/// A request body whose pauses are capped.
+/// The body of a client's request; its pauses are capped.
 ///
 /// tower-http's `TimeoutBody` looks at its clock before it looks for data, so that a service that reads late would pass
 /// for a slow client, and it hides the body's length.
-pub(crate) struct Patient<B> {
-    body: B,
+pub struct ClientBody {
+    body: LingeringBody,
     limit: Duration,
     /// Made at the first pause: most bodies have none.
     clock: Option<Pin<Box<Sleep>>>,
 }
 
-impl<B> Patient<B> {
-    pub(crate) fn new(body: B, limit: Duration) -> Self {
+impl ClientBody {
+    pub(crate) fn new(body: LingeringBody, limit: Duration) -> Self {
         Self { body, limit, clock: None }
     }
 }
 
-impl<B> Body for Patient<B>
-where
-    B: Body<Data = Bytes> + Unpin,
-    B::Error: Into<BoxError>,
-{
+impl Body for ClientBody {
     type Data = Bytes;
     type Error = BoxError;
 

@@ -21,12 +21,11 @@ use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::ServerConfig;
 use tower_error_envelope::adapter::folders::{self, FileReader, Folders, Look, Patience, Unread};
 
-pub(crate) use self::pair::Pair;
-use self::pair::Read;
-use crate::failure::Failure;
+use self::pair::{Pair, Read};
+use crate::error::Error;
 
-/// The certificate in force, and where it is read from.
-pub(crate) struct Tls {
+/// TLS for clients: a certificate and its key in two files of PEM, which are read anew when they change.
+pub struct ServerTls {
     pair: Pair,
     in_force: RwLock<Arc<ServerConfig>>,
     reader: FileReader<Content>,
@@ -34,18 +33,25 @@ pub(crate) struct Tls {
     last: Mutex<Outcome>,
 }
 
-type Content = Result<Read, Failure>;
+const LOG: &str = "error_envelope::gateway::tls";
+
+type Content = Result<Read, Error>;
 
 #[derive(PartialEq, Eq)]
 enum Outcome {
     Taken(u64),
-    Refused(String),
+    Refused(Error),
 }
 
-impl Tls {
-    /// Reads the pair, and watches its files from then on.
-    pub(crate) fn watching(pair: Pair) -> Result<Arc<Self>, Failure> {
-        let unwatchable = |error: &dyn std::fmt::Display| Failure::Io(format!("{pair}: cannot be watched: {error}"));
+impl ServerTls {
+    /// Reads the certificate chain and its key, and watches their files from then on.
+    ///
+    /// # Errors
+    /// A file cannot be read or watched, or the two are no pair.
+    pub fn watch(certificate: impl Into<PathBuf>, key: impl Into<PathBuf>) -> Result<Arc<Self>, Error> {
+        let pair = Pair { certificate: certificate.into(), key: key.into() };
+        let unwatchable =
+            |error: &dyn std::fmt::Display| Error::unreadable(format!("{pair}: cannot be watched: {error}"));
         let named = pair.clone();
         let (reader, changes) =
             FileReader::new(move |folders, _| look(&named, folders)).map_err(|it| unwatchable(&it))?;
@@ -57,7 +63,7 @@ impl Tls {
         let tls = Arc::new(Self { pair, in_force: RwLock::new(config), reader, last });
         changes
             .follow("error-envelope-tls", &tls, |tls| tls.read(&Patience::CHANGED))
-            .map_err(|error| Failure::Io(format!("a thread: {error}")))?;
+            .map_err(|error| Error::unreadable(format!("a thread: {error}")))?;
         Ok(tls)
     }
 
@@ -67,7 +73,7 @@ impl Tls {
     }
 
     /// Reads the files anew; logs what is new of it. Blocks its thread until they are read, or are not.
-    pub(crate) fn reload(&self) {
+    pub fn reload(&self) {
         self.read(&Patience::ASKED);
     }
 
@@ -76,7 +82,7 @@ impl Tls {
             let content = match read {
                 Ok(look) => {
                     if let Err(error) = look.watched {
-                        tracing::warn!(%error, files = %self.pair, "the certificate is watched no more; SIGHUP reads it anew");
+                        tracing::warn!(target: LOG, %error, files = %self.pair, "the certificate is watched no more; SIGHUP reads it anew");
                     }
                     look.content
                 }
@@ -86,7 +92,7 @@ impl Tls {
             };
             match content {
                 Ok(read) => self.take(read),
-                Err(failure) => self.refuse(&failure),
+                Err(error) => self.refuse(error),
             }
         });
     }
@@ -95,15 +101,15 @@ impl Tls {
         count::taken(not_after);
         if self.is_new(Outcome::Taken(fingerprint)) {
             *self.in_force.write().unwrap_or_else(PoisonError::into_inner) = config;
-            tracing::info!(files = %self.pair, "reloaded: another certificate is in force");
+            tracing::info!(target: LOG, files = %self.pair, "reloaded: another certificate is in force");
         }
     }
 
-    fn refuse(&self, failure: &Failure) {
+    fn refuse(&self, error: Error) {
         count::refused();
-        let why = failure.why().replace("\n = help: ", "; ");
-        if self.is_new(Outcome::Refused(why.clone())) {
-            tracing::error!("reload of the certificate refused: {why}; the old one stays in force");
+        let why = error.to_string();
+        if self.is_new(Outcome::Refused(error)) {
+            tracing::error!(target: LOG, "reload of the certificate refused: {why}; the old one stays in force");
         }
     }
 
@@ -122,8 +128,8 @@ fn look(pair: &Pair, folders: &mut Folders) -> Look<Content> {
     Look { content, texts, files: vec![pair.certificate.clone(), pair.key.clone()], watched }
 }
 
-fn not_read(pair: &Pair, unread: Unread) -> Failure {
-    Failure::Io(format!("{pair}: {unread}\n = help: {}", unread.advice()))
+fn not_read(pair: &Pair, unread: Unread) -> Error {
+    Error::unreadable(format!("{pair}: {unread}")).with_advice(unread.advice())
 }
 
 fn folders_of(pair: &Pair) -> BTreeSet<PathBuf> {

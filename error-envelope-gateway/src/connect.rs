@@ -16,7 +16,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 
 use super::keep_alive;
-use super::upstream::{Secured, Upstream};
+use super::upstream::{Upstream, UpstreamTls};
 
 /// A connection to the service, with TLS or without.
 pub(crate) type Connection = Box<dyn Stream>;
@@ -60,7 +60,7 @@ impl Probe {
     }
 }
 
-async fn secure(stream: Listening, tls: &Secured) -> io::Result<impl Stream + use<>> {
+async fn secure(stream: Listening, tls: &UpstreamTls) -> io::Result<impl Stream + use<>> {
     let told = |error: &dyn std::fmt::Display| io::Error::other(format!("TLS: {error}"));
     let stream = tls.connector().connect(tls.name.clone(), stream).await.map_err(|error| told(&error))?;
     if tls.wants_http2() && stream.get_ref().1.alpn_protocol() != Some(b"h2") {

@@ -3,7 +3,7 @@
 use std::sync::{Arc, Weak};
 
 /// A place for a connection, free again when this is dropped.
-pub(in super::super) struct Place(Weak<dyn Freed>);
+pub(crate) struct Place(Weak<dyn Freed>);
 
 impl Place {
     pub(super) fn new(pool: Weak<dyn Freed>) -> Self {

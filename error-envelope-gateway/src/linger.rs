@@ -26,7 +26,7 @@ use tokio::time::Sleep;
 use super::abort::Abort;
 use super::count::Connection;
 use super::delivery::Deliveries;
-use super::limits::Limits;
+use super::limits::ClientLimits;
 
 /// How long what nobody wants is read, and how much of it.
 #[derive(Clone, Copy)]
@@ -36,8 +36,8 @@ struct Linger {
 }
 
 impl Linger {
-    fn within(limits: &Limits) -> Self {
-        Self { time: *limits.linger_timeout, bytes: limits.linger_bytes.bytes() }
+    fn within(limits: &ClientLimits) -> Self {
+        Self { time: limits.linger_timeout, bytes: limits.linger_bytes }
     }
 }
 
@@ -66,9 +66,9 @@ impl Lingering {
         held: (Option<Place>, Connection),
         abort: Abort,
         deliveries: Deliveries,
-        limits: &Limits,
+        limits: &ClientLimits,
     ) -> Self {
-        let (linger, write_timeout) = (Linger::within(limits), *limits.write_timeout);
+        let (linger, write_timeout) = (Linger::within(limits), limits.write_timeout);
         let (stream, held) = (Some(stream), Some(held));
         Self { stream, held, client_closed: false, abort, deliveries, linger, write_timeout, clock: None }
     }
@@ -107,20 +107,20 @@ impl Drop for Lingering {
 }
 
 /// A request body that lingers when it is dropped before its end. Only HTTP/2's: HTTP/1 leaves it to the socket.
-pub(crate) struct Rest {
+pub(crate) struct LingeringBody {
     /// Taken by `drop` alone.
     body: Option<Incoming>,
     lingers: bool,
     linger: Linger,
 }
 
-impl Rest {
-    pub(crate) fn new(body: Incoming, version: Version, limits: &Limits) -> Self {
+impl LingeringBody {
+    pub(crate) fn new(body: Incoming, version: Version, limits: &ClientLimits) -> Self {
         Self { body: Some(body), lingers: version == Version::HTTP_2, linger: Linger::within(limits) }
     }
 }
 
-impl Drop for Rest {
+impl Drop for LingeringBody {
     fn drop(&mut self) {
         let rest = self.body.take().filter(|body| self.lingers && !body.is_end_stream());
         if let (Some(rest), Ok(runtime)) = (rest, Handle::try_current()) {
@@ -129,7 +129,7 @@ impl Drop for Rest {
     }
 }
 
-impl Body for Rest {
+impl Body for LingeringBody {
     type Data = Bytes;
     type Error = hyper::Error;
 

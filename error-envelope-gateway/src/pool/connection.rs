@@ -3,7 +3,7 @@
 use std::task::{Context, Poll};
 
 /// A connection to the service.
-pub(in super::super) trait Connection: Sized + Send + 'static {
+pub(crate) trait Connection: Sized + Send + 'static {
     /// Whether it takes several requests at once. Then one is opened at a time, and the newest idle one is kept.
     const IS_SHARED: bool;
 

@@ -15,7 +15,7 @@ use super::shared::Pool;
 pub(crate) type Remote<B> = BoxCloneSyncService<Request<B>, Response<Reply>, BoxError>;
 
 /// Sends requests over a connection.
-pub(in super::super) trait Sends<B>: Connection {
+pub(crate) trait Sends<B>: Connection {
     fn send(
         &mut self,
         request: Request<Outgoing<B>>,
@@ -23,13 +23,13 @@ pub(in super::super) trait Sends<B>: Connection {
 }
 
 /// A request that got no response.
-pub(in super::super) struct Failed<B> {
-    pub(in super::super) error: BoxError,
-    pub(in super::super) reached: Reached<B>,
+pub(crate) struct Failed<B> {
+    pub(crate) error: BoxError,
+    pub(crate) reached: Reached<B>,
 }
 
 /// How far a request got.
-pub(in super::super) enum Reached<B> {
+pub(crate) enum Reached<B> {
     /// Nothing of it was written, and here it is.
     Nowhere(Box<Request<Outgoing<B>>>),
     /// The service says that it has not processed it.
@@ -45,10 +45,7 @@ pub(in super::super) enum Reached<B> {
 /// # Errors
 ///
 /// Why there is no connection, or why the last one that was tried failed.
-pub(in super::super) async fn send<B, C>(
-    pool: &Pool<C>,
-    mut request: Request<Outgoing<B>>,
-) -> Result<Response<Reply>, BoxError>
+pub(crate) async fn send<B, C>(pool: &Pool<C>, mut request: Request<Outgoing<B>>) -> Result<Response<Reply>, BoxError>
 where
     B: Body + Unpin,
     C: Connection + Sends<B>,
@@ -89,7 +86,7 @@ where
             Some(again) => request = again,
             None => return Err(failed.error),
         }
-        tracing::debug!(error = %failed.error, "sending a request once more, over a fresh connection");
+        tracing::debug!(target: "error_envelope::gateway::pool::send", error = %failed.error, "sending a request once more, over a fresh connection");
         may_repeat = false;
     }
 }

@@ -25,30 +25,32 @@ use super::abort::Abort;
 use super::delivery::Deliveries;
 use super::flight::Flight;
 use super::idle::Activity;
-use super::limits::Limits;
-use super::linger::{Lingering, Place, Rest};
-use super::pace::Patient;
-use super::tls::{self, Tls};
+use super::limits::ClientLimits;
+use super::linger::{Lingering, LingeringBody, Place};
+use super::pace::ClientBody;
+use super::tls::{self, ServerTls};
 use super::{count, headers, keep_alive};
+
+const LOG: &str = "error_envelope::gateway::connection";
 
 /// How long a stop waits, once and at most twice, for a client that has begun a head or a handshake: more than what is on
 /// its way takes, and less than a stop may.
 const LAST_HEAD: Duration = Duration::from_secs(1);
 
 /// The request that the layer wraps around: hyper's, with a client's pauses capped.
-pub(crate) type Inbound = Request<Patient<Rest>>;
+pub(crate) type Inbound = Request<ClientBody>;
 
 /// What all connections share.
 #[derive(Clone)]
 pub(super) struct Shared {
     // Each connection moves this from wait to wait: what is in it is not worth a copy.
     server: Arc<Builder<TokioExecutor>>,
-    limits: Arc<Limits>,
+    limits: Arc<ClientLimits>,
     stopped: watch::Receiver<()>,
 }
 
 impl Shared {
-    pub(super) fn new(limits: Limits, stopped: watch::Receiver<()>) -> Self {
+    pub(super) fn new(limits: ClientLimits, stopped: watch::Receiver<()>) -> Self {
         Self { server: Arc::new(server(&limits)), limits: Arc::new(limits), stopped }
     }
 }
@@ -78,7 +80,7 @@ where
     B::Error: Into<BoxError> + Send,
 {
     /// Serves it to its end.
-    pub(super) async fn answer(self, stream: TcpStream, place: Option<Place>, tls: Option<Arc<Tls>>) {
+    pub(super) async fn answer(self, stream: TcpStream, place: Option<Place>, tls: Option<Arc<ServerTls>>) {
         let counted = count::Connection::begun();
         let held = (place, counted.clone());
         let limits = &self.shared.limits;
@@ -87,7 +89,7 @@ where
         let Some(tls) = tls else { return self.serve(stream, counted).await };
         let mut stopped = self.shared.stopped.clone();
         let handshake = Box::pin(tls.acceptor().accept(stream));
-        let in_time = tokio::time::timeout(*limits.tls_handshake_timeout, handshake);
+        let in_time = tokio::time::timeout(limits.tls_handshake_timeout, handshake);
         let handshake = tokio::select! {
             handshake = in_time => handshake,
             () = async { let _ = stopped.changed().await; tokio::time::sleep(LAST_HEAD).await } => return,
@@ -96,12 +98,12 @@ where
             Ok(Ok(stream)) => self.serve(stream, counted).await,
             Ok(Err(error)) => {
                 tls::count::failed(tls::count::reason(&error));
-                tracing::debug!(%error, "a TLS handshake failed");
+                tracing::debug!(target: LOG, %error, "a TLS handshake failed");
             }
             Err(_) => {
                 self.abort.reset();
                 tls::count::failed(tls::count::TOO_SLOW);
-                tracing::debug!("a TLS handshake took too long");
+                tracing::debug!(target: LOG, "a TLS handshake took too long");
             }
         }
     }
@@ -125,29 +127,29 @@ where
         let (mut stop, mut still_stop) = (stopped.clone(), stopped);
         let ended = tokio::select! {
             ended = connection.as_mut() => ended,
-            () = deliveries.stall_for(*limits.write_timeout) => return let_go(&deliveries, &abort),
+            () = deliveries.stall_for(limits.write_timeout) => return let_go(&deliveries, &abort),
             () = async { tokio::select! {
                 _ = stop.changed() => {}
-                () = activity.stops_for(*limits.idle_timeout) => {}
+                () = activity.stops_for(limits.idle_timeout) => {}
             } } => {
                 connection.as_mut().graceful_shutdown();
                 // HTTP/2 says goodbye and waits for an answer, which a rude client does not give.
                 tokio::select! {
                     ended = connection => ended,
-                    () = deliveries.stall_for(*limits.write_timeout) => return let_go(&deliveries, &abort),
-                    () = activity.stops_for(*limits.idle_timeout) => return,
+                    () = deliveries.stall_for(limits.write_timeout) => return let_go(&deliveries, &abort),
+                    () = activity.stops_for(limits.idle_timeout) => return,
                     // A head that came in half is no request yet: nobody waits for the rest of it.
                     () = async { let _ = still_stop.changed().await; activity.stops_for(LAST_HEAD).await } => return,
                 }
             }
         };
         if let Err(error) = ended {
-            tracing::debug!(%error, "connection ended");
+            tracing::debug!(target: LOG, %error, "connection ended");
         }
     }
 }
 
-fn tune(stream: &TcpStream, limits: &Limits) {
+fn tune(stream: &TcpStream, limits: &ClientLimits) {
     // Without it the kernel holds a small write back until the last one is acknowledged.
     let _ = stream.set_nodelay(true);
     // A socket that is gone by now says so when it is read.
@@ -155,7 +157,7 @@ fn tune(stream: &TcpStream, limits: &Limits) {
     // Else it takes megabytes for a client that reads slowly, and says nothing more until a third of them have left: a client
     // that stands still and one that is slow would look alike.
     #[cfg(target_os = "linux")]
-    let _ = socket2::SockRef::from(stream).set_tcp_notsent_lowat(limits.stream_buffer.window());
+    let _ = socket2::SockRef::from(stream).set_tcp_notsent_lowat(limits.stream_buffer);
 }
 
 /// A reset, or the kernel would keep what nobody reads.
@@ -166,29 +168,29 @@ fn let_go(deliveries: &Deliveries, abort: &Abort) {
 
 /// `half_close` stays off: a client that has closed its writing side looks like one that is gone, and the service would
 /// work on for nobody (rule F2 logs such a request as abandoned).
-fn server(limits: &Limits) -> Builder<TokioExecutor> {
+fn server(limits: &ClientLimits) -> Builder<TokioExecutor> {
     let mut builder = Builder::new(TokioExecutor::new());
     builder
         .http1()
         .timer(TokioTimer::new())
-        .header_read_timeout(*limits.idle_timeout)
-        .max_buf_size(limits.max_head.in_memory());
+        .header_read_timeout(limits.idle_timeout)
+        .max_buf_size(limits.max_head as usize);
     builder
         .http2()
         .timer(TokioTimer::new())
-        .keep_alive_interval(*limits.ping_interval)
-        .keep_alive_timeout(*limits.ping_timeout)
+        .keep_alive_interval(limits.ping_interval)
+        .keep_alive_timeout(limits.ping_timeout)
         .max_concurrent_streams(limits.max_streams)
-        .max_send_buf_size(limits.stream_buffer.in_memory())
-        .initial_stream_window_size(limits.stream_buffer.window())
-        .initial_connection_window_size(limits.connection_window.window())
-        .max_header_list_size(limits.max_head.window());
+        .max_send_buf_size(limits.stream_buffer as usize)
+        .initial_stream_window_size(limits.stream_buffer)
+        .initial_connection_window_size(limits.connection_window)
+        .max_header_list_size(limits.max_head);
     builder
 }
 
-fn inbound(mut request: Request<Incoming>, abort: &Abort, limits: &Limits) -> Inbound {
+fn inbound(mut request: Request<Incoming>, abort: &Abort, limits: &ClientLimits) -> Inbound {
     let version = request.version();
     abort.saw_request(version);
     headers::drop_named(request.headers_mut());
-    request.map(|body| Patient::new(Rest::new(body, version, limits), *limits.client_timeout))
+    request.map(|body| ClientBody::new(LingeringBody::new(body, version, limits), limits.client_timeout))
 }

@@ -61,11 +61,11 @@ where
     let (stream, probe) = connect(&upstream).await?;
     let stream = Observed::new(stream, Arc::clone(&exchange), place);
     let mut client = Builder::new();
-    client.max_headers(limits.upstream_headers as usize).max_buf_size(limits.upstream_buffer.in_memory());
+    client.max_headers(limits.headers as usize).max_buf_size(limits.buffer as usize);
     let (mut sender, connection) = client.handshake(TokioIo::new(stream)).await?;
     tokio::spawn(async move {
         if let Err(error) = connection.with_upgrades().await {
-            tracing::debug!(%error, "a connection to the service ended");
+            tracing::debug!(target: "error_envelope::gateway::http1", %error, "a connection to the service ended");
         }
     });
     // hyper's task asks for a first request once it runs; asked too late, it would look like the end of a response.

@@ -76,7 +76,7 @@ where
     let room = connection.current_max_send_streams();
     tokio::spawn(async move {
         if let Err(error) = connection.await {
-            tracing::debug!(%error, "the HTTP/2 connection to the service ended");
+            tracing::debug!(target: "error_envelope::gateway::http2", %error, "the HTTP/2 connection to the service ended");
         }
     });
     if room == 0 {
@@ -90,14 +90,14 @@ fn client(limits: UpstreamLimits) -> Builder<TokioExecutor> {
     let mut client = Builder::new(TokioExecutor::new());
     client
         .timer(TokioTimer::new())
-        .keep_alive_interval(*limits.upstream_ping_interval)
-        .keep_alive_timeout(*limits.upstream_ping_timeout)
+        .keep_alive_interval(limits.ping_interval)
+        .keep_alive_timeout(limits.ping_timeout)
         // Many requests go over it: one that has died in silence would be found by the next of them.
         .keep_alive_while_idle(true)
         .initial_max_send_streams(UNKNOWN)
-        .initial_stream_window_size(limits.upstream_stream_window.window())
-        .initial_connection_window_size(limits.upstream_connection_window.window())
-        .max_send_buf_size(limits.upstream_stream_window.in_memory());
+        .initial_stream_window_size(limits.stream_window)
+        .initial_connection_window_size(limits.connection_window)
+        .max_send_buf_size(limits.stream_window as usize);
     client
 }
 

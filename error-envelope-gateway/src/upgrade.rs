@@ -9,6 +9,8 @@ use tower_error_envelope::{ErrorCode, Fault};
 use super::capacity::{Share, Sharing};
 use super::headers::has_token;
 
+const LOG: &str = "error_envelope::gateway::upgrade";
+
 /// What a client wants to speak instead, and its side of the connection once the service agrees.
 pub(crate) struct Wish {
     protocols: Vec<HeaderValue>,
@@ -71,9 +73,9 @@ fn say(headers: &mut HeaderMap, protocols: impl IntoIterator<Item = HeaderValue>
 async fn join(client: OnUpgrade, service: OnUpgrade) {
     let (client, service) = match tokio::try_join!(client, service) {
         Ok(sides) => sides,
-        Err(error) => return tracing::debug!(%error, "an upgrade did not come about"),
+        Err(error) => return tracing::debug!(target: LOG, %error, "an upgrade did not come about"),
     };
     if let Err(error) = tokio::io::copy_bidirectional(&mut TokioIo::new(client), &mut TokioIo::new(service)).await {
-        tracing::debug!(%error, "an upgraded connection broke");
+        tracing::debug!(target: LOG, %error, "an upgraded connection broke");
     }
 }

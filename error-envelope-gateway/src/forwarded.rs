@@ -6,7 +6,6 @@
 
 use std::net::IpAddr;
 
-use clap::ValueEnum;
 use http::header::{FORWARDED, HeaderMap, HeaderName, HeaderValue};
 use tower_error_envelope::exchange::is_same_to_cgi;
 
@@ -25,9 +24,10 @@ const OTHERS: [&str; 7] = [
     "fastly-client-ip",
 ];
 
-/// What becomes of what a client says of its way here.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Forwarding {
+/// How to treat the client's own `forwarded` and `x-forwarded-*` headers.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Forwarding {
+    #[default]
     /// It is dropped, and the client's address and scheme are put there: nobody in front is trusted.
     Replace,
     /// The client's address is added to it: in front is a proxy that is trusted, and no client gets past it.
