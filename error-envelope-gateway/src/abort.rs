@@ -17,19 +17,19 @@ use http_body::{Body, Frame, SizeHint};
 use pin_project_lite::pin_project;
 use tokio::time::{Sleep, sleep};
 
-use super::delivery::{Delivery, Given};
+use super::delivery::{ResponseProgress, TrackedData};
 
 /// Many times what a write to a socket takes, and too short for a client to notice.
 const LEAVES: Duration = Duration::from_millis(20);
 
 /// Whether a connection's last body broke off in a way that only a reset tells.
 #[derive(Clone, Default)]
-pub(crate) struct Abort {
+pub(crate) struct ResetOnBreak {
     old_client: Arc<AtomicBool>,
     broken: Arc<AtomicBool>,
 }
 
-impl Abort {
+impl ResetOnBreak {
     pub(crate) fn saw_request(&self, version: Version) {
         self.old_client.store(version < Version::HTTP_11, Ordering::Relaxed);
     }
@@ -43,23 +43,23 @@ impl Abort {
         self.broken.load(Ordering::Relaxed)
     }
 
-    pub(crate) fn watch<B: Body>(&self, body: B, delivery: Arc<Delivery>) -> Watched<B> {
-        Watched { body, broken: None, ended: false, abort: self.clone(), delivery }
+    pub(crate) fn watch<B: Body>(&self, body: B, delivery: Arc<ResponseProgress>) -> BreakDetectingBody<B> {
+        BreakDetectingBody { body, broken: None, ended: false, abort: self.clone(), delivery }
     }
 }
 
 pin_project! {
     /// A response body that tells when it breaks off, and when it is not taken.
-    pub(crate) struct Watched<B: Body> {
+    pub(crate) struct BreakDetectingBody<B: Body> {
         #[pin]
         body: B,
         broken: Option<Broken<B::Error>>,
         ended: bool,
-        abort: Abort,
-        delivery: Arc<Delivery>,
+        abort: ResetOnBreak,
+        delivery: Arc<ResponseProgress>,
     }
 
-    impl<B: Body> PinnedDrop for Watched<B> {
+    impl<B: Body> PinnedDrop for BreakDetectingBody<B> {
         fn drop(this: Pin<&mut Self>) {
             if !this.ended && !this.body.is_end_stream() {
                 this.delivery.cut_off();
@@ -74,11 +74,11 @@ struct Broken<E> {
     left: Pin<Box<Sleep>>,
 }
 
-impl<B: Body<Data = Bytes>> Body for Watched<B> {
-    type Data = Given;
+impl<B: Body<Data = Bytes>> Body for BreakDetectingBody<B> {
+    type Data = TrackedData;
     type Error = B::Error;
 
-    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Given>, B::Error>>> {
+    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<TrackedData>, B::Error>>> {
         let this = self.project();
         if this.broken.is_none() {
             match ready!(this.body.poll_frame(cx)) {

@@ -16,7 +16,7 @@ pub(crate) struct Capacity(Arc<Semaphore>);
 
 /// One's room, until the last of these is dropped.
 #[derive(Clone)]
-pub(crate) struct Share(#[expect(dead_code, reason = "it is held, never looked at")] Arc<OwnedSemaphorePermit>);
+pub(crate) struct Permit(#[expect(dead_code, reason = "it is held, never looked at")] Arc<OwnedSemaphorePermit>);
 
 impl Capacity {
     pub(crate) fn new(requests: u32) -> Self {
@@ -24,25 +24,25 @@ impl Capacity {
     }
 
     /// Now or not at all: who waited would hold a body meanwhile. From the error the layer makes 503 `worker_at_capacity`.
-    pub(crate) fn take(&self) -> Result<Share, Overloaded> {
+    pub(crate) fn take(&self) -> Result<Permit, Overloaded> {
         let place = Arc::clone(&self.0).try_acquire_owned().map_err(|_| Overloaded::new())?;
-        Ok(Share(Arc::new(place)))
+        Ok(Permit(Arc::new(place)))
     }
 }
 
 /// A body that has a share until its end.
-pub(crate) struct Sharing<B> {
+pub(crate) struct PermitBody<B> {
     body: B,
-    share: Option<Share>,
+    share: Option<Permit>,
 }
 
-impl<B> Sharing<B> {
-    pub(crate) fn new(body: B, share: Share) -> Self {
+impl<B> PermitBody<B> {
+    pub(crate) fn new(body: B, share: Permit) -> Self {
         Self { body, share: Some(share) }
     }
 }
 
-impl<B: Body + Unpin> Body for Sharing<B> {
+impl<B: Body + Unpin> Body for PermitBody<B> {
     type Data = B::Data;
     type Error = B::Error;
 

@@ -18,22 +18,22 @@ use tower::Service;
 use tracing::Span;
 
 use super::connection::Inbound;
-use super::flight::{self, Flight, InFlight};
 use super::forwarded::{Forwarding, Hop};
+use super::in_flight::{self, InFlight, RequestTracker};
 
 /// Who is connected.
 pub(super) struct Client {
     span: Span,
     hop: Hop,
-    flight: Arc<Flight>,
+    tracker: Arc<RequestTracker>,
 }
 
 impl Client {
-    pub(super) fn new(peer: SocketAddr, forwarding: Forwarding, tls: bool, flight: Arc<Flight>) -> Self {
+    pub(super) fn new(peer: SocketAddr, forwarding: Forwarding, tls: bool, tracker: Arc<RequestTracker>) -> Self {
         // On a socket for both, IPv4 looks like IPv6.
         let address: IpAddr = peer.ip().to_canonical();
         let span = tracing::info_span!(target: "tower_error_envelope::client", "client", client.address = %address);
-        Self { span, hop: Hop::new(forwarding, address, tls), flight }
+        Self { span, hop: Hop::new(forwarding, address, tls), tracker }
     }
 
     pub(super) fn span(&self) -> Span {
@@ -43,47 +43,50 @@ impl Client {
 
 /// The layer, asked by one client.
 #[derive(Clone)]
-pub(super) struct Asked<S> {
+pub(super) struct ClientService<S> {
     service: S,
     client: Arc<Client>,
 }
 
-impl<S> Asked<S> {
-    pub(super) fn by(client: Client, service: S) -> Self {
+impl<S> ClientService<S> {
+    pub(super) fn new(client: Client, service: S) -> Self {
         Self { service, client: Arc::new(client) }
     }
 }
 
-impl<S, B> Service<Inbound> for Asked<S>
+impl<S, B> Service<Inbound> for ClientService<S>
 where
     S: Service<Inbound, Response = Response<B>>,
     B: Body<Data = Bytes>,
 {
-    type Response = Response<Answer<B>>;
+    type Response = Response<ResponseBody<B>>;
     type Error = S::Error;
-    type Future = Answering<S::Future>;
+    type Future = ResponseFuture<S::Future>;
 
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
         self.service.poll_ready(cx)
     }
 
     fn call(&mut self, mut request: Inbound) -> Self::Future {
-        self.client.hop.tell(request.headers_mut());
+        self.client.hop.apply(request.headers_mut());
         let has_own_task = request.version() == Version::HTTP_2;
         let span = if has_own_task { self.client.span() } else { Span::none() };
         let future = span.in_scope(|| self.service.call(request));
-        Answering { future: Some(future), own: Some(Own { span, has_own_task, going: self.client.flight.begin() }) }
+        ResponseFuture {
+            future: Some(future),
+            own: Some(RequestState { span, has_own_task, going: self.client.tracker.begin() }),
+        }
     }
 }
 
 /// What a request has of its own.
-struct Own {
+struct RequestState {
     span: Span,
     has_own_task: bool,
     going: InFlight,
 }
 
-impl Own {
+impl RequestState {
     /// Drops what is not through, in words that say whose doing it is.
     fn end(&self, unfinished: impl FnOnce()) {
         let _client = self.span.enter();
@@ -96,13 +99,13 @@ impl Own {
 
 pin_project! {
     /// A request before its answer's head.
-    pub(super) struct Answering<F> {
+    pub(super) struct ResponseFuture<F> {
         #[pin]
         future: Option<F>,
-        own: Option<Own>,
+        own: Option<RequestState>,
     }
 
-    impl<F> PinnedDrop for Answering<F> {
+    impl<F> PinnedDrop for ResponseFuture<F> {
         fn drop(this: Pin<&mut Self>) {
             let mut this = this.project();
             if let Some(own) = this.own {
@@ -112,12 +115,12 @@ pin_project! {
     }
 }
 
-impl<F, B, E> Future for Answering<F>
+impl<F, B, E> Future for ResponseFuture<F>
 where
     F: Future<Output = Result<Response<B>, E>>,
     B: Body,
 {
-    type Output = Result<Response<Answer<B>>, E>;
+    type Output = Result<Response<ResponseBody<B>>, E>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let mut this = self.project();
@@ -130,23 +133,23 @@ where
             if own.going.is_closing() && !own.has_own_task && response.status() != StatusCode::SWITCHING_PROTOCOLS {
                 response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
             }
-            let id = flight::id_of(response.headers());
-            response.map(|body| Answer { body: Some(body), id, ended: false, own })
+            let id = in_flight::id_of(response.headers());
+            response.map(|body| ResponseBody { body: Some(body), id, ended: false, own })
         }))
     }
 }
 
 pin_project! {
     /// An answer's body.
-    pub(super) struct Answer<B: Body> {
+    pub(super) struct ResponseBody<B: Body> {
         #[pin]
         body: Option<B>,
         id: Option<HeaderValue>,
         ended: bool,
-        own: Own,
+        own: RequestState,
     }
 
-    impl<B: Body> PinnedDrop for Answer<B> {
+    impl<B: Body> PinnedDrop for ResponseBody<B> {
         fn drop(this: Pin<&mut Self>) {
             let mut this = this.project();
             let whole = *this.ended || this.body.as_ref().as_pin_ref().is_none_or(|body| body.is_end_stream());
@@ -162,7 +165,7 @@ pin_project! {
     }
 }
 
-impl<B: Body> Body for Answer<B> {
+impl<B: Body> Body for ResponseBody<B> {
     type Data = B::Data;
     type Error = B::Error;
 

@@ -36,7 +36,7 @@ pub(crate) async fn connect(upstream: &Upstream) -> io::Result<(Connection, Prob
     let stream = TcpStream::connect((upstream.host(), upstream.port())).await.map_err(named)?;
     // Without it the kernel holds a small write back until the last one is acknowledged.
     stream.set_nodelay(true)?;
-    keep_alive::ask(&stream)?;
+    keep_alive::enable(&stream)?;
     let stream = Arc::new(stream);
     let probe = Probe(Arc::downgrade(&stream));
     let stream = Listening { stream, deaf: false };

@@ -21,12 +21,12 @@ use tokio::sync::watch;
 use tower::BoxError;
 use tower::{Service, ServiceExt};
 
-use super::abort::Abort;
+use super::abort::ResetOnBreak;
 use super::delivery::Deliveries;
-use super::flight::Flight;
 use super::idle::Activity;
+use super::in_flight::RequestTracker;
 use super::limits::ClientLimits;
-use super::linger::{Lingering, LingeringBody, Place};
+use super::linger::{ConnectionSlot, Lingering, LingeringBody};
 use super::pace::ClientBody;
 use super::tls::{self, ServerTls};
 use super::{count, headers, keep_alive};
@@ -59,16 +59,16 @@ impl Shared {
 pub(super) struct Connection<S> {
     shared: Shared,
     service: S,
-    abort: Abort,
+    abort: ResetOnBreak,
     activity: Activity,
     deliveries: Deliveries,
 }
 
 impl<S> Connection<S> {
-    /// Its requests are put to `service`; what of their answers is lost is told to `flight`.
-    pub(super) fn new(shared: Shared, service: S, flight: Arc<Flight>) -> Self {
+    /// Its requests are put to `service`; what of their answers is lost is told to `tracker`.
+    pub(super) fn new(shared: Shared, service: S, tracker: Arc<RequestTracker>) -> Self {
         let (abort, activity) = Default::default();
-        Self { shared, service, abort, activity, deliveries: Deliveries::of(flight) }
+        Self { shared, service, abort, activity, deliveries: Deliveries::new(tracker) }
     }
 }
 
@@ -80,8 +80,8 @@ where
     B::Error: Into<BoxError> + Send,
 {
     /// Serves it to its end.
-    pub(super) async fn answer(self, stream: TcpStream, place: Option<Place>, tls: Option<Arc<ServerTls>>) {
-        let counted = count::Connection::begun();
+    pub(super) async fn answer(self, stream: TcpStream, place: Option<ConnectionSlot>, tls: Option<Arc<ServerTls>>) {
+        let counted = count::Connection::new();
         let held = (place, counted.clone());
         let limits = &self.shared.limits;
         tune(&stream, limits);
@@ -113,7 +113,7 @@ where
         let asked = (abort.clone(), activity.clone(), deliveries.clone(), Arc::clone(&limits));
         let service = service_fn(move |request: Request<Incoming>| {
             let (abort, activity, deliveries, limits) = &asked;
-            let running = (activity.begin(), counted.asked(request.version()));
+            let running = (activity.begin(), counted.request_started(request.version()));
             let (abort, deliveries) = (abort.clone(), deliveries.clone());
             let answer = service.clone().oneshot(inbound(request, &abort, limits));
             async move {
@@ -153,7 +153,7 @@ fn tune(stream: &TcpStream, limits: &ClientLimits) {
     // Without it the kernel holds a small write back until the last one is acknowledged.
     let _ = stream.set_nodelay(true);
     // A socket that is gone by now says so when it is read.
-    let _ = keep_alive::ask(stream);
+    let _ = keep_alive::enable(stream);
     // Else it takes megabytes for a client that reads slowly, and says nothing more until a third of them have left: a client
     // that stands still and one that is slow would look alike.
     #[cfg(target_os = "linux")]
@@ -161,7 +161,7 @@ fn tune(stream: &TcpStream, limits: &ClientLimits) {
 }
 
 /// A reset, or the kernel would keep what nobody reads.
-fn let_go(deliveries: &Deliveries, abort: &Abort) {
+fn let_go(deliveries: &Deliveries, abort: &ResetOnBreak) {
     deliveries.give_up();
     abort.reset();
 }
@@ -188,7 +188,7 @@ fn server(limits: &ClientLimits) -> Builder<TokioExecutor> {
     builder
 }
 
-fn inbound(mut request: Request<Incoming>, abort: &Abort, limits: &ClientLimits) -> Inbound {
+fn inbound(mut request: Request<Incoming>, abort: &ResetOnBreak, limits: &ClientLimits) -> Inbound {
     let version = request.version();
     abort.saw_request(version);
     headers::drop_named(request.headers_mut());

@@ -29,13 +29,13 @@ pub(super) struct Connection(Arc<Counted>);
 struct Counted(AtomicU8);
 
 impl Connection {
-    pub(super) fn begun() -> Self {
+    pub(super) fn new() -> Self {
         connections(0).increment(1);
         Self(Arc::new(Counted(AtomicU8::new(0))))
     }
 
     /// A request came, in this version.
-    pub(super) fn asked(&self, version: Version) -> Stream {
+    pub(super) fn request_started(&self, version: Version) -> Stream {
         let now = if version == Version::HTTP_2 { 2 } else { 1 };
         let before = self.0.0.swap(now, Ordering::Relaxed);
         if before != now {
@@ -93,11 +93,11 @@ mod tests {
             counted.map(|(name, sum)| format!("{name} {sum}")).collect::<Vec<_>>()
         };
         metrics::with_local_recorder(&recorder, || {
-            let quiet = Connection::begun();
+            let quiet = Connection::new();
             assert_eq!(gauges(), [r#"connections["protocol=none"] 1"#]);
-            let connection = Connection::begun();
-            let streams = [connection.asked(Version::HTTP_2), connection.asked(Version::HTTP_2)];
-            let old = quiet.asked(Version::HTTP_10);
+            let connection = Connection::new();
+            let streams = [connection.request_started(Version::HTTP_2), connection.request_started(Version::HTTP_2)];
+            let old = quiet.request_started(Version::HTTP_10);
             let all = [
                 r#"connections["protocol=http/1"] 1"#,
                 r#"connections["protocol=http/2"] 1"#,

@@ -15,8 +15,8 @@ use http::header::{HeaderMap, HeaderValue};
 use tokio::time::Instant;
 
 use super::count::Stream;
-use super::flight::{self, Flight};
-use super::idle::Busy;
+use super::idle::ActiveRequest;
+use super::in_flight::{self, RequestTracker};
 
 /// Those that are gone are forgotten when there are so many, and twice as many as there are.
 const FEW: usize = 32;
@@ -27,18 +27,18 @@ pub(crate) struct Deliveries {
     open: Arc<Mutex<Vec<Seen>>>,
     stalled: Arc<AtomicBool>,
     /// Is told of what is lost.
-    flight: Arc<Flight>,
+    tracker: Arc<RequestTracker>,
 }
 
 /// When an answer was seen to move.
 struct Seen {
-    delivery: Weak<Delivery>,
+    delivery: Weak<ResponseProgress>,
     taken: u64,
     moved: Instant,
 }
 
 /// An answer, until it is through or dropped.
-pub(crate) struct Delivery {
+pub(crate) struct ResponseProgress {
     given: AtomicU64,
     taken: AtomicU64,
     /// Not all of it was taken.
@@ -47,24 +47,24 @@ pub(crate) struct Delivery {
     stalled: Arc<AtomicBool>,
     /// What it is logged by; none where the layer does that.
     id: Option<HeaderValue>,
-    flight: Arc<Flight>,
-    _running: (Busy, Stream),
+    tracker: Arc<RequestTracker>,
+    _running: (ActiveRequest, Stream),
 }
 
 impl Deliveries {
-    pub(super) fn of(flight: Arc<Flight>) -> Self {
+    pub(super) fn new(tracker: Arc<RequestTracker>) -> Self {
         let (open, stalled) = Default::default();
-        Self { open, stalled, flight }
+        Self { open, stalled, tracker }
     }
 
-    pub(crate) fn begin(&self, head: &HeaderMap, running: (Busy, Stream)) -> Arc<Delivery> {
-        let delivery = Arc::new(Delivery {
+    pub(crate) fn begin(&self, head: &HeaderMap, running: (ActiveRequest, Stream)) -> Arc<ResponseProgress> {
+        let delivery = Arc::new(ResponseProgress {
             given: AtomicU64::new(0),
             taken: AtomicU64::new(0),
             lost: AtomicBool::new(false),
             stalled: Arc::clone(&self.stalled),
-            id: flight::id_of(head),
-            flight: Arc::clone(&self.flight),
+            id: in_flight::id_of(head),
+            tracker: Arc::clone(&self.tracker),
             _running: running,
         });
         let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
@@ -107,10 +107,10 @@ impl Seen {
     }
 }
 
-impl Delivery {
-    pub(crate) fn give(self: &Arc<Self>, data: Bytes) -> Given {
+impl ResponseProgress {
+    pub(crate) fn give(self: &Arc<Self>, data: Bytes) -> TrackedData {
         self.given.fetch_add(data.len() as u64, Ordering::Relaxed);
-        Given { data, delivery: Arc::clone(self) }
+        TrackedData { data, delivery: Arc::clone(self) }
     }
 
     /// The body is dropped before its end.
@@ -123,22 +123,22 @@ impl Delivery {
     }
 }
 
-impl Drop for Delivery {
+impl Drop for ResponseProgress {
     fn drop(&mut self) {
         let given_up = *self.lost.get_mut() && self.stalled.load(Ordering::Relaxed);
         if let (true, Some(id)) = (given_up, &self.id) {
-            self.flight.untaken(id);
+            self.tracker.untaken(id);
         }
     }
 }
 
 /// Data that hyper has got.
-pub(crate) struct Given {
+pub(crate) struct TrackedData {
     data: Bytes,
-    delivery: Arc<Delivery>,
+    delivery: Arc<ResponseProgress>,
 }
 
-impl Buf for Given {
+impl Buf for TrackedData {
     fn remaining(&self) -> usize {
         self.data.remaining()
     }
@@ -162,7 +162,7 @@ impl Buf for Given {
     }
 }
 
-impl Drop for Given {
+impl Drop for TrackedData {
     fn drop(&mut self) {
         if self.data.has_remaining() {
             self.delivery.cut_off();

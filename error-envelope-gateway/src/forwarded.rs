@@ -56,7 +56,7 @@ impl Hop {
     }
 
     /// Tells the service, in the head of a request.
-    pub(super) fn tell(&self, headers: &mut HeaderMap) {
+    pub(super) fn apply(&self, headers: &mut HeaderMap) {
         match self.forwarding {
             Forwarding::Pass => {}
             Forwarding::Replace => {
@@ -148,7 +148,7 @@ mod tests {
         for (name, value) in came {
             headers.append(*name, HeaderValue::from_static(value));
         }
-        Hop::new(forwarding, address.parse().unwrap(), tls).tell(&mut headers);
+        Hop::new(forwarding, address.parse().unwrap(), tls).apply(&mut headers);
         let text = |value: &HeaderValue| value.to_str().unwrap().to_owned();
         let mut told: Vec<_> = headers.iter().map(|(name, value)| (name.to_string(), text(value))).collect();
         told.sort();

@@ -15,12 +15,12 @@ pub(crate) struct Activity {
 }
 
 /// A request in flight, until it is dropped.
-pub(crate) struct Busy(#[expect(dead_code, reason = "it is counted, never looked at")] Arc<()>);
+pub(crate) struct ActiveRequest(#[expect(dead_code, reason = "it is counted, never looked at")] Arc<()>);
 
 impl Activity {
-    pub(crate) fn begin(&self) -> Busy {
+    pub(crate) fn begin(&self) -> ActiveRequest {
         self.begun.fetch_add(1, Ordering::Relaxed);
-        Busy(Arc::clone(&self.running))
+        ActiveRequest(Arc::clone(&self.running))
     }
 
     /// Resolves once nothing was in flight for `limit`, and at most twice that.
@@ -37,7 +37,7 @@ impl Activity {
         }
     }
 
-    /// Each clone of this has one of each; a [`Busy`] has one of the second alone.
+    /// Each clone of this has one of each; a [`ActiveRequest`] has one of the second alone.
     fn owners(&self) -> usize {
         Arc::strong_count(&self.begun)
     }

@@ -17,7 +17,7 @@ const AGAIN: Duration = Duration::from_secs(10);
 const TIMES: u32 = 3;
 
 /// Asks after so long a quiet, and closes the connection a minute after the last word.
-pub(super) fn ask(stream: &TcpStream) -> io::Result<()> {
+pub(super) fn enable(stream: &TcpStream) -> io::Result<()> {
     let often = TcpKeepalive::new().with_time(QUIET).with_interval(AGAIN).with_retries(TIMES);
     SockRef::from(stream).set_tcp_keepalive(&often)
 }

@@ -24,7 +24,7 @@
 //! the log and, as `forwarded` has it, to the service; `proxy` forwards to the `upstream` over `http1` or `http2`, as many
 //! requests at once as there is `capacity` for, by a `pool` of connections, `headers` knows what belongs to one hop alone,
 //! `upgrade` joins two connections; `pace`, `idle`, `delivery` and `keep_alive` keep the clocks; `admin` is the admin address;
-//! `flight` is what a stop ends; `connect`, `linger` and `abort` are about how connections end; `count` counts.
+//! `in_flight` is what a stop ends; `connect`, `linger` and `abort` are about how connections end; `count` counts.
 
 #![allow(clippy::disallowed_methods, reason = "a server has a clock and an executor; the ban is for the layer")]
 
@@ -38,12 +38,12 @@ mod connection;
 mod count;
 mod delivery;
 mod error;
-mod flight;
 mod forwarded;
 mod headers;
 mod http1;
 mod http2;
 mod idle;
+mod in_flight;
 mod keep_alive;
 mod limits;
 mod linger;

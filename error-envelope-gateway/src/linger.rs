@@ -23,7 +23,7 @@ use tokio::runtime::Handle;
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::Sleep;
 
-use super::abort::Abort;
+use super::abort::ResetOnBreak;
 use super::count::Connection;
 use super::delivery::Deliveries;
 use super::limits::ClientLimits;
@@ -42,7 +42,7 @@ impl Linger {
 }
 
 /// One of `--max-connections`.
-pub(crate) type Place = OwnedSemaphorePermit;
+pub(crate) type ConnectionSlot = OwnedSemaphorePermit;
 
 /// A stream that lingers when it is dropped, unless the client has closed its side already, or must be told by a reset
 /// that its body broke off. A client that lets nothing be written for a while is reset.
@@ -50,9 +50,9 @@ pub(crate) struct Lingering {
     /// Taken by `drop` alone.
     stream: Option<TcpStream>,
     /// For as long as there is a socket: also when it was upgraded, and while it lingers.
-    held: Option<(Option<Place>, Connection)>,
+    held: Option<(Option<ConnectionSlot>, Connection)>,
     client_closed: bool,
-    abort: Abort,
+    abort: ResetOnBreak,
     deliveries: Deliveries,
     linger: Linger,
     write_timeout: Duration,
@@ -63,8 +63,8 @@ pub(crate) struct Lingering {
 impl Lingering {
     pub(crate) fn new(
         stream: TcpStream,
-        held: (Option<Place>, Connection),
-        abort: Abort,
+        held: (Option<ConnectionSlot>, Connection),
+        abort: ResetOnBreak,
         deliveries: Deliveries,
         limits: &ClientLimits,
     ) -> Self {

@@ -103,18 +103,18 @@ impl Pace {
 }
 
 /// A request body that tells its pace, on its way to the service.
-pub(crate) struct Paced<B> {
+pub(crate) struct PacedBody<B> {
     body: B,
     pace: Pace,
 }
 
-impl<B> Paced<B> {
+impl<B> PacedBody<B> {
     pub(crate) fn new(body: B, pace: Pace) -> Self {
         Self { body, pace }
     }
 }
 
-impl<B: Body + Unpin> Body for Paced<B> {
+impl<B: Body + Unpin> Body for PacedBody<B> {
     type Data = B::Data;
     type Error = B::Error;
 

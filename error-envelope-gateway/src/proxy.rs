@@ -18,11 +18,11 @@ use tower::util::BoxCloneSyncService;
 use tower::{ServiceExt, service_fn};
 use tower_error_envelope::{ErrorCode, Fault};
 
-use super::capacity::{Capacity, Sharing};
+use super::capacity::{Capacity, PermitBody};
 use super::error::Error;
-use super::pace::{Pace, Paced};
+use super::pace::{Pace, PacedBody};
 use super::pool::{Bounds, Remote, Reply};
-use super::upgrade::{self, Wish};
+use super::upgrade::{self, UpgradeRequest};
 use super::upstream::Upstream;
 use super::{headers, http1, http2};
 
@@ -58,7 +58,7 @@ impl Upstream {
 }
 
 struct Proxy<B> {
-    connections: Remote<Sharing<Paced<B>>>,
+    connections: Remote<PermitBody<PacedBody<B>>>,
     upgrades: bool,
     upstream: Upstream,
     timeout: Duration,
@@ -89,14 +89,14 @@ where
     async fn forward(&self, mut request: Request<B>) -> Result<Response<UpstreamBody>, BoxError> {
         refuse(&request)?;
         let share = self.capacity.take()?;
-        let wish = self.upgrades.then(|| Wish::of(&mut request)).flatten();
+        let wish = self.upgrades.then(|| UpgradeRequest::take_from(&mut request)).flatten();
         let (mut head, body) = request.into_parts();
         headers::towards_service(&mut head, &self.upstream);
         if let Some(wish) = &wish {
             wish.forward(&mut head.headers);
         }
         let pace = Pace::start();
-        let request = Request::from_parts(head, Sharing::new(Paced::new(body, pace.clone()), share.clone()));
+        let request = Request::from_parts(head, PermitBody::new(PacedBody::new(body, pace.clone()), share.clone()));
         let response = pace.head_within(self.timeout, self.connections.clone().oneshot(request)).await?;
         if response.status() == StatusCode::SWITCHING_PROTOCOLS {
             return Ok(upgrade::switch(wish, response, share)?.map(UpstreamBody));
@@ -108,7 +108,7 @@ where
         }
         let (mut head, body) = response.into_parts();
         headers::towards_client(&mut head);
-        Ok(Response::from_parts(head, UpstreamBody(Sharing::new(body, share))))
+        Ok(Response::from_parts(head, UpstreamBody(PermitBody::new(body, share))))
     }
 }
 
@@ -135,7 +135,7 @@ fn refuse<B>(request: &Request<B>) -> Result<(), Fault> {
 }
 
 /// The body of a service's response.
-pub struct UpstreamBody(Sharing<Reply>);
+pub struct UpstreamBody(PermitBody<Reply>);
 
 impl Body for UpstreamBody {
     type Data = Bytes;

@@ -19,13 +19,13 @@ use tower_error_envelope::middleware::RequestBody;
 use tracing::Instrument;
 
 use super::admin::AdminServer;
-use super::client::{Asked, Client};
+use super::client::{Client, ClientService};
 use super::config::GatewayConfig;
 use super::connection::{Connection, Inbound, Shared};
-use super::flight::Flight;
 use super::forwarded::Forwarding;
+use super::in_flight::RequestTracker;
 use super::limits::ClientLimits;
-use super::linger::Place;
+use super::linger::ConnectionSlot;
 use super::pace::ClientBody;
 use super::tls::ServerTls;
 use super::{count, tls};
@@ -98,10 +98,11 @@ impl Gateway {
         let stop = admin.drains_at(stop);
         let (stopping, stopped) = watch::channel(());
         let service = layer.layer(service);
-        let flight = Flight::of(layer);
+        let tracker = RequestTracker::new(layer);
         let shared = Shared::new(limits, stopped);
-        let entrance = Entrance { listener, tls, forwarding, service, limits, shared, flight: Arc::clone(&flight) };
-        admin.run_with(entrance.run(stopping, flight, stop, at_once)).await
+        let entrance =
+            ConnectionConfig { listener, tls, forwarding, service, limits, shared, tracker: Arc::clone(&tracker) };
+        admin.run_with(entrance.run(stopping, tracker, stop, at_once)).await
     }
 }
 
@@ -114,17 +115,17 @@ async fn drain(delay: Duration) {
 }
 
 /// What each client gets.
-struct Entrance<S> {
+struct ConnectionConfig<S> {
     listener: TcpListener,
     tls: Option<Arc<ServerTls>>,
     forwarding: Forwarding,
     service: S,
     limits: ClientLimits,
     shared: Shared,
-    flight: Arc<Flight>,
+    tracker: Arc<RequestTracker>,
 }
 
-impl<S, B> Entrance<S>
+impl<S, B> ConnectionConfig<S>
 where
     S: Service<Inbound, Response = Response<B>, Error = Infallible> + Clone + Send + 'static,
     S::Future: Send,
@@ -134,7 +135,7 @@ where
     async fn run<T: fmt::Display>(
         self,
         stopping: watch::Sender<()>,
-        flight: Arc<Flight>,
+        tracker: Arc<RequestTracker>,
         stop: impl Future<Output = ()>,
         at_once: impl Future<Output = T>,
     ) -> Option<T> {
@@ -142,7 +143,7 @@ where
         let to_its_end = async {
             let closed = async {
                 stop.await;
-                flight.close();
+                tracker.close();
                 drain(limits.drain_delay).await;
             };
             self.let_in_until(closed).await;
@@ -150,17 +151,17 @@ where
             tracing::info!(target: LOG, "stopping: waiting for requests in flight");
             stopping.send_replace(());
             if tokio::time::timeout(limits.stop_timeout, stopping.closed()).await.is_err() {
-                let (requests, limit) = (flight.requests(), format_duration(limits.stop_timeout));
+                let (requests, limit) = (tracker.requests(), format_duration(limits.stop_timeout));
                 tracing::warn!(target: LOG, requests, "stopped with requests in flight: they took longer than {limit}");
-                flight.end("--stop-timeout ran out");
+                tracker.end("--stop-timeout ran out");
             }
         };
         tokio::select! {
             () = to_its_end => None,
             told = at_once => {
-                let requests = flight.requests();
+                let requests = tracker.requests();
                 tracing::warn!(target: LOG, requests, "stopped at once, since a second signal came: {told}");
-                flight.end("a second signal came");
+                tracker.end("a second signal came");
                 Some(told)
             }
         }
@@ -182,16 +183,16 @@ where
     }
 
     /// Handshakes take their time on the task of their connection.
-    fn let_in(&self, stream: TcpStream, peer: SocketAddr, place: Option<Place>) {
-        let client = Client::new(peer, self.forwarding, self.tls.is_some(), Arc::clone(&self.flight));
+    fn let_in(&self, stream: TcpStream, peer: SocketAddr, place: Option<ConnectionSlot>) {
+        let client = Client::new(peer, self.forwarding, self.tls.is_some(), Arc::clone(&self.tracker));
         let span = client.span();
-        let service = Asked::by(client, self.service.clone());
-        let connection = Connection::new(self.shared.clone(), service, Arc::clone(&self.flight));
+        let service = ClientService::new(client, self.service.clone());
+        let connection = Connection::new(self.shared.clone(), service, Arc::clone(&self.tracker));
         tokio::spawn(connection.answer(stream, place, self.tls.clone()).instrument(span));
     }
 }
 
-type Accepted = (io::Result<(TcpStream, SocketAddr)>, Option<Place>);
+type Accepted = (io::Result<(TcpStream, SocketAddr)>, Option<ConnectionSlot>);
 
 /// A client that finds no room waits in the kernel's queue.
 async fn accept(listener: &TcpListener, room: &Arc<Semaphore>) -> Accepted {

@@ -6,22 +6,22 @@ use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::TokioIo;
 use tower_error_envelope::{ErrorCode, Fault};
 
-use super::capacity::{Share, Sharing};
+use super::capacity::{Permit, PermitBody};
 use super::headers::has_token;
 
 const LOG: &str = "error_envelope::gateway::upgrade";
 
 /// What a client wants to speak instead, and its side of the connection once the service agrees.
-pub(crate) struct Wish {
+pub(crate) struct UpgradeRequest {
     protocols: Vec<HeaderValue>,
     client: OnUpgrade,
 }
 
-impl Wish {
+impl UpgradeRequest {
     /// Taken from a request; none in HTTP/1.0, which cannot (RFC 9110 §7.8), nor in HTTP/2.
     ///
     /// Nor for `h2c`: requests inside that connection would pass by every guard of the layer.
-    pub(crate) fn of<B>(request: &mut Request<B>) -> Option<Self> {
+    pub(crate) fn take_from<B>(request: &mut Request<B>) -> Option<Self> {
         let headers = request.headers();
         let asks = request.version() == Version::HTTP_11 && has_token(headers, &CONNECTION, "upgrade");
         if !asks || !headers.contains_key(UPGRADE) || has_token(headers, &UPGRADE, "h2c") {
@@ -33,16 +33,16 @@ impl Wish {
 
     /// Says it to the service, on the connection that leads there.
     pub(crate) fn forward(&self, headers: &mut HeaderMap) {
-        say(headers, self.protocols.iter().cloned());
+        set_upgrade(headers, self.protocols.iter().cloned());
     }
 }
 
 /// The service's 101, made the gateway's own; a service that switches without being asked broke the protocol.
 pub(crate) fn switch<B>(
-    wish: Option<Wish>,
+    wish: Option<UpgradeRequest>,
     mut response: Response<B>,
-    share: Share,
-) -> Result<Response<Sharing<B>>, Fault> {
+    share: Permit,
+) -> Result<Response<PermitBody<B>>, Fault> {
     let Some(wish) = wish else {
         return Err(
             Fault::new(ErrorCode::OTHER).caused_by("the service switched protocols, and nobody had asked it to")
@@ -57,12 +57,12 @@ pub(crate) fn switch<B>(
     });
     let (mut head, body) = response.into_parts();
     super::headers::towards_client(&mut head);
-    say(&mut head.headers, protocols);
+    set_upgrade(&mut head.headers, protocols);
     debug_assert_eq!(head.status, StatusCode::SWITCHING_PROTOCOLS);
-    Ok(Response::from_parts(head, Sharing::new(body, share)))
+    Ok(Response::from_parts(head, PermitBody::new(body, share)))
 }
 
-fn say(headers: &mut HeaderMap, protocols: impl IntoIterator<Item = HeaderValue>) {
+fn set_upgrade(headers: &mut HeaderMap, protocols: impl IntoIterator<Item = HeaderValue>) {
     static NAME: HeaderName = UPGRADE;
     headers.insert(CONNECTION, HeaderValue::from_static("upgrade"));
     for protocol in protocols {

@@ -12,7 +12,7 @@ use tokio_rustls::rustls::pki_types::ServerName;
 use tokio_rustls::rustls::{ClientConfig, RootCertStore};
 
 use super::error::Error;
-use super::limits::UpstreamLimits;
+use super::limits::{UP_TO_A_YEAR, UpstreamLimits};
 
 const URLS: &str = "say http://HOST:PORT or https://HOST:PORT";
 
@@ -48,9 +48,10 @@ impl Upstream {
         self
     }
 
-    /// How long the service may take to its response head, by default 30 seconds; then its client gets 504.
+    /// How long the service may take to its response head, by default 30 seconds and at most 365 days; then its client gets
+    /// 504.
     pub fn response_timeout(mut self, timeout: Duration) -> Self {
-        self.response_timeout = timeout;
+        self.response_timeout = timeout.clamp(*UP_TO_A_YEAR.start(), *UP_TO_A_YEAR.end());
         self
     }
 

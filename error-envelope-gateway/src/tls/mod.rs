@@ -30,7 +30,7 @@ pub struct ServerTls {
     in_force: RwLock<Arc<ServerConfig>>,
     reader: FileReader<Content>,
     /// Of what was read last.
-    last: Mutex<Outcome>,
+    last: Mutex<LastReload>,
 }
 
 const LOG: &str = "error_envelope::gateway::tls";
@@ -38,7 +38,7 @@ const LOG: &str = "error_envelope::gateway::tls";
 type Content = Result<Read, Error>;
 
 #[derive(PartialEq, Eq)]
-enum Outcome {
+enum LastReload {
     Taken(u64),
     Refused(Error),
 }
@@ -59,7 +59,7 @@ impl ServerTls {
         let Read { config, fingerprint, not_after } = look.content?;
         look.watched.map_err(|error| unwatchable(&error))?;
         count::taken(not_after);
-        let last = Mutex::new(Outcome::Taken(fingerprint));
+        let last = Mutex::new(LastReload::Taken(fingerprint));
         let tls = Arc::new(Self { pair, in_force: RwLock::new(config), reader, last });
         changes
             .follow("error-envelope-tls", &tls, |tls| tls.read(&Patience::CHANGED))
@@ -99,7 +99,7 @@ impl ServerTls {
 
     fn take(&self, Read { config, fingerprint, not_after }: Read) {
         count::taken(not_after);
-        if self.is_new(Outcome::Taken(fingerprint)) {
+        if self.is_new(LastReload::Taken(fingerprint)) {
             *self.in_force.write().unwrap_or_else(PoisonError::into_inner) = config;
             tracing::info!(target: LOG, files = %self.pair, "reloaded: another certificate is in force");
         }
@@ -108,12 +108,12 @@ impl ServerTls {
     fn refuse(&self, error: Error) {
         count::refused();
         let why = error.to_string();
-        if self.is_new(Outcome::Refused(error)) {
+        if self.is_new(LastReload::Refused(error)) {
             tracing::error!(target: LOG, "reload of the certificate refused: {why}; the old one stays in force");
         }
     }
 
-    fn is_new(&self, outcome: Outcome) -> bool {
+    fn is_new(&self, outcome: LastReload) -> bool {
         let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
         let is_new = *last != outcome;
         *last = outcome;

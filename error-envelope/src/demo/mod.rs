@@ -23,7 +23,7 @@ use tokio::sync::oneshot;
 use crate::failure::{Failure, say};
 use crate::gateway::args::Front;
 use crate::gateway::limits::{UpstreamFlags, time};
-use crate::gateway::on_call::OnCall;
+use crate::gateway::on_call::AdminListener;
 use crate::gateway::{self, signals};
 
 /// Show the error layer at work, on a service that misbehaves in every way that it knows
@@ -72,7 +72,7 @@ pub(crate) fn run(args: &Args) -> Result<u8, Failure> {
 }
 
 async fn show(args: &Args) -> Result<u8, Failure> {
-    let on_call = OnCall::listen(&args.front.on_call).await?;
+    let on_call = AdminListener::listen(&args.front.on_call).await?;
     let layer = gateway::layer(&args.front, &on_call)?;
     let (asked, at_once) = signals::stop().map_err(gateway::no_signals)?.split();
     let gateway = gateway::open(args.listen(), None, &args.front, layer, on_call).await?;

@@ -31,17 +31,17 @@ pub(crate) struct ClientFlags {
     #[arg(long, value_name = "TIME", value_parser = time, default_value = "30s")]
     write_timeout: Time,
     /// How large a request head may be
-    #[arg(long, value_name = "SIZE", value_parser = size(8 * KIB, 16 * MIB), default_value_t = Size(64 * KIB))]
-    max_head: Size,
+    #[arg(long, value_name = "SIZE", value_parser = size(8 * KIB, 16 * MIB), default_value_t = ByteSize(64 * KIB))]
+    max_head: ByteSize,
     /// How many requests may run at once on an HTTP/2 connection; further ones are refused, and clients that read the setting wait
     #[arg(long, value_name = "NUMBER", value_parser = clap::value_parser!(u32).range(1..), default_value_t = 200)]
     max_streams: u32,
     /// How much a body that nobody reads may hold: an answer, unsent, and over HTTP/2 a request
-    #[arg(long, value_name = "SIZE", value_parser = size(KIB, 1024 * MIB), default_value_t = Size(128 * KIB))]
-    stream_buffer: Size,
+    #[arg(long, value_name = "SIZE", value_parser = size(KIB, 1024 * MIB), default_value_t = ByteSize(128 * KIB))]
+    stream_buffer: ByteSize,
     /// How much of all requests on an HTTP/2 connection may be on the way before it is read
-    #[arg(long, value_name = "SIZE", value_parser = size(64 * KIB, 1024 * MIB), default_value_t = Size(2 * MIB))]
-    connection_window: Size,
+    #[arg(long, value_name = "SIZE", value_parser = size(64 * KIB, 1024 * MIB), default_value_t = ByteSize(2 * MIB))]
+    connection_window: ByteSize,
     /// How often an HTTP/2 client is asked whether it is there
     #[arg(long, value_name = "TIME", value_parser = time, default_value = "30s")]
     ping_interval: Time,
@@ -52,8 +52,8 @@ pub(crate) struct ClientFlags {
     #[arg(long, value_name = "TIME", value_parser = time, default_value = "2s")]
     linger_timeout: Time,
     /// How much of the rest of such a body is read
-    #[arg(long, value_name = "SIZE", value_parser = size(0, u64::MAX), default_value_t = Size(64 * MIB))]
-    linger_bytes: Size,
+    #[arg(long, value_name = "SIZE", value_parser = size(0, u64::MAX), default_value_t = ByteSize(64 * MIB))]
+    linger_bytes: ByteSize,
     /// How long to wait before accepting again where the system had no room for a connection
     #[arg(long, value_name = "TIME", value_parser = time, default_value = "50ms")]
     accept_retry: Time,
@@ -88,14 +88,14 @@ pub(crate) struct UpstreamFlags {
     #[arg(long, value_name = "NUMBER", value_parser = clap::value_parser!(u32).range(1..=100_000), default_value_t = 512)]
     upstream_headers: u32,
     /// How much of an HTTP/1.1 body that its reader does not take is held, each way; a response head has to fit as well
-    #[arg(long, value_name = "SIZE", value_parser = size(8 * KIB, 1024 * MIB), default_value_t = Size(128 * KIB))]
-    upstream_buffer: Size,
+    #[arg(long, value_name = "SIZE", value_parser = size(8 * KIB, 1024 * MIB), default_value_t = ByteSize(128 * KIB))]
+    upstream_buffer: ByteSize,
     /// How much of an HTTP/2 body that its reader does not take is held, each way
-    #[arg(long, value_name = "SIZE", value_parser = size(KIB, 1024 * MIB), default_value_t = Size(128 * KIB))]
-    upstream_stream_window: Size,
+    #[arg(long, value_name = "SIZE", value_parser = size(KIB, 1024 * MIB), default_value_t = ByteSize(128 * KIB))]
+    upstream_stream_window: ByteSize,
     /// How much of all bodies on the HTTP/2 connection may be on the way before it is read
-    #[arg(long, value_name = "SIZE", value_parser = size(64 * KIB, 1024 * MIB), default_value_t = Size(32 * MIB))]
-    upstream_connection_window: Size,
+    #[arg(long, value_name = "SIZE", value_parser = size(64 * KIB, 1024 * MIB), default_value_t = ByteSize(32 * MIB))]
+    upstream_connection_window: ByteSize,
     /// How often the service is asked over HTTP/2 whether it is there
     #[arg(long, value_name = "TIME", value_parser = time, default_value = "10s")]
     upstream_ping_interval: Time,
@@ -156,16 +156,16 @@ impl UpstreamFlags {
 
 /// A number of bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Size(u64);
+struct ByteSize(u64);
 
-impl Size {
+impl ByteSize {
     /// The flags' ranges end before.
     fn in_u32(self) -> u32 {
         u32::try_from(self.0).unwrap_or(u32::MAX)
     }
 }
 
-impl fmt::Display for Size {
+impl fmt::Display for ByteSize {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let units = [("GiB", 30), ("MiB", 20), ("KiB", 10)];
         match units.into_iter().find(|(_, bits)| self.0 != 0 && self.0.trailing_zeros() >= *bits) {
@@ -175,14 +175,14 @@ impl fmt::Display for Size {
     }
 }
 
-fn size(least: u64, most: u64) -> impl Fn(&str) -> Result<Size, String> + Clone + Send + Sync + 'static {
+fn size(least: u64, most: u64) -> impl Fn(&str) -> Result<ByteSize, String> + Clone + Send + Sync + 'static {
     move |text| {
         let bytes =
             parse_size(text).flatten().ok_or("say a number of bytes, or one with KiB, MiB or GiB, such as 64KiB")?;
         if (least..=most).contains(&bytes) {
-            Ok(Size(bytes))
+            Ok(ByteSize(bytes))
         } else {
-            Err(format!("say from {} to {}", Size(least), Size(most)))
+            Err(format!("say from {} to {}", ByteSize(least), ByteSize(most)))
         }
     }
 }

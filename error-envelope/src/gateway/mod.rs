@@ -21,8 +21,8 @@ use tower_error_envelope::ErrorEnvelopeLayer;
 
 pub(crate) use self::args::Args;
 use self::args::Front;
-use self::on_call::OnCall;
-use self::signals::Told;
+use self::on_call::AdminListener;
+use self::signals::ShutdownSignal;
 use crate::failure::{Failure, say};
 
 /// For tasks to be dropped, each of which logs its request: many times what ten thousand take.
@@ -36,12 +36,12 @@ pub(crate) fn run(args: &Args) -> Result<u8, Failure> {
         args.upstream_limits.log_ignored();
         descriptors::raise(args.front.limits.max_connections, args.upstream_limits.descriptors());
         let upstream = args.upstream()?;
-        let on_call = OnCall::listen(&args.front.on_call).await?;
+        let on_call = AdminListener::listen(&args.front.on_call).await?;
         let layer = layer(&args.front, &on_call)?;
         let (stop, at_once) = signals::stop().map_err(no_signals)?.split();
         let gateway = open(&args.listen, args.pair(), &args.front, layer, on_call).await?;
         let cut_short = gateway.serve_until(upstream.service()?, stop, at_once).await;
-        Ok(cut_short.map_or(0, Told::code))
+        Ok(cut_short.map_or(0, ShutdownSignal::code))
     })
 }
 
@@ -55,7 +55,7 @@ pub(crate) fn block_on<T>(main: impl Future<Output = Result<T, Failure>>) -> Res
     outcome
 }
 
-pub(crate) fn layer(front: &Front, on_call: &OnCall) -> Result<ErrorEnvelopeLayer, Failure> {
+pub(crate) fn layer(front: &Front, on_call: &AdminListener) -> Result<ErrorEnvelopeLayer, Failure> {
     let layer = ErrorEnvelopeLayer::new();
     let layer = match &front.policy {
         Some(file) => layer.watching(file).map_err(|error| Failure::of(&error))?,
@@ -89,7 +89,7 @@ pub(crate) async fn open(
     pair: Option<(&Path, &Path)>,
     front: &Front,
     layer: ErrorEnvelopeLayer,
-    on_call: OnCall,
+    on_call: AdminListener,
 ) -> Result<Gateway, Failure> {
     let tls = pair.map(|(certificate, key)| ServerTls::watch(certificate, key)).transpose()?;
     reload_at_hangup(&layer, tls.clone())?;

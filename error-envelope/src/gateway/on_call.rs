@@ -22,7 +22,7 @@ pub(crate) struct AdminArgs {
 }
 
 /// The admin address, or none.
-pub(crate) struct OnCall(Option<Listening>);
+pub(crate) struct AdminListener(Option<Listening>);
 
 struct Listening {
     admin: Admin,
@@ -30,7 +30,7 @@ struct Listening {
     address: SocketAddr,
 }
 
-impl OnCall {
+impl AdminListener {
     pub(crate) async fn listen(args: &AdminArgs) -> Result<Self, Failure> {
         let Some(asked) = &args.admin else { return Ok(Self(None)) };
         let refused = |error| {

@@ -7,17 +7,17 @@ use http::HeaderMap;
 use http::header::{CONTENT_TYPE, HeaderValue};
 use tower_error_envelope::{ErrorEnvelopeLayer, RequestId};
 
-/// Of a gateway.
-pub(super) struct Flight {
+/// The requests of a gateway.
+pub(super) struct RequestTracker {
     layer: ErrorEnvelopeLayer,
     requests: AtomicUsize,
     closing: AtomicBool,
     ended_by: OnceLock<&'static str>,
 }
 
-impl Flight {
+impl RequestTracker {
     /// `layer` logs, counts and shows the requests that are lost.
-    pub(super) fn of(layer: ErrorEnvelopeLayer) -> Arc<Self> {
+    pub(super) fn new(layer: ErrorEnvelopeLayer) -> Arc<Self> {
         let (requests, closing, ended_by) = Default::default();
         Arc::new(Self { layer, requests, closing, ended_by })
     }
@@ -51,7 +51,7 @@ impl Flight {
     }
 }
 
-pub(super) struct InFlight(Arc<Flight>);
+pub(super) struct InFlight(Arc<RequestTracker>);
 
 impl InFlight {
     /// An answer did not reach its client.
