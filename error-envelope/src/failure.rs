@@ -4,6 +4,7 @@ use std::error::Error;
 use std::fmt;
 use std::io::{self, Write};
 
+use error_envelope_gateway::Error as GatewayError;
 use tower_error_envelope::PolicyError;
 
 use crate::finding::Finding;
@@ -40,20 +41,24 @@ impl Failure {
 }
 
 impl Failure {
-    /// What is wrong, for a log.
-    pub(crate) fn why(&self) -> &str {
-        match self {
-            Self::Refused(why) | Self::Io(why) => why,
-            Self::Told | Self::Closed => "it has been told",
-        }
-    }
-
     /// Of a policy that was not read.
     pub(crate) fn of(error: &PolicyError) -> Self {
         let unreadable = error.source().is_some_and(|source| source.is::<io::Error>());
         let why = Finding::of_error(error).render();
         if unreadable { Self::Io(why) } else { Self::Refused(why) }
     }
+}
+
+impl From<GatewayError> for Failure {
+    fn from(error: GatewayError) -> Self {
+        if error.is_unreadable() { Self::Io(with_help(&error)) } else { Self::Refused(with_help(&error)) }
+    }
+}
+
+/// An error of the gateway's, with a line for its advice.
+pub(crate) fn with_help(error: &GatewayError) -> String {
+    let help = error.advice().map(|advice| format!("\n = help: {advice}"));
+    error.problem().to_owned() + &help.unwrap_or_default()
 }
 
 impl From<Vec<PolicyError>> for Failure {

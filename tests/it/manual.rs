@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use links::{anchors, links};
 
 /// Pages beside those of `manual/`.
-const PAGES: [&str; 9] = [
+const PAGES: [&str; 10] = [
     "README.md",
     "CONTRIBUTING.md",
     "SECURITY.md",
@@ -21,6 +21,7 @@ const PAGES: [&str; 9] = [
     "error-envelope-admin/README.md",
     "error-envelope/README.md",
     "error-envelope-envoy/README.md",
+    "error-envelope-gateway/README.md",
 ];
 
 #[test]

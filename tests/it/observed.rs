@@ -30,25 +30,6 @@ mod command {
         mod backstage;
         pub(crate) mod embedded;
         mod stage;
-
-        pub(crate) use super::gateway::limits::UpstreamLimits;
-        use super::gateway::proxy;
-        use super::gateway::upstream::Upstream;
-    }
-
-    mod gateway {
-        mod capacity;
-        mod connect;
-        mod headers;
-        mod http1;
-        mod http2;
-        mod keep_alive;
-        pub(crate) mod limits;
-        mod pace;
-        mod pool;
-        pub(crate) mod proxy;
-        mod upgrade;
-        pub(crate) mod upstream;
     }
 }
 

@@ -1,4 +1,4 @@
-//! The pages of the [observatory](crate::observatory).
+//! The pages of the observatory.
 //!
 //! 1. Whatever a stranger may have chosen is written by [`foreign`](text::foreign), and escaped by the template.
 //! 2. A script of this address adds rows as errors happen; without it the page is the same, to be loaded again.

@@ -4,6 +4,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
+use error_envelope_gateway::Forward;
 use http::{Request, Response};
 use http_body::{Body, Frame};
 use http_body_util::BodyExt;
@@ -13,7 +14,6 @@ use tower::util::BoxCloneSyncService;
 use tower::{ServiceExt, service_fn};
 
 use super::acts::{Act, Inside, Play};
-use super::proxy::Forward;
 
 /// The service that the layer wraps in the demo.
 pub(crate) type Backstage<B> = BoxCloneSyncService<Request<B>, Response<Acted>, BoxError>;

@@ -4,13 +4,13 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::Version;
+use error_envelope_gateway::{Upstream, UpstreamLimits};
 use http_body::Body;
 use tokio::net::TcpListener;
 use tower::BoxError;
 
 use super::backstage::{self, Backstage};
-use super::{Upstream, UpstreamLimits, proxy, stage};
+use super::stage;
 
 /// Starts the service; what comes back is the way to it, to put the layer around, and where it is without.
 pub(crate) async fn start<B>(timeout: Duration, limits: UpstreamLimits) -> Result<(Backstage<B>, SocketAddr), BoxError>
@@ -21,8 +21,8 @@ where
     let listener = TcpListener::bind("127.0.0.1:0").await?;
     let address = listener.local_addr()?;
     let to = |address: SocketAddr| {
-        let upstream = Upstream::plain(address.to_string().parse()?);
-        Ok::<_, BoxError>(proxy::to(upstream, Version::HTTP_11, timeout, limits))
+        let upstream: Upstream = format!("http://{address}").parse()?;
+        Ok::<_, BoxError>(upstream.response_timeout(timeout).limits(limits).service()?)
     };
     let stage = to(address)?;
     tokio::spawn(stage::play(listener));

@@ -19,14 +19,12 @@ use std::path::PathBuf;
 
 use humantime::Duration as Time;
 use tokio::sync::oneshot;
-use tower::Layer;
 
 use crate::failure::{Failure, say};
 use crate::gateway::args::Front;
-use crate::gateway::limits::{UpstreamLimits, time};
-use crate::gateway::on_call::OnCall;
-use crate::gateway::upstream::Upstream;
-use crate::gateway::{self, proxy, serve, signals};
+use crate::gateway::limits::{UpstreamFlags, time};
+use crate::gateway::on_call::AdminListener;
+use crate::gateway::{self, signals};
 
 /// Show the error layer at work, on a service that misbehaves in every way that it knows
 ///
@@ -53,7 +51,7 @@ pub(crate) struct Args {
     #[command(flatten)]
     front: Front,
     #[command(flatten)]
-    upstream_limits: UpstreamLimits,
+    upstream_limits: UpstreamFlags,
 }
 
 impl Args {
@@ -74,25 +72,24 @@ pub(crate) fn run(args: &Args) -> Result<u8, Failure> {
 }
 
 async fn show(args: &Args) -> Result<u8, Failure> {
-    let on_call = OnCall::listen(&args.front.on_call).await?;
-    let layer = on_call.layer(gateway::layer(&args.front)?);
+    let on_call = AdminListener::listen(&args.front.on_call).await?;
+    let layer = gateway::layer(&args.front, &on_call)?;
     let (asked, at_once) = signals::stop().map_err(gateway::no_signals)?.split();
-    let door = gateway::open(args.listen(), None, args.front.forwarded, &layer).await?;
-    let (address, limits) = (door.address, args.front.limits);
+    let gateway = gateway::open(args.listen(), None, &args.front, layer, on_call).await?;
+    let address = gateway.local_addr();
     let no_service = |error| Failure::Io(format!("the embedded service cannot start: {error}"));
-    let (service, bare) = embedded::start(*args.upstream_timeout, args.upstream_limits).await.map_err(no_service)?;
-    let service = layer.layer(service);
-    on_call.say()?;
+    let (service, bare) =
+        embedded::start(*args.upstream_timeout, args.upstream_limits.limits()).await.map_err(no_service)?;
     if !args.once {
         say(format_args!("the service without the layer: http://{bare}"))?;
     }
     let (tour_done, after_tour) = oneshot::channel::<()>();
-    let stop = on_call.drains_at(async {
+    let stop = async {
         tokio::select! {
             _ = after_tour, if args.once => {}
             () = asked => {}
         }
-    });
+    };
     let tour = async {
         let outcome = tour::tour(address, args.tour_json.as_deref(), args.tour_har.as_deref()).await;
         drop(tour_done);
@@ -101,7 +98,7 @@ async fn show(args: &Args) -> Result<u8, Failure> {
         }
         outcome
     };
-    let (outcome, cut_short) = tokio::join!(tour, on_call.beside(serve::serve(door, service, limits, stop, at_once)));
+    let (outcome, cut_short) = tokio::join!(tour, gateway.serve_until(service, stop, at_once));
     if let Some(told) = cut_short {
         return Ok(told.code());
     }

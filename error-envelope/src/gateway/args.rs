@@ -1,22 +1,17 @@
 //! The flags of the gateway, and those that the demo has as well.
 
-use std::path::PathBuf;
-use std::sync::Arc;
+use std::path::{Path, PathBuf};
 
-use http::Version;
-use http::uri::{Authority, Scheme, Uri};
+use clap::ValueEnum;
+use error_envelope_gateway::{Error, Forwarding, Upstream};
+use http::uri::Scheme;
 use humantime::Duration as Time;
-use tokio_rustls::rustls::ClientConfig;
-use tokio_rustls::rustls::crypto::ring::default_provider;
 use tokio_rustls::rustls::pki_types::ServerName;
 
-use super::forwarded::Forwarding;
-use super::limits::{Limits, UpstreamLimits, time};
+use super::limits::{ClientFlags, UpstreamFlags, time};
 use super::log::Log;
 use super::on_call;
-use super::tls::Pair;
-use super::upstream::{Secured, Upstream};
-use crate::failure::Failure;
+use crate::failure::{Failure, with_help};
 use crate::roots::roots;
 
 /// Serve as a reverse proxy whose every error is one JSON envelope
@@ -37,7 +32,7 @@ pub(crate) struct Args {
     tls_key: Option<PathBuf>,
     /// The service to forward to, such as http://127.0.0.1:3000 or https://api.internal
     #[arg(long, value_name = "URL", value_parser = upstream)]
-    upstream: (Scheme, Authority),
+    upstream: Result<Upstream, Error>,
     /// Speak HTTP/2 to the service instead of HTTP/1.1: by prior knowledge, over TLS by ALPN
     #[arg(long)]
     upstream_h2: bool,
@@ -53,7 +48,7 @@ pub(crate) struct Args {
     #[command(flatten)]
     pub(super) front: Front,
     #[command(flatten)]
-    pub(super) upstream_limits: UpstreamLimits,
+    pub(super) upstream_limits: UpstreamFlags,
 }
 
 /// What faces the clients.
@@ -66,37 +61,31 @@ pub(crate) struct Front {
     #[arg(long, value_enum, default_value_t = Log::Text)]
     pub(crate) log: Log,
     /// What becomes of what a client says of its way here (forwarded, x-forwarded-for and their like)
-    #[arg(long, value_name = "HOW", value_enum, default_value_t = Forwarding::Replace)]
-    pub(crate) forwarded: Forwarding,
+    #[arg(long, value_name = "HOW", value_enum, default_value_t = Forwarded::Replace)]
+    pub(crate) forwarded: Forwarded,
     #[command(flatten)]
-    pub(crate) limits: Limits,
+    pub(crate) limits: ClientFlags,
     #[command(flatten)]
     pub(crate) on_call: on_call::AdminArgs,
 }
 
 impl Args {
-    /// Where the certificate for clients is.
-    pub(super) fn pair(&self) -> Option<Pair> {
-        self.tls_cert.clone().zip(self.tls_key.clone()).map(|(certificate, key)| Pair { certificate, key })
-    }
-
-    pub(super) fn upstream_version(&self) -> Version {
-        if self.upstream_h2 { Version::HTTP_2 } else { Version::HTTP_11 }
+    /// Where the certificate for clients is, and its key.
+    pub(super) fn pair(&self) -> Option<(&Path, &Path)> {
+        self.tls_cert.as_deref().zip(self.tls_key.as_deref())
     }
 
     /// The service, and whom to trust for it.
     pub(super) fn upstream(&self) -> Result<Upstream, Failure> {
-        let (scheme, authority) = &self.upstream;
-        if authority.as_str().contains('@') {
-            let what = "the URL has credentials, and nothing would send them";
-            return Err(Failure::Io(format!("--upstream: {what}\n = help: leave them out")));
-        }
-        let tls = if *scheme == Scheme::HTTPS { Some(self.secured(authority)?) } else { self.no_tls()? };
-        Ok(Upstream { authority: authority.clone(), tls })
+        let upstream =
+            self.upstream.clone().map_err(|error| Failure::Io(format!("--upstream: {}", with_help(&error))))?;
+        let upstream = upstream.response_timeout(*self.upstream_timeout).limits(self.upstream_limits.limits());
+        let upstream = if self.upstream_h2 { upstream.http2() } else { upstream };
+        if upstream.scheme() == Scheme::HTTPS { self.secured(upstream) } else { self.no_tls().map(|()| upstream) }
     }
 
     /// What is for https would do nothing, and nobody would be the wiser.
-    fn no_tls(&self) -> Result<Option<Secured>, Failure> {
+    fn no_tls(&self) -> Result<(), Failure> {
         let asked = [
             ("--upstream-ca", self.upstream_ca.is_some()),
             ("--upstream-server-name", self.upstream_server_name.is_some()),
@@ -105,43 +94,47 @@ impl Args {
             Some((flag, _)) => Err(Failure::Io(format!(
                 "{flag} is for https\n = help: say --upstream https://HOST:PORT, or leave it out"
             ))),
-            None => Ok(None),
+            None => Ok(()),
         }
     }
 
-    fn secured(&self, authority: &Authority) -> Result<Secured, Failure> {
-        let asked = self.upstream_server_name.as_deref();
-        let name = asked.unwrap_or_else(|| authority.host().trim_matches(['[', ']'])).to_owned();
+    fn secured(&self, upstream: Upstream) -> Result<Upstream, Failure> {
+        let name = self.upstream_server_name.as_deref().unwrap_or_else(|| upstream.host()).to_owned();
         let name = ServerName::try_from(name.clone()).map_err(|_| {
             Failure::Io(format!(
                 "{name}: no name that a certificate can have\n = help: say it by --upstream-server-name"
             ))
         })?;
-        let config = ClientConfig::builder_with_provider(Arc::new(default_provider()))
-            .with_safe_default_protocol_versions()
-            .map_err(|error| Failure::Io(format!("TLS: {error}")))?;
         let roots = roots(self.upstream_ca.as_deref(), "--upstream-ca")?;
-        let mut config = config.with_root_certificates(roots).with_no_client_auth();
-        config.alpn_protocols = vec![if self.upstream_h2 { b"h2".to_vec() } else { b"http/1.1".to_vec() }];
-        Ok(Secured { name, config: Arc::new(config) })
+        Ok(upstream.tls(roots, name)?)
     }
 }
 
-fn upstream(url: &str) -> Result<(Scheme, Authority), String> {
-    const SAY: &str = "say http://HOST:PORT or https://HOST:PORT";
-    let uri: Uri = url.parse().map_err(|error| format!("{error}; {SAY}"))?;
-    let bare = matches!(uri.path_and_query().map(|path| path.as_str()), None | Some("" | "/"));
-    let (Some(scheme), Some(authority)) = (uri.scheme(), uri.authority()) else { return Err(SAY.into()) };
-    if ![Scheme::HTTP, Scheme::HTTPS].contains(scheme) {
-        return Err(format!("{scheme} is not spoken here; {SAY}"));
+/// clap would repeat a URL that it refuses: one with credentials is refused later.
+fn upstream(url: &str) -> Result<Result<Upstream, Error>, String> {
+    match url.parse::<Upstream>() {
+        Err(error) if !error.has_credentials() => Err(error.to_string()),
+        upstream => Ok(upstream),
     }
-    if !bare {
-        return Err(format!("paths are forwarded as they come; {SAY} without a path"));
+}
+
+/// What becomes of what a client says of its way here.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum Forwarded {
+    /// It is dropped, and the client's address and scheme are put there: nobody in front is trusted.
+    Replace,
+    /// The client's address is added to it: in front is a proxy that is trusted, and no client gets past it.
+    Append,
+    /// It passes as it comes, and nothing is added.
+    Pass,
+}
+
+impl From<Forwarded> for Forwarding {
+    fn from(flag: Forwarded) -> Self {
+        match flag {
+            Forwarded::Replace => Self::Replace,
+            Forwarded::Append => Self::Append,
+            Forwarded::Pass => Self::Pass,
+        }
     }
-    // What has credentials is refused later: here its text would be repeated.
-    let port = authority.as_str().rsplit('@').next().unwrap_or_default() != authority.host();
-    if port && authority.port_u16().is_none() {
-        return Err(format!("no port of 0 to 65535; {SAY}"));
-    }
-    Ok((scheme.clone(), authority.clone()))
 }

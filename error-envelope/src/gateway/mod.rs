@@ -1,58 +1,28 @@
-//! `error-envelope gateway`: a reverse proxy with the error layer in front of it.
+//! `error-envelope gateway`: the command line of [`error_envelope_gateway`].
 //!
-//! Read on in this order: [`args`] are its flags and [`limits`] those with a number, [`serve`] accepts, [`connection`]
-//! serves one client, by [`tls`] or without; [`client`] says who that is, to the log and, as [`forwarded`] has it, to the
-//! service; [`proxy`] forwards to the [`upstream`] over [`http1`] or [`http2`], as many requests at once as there is
-//! [`capacity`] for, by a [`pool`] of connections, [`headers`] knows what belongs to one hop alone, [`upgrade`] joins two connections; [`pace`], [`idle`],
-//! [`delivery`] and [`keep_alive`] keep the clocks; [`on_call`] is the admin address; [`flight`] is what a stop ends;
-//! [`connect`], [`linger`] and [`abort`] are about how connections end; [`count`] counts.
+//! [`args`] are its flags and [`limits`] those with a number, [`on_call`] those of the admin address, [`mod@log`] writes the log,
+//! [`signals`] are the operator's, [`descriptors`] are asked of the system.
 
-mod abort;
 pub(crate) mod args;
-mod capacity;
-mod client;
-mod connect;
-mod connection;
-mod count;
-mod delivery;
 mod descriptors;
-mod flight;
-mod forwarded;
-mod headers;
-mod http1;
-mod http2;
-mod idle;
-mod keep_alive;
 pub(crate) mod limits;
-mod linger;
 mod log;
 pub(crate) mod on_call;
-mod pace;
-mod pool;
-pub(crate) mod proxy;
-pub(crate) mod serve;
 pub(crate) mod signals;
 #[cfg(test)]
 mod tests;
-mod tls;
-mod upgrade;
-pub(crate) mod upstream;
 
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use socket2::SockRef;
-use tokio::net::TcpListener;
-use tower::Layer;
+use error_envelope_gateway::{Gateway, GatewayConfig, ServerTls};
 use tower_error_envelope::ErrorEnvelopeLayer;
 
 pub(crate) use self::args::Args;
 use self::args::Front;
-use self::forwarded::Forwarding;
-use self::on_call::OnCall;
-use self::serve::Door;
-use self::signals::Told;
-use self::tls::{Pair, Tls};
+use self::on_call::AdminListener;
+use self::signals::ShutdownSignal;
 use crate::failure::{Failure, say};
 
 /// For tasks to be dropped, each of which logs its request: many times what ten thousand take.
@@ -66,16 +36,12 @@ pub(crate) fn run(args: &Args) -> Result<u8, Failure> {
         args.upstream_limits.log_ignored();
         descriptors::raise(args.front.limits.max_connections, args.upstream_limits.descriptors());
         let upstream = args.upstream()?;
-        let on_call = OnCall::listen(&args.front.on_call).await?;
-        let layer = on_call.layer(layer(&args.front)?);
+        let on_call = AdminListener::listen(&args.front.on_call).await?;
+        let layer = layer(&args.front, &on_call)?;
         let (stop, at_once) = signals::stop().map_err(no_signals)?.split();
-        let door = open(&args.listen, args.pair(), args.front.forwarded, &layer).await?;
-        on_call.say()?;
-        let (version, limits) = (args.upstream_version(), args.front.limits);
-        let service = proxy::to(upstream, version, *args.upstream_timeout, args.upstream_limits);
-        let stop = on_call.drains_at(stop);
-        let cut_short = on_call.beside(serve::serve(door, layer.layer(service), limits, stop, at_once)).await;
-        Ok(cut_short.map_or(0, Told::code))
+        let gateway = open(&args.listen, args.pair(), &args.front, layer, on_call).await?;
+        let cut_short = gateway.serve_until(upstream.service()?, stop, at_once).await;
+        Ok(cut_short.map_or(0, ShutdownSignal::code))
     })
 }
 
@@ -89,16 +55,17 @@ pub(crate) fn block_on<T>(main: impl Future<Output = Result<T, Failure>>) -> Res
     outcome
 }
 
-pub(crate) fn layer(front: &Front) -> Result<ErrorEnvelopeLayer, Failure> {
+pub(crate) fn layer(front: &Front, on_call: &AdminListener) -> Result<ErrorEnvelopeLayer, Failure> {
     let layer = ErrorEnvelopeLayer::new();
-    match &front.policy {
-        Some(file) => layer.watching(file).map_err(|error| Failure::of(&error)),
-        None => Ok(layer),
-    }
+    let layer = match &front.policy {
+        Some(file) => layer.watching(file).map_err(|error| Failure::of(&error))?,
+        None => layer,
+    };
+    Ok(on_call.layer(layer))
 }
 
 /// SIGHUP reads the policy and the certificate anew, whatever a watcher has seen; neither waits for the other.
-fn reload_at_hangup(layer: &ErrorEnvelopeLayer, tls: Option<Arc<Tls>>) -> Result<(), Failure> {
+fn reload_at_hangup(layer: &ErrorEnvelopeLayer, tls: Option<Arc<ServerTls>>) -> Result<(), Failure> {
     let layer = layer.clone();
     let reload = move || match layer.reload() {
         Ok(true) => {}
@@ -116,28 +83,26 @@ pub(crate) fn no_signals(error: std::io::Error) -> Failure {
     Failure::Io(format!("signals cannot be listened to: {error}"))
 }
 
-/// So many clients may wait to be accepted, where the system allows it (`net.core.somaxconn`, since Linux 5.4 as many).
-///
-/// The handshake of one that finds no room there is tried again a second later, then three, then seven; 128, which bound
-/// listeners have, is less than what comes at once after a deployment.
-const QUEUE: i32 = 4096;
-
 /// Binds, and says where: the first line of standard output is for scripts that wait for it.
 pub(crate) async fn open(
     asked: &str,
-    pair: Option<Pair>,
-    forwarding: Forwarding,
-    layer: &ErrorEnvelopeLayer,
-) -> Result<Door, Failure> {
-    let tls = pair.map(Tls::watching).transpose()?;
-    reload_at_hangup(layer, tls.clone())?;
-    let refused = |error| {
-        Failure::Io(format!("--listen {asked}: {error}\n = help: choose another address, or port 0 for a free one"))
-    };
-    let listener = TcpListener::bind(asked).await.map_err(refused)?;
-    SockRef::from(&listener).listen(QUEUE).map_err(refused)?;
-    let address = listener.local_addr().map_err(refused)?;
+    pair: Option<(&Path, &Path)>,
+    front: &Front,
+    layer: ErrorEnvelopeLayer,
+    on_call: AdminListener,
+) -> Result<Gateway, Failure> {
+    let tls = pair.map(|(certificate, key)| ServerTls::watch(certificate, key)).transpose()?;
+    reload_at_hangup(&layer, tls.clone())?;
     let scheme = if tls.is_some() { "https" } else { "http" };
-    say(format_args!("listening on {scheme}://{address}"))?;
-    Ok(Door { listener, address, tls, forwarding, layer: layer.clone() })
+    let config = GatewayConfig::new(layer).forwarding(front.forwarded.into()).limits(front.limits.limits());
+    let config = tls.into_iter().fold(config, GatewayConfig::tls);
+    let admin = on_call.address();
+    let gateway = Gateway::bind(asked, on_call.serve_with(config)).await.map_err(|error| {
+        Failure::Io(format!("--listen {asked}: {error}\n = help: choose another address, or port 0 for a free one"))
+    })?;
+    say(format_args!("listening on {scheme}://{}", gateway.local_addr()))?;
+    if let Some(admin) = admin {
+        say(format_args!("admin on http://{admin}"))?;
+    }
+    Ok(gateway)
 }

@@ -1,15 +1,13 @@
-//! The admin address beside the gateway: there where it was asked for, and up until the last request is through.
+//! The flags of the admin address.
 
 use std::net::SocketAddr;
-use std::pin::pin;
 
 use error_envelope_admin::{Admin, install_metrics};
+use error_envelope_gateway::GatewayConfig;
 use tokio::net::TcpListener;
-use tokio::sync::oneshot;
 use tower_error_envelope::ErrorEnvelopeLayer;
 
-use super::{count, tls};
-use crate::failure::{Failure, say};
+use crate::failure::Failure;
 
 /// Its flags.
 #[derive(Debug, clap::Args)]
@@ -24,7 +22,7 @@ pub(crate) struct AdminArgs {
 }
 
 /// The admin address, or none.
-pub(crate) struct OnCall(Option<Listening>);
+pub(crate) struct AdminListener(Option<Listening>);
 
 struct Listening {
     admin: Admin,
@@ -32,7 +30,7 @@ struct Listening {
     address: SocketAddr,
 }
 
-impl OnCall {
+impl AdminListener {
     pub(crate) async fn listen(args: &AdminArgs) -> Result<Self, Failure> {
         let Some(asked) = &args.admin else { return Ok(Self(None)) };
         let refused = |error| {
@@ -46,15 +44,12 @@ impl OnCall {
         let listener = listener.map_err(refused)?;
         let address = listener.local_addr().map_err(refused)?;
         let metrics = install_metrics().map_err(|error| Failure::Io(format!("metrics cannot be recorded: {error}")))?;
-        count::describe();
-        tls::count::describe();
         let admin = args.admin_host.iter().fold(Admin::new().metrics(metrics), |admin, name| admin.allow_host(name));
         Ok(Self(Some(Listening { admin, listener, address })))
     }
 
-    /// Says where, in a line of standard output behind the gateway's own.
-    pub(crate) fn say(&self) -> Result<(), Failure> {
-        self.0.as_ref().map_or(Ok(()), |it| say(format_args!("admin on http://{}", it.address)))
+    pub(crate) fn address(&self) -> Option<SocketAddr> {
+        self.0.as_ref().map(|it| it.address)
     }
 
     /// Lets it see what the layer does, and turn it off.
@@ -65,28 +60,12 @@ impl OnCall {
         }
     }
 
-    /// `/readyz` says 503 from the moment that the gateway is to stop.
-    pub(crate) fn drains_at<F: Future<Output = ()>>(&self, stop: F) -> impl Future<Output = ()> + use<F> {
-        let admin = self.0.as_ref().map(|it| it.admin.clone());
-        async move {
-            stop.await;
-            if let Some(admin) = admin {
-                admin.drain();
-            }
+    /// Lets the gateway serve it.
+    pub(crate) fn serve_with(self, config: GatewayConfig) -> GatewayConfig {
+        match self.0 {
+            Some(Listening { admin, listener, .. }) => config.admin(admin, listener),
+            None => config,
         }
-    }
-
-    /// Serves it until the gateway has ended.
-    pub(crate) async fn beside<T>(self, gateway: impl Future<Output = T>) -> T {
-        let Some(Listening { admin, listener, .. }) = self.0 else { return gateway.await };
-        let (ended, end) = oneshot::channel::<()>();
-        let admin = pin!(admin.serve(listener, async { drop(end.await) }));
-        let gateway = async {
-            let outcome = gateway.await;
-            drop(ended);
-            outcome
-        };
-        tokio::join!(admin, gateway).1
     }
 }
 

@@ -8,19 +8,19 @@ use tokio::sync::oneshot;
 
 /// What tells the program to end. The first asks for it, and lets what is in flight finish; the second does not wait.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Told {
+pub(crate) enum ShutdownSignal {
     Interrupt,
     Terminate,
 }
 
 /// The first and the second.
-pub(crate) struct Stop {
-    first: oneshot::Receiver<Told>,
-    second: oneshot::Receiver<Told>,
+pub(crate) struct Shutdown {
+    first: oneshot::Receiver<ShutdownSignal>,
+    second: oneshot::Receiver<ShutdownSignal>,
 }
 
 /// Listens for Ctrl-C and SIGTERM. The handlers stand when this returns, so that no signal is lost.
-pub(crate) fn stop() -> io::Result<Stop> {
+pub(crate) fn stop() -> io::Result<Shutdown> {
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut terminate = signal(SignalKind::terminate())?;
     let (asks, first) = oneshot::channel();
@@ -28,18 +28,18 @@ pub(crate) fn stop() -> io::Result<Stop> {
     tokio::spawn(async move {
         for tell in [asks, insists] {
             let told = tokio::select! {
-                _ = interrupt.recv() => Told::Interrupt,
-                _ = terminate.recv() => Told::Terminate,
+                _ = interrupt.recv() => ShutdownSignal::Interrupt,
+                _ = terminate.recv() => ShutdownSignal::Terminate,
             };
             let _ = tell.send(told);
         }
     });
-    Ok(Stop { first, second })
+    Ok(Shutdown { first, second })
 }
 
-impl Stop {
+impl Shutdown {
     /// To stop, and to stop at once.
-    pub(crate) fn split(self) -> (impl Future<Output = ()>, impl Future<Output = Told>) {
+    pub(crate) fn split(self) -> (impl Future<Output = ()>, impl Future<Output = ShutdownSignal>) {
         let Self { first, second } = self;
         let asked = async {
             wait(first).await;
@@ -49,14 +49,14 @@ impl Stop {
 }
 
 /// The sender goes with the runtime alone.
-async fn wait(told: oneshot::Receiver<Told>) -> Told {
+async fn wait(told: oneshot::Receiver<ShutdownSignal>) -> ShutdownSignal {
     match told.await {
         Ok(told) => told,
         Err(_) => future::pending().await,
     }
 }
 
-impl Told {
+impl ShutdownSignal {
     /// What a shell says of a program that the signal has ended: 128 and the signal's number.
     pub(crate) const fn code(self) -> u8 {
         match self {
@@ -66,7 +66,7 @@ impl Told {
     }
 }
 
-impl fmt::Display for Told {
+impl fmt::Display for ShutdownSignal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Interrupt => "Ctrl-C",

@@ -1,14 +1,11 @@
-//! What the manual says of the flags, held against them; and what is counted.
+//! What the manual says of the flags, held against them.
 
-use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::path::Path;
 
 use clap::{Args as _, Command};
-use http::Version;
-use metrics_util::debugging::{DebugValue, DebuggingRecorder};
 
-use super::{Args, count};
+use super::Args;
 
 /// Set to anything, it writes the table anew instead of comparing it.
 const REWRITE: &str = "UPDATE_MANUAL";
@@ -43,41 +40,4 @@ fn table() -> String {
         writeln!(table, "| `--{name}` | {default} | {help} |").unwrap();
     }
     table
-}
-
-#[test]
-fn connections_and_requests_are_counted_by_protocol_while_they_last() {
-    let recorder = DebuggingRecorder::new();
-    let snapshots = recorder.snapshotter();
-    let mut sums = BTreeMap::<String, f64>::new();
-    let mut gauges = || {
-        // A snapshot tells what has changed since the one before.
-        for (key, _, _, change) in snapshots.snapshot().into_vec() {
-            let DebugValue::Gauge(change) = change else { panic!("{key:?} is no gauge") };
-            let (_, key) = key.into_parts();
-            let labels: Vec<_> = key.labels().map(|label| format!("{}={}", label.key(), label.value())).collect();
-            let name = format!("{}{labels:?}", key.name().trim_start_matches("error_envelope_"));
-            *sums.entry(name).or_default() += change.into_inner();
-        }
-        let counted = sums.iter().filter(|(_, sum)| **sum != 0.0);
-        counted.map(|(name, sum)| format!("{name} {sum}")).collect::<Vec<_>>()
-    };
-    metrics::with_local_recorder(&recorder, || {
-        let quiet = count::Connection::begun();
-        assert_eq!(gauges(), [r#"connections["protocol=none"] 1"#]);
-        let connection = count::Connection::begun();
-        let streams = [connection.asked(Version::HTTP_2), connection.asked(Version::HTTP_2)];
-        let old = quiet.asked(Version::HTTP_10);
-        let all = [
-            r#"connections["protocol=http/1"] 1"#,
-            r#"connections["protocol=http/2"] 1"#,
-            r#"streams["protocol=http/1"] 1"#,
-            r#"streams["protocol=http/2"] 2"#,
-        ];
-        assert_eq!(gauges(), all);
-        drop((old, quiet, streams));
-        assert_eq!(gauges(), [r#"connections["protocol=http/2"] 1"#]);
-        drop(connection);
-        assert_eq!(gauges(), [] as [&str; 0]);
-    });
 }

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use bytes::Bytes;
+use error_envelope_gateway::UpstreamLimits;
 use futures_util::{StreamExt, stream};
 use hyper::body::Incoming;
 use tower_error_envelope::middleware::RequestBody;
@@ -10,7 +11,7 @@ use tower_layer::Layer;
 
 use super::ask::Ask;
 use super::command::demo::acts::{ACTS, Act, Expect, Inside, Play};
-use super::command::demo::{UpstreamLimits, embedded};
+use super::command::demo::embedded;
 use super::site::{Sites, layer, serve};
 use super::{judge, rounds};
 

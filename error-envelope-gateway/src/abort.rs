@@ -1,0 +1,110 @@
+//! Says "broken off", last.
+//!
+//! To HTTP/1.0 a body without a length ends with the connection, so that one that broke off looks whole. A reset is the
+//! only other word for it. HTTP/1.1 misses the last chunk and HTTP/2 gets RST_STREAM: hyper sees to both. But RST_STREAM
+//! drops what the stream has not written yet, its head too (h2's `send_reset` clears the queue), and the task that writes
+//! is another one: it is given a moment first.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::Version;
+use http_body::{Body, Frame, SizeHint};
+use pin_project_lite::pin_project;
+use tokio::time::{Sleep, sleep};
+
+use super::delivery::{ResponseProgress, TrackedData};
+
+/// Many times what a write to a socket takes, and too short for a client to notice.
+const LEAVES: Duration = Duration::from_millis(20);
+
+/// Whether a connection's last body broke off in a way that only a reset tells.
+#[derive(Clone, Default)]
+pub(crate) struct ResetOnBreak {
+    old_client: Arc<AtomicBool>,
+    broken: Arc<AtomicBool>,
+}
+
+impl ResetOnBreak {
+    pub(crate) fn saw_request(&self, version: Version) {
+        self.old_client.store(version < Version::HTTP_11, Ordering::Relaxed);
+    }
+
+    /// The connection ends with a reset, whatever comes of its bodies.
+    pub(crate) fn reset(&self) {
+        self.broken.store(true, Ordering::Relaxed);
+    }
+
+    pub(crate) fn needs_reset(&self) -> bool {
+        self.broken.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn watch<B: Body>(&self, body: B, delivery: Arc<ResponseProgress>) -> BreakDetectingBody<B> {
+        BreakDetectingBody { body, broken: None, ended: false, abort: self.clone(), delivery }
+    }
+}
+
+pin_project! {
+    /// A response body that tells when it breaks off, and when it is not taken.
+    pub(crate) struct BreakDetectingBody<B: Body> {
+        #[pin]
+        body: B,
+        broken: Option<Broken<B::Error>>,
+        ended: bool,
+        abort: ResetOnBreak,
+        delivery: Arc<ResponseProgress>,
+    }
+
+    impl<B: Body> PinnedDrop for BreakDetectingBody<B> {
+        fn drop(this: Pin<&mut Self>) {
+            if !this.ended && !this.body.is_end_stream() {
+                this.delivery.cut_off();
+            }
+        }
+    }
+}
+
+/// An error that waits until what came before it has left.
+struct Broken<E> {
+    error: E,
+    left: Pin<Box<Sleep>>,
+}
+
+impl<B: Body<Data = Bytes>> Body for BreakDetectingBody<B> {
+    type Data = TrackedData;
+    type Error = B::Error;
+
+    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<TrackedData>, B::Error>>> {
+        let this = self.project();
+        if this.broken.is_none() {
+            match ready!(this.body.poll_frame(cx)) {
+                Some(Err(error)) => *this.broken = Some(Broken { error, left: Box::pin(sleep(LEAVES)) }),
+                Some(Ok(frame)) => return Poll::Ready(Some(Ok(frame.map_data(|data| this.delivery.give(data))))),
+                None => {
+                    *this.ended = true;
+                    return Poll::Ready(None);
+                }
+            }
+        }
+        if let Some(broken) = this.broken {
+            ready!(broken.left.as_mut().poll(cx));
+        }
+        if this.abort.old_client.load(Ordering::Relaxed) {
+            this.abort.reset();
+        }
+        *this.ended = true;
+        Poll::Ready(this.broken.take().map(|broken| Err(broken.error)))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.broken.is_none() && self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}

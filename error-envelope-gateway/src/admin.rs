@@ -1,0 +1,36 @@
+//! The admin address beside the gateway: up until the last request is through.
+
+use std::pin::pin;
+
+use error_envelope_admin::Admin;
+use tokio::net::TcpListener;
+use tokio::sync::oneshot;
+
+/// The admin address, or none.
+pub(crate) struct AdminServer(pub(crate) Option<(Admin, TcpListener)>);
+
+impl AdminServer {
+    /// `/readyz` is 503 from the moment that the gateway is to stop.
+    pub(crate) fn drains_at<F: Future<Output = ()>>(&self, stop: F) -> impl Future<Output = ()> + use<F> {
+        let admin = self.0.as_ref().map(|(admin, _)| admin.clone());
+        async move {
+            stop.await;
+            if let Some(admin) = admin {
+                admin.drain();
+            }
+        }
+    }
+
+    /// Serves it until the gateway has ended.
+    pub(crate) async fn run_with<T>(self, gateway: impl Future<Output = T>) -> T {
+        let Some((admin, listener)) = self.0 else { return gateway.await };
+        let (ended, end) = oneshot::channel::<()>();
+        let admin = pin!(admin.serve(listener, async { drop(end.await) }));
+        let gateway = async {
+            let outcome = gateway.await;
+            drop(ended);
+            outcome
+        };
+        tokio::join!(admin, gateway).1
+    }
+}

@@ -1,0 +1,53 @@
+//! What a gateway is made of.
+
+use std::sync::Arc;
+
+use error_envelope_admin::Admin;
+use tokio::net::TcpListener;
+use tower_error_envelope::ErrorEnvelopeLayer;
+
+use super::forwarded::Forwarding;
+use super::limits::ClientLimits;
+use super::tls::ServerTls;
+
+/// What a [`Gateway`](crate::Gateway) is made of: the layer, and how clients are served.
+#[must_use]
+pub struct GatewayConfig {
+    pub(crate) layer: ErrorEnvelopeLayer,
+    pub(crate) tls: Option<Arc<ServerTls>>,
+    pub(crate) forwarding: Forwarding,
+    pub(crate) limits: ClientLimits,
+    pub(crate) admin: Option<(Admin, TcpListener)>,
+}
+
+impl GatewayConfig {
+    /// `layer` goes around the service. A clone of it reloads the policy while the gateway runs.
+    pub fn new(layer: ErrorEnvelopeLayer) -> Self {
+        Self { layer, tls: None, forwarding: Forwarding::default(), limits: ClientLimits::default(), admin: None }
+    }
+
+    /// Speaks TLS to clients, HTTP/2 and HTTP/1.1; by default it is plain TCP, for both as well.
+    pub fn tls(mut self, tls: Arc<ServerTls>) -> Self {
+        self.tls = Some(tls);
+        self
+    }
+
+    /// How to treat the client's own `forwarded` and `x-forwarded-*` headers.
+    pub fn forwarding(mut self, forwarding: Forwarding) -> Self {
+        self.forwarding = forwarding;
+        self
+    }
+
+    /// What a client may take.
+    pub fn limits(mut self, limits: ClientLimits) -> Self {
+        self.limits = limits;
+        self
+    }
+
+    /// Serves `admin` on `listener` from the gateway's first request to its last; `/readyz` is 503 from the stop on. The layer
+    /// should be one that this admin address has been shown ([`Admin::layer`]).
+    pub fn admin(mut self, admin: Admin, listener: TcpListener) -> Self {
+        self.admin = Some((admin, listener));
+        self
+    }
+}

@@ -1,0 +1,154 @@
+//! Connections to the service that hear its last word.
+//!
+//! A service that refuses an upload answers and closes while the body is still on its way, and the next write fails.
+//! hyper would give up there, with the answer unread in its socket: the client would get a 502 instead of the 403. So a
+//! failed write counts as written, and what the service said is read; where it said nothing, reading fails soon enough.
+
+use std::io;
+use std::mem::MaybeUninit;
+use std::net::Shutdown;
+use std::pin::Pin;
+use std::sync::{Arc, Weak};
+use std::task::{Context, Poll, ready};
+
+use socket2::SockRef;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::TcpStream;
+
+use super::keep_alive;
+use super::upstream::{Upstream, UpstreamTls};
+
+/// A connection to the service, with TLS or without.
+pub(crate) type Connection = Box<dyn Stream>;
+
+/// Bytes both ways.
+pub(crate) trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
+
+impl<S: AsyncRead + AsyncWrite + Send + Unpin> Stream for S {}
+
+/// Connects to the service. The error names it, and is one of those that the layer takes for an upstream's.
+pub(crate) async fn connect(upstream: &Upstream) -> io::Result<(Connection, Probe)> {
+    let named = |error: io::Error| {
+        // A name that does not resolve has no kind of its own, and is no less a service that cannot be reached.
+        let kind = if error.kind() == io::ErrorKind::TimedOut { error.kind() } else { io::ErrorKind::NotConnected };
+        io::Error::new(kind, format!("cannot connect to {}: {error}", upstream.authority))
+    };
+    let stream = TcpStream::connect((upstream.host(), upstream.port())).await.map_err(named)?;
+    // Without it the kernel holds a small write back until the last one is acknowledged.
+    stream.set_nodelay(true)?;
+    keep_alive::enable(&stream)?;
+    let stream = Arc::new(stream);
+    let probe = Probe(Arc::downgrade(&stream));
+    let stream = Listening { stream, deaf: false };
+    let stream: Connection = match &upstream.tls {
+        None => Box::new(stream),
+        Some(tls) => Box::new(secure(stream, tls).await.map_err(named)?),
+    };
+    Ok((stream, probe))
+}
+
+/// Looks at a connection on which nothing is under way.
+pub(crate) struct Probe(Weak<TcpStream>);
+
+impl Probe {
+    /// Whether the service has closed the connection, or sent what nobody asked for. The system is asked: the runtime
+    /// gets to know of a close a moment later, and a request that crosses with it is lost.
+    pub(crate) fn has_ended(&self) -> bool {
+        let Some(stream) = self.0.upgrade() else { return true };
+        let peeked = SockRef::from(&*stream).peek(&mut [MaybeUninit::uninit()]);
+        !matches!(peeked, Err(error) if error.kind() == io::ErrorKind::WouldBlock)
+    }
+}
+
+async fn secure(stream: Listening, tls: &UpstreamTls) -> io::Result<impl Stream + use<>> {
+    let told = |error: &dyn std::fmt::Display| io::Error::other(format!("TLS: {error}"));
+    let stream = tls.connector().connect(tls.name.clone(), stream).await.map_err(|error| told(&error))?;
+    if tls.wants_http2() && stream.get_ref().1.alpn_protocol() != Some(b"h2") {
+        return Err(told(&"it does not speak HTTP/2"));
+    }
+    Ok(stream)
+}
+
+/// A stream to a service that may be deaf already but still speak.
+struct Listening {
+    /// It has no other owner: a [`Probe`] does not keep it open.
+    stream: Arc<TcpStream>,
+    deaf: bool,
+}
+
+impl Listening {
+    /// Writes once the socket takes something.
+    fn poll_try(
+        &self,
+        cx: &mut Context<'_>,
+        write: impl Fn(&TcpStream) -> io::Result<usize>,
+    ) -> Poll<io::Result<usize>> {
+        loop {
+            ready!(self.stream.poll_write_ready(cx))?;
+            match write(&self.stream) {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                written => return Poll::Ready(written),
+            }
+        }
+    }
+
+    /// `done` if the service no longer takes what is written.
+    fn unless_deaf<T>(&mut self, written: io::Result<T>, done: T) -> io::Result<T> {
+        use io::ErrorKind::{BrokenPipe, ConnectionReset};
+        match written {
+            Err(error) if matches!(error.kind(), BrokenPipe | ConnectionReset) => {
+                self.deaf = true;
+                Ok(done)
+            }
+            written => written,
+        }
+    }
+}
+
+impl AsyncRead for Listening {
+    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        loop {
+            ready!(self.stream.poll_read_ready(cx))?;
+            match self.stream.try_read_buf(buf) {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                read => return Poll::Ready(read.map(drop)),
+            }
+        }
+    }
+}
+
+impl AsyncWrite for Listening {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        if self.deaf {
+            return Poll::Ready(Ok(buf.len()));
+        }
+        let written = ready!(self.poll_try(cx, |stream| stream.try_write(buf)));
+        Poll::Ready(self.unless_deaf(written, buf.len()))
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let all = bufs.iter().map(|buf| buf.len()).sum();
+        if self.deaf {
+            return Poll::Ready(Ok(all));
+        }
+        let written = ready!(self.poll_try(cx, |stream| stream.try_write_vectored(bufs)));
+        Poll::Ready(self.unless_deaf(written, all))
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        true
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        // A socket has no buffer of its own here.
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(SockRef::from(&*self.stream).shutdown(Shutdown::Write))
+    }
+}

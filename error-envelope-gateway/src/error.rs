@@ -1,0 +1,72 @@
+//! What is wrong with a gateway's configuration.
+
+use std::fmt;
+
+/// What is wrong with the URL of a service or with a certificate, and what to do about it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Error {
+    kind: Kind,
+    problem: String,
+    advice: Option<String>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    Invalid,
+    Unreadable,
+    Credentials,
+}
+
+impl Error {
+    /// What was given is wrong.
+    pub(crate) fn invalid(problem: impl Into<String>) -> Self {
+        Self { kind: Kind::Invalid, problem: problem.into(), advice: None }
+    }
+
+    /// What was given cannot be read.
+    pub(crate) fn unreadable(problem: impl Into<String>) -> Self {
+        Self { kind: Kind::Unreadable, ..Self::invalid(problem) }
+    }
+
+    /// A URL has credentials.
+    pub(crate) fn credentials(problem: impl Into<String>) -> Self {
+        Self { kind: Kind::Credentials, ..Self::invalid(problem) }
+    }
+
+    pub(crate) fn with_advice(self, advice: impl Into<String>) -> Self {
+        Self { advice: Some(advice.into()), ..self }
+    }
+
+    /// The place and the problem.
+    #[must_use]
+    pub fn problem(&self) -> &str {
+        &self.problem
+    }
+
+    /// What to do next.
+    #[must_use]
+    pub fn advice(&self) -> Option<&str> {
+        self.advice.as_deref()
+    }
+
+    /// Whether a file cannot be read or watched; otherwise what it says is wrong.
+    #[must_use]
+    pub fn is_unreadable(&self) -> bool {
+        self.kind == Kind::Unreadable
+    }
+
+    /// Whether a URL is refused for its credentials alone, so that a program does not print it.
+    #[must_use]
+    pub fn has_credentials(&self) -> bool {
+        self.kind == Kind::Credentials
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.problem)?;
+        self.advice.as_ref().map_or(Ok(()), |advice| write!(f, "; {advice}"))
+    }
+}
+
+impl std::error::Error for Error {}

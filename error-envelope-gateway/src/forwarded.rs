@@ -1,0 +1,263 @@
+//! Who asked, as the service is told: `forwarded` (RFC 7239), and `x-forwarded-for` with `x-forwarded-proto`, which more
+//! services read.
+//!
+//! What a client says of itself there is a forgery until somebody in front is trusted: it is replaced, unless asked for
+//! otherwise. Made once for each connection.
+
+use std::net::IpAddr;
+
+use http::header::{FORWARDED, HeaderMap, HeaderName, HeaderValue};
+use tower_error_envelope::exchange::is_same_to_cgi;
+
+static FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+static PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
+
+const PREFIX: &str = "x-forwarded-";
+/// What services believe of a client's address besides, from one proxy or another.
+const OTHERS: [&str; 7] = [
+    "forwarded",
+    "x-real-ip",
+    "x-client-ip",
+    "x-cluster-client-ip",
+    "true-client-ip",
+    "cf-connecting-ip",
+    "fastly-client-ip",
+];
+
+/// How to treat the client's own `forwarded` and `x-forwarded-*` headers.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Forwarding {
+    #[default]
+    /// It is dropped, and the client's address and scheme are put there: nobody in front is trusted.
+    Replace,
+    /// The client's address is added to it: in front is a proxy that is trusted, and no client gets past it.
+    Append,
+    /// It passes as it comes, and nothing is added.
+    Pass,
+}
+
+/// The way from a client to here.
+pub(super) struct Hop {
+    forwarding: Forwarding,
+    address: HeaderValue,
+    scheme: HeaderValue,
+    element: HeaderValue,
+}
+
+impl Hop {
+    pub(super) fn new(forwarding: Forwarding, address: IpAddr, tls: bool) -> Self {
+        let scheme = if tls { "https" } else { "http" };
+        // RFC 7239, section 6: an IPv6 address has brackets, and a colon asks for quotes.
+        let node = if address.is_ipv6() { format!("\"[{address}]\"") } else { address.to_string() };
+        let element = format!("for={node};proto={scheme}");
+        let value = |text: &str| HeaderValue::from_str(text).unwrap_or(HeaderValue::from_static("unknown"));
+        let (address, element) = (value(&address.to_string()), value(&element));
+        Self { forwarding, address, scheme: HeaderValue::from_static(scheme), element }
+    }
+
+    /// Tells the service, in the head of a request.
+    pub(super) fn apply(&self, headers: &mut HeaderMap) {
+        match self.forwarding {
+            Forwarding::Pass => {}
+            Forwarding::Replace => {
+                drop_all(headers, says_who_asked);
+                self.begin(headers);
+            }
+            Forwarding::Append => {
+                // Whoever is trusted spells them right.
+                drop_all(headers, only_looks_so);
+                self.go_on(headers);
+            }
+        }
+    }
+
+    fn begin(&self, headers: &mut HeaderMap) {
+        headers.insert(&FOR, self.address.clone());
+        headers.insert(&PROTO, self.scheme.clone());
+        headers.insert(FORWARDED, self.element.clone());
+    }
+
+    /// A `forwarded` of this hop alone beside a longer `x-forwarded-for` would hide the client, and the other way round.
+    fn go_on(&self, headers: &mut HeaderMap) {
+        let (old, new) = (headers.contains_key(&FOR), headers.contains_key(FORWARDED));
+        if !old && !new {
+            return self.begin(headers);
+        }
+        if old {
+            append(headers, &FOR, &self.address);
+            headers.entry(&PROTO).or_insert_with(|| self.scheme.clone());
+        }
+        if new {
+            append(headers, &FORWARDED, &self.element);
+        }
+    }
+}
+
+/// On one line: some services read the first alone.
+fn append(headers: &mut HeaderMap, name: &HeaderName, last: &HeaderValue) {
+    let lines = headers.get_all(name).into_iter().chain([last]);
+    let lines: Vec<_> = lines.map(|line| line.as_bytes().trim_ascii()).filter(|line| !line.is_empty()).collect();
+    if let Ok(joined) = HeaderValue::from_bytes(&lines.join(&b", "[..])) {
+        headers.insert(name, joined);
+    }
+}
+
+fn drop_all(headers: &mut HeaderMap, wrong: impl Fn(&str) -> bool) {
+    let names: Vec<_> = headers.keys().filter(|name| wrong(name.as_str())).cloned().collect();
+    for name in names {
+        headers.remove(name);
+    }
+}
+
+/// In any spelling that a CGI-like service takes for one of these.
+fn says_who_asked(name: &str) -> bool {
+    name.get(..PREFIX.len()).is_some_and(|start| is_same_to_cgi(start, PREFIX))
+        || OTHERS.iter().any(|other| is_same_to_cgi(name, other))
+}
+
+/// Whether a name only looks like one of these: all of them have letters and dashes alone.
+fn only_looks_so(name: &str) -> bool {
+    name.bytes().any(|byte| !byte.is_ascii_alphanumeric() && byte != b'-') && says_who_asked(name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Forwarding::{Append, Pass, Replace};
+    use super::*;
+
+    type Lines = &'static [(&'static str, &'static str)];
+
+    const V4: &str = "192.0.2.7";
+    const V6: &str = "2001:db8::7";
+    const FORGED: Lines = &[
+        ("accept", "*/*"),
+        ("forwarded", "for=198.51.100.1"),
+        ("x-forwarded-for", "198.51.100.1"),
+        ("x-forwarded-for", "198.51.100.2"),
+        ("x_forwarded_for", "198.51.100.3"),
+        ("x-forwarded-host", "bank.example"),
+        ("x-forwarded_prefix", "/admin"),
+        ("x-real-ip", "198.51.100.1"),
+        ("true_client_ip", "198.51.100.1"),
+        ("x.forwarded.host", "bank.example"),
+        ("x-forwardedness", "no"),
+    ];
+
+    fn told(forwarding: Forwarding, address: &str, tls: bool, came: Lines) -> Vec<(String, String)> {
+        let mut headers = HeaderMap::new();
+        for (name, value) in came {
+            headers.append(*name, HeaderValue::from_static(value));
+        }
+        Hop::new(forwarding, address.parse().unwrap(), tls).apply(&mut headers);
+        let text = |value: &HeaderValue| value.to_str().unwrap().to_owned();
+        let mut told: Vec<_> = headers.iter().map(|(name, value)| (name.to_string(), text(value))).collect();
+        told.sort();
+        told
+    }
+
+    #[test]
+    fn the_service_is_told_who_asked() {
+        let rows: &[(Forwarding, &str, bool, Lines, Lines)] = &[
+            (
+                Replace,
+                V4,
+                false,
+                &[],
+                &[
+                    ("forwarded", "for=192.0.2.7;proto=http"),
+                    ("x-forwarded-for", "192.0.2.7"),
+                    ("x-forwarded-proto", "http"),
+                ],
+            ),
+            // An IPv6 address in quotes and brackets, and bare where nothing asks for them.
+            (
+                Replace,
+                V6,
+                true,
+                &[],
+                &[
+                    ("forwarded", "for=\"[2001:db8::7]\";proto=https"),
+                    ("x-forwarded-for", "2001:db8::7"),
+                    ("x-forwarded-proto", "https"),
+                ],
+            ),
+            // Nothing that a client has forged, in whatever spelling; and nothing that only looks like it.
+            (
+                Replace,
+                V4,
+                true,
+                FORGED,
+                &[
+                    ("accept", "*/*"),
+                    ("forwarded", "for=192.0.2.7;proto=https"),
+                    ("x-forwarded-for", "192.0.2.7"),
+                    ("x-forwarded-proto", "https"),
+                    ("x-forwardedness", "no"),
+                ],
+            ),
+            // With nobody's word yet, it begins.
+            (
+                Append,
+                V6,
+                false,
+                &[("x-forwarded-host", "a.example")],
+                &[
+                    ("forwarded", "for=\"[2001:db8::7]\";proto=http"),
+                    ("x-forwarded-for", "2001:db8::7"),
+                    ("x-forwarded-host", "a.example"),
+                    ("x-forwarded-proto", "http"),
+                ],
+            ),
+            // On one line, and the scheme that the first proxy was asked by.
+            (
+                Append,
+                V4,
+                false,
+                &[
+                    ("x-forwarded-for", "a, b"),
+                    ("x-forwarded-for", ""),
+                    ("x-forwarded-for", "c"),
+                    ("x-forwarded-proto", "https"),
+                ],
+                &[("x-forwarded-for", "a, b, c, 192.0.2.7"), ("x-forwarded-proto", "https")],
+            ),
+            (
+                Append,
+                V4,
+                true,
+                &[("x-forwarded-for", "a")],
+                &[("x-forwarded-for", "a, 192.0.2.7"), ("x-forwarded-proto", "https")],
+            ),
+            (
+                Append,
+                V6,
+                true,
+                &[("forwarded", "for=a"), ("x_forwarded_for", "b"), ("x.real.ip", "c")],
+                &[("forwarded", "for=a, for=\"[2001:db8::7]\";proto=https")],
+            ),
+            (
+                Append,
+                V4,
+                true,
+                &[("forwarded", "for=a"), ("x-forwarded-for", "a")],
+                &[
+                    ("forwarded", "for=a, for=192.0.2.7;proto=https"),
+                    ("x-forwarded-for", "a, 192.0.2.7"),
+                    ("x-forwarded-proto", "https"),
+                ],
+            ),
+            (
+                Pass,
+                V4,
+                true,
+                &[("x-forwarded-for", "a"), ("x-real-ip", "b")],
+                &[("x-forwarded-for", "a"), ("x-real-ip", "b")],
+            ),
+        ];
+        for (forwarding, address, tls, came, expected) in rows {
+            let expected: Vec<_> =
+                expected.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+            assert_eq!(told(*forwarding, address, *tls, came), expected, "{forwarding:?} {came:?}");
+        }
+    }
+}

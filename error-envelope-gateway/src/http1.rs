@@ -1,0 +1,140 @@
+//! HTTP/1.1 connections to the service.
+
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+
+use bytes::Bytes;
+use http::header::{CONTENT_LENGTH, HOST, HeaderValue, TRANSFER_ENCODING};
+use http::uri::{Authority, Uri};
+use http::{Request, Response, StatusCode};
+use http_body::Body;
+use hyper::body::Incoming;
+use hyper::client::conn::http1::{Builder, SendRequest};
+use hyper_util::rt::TokioIo;
+use tower::BoxError;
+
+use super::connect::{Probe, connect};
+use super::limits::UpstreamLimits;
+use super::pool::{self, Connection, Exchange, Failed, Observed, Outgoing, Place, Pool, Reached, Remote, Sends};
+use super::upstream::Upstream;
+
+/// A way to `upstream` that takes any number of requests at once.
+pub(crate) fn connections<B>(upstream: Upstream, limits: UpstreamLimits, bounds: pool::Bounds) -> Remote<B>
+where
+    B: Body<Data = Bytes> + Send + Unpin + 'static,
+    B::Error: Into<BoxError>,
+{
+    let authority = upstream.authority.clone();
+    let pool = Pool::new(bounds, move |place| open(upstream.clone(), limits, place));
+    Remote::new(tower::service_fn(move |request: Request<B>| {
+        let mut request = request.map(Outgoing::new);
+        prepare(&mut request, &authority);
+        let pool = pool.clone();
+        async move { pool::send(&pool, request).await }
+    }))
+}
+
+/// What hyper's client expects of its user: the origin form, a host, and a word about a body of unknown length, without
+/// which it would drop that of a GET.
+fn prepare<B: Body>(request: &mut Request<B>, upstream: &Authority) {
+    let path = request.uri().path_and_query().cloned();
+    *request.uri_mut() = path.map_or_else(Uri::default, Uri::from);
+    let (body, unknown) = (request.body(), request.body().size_hint().exact().is_none());
+    let chunked = unknown && !body.is_end_stream() && !request.headers().contains_key(CONTENT_LENGTH);
+    let headers = request.headers_mut();
+    if chunked {
+        headers.insert(TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
+    }
+    if !headers.contains_key(HOST)
+        && let Ok(host) = HeaderValue::from_str(upstream.as_str())
+    {
+        headers.insert(HOST, host);
+    }
+}
+
+async fn open<B>(upstream: Upstream, limits: UpstreamLimits, place: Place) -> Result<Http1<B>, BoxError>
+where
+    B: Body<Data = Bytes> + Send + Unpin + 'static,
+    B::Error: Into<BoxError>,
+{
+    let exchange = Arc::<Exchange>::default();
+    let (stream, probe) = connect(&upstream).await?;
+    let stream = Observed::new(stream, Arc::clone(&exchange), place);
+    let mut client = Builder::new();
+    client.max_headers(limits.headers as usize).max_buf_size(limits.buffer as usize);
+    let (mut sender, connection) = client.handshake(TokioIo::new(stream)).await?;
+    tokio::spawn(async move {
+        if let Err(error) = connection.with_upgrades().await {
+            tracing::debug!(target: "error_envelope::gateway::http1", %error, "a connection to the service ended");
+        }
+    });
+    // hyper's task asks for a first request once it runs; asked too late, it would look like the end of a response.
+    sender.ready().await?;
+    Ok(Http1 { sender, exchange, probe })
+}
+
+/// A connection to the service.
+struct Http1<B> {
+    sender: SendRequest<Outgoing<B>>,
+    exchange: Arc<Exchange>,
+    probe: Probe,
+}
+
+impl<B: Send + 'static> Connection for Http1<B> {
+    const IS_SHARED: bool = false;
+
+    fn is_fit(&self) -> bool {
+        self.sender.is_ready()
+    }
+
+    fn has_ended(&self) -> bool {
+        self.probe.has_ended()
+    }
+
+    fn room(&self) -> usize {
+        1
+    }
+
+    fn share(&self) -> Option<Self> {
+        None
+    }
+
+    fn is_same(&self, _: &Self) -> bool {
+        false
+    }
+
+    fn poll_reusable(&mut self, cx: &mut Context<'_>) -> Poll<bool> {
+        // hyper sends the rest of such a request before it is ready: nobody waits for that.
+        if self.exchange.was_answered_early() {
+            return Poll::Ready(false);
+        }
+        let is_open = ready!(self.sender.poll_ready(cx)).is_ok();
+        Poll::Ready(is_open && !self.exchange.was_answered_early())
+    }
+}
+
+impl<B> Sends<B> for Http1<B>
+where
+    B: Body<Data = Bytes> + Send + Unpin + 'static,
+    B::Error: Into<BoxError>,
+{
+    async fn send(&mut self, mut request: Request<Outgoing<B>>) -> Result<Response<Incoming>, Failed<B>> {
+        request.body_mut().begin(&self.exchange);
+        let mut error = match self.sender.try_send_request(request).await {
+            Ok(response) => {
+                // A service that refuses a body may not have read it, although all of it was sent (h3), and never reads on.
+                if response.status() == StatusCode::PAYLOAD_TOO_LARGE {
+                    self.exchange.refuse_reuse();
+                }
+                return Ok(response);
+            }
+            Err(error) => error,
+        };
+        let reached = match error.take_message() {
+            Some(unsent) => Reached::Nowhere(Box::new(unsent)),
+            None if self.exchange.is_answered() => Reached::Response,
+            None => Reached::Service,
+        };
+        Err(Failed { error: error.into_error().into(), reached })
+    }
+}

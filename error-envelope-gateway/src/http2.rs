@@ -1,0 +1,166 @@
+//! HTTP/2 connections to the service, by prior knowledge or ALPN.
+//!
+//! hyper-util's ready-made client keeps a connection for each authority, and in HTTP/2 the authority is what the client
+//! asked for: strangers would open as many as they can think of names.
+
+use std::error::Error;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use bytes::Bytes;
+use h2::Reason;
+use http::header::HOST;
+use http::uri::Authority;
+use http::{Request, Response, Version};
+use http_body::Body;
+use hyper::body::Incoming;
+use hyper::client::conn::http2::{Builder, SendRequest};
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use tower::BoxError;
+
+use super::connect::connect;
+use super::headers;
+use super::limits::UpstreamLimits;
+use super::pool::{self, Connection, Failed, Observed, Outgoing, Place, Pool, Reached, Remote, Sends};
+use super::upstream::Upstream;
+
+/// A way to `upstream` that takes any number of requests at once.
+pub(crate) fn connections<B>(upstream: Upstream, limits: UpstreamLimits, bounds: pool::Bounds) -> Remote<B>
+where
+    B: Body<Data = Bytes> + Send + Unpin + 'static,
+    B::Error: Into<BoxError>,
+{
+    let target = upstream.clone();
+    let pool = Pool::new(bounds, move |place| open(target.clone(), limits, place));
+    Remote::new(tower::service_fn(move |request: Request<B>| {
+        let mut request = request.map(Outgoing::new);
+        prepare(&mut request, &upstream);
+        let pool = pool.clone();
+        async move { pool::send(&pool, request).await }
+    }))
+}
+
+/// `:authority` is what `host` said (RFC 9113 §8.3.1).
+fn prepare<B>(request: &mut Request<B>, upstream: &Upstream) {
+    *request.version_mut() = Version::HTTP_2;
+    let host = request.headers_mut().remove(HOST);
+    let asked = host.and_then(|host| Authority::try_from(host.as_bytes()).ok());
+    *request.uri_mut() = headers::target(
+        upstream.scheme(),
+        asked.as_ref().unwrap_or(&upstream.authority),
+        request.uri().path_and_query(),
+    );
+}
+
+/// No limit that a service can send: until its settings are there, h2 reports this one.
+const UNKNOWN: usize = usize::MAX - 1;
+
+/// How often the settings are looked for. They come with the first bytes of the service.
+const LOOK: Duration = Duration::from_millis(1);
+
+async fn open<B>(upstream: Upstream, limits: UpstreamLimits, place: Place) -> Result<Http2<B>, BoxError>
+where
+    B: Body<Data = Bytes> + Send + Unpin + 'static,
+    B::Error: Into<BoxError>,
+{
+    let (stream, _) = connect(&upstream).await?;
+    let stream = Observed::new(stream, Arc::default(), place);
+    let (sender, mut connection) = client(limits).handshake(TokioIo::new(stream)).await?;
+    while connection.current_max_send_streams() == UNKNOWN {
+        if let Ok(ended) = tokio::time::timeout(LOOK, &mut connection).await {
+            ended?;
+            return Err("the service closed the connection before it sent its HTTP/2 settings".into());
+        }
+    }
+    let room = connection.current_max_send_streams();
+    tokio::spawn(async move {
+        if let Err(error) = connection.await {
+            tracing::debug!(target: "error_envelope::gateway::http2", %error, "the HTTP/2 connection to the service ended");
+        }
+    });
+    if room == 0 {
+        Err("the service allows no HTTP/2 streams".into())
+    } else {
+        Ok(Http2 { sender, room, id: Arc::new(()) })
+    }
+}
+
+fn client(limits: UpstreamLimits) -> Builder<TokioExecutor> {
+    let mut client = Builder::new(TokioExecutor::new());
+    client
+        .timer(TokioTimer::new())
+        .keep_alive_interval(limits.ping_interval)
+        .keep_alive_timeout(limits.ping_timeout)
+        // Many requests go over it: one that has died in silence would be found by the next of them.
+        .keep_alive_while_idle(true)
+        .initial_max_send_streams(UNKNOWN)
+        .initial_stream_window_size(limits.stream_window)
+        .initial_connection_window_size(limits.connection_window)
+        .max_send_buf_size(limits.stream_window as usize);
+    client
+}
+
+/// A handle to a connection to the service.
+struct Http2<B> {
+    sender: SendRequest<Outgoing<B>>,
+    /// The streams that the service allowed as the connection began.
+    room: usize,
+    id: Arc<()>,
+}
+
+impl<B: Send + 'static> Connection for Http2<B> {
+    const IS_SHARED: bool = true;
+
+    fn is_fit(&self) -> bool {
+        !self.sender.is_closed()
+    }
+
+    fn has_ended(&self) -> bool {
+        self.sender.is_closed()
+    }
+
+    fn room(&self) -> usize {
+        self.room
+    }
+
+    fn share(&self) -> Option<Self> {
+        Some(Self { sender: self.sender.clone(), room: self.room, id: Arc::clone(&self.id) })
+    }
+
+    fn is_same(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.id, &other.id)
+    }
+
+    fn poll_reusable(&mut self, _: &mut Context<'_>) -> Poll<bool> {
+        Poll::Ready(self.is_fit())
+    }
+}
+
+impl<B> Sends<B> for Http2<B>
+where
+    B: Body<Data = Bytes> + Send + Unpin + 'static,
+    B::Error: Into<BoxError>,
+{
+    async fn send(&mut self, request: Request<Outgoing<B>>) -> Result<Response<Incoming>, Failed<B>> {
+        let mut error = match self.sender.try_send_request(request).await {
+            Ok(response) => return Ok(response),
+            Err(error) => error,
+        };
+        let unsent = error.take_message();
+        let error = error.into_error();
+        let reached = unsent.map_or_else(|| reached(&error), |unsent| Reached::Nowhere(Box::new(unsent)));
+        Err(Failed { error: error.into(), reached })
+    }
+}
+
+/// A reset is the service's answer to one request, unless it says that the request was not processed (RFC 9113 §8.7). So
+/// does GOAWAY to each request that it does not count.
+fn reached<B>(error: &hyper::Error) -> Reached<B> {
+    match error.source().and_then(|source| source.downcast_ref::<h2::Error>()) {
+        Some(error) if error.is_remote() && error.is_go_away() => Reached::Unprocessed,
+        Some(error) if error.is_remote() && error.reason() == Some(Reason::REFUSED_STREAM) => Reached::Unprocessed,
+        Some(error) if error.is_reset() => Reached::Response,
+        _ => Reached::Service,
+    }
+}

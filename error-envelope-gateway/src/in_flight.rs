@@ -1,0 +1,82 @@
+//! What is in flight, and what becomes of it at the end.
+
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
+
+use http::HeaderMap;
+use http::header::{CONTENT_TYPE, HeaderValue};
+use tower_error_envelope::{ErrorEnvelopeLayer, RequestId};
+
+/// The requests of a gateway.
+pub(super) struct RequestTracker {
+    layer: ErrorEnvelopeLayer,
+    requests: AtomicUsize,
+    closing: AtomicBool,
+    ended_by: OnceLock<&'static str>,
+}
+
+impl RequestTracker {
+    /// `layer` logs, counts and shows the requests that are lost.
+    pub(super) fn new(layer: ErrorEnvelopeLayer) -> Arc<Self> {
+        let (requests, closing, ended_by) = Default::default();
+        Arc::new(Self { layer, requests, closing, ended_by })
+    }
+
+    /// An answer did not reach its client.
+    pub(super) fn untaken(&self, id: &HeaderValue) {
+        if let Some(id) = id.to_str().ok().and_then(|id| id.parse::<RequestId>().ok()) {
+            self.layer.untaken(id);
+        }
+    }
+
+    /// A request, until this is dropped.
+    pub(super) fn begin(self: &Arc<Self>) -> InFlight {
+        self.requests.fetch_add(1, Ordering::Relaxed);
+        InFlight(Arc::clone(self))
+    }
+
+    /// How many there are.
+    pub(super) fn requests(&self) -> usize {
+        self.requests.load(Ordering::Relaxed)
+    }
+
+    /// Clients had better connect elsewhere from now on.
+    pub(super) fn close(&self) {
+        self.closing.store(true, Ordering::Relaxed);
+    }
+
+    /// What is in flight is dropped from now on, for this reason.
+    pub(super) fn end(&self, by: &'static str) {
+        let _ = self.ended_by.set(by);
+    }
+}
+
+pub(super) struct InFlight(Arc<RequestTracker>);
+
+impl InFlight {
+    /// An answer did not reach its client.
+    pub(super) fn untaken(&self, id: &HeaderValue) {
+        self.0.untaken(id);
+    }
+
+    pub(super) fn is_closing(&self) -> bool {
+        self.0.closing.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn why_it_ends(&self) -> Option<&'static str> {
+        self.0.ended_by.get().copied()
+    }
+}
+
+impl Drop for InFlight {
+    fn drop(&mut self) {
+        self.0.requests.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// What an answer that is lost is logged by; none of a call, gRPC's or Connect's, whose end the layer waits for and logs.
+pub(super) fn id_of(head: &HeaderMap) -> Option<HeaderValue> {
+    let kind = head.get(CONTENT_TYPE).map_or(&b""[..], HeaderValue::as_bytes);
+    let is_a_call = kind.starts_with(b"application/grpc") || kind.starts_with(b"application/connect");
+    head.get("x-request-id").filter(|_| !is_a_call).cloned()
+}

@@ -1,0 +1,68 @@
+//! A reverse proxy whose every error is one JSON envelope: [`tower_error_envelope`] in front of one service, over HTTP/1.1 and
+//! HTTP/2, with and without TLS. `error-envelope gateway` is this library with a command line.
+//!
+//! ```no_run
+//! use error_envelope_gateway::{Gateway, GatewayConfig, Upstream};
+//! use tower_error_envelope::ErrorEnvelopeLayer;
+//!
+//! # async fn run() -> Result<(), Box<dyn std::error::Error>> {
+//! let layer = ErrorEnvelopeLayer::watch("policy.toml")?;
+//! let upstream: Upstream = "http://127.0.0.1:3000".parse()?;
+//! let gateway = Gateway::bind("127.0.0.1:0", GatewayConfig::new(layer.clone())).await?;
+//! println!("listening on http://{}", gateway.local_addr());
+//! let stop = async { drop(tokio::signal::ctrl_c().await) };
+//! gateway.serve(upstream.service()?, stop).await;
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! A program of its own keeps the layer and the [`ServerTls`], to reload the policy and the certificate when it is asked to;
+//! both follow their files besides. Log events have the targets of the command (`error_envelope::gateway::…`), metrics are those
+//! of the crate `metrics`.
+//!
+//! Read on in this order: `serve` accepts, `connection` serves one client, by `tls` or without; `client` says who that is, to
+//! the log and, as `forwarded` has it, to the service; `proxy` forwards to the `upstream` over `http1` or `http2`, as many
+//! requests at once as there is `capacity` for, by a `pool` of connections, `headers` knows what belongs to one hop alone,
+//! `upgrade` joins two connections; `pace`, `idle`, `delivery` and `keep_alive` keep the clocks; `admin` is the admin address;
+//! `in_flight` is what a stop ends; `connect`, `linger` and `abort` are about how connections end; `count` counts.
+
+#![allow(clippy::disallowed_methods, reason = "a server has a clock and an executor; the ban is for the layer")]
+
+mod abort;
+mod admin;
+mod capacity;
+mod client;
+mod config;
+mod connect;
+mod connection;
+mod count;
+mod delivery;
+mod error;
+mod forwarded;
+mod headers;
+mod http1;
+mod http2;
+mod idle;
+mod in_flight;
+mod keep_alive;
+mod limits;
+mod linger;
+mod pace;
+mod pool;
+mod proxy;
+mod serve;
+mod tls;
+mod upgrade;
+mod upstream;
+
+pub use tokio_rustls::rustls;
+
+pub use self::config::GatewayConfig;
+pub use self::error::Error;
+pub use self::forwarded::Forwarding;
+pub use self::limits::{ClientLimits, UpstreamLimits};
+pub use self::pace::ClientBody;
+pub use self::proxy::{Forward, UpstreamBody};
+pub use self::serve::Gateway;
+pub use self::tls::ServerTls;
+pub use self::upstream::Upstream;

@@ -1,0 +1,198 @@
+//! Sockets and streams that are closed politely.
+//!
+//! A kernel that closes a socket with unread bytes in it resets the connection, and the reset overtakes the answer: a
+//! client that is still writing its body never reads the 413. So the writing side is closed first and what still comes is
+//! read and dropped, for a while (rule G5's part that a layer cannot do; RFC 9112 §9.6).
+//!
+//! h2 resets a stream whose body nobody wants as soon as its answer has left. RFC 9113 §8.1 has clients keep the answer,
+//! but curl 7.88 gives up when its next write finds the stream closed. So a stream's rest is read as well.
+
+use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::Version;
+use http_body::{Body, Frame, SizeHint};
+use http_body_util::{BodyExt, Limited};
+use hyper::body::Incoming;
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
+use tokio::net::TcpStream;
+use tokio::runtime::Handle;
+use tokio::sync::OwnedSemaphorePermit;
+use tokio::time::Sleep;
+
+use super::abort::ResetOnBreak;
+use super::count::Connection;
+use super::delivery::Deliveries;
+use super::limits::ClientLimits;
+
+/// How long what nobody wants is read, and how much of it.
+#[derive(Clone, Copy)]
+struct Linger {
+    time: Duration,
+    bytes: u64,
+}
+
+impl Linger {
+    fn within(limits: &ClientLimits) -> Self {
+        Self { time: limits.linger_timeout, bytes: limits.linger_bytes }
+    }
+}
+
+/// One of `--max-connections`.
+pub(crate) type ConnectionSlot = OwnedSemaphorePermit;
+
+/// A stream that lingers when it is dropped, unless the client has closed its side already, or must be told by a reset
+/// that its body broke off. A client that lets nothing be written for a while is reset.
+pub(crate) struct Lingering {
+    /// Taken by `drop` alone.
+    stream: Option<TcpStream>,
+    /// For as long as there is a socket: also when it was upgraded, and while it lingers.
+    held: Option<(Option<ConnectionSlot>, Connection)>,
+    client_closed: bool,
+    abort: ResetOnBreak,
+    deliveries: Deliveries,
+    linger: Linger,
+    write_timeout: Duration,
+    /// Runs while nothing can be written.
+    clock: Option<Pin<Box<Sleep>>>,
+}
+
+impl Lingering {
+    pub(crate) fn new(
+        stream: TcpStream,
+        held: (Option<ConnectionSlot>, Connection),
+        abort: ResetOnBreak,
+        deliveries: Deliveries,
+        limits: &ClientLimits,
+    ) -> Self {
+        let (linger, write_timeout) = (Linger::within(limits), limits.write_timeout);
+        let (stream, held) = (Some(stream), Some(held));
+        Self { stream, held, client_closed: false, abort, deliveries, linger, write_timeout, clock: None }
+    }
+
+    fn stream(&mut self) -> io::Result<Pin<&mut TcpStream>> {
+        self.stream.as_mut().map(Pin::new).ok_or_else(|| io::ErrorKind::NotConnected.into())
+    }
+
+    /// An error where the client has let nothing be written for too long.
+    fn in_time<T>(&mut self, cx: &mut Context<'_>, written: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
+        if written.is_ready() {
+            self.clock = None;
+            return written;
+        }
+        let limit = self.write_timeout;
+        ready!(self.clock.get_or_insert_with(|| Box::pin(tokio::time::sleep(limit))).as_mut().poll(cx));
+        self.abort.reset();
+        self.deliveries.give_up();
+        Poll::Ready(Err(io::Error::new(io::ErrorKind::TimedOut, "the client reads nothing")))
+    }
+}
+
+impl Drop for Lingering {
+    fn drop(&mut self) {
+        let Some(stream) = self.stream.take() else { return };
+        if self.abort.needs_reset() {
+            let _ = stream.set_zero_linger();
+        } else if let (false, Ok(runtime)) = (self.client_closed, Handle::try_current()) {
+            let (held, linger) = (self.held.take(), self.linger);
+            runtime.spawn(async move {
+                let _ = tokio::time::timeout(linger.time, drain(stream, linger.bytes)).await;
+                drop(held);
+            });
+        }
+    }
+}
+
+/// A request body that lingers when it is dropped before its end. Only HTTP/2's: HTTP/1 leaves it to the socket.
+pub(crate) struct LingeringBody {
+    /// Taken by `drop` alone.
+    body: Option<Incoming>,
+    lingers: bool,
+    linger: Linger,
+}
+
+impl LingeringBody {
+    pub(crate) fn new(body: Incoming, version: Version, limits: &ClientLimits) -> Self {
+        Self { body: Some(body), lingers: version == Version::HTTP_2, linger: Linger::within(limits) }
+    }
+}
+
+impl Drop for LingeringBody {
+    fn drop(&mut self) {
+        let rest = self.body.take().filter(|body| self.lingers && !body.is_end_stream());
+        if let (Some(rest), Ok(runtime)) = (rest, Handle::try_current()) {
+            runtime.spawn(tokio::time::timeout(self.linger.time, drain_stream(rest, self.linger.bytes)));
+        }
+    }
+}
+
+impl Body for LingeringBody {
+    type Data = Bytes;
+    type Error = hyper::Error;
+
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<hyper::Result<Frame<Bytes>>>> {
+        let Some(body) = &mut self.body else { return Poll::Ready(None) };
+        let frame = ready!(Pin::new(body).poll_frame(cx));
+        // After an error nothing more comes.
+        self.lingers &= matches!(frame, Some(Ok(_)));
+        Poll::Ready(frame)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.as_ref().is_none_or(Body::is_end_stream)
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.as_ref().map(Body::size_hint).unwrap_or_default()
+    }
+}
+
+async fn drain_stream(rest: Incoming, most: u64) {
+    let mut rest = Limited::new(rest, usize::try_from(most).unwrap_or(usize::MAX));
+    while let Some(Ok(_)) = rest.frame().await {}
+}
+
+async fn drain(mut stream: TcpStream, most: u64) -> io::Result<()> {
+    stream.shutdown().await?;
+    tokio::io::copy(&mut stream.take(most), &mut tokio::io::sink()).await.map(drop)
+}
+
+impl AsyncRead for Lingering {
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let (before, room) = (buf.filled().len(), buf.remaining() > 0);
+        let read = ready!(self.stream()?.poll_read(cx, buf));
+        self.client_closed |= read.is_err() || (room && buf.filled().len() == before);
+        Poll::Ready(read)
+    }
+}
+
+impl AsyncWrite for Lingering {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        let written = self.stream()?.poll_write(cx, buf);
+        self.in_time(cx, written)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let written = self.stream()?.poll_write_vectored(cx, bufs);
+        self.in_time(cx, written)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.as_ref().is_some_and(TcpStream::is_write_vectored)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.stream()?.poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.stream()?.poll_shutdown(cx)
+    }
+}

@@ -1,0 +1,142 @@
+//! Who keeps whom waiting.
+//!
+//! A client that pauses within its body is told so ([`ClientBody`]: the layer answers 408). A service that keeps its head
+//! back is a 504 ([`Pace::head_within`]), and its clock stands still while the client is the one who is slow: an upload
+//! that takes longer than the service may think is no fault of the service.
+
+use std::io;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http_body::{Body, Frame, SizeHint};
+use tokio::time::{Instant, Sleep};
+use tower::BoxError;
+use tower::timeout::error::Elapsed;
+
+use super::headers;
+use super::linger::LingeringBody;
+
+/// The body of a client's request; its pauses are capped.
+///
+/// tower-http's `TimeoutBody` looks at its clock before it looks for data, so that a service that reads late would pass
+/// for a slow client, and it hides the body's length.
+pub struct ClientBody {
+    body: LingeringBody,
+    limit: Duration,
+    /// Made at the first pause: most bodies have none.
+    clock: Option<Pin<Box<Sleep>>>,
+}
+
+impl ClientBody {
+    pub(crate) fn new(body: LingeringBody, limit: Duration) -> Self {
+        Self { body, limit, clock: None }
+    }
+}
+
+impl Body for ClientBody {
+    type Data = Bytes;
+    type Error = BoxError;
+
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+        let this = &mut *self;
+        if let Poll::Ready(frame) = Pin::new(&mut this.body).poll_frame(cx) {
+            this.clock = None;
+            return Poll::Ready(frame.map(|frame| frame.map_err(Into::into)));
+        }
+        ready!(this.clock.get_or_insert_with(|| Box::pin(tokio::time::sleep(this.limit))).as_mut().poll(cx));
+        this.clock = None;
+        let slow = io::Error::new(io::ErrorKind::TimedOut, "the client paused too long within its request body");
+        Poll::Ready(Some(Err(slow.into())))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
+
+/// Knows when the request last moved on, and whether it is the client that holds it up.
+#[derive(Clone)]
+pub(crate) struct Pace(Arc<Mutex<Moves>>);
+
+struct Moves {
+    last: Instant,
+    waits_for_client: bool,
+}
+
+impl Pace {
+    pub(crate) fn start() -> Self {
+        Self(Arc::new(Mutex::new(Moves { last: Instant::now(), waits_for_client: false })))
+    }
+
+    /// `head`, or tower's [`Elapsed`], from which the layer makes 504 `gateway_timeout`.
+    pub(crate) async fn head_within<T, E: Into<BoxError>>(
+        &self,
+        limit: Duration,
+        head: impl Future<Output = Result<T, E>>,
+    ) -> Result<T, BoxError> {
+        let mut head = std::pin::pin!(head);
+        loop {
+            let deadline = self.waited_since() + limit;
+            match tokio::time::timeout_at(deadline, &mut head).await {
+                Ok(head) => return head.map_err(Into::into),
+                Err(_) if self.waited_since() + limit > deadline => {}
+                Err(_) => return Err(Elapsed::new().into()),
+            }
+        }
+    }
+
+    fn waited_since(&self) -> Instant {
+        let moves = self.moves();
+        if moves.waits_for_client { Instant::now() } else { moves.last }
+    }
+
+    fn moves(&self) -> MutexGuard<'_, Moves> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A request body that tells its pace, on its way to the service.
+pub(crate) struct PacedBody<B> {
+    body: B,
+    pace: Pace,
+}
+
+impl<B> PacedBody<B> {
+    pub(crate) fn new(body: B, pace: Pace) -> Self {
+        Self { body, pace }
+    }
+}
+
+impl<B: Body + Unpin> Body for PacedBody<B> {
+    type Data = B::Data;
+    type Error = B::Error;
+
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<B::Data>, B::Error>>> {
+        let mut frame = Pin::new(&mut self.body).poll_frame(cx);
+        *self.pace.moves() = Moves { last: Instant::now(), waits_for_client: frame.is_pending() };
+        if let Poll::Ready(Some(Ok(last))) = &mut frame
+            && let Some(trailers) = last.trailers_mut()
+        {
+            headers::trailers_towards_service(trailers);
+            if trailers.is_empty() {
+                return Poll::Ready(None);
+            }
+        }
+        frame
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}

@@ -1,0 +1,26 @@
+//! What a pool expects of a connection, of whatever version of HTTP.
+
+use std::task::{Context, Poll};
+
+/// A connection to the service.
+pub(crate) trait Connection: Sized + Send + 'static {
+    /// Whether it takes several requests at once. Then one is opened at a time, and the newest idle one is kept.
+    const IS_SHARED: bool;
+
+    /// Whether the next request can go over it, as far as is known here.
+    fn is_fit(&self) -> bool;
+
+    /// The same, but asks the system: for a request that would be lost.
+    fn has_ended(&self) -> bool;
+
+    /// How many requests it takes at once; asked once it is open.
+    fn room(&self) -> usize;
+
+    /// A second handle to the same connection; `None` if only one request at a time goes over it.
+    fn share(&self) -> Option<Self>;
+
+    fn is_same(&self, other: &Self) -> bool;
+
+    /// After a response: waits until the next request can be sent, and returns whether it may be.
+    fn poll_reusable(&mut self, cx: &mut Context<'_>) -> Poll<bool>;
+}

@@ -1,0 +1,138 @@
+//! What has passed over an HTTP/1 connection of the request that is on it.
+//!
+//! It is seen at the bytes, on the task that reads and writes them: nothing comes between a response and the end of its
+//! request that could hide which was first.
+
+use std::io;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::task::{Context, Poll, ready};
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+use super::place::Place;
+
+/// A request and its response, on one connection. The channels between its tasks order what is stored here.
+#[derive(Default)]
+pub(crate) struct Exchange {
+    body_is_open: AtomicBool,
+    bytes_wait: AtomicBool,
+    answered: AtomicBool,
+    answered_early: AtomicBool,
+}
+
+impl Exchange {
+    /// The next request begins.
+    pub(crate) fn begin(&self, has_body: bool) {
+        self.body_is_open.store(has_body, Relaxed);
+        self.answered.store(false, Relaxed);
+    }
+
+    /// The request's body has ended.
+    pub(super) fn end_body(&self) {
+        self.body_is_open.store(false, Relaxed);
+    }
+
+    /// Whether a byte of the response came, interim ones among them.
+    pub(crate) fn is_answered(&self) -> bool {
+        self.answered.load(Relaxed)
+    }
+
+    /// Whether a response came before its request was sent to the end, so that the service may not read the rest.
+    pub(crate) fn was_answered_early(&self) -> bool {
+        self.answered_early.load(Relaxed)
+    }
+
+    /// The service may not have read what was sent.
+    pub(crate) fn refuse_reuse(&self) {
+        self.answered_early.store(true, Relaxed);
+    }
+
+    fn read(&self, bytes: &[u8]) {
+        if bytes.is_empty() {
+            return;
+        }
+        self.answered.store(true, Relaxed);
+        let unsent = self.body_is_open.load(Relaxed) || self.bytes_wait.load(Relaxed);
+        if unsent && !is_interim(bytes) {
+            self.answered_early.store(true, Relaxed);
+        }
+    }
+
+    fn wrote(&self, written: &Poll<io::Result<usize>>, wanted: usize) {
+        let all = matches!(written, Poll::Ready(Ok(count)) if *count == wanted);
+        self.bytes_wait.store(!all, Relaxed);
+    }
+
+    /// TLS takes bytes into a buffer of its own while the socket takes none: they are sent once that is flushed.
+    fn flushed(&self, flushed: &Poll<io::Result<()>>) {
+        match flushed {
+            Poll::Pending => self.bytes_wait.store(true, Relaxed),
+            Poll::Ready(Ok(())) => self.bytes_wait.store(false, Relaxed),
+            Poll::Ready(Err(_)) => {}
+        }
+    }
+}
+
+/// Whether these are the heads of interim responses, whole, and nothing else: `100 Continue` comes before the body.
+fn is_interim(bytes: &[u8]) -> bool {
+    let is_one = bytes.starts_with(b"HTTP/1.1 1") && bytes.ends_with(b"\r\n\r\n");
+    let ends = bytes.windows(4).filter(|window| window == b"\r\n\r\n").count();
+    let begins = bytes.windows(10).filter(|window| window == b"HTTP/1.1 1").count();
+    is_one && ends == begins
+}
+
+/// A connection whose bytes are seen, and which holds its place until it is closed.
+pub(crate) struct Observed<S> {
+    stream: S,
+    exchange: Arc<Exchange>,
+    _place: Place,
+}
+
+impl<S> Observed<S> {
+    pub(crate) fn new(stream: S, exchange: Arc<Exchange>, place: Place) -> Self {
+        Self { stream, exchange, _place: place }
+    }
+}
+
+impl<S: AsyncRead + Unpin> AsyncRead for Observed<S> {
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let before = buf.filled().len();
+        let read = ready!(Pin::new(&mut self.stream).poll_read(cx, buf));
+        self.exchange.read(&buf.filled()[before..]);
+        Poll::Ready(read)
+    }
+}
+
+impl<S: AsyncWrite + Unpin> AsyncWrite for Observed<S> {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        let written = Pin::new(&mut self.stream).poll_write(cx, buf);
+        self.exchange.wrote(&written, buf.len());
+        written
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let written = Pin::new(&mut self.stream).poll_write_vectored(cx, bufs);
+        self.exchange.wrote(&written, bufs.iter().map(|buf| buf.len()).sum());
+        written
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let flushed = Pin::new(&mut self.stream).poll_flush(cx);
+        self.exchange.flushed(&flushed);
+        flushed
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(cx)
+    }
+}

@@ -1,0 +1,56 @@
+//! A request's body on its way to the service.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+
+use http_body::{Body, Frame, SizeHint};
+
+use super::exchange::Exchange;
+
+/// A body whose end is noted in the exchange that it belongs to. A request without a body has none here, so that it can
+/// be copied.
+pub(crate) struct Outgoing<B> {
+    body: Option<B>,
+    exchange: Option<Arc<Exchange>>,
+}
+
+impl<B: Body + Unpin> Outgoing<B> {
+    pub(crate) fn new(body: B) -> Self {
+        Self { body: Some(body).filter(|body| !body.is_end_stream()), exchange: None }
+    }
+
+    pub(super) fn empty() -> Self {
+        Self { body: None, exchange: None }
+    }
+
+    /// The request begins on this connection.
+    pub(crate) fn begin(&mut self, exchange: &Arc<Exchange>) {
+        exchange.begin(!self.is_end_stream());
+        self.exchange = Some(Arc::clone(exchange));
+    }
+}
+
+impl<B: Body + Unpin> Body for Outgoing<B> {
+    type Data = B::Data;
+    type Error = B::Error;
+
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<B::Data>, B::Error>>> {
+        let this = &mut *self;
+        let Some(body) = &mut this.body else { return Poll::Ready(None) };
+        let frame = ready!(Pin::new(&mut *body).poll_frame(cx));
+        let has_ended = frame.as_ref().is_none_or(|frame| frame.as_ref().is_ok_and(Frame::is_trailers));
+        if has_ended || body.is_end_stream() {
+            this.exchange.as_ref().inspect(|exchange| exchange.end_body());
+        }
+        Poll::Ready(frame)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.as_ref().is_none_or(Body::is_end_stream)
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.as_ref().map_or(SizeHint::with_exact(0), Body::size_hint)
+    }
+}

@@ -1,0 +1,33 @@
+//! The bound on connections: each holds a place from before it is opened until its socket is closed, upgraded ones as well.
+
+use std::sync::{Arc, Weak};
+
+/// A place for a connection, free again when this is dropped.
+pub(crate) struct Place(Weak<dyn Freed>);
+
+impl Place {
+    pub(super) fn new(pool: Weak<dyn Freed>) -> Self {
+        Self(pool)
+    }
+}
+
+/// What has places.
+pub(super) trait Freed: Send + Sync {
+    fn freed(self: Arc<Self>);
+}
+
+#[cfg(test)]
+impl Place {
+    /// A place of no pool.
+    pub(super) fn detached<C: super::Connection>() -> Self {
+        Self(Weak::<super::shared::Shared<C>>::new())
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        if let Some(pool) = self.0.upgrade() {
+            pool.freed();
+        }
+    }
+}

@@ -1,0 +1,143 @@
+//! The connections to one service: what comes back goes to the next request, and what is wanted is opened.
+
+use std::io;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::time::Duration;
+
+use tokio::runtime::Handle;
+use tower::BoxError;
+
+use super::connection::Connection;
+use super::idle::ROUNDS;
+use super::place::{Freed, Place};
+use super::state::State;
+
+/// What bounds a pool.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Bounds {
+    pub(crate) connections: usize,
+    pub(crate) queue_time: Duration,
+    pub(crate) idle_timeout: Duration,
+    /// How long opening a connection may take.
+    pub(crate) open_timeout: Duration,
+}
+
+/// The connections to one service. Clones share them.
+pub(crate) struct Pool<C: Connection>(Arc<Shared<C>>);
+
+type Connecting<C> = Pin<Box<dyn Future<Output = Result<C, BoxError>> + Send>>;
+
+pub(super) struct Shared<C: Connection> {
+    state: Mutex<State<C>>,
+    open: Box<dyn Fn(Place) -> Connecting<C> + Send + Sync>,
+    bounds: Bounds,
+}
+
+impl<C: Connection> Clone for Pool<C> {
+    fn clone(&self) -> Self {
+        Self(Arc::clone(&self.0))
+    }
+}
+
+impl<C: Connection> Pool<C> {
+    /// `open` opens a connection, which holds its place until its socket is closed.
+    pub(crate) fn new<F>(bounds: Bounds, open: impl Fn(Place) -> F + Send + Sync + 'static) -> Self
+    where
+        F: Future<Output = Result<C, BoxError>> + Send + 'static,
+    {
+        let open = Box::new(move |place| Box::pin(open(place)) as Connecting<C>);
+        let shared = Arc::new(Shared { state: Mutex::default(), open, bounds });
+        tokio::spawn(close_unused(Arc::downgrade(&shared), bounds.idle_timeout));
+        Self(shared)
+    }
+
+    /// How many connections there may be.
+    pub(super) fn bound(&self) -> usize {
+        self.0.bounds.connections
+    }
+
+    /// How long a request may wait in line, over all its turns.
+    pub(super) fn queue_time(&self) -> Duration {
+        self.0.bounds.queue_time
+    }
+
+    /// A connection is free for the next request, unless it was closed: then each request in line would get it in turn.
+    pub(super) fn give_back(&self, connection: C) {
+        let unfit =
+            if connection.is_fit() { self.state().give_back(connection, self.bound()) } else { Some(connection) };
+        drop(unfit);
+        self.open_what_is_wanted();
+    }
+
+    /// Opens a connection for each request in line that waits for none yet.
+    pub(super) fn open_what_is_wanted(&self) {
+        let wanted = self.state().begin_opening(self.bound());
+        for id in wanted {
+            open(self, id);
+        }
+    }
+
+    pub(super) fn state(&self) -> MutexGuard<'_, State<C>> {
+        self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl<C: Connection> Freed for Shared<C> {
+    fn freed(self: Arc<Self>) {
+        let pool = Pool(self);
+        pool.state().places -= 1;
+        // At the end of the runtime nothing is opened any more.
+        if Handle::try_current().is_ok() {
+            pool.open_what_is_wanted();
+        }
+    }
+}
+
+/// Opens a connection, whose place is counted already, on a task of its own: it is for the first request in line, and
+/// that is not always the one which asked for it.
+fn open<C: Connection>(pool: &Pool<C>, id: u64) {
+    let shared: Arc<dyn Freed> = Arc::clone(&pool.0) as Arc<dyn Freed>;
+    let place = Place::new(Arc::downgrade(&shared));
+    let mut opening = Opening { id, pool: pool.clone(), ended: false };
+    let task = tokio::spawn(async move {
+        let pool = opening.pool.clone();
+        let opened = tokio::time::timeout(pool.0.bounds.open_timeout, (pool.0.open)(place)).await;
+        let too_slow = |_| Err(io::Error::new(io::ErrorKind::TimedOut, "connecting took too long").into());
+        opening.end(opened.unwrap_or_else(too_slow));
+    });
+    pool.state().runs(id, task.abort_handle());
+}
+
+struct Opening<C: Connection> {
+    id: u64,
+    pool: Pool<C>,
+    ended: bool,
+}
+
+impl<C: Connection> Opening<C> {
+    fn end(&mut self, outcome: Result<C, BoxError>) {
+        self.ended = true;
+        self.pool.state().opened(self.id, outcome);
+        self.pool.open_what_is_wanted();
+    }
+}
+
+impl<C: Connection> Drop for Opening<C> {
+    fn drop(&mut self) {
+        if !self.ended {
+            self.pool.state().opening_was_dropped(self.id);
+        }
+    }
+}
+
+/// Closes what is idle for too long, until the pool is dropped.
+async fn close_unused<C: Connection>(pool: Weak<Shared<C>>, idle_timeout: Duration) {
+    let round = (idle_timeout / ROUNDS).max(Duration::from_millis(1));
+    loop {
+        tokio::time::sleep(round).await;
+        let Some(pool) = pool.upgrade().map(Pool) else { return };
+        let unused = pool.state().idle.end_round();
+        drop(unused);
+    }
+}

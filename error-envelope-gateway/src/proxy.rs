@@ -1,0 +1,155 @@
+//! Forwards a request to the service and gives back its response.
+//!
+//! It never answers by itself: what goes wrong is returned as an error, and the layer around it makes the answer.
+//! What is sent twice, and over which connection, is decided in [`pool`](super::pool).
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::header::{ALLOW, HeaderValue};
+use http::uri::Scheme;
+use http::{Method, Request, Response, StatusCode, Version};
+use http_body::{Body, Frame, SizeHint};
+use tower::BoxError;
+use tower::util::BoxCloneSyncService;
+use tower::{ServiceExt, service_fn};
+use tower_error_envelope::{ErrorCode, Fault};
+
+use super::capacity::{Capacity, PermitBody};
+use super::error::Error;
+use super::pace::{Pace, PacedBody};
+use super::pool::{Bounds, Remote, Reply};
+use super::upgrade::{self, UpgradeRequest};
+use super::upstream::Upstream;
+use super::{headers, http1, http2};
+
+/// A service that is another one, over the network, for as many requests at once as it has the capacity for. It is always
+/// ready.
+pub type Forward<B> = BoxCloneSyncService<Request<B>, Response<UpstreamBody>, BoxError>;
+
+impl Upstream {
+    /// The service itself, over the network: a Tower service, with or without a gateway around it.
+    ///
+    /// # Errors
+    /// [`Upstream::tls`] was not called for an `https` URL, or was for another.
+    ///
+    /// # Panics
+    /// There is no Tokio runtime.
+    pub fn service<B>(mut self) -> Result<Forward<B>, Error>
+    where
+        B: Body<Data = Bytes> + Send + Unpin + 'static,
+        B::Error: Into<BoxError>,
+    {
+        match (&mut self.tls, self.scheme == Scheme::HTTPS) {
+            (Some(tls), true) => tls.offer(self.version),
+            (None, false) => {}
+            (None, true) => return Err(Error::invalid("an https URL needs certificates to trust: call Upstream::tls")),
+            (Some(_), false) => return Err(Error::invalid("an http URL has no TLS: leave Upstream::tls out")),
+        }
+        let proxy = Arc::new(Proxy::new(self));
+        Ok(Forward::new(service_fn(move |request| {
+            let proxy = Arc::clone(&proxy);
+            async move { proxy.forward(request).await }
+        })))
+    }
+}
+
+struct Proxy<B> {
+    connections: Remote<PermitBody<PacedBody<B>>>,
+    upgrades: bool,
+    upstream: Upstream,
+    timeout: Duration,
+    capacity: Capacity,
+}
+
+impl<B> Proxy<B>
+where
+    B: Body<Data = Bytes> + Send + Unpin + 'static,
+    B::Error: Into<BoxError>,
+{
+    fn new(upstream: Upstream) -> Self {
+        let (limits, timeout) = (upstream.limits, upstream.response_timeout);
+        let bounds = Bounds {
+            connections: limits.connections as usize,
+            queue_time: limits.queue_time,
+            idle_timeout: limits.idle_timeout,
+            open_timeout: timeout,
+        };
+        let (connections, upgrades) = match upstream.version {
+            Version::HTTP_2 => (http2::connections(upstream.clone(), limits, bounds), false),
+            _ => (http1::connections(upstream.clone(), limits, bounds), true),
+        };
+        let capacity = Capacity::new(limits.requests);
+        Self { connections, upgrades, upstream, timeout, capacity }
+    }
+
+    async fn forward(&self, mut request: Request<B>) -> Result<Response<UpstreamBody>, BoxError> {
+        refuse(&request)?;
+        let share = self.capacity.take()?;
+        let wish = self.upgrades.then(|| UpgradeRequest::take_from(&mut request)).flatten();
+        let (mut head, body) = request.into_parts();
+        headers::towards_service(&mut head, &self.upstream);
+        if let Some(wish) = &wish {
+            wish.forward(&mut head.headers);
+        }
+        let pace = Pace::start();
+        let request = Request::from_parts(head, PermitBody::new(PacedBody::new(body, pace.clone()), share.clone()));
+        let response = pace.head_within(self.timeout, self.connections.clone().oneshot(request)).await?;
+        if response.status() == StatusCode::SWITCHING_PROTOCOLS {
+            return Ok(upgrade::switch(wish, response, share)?.map(UpstreamBody));
+        }
+        if !headers::is_coded_at_most_in_chunks(response.headers()) {
+            // The rest of it would reach the client without the name of its coding.
+            let cause = "the service's response has a transfer coding besides chunked";
+            return Err(Fault::new(ErrorCode::OTHER).caused_by(cause).into());
+        }
+        let (mut head, body) = response.into_parts();
+        headers::towards_client(&mut head);
+        Ok(Response::from_parts(head, UpstreamBody(PermitBody::new(body, share))))
+    }
+}
+
+/// What is not for forwarding: CONNECT asks for a tunnel past every guard (405: the method is known and not for here);
+/// a target that is neither a path, a URI nor `*` names nothing; a request without one host has no route (RFC 9112 §3.2);
+/// a body in a coding that is not taken off here would arrive without its name (RFC 9112 §6.1).
+fn refuse<B>(request: &Request<B>) -> Result<(), Fault> {
+    let uri = request.uri();
+    let bad = |message| Err(Fault::new(ErrorCode::BAD_REQUEST).message(message));
+    if request.method() == Method::CONNECT {
+        let allow = HeaderValue::from_static("GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS");
+        return Err(Fault::new(ErrorCode::METHOD_NOT_ALLOWED).header(ALLOW, allow));
+    }
+    if uri.scheme().is_none() && uri.authority().is_some() {
+        return bad("The request target is neither a path nor a URI.");
+    }
+    if !headers::has_one_host(request) {
+        return bad("The request does not name one host.");
+    }
+    if !headers::is_coded_at_most_in_chunks(request.headers()) {
+        return bad("The only transfer coding that is spoken here is chunked.");
+    }
+    Ok(())
+}
+
+/// The body of a service's response.
+pub struct UpstreamBody(PermitBody<Reply>);
+
+impl Body for UpstreamBody {
+    type Data = Bytes;
+    type Error = hyper::Error;
+
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+        Pin::new(&mut self.0).poll_frame(cx)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.0.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.0.size_hint()
+    }
+}

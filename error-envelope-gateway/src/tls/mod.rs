@@ -1,0 +1,138 @@
+//! TLS for clients: a certificate and its key, read anew when their files change.
+//!
+//! 1. At the start both must be there, and fit: else the gateway does not start.
+//! 2. Later a pair that is right takes effect with the next handshake; connections that there are stay as they are. Nobody
+//!    resumes a session of the old certificate: each pair has its own memory of sessions.
+//! 3. A pair that cannot be read or does not fit leaves the old one in force, and is logged once with what and where: a
+//!    deployment that replaces the two files one after the other does not fit in between.
+//! 4. The folders of both files are watched, and those of every symbolic link on the way to them. The files are read as a
+//!    policy's are: twice, on a thread that nobody waits for, while no lock is held.
+//!
+//! [`pair`] reads the files, [`count`] tells whoever is on call.
+
+pub(crate) mod count;
+mod pair;
+
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+
+use error_envelope_runtime::files;
+use error_envelope_runtime::files::{FileReader, Folders, Look, Patience, Unread};
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::rustls::ServerConfig;
+
+use self::pair::{Pair, Read};
+use crate::error::Error;
+
+/// TLS for clients: a certificate and its key in two files of PEM, which are read anew when they change.
+pub struct ServerTls {
+    pair: Pair,
+    in_force: RwLock<Arc<ServerConfig>>,
+    reader: FileReader<Content>,
+    /// Of what was read last.
+    last: Mutex<LastReload>,
+}
+
+const LOG: &str = "error_envelope::gateway::tls";
+
+type Content = Result<Read, Error>;
+
+#[derive(PartialEq, Eq)]
+enum LastReload {
+    Taken(u64),
+    Refused(Error),
+}
+
+impl ServerTls {
+    /// Reads the certificate chain and its key, and watches their files from then on.
+    ///
+    /// # Errors
+    /// A file cannot be read or watched, or the two are no pair.
+    pub fn watch(certificate: impl Into<PathBuf>, key: impl Into<PathBuf>) -> Result<Arc<Self>, Error> {
+        let pair = Pair { certificate: certificate.into(), key: key.into() };
+        let unwatchable =
+            |error: &dyn std::fmt::Display| Error::unreadable(format!("{pair}: cannot be watched: {error}"));
+        let named = pair.clone();
+        let (reader, changes) =
+            FileReader::new(move |folders, _| look(&named, folders)).map_err(|it| unwatchable(&it))?;
+        let look = reader.read(&Patience::START, |read| read.map_err(|unread| not_read(&pair, unread)))?;
+        let Read { config, fingerprint, not_after } = look.content?;
+        look.watched.map_err(|error| unwatchable(&error))?;
+        count::taken(not_after);
+        let last = Mutex::new(LastReload::Taken(fingerprint));
+        let tls = Arc::new(Self { pair, in_force: RwLock::new(config), reader, last });
+        changes
+            .follow("error-envelope-tls", &tls, |tls| tls.read(&Patience::CHANGED))
+            .map_err(|error| Error::unreadable(format!("a thread: {error}")))?;
+        Ok(tls)
+    }
+
+    /// What answers the next handshake.
+    pub(crate) fn acceptor(&self) -> TlsAcceptor {
+        Arc::clone(&self.in_force.read().unwrap_or_else(PoisonError::into_inner)).into()
+    }
+
+    /// Reads the files anew; logs what is new of it. Blocks its thread until they are read, or are not.
+    pub fn reload(&self) {
+        self.read(&Patience::ASKED);
+    }
+
+    fn read(&self, patience: &Patience) {
+        self.reader.read(patience, |read| {
+            let content = match read {
+                Ok(look) => {
+                    if let Err(error) = look.watched {
+                        tracing::warn!(target: LOG, %error, files = %self.pair, "the certificate is watched no more; SIGHUP reads it anew");
+                    }
+                    look.content
+                }
+                // Whoever reads them has an outcome soon.
+                Err(Unread::Busy) => return,
+                Err(unread) => Err(not_read(&self.pair, unread)),
+            };
+            match content {
+                Ok(read) => self.take(read),
+                Err(error) => self.refuse(error),
+            }
+        });
+    }
+
+    fn take(&self, Read { config, fingerprint, not_after }: Read) {
+        count::taken(not_after);
+        if self.is_new(LastReload::Taken(fingerprint)) {
+            *self.in_force.write().unwrap_or_else(PoisonError::into_inner) = config;
+            tracing::info!(target: LOG, files = %self.pair, "reloaded: another certificate is in force");
+        }
+    }
+
+    fn refuse(&self, error: Error) {
+        count::refused();
+        let why = error.to_string();
+        if self.is_new(LastReload::Refused(error)) {
+            tracing::error!(target: LOG, "reload of the certificate refused: {why}; the old one stays in force");
+        }
+    }
+
+    fn is_new(&self, outcome: LastReload) -> bool {
+        let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_new = *last != outcome;
+        *last = outcome;
+        is_new
+    }
+}
+
+/// Watched first, so that what changes while it is read has an event. A swapped link leads to other folders.
+fn look(pair: &Pair, folders: &mut Folders) -> Look<Content> {
+    let watched = folders.watch(folders_of(pair));
+    let (texts, content) = pair.read();
+    Look { content, texts, files: vec![pair.certificate.clone(), pair.key.clone()], watched }
+}
+
+fn not_read(pair: &Pair, unread: Unread) -> Error {
+    Error::unreadable(format!("{pair}: {unread}")).with_advice(unread.advice())
+}
+
+fn folders_of(pair: &Pair) -> BTreeSet<PathBuf> {
+    files::of_file(&pair.certificate).chain(files::of_file(&pair.key)).collect()
+}

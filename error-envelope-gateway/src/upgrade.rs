@@ -1,0 +1,81 @@
+//! Upgrades: after a 101 the two connections are joined and every byte passes as it comes.
+
+use http::header::{CONNECTION, HeaderMap, HeaderValue, UPGRADE};
+use http::{HeaderName, Request, Response, StatusCode, Version};
+use hyper::upgrade::OnUpgrade;
+use hyper_util::rt::TokioIo;
+use tower_error_envelope::{ErrorCode, Fault};
+
+use super::capacity::{Permit, PermitBody};
+use super::headers::has_token;
+
+const LOG: &str = "error_envelope::gateway::upgrade";
+
+/// What a client wants to speak instead, and its side of the connection once the service agrees.
+pub(crate) struct UpgradeRequest {
+    protocols: Vec<HeaderValue>,
+    client: OnUpgrade,
+}
+
+impl UpgradeRequest {
+    /// Taken from a request; none in HTTP/1.0, which cannot (RFC 9110 §7.8), nor in HTTP/2.
+    ///
+    /// Nor for `h2c`: requests inside that connection would pass by every guard of the layer.
+    pub(crate) fn take_from<B>(request: &mut Request<B>) -> Option<Self> {
+        let headers = request.headers();
+        let asks = request.version() == Version::HTTP_11 && has_token(headers, &CONNECTION, "upgrade");
+        if !asks || !headers.contains_key(UPGRADE) || has_token(headers, &UPGRADE, "h2c") {
+            return None;
+        }
+        let protocols = headers.get_all(UPGRADE).iter().cloned().collect();
+        Some(Self { protocols, client: hyper::upgrade::on(request) })
+    }
+
+    /// Says it to the service, on the connection that leads there.
+    pub(crate) fn forward(&self, headers: &mut HeaderMap) {
+        set_upgrade(headers, self.protocols.iter().cloned());
+    }
+}
+
+/// The service's 101, made the gateway's own; a service that switches without being asked broke the protocol.
+pub(crate) fn switch<B>(
+    wish: Option<UpgradeRequest>,
+    mut response: Response<B>,
+    share: Permit,
+) -> Result<Response<PermitBody<B>>, Fault> {
+    let Some(wish) = wish else {
+        return Err(
+            Fault::new(ErrorCode::OTHER).caused_by("the service switched protocols, and nobody had asked it to")
+        );
+    };
+    let protocols: Vec<_> = response.headers().get_all(UPGRADE).iter().cloned().collect();
+    let joined = join(wish.client, hyper::upgrade::on(&mut response));
+    let held = share.clone();
+    tokio::spawn(async move {
+        joined.await;
+        drop(held);
+    });
+    let (mut head, body) = response.into_parts();
+    super::headers::towards_client(&mut head);
+    set_upgrade(&mut head.headers, protocols);
+    debug_assert_eq!(head.status, StatusCode::SWITCHING_PROTOCOLS);
+    Ok(Response::from_parts(head, PermitBody::new(body, share)))
+}
+
+fn set_upgrade(headers: &mut HeaderMap, protocols: impl IntoIterator<Item = HeaderValue>) {
+    static NAME: HeaderName = UPGRADE;
+    headers.insert(CONNECTION, HeaderValue::from_static("upgrade"));
+    for protocol in protocols {
+        headers.append(&NAME, protocol);
+    }
+}
+
+async fn join(client: OnUpgrade, service: OnUpgrade) {
+    let (client, service) = match tokio::try_join!(client, service) {
+        Ok(sides) => sides,
+        Err(error) => return tracing::debug!(target: LOG, %error, "an upgrade did not come about"),
+    };
+    if let Err(error) = tokio::io::copy_bidirectional(&mut TokioIo::new(client), &mut TokioIo::new(service)).await {
+        tracing::debug!(target: LOG, %error, "an upgraded connection broke");
+    }
+}
