@@ -10,4 +10,4 @@ pub use error_envelope_core::guard::auth::JwtKeys;
 pub use error_envelope_core::guard::auth::Key;
 pub use error_envelope_core::guard::auth::{AuthScheme, Identity, Verified};
 
-pub use crate::middleware::verify::{Presented, Verify};
+pub use crate::middleware::verify::{CredentialRequest, Verifier};

@@ -18,7 +18,7 @@ use http::Request;
 use http::request::Parts;
 use rand::RngExt as _;
 use tower_error_envelope::auth::{AuthScheme, Key};
-use tower_error_envelope::exchange::{Admission, BodyFacts, Exchange, Terms};
+use tower_error_envelope::exchange::{Admission, BodyFacts, Exchange, ExchangeConfig};
 use tower_error_envelope::{Policy, RequestId};
 
 use self::key::Digest;
@@ -108,11 +108,11 @@ fn end_to_end() -> f64 {
         let pairs = sent.chunks(2).map(|pair| [near, 1 - near].map(|at| (terms.clone(), pair[at].clone())));
         pairs.collect()
     };
-    let prepare = |(terms, key): &(Arc<Terms>, Arc<str>)| (terms.clone(), request(key));
+    let prepare = |(terms, key): &(Arc<ExchangeConfig>, Arc<str>)| (terms.clone(), request(key));
     told(fresh, prepare, refused)
 }
 
-fn refused((terms, mut head): (Arc<Terms>, Parts)) -> (Admission, Parts) {
+fn refused((terms, mut head): (Arc<ExchangeConfig>, Parts)) -> (Admission, Parts) {
     let facts = BodyFacts { ended: true, ..BodyFacts::default() };
     let id = || RequestId::from_parts(1, 1);
     let admission = Exchange::begin(terms, &mut head, facts, id);
@@ -122,14 +122,14 @@ fn refused((terms, mut head): (Arc<Terms>, Parts)) -> (Admission, Parts) {
 
 /// A policy whose keys are those that are sent, but for one character: the last of each second one from `near` on, the first
 /// of the others.
-fn terms(sent: &[Arc<str>], near: usize) -> Arc<Terms> {
+fn terms(sent: &[Arc<str>], near: usize) -> Arc<ExchangeConfig> {
     let wrong = |(at, key): (usize, &Arc<str>)| {
         let place = if at % 2 == near { key.len() - 1 } else { 0 };
         Key::of_secret(&**key, format!("{}~{}", &key[..place], &key[place + 1..]))
     };
     let scheme = sent.iter().enumerate().fold(AuthScheme::bearer(), |scheme, key| scheme.key(wrong(key)));
     let policy = Policy::builder().scheme("api", scheme).auth(["api"]).build().expect("a policy that is right");
-    Arc::new(Terms::new(policy, || std::time::UNIX_EPOCH))
+    Arc::new(ExchangeConfig::new(policy, || std::time::UNIX_EPOCH))
 }
 
 /// What looking for a key among 10,000 takes, in microseconds.

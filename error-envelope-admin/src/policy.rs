@@ -16,7 +16,7 @@ pub(crate) fn in_force(asked: &Asked<'_>) -> Answer {
 
 fn told(status: &PolicyStatus, kill_switch: bool) -> Value {
     let policy = status.policy();
-    let figures = policy.figures();
+    let figures = policy.summary();
     let files: Vec<_> = status.files().iter().map(|path| path.display().to_string()).collect();
     let routes: Vec<_> =
         policy.routes().map(|route| json!({"route": route.pattern(), "mode": route.mode().as_str()})).collect();

@@ -13,8 +13,8 @@ use serde::Serialize;
 use serde_json::value::{RawValue, to_raw_value};
 
 pub use self::as_fault::AsFault;
-use self::prepared::Memo;
-pub(crate) use self::prepared::{Head, Prepared, Sample, Slot, length_value};
+use self::prepared::ReplyCache;
+pub(crate) use self::prepared::{HeadTemplate, PreparedReply, WrittenReply, Slot, length_value};
 use crate::code::ErrorCode;
 use crate::message;
 
@@ -40,13 +40,13 @@ pub struct Fault(Arc<Inner>);
 struct Inner {
     code: ErrorCode,
     message: Option<Cow<'static, str>>,
-    wording: Wording,
+    wording: MessageSource,
     details: Option<Box<RawValue>>,
     status: Option<StatusCode>,
     headers: Option<Box<HeaderMap>>,
     source: Option<Arc<dyn Error + Send + Sync>>,
     /// What a policy has prepared of a fault that it keeps.
-    memo: Option<Memo>,
+    memo: Option<ReplyCache>,
 }
 
 /// Whoever changes a fault has one of his own, of which nothing is prepared.
@@ -70,7 +70,7 @@ static STOCK: LazyLock<Box<[Fault]>> = LazyLock::new(|| ErrorCode::ALL.iter().ma
 
 /// What is known of a fault's message.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Wording {
+enum MessageSource {
     /// As the user gave it.
     Raw,
     /// It has the form of E2 already.
@@ -92,7 +92,7 @@ impl Fault {
         Self(Arc::new(Inner {
             code: code.clone(),
             message: None,
-            wording: Wording::Raw,
+            wording: MessageSource::Raw,
             details: None,
             status: None,
             headers: None,
@@ -104,7 +104,7 @@ impl Fault {
     /// Sets the message, for people: one line is made of it, of at most 1,024 bytes (rule E2); an empty one is the
     /// code's own.
     pub fn message(self, message: impl Into<Cow<'static, str>>) -> Self {
-        self.say(message.into(), Wording::Raw)
+        self.say(message.into(), MessageSource::Raw)
     }
 
     /// Sets the details: any JSON value.
@@ -178,8 +178,8 @@ impl Fault {
     ///
     /// It belongs to one policy, and brings no header whose effect depends on the route, such as one of CORS: what is
     /// prepared would be another policy's, or another route's.
-    pub(crate) fn kept(self) -> Self {
-        Self(Arc::new(Inner { memo: Some(Memo::new()), ..(*self.0).clone() }))
+    pub(crate) fn with_stored_reply(self) -> Self {
+        Self(Arc::new(Inner { memo: Some(ReplyCache::new()), ..(*self.0).clone() }))
     }
 
     /// The place for what is prepared of it in a form, of so many in all; `None` where no policy keeps the fault.
@@ -199,7 +199,7 @@ impl Fault {
 
     /// Its own text, which no other takes the place of: not its code's, nor one that the layer made up (R12).
     pub(crate) fn own_text(&self) -> Option<Cow<'_, str>> {
-        if self.0.wording == Wording::Stock { None } else { self.message_line() }
+        if self.0.wording == MessageSource::Stock { None } else { self.message_line() }
     }
 
     /// The same fault with its code as a policy defines it. The fault's status stays, and so does its own text.
@@ -213,12 +213,12 @@ impl Fault {
 
     /// A message in the form of E2 that the layer made up itself.
     pub(crate) fn with_stock_message(self, message: impl Into<Cow<'static, str>>) -> Self {
-        self.say(message.into(), Wording::Stock)
+        self.say(message.into(), MessageSource::Stock)
     }
 
     /// A message that was cleaned before.
     pub(crate) fn with_clean_message(self, message: String) -> Self {
-        self.say(message.into(), Wording::Clean)
+        self.say(message.into(), MessageSource::Clean)
     }
 
     pub(crate) fn with_raw_details(mut self, details: Option<Box<RawValue>>) -> Self {
@@ -235,7 +235,7 @@ impl Fault {
         inner
     }
 
-    fn say(mut self, message: Cow<'static, str>, wording: Wording) -> Self {
+    fn say(mut self, message: Cow<'static, str>, wording: MessageSource) -> Self {
         let inner = self.change();
         (inner.message, inner.wording) = (Some(message), wording);
         self
@@ -244,7 +244,7 @@ impl Fault {
     /// The message as one line, or nothing where it is blank (E2).
     fn message_line(&self) -> Option<Cow<'_, str>> {
         match self.0.message.as_deref() {
-            Some(message) if self.0.wording != Wording::Raw => Some(Cow::Borrowed(message)),
+            Some(message) if self.0.wording != MessageSource::Raw => Some(Cow::Borrowed(message)),
             message => message.and_then(message::clean),
         }
     }

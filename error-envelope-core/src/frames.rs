@@ -8,7 +8,7 @@ use base64::engine::general_purpose::STANDARD;
 
 /// A place in a stream of messages.
 #[derive(Debug, Default)]
-pub(crate) struct Frames {
+pub(crate) struct MessageDecoder {
     text: Option<Text>,
     prefix: [u8; 5],
     have: u8,
@@ -17,8 +17,8 @@ pub(crate) struct Frames {
 }
 
 /// What stands in the stream.
-pub(crate) enum Piece<'a> {
-    Prefix(Prefix),
+pub(crate) enum DecodedItem<'a> {
+    Prefix(MessagePrefix),
     /// Some of the message behind the last prefix.
     Payload(&'a [u8]),
 }
@@ -57,12 +57,12 @@ pub(crate) fn decode(text: &[u8]) -> Option<Vec<u8>> {
 
 /// What stands before a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Prefix {
+pub(crate) struct MessagePrefix {
     pub(crate) flags: u8,
     pub(crate) length: u32,
 }
 
-impl Prefix {
+impl MessagePrefix {
     /// Whether these are flags of some protocol's message: compressed, Connect's end, gRPC-Web's trailers.
     pub(crate) const fn is_of_a_message(self) -> bool {
         self.flags & !(COMPRESSED | END_STREAM | TRAILERS) == 0
@@ -80,9 +80,9 @@ pub(crate) const TRAILERS: u8 = 0x80;
 
 /// The stream is not of that form: it is no base64.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) struct Malformed;
+pub(crate) struct InvalidBase64;
 
-impl Frames {
+impl MessageDecoder {
     pub(crate) fn new(is_text: bool) -> Self {
         Self { text: is_text.then(Text::default), ..Self::default() }
     }
@@ -96,8 +96,8 @@ impl Frames {
     pub(crate) fn read(
         &mut self,
         data: &[u8],
-        visit: &mut impl FnMut(Piece<'_>) -> ControlFlow<()>,
-    ) -> Result<ControlFlow<()>, Malformed> {
+        visit: &mut impl FnMut(DecodedItem<'_>) -> ControlFlow<()>,
+    ) -> Result<ControlFlow<()>, InvalidBase64> {
         let Some(mut text) = self.text.take() else { return Ok(self.read_binary(data, visit)) };
         let read = text.read(data, &mut |decoded| self.read_binary(decoded, visit));
         self.text = Some(text);
@@ -125,7 +125,7 @@ impl Frames {
     fn read_binary(
         &mut self,
         mut data: &[u8],
-        visit: &mut impl FnMut(Piece<'_>) -> ControlFlow<()>,
+        visit: &mut impl FnMut(DecodedItem<'_>) -> ControlFlow<()>,
     ) -> ControlFlow<()> {
         let mut flow = ControlFlow::Continue(());
         while !data.is_empty() {
@@ -134,12 +134,12 @@ impl Frames {
                 self.left -= payload.len() as u32;
                 data = rest;
                 if flow.is_continue() {
-                    flow = visit(Piece::Payload(payload));
+                    flow = visit(DecodedItem::Payload(payload));
                 }
             } else if let Some(prefix) = self.push(data[0]) {
                 data = &data[1..];
                 if flow.is_continue() {
-                    flow = visit(Piece::Prefix(prefix));
+                    flow = visit(DecodedItem::Prefix(prefix));
                 }
             } else {
                 data = &data[1..];
@@ -148,7 +148,7 @@ impl Frames {
         flow
     }
 
-    fn push(&mut self, byte: u8) -> Option<Prefix> {
+    fn push(&mut self, byte: u8) -> Option<MessagePrefix> {
         self.prefix[usize::from(self.have)] = byte;
         self.have += 1;
         if self.have < 5 {
@@ -157,7 +157,7 @@ impl Frames {
         self.have = 0;
         let [flags, length @ ..] = self.prefix;
         self.left = u32::from_be_bytes(length);
-        Some(Prefix { flags, length: self.left })
+        Some(MessagePrefix { flags, length: self.left })
     }
 }
 
@@ -173,7 +173,7 @@ impl Text {
         &mut self,
         data: &[u8],
         decoded: &mut impl FnMut(&[u8]) -> ControlFlow<()>,
-    ) -> Result<ControlFlow<()>, Malformed> {
+    ) -> Result<ControlFlow<()>, InvalidBase64> {
         let mut flow = ControlFlow::Continue(());
         for byte in data {
             self.quantum[usize::from(self.have)] = *byte;
@@ -181,7 +181,7 @@ impl Text {
             if self.have == 4 {
                 self.have = 0;
                 let mut bytes = [0; 3];
-                let length = STANDARD.decode_slice(self.quantum, &mut bytes).map_err(|_| Malformed)?;
+                let length = STANDARD.decode_slice(self.quantum, &mut bytes).map_err(|_| InvalidBase64)?;
                 let next = decoded(&bytes[..length]);
                 if flow.is_continue() {
                     flow = next;
@@ -201,14 +201,14 @@ mod tests {
     type Message = (u8, Vec<u8>);
 
     /// The messages of a stream that comes in these chunks, and whether it ends between two.
-    fn messages(is_text: bool, chunks: &[&[u8]]) -> Result<(Vec<Message>, bool), Malformed> {
-        let mut frames = Frames::new(is_text);
+    fn messages(is_text: bool, chunks: &[&[u8]]) -> Result<(Vec<Message>, bool), InvalidBase64> {
+        let mut frames = MessageDecoder::new(is_text);
         let mut messages: Vec<Message> = Vec::new();
         for chunk in chunks {
             let _ = frames.read(chunk, &mut |piece| {
                 match piece {
-                    Piece::Prefix(prefix) => messages.push((prefix.flags, Vec::new())),
-                    Piece::Payload(payload) => messages.last_mut().unwrap().1.extend_from_slice(payload),
+                    DecodedItem::Prefix(prefix) => messages.push((prefix.flags, Vec::new())),
+                    DecodedItem::Payload(payload) => messages.last_mut().unwrap().1.extend_from_slice(payload),
                 }
                 ControlFlow::Continue(())
             })?;
@@ -230,12 +230,12 @@ mod tests {
     fn p2_text_is_decoded_chunk_by_chunk() {
         let (messages, between) = messages(true, &[b"AAAA", b"AAJo", b"aQ==gAAAAAA="]).unwrap();
         assert_eq!((messages, between), (vec![(0, b"hi".to_vec()), (0x80, Vec::new())], true));
-        assert_eq!(self::messages(true, &[b"AA*A"]), Err(Malformed));
+        assert_eq!(self::messages(true, &[b"AA*A"]), Err(InvalidBase64));
     }
 
     #[test]
     fn p1_what_is_left_of_a_message_is_known() {
-        let mut frames = Frames::default();
+        let mut frames = MessageDecoder::default();
         assert_eq!(frames.read(&[0, 0, 0, 0, 9, 1], &mut |_| ControlFlow::Break(())), Ok(ControlFlow::Break(())));
         assert_eq!((frames.left(), frames.is_between_messages()), (8, false));
     }

@@ -8,7 +8,7 @@ use std::time::SystemTime;
 
 use crate::exchange::MapRuleId;
 pub use crate::policy::read_regular;
-use crate::policy::{Effective, Lint, Loaded, Policy, PolicyError, Surroundings};
+use crate::policy::{Effective, Lint, Loaded, Policy, PolicyError, PolicyEnv};
 
 /// Reads policy files: [`PolicyLoader::load`].
 ///
@@ -131,7 +131,7 @@ struct Recording<'a> {
     files: RefCell<Vec<PathBuf>>,
 }
 
-impl Surroundings for Recording<'_> {
+impl PolicyEnv for Recording<'_> {
     fn variable(&self, name: &str) -> Option<String> {
         self.loader.variable(name)
     }
@@ -167,7 +167,7 @@ impl fmt::Debug for PolicyLoader {
     }
 }
 
-impl Surroundings for PolicyLoader {
+impl PolicyEnv for PolicyLoader {
     fn variable(&self, name: &str) -> Option<String> {
         (self.environment)(name)
     }

@@ -17,7 +17,7 @@ use http::StatusCode;
 use crate::code::ErrorCode;
 use crate::dialect::Dialect;
 use crate::fault::Fault;
-use crate::guard::pattern::Refused;
+use crate::guard::pattern::SettingError;
 use crate::message;
 
 /// How codes leave on a route with another dialect than the standard one: `[[outward]]` in the policy file (rule R12).
@@ -45,7 +45,7 @@ pub struct OutwardRule {
 
 impl OutwardRule {
     /// A rule for these codes; it still needs something to say.
-    pub fn of(codes: impl IntoIterator<Item = ErrorCode>) -> Self {
+    pub fn new(codes: impl IntoIterator<Item = ErrorCode>) -> Self {
         Self { codes: codes.into_iter().collect(), name: None, message: None, status: None }
     }
 
@@ -68,20 +68,20 @@ impl OutwardRule {
         self
     }
 
-    pub(crate) fn compile(self) -> Result<Outward, Refused> {
+    pub(crate) fn compile(self) -> Result<Outward, SettingError> {
         if self.codes.is_empty() {
-            return Err(Refused::new("codes", "the rule has no code", "name at least one"));
+            return Err(SettingError::new("codes", "the rule has no code", "name at least one"));
         }
         if let Some(code) = self.codes.iter().find(|code| code.is_foreign()) {
             let wrong = format!("the policy does not know the code {:?}", code.as_str());
-            return Err(Refused::new("codes", wrong, "use one of the catalogue, or an own one"));
+            return Err(SettingError::new("codes", wrong, "use one of the catalogue, or an own one"));
         }
         if self.name.is_none() && self.message.is_none() && self.status.is_none() {
-            return Err(Refused::new("", "the outward rule says nothing", "give it a name, a message or a status"));
+            return Err(SettingError::new("", "the outward rule says nothing", "give it a name, a message or a status"));
         }
         self.name.as_deref().map_or(Ok(()), refuse_name)?;
-        self.message.as_deref().map_or(Ok(()), |text| Refused::unless_message("message", text))?;
-        let status = self.status.map(|status| Refused::unless_error_status("status", status)).transpose()?;
+        self.message.as_deref().map_or(Ok(()), |text| SettingError::unless_message("message", text))?;
+        let status = self.status.map(|status| SettingError::unless_error_status("status", status)).transpose()?;
         Ok(Outward { codes: self.codes.into(), name: self.name, message: self.message, status })
     }
 }
@@ -115,7 +115,7 @@ impl Outward {
 
 /// How an error leaves.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) struct Leaving<'a> {
+pub(crate) struct OutwardForm<'a> {
     pub(crate) name: Cow<'a, str>,
     pub(crate) text: Cow<'a, str>,
     pub(crate) status: StatusCode,
@@ -123,12 +123,12 @@ pub(crate) struct Leaving<'a> {
 
 /// What a `[[map]]` rule that leads to the code says, read backwards.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Backwards<'a> {
+pub(crate) struct InverseMapRule<'a> {
     pub(crate) name: Option<&'a str>,
     pub(crate) text: Option<&'a str>,
 }
 
-impl<'a> Leaving<'a> {
+impl<'a> OutwardForm<'a> {
     /// The fault's own words: how it leaves where a client asked for the dialect itself (R11).
     pub(crate) fn canonical(fault: &'a Fault, status: StatusCode) -> Self {
         Self { name: Cow::Borrowed(fault.code().as_str()), text: fault.text(), status }
@@ -140,7 +140,7 @@ impl<'a> Leaving<'a> {
         status: StatusCode,
         dialect: Dialect,
         entries: &'a [Arc<Outward>],
-        rules: impl Iterator<Item = Backwards<'a>> + Clone,
+        rules: impl Iterator<Item = InverseMapRule<'a>> + Clone,
     ) -> Self {
         let code = fault.code();
         let entries = || entries.iter().filter(|entry| entry.codes().contains(code));
@@ -161,12 +161,12 @@ fn only<T>(mut items: impl Iterator<Item = T>) -> Option<T> {
     if items.next().is_some() { None } else { first }
 }
 
-fn refuse_name(name: &str) -> Result<(), Refused> {
+fn refuse_name(name: &str) -> Result<(), SettingError> {
     if message::clean(name).as_deref() == Some(name) {
         return Ok(());
     }
     let right = "write one printable line of 1 to 1,024 bytes, without white space around it";
-    Err(Refused::new("name", "the name cannot be sent to clients as it is", right))
+    Err(SettingError::new("name", "the name cannot be sent to clients as it is", right))
 }
 
 #[cfg(test)]
@@ -174,14 +174,14 @@ mod tests {
     use super::*;
 
     fn rule() -> OutwardRule {
-        OutwardRule::of([ErrorCode::OTHER])
+        OutwardRule::new([ErrorCode::OTHER])
     }
 
     #[test]
     fn m2_a_wrong_outward_rule_names_its_key() {
         for (wrong, key) in [
-            (OutwardRule::of([]).name("X"), "codes"),
-            (OutwardRule::of([ErrorCode::foreign("unheard_of").unwrap()]).name("X"), "codes"),
+            (OutwardRule::new([]).name("X"), "codes"),
+            (OutwardRule::new([ErrorCode::foreign("unheard_of").unwrap()]).name("X"), "codes"),
             (rule(), ""),
             (rule().name(""), "name"),
             (rule().name(" X"), "name"),
@@ -206,18 +206,18 @@ mod tests {
         }
     }
 
-    fn leaves(fault: &Fault, dialect: Dialect, rules: &[Backwards<'static>]) -> (String, String, u16) {
+    fn leaves(fault: &Fault, dialect: Dialect, rules: &[InverseMapRule<'static>]) -> (String, String, u16) {
         let entries = [
             rule().name("FIRST").compile().unwrap(),
-            OutwardRule::of([ErrorCode::GONE, ErrorCode::OTHER])
+            OutwardRule::new([ErrorCode::GONE, ErrorCode::OTHER])
                 .name("SECOND")
                 .message("Try later.")
                 .compile()
                 .unwrap(),
-            OutwardRule::of([ErrorCode::OTHER]).status(503).message("Later still.").compile().unwrap(),
+            OutwardRule::new([ErrorCode::OTHER]).status(503).message("Later still.").compile().unwrap(),
         ];
         let entries = entries.map(Arc::new);
-        let leaving = Leaving::of(fault, fault.status_code(), dialect, &entries, rules.iter().copied());
+        let leaving = OutwardForm::of(fault, fault.status_code(), dialect, &entries, rules.iter().copied());
         (leaving.name.into_owned(), leaving.text.into_owned(), leaving.status.as_u16())
     }
 
@@ -238,8 +238,8 @@ mod tests {
     #[test]
     fn r12_the_map_read_backwards_then_the_code_itself() {
         const NO_OP: &str = "Already in the requested state.";
-        let name = |name| Backwards { name: Some(name), text: None };
-        let text = |text| Backwards { name: None, text: Some(text) };
+        let name = |name| InverseMapRule { name: Some(name), text: None };
+        let text = |text| InverseMapRule { name: None, text: Some(text) };
         let fault = Fault::new(ErrorCode::NO_OP);
         for (rules, name, message) in [
             (&[][..], "NO_OP", NO_OP),
@@ -263,7 +263,7 @@ mod tests {
             (Dialect::Anthropic, "rate_limit_error"),
         ] {
             assert_eq!(leaves(&busy, dialect, &[]).0, name);
-            assert_eq!(leaves(&busy, dialect, &[Backwards { name: Some("SLOW"), text: None }]).0, "SLOW");
+            assert_eq!(leaves(&busy, dialect, &[InverseMapRule { name: Some("SLOW"), text: None }]).0, "SLOW");
         }
         // Its name follows the status that leaves.
         assert_eq!(leaves(&Fault::new(ErrorCode::CONFLICT), Dialect::Anthropic, &[]).0, "invalid_request_error");

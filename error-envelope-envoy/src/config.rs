@@ -6,7 +6,7 @@
 
 use std::sync::Arc;
 
-use error_envelope_core::exchange::Terms;
+use error_envelope_core::exchange::ExchangeConfig;
 use error_envelope_core::loader::PolicyFile;
 use error_envelope_core::policy::{Policy, PolicyError};
 use error_envelope_runtime::{FilterConfig, FilterPolicy, PolicyHandle};
@@ -40,7 +40,7 @@ impl Module {
     }
 
     /// What holds for a stream that begins now (M3).
-    pub(crate) fn terms(&self) -> Arc<Terms> {
+    pub(crate) fn terms(&self) -> Arc<ExchangeConfig> {
         self.in_force.terms()
     }
 

@@ -23,7 +23,7 @@ mod keys {
     use metrics::{Key, Label, Level, Metadata, SharedString};
 
     use error_envelope_core::dialect::Shape;
-    use error_envelope_core::exchange::{Event, Origin, Unread};
+    use error_envelope_core::exchange::{Event, Origin, UnreadReason};
     use error_envelope_core::policy::Mode;
 
     /// So many kinds of errors at once are kept by a thread.
@@ -87,7 +87,7 @@ mod keys {
     }
 
     #[cold]
-    fn unread(event: &Event, why: Unread) {
+    fn unread(event: &Event, why: UnreadReason) {
         let labels = vec![Label::new("reason", why.as_str()), Label::new("route", text_of_route(event.shared_route()))];
         count(&Key::from_parts("error_envelope_unread_errors_total", labels));
     }

@@ -16,7 +16,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::folders::{self, Changes, Events, Folders};
+use crate::folders::{self, Changes, Events, WatchedFolders};
 
 /// Files, and how they are read.
 pub struct FileReader<C>(Arc<Shared<C>>);
@@ -69,7 +69,7 @@ pub enum Unread {
 struct Shared<C> {
     look: Box<LookFn<C>>,
     /// Away while a thread looks.
-    folders: Mutex<Option<Folders>>,
+    folders: Mutex<Option<WatchedFolders>>,
     events: Events,
     /// Whether somebody reads.
     taken: Mutex<bool>,
@@ -79,7 +79,7 @@ struct Shared<C> {
     files: Mutex<Arc<BTreeSet<PathBuf>>>,
 }
 
-type LookFn<C> = dyn Fn(&mut Folders, &Progress) -> Look<C> + Send + Sync;
+type LookFn<C> = dyn Fn(&mut WatchedFolders, &Progress) -> Look<C> + Send + Sync;
 
 impl Patience {
     /// At a start, which others wait for.
@@ -109,10 +109,10 @@ impl<C: Send + 'static> FileReader<C> {
     ///
     /// The system cannot watch folders.
     pub fn new(
-        look: impl Fn(&mut Folders, &Progress) -> Look<C> + Send + Sync + 'static,
+        look: impl Fn(&mut WatchedFolders, &Progress) -> Look<C> + Send + Sync + 'static,
     ) -> Result<(Self, Changes), notify::Error> {
         let (events, changes) = folders::events();
-        let folders = Mutex::new(Some(Folders::new(&events)?));
+        let folders = Mutex::new(Some(WatchedFolders::new(&events)?));
         let (taken, free, threads) = (Mutex::default(), Condvar::new(), AtomicUsize::new(0));
         let shared = Shared { look: Box::new(look), folders, events, taken, free, threads, files: Mutex::default() };
         Ok((Self(Arc::new(shared)), changes))
@@ -201,7 +201,7 @@ impl<C> Thread<C> {
     /// A thread that is left behind keeps its folders: another one watches them by means of its own.
     fn look(&self, progress: &Progress) -> (Look<C>, BTreeSet<PathBuf>) {
         let folders = lock(&self.0.folders).take();
-        let mut folders = folders.unwrap_or_else(|| Folders::or_none(&self.0.events));
+        let mut folders = folders.unwrap_or_else(|| WatchedFolders::or_none(&self.0.events));
         let look = folders.read(|folders| (self.0.look)(folders, progress));
         let files = look.files.iter().flat_map(|file| folders::paths_of(file)).collect();
         lock(&self.0.folders).get_or_insert(folders);

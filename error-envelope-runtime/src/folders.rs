@@ -24,7 +24,7 @@ const MOST_EVENTS: usize = 1000;
 const MOST_LOOKS: usize = 16;
 
 /// The folders that are watched, as long as this is there.
-pub struct Folders {
+pub struct WatchedFolders {
     watcher: Result<RecommendedWatcher, String>,
     watched: BTreeSet<PathBuf>,
     /// A folder is watched that was not.
@@ -55,7 +55,7 @@ impl Events {
     }
 }
 
-impl Folders {
+impl WatchedFolders {
     /// None yet.
     pub(crate) fn new(events: &Events) -> Result<Self, notify::Error> {
         let events = events.clone();
@@ -117,7 +117,7 @@ impl Folders {
     }
 }
 
-impl fmt::Debug for Folders {
+impl fmt::Debug for WatchedFolders {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_set().entries(&self.watched).finish()
     }

@@ -8,7 +8,7 @@ use std::time::SystemTime;
 
 #[cfg(feature = "policy-file")]
 use arc_swap::ArcSwap;
-use error_envelope_core::exchange::{Observer, Terms};
+use error_envelope_core::exchange::{Observer, ExchangeConfig};
 #[cfg(feature = "policy-file")]
 use error_envelope_core::loader::PolicyLoader;
 use error_envelope_core::policy::Policy;
@@ -39,14 +39,14 @@ pub struct PolicyHandle {
 #[derive(Clone)]
 enum Source {
     Fixed {
-        terms: Arc<Terms>,
+        terms: Arc<ExchangeConfig>,
         since: SystemTime,
     },
     #[cfg(feature = "policy-file")]
     Watched {
         reloader: Arc<PolicyReloader>,
         /// Those of the policy that was active when they were last asked for.
-        latest: Arc<ArcSwap<Terms>>,
+        latest: Arc<ArcSwap<ExchangeConfig>>,
     },
 }
 
@@ -66,7 +66,7 @@ impl PolicyHolder for PolicyHandle {
 impl PolicyHandle {
     /// A policy for good.
     pub fn fixed(policy: impl Into<Arc<Policy>>) -> Self {
-        Self { source: Source::fixed(Terms::new(policy, clock::now)), switched: None }
+        Self { source: Source::fixed(ExchangeConfig::new(policy, clock::now)), switched: None }
     }
 
     /// The policy of a file: [`PolicyHandle::with_file`].
@@ -102,8 +102,8 @@ impl PolicyHandle {
 
     /// The same with other terms around the policy, also after it changes.
     #[must_use]
-    pub fn with_terms(self, change: impl FnOnce(Terms) -> Terms) -> Self {
-        let terms = Arc::new(change(Terms::clone(&self.source.terms())));
+    pub fn with_terms(self, change: impl FnOnce(ExchangeConfig) -> ExchangeConfig) -> Self {
+        let terms = Arc::new(change(ExchangeConfig::clone(&self.source.terms())));
         let source = match self.source {
             Source::Fixed { since, .. } => Source::Fixed { terms, since },
             #[cfg(feature = "policy-file")]
@@ -127,7 +127,7 @@ impl PolicyHandle {
     /// What holds for a request that begins now.
     #[must_use]
     #[inline]
-    pub fn terms(&self) -> Arc<Terms> {
+    pub fn terms(&self) -> Arc<ExchangeConfig> {
         let terms = self.source.terms();
         match &self.switched {
             Some(switched) if switched.is_off() => switched.off(terms),
@@ -173,12 +173,12 @@ impl PolicyHandle {
 }
 
 impl Source {
-    fn fixed(terms: Terms) -> Self {
+    fn fixed(terms: ExchangeConfig) -> Self {
         Self::Fixed { terms: Arc::new(terms), since: clock::now() }
     }
 
     #[inline]
-    fn terms(&self) -> Arc<Terms> {
+    fn terms(&self) -> Arc<ExchangeConfig> {
         match self {
             Self::Fixed { terms, .. } => terms.clone(),
             #[cfg(feature = "policy-file")]

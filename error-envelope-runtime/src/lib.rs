@@ -47,5 +47,5 @@ pub mod files {
     pub use error_envelope_core::loader::read_regular;
 
     pub use crate::file_reader::{FileReader, Look, Patience, Unread};
-    pub use crate::folders::{Changes, Folders, of_file};
+    pub use crate::folders::{Changes, WatchedFolders, of_file};
 }

@@ -9,7 +9,7 @@ use std::path::Path;
 use http::StatusCode;
 use tracing::Level;
 
-use error_envelope_core::exchange::{Answered, BoxError, Event, Notes, Observer, Origin};
+use error_envelope_core::exchange::{LocalReply, BoxError, Event, EventFields, Observer, Origin};
 use error_envelope_core::policy::Policy;
 #[cfg(feature = "policy-file")]
 use error_envelope_core::policy::PolicyError;
@@ -22,7 +22,7 @@ use crate::count;
 const MAX_CAUSE: usize = 4096;
 
 /// Logs what an answer has to tell.
-pub fn log_reply(answered: &mut Answered) {
+pub fn log_reply(answered: &mut LocalReply) {
     log_unenforced(answered.unenforced.take());
     log_event(&mut answered.event);
 }
@@ -66,7 +66,7 @@ pub fn log_unenforced(event: Option<Box<Event>>) {
 
 /// Notes that no error carries to the log (I2, I3).
 #[inline]
-pub fn log_notes(id: RequestId, notes: Option<Box<Notes>>) {
+pub fn log_notes(id: RequestId, notes: Option<Box<EventFields>>) {
     if let Some(notes) = notes {
         tracing::debug!(
             target: "tower_error_envelope",
@@ -80,7 +80,7 @@ pub fn log_notes(id: RequestId, notes: Option<Box<Notes>>) {
 
 /// What is in force, in figures; and whether the layer has a classifier, where that is known.
 pub fn log_policy(policy: &Policy, classifier: Option<bool>, message: &'static str) {
-    let figures = policy.figures();
+    let figures = policy.summary();
     tracing::info!(
         target: "tower_error_envelope",
         policy = figures.origin(),

@@ -20,12 +20,12 @@ const REPORTS_CLOSE: bool = cfg!(any(target_os = "linux", target_os = "android")
 /// Files that are being written.
 #[derive(Debug, Default)]
 pub(crate) struct OpenWriters {
-    seen: Mutex<Seen>,
+    seen: Mutex<WriterState>,
     closed: Condvar,
 }
 
 #[derive(Debug, Default)]
-struct Seen {
+struct WriterState {
     events: u64,
     /// The last event of each file that changed.
     changed: BTreeMap<PathBuf, u64>,
@@ -73,7 +73,7 @@ impl OpenWriters {
     /// Waits until none of these files is being written, at most so long. The first one that still is then is returned, and
     /// all of them count as closed.
     pub(crate) fn wait_closed(&self, files: &BTreeSet<PathBuf>, at_most: Duration) -> Option<PathBuf> {
-        let is_open = |seen: &mut Seen| !seen.open.is_disjoint(files);
+        let is_open = |seen: &mut WriterState| !seen.open.is_disjoint(files);
         let wait = self.closed.wait_timeout_while(self.seen(), at_most, is_open);
         let (mut seen, _) = wait.unwrap_or_else(PoisonError::into_inner);
         let late = seen.open.intersection(files).next().cloned();
@@ -81,12 +81,12 @@ impl OpenWriters {
         late
     }
 
-    fn seen(&self) -> MutexGuard<'_, Seen> {
+    fn seen(&self) -> MutexGuard<'_, WriterState> {
         self.seen.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Seen {
+impl WriterState {
     fn change(&mut self, paths: &[PathBuf]) {
         self.events += 1;
         for path in paths {

@@ -19,7 +19,7 @@ use std::time::SystemTime;
 use arc_swap::ArcSwap;
 
 use crate::file_reader::{FileReader, Look, Patience, Progress, Unread};
-use crate::folders::{self, Folders};
+use crate::folders::{self, WatchedFolders};
 use crate::status::{PolicyRejection, PolicyStatus};
 use crate::{clock, log};
 use error_envelope_core::loader::{PolicyFile, PolicyLoader, PolicyReading};
@@ -143,7 +143,7 @@ impl PolicyReloader {
 }
 
 /// Reads the files, and watches where the next change will show.
-fn look(path: &Path, loader: &PolicyLoader, folders: &mut Folders, progress: &Progress) -> Look<Content> {
+fn look(path: &Path, loader: &PolicyLoader, folders: &mut WatchedFolders, progress: &Progress) -> Look<Content> {
     let PolicyReading { file: content, texts, files } = loader.read(path, &|has_file| progress.computes(has_file));
     progress.computes(false);
     let watched = match &content {

@@ -6,7 +6,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration, SystemTime};
 
 use crate::{clock, log};
-use error_envelope_core::exchange::Terms;
+use error_envelope_core::exchange::ExchangeConfig;
 use error_envelope_core::policy::{Mode, Policy};
 
 /// Puts every route into [`Mode::Off`] at once, whatever the policy says, until it is taken back.
@@ -91,7 +91,7 @@ impl fmt::Debug for KillSwitch {
 pub(crate) struct Switched {
     switch: KillSwitch,
     /// Made from the terms beside them.
-    made: RwLock<Option<(Arc<Terms>, Arc<Terms>)>>,
+    made: RwLock<Option<(Arc<ExchangeConfig>, Arc<ExchangeConfig>)>>,
 }
 
 impl Switched {
@@ -105,8 +105,8 @@ impl Switched {
     }
 
     #[cold]
-    pub(crate) fn off(&self, terms: Arc<Terms>) -> Arc<Terms> {
-        let made = |made: &Option<(Arc<Terms>, Arc<Terms>)>| match made {
+    pub(crate) fn off(&self, terms: Arc<ExchangeConfig>) -> Arc<ExchangeConfig> {
+        let made = |made: &Option<(Arc<ExchangeConfig>, Arc<ExchangeConfig>)>| match made {
             Some((of, off)) if Arc::ptr_eq(of, &terms) => Some(off.clone()),
             _ => None,
         };

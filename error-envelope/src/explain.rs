@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use bytes::Bytes;
 use http::{HeaderMap, StatusCode};
 use tower_error_envelope::Mode;
-use tower_error_envelope::exchange::{DecidedBy, Heard, Origin};
+use tower_error_envelope::exchange::{DecidedBy, Explanation, Origin};
 use tower_error_envelope::policy::{Dialect, PolicyFile};
 
 use crate::failure::{Failure, print};
@@ -124,7 +124,7 @@ impl Explained<'_> {
     }
 
     /// What was asked for a code, in the order of the rule, up to what decided.
-    fn tried(&self, out: &mut String, heard: &Heard, outcome: &Outcome, told: Option<&Told>) {
+    fn tried(&self, out: &mut String, heard: &Explanation, outcome: &Outcome, told: Option<&Told>) {
         let by = told.and_then(|told| told.by);
         let Some((by, told)) = by.zip(told) else {
             let what = match (told.map(|told| told.origin), heard.is_protocol) {
@@ -146,7 +146,7 @@ impl Explained<'_> {
         }
     }
 
-    fn steps(&self, heard: &Heard, outcome: &Outcome) -> Vec<Step> {
+    fn steps(&self, heard: &Explanation, outcome: &Outcome) -> Vec<Step> {
         let status = self.recorded.response.status();
         let step = |by, what: String| Step { by, what, may_decide: true };
         let mut steps = vec![step(DecidedBy::Layer, layer(heard))];
@@ -223,7 +223,7 @@ struct Step {
     may_decide: bool,
 }
 
-fn layer(heard: &Heard) -> String {
+fn layer(heard: &Explanation) -> String {
     match (&heard.envelope, &heard.header) {
         (Some(code), _) => format!("a canonical envelope says {code}"),
         (None, Some(code)) => format!("its x-error-code says {code}"),
@@ -231,7 +231,7 @@ fn layer(heard: &Heard) -> String {
     }
 }
 
-fn dialect(heard: &Heard) -> String {
+fn dialect(heard: &Explanation) -> String {
     let Some(shape) = heard.shape else { return "the body has no known shape".to_owned() };
     let codes = heard.codes.iter().map(|code| printable(code)).collect::<Vec<_>>().join(", ");
     match codes.is_empty() {

@@ -12,8 +12,8 @@ use bytes::Bytes;
 use http::{HeaderMap, Method, StatusCode, response};
 use tower_error_envelope::exchange::Shape;
 use tower_error_envelope::exchange::{
-    Admission, Answered, BodyFacts, Collected, DecidedBy, Event, Exchange, FirstByte, Heard, MapRuleId, Meter, Origin,
-    ResponsePlan, Rewritten, Terms,
+    Admission, LocalReply, BodyFacts, Collected, DecidedBy, Event, Exchange, FirstByte, Explanation, MapRuleId, Meter, Origin,
+    ResponsePlan, CollectedAction, ExchangeConfig,
 };
 use tower_error_envelope::policy::{Dialect, PolicyFile};
 use tower_error_envelope::{ErrorCode, Mode, Policy, PolicyError, RequestId};
@@ -29,7 +29,7 @@ pub(crate) struct Outcome {
     /// What would be logged.
     pub(crate) told: Option<Told>,
     /// What the response says; none where it was not asked for one.
-    pub(crate) heard: Option<Heard>,
+    pub(crate) heard: Option<Explanation>,
     /// The body was not read: too long, in a coding that is not known, or not recorded (R4, R5).
     pub(crate) unread: bool,
     /// Which rules were asked, for [`Heard::rules`].
@@ -74,9 +74,9 @@ impl Told {
 
 /// A policy that recorded exchanges are tried under.
 pub(crate) struct Trial {
-    terms: Arc<Terms>,
+    terms: Arc<ExchangeConfig>,
     /// The same policy with one mode on every route: guards ask for it before anything else does.
-    modes: Vec<(Mode, Arc<Terms>)>,
+    modes: Vec<(Mode, Arc<ExchangeConfig>)>,
 }
 
 impl Trial {
@@ -138,8 +138,8 @@ impl Trial {
     }
 }
 
-fn terms(policy: Policy) -> Arc<Terms> {
-    Arc::new(Terms::new(policy.without_credentials(), example_time))
+fn terms(policy: Policy) -> Arc<ExchangeConfig> {
+    Arc::new(ExchangeConfig::new(policy.without_credentials(), example_time))
 }
 
 /// Shows a body to the meter, which counts the messages of a call (P1): what is longer as a whole was refused by its length.
@@ -162,8 +162,8 @@ fn respond(exchange: Exchange, recorded: &Recorded, method: &Method) -> Outcome 
         None => Collected::Unreadable(&[]),
     };
     let is_error = matches!(head.status.as_u16(), 400..=599);
-    let heard = is_error.then(|| exchange.heard(&head, whole));
-    let from_head = is_error.then(|| exchange.heard(&head, Collected::Unreadable(&[])));
+    let heard = is_error.then(|| exchange.explain(&head, whole));
+    let from_head = is_error.then(|| exchange.explain(&head, Collected::Unreadable(&[])));
     let most = [&heard, &from_head].into_iter().flatten().map(|heard| heard.rules.len()).max().unwrap_or(0);
     let rules = (0..most).map(|index| exchange.map_rule(index)).collect();
     let mut unread = false;
@@ -183,9 +183,9 @@ fn respond(exchange: Exchange, recorded: &Recorded, method: &Method) -> Outcome 
             unread = matches!(collected, Collected::Unreadable(_));
             let mut written = head.clone();
             match exchange.response_body(&mut written, collected) {
-                Rewritten::Rewrite(it) => Outcome::of(written, Sent::These(it.body), Some(&it.event)),
-                Rewritten::Replace(answered) => Outcome::answered(*answered),
-                Rewritten::Restore(_, event) => Outcome::passed(written, Some(&event)),
+                CollectedAction::Rewrite(it) => Outcome::of(written, Sent::These(it.body), Some(&it.event)),
+                CollectedAction::Replace(answered) => Outcome::answered(*answered),
+                CollectedAction::Restore(_, event) => Outcome::passed(written, Some(&event)),
             }
         }
     };
@@ -219,7 +219,7 @@ impl Outcome {
         Self::of(head, Sent::AsItCame, event)
     }
 
-    fn answered(answered: Answered) -> Self {
+    fn answered(answered: LocalReply) -> Self {
         let (head, body) = answered.reply.into_parts();
         Self::of(head, Sent::These(body), Some(&answered.event))
     }

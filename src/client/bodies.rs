@@ -13,7 +13,7 @@ use pin_project_lite::pin_project;
 use tokio::time::Sleep;
 
 /// The reading of an error's body.
-pub(super) struct Reading<B: Body> {
+pub(super) struct BodyReader<B: Body> {
     head: Option<response::Parts>,
     body: Option<Pin<Box<B>>>,
     data: BytesMut,
@@ -25,11 +25,11 @@ pub(super) struct Reading<B: Body> {
 pub(super) struct ReadBody<B: Body> {
     pub(super) head: response::Parts,
     pub(super) data: Bytes,
-    pub(super) rest: Rest<B>,
+    pub(super) rest: RemainingBytes<B>,
 }
 
 /// What stands behind the bytes that were read.
-pub(super) enum Rest<B: Body> {
+pub(super) enum RemainingBytes<B: Body> {
     /// Nothing: the body is whole.
     Trailers(Option<HeaderMap>),
     /// It was too long, or too late.
@@ -37,7 +37,7 @@ pub(super) enum Rest<B: Body> {
     Failed(B::Error),
 }
 
-impl<B: Body> Reading<B> {
+impl<B: Body> BodyReader<B> {
     pub(super) fn new(head: response::Parts, body: B, limit: usize, time: Duration) -> Self {
         let deadline = Box::pin(tokio::time::sleep(time));
         Self { head: Some(head), body: Some(Box::pin(body)), data: BytesMut::new(), limit, deadline }
@@ -50,8 +50,8 @@ impl<B: Body> Reading<B> {
         Poll::Ready(ReadBody { head, data: std::mem::take(&mut self.data).freeze(), rest })
     }
 
-    fn poll_rest(&mut self, cx: &mut Context<'_>) -> Poll<Rest<B>> {
-        let Some(mut body) = self.body.take() else { return Poll::Ready(Rest::Trailers(None)) };
+    fn poll_rest(&mut self, cx: &mut Context<'_>) -> Poll<RemainingBytes<B>> {
+        let Some(mut body) = self.body.take() else { return Poll::Ready(RemainingBytes::Trailers(None)) };
         while self.data.len() <= self.limit {
             match body.as_mut().poll_frame(cx) {
                 Poll::Pending if self.deadline.as_mut().poll(cx).is_pending() => {
@@ -59,15 +59,15 @@ impl<B: Body> Reading<B> {
                     return Poll::Pending;
                 }
                 Poll::Pending => break,
-                Poll::Ready(None) => return Poll::Ready(Rest::Trailers(None)),
-                Poll::Ready(Some(Err(error))) => return Poll::Ready(Rest::Failed(error)),
+                Poll::Ready(None) => return Poll::Ready(RemainingBytes::Trailers(None)),
+                Poll::Ready(Some(Err(error))) => return Poll::Ready(RemainingBytes::Failed(error)),
                 Poll::Ready(Some(Ok(frame))) => match frame.into_data() {
                     Ok(data) => self.data.extend_from_slice(&bytes_of(data)),
-                    Err(frame) => return Poll::Ready(Rest::Trailers(frame.into_trailers().ok())),
+                    Err(frame) => return Poll::Ready(RemainingBytes::Trailers(frame.into_trailers().ok())),
                 },
             }
         }
-        Poll::Ready(Rest::Body(body))
+        Poll::Ready(RemainingBytes::Body(body))
     }
 }
 
@@ -87,7 +87,7 @@ pin_project! {
     #[project = StateProj]
     enum State<B> where B: Body {
         Pass { #[pin] body: B },
-        Replay { data: Bytes, rest: Option<Rest<B>> },
+        Replay { data: Bytes, rest: Option<RemainingBytes<B>> },
     }
 }
 
@@ -96,7 +96,7 @@ impl<B: Body> ResponseBody<B> {
         Self { state: State::Pass { body } }
     }
 
-    pub(super) fn replay(data: Bytes, rest: Rest<B>) -> Self {
+    pub(super) fn replay(data: Bytes, rest: RemainingBytes<B>) -> Self {
         Self { state: State::Replay { data, rest: Some(rest) } }
     }
 }
@@ -113,20 +113,20 @@ impl<B: Body> Body for ResponseBody<B> {
         if !data.is_empty() {
             return Poll::Ready(Some(Ok(Frame::data(std::mem::take(data)))));
         }
-        if let Some(Rest::Body(body)) = rest {
+        if let Some(RemainingBytes::Body(body)) = rest {
             return body.as_mut().poll_frame(cx).map_ok(|frame| frame.map_data(bytes_of));
         }
         Poll::Ready(match rest.take() {
-            Some(Rest::Trailers(trailers)) => trailers.map(|trailers| Ok(Frame::trailers(trailers))),
-            Some(Rest::Failed(error)) => Some(Err(error)),
-            Some(Rest::Body(_)) | None => None,
+            Some(RemainingBytes::Trailers(trailers)) => trailers.map(|trailers| Ok(Frame::trailers(trailers))),
+            Some(RemainingBytes::Failed(error)) => Some(Err(error)),
+            Some(RemainingBytes::Body(_)) | None => None,
         })
     }
 
     fn is_end_stream(&self) -> bool {
         match &self.state {
             State::Pass { body } => body.is_end_stream(),
-            State::Replay { data, rest } => data.is_empty() && matches!(rest, None | Some(Rest::Trailers(None))),
+            State::Replay { data, rest } => data.is_empty() && matches!(rest, None | Some(RemainingBytes::Trailers(None))),
         }
     }
 
@@ -136,9 +136,9 @@ impl<B: Body> Body for ResponseBody<B> {
             State::Replay { data, rest } => (data.len() as u64, rest),
         };
         let left = match rest {
-            Some(Rest::Body(body)) => body.size_hint(),
-            Some(Rest::Failed(_)) => SizeHint::default(),
-            Some(Rest::Trailers(_)) | None => SizeHint::with_exact(0),
+            Some(RemainingBytes::Body(body)) => body.size_hint(),
+            Some(RemainingBytes::Failed(_)) => SizeHint::default(),
+            Some(RemainingBytes::Trailers(_)) | None => SizeHint::with_exact(0),
         };
         let mut hint = SizeHint::new();
         hint.set_lower(data.saturating_add(left.lower()));

@@ -10,7 +10,7 @@ use pin_project_lite::pin_project;
 use tower_layer::Layer;
 use tower_service::Service;
 
-use super::bodies::{ReadBody, Reading, ResponseBody};
+use super::bodies::{ReadBody, BodyReader, ResponseBody};
 use super::reader::ErrorReader;
 
 /// Reads the bodies of error responses, within an [`ErrorReader`]'s bounds, and puts the
@@ -81,7 +81,7 @@ pin_project! {
     #[project = StateProj]
     enum State<F, B> where B: Body {
         Calling { #[pin] future: F },
-        Reading { reading: Reading<B> },
+        Reading { reading: BodyReader<B> },
     }
 }
 

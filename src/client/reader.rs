@@ -8,7 +8,7 @@ use std::time::{Duration, SystemTime};
 use http::{HeaderMap, Response, response};
 use http_body::Body;
 
-use super::bodies::{ReadBody, Reading, Rest};
+use super::bodies::{ReadBody, BodyReader, RemainingBytes};
 use error_envelope_core::client::ClientError;
 use error_envelope_core::client::{self, ResponseView};
 use error_envelope_core::code::{CodeSet, ErrorCode};
@@ -43,7 +43,7 @@ pub struct ErrorReader {
 
 /// A response that is there as a whole.
 #[derive(Clone, Copy, Debug)]
-pub struct Whole<'a> {
+pub struct BufferedResponse<'a> {
     /// Its head.
     pub head: &'a response::Parts,
     /// All bytes of its body, as they came.
@@ -94,8 +94,8 @@ impl ErrorReader {
     /// What a whole response says, trailers and all: how gRPC, and Connect's and gRPC-Web's streams, tell of errors
     /// behind their messages. `None` where it is no error.
     #[must_use]
-    pub fn read_whole(&self, whole: Whole<'_>) -> Option<ClientError> {
-        let Whole { head, body, trailers } = whole;
+    pub fn read_whole(&self, whole: BufferedResponse<'_>) -> Option<ClientError> {
+        let BufferedResponse { head, body, trailers } = whole;
         client::read(&self.answer(head.status, &head.headers, Some(body), trailers), &self.codes, self.clock)
     }
 
@@ -129,15 +129,15 @@ impl ErrorReader {
         client::fails(response.status(), response.headers())
     }
 
-    pub(super) fn reading<B: Body>(&self, head: response::Parts, body: B) -> Reading<B> {
-        Reading::new(head, body, self.limit, self.time)
+    pub(super) fn reading<B: Body>(&self, head: response::Parts, body: B) -> BodyReader<B> {
+        BodyReader::new(head, body, self.limit, self.time)
     }
 
     /// What an error says of which so much was read.
     pub(super) fn error_of<B: Body>(&self, read: &ReadBody<B>) -> ClientError {
         let (body, trailers) = match &read.rest {
-            Rest::Trailers(trailers) => (Some(&*read.data), trailers.as_ref()),
-            Rest::Body(_) | Rest::Failed(_) => (None, None),
+            RemainingBytes::Trailers(trailers) => (Some(&*read.data), trailers.as_ref()),
+            RemainingBytes::Body(_) | RemainingBytes::Failed(_) => (None, None),
         };
         let answer = self.answer(read.head.status, &read.head.headers, body, trailers);
         client::read_failed(&answer, &self.codes, self.clock)

@@ -76,7 +76,7 @@ struct Settings {
 /// # Ok::<_, http::Error>(())
 /// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Repeatable;
+pub struct Idempotent;
 
 impl RetryPolicy {
     /// At most 4 attempts, back-off of at most 100 ms doubling to at most 10 s, 60 s of waits in all; a [`TpsBudget`] with
@@ -157,7 +157,7 @@ impl<Q: Clone, B, E> Policy<Request<Q>, Response<B>, E> for RetryPolicy {
     }
 
     fn clone_request(&mut self, request: &Request<Q>) -> Option<Request<Q>> {
-        let repeats = request.method().is_idempotent() || request.extensions().get::<Repeatable>().is_some();
+        let repeats = request.method().is_idempotent() || request.extensions().get::<Idempotent>().is_some();
         repeats.then(|| request.clone())
     }
 }

@@ -7,12 +7,12 @@ use http::{Request, Response};
 use http_body::Body;
 use tower_service::Service;
 
-use super::draining::Rest;
+use super::draining::RemainingRequest;
 use super::held::unready;
-use super::peeking::{First, Peeking, Waiting, poll_first};
+use super::peeking::{First, Peeking, AfterPeek, poll_first};
 use super::request_body::RequestBody;
 use super::state::State;
-use super::verifying::{Unsettled, Verifying};
+use super::verifying::{AfterVerification, Verifying};
 use error_envelope_core::exchange::{Admission, BoxError, FirstByte};
 use error_envelope_core::guard::auth::Verified;
 use error_envelope_runtime as runtime;
@@ -37,7 +37,7 @@ where
     }
 }
 
-impl<S> Waiting<S> {
+impl<S> AfterPeek<S> {
     fn decide<B, R>(self, first: First, body: Pin<Box<B>>) -> StateOf<S, B, R>
     where
         S: Service<Request<RequestBody<B>>, Response = Response<R>>,
@@ -66,16 +66,16 @@ impl<S> Waiting<S> {
                 (State::answered(answered, None), Some((None, head)))
             }
             (Admission::Answer(answered), held) => {
-                (State::answered(answered, Some(Rest::Pinned { body })), Some((held, head)))
+                (State::answered(answered, Some(RemainingRequest::Pinned { body })), Some((held, head)))
             }
             // One peek decides, and comes last: the exchange asks for nothing more.
             (Admission::Peek(pending, _), held) => {
                 let answered = pending.panicked("a second peek".into());
-                (State::answered(answered, Some(Rest::Pinned { body })), Some((held, head)))
+                (State::answered(answered, Some(RemainingRequest::Pinned { body })), Some((held, head)))
             }
             (Admission::Verify(unverified, _), held) => {
                 let answered = unverified.panicked("a verifier after the peek".into());
-                (State::answered(answered, Some(Rest::Pinned { body })), Some((held, head)))
+                (State::answered(answered, Some(RemainingRequest::Pinned { body })), Some((held, head)))
             }
         };
         if let Some((held, head)) = unused {
@@ -105,7 +105,7 @@ where
     }
 }
 
-impl<S, B> Unsettled<S, B> {
+impl<S, B> AfterVerification<S, B> {
     fn decide<R>(self, outcome: Result<Verified, BoxError>) -> StateOf<S, B, R>
     where
         S: Service<Request<RequestBody<B>>, Response = Response<R>>,
@@ -117,7 +117,7 @@ impl<S, B> Unsettled<S, B> {
                 State::Verifying { verifying: Box::new(Verifying::new(timeout, rest)) }
             }
             (Admission::Peek(pending, timeout), held) => {
-                let rest = Waiting { service, held, pending, head };
+                let rest = AfterPeek { service, held, pending, head };
                 State::Peeking { peeking: Peeking::new(Box::pin(body), timeout, rest) }
             }
             (Admission::Forward(exchange, meter, unenforced), None) => {

@@ -9,7 +9,7 @@ use bytes::Bytes;
 use http_body::Frame;
 use tokio::time::{Instant, Sleep, sleep};
 
-use error_envelope_core::exchange::{BoxError, Unread};
+use error_envelope_core::exchange::{BoxError, UnreadReason};
 use error_envelope_runtime::catch;
 
 /// What is left of the bytes and of the time that a body may take.
@@ -27,7 +27,7 @@ pub(super) struct Budget {
 const MAX_EMPTY_FRAMES: u16 = 1024;
 
 /// No more is read: the budget is spent, or the body failed.
-pub(super) struct GaveUp;
+pub(super) struct BudgetExhausted;
 
 impl Budget {
     pub(super) fn new(max_bytes: u64, timeout: Duration) -> Self {
@@ -39,34 +39,34 @@ impl Budget {
         &mut self,
         cx: &mut Context<'_>,
         poll: impl FnOnce(&mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BoxError>>>,
-    ) -> Poll<Result<Option<Frame<Bytes>>, GaveUp>> {
+    ) -> Poll<Result<Option<Frame<Bytes>>, BudgetExhausted>> {
         match poll(cx) {
             Poll::Ready(Some(Ok(frame))) => {
                 let takes = self.takes(frame.data_ref().map_or(0, Bytes::len), cx);
-                Poll::Ready(takes.map(|()| Some(frame)).map_err(|_| GaveUp))
+                Poll::Ready(takes.map(|()| Some(frame)).map_err(|_| BudgetExhausted))
             }
             Poll::Ready(None) => Poll::Ready(Ok(None)),
             Poll::Ready(Some(Err(error))) => {
                 // Its drop is the user's own, and may panic (F2).
                 let _ = catch(|| drop(error));
-                Poll::Ready(Err(GaveUp))
+                Poll::Ready(Err(BudgetExhausted))
             }
-            Poll::Pending if self.is_late(cx) => Poll::Ready(Err(GaveUp)),
+            Poll::Pending if self.is_late(cx) => Poll::Ready(Err(BudgetExhausted)),
             Poll::Pending => Poll::Pending,
         }
     }
 
     /// Pays for a frame of so many bytes that came in time.
-    pub(super) fn takes(&mut self, length: usize, cx: &mut Context<'_>) -> Result<(), Unread> {
+    pub(super) fn takes(&mut self, length: usize, cx: &mut Context<'_>) -> Result<(), UnreadReason> {
         let left = if length == 0 {
             self.empty_frames.checked_sub(1).map(|left| self.empty_frames = left)
         } else {
             self.left.checked_sub(length as u64).map(|left| self.left = left)
         };
         if left.is_none() {
-            Err(Unread::TooLong)
+            Err(UnreadReason::TooLong)
         } else if self.deadline.as_mut().is_some_and(|deadline| deadline.has_passed(cx)) {
-            Err(Unread::TooLate)
+            Err(UnreadReason::TooLate)
         } else {
             Ok(())
         }

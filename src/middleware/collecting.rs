@@ -10,10 +10,10 @@ use http_body::Body;
 use pin_project_lite::pin_project;
 
 use super::budget::{Budget, Deadline};
-use super::read::Read;
+use super::read::ReadBytes;
 use super::request_body::panicked;
 use super::waits::Waits;
-use error_envelope_core::exchange::{BoxError, Event, Exchange, Unread};
+use error_envelope_core::exchange::{BoxError, Event, Exchange, UnreadReason};
 use error_envelope_runtime::catch;
 
 pin_project! {
@@ -21,15 +21,15 @@ pin_project! {
     pub(super) struct Collecting<R> {
         #[pin]
         pub(super) body: R,
-        pub(super) waiting: Option<Box<Job>>,
+        pub(super) waiting: Option<Box<CollectJob>>,
     }
 }
 
 /// An inner error, and what was read of it so far.
-pub(super) struct Job {
+pub(super) struct CollectJob {
     pub(super) exchange: Exchange,
     pub(super) head: response::Parts,
-    pub(super) read: Read,
+    pub(super) read: ReadBytes,
     budget: Budget,
     /// When the client of an RPC call waits no longer.
     deadline: Option<Deadline>,
@@ -40,12 +40,12 @@ pub(super) struct Job {
 pub(super) enum End {
     Whole,
     /// No more is read, or the error came instead.
-    Unread(Unread, Option<BoxError>),
+    Unread(UnreadReason, Option<BoxError>),
     /// The client waits no longer.
     OutOfTime,
 }
 
-impl Job {
+impl CollectJob {
     #[inline]
     pub(super) fn new(
         exchange: Exchange,
@@ -54,7 +54,7 @@ impl Job {
         timeout: Duration,
         deadline: Option<Deadline>,
     ) -> Self {
-        let (read, budget) = (Read::default(), Budget::new(max_bytes, timeout));
+        let (read, budget) = (ReadBytes::default(), Budget::new(max_bytes, timeout));
         Self { exchange, head, read, budget, deadline, waits: Waits::default() }
     }
 
@@ -69,7 +69,7 @@ impl Job {
             let mut error = None;
             let frame = catch(|| poll_into(read, body.as_mut(), &mut error, cx));
             return Poll::Ready(match frame.unwrap_or_else(|panic| Poll::Ready(Frame::Panicked(panic))) {
-                Poll::Pending if budget.is_late(cx) => End::Unread(Unread::TooLate, None),
+                Poll::Pending if budget.is_late(cx) => End::Unread(UnreadReason::TooLate, None),
                 Poll::Pending if deadline.as_mut().is_some_and(|deadline| deadline.has_passed(cx)) => End::OutOfTime,
                 Poll::Pending => return Poll::Pending,
                 Poll::Ready(Frame::More(length)) => match budget.takes(length, cx) {
@@ -81,8 +81,8 @@ impl Job {
                     Err(why) => End::Unread(why, None),
                 },
                 Poll::Ready(Frame::None) => End::Whole,
-                Poll::Ready(Frame::Failed) => End::Unread(Unread::BrokeOff, error),
-                Poll::Ready(Frame::Panicked(panic)) => End::Unread(Unread::BrokeOff, Some(panicked(panic))),
+                Poll::Ready(Frame::Failed) => End::Unread(UnreadReason::BrokeOff, error),
+                Poll::Ready(Frame::Panicked(panic)) => End::Unread(UnreadReason::BrokeOff, Some(panicked(panic))),
             });
         }
     }
@@ -101,7 +101,7 @@ enum Frame {
 
 #[inline]
 fn poll_into<R>(
-    read: &mut Read,
+    read: &mut ReadBytes,
     mut body: Pin<&mut R>,
     failed: &mut Option<BoxError>,
     cx: &mut Context<'_>,
@@ -147,7 +147,7 @@ impl<R> Collecting<R> {
     }
 
     pub(super) fn abandoned(self: Pin<&mut Self>) -> Option<Event> {
-        let Job { exchange, head, .. } = *self.project().waiting.take()?;
+        let CollectJob { exchange, head, .. } = *self.project().waiting.take()?;
         let _ = catch(|| drop(head));
         Some(exchange.abandoned())
     }

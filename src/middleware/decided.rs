@@ -7,16 +7,16 @@ use bytes::Bytes;
 use http::{Response, response};
 use http_body::Body;
 
-use super::collecting::{Collecting, End, Job};
-use super::read::Read;
+use super::collecting::{Collecting, End, CollectJob};
+use super::read::ReadBytes;
 use super::response_body::{Reply, ResponseBody, reply_of};
-use error_envelope_core::exchange::{BoxError, Collected, Exchange, Rewritten, Tail, Unread};
+use error_envelope_core::exchange::{BoxError, Collected, Exchange, CollectedAction, BodyContext, UnreadReason};
 use error_envelope_runtime as runtime;
 use error_envelope_runtime::catch;
 
-impl Job {
+impl CollectJob {
     #[inline]
-    fn end<R, B>(self, end: End) -> Decided<R, B> {
+    fn end<R, B>(self, end: End) -> BodyOutcome<R, B> {
         let Self { exchange, head, read, waits, .. } = self;
         waits.ended();
         match end {
@@ -24,7 +24,7 @@ impl Job {
             End::Unread(why, error) => decided(exchange, head, read, Some((why, error))),
             End::OutOfTime => {
                 let _ = catch(|| drop(head));
-                Decided::Reply(reply_of(exchange.timed_out()))
+                BodyOutcome::Reply(reply_of(exchange.timed_out()))
             }
         }
     }
@@ -37,7 +37,7 @@ where
 {
     /// Reads what is there; what is not is awaited by [`Collecting::poll`].
     #[inline]
-    pub(super) fn begin<B>(self: Pin<&mut Self>, mut job: Job, cx: &mut Context<'_>) -> Poll<Decided<R, B>> {
+    pub(super) fn begin<B>(self: Pin<&mut Self>, mut job: CollectJob, cx: &mut Context<'_>) -> Poll<BodyOutcome<R, B>> {
         let this = self.project();
         match job.poll(this.body, cx) {
             Poll::Ready(end) => Poll::Ready(job.end(end)),
@@ -50,7 +50,7 @@ where
     }
 
     /// `None` where the reply was given before.
-    pub(super) fn poll<B>(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Decided<R, B>>> {
+    pub(super) fn poll<B>(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<BodyOutcome<R, B>>> {
         let this = self.project();
         let Some(job) = this.waiting else { return Poll::Ready(None) };
         let end = ready!(job.poll(this.body, cx));
@@ -59,10 +59,10 @@ where
 }
 
 /// What becomes of an inner error whose body was read.
-pub(super) enum Decided<R, B> {
+pub(super) enum BodyOutcome<R, B> {
     Reply(Reply<R, B>),
     /// What was read, then what was not, or the error that came instead.
-    Resume(response::Parts, Bytes, Option<BoxError>, Tail),
+    Resume(response::Parts, Bytes, Option<BoxError>, BodyContext),
 }
 
 /// `rest` is why something was not read, and the error that came instead.
@@ -70,9 +70,9 @@ pub(super) enum Decided<R, B> {
 fn decided<R, B>(
     exchange: Exchange,
     mut head: response::Parts,
-    read: Read,
-    rest: Option<(Unread, Option<BoxError>)>,
-) -> Decided<R, B> {
+    read: ReadBytes,
+    rest: Option<(UnreadReason, Option<BoxError>)>,
+) -> BodyOutcome<R, B> {
     let (body, trailers) = read.into_parts();
     let collected = if rest.is_none() { Collected::Whole(&body) } else { Collected::Unreadable(&body) };
     let mut rewritten = exchange.response_body(&mut head, collected);
@@ -81,25 +81,25 @@ fn decided<R, B>(
     }
     let reply = match (rewritten, rest) {
         // Behind trailers nothing comes, however late they were.
-        (Rewritten::Restore(tail, event), Some((_, error))) if trailers.is_none() => {
+        (CollectedAction::Restore(tail, event), Some((_, error))) if trailers.is_none() => {
             runtime::log_event(*event);
-            return Decided::Resume(head, body, error, tail);
+            return BodyOutcome::Resume(head, body, error, tail);
         }
-        (Rewritten::Restore(_, event), rest) => {
+        (CollectedAction::Restore(_, event), rest) => {
             let _ = catch(|| drop(rest));
             runtime::log_event(*event);
             Response::from_parts(head, ResponseBody::replay(body, trailers))
         }
-        (Rewritten::Rewrite(mut written), rest) => {
+        (CollectedAction::Rewrite(mut written), rest) => {
             let _ = catch(|| drop(rest));
             runtime::log_event(&mut written.event);
             Response::from_parts(head, ResponseBody::reply(written.body))
         }
-        (Rewritten::Replace(answered), rest) => {
+        (CollectedAction::Replace(answered), rest) => {
             let _ = catch(|| drop(rest));
             let _ = catch(|| drop(head));
             reply_of(*answered)
         }
     };
-    Decided::Reply(reply)
+    BodyOutcome::Reply(reply)
 }

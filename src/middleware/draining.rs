@@ -8,9 +8,9 @@ use http::Response;
 use http_body::Body;
 use pin_project_lite::pin_project;
 
-use super::budget::{Budget, GaveUp};
+use super::budget::{Budget, BudgetExhausted};
 use super::request_body::poll_bytes;
-use error_envelope_core::exchange::{Answered, BoxError, Linger};
+use error_envelope_core::exchange::{LocalReply, BoxError, DrainBudget};
 use error_envelope_runtime::catch;
 
 /// So much of what has come already is dropped before the head leaves: what is there at once needs no state behind it.
@@ -20,23 +20,23 @@ pin_project! {
     /// An answer whose request has more to come.
     pub(super) struct Draining<B> {
         #[pin]
-        request: Rest<B>,
+        request: RemainingRequest<B>,
         budget: Budget,
         waits: bool,
-        answered: Option<Box<Answered>>,
+        answered: Option<Box<LocalReply>>,
     }
 }
 
 pin_project! {
     // A body that was looked at stays where it is.
     #[project = RestProj]
-    pub(super) enum Rest<B> {
+    pub(super) enum RemainingRequest<B> {
         New { #[pin] body: B },
         Pinned { body: Pin<Box<B>> },
     }
 }
 
-impl<B> Rest<B> {
+impl<B> RemainingRequest<B> {
     fn body(self: Pin<&mut Self>) -> Pin<&mut B> {
         match self.project() {
             RestProj::New { body } => body,
@@ -52,14 +52,14 @@ impl<B> Rest<B> {
     }
 }
 
-impl<B> From<B> for Rest<B> {
+impl<B> From<B> for RemainingRequest<B> {
     fn from(body: B) -> Self {
         Self::New { body }
     }
 }
 
 impl<B> Draining<B> {
-    pub(super) fn new(request: Rest<B>, linger: Linger, answered: Box<Answered>) -> Self {
+    pub(super) fn new(request: RemainingRequest<B>, linger: DrainBudget, answered: Box<LocalReply>) -> Self {
         let budget = Budget::new(linger.max_bytes, linger.timeout);
         Self { request, budget, waits: linger.body_first, answered: Some(answered) }
     }
@@ -93,7 +93,7 @@ where
                         return true;
                     }
                 }
-                Poll::Ready(Ok(None) | Err(GaveUp)) => return true,
+                Poll::Ready(Ok(None) | Err(BudgetExhausted)) => return true,
                 Poll::Pending => return false,
             }
         }

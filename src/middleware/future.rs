@@ -12,19 +12,19 @@ use http_body::Body;
 use pin_project_lite::pin_project;
 use tower_service::Service;
 
-use super::collecting::{Collecting, Job};
-use super::decided::Decided;
-use super::draining::Rest;
+use super::collecting::{Collecting, CollectJob};
+use super::decided::BodyOutcome;
+use super::draining::RemainingRequest;
 use super::facts::facts;
-use super::peeking::{Peeking, Waiting};
+use super::peeking::{Peeking, AfterPeek};
 use super::request_body::RequestBody;
 use super::response_body::{Reply, ResponseBody, reply_of};
 use super::span;
-use super::state::{Around, Call, State, StateProj};
+use super::state::{CallContext, Call, State, StateProj};
 use super::tee::Tee;
-use super::verifying::{Unsettled, Verifying};
-use super::watching::Watching;
-use error_envelope_core::exchange::{Answered, BoxError, Exchange, ResponsePlan};
+use super::verifying::{AfterVerification, Verifying};
+use super::watching::RpcBody;
+use error_envelope_core::exchange::{LocalReply, BoxError, Exchange, ResponsePlan};
 use error_envelope_core::request_id::RequestId;
 use error_envelope_runtime as runtime;
 use error_envelope_runtime::catch;
@@ -56,17 +56,17 @@ impl<S, F, B, R> ResponseFuture<S, F, B, R> {
     }
 
     /// An answer of the layer's own. The request's body, where it was not forwarded, may be left to drain (G5).
-    pub(super) fn answered(answered: impl Into<Box<Answered>>, body: Option<B>) -> Self {
-        Self { state: State::answered(answered, body.map(Rest::from)) }
+    pub(super) fn answered(answered: impl Into<Box<LocalReply>>, body: Option<B>) -> Self {
+        Self { state: State::answered(answered, body.map(RemainingRequest::from)) }
     }
 
     /// Waits for the first byte of the body (G3).
-    pub(super) fn peek(body: B, timeout: Duration, rest: Waiting<S>) -> Self {
+    pub(super) fn peek(body: B, timeout: Duration, rest: AfterPeek<S>) -> Self {
         Self { state: State::Peeking { peeking: Peeking::new(Box::pin(body), timeout, rest) } }
     }
 
     /// Waits for a verifier (G2).
-    pub(super) fn verify(timeout: Duration, rest: Unsettled<S, B>) -> Self {
+    pub(super) fn verify(timeout: Duration, rest: AfterVerification<S, B>) -> Self {
         Self { state: State::Verifying { verifying: Box::new(Verifying::new(timeout, rest)) } }
     }
 }
@@ -124,7 +124,7 @@ where
                         plan => return Poll::Ready(Ok(planned(plan, id, head, body, around))),
                     };
                     let deadline = around.and_then(|around| around.deadline);
-                    let job = Job::new(exchange, head, max_bytes, timeout, deadline);
+                    let job = CollectJob::new(exchange, head, max_bytes, timeout, deadline);
                     if may_restore {
                         let mut keeping = Box::pin(Collecting::new(body));
                         let decided = keeping.as_mut().begin(job, cx);
@@ -231,7 +231,7 @@ fn discard<R, E>(outcome: Option<Result<Response<R>, E>>) {
     }
 }
 
-fn failed_with(exchange: Exchange, error: impl Into<BoxError>) -> Answered {
+fn failed_with(exchange: Exchange, error: impl Into<BoxError>) -> LocalReply {
     let error = match catch(|| error.into()) {
         Ok(error) => error,
         Err(panic) => return exchange.panicked(panic),
@@ -251,7 +251,7 @@ fn planned<R, B>(
     id: RequestId,
     head: response::Parts,
     body: R,
-    around: Option<Box<Around>>,
+    around: Option<Box<CallContext>>,
 ) -> Reply<R, B>
 where
     R: Body,
@@ -292,7 +292,7 @@ where
         }
         ResponsePlan::Watch(watch) => {
             runtime::log_notes(id, watch.notes());
-            ResponseBody::watch(body, Watching::new(watch, around.and_then(|around| around.deadline)))
+            ResponseBody::watch(body, RpcBody::new(watch, around.and_then(|around| around.deadline)))
         }
         // Taken by `poll`, as `Pass` and `Rewrite` are.
         ResponsePlan::Collect(exchange, ..) => {
@@ -306,18 +306,18 @@ where
 
 /// The reply to an error whose body was read. What was not read is dropped, or sent from where it is.
 #[inline]
-fn read<S, F, B, R>(mut state: Pin<&mut State<S, F, B, R>>, decided: Decided<R, B>) -> Reply<R, B> {
+fn read<S, F, B, R>(mut state: Pin<&mut State<S, F, B, R>>, decided: BodyOutcome<R, B>) -> Reply<R, B> {
     let kept = match state.as_mut().project() {
         StateProj::Keeping { keeping } => keeping.take(),
         _ => None,
     };
     let reply = match (decided, kept) {
-        (Decided::Resume(head, read, error, tail), Some(rest)) => {
+        (BodyOutcome::Resume(head, read, error, tail), Some(rest)) => {
             Response::from_parts(head, ResponseBody::resume(read, error, rest, tail))
         }
         // Nothing is resumed that was not kept.
-        (Decided::Resume(head, ..), None) => Response::from_parts(head, ResponseBody::default()),
-        (Decided::Reply(reply), kept) => {
+        (BodyOutcome::Resume(head, ..), None) => Response::from_parts(head, ResponseBody::default()),
+        (BodyOutcome::Reply(reply), kept) => {
             let _ = catch(|| drop(kept));
             reply
         }

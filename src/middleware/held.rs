@@ -1,20 +1,20 @@
 //! What `poll_ready` said, until a request asks for it (rule F3).
 
-use error_envelope_core::exchange::{Answered, BoxError, Exchange};
+use error_envelope_core::exchange::{LocalReply, BoxError, Exchange};
 use error_envelope_runtime::catch;
 
 /// What `poll_ready` said, for the request that would have been forwarded (F3). A panic is kept as its text: a payload
 /// is not `Sync`, and would make the service not `Sync`.
-pub(super) enum Held {
+pub(super) enum NotReady {
     Failed(BoxError),
     Panicked(Box<str>),
 }
 
 /// The answer to a request whose service was not ready (F3).
-pub(super) fn unready(held: Held, exchange: Exchange) -> Answered {
+pub(super) fn unready(held: NotReady, exchange: Exchange) -> LocalReply {
     match held {
-        Held::Panicked(panic) => exchange.unready_panicked(panic),
-        Held::Failed(error) => match catch(|| exchange.unreadiness_of(&*error)) {
+        NotReady::Panicked(panic) => exchange.unready_panicked(panic),
+        NotReady::Failed(error) => match catch(|| exchange.unreadiness_of(&*error)) {
             Ok(failure) => exchange.unready(failure, error),
             Err(panic) => {
                 let _ = catch(|| drop(error));

@@ -12,7 +12,7 @@ use tower_layer::Layer;
 use super::hpack::Indexed;
 use super::recognise::recognise;
 use super::service::ErrorEnvelopeService;
-use super::verify::{Verifiers, Verify};
+use super::verify::{Verifiers, Verifier};
 use error_envelope_core::exchange::{Classifier, Observer};
 use error_envelope_core::fault::Fault;
 #[cfg(feature = "policy-file")]
@@ -142,7 +142,7 @@ impl ErrorEnvelopeLayer {
     /// # let _ = layer;
     /// # Ok::<(), tower_error_envelope::PolicyError>(())
     /// ```
-    pub fn verifier(mut self, name: impl Into<String>, verifier: impl Verify) -> Self {
+    pub fn verifier(mut self, name: impl Into<String>, verifier: impl Verifier) -> Self {
         self.verifiers.add(name.into(), verifier);
         self
     }

@@ -8,33 +8,33 @@ use http::{HeaderMap, request};
 use http_body::Body;
 
 use super::budget::Deadline;
-use super::held::Held;
+use super::held::NotReady;
 use super::request_body::poll_bytes;
-use error_envelope_core::exchange::{BoxError, Event, Pending};
+use error_envelope_core::exchange::{BoxError, Event, PendingPeek};
 use error_envelope_runtime::catch;
 
 /// A request whose first body byte is awaited (G3).
 pub(super) struct Peeking<S, B> {
     pub(super) body: Option<Pin<Box<B>>>,
     pub(super) deadline: Deadline,
-    pub(super) rest: Option<Box<Waiting<S>>>,
+    pub(super) rest: Option<Box<AfterPeek<S>>>,
 }
 
 /// What goes on once the first byte has come.
-pub(super) struct Waiting<S> {
+pub(super) struct AfterPeek<S> {
     pub(super) service: S,
-    pub(super) held: Option<Held>,
-    pub(super) pending: Pending,
+    pub(super) held: Option<NotReady>,
+    pub(super) pending: PendingPeek,
     pub(super) head: request::Parts,
 }
 
 impl<S, B> Peeking<S, B> {
-    pub(super) fn new(body: Pin<Box<B>>, timeout: Duration, rest: Waiting<S>) -> Self {
+    pub(super) fn new(body: Pin<Box<B>>, timeout: Duration, rest: AfterPeek<S>) -> Self {
         Self { body: Some(body), deadline: Deadline::after(timeout), rest: Some(Box::new(rest)) }
     }
 
     pub(super) fn abandoned(&mut self) -> Option<Event> {
-        let Waiting { service, held, pending, head, .. } = *self.rest.take()?;
+        let AfterPeek { service, held, pending, head, .. } = *self.rest.take()?;
         let _ = catch(|| drop(service));
         let _ = catch(|| drop(held));
         let _ = catch(|| drop(head));

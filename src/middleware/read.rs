@@ -5,13 +5,13 @@ use http::HeaderMap;
 
 /// What was read so far: one chunk as it came, or all of them together.
 #[derive(Default)]
-pub(super) struct Read {
+pub(super) struct ReadBytes {
     first: Bytes,
     all: BytesMut,
     pub(super) trailers: Option<Box<HeaderMap>>,
 }
 
-impl Read {
+impl ReadBytes {
     pub(super) fn push_data(&mut self, data: Bytes) {
         if self.first.is_empty() {
             self.first = data;

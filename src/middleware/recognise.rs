@@ -79,7 +79,7 @@ mod tests {
     use std::sync::Arc;
 
     use error_envelope_core::code::ErrorCode;
-    use error_envelope_core::exchange::{Admission, BodyFacts, BoxError, Exchange, Terms};
+    use error_envelope_core::exchange::{Admission, BodyFacts, BoxError, Exchange, ExchangeConfig};
     use error_envelope_core::fault::Fault;
     use error_envelope_core::policy::Policy;
     use http::Request;
@@ -90,7 +90,7 @@ mod tests {
     use super::*;
 
     fn code_of(error: &(dyn Error + 'static)) -> String {
-        let terms = Terms::new(Policy::default(), error_envelope_runtime::now).with_recogniser(recognise);
+        let terms = ExchangeConfig::new(Policy::default(), error_envelope_runtime::now).with_recogniser(recognise);
         let (mut head, ()) = Request::new(()).into_parts();
         let body = BodyFacts { ended: true, lower: 0, upper: Some(0) };
         let begun = Exchange::begin(Arc::new(terms), &mut head, body, error_envelope_runtime::new_request_id);

@@ -9,9 +9,9 @@ use http_body::{Body, Frame, SizeHint};
 use http_body_util::{Full, Limited};
 use pin_project_lite::pin_project;
 
-use super::budget::{Budget, GaveUp};
+use super::budget::{Budget, BudgetExhausted};
 use error_envelope_core::code::ErrorCode;
-use error_envelope_core::exchange::{BoxError, Linger, Meter, Metered};
+use error_envelope_core::exchange::{BoxError, DrainBudget, Meter, MeterAction};
 use error_envelope_core::fault::Fault;
 use error_envelope_runtime::catch;
 
@@ -112,7 +112,7 @@ enum Look {
     Ends,
     /// It is empty, and the last.
     EndsEmpty,
-    Over(Linger),
+    Over(DrainBudget),
 }
 
 /// Counts a frame.
@@ -133,7 +133,7 @@ fn look(
                 }
             }
             data => {
-                if let Some(Metered::Over(linger)) = data.map(|data| meter.request_data(data)) {
+                if let Some(MeterAction::Over(linger)) = data.map(|data| meter.request_data(data)) {
                     return Look::Over(linger);
                 }
                 // On HTTP/2 nothing is left on the connection: it does not matter that the body has ended.
@@ -159,7 +159,7 @@ where
         match ready!(budget.poll_frame(cx, |cx| poll_bytes(body.as_mut(), cx))) {
             Ok(Some(_)) => {}
             Ok(None) => return Poll::Ready(true),
-            Err(GaveUp) => return Poll::Ready(false),
+            Err(BudgetExhausted) => return Poll::Ready(false),
         }
     }
 }
@@ -200,7 +200,7 @@ fn over_limit() -> BoxError {
 mod tests {
     use std::sync::Arc;
 
-    use error_envelope_core::exchange::{Admission, BodyFacts, Exchange, Terms};
+    use error_envelope_core::exchange::{Admission, BodyFacts, Exchange, ExchangeConfig};
     use error_envelope_core::policy::{BodyLimitPer, Policy};
     use http::{Request, Version};
 
@@ -239,7 +239,7 @@ mod tests {
         let call =
             Request::post("/").version(version).header("content-type", "application/grpc").header("te", "trailers");
         let (mut head, ()) = call.body(()).unwrap().into_parts();
-        let terms = Terms::new(
+        let terms = ExchangeConfig::new(
             Policy::builder().body_limit(9).body_limit_per(BodyLimitPer::Message).build().unwrap(),
             error_envelope_runtime::now,
         );

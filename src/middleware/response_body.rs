@@ -13,8 +13,8 @@ use super::broken::{Broken, Polled, ResponseBodyError, text_of};
 use super::collecting::Collecting;
 use super::draining::Draining;
 use super::tee::Tee;
-use super::watching::{Watched, Watching};
-use error_envelope_core::exchange::{Answered, BoxError, Origin, Tail};
+use super::watching::{Watched, RpcBody};
+use error_envelope_core::exchange::{LocalReply, BoxError, Origin, BodyContext};
 use error_envelope_runtime as runtime;
 use error_envelope_runtime::catch;
 
@@ -25,7 +25,7 @@ pin_project! {
     pub struct ResponseBody<R, B> {
         #[pin]
         kind: Kind<R, B>,
-        tail: Option<Tail>,
+        tail: Option<BodyContext>,
     }
 
     impl<R, B> PinnedDrop for ResponseBody<R, B> {
@@ -45,9 +45,9 @@ pin_project! {
         // What passes is copied aside (M1).
         Tee { #[pin] body: R, tee: Box<Tee> },
         // The response of an RPC call (section P).
-        Watch { #[pin] body: R, watching: Watching },
+        Watch { #[pin] body: R, watching: RpcBody },
         // What was read of a body that passes after all, then the rest of it, or the error that came instead (M1).
-        Resume { read: Bytes, rest: Box<Unread<R>> },
+        Resume { read: Bytes, rest: Box<RemainingBody<R>> },
         Reply { body: Bytes },
         // The rest of the request is read and dropped after the head, and before or after these bytes (G5).
         Drain { request: Pin<Box<Draining<B>>>, body: Bytes },
@@ -62,26 +62,26 @@ pin_project! {
 pub(super) type Reply<R, B> = Response<ResponseBody<R, B>>;
 
 /// What was not read of a body.
-struct Unread<R> {
+struct RemainingBody<R> {
     body: Pin<Box<Collecting<R>>>,
     error: Option<BoxError>,
 }
 
 impl<R, B> ResponseBody<R, B> {
-    pub(super) fn pass(body: R, tail: Tail) -> Self {
+    pub(super) fn pass(body: R, tail: BodyContext) -> Self {
         Self { kind: Kind::Pass { body }, tail: Some(tail) }
     }
 
-    pub(super) fn tee(body: R, tail: Tail, tee: Tee) -> Self {
+    pub(super) fn tee(body: R, tail: BodyContext, tee: Tee) -> Self {
         Self { kind: Kind::Tee { body, tee: Box::new(tee) }, tail: Some(tail) }
     }
 
-    pub(super) fn watch(body: R, watching: Watching) -> Self {
+    pub(super) fn watch(body: R, watching: RpcBody) -> Self {
         Self { kind: Kind::Watch { body, watching }, tail: None }
     }
 
-    pub(super) fn resume(read: Bytes, error: Option<BoxError>, body: Pin<Box<Collecting<R>>>, tail: Tail) -> Self {
-        Self { kind: Kind::Resume { read, rest: Box::new(Unread { body, error }) }, tail: Some(tail) }
+    pub(super) fn resume(read: Bytes, error: Option<BoxError>, body: Pin<Box<Collecting<R>>>, tail: BodyContext) -> Self {
+        Self { kind: Kind::Resume { read, rest: Box::new(RemainingBody { body, error }) }, tail: Some(tail) }
     }
 
     pub(super) fn stripped(length: SizeHint) -> Self {
@@ -243,7 +243,7 @@ where
     /// The next frame of a body that is the layer's own.
     fn poll_own(
         mut self: Pin<&mut Self>,
-        tail: &mut Option<Tail>,
+        tail: &mut Option<BodyContext>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, ResponseBodyError>>> {
         match self.as_mut().project() {
@@ -308,7 +308,7 @@ fn failed(broken: &mut Option<Broken>, origin: Origin, error: BoxError) -> Polle
 
 fn broke_off<R, B>(
     kind: Pin<&mut Kind<R, B>>,
-    tail: &mut Option<Tail>,
+    tail: &mut Option<BodyContext>,
     origin: Origin,
     error: BoxError,
 ) -> ResponseBodyError {
@@ -320,7 +320,7 @@ fn broke_off<R, B>(
     ResponseBodyError(text)
 }
 
-fn resumed_size<R: Body>(read: &Bytes, rest: &Unread<R>) -> SizeHint {
+fn resumed_size<R: Body>(read: &Bytes, rest: &RemainingBody<R>) -> SizeHint {
     let size = match rest.error {
         Some(_) => SizeHint::default(),
         None => catch(|| rest.body.body_ref().size_hint()).unwrap_or_default(),
@@ -335,7 +335,7 @@ fn resumed_size<R: Body>(read: &Bytes, rest: &Unread<R>) -> SizeHint {
 }
 
 /// Drops the body inside a catch: a panic of its drop goes no further than the log (F2).
-fn finish<R, B>(mut kind: Pin<&mut Kind<R, B>>, tail: &mut Option<Tail>) {
+fn finish<R, B>(mut kind: Pin<&mut Kind<R, B>>, tail: &mut Option<BodyContext>) {
     let mut watch = None;
     match kind.as_mut().project() {
         KindProj::Tee { tee, .. } => tee.broke_off(),
@@ -355,7 +355,7 @@ fn finish<R, B>(mut kind: Pin<&mut Kind<R, B>>, tail: &mut Option<Tail>) {
 }
 
 /// The answer to a request that is read no further.
-pub(super) fn reply_of<R, B>(mut answered: Answered) -> Reply<R, B> {
+pub(super) fn reply_of<R, B>(mut answered: LocalReply) -> Reply<R, B> {
     runtime::log_reply(&mut answered);
     answered.reply.map(ResponseBody::reply)
 }

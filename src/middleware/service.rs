@@ -10,13 +10,13 @@ use tower_service::Service;
 
 use super::facts::facts;
 use super::future::ResponseFuture;
-use super::held::{Held, unready};
+use super::held::{NotReady, unready};
 use super::hpack::Indexed;
-use super::peeking::Waiting;
+use super::peeking::AfterPeek;
 use super::request_body::RequestBody;
 use super::response_body::ResponseBody;
 use super::verify::Verifiers;
-use super::verifying::Unsettled;
+use super::verifying::AfterVerification;
 use error_envelope_core::exchange::{Admission, BoxError, Exchange};
 use error_envelope_runtime as runtime;
 use error_envelope_runtime::PolicyHandle;
@@ -28,7 +28,7 @@ pub struct ErrorEnvelopeService<S> {
     policy: PolicyHandle,
     verifiers: Verifiers,
     indexed: Indexed,
-    held: Option<Held>,
+    held: Option<NotReady>,
 }
 
 impl<S> ErrorEnvelopeService<S> {
@@ -83,8 +83,8 @@ where
             match catch(|| self.inner.poll_ready(cx).map_err(Into::into)) {
                 Ok(Poll::Pending) => return Poll::Pending,
                 Ok(Poll::Ready(Ok(()))) => {}
-                Ok(Poll::Ready(Err(error))) => self.held = Some(Held::Failed(error)),
-                Err(panic) => self.held = Some(Held::Panicked(panic)),
+                Ok(Poll::Ready(Err(error))) => self.held = Some(NotReady::Failed(error)),
+                Err(panic) => self.held = Some(NotReady::Panicked(panic)),
             }
         }
         Poll::Ready(Ok(()))
@@ -116,7 +116,7 @@ where
             Admission::Verify(unverified, timeout) => match self.ready_service() {
                 Ok(service) => {
                     let verifiers = self.verifiers.clone();
-                    let rest = Unsettled { service, held, verifiers, unverified, head, body };
+                    let rest = AfterVerification { service, held, verifiers, unverified, head, body };
                     ResponseFuture::verify(timeout, rest)
                 }
                 Err(panic) => {
@@ -126,7 +126,7 @@ where
                 }
             },
             Admission::Peek(pending, timeout) => match self.ready_service() {
-                Ok(service) => ResponseFuture::peek(body, timeout, Waiting { service, held, pending, head }),
+                Ok(service) => ResponseFuture::peek(body, timeout, AfterPeek { service, held, pending, head }),
                 Err(panic) => {
                     // Each by itself: a second panic while the first unwinds would abort.
                     let _ = catch(|| drop(held));

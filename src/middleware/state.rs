@@ -10,12 +10,12 @@ use tracing::Span;
 
 use super::budget::Deadline;
 use super::collecting::Collecting;
-use super::draining::{Draining, Rest};
+use super::draining::{Draining, RemainingRequest};
 use super::peeking::Peeking;
 use super::request_body::RequestBody;
 use super::span;
 use super::verifying::Verifying;
-use error_envelope_core::exchange::{Answered, Exchange};
+use error_envelope_core::exchange::{LocalReply, Exchange};
 use error_envelope_runtime as runtime;
 use error_envelope_runtime::catch;
 
@@ -29,7 +29,7 @@ pin_project! {
         Keeping { keeping: Option<Pin<Box<Collecting<R>>>> },
         Peeking { peeking: Peeking<S, B> },
         Verifying { verifying: Box<Verifying<S, B>> },
-        Answered { answered: Option<Box<Answered>> },
+        Answered { answered: Option<Box<LocalReply>> },
         Draining { draining: Option<Pin<Box<Draining<B>>>> },
         Done,
     }
@@ -38,11 +38,11 @@ pin_project! {
 /// An inner call.
 pub(super) struct Call {
     pub(super) exchange: Exchange,
-    pub(super) around: Option<Box<Around>>,
+    pub(super) around: Option<Box<CallContext>>,
 }
 
 /// What few calls have around them.
-pub(super) struct Around {
+pub(super) struct CallContext {
     pub(super) span: Option<Span>,
     pub(super) deadline: Option<Deadline>,
 }
@@ -63,7 +63,7 @@ impl<S, F, B, R> State<S, F, B, R> {
     {
         let span = span::span(exchange.request_id());
         let deadline = exchange.deadline().map(Deadline::after);
-        let around = (span.is_some() || deadline.is_some()).then(|| Box::new(Around { span, deadline }));
+        let around = (span.is_some() || deadline.is_some()).then(|| Box::new(CallContext { span, deadline }));
         // By reference: what a catch takes and gives by value is moved twice.
         let mut future = None;
         let called = catch(|| {
@@ -83,7 +83,7 @@ impl<S, F, B, R> State<S, F, B, R> {
         }
     }
 
-    pub(super) fn answered(answered: impl Into<Box<Answered>>, body: Option<Rest<B>>) -> Self {
+    pub(super) fn answered(answered: impl Into<Box<LocalReply>>, body: Option<RemainingRequest<B>>) -> Self {
         let mut answered = answered.into();
         runtime::log_reply(&mut answered);
         match (body, answered.linger) {

@@ -6,14 +6,14 @@ use bytes::Bytes;
 use http_body::{Frame, SizeHint};
 use tokio::time::Instant;
 
-use super::read::Read;
-use error_envelope_core::exchange::{Collected, Observed, Unread};
+use super::read::ReadBytes;
+use error_envelope_core::exchange::{Collected, ObservedError, UnreadReason};
 use error_envelope_runtime as runtime;
 
 /// What has passed so far of a body on a route in `observe`.
 pub(super) struct Tee {
-    observed: Option<Box<Observed>>,
-    copy: Read,
+    observed: Option<Box<ObservedError>>,
+    copy: ReadBytes,
     passed: u64,
     max_bytes: u64,
     /// What is yet to come, where the body knows: a server does not ask for the end behind it.
@@ -23,9 +23,9 @@ pub(super) struct Tee {
 
 impl Tee {
     #[allow(clippy::disallowed_methods, reason = "nothing waits here: the time is read again when the body has passed")]
-    pub(super) fn new(observed: Box<Observed>, max_bytes: u64, timeout: Duration, size: SizeHint) -> Self {
+    pub(super) fn new(observed: Box<ObservedError>, max_bytes: u64, timeout: Duration, size: SizeHint) -> Self {
         let until = Instant::now() + timeout;
-        Self { observed: Some(observed), copy: Read::default(), passed: 0, max_bytes, length: size.exact(), until }
+        Self { observed: Some(observed), copy: ReadBytes::default(), passed: 0, max_bytes, length: size.exact(), until }
     }
 
     pub(super) fn passed(&mut self, frame: &Frame<Bytes>, last: bool) {
@@ -55,9 +55,9 @@ impl Tee {
         let Some(observed) = self.observed.take() else { return };
         let copy = std::mem::take(&mut self.copy).into_bytes();
         let unread = match () {
-            () if self.passed > self.max_bytes => Some(Unread::TooLong),
-            () if !whole => Some(Unread::BrokeOff),
-            () if Instant::now() >= self.until => Some(Unread::TooLate),
+            () if self.passed > self.max_bytes => Some(UnreadReason::TooLong),
+            () if !whole => Some(UnreadReason::BrokeOff),
+            () if Instant::now() >= self.until => Some(UnreadReason::TooLate),
             () => None,
         };
         let Some(why) = unread else { return runtime::log_event(observed.seen(Collected::Whole(&copy))) };

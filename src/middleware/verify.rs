@@ -34,34 +34,34 @@ use error_envelope_runtime::DropGuarded;
 ///     }
 /// }
 /// ```
-pub trait Verify: Send + Sync + 'static {
+pub trait Verifier: Send + Sync + 'static {
     /// Says whose the credentials are, or what is wrong with them.
     ///
     /// # Errors
     ///
     /// If it cannot tell. The error goes to the log, and no word of it to the client.
-    fn verify(&self, request: Presented) -> impl Future<Output = Result<Verified, BoxError>> + Send;
+    fn verify(&self, request: CredentialRequest) -> impl Future<Output = Result<Verified, BoxError>> + Send;
 }
 
-impl<F, T> Verify for F
+impl<F, T> Verifier for F
 where
-    F: Fn(Presented) -> T + Send + Sync + 'static,
+    F: Fn(CredentialRequest) -> T + Send + Sync + 'static,
     T: Future<Output = Result<Verified, BoxError>> + Send,
 {
-    fn verify(&self, request: Presented) -> impl Future<Output = Result<Verified, BoxError>> + Send {
+    fn verify(&self, request: CredentialRequest) -> impl Future<Output = Result<Verified, BoxError>> + Send {
         self(request)
     }
 }
 
 /// What a verifier sees of a request: a copy of its head. The body is not read yet.
-pub struct Presented {
+pub struct CredentialRequest {
     method: Method,
     uri: Uri,
     headers: HeaderMap,
     extensions: Extensions,
 }
 
-impl Presented {
+impl CredentialRequest {
     /// Clones the extensions, too, which is the user's own code.
     pub(super) fn of(head: &request::Parts) -> Self {
         Self {
@@ -97,7 +97,7 @@ impl Presented {
     }
 }
 
-impl fmt::Debug for Presented {
+impl fmt::Debug for CredentialRequest {
     /// No header and no query: they hold the credentials (L3).
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Presented")
@@ -108,19 +108,19 @@ impl fmt::Debug for Presented {
 }
 
 /// What is awaited of a verifier.
-pub(super) type Verdict = Pin<Box<dyn Future<Output = Result<Verified, BoxError>> + Send>>;
+pub(super) type VerifyFuture = Pin<Box<dyn Future<Output = Result<Verified, BoxError>> + Send>>;
 
 /// A layer's verifiers by the names of their schemes. Most layers have none: one word, shared.
 #[derive(Clone, Default)]
 pub(super) struct Verifiers(Option<Arc<HashMap<String, Arc<dyn Erased>>>>);
 
 trait Erased: Send + Sync {
-    fn begin(self: Arc<Self>, request: Presented) -> Verdict;
+    fn begin(self: Arc<Self>, request: CredentialRequest) -> VerifyFuture;
 }
 
-impl<V: Verify> Erased for DropGuarded<V> {
+impl<V: Verifier> Erased for DropGuarded<V> {
     /// The verifier's own code runs when it is polled, and not before.
-    fn begin(self: Arc<Self>, request: Presented) -> Verdict {
+    fn begin(self: Arc<Self>, request: CredentialRequest) -> VerifyFuture {
         Box::pin(async move {
             match self.get() {
                 Some(verifier) => verifier.verify(request).await,
@@ -131,12 +131,12 @@ impl<V: Verify> Erased for DropGuarded<V> {
 }
 
 impl Verifiers {
-    pub(super) fn add(&mut self, name: String, verifier: impl Verify) {
+    pub(super) fn add(&mut self, name: String, verifier: impl Verifier) {
         Arc::make_mut(self.0.get_or_insert_default()).insert(name, Arc::new(DropGuarded::new(verifier)));
     }
 
     /// `None` where the layer has no verifier of that name.
-    pub(super) fn begin(&self, name: &str, request: impl FnOnce() -> Presented) -> Option<Verdict> {
+    pub(super) fn begin(&self, name: &str, request: impl FnOnce() -> CredentialRequest) -> Option<VerifyFuture> {
         let verifier = self.0.as_ref()?.get(name)?;
         Some(verifier.clone().begin(request()))
     }

@@ -8,9 +8,9 @@ use http::request;
 use tracing::Span;
 
 use super::budget::Deadline;
-use super::held::Held;
+use super::held::NotReady;
 use super::span;
-use super::verify::{Presented, Verdict, Verifiers};
+use super::verify::{CredentialRequest, VerifyFuture, Verifiers};
 use error_envelope_core::exchange::{BoxError, Event, Unverified};
 use error_envelope_core::guard::auth::Verified;
 use error_envelope_runtime as runtime;
@@ -19,17 +19,17 @@ use error_envelope_runtime::catch;
 /// A request whose credentials a verifier looks at (G2).
 pub(super) struct Verifying<S, B> {
     /// The verifier's future need not be `Sync`; nobody ever locks it.
-    verdict: Mutex<Option<Verdict>>,
+    verdict: Mutex<Option<VerifyFuture>>,
     deadline: Deadline,
     timeout: Duration,
     span: Option<Span>,
-    pub(super) rest: Option<Unsettled<S, B>>,
+    pub(super) rest: Option<AfterVerification<S, B>>,
 }
 
 /// What goes on once the verifier has spoken.
-pub(super) struct Unsettled<S, B> {
+pub(super) struct AfterVerification<S, B> {
     pub(super) service: S,
-    pub(super) held: Option<Held>,
+    pub(super) held: Option<NotReady>,
     pub(super) verifiers: Verifiers,
     pub(super) unverified: Unverified,
     pub(super) head: request::Parts,
@@ -37,10 +37,10 @@ pub(super) struct Unsettled<S, B> {
 }
 
 impl<S, B> Verifying<S, B> {
-    pub(super) fn new(timeout: Duration, rest: Unsettled<S, B>) -> Self {
-        let Unsettled { verifiers, unverified, head, .. } = &rest;
+    pub(super) fn new(timeout: Duration, rest: AfterVerification<S, B>) -> Self {
+        let AfterVerification { verifiers, unverified, head, .. } = &rest;
         // The copy runs the extensions' own code.
-        let verdict = catch(|| verifiers.begin(unverified.scheme(), || Presented::of(head))).unwrap_or_else(|panic| {
+        let verdict = catch(|| verifiers.begin(unverified.scheme(), || CredentialRequest::of(head))).unwrap_or_else(|panic| {
             let failed: BoxError = format!("an extension of the request panicked when it was copied: {panic}").into();
             Some(Box::pin(std::future::ready(Err(failed))))
         });
@@ -51,7 +51,7 @@ impl<S, B> Verifying<S, B> {
     pub(super) fn abandoned(&mut self) -> Option<Event> {
         let rest = self.rest.take()?;
         let _ = self.drop_verdict();
-        let Unsettled { service, held, unverified, head, body, .. } = rest;
+        let AfterVerification { service, held, unverified, head, body, .. } = rest;
         let _ = catch(|| drop(service));
         let _ = catch(|| drop(held));
         let _ = catch(|| drop(head));

@@ -8,13 +8,13 @@ use http_body::Frame;
 
 use super::broken::{Broken, Polled, text_of};
 use super::budget::Deadline;
-use error_envelope_core::exchange::{Ended, Last, Origin, Watch};
+use error_envelope_core::exchange::{RpcFailure, FinalFrame, Origin, RpcResponse};
 use error_envelope_runtime as runtime;
 use error_envelope_runtime::catch;
 
 /// A call whose response has begun.
-pub(super) struct Watching {
-    watch: Option<Box<Watch>>,
+pub(super) struct RpcBody {
+    watch: Option<Box<RpcResponse>>,
     deadline: Option<Box<Deadline>>,
     /// Nothing comes any more: where the server was told so, it asks no further.
     whole: AtomicBool,
@@ -28,8 +28,8 @@ pub(super) enum Watched {
     BrokenOff(&'static str),
 }
 
-impl Watching {
-    pub(super) fn new(watch: Box<Watch>, deadline: Option<Deadline>) -> Self {
+impl RpcBody {
+    pub(super) fn new(watch: Box<RpcResponse>, deadline: Option<Deadline>) -> Self {
         Self { watch: Some(watch), deadline: deadline.map(Box::new), whole: AtomicBool::new(false) }
     }
 
@@ -58,12 +58,12 @@ impl Watching {
 
     /// The end is still to come, as trailers: a look through the body's boxes for it is saved.
     pub(super) fn awaits_trailers(&self) -> bool {
-        self.watch.as_deref().is_some_and(Watch::awaits_trailers)
+        self.watch.as_deref().is_some_and(RpcResponse::awaits_trailers)
     }
 
     /// Neither the head nor the body has said how long the body is.
     pub(super) fn has_no_length(&self) -> bool {
-        self.watch.as_deref().is_some_and(Watch::has_no_length)
+        self.watch.as_deref().is_some_and(RpcResponse::has_no_length)
     }
 
     /// The body says to the server whether it has ended.
@@ -76,7 +76,7 @@ impl Watching {
 
     /// The body is dropped: whoever has not seen its end has cancelled the call, which is logged here. What a drop then
     /// does is no second error; else the watch knows whose it is.
-    pub(super) fn dropped(&mut self) -> Option<Box<Watch>> {
+    pub(super) fn dropped(&mut self) -> Option<Box<RpcResponse>> {
         let watch = self.watch.take()?;
         if *self.whole.get_mut() || watch.has_ended() {
             return Some(watch);
@@ -88,7 +88,7 @@ impl Watching {
     fn has_run_out(&mut self, cx: &mut Context<'_>) -> bool {
         let Some(deadline) = &mut self.deadline else { return false };
         // What cannot be ended well goes on: the client has a clock of its own.
-        self.watch.as_deref().is_some_and(Watch::can_end) && deadline.has_passed(cx)
+        self.watch.as_deref().is_some_and(RpcResponse::can_end) && deadline.has_passed(cx)
     }
 
     fn passed(&mut self, frame: &mut Frame<Bytes>) {
@@ -124,11 +124,11 @@ impl Watching {
     }
 }
 
-fn last(Ended { last, event }: Ended, text: &'static str) -> Watched {
+fn last(RpcFailure { last, event }: RpcFailure, text: &'static str) -> Watched {
     runtime::log_event(event);
     match last {
-        Last::Trailers(trailers) => Watched::Last(Frame::trailers(trailers)),
-        Last::Data(data) => Watched::Last(Frame::data(data)),
-        Last::BrokenOff => Watched::BrokenOff(text),
+        FinalFrame::Trailers(trailers) => Watched::Last(Frame::trailers(trailers)),
+        FinalFrame::Data(data) => Watched::Last(Frame::data(data)),
+        FinalFrame::BrokenOff => Watched::BrokenOff(text),
     }
 }

@@ -5,7 +5,7 @@ use std::time::UNIX_EPOCH;
 
 use axum::http::{Request, Response, response};
 use tower_error_envelope::exchange::{
-    Admission, BodyFacts, Collected, DecidedBy, Event, Exchange, ResponsePlan, Rewritten, Terms,
+    Admission, BodyFacts, Collected, DecidedBy, Event, Exchange, ResponsePlan, CollectedAction, ExchangeConfig,
 };
 use tower_error_envelope::policy::{Dialect, PolicyFile, PolicyLoader};
 use tower_error_envelope::{Mode, Policy, RequestId};
@@ -73,12 +73,12 @@ fn l3_a_code_that_nobody_knows_is_told_where_it_is_a_name() {
 #[test]
 fn r1_each_step_is_told_to_who_asks() {
     let body = r#"{"error":{"code":"NO_SUCH","message":"Gone."}}"#;
-    let heard = exchange("/enforced").heard(&head(404, "application/json"), Collected::Whole(body.as_bytes()));
+    let heard = exchange("/enforced").explain(&head(404, "application/json"), Collected::Whole(body.as_bytes()));
     assert_eq!((heard.codes, heard.message.as_deref()), (vec!["NO_SUCH".to_owned()], Some("Gone.")));
     assert_eq!(heard.rules, [Some("route"), None], "the first misses its route, the second fits");
-    let heard = exchange("/enforced").heard(&head(410, "text/plain"), Collected::Whole(b"Gone."));
+    let heard = exchange("/enforced").explain(&head(410, "text/plain"), Collected::Whole(b"Gone."));
     assert_eq!((heard.codes, heard.rules), (Vec::new(), vec![Some("status"), Some("code")]));
-    let heard = exchange("/other").heard(&head(404, ""), Collected::Unreadable(b"Gone."));
+    let heard = exchange("/other").explain(&head(404, ""), Collected::Unreadable(b"Gone."));
     assert_eq!((heard.message, heard.rules), (None, vec![None]));
 }
 
@@ -90,7 +90,7 @@ fn an_exchange_goes_on_as_if_its_route_had_another_mode_and_dialect() {
     let ResponsePlan::Collect(asked, ..) = asked.response_head(&mut head, || facts("no")) else {
         panic!("an error's body is read")
     };
-    let Rewritten::Rewrite(written) = asked.response_body(&mut head, Collected::Whole(b"no")) else {
+    let CollectedAction::Rewrite(written) = asked.response_body(&mut head, Collected::Whole(b"no")) else {
         panic!("an error is rewritten")
     };
     assert_eq!(written.body, r#"{"success":false,"error":"no"}"#);
@@ -105,7 +105,7 @@ fn exchange(path: &str) -> Exchange {
 }
 
 fn exchange_under(policy: Policy, path: &str) -> Exchange {
-    let terms = Arc::new(Terms::new(policy, || UNIX_EPOCH));
+    let terms = Arc::new(ExchangeConfig::new(policy, || UNIX_EPOCH));
     let mut head = Request::builder().uri(path).body(()).unwrap().into_parts().0;
     match Exchange::begin(terms, &mut head, facts(""), || RequestId::from_parts(0, 0)) {
         Admission::Forward(exchange, ..) => exchange,
@@ -132,9 +132,9 @@ fn told(path: &str, status: u16, kind: &str, body: &str) -> Option<Event> {
         ResponsePlan::Keep(_, event) => Some(*event),
         ResponsePlan::Tee(_, observed, ..) => Some(observed.seen(whole)),
         ResponsePlan::Collect(exchange, ..) => match exchange.response_body(&mut head, whole) {
-            Rewritten::Rewrite(written) => Some(written.event),
-            Rewritten::Restore(_, event) => Some(*event),
-            Rewritten::Replace(answered) => Some(answered.event),
+            CollectedAction::Rewrite(written) => Some(written.event),
+            CollectedAction::Restore(_, event) => Some(*event),
+            CollectedAction::Replace(answered) => Some(answered.event),
         },
         other => panic!("{other:?}"),
     }

@@ -74,8 +74,8 @@ fn policy(dialect: Dialect) -> Arc<Policy> {
         .map(MapRule::to(ErrorCode::own("seat_taken", 409)).code("SEAT_GONE"))
         .map(MapRule::to(ErrorCode::INTERNAL_ERROR).message("very text"))
         .map(MapRule::to(ErrorCode::NO_OP).message("Nothing to do"))
-        .outward(OutwardRule::of([ErrorCode::OTHER]).name("UPSTREAM_DOWN").message("Try later.").status(503))
-        .outward(OutwardRule::of([ErrorCode::INVALID_REQUEST]).status(422));
+        .outward(OutwardRule::new([ErrorCode::OTHER]).name("UPSTREAM_DOWN").message("Try later.").status(503))
+        .outward(OutwardRule::new([ErrorCode::INVALID_REQUEST]).status(422));
     Arc::new(builder.build().unwrap())
 }
 

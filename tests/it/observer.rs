@@ -9,7 +9,7 @@ use http::{Request, Response};
 use http_body_util::Full;
 use tower::{Layer, Service, ServiceExt, service_fn};
 use tower_error_envelope::auth::{AuthScheme, Key};
-use tower_error_envelope::exchange::{Event, Observer, Shown};
+use tower_error_envelope::exchange::{Event, Observer, CapturedBody};
 use tower_error_envelope::middleware::KillSwitch;
 use tower_error_envelope::{ErrorEnvelopeLayer, Mode, Policy, Route};
 
@@ -24,7 +24,7 @@ struct Seen(Mutex<Vec<String>>);
 impl Observer for Seen {
     fn saw(&self, event: &Event) {
         let code = event.code().map_or("none", |code| code.as_str());
-        let side = |shown: Option<&Shown>| match shown {
+        let side = |shown: Option<&CapturedBody>| match shown {
             Some(shown) => {
                 let kind = shown.content_type().unwrap_or("untyped");
                 format!("{} {kind} {}", shown.status().as_u16(), String::from_utf8_lossy(shown.body()))

@@ -8,7 +8,7 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Request, Response, StatusCode};
 use proptest::prelude::*;
 use serde_json::Value;
-use tower_error_envelope::exchange::{Admission, BodyFacts, Collected, Exchange, ResponsePlan, Rewritten, Terms};
+use tower_error_envelope::exchange::{Admission, BodyFacts, Collected, Exchange, ResponsePlan, CollectedAction, ExchangeConfig};
 use tower_error_envelope::{Policy, RequestId};
 
 pub(crate) const ID: &str = "req_01JD2V5W8Z3Q4R6T8Y0A1B2C3D";
@@ -23,7 +23,7 @@ pub(crate) fn rewritten_for(policy: &Arc<Policy>, request: Request<()>, inner: &
     let (mut request, ()) = request.into_parts();
     let ended = BodyFacts { ended: true, ..BodyFacts::default() };
     let admission =
-        Exchange::begin(Terms::new(policy.clone(), || std::time::UNIX_EPOCH).into(), &mut request, ended, || {
+        Exchange::begin(ExchangeConfig::new(policy.clone(), || std::time::UNIX_EPOCH).into(), &mut request, ended, || {
             ID.parse::<RequestId>().unwrap()
         });
     let Admission::Forward(exchange, ..) = admission else { panic!("a GET without a body is forwarded") };
@@ -34,9 +34,9 @@ pub(crate) fn rewritten_for(policy: &Arc<Policy>, request: Request<()>, inner: &
         ResponsePlan::Collect(exchange, limit, _) => {
             assert!(body.len() as u64 <= limit);
             match exchange.response_body(&mut head, Collected::Whole(&body)) {
-                Rewritten::Rewrite(written) => written.body,
-                Rewritten::Restore(..) => body,
-                Rewritten::Replace(_) => panic!("no request body was over a limit"),
+                CollectedAction::Rewrite(written) => written.body,
+                CollectedAction::Restore(..) => body,
+                CollectedAction::Replace(_) => panic!("no request body was over a limit"),
             }
         }
         ResponsePlan::Pass(..) | ResponsePlan::Keep(..) => body,

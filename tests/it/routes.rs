@@ -7,7 +7,7 @@ use std::sync::Arc;
 use http::{Method, Request};
 use proptest::prelude::*;
 use tower_error_envelope::Policy;
-use tower_error_envelope::exchange::{Admission, BodyFacts, Exchange, Terms};
+use tower_error_envelope::exchange::{Admission, BodyFacts, Exchange, ExchangeConfig};
 use tower_error_envelope::policy::{PolicyBuilder, RequiredHeader, Scope};
 
 const POLICY: &str = r#"
@@ -58,7 +58,7 @@ fn outcome(request: &str, length: u64) -> String {
     let (mut head, ()) = request.body(()).expect("a request").into_parts();
     let body = BodyFacts { ended: length == 0, lower: length, upper: Some(length) };
     let id = "req_01JD2V5W8Z3Q4R6T8Y0A1B2C3D".parse().expect("an id");
-    let terms = Terms::new(policy, || std::time::UNIX_EPOCH);
+    let terms = ExchangeConfig::new(policy, || std::time::UNIX_EPOCH);
     match Exchange::begin(Arc::new(terms), &mut head, body, || id) {
         Admission::Forward(..) => "forward".to_owned(),
         Admission::Answer(answered) => {

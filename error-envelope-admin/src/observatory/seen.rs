@@ -4,7 +4,7 @@ use std::sync::{Arc, OnceLock};
 
 use error_envelope_core::code::ErrorCode;
 use error_envelope_core::exchange::Shape;
-use error_envelope_core::exchange::{DecidedBy, Event, Origin, Shown};
+use error_envelope_core::exchange::{DecidedBy, Event, Origin, CapturedBody};
 use error_envelope_core::policy::Mode;
 use error_envelope_core::request_id::RequestId;
 
@@ -155,13 +155,13 @@ impl Code {
 }
 
 impl Bodies {
-    pub(crate) fn of(before: Option<&Shown>, after: Option<&Shown>) -> Self {
+    pub(crate) fn of(before: Option<&CapturedBody>, after: Option<&CapturedBody>) -> Self {
         Self { before: before.map(Side::of), after: after.map(Side::of) }
     }
 }
 
 impl Side {
-    fn of(shown: &Shown) -> Self {
+    fn of(shown: &CapturedBody) -> Self {
         Self::made(shown.status().as_u16(), shown.content_type(), shown.body(), shown.is_whole())
     }
 

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use error_envelope_core::exchange::{Event, Exhibit, Observer};
+use error_envelope_core::exchange::{Event, BodyCapture, Observer};
 
 use super::kept::Kept;
 use super::listeners::Listeners;
@@ -24,7 +24,7 @@ pub(crate) struct Store {
     pub(crate) since: u64,
 }
 
-type Work = (Arc<Entry>, Exhibit);
+type Work = (Arc<Entry>, BodyCapture);
 
 impl Default for Store {
     fn default() -> Self {
@@ -48,7 +48,7 @@ impl Store {
     }
 
     #[cold]
-    fn show(&self, entry: Arc<Entry>, exhibit: &Exhibit) {
+    fn show(&self, entry: Arc<Entry>, exhibit: &BodyCapture) {
         let Some(worker) = self.worker() else { return };
         if let Err(TrySendError::Full((entry, _))) = worker.try_send((entry, exhibit.clone())) {
             let _ = entry.bodies.set(Bodies::default());

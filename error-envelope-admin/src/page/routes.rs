@@ -55,7 +55,7 @@ impl Routes {
         let mut modes: HashMap<&str, Mode> = HashMap::new();
         let mut quiet: BTreeMap<&'static str, Vec<String>> = BTreeMap::new();
         let in_force = status.as_ref().map(|status| {
-            let figures = status.policy().figures();
+            let figures = status.policy().summary();
             let since = status.since().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
             for route in status.policy().routes() {
                 modes.entry(route.pattern()).or_insert(route.mode());

@@ -24,7 +24,7 @@ pub(crate) enum Credentials<'a> {
 
 /// The same without the name of a scheme.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Kind {
+pub(crate) enum CredentialKind {
     None,
     Bearer,
     Scheme,
@@ -32,21 +32,21 @@ pub(crate) enum Kind {
 }
 
 impl<'a> Credentials<'a> {
-    pub(crate) fn new(kind: Kind, scheme: Option<&'a str>) -> Self {
+    pub(crate) fn new(kind: CredentialKind, scheme: Option<&'a str>) -> Self {
         match kind {
-            Kind::None => Self::None,
-            Kind::Bearer => Self::Bearer,
-            Kind::Scheme => Self::Scheme(scheme.unwrap_or_default().into()),
-            Kind::Key => Self::Key,
+            CredentialKind::None => Self::None,
+            CredentialKind::Bearer => Self::Bearer,
+            CredentialKind::Scheme => Self::Scheme(scheme.unwrap_or_default().into()),
+            CredentialKind::Key => Self::Key,
         }
     }
 
-    pub(crate) fn kind(&self) -> Kind {
+    pub(crate) fn kind(&self) -> CredentialKind {
         match self {
-            Self::None => Kind::None,
-            Self::Bearer => Kind::Bearer,
-            Self::Scheme(_) => Kind::Scheme,
-            Self::Key => Kind::Key,
+            Self::None => CredentialKind::None,
+            Self::Bearer => CredentialKind::Bearer,
+            Self::Scheme(_) => CredentialKind::Scheme,
+            Self::Key => CredentialKind::Key,
         }
     }
 

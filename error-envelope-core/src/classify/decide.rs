@@ -4,7 +4,7 @@ use http::header::X_CONTENT_TYPE_OPTIONS;
 use http::{HeaderMap, StatusCode};
 
 use super::decided::{self, DecidedBy};
-use super::inner::{Asked, Inner, Known, X_REQUEST_ID, code_of_status, is_own, of_header};
+use super::inner::{RequestContext, Inner, PolicyView, X_REQUEST_ID, code_of_status, is_own, of_header};
 use super::rule::{self, Rule};
 use crate::code::ErrorCode;
 use crate::dialect::standard::Envelope;
@@ -12,7 +12,7 @@ use crate::dialect::{self, Dialect, Foreign, Said};
 use crate::request_id::RequestId;
 
 /// What decided the code of a foreign error.
-pub(super) enum Decided<'a> {
+pub(super) enum CodeSource<'a> {
     /// A layer inside, which wrote the body: it says what it says (E7).
     Layer,
     /// The rule, and which one it is.
@@ -24,22 +24,22 @@ pub(super) enum Decided<'a> {
 pub(super) fn decide<'k>(
     foreign: Option<&Foreign<'_>>,
     inner: &Inner<'_, '_>,
-    asked: &Asked<'_>,
-    known: &Known<'k>,
-) -> (ErrorCode, Decided<'k>) {
+    asked: &RequestContext<'_>,
+    known: &PolicyView<'k>,
+) -> (ErrorCode, CodeSource<'k>) {
     if let Some(decided) = foreign.and_then(|it| of_layer(it, inner, known)) {
         return decided;
     }
     let said = foreign.map(|it| &it.said);
     if let Some((at, rule)) = rule_of(said, inner, asked, known) {
-        return (rule.to().clone(), Decided::Rule(at, rule));
+        return (rule.to().clone(), CodeSource::Rule(at, rule));
     }
     if let Some(code) = said.and_then(|said| said.names().find_map(|name| known.codes.find(name))) {
-        return (code, Decided::Dialect);
+        return (code, CodeSource::Dialect);
     }
-    let own = said.map_or(&dialect::Own::Unknown, |said| &said.own);
-    if let dialect::Own::Code(code) = own {
-        return (code.clone(), Decided::Dialect);
+    let own = said.map_or(&dialect::DialectCode::Unknown, |said| &said.own);
+    if let dialect::DialectCode::Code(code) = own {
+        return (code.clone(), CodeSource::Dialect);
     }
     let lists = lists_issues(said, inner.status);
     let (code, by) = match lists {
@@ -47,8 +47,8 @@ pub(super) fn decide<'k>(
         false => (code_of_status(inner, asked), by_status(inner.status)),
     };
     // A name that means the status is known, but vouches for no server's text.
-    let by_name = *own == dialect::Own::ByStatus && inner.status.is_client_error();
-    (code, if by_name { Decided::Dialect } else { Decided::Otherwise(by) })
+    let by_name = *own == dialect::DialectCode::ByStatus && inner.status.is_client_error();
+    (code, if by_name { CodeSource::Dialect } else { CodeSource::Otherwise(by) })
 }
 
 /// Without anything that is known: on a 401 the credentials decide.
@@ -59,21 +59,21 @@ pub(super) fn by_status(status: StatusCode) -> DecidedBy {
 /// The body's own code where it decided nothing, for the log: a name, and nothing that may be a secret (L3).
 pub(super) fn unknown_code(
     foreign: Option<&Foreign<'_>>,
-    decided: &Decided<'_>,
+    decided: &CodeSource<'_>,
     status: StatusCode,
-    known: &Known<'_>,
+    known: &PolicyView<'_>,
 ) -> Option<Box<str>> {
-    let foreign = foreign.filter(|_| !matches!(decided, Decided::Layer | Decided::Rule(..)))?;
+    let foreign = foreign.filter(|_| !matches!(decided, CodeSource::Layer | CodeSource::Rule(..)))?;
     let code = foreign.said.code.as_deref().filter(|code| decided::is_name(code))?;
     let is_unknown = known.codes.find(code).is_none() && *code != *status.as_str() && !foreign.defines(code);
     is_unknown.then(|| code.into())
 }
 
-impl Decided<'_> {
+impl CodeSource<'_> {
     pub(super) fn is_named(&self, said: Option<&Said<'_>>) -> bool {
         match self {
             Self::Layer | Self::Rule(..) => true,
-            Self::Dialect => said.is_some_and(|said| said.own != dialect::Own::ByStatus),
+            Self::Dialect => said.is_some_and(|said| said.own != dialect::DialectCode::ByStatus),
             Self::Otherwise(_) => false,
         }
     }
@@ -102,8 +102,8 @@ pub(super) fn lists_issues(said: Option<&Said<'_>>, status: StatusCode) -> bool 
 pub(super) fn of_layer<'k>(
     foreign: &Foreign<'_>,
     inner: &Inner<'_, '_>,
-    known: &Known<'_>,
-) -> Option<(ErrorCode, Decided<'k>)> {
+    known: &PolicyView<'_>,
+) -> Option<(ErrorCode, CodeSource<'k>)> {
     if known.dialect == Dialect::Standard || !is_own(foreign, known) {
         return None;
     }
@@ -111,17 +111,17 @@ pub(super) fn of_layer<'k>(
     match is_known {
         // Where the client chose the shape, the body says the code, or no layer wrote it.
         _ if known.negotiated => {
-            (foreign.said.code.as_deref() == Some(code.as_str())).then_some((code, Decided::Layer))
+            (foreign.said.code.as_deref() == Some(code.as_str())).then_some((code, CodeSource::Layer))
         }
         false if known.by_status => None,
         // Services have headers of that name, too: by itself it vouches for no server's text.
         _ if code == ErrorCode::INTERNAL_ERROR && !has_layers_head(inner.headers) => {
-            Some((code, Decided::Otherwise(DecidedBy::Layer)))
+            Some((code, CodeSource::Otherwise(DecidedBy::Layer)))
         }
         false if inner.status.is_server_error() && !has_layers_head(inner.headers) => {
-            Some((code, Decided::Otherwise(DecidedBy::Layer)))
+            Some((code, CodeSource::Otherwise(DecidedBy::Layer)))
         }
-        _ => Some((code, Decided::Layer)),
+        _ => Some((code, CodeSource::Layer)),
     }
 }
 
@@ -135,13 +135,13 @@ fn has_layers_head(headers: &HeaderMap) -> bool {
 fn rule_of<'k>(
     said: Option<&Said<'_>>,
     inner: &Inner<'_, '_>,
-    asked: &Asked<'_>,
-    known: &Known<'k>,
+    asked: &RequestContext<'_>,
+    known: &PolicyView<'k>,
 ) -> Option<(usize, &'k Rule)> {
     if known.rules.is_empty() {
         return None;
     }
-    let said_as = |code| rule::Said {
+    let said_as = |code| rule::ErrorFacts {
         status: inner.status,
         code,
         message: said.and_then(|said| said.message.as_deref()),

@@ -7,7 +7,7 @@
 //! the recogniser's.
 
 use std::error::Error;
-use std::io::{self, ErrorKind};
+use std::io;
 
 use http_body_util::LengthLimitError;
 
@@ -16,7 +16,7 @@ use crate::code::ErrorCode;
 use crate::fault::Fault;
 
 /// What is known of an error.
-pub(crate) enum Known<'e> {
+pub(crate) enum ErrorKind<'e> {
     /// It brings its fault along.
     Typed(&'e Fault),
     Fault(Fault),
@@ -25,7 +25,7 @@ pub(crate) enum Known<'e> {
     Nothing,
 }
 
-impl<'e> Known<'e> {
+impl<'e> ErrorKind<'e> {
     /// One look at each cause: of what they say the most telling holds.
     pub(crate) fn of(error: &'e (dyn Error + 'static), recogniser: Option<Recogniser>) -> Self {
         let mut best: Option<CauseKind> = None;
@@ -106,18 +106,18 @@ impl CauseKind {
         cause.is::<LengthLimitError>().then_some(Self::Length)
     }
 
-    fn of_kind(kind: ErrorKind) -> Option<Self> {
+    fn of_kind(kind: io::ErrorKind) -> Option<Self> {
         match kind {
-            ErrorKind::TimedOut => Some(Self::Timeout),
-            ErrorKind::ConnectionRefused
-            | ErrorKind::ConnectionReset
-            | ErrorKind::ConnectionAborted
-            | ErrorKind::NotConnected
-            | ErrorKind::BrokenPipe
-            | ErrorKind::HostUnreachable
-            | ErrorKind::NetworkUnreachable
-            | ErrorKind::NetworkDown
-            | ErrorKind::AddrNotAvailable => Some(Self::Connection),
+            io::ErrorKind::TimedOut => Some(Self::Timeout),
+            io::ErrorKind::ConnectionRefused
+            | io::ErrorKind::ConnectionReset
+            | io::ErrorKind::ConnectionAborted
+            | io::ErrorKind::NotConnected
+            | io::ErrorKind::BrokenPipe
+            | io::ErrorKind::HostUnreachable
+            | io::ErrorKind::NetworkUnreachable
+            | io::ErrorKind::NetworkDown
+            | io::ErrorKind::AddrNotAvailable => Some(Self::Connection),
             _ => None,
         }
     }
@@ -136,8 +136,8 @@ mod tests {
         chain(error).find_map(|cause| kind(&cause.to_string()))
     }
 
-    fn known(error: &io::Error) -> Known<'_> {
-        Known::of(error, Some(recognise))
+    fn known(error: &io::Error) -> ErrorKind<'_> {
+        ErrorKind::of(error, Some(recognise))
     }
 
     #[test]
@@ -145,12 +145,12 @@ mod tests {
         let buried = |error: Box<dyn Error + Send + Sync>| io::Error::other(io::Error::other(error));
         for (error, code) in [
             (buried(Box::new(Fault::new(ErrorCode::NO_QR))), "no_qr"),
-            (buried(Box::new(io::Error::from(ErrorKind::TimedOut))), "gateway_timeout"),
+            (buried(Box::new(io::Error::from(io::ErrorKind::TimedOut))), "gateway_timeout"),
             (buried("shed".into()), "worker_at_capacity"),
             (buried("status".into()), "no_qr"),
-            (buried(Box::new(io::Error::from(ErrorKind::ConnectionRefused))), "other"),
+            (buried(Box::new(io::Error::from(io::ErrorKind::ConnectionRefused))), "other"),
             (buried("secret".into()), "internal_error"),
-            (io::Error::from(ErrorKind::NotFound), "internal_error"),
+            (io::Error::from(io::ErrorKind::NotFound), "internal_error"),
         ] {
             assert_eq!(known(&error).failed().code(), code, "{error:?}");
         }

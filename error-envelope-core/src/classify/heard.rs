@@ -4,13 +4,13 @@
 use http::StatusCode;
 
 use super::decide::{of_layer, tells_of_input};
-use super::{Asked, Inner, Known, of_header, rule, without_foreign_code};
-use crate::dialect::{self, Reading, Shape};
+use super::{RequestContext, Inner, PolicyView, of_header, rule, without_foreign_code};
+use crate::dialect::{self, ParsedBody, Shape};
 
 /// What an inner error says, and what each rule of the policy makes of it (rule R1).
 #[derive(Clone, Debug, Default)]
 #[non_exhaustive]
-pub struct Heard {
+pub struct Explanation {
     /// The code of a canonical envelope (E7).
     pub envelope: Option<String>,
     /// The code that a layer's header names, where no body says it or the body is in the client's dialect.
@@ -30,27 +30,27 @@ pub struct Heard {
 }
 
 /// Reads what [`response`](super::response) reads.
-pub(crate) fn heard(inner: &Inner<'_, '_>, asked: &Asked<'_>, known: &Known<'_>) -> Heard {
+pub(crate) fn heard(inner: &Inner<'_, '_>, asked: &RequestContext<'_>, known: &PolicyView<'_>) -> Explanation {
     let body = inner.body.unwrap_or_default();
     let of_input = tells_of_input(inner.status);
     let read = dialect::read(dialect::essence(inner.headers), body, known.codes, of_input);
-    let mut heard = Heard::default();
+    let mut heard = Explanation::default();
     let foreign = match read {
-        Reading::Envelope(envelope) => {
+        ParsedBody::Envelope(envelope) => {
             heard.envelope = Some(envelope.code.as_str().to_owned());
             return heard;
         }
-        Reading::Protocol(protocol) => {
+        ParsedBody::Protocol(protocol) => {
             heard.is_protocol = true;
             dialect::read_rewritten(body, of_input).map(|foreign| without_foreign_code(protocol, foreign, inner.status))
         }
-        Reading::Said(foreign) => Some(foreign),
-        Reading::Unread(_) => None,
-        Reading::Nothing if body.is_empty() => {
+        ParsedBody::Said(foreign) => Some(foreign),
+        ParsedBody::Unread(_) => None,
+        ParsedBody::Nothing if body.is_empty() => {
             heard.header = of_header(inner, known).map(|envelope| envelope.code.as_str().to_owned());
             None
         }
-        Reading::Nothing => None,
+        ParsedBody::Nothing => None,
     };
     if let Some(foreign) = &foreign {
         heard.header = of_layer(foreign, inner, known).map(|(code, _)| code.as_str().to_owned());
@@ -68,11 +68,11 @@ fn lists(status: StatusCode, said: &dialect::Said<'_>) -> bool {
 }
 
 /// The rules up to the first that fits.
-fn tried(heard: &Heard, inner: &Inner<'_, '_>, asked: &Asked<'_>, known: &Known<'_>) -> Vec<Option<&'static str>> {
+fn tried(heard: &Explanation, inner: &Inner<'_, '_>, asked: &RequestContext<'_>, known: &PolicyView<'_>) -> Vec<Option<&'static str>> {
     if heard.header.is_some() {
         return Vec::new();
     }
-    let said_as = |code| rule::Said {
+    let said_as = |code| rule::ErrorFacts {
         status: inner.status,
         code,
         message: heard.message.as_deref(),

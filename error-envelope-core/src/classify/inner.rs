@@ -23,14 +23,14 @@ pub(crate) struct Inner<'h, 'b> {
 }
 
 /// What the request said, as far as an answer to it depends on that.
-pub(crate) struct Asked<'a> {
+pub(crate) struct RequestContext<'a> {
     pub(crate) credentials: Credentials<'a>,
     pub(crate) method: &'a Method,
     pub(crate) path: Option<&'a str>,
 }
 
 /// What the policy knows.
-pub(crate) struct Known<'a> {
+pub(crate) struct PolicyView<'a> {
     pub(crate) codes: &'a CodeSet,
     pub(crate) rules: &'a [Arc<Rule>],
     /// An unknown canonical code gives way to its status (E2).
@@ -46,7 +46,7 @@ pub(crate) struct Known<'a> {
 }
 
 /// The code of a layer inside, where no body says it (R1).
-pub(super) fn of_header(inner: &Inner<'_, '_>, known: &Known<'_>) -> Option<Envelope<'static>> {
+pub(super) fn of_header(inner: &Inner<'_, '_>, known: &PolicyView<'_>) -> Option<Envelope<'static>> {
     if inner.headers.is_empty() {
         return None;
     }
@@ -57,17 +57,17 @@ pub(super) fn of_header(inner: &Inner<'_, '_>, known: &Known<'_>) -> Option<Enve
 }
 
 /// Whether the body is in the client's own dialect.
-pub(super) fn is_own(foreign: &Foreign<'_>, known: &Known<'_>) -> bool {
+pub(super) fn is_own(foreign: &Foreign<'_>, known: &PolicyView<'_>) -> bool {
     foreign.shape == known.dialect.shape()
 }
 
 /// Whether the body is kept as far as it may pass (R12).
-pub(super) fn stays(foreign: &Foreign<'_>, known: &Known<'_>) -> bool {
+pub(super) fn stays(foreign: &Foreign<'_>, known: &PolicyView<'_>) -> bool {
     is_own(foreign, known) && !known.negotiated
 }
 
 /// What the status says, and on a 401 the credentials.
-pub(super) fn code_of_status(inner: &Inner<'_, '_>, asked: &Asked<'_>) -> ErrorCode {
+pub(super) fn code_of_status(inner: &Inner<'_, '_>, asked: &RequestContext<'_>) -> ErrorCode {
     if inner.status == StatusCode::UNAUTHORIZED {
         credentials::code_of_401(&asked.credentials, inner.headers)
     } else {

@@ -13,7 +13,7 @@ const MAX_NAMES: usize = 16;
 const MAX_NAME_CHARS: usize = 64;
 
 #[derive(Default)]
-pub(super) struct Left<'a> {
+pub(super) struct UnreadFields<'a> {
     /// In the order that they came in, each name once.
     pub(super) kept: Vec<(&'a str, &'a RawValue)>,
     /// The names of the others.
@@ -22,8 +22,8 @@ pub(super) struct Left<'a> {
 
 /// Sorts them; `kept` are the names that pass, where the details have room for members.
 #[cold]
-pub(super) fn sort<'a>(members: &'a Members<'_>, said: Option<&Said<'_>>, kept: &[Box<str>]) -> Left<'a> {
-    let mut left = Left::default();
+pub(super) fn sort<'a>(members: &'a Members<'_>, said: Option<&Said<'_>>, kept: &[Box<str>]) -> UnreadFields<'a> {
+    let mut left = UnreadFields::default();
     let mut dropped = Vec::new();
     let has_room = said.is_none_or(|said| details::has_room(said.details.as_deref()));
     members.each_left(said, &mut |name, value| {

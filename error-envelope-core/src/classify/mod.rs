@@ -32,16 +32,16 @@ use http::{Extensions, StatusCode};
 use crate::code::ErrorCode;
 use crate::dialect::protocol::Protocol;
 use crate::dialect::standard::{self, Envelope};
-use crate::dialect::{self, Dialect, Foreign, Members, Reading, Shape};
+use crate::dialect::{self, Dialect, Foreign, Members, ParsedBody, Shape};
 use crate::fault::Fault;
-use decide::{Decided, by_status, decide, lists_issues, tells_of_input, unknown_code};
+use decide::{CodeSource, by_status, decide, lists_issues, tells_of_input, unknown_code};
 use decided::DecidedBy;
 use details::with_issues;
-pub(crate) use inner::{Asked, Inner, Known};
+pub(crate) use inner::{RequestContext, Inner, PolicyView};
 use inner::{code_of_status, of_header, stays};
 use passing::{details_of, members_pass, text_of};
 
-pub(crate) enum Verdict<'b> {
+pub(crate) enum RewriteDecision<'b> {
     /// The body is to be written anew.
     Rewrite(Rewrite<'b>),
     /// A protocol that keeps its shape (R10).
@@ -54,7 +54,7 @@ pub(crate) struct Rewrite<'b> {
     text: Option<Cow<'b, str>>,
     pub(crate) shape: Option<Shape>,
     /// The body already is in the client's dialect (R12).
-    pub(crate) own: Option<Own>,
+    pub(crate) own: Option<Retained>,
     /// The service named the code, or what it said did; else its status stands for it (P1).
     pub(crate) named: bool,
     /// What decided the code; none where no inner error was read.
@@ -118,7 +118,7 @@ impl<'b> Rewrite<'b> {
 
 /// What of a body in the client's own dialect passes (R3).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Own {
+pub(crate) enum Retained {
     /// All but a text that may not.
     Whole,
     /// Its names alone.
@@ -134,36 +134,36 @@ pub(crate) fn fault_in(extensions: &Extensions) -> Option<&Fault> {
 }
 
 /// Decides an inner 4xx/5xx from its head and what was read of its body.
-pub(crate) fn response<'b>(inner: &Inner<'_, 'b>, asked: &Asked<'_>, known: &Known<'_>) -> Verdict<'b> {
+pub(crate) fn response<'b>(inner: &Inner<'_, 'b>, asked: &RequestContext<'_>, known: &PolicyView<'_>) -> RewriteDecision<'b> {
     let body = inner.body.unwrap_or_default();
     // Most routers' own errors: their status is all they say.
     if body.is_empty() && inner.headers.is_empty() && known.rules.is_empty() {
         let fault = listed(Fault::new(code_of_status(inner, asked)), known.dialect);
-        return Verdict::Rewrite(Rewrite { named: false, ..Rewrite::decided(fault, by_status(inner.status)) });
+        return RewriteDecision::Rewrite(Rewrite { named: false, ..Rewrite::decided(fault, by_status(inner.status)) });
     }
     let of_input = tells_of_input(inner.status);
     let mut unread = None;
     let foreign = match dialect::read(dialect::essence(inner.headers), body, known.codes, of_input) {
-        Reading::Envelope(envelope) => {
+        ParsedBody::Envelope(envelope) => {
             return of_envelope(&envelope, inner, asked, known);
         }
-        Reading::Protocol(protocol) if known.protocols_pass && speaks(protocol, inner.status) => return Verdict::Pass,
-        Reading::Protocol(protocol) => {
+        ParsedBody::Protocol(protocol) if known.protocols_pass && speaks(protocol, inner.status) => return RewriteDecision::Pass,
+        ParsedBody::Protocol(protocol) => {
             dialect::read_rewritten(body, of_input).map(|foreign| without_foreign_code(protocol, foreign, inner.status))
         }
-        Reading::Said(foreign) => Some(foreign),
-        Reading::Unread(members) => {
+        ParsedBody::Said(foreign) => Some(foreign),
+        ParsedBody::Unread(members) => {
             unread = Some(members);
             None
         }
-        Reading::Nothing if body.is_empty() => match of_header(inner, known) {
+        ParsedBody::Nothing if body.is_empty() => match of_header(inner, known) {
             Some(envelope) => return of_envelope(&envelope, inner, asked, known),
             None => None,
         },
-        Reading::Nothing => None,
+        ParsedBody::Nothing => None,
     };
     let members = foreign.as_ref().and_then(|foreign| foreign.members.as_ref()).or(unread.as_ref());
-    Verdict::Rewrite(of_foreign(foreign.as_ref(), members, inner, asked, known))
+    RewriteDecision::Rewrite(of_foreign(foreign.as_ref(), members, inner, asked, known))
 }
 
 /// Whether a body of that form is the protocol's under this status. OAuth's errors are 4xx (RFC 6749 §5.2); JSON-RPC
@@ -181,16 +181,16 @@ fn without_foreign_code(protocol: Protocol, mut foreign: Foreign<'_>, status: St
 fn of_envelope(
     envelope: &Envelope<'_>,
     inner: &Inner<'_, '_>,
-    asked: &Asked<'_>,
-    known: &Known<'_>,
-) -> Verdict<'static> {
+    asked: &RequestContext<'_>,
+    known: &PolicyView<'_>,
+) -> RewriteDecision<'static> {
     let fault = again(envelope, inner, asked, known);
     let named = envelope.known || !known.by_status;
-    Verdict::Rewrite(Rewrite { shape: Some(Shape::Standard), named, ..Rewrite::decided(fault, DecidedBy::Layer) })
+    RewriteDecision::Rewrite(Rewrite { shape: Some(Shape::Standard), named, ..Rewrite::decided(fault, DecidedBy::Layer) })
 }
 
 /// E7: code and message stay the same text, details the same bytes.
-fn again(envelope: &Envelope<'_>, inner: &Inner<'_, '_>, asked: &Asked<'_>, known: &Known<'_>) -> Fault {
+fn again(envelope: &Envelope<'_>, inner: &Inner<'_, '_>, asked: &RequestContext<'_>, known: &PolicyView<'_>) -> Fault {
     let by_status = known.by_status && !envelope.known;
     let code = if by_status { code_of_status(inner, asked) } else { envelope.code.clone() };
     let fault = fault(code, standard::message_of(envelope).map(Cow::into_owned), inner.status);
@@ -229,31 +229,31 @@ fn of_foreign<'b>(
     foreign: Option<&Foreign<'b>>,
     members: Option<&Members<'_>>,
     inner: &Inner<'_, 'b>,
-    asked: &Asked<'_>,
-    known: &Known<'_>,
+    asked: &RequestContext<'_>,
+    known: &PolicyView<'_>,
 ) -> Rewrite<'b> {
     let (code, decided) = decide(foreign, inner, asked, known);
     let said = foreign.map(|foreign| &foreign.said);
     let named = decided.is_named(said) || lists_issues(said, inner.status);
     let passes = members_pass(&code, &decided, inner.status);
     let text = text_of(said, &code, &decided, inner.status);
-    let own = foreign.filter(|it| stays(it, known)).map(|_| if passes { Own::Whole } else { Own::Names });
+    let own = foreign.filter(|it| stays(it, known)).map(|_| if passes { Retained::Whole } else { Retained::Names });
     let left =
-        members.filter(|members| own != Some(Own::Whole) && inner.status.is_client_error() && members.are_left(said));
+        members.filter(|members| own != Some(Retained::Whole) && inner.status.is_client_error() && members.are_left(said));
     let left = left.map(|members| left::sort(members, said, if passes { known.kept } else { &[] })).unwrap_or_default();
     let details = match foreign.filter(|_| passes) {
         Some(foreign) => details_of(foreign, &left.kept, &code, &decided, inner.status, known),
         None if left.kept.is_empty() => None,
         None => details::compose(None, &left.kept, None, None),
     };
-    let lists = code == ErrorCode::INVALID_REQUEST && !matches!(decided, Decided::Layer);
+    let lists = code == ErrorCode::INVALID_REQUEST && !matches!(decided, CodeSource::Layer);
     let fault = match &text {
         None => fault(code, None, inner.status),
         Some(_) => Fault::new(code),
     };
     let shape = foreign.map(|it| it.shape);
     let unknown_code = unknown_code(foreign, &decided, inner.status, known);
-    let rule = if let Decided::Rule(at, _) = decided { Some(at) } else { None };
+    let rule = if let CodeSource::Rule(at, _) = decided { Some(at) } else { None };
     let (fault, by) = (fault.with_raw_details(details), Some(decided.by()));
     let rewrite = Rewrite { fault, text, shape, own, named, by, rule, dropped: left.dropped, unknown_code };
     if lists { rewrite.listed(known.dialect) } else { rewrite }

@@ -5,38 +5,38 @@ use std::borrow::Cow;
 use http::StatusCode;
 use serde_json::value::RawValue;
 
-use super::decide::Decided;
+use super::decide::CodeSource;
 use super::details;
-use super::inner::{Known, stays};
+use super::inner::{PolicyView, stays};
 use crate::code::ErrorCode;
-use crate::dialect::{Foreign, Said, Told, outgoing};
+use crate::dialect::{Foreign, Said, ClientMessage, outgoing};
 use crate::message;
 
 /// Which text reaches the client (R3).
 pub(super) fn text_of<'b>(
     said: Option<&Said<'b>>,
     code: &ErrorCode,
-    decided: &Decided<'_>,
+    decided: &CodeSource<'_>,
     status: StatusCode,
 ) -> Option<Cow<'b, str>> {
-    if let Decided::Rule(_, rule) = decided
+    if let CodeSource::Rule(_, rule) = decided
         && let Some(text) = rule.say()
     {
         return Some(Cow::Owned(text.to_owned()));
     }
     let (recognised, very_text) = match decided {
-        Decided::Layer => return cleaned(said?, message::clean),
-        Decided::Rule(_, rule) => (rule.names_code() || rule.names_message(), rule.names_very_text()),
-        Decided::Dialect => (true, false),
-        Decided::Otherwise(_) => (false, false),
+        CodeSource::Layer => return cleaned(said?, message::clean),
+        CodeSource::Rule(_, rule) => (rule.names_code() || rule.names_message(), rule.names_very_text()),
+        CodeSource::Dialect => (true, false),
+        CodeSource::Otherwise(_) => (false, false),
     };
     if *code == ErrorCode::INTERNAL_ERROR || status.is_server_error() && !recognised {
         if very_text { cleaned(said?, message::of_recognised_text) } else { None }
     } else {
         let clean = if recognised { message::of_recognised_text } else { message::of_foreign_text };
         match said?.told() {
-            Told::Text(text) if !very_text => clean(text).map(|text| Cow::Owned(text.into_owned())),
-            Told::Nothing if !very_text => None,
+            ClientMessage::Text(text) if !very_text => clean(text).map(|text| Cow::Owned(text.into_owned())),
+            ClientMessage::Nothing if !very_text => None,
             _ => cleaned(said?, clean),
         }
     }
@@ -51,12 +51,12 @@ fn cleaned<'b>(said: &Said<'b>, clean: fn(&str) -> Option<Cow<'_, str>>) -> Opti
 }
 
 /// Whether what stands beside code and message reaches the client (R3).
-pub(super) fn members_pass(code: &ErrorCode, decided: &Decided<'_>, status: StatusCode) -> bool {
+pub(super) fn members_pass(code: &ErrorCode, decided: &CodeSource<'_>, status: StatusCode) -> bool {
     match decided {
-        Decided::Layer => true,
+        CodeSource::Layer => true,
         _ if *code == ErrorCode::INTERNAL_ERROR => false,
-        Decided::Otherwise(_) => status.is_client_error(),
-        Decided::Rule(..) | Decided::Dialect => true,
+        CodeSource::Otherwise(_) => status.is_client_error(),
+        CodeSource::Rule(..) | CodeSource::Dialect => true,
     }
 }
 
@@ -65,12 +65,12 @@ pub(super) fn details_of(
     foreign: &Foreign<'_>,
     kept: &[(&str, &RawValue)],
     code: &ErrorCode,
-    decided: &Decided<'_>,
+    decided: &CodeSource<'_>,
     status: StatusCode,
-    known: &Known<'_>,
+    known: &PolicyView<'_>,
 ) -> Option<Box<RawValue>> {
     let said = &foreign.said;
-    let named = matches!(decided, Decided::Rule(_, rule) if rule.names_code());
+    let named = matches!(decided, CodeSource::Rule(_, rule) if rule.names_code());
     // In the client's own dialect it stays where it is.
     let lost = status.is_client_error() && !named && !stays(foreign, known);
     let upstream_code = said.code.as_deref().filter(|said| lost && outgoing::is_identifier(said) && code != *said);

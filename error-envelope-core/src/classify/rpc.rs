@@ -6,23 +6,23 @@ use http::header::{DATE, RETRY_AFTER};
 use http::{HeaderMap, StatusCode};
 
 use crate::code::{CodeSet, ErrorCode};
-use crate::dialect::grpc::Told;
+use crate::dialect::grpc::ReportedStatus;
 use crate::dialect::rich::MAX_SECONDS;
 
 /// The code of an inner status: its reason's, where that is known or of the own `domain`; with violations (E8) that of an
 /// invalid request; else its HTTP status's.
-pub(crate) fn code_of(told: &Told<'_>, codes: &CodeSet, domain: &str) -> ErrorCode {
+pub(crate) fn code_of(told: &ReportedStatus<'_>, codes: &CodeSet, domain: &str) -> ErrorCode {
     recognised(told, codes, domain).unwrap_or_else(|| of_status(told))
 }
 
-fn of_status(told: &Told<'_>) -> ErrorCode {
+fn of_status(told: &ReportedStatus<'_>) -> ErrorCode {
     let status = told.status.http();
     let lists = told.rich.as_ref().is_some_and(|rich| !rich.violations.is_empty());
     if lists && status == StatusCode::BAD_REQUEST { ErrorCode::INVALID_REQUEST } else { ErrorCode::of_status(status) }
 }
 
 /// The code that the reason names. One that only the own domain knows is well-formed in capitals alone.
-pub(crate) fn recognised(told: &Told<'_>, codes: &CodeSet, domain: &str) -> Option<ErrorCode> {
+pub(crate) fn recognised(told: &ReportedStatus<'_>, codes: &CodeSet, domain: &str) -> Option<ErrorCode> {
     let rich = told.rich.as_ref()?;
     let of_own_domain = || {
         let capitals = !rich.reason.bytes().any(|byte| byte.is_ascii_lowercase());
@@ -57,12 +57,12 @@ mod tests {
     use http::HeaderValue;
 
     use super::*;
-    use crate::dialect::rich::{Rich, Violation};
+    use crate::dialect::rich::{RpcDetails, Violation};
     use crate::dialect::status::Status;
 
-    fn told(status: Status, reason: &str, domain: &str) -> Told<'static> {
-        let rich = Rich { reason: reason.into(), domain: domain.into(), ..Rich::new(status, String::new()) };
-        Told { status, message: Cow::Borrowed(""), rich: Some(rich) }
+    fn told(status: Status, reason: &str, domain: &str) -> ReportedStatus<'static> {
+        let rich = RpcDetails { reason: reason.into(), domain: domain.into(), ..RpcDetails::new(status, String::new()) };
+        ReportedStatus { status, message: Cow::Borrowed(""), rich: Some(rich) }
     }
 
     #[test]
@@ -89,7 +89,7 @@ mod tests {
             told.rich.as_mut().unwrap().violations.push(violation.clone());
             assert_eq!(code_of(&told, &codes, "ours"), code);
         }
-        let bare = Told { status: Status::UNAVAILABLE, message: Cow::Borrowed(""), rich: None };
+        let bare = ReportedStatus { status: Status::UNAVAILABLE, message: Cow::Borrowed(""), rich: None };
         assert_eq!(code_of(&bare, &codes, "ours"), "service_unavailable");
     }
 

@@ -15,7 +15,7 @@ use http::{Method, StatusCode};
 use crate::code::{CodeSet, ErrorCode};
 use crate::guard::content_type;
 use crate::guard::expression::InText;
-use crate::guard::pattern::{Pattern, Refused};
+use crate::guard::pattern::{Pattern, SettingError};
 use crate::guard::reading::normalised;
 
 /// A rule that turns what an inner error says into a code: `[[map]]` in the policy file (rule R1).
@@ -119,15 +119,15 @@ impl MapRule {
         }
     }
 
-    pub(crate) fn compile(self) -> Result<Rule, Refused> {
+    pub(crate) fn compile(self) -> Result<Rule, SettingError> {
         self.refuse_conditions()?;
         if self.to.is_foreign() {
             let wrong = format!("the policy does not know the code {:?}", self.to.as_str());
-            return Err(Refused::new("to", wrong, "use one of the catalogue, or an own one"));
+            return Err(SettingError::new("to", wrong, "use one of the catalogue, or an own one"));
         }
-        self.say.as_deref().map_or(Ok(()), |text| Refused::unless_message("say", text))?;
+        self.say.as_deref().map_or(Ok(()), |text| SettingError::unless_message("say", text))?;
         Ok(Rule {
-            status: self.status.map(|status| Refused::unless_error_status("status", status)).transpose()?,
+            status: self.status.map(|status| SettingError::unless_error_status("status", status)).transpose()?,
             text: compile_text(self.message, self.message_pattern.as_deref())?,
             content_type: self.content_type.as_deref().map(parse_content_type).transpose()?,
             route: self.route.as_deref().map(|pattern| Pattern::parse("route", pattern)).transpose()?,
@@ -137,21 +137,21 @@ impl MapRule {
         })
     }
 
-    fn refuse_conditions(&self) -> Result<(), Refused> {
+    fn refuse_conditions(&self) -> Result<(), SettingError> {
         if self.message.is_some() && self.message_pattern.is_some() {
             let wrong = "message and message_pattern exclude each other";
-            return Err(Refused::new("message_pattern", wrong, "keep one of them"));
+            return Err(SettingError::new("message_pattern", wrong, "keep one of them"));
         }
         if self.code.as_deref() == Some("") {
-            return Err(Refused::new("code", "no body has an empty code", "name one, or leave the key out"));
+            return Err(SettingError::new("code", "no body has an empty code", "name one, or leave the key out"));
         }
         if self.message.as_deref().is_some_and(|text| text.trim().is_empty()) {
-            return Err(Refused::new("message", "no body has a blank message", "name one, or leave the key out"));
+            return Err(SettingError::new("message", "no body has a blank message", "name one, or leave the key out"));
         }
         let told = [&self.code, &self.message, &self.message_pattern, &self.content_type, &self.route];
         if self.status.is_none() && told.iter().all(|condition| condition.is_none()) {
             let right = "give it at least one of status, code, message, message_pattern, content_type, route";
-            return Err(Refused::new("", "the map rule has no condition and would catch every error", right));
+            return Err(SettingError::new("", "the map rule has no condition and would catch every error", right));
         }
         Ok(())
     }
@@ -177,7 +177,7 @@ enum Text {
 
 /// What an inner error says, as far as rules ask.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Said<'a> {
+pub(crate) struct ErrorFacts<'a> {
     pub(crate) status: StatusCode,
     /// The body's own code, as it wrote it.
     pub(crate) code: Option<&'a str>,
@@ -190,8 +190,8 @@ pub(crate) struct Said<'a> {
 }
 
 /// The first rule that fits, and which one it is.
-pub(crate) fn first_fit<'r>(rules: &'r [Arc<Rule>], said: &Said<'_>) -> Option<(usize, &'r Rule)> {
-    let target = Target::new(said.method, said.path);
+pub(crate) fn first_fit<'r>(rules: &'r [Arc<Rule>], said: &ErrorFacts<'_>) -> Option<(usize, &'r Rule)> {
+    let target = RequestTarget::new(said.method, said.path);
     rules.iter().map(|rule| &**rule).enumerate().find(|(_, rule)| rule.fits(said) && rule.holds_on(&target))
 }
 
@@ -199,19 +199,19 @@ pub(crate) fn first_fit<'r>(rules: &'r [Arc<Rule>], said: &Said<'_>) -> Option<(
 pub(crate) fn backwards<'r>(
     rules: &'r [Arc<Rule>],
     code: &'r ErrorCode,
-    target: &'r Target<'_>,
+    target: &'r RequestTarget<'_>,
 ) -> impl Iterator<Item = &'r Rule> + Clone {
     rules.iter().map(|rule| &**rule).filter(move |rule| rule.to == *code && rule.holds_on(target))
 }
 
 /// Where a request went, its path as it was sent: it is normalised once, and only if a rule asks.
-pub(crate) struct Target<'a> {
+pub(crate) struct RequestTarget<'a> {
     method: &'a Method,
     path: Option<&'a str>,
     normal: OnceCell<Option<Vec<u8>>>,
 }
 
-impl<'a> Target<'a> {
+impl<'a> RequestTarget<'a> {
     pub(crate) fn new(method: &'a Method, path: Option<&'a str>) -> Self {
         Self { method, path, normal: OnceCell::new() }
     }
@@ -268,24 +268,24 @@ impl Rule {
         self.route.is_some()
     }
 
-    fn holds_on(&self, target: &Target<'_>) -> bool {
+    fn holds_on(&self, target: &RequestTarget<'_>) -> bool {
         self.route.as_ref().is_none_or(|route| target.is_on(route))
     }
 
     /// Whether all its conditions but the route hold.
-    fn fits(&self, said: &Said<'_>) -> bool {
+    fn fits(&self, said: &ErrorFacts<'_>) -> bool {
         self.unmet(said).is_none()
     }
 
     /// The key of the first condition that does not hold, the route's last.
-    pub(crate) fn misses(&self, said: &Said<'_>) -> Option<&'static str> {
-        let target = Target::new(said.method, said.path);
+    pub(crate) fn misses(&self, said: &ErrorFacts<'_>) -> Option<&'static str> {
+        let target = RequestTarget::new(said.method, said.path);
         self.unmet(said).or_else(|| (!self.holds_on(&target)).then_some("route"))
     }
 
     /// The same without the route.
     #[inline]
-    fn unmet(&self, said: &Said<'_>) -> Option<&'static str> {
+    fn unmet(&self, said: &ErrorFacts<'_>) -> Option<&'static str> {
         let other_type = |own: &str| !said.media_type.is_some_and(|its| its.eq_ignore_ascii_case(own));
         if self.status.is_some_and(|status| status != said.status) {
             Some("status")
@@ -316,13 +316,13 @@ impl Text {
     }
 }
 
-fn compile_text(exact: Option<String>, pattern: Option<&str>) -> Result<Option<Text>, Refused> {
+fn compile_text(exact: Option<String>, pattern: Option<&str>) -> Result<Option<Text>, SettingError> {
     let pattern = pattern.map(|pattern| InText::compile("message_pattern", pattern).map(Text::Pattern)).transpose()?;
     Ok(pattern.or(exact.map(Text::Exact)))
 }
 
-fn parse_content_type(written: &str) -> Result<String, Refused> {
-    content_type::parse(written).map_err(|refused| Refused { key: "content_type", ..refused })
+fn parse_content_type(written: &str) -> Result<String, SettingError> {
+    content_type::parse(written).map_err(|refused| SettingError { key: "content_type", ..refused })
 }
 
 #[cfg(test)]

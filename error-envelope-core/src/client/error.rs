@@ -18,11 +18,11 @@ use crate::dialect::json::{self, Object};
 /// `409 channel_unavailable: The channel is not connected. (req_01JD2V5W8Z3Q4R6T8Y0A1B2C3D)`, so that it can be logged;
 /// [`Debug`] leaves out what the details say as well.
 #[derive(Clone)]
-pub struct ClientError(pub(super) Box<Parts>);
+pub struct ClientError(pub(super) Box<ErrorParts>);
 
 /// What a [`ClientError`] is made of.
 #[derive(Clone)]
-pub(super) struct Parts {
+pub(super) struct ErrorParts {
     pub(super) status: StatusCode,
     pub(super) grpc: Option<u8>,
     pub(super) code: ErrorCode,

@@ -8,18 +8,18 @@ use http::header::CONTENT_TYPE;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use serde_json::value::RawValue;
 
-use super::error::{ClientError, Parts, Pushback};
+use super::error::{ClientError, ErrorParts, Pushback};
 use crate::classify::{details, rpc};
 use crate::code::{CodeSet, ErrorCode};
-use crate::dialect::grpc::{self, Told};
-use crate::dialect::issues::written::{self, Named};
+use crate::dialect::grpc::{self, ReportedStatus};
+use crate::dialect::issues::written::{self, NamedIssue};
 use crate::dialect::json::{Object, Writer};
 use crate::dialect::outgoing::is_identifier;
-use crate::dialect::rich::{DOMAIN, Rich, Violation};
+use crate::dialect::rich::{DOMAIN, RpcDetails, Violation};
 use crate::dialect::rpc::Rpc;
 use crate::dialect::status::Status;
-use crate::dialect::{self, Foreign, Own, Reading, Shape, coding, connect, standard};
-use crate::frames::{self, Frames, Piece};
+use crate::dialect::{self, Foreign, DialectCode, ParsedBody, Shape, coding, connect, standard};
+use crate::frames::{self, MessageDecoder, DecodedItem};
 use crate::message;
 use crate::request_id::RequestId;
 
@@ -72,7 +72,7 @@ pub fn read_failed(answer: &ResponseView<'_>, codes: &CodeSet, now: fn() -> Syst
 }
 
 fn of(
-    told: Option<&Told<'_>>,
+    told: Option<&ReportedStatus<'_>>,
     body: &[u8],
     answer: &ResponseView<'_>,
     codes: &CodeSet,
@@ -94,7 +94,7 @@ fn decoded<'a>(answer: &ResponseView<'a>) -> Option<Cow<'a, [u8]>> {
 }
 
 /// The status of a call, wherever it stands: head, trailers, the last frame, a unary body.
-fn of_call<'a>(answer: &ResponseView<'a>, body: &'a [u8]) -> Option<Told<'a>> {
+fn of_call<'a>(answer: &ResponseView<'a>, body: &'a [u8]) -> Option<ReportedStatus<'a>> {
     if let Some(told) = grpc::read(answer.headers).or_else(|| grpc::read(answer.trailers?)) {
         return Some(told);
     }
@@ -120,20 +120,20 @@ fn speaks(headers: &HeaderMap) -> Option<Rpc> {
 fn last_payload(rpc: Rpc, answer: &ResponseView<'_>, body: &[u8], flag: u8) -> Option<Vec<u8>> {
     let mut found: Option<(u8, Vec<u8>)> = None;
     let mut wanted = false;
-    let _ = Frames::new(rpc.is_text()).read(body, &mut |piece| {
+    let _ = MessageDecoder::new(rpc.is_text()).read(body, &mut |piece| {
         match piece {
-            Piece::Prefix(prefix) => {
+            DecodedItem::Prefix(prefix) => {
                 wanted = prefix.flags & flag != 0;
                 if wanted {
                     found = Some((prefix.flags, Vec::new()));
                 }
             }
-            Piece::Payload(payload) if wanted => {
+            DecodedItem::Payload(payload) if wanted => {
                 if let Some((_, message)) = &mut found {
                     message.extend_from_slice(payload);
                 }
             }
-            Piece::Payload(_) => {}
+            DecodedItem::Payload(_) => {}
         }
         ControlFlow::Continue(())
     });
@@ -145,11 +145,11 @@ fn last_payload(rpc: Rpc, answer: &ResponseView<'_>, body: &[u8], flag: u8) -> O
     coding::decoded(&[coding], &message, answer.limit as u64)
 }
 
-fn owned(told: Told<'_>) -> Told<'static> {
-    Told { status: told.status, message: Cow::Owned(told.message.into_owned()), rich: told.rich }
+fn owned(told: ReportedStatus<'_>) -> ReportedStatus<'static> {
+    ReportedStatus { status: told.status, message: Cow::Owned(told.message.into_owned()), rich: told.rich }
 }
 
-fn of_told(told: &Told<'_>, answer: &ResponseView<'_>, codes: &CodeSet, now: fn() -> SystemTime) -> Parts {
+fn of_told(told: &ReportedStatus<'_>, answer: &ResponseView<'_>, codes: &CodeSet, now: fn() -> SystemTime) -> ErrorParts {
     let rich = told.rich.as_ref();
     // Reasons are some domain's: without the sign of a layer they are another's than ours.
     let domain = rich.filter(|rich| is_ours(&rich.request_id)).map_or(DOMAIN, |rich| &rich.domain);
@@ -157,7 +157,7 @@ fn of_told(told: &Told<'_>, answer: &ResponseView<'_>, codes: &CodeSet, now: fn(
     let status = if is_error(answer.status) { answer.status } else { told.status.http() };
     let is_grpc = speaks(answer.headers).is_some_and(Rpc::is_grpc) || grpc::read(answer.headers).is_some();
     let delay = rich.and_then(|rich| rich.retry_delay);
-    Parts {
+    ErrorParts {
         grpc: Some(told.status.number()),
         raw_code: rich.and_then(|rich| raw(&rich.reason, &code)),
         message: text(Some(&told.message), &code, status),
@@ -174,48 +174,48 @@ fn is_ours(id: &str) -> bool {
 }
 
 /// Metadata as texts, violations as an issue list.
-fn details_of(rich: &Rich) -> Option<Box<RawValue>> {
+fn details_of(rich: &RpcDetails) -> Option<Box<RawValue>> {
     let metadata = rich.metadata.iter().fold(Writer::new(128), |json, (name, text)| json.text(name, text));
     let came = (!rich.metadata.is_empty()).then(|| Cow::Owned(metadata.into_string()));
     let issues = written::of_parameters(rich.violations.iter().map(named));
     details::compose(came, &[], issues.as_deref(), None)
 }
 
-fn named(violation: &Violation) -> Named<'_> {
+fn named(violation: &Violation) -> NamedIssue<'_> {
     let Violation { field, description, reason } = violation;
     let code = (!reason.is_empty()).then(|| Cow::Owned(reason.to_ascii_lowercase()));
-    Named { parameter: field.clone(), message: Cow::Borrowed(description), code }
+    NamedIssue { parameter: field.clone(), message: Cow::Borrowed(description), code }
 }
 
-fn of_body(body: &[u8], answer: &ResponseView<'_>, codes: &CodeSet, now: fn() -> SystemTime) -> Parts {
+fn of_body(body: &[u8], answer: &ResponseView<'_>, codes: &CodeSet, now: fn() -> SystemTime) -> ErrorParts {
     let status = answer.status;
     let of_input = matches!(status.as_u16(), 400 | 422);
-    let rest = |code, id: Option<&str>| Parts {
+    let rest = |code, id: Option<&str>| ErrorParts {
         request_id: id_of(answer, || id.map(Cow::Borrowed)),
         retry_after: wait_of(answer, now),
         ..of_head(status, code, answer)
     };
     let id = || id_in(body);
     let foreign = match dialect::read(dialect::essence(answer.headers), body, codes, of_input) {
-        Reading::Envelope(envelope) => {
-            return Parts {
+        ParsedBody::Envelope(envelope) => {
+            return ErrorParts {
                 message: text(Some(&envelope.message), &envelope.code, status),
                 details: envelope.details.map(ToOwned::to_owned),
                 shape: Some(Shape::Standard),
                 ..rest(envelope.code, id().as_deref())
             };
         }
-        Reading::Said(foreign) => Some(foreign),
-        Reading::Protocol(_) => dialect::read_rewritten(body, of_input),
-        Reading::Unread(_) | Reading::Nothing => None,
+        ParsedBody::Said(foreign) => Some(foreign),
+        ParsedBody::Protocol(_) => dialect::read_rewritten(body, of_input),
+        ParsedBody::Unread(_) | ParsedBody::Nothing => None,
     };
     let Some(foreign) = foreign else {
         let code = code_of_head(answer, codes).unwrap_or_else(|| ErrorCode::of_status(status));
-        return Parts { message: text(None, &code, status), ..rest(code, None) };
+        return ErrorParts { message: text(None, &code, status), ..rest(code, None) };
     };
     let said = &foreign.said;
     let code = code_of_head(answer, codes).unwrap_or_else(|| code_of_foreign(&foreign, codes, status));
-    Parts {
+    ErrorParts {
         raw_code: said.code.as_deref().and_then(|name| raw(name, &code)),
         message: text(said.message.as_deref(), &code, status),
         details: match said.details_as_issues() {
@@ -243,9 +243,9 @@ fn code_of_foreign(foreign: &Foreign<'_>, codes: &CodeSet, status: StatusCode) -
         return code;
     }
     match &said.own {
-        Own::Code(code) => code.clone(),
+        DialectCode::Code(code) => code.clone(),
         _ if matches!(status.as_u16(), 400 | 422) && said.has_issues() => ErrorCode::INVALID_REQUEST,
-        Own::Unknown | Own::ByStatus => ErrorCode::of_status(status),
+        DialectCode::Unknown | DialectCode::ByStatus => ErrorCode::of_status(status),
     }
 }
 
@@ -255,8 +255,8 @@ fn raw(name: &str, code: &ErrorCode) -> Option<Box<str>> {
 }
 
 /// What a head alone says.
-fn of_head(status: StatusCode, code: ErrorCode, answer: &ResponseView<'_>) -> Parts {
-    Parts {
+fn of_head(status: StatusCode, code: ErrorCode, answer: &ResponseView<'_>) -> ErrorParts {
+    ErrorParts {
         status,
         grpc: None,
         code,

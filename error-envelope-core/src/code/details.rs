@@ -18,13 +18,13 @@ const TYPES: [&str; 7] = ["object", "array", "string", "integer", "number", "boo
 /// A keyword.
 struct Keyword {
     name: &'static str,
-    of: Of,
-    read: fn(&mut Reader, &Value) -> Result<(), Wrong>,
+    of: KeywordScope,
+    read: fn(&mut Reader, &Value) -> Result<(), SchemaError>,
 }
 
 /// Which schemas may have a keyword.
 #[derive(Clone, Copy, PartialEq)]
-enum Of {
+enum KeywordScope {
     /// Any: it says nothing about values.
     Any,
     /// It may stand beside `type`, and beside no other that says something.
@@ -33,17 +33,17 @@ enum Of {
     Types(&'static [&'static str]),
 }
 
-const fn row(name: &'static str, of: Of, read: fn(&mut Reader, &Value) -> Result<(), Wrong>) -> Keyword {
+const fn row(name: &'static str, of: KeywordScope, read: fn(&mut Reader, &Value) -> Result<(), SchemaError>) -> Keyword {
     Keyword { name, of, read }
 }
 
-const OBJECT: Of = Of::Types(&["object"]);
-const ARRAY: Of = Of::Types(&["array"]);
-const STRING: Of = Of::Types(&["string"]);
-const NUMBER: Of = Of::Types(&["integer", "number"]);
+const OBJECT: KeywordScope = KeywordScope::Types(&["object"]);
+const ARRAY: KeywordScope = KeywordScope::Types(&["array"]);
+const STRING: KeywordScope = KeywordScope::Types(&["string"]);
+const NUMBER: KeywordScope = KeywordScope::Types(&["integer", "number"]);
 
 const KEYWORDS: [Keyword; 20] = [
-    row("type", Of::Types(&[]), |it, value| it.types(value)),
+    row("type", KeywordScope::Types(&[]), |it, value| it.types(value)),
     row("properties", OBJECT, |it, value| it.named_schemas(value)),
     row("required", OBJECT, |it, value| it.names(value)),
     row("additionalProperties", OBJECT, |it, value| if value.is_boolean() { Ok(()) } else { it.schema(value) }),
@@ -55,19 +55,19 @@ const KEYWORDS: [Keyword; 20] = [
     row("format", STRING, |it, value| it.text(value)),
     row("minimum", NUMBER, |it, value| it.number(value)),
     row("maximum", NUMBER, |it, value| it.number(value)),
-    row("enum", Of::Alone, |it, value| it.values(value)),
-    row("const", Of::Alone, |it, value| it.scalar(value)),
-    row("anyOf", Of::Alone, |it, value| it.schemas(value)),
-    row("title", Of::Any, |it, value| it.text(value)),
-    row("description", Of::Any, |it, value| it.text(value)),
-    row("deprecated", Of::Any, |it, value| it.is(value, value.is_boolean(), "true or false")),
-    row("examples", Of::Any, |it, value| it.is(value, value.is_array(), "a list in brackets")),
-    row("$schema", Of::Any, |it, value| it.dialect(value)),
+    row("enum", KeywordScope::Alone, |it, value| it.values(value)),
+    row("const", KeywordScope::Alone, |it, value| it.scalar(value)),
+    row("anyOf", KeywordScope::Alone, |it, value| it.schemas(value)),
+    row("title", KeywordScope::Any, |it, value| it.text(value)),
+    row("description", KeywordScope::Any, |it, value| it.text(value)),
+    row("deprecated", KeywordScope::Any, |it, value| it.is(value, value.is_boolean(), "true or false")),
+    row("examples", KeywordScope::Any, |it, value| it.is(value, value.is_array(), "a list in brackets")),
+    row("$schema", KeywordScope::Any, |it, value| it.dialect(value)),
 ];
 
 /// What is wrong with a schema, where in it, and what would be right.
 #[derive(Debug, PartialEq)]
-pub(crate) struct Wrong {
+pub(crate) struct SchemaError {
     /// The keys that lead to it; an element's is its number.
     pub(crate) path: Vec<String>,
     pub(crate) wrong: String,
@@ -77,12 +77,12 @@ pub(crate) struct Wrong {
 }
 
 /// Refuses a schema that is none, or none of the part that the exports can say.
-pub(crate) fn check(schema: &Value) -> Result<(), Wrong> {
+pub(crate) fn check(schema: &Value) -> Result<(), SchemaError> {
     Reader::new().schema(schema)
 }
 
 /// The same of a text.
-pub(crate) fn check_text(schema: &str) -> Result<(), Wrong> {
+pub(crate) fn check_text(schema: &str) -> Result<(), SchemaError> {
     let no_json = |error: serde_json::Error| Reader::new().wrong(format!("this is no JSON: {error}"), "write JSON");
     check(&serde_json::from_str(schema).map_err(no_json)?)
 }
@@ -101,19 +101,19 @@ impl Reader {
     fn within(
         &mut self,
         key: impl Into<String>,
-        read: impl FnOnce(&mut Self) -> Result<(), Wrong>,
-    ) -> Result<(), Wrong> {
+        read: impl FnOnce(&mut Self) -> Result<(), SchemaError>,
+    ) -> Result<(), SchemaError> {
         self.path.push(key.into());
         read(self)?;
         self.path.pop();
         Ok(())
     }
 
-    fn wrong(&self, wrong: impl Into<String>, right: impl Into<String>) -> Wrong {
-        Wrong { path: self.path.clone(), wrong: wrong.into(), right: right.into(), lacks: false }
+    fn wrong(&self, wrong: impl Into<String>, right: impl Into<String>) -> SchemaError {
+        SchemaError { path: self.path.clone(), wrong: wrong.into(), right: right.into(), lacks: false }
     }
 
-    fn is(&self, value: &Value, right: bool, what: &str) -> Result<(), Wrong> {
+    fn is(&self, value: &Value, right: bool, what: &str) -> Result<(), SchemaError> {
         let kind = match value {
             Value::Null => "null",
             Value::Bool(_) => "a true or false",
@@ -125,7 +125,7 @@ impl Reader {
         if right { Ok(()) } else { Err(self.wrong(format!("{kind} has the wrong type here"), format!("write {what}"))) }
     }
 
-    fn schema(&mut self, schema: &Value) -> Result<(), Wrong> {
+    fn schema(&mut self, schema: &Value) -> Result<(), SchemaError> {
         let Some(members) = schema.as_object() else {
             return self.is(schema, false, "a schema, as in { type = \"string\" }");
         };
@@ -152,11 +152,11 @@ impl Reader {
     }
 
     /// Whether a keyword is of the schema's types, and whether it stands alone where it has to.
-    fn fits(&self, keyword: &Keyword, schema: &Value) -> Result<(), Wrong> {
+    fn fits(&self, keyword: &Keyword, schema: &Value) -> Result<(), SchemaError> {
         let name = keyword.name;
         match keyword.of {
-            Of::Any | Of::Types([]) => Ok(()),
-            Of::Types(needed) => {
+            KeywordScope::Any | KeywordScope::Types([]) => Ok(()),
+            KeywordScope::Types(needed) => {
                 let types = types(schema);
                 if types.iter().any(|one| needed.contains(one)) {
                     return Ok(());
@@ -165,11 +165,11 @@ impl Reader {
                     "{name} says nothing of what {}",
                     if types.is_empty() { "has no type" } else { "has another type" }
                 );
-                Err(Wrong { lacks: true, ..self.wrong(wrong, format!("write type = {:?} beside it", needed[0])) })
+                Err(SchemaError { lacks: true, ..self.wrong(wrong, format!("write type = {:?} beside it", needed[0])) })
             }
-            Of::Alone => {
+            KeywordScope::Alone => {
                 let says = |other: &&Keyword| {
-                    other.name != name && other.of != Of::Any && (other.name != "type" || name == "anyOf")
+                    other.name != name && other.of != KeywordScope::Any && (other.name != "type" || name == "anyOf")
                 };
                 match KEYWORDS.iter().filter(says).find(|other| schema.get(other.name).is_some()) {
                     Some(other) => {
@@ -183,7 +183,7 @@ impl Reader {
     }
 
     /// Whether each value of an `enum`, or the one of a `const`, is of a type that stands beside it.
-    fn are_of_the_type(&self, values: &Value, types: &[&str]) -> Result<(), Wrong> {
+    fn are_of_the_type(&self, values: &Value, types: &[&str]) -> Result<(), SchemaError> {
         let list = values.as_array().map(Vec::as_slice);
         for (index, value) in list.unwrap_or(std::slice::from_ref(values)).iter().enumerate() {
             if !types.is_empty() && !types.iter().any(|name| is_of(value, name)) {
@@ -196,7 +196,7 @@ impl Reader {
         Ok(())
     }
 
-    fn required_are_there(&mut self, schema: &Value) -> Result<(), Wrong> {
+    fn required_are_there(&mut self, schema: &Value) -> Result<(), SchemaError> {
         let required = schema["required"].as_array().into_iter().flatten().filter_map(Value::as_str);
         for (index, name) in required.enumerate() {
             if schema["properties"].get(name).is_none() {
@@ -211,7 +211,7 @@ impl Reader {
         Ok(())
     }
 
-    fn types(&self, value: &Value) -> Result<(), Wrong> {
+    fn types(&self, value: &Value) -> Result<(), SchemaError> {
         let list = value.as_array().map_or(std::slice::from_ref(value), Vec::as_slice);
         for one in list {
             self.is(one, one.is_string(), "the name of a type, or a list of them")?;
@@ -223,11 +223,11 @@ impl Reader {
         self.is_not_empty(list.len(), "name a type")
     }
 
-    fn is_not_empty(&self, len: usize, right: &str) -> Result<(), Wrong> {
+    fn is_not_empty(&self, len: usize, right: &str) -> Result<(), SchemaError> {
         if len == 0 { Err(self.wrong("the list is empty", right)) } else { Ok(()) }
     }
 
-    fn named_schemas(&mut self, value: &Value) -> Result<(), Wrong> {
+    fn named_schemas(&mut self, value: &Value) -> Result<(), SchemaError> {
         self.is(value, value.is_object(), "a table of schemas by name")?;
         let mut members = value.as_object().into_iter().flatten();
         // Every object of JavaScript has them.
@@ -238,42 +238,42 @@ impl Reader {
         members.try_for_each(|(name, schema)| self.within(name, |it| it.schema(schema)))
     }
 
-    fn schemas(&mut self, value: &Value) -> Result<(), Wrong> {
+    fn schemas(&mut self, value: &Value) -> Result<(), SchemaError> {
         self.is(value, value.is_array(), "a list of schemas")?;
         let list = value.as_array().map_or(&[][..], Vec::as_slice);
         self.is_not_empty(list.len(), "write a schema for each form")?;
         list.iter().enumerate().try_for_each(|(index, one)| self.within(index.to_string(), |it| it.schema(one)))
     }
 
-    fn names(&self, value: &Value) -> Result<(), Wrong> {
+    fn names(&self, value: &Value) -> Result<(), SchemaError> {
         let names = value.as_array().is_some_and(|list| list.iter().all(Value::is_string));
         self.is(value, names, "a list of names")
     }
 
-    fn values(&self, value: &Value) -> Result<(), Wrong> {
+    fn values(&self, value: &Value) -> Result<(), SchemaError> {
         self.is(value, value.is_array(), "a list of values")?;
         let list = value.as_array().map_or(&[][..], Vec::as_slice);
         self.is_not_empty(list.len(), "write the values that there are")?;
         list.iter().try_for_each(|one| self.scalar(one))
     }
 
-    fn scalar(&self, value: &Value) -> Result<(), Wrong> {
+    fn scalar(&self, value: &Value) -> Result<(), SchemaError> {
         self.is(value, !value.is_array() && !value.is_object(), "texts, numbers, true, false")
     }
 
-    fn count(&self, value: &Value) -> Result<(), Wrong> {
+    fn count(&self, value: &Value) -> Result<(), SchemaError> {
         self.is(value, value.as_u64().is_some_and(|count| u32::try_from(count).is_ok()), "a whole number of 0 or more")
     }
 
-    fn number(&self, value: &Value) -> Result<(), Wrong> {
+    fn number(&self, value: &Value) -> Result<(), SchemaError> {
         self.is(value, value.is_number(), "a number")
     }
 
-    fn text(&self, value: &Value) -> Result<(), Wrong> {
+    fn text(&self, value: &Value) -> Result<(), SchemaError> {
         self.is(value, value.is_string(), "a text in quotes")
     }
 
-    fn dialect(&self, value: &Value) -> Result<(), Wrong> {
+    fn dialect(&self, value: &Value) -> Result<(), SchemaError> {
         if self.path.len() > 1 {
             return Err(self.wrong("$schema stands inside of the schema", "say it once, at the top"));
         }

@@ -31,12 +31,12 @@ pub(super) enum Repr {
         name: &'static str,
         status: u16,
     },
-    Own(Arc<Own>),
+    Own(Arc<CustomCode>),
     Foreign(Arc<str>),
 }
 
 #[derive(Clone)]
-pub(super) struct Own {
+pub(super) struct CustomCode {
     pub(super) name: Text,
     pub(super) status: u16,
     pub(super) grpc: Option<u8>,

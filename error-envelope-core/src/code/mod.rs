@@ -18,7 +18,7 @@ use std::sync::Arc;
 use http::StatusCode;
 
 pub use error_code::{ErrorCode, Retry};
-use error_code::{Own, Repr, Row, Text};
+use error_code::{CustomCode, Repr, Row, Text};
 
 impl ErrorCode {
     /// An organisation's own code, with the status that the layer uses when it picks one itself.
@@ -34,7 +34,7 @@ impl ErrorCode {
     #[must_use]
     pub const fn own(name: &'static str, status: u16) -> Self {
         assert!(is_well_formed(name.as_bytes()), "an error code has the form [a-z][a-z0-9_]{{0,62}}");
-        assert!(table::named(name.as_bytes()).is_none(), "a code of the catalogue cannot be redefined");
+        assert!(table::find(name.as_bytes()).is_none(), "a code of the catalogue cannot be redefined");
         assert!(status >= 400 && status <= 599, "an error's status is 400-599");
         Self(Repr::Plain { name, status })
     }
@@ -226,21 +226,21 @@ impl ErrorCode {
         if !is_well_formed(name.as_bytes()) {
             return Err("a code has the form [a-z][a-z0-9_]{0,62}");
         }
-        if table::named(name.as_bytes()).is_some() {
+        if table::find(name.as_bytes()).is_some() {
             return Err("a code of the catalogue cannot be redefined");
         }
         if !(400..=599).contains(&status) {
             return Err("an error's status is 400-599");
         }
         let name = Text::Shared(name.into());
-        Ok(Self(Repr::Own(Arc::new(Own { name, status, grpc: None, retry: None, message: None, details: None }))))
+        Ok(Self(Repr::Own(Arc::new(CustomCode { name, status, grpc: None, retry: None, message: None, details: None }))))
     }
 
     /// Sets what an own code says of itself.
-    fn with(mut self, set: impl FnOnce(&mut Own)) -> Self {
+    fn with(mut self, set: impl FnOnce(&mut CustomCode)) -> Self {
         if let Repr::Plain { name, status } = self.0 {
             let name = Text::Static(name);
-            self.0 = Repr::Own(Arc::new(Own { name, status, grpc: None, retry: None, message: None, details: None }));
+            self.0 = Repr::Own(Arc::new(CustomCode { name, status, grpc: None, retry: None, message: None, details: None }));
         }
         if let Repr::Own(own) = &mut self.0 {
             set(Arc::make_mut(own));

@@ -157,7 +157,7 @@ const fn search(status: u16) -> &'static Row {
 }
 
 /// The row of a well-formed name.
-pub(super) const fn named(name: &[u8]) -> Option<&'static Row> {
+pub(super) const fn find(name: &[u8]) -> Option<&'static Row> {
     let mut at = 0;
     while at < ROWS.len() {
         if eq_ignore_ascii_case(ROWS[at].name.as_bytes(), name) {

@@ -7,21 +7,21 @@ use std::borrow::Cow;
 use http::StatusCode;
 
 use super::error_object;
-use super::form::{Form, Reads};
+use super::form::{DialectSpec, KnownFields};
 use super::json::{Writer, quoted, with_members};
-use super::outgoing::{Kept, Outgoing, is_name};
-use super::said::{Body, Own, Said};
+use super::outgoing::{PreservedBody, Outgoing, is_name};
+use super::said::{Body, DialectCode, Said};
 use crate::code::ErrorCode;
 
-pub(super) const FORM: Form = Form {
+pub(super) const FORM: DialectSpec = DialectSpec {
     id_header: Some("request-id"),
     own,
-    reads: &Reads {
+    reads: &KnownFields {
         of_body: Some(&["type", "error", "request_id"]),
         of_error: &["type", "message", "code", "details"],
     },
     name_of: |code, status| Cow::Borrowed(name(code, status)),
-    ..Form::new("anthropic", read, write, keep)
+    ..DialectSpec::new("anthropic", read, write, keep)
 };
 
 const INVALID_REQUEST: &str = "invalid_request_error";
@@ -40,11 +40,11 @@ static NAMES: [(&str, ErrorCode); 7] = [
 ];
 
 /// What the dialect itself names: a code, or nothing but the status.
-fn own(name: &str) -> Own {
+fn own(name: &str) -> DialectCode {
     match NAMES.iter().find(|(own, _)| *own == name) {
-        Some((_, code)) => Own::Code(code.clone()),
-        None if matches!(name, INVALID_REQUEST | AUTHENTICATION | API) => Own::ByStatus,
-        None => Own::Unknown,
+        Some((_, code)) => DialectCode::Code(code.clone()),
+        None if matches!(name, INVALID_REQUEST | AUTHENTICATION | API) => DialectCode::ByStatus,
+        None => DialectCode::Unknown,
     }
 }
 
@@ -72,7 +72,7 @@ fn write(out: &Outgoing<'_>) -> Vec<u8> {
     body.text("request_id", out.request_id).close()
 }
 
-fn keep(kept: &Kept<'_>, out: &Outgoing<'_>) -> Vec<u8> {
+fn keep(kept: &PreservedBody<'_>, out: &Outgoing<'_>) -> Vec<u8> {
     let Some(error) = kept.body.object("error") else { return write(out) };
     let stays = |name: &str, value: &_| kept.whole || name == "type" && is_name(value);
     let mut set = vec![("message", quoted(out.message))];
@@ -111,7 +111,7 @@ mod tests {
             assert_eq!(name(&code, StatusCode::from_u16(status).unwrap()), expected, "{code}");
         }
         for (name, code) in &NAMES {
-            assert_eq!(own(name), Own::Code(code.clone()));
+            assert_eq!(own(name), DialectCode::Code(code.clone()));
         }
     }
 

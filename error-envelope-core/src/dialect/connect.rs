@@ -5,9 +5,9 @@ use std::borrow::Cow;
 use base64::Engine;
 use serde_json::value::RawValue;
 
-use super::grpc::{BASE64, Told};
+use super::grpc::{BASE64, ReportedStatus};
 use super::json::{self, Object, Writer, quoted};
-use super::rich::{self, Detail, Rich, RpcError};
+use super::rich::{self, PackedDetail, RpcDetails, RpcError};
 use super::status::Status;
 
 /// The most bytes of details: with their base64 the body stays within the 64 KiB that another layer outside reads of it
@@ -49,7 +49,7 @@ pub(crate) fn readdressed(text: &[u8], theirs: &str, ours: &str) -> Option<Vec<u
 
 fn details(error: &RpcError<'_>) -> Option<Vec<u8>> {
     let detail =
-        |Detail { name, value }| Writer::new(128).text("type", name).text("value", &BASE64.encode(value)).close();
+        |PackedDetail { name, value }| Writer::new(128).text("type", name).text("value", &BASE64.encode(value)).close();
     let list: Vec<_> = error.details(MAX_DETAILS)?.into_iter().map(detail).collect();
     Some(one(list.join(&b',')))
 }
@@ -61,7 +61,7 @@ fn one(json: Vec<u8>) -> Vec<u8> {
 
 /// What a unary error's body says. A body with any other member than a Connect error has is another service's, and so is
 /// one whose code is none of Connect's names.
-pub(crate) fn read(body: &[u8]) -> Option<Told<'_>> {
+pub(crate) fn read(body: &[u8]) -> Option<ReportedStatus<'_>> {
     let error = Object::of_body(body)?;
     if error.members().any(|(name, _)| !matches!(name, "code" | "message" | "details")) {
         return None;
@@ -73,7 +73,7 @@ pub(crate) fn read(body: &[u8]) -> Option<Told<'_>> {
 }
 
 /// What the message that ends a stream says: nothing inside where it ended well, `None` where it is no such message.
-pub(crate) fn read_end_stream(payload: &[u8]) -> Option<Option<Told<'_>>> {
+pub(crate) fn read_end_stream(payload: &[u8]) -> Option<Option<ReportedStatus<'_>>> {
     let message = Object::of_body(payload)?;
     let Some(error) = message.raw("error") else { return Some(None) };
     let error = Object::parse(error.get())?;
@@ -82,19 +82,19 @@ pub(crate) fn read_end_stream(payload: &[u8]) -> Option<Option<Told<'_>>> {
     Some(Some(told(status, &error)))
 }
 
-fn told<'a>(status: Status, error: &Object<'a>) -> Told<'a> {
+fn told<'a>(status: Status, error: &Object<'a>) -> ReportedStatus<'a> {
     let message = error.string("message").unwrap_or(Cow::Borrowed(""));
     let details = error.raw("details").and_then(|details| json::array(details.get()));
     let rich = details.filter(|list| !list.is_empty()).map(|list| {
-        let mut rich = Rich::new(status, message.to_string());
+        let mut rich = RpcDetails::new(status, message.to_string());
         list.into_iter().for_each(|detail| add(&mut rich, detail));
         rich
     });
-    Told { status, message, rich }
+    ReportedStatus { status, message, rich }
 }
 
 /// One that cannot be read says nothing.
-fn add(rich: &mut Rich, detail: &RawValue) {
+fn add(rich: &mut RpcDetails, detail: &RawValue) {
     let Some(detail) = Object::parse(detail.get()) else { return };
     let value = detail.string("value").and_then(|value| BASE64.decode(&*value).ok());
     if let (Some(name), Some(value)) = (detail.string("type"), value) {

@@ -3,15 +3,15 @@
 use std::time::{Duration, SystemTime};
 
 use super::error_object;
-use super::form::{Form, Reads};
+use super::form::{DialectSpec, KnownFields};
 use super::json::{Writer, quoted, string, with_members};
-use super::outgoing::{Kept, Outgoing, is_name};
+use super::outgoing::{PreservedBody, Outgoing, is_name};
 use super::said::{Body, Said};
 
-pub(super) const FORM: Form = Form {
+pub(super) const FORM: DialectSpec = DialectSpec {
     tells_time: true,
-    reads: &Reads { of_body: Some(&["error", "meta"]), of_error: &["code", "message", "details"] },
-    ..Form::new("error_with_meta", read, write, keep)
+    reads: &KnownFields { of_body: Some(&["error", "meta"]), of_error: &["code", "message", "details"] },
+    ..DialectSpec::new("error_with_meta", read, write, keep)
 };
 
 fn read<'a>(body: &Body<'a, '_>) -> Option<Said<'a>> {
@@ -26,7 +26,7 @@ fn write(out: &Outgoing<'_>) -> Vec<u8> {
     Writer::new(out.size()).raw("error", out.with_details(error).close()).raw("meta", meta.close()).close()
 }
 
-fn keep(kept: &Kept<'_>, out: &Outgoing<'_>) -> Vec<u8> {
+fn keep(kept: &PreservedBody<'_>, out: &Outgoing<'_>) -> Vec<u8> {
     let (Some(error), Some(meta)) = (kept.body.object("error"), kept.body.object("meta")) else { return write(out) };
     let stays = |name: &str, value: &_| kept.whole || name == "code" && is_name(value);
     let mut set = vec![("message", quoted(out.message))];

@@ -4,20 +4,20 @@ use std::borrow::Cow;
 
 use http::StatusCode;
 
-use super::outgoing::{Kept, Outgoing};
-use super::said::{Own, Read};
+use super::outgoing::{PreservedBody, Outgoing};
+use super::said::{DialectCode, ReadFn};
 use crate::code::ErrorCode;
 
 /// The members that a shape reads; what it does not read is dropped (R14).
 #[derive(Debug)]
-pub(super) struct Reads {
+pub(super) struct KnownFields {
     /// Of the body; none where it reads whatever there is.
     pub(super) of_body: Option<&'static [&'static str]>,
     /// Of the object under `error`.
     pub(super) of_error: &'static [&'static str],
 }
 
-impl Reads {
+impl KnownFields {
     /// None of them.
     pub(super) const NOTHING: Self = Self::body(&[]);
 
@@ -39,7 +39,7 @@ impl Reads {
 }
 
 /// A shape that errors are written in (rules R2, R12).
-pub(crate) struct Form {
+pub(crate) struct DialectSpec {
     /// The word of the policy file and the log.
     pub(crate) name: &'static str,
     /// Of its bodies.
@@ -56,23 +56,23 @@ pub(crate) struct Form {
     pub(crate) tells_time: bool,
     /// Its bodies say how long to wait, where the head does.
     pub(crate) tells_wait: bool,
-    pub(super) read: Read,
-    pub(super) reads: &'static Reads,
+    pub(super) read: ReadFn,
+    pub(super) reads: &'static KnownFields,
     pub(super) write: fn(&Outgoing<'_>) -> Vec<u8>,
-    pub(super) keep: fn(&Kept<'_>, &Outgoing<'_>) -> Vec<u8>,
+    pub(super) keep: fn(&PreservedBody<'_>, &Outgoing<'_>) -> Vec<u8>,
     /// What a name says that the dialect defines itself.
-    pub(super) own: fn(&str) -> Own,
+    pub(super) own: fn(&str) -> DialectCode,
     /// The dialect's name for an error that nothing else names (R12).
     pub(super) name_of: fn(&ErrorCode, StatusCode) -> Cow<'_, str>,
 }
 
-impl Form {
+impl DialectSpec {
     /// A dialect of JSON with the canonical codes, and no more.
     pub(super) const fn new(
         name: &'static str,
-        read: Read,
+        read: ReadFn,
         write: fn(&Outgoing<'_>) -> Vec<u8>,
-        keep: fn(&Kept<'_>, &Outgoing<'_>) -> Vec<u8>,
+        keep: fn(&PreservedBody<'_>, &Outgoing<'_>) -> Vec<u8>,
     ) -> Self {
         Self {
             name,
@@ -83,10 +83,10 @@ impl Form {
             tells_time: false,
             tells_wait: false,
             read,
-            reads: &Reads::ERROR,
+            reads: &KnownFields::ERROR,
             write,
             keep,
-            own: |_| Own::Unknown,
+            own: |_| DialectCode::Unknown,
             name_of: |code, _| Cow::Borrowed(code.as_str()),
         }
     }
@@ -97,7 +97,7 @@ impl Form {
     }
 
     /// The body that came, its text and id replaced.
-    pub(crate) fn keep(&self, kept: &Kept<'_>, out: &Outgoing<'_>) -> Vec<u8> {
+    pub(crate) fn keep(&self, kept: &PreservedBody<'_>, out: &Outgoing<'_>) -> Vec<u8> {
         (self.keep)(kept, out)
     }
 
@@ -107,6 +107,6 @@ impl Form {
 
     /// Whether it defines that name itself: to its clients it says nothing beside the code (E9).
     pub(crate) fn defines(&self, name: &str) -> bool {
-        (self.own)(name) != Own::Unknown
+        (self.own)(name) != DialectCode::Unknown
     }
 }

@@ -12,19 +12,19 @@ use std::time::Duration;
 use serde_json::value::RawValue;
 
 use super::error_object;
-use super::form::Form;
-use super::issues::written::{self, Named};
+use super::form::DialectSpec;
+use super::issues::written::{self, NamedIssue};
 use super::json::{self, Object, Writer, quoted, with_members};
-use super::outgoing::{Kept, Outgoing, is_name};
+use super::outgoing::{PreservedBody, Outgoing, is_name};
 use super::rich::{BAD_REQUEST, ERROR_INFO, REQUEST_INFO, RETRY_INFO, TYPE_URL, issue_code, metadata_of};
 use super::said::{Body, Said};
 use super::status::Status;
 use crate::request_id::RequestId;
 
-pub(super) const FORM: Form = Form {
+pub(super) const FORM: DialectSpec = DialectSpec {
     tells_wait: true,
     name_of: |code, _| Cow::Owned(code.as_str().to_ascii_uppercase()),
-    ..Form::new("google", read, write, keep)
+    ..DialectSpec::new("google", read, write, keep)
 };
 
 /// The names of gRPC's statuses are none of the dialect's own: `NOT_FOUND` names the catalogue's code, and `ABORTED` is a
@@ -34,7 +34,7 @@ fn read<'a>(body: &Body<'a, '_>) -> Option<Said<'a>> {
     error.raw("code").filter(|code| json::is_number(code))?;
     let status = error.string("status")?;
     let mut said = error_object::said(body, error);
-    let details = Details::of(error);
+    let details = GoogleDetails::of(error);
     said.issues = said.issues.or_else(|| details.issues().map(Cow::Owned));
     if details.are_a_layers() {
         said.details = details.metadata().map(Cow::Owned);
@@ -81,7 +81,7 @@ fn request_info(out: &Outgoing<'_>) -> Vec<u8> {
 fn bad_request(out: &Outgoing<'_>) -> Option<Vec<u8>> {
     let issues = written::by_parameter(out.details?);
     let violation =
-        |issue: &Named<'_>| Writer::new(96).text("field", &issue.parameter).text("description", &issue.message).close();
+        |issue: &NamedIssue<'_>| Writer::new(96).text("field", &issue.parameter).text("description", &issue.message).close();
     let violations = list(issues.iter().map(violation));
     (!issues.is_empty()).then(|| detail(out.size(), BAD_REQUEST).raw("fieldViolations", violations).close())
 }
@@ -106,13 +106,13 @@ fn list(elements: impl Iterator<Item = impl AsRef<[u8]>>) -> Vec<u8> {
     json
 }
 
-fn keep(kept: &Kept<'_>, out: &Outgoing<'_>) -> Vec<u8> {
+fn keep(kept: &PreservedBody<'_>, out: &Outgoing<'_>) -> Vec<u8> {
     let Some(error) = kept.body.object("error") else { return write(out) };
     let name = |of: Option<&Object<'_>>, name| {
         let value = of.and_then(|of| of.raw(name)).filter(|value| is_name(value));
         value.map(|value| value.get().as_bytes().to_vec())
     };
-    let details = Details::of(&error);
+    let details = GoogleDetails::of(&error);
     if !kept.whole {
         // A reason is one of its domain's.
         let info = details.info();
@@ -132,21 +132,21 @@ fn keep(kept: &Kept<'_>, out: &Outgoing<'_>) -> Vec<u8> {
 }
 
 /// The details of an error, each with the name of its type.
-struct Details<'a>(Vec<Detail<'a>>);
+struct GoogleDetails<'a>(Vec<GoogleDetail<'a>>);
 
-struct Detail<'a> {
+struct GoogleDetail<'a> {
     raw: &'a RawValue,
     /// Empty where it is no message.
     name: String,
     object: Option<Object<'a>>,
 }
 
-impl<'a> Details<'a> {
+impl<'a> GoogleDetails<'a> {
     fn of(error: &Object<'a>) -> Self {
         let detail = |raw: &'a RawValue| {
             let object = Object::parse(raw.get());
             let url = object.as_ref().and_then(|object| object.string("@type")).unwrap_or_default();
-            Detail { raw, name: url.rsplit('/').next().unwrap_or_default().to_owned(), object }
+            GoogleDetail { raw, name: url.rsplit('/').next().unwrap_or_default().to_owned(), object }
         };
         let list = error.raw("details").and_then(|details| json::array(details.get())).unwrap_or_default();
         Self(list.into_iter().map(detail).collect())
@@ -189,14 +189,14 @@ impl<'a> Details<'a> {
             let violation = Object::parse(violation.get())?;
             let parameter = violation.string("field").unwrap_or_default().into_owned();
             let code = violation.string("reason").and_then(|reason| issue_code(&reason)).map(Cow::Owned);
-            Some(Named { parameter, message: violation.string("description")?, code })
+            Some(NamedIssue { parameter, message: violation.string("description")?, code })
         }))
     }
 
     /// The list with our id, in its own place or at the end.
     fn readdressed(&self, out: &Outgoing<'_>) -> Vec<u8> {
         let set = [("requestId", quoted(out.request_id))];
-        let ours = |detail: &Detail<'_>| match &detail.object {
+        let ours = |detail: &GoogleDetail<'_>| match &detail.object {
             Some(object) if detail.name == REQUEST_INFO => with_members(object, &set, |_, _| true),
             _ => detail.raw.get().as_bytes().to_vec(),
         };

@@ -8,7 +8,7 @@ use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use http::{HeaderMap, HeaderName, HeaderValue};
 use percent_encoding::{AsciiSet, CONTROLS, percent_decode, percent_encode};
 
-use super::rich::{self, Rich, RpcError};
+use super::rich::{self, RpcDetails, RpcError};
 use super::status::Status;
 use crate::fields;
 use crate::frames::PREFIX_LEN;
@@ -36,10 +36,10 @@ const TRAILERS: u8 = 0x80;
 
 /// What an inner head, its trailers, or a frame of them say.
 #[derive(Debug, PartialEq)]
-pub(crate) struct Told<'a> {
+pub(crate) struct ReportedStatus<'a> {
     pub(crate) status: Status,
     pub(crate) message: Cow<'a, str>,
-    pub(crate) rich: Option<Rich>,
+    pub(crate) rich: Option<RpcDetails>,
 }
 
 /// Sets `grpc-status`, `grpc-message` and `grpc-status-details-bin`.
@@ -101,7 +101,7 @@ pub(crate) fn readdressed_frame(frame: &[u8], theirs: &str, ours: &str) -> Optio
     rich::replaced(frame, details, readdressed.as_bytes())
 }
 
-impl Told<'_> {
+impl ReportedStatus<'_> {
     const fn ok() -> Self {
         Self { status: Status::OK, message: Cow::Borrowed(""), rich: None }
     }
@@ -114,9 +114,9 @@ pub(crate) fn says_ok(headers: &HeaderMap) -> bool {
 
 /// What a head or trailers say; `None` where they have no well-formed `grpc-status`, or more than one. A first one that
 /// says success is not looked behind.
-pub(crate) fn read(headers: &HeaderMap) -> Option<Told<'_>> {
+pub(crate) fn read(headers: &HeaderMap) -> Option<ReportedStatus<'_>> {
     if says_ok(headers) {
-        return Some(Told::ok());
+        return Some(ReportedStatus::ok());
     }
     let mut statuses = headers.get_all(GRPC_STATUS).iter();
     let (first, None) = (statuses.next()?, statuses.next()) else { return None };
@@ -125,7 +125,7 @@ pub(crate) fn read(headers: &HeaderMap) -> Option<Told<'_>> {
 
 /// What the payload of a frame of trailers says, likewise. Names count in any case, and a line may end without a return:
 /// servers write them so.
-pub(crate) fn read_trailer_frame(payload: &[u8]) -> Option<Told<'_>> {
+pub(crate) fn read_trailer_frame(payload: &[u8]) -> Option<ReportedStatus<'_>> {
     let mut statuses = lines_of(payload, GRPC_STATUS);
     let (first, None) = (statuses.next()?, statuses.next()) else { return None };
     told(first, |name| lines_of(payload, name).next())
@@ -140,20 +140,20 @@ fn lines_of(payload: &[u8], name: HeaderName) -> impl Iterator<Item = &[u8]> {
 }
 
 /// A success costs no more than its status: most calls are one.
-fn told<'a>(status: &[u8], value: impl Fn(HeaderName) -> Option<&'a [u8]>) -> Option<Told<'a>> {
+fn told<'a>(status: &[u8], value: impl Fn(HeaderName) -> Option<&'a [u8]>) -> Option<ReportedStatus<'a>> {
     let status = Status::parse(status.trim_ascii())?;
     if status == Status::OK {
-        return Some(Told::ok());
+        return Some(ReportedStatus::ok());
     }
     let message = value(GRPC_MESSAGE).map_or(Cow::Borrowed(""), |text| percent_decode(text).decode_utf8_lossy());
     let rich = value(GRPC_STATUS_DETAILS_BIN).and_then(details_of);
-    Some(Told { status, message, rich })
+    Some(ReportedStatus { status, message, rich })
 }
 
 /// Repeated values may have been joined: the first is read.
-fn details_of(value: &[u8]) -> Option<Rich> {
+fn details_of(value: &[u8]) -> Option<RpcDetails> {
     let first = value.split(|byte| *byte == b',').next()?.trim_ascii();
-    Rich::from_bytes(&BASE64.decode(first).ok()?)
+    RpcDetails::from_bytes(&BASE64.decode(first).ok()?)
 }
 
 #[cfg(test)]
@@ -179,7 +179,7 @@ mod tests {
         lines.iter().map(|(name, value)| (HeaderName::from_static(name), HeaderValue::from_static(value))).collect()
     }
 
-    fn said(told: Option<Told<'_>>) -> Option<(u8, String)> {
+    fn said(told: Option<ReportedStatus<'_>>) -> Option<(u8, String)> {
         told.map(|told| (told.status.number(), told.message.into_owned()))
     }
 

@@ -2,7 +2,7 @@
 
 use serde_json::value::RawValue;
 
-use super::form::Reads;
+use super::form::KnownFields;
 use super::json::Object;
 use super::said::{Body, Said};
 
@@ -16,11 +16,11 @@ const LISTS: [&str; 2] = ["errors", "issues"];
 pub(crate) struct Members<'a> {
     body: Object<'a>,
     error: Option<Object<'a>>,
-    reads: &'static Reads,
+    reads: &'static KnownFields,
 }
 
 impl<'a> Members<'a> {
-    pub(super) fn unread(body: Body<'a, '_>, reads: &'static Reads) -> Self {
+    pub(super) fn unread(body: Body<'a, '_>, reads: &'static KnownFields) -> Self {
         Self { body: body.object, error: body.error, reads }
     }
 

@@ -44,13 +44,13 @@ use json::{Object, text_of};
 pub(crate) use members::Members;
 use protocol::Protocol;
 use said::Body;
-pub(crate) use said::{Own, Said, Told};
+pub(crate) use said::{DialectCode, Said, ClientMessage};
 use standard::Envelope;
 pub(crate) use table::Foreign;
 pub use table::{Dialect, Shape};
 
 /// What a whole error body is.
-pub(crate) enum Reading<'a> {
+pub(crate) enum ParsedBody<'a> {
     Envelope(Envelope<'a>),
     Protocol(Protocol),
     Said(Foreign<'a>),
@@ -63,40 +63,40 @@ pub(crate) enum Reading<'a> {
 /// Reads a whole body. Its declared media type matters for plain text and problems alone: JSON is known by its first
 /// byte, since services send it as `text/plain` and `text/html` as well. `of_input`: the status says that the request was
 /// wrong, so that frameworks' own words are read (R13).
-pub(crate) fn read<'a>(media_type: Option<&[u8]>, body: &'a [u8], codes: &CodeSet, of_input: bool) -> Reading<'a> {
-    let Some(text) = text_of(body) else { return Reading::Nothing };
+pub(crate) fn read<'a>(media_type: Option<&[u8]>, body: &'a [u8], codes: &CodeSet, of_input: bool) -> ParsedBody<'a> {
+    let Some(text) = text_of(body) else { return ParsedBody::Nothing };
     if text.starts_with('{')
         && let Some(object) = Object::parse(text)
     {
         return read_object(Body::new(media_type, object), codes, of_input);
     }
     if protocol::is_batch(text) {
-        return Reading::Protocol(Protocol::JsonRpcBatch);
+        return ParsedBody::Protocol(Protocol::JsonRpcBatch);
     }
     if of_input
         && text.starts_with('[')
         && let Some(said) = words::of_array(text)
     {
-        return Reading::Said(Foreign { shape: Shape::Issues, said, members: None });
+        return ParsedBody::Said(Foreign { shape: Shape::Issues, said, members: None });
     }
     // A text may begin like JSON: "{id} is missing".
     match media_type {
         Some(it) if !text.is_empty() && it.eq_ignore_ascii_case(b"text/plain") => {
             let said = if of_input { words::of_text(text) } else { None };
             let said = said.unwrap_or_else(|| Said::new(None, Some(Cow::Borrowed(text))));
-            Reading::Said(Foreign { shape: Shape::PlainText, said, members: None })
+            ParsedBody::Said(Foreign { shape: Shape::PlainText, said, members: None })
         }
-        _ => Reading::Nothing,
+        _ => ParsedBody::Nothing,
     }
 }
 
-fn read_object<'a>(body: Body<'a, '_>, codes: &CodeSet, of_input: bool) -> Reading<'a> {
+fn read_object<'a>(body: Body<'a, '_>, codes: &CodeSet, of_input: bool) -> ParsedBody<'a> {
     if let Some(envelope) = standard::read(&body, codes) {
-        Reading::Envelope(envelope)
+        ParsedBody::Envelope(envelope)
     } else if let Some(protocol) = protocol::of(&body.object) {
-        Reading::Protocol(protocol)
+        ParsedBody::Protocol(protocol)
     } else {
-        table::read(body, of_input).map_or_else(Reading::Unread, Reading::Said)
+        table::read(body, of_input).map_or_else(ParsedBody::Unread, ParsedBody::Said)
     }
 }
 

@@ -8,18 +8,18 @@ use std::borrow::Cow;
 use http::StatusCode;
 
 use super::error_object;
-use super::form::{Form, Reads};
+use super::form::{DialectSpec, KnownFields};
 use super::issues::written;
 use super::json::{Writer, quoted, with_members};
-use super::outgoing::{Kept, Outgoing, is_name};
-use super::said::{Body, Own, Said};
+use super::outgoing::{PreservedBody, Outgoing, is_name};
+use super::said::{Body, DialectCode, Said};
 use crate::code::ErrorCode;
 
-pub(super) const FORM: Form = Form {
+pub(super) const FORM: DialectSpec = DialectSpec {
     own,
-    reads: &Reads::error(&["message", "type", "param", "code", "details"]),
+    reads: &KnownFields::error(&["message", "type", "param", "code", "details"]),
     name_of: |code, _| Cow::Borrowed(name(code).unwrap_or(code.as_str())),
-    ..Form::new("openai", read, write, keep)
+    ..DialectSpec::new("openai", read, write, keep)
 };
 
 const INVALID_REQUEST: &str = "invalid_request_error";
@@ -27,12 +27,12 @@ const AUTHENTICATION: &str = "authentication_error";
 const SERVER: &str = "server_error";
 
 /// What the dialect itself names: a code, or nothing but the status.
-fn own(name: &str) -> Own {
+fn own(name: &str) -> DialectCode {
     match name {
-        "rate_limit_exceeded" => Own::Code(ErrorCode::RATE_LIMITED),
-        "insufficient_quota" => Own::Code(ErrorCode::PAYMENT_REQUIRED),
-        INVALID_REQUEST | AUTHENTICATION | SERVER => Own::ByStatus,
-        _ => Own::Unknown,
+        "rate_limit_exceeded" => DialectCode::Code(ErrorCode::RATE_LIMITED),
+        "insufficient_quota" => DialectCode::Code(ErrorCode::PAYMENT_REQUIRED),
+        INVALID_REQUEST | AUTHENTICATION | SERVER => DialectCode::ByStatus,
+        _ => DialectCode::Unknown,
     }
 }
 
@@ -49,8 +49,8 @@ fn read<'a>(body: &Body<'a, '_>) -> Option<Said<'a>> {
         return None;
     }
     let mut said = error_object::said(body, error);
-    said.own = match said.code.as_deref().map_or(Own::Unknown, own) {
-        Own::Unknown => own(&kind),
+    said.own = match said.code.as_deref().map_or(DialectCode::Unknown, own) {
+        DialectCode::Unknown => own(&kind),
         known => known,
     };
     // Some servers repeat the status as the code.
@@ -68,7 +68,7 @@ fn write(out: &Outgoing<'_>) -> Vec<u8> {
     Writer::new(out.size()).raw("error", error.close()).close()
 }
 
-fn keep(kept: &Kept<'_>, out: &Outgoing<'_>) -> Vec<u8> {
+fn keep(kept: &PreservedBody<'_>, out: &Outgoing<'_>) -> Vec<u8> {
     let Some(error) = kept.body.object("error") else { return write(out) };
     let stays = |name: &str, value: &_| kept.whole || matches!(name, "type" | "code") && is_name(value);
     let mut set = vec![("message", quoted(out.message))];
@@ -132,17 +132,17 @@ mod tests {
             (
                 r#"{"message":"m","type":"requests","param":null,"code":"rate_limit_exceeded"}"#,
                 "rate_limit_exceeded",
-                Own::Code(ErrorCode::RATE_LIMITED),
+                DialectCode::Code(ErrorCode::RATE_LIMITED),
             ),
             (
                 r#"{"message":"m","type":"insufficient_quota","param":null,"code":null}"#,
                 "insufficient_quota",
-                Own::Code(ErrorCode::PAYMENT_REQUIRED),
+                DialectCode::Code(ErrorCode::PAYMENT_REQUIRED),
             ),
-            (r#"{"message":"m","type":"server_error","code":null}"#, "server_error", Own::ByStatus),
-            (r#"{"message":"m","type":"NotFoundError","param":null,"code":404}"#, "NotFoundError", Own::Unknown),
-            (r#"{"message":"m","type":"OAuthException","code":190}"#, "190", Own::Unknown),
-            (r#"{"message":"m","type":"invalid_request_error","code":"no_model"}"#, "no_model", Own::ByStatus),
+            (r#"{"message":"m","type":"server_error","code":null}"#, "server_error", DialectCode::ByStatus),
+            (r#"{"message":"m","type":"NotFoundError","param":null,"code":404}"#, "NotFoundError", DialectCode::Unknown),
+            (r#"{"message":"m","type":"OAuthException","code":190}"#, "190", DialectCode::Unknown),
+            (r#"{"message":"m","type":"invalid_request_error","code":"no_model"}"#, "no_model", DialectCode::ByStatus),
         ] {
             let said = reading(error).unwrap();
             assert_eq!((said.code.as_deref(), &said.own), (Some(code), &own), "{error}");

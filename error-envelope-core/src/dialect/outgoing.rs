@@ -28,7 +28,7 @@ pub(crate) struct Outgoing<'a> {
 }
 
 /// An inner body that already is in the route's dialect.
-pub(crate) struct Kept<'a> {
+pub(crate) struct PreservedBody<'a> {
     pub(crate) body: Object<'a>,
     /// Its members pass, its names in any case (R3).
     pub(crate) whole: bool,
@@ -48,7 +48,7 @@ impl Outgoing<'_> {
     }
 }
 
-impl Kept<'_> {
+impl PreservedBody<'_> {
     /// Whether the code of an object of the body stays: one that is no name at all is none (R12).
     pub(super) fn keeps_code(&self, of: &Object<'_>) -> bool {
         let has_words = || self.whole && of.words("code").is_some();
@@ -89,8 +89,8 @@ pub(crate) mod tests {
         }
     }
 
-    pub(crate) fn kept(body: &str, whole: bool) -> Kept<'_> {
-        Kept { body: Object::parse(body).unwrap(), whole }
+    pub(crate) fn kept(body: &str, whole: bool) -> PreservedBody<'_> {
+        PreservedBody { body: Object::parse(body).unwrap(), whole }
     }
 
     pub(crate) fn text(body: Vec<u8>) -> String {

@@ -1,16 +1,16 @@
 //! RFC 9457, `application/problem+json` (rules R2, R11).
 
-use super::form::{Form, Reads};
+use super::form::{DialectSpec, KnownFields};
 use super::json::{Writer, quoted, with_members};
-use super::outgoing::{Kept, Outgoing, is_name};
+use super::outgoing::{PreservedBody, Outgoing, is_name};
 use super::said::{Body, Said};
 
-pub(super) const FORM: Form = Form {
+pub(super) const FORM: DialectSpec = DialectSpec {
     media_type: MEDIA_TYPE,
     lists_issues: true,
     // A title says no more than the status, or is the text; a type and an instance are the service's own addresses.
-    reads: &Reads::body(&["type", "title", "detail", "instance", "code", "details", "request_id"]),
-    ..Form::new("problem", read, write, keep)
+    reads: &KnownFields::body(&["type", "title", "detail", "instance", "code", "details", "request_id"]),
+    ..DialectSpec::new("problem", read, write, keep)
 };
 
 const MEDIA_TYPE: &str = "application/problem+json";
@@ -39,7 +39,7 @@ fn write(out: &Outgoing<'_>) -> Vec<u8> {
     out.with_details(body).close()
 }
 
-fn keep(kept: &Kept<'_>, out: &Outgoing<'_>) -> Vec<u8> {
+fn keep(kept: &PreservedBody<'_>, out: &Outgoing<'_>) -> Vec<u8> {
     let stays = |name: &str, value: &_| kept.whole || name == "code" && is_name(value);
     let mut set = Vec::new();
     for (name, ours) in [("type", BLANK), ("title", title(out))] {

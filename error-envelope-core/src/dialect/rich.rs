@@ -80,7 +80,7 @@ pub(crate) struct RpcError<'a> {
 }
 
 /// A message of the error details.
-pub(crate) struct Detail {
+pub(crate) struct PackedDetail {
     /// The name of its type, such as `google.rpc.ErrorInfo`.
     pub(crate) name: &'static str,
     pub(crate) value: Vec<u8>,
@@ -88,7 +88,7 @@ pub(crate) struct Detail {
 
 /// What the details of any service's error say, and its status and message again. A text that is not there is empty.
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) struct Rich {
+pub(crate) struct RpcDetails {
     pub(crate) status: Status,
     pub(crate) message: String,
     pub(crate) reason: String,
@@ -107,7 +107,7 @@ pub(crate) struct Violation {
     pub(crate) reason: String,
 }
 
-impl Rich {
+impl RpcDetails {
     pub(crate) fn new(status: Status, message: String) -> Self {
         Self {
             status,

@@ -22,7 +22,7 @@ impl<'a, 'm> Body<'a, 'm> {
 }
 
 /// Reads a body of one shape; `None` where it has another.
-pub(super) type Read = for<'a> fn(&Body<'a, '_>) -> Option<Said<'a>>;
+pub(super) type ReadFn = for<'a> fn(&Body<'a, '_>) -> Option<Said<'a>>;
 
 /// What such a body says.
 pub(crate) struct Said<'a> {
@@ -35,23 +35,23 @@ pub(crate) struct Said<'a> {
     /// The issues of a validation error as a JSON array (E8), where they are not in the details already.
     pub(crate) issues: Option<Cow<'a, str>>,
     /// What the dialect's own names say.
-    pub(crate) own: Own,
+    pub(crate) own: DialectCode,
     /// What its words say beside the issues (R13): few have any.
-    pub(crate) words: Option<Box<Words>>,
+    pub(crate) words: Option<Box<FrameworkMessage>>,
 }
 
 /// What a framework's words leave of a body (R13).
 #[derive(Debug, Default)]
-pub(crate) struct Words {
+pub(crate) struct FrameworkMessage {
     /// What of the message a client may be told.
-    pub(crate) told: Told,
+    pub(crate) told: ClientMessage,
     /// The member that the issues were read from; the whole body's is empty.
     pub(crate) list: Option<&'static str>,
 }
 
 /// What of a message is left when its words were read (R13).
 #[derive(Debug, Default, PartialEq, Eq)]
-pub(crate) enum Told {
+pub(crate) enum ClientMessage {
     #[default]
     All,
     /// The issues say it.
@@ -62,7 +62,7 @@ pub(crate) enum Told {
 
 /// What a name says that a dialect defines itself (R2).
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Own {
+pub(crate) enum DialectCode {
     /// It is none of them.
     Unknown,
     Code(ErrorCode),
@@ -72,12 +72,12 @@ pub(crate) enum Own {
 
 impl<'a> Said<'a> {
     pub(super) fn new(code: Option<Cow<'a, str>>, message: Option<Cow<'a, str>>) -> Self {
-        Self { code, wider: None, message, details: None, issues: None, own: Own::Unknown, words: None }
+        Self { code, wider: None, message, details: None, issues: None, own: DialectCode::Unknown, words: None }
     }
 
     /// What of the message a client may be told.
-    pub(crate) fn told(&self) -> &Told {
-        self.words.as_ref().map_or(&Told::All, |words| &words.told)
+    pub(crate) fn told(&self) -> &ClientMessage {
+        self.words.as_ref().map_or(&ClientMessage::All, |words| &words.told)
     }
 
     /// The member that the issues were read from, where its words say so; the whole body's is empty.

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use serde_json::value::RawValue;
 
-use super::form::Form;
+use super::form::DialectSpec;
 use super::json::push_string;
 use super::outgoing::Outgoing;
 use super::said::Body;
@@ -12,8 +12,8 @@ use crate::code::{self, CodeSet, ErrorCode};
 use crate::message;
 
 /// An envelope is read before the shapes are, and is never one of them.
-pub(super) const FORM: Form =
-    Form { lists_issues: true, ..Form::new("standard", |_| None, write_out, |_, out| write_out(out)) };
+pub(super) const FORM: DialectSpec =
+    DialectSpec { lists_issues: true, ..DialectSpec::new("standard", |_| None, write_out, |_, out| write_out(out)) };
 
 /// An envelope from inside.
 pub(crate) struct Envelope<'a> {

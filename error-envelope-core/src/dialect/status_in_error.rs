@@ -5,15 +5,15 @@ use std::borrow::Cow;
 use http::StatusCode;
 
 use super::error_object;
-use super::form::Form;
+use super::form::DialectSpec;
 use super::issues::{self, written};
 use super::json::{Writer, quoted, with_members};
-use super::outgoing::{Kept, Outgoing, is_name};
+use super::outgoing::{PreservedBody, Outgoing, is_name};
 use super::said::{Body, Said};
 
-pub(super) const FORM: Form = Form {
+pub(super) const FORM: DialectSpec = DialectSpec {
     name_of: |code, _| Cow::Owned(code.as_str().to_ascii_uppercase()),
-    ..Form::new("status_in_error", read, write, keep)
+    ..DialectSpec::new("status_in_error", read, write, keep)
 };
 
 fn read<'a>(body: &Body<'a, '_>) -> Option<Said<'a>> {
@@ -48,7 +48,7 @@ fn write(out: &Outgoing<'_>) -> Vec<u8> {
     Writer::new(out.size()).raw("error", error.close()).close()
 }
 
-fn keep(kept: &Kept<'_>, out: &Outgoing<'_>) -> Vec<u8> {
+fn keep(kept: &PreservedBody<'_>, out: &Outgoing<'_>) -> Vec<u8> {
     let Some(error) = kept.body.object("error") else {
         // Without its list the second form is none.
         let list = || with_members(&kept.body, &[("message", quoted(out.message))], |_, _| true);

@@ -2,13 +2,13 @@
 
 use std::borrow::Cow;
 
-use super::form::{Form, Reads};
+use super::form::{DialectSpec, KnownFields};
 use super::json::{Object, Writer, quoted, with_members};
-use super::outgoing::{Kept, Outgoing};
+use super::outgoing::{PreservedBody, Outgoing};
 use super::said::{Body, Said};
 
-pub(super) const FORM: Form =
-    Form { has_codes: false, reads: &Reads::ALL, ..Form::new("success_flag", read, write, keep) };
+pub(super) const FORM: DialectSpec =
+    DialectSpec { has_codes: false, reads: &KnownFields::ALL, ..DialectSpec::new("success_flag", read, write, keep) };
 
 /// Members that details cannot have beside the two, or the body would be another.
 const TAKEN: [&str; 3] = ["success", "error", "jsonrpc"];
@@ -36,7 +36,7 @@ fn write(out: &Outgoing<'_>) -> Vec<u8> {
     body.close()
 }
 
-fn keep(kept: &Kept<'_>, out: &Outgoing<'_>) -> Vec<u8> {
+fn keep(kept: &PreservedBody<'_>, out: &Outgoing<'_>) -> Vec<u8> {
     let set = [("success", b"false".to_vec()), ("error", quoted(out.message))];
     with_members(&kept.body, &set, |_, _| kept.whole)
 }

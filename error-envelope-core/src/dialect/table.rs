@@ -3,9 +3,9 @@
 //! A row makes the variants of [`Dialect`] and [`Shape`] with their docs, and leads to the constant in the dialect's file
 //! that says all else.
 
-use super::form::{Form, Reads};
+use super::form::{DialectSpec, KnownFields};
 use super::members::Members;
-use super::said::{Body, Read, Said};
+use super::said::{Body, ReadFn, Said};
 use super::{error_object, foreign, issues, status_in_error, words};
 
 macro_rules! shapes {
@@ -49,7 +49,7 @@ macro_rules! shapes {
                 }
             }
 
-            pub(crate) const fn form(self) -> &'static Form {
+            pub(crate) const fn form(self) -> &'static DialectSpec {
                 match self {
                     $(Self::$dialect => &$form,)+
                 }
@@ -67,7 +67,7 @@ macro_rules! shapes {
             }
 
             /// The dialect's, where it can be written.
-            const fn form(self) -> Option<&'static Form> {
+            const fn form(self) -> Option<&'static DialectSpec> {
                 match self {
                     $(Self::$dialect => Some(&$form),)+
                     $(Self::$shape => None,)+
@@ -118,14 +118,14 @@ shapes! {
 }
 
 /// What a body is read as that has none of the dialects' signs, in the order of reading.
-const LESS_TELLING: [(Shape, Read, &Reads); 7] = [
-    (Shape::ErrorObject, error_object::read, &Reads::ERROR),
-    (Shape::FastApi, foreign::fastapi, &Reads::body(&["detail", "code"])),
-    (Shape::Spring, foreign::spring, &Reads::body(&["timestamp", "path", "error", "message", "code"])),
-    (Shape::ErrorText, foreign::oauth, &Reads::body(&["error", "error_description"])),
-    (Shape::ErrorText, foreign::error_text, &Reads::body(&["error", "message", "code", "details"])),
-    (Shape::StatusInError, status_in_error::read_list, &Reads::body(&["message", "code", "details"])),
-    (Shape::Message, foreign::message, &Reads::body(&["message", "code", "details"])),
+const LESS_TELLING: [(Shape, ReadFn, &KnownFields); 7] = [
+    (Shape::ErrorObject, error_object::read, &KnownFields::ERROR),
+    (Shape::FastApi, foreign::fastapi, &KnownFields::body(&["detail", "code"])),
+    (Shape::Spring, foreign::spring, &KnownFields::body(&["timestamp", "path", "error", "message", "code"])),
+    (Shape::ErrorText, foreign::oauth, &KnownFields::body(&["error", "error_description"])),
+    (Shape::ErrorText, foreign::error_text, &KnownFields::body(&["error", "message", "code", "details"])),
+    (Shape::StatusInError, status_in_error::read_list, &KnownFields::body(&["message", "code", "details"])),
+    (Shape::Message, foreign::message, &KnownFields::body(&["message", "code", "details"])),
 ];
 
 impl Default for Dialect {
@@ -158,7 +158,7 @@ pub(super) fn read<'a>(body: Body<'a, '_>, of_input: bool) -> Result<Foreign<'a>
     let Some((shape, mut said, reads)) = read else {
         let mut said = Said::new(None, None);
         let is_list = of_input && words::add_to(&mut said, &body);
-        let members = Members::unread(body, &Reads::NOTHING);
+        let members = Members::unread(body, &KnownFields::NOTHING);
         return if is_list { Ok(Foreign { shape: Shape::Issues, said, members: Some(members) }) } else { Err(members) };
     };
     // Lists of field errors stand beside the shapes (E8).

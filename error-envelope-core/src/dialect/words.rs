@@ -17,11 +17,11 @@ mod serde;
 
 use std::borrow::Cow;
 
-use self::heard::Heard;
+use self::heard::ParsedIssues;
 use super::issues::list::List;
 use super::issues::quoting::without_values;
 use super::json;
-use super::said::{Body, Said, Told, Words};
+use super::said::{Body, Said, ClientMessage, FrameworkMessage};
 
 /// What a text says; `None` where it is nobody's that is known here.
 pub(super) fn of_text(text: &str) -> Option<Said<'_>> {
@@ -53,26 +53,26 @@ pub(super) fn add_to(said: &mut Said<'_>, body: &Body<'_, '_>) -> bool {
             said.details = None;
         }
         let told = match lists::sentence(body) {
-            Heard::Text(text) => Told::Text(text),
-            _ => said.message.as_deref().map(without_values).map_or(Told::All, |text| match text {
-                Cow::Borrowed(_) => Told::All,
-                Cow::Owned(text) => Told::Text(text),
+            ParsedIssues::Text(text) => ClientMessage::Text(text),
+            _ => said.message.as_deref().map(without_values).map_or(ClientMessage::All, |text| match text {
+                Cow::Borrowed(_) => ClientMessage::All,
+                Cow::Owned(text) => ClientMessage::Text(text),
             }),
         };
-        said.words = Some(Box::new(Words { told, list: Some(name) }));
+        said.words = Some(Box::new(FrameworkMessage { told, list: Some(name) }));
         return true;
     }
     hear(said, lists::sentence(body))
 }
 
-fn hear(said: &mut Said<'_>, heard: Heard) -> bool {
+fn hear(said: &mut Said<'_>, heard: ParsedIssues) -> bool {
     match heard {
-        Heard::Issues(issues) => {
+        ParsedIssues::Issues(issues) => {
             said.issues = Some(Cow::Owned(issues));
-            said.words = Some(Box::new(Words { told: Told::Nothing, list: Some("message") }));
+            said.words = Some(Box::new(FrameworkMessage { told: ClientMessage::Nothing, list: Some("message") }));
         }
-        Heard::Text(text) => said.words = Some(Box::new(Words { told: Told::Text(text), list: None })),
-        Heard::Nothing => return false,
+        ParsedIssues::Text(text) => said.words = Some(Box::new(FrameworkMessage { told: ClientMessage::Text(text), list: None })),
+        ParsedIssues::Nothing => return false,
     }
     true
 }

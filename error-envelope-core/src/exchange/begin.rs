@@ -7,13 +7,13 @@ use std::time::Duration;
 use http::request::Parts;
 use http::{Method, Version};
 
-use super::door::{self, Door};
-use super::request::{self, Aside, Asked, Carries, Given, Guarded, MAX_HEADERS, RequestFacts, Sent};
-use super::{Admission, BodyFacts, Event, Exchange, Meter, Origin, Pending, Terms, Unverified, reply};
+use super::door::{self, AuthDecision};
+use super::request::{self, ColdState, RequestView, BodyPresence, AssignedId, GuardOutcome, MAX_HEADERS, RequestFlags, HeaderFlags};
+use super::{Admission, BodyFacts, Event, Exchange, Meter, Origin, PendingPeek, ExchangeConfig, Unverified, reply};
 use crate::classify::credentials::Credentials;
 use crate::code::ErrorCode;
 use crate::fault::Fault;
-use crate::guard::body_limit::{Flags, Watched};
+use crate::guard::body_limit::{BodyFlags, Watched};
 use crate::guard::content_type::{Declared, MediaTypes};
 use crate::policy::{Manner, Matched, Mode, Reading, Unmatched};
 use crate::request_id::RequestId;
@@ -32,7 +32,7 @@ impl Exchange {
     /// `x-request-id`; `traceparent` and the headers of `forward_id` where the policy says so; the [`RequestId`], and the
     /// [`Identity`](crate::guard::auth::Identity) of who is let in, go into the extensions.
     #[inline]
-    pub fn begin(terms: Arc<Terms>, head: &mut Parts, body: BodyFacts, id: impl FnOnce() -> RequestId) -> Admission {
+    pub fn begin(terms: Arc<ExchangeConfig>, head: &mut Parts, body: BodyFacts, id: impl FnOnce() -> RequestId) -> Admission {
         Self::begin_told::<true>(terms, head, body, id)
     }
 
@@ -42,7 +42,7 @@ impl Exchange {
     /// The head stays as it is. That of a request that goes on is to get [`Exchange::id_header`] as its `x-request-id`, in
     /// the place of any, and nothing else.
     pub fn begin_copy(
-        terms: Arc<Terms>,
+        terms: Arc<ExchangeConfig>,
         head: &mut Parts,
         body: BodyFacts,
         id: impl FnOnce() -> RequestId,
@@ -53,13 +53,13 @@ impl Exchange {
     /// `HERE` says whether the inner service is told by this head.
     #[inline]
     fn begin_told<const HERE: bool>(
-        terms: Arc<Terms>,
+        terms: Arc<ExchangeConfig>,
         head: &mut Parts,
         body: BodyFacts,
         id: impl FnOnce() -> RequestId,
     ) -> Admission {
         let policy = &**terms.policy();
-        let (sent, media_type) = Sent::of(head, policy.key_headers());
+        let (sent, media_type) = HeaderFlags::of(head, policy.key_headers());
         if head.headers.len() > MAX_HEADERS {
             return Self::begin_without_headers(terms, head, body, &sent, id);
         }
@@ -68,10 +68,10 @@ impl Exchange {
             return Self::begin_in_readings::<HERE>(terms, head, body, &sent, given);
         };
         let claimed = request::claimed(head, &sent, body, || std::iter::once(settings));
-        let asked = Asked { head, sent: &sent, body, claimed };
+        let asked = RequestView { head, sent: &sent, body, claimed };
         let accepts = |types: &MediaTypes| {
-            types.said(media_type, sent.has_two_types()) == Declared::Accepted
-                || matches!(request::carries_body(&asked), Carries::No)
+            types.declared_values(media_type, sent.has_two_types()) == Declared::Accepted
+                || matches!(request::carries_body(&asked), BodyPresence::No)
         };
         let refusing = policy.content_types(settings).filter(|types| !body.is_empty() && !accepts(types));
         // Most routes have no guards but these, and most bodies have a type: of one that has none the first byte may decide.
@@ -90,7 +90,7 @@ impl Exchange {
         }
         request::remove_forged(policy, &sent, &mut head.headers);
         let told = HERE.then(|| (given.id, given.header.clone()));
-        let asked = Asked { head, sent: &sent, body, claimed };
+        let asked = RequestView { head, sent: &sent, body, claimed };
         let mut exchange = Self::new(terms, &asked, given, manner);
         if let Some((id, header)) = told {
             request::mark(exchange.policy().ids(), head, id, header);
@@ -105,11 +105,11 @@ impl Exchange {
     /// As [`Exchange::begin`], of a request that may have several readings (G0).
     #[inline(never)]
     fn begin_in_readings<const HERE: bool>(
-        terms: Arc<Terms>,
+        terms: Arc<ExchangeConfig>,
         head: &mut Parts,
         body: BodyFacts,
-        sent: &Sent,
-        given: Given,
+        sent: &HeaderFlags,
+        given: AssignedId,
     ) -> Admission {
         let policy = terms.policy();
         let (mut matched, unmatched) = match policy.matched(head) {
@@ -121,11 +121,11 @@ impl Exchange {
 
     /// As [`Exchange::begin`], on a route that may have more guards than one.
     fn begin_guarded<const HERE: bool>(
-        terms: Arc<Terms>,
+        terms: Arc<ExchangeConfig>,
         head: &mut Parts,
         body: BodyFacts,
-        sent: &Sent,
-        given: Given,
+        sent: &HeaderFlags,
+        given: AssignedId,
         matched: &mut Matched,
         unmatched: Option<Unmatched>,
     ) -> Admission {
@@ -134,7 +134,7 @@ impl Exchange {
         // A guard may ask for it (G1).
         request::trace(policy.ids(), head, given.id);
         let claimed = request::claimed(head, sent, body, || request::guarding(matched));
-        let asked = Asked { head, sent, body, claimed };
+        let asked = RequestView { head, sent, body, claimed };
         let mut guarded = request::guard(policy, matched, &asked);
         let is_preflight = request::is_preflight(&asked);
         let refuse = |text: &'static str| Some(Fault::new(ErrorCode::BAD_REQUEST).message(text));
@@ -152,9 +152,9 @@ impl Exchange {
         let mut exchange = Self::new(terms, &asked, given, matched.normal.manner());
         let now = LazyCell::new(exchange.terms.clock);
         let door = match guarded.unmet.take() {
-            None if !exchange.policy().has_schemes() => Door::Open(None),
-            None => door::ask(exchange.policy(), matched, (head, is_preflight), &|| *now),
-            Some(fault) => Door::Closed(fault, None),
+            None if !exchange.policy().has_schemes() => AuthDecision::Open(None),
+            None => door::check_auth(exchange.policy(), matched, (head, is_preflight), &|| *now),
+            Some(fault) => AuthDecision::Closed(fault, None),
         };
         exchange.note_readings(std::mem::take(&mut matched.others));
         exchange.at(door, guarded, HERE.then_some(head))
@@ -163,10 +163,10 @@ impl Exchange {
     /// More headers than a map can take one more of: none of them is looked at.
     #[cold]
     fn begin_without_headers(
-        terms: Arc<Terms>,
+        terms: Arc<ExchangeConfig>,
         head: &mut Parts,
         body: BodyFacts,
-        sent: &Sent,
+        sent: &HeaderFlags,
         id: impl FnOnce() -> RequestId,
     ) -> Admission {
         head.headers.clear();
@@ -175,19 +175,19 @@ impl Exchange {
         let matched = policy.matched(head).unwrap_or_else(|why| policy.unmatched(head, why));
         let given = request::identify(policy.ids(), head, &sent, id);
         let fault = Fault::new(ErrorCode::HEADERS_TOO_LARGE);
-        let asked = Asked { head, sent: &sent, body, claimed: None };
+        let asked = RequestView { head, sent: &sent, body, claimed: None };
         let exchange = Self::new(terms, &asked, given, matched.normal.manner());
         Admission::Answer(Box::new(exchange.refuse(fault, None)))
     }
 
     #[inline(always)]
-    pub(super) fn new(terms: Arc<Terms>, asked: &Asked<'_>, given: Given, settings: Manner) -> Self {
-        let Given { id, header: mut id_header, notes } = given;
+    pub(super) fn new(terms: Arc<ExchangeConfig>, asked: &RequestView<'_>, given: AssignedId, settings: Manner) -> Self {
+        let AssignedId { id, header: mut id_header, notes } = given;
         // HPACK's tables are for values that come again. h2 indexes every other one, and compares each new id with some
         // fifty old ones that have driven out what is worth keeping. An adapter lets one in now and then, for its name.
         id_header.set_sensitive(asked.head.version == Version::HTTP_2);
-        let mut request = RequestFacts::of(asked, &settings, terms.policy().drain().max_bytes);
-        let mut aside = Aside::of(asked, notes, &settings, &terms);
+        let mut request = RequestFlags::of(asked, &settings, terms.policy().drain().max_bytes);
+        let mut aside = ColdState::of(asked, notes, &settings, &terms);
         if asked.sent.has_credentials() {
             let credentials = Credentials::of(&asked.head.headers, terms.policy().key_headers());
             request.credentials = credentials.kind();
@@ -215,22 +215,22 @@ impl Exchange {
     #[inline(always)]
     fn meet(&mut self, body: BodyFacts, limit: Option<u64>, watched: Watched) {
         if !body.is_empty() {
-            self.flags = Some(Flags::new(limit, reply::linger_of(self.policy()), watched));
+            self.flags = Some(BodyFlags::new(limit, reply::linger_of(self.policy()), watched));
         }
     }
 
     /// Credentials first, then the guards that are left. The head is that of a request that is to be told its id yet.
-    pub(super) fn at(mut self, door: Door, guarded: Guarded, head: Option<&mut Parts>) -> Admission {
+    pub(super) fn at(mut self, door: AuthDecision, guarded: GuardOutcome, head: Option<&mut Parts>) -> Admission {
         let (refusal, unenforced) = match door {
-            Door::Ask(locks) => {
+            AuthDecision::Ask(locks) => {
                 if let Some(head) = head {
                     self.mark(head);
                 }
                 let timeout = locks.next().map_or(Duration::ZERO, |scheme| scheme.timeout());
                 return Admission::Verify(Unverified { exchange: self, locks, guarded: Box::new(guarded) }, timeout);
             }
-            Door::Closed(fault, unenforced) => (Some(fault), unenforced),
-            Door::Open(unenforced) => (guarded.refusal, unenforced),
+            AuthDecision::Closed(fault, unenforced) => (Some(fault), unenforced),
+            AuthDecision::Open(unenforced) => (guarded.refusal, unenforced),
         };
         // In the order of the guards: what is told is the first that would have refused.
         let observed = guarded.observed_unmet.or(unenforced).or(guarded.observed);
@@ -248,7 +248,7 @@ impl Exchange {
         }
         self.meet(guarded.body, guarded.limit, guarded.watched);
         match guarded.peek {
-            Some(refusal) => Admission::Peek(Pending { exchange: self, refusal }, PEEK_TIMEOUT),
+            Some(refusal) => Admission::Peek(PendingPeek { exchange: self, refusal }, PEEK_TIMEOUT),
             None => self.forward(),
         }
     }
@@ -274,7 +274,7 @@ impl Exchange {
     }
 
     #[inline]
-    fn meter(&self, flags: Flags) -> Meter {
+    fn meter(&self, flags: BodyFlags) -> Meter {
         Meter::new(flags).by_message(self.request.messages())
     }
 

@@ -5,16 +5,16 @@ use std::time::SystemTime;
 use bytes::Bytes;
 use http::{HeaderMap, Method, StatusCode};
 
-use super::writer::{ErrorWriter, OwnBody};
-use crate::classify::{self, Own, rule};
+use super::writer::{ErrorWriter, RetainedBody};
+use crate::classify::{self, Retained, rule};
 use crate::dialect::issues::written;
 use crate::dialect::json::Object;
-use crate::dialect::outgoing::{Kept, Outgoing};
+use crate::dialect::outgoing::{PreservedBody, Outgoing};
 use crate::dialect::rpc::Rpc;
 use crate::dialect::status::Status;
 use crate::dialect::{Dialect, standard};
 use crate::fault::Fault;
-use crate::outward::{Backwards, Leaving};
+use crate::outward::{InverseMapRule, OutwardForm};
 
 impl ErrorWriter<'_> {
     /// What the client gets: what its route says, or what it asked for itself (R11).
@@ -45,7 +45,7 @@ impl ErrorWriter<'_> {
         &self,
         fault: &Fault,
         status: StatusCode,
-        own: Option<OwnBody<'_>>,
+        own: Option<RetainedBody<'_>>,
         headers: &HeaderMap,
     ) -> (Bytes, StatusCode) {
         match self.dialect() {
@@ -63,7 +63,7 @@ impl ErrorWriter<'_> {
         &self,
         fault: &Fault,
         status: StatusCode,
-        own: Option<OwnBody<'_>>,
+        own: Option<RetainedBody<'_>>,
         headers: &HeaderMap,
     ) -> (Bytes, StatusCode) {
         let target = self.target();
@@ -89,7 +89,7 @@ impl ErrorWriter<'_> {
             retry_after: form.tells_wait.then(|| classify::rpc::retry_after(headers, self.clock)).flatten(),
             now: self.began.unwrap_or(SystemTime::UNIX_EPOCH),
         };
-        let kept = own.and_then(|(own, body)| Some(Kept { body: Object::of_body(body)?, whole: own == Own::Whole }));
+        let kept = own.and_then(|(own, body)| Some(PreservedBody { body: Object::of_body(body)?, whole: own == Retained::Whole }));
         let body = match kept {
             Some(kept) => form.keep(&kept, &out),
             None => form.write(&out),
@@ -110,24 +110,24 @@ impl ErrorWriter<'_> {
         &'a self,
         fault: &'a Fault,
         status: StatusCode,
-        target: &'a rule::Target<'_>,
+        target: &'a rule::RequestTarget<'_>,
         kept: bool,
-    ) -> Leaving<'a> {
+    ) -> OutwardForm<'a> {
         if self.negotiated() {
-            return Leaving::canonical(fault, status);
+            return OutwardForm::canonical(fault, status);
         }
         let rules = rule::backwards(self.policy.rules(self.settings), fault.code(), target)
-            .map(|rule| Backwards { name: rule.inner_code(), text: rule.very_text() });
+            .map(|rule| InverseMapRule { name: rule.inner_code(), text: rule.very_text() });
         let entries = self.policy.outward(self.settings);
-        let leaving = Leaving::of(fault, status, self.dialect(), entries, rules);
-        if kept { Leaving { status, ..leaving } } else { leaving }
+        let leaving = OutwardForm::of(fault, status, self.dialect(), entries, rules);
+        if kept { OutwardForm { status, ..leaving } } else { leaving }
     }
 
     /// The request's method and path, where a rule asks for them.
-    fn target(&self) -> rule::Target<'_> {
+    fn target(&self) -> rule::RequestTarget<'_> {
         match self.target {
-            Some((method, path)) => rule::Target::new(method, Some(path.path())),
-            None => rule::Target::new(&Method::GET, None),
+            Some((method, path)) => rule::RequestTarget::new(method, Some(path.path())),
+            None => rule::RequestTarget::new(&Method::GET, None),
         }
     }
 }

@@ -4,11 +4,11 @@ use bytes::Bytes;
 use http::header::{ACCESS_CONTROL_ALLOW_ORIGIN, CONTENT_LENGTH, CONTENT_TYPE, TRANSFER_ENCODING};
 use http::{HeaderMap, HeaderValue, StatusCode, response};
 
-use super::{BodyFacts, Collected, Event, Exchange, Origin, ResponsePlan, Rewritten, Watch, Written, head};
+use super::{BodyFacts, Collected, Event, Exchange, Origin, ResponsePlan, CollectedAction, RpcResponse, RewrittenBody, head};
 use crate::classify;
 use crate::dialect::Shape;
 use crate::dialect::connect;
-use crate::dialect::grpc::{self, GRPC_STATUS, GRPC_STATUS_DETAILS_BIN, Told};
+use crate::dialect::grpc::{self, GRPC_STATUS, GRPC_STATUS_DETAILS_BIN, ReportedStatus};
 use crate::dialect::rpc::Rpc;
 use crate::dialect::status::Status;
 use crate::fault::Fault;
@@ -16,14 +16,14 @@ use crate::policy::Mode;
 
 /// Which headers a response has that matter to a call: to look at its names once is cheaper than to look four of them up.
 #[derive(Default)]
-pub(super) struct Names {
+pub(super) struct RpcHeaderFlags {
     status: bool,
     length: bool,
     /// It is readable across origins (E4).
     origin: bool,
 }
 
-impl Names {
+impl RpcHeaderFlags {
     /// With the first `content-type`.
     fn of(headers: &HeaderMap) -> (Self, Option<&HeaderValue>) {
         let (mut names, mut content_type) = (Self::default(), None);
@@ -45,12 +45,12 @@ impl Names {
 impl Exchange {
     /// Whether a response is one of the call's own protocol, an error by HTTP aside that has no status of gRPC's.
     #[inline]
-    pub(super) fn answered_call(&self, head: &response::Parts) -> Option<(Rpc, Names)> {
+    pub(super) fn answered_call(&self, head: &response::Parts) -> Option<(Rpc, RpcHeaderFlags)> {
         self.answered_by(self.request.rpc?, head)
     }
 
-    fn answered_by(&self, rpc: Rpc, head: &response::Parts) -> Option<(Rpc, Names)> {
-        let (names, content_type) = Names::of(&head.headers);
+    fn answered_by(&self, rpc: Rpc, head: &response::Parts) -> Option<(Rpc, RpcHeaderFlags)> {
+        let (names, content_type) = RpcHeaderFlags::of(&head.headers);
         let rpc = rpc.answered_by(content_type)?;
         let told = || grpc::read(&head.headers).is_some_and(|told| told.status != Status::OK);
         // Another final status than an error's is put right whatever stands under it (E6).
@@ -66,12 +66,12 @@ impl Exchange {
     pub(super) fn call_head(
         self,
         rpc: Rpc,
-        names: &Names,
+        names: &RpcHeaderFlags,
         head: &mut response::Parts,
         body: BodyFacts,
     ) -> ResponsePlan {
         // Nearly every call is watched, and an exchange is large: it is moved once.
-        let mut watch = Watch::boxed(self, rpc);
+        let mut watch = RpcResponse::boxed(self, rpc);
         let exchange = watch.exchange_mut();
         if names.origin {
             exchange.expose(&mut head.headers);
@@ -150,7 +150,7 @@ impl Exchange {
     }
 
     /// An inner error in Connect's own form: it stays, the id of a layer inside aside (E7).
-    pub(super) fn unary_error(mut self, head: &mut response::Parts, told: &Told<'_>, read: Collected<'_>) -> Rewritten {
+    pub(super) fn unary_error(mut self, head: &mut response::Parts, told: &ReportedStatus<'_>, read: Collected<'_>) -> CollectedAction {
         self.expose(&mut head.headers);
         self.identify_response(&mut head.headers);
         let event = self.told_status(told);
@@ -158,13 +158,13 @@ impl Exchange {
             && let Some((theirs, ours)) = self.ids_of_layers()
             && let Some(body) = connect::readdressed(body, theirs, ours)
         {
-            return Rewritten::Rewrite(Written { body: body.into(), event });
+            return CollectedAction::Rewrite(RewrittenBody { body: body.into(), event });
         }
-        Rewritten::Restore(self.tail_of(), Box::new(event))
+        CollectedAction::Restore(self.tail_of(), Box::new(event))
     }
 
     /// An inner status for the log; in `off` nothing is told of what passes (L1).
-    pub(super) fn inner_status(&self, told: &Told<'_>) -> Option<Event> {
+    pub(super) fn inner_status(&self, told: &ReportedStatus<'_>) -> Option<Event> {
         if told.status == Status::OK || self.settings.mode == Mode::Off { None } else { Some(self.told_status(told)) }
     }
 
@@ -175,12 +175,12 @@ impl Exchange {
     }
 
     /// An inner error in Connect's own form, which a unary call has for a body.
-    pub(super) fn told_by_connect<'b>(&self, body: Option<&'b [u8]>) -> Option<Told<'b>> {
+    pub(super) fn told_by_connect<'b>(&self, body: Option<&'b [u8]>) -> Option<ReportedStatus<'b>> {
         if self.request.rpc == Some(Rpc::ConnectUnary) { connect::read(body?) } else { None }
     }
 
     /// What an inner service said by its protocol's own means.
-    pub(super) fn told_status(&self, told: &Told<'_>) -> Event {
+    pub(super) fn told_status(&self, told: &ReportedStatus<'_>) -> Event {
         let code = classify::rpc::code_of(told, self.policy().codes(), self.policy().rpc_domain());
         Event {
             status: Some(if code.is_foreign() { told.status.http() } else { code.status() }),
@@ -201,7 +201,7 @@ fn under_success(head: &mut response::Parts, event: Event) -> ResponsePlan {
     head.status = StatusCode::OK;
     head.headers.remove(CONTENT_LENGTH);
     head.headers.remove(TRANSFER_ENCODING);
-    ResponsePlan::Rewrite(Written { body: Bytes::new(), event })
+    ResponsePlan::Rewrite(RewrittenBody { body: Bytes::new(), event })
 }
 
 /// What a call may end with.

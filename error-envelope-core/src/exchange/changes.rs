@@ -8,13 +8,13 @@ use http::header::{HeaderName, HeaderValue};
 
 /// A name of a head whose lines are other ones now.
 #[derive(Clone, Debug)]
-pub struct Change<'a> {
+pub struct HeaderMutation<'a> {
     /// The name.
     pub name: Cow<'a, HeaderName>,
     head: &'a HeaderMap,
 }
 
-impl<'a> Change<'a> {
+impl<'a> HeaderMutation<'a> {
     /// The lines in the place of the old ones; none where the name is gone.
     pub fn values(&self) -> impl Iterator<Item = &'a HeaderValue> + use<'a> {
         self.head.get_all(&*self.name).into_iter()
@@ -42,7 +42,7 @@ const FEW: usize = 32;
 pub fn changes<'b, 'a>(
     before: impl Iterator<Item = (&'b [u8], &'b [u8])> + Clone,
     after: &'a HeaderMap,
-) -> Vec<Change<'a>> {
+) -> Vec<HeaderMutation<'a>> {
     if let Some(added) = added(before.clone(), after) {
         return added;
     }
@@ -51,7 +51,7 @@ pub fn changes<'b, 'a>(
     compared(&before, after)
 }
 
-fn compared<'a>(before: &[(&str, &[u8])], after: &'a HeaderMap) -> Vec<Change<'a>> {
+fn compared<'a>(before: &[(&str, &[u8])], after: &'a HeaderMap) -> Vec<HeaderMutation<'a>> {
     let mut changes = Vec::new();
     let grouped = (before.len() > FEW).then(|| {
         let mut grouped = HashMap::<&str, Vec<&[u8]>>::with_capacity(before.len());
@@ -68,7 +68,7 @@ fn compared<'a>(before: &[(&str, &[u8])], after: &'a HeaderMap) -> Vec<Change<'a
             None => values.iter().map(HeaderValue::as_bytes).eq(lines(before, name)),
         };
         if !same {
-            changes.push(Change { name: Cow::Borrowed(name), head: after });
+            changes.push(HeaderMutation { name: Cow::Borrowed(name), head: after });
         }
     }
     add_gone(before, after, &mut changes);
@@ -76,7 +76,7 @@ fn compared<'a>(before: &[(&str, &[u8])], after: &'a HeaderMap) -> Vec<Change<'a
 }
 
 /// The names behind all that was there, where all of that is as it was: most heads get an id and nothing else.
-fn added<'b, 'a>(before: impl Iterator<Item = (&'b [u8], &'b [u8])>, after: &'a HeaderMap) -> Option<Vec<Change<'a>>> {
+fn added<'b, 'a>(before: impl Iterator<Item = (&'b [u8], &'b [u8])>, after: &'a HeaderMap) -> Option<Vec<HeaderMutation<'a>>> {
     let (mut lines, mut last) = (after.iter(), None);
     for (name, value) in before {
         let (is, line) = lines.next()?;
@@ -85,14 +85,14 @@ fn added<'b, 'a>(before: impl Iterator<Item = (&'b [u8], &'b [u8])>, after: &'a 
         }
         last = Some(is);
     }
-    let mut added = Vec::<Change<'a>>::new();
+    let mut added = Vec::<HeaderMutation<'a>>::new();
     for (name, _) in lines {
         // Lines of one name stand together; of a name that was there, one more is another case.
         if last == Some(name) {
             return None;
         }
         if added.last().is_none_or(|last| *last.name != *name) {
-            added.push(Change { name: Cow::Borrowed(name), head: after });
+            added.push(HeaderMutation { name: Cow::Borrowed(name), head: after });
         }
     }
     Some(added)
@@ -103,14 +103,14 @@ fn lines<'b>(before: &'b [(&str, &'b [u8])], name: &'b HeaderName) -> impl Itera
 }
 
 /// Each name that is gone, once.
-fn add_gone<'a>(before: &[(&str, &[u8])], after: &'a HeaderMap, changes: &mut Vec<Change<'a>>) {
+fn add_gone<'a>(before: &[(&str, &[u8])], after: &'a HeaderMap, changes: &mut Vec<HeaderMutation<'a>>) {
     let mut told = HashSet::new();
     for (name, _) in before {
         if !after.contains_key(*name)
             && told.insert(*name)
             && let Ok(name) = name.parse()
         {
-            changes.push(Change { name: Cow::Owned(name), head: after });
+            changes.push(HeaderMutation { name: Cow::Owned(name), head: after });
         }
     }
 }
@@ -125,7 +125,7 @@ mod tests {
         for (name, value) in after {
             map.append(*name, HeaderValue::from_static(value));
         }
-        let one = |it: Change<'_>| {
+        let one = |it: HeaderMutation<'_>| {
             let values: Vec<_> = it.values().map(|value| value.to_str().unwrap()).collect();
             format!("{}={}", it.name, values.join("+"))
         };

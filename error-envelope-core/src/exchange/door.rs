@@ -6,68 +6,68 @@ use std::time::SystemTime;
 use http::request::Parts;
 
 use crate::fault::Fault;
-use crate::guard::auth::{self, Failed, Refusal, Scheme, Verdict, Verified};
+use crate::guard::auth::{self, VerifierFailure, Refusal, Scheme, SchemesOutcome, Verified};
 use crate::policy::{Matched, Policy, Preflight, Settings};
 
 /// What becomes of a request. A fault beside it is one that `auth_observe` does not let refuse it.
-pub(super) enum Door {
+pub(super) enum AuthDecision {
     Open(Option<Fault>),
     Closed(Fault, Option<Fault>),
     /// It depends on verifiers.
-    Ask(Box<Locks>),
+    Ask(Box<PendingAuth>),
 }
 
 /// Those of every reading: all must open.
 #[derive(Debug)]
-pub(super) struct Locks {
-    normal: Option<Lock>,
+pub(super) struct PendingAuth {
+    normal: Option<RouteAuth>,
     /// Few requests have others: nothing is allocated for them.
-    others: Vec<Lock>,
+    others: Vec<RouteAuth>,
 }
 
 #[derive(Debug)]
-struct Lock {
-    verdict: Verdict,
+struct RouteAuth {
+    verdict: SchemesOutcome,
     /// Those of its route.
     settings: Settings,
 }
 
 /// Asks all that needs no wait. Whom it lets in is told to the inner service by the head.
-pub(super) fn ask(
+pub(super) fn check_auth(
     policy: &Policy,
     matched: &Matched,
     (head, is_preflight): (&mut Parts, bool),
     now: &dyn Fn() -> SystemTime,
-) -> Door {
+) -> AuthDecision {
     let lock = |settings: &Settings| {
         let schemes = policy.schemes(settings);
         if schemes.is_empty() || settings.preflight == Preflight::Pass && is_preflight {
             return None;
         }
-        let verdict = auth::at_once(schemes, &head.headers, now);
-        Some(Lock { verdict, settings: *settings })
+        let verdict = auth::check_without_wait(schemes, &head.headers, now);
+        Some(RouteAuth { verdict, settings: *settings })
     };
     let others = matched.others.iter().filter_map(|reading| lock(&reading.settings)).collect();
-    match (Locks { normal: lock(&matched.normal), others }) {
-        Locks { normal: None, others } if others.is_empty() => Door::Open(None),
+    match (PendingAuth { normal: lock(&matched.normal), others }) {
+        PendingAuth { normal: None, others } if others.is_empty() => AuthDecision::Open(None),
         locks => locks.decide(policy, head),
     }
 }
 
-impl Locks {
+impl PendingAuth {
     /// The scheme whose verifier is to be asked next.
     pub(super) fn next(&self) -> Option<&Arc<Scheme>> {
         self.all().find_map(|lock| match &lock.verdict {
-            Verdict::Open(undecided) => undecided.next(),
+            SchemesOutcome::Open(undecided) => undecided.next(),
             _ => None,
         })
     }
 
     /// Takes what that verifier said.
-    pub(super) fn verified(self, outcome: Result<Verified, Failed>, policy: &Policy, head: &mut Parts) -> Door {
+    pub(super) fn verified(self, outcome: Result<Verified, VerifierFailure>, policy: &Policy, head: &mut Parts) -> AuthDecision {
         let Some(scheme) = self.next().cloned() else { return self.decide(policy, head) };
-        let told = |lock: Lock| match lock.verdict {
-            Verdict::Open(undecided) => Lock { verdict: undecided.verified(&scheme, &outcome), ..lock },
+        let told = |lock: RouteAuth| match lock.verdict {
+            SchemesOutcome::Open(undecided) => RouteAuth { verdict: undecided.verified(&scheme, &outcome), ..lock },
             _ => lock,
         };
         let others = self.others.into_iter().map(told).collect();
@@ -75,15 +75,15 @@ impl Locks {
     }
 
     /// The normalised reading's last.
-    fn all(&self) -> impl Iterator<Item = &Lock> {
+    fn all(&self) -> impl Iterator<Item = &RouteAuth> {
         self.others.iter().chain(&self.normal)
     }
 
     /// A lock that is shut needs no verifier of the other one.
-    fn decide(self, policy: &Policy, head: &mut Parts) -> Door {
-        let shut = self.all().any(Lock::is_shut);
+    fn decide(self, policy: &Policy, head: &mut Parts) -> AuthDecision {
+        let shut = self.all().any(RouteAuth::is_shut);
         if !shut && self.next().is_some() {
-            return Door::Ask(Box::new(self));
+            return AuthDecision::Ask(Box::new(self));
         }
         // One lock offers nothing that its refusal does not.
         let offered: Vec<Settings> = match shut && !self.others.is_empty() {
@@ -91,9 +91,9 @@ impl Locks {
             false => Vec::new(),
         };
         let (mut closed, mut observed) = (None, None);
-        for Lock { verdict, settings } in self.others.into_iter().chain(self.normal) {
+        for RouteAuth { verdict, settings } in self.others.into_iter().chain(self.normal) {
             match verdict {
-                Verdict::Refused(refusal) => {
+                SchemesOutcome::Refused(refusal) => {
                     let place = if settings.auth_observe { &mut observed } else { &mut closed };
                     *place = Some(match place.take() {
                         None => refusal,
@@ -101,24 +101,24 @@ impl Locks {
                     });
                 }
                 // Where they name several callers, the rest of the request follows the normalised reading, and so does this.
-                Verdict::In(passed) if !shut => passed.mark(head),
-                Verdict::In(_) | Verdict::Open(_) => {}
+                SchemesOutcome::In(passed) if !shut => passed.mark(head),
+                SchemesOutcome::In(_) | SchemesOutcome::Open(_) => {}
             }
         }
         let observed = observed.map(|refusal| refusal.fault());
         match closed {
-            None => Door::Open(observed),
+            None => AuthDecision::Open(observed),
             Some(refusal) => {
                 let offer = |refusal: Refusal, settings| refusal.offering(policy.schemes(settings));
-                Door::Closed(offered.iter().fold(refusal, offer).fault(), observed)
+                AuthDecision::Closed(offered.iter().fold(refusal, offer).fault(), observed)
             }
         }
     }
 }
 
-impl Lock {
+impl RouteAuth {
     /// Whether it refuses the request, and not only in the log.
     fn is_shut(&self) -> bool {
-        !self.settings.auth_observe && matches!(self.verdict, Verdict::Refused(_))
+        !self.settings.auth_observe && matches!(self.verdict, SchemesOutcome::Refused(_))
     }
 }

@@ -10,14 +10,14 @@ use std::time::SystemTime;
 use http::StatusCode;
 
 use super::request::printable;
-use super::{Exhibit, MapRuleId, Notes, Origin, Shown, Unread};
+use super::{BodyCapture, MapRuleId, EventFields, Origin, CapturedBody, UnreadReason};
 use crate::classify::decided::DecidedBy;
 use crate::classify::failure::Recogniser;
 use crate::code::ErrorCode;
 use crate::dialect::Shape;
 use crate::dialect::status::Status;
 use crate::fault::Fault;
-use crate::policy::{Label, Policy, Reading};
+use crate::policy::{LogLabel, Policy, Reading};
 use crate::request_id::RequestId;
 
 /// A boxed error, as tower has them.
@@ -37,13 +37,13 @@ pub struct Event {
     pub(super) grpc: Option<Status>,
     pub(super) origin: Origin,
     pub(super) dialect: Option<Shape>,
-    pub(super) unread: Option<Unread>,
+    pub(super) unread: Option<UnreadReason>,
     pub(super) by: Option<DecidedBy>,
     pub(super) rule: Option<MapRuleId>,
     pub(super) cause: Option<BoxError>,
-    pub(super) notes: Option<Box<Notes>>,
-    pub(super) terms: Arc<Terms>,
-    pub(super) label: Label,
+    pub(super) notes: Option<Box<EventFields>>,
+    pub(super) terms: Arc<ExchangeConfig>,
+    pub(super) label: LogLabel,
 }
 
 /// Sees each error once, as it is logged (L1).
@@ -88,7 +88,7 @@ pub trait Observer: Send + Sync + 'static {
 /// # let _ = terms;
 /// ```
 #[derive(Clone)]
-pub struct Terms {
+pub struct ExchangeConfig {
     policy: Arc<Policy>,
     classifier: Option<Arc<Classifier>>,
     recogniser: Option<Recogniser>,
@@ -175,13 +175,13 @@ impl Event {
     /// Why the body of an inner error was not read to its end (R4); `None` where it was, and where it was not to be read at
     /// all. Where the adapter reads bodies in its own way it may be `None` as well.
     #[must_use]
-    pub fn unread(&self) -> Option<Unread> {
+    pub fn unread(&self) -> Option<UnreadReason> {
         self.unread
     }
 
     /// Notes why the body was not read to its end.
     #[inline]
-    pub fn note_unread(&mut self, why: Unread) {
+    pub fn note_unread(&mut self, why: UnreadReason) {
         self.unread = Some(why);
     }
 
@@ -228,8 +228,8 @@ impl Event {
 
     /// What else there is to say of the request.
     #[must_use]
-    pub fn notes(&self) -> &Notes {
-        static NONE: LazyLock<Notes> = LazyLock::new(Notes::default);
+    pub fn notes(&self) -> &EventFields {
+        static NONE: LazyLock<EventFields> = LazyLock::new(EventFields::default);
 
         self.notes.as_deref().unwrap_or_else(|| &NONE)
     }
@@ -242,19 +242,19 @@ impl Event {
 
     /// What was said before and after; `None` unless the policy says `[observe] bodies = true`.
     #[must_use]
-    pub fn exhibit(&self) -> Option<&Exhibit> {
+    pub fn exhibit(&self) -> Option<&BodyCapture> {
         self.notes.as_deref()?.exhibit.as_ref()
     }
 
     #[inline]
-    pub(super) fn show(&mut self, before: Option<Shown>, after: Option<Shown>) {
+    pub(super) fn show(&mut self, before: Option<CapturedBody>, after: Option<CapturedBody>) {
         if after.is_some() {
-            self.notes.get_or_insert_default().exhibit = Some(Exhibit { before, after });
+            self.notes.get_or_insert_default().exhibit = Some(BodyCapture { before, after });
         }
     }
 }
 
-impl Terms {
+impl ExchangeConfig {
     /// The terms of a policy, without a classifier. `clock` is asked where a key or a token has an end (G2), the dialect
     /// tells the time (R2), or a call's error says until when to wait (P1).
     pub fn new(policy: impl Into<Arc<Policy>>, clock: fn() -> SystemTime) -> Self {
@@ -318,7 +318,7 @@ impl Terms {
     }
 }
 
-impl fmt::Debug for Terms {
+impl fmt::Debug for ExchangeConfig {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { policy, classifier, .. } = self;
         f.debug_struct("Terms").field("policy", policy).field("classifier", &classifier.is_some()).finish()

@@ -9,14 +9,14 @@ use http::{HeaderMap, StatusCode};
 /// What the service said of an error, and what the client got: kept where the policy says `[observe] bodies = true`, and
 /// the layer has an [`Observer`](super::Observer). Bodies may hold what no log is to see: `Debug` tells their lengths alone (L3).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Exhibit {
-    pub(super) before: Option<Shown>,
-    pub(super) after: Option<Shown>,
+pub struct BodyCapture {
+    pub(super) before: Option<CapturedBody>,
+    pub(super) after: Option<CapturedBody>,
 }
 
 /// One side of an [`Exhibit`].
 #[derive(Clone, PartialEq, Eq)]
-pub struct Shown {
+pub struct CapturedBody {
     status: StatusCode,
     content_type: Option<Box<str>>,
     body: Bytes,
@@ -26,21 +26,21 @@ pub struct Shown {
 /// More of an error's body tells nobody more.
 const MOST: usize = 8 * 1024;
 
-impl Exhibit {
+impl BodyCapture {
     /// What the service said; `None` where it was not asked, or answered nothing.
     #[must_use]
-    pub fn before(&self) -> Option<&Shown> {
+    pub fn before(&self) -> Option<&CapturedBody> {
         self.before.as_ref()
     }
 
     /// What the client got; in `observe` what it would have got in `enforce`.
     #[must_use]
-    pub fn after(&self) -> Option<&Shown> {
+    pub fn after(&self) -> Option<&CapturedBody> {
         self.after.as_ref()
     }
 }
 
-impl Shown {
+impl CapturedBody {
     /// `body` is without its codings.
     pub(super) fn of(status: StatusCode, headers: &HeaderMap, body: &[u8]) -> Self {
         let content_type = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
@@ -79,7 +79,7 @@ impl Shown {
     }
 }
 
-impl fmt::Debug for Shown {
+impl fmt::Debug for CapturedBody {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { status, content_type, body, whole } = self;
         f.debug_struct("Shown")

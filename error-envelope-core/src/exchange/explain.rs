@@ -4,7 +4,7 @@
 use http::response;
 
 use super::{Collected, Exchange, MapRuleId};
-use crate::classify::heard::{self, Heard};
+use crate::classify::heard::{self, Explanation};
 use crate::dialect::Dialect;
 
 impl Exchange {
@@ -21,7 +21,7 @@ impl Exchange {
 
     /// What an inner error says, and what each rule makes of it.
     #[must_use]
-    pub fn heard(&self, head: &response::Parts, body: Collected<'_>) -> Heard {
+    pub fn explain(&self, head: &response::Parts, body: Collected<'_>) -> Explanation {
         let decoded = self.decoded(&head.headers, body);
         self.with_known(head.status, &head.headers, decoded.as_deref(), heard::heard)
     }

@@ -2,11 +2,11 @@
 
 use std::error::Error;
 
-use super::{Answered, BoxError, Event, Exchange, Failure, Origin};
-use crate::classify::failure::Known;
+use super::{LocalReply, BoxError, Event, Exchange, Failure, Origin};
+use crate::classify::failure::ErrorKind;
 use crate::code::ErrorCode;
 use crate::fault::Fault;
-use crate::guard::body_limit::{self, Flags};
+use crate::guard::body_limit::{self, BodyFlags};
 use crate::policy::Adopted;
 
 /// The cause in the log.
@@ -26,8 +26,8 @@ impl Exchange {
         if let Some(failure) = self.classified(error) {
             return failure;
         }
-        let known = Known::of(error, self.terms.recogniser());
-        if let Known::Typed(fault) = known {
+        let known = ErrorKind::of(error, self.terms.recogniser());
+        if let ErrorKind::Typed(fault) = known {
             return Failure::new(fault.clone(), Origin::Fault);
         }
         Failure::new(self.broken_request().unwrap_or_else(|| known.failed()), Origin::Error)
@@ -42,8 +42,8 @@ impl Exchange {
         if let Some(failure) = self.classified(error) {
             return failure;
         }
-        let known = Known::of(error, self.terms.recogniser());
-        let origin = if matches!(known, Known::Typed(_)) { Origin::Fault } else { Origin::Error };
+        let known = ErrorKind::of(error, self.terms.recogniser());
+        let origin = if matches!(known, ErrorKind::Typed(_)) { Origin::Fault } else { Origin::Error };
         Failure::new(known.unready(), origin)
     }
 
@@ -53,25 +53,25 @@ impl Exchange {
     }
 
     /// The inner service was not ready for the request, which was not forwarded (F3).
-    pub fn unready(self, failure: Failure, cause: BoxError) -> Answered {
+    pub fn unready(self, failure: Failure, cause: BoxError) -> LocalReply {
         let linger = self.linger();
         self.answer(failure, Some(cause), linger)
     }
 
     /// A panic kept the request from being forwarded (F2).
-    pub fn unready_panicked(self, text: Box<str>) -> Answered {
+    pub fn unready_panicked(self, text: Box<str>) -> LocalReply {
         let linger = self.linger();
         let failure = Failure::new(Fault::new(ErrorCode::INTERNAL_ERROR), Origin::Panic);
         self.answer(failure, Some(String::from(text).into()), linger)
     }
 
     /// The inner service failed with `cause` (F1).
-    pub fn failed(self, failure: Failure, cause: BoxError) -> Answered {
+    pub fn failed(self, failure: Failure, cause: BoxError) -> LocalReply {
         self.answer(failure, Some(cause), None)
     }
 
     /// The inner service panicked with this text (F2).
-    pub fn panicked(self, text: Box<str>) -> Answered {
+    pub fn panicked(self, text: Box<str>) -> LocalReply {
         let failure = self.cut_or(Failure::new(Fault::new(ErrorCode::INTERNAL_ERROR), Origin::Panic));
         self.answer(failure, Some(String::from(text).into()), None)
     }
@@ -82,7 +82,7 @@ impl Exchange {
     }
 
     /// The call took longer than its client waits for it: an answer like the inner service's own time-out (F1).
-    pub fn timed_out(self) -> Answered {
+    pub fn timed_out(self) -> LocalReply {
         let failure = self.cut_or(Failure::new(Fault::new(ErrorCode::GATEWAY_TIMEOUT), Origin::Error));
         self.answer(failure, Some(OUT_OF_TIME.into()), None)
     }
@@ -104,8 +104,8 @@ impl Exchange {
     /// Why the request's body was cut, where it was (G4, P1).
     #[inline]
     pub(super) fn cut(&self) -> Option<Fault> {
-        let flags = self.flags.as_ref().filter(|flags| flags.has(Flags::OVER | Flags::MALFORMED))?;
-        if flags.has(Flags::OVER) {
+        let flags = self.flags.as_ref().filter(|flags| flags.has(BodyFlags::OVER | BodyFlags::MALFORMED))?;
+        if flags.has(BodyFlags::OVER) {
             flags.limit().map(|limit| self.policy().too_large(limit))
         } else {
             Some(body_limit::malformed())
@@ -115,9 +115,9 @@ impl Exchange {
     /// The client's part in a failure: its body broke off, or came too slowly (F1).
     pub(super) fn broken_request(&self) -> Option<Fault> {
         let flags = self.flags.as_ref()?;
-        if flags.has(Flags::SLOW) {
+        if flags.has(BodyFlags::SLOW) {
             Some(Fault::new(ErrorCode::REQUEST_TIMEOUT))
-        } else if flags.has(Flags::BROKEN) {
+        } else if flags.has(BodyFlags::BROKEN) {
             Some(Fault::new(ErrorCode::BAD_REQUEST))
         } else {
             None

@@ -22,7 +22,7 @@ const OWN_HEADERS: usize = 5;
 const MORE_HEADERS: usize = 7;
 
 /// What the head of a written error says by itself.
-pub(super) struct Own<'a> {
+pub(super) struct ErrorHead<'a> {
     pub(super) code: &'a ErrorCode,
     pub(super) content_type: &'static str,
     /// None where the head is the whole answer (P1).
@@ -41,8 +41,8 @@ const EXPOSED: [&str; 3] = ["x-request-id", "x-error-code", "retry-after"];
 const EXPOSED_OF_GRPC: [&str; 3] = ["grpc-status", "grpc-message", "grpc-status-details-bin"];
 
 /// Makes the head of a rewritten error consistent with its new body.
-pub(super) fn rewrite(headers: &mut HeaderMap, status: StatusCode, own: &Own<'_>) {
-    let mut seen = Seen::of(headers, status);
+pub(super) fn rewrite(headers: &mut HeaderMap, status: StatusCode, own: &ErrorHead<'_>) {
+    let mut seen = InnerHeadFlags::of(headers, status);
     if seen.old {
         remove_old(headers, status, own.http1);
         // Where `connection` names it, it was for the old hop alone.
@@ -86,7 +86,7 @@ fn is_weighed(name: &HeaderName) -> bool {
 /// What an inner head has that an error's head must make room for: to look at its names once is cheaper than to look each
 /// of ours up.
 #[derive(Default)]
-struct Seen {
+struct InnerHeadFlags {
     /// Something goes (R6).
     old: bool,
     vary: bool,
@@ -95,7 +95,7 @@ struct Seen {
     cached: bool,
 }
 
-impl Seen {
+impl InnerHeadFlags {
     fn of(headers: &HeaderMap, status: StatusCode) -> Self {
         let mut seen = Self::default();
         for name in headers.keys() {
@@ -236,7 +236,7 @@ fn is_for_every_recipient(name: &HeaderName) -> bool {
 }
 
 /// R7: an error is stored only where the service says so, and never one that may have been for this client alone.
-fn forbid_storing(headers: &mut HeaderMap, status: StatusCode, seen: &Seen) {
+fn forbid_storing(headers: &mut HeaderMap, status: StatusCode, seen: &InnerHeadFlags) {
     let never = matches!(status.as_u16(), 401 | 403 | 429) || status.is_server_error();
     if seen.cache_control && !never {
         return;
@@ -269,10 +269,10 @@ mod tests {
         lines.iter().map(|(name, value)| (HeaderName::from_static(name), HeaderValue::from_static(value))).collect()
     }
 
-    fn own() -> Own<'static> {
+    fn own() -> ErrorHead<'static> {
         static CODE: ErrorCode = ErrorCode::NOT_FOUND;
 
-        Own { code: &CODE, content_type: "application/json", length: Some(1), negotiates: true, id: None, http1: true }
+        ErrorHead { code: &CODE, content_type: "application/json", length: Some(1), negotiates: true, id: None, http1: true }
     }
 
     #[test]
@@ -292,7 +292,7 @@ mod tests {
             assert_eq!(lines, after, "{before:?}");
         }
         let mut fixed = headers(&[("vary", "origin")]);
-        rewrite(&mut fixed, StatusCode::NOT_FOUND, &Own { negotiates: false, ..own() });
+        rewrite(&mut fixed, StatusCode::NOT_FOUND, &ErrorHead { negotiates: false, ..own() });
         assert_eq!(fixed["vary"], "origin");
     }
 

@@ -3,7 +3,7 @@
 
 use http::StatusCode;
 
-use super::Exhibit;
+use super::BodyCapture;
 use crate::policy::{BodyLimitPer, Reading};
 
 /// Where an error came from.
@@ -29,7 +29,7 @@ pub enum Origin {
 /// Why an inner error's body was not read to its end, so that its status alone decided (R4).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
-pub enum Unread {
+pub enum UnreadReason {
     /// It has more than `inspect.max_bytes`.
     TooLong,
     /// It took longer than `inspect.timeout`.
@@ -40,7 +40,7 @@ pub enum Unread {
 
 /// What else the log says of a request: ids that others gave to it, and what was lost of an error.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Notes {
+pub struct EventFields {
     pub(super) client_request_id: Option<Box<str>>,
     pub(super) upstream_request_id: Option<Box<str>>,
     pub(super) dropped_members: Option<Box<str>>,
@@ -48,7 +48,7 @@ pub struct Notes {
     pub(super) readings: Vec<Reading>,
     pub(super) counts_whole: bool,
     pub(super) policy_status: Option<StatusCode>,
-    pub(super) exhibit: Option<Exhibit>,
+    pub(super) exhibit: Option<BodyCapture>,
 }
 
 /// Which `[[map]]` rule decided the code of an inner error: `PolicyFile::map_rule` (feature `policy-file`) knows its line.
@@ -82,7 +82,7 @@ impl Origin {
     }
 }
 
-impl Unread {
+impl UnreadReason {
     /// The word in the metrics.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
@@ -94,7 +94,7 @@ impl Unread {
     }
 }
 
-impl Notes {
+impl EventFields {
     /// The client's own `x-request-id`, where it was not kept (I2): at most 128 printable characters.
     #[must_use]
     pub fn client_request_id(&self) -> Option<&str> {

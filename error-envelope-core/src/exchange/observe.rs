@@ -7,21 +7,21 @@ use std::fmt;
 
 use http::{HeaderMap, StatusCode};
 
-use super::{Collected, Event, Exchange, Origin, Shown};
-use crate::classify::{Rewrite, Verdict};
+use super::{Collected, Event, Exchange, Origin, CapturedBody};
+use crate::classify::{Rewrite, RewriteDecision};
 use crate::fault::Fault;
-use crate::guard::body_limit::Flags;
+use crate::guard::body_limit::BodyFlags;
 use crate::policy::Mode;
 
 /// An inner error that passes on a route in `observe` while a copy of its body is kept.
-pub struct Observed {
+pub struct ObservedError {
     pub(super) exchange: Exchange,
     pub(super) status: StatusCode,
     pub(super) headers: HeaderMap,
 }
 
 /// The service's headers may carry what no log is to see (L3).
-impl fmt::Debug for Observed {
+impl fmt::Debug for ObservedError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { exchange, status, .. } = self;
         f.debug_struct("Observed").field("id", &exchange.id).field("status", status).finish_non_exhaustive()
@@ -49,8 +49,8 @@ impl Exchange {
             None => (None, None),
         };
         let flags = self.flags.as_ref();
-        let begun = flags.is_some_and(|flags| flags.has(Flags::BEGUN));
-        let too_large = || flags.and_then(Flags::noted).map(|limit| self.terms.policy().too_large(limit));
+        let begun = flags.is_some_and(|flags| flags.has(BodyFlags::BEGUN));
+        let too_large = || flags.and_then(BodyFlags::noted).map(|limit| self.terms.policy().too_large(limit));
         observed.or(peeked.filter(|_| begun)).or_else(too_large)
     }
 
@@ -72,7 +72,7 @@ impl Exchange {
     }
 }
 
-impl Observed {
+impl ObservedError {
     /// The body has ended, or will be read no further: what came of it decides, as it would have.
     pub fn seen(self, body: Collected<'_>) -> Event {
         let Self { exchange, status, headers } = self;
@@ -81,7 +81,7 @@ impl Observed {
             return exchange.told_status(&told);
         }
         match exchange.classify(status, &headers, decoded.as_deref()) {
-            Verdict::Rewrite(rewrite) => {
+            RewriteDecision::Rewrite(rewrite) => {
                 let mut rewrite = rewrite;
                 let lost = (rewrite.dropped.take(), rewrite.unknown_code.take());
                 let Rewrite { shape, own, named, by, rule, .. } = rewrite;
@@ -89,10 +89,10 @@ impl Observed {
                 let grpc = exchange.writer().grpc_of(&fault, status, named);
                 let exhibit = exchange.exhibits().then(|| {
                     let read = decoded.as_deref().unwrap_or_default();
-                    let before = Shown::of(status, &headers, read);
+                    let before = CapturedBody::of(status, &headers, read);
                     let (mut headers, own) = (headers.clone(), own.as_ref().map(|own| (*own, read)));
                     let written = exchange.writer().rewritten(&mut headers, status, &fault, named, own);
-                    (before, Shown::of(written.sent, &headers, &written.body))
+                    (before, CapturedBody::of(written.sent, &headers, &written.body))
                 });
                 let mut event = exchange.would_be(status, &fault, status, Origin::Inner, own.is_some());
                 (event.dialect, event.grpc) = (shape, grpc);
@@ -102,7 +102,7 @@ impl Observed {
                 event.show(before, after);
                 event
             }
-            Verdict::Pass => exchange.passed(status),
+            RewriteDecision::Pass => exchange.passed(status),
         }
     }
 }

@@ -5,10 +5,10 @@ use std::sync::Arc;
 use bytes::Bytes;
 use http::{HeaderMap, Response};
 
-use super::{BoxError, Event, Linger, Origin, Terms};
+use super::{BoxError, Event, DrainBudget, Origin, ExchangeConfig};
 use crate::code::ErrorCode;
 use crate::fault::Fault;
-use crate::policy::Label;
+use crate::policy::LogLabel;
 use crate::request_id::RequestId;
 
 /// What is known of a body before a byte of it is read.
@@ -46,11 +46,11 @@ pub struct Failure {
 /// An answer of the layer's own, and what to log of it.
 #[derive(Debug)]
 #[must_use]
-pub struct Answered {
+pub struct LocalReply {
     /// The whole response. On HEAD its body is empty, its `content-length` that of GET (E5).
     pub reply: Response<Bytes>,
     /// What to read and drop of the request after the head and before the body (G5).
-    pub linger: Option<Linger>,
+    pub linger: Option<DrainBudget>,
     /// What to log.
     pub event: Event,
     /// What `auth_observe` has not let refuse the request (M1), to be logged, too.
@@ -69,19 +69,19 @@ pub enum Collected<'a> {
 /// What to do with a body that was collected.
 #[derive(Debug)]
 #[must_use]
-pub enum Rewritten {
+pub enum CollectedAction {
     /// The head is rewritten: send it with this body instead.
-    Rewrite(Written),
+    Rewrite(RewrittenBody),
     /// Drop the response and send this instead.
-    Replace(Box<Answered>),
+    Replace(Box<LocalReply>),
     /// Send what was read as it was, and then what was not read: it keeps its shape (R10, M1).
-    Restore(Tail, Box<Event>),
+    Restore(BodyContext, Box<Event>),
 }
 
 /// The body of a rewritten error, and what to log of it.
 #[derive(Debug)]
 #[must_use]
-pub struct Written {
+pub struct RewrittenBody {
     /// The body; empty on HEAD.
     pub body: Bytes,
     /// What to log.
@@ -91,16 +91,16 @@ pub struct Written {
 /// How a call ends that failed.
 #[derive(Debug)]
 #[must_use]
-pub struct Ended {
+pub struct RpcFailure {
     /// What the client gets.
-    pub last: Last,
+    pub last: FinalFrame,
     /// What to log.
     pub event: Event,
 }
 
 /// The last frame of a body.
 #[derive(Debug)]
-pub enum Last {
+pub enum FinalFrame {
     /// These trailers.
     Trailers(HeaderMap),
     /// These bytes.
@@ -111,10 +111,10 @@ pub enum Last {
 
 /// What outlives the exchange: enough to log a body that fails after its head left (F4).
 #[derive(Debug)]
-pub struct Tail {
-    pub(super) terms: Arc<Terms>,
+pub struct BodyContext {
+    pub(super) terms: Arc<ExchangeConfig>,
     pub(super) id: RequestId,
-    pub(super) label: Label,
+    pub(super) label: LogLabel,
 }
 
 impl Failure {
@@ -123,7 +123,7 @@ impl Failure {
     }
 }
 
-impl Tail {
+impl BodyContext {
     /// A body that had begun ended with an error or a panic (F4). The head has left with `status`.
     pub fn broke_off(self, origin: Origin, cause: BoxError) -> Event {
         Event { code: Some(ErrorCode::INTERNAL_ERROR), cause: Some(cause), ..self.event(origin) }
@@ -152,15 +152,15 @@ impl Tail {
     }
 }
 
-impl Terms {
+impl ExchangeConfig {
     /// A client did not take its answer. No exchange is left to tell it, and with it went the route.
     pub fn untaken(self: Arc<Self>, request_id: RequestId) -> Event {
         let label = self.policy().own_label();
-        Tail { terms: self, id: request_id, label }.event(Origin::Abandoned)
+        BodyContext { terms: self, id: request_id, label }.event(Origin::Abandoned)
     }
 }
 
-impl Rewritten {
+impl CollectedAction {
     /// What is to be logged of it.
     #[inline]
     pub fn event_mut(&mut self) -> &mut Event {

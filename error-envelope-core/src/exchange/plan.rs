@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use super::{Answered, Event, Exchange, Meter, Notes, Observed, Pending, Tail, Unverified, Watch, Written};
+use super::{LocalReply, Event, Exchange, Meter, EventFields, ObservedError, PendingPeek, BodyContext, Unverified, RpcResponse, RewrittenBody};
 
 /// What to do with a request.
 #[derive(Debug)]
@@ -14,12 +14,12 @@ pub enum Admission {
     /// refused the request (M1), and is to be logged.
     Forward(Exchange, Option<Meter>, Option<Box<Event>>),
     /// Answer it: the inner service is not called.
-    Answer(Box<Answered>),
+    Answer(Box<LocalReply>),
     /// Ask the verifier of the scheme that [`Unverified::scheme`] names, for at most so long, then tell
     /// [`Unverified::verified`] (G2).
     Verify(Unverified, Duration),
     /// Wait this long for the first body byte, then tell [`Pending::first_byte`] (G3).
-    Peek(Pending, Duration),
+    Peek(PendingPeek, Duration),
 }
 
 /// What to do with an inner response.
@@ -27,20 +27,20 @@ pub enum Admission {
 #[must_use]
 pub enum ResponsePlan {
     /// Pass the body as it comes.
-    Pass(Tail, Option<Box<Notes>>),
+    Pass(BodyContext, Option<Box<EventFields>>),
     /// Pass an error that keeps its shape (R9, R10), and log it.
-    Keep(Tail, Box<Event>),
+    Keep(BodyContext, Box<Event>),
     /// Pass the head alone: this status has no body (E5).
-    Strip(Tail, Option<Box<Notes>>),
+    Strip(BodyContext, Option<Box<EventFields>>),
     /// The head is rewritten: send it with this body instead.
-    Rewrite(Written),
+    Rewrite(RewrittenBody),
     /// Drop the response and send this instead.
-    Replace(Box<Answered>),
+    Replace(Box<LocalReply>),
     /// Read the body first, at most so many bytes and so long, then tell [`Exchange::response_body`] (R4).
     Collect(Exchange, u64, Duration),
     /// Pass the body as it comes, and keep a copy of at most so many bytes. At its end, or where it is dropped, tell
     /// [`Observed::seen`] what came of it within that time (M1).
-    Tee(Tail, Box<Observed>, u64, Duration),
+    Tee(BodyContext, Box<ObservedError>, u64, Duration),
     /// Pass the body of an RPC call as it comes, and show it to the watch (section P).
-    Watch(Box<Watch>),
+    Watch(Box<RpcResponse>),
 }

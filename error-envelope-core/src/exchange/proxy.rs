@@ -6,8 +6,8 @@ use std::sync::Arc;
 use http::request::Parts;
 use http::response;
 
-use super::request::{self, Asked, Sent};
-use super::{Answered, BodyFacts, BoxError, Exchange, Failure, Origin, ResponsePlan, Terms};
+use super::request::{self, RequestView, HeaderFlags};
+use super::{LocalReply, BodyFacts, BoxError, Exchange, Failure, Origin, ResponsePlan, ExchangeConfig};
 use crate::classify::{self, Rewrite};
 use crate::code::ErrorCode;
 use crate::fault::Fault;
@@ -19,22 +19,22 @@ impl Exchange {
     /// It has no route and was asked by no guard. What `head` has of it says in which protocol to answer; of one that
     /// never came it is the empty head. It ends with [`Exchange::malformed`], [`Exchange::unready_panicked`] or
     /// [`Exchange::proxy_failed`].
-    pub fn unread(terms: Arc<Terms>, head: &Parts, body: BodyFacts, id: impl FnOnce() -> RequestId) -> Self {
+    pub fn unread(terms: Arc<ExchangeConfig>, head: &Parts, body: BodyFacts, id: impl FnOnce() -> RequestId) -> Self {
         let policy = &**terms.policy();
-        let (sent, _) = Sent::of(head, policy.key_headers());
+        let (sent, _) = HeaderFlags::of(head, policy.key_headers());
         let given = request::identify(policy.ids(), head, &sent, id);
         let manner = policy.of_no_host().normal.manner();
-        Self::new(terms, &Asked { head, sent: &sent, body, claimed: None }, given, manner)
+        Self::new(terms, &RequestView { head, sent: &sent, body, claimed: None }, given, manner)
     }
 
     /// The head of the request cannot be read: 400, whatever the mode, since no guard could be asked (V4).
-    pub fn malformed(self, cause: BoxError) -> Answered {
+    pub fn malformed(self, cause: BoxError) -> LocalReply {
         self.refuse(Fault::new(ErrorCode::BAD_REQUEST), Some(cause))
     }
 
     /// The request's body ran over its limit, as its meter has said ([`Metered::Over`](super::Metered::Over)), and no
     /// response has begun (G4): the answer, for an adapter that need not wait for the inner service's own.
-    pub fn overran(self) -> Answered {
+    pub fn overran(self) -> LocalReply {
         let linger = self.linger();
         let failure = self.cut_or(Failure::new(Fault::new(ErrorCode::INTERNAL_ERROR), Origin::Error));
         self.answer(failure, None, linger)
@@ -66,7 +66,7 @@ mod tests {
     use http::header::{CONTENT_TYPE, RETRY_AFTER};
     use http::{HeaderValue, Request, Response, StatusCode};
 
-    use super::super::{Admission, Metered, Written};
+    use super::super::{Admission, MeterAction, RewrittenBody};
     use super::*;
     use crate::policy::Policy;
 
@@ -75,11 +75,11 @@ mod tests {
         builder.body(()).unwrap().into_parts().0
     }
 
-    fn terms() -> Arc<Terms> {
-        Arc::new(Terms::new(Policy::default(), || SystemTime::UNIX_EPOCH))
+    fn terms() -> Arc<ExchangeConfig> {
+        Arc::new(ExchangeConfig::new(Policy::default(), || SystemTime::UNIX_EPOCH))
     }
 
-    fn failed(request: &[(&'static str, &'static str)], status: u16) -> (response::Parts, Written) {
+    fn failed(request: &[(&'static str, &'static str)], status: u16) -> (response::Parts, RewrittenBody) {
         let exchange = Exchange::unread(terms(), &parts(request), BodyFacts::default(), || RequestId::from_parts(1, 2));
         let mut head = Response::new(()).into_parts().0;
         head.status = StatusCode::from_u16(status).unwrap();
@@ -121,10 +121,10 @@ mod tests {
         let mut head = parts(&[]);
         head.method = http::Method::POST;
         let policy = Policy::builder().body_limit(4).build().unwrap();
-        let terms = Arc::new(Terms::new(policy, || SystemTime::UNIX_EPOCH));
+        let terms = Arc::new(ExchangeConfig::new(policy, || SystemTime::UNIX_EPOCH));
         let begun = Exchange::begin(terms, &mut head, BodyFacts::default(), || RequestId::from_parts(1, 2));
         let Admission::Forward(exchange, Some(mut meter), _) = begun else { unreachable!() };
-        assert!(matches!(meter.request_data(b"12345"), Metered::Over(_)));
+        assert!(matches!(meter.request_data(b"12345"), MeterAction::Over(_)));
         assert_eq!(exchange.overran().reply.status(), StatusCode::PAYLOAD_TOO_LARGE);
     }
 }

@@ -64,7 +64,7 @@ mod tests {
     use http::{HeaderName, HeaderValue, Method, Request, Response, StatusCode, Version, request};
     use proptest::prelude::*;
 
-    use super::super::{Admission, BodyFacts, Exchange, ResponsePlan, Terms};
+    use super::super::{Admission, BodyFacts, Exchange, ResponsePlan, ExchangeConfig};
     use super::is_read;
     use crate::guard::auth::{AuthScheme, Key};
     use crate::policy::{Mode, Policy, Preflight, Route, Scope, Trust};
@@ -73,7 +73,7 @@ mod tests {
     const MODES: [Mode; 5] = [Mode::Off, Mode::Observe, Mode::Own, Mode::Fill, Mode::Enforce];
 
     /// What a policy can ask without a name of its own.
-    fn terms(mode: Mode) -> Arc<Terms> {
+    fn terms(mode: Mode) -> Arc<ExchangeConfig> {
         let bearer = AuthScheme::bearer().key(Key::of_secret("app", "app key"));
         let scope = Scope::new().host("scoped.example").body_limit(3);
         let policy = Policy::builder()
@@ -87,7 +87,7 @@ mod tests {
             .route(Route::new("/flown").preflight(Preflight::Guard).auth(["api"]))
             .route(Route::new("/watched").mode(Mode::Observe).auth(["api"]))
             .scope(scope);
-        Arc::new(Terms::new(policy.build().unwrap(), || SystemTime::UNIX_EPOCH))
+        Arc::new(ExchangeConfig::new(policy.build().unwrap(), || SystemTime::UNIX_EPOCH))
     }
 
     fn id() -> RequestId {
@@ -204,7 +204,7 @@ mod tests {
     #[test]
     fn what_is_removed_or_names_a_method_is_noticed_in_the_one_pass_over_a_head() {
         let routes = Policy::builder().route(Route::new("DELETE /x").body_limit(1)).build().unwrap();
-        let terms = Arc::new(Terms::new(routes, || SystemTime::UNIX_EPOCH));
+        let terms = Arc::new(ExchangeConfig::new(routes, || SystemTime::UNIX_EPOCH));
         for name in ["x_request_id", "script_name", "path_info"] {
             let mut head = Request::builder().uri("/x").header(name, "1").body(()).unwrap().into_parts().0;
             assert!(super::is_removed(name));

@@ -6,17 +6,17 @@ use std::error::Error;
 use bytes::Bytes;
 use http::{HeaderMap, Response, response};
 
-use super::writer::Leaving;
-use super::{Answered, BoxError, Event, Exchange, Failure, Linger, Origin, Shown, Written};
+use super::writer::OutgoingReply;
+use super::{LocalReply, BoxError, Event, Exchange, Failure, DrainBudget, Origin, CapturedBody, RewrittenBody};
 use crate::classify::{self, Rewrite};
 use crate::dialect::rpc::Rpc;
 use crate::fault::Fault;
-use crate::guard::body_limit::Flags;
+use crate::guard::body_limit::BodyFlags;
 use crate::policy::Policy;
 
 impl Exchange {
     /// Writes an inner error anew: head and body.
-    pub(super) fn write(mut self, head: &mut response::Parts, fault: Fault, origin: Origin) -> Written {
+    pub(super) fn write(mut self, head: &mut response::Parts, fault: Fault, origin: Origin) -> RewrittenBody {
         let fault = self.adopted(fault);
         self.write_read(head, Rewrite::of(fault), origin, &[])
     }
@@ -28,11 +28,11 @@ impl Exchange {
         mut rewrite: Rewrite<'_>,
         origin: Origin,
         read: &[u8],
-    ) -> Written {
+    ) -> RewrittenBody {
         let lost = (rewrite.dropped.take(), rewrite.unknown_code.take());
         let Rewrite { shape, own, named, by, rule, .. } = rewrite;
         let part = self.settings.part();
-        let before = self.exhibits().then(|| Shown::of(head.status, &head.headers, read));
+        let before = self.exhibits().then(|| CapturedBody::of(head.status, &head.headers, read));
         let writer = self.writer();
         let known = if own.is_none() {
             let (fault, text) = rewrite.parts();
@@ -44,7 +44,7 @@ impl Exchange {
         let leaving = match known {
             Some(leaving) => {
                 head.headers = leaving.head;
-                Leaving { head: HeaderMap::new(), ..leaving }
+                OutgoingReply { head: HeaderMap::new(), ..leaving }
             }
             None => {
                 let fault = rewrite.into_fault();
@@ -56,27 +56,27 @@ impl Exchange {
         };
         head.status = leaving.sent;
         let body = if self.request.is_head() { Bytes::new() } else { leaving.body };
-        let after = before.is_some().then(|| Shown::of(leaving.sent, &head.headers, &body));
-        let Leaving { status, grpc, .. } = leaving;
+        let after = before.is_some().then(|| CapturedBody::of(leaving.sent, &head.headers, &body));
+        let OutgoingReply { status, grpc, .. } = leaving;
         let event = self.event(origin, cause);
         let mut event = Event { dialect: shape, status: Some(status), grpc, code: Some(code), ..event };
         event.note_lost(lost);
         event.decided(by, part, rule);
         event.show(before, after);
-        Written { body, event }
+        RewrittenBody { body, event }
     }
 
     #[inline]
-    pub(super) fn refuse(self, fault: Fault, cause: Option<BoxError>) -> Answered {
+    pub(super) fn refuse(self, fault: Fault, cause: Option<BoxError>) -> LocalReply {
         let linger = self.linger();
         self.answer(Failure::new(fault, Origin::Guard), cause, linger)
     }
 
     /// A reply of the layer's own.
-    pub(super) fn answer(mut self, failure: Failure, cause: Option<BoxError>, linger: Option<Linger>) -> Answered {
+    pub(super) fn answer(mut self, failure: Failure, cause: Option<BoxError>, linger: Option<DrainBudget>) -> LocalReply {
         let Failure { fault, origin } = failure;
         let listed = classify::listed(self.adopted(fault), self.writer().dialect());
-        let (fault, writer, close) = (self.policy().kept(&listed), self.writer(), self.must_close());
+        let (fault, writer, close) = (self.policy().prepared_fault(&listed), self.writer(), self.must_close());
         let known = writer.known(fault, None, fault.status_code(), &HeaderMap::new(), close);
         let leaving = known.unwrap_or_else(|| writer.answered(fault, close));
         let mut reply = Response::new(if self.request.is_head() { Bytes::new() } else { leaving.body });
@@ -84,11 +84,11 @@ impl Exchange {
         *reply.headers_mut() = leaving.head;
         let (cause, code) = (cause.or_else(|| cause_of(fault)), fault.code().clone());
         let unenforced = self.unenforced();
-        let after = self.exhibits().then(|| Shown::of(leaving.sent, reply.headers(), reply.body()));
-        let Leaving { status, grpc, .. } = leaving;
+        let after = self.exhibits().then(|| CapturedBody::of(leaving.sent, reply.headers(), reply.body()));
+        let OutgoingReply { status, grpc, .. } = leaving;
         let mut event = Event { status: Some(status), grpc, code: Some(code), ..self.event(origin, cause) };
         event.show(None, after);
-        Answered { reply, linger, event, unenforced }
+        LocalReply { reply, linger, event, unenforced }
     }
 
     /// Whether somebody looks at bodies.
@@ -101,15 +101,15 @@ impl Exchange {
     /// would invite the upload. On HTTP/2 the body goes first: a client that stops its upload at a 4xx would lose one that
     /// waits for the rest, and no reset of the connection can come under it.
     /// So does a gRPC answer end with its head: a client knows a status in a head by the end of the stream (P1).
-    pub(super) fn linger(&self) -> Option<Linger> {
-        let linger = || Linger { body_first: !self.request.is_http1(), ..linger_of(self.policy()) };
+    pub(super) fn linger(&self) -> Option<DrainBudget> {
+        let linger = || DrainBudget { body_first: !self.request.is_http1(), ..linger_of(self.policy()) };
         let ends_with_head = !self.request.is_http1() && self.request.rpc.is_some_and(Rpc::is_grpc);
         (self.request.has_body() && !self.request.expects() && !ends_with_head).then(linger)
     }
 
     /// Whether bytes of the request may still be on an HTTP/1 connection after the answer (G5).
     fn must_close(&self) -> bool {
-        let ended = self.flags.as_ref().is_some_and(|flags| flags.has(Flags::ENDED));
+        let ended = self.flags.as_ref().is_some_and(|flags| flags.has(BodyFlags::ENDED));
         self.request.is_http1()
             && self.request.has_body()
             && !ended
@@ -117,9 +117,9 @@ impl Exchange {
     }
 }
 
-pub(super) fn linger_of(policy: &Policy) -> Linger {
+pub(super) fn linger_of(policy: &Policy) -> DrainBudget {
     let drain = policy.drain();
-    Linger { max_bytes: drain.max_bytes, timeout: drain.timeout, body_first: false }
+    DrainBudget { max_bytes: drain.max_bytes, timeout: drain.timeout, body_first: false }
 }
 
 /// A fault's source is the user's own, and its `Display` is for the adapter to call: it may panic (F2).

@@ -12,12 +12,12 @@ mod sent;
 
 use http::request::Parts;
 
-pub(super) use self::aside::Aside;
+pub(super) use self::aside::ColdState;
 pub(super) use self::counting::claimed;
-pub(super) use self::facts::{RequestFacts, negotiates};
-pub(super) use self::guarded::{Carries, Guarded, carries_body, guard, guarding, is_preflight};
-pub(super) use self::identity::{Given, identify, mark, printable, remove_forged, trace};
-pub(super) use self::sent::Sent;
+pub(super) use self::facts::{RequestFlags, negotiates};
+pub(super) use self::guarded::{BodyPresence, GuardOutcome, carries_body, guard, guarding, is_preflight};
+pub(super) use self::identity::{AssignedId, identify, mark, printable, remove_forged, trace};
+pub(super) use self::sent::HeaderFlags;
 use super::BodyFacts;
 use crate::policy::BodyLimitPer;
 
@@ -26,15 +26,15 @@ pub(super) const MAX_HEADERS: usize = 12 * 1024;
 
 /// A request: its head, what that tells, and what is known of its body.
 #[derive(Clone, Copy)]
-pub(super) struct Asked<'a> {
+pub(super) struct RequestView<'a> {
     pub(super) head: &'a Parts,
-    pub(super) sent: &'a Sent,
+    pub(super) sent: &'a HeaderFlags,
     pub(super) body: BodyFacts,
     /// What the limit counts, where the content type claims a stream of messages (P1).
     pub(super) claimed: Option<BodyLimitPer>,
 }
 
-impl Asked<'_> {
+impl RequestView<'_> {
     /// G4, as far as the head tells. A declared length says nothing of messages: each is measured as it comes (P1).
     #[inline]
     pub(super) fn is_over(&self, limit: u64) -> bool {
@@ -46,7 +46,7 @@ impl Asked<'_> {
         let BodyFacts { lower, upper, .. } = self.body;
         let known = if lower > 0 { Some(lower) } else { upper.filter(|upper| *upper == 0) };
         // Beside a transfer coding a length says nothing (RFC 9112 §6.3).
-        self.sent.length.filter(|_| !self.sent.has(Sent::TRANSFER_CODING)).max(known)
+        self.sent.length.filter(|_| !self.sent.has(HeaderFlags::TRANSFER_CODING)).max(known)
     }
 
     fn counts_messages(&self) -> bool {

@@ -7,11 +7,11 @@ use http::{HeaderMap, HeaderValue, Method, StatusCode, response};
 
 use super::request::MAX_HEADERS;
 use super::{
-    BodyFacts, Collected, Event, Exchange, Failure, Notes, Observed, Origin, ResponsePlan, Rewritten, Tail, Unread,
+    BodyFacts, Collected, Event, Exchange, Failure, EventFields, ObservedError, Origin, ResponsePlan, CollectedAction, BodyContext, UnreadReason,
     fill, head,
 };
 use crate::classify::credentials::Credentials;
-use crate::classify::{self, Asked, Inner, Known, Verdict};
+use crate::classify::{self, RequestContext, Inner, PolicyView, RewriteDecision};
 use crate::code::ErrorCode;
 use crate::dialect::rpc::Rpc;
 use crate::dialect::{self, coding, protocol};
@@ -62,21 +62,21 @@ impl Exchange {
 
     /// Takes what was collected of an inner error's body.
     #[inline]
-    pub fn response_body(self, head: &mut response::Parts, body: Collected<'_>) -> Rewritten {
+    pub fn response_body(self, head: &mut response::Parts, body: Collected<'_>) -> CollectedAction {
         if let Some(fault) = self.cut() {
-            return Rewritten::Replace(Box::new(self.answer(Failure::new(fault, Origin::Guard), None, None)));
+            return CollectedAction::Replace(Box::new(self.answer(Failure::new(fault, Origin::Guard), None, None)));
         }
         let decoded = self.decoded(&head.headers, body);
         let fills = self.settings.mode != Mode::Fill || fill::is_filled(&head.headers, body, decoded.as_deref());
         if fills && let Some(told) = self.told_by_connect(decoded.as_deref()) {
             return self.unary_error(head, &told, body);
         }
-        if fills && let Verdict::Rewrite(rewrite) = self.classify(head.status, &head.headers, decoded.as_deref()) {
+        if fills && let RewriteDecision::Rewrite(rewrite) = self.classify(head.status, &head.headers, decoded.as_deref()) {
             let read = decoded.as_deref().unwrap_or_default();
-            return Rewritten::Rewrite(self.write_read(head, rewrite, Origin::Inner, read));
+            return CollectedAction::Rewrite(self.write_read(head, rewrite, Origin::Inner, read));
         }
         let (tail, event) = self.kept(head);
-        Rewritten::Restore(tail, event)
+        CollectedAction::Restore(tail, event)
     }
 
     #[inline(always)]
@@ -111,13 +111,13 @@ impl Exchange {
 
     /// Ends with a response that [passes unread](Exchange::passes_unread): what to log of it, as of a
     /// [`ResponsePlan::Pass`].
-    pub fn passed_unread(self) -> (Tail, Option<Box<Notes>>) {
+    pub fn passed_unread(self) -> (BodyContext, Option<Box<EventFields>>) {
         let Self { terms, settings, id, aside, .. } = self;
-        (Tail { terms, id, label: settings.label() }, aside.and_then(|aside| aside.notes))
+        (BodyContext { terms, id, label: settings.label() }, aside.and_then(|aside| aside.notes))
     }
 
     /// An error that keeps its shape is logged by its status (L1).
-    fn kept(mut self, head: &mut response::Parts) -> (Tail, Box<Event>) {
+    fn kept(mut self, head: &mut response::Parts) -> (BodyContext, Box<Event>) {
         self.expose(&mut head.headers);
         self.identify_response(&mut head.headers);
         (self.tail_of(), Box::new(self.passed(head.status)))
@@ -160,10 +160,10 @@ impl Exchange {
         }
         let inspect = self.policy().inspect();
         let (tail, headers) = (self.tail_of(), head.headers.clone());
-        let observed = Observed { exchange: self, status: head.status, headers };
+        let observed = ObservedError { exchange: self, status: head.status, headers };
         if observed.exchange.request.is_head() || is_unreadable(&head.headers, body, inspect.max_bytes) {
             let mut event = observed.seen(Collected::Unreadable(&[]));
-            event.unread = (body.lower > inspect.max_bytes).then_some(Unread::TooLong);
+            event.unread = (body.lower > inspect.max_bytes).then_some(UnreadReason::TooLong);
             return ResponsePlan::Keep(tail, Box::new(event));
         }
         ResponsePlan::Tee(tail, Box::new(observed), inspect.max_bytes, inspect.timeout)
@@ -187,12 +187,12 @@ impl Exchange {
         let looks = self.settings.mode == Mode::Fill && fill::must_look(&head.headers) && !body.is_empty();
         if self.request.is_head() || unreadable && !looks {
             return match self.classify(head.status, &head.headers, None) {
-                Verdict::Rewrite(rewrite) => {
+                RewriteDecision::Rewrite(rewrite) => {
                     let mut written = self.write_read(head, rewrite, Origin::Inner, &[]);
-                    written.event.unread = (body.lower > inspect.max_bytes).then_some(Unread::TooLong);
+                    written.event.unread = (body.lower > inspect.max_bytes).then_some(UnreadReason::TooLong);
                     ResponsePlan::Rewrite(written)
                 }
-                Verdict::Pass => self.keep(head),
+                RewriteDecision::Pass => self.keep(head),
             };
         }
         let max_bytes = if self.settings.mode == Mode::Fill { fill::worth_reading(&head.headers) } else { None };
@@ -227,7 +227,7 @@ impl Exchange {
                 || self.settings.no_transform == NoTransform::Respect && no_transform())
     }
 
-    pub(super) fn classify<'b>(&self, status: StatusCode, headers: &HeaderMap, body: Option<&'b [u8]>) -> Verdict<'b> {
+    pub(super) fn classify<'b>(&self, status: StatusCode, headers: &HeaderMap, body: Option<&'b [u8]>) -> RewriteDecision<'b> {
         self.with_known(status, headers, body, classify::response)
     }
 
@@ -238,16 +238,16 @@ impl Exchange {
         status: StatusCode,
         headers: &'h HeaderMap,
         body: Option<&'b [u8]>,
-        read: impl FnOnce(&Inner<'h, 'b>, &Asked<'_>, &Known<'_>) -> T,
+        read: impl FnOnce(&Inner<'h, 'b>, &RequestContext<'_>, &PolicyView<'_>) -> T,
     ) -> T {
         let inner = Inner { status, headers, body };
         let writer = self.writer();
-        let asked = Asked {
+        let asked = RequestContext {
             credentials: self.credentials(),
             method: writer.target.map_or(&Method::GET, |(method, _)| method),
             path: writer.target.map(|(_, path)| path.path()),
         };
-        let known = Known {
+        let known = PolicyView {
             codes: self.policy().codes(),
             rules: self.policy().rules(&self.settings),
             by_status: self.settings.unknown_codes == UnknownCodes::ByStatus,

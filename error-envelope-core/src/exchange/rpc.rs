@@ -5,7 +5,7 @@ use http::StatusCode;
 use http::header::HeaderMap;
 
 use super::body::without_noise;
-use super::writer::{ErrorWriter, Leaving};
+use super::writer::{ErrorWriter, OutgoingReply};
 use crate::classify;
 use crate::dialect::rich::RpcError;
 use crate::dialect::rpc::Rpc;
@@ -23,7 +23,7 @@ impl ErrorWriter<'_> {
         status: StatusCode,
         named: bool,
         headers: &HeaderMap,
-    ) -> Leaving {
+    ) -> OutgoingReply {
         let grpc = grpc_of(rpc, fault, status, named);
         self.with_error(fault, grpc, headers, |error| written(rpc, status, error))
     }
@@ -58,19 +58,19 @@ impl ErrorWriter<'_> {
     }
 }
 
-fn written(rpc: Rpc, status: StatusCode, error: &RpcError<'_>) -> Leaving {
+fn written(rpc: Rpc, status: StatusCode, error: &RpcError<'_>) -> OutgoingReply {
     let (sent, mut head, grpc) = (StatusCode::OK, HeaderMap::new(), Some(error.status));
     match rpc {
         Rpc::Grpc(_) | Rpc::Web(_) | Rpc::WebText(_) => {
             head.reserve(3);
             grpc::write(error, &mut head);
-            Leaving { status, sent, head, body: Bytes::new(), grpc }
+            OutgoingReply { status, sent, head, body: Bytes::new(), grpc }
         }
         Rpc::ConnectUnary => {
             let status = error.status.connect_http();
-            Leaving { status, sent: status, head, body: connect::unary(error).into(), grpc }
+            OutgoingReply { status, sent: status, head, body: connect::unary(error).into(), grpc }
         }
-        Rpc::ConnectStream(_) => Leaving { status, sent, head, body: connect::end_stream(error, false).into(), grpc },
+        Rpc::ConnectStream(_) => OutgoingReply { status, sent, head, body: connect::end_stream(error, false).into(), grpc },
     }
 }
 

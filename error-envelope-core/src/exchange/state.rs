@@ -5,12 +5,12 @@ use std::time::Duration;
 
 use http::{HeaderMap, HeaderValue};
 
-use super::door::Locks;
+use super::door::PendingAuth;
 use super::head::{self, X_REQUEST_ID};
-use super::request::{Aside, Guarded, RequestFacts, printable};
-use super::{BoxError, Event, Notes, Origin, Tail, Terms};
+use super::request::{ColdState, GuardOutcome, RequestFlags, printable};
+use super::{BoxError, Event, EventFields, Origin, BodyContext, ExchangeConfig};
 use crate::fault::Fault;
-use crate::guard::body_limit::Flags;
+use crate::guard::body_limit::BodyFlags;
 use crate::policy::{Manner, Mode, Policy};
 use crate::request_id::RequestId;
 
@@ -19,19 +19,19 @@ use crate::request_id::RequestId;
 /// Every future of the layer carries one: it is small, and what few requests have is out of the way.
 #[derive(Debug)]
 pub struct Exchange {
-    pub(super) terms: Arc<Terms>,
+    pub(super) terms: Arc<ExchangeConfig>,
     /// Those of the path in its normal form.
     pub(super) settings: Manner,
     pub(super) id: RequestId,
     pub(super) id_header: HeaderValue,
-    pub(super) request: RequestFacts,
-    pub(super) flags: Option<Flags>,
-    pub(super) aside: Option<Box<Aside>>,
+    pub(super) request: RequestFlags,
+    pub(super) flags: Option<BodyFlags>,
+    pub(super) aside: Option<Box<ColdState>>,
 }
 
 /// A request whose first body byte decides.
 #[derive(Debug)]
-pub struct Pending {
+pub struct PendingPeek {
     pub(super) exchange: Exchange,
     pub(super) refusal: Fault,
 }
@@ -40,9 +40,9 @@ pub struct Pending {
 #[derive(Debug)]
 pub struct Unverified {
     pub(super) exchange: Exchange,
-    pub(super) locks: Box<Locks>,
+    pub(super) locks: Box<PendingAuth>,
     /// What the other guards say.
-    pub(super) guarded: Box<Guarded>,
+    pub(super) guarded: Box<GuardOutcome>,
 }
 
 impl Exchange {
@@ -78,7 +78,7 @@ impl Exchange {
         self.terms.policy()
     }
 
-    pub(super) fn notes_mut(&mut self) -> &mut Notes {
+    pub(super) fn notes_mut(&mut self) -> &mut EventFields {
         self.aside.get_or_insert_default().notes.get_or_insert_default()
     }
 
@@ -91,23 +91,23 @@ impl Exchange {
     pub(super) fn event(self, origin: Origin, cause: Option<BoxError>) -> Event {
         let Self { terms, settings, id, aside, .. } = self;
         let notes = aside.and_then(|aside| aside.event_notes());
-        Event { cause, notes, ..Tail { terms, id, label: settings.label() }.event(origin) }
+        Event { cause, notes, ..BodyContext { terms, id, label: settings.label() }.event(origin) }
     }
 
-    pub(super) fn tail_of(&self) -> Tail {
-        Tail { terms: self.terms.clone(), id: self.id, label: self.settings.label() }
+    pub(super) fn tail_of(&self) -> BodyContext {
+        BodyContext { terms: self.terms.clone(), id: self.id, label: self.settings.label() }
     }
 
     /// What outlives the exchange, and what to log of a response that passes: its head gets what the layer adds to any.
     #[inline(always)]
-    pub(super) fn tail(self, headers: &mut HeaderMap) -> (Tail, Option<Box<Notes>>) {
+    pub(super) fn tail(self, headers: &mut HeaderMap) -> (BodyContext, Option<Box<EventFields>>) {
         let Self { terms, settings, id, id_header, aside, .. } = self;
         expose(settings, headers);
         let mut notes = aside.and_then(|aside| aside.notes);
         if let Some(theirs) = identify(headers, id_header) {
             notes.get_or_insert_default().upstream_request_id = Some(theirs);
         }
-        (Tail { terms, id, label: settings.label() }, notes)
+        (BodyContext { terms, id, label: settings.label() }, notes)
     }
 
     pub(super) fn expose(&self, headers: &mut HeaderMap) {

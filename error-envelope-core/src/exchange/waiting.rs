@@ -5,13 +5,13 @@ use std::error::Error;
 use http::request::Parts;
 use http::{HeaderValue, response};
 
-use super::{Admission, Answered, BoxError, Event, Failure, FirstByte, Meter, Pending, ResponsePlan, Unverified};
+use super::{Admission, LocalReply, BoxError, Event, Failure, FirstByte, Meter, PendingPeek, ResponsePlan, Unverified};
 use crate::code::ErrorCode;
 use crate::fault::Fault;
 use crate::guard::auth::Verified;
 use crate::request_id::RequestId;
 
-impl Pending {
+impl PendingPeek {
     /// As [`Exchange::id_header`](super::Exchange::id_header).
     #[must_use]
     pub fn id_header(&self) -> &HeaderValue {
@@ -19,7 +19,7 @@ impl Pending {
     }
 
     /// A panic kept the request from waiting (F2).
-    pub fn panicked(self, text: Box<str>) -> Answered {
+    pub fn panicked(self, text: Box<str>) -> LocalReply {
         self.exchange.unready_panicked(text)
     }
 
@@ -86,7 +86,7 @@ impl Unverified {
     }
 
     /// A panic kept the request from waiting (F2).
-    pub fn panicked(self, text: Box<str>) -> Answered {
+    pub fn panicked(self, text: Box<str>) -> LocalReply {
         self.exchange.unready_panicked(text)
     }
 

@@ -14,7 +14,7 @@ use super::failing::OUT_OF_TIME;
 use super::head::{X_ERROR_CODE, code_value};
 use super::reply::cause_of;
 use super::state::changes_responses;
-use super::{BoxError, Ended, Event, Exchange, Failure, Last, Notes, Origin, Tail};
+use super::{BoxError, RpcFailure, Event, Exchange, Failure, FinalFrame, EventFields, Origin, BodyContext};
 use crate::code::ErrorCode;
 use crate::dialect::coding::Coding;
 use crate::dialect::rich::RpcError;
@@ -22,18 +22,18 @@ use crate::dialect::rpc::Rpc;
 use crate::dialect::status::Status;
 use crate::dialect::{coding, connect, grpc};
 use crate::fault::Fault;
-use crate::frames::{self, COMPRESSED, END_STREAM, Frames, Piece, Prefix, TRAILERS};
+use crate::frames::{self, COMPRESSED, END_STREAM, MessageDecoder, DecodedItem, MessagePrefix, TRAILERS};
 use crate::policy::Mode;
 
 /// A call whose response has begun.
 ///
 /// An adapter shows it what passes, and logs the events.
 #[derive(Debug)]
-pub struct Watch {
+pub struct RpcResponse {
     exchange: Exchange,
     rpc: Rpc,
     /// Where the end of the call is a message of the body.
-    frames: Option<Frames>,
+    frames: Option<MessageDecoder>,
     /// That message, as far as it came, and whether it is compressed.
     last: Option<(Vec<u8>, bool)>,
     coding: Option<Coding>,
@@ -46,7 +46,7 @@ pub struct Watch {
 /// The longest last message that is read for the log, in bytes: no server's head is longer.
 const MAX_LAST: usize = 16 * 1024;
 
-impl Watch {
+impl RpcResponse {
     pub(super) fn boxed(exchange: Exchange, rpc: Rpc) -> Box<Self> {
         Box::new(Self { exchange, rpc, frames: None, last: None, coding: None, may_grow: false, ended: false })
     }
@@ -63,14 +63,14 @@ impl Watch {
     pub(super) fn begin(&mut self, headers: &HeaderMap, may_grow: bool) {
         self.may_grow = may_grow;
         if !matches!(self.rpc, Rpc::Grpc(_)) {
-            self.frames = Some(Frames::new(self.rpc.is_text()));
+            self.frames = Some(MessageDecoder::new(self.rpc.is_text()));
             self.coding = coding::of_messages(headers, &self.rpc.encoding_header());
         }
     }
 
     /// The ids that gave way (I2, I3): to be logged with the head, since no event may follow.
     #[must_use]
-    pub fn notes(&self) -> Option<Box<Notes>> {
+    pub fn notes(&self) -> Option<Box<EventFields>> {
         self.exchange.aside.as_ref()?.notes.clone()
     }
 
@@ -142,37 +142,37 @@ impl Watch {
     }
 
     /// The body failed with `cause`.
-    pub fn failed(mut self, failure: Failure, cause: BoxError) -> Ended {
+    pub fn failed(mut self, failure: Failure, cause: BoxError) -> RpcFailure {
         let Failure { fault, origin } = self.exchange.cut_or(failure);
         let fault = &self.exchange.adopted(fault);
         let last = match self.rpc {
-            _ if !self.can_end() => Last::BrokenOff,
-            Rpc::Grpc(_) => Last::Trailers(self.trailers(fault)),
+            _ if !self.can_end() => FinalFrame::BrokenOff,
+            Rpc::Grpc(_) => FinalFrame::Trailers(self.trailers(fault)),
             _ => {
                 let (last, event) = self.end_with(fault, origin, Some(cause));
-                return Ended { last: Last::Data(last), event };
+                return RpcFailure { last: FinalFrame::Data(last), event };
             }
         };
         let mut event = self.failure(fault, origin, Some(cause));
-        if matches!(last, Last::BrokenOff) {
+        if matches!(last, FinalFrame::BrokenOff) {
             (event.status, event.grpc) = (None, None);
         }
-        Ended { last, event }
+        RpcFailure { last, event }
     }
 
     /// The body panicked with this text.
-    pub fn panicked(self, text: Box<str>) -> Ended {
+    pub fn panicked(self, text: Box<str>) -> RpcFailure {
         self.failed(Failure::new(Fault::new(ErrorCode::INTERNAL_ERROR), Origin::Panic), String::from(text).into())
     }
 
     /// The call took longer than its client waits for it.
-    pub fn timed_out(self) -> Ended {
+    pub fn timed_out(self) -> RpcFailure {
         self.failed(Failure::new(Fault::new(ErrorCode::GATEWAY_TIMEOUT), Origin::Error), OUT_OF_TIME.into())
     }
 
     /// The call's request was cut, as its meter has said, for an adapter that need not wait for what the inner service
     /// then says (G4, P1).
-    pub fn overran(self) -> Ended {
+    pub fn overran(self) -> RpcFailure {
         self.failed(Failure::new(Fault::new(ErrorCode::BAD_REQUEST), Origin::Guard), "the request was cut".into())
     }
 
@@ -186,14 +186,14 @@ impl Watch {
     pub fn can_end(&self) -> bool {
         let between = match self.rpc {
             Rpc::Grpc(_) => self.exchange.request.takes_trailers(),
-            _ => self.frames.as_ref().is_some_and(Frames::is_between_messages),
+            _ => self.frames.as_ref().is_some_and(MessageDecoder::is_between_messages),
         };
         // Behind a length that is not met nothing is a trailer (RFC 9113 §8.1.1).
         between && self.may_grow && !self.ended && !self.is_observed()
     }
 
     /// What outlives the call: enough to log a body whose drop panics.
-    pub fn into_tail(self) -> Tail {
+    pub fn into_tail(self) -> BodyContext {
         self.exchange.passed_unread().0
     }
 
@@ -296,15 +296,15 @@ impl Watch {
         let mut frames = self.frames.take()?;
         let read = frames.read(data, &mut |piece| {
             match piece {
-                Piece::Prefix(prefix) if self.is_last(prefix.flags) => self.begin_last(prefix),
-                Piece::Payload(payload) => self.keep_last(payload),
-                Piece::Prefix(_) => {}
+                DecodedItem::Prefix(prefix) if self.is_last(prefix.flags) => self.begin_last(prefix),
+                DecodedItem::Payload(payload) => self.keep_last(payload),
+                DecodedItem::Prefix(_) => {}
             }
             ControlFlow::Continue(())
         });
         // What is no sequence of messages has no end that could be read.
         self.frames = read.is_ok().then_some(frames);
-        let is_whole = self.frames.as_ref().is_some_and(Frames::is_between_messages);
+        let is_whole = self.frames.as_ref().is_some_and(MessageDecoder::is_between_messages);
         let (last, compressed) = self.last.take_if(|_| is_whole)?;
         self.ended = true;
         if let Some(event) = self.exchange.observed_refusal(StatusCode::OK) {
@@ -314,7 +314,7 @@ impl Watch {
         self.last_event(&last)
     }
 
-    fn begin_last(&mut self, prefix: Prefix) {
+    fn begin_last(&mut self, prefix: MessagePrefix) {
         let last = Vec::with_capacity(MAX_LAST.min(prefix.length as usize));
         self.last = Some((last, prefix.flags & COMPRESSED != 0));
     }

@@ -8,14 +8,14 @@ use http::uri::PathAndQuery;
 use http::{HeaderMap, HeaderValue, Method, StatusCode};
 
 use super::Exchange;
-use super::head::{self, Own, X_ERROR_CODE, X_REQUEST_ID};
-use super::request::{self, MAX_HEADERS, RequestFacts};
+use super::head::{self, ErrorHead, X_ERROR_CODE, X_REQUEST_ID};
+use super::request::{self, MAX_HEADERS, RequestFlags};
 use super::state::expose;
 use crate::classify;
 use crate::dialect::rpc::Rpc;
 use crate::dialect::status::Status;
 use crate::dialect::{self, Dialect};
-use crate::fault::{Fault, Head, Prepared, Sample};
+use crate::fault::{Fault, HeadTemplate, PreparedReply, WrittenReply};
 use crate::guard::body_limit;
 use crate::policy::{Manner, Policy};
 
@@ -28,7 +28,7 @@ pub(super) struct ErrorWriter<'e> {
     pub(super) policy: &'e Policy,
     pub(super) clock: fn() -> SystemTime,
     pub(super) settings: &'e Manner,
-    pub(super) request: RequestFacts,
+    pub(super) request: RequestFlags,
     /// Method and path, where a rule of the policy asks for them.
     pub(super) target: Option<&'e (Method, PathAndQuery)>,
     /// When the request began, where its dialect tells.
@@ -37,7 +37,7 @@ pub(super) struct ErrorWriter<'e> {
 }
 
 /// An error as it leaves.
-pub(super) struct Leaving {
+pub(super) struct OutgoingReply {
     /// What it is, over whichever protocol.
     pub(super) status: StatusCode,
     /// What stands in the status line: 200 where a protocol has a status of its own.
@@ -48,7 +48,7 @@ pub(super) struct Leaving {
     pub(super) grpc: Option<Status>,
 }
 
-impl Leaving {
+impl OutgoingReply {
     #[inline]
     fn over_http(status: StatusCode, head: HeaderMap, body: Bytes) -> Self {
         Self { status, sent: status, head, body, grpc: None }
@@ -56,7 +56,7 @@ impl Leaving {
 }
 
 /// An inner body that already is in the client's dialect, and what of it passes.
-pub(super) type OwnBody<'a> = (classify::Own, &'a [u8]);
+pub(super) type RetainedBody<'a> = (classify::Retained, &'a [u8]);
 
 impl Exchange {
     #[inline]
@@ -84,14 +84,14 @@ impl ErrorWriter<'_> {
         status: StatusCode,
         inner: &HeaderMap,
         close: bool,
-    ) -> Option<Leaving> {
-        let kept = self.policy.kept(fault);
+    ) -> Option<OutgoingReply> {
+        let kept = self.policy.prepared_fault(fault);
         if text.is_none()
             && let Some(prepared) = self.prepared(kept, status, close)
         {
             let head = self.known_head(prepared, kept, status, inner)?.filled(self.id, None, inner);
             let status = if prepared.asked() == status { prepared.status() } else { status };
-            return Some(Leaving::over_http(status, head, prepared.body(self.id)));
+            return Some(OutgoingReply::over_http(status, head, prepared.body(self.id)));
         }
         let is_canonical = self.dialect() == Dialect::Standard;
         if fault.has_headers() || text.is_some() && !is_canonical {
@@ -105,17 +105,17 @@ impl ErrorWriter<'_> {
             None => self.body_of(fault, status, None, fault.headers()),
         };
         let head = head.filled(self.id, Some(body.len()), inner);
-        Some(Leaving::over_http(status, head, body))
+        Some(OutgoingReply::over_http(status, head, body))
     }
 
     /// The head of what is prepared of a fault, beside what an inner one keeps.
     fn known_head<'p>(
         &self,
-        prepared: &'p Prepared,
+        prepared: &'p PreparedReply,
         fault: &Fault,
         status: StatusCode,
         inner: &HeaderMap,
-    ) -> Option<&'p Head> {
+    ) -> Option<&'p HeadTemplate> {
         if head::keeps_nothing(inner, status) {
             return Some(prepared.head());
         }
@@ -134,23 +134,23 @@ impl ErrorWriter<'_> {
 
     /// What is prepared of a fault that the policy keeps, in the form that the client gets; at the first error of that form
     /// it is. A body may name its status.
-    fn prepared<'f>(&self, fault: &'f Fault, status: StatusCode, close: bool) -> Option<&'f Prepared> {
+    fn prepared<'f>(&self, fault: &'f Fault, status: StatusCode, close: bool) -> Option<&'f PreparedReply> {
         if self.request.rpc.is_some() {
             return None;
         }
         let (form, forms) = self.policy.form(self.settings, self.negotiated())?;
         let slot = fault.slot(2 * form + usize::from(close), 2 * forms)?;
         let prepared = slot.get_or_init(|| {
-            Prepared::of(fault.status_code(), |id| {
-                let Leaving { status, head, body, .. } = ErrorWriter { id, ..*self }.answered(fault, close);
-                Sample { status, head, body }
+            PreparedReply::of(fault.status_code(), |id| {
+                let OutgoingReply { status, head, body, .. } = ErrorWriter { id, ..*self }.answered(fault, close);
+                WrittenReply { status, head, body }
             })
         });
         prepared.as_deref().filter(|prepared| prepared.asked() == status || self.dialect() == Dialect::Standard)
     }
 
     /// An answer, written out.
-    pub(super) fn answered(&self, fault: &Fault, close: bool) -> Leaving {
+    pub(super) fn answered(&self, fault: &Fault, close: bool) -> OutgoingReply {
         let mut headers = HeaderMap::new();
         if close {
             headers.reserve(MOST_HEADERS);
@@ -160,7 +160,7 @@ impl ErrorWriter<'_> {
         if close {
             headers.insert(CONNECTION, HeaderValue::from_static("close"));
         }
-        Leaving { head: headers, ..leaving }
+        OutgoingReply { head: headers, ..leaving }
     }
 
     /// An error with this head and this status, written out; its head stays where it is.
@@ -170,8 +170,8 @@ impl ErrorWriter<'_> {
         status: StatusCode,
         fault: &Fault,
         named: bool,
-        own: Option<OwnBody<'_>>,
-    ) -> Leaving {
+        own: Option<RetainedBody<'_>>,
+    ) -> OutgoingReply {
         let told = self.inner_length(headers, fault);
         add_missing(headers, fault.headers());
         self.expose(headers);
@@ -179,7 +179,7 @@ impl ErrorWriter<'_> {
             Some(rpc) => self.in_rpc(rpc, fault, status, named, headers),
             None => {
                 let (body, status) = self.body_of(fault, status, own, headers);
-                Leaving::over_http(status, HeaderMap::new(), body)
+                OutgoingReply::over_http(status, HeaderMap::new(), body)
             }
         };
         let length = leaving.head.is_empty().then(|| told.unwrap_or(leaving.body.len() as u64));
@@ -187,7 +187,7 @@ impl ErrorWriter<'_> {
         for (name, value) in &leaving.head {
             headers.insert(name, value.clone());
         }
-        Leaving { head: HeaderMap::new(), ..leaving }
+        OutgoingReply { head: HeaderMap::new(), ..leaving }
     }
 
     /// E4; a gRPC-Web client knows an error by its head (P2).
@@ -199,8 +199,8 @@ impl ErrorWriter<'_> {
     }
 
     /// What the head of a written error says by itself.
-    fn own_head<'a>(&'a self, fault: &'a Fault, length: Option<u64>) -> Own<'a> {
-        Own {
+    fn own_head<'a>(&'a self, fault: &'a Fault, length: Option<u64>) -> ErrorHead<'a> {
+        ErrorHead {
             code: fault.code(),
             content_type: self.content_type(),
             length,

@@ -88,20 +88,20 @@ mod tests {
     use super::*;
 
     #[derive(Debug)]
-    struct Unsaid;
+    struct DefaultMessage;
 
-    impl std::fmt::Display for Unsaid {
+    impl std::fmt::Display for DefaultMessage {
         fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
             f.write_str("s3cr3t")
         }
     }
 
-    impl Error for Unsaid {}
-    impl AsFault for Unsaid {}
+    impl Error for DefaultMessage {}
+    impl AsFault for DefaultMessage {}
 
     #[test]
     fn f1_what_nobody_said_stays_in_the_log() {
-        let fault = Fault::from(Unsaid);
+        let fault = Fault::from(DefaultMessage);
         assert_eq!(fault.to_string(), "internal_error: An unexpected error occurred.");
         assert_eq!(fault.source().map(ToString::to_string).as_deref(), Some("s3cr3t"));
     }
@@ -114,6 +114,6 @@ mod tests {
 
         assert_eq!(fails(ErrorCode::GONE).unwrap_err().code(), &ErrorCode::GONE);
         assert_eq!(fails(Fault::new(ErrorCode::NO_QR)).unwrap_err().code(), &ErrorCode::NO_QR);
-        assert_eq!(fails(Unsaid).unwrap_err().code(), &ErrorCode::INTERNAL_ERROR);
+        assert_eq!(fails(DefaultMessage).unwrap_err().code(), &ErrorCode::INTERNAL_ERROR);
     }
 }

@@ -11,19 +11,19 @@ use http::header::CONTENT_LENGTH;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 
 /// A reply with holes for the id.
-pub(crate) struct Prepared {
+pub(crate) struct PreparedReply {
     /// What was asked for, and what it leaves with.
     asked: StatusCode,
     status: StatusCode,
-    head: Head,
+    head: HeadTemplate,
     /// Its head where an inner one has something to keep, by the names in that one: those that came first.
-    beside: [OnceLock<Beside>; 4],
+    beside: [OnceLock<HeadVariant>; 4],
     body: Box<[u8]>,
     holes: Box<[usize]>,
 }
 
 /// A head with holes.
-pub(crate) struct Head {
+pub(crate) struct HeadTemplate {
     lines: HeaderMap,
     /// The values that are not the same in all replies, each by how many others are between it and the one before: to count
     /// them is cheaper than to look their names up.
@@ -39,30 +39,30 @@ enum Hole {
 }
 
 /// The head of an error whose inner head had these names, each once.
-struct Beside {
+struct HeadVariant {
     names: Box<[HeaderName]>,
     /// `None` where it depends on more than the names.
-    head: Option<Head>,
+    head: Option<HeadTemplate>,
 }
 
 /// What was written by hand.
-pub(crate) struct Sample {
+pub(crate) struct WrittenReply {
     pub(crate) status: StatusCode,
     pub(crate) head: HeaderMap,
     pub(crate) body: Bytes,
 }
 
 /// What is prepared of a fault, form by form; nothing until the first error of a form.
-pub(super) struct Memo(OnceLock<Box<[Slot]>>);
+pub(super) struct ReplyCache(OnceLock<Box<[Slot]>>);
 
-pub(crate) type Slot = OnceLock<Option<Box<Prepared>>>;
+pub(crate) type Slot = OnceLock<Option<Box<PreparedReply>>>;
 
-impl Prepared {
+impl PreparedReply {
     /// From what is written with two ids that no request has; `None` where it differs in more than the id.
-    pub(crate) fn of(asked: StatusCode, mut write: impl FnMut(&HeaderValue) -> Sample) -> Option<Box<Self>> {
+    pub(crate) fn of(asked: StatusCode, mut write: impl FnMut(&HeaderValue) -> WrittenReply) -> Option<Box<Self>> {
         let [hole, other] = [HOLE, OTHER].map(HeaderValue::from_static);
-        let Sample { status, head, body } = write(&hole);
-        let head = Head::of(head, &hole, &[]);
+        let WrittenReply { status, head, body } = write(&hole);
+        let head = HeadTemplate::of(head, &hole, &[]);
         let holes = body.windows(HOLE.len()).enumerate().filter(|(_, part)| *part == HOLE.as_bytes());
         let holes = holes.map(|(at, _)| at).collect();
         let prepared = Self { asked, status, head, beside: Default::default(), body: (&*body).into(), holes };
@@ -83,7 +83,7 @@ impl Prepared {
     }
 
     /// Its head where nothing of an inner one is kept.
-    pub(crate) fn head(&self) -> &Head {
+    pub(crate) fn head(&self) -> &HeadTemplate {
         &self.head
     }
 
@@ -93,14 +93,14 @@ impl Prepared {
         &self,
         inner: &HeaderMap,
         write: impl FnMut(HeaderMap, &HeaderValue) -> Option<HeaderMap>,
-    ) -> Option<&Head> {
+    ) -> Option<&HeadTemplate> {
         if inner.len() != inner.keys_len() {
             return None;
         }
         let known = self.beside.iter().map_while(OnceLock::get).find(|known| inner.keys().eq(&known.names));
         let beside = match known {
             Some(known) => known,
-            None => self.beside.iter().find(|free| free.get().is_none())?.get_or_init(|| Beside::of(inner, write)),
+            None => self.beside.iter().find(|free| free.get().is_none())?.get_or_init(|| HeadVariant::of(inner, write)),
         };
         // Another thread may have taken the free place.
         beside.head.as_ref().filter(|_| known.is_some() || inner.keys().eq(&beside.names))
@@ -120,7 +120,7 @@ impl Prepared {
     }
 }
 
-impl Beside {
+impl HeadVariant {
     /// From what is written with two ids and two sets of values that no response has.
     fn of(inner: &HeaderMap, mut write: impl FnMut(HeaderMap, &HeaderValue) -> Option<HeaderMap>) -> Self {
         let names: Box<[HeaderName]> = inner.keys().cloned().collect();
@@ -133,14 +133,14 @@ impl Beside {
             Some((id, inner, values, head))
         };
         let head = sample(HOLE, "a").zip(sample(OTHER, "b")).and_then(|(one, other)| {
-            let head = Head::of(one.3, &one.0, &one.2);
+            let head = HeadTemplate::of(one.3, &one.0, &one.2);
             (head.filled(&other.0, None, &other.1) == other.3).then_some(head)
         });
         Self { names, head }
     }
 }
 
-impl Head {
+impl HeadTemplate {
     fn of(lines: HeaderMap, id: &HeaderValue, kept: &[HeaderValue]) -> Self {
         let holes = lines.iter().enumerate().filter_map(|(at, (name, value))| match () {
             () if value == id => Some((at, Hole::Id)),
@@ -187,7 +187,7 @@ pub(crate) fn length_value(length: usize) -> HeaderValue {
     }
 }
 
-impl Memo {
+impl ReplyCache {
     pub(super) const fn new() -> Self {
         Self(OnceLock::new())
     }
@@ -198,7 +198,7 @@ impl Memo {
     }
 }
 
-impl fmt::Debug for Prepared {
+impl fmt::Debug for PreparedReply {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Prepared").field("status", &self.status).finish_non_exhaustive()
     }

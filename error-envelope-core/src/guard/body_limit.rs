@@ -19,7 +19,7 @@ use serde_json::value::RawValue;
 use crate::cause;
 use crate::code::ErrorCode;
 use crate::fault::Fault;
-use crate::frames::{Frames, Malformed, PREFIX_LEN, Piece, Prefix};
+use crate::frames::{MessageDecoder, InvalidBase64, PREFIX_LEN, DecodedItem, MessagePrefix};
 
 /// Counts a request body, and remembers what went wrong with it.
 ///
@@ -29,7 +29,7 @@ use crate::frames::{Frames, Malformed, PREFIX_LEN, Piece, Prefix};
 #[derive(Debug)]
 pub struct Meter {
     measured: Measured,
-    flags: Flags,
+    flags: BodyFlags,
 }
 
 #[derive(Debug)]
@@ -42,7 +42,7 @@ enum Measured {
 /// How the messages of an RPC stream are measured.
 #[derive(Debug)]
 pub(crate) struct Messages {
-    pub(crate) frames: Frames,
+    pub(crate) frames: MessageDecoder,
     /// What follows a message that is too long need not be read for the client to read its answer: a stream of HTTP/2
     /// ends by itself, and may have no end until it is answered.
     pub(crate) rest_is_free: bool,
@@ -51,16 +51,16 @@ pub(crate) struct Messages {
 /// What the meter says of a chunk.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[must_use]
-pub enum Metered {
+pub enum MeterAction {
     /// Hand it on.
     Within,
     /// The body is over its limit: hand nothing more on, read and drop what is left within this budget, then fail (G5).
-    Over(Linger),
+    Over(DrainBudget),
 }
 
 /// How much of what is left of a request is read and dropped, so that the client can read its answer (G5).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Linger {
+pub struct DrainBudget {
     /// At most so many bytes.
     pub max_bytes: u64,
     /// At most so long.
@@ -71,7 +71,7 @@ pub struct Linger {
 
 impl Meter {
     #[inline]
-    pub(crate) fn new(flags: Flags) -> Self {
+    pub(crate) fn new(flags: BodyFlags) -> Self {
         Self { measured: Measured::Whole(0), flags }
     }
 
@@ -84,7 +84,7 @@ impl Meter {
     }
 
     /// Counts a chunk. Exactly the limit passes.
-    pub fn request_data(&mut self, data: &[u8]) -> Metered {
+    pub fn request_data(&mut self, data: &[u8]) -> MeterAction {
         let Self { measured, flags } = self;
         let limit = flags.limit();
         let seen = match measured {
@@ -96,10 +96,10 @@ impl Meter {
             flags.note(watched, *seen);
         }
         if limit.is_some_and(|limit| *seen > limit) {
-            flags.raise(Flags::OVER);
-            Metered::Over(flags.0.linger)
+            flags.raise(BodyFlags::OVER);
+            MeterAction::Over(flags.0.linger)
         } else {
-            Metered::Within
+            MeterAction::Within
         }
     }
 
@@ -111,7 +111,7 @@ impl Meter {
             return;
         }
         let slow = cause::has_io_kind(error, |kind| kind == io::ErrorKind::TimedOut);
-        self.flags.raise(if slow { Flags::SLOW } else { Flags::BROKEN });
+        self.flags.raise(if slow { BodyFlags::SLOW } else { BodyFlags::BROKEN });
     }
 
     /// Whether the body is a stream of messages over HTTP/2, whose rest need not be read.
@@ -121,54 +121,54 @@ impl Meter {
 
     /// The body was read to its end, as it came or by draining: nothing of it is on the way.
     pub fn request_ended(&mut self) {
-        self.flags.raise(Flags::ENDED);
+        self.flags.raise(BodyFlags::ENDED);
     }
 }
 
 impl Messages {
-    fn data(&mut self, data: &[u8], limit: Option<u64>, flags: &Flags) -> Metered {
+    fn data(&mut self, data: &[u8], limit: Option<u64>, flags: &BodyFlags) -> MeterAction {
         if !data.is_empty() {
             flags.note_begun();
         }
         if self.frames.is_one_message(data) {
             let within = limit.is_none_or(|limit| data.len() as u64 - PREFIX_LEN <= limit);
             if within && flags.0.watched.is_none() {
-                return Metered::Within;
+                return MeterAction::Within;
             }
         }
         let read = self.frames.read(data, &mut |piece| match piece {
-            Piece::Prefix(prefix) => flags.message(prefix, limit),
-            Piece::Payload(_) => ControlFlow::Continue(()),
+            DecodedItem::Prefix(prefix) => flags.message(prefix, limit),
+            DecodedItem::Payload(_) => ControlFlow::Continue(()),
         });
         match read {
-            Ok(ControlFlow::Continue(())) => return Metered::Within,
+            Ok(ControlFlow::Continue(())) => return MeterAction::Within,
             Ok(ControlFlow::Break(())) => {}
-            Err(Malformed) if limit.is_none() => return Metered::Within,
-            Err(Malformed) => flags.raise(Flags::MALFORMED),
+            Err(InvalidBase64) if limit.is_none() => return MeterAction::Within,
+            Err(InvalidBase64) => flags.raise(BodyFlags::MALFORMED),
         }
-        Metered::Over(self.linger(flags.0.linger))
+        MeterAction::Over(self.linger(flags.0.linger))
     }
 
     /// What is read of a body that is cut.
-    fn linger(&self, whole: Linger) -> Linger {
+    fn linger(&self, whole: DrainBudget) -> DrainBudget {
         match self.frames.left() {
             _ if !self.rest_is_free => whole,
-            0 => Linger { max_bytes: 0, timeout: Duration::ZERO, ..whole },
+            0 => DrainBudget { max_bytes: 0, timeout: Duration::ZERO, ..whole },
             // Its last byte is one too many: nothing is awaited behind it.
-            left => Linger { max_bytes: whole.max_bytes.min(left - 1), ..whole },
+            left => DrainBudget { max_bytes: whole.max_bytes.min(left - 1), ..whole },
         }
     }
 }
 
 /// What became of a request body, shared by the meter and the exchange.
 #[derive(Clone, Debug)]
-pub(crate) struct Flags(Arc<Shared>);
+pub(crate) struct BodyFlags(Arc<Shared>);
 
 #[derive(Debug)]
 struct Shared {
     raised: AtomicU8,
     limit: Option<u64>,
-    linger: Linger,
+    linger: DrainBudget,
     watched: Option<Watched>,
 }
 
@@ -181,7 +181,7 @@ pub(crate) struct Watched {
     pub(crate) first_byte: bool,
 }
 
-impl Flags {
+impl BodyFlags {
     pub(crate) const OVER: u8 = 1;
     pub(crate) const BROKEN: u8 = 2;
     pub(crate) const SLOW: u8 = 4;
@@ -193,7 +193,7 @@ impl Flags {
     /// It is no sequence of messages, as its media type has it.
     pub(crate) const MALFORMED: u8 = 64;
 
-    pub(crate) fn new(limit: Option<u64>, linger: Linger, watched: Watched) -> Self {
+    pub(crate) fn new(limit: Option<u64>, linger: DrainBudget, watched: Watched) -> Self {
         let watched = Some(watched).filter(|watched| *watched != Watched::default());
         Self(Arc::new(Shared { raised: AtomicU8::new(0), limit, linger, watched }))
     }
@@ -224,7 +224,7 @@ impl Flags {
     }
 
     /// A message of this length begins.
-    fn message(&self, prefix: Prefix, limit: Option<u64>) -> ControlFlow<()> {
+    fn message(&self, prefix: MessagePrefix, limit: Option<u64>) -> ControlFlow<()> {
         let length = u64::from(prefix.length);
         if self.0.watched.and_then(|watched| watched.limit).is_some_and(|limit| length > limit) {
             self.raise(Self::NOTED);
@@ -281,23 +281,23 @@ pub(crate) fn malformed() -> Fault {
 mod tests {
     use super::*;
 
-    fn flags(limit: Option<u64>) -> Flags {
-        let linger = Linger { max_bytes: 1, timeout: Duration::from_secs(1), body_first: false };
-        Flags::new(limit, linger, Watched::default())
+    fn flags(limit: Option<u64>) -> BodyFlags {
+        let linger = DrainBudget { max_bytes: 1, timeout: Duration::from_secs(1), body_first: false };
+        BodyFlags::new(limit, linger, Watched::default())
     }
 
     #[test]
     fn g4_exactly_the_limit_passes() {
         let flags = flags(Some(4));
         let mut meter = Meter::new(flags.clone());
-        assert_eq!(meter.request_data(b"abcd"), Metered::Within);
-        assert!(!flags.has(Flags::OVER));
-        assert!(matches!(meter.request_data(b"e"), Metered::Over(_)));
-        assert!(flags.has(Flags::OVER));
+        assert_eq!(meter.request_data(b"abcd"), MeterAction::Within);
+        assert!(!flags.has(BodyFlags::OVER));
+        assert!(matches!(meter.request_data(b"e"), MeterAction::Over(_)));
+        assert!(flags.has(BodyFlags::OVER));
     }
 
     fn messages(is_text: bool, rest_is_free: bool) -> Option<Messages> {
-        Some(Messages { frames: Frames::new(is_text), rest_is_free })
+        Some(Messages { frames: MessageDecoder::new(is_text), rest_is_free })
     }
 
     #[test]
@@ -305,22 +305,22 @@ mod tests {
         let flags = flags(Some(4));
         let mut meter = Meter::new(flags.clone()).by_message(messages(false, false));
         for _ in 0..3 {
-            assert_eq!(meter.request_data(b"\0\0\0\0\x04abcd"), Metered::Within);
+            assert_eq!(meter.request_data(b"\0\0\0\0\x04abcd"), MeterAction::Within);
         }
-        assert_eq!(meter.request_data(b"\x01\0\0"), Metered::Within);
-        assert!(!flags.has(Flags::OVER));
-        assert!(matches!(meter.request_data(b"\0\x05"), Metered::Over(Linger { max_bytes: 1, .. })));
-        assert!(flags.has(Flags::OVER));
+        assert_eq!(meter.request_data(b"\x01\0\0"), MeterAction::Within);
+        assert!(!flags.has(BodyFlags::OVER));
+        assert!(matches!(meter.request_data(b"\0\x05"), MeterAction::Over(DrainBudget { max_bytes: 1, .. })));
+        assert!(flags.has(BodyFlags::OVER));
     }
 
     #[test]
     fn p1_over_http2_a_message_too_long_is_read_to_its_end_and_no_further() {
         let linger = |chunk: &[u8]| {
-            let linger = Linger { max_bytes: 9, timeout: Duration::from_secs(1), body_first: true };
-            let flags = Flags::new(Some(1), linger, Watched::default());
+            let linger = DrainBudget { max_bytes: 9, timeout: Duration::from_secs(1), body_first: true };
+            let flags = BodyFlags::new(Some(1), linger, Watched::default());
             match Meter::new(flags).by_message(messages(false, true)).request_data(chunk) {
-                Metered::Over(linger) => (linger.max_bytes, linger.timeout.as_secs()),
-                Metered::Within => unreachable!(),
+                MeterAction::Over(linger) => (linger.max_bytes, linger.timeout.as_secs()),
+                MeterAction::Within => unreachable!(),
             }
         };
         assert_eq!(linger(b"\0\0\0\0\x05"), (4, 1));
@@ -334,30 +334,30 @@ mod tests {
         for (is_text, body) in [(false, &b"{\"a\":1}"[..]), (true, b"{\"a\":1}")] {
             let flags = flags(Some(4));
             let mut meter = Meter::new(flags.clone()).by_message(messages(is_text, false));
-            assert!(matches!(meter.request_data(body), Metered::Over(_)));
-            assert!(flags.has(Flags::MALFORMED) && !flags.has(Flags::OVER));
+            assert!(matches!(meter.request_data(body), MeterAction::Over(_)));
+            assert!(flags.has(BodyFlags::MALFORMED) && !flags.has(BodyFlags::OVER));
         }
     }
 
     #[test]
     fn m1_a_watched_message_passes_and_is_noted() {
-        let linger = Linger { max_bytes: 1, timeout: Duration::from_secs(1), body_first: false };
-        let flags = Flags::new(None, linger, Watched { limit: Some(4), first_byte: true });
+        let linger = DrainBudget { max_bytes: 1, timeout: Duration::from_secs(1), body_first: false };
+        let flags = BodyFlags::new(None, linger, Watched { limit: Some(4), first_byte: true });
         let mut meter = Meter::new(flags.clone()).by_message(messages(false, true));
-        assert_eq!((meter.request_data(b"\0\0\0\0\x04abcd"), flags.noted()), (Metered::Within, None));
-        assert_eq!((meter.request_data(b"\0\0\0\0\x05"), flags.noted()), (Metered::Within, Some(4)));
-        assert!(flags.has(Flags::BEGUN) && !flags.has(Flags::OVER));
+        assert_eq!((meter.request_data(b"\0\0\0\0\x04abcd"), flags.noted()), (MeterAction::Within, None));
+        assert_eq!((meter.request_data(b"\0\0\0\0\x05"), flags.noted()), (MeterAction::Within, Some(4)));
+        assert!(flags.has(BodyFlags::BEGUN) && !flags.has(BodyFlags::OVER));
     }
 
     #[test]
     fn m1_a_watched_body_passes_and_is_noted() {
-        let linger = Linger { max_bytes: 1, timeout: Duration::from_secs(1), body_first: false };
-        let flags = Flags::new(None, linger, Watched { limit: Some(4), first_byte: true });
+        let linger = DrainBudget { max_bytes: 1, timeout: Duration::from_secs(1), body_first: false };
+        let flags = BodyFlags::new(None, linger, Watched { limit: Some(4), first_byte: true });
         let mut meter = Meter::new(flags.clone());
-        assert_eq!((meter.request_data(b""), flags.has(Flags::BEGUN)), (Metered::Within, false));
-        assert_eq!((meter.request_data(b"abcd"), flags.noted()), (Metered::Within, None));
-        assert_eq!((meter.request_data(b"e"), flags.noted()), (Metered::Within, Some(4)));
-        assert!(flags.has(Flags::BEGUN) && !flags.has(Flags::OVER));
+        assert_eq!((meter.request_data(b""), flags.has(BodyFlags::BEGUN)), (MeterAction::Within, false));
+        assert_eq!((meter.request_data(b"abcd"), flags.noted()), (MeterAction::Within, None));
+        assert_eq!((meter.request_data(b"e"), flags.noted()), (MeterAction::Within, Some(4)));
+        assert!(flags.has(BodyFlags::BEGUN) && !flags.has(BodyFlags::OVER));
     }
 
     #[test]
@@ -365,7 +365,7 @@ mod tests {
         let raised = |error: &(dyn Error + 'static)| {
             let flags = flags(None);
             Meter::new(flags.clone()).request_failed(error);
-            (flags.has(Flags::SLOW), flags.has(Flags::BROKEN))
+            (flags.has(BodyFlags::SLOW), flags.has(BodyFlags::BROKEN))
         };
         assert_eq!(raised(&io::Error::from(io::ErrorKind::TimedOut)), (true, false));
         assert_eq!(raised(&io::Error::from(io::ErrorKind::UnexpectedEof)), (false, true));

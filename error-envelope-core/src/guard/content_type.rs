@@ -4,7 +4,7 @@
 
 use http::header::{ACCEPT, CONTENT_TYPE, HeaderMap, HeaderValue};
 
-use super::pattern::Refused;
+use super::pattern::SettingError;
 use crate::code::ErrorCode;
 use crate::fault::Fault;
 
@@ -25,22 +25,22 @@ pub(crate) enum Declared {
 
 impl MediaTypes {
     /// The types of a list that is not empty.
-    pub(crate) fn new(types: &[String]) -> Result<Self, Refused> {
+    pub(crate) fn new(types: &[String]) -> Result<Self, SettingError> {
         let types: Box<[String]> = types.iter().map(|media_type| parse(media_type)).collect::<Result<_, _>>()?;
         let accept = HeaderValue::from_str(&types.join(", "));
         match accept {
-            Ok(accept) if !types.is_empty() => Ok(Self { refusal: refusal(&types, accept).kept(), types }),
-            _ => Err(Refused::new(KEY, "the list names no media type", "name at least one, or leave the guard out")),
+            Ok(accept) if !types.is_empty() => Ok(Self { refusal: refusal(&types, accept).with_stored_reply(), types }),
+            _ => Err(SettingError::new(KEY, "the list names no media type", "name at least one, or leave the guard out")),
         }
     }
 
     pub(crate) fn declared(&self, headers: &HeaderMap) -> Declared {
         let mut values = headers.get_all(CONTENT_TYPE).iter();
-        self.said(values.next(), values.next().is_some())
+        self.declared_values(values.next(), values.next().is_some())
     }
 
     /// The same of the first content type, and whether there is a second.
-    pub(crate) fn said(&self, first: Option<&HeaderValue>, second: bool) -> Declared {
+    pub(crate) fn declared_values(&self, first: Option<&HeaderValue>, second: bool) -> Declared {
         match first {
             None => Declared::Missing,
             Some(value) if !second && self.accepts(value) => Declared::Accepted,
@@ -87,11 +87,11 @@ pub const JSON: &str = "application/json";
 const KEY: &str = "content_types";
 
 /// A media type of a policy, in lower case.
-pub(crate) fn parse(written: &str) -> Result<String, Refused> {
+pub(crate) fn parse(written: &str) -> Result<String, SettingError> {
     let right = "write a whole type without parameters, such as \"application/json\"";
     match essence(written.as_bytes()) {
         Some(whole) if whole == written && !written.contains('*') => Ok(written.to_ascii_lowercase()),
-        _ => Err(Refused::new(KEY, format!("{written:?} is no media type"), right)),
+        _ => Err(SettingError::new(KEY, format!("{written:?} is no media type"), right)),
     }
 }
 

@@ -9,7 +9,7 @@ use http::header::HeaderMap;
 use http::{HeaderName, HeaderValue};
 
 use super::expression::{HEADER_VALUES, WholeValue};
-use super::pattern::Refused;
+use super::pattern::SettingError;
 use crate::code::ErrorCode;
 use crate::fault::Fault;
 
@@ -63,14 +63,14 @@ impl RequiredHeader {
         self
     }
 
-    pub(crate) fn compile(self) -> Result<HeaderGuard, Refused> {
+    pub(crate) fn compile(self) -> Result<HeaderGuard, SettingError> {
         let name = parse_name(&self.name)?;
         let pattern = self.pattern.as_deref().map(|it| WholeValue::compile(it, HEADER_VALUES)).transpose()?;
         let missing = Text::new(self.missing, || format!("The header {name} is missing."));
         let invalid = Text::new(self.invalid, || format!("The header {name} is badly formed or repeated."));
-        Refused::unless_message("missing", &missing.text)?;
-        Refused::unless_message("invalid", &invalid.text)?;
-        Ok(HeaderGuard { name, pattern, missing: missing.fault().kept(), invalid: invalid.fault().kept() })
+        SettingError::unless_message("missing", &missing.text)?;
+        SettingError::unless_message("invalid", &invalid.text)?;
+        Ok(HeaderGuard { name, pattern, missing: missing.fault().with_stored_reply(), invalid: invalid.fault().with_stored_reply() })
     }
 }
 
@@ -124,15 +124,15 @@ impl HeaderGuard {
     }
 }
 
-fn parse_name(name: &str) -> Result<HeaderName, Refused> {
+fn parse_name(name: &str) -> Result<HeaderName, SettingError> {
     match HeaderName::from_bytes(name.as_bytes()) {
-        Ok(name) if name == "x-request-id" => Err(Refused::new(
+        Ok(name) if name == "x-request-id" => Err(SettingError::new(
             "name",
             "x-request-id cannot be required: the layer sets it on every request (I1)",
             "leave the table out; trust = \"valid\" in [request_id] keeps a sender's id",
         )),
         Ok(name) => Ok(name),
-        Err(_) => Err(Refused::new("name", format!("{name:?} is no header name"), "write one such as \"x-app-id\"")),
+        Err(_) => Err(SettingError::new("name", format!("{name:?} is no header name"), "write one such as \"x-app-id\"")),
     }
 }
 

@@ -28,17 +28,17 @@ pub(crate) struct Pattern {
 }
 
 /// What is left of a path while it is matched: `None` past its last segment.
-pub(crate) type Rest<'p> = Option<&'p [u8]>;
+pub(crate) type RemainingPath<'p> = Option<&'p [u8]>;
 
 /// Why a setting was refused: the key inside its table, what is wrong, what would be right.
 #[derive(Debug)]
-pub(crate) struct Refused {
+pub(crate) struct SettingError {
     pub(crate) key: &'static str,
     pub(crate) wrong: String,
     pub(crate) right: String,
 }
 
-impl Refused {
+impl SettingError {
     pub(crate) fn new(key: &'static str, wrong: impl Into<String>, right: impl Into<String>) -> Self {
         Self { key, wrong: wrong.into(), right: right.into() }
     }
@@ -63,9 +63,9 @@ impl Refused {
 
 impl Pattern {
     /// Parses a pattern; `key` is what a refusal names.
-    pub(crate) fn parse(key: &'static str, written: &str) -> Result<Self, Refused> {
+    pub(crate) fn parse(key: &'static str, written: &str) -> Result<Self, SettingError> {
         let Parsed { methods, segments, rest } =
-            parse::parse(written).map_err(|(wrong, right)| Refused { key, wrong, right })?;
+            parse::parse(written).map_err(|(wrong, right)| SettingError { key, wrong, right })?;
         Ok(Self { written: written.into(), methods, segments, rest })
     }
 
@@ -170,13 +170,13 @@ impl Pattern {
 
 /// The segments of a path, to be taken one by one. What is no path (`*`, an authority) is guarded as the root is: a
 /// target that names no resource opens nothing.
-pub(crate) fn segments_of(path: &[u8]) -> Rest<'_> {
+pub(crate) fn segments_of(path: &[u8]) -> RemainingPath<'_> {
     path.strip_prefix(b"/").filter(|after| !after.is_empty())
 }
 
 /// The first segment, and what is left behind its slash.
 #[inline]
-pub(crate) fn split_segment(path: &[u8]) -> (&[u8], Rest<'_>) {
+pub(crate) fn split_segment(path: &[u8]) -> (&[u8], RemainingPath<'_>) {
     match path.iter().position(|byte| *byte == b'/') {
         Some(at) => (&path[..at], Some(&path[at + 1..])),
         None => (path, None),

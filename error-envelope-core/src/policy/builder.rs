@@ -4,15 +4,15 @@ use std::borrow::Cow;
 use std::time::Duration;
 
 use super::choice::Trust;
-use super::error::{Place, PolicyError, Problem};
+use super::error::{TablePath, PolicyError, Problem};
 use super::route::Route;
-use super::scope::{Part, Scope};
+use super::scope::{PolicyPart, Scope};
 use super::{Budget, Drain, IdSettings, Inspect, Policy};
 use crate::classify::rule::MapRule;
 use crate::code::ErrorCode;
 use crate::guard::auth::AuthScheme;
 use crate::guard::header::RequiredHeader;
-use crate::guard::pattern::Refused;
+use crate::guard::pattern::SettingError;
 use crate::outward::OutwardRule;
 
 /// Builds a [`Policy`]: see [`Policy::builder`]. What routes can set is set here as the default of all of them.
@@ -27,7 +27,7 @@ pub struct PolicyBuilder {
     pub(super) headers: Vec<(String, RequiredHeader)>,
     pub(super) schemes: Vec<(String, AuthScheme)>,
     pub(super) codes: Vec<ErrorCode>,
-    pub(super) part: Part,
+    pub(super) part: PolicyPart,
     pub(super) scopes: Vec<Scope>,
 }
 
@@ -131,7 +131,7 @@ impl PolicyBuilder {
         let names = self.names();
         self.compile().map_err(|problem| {
             let Problem { place, refused, .. } = *problem;
-            let Refused { key, wrong, right } = refused;
+            let SettingError { key, wrong, right } = refused;
             let table = names.of(&place);
             let key = if key.is_empty() { table } else { format!("{table}: {key}") };
             PolicyError::new(Some(key), wrong, right)
@@ -139,7 +139,7 @@ impl PolicyBuilder {
     }
 
     /// The policy itself, then its scopes.
-    pub(super) fn parts(&self) -> impl Iterator<Item = &Part> {
+    pub(super) fn parts(&self) -> impl Iterator<Item = &PolicyPart> {
         std::iter::once(&self.part).chain(self.scopes.iter().map(|scope| &scope.part))
     }
 
@@ -165,25 +165,25 @@ struct Names {
 }
 
 impl Names {
-    fn of(&self, place: &Place) -> String {
+    fn of(&self, place: &TablePath) -> String {
         let part = |part: usize| self.parts.get(part).map_or("", String::as_str);
         let of = |names: &[Vec<String>], part: usize, index: usize| {
             names.get(part).and_then(|names| names.get(index)).cloned().unwrap_or_default()
         };
         match place {
-            Place::Defaults(0) => "defaults".to_owned(),
-            Place::Defaults(at) | Place::Scope(at) => part(*at).trim_end_matches(": ").to_owned(),
-            Place::Rpc => "rpc".to_owned(),
-            Place::Inspect => "inspect".to_owned(),
-            Place::Drain => "drain".to_owned(),
-            Place::Header(name) => format!("header {name:?}"),
-            Place::Auth(name) => format!("scheme {name:?}"),
-            Place::Code(index) => format!("code {:?}", self.codes.get(*index).map_or("", String::as_str)),
-            Place::Map(at, index) => {
+            TablePath::Defaults(0) => "defaults".to_owned(),
+            TablePath::Defaults(at) | TablePath::Scope(at) => part(*at).trim_end_matches(": ").to_owned(),
+            TablePath::Rpc => "rpc".to_owned(),
+            TablePath::Inspect => "inspect".to_owned(),
+            TablePath::Drain => "drain".to_owned(),
+            TablePath::Header(name) => format!("header {name:?}"),
+            TablePath::Auth(name) => format!("scheme {name:?}"),
+            TablePath::Code(index) => format!("code {:?}", self.codes.get(*index).map_or("", String::as_str)),
+            TablePath::Map(at, index) => {
                 format!("{}map[{index}] to {:?}", part(*at), of(&self.rules, *at, *index))
             }
-            Place::Outward(at, index) => format!("{}outward[{index}]", part(*at)),
-            Place::Route(at, index) => format!("{}route {:?}", part(*at), of(&self.routes, *at, *index)),
+            TablePath::Outward(at, index) => format!("{}outward[{index}]", part(*at)),
+            TablePath::Route(at, index) => format!("{}route {:?}", part(*at), of(&self.routes, *at, *index)),
         }
     }
 }

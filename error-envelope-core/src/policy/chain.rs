@@ -5,10 +5,10 @@
 
 use http::Method;
 
-use super::error::{At, Place};
+use super::error::{SourceSpan, TablePath};
 use super::file::Loaded;
 use super::keys::Keys;
-use super::scope::Part;
+use super::scope::PolicyPart;
 
 const JSON: &str = "json";
 const TYPES: &str = "content_types";
@@ -21,41 +21,41 @@ pub(super) fn keys() -> impl Iterator<Item = &'static str> {
 /// The tables that speak for a request: of the narrowest scope and those around it, each one's routes that match, the
 /// most specific first, then its defaults.
 #[derive(Debug)]
-pub(super) struct Chain<'a> {
+pub(super) struct SettingChain<'a> {
     /// The narrowest scope; 0 is the policy itself.
     pub(super) part: usize,
-    pub(super) tables: Vec<(Place, &'a Keys)>,
+    pub(super) tables: Vec<(TablePath, &'a Keys)>,
 }
 
 /// What a key is in the end, and who said it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Decided {
+pub(super) struct ResolvedSetting {
     /// `content_types`, where that was said instead of `json`.
     pub(super) key: &'static str,
     /// As the file writes it.
     pub(super) value: String,
     /// None for the default.
-    pub(super) place: Option<Place>,
+    pub(super) place: Option<TablePath>,
 }
 
 impl Loaded {
     /// `host` is in lower case, without its port; `path` in the spelling that counts.
-    pub(super) fn chain(&self, method: &Method, host: &str, path: &[u8]) -> Chain<'_> {
+    pub(super) fn chain(&self, method: &Method, host: &str, path: &[u8]) -> SettingChain<'_> {
         self.chain_of(self.policy.scopes.narrowest(host, path), &self.policy.routes_of(method, host, path))
     }
 
     /// The tables that speak where these routes match, the most specific of the narrowest part first.
-    pub(super) fn chain_of(&self, part: usize, routes: &[usize]) -> Chain<'_> {
+    pub(super) fn chain_of(&self, part: usize, routes: &[usize]) -> SettingChain<'_> {
         let mut tables = Vec::new();
         for at in self.around(part) {
             let (held, told) = (&self.policy.parts[at], self.part(at));
             for route in routes.iter().filter(|route| held.matcher.pattern(**route).is_some()) {
                 let index = route - held.matcher.base();
-                tables.push((Place::Route(at, index), &told.routes[index].keys));
+                tables.push((TablePath::Route(at, index), &told.routes[index].keys));
             }
-            tables.push((Place::Defaults(at), &told.keys));
+            tables.push((TablePath::Defaults(at), &told.keys));
         }
-        Chain { part, tables }
+        SettingChain { part, tables }
     }
 
     /// A part, and those around it, the narrowest first.
@@ -64,7 +64,7 @@ impl Loaded {
     }
 
     /// What was told for a part.
-    pub(super) fn part(&self, part: usize) -> &Part {
+    pub(super) fn part(&self, part: usize) -> &PolicyPart {
         match part.checked_sub(1) {
             Some(scope) => &self.builder.scopes[scope].part,
             None => &self.builder.part,
@@ -78,7 +78,7 @@ impl Loaded {
         for at in around {
             let own = self.policy.parts.get(at)?.own_rules;
             if left < own {
-                return self.at(&Place::Map(at, left), "").map(|at| (at.file, at.line));
+                return self.at(&TablePath::Map(at, left), "").map(|at| (at.file, at.line));
             }
             left -= own;
         }
@@ -86,23 +86,23 @@ impl Loaded {
     }
 
     /// Where a key stands, or its table where that does not have it.
-    pub(super) fn at(&self, place: &Place, key: &str) -> Option<At<'_>> {
+    pub(super) fn at(&self, place: &TablePath, key: &str) -> Option<SourceSpan<'_>> {
         self.sources.locate(place, key)
     }
 }
 
-impl Chain<'_> {
+impl SettingChain<'_> {
     /// The value of one of [`keys`].
-    pub(super) fn decided(&self, key: &'static str) -> Decided {
+    pub(super) fn decided(&self, key: &'static str) -> ResolvedSetting {
         let said = self.tables.iter().find_map(|(place, keys)| Some((place, said(keys, key)?)));
         match said {
-            Some((place, (key, value))) => Decided { key, value, place: Some(place.clone()) },
-            None => Decided { key, value: default_of(key), place: None },
+            Some((place, (key, value))) => ResolvedSetting { key, value, place: Some(place.clone()) },
+            None => ResolvedSetting { key, value: default_of(key), place: None },
         }
     }
 
     /// How far from the request a table is.
-    pub(super) fn distance(&self, place: &Place) -> Option<usize> {
+    pub(super) fn distance(&self, place: &TablePath) -> Option<usize> {
         self.tables.iter().position(|(other, _)| other == place)
     }
 }

@@ -19,7 +19,7 @@ macro_rules! words {
             }
         }
 
-        impl Word for $name {
+        impl KeywordValue for $name {
             const ALL: &'static [Self] = &[$(Self::$variant,)*];
 
             fn word(self) -> &'static str {
@@ -31,7 +31,7 @@ macro_rules! words {
 
 /// A closed choice of the policy file.
 #[cfg_attr(not(feature = "policy-file"), allow(dead_code, reason = "the policy file alone reads words"))]
-pub(super) trait Word: Copy + 'static {
+pub(super) trait KeywordValue: Copy + 'static {
     const ALL: &'static [Self];
 
     fn word(self) -> &'static str;

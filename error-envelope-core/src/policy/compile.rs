@@ -10,20 +10,20 @@ use std::time::Duration;
 use http::HeaderName;
 
 use self::lists::Lists;
-use super::error::{Place, Problem};
-use super::faults::Faults;
+use super::error::{TablePath, Problem};
+use super::faults::PolicyFaults;
 use super::keys::Said;
 use super::matcher::{Clash, Matcher};
-use super::scope::{Cover, Part, Scope, Scopes};
-use super::{Budget, Held, Origin, Policy, PolicyBuilder};
+use super::scope::{ScopeMatcher, PolicyPart, Scope, Scopes};
+use super::{Budget, CompiledScope, Origin, Policy, PolicyBuilder};
 use crate::classify::rule::{MapRule, Rule};
-use crate::code::details::{self, Wrong};
+use crate::code::details::{self, SchemaError};
 use crate::code::{CodeSet, ErrorCode};
 use crate::dialect::rich::DOMAIN;
 use crate::fields::is_same_to_cgi;
 use crate::guard::auth::{self, AuthScheme, Scheme};
 use crate::guard::header::{HeaderGuard, RequiredHeader};
-use crate::guard::pattern::{Pattern, Refused};
+use crate::guard::pattern::{Pattern, SettingError};
 use crate::outward::{Outward, OutwardRule};
 
 impl PolicyBuilder {
@@ -40,11 +40,11 @@ impl PolicyBuilder {
         let custom = schemes.custom();
         let mut lists = Lists::new(guards, schemes.by_name);
         let mut said = Vec::new();
-        let mut parts: Vec<Held> = Vec::new();
+        let mut parts: Vec<CompiledScope> = Vec::new();
         let owns = std::iter::once(self.part).chain(self.scopes.into_iter().map(|scope| scope.part));
         for (at, part) in owns.enumerate() {
             let held = compile_part(at, part, covers.get(at.wrapping_sub(1)), &codes, &mut lists, &mut said)?;
-            parts.push(Held { parent: parents[at], ..held });
+            parts.push(CompiledScope { parent: parents[at], ..held });
         }
         let parts = settle(parts);
         let depths: Vec<usize> = (0..parts.len()).map(|at| around(&parts, at).count()).collect();
@@ -68,7 +68,7 @@ impl PolicyBuilder {
             forwarded_ids,
             key_headers,
             custom,
-            faults: Faults::new(std::iter::empty(), 0),
+            faults: PolicyFaults::new(std::iter::empty(), 0),
             is_everywhere: false,
             names_methods: false,
             asks_of_requests: false,
@@ -80,24 +80,24 @@ impl PolicyBuilder {
 /// What one part says by itself.
 fn compile_part(
     at: usize,
-    part: Part,
-    cover: Option<&Cover>,
+    part: PolicyPart,
+    cover: Option<&ScopeMatcher>,
     codes: &CodeSet,
     lists: &mut Lists,
     said: &mut Vec<Said>,
-) -> Result<Held, Box<Problem>> {
-    let default_keys = Said::new(&part.keys, lists).map_err(|refused| refused.at(Place::Defaults(at)))?;
+) -> Result<CompiledScope, Box<Problem>> {
+    let default_keys = Said::new(&part.keys, lists).map_err(|refused| refused.at(TablePath::Defaults(at)))?;
     let matcher = compile_routes(at, &part, cover, said.len())?;
     for (index, route) in part.routes.iter().enumerate() {
-        said.push(Said::new(&route.keys, lists).map_err(|refused| refused.at(Place::Route(at, index)))?);
+        said.push(Said::new(&route.keys, lists).map_err(|refused| refused.at(TablePath::Route(at, index)))?);
     }
     let rules = compile_rules(at, part.rules, cover, codes)?;
     let outward = compile_outward(at, part.outward)?;
-    Ok(Held { default_keys, matcher, own_rules: rules.len(), rules, outward, ..Held::default() })
+    Ok(CompiledScope { default_keys, matcher, own_rules: rules.len(), rules, outward, ..CompiledScope::default() })
 }
 
 /// Gives each part what it has from those around it: rules after its own, and the settings where no route says any.
-fn settle(mut parts: Vec<Held>) -> Box<[Held]> {
+fn settle(mut parts: Vec<CompiledScope>) -> Box<[CompiledScope]> {
     let settled = |at: usize| {
         let mut said = Said::default();
         let chain = || around(&parts, at).map(|part| &parts[part]);
@@ -115,21 +115,21 @@ fn settle(mut parts: Vec<Held>) -> Box<[Held]> {
 }
 
 /// A part, and those around it, the narrowest first.
-fn around(parts: &[Held], at: usize) -> impl Iterator<Item = usize> {
+fn around(parts: &[CompiledScope], at: usize) -> impl Iterator<Item = usize> {
     std::iter::successors(Some(at), |at| parts[*at].parent)
 }
 
-fn compile_covers(scopes: &[Scope]) -> Result<Vec<Cover>, Box<Problem>> {
-    let mut covers: Vec<Cover> = Vec::new();
+fn compile_covers(scopes: &[Scope]) -> Result<Vec<ScopeMatcher>, Box<Problem>> {
+    let mut covers: Vec<ScopeMatcher> = Vec::new();
     for (at, scope) in (1..).zip(scopes) {
-        let cover = scope.cover().map_err(|refused| refused.at(Place::Scope(at)))?;
+        let cover = scope.cover().map_err(|refused| refused.at(TablePath::Scope(at)))?;
         let crosses =
-            |other: &Cover| cover.overlaps(other) && !cover.is_narrower_than(other) && !other.is_narrower_than(&cover);
+            |other: &ScopeMatcher| cover.overlaps(other) && !cover.is_narrower_than(other) && !other.is_narrower_than(&cover);
         if let Some(other) = covers.iter().position(crosses) {
             let wrong = "the scope overlaps another one, and neither is the narrower";
             let right =
                 "give one of them fewer hosts or a longer prefix, so that it is inside the other, or none in common";
-            return Err(Refused::new("", wrong, right).beside(Place::Scope(at), Place::Scope(other + 1)));
+            return Err(SettingError::new("", wrong, right).beside(TablePath::Scope(at), TablePath::Scope(other + 1)));
         }
         covers.push(cover);
     }
@@ -137,8 +137,8 @@ fn compile_covers(scopes: &[Scope]) -> Result<Vec<Cover>, Box<Problem>> {
 }
 
 /// For each part the narrowest one around it.
-fn parents_of(covers: &[Cover]) -> Vec<Option<usize>> {
-    let parent = |cover: &Cover| {
+fn parents_of(covers: &[ScopeMatcher]) -> Vec<Option<usize>> {
+    let parent = |cover: &ScopeMatcher| {
         let around = (1..).zip(covers).filter(|(_, other)| cover.is_narrower_than(other));
         let narrowest = around.reduce(|one, other| if other.1.is_narrower_than(one.1) { other } else { one });
         Some(narrowest.map_or(0, |(at, _)| at))
@@ -149,12 +149,12 @@ fn parents_of(covers: &[Cover]) -> Vec<Option<usize>> {
 fn refuse_budgets(inspect: &Budget, drain: &Budget) -> Result<(), Box<Problem>> {
     const LARGEST: u64 = 1024 * 1024 * 1024;
     if inspect.max_bytes > LARGEST {
-        let refused = Refused::new("max_bytes", "error bodies are held in memory", "set at most 1 GiB");
-        return Err(refused.at(Place::Inspect));
+        let refused = SettingError::new("max_bytes", "error bodies are held in memory", "set at most 1 GiB");
+        return Err(refused.at(TablePath::Inspect));
     }
-    for (budget, place) in [(inspect, Place::Inspect), (drain, Place::Drain)] {
+    for (budget, place) in [(inspect, TablePath::Inspect), (drain, TablePath::Drain)] {
         if budget.timeout.is_zero() || budget.timeout > Duration::from_secs(300) {
-            let refused = Refused::new("timeout", "the time is none, or longer than any client waits", TIMEOUT_ADVICE);
+            let refused = SettingError::new("timeout", "the time is none, or longer than any client waits", TIMEOUT_ADVICE);
             return Err(refused.at(place));
         }
     }
@@ -169,7 +169,7 @@ fn compile_domain(domain: Option<Cow<'static, str>>) -> Result<Cow<'static, str>
         return Ok(domain);
     }
     let right = "write a name such as \"orders.example.com\"";
-    Err(Refused::new("domain", "the domain is no host's name", right).at(Place::Rpc))
+    Err(SettingError::new("domain", "the domain is no host's name", right).at(TablePath::Rpc))
 }
 
 const TIMEOUT_ADVICE: &str = "set more than 0 and at most 5 minutes";
@@ -177,9 +177,9 @@ const TIMEOUT_ADVICE: &str = "set more than 0 and at most 5 minutes";
 fn compile_headers(headers: Vec<(String, RequiredHeader)>) -> Result<HashMap<String, HeaderGuard>, Box<Problem>> {
     let mut guards = HashMap::new();
     for (name, header) in headers {
-        let guard = header.compile().map_err(|refused| refused.at(Place::Header(name.clone())))?;
+        let guard = header.compile().map_err(|refused| refused.at(TablePath::Header(name.clone())))?;
         if guards.insert(name.clone(), guard).is_some() {
-            return Err(Refused::new("", "the name is given twice", "rename one of them").at(Place::Header(name)));
+            return Err(SettingError::new("", "the name is given twice", "rename one of them").at(TablePath::Header(name)));
         }
     }
     Ok(guards)
@@ -193,7 +193,7 @@ fn refuse_forwarded(guards: &HashMap<String, HeaderGuard>, ids: &[HeaderName]) -
     let Some((name, guard)) = removed.first() else { return Ok(()) };
     let wrong = format!("{} is a header of forward_id: what clients send in it is removed", guard.name());
     let right = "require another header, or forward ids in another one";
-    Err(Refused::new("name", wrong, right).at(Place::Header((*name).clone())))
+    Err(SettingError::new("name", wrong, right).at(TablePath::Header((*name).clone())))
 }
 
 /// The schemes by their names, and what the policy knows of all of them.
@@ -205,15 +205,15 @@ struct Schemes {
 fn compile_schemes(schemes: Vec<(String, AuthScheme)>) -> Result<Schemes, Box<Problem>> {
     let mut compiled = Schemes { in_order: Vec::new(), by_name: HashMap::new() };
     for (name, scheme) in schemes {
-        let place = || Place::Auth(name.clone());
+        let place = || TablePath::Auth(name.clone());
         let scheme = Arc::new(scheme.compile(&name).map_err(|refused| refused.at(place()))?);
         if compiled.by_name.insert(name.clone(), scheme.clone()).is_some() {
-            return Err(Refused::new("", "the name is given twice", "rename one of them").at(place()));
+            return Err(SettingError::new("", "the name is given twice", "rename one of them").at(place()));
         }
         compiled.in_order.push(scheme);
     }
     auth::refuse_together(compiled.in_order.iter().map(|scheme| &**scheme))
-        .map_err(|(name, refused)| refused.at(Place::Auth(name.to_owned())))?;
+        .map_err(|(name, refused)| refused.at(TablePath::Auth(name.to_owned())))?;
     Ok(compiled)
 }
 
@@ -244,32 +244,32 @@ fn distinct<'a>(names: impl Iterator<Item = &'a HeaderName>) -> Box<[HeaderName]
 fn compile_codes(codes: Vec<ErrorCode>) -> Result<CodeSet, Box<Problem>> {
     let mut names = HashSet::new();
     for (index, code) in codes.iter().enumerate() {
-        refuse_code(code).map_err(|refused| refused.at(Place::Code(index)))?;
+        refuse_code(code).map_err(|refused| refused.at(TablePath::Code(index)))?;
         if !names.insert(code.as_str()) {
             let first = codes.iter().position(|other| other == code).unwrap_or_default();
-            let refused = Refused::new("code", format!("{:?} is defined twice", code.as_str()), "define it once");
-            return Err(refused.beside(Place::Code(index), Place::Code(first)));
+            let refused = SettingError::new("code", format!("{:?} is defined twice", code.as_str()), "define it once");
+            return Err(refused.beside(TablePath::Code(index), TablePath::Code(first)));
         }
     }
     Ok(CodeSet::new(codes))
 }
 
-fn refuse_code(code: &ErrorCode) -> Result<(), Refused> {
+fn refuse_code(code: &ErrorCode) -> Result<(), SettingError> {
     let name = code.as_str();
     if ErrorCode::in_catalogue(name).is_some() {
-        return Err(Refused::new("code", format!("{name:?} is a code of the catalogue"), "use it without defining it"));
+        return Err(SettingError::new("code", format!("{name:?} is a code of the catalogue"), "use it without defining it"));
     }
     if code.is_foreign() {
-        return Err(Refused::new("code", format!("{name:?} has no status"), "make it with ErrorCode::own"));
+        return Err(SettingError::new("code", format!("{name:?} has no status"), "make it with ErrorCode::own"));
     }
     if !(1..=16).contains(&code.grpc()) {
-        return Err(Refused::new("grpc", format!("{} is no gRPC error", code.grpc()), "write a number of 1-16"));
+        return Err(SettingError::new("grpc", format!("{} is no gRPC error", code.grpc()), "write a number of 1-16"));
     }
-    Refused::unless_message("message", code.message())?;
+    SettingError::unless_message("message", code.message())?;
     code.details_schema().map_or(Ok(()), |schema| {
-        details::check_text(schema).map_err(|Wrong { path, wrong, right, .. }| {
+        details::check_text(schema).map_err(|SchemaError { path, wrong, right, .. }| {
             let place: String = path.iter().map(|key| format!("{key}: ")).collect();
-            Refused::new("details", format!("{place}{wrong}"), right)
+            SettingError::new("details", format!("{place}{wrong}"), right)
         })
     })
 }
@@ -277,7 +277,7 @@ fn refuse_code(code: &ErrorCode) -> Result<(), Refused> {
 fn compile_rules(
     at: usize,
     rules: Vec<MapRule>,
-    cover: Option<&Cover>,
+    cover: Option<&ScopeMatcher>,
     codes: &CodeSet,
 ) -> Result<Box<[Arc<Rule>]>, Box<Problem>> {
     let compile = |rule: MapRule| {
@@ -288,21 +288,21 @@ fn compile_rules(
         }
     };
     let compiled = rules.into_iter().enumerate();
-    compiled.map(|(index, rule)| compile(rule).map_err(|refused| refused.at(Place::Map(at, index)))).collect()
+    compiled.map(|(index, rule)| compile(rule).map_err(|refused| refused.at(TablePath::Map(at, index)))).collect()
 }
 
 fn compile_outward(at: usize, rules: Vec<OutwardRule>) -> Result<Box<[Arc<Outward>]>, Box<Problem>> {
     let compiled = rules
         .into_iter()
         .enumerate()
-        .map(|(index, rule)| rule.compile().map(Arc::new).map_err(|refused| refused.at(Place::Outward(at, index))));
+        .map(|(index, rule)| rule.compile().map(Arc::new).map_err(|refused| refused.at(TablePath::Outward(at, index))));
     compiled.collect()
 }
 
-fn compile_routes(at: usize, part: &Part, cover: Option<&Cover>, base: usize) -> Result<Matcher, Box<Problem>> {
+fn compile_routes(at: usize, part: &PolicyPart, cover: Option<&ScopeMatcher>, base: usize) -> Result<Matcher, Box<Problem>> {
     let mut patterns = Vec::new();
     for (index, route) in part.routes.iter().enumerate() {
-        let place = || Place::Route(at, index);
+        let place = || TablePath::Route(at, index);
         let pattern = Pattern::parse("match", &route.pattern).map_err(|refused| refused.at(place()))?;
         if cover.is_some_and(|cover| !cover.meets(&pattern)) {
             return Err(outside_scope("match").at(place()));
@@ -313,10 +313,10 @@ fn compile_routes(at: usize, part: &Part, cover: Option<&Cover>, base: usize) ->
         let written = |index: usize| part.routes.get(index).map(|route| route.pattern.as_str()).unwrap_or_default();
         let wrong = format!("{:?} and {:?} are two routes for one path", written(second), written(first));
         let right = "keep one of them, or give them different methods";
-        Refused::new("match", wrong, right).beside(Place::Route(at, second), Place::Route(at, first))
+        SettingError::new("match", wrong, right).beside(TablePath::Route(at, second), TablePath::Route(at, first))
     })
 }
 
-fn outside_scope(key: &'static str) -> Refused {
-    Refused::new(key, "no path inside the scope's prefix matches", "write the full path, the prefix included")
+fn outside_scope(key: &'static str) -> SettingError {
+    SettingError::new(key, "no path inside the scope's prefix matches", "write the full path, the prefix included")
 }

@@ -7,8 +7,8 @@ use std::fmt;
 
 use http::{Method, Request, Uri};
 
-use super::chain::{self, Chain};
-use super::error::{Place, PolicyError};
+use super::chain::{self, SettingChain};
+use super::error::{TablePath, PolicyError};
 use super::file::Loaded;
 use super::keys::Keys;
 use super::{Reading, Unmatched, host};
@@ -173,9 +173,9 @@ impl Loaded {
         self.reading(&reading.method, &reading.path, &chain)
     }
 
-    fn reading(&self, method: &Method, path: &[u8], chain: &Chain<'_>) -> PathReading {
+    fn reading(&self, method: &Method, path: &[u8], chain: &SettingChain<'_>) -> PathReading {
         let routes = chain.tables.iter().filter_map(|(place, _)| match place {
-            Place::Route(part, index) => {
+            TablePath::Route(part, index) => {
                 Some((self.part(*part).routes[*index].pattern.clone(), self.place(place, "match")))
             }
             _ => None,
@@ -195,7 +195,7 @@ impl Loaded {
     }
 
     /// `FILE:LINE`; empty for a table that Rust made.
-    fn place(&self, place: &Place, key: &str) -> String {
+    fn place(&self, place: &TablePath, key: &str) -> String {
         self.at(place, key).map(|at| format!("{}:{}", at.file, at.line)).unwrap_or_default()
     }
 
@@ -204,7 +204,7 @@ impl Loaded {
             return "the policy itself".to_owned();
         };
         let covers = format!("{}{}", scope.hosts.join(","), scope.prefix.as_deref().unwrap_or_default());
-        match self.place(&Place::Scope(part), "") {
+        match self.place(&TablePath::Scope(part), "") {
             place if place.is_empty() => format!("scope {covers}"),
             place => format!("scope {covers} ({place})"),
         }

@@ -6,7 +6,7 @@ use std::ops::Range;
 #[cfg(feature = "policy-file")]
 use std::path::{Path, PathBuf};
 
-use crate::guard::pattern::Refused;
+use crate::guard::pattern::SettingError;
 
 /// Why a policy was refused (rule M2): the file, the line and the key, what is wrong, and what would be right.
 ///
@@ -45,7 +45,7 @@ impl PolicyError {
 
     /// What is wrong at a place in a file.
     #[cfg(feature = "policy-file")]
-    pub(super) fn at(at: &At<'_>, wrong: impl Into<String>, right: impl Into<String>) -> Self {
+    pub(super) fn at(at: &SourceSpan<'_>, wrong: impl Into<String>, right: impl Into<String>) -> Self {
         let key = Some(at.key.clone()).filter(|key| !key.is_empty());
         Self::new(key, wrong, right).in_file(at.file, Some(at.line)).spanning(at.span.clone())
     }
@@ -175,7 +175,7 @@ impl Error for PolicyError {
 
 /// A table of a policy. Parts are counted from 0, which is the policy itself; scopes follow.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub(crate) enum Place {
+pub(crate) enum TablePath {
     Defaults(usize),
     Rpc,
     Inspect,
@@ -192,7 +192,7 @@ pub(crate) enum Place {
 /// Where a place stands: a key, or a table where the key is not there.
 #[cfg(feature = "policy-file")]
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct At<'a> {
+pub(crate) struct SourceSpan<'a> {
     pub(crate) file: &'a str,
     pub(crate) line: usize,
     pub(crate) key: String,
@@ -202,19 +202,19 @@ pub(crate) struct At<'a> {
 /// What is wrong where, before it is known whether a file or Rust said it.
 #[derive(Debug)]
 pub(super) struct Problem {
-    pub(super) place: Place,
-    pub(super) refused: Refused,
+    pub(super) place: TablePath,
+    pub(super) refused: SettingError,
     /// The other of two tables that cannot be together.
     #[cfg_attr(not(feature = "policy-file"), allow(dead_code, reason = "only a file has a line to name"))]
-    pub(super) beside: Option<Place>,
+    pub(super) beside: Option<TablePath>,
 }
 
-impl Refused {
-    pub(super) fn at(self, place: Place) -> Box<Problem> {
+impl SettingError {
+    pub(super) fn at(self, place: TablePath) -> Box<Problem> {
         Box::new(Problem { place, refused: self, beside: None })
     }
 
-    pub(super) fn beside(self, place: Place, other: Place) -> Box<Problem> {
+    pub(super) fn beside(self, place: TablePath, other: TablePath) -> Box<Problem> {
         Box::new(Problem { place, refused: self, beside: Some(other) })
     }
 }

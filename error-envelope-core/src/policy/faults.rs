@@ -9,7 +9,7 @@ use crate::guard::body_limit;
 
 /// A policy's own faults.
 #[derive(Clone, Debug)]
-pub(super) struct Faults {
+pub(super) struct PolicyFaults {
     /// In the order of the catalogue.
     catalogue: Box<[Fault]>,
     /// By their limits.
@@ -18,15 +18,15 @@ pub(super) struct Faults {
     reported: Arc<[AtomicBool]>,
 }
 
-impl Faults {
+impl PolicyFaults {
     /// `limits` are those of all routes; `own_codes` is the number of codes that the policy defines.
     pub(super) fn new(limits: impl Iterator<Item = u64>, own_codes: usize) -> Self {
         let mut limits: Vec<u64> = limits.collect();
         limits.sort_unstable();
         limits.dedup();
         Self {
-            catalogue: ErrorCode::ALL.iter().map(|code| Fault::new(code.clone()).kept()).collect(),
-            too_large: limits.into_iter().map(|limit| (limit, body_limit::too_large(limit).kept())).collect(),
+            catalogue: ErrorCode::ALL.iter().map(|code| Fault::new(code.clone()).with_stored_reply()).collect(),
+            too_large: limits.into_iter().map(|limit| (limit, body_limit::too_large(limit).with_stored_reply())).collect(),
             reported: (0..own_codes).map(|_| AtomicBool::new(false)).collect(),
         }
     }

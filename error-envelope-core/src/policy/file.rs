@@ -23,15 +23,15 @@ pub(super) mod value;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::{Path, PathBuf};
 
-use self::around::Named;
-pub(crate) use self::around::Surroundings;
+use self::around::NamedFile;
+pub(crate) use self::around::PolicyEnv;
 use self::document::Document;
-use self::gather::{Gathered, Text, gather};
+use self::gather::{SourceFiles, Text, gather};
 use self::read::Table;
 pub use self::regular::read_regular;
 pub(crate) use self::sources::Sources;
 use self::tables::Budgets;
-use super::error::{Place, PolicyError};
+use super::error::{TablePath, PolicyError};
 use super::keys::Keys;
 use super::scope::Scope;
 use super::{Origin, Policy, PolicyBuilder};
@@ -54,14 +54,14 @@ pub(crate) struct Loaded {
 
 impl Loaded {
     /// Reads the file at `path`, and what it names.
-    pub(crate) fn from_file(path: &Path, around: &dyn Surroundings) -> Result<Self, PolicyError> {
+    pub(crate) fn from_file(path: &Path, around: &dyn PolicyEnv) -> Result<Self, PolicyError> {
         let text = around.text_of(path)?;
         Self::from_text(&path.display().to_string(), &text, around)
     }
 
     /// Reads the text of a file of that name; what it names is read relative to the name.
-    pub(crate) fn from_text(name: &str, text: &str, around: &dyn Surroundings) -> Result<Self, PolicyError> {
-        let Gathered { texts, folders } = gather(name, text, around)?;
+    pub(crate) fn from_text(name: &str, text: &str, around: &dyn PolicyEnv) -> Result<Self, PolicyError> {
+        let SourceFiles { texts, folders } = gather(name, text, around)?;
         let parsed = texts.iter().map(|it| Document::parse(&it.name, &it.text)).collect::<Result<Vec<_>, _>>()?;
         let roots: Vec<Table<'_>> = parsed.iter().map(Document::root).collect();
         let mut reader = Reader::new(&texts, &roots, around)?;
@@ -91,7 +91,7 @@ impl Loaded {
 struct Reader<'a> {
     texts: &'a [Text],
     roots: &'a [Table<'a>],
-    around: &'a dyn Surroundings,
+    around: &'a dyn PolicyEnv,
     /// For each file, the part that its tables belong to.
     parts: Vec<usize>,
     known: CodeSet,
@@ -99,10 +99,10 @@ struct Reader<'a> {
     budgets: Budgets,
     builder: PolicyBuilder,
     sources: Sources,
-    more_files: Vec<Named>,
+    more_files: Vec<NamedFile>,
 }
 
-fn fingerprint(texts: &[Text], more: &[Named]) -> u64 {
+fn fingerprint(texts: &[Text], more: &[NamedFile]) -> u64 {
     let mut hasher = DefaultHasher::new();
     texts.iter().for_each(|it| (&it.name, &it.text).hash(&mut hasher));
     more.iter().for_each(|it| (&it.path, &it.text).hash(&mut hasher));
@@ -111,7 +111,7 @@ fn fingerprint(texts: &[Text], more: &[Named]) -> u64 {
 
 impl<'a> Reader<'a> {
     /// Reads what all files must know of each other: their versions, scopes and codes.
-    fn new(texts: &'a [Text], roots: &'a [Table<'a>], around: &'a dyn Surroundings) -> Result<Self, PolicyError> {
+    fn new(texts: &'a [Text], roots: &'a [Table<'a>], around: &'a dyn PolicyEnv) -> Result<Self, PolicyError> {
         let mut reader = Self {
             texts,
             roots,
@@ -132,7 +132,7 @@ impl<'a> Reader<'a> {
             let part = reader.part_of(file)?;
             reader.parts.push(part);
             for table in root.tables("code")? {
-                reader.sources.put(Place::Code(reader.own.len()), table.placed(file));
+                reader.sources.put(TablePath::Code(reader.own.len()), table.placed(file));
                 let mut code = tables::read_code(&table)?;
                 if let Some(details) = table.get("details") {
                     let folder = reader.folder_of(file);
@@ -158,7 +158,7 @@ impl<'a> Reader<'a> {
         let scope = tables::read_scope(&table)?;
         self.builder.scopes.push(scope);
         let part = self.builder.scopes.len();
-        self.sources.put(Place::Scope(part), table.placed(file));
+        self.sources.put(TablePath::Scope(part), table.placed(file));
         self.refuse_outside(part, around)?;
         Ok(part)
     }
@@ -169,15 +169,15 @@ impl<'a> Reader<'a> {
             scope
                 .map(Scope::cover)
                 .transpose()
-                .map_err(|refused| self.sources.led_back(*refused.at(Place::Scope(part))))
+                .map_err(|refused| self.sources.led_back(*refused.at(TablePath::Scope(part))))
         };
         let (Some(cover), Some(wider)) = (cover(part)?, cover(around)?) else { return Ok(()) };
         if cover.is_narrower_than(&wider) {
             return Ok(());
         }
         let wrong = "the scope is not inside the one of the file that includes it";
-        let refused = crate::guard::pattern::Refused::new("", wrong, "narrow it, or include the file from outside");
-        Err(self.sources.led_back(*refused.beside(Place::Scope(part), Place::Scope(around))))
+        let refused = crate::guard::pattern::SettingError::new("", wrong, "narrow it, or include the file from outside");
+        Err(self.sources.led_back(*refused.beside(TablePath::Scope(part), TablePath::Scope(around))))
     }
 
     /// The files, each after those that it includes: what they say comes before what it says.
@@ -201,12 +201,12 @@ impl<'a> Reader<'a> {
             self.put_defaults(file, part, &table, keys)?;
         }
         for (name, table) in root.children_of("header")? {
-            self.refuse_twice(&Place::Header(name.clone()), &table)?;
-            self.sources.put(Place::Header(name.clone()), table.placed(file));
+            self.refuse_twice(&TablePath::Header(name.clone()), &table)?;
+            self.sources.put(TablePath::Header(name.clone()), table.placed(file));
             self.builder.headers.push((name, tables::read_header(&table)?));
         }
         for (name, table) in root.children_of("auth")? {
-            self.refuse_twice(&Place::Auth(name.clone()), &table)?;
+            self.refuse_twice(&TablePath::Auth(name.clone()), &table)?;
             let mut placed = table.placed(file);
             if let Some(messages) = table.table("messages")? {
                 let keys = messages.placed(file).keys;
@@ -218,25 +218,25 @@ impl<'a> Reader<'a> {
             {
                 placed.keys.push(("keys".to_owned(), span));
             }
-            self.sources.put(Place::Auth(name.clone()), placed);
+            self.sources.put(TablePath::Auth(name.clone()), placed);
             let scheme = auth::read(&name, &table, self.folder_of(file), self.around, &mut self.more_files)?;
             self.builder.schemes.push((name, scheme));
         }
         for table in root.tables("map")? {
             let rule = tables::read_rule(&table, &self.known, &self.own)?;
-            let place = Place::Map(part, self.part(part).rules.len());
+            let place = TablePath::Map(part, self.part(part).rules.len());
             self.sources.put(place, table.placed(file));
             self.part(part).rules.push(rule);
         }
         for table in root.tables("outward")? {
             let rule = tables::read_outward(&table, &self.known, &self.own)?;
-            let place = Place::Outward(part, self.part(part).outward.len());
+            let place = TablePath::Outward(part, self.part(part).outward.len());
             self.sources.put(place, table.placed(file));
             self.part(part).outward.push(rule);
         }
         for table in root.tables("route")? {
             let route = tables::read_route(&table)?;
-            let place = Place::Route(part, self.part(part).routes.len());
+            let place = TablePath::Route(part, self.part(part).routes.len());
             self.sources.put(place, table.placed(file));
             self.part(part).routes.push(route);
         }
@@ -249,10 +249,10 @@ impl<'a> Reader<'a> {
         let scoped = file != 0 && self.parts[file] != 0;
         let tables = [
             ("request_id", None),
-            ("rpc", Some(Place::Rpc)),
-            ("inspect", Some(Place::Inspect)),
+            ("rpc", Some(TablePath::Rpc)),
+            ("inspect", Some(TablePath::Inspect)),
             ("observe", None),
-            ("drain", Some(Place::Drain)),
+            ("drain", Some(TablePath::Drain)),
         ];
         for (key, place) in tables {
             let Some(table) = root.table(key)? else { continue };
@@ -272,7 +272,7 @@ impl<'a> Reader<'a> {
     }
 
     /// Names are shared by all files (POLICY.md).
-    fn refuse_twice(&self, place: &Place, table: &Table<'_>) -> Result<(), PolicyError> {
+    fn refuse_twice(&self, place: &TablePath, table: &Table<'_>) -> Result<(), PolicyError> {
         match self.sources.locate(place, "") {
             Some(first) => {
                 let wrong = format!("the name is given twice ({}:{})", first.file, first.line);
@@ -284,7 +284,7 @@ impl<'a> Reader<'a> {
 
     /// Several files of one part may have defaults, each its own keys.
     fn put_defaults(&mut self, file: usize, part: usize, table: &Table<'_>, keys: Keys) -> Result<(), PolicyError> {
-        let place = Place::Defaults(part);
+        let place = TablePath::Defaults(part);
         let known = self.part(part).keys.clone();
         let is_in_both = |key: &str| known.written(key).is_some() && keys.written(key).is_some();
         if let Some(key) = Keys::NAMES.iter().find(|key| is_in_both(key)) {
@@ -297,7 +297,7 @@ impl<'a> Reader<'a> {
         Ok(())
     }
 
-    fn part(&mut self, part: usize) -> &mut super::scope::Part {
+    fn part(&mut self, part: usize) -> &mut super::scope::PolicyPart {
         match part.checked_sub(1) {
             Some(scope) => &mut self.builder.scopes[scope].part,
             None => &mut self.builder.part,

@@ -1,11 +1,11 @@
 //! What a policy says of itself: in figures, and route by route.
 
-use super::settings::Label;
+use super::settings::LogLabel;
 use super::{Mode, Origin, Policy};
 
 /// A policy in figures: [`Policy::figures`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct PolicyFigures<'a> {
+pub struct PolicySummary<'a> {
     pub(crate) origin: &'a str,
     pub(crate) routes: usize,
     pub(crate) scopes: usize,
@@ -18,7 +18,7 @@ pub struct PolicyFigures<'a> {
 
 /// One route of a policy: [`Policy::routes`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct RouteInForce<'a> {
+pub struct RouteSummary<'a> {
     pattern: &'a str,
     mode: Mode,
 }
@@ -26,8 +26,8 @@ pub struct RouteInForce<'a> {
 impl Policy {
     /// The policy in figures, as the log says them at the start.
     #[must_use]
-    pub fn figures(&self) -> PolicyFigures<'_> {
-        PolicyFigures {
+    pub fn summary(&self) -> PolicySummary<'_> {
+        PolicySummary {
             origin: match &self.origin {
                 Origin::Defaults => "defaults",
                 Origin::BuiltInRust => "built in Rust",
@@ -44,7 +44,7 @@ impl Policy {
     }
 
     /// What is known of a request of which nothing is known any more.
-    pub(crate) fn own_label(&self) -> Label {
+    pub(crate) fn own_label(&self) -> LogLabel {
         self.own().defaults.label()
     }
 
@@ -59,14 +59,14 @@ impl Policy {
     /// assert_eq!(routes, [("GET /old/{id}", Mode::Observe)]);
     /// # Ok::<(), tower_error_envelope::PolicyError>(())
     /// ```
-    pub fn routes(&self) -> impl Iterator<Item = RouteInForce<'_>> {
+    pub fn routes(&self) -> impl Iterator<Item = RouteSummary<'_>> {
         let patterns = self.parts.iter().flat_map(|part| part.matcher.patterns());
         let modes = self.usual.iter().map(|usual| usual.mode());
-        patterns.zip(modes).map(|(pattern, mode)| RouteInForce { pattern: pattern.written(), mode })
+        patterns.zip(modes).map(|(pattern, mode)| RouteSummary { pattern: pattern.written(), mode })
     }
 }
 
-impl<'a> PolicyFigures<'a> {
+impl<'a> PolicySummary<'a> {
     /// The file's name, `built in Rust` or `defaults`.
     #[must_use]
     pub fn origin(&self) -> &'a str {
@@ -116,7 +116,7 @@ impl<'a> PolicyFigures<'a> {
     }
 }
 
-impl<'a> RouteInForce<'a> {
+impl<'a> RouteSummary<'a> {
     /// The pattern as it was written.
     #[must_use]
     pub fn pattern(&self) -> &'a str {

@@ -20,7 +20,7 @@ use super::error::PolicyError;
 use super::file::value::{KeyValue, Value};
 use crate::dialect::Dialect;
 use crate::guard::content_type::JSON;
-use crate::guard::pattern::Refused;
+use crate::guard::pattern::SettingError;
 
 /// Large enough for the JSON of nearly every API, small enough that a thousand of them at once fit into memory.
 pub(super) const DEFAULT_BODY_LIMIT: u64 = 1024 * 1024;
@@ -78,7 +78,7 @@ macro_rules! keys {
 
         impl Said {
             /// `lists` gives each distinct list its place; an empty list has none.
-            pub(super) fn new(keys: &Keys, lists: &mut Lists) -> Result<Self, Refused> {
+            pub(super) fn new(keys: &Keys, lists: &mut Lists) -> Result<Self, SettingError> {
                 let keys = Keys { content_types: keys.media_types()?, ..keys.clone() };
                 Ok(Self {$(
                     $($key: held!($reply, keys.$key $(, lists.$reply_list)?),)?
@@ -189,12 +189,12 @@ keys! {
 impl Keys {
     /// `json` and `content_types` are two ways to say one thing, so that a narrower route's word replaces a wider one's
     /// whichever way each is said.
-    fn media_types(&self) -> Result<Option<Vec<String>>, Refused> {
+    fn media_types(&self) -> Result<Option<Vec<String>>, SettingError> {
         let json = || Some(vec![JSON.to_owned()]);
         match (self.json, &self.content_types) {
             (Some(true), Some(types)) if !types.is_empty() => {
                 let right = "keep one of them; a list may name application/json, too";
-                Err(Refused::new("content_types", "json = true and content_types exclude each other", right))
+                Err(SettingError::new("content_types", "json = true and content_types exclude each other", right))
             }
             (Some(true), _) => Ok(json()),
             (_, Some(types)) => Ok(Some(types.clone())),

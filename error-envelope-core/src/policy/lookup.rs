@@ -7,11 +7,11 @@ use http::request::Parts;
 
 use super::choice::{LetterCase, Paths};
 use super::compile::lists::Index;
-use super::faults::Faults;
+use super::faults::PolicyFaults;
 use super::host::{self, Hosts};
 use super::keys::{Said, Settings};
-use super::usual::{self, Met, Usual};
-use super::{Held, Policy};
+use super::usual::{self, MatchedRoutes, PrecomputedRoute};
+use super::{CompiledScope, Policy};
 use crate::dialect::Dialect;
 use crate::guard::method;
 use crate::guard::pattern::Pattern;
@@ -156,7 +156,7 @@ impl Policy {
 
     /// What holds where a request meets what the usual one of its route meets.
     #[inline]
-    fn usual(&self, narrowest: usize, met: &Met) -> Option<&Settings> {
+    fn usual(&self, narrowest: usize, met: &MatchedRoutes) -> Option<&Settings> {
         match met.first() {
             None => Some(&self.parts.get(narrowest)?.defaults),
             Some(first) => self.usual.get(first)?.settings(narrowest, met),
@@ -255,7 +255,7 @@ impl Policy {
     /// What holds for a path in this letter case.
     pub(super) fn settings(&self, method: &Method, host: &str, path: &[u8]) -> Settings {
         let narrowest = self.scopes.narrowest(host, path);
-        let mut met = Met::default();
+        let mut met = MatchedRoutes::default();
         self.each_route(narrowest, method, path, &mut |route, is_exact| {
             if is_exact {
                 met.push(route);
@@ -267,8 +267,8 @@ impl Policy {
 
     /// The routes that match, the most specific of the narrowest part first. `None` where letter case decides which do.
     #[inline]
-    fn met_in_any_case(&self, narrowest: usize, method: &Method, path: &[u8]) -> Option<Met> {
-        let (mut met, mut is_same) = (Met::default(), true);
+    fn met_in_any_case(&self, narrowest: usize, method: &Method, path: &[u8]) -> Option<MatchedRoutes> {
+        let (mut met, mut is_same) = (MatchedRoutes::default(), true);
         self.each_route(narrowest, method, path, &mut |route, is_exact| {
             is_same &= is_exact;
             met.push(route);
@@ -279,7 +279,7 @@ impl Policy {
     /// Whether the usual requests of two routes meet different guards, which letter case does not tell apart.
     #[cfg(feature = "policy-file")]
     pub(super) fn guards_differ(&self, route: usize, other: usize) -> bool {
-        let usual = |route: usize| self.usual.get(route).map(Usual::all);
+        let usual = |route: usize| self.usual.get(route).map(PrecomputedRoute::all);
         let differ = |one: &Settings, other: &Settings| {
             !one.guards_like(other) && [one, other].iter().any(|settings| settings.case == LetterCase::Fold)
         };
@@ -315,8 +315,8 @@ impl Policy {
     }
 
     /// A part, and those around it.
-    fn around(&self, part: usize) -> impl Iterator<Item = &Held> {
-        let parent = |part: &&Held| self.parts.get(part.parent?);
+    fn around(&self, part: usize) -> impl Iterator<Item = &CompiledScope> {
+        let parent = |part: &&CompiledScope| self.parts.get(part.parent?);
         std::iter::successors(self.parts.get(part), parent)
     }
 
@@ -326,13 +326,13 @@ impl Policy {
         let patterns = parts.flat_map(|(at, part)| part.matcher.patterns().map(move |pattern| (at, pattern)));
         let of_routes = self.said.iter().map(|said| said.body_limit.flatten());
         let limits = self.parts.iter().map(|part| part.defaults.body_limit).chain(of_routes);
-        self.faults = Faults::new(limits.flatten(), self.codes.len());
+        self.faults = PolicyFaults::new(limits.flatten(), self.codes.len());
         let usual = patterns.map(|(part, pattern)| {
             let (method, path) = usual::witness(pattern);
             let routes = self.routes_in(part, &method, &path);
-            let mut met = Met::default();
+            let mut met = MatchedRoutes::default();
             routes.iter().for_each(|route| met.push(*route));
-            Usual::new(part, met, self.inherited(part, &routes))
+            PrecomputedRoute::new(part, met, self.inherited(part, &routes))
         });
         self.usual = usual.collect();
         let tells_time = |dialect: Dialect| dialect.form().tells_time;

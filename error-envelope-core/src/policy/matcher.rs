@@ -10,7 +10,7 @@ use std::fmt;
 use http::Method;
 
 use super::literals::{Literals, Matching};
-use crate::guard::pattern::{Pattern, Rest, Segment, segments_of, split_segment};
+use crate::guard::pattern::{Pattern, RemainingPath, Segment, segments_of, split_segment};
 
 /// Patterns, known by their places in the list that they came in, counted from `base`.
 #[derive(Clone, Default)]
@@ -77,7 +77,7 @@ impl Matcher {
 }
 
 impl Node {
-    fn walk(&self, path: Rest<'_>, is_exact: bool, visit: &mut impl FnMut(usize, bool)) {
+    fn walk(&self, path: RemainingPath<'_>, is_exact: bool, visit: &mut impl FnMut(usize, bool)) {
         let (mut node, mut path, mut is_exact) = (self, path, is_exact);
         while let Some(left) = path {
             if node.literals.is_empty() && node.one.is_none() {

@@ -50,13 +50,13 @@ pub use self::choice::{BodyLimitPer, LetterCase, Mode, NoTransform, Paths, Prefl
 #[cfg(feature = "policy-file")]
 pub use self::effective::{Effective, PathReading, Setting};
 pub use self::error::PolicyError;
-use self::faults::Faults;
+use self::faults::PolicyFaults;
 #[cfg(feature = "policy-file")]
-pub(crate) use self::file::{Loaded, Surroundings};
+pub(crate) use self::file::{Loaded, PolicyEnv};
 #[cfg(feature = "policy-file")]
 pub use self::file::{read_regular, value::parse_size};
 pub use self::guards::Guards;
-pub use self::in_force::{PolicyFigures, RouteInForce};
+pub use self::in_force::{PolicySummary, RouteSummary};
 use self::keys::{DEFAULT_BODY_LIMIT, Said};
 pub(crate) use self::keys::{Manner, Settings};
 #[cfg(feature = "policy-file")]
@@ -66,8 +66,8 @@ use self::matcher::Matcher;
 pub use self::route::Route;
 pub use self::scope::Scope;
 use self::scope::Scopes;
-pub(crate) use self::settings::Label;
-use self::usual::Usual;
+pub(crate) use self::settings::LogLabel;
+use self::usual::PrecomputedRoute;
 use crate::classify::rule::Rule;
 use crate::code::{CodeSet, ErrorCode};
 use crate::dialect::Dialect;
@@ -110,10 +110,10 @@ pub struct Policy {
     /// What each route says, those of all parts.
     said: Box<[Said]>,
     /// What holds for the usual requests of each.
-    usual: Box<[Usual]>,
+    usual: Box<[PrecomputedRoute]>,
     scopes: Scopes,
     /// The policy itself, then its scopes.
-    parts: Box<[Held]>,
+    parts: Box<[CompiledScope]>,
     header_lists: Box<[Box<[HeaderGuard]>]>,
     type_lists: Box<[MediaTypes]>,
     auth_lists: Box<[Box<[Arc<Scheme>]>]>,
@@ -121,7 +121,7 @@ pub struct Policy {
     forwarded_ids: Box<[HeaderName]>,
     key_headers: Box<[HeaderName]>,
     custom: Box<[Box<str>]>,
-    faults: Faults,
+    faults: PolicyFaults,
     /// The same holds for every request: there are no routes and no scopes.
     is_everywhere: bool,
     /// Some route holds for some methods alone.
@@ -132,7 +132,7 @@ pub struct Policy {
 
 /// What holds inside one scope, or in the policy itself.
 #[derive(Clone, Debug, Default)]
-struct Held {
+struct CompiledScope {
     /// The part around it.
     parent: Option<usize>,
     matcher: Matcher,
@@ -198,7 +198,7 @@ impl Policy {
     }
 
     /// The policy's own where a fault says no more than its code.
-    pub(crate) fn kept<'f>(&'f self, fault: &'f Fault) -> &'f Fault {
+    pub(crate) fn prepared_fault<'f>(&'f self, fault: &'f Fault) -> &'f Fault {
         if fault.is_stock() { self.faults.of(fault.code()).unwrap_or(fault) } else { fault }
     }
 
@@ -241,7 +241,7 @@ impl Policy {
     #[must_use]
     pub fn in_mode(mut self, mode: Mode) -> Self {
         self.said.iter_mut().for_each(|said| said.mode = Some(mode));
-        self.usual.iter_mut().for_each(|usual| usual.put_mode(mode));
+        self.usual.iter_mut().for_each(|usual| usual.set_mode(mode));
         for part in &mut self.parts {
             part.default_keys.mode = Some(mode);
             part.defaults.manner.mode = mode;
@@ -330,23 +330,23 @@ impl Policy {
     }
 
     /// The pattern as written: a label for the log that no path can blow up (rules L1, L2).
-    pub(crate) fn route_label(&self, label: Label) -> Option<&str> {
+    pub(crate) fn route_label(&self, label: LogLabel) -> Option<&str> {
         self.route_pattern(label).map(Pattern::written)
     }
 
-    pub(crate) fn route_pattern(&self, label: Label) -> Option<&Pattern> {
+    pub(crate) fn route_pattern(&self, label: LogLabel) -> Option<&Pattern> {
         let route = label.route?.get();
         self.parts.iter().find_map(|part| part.matcher.pattern(route))
     }
 
     #[inline]
-    fn part(&self, part: u32) -> &Held {
+    fn part(&self, part: u32) -> &CompiledScope {
         self.parts.get(part as usize).unwrap_or_else(|| self.own())
     }
 
     /// What is no scope's.
     #[inline]
-    fn own(&self) -> &Held {
+    fn own(&self) -> &CompiledScope {
         &self.parts[0]
     }
 }
@@ -364,7 +364,7 @@ impl Default for Policy {
             said: Box::default(),
             usual: Box::default(),
             scopes: Scopes::default(),
-            parts: Box::new([Held::default()]),
+            parts: Box::new([CompiledScope::default()]),
             header_lists: Box::default(),
             type_lists: Box::default(),
             auth_lists: Box::default(),
@@ -372,7 +372,7 @@ impl Default for Policy {
             forwarded_ids: Box::default(),
             key_headers: Box::default(),
             custom: Box::default(),
-            faults: Faults::new(std::iter::once(DEFAULT_BODY_LIMIT), 0),
+            faults: PolicyFaults::new(std::iter::once(DEFAULT_BODY_LIMIT), 0),
             is_everywhere: true,
             names_methods: false,
             asks_of_requests: false,

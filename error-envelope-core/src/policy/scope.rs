@@ -16,7 +16,7 @@ use super::keys::Keys;
 use super::literals::Literals;
 use super::route::Route;
 use crate::classify::rule::MapRule;
-use crate::guard::pattern::{Pattern, Refused, Rest, segments_of, split_segment};
+use crate::guard::pattern::{Pattern, SettingError, RemainingPath, segments_of, split_segment};
 use crate::outward::OutwardRule;
 
 /// A part of a policy that holds for some hosts, or below some path, alone: a file with a `[scope]`.
@@ -39,12 +39,12 @@ use crate::outward::OutwardRule;
 pub struct Scope {
     pub(super) hosts: Vec<String>,
     pub(super) prefix: Option<String>,
-    pub(super) part: Part,
+    pub(super) part: PolicyPart,
 }
 
 /// What one scope says, or the policy itself.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Part {
+pub(super) struct PolicyPart {
     pub(super) keys: Keys,
     pub(super) routes: Vec<Route>,
     pub(super) rules: Vec<MapRule>,
@@ -88,23 +88,23 @@ impl Scope {
         self
     }
 
-    pub(super) fn cover(&self) -> Result<Cover, Refused> {
+    pub(super) fn cover(&self) -> Result<ScopeMatcher, SettingError> {
         if self.hosts.is_empty() && self.prefix.is_none() {
-            return Err(Refused::new("", "the scope covers everything", "give it hosts, a prefix, or both"));
+            return Err(SettingError::new("", "the scope covers everything", "give it hosts, a prefix, or both"));
         }
         let hosts = self.hosts.iter().map(|host| HostPattern::parse(host)).collect::<Result<Vec<_>, _>>()?;
         if let Some(twice) = (1..hosts.len()).find(|at| hosts[..*at].contains(&hosts[*at])) {
             let wrong = format!("{:?} is named twice", self.hosts[twice]);
-            return Err(Refused::new("hosts", wrong, "name each host once"));
+            return Err(SettingError::new("hosts", wrong, "name each host once"));
         }
         let prefix = self.prefix.as_deref().map_or(Ok(Vec::new()), parse_prefix)?;
-        Ok(Cover { hosts, prefix })
+        Ok(ScopeMatcher { hosts, prefix })
     }
 }
 
 /// A [`Scope`]'s hosts and prefix, if they are right. No host is any host.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub(super) struct Cover {
+pub(super) struct ScopeMatcher {
     hosts: Vec<HostPattern>,
     prefix: Vec<Box<str>>,
 }
@@ -116,7 +116,7 @@ enum HostPattern {
     Below(Box<str>),
 }
 
-impl Cover {
+impl ScopeMatcher {
     /// Whether a pattern fits some path inside.
     pub(super) fn meets(&self, pattern: &Pattern) -> bool {
         pattern.meets_prefix(self.prefix.iter().map(|segment| &**segment))
@@ -142,8 +142,8 @@ impl Cover {
 }
 
 impl HostPattern {
-    fn parse(written: &str) -> Result<Self, Refused> {
-        let refused = |right: &str| Err(Refused::new("hosts", format!("{written:?} is no host"), right));
+    fn parse(written: &str) -> Result<Self, SettingError> {
+        let refused = |right: &str| Err(SettingError::new("hosts", format!("{written:?} is no host"), right));
         let host = written.to_ascii_lowercase();
         let (name, is_wild) = host.strip_prefix("*.").map_or((&*host, false), |domain| (domain, true));
         if !written.is_ascii() {
@@ -198,13 +198,13 @@ fn is_name(name: &str) -> bool {
     })
 }
 
-fn parse_prefix(written: &str) -> Result<Vec<Box<str>>, Refused> {
+fn parse_prefix(written: &str) -> Result<Vec<Box<str>>, SettingError> {
     if written.contains(['{', '}', '*']) || written.contains("/:") || written.contains("/<") {
         let wrong = format!("{written:?} has a parameter, and a prefix has none");
-        return Err(Refused::new("prefix", wrong, "write literal segments, as in \"/orders\""));
+        return Err(SettingError::new("prefix", wrong, "write literal segments, as in \"/orders\""));
     }
     if written == "/" {
-        return Err(Refused::new(
+        return Err(SettingError::new(
             "prefix",
             "\"/\" covers every path",
             "leave it out, or write one such as \"/orders\"",
@@ -212,7 +212,7 @@ fn parse_prefix(written: &str) -> Result<Vec<Box<str>>, Refused> {
     }
     if !written.starts_with('/') {
         let wrong = format!("{written:?} is no path");
-        return Err(Refused::new("prefix", wrong, "begin it with /, as in \"/orders\""));
+        return Err(SettingError::new("prefix", wrong, "begin it with /, as in \"/orders\""));
     }
     let pattern = Pattern::parse("prefix", written)?;
     Ok(pattern.literals().map(Into::into).collect())
@@ -237,11 +237,11 @@ struct Prefixes {
 
 impl Scopes {
     /// `covers` are those of the parts from 1; `depths` says of all parts how many are around them.
-    pub(super) fn new(covers: &[Cover], depths: &[usize]) -> Self {
+    pub(super) fn new(covers: &[ScopeMatcher], depths: &[usize]) -> Self {
         // Where two parts have one prefix for a host, the narrower is put last: the wider one has more hosts beside it.
-        let mut parts: Vec<(usize, &Cover)> = (1..).zip(covers).collect();
+        let mut parts: Vec<(usize, &ScopeMatcher)> = (1..).zip(covers).collect();
         parts.sort_by_key(|(part, _)| depths.get(*part));
-        let all_that = |cover_it: &dyn Fn(&Cover) -> bool| {
+        let all_that = |cover_it: &dyn Fn(&ScopeMatcher) -> bool| {
             let mut prefixes = Prefixes::default();
             let covering = parts.iter().filter(|(_, cover)| cover.hosts.is_empty() || cover_it(cover));
             covering.for_each(|(part, cover)| prefixes.put(&cover.prefix, *part));
@@ -275,7 +275,7 @@ impl Scopes {
     pub(super) fn narrowest_in_any_case(&self, host: &str, path: &[u8]) -> Option<usize> {
         let mut node = self.prefixes(host);
         let mut found = node.part;
-        let mut rest: Rest<'_> = if node.next.is_empty() { None } else { segments_of(path) };
+        let mut rest: RemainingPath<'_> = if node.next.is_empty() { None } else { segments_of(path) };
         while let Some((segment, after)) = rest.map(split_segment) {
             let Some(next) = node.next.matching(segment) else { break };
             let Some((only, true)) = next.only() else { return None };
@@ -319,7 +319,7 @@ impl Prefixes {
 
     fn exact(&self, path: &[u8]) -> Option<usize> {
         let (mut node, mut found) = (self, self.part);
-        let mut rest: Rest<'_> = if self.next.is_empty() { None } else { segments_of(path) };
+        let mut rest: RemainingPath<'_> = if self.next.is_empty() { None } else { segments_of(path) };
         while let Some(left) = rest {
             let (segment, after) = split_segment(left);
             let mut alike = node.next.matching(segment).into_iter().flat_map(|next| next.each(segment));
@@ -330,7 +330,7 @@ impl Prefixes {
         found
     }
 
-    fn folded(&self, path: Rest<'_>, around: usize, found: &mut Vec<usize>) {
+    fn folded(&self, path: RemainingPath<'_>, around: usize, found: &mut Vec<usize>) {
         let part = self.part.unwrap_or(around);
         let before = found.len();
         if let Some((segment, after)) = path.map(split_segment) {

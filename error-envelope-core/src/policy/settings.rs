@@ -8,7 +8,7 @@ use super::keys::{Manner, Said, Settings};
 
 /// What of the settings outlives the exchange: enough for the log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Label {
+pub(crate) struct LogLabel {
     pub(crate) mode: Mode,
     pub(super) route: Option<Index>,
 }
@@ -21,8 +21,8 @@ impl Manner {
     }
 
     #[inline]
-    pub(crate) fn label(&self) -> Label {
-        Label { mode: self.mode, route: self.route }
+    pub(crate) fn label(&self) -> LogLabel {
+        LogLabel { mode: self.mode, route: self.route }
     }
 }
 

@@ -11,20 +11,20 @@ const MOST: usize = 8;
 
 /// The routes that match a request, the most specific first.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Met {
+pub(super) struct MatchedRoutes {
     routes: [u32; MOST],
     number: usize,
 }
 
 /// What holds for requests that match the same routes as the witness of the first of them.
 #[derive(Clone, Debug)]
-pub(super) struct Usual {
+pub(super) struct PrecomputedRoute {
     part: usize,
-    met: Met,
+    met: MatchedRoutes,
     settings: Settings,
 }
 
-impl Met {
+impl MatchedRoutes {
     #[inline]
     pub(super) fn push(&mut self, route: usize) {
         if let (Some(place), Ok(route)) = (self.routes.get_mut(self.number), u32::try_from(route)) {
@@ -42,9 +42,9 @@ impl Met {
     }
 }
 
-impl Usual {
+impl PrecomputedRoute {
     /// `part` is the narrowest around the requests.
-    pub(super) fn new(part: usize, met: Met, settings: Settings) -> Self {
+    pub(super) fn new(part: usize, met: MatchedRoutes, settings: Settings) -> Self {
         Self { part, met, settings }
     }
 
@@ -53,7 +53,7 @@ impl Usual {
         &self.settings
     }
 
-    pub(super) fn put_mode(&mut self, mode: super::Mode) {
+    pub(super) fn set_mode(&mut self, mode: super::Mode) {
         self.settings.manner.mode = mode;
     }
 
@@ -62,7 +62,7 @@ impl Usual {
     }
 
     #[inline]
-    pub(super) fn settings(&self, part: usize, met: &Met) -> Option<&Settings> {
+    pub(super) fn settings(&self, part: usize, met: &MatchedRoutes) -> Option<&Settings> {
         let same = self.part == part && met.number <= MOST && self.met.routes() == met.routes();
         same.then_some(&self.settings)
     }

@@ -16,11 +16,11 @@ use tonic::{Code, Status, TimeoutExpired};
 use crate::cause::{chain, find};
 use crate::classify::{details, rpc};
 use crate::code::{self, CodeSet, ErrorCode};
-use crate::dialect::grpc::Told;
+use crate::dialect::grpc::ReportedStatus;
 use crate::dialect::issues::written;
 use crate::dialect::json::Writer;
 use crate::dialect::outgoing::is_identifier;
-use crate::dialect::rich::{DOMAIN, Rich, Violation};
+use crate::dialect::rich::{DOMAIN, RpcDetails, Violation};
 use crate::dialect::status;
 use crate::fault::Fault;
 use crate::message;
@@ -30,7 +30,7 @@ use crate::message;
 #[must_use]
 pub fn fault_of_cause(error: &(dyn Error + 'static)) -> Option<Fault> {
     let status = find::<Status>(error)?;
-    let said = Said::of(status);
+    let said = StatusParts::of(status);
     (status.code() != Code::Unknown || said.recognised.is_some()).then(|| said.fault(status))
 }
 
@@ -38,21 +38,21 @@ pub fn fault_of_cause(error: &(dyn Error + 'static)) -> Option<Fault> {
 pub(super) fn of_status(status: &Status) -> Fault {
     match find::<Fault>(status) {
         Some(fault) => fault.clone(),
-        None => Said::of(status).fault(status),
+        None => StatusParts::of(status).fault(status),
     }
 }
 
-struct Said<'a> {
-    told: Told<'a>,
+struct StatusParts<'a> {
+    told: ReportedStatus<'a>,
     recognised: Option<ErrorCode>,
 }
 
-impl<'a> Said<'a> {
+impl<'a> StatusParts<'a> {
     fn of(status: &'a Status) -> Self {
         // No `Code` is negative, or more than 16.
         let number = u8::try_from(i32::from(status.code())).unwrap_or(u8::MAX);
         let message = Cow::Borrowed(status.message());
-        let told = Told { status: status::Status::new(number), message, rich: Rich::from_bytes(status.details()) };
+        let told = ReportedStatus { status: status::Status::new(number), message, rich: RpcDetails::from_bytes(status.details()) };
         let recognised = rpc::recognised(&told, &CodeSet::default(), DOMAIN);
         Self { told, recognised }
     }
@@ -72,7 +72,7 @@ impl<'a> Said<'a> {
         }
     }
 
-    fn rich(&self) -> Option<&Rich> {
+    fn rich(&self) -> Option<&RpcDetails> {
         self.told.rich.as_ref()
     }
 
@@ -128,10 +128,10 @@ fn repeats_a_cause(status: &Status) -> bool {
     texts.filter(|text| !text.is_empty()).any(|text| status.message().contains(&text))
 }
 
-fn issue(violation: &Violation) -> written::Named<'_> {
+fn issue(violation: &Violation) -> written::NamedIssue<'_> {
     let code = violation.reason.to_ascii_lowercase();
     let code = code::is_well_formed(code.as_bytes()).then_some(Cow::Owned(code));
-    written::Named { parameter: violation.field.clone(), message: Cow::Borrowed(&violation.description), code }
+    written::NamedIssue { parameter: violation.field.clone(), message: Cow::Borrowed(&violation.description), code }
 }
 
 fn seconds(delay: Duration) -> u64 {

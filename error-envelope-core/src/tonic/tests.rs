@@ -8,7 +8,7 @@ use serde_json::json;
 
 use super::*;
 use crate::code::ErrorCode;
-use crate::dialect::rich::Rich;
+use crate::dialect::rich::RpcDetails;
 
 const SEAT_TAKEN: ErrorCode = ErrorCode::own("seat_taken", 409);
 
@@ -45,7 +45,7 @@ fn foreign(code: Code, message: &str, reason: &str, domain: &str) -> Status {
 fn p1_a_fault_is_a_status() {
     let status = Status::from(fault());
     assert_eq!((status.code(), status.message()), (Code::ResourceExhausted, "Wait, s\u{e9}."));
-    let rich = Rich::from_bytes(status.details()).unwrap();
+    let rich = RpcDetails::from_bytes(status.details()).unwrap();
     assert_eq!((&*rich.reason, &*rich.domain, &*rich.message), ("RATE_LIMITED", DOMAIN, "Wait, s\u{e9}."));
     assert_eq!((rich.retry_delay, rich.violations.len()), (Some(Duration::from_secs(30)), 1));
     let headers = status.metadata().as_ref();

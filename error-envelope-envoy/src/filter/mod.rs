@@ -26,7 +26,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use error_envelope_core::exchange::{
-    BoxError, Collected, Event, Exchange, Meter, Observed, Origin, Pending, Tail, Terms, Watch,
+    BoxError, Collected, Event, Exchange, Meter, ObservedError, Origin, PendingPeek, BodyContext, ExchangeConfig, RpcResponse,
 };
 use error_envelope_core::request_id::RequestId;
 use error_envelope_runtime as runtime;
@@ -74,7 +74,7 @@ pub(crate) struct Filter {
     timer: RefCell<Option<Timer>>,
     /// Of the whole call.
     deadline: RefCell<Option<Timer>>,
-    terms: RefCell<Option<Arc<Terms>>>,
+    terms: RefCell<Option<Arc<ExchangeConfig>>>,
     id: Cell<Option<RequestId>>,
     /// The id of the stream that Envoy may be beginning again.
     followed: Cell<Option<RequestId>>,
@@ -89,15 +89,15 @@ pub(crate) struct Filter {
 enum State {
     #[default]
     New,
-    Peeking(Box<Pending>),
+    Peeking(Box<PendingPeek>),
     Called(Box<Exchange>),
     Draining(Box<Draining>),
     Collecting(Box<Collecting>),
     Replacing(Bytes),
     Dropping,
-    Passing(Tail),
+    Passing(BodyContext),
     Copying(Box<Copying>),
-    Watching(Box<Watch>),
+    Watching(Box<RpcResponse>),
     Lingering(Box<Lingering>),
     Deferred(Box<Deferred>),
     Answered,
@@ -120,8 +120,8 @@ struct Collecting {
 
 /// An inner error that passes, and is copied (M1).
 struct Copying {
-    tail: Tail,
-    observed: Box<Observed>,
+    tail: BodyContext,
+    observed: Box<ObservedError>,
     copy: Vec<u8>,
     passed: u64,
     max_bytes: u64,
@@ -268,7 +268,7 @@ impl Filter {
     }
 
     /// What the request began with (M3).
-    fn terms(&self) -> Arc<Terms> {
+    fn terms(&self) -> Arc<ExchangeConfig> {
         self.terms.borrow_mut().get_or_insert_with(|| self.module.terms()).clone()
     }
 
@@ -334,6 +334,6 @@ fn upstream_broke(stream: &Stream<'_>) -> Option<BoxError> {
     })
 }
 
-fn broke_off(stream: &Stream<'_>, tail: Tail) -> Option<Event> {
+fn broke_off(stream: &Stream<'_>, tail: BodyContext) -> Option<Event> {
     upstream_broke(stream).map(|cause| tail.broke_off(Origin::Error, cause))
 }

@@ -1,6 +1,6 @@
 //! The request: its head is shown to the guards, its body is counted (G0–G5, V4).
 
-use error_envelope_core::exchange::{Admission, Answered, Exchange, FirstByte, Linger, Meter, Metered, Pending, Watch};
+use error_envelope_core::exchange::{Admission, LocalReply, Exchange, FirstByte, DrainBudget, Meter, MeterAction, PendingPeek, RpcResponse};
 use error_envelope_runtime as runtime;
 use http::Version;
 
@@ -53,7 +53,7 @@ impl Filter {
     }
 
     /// Shows the head to the guards: what they say, and what became of it.
-    fn admit(&self, lines: Lines<'_>, version: Version, end: bool) -> Result<(Admission, Changes), Box<Answered>> {
+    fn admit(&self, lines: Lines<'_>, version: Version, end: bool) -> Result<(Admission, Changes), Box<LocalReply>> {
         let terms = self.terms();
         let all = terms.reads_any() || lines.len() > heads::MANY || heads::has_removed(lines);
         let mut head = heads::request(lines, version, all);
@@ -171,8 +171,8 @@ impl Filter {
         let Some(mut meter) = self.meter.take() else { return BodyStatus::Continue };
         let over = stream.chunks(Body::Request, |chunks| {
             chunks.iter().find_map(|chunk| match meter.request_data(chunk) {
-                Metered::Within => None,
-                Metered::Over(linger) => Some(linger),
+                MeterAction::Within => None,
+                MeterAction::Over(linger) => Some(linger),
             })
         });
         if end {
@@ -193,7 +193,7 @@ impl Filter {
     /// The body ran over its limit (G4): the answer, where no head has left; else what has begun ends.
     ///
     /// Over HTTP/1 what is left is dropped first, so that the connection can live on; a stream of HTTP/2 ends by itself.
-    fn overran(&self, stream: &Stream<'_>, meter: Meter, linger: Linger) {
+    fn overran(&self, stream: &Stream<'_>, meter: Meter, linger: DrainBudget) {
         let drains = self.version.get() < Version::HTTP_2 && !self.request_ended.get() && linger.max_bytes > 0;
         match self.leave(State::Answered) {
             State::Called(exchange) if drains => {
@@ -206,7 +206,7 @@ impl Filter {
                 let Collecting { exchange, .. } = *collecting;
                 self.answer(stream, exchange.overran());
             }
-            State::Watching(watch) => self.end_watch(stream, *watch, Watch::overran),
+            State::Watching(watch) => self.end_watch(stream, *watch, RpcResponse::overran),
             state @ (State::Passing(_) | State::Copying(_) | State::Dropping | State::Replacing(_)) => {
                 // The service would see a broken body, and its client what it then says: here both have one stream.
                 self.leave(state);
@@ -219,7 +219,7 @@ impl Filter {
     }
 
     /// The first chunk, or the end, of a body that decides by being there (G3).
-    fn peeked(&self, stream: &Stream<'_>, pending: Box<Pending>, end: bool) -> BodyStatus {
+    fn peeked(&self, stream: &Stream<'_>, pending: Box<PendingPeek>, end: bool) -> BodyStatus {
         let empty = stream.chunks(Body::Request, |chunks| chunks.iter().all(|chunk| chunk.is_empty()));
         match (empty, end) {
             (true, false) => {
@@ -238,7 +238,7 @@ impl Filter {
         }
     }
 
-    fn first_byte(&self, stream: &Stream<'_>, pending: Pending, first: FirstByte) -> BodyStatus {
+    fn first_byte(&self, stream: &Stream<'_>, pending: PendingPeek, first: FirstByte) -> BodyStatus {
         self.stop_waiting();
         match pending.first_byte(first) {
             Admission::Forward(exchange, _, unenforced) => {
@@ -269,7 +269,7 @@ impl Filter {
             State::Draining(draining) => self.answer(stream, draining.exchange.timed_out()),
             State::Collecting(collecting) => self.answer(stream, collecting.exchange.timed_out()),
             // What cannot be ended well goes on: the client has a clock of its own.
-            State::Watching(watch) if watch.can_end() => self.end_watch(stream, *watch, Watch::timed_out),
+            State::Watching(watch) if watch.can_end() => self.end_watch(stream, *watch, RpcResponse::timed_out),
             state => drop(self.leave(state)),
         }
     }

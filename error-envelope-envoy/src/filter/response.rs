@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use bytes::{Bytes, BytesMut};
-use error_envelope_core::exchange::{BoxError, Collected, Exchange, ResponsePlan, Rewritten, Watch};
+use error_envelope_core::exchange::{BoxError, Collected, Exchange, ResponsePlan, CollectedAction, RpcResponse};
 use error_envelope_runtime as runtime;
 use http::{HeaderValue, StatusCode, response};
 
@@ -383,16 +383,16 @@ impl Filter {
         let Collecting { exchange, mut head, read, .. } = collecting;
         let collected = if whole { Collected::Whole(&read) } else { Collected::Unreadable(&read) };
         match exchange.response_body(&mut head, collected) {
-            Rewritten::Rewrite(written) => {
+            CollectedAction::Rewrite(written) => {
                 self.tell(stream, written.event);
                 self.put_or_send(stream, head, written.body, ended, into)
             }
-            Rewritten::Replace(mut answered) => {
+            CollectedAction::Replace(mut answered) => {
                 self.tell_answered(stream, &mut answered);
                 let (head, body) = answered.reply.into_parts();
                 self.put_or_send(stream, head, body, ended, into)
             }
-            Rewritten::Restore(tail, event) => {
+            CollectedAction::Restore(tail, event) => {
                 self.tell(stream, *event);
                 self.put(stream, head, &read, into);
                 self.leave(State::Passing(tail));
@@ -447,7 +447,7 @@ impl Filter {
     }
 
     /// Shows a call's body to its watch, which may put another end in the place of its own (section P).
-    fn watch(&self, stream: &Stream<'_>, mut watch: Box<Watch>) {
+    fn watch(&self, stream: &Stream<'_>, mut watch: Box<RpcResponse>) {
         if !watch.reads_data() {
             self.leave(State::Watching(watch));
             return;
@@ -504,7 +504,7 @@ fn percent_decoded(text: &str) -> String {
 /// Whose answer comes.
 enum Answering {
     Exchange(Exchange),
-    Pending(error_envelope_core::exchange::Pending),
+    Pending(error_envelope_core::exchange::PendingPeek),
 }
 
 #[allow(clippy::disallowed_methods, reason = "an adapter has a clock")]

@@ -1,7 +1,7 @@
 //! Our answers on their way out, and what is dropped of a request so that its client can read them (G5).
 
 use bytes::Bytes;
-use error_envelope_core::exchange::{Answered, Ended, Last, Watch};
+use error_envelope_core::exchange::{LocalReply, RpcFailure, FinalFrame, RpcResponse};
 use error_envelope_runtime as runtime;
 use http::header::{CONNECTION, CONTENT_LENGTH};
 use http::{HeaderValue, Response, Version, response};
@@ -12,7 +12,7 @@ use crate::heads;
 
 impl Filter {
     /// Answers instead of the service, from any hook: what has come of a response is dropped.
-    pub(super) fn answer(&self, stream: &Stream<'_>, mut answered: Answered) {
+    pub(super) fn answer(&self, stream: &Stream<'_>, mut answered: LocalReply) {
         self.stop_waiting();
         self.deadline.take();
         let linger = answered.linger;
@@ -39,7 +39,7 @@ impl Filter {
         }
     }
 
-    pub(super) fn tell_answered(&self, stream: &Stream<'_>, answered: &mut Answered) {
+    pub(super) fn tell_answered(&self, stream: &Stream<'_>, answered: &mut LocalReply) {
         note(stream, &answered.event);
         runtime::log_reply(answered);
     }
@@ -86,7 +86,7 @@ impl Filter {
                     meter.request_ended();
                 }
                 // What there was to drop is dropped.
-                self.answer(stream, Answered { linger: None, ..exchange.overran() });
+                self.answer(stream, LocalReply { linger: None, ..exchange.overran() });
             }
             state => drop(self.leave(state)),
         }
@@ -114,16 +114,16 @@ impl Filter {
     }
 
     /// A call ends here, as its protocol has it, or breaks off (F4).
-    pub(super) fn end_watch(&self, stream: &Stream<'_>, watch: Watch, end: impl FnOnce(Watch) -> Ended) {
+    pub(super) fn end_watch(&self, stream: &Stream<'_>, watch: RpcResponse, end: impl FnOnce(RpcResponse) -> RpcFailure) {
         self.stop_waiting();
         self.deadline.take();
-        let Ended { last, event } = end(watch);
+        let RpcFailure { last, event } = end(watch);
         self.leave(State::Answered);
         self.tell(stream, event);
         match last {
-            Last::Trailers(trailers) => stream.send_trailers(heads::lines_of(&trailers)),
-            Last::Data(data) => stream.send_data(&data, true),
-            Last::BrokenOff => stream.reset("error_envelope_broken_off"),
+            FinalFrame::Trailers(trailers) => stream.send_trailers(heads::lines_of(&trailers)),
+            FinalFrame::Data(data) => stream.send_data(&data, true),
+            FinalFrame::BrokenOff => stream.reset("error_envelope_broken_off"),
         }
     }
 }

@@ -18,7 +18,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use error_envelope_runtime::files;
-use error_envelope_runtime::files::{FileReader, Folders, Look, Patience, Unread};
+use error_envelope_runtime::files::{FileReader, WatchedFolders, Look, Patience, Unread};
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::ServerConfig;
 
@@ -123,7 +123,7 @@ impl ServerTls {
 }
 
 /// Watched first, so that what changes while it is read has an event. A swapped link leads to other folders.
-fn look(pair: &Pair, folders: &mut Folders) -> Look<Content> {
+fn look(pair: &Pair, folders: &mut WatchedFolders) -> Look<Content> {
     let watched = folders.watch(folders_of(pair));
     let (texts, content) = pair.read();
     Look { content, texts, files: vec![pair.certificate.clone(), pair.key.clone()], watched }

@@ -18,7 +18,7 @@ fn reader(texts: impl IntoIterator<Item = u64>) -> (FileReader<u64>, Changes, Se
     let (send, found) = channel();
     texts.into_iter().for_each(|text| send.send(text).unwrap());
     let found = Mutex::new(found);
-    let look = move |_: &mut Folders, _: &Progress| {
+    let look = move |_: &mut WatchedFolders, _: &Progress| {
         let texts = lock(&found).recv().expect("the test has a text");
         Look { content: texts, texts, files: vec!["/policy.toml".into()], watched: Ok(()) }
     };
@@ -91,7 +91,7 @@ fn one_reads_at_a_time_and_whoever_cannot_wait_has_the_files_read_once_more() {
 #[test]
 fn a_look_that_panics_is_an_error_and_the_next_one_is_had() {
     let fails = AtomicBool::new(true);
-    let look = move |_: &mut Folders, _: &Progress| {
+    let look = move |_: &mut WatchedFolders, _: &Progress| {
         assert!(!fails.swap(false, Ordering::SeqCst), "as the test wants it");
         Look { content: 1, texts: 1, files: Vec::new(), watched: Ok(()) }
     };

@@ -7,14 +7,14 @@ use error_envelope_core::policy::Guards;
 use error_envelope_runtime as runtime;
 use http::request::Parts;
 use http::{Request, Response, Version};
-use tower_error_envelope::exchange::{Admission, Answered, BodyFacts, Exchange, Terms};
+use tower_error_envelope::exchange::{Admission, LocalReply, BodyFacts, Exchange, ExchangeConfig};
 use tower_error_envelope::{ErrorCode, Fault, Policy};
 
 use super::request::{Asked, Sent};
 use super::table::Wire;
 
 /// The layer under the policy that the service is said to have.
-pub(super) struct Oracle(Arc<Terms>);
+pub(super) struct Oracle(Arc<ExchangeConfig>);
 
 /// What would become of a request.
 pub(super) enum Predicted {
@@ -38,7 +38,7 @@ impl Predicted {
 
 impl Oracle {
     pub(super) fn new(policy: Policy) -> Self {
-        Self(Arc::new(Terms::new(policy, runtime::now)))
+        Self(Arc::new(ExchangeConfig::new(policy, runtime::now)))
     }
 
     pub(super) fn policy(&self) -> &Policy {
@@ -64,7 +64,7 @@ impl Oracle {
             Admission::Forward(exchange, ..) => {
                 let fault = Fault::new(code);
                 let failure = exchange.failure_of(&fault);
-                let Answered { reply, .. } = exchange.failed(failure, Box::new(fault));
+                let LocalReply { reply, .. } = exchange.failed(failure, Box::new(fault));
                 Some(reply)
             }
             Admission::Peek(..) | Admission::Verify(..) => None,

@@ -1,7 +1,7 @@
 //! What the layer wrote is read back by the library's own client, in every case and by every driver.
 
 use http::response::Parts;
-use tower_error_envelope::client::{ClientError, ErrorReader, Whole};
+use tower_error_envelope::client::{ClientError, ErrorReader, BufferedResponse};
 
 use super::always::Seen;
 use super::check::Problems;
@@ -40,7 +40,7 @@ fn read(seen: &Seen<'_>) -> Option<ClientError> {
 
 fn whole(head: &Parts, body: &[u8], trailers: &http::HeaderMap) -> Option<ClientError> {
     // The cases' longest messages and details, and what they are in base64.
-    ErrorReader::new().limit(1 << 24).read_whole(Whole { head, body, trailers: Some(trailers) })
+    ErrorReader::new().limit(1 << 24).read_whole(BufferedResponse { head, body, trailers: Some(trailers) })
 }
 
 fn plain(seen: &Seen<'_>, error: &ClientError, problems: &mut Problems) {

@@ -12,7 +12,7 @@ use http::{HeaderName, HeaderValue, Response as HttpResponse, StatusCode, reques
 use http_body::Body as _;
 use http_body_util::{BodyExt as _, Limited};
 use tower_error_envelope::exchange::{
-    Admission, Answered, BodyFacts, BoxError, Event, Exchange, FirstByte, Metered, ResponsePlan, Rewritten, Tail, Terms,
+    Admission, LocalReply, BodyFacts, BoxError, Event, Exchange, FirstByte, MeterAction, ResponsePlan, CollectedAction, BodyContext, ExchangeConfig,
 };
 use tower_error_envelope::middleware::recognise;
 use tower_error_envelope::{Policy, RequestId};
@@ -65,7 +65,7 @@ fn not_here(case: &Case) -> Option<&'static str> {
 
 fn run(case: &Case, policies: impl Fn() -> Policy) -> Run {
     let terms: Vec<_> =
-        (0..case.chain).map(|_| Arc::new(Terms::new(policies(), now).with_recogniser(recognise))).collect();
+        (0..case.chain).map(|_| Arc::new(ExchangeConfig::new(policies(), now).with_recogniser(recognise))).collect();
     let mut stage = Stage { case, calls: Vec::new(), log: String::new(), took: Duration::ZERO };
     let mut exchanges = Vec::new();
     for _ in 0..case.request.times {
@@ -90,7 +90,7 @@ struct Stage<'a> {
 
 impl Stage<'_> {
     /// The first of these layers around the others; without any it is the service.
-    fn layer(&mut self, terms: &[Arc<Terms>], head: &mut request::Parts, body: BodyFacts) -> Result<Reply, BoxError> {
+    fn layer(&mut self, terms: &[Arc<ExchangeConfig>], head: &mut request::Parts, body: BodyFacts) -> Result<Reply, BoxError> {
         let Some((terms, inside)) = terms.split_first() else { return self.service(head) };
         let mut admission = Exchange::begin(terms.clone(), head, body, fresh_id);
         loop {
@@ -142,8 +142,8 @@ impl Stage<'_> {
         let mut read = Vec::new();
         for piece in self.case.request.pieces(512) {
             match meter.request_data(&piece) {
-                Metered::Within => read.extend_from_slice(&piece),
-                Metered::Over(_) => return Err((read, over_limit())),
+                MeterAction::Within => read.extend_from_slice(&piece),
+                MeterAction::Over(_) => return Err((read, over_limit())),
             }
         }
         meter.request_ended();
@@ -261,7 +261,7 @@ impl Stage<'_> {
         }
     }
 
-    fn passed(&mut self, reply: Reply, tail: Tail) -> Reply {
+    fn passed(&mut self, reply: Reply, tail: BodyContext) -> Reply {
         let (reply, event) = reply.passed(tail);
         event.iter().for_each(|event| self.note(event));
         reply
@@ -278,9 +278,9 @@ impl Stage<'_> {
         let rewritten = exchange.response_body(&mut head, reply.collected(bytes, late));
         reply.head = head;
         match rewritten {
-            Rewritten::Rewrite(written) => self.written(reply, &written.event, &written.body),
-            Rewritten::Replace(answered) => self.answered(*answered),
-            Rewritten::Restore(tail, event) => {
+            CollectedAction::Rewrite(written) => self.written(reply, &written.event, &written.body),
+            CollectedAction::Replace(answered) => self.answered(*answered),
+            CollectedAction::Restore(tail, event) => {
                 self.note(&event);
                 self.passed(reply, tail)
             }
@@ -292,7 +292,7 @@ impl Stage<'_> {
         Reply::new(reply.head, body.to_vec())
     }
 
-    fn answered(&mut self, answered: Answered) -> Reply {
+    fn answered(&mut self, answered: LocalReply) -> Reply {
         answered.unenforced.iter().for_each(|event| self.note(event));
         self.note(&answered.event);
         let (head, body) = answered.reply.into_parts();

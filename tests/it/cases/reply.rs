@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use http::{HeaderMap, response};
-use tower_error_envelope::exchange::{BodyFacts, BoxError, Collected, Ended, Event, Last, Origin, Tail, Watch};
+use tower_error_envelope::exchange::{BodyFacts, BoxError, Collected, RpcFailure, Event, FinalFrame, Origin, BodyContext, RpcResponse};
 
 use super::format::{Fails, Inner};
 use super::script::map_of;
@@ -57,13 +57,13 @@ impl Reply {
     }
 
     /// It passes; where it breaks off, that is logged (F4).
-    pub(super) fn passed(self, tail: Tail) -> (Self, Option<Event>) {
+    pub(super) fn passed(self, tail: BodyContext) -> (Self, Option<Event>) {
         let event = self.fails().then(|| tail.broke_off(self.origin, "the body failed".into()));
         (Self { origin: Origin::Error, ..self }, event)
     }
 
     /// It passes before the eyes of a watch, whose client may wait no longer than for its end (P1).
-    pub(super) fn watched(mut self, mut watch: Watch, out_of_time: bool, piece: Option<usize>) -> (Self, Vec<Event>) {
+    pub(super) fn watched(mut self, mut watch: RpcResponse, out_of_time: bool, piece: Option<usize>) -> (Self, Vec<Event>) {
         let mut events = Vec::new();
         let mut body = Vec::new();
         for piece in self.body.chunks(piece.unwrap_or(PIECE).max(1)) {
@@ -87,17 +87,17 @@ impl Reply {
                 return (self, events);
             }
         };
-        let Ended { last, event } = ended;
+        let RpcFailure { last, event } = ended;
         events.push(event);
         (self.ended(last), events)
     }
 
-    fn ended(mut self, last: Last) -> Self {
+    fn ended(mut self, last: FinalFrame) -> Self {
         self.end = End::Whole;
         match last {
-            Last::Trailers(trailers) => self.trailers = trailers,
-            Last::Data(data) => self.body.extend_from_slice(&data),
-            Last::BrokenOff => self.end = End::Aborted("the layer broke it off".into()),
+            FinalFrame::Trailers(trailers) => self.trailers = trailers,
+            FinalFrame::Data(data) => self.body.extend_from_slice(&data),
+            FinalFrame::BrokenOff => self.end = End::Aborted("the layer broke it off".into()),
         }
         Self { origin: Origin::Error, ..self }
     }

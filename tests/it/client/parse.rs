@@ -4,7 +4,7 @@ use std::time::{Duration, SystemTime};
 
 use serde::Deserialize;
 use serde_json::{Value, json};
-use tower_error_envelope::client::{ClientError, ErrorReader, Issue, Step, Whole};
+use tower_error_envelope::client::{ClientError, ErrorReader, Issue, Step, BufferedResponse};
 use tower_error_envelope::{ErrorCode, Retry};
 
 use super::{Answer, bytes, cases};
@@ -44,7 +44,7 @@ fn each_shared_case_is_read() {
             Some("Mon, 07 Nov 1994 08:49:37 GMT") => || at(784_198_177),
             Some(other) => panic!("{}: {other} has no clock here", case.name),
         });
-        let whole = Whole { head: &head, body: &bytes(&body), trailers: Some(&trailers) };
+        let whole = BufferedResponse { head: &head, body: &bytes(&body), trailers: Some(&trailers) };
         let read = reader.read_whole(whole).as_ref().map_or(Value::Null, said);
         if read != case.expect {
             wrong.push(format!("{}:\n   {read}\n  not {}", case.name, case.expect));

@@ -13,7 +13,7 @@ use tokio::time::Instant;
 use tower::retry::RetryLayer;
 use tower::retry::budget::TpsBudget;
 use tower::{Service, ServiceBuilder, ServiceExt, service_fn};
-use tower_error_envelope::client::{ErrorReader, ReadErrorLayer, Repeatable, RetryPolicy};
+use tower_error_envelope::client::{ErrorReader, ReadErrorLayer, Idempotent, RetryPolicy};
 
 use super::{Answer, cases};
 
@@ -77,7 +77,7 @@ async fn each_shared_case_is_sent_again_as_told() {
         let server = Server::new(case.answers);
         let mut request = Request::builder().method(&*case.method).body(Full::new(Bytes::from("x"))).unwrap();
         if case.repeatable {
-            request.extensions_mut().insert(Repeatable);
+            request.extensions_mut().insert(Idempotent);
         }
         let response = client(policy, &server).oneshot(request).await;
         let status = response.ok().map(|response| response.status().as_u16());

@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use tower_error_envelope::auth::{Presented, Verified};
+use tower_error_envelope::auth::{CredentialRequest, Verified};
 use tower_error_envelope::{Mode, Route};
 
 use super::*;
@@ -99,7 +99,7 @@ fn g0_a_verifier_that_both_ask_for_is_asked_once() {
         .scheme("api", bearer())
         .route(Route::new("/admin/{*rest}").auth(["partner"]))
         .route(Route::new("/public/{*rest}").auth(["api", "partner"]));
-    let layer = policy(builder).verifier("partner", move |_: Presented| {
+    let layer = policy(builder).verifier("partner", move |_: CredentialRequest| {
         counted.fetch_add(1, Ordering::SeqCst);
         async { Ok(Verified::granted("p1")) }
     });
@@ -115,7 +115,7 @@ fn g0_a_door_that_is_shut_asks_no_verifier_of_the_other() {
         .scheme("api", bearer())
         .route(Route::new("/admin/{*rest}").auth(["api"]))
         .route(Route::new("/public/{*rest}").auth(["partner"]));
-    let layer = policy(builder).verifier("partner", |_: Presented| async { panic!("nobody asks") });
+    let layer = policy(builder).verifier("partner", |_: CredentialRequest| async { panic!("nobody asks") });
     let ((answer, _), lines) = logged(once(&layer, get("/public/../admin/x").body(empty()).unwrap()));
     answer.expect_envelope(401, "auth_missing");
     assert_eq!(lines.len(), 1);

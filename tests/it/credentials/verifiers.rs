@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 use tower_error_envelope::Route;
-use tower_error_envelope::auth::{Presented, Verified, Verify};
+use tower_error_envelope::auth::{CredentialRequest, Verified, Verifier};
 use tower_error_envelope::policy::RequiredHeader;
 
 use super::*;
@@ -13,8 +13,8 @@ use crate::kit::{logged, only};
 /// Knows the header `x-session`, and takes its time.
 struct Sessions(Duration);
 
-impl Verify for Sessions {
-    async fn verify(&self, request: Presented) -> Result<Verified, BoxError> {
+impl Verifier for Sessions {
+    async fn verify(&self, request: CredentialRequest) -> Result<Verified, BoxError> {
         tokio::time::sleep(self.0).await;
         let Some(session) = request.headers().get("x-session") else { return Ok(Verified::Missing) };
         Ok(match session.to_str()? {
@@ -66,7 +66,7 @@ fn g2_a_verifier_decides() {
 #[test]
 fn g2_a_verifier_sees_the_request_but_for_what_is_forwarded() {
     let layer =
-        policy(custom(AuthScheme::custom().forward_id("x-user"))).verifier("partner", |it: Presented| async move {
+        policy(custom(AuthScheme::custom().forward_id("x-user"))).verifier("partner", |it: CredentialRequest| async move {
             assert_eq!((it.method().as_str(), it.uri().query()), ("GET", Some("q=1")));
             assert!(it.headers().get("x-user").is_none() && it.headers().contains_key("x-request-id"));
             assert_eq!(it.extensions().get::<u8>(), Some(&7));
@@ -83,7 +83,7 @@ fn g2_a_verifier_sees_the_request_but_for_what_is_forwarded() {
 #[test]
 fn g2_what_needs_no_wait_is_asked_first() {
     let builder = custom(AuthScheme::custom()).scheme("api", bearer()).auth(["partner", "api"]);
-    let layer = policy(builder).verifier("partner", |_: Presented| async { panic!("nobody asks") });
+    let layer = policy(builder).verifier("partner", |_: CredentialRequest| async { panic!("nobody asks") });
     let request = get("/x").header("authorization", "Bearer key-live-1").body(empty()).unwrap();
     let ((_, seen), _) = logged(once(&layer, request));
     assert_eq!(identity(&seen[0]), ("api", Some("live")));
@@ -95,7 +95,7 @@ fn g2_verifiers_are_asked_in_turn_each_with_its_own_time() {
         .scheme("slow", AuthScheme::custom().timeout(Duration::from_secs(1)))
         .scheme("partner", AuthScheme::custom())
         .auth(["slow", "partner"]);
-    let layer = sessions(builder).verifier("slow", |_: Presented| std::future::pending());
+    let layer = sessions(builder).verifier("slow", |_: CredentialRequest| std::future::pending());
     let ((), lines) = logged(async {
         let before = Instant::now();
         let (_, seen) = once(&layer, with("good")).await;

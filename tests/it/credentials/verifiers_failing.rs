@@ -8,7 +8,7 @@ use std::task::Waker;
 use std::time::Duration;
 
 use tokio::time::Instant;
-use tower_error_envelope::auth::{Presented, Verified, Verify};
+use tower_error_envelope::auth::{CredentialRequest, Verified, Verifier};
 
 use super::*;
 use crate::kit::{SECRET, logged, only};
@@ -31,8 +31,8 @@ enum Wrong {
 
 use Wrong::*;
 
-impl Verify for Wrong {
-    fn verify(&self, _: Presented) -> impl Future<Output = Outcome> + Send {
+impl Verifier for Wrong {
+    fn verify(&self, _: CredentialRequest) -> impl Future<Output = Outcome> + Send {
         assert!(*self != PanicsAtOnce, "{SECRET}");
         Going(*self)
     }
@@ -199,7 +199,7 @@ fn f2_a_request_that_cannot_be_copied_is_503() {
     }
 
     let layer = policy(custom(AuthScheme::custom()))
-        .verifier("partner", |_: Presented| async { Ok::<_, BoxError>(Verified::granted("anna")) });
+        .verifier("partner", |_: CredentialRequest| async { Ok::<_, BoxError>(Verified::granted("anna")) });
     let request = get("/x").extension(Uncopyable).body(empty()).unwrap();
     let ((answer, seen), lines) = logged(once(&layer, request));
     answer.expect_envelope(503, "service_unavailable");

@@ -4,7 +4,7 @@ use std::io;
 
 use http::{Request, header};
 use tower::{Layer, ServiceExt, service_fn};
-use tower_error_envelope::exchange::{Admission, BodyFacts, BoxError, Exchange, Terms};
+use tower_error_envelope::exchange::{Admission, BodyFacts, BoxError, Exchange, ExchangeConfig};
 use tower_error_envelope::middleware::RequestBody;
 use tower_error_envelope::{ErrorCode, Fault, Policy, RequestId, Route};
 
@@ -124,7 +124,7 @@ fn l3_what_is_written_of_an_exchange_has_no_credential() {
             let policy = Policy::builder().route(Route::new("/json").json(true)).build().unwrap();
             let (mut head, ()) = Request::post("/json").header(name, value).body(()).unwrap().into_parts();
             let admission =
-                Exchange::begin(Terms::new(policy, || std::time::UNIX_EPOCH).into(), &mut head, facts, || {
+                Exchange::begin(ExchangeConfig::new(policy, || std::time::UNIX_EPOCH).into(), &mut head, facts, || {
                     RequestId::from_parts(1, 1)
                 });
             assert_eq!(matches!(admission, Admission::Forward(..)), facts.ended, "{admission:?}");

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use http::{HeaderValue, Request, Response, StatusCode};
 use serde_json::value::RawValue;
-use tower_error_envelope::exchange::{Admission, BodyFacts, Collected, Exchange, ResponsePlan, Rewritten, Terms};
+use tower_error_envelope::exchange::{Admission, BodyFacts, Collected, Exchange, ResponsePlan, CollectedAction, ExchangeConfig};
 use tower_error_envelope::{Policy, RequestId};
 
 /// Names of members that are read, or that look as if they were.
@@ -180,7 +180,7 @@ fn members(json: &str) -> Option<BTreeMap<String, &RawValue>> {
 /// `None` where a protocol keeps its own shape (R10).
 fn rewritten(policy: &Arc<Policy>, status: StatusCode, media_type: &'static str, body: &[u8]) -> Option<String> {
     let (mut request, ()) = Request::new(()).into_parts();
-    let terms = Terms::new(policy.clone(), || std::time::UNIX_EPOCH);
+    let terms = ExchangeConfig::new(policy.clone(), || std::time::UNIX_EPOCH);
     let id = || "req_01JD2V5W8Z3Q4R6T8Y0A1B2C3D".parse::<RequestId>().expect("an id");
     let ended = BodyFacts { ended: true, ..BodyFacts::default() };
     let Admission::Forward(exchange, ..) = Exchange::begin(Arc::new(terms), &mut request, ended, id) else {
@@ -193,9 +193,9 @@ fn rewritten(policy: &Arc<Policy>, status: StatusCode, media_type: &'static str,
     let written = match exchange.response_head(&mut head, || facts) {
         ResponsePlan::Rewrite(written) => written,
         ResponsePlan::Collect(exchange, ..) => match exchange.response_body(&mut head, Collected::Whole(body)) {
-            Rewritten::Rewrite(written) => written,
-            Rewritten::Restore(..) => return None,
-            Rewritten::Replace(_) => panic!("no request body was over a limit"),
+            CollectedAction::Rewrite(written) => written,
+            CollectedAction::Restore(..) => return None,
+            CollectedAction::Replace(_) => panic!("no request body was over a limit"),
         },
         plan => panic!("{plan:?}"),
     };

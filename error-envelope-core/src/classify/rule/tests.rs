@@ -2,8 +2,8 @@
 
 use super::*;
 
-fn said(path: &str) -> Said<'_> {
-    Said {
+fn said(path: &str) -> ErrorFacts<'_> {
+    ErrorFacts {
         status: StatusCode::NOT_FOUND,
         code: Some("NO_SESSION"),
         message: Some(" Session not found\n"),
@@ -54,7 +54,7 @@ fn r1_the_first_rule_that_fits_decides() {
 
 #[test]
 fn r1_what_the_error_does_not_say_fits_no_condition() {
-    let silent = Said { code: None, message: None, media_type: None, path: None, ..said("/") };
+    let silent = ErrorFacts { code: None, message: None, media_type: None, path: None, ..said("/") };
     let patterns = [rule().message_pattern(""), rule().code("x"), rule().content_type("a/b"), rule().route("/{*x}")];
     let rules = patterns.map(|rule| Arc::new(rule.compile().unwrap()));
     assert!(first_fit(&rules, &silent).is_none());
@@ -71,7 +71,7 @@ fn r12_backwards_a_rule_that_is_bound_to_another_route_says_nothing() {
     ];
     let rules = rules.map(|rule| Arc::new(rule.compile().unwrap()));
     let said = |path| {
-        let target = Target::new(&Method::GET, path);
+        let target = RequestTarget::new(&Method::GET, path);
         let code = ErrorCode::GONE;
         let said = backwards(&rules, &code, &target).map(|rule| rule.inner_code().or(rule.very_text()));
         said.map(|said| said.unwrap_or("-").to_owned()).collect::<Vec<_>>()

@@ -19,7 +19,7 @@ pub(crate) fn of_parameter(param: &str, message: &str) -> String {
 
 /// The list of several; `None` of none.
 #[cfg_attr(not(feature = "tonic"), allow(dead_code, reason = "a tonic status alone has several"))]
-pub(crate) fn of_parameters<'a>(issues: impl IntoIterator<Item = Named<'a>>) -> Option<String> {
+pub(crate) fn of_parameters<'a>(issues: impl IntoIterator<Item = NamedIssue<'a>>) -> Option<String> {
     let mut list = List::new();
     for issue in issues {
         push(&mut list, &issue.parameter, &issue.message, issue.code.as_deref());
@@ -51,20 +51,20 @@ pub(crate) fn first_parameter(details: &str) -> Option<String> {
 }
 
 /// An issue whose path is a parameter's name, such as `messages[0].content`.
-pub(crate) struct Named<'a> {
+pub(crate) struct NamedIssue<'a> {
     pub(crate) parameter: String,
     pub(crate) message: Cow<'a, str>,
     pub(crate) code: Option<Cow<'a, str>>,
 }
 
 /// The issues, by name; none where the details have no list.
-pub(crate) fn by_parameter(details: &str) -> Vec<Named<'_>> {
+pub(crate) fn by_parameter(details: &str) -> Vec<NamedIssue<'_>> {
     list_in(details).unwrap_or_default().into_iter().filter_map(named).collect()
 }
 
-fn named(raw: &RawValue) -> Option<Named<'_>> {
+fn named(raw: &RawValue) -> Option<NamedIssue<'_>> {
     let issue = Object::parse(raw.get())?;
-    Some(Named {
+    Some(NamedIssue {
         parameter: parameter_of(&path_of(raw)?),
         message: issue.string("message")?,
         code: issue.string("code"),

@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use prost::Message;
 
-use super::{BAD_REQUEST, ERROR_INFO, REQUEST_INFO, RETRY_INFO, Rich, Violation, wire};
+use super::{BAD_REQUEST, ERROR_INFO, REQUEST_INFO, RETRY_INFO, RpcDetails, Violation, wire};
 use crate::dialect::status::Status;
 
-impl Rich {
+impl RpcDetails {
     /// What the bytes say; `None` where they are no google.rpc.Status. A detail that is none of those known here is passed
     /// over, as is one that cannot be read.
     pub(crate) fn from_bytes(bytes: &[u8]) -> Option<Self> {

@@ -19,33 +19,33 @@ fn error() -> RpcError<'static> {
     }
 }
 
-fn again(error: RpcError<'_>, max: usize) -> Rich {
+fn again(error: RpcError<'_>, max: usize) -> RpcDetails {
     let bytes = error.to_bytes(max);
     assert!(bytes.len() <= max, "{} of {max}", bytes.len());
-    Rich::from_bytes(&bytes).expect("it decodes")
+    RpcDetails::from_bytes(&bytes).expect("it decodes")
 }
 
-fn details(details: &str) -> Rich {
+fn details(details: &str) -> RpcDetails {
     again(RpcError { details: Some(details), ..error() }, 3072)
 }
 
-fn metadata(rich: &Rich) -> Vec<(&str, &str)> {
+fn metadata(rich: &RpcDetails) -> Vec<(&str, &str)> {
     rich.metadata.iter().map(|(key, value)| (&**key, &**value)).collect()
 }
 
-fn violations(rich: &Rich) -> Vec<(&str, &str, &str)> {
+fn violations(rich: &RpcDetails) -> Vec<(&str, &str, &str)> {
     rich.violations.iter().map(|it| (&*it.field, &*it.description, &*it.reason)).collect()
 }
 
 #[test]
 fn p1_the_reason_is_the_code_in_capitals() {
     let rich = again(RpcError { retry_after: Some(Duration::from_millis(1500)), ..error() }, 3072);
-    let expected = Rich {
+    let expected = RpcDetails {
         reason: "NOT_FOUND".into(),
         domain: DOMAIN.into(),
         request_id: ID.into(),
         retry_delay: Some(Duration::from_millis(1500)),
-        ..Rich::new(Status::NOT_FOUND, "Not found.".into())
+        ..RpcDetails::new(Status::NOT_FOUND, "Not found.".into())
     };
     assert_eq!(rich, expected);
 }
@@ -154,10 +154,10 @@ fn p1_a_strange_status_is_read_as_far_as_it_goes() {
             any("/google.rpc.RetryInfo", wire::RetryInfo { retry_delay: Some(late) }.encode_to_vec()),
         ],
     };
-    let rich = Rich::from_bytes(&status.encode_to_vec()).unwrap();
+    let rich = RpcDetails::from_bytes(&status.encode_to_vec()).unwrap();
     assert_eq!((rich.status, &*rich.reason, rich.retry_delay), (Status::UNKNOWN, "FIRST", None));
-    assert_eq!(Rich::from_bytes(b""), None);
-    assert_eq!(Rich::from_bytes(b"\x12\x02\xff\xff"), None, "a text that is no UTF-8");
+    assert_eq!(RpcDetails::from_bytes(b""), None);
+    assert_eq!(RpcDetails::from_bytes(b"\x12\x02\xff\xff"), None, "a text that is no UTF-8");
 }
 
 proptest! {
@@ -184,7 +184,7 @@ proptest! {
         let bytes = whole.to_bytes(max);
         prop_assert!(bytes.len() <= max);
         if !bytes.is_empty() {
-            let rich = Rich::from_bytes(&bytes).unwrap();
+            let rich = RpcDetails::from_bytes(&bytes).unwrap();
             prop_assert_eq!((&*rich.message, &*rich.reason, &*rich.request_id), (&*message, "NOT_FOUND", ID));
             prop_assert!(rich.retry_delay.is_some());
         } else {
@@ -195,12 +195,12 @@ proptest! {
     #[test]
     fn p1_details_of_any_text_decode(text in "\\PC{0,80}|[{\\[]\\PC{0,80}", max in 300_usize..400) {
         let bytes = RpcError { details: Some(&text), ..error() }.to_bytes(max);
-        prop_assert!(bytes.len() <= max && Rich::from_bytes(&bytes).is_some());
+        prop_assert!(bytes.len() <= max && RpcDetails::from_bytes(&bytes).is_some());
     }
 
     #[test]
     fn p1_no_bytes_panic(bytes: Vec<u8>) {
-        let _ = Rich::from_bytes(&bytes);
+        let _ = RpcDetails::from_bytes(&bytes);
     }
 
     #[test]
@@ -208,7 +208,7 @@ proptest! {
         let mut bytes = RpcError { retry_after: Some(Duration::from_secs(1)), ..error() }.to_bytes(3072);
         let at = at % bytes.len();
         bytes[at] = byte;
-        let _ = Rich::from_bytes(&bytes);
-        let _ = Rich::from_bytes(&bytes[..at]);
+        let _ = RpcDetails::from_bytes(&bytes);
+        let _ = RpcDetails::from_bytes(&bytes[..at]);
     }
 }

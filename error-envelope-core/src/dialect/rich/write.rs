@@ -5,7 +5,7 @@ use std::time::Duration;
 use prost::{Message, length_delimiter_len};
 
 use super::{
-    BAD_REQUEST, Detail, ERROR_INFO, MAX_SECONDS, REQUEST_INFO, RETRY_INFO, RpcError, TYPE_URL, issue_code,
+    BAD_REQUEST, PackedDetail, ERROR_INFO, MAX_SECONDS, REQUEST_INFO, RETRY_INFO, RpcError, TYPE_URL, issue_code,
     metadata_of, wire,
 };
 use crate::dialect::issues::{self, written};
@@ -26,14 +26,14 @@ impl RpcError<'_> {
     }
 
     /// The details, which take at most `room` bytes in a google.rpc.Status; `None` where there is no room.
-    pub(crate) fn details(self, room: usize) -> Option<Vec<Detail>> {
+    pub(crate) fn details(self, room: usize) -> Option<Vec<PackedDetail>> {
         let mut info = wire::ErrorInfo {
             reason: self.code.to_ascii_uppercase(),
             domain: self.domain.to_owned(),
             metadata: Vec::new(),
         };
         let others: Vec<_> = [self.request_info(), self.retry_info()].into_iter().flatten().collect();
-        let fixed = framed(ERROR_INFO, info.encoded_len()) + others.iter().map(Detail::framed).sum::<usize>();
+        let fixed = framed(ERROR_INFO, info.encoded_len()) + others.iter().map(PackedDetail::framed).sum::<usize>();
         let mut room = room.checked_sub(fixed)?;
         let (metadata, violations) = self.variable();
         // The metadata leave half of it to the violations, if they need that much.
@@ -41,26 +41,26 @@ impl RpcError<'_> {
         room -= share;
         info.metadata = fitting(metadata, &mut share);
         let list = self.bad_request(violations, room + share);
-        Some([Detail::of(ERROR_INFO, &info)].into_iter().chain(others).chain(list).collect())
+        Some([PackedDetail::of(ERROR_INFO, &info)].into_iter().chain(others).chain(list).collect())
     }
 
-    fn request_info(self) -> Option<Detail> {
+    fn request_info(self) -> Option<PackedDetail> {
         let info = wire::RequestInfo { request_id: self.request_id?.to_owned() };
-        Some(Detail::of(REQUEST_INFO, &info))
+        Some(PackedDetail::of(REQUEST_INFO, &info))
     }
 
-    fn retry_info(self) -> Option<Detail> {
+    fn retry_info(self) -> Option<PackedDetail> {
         let delay = self.retry_after?.min(Duration::from_secs(MAX_SECONDS));
         let seconds = i64::try_from(delay.as_secs()).unwrap_or(i64::MAX);
         // Fewer than 10⁹, and so an i32.
         let nanos = delay.subsec_nanos().cast_signed();
-        Some(Detail::of(RETRY_INFO, &wire::RetryInfo { retry_delay: Some(wire::Duration { seconds, nanos }) }))
+        Some(PackedDetail::of(RETRY_INFO, &wire::RetryInfo { retry_delay: Some(wire::Duration { seconds, nanos }) }))
     }
 
-    fn bad_request(self, violations: Vec<wire::FieldViolation>, room: usize) -> Option<Detail> {
+    fn bad_request(self, violations: Vec<wire::FieldViolation>, room: usize) -> Option<PackedDetail> {
         let mut room = room.checked_sub(framed(BAD_REQUEST, 0))?;
         let list = wire::BadRequest { field_violations: fitting(violations, &mut room) };
-        if list.field_violations.is_empty() { None } else { Some(Detail::of(BAD_REQUEST, &list)) }
+        if list.field_violations.is_empty() { None } else { Some(PackedDetail::of(BAD_REQUEST, &list)) }
     }
 
     /// What the error's own details say: the issue list, and everything else.
@@ -74,7 +74,7 @@ impl RpcError<'_> {
 }
 
 fn violations_in(details: &str) -> Vec<wire::FieldViolation> {
-    let violation = |issue: written::Named<'_>| wire::FieldViolation {
+    let violation = |issue: written::NamedIssue<'_>| wire::FieldViolation {
         field: issue.parameter,
         description: issue.message.into_owned(),
         reason: issue.code.and_then(|code| reason_of(&code)).unwrap_or_default(),
@@ -117,7 +117,7 @@ fn framed(name: &str, length: usize) -> usize {
     (1 + LENGTH) + (2 + TYPE_URL.len() + name.len()) + (1 + LENGTH) + length
 }
 
-impl Detail {
+impl PackedDetail {
     fn of(name: &'static str, message: &impl Message) -> Self {
         Self { name, value: message.encode_to_vec() }
     }
@@ -127,8 +127,8 @@ impl Detail {
     }
 }
 
-impl From<Detail> for wire::Any {
-    fn from(detail: Detail) -> Self {
+impl From<PackedDetail> for wire::Any {
+    fn from(detail: PackedDetail) -> Self {
         Self { type_url: format!("{}{}", TYPE_URL, detail.name), value: detail.value }
     }
 }

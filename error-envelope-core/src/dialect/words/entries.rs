@@ -6,7 +6,7 @@ use std::borrow::Cow;
 
 use serde_json::value::RawValue;
 
-use super::place::{Place, is_location};
+use super::place::{FieldPath, is_location};
 use crate::dialect::issues::list::List;
 use crate::dialect::issues::quoting::without_values;
 use crate::dialect::json::{self, Object};
@@ -69,7 +69,7 @@ fn read_one(list: &mut List, entry: &RawValue, depth: usize) -> bool {
     let Some(object) = Object::parse(entry.get()) else { return false };
     told(list, &object)
         || nested(list, &object, depth)
-        || of_class_validator(list, &object, &mut Place::new(), 0)
+        || of_class_validator(list, &object, &mut FieldPath::new(), 0)
         || of_json_api(list, &object)
 }
 
@@ -87,7 +87,7 @@ fn told(list: &mut List, object: &Object<'_>) -> bool {
         && object.string("source").is_some_and(|it| it == "body")
     {
         // Litestar's name of the whole body.
-        place = Place::new();
+        place = FieldPath::new();
     }
     if let Some(name) = named(&text).or_else(|| missing_property(object)) {
         place.name(&name);
@@ -98,14 +98,14 @@ fn told(list: &mut List, object: &Object<'_>) -> bool {
 }
 
 /// An entry of text alone, and a place that is known otherwise.
-pub(super) fn push(list: &mut List, place: &Place, entry: &Object<'_>, text: &str, code: Option<&str>) {
+pub(super) fn push(list: &mut List, place: &FieldPath, entry: &Object<'_>, text: &str, code: Option<&str>) {
     let sentence = without_values(text);
     list.push(&place.json(), &without_value_of(entry, &sentence), code);
 }
 
 /// `locates`: it begins with where in the request it stands.
-fn place(path: &RawValue, locates: bool) -> Option<Place> {
-    let mut place = Place::new();
+fn place(path: &RawValue, locates: bool) -> Option<FieldPath> {
+    let mut place = FieldPath::new();
     if let Some(steps) = json::array(path.get()) {
         let begins_outside =
             locates && steps.first().and_then(|step| json::string(step)).is_some_and(|it| is_location(&it));
@@ -183,7 +183,7 @@ fn nested(list: &mut List, entry: &Object<'_>, depth: usize) -> bool {
 }
 
 /// class-validator's own objects (0.15, behind NestJS): `{"property","constraints":{name:text},"children":[…]}`.
-fn of_class_validator(list: &mut List, entry: &Object<'_>, place: &mut Place, depth: usize) -> bool {
+fn of_class_validator(list: &mut List, entry: &Object<'_>, place: &mut FieldPath, depth: usize) -> bool {
     const DEPTH: usize = 16;
 
     let Some(property) = entry.string("property") else { return false };
@@ -209,7 +209,7 @@ fn of_class_validator(list: &mut List, entry: &Object<'_>, place: &mut Place, de
 fn of_json_api(list: &mut List, entry: &Object<'_>) -> bool {
     let Some(source) = entry.object("source") else { return false };
     let Some(text) = entry.string("detail").or_else(|| entry.string("title")) else { return false };
-    let mut place = Place::new();
+    let mut place = FieldPath::new();
     match (source.string("pointer"), source.string("parameter")) {
         (Some(pointer), _) => {
             let inside = ["/data/attributes", "/data/relationships", "/data"];

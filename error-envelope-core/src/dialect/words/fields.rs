@@ -4,7 +4,7 @@
 use serde_json::value::RawValue;
 
 use super::entries;
-use super::place::{Place, is_location};
+use super::place::{FieldPath, is_location};
 use crate::dialect::issues::list::List;
 use crate::dialect::issues::quoting::without_values;
 use crate::dialect::json::{self, Object};
@@ -18,12 +18,12 @@ const HERE: [&str; 6] = ["non_field_errors", "__all__", "_schema", "_errors", "_
 
 /// Reads an object of fields; `false` where it has a member that is something else.
 pub(super) fn read(list: &mut List, fields: &Object<'_>) -> bool {
-    object(list, &mut Place::new(), fields, 0)
+    object(list, &mut FieldPath::new(), fields, 0)
 }
 
 /// The same for each element of a list that came.
 pub(super) fn read_elements(list: &mut List, elements: &[&RawValue]) -> bool {
-    let mut place = Place::new();
+    let mut place = FieldPath::new();
     elements.iter().enumerate().all(|(index, element)| {
         Object::parse(element.get()).is_some_and(|fields| indexed(list, &mut place, index, &fields, 0))
     })
@@ -32,14 +32,14 @@ pub(super) fn read_elements(list: &mut List, elements: &[&RawValue]) -> bool {
 /// Zod's `flatten()`, and its `treeifyError()`.
 pub(super) fn read_zods(list: &mut List, it: &Object<'_>) -> bool {
     if let Some(fields) = it.object("fieldErrors") {
-        let whole = it.raw("formErrors").is_none_or(|texts| texts_at(list, &Place::new(), texts));
+        let whole = it.raw("formErrors").is_none_or(|texts| texts_at(list, &FieldPath::new(), texts));
         return whole && read(list, &fields);
     }
-    (it.has("properties") || it.has("items")) && tree(list, &mut Place::new(), it, 0)
+    (it.has("properties") || it.has("items")) && tree(list, &mut FieldPath::new(), it, 0)
 }
 
 /// An array of nothing but texts; they say nothing of a place.
-pub(super) fn texts_at(list: &mut List, place: &Place, texts: &RawValue) -> bool {
+pub(super) fn texts_at(list: &mut List, place: &FieldPath, texts: &RawValue) -> bool {
     let Some(texts) = json::array(texts.get()) else { return false };
     texts.iter().all(|text| {
         let text = json::string(text);
@@ -50,7 +50,7 @@ pub(super) fn texts_at(list: &mut List, place: &Place, texts: &RawValue) -> bool
     })
 }
 
-fn object(list: &mut List, place: &mut Place, fields: &Object<'_>, depth: usize) -> bool {
+fn object(list: &mut List, place: &mut FieldPath, fields: &Object<'_>, depth: usize) -> bool {
     if depth > DEPTH {
         return false;
     }
@@ -70,14 +70,14 @@ fn object(list: &mut List, place: &mut Place, fields: &Object<'_>, depth: usize)
 }
 
 /// What stands under a name.
-fn at(list: &mut List, place: &mut Place, value: &RawValue, depth: usize) -> bool {
+fn at(list: &mut List, place: &mut FieldPath, value: &RawValue, depth: usize) -> bool {
     if let Some(elements) = json::array(value.get()) {
         return elements.iter().enumerate().all(|(index, element)| element_at(list, place, element, index, depth));
     }
     Object::parse(value.get()).is_some_and(|it| told(list, place, &it) || object(list, place, &it, depth + 1))
 }
 
-fn element_at(list: &mut List, place: &mut Place, element: &RawValue, index: usize, depth: usize) -> bool {
+fn element_at(list: &mut List, place: &mut FieldPath, element: &RawValue, index: usize, depth: usize) -> bool {
     if let Some(text) = json::string(element) {
         list.push(&place.json(), &without_values(&text), None);
         return true;
@@ -90,7 +90,7 @@ fn element_at(list: &mut List, place: &mut Place, element: &RawValue, index: usi
 }
 
 /// Django's list of what is wrong with each element; nothing is, with some.
-fn indexed(list: &mut List, place: &mut Place, index: usize, fields: &Object<'_>, depth: usize) -> bool {
+fn indexed(list: &mut List, place: &mut FieldPath, index: usize, fields: &Object<'_>, depth: usize) -> bool {
     let mark = place.mark();
     place.index(&index.to_string());
     let read = object(list, place, fields, depth + 1);
@@ -99,7 +99,7 @@ fn indexed(list: &mut List, place: &mut Place, index: usize, fields: &Object<'_>
 }
 
 /// A text with a code: Django's full details, express-validator's `mapped()`, Mongoose's errors, Rust's validator.
-fn told(list: &mut List, place: &Place, it: &Object<'_>) -> bool {
+fn told(list: &mut List, place: &FieldPath, it: &Object<'_>) -> bool {
     /// Beside a `message` one of these tells an entry of a validator's from anything else.
     const SIGNS: [&str; 5] = ["code", "path", "kind", "type", "rule"];
 
@@ -116,7 +116,7 @@ fn told(list: &mut List, place: &Place, it: &Object<'_>) -> bool {
 }
 
 /// `{"errors":[texts],"properties":{name:tree},"items":[tree]}`.
-fn tree(list: &mut List, place: &mut Place, it: &Object<'_>, depth: usize) -> bool {
+fn tree(list: &mut List, place: &mut FieldPath, it: &Object<'_>, depth: usize) -> bool {
     if depth > DEPTH || !it.raw("errors").is_some_and(|texts| texts_at(list, place, texts)) {
         return false;
     }

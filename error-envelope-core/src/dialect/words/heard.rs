@@ -1,9 +1,9 @@
 //! What was made out of a framework's words.
 
-use super::place::Place;
+use super::place::FieldPath;
 use crate::dialect::issues::list::List;
 
-pub(super) enum Heard {
+pub(super) enum ParsedIssues {
     /// Issues, as a JSON array (E8).
     Issues(String),
     /// It names no member (R1): what of it may be said, without what it quotes.
@@ -12,8 +12,8 @@ pub(super) enum Heard {
     Nothing,
 }
 
-impl Heard {
-    pub(super) fn issue(place: &Place, text: &str) -> Self {
+impl ParsedIssues {
+    pub(super) fn issue(place: &FieldPath, text: &str) -> Self {
         let mut list = List::new();
         list.push(&place.json(), text, None);
         Self::of(list)

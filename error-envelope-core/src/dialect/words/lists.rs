@@ -4,8 +4,8 @@ use serde_json::value::RawValue;
 
 use super::entries;
 use super::fields;
-use super::heard::Heard;
-use super::place::Place;
+use super::heard::ParsedIssues;
+use super::place::FieldPath;
 use super::{rust, sentences};
 use crate::dialect::issues::list::List;
 use crate::dialect::issues::quoting::without_values;
@@ -117,7 +117,7 @@ fn of_texts(list: &mut List, object: &Object<'_>, name: &str) -> bool {
         let Some(text) = json::string(text) else { return false };
         match sentences::of_class_validator(&text) {
             Some((place, said)) => list.push(&place.json(), &without_values(said), None),
-            None => list.push(&Place::new().json(), &without_values(&text), None),
+            None => list.push(&FieldPath::new().json(), &without_values(&text), None),
         }
         true
     })
@@ -144,7 +144,7 @@ fn of_keys(list: &mut List, segment: &Object<'_>, told: &Object<'_>) -> bool {
     let Some(keys) = segment.raw("keys").and_then(|keys| json::array(keys.get())) else { return false };
     keys.iter().all(|key| {
         let Some(key) = json::string(key) else { return false };
-        list.push(&Place::of_dotted(&key).json(), &without_values(&text), None);
+        list.push(&FieldPath::of_dotted(&key).json(), &without_values(&text), None);
         true
     })
 }
@@ -171,7 +171,7 @@ fn whole(body: &Body<'_, '_>) -> Option<(&'static str, String)> {
 }
 
 /// A sentence of the body's that says which member is wrong.
-pub(super) fn sentence(body: &Body<'_, '_>) -> Heard {
+pub(super) fn sentence(body: &Body<'_, '_>) -> ParsedIssues {
     let object = &body.object;
     let message = || object.string("message").unwrap_or_default();
     if object.number("statusCode").is_some() {
@@ -185,6 +185,6 @@ pub(super) fn sentence(body: &Body<'_, '_>) -> Heard {
     }
     match body.error.as_ref().filter(|error| error.has("brief")).and_then(|error| error.string("cause")) {
         Some(cause) => rust::heard_in_debug(&cause),
-        None => Heard::Nothing,
+        None => ParsedIssues::Nothing,
     }
 }

@@ -27,16 +27,16 @@ const LOCATIONS: [&str; 16] = [
     "query_and_form",
 ];
 
-pub(super) struct Place {
+pub(super) struct FieldPath {
     path: Path,
     steps: usize,
 }
 
 /// Where a place was, to come back to.
 #[derive(Clone, Copy)]
-pub(super) struct Mark(usize, usize);
+pub(super) struct PathMark(usize, usize);
 
-impl Place {
+impl FieldPath {
     pub(super) fn new() -> Self {
         Self { path: Path::new(), steps: 0 }
     }
@@ -87,11 +87,11 @@ impl Place {
         }
     }
 
-    pub(super) fn mark(&self) -> Mark {
-        Mark(self.path.end(), self.steps)
+    pub(super) fn mark(&self) -> PathMark {
+        PathMark(self.path.end(), self.steps)
     }
 
-    pub(super) fn back_to(&mut self, Mark(end, steps): Mark) {
+    pub(super) fn back_to(&mut self, PathMark(end, steps): PathMark) {
         self.path.back_to(end);
         self.steps = steps;
     }
@@ -156,7 +156,7 @@ mod tests {
     use super::*;
 
     fn dotted(text: &str) -> String {
-        String::from_utf8(Place::of_dotted(text).json()).unwrap()
+        String::from_utf8(FieldPath::of_dotted(text).json()).unwrap()
     }
 
     #[test]
@@ -180,7 +180,7 @@ mod tests {
         ] {
             assert_eq!(dotted(text), path, "{text}");
         }
-        let mut place = Place::new();
+        let mut place = FieldPath::new();
         place.pointer("#/items/0/a~1b~0");
         assert_eq!(String::from_utf8(place.json()).unwrap(), r#"["items",0,"a/b~"]"#);
     }
@@ -188,7 +188,7 @@ mod tests {
     #[test]
     fn r13_a_path_is_bounded() {
         assert_eq!(dotted(&"a.".repeat(10_000)).matches("\"a\"").count(), MAX_STEPS);
-        let mut place = Place::new();
+        let mut place = FieldPath::new();
         place.pointer(&"/a".repeat(10_000));
         assert_eq!(String::from_utf8(place.json()).unwrap().matches("\"a\"").count(), MAX_STEPS);
         assert!(dotted(&"é".repeat(10_000)).chars().count() <= MAX_NAME_CHARS + 5);

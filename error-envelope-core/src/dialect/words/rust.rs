@@ -1,7 +1,7 @@
 //! The texts of Rust frameworks' rejections, by what they begin with (rule R13).
 
-use super::heard::Heard;
-use super::place::Place;
+use super::heard::ParsedIssues;
+use super::place::FieldPath;
 use super::serde;
 
 /// A text that begins so is one framework's.
@@ -11,10 +11,10 @@ struct Rejection {
     seen: &'static str,
     begins: &'static str,
     /// Reads what follows.
-    read: fn(&str) -> Heard,
+    read: fn(&str) -> ParsedIssues,
 }
 
-const fn row(seen: &'static str, begins: &'static str, read: fn(&str) -> Heard) -> Rejection {
+const fn row(seen: &'static str, begins: &'static str, read: fn(&str) -> ParsedIssues) -> Rejection {
     Rejection { seen, begins, read }
 }
 
@@ -33,52 +33,52 @@ const REJECTIONS: [Rejection; 15] = [
     row("poem 3.1.12", "parse error: ", of_serde),
     row("poem 3.1.12", "url decode: ", of_serde),
     row("poem-openapi 5.1.16", "failed to parse parameter `", of_poems_parameter),
-    row("poem-openapi 5.1.16", "parse request payload error: ", |rest| Heard::Text(without_found(rest).to_owned())),
+    row("poem-openapi 5.1.16", "parse request payload error: ", |rest| ParsedIssues::Text(without_found(rest).to_owned())),
     row("salvo 1.1.0", "serde json error: ", of_serde),
 ];
 
 /// Reads a text, or says what of it may be said where it names no member.
-pub(super) fn heard(text: &str) -> Heard {
+pub(super) fn heard(text: &str) -> ParsedIssues {
     // Each has one of the two, and most other texts have neither.
     if !text.contains(": ") && !text.contains('`') {
-        return Heard::Nothing;
+        return ParsedIssues::Nothing;
     }
     // salvo's for all but JSON, and what anybody may say before one of serde's forms.
     let bare = text.strip_prefix("deserialize error: ").unwrap_or(text);
     match REJECTIONS.iter().find_map(|row| Some((row, text.strip_prefix(row.begins)?))) {
         Some((row, rest)) => match (row.read)(rest) {
-            Heard::Text(rest) => Heard::Text([row.begins, &*rest].concat()),
+            ParsedIssues::Text(rest) => ParsedIssues::Text([row.begins, &*rest].concat()),
             heard => heard,
         },
         // poem's query says no more than serde does.
         None if serde::is_form(bare) => of_serde(bare),
-        None => Heard::Nothing,
+        None => ParsedIssues::Nothing,
     }
 }
 
 /// What salvo 1.1.0 tells of an error's cause where it is built for debugging: `SerdeJson(Error("missing field `sku`",
 /// line: 1, column: 2))`.
-pub(super) fn heard_in_debug(cause: &str) -> Heard {
+pub(super) fn heard_in_debug(cause: &str) -> ParsedIssues {
     let quoted = || {
         let inside = cause.split_once("Error(")?.1.trim_start().strip_prefix('"')?;
         serde_json::from_str::<String>(&format!("\"{}\"", &inside[..serde::closing_quote(inside)?])).ok()
     };
-    quoted().map_or(Heard::Nothing, |text| of_serde(&text))
+    quoted().map_or(ParsedIssues::Nothing, |text| of_serde(&text))
 }
 
-fn of_serde(text: &str) -> Heard {
+fn of_serde(text: &str) -> ParsedIssues {
     match serde::told(text) {
-        Some(told) => Heard::issue(&told.place, &told.text),
-        None => Heard::Text(serde::without_values(text).into_owned()),
+        Some(told) => ParsedIssues::issue(&told.place, &told.text),
+        None => ParsedIssues::Text(serde::without_values(text).into_owned()),
     }
 }
 
 /// "Cannot parse `id` with value `abc` to a `u32`". The name is the route's own; what is sent may hold back quotes.
-fn of_axums_path(text: &str) -> Heard {
+fn of_axums_path(text: &str) -> ParsedIssues {
     if let Some(name) = text.strip_prefix("Invalid UTF-8 in `").and_then(|rest| rest.strip_suffix('`')) {
-        return Heard::issue(&named(name), text);
+        return ParsedIssues::issue(&named(name), text);
     }
-    let Some(rest) = text.strip_prefix("Cannot parse ") else { return Heard::Text(text.to_owned()) };
+    let Some(rest) = text.strip_prefix("Cannot parse ") else { return ParsedIssues::Text(text.to_owned()) };
     let is_type = |name: &str| name.bytes().all(|byte| byte.is_ascii_alphanumeric());
     let target = |value: &str| {
         let at = value.rfind("` to a `")?;
@@ -94,19 +94,19 @@ fn of_axums_path(text: &str) -> Heard {
             // In the end it may be serde's sentence, which may quote as well.
             let said = || value.rfind("`: ").map(|at| format!(": {}", serde::without_values(&value[at + 3..])));
             return match target(value).or_else(said) {
-                Some(said) => Heard::issue(&at, &format!("Cannot parse {place}{said}")),
-                None => Heard::issue(&at, &format!("Cannot parse {place}")),
+                Some(said) => ParsedIssues::issue(&at, &format!("Cannot parse {place}{said}")),
+                None => ParsedIssues::issue(&at, &format!("Cannot parse {place}")),
             };
         }
     }
-    Heard::Text(format!("Cannot parse{}", target(rest).unwrap_or_default()))
+    ParsedIssues::Text(format!("Cannot parse{}", target(rest).unwrap_or_default()))
 }
 
 /// "failed to parse parameter `n`: failed to parse "integer(int32)": invalid digit found in string".
-fn of_poems_parameter(text: &str) -> Heard {
+fn of_poems_parameter(text: &str) -> ParsedIssues {
     match text.split_once("`: ") {
-        Some((name, said)) => Heard::issue(&named(name), without_found(said)),
-        None => Heard::Text(text.to_owned()),
+        Some((name, said)) => ParsedIssues::issue(&named(name), without_found(said)),
+        None => ParsedIssues::Text(text.to_owned()),
     }
 }
 
@@ -117,8 +117,8 @@ fn without_found(text: &str) -> &str {
         .unwrap_or(text)
 }
 
-fn named(name: &str) -> Place {
-    let mut place = Place::new();
+fn named(name: &str) -> FieldPath {
+    let mut place = FieldPath::new();
     place.step(name);
     place
 }
@@ -129,14 +129,14 @@ mod tests {
 
     fn issue(text: &str) -> Option<String> {
         match heard(text) {
-            Heard::Issues(issues) => Some(issues),
+            ParsedIssues::Issues(issues) => Some(issues),
             _ => None,
         }
     }
 
     fn said(text: &str) -> Option<String> {
         match heard(text) {
-            Heard::Text(text) => Some(text),
+            ParsedIssues::Text(text) => Some(text),
             _ => None,
         }
     }
@@ -175,7 +175,7 @@ mod tests {
             assert_eq!(issue(bare).as_deref(), Some(r#"[{"path":["n"],"message":"missing field `n`"}]"#));
         }
         for other in ["no field", "invalid digit found in string", "a: b", "", "Bad: missing things"] {
-            assert!(matches!(heard(other), Heard::Nothing), "{other}");
+            assert!(matches!(heard(other), ParsedIssues::Nothing), "{other}");
         }
     }
 
@@ -214,11 +214,11 @@ mod tests {
             "SerdeJson(\n    Error(\"missing field `sku`\", line: 1, column: 2),\n)",
             "Deserialize(\n    Error(\n        \"missing field `sku`\",\n    ),\n)",
         ] {
-            let Heard::Issues(issues) = heard_in_debug(cause) else { panic!("{cause}") };
+            let ParsedIssues::Issues(issues) = heard_in_debug(cause) else { panic!("{cause}") };
             assert_eq!(issues, r#"[{"path":["sku"],"message":"missing field `sku`"}]"#);
         }
         for other in ["", "Error(", "Error(\"a", "Error(\"\\u{1}\")"] {
-            assert!(matches!(heard_in_debug(other), Heard::Nothing), "{other}");
+            assert!(matches!(heard_in_debug(other), ParsedIssues::Nothing), "{other}");
         }
     }
 

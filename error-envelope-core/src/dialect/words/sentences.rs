@@ -1,8 +1,8 @@
 //! Sentences in JSON that say which member is wrong (rule R13): Fastify's, NestJS's, Micronaut's, Litestar's.
 
 use super::entries;
-use super::heard::Heard;
-use super::place::{Place, is_dotted, without_location};
+use super::heard::ParsedIssues;
+use super::place::{FieldPath, is_dotted, without_location};
 use crate::dialect::issues::list::List;
 use crate::dialect::issues::quoting::without_values;
 
@@ -13,21 +13,21 @@ const PARTS: [&str; 4] = ["body", "querystring", "params", "headers"];
 const VERBS: [&str; 2] = [" must ", " should "];
 
 /// "body/items/0 must be string, body must have required property 'name'"; ajv 6: "body.items[0] should be string".
-pub(super) fn of_fastify(text: &str) -> Heard {
-    let Some(part) = PARTS.iter().find(|part| text.starts_with(**part)) else { return Heard::Nothing };
+pub(super) fn of_fastify(text: &str) -> ParsedIssues {
+    let Some(part) = PARTS.iter().find(|part| text.starts_with(**part)) else { return ParsedIssues::Nothing };
     let mut list = List::new();
     let mut names_a_member = false;
     let mut rest = text;
     while !rest.is_empty() {
         let end = rest.match_indices(", ").map(|(at, _)| at).find(|at| begins_one(&rest[at + 2..], part));
         let (one, others) = end.map_or((rest, ""), |at| (&rest[..at], &rest[at + 2..]));
-        let Some((place, said)) = one_of_fastifys(&one[part.len()..]) else { return Heard::Nothing };
+        let Some((place, said)) = one_of_fastifys(&one[part.len()..]) else { return ParsedIssues::Nothing };
         names_a_member |= place.json() != b"[]";
         list.push(&place.json(), &without_values(said), None);
         rest = others;
     }
     // "body must be object" names none.
-    if names_a_member { Heard::of(list) } else { Heard::Nothing }
+    if names_a_member { ParsedIssues::of(list) } else { ParsedIssues::Nothing }
 }
 
 fn begins_one(text: &str, part: &str) -> bool {
@@ -36,12 +36,12 @@ fn begins_one(text: &str, part: &str) -> bool {
         .is_some_and(|behind| behind.starts_with(['/', '.', '[']) || VERBS.iter().any(|verb| behind.starts_with(verb)))
 }
 
-fn one_of_fastifys(text: &str) -> Option<(Place, &str)> {
+fn one_of_fastifys(text: &str) -> Option<(FieldPath, &str)> {
     let is_path = text.starts_with(['/', '.', '[']);
     let verb = VERBS.iter().filter_map(|verb| text.find(verb)).min();
     let end = verb.or_else(|| text.find(' ').filter(|_| is_path)).filter(|end| is_path || *end == 0)?;
     let (path, said) = (&text[..end], text[end..].trim());
-    let mut place = Place::new();
+    let mut place = FieldPath::new();
     if path.starts_with('/') {
         place.pointer(path)
     } else {
@@ -55,15 +55,15 @@ fn one_of_fastifys(text: &str) -> Option<(Place, &str)> {
 
 /// One of class-validator's (0.15, behind NestJS 12.5), whose text begins with the path: "items.1.sku must be a string".
 /// A name without dots may be any word of anybody's.
-pub(super) fn of_class_validator(text: &str) -> Option<(Place, &str)> {
+pub(super) fn of_class_validator(text: &str) -> Option<(FieldPath, &str)> {
     let (path, said) = text.split_once(' ')?;
     let verbs = VERBS.iter().any(|verb| said.starts_with(verb.trim_start()));
-    (path.contains('.') && is_dotted(path) && verbs).then(|| (Place::of_dotted(path), said))
+    (path.contains('.') && is_dotted(path) && verbs).then(|| (FieldPath::of_dotted(path), said))
 }
 
-pub(super) fn of_micronaut(text: &str) -> Heard {
+pub(super) fn of_micronaut(text: &str) -> ParsedIssues {
     let mut list = List::new();
-    if add_of_micronaut(&mut list, text) { Heard::of(list) } else { Heard::Nothing }
+    if add_of_micronaut(&mut list, text) { ParsedIssues::of(list) } else { ParsedIssues::Nothing }
 }
 
 /// Micronaut 4.9: "order.sku: must not be blank", and what it says of arguments.
@@ -73,28 +73,28 @@ pub(super) fn add_of_micronaut(list: &mut List, text: &str) -> bool {
     let named = named.iter().chain(&["Required Header [", "Required PathVariable [", "Required CookieValue ["]);
     let name = named.filter_map(|begins| without.strip_prefix(begins)).find_map(|rest| rest.split_once(']'));
     if let Some((name, _)) = name {
-        list.push(&Place::of_dotted(name).json(), &without, None);
+        list.push(&FieldPath::of_dotted(name).json(), &without, None);
         return true;
     }
     let Some((path, said)) = text.split_once(": ").filter(|(path, said)| is_dotted(path) && !said.is_empty()) else {
         return false;
     };
-    list.push(&Place::of_dotted(without_location(path)).json(), &without_values(said), None);
+    list.push(&FieldPath::of_dotted(without_location(path)).json(), &without_values(said), None);
     true
 }
 
 /// Litestar 2.25: "Missing required query parameter 'page' for path /orders". Of others it tells the path and the query
 /// as they were sent.
-pub(super) fn of_litestar(text: &str) -> Heard {
+pub(super) fn of_litestar(text: &str) -> ParsedIssues {
     if let Some((_, rest)) = text.strip_prefix("Missing required ").and_then(|rest| rest.split_once("parameter '"))
         && let Some((name, _)) = rest.split_once('\'')
     {
         let said = &text[..text.len() - rest.len() + name.len() + 1];
-        return Heard::issue(&Place::of_dotted(name), said);
+        return ParsedIssues::issue(&FieldPath::of_dotted(name), said);
     }
     match text.strip_prefix("Validation failed for ").and_then(|_| text.split_once('?')) {
-        Some((path, _)) => Heard::Text(path.to_owned()),
-        None => Heard::Nothing,
+        Some((path, _)) => ParsedIssues::Text(path.to_owned()),
+        None => ParsedIssues::Nothing,
     }
 }
 
@@ -102,9 +102,9 @@ pub(super) fn of_litestar(text: &str) -> Heard {
 mod tests {
     use super::*;
 
-    fn issues(heard: Heard) -> Option<String> {
+    fn issues(heard: ParsedIssues) -> Option<String> {
         match heard {
-            Heard::Issues(issues) => Some(issues),
+            ParsedIssues::Issues(issues) => Some(issues),
             _ => None,
         }
     }
@@ -160,7 +160,7 @@ mod tests {
         ] {
             assert_eq!(issues(heard).as_deref(), Some(told));
         }
-        let Heard::Text(text) = of_litestar("Validation failed for GET /orders?page=s3cret") else { panic!() };
+        let ParsedIssues::Text(text) = of_litestar("Validation failed for GET /orders?page=s3cret") else { panic!() };
         assert_eq!(text, "Validation failed for GET /orders");
         for other in ["Page Not Found", "bad thing: really", ": x", "a: "] {
             assert_eq!(issues(of_micronaut(other)), None, "{other}");

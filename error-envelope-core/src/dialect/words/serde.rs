@@ -5,7 +5,7 @@
 
 use std::borrow::Cow;
 
-use super::place::{Place, is_dotted};
+use super::place::{FieldPath, is_dotted};
 
 const MISSING: &str = "missing field `";
 const DUPLICATE: &str = "duplicate field `";
@@ -21,7 +21,7 @@ const FORMS: [&str; 7] =
 
 /// What such a text says of one member.
 pub(super) struct Told<'a> {
-    pub(super) place: Place,
+    pub(super) place: FieldPath,
     pub(super) text: Cow<'a, str>,
 }
 
@@ -33,7 +33,7 @@ pub(super) fn told(text: &str) -> Option<Told<'_>> {
     if path.is_empty() && name.is_none() {
         return None;
     }
-    let mut place = Place::new();
+    let mut place = FieldPath::new();
     // What serde could not follow it writes as `?`: the path ends before it.
     let known = path.split(".?").next().filter(|known| *known != "?").unwrap_or_default();
     place.dotted(known);

@@ -5,15 +5,15 @@ use std::time::{Duration, SystemTime};
 use http::Method;
 use http::uri::PathAndQuery;
 
-use super::Asked;
-use crate::exchange::{Event, Notes, Terms};
+use super::RequestView;
+use crate::exchange::{Event, EventFields, ExchangeConfig};
 use crate::fault::Fault;
 use crate::policy::{BodyLimitPer, Manner};
 
 /// What few requests have, out of the way of the others.
 #[derive(Debug, Default)]
-pub(in crate::exchange) struct Aside {
-    pub(in crate::exchange) notes: Option<Box<Notes>>,
+pub(in crate::exchange) struct ColdState {
+    pub(in crate::exchange) notes: Option<Box<EventFields>>,
     /// Method and path, where a rule of the policy asks for them.
     pub(in crate::exchange) target: Option<(Method, PathAndQuery)>,
     /// The name of a scheme that is not Bearer, where `authorization` has one.
@@ -31,9 +31,9 @@ pub(in crate::exchange) struct Aside {
     pub(in crate::exchange) deadline: Option<Duration>,
 }
 
-impl Aside {
+impl ColdState {
     /// What an error's line in the log has beside the error.
-    pub(in crate::exchange) fn event_notes(&self) -> Option<Box<Notes>> {
+    pub(in crate::exchange) fn event_notes(&self) -> Option<Box<EventFields>> {
         let mut notes = self.notes.clone();
         if self.counts_whole {
             notes.get_or_insert_default().counts_whole = true;
@@ -43,10 +43,10 @@ impl Aside {
 
     #[inline]
     pub(in crate::exchange) fn of(
-        asked: &Asked<'_>,
-        notes: Option<Box<Notes>>,
+        asked: &RequestView<'_>,
+        notes: Option<Box<EventFields>>,
         settings: &Manner,
-        terms: &Terms,
+        terms: &ExchangeConfig,
     ) -> Option<Box<Self>> {
         if notes.is_none() && !terms.policy().asks_of_requests() && asked.sent.call.is_none() {
             return None;
@@ -55,7 +55,7 @@ impl Aside {
     }
 
     #[inline(never)]
-    fn noted(asked: &Asked<'_>, notes: Option<Box<Notes>>, settings: &Manner, terms: &Terms) -> Option<Box<Self>> {
+    fn noted(asked: &RequestView<'_>, notes: Option<Box<EventFields>>, settings: &Manner, terms: &ExchangeConfig) -> Option<Box<Self>> {
         let asks_path = terms.policy().rules_ask_path(settings);
         let tells_time = settings.dialect.form().tells_time;
         let deadline = asked.sent.call.and_then(|call| call.timeout);

@@ -3,7 +3,7 @@
 use http::request::Parts;
 use http::{Method, Version};
 
-use super::Sent;
+use super::HeaderFlags;
 use crate::dialect::rpc::Rpc;
 use crate::exchange::BodyFacts;
 use crate::guard::call_path::names_method;
@@ -15,7 +15,7 @@ use crate::policy::{BodyLimitPer, Mode, Settings};
 #[inline]
 pub(in crate::exchange) fn claimed<'s, R>(
     head: &Parts,
-    sent: &Sent,
+    sent: &HeaderFlags,
     body: BodyFacts,
     routes: impl FnOnce() -> R,
 ) -> Option<BodyLimitPer>
@@ -30,7 +30,7 @@ where
 
 /// A content type alone is a claim: believed of any request, it would lift the limit of every upload (G4).
 #[inline(never)]
-fn decide<'s>(head: &Parts, sent: &Sent, rpc: Rpc, routes: impl Iterator<Item = &'s Settings> + Clone) -> BodyLimitPer {
+fn decide<'s>(head: &Parts, sent: &HeaderFlags, rpc: Rpc, routes: impl Iterator<Item = &'s Settings> + Clone) -> BodyLimitPer {
     // A service may take it as another method, and what it sends as an upload (G0).
     let is_post = head.method == Method::POST && !sent.overrides_method() && method::is_plain(head);
     let over_its_http = !matches!(rpc, Rpc::Grpc(_)) || head.version >= Version::HTTP_2;

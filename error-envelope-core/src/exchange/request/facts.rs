@@ -2,12 +2,12 @@
 
 use http::{Method, Version};
 
-use super::{Asked, Sent};
-use crate::classify::credentials::Kind;
+use super::{RequestView, HeaderFlags};
+use crate::classify::credentials::CredentialKind;
 use crate::dialect::Dialect;
 use crate::dialect::rpc::Rpc;
 use crate::exchange::accept::prefers_problem;
-use crate::frames::Frames;
+use crate::frames::MessageDecoder;
 use crate::guard::body_limit::Messages;
 use crate::policy::Manner;
 
@@ -17,14 +17,14 @@ const CHEAP_REST: u64 = 64 * 1024;
 
 /// What of the request's head matters later: a few bits that every request carries.
 #[derive(Clone, Copy, Debug)]
-pub(in crate::exchange) struct RequestFacts {
+pub(in crate::exchange) struct RequestFlags {
     bits: u8,
     /// The protocol of a call (section P).
     pub(in crate::exchange) rpc: Option<Rpc>,
-    pub(in crate::exchange) credentials: Kind,
+    pub(in crate::exchange) credentials: CredentialKind,
 }
 
-impl RequestFacts {
+impl RequestFlags {
     const HEAD: u8 = 1;
     const HTTP1: u8 = 1 << 1;
     const BODY: u8 = 1 << 2;
@@ -36,8 +36,8 @@ impl RequestFacts {
 
     /// `drain` is how many bytes are read at most where the connection is to live on.
     #[inline]
-    pub(in crate::exchange) fn of(asked: &Asked<'_>, settings: &Manner, drain: u64) -> Self {
-        let Asked { head, sent, body, .. } = asked;
+    pub(in crate::exchange) fn of(asked: &RequestView<'_>, settings: &Manner, drain: u64) -> Self {
+        let RequestView { head, sent, body, .. } = asked;
         let rpc = sent.call.map(|call| call.rpc);
         let is_http1 = head.version <= Version::HTTP_11;
         let mut bits = if is_http1 { Self::HTTP1 } else { Self::TRAILERS };
@@ -47,17 +47,17 @@ impl RequestFacts {
         if !body.is_empty() {
             // On HTTP/2 a stream of messages begins without being asked for.
             let begins = matches!(rpc, Some(Rpc::Grpc(_))) && !is_http1;
-            let expects = sent.has(Sent::EXPECTS) && !begins && head.version >= Version::HTTP_11;
+            let expects = sent.has(HeaderFlags::EXPECTS) && !begins && head.version >= Version::HTTP_11;
             // Streams of HTTP/2 end by themselves.
             let cheap = is_http1 && asked.declared().is_some_and(|length| length <= drain.min(CHEAP_REST));
             bits |= Self::BODY | flag(Self::EXPECTS, expects) | flag(Self::CHEAP_REST, cheap);
         }
         if rpc.is_some() {
-            bits |= flag(Self::TRAILERS, sent.has(Sent::TAKES_TRAILERS)) | flag(Self::STREAM, asked.counts_messages());
-        } else if sent.has(Sent::CHOOSES) {
+            bits |= flag(Self::TRAILERS, sent.has(HeaderFlags::TAKES_TRAILERS)) | flag(Self::STREAM, asked.counts_messages());
+        } else if sent.has(HeaderFlags::CHOOSES) {
             bits |= flag(Self::PROBLEM, negotiates(settings) && prefers_problem(&head.headers));
         }
-        Self { bits, rpc, credentials: Kind::None }
+        Self { bits, rpc, credentials: CredentialKind::None }
     }
 
     #[inline]
@@ -108,7 +108,7 @@ impl RequestFacts {
     /// How the body's messages are measured, where the limit counts them (P1).
     pub(in crate::exchange) fn messages(self) -> Option<Messages> {
         let rpc = self.rpc.filter(|_| self.is(Self::STREAM))?;
-        Some(Messages { frames: Frames::new(rpc.is_text()), rest_is_free: !self.is_http1() })
+        Some(Messages { frames: MessageDecoder::new(rpc.is_text()), rest_is_free: !self.is_http1() })
     }
 }
 

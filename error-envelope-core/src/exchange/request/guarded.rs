@@ -3,7 +3,7 @@
 use http::header::{ACCESS_CONTROL_REQUEST_METHOD, CONNECTION, ORIGIN};
 use http::{Method, Version};
 
-use super::{Asked, Sent};
+use super::{RequestView, HeaderFlags};
 use crate::exchange::BodyFacts;
 use crate::exchange::head::list;
 use crate::fault::Fault;
@@ -20,7 +20,7 @@ fn body_limit(matched: &Matched) -> Option<u64> {
 
 /// What the guards say, credentials aside.
 #[derive(Debug, Default)]
-pub(in crate::exchange) struct Guarded {
+pub(in crate::exchange) struct GuardOutcome {
     /// What refuses the request before its credentials are looked at (G1).
     pub(in crate::exchange) unmet: Option<Fault>,
     /// What refuses it after (G3, G4).
@@ -39,9 +39,9 @@ pub(in crate::exchange) struct Guarded {
 }
 
 /// Asks the guards in their order.
-pub(in crate::exchange) fn guard(policy: &Policy, matched: &Matched, asked: &Asked<'_>) -> Guarded {
+pub(in crate::exchange) fn guard(policy: &Policy, matched: &Matched, asked: &RequestView<'_>) -> GuardOutcome {
     let limit = body_limit(matched);
-    let mut guarded = Guarded { limit, body: asked.body, ..Guarded::default() };
+    let mut guarded = GuardOutcome { limit, body: asked.body, ..GuardOutcome::default() };
     guarded.unmet = guarded.ask_for_headers(policy, matched, asked).err();
     guarded.observed_unmet = guarded.observed.take();
     if guarded.unmet.is_none() {
@@ -50,8 +50,8 @@ pub(in crate::exchange) fn guard(policy: &Policy, matched: &Matched, asked: &Ask
     guarded
 }
 
-impl Guarded {
-    fn ask_for_headers(&mut self, policy: &Policy, matched: &Matched, asked: &Asked<'_>) -> Result<(), Fault> {
+impl GuardOutcome {
+    fn ask_for_headers(&mut self, policy: &Policy, matched: &Matched, asked: &RequestView<'_>) -> Result<(), Fault> {
         for settings in asking(matched, asked) {
             for header in policy.required_headers(settings) {
                 header.check(&asked.head.headers).or_else(|fault| self.refused(settings, fault))?;
@@ -60,19 +60,19 @@ impl Guarded {
         Ok(())
     }
 
-    fn ask_of_body(&mut self, policy: &Policy, matched: &Matched, asked: &Asked<'_>) -> Result<(), Fault> {
+    fn ask_of_body(&mut self, policy: &Policy, matched: &Matched, asked: &RequestView<'_>) -> Result<(), Fault> {
         if asked.body.is_empty() {
             return Ok(());
         }
         for settings in asking(matched, asked) {
             let Some(types) = policy.content_types(settings) else { continue };
             match (carries_body(asked), types.declared(&asked.head.headers)) {
-                (Carries::No, _) | (_, Declared::Accepted) => {}
-                (Carries::Unknown, Declared::Missing) if settings.mode == Mode::Observe => {
+                (BodyPresence::No, _) | (_, Declared::Accepted) => {}
+                (BodyPresence::Unknown, Declared::Missing) if settings.mode == Mode::Observe => {
                     self.watched.first_byte = true;
                     self.observed_peek = Some(types.refusal());
                 }
-                (Carries::Unknown, Declared::Missing) => self.peek = Some(types.refusal()),
+                (BodyPresence::Unknown, Declared::Missing) => self.peek = Some(types.refusal()),
                 _ => self.refused(settings, types.refusal())?,
             }
         }
@@ -104,43 +104,43 @@ pub(in crate::exchange) fn guarding(matched: &Matched) -> impl Iterator<Item = &
 }
 
 /// Those whose guards hold for the request.
-fn asking<'m>(matched: &'m Matched, asked: &Asked<'_>) -> impl Iterator<Item = &'m Settings> {
+fn asking<'m>(matched: &'m Matched, asked: &RequestView<'_>) -> impl Iterator<Item = &'m Settings> {
     let preflight = is_preflight(asked);
     guarding(matched).filter(move |settings| !preflight || settings.preflight == Preflight::Guard)
 }
 
 /// A CORS preflight: browsers send it without credentials, and without a body (G0).
-pub(in crate::exchange) fn is_preflight(asked: &Asked<'_>) -> bool {
+pub(in crate::exchange) fn is_preflight(asked: &RequestView<'_>) -> bool {
     asked.head.method == Method::OPTIONS
         && asked.head.headers.contains_key(ORIGIN)
         && asked.head.headers.contains_key(ACCESS_CONTROL_REQUEST_METHOD)
-        && matches!(carries_body(asked), Carries::No)
+        && matches!(carries_body(asked), BodyPresence::No)
         // Browsers never send one with it, and a service may run what it names.
         && !asked.head.headers.keys().any(|name| is_override(name.as_str()))
 }
 
 /// Whether a request carries a body, which a guard of its type asks (G3).
 #[derive(Clone, Copy)]
-pub(in crate::exchange) enum Carries {
+pub(in crate::exchange) enum BodyPresence {
     Yes,
     No,
     /// Neither ended nor of a known length: its first byte decides.
     Unknown,
 }
 
-pub(in crate::exchange) fn carries_body(asked: &Asked<'_>) -> Carries {
+pub(in crate::exchange) fn carries_body(asked: &RequestView<'_>) -> BodyPresence {
     if asked.body.is_empty() || asked.head.method == Method::CONNECT || is_bodyless_upgrade(asked) {
-        return Carries::No;
+        return BodyPresence::No;
     }
     match asked.declared() {
-        Some(0) => Carries::No,
-        Some(_) => Carries::Yes,
-        None => Carries::Unknown,
+        Some(0) => BodyPresence::No,
+        Some(_) => BodyPresence::Yes,
+        None => BodyPresence::Unknown,
     }
 }
 
-fn is_bodyless_upgrade(Asked { head, sent, .. }: &Asked<'_>) -> bool {
-    let unframed = || !sent.has(Sent::LENGTH | Sent::TRANSFER_CODING);
+fn is_bodyless_upgrade(RequestView { head, sent, .. }: &RequestView<'_>) -> bool {
+    let unframed = || !sent.has(HeaderFlags::LENGTH | HeaderFlags::TRANSFER_CODING);
     let asks = || head.headers.get_all(CONNECTION).iter().flat_map(list).any(|it| it.eq_ignore_ascii_case("upgrade"));
-    head.version == Version::HTTP_11 && sent.has(Sent::UPGRADE) && asks() && unframed()
+    head.version == Version::HTTP_11 && sent.has(HeaderFlags::UPGRADE) && asks() && unframed()
 }

@@ -3,8 +3,8 @@
 use http::header::{HeaderMap, HeaderName, HeaderValue};
 use http::request::Parts;
 
-use super::Sent;
-use crate::exchange::Notes;
+use super::HeaderFlags;
+use crate::exchange::EventFields;
 use crate::exchange::head::X_REQUEST_ID;
 use crate::exchange::reads::is_removed;
 use crate::guard::auth;
@@ -18,10 +18,10 @@ const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 const MAX_NOTE: usize = 128;
 
 /// The id that the request gets.
-pub(in crate::exchange) struct Given {
+pub(in crate::exchange) struct AssignedId {
     pub(in crate::exchange) id: RequestId,
     pub(in crate::exchange) header: HeaderValue,
-    pub(in crate::exchange) notes: Option<Box<Notes>>,
+    pub(in crate::exchange) notes: Option<Box<EventFields>>,
 }
 
 /// The request's id: an outer layer's (E7), a trusted peer's (I2), or a fresh one (I1).
@@ -29,21 +29,21 @@ pub(in crate::exchange) struct Given {
 pub(in crate::exchange) fn identify(
     settings: IdSettings,
     head: &Parts,
-    sent: &Sent,
+    sent: &HeaderFlags,
     fresh: impl FnOnce() -> RequestId,
-) -> Given {
+) -> AssignedId {
     let outermost = head.extensions.get::<RequestId>().copied();
-    if !sent.has(Sent::ID) {
+    if !sent.has(HeaderFlags::ID) {
         let id = outermost.unwrap_or_else(fresh);
-        return Given { id, header: id.header_value(), notes: None };
+        return AssignedId { id, header: id.header_value(), notes: None };
     }
     let theirs = || head.headers.get_all(X_REQUEST_ID).iter();
     let trusted = if settings.trust_valid { only_id(theirs()) } else { None };
     let id = outermost.or(trusted).unwrap_or_else(fresh);
     let header = id.header_value();
     let differs = theirs().any(|it| *it != header) || theirs().count() > 1;
-    let notes = differs.then(|| Notes { client_request_id: Some(note(theirs())), ..Notes::default() });
-    Given { id, header, notes: notes.map(Box::new) }
+    let notes = differs.then(|| EventFields { client_request_id: Some(note(theirs())), ..EventFields::default() });
+    AssignedId { id, header, notes: notes.map(Box::new) }
 }
 
 /// Tells the inner service the id (I1, I4).
@@ -58,17 +58,17 @@ pub(in crate::exchange) fn mark(settings: IdSettings, head: &mut Parts, id: Requ
 /// Removes what a service would take for the layer's own word: the headers of `forward_id`, and those that are always
 /// [removed](is_removed).
 #[inline(always)]
-pub(in crate::exchange) fn remove_forged(policy: &Policy, sent: &Sent, headers: &mut HeaderMap) {
+pub(in crate::exchange) fn remove_forged(policy: &Policy, sent: &HeaderFlags, headers: &mut HeaderMap) {
     let ids = policy.forwarded_ids();
-    if sent.has(Sent::FORGED) || !ids.is_empty() {
+    if sent.has(HeaderFlags::FORGED) || !ids.is_empty() {
         remove_all(ids, sent, headers);
     }
 }
 
 #[inline(never)]
-fn remove_all(forwarded_ids: &[HeaderName], sent: &Sent, headers: &mut HeaderMap) {
+fn remove_all(forwarded_ids: &[HeaderName], sent: &HeaderFlags, headers: &mut HeaderMap) {
     auth::forward::remove(forwarded_ids, headers);
-    if sent.has(Sent::FORGED) {
+    if sent.has(HeaderFlags::FORGED) {
         while let Some(name) = headers.keys().find(|name| is_removed(name.as_str())).cloned() {
             headers.remove(name);
         }

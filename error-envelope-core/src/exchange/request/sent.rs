@@ -18,14 +18,14 @@ const UNTRUE_LENGTHS: Lengths = REMOVED_LENGTHS.or(OVERRIDE_LENGTHS);
 
 /// What the request's headers tell, noted in one pass: to look at them once is cheaper than to look each up.
 #[derive(Default)]
-pub(in crate::exchange) struct Sent {
+pub(in crate::exchange) struct HeaderFlags {
     has: u32,
     pub(in crate::exchange) call: Option<Call>,
     /// The only length that is declared.
     pub(super) length: Option<u64>,
 }
 
-impl Sent {
+impl HeaderFlags {
     /// There is an `x-request-id`.
     pub(super) const ID: u32 = 1;
     const CREDENTIALS: u32 = 1 << 1;

@@ -3,7 +3,7 @@
 use http::HeaderValue;
 use http_auth::parser::ChallengeParser;
 
-use crate::guard::pattern::Refused;
+use crate::guard::pattern::SettingError;
 
 /// The lines of one scheme.
 #[derive(Debug)]
@@ -37,14 +37,14 @@ impl Challenges {
 }
 
 /// A challenge that clients can parse.
-pub(super) fn parse(challenge: &str) -> Result<HeaderValue, Refused> {
+pub(super) fn parse(challenge: &str) -> Result<HeaderValue, SettingError> {
     let mut challenges = ChallengeParser::new(challenge);
     let parses = matches!(challenges.next(), Some(Ok(_))) && challenges.all(|it| it.is_ok());
     match HeaderValue::from_str(challenge) {
         Ok(value) if parses && challenge.is_ascii() => Ok(value),
         _ => {
             let wrong = format!("{challenge:?} is no challenge");
-            Err(Refused::new("challenge", wrong, "write one such as 'ApiKey header=\"x-api-key\"' (RFC 9110 §11.6.1)"))
+            Err(SettingError::new("challenge", wrong, "write one such as 'ApiKey header=\"x-api-key\"' (RFC 9110 §11.6.1)"))
         }
     }
 }

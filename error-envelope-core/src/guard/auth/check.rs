@@ -7,7 +7,7 @@ use http::HeaderMap;
 use super::compile::{Check, Scheme};
 use super::forward::header_value;
 use super::identity::Identity;
-use super::outcome::{Checked, Not, Passed, Why};
+use super::outcome::{Checked, Rejection, Granted, AuthFailure};
 #[cfg(feature = "jwt")]
 use super::sent::bearer_token;
 
@@ -19,7 +19,7 @@ impl Scheme {
     )]
     pub(super) fn check(&self, headers: &HeaderMap, now: &dyn Fn() -> SystemTime) -> Checked {
         match &self.check {
-            Check::Custom => Checked::Ask,
+            Check::Custom => Checked::NeedsVerifier,
             #[cfg(feature = "keys")]
             Check::Key(keys) => keys.check(headers, now).map(|known| known.pass(self.forward_id.as_ref())).into(),
             #[cfg(feature = "jwt")]
@@ -30,16 +30,16 @@ impl Scheme {
     }
 
     /// Lets in whom a token or a verifier names. Where the inner service is to be told, there must be something to tell.
-    pub(super) fn pass(&self, id: Option<&str>) -> Result<Passed, Not> {
+    pub(super) fn pass(&self, id: Option<&str>) -> Result<Granted, Rejection> {
         let id = id.filter(|id| !id.is_empty());
         let forward = match &self.forward_id {
             None => None,
             Some(name) => {
                 let cause = "no subject that can be sent in a header, and forward_id would";
-                let value = id.and_then(header_value).ok_or(Not::token(Why::Invalid).because(cause))?;
+                let value = id.and_then(header_value).ok_or(Rejection::token(AuthFailure::Invalid).because(cause))?;
                 Some((name.clone(), value))
             }
         };
-        Ok(Passed { identity: Identity::new(self.name.clone(), id), forward })
+        Ok(Granted { identity: Identity::new(self.name.clone(), id), forward })
     }
 }

@@ -11,10 +11,10 @@ use super::challenge::{self, Challenges};
 use super::jwt::Tokens;
 #[cfg(feature = "keys")]
 use super::keys::KeyCheck;
-use super::refusals::Refusals;
-use super::scheme::{AuthScheme, Kind, Words};
+use super::refusals::PreparedRejections;
+use super::scheme::{AuthScheme, SchemeKind, AuthMessages};
 use crate::fields::is_same_to_cgi;
-use crate::guard::pattern::Refused;
+use crate::guard::pattern::SettingError;
 
 /// How long a verifier may take: longer than any healthy lookup, shorter than a client's patience.
 const TIMEOUT: Duration = Duration::from_secs(2);
@@ -29,9 +29,9 @@ pub(crate) struct Scheme {
     pub(super) challenges: Challenges,
     pub(super) forward_id: Option<HeaderName>,
     pub(super) timeout: Duration,
-    pub(super) words: Words,
+    pub(super) words: AuthMessages,
     /// What those are told whom it does not let in, where it is asked alone.
-    pub(super) refusals: Refusals,
+    pub(super) refusals: PreparedRejections,
 }
 
 /// How credentials are looked at.
@@ -94,16 +94,16 @@ impl fmt::Debug for Scheme {
 }
 
 impl AuthScheme {
-    pub(crate) fn compile(self, name: &str) -> Result<Scheme, Refused> {
+    pub(crate) fn compile(self, name: &str) -> Result<Scheme, SettingError> {
         self.refuse_what_it_has_not()?;
         for (key, word) in self.words.all() {
-            Refused::unless_message(key, word)?;
+            SettingError::unless_message(key, word)?;
         }
         let name: Arc<str> = name.into();
         let forward_id = self.forward_id.as_deref().map(forwarded_name).transpose()?;
         #[cfg(feature = "keys")]
         let header = match &self.kind {
-            Kind::Header(name) => Some(key_header(name)?),
+            SchemeKind::Header(name) => Some(key_header(name)?),
             _ => None,
         };
         #[cfg(not(feature = "keys"))]
@@ -112,19 +112,19 @@ impl AuthScheme {
             && is_same_to_cgi(header.as_str(), id.as_str())
         {
             let right = "forward the id in another header: clients' own lines of this one are removed";
-            return Err(Refused::new("forward_id", "the header carries the key itself", right));
+            return Err(SettingError::new("forward_id", "the header carries the key itself", right));
         }
         let challenges = self.challenges(header.as_ref())?;
         let words = self.words;
         let check = match self.kind {
             #[cfg(feature = "keys")]
-            Kind::Bearer | Kind::Header(_) => {
+            SchemeKind::Bearer | SchemeKind::Header(_) => {
                 let pattern = self.pattern.as_deref();
                 Check::Key(KeyCheck::compile(header, pattern, self.keys, &name, forward_id.is_some())?)
             }
             #[cfg(feature = "jwt")]
-            Kind::Jwt(keys) => Check::Jwt(Box::new(Tokens::new(keys, self.jwt)?)),
-            Kind::Custom => Check::Custom,
+            SchemeKind::Jwt(keys) => Check::Jwt(Box::new(Tokens::new(keys, self.jwt)?)),
+            SchemeKind::Custom => Check::Custom,
         };
         Ok(Scheme {
             name,
@@ -133,25 +133,25 @@ impl AuthScheme {
             forward_id,
             timeout: self.timeout.unwrap_or(TIMEOUT),
             words,
-            refusals: Refusals::default(),
+            refusals: PreparedRejections::default(),
         })
     }
 
     /// A setting that does nothing looks like one that guards.
-    fn refuse_what_it_has_not(&self) -> Result<(), Refused> {
+    fn refuse_what_it_has_not(&self) -> Result<(), SettingError> {
         let (scheme, has_keys, has_challenge, waits) = match &self.kind {
             #[cfg(feature = "keys")]
-            Kind::Bearer => ("bearer", true, false, false),
+            SchemeKind::Bearer => ("bearer", true, false, false),
             #[cfg(feature = "keys")]
-            Kind::Header(_) => ("header", true, true, false),
+            SchemeKind::Header(_) => ("header", true, true, false),
             #[cfg(feature = "jwt")]
-            Kind::Jwt(_) => ("jwt", false, false, false),
-            Kind::Custom => ("custom", false, true, true),
+            SchemeKind::Jwt(_) => ("jwt", false, false, false),
+            SchemeKind::Custom => ("custom", false, true, true),
         };
         let without = |key, is_set: bool, has: bool, which: &str| match is_set && !has {
             true => {
                 let right = format!("leave it out: {which} has it");
-                Err(Refused::new(key, format!("a scheme {scheme:?} has no such setting"), right))
+                Err(SettingError::new(key, format!("a scheme {scheme:?} has no such setting"), right))
             }
             false => Ok(()),
         };
@@ -162,18 +162,18 @@ impl AuthScheme {
         without("timeout", self.timeout.is_some(), waits, "a scheme \"custom\"")?;
         #[cfg(feature = "jwt")]
         if let Some(key) = self.jwt.first_set() {
-            without(key, true, matches!(self.kind, Kind::Jwt(_)), "a scheme \"jwt\"")?;
+            without(key, true, matches!(self.kind, SchemeKind::Jwt(_)), "a scheme \"jwt\"")?;
         }
         match self.timeout {
             Some(timeout) if timeout.is_zero() || timeout > LONGEST => {
                 let wrong = "the time is none, or longer than any client waits";
-                Err(Refused::new("timeout", wrong, "set more than 0 and at most 5 minutes"))
+                Err(SettingError::new("timeout", wrong, "set more than 0 and at most 5 minutes"))
             }
             _ => Ok(()),
         }
     }
 
-    fn challenges(&self, header: Option<&HeaderName>) -> Result<Challenges, Refused> {
+    fn challenges(&self, header: Option<&HeaderName>) -> Result<Challenges, SettingError> {
         match (&self.challenge, header) {
             (Some(challenge), _) => challenge::parse(challenge).map(Challenges::Own),
             (None, Some(header)) => challenge::parse(&format!("ApiKey header=\"{header}\"")).map(Challenges::Own),
@@ -183,8 +183,8 @@ impl AuthScheme {
 }
 
 #[cfg(feature = "keys")]
-fn key_header(name: &str) -> Result<HeaderName, Refused> {
-    let refused = |wrong: String, right: &str| Err(Refused::new("header", wrong, right));
+fn key_header(name: &str) -> Result<HeaderName, SettingError> {
+    let refused = |wrong: String, right: &str| Err(SettingError::new("header", wrong, right));
     match HeaderName::from_bytes(name.as_bytes()) {
         Err(_) => refused(format!("{name:?} is no header name"), "write one such as \"x-api-key\""),
         Ok(name) if name == http::header::AUTHORIZATION => {
@@ -195,12 +195,12 @@ fn key_header(name: &str) -> Result<HeaderName, Refused> {
     }
 }
 
-fn forwarded_name(name: &str) -> Result<HeaderName, Refused> {
+fn forwarded_name(name: &str) -> Result<HeaderName, SettingError> {
     let right = "write one such as \"x-consumer-id\"";
     match HeaderName::from_bytes(name.as_bytes()) {
-        Err(_) => Err(Refused::new("forward_id", format!("{name:?} is no header name"), right)),
+        Err(_) => Err(SettingError::new("forward_id", format!("{name:?} is no header name"), right)),
         Ok(name) if name == http::header::AUTHORIZATION || has_a_meaning(&name) => {
-            Err(Refused::new("forward_id", format!("{name} has a meaning of its own"), right))
+            Err(SettingError::new("forward_id", format!("{name} has a meaning of its own"), right))
         }
         Ok(name) => Ok(name),
     }
@@ -248,7 +248,7 @@ fn has_a_meaning(name: &HeaderName) -> bool {
 
 /// Refuses schemes that cannot be in one policy: what one of them forwards is removed from requests, and the other one's
 /// keys would go with it. The name is that of the scheme whose `forward_id` is wrong.
-pub(crate) fn refuse_together<'a>(schemes: impl Iterator<Item = &'a Scheme> + Clone) -> Result<(), (&'a str, Refused)> {
+pub(crate) fn refuse_together<'a>(schemes: impl Iterator<Item = &'a Scheme> + Clone) -> Result<(), (&'a str, SettingError)> {
     for one in schemes.clone() {
         let Some(id) = one.forward_id() else { continue };
         let carries =
@@ -256,7 +256,7 @@ pub(crate) fn refuse_together<'a>(schemes: impl Iterator<Item = &'a Scheme> + Cl
         if let Some(other) = schemes.clone().find(carries) {
             let wrong = format!("the header carries the keys of [auth.{}]", other.name());
             let right = "forward the id in another header: clients' own lines of this one are removed";
-            return Err((one.name(), Refused::new("forward_id", wrong, right)));
+            return Err((one.name(), SettingError::new("forward_id", wrong, right)));
         }
     }
     Ok(())

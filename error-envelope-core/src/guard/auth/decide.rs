@@ -6,61 +6,61 @@ use std::time::SystemTime;
 use http::HeaderMap;
 
 use super::compile::Scheme;
-use super::outcome::{Cause, Checked, Not, Passed, Why};
+use super::outcome::{AuthCause, Checked, Rejection, Granted, AuthFailure};
 use super::refusal::Refusal;
-use super::verified::{Failed, Verified};
+use super::verified::{VerifierFailure, Verified};
 use crate::code::ErrorCode;
 use crate::fault::Fault;
 
 /// What the schemes of a route say of a request.
 #[derive(Debug)]
-pub(crate) enum Verdict {
-    In(Passed),
+pub(crate) enum SchemesOutcome {
+    In(Granted),
     Refused(Refusal),
     /// It depends on verifiers.
-    Open(Undecided),
+    Open(AwaitingVerifiers),
 }
 
 /// A request that none of the schemes that need no wait lets in, while others may.
 #[derive(Debug)]
-pub(crate) struct Undecided {
+pub(crate) struct AwaitingVerifiers {
     schemes: Box<[Arc<Scheme>]>,
     /// In the order of the schemes; `None` where a verifier was not asked yet.
-    said: Box<[Option<Not>]>,
+    said: Box<[Option<Rejection>]>,
 }
 
 /// Asks all schemes that need no wait.
-pub(crate) fn at_once(schemes: &[Arc<Scheme>], headers: &HeaderMap, now: &dyn Fn() -> SystemTime) -> Verdict {
+pub(crate) fn check_without_wait(schemes: &[Arc<Scheme>], headers: &HeaderMap, now: &dyn Fn() -> SystemTime) -> SchemesOutcome {
     if let [only] = schemes {
         match only.check(headers, now) {
-            Checked::In(passed) => return Verdict::In(passed),
-            Checked::Not(not) => return Verdict::Refused(Refusal::by_one(only.clone(), not)),
-            Checked::Ask => return Undecided { schemes: schemes.into(), said: Box::new([None]) }.settled(),
+            Checked::Granted(passed) => return SchemesOutcome::In(passed),
+            Checked::Rejected(not) => return SchemesOutcome::Refused(Refusal::by_one(only.clone(), not)),
+            Checked::NeedsVerifier => return AwaitingVerifiers { schemes: schemes.into(), said: Box::new([None]) }.settled(),
         }
     }
     let mut said = Vec::new();
     for scheme in schemes {
         match scheme.check(headers, now) {
-            Checked::In(passed) => return Verdict::In(passed),
-            Checked::Not(not) => said.push(Some(not)),
-            Checked::Ask => said.push(None),
+            Checked::Granted(passed) => return SchemesOutcome::In(passed),
+            Checked::Rejected(not) => said.push(Some(not)),
+            Checked::NeedsVerifier => said.push(None),
         }
     }
-    Undecided { schemes: schemes.into(), said: said.into() }.settled()
+    AwaitingVerifiers { schemes: schemes.into(), said: said.into() }.settled()
 }
 
-impl Undecided {
+impl AwaitingVerifiers {
     /// The scheme whose verifier is to be asked next.
     pub(crate) fn next(&self) -> Option<&Arc<Scheme>> {
         self.schemes.iter().zip(&self.said).find_map(|(scheme, said)| said.is_none().then_some(scheme))
     }
 
     /// Takes what the verifier of a scheme said. One that is not asked for here changes nothing.
-    pub(crate) fn verified(mut self, of: &Arc<Scheme>, outcome: &Result<Verified, Failed>) -> Verdict {
+    pub(crate) fn verified(mut self, of: &Arc<Scheme>, outcome: &Result<Verified, VerifierFailure>) -> SchemesOutcome {
         for (scheme, said) in self.schemes.iter().zip(&mut self.said) {
             if said.is_none() && Arc::ptr_eq(scheme, of) {
                 match scheme.take(outcome) {
-                    Ok(passed) => return Verdict::In(passed),
+                    Ok(passed) => return SchemesOutcome::In(passed),
                     Err(not) => *said = Some(not),
                 }
             }
@@ -68,56 +68,56 @@ impl Undecided {
         self.settled()
     }
 
-    fn settled(self) -> Verdict {
+    fn settled(self) -> SchemesOutcome {
         if self.next().is_some() {
-            return Verdict::Open(self);
+            return SchemesOutcome::Open(self);
         }
         let schemes = self.schemes.into_iter().zip(self.said);
-        Verdict::Refused(Refusal::by_several(schemes.filter_map(|(scheme, said)| Some((scheme, said?))).collect()))
+        SchemesOutcome::Refused(Refusal::by_several(schemes.filter_map(|(scheme, said)| Some((scheme, said?))).collect()))
     }
 }
 
 impl Scheme {
-    fn take(&self, outcome: &Result<Verified, Failed>) -> Result<Passed, Not> {
+    fn take(&self, outcome: &Result<Verified, VerifierFailure>) -> Result<Granted, Rejection> {
         let why = match outcome {
             Err(failed) => {
-                return Err(Not { cause: Some(Cause::Failed(failed.0.clone())), ..Why::Unavailable.into() });
+                return Err(Rejection { cause: Some(AuthCause::Failed(failed.0.clone())), ..AuthFailure::Unavailable.into() });
             }
             // An id that cannot be forwarded is the verifier's mistake, not the client's.
             Ok(Verified::Granted(id)) => {
-                return self.pass(Some(id)).map_err(|not| Not { why: Why::Unavailable, ..not });
+                return self.pass(Some(id)).map_err(|not| Rejection { why: AuthFailure::Unavailable, ..not });
             }
-            Ok(Verified::Missing) => return Err(Why::Missing.into()),
-            Ok(Verified::Malformed) => Why::Malformed,
-            Ok(Verified::Invalid) => Why::Invalid,
-            Ok(Verified::Expired) => Why::Expired,
-            Ok(Verified::NoEmail) => Why::NoEmail,
+            Ok(Verified::Missing) => return Err(AuthFailure::Missing.into()),
+            Ok(Verified::Malformed) => AuthFailure::Malformed,
+            Ok(Verified::Invalid) => AuthFailure::Invalid,
+            Ok(Verified::Expired) => AuthFailure::Expired,
+            Ok(Verified::NoEmail) => AuthFailure::NoEmail,
         };
-        Err(Not::token(why))
+        Err(Rejection::token(why))
     }
 
-    pub(super) fn fault(&self, not: &Not) -> Fault {
+    pub(super) fn fault(&self, not: &Rejection) -> Fault {
         let words = &self.words;
         let (code, word) = match not.why {
-            Why::Missing => (ErrorCode::AUTH_MISSING, &words.missing),
-            Why::Malformed => (ErrorCode::AUTH_MALFORMED, &words.malformed),
-            Why::Invalid => (ErrorCode::AUTH_INVALID, &words.invalid),
-            Why::Expired => (ErrorCode::AUTH_EXPIRED, &words.expired),
-            Why::NoEmail => (ErrorCode::AUTH_NO_EMAIL, &words.no_email),
-            Why::Unavailable => (ErrorCode::SERVICE_UNAVAILABLE, &words.unavailable),
+            AuthFailure::Missing => (ErrorCode::AUTH_MISSING, &words.missing),
+            AuthFailure::Malformed => (ErrorCode::AUTH_MALFORMED, &words.malformed),
+            AuthFailure::Invalid => (ErrorCode::AUTH_INVALID, &words.invalid),
+            AuthFailure::Expired => (ErrorCode::AUTH_EXPIRED, &words.expired),
+            AuthFailure::NoEmail => (ErrorCode::AUTH_NO_EMAIL, &words.no_email),
+            AuthFailure::Unavailable => (ErrorCode::SERVICE_UNAVAILABLE, &words.unavailable),
         };
         let fault = match (word, self.key_header()) {
             (Some(word), _) => Fault::new(code).message(word.clone()),
             // The code's own text speaks of `authorization`.
-            (None, Some(header)) if not.why == Why::Malformed => {
+            (None, Some(header)) if not.why == AuthFailure::Malformed => {
                 Fault::new(code).with_stock_message(format!("The header {header} is badly formed or repeated."))
             }
             (None, _) => Fault::new(code),
         };
         match &not.cause {
             None => fault,
-            Some(Cause::Known(cause)) => fault.caused_by(*cause),
-            Some(Cause::Failed(error)) => fault.caused_by(error.clone()),
+            Some(AuthCause::Known(cause)) => fault.caused_by(*cause),
+            Some(AuthCause::Failed(error)) => fault.caused_by(error.clone()),
         }
     }
 }

@@ -9,26 +9,26 @@ use super::alphabet::{KEYS, TOKENS};
 use super::forward::header_value;
 use super::identity::Identity;
 use super::key::{Digest, Key, position};
-use super::outcome::{Not, Passed, Why};
+use super::outcome::{Rejection, Granted, AuthFailure};
 use super::sent::{bearer_token, header_key};
 use crate::guard::expression::WholeValue;
-use crate::guard::pattern::Refused;
+use crate::guard::pattern::SettingError;
 
 /// How keys are looked at.
 pub(super) struct KeyCheck {
     /// Where they stand, if not after `Bearer`.
     pub(super) header: Option<HeaderName>,
     pattern: Option<WholeValue>,
-    keys: Keys,
+    keys: ApiKeys,
 }
 
 /// The keys of one scheme: their digests side by side, and in the same order what is known of each.
-struct Keys {
+struct ApiKeys {
     digests: Box<[Digest]>,
-    known: Box<[Known]>,
+    known: Box<[KeyRecord]>,
 }
 
-pub(super) struct Known {
+pub(super) struct KeyRecord {
     identity: Identity,
     /// The id as `forward_id` sends it.
     value: Option<HeaderValue>,
@@ -43,86 +43,86 @@ impl KeyCheck {
         keys: Vec<Key>,
         scheme: &Arc<str>,
         forwarded: bool,
-    ) -> Result<Self, Refused> {
+    ) -> Result<Self, SettingError> {
         let values = if header.is_some() { KEYS } else { TOKENS };
         let pattern = pattern.map(|it| WholeValue::compile(it, values)).transpose()?;
-        Ok(Self { header, pattern, keys: Keys::new(keys, scheme, forwarded)? })
+        Ok(Self { header, pattern, keys: ApiKeys::new(keys, scheme, forwarded)? })
     }
 
     /// The key that was sent, where it lets in.
-    pub(super) fn check(&self, headers: &HeaderMap, now: &dyn Fn() -> SystemTime) -> Result<&Known, Not> {
+    pub(super) fn check(&self, headers: &HeaderMap, now: &dyn Fn() -> SystemTime) -> Result<&KeyRecord, Rejection> {
         let key = match &self.header {
             Some(name) => header_key(headers, name),
             None => bearer_token(headers),
         }?;
         if self.pattern.as_ref().is_some_and(|pattern| !pattern.matches(key)) {
-            return Err(Not::token(Why::Malformed));
+            return Err(Rejection::token(AuthFailure::Malformed));
         }
         let place = position(&Digest::of(key), &self.keys.digests);
-        let known = place.and_then(|place| self.keys.known.get(place)).ok_or(Not::token(Why::Invalid))?;
+        let known = place.and_then(|place| self.keys.known.get(place)).ok_or(Rejection::token(AuthFailure::Invalid))?;
         if known.revoked || known.expires.is_some_and(|expires| expires <= now()) {
-            return Err(Not::token(Why::Expired));
+            return Err(Rejection::token(AuthFailure::Expired));
         }
         Ok(known)
     }
 }
 
-impl Known {
+impl KeyRecord {
     /// Lets in whom the key is of; `name` is that of the header that tells the inner service.
-    pub(super) fn pass(&self, name: Option<&HeaderName>) -> Passed {
-        Passed { identity: self.identity.clone(), forward: name.cloned().zip(self.value.clone()) }
+    pub(super) fn pass(&self, name: Option<&HeaderName>) -> Granted {
+        Granted { identity: self.identity.clone(), forward: name.cloned().zip(self.value.clone()) }
     }
 }
 
-impl Keys {
-    fn new(keys: Vec<Key>, scheme: &Arc<str>, forwarded: bool) -> Result<Self, Refused> {
+impl ApiKeys {
+    fn new(keys: Vec<Key>, scheme: &Arc<str>, forwarded: bool) -> Result<Self, SettingError> {
         if keys.is_empty() {
-            return Err(Refused::new("keys", "there is no key: nobody could pass", "add a key, or remove the table"));
+            return Err(SettingError::new("keys", "there is no key: nobody could pass", "add a key, or remove the table"));
         }
         let mut digests: Vec<Digest> = Vec::new();
-        let mut known: Vec<Known> = Vec::new();
+        let mut known: Vec<KeyRecord> = Vec::new();
         let mut ids = std::collections::HashSet::new();
         let mut seen = std::collections::HashMap::new();
         for Key { id, digest, revoked, expires } in keys {
             let value = usable_id(&id, forwarded)?;
             if !ids.insert(id.clone()) {
-                return Err(Refused::new("keys", format!("two keys have the id {id:?}"), "give each an id of its own"));
+                return Err(SettingError::new("keys", format!("two keys have the id {id:?}"), "give each an id of its own"));
             }
             let digest = parse_digest(&id, &digest)?;
             if let Some(other) = seen.insert(digest.words(), id.clone()) {
                 let wrong = format!("the keys {other:?} and {id:?} are one and the same");
-                return Err(Refused::new("keys", wrong, "keep one of them"));
+                return Err(SettingError::new("keys", wrong, "keep one of them"));
             }
             digests.push(digest);
-            known.push(Known { identity: Identity::new(scheme.clone(), Some(&id)), value, revoked, expires });
+            known.push(KeyRecord { identity: Identity::new(scheme.clone(), Some(&id)), value, revoked, expires });
         }
         Ok(Self { digests: digests.into(), known: known.into() })
     }
 }
 
-fn usable_id(id: &str, forwarded: bool) -> Result<Option<HeaderValue>, Refused> {
+fn usable_id(id: &str, forwarded: bool) -> Result<Option<HeaderValue>, SettingError> {
     if id.is_empty() {
-        return Err(Refused::new("keys", "a key has an empty id", "name it, so that the log can"));
+        return Err(SettingError::new("keys", "a key has an empty id", "name it, so that the log can"));
     }
     match header_value(id) {
         value if !forwarded => Ok(value),
         Some(value) => Ok(Some(value)),
         None => {
             let wrong = format!("the id {id:?} cannot be sent in a header, and forward_id would");
-            Err(Refused::new("keys", wrong, "use printable ASCII, without white space around it"))
+            Err(SettingError::new("keys", wrong, "use printable ASCII, without white space around it"))
         }
     }
 }
 
 /// The text is never quoted: it may be the key (L3).
-fn parse_digest(id: &str, digest: &str) -> Result<Digest, Refused> {
+fn parse_digest(id: &str, digest: &str) -> Result<Digest, SettingError> {
     if digest.eq_ignore_ascii_case(Digest::OF_NOTHING) {
         let wrong = format!("the key {id:?} is the SHA-256 of nothing: an empty variable was hashed");
-        return Err(Refused::new("keys", wrong, "hash the key itself"));
+        return Err(SettingError::new("keys", wrong, "hash the key itself"));
     }
     Digest::from_hex(digest).ok_or_else(|| {
         let wrong = format!("the sha256 of the key {id:?} is not 64 hexadecimal digits");
         let right = "write the key's SHA-256 in hex; a key in clear text does not belong into a policy";
-        Refused::new("keys", wrong, right)
+        SettingError::new("keys", wrong, right)
     })
 }

@@ -41,9 +41,9 @@ pub use scheme::AuthScheme;
 pub use verified::Verified;
 
 pub(crate) use compile::{Scheme, refuse_together};
-pub(crate) use decide::{Verdict, at_once};
+pub(crate) use decide::{SchemesOutcome, check_without_wait};
 pub(crate) use refusal::Refusal;
-pub(crate) use verified::Failed;
+pub(crate) use verified::VerifierFailure;
 
 #[cfg(test)]
 mod tests;

@@ -13,32 +13,32 @@ use super::identity::Identity;
 #[derive(Debug)]
 #[cfg_attr(not(feature = "keys"), allow(dead_code, reason = "without keys and tokens verifiers alone decide"))]
 pub(super) enum Checked {
-    In(Passed),
-    Not(Not),
+    Granted(Granted),
+    Rejected(Rejection),
     /// A verifier of the user's own knows.
-    Ask,
+    NeedsVerifier,
 }
 
 /// A request that may pass, and what the inner service is told of it.
 #[derive(Clone, Debug)]
-pub(crate) struct Passed {
+pub(crate) struct Granted {
     pub(super) identity: Identity,
     pub(super) forward: Option<(HeaderName, HeaderValue)>,
 }
 
 /// A request that a scheme does not let in.
 #[derive(Clone, Debug)]
-pub(super) struct Not {
-    pub(super) why: Why,
+pub(super) struct Rejection {
+    pub(super) why: AuthFailure,
     /// A token was sent, whatever was wrong with it: RFC 6750 has an error for that.
     pub(super) token_sent: bool,
-    pub(super) cause: Option<Cause>,
+    pub(super) cause: Option<AuthCause>,
 }
 
 /// In the order of rule G2: of several schemes the greatest decides. A verifier that failed might have let the request in:
 /// 401 would tell a client to throw good credentials away, and so it is the last.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Why {
+pub(super) enum AuthFailure {
     Missing,
     Malformed,
     Invalid,
@@ -49,18 +49,18 @@ pub(super) enum Why {
 
 /// More than the client is told, for the log.
 #[derive(Clone)]
-pub(super) enum Cause {
+pub(super) enum AuthCause {
     Known(&'static str),
     Failed(Arc<dyn Error + Send + Sync>),
 }
 
-impl From<Result<Passed, Not>> for Checked {
-    fn from(checked: Result<Passed, Not>) -> Self {
-        checked.map_or_else(Self::Not, Self::In)
+impl From<Result<Granted, Rejection>> for Checked {
+    fn from(checked: Result<Granted, Rejection>) -> Self {
+        checked.map_or_else(Self::Rejected, Self::Granted)
     }
 }
 
-impl Passed {
+impl Granted {
     /// Tells the inner service who it is.
     pub(crate) fn mark(self, head: &mut Parts) {
         if let Some((name, value)) = self.forward {
@@ -70,24 +70,24 @@ impl Passed {
     }
 }
 
-impl Not {
+impl Rejection {
     /// It is so with a token that was sent.
-    pub(super) fn token(why: Why) -> Self {
+    pub(super) fn token(why: AuthFailure) -> Self {
         Self { why, token_sent: true, cause: None }
     }
 
     pub(super) fn because(self, cause: &'static str) -> Self {
-        Self { cause: Some(Cause::Known(cause)), ..self }
+        Self { cause: Some(AuthCause::Known(cause)), ..self }
     }
 }
 
-impl From<Why> for Not {
-    fn from(why: Why) -> Self {
+impl From<AuthFailure> for Rejection {
+    fn from(why: AuthFailure) -> Self {
         Self { why, token_sent: false, cause: None }
     }
 }
 
-impl fmt::Debug for Cause {
+impl fmt::Debug for AuthCause {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Cause")
     }

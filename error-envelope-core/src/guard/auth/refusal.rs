@@ -7,7 +7,7 @@ use http::header::WWW_AUTHENTICATE;
 
 use super::challenge::TokenError;
 use super::compile::Scheme;
-use super::outcome::{Not, Why};
+use super::outcome::{Rejection, AuthFailure};
 use crate::code::ErrorCode;
 use crate::fault::Fault;
 
@@ -18,16 +18,16 @@ pub(crate) struct Refusal(Denials);
 #[derive(Debug)]
 enum Denials {
     /// Most routes have one scheme: nothing is allocated.
-    One(Arc<Scheme>, Not),
-    Several(Vec<(Arc<Scheme>, Not)>),
+    One(Arc<Scheme>, Rejection),
+    Several(Vec<(Arc<Scheme>, Rejection)>),
 }
 
 impl Refusal {
-    pub(super) fn by_one(scheme: Arc<Scheme>, not: Not) -> Self {
+    pub(super) fn by_one(scheme: Arc<Scheme>, not: Rejection) -> Self {
         Self(Denials::One(scheme, not))
     }
 
-    pub(super) fn by_several(all: Vec<(Arc<Scheme>, Not)>) -> Self {
+    pub(super) fn by_several(all: Vec<(Arc<Scheme>, Rejection)>) -> Self {
         Self(Denials::Several(all))
     }
 
@@ -39,7 +39,7 @@ impl Refusal {
     /// Adds schemes that did not refuse, because they let the request in, or because their verifier was not needed. They
     /// decide nothing; a 401 has their challenges, too.
     pub(crate) fn offering(self, schemes: &[Arc<Scheme>]) -> Self {
-        schemes.iter().fold(self, |all, scheme| all.with(scheme, Why::Missing.into()))
+        schemes.iter().fold(self, |all, scheme| all.with(scheme, AuthFailure::Missing.into()))
     }
 
     /// The answer: that of the scheme that came furthest with the credentials, with the challenges of all where it is a
@@ -56,7 +56,7 @@ impl Refusal {
     }
 
     /// Adds a scheme, unless it is there: of one request it says the same again.
-    fn with(self, scheme: &Arc<Scheme>, not: Not) -> Self {
+    fn with(self, scheme: &Arc<Scheme>, not: Rejection) -> Self {
         let is_there = match &self.0 {
             Denials::One(only, _) => Arc::ptr_eq(only, scheme),
             Denials::Several(all) => all.iter().any(|(other, _)| Arc::ptr_eq(other, scheme)),
@@ -69,7 +69,7 @@ impl Refusal {
         Self::by_several(all)
     }
 
-    fn into_list(self) -> Vec<(Arc<Scheme>, Not)> {
+    fn into_list(self) -> Vec<(Arc<Scheme>, Rejection)> {
         match self.0 {
             Denials::One(scheme, not) => vec![(scheme, not)],
             Denials::Several(all) => all,
@@ -78,7 +78,7 @@ impl Refusal {
 }
 
 fn refuse<'a>(
-    all: impl IntoIterator<Item = (&'a Arc<Scheme>, &'a Not), IntoIter: DoubleEndedIterator + Clone>,
+    all: impl IntoIterator<Item = (&'a Arc<Scheme>, &'a Rejection), IntoIter: DoubleEndedIterator + Clone>,
 ) -> Fault {
     let all = all.into_iter();
     // The last of equals is taken, so that this way round it is the first.
@@ -90,11 +90,11 @@ fn refuse<'a>(
 }
 
 /// Adds a line for each scheme, equal ones once.
-fn challenged<'a>(mut fault: Fault, all: impl Iterator<Item = (&'a Arc<Scheme>, &'a Not)>) -> Fault {
+fn challenged<'a>(mut fault: Fault, all: impl Iterator<Item = (&'a Arc<Scheme>, &'a Rejection)>) -> Fault {
     for (scheme, not) in all {
         let line = scheme.challenges.line(match not {
-            Not { why: Why::Expired, .. } => TokenError::Expired,
-            Not { token_sent: true, .. } => TokenError::Invalid,
+            Rejection { why: AuthFailure::Expired, .. } => TokenError::Expired,
+            Rejection { token_sent: true, .. } => TokenError::Invalid,
             _ => TokenError::NoToken,
         });
         if !fault.headers().get_all(WWW_AUTHENTICATE).iter().any(|other| *other == line) {

@@ -6,14 +6,14 @@ use crate::fault::Fault;
 
 /// One for each thing that may be wrong, with a token sent and without.
 #[derive(Default)]
-pub(super) struct Refusals([OnceLock<Fault>; 2 * MOST]);
+pub(super) struct PreparedRejections([OnceLock<Fault>; 2 * MOST]);
 
 const MOST: usize = 6;
 
-impl Refusals {
+impl PreparedRejections {
     pub(super) fn of(&self, why: usize, token_sent: bool, make: impl FnOnce() -> Fault) -> Fault {
         match self.0.get(2 * why + usize::from(token_sent)) {
-            Some(kept) => kept.get_or_init(|| make().kept()).clone(),
+            Some(kept) => kept.get_or_init(|| make().with_stored_reply()).clone(),
             None => make(),
         }
     }

@@ -26,20 +26,20 @@ use super::key::Key;
 #[derive(Clone, Debug)]
 #[must_use]
 pub struct AuthScheme {
-    pub(super) kind: Kind,
+    pub(super) kind: SchemeKind,
     #[cfg(feature = "keys")]
     pub(super) keys: Vec<Key>,
     pub(super) pattern: Option<String>,
     pub(super) challenge: Option<String>,
     pub(super) forward_id: Option<String>,
     pub(super) timeout: Option<Duration>,
-    pub(super) words: Words,
+    pub(super) words: AuthMessages,
     #[cfg(feature = "jwt")]
     pub(super) jwt: JwtSettings,
 }
 
 #[derive(Clone, Debug)]
-pub(super) enum Kind {
+pub(super) enum SchemeKind {
     #[cfg(feature = "keys")]
     Bearer,
     #[cfg(feature = "keys")]
@@ -51,7 +51,7 @@ pub(super) enum Kind {
 
 /// What clients are told instead of the code's own message.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Words {
+pub(super) struct AuthMessages {
     pub(super) missing: Option<Cow<'static, str>>,
     pub(super) malformed: Option<Cow<'static, str>>,
     pub(super) invalid: Option<Cow<'static, str>>,
@@ -65,14 +65,14 @@ impl AuthScheme {
     #[cfg(feature = "keys")]
     #[cfg_attr(docsrs, doc(cfg(feature = "keys")))]
     pub fn bearer() -> Self {
-        Self::of(Kind::Bearer)
+        Self::of(SchemeKind::Bearer)
     }
 
     /// Keys that are sent in a header of their own, such as `x-api-key`: `scheme = "header"`.
     #[cfg(feature = "keys")]
     #[cfg_attr(docsrs, doc(cfg(feature = "keys")))]
     pub fn header(name: impl Into<String>) -> Self {
-        Self::of(Kind::Header(name.into()))
+        Self::of(SchemeKind::Header(name.into()))
     }
 
     /// Signed tokens that are sent as `Authorization: Bearer <JWT>` (RFC 7519): `scheme = "jwt"`.
@@ -81,16 +81,16 @@ impl AuthScheme {
     #[cfg(feature = "jwt")]
     #[cfg_attr(docsrs, doc(cfg(feature = "jwt")))]
     pub fn jwt(keys: JwtKeys) -> Self {
-        Self::of(Kind::Jwt(keys))
+        Self::of(SchemeKind::Jwt(keys))
     }
 
     /// Whatever a verifier of one's own accepts: `scheme = "custom"`. The layer is given the verifier under the name
     /// that the policy gives to the scheme; without it every request is answered with 503.
     pub fn custom() -> Self {
-        Self::of(Kind::Custom)
+        Self::of(SchemeKind::Custom)
     }
 
-    fn of(kind: Kind) -> Self {
+    fn of(kind: SchemeKind) -> Self {
         Self {
             kind,
             #[cfg(feature = "keys")]
@@ -99,7 +99,7 @@ impl AuthScheme {
             challenge: None,
             forward_id: None,
             timeout: None,
-            words: Words::default(),
+            words: AuthMessages::default(),
             #[cfg(feature = "jwt")]
             jwt: JwtSettings::default(),
         }
@@ -153,7 +153,7 @@ macro_rules! words {
             })*
         }
 
-        impl Words {
+        impl AuthMessages {
             /// Each that is set, with its key in the policy file.
             pub(super) fn all(&self) -> impl Iterator<Item = (&'static str, &Cow<'static, str>)> {
                 let all = [$((concat!("messages.", stringify!($word)), &self.$word)),*];

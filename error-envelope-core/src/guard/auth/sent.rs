@@ -4,21 +4,21 @@ use http::header::AUTHORIZATION;
 use http::{HeaderMap, HeaderName, HeaderValue};
 
 use super::alphabet::{is_key_byte, is_token_byte};
-use super::outcome::{Not, Why};
+use super::outcome::{Rejection, AuthFailure};
 
 /// The longest key or token, in bytes: room for a token with many claims. A longer one is not looked at.
 const MAX_LENGTH: usize = 8 * 1024;
 
 /// The token of `Authorization: Bearer <token>` (RFC 6750 §2.1), its scheme in any case (RFC 9110 §11.1).
-pub(super) fn bearer_token(headers: &HeaderMap) -> Result<&[u8], Not> {
+pub(super) fn bearer_token(headers: &HeaderMap) -> Result<&[u8], Rejection> {
     let value = only_line(headers, &AUTHORIZATION)?;
     let end = value.iter().position(|byte| *byte == b' ').unwrap_or(value.len());
     let (scheme, rest) = value.split_at(end);
     let token = rest.iter().position(|byte| *byte != b' ').map_or(&b""[..], |start| &rest[start..]);
     if !scheme.eq_ignore_ascii_case(b"bearer") || token.is_empty() {
-        return Err(Why::Malformed.into());
+        return Err(AuthFailure::Malformed.into());
     }
-    if token.len() > MAX_LENGTH || !is_b64token(token) { Err(Not::token(Why::Malformed)) } else { Ok(token) }
+    if token.len() > MAX_LENGTH || !is_b64token(token) { Err(Rejection::token(AuthFailure::Malformed)) } else { Ok(token) }
 }
 
 fn is_b64token(token: &[u8]) -> bool {
@@ -28,19 +28,19 @@ fn is_b64token(token: &[u8]) -> bool {
 }
 
 /// A key in a header of its own.
-pub(super) fn header_key<'h>(headers: &'h HeaderMap, name: &HeaderName) -> Result<&'h [u8], Not> {
+pub(super) fn header_key<'h>(headers: &'h HeaderMap, name: &HeaderName) -> Result<&'h [u8], Rejection> {
     let key = only_line(headers, name)?;
     let right = key.len() <= MAX_LENGTH && key.iter().copied().all(is_key_byte) && key.trim_ascii() == key;
-    if right { Ok(key) } else { Err(Not::token(Why::Malformed)) }
+    if right { Ok(key) } else { Err(Rejection::token(AuthFailure::Malformed)) }
 }
 
 /// An empty line says as little as none; two lines may say two things.
-fn only_line<'h>(headers: &'h HeaderMap, name: &HeaderName) -> Result<&'h [u8], Not> {
+fn only_line<'h>(headers: &'h HeaderMap, name: &HeaderName) -> Result<&'h [u8], Rejection> {
     let mut lines = headers.get_all(name).iter().map(HeaderValue::as_bytes);
     match (lines.next(), lines.next()) {
-        (None, _) => Err(Why::Missing.into()),
-        (Some(line), None) if line.trim_ascii().is_empty() => Err(Why::Missing.into()),
+        (None, _) => Err(AuthFailure::Missing.into()),
+        (Some(line), None) if line.trim_ascii().is_empty() => Err(AuthFailure::Missing.into()),
         (Some(line), None) => Ok(line),
-        (Some(_), Some(_)) => Err(Not::token(Why::Malformed)),
+        (Some(_), Some(_)) => Err(Rejection::token(AuthFailure::Malformed)),
     }
 }

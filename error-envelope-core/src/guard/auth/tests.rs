@@ -37,20 +37,20 @@ fn key_header() -> AuthScheme {
     AuthScheme::header("X-Api-Key").key(Key::of_secret("app", "app key: 1"))
 }
 
-fn verdict(schemes: &[Arc<Scheme>], lines: &[(&'static str, &str)]) -> Verdict {
-    at_once(schemes, &headers(lines), &|| at(NOW))
+fn verdict(schemes: &[Arc<Scheme>], lines: &[(&'static str, &str)]) -> SchemesOutcome {
+    check_without_wait(schemes, &headers(lines), &|| at(NOW))
 }
 
-fn said(verdict: Verdict) -> String {
+fn said(verdict: SchemesOutcome) -> String {
     match verdict {
-        Verdict::In(passed) => format!("in as {}/{}", passed.identity.scheme(), passed.identity.id().unwrap_or("-")),
-        Verdict::Refused(refusal) => refusal.fault().code().as_str().to_owned(),
-        Verdict::Open(undecided) => format!("ask {}", undecided.next().map_or("nobody", |scheme| scheme.name())),
+        SchemesOutcome::In(passed) => format!("in as {}/{}", passed.identity.scheme(), passed.identity.id().unwrap_or("-")),
+        SchemesOutcome::Refused(refusal) => refusal.fault().code().as_str().to_owned(),
+        SchemesOutcome::Open(undecided) => format!("ask {}", undecided.next().map_or("nobody", |scheme| scheme.name())),
     }
 }
 
-fn refused(verdict: Verdict) -> (Fault, Vec<String>) {
-    let Verdict::Refused(refusal) = verdict else { panic!("{verdict:?}") };
+fn refused(verdict: SchemesOutcome) -> (Fault, Vec<String>) {
+    let SchemesOutcome::Refused(refusal) = verdict else { panic!("{verdict:?}") };
     with_challenges(&refusal)
 }
 
@@ -105,7 +105,7 @@ fn g2_what_becomes_of_an_authorization_header() {
     }
     let mut latin = HeaderMap::new();
     latin.insert("authorization", HeaderValue::from_bytes(b"Bearer key-live-1\xff").unwrap());
-    assert_eq!(said(at_once(&schemes, &latin, &|| at(NOW))), "auth_malformed");
+    assert_eq!(said(check_without_wait(&schemes, &latin, &|| at(NOW))), "auth_malformed");
 }
 
 #[test]
@@ -145,7 +145,7 @@ fn g2_the_time_is_asked_for_where_a_key_has_an_end() {
     let schemes = compiled([("api", bearer())]);
     let never = || -> SystemTime { panic!("nobody needs it") };
     for token in ["Bearer key-live-1", "Bearer key-gone-1", "Bearer nope"] {
-        at_once(&schemes, &headers(&[("authorization", token)]), &never);
+        check_without_wait(&schemes, &headers(&[("authorization", token)]), &never);
     }
 }
 
@@ -165,7 +165,7 @@ fn g2_one_scheme_is_enough_else_the_one_that_came_furthest_decides() {
 }
 
 /// What a verifier returns, each further than the one before; the failure last, because it may hide a good answer.
-fn outcomes() -> [(Result<Verified, Failed>, &'static str); 6] {
+fn outcomes() -> [(Result<Verified, VerifierFailure>, &'static str); 6] {
     [
         (Ok(Verified::Missing), "auth_missing"),
         (Ok(Verified::Malformed), "auth_malformed"),
@@ -201,7 +201,7 @@ fn g0_the_schemes_of_several_routes_decide_as_one_list() {
     let schemes = compiled([("api", bearer()), ("app", key_header()), worded("own")]);
     let refusal = |lists: &[&[Arc<Scheme>]], lines: &[(&'static str, &str)]| {
         let of_list = |list: &&[Arc<Scheme>]| match verdict(list, lines) {
-            Verdict::Refused(refusal) => refusal,
+            SchemesOutcome::Refused(refusal) => refusal,
             other => panic!("{other:?}"),
         };
         lists.iter().map(of_list).reduce(Refusal::and).unwrap()
@@ -234,7 +234,7 @@ fn g0_the_schemes_of_several_routes_decide_as_one_list() {
     assert_eq!(offered.fault().text(), Fault::new(crate::code::ErrorCode::AUTH_MISSING).text());
     // A 403 of one route offers nothing; beside another route's expired key it is a 401 with the challenges of both.
     let no_email = || match told(&schemes[2..], &[], &[Ok(Verified::NoEmail)]) {
-        Verdict::Refused(refusal) => refusal,
+        SchemesOutcome::Refused(refusal) => refusal,
         other => panic!("{other:?}"),
     };
     let (fault, lines) = with_challenges(&refusal(&[api], &[]).and(no_email()));
@@ -295,17 +295,17 @@ fn g2_the_wording_is_the_schemes() {
     assert_eq!(fault.text(), "The Authorization header is not a well-formed Bearer token.");
 }
 
-fn told(schemes: &[Arc<Scheme>], lines: &[(&'static str, &str)], answers: &[Result<Verified, Failed>]) -> Verdict {
+fn told(schemes: &[Arc<Scheme>], lines: &[(&'static str, &str)], answers: &[Result<Verified, VerifierFailure>]) -> SchemesOutcome {
     let mut verdict = verdict(schemes, lines);
     for answer in answers {
-        let Verdict::Open(undecided) = verdict else { panic!("{verdict:?}") };
+        let SchemesOutcome::Open(undecided) = verdict else { panic!("{verdict:?}") };
         let asked = undecided.next().unwrap().clone();
         verdict = undecided.verified(&asked, answer);
     }
     verdict
 }
 
-fn down() -> Result<Verified, Failed> {
+fn down() -> Result<Verified, VerifierFailure> {
     let error: Box<dyn std::error::Error + Send + Sync> = "the directory is down".into();
     Err(error.into())
 }
@@ -362,7 +362,7 @@ fn g2_an_id_that_cannot_be_forwarded_lets_nobody_in() {
     for id in ["", " ", "a\nb", "a ", "Jürgen"] {
         assert_eq!(said(told(&schemes, &[], &[Ok(Verified::granted(id))])), "service_unavailable", "{id:?}");
     }
-    let Verdict::In(passed) = told(&schemes, &[], &[Ok(Verified::granted("a b"))]) else { panic!("a good id") };
+    let SchemesOutcome::In(passed) = told(&schemes, &[], &[Ok(Verified::granted("a b"))]) else { panic!("a good id") };
     let mut head = http::Request::new(()).into_parts().0;
     passed.mark(&mut head);
     assert_eq!(head.headers["x-consumer-id"], "a b");
@@ -551,7 +551,7 @@ proptest::proptest! {
         let schemes = compiled([("api", bearer()), ("app", key_header())]);
         let lines: Vec<_> = lines.iter().map(|(name, value)| (*name, value.as_str())).collect();
         let verdict = verdict(&schemes, &lines);
-        proptest::prop_assert!(matches!(verdict, Verdict::Refused(_)), "{lines:?}: {verdict:?}");
+        proptest::prop_assert!(matches!(verdict, SchemesOutcome::Refused(_)), "{lines:?}: {verdict:?}");
     }
 
     /// A right key gets in beside whatever else, unless its own header says two things.
@@ -567,5 +567,5 @@ proptest::proptest! {
 #[test]
 fn g2_a_custom_scheme_is_never_let_in_by_itself() {
     let scheme = AuthScheme::custom().compile("partner").unwrap();
-    assert!(matches!(scheme.check(&headers(&[("authorization", "Bearer key-live-1")]), &|| at(NOW)), Checked::Ask));
+    assert!(matches!(scheme.check(&headers(&[("authorization", "Bearer key-live-1")]), &|| at(NOW)), Checked::NeedsVerifier));
 }

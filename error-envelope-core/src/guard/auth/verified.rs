@@ -33,9 +33,9 @@ impl Verified {
 
 /// Why a verifier said nothing: it may be asked for by two lists of schemes at once.
 #[derive(Debug)]
-pub(crate) struct Failed(pub(super) Arc<dyn Error + Send + Sync>);
+pub(crate) struct VerifierFailure(pub(super) Arc<dyn Error + Send + Sync>);
 
-impl From<Box<dyn Error + Send + Sync>> for Failed {
+impl From<Box<dyn Error + Send + Sync>> for VerifierFailure {
     fn from(error: Box<dyn Error + Send + Sync>) -> Self {
         Self(error.into())
     }

@@ -15,7 +15,7 @@ impl AuthScheme {
     /// Whether tokens are taken that name no audience, and no others (RFC 7519 §4.1.3).
     pub(crate) fn names_no_audience(&self) -> bool {
         #[cfg(feature = "jwt")]
-        return matches!(self.kind, super::scheme::Kind::Jwt(_)) && self.jwt.audiences.is_empty();
+        return matches!(self.kind, super::scheme::SchemeKind::Jwt(_)) && self.jwt.audiences.is_empty();
         #[cfg(not(feature = "jwt"))]
         false
     }

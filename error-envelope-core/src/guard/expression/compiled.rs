@@ -10,7 +10,7 @@ use regex_automata::util::syntax;
 use regex_automata::{Anchored, Input};
 
 use super::Values;
-use crate::guard::pattern::Refused;
+use crate::guard::pattern::SettingError;
 
 /// How much memory asking for a match may take. Patterns of a few hundred states need less; a larger one is believed.
 const MOST_BYTES: usize = 1024 * 1024;
@@ -21,14 +21,14 @@ pub(crate) struct WholeValue(bytes::Regex);
 
 impl WholeValue {
     /// The pattern is compiled by itself first, so that `a)|(b` cannot step out of the anchors.
-    pub(crate) fn compile(pattern: &str, values: Values) -> Result<Self, Refused> {
+    pub(crate) fn compile(pattern: &str, values: Values) -> Result<Self, SettingError> {
         let anchored = format!(r"\A(?:{pattern})\z");
         let compiled = bytes::Regex::new(pattern).and_then(|_| bytes::Regex::new(&anchored));
         let compiled = compiled.map_err(|error| does_not_compile("pattern", &error))?;
         if matches_nothing(&anchored, values) {
             let wrong = format!("no {} matches the pattern: nobody could pass", values.name);
             let right = format!("write one that the whole of a right {} matches", values.name);
-            return Err(Refused::new("pattern", wrong, right));
+            return Err(SettingError::new("pattern", wrong, right));
         }
         Ok(Self(compiled))
     }
@@ -43,11 +43,11 @@ impl WholeValue {
 pub(crate) struct InText(Regex);
 
 impl InText {
-    pub(crate) fn compile(key: &'static str, pattern: &str) -> Result<Self, Refused> {
+    pub(crate) fn compile(key: &'static str, pattern: &str) -> Result<Self, SettingError> {
         // A class without a character, and what needs one: no text has the length that it asks for.
         if syntax::parse(pattern).is_ok_and(|parsed| parsed.properties().minimum_len().is_none()) {
             let right = "write one that the message of an error matches";
-            return Err(Refused::new(key, "no text matches the pattern", right));
+            return Err(SettingError::new(key, "no text matches the pattern", right));
         }
         Regex::new(pattern).map(Self).map_err(|error| does_not_compile(key, &error))
     }
@@ -65,11 +65,11 @@ impl PartialEq for InText {
 }
 
 /// The last line of a regex error says what is wrong; those above it draw where.
-fn does_not_compile(key: &'static str, error: &Error) -> Refused {
+fn does_not_compile(key: &'static str, error: &Error) -> SettingError {
     let text = error.to_string();
     let last = text.lines().last().unwrap_or_default();
     let wrong = format!("the pattern does not compile: {}", last.trim_start_matches("error: "));
-    Refused::new(key, wrong, "write a regular expression in the syntax of the crate regex")
+    SettingError::new(key, wrong, "write a regular expression in the syntax of the crate regex")
 }
 
 /// Whether no value leads from the automaton's start to a match. What cannot be built or told in time matches.
@@ -108,7 +108,7 @@ mod tests {
     use super::*;
     use crate::guard::expression::HEADER_VALUES;
 
-    fn whole_value(pattern: &str) -> Result<WholeValue, Refused> {
+    fn whole_value(pattern: &str) -> Result<WholeValue, SettingError> {
         WholeValue::compile(pattern, HEADER_VALUES)
     }
 

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use crate::guard::auth::Scheme;
 use crate::guard::content_type::MediaTypes;
 use crate::guard::header::HeaderGuard;
-use crate::guard::pattern::Refused;
+use crate::guard::pattern::SettingError;
 
 /// A place in one of the policy's lists: half a word, so that settings, which every request carries, stay small.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,20 +46,20 @@ impl ListIndex {
 pub(in crate::policy) struct Lists {
     guards: HashMap<String, HeaderGuard>,
     schemes: HashMap<String, Arc<Scheme>>,
-    headers: Known<Box<[HeaderGuard]>>,
-    types: Known<MediaTypes>,
-    auth: Known<Box<[Arc<Scheme>]>>,
-    kept: Known<Box<[Box<str>]>>,
+    headers: InternedList<Box<[HeaderGuard]>>,
+    types: InternedList<MediaTypes>,
+    auth: InternedList<Box<[Arc<Scheme>]>>,
+    kept: InternedList<Box<[Box<str>]>>,
 }
 
 /// What was made of each distinct list of words, in order.
-struct Known<T> {
+struct InternedList<T> {
     places: HashMap<Vec<String>, usize>,
     made: Vec<T>,
 }
 
 /// The lists in the order of their places.
-pub(super) struct Made {
+pub(super) struct CompiledLists {
     pub(super) headers: Box<[Box<[HeaderGuard]>]>,
     pub(super) types: Box<[MediaTypes]>,
     pub(super) auth: Box<[Box<[Arc<Scheme>]>]>,
@@ -68,12 +68,12 @@ pub(super) struct Made {
 
 impl Lists {
     pub(super) fn new(guards: HashMap<String, HeaderGuard>, schemes: HashMap<String, Arc<Scheme>>) -> Self {
-        let (headers, types) = (Known::default(), Known::default());
-        Self { guards, schemes, headers, types, auth: Known::default(), kept: Known::default() }
+        let (headers, types) = (InternedList::default(), InternedList::default());
+        Self { guards, schemes, headers, types, auth: InternedList::default(), kept: InternedList::default() }
     }
 
-    pub(super) fn into_lists(self) -> Made {
-        Made {
+    pub(super) fn into_lists(self) -> CompiledLists {
+        CompiledLists {
             headers: self.headers.made.into(),
             types: self.types.made.into(),
             auth: self.auth.made.into(),
@@ -81,11 +81,11 @@ impl Lists {
         }
     }
 
-    pub(in crate::policy) fn types(&mut self, types: &[String]) -> Result<Option<Index>, Refused> {
+    pub(in crate::policy) fn types(&mut self, types: &[String]) -> Result<Option<Index>, SettingError> {
         self.types.place(types, MediaTypes::new)
     }
 
-    pub(in crate::policy) fn headers(&mut self, names: &[String]) -> Result<Option<Index>, Refused> {
+    pub(in crate::policy) fn headers(&mut self, names: &[String]) -> Result<Option<Index>, SettingError> {
         refuse_twice("require_headers", names)?;
         let guards = &self.guards;
         self.headers.place(names, |names| {
@@ -94,7 +94,7 @@ impl Lists {
         })
     }
 
-    pub(in crate::policy) fn auth(&mut self, names: &[String]) -> Result<Option<Index>, Refused> {
+    pub(in crate::policy) fn auth(&mut self, names: &[String]) -> Result<Option<Index>, SettingError> {
         refuse_twice("auth", names)?;
         let schemes = &self.schemes;
         self.auth.place(names, |names| {
@@ -103,29 +103,29 @@ impl Lists {
         })
     }
 
-    pub(in crate::policy) fn kept(&mut self, names: &[String]) -> Result<Option<ListIndex>, Refused> {
+    pub(in crate::policy) fn kept(&mut self, names: &[String]) -> Result<Option<ListIndex>, SettingError> {
         refuse_twice("keep_members", names)?;
         if names.iter().any(String::is_empty) {
-            return Err(Refused::new("keep_members", "a member has no name", "name the members as the body does"));
+            return Err(SettingError::new("keep_members", "a member has no name", "name the members as the body does"));
         }
         let kept = self.kept.place(names, |names| Ok(names.iter().map(|name| name.as_str().into()).collect()))?;
         let place = |index| {
             ListIndex::new(index).ok_or_else(|| {
                 let wrong = format!("there are more than {} different lists of members", ListIndex::MAX);
-                Refused::new("keep_members", wrong, "let services that keep nearly the same share a list")
+                SettingError::new("keep_members", wrong, "let services that keep nearly the same share a list")
             })
         };
         kept.map(place).transpose()
     }
 }
 
-impl<T> Known<T> {
+impl<T> InternedList<T> {
     /// An empty list has no place.
     fn place(
         &mut self,
         list: &[String],
-        make: impl FnOnce(&[String]) -> Result<T, Refused>,
-    ) -> Result<Option<Index>, Refused> {
+        make: impl FnOnce(&[String]) -> Result<T, SettingError>,
+    ) -> Result<Option<Index>, SettingError> {
         if list.is_empty() {
             return Ok(None);
         }
@@ -141,28 +141,28 @@ impl<T> Known<T> {
     }
 }
 
-impl<T> Default for Known<T> {
+impl<T> Default for InternedList<T> {
     fn default() -> Self {
         Self { places: HashMap::new(), made: Vec::new() }
     }
 }
 
 /// A name that stands twice may have been meant to be another one.
-fn refuse_twice(key: &'static str, names: &[String]) -> Result<(), Refused> {
+fn refuse_twice(key: &'static str, names: &[String]) -> Result<(), SettingError> {
     match (1..names.len()).find(|at| names[..*at].contains(&names[*at])) {
-        Some(twice) => Err(Refused::new(key, format!("{:?} is named twice", names[twice]), "name each once")),
+        Some(twice) => Err(SettingError::new(key, format!("{:?} is named twice", names[twice]), "name each once")),
         None => Ok(()),
     }
 }
 
-fn unknown_header<'a>(name: &str, known: impl Iterator<Item = &'a String>) -> Refused {
+fn unknown_header<'a>(name: &str, known: impl Iterator<Item = &'a String>) -> SettingError {
     let right = format!("a table [header.{}], or in Rust .header({name:?}, RequiredHeader::new(..))", quoted(name));
-    Refused::new("require_headers", format!("no header is called {name:?}"), near(name, known, &right))
+    SettingError::new("require_headers", format!("no header is called {name:?}"), near(name, known, &right))
 }
 
-fn unknown_scheme<'a>(name: &str, known: impl Iterator<Item = &'a String>) -> Refused {
+fn unknown_scheme<'a>(name: &str, known: impl Iterator<Item = &'a String>) -> SettingError {
     let right = format!("a table [auth.{}], or in Rust .scheme({name:?}, AuthScheme::bearer())", quoted(name));
-    Refused::new("auth", format!("no scheme is called {name:?}"), near(name, known, &right))
+    SettingError::new("auth", format!("no scheme is called {name:?}"), near(name, known, &right))
 }
 
 /// As TOML wants a key that is no word.

@@ -11,7 +11,7 @@ use crate::policy::error::PolicyError;
 const MAX_FILE_BYTES: u64 = 4 * 1024 * 1024;
 
 /// What lies outside of a policy's files.
-pub(crate) trait Surroundings {
+pub(crate) trait PolicyEnv {
     /// The value of an environment variable.
     #[cfg_attr(not(feature = "jwt"), allow(dead_code, reason = "the secrets of tokens alone come from there"))]
     fn variable(&self, name: &str) -> Option<String>;
@@ -34,7 +34,7 @@ pub(crate) trait Surroundings {
 }
 
 /// A file that a value names: keys, a schema.
-pub(super) struct Named {
+pub(super) struct NamedFile {
     pub(super) path: PathBuf,
     pub(super) text: String,
 }

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::around::{Named, Surroundings};
+use super::around::{NamedFile, PolicyEnv};
 use super::document::Document;
 use super::read::Table;
 use super::tables::read_version;
@@ -37,8 +37,8 @@ pub(super) fn read(
     name: &str,
     table: &Table<'_>,
     folder: &Path,
-    around: &dyn Surroundings,
-    files: &mut Vec<Named>,
+    around: &dyn PolicyEnv,
+    files: &mut Vec<NamedFile>,
 ) -> Result<AuthScheme, PolicyError> {
     let scheme = table.required("scheme")?;
     only_its_own(scheme.text()?, table)?;
@@ -108,8 +108,8 @@ fn read_keys(
     mut scheme: AuthScheme,
     table: &Table<'_>,
     folder: &Path,
-    around: &dyn Surroundings,
-    files: &mut Vec<Named>,
+    around: &dyn PolicyEnv,
+    files: &mut Vec<NamedFile>,
 ) -> Result<AuthScheme, PolicyError> {
     if let Some(pattern) = table.get("pattern") {
         scheme = scheme.pattern(pattern.text()?);
@@ -162,8 +162,8 @@ fn read_key(table: &Table<'_>) -> Result<Key, PolicyError> {
 fn read_jwt(
     table: &Table<'_>,
     folder: &Path,
-    around: &dyn Surroundings,
-    files: &mut Vec<Named>,
+    around: &dyn PolicyEnv,
+    files: &mut Vec<NamedFile>,
 ) -> Result<AuthScheme, PolicyError> {
     use crate::guard::auth::JwtKeys;
 
@@ -196,7 +196,7 @@ fn read_jwt(
 
 /// What is no name of a variable may be the secret itself, and is never quoted (L3).
 #[cfg(feature = "jwt")]
-fn read_secret(variable: &Value<'_>, around: &dyn Surroundings) -> Result<String, PolicyError> {
+fn read_secret(variable: &Value<'_>, around: &dyn PolicyEnv) -> Result<String, PolicyError> {
     let name = variable.text()?;
     match around.variable(name) {
         Some(secret) if !secret.is_empty() => return Ok(secret),
@@ -225,7 +225,7 @@ fn read_algorithms(list: &Value<'_>) -> Result<Vec<String>, PolicyError> {
 }
 
 #[cfg(not(feature = "jwt"))]
-fn read_jwt(table: &Table<'_>, _: &Path, _: &dyn Surroundings, _: &mut Vec<Named>) -> Result<AuthScheme, PolicyError> {
+fn read_jwt(table: &Table<'_>, _: &Path, _: &dyn PolicyEnv, _: &mut Vec<NamedFile>) -> Result<AuthScheme, PolicyError> {
     let right = "build with the feature \"jwt\" of tower-error-envelope";
     Err(table.refused_key("scheme", "session tokens are not part of this build", right))
 }
@@ -234,8 +234,8 @@ fn read_jwt(table: &Table<'_>, _: &Path, _: &dyn Surroundings, _: &mut Vec<Named
 pub(super) fn read_named(
     file: &Value<'_>,
     folder: &Path,
-    around: &dyn Surroundings,
-    files: &mut Vec<Named>,
+    around: &dyn PolicyEnv,
+    files: &mut Vec<NamedFile>,
 ) -> Result<(String, String), PolicyError> {
     let path = folder.join(file.text()?);
     let name = path.display().to_string();
@@ -243,6 +243,6 @@ pub(super) fn read_named(
         let wrong = format!("{name} {}", error.wrong());
         file.refused(wrong, "name a readable file of at most 4 MiB of UTF-8").without(&path).caused_by(error)
     })?;
-    files.push(Named { path, text: text.clone() });
+    files.push(NamedFile { path, text: text.clone() });
     Ok((name, text))
 }

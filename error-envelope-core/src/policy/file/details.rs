@@ -5,20 +5,20 @@ use std::path::Path;
 use serde_json::{Map, Number, Value as Json};
 use toml::de::DeValue;
 
-use super::around::{Named, Surroundings};
+use super::around::{NamedFile, PolicyEnv};
 use super::auth::read_named;
 use super::read::dotted;
 use super::sources::line_of;
 use super::value::Value;
-use crate::code::details::{self, Wrong};
+use crate::code::details::{self, SchemaError};
 use crate::policy::error::PolicyError;
 
 /// The schema as JSON text. A relative file name is relative to `folder`; the file that is read is added to `files`.
 pub(super) fn read(
     value: &Value<'_>,
     folder: &Path,
-    around: &dyn Surroundings,
-    files: &mut Vec<Named>,
+    around: &dyn PolicyEnv,
+    files: &mut Vec<NamedFile>,
 ) -> Result<String, PolicyError> {
     match value.value {
         DeValue::Table(_) => read_inline(value),
@@ -97,7 +97,7 @@ fn parse(value: &Value<'_>, name: &str, text: &str) -> Result<Json, PolicyError>
 }
 
 /// The policy's own line, and that of the file in what is wrong: whoever mends a policy at once takes its lines out.
-fn led_into_file(value: &Value<'_>, name: &str, text: &str, Wrong { path, wrong, right, .. }: Wrong) -> PolicyError {
+fn led_into_file(value: &Value<'_>, name: &str, text: &str, SchemaError { path, wrong, right, .. }: SchemaError) -> PolicyError {
     let line = line_of(text.as_bytes(), place(text, &path));
     let key = if path.is_empty() { String::new() } else { format!("{}: ", path.join(".")) };
     value.refused(format!("{name}:{line}: {key}{wrong}"), right)

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::around::Surroundings;
+use super::around::PolicyEnv;
 use super::document::Document;
 use super::value::Value;
 use crate::policy::error::PolicyError;
@@ -26,14 +26,14 @@ pub(super) struct Text {
 }
 
 /// All files, and the folders in which more may appear.
-pub(super) struct Gathered {
+pub(super) struct SourceFiles {
     pub(super) texts: Vec<Text>,
     pub(super) folders: Vec<PathBuf>,
 }
 
 /// The files of a policy whose first one has this name and text.
-pub(super) fn gather(name: &str, text: &str, around: &dyn Surroundings) -> Result<Gathered, PolicyError> {
-    let mut gathered = Gathered { texts: vec![Text::new(name, text.to_owned(), None)], folders: Vec::new() };
+pub(super) fn gather(name: &str, text: &str, around: &dyn PolicyEnv) -> Result<SourceFiles, PolicyError> {
+    let mut gathered = SourceFiles { texts: vec![Text::new(name, text.to_owned(), None)], folders: Vec::new() };
     let mut at = 0;
     while at < gathered.texts.len() {
         gathered.include(at, around)?;
@@ -42,8 +42,8 @@ pub(super) fn gather(name: &str, text: &str, around: &dyn Surroundings) -> Resul
     Ok(gathered)
 }
 
-impl Gathered {
-    fn include(&mut self, at: usize, around: &dyn Surroundings) -> Result<(), PolicyError> {
+impl SourceFiles {
+    fn include(&mut self, at: usize, around: &dyn PolicyEnv) -> Result<(), PolicyError> {
         let Text { name, text, folder, .. } = &self.texts[at];
         let (name, text, folder) = (name.clone(), text.clone(), folder.clone());
         let document = Document::parse(&name, &text)?;
@@ -67,7 +67,7 @@ impl Gathered {
         includer: usize,
         pattern: &Value<'_>,
         path: &Path,
-        around: &dyn Surroundings,
+        around: &dyn PolicyEnv,
     ) -> Result<(), PolicyError> {
         let text = around.text_of(path)?;
         let text = Text::new(&path.display().to_string(), text, Some(includer));

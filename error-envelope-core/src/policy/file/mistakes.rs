@@ -11,7 +11,7 @@ use std::path::Path;
 
 use toml::de::{DeTable, DeValue};
 
-use super::{Loaded, Surroundings};
+use super::{Loaded, PolicyEnv};
 use crate::policy::error::PolicyError;
 
 /// More than anybody mends in one go, and a bound: each costs a reading of the policy.
@@ -23,7 +23,7 @@ impl Loaded {
     /// # Errors
     ///
     /// All that is wrong, by file and line.
-    pub(crate) fn check(path: &Path, around: &dyn Surroundings) -> Result<Self, Vec<PolicyError>> {
+    pub(crate) fn check(path: &Path, around: &dyn PolicyEnv) -> Result<Self, Vec<PolicyError>> {
         let mut rest =
             Rest { around, files: Vec::new(), texts: HashMap::new(), gone: Vec::new(), lacks_version: false };
         let mut told: Vec<PolicyError> = Vec::new();
@@ -50,17 +50,17 @@ impl Loaded {
 
 /// What is left of the files.
 struct Rest<'a> {
-    around: &'a dyn Surroundings,
+    around: &'a dyn PolicyEnv,
     /// In the order in which they were found to be wrong.
     files: Vec<String>,
     texts: HashMap<String, String>,
-    gone: Vec<Gone>,
+    gone: Vec<RemovedText>,
     /// A file has no version: it is read as one that has.
     lacks_version: bool,
 }
 
 /// What was taken out of a file.
-struct Gone {
+struct RemovedText {
     file: String,
     span: Range<usize>,
     text: String,
@@ -70,7 +70,7 @@ struct Gone {
     has_a_name: bool,
 }
 
-impl Surroundings for Rest<'_> {
+impl PolicyEnv for Rest<'_> {
     fn variable(&self, name: &str) -> Option<String> {
         self.around.variable(name)
     }
@@ -128,7 +128,7 @@ impl Rest<'_> {
 
     /// Whether a table that went was called so.
     fn names(&self, name: &str) -> bool {
-        let is_name = |gone: &Gone| {
+        let is_name = |gone: &RemovedText| {
             let mut words = gone.text.split(|part: char| !part.is_alphanumeric() && !matches!(part, '_' | '-'));
             gone.has_a_name && words.any(|word| word == name)
         };
@@ -158,7 +158,7 @@ impl Rest<'_> {
         for span in spans {
             let Some(part) = text.get(span.clone()).filter(|part| !part.trim().is_empty()) else { continue };
             left.replace_range(span.clone(), &blank(part));
-            let gone = Gone {
+            let gone = RemovedText {
                 file: file.to_owned(),
                 text: part.trim_start().to_owned(),
                 span,

@@ -3,14 +3,14 @@
 use std::collections::HashMap;
 use std::ops::Range;
 
-use crate::policy::error::{At, Place, PolicyError, Problem};
+use crate::policy::error::{SourceSpan, TablePath, PolicyError, Problem};
 
 /// The files of a policy, and where its tables stand in them.
 #[derive(Debug, Default)]
 pub(crate) struct Sources {
     files: Vec<(String, String)>,
     /// The defaults of one part may stand in several files.
-    tables: HashMap<Place, Vec<TableAt>>,
+    tables: HashMap<TablePath, Vec<TableAt>>,
 }
 
 /// A table in a file.
@@ -30,11 +30,11 @@ impl Sources {
         Self { files, tables: HashMap::new() }
     }
 
-    pub(super) fn put(&mut self, place: Place, table: TableAt) {
+    pub(super) fn put(&mut self, place: TablePath, table: TableAt) {
         self.tables.entry(place).or_default().push(table);
     }
 
-    pub(crate) fn locate(&self, place: &Place, key: &str) -> Option<At<'_>> {
+    pub(crate) fn locate(&self, place: &TablePath, key: &str) -> Option<SourceSpan<'_>> {
         let tables = self.tables.get(place)?;
         let says = |table: &&TableAt| table.keys.iter().any(|(name, _)| name == key);
         let table = tables.iter().find(says).or(tables.first())?;
@@ -46,7 +46,7 @@ impl Sources {
             (false, true) => key.to_owned(),
             (false, false) => format!("{}.{key}", table.key),
         };
-        Some(At { file, line: line_of(text.as_bytes(), span.start), key, span })
+        Some(SourceSpan { file, line: line_of(text.as_bytes(), span.start), key, span })
     }
 
     /// The builder's refusal, with the line and the key of the file.

@@ -191,7 +191,7 @@ pub(super) fn read_outward(table: &Table<'_>, known: &CodeSet, own: &[ErrorCode]
     table.only(&["codes", "name", "message", "status"])?;
     let codes = table.required("codes")?.elements()?;
     let codes = codes.iter().map(|code: &Value<'_>| code.known_code(known, own)).collect::<Result<Vec<_>, _>>()?;
-    let mut rule = OutwardRule::of(codes);
+    let mut rule = OutwardRule::new(codes);
     if let Some(name) = table.get("name") {
         rule = rule.name(name.text()?.to_owned());
     }

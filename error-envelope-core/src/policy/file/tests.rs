@@ -141,7 +141,7 @@ fn built() -> Policy {
         .auth_observe(false)
         .scheme("app", app)
         .scheme("partner", AuthScheme::custom())
-        .outward(OutwardRule::of([ErrorCode::OTHER, taken.clone()]).name("BUSY").message("Try later.").status(503))
+        .outward(OutwardRule::new([ErrorCode::OTHER, taken.clone()]).name("BUSY").message("Try later.").status(503))
         .negotiate(false)
         .unknown_codes(UnknownCodes::ByStatus)
         .body_limit(2 * 1024 * 1024)
@@ -300,7 +300,7 @@ fn an_included_file_and_a_scope_in_rust_make_the_same_policy() {
         .route(Route::new("/orders/{id}").mode(Mode::Own))
         .map(MapRule::to(gone.clone()).code("LOST"))
         .map(MapRule::to(gone.clone()).code("GONE"))
-        .outward(OutwardRule::of([gone.clone()]).name("GONE"));
+        .outward(OutwardRule::new([gone.clone()]).name("GONE"));
     let built = Policy::builder().code(gone).scope(orders).map(MapRule::to(ErrorCode::GONE).code("X")).build().unwrap();
     assert_eq!(format!("{:#?}", read.into_policy().without_origin()), format!("{:#?}", built.without_origin()));
 }

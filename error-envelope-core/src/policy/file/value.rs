@@ -10,7 +10,7 @@ use toml::value::{Datetime, Offset};
 use super::document::Document;
 use crate::code::{CodeSet, ErrorCode, Retry};
 use crate::dialect::Dialect;
-use crate::policy::choice::Word;
+use crate::policy::choice::KeywordValue;
 use crate::policy::error::PolicyError;
 
 /// A value, and the key that leads to it.
@@ -29,7 +29,7 @@ pub(in crate::policy) trait KeyValue: Sized {
     fn written(&self) -> String;
 }
 
-impl<W: Word> KeyValue for W {
+impl<W: KeywordValue> KeyValue for W {
     fn read(value: &Value<'_>) -> Result<Self, PolicyError> {
         value.word()
     }
@@ -117,7 +117,7 @@ impl<'a> Value<'a> {
         if self.value.is_array() { self.texts() } else { Ok(vec![self.text()?.to_owned()]) }
     }
 
-    pub(super) fn word<W: Word>(&self) -> Result<W, PolicyError> {
+    pub(super) fn word<W: KeywordValue>(&self) -> Result<W, PolicyError> {
         let text = self.text()?;
         W::ALL.iter().copied().find(|word| word.word() == text).ok_or_else(|| {
             // `unknown_codes` and `no_transform` do not read as nouns.
@@ -264,7 +264,7 @@ pub fn parse_size(text: &str) -> Option<Option<u64>> {
     Some(number.parse::<u64>().ok().and_then(|number| number.checked_mul(factor)))
 }
 
-impl Word for Dialect {
+impl KeywordValue for Dialect {
     const ALL: &'static [Self] = Self::ALL;
 
     fn word(self) -> &'static str {
@@ -272,7 +272,7 @@ impl Word for Dialect {
     }
 }
 
-impl Word for Retry {
+impl KeywordValue for Retry {
     const ALL: &'static [Self] = &[Self::No, Self::Backoff, Self::Refresh];
 
     fn word(self) -> &'static str {

@@ -4,7 +4,7 @@ use http::Method;
 
 use super::report::Report;
 use crate::guard::pattern::Pattern;
-use crate::policy::error::Place;
+use crate::policy::error::TablePath;
 use crate::policy::file::value::closest;
 
 /// IANA's registry of HTTP methods, `*` and `PRI` aside: no client sends those.
@@ -19,18 +19,18 @@ const COMMON: &str = "BAN M-SEARCH NOTIFY PURGE SUBSCRIBE UNSUBSCRIBE";
 pub(super) fn lint(report: &mut Report<'_>) {
     for (part, patterns) in report.loaded.patterns().iter().enumerate() {
         for (index, pattern) in patterns.iter().enumerate() {
-            unregistered(report, (&Place::Route(part, index), "match"), pattern);
+            unregistered(report, (&TablePath::Route(part, index), "match"), pattern);
         }
         let held = &report.loaded.policy.parts[part];
         for (index, rule) in held.rules[..held.own_rules].iter().enumerate() {
             if let Some(pattern) = rule.route() {
-                unregistered(report, (&Place::Map(part, index), "route"), pattern);
+                unregistered(report, (&TablePath::Map(part, index), "route"), pattern);
             }
         }
     }
 }
 
-fn unregistered(report: &mut Report<'_>, at: (&Place, &str), pattern: &Pattern) {
+fn unregistered(report: &mut Report<'_>, at: (&TablePath, &str), pattern: &Pattern) {
     const NAME: &str = "method-unregistered";
     let known = |method: &str| REGISTERED.split(' ').chain(COMMON.split(' ')).any(|it| it == method);
     for method in pattern.methods().iter().map(Method::as_str).filter(|method| !known(method)) {

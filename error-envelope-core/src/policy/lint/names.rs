@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::time::SystemTime;
 
 use super::report::Report;
-use crate::policy::error::Place;
+use crate::policy::error::TablePath;
 use crate::policy::keys::Keys;
 
 pub(super) fn lint(report: &mut Report<'_>, now: SystemTime) {
@@ -17,11 +17,11 @@ pub(super) fn lint(report: &mut Report<'_>, now: SystemTime) {
     let headers = asked(|keys| keys.require_headers.as_ref());
     for (name, _) in loaded.builder.headers.iter().filter(|(name, _)| !headers.contains(name.as_str())) {
         let wrong = "no route asks for the header".to_owned();
-        report.warn("unused-header", (&Place::Header(name.clone()), ""), wrong, "name it in require_headers");
+        report.warn("unused-header", (&TablePath::Header(name.clone()), ""), wrong, "name it in require_headers");
     }
     let schemes = asked(|keys| keys.auth.as_ref());
     for (name, scheme) in &loaded.builder.schemes {
-        let place = Place::Auth(name.clone());
+        let place = TablePath::Auth(name.clone());
         if !schemes.contains(name.as_str()) {
             let wrong = "no route asks for the credentials".to_owned();
             report.warn("unused-auth", (&place, ""), wrong, "name it in auth, or no request is asked for them");

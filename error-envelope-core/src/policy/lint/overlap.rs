@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use super::report::Report;
 use crate::guard::pattern::{Pattern, Segment};
 use crate::policy::chain::{self, default_of, said};
-use crate::policy::error::Place;
+use crate::policy::error::TablePath;
 use crate::policy::keys::Keys;
 
 pub(super) fn lint(report: &mut Report<'_>) {
@@ -33,12 +33,12 @@ fn changes_nothing(report: &mut Report<'_>, parts: &[Beside<'_>], part: usize, r
     for at in loaded.around(part) {
         for index in parts[at].meeting(pattern).into_iter().filter(|other| (at, *other) != (part, route)) {
             let always = parts[at].patterns[index].covers(pattern);
-            wider.push(Wider { place: Place::Route(at, index), keys: &loaded.part(at).routes[index].keys, always });
+            wider.push(Wider { place: TablePath::Route(at, index), keys: &loaded.part(at).routes[index].keys, always });
         }
-        wider.push(Wider { place: Place::Defaults(at), keys: &loaded.part(at).keys, always: true });
+        wider.push(Wider { place: TablePath::Defaults(at), keys: &loaded.part(at).keys, always: true });
     }
     if told.iter().all(|(key, value)| always_says(&wider, key, value)) {
-        let place = Place::Route(part, route);
+        let place = TablePath::Route(part, route);
         let says = |wider: &&Wider<'_>| wider.always && said(wider.keys, told[0].0).is_some();
         let from = wider.iter().find(says);
         let from = from.map_or("the default".to_owned(), |wider| report.beside(&place, (&wider.place, told[0].0)));
@@ -57,8 +57,8 @@ fn differs_in_case(report: &mut Report<'_>, patterns: &[Pattern], part: usize) {
         if patterns[other].is_same_path(pattern) || !report.loaded.policy.guards_differ(base + other, base + route) {
             continue;
         }
-        let place = Place::Route(part, route);
-        let beside = report.beside(&place, (&Place::Route(part, other), "match"));
+        let place = TablePath::Route(part, route);
+        let beside = report.beside(&place, (&TablePath::Route(part, other), "match"));
         let wrong = format!("the route differs in letter case alone from another one with other guards ({beside})");
         let advice = "write one of them, or set case = \"exact\" on both if every service tells the two paths apart";
         report.warn("route-differs-in-case", (&place, "match"), wrong, advice);
@@ -67,7 +67,7 @@ fn differs_in_case(report: &mut Report<'_>, patterns: &[Pattern], part: usize) {
 
 /// A table that speaks for some requests of a route.
 struct Wider<'a> {
-    place: Place,
+    place: TablePath,
     keys: &'a Keys,
     /// For all of them.
     always: bool,
@@ -78,11 +78,11 @@ fn always_says(tables: &[Wider<'_>], key: &'static str, value: &str) -> bool {
     let mut sure = false;
     for Wider { place, keys, always } in tables {
         match said(keys, key) {
-            Some((_, other)) if other != value => return sure && matches!(place, Place::Defaults(_)),
+            Some((_, other)) if other != value => return sure && matches!(place, TablePath::Defaults(_)),
             Some(_) => sure |= always,
             None => {}
         }
-        if sure && matches!(place, Place::Defaults(_)) {
+        if sure && matches!(place, TablePath::Defaults(_)) {
             return true;
         }
     }
@@ -116,7 +116,7 @@ fn crosses(report: &mut Report<'_>, beside: &Beside<'_>, part: usize, route: usi
         let place = |route: usize| in_order.iter().position(|index| *index == base + route);
         let first = place(route) < place(other);
         let (winner, loser) = if first { (route, other) } else { (other, route) };
-        let (winner, loser) = (Place::Route(part, winner), Place::Route(part, loser));
+        let (winner, loser) = (TablePath::Route(part, winner), TablePath::Route(part, loser));
         let line = report.beside(&loser, (&winner, "match"));
         let wrong =
             format!("{method} {path} is another route's, too ({line}), and that one decides {}", keys.join(", "));

@@ -5,8 +5,8 @@ use std::collections::HashSet;
 use super::report::Report;
 use super::witness::Witness;
 use crate::policy::BodyLimitPer;
-use crate::policy::chain::{Chain, Decided};
-use crate::policy::error::Place;
+use crate::policy::chain::{SettingChain, ResolvedSetting};
+use crate::policy::error::TablePath;
 
 /// JSON is read into memory whole.
 const LARGEST_JSON: u64 = 16 * 1024 * 1024;
@@ -23,9 +23,9 @@ pub(super) fn lint(report: &mut Report<'_>, witnesses: &[Witness<'_>]) {
     auth_observe(report);
 }
 
-type Told = HashSet<(&'static str, Place, Option<Place>)>;
+type Describe = HashSet<(&'static str, TablePath, Option<TablePath>)>;
 
-fn json_without_limit(report: &mut Report<'_>, Witness { chain, settings, .. }: &Witness<'_>, told: &mut Told) {
+fn json_without_limit(report: &mut Report<'_>, Witness { chain, settings, .. }: &Witness<'_>, told: &mut Describe) {
     const NAME: &str = "json-without-limit";
     let (json, limit) = (chain.decided("json"), chain.decided("body_limit"));
     if !decodes_json(&json) || settings.body_limit.is_some_and(|limit| limit <= LARGEST_JSON) {
@@ -41,7 +41,7 @@ fn json_without_limit(report: &mut Report<'_>, Witness { chain, settings, .. }: 
 }
 
 /// P1: no JSON body is a stream of messages.
-fn json_by_message(report: &mut Report<'_>, Witness { chain, settings, .. }: &Witness<'_>, told: &mut Told) {
+fn json_by_message(report: &mut Report<'_>, Witness { chain, settings, .. }: &Witness<'_>, told: &mut Describe) {
     const NAME: &str = "json-limit-per-message";
     let (json, per) = (chain.decided("json"), chain.decided("body_limit_per"));
     if !decodes_json(&json) || settings.body_limit_per != BodyLimitPer::Message {
@@ -56,12 +56,12 @@ fn json_by_message(report: &mut Report<'_>, Witness { chain, settings, .. }: &Wi
     }
 }
 
-fn decodes_json(json: &Decided) -> bool {
+fn decodes_json(json: &ResolvedSetting) -> bool {
     json.value == "true" || json.value.to_ascii_lowercase().contains("\"application/json\"")
 }
 
 /// M1: modes do not touch G2.
-fn mode_opens_no_door(report: &mut Report<'_>, Witness { chain, settings, .. }: &Witness<'_>, told: &mut Told) {
+fn mode_opens_no_door(report: &mut Report<'_>, Witness { chain, settings, .. }: &Witness<'_>, told: &mut Describe) {
     const NAME: &str = "mode-opens-no-door";
     let (mode, auth) = (chain.decided("mode"), chain.decided("auth"));
     let watches = matches!(mode.value.as_str(), "\"off\"" | "\"observe\"");
@@ -77,7 +77,7 @@ fn mode_opens_no_door(report: &mut Report<'_>, Witness { chain, settings, .. }: 
     }
 }
 
-fn open_under_closed(report: &mut Report<'_>, Witness { place, chain, .. }: &Witness<'_>, told: &mut Told) {
+fn open_under_closed(report: &mut Report<'_>, Witness { place, chain, .. }: &Witness<'_>, told: &mut Describe) {
     const NAME: &str = "open-under-closed";
     let mut from_here = chain.tables.iter().skip_while(|(other, _)| other != place);
     if !from_here.next().is_some_and(|(_, keys)| keys.auth.as_ref().is_some_and(Vec::is_empty)) {
@@ -96,8 +96,8 @@ fn auth_observe(report: &mut Report<'_>) {
     let loaded = report.loaded;
     for part in 0..=loaded.builder.scopes.len() {
         let own = loaded.part(part);
-        let routes = own.routes.iter().enumerate().map(|(index, route)| (Place::Route(part, index), &route.keys));
-        for (place, keys) in std::iter::once((Place::Defaults(part), &own.keys)).chain(routes) {
+        let routes = own.routes.iter().enumerate().map(|(index, route)| (TablePath::Route(part, index), &route.keys));
+        for (place, keys) in std::iter::once((TablePath::Defaults(part), &own.keys)).chain(routes) {
             if keys.auth_observe == Some(true) {
                 let wrong = "credentials are checked and logged, and nobody is refused".to_owned();
                 let advice = "take it out once the log names nobody who should get in";
@@ -108,29 +108,29 @@ fn auth_observe(report: &mut Report<'_>) {
 }
 
 /// A key that a table says.
-struct Said {
-    place: Place,
+struct KeySetting {
+    place: TablePath,
     key: &'static str,
 }
 
 /// Of two keys the one that the nearer table says, where any says one; and the other, if a table says it.
 fn nearer_first<'d>(
-    chain: &Chain<'_>,
-    one: &'d Decided,
-    other: &'d Decided,
-) -> Option<(Said, Option<(&'d Place, &'static str)>)> {
-    let distance = |key: &Decided| key.place.as_ref().and_then(|place| chain.distance(place));
+    chain: &SettingChain<'_>,
+    one: &'d ResolvedSetting,
+    other: &'d ResolvedSetting,
+) -> Option<(KeySetting, Option<(&'d TablePath, &'static str)>)> {
+    let distance = |key: &ResolvedSetting| key.place.as_ref().and_then(|place| chain.distance(place));
     let (near, far) = match (distance(one), distance(other)) {
         (Some(one_is), Some(other_is)) if other_is < one_is => (other, one),
         (None, _) => (other, one),
         _ => (one, other),
     };
-    let said = Said { place: near.place.clone()?, key: near.key };
+    let said = KeySetting { place: near.place.clone()?, key: near.key };
     Some((said, far.place.as_ref().map(|place| (place, far.key))))
 }
 
-impl Said {
-    fn beside(&self, report: &Report<'_>, other: Option<(&Place, &'static str)>) -> String {
+impl KeySetting {
+    fn beside(&self, report: &Report<'_>, other: Option<(&TablePath, &'static str)>) -> String {
         let elsewhere = other.filter(|(place, _)| **place != self.place);
         elsewhere
             .map_or_else(String::new, |(place, key)| format!(" ({key}: {})", report.beside(&self.place, (place, key))))

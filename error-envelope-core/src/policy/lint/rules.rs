@@ -8,7 +8,7 @@ use crate::classify::rule::Rule;
 use crate::dialect::Dialect;
 use crate::dialect::protocol::names_itself;
 use crate::guard::pattern::Pattern;
-use crate::policy::error::Place;
+use crate::policy::error::TablePath;
 use crate::policy::file::Loaded;
 use crate::policy::{Mode, Settings};
 
@@ -29,7 +29,7 @@ pub(super) fn lint(report: &mut Report<'_>, witnesses: &[Witness<'_>]) {
     }
 }
 
-type Told = HashSet<(&'static str, Place)>;
+type Describe = HashSet<(&'static str, TablePath)>;
 
 /// An earlier rule of the same table of rules fits wherever it does, or no message is what it asks for.
 fn never_fits(report: &mut Report<'_>, part: usize) {
@@ -37,12 +37,12 @@ fn never_fits(report: &mut Report<'_>, part: usize) {
     let held = &report.loaded.policy.parts[part];
     let own = &held.rules[..held.own_rules];
     for (index, rule) in own.iter().enumerate() {
-        let place = Place::Map(part, index);
+        let place = TablePath::Map(part, index);
         if rule.asks_for_margins() {
             let wrong = "no error fits: messages are compared without the white space around them".to_owned();
             report.warn(NAME, (&place, "message"), wrong, "write the message without it");
         } else if let Some(first) = own[..index].iter().position(|earlier| earlier.covers(rule)) {
-            let line = report.beside(&place, (&Place::Map(part, first), ""));
+            let line = report.beside(&place, (&TablePath::Map(part, first), ""));
             let wrong = format!("no error reaches the rule: an earlier one takes all that fit it ({line})");
             report.warn(NAME, (&place, ""), wrong, "put the narrower rule first, or take this one out");
         }
@@ -55,7 +55,7 @@ fn never_asked(report: &mut Report<'_>, part: usize, patterns: &[Vec<Pattern>], 
     const NAME: &str = "map-never-fits";
     let held = &report.loaded.policy.parts[part];
     for (index, rule) in held.rules[..held.own_rules].iter().enumerate() {
-        let place = Place::Map(part, index);
+        let place = TablePath::Map(part, index);
         // gRPC's own are read where a client speaks it (P1).
         let passes = |it: &&str| all_standard && names_itself(it.as_bytes()) && !it.starts_with("application/grpc");
         if let Some(media_type) = rule.content_type().filter(passes) {
@@ -76,7 +76,7 @@ fn passing_mode(loaded: &Loaded, part: usize, route: &Pattern, patterns: &[Vec<P
 }
 
 /// R12: of several rules with a text none says how the code leaves, and the catalogue does.
-fn text_left_out(report: &mut Report<'_>, part: usize, rules: &[(Place, &Rule)], told: &mut Told) {
+fn text_left_out(report: &mut Report<'_>, part: usize, rules: &[(TablePath, &Rule)], told: &mut Describe) {
     const NAME: &str = "text-not-read-backwards";
     let said: HashSet<_> = report.loaded.policy.parts[part]
         .outward
@@ -99,10 +99,10 @@ fn text_left_out(report: &mut Report<'_>, part: usize, rules: &[(Place, &Rule)],
 }
 
 /// In a dialect that has no code, the text is all that a client can tell errors by.
-fn text_of_two_codes(report: &mut Report<'_>, dialect: Dialect, rules: &[(Place, &Rule)], told: &mut Told) {
+fn text_of_two_codes(report: &mut Report<'_>, dialect: Dialect, rules: &[(TablePath, &Rule)], told: &mut Describe) {
     const NAME: &str = "text-of-two-codes";
     for (at, (place, rule)) in rules.iter().enumerate() {
-        let same = |other: &&(Place, &Rule)| other.1.very_text() == rule.very_text() && other.1.to() != rule.to();
+        let same = |other: &&(TablePath, &Rule)| other.1.very_text() == rule.very_text() && other.1.to() != rule.to();
         let Some((first, other)) = rules[..at].iter().find(same) else { continue };
         if told.insert((NAME, place.clone())) {
             let line = report.beside(place, (first, "message"));
@@ -114,10 +114,10 @@ fn text_of_two_codes(report: &mut Report<'_>, dialect: Dialect, rules: &[(Place,
 }
 
 /// The rules with a very text that hold on every route of a scope, in their order.
-fn rules_of(loaded: &Loaded, part: usize) -> Vec<(Place, &Rule)> {
+fn rules_of(loaded: &Loaded, part: usize) -> Vec<(TablePath, &Rule)> {
     let own = |at: usize| {
         let held = &loaded.policy.parts[at];
-        held.rules[..held.own_rules].iter().enumerate().map(move |(index, rule)| (Place::Map(at, index), &**rule))
+        held.rules[..held.own_rules].iter().enumerate().map(move |(index, rule)| (TablePath::Map(at, index), &**rule))
     };
     let all = loaded.around(part).flat_map(own);
     all.filter(|(_, rule)| rule.very_text().is_some() && rule.route().is_none()).collect()

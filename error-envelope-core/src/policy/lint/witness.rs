@@ -8,14 +8,14 @@ use http::Method;
 
 use crate::guard::pattern::{Pattern, Segment};
 use crate::policy::Settings;
-use crate::policy::chain::Chain;
-use crate::policy::error::Place;
+use crate::policy::chain::SettingChain;
+use crate::policy::error::TablePath;
 use crate::policy::file::Loaded;
 
 /// A request of a table, and what holds for it.
 pub(super) struct Witness<'a> {
-    pub(super) place: Place,
-    pub(super) chain: Chain<'a>,
+    pub(super) place: TablePath,
+    pub(super) chain: SettingChain<'a>,
     pub(super) settings: Settings,
 }
 
@@ -32,16 +32,16 @@ impl Loaded {
         let patterns = self.patterns();
         let deepest = patterns.iter().flatten().map(|pattern| pattern.segments().len()).max().unwrap_or(0);
         for (part, patterns) in patterns.iter().enumerate() {
-            let mut witness = |place: &Place, method: Method, segments: &[Segment], rest: bool| {
+            let mut witness = |place: &TablePath, method: Method, segments: &[Segment], rest: bool| {
                 let path = self.path_of(part, segments, if rest { deepest + 1 } else { 0 });
                 witnesses.extend(self.witness(place.clone(), &method, &self.host_of(part), &path));
             };
-            witness(&Place::Defaults(part), any_method(), &[], true);
+            witness(&TablePath::Defaults(part), any_method(), &[], true);
             for (index, pattern) in patterns.iter().enumerate() {
                 let methods =
                     if pattern.methods().is_empty() { vec![any_method()] } else { pattern.methods().to_vec() };
                 for method in methods {
-                    witness(&Place::Route(part, index), method, pattern.segments(), pattern.has_rest());
+                    witness(&TablePath::Route(part, index), method, pattern.segments(), pattern.has_rest());
                 }
             }
         }
@@ -85,7 +85,7 @@ impl Loaded {
     }
 
     /// None where the table does not speak for the request after all.
-    fn witness(&self, place: Place, method: &Method, host: &str, path: &str) -> Option<Witness<'_>> {
+    fn witness(&self, place: TablePath, method: &Method, host: &str, path: &str) -> Option<Witness<'_>> {
         let chain = self.chain(method, host, path.as_bytes());
         chain.distance(&place)?;
         Some(Witness { place, chain, settings: self.policy.normalised(method, host, path) })

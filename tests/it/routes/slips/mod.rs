@@ -12,7 +12,7 @@ use std::time::SystemTime;
 
 use http::Request;
 use http::request::Parts;
-use tower_error_envelope::exchange::{Admission, BodyFacts, Exchange, Terms};
+use tower_error_envelope::exchange::{Admission, BodyFacts, Exchange, ExchangeConfig};
 use tower_error_envelope::policy::RequiredHeader;
 use tower_error_envelope::{Mode, Policy, RequestId, Route};
 
@@ -78,7 +78,7 @@ fn respelt(path: &str, choices: &mut Choices<'_>) -> String {
 /// The status of the answer; `None` where the request is forwarded.
 pub(crate) fn status(policy: Arc<Policy>, mut head: Parts, length: u64) -> Option<u16> {
     let body = BodyFacts { ended: length == 0, lower: length, upper: Some(length) };
-    let terms = Terms::new(policy, || SystemTime::UNIX_EPOCH).into();
+    let terms = ExchangeConfig::new(policy, || SystemTime::UNIX_EPOCH).into();
     match Exchange::begin(terms, &mut head, body, || RequestId::from_parts(1, 1)) {
         Admission::Forward(..) => None,
         Admission::Answer(answered) => Some(answered.reply.status().as_u16()),

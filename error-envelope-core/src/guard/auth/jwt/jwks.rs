@@ -7,7 +7,7 @@ use jsonwebtoken::{Algorithm, AlgorithmFamily, DecodingKey};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-use crate::guard::pattern::Refused;
+use crate::guard::pattern::SettingError;
 
 /// A key, and the algorithms of the policy that it may verify.
 pub(super) struct VerifyingKey {
@@ -31,11 +31,11 @@ const RSA_BYTES: std::ops::RangeInclusive<usize> = 256..=512;
 const RSA_EXPONENTS: std::ops::RangeInclusive<u64> = 3..=(1 << 33) - 1;
 
 /// The keys of a set that verify one of these algorithms.
-pub(super) fn parse(json: &str, algorithms: &[Algorithm]) -> Result<Box<[VerifyingKey]>, Refused> {
-    let refused = |wrong: String, right: &str| Err(Refused::new("jwks_file", wrong, right));
+pub(super) fn parse(json: &str, algorithms: &[Algorithm]) -> Result<Box<[VerifyingKey]>, SettingError> {
+    let refused = |wrong: String, right: &str| Err(SettingError::new("jwks_file", wrong, right));
     if let Some(secret) = algorithms.iter().find(|it| it.family() == AlgorithmFamily::Hmac) {
         let wrong = format!("{secret:?} verifies with a secret, and public keys are given");
-        return Err(Refused::new("algorithms", wrong, "give a secret (secret_env), or name RS256, ES256 or EdDSA"));
+        return Err(SettingError::new("algorithms", wrong, "give a secret (secret_env), or name RS256, ES256 or EdDSA"));
     }
     // The parser's own words may quote what it read.
     let set: Set = match serde_json::from_str(json) {

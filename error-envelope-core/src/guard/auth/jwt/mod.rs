@@ -9,7 +9,7 @@ use std::time::Duration;
 use jsonwebtoken::{Algorithm, AlgorithmFamily, DecodingKey};
 
 use self::jwks::VerifyingKey;
-use crate::guard::pattern::Refused;
+use crate::guard::pattern::SettingError;
 
 /// What tokens are verified with: a secret that is shared with who issues them, or their public keys.
 #[derive(Clone)]
@@ -78,24 +78,24 @@ pub(super) struct Tokens {
 const LONGEST_LEEWAY: Duration = Duration::from_secs(300);
 
 impl Tokens {
-    pub(super) fn new(keys: JwtKeys, settings: JwtSettings) -> Result<Self, Refused> {
+    pub(super) fn new(keys: JwtKeys, settings: JwtSettings) -> Result<Self, SettingError> {
         let algorithms = settings.algorithms.iter().map(|name| algorithm(name)).collect::<Result<Box<[_]>, _>>()?;
         if algorithms.is_empty() {
             let wrong = "no algorithm is named: the token would choose its own";
-            return Err(Refused::new(
+            return Err(SettingError::new(
                 "algorithms",
                 wrong,
                 "name those that the issuer signs with, such as [\"RS256\"]",
             ));
         }
         if settings.leeway > LONGEST_LEEWAY {
-            return Err(Refused::new("leeway", "clocks do not differ by so much", "set at most 5 minutes"));
+            return Err(SettingError::new("leeway", "clocks do not differ by so much", "set at most 5 minutes"));
         }
         for (key, text) in
             settings.issuer.iter().map(|it| ("issuer", it)).chain(settings.audiences.iter().map(|it| ("audience", it)))
         {
             if text.is_empty() {
-                return Err(Refused::new(key, "the text is empty", "write what tokens say, or leave it out"));
+                return Err(SettingError::new(key, "the text is empty", "write what tokens say, or leave it out"));
             }
         }
         let keys = match keys.0 {
@@ -106,27 +106,27 @@ impl Tokens {
     }
 }
 
-fn algorithm(name: &str) -> Result<Algorithm, Refused> {
+fn algorithm(name: &str) -> Result<Algorithm, SettingError> {
     if name.eq_ignore_ascii_case("none") {
         let wrong = "\"none\" lets in whoever writes a token";
-        return Err(Refused::new("algorithms", wrong, "name those that the issuer signs with, such as [\"RS256\"]"));
+        return Err(SettingError::new("algorithms", wrong, "name those that the issuer signs with, such as [\"RS256\"]"));
     }
     name.parse().map_err(|_| {
         let right = "known are HS256, HS384, HS512, RS256, RS384, RS512, PS256, PS384, PS512, ES256, ES384 and EdDSA";
-        Refused::new("algorithms", format!("{name:?} is no algorithm that is known here"), right)
+        SettingError::new("algorithms", format!("{name:?} is no algorithm that is known here"), right)
     })
 }
 
-fn of_secret(secret: &[u8], algorithms: &[Algorithm]) -> Result<VerifyingKey, Refused> {
+fn of_secret(secret: &[u8], algorithms: &[Algorithm]) -> Result<VerifyingKey, SettingError> {
     let fits = |it: &&Algorithm| it.family() == AlgorithmFamily::Hmac;
     if let Some(other) = algorithms.iter().find(|it| !fits(it)) {
         let wrong = format!("{other:?} verifies with a public key, and a secret is given");
-        return Err(Refused::new("algorithms", wrong, "give a key set (jwks_file), or name HS256, HS384 or HS512"));
+        return Err(SettingError::new("algorithms", wrong, "give a key set (jwks_file), or name HS256, HS384 or HS512"));
     }
     let least = algorithms.iter().map(hash_length).max().unwrap_or_default();
     if secret.len() < least {
         let wrong = format!("the secret has {} bytes, and its hash {least} (RFC 7518 §3.2)", secret.len());
-        return Err(Refused::new("secret_env", wrong, format!("use at least {least} random bytes")));
+        return Err(SettingError::new("secret_env", wrong, format!("use at least {least} random bytes")));
     }
     Ok(VerifyingKey { kid: None, algorithms: algorithms.into(), key: DecodingKey::from_secret(secret) })
 }

@@ -7,7 +7,7 @@ use jsonwebtoken::{Algorithm, EncodingKey};
 use serde_json::{Value, json};
 
 use super::*;
-use crate::guard::auth::outcome::Why;
+use crate::guard::auth::outcome::AuthFailure;
 
 const SECRET: &str = "a secret of sixty-four bytes, so that each of the hashes has one";
 const NOW: u64 = 1_700_000_000;
@@ -26,7 +26,7 @@ fn at(seconds: u64) -> SystemTime {
     UNIX_EPOCH + Duration::from_secs(seconds)
 }
 
-fn check(tokens: &Tokens, token: &str) -> Result<Option<String>, Why> {
+fn check(tokens: &Tokens, token: &str) -> Result<Option<String>, AuthFailure> {
     tokens.check(token.as_bytes(), &|| at(NOW)).map_err(|not| not.why)
 }
 
@@ -59,11 +59,11 @@ fn g2_each_algorithm_verifies_what_another_implementation_signed() {
         assert_eq!(check(&tokens(&[algorithm]).unwrap(), token), Ok(Some("u1".to_owned())), "{algorithm}");
         assert_eq!(check(&tokens(&all).unwrap(), token), Ok(Some("u1".to_owned())), "{algorithm} among all");
         let others: Vec<&str> = all.iter().copied().filter(|it| it != algorithm).collect();
-        assert_eq!(check(&tokens(&others).unwrap(), token), Err(Why::Invalid), "{algorithm} is not in the list");
+        assert_eq!(check(&tokens(&others).unwrap(), token), Err(AuthFailure::Invalid), "{algorithm} is not in the list");
         let (rest, last) = token.split_at(token.len() - 6);
         let forged = format!("{rest}{}", if last.starts_with('A') { "BAAAAA" } else { "AAAAAA" });
         let forged = check(&tokens(&all).unwrap(), &forged);
-        assert!(matches!(forged, Err(Why::Invalid | Why::Malformed)), "{algorithm}: {forged:?}");
+        assert!(matches!(forged, Err(AuthFailure::Invalid | AuthFailure::Malformed)), "{algorithm}: {forged:?}");
     }
 }
 
@@ -74,7 +74,7 @@ fn g2_each_hash_verifies_what_its_secret_signed() {
         let tokens = of_secret(|it| it.algorithms = vec![format!("{algorithm:?}")]);
         assert_eq!(check(&tokens, &token), Ok(Some("u1".to_owned())), "{algorithm:?}");
         let other = Tokens::new(JwtKeys::secret(SECRET.replace('a', "b")), settings(&["HS256"])).unwrap();
-        assert_eq!(check(&other, &token), Err(Why::Invalid));
+        assert_eq!(check(&other, &token), Err(AuthFailure::Invalid));
     }
 }
 
@@ -85,7 +85,7 @@ fn g2_a_key_id_picks_the_key_and_none_tries_all() {
     for token in vectors["without_kid"].as_object().unwrap().values() {
         assert!(check(&tokens, token.as_str().unwrap()).is_ok());
     }
-    assert_eq!(check(&tokens, vectors["other_kid"].as_str().unwrap()), Err(Why::Invalid));
+    assert_eq!(check(&tokens, vectors["other_kid"].as_str().unwrap()), Err(AuthFailure::Invalid));
     let mut nameless = vectors["jwks"].clone();
     nameless["keys"]
         .as_array_mut()
@@ -100,7 +100,7 @@ fn g2_a_key_id_picks_the_key_and_none_tries_all() {
 fn g2_the_keys_algorithm_binds() {
     let vectors = vectors();
     let token = vectors["tokens"]["PS256"].as_str().unwrap();
-    for (named, verdict) in [("PS256", Ok(())), ("RS256", Err(Why::Invalid))] {
+    for (named, verdict) in [("PS256", Ok(())), ("RS256", Err(AuthFailure::Invalid))] {
         let mut jwks = vectors["jwks"].clone();
         jwks["keys"][0]["alg"] = json!(named);
         let tokens = Tokens::new(JwtKeys::jwks(jwks.to_string()), settings(&["RS256", "PS256"])).unwrap();
@@ -122,12 +122,12 @@ fn g2_a_public_key_is_never_a_secret() {
     let signer = (DEFAULT_PROVIDER.signer_factory)(&Algorithm::HS256, &key).unwrap();
     let token = format!("{message}.{}", URL_SAFE_NO_PAD.encode(signer.try_sign(message.as_bytes()).unwrap()));
     let tokens = Tokens::new(JwtKeys::jwks(vectors["jwks"].to_string()), settings(&["RS256"])).unwrap();
-    assert_eq!(check(&tokens, &token), Err(Why::Invalid));
+    assert_eq!(check(&tokens, &token), Err(AuthFailure::Invalid));
 }
 
 #[test]
 fn g2_the_claims_decide_in_order() {
-    use Why::{Expired, Invalid, NoEmail};
+    use AuthFailure::{Expired, Invalid, NoEmail};
 
     let base = json!({ "iss": "us", "sub": "u1", "aud": "api", "exp": NOW + 60, "email_verified": true });
     let strict = of_secret(|it| {
@@ -177,7 +177,7 @@ fn g2_the_claims_decide_in_order() {
 fn g2_without_an_audience_a_token_that_names_one_is_for_others() {
     let lax = of_secret(|_| {});
     assert!(check(&lax, &hs256(&json!({ "exp": NOW + 1 }))).is_ok_and(|subject| subject.is_none()));
-    assert_eq!(check(&lax, &hs256(&json!({ "exp": NOW + 1, "aud": "api" }))), Err(Why::Invalid));
+    assert_eq!(check(&lax, &hs256(&json!({ "exp": NOW + 1, "aud": "api" }))), Err(AuthFailure::Invalid));
 }
 
 #[test]
@@ -185,9 +185,9 @@ fn g2_leeway_is_for_both_ends() {
     let tokens = of_secret(|it| it.leeway = Duration::from_secs(30));
     for (claims, why) in [
         (json!({ "exp": NOW - 29 }), None),
-        (json!({ "exp": NOW - 30 }), Some(Why::Expired)),
+        (json!({ "exp": NOW - 30 }), Some(AuthFailure::Expired)),
         (json!({ "exp": NOW + 60, "nbf": NOW + 30 }), None),
-        (json!({ "exp": NOW + 60, "nbf": NOW + 31 }), Some(Why::Invalid)),
+        (json!({ "exp": NOW + 60, "nbf": NOW + 31 }), Some(AuthFailure::Invalid)),
     ] {
         assert_eq!(check(&tokens, &hs256(&claims)).err(), why, "{claims}");
     }
@@ -195,7 +195,7 @@ fn g2_leeway_is_for_both_ends() {
 
 #[test]
 fn g2_what_is_no_token_is_malformed_and_what_is_odd_is_invalid() {
-    use Why::{Invalid, Malformed};
+    use AuthFailure::{Invalid, Malformed};
 
     let tokens = of_secret(|_| {});
     let good = hs256(&json!({ "exp": NOW + 1 }));

@@ -11,7 +11,7 @@ use serde::de::IgnoredAny;
 
 use super::jwks::VerifyingKey;
 use super::{JwtSettings, Tokens};
-use crate::guard::auth::outcome::{Not, Why};
+use crate::guard::auth::outcome::{Rejection, AuthFailure};
 
 /// A token's parts, decoded.
 struct Token<'t> {
@@ -63,8 +63,8 @@ impl Tokens {
         &self,
         token: &[u8],
         now: &dyn Fn() -> SystemTime,
-    ) -> Result<Option<String>, Not> {
-        let token = Token::parse(token).ok_or(Not::token(Why::Malformed))?;
+    ) -> Result<Option<String>, Rejection> {
+        let token = Token::parse(token).ok_or(Rejection::token(AuthFailure::Malformed))?;
         if token.header.crit.0 {
             return Err(invalid("the token has critical extensions, and none is known"));
         }
@@ -122,7 +122,7 @@ impl VerifyingKey {
 }
 
 impl Claims {
-    fn meet(&self, settings: &JwtSettings, now: SystemTime) -> Result<(), Not> {
+    fn meet(&self, settings: &JwtSettings, now: SystemTime) -> Result<(), Rejection> {
         if settings.issuer.as_ref().is_some_and(|issuer| self.iss.as_ref() != Some(issuer)) {
             return Err(invalid("the token is of another issuer"));
         }
@@ -137,10 +137,10 @@ impl Claims {
         match self.exp {
             None => return Err(invalid("the token has no expiry")),
             Some(exp) if exp.is_finite() && exp + leeway > now => {}
-            Some(_) => return Err(Not::token(Why::Expired)),
+            Some(_) => return Err(Rejection::token(AuthFailure::Expired)),
         }
         if settings.require_verified_email && self.email_verified != true {
-            return Err(Not::token(Why::NoEmail));
+            return Err(Rejection::token(AuthFailure::NoEmail));
         }
         Ok(())
     }
@@ -155,8 +155,8 @@ impl Claims {
     }
 }
 
-fn invalid(cause: &'static str) -> Not {
-    Not::token(Why::Invalid).because(cause)
+fn invalid(cause: &'static str) -> Rejection {
+    Rejection::token(AuthFailure::Invalid).because(cause)
 }
 
 /// As RFC 7519 §2 counts it; before 1970 there were no tokens.
