@@ -23,7 +23,7 @@ use tower::{Layer, ServiceExt, service_fn};
 use tower_error_envelope::{ErrorCode, ErrorEnvelopeLayer, Fault, Policy, PolicyError};
 
 /// A code that only this shop has, and the status that goes with it.
-const OUT_OF_STOCK: ErrorCode = ErrorCode::own("out_of_stock", 409);
+const OUT_OF_STOCK: ErrorCode = ErrorCode::custom("out_of_stock", 409);
 
 #[derive(Debug)]
 enum ShopError {

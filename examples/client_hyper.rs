@@ -88,7 +88,7 @@ async fn ask_itself() -> Result<(), BoxError> {
 
 /// The next answer each time.
 async fn seat() -> Result<&'static str, Fault> {
-    const SEAT_HELD: ErrorCode = ErrorCode::own("seat_held", 409);
+    const SEAT_HELD: ErrorCode = ErrorCode::custom("seat_held", 409);
     static ASKED: AtomicUsize = AtomicUsize::new(0);
 
     let fault = match ASKED.fetch_add(1, Ordering::Relaxed) {

@@ -79,7 +79,7 @@ impl Envelope {
     /// If they are none: with all that is wrong, and the answer.
     #[must_use]
     #[track_caller]
-    pub fn of(headers: &HeaderMap, body: impl AsRef<[u8]>) -> Self {
+    pub fn parse(headers: &HeaderMap, body: impl AsRef<[u8]>) -> Self {
         Self::read(None, headers, body.as_ref())
     }
 

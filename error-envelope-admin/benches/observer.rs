@@ -29,10 +29,10 @@ struct Again {
 }
 
 impl Observer for Again {
-    fn saw(&self, event: &Event) {
+    fn on_event(&self, event: &Event) {
         let began = Instant::now();
         for _ in 0..TIMES {
-            self.observer.saw(event);
+            self.observer.on_event(event);
         }
         self.took.lock().unwrap().push(began.elapsed() / TIMES);
     }

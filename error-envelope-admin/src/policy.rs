@@ -26,7 +26,7 @@ fn told(status: &PolicyStatus, kill_switch: bool) -> Value {
         "kill_switch": kill_switch,
         "files": files,
         "last_refusal": status.rejection().map(|rejection| json!({
-            "at": time(rejection.at()),
+            "at": time(rejection.since()),
             "why": rejection.why(),
             "stands": rejection.is_current(),
         })),

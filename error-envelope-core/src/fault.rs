@@ -14,7 +14,7 @@ use serde_json::value::{RawValue, to_raw_value};
 
 pub use self::as_fault::AsFault;
 use self::prepared::ReplyCache;
-pub(crate) use self::prepared::{HeadTemplate, PreparedReply, WrittenReply, Slot, length_value};
+pub(crate) use self::prepared::{HeadTemplate, PreparedReply, Slot, WrittenReply, length_value};
 use crate::code::ErrorCode;
 use crate::message;
 
@@ -312,7 +312,7 @@ mod tests {
             assert_eq!(message::clean(code.message()).as_deref(), Some(code.message()));
         }
         assert_eq!(
-            Fault::new(ErrorCode::own("seat_taken", 409).with_message("\n")).text(),
+            Fault::new(ErrorCode::custom("seat_taken", 409).with_message("\n")).text(),
             ErrorCode::CONFLICT.message()
         );
     }

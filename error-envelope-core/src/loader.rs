@@ -8,7 +8,7 @@ use std::time::SystemTime;
 
 use crate::exchange::MapRuleId;
 pub use crate::policy::read_regular;
-use crate::policy::{Effective, Lint, Loaded, Policy, PolicyError, PolicyEnv};
+use crate::policy::{Effective, Lint, Loaded, Policy, PolicyEnv, PolicyError};
 
 /// Reads policy files: [`PolicyLoader::load`].
 ///

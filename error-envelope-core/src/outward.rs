@@ -77,7 +77,11 @@ impl OutwardRule {
             return Err(SettingError::new("codes", wrong, "use one of the catalogue, or an own one"));
         }
         if self.name.is_none() && self.message.is_none() && self.status.is_none() {
-            return Err(SettingError::new("", "the outward rule says nothing", "give it a name, a message or a status"));
+            return Err(SettingError::new(
+                "",
+                "the outward rule says nothing",
+                "give it a name, a message or a status",
+            ));
         }
         self.name.as_deref().map_or(Ok(()), refuse_name)?;
         self.message.as_deref().map_or(Ok(()), |text| SettingError::unless_message("message", text))?;
@@ -135,7 +139,7 @@ impl<'a> OutwardForm<'a> {
     }
 
     /// How it leaves on a route of that dialect. `rules` are those that lead to the fault's code and hold on this route.
-    pub(crate) fn of(
+    pub(crate) fn new(
         fault: &'a Fault,
         status: StatusCode,
         dialect: Dialect,
@@ -217,7 +221,7 @@ mod tests {
             OutwardRule::new([ErrorCode::OTHER]).status(503).message("Later still.").compile().unwrap(),
         ];
         let entries = entries.map(Arc::new);
-        let leaving = OutwardForm::of(fault, fault.status_code(), dialect, &entries, rules.iter().copied());
+        let leaving = OutwardForm::new(fault, fault.status_code(), dialect, &entries, rules.iter().copied());
         (leaving.name.into_owned(), leaving.text.into_owned(), leaving.status.as_u16())
     }
 

@@ -43,7 +43,7 @@ impl RequestId {
     pub const fn from_parts(timestamp_ms: u64, random: u128) -> Self {
         let id = Ulid::from_parts(timestamp_ms & ((1 << Ulid::TIME_BITS) - 1), random & ((1 << Ulid::RAND_BITS) - 1));
         // Zeros alone are no id: see `FromStr`.
-        if id.is_nil() { Self::of(1) } else { Self::of(id.0) }
+        if id.is_nil() { Self::new(1) } else { Self::new(id.0) }
     }
 
     /// When the id was made, in milliseconds since the Unix epoch.
@@ -87,7 +87,7 @@ impl RequestId {
         text
     }
 
-    const fn of(bits: u128) -> Self {
+    const fn new(bits: u128) -> Self {
         Self { high: (bits >> 64) as u64, low: bits as u64 }
     }
 
@@ -97,7 +97,7 @@ impl RequestId {
 
     fn from_bits(bits: u128) -> Result<Self, ParseRequestIdError> {
         // W3C trace context forbids a trace id of zeros, and it names no request.
-        if bits == 0 { Err(ParseRequestIdError(())) } else { Ok(Self::of(bits)) }
+        if bits == 0 { Err(ParseRequestIdError(())) } else { Ok(Self::new(bits)) }
     }
 }
 

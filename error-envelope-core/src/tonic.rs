@@ -50,7 +50,7 @@ const X_ERROR_CODE: HeaderName = HeaderName::from_static("x-error-code");
 impl From<Fault> for Status {
     /// The fault becomes the status's source, where a layer in the same process finds it.
     fn from(fault: Fault) -> Self {
-        let grpc = rpc_status::Status::of(fault.code());
+        let grpc = rpc_status::Status::from_code(fault.code());
         let text = fault.text();
         let error = RpcError {
             status: grpc,

@@ -27,7 +27,7 @@ impl Module {
     /// What is wrong with the text is in the log.
     pub(crate) fn new(text: &[u8], defining: &Defining) -> Option<Self> {
         log::install();
-        match FilterConfig::of(text).and_then(read) {
+        match FilterConfig::parse(text).and_then(read) {
             Ok((in_force, on_call)) => {
                 in_force.announce();
                 Some(Self { in_force, _on_call: on_call, counters: Counters::define(defining) })

@@ -34,7 +34,7 @@ impl FilterConfig {
     /// # Errors
     ///
     /// What is wrong with it, for who writes the configuration.
-    pub fn of(text: &[u8]) -> Result<Self, String> {
+    pub fn parse(text: &[u8]) -> Result<Self, String> {
         let text = str::from_utf8(text).map_err(|error| format!("filter_config is no UTF-8: {error}"))?;
         match text.trim_start().as_bytes().first() {
             None => Ok(Self::default()),

@@ -8,7 +8,7 @@ use std::time::SystemTime;
 
 #[cfg(feature = "policy-file")]
 use arc_swap::ArcSwap;
-use error_envelope_core::exchange::{Observer, ExchangeConfig};
+use error_envelope_core::exchange::{ExchangeConfig, Observer};
 #[cfg(feature = "policy-file")]
 use error_envelope_core::loader::PolicyLoader;
 use error_envelope_core::policy::Policy;

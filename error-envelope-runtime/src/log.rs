@@ -9,7 +9,7 @@ use std::path::Path;
 use http::StatusCode;
 use tracing::Level;
 
-use error_envelope_core::exchange::{LocalReply, BoxError, Event, EventFields, Observer, Origin};
+use error_envelope_core::exchange::{BoxError, Event, EventFields, LocalReply, Observer, Origin};
 use error_envelope_core::policy::Policy;
 #[cfg(feature = "policy-file")]
 use error_envelope_core::policy::PolicyError;
@@ -51,7 +51,7 @@ fn log_and_count(event: &mut Event) {
 
 #[cold]
 fn show(observer: &dyn Observer, event: &Event) {
-    if let Err(panic) = catch(|| observer.saw(event)) {
+    if let Err(panic) = catch(|| observer.on_event(event)) {
         tracing::error!(target: "tower_error_envelope", request_id = %event.request_id(), panic, "the observer panicked");
     }
 }
@@ -96,7 +96,7 @@ pub fn log_policy(policy: &Policy, classifier: Option<bool>, message: &'static s
 }
 
 /// The kill switch was thrown, or taken back.
-pub(crate) fn switched(off: bool) {
+pub(crate) fn log_switched(off: bool) {
     count::switch(if off { "off" } else { "policy" });
     let message =
         if off { "every route is in mode off until that is taken back" } else { "the policy's modes hold again" };
@@ -105,14 +105,14 @@ pub(crate) fn switched(off: bool) {
 
 /// A policy was read anew, and holds from now on (M3).
 #[cfg(feature = "policy-file")]
-pub(crate) fn reloaded(policy: &Policy) {
+pub(crate) fn log_policy_reloaded(policy: &Policy) {
     count::reload("taken");
     log_policy(policy, None, "reloaded: another policy is in force");
 }
 
 /// A policy was refused (M2).
 #[cfg(feature = "policy-file")]
-pub(crate) fn refused(path: &Path, error: &PolicyError) {
+pub(crate) fn log_policy_refused(path: &Path, error: &PolicyError) {
     count::reload("refused");
     tracing::error!(
         target: "tower_error_envelope",
@@ -124,7 +124,7 @@ pub(crate) fn refused(path: &Path, error: &PolicyError) {
 
 /// A policy whose changes will not be seen.
 #[cfg(feature = "policy-file")]
-pub(crate) fn unwatched(path: &Path, error: &(dyn Error + 'static)) {
+pub(crate) fn log_unwatched(path: &Path, error: &(dyn Error + 'static)) {
     tracing::error!(
         target: "tower_error_envelope",
         policy = %path.display(),

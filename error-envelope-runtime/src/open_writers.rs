@@ -34,7 +34,7 @@ struct WriterState {
 
 impl OpenWriters {
     pub(crate) fn note(&self, event: &Event) {
-        let mut seen = self.seen();
+        let mut seen = self.state();
         match event.kind {
             EventKind::Modify(ModifyKind::Data(_)) => {
                 seen.change(&event.paths);
@@ -56,32 +56,32 @@ impl OpenWriters {
 
     /// A time, for [`OpenWriters::are_restless`].
     pub(crate) fn time(&self) -> u64 {
-        self.seen().events
+        self.state().events
     }
 
     /// Whether one of these files has changed since that time, or is being written.
     pub(crate) fn are_restless(&self, files: &BTreeSet<PathBuf>, since: u64) -> bool {
-        let seen = self.seen();
+        let seen = self.state();
         !seen.open.is_disjoint(files) || files.iter().any(|file| seen.changed.get(file).is_some_and(|it| *it > since))
     }
 
     /// Forgets which files have changed so far.
     pub(crate) fn forget(&self) {
-        self.seen().changed.clear();
+        self.state().changed.clear();
     }
 
     /// Waits until none of these files is being written, at most so long. The first one that still is then is returned, and
     /// all of them count as closed.
     pub(crate) fn wait_closed(&self, files: &BTreeSet<PathBuf>, at_most: Duration) -> Option<PathBuf> {
         let is_open = |seen: &mut WriterState| !seen.open.is_disjoint(files);
-        let wait = self.closed.wait_timeout_while(self.seen(), at_most, is_open);
+        let wait = self.closed.wait_timeout_while(self.state(), at_most, is_open);
         let (mut seen, _) = wait.unwrap_or_else(PoisonError::into_inner);
         let late = seen.open.intersection(files).next().cloned();
         seen.open.retain(|path| !files.contains(path));
         late
     }
 
-    fn seen(&self) -> MutexGuard<'_, WriterState> {
+    fn state(&self) -> MutexGuard<'_, WriterState> {
         self.seen.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -179,9 +179,9 @@ mod tests {
     fn files_are_bounded_and_lost_events_forget_them() {
         let writers = OpenWriters::default();
         (0..2 * MOST_FILES).for_each(|number| writers.note(&event(WRITE, &number.to_string())));
-        assert_eq!(writers.seen().open.len(), MOST_FILES);
-        assert_eq!(writers.seen().changed.len(), MOST_FILES);
+        assert_eq!(writers.state().open.len(), MOST_FILES);
+        assert_eq!(writers.state().changed.len(), MOST_FILES);
         writers.note(&Event::new(EventKind::Other).set_flag(Flag::Rescan));
-        assert_eq!(writers.seen().open.len(), 0);
+        assert_eq!(writers.state().open.len(), 0);
     }
 }

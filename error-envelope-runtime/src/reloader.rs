@@ -97,9 +97,9 @@ impl PolicyReloader {
         self.reader.read(patience, |read| match read {
             Ok(Look { content, watched, .. }) => {
                 if let Err(error) = watched {
-                    log::unwatched(&self.path, &error);
+                    log::log_unwatched(&self.path, &error);
                 }
-                content.map(|file| self.take(file)).inspect_err(|error| self.refuse(error))
+                content.map(|file| self.apply(file)).inspect_err(|error| self.refuse(error))
             }
             // Whoever reads them has an outcome soon.
             Err(Unread::Busy) => Err(unread(&self.path, Unread::Busy)),
@@ -115,11 +115,11 @@ impl PolicyReloader {
             state.outcome = outcome;
             state.rejection = Some(PolicyRejection { at: clock::now(), why: why.into(), is_current: true });
             drop(state);
-            log::refused(&self.path, error);
+            log::log_policy_refused(&self.path, error);
         }
     }
 
-    fn take(&self, file: PolicyFile) -> bool {
+    fn apply(&self, file: PolicyFile) -> bool {
         let outcome = Outcome::Taken(file.fingerprint());
         let mut state = self.state();
         if state.outcome == outcome {
@@ -133,7 +133,7 @@ impl PolicyReloader {
         let policy = Arc::new(file.into_policy());
         self.in_force.store(policy.clone());
         drop(state);
-        log::reloaded(&policy);
+        log::log_policy_reloaded(&policy);
         true
     }
 

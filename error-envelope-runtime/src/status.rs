@@ -67,7 +67,7 @@ impl PolicyStatus {
 impl PolicyRejection {
     /// When it was refused first for this reason.
     #[must_use]
-    pub fn at(&self) -> SystemTime {
+    pub fn since(&self) -> SystemTime {
         self.at
     }
 

@@ -75,7 +75,7 @@ impl KillSwitch {
         if changed {
             let since_1970 = clock::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
             self.0.changed.store(u64::try_from(since_1970.as_millis()).unwrap_or(u64::MAX), Ordering::Relaxed);
-            log::switched(off);
+            log::log_switched(off);
         }
         changed
     }

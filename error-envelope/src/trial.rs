@@ -12,8 +12,8 @@ use bytes::Bytes;
 use http::{HeaderMap, Method, StatusCode, response};
 use tower_error_envelope::exchange::Shape;
 use tower_error_envelope::exchange::{
-    Admission, LocalReply, BodyFacts, Collected, DecidedBy, Event, Exchange, FirstByte, Explanation, MapRuleId, Meter, Origin,
-    ResponsePlan, CollectedAction, ExchangeConfig,
+    Admission, BodyFacts, Collected, CollectedAction, DecidedBy, Event, Exchange, ExchangeConfig, Explanation,
+    FirstByte, LocalReply, MapRuleId, Meter, Origin, ResponsePlan,
 };
 use tower_error_envelope::policy::{Dialect, PolicyFile};
 use tower_error_envelope::{ErrorCode, Mode, Policy, PolicyError, RequestId};
@@ -177,7 +177,7 @@ fn respond(exchange: Exchange, recorded: &Recorded, method: &Method) -> Outcome 
             Outcome::of(head, Sent::These(written.body), Some(&written.event))
         }
         ResponsePlan::Replace(answered) => Outcome::answered(*answered),
-        ResponsePlan::Tee(_, observed, most, _) => Outcome::passed(head, Some(&observed.seen(collected(body, most)))),
+        ResponsePlan::Tee(_, observed, most, _) => Outcome::passed(head, Some(&observed.finish(collected(body, most)))),
         ResponsePlan::Collect(exchange, most, _) => {
             let collected = collected(body, most);
             unread = matches!(collected, Collected::Unreadable(_));

@@ -44,7 +44,7 @@ pub(super) fn of_data(path: &Path, text: &str) -> Issue {
 }
 
 pub(super) fn of_text(path: impl IntoIterator<Item = Step>, text: &str) -> Issue {
-    let (message, code, name) = said(text);
+    let (message, code, name) = parse_text(text);
     let mut path: Vec<Step> = path.into_iter().collect();
     // The path ends at the object that a member is missing in; it has an unknown one, unless serde had to read ahead.
     let has_it = |name: &&str| code == UNKNOWN && matches!(path.last(), Some(Step::Name(last)) if last == name);
@@ -99,7 +99,7 @@ impl From<Issue> for Fault {
 }
 
 /// The message, the issue's code, and the name of a member that is missing, unknown or there twice.
-fn said(text: &str) -> (String, &'static str, Option<&str>) {
+fn parse_text(text: &str) -> (String, &'static str, Option<&str>) {
     if let Some(name) = quoted(text, "missing field ") {
         ("Required.".to_owned(), "missing", Some(name))
     } else if let Some(name) = quoted(text, "duplicate field ") {

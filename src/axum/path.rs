@@ -42,7 +42,7 @@ impl<T: DeserializeOwned + Send, S: Send + Sync> FromRequestParts<S> for Path<T>
         let path = <::axum::extract::Path<T> as FromRequestParts<S>>::from_request_parts(parts, state).await;
         match path {
             Ok(path) => Ok(Self(path.0)),
-            Err(rejection) => Err(refused(rejection, parts).await),
+            Err(rejection) => Err(rejection_fault(rejection, parts).await),
         }
     }
 }
@@ -54,12 +54,12 @@ impl<T: DeserializeOwned + Send + 'static, S: Send + Sync> OptionalFromRequestPa
         let path = <::axum::extract::Path<T> as OptionalFromRequestParts<S>>::from_request_parts(parts, state).await;
         match path {
             Ok(path) => Ok(path.map(|path| Self(path.0))),
-            Err(rejection) => Err(refused(rejection, parts).await),
+            Err(rejection) => Err(rejection_fault(rejection, parts).await),
         }
     }
 }
 
-async fn refused(rejection: PathRejection, parts: &mut Parts) -> Fault {
+async fn rejection_fault(rejection: PathRejection, parts: &mut Parts) -> Fault {
     let PathRejection::FailedToDeserializePathParams(error) = rejection else { return mistake(&rejection) };
     match error.into_kind() {
         ErrorKind::ParseErrorAtKey { key, expected_type, .. } => Issue::expected(Step::Name(key), expected_type).into(),

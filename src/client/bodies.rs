@@ -126,7 +126,9 @@ impl<B: Body> Body for ResponseBody<B> {
     fn is_end_stream(&self) -> bool {
         match &self.state {
             State::Pass { body } => body.is_end_stream(),
-            State::Replay { data, rest } => data.is_empty() && matches!(rest, None | Some(RemainingBytes::Trailers(None))),
+            State::Replay { data, rest } => {
+                data.is_empty() && matches!(rest, None | Some(RemainingBytes::Trailers(None)))
+            }
         }
     }
 

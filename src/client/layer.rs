@@ -10,7 +10,7 @@ use pin_project_lite::pin_project;
 use tower_layer::Layer;
 use tower_service::Service;
 
-use super::bodies::{ReadBody, BodyReader, ResponseBody};
+use super::bodies::{BodyReader, ReadBody, ResponseBody};
 use super::reader::ErrorReader;
 
 /// Reads the bodies of error responses, within an [`ErrorReader`]'s bounds, and puts the

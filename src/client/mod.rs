@@ -41,5 +41,5 @@ mod schedule;
 pub use bodies::ResponseBody;
 pub use error_envelope_core::client::{ClientError, Issue, Step};
 pub use layer::{ReadError, ReadErrorLayer, ResponseFuture};
-pub use reader::{ErrorReader, BufferedResponse};
+pub use reader::{BufferedResponse, ErrorReader};
 pub use retry::{Idempotent, RetryPolicy, Wait};

@@ -8,7 +8,7 @@ use std::time::{Duration, SystemTime};
 use http::{HeaderMap, Response, response};
 use http_body::Body;
 
-use super::bodies::{ReadBody, BodyReader, RemainingBytes};
+use super::bodies::{BodyReader, ReadBody, RemainingBytes};
 use error_envelope_core::client::ClientError;
 use error_envelope_core::client::{self, ResponseView};
 use error_envelope_core::code::{CodeSet, ErrorCode};

@@ -9,7 +9,7 @@ use tower_service::Service;
 
 use super::draining::RemainingRequest;
 use super::held::unready;
-use super::peeking::{First, Peeking, AfterPeek, poll_first};
+use super::peeking::{AfterPeek, First, Peeking, poll_first};
 use super::request_body::RequestBody;
 use super::state::State;
 use super::verifying::{AfterVerification, Verifying};

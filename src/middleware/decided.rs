@@ -7,10 +7,10 @@ use bytes::Bytes;
 use http::{Response, response};
 use http_body::Body;
 
-use super::collecting::{Collecting, End, CollectJob};
+use super::collecting::{CollectJob, Collecting, End};
 use super::read::ReadBytes;
 use super::response_body::{Reply, ResponseBody, reply_of};
-use error_envelope_core::exchange::{BoxError, Collected, Exchange, CollectedAction, BodyContext, UnreadReason};
+use error_envelope_core::exchange::{BodyContext, BoxError, Collected, CollectedAction, Exchange, UnreadReason};
 use error_envelope_runtime as runtime;
 use error_envelope_runtime::catch;
 

@@ -10,7 +10,7 @@ use pin_project_lite::pin_project;
 
 use super::budget::{Budget, BudgetExhausted};
 use super::request_body::poll_bytes;
-use error_envelope_core::exchange::{LocalReply, BoxError, DrainBudget};
+use error_envelope_core::exchange::{BoxError, DrainBudget, LocalReply};
 use error_envelope_runtime::catch;
 
 /// So much of what has come already is dropped before the head leaves: what is there at once needs no state behind it.

@@ -1,6 +1,6 @@
 //! What `poll_ready` said, until a request asks for it (rule F3).
 
-use error_envelope_core::exchange::{LocalReply, BoxError, Exchange};
+use error_envelope_core::exchange::{BoxError, Exchange, LocalReply};
 use error_envelope_runtime::catch;
 
 /// What `poll_ready` said, for the request that would have been forwarded (F3). A panic is kept as its text: a payload

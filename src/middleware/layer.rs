@@ -12,7 +12,7 @@ use tower_layer::Layer;
 use super::hpack::Indexed;
 use super::recognise::recognise;
 use super::service::ErrorEnvelopeService;
-use super::verify::{Verifiers, Verifier};
+use super::verify::{Verifier, Verifiers};
 use error_envelope_core::exchange::{Classifier, Observer};
 use error_envelope_core::fault::Fault;
 #[cfg(feature = "policy-file")]

@@ -13,8 +13,8 @@ use super::broken::{Broken, Polled, ResponseBodyError, text_of};
 use super::collecting::Collecting;
 use super::draining::Draining;
 use super::tee::Tee;
-use super::watching::{Watched, RpcBody};
-use error_envelope_core::exchange::{LocalReply, BoxError, Origin, BodyContext};
+use super::watching::{RpcBody, RpcBodyAction};
+use error_envelope_core::exchange::{BodyContext, BoxError, LocalReply, Origin};
 use error_envelope_runtime as runtime;
 use error_envelope_runtime::catch;
 
@@ -80,7 +80,12 @@ impl<R, B> ResponseBody<R, B> {
         Self { kind: Kind::Watch { body, watching }, tail: None }
     }
 
-    pub(super) fn resume(read: Bytes, error: Option<BoxError>, body: Pin<Box<Collecting<R>>>, tail: BodyContext) -> Self {
+    pub(super) fn resume(
+        read: Bytes,
+        error: Option<BoxError>,
+        body: Pin<Box<Collecting<R>>>,
+        tail: BodyContext,
+    ) -> Self {
         Self { kind: Kind::Resume { read, rest: Box::new(RemainingBody { body, error }) }, tail: Some(tail) }
     }
 
@@ -156,12 +161,12 @@ where
             KindProj::Watch { body, watching } => {
                 let mut polled = poll_passed(body, cx, &mut broken);
                 match watching.look(&mut polled, broken.take(), cx) {
-                    Watched::GoesOn => {}
-                    Watched::Last(frame) => {
+                    RpcBodyAction::GoesOn => {}
+                    RpcBodyAction::Last(frame) => {
                         finish(this.kind, this.tail);
                         return Poll::Ready(Some(Ok(frame)));
                     }
-                    Watched::BrokenOff(text) => {
+                    RpcBodyAction::BrokenOff(text) => {
                         finish(this.kind.as_mut(), this.tail);
                         this.kind.set(Kind::Broken { error: ResponseBodyError(text) });
                         cx.waker().wake_by_ref();
@@ -196,7 +201,7 @@ where
         match &self.kind {
             Kind::Pass { body } | Kind::Tee { body, .. } => catch(|| body.is_end_stream()).unwrap_or(false),
             Kind::Watch { watching, .. } if watching.awaits_trailers() => false,
-            Kind::Watch { body, watching } => watching.says(catch(|| body.is_end_stream()).unwrap_or(false)),
+            Kind::Watch { body, watching } => watching.report_end(catch(|| body.is_end_stream()).unwrap_or(false)),
             Kind::Resume { read, rest } => {
                 read.is_empty()
                     && rest.error.is_none()

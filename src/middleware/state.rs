@@ -15,7 +15,7 @@ use super::peeking::Peeking;
 use super::request_body::RequestBody;
 use super::span;
 use super::verifying::Verifying;
-use error_envelope_core::exchange::{LocalReply, Exchange};
+use error_envelope_core::exchange::{Exchange, LocalReply};
 use error_envelope_runtime as runtime;
 use error_envelope_runtime::catch;
 

@@ -41,17 +41,17 @@ impl Tee {
     }
 
     pub(super) fn ended(&mut self) {
-        self.tell(true);
+        self.log_end(true);
     }
 
     /// It broke off, or nobody wants more of it.
     pub(super) fn broke_off(&mut self) {
-        self.tell(false);
+        self.log_end(false);
     }
 
     /// Told once, and no later than what it would have been decided by.
     #[allow(clippy::disallowed_methods, reason = "as above")]
-    fn tell(&mut self, whole: bool) {
+    fn log_end(&mut self, whole: bool) {
         let Some(observed) = self.observed.take() else { return };
         let copy = std::mem::take(&mut self.copy).into_bytes();
         let unread = match () {
@@ -60,8 +60,8 @@ impl Tee {
             () if Instant::now() >= self.until => Some(UnreadReason::TooLate),
             () => None,
         };
-        let Some(why) = unread else { return runtime::log_event(observed.seen(Collected::Whole(&copy))) };
-        let mut event = observed.seen(Collected::Unreadable(&copy));
+        let Some(why) = unread else { return runtime::log_event(observed.finish(Collected::Whole(&copy))) };
+        let mut event = observed.finish(Collected::Unreadable(&copy));
         event.note_unread(why);
         runtime::log_event(event);
     }

@@ -63,7 +63,7 @@ pub struct CredentialRequest {
 
 impl CredentialRequest {
     /// Clones the extensions, too, which is the user's own code.
-    pub(super) fn of(head: &request::Parts) -> Self {
+    pub(super) fn new(head: &request::Parts) -> Self {
         Self {
             method: head.method.clone(),
             uri: head.uri.clone(),

@@ -10,8 +10,8 @@ use tracing::Span;
 use super::budget::Deadline;
 use super::held::NotReady;
 use super::span;
-use super::verify::{CredentialRequest, VerifyFuture, Verifiers};
-use error_envelope_core::exchange::{BoxError, Event, Unverified};
+use super::verify::{CredentialRequest, Verifiers, VerifyFuture};
+use error_envelope_core::exchange::{BoxError, Event, PendingVerification};
 use error_envelope_core::guard::auth::Verified;
 use error_envelope_runtime as runtime;
 use error_envelope_runtime::catch;
@@ -31,7 +31,7 @@ pub(super) struct AfterVerification<S, B> {
     pub(super) service: S,
     pub(super) held: Option<NotReady>,
     pub(super) verifiers: Verifiers,
-    pub(super) unverified: Unverified,
+    pub(super) unverified: PendingVerification,
     pub(super) head: request::Parts,
     pub(super) body: B,
 }
@@ -40,10 +40,12 @@ impl<S, B> Verifying<S, B> {
     pub(super) fn new(timeout: Duration, rest: AfterVerification<S, B>) -> Self {
         let AfterVerification { verifiers, unverified, head, .. } = &rest;
         // The copy runs the extensions' own code.
-        let verdict = catch(|| verifiers.begin(unverified.scheme(), || CredentialRequest::of(head))).unwrap_or_else(|panic| {
-            let failed: BoxError = format!("an extension of the request panicked when it was copied: {panic}").into();
-            Some(Box::pin(std::future::ready(Err(failed))))
-        });
+        let verdict =
+            catch(|| verifiers.begin(unverified.scheme(), || CredentialRequest::new(head))).unwrap_or_else(|panic| {
+                let failed: BoxError =
+                    format!("an extension of the request panicked when it was copied: {panic}").into();
+                Some(Box::pin(std::future::ready(Err(failed))))
+            });
         let span = span::span(unverified.request_id());
         Self { verdict: Mutex::new(verdict), deadline: Deadline::after(timeout), timeout, span, rest: Some(rest) }
     }

@@ -8,7 +8,7 @@ use http_body::Frame;
 
 use super::broken::{Broken, Polled, text_of};
 use super::budget::Deadline;
-use error_envelope_core::exchange::{RpcFailure, FinalFrame, Origin, RpcResponse};
+use error_envelope_core::exchange::{FinalFrame, Origin, RpcFailure, RpcResponse};
 use error_envelope_runtime as runtime;
 use error_envelope_runtime::catch;
 
@@ -21,7 +21,7 @@ pub(super) struct RpcBody {
 }
 
 /// What comes of a look at the body.
-pub(super) enum Watched {
+pub(super) enum RpcBodyAction {
     GoesOn,
     /// The call has ended here.
     Last(Frame<Bytes>),
@@ -35,7 +35,7 @@ impl RpcBody {
 
     /// Looks at what the body gave, and why it failed where it did.
     #[inline]
-    pub(super) fn look(&mut self, polled: &mut Polled, broken: Option<Broken>, cx: &mut Context<'_>) -> Watched {
+    pub(super) fn look(&mut self, polled: &mut Polled, broken: Option<Broken>, cx: &mut Context<'_>) -> RpcBodyAction {
         if let Some(broken) = broken {
             return self.failed(broken);
         }
@@ -53,7 +53,7 @@ impl RpcBody {
             Poll::Ready(None) => *self.whole.get_mut() = true,
             _ => {}
         }
-        Watched::GoesOn
+        RpcBodyAction::GoesOn
     }
 
     /// The end is still to come, as trailers: a look through the body's boxes for it is saved.
@@ -67,7 +67,7 @@ impl RpcBody {
     }
 
     /// The body says to the server whether it has ended.
-    pub(super) fn says(&self, ended: bool) -> bool {
+    pub(super) fn report_end(&self, ended: bool) -> bool {
         if ended {
             self.whole.store(true, Ordering::Relaxed);
         }
@@ -102,8 +102,8 @@ impl RpcBody {
         }
     }
 
-    fn failed(&mut self, (origin, error): Broken) -> Watched {
-        let Some(watch) = self.watch.take() else { return Watched::BrokenOff(text_of(origin)) };
+    fn failed(&mut self, (origin, error): Broken) -> RpcBodyAction {
+        let Some(watch) = self.watch.take() else { return RpcBodyAction::BrokenOff(text_of(origin)) };
         let ended = match origin {
             Origin::Panic => watch.panicked(error.to_string().into()),
             _ => match catch(|| watch.failure_of(&*error)) {
@@ -117,18 +117,18 @@ impl RpcBody {
         last(ended, text_of(origin))
     }
 
-    fn timed_out(&mut self) -> Watched {
+    fn timed_out(&mut self) -> RpcBodyAction {
         const TEXT: &str = "the call ran out of time";
 
-        self.watch.take().map_or(Watched::BrokenOff(TEXT), |watch| last(watch.timed_out(), TEXT))
+        self.watch.take().map_or(RpcBodyAction::BrokenOff(TEXT), |watch| last(watch.timed_out(), TEXT))
     }
 }
 
-fn last(RpcFailure { last, event }: RpcFailure, text: &'static str) -> Watched {
+fn last(RpcFailure { last, event }: RpcFailure, text: &'static str) -> RpcBodyAction {
     runtime::log_event(event);
     match last {
-        FinalFrame::Trailers(trailers) => Watched::Last(Frame::trailers(trailers)),
-        FinalFrame::Data(data) => Watched::Last(Frame::data(data)),
-        FinalFrame::BrokenOff => Watched::BrokenOff(text),
+        FinalFrame::Trailers(trailers) => RpcBodyAction::Last(Frame::trailers(trailers)),
+        FinalFrame::Data(data) => RpcBodyAction::Last(Frame::data(data)),
+        FinalFrame::BrokenOff => RpcBodyAction::BrokenOff(text),
     }
 }

@@ -42,7 +42,7 @@ fn what_is_right_passes() {
 
 #[test]
 fn what_differs_is_shown_within_the_whole_answer() {
-    let envelope = Envelope::of(&headers("gone"), body("gone", r#","details":{"a":1,"b":2}"#));
+    let envelope = Envelope::parse(&headers("gone"), body("gone", r#","details":{"a":1,"b":2}"#));
     let text = failure(|| envelope.assert_code("not_found"));
     assert!(text.starts_with("the code is not \"not_found\" (- expected, + got):\n\n"), "{text}");
     for line in ["-    \"code\": \"not_found\",\n", "+    \"code\": \"gone\",\n", " x-error-code: gone\n", " }\n"] {
@@ -75,10 +75,10 @@ fn e1_to_e4_what_is_no_envelope_is_told_with_all_that_is_wrong() {
         (headers("gone"), good.replace(ID, "req_01JD2V5W8Z3Q4R6T8Y0A1B2C3E"), "E3: x-request-id should be"),
         (headers("no_op"), good.clone(), "E4: x-error-code should be \"gone\", and is [\"no_op\"]"),
     ] {
-        let text = failure(|| Envelope::of(&headers, &body));
+        let text = failure(|| Envelope::parse(&headers, &body));
         assert!(text.starts_with("this answer is not the envelope:\n  ") && text.contains(wrong), "{wrong}: {text}");
     }
-    let text = failure(|| Envelope::of(&HeaderMap::new(), &good));
+    let text = failure(|| Envelope::parse(&HeaderMap::new(), &good));
     for wrong in ["content-type", "x-request-id", "x-error-code", "nosniff", "\"message\": \"Text.\""] {
         assert!(text.contains(wrong), "{wrong}: {text}");
     }

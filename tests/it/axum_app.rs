@@ -24,7 +24,7 @@ fn app() -> Router {
         .route("/ok", get(|| async { "fine" }).post(|| async { "fine" }))
         .route("/ids", get(ids))
         .route("/fault", get(fault))
-        .route("/fault-of-ones-own", get(|| async { Fault::new(const { ErrorCode::own("seat_taken", 409) }) }))
+        .route("/fault-of-ones-own", get(|| async { Fault::new(const { ErrorCode::custom("seat_taken", 409) }) }))
         .route("/fault-from-question-mark", get(question_mark))
         .route("/panic", get(panics_later))
         .route("/panic-at-once", get(|| async { panics() }))

@@ -5,7 +5,7 @@ use std::time::UNIX_EPOCH;
 
 use axum::http::{Request, Response, response};
 use tower_error_envelope::exchange::{
-    Admission, BodyFacts, Collected, DecidedBy, Event, Exchange, ResponsePlan, CollectedAction, ExchangeConfig,
+    Admission, BodyFacts, Collected, CollectedAction, DecidedBy, Event, Exchange, ExchangeConfig, ResponsePlan,
 };
 use tower_error_envelope::policy::{Dialect, PolicyFile, PolicyLoader};
 use tower_error_envelope::{Mode, Policy, RequestId};
@@ -130,7 +130,7 @@ fn told(path: &str, status: u16, kind: &str, body: &str) -> Option<Event> {
     match exchange(path).response_head(&mut head, || facts(body)) {
         ResponsePlan::Rewrite(written) => Some(written.event),
         ResponsePlan::Keep(_, event) => Some(*event),
-        ResponsePlan::Tee(_, observed, ..) => Some(observed.seen(whole)),
+        ResponsePlan::Tee(_, observed, ..) => Some(observed.finish(whole)),
         ResponsePlan::Collect(exchange, ..) => match exchange.response_body(&mut head, whole) {
             CollectedAction::Rewrite(written) => Some(written.event),
             CollectedAction::Restore(_, event) => Some(*event),

@@ -26,7 +26,7 @@ fn envelope(code: &str, details: Option<&Value>) -> Envelope {
     let headers: HeaderMap =
         lines.into_iter().map(|(name, value)| (name.parse().unwrap(), value.parse().unwrap())).collect();
     let details = details.map(|details| format!(r#","details":{details}"#)).unwrap_or_default();
-    Envelope::of(&headers, format!(r#"{{"error":{{"code":"{code}","message":"m"{details}}},"request_id":"{ID}"}}"#))
+    Envelope::parse(&headers, format!(r#"{{"error":{{"code":"{code}","message":"m"{details}}},"request_id":"{ID}"}}"#))
 }
 
 /// What the assertion says where it fails.
@@ -78,7 +78,7 @@ fn what_the_layer_says_of_its_own_codes_is_of_their_schemas() {
     assert_eq!(said, ["invalid_request", "payload_too_large"]);
     for code in ErrorCode::ALL.iter().filter_map(ErrorCode::details_schema) {
         // A schema of the catalogue is one that an own code may have.
-        let own = ErrorCode::own("own", 400).with_details(code);
+        let own = ErrorCode::custom("own", 400).with_details(code);
         assert_eq!(Policy::builder().code(own).build().err().map(|error| error.to_string()), None);
     }
 }
@@ -172,7 +172,7 @@ fn m2_what_is_wrong_in_a_schemas_file_is_told_its_line() {
 fn m2_a_schema_is_as_deep_as_one_may_be_and_no_deeper() {
     let nested = |levels: usize| format!("{}{{}}{}", r#"{"type":"array","items":"#.repeat(levels), "}".repeat(levels));
     let built = |levels| {
-        let code = ErrorCode::own("deep", 400).with_details(nested(levels));
+        let code = ErrorCode::custom("deep", 400).with_details(nested(levels));
         Policy::builder().code(code).build().map_err(|error| error.to_string())
     };
     assert!(built(15).is_ok());

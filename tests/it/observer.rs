@@ -9,7 +9,7 @@ use http::{Request, Response};
 use http_body_util::Full;
 use tower::{Layer, Service, ServiceExt, service_fn};
 use tower_error_envelope::auth::{AuthScheme, Key};
-use tower_error_envelope::exchange::{Event, Observer, CapturedBody};
+use tower_error_envelope::exchange::{CapturedBody, Event, Observer};
 use tower_error_envelope::middleware::KillSwitch;
 use tower_error_envelope::{ErrorEnvelopeLayer, Mode, Policy, Route};
 
@@ -22,7 +22,7 @@ const SAID: &str = r#"{"message":"Seat 7 is taken"}"#;
 struct Seen(Mutex<Vec<String>>);
 
 impl Observer for Seen {
-    fn saw(&self, event: &Event) {
+    fn on_event(&self, event: &Event) {
         let code = event.code().map_or("none", |code| code.as_str());
         let side = |shown: Option<&CapturedBody>| match shown {
             Some(shown) => {
@@ -72,7 +72,7 @@ fn l3_bodies_are_shown_where_the_policy_says_so_and_are_in_no_log() {
 fn l3_a_large_body_is_shown_in_part_and_never_in_debug() {
     struct Whole(Mutex<Vec<(usize, bool, String)>>);
     impl Observer for Whole {
-        fn saw(&self, event: &Event) {
+        fn on_event(&self, event: &Event) {
             let before = event.exhibit().unwrap().before().unwrap();
             self.0.lock().unwrap().push((before.body().len(), before.is_whole(), format!("{event:?}")));
         }
@@ -89,7 +89,7 @@ fn l3_a_large_body_is_shown_in_part_and_never_in_debug() {
 fn f2_an_observer_that_panics_takes_no_answer_away() {
     struct Rude;
     impl Observer for Rude {
-        fn saw(&self, _: &Event) {
+        fn on_event(&self, _: &Event) {
             panic!("I saw that");
         }
     }

@@ -11,7 +11,7 @@ use tower_error_envelope::{ErrorCode, ErrorEnvelopeLayer, Fault, Policy, Retry};
 
 use crate::kit::{Answer, answer, logged, only};
 
-const NO_SESSION: ErrorCode = ErrorCode::own("no_session", 403);
+const NO_SESSION: ErrorCode = ErrorCode::custom("no_session", 403);
 const TEXT: &str = "No session is linked to this key.";
 
 fn policy(status: u16) -> Policy {
@@ -85,7 +85,7 @@ async fn p1_a_status_of_a_code_that_no_policy_has_is_left_as_it_is() {
 
 #[tokio::test]
 async fn r1_what_a_policy_in_rust_leaves_out_is_the_services() {
-    let taken = || ErrorCode::own("seat_taken", 409);
+    let taken = || ErrorCode::custom("seat_taken", 409);
     let rule = MapRule::to(taken()).status(418);
     let code = taken().with_message("Somebody sits there.").with_retry(Retry::Refresh);
     let layer = ErrorEnvelopeLayer::new().policy(Policy::builder().code(code).map(rule).build().unwrap());
@@ -94,7 +94,8 @@ async fn r1_what_a_policy_in_rust_leaves_out_is_the_services() {
     assert_eq!(error["message"], "Somebody sits there.");
 
     let layer = ErrorEnvelopeLayer::new().policy(Policy::builder().code(taken()).build().unwrap());
-    let by_service = || Err(Fault::new(ErrorCode::own("seat_taken", 409).with_message("Row 4.").with_grpc(6)).into());
+    let by_service =
+        || Err(Fault::new(ErrorCode::custom("seat_taken", 409).with_message("Row 4.").with_grpc(6)).into());
     let error = ask(&layer, by_service, "application/json").await.expect_envelope(409, "seat_taken");
     assert_eq!(error["message"], "Row 4.");
     assert_eq!(ask(&layer, by_service, "application/grpc").await.header("grpc-status"), Some("6"));

@@ -96,7 +96,7 @@ async fn send(path: &str, content_type: &str, body: &'static str) -> Answer {
 }
 
 fn envelope(answer: &Answer) -> Envelope {
-    Envelope::of(&answer.head.headers, &answer.body)
+    Envelope::parse(&answer.head.headers, &answer.body)
 }
 
 fn path() -> std::path::PathBuf {

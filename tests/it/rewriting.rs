@@ -8,7 +8,9 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Request, Response, StatusCode};
 use proptest::prelude::*;
 use serde_json::Value;
-use tower_error_envelope::exchange::{Admission, BodyFacts, Collected, Exchange, ResponsePlan, CollectedAction, ExchangeConfig};
+use tower_error_envelope::exchange::{
+    Admission, BodyFacts, Collected, CollectedAction, Exchange, ExchangeConfig, ResponsePlan,
+};
 use tower_error_envelope::{Policy, RequestId};
 
 pub(crate) const ID: &str = "req_01JD2V5W8Z3Q4R6T8Y0A1B2C3D";
@@ -22,10 +24,12 @@ fn rewritten(policy: &Arc<Policy>, inner: &Response<Bytes>) -> Response<Bytes> {
 pub(crate) fn rewritten_for(policy: &Arc<Policy>, request: Request<()>, inner: &Response<Bytes>) -> Response<Bytes> {
     let (mut request, ()) = request.into_parts();
     let ended = BodyFacts { ended: true, ..BodyFacts::default() };
-    let admission =
-        Exchange::begin(ExchangeConfig::new(policy.clone(), || std::time::UNIX_EPOCH).into(), &mut request, ended, || {
-            ID.parse::<RequestId>().unwrap()
-        });
+    let admission = Exchange::begin(
+        ExchangeConfig::new(policy.clone(), || std::time::UNIX_EPOCH).into(),
+        &mut request,
+        ended,
+        || ID.parse::<RequestId>().unwrap(),
+    );
     let Admission::Forward(exchange, ..) = admission else { panic!("a GET without a body is forwarded") };
     let (mut head, body) = inner.clone().into_parts();
     let facts = BodyFacts { ended: body.is_empty(), lower: body.len() as u64, upper: Some(body.len() as u64) };

@@ -4,7 +4,7 @@ use std::sync::{Arc, OnceLock};
 
 use error_envelope_core::code::ErrorCode;
 use error_envelope_core::exchange::Shape;
-use error_envelope_core::exchange::{DecidedBy, Event, Origin, CapturedBody};
+use error_envelope_core::exchange::{CapturedBody, DecidedBy, Event, Origin};
 use error_envelope_core::policy::Mode;
 use error_envelope_core::request_id::RequestId;
 

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use error_envelope_core::exchange::{Event, BodyCapture, Observer};
+use error_envelope_core::exchange::{BodyCapture, Event, Observer};
 
 use super::kept::Kept;
 use super::listeners::Listeners;
@@ -34,7 +34,7 @@ impl Default for Store {
 }
 
 impl Observer for Store {
-    fn saw(&self, event: &Event) {
+    fn on_event(&self, event: &Event) {
         let entry = self.kept().keep(Seen::of(event, now()));
         if let Some((entry, exhibit)) = entry.zip(event.exhibit()) {
             self.show(entry, exhibit);

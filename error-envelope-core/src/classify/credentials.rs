@@ -56,7 +56,7 @@ impl<'a> Credentials<'a> {
         *name == AUTHORIZATION || *name == X_API_KEY || key_headers.contains(name)
     }
 
-    pub(crate) fn of(headers: &'a HeaderMap, key_headers: &[HeaderName]) -> Self {
+    pub(crate) fn from_headers(headers: &'a HeaderMap, key_headers: &[HeaderName]) -> Self {
         let sent =
             |name: &HeaderName| headers.get(name).map(|it| it.as_bytes().trim_ascii()).filter(|it| !it.is_empty());
         match sent(&AUTHORIZATION) {
@@ -169,7 +169,11 @@ mod tests {
             (&[("authorization", "sk-live-1")], Credentials::Scheme("".into())),
             (&[("authorization", "Bearer")], Credentials::Bearer),
         ] {
-            assert_eq!(Credentials::of(&headers(lines), &[HeaderName::from_static("x-own")]), sent, "{lines:?}");
+            assert_eq!(
+                Credentials::from_headers(&headers(lines), &[HeaderName::from_static("x-own")]),
+                sent,
+                "{lines:?}"
+            );
         }
     }
 

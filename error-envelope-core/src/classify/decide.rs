@@ -4,11 +4,11 @@ use http::header::X_CONTENT_TYPE_OPTIONS;
 use http::{HeaderMap, StatusCode};
 
 use super::decided::{self, DecidedBy};
-use super::inner::{RequestContext, Inner, PolicyView, X_REQUEST_ID, code_of_status, is_own, of_header};
+use super::inner::{Inner, PolicyView, RequestContext, X_REQUEST_ID, code_of_status, is_own, of_header};
 use super::rule::{self, Rule};
 use crate::code::ErrorCode;
 use crate::dialect::standard::Envelope;
-use crate::dialect::{self, Dialect, Foreign, Said};
+use crate::dialect::{self, Dialect, Foreign, ParsedError};
 use crate::request_id::RequestId;
 
 /// What decided the code of a foreign error.
@@ -70,7 +70,7 @@ pub(super) fn unknown_code(
 }
 
 impl CodeSource<'_> {
-    pub(super) fn is_named(&self, said: Option<&Said<'_>>) -> bool {
+    pub(super) fn is_named(&self, said: Option<&ParsedError<'_>>) -> bool {
         match self {
             Self::Layer | Self::Rule(..) => true,
             Self::Dialect => said.is_some_and(|said| said.own != dialect::DialectCode::ByStatus),
@@ -94,8 +94,8 @@ pub(super) fn tells_of_input(status: StatusCode) -> bool {
 }
 
 /// E8.
-pub(super) fn lists_issues(said: Option<&Said<'_>>, status: StatusCode) -> bool {
-    tells_of_input(status) && said.is_some_and(Said::has_issues)
+pub(super) fn lists_issues(said: Option<&ParsedError<'_>>, status: StatusCode) -> bool {
+    tells_of_input(status) && said.is_some_and(ParsedError::has_issues)
 }
 
 /// The code of a layer inside that wrote the client's own dialect (E7).
@@ -133,7 +133,7 @@ fn has_layers_head(headers: &HeaderMap) -> bool {
 }
 
 fn rule_of<'k>(
-    said: Option<&Said<'_>>,
+    said: Option<&ParsedError<'_>>,
     inner: &Inner<'_, '_>,
     asked: &RequestContext<'_>,
     known: &PolicyView<'k>,

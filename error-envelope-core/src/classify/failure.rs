@@ -27,13 +27,13 @@ pub(crate) enum ErrorKind<'e> {
 
 impl<'e> ErrorKind<'e> {
     /// One look at each cause: of what they say the most telling holds.
-    pub(crate) fn of(error: &'e (dyn Error + 'static), recogniser: Option<Recogniser>) -> Self {
+    pub(crate) fn new(error: &'e (dyn Error + 'static), recogniser: Option<Recogniser>) -> Self {
         let mut best: Option<CauseKind> = None;
         for cause in chain(error) {
             if let Some(fault) = cause.downcast_ref() {
                 return Self::Typed(fault);
             }
-            best = best.into_iter().chain(CauseKind::of(cause)).min();
+            best = best.into_iter().chain(CauseKind::of_std_error(cause)).min();
         }
         match recogniser.and_then(|recognise| recognise(error)) {
             Some(Recognised::Fault(fault)) => return Self::Fault(fault),
@@ -99,7 +99,7 @@ pub enum Recognised {
 pub type Recogniser = fn(&(dyn Error + 'static)) -> Option<Recognised>;
 
 impl CauseKind {
-    fn of(cause: &(dyn Error + 'static)) -> Option<Self> {
+    fn of_std_error(cause: &(dyn Error + 'static)) -> Option<Self> {
         if let Some(error) = cause.downcast_ref::<io::Error>() {
             return Self::of_kind(error.kind());
         }
@@ -137,7 +137,7 @@ mod tests {
     }
 
     fn known(error: &io::Error) -> ErrorKind<'_> {
-        ErrorKind::of(error, Some(recognise))
+        ErrorKind::new(error, Some(recognise))
     }
 
     #[test]

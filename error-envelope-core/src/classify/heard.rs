@@ -4,7 +4,7 @@
 use http::StatusCode;
 
 use super::decide::{of_layer, tells_of_input};
-use super::{RequestContext, Inner, PolicyView, of_header, rule, without_foreign_code};
+use super::{Inner, PolicyView, RequestContext, of_header, rule, without_foreign_code};
 use crate::dialect::{self, ParsedBody, Shape};
 
 /// What an inner error says, and what each rule of the policy makes of it (rule R1).
@@ -30,7 +30,11 @@ pub struct Explanation {
 }
 
 /// Reads what [`response`](super::response) reads.
-pub(crate) fn heard(inner: &Inner<'_, '_>, asked: &RequestContext<'_>, known: &PolicyView<'_>) -> Explanation {
+pub(crate) fn explain_response(
+    inner: &Inner<'_, '_>,
+    asked: &RequestContext<'_>,
+    known: &PolicyView<'_>,
+) -> Explanation {
     let body = inner.body.unwrap_or_default();
     let of_input = tells_of_input(inner.status);
     let read = dialect::read(dialect::essence(inner.headers), body, known.codes, of_input);
@@ -44,7 +48,7 @@ pub(crate) fn heard(inner: &Inner<'_, '_>, asked: &RequestContext<'_>, known: &P
             heard.is_protocol = true;
             dialect::read_rewritten(body, of_input).map(|foreign| without_foreign_code(protocol, foreign, inner.status))
         }
-        ParsedBody::Said(foreign) => Some(foreign),
+        ParsedBody::Foreign(foreign) => Some(foreign),
         ParsedBody::Unread(_) => None,
         ParsedBody::Nothing if body.is_empty() => {
             heard.header = of_header(inner, known).map(|envelope| envelope.code.as_str().to_owned());
@@ -63,12 +67,17 @@ pub(crate) fn heard(inner: &Inner<'_, '_>, asked: &RequestContext<'_>, known: &P
     heard
 }
 
-fn lists(status: StatusCode, said: &dialect::Said<'_>) -> bool {
+fn lists(status: StatusCode, said: &dialect::ParsedError<'_>) -> bool {
     tells_of_input(status) && said.has_issues()
 }
 
 /// The rules up to the first that fits.
-fn tried(heard: &Explanation, inner: &Inner<'_, '_>, asked: &RequestContext<'_>, known: &PolicyView<'_>) -> Vec<Option<&'static str>> {
+fn tried(
+    heard: &Explanation,
+    inner: &Inner<'_, '_>,
+    asked: &RequestContext<'_>,
+    known: &PolicyView<'_>,
+) -> Vec<Option<&'static str>> {
     if heard.header.is_some() {
         return Vec::new();
     }

@@ -3,7 +3,7 @@
 use serde_json::value::RawValue;
 
 use super::details;
-use crate::dialect::{Members, Said};
+use crate::dialect::{Members, ParsedError};
 use crate::message;
 
 /// So many names are logged of one body: whoever sends more sends data.
@@ -22,7 +22,11 @@ pub(super) struct UnreadFields<'a> {
 
 /// Sorts them; `kept` are the names that pass, where the details have room for members.
 #[cold]
-pub(super) fn sort<'a>(members: &'a Members<'_>, said: Option<&Said<'_>>, kept: &[Box<str>]) -> UnreadFields<'a> {
+pub(super) fn sort<'a>(
+    members: &'a Members<'_>,
+    said: Option<&ParsedError<'_>>,
+    kept: &[Box<str>],
+) -> UnreadFields<'a> {
     let mut left = UnreadFields::default();
     let mut dropped = Vec::new();
     let has_room = said.is_none_or(|said| details::has_room(said.details.as_deref()));

@@ -37,7 +37,7 @@ use crate::fault::Fault;
 use decide::{CodeSource, by_status, decide, lists_issues, tells_of_input, unknown_code};
 use decided::DecidedBy;
 use details::with_issues;
-pub(crate) use inner::{RequestContext, Inner, PolicyView};
+pub(crate) use inner::{Inner, PolicyView, RequestContext};
 use inner::{code_of_status, of_header, stays};
 use passing::{details_of, members_pass, text_of};
 
@@ -69,7 +69,7 @@ pub(crate) struct Rewrite<'b> {
 
 impl<'b> Rewrite<'b> {
     /// A fault as it is.
-    pub(crate) fn of(fault: Fault) -> Self {
+    pub(crate) fn unchanged(fault: Fault) -> Self {
         Self {
             fault,
             text: None,
@@ -85,7 +85,7 @@ impl<'b> Rewrite<'b> {
 
     /// An inner error that says no more than this.
     fn decided(fault: Fault, by: DecidedBy) -> Self {
-        Self { by: Some(by), ..Self::of(fault) }
+        Self { by: Some(by), ..Self::unchanged(fault) }
     }
 
     pub(crate) fn code(&self) -> &ErrorCode {
@@ -134,7 +134,11 @@ pub(crate) fn fault_in(extensions: &Extensions) -> Option<&Fault> {
 }
 
 /// Decides an inner 4xx/5xx from its head and what was read of its body.
-pub(crate) fn response<'b>(inner: &Inner<'_, 'b>, asked: &RequestContext<'_>, known: &PolicyView<'_>) -> RewriteDecision<'b> {
+pub(crate) fn response<'b>(
+    inner: &Inner<'_, 'b>,
+    asked: &RequestContext<'_>,
+    known: &PolicyView<'_>,
+) -> RewriteDecision<'b> {
     let body = inner.body.unwrap_or_default();
     // Most routers' own errors: their status is all they say.
     if body.is_empty() && inner.headers.is_empty() && known.rules.is_empty() {
@@ -147,11 +151,13 @@ pub(crate) fn response<'b>(inner: &Inner<'_, 'b>, asked: &RequestContext<'_>, kn
         ParsedBody::Envelope(envelope) => {
             return of_envelope(&envelope, inner, asked, known);
         }
-        ParsedBody::Protocol(protocol) if known.protocols_pass && speaks(protocol, inner.status) => return RewriteDecision::Pass,
+        ParsedBody::Protocol(protocol) if known.protocols_pass && is_protocol_error(protocol, inner.status) => {
+            return RewriteDecision::Pass;
+        }
         ParsedBody::Protocol(protocol) => {
             dialect::read_rewritten(body, of_input).map(|foreign| without_foreign_code(protocol, foreign, inner.status))
         }
-        ParsedBody::Said(foreign) => Some(foreign),
+        ParsedBody::Foreign(foreign) => Some(foreign),
         ParsedBody::Unread(members) => {
             unread = Some(members);
             None
@@ -168,13 +174,13 @@ pub(crate) fn response<'b>(inner: &Inner<'_, 'b>, asked: &RequestContext<'_>, kn
 
 /// Whether a body of that form is the protocol's under this status. OAuth's errors are 4xx (RFC 6749 §5.2); JSON-RPC
 /// names itself under any.
-fn speaks(protocol: Protocol, status: StatusCode) -> bool {
+fn is_protocol_error(protocol: Protocol, status: StatusCode) -> bool {
     protocol != Protocol::OAuth || status.is_client_error()
 }
 
 /// What looks like a protocol's code, where it is none, is a text like any other.
 fn without_foreign_code(protocol: Protocol, mut foreign: Foreign<'_>, status: StatusCode) -> Foreign<'_> {
-    foreign.said.code = foreign.said.code.filter(|_| speaks(protocol, status));
+    foreign.said.code = foreign.said.code.filter(|_| is_protocol_error(protocol, status));
     foreign
 }
 
@@ -186,7 +192,11 @@ fn of_envelope(
 ) -> RewriteDecision<'static> {
     let fault = again(envelope, inner, asked, known);
     let named = envelope.known || !known.by_status;
-    RewriteDecision::Rewrite(Rewrite { shape: Some(Shape::Standard), named, ..Rewrite::decided(fault, DecidedBy::Layer) })
+    RewriteDecision::Rewrite(Rewrite {
+        shape: Some(Shape::Standard),
+        named,
+        ..Rewrite::decided(fault, DecidedBy::Layer)
+    })
 }
 
 /// E7: code and message stay the same text, details the same bytes.
@@ -238,8 +248,8 @@ fn of_foreign<'b>(
     let passes = members_pass(&code, &decided, inner.status);
     let text = text_of(said, &code, &decided, inner.status);
     let own = foreign.filter(|it| stays(it, known)).map(|_| if passes { Retained::Whole } else { Retained::Names });
-    let left =
-        members.filter(|members| own != Some(Retained::Whole) && inner.status.is_client_error() && members.are_left(said));
+    let left = members
+        .filter(|members| own != Some(Retained::Whole) && inner.status.is_client_error() && members.are_left(said));
     let left = left.map(|members| left::sort(members, said, if passes { known.kept } else { &[] })).unwrap_or_default();
     let details = match foreign.filter(|_| passes) {
         Some(foreign) => details_of(foreign, &left.kept, &code, &decided, inner.status, known),

@@ -9,12 +9,12 @@ use super::decide::CodeSource;
 use super::details;
 use super::inner::{PolicyView, stays};
 use crate::code::ErrorCode;
-use crate::dialect::{Foreign, Said, ClientMessage, outgoing};
+use crate::dialect::{ClientMessage, Foreign, ParsedError, outgoing};
 use crate::message;
 
 /// Which text reaches the client (R3).
 pub(super) fn text_of<'b>(
-    said: Option<&Said<'b>>,
+    said: Option<&ParsedError<'b>>,
     code: &ErrorCode,
     decided: &CodeSource<'_>,
     status: StatusCode,
@@ -34,7 +34,7 @@ pub(super) fn text_of<'b>(
         if very_text { cleaned(said?, message::of_recognised_text) } else { None }
     } else {
         let clean = if recognised { message::of_recognised_text } else { message::of_foreign_text };
-        match said?.told() {
+        match said?.client_message() {
             ClientMessage::Text(text) if !very_text => clean(text).map(|text| Cow::Owned(text.into_owned())),
             ClientMessage::Nothing if !very_text => None,
             _ => cleaned(said?, clean),
@@ -43,7 +43,7 @@ pub(super) fn text_of<'b>(
 }
 
 /// The message of a body, as far as it is clean already where it stands.
-fn cleaned<'b>(said: &Said<'b>, clean: fn(&str) -> Option<Cow<'_, str>>) -> Option<Cow<'b, str>> {
+fn cleaned<'b>(said: &ParsedError<'b>, clean: fn(&str) -> Option<Cow<'_, str>>) -> Option<Cow<'b, str>> {
     match said.message.as_ref()? {
         Cow::Borrowed(text) => clean(text),
         Cow::Owned(text) => clean(text).map(|text| Cow::Owned(text.into_owned())),

@@ -61,13 +61,14 @@ mod tests {
     use crate::dialect::status::Status;
 
     fn told(status: Status, reason: &str, domain: &str) -> ReportedStatus<'static> {
-        let rich = RpcDetails { reason: reason.into(), domain: domain.into(), ..RpcDetails::new(status, String::new()) };
+        let rich =
+            RpcDetails { reason: reason.into(), domain: domain.into(), ..RpcDetails::new(status, String::new()) };
         ReportedStatus { status, message: Cow::Borrowed(""), rich: Some(rich) }
     }
 
     #[test]
     fn p1_an_inner_status_is_classified() {
-        let codes = CodeSet::new(vec![ErrorCode::own("seat_taken", 409)]);
+        let codes = CodeSet::new(vec![ErrorCode::custom("seat_taken", 409)]);
         for (status, reason, domain, code) in [
             (Status::INTERNAL, "CHANNEL_NOT_FOUND", "ours", "channel_not_found"),
             (Status::INTERNAL, "Rate_Limited", "theirs", "rate_limited"),

@@ -120,7 +120,7 @@ impl ClientError {
     pub fn issues(&self) -> Vec<Issue> {
         let details = self.details_json().and_then(Object::parse);
         let list = details.and_then(|details| json::array(details.raw("issues")?.get()));
-        list.and_then(|list| list.into_iter().map(Issue::of).collect()).unwrap_or_default()
+        list.and_then(|list| list.into_iter().map(Issue::parse).collect()).unwrap_or_default()
     }
 
     /// The id to name when asking for help: at most 128 printable characters.
@@ -187,9 +187,9 @@ impl fmt::Debug for ClientError {
 impl Error for ClientError {}
 
 impl Issue {
-    fn of(issue: &RawValue) -> Option<Self> {
+    fn parse(issue: &RawValue) -> Option<Self> {
         let issue = Object::parse(issue.get())?;
-        let path = json::array(issue.raw("path")?.get())?.into_iter().map(Step::of).collect::<Option<_>>()?;
+        let path = json::array(issue.raw("path")?.get())?.into_iter().map(Step::parse).collect::<Option<_>>()?;
         let code = match issue.raw("code") {
             Some(code) => Some(json::exact(code)?.into_owned()),
             None => None,
@@ -199,7 +199,7 @@ impl Issue {
 }
 
 impl Step {
-    fn of(step: &RawValue) -> Option<Self> {
+    fn parse(step: &RawValue) -> Option<Self> {
         match json::exact(step) {
             Some(name) => Some(Self::Name(name.into_owned())),
             None => step.get().parse().ok().map(Self::Index),

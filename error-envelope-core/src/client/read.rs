@@ -18,8 +18,8 @@ use crate::dialect::outgoing::is_identifier;
 use crate::dialect::rich::{DOMAIN, RpcDetails, Violation};
 use crate::dialect::rpc::Rpc;
 use crate::dialect::status::Status;
-use crate::dialect::{self, Foreign, DialectCode, ParsedBody, Shape, coding, connect, standard};
-use crate::frames::{self, MessageDecoder, DecodedItem};
+use crate::dialect::{self, DialectCode, Foreign, ParsedBody, Shape, coding, connect, standard};
+use crate::frames::{self, DecodedItem, MessageDecoder};
 use crate::message;
 use crate::request_id::RequestId;
 
@@ -60,7 +60,7 @@ pub fn read(answer: &ResponseView<'_>, codes: &CodeSet, now: fn() -> SystemTime)
     let body = decoded(answer);
     let body = body.as_deref().unwrap_or_default();
     let told = of_call(answer, body).filter(|told| told.status != Status::OK);
-    (told.is_some() || is_error(answer.status)).then(|| of(told.as_ref(), body, answer, codes, now))
+    (told.is_some() || is_error(answer.status)).then(|| client_error(told.as_ref(), body, answer, codes, now))
 }
 
 /// What a response says that is known to be an error.
@@ -68,10 +68,10 @@ pub fn read_failed(answer: &ResponseView<'_>, codes: &CodeSet, now: fn() -> Syst
     let body = decoded(answer);
     let body = body.as_deref().unwrap_or_default();
     let told = of_call(answer, body).filter(|told| told.status != Status::OK);
-    of(told.as_ref(), body, answer, codes, now)
+    client_error(told.as_ref(), body, answer, codes, now)
 }
 
-fn of(
+fn client_error(
     told: Option<&ReportedStatus<'_>>,
     body: &[u8],
     answer: &ResponseView<'_>,
@@ -98,7 +98,7 @@ fn of_call<'a>(answer: &ResponseView<'a>, body: &'a [u8]) -> Option<ReportedStat
     if let Some(told) = grpc::read(answer.headers).or_else(|| grpc::read(answer.trailers?)) {
         return Some(told);
     }
-    match speaks(answer.headers) {
+    match rpc_of(answer.headers) {
         Some(rpc @ (Rpc::Web(_) | Rpc::WebText(_))) => {
             let payload = last_payload(rpc, answer, body, frames::TRAILERS)?;
             grpc::read_trailer_frame(&payload).map(owned)
@@ -112,7 +112,7 @@ fn of_call<'a>(answer: &ResponseView<'a>, body: &'a [u8]) -> Option<ReportedStat
     }
 }
 
-fn speaks(headers: &HeaderMap) -> Option<Rpc> {
+fn rpc_of(headers: &HeaderMap) -> Option<Rpc> {
     Rpc::of_media_type(headers.get(CONTENT_TYPE)?.as_bytes())
 }
 
@@ -149,13 +149,18 @@ fn owned(told: ReportedStatus<'_>) -> ReportedStatus<'static> {
     ReportedStatus { status: told.status, message: Cow::Owned(told.message.into_owned()), rich: told.rich }
 }
 
-fn of_told(told: &ReportedStatus<'_>, answer: &ResponseView<'_>, codes: &CodeSet, now: fn() -> SystemTime) -> ErrorParts {
+fn of_told(
+    told: &ReportedStatus<'_>,
+    answer: &ResponseView<'_>,
+    codes: &CodeSet,
+    now: fn() -> SystemTime,
+) -> ErrorParts {
     let rich = told.rich.as_ref();
     // Reasons are some domain's: without the sign of a layer they are another's than ours.
     let domain = rich.filter(|rich| is_ours(&rich.request_id)).map_or(DOMAIN, |rich| &rich.domain);
     let code = code_of_head(answer, codes).unwrap_or_else(|| rpc::code_of(told, codes, domain));
     let status = if is_error(answer.status) { answer.status } else { told.status.http() };
-    let is_grpc = speaks(answer.headers).is_some_and(Rpc::is_grpc) || grpc::read(answer.headers).is_some();
+    let is_grpc = rpc_of(answer.headers).is_some_and(Rpc::is_grpc) || grpc::read(answer.headers).is_some();
     let delay = rich.and_then(|rich| rich.retry_delay);
     ErrorParts {
         grpc: Some(told.status.number()),
@@ -177,11 +182,11 @@ fn is_ours(id: &str) -> bool {
 fn details_of(rich: &RpcDetails) -> Option<Box<RawValue>> {
     let metadata = rich.metadata.iter().fold(Writer::new(128), |json, (name, text)| json.text(name, text));
     let came = (!rich.metadata.is_empty()).then(|| Cow::Owned(metadata.into_string()));
-    let issues = written::of_parameters(rich.violations.iter().map(named));
+    let issues = written::of_parameters(rich.violations.iter().map(named_issue));
     details::compose(came, &[], issues.as_deref(), None)
 }
 
-fn named(violation: &Violation) -> NamedIssue<'_> {
+fn named_issue(violation: &Violation) -> NamedIssue<'_> {
     let Violation { field, description, reason } = violation;
     let code = (!reason.is_empty()).then(|| Cow::Owned(reason.to_ascii_lowercase()));
     NamedIssue { parameter: field.clone(), message: Cow::Borrowed(description), code }
@@ -205,7 +210,7 @@ fn of_body(body: &[u8], answer: &ResponseView<'_>, codes: &CodeSet, now: fn() ->
                 ..rest(envelope.code, id().as_deref())
             };
         }
-        ParsedBody::Said(foreign) => Some(foreign),
+        ParsedBody::Foreign(foreign) => Some(foreign),
         ParsedBody::Protocol(_) => dialect::read_rewritten(body, of_input),
         ParsedBody::Unread(_) | ParsedBody::Nothing => None,
     };

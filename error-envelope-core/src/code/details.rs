@@ -33,7 +33,11 @@ enum KeywordScope {
     Types(&'static [&'static str]),
 }
 
-const fn row(name: &'static str, of: KeywordScope, read: fn(&mut Reader, &Value) -> Result<(), SchemaError>) -> Keyword {
+const fn row(
+    name: &'static str,
+    of: KeywordScope,
+    read: fn(&mut Reader, &Value) -> Result<(), SchemaError>,
+) -> Keyword {
     Keyword { name, of, read }
 }
 

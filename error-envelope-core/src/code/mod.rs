@@ -17,8 +17,8 @@ use std::sync::Arc;
 
 use http::StatusCode;
 
-pub use error_code::{ErrorCode, Retry};
 use error_code::{CustomCode, Repr, Row, Text};
+pub use error_code::{ErrorCode, Retry};
 
 impl ErrorCode {
     /// An organisation's own code, with the status that the layer uses when it picks one itself.
@@ -32,7 +32,7 @@ impl ErrorCode {
     /// If `name` is not of the form `[a-z][a-z0-9_]{0,62}` (rule E2), if it is a name of the catalogue, or if `status`
     /// is not 400–599. In a `const` that is an error at compile time.
     #[must_use]
-    pub const fn own(name: &'static str, status: u16) -> Self {
+    pub const fn custom(name: &'static str, status: u16) -> Self {
         assert!(is_well_formed(name.as_bytes()), "an error code has the form [a-z][a-z0-9_]{{0,62}}");
         assert!(table::find(name.as_bytes()).is_none(), "a code of the catalogue cannot be redefined");
         assert!(status >= 400 && status <= 599, "an error's status is 400-599");
@@ -233,14 +233,22 @@ impl ErrorCode {
             return Err("an error's status is 400-599");
         }
         let name = Text::Shared(name.into());
-        Ok(Self(Repr::Own(Arc::new(CustomCode { name, status, grpc: None, retry: None, message: None, details: None }))))
+        Ok(Self(Repr::Own(Arc::new(CustomCode {
+            name,
+            status,
+            grpc: None,
+            retry: None,
+            message: None,
+            details: None,
+        }))))
     }
 
     /// Sets what an own code says of itself.
     fn with(mut self, set: impl FnOnce(&mut CustomCode)) -> Self {
         if let Repr::Plain { name, status } = self.0 {
             let name = Text::Static(name);
-            self.0 = Repr::Own(Arc::new(CustomCode { name, status, grpc: None, retry: None, message: None, details: None }));
+            self.0 =
+                Repr::Own(Arc::new(CustomCode { name, status, grpc: None, retry: None, message: None, details: None }));
         }
         if let Repr::Own(own) = &mut self.0 {
             set(Arc::make_mut(own));

@@ -39,7 +39,7 @@ fn the_form_of_e2_is_one_to_63_characters() {
 
 #[test]
 fn an_own_code_falls_back_to_its_status() {
-    const TAKEN: ErrorCode = ErrorCode::own("seat_taken", 409);
+    const TAKEN: ErrorCode = ErrorCode::custom("seat_taken", 409);
     assert_eq!((TAKEN.status().as_u16(), TAKEN.grpc(), TAKEN.retry()), (409, 9, Retry::No));
     let told = TAKEN.with_grpc(6).with_retry(Retry::Refresh).with_message("Taken.");
     assert_eq!((told.grpc(), told.retry(), told.message()), (6, Retry::Refresh, "Taken."));

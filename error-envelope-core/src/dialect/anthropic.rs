@@ -9,8 +9,8 @@ use http::StatusCode;
 use super::error_object;
 use super::form::{DialectSpec, KnownFields};
 use super::json::{Writer, quoted, with_members};
-use super::outgoing::{PreservedBody, Outgoing, is_name};
-use super::said::{Body, DialectCode, Said};
+use super::outgoing::{Outgoing, PreservedBody, is_name};
+use super::said::{Body, DialectCode, ParsedError};
 use crate::code::ErrorCode;
 
 pub(super) const FORM: DialectSpec = DialectSpec {
@@ -21,7 +21,7 @@ pub(super) const FORM: DialectSpec = DialectSpec {
         of_error: &["type", "message", "code", "details"],
     },
     name_of: |code, status| Cow::Borrowed(name(code, status)),
-    ..DialectSpec::new("anthropic", read, write, keep)
+    ..DialectSpec::new("anthropic", read, write, rewrite_in_place)
 };
 
 const INVALID_REQUEST: &str = "invalid_request_error";
@@ -58,12 +58,12 @@ fn name(code: &ErrorCode, status: StatusCode) -> &'static str {
     })
 }
 
-fn read<'a>(body: &Body<'a, '_>) -> Option<Said<'a>> {
+fn read<'a>(body: &Body<'a, '_>) -> Option<ParsedError<'a>> {
     let error = body.error.as_ref()?;
     body.object.string("type").filter(|kind| kind == "error")?;
     let kind = error.words("type")?;
     error.string("message")?;
-    Some(Said { own: own(&kind), code: Some(kind), ..error_object::said(body, error) })
+    Some(ParsedError { own: own(&kind), code: Some(kind), ..error_object::parse(body, error) })
 }
 
 fn write(out: &Outgoing<'_>) -> Vec<u8> {
@@ -72,7 +72,7 @@ fn write(out: &Outgoing<'_>) -> Vec<u8> {
     body.text("request_id", out.request_id).close()
 }
 
-fn keep(kept: &PreservedBody<'_>, out: &Outgoing<'_>) -> Vec<u8> {
+fn rewrite_in_place(kept: &PreservedBody<'_>, out: &Outgoing<'_>) -> Vec<u8> {
     let Some(error) = kept.body.object("error") else { return write(out) };
     let stays = |name: &str, value: &_| kept.whole || name == "type" && is_name(value);
     let mut set = vec![("message", quoted(out.message))];
@@ -87,11 +87,11 @@ fn keep(kept: &PreservedBody<'_>, out: &Outgoing<'_>) -> Vec<u8> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::dialect::outgoing::tests::{ID, kept, out, text};
+    use crate::dialect::outgoing::tests::{ID, out, preserved, text};
 
     #[test]
     fn r2_a_code_has_one_name() {
-        const DENIED: ErrorCode = ErrorCode::own("room_access_denied", 403);
+        const DENIED: ErrorCode = ErrorCode::custom("room_access_denied", 403);
         for (code, status, expected) in [
             (ErrorCode::INVALID_REQUEST, 422, "invalid_request_error"),
             (ErrorCode::AUTH_EXPIRED, 401, "authentication_error"),
@@ -128,9 +128,12 @@ mod tests {
         let body =
             r#"{"type":"error","error":{"type":"x_error","message":"old","hint":1},"request_id":"theirs","n":1}"#;
         let new = Outgoing { message: "new", code: "api_error", ..out() };
-        assert_eq!(text(keep(&kept(body, true), &new)), body.replace("old", "new").replace("theirs", ID));
         assert_eq!(
-            text(keep(&kept(body, false), &new)),
+            text(rewrite_in_place(&preserved(body, true), &new)),
+            body.replace("old", "new").replace("theirs", ID)
+        );
+        assert_eq!(
+            text(rewrite_in_place(&preserved(body, false), &new)),
             format!(r#"{{"type":"error","error":{{"type":"x_error","message":"new"}},"request_id":"{ID}"}}"#)
         );
     }

@@ -69,7 +69,7 @@ pub(crate) fn read(body: &[u8]) -> Option<ReportedStatus<'_>> {
     let status = Status::of_connect_name(&error.string("code")?)?;
     let text = error.raw("message").is_none_or(|message| json::string(message).is_some());
     let list = error.raw("details").is_none_or(|details| json::array(details.get()).is_some());
-    if text && list { Some(told(status, &error)) } else { None }
+    if text && list { Some(reported_status(status, &error)) } else { None }
 }
 
 /// What the message that ends a stream says: nothing inside where it ended well, `None` where it is no such message.
@@ -79,10 +79,10 @@ pub(crate) fn read_end_stream(payload: &[u8]) -> Option<Option<ReportedStatus<'_
     let error = Object::parse(error.get())?;
     // Its place says that it is Connect's: clients take a code without a meaning for unknown.
     let status = Status::of_connect_name(&error.string("code")?).unwrap_or(Status::UNKNOWN);
-    Some(Some(told(status, &error)))
+    Some(Some(reported_status(status, &error)))
 }
 
-fn told<'a>(status: Status, error: &Object<'a>) -> ReportedStatus<'a> {
+fn reported_status<'a>(status: Status, error: &Object<'a>) -> ReportedStatus<'a> {
     let message = error.string("message").unwrap_or(Cow::Borrowed(""));
     let details = error.raw("details").and_then(|details| json::array(details.get()));
     let rich = details.filter(|list| !list.is_empty()).map(|list| {

@@ -2,18 +2,18 @@
 
 use super::issues;
 use super::json::Object;
-use super::said::{Body, Said};
+use super::said::{Body, ParsedError};
 
 /// What an error object says that has no sign of a dialect.
-pub(super) fn read<'a>(body: &Body<'a, '_>) -> Option<Said<'a>> {
-    Some(said(body, body.error.as_ref()?))
+pub(super) fn read<'a>(body: &Body<'a, '_>) -> Option<ParsedError<'a>> {
+    Some(parse(body, body.error.as_ref()?))
 }
 
 /// What an error object says, whichever form it has.
-pub(super) fn said<'a>(body: &Body<'a, '_>, error: &Object<'a>) -> Said<'a> {
-    let mut said = Said::new(error.name("code"), error.words("message"));
+pub(super) fn parse<'a>(body: &Body<'a, '_>, error: &Object<'a>) -> ParsedError<'a> {
+    let mut said = ParsedError::new(error.name("code"), error.words("message"));
     // JSON-RPC, where it is rewritten (R10), calls them data.
     said.details = error.json("details").or_else(|| error.json("data").filter(|_| body.object.has("jsonrpc")));
-    said.issues = issues::beside(error);
+    said.issues = issues::parse_beside(error);
     said
 }

@@ -5,19 +5,19 @@ use std::time::{Duration, SystemTime};
 use super::error_object;
 use super::form::{DialectSpec, KnownFields};
 use super::json::{Writer, quoted, string, with_members};
-use super::outgoing::{PreservedBody, Outgoing, is_name};
-use super::said::{Body, Said};
+use super::outgoing::{Outgoing, PreservedBody, is_name};
+use super::said::{Body, ParsedError};
 
 pub(super) const FORM: DialectSpec = DialectSpec {
     tells_time: true,
     reads: &KnownFields { of_body: Some(&["error", "meta"]), of_error: &["code", "message", "details"] },
-    ..DialectSpec::new("error_with_meta", read, write, keep)
+    ..DialectSpec::new("error_with_meta", read, write, rewrite_in_place)
 };
 
-fn read<'a>(body: &Body<'a, '_>) -> Option<Said<'a>> {
+fn read<'a>(body: &Body<'a, '_>) -> Option<ParsedError<'a>> {
     let error = body.error.as_ref()?;
     body.object.object("meta")?;
-    Some(error_object::said(body, error))
+    Some(error_object::parse(body, error))
 }
 
 fn write(out: &Outgoing<'_>) -> Vec<u8> {
@@ -26,7 +26,7 @@ fn write(out: &Outgoing<'_>) -> Vec<u8> {
     Writer::new(out.size()).raw("error", out.with_details(error).close()).raw("meta", meta.close()).close()
 }
 
-fn keep(kept: &PreservedBody<'_>, out: &Outgoing<'_>) -> Vec<u8> {
+fn rewrite_in_place(kept: &PreservedBody<'_>, out: &Outgoing<'_>) -> Vec<u8> {
     let (Some(error), Some(meta)) = (kept.body.object("error"), kept.body.object("meta")) else { return write(out) };
     let stays = |name: &str, value: &_| kept.whole || name == "code" && is_name(value);
     let mut set = vec![("message", quoted(out.message))];
@@ -53,7 +53,7 @@ fn timestamp(at: SystemTime) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::dialect::outgoing::tests::{ID, kept, out, text};
+    use crate::dialect::outgoing::tests::{ID, out, preserved, text};
 
     #[test]
     fn r2_error_and_meta() {
@@ -79,13 +79,13 @@ mod tests {
         let body = r#"{"error":{"code":"x","message":"old","hint":1},"meta":{"ts":"2026-01-01T00:00:00Z","request_id":"theirs","v":2}}"#;
         let new = Outgoing { message: "new", ..out() };
         assert_eq!(
-            text(keep(&kept(body, true), &new)),
+            text(rewrite_in_place(&preserved(body, true), &new)),
             format!(
                 r#"{{"error":{{"code":"x","message":"new","hint":1}},"meta":{{"ts":"2026-01-01T00:00:00Z","request_id":"{ID}","v":2}}}}"#
             )
         );
         assert_eq!(
-            text(keep(&kept(body, false), &new)),
+            text(rewrite_in_place(&preserved(body, false), &new)),
             format!(
                 r#"{{"error":{{"code":"x","message":"new"}},"meta":{{"ts":"1970-01-01T00:00:00.000Z","request_id":"{ID}"}}}}"#
             )

@@ -3,14 +3,14 @@
 use http::StatusCode;
 
 use super::json::{self, Object};
-use super::said::{Body, Said};
+use super::said::{Body, ParsedError};
 use super::{issues, protocol};
 
 /// `{"detail":…}`: a text, a list of field errors, or an object that a handler gave to `HTTPException`.
-pub(super) fn fastapi<'a>(body: &Body<'a, '_>) -> Option<Said<'a>> {
+pub(super) fn fastapi<'a>(body: &Body<'a, '_>) -> Option<ParsedError<'a>> {
     let body = &body.object;
     let detail = body.raw("detail")?;
-    let mut said = Said::new(body.name("code"), None);
+    let mut said = ParsedError::new(body.name("code"), None);
     if let Some(text) = json::string(detail) {
         said.message = Some(text);
         return Some(said);
@@ -27,25 +27,25 @@ pub(super) fn fastapi<'a>(body: &Body<'a, '_>) -> Option<Said<'a>> {
 }
 
 /// `{timestamp,status,error,path}`: `error` is the status's phrase, a `message` says more.
-pub(super) fn spring<'a>(body: &Body<'a, '_>) -> Option<Said<'a>> {
+pub(super) fn spring<'a>(body: &Body<'a, '_>) -> Option<ParsedError<'a>> {
     let body = &body.object;
     if !["timestamp", "status", "path"].into_iter().all(|name| body.has(name)) {
         return None;
     }
     let error = body.words("error")?;
-    Some(Said::new(body.name("code"), body.words("message").or(Some(error))))
+    Some(ParsedError::new(body.name("code"), body.words("message").or(Some(error))))
 }
 
 /// An OAuth error where `protocols = "rewrite"` (R10): its `error` is a code, its description the text.
-pub(super) fn oauth<'a>(body: &Body<'a, '_>) -> Option<Said<'a>> {
+pub(super) fn oauth<'a>(body: &Body<'a, '_>) -> Option<ParsedError<'a>> {
     let body = &body.object;
     let description = body.words("error_description")?;
-    protocol::of(body)?;
-    Some(Said::new(body.words("error"), Some(description)))
+    protocol::detect(body)?;
+    Some(ParsedError::new(body.words("error"), Some(description)))
 }
 
 /// `{"error":"…"}`, whose text is a code where a `message` stands beside it and it is not the status's phrase.
-pub(super) fn error_text<'a>(body: &Body<'a, '_>) -> Option<Said<'a>> {
+pub(super) fn error_text<'a>(body: &Body<'a, '_>) -> Option<ParsedError<'a>> {
     let body = &body.object;
     let error = body.words("error")?;
     let (code, message) = match body.words("message") {
@@ -53,7 +53,7 @@ pub(super) fn error_text<'a>(body: &Body<'a, '_>) -> Option<Said<'a>> {
         Some(message) => (Some(error), message),
         None => (body.name("code"), error),
     };
-    Some(Said { details: body.json("details"), ..Said::new(code, Some(message)) })
+    Some(ParsedError { details: body.json("details"), ..ParsedError::new(code, Some(message)) })
 }
 
 fn is_phrase(text: &str) -> bool {
@@ -62,11 +62,11 @@ fn is_phrase(text: &str) -> bool {
 }
 
 /// `{"message":"…"}`, or a list of issues, beside a message or alone.
-pub(super) fn message<'a>(body: &Body<'a, '_>) -> Option<Said<'a>> {
+pub(super) fn message<'a>(body: &Body<'a, '_>) -> Option<ParsedError<'a>> {
     let body = &body.object;
     let message = body.words("message");
     if message.is_none() {
-        issues::beside(body)?;
+        issues::parse_beside(body)?;
     }
-    Some(Said { details: body.json("details"), ..Said::new(body.name("code"), message) })
+    Some(ParsedError { details: body.json("details"), ..ParsedError::new(body.name("code"), message) })
 }

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use http::StatusCode;
 
-use super::outgoing::{PreservedBody, Outgoing};
+use super::outgoing::{Outgoing, PreservedBody};
 use super::said::{DialectCode, ReadFn};
 use crate::code::ErrorCode;
 
@@ -97,7 +97,7 @@ impl DialectSpec {
     }
 
     /// The body that came, its text and id replaced.
-    pub(crate) fn keep(&self, kept: &PreservedBody<'_>, out: &Outgoing<'_>) -> Vec<u8> {
+    pub(crate) fn rewrite_in_place(&self, kept: &PreservedBody<'_>, out: &Outgoing<'_>) -> Vec<u8> {
         (self.keep)(kept, out)
     }
 

@@ -15,26 +15,26 @@ use super::error_object;
 use super::form::DialectSpec;
 use super::issues::written::{self, NamedIssue};
 use super::json::{self, Object, Writer, quoted, with_members};
-use super::outgoing::{PreservedBody, Outgoing, is_name};
+use super::outgoing::{Outgoing, PreservedBody, is_name};
 use super::rich::{BAD_REQUEST, ERROR_INFO, REQUEST_INFO, RETRY_INFO, TYPE_URL, issue_code, metadata_of};
-use super::said::{Body, Said};
+use super::said::{Body, ParsedError};
 use super::status::Status;
 use crate::request_id::RequestId;
 
 pub(super) const FORM: DialectSpec = DialectSpec {
     tells_wait: true,
     name_of: |code, _| Cow::Owned(code.as_str().to_ascii_uppercase()),
-    ..DialectSpec::new("google", read, write, keep)
+    ..DialectSpec::new("google", read, write, rewrite_in_place)
 };
 
 /// The names of gRPC's statuses are none of the dialect's own: `NOT_FOUND` names the catalogue's code, and `ABORTED` is a
 /// code that nobody knows here (E9).
-fn read<'a>(body: &Body<'a, '_>) -> Option<Said<'a>> {
+fn read<'a>(body: &Body<'a, '_>) -> Option<ParsedError<'a>> {
     let error = body.error.as_ref()?;
     error.raw("code").filter(|code| json::is_number(code))?;
     let status = error.string("status")?;
-    let mut said = error_object::said(body, error);
-    let details = GoogleDetails::of(error);
+    let mut said = error_object::parse(body, error);
+    let details = GoogleDetails::parse(error);
     said.issues = said.issues.or_else(|| details.issues().map(Cow::Owned));
     if details.are_a_layers() {
         said.details = details.metadata().map(Cow::Owned);
@@ -80,8 +80,9 @@ fn request_info(out: &Outgoing<'_>) -> Vec<u8> {
 /// The codes of issues are left out: the field for them is young.
 fn bad_request(out: &Outgoing<'_>) -> Option<Vec<u8>> {
     let issues = written::by_parameter(out.details?);
-    let violation =
-        |issue: &NamedIssue<'_>| Writer::new(96).text("field", &issue.parameter).text("description", &issue.message).close();
+    let violation = |issue: &NamedIssue<'_>| {
+        Writer::new(96).text("field", &issue.parameter).text("description", &issue.message).close()
+    };
     let violations = list(issues.iter().map(violation));
     (!issues.is_empty()).then(|| detail(out.size(), BAD_REQUEST).raw("fieldViolations", violations).close())
 }
@@ -106,13 +107,13 @@ fn list(elements: impl Iterator<Item = impl AsRef<[u8]>>) -> Vec<u8> {
     json
 }
 
-fn keep(kept: &PreservedBody<'_>, out: &Outgoing<'_>) -> Vec<u8> {
+fn rewrite_in_place(kept: &PreservedBody<'_>, out: &Outgoing<'_>) -> Vec<u8> {
     let Some(error) = kept.body.object("error") else { return write(out) };
     let name = |of: Option<&Object<'_>>, name| {
         let value = of.and_then(|of| of.raw(name)).filter(|value| is_name(value));
         value.map(|value| value.get().as_bytes().to_vec())
     };
-    let details = GoogleDetails::of(&error);
+    let details = GoogleDetails::parse(&error);
     if !kept.whole {
         // A reason is one of its domain's.
         let info = details.info();
@@ -142,7 +143,7 @@ struct GoogleDetail<'a> {
 }
 
 impl<'a> GoogleDetails<'a> {
-    fn of(error: &Object<'a>) -> Self {
+    fn parse(error: &Object<'a>) -> Self {
         let detail = |raw: &'a RawValue| {
             let object = Object::parse(raw.get());
             let url = object.as_ref().and_then(|object| object.string("@type")).unwrap_or_default();
@@ -152,13 +153,13 @@ impl<'a> GoogleDetails<'a> {
         Self(list.into_iter().map(detail).collect())
     }
 
-    fn named(&self, name: &'static str) -> impl Iterator<Item = &Object<'a>> {
+    fn by_type(&self, name: &'static str) -> impl Iterator<Item = &Object<'a>> {
         self.0.iter().filter(move |detail| detail.name == name).filter_map(|detail| detail.object.as_ref())
     }
 
     /// The first one counts: a service that passes another's error on puts its own before it.
     fn info(&self) -> Option<&Object<'a>> {
-        self.named(ERROR_INFO).next()
+        self.by_type(ERROR_INFO).next()
     }
 
     /// Whether a layer wrote them: all that they say is read from them.
@@ -168,8 +169,8 @@ impl<'a> GoogleDetails<'a> {
         };
         let known = |name: &str| [ERROR_INFO, REQUEST_INFO, RETRY_INFO, BAD_REQUEST].contains(&name);
         self.0.iter().all(|detail| known(&detail.name))
-            && self.named(ERROR_INFO).count() == 1
-            && self.named(REQUEST_INFO).any(ours)
+            && self.by_type(ERROR_INFO).count() == 1
+            && self.by_type(REQUEST_INFO).any(ours)
     }
 
     fn are_issues(&self) -> bool {
@@ -184,7 +185,7 @@ impl<'a> GoogleDetails<'a> {
 
     /// The violations as an issue list (E8).
     fn issues(&self) -> Option<String> {
-        let lists = self.named(BAD_REQUEST).filter_map(|it| json::array(it.raw("fieldViolations")?.get()));
+        let lists = self.by_type(BAD_REQUEST).filter_map(|it| json::array(it.raw("fieldViolations")?.get()));
         written::of_parameters(lists.flatten().filter_map(|violation| {
             let violation = Object::parse(violation.get())?;
             let parameter = violation.string("field").unwrap_or_default().into_owned();
@@ -200,7 +201,7 @@ impl<'a> GoogleDetails<'a> {
             Some(object) if detail.name == REQUEST_INFO => with_members(object, &set, |_, _| true),
             _ => detail.raw.get().as_bytes().to_vec(),
         };
-        let missing = self.named(REQUEST_INFO).next().is_none().then(|| request_info(out));
+        let missing = self.by_type(REQUEST_INFO).next().is_none().then(|| request_info(out));
         list(self.0.iter().map(ours).chain(missing))
     }
 }
@@ -211,9 +212,9 @@ mod tests {
 
     use super::*;
     use crate::code::ErrorCode;
-    use crate::dialect::outgoing::tests::{ID, kept, out, text};
+    use crate::dialect::outgoing::tests::{ID, out, preserved, text};
 
-    fn reading(body: &str) -> Option<Said<'_>> {
+    fn reading(body: &str) -> Option<ParsedError<'_>> {
         read(&Body::new(None, Object::parse(body).unwrap()))
     }
 
@@ -232,7 +233,7 @@ mod tests {
 
     #[test]
     fn r2_the_status_is_grpcs_and_the_reason_the_code() {
-        let own = ErrorCode::own("seat_taken", 409).with_grpc(6);
+        let own = ErrorCode::custom("seat_taken", 409).with_grpc(6);
         let foreign = ErrorCode::foreign("order_expired").unwrap();
         for (canonical, status, name) in [
             (&ErrorCode::NOT_FOUND, 404, "NOT_FOUND"),
@@ -357,20 +358,26 @@ mod tests {
             body.replace("}]}}", r#"}],"hint":1.0},"n":1}"#)
         };
         let new = Outgoing { message: "new", code: "OURS", ..out() };
-        let all = text(keep(&kept(&theirs("theirs"), true), &new));
+        let all = text(rewrite_in_place(&preserved(&theirs("theirs"), true), &new));
         assert_eq!(all, theirs(ID).replace(r#""m""#, r#""new""#));
-        let masked = text(keep(&kept(&theirs("theirs"), false), &new));
+        let masked = text(rewrite_in_place(&preserved(&theirs("theirs"), false), &new));
         let named = [info(r#""reason":"ROOM_GONE","domain":"d.test""#), id(ID)];
         assert_eq!(masked, body("NOT_FOUND", &named).replace(r#""m""#, r#""new""#));
         let unnamed = body("a secret", &[info(r#""reason":"ROOM_GONE","domain":"a secret""#)]);
         let ours = [info(r#""reason":"OURS","domain":"x.test""#), id(ID)];
-        assert_eq!(text(keep(&kept(&unnamed, false), &new)), body("NOT_FOUND", &ours).replace(r#""m""#, r#""new""#));
+        assert_eq!(
+            text(rewrite_in_place(&preserved(&unnamed, false), &new)),
+            body("NOT_FOUND", &ours).replace(r#""m""#, r#""new""#)
+        );
         let odd = body("NOT_FOUND", &["1".to_owned(), "{}".to_owned()]);
         let kept_odd = body("NOT_FOUND", &["1".to_owned(), "{}".to_owned(), id(ID)]);
-        assert_eq!(text(keep(&kept(&odd, true), &new)), kept_odd.replace(r#""m""#, r#""new""#));
+        assert_eq!(text(rewrite_in_place(&preserved(&odd, true), &new)), kept_odd.replace(r#""m""#, r#""new""#));
         let no_list = r#"{"error":{"code":404,"message":"new","status":"NOT_FOUND","details":"d"}}"#;
-        assert_eq!(text(keep(&kept(no_list, true), &new)), no_list);
+        assert_eq!(text(rewrite_in_place(&preserved(no_list, true), &new)), no_list);
         let bare = r#"{"error":{"code":200,"message":"m","status":"NOT_FOUND"}}"#;
-        assert_eq!(text(keep(&kept(bare, true), &new)), body("NOT_FOUND", &[id(ID)]).replace(r#""m""#, r#""new""#));
+        assert_eq!(
+            text(rewrite_in_place(&preserved(bare, true), &new)),
+            body("NOT_FOUND", &[id(ID)]).replace(r#""m""#, r#""new""#)
+        );
     }
 }

@@ -120,7 +120,7 @@ pub(crate) fn read(headers: &HeaderMap) -> Option<ReportedStatus<'_>> {
     }
     let mut statuses = headers.get_all(GRPC_STATUS).iter();
     let (first, None) = (statuses.next()?, statuses.next()) else { return None };
-    told(first.as_bytes(), |name| headers.get(name).map(HeaderValue::as_bytes))
+    parse_status(first.as_bytes(), |name| headers.get(name).map(HeaderValue::as_bytes))
 }
 
 /// What the payload of a frame of trailers says, likewise. Names count in any case, and a line may end without a return:
@@ -128,7 +128,7 @@ pub(crate) fn read(headers: &HeaderMap) -> Option<ReportedStatus<'_>> {
 pub(crate) fn read_trailer_frame(payload: &[u8]) -> Option<ReportedStatus<'_>> {
     let mut statuses = lines_of(payload, GRPC_STATUS);
     let (first, None) = (statuses.next()?, statuses.next()) else { return None };
-    told(first, |name| lines_of(payload, name).next())
+    parse_status(first, |name| lines_of(payload, name).next())
 }
 
 fn lines_of(payload: &[u8], name: HeaderName) -> impl Iterator<Item = &[u8]> {
@@ -140,7 +140,7 @@ fn lines_of(payload: &[u8], name: HeaderName) -> impl Iterator<Item = &[u8]> {
 }
 
 /// A success costs no more than its status: most calls are one.
-fn told<'a>(status: &[u8], value: impl Fn(HeaderName) -> Option<&'a [u8]>) -> Option<ReportedStatus<'a>> {
+fn parse_status<'a>(status: &[u8], value: impl Fn(HeaderName) -> Option<&'a [u8]>) -> Option<ReportedStatus<'a>> {
     let status = Status::parse(status.trim_ascii())?;
     if status == Status::OK {
         return Some(ReportedStatus::ok());

@@ -27,7 +27,7 @@ pub(crate) fn read_array(text: &str) -> Option<Cow<'_, str>> {
 }
 
 /// The list of an object: `errors` of Laravel and ASP.NET, `issues` of Zod.
-pub(crate) fn beside<'a>(object: &Object<'a>) -> Option<Cow<'a, str>> {
+pub(crate) fn parse_beside<'a>(object: &Object<'a>) -> Option<Cow<'a, str>> {
     ["errors", "issues"].into_iter().find_map(|name| object.raw(name).and_then(read))
 }
 

@@ -4,7 +4,7 @@ use serde_json::value::RawValue;
 
 use super::form::KnownFields;
 use super::json::Object;
-use super::said::{Body, Said};
+use super::said::{Body, ParsedError};
 
 /// What they say is said by the head.
 const OF_THE_STATUS: [&str; 4] = ["status", "statusCode", "status_code", "success"];
@@ -25,14 +25,18 @@ impl<'a> Members<'a> {
     }
 
     /// Whether anything is left that nothing reads: of most errors nothing is.
-    pub(crate) fn are_left(&self, said: Option<&Said<'_>>) -> bool {
+    pub(crate) fn are_left(&self, said: Option<&ParsedError<'_>>) -> bool {
         let mut left = false;
         self.each_left(said, &mut |_, _| left = true);
         left
     }
 
     /// Each that nothing reads, the error's first: they say more.
-    pub(crate) fn each_left<'s>(&'s self, said: Option<&Said<'_>>, take: &mut impl FnMut(&'s str, &'a RawValue)) {
+    pub(crate) fn each_left<'s>(
+        &'s self,
+        said: Option<&ParsedError<'_>>,
+        take: &mut impl FnMut(&'s str, &'a RawValue),
+    ) {
         let Some(of_body) = self.reads.of_body else { return };
         let of_error = self.reads.of_error;
         // Where nothing of it is read, an object under `error` is a member like any other.
@@ -46,7 +50,7 @@ impl<'a> Members<'a> {
 fn each<'s, 'a>(
     object: &'s Object<'a>,
     read: &[&str],
-    said: Option<&Said<'_>>,
+    said: Option<&ParsedError<'_>>,
     take: &mut impl FnMut(&'s str, &'a RawValue),
 ) {
     for (name, value) in object.members() {
@@ -57,7 +61,7 @@ fn each<'s, 'a>(
 }
 
 /// Whether the issues were read from it.
-fn is_listed(name: &str, said: Option<&Said<'_>>) -> bool {
+fn is_listed(name: &str, said: Option<&ParsedError<'_>>) -> bool {
     let Some(said) = said.filter(|said| said.issues.is_some()) else { return false };
     match said.list() {
         Some(list) => list == name || list.is_empty(),

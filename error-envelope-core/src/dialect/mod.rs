@@ -44,7 +44,7 @@ use json::{Object, text_of};
 pub(crate) use members::Members;
 use protocol::Protocol;
 use said::Body;
-pub(crate) use said::{DialectCode, Said, ClientMessage};
+pub(crate) use said::{ClientMessage, DialectCode, ParsedError};
 use standard::Envelope;
 pub(crate) use table::Foreign;
 pub use table::{Dialect, Shape};
@@ -53,7 +53,7 @@ pub use table::{Dialect, Shape};
 pub(crate) enum ParsedBody<'a> {
     Envelope(Envelope<'a>),
     Protocol(Protocol),
-    Said(Foreign<'a>),
+    Foreign(Foreign<'a>),
     /// An object of no known shape.
     Unread(Members<'a>),
     /// Nothing that can be read: empty, HTML, binary.
@@ -77,14 +77,14 @@ pub(crate) fn read<'a>(media_type: Option<&[u8]>, body: &'a [u8], codes: &CodeSe
         && text.starts_with('[')
         && let Some(said) = words::of_array(text)
     {
-        return ParsedBody::Said(Foreign { shape: Shape::Issues, said, members: None });
+        return ParsedBody::Foreign(Foreign { shape: Shape::Issues, said, members: None });
     }
     // A text may begin like JSON: "{id} is missing".
     match media_type {
         Some(it) if !text.is_empty() && it.eq_ignore_ascii_case(b"text/plain") => {
             let said = if of_input { words::of_text(text) } else { None };
-            let said = said.unwrap_or_else(|| Said::new(None, Some(Cow::Borrowed(text))));
-            ParsedBody::Said(Foreign { shape: Shape::PlainText, said, members: None })
+            let said = said.unwrap_or_else(|| ParsedError::new(None, Some(Cow::Borrowed(text))));
+            ParsedBody::Foreign(Foreign { shape: Shape::PlainText, said, members: None })
         }
         _ => ParsedBody::Nothing,
     }
@@ -93,10 +93,10 @@ pub(crate) fn read<'a>(media_type: Option<&[u8]>, body: &'a [u8], codes: &CodeSe
 fn read_object<'a>(body: Body<'a, '_>, codes: &CodeSet, of_input: bool) -> ParsedBody<'a> {
     if let Some(envelope) = standard::read(&body, codes) {
         ParsedBody::Envelope(envelope)
-    } else if let Some(protocol) = protocol::of(&body.object) {
+    } else if let Some(protocol) = protocol::detect(&body.object) {
         ParsedBody::Protocol(protocol)
     } else {
-        table::read(body, of_input).map_or_else(ParsedBody::Unread, ParsedBody::Said)
+        table::read(body, of_input).map_or_else(ParsedBody::Unread, ParsedBody::Foreign)
     }
 }
 

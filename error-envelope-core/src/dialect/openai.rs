@@ -11,15 +11,15 @@ use super::error_object;
 use super::form::{DialectSpec, KnownFields};
 use super::issues::written;
 use super::json::{Writer, quoted, with_members};
-use super::outgoing::{PreservedBody, Outgoing, is_name};
-use super::said::{Body, DialectCode, Said};
+use super::outgoing::{Outgoing, PreservedBody, is_name};
+use super::said::{Body, DialectCode, ParsedError};
 use crate::code::ErrorCode;
 
 pub(super) const FORM: DialectSpec = DialectSpec {
     own,
     reads: &KnownFields::error(&["message", "type", "param", "code", "details"]),
     name_of: |code, _| Cow::Borrowed(name(code).unwrap_or(code.as_str())),
-    ..DialectSpec::new("openai", read, write, keep)
+    ..DialectSpec::new("openai", read, write, rewrite_in_place)
 };
 
 const INVALID_REQUEST: &str = "invalid_request_error";
@@ -41,14 +41,14 @@ fn name(code: &ErrorCode) -> Option<&'static str> {
     (*code == ErrorCode::RATE_LIMITED).then_some("rate_limit_exceeded")
 }
 
-fn read<'a>(body: &Body<'a, '_>) -> Option<Said<'a>> {
+fn read<'a>(body: &Body<'a, '_>) -> Option<ParsedError<'a>> {
     let error = body.error.as_ref()?;
     let kind = error.words("type")?;
     let message = error.string("message")?;
     if !error.has("param") && !error.has("code") {
         return None;
     }
-    let mut said = error_object::said(body, error);
+    let mut said = error_object::parse(body, error);
     said.own = match said.code.as_deref().map_or(DialectCode::Unknown, own) {
         DialectCode::Unknown => own(&kind),
         known => known,
@@ -68,7 +68,7 @@ fn write(out: &Outgoing<'_>) -> Vec<u8> {
     Writer::new(out.size()).raw("error", error.close()).close()
 }
 
-fn keep(kept: &PreservedBody<'_>, out: &Outgoing<'_>) -> Vec<u8> {
+fn rewrite_in_place(kept: &PreservedBody<'_>, out: &Outgoing<'_>) -> Vec<u8> {
     let Some(error) = kept.body.object("error") else { return write(out) };
     let stays = |name: &str, value: &_| kept.whole || matches!(name, "type" | "code") && is_name(value);
     let mut set = vec![("message", quoted(out.message))];
@@ -101,9 +101,9 @@ fn param(out: &Outgoing<'_>) -> Vec<u8> {
 mod tests {
     use super::*;
     use crate::dialect::json::Object;
-    use crate::dialect::outgoing::tests::{kept, out, text};
+    use crate::dialect::outgoing::tests::{out, preserved, text};
 
-    fn reading(error: &'static str) -> Option<Said<'static>> {
+    fn reading(error: &'static str) -> Option<ParsedError<'static>> {
         let body: &'static str = Box::leak(format!("{{\"error\":{error}}}").into_boxed_str());
         read(&Body::new(None, Object::parse(body).unwrap()))
     }
@@ -140,7 +140,11 @@ mod tests {
                 DialectCode::Code(ErrorCode::PAYMENT_REQUIRED),
             ),
             (r#"{"message":"m","type":"server_error","code":null}"#, "server_error", DialectCode::ByStatus),
-            (r#"{"message":"m","type":"NotFoundError","param":null,"code":404}"#, "NotFoundError", DialectCode::Unknown),
+            (
+                r#"{"message":"m","type":"NotFoundError","param":null,"code":404}"#,
+                "NotFoundError",
+                DialectCode::Unknown,
+            ),
             (r#"{"message":"m","type":"OAuthException","code":190}"#, "190", DialectCode::Unknown),
             (r#"{"message":"m","type":"invalid_request_error","code":"no_model"}"#, "no_model", DialectCode::ByStatus),
         ] {
@@ -162,9 +166,9 @@ mod tests {
     fn r12_a_body_of_its_own_keeps_its_members() {
         let body = r#"{"error":{"message":"old","type":"invalid_request_error","param":"p","code":"c","doc":1},"n":1}"#;
         let new = Outgoing { message: "new", code: "not_found", ..out() };
-        assert_eq!(text(keep(&kept(body, true), &new)), body.replace("old", "new"));
+        assert_eq!(text(rewrite_in_place(&preserved(body, true), &new)), body.replace("old", "new"));
         assert_eq!(
-            text(keep(&kept(body, false), &new)),
+            text(rewrite_in_place(&preserved(body, false), &new)),
             r#"{"error":{"message":"new","type":"invalid_request_error","param":null,"code":"c"}}"#
         );
     }

@@ -89,7 +89,7 @@ pub(crate) mod tests {
         }
     }
 
-    pub(crate) fn kept(body: &str, whole: bool) -> PreservedBody<'_> {
+    pub(crate) fn preserved(body: &str, whole: bool) -> PreservedBody<'_> {
         PreservedBody { body: Object::parse(body).unwrap(), whole }
     }
 

@@ -2,21 +2,21 @@
 
 use super::form::{DialectSpec, KnownFields};
 use super::json::{Writer, quoted, with_members};
-use super::outgoing::{PreservedBody, Outgoing, is_name};
-use super::said::{Body, Said};
+use super::outgoing::{Outgoing, PreservedBody, is_name};
+use super::said::{Body, ParsedError};
 
 pub(super) const FORM: DialectSpec = DialectSpec {
     media_type: MEDIA_TYPE,
     lists_issues: true,
     // A title says no more than the status, or is the text; a type and an instance are the service's own addresses.
     reads: &KnownFields::body(&["type", "title", "detail", "instance", "code", "details", "request_id"]),
-    ..DialectSpec::new("problem", read, write, keep)
+    ..DialectSpec::new("problem", read, write, rewrite_in_place)
 };
 
 const MEDIA_TYPE: &str = "application/problem+json";
 
 /// By its media type, or by its members where the type is lost. An error object says more than either.
-fn read<'a>(body: &Body<'a, '_>) -> Option<Said<'a>> {
+fn read<'a>(body: &Body<'a, '_>) -> Option<ParsedError<'a>> {
     let typed = body.media_type.is_some_and(|it| it.eq_ignore_ascii_case(MEDIA_TYPE.as_bytes()));
     let untold = body.error.is_none();
     let body = &body.object;
@@ -25,7 +25,7 @@ fn read<'a>(body: &Body<'a, '_>) -> Option<Said<'a>> {
         return None;
     }
     let message = body.words("detail").or_else(|| body.words("title"));
-    Some(Said { details: body.json("details"), ..Said::new(body.name("code"), message) })
+    Some(ParsedError { details: body.json("details"), ..ParsedError::new(body.name("code"), message) })
 }
 
 fn write(out: &Outgoing<'_>) -> Vec<u8> {
@@ -39,7 +39,7 @@ fn write(out: &Outgoing<'_>) -> Vec<u8> {
     out.with_details(body).close()
 }
 
-fn keep(kept: &PreservedBody<'_>, out: &Outgoing<'_>) -> Vec<u8> {
+fn rewrite_in_place(kept: &PreservedBody<'_>, out: &Outgoing<'_>) -> Vec<u8> {
     let stays = |name: &str, value: &_| kept.whole || name == "code" && is_name(value);
     let mut set = Vec::new();
     for (name, ours) in [("type", BLANK), ("title", title(out))] {
@@ -68,7 +68,7 @@ fn title<'a>(out: &Outgoing<'a>) -> &'a str {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::dialect::outgoing::tests::{ID, kept, out, text};
+    use crate::dialect::outgoing::tests::{ID, out, preserved, text};
 
     #[test]
     fn r11_the_members_in_order() {
@@ -89,12 +89,12 @@ mod tests {
         let body = r#"{"type":"https://x.test/p","title":"Gone away","status":410,"detail":"old","balance":30}"#;
         let new = Outgoing { code: "not_found", message: "new", ..out() };
         assert_eq!(
-            text(keep(&kept(body, true), &new)),
+            text(rewrite_in_place(&preserved(body, true), &new)),
             format!(
                 r#"{{"type":"https://x.test/p","title":"Gone away","status":404,"detail":"new","balance":30,"code":"not_found","request_id":"{ID}"}}"#
             )
         );
-        let masked = text(keep(&kept(body, false), &new));
+        let masked = text(rewrite_in_place(&preserved(body, false), &new));
         assert!(!masked.contains("balance") && !masked.contains("x.test") && !masked.contains("away"), "{masked}");
     }
 }

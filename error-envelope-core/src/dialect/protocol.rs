@@ -56,7 +56,7 @@ pub(crate) fn names_itself(media_type: &[u8]) -> bool {
 }
 
 /// The protocol of a JSON object.
-pub(crate) fn of(body: &Object<'_>) -> Option<Protocol> {
+pub(crate) fn detect(body: &Object<'_>) -> Option<Protocol> {
     if is_json_rpc(body) {
         Some(Protocol::JsonRpc)
     } else if is_oauth(body) {

@@ -56,7 +56,7 @@ pub(crate) struct CallHeaders<'h> {
 
 impl<'h> CallHeaders<'h> {
     /// What they say together.
-    pub(crate) fn of(headers: &'h HeaderMap) -> Self {
+    pub(crate) fn scan(headers: &'h HeaderMap) -> Self {
         let mut call = Self::default();
         headers.iter().for_each(|(name, value)| call.see(name, value));
         call
@@ -115,7 +115,7 @@ impl Rpc {
         let end = value.iter().position(|byte| *byte == b';').unwrap_or(value.len());
         let subtype = after(value[..end].trim_ascii(), b"application/")?;
         if let Some(codec) = after(subtype, b"connect+") {
-            return Some(Self::ConnectStream(Codec::named(codec)));
+            return Some(Self::ConnectStream(Codec::by_name(codec)));
         }
         let rest = after(subtype, b"grpc")?;
         let (rpc, rest): (fn(Codec) -> Self, _) = match (after(rest, b"-web-text"), after(rest, b"-web")) {
@@ -125,7 +125,7 @@ impl Rpc {
         };
         match rest {
             [] => Some(rpc(Codec::Unsaid)),
-            [b'+', codec @ ..] => Some(rpc(Codec::named(codec))),
+            [b'+', codec @ ..] => Some(rpc(Codec::by_name(codec))),
             _ => None,
         }
     }
@@ -190,7 +190,7 @@ impl Rpc {
 }
 
 impl Codec {
-    fn named(name: &[u8]) -> Self {
+    fn by_name(name: &[u8]) -> Self {
         if name.eq_ignore_ascii_case(b"proto") {
             Self::Proto
         } else if name.eq_ignore_ascii_case(b"json") {

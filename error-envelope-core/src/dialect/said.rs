@@ -22,10 +22,10 @@ impl<'a, 'm> Body<'a, 'm> {
 }
 
 /// Reads a body of one shape; `None` where it has another.
-pub(super) type ReadFn = for<'a> fn(&Body<'a, '_>) -> Option<Said<'a>>;
+pub(super) type ReadFn = for<'a> fn(&Body<'a, '_>) -> Option<ParsedError<'a>>;
 
 /// What such a body says.
-pub(crate) struct Said<'a> {
+pub(crate) struct ParsedError<'a> {
     pub(crate) code: Option<Cow<'a, str>>,
     /// A name that says less, for where nobody knows the code.
     pub(crate) wider: Option<Cow<'a, str>>,
@@ -70,13 +70,13 @@ pub(crate) enum DialectCode {
     ByStatus,
 }
 
-impl<'a> Said<'a> {
+impl<'a> ParsedError<'a> {
     pub(super) fn new(code: Option<Cow<'a, str>>, message: Option<Cow<'a, str>>) -> Self {
         Self { code, wider: None, message, details: None, issues: None, own: DialectCode::Unknown, words: None }
     }
 
     /// What of the message a client may be told.
-    pub(crate) fn told(&self) -> &ClientMessage {
+    pub(crate) fn client_message(&self) -> &ClientMessage {
         self.words.as_ref().map_or(&ClientMessage::All, |words| &words.told)
     }
 

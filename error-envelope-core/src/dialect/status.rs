@@ -65,7 +65,7 @@ impl Status {
     }
 
     /// The status of an error, which is never `OK`.
-    pub(crate) fn of(code: &ErrorCode) -> Self {
+    pub(crate) fn from_code(code: &ErrorCode) -> Self {
         match Self::new(code.grpc()) {
             Self::OK => Self::UNKNOWN,
             status => status,
@@ -74,7 +74,7 @@ impl Status {
 
     /// The status of an error that leaves with this HTTP status. A code that is known by name alone has that one's.
     pub(crate) fn leaving(code: &ErrorCode, http: StatusCode) -> Self {
-        if code.is_foreign() { Self::of(&ErrorCode::of_status(http)) } else { Self::of(code) }
+        if code.is_foreign() { Self::from_code(&ErrorCode::of_status(http)) } else { Self::from_code(code) }
     }
 
     /// What an HTTP status means to a gRPC client, by gRPC's own table (P1).
@@ -169,9 +169,12 @@ mod tests {
 
     #[test]
     fn p1_no_error_is_a_success() {
-        let own = |grpc| ErrorCode::own("seat_taken", 409).with_grpc(grpc);
-        assert_eq!([0, 17, 6].map(|grpc| Status::of(&own(grpc)).name()), ["UNKNOWN", "UNKNOWN", "ALREADY_EXISTS"]);
-        assert!(ErrorCode::ALL.iter().all(|code| Status::of(code).number() == code.grpc()));
+        let own = |grpc| ErrorCode::custom("seat_taken", 409).with_grpc(grpc);
+        assert_eq!(
+            [0, 17, 6].map(|grpc| Status::from_code(&own(grpc)).name()),
+            ["UNKNOWN", "UNKNOWN", "ALREADY_EXISTS"]
+        );
+        assert!(ErrorCode::ALL.iter().all(|code| Status::from_code(code).number() == code.grpc()));
     }
 
     #[test]
@@ -225,7 +228,7 @@ mod tests {
     }
 
     fn manual_row(code: &ErrorCode) -> String {
-        let (grpc, http) = (Status::of(code), code.status().as_u16());
+        let (grpc, http) = (Status::from_code(code), code.status().as_u16());
         let connect = format!("`{}`, {}", grpc.connect_name(), grpc.connect_http().as_u16());
         format!("| `{code}` | {} `{grpc:?}` | {connect} | {http} |\n", grpc.digits())
     }

@@ -8,28 +8,28 @@ use super::error_object;
 use super::form::DialectSpec;
 use super::issues::{self, written};
 use super::json::{Writer, quoted, with_members};
-use super::outgoing::{PreservedBody, Outgoing, is_name};
-use super::said::{Body, Said};
+use super::outgoing::{Outgoing, PreservedBody, is_name};
+use super::said::{Body, ParsedError};
 
 pub(super) const FORM: DialectSpec = DialectSpec {
     name_of: |code, _| Cow::Owned(code.as_str().to_ascii_uppercase()),
-    ..DialectSpec::new("status_in_error", read, write, keep)
+    ..DialectSpec::new("status_in_error", read, write, rewrite_in_place)
 };
 
-fn read<'a>(body: &Body<'a, '_>) -> Option<Said<'a>> {
+fn read<'a>(body: &Body<'a, '_>) -> Option<ParsedError<'a>> {
     let error = body.error.as_ref()?;
     error.number("status")?;
     // OpenAI's own servers know no status there; others that speak its shape do.
     let openai = error.has("type") && error.has("param");
-    (!openai).then(|| error_object::said(body, error))
+    (!openai).then(|| error_object::parse(body, error))
 }
 
 /// The second form: the list stands beside the message, or alone. A list by anything but fields is no client's of this
 /// dialect (R12).
-pub(super) fn read_list<'a>(body: &Body<'a, '_>) -> Option<Said<'a>> {
+pub(super) fn read_list<'a>(body: &Body<'a, '_>) -> Option<ParsedError<'a>> {
     let body = &body.object;
     body.raw("errors").filter(|list| list.get().starts_with('{') && issues::read(list).is_some())?;
-    Some(Said { details: body.json("details"), ..Said::new(body.name("code"), body.words("message")) })
+    Some(ParsedError { details: body.json("details"), ..ParsedError::new(body.name("code"), body.words("message")) })
 }
 
 fn write(out: &Outgoing<'_>) -> Vec<u8> {
@@ -48,7 +48,7 @@ fn write(out: &Outgoing<'_>) -> Vec<u8> {
     Writer::new(out.size()).raw("error", error.close()).close()
 }
 
-fn keep(kept: &PreservedBody<'_>, out: &Outgoing<'_>) -> Vec<u8> {
+fn rewrite_in_place(kept: &PreservedBody<'_>, out: &Outgoing<'_>) -> Vec<u8> {
     let Some(error) = kept.body.object("error") else {
         // Without its list the second form is none.
         let list = || with_members(&kept.body, &[("message", quoted(out.message))], |_, _| true);
@@ -66,7 +66,7 @@ fn keep(kept: &PreservedBody<'_>, out: &Outgoing<'_>) -> Vec<u8> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::dialect::outgoing::tests::{kept, out, text};
+    use crate::dialect::outgoing::tests::{out, preserved, text};
 
     const ISSUES: &str =
         r#"{"issues":[{"path":["to"],"message":"Required."},{"path":["to"],"message":"Short."}],"n":1}"#;
@@ -101,19 +101,22 @@ mod tests {
         let body = r#"{"error":{"code":"GONE_1","message":"old","status":404,"hint":1.0},"trace":"t"}"#;
         let new = Outgoing { message: "new", code: "NOT_FOUND", ..out() };
         assert_eq!(
-            text(keep(&kept(body, true), &new)),
+            text(rewrite_in_place(&preserved(body, true), &new)),
             r#"{"error":{"code":"GONE_1","message":"new","status":404,"hint":1.0},"trace":"t"}"#
         );
-        assert_eq!(text(keep(&kept(body, false), &new)), r#"{"error":{"code":"GONE_1","message":"new","status":404}}"#);
+        assert_eq!(
+            text(rewrite_in_place(&preserved(body, false), &new)),
+            r#"{"error":{"code":"GONE_1","message":"new","status":404}}"#
+        );
         let unnamed = r#"{"error":{"code":"a secret: 10.1.2.3","message":"old","status":404}}"#;
         assert_eq!(
-            text(keep(&kept(unnamed, false), &new)),
+            text(rewrite_in_place(&preserved(unnamed, false), &new)),
             r#"{"error":{"code":"NOT_FOUND","message":"new","status":404}}"#
         );
         let list = r#"{"message":"old","errors":{"to":["x"]}}"#;
-        assert_eq!(text(keep(&kept(list, true), &new)), r#"{"message":"new","errors":{"to":["x"]}}"#);
+        assert_eq!(text(rewrite_in_place(&preserved(list, true), &new)), r#"{"message":"new","errors":{"to":["x"]}}"#);
         assert_eq!(
-            text(keep(&kept(list, false), &new)),
+            text(rewrite_in_place(&preserved(list, false), &new)),
             r#"{"error":{"code":"NOT_FOUND","message":"new","status":404}}"#
         );
     }

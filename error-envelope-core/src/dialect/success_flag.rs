@@ -4,22 +4,25 @@ use std::borrow::Cow;
 
 use super::form::{DialectSpec, KnownFields};
 use super::json::{Object, Writer, quoted, with_members};
-use super::outgoing::{PreservedBody, Outgoing};
-use super::said::{Body, Said};
+use super::outgoing::{Outgoing, PreservedBody};
+use super::said::{Body, ParsedError};
 
-pub(super) const FORM: DialectSpec =
-    DialectSpec { has_codes: false, reads: &KnownFields::ALL, ..DialectSpec::new("success_flag", read, write, keep) };
+pub(super) const FORM: DialectSpec = DialectSpec {
+    has_codes: false,
+    reads: &KnownFields::ALL,
+    ..DialectSpec::new("success_flag", read, write, rewrite_in_place)
+};
 
 /// Members that details cannot have beside the two, or the body would be another.
 const TAKEN: [&str; 3] = ["success", "error", "jsonrpc"];
 
-fn read<'a>(body: &Body<'a, '_>) -> Option<Said<'a>> {
+fn read<'a>(body: &Body<'a, '_>) -> Option<ParsedError<'a>> {
     let body = &body.object;
     if body.raw("success")?.get() != "false" {
         return None;
     }
     let message = body.string("error")?;
-    Some(Said { details: further_members(body), ..Said::new(None, Some(message)) })
+    Some(ParsedError { details: further_members(body), ..ParsedError::new(None, Some(message)) })
 }
 
 fn write(out: &Outgoing<'_>) -> Vec<u8> {
@@ -36,7 +39,7 @@ fn write(out: &Outgoing<'_>) -> Vec<u8> {
     body.close()
 }
 
-fn keep(kept: &PreservedBody<'_>, out: &Outgoing<'_>) -> Vec<u8> {
+fn rewrite_in_place(kept: &PreservedBody<'_>, out: &Outgoing<'_>) -> Vec<u8> {
     let set = [("success", b"false".to_vec()), ("error", quoted(out.message))];
     with_members(&kept.body, &set, |_, _| kept.whole)
 }
@@ -54,7 +57,7 @@ fn further_members<'a>(body: &Object<'a>) -> Option<Cow<'a, str>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::dialect::outgoing::tests::{kept, out, text};
+    use crate::dialect::outgoing::tests::{out, preserved, text};
 
     #[test]
     fn r2_further_members_are_the_details() {
@@ -71,9 +74,9 @@ mod tests {
     #[test]
     fn r12_a_body_of_its_own_keeps_its_members() {
         let body = r#"{ "room_id": "r" , "success" : false, "error": "old", "n":1.10 }"#;
-        let all = keep(&kept(body, true), &Outgoing { message: "new", ..out() });
+        let all = rewrite_in_place(&preserved(body, true), &Outgoing { message: "new", ..out() });
         assert_eq!(text(all), r#"{"room_id":"r","success":false,"error":"new","n":1.10}"#);
-        let masked = keep(&kept(body, false), &Outgoing { message: "new", ..out() });
+        let masked = rewrite_in_place(&preserved(body, false), &Outgoing { message: "new", ..out() });
         assert_eq!(text(masked), r#"{"success":false,"error":"new"}"#);
     }
 }

@@ -5,7 +5,7 @@
 
 use super::form::{DialectSpec, KnownFields};
 use super::members::Members;
-use super::said::{Body, ReadFn, Said};
+use super::said::{Body, ParsedError, ReadFn};
 use super::{error_object, foreign, issues, status_in_error, words};
 
 macro_rules! shapes {
@@ -145,7 +145,7 @@ impl Dialect {
 /// What a JSON object says, and in which shape.
 pub(crate) struct Foreign<'a> {
     pub(crate) shape: Shape,
-    pub(crate) said: Said<'a>,
+    pub(crate) said: ParsedError<'a>,
     /// None of a body that is no object.
     pub(crate) members: Option<Members<'a>>,
 }
@@ -156,13 +156,13 @@ pub(super) fn read<'a>(body: Body<'a, '_>, of_input: bool) -> Result<Foreign<'a>
     let mut readers = written.chain(LESS_TELLING);
     let read = readers.find_map(|(shape, read, reads)| Some((shape, read(&body)?, reads)));
     let Some((shape, mut said, reads)) = read else {
-        let mut said = Said::new(None, None);
+        let mut said = ParsedError::new(None, None);
         let is_list = of_input && words::add_to(&mut said, &body);
         let members = Members::unread(body, &KnownFields::NOTHING);
         return if is_list { Ok(Foreign { shape: Shape::Issues, said, members: Some(members) }) } else { Err(members) };
     };
     // Lists of field errors stand beside the shapes (E8).
-    said.issues = said.issues.or_else(|| issues::beside(&body.object));
+    said.issues = said.issues.or_else(|| issues::parse_beside(&body.object));
     if of_input && said.issues.is_none() {
         words::add_to(&mut said, &body);
     }

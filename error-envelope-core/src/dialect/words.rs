@@ -21,16 +21,16 @@ use self::heard::ParsedIssues;
 use super::issues::list::List;
 use super::issues::quoting::without_values;
 use super::json;
-use super::said::{Body, Said, ClientMessage, FrameworkMessage};
+use super::said::{Body, ClientMessage, FrameworkMessage, ParsedError};
 
 /// What a text says; `None` where it is nobody's that is known here.
-pub(super) fn of_text(text: &str) -> Option<Said<'_>> {
-    let mut said = Said::new(None, Some(Cow::Borrowed(text)));
-    hear(&mut said, rust::heard(text)).then_some(said)
+pub(super) fn of_text(text: &str) -> Option<ParsedError<'_>> {
+    let mut said = ParsedError::new(None, Some(Cow::Borrowed(text)));
+    hear(&mut said, rust::parse_text(text)).then_some(said)
 }
 
 /// What a JSON array says.
-pub(super) fn of_array(text: &str) -> Option<Said<'_>> {
+pub(super) fn of_array(text: &str) -> Option<ParsedError<'_>> {
     let elements = json::array(text)?;
     let mut list = List::new();
     if !entries::read(&mut list, &elements) {
@@ -40,11 +40,11 @@ pub(super) fn of_array(text: &str) -> Option<Said<'_>> {
             return None;
         }
     }
-    Some(Said { issues: Some(Cow::Owned(list.into_json()?)), ..Said::new(None, None) })
+    Some(ParsedError { issues: Some(Cow::Owned(list.into_json()?)), ..ParsedError::new(None, None) })
 }
 
 /// Adds to what a JSON object says in its shape what it says in its words; `false` where there is nothing to add.
-pub(super) fn add_to(said: &mut Said<'_>, body: &Body<'_, '_>) -> bool {
+pub(super) fn add_to(said: &mut ParsedError<'_>, body: &Body<'_, '_>) -> bool {
     let says_more = said.code.is_some() || said.message.is_some() || said.details.is_some();
     if let Some((name, issues)) = lists::find(body, says_more) {
         said.issues = Some(Cow::Owned(issues));
@@ -65,13 +65,15 @@ pub(super) fn add_to(said: &mut Said<'_>, body: &Body<'_, '_>) -> bool {
     hear(said, lists::sentence(body))
 }
 
-fn hear(said: &mut Said<'_>, heard: ParsedIssues) -> bool {
+fn hear(said: &mut ParsedError<'_>, heard: ParsedIssues) -> bool {
     match heard {
         ParsedIssues::Issues(issues) => {
             said.issues = Some(Cow::Owned(issues));
             said.words = Some(Box::new(FrameworkMessage { told: ClientMessage::Nothing, list: Some("message") }));
         }
-        ParsedIssues::Text(text) => said.words = Some(Box::new(FrameworkMessage { told: ClientMessage::Text(text), list: None })),
+        ParsedIssues::Text(text) => {
+            said.words = Some(Box::new(FrameworkMessage { told: ClientMessage::Text(text), list: None }))
+        }
         ParsedIssues::Nothing => return false,
     }
     true

@@ -12,8 +12,8 @@ pub(super) fn prefers_problem(headers: &HeaderMap) -> bool {
     let (mut problem, mut json) = (Quality::default(), Quality::default());
     let lines = headers.get_all(ACCEPT).iter().map(HeaderValue::as_bytes);
     for range in lines.flat_map(members).filter_map(Range::parse) {
-        problem.take(&range, b"problem+json");
-        json.take(&range, b"json");
+        problem.apply(&range, b"problem+json");
+        json.apply(&range, b"json");
     }
     problem.weight > json.weight
 }
@@ -33,7 +33,7 @@ struct Quality {
 }
 
 impl Quality {
-    fn take(&mut self, range: &Range<'_>, subtype: &[u8]) {
+    fn apply(&mut self, range: &Range<'_>, subtype: &[u8]) {
         let specificity = range.fits(subtype);
         if specificity > self.specificity {
             *self = Self { specificity, weight: range.weight };

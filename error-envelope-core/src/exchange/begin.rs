@@ -8,14 +8,18 @@ use http::request::Parts;
 use http::{Method, Version};
 
 use super::door::{self, AuthDecision};
-use super::request::{self, ColdState, RequestView, BodyPresence, AssignedId, GuardOutcome, MAX_HEADERS, RequestFlags, HeaderFlags};
-use super::{Admission, BodyFacts, Event, Exchange, Meter, Origin, PendingPeek, ExchangeConfig, Unverified, reply};
+use super::request::{
+    self, AssignedId, BodyPresence, ColdState, GuardOutcome, HeaderFlags, MAX_HEADERS, RequestFlags, RequestView,
+};
+use super::{
+    Admission, BodyFacts, Event, Exchange, ExchangeConfig, Meter, Origin, PendingPeek, PendingVerification, reply,
+};
 use crate::classify::credentials::Credentials;
 use crate::code::ErrorCode;
 use crate::fault::Fault;
-use crate::guard::body_limit::{BodyFlags, Watched};
+use crate::guard::body_limit::{BodyFlags, ObservedLimit};
 use crate::guard::content_type::{Declared, MediaTypes};
-use crate::policy::{Manner, Matched, Mode, Reading, Unmatched};
+use crate::policy::{Matched, Mode, Reading, ResponseSettings, Unmatched};
 use crate::request_id::RequestId;
 
 /// G0's own refusals, in words for whoever wrote the client.
@@ -32,7 +36,12 @@ impl Exchange {
     /// `x-request-id`; `traceparent` and the headers of `forward_id` where the policy says so; the [`RequestId`], and the
     /// [`Identity`](crate::guard::auth::Identity) of who is let in, go into the extensions.
     #[inline]
-    pub fn begin(terms: Arc<ExchangeConfig>, head: &mut Parts, body: BodyFacts, id: impl FnOnce() -> RequestId) -> Admission {
+    pub fn begin(
+        terms: Arc<ExchangeConfig>,
+        head: &mut Parts,
+        body: BodyFacts,
+        id: impl FnOnce() -> RequestId,
+    ) -> Admission {
         Self::begin_told::<true>(terms, head, body, id)
     }
 
@@ -59,12 +68,12 @@ impl Exchange {
         id: impl FnOnce() -> RequestId,
     ) -> Admission {
         let policy = &**terms.policy();
-        let (sent, media_type) = HeaderFlags::of(head, policy.key_headers());
+        let (sent, media_type) = HeaderFlags::scan(head, policy.key_headers());
         if head.headers.len() > MAX_HEADERS {
             return Self::begin_without_headers(terms, head, body, &sent, id);
         }
         let given = request::identify(policy.ids(), head, &sent, id);
-        let Some(settings) = policy.quick(head, sent.overrides_method()) else {
+        let Some(settings) = policy.cached_settings(head, sent.overrides_method()) else {
             return Self::begin_in_readings::<HERE>(terms, head, body, &sent, given);
         };
         let claimed = request::claimed(head, &sent, body, || std::iter::once(settings));
@@ -98,7 +107,7 @@ impl Exchange {
         if body.is_empty() {
             return Admission::Forward(exchange, None, None);
         }
-        exchange.meet(body, limit, Watched::default());
+        exchange.meet(body, limit, ObservedLimit::default());
         exchange.forward()
     }
 
@@ -157,7 +166,7 @@ impl Exchange {
             Some(fault) => AuthDecision::Closed(fault, None),
         };
         exchange.note_readings(std::mem::take(&mut matched.others));
-        exchange.at(door, guarded, HERE.then_some(head))
+        exchange.after_auth(door, guarded, HERE.then_some(head))
     }
 
     /// More headers than a map can take one more of: none of them is looked at.
@@ -181,15 +190,20 @@ impl Exchange {
     }
 
     #[inline(always)]
-    pub(super) fn new(terms: Arc<ExchangeConfig>, asked: &RequestView<'_>, given: AssignedId, settings: Manner) -> Self {
+    pub(super) fn new(
+        terms: Arc<ExchangeConfig>,
+        asked: &RequestView<'_>,
+        given: AssignedId,
+        settings: ResponseSettings,
+    ) -> Self {
         let AssignedId { id, header: mut id_header, notes } = given;
         // HPACK's tables are for values that come again. h2 indexes every other one, and compares each new id with some
         // fifty old ones that have driven out what is worth keeping. An adapter lets one in now and then, for its name.
         id_header.set_sensitive(asked.head.version == Version::HTTP_2);
-        let mut request = RequestFlags::of(asked, &settings, terms.policy().drain().max_bytes);
-        let mut aside = ColdState::of(asked, notes, &settings, &terms);
+        let mut request = RequestFlags::new(asked, &settings, terms.policy().drain().max_bytes);
+        let mut aside = ColdState::new(asked, notes, &settings, &terms);
         if asked.sent.has_credentials() {
-            let credentials = Credentials::of(&asked.head.headers, terms.policy().key_headers());
+            let credentials = Credentials::from_headers(&asked.head.headers, terms.policy().key_headers());
             request.credentials = credentials.kind();
             if let Credentials::Scheme(name) = credentials {
                 aside.get_or_insert_default().scheme = Some(name.into());
@@ -213,21 +227,29 @@ impl Exchange {
 
     /// The body of a request that goes on is counted.
     #[inline(always)]
-    fn meet(&mut self, body: BodyFacts, limit: Option<u64>, watched: Watched) {
+    fn meet(&mut self, body: BodyFacts, limit: Option<u64>, watched: ObservedLimit) {
         if !body.is_empty() {
             self.flags = Some(BodyFlags::new(limit, reply::linger_of(self.policy()), watched));
         }
     }
 
     /// Credentials first, then the guards that are left. The head is that of a request that is to be told its id yet.
-    pub(super) fn at(mut self, door: AuthDecision, guarded: GuardOutcome, head: Option<&mut Parts>) -> Admission {
+    pub(super) fn after_auth(
+        mut self,
+        door: AuthDecision,
+        guarded: GuardOutcome,
+        head: Option<&mut Parts>,
+    ) -> Admission {
         let (refusal, unenforced) = match door {
             AuthDecision::Ask(locks) => {
                 if let Some(head) = head {
                     self.mark(head);
                 }
                 let timeout = locks.next().map_or(Duration::ZERO, |scheme| scheme.timeout());
-                return Admission::Verify(Unverified { exchange: self, locks, guarded: Box::new(guarded) }, timeout);
+                return Admission::Verify(
+                    PendingVerification { exchange: self, locks, guarded: Box::new(guarded) },
+                    timeout,
+                );
             }
             AuthDecision::Closed(fault, unenforced) => (Some(fault), unenforced),
             AuthDecision::Open(unenforced) => (guarded.refusal, unenforced),

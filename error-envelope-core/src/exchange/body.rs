@@ -9,7 +9,7 @@ use super::writer::{ErrorWriter, RetainedBody};
 use crate::classify::{self, Retained, rule};
 use crate::dialect::issues::written;
 use crate::dialect::json::Object;
-use crate::dialect::outgoing::{PreservedBody, Outgoing};
+use crate::dialect::outgoing::{Outgoing, PreservedBody};
 use crate::dialect::rpc::Rpc;
 use crate::dialect::status::Status;
 use crate::dialect::{Dialect, standard};
@@ -89,9 +89,11 @@ impl ErrorWriter<'_> {
             retry_after: form.tells_wait.then(|| classify::rpc::retry_after(headers, self.clock)).flatten(),
             now: self.began.unwrap_or(SystemTime::UNIX_EPOCH),
         };
-        let kept = own.and_then(|(own, body)| Some(PreservedBody { body: Object::of_body(body)?, whole: own == Retained::Whole }));
+        let kept = own.and_then(|(own, body)| {
+            Some(PreservedBody { body: Object::of_body(body)?, whole: own == Retained::Whole })
+        });
         let body = match kept {
-            Some(kept) => form.keep(&kept, &out),
+            Some(kept) => form.rewrite_in_place(&kept, &out),
             None => form.write(&out),
         };
         (body.into(), leaving.status)
@@ -119,7 +121,7 @@ impl ErrorWriter<'_> {
         let rules = rule::backwards(self.policy.rules(self.settings), fault.code(), target)
             .map(|rule| InverseMapRule { name: rule.inner_code(), text: rule.very_text() });
         let entries = self.policy.outward(self.settings);
-        let leaving = OutwardForm::of(fault, status, self.dialect(), entries, rules);
+        let leaving = OutwardForm::new(fault, status, self.dialect(), entries, rules);
         if kept { OutwardForm { status, ..leaving } } else { leaving }
     }
 

@@ -4,7 +4,9 @@ use bytes::Bytes;
 use http::header::{ACCESS_CONTROL_ALLOW_ORIGIN, CONTENT_LENGTH, CONTENT_TYPE, TRANSFER_ENCODING};
 use http::{HeaderMap, HeaderValue, StatusCode, response};
 
-use super::{BodyFacts, Collected, Event, Exchange, Origin, ResponsePlan, CollectedAction, RpcResponse, RewrittenBody, head};
+use super::{
+    BodyFacts, Collected, CollectedAction, Event, Exchange, Origin, ResponsePlan, RewrittenBody, RpcResponse, head,
+};
 use crate::classify;
 use crate::dialect::Shape;
 use crate::dialect::connect;
@@ -25,7 +27,7 @@ pub(super) struct RpcHeaderFlags {
 
 impl RpcHeaderFlags {
     /// With the first `content-type`.
-    fn of(headers: &HeaderMap) -> (Self, Option<&HeaderValue>) {
+    fn scan(headers: &HeaderMap) -> (Self, Option<&HeaderValue>) {
         let (mut names, mut content_type) = (Self::default(), None);
         for (name, value) in headers {
             if *name == CONTENT_TYPE {
@@ -50,7 +52,7 @@ impl Exchange {
     }
 
     fn answered_by(&self, rpc: Rpc, head: &response::Parts) -> Option<(Rpc, RpcHeaderFlags)> {
-        let (names, content_type) = RpcHeaderFlags::of(&head.headers);
+        let (names, content_type) = RpcHeaderFlags::scan(&head.headers);
         let rpc = rpc.answered_by(content_type)?;
         let told = || grpc::read(&head.headers).is_some_and(|told| told.status != Status::OK);
         // Another final status than an error's is put right whatever stands under it (E6).
@@ -150,7 +152,12 @@ impl Exchange {
     }
 
     /// An inner error in Connect's own form: it stays, the id of a layer inside aside (E7).
-    pub(super) fn unary_error(mut self, head: &mut response::Parts, told: &ReportedStatus<'_>, read: Collected<'_>) -> CollectedAction {
+    pub(super) fn unary_error(
+        mut self,
+        head: &mut response::Parts,
+        told: &ReportedStatus<'_>,
+        read: Collected<'_>,
+    ) -> CollectedAction {
         self.expose(&mut head.headers);
         self.identify_response(&mut head.headers);
         let event = self.told_status(told);

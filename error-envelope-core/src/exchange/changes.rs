@@ -76,7 +76,10 @@ fn compared<'a>(before: &[(&str, &[u8])], after: &'a HeaderMap) -> Vec<HeaderMut
 }
 
 /// The names behind all that was there, where all of that is as it was: most heads get an id and nothing else.
-fn added<'b, 'a>(before: impl Iterator<Item = (&'b [u8], &'b [u8])>, after: &'a HeaderMap) -> Option<Vec<HeaderMutation<'a>>> {
+fn added<'b, 'a>(
+    before: impl Iterator<Item = (&'b [u8], &'b [u8])>,
+    after: &'a HeaderMap,
+) -> Option<Vec<HeaderMutation<'a>>> {
     let (mut lines, mut last) = (after.iter(), None);
     for (name, value) in before {
         let (is, line) = lines.next()?;

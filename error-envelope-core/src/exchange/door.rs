@@ -6,7 +6,7 @@ use std::time::SystemTime;
 use http::request::Parts;
 
 use crate::fault::Fault;
-use crate::guard::auth::{self, VerifierFailure, Refusal, Scheme, SchemesOutcome, Verified};
+use crate::guard::auth::{self, Refusal, Scheme, SchemesOutcome, Verified, VerifierFailure};
 use crate::policy::{Matched, Policy, Preflight, Settings};
 
 /// What becomes of a request. A fault beside it is one that `auth_observe` does not let refuse it.
@@ -64,7 +64,12 @@ impl PendingAuth {
     }
 
     /// Takes what that verifier said.
-    pub(super) fn verified(self, outcome: Result<Verified, VerifierFailure>, policy: &Policy, head: &mut Parts) -> AuthDecision {
+    pub(super) fn verified(
+        self,
+        outcome: Result<Verified, VerifierFailure>,
+        policy: &Policy,
+        head: &mut Parts,
+    ) -> AuthDecision {
         let Some(scheme) = self.next().cloned() else { return self.decide(policy, head) };
         let told = |lock: RouteAuth| match lock.verdict {
             SchemesOutcome::Open(undecided) => RouteAuth { verdict: undecided.verified(&scheme, &outcome), ..lock },

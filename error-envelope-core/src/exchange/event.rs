@@ -10,7 +10,7 @@ use std::time::SystemTime;
 use http::StatusCode;
 
 use super::request::printable;
-use super::{BodyCapture, MapRuleId, EventFields, Origin, CapturedBody, UnreadReason};
+use super::{BodyCapture, CapturedBody, EventFields, MapRuleId, Origin, UnreadReason};
 use crate::classify::decided::DecidedBy;
 use crate::classify::failure::Recogniser;
 use crate::code::ErrorCode;
@@ -72,7 +72,7 @@ pub struct Event {
 /// ```
 pub trait Observer: Send + Sync + 'static {
     /// One error, or one abandoned request.
-    fn saw(&self, event: &Event);
+    fn on_event(&self, event: &Event);
 }
 
 /// The policy that is in force, what names the service's own errors, and the adapter's clock.

@@ -42,7 +42,7 @@ impl BodyCapture {
 
 impl CapturedBody {
     /// `body` is without its codings.
-    pub(super) fn of(status: StatusCode, headers: &HeaderMap, body: &[u8]) -> Self {
+    pub(super) fn new(status: StatusCode, headers: &HeaderMap, body: &[u8]) -> Self {
         let content_type = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
         let kept = &body[..body.len().min(MOST)];
         Self {

@@ -23,7 +23,7 @@ impl Exchange {
     #[must_use]
     pub fn explain(&self, head: &response::Parts, body: Collected<'_>) -> Explanation {
         let decoded = self.decoded(&head.headers, body);
-        self.with_known(head.status, &head.headers, decoded.as_deref(), heard::heard)
+        self.with_known(head.status, &head.headers, decoded.as_deref(), heard::explain_response)
     }
 
     /// The rules that were asked, in their order.

@@ -2,7 +2,7 @@
 
 use std::error::Error;
 
-use super::{LocalReply, BoxError, Event, Exchange, Failure, Origin};
+use super::{BoxError, Event, Exchange, Failure, LocalReply, Origin};
 use crate::classify::failure::ErrorKind;
 use crate::code::ErrorCode;
 use crate::fault::Fault;
@@ -26,7 +26,7 @@ impl Exchange {
         if let Some(failure) = self.classified(error) {
             return failure;
         }
-        let known = ErrorKind::of(error, self.terms.recogniser());
+        let known = ErrorKind::new(error, self.terms.recogniser());
         if let ErrorKind::Typed(fault) = known {
             return Failure::new(fault.clone(), Origin::Fault);
         }
@@ -42,7 +42,7 @@ impl Exchange {
         if let Some(failure) = self.classified(error) {
             return failure;
         }
-        let known = ErrorKind::of(error, self.terms.recogniser());
+        let known = ErrorKind::new(error, self.terms.recogniser());
         let origin = if matches!(known, ErrorKind::Typed(_)) { Origin::Fault } else { Origin::Error };
         Failure::new(known.unready(), origin)
     }

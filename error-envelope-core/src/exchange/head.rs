@@ -42,7 +42,7 @@ const EXPOSED_OF_GRPC: [&str; 3] = ["grpc-status", "grpc-message", "grpc-status-
 
 /// Makes the head of a rewritten error consistent with its new body.
 pub(super) fn rewrite(headers: &mut HeaderMap, status: StatusCode, own: &ErrorHead<'_>) {
-    let mut seen = InnerHeadFlags::of(headers, status);
+    let mut seen = InnerHeadFlags::scan(headers, status);
     if seen.old {
         remove_old(headers, status, own.http1);
         // Where `connection` names it, it was for the old hop alone.
@@ -66,7 +66,7 @@ pub(super) fn rewrite(headers: &mut HeaderMap, status: StatusCode, own: &ErrorHe
 
 /// Whether all of an inner head describes the old body or the old hop: then the error has the head of any other.
 pub(super) fn keeps_nothing(headers: &HeaderMap, status: StatusCode) -> bool {
-    headers.keys().all(|name| goes(name, status))
+    headers.keys().all(|name| is_removed(name, status))
 }
 
 /// How many lines an inner head has at most that an error's head is prepared beside.
@@ -96,10 +96,10 @@ struct InnerHeadFlags {
 }
 
 impl InnerHeadFlags {
-    fn of(headers: &HeaderMap, status: StatusCode) -> Self {
+    fn scan(headers: &HeaderMap, status: StatusCode) -> Self {
         let mut seen = Self::default();
         for name in headers.keys() {
-            seen.old |= goes(name, status) || *name == UPGRADE;
+            seen.old |= is_removed(name, status) || *name == UPGRADE;
             seen.vary |= *name == VARY;
             seen.cache_control |= *name == CACHE_CONTROL;
             seen.cached |= [EXPIRES, PRAGMA, CDN_CACHE_CONTROL, SURROGATE_CONTROL].contains(name);
@@ -185,7 +185,7 @@ fn remove_old(headers: &mut HeaderMap, status: StatusCode, http1: bool) {
     if status == StatusCode::UPGRADE_REQUIRED {
         gone.retain(|name| *name != UPGRADE);
     }
-    gone.extend(headers.keys().filter(|name| goes(name, status)).cloned());
+    gone.extend(headers.keys().filter(|name| is_removed(name, status)).cloned());
     for name in gone {
         headers.remove(name);
     }
@@ -195,7 +195,7 @@ fn remove_old(headers: &mut HeaderMap, status: StatusCode, http1: bool) {
     }
 }
 
-fn goes(name: &HeaderName, status: StatusCode) -> bool {
+fn is_removed(name: &HeaderName, status: StatusCode) -> bool {
     match name.as_str() {
         "content-length"
         | "content-type"
@@ -272,7 +272,14 @@ mod tests {
     fn own() -> ErrorHead<'static> {
         static CODE: ErrorCode = ErrorCode::NOT_FOUND;
 
-        ErrorHead { code: &CODE, content_type: "application/json", length: Some(1), negotiates: true, id: None, http1: true }
+        ErrorHead {
+            code: &CODE,
+            content_type: "application/json",
+            length: Some(1),
+            negotiates: true,
+            id: None,
+            http1: true,
+        }
     }
 
     #[test]

@@ -48,14 +48,17 @@ mod watching;
 mod writer;
 
 pub use self::changes::{HeaderMutation, changes};
-pub use self::event::{BoxError, Classifier, Event, Observer, ExchangeConfig};
+pub use self::event::{BoxError, Classifier, Event, ExchangeConfig, Observer};
 pub use self::exhibit::{BodyCapture, CapturedBody};
-pub use self::notes::{MapRuleId, EventFields, Origin, UnreadReason};
+pub use self::notes::{EventFields, MapRuleId, Origin, UnreadReason};
 pub use self::observe::ObservedError;
-pub use self::outcome::{LocalReply, BodyFacts, Collected, RpcFailure, Failure, FirstByte, FinalFrame, CollectedAction, BodyContext, RewrittenBody};
+pub use self::outcome::{
+    BodyContext, BodyFacts, Collected, CollectedAction, Failure, FinalFrame, FirstByte, LocalReply, RewrittenBody,
+    RpcFailure,
+};
 pub use self::plan::{Admission, ResponsePlan};
 pub use self::reads::{is_read, is_removed};
-pub use self::state::{Exchange, PendingPeek, Unverified};
+pub use self::state::{Exchange, PendingPeek, PendingVerification};
 pub use self::watching::RpcResponse;
 pub use crate::classify::decided::DecidedBy;
 pub use crate::classify::failure::{CauseKind, Recognised, Recogniser};

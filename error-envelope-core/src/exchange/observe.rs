@@ -7,7 +7,7 @@ use std::fmt;
 
 use http::{HeaderMap, StatusCode};
 
-use super::{Collected, Event, Exchange, Origin, CapturedBody};
+use super::{CapturedBody, Collected, Event, Exchange, Origin};
 use crate::classify::{Rewrite, RewriteDecision};
 use crate::fault::Fault;
 use crate::guard::body_limit::BodyFlags;
@@ -74,7 +74,7 @@ impl Exchange {
 
 impl ObservedError {
     /// The body has ended, or will be read no further: what came of it decides, as it would have.
-    pub fn seen(self, body: Collected<'_>) -> Event {
+    pub fn finish(self, body: Collected<'_>) -> Event {
         let Self { exchange, status, headers } = self;
         let decoded = exchange.decoded(&headers, body);
         if let Some(told) = exchange.told_by_connect(decoded.as_deref()) {
@@ -89,10 +89,10 @@ impl ObservedError {
                 let grpc = exchange.writer().grpc_of(&fault, status, named);
                 let exhibit = exchange.exhibits().then(|| {
                     let read = decoded.as_deref().unwrap_or_default();
-                    let before = CapturedBody::of(status, &headers, read);
+                    let before = CapturedBody::new(status, &headers, read);
                     let (mut headers, own) = (headers.clone(), own.as_ref().map(|own| (*own, read)));
                     let written = exchange.writer().rewritten(&mut headers, status, &fault, named, own);
-                    (before, CapturedBody::of(written.sent, &headers, &written.body))
+                    (before, CapturedBody::new(written.sent, &headers, &written.body))
                 });
                 let mut event = exchange.would_be(status, &fault, status, Origin::Inner, own.is_some());
                 (event.dialect, event.grpc) = (shape, grpc);

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use http::{HeaderMap, Response};
 
-use super::{BoxError, Event, DrainBudget, Origin, ExchangeConfig};
+use super::{BoxError, DrainBudget, Event, ExchangeConfig, Origin};
 use crate::code::ErrorCode;
 use crate::fault::Fault;
 use crate::policy::LogLabel;

@@ -4,7 +4,10 @@
 
 use std::time::Duration;
 
-use super::{LocalReply, Event, Exchange, Meter, EventFields, ObservedError, PendingPeek, BodyContext, Unverified, RpcResponse, RewrittenBody};
+use super::{
+    BodyContext, Event, EventFields, Exchange, LocalReply, Meter, ObservedError, PendingPeek, PendingVerification,
+    RewrittenBody, RpcResponse,
+};
 
 /// What to do with a request.
 #[derive(Debug)]
@@ -17,7 +20,7 @@ pub enum Admission {
     Answer(Box<LocalReply>),
     /// Ask the verifier of the scheme that [`Unverified::scheme`] names, for at most so long, then tell
     /// [`Unverified::verified`] (G2).
-    Verify(Unverified, Duration),
+    Verify(PendingVerification, Duration),
     /// Wait this long for the first body byte, then tell [`Pending::first_byte`] (G3).
     Peek(PendingPeek, Duration),
 }

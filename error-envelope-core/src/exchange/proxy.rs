@@ -6,8 +6,8 @@ use std::sync::Arc;
 use http::request::Parts;
 use http::response;
 
-use super::request::{self, RequestView, HeaderFlags};
-use super::{LocalReply, BodyFacts, BoxError, Exchange, Failure, Origin, ResponsePlan, ExchangeConfig};
+use super::request::{self, HeaderFlags, RequestView};
+use super::{BodyFacts, BoxError, Exchange, ExchangeConfig, Failure, LocalReply, Origin, ResponsePlan};
 use crate::classify::{self, Rewrite};
 use crate::code::ErrorCode;
 use crate::fault::Fault;
@@ -21,7 +21,7 @@ impl Exchange {
     /// [`Exchange::proxy_failed`].
     pub fn unread(terms: Arc<ExchangeConfig>, head: &Parts, body: BodyFacts, id: impl FnOnce() -> RequestId) -> Self {
         let policy = &**terms.policy();
-        let (sent, _) = HeaderFlags::of(head, policy.key_headers());
+        let (sent, _) = HeaderFlags::scan(head, policy.key_headers());
         let given = request::identify(policy.ids(), head, &sent, id);
         let manner = policy.of_no_host().normal.manner();
         Self::new(terms, &RequestView { head, sent: &sent, body, claimed: None }, given, manner)
@@ -51,7 +51,7 @@ impl Exchange {
             return ResponsePlan::Replace(Box::new(self.answer(Failure::new(fault, Origin::Guard), Some(cause), None)));
         }
         let fault = Fault::new(ErrorCode::of_status(head.status)).status(head.status);
-        let mut rewrite = Rewrite::of(classify::listed(fault, self.writer().dialect()));
+        let mut rewrite = Rewrite::unchanged(classify::listed(fault, self.writer().dialect()));
         rewrite.named = false;
         let mut written = self.write_read(head, rewrite, Origin::Proxy, &[]);
         written.event.cause = Some(cause);

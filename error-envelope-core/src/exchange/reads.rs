@@ -64,7 +64,7 @@ mod tests {
     use http::{HeaderName, HeaderValue, Method, Request, Response, StatusCode, Version, request};
     use proptest::prelude::*;
 
-    use super::super::{Admission, BodyFacts, Exchange, ResponsePlan, ExchangeConfig};
+    use super::super::{Admission, BodyFacts, Exchange, ExchangeConfig, ResponsePlan};
     use super::is_read;
     use crate::guard::auth::{AuthScheme, Key};
     use crate::policy::{Mode, Policy, Preflight, Route, Scope, Trust};

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use http::{HeaderMap, Response, response};
 
 use super::writer::OutgoingReply;
-use super::{LocalReply, BoxError, Event, Exchange, Failure, DrainBudget, Origin, CapturedBody, RewrittenBody};
+use super::{BoxError, CapturedBody, DrainBudget, Event, Exchange, Failure, LocalReply, Origin, RewrittenBody};
 use crate::classify::{self, Rewrite};
 use crate::dialect::rpc::Rpc;
 use crate::fault::Fault;
@@ -18,7 +18,7 @@ impl Exchange {
     /// Writes an inner error anew: head and body.
     pub(super) fn write(mut self, head: &mut response::Parts, fault: Fault, origin: Origin) -> RewrittenBody {
         let fault = self.adopted(fault);
-        self.write_read(head, Rewrite::of(fault), origin, &[])
+        self.write_read(head, Rewrite::unchanged(fault), origin, &[])
     }
 
     /// Writes an inner error anew that was read, from this body.
@@ -32,7 +32,7 @@ impl Exchange {
         let lost = (rewrite.dropped.take(), rewrite.unknown_code.take());
         let Rewrite { shape, own, named, by, rule, .. } = rewrite;
         let part = self.settings.part();
-        let before = self.exhibits().then(|| CapturedBody::of(head.status, &head.headers, read));
+        let before = self.exhibits().then(|| CapturedBody::new(head.status, &head.headers, read));
         let writer = self.writer();
         let known = if own.is_none() {
             let (fault, text) = rewrite.parts();
@@ -56,7 +56,7 @@ impl Exchange {
         };
         head.status = leaving.sent;
         let body = if self.request.is_head() { Bytes::new() } else { leaving.body };
-        let after = before.is_some().then(|| CapturedBody::of(leaving.sent, &head.headers, &body));
+        let after = before.is_some().then(|| CapturedBody::new(leaving.sent, &head.headers, &body));
         let OutgoingReply { status, grpc, .. } = leaving;
         let event = self.event(origin, cause);
         let mut event = Event { dialect: shape, status: Some(status), grpc, code: Some(code), ..event };
@@ -73,7 +73,12 @@ impl Exchange {
     }
 
     /// A reply of the layer's own.
-    pub(super) fn answer(mut self, failure: Failure, cause: Option<BoxError>, linger: Option<DrainBudget>) -> LocalReply {
+    pub(super) fn answer(
+        mut self,
+        failure: Failure,
+        cause: Option<BoxError>,
+        linger: Option<DrainBudget>,
+    ) -> LocalReply {
         let Failure { fault, origin } = failure;
         let listed = classify::listed(self.adopted(fault), self.writer().dialect());
         let (fault, writer, close) = (self.policy().prepared_fault(&listed), self.writer(), self.must_close());
@@ -84,7 +89,7 @@ impl Exchange {
         *reply.headers_mut() = leaving.head;
         let (cause, code) = (cause.or_else(|| cause_of(fault)), fault.code().clone());
         let unenforced = self.unenforced();
-        let after = self.exhibits().then(|| CapturedBody::of(leaving.sent, reply.headers(), reply.body()));
+        let after = self.exhibits().then(|| CapturedBody::new(leaving.sent, reply.headers(), reply.body()));
         let OutgoingReply { status, grpc, .. } = leaving;
         let mut event = Event { status: Some(status), grpc, code: Some(code), ..self.event(origin, cause) };
         event.show(None, after);

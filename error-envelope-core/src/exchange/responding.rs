@@ -7,11 +7,11 @@ use http::{HeaderMap, HeaderValue, Method, StatusCode, response};
 
 use super::request::MAX_HEADERS;
 use super::{
-    BodyFacts, Collected, Event, Exchange, Failure, EventFields, ObservedError, Origin, ResponsePlan, CollectedAction, BodyContext, UnreadReason,
-    fill, head,
+    BodyContext, BodyFacts, Collected, CollectedAction, Event, EventFields, Exchange, Failure, ObservedError, Origin,
+    ResponsePlan, UnreadReason, fill, head,
 };
 use crate::classify::credentials::Credentials;
-use crate::classify::{self, RequestContext, Inner, PolicyView, RewriteDecision};
+use crate::classify::{self, Inner, PolicyView, RequestContext, RewriteDecision};
 use crate::code::ErrorCode;
 use crate::dialect::rpc::Rpc;
 use crate::dialect::{self, coding, protocol};
@@ -44,7 +44,7 @@ impl Exchange {
             101 | 200..=399 => self.success(head),
             400..=599 => {
                 let body = body();
-                if self.keeps(head, body) { self.keep(head) } else { self.error(head, body) }
+                if self.keeps(head, body) { self.pass_preserved(head) } else { self.error(head, body) }
             }
             _ => {
                 head.status = StatusCode::BAD_GATEWAY;
@@ -71,11 +71,13 @@ impl Exchange {
         if fills && let Some(told) = self.told_by_connect(decoded.as_deref()) {
             return self.unary_error(head, &told, body);
         }
-        if fills && let RewriteDecision::Rewrite(rewrite) = self.classify(head.status, &head.headers, decoded.as_deref()) {
+        if fills
+            && let RewriteDecision::Rewrite(rewrite) = self.classify(head.status, &head.headers, decoded.as_deref())
+        {
             let read = decoded.as_deref().unwrap_or_default();
             return CollectedAction::Rewrite(self.write_read(head, rewrite, Origin::Inner, read));
         }
-        let (tail, event) = self.kept(head);
+        let (tail, event) = self.preserve(head);
         CollectedAction::Restore(tail, event)
     }
 
@@ -117,14 +119,14 @@ impl Exchange {
     }
 
     /// An error that keeps its shape is logged by its status (L1).
-    fn kept(mut self, head: &mut response::Parts) -> (BodyContext, Box<Event>) {
+    fn preserve(mut self, head: &mut response::Parts) -> (BodyContext, Box<Event>) {
         self.expose(&mut head.headers);
         self.identify_response(&mut head.headers);
         (self.tail_of(), Box::new(self.passed(head.status)))
     }
 
-    fn keep(self, head: &mut response::Parts) -> ResponsePlan {
-        let (tail, event) = self.kept(head);
+    fn pass_preserved(self, head: &mut response::Parts) -> ResponsePlan {
+        let (tail, event) = self.preserve(head);
         ResponsePlan::Keep(tail, event)
     }
 
@@ -156,13 +158,13 @@ impl Exchange {
             return self.keep_observed(head.status, &fault, head.status, Origin::Fault);
         }
         if self.passes(&head.headers) {
-            return self.keep(head);
+            return self.pass_preserved(head);
         }
         let inspect = self.policy().inspect();
         let (tail, headers) = (self.tail_of(), head.headers.clone());
         let observed = ObservedError { exchange: self, status: head.status, headers };
         if observed.exchange.request.is_head() || is_unreadable(&head.headers, body, inspect.max_bytes) {
-            let mut event = observed.seen(Collected::Unreadable(&[]));
+            let mut event = observed.finish(Collected::Unreadable(&[]));
             event.unread = (body.lower > inspect.max_bytes).then_some(UnreadReason::TooLong);
             return ResponsePlan::Keep(tail, Box::new(event));
         }
@@ -180,7 +182,7 @@ impl Exchange {
             return ResponsePlan::Rewrite(self.write(head, fault, Origin::Fault));
         }
         if self.passes(&head.headers) {
-            return self.keep(head);
+            return self.pass_preserved(head);
         }
         let inspect = self.policy().inspect();
         let unreadable = is_unreadable(&head.headers, body, inspect.max_bytes);
@@ -192,7 +194,7 @@ impl Exchange {
                     written.event.unread = (body.lower > inspect.max_bytes).then_some(UnreadReason::TooLong);
                     ResponsePlan::Rewrite(written)
                 }
-                RewriteDecision::Pass => self.keep(head),
+                RewriteDecision::Pass => self.pass_preserved(head),
             };
         }
         let max_bytes = if self.settings.mode == Mode::Fill { fill::worth_reading(&head.headers) } else { None };
@@ -227,7 +229,12 @@ impl Exchange {
                 || self.settings.no_transform == NoTransform::Respect && no_transform())
     }
 
-    pub(super) fn classify<'b>(&self, status: StatusCode, headers: &HeaderMap, body: Option<&'b [u8]>) -> RewriteDecision<'b> {
+    pub(super) fn classify<'b>(
+        &self,
+        status: StatusCode,
+        headers: &HeaderMap,
+        body: Option<&'b [u8]>,
+    ) -> RewriteDecision<'b> {
         self.with_known(status, headers, body, classify::response)
     }
 

@@ -70,7 +70,9 @@ fn written(rpc: Rpc, status: StatusCode, error: &RpcError<'_>) -> OutgoingReply 
             let status = error.status.connect_http();
             OutgoingReply { status, sent: status, head, body: connect::unary(error).into(), grpc }
         }
-        Rpc::ConnectStream(_) => OutgoingReply { status, sent, head, body: connect::end_stream(error, false).into(), grpc },
+        Rpc::ConnectStream(_) => {
+            OutgoingReply { status, sent, head, body: connect::end_stream(error, false).into(), grpc }
+        }
     }
 }
 

@@ -8,10 +8,10 @@ use http::{HeaderMap, HeaderValue};
 use super::door::PendingAuth;
 use super::head::{self, X_REQUEST_ID};
 use super::request::{ColdState, GuardOutcome, RequestFlags, printable};
-use super::{BoxError, Event, EventFields, Origin, BodyContext, ExchangeConfig};
+use super::{BodyContext, BoxError, Event, EventFields, ExchangeConfig, Origin};
 use crate::fault::Fault;
 use crate::guard::body_limit::BodyFlags;
-use crate::policy::{Manner, Mode, Policy};
+use crate::policy::{Mode, Policy, ResponseSettings};
 use crate::request_id::RequestId;
 
 /// One request.
@@ -21,7 +21,7 @@ use crate::request_id::RequestId;
 pub struct Exchange {
     pub(super) terms: Arc<ExchangeConfig>,
     /// Those of the path in its normal form.
-    pub(super) settings: Manner,
+    pub(super) settings: ResponseSettings,
     pub(super) id: RequestId,
     pub(super) id_header: HeaderValue,
     pub(super) request: RequestFlags,
@@ -38,7 +38,7 @@ pub struct PendingPeek {
 
 /// A request that depends on a verifier of the user's own (G2).
 #[derive(Debug)]
-pub struct Unverified {
+pub struct PendingVerification {
     pub(super) exchange: Exchange,
     pub(super) locks: Box<PendingAuth>,
     /// What the other guards say.
@@ -128,7 +128,7 @@ pub(super) fn changes_responses(mode: Mode) -> bool {
 
 /// E4, in every mode but `off` and `observe`.
 #[inline(always)]
-pub(super) fn expose(settings: Manner, headers: &mut HeaderMap) {
+pub(super) fn expose(settings: ResponseSettings, headers: &mut HeaderMap) {
     if settings.expose_headers && changes_responses(settings.mode) {
         head::expose(headers);
     }

@@ -5,7 +5,9 @@ use std::error::Error;
 use http::request::Parts;
 use http::{HeaderValue, response};
 
-use super::{Admission, LocalReply, BoxError, Event, Failure, FirstByte, Meter, PendingPeek, ResponsePlan, Unverified};
+use super::{
+    Admission, BoxError, Event, Failure, FirstByte, LocalReply, Meter, PendingPeek, PendingVerification, ResponsePlan,
+};
 use crate::code::ErrorCode;
 use crate::fault::Fault;
 use crate::guard::auth::Verified;
@@ -71,7 +73,7 @@ impl PendingPeek {
     }
 }
 
-impl Unverified {
+impl PendingVerification {
     /// The name of the scheme whose verifier is to be asked.
     #[must_use]
     pub fn scheme(&self) -> &str {
@@ -82,7 +84,7 @@ impl Unverified {
     pub fn verified(self, head: &mut Parts, outcome: Result<Verified, BoxError>) -> Admission {
         let Self { exchange, locks, guarded } = self;
         let door = locks.verified(outcome.map_err(Into::into), exchange.policy(), head);
-        exchange.at(door, *guarded, None)
+        exchange.after_auth(door, *guarded, None)
     }
 
     /// A panic kept the request from waiting (F2).

@@ -14,7 +14,7 @@ use super::failing::OUT_OF_TIME;
 use super::head::{X_ERROR_CODE, code_value};
 use super::reply::cause_of;
 use super::state::changes_responses;
-use super::{BoxError, RpcFailure, Event, Exchange, Failure, FinalFrame, EventFields, Origin, BodyContext};
+use super::{BodyContext, BoxError, Event, EventFields, Exchange, Failure, FinalFrame, Origin, RpcFailure};
 use crate::code::ErrorCode;
 use crate::dialect::coding::Coding;
 use crate::dialect::rich::RpcError;
@@ -22,7 +22,7 @@ use crate::dialect::rpc::Rpc;
 use crate::dialect::status::Status;
 use crate::dialect::{coding, connect, grpc};
 use crate::fault::Fault;
-use crate::frames::{self, COMPRESSED, END_STREAM, MessageDecoder, DecodedItem, MessagePrefix, TRAILERS};
+use crate::frames::{self, COMPRESSED, DecodedItem, END_STREAM, MessageDecoder, MessagePrefix, TRAILERS};
 use crate::policy::Mode;
 
 /// A call whose response has begun.

@@ -17,7 +17,7 @@ use crate::dialect::status::Status;
 use crate::dialect::{self, Dialect};
 use crate::fault::{Fault, HeadTemplate, PreparedReply, WrittenReply};
 use crate::guard::body_limit;
-use crate::policy::{Manner, Policy};
+use crate::policy::{Policy, ResponseSettings};
 
 /// The headers of an answer that closes its connection: more than a header map's first allocation holds.
 const MOST_HEADERS: usize = 8;
@@ -27,7 +27,7 @@ const MOST_HEADERS: usize = 8;
 pub(super) struct ErrorWriter<'e> {
     pub(super) policy: &'e Policy,
     pub(super) clock: fn() -> SystemTime,
-    pub(super) settings: &'e Manner,
+    pub(super) settings: &'e ResponseSettings,
     pub(super) request: RequestFlags,
     /// Method and path, where a rule of the policy asks for them.
     pub(super) target: Option<&'e (Method, PathAndQuery)>,
@@ -90,7 +90,7 @@ impl ErrorWriter<'_> {
             && let Some(prepared) = self.prepared(kept, status, close)
         {
             let head = self.known_head(prepared, kept, status, inner)?.filled(self.id, None, inner);
-            let status = if prepared.asked() == status { prepared.status() } else { status };
+            let status = if prepared.prepared_for() == status { prepared.status() } else { status };
             return Some(OutgoingReply::over_http(status, head, prepared.body(self.id)));
         }
         let is_canonical = self.dialect() == Dialect::Standard;
@@ -141,12 +141,12 @@ impl ErrorWriter<'_> {
         let (form, forms) = self.policy.form(self.settings, self.negotiated())?;
         let slot = fault.slot(2 * form + usize::from(close), 2 * forms)?;
         let prepared = slot.get_or_init(|| {
-            PreparedReply::of(fault.status_code(), |id| {
+            PreparedReply::new(fault.status_code(), |id| {
                 let OutgoingReply { status, head, body, .. } = ErrorWriter { id, ..*self }.answered(fault, close);
                 WrittenReply { status, head, body }
             })
         });
-        prepared.as_deref().filter(|prepared| prepared.asked() == status || self.dialect() == Dialect::Standard)
+        prepared.as_deref().filter(|prepared| prepared.prepared_for() == status || self.dialect() == Dialect::Standard)
     }
 
     /// An answer, written out.

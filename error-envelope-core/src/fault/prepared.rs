@@ -59,10 +59,10 @@ pub(crate) type Slot = OnceLock<Option<Box<PreparedReply>>>;
 
 impl PreparedReply {
     /// From what is written with two ids that no request has; `None` where it differs in more than the id.
-    pub(crate) fn of(asked: StatusCode, mut write: impl FnMut(&HeaderValue) -> WrittenReply) -> Option<Box<Self>> {
+    pub(crate) fn new(asked: StatusCode, mut write: impl FnMut(&HeaderValue) -> WrittenReply) -> Option<Box<Self>> {
         let [hole, other] = [HOLE, OTHER].map(HeaderValue::from_static);
         let WrittenReply { status, head, body } = write(&hole);
-        let head = HeadTemplate::of(head, &hole, &[]);
+        let head = HeadTemplate::new(head, &hole, &[]);
         let holes = body.windows(HOLE.len()).enumerate().filter(|(_, part)| *part == HOLE.as_bytes());
         let holes = holes.map(|(at, _)| at).collect();
         let prepared = Self { asked, status, head, beside: Default::default(), body: (&*body).into(), holes };
@@ -73,7 +73,7 @@ impl PreparedReply {
     }
 
     /// The status that it was prepared for.
-    pub(crate) fn asked(&self) -> StatusCode {
+    pub(crate) fn prepared_for(&self) -> StatusCode {
         self.asked
     }
 
@@ -100,7 +100,9 @@ impl PreparedReply {
         let known = self.beside.iter().map_while(OnceLock::get).find(|known| inner.keys().eq(&known.names));
         let beside = match known {
             Some(known) => known,
-            None => self.beside.iter().find(|free| free.get().is_none())?.get_or_init(|| HeadVariant::of(inner, write)),
+            None => {
+                self.beside.iter().find(|free| free.get().is_none())?.get_or_init(|| HeadVariant::new(inner, write))
+            }
         };
         // Another thread may have taken the free place.
         beside.head.as_ref().filter(|_| known.is_some() || inner.keys().eq(&beside.names))
@@ -122,7 +124,7 @@ impl PreparedReply {
 
 impl HeadVariant {
     /// From what is written with two ids and two sets of values that no response has.
-    fn of(inner: &HeaderMap, mut write: impl FnMut(HeaderMap, &HeaderValue) -> Option<HeaderMap>) -> Self {
+    fn new(inner: &HeaderMap, mut write: impl FnMut(HeaderMap, &HeaderValue) -> Option<HeaderMap>) -> Self {
         let names: Box<[HeaderName]> = inner.keys().cloned().collect();
         let mut sample = |id, mark: &str| {
             let id = HeaderValue::from_static(id);
@@ -133,7 +135,7 @@ impl HeadVariant {
             Some((id, inner, values, head))
         };
         let head = sample(HOLE, "a").zip(sample(OTHER, "b")).and_then(|(one, other)| {
-            let head = HeadTemplate::of(one.3, &one.0, &one.2);
+            let head = HeadTemplate::new(one.3, &one.0, &one.2);
             (head.filled(&other.0, None, &other.1) == other.3).then_some(head)
         });
         Self { names, head }
@@ -141,7 +143,7 @@ impl HeadVariant {
 }
 
 impl HeadTemplate {
-    fn of(lines: HeaderMap, id: &HeaderValue, kept: &[HeaderValue]) -> Self {
+    fn new(lines: HeaderMap, id: &HeaderValue, kept: &[HeaderValue]) -> Self {
         let holes = lines.iter().enumerate().filter_map(|(at, (name, value))| match () {
             () if value == id => Some((at, Hole::Id)),
             () if *name == CONTENT_LENGTH => Some((at, Hole::Length)),

@@ -19,7 +19,7 @@ use serde_json::value::RawValue;
 use crate::cause;
 use crate::code::ErrorCode;
 use crate::fault::Fault;
-use crate::frames::{MessageDecoder, InvalidBase64, PREFIX_LEN, DecodedItem, MessagePrefix};
+use crate::frames::{DecodedItem, InvalidBase64, MessageDecoder, MessagePrefix, PREFIX_LEN};
 
 /// Counts a request body, and remembers what went wrong with it.
 ///
@@ -169,12 +169,12 @@ struct Shared {
     raised: AtomicU8,
     limit: Option<u64>,
     linger: DrainBudget,
-    watched: Option<Watched>,
+    watched: Option<ObservedLimit>,
 }
 
 /// What a route in `observe` wants to know of a body that it lets pass (M1).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Watched {
+pub(crate) struct ObservedLimit {
     /// Whether it is longer than this.
     pub(crate) limit: Option<u64>,
     /// Whether there is one at all.
@@ -193,8 +193,8 @@ impl BodyFlags {
     /// It is no sequence of messages, as its media type has it.
     pub(crate) const MALFORMED: u8 = 64;
 
-    pub(crate) fn new(limit: Option<u64>, linger: DrainBudget, watched: Watched) -> Self {
-        let watched = Some(watched).filter(|watched| *watched != Watched::default());
+    pub(crate) fn new(limit: Option<u64>, linger: DrainBudget, watched: ObservedLimit) -> Self {
+        let watched = Some(watched).filter(|watched| *watched != ObservedLimit::default());
         Self(Arc::new(Shared { raised: AtomicU8::new(0), limit, linger, watched }))
     }
 
@@ -208,7 +208,7 @@ impl BodyFlags {
         if self.has(Self::NOTED) { self.0.watched?.limit } else { None }
     }
 
-    fn note(&self, watched: &Watched, seen: u64) {
+    fn note(&self, watched: &ObservedLimit, seen: u64) {
         if watched.limit.is_some_and(|limit| seen > limit) {
             self.raise(Self::NOTED);
         }
@@ -283,7 +283,7 @@ mod tests {
 
     fn flags(limit: Option<u64>) -> BodyFlags {
         let linger = DrainBudget { max_bytes: 1, timeout: Duration::from_secs(1), body_first: false };
-        BodyFlags::new(limit, linger, Watched::default())
+        BodyFlags::new(limit, linger, ObservedLimit::default())
     }
 
     #[test]
@@ -317,7 +317,7 @@ mod tests {
     fn p1_over_http2_a_message_too_long_is_read_to_its_end_and_no_further() {
         let linger = |chunk: &[u8]| {
             let linger = DrainBudget { max_bytes: 9, timeout: Duration::from_secs(1), body_first: true };
-            let flags = BodyFlags::new(Some(1), linger, Watched::default());
+            let flags = BodyFlags::new(Some(1), linger, ObservedLimit::default());
             match Meter::new(flags).by_message(messages(false, true)).request_data(chunk) {
                 MeterAction::Over(linger) => (linger.max_bytes, linger.timeout.as_secs()),
                 MeterAction::Within => unreachable!(),
@@ -342,7 +342,7 @@ mod tests {
     #[test]
     fn m1_a_watched_message_passes_and_is_noted() {
         let linger = DrainBudget { max_bytes: 1, timeout: Duration::from_secs(1), body_first: false };
-        let flags = BodyFlags::new(None, linger, Watched { limit: Some(4), first_byte: true });
+        let flags = BodyFlags::new(None, linger, ObservedLimit { limit: Some(4), first_byte: true });
         let mut meter = Meter::new(flags.clone()).by_message(messages(false, true));
         assert_eq!((meter.request_data(b"\0\0\0\0\x04abcd"), flags.noted()), (MeterAction::Within, None));
         assert_eq!((meter.request_data(b"\0\0\0\0\x05"), flags.noted()), (MeterAction::Within, Some(4)));
@@ -352,7 +352,7 @@ mod tests {
     #[test]
     fn m1_a_watched_body_passes_and_is_noted() {
         let linger = DrainBudget { max_bytes: 1, timeout: Duration::from_secs(1), body_first: false };
-        let flags = BodyFlags::new(None, linger, Watched { limit: Some(4), first_byte: true });
+        let flags = BodyFlags::new(None, linger, ObservedLimit { limit: Some(4), first_byte: true });
         let mut meter = Meter::new(flags.clone());
         assert_eq!((meter.request_data(b""), flags.has(BodyFlags::BEGUN)), (MeterAction::Within, false));
         assert_eq!((meter.request_data(b"abcd"), flags.noted()), (MeterAction::Within, None));

@@ -30,7 +30,9 @@ impl MediaTypes {
         let accept = HeaderValue::from_str(&types.join(", "));
         match accept {
             Ok(accept) if !types.is_empty() => Ok(Self { refusal: refusal(&types, accept).with_stored_reply(), types }),
-            _ => Err(SettingError::new(KEY, "the list names no media type", "name at least one, or leave the guard out")),
+            _ => {
+                Err(SettingError::new(KEY, "the list names no media type", "name at least one, or leave the guard out"))
+            }
         }
     }
 

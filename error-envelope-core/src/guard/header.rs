@@ -70,7 +70,12 @@ impl RequiredHeader {
         let invalid = Text::new(self.invalid, || format!("The header {name} is badly formed or repeated."));
         SettingError::unless_message("missing", &missing.text)?;
         SettingError::unless_message("invalid", &invalid.text)?;
-        Ok(HeaderGuard { name, pattern, missing: missing.fault().with_stored_reply(), invalid: invalid.fault().with_stored_reply() })
+        Ok(HeaderGuard {
+            name,
+            pattern,
+            missing: missing.fault().with_stored_reply(),
+            invalid: invalid.fault().with_stored_reply(),
+        })
     }
 }
 
@@ -132,7 +137,9 @@ fn parse_name(name: &str) -> Result<HeaderName, SettingError> {
             "leave the table out; trust = \"valid\" in [request_id] keeps a sender's id",
         )),
         Ok(name) => Ok(name),
-        Err(_) => Err(SettingError::new("name", format!("{name:?} is no header name"), "write one such as \"x-app-id\"")),
+        Err(_) => {
+            Err(SettingError::new("name", format!("{name:?} is no header name"), "write one such as \"x-app-id\""))
+        }
     }
 }
 

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::time::Duration;
 
 use super::choice::Trust;
-use super::error::{TablePath, PolicyError, Problem};
+use super::error::{PolicyError, Problem, TablePath};
 use super::route::Route;
 use super::scope::{PolicyPart, Scope};
 use super::{Budget, Drain, IdSettings, Inspect, Policy};
@@ -132,7 +132,7 @@ impl PolicyBuilder {
         self.compile().map_err(|problem| {
             let Problem { place, refused, .. } = *problem;
             let SettingError { key, wrong, right } = refused;
-            let table = names.of(&place);
+            let table = names.name(&place);
             let key = if key.is_empty() { table } else { format!("{table}: {key}") };
             PolicyError::new(Some(key), wrong, right)
         })
@@ -165,7 +165,7 @@ struct Names {
 }
 
 impl Names {
-    fn of(&self, place: &TablePath) -> String {
+    fn name(&self, place: &TablePath) -> String {
         let part = |part: usize| self.parts.get(part).map_or("", String::as_str);
         let of = |names: &[Vec<String>], part: usize, index: usize| {
             names.get(part).and_then(|names| names.get(index)).cloned().unwrap_or_default()

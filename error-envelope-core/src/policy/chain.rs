@@ -7,7 +7,7 @@ use http::Method;
 
 use super::error::{SourceSpan, TablePath};
 use super::file::Loaded;
-use super::keys::Keys;
+use super::keys::TableSettings;
 use super::scope::PolicyPart;
 
 const JSON: &str = "json";
@@ -15,7 +15,7 @@ const TYPES: &str = "content_types";
 
 /// The keys of a route, in the order of the manual; `json` stands for `content_types`, too.
 pub(super) fn keys() -> impl Iterator<Item = &'static str> {
-    Keys::NAMES.iter().copied().filter(|key| *key != TYPES)
+    TableSettings::NAMES.iter().copied().filter(|key| *key != TYPES)
 }
 
 /// The tables that speak for a request: of the narrowest scope and those around it, each one's routes that match, the
@@ -24,7 +24,7 @@ pub(super) fn keys() -> impl Iterator<Item = &'static str> {
 pub(super) struct SettingChain<'a> {
     /// The narrowest scope; 0 is the policy itself.
     pub(super) part: usize,
-    pub(super) tables: Vec<(TablePath, &'a Keys)>,
+    pub(super) tables: Vec<(TablePath, &'a TableSettings)>,
 }
 
 /// What a key is in the end, and who said it.
@@ -78,7 +78,7 @@ impl Loaded {
         for at in around {
             let own = self.policy.parts.get(at)?.own_rules;
             if left < own {
-                return self.at(&TablePath::Map(at, left), "").map(|at| (at.file, at.line));
+                return self.span_of(&TablePath::Map(at, left), "").map(|at| (at.file, at.line));
             }
             left -= own;
         }
@@ -86,7 +86,7 @@ impl Loaded {
     }
 
     /// Where a key stands, or its table where that does not have it.
-    pub(super) fn at(&self, place: &TablePath, key: &str) -> Option<SourceSpan<'_>> {
+    pub(super) fn span_of(&self, place: &TablePath, key: &str) -> Option<SourceSpan<'_>> {
         self.sources.locate(place, key)
     }
 }
@@ -94,7 +94,7 @@ impl Loaded {
 impl SettingChain<'_> {
     /// The value of one of [`keys`].
     pub(super) fn decided(&self, key: &'static str) -> ResolvedSetting {
-        let said = self.tables.iter().find_map(|(place, keys)| Some((place, said(keys, key)?)));
+        let said = self.tables.iter().find_map(|(place, keys)| Some((place, value_of(keys, key)?)));
         match said {
             Some((place, (key, value))) => ResolvedSetting { key, value, place: Some(place.clone()) },
             None => ResolvedSetting { key, value: default_of(key), place: None },
@@ -108,7 +108,7 @@ impl SettingChain<'_> {
 }
 
 /// What one table says of one of [`keys`].
-pub(super) fn said(keys: &Keys, key: &'static str) -> Option<(&'static str, String)> {
+pub(super) fn value_of(keys: &TableSettings, key: &'static str) -> Option<(&'static str, String)> {
     // Two ways to say one thing: the list decides, unless it is empty beside `json = true`.
     let lists = |types: &Vec<String>| keys.json != Some(true) || !types.is_empty();
     let key = if key == JSON && keys.content_types.as_ref().is_some_and(lists) { TYPES } else { key };
@@ -116,5 +116,5 @@ pub(super) fn said(keys: &Keys, key: &'static str) -> Option<(&'static str, Stri
 }
 
 pub(super) fn default_of(key: &str) -> String {
-    Keys::defaults().written(key).unwrap_or_default()
+    TableSettings::defaults().written(key).unwrap_or_default()
 }

@@ -10,11 +10,11 @@ use std::time::Duration;
 use http::HeaderName;
 
 use self::lists::Lists;
-use super::error::{TablePath, Problem};
+use super::error::{Problem, TablePath};
 use super::faults::PolicyFaults;
-use super::keys::Said;
+use super::keys::PartialSettings;
 use super::matcher::{Clash, Matcher};
-use super::scope::{ScopeMatcher, PolicyPart, Scope, Scopes};
+use super::scope::{PolicyPart, Scope, ScopeMatcher, Scopes};
 use super::{Budget, CompiledScope, Origin, Policy, PolicyBuilder};
 use crate::classify::rule::{MapRule, Rule};
 use crate::code::details::{self, SchemaError};
@@ -84,12 +84,15 @@ fn compile_part(
     cover: Option<&ScopeMatcher>,
     codes: &CodeSet,
     lists: &mut Lists,
-    said: &mut Vec<Said>,
+    said: &mut Vec<PartialSettings>,
 ) -> Result<CompiledScope, Box<Problem>> {
-    let default_keys = Said::new(&part.keys, lists).map_err(|refused| refused.at(TablePath::Defaults(at)))?;
+    let default_keys =
+        PartialSettings::new(&part.keys, lists).map_err(|refused| refused.at_path(TablePath::Defaults(at)))?;
     let matcher = compile_routes(at, &part, cover, said.len())?;
     for (index, route) in part.routes.iter().enumerate() {
-        said.push(Said::new(&route.keys, lists).map_err(|refused| refused.at(TablePath::Route(at, index)))?);
+        said.push(
+            PartialSettings::new(&route.keys, lists).map_err(|refused| refused.at_path(TablePath::Route(at, index)))?,
+        );
     }
     let rules = compile_rules(at, part.rules, cover, codes)?;
     let outward = compile_outward(at, part.outward)?;
@@ -99,7 +102,7 @@ fn compile_part(
 /// Gives each part what it has from those around it: rules after its own, and the settings where no route says any.
 fn settle(mut parts: Vec<CompiledScope>) -> Box<[CompiledScope]> {
     let settled = |at: usize| {
-        let mut said = Said::default();
+        let mut said = PartialSettings::default();
         let chain = || around(&parts, at).map(|part| &parts[part]);
         chain().for_each(|part| said.inherit(&part.default_keys));
         let rules: Box<[Arc<Rule>]> = chain().flat_map(|part| part.rules.iter().cloned()).collect();
@@ -122,14 +125,17 @@ fn around(parts: &[CompiledScope], at: usize) -> impl Iterator<Item = usize> {
 fn compile_covers(scopes: &[Scope]) -> Result<Vec<ScopeMatcher>, Box<Problem>> {
     let mut covers: Vec<ScopeMatcher> = Vec::new();
     for (at, scope) in (1..).zip(scopes) {
-        let cover = scope.cover().map_err(|refused| refused.at(TablePath::Scope(at)))?;
-        let crosses =
-            |other: &ScopeMatcher| cover.overlaps(other) && !cover.is_narrower_than(other) && !other.is_narrower_than(&cover);
+        let cover = scope.cover().map_err(|refused| refused.at_path(TablePath::Scope(at)))?;
+        let crosses = |other: &ScopeMatcher| {
+            cover.overlaps(other) && !cover.is_narrower_than(other) && !other.is_narrower_than(&cover)
+        };
         if let Some(other) = covers.iter().position(crosses) {
             let wrong = "the scope overlaps another one, and neither is the narrower";
             let right =
                 "give one of them fewer hosts or a longer prefix, so that it is inside the other, or none in common";
-            return Err(SettingError::new("", wrong, right).beside(TablePath::Scope(at), TablePath::Scope(other + 1)));
+            return Err(
+                SettingError::new("", wrong, right).with_location(TablePath::Scope(at), TablePath::Scope(other + 1))
+            );
         }
         covers.push(cover);
     }
@@ -150,12 +156,13 @@ fn refuse_budgets(inspect: &Budget, drain: &Budget) -> Result<(), Box<Problem>> 
     const LARGEST: u64 = 1024 * 1024 * 1024;
     if inspect.max_bytes > LARGEST {
         let refused = SettingError::new("max_bytes", "error bodies are held in memory", "set at most 1 GiB");
-        return Err(refused.at(TablePath::Inspect));
+        return Err(refused.at_path(TablePath::Inspect));
     }
     for (budget, place) in [(inspect, TablePath::Inspect), (drain, TablePath::Drain)] {
         if budget.timeout.is_zero() || budget.timeout > Duration::from_secs(300) {
-            let refused = SettingError::new("timeout", "the time is none, or longer than any client waits", TIMEOUT_ADVICE);
-            return Err(refused.at(place));
+            let refused =
+                SettingError::new("timeout", "the time is none, or longer than any client waits", TIMEOUT_ADVICE);
+            return Err(refused.at_path(place));
         }
     }
     Ok(())
@@ -169,7 +176,7 @@ fn compile_domain(domain: Option<Cow<'static, str>>) -> Result<Cow<'static, str>
         return Ok(domain);
     }
     let right = "write a name such as \"orders.example.com\"";
-    Err(SettingError::new("domain", "the domain is no host's name", right).at(TablePath::Rpc))
+    Err(SettingError::new("domain", "the domain is no host's name", right).at_path(TablePath::Rpc))
 }
 
 const TIMEOUT_ADVICE: &str = "set more than 0 and at most 5 minutes";
@@ -177,9 +184,11 @@ const TIMEOUT_ADVICE: &str = "set more than 0 and at most 5 minutes";
 fn compile_headers(headers: Vec<(String, RequiredHeader)>) -> Result<HashMap<String, HeaderGuard>, Box<Problem>> {
     let mut guards = HashMap::new();
     for (name, header) in headers {
-        let guard = header.compile().map_err(|refused| refused.at(TablePath::Header(name.clone())))?;
+        let guard = header.compile().map_err(|refused| refused.at_path(TablePath::Header(name.clone())))?;
         if guards.insert(name.clone(), guard).is_some() {
-            return Err(SettingError::new("", "the name is given twice", "rename one of them").at(TablePath::Header(name)));
+            return Err(
+                SettingError::new("", "the name is given twice", "rename one of them").at_path(TablePath::Header(name))
+            );
         }
     }
     Ok(guards)
@@ -193,7 +202,7 @@ fn refuse_forwarded(guards: &HashMap<String, HeaderGuard>, ids: &[HeaderName]) -
     let Some((name, guard)) = removed.first() else { return Ok(()) };
     let wrong = format!("{} is a header of forward_id: what clients send in it is removed", guard.name());
     let right = "require another header, or forward ids in another one";
-    Err(SettingError::new("name", wrong, right).at(TablePath::Header((*name).clone())))
+    Err(SettingError::new("name", wrong, right).at_path(TablePath::Header((*name).clone())))
 }
 
 /// The schemes by their names, and what the policy knows of all of them.
@@ -206,14 +215,14 @@ fn compile_schemes(schemes: Vec<(String, AuthScheme)>) -> Result<Schemes, Box<Pr
     let mut compiled = Schemes { in_order: Vec::new(), by_name: HashMap::new() };
     for (name, scheme) in schemes {
         let place = || TablePath::Auth(name.clone());
-        let scheme = Arc::new(scheme.compile(&name).map_err(|refused| refused.at(place()))?);
+        let scheme = Arc::new(scheme.compile(&name).map_err(|refused| refused.at_path(place()))?);
         if compiled.by_name.insert(name.clone(), scheme.clone()).is_some() {
-            return Err(SettingError::new("", "the name is given twice", "rename one of them").at(place()));
+            return Err(SettingError::new("", "the name is given twice", "rename one of them").at_path(place()));
         }
         compiled.in_order.push(scheme);
     }
     auth::refuse_together(compiled.in_order.iter().map(|scheme| &**scheme))
-        .map_err(|(name, refused)| refused.at(TablePath::Auth(name.to_owned())))?;
+        .map_err(|(name, refused)| refused.at_path(TablePath::Auth(name.to_owned())))?;
     Ok(compiled)
 }
 
@@ -244,11 +253,11 @@ fn distinct<'a>(names: impl Iterator<Item = &'a HeaderName>) -> Box<[HeaderName]
 fn compile_codes(codes: Vec<ErrorCode>) -> Result<CodeSet, Box<Problem>> {
     let mut names = HashSet::new();
     for (index, code) in codes.iter().enumerate() {
-        refuse_code(code).map_err(|refused| refused.at(TablePath::Code(index)))?;
+        refuse_code(code).map_err(|refused| refused.at_path(TablePath::Code(index)))?;
         if !names.insert(code.as_str()) {
             let first = codes.iter().position(|other| other == code).unwrap_or_default();
             let refused = SettingError::new("code", format!("{:?} is defined twice", code.as_str()), "define it once");
-            return Err(refused.beside(TablePath::Code(index), TablePath::Code(first)));
+            return Err(refused.with_location(TablePath::Code(index), TablePath::Code(first)));
         }
     }
     Ok(CodeSet::new(codes))
@@ -257,7 +266,11 @@ fn compile_codes(codes: Vec<ErrorCode>) -> Result<CodeSet, Box<Problem>> {
 fn refuse_code(code: &ErrorCode) -> Result<(), SettingError> {
     let name = code.as_str();
     if ErrorCode::in_catalogue(name).is_some() {
-        return Err(SettingError::new("code", format!("{name:?} is a code of the catalogue"), "use it without defining it"));
+        return Err(SettingError::new(
+            "code",
+            format!("{name:?} is a code of the catalogue"),
+            "use it without defining it",
+        ));
     }
     if code.is_foreign() {
         return Err(SettingError::new("code", format!("{name:?} has no status"), "make it with ErrorCode::own"));
@@ -283,29 +296,33 @@ fn compile_rules(
     let compile = |rule: MapRule| {
         let rule = rule.with_codes(codes).compile()?;
         match (rule.route(), cover) {
-            (Some(route), Some(cover)) if !cover.meets(route) => Err(outside_scope("route")),
+            (Some(route), Some(cover)) if !cover.may_match(route) => Err(outside_scope("route")),
             _ => Ok(Arc::new(rule)),
         }
     };
     let compiled = rules.into_iter().enumerate();
-    compiled.map(|(index, rule)| compile(rule).map_err(|refused| refused.at(TablePath::Map(at, index)))).collect()
+    compiled.map(|(index, rule)| compile(rule).map_err(|refused| refused.at_path(TablePath::Map(at, index)))).collect()
 }
 
 fn compile_outward(at: usize, rules: Vec<OutwardRule>) -> Result<Box<[Arc<Outward>]>, Box<Problem>> {
-    let compiled = rules
-        .into_iter()
-        .enumerate()
-        .map(|(index, rule)| rule.compile().map(Arc::new).map_err(|refused| refused.at(TablePath::Outward(at, index))));
+    let compiled = rules.into_iter().enumerate().map(|(index, rule)| {
+        rule.compile().map(Arc::new).map_err(|refused| refused.at_path(TablePath::Outward(at, index)))
+    });
     compiled.collect()
 }
 
-fn compile_routes(at: usize, part: &PolicyPart, cover: Option<&ScopeMatcher>, base: usize) -> Result<Matcher, Box<Problem>> {
+fn compile_routes(
+    at: usize,
+    part: &PolicyPart,
+    cover: Option<&ScopeMatcher>,
+    base: usize,
+) -> Result<Matcher, Box<Problem>> {
     let mut patterns = Vec::new();
     for (index, route) in part.routes.iter().enumerate() {
         let place = || TablePath::Route(at, index);
-        let pattern = Pattern::parse("match", &route.pattern).map_err(|refused| refused.at(place()))?;
-        if cover.is_some_and(|cover| !cover.meets(&pattern)) {
-            return Err(outside_scope("match").at(place()));
+        let pattern = Pattern::parse("match", &route.pattern).map_err(|refused| refused.at_path(place()))?;
+        if cover.is_some_and(|cover| !cover.may_match(&pattern)) {
+            return Err(outside_scope("match").at_path(place()));
         }
         patterns.push(pattern);
     }
@@ -313,7 +330,8 @@ fn compile_routes(at: usize, part: &PolicyPart, cover: Option<&ScopeMatcher>, ba
         let written = |index: usize| part.routes.get(index).map(|route| route.pattern.as_str()).unwrap_or_default();
         let wrong = format!("{:?} and {:?} are two routes for one path", written(second), written(first));
         let right = "keep one of them, or give them different methods";
-        SettingError::new("match", wrong, right).beside(TablePath::Route(at, second), TablePath::Route(at, first))
+        SettingError::new("match", wrong, right)
+            .with_location(TablePath::Route(at, second), TablePath::Route(at, first))
     })
 }
 

@@ -8,9 +8,9 @@ use std::fmt;
 use http::{Method, Request, Uri};
 
 use super::chain::{self, SettingChain};
-use super::error::{TablePath, PolicyError};
+use super::error::{PolicyError, TablePath};
 use super::file::Loaded;
-use super::keys::Keys;
+use super::keys::TableSettings;
 use super::{Reading, Unmatched, host};
 use crate::guard::reading::normalised;
 
@@ -125,7 +125,7 @@ impl Setting {
 
     /// How errors leave is decided by the normalised reading alone.
     fn is_guard(&self) -> bool {
-        self.key == "mode" || !Keys::OF_REPLIES.contains(&self.key)
+        self.key == "mode" || !TableSettings::OF_REPLIES.contains(&self.key)
     }
 }
 
@@ -141,7 +141,7 @@ impl Loaded {
         let head = Request::builder().method(method.clone()).uri(uri).body(()).map(|request| request.into_parts().0);
         let head = head.map_err(|_| refused("URL", url, "write a path"))?;
         // The layer refuses such a request, whatever its path.
-        let hosts = host::of(&head).ok_or_else(|| refused("URL", url, "write a host, and a port in digits"))?;
+        let hosts = host::hosts(&head).ok_or_else(|| refused("URL", url, "write a host, and a port in digits"))?;
         let host = hosts.first.into_owned();
         let path = head.uri.path();
         let normal = normalised(path).unwrap_or_else(|| path.into());
@@ -196,7 +196,7 @@ impl Loaded {
 
     /// `FILE:LINE`; empty for a table that Rust made.
     fn place(&self, place: &TablePath, key: &str) -> String {
-        self.at(place, key).map(|at| format!("{}:{}", at.file, at.line)).unwrap_or_default()
+        self.span_of(place, key).map(|at| format!("{}:{}", at.file, at.line)).unwrap_or_default()
     }
 
     fn scope_name(&self, part: usize) -> String {

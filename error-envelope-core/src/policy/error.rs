@@ -45,7 +45,7 @@ impl PolicyError {
 
     /// What is wrong at a place in a file.
     #[cfg(feature = "policy-file")]
-    pub(super) fn at(at: &SourceSpan<'_>, wrong: impl Into<String>, right: impl Into<String>) -> Self {
+    pub(super) fn spanned(at: &SourceSpan<'_>, wrong: impl Into<String>, right: impl Into<String>) -> Self {
         let key = Some(at.key.clone()).filter(|key| !key.is_empty());
         Self::new(key, wrong, right).in_file(at.file, Some(at.line)).spanning(at.span.clone())
     }
@@ -210,11 +210,11 @@ pub(super) struct Problem {
 }
 
 impl SettingError {
-    pub(super) fn at(self, place: TablePath) -> Box<Problem> {
+    pub(super) fn at_path(self, place: TablePath) -> Box<Problem> {
         Box::new(Problem { place, refused: self, beside: None })
     }
 
-    pub(super) fn beside(self, place: TablePath, other: TablePath) -> Box<Problem> {
+    pub(super) fn with_location(self, place: TablePath, other: TablePath) -> Box<Problem> {
         Box::new(Problem { place, refused: self, beside: Some(other) })
     }
 }

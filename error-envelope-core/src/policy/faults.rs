@@ -26,13 +26,16 @@ impl PolicyFaults {
         limits.dedup();
         Self {
             catalogue: ErrorCode::ALL.iter().map(|code| Fault::new(code.clone()).with_stored_reply()).collect(),
-            too_large: limits.into_iter().map(|limit| (limit, body_limit::too_large(limit).with_stored_reply())).collect(),
+            too_large: limits
+                .into_iter()
+                .map(|limit| (limit, body_limit::too_large(limit).with_stored_reply()))
+                .collect(),
             reported: (0..own_codes).map(|_| AtomicBool::new(false)).collect(),
         }
     }
 
     /// That of a code of the catalogue, which says nothing of its own.
-    pub(super) fn of(&self, code: &ErrorCode) -> Option<&Fault> {
+    pub(super) fn prepared(&self, code: &ErrorCode) -> Option<&Fault> {
         self.catalogue.get(code.place()?)
     }
 

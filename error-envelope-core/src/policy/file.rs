@@ -31,8 +31,8 @@ use self::read::Table;
 pub use self::regular::read_regular;
 pub(crate) use self::sources::Sources;
 use self::tables::Budgets;
-use super::error::{TablePath, PolicyError};
-use super::keys::Keys;
+use super::error::{PolicyError, TablePath};
+use super::keys::TableSettings;
 use super::scope::Scope;
 use super::{Origin, Policy, PolicyBuilder};
 use crate::code::{CodeSet, ErrorCode};
@@ -132,7 +132,7 @@ impl<'a> Reader<'a> {
             let part = reader.part_of(file)?;
             reader.parts.push(part);
             for table in root.tables("code")? {
-                reader.sources.put(TablePath::Code(reader.own.len()), table.placed(file));
+                reader.sources.insert(TablePath::Code(reader.own.len()), table.placed(file));
                 let mut code = tables::read_code(&table)?;
                 if let Some(details) = table.get("details") {
                     let folder = reader.folder_of(file);
@@ -158,7 +158,7 @@ impl<'a> Reader<'a> {
         let scope = tables::read_scope(&table)?;
         self.builder.scopes.push(scope);
         let part = self.builder.scopes.len();
-        self.sources.put(TablePath::Scope(part), table.placed(file));
+        self.sources.insert(TablePath::Scope(part), table.placed(file));
         self.refuse_outside(part, around)?;
         Ok(part)
     }
@@ -169,15 +169,16 @@ impl<'a> Reader<'a> {
             scope
                 .map(Scope::cover)
                 .transpose()
-                .map_err(|refused| self.sources.led_back(*refused.at(TablePath::Scope(part))))
+                .map_err(|refused| self.sources.led_back(*refused.at_path(TablePath::Scope(part))))
         };
         let (Some(cover), Some(wider)) = (cover(part)?, cover(around)?) else { return Ok(()) };
         if cover.is_narrower_than(&wider) {
             return Ok(());
         }
         let wrong = "the scope is not inside the one of the file that includes it";
-        let refused = crate::guard::pattern::SettingError::new("", wrong, "narrow it, or include the file from outside");
-        Err(self.sources.led_back(*refused.beside(TablePath::Scope(part), TablePath::Scope(around))))
+        let refused =
+            crate::guard::pattern::SettingError::new("", wrong, "narrow it, or include the file from outside");
+        Err(self.sources.led_back(*refused.with_location(TablePath::Scope(part), TablePath::Scope(around))))
     }
 
     /// The files, each after those that it includes: what they say comes before what it says.
@@ -202,7 +203,7 @@ impl<'a> Reader<'a> {
         }
         for (name, table) in root.children_of("header")? {
             self.refuse_twice(&TablePath::Header(name.clone()), &table)?;
-            self.sources.put(TablePath::Header(name.clone()), table.placed(file));
+            self.sources.insert(TablePath::Header(name.clone()), table.placed(file));
             self.builder.headers.push((name, tables::read_header(&table)?));
         }
         for (name, table) in root.children_of("auth")? {
@@ -212,32 +213,32 @@ impl<'a> Reader<'a> {
                 let keys = messages.placed(file).keys;
                 placed.keys.extend(keys.into_iter().map(|(key, span)| (format!("messages.{key}"), span)));
             }
-            // Keys are the builder's `keys`, wherever they come from.
+            // TableSettings are the builder's `keys`, wherever they come from.
             if let Some((_, span)) = placed.keys.iter().find(|(key, _)| key == "keys_file").cloned()
                 && !placed.keys.iter().any(|(key, _)| key == "keys")
             {
                 placed.keys.push(("keys".to_owned(), span));
             }
-            self.sources.put(TablePath::Auth(name.clone()), placed);
+            self.sources.insert(TablePath::Auth(name.clone()), placed);
             let scheme = auth::read(&name, &table, self.folder_of(file), self.around, &mut self.more_files)?;
             self.builder.schemes.push((name, scheme));
         }
         for table in root.tables("map")? {
             let rule = tables::read_rule(&table, &self.known, &self.own)?;
             let place = TablePath::Map(part, self.part(part).rules.len());
-            self.sources.put(place, table.placed(file));
+            self.sources.insert(place, table.placed(file));
             self.part(part).rules.push(rule);
         }
         for table in root.tables("outward")? {
             let rule = tables::read_outward(&table, &self.known, &self.own)?;
             let place = TablePath::Outward(part, self.part(part).outward.len());
-            self.sources.put(place, table.placed(file));
+            self.sources.insert(place, table.placed(file));
             self.part(part).outward.push(rule);
         }
         for table in root.tables("route")? {
             let route = tables::read_route(&table)?;
             let place = TablePath::Route(part, self.part(part).routes.len());
-            self.sources.put(place, table.placed(file));
+            self.sources.insert(place, table.placed(file));
             self.part(part).routes.push(route);
         }
         Ok(())
@@ -265,7 +266,7 @@ impl<'a> Reader<'a> {
                 return Err(root.refused_key(key, wrong, "keep one of them"));
             }
             if let Some(place) = place {
-                self.sources.put(place, table.placed(file));
+                self.sources.insert(place, table.placed(file));
             }
         }
         Ok(())
@@ -276,24 +277,30 @@ impl<'a> Reader<'a> {
         match self.sources.locate(place, "") {
             Some(first) => {
                 let wrong = format!("the name is given twice ({}:{})", first.file, first.line);
-                Err(table.refused(wrong, "rename one of them"))
+                Err(table.error(wrong, "rename one of them"))
             }
             None => Ok(()),
         }
     }
 
     /// Several files of one part may have defaults, each its own keys.
-    fn put_defaults(&mut self, file: usize, part: usize, table: &Table<'_>, keys: Keys) -> Result<(), PolicyError> {
+    fn put_defaults(
+        &mut self,
+        file: usize,
+        part: usize,
+        table: &Table<'_>,
+        keys: TableSettings,
+    ) -> Result<(), PolicyError> {
         let place = TablePath::Defaults(part);
         let known = self.part(part).keys.clone();
         let is_in_both = |key: &str| known.written(key).is_some() && keys.written(key).is_some();
-        if let Some(key) = Keys::NAMES.iter().find(|key| is_in_both(key)) {
+        if let Some(key) = TableSettings::NAMES.iter().find(|key| is_in_both(key)) {
             let first = self.sources.locate(&place, key).map(|at| format!("{}:{}", at.file, at.line));
             let wrong = format!("{key} is set already ({})", first.unwrap_or_default());
             return Err(table.refused_key(key, wrong, "set it once for each scope"));
         }
         self.part(part).keys = known.and(keys);
-        self.sources.put(place, table.placed(file));
+        self.sources.insert(place, table.placed(file));
         Ok(())
     }
 

@@ -20,7 +20,7 @@ pub(super) struct Hosts<'a> {
 
 /// `None` where nobody can tell: several `host` lines, or one that is no host and a port, such as `a.example:80:80`. RFC
 /// 9112 §3.2 has such a request refused.
-pub(super) fn of(head: &Parts) -> Option<Hosts<'_>> {
+pub(super) fn hosts(head: &Parts) -> Option<Hosts<'_>> {
     let line = match fields::at_most_one(&head.headers, &HOST)? {
         Some(line) => Some(bare(line.to_str().ok()?)?),
         None => None,
@@ -89,7 +89,7 @@ mod tests {
     fn host(target: &str, lines: &[&str]) -> Option<String> {
         let builder = lines.iter().fold(Request::builder().uri(target), |builder, line| builder.header(HOST, *line));
         let head = builder.body(()).unwrap().into_parts().0;
-        of(&head).map(|Hosts { first, other }| match other {
+        hosts(&head).map(|Hosts { first, other }| match other {
             Some(other) => format!("{first}, not {other}"),
             None => first.into_owned(),
         })

@@ -37,15 +37,15 @@ impl Policy {
             scopes: self.parts.len() - 1,
             map_rules: self.parts.iter().map(|part| part.own_rules).sum(),
             own_codes: self.codes.len(),
-            mode: self.own().defaults.mode,
-            body_limit: self.own().defaults.body_limit,
+            mode: self.root_scope().defaults.mode,
+            body_limit: self.root_scope().defaults.body_limit,
             observes_bodies: self.observes_bodies,
         }
     }
 
     /// What is known of a request of which nothing is known any more.
     pub(crate) fn own_label(&self) -> LogLabel {
-        self.own().defaults.label()
+        self.root_scope().defaults.label()
     }
 
     /// Its routes, those of its scopes after its own: the patterns that [`Event::route`](crate::exchange::Event::route)

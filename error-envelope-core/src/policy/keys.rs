@@ -34,12 +34,12 @@ macro_rules! keys {
     )*) => {
         /// What one table says.
         #[derive(Clone, Debug, Default)]
-        pub(super) struct Keys {
+        pub(super) struct TableSettings {
             $(pub(super) $key: Option<$told>,)*
         }
 
         #[cfg(feature = "policy-file")]
-        impl Keys {
+        impl TableSettings {
             pub(super) const NAMES: &[&'static str] = &[$(stringify!($key),)*];
 
             pub(super) const OF_REPLIES: &[&'static str] = &[$($(name_of!($key, $reply),)?)*];
@@ -68,18 +68,18 @@ macro_rules! keys {
             }
         }
 
-        /// [`Keys`] whose lists are known by their places in the policy.
+        /// [`TableSettings`] whose lists are known by their places in the policy.
         #[derive(Clone, Debug, Default)]
-        pub(super) struct Said {$(
+        pub(super) struct PartialSettings {$(
             $(pub(super) $key: Option<$reply>,)?
             $(pub(super) $key: Option<$guard>,)?
             $(pub(super) $key: Option<$path>,)?
         )*}
 
-        impl Said {
+        impl PartialSettings {
             /// `lists` gives each distinct list its place; an empty list has none.
-            pub(super) fn new(keys: &Keys, lists: &mut Lists) -> Result<Self, SettingError> {
-                let keys = Keys { content_types: keys.media_types()?, ..keys.clone() };
+            pub(super) fn new(keys: &TableSettings, lists: &mut Lists) -> Result<Self, SettingError> {
+                let keys = TableSettings { content_types: keys.media_types()?, ..keys.clone() };
                 Ok(Self {$(
                     $($key: held!($reply, keys.$key $(, lists.$reply_list)?),)?
                     $($key: held!($guard, keys.$key $(, lists.$guard_list)?),)?
@@ -96,7 +96,7 @@ macro_rules! keys {
 
             pub(super) fn settled(self, part: u32, route: Option<Index>) -> Settings {
                 Settings {
-                    manner: Manner {
+                    manner: ResponseSettings {
                         $($($key: self.$key.unwrap_or(default!($reply $(, $reply_default)?)),)?)*
                         part,
                         route,
@@ -113,7 +113,7 @@ macro_rules! keys {
         #[derive(Clone, Copy, Debug, PartialEq, Eq)]
         pub(crate) struct Settings {
             /// Together, so that what a request keeps of its settings is one move.
-            pub(super) manner: Manner,
+            pub(super) manner: ResponseSettings,
             $(
                 $(pub(crate) $key: $guard,)?
                 $(pub(crate) $key: $path,)?
@@ -122,7 +122,7 @@ macro_rules! keys {
 
         /// What of the settings outlives the guards: how errors leave.
         #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-        pub(crate) struct Manner {
+        pub(crate) struct ResponseSettings {
             $($(pub(crate) $key: $reply,)?)*
             /// The narrowest scope; 0 is the policy itself.
             pub(super) part: u32,
@@ -179,14 +179,14 @@ keys! {
     require_headers: Vec<String>, guard Option<Index>, by headers;
     no_transform: NoTransform, reply NoTransform;
     protocols: Protocols, reply Protocols;
-    keep_members: Vec<String>, reply Option<ListIndex>, by kept;
+    keep_members: Vec<String>, reply Option<ListIndex>, by intern_names;
     preflight: Preflight, guard Preflight;
     paths: Paths, path Paths;
     case: LetterCase, path LetterCase;
     expose_headers: bool, reply bool = true;
 }
 
-impl Keys {
+impl TableSettings {
     /// `json` and `content_types` are two ways to say one thing, so that a narrower route's word replaces a wider one's
     /// whichever way each is said.
     fn media_types(&self) -> Result<Option<Vec<String>>, SettingError> {

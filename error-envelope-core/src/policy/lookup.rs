@@ -9,7 +9,7 @@ use super::choice::{LetterCase, Paths};
 use super::compile::lists::Index;
 use super::faults::PolicyFaults;
 use super::host::{self, Hosts};
-use super::keys::{Said, Settings};
+use super::keys::{PartialSettings, Settings};
 use super::usual::{self, MatchedRoutes, PrecomputedRoute};
 use super::{CompiledScope, Policy};
 use crate::dialect::Dialect;
@@ -65,7 +65,7 @@ impl Policy {
     /// The policy asks for the host and the request does not tell it, or there are too many readings.
     #[inline(never)]
     pub(crate) fn matched(&self, head: &Parts) -> Result<Matched, Unmatched> {
-        let hosts = if self.scopes.ask_host() { host::of(head).ok_or(Unmatched::NoHost)? } else { Hosts::default() };
+        let hosts = if self.scopes.ask_host() { host::hosts(head).ok_or(Unmatched::NoHost)? } else { Hosts::default() };
         let several = match self.names_methods {
             true => method::methods(head).map_err(|_| Unmatched::TooManyReadings)?,
             false => Vec::new(),
@@ -113,7 +113,7 @@ impl Policy {
     /// What the rest of a request follows that is refused for its readings (rule G0).
     #[cold]
     pub(crate) fn unmatched(&self, head: &Parts, why: Unmatched) -> Matched {
-        let hosts = if self.scopes.ask_host() { host::of(head) } else { Some(Hosts::default()) };
+        let hosts = if self.scopes.ask_host() { host::hosts(head) } else { Some(Hosts::default()) };
         match (why, hosts) {
             (Unmatched::TooManyReadings, Some(hosts)) => {
                 Matched::only(self.normalised(&head.method, &hosts.first, head.uri.path()))
@@ -124,19 +124,19 @@ impl Policy {
 
     /// What holds where the host cannot be told.
     pub(crate) fn of_no_host(&self) -> Matched {
-        Matched::only(self.own().defaults)
+        Matched::only(self.root_scope().defaults)
     }
 
     /// What holds for nearly every request: one that has one reading, and names one host. `None` where that has to be
     /// [`matched`](Self::matched). `overrides` says whether a header names another method.
     #[inline]
-    pub(crate) fn quick(&self, head: &Parts, overrides: bool) -> Option<&Settings> {
+    pub(crate) fn cached_settings(&self, head: &Parts, overrides: bool) -> Option<&Settings> {
         let path = head.uri.path();
         if has_readings(path.as_bytes()) {
             return None;
         }
         if self.is_everywhere {
-            return Some(&self.own().defaults);
+            return Some(&self.root_scope().defaults);
         }
         if self.names_methods && (overrides || !method::is_plain(head)) {
             return None;
@@ -144,7 +144,7 @@ impl Policy {
         let narrowest = if self.parts.len() == 1 {
             0
         } else {
-            let hosts = if self.scopes.ask_host() { host::of(head)? } else { Hosts::default() };
+            let hosts = if self.scopes.ask_host() { host::hosts(head)? } else { Hosts::default() };
             if hosts.other.is_some() {
                 return None;
             }
@@ -305,7 +305,7 @@ impl Policy {
 
     /// Key by key: what the more specific routes do not say comes from the wider ones.
     fn inherited(&self, narrowest: usize, routes: &[usize]) -> Settings {
-        let mut said = Said::default();
+        let mut said = PartialSettings::default();
         for part in self.around(narrowest) {
             let own = routes.iter().filter(|route| part.matcher.pattern(**route).is_some());
             own.for_each(|route| said.inherit(&self.said[*route]));

@@ -57,8 +57,8 @@ pub(crate) use self::file::{Loaded, PolicyEnv};
 pub use self::file::{read_regular, value::parse_size};
 pub use self::guards::Guards;
 pub use self::in_force::{PolicySummary, RouteSummary};
-use self::keys::{DEFAULT_BODY_LIMIT, Said};
-pub(crate) use self::keys::{Manner, Settings};
+use self::keys::{DEFAULT_BODY_LIMIT, PartialSettings};
+pub(crate) use self::keys::{ResponseSettings, Settings};
 #[cfg(feature = "policy-file")]
 pub use self::lint::Lint;
 pub(crate) use self::lookup::{Matched, Reading, Unmatched};
@@ -108,7 +108,7 @@ pub struct Policy {
     observes_bodies: bool,
     codes: CodeSet,
     /// What each route says, those of all parts.
-    said: Box<[Said]>,
+    said: Box<[PartialSettings]>,
     /// What holds for the usual requests of each.
     usual: Box<[PrecomputedRoute]>,
     scopes: Scopes,
@@ -136,7 +136,7 @@ struct CompiledScope {
     /// The part around it.
     parent: Option<usize>,
     matcher: Matcher,
-    default_keys: Said,
+    default_keys: PartialSettings,
     /// What holds where no route matches.
     defaults: Settings,
     own_rules: usize,
@@ -199,12 +199,12 @@ impl Policy {
 
     /// The policy's own where a fault says no more than its code.
     pub(crate) fn prepared_fault<'f>(&'f self, fault: &'f Fault) -> &'f Fault {
-        if fault.is_stock() { self.faults.of(fault.code()).unwrap_or(fault) } else { fault }
+        if fault.is_stock() { self.faults.prepared(fault.code()).unwrap_or(fault) } else { fault }
     }
 
     /// The policy's own of a code of the catalogue.
     pub(crate) fn fault(&self, code: &ErrorCode) -> Option<&Fault> {
-        self.faults.of(code)
+        self.faults.prepared(code)
     }
 
     /// The answer to a body over its limit (rule G4).
@@ -215,7 +215,7 @@ impl Policy {
     /// In which of so many forms an error leaves whose every word is known beforehand; `None` where it depends on more than
     /// its code: on the path of its request, or on a part of the policy that too few requests have. `negotiated` says that
     /// the client has asked for RFC 9457 (R11).
-    pub(crate) fn form(&self, manner: &Manner, negotiated: bool) -> Option<(usize, usize)> {
+    pub(crate) fn form(&self, manner: &ResponseSettings, negotiated: bool) -> Option<(usize, usize)> {
         /// Those of the canonical envelope, with `vary` and without, and of RFC 9457 where a client asks for it.
         const COMMON: usize = 3;
         /// Parts beyond these write their errors anew each time: there may be a thousand.
@@ -255,23 +255,23 @@ impl Policy {
     }
 
     /// The rules that hold for a request, the narrowest scope's first.
-    pub(crate) fn rules(&self, manner: &Manner) -> &[Arc<Rule>] {
+    pub(crate) fn rules(&self, manner: &ResponseSettings) -> &[Arc<Rule>] {
         &self.part(manner.part).rules
     }
 
     /// How codes leave in another dialect (rule R12), the narrowest scope's word first.
-    pub(crate) fn outward(&self, manner: &Manner) -> &[Arc<Outward>] {
+    pub(crate) fn outward(&self, manner: &ResponseSettings) -> &[Arc<Outward>] {
         &self.part(manner.part).outward
     }
 
     /// The members of a foreign 4xx body that pass into the details (rule R14).
-    pub(crate) fn kept_members(&self, manner: &Manner) -> &[Box<str>] {
+    pub(crate) fn kept_members(&self, manner: &ResponseSettings) -> &[Box<str>] {
         manner.keep_members.and_then(|list| self.kept_lists.get(list.get())).map_or(&[], |list| list)
     }
 
     /// Whether a rule needs to know the request's path.
     #[inline]
-    pub(crate) fn rules_ask_path(&self, manner: &Manner) -> bool {
+    pub(crate) fn rules_ask_path(&self, manner: &ResponseSettings) -> bool {
         self.part(manner.part).rules_ask_path
     }
 
@@ -341,12 +341,12 @@ impl Policy {
 
     #[inline]
     fn part(&self, part: u32) -> &CompiledScope {
-        self.parts.get(part as usize).unwrap_or_else(|| self.own())
+        self.parts.get(part as usize).unwrap_or_else(|| self.root_scope())
     }
 
     /// What is no scope's.
     #[inline]
-    fn own(&self) -> &CompiledScope {
+    fn root_scope(&self) -> &CompiledScope {
         &self.parts[0]
     }
 }

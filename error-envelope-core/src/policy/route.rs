@@ -1,6 +1,6 @@
 //! Routes: a pattern, and what holds for the requests that it matches.
 
-use super::keys::Keys;
+use super::keys::TableSettings;
 
 /// Settings for the requests that a pattern matches: `[[route]]` in the policy file (rule G0).
 ///
@@ -22,12 +22,12 @@ use super::keys::Keys;
 #[must_use]
 pub struct Route {
     pub(super) pattern: String,
-    pub(super) keys: Keys,
+    pub(super) keys: TableSettings,
 }
 
 impl Route {
     /// A route that sets nothing yet. A pattern that is wrong is refused when the policy is built.
     pub fn new(pattern: impl Into<String>) -> Self {
-        Self { pattern: pattern.into(), keys: Keys::default() }
+        Self { pattern: pattern.into(), keys: TableSettings::default() }
     }
 }

@@ -12,11 +12,11 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 
 use rustc_hash::FxHashMap;
 
-use super::keys::Keys;
+use super::keys::TableSettings;
 use super::literals::Literals;
 use super::route::Route;
 use crate::classify::rule::MapRule;
-use crate::guard::pattern::{Pattern, SettingError, RemainingPath, segments_of, split_segment};
+use crate::guard::pattern::{Pattern, RemainingPath, SettingError, segments_of, split_segment};
 use crate::outward::OutwardRule;
 
 /// A part of a policy that holds for some hosts, or below some path, alone: a file with a `[scope]`.
@@ -45,7 +45,7 @@ pub struct Scope {
 /// What one scope says, or the policy itself.
 #[derive(Clone, Debug, Default)]
 pub(super) struct PolicyPart {
-    pub(super) keys: Keys,
+    pub(super) keys: TableSettings,
     pub(super) routes: Vec<Route>,
     pub(super) rules: Vec<MapRule>,
     pub(super) outward: Vec<OutwardRule>,
@@ -118,7 +118,7 @@ enum HostPattern {
 
 impl ScopeMatcher {
     /// Whether a pattern fits some path inside.
-    pub(super) fn meets(&self, pattern: &Pattern) -> bool {
+    pub(super) fn may_match(&self, pattern: &Pattern) -> bool {
         pattern.meets_prefix(self.prefix.iter().map(|segment| &**segment))
     }
 
@@ -244,7 +244,7 @@ impl Scopes {
         let all_that = |cover_it: &dyn Fn(&ScopeMatcher) -> bool| {
             let mut prefixes = Prefixes::default();
             let covering = parts.iter().filter(|(_, cover)| cover.hosts.is_empty() || cover_it(cover));
-            covering.for_each(|(part, cover)| prefixes.put(&cover.prefix, *part));
+            covering.for_each(|(part, cover)| prefixes.insert(&cover.prefix, *part));
             prefixes
         };
         let mut scopes = Self { any: all_that(&|_| false), ..Self::default() };
@@ -309,7 +309,7 @@ impl Scopes {
 }
 
 impl Prefixes {
-    fn put(&mut self, prefix: &[Box<str>], part: usize) {
+    fn insert(&mut self, prefix: &[Box<str>], part: usize) {
         let mut node = self;
         for segment in prefix {
             node = node.next.get_or_insert(segment.as_bytes());

@@ -1,24 +1,24 @@
 //! What can be set of a route can be set of the policy and its scopes.
 
 use super::builder::PolicyBuilder;
-use super::keys::Keys;
+use super::keys::TableSettings;
 use super::route::Route;
 use super::scope::Scope;
 
 impl Route {
-    fn keys_mut(&mut self) -> &mut Keys {
+    fn keys_mut(&mut self) -> &mut TableSettings {
         &mut self.keys
     }
 }
 
 impl PolicyBuilder {
-    fn keys_mut(&mut self) -> &mut Keys {
+    fn keys_mut(&mut self) -> &mut TableSettings {
         &mut self.part.keys
     }
 }
 
 impl Scope {
-    fn keys_mut(&mut self) -> &mut Keys {
+    fn keys_mut(&mut self) -> &mut TableSettings {
         &mut self.part.keys
     }
 }

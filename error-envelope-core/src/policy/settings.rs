@@ -4,7 +4,7 @@ use std::ops::Deref;
 
 use super::choice::Mode;
 use super::compile::lists::Index;
-use super::keys::{Manner, Said, Settings};
+use super::keys::{PartialSettings, ResponseSettings, Settings};
 
 /// What of the settings outlives the exchange: enough for the log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -13,7 +13,7 @@ pub(crate) struct LogLabel {
     pub(super) route: Option<Index>,
 }
 
-impl Manner {
+impl ResponseSettings {
     /// The narrowest scope; 0 is the policy itself.
     #[inline]
     pub(crate) fn part(&self) -> u32 {
@@ -28,7 +28,7 @@ impl Manner {
 
 impl Settings {
     #[inline]
-    pub(crate) fn manner(&self) -> Manner {
+    pub(crate) fn manner(&self) -> ResponseSettings {
         self.manner
     }
 
@@ -40,16 +40,16 @@ impl Settings {
 }
 
 impl Deref for Settings {
-    type Target = Manner;
+    type Target = ResponseSettings;
 
     #[inline]
-    fn deref(&self) -> &Manner {
+    fn deref(&self) -> &ResponseSettings {
         &self.manner
     }
 }
 
 impl Default for Settings {
     fn default() -> Self {
-        Said::default().settled(0, None)
+        PartialSettings::default().settled(0, None)
     }
 }

@@ -337,7 +337,7 @@ fn a_builder_that_was_told_nothing_makes_the_default_policy() {
     let built = Policy::builder().build().unwrap().without_origin();
     assert_eq!(format!("{built:?}"), format!("{:?}", Policy::default()));
     let settings = built.normalised(&Method::GET, "", "/");
-    let Manner { mode, expose_headers, negotiate, .. } = settings.manner();
+    let ResponseSettings { mode, expose_headers, negotiate, .. } = settings.manner();
     assert_eq!((mode, settings.body_limit, expose_headers, negotiate), (Mode::Enforce, Some(1024 * 1024), true, true));
     assert_eq!((built.inspect().max_bytes, built.inspect().timeout), (64 * 1024, Duration::from_secs(1)));
     assert_eq!((built.drain().max_bytes, built.drain().timeout), (16 * 1024 * 1024, Duration::from_secs(2)));
@@ -354,7 +354,7 @@ fn a_builder_that_was_told_nothing_makes_the_default_policy() {
 
 #[test]
 fn m2_a_builder_names_the_table_and_the_key() {
-    const OWN: ErrorCode = ErrorCode::own("seat_taken", 409);
+    const OWN: ErrorCode = ErrorCode::custom("seat_taken", 409);
     let minute = Duration::from_secs(60);
     let wrong = [
         (Policy::builder().route(Route::new("POST x")), "route \"POST x\": match: "),

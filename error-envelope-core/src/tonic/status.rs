@@ -30,7 +30,7 @@ use crate::message;
 #[must_use]
 pub fn fault_of_cause(error: &(dyn Error + 'static)) -> Option<Fault> {
     let status = find::<Status>(error)?;
-    let said = StatusParts::of(status);
+    let said = StatusParts::new(status);
     (status.code() != Code::Unknown || said.recognised.is_some()).then(|| said.fault(status))
 }
 
@@ -38,7 +38,7 @@ pub fn fault_of_cause(error: &(dyn Error + 'static)) -> Option<Fault> {
 pub(super) fn of_status(status: &Status) -> Fault {
     match find::<Fault>(status) {
         Some(fault) => fault.clone(),
-        None => StatusParts::of(status).fault(status),
+        None => StatusParts::new(status).fault(status),
     }
 }
 
@@ -48,11 +48,15 @@ struct StatusParts<'a> {
 }
 
 impl<'a> StatusParts<'a> {
-    fn of(status: &'a Status) -> Self {
+    fn new(status: &'a Status) -> Self {
         // No `Code` is negative, or more than 16.
         let number = u8::try_from(i32::from(status.code())).unwrap_or(u8::MAX);
         let message = Cow::Borrowed(status.message());
-        let told = ReportedStatus { status: status::Status::new(number), message, rich: RpcDetails::from_bytes(status.details()) };
+        let told = ReportedStatus {
+            status: status::Status::new(number),
+            message,
+            rich: RpcDetails::from_bytes(status.details()),
+        };
         let recognised = rpc::recognised(&told, &CodeSet::default(), DOMAIN);
         Self { told, recognised }
     }

@@ -10,7 +10,7 @@ use super::*;
 use crate::code::ErrorCode;
 use crate::dialect::rich::RpcDetails;
 
-const SEAT_TAKEN: ErrorCode = ErrorCode::own("seat_taken", 409);
+const SEAT_TAKEN: ErrorCode = ErrorCode::custom("seat_taken", 409);
 
 fn fault() -> Fault {
     let bearer = HeaderValue::from_static("Bearer");

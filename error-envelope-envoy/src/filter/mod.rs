@@ -26,7 +26,8 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use error_envelope_core::exchange::{
-    BoxError, Collected, Event, Exchange, Meter, ObservedError, Origin, PendingPeek, BodyContext, ExchangeConfig, RpcResponse,
+    BodyContext, BoxError, Collected, Event, Exchange, ExchangeConfig, Meter, ObservedError, Origin, PendingPeek,
+    RpcResponse,
 };
 use error_envelope_core::request_id::RequestId;
 use error_envelope_runtime as runtime;
@@ -203,7 +204,7 @@ impl Filter {
             State::Collecting(collecting) => Some(collecting.exchange.abandoned()),
             State::Copying(copying) => {
                 let Copying { observed, copy, .. } = *copying;
-                Some(observed.seen(Collected::Unreadable(&copy)))
+                Some(observed.finish(Collected::Unreadable(&copy)))
             }
             State::Passing(tail) if !self.response_ended.get() => broke_off(stream, tail),
             State::Watching(watch) if !self.response_ended.get() && !watch.has_ended() => {

@@ -1,6 +1,8 @@
 //! The request: its head is shown to the guards, its body is counted (G0–G5, V4).
 
-use error_envelope_core::exchange::{Admission, LocalReply, Exchange, FirstByte, DrainBudget, Meter, MeterAction, PendingPeek, RpcResponse};
+use error_envelope_core::exchange::{
+    Admission, DrainBudget, Exchange, FirstByte, LocalReply, Meter, MeterAction, PendingPeek, RpcResponse,
+};
 use error_envelope_runtime as runtime;
 use http::Version;
 

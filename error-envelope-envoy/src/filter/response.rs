@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use bytes::{Bytes, BytesMut};
-use error_envelope_core::exchange::{BoxError, Collected, Exchange, ResponsePlan, CollectedAction, RpcResponse};
+use error_envelope_core::exchange::{BoxError, Collected, CollectedAction, Exchange, ResponsePlan, RpcResponse};
 use error_envelope_runtime as runtime;
 use http::{HeaderValue, StatusCode, response};
 
@@ -440,7 +440,7 @@ impl Filter {
                 let readable = whole && passed <= max_bytes && now() < until;
                 let collected = if readable { Collected::Whole(&copy) } else { Collected::Unreadable(&copy) };
                 self.leave(State::Passing(tail));
-                self.tell(stream, observed.seen(collected));
+                self.tell(stream, observed.finish(collected));
             }
             state => drop(self.leave(state)),
         }

@@ -1,7 +1,7 @@
 //! Our answers on their way out, and what is dropped of a request so that its client can read them (G5).
 
 use bytes::Bytes;
-use error_envelope_core::exchange::{LocalReply, RpcFailure, FinalFrame, RpcResponse};
+use error_envelope_core::exchange::{FinalFrame, LocalReply, RpcFailure, RpcResponse};
 use error_envelope_runtime as runtime;
 use http::header::{CONNECTION, CONTENT_LENGTH};
 use http::{HeaderValue, Response, Version, response};
@@ -114,7 +114,12 @@ impl Filter {
     }
 
     /// A call ends here, as its protocol has it, or breaks off (F4).
-    pub(super) fn end_watch(&self, stream: &Stream<'_>, watch: RpcResponse, end: impl FnOnce(RpcResponse) -> RpcFailure) {
+    pub(super) fn end_watch(
+        &self,
+        stream: &Stream<'_>,
+        watch: RpcResponse,
+        end: impl FnOnce(RpcResponse) -> RpcFailure,
+    ) {
         self.stop_waiting();
         self.deadline.take();
         let RpcFailure { last, event } = end(watch);

@@ -18,7 +18,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use error_envelope_runtime::files;
-use error_envelope_runtime::files::{FileReader, WatchedFolders, Look, Patience, Unread};
+use error_envelope_runtime::files::{FileReader, Look, Patience, Unread, WatchedFolders};
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::ServerConfig;
 

@@ -7,7 +7,7 @@ use error_envelope_core::policy::Guards;
 use error_envelope_runtime as runtime;
 use http::request::Parts;
 use http::{Request, Response, Version};
-use tower_error_envelope::exchange::{Admission, LocalReply, BodyFacts, Exchange, ExchangeConfig};
+use tower_error_envelope::exchange::{Admission, BodyFacts, Exchange, ExchangeConfig, LocalReply};
 use tower_error_envelope::{ErrorCode, Fault, Policy};
 
 use super::request::{Asked, Sent};

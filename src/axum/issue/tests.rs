@@ -27,7 +27,7 @@ fn e8_of_serdes_forms_only_the_programs_part_is_said() {
         ("missing field s3cr3t", "Not valid.", "invalid_value"),
         ("", "Not valid.", "invalid_value"),
     ] {
-        let (said, said_code, _) = said(text);
+        let (said, said_code, _) = parse_text(text);
         assert_eq!((&*said, said_code), (message, code), "{text}");
     }
 }

@@ -48,7 +48,7 @@ fn app() -> Router {
 
 async fn send(request: Request) -> (Answer, Envelope) {
     let answer = answer(app().oneshot(request).await.unwrap()).await;
-    let envelope = Envelope::of(&answer.head.headers, &answer.body);
+    let envelope = Envelope::parse(&answer.head.headers, &answer.body);
     assert!(!String::from_utf8_lossy(&answer.body).contains(SECRET), "{answer:?}");
     (answer, envelope)
 }
@@ -111,7 +111,7 @@ async fn g4_axums_own_limit_holds_behind_a_raised_one() {
         assert_eq!(send(routes(), most).await.head.status, 200, "{whose}");
         let over = send(routes(), most + 1).await;
         assert_eq!(over.head.status, 413, "{whose}");
-        Envelope::of(&over.head.headers, &over.body).assert_code("payload_too_large").assert_no_details();
+        Envelope::parse(&over.head.headers, &over.body).assert_code("payload_too_large").assert_no_details();
         assert_eq!(send(routes().layer(DefaultBodyLimit::disable()), most + 1).await.head.status, 200, "{whose}");
     }
 }

@@ -112,7 +112,7 @@ async fn send(app: Router, request: Request) -> Answer {
 #[track_caller]
 fn envelope(answer: &Answer, status: u16) -> Envelope {
     assert_eq!(answer.head.status, status, "{:?}", answer.body);
-    Envelope::of(&answer.head.headers, &answer.body)
+    Envelope::parse(&answer.head.headers, &answer.body)
 }
 
 #[tokio::test]

@@ -15,7 +15,7 @@ use tower_error_envelope::{AsFault, ErrorCode, ErrorEnvelopeLayer, Fault};
 
 use crate::kit::{SECRET, answer, logged, only};
 
-const SEAT_TAKEN: ErrorCode = ErrorCode::own("seat_taken", 409);
+const SEAT_TAKEN: ErrorCode = ErrorCode::custom("seat_taken", 409);
 
 #[derive(Debug)]
 enum BookingError {
@@ -88,7 +88,7 @@ fn f1_an_error_of_ones_own_becomes_the_fault_that_it_says() {
     ] {
         let (answer, lines) = logged(async { answer(app().oneshot(request(seat)).await.unwrap()).await });
         assert_eq!(answer.head.status, status);
-        let envelope = Envelope::of(&answer.head.headers, &answer.body);
+        let envelope = Envelope::parse(&answer.head.headers, &answer.body);
         envelope.assert_code(code).assert_message(message);
         assert_eq!(envelope.details(), details.as_ref());
         let line = only(&lines);
@@ -103,5 +103,5 @@ async fn f1_the_error_of_a_service_is_classified_by_the_same_words() {
         service_fn(|_: Request<_>| async { Err::<http::Response<Body>, _>(BookingError::SeatTaken { seat: 3 }) });
     let layer = ErrorEnvelopeLayer::new().classify(|error| error.downcast_ref::<BookingError>().map(AsFault::fault));
     let answer = answer(layer.layer(fails).oneshot(request(3)).await.unwrap()).await;
-    Envelope::of(&answer.head.headers, &answer.body).assert_code("seat_taken").assert_details(json!({"seat": 3}));
+    Envelope::parse(&answer.head.headers, &answer.body).assert_code("seat_taken").assert_details(json!({"seat": 3}));
 }

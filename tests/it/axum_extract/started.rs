@@ -78,7 +78,7 @@ fn it_says_what_is_in_force() {
         says(Policy::default()),
         r#" policy="defaults" scopes=0 routes=0 map_rules=0 own_codes=0 mode="enforce" body_limit=1048576 classifier=false"#
     );
-    const SEAT_TAKEN: ErrorCode = ErrorCode::own("seat_taken", 409);
+    const SEAT_TAKEN: ErrorCode = ErrorCode::custom("seat_taken", 409);
     let built = Policy::builder()
         .route(Route::new("/a"))
         .route(Route::new("/b"))

@@ -1,7 +1,7 @@
 //! What the layer wrote is read back by the library's own client, in every case and by every driver.
 
 use http::response::Parts;
-use tower_error_envelope::client::{ClientError, ErrorReader, BufferedResponse};
+use tower_error_envelope::client::{BufferedResponse, ClientError, ErrorReader};
 
 use super::always::Seen;
 use super::check::Problems;

@@ -12,7 +12,8 @@ use http::{HeaderName, HeaderValue, Response as HttpResponse, StatusCode, reques
 use http_body::Body as _;
 use http_body_util::{BodyExt as _, Limited};
 use tower_error_envelope::exchange::{
-    Admission, LocalReply, BodyFacts, BoxError, Event, Exchange, FirstByte, MeterAction, ResponsePlan, CollectedAction, BodyContext, ExchangeConfig,
+    Admission, BodyContext, BodyFacts, BoxError, CollectedAction, Event, Exchange, ExchangeConfig, FirstByte,
+    LocalReply, MeterAction, ResponsePlan,
 };
 use tower_error_envelope::middleware::recognise;
 use tower_error_envelope::{Policy, RequestId};
@@ -90,7 +91,12 @@ struct Stage<'a> {
 
 impl Stage<'_> {
     /// The first of these layers around the others; without any it is the service.
-    fn layer(&mut self, terms: &[Arc<ExchangeConfig>], head: &mut request::Parts, body: BodyFacts) -> Result<Reply, BoxError> {
+    fn layer(
+        &mut self,
+        terms: &[Arc<ExchangeConfig>],
+        head: &mut request::Parts,
+        body: BodyFacts,
+    ) -> Result<Reply, BoxError> {
         let Some((terms, inside)) = terms.split_first() else { return self.service(head) };
         let mut admission = Exchange::begin(terms.clone(), head, body, fresh_id);
         loop {
@@ -248,7 +254,7 @@ impl Stage<'_> {
             ResponsePlan::Rewrite(written) => self.written(reply, &written.event, &written.body),
             ResponsePlan::Replace(answered) => self.answered(*answered),
             ResponsePlan::Tee(tail, observed, bytes, _) => {
-                self.note(&observed.seen(reply.collected(bytes, false)));
+                self.note(&observed.finish(reply.collected(bytes, false)));
                 self.passed(reply, tail)
             }
             ResponsePlan::Watch(watch) => {

@@ -26,7 +26,7 @@ pub(super) fn failure(inner: &Inner) -> Option<BoxError> {
 /// A fault as a service in Rust makes it.
 pub(super) fn fault(said: &InnerFault) -> Fault {
     let mut fault = Fault::new(match said.own {
-        Some(status) => ErrorCode::own(said.code.clone().leak(), status),
+        Some(status) => ErrorCode::custom(said.code.clone().leak(), status),
         None => ErrorCode::in_catalogue(&said.code).expect("a code of the catalogue"),
     });
     if let Some(message) = &said.message {

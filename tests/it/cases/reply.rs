@@ -2,7 +2,9 @@
 
 use bytes::Bytes;
 use http::{HeaderMap, response};
-use tower_error_envelope::exchange::{BodyFacts, BoxError, Collected, RpcFailure, Event, FinalFrame, Origin, BodyContext, RpcResponse};
+use tower_error_envelope::exchange::{
+    BodyContext, BodyFacts, BoxError, Collected, Event, FinalFrame, Origin, RpcFailure, RpcResponse,
+};
 
 use super::format::{Fails, Inner};
 use super::script::map_of;
@@ -63,7 +65,12 @@ impl Reply {
     }
 
     /// It passes before the eyes of a watch, whose client may wait no longer than for its end (P1).
-    pub(super) fn watched(mut self, mut watch: RpcResponse, out_of_time: bool, piece: Option<usize>) -> (Self, Vec<Event>) {
+    pub(super) fn watched(
+        mut self,
+        mut watch: RpcResponse,
+        out_of_time: bool,
+        piece: Option<usize>,
+    ) -> (Self, Vec<Event>) {
         let mut events = Vec::new();
         let mut body = Vec::new();
         for piece in self.body.chunks(piece.unwrap_or(PIECE).max(1)) {

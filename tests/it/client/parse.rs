@@ -4,7 +4,7 @@ use std::time::{Duration, SystemTime};
 
 use serde::Deserialize;
 use serde_json::{Value, json};
-use tower_error_envelope::client::{ClientError, ErrorReader, Issue, Step, BufferedResponse};
+use tower_error_envelope::client::{BufferedResponse, ClientError, ErrorReader, Issue, Step};
 use tower_error_envelope::{ErrorCode, Retry};
 
 use super::{Answer, bytes, cases};
@@ -120,7 +120,7 @@ fn an_own_code_has_its_own_advice() {
         reader.read(&response).unwrap().retry()
     };
     assert_eq!(read(ErrorReader::new()), Retry::Backoff);
-    let taken = || ErrorCode::own("seat_taken", 409);
+    let taken = || ErrorCode::custom("seat_taken", 409);
     assert_eq!(read(ErrorReader::new().codes([taken()])), Retry::No);
     for others in 1..9 {
         let before = ErrorReader::new().codes(vec![taken(); others]);

@@ -13,7 +13,7 @@ use tokio::time::Instant;
 use tower::retry::RetryLayer;
 use tower::retry::budget::TpsBudget;
 use tower::{Service, ServiceBuilder, ServiceExt, service_fn};
-use tower_error_envelope::client::{ErrorReader, ReadErrorLayer, Idempotent, RetryPolicy};
+use tower_error_envelope::client::{ErrorReader, Idempotent, ReadErrorLayer, RetryPolicy};
 
 use super::{Answer, cases};
 

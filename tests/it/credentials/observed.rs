@@ -71,7 +71,9 @@ fn m1_a_later_guard_still_refuses() {
 #[test]
 fn m1_a_verifier_that_fails_is_observed_too() {
     let layer = policy(custom(AuthScheme::custom()).auth_observe(true))
-        .verifier("partner", |_: CredentialRequest| async { Err::<Verified, BoxError>("the directory is down".into()) });
+        .verifier("partner", |_: CredentialRequest| async {
+            Err::<Verified, BoxError>("the directory is down".into())
+        });
     let ((answer, seen), lines) = logged(once(&layer, get("/x").body(empty()).unwrap()));
     assert_eq!((answer.head.status.as_u16(), seen.len()), (200, 1));
     let line = only(&lines);

@@ -5,7 +5,9 @@ use std::sync::Arc;
 
 use http::{HeaderValue, Request, Response, StatusCode};
 use serde_json::value::RawValue;
-use tower_error_envelope::exchange::{Admission, BodyFacts, Collected, Exchange, ResponsePlan, CollectedAction, ExchangeConfig};
+use tower_error_envelope::exchange::{
+    Admission, BodyFacts, Collected, CollectedAction, Exchange, ExchangeConfig, ResponsePlan,
+};
 use tower_error_envelope::{Policy, RequestId};
 
 /// Names of members that are read, or that look as if they were.

@@ -59,10 +59,10 @@ pub(crate) struct NamedIssue<'a> {
 
 /// The issues, by name; none where the details have no list.
 pub(crate) fn by_parameter(details: &str) -> Vec<NamedIssue<'_>> {
-    list_in(details).unwrap_or_default().into_iter().filter_map(named).collect()
+    list_in(details).unwrap_or_default().into_iter().filter_map(parse_issue).collect()
 }
 
-fn named(raw: &RawValue) -> Option<NamedIssue<'_>> {
+fn parse_issue(raw: &RawValue) -> Option<NamedIssue<'_>> {
     let issue = Object::parse(raw.get())?;
     Some(NamedIssue {
         parameter: parameter_of(&path_of(raw)?),

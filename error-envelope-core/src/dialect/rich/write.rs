@@ -5,7 +5,7 @@ use std::time::Duration;
 use prost::{Message, length_delimiter_len};
 
 use super::{
-    BAD_REQUEST, PackedDetail, ERROR_INFO, MAX_SECONDS, REQUEST_INFO, RETRY_INFO, RpcError, TYPE_URL, issue_code,
+    BAD_REQUEST, ERROR_INFO, MAX_SECONDS, PackedDetail, REQUEST_INFO, RETRY_INFO, RpcError, TYPE_URL, issue_code,
     metadata_of, wire,
 };
 use crate::dialect::issues::{self, written};
@@ -41,12 +41,12 @@ impl RpcError<'_> {
         room -= share;
         info.metadata = fitting(metadata, &mut share);
         let list = self.bad_request(violations, room + share);
-        Some([PackedDetail::of(ERROR_INFO, &info)].into_iter().chain(others).chain(list).collect())
+        Some([PackedDetail::pack(ERROR_INFO, &info)].into_iter().chain(others).chain(list).collect())
     }
 
     fn request_info(self) -> Option<PackedDetail> {
         let info = wire::RequestInfo { request_id: self.request_id?.to_owned() };
-        Some(PackedDetail::of(REQUEST_INFO, &info))
+        Some(PackedDetail::pack(REQUEST_INFO, &info))
     }
 
     fn retry_info(self) -> Option<PackedDetail> {
@@ -54,13 +54,13 @@ impl RpcError<'_> {
         let seconds = i64::try_from(delay.as_secs()).unwrap_or(i64::MAX);
         // Fewer than 10⁹, and so an i32.
         let nanos = delay.subsec_nanos().cast_signed();
-        Some(PackedDetail::of(RETRY_INFO, &wire::RetryInfo { retry_delay: Some(wire::Duration { seconds, nanos }) }))
+        Some(PackedDetail::pack(RETRY_INFO, &wire::RetryInfo { retry_delay: Some(wire::Duration { seconds, nanos }) }))
     }
 
     fn bad_request(self, violations: Vec<wire::FieldViolation>, room: usize) -> Option<PackedDetail> {
         let mut room = room.checked_sub(framed(BAD_REQUEST, 0))?;
         let list = wire::BadRequest { field_violations: fitting(violations, &mut room) };
-        if list.field_violations.is_empty() { None } else { Some(PackedDetail::of(BAD_REQUEST, &list)) }
+        if list.field_violations.is_empty() { None } else { Some(PackedDetail::pack(BAD_REQUEST, &list)) }
     }
 
     /// What the error's own details say: the issue list, and everything else.
@@ -118,7 +118,7 @@ fn framed(name: &str, length: usize) -> usize {
 }
 
 impl PackedDetail {
-    fn of(name: &'static str, message: &impl Message) -> Self {
+    fn pack(name: &'static str, message: &impl Message) -> Self {
         Self { name, value: message.encode_to_vec() }
     }
 

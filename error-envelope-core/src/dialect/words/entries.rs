@@ -67,14 +67,14 @@ pub(super) fn read(list: &mut List, entries: &[&RawValue]) -> bool {
 
 fn read_one(list: &mut List, entry: &RawValue, depth: usize) -> bool {
     let Some(object) = Object::parse(entry.get()) else { return false };
-    told(list, &object)
+    parse_entry(list, &object)
         || nested(list, &object, depth)
         || of_class_validator(list, &object, &mut FieldPath::new(), 0)
         || of_json_api(list, &object)
 }
 
 /// An entry of one of the rows.
-fn told(list: &mut List, object: &Object<'_>) -> bool {
+fn parse_entry(list: &mut List, object: &Object<'_>) -> bool {
     let fits = |row: &&Entry| {
         object.has(row.path) && object.string(row.text).is_some() && row.code.is_none_or(|code| object.has(code))
     };
@@ -89,7 +89,7 @@ fn told(list: &mut List, object: &Object<'_>) -> bool {
         // Litestar's name of the whole body.
         place = FieldPath::new();
     }
-    if let Some(name) = named(&text).or_else(|| missing_property(object)) {
+    if let Some(name) = last_name(&text).or_else(|| missing_property(object)) {
         place.name(&name);
     }
     let code = row.code.and_then(|code| object.string(code)).filter(|code| is_identifier(code));
@@ -130,7 +130,7 @@ fn place(path: &RawValue, locates: bool) -> Option<FieldPath> {
 }
 
 /// A member's name at the end of the path (R13).
-pub(super) fn named(text: &str) -> Option<Cow<'_, str>> {
+pub(super) fn last_name(text: &str) -> Option<Cow<'_, str>> {
     let (begins, quote) = NAMED.iter().find(|(begins, _)| text.starts_with(begins))?;
     let name = text[begins.len()..].strip_suffix(*quote)?;
     // ajv 6 writes it as a path.

@@ -63,18 +63,18 @@ fn object(list: &mut List, place: &mut FieldPath, fields: &Object<'_>, depth: us
         if !(locates || HERE.contains(&name) && value.get().starts_with('[')) {
             place.dotted(name);
         }
-        let read = list.is_full() || at(list, place, value, depth);
+        let read = list.is_full() || parse_value(list, place, value, depth);
         place.back_to(mark);
         read
     })
 }
 
 /// What stands under a name.
-fn at(list: &mut List, place: &mut FieldPath, value: &RawValue, depth: usize) -> bool {
+fn parse_value(list: &mut List, place: &mut FieldPath, value: &RawValue, depth: usize) -> bool {
     if let Some(elements) = json::array(value.get()) {
         return elements.iter().enumerate().all(|(index, element)| element_at(list, place, element, index, depth));
     }
-    Object::parse(value.get()).is_some_and(|it| told(list, place, &it) || object(list, place, &it, depth + 1))
+    Object::parse(value.get()).is_some_and(|it| parse_object(list, place, &it) || object(list, place, &it, depth + 1))
 }
 
 fn element_at(list: &mut List, place: &mut FieldPath, element: &RawValue, index: usize, depth: usize) -> bool {
@@ -83,7 +83,7 @@ fn element_at(list: &mut List, place: &mut FieldPath, element: &RawValue, index:
         return true;
     }
     let Some(it) = Object::parse(element.get()) else { return false };
-    if told(list, place, &it) {
+    if parse_object(list, place, &it) {
         return true;
     }
     indexed(list, place, index, &it, depth)
@@ -99,7 +99,7 @@ fn indexed(list: &mut List, place: &mut FieldPath, index: usize, fields: &Object
 }
 
 /// A text with a code: Django's full details, express-validator's `mapped()`, Mongoose's errors, Rust's validator.
-fn told(list: &mut List, place: &FieldPath, it: &Object<'_>) -> bool {
+fn parse_object(list: &mut List, place: &FieldPath, it: &Object<'_>) -> bool {
     /// Beside a `message` one of these tells an entry of a validator's from anything else.
     const SIGNS: [&str; 5] = ["code", "path", "kind", "type", "rule"];
 

@@ -16,10 +16,10 @@ impl ParsedIssues {
     pub(super) fn issue(place: &FieldPath, text: &str) -> Self {
         let mut list = List::new();
         list.push(&place.json(), text, None);
-        Self::of(list)
+        Self::from_list(list)
     }
 
-    pub(super) fn of(list: List) -> Self {
+    pub(super) fn from_list(list: List) -> Self {
         list.into_json().map_or(Self::Nothing, Self::Issues)
     }
 }

@@ -5,7 +5,7 @@ use super::place::FieldPath;
 use super::serde;
 
 /// A text that begins so is one framework's.
-struct Rejection {
+struct RustRejection {
     /// The framework and the version that it was seen in.
     #[cfg_attr(not(test), allow(dead_code, reason = "for whoever reads the table"))]
     seen: &'static str,
@@ -14,11 +14,11 @@ struct Rejection {
     read: fn(&str) -> ParsedIssues,
 }
 
-const fn row(seen: &'static str, begins: &'static str, read: fn(&str) -> ParsedIssues) -> Rejection {
-    Rejection { seen, begins, read }
+const fn row(seen: &'static str, begins: &'static str, read: fn(&str) -> ParsedIssues) -> RustRejection {
+    RustRejection { seen, begins, read }
 }
 
-const REJECTIONS: [Rejection; 15] = [
+const REJECTIONS: [RustRejection; 15] = [
     row("axum 0.8.9", "Failed to deserialize the JSON body into the target type: ", of_serde),
     row("axum 0.8.9", "Failed to deserialize query string: ", of_serde),
     row("axum 0.8.9", "Failed to deserialize form body: ", of_serde),
@@ -33,12 +33,14 @@ const REJECTIONS: [Rejection; 15] = [
     row("poem 3.1.12", "parse error: ", of_serde),
     row("poem 3.1.12", "url decode: ", of_serde),
     row("poem-openapi 5.1.16", "failed to parse parameter `", of_poems_parameter),
-    row("poem-openapi 5.1.16", "parse request payload error: ", |rest| ParsedIssues::Text(without_found(rest).to_owned())),
+    row("poem-openapi 5.1.16", "parse request payload error: ", |rest| {
+        ParsedIssues::Text(without_found(rest).to_owned())
+    }),
     row("salvo 1.1.0", "serde json error: ", of_serde),
 ];
 
 /// Reads a text, or says what of it may be said where it names no member.
-pub(super) fn heard(text: &str) -> ParsedIssues {
+pub(super) fn parse_text(text: &str) -> ParsedIssues {
     // Each has one of the two, and most other texts have neither.
     if !text.contains(": ") && !text.contains('`') {
         return ParsedIssues::Nothing;
@@ -67,7 +69,7 @@ pub(super) fn heard_in_debug(cause: &str) -> ParsedIssues {
 }
 
 fn of_serde(text: &str) -> ParsedIssues {
-    match serde::told(text) {
+    match serde::parse_text(text) {
         Some(told) => ParsedIssues::issue(&told.place, &told.text),
         None => ParsedIssues::Text(serde::without_values(text).into_owned()),
     }
@@ -76,7 +78,7 @@ fn of_serde(text: &str) -> ParsedIssues {
 /// "Cannot parse `id` with value `abc` to a `u32`". The name is the route's own; what is sent may hold back quotes.
 fn of_axums_path(text: &str) -> ParsedIssues {
     if let Some(name) = text.strip_prefix("Invalid UTF-8 in `").and_then(|rest| rest.strip_suffix('`')) {
-        return ParsedIssues::issue(&named(name), text);
+        return ParsedIssues::issue(&path_of_name(name), text);
     }
     let Some(rest) = text.strip_prefix("Cannot parse ") else { return ParsedIssues::Text(text.to_owned()) };
     let is_type = |name: &str| name.bytes().all(|byte| byte.is_ascii_alphanumeric());
@@ -88,8 +90,9 @@ fn of_axums_path(text: &str) -> ParsedIssues {
     if let Some((place, value)) = rest.split_once(" with value `") {
         let name = place.strip_prefix('`').and_then(|name| name.strip_suffix('`'));
         // A route's names are words; anything else is a value that goes on like the sentence.
-        let name = name.filter(|name| super::place::is_dotted(name)).map(named);
-        let index = || place.strip_prefix("value at index ").filter(|index| super::place::is_number(index)).map(named);
+        let name = name.filter(|name| super::place::is_dotted(name)).map(path_of_name);
+        let index =
+            || place.strip_prefix("value at index ").filter(|index| super::place::is_number(index)).map(path_of_name);
         if let Some(at) = name.or_else(index) {
             // In the end it may be serde's sentence, which may quote as well.
             let said = || value.rfind("`: ").map(|at| format!(": {}", serde::without_values(&value[at + 3..])));
@@ -105,7 +108,7 @@ fn of_axums_path(text: &str) -> ParsedIssues {
 /// "failed to parse parameter `n`: failed to parse "integer(int32)": invalid digit found in string".
 fn of_poems_parameter(text: &str) -> ParsedIssues {
     match text.split_once("`: ") {
-        Some((name, said)) => ParsedIssues::issue(&named(name), without_found(said)),
+        Some((name, said)) => ParsedIssues::issue(&path_of_name(name), without_found(said)),
         None => ParsedIssues::Text(text.to_owned()),
     }
 }
@@ -117,7 +120,7 @@ fn without_found(text: &str) -> &str {
         .unwrap_or(text)
 }
 
-fn named(name: &str) -> FieldPath {
+fn path_of_name(name: &str) -> FieldPath {
     let mut place = FieldPath::new();
     place.step(name);
     place
@@ -128,14 +131,14 @@ mod tests {
     use super::*;
 
     fn issue(text: &str) -> Option<String> {
-        match heard(text) {
+        match parse_text(text) {
             ParsedIssues::Issues(issues) => Some(issues),
             _ => None,
         }
     }
 
     fn said(text: &str) -> Option<String> {
-        match heard(text) {
+        match parse_text(text) {
             ParsedIssues::Text(text) => Some(text),
             _ => None,
         }
@@ -155,7 +158,7 @@ mod tests {
 
     #[test]
     fn r13_each_framework_names_the_member() {
-        let of_serde = |row: &&Rejection| row.begins != "Invalid URL: " && !row.seen.starts_with("poem-openapi");
+        let of_serde = |row: &&RustRejection| row.begins != "Invalid URL: " && !row.seen.starts_with("poem-openapi");
         for row in REJECTIONS.iter().filter(of_serde) {
             let dot = if row.begins == "Parse error: " { "." } else { "" };
             let text = format!("{}missing field `sku`{dot}", row.begins);
@@ -175,7 +178,7 @@ mod tests {
             assert_eq!(issue(bare).as_deref(), Some(r#"[{"path":["n"],"message":"missing field `n`"}]"#));
         }
         for other in ["no field", "invalid digit found in string", "a: b", "", "Bad: missing things"] {
-            assert!(matches!(heard(other), ParsedIssues::Nothing), "{other}");
+            assert!(matches!(parse_text(other), ParsedIssues::Nothing), "{other}");
         }
     }
 

@@ -27,7 +27,7 @@ pub(super) fn of_fastify(text: &str) -> ParsedIssues {
         rest = others;
     }
     // "body must be object" names none.
-    if names_a_member { ParsedIssues::of(list) } else { ParsedIssues::Nothing }
+    if names_a_member { ParsedIssues::from_list(list) } else { ParsedIssues::Nothing }
 }
 
 fn begins_one(text: &str, part: &str) -> bool {
@@ -47,7 +47,7 @@ fn one_of_fastifys(text: &str) -> Option<(FieldPath, &str)> {
     } else {
         place.dotted(path)
     }
-    if let Some(name) = entries::named(said) {
+    if let Some(name) = entries::last_name(said) {
         place.name(&name);
     }
     (!said.is_empty()).then_some((place, said))
@@ -63,7 +63,7 @@ pub(super) fn of_class_validator(text: &str) -> Option<(FieldPath, &str)> {
 
 pub(super) fn of_micronaut(text: &str) -> ParsedIssues {
     let mut list = List::new();
-    if add_of_micronaut(&mut list, text) { ParsedIssues::of(list) } else { ParsedIssues::Nothing }
+    if add_of_micronaut(&mut list, text) { ParsedIssues::from_list(list) } else { ParsedIssues::Nothing }
 }
 
 /// Micronaut 4.9: "order.sku: must not be blank", and what it says of arguments.

@@ -20,13 +20,13 @@ const FORMS: [&str; 7] =
     [MISSING, DUPLICATE, UNKNOWN_FIELD, UNKNOWN_VARIANT, UNEXPECTED[0], UNEXPECTED[1], "invalid length "];
 
 /// What such a text says of one member.
-pub(super) struct Told<'a> {
+pub(super) struct SerdeError<'a> {
     pub(super) place: FieldPath,
     pub(super) text: Cow<'a, str>,
 }
 
 /// Reads a text; `None` where it names no member.
-pub(super) fn told(text: &str) -> Option<Told<'_>> {
+pub(super) fn parse_text(text: &str) -> Option<SerdeError<'_>> {
     let text = without_position(text);
     let (path, said) = split(text)?;
     let name = name_in(said);
@@ -42,7 +42,7 @@ pub(super) fn told(text: &str) -> Option<Told<'_>> {
     if let Some(name) = name.filter(|name| !has_it(name)) {
         place.name(name);
     }
-    Some(Told { place, text: without_values(said) })
+    Some(SerdeError { place, text: without_values(said) })
 }
 
 /// Whether a text is one of the forms, without anything else around it.
@@ -150,7 +150,7 @@ mod tests {
     use super::*;
 
     fn said(text: &str) -> Option<(String, String)> {
-        told(text).map(|told| (String::from_utf8(told.place.json()).unwrap(), told.text.into_owned()))
+        parse_text(text).map(|told| (String::from_utf8(told.place.json()).unwrap(), told.text.into_owned()))
     }
 
     #[test]
@@ -222,7 +222,7 @@ mod tests {
             let variants: serde::de::value::Error = variants;
             for error in [expected.to_string(), variants.to_string()] {
                 let text = format!("{path}: {error} at line 1 column 3");
-                let told = told(&text).unwrap();
+                let told = parse_text(&text).unwrap();
                 proptest::prop_assert!(!told.text.contains("s3cret"), "{error} {}", told.text);
                 proptest::prop_assert!(told.text.contains(", expected "), "{error} {}", told.text);
                 proptest::prop_assert!(!String::from_utf8(told.place.json()).unwrap().contains("s3cret"));

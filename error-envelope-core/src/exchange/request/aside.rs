@@ -8,7 +8,7 @@ use http::uri::PathAndQuery;
 use super::RequestView;
 use crate::exchange::{Event, EventFields, ExchangeConfig};
 use crate::fault::Fault;
-use crate::policy::{BodyLimitPer, Manner};
+use crate::policy::{BodyLimitPer, ResponseSettings};
 
 /// What few requests have, out of the way of the others.
 #[derive(Debug, Default)]
@@ -42,10 +42,10 @@ impl ColdState {
     }
 
     #[inline]
-    pub(in crate::exchange) fn of(
+    pub(in crate::exchange) fn new(
         asked: &RequestView<'_>,
         notes: Option<Box<EventFields>>,
-        settings: &Manner,
+        settings: &ResponseSettings,
         terms: &ExchangeConfig,
     ) -> Option<Box<Self>> {
         if notes.is_none() && !terms.policy().asks_of_requests() && asked.sent.call.is_none() {
@@ -55,7 +55,12 @@ impl ColdState {
     }
 
     #[inline(never)]
-    fn noted(asked: &RequestView<'_>, notes: Option<Box<EventFields>>, settings: &Manner, terms: &ExchangeConfig) -> Option<Box<Self>> {
+    fn noted(
+        asked: &RequestView<'_>,
+        notes: Option<Box<EventFields>>,
+        settings: &ResponseSettings,
+        terms: &ExchangeConfig,
+    ) -> Option<Box<Self>> {
         let asks_path = terms.policy().rules_ask_path(settings);
         let tells_time = settings.dialect.form().tells_time;
         let deadline = asked.sent.call.and_then(|call| call.timeout);

@@ -30,7 +30,12 @@ where
 
 /// A content type alone is a claim: believed of any request, it would lift the limit of every upload (G4).
 #[inline(never)]
-fn decide<'s>(head: &Parts, sent: &HeaderFlags, rpc: Rpc, routes: impl Iterator<Item = &'s Settings> + Clone) -> BodyLimitPer {
+fn decide<'s>(
+    head: &Parts,
+    sent: &HeaderFlags,
+    rpc: Rpc,
+    routes: impl Iterator<Item = &'s Settings> + Clone,
+) -> BodyLimitPer {
     // A service may take it as another method, and what it sends as an upload (G0).
     let is_post = head.method == Method::POST && !sent.overrides_method() && method::is_plain(head);
     let over_its_http = !matches!(rpc, Rpc::Grpc(_)) || head.version >= Version::HTTP_2;

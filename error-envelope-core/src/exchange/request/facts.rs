@@ -2,14 +2,14 @@
 
 use http::{Method, Version};
 
-use super::{RequestView, HeaderFlags};
+use super::{HeaderFlags, RequestView};
 use crate::classify::credentials::CredentialKind;
 use crate::dialect::Dialect;
 use crate::dialect::rpc::Rpc;
 use crate::exchange::accept::prefers_problem;
 use crate::frames::MessageDecoder;
 use crate::guard::body_limit::Messages;
-use crate::policy::Manner;
+use crate::policy::ResponseSettings;
 
 /// What is left of a request on HTTP/1 may be read and dropped without closing the connection, where it is declared and
 /// at most this many bytes (G5).
@@ -36,7 +36,7 @@ impl RequestFlags {
 
     /// `drain` is how many bytes are read at most where the connection is to live on.
     #[inline]
-    pub(in crate::exchange) fn of(asked: &RequestView<'_>, settings: &Manner, drain: u64) -> Self {
+    pub(in crate::exchange) fn new(asked: &RequestView<'_>, settings: &ResponseSettings, drain: u64) -> Self {
         let RequestView { head, sent, body, .. } = asked;
         let rpc = sent.call.map(|call| call.rpc);
         let is_http1 = head.version <= Version::HTTP_11;
@@ -53,7 +53,8 @@ impl RequestFlags {
             bits |= Self::BODY | flag(Self::EXPECTS, expects) | flag(Self::CHEAP_REST, cheap);
         }
         if rpc.is_some() {
-            bits |= flag(Self::TRAILERS, sent.has(HeaderFlags::TAKES_TRAILERS)) | flag(Self::STREAM, asked.counts_messages());
+            bits |= flag(Self::TRAILERS, sent.has(HeaderFlags::TAKES_TRAILERS))
+                | flag(Self::STREAM, asked.counts_messages());
         } else if sent.has(HeaderFlags::CHOOSES) {
             bits |= flag(Self::PROBLEM, negotiates(settings) && prefers_problem(&head.headers));
         }
@@ -119,6 +120,6 @@ fn flag(bit: u8, set: bool) -> u8 {
 
 /// Whether the client may choose between two shapes (R11).
 #[inline]
-pub(in crate::exchange) fn negotiates(settings: &Manner) -> bool {
+pub(in crate::exchange) fn negotiates(settings: &ResponseSettings) -> bool {
     settings.dialect == Dialect::Standard && settings.negotiate
 }

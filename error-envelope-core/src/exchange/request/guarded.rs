@@ -3,11 +3,11 @@
 use http::header::{ACCESS_CONTROL_REQUEST_METHOD, CONNECTION, ORIGIN};
 use http::{Method, Version};
 
-use super::{RequestView, HeaderFlags};
+use super::{HeaderFlags, RequestView};
 use crate::exchange::BodyFacts;
 use crate::exchange::head::list;
 use crate::fault::Fault;
-use crate::guard::body_limit::Watched;
+use crate::guard::body_limit::ObservedLimit;
 use crate::guard::content_type::Declared;
 use crate::guard::method::is_override;
 use crate::policy::{Matched, Mode, Policy, Preflight, Settings};
@@ -32,7 +32,7 @@ pub(in crate::exchange) struct GuardOutcome {
     pub(in crate::exchange) observed: Option<Fault>,
     /// The same, if a first body byte comes.
     pub(in crate::exchange) observed_peek: Option<Fault>,
-    pub(in crate::exchange) watched: Watched,
+    pub(in crate::exchange) watched: ObservedLimit,
     /// What is known of the body, and where it is cut: the smallest limit of all readings (G0).
     pub(in crate::exchange) body: BodyFacts,
     pub(in crate::exchange) limit: Option<u64>,
@@ -54,7 +54,7 @@ impl GuardOutcome {
     fn ask_for_headers(&mut self, policy: &Policy, matched: &Matched, asked: &RequestView<'_>) -> Result<(), Fault> {
         for settings in asking(matched, asked) {
             for header in policy.required_headers(settings) {
-                header.check(&asked.head.headers).or_else(|fault| self.refused(settings, fault))?;
+                header.check(&asked.head.headers).or_else(|fault| self.note_refusal(settings, fault))?;
             }
         }
         Ok(())
@@ -73,12 +73,12 @@ impl GuardOutcome {
                     self.observed_peek = Some(types.refusal());
                 }
                 (BodyPresence::Unknown, Declared::Missing) => self.peek = Some(types.refusal()),
-                _ => self.refused(settings, types.refusal())?,
+                _ => self.note_refusal(settings, types.refusal())?,
             }
         }
         for settings in guarding(matched).filter(|settings| settings.mode == Mode::Observe) {
             match settings.body_limit {
-                Some(limit) if asked.is_over(limit) => self.refused(settings, policy.too_large(limit))?,
+                Some(limit) if asked.is_over(limit) => self.note_refusal(settings, policy.too_large(limit))?,
                 limit => self.watched.limit = self.watched.limit.into_iter().chain(limit).min(),
             }
         }
@@ -89,7 +89,7 @@ impl GuardOutcome {
     }
 
     /// A route in `observe` refuses nobody; the first that it would have refused for is noted.
-    fn refused(&mut self, settings: &Settings, fault: Fault) -> Result<(), Fault> {
+    fn note_refusal(&mut self, settings: &Settings, fault: Fault) -> Result<(), Fault> {
         if settings.mode != Mode::Observe {
             return Err(fault);
         }

@@ -54,7 +54,10 @@ impl HeaderFlags {
 
     /// Beside what they tell, the first content type. By the length of a name first: most headers are none of these.
     #[inline]
-    pub(in crate::exchange) fn of<'h>(head: &'h Parts, key_headers: &[HeaderName]) -> (Self, Option<&'h HeaderValue>) {
+    pub(in crate::exchange) fn scan<'h>(
+        head: &'h Parts,
+        key_headers: &[HeaderName],
+    ) -> (Self, Option<&'h HeaderValue>) {
         let (mut has, mut length, mut media_type) = (0, None, None);
         for (name, value) in &head.headers {
             has |= match name.as_str().len() {
@@ -86,7 +89,7 @@ impl HeaderFlags {
         let headers = match media_type {
             _ if has & (Self::CALL | Self::CALL_TYPE) == 0 => CallHeaders::default(),
             Some(value) if has & (Self::CALL | Self::TWO_TYPES) == 0 => CallHeaders::of_type(value),
-            _ => CallHeaders::of(&head.headers),
+            _ => CallHeaders::scan(&head.headers),
         };
         (Self { has, call: headers.call(&head.method, &head.uri), length }, media_type)
     }

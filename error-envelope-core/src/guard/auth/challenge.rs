@@ -44,7 +44,11 @@ pub(super) fn parse(challenge: &str) -> Result<HeaderValue, SettingError> {
         Ok(value) if parses && challenge.is_ascii() => Ok(value),
         _ => {
             let wrong = format!("{challenge:?} is no challenge");
-            Err(SettingError::new("challenge", wrong, "write one such as 'ApiKey header=\"x-api-key\"' (RFC 9110 §11.6.1)"))
+            Err(SettingError::new(
+                "challenge",
+                wrong,
+                "write one such as 'ApiKey header=\"x-api-key\"' (RFC 9110 §11.6.1)",
+            ))
         }
     }
 }

@@ -7,7 +7,7 @@ use http::HeaderMap;
 use super::compile::{Check, Scheme};
 use super::forward::header_value;
 use super::identity::Identity;
-use super::outcome::{Checked, Rejection, Granted, AuthFailure};
+use super::outcome::{AuthFailure, Checked, Granted, Rejection};
 #[cfg(feature = "jwt")]
 use super::sent::bearer_token;
 

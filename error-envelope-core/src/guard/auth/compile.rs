@@ -12,7 +12,7 @@ use super::jwt::Tokens;
 #[cfg(feature = "keys")]
 use super::keys::KeyCheck;
 use super::refusals::PreparedRejections;
-use super::scheme::{AuthScheme, SchemeKind, AuthMessages};
+use super::scheme::{AuthMessages, AuthScheme, SchemeKind};
 use crate::fields::is_same_to_cgi;
 use crate::guard::pattern::SettingError;
 
@@ -248,7 +248,9 @@ fn has_a_meaning(name: &HeaderName) -> bool {
 
 /// Refuses schemes that cannot be in one policy: what one of them forwards is removed from requests, and the other one's
 /// keys would go with it. The name is that of the scheme whose `forward_id` is wrong.
-pub(crate) fn refuse_together<'a>(schemes: impl Iterator<Item = &'a Scheme> + Clone) -> Result<(), (&'a str, SettingError)> {
+pub(crate) fn refuse_together<'a>(
+    schemes: impl Iterator<Item = &'a Scheme> + Clone,
+) -> Result<(), (&'a str, SettingError)> {
     for one in schemes.clone() {
         let Some(id) = one.forward_id() else { continue };
         let carries =

@@ -6,9 +6,9 @@ use std::time::SystemTime;
 use http::HeaderMap;
 
 use super::compile::Scheme;
-use super::outcome::{AuthCause, Checked, Rejection, Granted, AuthFailure};
+use super::outcome::{AuthCause, AuthFailure, Checked, Granted, Rejection};
 use super::refusal::Refusal;
-use super::verified::{VerifierFailure, Verified};
+use super::verified::{Verified, VerifierFailure};
 use crate::code::ErrorCode;
 use crate::fault::Fault;
 
@@ -30,12 +30,18 @@ pub(crate) struct AwaitingVerifiers {
 }
 
 /// Asks all schemes that need no wait.
-pub(crate) fn check_without_wait(schemes: &[Arc<Scheme>], headers: &HeaderMap, now: &dyn Fn() -> SystemTime) -> SchemesOutcome {
+pub(crate) fn check_without_wait(
+    schemes: &[Arc<Scheme>],
+    headers: &HeaderMap,
+    now: &dyn Fn() -> SystemTime,
+) -> SchemesOutcome {
     if let [only] = schemes {
         match only.check(headers, now) {
             Checked::Granted(passed) => return SchemesOutcome::In(passed),
             Checked::Rejected(not) => return SchemesOutcome::Refused(Refusal::by_one(only.clone(), not)),
-            Checked::NeedsVerifier => return AwaitingVerifiers { schemes: schemes.into(), said: Box::new([None]) }.settled(),
+            Checked::NeedsVerifier => {
+                return AwaitingVerifiers { schemes: schemes.into(), said: Box::new([None]) }.settled();
+            }
         }
     }
     let mut said = Vec::new();
@@ -59,7 +65,7 @@ impl AwaitingVerifiers {
     pub(crate) fn verified(mut self, of: &Arc<Scheme>, outcome: &Result<Verified, VerifierFailure>) -> SchemesOutcome {
         for (scheme, said) in self.schemes.iter().zip(&mut self.said) {
             if said.is_none() && Arc::ptr_eq(scheme, of) {
-                match scheme.take(outcome) {
+                match scheme.resolve(outcome) {
                     Ok(passed) => return SchemesOutcome::In(passed),
                     Err(not) => *said = Some(not),
                 }
@@ -73,15 +79,20 @@ impl AwaitingVerifiers {
             return SchemesOutcome::Open(self);
         }
         let schemes = self.schemes.into_iter().zip(self.said);
-        SchemesOutcome::Refused(Refusal::by_several(schemes.filter_map(|(scheme, said)| Some((scheme, said?))).collect()))
+        SchemesOutcome::Refused(Refusal::by_several(
+            schemes.filter_map(|(scheme, said)| Some((scheme, said?))).collect(),
+        ))
     }
 }
 
 impl Scheme {
-    fn take(&self, outcome: &Result<Verified, VerifierFailure>) -> Result<Granted, Rejection> {
+    fn resolve(&self, outcome: &Result<Verified, VerifierFailure>) -> Result<Granted, Rejection> {
         let why = match outcome {
             Err(failed) => {
-                return Err(Rejection { cause: Some(AuthCause::Failed(failed.0.clone())), ..AuthFailure::Unavailable.into() });
+                return Err(Rejection {
+                    cause: Some(AuthCause::Failed(failed.0.clone())),
+                    ..AuthFailure::Unavailable.into()
+                });
             }
             // An id that cannot be forwarded is the verifier's mistake, not the client's.
             Ok(Verified::Granted(id)) => {

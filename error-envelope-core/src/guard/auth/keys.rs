@@ -9,7 +9,7 @@ use super::alphabet::{KEYS, TOKENS};
 use super::forward::header_value;
 use super::identity::Identity;
 use super::key::{Digest, Key, position};
-use super::outcome::{Rejection, Granted, AuthFailure};
+use super::outcome::{AuthFailure, Granted, Rejection};
 use super::sent::{bearer_token, header_key};
 use crate::guard::expression::WholeValue;
 use crate::guard::pattern::SettingError;
@@ -58,7 +58,7 @@ impl KeyCheck {
         if self.pattern.as_ref().is_some_and(|pattern| !pattern.matches(key)) {
             return Err(Rejection::token(AuthFailure::Malformed));
         }
-        let place = position(&Digest::of(key), &self.keys.digests);
+        let place = position(&Digest::digest(key), &self.keys.digests);
         let known = place.and_then(|place| self.keys.known.get(place)).ok_or(Rejection::token(AuthFailure::Invalid))?;
         if known.revoked || known.expires.is_some_and(|expires| expires <= now()) {
             return Err(Rejection::token(AuthFailure::Expired));
@@ -77,7 +77,11 @@ impl KeyRecord {
 impl ApiKeys {
     fn new(keys: Vec<Key>, scheme: &Arc<str>, forwarded: bool) -> Result<Self, SettingError> {
         if keys.is_empty() {
-            return Err(SettingError::new("keys", "there is no key: nobody could pass", "add a key, or remove the table"));
+            return Err(SettingError::new(
+                "keys",
+                "there is no key: nobody could pass",
+                "add a key, or remove the table",
+            ));
         }
         let mut digests: Vec<Digest> = Vec::new();
         let mut known: Vec<KeyRecord> = Vec::new();
@@ -86,7 +90,11 @@ impl ApiKeys {
         for Key { id, digest, revoked, expires } in keys {
             let value = usable_id(&id, forwarded)?;
             if !ids.insert(id.clone()) {
-                return Err(SettingError::new("keys", format!("two keys have the id {id:?}"), "give each an id of its own"));
+                return Err(SettingError::new(
+                    "keys",
+                    format!("two keys have the id {id:?}"),
+                    "give each an id of its own",
+                ));
             }
             let digest = parse_digest(&id, &digest)?;
             if let Some(other) = seen.insert(digest.words(), id.clone()) {

@@ -7,7 +7,7 @@ use http::header::WWW_AUTHENTICATE;
 
 use super::challenge::TokenError;
 use super::compile::Scheme;
-use super::outcome::{Rejection, AuthFailure};
+use super::outcome::{AuthFailure, Rejection};
 use crate::code::ErrorCode;
 use crate::fault::Fault;
 
@@ -48,7 +48,7 @@ impl Refusal {
         match &self.0 {
             // What is told of a cause is of one request alone.
             Denials::One(scheme, not) if not.cause.is_none() => {
-                scheme.refusals.of(not.why as usize, not.token_sent, || refuse([(scheme, not)]))
+                scheme.refusals.get_or_prepare(not.why as usize, not.token_sent, || refuse([(scheme, not)]))
             }
             Denials::One(scheme, not) => refuse([(scheme, not)]),
             Denials::Several(all) => refuse(all.iter().map(|(scheme, not)| (scheme, not))),

@@ -11,7 +11,7 @@ pub(super) struct PreparedRejections([OnceLock<Fault>; 2 * MOST]);
 const MOST: usize = 6;
 
 impl PreparedRejections {
-    pub(super) fn of(&self, why: usize, token_sent: bool, make: impl FnOnce() -> Fault) -> Fault {
+    pub(super) fn get_or_prepare(&self, why: usize, token_sent: bool, make: impl FnOnce() -> Fault) -> Fault {
         match self.0.get(2 * why + usize::from(token_sent)) {
             Some(kept) => kept.get_or_init(|| make().with_stored_reply()).clone(),
             None => make(),

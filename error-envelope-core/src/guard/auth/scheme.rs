@@ -65,14 +65,14 @@ impl AuthScheme {
     #[cfg(feature = "keys")]
     #[cfg_attr(docsrs, doc(cfg(feature = "keys")))]
     pub fn bearer() -> Self {
-        Self::of(SchemeKind::Bearer)
+        Self::new(SchemeKind::Bearer)
     }
 
     /// Keys that are sent in a header of their own, such as `x-api-key`: `scheme = "header"`.
     #[cfg(feature = "keys")]
     #[cfg_attr(docsrs, doc(cfg(feature = "keys")))]
     pub fn header(name: impl Into<String>) -> Self {
-        Self::of(SchemeKind::Header(name.into()))
+        Self::new(SchemeKind::Header(name.into()))
     }
 
     /// Signed tokens that are sent as `Authorization: Bearer <JWT>` (RFC 7519): `scheme = "jwt"`.
@@ -81,16 +81,16 @@ impl AuthScheme {
     #[cfg(feature = "jwt")]
     #[cfg_attr(docsrs, doc(cfg(feature = "jwt")))]
     pub fn jwt(keys: JwtKeys) -> Self {
-        Self::of(SchemeKind::Jwt(keys))
+        Self::new(SchemeKind::Jwt(keys))
     }
 
     /// Whatever a verifier of one's own accepts: `scheme = "custom"`. The layer is given the verifier under the name
     /// that the policy gives to the scheme; without it every request is answered with 503.
     pub fn custom() -> Self {
-        Self::of(SchemeKind::Custom)
+        Self::new(SchemeKind::Custom)
     }
 
-    fn of(kind: SchemeKind) -> Self {
+    fn new(kind: SchemeKind) -> Self {
         Self {
             kind,
             #[cfg(feature = "keys")]

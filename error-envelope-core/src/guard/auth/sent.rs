@@ -4,7 +4,7 @@ use http::header::AUTHORIZATION;
 use http::{HeaderMap, HeaderName, HeaderValue};
 
 use super::alphabet::{is_key_byte, is_token_byte};
-use super::outcome::{Rejection, AuthFailure};
+use super::outcome::{AuthFailure, Rejection};
 
 /// The longest key or token, in bytes: room for a token with many claims. A longer one is not looked at.
 const MAX_LENGTH: usize = 8 * 1024;
@@ -18,7 +18,11 @@ pub(super) fn bearer_token(headers: &HeaderMap) -> Result<&[u8], Rejection> {
     if !scheme.eq_ignore_ascii_case(b"bearer") || token.is_empty() {
         return Err(AuthFailure::Malformed.into());
     }
-    if token.len() > MAX_LENGTH || !is_b64token(token) { Err(Rejection::token(AuthFailure::Malformed)) } else { Ok(token) }
+    if token.len() > MAX_LENGTH || !is_b64token(token) {
+        Err(Rejection::token(AuthFailure::Malformed))
+    } else {
+        Ok(token)
+    }
 }
 
 fn is_b64token(token: &[u8]) -> bool {

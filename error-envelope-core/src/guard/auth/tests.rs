@@ -43,7 +43,9 @@ fn verdict(schemes: &[Arc<Scheme>], lines: &[(&'static str, &str)]) -> SchemesOu
 
 fn said(verdict: SchemesOutcome) -> String {
     match verdict {
-        SchemesOutcome::In(passed) => format!("in as {}/{}", passed.identity.scheme(), passed.identity.id().unwrap_or("-")),
+        SchemesOutcome::In(passed) => {
+            format!("in as {}/{}", passed.identity.scheme(), passed.identity.id().unwrap_or("-"))
+        }
         SchemesOutcome::Refused(refusal) => refusal.fault().code().as_str().to_owned(),
         SchemesOutcome::Open(undecided) => format!("ask {}", undecided.next().map_or("nobody", |scheme| scheme.name())),
     }
@@ -295,7 +297,11 @@ fn g2_the_wording_is_the_schemes() {
     assert_eq!(fault.text(), "The Authorization header is not a well-formed Bearer token.");
 }
 
-fn told(schemes: &[Arc<Scheme>], lines: &[(&'static str, &str)], answers: &[Result<Verified, VerifierFailure>]) -> SchemesOutcome {
+fn told(
+    schemes: &[Arc<Scheme>],
+    lines: &[(&'static str, &str)],
+    answers: &[Result<Verified, VerifierFailure>],
+) -> SchemesOutcome {
     let mut verdict = verdict(schemes, lines);
     for answer in answers {
         let SchemesOutcome::Open(undecided) = verdict else { panic!("{verdict:?}") };
@@ -419,11 +425,11 @@ fn l3_nothing_shows_a_key() {
 
 #[test]
 fn g2_a_key_is_found_wherever_it_stands() {
-    let digests: Vec<_> = (0..300_u32).map(|it| key::Digest::of(&it.to_le_bytes())).collect();
+    let digests: Vec<_> = (0..300_u32).map(|it| key::Digest::digest(&it.to_le_bytes())).collect();
     for (place, digest) in digests.iter().enumerate() {
         assert_eq!(key::position(digest, &digests), Some(place));
     }
-    assert_eq!(key::position(&key::Digest::of(b"none"), &digests), None);
+    assert_eq!(key::position(&key::Digest::digest(b"none"), &digests), None);
     assert_eq!(key::position(&digests[0], &[]), None);
     // Each byte counts.
     for byte in 0..32 {
@@ -436,7 +442,7 @@ fn g2_a_key_is_found_wherever_it_stands() {
 #[test]
 fn g2_a_digest_is_read_in_either_case() {
     let lower = "fa93378f7d690467a255d8e41ef2cf3a009121a8df7e07df956b401ba231bd66";
-    let of_secret = key::Digest::of(b"key-live-1").words();
+    let of_secret = key::Digest::digest(b"key-live-1").words();
     assert_eq!(key::Digest::from_hex(lower).unwrap().words(), of_secret);
     assert_eq!(key::Digest::from_hex(&lower.to_uppercase()).unwrap().words(), of_secret);
     for wrong in ["", &lower[1..], &format!("{lower}0"), &lower.replace('f', "g"), &lower.replace("fa", "+a")] {
@@ -567,5 +573,8 @@ proptest::proptest! {
 #[test]
 fn g2_a_custom_scheme_is_never_let_in_by_itself() {
     let scheme = AuthScheme::custom().compile("partner").unwrap();
-    assert!(matches!(scheme.check(&headers(&[("authorization", "Bearer key-live-1")]), &|| at(NOW)), Checked::NeedsVerifier));
+    assert!(matches!(
+        scheme.check(&headers(&[("authorization", "Bearer key-live-1")]), &|| at(NOW)),
+        Checked::NeedsVerifier
+    ));
 }

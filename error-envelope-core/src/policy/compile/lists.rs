@@ -103,7 +103,7 @@ impl Lists {
         })
     }
 
-    pub(in crate::policy) fn kept(&mut self, names: &[String]) -> Result<Option<ListIndex>, SettingError> {
+    pub(in crate::policy) fn intern_names(&mut self, names: &[String]) -> Result<Option<ListIndex>, SettingError> {
         refuse_twice("keep_members", names)?;
         if names.iter().any(String::is_empty) {
             return Err(SettingError::new("keep_members", "a member has no name", "name the members as the body does"));

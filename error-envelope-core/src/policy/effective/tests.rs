@@ -4,7 +4,7 @@ use super::*;
 use crate::dialect::Dialect;
 use crate::loader::PolicyLoader;
 use crate::policy::file::Sources;
-use crate::policy::{BodyLimitPer, Manner, Mode, Policy, PolicyBuilder, Preflight, Route, Scope, Settings};
+use crate::policy::{BodyLimitPer, Mode, Policy, PolicyBuilder, Preflight, ResponseSettings, Route, Scope, Settings};
 
 /// What lists in the policies below name.
 const NAMES: &str = r#"
@@ -223,7 +223,7 @@ fn any_policy() -> impl Strategy<Value = PolicyBuilder> {
 
 /// What the policy itself decides, in a form that two policies can be compared by: lists have other places in another one.
 fn decision(policy: &Policy, settings: &Settings) -> String {
-    let manner = Manner { keep_members: None, part: 0, route: None, ..settings.manner() };
+    let manner = ResponseSettings { keep_members: None, part: 0, route: None, ..settings.manner() };
     let keys = Settings { manner, content_types: None, auth: None, require_headers: None, ..*settings };
     format!(
         "{keys:?} {:?} {:?} {:?} {:?}",

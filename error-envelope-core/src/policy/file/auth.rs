@@ -49,13 +49,13 @@ pub(super) fn read(
         "custom" => {
             if !around.has_verifier(name) {
                 let wrong = format!("there is no verifier {name:?}");
-                return Err(table.refused(wrong, around.instead_of_verifier(name)));
+                return Err(table.error(wrong, around.instead_of_verifier(name)));
             }
             AuthScheme::custom()
         }
         unknown => {
             let right = nearest(unknown, SCHEMES.iter().map(|(name, _)| *name));
-            return Err(scheme.refused(format!("unknown scheme {unknown:?}"), right));
+            return Err(scheme.error(format!("unknown scheme {unknown:?}"), right));
         }
     };
     read_shared(read, table)
@@ -130,7 +130,7 @@ fn read_keys(
 fn add_keys(mut scheme: AuthScheme, keys: &Value<'_>) -> Result<AuthScheme, PolicyError> {
     let right = "write a list of { id = \"…\", sha256 = \"…\" }";
     if !keys.value.is_array() {
-        return Err(keys.refused("the keys are no list", right));
+        return Err(keys.error("the keys are no list", right));
     }
     for key in keys.elements()? {
         scheme = scheme.key(read_key(&key.table("write { id = \"…\", sha256 = \"…\" }")?)?);
@@ -144,7 +144,7 @@ fn read_key(table: &Table<'_>) -> Result<Key, PolicyError> {
     let is_digest = |text: &str| text.len() == 64 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
     if !is_digest(digest.text()?) {
         let right = "write the key's SHA-256 as 64 hexadecimal digits; a key in clear text is no policy's to know";
-        return Err(digest.refused("this is no SHA-256", right));
+        return Err(digest.error("this is no SHA-256", right));
     }
     let mut key = Key::sha256(table.required("id")?.text()?, digest.text()?);
     if let Some(revoked) = table.get("revoked")
@@ -171,11 +171,11 @@ fn read_jwt(
         (Some(variable), None) => JwtKeys::secret(read_secret(&variable, around)?),
         (None, Some(file)) => JwtKeys::jwks(read_named(&file, folder, around, files)?.1),
         (Some(_), Some(file)) => {
-            return Err(file.refused("secret_env and jwks_file exclude each other", "keep one of them"));
+            return Err(file.error("secret_env and jwks_file exclude each other", "keep one of them"));
         }
         (None, None) => {
             let right = "name one: secret_env = \"…\" or jwks_file = \"…\"";
-            return Err(table.refused("the scheme has neither a secret nor a key set", right));
+            return Err(table.error("the scheme has neither a secret nor a key set", right));
         }
     };
     let mut scheme = AuthScheme::jwt(keys).algorithms(read_algorithms(&table.required("algorithms")?)?);
@@ -200,14 +200,14 @@ fn read_secret(variable: &Value<'_>, around: &dyn PolicyEnv) -> Result<String, P
     let name = variable.text()?;
     match around.variable(name) {
         Some(secret) if !secret.is_empty() => return Ok(secret),
-        Some(_) => return Err(variable.refused("the variable is empty", "set it to the secret")),
+        Some(_) => return Err(variable.error("the variable is empty", "set it to the secret")),
         None => {}
     }
     if name.bytes().all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit() || byte == b'_') {
-        return Err(variable.refused(format!("the environment has no variable {name:?}"), "set it to the secret"));
+        return Err(variable.error(format!("the environment has no variable {name:?}"), "set it to the secret"));
     }
     let right = "name the variable that holds the secret, as in \"JWT_SECRET\"; a secret is no policy's to know";
-    Err(variable.refused("the environment has no variable of this name", right))
+    Err(variable.error("the environment has no variable of this name", right))
 }
 
 /// What a token may be signed with; the builder refuses `none` and what does not fit the keys.
@@ -218,7 +218,7 @@ fn read_algorithms(list: &Value<'_>) -> Result<Vec<String>, PolicyError> {
     for element in list.elements()? {
         let name = element.text()?;
         if !KNOWN.contains(&name) && !name.eq_ignore_ascii_case("none") {
-            return Err(element.refused(format!("unknown algorithm {name:?}"), nearest(name, KNOWN.into_iter())));
+            return Err(element.error(format!("unknown algorithm {name:?}"), nearest(name, KNOWN.into_iter())));
         }
     }
     list.texts()
@@ -241,7 +241,7 @@ pub(super) fn read_named(
     let name = path.display().to_string();
     let text = around.text_of(&path).map_err(|error| {
         let wrong = format!("{name} {}", error.wrong());
-        file.refused(wrong, "name a readable file of at most 4 MiB of UTF-8").without(&path).caused_by(error)
+        file.error(wrong, "name a readable file of at most 4 MiB of UTF-8").without(&path).caused_by(error)
     })?;
     files.push(NamedFile { path, text: text.clone() });
     Ok((name, text))

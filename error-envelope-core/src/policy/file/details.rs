@@ -28,7 +28,7 @@ pub(super) fn read(
             details::check(&schema).map_err(|wrong| led_into_file(value, &name, &text, wrong))?;
             Ok(schema.to_string())
         }
-        _ => Err(value.refused(
+        _ => Err(value.error(
             format!("{} is no schema", value.kind()),
             "write a JSON Schema, as in { type = \"object\" }, or the name of a file that holds one",
         )),
@@ -41,7 +41,7 @@ fn read_inline(value: &Value<'_>) -> Result<String, PolicyError> {
         let at = descend(value, &wrong.path);
         // An empty span is that of something missing.
         let span = if wrong.lacks { at.span.start..at.span.start } else { at.span.clone() };
-        Value { span, ..at }.refused(wrong.wrong, wrong.right)
+        Value { span, ..at }.error(wrong.wrong, wrong.right)
     })?;
     Ok(schema.to_string())
 }
@@ -73,10 +73,10 @@ fn json_of(value: &Value<'_>) -> Result<Json, PolicyError> {
         DeValue::Integer(_) => Json::Number(value.integer()?.into()),
         DeValue::Float(number) => {
             let number = number.as_str().replace('_', "").parse().ok().and_then(Number::from_f64);
-            Json::Number(number.ok_or_else(|| value.refused("JSON has no such number", "write a finite one"))?)
+            Json::Number(number.ok_or_else(|| value.error("JSON has no such number", "write a finite one"))?)
         }
         DeValue::Datetime(_) => {
-            return Err(value.refused("JSON has no dates", "write a text in quotes"));
+            return Err(value.error("JSON has no dates", "write a text in quotes"));
         }
         DeValue::Array(_) => Json::Array(value.elements()?.iter().map(json_of).collect::<Result<_, _>>()?),
         DeValue::Table(table) => {
@@ -92,15 +92,20 @@ fn parse(value: &Value<'_>, name: &str, text: &str) -> Result<Json, PolicyError>
         let sentence = error.to_string();
         let said = sentence.split(" at line ").next().unwrap_or_default();
         let wrong = format!("{name}:{}:{}: this is no JSON: {said}", error.line(), error.column());
-        value.refused(wrong, "write a JSON Schema").caused_by(error)
+        value.error(wrong, "write a JSON Schema").caused_by(error)
     })
 }
 
 /// The policy's own line, and that of the file in what is wrong: whoever mends a policy at once takes its lines out.
-fn led_into_file(value: &Value<'_>, name: &str, text: &str, SchemaError { path, wrong, right, .. }: SchemaError) -> PolicyError {
+fn led_into_file(
+    value: &Value<'_>,
+    name: &str,
+    text: &str,
+    SchemaError { path, wrong, right, .. }: SchemaError,
+) -> PolicyError {
     let line = line_of(text.as_bytes(), place(text, &path));
     let key = if path.is_empty() { String::new() } else { format!("{}: ", path.join(".")) };
-    value.refused(format!("{name}:{line}: {key}{wrong}"), right)
+    value.error(format!("{name}:{line}: {key}{wrong}"), right)
 }
 
 /// Where in a text of JSON the last member of a path stands that is there.

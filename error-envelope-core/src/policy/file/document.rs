@@ -34,7 +34,7 @@ impl<'a> Document<'a> {
         }
     }
 
-    pub(super) fn refused(&self, span: Range<usize>, key: &str, wrong: String, right: String) -> PolicyError {
+    pub(super) fn error_at(&self, span: Range<usize>, key: &str, wrong: String, right: String) -> PolicyError {
         let line = line_of(self.text.as_bytes(), span.start);
         let key = Some(key.to_owned()).filter(|key| !key.is_empty());
         PolicyError::new(key, wrong, right).in_file(self.file, Some(line)).spanning(span)

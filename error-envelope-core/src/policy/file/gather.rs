@@ -51,18 +51,18 @@ impl SourceFiles {
         for pattern in include.elements()? {
             let Some(folders) = folders_of(&folder, pattern.text()?) else {
                 let wrong = format!("{:?} looks through more than {MAX_FOLDERS} folders", pattern.text()?);
-                return Err(pattern.refused(wrong, "narrow the pattern"));
+                return Err(pattern.error(wrong, "narrow the pattern"));
             };
             let found = files_of(&folder, &pattern)?;
             self.folders.extend(folders);
             for path in found {
-                self.put(at, &pattern, &path, around)?;
+                self.insert(at, &pattern, &path, around)?;
             }
         }
         Ok(())
     }
 
-    fn put(
+    fn insert(
         &mut self,
         includer: usize,
         pattern: &Value<'_>,
@@ -73,11 +73,11 @@ impl SourceFiles {
         let text = Text::new(&path.display().to_string(), text, Some(includer));
         if let Some(twice) = self.texts.iter().find(|other| other.is(&text)) {
             let wrong = format!("{} is part of the policy already", twice.name);
-            return Err(pattern.refused(wrong, "include each file once, and no file that includes this one"));
+            return Err(pattern.error(wrong, "include each file once, and no file that includes this one"));
         }
         if self.texts.len() == MAX_FILES {
             let wrong = format!("the policy has more than {MAX_FILES} files");
-            return Err(pattern.refused(wrong, "narrow the pattern"));
+            return Err(pattern.error(wrong, "narrow the pattern"));
         }
         self.texts.push(text);
         Ok(())
@@ -100,19 +100,19 @@ impl Text {
 fn files_of(folder: &Path, pattern: &Value<'_>) -> Result<Vec<PathBuf>, PolicyError> {
     let written = pattern.text()?;
     if written.is_empty() {
-        return Err(pattern.refused("\"\" names no file", "write a path, as in \"services/*.toml\""));
+        return Err(pattern.error("\"\" names no file", "write a path, as in \"services/*.toml\""));
     }
     if !is_wildcard(written) {
         let path = folder.join(written);
         return match path.metadata() {
             Ok(meta) if meta.is_dir() => {
                 let wrong = format!("{} is a folder", path.display());
-                Err(pattern.refused(wrong, "name its files, as in \"services/*.toml\""))
+                Err(pattern.error(wrong, "name its files, as in \"services/*.toml\""))
             }
             // What is no regular file is refused where it is read.
             Ok(_) => Ok(vec![path]),
             Err(_) => {
-                let refused = pattern.refused(format!("{} is no file", path.display()), "name a file that exists");
+                let refused = pattern.error(format!("{} is no file", path.display()), "name a file that exists");
                 Err(refused.without(&path))
             }
         };
@@ -122,12 +122,12 @@ fn files_of(folder: &Path, pattern: &Value<'_>) -> Result<Vec<PathBuf>, PolicyEr
     let hidden = glob::MatchOptions { require_literal_leading_dot: true, ..glob::MatchOptions::new() };
     let paths = glob::glob_with(&full.display().to_string(), hidden).map_err(|error| {
         // Its position counts the folder, too.
-        pattern.refused(format!("{written:?} is no pattern: {}", error.msg), "write one such as \"services/*.toml\"")
+        pattern.error(format!("{written:?} is no pattern: {}", error.msg), "write one such as \"services/*.toml\"")
     })?;
     let mut found = Vec::new();
     for path in paths {
         let path = path.map_err(|error| {
-            pattern.refused(format!("{} cannot be read: {}", error.path().display(), error.error()), "make it readable")
+            pattern.error(format!("{} cannot be read: {}", error.path().display(), error.error()), "make it readable")
         })?;
         if is_part(&path) {
             found.push(path);

@@ -25,7 +25,7 @@ impl Loaded {
     /// All that is wrong, by file and line.
     pub(crate) fn check(path: &Path, around: &dyn PolicyEnv) -> Result<Self, Vec<PolicyError>> {
         let mut rest =
-            Rest { around, files: Vec::new(), texts: HashMap::new(), gone: Vec::new(), lacks_version: false };
+            RemainingText { around, files: Vec::new(), texts: HashMap::new(), gone: Vec::new(), lacks_version: false };
         let mut told: Vec<PolicyError> = Vec::new();
         for _ in 0..MAX_MISTAKES {
             let error = match Self::from_file(path, &rest) {
@@ -49,7 +49,7 @@ impl Loaded {
 }
 
 /// What is left of the files.
-struct Rest<'a> {
+struct RemainingText<'a> {
     around: &'a dyn PolicyEnv,
     /// In the order in which they were found to be wrong.
     files: Vec<String>,
@@ -70,7 +70,7 @@ struct RemovedText {
     has_a_name: bool,
 }
 
-impl PolicyEnv for Rest<'_> {
+impl PolicyEnv for RemainingText<'_> {
     fn variable(&self, name: &str) -> Option<String> {
         self.around.variable(name)
     }
@@ -95,7 +95,7 @@ impl PolicyEnv for Rest<'_> {
     }
 }
 
-impl Rest<'_> {
+impl RemainingText<'_> {
     /// The error with the number that its table has in the file, and whether it is there only because something went.
     fn placed(&self, error: PolicyError) -> (PolicyError, bool) {
         let (Some(file), Some(span)) = (error.file().map(str::to_owned), error.span()) else { return (error, false) };
@@ -108,7 +108,7 @@ impl Rest<'_> {
             Some(format!("{list}[{}]{rest}", number.parse::<usize>().ok()? + before))
         });
         let Some(text) = self.texts.get(&file) else { return (error, false) };
-        let tables = Tables::of(text);
+        let tables = Tables::parse(text);
         if !tables.is_toml || error.key() == Some("version") {
             return (error, false);
         }
@@ -145,7 +145,7 @@ impl Rest<'_> {
         let (Some(file), Some(line)) = (error.file(), error.line()) else { return false };
         let Ok(text) = self.text_of(Path::new(file)) else { return false };
         let start = error.span().map_or_else(|| start_of_line(&text, line), |span| span.start);
-        let tables = Tables::of(&text);
+        let tables = Tables::parse(&text);
         let (spans, list) = match (tables.header(start), tables.pair(start)) {
             _ if !tables.is_toml => (vec![line_at(&text, start)], None),
             (Some(header), _) => (tables.with_children(header), tables.list(header)),
@@ -182,12 +182,12 @@ struct Tables {
     end: usize,
     /// The headers in their order, each with its name and whether it is one of a list.
     headers: Vec<(Range<usize>, String, bool)>,
-    /// Keys with their values, of tables that have a header.
+    /// TableSettings with their values, of tables that have a header.
     pairs: Vec<Range<usize>>,
 }
 
 impl Tables {
-    fn of(text: &str) -> Self {
+    fn parse(text: &str) -> Self {
         let (root, errors) = DeTable::parse_recoverable(text);
         let mut tables = Self { is_toml: errors.is_empty(), end: text.len(), headers: Vec::new(), pairs: Vec::new() };
         tables.collect(text, root.get_ref(), "");

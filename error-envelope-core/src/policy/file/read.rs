@@ -28,7 +28,7 @@ impl<'a> Value<'a> {
             DeValue::Table(entries) => {
                 Ok(Table { document: self.document, key: self.key.clone(), at: self.span.start, entries })
             }
-            _ => Err(self.refused(format!("{} is not a table", self.kind()), right)),
+            _ => Err(self.error(format!("{} is not a table", self.kind()), right)),
         }
     }
 }
@@ -51,7 +51,7 @@ impl<'a> Table<'a> {
                 "version" => "write version = 1 at the top".to_owned(),
                 _ => format!("add {key} = … to the table"),
             };
-            self.document.refused(self.at..self.at, &self.key_of(key), "the key is missing".to_owned(), right)
+            self.document.error_at(self.at..self.at, &self.key_of(key), "the key is missing".to_owned(), right)
         })
     }
 
@@ -61,7 +61,7 @@ impl<'a> Table<'a> {
         let Some(key) = unknown.min_by_key(|key| key.span().start) else { return Ok(()) };
         let name = key.get_ref();
         let right = nearest(name, known.iter().copied());
-        Err(self.document.refused(key.span(), &self.key_of(name), format!("unknown key {name:?}"), right))
+        Err(self.document.error_at(key.span(), &self.key_of(name), format!("unknown key {name:?}"), right))
     }
 
     /// The same where a name may be a credential in clear text.
@@ -71,7 +71,7 @@ impl<'a> Table<'a> {
         match untold.min_by_key(|key| key.span().start) {
             Some(key) => {
                 let wrong = "there is a name that is not known here".to_owned();
-                Err(self.document.refused(key.span(), &self.key, wrong, right.to_owned()))
+                Err(self.document.error_at(key.span(), &self.key, wrong, right.to_owned()))
             }
             None => self.only(known),
         }
@@ -87,7 +87,7 @@ impl<'a> Table<'a> {
         let Some(value) = self.get(key) else { return Ok(Vec::new()) };
         let right = format!("write [[{key}]] with two brackets, once for each");
         if !value.value.is_array() {
-            return Err(value.refused("this is not a list of tables", right));
+            return Err(value.error("this is not a list of tables", right));
         }
         value.elements()?.iter().map(|element| element.table(&right)).collect()
     }
@@ -106,14 +106,14 @@ impl<'a> Table<'a> {
         Ok(children)
     }
 
-    pub(super) fn refused(&self, wrong: impl Into<String>, right: impl Into<String>) -> PolicyError {
-        self.document.refused(self.at..self.at, &self.key, wrong.into(), right.into())
+    pub(super) fn error(&self, wrong: impl Into<String>, right: impl Into<String>) -> PolicyError {
+        self.document.error_at(self.at..self.at, &self.key, wrong.into(), right.into())
     }
 
     /// Refuses a key that is there.
     pub(super) fn refused_key(&self, key: &str, wrong: impl Into<String>, right: impl Into<String>) -> PolicyError {
         let span = self.entries.get_key_value(key).map_or(self.at..self.at, |(name, _)| name.span());
-        self.document.refused(span, &self.key_of(key), wrong.into(), right.into())
+        self.document.error_at(span, &self.key_of(key), wrong.into(), right.into())
     }
 
     fn key_of(&self, key: &str) -> String {

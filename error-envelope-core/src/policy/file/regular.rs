@@ -13,7 +13,7 @@ use std::path::Path;
 /// What the system refuses; `InvalidInput` for what is no regular file, such as a folder, a pipe or a device;
 /// `FileTooLarge` for a longer file.
 pub fn read_regular(path: &Path, most: u64) -> io::Result<Vec<u8>> {
-    let file = open(path).map_err(|error| refused(path, error))?;
+    let file = open(path).map_err(|error| open_error(path, error))?;
     // Of what was opened: a name may mean another file by now.
     let meta = file.metadata()?;
     if !meta.is_file() {
@@ -39,7 +39,7 @@ fn open(path: &Path) -> io::Result<File> {
 }
 
 /// A socket cannot be opened, and the system says "no such device" of it.
-fn refused(path: &Path, error: io::Error) -> io::Error {
+fn open_error(path: &Path, error: io::Error) -> io::Error {
     match path.metadata() {
         Ok(meta) if !meta.is_file() => irregular(meta.file_type()),
         _ => error,

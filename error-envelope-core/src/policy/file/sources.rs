@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::ops::Range;
 
-use crate::policy::error::{SourceSpan, TablePath, PolicyError, Problem};
+use crate::policy::error::{PolicyError, Problem, SourceSpan, TablePath};
 
 /// The files of a policy, and where its tables stand in them.
 #[derive(Debug, Default)]
@@ -30,7 +30,7 @@ impl Sources {
         Self { files, tables: HashMap::new() }
     }
 
-    pub(super) fn put(&mut self, place: TablePath, table: TableAt) {
+    pub(super) fn insert(&mut self, place: TablePath, table: TableAt) {
         self.tables.entry(place).or_default().push(table);
     }
 
@@ -59,7 +59,7 @@ impl Sources {
             (None, _) => refused.wrong,
         };
         match at {
-            Some(at) => PolicyError::at(&at, wrong, refused.right),
+            Some(at) => PolicyError::spanned(&at, wrong, refused.right),
             None => PolicyError::new(Some(refused.key.to_owned()), wrong, refused.right),
         }
     }

@@ -7,7 +7,7 @@ use crate::code::{CodeSet, ErrorCode, Retry};
 use crate::guard::header::RequiredHeader;
 use crate::outward::OutwardRule;
 use crate::policy::error::PolicyError;
-use crate::policy::keys::Keys;
+use crate::policy::keys::TableSettings;
 use crate::policy::{Budget, PolicyBuilder, Route, Scope};
 
 /// Refuses tables that there are not.
@@ -36,7 +36,7 @@ pub(super) fn read_version(root: &Table<'_>) -> Result<(), PolicyError> {
     let version = root.required("version")?;
     match version.integer()? {
         1 => Ok(()),
-        other => Err(version.refused(format!("version {other} is not known"), "write version = 1")),
+        other => Err(version.error(format!("version {other} is not known"), "write version = 1")),
     }
 }
 
@@ -124,9 +124,9 @@ pub(super) fn read_route(table: &Table<'_>) -> Result<Route, PolicyError> {
 }
 
 /// The keys that `[defaults]` and a route share.
-pub(super) fn read_keys(table: &Table<'_>, more: &[&'static str]) -> Result<Keys, PolicyError> {
-    table.only(&[Keys::NAMES, more].concat())?;
-    Keys::read(|key| table.get(key))
+pub(super) fn read_keys(table: &Table<'_>, more: &[&'static str]) -> Result<TableSettings, PolicyError> {
+    table.only(&[TableSettings::NAMES, more].concat())?;
+    TableSettings::read(|key| table.get(key))
 }
 
 pub(super) fn read_header(table: &Table<'_>) -> Result<RequiredHeader, PolicyError> {
@@ -150,7 +150,7 @@ pub(super) fn read_code(table: &Table<'_>) -> Result<ErrorCode, PolicyError> {
     let status = table.required("status")?;
     let number = status.error_status()?;
     let mut code = ErrorCode::try_own(name.text()?, number)
-        .map_err(|wrong| name.refused(format!("{:?} cannot be defined", name.text().unwrap_or_default()), wrong))?;
+        .map_err(|wrong| name.error(format!("{:?} cannot be defined", name.text().unwrap_or_default()), wrong))?;
     if let Some(grpc) = table.get("grpc") {
         code = code.with_grpc(grpc.within("gRPC error", 1, 16)?);
     }

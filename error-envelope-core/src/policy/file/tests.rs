@@ -11,7 +11,7 @@ use crate::guard::auth::{AuthScheme, Key};
 use crate::guard::header::RequiredHeader;
 use crate::loader::PolicyLoader;
 use crate::outward::OutwardRule;
-use crate::policy::keys::Keys;
+use crate::policy::keys::TableSettings;
 use crate::policy::{
     BodyLimitPer, LetterCase, Mode, NoTransform, Paths, Policy, Preflight, Protocols, Route, Scope, Trust, UnknownCodes,
 };
@@ -122,7 +122,7 @@ to = "not_found"
 
 fn built() -> Policy {
     let tenant = RequiredHeader::new("X-Tenant").pattern("[a-z]{1,8}");
-    let taken = ErrorCode::own("seat_taken", 409).with_grpc(6).with_retry(Retry::Refresh);
+    let taken = ErrorCode::custom("seat_taken", 409).with_grpc(6).with_retry(Retry::Refresh);
     let rule = MapRule::to(taken.clone()).status(404).code("NO_SEAT").message("Seat not found");
     let files = Route::new("GET|POST /files/{*path}").mode(Mode::Off).no_body_limit().json(true);
     let files = files.dialect(Dialect::OpenAi).auth([""; 0]).auth_observe(true);
@@ -164,7 +164,7 @@ fn built() -> Policy {
         .route(files)
         .route(file.require_headers([""; 0]))
         .code(taken.with_message("The seat is taken."))
-        .code(ErrorCode::own("aisle_closed", 503))
+        .code(ErrorCode::custom("aisle_closed", 503))
         .map(rule.content_type("Application/JSON").route("GET /seats/{*rest}").say("Choose another seat."))
         .map(MapRule::to(ErrorCode::NOT_FOUND).message_pattern("^No .* found$"));
     builder.build().unwrap()
@@ -192,7 +192,7 @@ fn a_file_and_the_builders_that_say_the_same_make_the_same_policy() {
 fn every_key_of_a_route_is_there() {
     let table = EVERY_KEY.split_once("[defaults]").unwrap().1.split_once("\n[").unwrap().0;
     let keys: Vec<_> = table.lines().filter_map(|line| Some(line.split_once(" = ")?.0)).collect();
-    assert_eq!(keys, Keys::NAMES);
+    assert_eq!(keys, TableSettings::NAMES);
 }
 
 #[test]
@@ -211,8 +211,10 @@ fn the_defaults_written_out_are_the_default_policy() {
         max_bytes = "16 MiB"
         timeout = "2s"
     "#;
-    let keys: Vec<_> =
-        Keys::NAMES.iter().map(|key| format!("{key} = {}", Keys::defaults().written(key).unwrap())).collect();
+    let keys: Vec<_> = TableSettings::NAMES
+        .iter()
+        .map(|key| format!("{key} = {}", TableSettings::defaults().written(key).unwrap()))
+        .collect();
     let told = Policy::from_toml("policy.toml", &defaults.replace("KEYS", &keys.join("\n"))).unwrap();
     let settings = |policy: &Policy| format!("{:?}", policy.normalised(&http::Method::GET, "", "/"));
     let budgets = |policy: &Policy| format!("{:?} {:?} {:?}", policy.inspect(), policy.drain(), policy.ids());
@@ -233,7 +235,7 @@ fn r14_a_list_of_kept_members_has_a_place_in_a_byte() {
     assert_eq!((kept("/0"), kept("/254"), kept("/x")), (vec!["a0".into()], vec!["a254".into()], vec![]));
     let refused = with(256).unwrap_err().to_string();
     assert!(refused.starts_with("policy.toml:769: route[255].keep_members: there are more than 255"), "{refused}");
-    assert_eq!(size_of::<crate::policy::Manner>(), 16);
+    assert_eq!(size_of::<crate::policy::ResponseSettings>(), 16);
 }
 
 #[test]
@@ -291,7 +293,7 @@ fn an_included_file_and_a_scope_in_rust_make_the_same_policy() {
     let files = [("policy.toml", root), ("services/orders.toml", ORDERS), ("services/shared.toml", SHARED)];
     let read = PolicyLoader::new().load(folder("included", &files).join("policy.toml")).unwrap();
     assert_eq!((read.files().count(), read.folders().count()), (3, 1));
-    let gone = ErrorCode::own("order_gone", 410);
+    let gone = ErrorCode::custom("order_gone", 410);
     let orders = Scope::new()
         .host("orders.example.com")
         .prefix("/orders")

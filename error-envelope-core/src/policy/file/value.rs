@@ -86,14 +86,14 @@ impl<'a> Value<'a> {
     pub(super) fn integer(&self) -> Result<i64, PolicyError> {
         let DeValue::Integer(number) = self.value else { return Err(self.mistyped("a whole number")) };
         i64::from_str_radix(number.as_str(), number.radix())
-            .map_err(|_| self.refused("the number is too large", "write one below 2^63"))
+            .map_err(|_| self.error("the number is too large", "write one below 2^63"))
     }
 
     /// A whole number of `from` to `to`; `what` is what others are not.
     pub(super) fn within<N: TryFrom<i64>>(&self, what: &str, from: i64, to: i64) -> Result<N, PolicyError> {
         let number = self.integer()?;
         let fitting = N::try_from(number).ok().filter(|_| (from..=to).contains(&number));
-        fitting.ok_or_else(|| self.refused(format!("{number} is no {what}"), format!("write a number of {from}-{to}")))
+        fitting.ok_or_else(|| self.error(format!("{number} is no {what}"), format!("write a number of {from}-{to}")))
     }
 
     pub(super) fn elements(&self) -> Result<Vec<Self>, PolicyError> {
@@ -122,7 +122,7 @@ impl<'a> Value<'a> {
         W::ALL.iter().copied().find(|word| word.word() == text).ok_or_else(|| {
             // `unknown_codes` and `no_transform` do not read as nouns.
             let name = if self.name().starts_with(['u', 'n']) { "value" } else { self.name() };
-            self.refused(format!("unknown {name} {text:?}"), nearest(text, W::ALL.iter().map(|word| word.word())))
+            self.error(format!("unknown {name} {text:?}"), nearest(text, W::ALL.iter().map(|word| word.word())))
         })
     }
 
@@ -139,10 +139,10 @@ impl<'a> Value<'a> {
 
     fn bytes(&self, or: &str) -> Result<u64, PolicyError> {
         if self.value.is_integer() {
-            return self.integer()?.try_into().map_err(|_| self.refused("a size is not negative", "write 0 or more"));
+            return self.integer()?.try_into().map_err(|_| self.error("a size is not negative", "write 0 or more"));
         }
         let right = format!("write a number of bytes, or one with KiB, MiB or GiB, as in \"64 KiB\"{or}");
-        let refused = |wrong: String| self.refused(wrong, right.as_str());
+        let refused = |wrong: String| self.error(wrong, right.as_str());
         let text = self.value.as_str().ok_or_else(|| refused(format!("{} is no size", self.kind())))?;
         match parse_size(text) {
             Some(Some(bytes)) => Ok(bytes),
@@ -153,21 +153,21 @@ impl<'a> Value<'a> {
 
     pub(super) fn duration(&self) -> Result<Duration, PolicyError> {
         let right = "write a time such as \"500ms\" or \"2s\"";
-        let text = self.value.as_str().ok_or_else(|| self.refused(format!("{} is no time", self.kind()), right))?;
-        humantime::parse_duration(text).map_err(|_| self.refused(format!("{text:?} is no time"), right))
+        let text = self.value.as_str().ok_or_else(|| self.error(format!("{} is no time", self.kind()), right))?;
+        humantime::parse_duration(text).map_err(|_| self.error(format!("{text:?} is no time"), right))
     }
 
     /// A date with a time and an offset: a point in time.
     pub(super) fn instant(&self) -> Result<SystemTime, PolicyError> {
         let right = "write a date with time and offset, as in 2027-01-01T00:00:00Z, without quotes";
         let DeValue::Datetime(written) = self.value else {
-            return Err(self.refused(format!("{} is no point in time", self.kind()), right));
+            return Err(self.error(format!("{} is no point in time", self.kind()), right));
         };
         let instant = point_in_time(written);
-        let instant = instant.ok_or_else(|| self.refused(format!("{written} is no point in time"), right))?;
+        let instant = instant.ok_or_else(|| self.error(format!("{written} is no point in time"), right))?;
         // humantime panics where it has to show one (lints do).
         if instant < SystemTime::UNIX_EPOCH {
-            return Err(self.refused(format!("{written} lies before 1970"), "write a later date, or revoked = true"));
+            return Err(self.error(format!("{written} lies before 1970"), "write a later date, or revoked = true"));
         }
         Ok(instant)
     }
@@ -184,16 +184,16 @@ impl<'a> Value<'a> {
                 Some(near) => format!("did you mean {near:?}? A code of your own needs a table [[code]]"),
                 None => "name one of the catalogue, or define it in a table [[code]]".to_owned(),
             };
-            self.refused(format!("unknown code {name:?}"), right)
+            self.error(format!("unknown code {name:?}"), right)
         })
     }
 
-    pub(super) fn refused(&self, wrong: impl Into<String>, right: impl Into<String>) -> PolicyError {
-        self.document.refused(self.span.clone(), &self.key, wrong.into(), right.into())
+    pub(super) fn error(&self, wrong: impl Into<String>, right: impl Into<String>) -> PolicyError {
+        self.document.error_at(self.span.clone(), &self.key, wrong.into(), right.into())
     }
 
     fn mistyped(&self, right: &str) -> PolicyError {
-        self.refused(format!("{} has the wrong type here", self.kind()), format!("write {right}"))
+        self.error(format!("{} has the wrong type here", self.kind()), format!("write {right}"))
     }
 
     pub(super) fn kind(&self) -> &'static str {

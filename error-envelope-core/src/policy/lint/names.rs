@@ -5,11 +5,11 @@ use std::time::SystemTime;
 
 use super::report::Report;
 use crate::policy::error::TablePath;
-use crate::policy::keys::Keys;
+use crate::policy::keys::TableSettings;
 
 pub(super) fn lint(report: &mut Report<'_>, now: SystemTime) {
     let loaded = report.loaded;
-    let asked = |names: fn(&Keys) -> Option<&Vec<String>>| -> HashSet<&str> {
+    let asked = |names: fn(&TableSettings) -> Option<&Vec<String>>| -> HashSet<&str> {
         let parts = loaded.builder.parts();
         let tables = parts.flat_map(|part| std::iter::once(&part.keys).chain(part.routes.iter().map(|it| &it.keys)));
         tables.filter_map(names).flatten().map(String::as_str).collect()

@@ -4,9 +4,9 @@ use std::collections::HashMap;
 
 use super::report::Report;
 use crate::guard::pattern::{Pattern, Segment};
-use crate::policy::chain::{self, default_of, said};
+use crate::policy::chain::{self, default_of, value_of};
 use crate::policy::error::TablePath;
-use crate::policy::keys::Keys;
+use crate::policy::keys::TableSettings;
 
 pub(super) fn lint(report: &mut Report<'_>) {
     let patterns = report.loaded.patterns();
@@ -24,7 +24,7 @@ pub(super) fn lint(report: &mut Report<'_>) {
 fn changes_nothing(report: &mut Report<'_>, parts: &[Beside<'_>], part: usize, route: usize) {
     let loaded = report.loaded;
     let (keys, pattern) = (&loaded.part(part).routes[route].keys, &parts[part].patterns[route]);
-    let told: Vec<_> = chain::keys().filter_map(|key| Some((key, said(keys, key)?.1))).collect();
+    let told: Vec<_> = chain::keys().filter_map(|key| Some((key, value_of(keys, key)?.1))).collect();
     // A route without keys is there for its label in the log.
     if told.is_empty() {
         return;
@@ -39,9 +39,9 @@ fn changes_nothing(report: &mut Report<'_>, parts: &[Beside<'_>], part: usize, r
     }
     if told.iter().all(|(key, value)| always_says(&wider, key, value)) {
         let place = TablePath::Route(part, route);
-        let says = |wider: &&Wider<'_>| wider.always && said(wider.keys, told[0].0).is_some();
+        let says = |wider: &&Wider<'_>| wider.always && value_of(wider.keys, told[0].0).is_some();
         let from = wider.iter().find(says);
-        let from = from.map_or("the default".to_owned(), |wider| report.beside(&place, (&wider.place, told[0].0)));
+        let from = from.map_or("the default".to_owned(), |wider| report.location(&place, (&wider.place, told[0].0)));
         let wrong = format!("the route changes nothing: what it says holds without it ({from})");
         report.warn("route-changes-nothing", (&place, "match"), wrong, "take it out, or say what is different here");
     }
@@ -58,7 +58,7 @@ fn differs_in_case(report: &mut Report<'_>, patterns: &[Pattern], part: usize) {
             continue;
         }
         let place = TablePath::Route(part, route);
-        let beside = report.beside(&place, (&TablePath::Route(part, other), "match"));
+        let beside = report.location(&place, (&TablePath::Route(part, other), "match"));
         let wrong = format!("the route differs in letter case alone from another one with other guards ({beside})");
         let advice = "write one of them, or set case = \"exact\" on both if every service tells the two paths apart";
         report.warn("route-differs-in-case", (&place, "match"), wrong, advice);
@@ -68,7 +68,7 @@ fn differs_in_case(report: &mut Report<'_>, patterns: &[Pattern], part: usize) {
 /// A table that speaks for some requests of a route.
 struct Wider<'a> {
     place: TablePath,
-    keys: &'a Keys,
+    keys: &'a TableSettings,
     /// For all of them.
     always: bool,
 }
@@ -77,7 +77,7 @@ struct Wider<'a> {
 fn always_says(tables: &[Wider<'_>], key: &'static str, value: &str) -> bool {
     let mut sure = false;
     for Wider { place, keys, always } in tables {
-        match said(keys, key) {
+        match value_of(keys, key) {
             Some((_, other)) if other != value => return sure && matches!(place, TablePath::Defaults(_)),
             Some(_) => sure |= always,
             None => {}
@@ -102,7 +102,8 @@ fn crosses(report: &mut Report<'_>, beside: &Beside<'_>, part: usize, route: usi
             continue;
         }
         let routes = &loaded.part(part).routes;
-        let differs = |key: &'static str| match (said(&routes[route].keys, key), said(&routes[other].keys, key)) {
+        let differs = |key: &'static str| match (value_of(&routes[route].keys, key), value_of(&routes[other].keys, key))
+        {
             (Some((name, one)), Some((_, other))) if one != other => Some(name),
             _ => None,
         };
@@ -117,7 +118,7 @@ fn crosses(report: &mut Report<'_>, beside: &Beside<'_>, part: usize, route: usi
         let first = place(route) < place(other);
         let (winner, loser) = if first { (route, other) } else { (other, route) };
         let (winner, loser) = (TablePath::Route(part, winner), TablePath::Route(part, loser));
-        let line = report.beside(&loser, (&winner, "match"));
+        let line = report.location(&loser, (&winner, "match"));
         let wrong =
             format!("{method} {path} is another route's, too ({line}), and that one decides {}", keys.join(", "));
         let advice = "write a route for what both match, or make them match different paths";

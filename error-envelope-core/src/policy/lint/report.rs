@@ -3,7 +3,7 @@
 use std::fmt;
 use std::ops::Range;
 
-use crate::policy::error::{TablePath, PolicyError};
+use crate::policy::error::{PolicyError, TablePath};
 use crate::policy::file::Loaded;
 
 /// Something in a policy file that is allowed, and should be looked at.
@@ -92,23 +92,23 @@ pub(super) struct Report<'a> {
 impl Report<'_> {
     /// What is likely to be a mistake.
     pub(super) fn warn(&mut self, name: &'static str, (place, key): (&TablePath, &str), wrong: String, advice: &str) {
-        self.put(name, false, (place, key), wrong, advice);
+        self.push(name, false, (place, key), wrong, advice);
     }
 
     /// What may well be meant.
     pub(super) fn note(&mut self, name: &'static str, (place, key): (&TablePath, &str), wrong: String, advice: &str) {
-        self.put(name, true, (place, key), wrong, advice);
+        self.push(name, true, (place, key), wrong, advice);
     }
 
-    fn put(&mut self, name: &'static str, note: bool, (place, key): (&TablePath, &str), wrong: String, advice: &str) {
-        if let Some(at) = self.loaded.at(place, key) {
-            self.lints.push(Lint { name, note, finding: PolicyError::at(&at, wrong, advice) });
+    fn push(&mut self, name: &'static str, note: bool, (place, key): (&TablePath, &str), wrong: String, advice: &str) {
+        if let Some(at) = self.loaded.span_of(place, key) {
+            self.lints.push(Lint { name, note, finding: PolicyError::spanned(&at, wrong, advice) });
         }
     }
 
     /// Where another table stands, for a reader who is at the first: `line 3`, or `shared.toml:3`.
-    pub(super) fn beside(&self, first: &TablePath, (place, key): (&TablePath, &str)) -> String {
-        match (self.loaded.at(first, ""), self.loaded.at(place, key)) {
+    pub(super) fn location(&self, first: &TablePath, (place, key): (&TablePath, &str)) -> String {
+        match (self.loaded.span_of(first, ""), self.loaded.span_of(place, key)) {
             (Some(first), Some(other)) if first.file == other.file => format!("line {}", other.line),
             (_, Some(other)) => format!("{}:{}", other.file, other.line),
             (_, None) => "the default".to_owned(),

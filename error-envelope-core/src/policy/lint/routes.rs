@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use super::report::Report;
 use super::witness::Witness;
 use crate::policy::BodyLimitPer;
-use crate::policy::chain::{SettingChain, ResolvedSetting};
+use crate::policy::chain::{ResolvedSetting, SettingChain};
 use crate::policy::error::TablePath;
 
 /// JSON is read into memory whole.
@@ -34,7 +34,7 @@ fn json_without_limit(report: &mut Report<'_>, Witness { chain, settings, .. }: 
     let Some((nearer, other)) = nearer_first(chain, &limit, &json) else { return };
     if told.insert((NAME, nearer.place.clone(), other.map(|(place, _)| place.clone()))) {
         let taken = if limit.value == "\"none\"" { "any length".to_owned() } else { format!("up to {}", limit.value) };
-        let wrong = format!("bodies of {taken} are taken where JSON is decoded{}", nearer.beside(report, other));
+        let wrong = format!("bodies of {taken} are taken where JSON is decoded{}", nearer.with_location(report, other));
         let advice = "JSON is held in memory whole: set a body_limit of at most \"16 MiB\"";
         report.warn(NAME, (&nearer.place, nearer.key), wrong, advice);
     }
@@ -49,7 +49,7 @@ fn json_by_message(report: &mut Report<'_>, Witness { chain, settings, .. }: &Wi
     }
     let Some((nearer, other)) = nearer_first(chain, &per, &json) else { return };
     if told.insert((NAME, nearer.place.clone(), other.map(|(place, _)| place.clone()))) {
-        let beside = nearer.beside(report, other);
+        let beside = nearer.with_location(report, other);
         let wrong = format!("the body limit counts each message of an RPC stream where JSON is decoded{beside}");
         let advice = "JSON is one body, held in memory whole: set \"auto\" or \"body\" here";
         report.warn(NAME, (&nearer.place, nearer.key), wrong, advice);
@@ -70,7 +70,7 @@ fn mode_opens_no_door(report: &mut Report<'_>, Witness { chain, settings, .. }: 
     }
     let Some((nearer, other)) = nearer_first(chain, &mode, &auth) else { return };
     if told.insert((NAME, nearer.place.clone(), other.map(|(place, _)| place.clone()))) {
-        let beside = nearer.beside(report, other);
+        let beside = nearer.with_location(report, other);
         let wrong = format!("mode = {} opens no door: credentials are asked for all the same{beside}", mode.value);
         let advice = "auth_observe = true lets everybody in and logs who would be refused; auth = [] asks nobody";
         report.warn(NAME, (&nearer.place, nearer.key), wrong, advice);
@@ -86,7 +86,7 @@ fn open_under_closed(report: &mut Report<'_>, Witness { place, chain, .. }: &Wit
     let wider = from_here.find_map(|(place, keys)| Some((place, keys.auth.as_ref()?)));
     let Some((wider, names)) = wider.filter(|(_, names)| !names.is_empty()) else { return };
     if told.insert((NAME, place.clone(), None)) {
-        let line = report.beside(place, (wider, "auth"));
+        let line = report.location(place, (wider, "auth"));
         let wrong = format!("everybody is let in, under auth = {names:?} ({line})");
         report.note(NAME, (place, "auth"), wrong, "right for a health check or a login; else leave auth out here");
     }
@@ -130,9 +130,10 @@ fn nearer_first<'d>(
 }
 
 impl KeySetting {
-    fn beside(&self, report: &Report<'_>, other: Option<(&TablePath, &'static str)>) -> String {
+    fn with_location(&self, report: &Report<'_>, other: Option<(&TablePath, &'static str)>) -> String {
         let elsewhere = other.filter(|(place, _)| **place != self.place);
-        elsewhere
-            .map_or_else(String::new, |(place, key)| format!(" ({key}: {})", report.beside(&self.place, (place, key))))
+        elsewhere.map_or_else(String::new, |(place, key)| {
+            format!(" ({key}: {})", report.location(&self.place, (place, key)))
+        })
     }
 }

@@ -42,7 +42,7 @@ fn never_fits(report: &mut Report<'_>, part: usize) {
             let wrong = "no error fits: messages are compared without the white space around them".to_owned();
             report.warn(NAME, (&place, "message"), wrong, "write the message without it");
         } else if let Some(first) = own[..index].iter().position(|earlier| earlier.covers(rule)) {
-            let line = report.beside(&place, (&TablePath::Map(part, first), ""));
+            let line = report.location(&place, (&TablePath::Map(part, first), ""));
             let wrong = format!("no error reaches the rule: an earlier one takes all that fit it ({line})");
             report.warn(NAME, (&place, ""), wrong, "put the narrower rule first, or take this one out");
         }
@@ -88,7 +88,7 @@ fn text_left_out(report: &mut Report<'_>, part: usize, rules: &[(TablePath, &Rul
         let before = rules[..at].iter().filter(|(_, other)| other.to() == rule.to());
         let [(first, _)] = before.collect::<Vec<_>>()[..] else { continue };
         if !said.contains(rule.to()) && told.insert((NAME, place.clone())) {
-            let line = report.beside(place, (first, "message"));
+            let line = report.location(place, (first, "message"));
             let code = rule.to();
             let wrong =
                 format!("in other dialects {code} leaves with the catalogue's text: two rules have one ({line})");
@@ -105,7 +105,7 @@ fn text_of_two_codes(report: &mut Report<'_>, dialect: Dialect, rules: &[(TableP
         let same = |other: &&(TablePath, &Rule)| other.1.very_text() == rule.very_text() && other.1.to() != rule.to();
         let Some((first, other)) = rules[..at].iter().find(same) else { continue };
         if told.insert((NAME, place.clone())) {
-            let line = report.beside(place, (first, "message"));
+            let line = report.location(place, (first, "message"));
             let wrong = format!("in {} {} and {} have one text ({line})", dialect.as_str(), rule.to(), other.to());
             let advice = "right where clients need not tell them apart; else give them a text each in [[outward]]";
             report.note(NAME, (place, "message"), wrong, advice);

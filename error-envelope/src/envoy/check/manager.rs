@@ -129,9 +129,9 @@ fn of_module(place: &str, filter: &Value, findings: &mut Findings) {
     let config = &filter["typed_config"]["filter_config"];
     let kind = config["@type"].as_str().and_then(|told| told.rsplit('.').next()).unwrap_or_default();
     let given = match (&config["value"], kind) {
-        (Value::String(text), "StringValue") => FilterConfig::of(text.as_bytes()),
+        (Value::String(text), "StringValue") => FilterConfig::parse(text.as_bytes()),
         (Value::String(text), "BytesValue") => match BASE64_STANDARD.decode(text) {
-            Ok(bytes) => FilterConfig::of(&bytes),
+            Ok(bytes) => FilterConfig::parse(&bytes),
             Err(error) => Err(format!("filter_config: {error}")),
         },
         (value @ Value::Object(_), "Struct") => FilterConfig::of_struct(value),

@@ -35,7 +35,11 @@ pub(super) fn parse(json: &str, algorithms: &[Algorithm]) -> Result<Box<[Verifyi
     let refused = |wrong: String, right: &str| Err(SettingError::new("jwks_file", wrong, right));
     if let Some(secret) = algorithms.iter().find(|it| it.family() == AlgorithmFamily::Hmac) {
         let wrong = format!("{secret:?} verifies with a secret, and public keys are given");
-        return Err(SettingError::new("algorithms", wrong, "give a secret (secret_env), or name RS256, ES256 or EdDSA"));
+        return Err(SettingError::new(
+            "algorithms",
+            wrong,
+            "give a secret (secret_env), or name RS256, ES256 or EdDSA",
+        ));
     }
     // The parser's own words may quote what it read.
     let set: Set = match serde_json::from_str(json) {

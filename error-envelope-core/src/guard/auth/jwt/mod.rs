@@ -109,7 +109,11 @@ impl Tokens {
 fn algorithm(name: &str) -> Result<Algorithm, SettingError> {
     if name.eq_ignore_ascii_case("none") {
         let wrong = "\"none\" lets in whoever writes a token";
-        return Err(SettingError::new("algorithms", wrong, "name those that the issuer signs with, such as [\"RS256\"]"));
+        return Err(SettingError::new(
+            "algorithms",
+            wrong,
+            "name those that the issuer signs with, such as [\"RS256\"]",
+        ));
     }
     name.parse().map_err(|_| {
         let right = "known are HS256, HS384, HS512, RS256, RS384, RS512, PS256, PS384, PS512, ES256, ES384 and EdDSA";
@@ -121,7 +125,11 @@ fn of_secret(secret: &[u8], algorithms: &[Algorithm]) -> Result<VerifyingKey, Se
     let fits = |it: &&Algorithm| it.family() == AlgorithmFamily::Hmac;
     if let Some(other) = algorithms.iter().find(|it| !fits(it)) {
         let wrong = format!("{other:?} verifies with a public key, and a secret is given");
-        return Err(SettingError::new("algorithms", wrong, "give a key set (jwks_file), or name HS256, HS384 or HS512"));
+        return Err(SettingError::new(
+            "algorithms",
+            wrong,
+            "give a key set (jwks_file), or name HS256, HS384 or HS512",
+        ));
     }
     let least = algorithms.iter().map(hash_length).max().unwrap_or_default();
     if secret.len() < least {

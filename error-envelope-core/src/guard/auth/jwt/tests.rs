@@ -59,7 +59,11 @@ fn g2_each_algorithm_verifies_what_another_implementation_signed() {
         assert_eq!(check(&tokens(&[algorithm]).unwrap(), token), Ok(Some("u1".to_owned())), "{algorithm}");
         assert_eq!(check(&tokens(&all).unwrap(), token), Ok(Some("u1".to_owned())), "{algorithm} among all");
         let others: Vec<&str> = all.iter().copied().filter(|it| it != algorithm).collect();
-        assert_eq!(check(&tokens(&others).unwrap(), token), Err(AuthFailure::Invalid), "{algorithm} is not in the list");
+        assert_eq!(
+            check(&tokens(&others).unwrap(), token),
+            Err(AuthFailure::Invalid),
+            "{algorithm} is not in the list"
+        );
         let (rest, last) = token.split_at(token.len() - 6);
         let forged = format!("{rest}{}", if last.starts_with('A') { "BAAAAA" } else { "AAAAAA" });
         let forged = check(&tokens(&all).unwrap(), &forged);

@@ -11,7 +11,7 @@ use serde::de::IgnoredAny;
 
 use super::jwks::VerifyingKey;
 use super::{JwtSettings, Tokens};
-use crate::guard::auth::outcome::{Rejection, AuthFailure};
+use crate::guard::auth::outcome::{AuthFailure, Rejection};
 
 /// A token's parts, decoded.
 struct Token<'t> {
