@@ -59,7 +59,7 @@ pub(crate) fn stream<B>(content_type: &'static str, body: B) -> Answer
 where
     B: http_body::Body<Data = Bytes, Error = Infallible> + Send + 'static,
 {
-    of(StatusCode::OK, content_type, body.boxed_unsync())
+    new(StatusCode::OK, content_type, body.boxed_unsync())
 }
 
 /// Back to a page, after a form was sent.
@@ -85,10 +85,10 @@ pub(crate) fn time(at: SystemTime) -> String {
 }
 
 fn whole(status: StatusCode, content_type: &'static str, body: impl Into<Bytes>) -> Answer {
-    of(status, content_type, Full::new(body.into()).boxed_unsync())
+    new(status, content_type, Full::new(body.into()).boxed_unsync())
 }
 
-fn of(status: StatusCode, content_type: &'static str, body: Body) -> Answer {
+fn new(status: StatusCode, content_type: &'static str, body: Body) -> Answer {
     let mut headers = HeaderMap::from_iter(ALWAYS.map(|(name, value)| (name, HeaderValue::from_static(value))));
     headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
     headers.insert(CONTENT_SECURITY_POLICY, HeaderValue::from_static(NO_PAGE_POLICY));

@@ -6,7 +6,7 @@ use http::header::ACCEPT;
 use crate::admin::{Admin, Shared};
 
 /// A request that was let in, as its handler sees it. Bodies are never read.
-pub(crate) struct Asked<'a> {
+pub(crate) struct AdminRequest<'a> {
     pub(crate) admin: &'a Admin,
     pub(crate) headers: &'a HeaderMap,
     /// What stands in the place of a `{name}` at the end of the table's path, as sent.
@@ -14,7 +14,7 @@ pub(crate) struct Asked<'a> {
     pub(crate) query: Option<&'a str>,
 }
 
-impl<'a> Asked<'a> {
+impl<'a> AdminRequest<'a> {
     pub(crate) fn shared(&self) -> &'a Shared {
         &self.admin.shared
     }

@@ -50,7 +50,7 @@ pub fn quoted(text: &str) -> String {
     for letter in text.chars() {
         match letter {
             '"' | '\\' => out.extend(['\\', letter]),
-            _ if visible::is_hidden(letter) => out.push_str(&format!("\\U{:08X}", u32::from(letter))),
+            _ if visible::is_invisible(letter) => out.push_str(&format!("\\U{:08X}", u32::from(letter))),
             _ => out.push(letter),
         }
     }

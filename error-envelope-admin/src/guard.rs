@@ -33,7 +33,7 @@ impl Hosts {
             return Some(answer::text(StatusCode::BAD_REQUEST, why));
         };
         if let Some(host) = &host
-            && !self.knows(host.host())
+            && !self.allows(host.host())
         {
             return Some(misdirected(host.host()));
         }
@@ -47,7 +47,7 @@ impl Hosts {
         })
     }
 
-    fn knows(&self, host: &str) -> bool {
+    fn allows(&self, host: &str) -> bool {
         let host = host.trim_end_matches('.').to_ascii_lowercase();
         let number = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(&host);
         host == "localhost" || number.parse::<IpAddr>().is_ok() || self.0.contains(&host)

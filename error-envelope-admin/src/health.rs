@@ -3,13 +3,13 @@
 use http::StatusCode;
 
 use crate::answer::{self, Answer};
-use crate::asked::Asked;
+use crate::asked::AdminRequest;
 
-pub(crate) fn alive(_: &Asked<'_>) -> Answer {
+pub(crate) fn alive(_: &AdminRequest<'_>) -> Answer {
     answer::text(StatusCode::OK, "ok")
 }
 
-pub(crate) fn ready(asked: &Asked<'_>) -> Answer {
+pub(crate) fn ready(asked: &AdminRequest<'_>) -> Answer {
     if asked.shared().is_ready() {
         answer::text(StatusCode::OK, "ready")
     } else {

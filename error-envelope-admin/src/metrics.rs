@@ -11,13 +11,13 @@ use http::header::{CONTENT_TYPE, HeaderValue};
 pub use self::recorder::{install, recorder};
 use crate::admin::Metrics;
 use crate::answer::{self, Answer};
-use crate::asked::Asked;
+use crate::asked::AdminRequest;
 
 /// What Prometheus calls its text format.
 #[cfg(feature = "prometheus")]
 const FORMAT: HeaderValue = HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");
 
-pub(crate) fn shown(asked: &Asked<'_>) -> Answer {
+pub(crate) fn shown(asked: &AdminRequest<'_>) -> Answer {
     match &asked.admin.metrics {
         #[cfg(feature = "prometheus")]
         Metrics::Here(handle) => {

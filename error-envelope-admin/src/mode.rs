@@ -3,9 +3,9 @@
 use serde_json::json;
 
 use crate::answer::{self, Answer, time};
-use crate::asked::Asked;
+use crate::asked::AdminRequest;
 
-pub(crate) fn told(asked: &Asked<'_>) -> Answer {
+pub(crate) fn describe(asked: &AdminRequest<'_>) -> Answer {
     let switch = &asked.shared().switch;
     answer::json(&json!({
         "mode": if switch.is_off() { "off" } else { "policy" },
@@ -14,16 +14,16 @@ pub(crate) fn told(asked: &Asked<'_>) -> Answer {
     }))
 }
 
-pub(crate) fn off(asked: &Asked<'_>) -> Answer {
+pub(crate) fn off(asked: &AdminRequest<'_>) -> Answer {
     asked.shared().switch.off();
     done(asked)
 }
 
-pub(crate) fn back(asked: &Asked<'_>) -> Answer {
+pub(crate) fn back(asked: &AdminRequest<'_>) -> Answer {
     asked.shared().switch.back();
     done(asked)
 }
 
-fn done(asked: &Asked<'_>) -> Answer {
-    if asked.by_page() { answer::see("/") } else { told(asked) }
+fn done(asked: &AdminRequest<'_>) -> Answer {
+    if asked.by_page() { answer::see("/") } else { describe(asked) }
 }

@@ -5,16 +5,16 @@ use http::StatusCode;
 use serde_json::{Value, json};
 
 use crate::answer::{self, Answer, time};
-use crate::asked::Asked;
+use crate::asked::AdminRequest;
 
-pub(crate) fn in_force(asked: &Asked<'_>) -> Answer {
+pub(crate) fn show(asked: &AdminRequest<'_>) -> Answer {
     match asked.shared().policy_status() {
-        Some(status) => answer::json(&told(&status, asked.shared().switch.is_off())),
+        Some(status) => answer::json(&describe(&status, asked.shared().switch.is_off())),
         None => answer::text(StatusCode::SERVICE_UNAVAILABLE, "no layer is wired to this address yet"),
     }
 }
 
-fn told(status: &PolicyStatus, kill_switch: bool) -> Value {
+fn describe(status: &PolicyStatus, kill_switch: bool) -> Value {
     let policy = status.policy();
     let figures = policy.summary();
     let files: Vec<_> = status.files().iter().map(|path| path.display().to_string()).collect();

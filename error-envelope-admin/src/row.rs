@@ -3,25 +3,25 @@
 use http::Method;
 
 use crate::answer::Answer;
-use crate::asked::Asked;
+use crate::asked::AdminRequest;
 
 /// One path that is asked by one method. `GET` is `HEAD`'s answer, too: the server leaves its body out.
-pub(crate) struct Row {
+pub(crate) struct Endpoint {
     /// `/a/b`, or `/a/{name}` for one segment in its place.
     pub(crate) path: &'static str,
     pub(crate) method: Method,
-    pub(crate) answer: fn(&Asked<'_>) -> Answer,
+    pub(crate) answer: fn(&AdminRequest<'_>) -> Answer,
 }
 
-pub(crate) const fn get(path: &'static str, answer: fn(&Asked<'_>) -> Answer) -> Row {
-    Row { path, method: Method::GET, answer }
+pub(crate) const fn get(path: &'static str, answer: fn(&AdminRequest<'_>) -> Answer) -> Endpoint {
+    Endpoint { path, method: Method::GET, answer }
 }
 
-pub(crate) const fn post(path: &'static str, answer: fn(&Asked<'_>) -> Answer) -> Row {
-    Row { path, method: Method::POST, answer }
+pub(crate) const fn post(path: &'static str, answer: fn(&AdminRequest<'_>) -> Answer) -> Endpoint {
+    Endpoint { path, method: Method::POST, answer }
 }
 
-impl Row {
+impl Endpoint {
     /// The name that a path has in this row's place for one; empty where it has none. `None` for another path.
     pub(crate) fn name_in<'p>(&self, path: &'p str) -> Option<&'p str> {
         match self.path.split_once('{') {

@@ -13,8 +13,8 @@ use tower_service::Service;
 
 use crate::admin::Admin;
 use crate::answer::{self, Answer};
-use crate::asked::Asked;
-use crate::table::{self, Found};
+use crate::asked::AdminRequest;
+use crate::table::{self, Lookup};
 
 /// What [`Admin::service`] gives: a service that answers at once, whatever the body of the request.
 #[derive(Clone, Debug)]
@@ -52,12 +52,12 @@ impl Admin {
             return refusal;
         }
         match table::find(request.method(), request.uri().path()) {
-            Found::Row(row, name) => {
+            Lookup::Row(row, name) => {
                 let query = request.uri().query();
-                (row.answer)(&Asked { admin: self, headers: request.headers(), name, query })
+                (row.answer)(&AdminRequest { admin: self, headers: request.headers(), name, query })
             }
-            Found::OtherMethods(allowed) => answer::method_not_allowed(&allowed),
-            Found::Nothing => table::not_found(),
+            Lookup::OtherMethods(allowed) => answer::method_not_allowed(&allowed),
+            Lookup::Nothing => table::not_found(),
         }
     }
 }

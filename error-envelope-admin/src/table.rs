@@ -3,34 +3,34 @@
 use http::Method;
 
 use crate::answer::{self, Answer};
-use crate::row::{Row, get, post};
+use crate::row::{Endpoint, get, post};
 use crate::{health, metrics, mode, page, policy};
 
-const OWN: [Row; 7] = [
+const OWN: [Endpoint; 7] = [
     get("/healthz", health::alive),
     get("/readyz", health::ready),
     get("/metrics", metrics::shown),
-    get("/policy", policy::in_force),
-    get("/mode", mode::told),
+    get("/policy", policy::show),
+    get("/mode", mode::describe),
     post("/mode/off", mode::off),
     post("/mode/policy", mode::back),
 ];
 
 /// What a path is, for a method.
-pub(crate) enum Found<'p> {
-    Row(&'static Row, &'p str),
+pub(crate) enum Lookup<'p> {
+    Row(&'static Endpoint, &'p str),
     /// The methods that it is asked by.
     OtherMethods(String),
     Nothing,
 }
 
-pub(crate) fn find<'p>(method: &Method, path: &'p str) -> Found<'p> {
+pub(crate) fn find<'p>(method: &Method, path: &'p str) -> Lookup<'p> {
     let here: Vec<_> = rows().filter_map(|row| Some((row, row.name_in(path)?))).collect();
     let wanted = if method == Method::HEAD { &Method::GET } else { method };
     match here.iter().find(|(row, _)| row.method == *wanted) {
-        Some((row, name)) => Found::Row(row, name),
-        None if here.is_empty() => Found::Nothing,
-        None => Found::OtherMethods(methods(here.iter().map(|(row, _)| *row))),
+        Some((row, name)) => Lookup::Row(row, name),
+        None if here.is_empty() => Lookup::Nothing,
+        None => Lookup::OtherMethods(methods(here.iter().map(|(row, _)| *row))),
     }
 }
 
@@ -39,13 +39,13 @@ pub(crate) fn not_found() -> Answer {
     answer::not_found(&paths.join(", "))
 }
 
-fn rows() -> impl Iterator<Item = &'static Row> {
-    static ROWS: [Row; 7] = OWN;
+fn rows() -> impl Iterator<Item = &'static Endpoint> {
+    static ROWS: [Endpoint; 7] = OWN;
 
     ROWS.iter().chain(page::ROWS)
 }
 
-fn methods<'r>(rows: impl Iterator<Item = &'r Row>) -> String {
+fn methods<'r>(rows: impl Iterator<Item = &'r Endpoint>) -> String {
     let named = rows.map(|row| if row.method == Method::GET { "GET, HEAD" } else { row.method.as_str() });
     named.collect::<Vec<_>>().join(", ")
 }

@@ -14,7 +14,7 @@ pub(crate) fn lines(text: &str) -> Cow<'_, str> {
 }
 
 fn shown(text: &str, keeps_lines: bool) -> Cow<'_, str> {
-    let is_hidden = |letter: char| is_hidden(letter) && !(keeps_lines && matches!(letter, '\n' | '\t'));
+    let is_hidden = |letter: char| is_invisible(letter) && !(keeps_lines && matches!(letter, '\n' | '\t'));
     if !text.contains(is_hidden) {
         return Cow::Borrowed(text);
     }
@@ -31,7 +31,7 @@ fn shown(text: &str, keeps_lines: bool) -> Cow<'_, str> {
 }
 
 /// Controls, marks of direction, what joins or has no width, and what fonts do not draw.
-pub(crate) fn is_hidden(letter: char) -> bool {
+pub(crate) fn is_invisible(letter: char) -> bool {
     letter.is_control()
         || matches!(
             u32::from(letter),

@@ -17,9 +17,9 @@ use crate::buffer::{Buffer, Line};
 
 /// Names and values that are lent for `'l`: `Stream::lines` alone makes them.
 #[derive(Clone, Copy)]
-pub(crate) struct Lines<'l>(&'l [Line]);
+pub(crate) struct HeaderList<'l>(&'l [Line]);
 
-impl<'l> Lines<'l> {
+impl<'l> HeaderList<'l> {
     pub(crate) fn len(self) -> usize {
         self.0.len()
     }
@@ -182,8 +182,8 @@ impl<'a> Stream<'a> {
     }
 
     /// The lines of a head, names and values as they are; none where there is no head.
-    pub(crate) fn lines<T>(&self, head: Head, read: impl FnOnce(Lines<'_>) -> T) -> T {
-        let Some(raw) = self.changeable() else { return read(Lines(&[])) };
+    pub(crate) fn lines<T>(&self, head: Head, read: impl FnOnce(HeaderList<'_>) -> T) -> T {
+        let Some(raw) = self.changeable() else { return read(HeaderList(&[])) };
         // SAFETY: the stream is Envoy's until its destruction, which `changeable` has asked for; also below.
         let count = unsafe { envoy_dynamic_module_callback_http_get_headers_size(raw, head as u32) };
         let (mut few, mut many) = ([Line { key: Buffer::NONE, value: Buffer::NONE }; FEW_LINES], Vec::new());
@@ -191,7 +191,7 @@ impl<'a> Stream<'a> {
         // SAFETY: there is room for as many lines as Envoy has just counted, on the thread that alone may change them.
         let there = unsafe { envoy_dynamic_module_callback_http_get_headers(raw, head as u32, lines.as_mut_ptr()) };
         // The lines are lent until the stream is changed, and `lend` lets nothing change it before `read` is done.
-        self.lend(|| read(Lines(if there { lines } else { &[] })))
+        self.lend(|| read(HeaderList(if there { lines } else { &[] })))
     }
 
     /// The chunks of a body that are there.
@@ -214,23 +214,23 @@ impl<'a> Stream<'a> {
     }
 
     fn lend<T>(&self, read: impl FnOnce() -> T) -> T {
-        struct Lent<'l>(&'l Cell<bool>);
+        struct Borrowed<'l>(&'l Cell<bool>);
 
-        impl Drop for Lent<'_> {
+        impl Drop for Borrowed<'_> {
             fn drop(&mut self) {
                 self.0.set(false);
             }
         }
 
         self.lends.set(true);
-        let _lent = Lent(&self.lends);
+        let _lent = Borrowed(&self.lends);
         read()
     }
 
     /// Puts a line in the place of all of its name; without a value the name goes.
     pub(crate) fn set(&self, head: Head, name: &[u8], value: Option<&[u8]>) {
         let Some(raw) = self.changeable() else { return };
-        let (name, value) = (Buffer::of(name), value.map_or(Buffer::NONE, Buffer::of));
+        let (name, value) = (Buffer::new(name), value.map_or(Buffer::NONE, Buffer::new));
         // SAFETY: name and value are lent for the call alone. An empty value removes the name.
         unsafe { envoy_dynamic_module_callback_http_set_header(raw, head as u32, name, value) };
     }
@@ -240,7 +240,7 @@ impl<'a> Stream<'a> {
         let Some(raw) = self.changeable() else { return };
         // SAFETY: as in `set`.
         unsafe {
-            envoy_dynamic_module_callback_http_add_header(raw, head as u32, Buffer::of(name), Buffer::of(value));
+            envoy_dynamic_module_callback_http_add_header(raw, head as u32, Buffer::new(name), Buffer::new(value));
         }
     }
 
@@ -258,13 +258,13 @@ impl<'a> Stream<'a> {
     pub(crate) fn append(&self, body: Body, data: &[u8]) {
         let Some(raw) = self.changeable().filter(|_| !data.is_empty()) else { return };
         // SAFETY: the data is lent for the call alone.
-        unsafe { envoy_dynamic_module_callback_http_append_body(raw, body as u32, Buffer::of(data)) };
+        unsafe { envoy_dynamic_module_callback_http_append_body(raw, body as u32, Buffer::new(data)) };
     }
 
     /// Sends a head, in the place of any that has not left.
     pub(crate) fn send_head<'v>(&self, lines: impl Iterator<Item = (&'v [u8], &'v [u8])>, end: bool) {
         let Some(raw) = self.changeable() else { return };
-        let lines: Vec<Line> = lines.map(|(name, value)| Line::of(name, value)).collect();
+        let lines: Vec<Line> = lines.map(|(name, value)| Line::from_name(name, value)).collect();
         // SAFETY: the lines are lent for the call alone.
         unsafe { envoy_dynamic_module_callback_http_send_response_headers(raw, lines.as_ptr(), lines.len(), end) };
     }
@@ -273,13 +273,13 @@ impl<'a> Stream<'a> {
     pub(crate) fn send_data(&self, data: &[u8], end: bool) {
         let Some(raw) = self.changeable() else { return };
         // SAFETY: the data is lent for the call alone.
-        unsafe { envoy_dynamic_module_callback_http_send_response_data(raw, Buffer::of(data), end) };
+        unsafe { envoy_dynamic_module_callback_http_send_response_data(raw, Buffer::new(data), end) };
     }
 
     /// Ends the response with these trailers.
     pub(crate) fn send_trailers<'v>(&self, lines: impl Iterator<Item = (&'v [u8], &'v [u8])>) {
         let Some(raw) = self.changeable() else { return };
-        let lines: Vec<Line> = lines.map(|(name, value)| Line::of(name, value)).collect();
+        let lines: Vec<Line> = lines.map(|(name, value)| Line::from_name(name, value)).collect();
         // SAFETY: the lines are lent for the call alone.
         unsafe { envoy_dynamic_module_callback_http_send_response_trailers(raw, lines.as_ptr(), lines.len()) };
     }
@@ -289,7 +289,7 @@ impl<'a> Stream<'a> {
         const LOCAL_RESET: u32 = 0;
 
         let Some(raw) = self.changeable() else { return };
-        let details = Buffer::of(details.as_bytes());
+        let details = Buffer::new(details.as_bytes());
         // SAFETY: the details are lent for the call alone.
         unsafe { envoy_dynamic_module_callback_http_filter_reset_stream(raw, LOCAL_RESET, details) };
     }
@@ -316,8 +316,9 @@ impl<'a> Stream<'a> {
     /// Notes texts for access logs.
     pub(crate) fn note(&self, namespace: &str, pairs: &[(&str, &str)]) {
         let Some(raw) = self.changeable() else { return };
-        let namespace = Buffer::of(namespace.as_bytes());
-        let pairs: Vec<Line> = pairs.iter().map(|(key, value)| Line::of(key.as_bytes(), value.as_bytes())).collect();
+        let namespace = Buffer::new(namespace.as_bytes());
+        let pairs: Vec<Line> =
+            pairs.iter().map(|(key, value)| Line::from_name(key.as_bytes(), value.as_bytes())).collect();
         // SAFETY: the texts are lent for the call alone.
         unsafe {
             envoy_dynamic_module_callback_http_set_dynamic_metadata_string_batch(
@@ -338,7 +339,7 @@ impl<'a> Stream<'a> {
             return;
         }
         for (key, value) in pairs {
-            let (key, value) = (Buffer::of(key.as_bytes()), Buffer::of(value.as_bytes()));
+            let (key, value) = (Buffer::new(key.as_bytes()), Buffer::new(value.as_bytes()));
             // SAFETY: the span is its stream's, and lives as long; the texts are lent for the call alone.
             unsafe { envoy_dynamic_module_callback_http_span_set_tag(span, key, value) };
         }
@@ -387,8 +388,8 @@ impl Defining {
 
     /// The number of a counter; none where Envoy refuses it.
     pub(crate) fn counter(&self, name: &str, labels: &[&str]) -> Option<usize> {
-        let labels: Vec<Buffer> = labels.iter().map(|label| Buffer::of(label.as_bytes())).collect();
-        let (name, mut id) = (Buffer::of(name.as_bytes()), 0);
+        let labels: Vec<Buffer> = labels.iter().map(|label| Buffer::new(label.as_bytes())).collect();
+        let (name, mut id) = (Buffer::new(name.as_bytes()), 0);
         // SAFETY: the pointer is that of the hook that runs; the texts are lent for the call, and `id` is written in it.
         let outcome = unsafe {
             envoy_dynamic_module_callback_http_filter_config_define_counter(
@@ -443,7 +444,7 @@ impl Counting {
 
     /// Adds to a counter that the configuration has defined.
     pub(crate) fn count(&self, id: usize, labels: &[&str], value: u64) {
-        let labels: Vec<Buffer> = labels.iter().map(|label| Buffer::of(label.as_bytes())).collect();
+        let labels: Vec<Buffer> = labels.iter().map(|label| Buffer::new(label.as_bytes())).collect();
         let (texts, length) = (labels.as_ptr(), labels.len());
         // SAFETY: the pointer is that of the hook that runs; the texts are lent for the call alone.
         unsafe {
@@ -455,7 +456,7 @@ impl Counting {
 /// A line in Envoy's log, from any thread.
 pub(crate) fn log(level: Level, message: &[u8]) {
     // SAFETY: the text is lent for the call; Envoy's loggers take lines from any thread.
-    unsafe { envoy_dynamic_module_callback_log(level as u32, Buffer::of(message)) };
+    unsafe { envoy_dynamic_module_callback_log(level as u32, Buffer::new(message)) };
 }
 
 /// Whether Envoy's log takes lines of this level.

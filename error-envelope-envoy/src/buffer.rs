@@ -28,7 +28,7 @@ impl Buffer {
 
     /// These.
     #[must_use]
-    pub fn of(bytes: &[u8]) -> Self {
+    pub fn new(bytes: &[u8]) -> Self {
         Self { ptr: bytes.as_ptr(), length: bytes.len() }
     }
 }
@@ -36,7 +36,7 @@ impl Buffer {
 impl Line {
     /// A name and a value.
     #[must_use]
-    pub fn of(name: &[u8], value: &[u8]) -> Self {
-        Self { key: Buffer::of(name), value: Buffer::of(value) }
+    pub fn from_name(name: &[u8], value: &[u8]) -> Self {
+        Self { key: Buffer::new(name), value: Buffer::new(value) }
     }
 }

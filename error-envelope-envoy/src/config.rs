@@ -13,17 +13,17 @@ use error_envelope_runtime::{FilterConfig, FilterPolicy, PolicyHandle};
 
 use crate::abi::{self, Defining, Level};
 use crate::count::Counters;
-use crate::on_call::Named;
+use crate::on_call::AdminRegistration;
 use crate::{log, timer};
 
 /// What holds for all streams of one configuration.
-pub(crate) struct Module {
+pub(crate) struct FilterModule {
     in_force: PolicyHandle,
-    _on_call: Option<Named>,
+    _on_call: Option<AdminRegistration>,
     counters: Arc<Counters>,
 }
 
-impl Module {
+impl FilterModule {
     /// What is wrong with the text is in the log.
     pub(crate) fn new(text: &[u8], defining: &Defining) -> Option<Self> {
         log::install();
@@ -49,11 +49,11 @@ impl Module {
     }
 }
 
-fn read(given: FilterConfig) -> Result<(PolicyHandle, Option<Named>), String> {
+fn read(given: FilterConfig) -> Result<(PolicyHandle, Option<AdminRegistration>), String> {
     timer::start().map_err(|error| format!("its timer cannot be started: {error}"))?;
     let in_force = read_policy(given.policy).map_err(|error| error.to_string())?;
     match given.admin {
-        Some(address) => Named::wire(address, in_force).map(|(named, in_force)| (in_force, Some(named))),
+        Some(address) => AdminRegistration::wire(address, in_force).map(|(named, in_force)| (in_force, Some(named))),
         None => Ok((in_force, None)),
     }
 }

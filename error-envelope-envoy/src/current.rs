@@ -9,7 +9,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use crate::abi::Stream;
-use crate::config::Module;
+use crate::config::FilterModule;
 use crate::count::Counters;
 use crate::filter::Filter;
 
@@ -20,7 +20,7 @@ pub(crate) struct Slot {
 }
 
 impl Slot {
-    pub(crate) fn new(module: Arc<Module>) -> Self {
+    pub(crate) fn new(module: Arc<FilterModule>) -> Self {
         Self { filter: Filter::new(module), gone: Cell::new(false) }
     }
 

@@ -6,7 +6,7 @@ use http::header::{CONTENT_LENGTH, HOST, TRANSFER_ENCODING, UPGRADE};
 use http::uri::{Authority, PathAndQuery, Scheme};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri, Version, request, response};
 
-use crate::abi::{Head, Lines, Stream};
+use crate::abi::{Head, HeaderList, Stream};
 
 /// A request's head, as far as it could be read, and what could not.
 pub(crate) struct RequestHead {
@@ -37,7 +37,7 @@ struct Target<'l> {
 }
 
 /// The head of a request: all of it, or its target and the headers that are [read](is_read).
-pub(crate) fn request(lines: Lines<'_>, version: Version, all: bool) -> RequestHead {
+pub(crate) fn request(lines: HeaderList<'_>, version: Version, all: bool) -> RequestHead {
     let mut parts = http::Request::new(()).into_parts().0;
     parts.version = version;
     let (mut target, mut unread, mut has_id) = (Target::default(), None, false);
@@ -86,7 +86,7 @@ pub(crate) fn request(lines: Lines<'_>, version: Version, all: bool) -> RequestH
 }
 
 /// Whether a line is [removed](is_removed) from the head of a request that goes on.
-pub(crate) fn has_removed(lines: Lines<'_>) -> bool {
+pub(crate) fn has_removed(lines: HeaderList<'_>) -> bool {
     lines.iter().any(|(name, _)| str::from_utf8(name).is_ok_and(is_removed))
 }
 
@@ -94,7 +94,7 @@ pub(crate) fn has_removed(lines: Lines<'_>) -> bool {
 const FEW_READ: usize = 4;
 
 /// The lines with a copy of their values, which has one allocation for all.
-fn shared<'l>(lines: Lines<'l>) -> impl Iterator<Item = (&'l [u8], Bytes)> {
+fn shared<'l>(lines: HeaderList<'l>) -> impl Iterator<Item = (&'l [u8], Bytes)> {
     let mut joined = Vec::with_capacity(lines.iter().map(|(_, value)| value.len()).sum());
     lines.iter().for_each(|(_, value)| joined.extend_from_slice(value));
     let mut left = Bytes::from(joined);
@@ -155,7 +155,7 @@ pub(crate) fn response_facts(parts: &response::Parts, ended: bool) -> BodyFacts 
 }
 
 /// Whether a response passes by its status, as this tells, and by a head that is not to be read.
-pub(crate) fn pass_unread(lines: Lines<'_>, passes: impl FnOnce(StatusCode) -> bool) -> bool {
+pub(crate) fn pass_unread(lines: HeaderList<'_>, passes: impl FnOnce(StatusCode) -> bool) -> bool {
     let status = lines.iter().find(|(name, _)| *name == b":status");
     let status = status.and_then(|(_, value)| StatusCode::from_bytes(value).ok());
     status.is_some_and(passes)
@@ -171,7 +171,7 @@ pub(crate) fn pass_unread(lines: Lines<'_>, passes: impl FnOnce(StatusCode) -> b
 pub(crate) const MANY: usize = 256;
 
 /// A response's head; none where it is not a proper one.
-pub(crate) fn response(lines: Lines<'_>) -> Option<response::Parts> {
+pub(crate) fn response(lines: HeaderList<'_>) -> Option<response::Parts> {
     let mut parts = http::Response::new(()).into_parts().0;
     let mut status = None;
     parts.headers.reserve(lines.len());
@@ -186,7 +186,7 @@ pub(crate) fn response(lines: Lines<'_>) -> Option<response::Parts> {
     Some(parts)
 }
 
-pub(crate) fn trailers(lines: Lines<'_>) -> Option<HeaderMap> {
+pub(crate) fn trailers(lines: HeaderList<'_>) -> Option<HeaderMap> {
     let mut headers = HeaderMap::with_capacity(lines.len());
     for (name, value) in shared(lines) {
         append(&mut headers, name, value).ok()?;
@@ -207,23 +207,23 @@ fn append(headers: &mut HeaderMap, name: &[u8], value: Bytes) -> Result<(), Stri
 
 /// What a head has become: to be told once nothing of it is lent any more.
 #[derive(Default)]
-pub(crate) struct Changes {
+pub(crate) struct HeaderMutations {
     status: Option<StatusCode>,
-    lines: Vec<(HeaderName, Now)>,
+    lines: Vec<(HeaderName, HeaderOp)>,
     /// Beside them the id, and whether it takes the place of another.
     id: Option<(HeaderValue, bool)>,
 }
 
 /// What becomes of a name.
-enum Now {
+enum HeaderOp {
     Gone,
     First(HeaderValue),
     Further(HeaderValue),
 }
 
-impl Changes {
+impl HeaderMutations {
     /// Of these lines, as far as the crate `http` knows them. A `host` is Envoy's own line, and stays.
-    pub(crate) fn of(lines: Lines<'_>, after: &HeaderMap) -> Self {
+    pub(crate) fn from_lines(lines: HeaderList<'_>, after: &HeaderMap) -> Self {
         let has_host = after.contains_key(HOST);
         let before = lines.iter().filter_map(|(name, value)| match name {
             b":authority" if has_host => Some((&b"host"[..], value)),
@@ -237,8 +237,8 @@ impl Changes {
                 continue;
             }
             let mut values = change.values().cloned();
-            let first = values.next().map_or(Now::Gone, Now::First);
-            let further = values.map(|value| ((*change.name).clone(), Now::Further(value)));
+            let first = values.next().map_or(HeaderOp::Gone, HeaderOp::First);
+            let further = values.map(|value| ((*change.name).clone(), HeaderOp::Further(value)));
             told.push(((*change.name).clone(), first));
             told.extend(further);
         }
@@ -250,13 +250,13 @@ impl Changes {
         Self { status: None, lines: Vec::new(), id: Some((id, has_id)) }
     }
 
-    pub(crate) fn of_response(lines: Lines<'_>, after: &response::Parts) -> Self {
+    pub(crate) fn of_response(lines: HeaderList<'_>, after: &response::Parts) -> Self {
         let told = after.status.as_str().as_bytes();
         let same = lines.iter().any(|(name, value)| name == b":status" && value == told);
-        Self { status: (!same).then_some(after.status), ..Self::of(lines, &after.headers) }
+        Self { status: (!same).then_some(after.status), ..Self::from_lines(lines, &after.headers) }
     }
 
-    pub(crate) fn tell(&self, stream: &Stream<'_>, whose: Head) {
+    pub(crate) fn apply(&self, stream: &Stream<'_>, whose: Head) {
         if let Some(status) = self.status {
             stream.set(whose, b":status", Some(status.as_str().as_bytes()));
         }
@@ -268,9 +268,9 @@ impl Changes {
         for (name, now) in &self.lines {
             let name = name.as_str().as_bytes();
             match now {
-                Now::Gone => stream.set(whose, name, None),
-                Now::First(value) => stream.set(whose, name, Some(value.as_bytes())),
-                Now::Further(value) => stream.add(whose, name, value.as_bytes()),
+                HeaderOp::Gone => stream.set(whose, name, None),
+                HeaderOp::First(value) => stream.set(whose, name, Some(value.as_bytes())),
+                HeaderOp::Further(value) => stream.add(whose, name, value.as_bytes()),
             }
         }
     }
@@ -278,8 +278,8 @@ impl Changes {
 
 /// Makes Envoy's response head what this one is.
 pub(crate) fn tell_response(stream: &Stream<'_>, head: &response::Parts) {
-    let changes = stream.lines(Head::Response, |lines| Changes::of_response(lines, head));
-    changes.tell(stream, Head::Response);
+    let changes = stream.lines(Head::Response, |lines| HeaderMutations::of_response(lines, head));
+    changes.apply(stream, Head::Response);
 }
 
 /// The lines of a head that is sent.

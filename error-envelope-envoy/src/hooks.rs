@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use crate::abi::{self, Counting, Defining, Level, Stream};
 use crate::buffer::Buffer;
-use crate::config::Module;
+use crate::config::FilterModule;
 use crate::current::{Slot, forget_if_it_panics, in_hook};
 use crate::filter::{BodyStatus, Filter, HeadStatus};
 use crate::recorder;
@@ -30,12 +30,12 @@ unsafe extern "C" fn envoy_dynamic_module_on_http_filter_config_new(
     config: *mut c_void,
     _name: Buffer,
     text: Buffer,
-) -> *const Module {
+) -> *const FilterModule {
     // SAFETY: the text is lent for the call, and nothing is called that takes it back.
     let text = unsafe { text.bytes() };
     let made = catch_unwind(AssertUnwindSafe(|| {
         // SAFETY: this is the hook that makes the configuration.
-        let module = Module::new(text, &unsafe { Defining::new(config) })?;
+        let module = FilterModule::new(text, &unsafe { Defining::new(config) })?;
         recorder::install();
         Some(module)
     }));
@@ -53,7 +53,7 @@ unsafe extern "C" fn envoy_dynamic_module_on_http_filter_config_new(
 ///
 /// Envoy calls it once with what `config_new` gave.
 #[unsafe(no_mangle)]
-unsafe extern "C" fn envoy_dynamic_module_on_http_filter_config_destroy(module: *const Module) {
+unsafe extern "C" fn envoy_dynamic_module_on_http_filter_config_destroy(module: *const FilterModule) {
     if !module.is_null() {
         // SAFETY: it is the `Arc` of `config_new`, given back once; streams that still run have their own.
         let module = unsafe { Arc::from_raw(module) };
@@ -68,7 +68,7 @@ unsafe extern "C" fn envoy_dynamic_module_on_http_filter_config_destroy(module: 
 #[unsafe(no_mangle)]
 unsafe extern "C" fn envoy_dynamic_module_on_http_filter_config_scheduled(
     config: *mut c_void,
-    module: *const Module,
+    module: *const FilterModule,
     _event: u64,
 ) {
     // SAFETY: null, or the `Arc` of `config_new`, which Envoy holds until the hook returns.
@@ -97,7 +97,10 @@ extern "C" fn envoy_dynamic_module_on_http_filter_per_route_config_destroy(_: *c
 ///
 /// Envoy calls it with what `config_new` gave and has not destroyed.
 #[unsafe(no_mangle)]
-unsafe extern "C" fn envoy_dynamic_module_on_http_filter_new(module: *const Module, _: *mut c_void) -> *const Slot {
+unsafe extern "C" fn envoy_dynamic_module_on_http_filter_new(
+    module: *const FilterModule,
+    _: *mut c_void,
+) -> *const Slot {
     if module.is_null() {
         return ptr::null();
     }

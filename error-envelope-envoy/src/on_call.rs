@@ -26,13 +26,13 @@ const METRICS: &str = "Envoy counts: ask its own administration for /stats?forma
 const TRY_AGAIN: Duration = Duration::from_secs(2);
 
 /// A configuration among those that name an address, until it is dropped.
-pub(crate) struct Named {
+pub(crate) struct AdminRegistration {
     address: SocketAddr,
     number: u64,
 }
 
 /// An address.
-struct Served {
+struct AdminAddress {
     admin: Admin,
     /// The policies of those that name it, the newest last.
     named: Vec<(u64, PolicyHandle)>,
@@ -42,20 +42,21 @@ struct Served {
 
 /// All that were ever named: a switch that is thrown stays so where a listener goes and comes again.
 struct All {
-    served: BTreeMap<SocketAddr, Served>,
+    served: BTreeMap<SocketAddr, AdminAddress>,
     count: u64,
 }
 
 static ALL: Mutex<All> = Mutex::new(All { served: BTreeMap::new(), count: 0 });
 
-impl Named {
+impl AdminRegistration {
     /// Shows this policy at the address, and gives it back wired to it.
     pub(crate) fn wire(address: SocketAddr, in_force: PolicyHandle) -> Result<(Self, PolicyHandle), String> {
         let All { served, count } = &mut *all();
         let served = match served.entry(address) {
             Entry::Occupied(served) => served.into_mut(),
-            Entry::Vacant(place) => place
-                .insert(Served::start(address).map_err(|error| format!("admin: no thread can be started: {error}"))?),
+            Entry::Vacant(place) => place.insert(
+                AdminAddress::start(address).map_err(|error| format!("admin: no thread can be started: {error}"))?,
+            ),
         };
         *count += 1;
         let number = *count;
@@ -66,7 +67,7 @@ impl Named {
     }
 }
 
-impl Drop for Named {
+impl Drop for AdminRegistration {
     fn drop(&mut self) {
         let mut all = all();
         let Some(served) = all.served.get_mut(&self.address) else { return };
@@ -83,7 +84,7 @@ impl Drop for Named {
     }
 }
 
-impl Served {
+impl AdminAddress {
     fn start(address: SocketAddr) -> io::Result<Self> {
         let admin = Admin::new().metrics_elsewhere(METRICS);
         let (wanted, wait) = watch::channel(false);

@@ -20,7 +20,7 @@ struct Waits {
 
 #[derive(Default)]
 struct State {
-    waits: BTreeMap<Key, What>,
+    waits: BTreeMap<Key, TimerEvent>,
     count: u64,
     /// When the thread wakes by itself. Most waits end before their time, and few of them may cost a waking thread: it stays
     /// as it is while the wait that it was set for is gone.
@@ -28,7 +28,7 @@ struct State {
 }
 
 /// What a wait ends with.
-enum What {
+enum TimerEvent {
     /// A hook of the stream, with this event.
     Event(Scheduler, u64),
     Call(Box<dyn FnOnce() + Send>),
@@ -51,13 +51,13 @@ pub(crate) fn start() -> io::Result<()> {
 impl Timer {
     /// Gives the event back to the stream after this time.
     pub(crate) fn after(stream: &Stream<'_>, event: u64, wait: Duration) -> Option<Self> {
-        Some(Self(waits().add(What::Event(stream.scheduler()?, event), wait)))
+        Some(Self(waits().add(TimerEvent::Event(stream.scheduler()?, event), wait)))
     }
 }
 
 /// Makes this call after this time, on the timer's thread: it must be short.
 pub(crate) fn call_after(wait: Duration, call: impl FnOnce() + Send + 'static) {
-    waits().add(What::Call(Box::new(call)), wait);
+    waits().add(TimerEvent::Call(Box::new(call)), wait);
 }
 
 impl Drop for Timer {
@@ -70,7 +70,7 @@ impl Drop for Timer {
 
 impl Waits {
     #[allow(clippy::disallowed_methods, reason = "an adapter has a clock")]
-    fn add(&self, what: What, wait: Duration) -> Key {
+    fn add(&self, what: TimerEvent, wait: Duration) -> Key {
         let mut state = self.lock();
         state.count += 1;
         // Nobody waits for a century, and a clock has an end.
@@ -106,8 +106,8 @@ fn run(waits: &Waits) {
             Some(wait) if wait.key().0 <= now => {
                 // Under the lock: whoever drops the timer of a stream waits for it.
                 match wait.remove() {
-                    What::Event(scheduler, event) => scheduler.commit(event),
-                    What::Call(call) => call(),
+                    TimerEvent::Event(scheduler, event) => scheduler.commit(event),
+                    TimerEvent::Call(call) => call(),
                 }
                 state
             }

@@ -16,9 +16,9 @@ use std::time::SystemTime;
 use serde_json::json;
 use tower_error_envelope::PolicyError;
 
-use crate::failure::{Failure, print};
+use crate::failure::{CommandError, print};
 use crate::finding::{Finding, Kind};
-use crate::policy::{self, Read};
+use crate::policy::{self, LoadedPolicy};
 use crate::report::{Format, Report};
 
 /// Say what is wrong with policy files
@@ -39,44 +39,44 @@ pub(crate) struct Args {
 }
 
 /// Writes to standard output; an exit code of 0 or 1, or why it could not be told.
-pub(crate) fn run(args: &Args) -> Result<u8, Failure> {
+pub(crate) fn run(args: &Args) -> Result<u8, CommandError> {
     let mut tally = Tally::default();
     let mut report = Report::new(args.format);
     for file in &args.files {
         match policy::read(file) {
             Ok(read) => match args.effective.as_deref() {
                 Some([method, url]) => show(&effective(&read, method, url)?)?,
-                _ => findings(&read, file, |finding| tally.tell(&mut report, finding))?,
+                _ => findings(&read, file, |finding| tally.report_file(&mut report, finding))?,
             },
-            Err(errors) => tally.refused(&mut report, &errors)?,
+            Err(errors) => tally.report_errors(&mut report, &errors)?,
         }
     }
     match report.format() {
         _ if args.effective.is_some() => {}
-        Format::Human => show(&format!("{}\n", tally.told(args.files.len())))?,
+        Format::Human => show(&format!("{}\n", tally.summary(args.files.len())))?,
         Format::Github => {}
         Format::Json => show(&report.into_json(tally.counts(args.files.len())))?,
     }
     match tally.unreadable {
         0 => Ok(u8::from(tally.errors > 0 || args.deny_warnings && tally.warnings > 0)),
-        _ => Err(Failure::Told),
+        _ => Err(CommandError::Told),
     }
 }
 
 /// Who reads no further is not told that all is well: the other files are looked at, and the exit code is theirs, too.
-fn show(text: &str) -> Result<(), Failure> {
+fn show(text: &str) -> Result<(), CommandError> {
     match print(text) {
-        Err(Failure::Closed) => Ok(()),
+        Err(CommandError::Closed) => Ok(()),
         shown => shown,
     }
 }
 
 /// The lints, and what could not be looked at.
 fn findings(
-    read: &Read,
+    read: &LoadedPolicy,
     file: &Path,
-    mut tell: impl FnMut(&Finding<'_>) -> Result<(), Failure>,
-) -> Result<(), Failure> {
+    mut tell: impl FnMut(&Finding<'_>) -> Result<(), CommandError>,
+) -> Result<(), CommandError> {
     // The lints take the time as an argument, so that they can be tested.
     let now = SystemTime::now();
     for lint in read.file.lints(now) {
@@ -89,8 +89,8 @@ fn findings(
     Ok(())
 }
 
-fn effective(read: &Read, method: &str, url: &str) -> Result<String, Failure> {
-    let told = read.file.effective(method, url).map_err(|error| Failure::Io(error.to_string()))?;
+fn effective(read: &LoadedPolicy, method: &str, url: &str) -> Result<String, CommandError> {
+    let told = read.file.effective(method, url).map_err(|error| CommandError::Io(error.to_string()))?;
     Ok(told.to_string())
 }
 
@@ -104,7 +104,7 @@ struct Tally {
 }
 
 impl Tally {
-    fn tell(&mut self, report: &mut Report, finding: &Finding<'_>) -> Result<(), Failure> {
+    fn report_file(&mut self, report: &mut Report, finding: &Finding<'_>) -> Result<(), CommandError> {
         *match finding.kind() {
             Kind::Error => &mut self.errors,
             Kind::Warning => &mut self.warnings,
@@ -113,12 +113,12 @@ impl Tally {
         show(&report.add(finding))
     }
 
-    fn refused(&mut self, report: &mut Report, errors: &[PolicyError]) -> Result<(), Failure> {
+    fn report_errors(&mut self, report: &mut Report, errors: &[PolicyError]) -> Result<(), CommandError> {
         for error in errors {
-            match Failure::of(error) {
-                Failure::Refused(_) => self.tell(report, &Finding::of_error(error))?,
+            match CommandError::from_error(error) {
+                CommandError::Refused(_) => self.report_file(report, &Finding::of_error(error))?,
                 failure => {
-                    failure.tell();
+                    failure.print();
                     self.unreadable += 1;
                 }
             }
@@ -126,7 +126,7 @@ impl Tally {
         Ok(())
     }
 
-    fn told(&self, files: usize) -> String {
+    fn summary(&self, files: usize) -> String {
         let counted = |count: usize, what: &str| match count {
             0 => format!("no {what}s"),
             1 => format!("1 {what}"),

@@ -3,7 +3,7 @@
 use clap::Command;
 use clap_complete::{Shell, generate};
 
-use crate::failure::{Failure, print};
+use crate::failure::{CommandError, print};
 
 /// Write what a shell completes the command by
 ///
@@ -16,10 +16,10 @@ pub(crate) struct Args {
 }
 
 /// Writes to standard output.
-pub(crate) fn run(args: &Args, command: &mut Command) -> Result<(), Failure> {
+pub(crate) fn run(args: &Args, command: &mut Command) -> Result<(), CommandError> {
     let name = command.get_name().to_owned();
     let mut script = Vec::new();
     generate(args.shell, command, name, &mut script);
-    let script = String::from_utf8(script).map_err(|error| Failure::Io(format!("the completions: {error}")))?;
+    let script = String::from_utf8(script).map_err(|error| CommandError::Io(format!("the completions: {error}")))?;
     print(&script)
 }

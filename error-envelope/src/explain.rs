@@ -12,10 +12,10 @@ use tower_error_envelope::Mode;
 use tower_error_envelope::exchange::{DecidedBy, Explanation, Origin};
 use tower_error_envelope::policy::{Dialect, PolicyFile};
 
-use crate::failure::{Failure, print};
+use crate::failure::{CommandError, print};
 use crate::recorded::{self, Recorded};
 use crate::text::{one_line, printable};
-use crate::trial::{Outcome, Sent, Told, Trial};
+use crate::trial::{LoggedEvent, SentBody, Trial, TrialResult};
 
 /// Say why a recorded error becomes what it does
 ///
@@ -37,10 +37,10 @@ pub(crate) struct Args {
 const MODES: [Mode; 5] = [Mode::Off, Mode::Observe, Mode::Own, Mode::Fill, Mode::Enforce];
 
 /// Writes to standard output.
-pub(crate) fn run(args: &Args) -> Result<(), Failure> {
+pub(crate) fn run(args: &Args) -> Result<(), CommandError> {
     let (file, trial) = Trial::from_file(args.policy.as_deref(), &MODES)?;
     let recorded = recorded::pair(&args.response, args.request.as_deref())?;
-    let told = Explained { recorded: &recorded, trial: &trial, file: file.as_ref() }.told();
+    let told = Explained { recorded: &recorded, trial: &trial, file: file.as_ref() }.to_text();
     print(&told)
 }
 
@@ -51,14 +51,14 @@ struct Explained<'a> {
 }
 
 impl Explained<'_> {
-    fn told(&self) -> String {
-        let real = self.trial.of(self.recorded, None, None);
-        let enforced = self.trial.of(self.recorded, Some(Mode::Enforce), None);
-        let mut out = self.asked(&real);
+    fn to_text(&self) -> String {
+        let real = self.trial.run(self.recorded, None, None);
+        let enforced = self.trial.run(self.recorded, Some(Mode::Enforce), None);
+        let mut out = self.ask_line(&real);
         match (&enforced.heard, &enforced.told) {
-            (_, Some(told)) if refused(&enforced) => {
+            (_, Some(told)) if refusal_text(&enforced) => {
                 let code = code_of(told);
-                let _ = match refused(&real) {
+                let _ = match refusal_text(&real) {
                     true => {
                         writeln!(out, "A guard refuses the request: {code}. The service would not have been asked.")
                     }
@@ -77,7 +77,7 @@ impl Explained<'_> {
     }
 
     /// The request, and what holds for it.
-    fn asked(&self, real: &Outcome) -> String {
+    fn ask_line(&self, real: &TrialResult) -> String {
         let Recorded { place, request, response, .. } = self.recorded;
         let place = one_line(&place.to_string());
         let (method, path, status) = (request.method(), printable(request.uri().path()), response.status());
@@ -124,7 +124,7 @@ impl Explained<'_> {
     }
 
     /// What was asked for a code, in the order of the rule, up to what decided.
-    fn tried(&self, out: &mut String, heard: &Explanation, outcome: &Outcome, told: Option<&Told>) {
+    fn tried(&self, out: &mut String, heard: &Explanation, outcome: &TrialResult, told: Option<&LoggedEvent>) {
         let by = told.and_then(|told| told.by);
         let Some((by, told)) = by.zip(told) else {
             let what = match (told.map(|told| told.origin), heard.is_protocol) {
@@ -146,7 +146,7 @@ impl Explained<'_> {
         }
     }
 
-    fn steps(&self, heard: &Explanation, outcome: &Outcome) -> Vec<Step> {
+    fn steps(&self, heard: &Explanation, outcome: &TrialResult) -> Vec<Step> {
         let status = self.recorded.response.status();
         let step = |by, what: String| Step { by, what, may_decide: true };
         let mut steps = vec![step(DecidedBy::Layer, layer(heard))];
@@ -180,11 +180,11 @@ impl Explained<'_> {
         steps
     }
 
-    fn modes(&self, out: &mut String, real: &Outcome) {
+    fn modes(&self, out: &mut String, real: &TrialResult) {
         let here = real.told.as_ref().map(|told| told.mode);
-        let mut groups: Vec<(Vec<&str>, Outcome)> = Vec::new();
+        let mut groups: Vec<(Vec<&str>, TrialResult)> = Vec::new();
         for mode in MODES {
-            let outcome = self.trial.of(self.recorded, Some(mode), None);
+            let outcome = self.trial.run(self.recorded, Some(mode), None);
             let name = mode.as_str();
             match groups.iter_mut().find(|(_, other)| same(other, &outcome)) {
                 Some((names, _)) => names.push(name),
@@ -203,13 +203,13 @@ impl Explained<'_> {
         }
     }
 
-    fn dialects(&self, out: &mut String, enforced: &Outcome) {
+    fn dialects(&self, out: &mut String, enforced: &TrialResult) {
         if enforced.passes() || enforced.heard.is_none() {
             return;
         }
         out.push_str("\nIn enforce, by the route's dialect:\n\n");
         for dialect in Dialect::ALL {
-            let outcome = self.trial.of(self.recorded, Some(Mode::Enforce), Some(*dialect));
+            let outcome = self.trial.run(self.recorded, Some(Mode::Enforce), Some(*dialect));
             let body = outcome.bytes(self.recorded).unwrap_or_default();
             let _ = writeln!(out, "  {:<16} {} {}", dialect.as_str(), outcome.status.as_u16(), one_line(&shown(&body)));
         }
@@ -241,15 +241,15 @@ fn dialect(heard: &Explanation) -> String {
 }
 
 /// A guard answered.
-fn refused(outcome: &Outcome) -> bool {
+fn refusal_text(outcome: &TrialResult) -> bool {
     outcome.told.as_ref().is_some_and(|told| told.origin == Origin::Guard && told.would_be.is_none())
 }
 
-fn code_of(told: &Told) -> &str {
+fn code_of(told: &LoggedEvent) -> &str {
     told.code.as_ref().map_or("", |code| code.as_str())
 }
 
-fn same(one: &Outcome, other: &Outcome) -> bool {
+fn same(one: &TrialResult, other: &TrialResult) -> bool {
     one.status == other.status && one.body == other.body && one.headers == other.headers
         || one.passes() && other.passes() && one.status == other.status
 }
@@ -260,7 +260,7 @@ fn phrase(status: StatusCode) -> String {
 }
 
 /// The status line, the headers that the layer wrote, and the body.
-fn whole(outcome: &Outcome, recorded: &Recorded) -> String {
+fn whole(outcome: &TrialResult, recorded: &Recorded) -> String {
     let mut out = format!("HTTP/1.1 {}\n", phrase(outcome.status));
     let (written, kept) = headers(&outcome.headers, recorded.response.headers());
     out.push_str(&written);
@@ -268,8 +268,8 @@ fn whole(outcome: &Outcome, recorded: &Recorded) -> String {
         let _ = writeln!(out, "({kept} more, as they came)");
     }
     let body = match &outcome.body {
-        Sent::These(bytes) => Some(bytes.clone()),
-        Sent::AsItCame => recorded.response.body().clone(),
+        SentBody::These(bytes) => Some(bytes.clone()),
+        SentBody::AsItCame => recorded.response.body().clone(),
     };
     match body {
         None => out.push_str("\n(the body was not recorded)\n"),

@@ -11,7 +11,7 @@ use crate::finding::Finding;
 
 /// Why a verb could not do its work.
 #[derive(Debug)]
-pub(crate) enum Failure {
+pub(crate) enum CommandError {
     /// What was given is wrong.
     Refused(String),
     /// What was given cannot be read, or the answer cannot be written.
@@ -22,9 +22,9 @@ pub(crate) enum Failure {
     Closed,
 }
 
-impl Failure {
+impl CommandError {
     /// Says why on standard error.
-    pub(crate) fn tell(&self) {
+    pub(crate) fn print(&self) {
         if let Self::Refused(why) | Self::Io(why) = self {
             anstream::eprintln!("{why}");
         }
@@ -40,16 +40,16 @@ impl Failure {
     }
 }
 
-impl Failure {
+impl CommandError {
     /// Of a policy that was not read.
-    pub(crate) fn of(error: &PolicyError) -> Self {
+    pub(crate) fn from_error(error: &PolicyError) -> Self {
         let unreadable = error.source().is_some_and(|source| source.is::<io::Error>());
         let why = Finding::of_error(error).render();
         if unreadable { Self::Io(why) } else { Self::Refused(why) }
     }
 }
 
-impl From<GatewayError> for Failure {
+impl From<GatewayError> for CommandError {
     fn from(error: GatewayError) -> Self {
         if error.is_unreadable() { Self::Io(with_help(&error)) } else { Self::Refused(with_help(&error)) }
     }
@@ -61,11 +61,11 @@ pub(crate) fn with_help(error: &GatewayError) -> String {
     error.problem().to_owned() + &help.unwrap_or_default()
 }
 
-impl From<Vec<PolicyError>> for Failure {
+impl From<Vec<PolicyError>> for CommandError {
     fn from(errors: Vec<PolicyError>) -> Self {
         let (mut told, mut unreadable) = (Vec::new(), false);
         for error in &errors {
-            match Self::of(error) {
+            match Self::from_error(error) {
                 Self::Io(why) => {
                     unreadable = true;
                     told.push(why);
@@ -80,16 +80,18 @@ impl From<Vec<PolicyError>> for Failure {
 }
 
 /// Writes to standard output, in colours where that is a terminal.
-pub(crate) fn print(text: &str) -> Result<(), Failure> {
+pub(crate) fn print(text: &str) -> Result<(), CommandError> {
     let mut out = anstream::stdout().lock();
     out.write_all(text.as_bytes()).and_then(|()| out.flush()).map_err(|error| match error.kind() {
-        io::ErrorKind::BrokenPipe => Failure::Closed,
-        _ => Failure::Io(format!("standard output: {error}")),
+        io::ErrorKind::BrokenPipe => CommandError::Closed,
+        _ => CommandError::Io(format!("standard output: {error}")),
     })
 }
 
 /// A line that is read before the program ends.
-pub(crate) fn say(line: fmt::Arguments<'_>) -> Result<(), Failure> {
+pub(crate) fn say(line: fmt::Arguments<'_>) -> Result<(), CommandError> {
     let mut out = io::stdout();
-    writeln!(out, "{line}").and_then(|()| out.flush()).map_err(|error| Failure::Io(format!("standard output: {error}")))
+    writeln!(out, "{line}")
+        .and_then(|()| out.flush())
+        .map_err(|error| CommandError::Io(format!("standard output: {error}")))
 }

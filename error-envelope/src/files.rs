@@ -5,10 +5,10 @@ use std::fs::{self, File};
 use std::io::Write;
 use std::path::Path;
 
-use crate::failure::Failure;
+use crate::failure::CommandError;
 
 /// Writes a file beside its place, then renames it there: who reads it meets the old one or the new one.
-pub(crate) fn write(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
+pub(crate) fn write(path: &Path, bytes: &[u8]) -> Result<(), CommandError> {
     let mut name = path.file_name().map_or_else(OsString::new, OsString::from);
     name.push(format!(".{}.tmp", std::process::id()));
     let beside = path.with_file_name(name);
@@ -18,7 +18,7 @@ pub(crate) fn write(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
     written.map_err(|error| {
         // What is left of it is of no use; that it cannot be removed is no news.
         let _ = fs::remove_file(&beside);
-        Failure::Io(format!(
+        CommandError::Io(format!(
             "{}: cannot be written: {error}\n = help: name a folder that can be written",
             path.display()
         ))

@@ -11,7 +11,7 @@ use tower_error_envelope::PolicyError;
 use tower_error_envelope::policy::Lint;
 
 use crate::confidential::may_be_shown;
-use crate::policy::Place;
+use crate::policy::SourceLocation;
 
 /// What every terminal shows.
 const WIDTH: usize = 80;
@@ -70,7 +70,7 @@ impl<'a> Finding<'a> {
     }
 
     /// A secret that is not there.
-    pub(crate) fn of_missing(file: &'a Path, at: Option<&'a Place>, wrong: &'a str) -> Self {
+    pub(crate) fn of_missing(file: &'a Path, at: Option<&'a SourceLocation>, wrong: &'a str) -> Self {
         Self {
             kind: Kind::Note,
             lint: None,
@@ -131,7 +131,7 @@ impl<'a> Finding<'a> {
     }
 
     /// What is wrong, with its level where nothing was refused.
-    pub(crate) fn told(&self) -> String {
+    pub(crate) fn to_text(&self) -> String {
         let lint = self.lint.map(|name| format!(" [{name}]")).unwrap_or_default();
         match self.kind {
             Kind::Error => self.wrong.to_owned(),
@@ -164,7 +164,7 @@ impl<'a> Finding<'a> {
         let line = self.line.map(|line| line.to_string());
         let place = [self.file.as_deref(), line.as_deref()].into_iter().flatten().collect::<Vec<_>>().join(":");
         let place = Some(place).filter(|place| !place.is_empty());
-        let told = self.told();
+        let told = self.to_text();
         let parts = [place.as_deref(), self.key, Some(&*told)];
         parts.into_iter().flatten().collect::<Vec<_>>().join(": ")
     }

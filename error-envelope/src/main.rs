@@ -102,7 +102,7 @@ fn main() -> ExitCode {
         Verb::Mode(args) => mode::run(&args).map(|()| 0),
     };
     ExitCode::from(done.unwrap_or_else(|failure| {
-        failure.tell();
+        failure.print();
         failure.code()
     }))
 }

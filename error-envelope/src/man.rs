@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use clap::Command;
 use clap_mangen::Man;
 
-use crate::failure::{Failure, print};
+use crate::failure::{CommandError, print};
 use crate::files;
 
 /// Write the manual pages
@@ -18,14 +18,15 @@ pub(crate) struct Args {
 }
 
 /// Writes to the folder, or to standard output.
-pub(crate) fn run(args: &Args, command: &Command) -> Result<(), Failure> {
+pub(crate) fn run(args: &Args, command: &Command) -> Result<(), CommandError> {
     let mut command = command.clone().disable_help_subcommand(true);
     command.build();
     let Some(dir) = &args.dir else {
         return print(&page(command)?);
     };
-    fs::create_dir_all(dir)
-        .map_err(|error| Failure::Io(format!("{}: cannot be made: {error}\n = help: name a folder", dir.display())))?;
+    fs::create_dir_all(dir).map_err(|error| {
+        CommandError::Io(format!("{}: cannot be made: {error}\n = help: name a folder", dir.display()))
+    })?;
     let verbs: Vec<Command> = command.get_subcommands().cloned().collect();
     for command in [command].into_iter().chain(verbs) {
         let name = command.get_display_name().unwrap_or_else(|| command.get_name()).to_owned();
@@ -34,8 +35,8 @@ pub(crate) fn run(args: &Args, command: &Command) -> Result<(), Failure> {
     Ok(())
 }
 
-fn page(command: Command) -> Result<String, Failure> {
+fn page(command: Command) -> Result<String, CommandError> {
     let mut page = Vec::new();
-    Man::new(command).render(&mut page).map_err(|error| Failure::Io(format!("the manual page: {error}")))?;
-    String::from_utf8(page).map_err(|error| Failure::Io(format!("the manual page: {error}")))
+    Man::new(command).render(&mut page).map_err(|error| CommandError::Io(format!("the manual page: {error}")))?;
+    String::from_utf8(page).map_err(|error| CommandError::Io(format!("the manual page: {error}")))
 }

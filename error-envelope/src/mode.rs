@@ -11,7 +11,7 @@ use hyper_util::rt::TokioExecutor;
 use serde_json::Value;
 use tokio::time::timeout;
 
-use crate::failure::{Failure, print};
+use crate::failure::{CommandError, print};
 
 /// Turn the policy of a running gateway off, or let it hold again
 ///
@@ -42,13 +42,13 @@ enum To {
 const PATIENCE: Duration = Duration::from_secs(5);
 const MOST_OF_ANSWER: usize = 64 * 1024;
 
-pub(crate) fn run(args: &Args) -> Result<(), Failure> {
+pub(crate) fn run(args: &Args) -> Result<(), CommandError> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    let runtime = runtime.map_err(|error| Failure::Io(format!("the runtime cannot start: {error}")))?;
-    let silent = || Failure::Io(format!("{}: no answer within {PATIENCE:?}", args.admin));
-    let asked = runtime.block_on(async { timeout(PATIENCE, ask(args)).await });
+    let runtime = runtime.map_err(|error| CommandError::Io(format!("the runtime cannot start: {error}")))?;
+    let silent = || CommandError::Io(format!("{}: no answer within {PATIENCE:?}", args.admin));
+    let asked = runtime.block_on(async { timeout(PATIENCE, send_request(args)).await });
     let (status, body) = asked.map_err(|_| silent())?.map_err(|why| {
-        Failure::Io(format!(
+        CommandError::Io(format!(
             "{}: {why}\n = help: give the address that `error-envelope gateway --admin` says",
             args.admin
         ))
@@ -58,12 +58,12 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
         Some(words) => print(&words),
         None => {
             let said: String = String::from_utf8_lossy(&body).chars().filter(|it| !it.is_control()).take(300).collect();
-            Err(Failure::Refused(format!("{} answered {status}, which is no mode: {said}", args.admin)))
+            Err(CommandError::Refused(format!("{} answered {status}, which is no mode: {said}", args.admin)))
         }
     }
 }
 
-async fn ask(args: &Args) -> Result<(StatusCode, Bytes), String> {
+async fn send_request(args: &Args) -> Result<(StatusCode, Bytes), String> {
     let (method, path) = match args.to {
         To::Off => (Method::POST, "/mode/off"),
         To::Policy => (Method::POST, "/mode/policy"),

@@ -17,33 +17,33 @@ use tower_error_envelope::policy::{PolicyFile, PolicyLoader};
 const SOME_SECRET: &str = "a secret that is not there, taken for one of sixty-four bytes...";
 
 /// A policy file, and the variables that the environment does not have.
-pub(crate) struct Read {
+pub(crate) struct LoadedPolicy {
     pub(crate) file: PolicyFile,
     missing: Vec<String>,
 }
 
 /// A text in a file.
-pub(crate) struct Place {
+pub(crate) struct SourceLocation {
     pub(crate) file: String,
     pub(crate) line: usize,
     pub(crate) span: Range<usize>,
 }
 
-impl Read {
+impl LoadedPolicy {
     /// The variables that the environment does not have, and where they are named.
-    pub(crate) fn missing(&self) -> impl Iterator<Item = (&str, Option<Place>)> {
-        self.missing.iter().map(|name| (name.as_str(), self.file.files().find_map(|file| named(file, name))))
+    pub(crate) fn missing(&self) -> impl Iterator<Item = (&str, Option<SourceLocation>)> {
+        self.missing.iter().map(|name| (name.as_str(), self.file.files().find_map(|file| display_name(file, name))))
     }
 }
 
 /// The loader knows the name alone.
-fn named(file: &Path, name: &str) -> Option<Place> {
+fn display_name(file: &Path, name: &str) -> Option<SourceLocation> {
     let text = fs::read_to_string(file).ok()?;
     let mut start = 0;
     for (line, content) in (1..).zip(text.split('\n')) {
         if let Some(at) = content.find(name).filter(|_| content.contains("secret_env")) {
             let span = start + at..start + at + name.len();
-            return Some(Place { file: file.display().to_string(), line, span });
+            return Some(SourceLocation { file: file.display().to_string(), line, span });
         }
         start += content.len() + 1;
     }
@@ -62,7 +62,7 @@ fn is_name(name: &str) -> bool {
 /// # Errors
 ///
 /// All that is wrong.
-pub(crate) fn read(path: &Path) -> Result<Read, Vec<PolicyError>> {
+pub(crate) fn read(path: &Path) -> Result<LoadedPolicy, Vec<PolicyError>> {
     read_by(PolicyLoader::new().any_verifier(), |loader| loader.check(path))
 }
 
@@ -71,7 +71,7 @@ pub(crate) fn read(path: &Path) -> Result<Read, Vec<PolicyError>> {
 /// # Errors
 ///
 /// All that is wrong.
-pub(crate) fn read_in_envoy(path: &Path) -> Result<Read, Vec<PolicyError>> {
+pub(crate) fn read_in_envoy(path: &Path) -> Result<LoadedPolicy, Vec<PolicyError>> {
     read_by(FilterPolicy::loader(), |loader| loader.check(path))
 }
 
@@ -80,14 +80,14 @@ pub(crate) fn read_in_envoy(path: &Path) -> Result<Read, Vec<PolicyError>> {
 /// # Errors
 ///
 /// What is wrong.
-pub(crate) fn read_inline_in_envoy(text: &str) -> Result<Read, Vec<PolicyError>> {
+pub(crate) fn read_inline_in_envoy(text: &str) -> Result<LoadedPolicy, Vec<PolicyError>> {
     read_by(FilterPolicy::loader(), |loader| loader.parse(FilterPolicy::INLINE, text).map_err(|error| vec![error]))
 }
 
 fn read_by(
     loader: PolicyLoader,
     read: impl FnOnce(PolicyLoader) -> Result<PolicyFile, Vec<PolicyError>>,
-) -> Result<Read, Vec<PolicyError>> {
+) -> Result<LoadedPolicy, Vec<PolicyError>> {
     let missing = Arc::new(Mutex::new(Vec::new()));
     let noted = Arc::clone(&missing);
     let variable = move |name: &str| {
@@ -101,5 +101,5 @@ fn read_by(
     };
     let file = read(loader.environment(variable))?;
     let missing = std::mem::take(&mut *missing.lock().unwrap_or_else(PoisonError::into_inner));
-    Ok(Read { file, missing })
+    Ok(LoadedPolicy { file, missing })
 }

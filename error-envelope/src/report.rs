@@ -81,7 +81,7 @@ fn annotation(finding: &Finding<'_>) -> String {
     let properties = properties.into_iter().filter_map(|(name, value)| Some(format!("{name}={}", property(&value?))));
     let properties = properties.collect::<Vec<_>>().join(",");
     let space = if properties.is_empty() { "" } else { " " };
-    let text = escaped(&format!("{}; {}", finding.told(), finding.advice()));
+    let text = escaped(&format!("{}; {}", finding.to_text(), finding.advice()));
     format!("::{command}{space}{properties}::{text}\n")
 }
 

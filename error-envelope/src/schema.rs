@@ -2,7 +2,7 @@
 //!
 //! It is held against the reader by the tests: the same tables, keys, words and defaults.
 
-use crate::failure::{Failure, print};
+use crate::failure::{CommandError, print};
 
 /// Write a JSON Schema of the policy file, for editors
 ///
@@ -11,6 +11,6 @@ use crate::failure::{Failure, print};
 pub(crate) struct Args {}
 
 /// Writes to standard output.
-pub(crate) fn run(Args {}: &Args) -> Result<(), Failure> {
+pub(crate) fn run(Args {}: &Args) -> Result<(), CommandError> {
     print(include_str!("policy.schema.json"))
 }

@@ -22,12 +22,12 @@ use crate::policy;
 use crate::recorded::Recorded;
 
 /// What a policy makes of an exchange.
-pub(crate) struct Outcome {
+pub(crate) struct TrialResult {
     pub(crate) status: StatusCode,
     pub(crate) headers: HeaderMap,
-    pub(crate) body: Sent,
+    pub(crate) body: SentBody,
     /// What would be logged.
-    pub(crate) told: Option<Told>,
+    pub(crate) told: Option<LoggedEvent>,
     /// What the response says; none where it was not asked for one.
     pub(crate) heard: Option<Explanation>,
     /// The body was not read: too long, in a coding that is not known, or not recorded (R4, R5).
@@ -38,7 +38,7 @@ pub(crate) struct Outcome {
 
 /// What the client gets for a body.
 #[derive(PartialEq, Eq)]
-pub(crate) enum Sent {
+pub(crate) enum SentBody {
     /// What the service said, byte for byte.
     AsItCame,
     These(Bytes),
@@ -46,7 +46,7 @@ pub(crate) enum Sent {
 
 /// What an event tells.
 #[derive(Clone)]
-pub(crate) struct Told {
+pub(crate) struct LoggedEvent {
     pub(crate) code: Option<ErrorCode>,
     pub(crate) origin: Origin,
     pub(crate) by: Option<DecidedBy>,
@@ -57,8 +57,8 @@ pub(crate) struct Told {
     pub(crate) unknown_code: Option<String>,
 }
 
-impl Told {
-    fn of(event: &Event) -> Self {
+impl LoggedEvent {
+    fn from_event(event: &Event) -> Self {
         Self {
             code: event.code().cloned(),
             origin: event.origin(),
@@ -113,7 +113,7 @@ impl Trial {
     }
 
     /// Tries an exchange, as if its route had this mode, which must be [known](Self::and_in), and this dialect.
-    pub(crate) fn of(&self, recorded: &Recorded, mode: Option<Mode>, dialect: Option<Dialect>) -> Outcome {
+    pub(crate) fn run(&self, recorded: &Recorded, mode: Option<Mode>, dialect: Option<Dialect>) -> TrialResult {
         let known = self.modes.iter().find(|(known, _)| Some(*known) == mode);
         let terms = known.map_or(&self.terms, |(_, terms)| terms);
         let (mut head, body) = recorded.request.clone().into_parts();
@@ -122,7 +122,7 @@ impl Trial {
         let mut admission = Exchange::begin(terms.clone(), &mut head, facts, example_id);
         loop {
             admission = match admission {
-                Admission::Answer(answered) => return Outcome::answered(*answered),
+                Admission::Answer(answered) => return TrialResult::answered(*answered),
                 Admission::Peek(pending, _) => {
                     pending.first_byte(if length == 0 { FirstByte::End } else { FirstByte::Data })
                 }
@@ -150,7 +150,7 @@ fn count(meter: Option<Meter>, body: &Bytes) {
     }
 }
 
-fn respond(exchange: Exchange, recorded: &Recorded, method: &Method) -> Outcome {
+fn respond(exchange: Exchange, recorded: &Recorded, method: &Method) -> TrialResult {
     let mut head = head_of(recorded);
     let body = recorded.response.body().as_ref().filter(|_| *method != Method::HEAD);
     let facts = match body {
@@ -168,29 +168,33 @@ fn respond(exchange: Exchange, recorded: &Recorded, method: &Method) -> Outcome 
     let rules = (0..most).map(|index| exchange.map_rule(index)).collect();
     let mut unread = false;
     let outcome = match exchange.response_head(&mut head, || facts) {
-        ResponsePlan::Pass(..) | ResponsePlan::Watch(_) => Outcome::passed(head, None),
-        ResponsePlan::Strip(..) => Outcome::of(head, Sent::These(Bytes::new()), None),
-        ResponsePlan::Keep(_, event) => Outcome::passed(head, Some(&event)),
+        ResponsePlan::Pass(..) | ResponsePlan::Watch(_) => TrialResult::passed(head, None),
+        ResponsePlan::Strip(..) => TrialResult::from_head(head, SentBody::These(Bytes::new()), None),
+        ResponsePlan::Keep(_, event) => TrialResult::passed(head, Some(&event)),
         ResponsePlan::Rewrite(written) => {
             // The head decided.
             unread = !facts.ended;
-            Outcome::of(head, Sent::These(written.body), Some(&written.event))
+            TrialResult::from_head(head, SentBody::These(written.body), Some(&written.event))
         }
-        ResponsePlan::Replace(answered) => Outcome::answered(*answered),
-        ResponsePlan::Tee(_, observed, most, _) => Outcome::passed(head, Some(&observed.finish(collected(body, most)))),
+        ResponsePlan::Replace(answered) => TrialResult::answered(*answered),
+        ResponsePlan::Tee(_, observed, most, _) => {
+            TrialResult::passed(head, Some(&observed.finish(collected(body, most))))
+        }
         ResponsePlan::Collect(exchange, most, _) => {
             let collected = collected(body, most);
             unread = matches!(collected, Collected::Unreadable(_));
             let mut written = head.clone();
             match exchange.response_body(&mut written, collected) {
-                CollectedAction::Rewrite(it) => Outcome::of(written, Sent::These(it.body), Some(&it.event)),
-                CollectedAction::Replace(answered) => Outcome::answered(*answered),
-                CollectedAction::Restore(_, event) => Outcome::passed(written, Some(&event)),
+                CollectedAction::Rewrite(it) => {
+                    TrialResult::from_head(written, SentBody::These(it.body), Some(&it.event))
+                }
+                CollectedAction::Replace(answered) => TrialResult::answered(*answered),
+                CollectedAction::Restore(_, event) => TrialResult::passed(written, Some(&event)),
             }
         }
     };
     let heard = if unread { from_head } else { heard };
-    Outcome { heard, unread, rules, ..outcome }
+    TrialResult { heard, unread, rules, ..outcome }
 }
 
 fn collected(body: Option<&Bytes>, most: u64) -> Collected<'_> {
@@ -209,31 +213,31 @@ fn head_of(recorded: &Recorded) -> response::Parts {
     head
 }
 
-impl Outcome {
-    fn of(head: response::Parts, body: Sent, event: Option<&Event>) -> Self {
-        let told = event.map(Told::of);
+impl TrialResult {
+    fn from_head(head: response::Parts, body: SentBody, event: Option<&Event>) -> Self {
+        let told = event.map(LoggedEvent::from_event);
         Self { status: head.status, headers: head.headers, body, told, heard: None, unread: false, rules: Vec::new() }
     }
 
     fn passed(head: response::Parts, event: Option<&Event>) -> Self {
-        Self::of(head, Sent::AsItCame, event)
+        Self::from_head(head, SentBody::AsItCame, event)
     }
 
     fn answered(answered: LocalReply) -> Self {
         let (head, body) = answered.reply.into_parts();
-        Self::of(head, Sent::These(body), Some(&answered.event))
+        Self::from_head(head, SentBody::These(body), Some(&answered.event))
     }
 
     /// Whether the client gets what the service said, the id aside.
     pub(crate) fn passes(&self) -> bool {
-        self.body == Sent::AsItCame
+        self.body == SentBody::AsItCame
     }
 
     /// What the client gets for a body; none where the recording has none of it.
     pub(crate) fn bytes(&self, recorded: &Recorded) -> Option<Bytes> {
         match &self.body {
-            Sent::These(bytes) => Some(bytes.clone()),
-            Sent::AsItCame => recorded.response.body().clone(),
+            SentBody::These(bytes) => Some(bytes.clone()),
+            SentBody::AsItCame => recorded.response.body().clone(),
         }
     }
 }

@@ -18,7 +18,7 @@ pub(crate) fn says_all(kind: &Kind) -> bool {
 
 /// A rule for errors of this kind on this route; `alone` says that all errors of its status there are of it. What no rule
 /// can tell from others gets none, with why.
-pub(crate) fn of(kind: &Kind, route: Option<&str>, alone: bool) -> Result<Draft, &'static str> {
+pub(crate) fn new(kind: &Kind, route: Option<&str>, alone: bool) -> Result<Draft, &'static str> {
     let status = kind.sent.ok_or("No status was sent.")?;
     let (condition, name, message) = match (&kind.unknown, route) {
         (Some(code), _) => (format!("code = {}", quoted(code)), name_of(code), sentence(code)),
@@ -52,7 +52,7 @@ mod tests {
     use error_envelope_core::policy::Policy;
 
     use super::super::seen::{Code, Kind};
-    use super::of;
+    use super::new;
 
     fn kind(status: u16, unknown: Option<&str>) -> Kind {
         Kind {
@@ -76,7 +76,7 @@ mod tests {
         for status in [400, 404, 409, 500, 503] {
             for unknown in unknown {
                 for route in routes {
-                    let Ok(draft) = of(&kind(status, unknown), route, true) else { continue };
+                    let Ok(draft) = new(&kind(status, unknown), route, true) else { continue };
                     let toml = format!("version = 1\n{}", draft.toml);
                     Policy::from_toml("draft.toml", &toml).unwrap_or_else(|error| panic!("{error}\n{toml}"));
                     drafted += 1;
@@ -88,13 +88,14 @@ mod tests {
 
     #[test]
     fn a_rule_names_what_the_service_says() {
-        let draft = of(&kind(409, Some("SeatTaken")), Some("/seats/{id}"), false).unwrap_or_else(|why| panic!("{why}"));
+        let draft =
+            new(&kind(409, Some("SeatTaken")), Some("/seats/{id}"), false).unwrap_or_else(|why| panic!("{why}"));
         let toml = "[[map]]\nstatus = 409\ncode = \"SeatTaken\"\nto = \"seat_taken\"\n\n[[code]]\ncode = \"seat_taken\"\n\
                     status = 409\nmessage = \"Seat taken.\"\n";
         assert_eq!(draft.toml, toml);
-        let draft = of(&kind(404, Some("NOT_FOUND")), None, false).unwrap_or_else(|why| panic!("{why}"));
+        let draft = new(&kind(404, Some("NOT_FOUND")), None, false).unwrap_or_else(|why| panic!("{why}"));
         assert!(!draft.toml.contains("[[code]]"), "the catalogue has it: {}", draft.toml);
-        assert!(of(&kind(409, None), Some("/seats/{id}"), false).is_err(), "others are told apart there");
-        assert!(of(&kind(409, None), None, true).is_err(), "it would hold everywhere");
+        assert!(new(&kind(409, None), Some("/seats/{id}"), false).is_err(), "others are told apart there");
+        assert!(new(&kind(409, None), None, true).is_err(), "it would hold everywhere");
     }
 }

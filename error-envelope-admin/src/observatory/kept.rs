@@ -7,7 +7,7 @@ use std::sync::{Arc, OnceLock};
 
 use error_envelope_core::request_id::RequestId;
 
-use super::seen::{Entry, Kind, Seen};
+use super::seen::{Entry, ErrorRecord, Kind};
 use super::tally::Tally;
 
 /// The last errors that are shown.
@@ -18,7 +18,7 @@ pub(crate) const MOST_IDS: usize = 10_000;
 pub(crate) const MOST_ROUTES: usize = 500;
 
 #[derive(Debug, Default)]
-pub(crate) struct Kept {
+pub(crate) struct RecentErrors {
     routes: HashMap<Arc<str>, Tally>,
     /// Where no route matched.
     elsewhere: Option<Tally>,
@@ -37,16 +37,16 @@ pub(crate) struct Id {
     pub(crate) kind: Arc<Kind>,
 }
 
-impl Kept {
+impl RecentErrors {
     /// Keeps one. `None` of an abandoned request, which is no error: it is counted, and found by its id.
-    pub(crate) fn keep(&mut self, seen: Seen<'_>) -> Option<Arc<Entry>> {
+    pub(crate) fn insert(&mut self, seen: ErrorRecord<'_>) -> Option<Arc<Entry>> {
         let route = seen.route.map(|route| self.shared(route));
         let tally = match &route {
             None => self.elsewhere.get_or_insert_with(|| Tally::new(seen.mode)),
             Some(route) => self.routes.entry(route.clone()).or_insert_with(|| Tally::new(seen.mode)),
         };
         let kind = tally.count(&seen);
-        let Seen { id, at, mode, dropped, has_bodies, .. } = seen;
+        let ErrorRecord { id, at, mode, dropped, has_bodies, .. } = seen;
         push(&mut self.ids, MOST_IDS, Id { id, at, route: route.clone(), kind: kind.clone() });
         if !kind.is_error() {
             return None;

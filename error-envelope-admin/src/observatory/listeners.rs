@@ -16,19 +16,19 @@ pub(crate) const SLOW_AFTER: Duration = Duration::from_secs(10);
 
 /// Who listens.
 #[derive(Default)]
-pub(crate) struct Listeners(Mutex<Vec<Arc<Listener>>>);
+pub(crate) struct Subscribers(Mutex<Vec<Arc<Subscriber>>>);
 
-struct Listener {
+struct Subscriber {
     last_taken: Mutex<Instant>,
     is_gone: AtomicBool,
 }
 
 /// A place among them, given back when it is dropped.
-pub(crate) struct Place(Arc<Listener>);
+pub(crate) struct SubscriptionSlot(Arc<Subscriber>);
 
-impl Listeners {
+impl Subscribers {
     /// `None` where there are too many: a slow one gives way first.
-    pub(crate) fn join(&self, now: Instant) -> Option<Place> {
+    pub(crate) fn join(&self, now: Instant) -> Option<SubscriptionSlot> {
         let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         all.retain(|it| !it.is_gone.load(Ordering::Relaxed));
         if all.len() >= MOST_LISTENERS {
@@ -37,23 +37,23 @@ impl Listeners {
             }
             all.retain(|it| !it.is_gone.load(Ordering::Relaxed));
         }
-        let listener = Arc::new(Listener { last_taken: Mutex::new(now), is_gone: AtomicBool::new(false) });
+        let listener = Arc::new(Subscriber { last_taken: Mutex::new(now), is_gone: AtomicBool::new(false) });
         let joins = all.len() < MOST_LISTENERS;
         joins.then(|| {
             all.push(listener.clone());
-            Place(listener)
+            SubscriptionSlot(listener)
         })
     }
 }
 
-impl Listener {
+impl Subscriber {
     fn is_slow(&self, now: Instant) -> bool {
         let last = *self.last_taken.lock().unwrap_or_else(PoisonError::into_inner);
         now.saturating_duration_since(last) >= SLOW_AFTER
     }
 }
 
-impl Place {
+impl SubscriptionSlot {
     /// Notes that it takes more; `false` where it was too slow and has no place any more.
     pub(crate) fn takes(&self, now: Instant) -> bool {
         let is_slow = self.0.is_slow(now);
@@ -62,7 +62,7 @@ impl Place {
     }
 }
 
-impl Drop for Place {
+impl Drop for SubscriptionSlot {
     fn drop(&mut self) {
         self.0.is_gone.store(true, Ordering::Relaxed);
     }

@@ -16,7 +16,7 @@ pub(crate) struct Filter {
 }
 
 impl Filter {
-    pub(crate) fn of(query: Option<&str>) -> Self {
+    pub(crate) fn parse(query: Option<&str>) -> Self {
         Self { route: value(query, "route"), code: value(query, "code") }
     }
 
@@ -68,9 +68,9 @@ mod tests {
             (Some("route=GET%20/a/%7Bid%7D&code=x&y=1"), "/?route=GET+%2Fa%2F%7Bid%7D&code=x"),
             (Some("route=%22%3E%3Cscript%3E"), "/?route=%22%3E%3Cscript%3E"),
         ] {
-            let filter = Filter::of(query);
+            let filter = Filter::parse(query);
             assert_eq!(filter.link("/"), link);
-            assert_eq!(Filter::of(link.split_once('?').map(|(_, query)| query)), filter);
+            assert_eq!(Filter::parse(link.split_once('?').map(|(_, query)| query)), filter);
         }
     }
 }

@@ -36,7 +36,7 @@ pub(crate) struct Span {
 
 impl Span {
     pub(crate) fn today(self) -> Day {
-        Day::of(self.now)
+        Day::from_millis(self.now)
     }
 
     pub(crate) fn in_words(self) -> String {
@@ -57,7 +57,7 @@ pub(crate) fn next(mode: Mode) -> Option<Mode> {
 }
 
 /// `tally` is `None` of a route without errors.
-pub(crate) fn of(mode: Mode, tally: Option<&Tally>, span: Span) -> Readiness {
+pub(crate) fn assess(mode: Mode, tally: Option<&Tally>, span: Span) -> Readiness {
     let today = span.today();
     let sum = |of: fn(&Tally) -> u64| tally.map_or(0, of);
     let without = tally.map_or(0, |it| it.without_code.sum(today));

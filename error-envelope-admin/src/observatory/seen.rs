@@ -12,7 +12,7 @@ use super::redact;
 
 /// One event, as it is counted. What a stranger chose is in it without what looks like a credential.
 #[derive(Clone)]
-pub(crate) struct Seen<'a> {
+pub(crate) struct ErrorRecord<'a> {
     pub(crate) id: RequestId,
     /// In milliseconds since the Unix epoch.
     pub(crate) at: u64,
@@ -88,8 +88,8 @@ pub(crate) struct Side {
     pub(crate) whole: bool,
 }
 
-impl<'a> Seen<'a> {
-    pub(crate) fn of(event: &'a Event, at: u64) -> Self {
+impl<'a> ErrorRecord<'a> {
+    pub(crate) fn from_event(event: &'a Event, at: u64) -> Self {
         Self {
             id: event.request_id(),
             at,
@@ -97,7 +97,7 @@ impl<'a> Seen<'a> {
             mode: event.mode(),
             kind: Kind {
                 origin: event.origin(),
-                code: Code::of(event.code()),
+                code: Code::new(event.code()),
                 sent: event.status().map(|status| status.as_u16()),
                 would_be: event.would_be().map(|status| status.as_u16()),
                 grpc: event.grpc_status(),
@@ -126,7 +126,7 @@ impl Kind {
     }
 
     /// What the service said; `None` where it was not asked, or where what it said was no status.
-    pub(crate) fn said(&self) -> Option<u16> {
+    pub(crate) fn inner_status(&self) -> Option<u16> {
         self.sent.filter(|_| self.origin == Origin::Inner)
     }
 
@@ -138,7 +138,7 @@ impl Kind {
 
 impl Code {
     /// The codes of the catalogue and of the policy are an operator's; any other is the service's own word.
-    fn of(code: Option<&ErrorCode>) -> Self {
+    fn new(code: Option<&ErrorCode>) -> Self {
         let may_be_shown =
             |code: &&ErrorCode| !redact::is_suspect(code.as_str()) || redact::text(code.as_str()) == code.as_str();
         code.filter(may_be_shown).map_or(Self::None, |code| Self::Known(code.clone()))
@@ -155,13 +155,13 @@ impl Code {
 }
 
 impl Bodies {
-    pub(crate) fn of(before: Option<&CapturedBody>, after: Option<&CapturedBody>) -> Self {
-        Self { before: before.map(Side::of), after: after.map(Side::of) }
+    pub(crate) fn new(before: Option<&CapturedBody>, after: Option<&CapturedBody>) -> Self {
+        Self { before: before.map(Side::new), after: after.map(Side::new) }
     }
 }
 
 impl Side {
-    fn of(shown: &CapturedBody) -> Self {
+    fn new(shown: &CapturedBody) -> Self {
         Self::made(shown.status().as_u16(), shown.content_type(), shown.body(), shown.is_whole())
     }
 

@@ -7,19 +7,19 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use error_envelope_core::exchange::{BodyCapture, Event, Observer};
 
-use super::kept::Kept;
-use super::listeners::Listeners;
-use super::seen::{Bodies, Entry, Seen};
+use super::kept::RecentErrors;
+use super::listeners::Subscribers;
+use super::seen::{Bodies, Entry, ErrorRecord};
 
 /// Bodies that wait for what must not be seen to be taken out, at most 16 KiB each: further ones are not shown.
 const MOST_WAITING: usize = 256;
 
 /// What was seen, in bounded memory.
 pub(crate) struct Store {
-    kept: Arc<Mutex<Kept>>,
+    kept: Arc<Mutex<RecentErrors>>,
     /// Begun with the first body: most policies show none.
     bodies: OnceLock<Option<SyncSender<Work>>>,
-    pub(crate) listeners: Listeners,
+    pub(crate) listeners: Subscribers,
     /// In milliseconds since the Unix epoch.
     pub(crate) since: u64,
 }
@@ -28,14 +28,14 @@ type Work = (Arc<Entry>, BodyCapture);
 
 impl Default for Store {
     fn default() -> Self {
-        let (kept, listeners) = (Arc::default(), Listeners::default());
+        let (kept, listeners) = (Arc::default(), Subscribers::default());
         Self { kept, bodies: OnceLock::new(), listeners, since: now() }
     }
 }
 
 impl Observer for Store {
     fn on_event(&self, event: &Event) {
-        let entry = self.kept().keep(Seen::of(event, now()));
+        let entry = self.recent().insert(ErrorRecord::from_event(event, now()));
         if let Some((entry, exhibit)) = entry.zip(event.exhibit()) {
             self.show(entry, exhibit);
         }
@@ -43,7 +43,7 @@ impl Observer for Store {
 }
 
 impl Store {
-    pub(crate) fn kept(&self) -> MutexGuard<'_, Kept> {
+    pub(crate) fn recent(&self) -> MutexGuard<'_, RecentErrors> {
         lock(&self.kept)
     }
 
@@ -72,9 +72,9 @@ impl Store {
     }
 }
 
-fn work(receiver: &Receiver<Work>, kept: &Mutex<Kept>) {
+fn work(receiver: &Receiver<Work>, kept: &Mutex<RecentErrors>) {
     while let Ok((entry, exhibit)) = receiver.recv() {
-        let bodies = Bodies::of(exhibit.before(), exhibit.after());
+        let bodies = Bodies::new(exhibit.before(), exhibit.after());
         let is_example = bodies.before.is_some();
         let _ = entry.bodies.set(bodies);
         if is_example {
@@ -83,7 +83,7 @@ fn work(receiver: &Receiver<Work>, kept: &Mutex<Kept>) {
     }
 }
 
-fn lock(kept: &Mutex<Kept>) -> MutexGuard<'_, Kept> {
+fn lock(kept: &Mutex<RecentErrors>) -> MutexGuard<'_, RecentErrors> {
     kept.lock().unwrap_or_else(PoisonError::into_inner)
 }
 

@@ -6,7 +6,7 @@ use error_envelope_core::exchange::Origin;
 use error_envelope_core::policy::Mode;
 
 use super::draft;
-use super::seen::{Entry, Kind, Seen};
+use super::seen::{Entry, ErrorRecord, Kind};
 use super::week::{Day, Week};
 
 /// More kinds of errors than a person reads; beyond them the rarest are counted together.
@@ -69,8 +69,8 @@ impl Tally {
     }
 
     /// Counts one, and gives what it has in common with others.
-    pub(crate) fn count(&mut self, seen: &Seen<'_>) -> Arc<Kind> {
-        let (day, kind) = (Day::of(seen.at), &seen.kind);
+    pub(crate) fn count(&mut self, seen: &ErrorRecord<'_>) -> Arc<Kind> {
+        let (day, kind) = (Day::from_millis(seen.at), &seen.kind);
         (self.mode, self.last) = (seen.mode, seen.at);
         if !kind.is_error() {
             self.abandoned.count(day);
@@ -98,7 +98,7 @@ impl Tally {
         self.count_kind(seen, day)
     }
 
-    fn count_kind(&mut self, seen: &Seen<'_>, day: Day) -> Arc<Kind> {
+    fn count_kind(&mut self, seen: &ErrorRecord<'_>, day: Day) -> Arc<Kind> {
         if let Some(known) = self.kinds.iter_mut().find(|known| *known.kind == seen.kind) {
             known.week.count(day);
             known.last = seen.at;

@@ -15,7 +15,7 @@ pub(crate) struct Week {
 }
 
 impl Day {
-    pub(crate) fn of(at_ms: u64) -> Self {
+    pub(crate) fn from_millis(at_ms: u64) -> Self {
         Self(u32::try_from(at_ms / DAY_MS).unwrap_or(u32::MAX))
     }
 }

@@ -20,7 +20,7 @@ pub(super) struct Choices {
 }
 
 impl Choices {
-    pub(super) fn of(entries: &[Arc<Entry>]) -> Self {
+    pub(super) fn from_entries(entries: &[Arc<Entry>]) -> Self {
         let codes = entries.iter().map(|entry| entry.kind.code.as_str().to_owned()).filter(|code| !code.is_empty());
         Self { routes: entries.iter().map(|entry| entry.route.clone()).collect(), codes: codes.collect() }
     }
@@ -113,7 +113,7 @@ pub(super) fn row(entry: &Entry, now: u64) -> Markup {
 /// `409`; `200 → 400 observed` where the client got what the service said.
 pub(super) fn statuses(entry: &Entry) -> Markup {
     let said = entry.bodies.get().and_then(|bodies| bodies.before.as_ref()).map(|side| side.status);
-    let said = said.or(entry.kind.said());
+    let said = said.or(entry.kind.inner_status());
     let sent = entry.kind.sent;
     html! {
         @match entry.kind.would_be {

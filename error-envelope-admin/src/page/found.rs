@@ -16,7 +16,7 @@ use crate::observatory::seen::{Entry, Kind};
 pub(super) fn answer(shared: &Shared, wanted: &str, id: Option<RequestId>, span: Span) -> (StatusCode, Markup) {
     let Some(id) = id else { return (StatusCode::BAD_REQUEST, no_id(wanted)) };
     let (entries, (ids, count)) = {
-        let kept = shared.store.kept();
+        let kept = shared.store.recent();
         (kept.entries_of(id), kept.find(id))
     };
     let some = if entries.is_empty() { ids.len() } else { entries.len() };

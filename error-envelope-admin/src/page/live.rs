@@ -14,7 +14,7 @@ use bytes::Bytes;
 use http_body::{Body, Frame};
 use tokio::time::{Instant, Interval, MissedTickBehavior, interval};
 
-use crate::observatory::listeners::Place;
+use crate::observatory::listeners::SubscriptionSlot;
 use crate::observatory::query::Filter;
 use crate::observatory::seen::Entry;
 use crate::observatory::store::{self, Store};
@@ -32,7 +32,7 @@ const WAIT_FOR_BODIES_MS: u64 = 2_000;
 pub(super) struct Events {
     store: Arc<Store>,
     filter: Filter,
-    place: Place,
+    place: SubscriptionSlot,
     ticks: Interval,
     last_beat: Instant,
     /// The number of the last error that was told.
@@ -42,18 +42,18 @@ pub(super) struct Events {
 
 impl Events {
     /// From the error after the one with this number; from now on, where none is given.
-    pub(super) fn new(store: Arc<Store>, filter: Filter, place: Place, after: Option<u64>) -> Self {
+    pub(super) fn new(store: Arc<Store>, filter: Filter, place: SubscriptionSlot, after: Option<u64>) -> Self {
         let mut ticks = interval(LOOK_EVERY);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         // A number may be from before this process began.
-        let count = store.kept().count;
+        let count = store.recent().count;
         let told = after.map_or(count, |after| after.min(count));
         Self { store, filter, place, ticks, last_beat: Instant::now(), told, has_begun: false }
     }
 
     /// What came since, as one event; `None` where nothing did.
     fn look(&mut self) -> Option<String> {
-        let kept = self.store.kept();
+        let kept = self.store.recent();
         let mut since: Vec<Arc<Entry>> = kept.entries().take_while(|it| it.number > self.told).cloned().collect();
         let gone = kept.count - self.told - since.len() as u64;
         drop(kept);

@@ -21,13 +21,13 @@ use tokio::time::Instant;
 use self::frame::Frame;
 use self::live::Events;
 use crate::answer::{self, Answer};
-use crate::asked::Asked;
+use crate::asked::AdminRequest;
 use crate::observatory::query::{Filter, value};
 use crate::observatory::readiness::Span;
 use crate::observatory::{LIVE, search, store};
-use crate::row::{Row, get};
+use crate::row::{Endpoint, get};
 
-pub(crate) static ROWS: &[Row] = &[
+pub(crate) static ROWS: &[Endpoint] = &[
     get("/", home),
     get("/errors", find),
     get("/errors/{id}", one),
@@ -38,14 +38,14 @@ pub(crate) static ROWS: &[Row] = &[
 ];
 
 /// `/`: all of it.
-pub(super) fn home(asked: &Asked<'_>) -> Answer {
-    let (filter, span) = (Filter::of(asked.query), span(asked));
-    let routes = routes::Routes::of(asked.shared(), span);
+pub(super) fn home(asked: &AdminRequest<'_>) -> Answer {
+    let (filter, span) = (Filter::parse(asked.query), span(asked));
+    let routes = routes::Routes::new(asked.shared(), span);
     let (count, entries) = {
-        let kept = asked.shared().store.kept();
+        let kept = asked.shared().store.recent();
         (kept.count, kept.entries().cloned().collect::<Vec<_>>())
     };
-    let choices = errors::Choices::of(&entries);
+    let choices = errors::Choices::from_entries(&entries);
     let shown: Vec<_> = entries.into_iter().filter(|entry| filter.fits(entry)).collect();
     let live = filter.link("/events");
     let frame = Frame { title: "Errors", searched: "", live: Some((&live, count)), is_home: true };
@@ -59,23 +59,23 @@ pub(super) fn home(asked: &Asked<'_>) -> Answer {
 }
 
 /// `/errors?id=…`: by an id, from a client's report.
-pub(super) fn find(asked: &Asked<'_>) -> Answer {
+pub(super) fn find(asked: &AdminRequest<'_>) -> Answer {
     let wanted = value(asked.query, "id").unwrap_or_default();
     answer_of(asked, &wanted)
 }
 
 /// `/errors/req_…`, to be shared.
-pub(super) fn one(asked: &Asked<'_>) -> Answer {
+pub(super) fn one(asked: &AdminRequest<'_>) -> Answer {
     answer_of(asked, asked.name)
 }
 
-fn answer_of(asked: &Asked<'_>, wanted: &str) -> Answer {
+fn answer_of(asked: &AdminRequest<'_>, wanted: &str) -> Answer {
     let (status, content) = found::answer(asked.shared(), wanted, search::id_in(wanted), span(asked));
     let frame = Frame { title: "One error", searched: wanted, live: None, is_home: false };
     page(status, &frame.around(&content))
 }
 
-fn span(asked: &Asked<'_>) -> Span {
+fn span(asked: &AdminRequest<'_>) -> Span {
     Span { since: asked.shared().store.since, now: store::now() }
 }
 
@@ -86,7 +86,7 @@ fn page(status: StatusCode, page: &Markup) -> Answer {
     answer
 }
 
-fn events(asked: &Asked<'_>) -> Answer {
+fn events(asked: &AdminRequest<'_>) -> Answer {
     let store = &asked.shared().store;
     let Some(place) = store.listeners.join(Instant::now()) else {
         let mut full = answer::text(StatusCode::SERVICE_UNAVAILABLE, "too many pages are open already; close one");
@@ -96,7 +96,7 @@ fn events(asked: &Asked<'_>) -> Answer {
     // What the page shows already, or what a connection before this one brought.
     let after = last_event(asked.headers).or_else(|| value(asked.query, "after"));
     let after = after.and_then(|number| number.parse().ok());
-    let events = Events::new(store.clone(), Filter::of(asked.query), place, after);
+    let events = Events::new(store.clone(), Filter::parse(asked.query), place, after);
     answer::stream("text/event-stream", events)
 }
 

@@ -3,7 +3,7 @@
 use error_envelope_core::exchange::Origin;
 use maud::{Markup, html};
 
-use super::routes::{OfRoute, verdict_word};
+use super::routes::{RouteErrors, verdict_word};
 use super::text::{counted, foreign, time};
 use super::{errors, said};
 use crate::observatory::draft;
@@ -15,7 +15,7 @@ use crate::observatory::tally::OfKind;
 /// Kinds without a code for which it is said what to write: the commonest.
 const MOST_DRAFTS: usize = 3;
 
-impl OfRoute {
+impl RouteErrors {
     pub(super) fn explained(&self, span: Span) -> Markup {
         html! {
             div.explained {
@@ -97,7 +97,7 @@ impl OfRoute {
                 div.drafts {
                     h3 { "What to write into the policy" }
                     @for (count, of) in without {
-                        (draft_of(*count, &of.kind, draft::of(&of.kind, self.route.as_deref(), alone(&of.kind))))
+                        (draft_of(*count, &of.kind, draft::new(&of.kind, self.route.as_deref(), alone(&of.kind))))
                     }
                     p.quiet {
                         "Names are a first guess. " code { "error-envelope learn" }

@@ -23,15 +23,15 @@ const MOST_QUIET: usize = 200;
 /// All routes, as of now.
 pub(super) struct Routes {
     /// Those with errors, those that have most without a code first.
-    pub(super) loud: Vec<OfRoute>,
+    pub(super) loud: Vec<RouteErrors>,
     /// The others, by mode.
     quiet: BTreeMap<&'static str, Vec<String>>,
-    pub(super) in_force: Option<InForce>,
+    pub(super) in_force: Option<RouteSettings>,
     pub(super) is_off: bool,
     pub(super) span: Span,
 }
 
-pub(super) struct InForce {
+pub(super) struct RouteSettings {
     pub(super) origin: String,
     pub(super) since: u64,
     mode: Mode,
@@ -40,7 +40,7 @@ pub(super) struct InForce {
 }
 
 /// One with errors.
-pub(super) struct OfRoute {
+pub(super) struct RouteErrors {
     pub(super) route: Option<Arc<str>>,
     mode: Mode,
     /// Whether the policy in force has it.
@@ -50,7 +50,7 @@ pub(super) struct OfRoute {
 }
 
 impl Routes {
-    pub(super) fn of(shared: &Shared, span: Span) -> Self {
+    pub(super) fn new(shared: &Shared, span: Span) -> Self {
         let status = shared.policy_status();
         let mut modes: HashMap<&str, Mode> = HashMap::new();
         let mut quiet: BTreeMap<&'static str, Vec<String>> = BTreeMap::new();
@@ -60,7 +60,7 @@ impl Routes {
             for route in status.policy().routes() {
                 modes.entry(route.pattern()).or_insert(route.mode());
             }
-            InForce {
+            RouteSettings {
                 origin: figures.origin().to_owned(),
                 since: u64::try_from(since.as_millis()).unwrap_or(u64::MAX),
                 mode: figures.mode(),
@@ -69,7 +69,7 @@ impl Routes {
             }
         });
         let tallies: Vec<_> = {
-            let kept = shared.store.kept();
+            let kept = shared.store.recent();
             kept.tallies().map(|(route, tally)| (route.cloned(), tally.clone())).collect()
         };
         let mut loud = Vec::new();
@@ -85,8 +85,8 @@ impl Routes {
                 }
                 continue;
             }
-            let readiness = readiness::of(mode, Some(&tally), span);
-            loud.push(OfRoute { route, mode, is_known: known.is_some(), tally, readiness });
+            let readiness = readiness::assess(mode, Some(&tally), span);
+            loud.push(RouteErrors { route, mode, is_known: known.is_some(), tally, readiness });
         }
         for (route, mode) in modes {
             quiet.entry(mode.as_str()).or_default().push(route.to_owned());
@@ -132,7 +132,7 @@ impl Routes {
         }
     }
 
-    fn route(&self, at: usize, it: &OfRoute) -> Markup {
+    fn route(&self, at: usize, it: &RouteErrors) -> Markup {
         let today = self.span.today();
         let (errors, inner) = (it.tally.errors.sum(today), it.tally.inner.sum(today));
         let without = it.tally.without_code.sum(today);

@@ -11,8 +11,8 @@ use regex::Regex;
 
 use crate::admin::Admin;
 use crate::answer::Answer;
-use crate::asked::Asked;
-use crate::observatory::seen::{Bodies, Code, Kind, Seen, Side};
+use crate::asked::AdminRequest;
+use crate::observatory::seen::{Bodies, Code, ErrorRecord, Kind, Side};
 use crate::observatory::store;
 use crate::page;
 
@@ -23,7 +23,7 @@ fn keep(admin: &Admin, [route, code, unknown, dropped, kind, before, after]: [&s
     let (origin, unknown) = (Origin::Inner, Some(unknown.into()));
     let by = Some(DecidedBy::Status);
     let code = Code::Any(code.into());
-    let seen = Seen {
+    let seen = ErrorRecord {
         id: ID.parse().expect("an id"),
         at: store::now(),
         route: Some(route),
@@ -33,14 +33,14 @@ fn keep(admin: &Admin, [route, code, unknown, dropped, kind, before, after]: [&s
         has_bodies: true,
     };
     let store = &admin.shared.store;
-    let entry = store.kept().keep(seen).expect("an error");
+    let entry = store.recent().insert(seen).expect("an error");
     let side = |text: &str| Some(Side::made(409, Some(kind), text.as_bytes(), true));
     entry.bodies.set(Bodies { before: side(before), after: side(after) }).expect("none before");
-    store.kept().exemplify(&entry);
+    store.recent().exemplify(&entry);
 }
 
 /// One with nothing special to it.
-fn another() -> Seen<'static> {
+fn another() -> ErrorRecord<'static> {
     let kind = Kind {
         origin: Origin::Inner,
         code: Code::None,
@@ -52,7 +52,7 @@ fn another() -> Seen<'static> {
         unknown: None,
     };
     let id = ID.parse().expect("an id");
-    Seen { id, at: store::now(), route: Some("/b"), mode: Mode::Observe, kind, dropped: None, has_bodies: false }
+    ErrorRecord { id, at: store::now(), route: Some("/b"), mode: Mode::Observe, kind, dropped: None, has_bodies: false }
 }
 
 fn read(answer: Answer) -> String {
@@ -65,12 +65,13 @@ fn read(answer: Answer) -> String {
 
 /// The pages on which all of it is, and what the live stream adds.
 fn pages(admin: &Admin, query: &str) -> Vec<String> {
-    let asked = |name: &'static str| Asked { admin, headers: Box::leak(Box::new(HeaderMap::new())), name, query: None };
-    let with_query = Asked { query: Some(query), ..asked("") };
+    let asked =
+        |name: &'static str| AdminRequest { admin, headers: Box::leak(Box::new(HeaderMap::new())), name, query: None };
+    let with_query = AdminRequest { query: Some(query), ..asked("") };
     let live = admin
         .shared
         .store
-        .kept()
+        .recent()
         .entries()
         .map(|entry| super::errors::row(entry, store::now()).into_string())
         .collect();
@@ -168,7 +169,7 @@ fn of_a_refusal_the_page_says_whether_the_service_was_asked() {
         let admin = Admin::new();
         let mut seen = another();
         seen.kind = Kind { origin: Origin::Guard, sent, would_be, by: None, ..seen.kind };
-        admin.shared.store.kept().keep(seen).expect("an error");
+        admin.shared.store.recent().insert(seen).expect("an error");
         let page = pages(&admin, "").concat();
         assert!(page.contains(text), "{text} in {page}");
         assert_eq!(page.contains("was not asked"), would_be.is_none(), "{page}");
@@ -180,7 +181,7 @@ fn an_id_that_is_not_known_is_told_what_to_do() {
     let admin = Admin::new();
     let ask = |id: &'static str| {
         let (headers, query) = (HeaderMap::new(), format!("id={id}"));
-        let answer = page::find(&Asked { admin: &admin, headers: &headers, name: "", query: Some(&query) });
+        let answer = page::find(&AdminRequest { admin: &admin, headers: &headers, name: "", query: Some(&query) });
         (answer.status().as_u16(), read(answer))
     };
     let (status, page) = ask("%20REQ_01jd2v5w8z3q4r6t8y0a1b2c3d%20");
@@ -204,7 +205,7 @@ fn without_errors_there_is_a_page_that_says_so() {
 #[test]
 fn of_an_id_that_requests_share_the_last_are_shown_and_all_counted() {
     let admin = Admin::new();
-    let page = || read(page::one(&Asked { admin: &admin, headers: &HeaderMap::new(), name: ID, query: None }));
+    let page = || read(page::one(&AdminRequest { admin: &admin, headers: &HeaderMap::new(), name: ID, query: None }));
     let errors = |count| (0..count).for_each(|_| keep(&admin, ["/a", "conflict", "E", "d", "text/plain", "b", "a"]));
     errors(100);
     assert!(!page().contains("that have this id"));
@@ -212,10 +213,10 @@ fn of_an_id_that_requests_share_the_last_are_shown_and_all_counted() {
     let shown = page();
     assert!(shown.contains("The last 100 of 150 that have this id."));
     assert_eq!(shown.matches("<article").count(), 100);
-    let mut other = admin.shared.store.kept();
+    let mut other = admin.shared.store.recent();
     for number in 0..100 {
         let id = error_envelope_core::request_id::RequestId::from_parts(store::now(), number);
-        other.keep(Seen { id, ..another() }).expect("an error");
+        other.insert(ErrorRecord { id, ..another() }).expect("an error");
     }
     drop(other);
     let remembered = page();

@@ -34,7 +34,7 @@ use error_envelope_runtime as runtime;
 use http::{Response, Version, response as http_response};
 
 use crate::abi::{Attribute, Head, Stream};
-use crate::config::Module;
+use crate::config::FilterModule;
 use crate::heads;
 use crate::timer::Timer;
 
@@ -67,10 +67,10 @@ enum Wait {
 
 /// One stream.
 pub(crate) struct Filter {
-    module: Arc<Module>,
+    module: Arc<FilterModule>,
     state: RefCell<State>,
     meter: RefCell<Option<Meter>>,
-    local: RefCell<Option<Local>>,
+    local: RefCell<Option<EnvoyLocalReply>>,
     /// Of the state that waits.
     timer: RefCell<Option<Timer>>,
     /// Of the whole call.
@@ -97,7 +97,7 @@ enum State {
     Replacing(Bytes),
     Dropping,
     Passing(BodyContext),
-    Copying(Box<Copying>),
+    Copying(Box<TeeState>),
     Watching(Box<RpcResponse>),
     Lingering(Box<Lingering>),
     Deferred(Box<Deferred>),
@@ -120,7 +120,7 @@ struct Collecting {
 }
 
 /// An inner error that passes, and is copied (M1).
-struct Copying {
+struct TeeState {
     tail: BodyContext,
     observed: Box<ObservedError>,
     copy: Vec<u8>,
@@ -142,13 +142,13 @@ struct Deferred {
 }
 
 /// What Envoy says of an answer of its own.
-struct Local {
+struct EnvoyLocalReply {
     status: u32,
     details: String,
 }
 
 impl Filter {
-    pub(crate) fn new(module: Arc<Module>) -> Self {
+    pub(crate) fn new(module: Arc<FilterModule>) -> Self {
         Self {
             module,
             state: RefCell::default(),
@@ -166,7 +166,7 @@ impl Filter {
         }
     }
 
-    pub(crate) fn module(&self) -> &Module {
+    pub(crate) fn module(&self) -> &FilterModule {
         &self.module
     }
 
@@ -174,10 +174,12 @@ impl Filter {
     pub(crate) fn local_reply(&self, stream: &Stream<'_>, status: u32, details: &[u8]) {
         let details = String::from_utf8_lossy(details).into_owned();
         match self.leave(State::Answered) {
-            State::Collecting(collecting) => self.failed_past(stream, collecting.exchange, Local { status, details }),
+            State::Collecting(collecting) => {
+                self.failed_past(stream, collecting.exchange, EnvoyLocalReply { status, details })
+            }
             state => {
                 self.leave(state);
-                *self.local.borrow_mut() = Some(Local { status, details });
+                *self.local.borrow_mut() = Some(EnvoyLocalReply { status, details });
             }
         }
     }
@@ -203,7 +205,7 @@ impl Filter {
             State::Draining(draining) => Some(draining.exchange.abandoned()),
             State::Collecting(collecting) => Some(collecting.exchange.abandoned()),
             State::Copying(copying) => {
-                let Copying { observed, copy, .. } = *copying;
+                let TeeState { observed, copy, .. } = *copying;
                 Some(observed.finish(Collected::Unreadable(&copy)))
             }
             State::Passing(tail) if !self.response_ended.get() => broke_off(stream, tail),
@@ -223,7 +225,7 @@ impl Filter {
             | State::Answered => None,
         };
         if let Some(event) = event {
-            self.tell(stream, event);
+            self.log(stream, event);
         }
     }
 
@@ -244,7 +246,7 @@ impl Filter {
         let _ = runtime::catch(|| drop(state));
         let exchange = self.unread(stream);
         if self.head_left.get() {
-            self.tell(stream, exchange.panicked(text).event);
+            self.log(stream, exchange.panicked(text).event);
             stream.reset("error_envelope_panicked");
         } else {
             self.answer(stream, exchange.unready_panicked(text));
@@ -254,7 +256,7 @@ impl Filter {
     /// A request that nobody may forward, as far as its head can be read now.
     fn unread(&self, stream: &Stream<'_>) -> Exchange {
         let mut head = self.read_request(stream);
-        let followed = redirect::take(self.followed.take(), &mut head.parts.headers);
+        let followed = redirect::follow(self.followed.take(), &mut head.parts.headers);
         let facts = heads::request_facts(&head.parts, self.request_ended.get());
         let terms = self.terms();
         let exchange = Exchange::unread(terms, &head.parts, facts, || {
@@ -299,7 +301,7 @@ impl Filter {
     }
 
     /// Logs and counts an event, and notes it for access logs and traces.
-    fn tell(&self, stream: &Stream<'_>, event: Event) {
+    fn log(&self, stream: &Stream<'_>, event: Event) {
         note(stream, &event);
         runtime::log_event(event);
     }

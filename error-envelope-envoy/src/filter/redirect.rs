@@ -29,7 +29,7 @@ pub(super) fn followed() -> Option<RequestId> {
 }
 
 /// Takes the id out of a head that Envoy has sent again. A head with another id, or several, is a client's (I2).
-pub(super) fn take(id: Option<RequestId>, headers: &mut HeaderMap) -> Option<RequestId> {
+pub(super) fn follow(id: Option<RequestId>, headers: &mut HeaderMap) -> Option<RequestId> {
     let id = id?;
     let mut sent = headers.get_all("x-request-id").iter();
     let is_same = sent.next().is_some_and(|sent| sent.as_bytes() == id.text()) && sent.next().is_none();

@@ -8,8 +8,8 @@ use http::Version;
 
 use super::redirect;
 use super::{BodyStatus, Collecting, Draining, Filter, HeadStatus, State, Wait};
-use crate::abi::{Body, Head, Lines, Stream};
-use crate::heads::{self, Changes};
+use crate::abi::{Body, Head, HeaderList, Stream};
+use crate::heads::{self, HeaderMutations};
 
 impl Filter {
     pub(crate) fn request_head(&self, stream: &Stream<'_>, end: bool) -> HeadStatus {
@@ -31,7 +31,7 @@ impl Filter {
         match admission {
             Admission::Forward(exchange, meter, unenforced) => {
                 self.tell_unenforced(unenforced);
-                changes.tell(stream, Head::Request);
+                changes.apply(stream, Head::Request);
                 self.forward(stream, exchange, meter);
                 HeadStatus::Continue
             }
@@ -45,7 +45,7 @@ impl Filter {
                 HeadStatus::Stop
             }
             Admission::Peek(pending, timeout) => {
-                changes.tell(stream, Head::Request);
+                changes.apply(stream, Head::Request);
                 self.id.set(Some(pending.request_id()));
                 self.leave(State::Peeking(Box::new(pending)));
                 self.wait(stream, Wait::Peek, timeout);
@@ -55,11 +55,16 @@ impl Filter {
     }
 
     /// Shows the head to the guards: what they say, and what became of it.
-    fn admit(&self, lines: Lines<'_>, version: Version, end: bool) -> Result<(Admission, Changes), Box<LocalReply>> {
+    fn admit(
+        &self,
+        lines: HeaderList<'_>,
+        version: Version,
+        end: bool,
+    ) -> Result<(Admission, HeaderMutations), Box<LocalReply>> {
         let terms = self.terms();
         let all = terms.reads_any() || lines.len() > heads::MANY || heads::has_removed(lines);
         let mut head = heads::request(lines, version, all);
-        let followed = redirect::take(self.followed.take(), &mut head.parts.headers);
+        let followed = redirect::follow(self.followed.take(), &mut head.parts.headers);
         let id = || followed.unwrap_or_else(runtime::new_request_id);
         let facts = heads::request_facts(&head.parts, end);
         if let Some(cause) = head.unread {
@@ -88,9 +93,9 @@ impl Filter {
             Admission::Answer(_) | Admission::Verify(..) => None,
         };
         let changes = match id {
-            Some(_) if all => Changes::of(lines, &parts.headers),
-            Some(id) => Changes::id_alone(id.clone(), head.has_id),
-            None => Changes::default(),
+            Some(_) if all => HeaderMutations::from_lines(lines, &parts.headers),
+            Some(id) => HeaderMutations::id_alone(id.clone(), head.has_id),
+            None => HeaderMutations::default(),
         };
         Ok((admission, changes))
     }
@@ -279,7 +284,7 @@ impl Filter {
     #[cfg(feature = "panics")]
     pub(super) fn inject(&self, stream: &Stream<'_>, hook: &str) {
         let asked =
-            |lines: Lines<'_>| lines.iter().any(|(name, value)| name == b"x-panic-in" && value == hook.as_bytes());
+            |lines: HeaderList<'_>| lines.iter().any(|(name, value)| name == b"x-panic-in" && value == hook.as_bytes());
         assert!(!stream.lines(Head::Request, asked), "asked for, in {hook}");
     }
 

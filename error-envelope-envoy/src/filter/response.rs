@@ -7,9 +7,9 @@ use error_envelope_core::exchange::{BoxError, Collected, CollectedAction, Exchan
 use error_envelope_runtime as runtime;
 use http::{HeaderValue, StatusCode, response};
 
-use super::{BodyStatus, Collecting, Copying, Filter, HeadStatus, Local, State, Wait};
-use crate::abi::{Body, Head, Lines, Stream};
-use crate::heads::{self, Changes};
+use super::{BodyStatus, Collecting, EnvoyLocalReply, Filter, HeadStatus, State, TeeState, Wait};
+use crate::abi::{Body, Head, HeaderList, Stream};
+use crate::heads::{self, HeaderMutations};
 
 impl Filter {
     pub(crate) fn response_head(&self, stream: &Stream<'_>, end: bool) -> HeadStatus {
@@ -18,15 +18,15 @@ impl Filter {
         match self.leave(State::Answered) {
             State::New => {
                 let exchange = self.unread(stream);
-                self.answered_by(stream, Answering::Exchange(exchange), local, end)
+                self.answered_by(stream, ReplyOrigin::Exchange(exchange), local, end)
             }
-            State::Peeking(pending) => self.answered_by(stream, Answering::Pending(*pending), local, end),
-            State::Called(exchange) => self.answered_by(stream, Answering::Exchange(*exchange), local, end),
-            State::Draining(draining) => self.answered_by(stream, Answering::Exchange(draining.exchange), local, end),
+            State::Peeking(pending) => self.answered_by(stream, ReplyOrigin::Pending(*pending), local, end),
+            State::Called(exchange) => self.answered_by(stream, ReplyOrigin::Exchange(*exchange), local, end),
+            State::Draining(draining) => self.answered_by(stream, ReplyOrigin::Exchange(draining.exchange), local, end),
             // V3. No Envoy that is known does this: its own answer goes past the filters then.
             State::Collecting(collecting) => {
-                let local = local.or_else(|| Some(Local { status: 0, details: "a second head".to_owned() }));
-                self.answered_by(stream, Answering::Exchange(collecting.exchange), local, end)
+                let local = local.or_else(|| Some(EnvoyLocalReply { status: 0, details: "a second head".to_owned() }));
+                self.answered_by(stream, ReplyOrigin::Exchange(collecting.exchange), local, end)
             }
             State::Deferred(deferred) => {
                 self.stop_waiting();
@@ -42,14 +42,20 @@ impl Filter {
     }
 
     /// A head came: the service's, or Envoy's own where it has said so.
-    fn answered_by(&self, stream: &Stream<'_>, by: Answering, local: Option<Local>, end: bool) -> HeadStatus {
+    fn answered_by(
+        &self,
+        stream: &Stream<'_>,
+        by: ReplyOrigin,
+        local: Option<EnvoyLocalReply>,
+        end: bool,
+    ) -> HeadStatus {
         self.stop_waiting();
         self.response_ended.set(end);
         match (by, local) {
-            (Answering::Exchange(exchange), None) => {
+            (ReplyOrigin::Exchange(exchange), None) => {
                 match stream.lines(Head::Response, |lines| decide(exchange, lines, end)) {
                     Ok((plan, head, changes)) => self.carry_out(stream, plan, head, end, false, changes),
-                    Err(exchange) => self.failed_by_itself(stream, Answering::Exchange(*exchange), None, end),
+                    Err(exchange) => self.failed_by_itself(stream, ReplyOrigin::Exchange(*exchange), None, end),
                 }
             }
             (by, local) => self.failed_by_itself(stream, by, local, end),
@@ -57,9 +63,15 @@ impl Filter {
     }
 
     /// Envoy's own head, or none that can be read.
-    fn failed_by_itself(&self, stream: &Stream<'_>, by: Answering, local: Option<Local>, end: bool) -> HeadStatus {
+    fn failed_by_itself(
+        &self,
+        stream: &Stream<'_>,
+        by: ReplyOrigin,
+        local: Option<EnvoyLocalReply>,
+        end: bool,
+    ) -> HeadStatus {
         let head = stream.lines(Head::Response, heads::response);
-        let failure = local.and_then(|Local { status, details }| {
+        let failure = local.and_then(|EnvoyLocalReply { status, details }| {
             let told = StatusCode::from_u16(u16::try_from(status).unwrap_or_default()).ok();
             let status = told.or(head.as_ref().map(|head| head.status)).filter(|it| it.as_u16() >= 400)?;
             Some((status, BoxError::from(details)))
@@ -73,20 +85,20 @@ impl Filter {
             }
         };
         let plan = match (by, failure) {
-            (Answering::Exchange(exchange), Some((status, cause))) => {
+            (ReplyOrigin::Exchange(exchange), Some((status, cause))) => {
                 head.status = status;
                 exchange.proxy_failed(&mut head, cause)
             }
-            (Answering::Pending(pending), Some((status, cause))) => {
+            (ReplyOrigin::Pending(pending), Some((status, cause))) => {
                 head.status = status;
                 pending.proxy_failed(&mut head, cause)
             }
-            (Answering::Exchange(exchange), None) => {
+            (ReplyOrigin::Exchange(exchange), None) => {
                 let facts = heads::response_facts(&head, end);
                 exchange.response_head(&mut head, || facts)
             }
             // A request that was not forwarded: a redirect of Envoy's own, which keeps its shape.
-            (Answering::Pending(pending), None) => {
+            (ReplyOrigin::Pending(pending), None) => {
                 let id = pending.request_id();
                 drop(pending);
                 if let Ok(id) = HeaderValue::try_from(id.to_string()) {
@@ -101,7 +113,7 @@ impl Filter {
 
     /// A response that was held back fails, and Envoy writes to the client itself (V3): what it is to write is noted for
     /// its `local_reply_config`, which the generated configuration has.
-    pub(super) fn failed_past(&self, stream: &Stream<'_>, exchange: Exchange, local: Local) {
+    pub(super) fn failed_past(&self, stream: &Stream<'_>, exchange: Exchange, local: EnvoyLocalReply) {
         self.stop_waiting();
         self.deadline.take();
         self.head_left.set(true);
@@ -110,7 +122,7 @@ impl Filter {
         head.status = StatusCode::from_u16(status).unwrap_or(StatusCode::BAD_GATEWAY);
         let body = match exchange.proxy_failed(&mut head, local.details.into()) {
             ResponsePlan::Rewrite(written) => {
-                self.tell(stream, written.event);
+                self.log(stream, written.event);
                 written.body
             }
             ResponsePlan::Replace(mut answered) => {
@@ -148,7 +160,7 @@ impl Filter {
         head: response::Parts,
         end: bool,
         is_local: bool,
-        changes: Option<Changes>,
+        changes: Option<HeaderMutations>,
     ) -> HeadStatus {
         let changes = changes.as_ref();
         if !matches!(plan, ResponsePlan::Watch(_) | ResponsePlan::Collect(..)) {
@@ -163,7 +175,7 @@ impl Filter {
                 self.pass(stream, &head, State::Passing(tail), changes)
             }
             ResponsePlan::Keep(tail, event) => {
-                self.tell(stream, *event);
+                self.log(stream, *event);
                 self.pass(stream, &head, State::Passing(tail), changes)
             }
             ResponsePlan::Strip(_, notes) => {
@@ -178,7 +190,7 @@ impl Filter {
                 HeadStatus::Stop
             }
             ResponsePlan::Rewrite(written) => {
-                self.tell(stream, written.event);
+                self.log(stream, written.event);
                 if is_local {
                     self.replace(stream, head, written.body, end)
                 } else {
@@ -204,7 +216,7 @@ impl Filter {
             }
             ResponsePlan::Tee(tail, observed, max_bytes, timeout) => {
                 let until = now() + timeout;
-                let copying = Copying { tail, observed, copy: Vec::new(), passed: 0, max_bytes, until };
+                let copying = TeeState { tail, observed, copy: Vec::new(), passed: 0, max_bytes, until };
                 self.pass(stream, &head, State::Copying(Box::new(copying)), changes);
                 if end {
                     self.copied(stream, true);
@@ -220,11 +232,17 @@ impl Filter {
         }
     }
 
-    fn pass(&self, stream: &Stream<'_>, head: &response::Parts, next: State, changes: Option<&Changes>) -> HeadStatus {
+    fn pass(
+        &self,
+        stream: &Stream<'_>,
+        head: &response::Parts,
+        next: State,
+        changes: Option<&HeaderMutations>,
+    ) -> HeadStatus {
         self.leave(next);
         self.head_left.set(true);
         match changes {
-            Some(changes) => changes.tell(stream, Head::Response),
+            Some(changes) => changes.apply(stream, Head::Response),
             None => heads::tell_response(stream, head),
         }
         HeadStatus::Continue
@@ -233,7 +251,7 @@ impl Filter {
     /// Envoy's own head and body give way to these: what it says is whole, and comes at once.
     fn replace(&self, stream: &Stream<'_>, mut head: response::Parts, body: Bytes, end: bool) -> HeadStatus {
         if end {
-            self.put(stream, head, &body, Body::KeptResponse);
+            self.write_body(stream, head, &body, Body::KeptResponse);
         } else {
             self.frame(&mut head, &body);
             self.pass(stream, &head, State::Replacing(body), None);
@@ -244,7 +262,7 @@ impl Filter {
     /// The service's head was written anew. What comes of its body is not waited for.
     fn write(&self, stream: &Stream<'_>, head: response::Parts, body: Bytes, end: bool) -> HeadStatus {
         if end {
-            self.put(stream, head, &body, Body::KeptResponse);
+            self.write_body(stream, head, &body, Body::KeptResponse);
             return HeadStatus::Continue;
         }
         self.send(stream, http::Response::from_parts(head, body));
@@ -311,10 +329,11 @@ impl Filter {
                 let trailers = stream.lines(Head::ResponseTrailers, heads::trailers);
                 if let Some(mut trailers) = trailers {
                     let event = watch.response_trailers(&mut trailers);
-                    let changes = stream.lines(Head::ResponseTrailers, |lines| Changes::of(lines, &trailers));
-                    changes.tell(stream, Head::ResponseTrailers);
+                    let changes =
+                        stream.lines(Head::ResponseTrailers, |lines| HeaderMutations::from_lines(lines, &trailers));
+                    changes.apply(stream, Head::ResponseTrailers);
                     if let Some(event) = event {
-                        self.tell(stream, event);
+                        self.log(stream, event);
                     }
                 }
                 self.leave(State::Watching(watch));
@@ -384,7 +403,7 @@ impl Filter {
         let collected = if whole { Collected::Whole(&read) } else { Collected::Unreadable(&read) };
         match exchange.response_body(&mut head, collected) {
             CollectedAction::Rewrite(written) => {
-                self.tell(stream, written.event);
+                self.log(stream, written.event);
                 self.put_or_send(stream, head, written.body, ended, into)
             }
             CollectedAction::Replace(mut answered) => {
@@ -393,8 +412,8 @@ impl Filter {
                 self.put_or_send(stream, head, body, ended, into)
             }
             CollectedAction::Restore(tail, event) => {
-                self.tell(stream, *event);
-                self.put(stream, head, &read, into);
+                self.log(stream, *event);
+                self.write_body(stream, head, &read, into);
                 self.leave(State::Passing(tail));
                 BodyStatus::Continue
             }
@@ -412,7 +431,7 @@ impl Filter {
         // A head that has left its hook is sent as one with a body, and a gRPC status in one is no status (P1); to send
         // another is cheaper, too, than to change it line by line.
         if ended && into == Body::KeptResponse {
-            self.put(stream, head, &body, into);
+            self.write_body(stream, head, &body, into);
             return BodyStatus::Continue;
         }
         self.send(stream, http::Response::from_parts(head, body));
@@ -420,7 +439,7 @@ impl Filter {
     }
 
     /// Copies what passes, as far as it is read (M1).
-    fn copy(&self, stream: &Stream<'_>, mut copying: Box<Copying>) {
+    fn copy(&self, stream: &Stream<'_>, mut copying: Box<TeeState>) {
         stream.chunks(Body::Response, |chunks| {
             for chunk in chunks {
                 copying.passed = copying.passed.saturating_add(chunk.len() as u64);
@@ -436,11 +455,11 @@ impl Filter {
     fn copied(&self, stream: &Stream<'_>, whole: bool) {
         match self.leave(State::Answered) {
             State::Copying(copying) => {
-                let Copying { tail, observed, copy, passed, max_bytes, until } = *copying;
+                let TeeState { tail, observed, copy, passed, max_bytes, until } = *copying;
                 let readable = whole && passed <= max_bytes && now() < until;
                 let collected = if readable { Collected::Whole(&copy) } else { Collected::Unreadable(&copy) };
                 self.leave(State::Passing(tail));
-                self.tell(stream, observed.finish(collected));
+                self.log(stream, observed.finish(collected));
             }
             state => drop(self.leave(state)),
         }
@@ -465,18 +484,18 @@ impl Filter {
             stream.append(Body::Response, &data);
         }
         if let Some(event) = event {
-            self.tell(stream, event);
+            self.log(stream, event);
         }
     }
 }
 
 /// What was decided by a head of the service's, and what became of it where it passes.
-type Seen = (ResponsePlan, response::Parts, Option<Changes>);
+type HeadOutcome = (ResponsePlan, response::Parts, Option<HeaderMutations>);
 
 /// The exchange comes back where there is no proper head.
-fn decide(exchange: Exchange, lines: Lines<'_>, end: bool) -> Result<Seen, Box<Exchange>> {
+fn decide(exchange: Exchange, lines: HeaderList<'_>, end: bool) -> Result<HeadOutcome, Box<Exchange>> {
     if heads::pass_unread(lines, |status| exchange.passes_unread(status)) {
-        let changes = Changes::id_alone(exchange.id_header().clone(), false);
+        let changes = HeaderMutations::id_alone(exchange.id_header().clone(), false);
         let (tail, notes) = exchange.passed_unread();
         let unread = http::Response::new(()).into_parts().0;
         return Ok((ResponsePlan::Pass(tail, notes), unread, Some(changes)));
@@ -492,7 +511,7 @@ fn decide(exchange: Exchange, lines: Lines<'_>, end: bool) -> Result<Seen, Box<E
         | ResponsePlan::Watch(_) => true,
         ResponsePlan::Rewrite(_) | ResponsePlan::Replace(_) | ResponsePlan::Collect(..) => false,
     };
-    let changes = passes.then(|| Changes::of_response(lines, &head));
+    let changes = passes.then(|| HeaderMutations::of_response(lines, &head));
     Ok((plan, head, changes))
 }
 
@@ -502,7 +521,7 @@ fn percent_decoded(text: &str) -> String {
 }
 
 /// Whose answer comes.
-enum Answering {
+enum ReplyOrigin {
     Exchange(Exchange),
     Pending(error_envelope_core::exchange::PendingPeek),
 }

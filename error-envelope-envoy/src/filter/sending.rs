@@ -93,7 +93,7 @@ impl Filter {
     }
 
     /// The response's body has ended, or never began: the head is changed where it is, and this is its body now.
-    pub(super) fn put(&self, stream: &Stream<'_>, mut head: response::Parts, body: &[u8], into: Body) {
+    pub(super) fn write_body(&self, stream: &Stream<'_>, mut head: response::Parts, body: &[u8], into: Body) {
         self.leave(State::Answered);
         self.head_left.set(true);
         self.frame(&mut head, body);
@@ -124,7 +124,7 @@ impl Filter {
         self.deadline.take();
         let RpcFailure { last, event } = end(watch);
         self.leave(State::Answered);
-        self.tell(stream, event);
+        self.log(stream, event);
         match last {
             FinalFrame::Trailers(trailers) => stream.send_trailers(heads::lines_of(&trailers)),
             FinalFrame::Data(data) => stream.send_data(&data, true),

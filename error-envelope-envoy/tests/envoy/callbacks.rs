@@ -175,7 +175,7 @@ callbacks! {
     fn envoy_dynamic_module_callback_http_get_headers(stream: *mut Stream, head: u32, lines: *mut Line) -> bool {
         for (index, (name, value)) in Stream::at(stream).heads[head as usize].borrow().iter().enumerate() {
             // SAFETY: the module gives room for as many lines as it was told of.
-            unsafe { *lines.add(index) = Line { key: Buffer::of(name), value: Buffer::of(value) } };
+            unsafe { *lines.add(index) = Line { key: Buffer::new(name), value: Buffer::new(value) } };
         }
         true
     }
@@ -202,7 +202,7 @@ callbacks! {
     fn envoy_dynamic_module_callback_http_get_body_chunks(stream: *mut Stream, body: u32, chunks: *mut Buffer) -> bool {
         for (index, chunk) in Stream::at(stream).bodies[body as usize].borrow().iter().enumerate() {
             // SAFETY: the module gives room for as many chunks as it was told of.
-            unsafe { *chunks.add(index) = Buffer::of(chunk) };
+            unsafe { *chunks.add(index) = Buffer::new(chunk) };
         }
         true
     }
@@ -274,7 +274,7 @@ callbacks! {
             _ => b"upstream_reset_after_response_started{}",
         };
         // SAFETY: the module gives room for one buffer.
-        unsafe { *value = Buffer::of(text) };
+        unsafe { *value = Buffer::new(text) };
         true
     }
 

@@ -42,7 +42,7 @@ pub(crate) fn configure_as(number: usize, text: &[u8]) -> Option<Config> {
     let envoys = std::ptr::without_provenance_mut(number);
     // SAFETY: the text is lent for the call; Envoy's pointer is none to the callbacks here.
     let config =
-        unsafe { envoy_dynamic_module_on_http_filter_config_new(envoys, Buffer::of(b"name"), Buffer::of(text)) };
+        unsafe { envoy_dynamic_module_on_http_filter_config_new(envoys, Buffer::new(b"name"), Buffer::new(text)) };
     // The module's own hook says where it panicked; here the tests' assertions are to be read as well.
     drop(std::panic::take_hook());
     (!config.is_null()).then_some(config)
@@ -102,7 +102,7 @@ pub(crate) fn call(stream: *mut Stream, filter: *const c_void, hook: Hook) -> u3
                 0
             }
             Hook::LocalReply(status) => {
-                let details = Buffer::of(b"some_details");
+                let details = Buffer::new(b"some_details");
                 envoy_dynamic_module_on_http_filter_local_reply(stream, filter, status, details, false)
             }
         }

@@ -16,7 +16,7 @@ pub(super) struct Listed {
 const OWN: &str = "own";
 
 impl Codes {
-    pub(super) fn of(policy: Option<&Policy>) -> Self {
+    pub(super) fn from_policy(policy: Option<&Policy>) -> Self {
         let own = policy.into_iter().flat_map(Policy::own_codes);
         let listed = |code: &ErrorCode| Listed { code: code.clone(), group: code.group().unwrap_or(OWN) };
         Self(ErrorCode::ALL.iter().chain(own).map(listed).collect())

@@ -14,7 +14,7 @@ use std::path::Path;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
-use crate::failure::Failure;
+use crate::failure::CommandError;
 use crate::text::{one_line, printable};
 
 /// More than any catalogue has.
@@ -63,14 +63,14 @@ struct Change {
 /// # Errors
 ///
 /// A file that cannot be read, or is no export.
-pub(super) fn diff(old: &Path, new: &str) -> Result<Diff, Failure> {
+pub(super) fn diff(old: &Path, new: &str) -> Result<Diff, CommandError> {
     let old = read(old)?;
-    let new = parsed(new).map_err(|error| Failure::Io(format!("the catalogue of now: {error}")))?;
-    Ok(Diff::of(&old, &new))
+    let new = parsed(new).map_err(|error| CommandError::Io(format!("the catalogue of now: {error}")))?;
+    Ok(Diff::new(&old, &new))
 }
 
-fn read(path: &Path) -> Result<Export, Failure> {
-    let told = |what: String, advice: &str| Failure::Io(format!("{}{what}\n = help: {advice}", path.display()));
+fn read(path: &Path) -> Result<Export, CommandError> {
+    let told = |what: String, advice: &str| CommandError::Io(format!("{}{what}\n = help: {advice}", path.display()));
     let mut text = String::new();
     let read = File::open(path).and_then(|file| file.take(LARGEST + 1).read_to_string(&mut text));
     read.map_err(|error| told(format!(": cannot be read: {error}"), "name a readable file"))?;
@@ -101,7 +101,7 @@ fn parsed(text: &str) -> Result<Export, serde_json::Error> {
 }
 
 impl Diff {
-    fn of(old: &Export, new: &Export) -> Self {
+    fn new(old: &Export, new: &Export) -> Self {
         let mut changes = Vec::new();
         let whole = [
             ("the version of the contract", &old.contract, &new.contract),
@@ -120,12 +120,12 @@ impl Diff {
         let (before, now) = (by_name(old), by_name(new));
         for code in &old.codes {
             match now.get(&code.code) {
-                None => changes.push(Change::of(true, code, "removed", json!(code.status), Value::Null)),
+                None => changes.push(Change::new(true, code, "removed", json!(code.status), Value::Null)),
                 Some(at) => compare(code, &new.codes[*at], &mut changes),
             }
         }
         for code in new.codes.iter().filter(|code| !before.contains_key(&code.code)) {
-            changes.push(Change::of(false, code, "added", Value::Null, json!(code.status)));
+            changes.push(Change::new(false, code, "added", Value::Null, json!(code.status)));
         }
         changes.sort_by_key(|change| !change.breaks);
         Self(changes)
@@ -163,7 +163,7 @@ fn counted(changes: usize) -> String {
 fn compare(old: &Code, new: &Code, changes: &mut Vec<Change>) {
     let mut changed = |breaks: bool, what: &'static str, before: Value, now: Value| {
         if before != now {
-            changes.push(Change::of(breaks, old, what, before, now));
+            changes.push(Change::new(breaks, old, what, before, now));
         }
     };
     changed(true, "status", json!(old.status), json!(new.status));
@@ -210,7 +210,7 @@ fn meaning(schema: &Value) -> Value {
 }
 
 impl Change {
-    fn of(breaks: bool, code: &Code, what: &'static str, old: Value, new: Value) -> Self {
+    fn new(breaks: bool, code: &Code, what: &'static str, old: Value, new: Value) -> Self {
         Self { breaks, code: Some(code.code.clone()), what, old, new }
     }
 

@@ -3,7 +3,7 @@
 use super::codes::Codes;
 use super::form::CONTRACT_VERSION;
 use super::schema;
-use super::tree::{Json, named, text};
+use super::tree::{Json, by_name, text};
 
 pub(super) fn write(codes: &Codes) -> String {
     const AT: &str = "#/$defs/";
@@ -15,6 +15,6 @@ pub(super) fn write(codes: &Codes) -> String {
     ];
     let Json::Object(envelope) = schema::envelope(AT) else { return String::new() };
     let head = head.map(|(name, value)| (name.to_owned(), value));
-    let root = named(head.into_iter().chain(envelope));
-    root.with("$defs", named(schema::parts(AT, codes))).pretty()
+    let root = by_name(head.into_iter().chain(envelope));
+    root.with("$defs", by_name(schema::parts(AT, codes))).pretty()
 }

@@ -37,7 +37,7 @@ use std::path::PathBuf;
 use clap::ValueEnum;
 
 use self::codes::Codes;
-use crate::failure::{Failure, print};
+use crate::failure::{CommandError, print};
 use crate::policy;
 
 /// Write the error codes and the envelope for documents and clients
@@ -82,9 +82,9 @@ enum Format {
 }
 
 /// Writes to standard output; the exit code.
-pub(crate) fn run(args: &Args) -> Result<u8, Failure> {
+pub(crate) fn run(args: &Args) -> Result<u8, CommandError> {
     let read = args.policy.as_deref().map(policy::read).transpose()?;
-    let codes = Codes::of(read.as_ref().map(|read| read.file.policy()));
+    let codes = Codes::from_policy(read.as_ref().map(|read| read.file.policy()));
     match &args.diff {
         None => print(&args.format.unwrap_or(Format::Markdown).write(&codes)?).map(|()| 0),
         Some(old) => {
@@ -101,13 +101,13 @@ pub(crate) fn run(args: &Args) -> Result<u8, Failure> {
                 | Format::Go
                 | Format::Java
                 | Format::Csharp => {
-                    return Err(Failure::Io("--diff is written as --format human or json".to_owned()));
+                    return Err(CommandError::Io("--diff is written as --format human or json".to_owned()));
                 }
             };
             let breaks = u8::from(diff.breaks());
             match print(&told) {
                 // Who reads no further is not told that all is well.
-                Err(Failure::Closed) => Ok(breaks),
+                Err(CommandError::Closed) => Ok(breaks),
                 printed => printed.map(|()| breaks),
             }
         }
@@ -115,7 +115,7 @@ pub(crate) fn run(args: &Args) -> Result<u8, Failure> {
 }
 
 impl Format {
-    fn write(self, codes: &Codes) -> Result<String, Failure> {
+    fn write(self, codes: &Codes) -> Result<String, CommandError> {
         Ok(match self {
             Self::Markdown => markdown::write(codes),
             Self::Json => json::write(codes),
@@ -127,7 +127,7 @@ impl Format {
             Self::Go => go::write(codes),
             Self::Java => java::write(codes),
             Self::Csharp => csharp::write(codes),
-            Self::Human => return Err(Failure::Io("--format human is for --diff OLD".to_owned())),
+            Self::Human => return Err(CommandError::Io("--format human is for --diff OLD".to_owned())),
         })
     }
 }

@@ -11,7 +11,7 @@ use tower_error_envelope::{ErrorCode, Retry};
 use super::codes::{Codes, Listed};
 use super::form::{CODE, CONTRACT_VERSION, REQUEST_ID, SAMPLE_ID};
 use super::schema;
-use super::tree::{Json, list, named, object, text};
+use super::tree::{Json, by_name, list, object, text};
 
 const SCHEMAS: &str = "#/components/schemas/";
 const HEADERS: &str = "#/components/headers/";
@@ -25,7 +25,7 @@ pub(super) fn write(codes: &Codes) -> String {
         ("paths", object([])),
         (
             "components",
-            object([("schemas", named(schemas)), ("headers", headers()), ("responses", named(responses(codes)))]),
+            object([("schemas", by_name(schemas)), ("headers", headers()), ("responses", by_name(responses(codes)))]),
         ),
     ])
     .pretty()
@@ -45,7 +45,7 @@ struct Group<'a> {
 
 fn responses(codes: &Codes) -> impl Iterator<Item = (String, Json)> {
     let any = Group { status: 0, codes: Vec::new() };
-    let each = statuses(codes).into_iter().map(|status| Group::of(status, codes));
+    let each = statuses(codes).into_iter().map(|status| Group::from_status(status, codes));
     each.chain([any]).map(|group| (group.name(), group.response()))
 }
 
@@ -60,7 +60,7 @@ fn statuses(codes: &Codes) -> BTreeSet<u16> {
 }
 
 impl<'a> Group<'a> {
-    fn of(status: u16, codes: &'a Codes) -> Self {
+    fn from_status(status: u16, codes: &'a Codes) -> Self {
         let own = codes.iter().filter(|listed| listed.status() == status);
         let mut codes_of: Vec<_> = own.collect();
         if codes_of.is_empty() {
@@ -82,11 +82,11 @@ impl<'a> Group<'a> {
     fn response(&self) -> Json {
         let mut body = object([("schema", schema::reference(SCHEMAS, schema::ENVELOPE))]);
         if !self.is_any() {
-            body = body.with("examples", named(self.codes.iter().map(|listed| (listed.name(), example(listed)))));
+            body = body.with("examples", by_name(self.codes.iter().map(|listed| (listed.name(), example(listed)))));
         }
         object([
             ("description", text(self.description())),
-            ("headers", named(self.headers().into_iter().map(|name| (name, schema::reference(HEADERS, name))))),
+            ("headers", by_name(self.headers().into_iter().map(|name| (name, schema::reference(HEADERS, name))))),
             ("content", object([("application/json", body)])),
         ])
     }

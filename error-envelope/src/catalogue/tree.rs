@@ -16,11 +16,11 @@ pub(super) enum Json {
 
 /// An object of these members.
 pub(super) fn object<const N: usize>(members: [(&str, Json); N]) -> Json {
-    named(members)
+    by_name(members)
 }
 
 /// An object of these members, as many as there are.
-pub(super) fn named<K: Into<String>>(members: impl IntoIterator<Item = (K, Json)>) -> Json {
+pub(super) fn by_name<K: Into<String>>(members: impl IntoIterator<Item = (K, Json)>) -> Json {
     Json::Object(members.into_iter().map(|(name, value)| (name.into(), value)).collect())
 }
 

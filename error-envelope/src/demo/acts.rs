@@ -3,16 +3,16 @@
 use std::borrow::Cow;
 
 /// One row of the tour.
-pub(crate) struct Act {
+pub(crate) struct DemoCase {
     pub(crate) path: &'static str,
-    pub(crate) ask: Ask,
-    pub(crate) play: Play,
+    pub(crate) ask: DemoRequest,
+    pub(crate) play: UpstreamBehaviour,
     pub(crate) expect: Expect,
 }
 
 /// What the tour sends.
 #[derive(Clone, Copy)]
-pub(crate) enum Ask {
+pub(crate) enum DemoRequest {
     Get,
     Head,
     /// A body of so many bytes whose length is said first.
@@ -23,7 +23,7 @@ pub(crate) enum Ask {
 }
 
 /// What the service does.
-pub(crate) enum Play {
+pub(crate) enum UpstreamBehaviour {
     /// A well-formed response: status, further header lines, content type, body.
     Says(u16, &'static [(&'static str, &'static str)], &'static str, &'static str),
     /// The same, compressed.
@@ -43,14 +43,14 @@ pub(crate) enum Play {
     /// Reads the whole request body, then answers 200.
     Reads,
     /// Is played inside this process, behind the same layer.
-    Inside(Inside),
+    Inside(HandlerBehaviour),
     /// Is never asked: the layer answers.
     Untouched,
 }
 
 /// What a handler does inside this process.
 #[derive(Clone, Copy)]
-pub(crate) enum Inside {
+pub(crate) enum HandlerBehaviour {
     Panics,
     PanicsInBody,
     Errs,
@@ -72,10 +72,10 @@ pub(crate) enum Expect {
     Empty(u16),
 }
 
-use Ask::{Chunked, Declared, Get, Head, Upgrade};
+use DemoRequest::{Chunked, Declared, Get, Head, Upgrade};
 use Expect::{Broken, Empty, Error, Passed};
-use Inside::{Errs, Panics, PanicsInBody, Refused};
-use Play::{Goes, Gzip, Hangs, Raw, Reads, Resets, Says, Sleeps, Switches, Untouched};
+use HandlerBehaviour::{Errs, Panics, PanicsInBody, Refused};
+use UpstreamBehaviour::{Goes, Gzip, Hangs, Raw, Reads, Resets, Says, Sleeps, Switches, Untouched};
 
 const JSON: &str = "application/json";
 const TEXT: &str = "text/plain";
@@ -89,12 +89,12 @@ const CHUNKED_404: &str =
 const CHUNKED_500: &str = "HTTP/1.1 500 Oops\r\ncontent-type: text/plain\r\ntransfer-encoding: chunked\r\n\r\n";
 const TRACE: &str = "Error: connect ECONNREFUSED db:5432\n    at Pool.query (/srv/app/db.js:41:11)";
 
-const fn act(path: &'static str, ask: Ask, play: Play, expect: Expect) -> Act {
-    Act { path, ask, play, expect }
+const fn act(path: &'static str, ask: DemoRequest, play: UpstreamBehaviour, expect: Expect) -> DemoCase {
+    DemoCase { path, ask, play, expect }
 }
 
 #[rustfmt::skip]
-pub(crate) static ACTS: &[Act] = &[
+pub(crate) static ACTS: &[DemoCase] = &[
     // What needs no help.
     act("/ok", Get, Says(200, &[], JSON, r#"{"ok":true}"#), Passed(200)),
     act("/early-hints", Get, Raw("103, then 200", "HTTP/1.1 103 Early Hints\r\nlink: </a.css>\r\n\r\nHTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nhello"), Passed(200)),
@@ -141,11 +141,11 @@ pub(crate) static ACTS: &[Act] = &[
     act("/closes", Get, Hangs, Error(502, "other", UPSTREAM)),
     act("/resets", Get, Resets, Error(502, "other", UPSTREAM)),
     act("/slow-head", Get, Sleeps(3000), Error(504, "gateway_timeout", "The service did not answer in time.")),
-    act("/refused", Get, Play::Inside(Refused), Error(502, "other", UPSTREAM)),
+    act("/refused", Get, UpstreamBehaviour::Inside(Refused), Error(502, "other", UPSTREAM)),
     // A handler in this process, behind the same layer.
-    act("/panic", Get, Play::Inside(Panics), Error(500, "internal_error", INTERNAL)),
-    act("/panic-in-body", Get, Play::Inside(PanicsInBody), Broken(200)),
-    act("/error", Get, Play::Inside(Errs), Error(500, "internal_error", INTERNAL)),
+    act("/panic", Get, UpstreamBehaviour::Inside(Panics), Error(500, "internal_error", INTERNAL)),
+    act("/panic-in-body", Get, UpstreamBehaviour::Inside(PanicsInBody), Broken(200)),
+    act("/error", Get, UpstreamBehaviour::Inside(Errs), Error(500, "internal_error", INTERNAL)),
     // Requests that the layer does not let through.
     act("/too-large", Declared(2 * MIB), Untouched, Error(413, "payload_too_large", "The request body is too large.")),
     act("/upload", Chunked(2 * MIB), Reads, Error(413, "payload_too_large", "The request body is too large.")),
@@ -160,13 +160,13 @@ const COOKIES: &[(&str, &str)] = &[
     ("www-authenticate", "Bearer realm=\"b\""),
 ];
 
-impl Act {
-    pub(crate) fn at(path: &str) -> Option<&'static Self> {
+impl DemoCase {
+    pub(crate) fn by_path(path: &str) -> Option<&'static Self> {
         ACTS.iter().find(|act| act.path == path)
     }
 
     /// The tour's middle column.
-    pub(crate) fn said(&self) -> Cow<'static, str> {
+    pub(crate) fn upstream_body(&self) -> Cow<'static, str> {
         match &self.play {
             Says(status, _, _, "") => format!("{status}, nothing more").into(),
             Says(status, _, kind, body) => format!("{status} {}: {body}", short(kind)).into(),
@@ -179,10 +179,10 @@ impl Act {
             Sleeps(time) => format!("nothing for {} s", time / 1000).into(),
             Switches => "101, and says every byte back".into(),
             Reads => "reads the body, then 200".into(),
-            Play::Inside(Panics) => "panics in its handler".into(),
-            Play::Inside(PanicsInBody) => "200, panics in its body".into(),
-            Play::Inside(Errs) => "an error, with a password in its text".into(),
-            Play::Inside(Refused) => "nobody listens on its port".into(),
+            UpstreamBehaviour::Inside(Panics) => "panics in its handler".into(),
+            UpstreamBehaviour::Inside(PanicsInBody) => "200, panics in its body".into(),
+            UpstreamBehaviour::Inside(Errs) => "an error, with a password in its text".into(),
+            UpstreamBehaviour::Inside(Refused) => "nobody listens on its port".into(),
             Untouched => "was not asked".into(),
         }
     }

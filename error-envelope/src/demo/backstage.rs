@@ -13,7 +13,7 @@ use tower::BoxError;
 use tower::util::BoxCloneSyncService;
 use tower::{ServiceExt, service_fn};
 
-use super::acts::{Act, Inside, Play};
+use super::acts::{DemoCase, HandlerBehaviour, UpstreamBehaviour};
 
 /// The service that the layer wraps in the demo.
 pub(crate) type Backstage<B> = BoxCloneSyncService<Request<B>, Response<Acted>, BoxError>;
@@ -26,11 +26,17 @@ pub(super) fn open<B: Send + 'static>(stage: Forward<B>, gone: Forward<B>) -> Ba
 }
 
 async fn answer<B>(request: Request<B>, stage: Forward<B>, gone: Forward<B>) -> Result<Response<Acted>, BoxError> {
-    let response = match Act::at(request.uri().path()).map(|act| &act.play) {
-        Some(Play::Inside(Inside::Panics)) => panic!("the handler of /panic panicked, as it always does"),
-        Some(Play::Inside(Inside::Errs)) => return Err("cannot reach db: password `hunter2` was refused".into()),
-        Some(Play::Inside(Inside::PanicsInBody)) => return Ok(Response::new(Falls::Begins.boxed_unsync())),
-        Some(Play::Inside(Inside::Refused)) => gone.oneshot(request).await?,
+    let response = match DemoCase::by_path(request.uri().path()).map(|act| &act.play) {
+        Some(UpstreamBehaviour::Inside(HandlerBehaviour::Panics)) => {
+            panic!("the handler of /panic panicked, as it always does")
+        }
+        Some(UpstreamBehaviour::Inside(HandlerBehaviour::Errs)) => {
+            return Err("cannot reach db: password `hunter2` was refused".into());
+        }
+        Some(UpstreamBehaviour::Inside(HandlerBehaviour::PanicsInBody)) => {
+            return Ok(Response::new(Falls::Begins.boxed_unsync()));
+        }
+        Some(UpstreamBehaviour::Inside(HandlerBehaviour::Refused)) => gone.oneshot(request).await?,
         _ => stage.oneshot(request).await?,
     };
     Ok(response.map(|body| body.map_err(Into::into).boxed_unsync()))

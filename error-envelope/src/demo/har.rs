@@ -13,14 +13,14 @@ use http::HeaderMap;
 use serde_json::{Value, json};
 use tower::BoxError;
 
-use super::acts::{Act, Ask};
-use super::visit::Got;
+use super::acts::{DemoCase, DemoRequest};
+use super::visit::DemoResponse;
 
 /// Writes an entry for each answer; a request without one has none.
 pub(super) fn record_har<'a>(
     file: &Path,
     address: SocketAddr,
-    rows: impl Iterator<Item = (&'a Act, &'a Result<Got, String>)>,
+    rows: impl Iterator<Item = (&'a DemoCase, &'a Result<DemoResponse, String>)>,
 ) -> Result<(), BoxError> {
     let now = humantime::format_rfc3339_seconds(SystemTime::now()).to_string();
     let entries: Vec<Value> =
@@ -31,7 +31,7 @@ pub(super) fn record_har<'a>(
     Ok(std::fs::write(file, serde_json::to_string_pretty(&har)? + "\n").map_err(refused)?)
 }
 
-fn entry(act: &Act, got: &Got, address: SocketAddr, now: &str) -> Value {
+fn entry(act: &DemoCase, got: &DemoResponse, address: SocketAddr, now: &str) -> Value {
     json!({
         "startedDateTime": now,
         "time": 0,
@@ -42,14 +42,14 @@ fn entry(act: &Act, got: &Got, address: SocketAddr, now: &str) -> Value {
     })
 }
 
-fn request(act: &Act, address: SocketAddr) -> Value {
+fn request(act: &DemoCase, address: SocketAddr) -> Value {
     let host = json!({ "name": "host", "value": address.to_string() });
     let (method, more, size) = match act.ask {
-        Ask::Get => ("GET", None, 0),
-        Ask::Head => ("HEAD", None, 0),
-        Ask::Upgrade => ("GET", Some(("upgrade", "echo".to_owned())), 0),
-        Ask::Declared(size) => ("POST", Some(("content-length", size.to_string())), size),
-        Ask::Chunked(size) => ("POST", Some(("transfer-encoding", "chunked".to_owned())), size),
+        DemoRequest::Get => ("GET", None, 0),
+        DemoRequest::Head => ("HEAD", None, 0),
+        DemoRequest::Upgrade => ("GET", Some(("upgrade", "echo".to_owned())), 0),
+        DemoRequest::Declared(size) => ("POST", Some(("content-length", size.to_string())), size),
+        DemoRequest::Chunked(size) => ("POST", Some(("transfer-encoding", "chunked".to_owned())), size),
     };
     let more = more.map(|(name, value)| json!({ "name": name, "value": value }));
     let headers: Vec<Value> = [host].into_iter().chain(more).collect();
@@ -65,7 +65,7 @@ fn request(act: &Act, address: SocketAddr) -> Value {
     })
 }
 
-fn response(got: &Got) -> Value {
+fn response(got: &DemoResponse) -> Value {
     let headers: Vec<_> = got
         .headers
         .iter()

@@ -4,11 +4,11 @@ use std::collections::HashSet;
 
 use tower_error_envelope::RequestId;
 
-use super::acts::{Act, Expect, Play};
-use super::visit::Got;
+use super::acts::{DemoCase, Expect, UpstreamBehaviour};
+use super::visit::DemoResponse;
 
 /// What is wrong; `ids` are those that other rows got.
-pub(super) fn judge(act: &Act, got: &Got, ids: &mut HashSet<String>) -> Result<(), String> {
+pub(super) fn judge(act: &DemoCase, got: &DemoResponse, ids: &mut HashSet<String>) -> Result<(), String> {
     let id = got.header("x-request-id");
     ensure(id.starts_with("req_") && id.parse::<RequestId>().is_ok(), || format!("x-request-id is {id:?}"))?;
     ensure(ids.insert(id.to_owned()), || format!("{id} was another request's"))?;
@@ -20,13 +20,13 @@ pub(super) fn judge(act: &Act, got: &Got, ids: &mut HashSet<String>) -> Result<(
     };
     ensure(got.status == status, || format!("status {} instead of {status}", got.status.as_u16()))?;
     ensure(got.broken == broken, || format!("broken off: {}", got.broken))?;
-    kept(act, got)?;
+    as_expected(act, got)?;
     body(act, got, id)
 }
 
 /// The headers that the service set arrive in number and order; the id alone is the layer's.
-fn kept(act: &Act, got: &Got) -> Result<(), String> {
-    let Play::Says(_, headers, ..) = act.play else { return Ok(()) };
+fn as_expected(act: &DemoCase, got: &DemoResponse) -> Result<(), String> {
+    let UpstreamBehaviour::Says(_, headers, ..) = act.play else { return Ok(()) };
     for (name, _) in headers.iter().filter(|(name, _)| *name != "x-request-id") {
         let sent = headers.iter().filter(|(each, _)| each == name).map(|(_, value)| *value);
         let came = got.headers.get_all(*name).iter().map(|value| value.to_str().unwrap_or_default());
@@ -35,7 +35,7 @@ fn kept(act: &Act, got: &Got) -> Result<(), String> {
     Ok(())
 }
 
-fn body(act: &Act, got: &Got, id: &str) -> Result<(), String> {
+fn body(act: &DemoCase, got: &DemoResponse, id: &str) -> Result<(), String> {
     let code = got.code();
     match act.expect {
         Expect::Error(_, wanted, message) => envelope(got, id, wanted, message),
@@ -46,7 +46,7 @@ fn body(act: &Act, got: &Got, id: &str) -> Result<(), String> {
     }
 }
 
-fn envelope(got: &Got, id: &str, wanted: &str, message: &str) -> Result<(), String> {
+fn envelope(got: &DemoResponse, id: &str, wanted: &str, message: &str) -> Result<(), String> {
     let said = got.member("/error/message");
     ensure(got.header("content-type") == "application/json", || "not application/json".into())?;
     ensure(got.code() == wanted, || format!("x-error-code {:?} instead of {wanted:?}", got.code()))?;
@@ -55,10 +55,10 @@ fn envelope(got: &Got, id: &str, wanted: &str, message: &str) -> Result<(), Stri
     ensure(!said.is_empty() && (message.is_empty() || said == message), || format!("message {said:?}"))
 }
 
-fn passed(act: &Act, got: &Got) -> Result<(), String> {
+fn passed(act: &DemoCase, got: &DemoResponse) -> Result<(), String> {
     ensure(got.code().is_empty(), || format!("x-error-code {:?}", got.code()))?;
     match act.play {
-        Play::Says(_, _, _, body) => ensure(got.body == body.as_bytes(), || "another body".into()),
+        UpstreamBehaviour::Says(_, _, _, body) => ensure(got.body == body.as_bytes(), || "another body".into()),
         _ => ensure(!got.body.is_empty(), || "no body".into()),
     }
 }

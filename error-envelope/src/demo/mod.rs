@@ -20,7 +20,7 @@ use std::path::PathBuf;
 use humantime::Duration as Time;
 use tokio::sync::oneshot;
 
-use crate::failure::{Failure, say};
+use crate::failure::{CommandError, say};
 use crate::gateway::args::Front;
 use crate::gateway::limits::{UpstreamFlags, time};
 use crate::gateway::on_call::AdminListener;
@@ -63,7 +63,7 @@ impl Args {
 }
 
 /// Serves and takes the tour at the same time. The exit code is 1 where `--once` found a row that is wrong.
-pub(crate) fn run(args: &Args) -> Result<u8, Failure> {
+pub(crate) fn run(args: &Args) -> Result<u8, CommandError> {
     let log = args.front.log.init()?;
     gateway::block_on(async {
         log.tell_drops();
@@ -71,13 +71,13 @@ pub(crate) fn run(args: &Args) -> Result<u8, Failure> {
     })
 }
 
-async fn show(args: &Args) -> Result<u8, Failure> {
+async fn show(args: &Args) -> Result<u8, CommandError> {
     let on_call = AdminListener::listen(&args.front.on_call).await?;
     let layer = gateway::layer(&args.front, &on_call)?;
     let (asked, at_once) = signals::stop().map_err(gateway::no_signals)?.split();
     let gateway = gateway::open(args.listen(), None, &args.front, layer, on_call).await?;
     let address = gateway.local_addr();
-    let no_service = |error| Failure::Io(format!("the embedded service cannot start: {error}"));
+    let no_service = |error| CommandError::Io(format!("the embedded service cannot start: {error}"));
     let (service, bare) =
         embedded::start(*args.upstream_timeout, args.upstream_limits.limits()).await.map_err(no_service)?;
     if !args.once {
@@ -106,6 +106,6 @@ async fn show(args: &Args) -> Result<u8, Failure> {
     if !args.once {
         return Ok(0);
     }
-    let as_expected = outcome.map_err(|error| Failure::Io(error.to_string()))?;
+    let as_expected = outcome.map_err(|error| CommandError::Io(error.to_string()))?;
     Ok(u8::from(!as_expected))
 }

@@ -7,20 +7,20 @@ use std::path::Path;
 use serde_json::{Value, json};
 use tower::BoxError;
 
-use super::acts::Act;
-use super::visit::Got;
+use super::acts::DemoCase;
+use super::visit::DemoResponse;
 
 /// Writes a line for each answer; a request without one has none, and fails its row.
 pub(super) fn record<'a>(
     file: &Path,
-    rows: impl Iterator<Item = (&'a Act, &'a Result<Got, String>)>,
+    rows: impl Iterator<Item = (&'a DemoCase, &'a Result<DemoResponse, String>)>,
 ) -> Result<(), BoxError> {
     let lines: String = rows.filter_map(|(act, got)| Some(format!("{}\n", line(act, got.as_ref().ok()?)))).collect();
     let refused = |error| format!("--tour-json {}: {error}; name a file that can be written", file.display());
     Ok(std::fs::write(file, lines).map_err(refused)?)
 }
 
-fn line(act: &Act, got: &Got) -> Value {
+fn line(act: &DemoCase, got: &DemoResponse) -> Value {
     let headers: Vec<_> = got
         .headers
         .iter()

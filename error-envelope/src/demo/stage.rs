@@ -8,7 +8,7 @@ use flate2::write::GzEncoder;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
-use super::acts::{ACTS, Act, Play};
+use super::acts::{ACTS, DemoCase, UpstreamBehaviour};
 
 /// Plays for whoever connects.
 pub(crate) async fn play(listener: TcpListener) {
@@ -29,9 +29,9 @@ async fn perform(mut stream: TcpStream) -> io::Result<()> {
         let head = String::from_utf8_lossy(&read).into_owned();
         read = rest;
         let path = head.split(' ').nth(1).unwrap_or_default();
-        match Act::at(path.split('?').next().unwrap_or_default()) {
-            Some(act) if says(&act.play) && !read.is_empty() => return answer(&mut stream, act).await,
-            Some(act) if says(&act.play) => answer(&mut stream, act).await?,
+        match DemoCase::by_path(path.split('?').next().unwrap_or_default()) {
+            Some(act) if body_of(&act.play) && !read.is_empty() => return answer(&mut stream, act).await,
+            Some(act) if body_of(&act.play) => answer(&mut stream, act).await?,
             Some(act) => return misbehave(stream, act, read).await,
             None => stream.write_all(&elsewhere(path)).await?,
         }
@@ -51,30 +51,32 @@ async fn head(stream: &mut TcpStream, read: &mut Vec<u8>) -> io::Result<Option<u
     }
 }
 
-fn says(play: &Play) -> bool {
-    matches!(play, Play::Says(..) | Play::Gzip(..))
+fn body_of(play: &UpstreamBehaviour) -> bool {
+    matches!(play, UpstreamBehaviour::Says(..) | UpstreamBehaviour::Gzip(..))
 }
 
-async fn answer(stream: &mut TcpStream, act: &Act) -> io::Result<()> {
+async fn answer(stream: &mut TcpStream, act: &DemoCase) -> io::Result<()> {
     let response = match &act.play {
-        Play::Says(status, headers, kind, body) => response(*status, headers, kind, body.as_bytes()),
-        Play::Gzip(status, kind, text) => response(*status, &[("content-encoding", "gzip")], kind, &gzip(text)?),
+        UpstreamBehaviour::Says(status, headers, kind, body) => response(*status, headers, kind, body.as_bytes()),
+        UpstreamBehaviour::Gzip(status, kind, text) => {
+            response(*status, &[("content-encoding", "gzip")], kind, &gzip(text)?)
+        }
         _ => return Ok(()),
     };
     stream.write_all(&response).await
 }
 
-async fn misbehave(mut stream: TcpStream, act: &Act, read: Vec<u8>) -> io::Result<()> {
+async fn misbehave(mut stream: TcpStream, act: &DemoCase, read: Vec<u8>) -> io::Result<()> {
     match act.play {
-        Play::Raw(_, bytes) => stream.write_all(bytes.as_bytes()).await,
-        Play::Goes(head, text, every) => go_on(stream, head, text, every).await,
-        Play::Resets => stream.set_zero_linger(),
-        Play::Sleeps(time) => {
+        UpstreamBehaviour::Raw(_, bytes) => stream.write_all(bytes.as_bytes()).await,
+        UpstreamBehaviour::Goes(head, text, every) => go_on(stream, head, text, every).await,
+        UpstreamBehaviour::Resets => stream.set_zero_linger(),
+        UpstreamBehaviour::Sleeps(time) => {
             tokio::time::sleep(Duration::from_millis(time)).await;
             stream.write_all(&response(200, &[], "text/plain", b"good morning")).await
         }
-        Play::Switches => echo(stream).await,
-        Play::Reads => read_all(stream, read).await,
+        UpstreamBehaviour::Switches => echo(stream).await,
+        UpstreamBehaviour::Reads => read_all(stream, read).await,
         _ => Ok(()),
     }
 }
@@ -108,7 +110,7 @@ async fn read_all(mut stream: TcpStream, mut read: Vec<u8>) -> io::Result<()> {
 fn elsewhere(path: &str) -> Vec<u8> {
     match path {
         "/" => {
-            let lines: Vec<_> = ACTS.iter().map(|act| format!("{:<18}{}\n", act.path, act.said())).collect();
+            let lines: Vec<_> = ACTS.iter().map(|act| format!("{:<18}{}\n", act.path, act.upstream_body())).collect();
             response(200, &[], "text/plain; charset=utf-8", lines.concat().as_bytes())
         }
         _ => response(404, &[], "text/plain", b"no such act: / lists them"),

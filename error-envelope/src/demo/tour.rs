@@ -13,12 +13,12 @@ use hyper_util::rt::TokioExecutor;
 use tokio::task::JoinSet;
 use tower::BoxError;
 
-use super::acts::{ACTS, Act, Expect};
+use super::acts::{ACTS, DemoCase, Expect};
 use super::har::record_har;
 use super::judge::judge;
 use super::record::record;
 use super::table::Table;
-use super::visit::{Got, Sent, visit};
+use super::visit::{DemoResponse, Sent, visit};
 
 /// Walks, prints, and says whether every row is as it should be. `recorded` is the file for
 /// other programs, `har` the one for tools that read such files.
@@ -47,14 +47,14 @@ pub(crate) async fn tour(address: SocketAddr, recorded: Option<&Path>, har: Opti
 }
 
 /// The table, and how many of its rows are wrong.
-fn report<'a>(rows: impl Iterator<Item = (&'a Act, &'a Result<Got, String>)>) -> (String, usize) {
+fn report<'a>(rows: impl Iterator<Item = (&'a DemoCase, &'a Result<DemoResponse, String>)>) -> (String, usize) {
     let table = Table::of_terminal();
     let (mut text, mut ids, mut wrong) = (String::new(), HashSet::new(), 0);
     let _ = writeln!(text, "\n{}", table.head(["path", "the service", "the client got"]));
     for (act, got) in rows {
         let verdict = got.as_ref().map_err(Clone::clone).and_then(|got| judge(act, got, &mut ids));
-        let told = got.as_ref().map_or_else(Clone::clone, |got| told(act, got));
-        let _ = writeln!(text, "{}", table.row([act.path, &act.said(), &told], verdict.is_ok()));
+        let told = got.as_ref().map_or_else(Clone::clone, |got| describe(act, got));
+        let _ = writeln!(text, "{}", table.row([act.path, &act.upstream_body(), &told], verdict.is_ok()));
         if let Err(reason) = &verdict {
             let _ = writeln!(text, "  ✗ {}: {reason}", act.path);
             wrong += 1;
@@ -64,7 +64,7 @@ fn report<'a>(rows: impl Iterator<Item = (&'a Act, &'a Result<Got, String>)>) ->
 }
 
 /// The right column.
-fn told(act: &Act, got: &Got) -> String {
+fn describe(act: &DemoCase, got: &DemoResponse) -> String {
     let (status, code) = (got.status.as_u16(), got.code());
     match act.expect {
         _ if got.broken => format!("{status}, broken off after {} bytes", got.body.len()),

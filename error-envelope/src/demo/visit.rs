@@ -17,7 +17,7 @@ use serde_json::Value;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tower::BoxError;
 
-use super::acts::{Act, Ask};
+use super::acts::{DemoCase, DemoRequest};
 
 /// The layer gives up on an error body after 1 s; what takes this long never comes.
 const PATIENCE: Duration = Duration::from_secs(4);
@@ -26,7 +26,7 @@ const PATIENCE: Duration = Duration::from_secs(4);
 pub(super) type Sent = UnsyncBoxBody<Bytes, BoxError>;
 
 /// What a client got.
-pub(super) struct Got {
+pub(super) struct DemoResponse {
     pub(super) status: StatusCode,
     pub(super) headers: HeaderMap,
     pub(super) body: Vec<u8>,
@@ -34,12 +34,21 @@ pub(super) struct Got {
 }
 
 /// Asks as the act says; an error where no answer came.
-pub(super) async fn visit(client: Client<HttpConnector, Sent>, address: SocketAddr, act: &Act) -> Result<Got, String> {
+pub(super) async fn visit(
+    client: Client<HttpConnector, Sent>,
+    address: SocketAddr,
+    act: &DemoCase,
+) -> Result<DemoResponse, String> {
     let answer = async {
         let mut response = client.request(request(address, act)?).await?;
         if response.status() == StatusCode::SWITCHING_PROTOCOLS {
             let body = converse(hyper::upgrade::on(&mut response)).await?;
-            return Ok(Got { status: response.status(), headers: response.headers().clone(), body, broken: false });
+            return Ok(DemoResponse {
+                status: response.status(),
+                headers: response.headers().clone(),
+                body,
+                broken: false,
+            });
         }
         Ok(read(response).await)
     };
@@ -49,22 +58,22 @@ pub(super) async fn visit(client: Client<HttpConnector, Sent>, address: SocketAd
     }
 }
 
-fn request(address: SocketAddr, act: &Act) -> Result<Request<Sent>, BoxError> {
+fn request(address: SocketAddr, act: &DemoCase) -> Result<Request<Sent>, BoxError> {
     let request = Request::builder().uri(format!("http://{address}{}", act.path));
     let empty = || Empty::new().map_err(|never| match never {}).boxed_unsync();
     let full = |size| Full::new(Bytes::from(vec![b'a'; size])).map_err(|never| match never {}).boxed_unsync();
     Ok(match act.ask {
-        Ask::Get => request.body(empty()),
-        Ask::Head => request.method("HEAD").body(empty()),
-        Ask::Upgrade => request.header(CONNECTION, "upgrade").header(UPGRADE, "echo").body(empty()),
-        Ask::Declared(size) => request.method("POST").body(full(size)),
-        Ask::Chunked(size) => request.method("POST").header(TRANSFER_ENCODING, "chunked").body(full(size)),
+        DemoRequest::Get => request.body(empty()),
+        DemoRequest::Head => request.method("HEAD").body(empty()),
+        DemoRequest::Upgrade => request.header(CONNECTION, "upgrade").header(UPGRADE, "echo").body(empty()),
+        DemoRequest::Declared(size) => request.method("POST").body(full(size)),
+        DemoRequest::Chunked(size) => request.method("POST").header(TRANSFER_ENCODING, "chunked").body(full(size)),
     }?)
 }
 
-async fn read(response: Response<Incoming>) -> Got {
+async fn read(response: Response<Incoming>) -> DemoResponse {
     let (head, mut incoming) = response.into_parts();
-    let mut got = Got { status: head.status, headers: head.headers, body: Vec::new(), broken: false };
+    let mut got = DemoResponse { status: head.status, headers: head.headers, body: Vec::new(), broken: false };
     while let Some(frame) = incoming.frame().await {
         match frame {
             Ok(frame) => got.body.extend_from_slice(frame.data_ref().map_or(&[], |data| data)),
@@ -82,7 +91,7 @@ async fn converse(upgrade: OnUpgrade) -> Result<Vec<u8>, BoxError> {
     Ok(heard)
 }
 
-impl Got {
+impl DemoResponse {
     /// The code in the head.
     pub(super) fn code(&self) -> &str {
         self.header("x-error-code")

@@ -17,7 +17,7 @@ use serde_json::Value;
 
 use self::config::{find, parsed, with_proto_names};
 use self::findings::Findings;
-use crate::failure::{Failure, print};
+use crate::failure::{CommandError, print};
 
 /// Say what in a configuration of Envoy's would break the contract
 #[derive(clap::Args)]
@@ -28,11 +28,12 @@ pub(crate) struct Args {
 }
 
 /// Writes to standard output; an exit code of 0, or 1 where there are errors or warnings.
-pub(crate) fn run(args: &Args) -> Result<u8, Failure> {
+pub(crate) fn run(args: &Args) -> Result<u8, CommandError> {
     let name = args.file.display().to_string();
-    let bytes = fs::read(&args.file).map_err(|error| Failure::Io(format!("{name}: {error}")))?;
-    let text = String::from_utf8(bytes).map_err(|_| Failure::Io(format!("{name}: it is no UTF-8; save it as such")))?;
-    let config = parsed(&text).map_err(|why| Failure::Refused(format!("{name}: {why}")))?;
+    let bytes = fs::read(&args.file).map_err(|error| CommandError::Io(format!("{name}: {error}")))?;
+    let text =
+        String::from_utf8(bytes).map_err(|_| CommandError::Io(format!("{name}: it is no UTF-8; save it as such")))?;
+    let config = parsed(&text).map_err(|why| CommandError::Refused(format!("{name}: {why}")))?;
     let config = with_proto_names(config);
     let mut findings = Findings::default();
     let search = std::env::var_os("ENVOY_DYNAMIC_MODULES_SEARCH_PATH").map(PathBuf::from);

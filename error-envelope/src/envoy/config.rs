@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use error_envelope_runtime::FilterConfig;
 use http::uri::Authority;
 
-use crate::failure::{Failure, print};
+use crate::failure::{CommandError, print};
 use crate::policy;
 
 /// Write a configuration for Envoy with the module in it
@@ -65,11 +65,11 @@ fn quoted(text: &str) -> String {
 }
 
 /// Writes to standard output.
-pub(crate) fn run(args: &Args) -> Result<(), Failure> {
+pub(crate) fn run(args: &Args) -> Result<(), CommandError> {
     // A policy that is refused is refused by Envoy, too: better told here.
     policy::read_in_envoy(&args.policy)?;
-    let file = std::path::absolute(&args.policy).map_err(|error| Failure::Io(error.to_string()))?;
-    let file = file.to_str().ok_or_else(|| Failure::Io(format!("{}: not UTF-8", file.display())))?;
+    let file = std::path::absolute(&args.policy).map_err(|error| CommandError::Io(error.to_string()))?;
+    let file = file.to_str().ok_or_else(|| CommandError::Io(format!("{}: not UTF-8", file.display())))?;
     let filters = filters(file, args.on_call);
     match (&args.listen, &args.upstream) {
         (Some(listen), Some(upstream)) => {

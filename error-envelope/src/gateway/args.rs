@@ -11,7 +11,7 @@ use tokio_rustls::rustls::pki_types::ServerName;
 use super::limits::{ClientFlags, UpstreamFlags, time};
 use super::log::Log;
 use super::on_call;
-use crate::failure::{Failure, with_help};
+use crate::failure::{CommandError, with_help};
 use crate::roots::roots;
 
 /// Serve as a reverse proxy whose every error is one JSON envelope
@@ -76,32 +76,32 @@ impl Args {
     }
 
     /// The service, and whom to trust for it.
-    pub(super) fn upstream(&self) -> Result<Upstream, Failure> {
+    pub(super) fn upstream(&self) -> Result<Upstream, CommandError> {
         let upstream =
-            self.upstream.clone().map_err(|error| Failure::Io(format!("--upstream: {}", with_help(&error))))?;
+            self.upstream.clone().map_err(|error| CommandError::Io(format!("--upstream: {}", with_help(&error))))?;
         let upstream = upstream.response_timeout(*self.upstream_timeout).limits(self.upstream_limits.limits());
         let upstream = if self.upstream_h2 { upstream.http2() } else { upstream };
         if upstream.scheme() == Scheme::HTTPS { self.secured(upstream) } else { self.no_tls().map(|()| upstream) }
     }
 
     /// What is for https would do nothing, and nobody would be the wiser.
-    fn no_tls(&self) -> Result<(), Failure> {
+    fn no_tls(&self) -> Result<(), CommandError> {
         let asked = [
             ("--upstream-ca", self.upstream_ca.is_some()),
             ("--upstream-server-name", self.upstream_server_name.is_some()),
         ];
         match asked.iter().find(|(_, is_there)| *is_there) {
-            Some((flag, _)) => Err(Failure::Io(format!(
+            Some((flag, _)) => Err(CommandError::Io(format!(
                 "{flag} is for https\n = help: say --upstream https://HOST:PORT, or leave it out"
             ))),
             None => Ok(()),
         }
     }
 
-    fn secured(&self, upstream: Upstream) -> Result<Upstream, Failure> {
+    fn secured(&self, upstream: Upstream) -> Result<Upstream, CommandError> {
         let name = self.upstream_server_name.as_deref().unwrap_or_else(|| upstream.host()).to_owned();
         let name = ServerName::try_from(name.clone()).map_err(|_| {
-            Failure::Io(format!(
+            CommandError::Io(format!(
                 "{name}: no name that a certificate can have\n = help: say it by --upstream-server-name"
             ))
         })?;

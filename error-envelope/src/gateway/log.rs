@@ -17,7 +17,7 @@ use tracing_appender::non_blocking::{ErrorCounter, NonBlockingBuilder, WorkerGua
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::Directive;
 
-use crate::failure::Failure;
+use crate::failure::CommandError;
 
 /// What says which lines are logged, and what is where it is empty or not there. The watcher of files has a line at INFO for
 /// each folder that is replaced.
@@ -42,8 +42,8 @@ pub(crate) enum Log {
 
 impl Log {
     /// What is logged is written until the [`Writing`] is dropped; what, `RUST_LOG` says.
-    pub(crate) fn init(self) -> Result<Writing, Failure> {
-        let filter = filter(std::env::var_os(FILTER).as_deref()).map_err(Failure::Io)?;
+    pub(crate) fn init(self) -> Result<Writing, CommandError> {
+        let filter = filter(std::env::var_os(FILTER).as_deref()).map_err(CommandError::Io)?;
         let failed = Arc::<AtomicU64>::default();
         let errors = Errors { to: stderr(), failed: Arc::clone(&failed) };
         let (writer, thread) = NonBlockingBuilder::default().buffered_lines_limit(LINES).finish(errors);

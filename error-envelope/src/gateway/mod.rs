@@ -23,13 +23,13 @@ pub(crate) use self::args::Args;
 use self::args::Front;
 use self::on_call::AdminListener;
 use self::signals::ShutdownSignal;
-use crate::failure::{Failure, say};
+use crate::failure::{CommandError, say};
 
 /// For tasks to be dropped, each of which logs its request: many times what ten thousand take.
 const LAST_TASKS: Duration = Duration::from_secs(2);
 
 /// Serves until it is told to stop; the exit code is that of a signal where one more ended it at once.
-pub(crate) fn run(args: &Args) -> Result<u8, Failure> {
+pub(crate) fn run(args: &Args) -> Result<u8, CommandError> {
     let log = args.front.log.init()?;
     block_on(async {
         log.tell_drops();
@@ -47,25 +47,25 @@ pub(crate) fn run(args: &Args) -> Result<u8, Failure> {
 
 /// Runs `main` on a runtime of its own. What it leaves ends with it: a name that is looked up for half a minute does not keep
 /// who has been told to stop.
-pub(crate) fn block_on<T>(main: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
+pub(crate) fn block_on<T>(main: impl Future<Output = Result<T, CommandError>>) -> Result<T, CommandError> {
     let runtime = tokio::runtime::Runtime::new();
-    let runtime = runtime.map_err(|error| Failure::Io(format!("the runtime cannot start: {error}")))?;
+    let runtime = runtime.map_err(|error| CommandError::Io(format!("the runtime cannot start: {error}")))?;
     let outcome = runtime.block_on(main);
     runtime.shutdown_timeout(LAST_TASKS);
     outcome
 }
 
-pub(crate) fn layer(front: &Front, on_call: &AdminListener) -> Result<ErrorEnvelopeLayer, Failure> {
+pub(crate) fn layer(front: &Front, on_call: &AdminListener) -> Result<ErrorEnvelopeLayer, CommandError> {
     let layer = ErrorEnvelopeLayer::new();
     let layer = match &front.policy {
-        Some(file) => layer.watching(file).map_err(|error| Failure::of(&error))?,
+        Some(file) => layer.watching(file).map_err(|error| CommandError::from_error(&error))?,
         None => layer,
     };
     Ok(on_call.layer(layer))
 }
 
 /// SIGHUP reads the policy and the certificate anew, whatever a watcher has seen; neither waits for the other.
-fn reload_at_hangup(layer: &ErrorEnvelopeLayer, tls: Option<Arc<ServerTls>>) -> Result<(), Failure> {
+fn reload_at_hangup(layer: &ErrorEnvelopeLayer, tls: Option<Arc<ServerTls>>) -> Result<(), CommandError> {
     let layer = layer.clone();
     let reload = move || match layer.reload() {
         Ok(true) => {}
@@ -79,8 +79,8 @@ fn reload_at_hangup(layer: &ErrorEnvelopeLayer, tls: Option<Arc<ServerTls>>) -> 
     }
 }
 
-pub(crate) fn no_signals(error: std::io::Error) -> Failure {
-    Failure::Io(format!("signals cannot be listened to: {error}"))
+pub(crate) fn no_signals(error: std::io::Error) -> CommandError {
+    CommandError::Io(format!("signals cannot be listened to: {error}"))
 }
 
 /// Binds, and says where: the first line of standard output is for scripts that wait for it.
@@ -90,7 +90,7 @@ pub(crate) async fn open(
     front: &Front,
     layer: ErrorEnvelopeLayer,
     on_call: AdminListener,
-) -> Result<Gateway, Failure> {
+) -> Result<Gateway, CommandError> {
     let tls = pair.map(|(certificate, key)| ServerTls::watch(certificate, key)).transpose()?;
     reload_at_hangup(&layer, tls.clone())?;
     let scheme = if tls.is_some() { "https" } else { "http" };
@@ -98,7 +98,9 @@ pub(crate) async fn open(
     let config = tls.into_iter().fold(config, GatewayConfig::tls);
     let admin = on_call.address();
     let gateway = Gateway::bind(asked, on_call.serve_with(config)).await.map_err(|error| {
-        Failure::Io(format!("--listen {asked}: {error}\n = help: choose another address, or port 0 for a free one"))
+        CommandError::Io(format!(
+            "--listen {asked}: {error}\n = help: choose another address, or port 0 for a free one"
+        ))
     })?;
     say(format_args!("listening on {scheme}://{}", gateway.local_addr()))?;
     if let Some(admin) = admin {

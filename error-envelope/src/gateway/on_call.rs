@@ -7,7 +7,7 @@ use error_envelope_gateway::GatewayConfig;
 use tokio::net::TcpListener;
 use tower_error_envelope::ErrorEnvelopeLayer;
 
-use crate::failure::Failure;
+use crate::failure::CommandError;
 
 /// Its flags.
 #[derive(Debug, clap::Args)]
@@ -31,11 +31,11 @@ struct Listening {
 }
 
 impl AdminListener {
-    pub(crate) async fn listen(args: &AdminArgs) -> Result<Self, Failure> {
+    pub(crate) async fn listen(args: &AdminArgs) -> Result<Self, CommandError> {
         let Some(asked) = &args.admin else { return Ok(Self(None)) };
         let refused = |error| {
             let help = "choose another address, such as 127.0.0.1:9901 or 9901, or port 0 for a free one";
-            Failure::Io(format!("--admin {asked}: {error}\n = help: {help}"))
+            CommandError::Io(format!("--admin {asked}: {error}\n = help: {help}"))
         };
         let listener = match asked.parse::<u16>() {
             Ok(port) => TcpListener::bind(("127.0.0.1", port)).await,
@@ -43,7 +43,8 @@ impl AdminListener {
         };
         let listener = listener.map_err(refused)?;
         let address = listener.local_addr().map_err(refused)?;
-        let metrics = install_metrics().map_err(|error| Failure::Io(format!("metrics cannot be recorded: {error}")))?;
+        let metrics =
+            install_metrics().map_err(|error| CommandError::Io(format!("metrics cannot be recorded: {error}")))?;
         let admin = args.admin_host.iter().fold(Admin::new().metrics(metrics), |admin, name| admin.allow_host(name));
         Ok(Self(Some(Listening { admin, listener, address })))
     }

@@ -18,7 +18,7 @@ use tower_error_envelope::policy::PolicyLoader;
 
 use self::openapi::Document;
 use self::routes::Block;
-use crate::failure::{Failure, print};
+use crate::failure::{CommandError, print};
 use crate::text::one_line;
 
 /// Write a first policy
@@ -46,14 +46,14 @@ mode = \"observe\"   # changes no answer, and logs what would be done; \"enforce
 ";
 
 /// Writes to standard output, or to the file that was named.
-pub(crate) fn run(args: &Args) -> Result<(), Failure> {
+pub(crate) fn run(args: &Args) -> Result<(), CommandError> {
     let text = match &args.openapi {
         None => FROM_NOTHING.to_owned(),
         Some(path) => of_document(&Document::read(path)?, path),
     };
     match &args.output {
         None => print(&text),
-        Some(path) => put(path, &text),
+        Some(path) => write_file(path, &text),
     }
 }
 
@@ -121,17 +121,17 @@ fn written(document: &Document, path: &Path, blocks: &[Block]) -> String {
 fn blamed<'b>(blocks: &'b mut [Block], text: &str, error: &PolicyError) -> Option<&'b mut Block> {
     let line = error.line()?;
     let heads = text.lines().take(line).filter(|line| *line == "[[route]]").count();
-    blocks.iter_mut().filter(|block| block.stands()).nth(heads.checked_sub(1)?)
+    blocks.iter_mut().filter(|block| block.is_active()).nth(heads.checked_sub(1)?)
 }
 
 /// Nothing half written, and nothing overwritten.
-fn put(path: &Path, text: &str) -> Result<(), Failure> {
+fn write_file(path: &Path, text: &str) -> Result<(), CommandError> {
     let failed = |error: std::io::Error| {
         let what = match error.kind() {
             std::io::ErrorKind::AlreadyExists => "is there already; name another file, or remove it".to_owned(),
             _ => format!("cannot be written: {error}; name a file in a folder that can be written"),
         };
-        Failure::Io(format!("{}: {what}", path.display()))
+        CommandError::Io(format!("{}: {what}", path.display()))
     };
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let mut file = open_for_others(tempfile::Builder::new()).tempfile_in(folder).map_err(failed)?;

@@ -7,7 +7,7 @@ use std::path::Path;
 
 use serde_json::{Map, Value};
 
-use crate::failure::Failure;
+use crate::failure::CommandError;
 use crate::recorded::unreadable;
 use crate::text::{cut, one_line};
 
@@ -37,40 +37,40 @@ pub(super) struct Declared {
 }
 
 impl Document {
-    pub(super) fn read(path: &Path) -> Result<Self, Failure> {
+    pub(super) fn read(path: &Path) -> Result<Self, CommandError> {
         let name = path.display();
         let size = fs::metadata(path).map_err(|error| unreadable(path, &error))?.len();
         if size > MOST_BYTES {
-            return Err(Failure::Io(format!("{name}: {size} bytes are no document; at most 64 MiB are read")));
+            return Err(CommandError::Io(format!("{name}: {size} bytes are no document; at most 64 MiB are read")));
         }
         let bytes = fs::read(path).map_err(|error| unreadable(path, &error))?;
-        let text =
-            String::from_utf8(bytes).map_err(|_| Failure::Io(format!("{name}: it is no UTF-8; save it as such")))?;
+        let text = String::from_utf8(bytes)
+            .map_err(|_| CommandError::Io(format!("{name}: it is no UTF-8; save it as such")))?;
         let text = text.trim_start_matches('\u{feff}');
         let value: Value = if text.trim_start().starts_with('{') {
             serde_json::from_str(text).map_err(|error| {
                 let (line, column) = (error.line(), error.column());
-                Failure::Io(format!(
+                CommandError::Io(format!(
                     "{name}:{line}:{column}: no JSON: {}; mend it, or export it again",
                     without_place(&error)
                 ))
             })?
         } else {
-            serde_saphyr::from_str(text).map_err(|error| Failure::Io(format!("{name}: no YAML: {}", error)))?
+            serde_saphyr::from_str(text).map_err(|error| CommandError::Io(format!("{name}: no YAML: {}", error)))?
         };
         let version = value.get("openapi").map(|version| version.as_str().unwrap_or_default().to_owned());
         match version.as_deref() {
             Some(version) if version.starts_with("3.0") || version.starts_with("3.1") => Ok(Self(value)),
             Some(version) => {
                 let version = cut(&one_line(version), 20);
-                Err(Failure::Io(format!("{name}: openapi: {version:?} is not read; 3.0 and 3.1 are")))
+                Err(CommandError::Io(format!("{name}: openapi: {version:?} is not read; 3.0 and 3.1 are")))
             }
             None if value.get("swagger").is_some() => {
-                Err(Failure::Io(format!("{name}: swagger: 2.0 is not read; convert it to OpenAPI 3 first")))
+                Err(CommandError::Io(format!("{name}: swagger: 2.0 is not read; convert it to OpenAPI 3 first")))
             }
-            None => {
-                Err(Failure::Io(format!("{name}: it has no `openapi`: write `openapi: 3.1.0`, or name another file")))
-            }
+            None => Err(CommandError::Io(format!(
+                "{name}: it has no `openapi`: write `openapi: 3.1.0`, or name another file"
+            ))),
         }
     }
 

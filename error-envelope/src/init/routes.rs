@@ -18,11 +18,11 @@ pub(super) struct Block {
 
 /// In the order of the document.
 pub(super) fn blocks(document: &Document) -> Vec<Block> {
-    document.operations().iter().map(Block::of).collect()
+    document.operations().iter().map(Block::new).collect()
 }
 
 impl Block {
-    fn of(operation: &Operation<'_>) -> Self {
+    fn new(operation: &Operation<'_>) -> Self {
         let mut hints = Vec::new();
         for declared in operation.errors() {
             let text = if declared.text.is_empty() { String::new() } else { format!(": {}", declared.text) };
@@ -58,7 +58,7 @@ impl Block {
     }
 
     /// Whether it is no comment.
-    pub(super) fn stands(&self) -> bool {
+    pub(super) fn is_active(&self) -> bool {
         self.refused.is_none()
     }
 
@@ -71,7 +71,7 @@ impl Block {
         if let Some(why) = &self.refused {
             out += &format!("# Left out: {why}\n");
         }
-        let mark = if self.stands() { "" } else { "# " };
+        let mark = if self.is_active() { "" } else { "# " };
         let table = std::iter::once("[[route]]").chain(self.lines.iter().map(String::as_str));
         table.for_each(|line| out += &format!("{mark}{line}\n"));
         self.hints.iter().for_each(|hint| out += &format!("# {hint}\n"));

@@ -8,7 +8,9 @@ fn policy_of(name: &str, document: &str) -> Result<String, String> {
     fs::write(&path, document).unwrap();
     match Document::read(&path) {
         Ok(document) => Ok(of_document(&document, Path::new(name))),
-        Err(Failure::Io(why) | Failure::Refused(why)) => Err(why.replace(&path.display().to_string(), "FILE")),
+        Err(CommandError::Io(why) | CommandError::Refused(why)) => {
+            Err(why.replace(&path.display().to_string(), "FILE"))
+        }
         Err(other) => panic!("{other:?}"),
     }
 }
@@ -107,7 +109,7 @@ fn others_may_read_what_is_written() {
     use std::os::unix::fs::PermissionsExt;
     let folder = tempfile::tempdir().unwrap();
     let (path, plain) = (folder.path().join("policy.toml"), folder.path().join("plain"));
-    put(&path, "a").unwrap();
+    write_file(&path, "a").unwrap();
     fs::write(&plain, "a").unwrap();
     let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode();
     assert_eq!(mode(&path), mode(&plain), "as any file under this umask");
@@ -151,11 +153,13 @@ fn what_is_no_document_is_told_with_its_place() {
 fn a_file_that_is_there_stays_and_nothing_else_is_left() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("policy.toml");
-    put(&path, "a").unwrap();
-    let Err(Failure::Io(why)) = put(&path, "b") else { panic!("overwritten") };
+    write_file(&path, "a").unwrap();
+    let Err(CommandError::Io(why)) = write_file(&path, "b") else { panic!("overwritten") };
     assert!(why.contains("is there already"), "{why}");
     assert_eq!(fs::read_to_string(&path).unwrap(), "a");
-    let Err(Failure::Io(why)) = put(&folder.path().join("none/policy.toml"), "b") else { panic!("written") };
+    let Err(CommandError::Io(why)) = write_file(&folder.path().join("none/policy.toml"), "b") else {
+        panic!("written")
+    };
     assert!(why.contains("cannot be written"), "{why}");
     assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
 }

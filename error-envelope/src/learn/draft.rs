@@ -138,7 +138,7 @@ impl Drafts {
         let status = kind.status();
         let name = name_of(kind, status);
         let text = default_text(kind, status);
-        let mut out = format!("# {} x {}\n", tally.count, told(kind, tally));
+        let mut out = format!("# {} x {}\n", tally.count, describe(kind, tally));
         let mut tables = format!("[[map]]\n{}to = {}\n", conditions(kind), quoted(&name));
         // What a 5xx says is for the log alone, unless somebody has looked at it.
         if status >= 500 {
@@ -164,7 +164,7 @@ impl Drafts {
 }
 
 /// What a comment says of the errors.
-fn told(kind: &Kind, tally: &Tally) -> String {
+fn describe(kind: &Kind, tally: &Tally) -> String {
     let list = |all: Vec<String>| all.join(", ");
     let status = kind.status();
     let becomes = list(tally.becomes.keys().cloned().collect());

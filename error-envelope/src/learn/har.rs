@@ -7,13 +7,13 @@ use tower_error_envelope::exchange::{DecidedBy, Origin};
 
 use super::seen::Seen;
 use super::words::Template;
-use crate::failure::Failure;
+use crate::failure::CommandError;
 use crate::recorded::{self, Reader};
 use crate::trial::Trial;
 
-pub(super) fn each(path: &Path, reader: Reader, trial: &Trial, mut see: impl FnMut(Seen)) -> Result<(), Failure> {
+pub(super) fn each(path: &Path, reader: Reader, trial: &Trial, mut see: impl FnMut(Seen)) -> Result<(), CommandError> {
     recorded::each_of_har(path, reader, |recorded| {
-        let outcome = trial.of(&recorded, Some(Mode::Enforce), None);
+        let outcome = trial.run(&recorded, Some(Mode::Enforce), None);
         let Some((told, heard)) = outcome.told.zip(outcome.heard) else { return Ok(()) };
         let (Origin::Inner, Some(by)) = (told.origin, told.by) else { return Ok(()) };
         see(Seen {
@@ -21,7 +21,7 @@ pub(super) fn each(path: &Path, reader: Reader, trial: &Trial, mut see: impl FnM
             route: told.route,
             becomes: told.code.map(|code| code.as_str().to_owned()).unwrap_or_default(),
             code: told.unknown_code,
-            text: heard.message.as_deref().and_then(Template::of),
+            text: heard.message.as_deref().and_then(Template::from_text),
             says: told.shape.is_some(),
             by_status: by == DecidedBy::Status,
         });

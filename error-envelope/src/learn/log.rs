@@ -9,7 +9,7 @@ use std::path::Path;
 use serde_json::Value;
 
 use super::seen::Seen;
-use crate::failure::Failure;
+use crate::failure::CommandError;
 use crate::recorded::{Reader, unreadable};
 
 const TARGET: &str = "tower_error_envelope";
@@ -17,7 +17,7 @@ const TARGET: &str = "tower_error_envelope";
 /// The layer's own lines are shorter, their causes included.
 const LONGEST: u64 = 256 * 1024;
 
-pub(super) fn each(path: &Path, mut reader: Reader, mut see: impl FnMut(Seen)) -> Result<(), Failure> {
+pub(super) fn each(path: &Path, mut reader: Reader, mut see: impl FnMut(Seen)) -> Result<(), CommandError> {
     let (mut line, mut events) = (Vec::new(), 0_usize);
     loop {
         line.clear();
@@ -27,7 +27,7 @@ pub(super) fn each(path: &Path, mut reader: Reader, mut see: impl FnMut(Seen)) -
         }
         let Some(fields) = fields_of(&String::from_utf8_lossy(&line)) else { continue };
         events += 1;
-        if let Some(seen) = seen(&fields) {
+        if let Some(seen) = parse_fields(&fields) {
             see(seen);
         }
     }
@@ -39,7 +39,7 @@ pub(super) fn each(path: &Path, mut reader: Reader, mut see: impl FnMut(Seen)) -
          that target at INFO, as text or as JSON lines",
         path.display()
     );
-    Err(Failure::Io(wrong))
+    Err(CommandError::Io(wrong))
 }
 
 type Fields = HashMap<String, String>;
@@ -100,7 +100,7 @@ fn quoted_value(quoted: &str) -> Option<(String, &str)> {
     Some((quoted[..end].to_owned(), &quoted[end + 1..]))
 }
 
-fn seen(fields: &Fields) -> Option<Seen> {
+fn parse_fields(fields: &Fields) -> Option<Seen> {
     let text = |name: &str| fields.get(name).cloned();
     // Without it the layer is an older one, or the response kept its shape.
     let by = text("decided_by")?;
@@ -144,7 +144,7 @@ mod tests {
         flat["target"] = TARGET.into();
         let docker = serde_json::json!({ "log": format!("{TEXT}\n"), "stream": "stdout" }).to_string();
         for line in [TEXT, JSON, &coloured, &flat.to_string(), &docker, &format!("pod-1 | {TEXT}\r\n")] {
-            let seen = seen(&fields_of(line).unwrap_or_else(|| panic!("{line}"))).unwrap();
+            let seen = parse_fields(&fields_of(line).unwrap_or_else(|| panic!("{line}"))).unwrap();
             assert_eq!((seen.status, seen.becomes.as_str()), (409, "conflict"), "{line}");
             assert_eq!((seen.code.as_deref(), seen.route.as_deref()), (Some("NAME_TAKEN"), Some("POST|PUT /a/{id}")));
             assert!(seen.says && seen.by_status && seen.text.is_none(), "{line}");
@@ -159,7 +159,7 @@ mod tests {
         for line in
             [TEXT.replace("inner", "guard"), TEXT.replace("decided_by", "other"), TEXT.replace("=409", "=\"x\"")]
         {
-            assert!(fields_of(&line).and_then(|fields| seen(&fields)).is_none(), "{line}");
+            assert!(fields_of(&line).and_then(|fields| parse_fields(&fields)).is_none(), "{line}");
         }
     }
 }

@@ -15,7 +15,7 @@ use std::path::PathBuf;
 use tower_error_envelope::{ErrorCode, Mode};
 
 use self::draft::Drafts;
-use crate::failure::{Failure, print};
+use crate::failure::{CommandError, print};
 use crate::recorded;
 use crate::trial::Trial;
 
@@ -34,7 +34,7 @@ pub(crate) struct Args {
 }
 
 /// Writes to standard output.
-pub(crate) fn run(args: &Args) -> Result<(), Failure> {
+pub(crate) fn run(args: &Args) -> Result<(), CommandError> {
     let (file, trial) = Trial::from_file(args.policy.as_deref(), &[Mode::Enforce])?;
     let own: Vec<ErrorCode> = file.iter().flat_map(|file| file.policy().own_codes().cloned()).collect();
     let mut reader = recorded::open(&args.file)?;

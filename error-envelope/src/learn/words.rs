@@ -53,7 +53,7 @@ enum Part {
 
 impl Template {
     /// None where nothing of it may be told. Neither of a text with two spaces together: a gap would stand for the second.
-    pub(super) fn of(text: &str) -> Option<Self> {
+    pub(super) fn from_text(text: &str) -> Option<Self> {
         let text = text.trim();
         if text.chars().count() > LONGEST || text.contains(['\n', '\r', '\t']) || text.contains("  ") {
             return None;
@@ -162,7 +162,7 @@ mod tests {
             ("Room not  found", None),
             ("", None),
         ] {
-            let told = Template::of(text).map(|it| it.pattern());
+            let told = Template::from_text(text).map(|it| it.pattern());
             assert_eq!(told.as_deref(), pattern, "{text}");
             for secret in ["4711", "Alice", "Smith", "eyJ", "pass", "hunter", "a@b", "ECONN", "5432"] {
                 assert!(!told.as_deref().unwrap_or_default().contains(secret), "{text}");
@@ -173,11 +173,11 @@ mod tests {
     #[test]
     fn a_pattern_fits_what_it_was_made_of() {
         for text in ["Room not found", "Order 4711 not found.", "Is it on? The server said no."] {
-            let pattern = Template::of(text).unwrap().pattern();
+            let pattern = Template::from_text(text).unwrap().pattern();
             assert!(regex::Regex::new(&pattern).unwrap().is_match(text), "{pattern}");
         }
-        assert_eq!(Template::of("Room not found").unwrap().exact().as_deref(), Some("Room not found"));
-        assert_eq!(Template::of("Order 4711 not found.").unwrap().exact(), None);
+        assert_eq!(Template::from_text("Room not found").unwrap().exact().as_deref(), Some("Room not found"));
+        assert_eq!(Template::from_text("Order 4711 not found.").unwrap().exact(), None);
     }
 
     #[test]

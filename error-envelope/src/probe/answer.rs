@@ -7,7 +7,7 @@ use http::{HeaderMap, StatusCode};
 
 /// What a client got.
 #[derive(Debug)]
-pub(super) struct Got {
+pub(super) struct ProbeResponse {
     pub(super) status: StatusCode,
     pub(super) headers: HeaderMap,
     pub(super) body: Bytes,
@@ -20,7 +20,7 @@ pub(super) struct Got {
 
 /// Why there is no answer.
 #[derive(Debug)]
-pub(super) enum NoAnswer {
+pub(super) enum ProbeError {
     /// Nobody listens, or TLS does not come about.
     Unreachable(String),
     /// In time there was no answer.

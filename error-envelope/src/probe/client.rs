@@ -13,10 +13,10 @@ use hyper_util::rt::{TokioExecutor, TokioIo};
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
-use super::answer::{Got, NoAnswer};
+use super::answer::{ProbeError, ProbeResponse};
 use super::outgoing::Outgoing;
 use super::raw;
-use super::request::{Asked, Sent};
+use super::request::{ProbeRequest, Sent};
 use super::table::Wire;
 use super::target::{Stream, Target};
 
@@ -24,20 +24,24 @@ use super::target::{Stream, Target};
 const MOST_OF_BODY: usize = 256 * 1024;
 
 /// Sends the request and reads its answer.
-pub(super) async fn ask(target: &Target, asked: &Asked, patience: Duration) -> Result<Got, NoAnswer> {
+pub(super) async fn send_request(
+    target: &Target,
+    asked: &ProbeRequest,
+    patience: Duration,
+) -> Result<ProbeResponse, ProbeError> {
     let answer = async {
         let stream = target.connect(asked.wire).await?;
         match (&asked.body, asked.wire) {
-            (Sent::Unsent(_), _) => raw::ask(stream, asked, patience).await,
-            (_, Wire::Http1) if asked.method == Method::HEAD => raw::ask(stream, asked, patience).await,
+            (Sent::Unsent(_), _) => raw::send_request(stream, asked, patience).await,
+            (_, Wire::Http1) if asked.method == Method::HEAD => raw::send_request(stream, asked, patience).await,
             (_, Wire::Http1) => over_http1(stream, asked).await,
             (_, Wire::Http2) => over_http2(stream, target, asked).await,
         }
     };
-    timeout(patience, answer).await.unwrap_or(Err(NoAnswer::Silent(patience)))
+    timeout(patience, answer).await.unwrap_or(Err(ProbeError::Silent(patience)))
 }
 
-async fn over_http1(stream: Stream, asked: &Asked) -> Result<Got, NoAnswer> {
+async fn over_http1(stream: Stream, asked: &ProbeRequest) -> Result<ProbeResponse, ProbeError> {
     let handshake = http1::Builder::new().max_headers(256).handshake(TokioIo::new(stream)).await;
     let (mut sender, connection) = handshake.map_err(broken)?;
     let driver = drive(connection);
@@ -53,17 +57,17 @@ async fn over_http1(stream: Stream, asked: &Asked) -> Result<Got, NoAnswer> {
     got
 }
 
-async fn over_http2(stream: Stream, target: &Target, asked: &Asked) -> Result<Got, NoAnswer> {
+async fn over_http2(stream: Stream, target: &Target, asked: &ProbeRequest) -> Result<ProbeResponse, ProbeError> {
     let failed = |error: hyper::Error| {
         // Over TLS both have agreed on HTTP/2. A server of HTTP/1 alone answers the preface by what is no frame.
         let agreed = target.scheme() == Scheme::HTTPS || is_the_servers(&error);
-        if agreed { broken(error) } else { NoAnswer::NoHttp2 }
+        if agreed { broken(error) } else { ProbeError::NoHttp2 }
     };
     let (mut sender, connection) =
         http2::handshake(TokioExecutor::new(), TokioIo::new(stream)).await.map_err(failed)?;
     let driver = drive(connection);
     let uri = Uri::builder().scheme(target.scheme()).authority(target.authority()).path_and_query(asked.path.clone());
-    let uri = uri.build().map_err(|error| NoAnswer::Broken(error.to_string()))?;
+    let uri = uri.build().map_err(|error| ProbeError::Broken(error.to_string()))?;
     let mut request = request(asked, uri, Version::HTTP_2)?;
     request.headers_mut().remove(header::HOST);
     let got = match sender.send_request(request).await {
@@ -79,8 +83,8 @@ fn drive(connection: impl Future<Output = hyper::Result<()>> + Send + 'static) -
     tokio::spawn(connection)
 }
 
-fn request(asked: &Asked, uri: Uri, version: Version) -> Result<Request<Outgoing>, NoAnswer> {
-    let mut request = Request::new(Outgoing::of(&asked.body));
+fn request(asked: &ProbeRequest, uri: Uri, version: Version) -> Result<Request<Outgoing>, ProbeError> {
+    let mut request = Request::new(Outgoing::new(&asked.body));
     *request.method_mut() = asked.method.clone();
     *request.uri_mut() = uri;
     *request.version_mut() = version;
@@ -88,10 +92,10 @@ fn request(asked: &Asked, uri: Uri, version: Version) -> Result<Request<Outgoing
     Ok(request)
 }
 
-async fn read(response: Response<Incoming>) -> Got {
+async fn read(response: Response<Incoming>) -> ProbeResponse {
     let (head, mut incoming) = response.into_parts();
     let mut body = Vec::new();
-    let mut got = Got {
+    let mut got = ProbeResponse {
         status: head.status,
         headers: head.headers,
         body: Bytes::new(),
@@ -121,12 +125,12 @@ fn is_the_servers(error: &hyper::Error) -> bool {
     frames.any(|error| error.is_remote() && (error.is_reset() || error.is_go_away()))
 }
 
-fn broken(error: hyper::Error) -> NoAnswer {
+fn broken(error: hyper::Error) -> ProbeError {
     let mut text = error.to_string();
     let mut source = error.source();
     while let Some(cause) = source {
         text = format!("{text}: {cause}");
         source = cause.source();
     }
-    NoAnswer::Broken(text)
+    ProbeError::Broken(text)
 }

@@ -10,7 +10,7 @@ use tower_error_envelope::RequestId;
 pub(super) use self::case::Case;
 use self::case::told_lines;
 use self::shape::{agrees, shape};
-use super::answer::Got;
+use super::answer::ProbeResponse;
 use super::finding::{Finding, Verdict};
 use super::plan::code_of;
 use super::request::Sent;
@@ -33,12 +33,12 @@ pub(super) fn judge(case: &Case<'_>) -> Verdict {
                 && got.status.is_client_error()
                 && got.status != StatusCode::PAYLOAD_TOO_LARGE =>
         {
-            beside = Some(format!("was answered with {}, which may be before the body was read", told(got)));
+            beside = Some(format!("was answered with {}, which may be before the body was read", describe(got)));
         }
         Want::Guard(codes) => wrong.extend(guard(case, codes)),
         Want::Service(statuses) if !statuses.contains(&got.status.as_u16()) => {
             let wanted: Vec<_> = statuses.iter().map(u16::to_string).collect();
-            beside = Some(format!("was answered with {}, not with {}", told(got), wanted.join(" or ")));
+            beside = Some(format!("was answered with {}, not with {}", describe(got), wanted.join(" or ")));
         }
         Want::NoGuard if got.status == StatusCode::UNAUTHORIZED => {
             wrong.push(Finding::new("G0", "a browser's preflight was asked for credentials, which it never sends"));
@@ -97,7 +97,7 @@ fn shown(case: &Case<'_>, mut rules: Vec<String>, wrong: &[Finding]) -> Vec<Stri
 }
 
 /// `404 not_found`.
-pub(super) fn told(got: &Got) -> String {
+pub(super) fn describe(got: &ProbeResponse) -> String {
     let status = got.status.as_u16();
     code_of(&got.headers).map_or_else(|| status.to_string(), |code| format!("{status} {code}"))
 }
@@ -156,7 +156,7 @@ fn guard(case: &Case<'_>, codes: &[&str]) -> Vec<Finding> {
         };
         wrong.push(Finding::new(
             rule,
-            format!("{came} with {}, and {} {code} is right{size}{advice}", told(got), status.as_u16()),
+            format!("{came} with {}, and {} {code} is right{size}{advice}", describe(got), status.as_u16()),
         ));
         return wrong;
     }
@@ -200,7 +200,7 @@ fn usual_status(code: &str) -> StatusCode {
 }
 
 /// An answer without a body and without an id to a head that no layer saw.
-fn is_of_the_server_below(got: &Got) -> bool {
+fn is_of_the_server_below(got: &ProbeResponse) -> bool {
     matches!(got.status.as_u16(), 400 | 431) && got.body.is_empty() && !got.headers.contains_key("x-request-id")
 }
 

@@ -40,8 +40,8 @@ use self::plan::{Known, Route, STAND_IN};
 use self::report::Report;
 use self::table::PROBES;
 use self::target::Target;
-use self::walk::{Manner, Walk};
-use crate::failure::{Failure, print};
+use self::walk::{ProbeOptions, ProbeRun};
+use crate::failure::{CommandError, print};
 use crate::policy;
 
 /// Ask a running service for its errors, and say whether it keeps the contract
@@ -113,27 +113,27 @@ enum Format {
 }
 
 /// Asks, and writes the report to standard output; an exit code of 0 or 1.
-pub(crate) fn run(args: &Args) -> Result<u8, Failure> {
+pub(crate) fn run(args: &Args) -> Result<u8, CommandError> {
     let target = Target::new(&args.url, args.ca.as_deref())?;
     let known = known(args, &target)?;
     if args.dry_run {
         return print(&dry(&known)).map(|()| 0);
     }
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    let runtime = runtime.map_err(|error| Failure::Io(format!("cannot begin: {error}")))?;
-    let manner = Manner {
+    let runtime = runtime.map_err(|error| CommandError::Io(format!("cannot begin: {error}")))?;
+    let manner = ProbeOptions {
         patience: Duration::from_secs_f64(args.timeout),
         pause: Duration::from_secs_f64(args.rate.recip()),
         verbose: args.verbose,
         by_policy: args.policy.is_some(),
     };
     let report = runtime.block_on(async {
-        let mut walk = Walk::new(&known, &target, manner);
+        let mut walk = ProbeRun::new(&known, &target, manner);
         let lines = walk.all().await?;
         let is_there = walk.has_ids || lines.iter().all(|line| line.got.is_none());
         let advice = if is_there { Vec::new() } else { advice::first_steps(walk.framework, &args.url) };
         let policy = args.policy.as_ref().map(|policy| policy.display().to_string());
-        Ok::<_, Failure>(Report { url: args.url.clone(), policy, lines, advice })
+        Ok::<_, CommandError>(Report { url: args.url.clone(), policy, lines, advice })
     })?;
     let failed = report.failed() > 0 || report.passed() == 0 || args.deny_skipped && report.skipped() > 0;
     let text = match args.format {
@@ -143,12 +143,12 @@ pub(crate) fn run(args: &Args) -> Result<u8, Failure> {
     };
     match print(&text) {
         // Who reads no further is not told that all is well.
-        Ok(()) | Err(Failure::Closed) => Ok(u8::from(failed)),
+        Ok(()) | Err(CommandError::Closed) => Ok(u8::from(failed)),
         Err(failure) => Err(failure),
     }
 }
 
-fn known(args: &Args, target: &Target) -> Result<Known, Failure> {
+fn known(args: &Args, target: &Target) -> Result<Known, CommandError> {
     let lines = args.header.iter().map(|line| header_line(line));
     let given: HeaderMap =
         lines.chain(args.header_env.iter().map(|line| header_variable(line))).collect::<Result<_, _>>()?;
@@ -177,7 +177,7 @@ fn known(args: &Args, target: &Target) -> Result<Known, Failure> {
 }
 
 /// The policy of a layer that was told nothing, and what the command line says of the service.
-fn assumed(args: &Args, given: &HeaderMap) -> Result<Policy, Failure> {
+fn assumed(args: &Args, given: &HeaderMap) -> Result<Policy, CommandError> {
     let (scheme, name) = match &args.key_header {
         Some(name) => (AuthScheme::header(name), name.as_str()),
         None => (AuthScheme::bearer(), "authorization"),
@@ -205,7 +205,7 @@ fn assumed(args: &Args, given: &HeaderMap) -> Result<Policy, Failure> {
         }
     }
     let policy = routes.into_iter().fold(policy, |policy, (_, route)| policy.route(route));
-    policy.build().map_err(|error| Failure::Io(format!("the command line: {error}")))
+    policy.build().map_err(|error| CommandError::Io(format!("the command line: {error}")))
 }
 
 /// What would be sent, by line.
@@ -235,15 +235,15 @@ fn route(text: &str) -> Result<(Method, String), String> {
 }
 
 /// What is wrong is not repeated: it may be a secret. So it is read here, since clap repeats what a parser of it refuses.
-fn header_line(text: &str) -> Result<(HeaderName, HeaderValue), Failure> {
-    let wrong = || Failure::Io("--header: write NAME: VALUE".to_owned());
+fn header_line(text: &str) -> Result<(HeaderName, HeaderValue), CommandError> {
+    let wrong = || CommandError::Io("--header: write NAME: VALUE".to_owned());
     let (name, value) = text.split_once(':').ok_or_else(wrong)?;
     Ok((name.trim().parse().map_err(|_| wrong())?, value.trim().parse().map_err(|_| wrong())?))
 }
 
-fn header_variable(text: &str) -> Result<(HeaderName, HeaderValue), Failure> {
+fn header_variable(text: &str) -> Result<(HeaderName, HeaderValue), CommandError> {
     let wrong =
-        |what: &str| Failure::Io(format!("--header-env: {what}write NAME=VARIABLE, such as authorization=TOKEN"));
+        |what: &str| CommandError::Io(format!("--header-env: {what}write NAME=VARIABLE, such as authorization=TOKEN"));
     let (name, variable) = text.split_once('=').ok_or_else(|| wrong(""))?;
     let name: HeaderName = name.parse().map_err(|_| wrong(""))?;
     let value = std::env::var(variable);

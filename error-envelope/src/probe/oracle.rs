@@ -10,7 +10,7 @@ use http::{Request, Response, Version};
 use tower_error_envelope::exchange::{Admission, BodyFacts, Exchange, ExchangeConfig, LocalReply};
 use tower_error_envelope::{ErrorCode, Fault, Policy};
 
-use super::request::{Asked, Sent};
+use super::request::{ProbeRequest, Sent};
 use super::table::Wire;
 
 /// The layer under the policy that the service is said to have.
@@ -45,11 +45,11 @@ impl Oracle {
         self.0.policy()
     }
 
-    pub(super) fn guards(&self, asked: &Asked) -> Guards {
+    pub(super) fn guards(&self, asked: &ProbeRequest) -> Guards {
         self.policy().guards_of(&head_of(asked))
     }
 
-    pub(super) fn predict(&self, asked: &Asked) -> Predicted {
+    pub(super) fn predict(&self, asked: &ProbeRequest) -> Predicted {
         match self.begin(asked) {
             Admission::Answer(answered) => Predicted::Answer(Box::new(answered.reply)),
             Admission::Forward(..) | Admission::Peek(..) => Predicted::Forward,
@@ -58,7 +58,7 @@ impl Oracle {
     }
 
     /// An error of that code as this request's client would get it.
-    pub(super) fn model(&self, asked: &Asked, code: ErrorCode) -> Option<Response<Bytes>> {
+    pub(super) fn model(&self, asked: &ProbeRequest, code: ErrorCode) -> Option<Response<Bytes>> {
         match self.begin(asked) {
             Admission::Answer(answered) => Some(answered.reply),
             Admission::Forward(exchange, ..) => {
@@ -72,18 +72,18 @@ impl Oracle {
     }
 
     /// The sender's id, where the policy lets it hold (I2).
-    pub(super) fn kept_id(&self, asked: &Asked) -> Option<String> {
+    pub(super) fn kept_id(&self, asked: &ProbeRequest) -> Option<String> {
         let fresh = runtime::new_request_id();
         let Admission::Forward(exchange, ..) = self.begin_with(asked, fresh) else { return None };
         let id = exchange.request_id();
         (id != fresh).then(|| id.to_string())
     }
 
-    fn begin(&self, asked: &Asked) -> Admission {
+    fn begin(&self, asked: &ProbeRequest) -> Admission {
         self.begin_with(asked, runtime::new_request_id())
     }
 
-    fn begin_with(&self, asked: &Asked, id: tower_error_envelope::RequestId) -> Admission {
+    fn begin_with(&self, asked: &ProbeRequest, id: tower_error_envelope::RequestId) -> Admission {
         let facts = match &asked.body {
             Sent::Nothing => BodyFacts { ended: true, lower: 0, upper: Some(0) },
             Sent::Text(text) => BodyFacts { ended: false, lower: text.len() as u64, upper: Some(text.len() as u64) },
@@ -97,7 +97,7 @@ impl Oracle {
 }
 
 /// The head as a server would hand it on.
-fn head_of(asked: &Asked) -> Parts {
+fn head_of(asked: &ProbeRequest) -> Parts {
     let mut head = Request::new(()).into_parts().0;
     head.method = asked.method.clone();
     head.uri = asked.path.clone().into();

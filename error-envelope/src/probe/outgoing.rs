@@ -16,7 +16,7 @@ pub(super) enum Outgoing {
 }
 
 impl Outgoing {
-    pub(super) fn of(sent: &Sent) -> Self {
+    pub(super) fn new(sent: &Sent) -> Self {
         match sent {
             Sent::Nothing | Sent::Unsent(_) => Self::Text(Bytes::new()),
             Sent::Text(text) => Self::Text(text.clone()),

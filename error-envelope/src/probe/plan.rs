@@ -6,7 +6,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, header};
 use tower_error_envelope::Mode;
 
 use super::oracle::{Oracle, Predicted};
-use super::request::{Asked, Sent};
+use super::request::{ProbeRequest, Sent};
 use super::table::{Body, Credentials, Place, Probe, Required, Verb, Want, Wire};
 
 /// The segment that stands for whatever a route takes, and is no path of any service's.
@@ -36,7 +36,7 @@ pub(super) struct Route {
 
 /// What a line sends, and what the layer would answer.
 pub(super) struct Planned {
-    pub(super) asked: Asked,
+    pub(super) asked: ProbeRequest,
     pub(super) predicted: Predicted,
 }
 
@@ -110,9 +110,9 @@ impl Known {
     }
 
     /// One for each credential that the place reads, with values that required headers may take.
-    fn requests(&self, probe: &Probe, method: &Method, path: &str) -> Vec<Asked> {
+    fn requests(&self, probe: &Probe, method: &Method, path: &str) -> Vec<ProbeRequest> {
         let Ok(path) = path.parse::<PathAndQuery>() else { return Vec::new() };
-        let mut asked = Asked { wire: probe.wire, ..self.bare(method, path) };
+        let mut asked = ProbeRequest { wire: probe.wire, ..self.bare(method, path) };
         asked.headers.insert(
             header::USER_AGENT,
             HeaderValue::from_static(concat!("error-envelope/", env!("CARGO_PKG_VERSION"))),
@@ -148,8 +148,8 @@ impl Known {
         filled
     }
 
-    fn bare(&self, method: &Method, path: PathAndQuery) -> Asked {
-        Asked {
+    fn bare(&self, method: &Method, path: PathAndQuery) -> ProbeRequest {
+        ProbeRequest {
             method: method.clone(),
             path,
             headers: HeaderMap::from_iter([(header::HOST, self.authority.clone())]),
@@ -171,7 +171,7 @@ impl Known {
     }
 
     /// What the layer would answer, where that is what the probe asks; else what stands in the way, if that is worth a word.
-    fn fits(&self, probe: &Probe, asked: &Asked) -> Result<Predicted, Option<String>> {
+    fn fits(&self, probe: &Probe, asked: &ProbeRequest) -> Result<Predicted, Option<String>> {
         let guards = self.oracle.guards(asked);
         if guards.mode != Mode::Enforce {
             let mode = guards.mode.as_str();

@@ -8,8 +8,8 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::timeout;
 
-use super::answer::{Got, NoAnswer};
-use super::request::Asked;
+use super::answer::{ProbeError, ProbeResponse};
+use super::request::ProbeRequest;
 use super::target::Stream;
 
 /// No head and no error is as long.
@@ -20,8 +20,12 @@ const MOST: usize = 256 * 1024;
 const LINGER: Duration = Duration::from_secs(1);
 
 /// Sends the head, with `Expect: 100-continue` where it says a length, and reads the answer.
-pub(super) async fn ask(mut stream: Stream, asked: &Asked, patience: Duration) -> Result<Got, NoAnswer> {
-    let broken = |error: std::io::Error| NoAnswer::Broken(error.to_string());
+pub(super) async fn send_request(
+    mut stream: Stream,
+    asked: &ProbeRequest,
+    patience: Duration,
+) -> Result<ProbeResponse, ProbeError> {
+    let broken = |error: std::io::Error| ProbeError::Broken(error.to_string());
     let mut head = format!("{} {} HTTP/1.1\r\n", asked.method, asked.path).into_bytes();
     for (name, value) in &asked.headers {
         head.extend([name.as_str().as_bytes(), b": ", value.as_bytes(), b"\r\n"].concat());
@@ -41,7 +45,7 @@ pub(super) async fn ask(mut stream: Stream, asked: &Asked, patience: Duration) -
                 read.drain(..length);
                 // It waits for the body now, and so would we for its answer.
                 if asked_for_body {
-                    return Ok(Got { asked_for_body, ..head });
+                    return Ok(ProbeResponse { asked_for_body, ..head });
                 }
             }
             Some((head, length)) => {
@@ -51,10 +55,10 @@ pub(super) async fn ask(mut stream: Stream, asked: &Asked, patience: Duration) -
                     _ => rest(stream, head, read).await,
                 });
             }
-            None if read.len() > MOST => return Err(NoAnswer::Broken("a head of more than 256 KiB".to_owned())),
+            None if read.len() > MOST => return Err(ProbeError::Broken("a head of more than 256 KiB".to_owned())),
             None if stream.read_buf(&mut read).await.map_err(broken)? == 0 => {
                 let what = if read.is_empty() { "closed without an answer" } else { "closed within a head" };
-                return Err(NoAnswer::Broken(what.to_owned()));
+                return Err(ProbeError::Broken(what.to_owned()));
             }
             None => {}
         }
@@ -62,10 +66,10 @@ pub(super) async fn ask(mut stream: Stream, asked: &Asked, patience: Duration) -
 }
 
 /// A head, and where it ends; none where there is more to come.
-fn parse(read: &[u8]) -> Result<Option<(Got, usize)>, NoAnswer> {
+fn parse(read: &[u8]) -> Result<Option<(ProbeResponse, usize)>, ProbeError> {
     let mut lines = [httparse::EMPTY_HEADER; 256];
     let mut head = httparse::Response::new(&mut lines);
-    let no_http = |what: String| NoAnswer::Broken(format!("no HTTP: {what}"));
+    let no_http = |what: String| ProbeError::Broken(format!("no HTTP: {what}"));
     let httparse::Status::Complete(length) = head.parse(read).map_err(|error| no_http(error.to_string()))? else {
         return Ok(None);
     };
@@ -77,19 +81,19 @@ fn parse(read: &[u8]) -> Result<Option<(Got, usize)>, NoAnswer> {
             headers.append(name, value);
         }
     }
-    let got = Got { status, headers, body: Bytes::new(), trailers: None, whole: true, asked_for_body: false };
+    let got = ProbeResponse { status, headers, body: Bytes::new(), trailers: None, whole: true, asked_for_body: false };
     Ok(Some((got, length)))
 }
 
 /// Whatever the head says of a body, none may follow (RFC 9110, section 9.3.2).
-async fn behind_head(mut stream: Stream, mut got: Got, mut read: Vec<u8>, linger: Duration) -> Got {
+async fn behind_head(mut stream: Stream, mut got: ProbeResponse, mut read: Vec<u8>, linger: Duration) -> ProbeResponse {
     let to_the_end = async { while read.len() < MOST && more(&mut stream, &mut read).await {} };
     let _ = timeout(linger, to_the_end).await;
     got.body = read.into();
     got
 }
 
-async fn rest(mut stream: Stream, mut got: Got, mut read: Vec<u8>) -> Got {
+async fn rest(mut stream: Stream, mut got: ProbeResponse, mut read: Vec<u8>) -> ProbeResponse {
     let text = |name: HeaderName| got.headers.get(name).and_then(|value| value.to_str().ok());
     let is_chunked = text(TRANSFER_ENCODING).is_some_and(|coding| coding.to_ascii_lowercase().ends_with("chunked"));
     let length: Option<usize> = text(CONTENT_LENGTH).and_then(|length| length.parse().ok());

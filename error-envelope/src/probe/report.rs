@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::finding::{Line, Outcome};
 use super::table::RULES;
-use crate::failure::Failure;
+use crate::failure::CommandError;
 
 /// All that was found.
 pub(super) struct Report {
@@ -100,7 +100,7 @@ impl Report {
         serde_json::to_string_pretty(&report).unwrap_or_default() + "\n"
     }
 
-    pub(super) fn junit(&self) -> Result<String, Failure> {
+    pub(super) fn junit(&self) -> Result<String, CommandError> {
         let mut suite = TestSuite::new(self.title());
         suite.add_test_cases(self.lines.iter().map(Line::case));
         if !self.advice.is_empty() {
@@ -108,7 +108,7 @@ impl Report {
         }
         let mut report = quick_junit::Report::new("error-envelope probe");
         report.add_test_suite(suite);
-        let text = report.to_string().map_err(|error| Failure::Io(format!("JUnit: {error}")))?;
+        let text = report.to_string().map_err(|error| CommandError::Io(format!("JUnit: {error}")))?;
         Ok(if text.ends_with('\n') { text } else { text + "\n" })
     }
 }

@@ -10,7 +10,7 @@ use super::table::Wire;
 
 /// A request. The framing headers follow from the body.
 #[derive(Clone)]
-pub(super) struct Asked {
+pub(super) struct ProbeRequest {
     pub(super) method: Method,
     pub(super) path: PathAndQuery,
     pub(super) headers: HeaderMap,
@@ -40,7 +40,7 @@ impl Sent {
     }
 }
 
-impl Asked {
+impl ProbeRequest {
     /// `GET /a`.
     pub(super) fn line(&self) -> String {
         format!("{} {}", self.method, self.path)
@@ -48,7 +48,7 @@ impl Asked {
 }
 
 /// For people who ask what is sent: every line, but no value that the user gave.
-impl fmt::Display for Asked {
+impl fmt::Display for ProbeRequest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         const LONGEST: usize = 64;
 

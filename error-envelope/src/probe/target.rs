@@ -12,9 +12,9 @@ use tokio_rustls::TlsConnector;
 use tokio_rustls::rustls::pki_types::ServerName;
 use tokio_rustls::rustls::{ClientConfig, RootCertStore, crypto};
 
-use super::answer::NoAnswer;
+use super::answer::ProbeError;
 use super::table::Wire;
-use crate::failure::Failure;
+use crate::failure::CommandError;
 use crate::roots::roots;
 
 /// A connection.
@@ -36,14 +36,17 @@ struct Tls {
 
 impl Target {
     /// Of a URL; `ca` has the certificates to trust instead of the platform's.
-    pub(super) fn new(url: &str, ca: Option<&Path>) -> Result<Self, Failure> {
+    pub(super) fn new(url: &str, ca: Option<&Path>) -> Result<Self, CommandError> {
         if url.contains('@') {
             // It is not repeated: what stands before the sign is a secret.
-            return Err(Failure::Io("the URL has credentials: give them by --header-env NAME=VARIABLE".to_owned()));
+            return Err(CommandError::Io(
+                "the URL has credentials: give them by --header-env NAME=VARIABLE".to_owned(),
+            ));
         }
         // A query may have a key.
         let told = url.split(['?', '#']).next().unwrap_or_default();
-        let wrong = |what: &str| Failure::Io(format!("{told:?}: {what}; write one such as https://api.example.com"));
+        let wrong =
+            |what: &str| CommandError::Io(format!("{told:?}: {what}; write one such as https://api.example.com"));
         let uri: Uri = url.parse().map_err(|_| wrong("no URL"))?;
         let (Some(scheme), Some(authority)) = (uri.scheme(), uri.authority().cloned()) else {
             return Err(wrong("no URL with a scheme and a host"));
@@ -84,12 +87,13 @@ impl Target {
         self.authority.clone()
     }
 
-    pub(super) fn host_header(&self) -> Result<HeaderValue, Failure> {
-        HeaderValue::try_from(self.authority.as_str()).map_err(|error| Failure::Io(format!("the URL's host: {error}")))
+    pub(super) fn host_header(&self) -> Result<HeaderValue, CommandError> {
+        HeaderValue::try_from(self.authority.as_str())
+            .map_err(|error| CommandError::Io(format!("the URL's host: {error}")))
     }
 
-    pub(super) async fn connect(&self, wire: Wire) -> Result<Stream, NoAnswer> {
-        let unreachable = |error: io::Error| NoAnswer::Unreachable(format!("{}: {error}", self.authority));
+    pub(super) async fn connect(&self, wire: Wire) -> Result<Stream, ProbeError> {
+        let unreachable = |error: io::Error| ProbeError::Unreachable(format!("{}: {error}", self.authority));
         let host = self.authority.host().trim_matches(['[', ']']);
         let stream = TcpStream::connect((host, self.port)).await.map_err(unreachable)?;
         // A head is sent at once, whatever is on the way.
@@ -105,13 +109,13 @@ impl Target {
         };
         match TlsConnector::from(Arc::new(config)).connect(tls.name.clone(), stream).await {
             Ok(stream) if wire == Wire::Http2 && stream.get_ref().1.alpn_protocol() != Some(b"h2") => {
-                Err(NoAnswer::NoHttp2)
+                Err(ProbeError::NoHttp2)
             }
             Ok(stream) => Ok(Box::new(stream)),
             Err(error) if wire == Wire::Http2 && error.to_string().contains("NoApplicationProtocol") => {
-                Err(NoAnswer::NoHttp2)
+                Err(ProbeError::NoHttp2)
             }
-            Err(error) => Err(NoAnswer::Unreachable(format!("{}: TLS: {error}", self.authority))),
+            Err(error) => Err(ProbeError::Unreachable(format!("{}: TLS: {error}", self.authority))),
         }
     }
 }

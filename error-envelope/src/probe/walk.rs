@@ -8,7 +8,7 @@ use tokio::time::{Instant, sleep_until};
 use tower_error_envelope::ErrorCode;
 
 use super::advice;
-use super::answer::{Got, NoAnswer};
+use super::answer::{ProbeError, ProbeResponse};
 use super::client;
 use super::finding::{Finding, Line, Outcome, Verdict};
 use super::judge::{self, Case, judge};
@@ -16,13 +16,13 @@ use super::plan::{Known, Planned, code_of};
 use super::request::Sent;
 use super::table::{Body, PROBES, Probe, Want};
 use super::target::Target;
-use crate::failure::Failure;
+use crate::failure::CommandError;
 
 /// So many requests in a row without an answer: the service is not there any more.
 const MOST_SILENT: usize = 3;
 
 /// How it is asked.
-pub(super) struct Manner {
+pub(super) struct ProbeOptions {
     pub(super) patience: Duration,
     /// The least time between two requests.
     pub(super) pause: Duration,
@@ -31,10 +31,10 @@ pub(super) struct Manner {
 }
 
 /// What was found on the way.
-pub(super) struct Walk<'a> {
+pub(super) struct ProbeRun<'a> {
     known: &'a Known,
     target: &'a Target,
-    manner: Manner,
+    manner: ProbeOptions,
     next: Instant,
     seen: HashSet<String>,
     answered: usize,
@@ -44,8 +44,8 @@ pub(super) struct Walk<'a> {
     pub(super) has_ids: bool,
 }
 
-impl<'a> Walk<'a> {
-    pub(super) fn new(known: &'a Known, target: &'a Target, manner: Manner) -> Self {
+impl<'a> ProbeRun<'a> {
+    pub(super) fn new(known: &'a Known, target: &'a Target, manner: ProbeOptions) -> Self {
         Self {
             known,
             target,
@@ -64,7 +64,7 @@ impl<'a> Walk<'a> {
     /// # Errors
     ///
     /// A service that cannot be reached at all.
-    pub(super) async fn all(&mut self) -> Result<Vec<Line>, Failure> {
+    pub(super) async fn all(&mut self) -> Result<Vec<Line>, CommandError> {
         let mut lines = Vec::new();
         for probe in PROBES {
             lines.push(match self.known.plan(probe) {
@@ -75,7 +75,7 @@ impl<'a> Walk<'a> {
         Ok(lines)
     }
 
-    async fn line(&mut self, probe: &Probe, planned: Vec<Planned>) -> Result<Line, Failure> {
+    async fn line(&mut self, probe: &Probe, planned: Vec<Planned>) -> Result<Line, CommandError> {
         let mut last = skipped(probe, probe.otherwise.to_owned());
         for planned in planned {
             if self.silent >= MOST_SILENT {
@@ -84,7 +84,7 @@ impl<'a> Walk<'a> {
                 return Ok(last);
             }
             last.sent = Some(planned.asked.line());
-            let answer = self.ask(&planned).await;
+            let answer = self.send_request(&planned).await;
             let got = match answer {
                 Ok(got) => got,
                 Err(no_answer) => {
@@ -92,7 +92,7 @@ impl<'a> Walk<'a> {
                     return Ok(last);
                 }
             };
-            last.got = Some(judge::told(&got));
+            last.got = Some(judge::describe(&got));
             match self.judged(probe, &planned, &got) {
                 Verdict::Kept(rules) => {
                     (last.kept, last.outcome) = (rules, Outcome::Passed);
@@ -110,50 +110,50 @@ impl<'a> Walk<'a> {
         Ok(last)
     }
 
-    async fn ask(&mut self, planned: &Planned) -> Result<Got, NoAnswer> {
+    async fn send_request(&mut self, planned: &Planned) -> Result<ProbeResponse, ProbeError> {
         sleep_until(self.next).await;
         self.next = Instant::now() + self.manner.pause;
         if self.manner.verbose {
             anstream::eprintln!("> {}", planned.asked.to_string().trim_end().replace('\n', "\n> "));
         }
-        let answer = client::ask(self.target, &planned.asked, self.manner.patience).await;
+        let answer = client::send_request(self.target, &planned.asked, self.manner.patience).await;
         if self.manner.verbose {
             match &answer {
                 Ok(got) => anstream::eprintln!("< {}\n{}", got.status, lines_of(&got.headers)),
-                Err(no_answer) => anstream::eprintln!("< {}\n", no_answer.told()),
+                Err(no_answer) => anstream::eprintln!("< {}\n", no_answer.to_text()),
             }
         }
         // A server that waits for a body to its end is there still.
         let is_upload = matches!(planned.asked.body, Sent::Unsent(_) | Sent::Filled(_) | Sent::Chunked(_));
         match &answer {
             Ok(_) => (self.answered, self.silent) = (self.answered + 1, 0),
-            Err(NoAnswer::NoHttp2) => self.silent = 0,
+            Err(ProbeError::NoHttp2) => self.silent = 0,
             Err(_) if is_upload => {}
             Err(_) => self.silent += 1,
         }
         answer
     }
 
-    fn unanswered(&self, probe: &Probe, no_answer: NoAnswer) -> Result<Outcome, Failure> {
-        let told = no_answer.told();
+    fn unanswered(&self, probe: &Probe, no_answer: ProbeError) -> Result<Outcome, CommandError> {
+        let told = no_answer.to_text();
         let rule = match (probe.want, probe.body) {
             (Want::Below, _) => "F5",
-            (_, Body::Unsent) if matches!(no_answer, NoAnswer::Silent(_)) => "G4",
+            (_, Body::Unsent) if matches!(no_answer, ProbeError::Silent(_)) => "G4",
             (_, Body::Sent | Body::Chunked) => "G5",
             (_, Body::None | Body::Text(_) | Body::Unsent) => "F1",
         };
         match no_answer {
-            NoAnswer::Unreachable(_) if self.answered == 0 => {
-                Err(Failure::Io(format!("{told}\n = help: start the service, and name where it listens")))
+            ProbeError::Unreachable(_) if self.answered == 0 => {
+                Err(CommandError::Io(format!("{told}\n = help: start the service, and name where it listens")))
             }
-            NoAnswer::NoHttp2 => Ok(Outcome::Skipped(format!("{told}; {}", probe.otherwise))),
-            NoAnswer::Unreachable(_) | NoAnswer::Silent(_) | NoAnswer::Broken(_) => {
+            ProbeError::NoHttp2 => Ok(Outcome::Skipped(format!("{told}; {}", probe.otherwise))),
+            ProbeError::Unreachable(_) | ProbeError::Silent(_) | ProbeError::Broken(_) => {
                 Ok(Outcome::Failed(vec![Finding::new(rule, told)]))
             }
         }
     }
 
-    fn judged(&mut self, probe: &Probe, planned: &Planned, got: &Got) -> Verdict {
+    fn judged(&mut self, probe: &Probe, planned: &Planned, got: &ProbeResponse) -> Verdict {
         let oracle = &self.known.oracle;
         let model = oracle.model(&planned.asked, self.code(got));
         let kept_id = oracle.kept_id(&planned.asked);
@@ -178,7 +178,7 @@ impl<'a> Walk<'a> {
     }
 
     /// The answer's code, where it is known; else what its status says.
-    fn code(&self, got: &Got) -> ErrorCode {
+    fn code(&self, got: &ProbeResponse) -> ErrorCode {
         let name = code_of(&got.headers).unwrap_or_default();
         let own = self.known.oracle.policy().own_codes();
         let known = ErrorCode::ALL.iter().chain(own).find(|code| code.as_str() == name);
@@ -186,8 +186,8 @@ impl<'a> Walk<'a> {
     }
 }
 
-impl NoAnswer {
-    fn told(&self) -> String {
+impl ProbeError {
+    fn to_text(&self) -> String {
         match self {
             Self::Unreachable(why) => format!("cannot be reached: {why}"),
             Self::Silent(patience) => format!("no answer within {} s", patience.as_secs_f32()),

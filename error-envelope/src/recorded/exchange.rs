@@ -25,7 +25,7 @@ pub(crate) struct Place {
 }
 
 impl Place {
-    pub(crate) fn of(path: &Path) -> Self {
+    pub(crate) fn new(path: &Path) -> Self {
         Self { file: path.display().to_string(), entry: None }
     }
 }
@@ -47,7 +47,7 @@ pub(super) fn request_bytes(request: &Request<Bytes>, told: Option<u64>) -> u64 
 }
 
 /// What stands in a head is put into it in its order.
-pub(super) fn put(headers: &mut HeaderMap, name: &str, value: &[u8]) -> Result<(), String> {
+pub(super) fn insert_header(headers: &mut HeaderMap, name: &str, value: &[u8]) -> Result<(), String> {
     let name_of = http::HeaderName::from_bytes(name.as_bytes()).map_err(|_| format!("{name:?} is no header's name"))?;
     let value = http::HeaderValue::from_bytes(value).map_err(|_| format!("the value of {name} is none"))?;
     match headers.try_append(name_of, value) {

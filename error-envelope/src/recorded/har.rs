@@ -13,14 +13,14 @@ use http::{HeaderMap, Request, Response, Uri, Version};
 use serde::Deserialize;
 use serde::de::{DeserializeSeed, Deserializer, Error as _, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
-use super::exchange::{self, Place, Recorded, put};
+use super::exchange::{self, Place, Recorded, insert_header};
 use super::reader::Reader;
-use crate::failure::Failure;
+use crate::failure::CommandError;
 
-type Take<'a> = dyn FnMut(Recorded) -> Result<(), Failure> + 'a;
+type Take<'a> = dyn FnMut(Recorded) -> Result<(), CommandError> + 'a;
 
 /// Reads the entries of a file; how many have no response.
-pub(super) fn each(path: &Path, reader: Reader, take: &mut Take<'_>) -> Result<usize, Failure> {
+pub(super) fn each(path: &Path, reader: Reader, take: &mut Take<'_>) -> Result<usize, CommandError> {
     let mut reading = Reading { path, take, entry: 0, unanswered: 0, failed: None, found: false };
     let mut json = serde_json::Deserializer::from_reader(reader);
     let read = Object { key: "log", reading: &mut reading, inside: true }.deserialize(&mut json);
@@ -30,22 +30,24 @@ pub(super) fn each(path: &Path, reader: Reader, take: &mut Take<'_>) -> Result<u
         (None, Err(error)) => Err(broken(path, reading.entry, &error)),
         (None, Ok(())) if !reading.found => {
             let wrong = "no HAR: it has no list `log.entries`; export one from a browser's network panel or a proxy";
-            Err(Failure::Io(format!("{}: {wrong}", path.display())))
+            Err(CommandError::Io(format!("{}: {wrong}", path.display())))
         }
         (None, Ok(())) => Ok(reading.unanswered),
     }
 }
 
 /// serde's own text may quote what it met: a value of the file (L3).
-fn broken(path: &Path, entry: usize, error: &serde_json::Error) -> Failure {
+fn broken(path: &Path, entry: usize, error: &serde_json::Error) -> CommandError {
     let what = match error.classify() {
-        serde_json::error::Category::Io => return Failure::Io(format!("{}: cannot be read: {error}", path.display())),
+        serde_json::error::Category::Io => {
+            return CommandError::Io(format!("{}: cannot be read: {error}", path.display()));
+        }
         serde_json::error::Category::Eof => "the file ends too early",
         serde_json::error::Category::Syntax => "no JSON",
         serde_json::error::Category::Data => "no HAR: an entry has a `request` and a `response` with their members",
     };
     let (line, column) = (error.line(), error.column());
-    Failure::Io(format!("{}:{line}:{column}: log.entries[{entry}]: {what}; export it again", path.display()))
+    CommandError::Io(format!("{}:{line}:{column}: log.entries[{entry}]: {what}; export it again", path.display()))
 }
 
 struct Reading<'a, 'b> {
@@ -53,7 +55,7 @@ struct Reading<'a, 'b> {
     take: &'a mut Take<'b>,
     entry: usize,
     unanswered: usize,
-    failed: Option<Failure>,
+    failed: Option<CommandError>,
     /// There is a list of entries.
     found: bool,
 }
@@ -127,15 +129,15 @@ impl<'de> Visitor<'de> for Entries<'_, '_, '_> {
 }
 
 impl Reading<'_, '_> {
-    fn took(&mut self, entry: Entry) -> Result<(), Failure> {
+    fn took(&mut self, entry: Entry) -> Result<(), CommandError> {
         // What browsers write where nothing came back, or nothing was asked over HTTP.
         if entry.response.status <= 0 || is_local(&entry.request.url) {
             self.unanswered += 1;
             return Ok(());
         }
-        let place = Place { entry: Some(self.entry), ..Place::of(self.path) };
+        let place = Place { entry: Some(self.entry), ..Place::new(self.path) };
         let told = u64::try_from(entry.request.body_size).ok();
-        let (request, response) = entry.messages().map_err(|wrong| Failure::Io(format!("{place}.{wrong}")))?;
+        let (request, response) = entry.messages().map_err(|wrong| CommandError::Io(format!("{place}.{wrong}")))?;
         let request_bytes = exchange::request_bytes(&request, told);
         (self.take)(Recorded { place, request, request_bytes, response })
     }
@@ -143,13 +145,13 @@ impl Reading<'_, '_> {
 
 #[derive(Deserialize)]
 struct Entry {
-    request: Asked,
-    response: Said,
+    request: HarRequest,
+    response: HarResponse,
 }
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Asked {
+struct HarRequest {
     method: String,
     url: String,
     #[serde(default, deserialize_with = "or_default")]
@@ -164,7 +166,7 @@ struct Asked {
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Said {
+struct HarResponse {
     status: i32,
     #[serde(default, deserialize_with = "or_default")]
     http_version: String,
@@ -203,7 +205,7 @@ impl Entry {
         let uri: Result<Uri, _> = asked.url.parse().or_else(|_| encoded(&asked.url).parse());
         let uri = uri.map_err(|error| format!("request.url: it is no URL: {error}"))?;
         if let Some(authority) = uri.authority().filter(|_| !headers.contains_key(HOST)) {
-            put(&mut headers, "host", authority.as_str().as_bytes())
+            insert_header(&mut headers, "host", authority.as_str().as_bytes())
                 .map_err(|wrong| format!("request.url: {wrong}"))?;
         }
         let body = asked.post_data.unwrap_or_default().body().map_err(|wrong| format!("request.postData.{wrong}"))?;
@@ -220,7 +222,7 @@ impl Entry {
         if let Some(kind) = said.content.mime_type.as_deref().filter(|kind| is_media_type(kind))
             && !headers.contains_key(CONTENT_TYPE)
         {
-            put(&mut headers, "content-type", kind.as_bytes())
+            insert_header(&mut headers, "content-type", kind.as_bytes())
                 .map_err(|it| format!("response.content.mimeType: {it}"))?;
         }
         let status = u16::try_from(said.status).ok().and_then(|status| http::StatusCode::from_u16(status).ok());
@@ -260,7 +262,7 @@ fn headers_of(told: &[Header]) -> Result<HeaderMap, String> {
     for Header { name, value } in told.iter().filter(|header| !header.name.starts_with(':')) {
         // Browsers write the lines of a name that came more than once as one value, such as `set-cookie`.
         for line in value.split('\n') {
-            put(&mut headers, name, line.trim_end_matches('\r').as_bytes())?;
+            insert_header(&mut headers, name, line.trim_end_matches('\r').as_bytes())?;
         }
     }
     Ok(headers)

@@ -10,9 +10,9 @@ use bytes::Bytes;
 use http::header::{CONTENT_LENGTH, HOST, TRANSFER_ENCODING};
 use http::{HeaderMap, Method, Request, Response, StatusCode, Uri, Version};
 
-use super::exchange::{put, undo_stale_coding};
+use super::exchange::{insert_header, undo_stale_coding};
 use super::reader::{self, Reader, unreadable};
-use crate::failure::Failure;
+use crate::failure::CommandError;
 
 /// No head that a server takes has more.
 const MOST_HEADERS: usize = 256;
@@ -21,13 +21,13 @@ const MOST_HEADERS: usize = 256;
 const MOST_BYTES: u64 = 64 * 1024 * 1024;
 
 /// A response to a request of this method.
-pub(super) fn response(path: &Path, reader: Reader, method: &Method) -> Result<Response<Option<Bytes>>, Failure> {
+pub(super) fn response(path: &Path, reader: Reader, method: &Method) -> Result<Response<Option<Bytes>>, CommandError> {
     let text = read(path, reader)?;
     let mut rest: &[u8] = &text;
     let mut line = 1;
     loop {
-        let head = head_of(rest).map_err(|wrong| refused(path, line, &wrong))?;
-        let (status, version) = status_of(head.first).map_err(|wrong| refused(path, line, &wrong))?;
+        let head = head_of(rest).map_err(|wrong| error(path, line, &wrong))?;
+        let (status, version) = status_of(head.first).map_err(|wrong| error(path, line, &wrong))?;
         let mut headers = headers_of(&head, path, line)?;
         let after = &rest[head.length..];
         if after.starts_with(b"HTTP/") && is_followed(head.first, status) {
@@ -50,13 +50,13 @@ fn is_followed(first: &[u8], status: StatusCode) -> bool {
 }
 
 /// A request.
-pub(super) fn request(path: &Path) -> Result<Request<Bytes>, Failure> {
+pub(super) fn request(path: &Path) -> Result<Request<Bytes>, CommandError> {
     let text = read(path, reader::open(path)?)?;
-    let head = head_of(&text).map_err(|wrong| refused(path, 1, &wrong))?;
-    let (method, uri, version) = request_line(head.first).map_err(|wrong| refused(path, 1, &wrong))?;
+    let head = head_of(&text).map_err(|wrong| error(path, 1, &wrong))?;
+    let (method, uri, version) = request_line(head.first).map_err(|wrong| error(path, 1, &wrong))?;
     let mut headers = headers_of(&head, path, 1)?;
     if let Some(authority) = uri.authority().filter(|_| !headers.contains_key(HOST)) {
-        put(&mut headers, "host", authority.as_str().as_bytes()).map_err(|wrong| refused(path, 1, &wrong))?;
+        insert_header(&mut headers, "host", authority.as_str().as_bytes()).map_err(|wrong| error(path, 1, &wrong))?;
     }
     let declared = headers.get(CONTENT_LENGTH).cloned();
     let body = body_of(&mut headers, &text[head.length..]);
@@ -70,18 +70,18 @@ pub(super) fn request(path: &Path) -> Result<Request<Bytes>, Failure> {
     Ok(request)
 }
 
-fn read(path: &Path, reader: Reader) -> Result<Vec<u8>, Failure> {
+fn read(path: &Path, reader: Reader) -> Result<Vec<u8>, CommandError> {
     let mut text = Vec::new();
     reader.take(MOST_BYTES + 1).read_to_end(&mut text).map_err(|error| unreadable(path, &error))?;
     if text.len() as u64 > MOST_BYTES {
         let wrong = format!("{}: no recorded error is as long; at most 64 MiB are read", path.display());
-        return Err(Failure::Io(wrong));
+        return Err(CommandError::Io(wrong));
     }
     Ok(text)
 }
 
-fn refused(path: &Path, line: usize, wrong: &str) -> Failure {
-    Failure::Io(format!("{}:{line}: {wrong}", path.display()))
+fn error(path: &Path, line: usize, wrong: &str) -> CommandError {
+    CommandError::Io(format!("{}:{line}: {wrong}", path.display()))
 }
 
 /// The head of a message: its first line, the bytes of its headers, and how long it is with its empty line.
@@ -153,7 +153,7 @@ fn version_of(word: &str) -> Result<Version, String> {
     }
 }
 
-fn headers_of(head: &Head<'_>, path: &Path, line: usize) -> Result<HeaderMap, Failure> {
+fn headers_of(head: &Head<'_>, path: &Path, line: usize) -> Result<HeaderMap, CommandError> {
     let mut headers = HeaderMap::new();
     for (at, text) in (line + 1..).zip(head.headers.split_inclusive(|byte| *byte == b'\n')) {
         let text = [text.trim_ascii_end(), b"\r\n\r\n"].concat();
@@ -161,11 +161,11 @@ fn headers_of(head: &Head<'_>, path: &Path, line: usize) -> Result<HeaderMap, Fa
         let parsed = httparse::parse_headers(&text, &mut slots);
         let Ok(httparse::Status::Complete((_, [header]))) = parsed else {
             let wrong = "no header: write `name: value`, and an empty line before the body";
-            return Err(refused(path, at, wrong));
+            return Err(error(path, at, wrong));
         };
-        put(&mut headers, header.name, header.value).map_err(|wrong| refused(path, at, &wrong))?;
+        insert_header(&mut headers, header.name, header.value).map_err(|wrong| error(path, at, &wrong))?;
         if headers.len() > MOST_HEADERS {
-            return Err(refused(path, at, "more headers than a server takes"));
+            return Err(error(path, at, "more headers than a server takes"));
         }
     }
     Ok(headers)

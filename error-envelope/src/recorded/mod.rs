@@ -21,22 +21,22 @@ use http::Request;
 pub(crate) use self::exchange::Recorded;
 use self::exchange::{Place, request_bytes};
 pub(crate) use self::reader::{Reader, open, unreadable};
-use crate::failure::Failure;
+use crate::failure::CommandError;
 
 /// Reads one response, and its request.
 ///
 /// # Errors
 ///
 /// A file that cannot be read, or is no message.
-pub(crate) fn pair(response: &Path, request: Option<&Path>) -> Result<Recorded, Failure> {
+pub(crate) fn pair(response: &Path, request: Option<&Path>) -> Result<Recorded, CommandError> {
     pair_of(response, open(response)?, request)
 }
 
-fn pair_of(response: &Path, reader: Reader, request: Option<&Path>) -> Result<Recorded, Failure> {
+fn pair_of(response: &Path, reader: Reader, request: Option<&Path>) -> Result<Recorded, CommandError> {
     let beside = request_beside(response);
     let request = request.or(beside.as_deref()).map(http_file::request).transpose()?;
     let request = request.unwrap_or_else(|| Request::new(Bytes::new()));
-    let response = http_file::response(response, reader, request.method()).map(|it| (Place::of(response), it))?;
+    let response = http_file::response(response, reader, request.method()).map(|it| (Place::new(response), it))?;
     let request_bytes = request_bytes(&request, None);
     Ok(Recorded { place: response.0, request, request_bytes, response: response.1 })
 }
@@ -46,7 +46,10 @@ fn pair_of(response: &Path, reader: Reader, request: Option<&Path>) -> Result<Re
 /// # Errors
 ///
 /// A file that cannot be read, or is neither a HAR nor a message; what `take` refuses.
-pub(crate) fn each(path: &Path, mut take: impl FnMut(Recorded) -> Result<(), Failure>) -> Result<usize, Failure> {
+pub(crate) fn each(
+    path: &Path,
+    mut take: impl FnMut(Recorded) -> Result<(), CommandError>,
+) -> Result<usize, CommandError> {
     let mut reader = open(path)?;
     if is_har(path, &mut reader)? {
         return har::each(path, reader, &mut take);
@@ -59,8 +62,8 @@ pub(crate) fn each(path: &Path, mut take: impl FnMut(Recorded) -> Result<(), Fai
 pub(crate) fn each_of_har(
     path: &Path,
     reader: Reader,
-    mut take: impl FnMut(Recorded) -> Result<(), Failure>,
-) -> Result<usize, Failure> {
+    mut take: impl FnMut(Recorded) -> Result<(), CommandError>,
+) -> Result<usize, CommandError> {
     har::each(path, reader, &mut take)
 }
 
@@ -79,7 +82,7 @@ fn request_beside(response: &Path) -> Option<PathBuf> {
 /// Whether a file is a HAR, by its first characters, which stay in the reader: a pipe is read once.
 ///
 /// Docker writes each line of a log as an object whose `log` is a text.
-pub(crate) fn is_har(path: &Path, reader: &mut Reader) -> Result<bool, Failure> {
+pub(crate) fn is_har(path: &Path, reader: &mut Reader) -> Result<bool, CommandError> {
     let start = reader.fill_buf().map_err(|error| unreadable(path, &error))?.trim_ascii_start();
     let first = start.split(|byte| *byte == b'\n').next().unwrap_or_default();
     let whole_line = serde_json::from_slice::<serde_json::Map<String, serde_json::Value>>(first);

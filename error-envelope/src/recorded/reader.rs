@@ -4,12 +4,12 @@ use std::fs::File;
 use std::io::{BufRead, BufReader};
 use std::path::Path;
 
-use crate::failure::Failure;
+use crate::failure::CommandError;
 
 pub(crate) type Reader = BufReader<File>;
 
 /// Opens a file, behind its byte order mark.
-pub(crate) fn open(path: &Path) -> Result<Reader, Failure> {
+pub(crate) fn open(path: &Path) -> Result<Reader, CommandError> {
     const MARK: &[u8] = b"\xef\xbb\xbf";
 
     let file = File::open(path).map_err(|error| unreadable(path, &error))?;
@@ -20,6 +20,6 @@ pub(crate) fn open(path: &Path) -> Result<Reader, Failure> {
     Ok(reader)
 }
 
-pub(crate) fn unreadable(path: &Path, error: &std::io::Error) -> Failure {
-    Failure::Io(format!("{}: cannot be read: {error}; name a readable file", path.display()))
+pub(crate) fn unreadable(path: &Path, error: &std::io::Error) -> CommandError {
+    CommandError::Io(format!("{}: cannot be read: {error}; name a readable file", path.display()))
 }

@@ -26,7 +26,9 @@ fn read(path: &Path) -> Result<Vec<Recorded>, String> {
         Ok(())
     }) {
         Ok(_) => Ok(all),
-        Err(Failure::Io(why) | Failure::Refused(why)) => Err(why.replace(&path.display().to_string(), "FILE")),
+        Err(CommandError::Io(why) | CommandError::Refused(why)) => {
+            Err(why.replace(&path.display().to_string(), "FILE"))
+        }
         Err(other) => panic!("{other:?}"),
     }
 }
@@ -84,13 +86,13 @@ fn what_is_no_message_is_told_with_its_line() {
     }
     for target in ["/a\u{1}b?key=hunter2", "a?key=hunter2"] {
         let path = folder.put("c.http", format!("GET {target} HTTP/1.1\r\n\r\n"));
-        let Err(Failure::Io(why)) = http_file::request(&path) else { panic!("{target}") };
+        let Err(CommandError::Io(why)) = http_file::request(&path) else { panic!("{target}") };
         assert!(why.contains("is no target") && !why.contains("hunter2"), "{why}");
     }
     let beside = folder.put("b.request.http", "GET\r\n\r\n");
     let response = folder.put("b.http", "HTTP/1.1 404 No\r\n\r\n");
     let why = match pair(&response, None) {
-        Err(Failure::Io(why)) => why,
+        Err(CommandError::Io(why)) => why,
         other => panic!("{other:?}"),
     };
     assert!(why.starts_with(&format!("{}:1: no message", beside.display())), "{why}");

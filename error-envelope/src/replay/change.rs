@@ -13,7 +13,7 @@ use tower_error_envelope::RequestId;
 
 use crate::recorded::Recorded;
 use crate::text::one_line;
-use crate::trial::{Outcome, example_id};
+use crate::trial::{TrialResult, example_id};
 
 /// Those that the server below the layer writes, or that follow from the body.
 const OF_THE_SERVER: [&str; 4] = ["connection", "content-length", "date", "transfer-encoding"];
@@ -53,7 +53,7 @@ pub(super) struct Change {
 }
 
 impl Answer {
-    pub(super) fn of(outcome: &Outcome, recorded: &Recorded, route: Option<String>, auth: String) -> Self {
+    pub(super) fn new(outcome: &TrialResult, recorded: &Recorded, route: Option<String>, auth: String) -> Self {
         let code = outcome.told.as_ref().and_then(|told| told.code.as_ref()).map(|code| code.as_str().to_owned());
         let code = code.filter(|_| !outcome.passes());
         let head = Head { status: outcome.status.as_u16(), code, passes: outcome.passes() };
@@ -79,7 +79,7 @@ fn without_ids(body: &Bytes, recorded: &Recorded) -> Bytes {
 
 impl Change {
     /// What changes, on one line.
-    pub(super) fn told(&self) -> String {
+    pub(super) fn to_text(&self) -> String {
         let of = |kind: &str| -> Vec<&str> { self.what.iter().filter_map(|it| it.strip_prefix(kind)).collect() };
         let is_other = |it: &&String| !it.starts_with(HEADER) && !it.starts_with(MEMBER);
         let others = self.what.iter().filter(is_other).cloned();
@@ -201,7 +201,7 @@ mod tests {
             change.what,
             ["status", "header a", "header b", "member /error/code", "member /error/m~1x", "member /n"]
         );
-        assert_eq!(change.told(), "status; headers a, b; members /error/code, /error/m~1x, /n");
+        assert_eq!(change.to_text(), "status; headers a, b; members /error/code, /error/m~1x, /n");
         let hostile = Answer {
             body: Some(Bytes::from_static(b"{\"\\u001b]0;a\\u0007\\nb\":1}")),
             ..answer(409, "conflict", &[], "")

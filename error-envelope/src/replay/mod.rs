@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use tower_error_envelope::policy::PolicyFile;
 
 use self::change::{Answer, Change};
-use crate::failure::{Failure, print};
+use crate::failure::{CommandError, print};
 use crate::recorded::{self, Recorded};
 use crate::text::{counted, cut, one_line, printable};
 use crate::trial::Trial;
@@ -48,8 +48,8 @@ enum Format {
 }
 
 /// Writes to standard output; an exit code of 0, or 1 where something changes.
-pub(crate) fn run(args: &Args) -> Result<u8, Failure> {
-    let (old, new) = (Side::of(&args.old)?, Side::of(&args.new)?);
+pub(crate) fn run(args: &Args) -> Result<u8, CommandError> {
+    let (old, new) = (Side::from_path(&args.old)?, Side::from_path(&args.new)?);
     let mut replay = Replay::default();
     for capture in &args.captures {
         if args.captures.len() > 1 && recorded::is_request(capture) {
@@ -66,7 +66,7 @@ pub(crate) fn run(args: &Args) -> Result<u8, Failure> {
     }
     let groups = replay.groups();
     print(&match args.format {
-        Format::Human => replay.told(&groups),
+        Format::Human => replay.to_text(&groups),
         Format::Json => replay.as_json(&groups),
     })?;
     Ok(u8::from(!groups.is_empty()))
@@ -79,13 +79,13 @@ struct Side {
 }
 
 impl Side {
-    fn of(path: &std::path::Path) -> Result<Self, Failure> {
+    fn from_path(path: &std::path::Path) -> Result<Self, CommandError> {
         let (file, trial) = Trial::from_file(Some(path), &[])?;
         Ok(Self { file, trial })
     }
 
-    fn answer(&self, recorded: &Recorded) -> Result<Answer, Failure> {
-        let outcome = self.trial.of(recorded, None, None);
+    fn answer(&self, recorded: &Recorded) -> Result<Answer, CommandError> {
+        let outcome = self.trial.run(recorded, None, None);
         let request = &recorded.request;
         let host = request.headers().get(http::header::HOST).and_then(|host| host.to_str().ok());
         let path = request.uri().path();
@@ -96,7 +96,7 @@ impl Side {
         let route = spelling.and_then(|it| it.routes().next()).map(|(pattern, _)| pattern.to_owned());
         let head = recorded.request.clone().into_parts().0;
         let auth = self.file.as_ref().map_or_else(Vec::new, |file| file.policy().credentials_of(&head)).join(", ");
-        Ok(Answer::of(&outcome, recorded, route, auth))
+        Ok(Answer::new(&outcome, recorded, route, auth))
     }
 }
 
@@ -139,12 +139,12 @@ impl Replay {
         groups
     }
 
-    fn told(&self, groups: &[Group<'_>]) -> String {
+    fn to_text(&self, groups: &[Group<'_>]) -> String {
         let mut out = String::new();
         for (change, count, example) in groups {
             let route = change.route.as_deref().unwrap_or("no route");
             out += &format!("{count} x {route}: {} -> {}\n", change.old, change.new);
-            out += &format!("    changes: {}\n", change.told());
+            out += &format!("    changes: {}\n", change.to_text());
             let path = cut(&printable(&example.path), 60);
             out += &format!("    such as {}: {} {path}\n\n", one_line(&example.place), example.method);
         }

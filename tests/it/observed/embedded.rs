@@ -10,7 +10,7 @@ use tower_error_envelope::middleware::RequestBody;
 use tower_layer::Layer;
 
 use super::ask::Ask;
-use super::command::demo::acts::{ACTS, Act, Expect, Inside, Play};
+use super::command::demo::acts::{ACTS, DemoCase, Expect, HandlerBehaviour, UpstreamBehaviour};
 use super::command::demo::embedded;
 use super::site::{Sites, layer, serve};
 use super::{judge, rounds};
@@ -88,22 +88,22 @@ async fn sites() -> Sites {
 fn asks() -> Vec<Ask> {
     let acts = ACTS.iter().filter(|act| !breaks_within(act));
     let asks: Vec<_> = acts.clone().map(ask).chain(refused()).collect();
-    let http2 = acts.filter(|act| !matches!(act.play, Play::Switches)).map(ask).chain(refused());
+    let http2 = acts.filter(|act| !matches!(act.play, UpstreamBehaviour::Switches)).map(ask).chain(refused());
     asks.into_iter().chain(http2.map(Ask::over_http2)).collect()
 }
 
 /// Without the layer such a panic takes the connection with it, as far as it got.
-fn breaks_within(act: &Act) -> bool {
-    matches!(act.play, Play::Inside(Inside::PanicsInBody))
+fn breaks_within(act: &DemoCase) -> bool {
+    matches!(act.play, UpstreamBehaviour::Inside(HandlerBehaviour::PanicsInBody))
 }
 
-fn ask(act: &Act) -> Ask {
+fn ask(act: &DemoCase) -> Ask {
     let get = |method| Ask::new(method, act.path);
     match act.play {
-        Play::Goes(_, _, 0) => get("GET").enough(256 * 1024),
-        Play::Goes(..) => get("GET").enough(4),
-        Play::Switches => get("GET").header("connection", "upgrade").header("upgrade", "echo"),
-        Play::Reads => get("POST").chunked(ended(act.path.len() * 1000)),
+        UpstreamBehaviour::Goes(_, _, 0) => get("GET").enough(256 * 1024),
+        UpstreamBehaviour::Goes(..) => get("GET").enough(4),
+        UpstreamBehaviour::Switches => get("GET").header("connection", "upgrade").header("upgrade", "echo"),
+        UpstreamBehaviour::Reads => get("POST").chunked(ended(act.path.len() * 1000)),
         _ if matches!(act.expect, Expect::Head(..)) => get("HEAD"),
         _ => get("GET"),
     }

@@ -14,8 +14,8 @@ use super::*;
 
 const NOON: u64 = 1_795_262_400_000;
 
-fn seen<'a>(number: u64, route: Option<&'a str>, unknown: Option<&str>) -> Seen<'a> {
-    Seen {
+fn seen<'a>(number: u64, route: Option<&'a str>, unknown: Option<&str>) -> ErrorRecord<'a> {
+    ErrorRecord {
         id: RequestId::from_parts(NOON + number, u128::from(number)),
         at: NOON + number,
         route,
@@ -36,7 +36,7 @@ fn seen<'a>(number: u64, route: Option<&'a str>, unknown: Option<&str>) -> Seen<
 }
 
 /// In bytes, without what an allocator adds.
-fn room_of(kept: &Kept) -> usize {
+fn room_of(kept: &RecentErrors) -> usize {
     let kinds_of = |tally: &Tally| tally.kinds.iter().map(|it| it.kind.clone()).collect::<Vec<_>>();
     let all = kept.tallies().map(|(_, tally)| tally).collect::<Vec<_>>();
     let mut kinds: Vec<Arc<Kind>> = all.iter().flat_map(|tally| kinds_of(tally)).collect();
@@ -67,13 +67,13 @@ fn room_of(kept: &Kept) -> usize {
 }
 
 /// Of each event the worst: a body as long as may be, codes that were never seen before, routes that come and go.
-fn feed(kept: &mut Kept, events: std::ops::Range<u64>) {
+fn feed(kept: &mut RecentErrors, events: std::ops::Range<u64>) {
     let body = "x".repeat(redact::MOST);
     let routes: Vec<String> = (0..2 * MOST_ROUTES).map(|number| format!("/{number}/{}", "r".repeat(200))).collect();
     for number in events {
         let route = &routes[number as usize / 100 % routes.len()];
         let unknown = format!("E_{:062}", number / 4);
-        let entry = kept.keep(seen(number, Some(route), Some(&unknown))).expect("an error");
+        let entry = kept.insert(seen(number, Some(route), Some(&unknown))).expect("an error");
         // Few enough to be fast, and more than are kept.
         if number % 97 == 0 {
             let text = || Some(body.clone().into());
@@ -86,7 +86,7 @@ fn feed(kept: &mut Kept, events: std::ops::Range<u64>) {
 
 #[test]
 fn a_million_errors_take_no_more_room_than_the_first_ones() {
-    let mut kept = Kept::default();
+    let mut kept = RecentErrors::default();
     feed(&mut kept, 0..200_000);
     let early = room_of(&kept);
     feed(&mut kept, 200_000..1_000_000);
@@ -100,14 +100,14 @@ fn a_million_errors_take_no_more_room_than_the_first_ones() {
 
 #[test]
 fn nothing_is_lost_of_a_count_where_kinds_are_too_many() {
-    let mut kept = Kept::default();
+    let mut kept = RecentErrors::default();
     for number in 0..1000 {
         let unknown = format!("E_{number}");
         // One in ten is of one kind.
-        kept.keep(seen(number, None, (number % 10 != 0).then_some(&*unknown)));
+        kept.insert(seen(number, None, (number % 10 != 0).then_some(&*unknown)));
     }
     let (_, tally) = kept.tallies().next().expect("one route");
-    let today = Day::of(NOON);
+    let today = Day::from_millis(NOON);
     let told: u64 = tally.commonest(today).iter().map(|(count, _)| count).sum();
     assert_eq!(told + tally.others.sum(today), 1000);
     assert_eq!(tally.commonest(today)[0].0, 100, "the commonest is not forgotten");
@@ -116,8 +116,8 @@ fn nothing_is_lost_of_a_count_where_kinds_are_too_many() {
 
 #[test]
 fn an_id_is_found_for_longer_than_its_error_is_shown() {
-    let mut kept = Kept::default();
-    (0..20_000).for_each(|number| drop(kept.keep(seen(number, Some("/a"), None))));
+    let mut kept = RecentErrors::default();
+    (0..20_000).for_each(|number| drop(kept.insert(seen(number, Some("/a"), None))));
     let id = |number: u64| RequestId::from_parts(NOON + number, u128::from(number));
     let found = |number| (kept.entries_of(id(number)).len(), kept.find(id(number)).1);
     assert_eq!([19_999, 19_900, 19_899, 10_000, 9_999].map(found), [(1, 1), (1, 1), (0, 1), (0, 1), (0, 0)]);
@@ -125,12 +125,12 @@ fn an_id_is_found_for_longer_than_its_error_is_shown() {
 
 #[test]
 fn an_abandoned_request_is_counted_and_found_and_no_error() {
-    let mut kept = Kept::default();
+    let mut kept = RecentErrors::default();
     let mut abandoned = seen(1, Some("/a"), None);
     (abandoned.kind.origin, abandoned.kind.sent, abandoned.kind.by) = (Origin::Abandoned, None, None);
     let id = abandoned.id;
-    assert!(kept.keep(abandoned).is_none());
+    assert!(kept.insert(abandoned).is_none());
     let (_, tally) = kept.tallies().next().expect("its route");
-    assert_eq!((tally.abandoned.sum(Day::of(NOON)), tally.errors.sum(Day::of(NOON))), (1, 0));
+    assert_eq!((tally.abandoned.sum(Day::from_millis(NOON)), tally.errors.sum(Day::from_millis(NOON))), (1, 0));
     assert_eq!((kept.find(id).1, kept.entries().count()), (1, 0));
 }

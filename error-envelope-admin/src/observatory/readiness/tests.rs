@@ -4,10 +4,10 @@ use error_envelope_core::exchange::{DecidedBy, Origin};
 use error_envelope_core::policy::Mode;
 use error_envelope_core::request_id::RequestId;
 
-use super::super::kept::Kept;
-use super::super::seen::{Code, Kind, Seen};
+use super::super::kept::RecentErrors;
+use super::super::seen::{Code, ErrorRecord, Kind};
 use super::super::tally::Tally;
-use super::{Span, Verdict, of};
+use super::{Span, Verdict, assess};
 
 const NOON: u64 = 1_795_262_400_000;
 const HOUR: u64 = 3_600_000;
@@ -24,11 +24,19 @@ fn refused() -> Kind {
 }
 
 fn tally(kinds: impl IntoIterator<Item = Kind>) -> Option<Tally> {
-    let mut kept = Kept::default();
+    let mut kept = RecentErrors::default();
     for (at, kind) in kinds.into_iter().enumerate() {
         let id = RequestId::from_parts(NOON, at as u128);
         let at = NOON - 60_000;
-        kept.keep(Seen { id, at, route: Some("/a"), mode: Mode::Observe, kind, dropped: None, has_bodies: false });
+        kept.insert(ErrorRecord {
+            id,
+            at,
+            route: Some("/a"),
+            mode: Mode::Observe,
+            kind,
+            dropped: None,
+            has_bodies: false,
+        });
     }
     kept.tallies().next().map(|(_, tally)| tally.clone())
 }
@@ -42,12 +50,12 @@ fn a_route_without_errors_is_ready_as_far_as_it_was_seen() {
         (Mode::Fill, Some(Mode::Enforce), Verdict::Unseen),
         (Mode::Enforce, None, Verdict::Done),
     ] {
-        let told = of(mode, None, SPAN);
+        let told = assess(mode, None, SPAN);
         assert_eq!((told.next, told.verdict), (next, verdict), "{mode:?}");
         assert!(told.reasons.iter().any(|it| it == "0 errors without a code since 11:00 UTC."), "{:?}", told.reasons);
     }
     let week = Span { since: NOON - 7 * 24 * HOUR, now: NOON };
-    let told = of(Mode::Observe, None, week);
+    let told = assess(Mode::Observe, None, week);
     let all = ["0 requests that own would have refused in 7 days.", "0 errors without a code in 7 days."];
     assert_eq!(told.reasons, all);
 }
@@ -57,7 +65,7 @@ fn a_code_that_is_missing_holds_a_route_back() {
     let with = std::iter::repeat_n(said(DecidedBy::Dialect, 409), 468);
     let tally = tally(with.chain(std::iter::repeat_n(said(DecidedBy::Status, 409), 12)));
     for mode in [Mode::Observe, Mode::Own, Mode::Fill, Mode::Enforce] {
-        let told = of(mode, tally.as_ref(), SPAN);
+        let told = assess(mode, tally.as_ref(), SPAN);
         assert_eq!(told.verdict, Verdict::NotReady, "{mode:?}");
         let words = "12 of 480 errors without a code since 11:00 UTC, last at 11:59:00.";
         assert!(told.reasons.iter().any(|it| it == words), "{:?}", told.reasons);
@@ -67,7 +75,7 @@ fn a_code_that_is_missing_holds_a_route_back() {
 #[test]
 fn a_status_that_says_it_all_holds_nothing_back() {
     let tally = tally([said(DecidedBy::Status, 502), said(DecidedBy::Status, 405)]);
-    let told = of(Mode::Fill, tally.as_ref(), SPAN);
+    let told = assess(Mode::Fill, tally.as_ref(), SPAN);
     assert_eq!(told.verdict, Verdict::Ready);
     assert_eq!(told.reasons, ["0 errors without a code since 11:00 UTC; 2 more whose status says it all."]);
 }
@@ -75,15 +83,15 @@ fn a_status_that_says_it_all_holds_nothing_back() {
 #[test]
 fn a_request_that_would_be_refused_holds_back_own_alone() {
     let tally = tally([refused(), said(DecidedBy::Rule, 404)]);
-    let told = of(Mode::Observe, tally.as_ref(), SPAN);
+    let told = assess(Mode::Observe, tally.as_ref(), SPAN);
     assert_eq!(told.verdict, Verdict::NotReady);
     assert_eq!(told.reasons[0], "1 request that own would have refused since 11:00 UTC, last at 11:59:00.");
-    assert_eq!(of(Mode::Fill, tally.as_ref(), SPAN).verdict, Verdict::Ready);
+    assert_eq!(assess(Mode::Fill, tally.as_ref(), SPAN).verdict, Verdict::Ready);
 }
 
 #[test]
 fn what_was_seen_eight_days_ago_is_forgotten() {
     let tally = tally([said(DecidedBy::Status, 409)]);
     let later = Span { since: NOON - HOUR, now: NOON + 8 * 24 * HOUR };
-    assert_eq!(of(Mode::Observe, tally.as_ref(), later).verdict, Verdict::Ready);
+    assert_eq!(assess(Mode::Observe, tally.as_ref(), later).verdict, Verdict::Ready);
 }

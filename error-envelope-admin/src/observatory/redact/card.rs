@@ -5,7 +5,7 @@ const LONGEST: usize = 19;
 
 /// Whether one of the numbers in a run of digits, with single spaces or dashes between them, may be that of a card.
 pub(super) fn is_in(run: &str) -> bool {
-    let run = Run::of(run);
+    let run = Run::find(run);
     run.has_fours() || run.numbers().any(is_one)
 }
 
@@ -16,7 +16,7 @@ struct Run {
 }
 
 impl Run {
-    fn of(run: &str) -> Self {
+    fn find(run: &str) -> Self {
         let mut all = Self { digits: Vec::with_capacity(run.len()), bounds: vec![0] };
         for group in run.split([' ', '-']).filter(|group| !group.is_empty()) {
             all.digits.extend(group.bytes());
@@ -73,9 +73,9 @@ mod tests {
     #[test]
     fn no_digit_begins_more_numbers_than_a_card_is_long() {
         for unit in ["1 ", "1-", "1", "12-3 ", "1234 5"] {
-            let run = Run::of(&unit.repeat(8192 / unit.len()));
+            let run = Run::find(&unit.repeat(8192 / unit.len()));
             assert!(run.numbers().count() <= LONGEST * run.digits.len(), "{unit}");
         }
-        assert_eq!(Run::of(&"1 ".repeat(4000)).numbers().count(), LONGEST * 4000 - LONGEST * (LONGEST - 1) / 2);
+        assert_eq!(Run::find(&"1 ".repeat(4000)).numbers().count(), LONGEST * 4000 - LONGEST * (LONGEST - 1) / 2);
     }
 }

@@ -25,7 +25,7 @@ struct Layout<'a> {
 /// `None` where the text is no object and no array, or is none any more before its end; `whole` says that it has one.
 pub(super) fn laid_out(text: &str, whole: bool) -> Option<String> {
     let text = text.trim();
-    let mut layout = Layout { tokens: Tokens::of(text), out: String::new(), levels: Vec::new() };
+    let mut layout = Layout { tokens: Tokens::new(text), out: String::new(), levels: Vec::new() };
     if !text.starts_with(['{', '[']) {
         return None;
     }
@@ -60,7 +60,7 @@ impl Layout<'_> {
                     self.put_taken();
                 }
                 Some(bracket @ ('{' | '[')) => {
-                    self.tokens.take(bracket)?;
+                    self.tokens.push(bracket)?;
                     self.out.push(bracket);
                     self.levels.push(Level { is_object: bracket == '{', is_empty: true, is_telling: false });
                     match self.enter()? {
@@ -72,7 +72,7 @@ impl Layout<'_> {
                 Some('"') => match self.tokens.string()? {
                     Some(_) if taken => self.put_taken(),
                     Some(said) => {
-                        self.put(&text::redacted(&said));
+                        self.push(&text::redacted(&said));
                         if let Some(list) = self.levels.last_mut().filter(|level| !level.is_object) {
                             list.is_telling = name::is_just(&said);
                         }
@@ -107,7 +107,7 @@ impl Layout<'_> {
         match self.tokens.next() {
             None => Some(Step::BrokeOff),
             Some(',') => {
-                self.tokens.take(',')?;
+                self.tokens.push(',')?;
                 self.out.push(',');
                 self.next_member()
             }
@@ -127,10 +127,10 @@ impl Layout<'_> {
             return Some(Step::BrokeOff);
         }
         let Some(name) = self.tokens.string()? else { return Some(Step::BrokeOff) };
-        self.put(&text::redacted(&name));
+        self.push(&text::redacted(&name));
         match self.tokens.next() {
             None => return Some(Step::BrokeOff),
-            Some(':') => self.tokens.take(':')?,
+            Some(':') => self.tokens.push(':')?,
             Some(_) => return None,
         }
         self.out.push_str(": ");
@@ -141,7 +141,7 @@ impl Layout<'_> {
     fn close(&mut self) -> Option<Step> {
         let level = self.levels.pop()?;
         let closing = if level.is_object { '}' } else { ']' };
-        self.tokens.take(closing)?;
+        self.tokens.push(closing)?;
         if !level.is_empty {
             self.new_line();
         }
@@ -165,12 +165,12 @@ impl Layout<'_> {
         Some(())
     }
 
-    fn put(&mut self, text: &str) {
+    fn push(&mut self, text: &str) {
         self.out.push_str(&serde_json::Value::from(text).to_string());
     }
 
     fn put_taken(&mut self) {
-        self.put(TAKEN);
+        self.push(TAKEN);
         self.after_value();
     }
 

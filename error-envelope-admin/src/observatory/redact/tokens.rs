@@ -10,7 +10,7 @@ pub(super) struct Literal<'a> {
 }
 
 impl<'a> Tokens<'a> {
-    pub(super) const fn of(text: &'a str) -> Self {
+    pub(super) const fn new(text: &'a str) -> Self {
         Self(text)
     }
 
@@ -25,7 +25,7 @@ impl<'a> Tokens<'a> {
     }
 
     /// Takes this character off, if it is next.
-    pub(super) fn take(&mut self, character: char) -> Option<()> {
+    pub(super) fn push(&mut self, character: char) -> Option<()> {
         self.0 = self.0.strip_prefix(character)?;
         Some(())
     }

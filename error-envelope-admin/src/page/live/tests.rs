@@ -7,20 +7,20 @@ use http_body_util::BodyExt;
 
 use super::*;
 use crate::observatory::listeners::{MOST_LISTENERS, SLOW_AFTER};
-use crate::observatory::seen::{Bodies, Code, Kind, Seen};
+use crate::observatory::seen::{Bodies, Code, ErrorRecord, Kind};
 
 fn error(store: &Store, number: u64, route: &str, has_bodies: bool) -> Arc<Entry> {
     let (origin, code) = (Origin::Inner, Code::default());
     let by = Some(DecidedBy::Status);
     let kind = Kind { origin, code, sent: Some(409), would_be: None, grpc: None, dialect: None, by, unknown: None };
     let (id, at) = (RequestId::from_parts(1, u128::from(number)), store::now());
-    let seen = Seen { id, at, route: Some(route), mode: Mode::Enforce, kind, dropped: None, has_bodies };
-    store.kept().keep(seen).expect("an error")
+    let seen = ErrorRecord { id, at, route: Some(route), mode: Mode::Enforce, kind, dropped: None, has_bodies };
+    store.recent().insert(seen).expect("an error")
 }
 
 fn listen(store: &Arc<Store>, query: Option<&str>, after: Option<u64>) -> Events {
     let place = store.listeners.join(Instant::now()).expect("a place");
-    Events::new(store.clone(), Filter::of(query), place, after)
+    Events::new(store.clone(), Filter::parse(query), place, after)
 }
 
 async fn next(events: &mut Events) -> Option<String> {

@@ -34,7 +34,7 @@ fn e2_a_client_breaks_by_what_it_acts_on() {
             Some((true, "breaks  a: details was {\"type\":\"object\"}, is {\"type\":\"array\"}\n")),
         ),
     ] {
-        let diff = Diff::of(&export(json!([code(old)])), &export(json!([code(new)])));
+        let diff = Diff::new(&export(json!([code(old)])), &export(json!([code(new)])));
         let lines: String = diff.0.iter().map(super::Change::line).collect();
         assert_eq!((diff.breaks(), lines.as_str()), said.unwrap_or((false, "")));
     }
@@ -43,7 +43,7 @@ fn e2_a_client_breaks_by_what_it_acts_on() {
 #[test]
 fn e2_a_code_may_come_and_may_not_go() {
     let (none, one) = (export(json!([])), export(json!([code(json!({}))])));
-    let (came, went) = (Diff::of(&none, &one), Diff::of(&one, &none));
+    let (came, went) = (Diff::new(&none, &one), Diff::new(&one, &none));
     assert_eq!(came.human(), "keeps   a: added, 404\n1 change, none of which breaks clients\n");
     assert_eq!(went.human(), "breaks  a: removed, was 404\n1 change, 1 of which break clients\n");
 }
@@ -53,7 +53,7 @@ fn another_contract_breaks_clients() {
     let mut other = export(json!([]));
     other.contract = "2".to_owned();
     other.unknown_code.retry = "no".to_owned();
-    let diff = Diff::of(&export(json!([])), &other);
+    let diff = Diff::new(&export(json!([])), &other);
     assert!(diff.breaks() && diff.0.len() == 2, "{}", diff.human());
 }
 

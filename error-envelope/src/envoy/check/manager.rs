@@ -153,7 +153,7 @@ fn of_module(place: &str, filter: &Value, findings: &mut Findings) {
     }
 }
 
-fn of_policy(place: &str, read: Result<policy::Read, Vec<PolicyError>>, findings: &mut Findings) {
+fn of_policy(place: &str, read: Result<policy::LoadedPolicy, Vec<PolicyError>>, findings: &mut Findings) {
     for error in read.err().unwrap_or_default() {
         findings.warn(place, &format!("the policy is refused, and so is the configuration (V4): {error}"));
     }

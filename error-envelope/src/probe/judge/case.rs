@@ -5,15 +5,15 @@ use std::collections::HashSet;
 use bytes::Bytes;
 use http::{HeaderMap, Response};
 
-use super::super::answer::Got;
-use super::super::request::Asked;
+use super::super::answer::ProbeResponse;
+use super::super::request::ProbeRequest;
 use super::super::table::Probe;
 
 /// An answer, and what it is held against.
 pub(in super::super) struct Case<'a> {
     pub(in super::super) probe: &'a Probe,
-    pub(in super::super) asked: &'a Asked,
-    pub(in super::super) got: &'a Got,
+    pub(in super::super) asked: &'a ProbeRequest,
+    pub(in super::super) got: &'a ProbeResponse,
     /// What the layer would answer by itself.
     pub(in super::super) predicted: Option<&'a Response<Bytes>>,
     /// An error with the answer's code, as this client would get it.

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::super::answer::Got;
+use super::super::answer::ProbeResponse;
 use super::super::finding::Finding;
 use super::super::table::Rpc;
 
@@ -26,7 +26,7 @@ const NAMES: [&str; 16] = [
     "unauthenticated",
 ];
 
-pub(super) fn judge(protocol: Rpc, got: &Got) -> Vec<Finding> {
+pub(super) fn judge(protocol: Rpc, got: &ProbeResponse) -> Vec<Finding> {
     match protocol {
         Rpc::Grpc => grpc("P1", "application/grpc", got),
         Rpc::GrpcWeb => grpc("P2", "application/grpc-web", got),
@@ -34,7 +34,7 @@ pub(super) fn judge(protocol: Rpc, got: &Got) -> Vec<Finding> {
     }
 }
 
-fn grpc(rule: &str, media_type: &str, got: &Got) -> Vec<Finding> {
+fn grpc(rule: &str, media_type: &str, got: &ProbeResponse) -> Vec<Finding> {
     let mut wrong = Vec::new();
     if got.status != 200 {
         wrong.push(Finding::new(
@@ -60,17 +60,17 @@ fn grpc(rule: &str, media_type: &str, got: &Got) -> Vec<Finding> {
 }
 
 /// P2: a status in a trailer frame of the body.
-fn in_frame(got: &Got) -> bool {
+fn in_frame(got: &ProbeResponse) -> bool {
     const TRAILERS: u8 = 0x80;
     got.body.first() == Some(&TRAILERS) && got.body.windows(12).any(|part| part.eq_ignore_ascii_case(b"grpc-status:"))
 }
 
-fn text(got: &Got, name: &str) -> String {
+fn text(got: &ProbeResponse, name: &str) -> String {
     let of = |headers: &http::HeaderMap| headers.get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
     of(&got.headers).or_else(|| of(got.trailers.as_ref()?)).unwrap_or_default()
 }
 
-fn connect(got: &Got) -> Vec<Finding> {
+fn connect(got: &ProbeResponse) -> Vec<Finding> {
     let mut wrong = Vec::new();
     if !got.status.is_client_error() && !got.status.is_server_error() {
         wrong.push(Finding::new("P3", format!("the HTTP status is {}, and no error's", got.status.as_u16())));

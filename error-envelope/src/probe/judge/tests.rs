@@ -3,9 +3,9 @@ use std::collections::HashSet;
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode};
 
-use super::super::answer::Got;
+use super::super::answer::ProbeResponse;
 use super::super::finding::Verdict;
-use super::super::request::{Asked, Sent};
+use super::super::request::{ProbeRequest, Sent};
 use super::super::table::{PROBES, Probe, Wire};
 use super::{Case, judge};
 
@@ -14,7 +14,7 @@ const BODY: &str =
     r#"{"error":{"code":"not_found","message":"Not found."},"request_id":"req_01JD2V5W8Z3Q4R6T8Y0A1B2C3D"}"#;
 
 /// The layer's 404, to the letter.
-fn not_found() -> Got {
+fn not_found() -> ProbeResponse {
     let lines = [
         ("x-request-id", ID),
         ("x-error-code", "not_found"),
@@ -23,7 +23,7 @@ fn not_found() -> Got {
         ("cache-control", "no-store"),
     ];
     let headers = lines.map(|(name, value)| (HeaderName::from_static(name), HeaderValue::from_static(value)));
-    Got {
+    ProbeResponse {
         status: StatusCode::NOT_FOUND,
         headers: HeaderMap::from_iter(headers),
         body: Bytes::from_static(BODY.as_bytes()),
@@ -33,7 +33,7 @@ fn not_found() -> Got {
     }
 }
 
-fn with(name: &'static str, value: &'static str, mut got: Got) -> Got {
+fn with(name: &'static str, value: &'static str, mut got: ProbeResponse) -> ProbeResponse {
     if value.is_empty() {
         got.headers.remove(name);
     } else {
@@ -46,14 +46,14 @@ fn probe(name: &str) -> &'static Probe {
     PROBES.iter().find(|probe| probe.name == name).unwrap()
 }
 
-fn asked(probe: &Probe) -> Asked {
+fn asked(probe: &Probe) -> ProbeRequest {
     let lines = probe.headers.iter();
     let lines = lines.map(|(name, value)| (HeaderName::from_static(name), HeaderValue::from_static(value)));
     let mut headers = HeaderMap::new();
     for (name, value) in lines {
         headers.append(name, value);
     }
-    Asked {
+    ProbeRequest {
         method: if probe.name == "head" { Method::HEAD } else { Method::GET },
         path: "/a".parse().unwrap(),
         headers,
@@ -75,7 +75,7 @@ struct Held<'a> {
 const NOTHING: Held<'static> =
     Held { predicted: None, seen: &[], kept_id: None, model: None, exposes: true, by_policy: false };
 
-fn judged(name: &str, got: &Got, held: &Held<'_>) -> Verdict {
+fn judged(name: &str, got: &ProbeResponse, held: &Held<'_>) -> Verdict {
     let probe = probe(name);
     let seen: HashSet<String> = held.seen.iter().map(|id| (*id).to_owned()).collect();
     judge(&Case {
@@ -92,7 +92,7 @@ fn judged(name: &str, got: &Got, held: &Held<'_>) -> Verdict {
 }
 
 /// The rules that are broken, each once; none where all are kept.
-fn broken(name: &str, got: &Got, held: &Held<'_>) -> Vec<String> {
+fn broken(name: &str, got: &ProbeResponse, held: &Held<'_>) -> Vec<String> {
     match judged(name, got, held) {
         Verdict::Kept(_) => Vec::new(),
         Verdict::Broken(findings, kept) => {
@@ -114,7 +114,7 @@ fn the_envelope_to_the_letter_keeps_every_rule() {
 
 #[test]
 fn each_slip_is_named_by_its_rule() {
-    let text = |body: &'static str| Got { body: Bytes::from_static(body.as_bytes()), ..not_found() };
+    let text = |body: &'static str| ProbeResponse { body: Bytes::from_static(body.as_bytes()), ..not_found() };
     for (got, rules) in [
         (with("x-request-id", "", not_found()), &["E3", "I1"][..]),
         (with("x-request-id", "req_1", not_found()), &["E3", "I1"]),
@@ -126,7 +126,7 @@ fn each_slip_is_named_by_its_rule() {
         (with("content-encoding", "gzip", not_found()), &["R6"]),
         (with("access-control-allow-origin", "*", not_found()), &["E4"]),
         (text("Cannot GET /a"), &["E1"]),
-        (Got { whole: false, ..not_found() }, &["F4"]),
+        (ProbeResponse { whole: false, ..not_found() }, &["F4"]),
     ] {
         assert_eq!(broken("not-found", &got, &NOTHING), rules, "{:?}", got.headers);
     }
@@ -134,7 +134,7 @@ fn each_slip_is_named_by_its_rule() {
 
 #[test]
 fn e1_what_is_no_envelope_shows_nothing_of_what_would_be_in_it() {
-    let got = Got { body: Bytes::from_static(b"gone"), ..not_found() };
+    let got = ProbeResponse { body: Bytes::from_static(b"gone"), ..not_found() };
     let Verdict::Broken(_, kept) = judged("bad-id", &got, &NOTHING) else { panic!("kept") };
     assert_eq!(kept, ["I1", "I2", "R7"]);
 }
@@ -154,7 +154,7 @@ fn i2_the_senders_id_is_replaced_unless_the_policy_trusts_it() {
 
 #[test]
 fn e5_head_has_a_code_and_no_body() {
-    let head = Got { body: Bytes::new(), ..not_found() };
+    let head = ProbeResponse { body: Bytes::new(), ..not_found() };
     assert_eq!(broken("head", &head, &NOTHING), [""; 0]);
     assert_eq!(broken("head", &not_found(), &NOTHING), ["E5"]);
     assert_eq!(broken("head", &with("x-error-code", "", head), &NOTHING), ["E4"]);
@@ -166,11 +166,11 @@ fn a_guard_that_lets_through_is_named() {
         Response::builder().status(401).header("x-error-code", "auth_missing").header("www-authenticate", "Bearer");
     let right = right.body(Bytes::new()).unwrap();
     let held = Held { predicted: Some(&right), by_policy: true, ..NOTHING };
-    let ok = Got { status: StatusCode::OK, ..not_found() };
+    let ok = ProbeResponse { status: StatusCode::OK, ..not_found() };
     assert_eq!(broken("no-credentials", &ok, &held), ["G2"]);
     assert_eq!(broken("no-credentials", &not_found(), &held), ["G2"]);
     let body = BODY.replace("not_found", "auth_missing");
-    let refused = Got {
+    let refused = ProbeResponse {
         status: StatusCode::UNAUTHORIZED,
         body: body.into(),
         ..with("x-error-code", "auth_missing", not_found())
@@ -192,7 +192,7 @@ fn e8_an_invalid_request_has_issues() {
         let code = r#""code":"invalid_request","message":"Bad.""#;
         let body = format!(r#"{{"error":{{{code}{details}}},"request_id":"{ID}"}}"#);
         let got = with("x-error-code", "invalid_request", not_found());
-        Got { status: StatusCode::BAD_REQUEST, body: body.into(), ..got }
+        ProbeResponse { status: StatusCode::BAD_REQUEST, body: body.into(), ..got }
     };
     let issues = r#","details":{"issues":[{"path":[],"message":"Bad."}]}"#;
     assert_eq!(broken("malformed-json", &invalid(issues), &NOTHING), [""; 0]);
@@ -203,21 +203,24 @@ fn e8_an_invalid_request_has_issues() {
 
 #[test]
 fn f5_what_the_server_below_says_has_neither_body_nor_id() {
-    let below = Got {
+    let below = ProbeResponse {
         status: StatusCode::from_u16(431).unwrap(),
         headers: HeaderMap::new(),
         body: Bytes::new(),
         ..not_found()
     };
     assert_eq!(judged("many-headers", &below, &NOTHING), Verdict::Kept(vec!["F5".to_owned()]));
-    let page = Got { body: Bytes::from_static(b"<html>"), ..below };
+    let page = ProbeResponse { body: Bytes::from_static(b"<html>"), ..below };
     assert!(broken("many-headers", &page, &NOTHING).contains(&"E1".to_owned()));
 }
 
 #[test]
 fn p1_p2_p3_each_protocol_has_its_own_errors() {
-    let grpc =
-        with("content-type", "application/grpc", Got { status: StatusCode::OK, body: Bytes::new(), ..not_found() });
+    let grpc = with(
+        "content-type",
+        "application/grpc",
+        ProbeResponse { status: StatusCode::OK, body: Bytes::new(), ..not_found() },
+    );
     let grpc = with("grpc-status-details-bin", "CA", with("grpc-status", "5", grpc));
     assert_eq!(broken("grpc", &grpc, &NOTHING), [""; 0]);
     assert_eq!(broken("grpc-web", &grpc, &NOTHING), ["P2"]);
@@ -228,15 +231,16 @@ fn p1_p2_p3_each_protocol_has_its_own_errors() {
         let rule = format!("P{}", ["grpc", "grpc-web", "connect"].iter().position(|it| *it == name).unwrap() + 1);
         assert!(broken(name, &not_found(), &NOTHING).contains(&rule), "{name}");
     }
-    let connect = Got { body: Bytes::from_static(br#"{"code":"not_found","message":"Not found."}"#), ..not_found() };
+    let connect =
+        ProbeResponse { body: Bytes::from_static(br#"{"code":"not_found","message":"Not found."}"#), ..not_found() };
     assert_eq!(broken("connect", &connect, &NOTHING), [""; 0]);
 }
 
 #[test]
 fn g4_an_early_answer_says_nothing_of_the_limit() {
-    let chunked = |got: &Got| {
+    let chunked = |got: &ProbeResponse| {
         let probe = probe("too-large-chunked");
-        let asked = Asked { body: Sent::Chunked(2), ..asked(probe) };
+        let asked = ProbeRequest { body: Sent::Chunked(2), ..asked(probe) };
         let seen = HashSet::new();
         judge(&Case {
             probe,
@@ -252,14 +256,16 @@ fn g4_an_early_answer_says_nothing_of_the_limit() {
     };
     assert!(matches!(chunked(&not_found()), Verdict::Beside(_)));
     for status in [StatusCode::OK, StatusCode::INTERNAL_SERVER_ERROR] {
-        let Verdict::Broken(findings, _) = chunked(&Got { status, ..not_found() }) else { panic!("{status}") };
+        let Verdict::Broken(findings, _) = chunked(&ProbeResponse { status, ..not_found() }) else {
+            panic!("{status}")
+        };
         assert!(findings.iter().any(|finding| finding.rule == "G4"), "{findings:?}");
     }
 }
 
 #[test]
 fn what_answers_another_question_shows_none_of_the_lines_own_rules() {
-    let other = with("x-request-id", "", Got { status: StatusCode::OK, ..not_found() });
+    let other = with("x-request-id", "", ProbeResponse { status: StatusCode::OK, ..not_found() });
     let Verdict::Broken(findings, kept) = judged("malformed-json", &other, &NOTHING) else { panic!("kept") };
     assert_eq!((findings[0].rule.as_str(), kept.len()), ("I1", 0), "{kept:?}");
 }
@@ -274,7 +280,7 @@ fn e4_a_policy_may_keep_headers_from_browsers() {
 #[test]
 fn r1_a_code_that_a_policy_maps_keeps_the_services_status() {
     let body = BODY.replace("not_found", "conflict");
-    let mapped = Got { body: body.into(), ..with("x-error-code", "conflict", not_found()) };
+    let mapped = ProbeResponse { body: body.into(), ..with("x-error-code", "conflict", not_found()) };
     assert_eq!(broken("not-found", &mapped, &NOTHING), ["R1"]);
     let by_policy = Held { by_policy: true, ..NOTHING };
     let kept = |got| match judged("not-found", got, &by_policy) {
@@ -283,7 +289,7 @@ fn r1_a_code_that_a_policy_maps_keeps_the_services_status() {
     };
     assert!(!kept(&mapped).contains(&"R1".to_owned()), "nothing shows that it is kept");
     assert!(kept(&not_found()).contains(&"R1".to_owned()));
-    let guard = Got { status: StatusCode::IM_A_TEAPOT, ..mapped };
+    let guard = ProbeResponse { status: StatusCode::IM_A_TEAPOT, ..mapped };
     assert!(broken("many-headers", &guard, &Held { by_policy: true, ..NOTHING }).contains(&"R1".to_owned()));
 }
 
@@ -292,7 +298,7 @@ fn r12_a_status_in_the_error_has_a_form_for_fields() {
     let model = Bytes::from_static(br#"{"error":{"status":422,"message":"Bad.","request_id":"a"}}"#);
     let model = Response::builder().status(422).header("content-type", "application/json").body(model).unwrap();
     let held = Held { model: Some(&model), ..NOTHING };
-    let got = |status: u16, body: &'static str| Got {
+    let got = |status: u16, body: &'static str| ProbeResponse {
         status: StatusCode::from_u16(status).unwrap(),
         body: Bytes::from_static(body.as_bytes()),
         ..with("x-error-code", "invalid_request", not_found())
