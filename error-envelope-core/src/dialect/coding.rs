@@ -17,7 +17,7 @@ pub(crate) fn codings(headers: &HeaderMap) -> Option<Vec<Coding>> {
     for line in headers.get_all(CONTENT_ENCODING) {
         for name in line.to_str().ok()?.split(',').map(str::trim).filter(|name| !name.is_empty()) {
             if !name.eq_ignore_ascii_case("identity") {
-                codings.push(Coding::named(name)?);
+                codings.push(Coding::by_name(name)?);
             }
         }
     }
@@ -27,7 +27,7 @@ pub(crate) fn codings(headers: &HeaderMap) -> Option<Vec<Coding>> {
 
 /// The coding that a call's compressed messages have by this header; `None` where there is none, or none known here.
 pub(crate) fn of_messages(headers: &HeaderMap, name: &HeaderName) -> Option<Coding> {
-    Coding::named(fields::first(headers, name)?.to_str().ok()?)
+    Coding::by_name(fields::first(headers, name)?.to_str().ok()?)
 }
 
 const MAX_CODINGS: usize = 3;
@@ -44,12 +44,12 @@ pub(crate) enum Coding {
 
 impl Coding {
     #[cfg(not(feature = "decompress"))]
-    fn named(_: &str) -> Option<Self> {
+    fn by_name(_: &str) -> Option<Self> {
         None
     }
 
     #[cfg(feature = "decompress")]
-    fn named(name: &str) -> Option<Self> {
+    fn by_name(name: &str) -> Option<Self> {
         const NAMES: [(&str, Coding); 5] = [
             ("gzip", Coding::Gzip),
             ("x-gzip", Coding::Gzip),

@@ -1,18 +1,18 @@
 //! In a build without the feature `protobuf`.
 
-use super::{Detail, Rich, RpcError};
+use super::{PackedDetail, RpcDetails, RpcError};
 
 impl RpcError<'_> {
     pub(crate) fn to_bytes(self, _: usize) -> Vec<u8> {
         Vec::new()
     }
 
-    pub(crate) fn details(self, _: usize) -> Option<Vec<Detail>> {
+    pub(crate) fn details(self, _: usize) -> Option<Vec<PackedDetail>> {
         None
     }
 }
 
-impl Rich {
+impl RpcDetails {
     pub(crate) fn from_bytes(_: &[u8]) -> Option<Self> {
         None
     }

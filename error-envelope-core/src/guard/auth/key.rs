@@ -60,7 +60,7 @@ pub(super) struct Digest([u64; 4]);
 impl Digest {
     pub(super) const OF_NOTHING: &'static str = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
 
-    pub(super) fn digest(secret: &[u8]) -> Self {
+    pub(super) fn hash(secret: &[u8]) -> Self {
         Self::from_bytes(&Sha256::digest(secret).into())
     }
 

@@ -58,7 +58,7 @@ impl KeyCheck {
         if self.pattern.as_ref().is_some_and(|pattern| !pattern.matches(key)) {
             return Err(Rejection::token(AuthFailure::Malformed));
         }
-        let place = position(&Digest::digest(key), &self.keys.digests);
+        let place = position(&Digest::hash(key), &self.keys.digests);
         let known = place.and_then(|place| self.keys.known.get(place)).ok_or(Rejection::token(AuthFailure::Invalid))?;
         if known.revoked || known.expires.is_some_and(|expires| expires <= now()) {
             return Err(Rejection::token(AuthFailure::Expired));

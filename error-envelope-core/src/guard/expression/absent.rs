@@ -1,13 +1,13 @@
 //! In a build without the feature `pattern`.
 
 use super::Values;
-use crate::guard::pattern::Refused;
+use crate::guard::pattern::SettingError;
 
 #[derive(Clone, Debug)]
 pub(crate) enum WholeValue {}
 
 impl WholeValue {
-    pub(crate) fn compile(_: &str, _: Values) -> Result<Self, Refused> {
+    pub(crate) fn compile(_: &str, _: Values) -> Result<Self, SettingError> {
         Err(refused("pattern"))
     }
 
@@ -20,7 +20,7 @@ impl WholeValue {
 pub(crate) enum InText {}
 
 impl InText {
-    pub(crate) fn compile(key: &'static str, _: &str) -> Result<Self, Refused> {
+    pub(crate) fn compile(key: &'static str, _: &str) -> Result<Self, SettingError> {
         Err(refused(key))
     }
 
@@ -29,7 +29,7 @@ impl InText {
     }
 }
 
-fn refused(key: &'static str) -> Refused {
+fn refused(key: &'static str) -> SettingError {
     let right = "build with the feature \"pattern\" of tower-error-envelope";
-    Refused::new(key, "regular expressions are not part of this build", right)
+    SettingError::new(key, "regular expressions are not part of this build", right)
 }
