@@ -1,6 +1,6 @@
 //! For the tests of services (feature `testing`): assertions on envelopes that show what differs.
 //!
-//! [`Envelope::of`] takes the headers and the bytes of an answer, whatever framework they came from, and fails unless
+//! [`Envelope::parse`] takes the headers and the bytes of an answer, whatever framework they came from, and fails unless
 //! they are the envelope to the letter (E1–E4). Its assertions fail with the whole answer, what was expected marked `-`
 //! and what came marked `+`:
 //!
@@ -61,7 +61,7 @@ pub fn wrong(status: StatusCode, headers: &HeaderMap, body: &[u8]) -> Vec<String
 /// let (head, body) = app.oneshot(Request::new(Body::empty())).await.unwrap().into_parts();
 /// let body = body.collect().await.unwrap().to_bytes();
 ///
-/// Envelope::of(&head.headers, &body).assert_code("not_found").assert_message("Not found.").assert_no_details();
+/// Envelope::parse(&head.headers, &body).assert_code("not_found").assert_message("Not found.").assert_no_details();
 /// # });
 /// ```
 #[derive(Clone, Debug)]
@@ -87,7 +87,7 @@ impl Envelope {
     ///
     /// # Panics
     ///
-    /// As [`Envelope::of`] does, and if the status is no error's.
+    /// As [`Envelope::parse`] does, and if the status is no error's.
     #[must_use]
     #[track_caller]
     pub fn of_response<B: AsRef<[u8]>>(response: &Response<B>) -> Self {
@@ -163,7 +163,7 @@ impl Envelope {
     /// use tower_error_envelope::{Policy, testing::Envelope};
     ///
     /// let policy = Policy::builder().build().unwrap();
-    /// Envelope::of(&headers, body).assert_code("payload_too_large").assert_details_fit(&policy);
+    /// Envelope::parse(&headers, body).assert_code("payload_too_large").assert_details_fit(&policy);
     /// ```
     ///
     /// # Panics

@@ -29,7 +29,7 @@ use crate::message;
 /// use tower_error_envelope::policy::OutwardRule;
 /// use tower_error_envelope::ErrorCode;
 ///
-/// let busy = OutwardRule::of([ErrorCode::OTHER, ErrorCode::GATEWAY_TIMEOUT])
+/// let busy = OutwardRule::new([ErrorCode::OTHER, ErrorCode::GATEWAY_TIMEOUT])
 ///     .name("UPSTREAM_DOWN")
 ///     .message("Try later.")
 ///     .status(503);

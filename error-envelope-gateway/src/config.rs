@@ -45,7 +45,7 @@ impl GatewayConfig {
     }
 
     /// Serves `admin` on `listener` from the gateway's first request to its last; `/readyz` is 503 from the stop on. The layer
-    /// should be one that this admin address has been shown ([`Admin::layer`]).
+    /// should be one that this admin address has been shown ([`Admin::attach`]).
     pub fn admin(mut self, admin: Admin, listener: TcpListener) -> Self {
         self.admin = Some((admin, listener));
         self

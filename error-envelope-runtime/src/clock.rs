@@ -13,7 +13,7 @@ pub fn new_request_id() -> RequestId {
     RequestId::from_parts(milliseconds, rand::random())
 }
 
-/// The time of the system's clock, for [`Terms::new`](error_envelope_core::exchange::Terms::new).
+/// The time of the system's clock, for [`ExchangeConfig::new`](error_envelope_core::exchange::ExchangeConfig::new).
 #[allow(clippy::disallowed_methods, reason = "an id carries the time it was made, and keys have an end")]
 #[inline]
 #[must_use]

@@ -32,7 +32,7 @@ pub(crate) struct TrialResult {
     pub(crate) heard: Option<Explanation>,
     /// The body was not read: too long, in a coding that is not known, or not recorded (R4, R5).
     pub(crate) unread: bool,
-    /// Which rules were asked, for [`Heard::rules`].
+    /// Which rules were asked, for [`Explanation::rules`].
     pub(crate) rules: Vec<MapRuleId>,
 }
 

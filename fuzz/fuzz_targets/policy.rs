@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use http::{Method, Request};
 use libfuzzer_sys::fuzz_target;
-use tower_error_envelope::exchange::{BodyFacts, Exchange, Terms};
+use tower_error_envelope::exchange::{BodyFacts, Exchange, ExchangeConfig};
 use tower_error_envelope::{Policy, RequestId};
 
 /// In a folder that is not there: what a pattern of `include` found would be refused by its own name.
@@ -30,7 +30,7 @@ fuzz_target!(|text: &str| {
             let method = Method::from_bytes(method.as_bytes()).unwrap_or(Method::GET);
             let Ok(request) = Request::builder().method(method).uri(target).body(()) else { return };
             let (mut head, ()) = request.into_parts();
-            let terms = Arc::new(Terms::new(policy, || std::time::UNIX_EPOCH));
+            let terms = Arc::new(ExchangeConfig::new(policy, || std::time::UNIX_EPOCH));
             drop(Exchange::begin(terms, &mut head, BodyFacts::default(), || RequestId::from_parts(1, 1)));
         }
     }

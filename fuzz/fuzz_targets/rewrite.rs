@@ -5,7 +5,9 @@ use std::sync::Arc;
 
 use http::{HeaderMap, HeaderValue, Request, Response, StatusCode};
 use libfuzzer_sys::fuzz_target;
-use tower_error_envelope::exchange::{Admission, BodyFacts, Collected, Exchange, ResponsePlan, Rewritten, Terms};
+use tower_error_envelope::exchange::{
+    Admission, BodyFacts, Collected, CollectedAction, Exchange, ExchangeConfig, ResponsePlan,
+};
 use tower_error_envelope::policy::{Protocols, UnknownCodes};
 use tower_error_envelope::{Policy, RequestId};
 
@@ -48,14 +50,15 @@ fuzz_target!(|data: &[u8]| {
 
 fn put(headers: &mut HeaderMap, media_type: u8, chosen: u8) {
     headers.insert("content-type", HeaderValue::from_static(TYPES[usize::from(media_type) % TYPES.len()]));
-    for (name, value) in HEADERS.iter().enumerate().filter(|(bit, _)| chosen >> bit & 1 == 1).map(|(_, header)| header) {
+    for (name, value) in HEADERS.iter().enumerate().filter(|(bit, _)| chosen >> bit & 1 == 1).map(|(_, header)| header)
+    {
         headers.append(*name, HeaderValue::from_static(value));
     }
 }
 
 fn rewritten(policy: &Arc<Policy>, inner: Response<Vec<u8>>) -> Response<Vec<u8>> {
     let (mut request, ()) = Request::new(()).into_parts();
-    let terms = Terms::new(policy.clone(), || std::time::UNIX_EPOCH);
+    let terms = ExchangeConfig::new(policy.clone(), || std::time::UNIX_EPOCH);
     let id = || "req_01JD2V5W8Z3Q4R6T8Y0A1B2C3D".parse::<RequestId>().expect("an id");
     let ended = BodyFacts { ended: true, ..BodyFacts::default() };
     let Admission::Forward(exchange, ..) = Exchange::begin(Arc::new(terms), &mut request, ended, id) else {
@@ -66,9 +69,9 @@ fn rewritten(policy: &Arc<Policy>, inner: Response<Vec<u8>>) -> Response<Vec<u8>
     let body = match exchange.response_head(&mut head, || facts) {
         ResponsePlan::Rewrite(written) => written.body.to_vec(),
         ResponsePlan::Collect(exchange, ..) => match exchange.response_body(&mut head, Collected::Whole(&body)) {
-            Rewritten::Rewrite(written) => written.body.to_vec(),
-            Rewritten::Restore(..) => body,
-            Rewritten::Replace(_) => panic!("no request body was over a limit"),
+            CollectedAction::Rewrite(written) => written.body.to_vec(),
+            CollectedAction::Restore(..) => body,
+            CollectedAction::Replace(_) => panic!("no request body was over a limit"),
         },
         ResponsePlan::Pass(..) | ResponsePlan::Keep(..) => body,
         plan => panic!("{plan:?}"),

@@ -25,7 +25,7 @@ const TIME: Duration = Duration::from_secs(5);
 /// use tower_error_envelope::ErrorCode;
 /// use tower_error_envelope::client::ErrorReader;
 ///
-/// const SEAT_TAKEN: ErrorCode = ErrorCode::own("seat_taken", 409);
+/// const SEAT_TAKEN: ErrorCode = ErrorCode::custom("seat_taken", 409);
 ///
 /// let reader = ErrorReader::new().codes([SEAT_TAKEN]).limit(16 * 1024);
 /// let response = http::Response::builder().status(409).header("x-error-code", "seat_taken").body("")?;
@@ -58,7 +58,7 @@ impl ErrorReader {
         Self { codes: Arc::default(), limit: LIMIT, time: TIME, clock }
     }
 
-    /// Codes that a service's organisation added ([`ErrorCode::own`]): their advice is then known. Of two with one name
+    /// Codes that a service's organisation added ([`ErrorCode::custom`]): their advice is then known. Of two with one name
     /// the last counts; without them they are known by name alone, and transient.
     pub fn codes(self, own: impl IntoIterator<Item = ErrorCode>) -> Self {
         let mut codes: Vec<ErrorCode> = self.codes.own().cloned().collect();

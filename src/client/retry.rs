@@ -20,7 +20,7 @@ use error_envelope_core::client::ClientError;
 /// Asks again where the contract says that the same request may work later.
 ///
 /// 1. Only what is idempotent (RFC 9110 §9.2.2) is repeated: GET, HEAD, OPTIONS, TRACE, PUT, DELETE. A request with
-///    [`Repeatable`] among its extensions is, whatever its method. So no POST is, and no gRPC call, unless told to.
+///    [`Idempotent`] among its extensions is, whatever its method. So no POST is, and no gRPC call, unless told to.
 /// 2. Of an error response its code decides: `backoff`, or a canonical code that is not known here. `no` and `refresh` end
 ///    it: the latter wants another request. `grpc-retry-pushback-ms` that is negative, or no number, ends it as well.
 ///    The code is known from the [`ClientError`] that [`ReadErrorLayer`](super::ReadErrorLayer) left, else from the head.
@@ -70,9 +70,9 @@ struct Settings {
 ///
 /// ```
 /// use http::Request;
-/// use tower_error_envelope::client::Repeatable;
+/// use tower_error_envelope::client::Idempotent;
 ///
-/// let request = Request::post("/payments").header("idempotency-key", "8e03978e").extension(Repeatable).body(())?;
+/// let request = Request::post("/payments").header("idempotency-key", "8e03978e").extension(Idempotent).body(())?;
 /// # Ok::<_, http::Error>(())
 /// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -125,11 +125,11 @@ impl ErrorEnvelopeLayer {
     /// Gives the policy's scheme `name`, a custom one, its verifier (rule G2). Given twice, the last one holds.
     ///
     /// ```
-    /// use tower_error_envelope::auth::{AuthScheme, Presented, Verified};
+    /// use tower_error_envelope::auth::{AuthScheme, CredentialRequest, Verified};
     /// use tower_error_envelope::exchange::BoxError;
     /// use tower_error_envelope::{ErrorEnvelopeLayer, Policy};
     ///
-    /// async fn look_up(request: Presented) -> Result<Verified, BoxError> {
+    /// async fn look_up(request: CredentialRequest) -> Result<Verified, BoxError> {
     ///     match request.headers().get("x-session") {
     ///         None => Ok(Verified::Missing),
     ///         Some(session) if session == "s-1" => Ok(Verified::granted("anna")),

@@ -18,17 +18,17 @@ use error_envelope_runtime::DropGuarded;
 /// 503 `service_unavailable`. It must not block its thread: nothing can take that back. What was dropped at the time-out
 /// may have done its work.
 ///
-/// Any `async fn(Presented) -> Result<Verified, BoxError>` is one; what has state implements the trait:
+/// Any `async fn(CredentialRequest) -> Result<Verified, BoxError>` is one; what has state implements the trait:
 ///
 /// ```
 /// use std::collections::HashMap;
-/// use tower_error_envelope::auth::{Presented, Verified, Verify};
+/// use tower_error_envelope::auth::{CredentialRequest, Verified, Verifier};
 /// use tower_error_envelope::exchange::BoxError;
 ///
 /// struct Sessions(HashMap<String, String>);
 ///
-/// impl Verify for Sessions {
-///     async fn verify(&self, request: Presented) -> Result<Verified, BoxError> {
+/// impl Verifier for Sessions {
+///     async fn verify(&self, request: CredentialRequest) -> Result<Verified, BoxError> {
 ///         let Some(session) = request.headers().get("x-session") else { return Ok(Verified::Missing) };
 ///         Ok(self.0.get(session.to_str()?).map_or(Verified::Invalid, |user| Verified::granted(user.as_str())))
 ///     }

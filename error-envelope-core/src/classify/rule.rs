@@ -26,7 +26,7 @@ use crate::guard::reading::normalised;
 /// use tower_error_envelope::policy::MapRule;
 /// use tower_error_envelope::{ErrorCode, Policy};
 ///
-/// const SESSION_NOT_FOUND: ErrorCode = ErrorCode::own("session_not_found", 404);
+/// const SESSION_NOT_FOUND: ErrorCode = ErrorCode::custom("session_not_found", 404);
 /// let policy = Policy::builder()
 ///     .code(SESSION_NOT_FOUND)
 ///     .map(MapRule::to(SESSION_NOT_FOUND).status(404).message("Session not found"))

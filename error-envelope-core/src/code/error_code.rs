@@ -6,7 +6,7 @@ use std::sync::Arc;
 /// What an error was: the `code` of an envelope.
 ///
 /// Either a row of the catalogue ([`ErrorCode::NOT_FOUND`] and its siblings), an organisation's own
-/// ([`ErrorCode::own`]), or one that an inner process brought along and that is known by name alone. Two codes are equal
+/// ([`ErrorCode::custom`]), or one that an inner process brought along and that is known by name alone. Two codes are equal
 /// when their names are.
 ///
 /// ```
@@ -16,7 +16,7 @@ use std::sync::Arc;
 /// assert_eq!(ErrorCode::RATE_LIMITED.status(), 429);
 /// assert_eq!(ErrorCode::RATE_LIMITED.retry(), Retry::Backoff);
 ///
-/// const SEAT_TAKEN: ErrorCode = ErrorCode::own("seat_taken", 409);
+/// const SEAT_TAKEN: ErrorCode = ErrorCode::custom("seat_taken", 409);
 /// assert_eq!(SEAT_TAKEN.message(), "The request conflicts with the resource's current state.");
 /// ```
 #[derive(Clone)]

@@ -69,7 +69,7 @@ impl ErrorCode {
     /// use tower_error_envelope::{ErrorCode, Policy};
     ///
     /// let schema = r#"{"type":"object","properties":{"seat":{"type":"string"}},"required":["seat"]}"#;
-    /// let taken = ErrorCode::own("seat_taken", 409).with_details(schema);
+    /// let taken = ErrorCode::custom("seat_taken", 409).with_details(schema);
     /// assert_eq!(taken.details_schema(), Some(schema));
     ///
     /// let error = Policy::builder().code(taken.with_details(r#"{"type":"seat"}"#)).build().unwrap_err();
@@ -220,7 +220,7 @@ impl ErrorCode {
         is_well_formed(name.as_bytes()).then(|| Self(Repr::Foreign(name.into())))
     }
 
-    /// What [`ErrorCode::own`] makes, for names that are known at run time alone.
+    /// What [`ErrorCode::custom`] makes, for names that are known at run time alone.
     #[cfg_attr(not(feature = "policy-file"), allow(dead_code, reason = "the policy file alone brings such names"))]
     pub(crate) fn try_own(name: &str, status: u16) -> Result<Self, &'static str> {
         if !is_well_formed(name.as_bytes()) {
@@ -314,7 +314,7 @@ impl PartialEq<&str> for ErrorCode {
 pub struct CodeSet(Vec<ErrorCode>);
 
 impl CodeSet {
-    /// `own` are codes made by [`ErrorCode::own`], each name once, in any order.
+    /// `own` are codes made by [`ErrorCode::custom`], each name once, in any order.
     pub fn new(mut own: Vec<ErrorCode>) -> Self {
         own.sort_by(|a, b| a.as_str().cmp(b.as_str()));
         Self(own)

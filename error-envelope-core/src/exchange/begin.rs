@@ -46,7 +46,7 @@ impl Exchange {
     }
 
     /// As [`Exchange::begin`], of a copy of those lines of a head that are [read](super::is_read): for an adapter whose
-    /// heads lie elsewhere, under terms that do not [read any](Terms::reads_any).
+    /// heads lie elsewhere, under terms that do not [read any](ExchangeConfig::reads_any).
     ///
     /// The head stays as it is. That of a request that goes on is to get [`Exchange::id_header`] as its `x-request-id`, in
     /// the place of any, and nothing else.

@@ -60,7 +60,7 @@ pub struct Event {
 /// struct Nameless(AtomicU64);
 ///
 /// impl Observer for Nameless {
-///     fn saw(&self, event: &Event) {
+///     fn on_event(&self, event: &Event) {
 ///         if event.notes().unknown_code().is_some() {
 ///             self.0.fetch_add(1, Ordering::Relaxed);
 ///         }
@@ -82,9 +82,9 @@ pub trait Observer: Send + Sync + 'static {
 /// ```
 /// use std::time::SystemTime;
 /// use tower_error_envelope::Policy;
-/// use tower_error_envelope::exchange::Terms;
+/// use tower_error_envelope::exchange::ExchangeConfig;
 ///
-/// let terms = Terms::new(Policy::default(), SystemTime::now);
+/// let terms = ExchangeConfig::new(Policy::default(), SystemTime::now);
 /// # let _ = terms;
 /// ```
 #[derive(Clone)]

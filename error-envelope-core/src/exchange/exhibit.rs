@@ -14,7 +14,7 @@ pub struct BodyCapture {
     pub(super) after: Option<CapturedBody>,
 }
 
-/// One side of an [`Exhibit`].
+/// One side of an [`BodyCapture`].
 #[derive(Clone, PartialEq, Eq)]
 pub struct CapturedBody {
     status: StatusCode,

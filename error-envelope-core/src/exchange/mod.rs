@@ -1,13 +1,13 @@
 //! One request, from its head to the last decision about its response, without I/O.
 //!
-//! An adapter asks and moves the bytes; an [`Exchange`] decides by the [`Terms`] of its layer, and answers with data:
+//! An adapter asks and moves the bytes; an [`Exchange`] decides by the [`ExchangeConfig`] of its layer, and answers with data:
 //!
 //! 1. [`Exchange::begin`] reads the request head: id (I1–I4), route (G0), guards (G1–G4). It says to forward the
 //!    request, to answer it, to ask a verifier (G2), or to wait for its first body byte (G3).
 //! 2. The [`Meter`] counts the request body on its way in.
 //! 3. [`Exchange::response_head`] reads the inner head, and says to pass the body, to replace it, or to collect it first
 //!    (R4). [`Exchange::response_body`] decides what was collected.
-//! 4. A [`Watch`] sees the response of an RPC call, and ends one that fails.
+//! 4. A [`RpcResponse`] sees the response of an RPC call, and ends one that fails.
 //! 5. [`Exchange::failed`], [`Exchange::panicked`] and [`Exchange::abandoned`] end what has no response (F1–F3).
 //! 6. Inside a proxy, [`Exchange::proxy_failed`] takes what that says by itself, and [`Exchange::unread`] is a request
 //!    whose head it never showed (V2–V4). [`changes`] tells what became of a head that lies elsewhere.

@@ -12,7 +12,7 @@ use crate::policy::{BodyLimitPer, Reading};
 pub enum Origin {
     /// A guard refused the request.
     Guard,
-    /// A typed [`Fault`](crate::Fault).
+    /// A typed [`Fault`](crate::fault::Fault).
     Fault,
     /// An error of the inner service, or of its response's body.
     Error,
@@ -129,7 +129,7 @@ impl EventFields {
         self.counts_whole.then_some(BodyLimitPer::Body)
     }
 
-    /// The status that the policy gives the error's code, where a service's [`Fault`](crate::Fault) had another, which
+    /// The status that the policy gives the error's code, where a service's [`Fault`](crate::fault::Fault) had another, which
     /// stays. It is noted once for each code of a policy.
     #[must_use]
     pub fn policy_status(&self) -> Option<StatusCode> {

@@ -18,10 +18,10 @@ pub enum Admission {
     Forward(Exchange, Option<Meter>, Option<Box<Event>>),
     /// Answer it: the inner service is not called.
     Answer(Box<LocalReply>),
-    /// Ask the verifier of the scheme that [`Unverified::scheme`] names, for at most so long, then tell
-    /// [`Unverified::verified`] (G2).
+    /// Ask the verifier of the scheme that [`PendingVerification::scheme`] names, for at most so long, then tell
+    /// [`PendingVerification::verified`] (G2).
     Verify(PendingVerification, Duration),
-    /// Wait this long for the first body byte, then tell [`Pending::first_byte`] (G3).
+    /// Wait this long for the first body byte, then tell [`PendingPeek::first_byte`] (G3).
     Peek(PendingPeek, Duration),
 }
 
@@ -42,7 +42,7 @@ pub enum ResponsePlan {
     /// Read the body first, at most so many bytes and so long, then tell [`Exchange::response_body`] (R4).
     Collect(Exchange, u64, Duration),
     /// Pass the body as it comes, and keep a copy of at most so many bytes. At its end, or where it is dropped, tell
-    /// [`Observed::seen`] what came of it within that time (M1).
+    /// [`ObservedError::finish`] what came of it within that time (M1).
     Tee(BodyContext, Box<ObservedError>, u64, Duration),
     /// Pass the body of an RPC call as it comes, and show it to the watch (section P).
     Watch(Box<RpcResponse>),

@@ -32,7 +32,7 @@ impl Exchange {
         self.refuse(Fault::new(ErrorCode::BAD_REQUEST), Some(cause))
     }
 
-    /// The request's body ran over its limit, as its meter has said ([`Metered::Over`](super::Metered::Over)), and no
+    /// The request's body ran over its limit, as its meter has said ([`MeterAction::Over`](super::MeterAction::Over)), and no
     /// response has begun (G4): the answer, for an adapter that need not wait for the inner service's own.
     pub fn overran(self) -> LocalReply {
         let linger = self.linger();

@@ -5,7 +5,7 @@ use crate::guard::method::is_override;
 
 /// Whether a request header of this name, in lower case, is read whatever the policy says: for its route (G0), its id
 /// (I2), its guards (G1–G4), its protocol (section P), or its answer (R11, G5). A policy may [name
-/// others](super::Terms::reads_any).
+/// others](super::ExchangeConfig::reads_any).
 ///
 /// ```
 /// use tower_error_envelope::exchange::is_read;

@@ -66,7 +66,7 @@ impl Exchange {
     }
 
     /// How long the client of a call waits for all of it (`grpc-timeout`, `connect-timeout-ms`). Then an adapter tells
-    /// [`Exchange::timed_out`], or [`Watch::timed_out`](super::Watch::timed_out) behind the head.
+    /// [`Exchange::timed_out`], or [`RpcResponse::timed_out`](super::RpcResponse::timed_out) behind the head.
     #[must_use]
     #[inline]
     pub fn deadline(&self) -> Option<Duration> {

@@ -74,7 +74,7 @@ impl RpcResponse {
         self.exchange.aside.as_ref()?.notes.clone()
     }
 
-    /// Whether the end of the call may be part of the body, so that [`Watch::response_data`] is to see it; else it is trailers.
+    /// Whether the end of the call may be part of the body, so that [`RpcResponse::response_data`] is to see it; else it is trailers.
     #[must_use]
     pub fn reads_data(&self) -> bool {
         self.frames.is_some() && !self.ended

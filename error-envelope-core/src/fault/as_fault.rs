@@ -15,7 +15,7 @@ use crate::code::ErrorCode;
 /// ```
 /// use tower_error_envelope::{AsFault, ErrorCode, Fault};
 ///
-/// const SEAT_TAKEN: ErrorCode = ErrorCode::own("seat_taken", 409);
+/// const SEAT_TAKEN: ErrorCode = ErrorCode::custom("seat_taken", 409);
 ///
 /// #[derive(Debug)]
 /// enum BookingError {

@@ -92,7 +92,7 @@ impl PolicyBuilder {
         self
     }
 
-    /// Adds a code of the organisation's own, made by [`ErrorCode::own`].
+    /// Adds a code of the organisation's own, made by [`ErrorCode::custom`].
     pub fn code(mut self, code: ErrorCode) -> Self {
         self.codes.push(code);
         self

@@ -3,7 +3,7 @@
 use super::settings::LogLabel;
 use super::{Mode, Origin, Policy};
 
-/// A policy in figures: [`Policy::figures`].
+/// A policy in figures: [`Policy::summary`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PolicySummary<'a> {
     pub(crate) origin: &'a str,

@@ -94,7 +94,7 @@ use crate::outward::Outward;
 ///     .header("tenant", RequiredHeader::new("x-tenant").pattern("[a-z]{1,8}"))
 ///     .route(Route::new("/t/{*rest}").require_headers(["tenant"]))
 ///     .route(Route::new("POST /t/upload").no_body_limit())
-///     .code(ErrorCode::own("seat_taken", 409))
+///     .code(ErrorCode::custom("seat_taken", 409))
 ///     .build()?;
 /// # Ok::<(), tower_error_envelope::PolicyError>(())
 /// ```

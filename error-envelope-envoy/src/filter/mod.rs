@@ -10,7 +10,7 @@
 //! | `Replacing`, `Dropping` | Envoy's own body gives way to ours; a body that nobody may see goes (E5) |
 //! | `Passing`, `Copying`, `Watching` | the response's head has left, its body passes |
 //! | `Lingering`, `Deferred` | our answer is out or ready, what is left of the request is dropped (G5) |
-//! | `Answered` | ours, or somebody else's to end |
+//! | `LocalReply` | ours, or somebody else's to end |
 //!
 //! A hook takes the state and leaves another one, before it sends anything: what is sent comes by the hooks again.
 

@@ -17,7 +17,7 @@ impl Errors {
 }
 
 impl Observer for Errors {
-    fn saw(&self, event: &Event) {
+    fn on_event(&self, event: &Event) {
         // An abandoned request is no error of anybody here.
         let Some(code) = event.code().filter(|_| event.origin() != Origin::Abandoned) else { return };
         let name = if code.is_foreign() { "_OTHER" } else { code.as_str() };

@@ -6,7 +6,7 @@ use std::time::SystemTime;
 use base64::prelude::{BASE64_STANDARD, Engine};
 use bytes::Bytes;
 use http::{HeaderValue, Request, Version};
-use tower_error_envelope::exchange::{Admission, BodyFacts, Exchange, Terms};
+use tower_error_envelope::exchange::{Admission, BodyFacts, Exchange, ExchangeConfig};
 use tower_error_envelope::{Mode, Policy, RequestId, Route};
 
 use crate::choices::Choices;
@@ -89,7 +89,7 @@ impl Asked {
         }
         let facts = BodyFacts { ended: is_empty, ..BodyFacts::default() };
         let id = || ID.parse::<RequestId>().expect("an id");
-        Some(Exchange::begin(Arc::new(Terms::new(policy, || SystemTime::UNIX_EPOCH)), &mut head, facts, id))
+        Some(Exchange::begin(Arc::new(ExchangeConfig::new(policy, || SystemTime::UNIX_EPOCH)), &mut head, facts, id))
     }
 
     pub(crate) fn rewrites(&self) -> bool {

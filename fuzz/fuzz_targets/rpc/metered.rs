@@ -30,7 +30,7 @@ impl<'a> Metered<'a> {
         for chunk in chunks {
             let Some(meter) = self.meter.as_mut().filter(|_| self.cut.is_none()) else { return };
             self.came.extend_from_slice(chunk);
-            let over = matches!(meter.request_data(chunk), exchange::Metered::Over(_));
+            let over = matches!(meter.request_data(chunk), exchange::MeterAction::Over(_));
             self.cut = self.compared(over);
         }
     }

@@ -5,7 +5,9 @@ use std::io;
 use bytes::Bytes;
 use http::{HeaderMap, response};
 use tower_error_envelope::Mode;
-use tower_error_envelope::exchange::{Collected, Ended, Exchange, Last, ResponsePlan, Rewritten, Watch};
+use tower_error_envelope::exchange::{
+    Collected, CollectedAction, Exchange, FinalFrame, ResponsePlan, RpcFailure, RpcResponse,
+};
 
 use crate::asked::{Asked, ID, Protocol};
 use crate::inner::{End, Inner};
@@ -23,7 +25,7 @@ pub(crate) fn check(asked: &Asked, inner: &Inner, exchange: Exchange, mut metere
         ResponsePlan::Collect(exchange, ..) => collected(asked, inner, exchange, head, metered, late),
         ResponsePlan::Pass(..) | ResponsePlan::Keep(..) | ResponsePlan::Strip(..) => passed(asked, inner, &head),
         ResponsePlan::Tee(_, observed, ..) => {
-            drop(observed.seen(Collected::Whole(&inner.whole())));
+            drop(observed.finish(Collected::Whole(&inner.whole())));
             assert!(asked.mode == Mode::Observe);
         }
         ResponsePlan::Watch(watch) => {
@@ -69,9 +71,9 @@ fn collected(
     let whole = inner.whole();
     let body = if matches!(inner.end, End::Whole) { Collected::Whole(&whole) } else { Collected::Unreadable(&whole) };
     match exchange.response_body(&mut head, body) {
-        Rewritten::Rewrite(written) => rewritten(asked, inner, head, &written.body),
-        Rewritten::Replace(answered) => replaced(asked, inner, metered.cut, Sent::of(*answered)),
-        Rewritten::Restore(..) => passed(asked, inner, &head),
+        CollectedAction::Rewrite(written) => rewritten(asked, inner, head, &written.body),
+        CollectedAction::Replace(answered) => replaced(asked, inner, metered.cut, Sent::of(*answered)),
+        CollectedAction::Restore(..) => passed(asked, inner, &head),
     }
 }
 
@@ -90,7 +92,7 @@ struct Watched<'a> {
 }
 
 impl Watched<'_> {
-    fn all(mut self, mut watch: Watch) {
+    fn all(mut self, mut watch: RpcResponse) {
         for chunk in &self.inner.body {
             let mut data = chunk.clone();
             drop(watch.response_data(&mut data));
@@ -111,10 +113,10 @@ impl Watched<'_> {
         self.ended(watch);
     }
 
-    fn ended(self, watch: Watch) {
+    fn ended(self, watch: RpcResponse) {
         let error = io::Error::other("a secret");
         let has_ended = watch.has_ended();
-        let Ended { last, event } = match self.inner.end {
+        let RpcFailure { last, event } = match self.inner.end {
             End::Whole => return,
             End::Abandoned => return drop(watch.abandoned()),
             End::Failed => {
@@ -124,12 +126,12 @@ impl Watched<'_> {
             End::Panicked => watch.panicked("a secret".into()),
             End::TimedOut => watch.timed_out(),
         };
-        assert_eq!(event.grpc_status().is_none(), matches!(last, Last::BrokenOff));
+        assert_eq!(event.grpc_status().is_none(), matches!(last, FinalFrame::BrokenOff));
         match last {
-            Last::BrokenOff => {}
+            FinalFrame::BrokenOff => {}
             _ if has_ended || self.asked.mode == Mode::Observe => panic!("{:?}: {last:?}", self.asked),
-            Last::Trailers(trailers) => self.expect_trailers(&trailers),
-            Last::Data(data) => Self { sent: [&*self.sent, &data].concat(), ..self }.expect_end(),
+            FinalFrame::Trailers(trailers) => self.expect_trailers(&trailers),
+            FinalFrame::Data(data) => Self { sent: [&*self.sent, &data].concat(), ..self }.expect_end(),
         }
     }
 

@@ -1,7 +1,9 @@
 //! An error that the layer wrote: its client reads it, and a second pass changes nothing.
 
 use http::{HeaderMap, StatusCode};
-use tower_error_envelope::exchange::{Admission, Answered, BodyFacts, Collected, Exchange, ResponsePlan, Rewritten};
+use tower_error_envelope::exchange::{
+    Admission, BodyFacts, Collected, CollectedAction, Exchange, LocalReply, ResponsePlan,
+};
 
 use crate::asked::{Asked, ID, Protocol};
 use crate::reading;
@@ -13,7 +15,7 @@ pub(crate) struct Sent {
 }
 
 impl Sent {
-    pub(crate) fn of(answered: Answered) -> Self {
+    pub(crate) fn of(answered: LocalReply) -> Self {
         let (head, body) = answered.reply.into_parts();
         Self::new(head.status, head.headers, &body)
     }
@@ -75,7 +77,7 @@ impl Sent {
 
     fn expect_restored(&self, exchange: Exchange, head: &mut http::response::Parts) {
         match exchange.response_body(head, Collected::Whole(&self.body)) {
-            Rewritten::Restore(_, event) => assert!(event.grpc_status().is_some()),
+            CollectedAction::Restore(_, event) => assert!(event.grpc_status().is_some()),
             rewritten => panic!("{rewritten:?}"),
         }
     }

@@ -14,7 +14,7 @@ use http::{Request, Response, request, response};
 use http_body_util::{BodyExt, Full};
 use serde_json::Value;
 use tower::{BoxError, Layer, Service, ServiceExt, service_fn};
-use tower_error_envelope::auth::{AuthScheme, Presented, Verified};
+use tower_error_envelope::auth::{AuthScheme, CredentialRequest, Verified};
 use tower_error_envelope::middleware::RequestBody;
 use tower_error_envelope::policy::{Dialect, PolicyBuilder, RequiredHeader};
 use tower_error_envelope::{ErrorEnvelopeLayer, Policy, RequestId};
@@ -120,7 +120,7 @@ async fn g1_a_required_header_is_required() {
 
 #[tokio::test]
 async fn g2_a_verifier_alone_opens() {
-    async fn partners(request: Presented) -> Result<Verified, BoxError> {
+    async fn partners(request: CredentialRequest) -> Result<Verified, BoxError> {
         match request.headers().get("x-partner").map(|id| id.as_bytes()) {
             None => Ok(Verified::Missing),
             Some(b"acme") => Ok(Verified::granted("acme")),
