@@ -3,6 +3,8 @@
 use std::borrow::Cow;
 use std::fmt::Write;
 
+pub(crate) use error_envelope_core::message::is_invisible;
+
 /// The text on one line.
 pub(crate) fn line(text: &str) -> Cow<'_, str> {
     shown(text, false)
@@ -28,16 +30,6 @@ fn shown(text: &str, keeps_lines: bool) -> Cow<'_, str> {
         }
     }
     Cow::Owned(out)
-}
-
-/// Controls, marks of direction, what joins or has no width, and what fonts do not draw.
-pub(crate) fn is_invisible(letter: char) -> bool {
-    letter.is_control()
-        || matches!(
-            u32::from(letter),
-            0xad | 0x61c | 0x115f..=0x1160 | 0x17b4..=0x17b5 | 0x180b..=0x180f | 0x200b..=0x200f | 0x2028..=0x202e
-                | 0x2060..=0x206f | 0x3164 | 0xfeff | 0xffa0 | 0xfff0..=0xfffb | 0xe0000..=0xe0fff
-        )
 }
 
 #[cfg(test)]

@@ -33,5 +33,6 @@ pub mod message;
 pub mod outward;
 pub mod policy;
 pub mod request_id;
+mod syntax;
 #[cfg(feature = "tonic")]
 pub mod tonic;

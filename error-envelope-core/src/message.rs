@@ -119,22 +119,30 @@ fn is_break(character: char) -> bool {
     matches!(character, '\t' | '\n' | '\u{b}' | '\u{c}' | '\r' | '\u{85}' | '\u{2028}' | '\u{2029}')
 }
 
-/// Controls, separators that break a line, bidirectional marks and overrides, and format characters that show nothing.
-/// The joiners U+200C and U+200D stay: Persian, Indic scripts and emoji are not readable without them.
+/// What [`clean`] leaves out: everything [invisible](is_invisible) but the joiners U+200C and U+200D, without which Persian, Indic
+/// scripts and emoji are not readable, and what stands for a letter that has no shape.
 pub(crate) fn is_unprintable(character: char) -> bool {
+    const KEPT: [std::ops::RangeInclusive<char>; 7] = [
+        '\u{115f}'..='\u{1160}',
+        '\u{17b4}'..='\u{17b5}',
+        '\u{180b}'..='\u{180f}',
+        '\u{200c}'..='\u{200d}',
+        '\u{3164}'..='\u{3164}',
+        '\u{ffa0}'..='\u{ffa0}',
+        '\u{e0080}'..='\u{e0fff}',
+    ];
+    is_invisible(character) && !KEPT.iter().any(|kept| kept.contains(&character))
+}
+
+/// Whether a character shows nothing, breaks a line or turns the direction of writing: controls, separators, marks of
+/// direction, joiners, fillers and variation selectors. A text for operators writes each as its number.
+#[must_use]
+pub fn is_invisible(character: char) -> bool {
     character.is_control()
         || matches!(
-            character,
-            '\u{ad}'
-                | '\u{61c}'
-                | '\u{200b}'
-                | '\u{200e}'
-                | '\u{200f}'
-                | '\u{2028}'..='\u{202e}'
-                | '\u{2060}'..='\u{206f}'
-                | '\u{feff}'
-                | '\u{fff0}'..='\u{fffb}'
-                | '\u{e0000}'..='\u{e007f}'
+            u32::from(character),
+            0xad | 0x61c | 0x115f..=0x1160 | 0x17b4..=0x17b5 | 0x180b..=0x180f | 0x200b..=0x200f | 0x2028..=0x202e
+                | 0x2060..=0x206f | 0x3164 | 0xfeff | 0xffa0 | 0xfff0..=0xfffb | 0xe0000..=0xe0fff
         )
 }
 

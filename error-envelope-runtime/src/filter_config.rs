@@ -46,7 +46,7 @@ impl FilterConfig {
         }
     }
 
-    /// As [`FilterConfig::of`], of a `google.protobuf.Struct`.
+    /// As [`FilterConfig::parse`], of a `google.protobuf.Struct`.
     ///
     /// # Errors
     ///

@@ -31,14 +31,14 @@ pub struct WatchedFolders {
     grew: bool,
 }
 
-/// What [`Folders`] report to.
+/// What [`WatchedFolders`] report to.
 #[derive(Clone, Debug)]
 pub(crate) struct Events {
     woken: SyncSender<()>,
     pub(crate) writers: Arc<OpenWriters>,
 }
 
-/// What happens in [`Folders`].
+/// What happens in [`WatchedFolders`].
 #[derive(Debug)]
 pub struct Changes(Receiver<()>);
 
@@ -125,7 +125,7 @@ impl fmt::Debug for WatchedFolders {
 
 impl Changes {
     /// Calls on a thread of this name, each time that the folders are quiet again, as long as `of` is there: it holds the
-    /// [`Folders`].
+    /// [`WatchedFolders`].
     pub fn follow<T: Send + Sync + 'static>(self, thread: &str, of: &Arc<T>, reload: fn(&T)) -> io::Result<()> {
         let of = Arc::downgrade(of);
         std::thread::Builder::new().name(thread.to_owned()).spawn(move || self.wait(&of, reload))?;

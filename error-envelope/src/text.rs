@@ -1,12 +1,14 @@
 //! Foreign texts on a terminal, and in the comments of a file.
 
+use error_envelope_core::message::is_invisible;
+
 /// The text without what moves a cursor, changes colours or reorders a line: each such character is written as its number.
 pub(crate) fn printable(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for character in text.chars() {
         match character {
             '\n' => out.push('\n'),
-            _ if is_unprintable(character) => out.extend(character.escape_unicode()),
+            _ if is_invisible(character) => out.extend(character.escape_unicode()),
             _ => out.push(character),
         }
     }
@@ -16,12 +18,6 @@ pub(crate) fn printable(text: &str) -> String {
 /// The same on one line.
 pub(crate) fn one_line(text: &str) -> String {
     printable(text).split_whitespace().collect::<Vec<_>>().join(" ")
-}
-
-/// Controls, and what turns the direction of writing.
-fn is_unprintable(character: char) -> bool {
-    character.is_control()
-        || matches!(character, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')
 }
 
 /// At most so many characters, the last of them `…` where it was longer.

@@ -8,6 +8,7 @@ use http::{HeaderMap, HeaderName};
 use http_auth::parser::ChallengeParser;
 
 use crate::code::ErrorCode;
+use crate::syntax::elements;
 
 const X_API_KEY: HeaderName = HeaderName::from_static("x-api-key");
 
@@ -107,22 +108,12 @@ fn offers(response: &HeaderMap, scheme: &str) -> bool {
 /// Whether that scheme begins a member of a line that the parser does not know: the second leg of Negotiate and NTLM has
 /// a token68 where it wants parameters.
 fn begins_unparsed(line: &str, scheme: &str) -> bool {
-    let begins = |member: &str| {
-        let (name, rest) = member.split_once(' ').unwrap_or((member, ""));
-        name.eq_ignore_ascii_case(scheme) && !rest.trim_start().starts_with('=')
+    let begins = |element: &[u8]| {
+        let (name, rest) = element.split_at(element.iter().position(|byte| *byte == b' ').unwrap_or(element.len()));
+        !name.is_empty() && name.eq_ignore_ascii_case(scheme.as_bytes()) && !rest.trim_ascii_start().starts_with(b"=")
     };
     let unparsed = ChallengeParser::new(line).any(|challenge| challenge.is_err());
-    unparsed && members(line).map(str::trim).any(|member| !member.is_empty() && begins(member))
-}
-
-/// Parts a list at its commas, those in quoted strings aside (RFC 9110 §5.6.1).
-fn members(line: &str) -> impl Iterator<Item = &str> {
-    let (mut quoted, mut escaped) = (false, false);
-    line.split(move |it| {
-        quoted ^= it == '"' && !escaped;
-        escaped = quoted && it == '\\' && !escaped;
-        it == ',' && !quoted
-    })
+    unparsed && elements(line.as_bytes()).any(begins)
 }
 
 /// RFC 6750 has one error for all that is wrong with a token; that it expired is in the description.

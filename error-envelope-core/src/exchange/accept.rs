@@ -1,17 +1,19 @@
 //! Which of two shapes a client would rather have (rule R11), by RFC 9110 §12.5.1.
 //!
 //! `application/problem+json` must have a higher quality than `application/json`. Of the ranges that fit a type the most
-//! specific one counts, of equally specific ones the highest; a type that none fits has quality 0. Members that do not
+//! specific one counts, of equally specific ones the highest; a type that none fits has quality 0. Elements that do not
 //! parse are ignored.
 
 use http::header::{ACCEPT, HeaderMap, HeaderValue};
+
+use crate::syntax::{elements, media_type};
 
 /// Whether the client prefers RFC 9457 to the envelope, where one of the lines [`tells_apart`].
 #[cold]
 pub(super) fn prefers_problem(headers: &HeaderMap) -> bool {
     let (mut problem, mut json) = (Quality::default(), Quality::default());
     let lines = headers.get_all(ACCEPT).iter().map(HeaderValue::as_bytes);
-    for range in lines.flat_map(members).filter_map(Range::parse) {
+    for range in lines.flat_map(elements).filter_map(Range::parse) {
         problem.apply(&range, b"problem+json");
         json.apply(&range, b"json");
     }
@@ -53,28 +55,20 @@ struct Range<'a> {
 }
 
 impl<'a> Range<'a> {
-    fn parse(member: &'a [u8]) -> Option<Self> {
-        let mut parts = split(member, b';').map(<[u8]>::trim_ascii);
-        let essence = parts.next()?;
-        let (kind, subtype) = essence.split_at(essence.iter().position(|byte| *byte == b'/')?);
-        let subtype = &subtype[1..];
-        if !is_token(kind) || !is_token(subtype) || kind == b"*" && subtype != b"*" {
-            return None;
-        }
-        let mut range = Self { kind, subtype, narrowed: false, weight: 1000 };
-        let mut weighed = false;
-        // An empty parameter is legal: clients send a trailing semicolon.
-        for part in parts.filter(|part| !part.is_empty()) {
-            let (name, value) = parameter(part)?;
+    fn parse(element: &'a [u8]) -> Option<Self> {
+        let (mut narrowed, mut weight) = (false, None);
+        let parameter = |name: &[u8], value: &[u8]| {
             if name.eq_ignore_ascii_case(b"q") {
-                range.weight = weight(value).filter(|_| !weighed)?;
-                weighed = true;
-            } else {
-                // JSON is UTF-8, and says nothing else by a charset (RFC 8259 §11).
-                range.narrowed |= !name.eq_ignore_ascii_case(b"charset") || !is_utf8(value);
+                let is_first = weight.is_none();
+                weight = thousandths(value);
+                return is_first && weight.is_some();
             }
-        }
-        Some(range)
+            // JSON is UTF-8, and says nothing else by a charset (RFC 8259 §11).
+            narrowed |= !name.eq_ignore_ascii_case(b"charset") || !is_utf8(value);
+            true
+        };
+        let (kind, subtype) = media_type(element, parameter)?;
+        (kind != b"*" || subtype == b"*").then(|| Self { kind, subtype, narrowed, weight: weight.unwrap_or(1000) })
     }
 
     /// How closely it fits `application/<subtype>`; 0 where it does not.
@@ -95,43 +89,8 @@ impl<'a> Range<'a> {
     }
 }
 
-/// The members of a list; commas in quoted strings separate none.
-fn members(line: &[u8]) -> impl Iterator<Item = &[u8]> {
-    split(line, b',').map(<[u8]>::trim_ascii)
-}
-
-fn split(text: &[u8], separator: u8) -> impl Iterator<Item = &[u8]> {
-    let mut rest = Some(text);
-    std::iter::from_fn(move || {
-        let text = rest?;
-        let end = end_of(text, separator);
-        rest = text.get(end + 1..);
-        Some(&text[..end])
-    })
-}
-
-fn end_of(text: &[u8], separator: u8) -> usize {
-    let (mut quoted, mut escaped) = (false, false);
-    for (at, byte) in text.iter().enumerate() {
-        match byte {
-            _ if escaped => escaped = false,
-            b'\\' if quoted => escaped = true,
-            b'"' => quoted = !quoted,
-            byte if *byte == separator && !quoted => return at,
-            _ => {}
-        }
-    }
-    text.len()
-}
-
-fn parameter(part: &[u8]) -> Option<(&[u8], &[u8])> {
-    let (name, value) = part.split_at(part.iter().position(|byte| *byte == b'=')?);
-    let value = &value[1..];
-    (is_token(name) && (is_token(value) || is_quoted(value))).then_some((name, value))
-}
-
 /// `0`, `1`, `0.5`, `1.000`: at most three decimals (RFC 9110 §12.4.2).
-fn weight(value: &[u8]) -> Option<u16> {
+fn thousandths(value: &[u8]) -> Option<u16> {
     let (whole, decimals) = match value {
         [whole @ (b'0' | b'1')] => (whole, &b""[..]),
         [whole @ (b'0' | b'1'), b'.', decimals @ ..] if decimals.len() <= 3 => (whole, decimals),
@@ -151,15 +110,6 @@ fn is_utf8(value: &[u8]) -> bool {
         .and_then(|value| value.strip_suffix(b"\""))
         .unwrap_or(value)
         .eq_ignore_ascii_case(b"utf-8")
-}
-
-fn is_quoted(value: &[u8]) -> bool {
-    value.len() > 1 && value.starts_with(b"\"") && end_of(value, b'"') == value.len() && value.ends_with(b"\"")
-}
-
-fn is_token(text: &[u8]) -> bool {
-    let is_tchar = |byte: &u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(byte);
-    !text.is_empty() && text.iter().all(is_tchar)
 }
 
 #[cfg(test)]

@@ -7,6 +7,7 @@ use http::header::{ACCEPT, CONTENT_TYPE, HeaderMap, HeaderValue};
 use super::pattern::SettingError;
 use crate::code::ErrorCode;
 use crate::fault::Fault;
+use crate::syntax::media_type;
 
 /// The media types that a route decodes: at least one, in lower case.
 #[derive(Clone, Debug)]
@@ -100,59 +101,8 @@ pub(crate) fn parse(written: &str) -> Result<String, SettingError> {
 /// The `type/subtype` of a content-type header whose parameters parse too (RFC 9110 §8.3.1).
 pub fn essence(value: &[u8]) -> Option<&str> {
     let value = value.trim_ascii();
-    let end = value.iter().position(|byte| matches!(byte, b';' | b' ' | b'\t')).unwrap_or(value.len());
-    let (essence, parameters) = value.split_at(end);
-    let essence = str::from_utf8(essence).ok()?;
-    let (kind, subtype) = essence.split_once('/')?;
-    (is_token(kind) && is_token(subtype) && are_parameters(parameters)).then_some(essence)
-}
-
-fn are_parameters(mut rest: &[u8]) -> bool {
-    while !rest.is_empty() {
-        let Some(after) = rest.trim_ascii_start().strip_prefix(b";") else { return false };
-        let after = after.trim_ascii_start();
-        // An empty parameter is legal: clients send a trailing semicolon.
-        if after.is_empty() || after.starts_with(b";") {
-            rest = after;
-            continue;
-        }
-        let Some(left) = after_parameter(after) else { return false };
-        rest = left;
-    }
-    true
-}
-
-/// What follows `name=value`, the value a token or a quoted string.
-fn after_parameter(text: &[u8]) -> Option<&[u8]> {
-    let (name, value) = split_token(text);
-    let value = value.strip_prefix(b"=").filter(|_| !name.is_empty())?;
-    if let Some(quoted) = value.strip_prefix(b"\"") {
-        return after_quoted(quoted);
-    }
-    let (token, after) = split_token(value);
-    (!token.is_empty()).then_some(after)
-}
-
-fn after_quoted(mut text: &[u8]) -> Option<&[u8]> {
-    loop {
-        text = match text {
-            [b'"', after @ ..] => return Some(after),
-            [b'\\', _, after @ ..] | [_, after @ ..] => after,
-            [] => return None,
-        };
-    }
-}
-
-fn split_token(text: &[u8]) -> (&[u8], &[u8]) {
-    text.split_at(text.iter().position(|byte| !is_token_byte(*byte)).unwrap_or(text.len()))
-}
-
-fn is_token(text: &str) -> bool {
-    !text.is_empty() && text.bytes().all(is_token_byte)
-}
-
-fn is_token_byte(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
+    let (kind, subtype) = media_type(value, |_, _| true)?;
+    str::from_utf8(&value[..kind.len() + 1 + subtype.len()]).ok()
 }
 
 #[cfg(test)]
