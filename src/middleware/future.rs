@@ -86,56 +86,7 @@ where
         let mut state = self.project().state;
         loop {
             let next = match state.as_mut().project() {
-                StateProj::Calling { .. } => {
-                    let (mut outcome, mut ended) = (None, None);
-                    // The future is dropped before its response is used: its drop may panic, too (F2).
-                    let polled = catch(|| poll_call(state.as_mut(), &mut outcome, &mut ended, cx));
-                    let call = match (ended, &polled) {
-                        (Some(call), _) => call,
-                        (None, Ok(())) => return Poll::Pending,
-                        (None, Err(_)) => {
-                            let StateProj::Calling { call, .. } = state.as_mut().project() else {
-                                return Poll::Pending;
-                            };
-                            let Some(call) = call.take() else { return Poll::Pending };
-                            let _ = catch(|| state.set(State::Done));
-                            call
-                        }
-                    };
-                    let response = match (outcome, polled) {
-                        (Some(Ok(response)), Ok(())) => response,
-                        (outcome, polled) => return Poll::Ready(Ok(failed(call, outcome, polled))),
-                    };
-                    let Call { exchange, around } = call;
-                    let (mut head, body) = response.into_parts();
-                    let (id, may_restore) = (exchange.request_id(), exchange.may_restore());
-                    let (exchange, max_bytes, timeout) = match exchange.response_head(&mut head, || facts(&body)) {
-                        // Nearly every response: moved once, to where it goes.
-                        ResponsePlan::Pass(tail, notes) => {
-                            runtime::log_notes(id, notes);
-                            return Poll::Ready(Ok(Response::from_parts(head, ResponseBody::pass(body, tail))));
-                        }
-                        ResponsePlan::Rewrite(mut written) => {
-                            let _ = catch(|| drop(body));
-                            runtime::log_event(&mut written.event);
-                            return Poll::Ready(Ok(Response::from_parts(head, ResponseBody::reply(written.body))));
-                        }
-                        ResponsePlan::Collect(exchange, max_bytes, timeout) => (exchange, max_bytes, timeout),
-                        plan => return Poll::Ready(Ok(planned(plan, id, head, body, around))),
-                    };
-                    let deadline = around.and_then(|around| around.deadline);
-                    let job = CollectJob::new(exchange, head, max_bytes, timeout, deadline);
-                    if may_restore {
-                        let mut keeping = Box::pin(Collecting::new(body));
-                        let decided = keeping.as_mut().begin(job, cx);
-                        state.set(State::Keeping { keeping: Some(keeping) });
-                        return Poll::Ready(Ok(read(state, ready!(decided))));
-                    }
-                    state.set(State::Collecting { collecting: Collecting::new(body) });
-                    let StateProj::Collecting { collecting } = state.as_mut().project() else { return Poll::Pending };
-                    let decided = ready!(collecting.begin(job, cx));
-                    return Poll::Ready(Ok(read(state, decided)));
-                }
+                StateProj::Calling { .. } => return poll_calling(state, cx).map(Ok),
                 StateProj::Collecting { collecting } => {
                     let Some(decided) = ready!(collecting.poll(cx)) else { return Poll::Pending };
                     return Poll::Ready(Ok(read(state, decided)));
@@ -175,6 +126,85 @@ where
             let _ = catch(|| state.set(next));
         }
     }
+}
+
+/// Polls the inner call, and what it answered.
+#[inline]
+fn poll_calling<S, B, R>(mut state: Pin<&mut State<S, S::Future, B, R>>, cx: &mut Context<'_>) -> Poll<Reply<R, B>>
+where
+    S: Service<Request<RequestBody<B>>, Response = Response<R>>,
+    S::Error: Into<BoxError>,
+    B: Body,
+    B::Error: Into<BoxError>,
+    R: Body,
+    R::Error: Into<BoxError>,
+{
+    let (mut outcome, mut ended) = (None, None);
+    // The future is dropped before its response is used: its drop may panic, too (F2).
+    let polled = catch(|| poll_call(state.as_mut(), &mut outcome, &mut ended, cx));
+    let call = match (ended, &polled) {
+        (Some(call), _) => call,
+        (None, Ok(())) => return Poll::Pending,
+        (None, Err(_)) => {
+            let StateProj::Calling { call, .. } = state.as_mut().project() else {
+                return Poll::Pending;
+            };
+            let Some(call) = call.take() else { return Poll::Pending };
+            let _ = catch(|| state.set(State::Done));
+            call
+        }
+    };
+    let response = match (outcome, polled) {
+        (Some(Ok(response)), Ok(())) => response,
+        (outcome, polled) => return Poll::Ready(failed(call, outcome, polled)),
+    };
+    answer(state, call, response, cx)
+}
+
+/// Decides by the head of a response, and reads its body first where the exchange asks for that.
+#[inline]
+fn answer<S, B, R>(
+    mut state: Pin<&mut State<S, S::Future, B, R>>,
+    call: Call,
+    response: Response<R>,
+    cx: &mut Context<'_>,
+) -> Poll<Reply<R, B>>
+where
+    S: Service<Request<RequestBody<B>>, Response = Response<R>>,
+    B: Body,
+    B::Error: Into<BoxError>,
+    R: Body,
+    R::Error: Into<BoxError>,
+{
+    let Call { exchange, around } = call;
+    let (mut head, body) = response.into_parts();
+    let (id, may_restore) = (exchange.request_id(), exchange.may_restore());
+    let (exchange, max_bytes, timeout) = match exchange.response_head(&mut head, || facts(&body)) {
+        // Nearly every response: moved once, to where it goes.
+        ResponsePlan::Pass(tail, notes) => {
+            runtime::log_notes(id, notes);
+            return Poll::Ready(Response::from_parts(head, ResponseBody::pass(body, tail)));
+        }
+        ResponsePlan::Rewrite(mut written) => {
+            let _ = catch(|| drop(body));
+            runtime::log_event(&mut written.event);
+            return Poll::Ready(Response::from_parts(head, ResponseBody::reply(written.body)));
+        }
+        ResponsePlan::Collect(exchange, max_bytes, timeout) => (exchange, max_bytes, timeout),
+        plan => return Poll::Ready(planned(plan, id, head, body, around)),
+    };
+    let deadline = around.and_then(|around| around.deadline);
+    let job = CollectJob::new(exchange, head, max_bytes, timeout, deadline);
+    if may_restore {
+        let mut keeping = Box::pin(Collecting::new(body));
+        let decided = keeping.as_mut().begin(job, cx);
+        state.set(State::Keeping { keeping: Some(keeping) });
+        return Poll::Ready(read(state, ready!(decided)));
+    }
+    state.set(State::Collecting { collecting: Collecting::new(body) });
+    let StateProj::Collecting { collecting } = state.as_mut().project() else { return Poll::Pending };
+    let decided = ready!(collecting.begin(job, cx));
+    Poll::Ready(read(state, decided))
 }
 
 /// Polls the inner call. Where it has ended, or its client waits no longer, its future is gone and `ended` is what is left.

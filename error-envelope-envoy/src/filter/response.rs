@@ -1,6 +1,6 @@
 //! The response: what passes, what is read first, what is written anew (R1–R14, E5, V2, V3).
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use bytes::{Bytes, BytesMut};
 use error_envelope_core::exchange::{BoxError, Collected, CollectedAction, Exchange, ResponsePlan, RpcResponse};
@@ -166,12 +166,14 @@ impl Filter {
         if !matches!(plan, ResponsePlan::Watch(_) | ResponsePlan::Collect(..)) {
             self.deadline.take();
         }
-        let id = self.id.get();
+        let log_notes = |notes| {
+            if let Some(id) = self.id.get() {
+                runtime::log_notes(id, notes);
+            }
+        };
         match plan {
             ResponsePlan::Pass(tail, notes) => {
-                if let Some(id) = id {
-                    runtime::log_notes(id, notes);
-                }
+                log_notes(notes);
                 self.pass(stream, &head, State::Passing(tail), changes)
             }
             ResponsePlan::Keep(tail, event) => {
@@ -179,9 +181,7 @@ impl Filter {
                 self.pass(stream, &head, State::Passing(tail), changes)
             }
             ResponsePlan::Strip(_, notes) => {
-                if let Some(id) = id {
-                    runtime::log_notes(id, notes);
-                }
+                log_notes(notes);
                 if end {
                     return self.pass(stream, &head, State::Dropping, changes);
                 }
@@ -204,15 +204,7 @@ impl Filter {
             }
             ResponsePlan::Collect(exchange, max_bytes, timeout) => {
                 let collecting = Collecting { exchange, head, read: Vec::new(), max_bytes };
-                if end {
-                    return match self.decide(stream, collecting, true, Body::KeptResponse) {
-                        BodyStatus::Continue => HeadStatus::Continue,
-                        BodyStatus::Stop => HeadStatus::Stop,
-                    };
-                }
-                self.leave(State::Collecting(Box::new(collecting)));
-                self.wait(stream, Wait::Collect, timeout);
-                HeadStatus::Stop
+                self.begin_collecting(stream, collecting, timeout, end)
             }
             ResponsePlan::Tee(tail, observed, max_bytes, timeout) => {
                 let until = now() + timeout;
@@ -224,12 +216,28 @@ impl Filter {
                 HeadStatus::Continue
             }
             ResponsePlan::Watch(watch) => {
-                if let Some(id) = id {
-                    runtime::log_notes(id, watch.notes());
-                }
+                log_notes(watch.notes());
                 self.pass(stream, &head, State::Watching(watch), changes)
             }
         }
+    }
+
+    fn begin_collecting(
+        &self,
+        stream: &Stream<'_>,
+        collecting: Collecting,
+        timeout: Duration,
+        end: bool,
+    ) -> HeadStatus {
+        if end {
+            return match self.decide(stream, collecting, true, Body::KeptResponse) {
+                BodyStatus::Continue => HeadStatus::Continue,
+                BodyStatus::Stop => HeadStatus::Stop,
+            };
+        }
+        self.leave(State::Collecting(Box::new(collecting)));
+        self.wait(stream, Wait::Collect, timeout);
+        HeadStatus::Stop
     }
 
     fn pass(
