@@ -5,12 +5,12 @@ use clap_complete::{Shell, generate};
 
 use crate::failure::{CommandError, print};
 
-/// Write what a shell completes the command by
+/// Generate shell completions
 ///
 /// For bash: `error-envelope completions bash > ~/.local/share/bash-completion/completions/error-envelope`.
 #[derive(clap::Args)]
 pub(crate) struct Args {
-    /// The shell
+    /// Generate completions for this shell
     #[arg(value_enum)]
     shell: Shell,
 }

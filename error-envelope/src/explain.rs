@@ -17,19 +17,19 @@ use crate::recorded::{self, Recorded};
 use crate::text::{one_line, printable};
 use crate::trial::{LoggedEvent, SentBody, Trial, TrialResult};
 
-/// Say why a recorded error becomes what it does
+/// Explain how the layer answers a recorded error
 ///
-/// Shows which rule decided, what was tried before it, and the bytes that a client gets in each mode and dialect.
-/// `curl -i` writes such recordings. Credentials are taken to be good; ids and times are examples.
+/// Prints the rule that decided, the rules tried before it, and the response that a client gets in each mode and dialect.
+/// Record a response with `curl -i`. Credentials in the recording are assumed valid; ids and times are examples.
 #[derive(clap::Args)]
 pub(crate) struct Args {
-    /// The request that it was the response to [default: NAME.request.http beside NAME.http, else GET /]
+    /// Read the request of this response from FILE [default: NAME.request.http beside NAME.http, else GET /]
     #[arg(long, value_name = "FILE")]
     request: Option<PathBuf>,
-    /// The policy file [default: what holds without one]
+    /// Read this policy file [default: the built-in settings]
     #[arg(long, value_name = "FILE")]
     policy: Option<PathBuf>,
-    /// A response as it came from the service: status line, headers, an empty line, body
+    /// The service's response: status line, headers, empty line, body
     #[arg(value_name = "RESPONSE.http")]
     response: PathBuf,
 }

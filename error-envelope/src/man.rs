@@ -9,10 +9,10 @@ use clap_mangen::Man;
 use crate::failure::{CommandError, print};
 use crate::files;
 
-/// Write the manual pages
+/// Generate man pages
 #[derive(clap::Args)]
 pub(crate) struct Args {
-    /// A folder for a page of each verb; without it, the first page is written to standard output
+    /// Write one page per command to this folder [default: only the main page, to standard output]
     #[arg(long, value_name = "DIR")]
     dir: Option<PathBuf>,
 }

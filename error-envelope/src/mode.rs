@@ -13,28 +13,28 @@ use tokio::time::timeout;
 
 use crate::failure::{CommandError, print};
 
-/// Turn the policy of a running gateway off, or let it hold again
+/// Turn the kill switch of a running gateway on or off
 ///
-/// `off` puts every route to mode off at once, credentials aside: errors pass as the service says them, with a request id.
-/// `policy` lets the policy's own modes hold again. `status` says which it is, and since when. It is the process that keeps
-/// it: one that starts anew begins with its policy.
+/// `off` puts every route in mode off at once: the service's errors pass unchanged, with a request id; credentials are
+/// still checked. `policy` applies the policy's own modes again. `status` shows the current state and its time.
+/// The switch is kept in memory: a restart clears it.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// What to do
+    /// Choose the state to set, or show it
     #[arg(value_enum)]
     to: To,
-    /// The admin address: what `gateway --admin` was given
+    /// Connect to this admin address, the one given to `gateway --admin`
     #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:9901", value_parser = admin)]
     admin: Uri,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
 enum To {
-    /// Put every route to mode off
+    /// Put every route in mode off
     Off,
-    /// Let the policy's modes hold again
+    /// Apply the policy's own modes again
     Policy,
-    /// Say which of the two it is
+    /// Show the current state
     Status,
 }
 

@@ -19,10 +19,10 @@ use self::config::{find, parsed, with_proto_names};
 use self::findings::Findings;
 use crate::failure::{CommandError, print};
 
-/// Say what in a configuration of Envoy's would break the contract
+/// Check an Envoy configuration against the contract
 #[derive(clap::Args)]
 pub(crate) struct Args {
-    /// A configuration, in YAML or JSON: a bootstrap, or a part of one that holds a connection manager
+    /// Check this YAML or JSON file: a bootstrap, or a part of one with a connection manager
     #[arg(value_name = "FILE")]
     file: PathBuf,
 }

@@ -34,9 +34,9 @@ const LOOK_EVERY: Duration = Duration::from_secs(5);
 /// The form of a log line.
 #[derive(Clone, Copy, Debug, ValueEnum)]
 pub(crate) enum Log {
-    /// For people.
+    /// Write lines for people.
     Text,
-    /// One JSON object a line.
+    /// Write one JSON object per line.
     Json,
 }
 
@@ -96,7 +96,7 @@ impl Writing {
                 tokio::time::sleep(LOOK_EVERY).await;
                 let lines = dropped.lines();
                 if lines > told {
-                    tracing::warn!(lines, "lines of the log were dropped so far: standard error did not take them");
+                    tracing::warn!(lines, "dropped log lines since the start: standard error did not accept them");
                     // It may have been dropped itself: then it is said again.
                     if dropped.lines() == lines {
                         told = lines;

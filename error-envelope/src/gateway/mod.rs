@@ -69,8 +69,8 @@ fn reload_at_hangup(layer: &ErrorEnvelopeLayer, tls: Option<Arc<ServerTls>>) -> 
     let layer = layer.clone();
     let reload = move || match layer.reload() {
         Ok(true) => {}
-        Ok(false) => tracing::info!("SIGHUP: the policy is as it was before the reload"),
-        Err(error) => tracing::error!("SIGHUP: reload refused: {error}; the old policy stays in force"),
+        Ok(false) => tracing::info!("SIGHUP: the policy has not changed"),
+        Err(error) => tracing::error!(%error, "SIGHUP: reload failed; the old policy stays active"),
     };
     signals::at_hangup("policy-hangup", reload).map_err(no_signals)?;
     match tls {

@@ -11,12 +11,12 @@ use crate::failure::CommandError;
 
 /// Its flags.
 #[derive(Debug, clap::Args)]
-#[command(next_help_heading = "On call")]
+#[command(next_help_heading = "Admin address")]
 pub(crate) struct AdminArgs {
-    /// Where to serve health, metrics, the policy in force, the kill switch and the observatory; a bare port is on loopback
+    /// Serve health, metrics, the active policy, the kill switch and the observatory here; a port alone means loopback
     #[arg(long, value_name = "ADDR")]
     admin: Option<String>,
-    /// A name by which the admin address may be asked, besides localhost and numbers; may be given again
+    /// Accept this host name on the admin address, besides localhost and IP addresses; repeatable
     #[arg(long, value_name = "NAME", requires = "admin", value_parser = host)]
     admin_host: Vec<String>,
 }

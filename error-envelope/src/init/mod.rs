@@ -21,16 +21,16 @@ use self::routes::Block;
 use crate::failure::{CommandError, print};
 use crate::text::one_line;
 
-/// Write a first policy
+/// Generate a first policy file
 ///
-/// From nothing it has every table with a comment; from an OpenAPI document the routes, what they decode, and how much.
-/// It begins in mode `observe`, which changes no answer.
+/// Without a document it has every table with a comment; from an OpenAPI document it has the routes and body limits.
+/// The policy starts in mode `observe`, which changes no response.
 #[derive(clap::Args)]
 pub(crate) struct Args {
-    /// An OpenAPI 3.0 or 3.1 document, JSON or YAML
+    /// Read the routes from this OpenAPI 3.0 or 3.1 document, JSON or YAML
     #[arg(long, value_name = "FILE")]
     openapi: Option<PathBuf>,
-    /// Where to write it; a file that is there already stays [default: standard output]
+    /// Write to this new file; an existing file is never overwritten [default: standard output]
     #[arg(long, value_name = "FILE")]
     output: Option<PathBuf>,
 }

@@ -130,7 +130,7 @@ fn is_code(code: &str) -> bool {
 mod tests {
     use super::*;
 
-    const TEXT: &str = r#"2026-01-01T00:00:00.0Z  INFO request{request_id=req_1}: tower_error_envelope: observed: the error would have been answered request_id=req_1 code="conflict" status=409 would_be_status=409 origin="inner" dialect="error_text" route="POST|PUT /a/{id}" mode="observe" decided_by="status" unknown_code="NAME_TAKEN" cause="a \"code\"=\"x\" b""#;
+    const TEXT: &str = r#"2026-01-01T00:00:00.0Z  INFO request{request_id=req_1}: tower_error_envelope: observed only: the layer would have returned an error request_id=req_1 code="conflict" status=409 would_be_status=409 origin="inner" dialect="error_text" route="POST|PUT /a/{id}" mode="observe" decided_by="status" unknown_code="NAME_TAKEN" cause="a \"code\"=\"x\" b""#;
     const JSON: &str = r#"{"timestamp":"t","level":"INFO","fields":{"message":"m","request_id":"req_1","code":"conflict","status":409,"origin":"inner","dialect":"error_text","route":"POST|PUT /a/{id}","mode":"observe","decided_by":"status","unknown_code":"NAME_TAKEN"},"target":"tower_error_envelope","span":{"status":500}}"#;
 
     #[test]
