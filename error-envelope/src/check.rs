@@ -83,7 +83,7 @@ fn findings(
         tell(&Finding::of_lint(&lint))?;
     }
     for (name, at) in read.missing() {
-        let wrong = format!("the environment has no variable {name:?}, so the secret was not looked at");
+        let wrong = format!("there is no environment variable {name:?}, so the secret was not checked");
         tell(&Finding::of_missing(file, at.as_ref(), &wrong))?;
     }
     Ok(())

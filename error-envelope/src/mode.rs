@@ -44,12 +44,12 @@ const MOST_OF_ANSWER: usize = 64 * 1024;
 
 pub(crate) fn run(args: &Args) -> Result<(), CommandError> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    let runtime = runtime.map_err(|error| CommandError::Io(format!("the runtime cannot start: {error}")))?;
-    let silent = || CommandError::Io(format!("{}: no answer within {PATIENCE:?}", args.admin));
+    let runtime = runtime.map_err(|error| CommandError::Io(format!("cannot start the runtime: {error}")))?;
+    let silent = || CommandError::Io(format!("{}: no response within {PATIENCE:?}", args.admin));
     let asked = runtime.block_on(async { timeout(PATIENCE, send_request(args)).await });
     let (status, body) = asked.map_err(|_| silent())?.map_err(|why| {
         CommandError::Io(format!(
-            "{}: {why}\n = help: give the address that `error-envelope gateway --admin` says",
+            "{}: {why}\n = help: use the address given to `error-envelope gateway --admin`",
             args.admin
         ))
     })?;
@@ -58,7 +58,10 @@ pub(crate) fn run(args: &Args) -> Result<(), CommandError> {
         Some(words) => print(&words),
         None => {
             let said: String = String::from_utf8_lossy(&body).chars().filter(|it| !it.is_control()).take(300).collect();
-            Err(CommandError::Refused(format!("{} answered {status}, which is no mode: {said}", args.admin)))
+            Err(CommandError::Refused(format!(
+                "{} returned {status} without a mode; use an admin address: {said}",
+                args.admin
+            )))
         }
     }
 }
@@ -85,8 +88,10 @@ async fn send_request(args: &Args) -> Result<(StatusCode, Bytes), String> {
 fn words(told: &Value) -> Option<String> {
     let since = told.get("changed_at").and_then(Value::as_str).map(|at| format!(" since {at}")).unwrap_or_default();
     match told.get("mode")?.as_str()? {
-        "off" => Some(format!("off{since}: every route is in mode off; `error-envelope mode policy` takes it back\n")),
-        "policy" => Some(format!("policy{since}: the policy's modes hold\n")),
+        "off" => {
+            Some(format!("off{since}: every route is in mode off; `error-envelope mode policy` turns that off again\n"))
+        }
+        "policy" => Some(format!("policy{since}: the policy's modes apply\n")),
         _ => None,
     }
 }
@@ -97,7 +102,7 @@ fn chain(error: &dyn std::error::Error) -> String {
 }
 
 fn admin(given: &str) -> Result<Uri, String> {
-    const RIGHT: &str = "say http://HOST:PORT, HOST:PORT or a port of this machine";
+    const RIGHT: &str = "write http://HOST:PORT, HOST:PORT or a port of this machine";
 
     let url = match (given.parse::<u16>(), given.contains("://")) {
         (Ok(port), _) => format!("http://127.0.0.1:{port}"),

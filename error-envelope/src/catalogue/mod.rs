@@ -100,7 +100,7 @@ pub(crate) fn run(args: &Args) -> Result<u8, CommandError> {
                 | Format::Go
                 | Format::Java
                 | Format::Csharp => {
-                    return Err(CommandError::Io("--diff is written as --format human or json".to_owned()));
+                    return Err(CommandError::Io("--diff needs --format human or json".to_owned()));
                 }
             };
             let breaks = u8::from(diff.breaks());
@@ -126,7 +126,7 @@ impl Format {
             Self::Go => go::write(codes),
             Self::Java => java::write(codes),
             Self::Csharp => csharp::write(codes),
-            Self::Human => return Err(CommandError::Io("--format human is for --diff OLD".to_owned())),
+            Self::Human => return Err(CommandError::Io("--format human needs --diff OLD".to_owned())),
         })
     }
 }

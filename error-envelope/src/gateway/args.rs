@@ -92,7 +92,7 @@ impl Args {
         ];
         match asked.iter().find(|(_, is_there)| *is_there) {
             Some((flag, _)) => Err(CommandError::Io(format!(
-                "{flag} is for https\n = help: say --upstream https://HOST:PORT, or leave it out"
+                "{flag} needs an https upstream\n = help: write --upstream https://HOST:PORT, or remove the flag"
             ))),
             None => Ok(()),
         }
@@ -102,7 +102,7 @@ impl Args {
         let name = self.upstream_server_name.as_deref().unwrap_or_else(|| upstream.host()).to_owned();
         let name = ServerName::try_from(name.clone()).map_err(|_| {
             CommandError::Io(format!(
-                "{name}: no name that a certificate can have\n = help: say it by --upstream-server-name"
+                "{name}: not a valid server name for a certificate\n = help: set --upstream-server-name"
             ))
         })?;
         let roots = roots(self.upstream_ca.as_deref(), "--upstream-ca")?;

@@ -178,11 +178,11 @@ impl fmt::Display for ByteSize {
 fn size(least: u64, most: u64) -> impl Fn(&str) -> Result<ByteSize, String> + Clone + Send + Sync + 'static {
     move |text| {
         let bytes =
-            parse_size(text).flatten().ok_or("say a number of bytes, or one with KiB, MiB or GiB, such as 64KiB")?;
+            parse_size(text).flatten().ok_or("write a number of bytes, or one with KiB, MiB or GiB, such as 64KiB")?;
         if (least..=most).contains(&bytes) {
             Ok(ByteSize(bytes))
         } else {
-            Err(format!("say from {} to {}", ByteSize(least), ByteSize(most)))
+            Err(format!("write a size from {} to {}", ByteSize(least), ByteSize(most)))
         }
     }
 }
@@ -193,14 +193,14 @@ const FOREVER: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 /// A time that passes: with none at all nothing could be done in it.
 pub(crate) fn time(text: &str) -> Result<Time, String> {
     let time = delay(text)?;
-    if time.is_zero() { Err("say more than 0s, and at most 365days".to_owned()) } else { Ok(time) }
+    if time.is_zero() { Err("write a time of more than 0s and at most 365days".to_owned()) } else { Ok(time) }
 }
 
 /// A time that may be none.
 fn delay(text: &str) -> Result<Time, String> {
     let time: Duration =
-        humantime::parse_duration(text).map_err(|error| format!("{error}; say such as 500ms or 2s"))?;
-    if time > FOREVER { Err("say at most 365days".to_owned()) } else { Ok(time.into()) }
+        humantime::parse_duration(text).map_err(|error| format!("{error}; write a time such as 500ms or 2s"))?;
+    if time > FOREVER { Err("write a time of at most 365days".to_owned()) } else { Ok(time.into()) }
 }
 
 #[cfg(test)]

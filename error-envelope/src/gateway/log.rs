@@ -23,7 +23,7 @@ use crate::failure::CommandError;
 /// each folder that is replaced.
 const FILTER: &str = "RUST_LOG";
 const DEFAULT: &str = "info,tower_error_envelope=debug,notify=warn";
-const FILTER_HELP: &str = "say off, error, warn, info, debug or trace, alone or for a target, such as \
+const FILTER_HELP: &str = "write off, error, warn, info, debug or trace, alone or for a target, such as \
                            warn,tower_error_envelope=info; or unset it";
 
 /// What waits to be written: some seconds of a busy gateway, and less than 16 MiB.

@@ -49,7 +49,7 @@ pub(crate) fn run(args: &Args) -> Result<u8, CommandError> {
 /// who has been told to stop.
 pub(crate) fn block_on<T>(main: impl Future<Output = Result<T, CommandError>>) -> Result<T, CommandError> {
     let runtime = tokio::runtime::Runtime::new();
-    let runtime = runtime.map_err(|error| CommandError::Io(format!("the runtime cannot start: {error}")))?;
+    let runtime = runtime.map_err(|error| CommandError::Io(format!("cannot start the runtime: {error}")))?;
     let outcome = runtime.block_on(main);
     runtime.shutdown_timeout(LAST_TASKS);
     outcome
@@ -80,7 +80,7 @@ fn reload_at_hangup(layer: &ErrorEnvelopeLayer, tls: Option<Arc<ServerTls>>) -> 
 }
 
 pub(crate) fn no_signals(error: std::io::Error) -> CommandError {
-    CommandError::Io(format!("signals cannot be listened to: {error}"))
+    CommandError::Io(format!("cannot listen to signals: {error}"))
 }
 
 /// Binds, and says where: the first line of standard output is for scripts that wait for it.

@@ -128,8 +128,8 @@ fn blamed<'b>(blocks: &'b mut [Block], text: &str, error: &PolicyError) -> Optio
 fn write_file(path: &Path, text: &str) -> Result<(), CommandError> {
     let failed = |error: std::io::Error| {
         let what = match error.kind() {
-            std::io::ErrorKind::AlreadyExists => "is there already; name another file, or remove it".to_owned(),
-            _ => format!("cannot be written: {error}; name a file in a folder that can be written"),
+            std::io::ErrorKind::AlreadyExists => "the file already exists; name another file, or remove it".to_owned(),
+            _ => format!("cannot be written: {error}; name a file in a writable folder"),
         };
         CommandError::Io(format!("{}: {what}", path.display()))
     };

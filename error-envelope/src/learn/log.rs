@@ -35,8 +35,8 @@ pub(super) fn each(path: &Path, mut reader: Reader, mut see: impl FnMut(Seen)) -
         return Ok(());
     }
     let wrong = format!(
-        "{}: neither a HAR nor a log of the layer's: no line has an error under the target {TARGET}; let the log have \
-         that target at INFO, as text or as JSON lines",
+        "{}: neither a HAR file nor a log of the layer: no line has an error with the target {TARGET}; log that \
+         target at INFO, as text or as JSON lines",
         path.display()
     );
     Err(CommandError::Io(wrong))

@@ -120,7 +120,7 @@ pub(crate) fn run(args: &Args) -> Result<u8, CommandError> {
         return print(&dry(&known)).map(|()| 0);
     }
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    let runtime = runtime.map_err(|error| CommandError::Io(format!("cannot begin: {error}")))?;
+    let runtime = runtime.map_err(|error| CommandError::Io(format!("cannot start the runtime: {error}")))?;
     let manner = ProbeOptions {
         patience: Duration::from_secs_f64(args.timeout),
         pause: Duration::from_secs_f64(args.rate.recip()),
@@ -216,7 +216,7 @@ fn dry(known: &Known) -> String {
             let first = planned.first().map(|planned| planned.asked.to_string()).unwrap_or_default();
             let more = match planned.len() {
                 ..=1 => String::new(),
-                count => format!(" (and up to {} more where this is not answered so)", count - 1),
+                count => format!(" (and up to {} more if the response differs)", count - 1),
             };
             format!("# {}: {}{more}\n{first}\n", probe.name, probe.about)
         }
@@ -247,8 +247,8 @@ fn header_variable(text: &str) -> Result<(HeaderName, HeaderValue), CommandError
     let (name, variable) = text.split_once('=').ok_or_else(|| wrong(""))?;
     let name: HeaderName = name.parse().map_err(|_| wrong(""))?;
     let value = std::env::var(variable);
-    let value = value.map_err(|_| wrong(&format!("{name}: the environment has no such variable; ")))?;
-    let value = value.parse().map_err(|_| wrong(&format!("{name}: the variable has no value for a header; ")))?;
+    let value = value.map_err(|_| wrong(&format!("{name}: the environment variable is not set; ")))?;
+    let value = value.parse().map_err(|_| wrong(&format!("{name}: the value is not a valid header value; ")))?;
     Ok((name, value))
 }
 

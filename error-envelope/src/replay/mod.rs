@@ -146,12 +146,12 @@ impl Replay {
             out += &format!("{count} x {route}: {} -> {}\n", change.old, change.new);
             out += &format!("    changes: {}\n", change.to_text());
             let path = cut(&printable(&example.path), 60);
-            out += &format!("    such as {}: {} {path}\n\n", one_line(&example.place), example.method);
+            out += &format!("    for example {}: {} {path}\n\n", one_line(&example.place), example.method);
         }
         let changed: usize = groups.iter().map(|(_, count, _)| count).sum();
         let exchanges = counted(self.exchanges, "exchange");
         out += &match groups.len() {
-            0 => format!("{exchanges}: nothing changes for clients"),
+            0 => format!("{exchanges}: no changes for clients"),
             many => format!("{exchanges}: {} in {}", counted(changed, "changed answer"), counted(many, "group")),
         };
         if self.unanswered > 0 {
