@@ -28,7 +28,7 @@ use crate::{clock, log};
 /// use error_envelope_runtime::PolicyHandle;
 ///
 /// let handle = PolicyHandle::fixed(Policy::default());
-/// assert_eq!(handle.terms().policy().figures().mode(), Mode::Enforce);
+/// assert_eq!(handle.terms().policy().summary().mode(), Mode::Enforce);
 /// ```
 #[derive(Clone)]
 pub struct PolicyHandle {

@@ -13,7 +13,7 @@ use error_envelope_core::policy::Policy;
 /// use tower_error_envelope::{ErrorEnvelopeLayer, Mode};
 ///
 /// let status = ErrorEnvelopeLayer::new().policy_status();
-/// assert_eq!(status.policy().figures().mode(), Mode::Enforce);
+/// assert_eq!(status.policy().summary().mode(), Mode::Enforce);
 /// assert!(status.files().is_empty() && status.rejection().is_none());
 /// ```
 #[derive(Clone, Debug)]
