@@ -99,17 +99,17 @@ impl Admin {
             }
         };
         if let Err(error) = ended {
-            tracing::debug!(%error, "a connection to the admin address ended");
+            tracing::debug!(%error, "admin connection ended with an error");
         }
     }
 }
 
 fn announce(address: std::net::SocketAddr) {
-    tracing::info!(%address, "the admin address is served");
+    tracing::info!(%address, "serving the admin address");
     if !address.ip().is_loopback() {
         tracing::warn!(
             %address,
-            "the admin address is not loopback: whoever reaches it may read errors and turn the policy off"
+            "the admin address is not loopback: anyone who can reach it can read errors and turn the policy off"
         );
     }
 }
@@ -117,7 +117,7 @@ fn announce(address: std::net::SocketAddr) {
 /// A client that left before it was accepted is no failure; no free descriptor is one that passes.
 async fn accept_failed(error: &io::Error) {
     if !matches!(error.kind(), io::ErrorKind::ConnectionAborted | io::ErrorKind::ConnectionReset) {
-        tracing::warn!(%error, "the admin address cannot accept a connection; trying again");
+        tracing::warn!(%error, "cannot accept a connection on the admin address; retrying");
         tokio::time::sleep(ACCEPT_AGAIN).await;
     }
 }

@@ -183,7 +183,7 @@ impl PolicyEnv for PolicyLoader {
     fn instead_of_verifier(&self, name: &str) -> String {
         match &self.verifiers {
             Verifiers::None(instead) => instead.clone(),
-            Verifiers::Any | Verifiers::These(_) => format!("give the layer one in Rust: .verifier({name:?}, ..)"),
+            Verifiers::Any | Verifiers::These(_) => format!("register one in Rust: .verifier({name:?}, ..)"),
         }
     }
 }

@@ -79,7 +79,7 @@ impl OutwardRule {
         if self.name.is_none() && self.message.is_none() && self.status.is_none() {
             return Err(SettingError::new(
                 "",
-                "the outward rule says nothing",
+                "the outward rule changes nothing",
                 "give it a name, a message or a status",
             ));
         }

@@ -33,7 +33,7 @@ impl FilterModule {
                 Some(Self { in_force, _on_call: on_call, counters: Counters::define(defining) })
             }
             Err(why) => {
-                abi::log(Level::Error, format!("error_envelope: the configuration is refused: {why}").as_bytes());
+                abi::log(Level::Error, format!("error_envelope: rejected the configuration: {why}").as_bytes());
                 None
             }
         }

@@ -202,7 +202,7 @@ fn append(headers: &mut HeaderMap, name: &[u8], value: Bytes) -> Result<(), Stri
         (Ok(name), Ok(value)) => (name, value),
         _ => return Err(unread()),
     };
-    headers.try_append(parsed, value).map(drop).map_err(|_| "it has too many headers".to_owned())
+    headers.try_append(parsed, value).map(drop).map_err(|_| "the message has too many headers".to_owned())
 }
 
 /// What a head has become: to be told once nothing of it is lent any more.

@@ -83,10 +83,7 @@ unsafe extern "C" fn envoy_dynamic_module_on_http_filter_config_scheduled(
 /// Routes have no configuration of their own here: the policy has routes.
 #[unsafe(no_mangle)]
 extern "C" fn envoy_dynamic_module_on_http_filter_per_route_config_new(_: Buffer, _: Buffer) -> *const c_void {
-    abi::log(
-        Level::Error,
-        b"error_envelope: a route's own configuration is not taken: the policy says what holds on which route",
-    );
+    abi::log(Level::Error, b"error_envelope: per-route configuration is not supported; set routes in the policy file");
     ptr::null()
 }
 

@@ -107,7 +107,7 @@ fn ends(ran: Result<io::Result<()>, Box<str>>) -> bool {
         Ok(Err(error)) => error.to_string(),
         Err(panic) => format!("it panicked: {panic}"),
     };
-    abi::log(Level::Error, format!("error_envelope: the admin address is not served: {why}; trying again").as_bytes());
+    abi::log(Level::Error, format!("error_envelope: cannot serve the admin address: {why}; retrying").as_bytes());
     std::thread::sleep(TRY_AGAIN);
     false
 }
@@ -129,9 +129,8 @@ async fn serve(address: SocketAddr, admin: &Admin, mut wanted: watch::Receiver<b
             }
             Err(error) => {
                 if !std::mem::replace(&mut told, true) {
-                    let text = format!(
-                        "error_envelope: the admin address {address} is not served yet: {error}; trying again until it is"
-                    );
+                    let text =
+                        format!("error_envelope: cannot serve the admin address {address} yet: {error}; retrying");
                     abi::log(Level::Error, text.as_bytes());
                 }
                 let _ = tokio::time::timeout(TRY_AGAIN, wanted.wait_for(|wanted| !*wanted)).await;

@@ -98,12 +98,12 @@ where
             Ok(Ok(stream)) => self.serve(stream, counted).await,
             Ok(Err(error)) => {
                 tls::count::failed(tls::count::reason(&error));
-                tracing::debug!(target: LOG, %error, "a TLS handshake failed");
+                tracing::debug!(target: LOG, %error, "TLS handshake failed");
             }
             Err(_) => {
                 self.abort.reset();
                 tls::count::failed(tls::count::TOO_SLOW);
-                tracing::debug!(target: LOG, "a TLS handshake took too long");
+                tracing::debug!(target: LOG, "TLS handshake timed out");
             }
         }
     }
@@ -144,7 +144,7 @@ where
             }
         };
         if let Err(error) = ended {
-            tracing::debug!(target: LOG, %error, "connection ended");
+            tracing::debug!(target: LOG, %error, "client connection ended with an error");
         }
     }
 }

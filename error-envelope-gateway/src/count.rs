@@ -17,8 +17,8 @@ const PROTOCOLS: [&str; 3] = ["none", "http/1", "http/2"];
 
 /// Says to the recorder that is installed what they are.
 pub(super) fn describe() {
-    describe_gauge!(CONNECTIONS, "Clients that are connected, by what they asked for last.");
-    describe_gauge!(STREAMS, "Requests whose answers are not through.");
+    describe_gauge!(CONNECTIONS, "Connected clients, by the protocol of their last request.");
+    describe_gauge!(STREAMS, "Requests whose response has not ended.");
 }
 
 /// A connection of a client, counted until the last of these is dropped.

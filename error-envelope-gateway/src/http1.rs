@@ -65,7 +65,7 @@ where
     let (mut sender, connection) = client.handshake(TokioIo::new(stream)).await?;
     tokio::spawn(async move {
         if let Err(error) = connection.with_upgrades().await {
-            tracing::debug!(target: "error_envelope::gateway::http1", %error, "a connection to the service ended");
+            tracing::debug!(target: "error_envelope::gateway::http1", %error, "connection to the service ended with an error");
         }
     });
     // hyper's task asks for a first request once it runs; asked too late, it would look like the end of a response.

@@ -76,7 +76,7 @@ where
     let room = connection.current_max_send_streams();
     tokio::spawn(async move {
         if let Err(error) = connection.await {
-            tracing::debug!(target: "error_envelope::gateway::http2", %error, "the HTTP/2 connection to the service ended");
+            tracing::debug!(target: "error_envelope::gateway::http2", %error, "HTTP/2 connection to the service ended with an error");
         }
     });
     if room == 0 {

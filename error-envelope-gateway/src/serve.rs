@@ -109,7 +109,7 @@ impl Gateway {
 /// Whoever sends clients here needs time to see that the gateway drains, and to send them elsewhere.
 async fn drain(delay: Duration) {
     if !delay.is_zero() {
-        tracing::info!(target: LOG, "draining: accepting for {} still", format_duration(delay));
+        tracing::info!(target: LOG, delay = %format_duration(delay), "draining: still accepting connections");
         tokio::time::sleep(delay).await;
     }
 }
@@ -152,7 +152,7 @@ where
             stopping.send_replace(());
             if tokio::time::timeout(limits.stop_timeout, stopping.closed()).await.is_err() {
                 let (requests, limit) = (tracker.requests(), format_duration(limits.stop_timeout));
-                tracing::warn!(target: LOG, requests, "stopped with requests in flight: they took longer than {limit}");
+                tracing::warn!(target: LOG, requests, %limit, "stopped with requests in flight: they took longer than --stop-timeout");
                 tracker.end("--stop-timeout ran out");
             }
         };
@@ -160,7 +160,7 @@ where
             () = to_its_end => None,
             told = at_once => {
                 let requests = tracker.requests();
-                tracing::warn!(target: LOG, requests, "stopped at once, since a second signal came: {told}");
+                tracing::warn!(target: LOG, requests, signal = %told, "stopped at once: received a second signal");
                 tracker.end("a second signal came");
                 Some(told)
             }
@@ -203,7 +203,7 @@ async fn accept(listener: &TcpListener, room: &Arc<Semaphore>) -> Accepted {
 /// A client that left before it was accepted is no failure; no free descriptor is one that passes.
 async fn accept_failed(error: &io::Error, again_in: Duration) {
     if !matches!(error.kind(), io::ErrorKind::ConnectionAborted | io::ErrorKind::ConnectionReset) {
-        tracing::warn!(target: LOG, %error, "cannot accept a connection; trying again");
+        tracing::warn!(target: LOG, %error, "cannot accept a connection; retrying");
         tokio::time::sleep(again_in).await;
     }
 }

@@ -73,9 +73,9 @@ fn set_upgrade(headers: &mut HeaderMap, protocols: impl IntoIterator<Item = Head
 async fn join(client: OnUpgrade, service: OnUpgrade) {
     let (client, service) = match tokio::try_join!(client, service) {
         Ok(sides) => sides,
-        Err(error) => return tracing::debug!(target: LOG, %error, "an upgrade did not come about"),
+        Err(error) => return tracing::debug!(target: LOG, %error, "upgrade failed"),
     };
     if let Err(error) = tokio::io::copy_bidirectional(&mut TokioIo::new(client), &mut TokioIo::new(service)).await {
-        tracing::debug!(target: LOG, %error, "an upgraded connection broke");
+        tracing::debug!(target: LOG, %error, "upgraded connection failed");
     }
 }

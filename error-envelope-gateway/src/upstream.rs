@@ -97,7 +97,7 @@ impl FromStr for Upstream {
         }
         let host = authority.as_str().rsplit('@').next().unwrap_or_default();
         if host != authority.host() && authority.port_u16().is_none() {
-            return Err(Error::invalid("no port of 0 to 65535").with_advice(URLS));
+            return Err(Error::invalid("the port is not a number of 0 to 65535").with_advice(URLS));
         }
         if host != authority.as_str() {
             let problem = "the URL has credentials, and nothing would send them";

@@ -42,7 +42,7 @@ fn a_url_that_leads_nowhere_is_refused() {
         ("ftp://a", format!("ftp is not spoken here; {URLS}")),
         ("/a", URLS.to_owned()),
         ("http://a/b", format!("paths are forwarded as they come; {URLS} without a path")),
-        ("http://a:99999", format!("no port of 0 to 65535; {URLS}")),
+        ("http://a:99999", format!("the port is not a number of 0 to 65535; {URLS}")),
         ("http://anna:hunter2@a", "the URL has credentials, and nothing would send them; leave them out".to_owned()),
     ] {
         let error = url.parse::<Upstream>().unwrap_err();

@@ -290,7 +290,7 @@ fn log_not_closed(file: &std::path::Path, waited: Duration) {
         target: "tower_error_envelope",
         file = %file.display(),
         ?waited,
-        "a writer has not closed the file; it is read as it is"
+        "read a file that another process still has open for writing"
     );
 }
 

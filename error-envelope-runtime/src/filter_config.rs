@@ -129,8 +129,8 @@ impl FilterPolicy {
     /// Reads policies as they can hold inside Envoy: without a verifier in Rust.
     pub fn loader() -> PolicyLoader {
         PolicyLoader::new().no_verifiers(
-            "inside Envoy no verifier in Rust can be given: let one of Envoy's own filters decide before this one, such as \
-             ext_authz, jwt_authn or oauth2, and take the scheme out of `auth`",
+            "Envoy cannot run a verifier in Rust: use one of Envoy's own filters before this one, such as \
+             ext_authz, jwt_authn or oauth2, and remove the scheme from `auth`",
         )
     }
 }

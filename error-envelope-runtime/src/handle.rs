@@ -168,7 +168,7 @@ impl PolicyHandle {
 
     /// Logs the active policy in figures.
     pub fn announce(&self) {
-        log::log_policy(&self.policy(), None, "error envelopes are in force");
+        log::log_policy(&self.policy(), None, "error envelopes are active");
     }
 }
 

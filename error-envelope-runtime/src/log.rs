@@ -73,7 +73,7 @@ pub fn log_notes(id: RequestId, notes: Option<Box<EventFields>>) {
             request_id = %id,
             client_request_id = notes.client_request_id(),
             upstream_request_id = notes.upstream_request_id(),
-            "another request id gave way"
+            "replaced a request id sent by the client or the service"
         );
     }
 }
@@ -98,8 +98,11 @@ pub fn log_policy(policy: &Policy, classifier: Option<bool>, message: &'static s
 /// The kill switch was thrown, or taken back.
 pub(crate) fn log_switched(off: bool) {
     count::switch(if off { "off" } else { "policy" });
-    let message =
-        if off { "every route is in mode off until that is taken back" } else { "the policy's modes hold again" };
+    let message = if off {
+        "kill switch turned on: every route is in mode off"
+    } else {
+        "kill switch turned off: the policy's modes apply again"
+    };
     tracing::warn!(target: "tower_error_envelope", off, "{message}");
 }
 
@@ -107,7 +110,7 @@ pub(crate) fn log_switched(off: bool) {
 #[cfg(feature = "policy-file")]
 pub(crate) fn log_policy_reloaded(policy: &Policy) {
     count::reload("taken");
-    log_policy(policy, None, "reloaded: another policy is in force");
+    log_policy(policy, None, "reloaded the policy");
 }
 
 /// A policy was refused (M2).
@@ -118,7 +121,7 @@ pub(crate) fn log_policy_refused(path: &Path, error: &PolicyError) {
         target: "tower_error_envelope",
         policy = %path.display(),
         error = %error,
-        "the policy was refused; the old one stays in force"
+        "rejected the new policy; the old one stays active"
     );
 }
 
@@ -129,7 +132,7 @@ pub(crate) fn log_unwatched(path: &Path, error: &(dyn Error + 'static)) {
         target: "tower_error_envelope",
         policy = %path.display(),
         error,
-        "a folder of the policy cannot be watched; a signal still reloads it"
+        "cannot watch a folder of the policy; changes in it take effect at the next explicit reload"
     );
 }
 
@@ -175,9 +178,9 @@ fn write(level: Level, event: &Event) {
 
 fn message(event: &Event) -> &'static str {
     match (event.origin(), event.status()) {
-        _ if event.would_be().is_some() => "observed: the error would have been answered",
-        (Origin::Abandoned, _) => "the request was abandoned before the end of its answer",
-        (_, None) => "a response broke off",
+        _ if event.would_be().is_some() => "observed only: the layer would have returned an error",
+        (Origin::Abandoned, _) => "request abandoned before the response ended",
+        (_, None) => "response cut off",
         (Origin::Guard, _) => "request refused",
         _ => "request failed",
     }

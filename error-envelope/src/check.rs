@@ -21,19 +21,19 @@ use crate::finding::{Finding, Kind};
 use crate::policy::{self, LoadedPolicy};
 use crate::report::{Format, Report};
 
-/// Say what is wrong with policy files
+/// Check policy files for errors
 #[derive(clap::Args)]
 pub(crate) struct Args {
-    /// Policy files, each a whole policy with all that it includes
+    /// Check these policy files, each a whole policy with the files that it includes
     #[arg(required = true, value_name = "FILE")]
     files: Vec<PathBuf>,
-    /// Exit with 1 where there are warnings, too; notes never do
+    /// Exit with 1 also if there are warnings; notes never change the exit code
     #[arg(long)]
     deny_warnings: bool,
-    /// How to write what was found
+    /// Set the output format
     #[arg(long, value_name = "FORMAT", value_enum, default_value_t)]
     format: Format,
-    /// Show instead what holds for a request, and which line says it
+    /// Show instead the settings that apply to a request, and the policy line of each
     #[arg(long, num_args = 2, value_names = ["METHOD", "URL"], conflicts_with = "format")]
     effective: Option<Vec<String>>,
 }
@@ -83,7 +83,7 @@ fn findings(
         tell(&Finding::of_lint(&lint))?;
     }
     for (name, at) in read.missing() {
-        let wrong = format!("the environment has no variable {name:?}, so the secret was not looked at");
+        let wrong = format!("there is no environment variable {name:?}, so the secret was not checked");
         tell(&Finding::of_missing(file, at.as_ref(), &wrong))?;
     }
     Ok(())

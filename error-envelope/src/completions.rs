@@ -5,12 +5,12 @@ use clap_complete::{Shell, generate};
 
 use crate::failure::{CommandError, print};
 
-/// Write what a shell completes the command by
+/// Generate shell completions
 ///
 /// For bash: `error-envelope completions bash > ~/.local/share/bash-completion/completions/error-envelope`.
 #[derive(clap::Args)]
 pub(crate) struct Args {
-    /// The shell
+    /// Generate completions for this shell
     #[arg(value_enum)]
     shell: Shell,
 }
@@ -20,6 +20,7 @@ pub(crate) fn run(args: &Args, command: &mut Command) -> Result<(), CommandError
     let name = command.get_name().to_owned();
     let mut script = Vec::new();
     generate(args.shell, command, name, &mut script);
-    let script = String::from_utf8(script).map_err(|error| CommandError::Io(format!("the completions: {error}")))?;
+    let script = String::from_utf8(script)
+        .map_err(|error| CommandError::Io(format!("cannot write the completions: {error}")))?;
     print(&script)
 }

@@ -17,19 +17,19 @@ use crate::recorded::{self, Recorded};
 use crate::text::{one_line, printable};
 use crate::trial::{LoggedEvent, SentBody, Trial, TrialResult};
 
-/// Say why a recorded error becomes what it does
+/// Explain how the layer answers a recorded error
 ///
-/// Shows which rule decided, what was tried before it, and the bytes that a client gets in each mode and dialect.
-/// `curl -i` writes such recordings. Credentials are taken to be good; ids and times are examples.
+/// Prints the rule that decided, the rules tried before it, and the response that a client gets in each mode and dialect.
+/// Record a response with `curl -i`. Credentials in the recording are assumed valid; ids and times are examples.
 #[derive(clap::Args)]
 pub(crate) struct Args {
-    /// The request that it was the response to [default: NAME.request.http beside NAME.http, else GET /]
+    /// Read the request of this response from FILE [default: NAME.request.http beside NAME.http, else GET /]
     #[arg(long, value_name = "FILE")]
     request: Option<PathBuf>,
-    /// The policy file [default: what holds without one]
+    /// Read this policy file [default: the built-in settings]
     #[arg(long, value_name = "FILE")]
     policy: Option<PathBuf>,
-    /// A response as it came from the service: status line, headers, an empty line, body
+    /// The service's response: status line, headers, empty line, body
     #[arg(value_name = "RESPONSE.http")]
     response: PathBuf,
 }
@@ -60,16 +60,21 @@ impl Explained<'_> {
                 let code = code_of(told);
                 let _ = match refusal_text(&real) {
                     true => {
-                        writeln!(out, "A guard refuses the request: {code}. The service would not have been asked.")
+                        writeln!(out, "A guard refuses the request: {code}. The service would not have received it.")
                     }
                     false => {
-                        writeln!(out, "In enforce a guard refuses the request: {code}. Here the service was asked.")
+                        writeln!(
+                            out,
+                            "In mode enforce a guard refuses the request: {code}. Here the service received it."
+                        )
                     }
                 };
             }
             (Some(heard), told) => self.tried(&mut out, heard, &enforced, told.as_ref()),
-            (None, _) if enforced.passes() => out.push_str("This is no error: it passes, and no rule is asked.\n"),
-            (None, _) => out.push_str("This is no error's status, and none that a client may get (E5, E6).\n"),
+            (None, _) if enforced.passes() => {
+                out.push_str("This is not an error: it passes through, and no rule is tried.\n")
+            }
+            (None, _) => out.push_str("This is not an error status, and clients never receive it (E5, E6).\n"),
         }
         self.modes(&mut out, &real);
         self.dialects(&mut out, &enforced);
@@ -105,13 +110,13 @@ impl Explained<'_> {
                         other.routes().next().map_or_else(|| "no route".to_owned(), |(it, at)| format!("{it} ({at})"));
                     let _ = writeln!(
                         out,
-                        "  reading  {} {} meets {route}: its guards hold, too",
+                        "  reading  {} {} matches {route}: its guards apply, too",
                         other.method(),
                         printable(other.path())
                     );
                 }
                 if effective.is_refused() {
-                    out.push_str("  refused  its readings meet different guards (paths = \"refuse\")\n");
+                    out.push_str("  refused  its readings match different guards (paths = \"refuse\")\n");
                 }
             }
             None => {
@@ -128,14 +133,14 @@ impl Explained<'_> {
         let by = told.and_then(|told| told.by);
         let Some((by, told)) = by.zip(told) else {
             let what = match (told.map(|told| told.origin), heard.is_protocol) {
-                (_, true) => "The body is one of a protocol that keeps its shape (R10)",
-                (Some(Origin::Inner), false) => "The response names itself, or asks to stay as it is (R9, R10)",
+                (_, true) => "The body belongs to a protocol that keeps its own format (R10)",
+                (Some(Origin::Inner), false) => "The response is already an envelope, or must not be changed (R9, R10)",
                 _ => "The response was decided before it was read",
             };
-            let _ = writeln!(out, "{what}: no rule is asked.");
+            let _ = writeln!(out, "{what}: no rule is tried.");
             return;
         };
-        out.push_str("What knows a code, in the order of asking:\n");
+        out.push_str("Sources of the code, in the order tried:\n");
         for step in self.steps(heard, outcome) {
             let decides = step.by == by && step.may_decide;
             let code = if decides { format!("  <- decides: {}", code_of(told)) } else { String::new() };
@@ -164,7 +169,7 @@ impl Explained<'_> {
             steps.push(Step { by: DecidedBy::Rule, what, may_decide: false });
         }
         let dialect = match outcome.unread {
-            true => "the body is not read: it is too long, in an unknown coding, or not recorded (R4, R5)".to_owned(),
+            true => "the body is not parsed: it is too long, in an unknown coding, or not recorded (R4, R5)".to_owned(),
             false => dialect(heard),
         };
         steps.push(step(DecidedBy::Dialect, dialect));
@@ -192,11 +197,11 @@ impl Explained<'_> {
             }
         }
         let here = here.map(|mode| format!(" (here {})", mode.as_str())).unwrap_or_default();
-        let _ = writeln!(out, "\nWhat a client gets, by the route's mode{here}:");
+        let _ = writeln!(out, "\nResponse to the client, by the route's mode{here}:");
         for (names, outcome) in groups {
             let _ = writeln!(out, "\n  {}", names.join(", "));
             if outcome.passes() && outcome.status == self.recorded.response.status() {
-                out.push_str("    as it came, with an x-request-id\n");
+                out.push_str("    unchanged, with an x-request-id\n");
             } else {
                 out.push_str(&indented(&whole(&outcome, self.recorded)));
             }
@@ -207,7 +212,7 @@ impl Explained<'_> {
         if enforced.passes() || enforced.heard.is_none() {
             return;
         }
-        out.push_str("\nIn enforce, by the route's dialect:\n\n");
+        out.push_str("\nIn mode enforce, by the route's dialect:\n\n");
         for dialect in Dialect::ALL {
             let outcome = self.trial.run(self.recorded, Some(Mode::Enforce), Some(*dialect));
             let body = outcome.bytes(self.recorded).unwrap_or_default();
@@ -265,7 +270,7 @@ fn whole(outcome: &TrialResult, recorded: &Recorded) -> String {
     let (written, kept) = headers(&outcome.headers, recorded.response.headers());
     out.push_str(&written);
     if kept > 0 {
-        let _ = writeln!(out, "({kept} more, as they came)");
+        let _ = writeln!(out, "({kept} more, unchanged)");
     }
     let body = match &outcome.body {
         SentBody::These(bytes) => Some(bytes.clone()),
@@ -297,7 +302,7 @@ fn headers(now: &HeaderMap, came: &HeaderMap) -> (String, usize) {
 fn shown(body: &Bytes) -> String {
     match str::from_utf8(body) {
         Ok(text) => printable(text),
-        Err(_) => format!("({} bytes that are no text)", body.len()),
+        Err(_) => format!("({} bytes that are not text)", body.len()),
     }
 }
 

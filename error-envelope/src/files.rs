@@ -18,9 +18,6 @@ pub(crate) fn write(path: &Path, bytes: &[u8]) -> Result<(), CommandError> {
     written.map_err(|error| {
         // What is left of it is of no use; that it cannot be removed is no news.
         let _ = fs::remove_file(&beside);
-        CommandError::Io(format!(
-            "{}: cannot be written: {error}\n = help: name a folder that can be written",
-            path.display()
-        ))
+        CommandError::Io(format!("{}: cannot be written: {error}\n = help: name a writable folder", path.display()))
     })
 }

@@ -79,7 +79,7 @@ impl<'a> Finding<'a> {
             key: Some("secret_env"),
             span: at.map(|at| at.span.clone()),
             wrong,
-            advice: "the layer refuses the policy where it is not set",
+            advice: "set it where the layer runs: without it, the layer rejects the policy",
             refused: false,
         }
     }

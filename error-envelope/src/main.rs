@@ -41,13 +41,13 @@ use std::process::ExitCode;
 
 use clap::{CommandFactory, Parser, Subcommand, ValueEnum};
 
-/// Puts an error contract in front of services: checks its policy files, exports it, serves it, and probes for it.
+/// Apply one error contract to HTTP services: check policy files, export the contract, run it as a gateway, probe services.
 ///
-/// Exit codes: 0 all is well, 1 something was found or refused, 2 wrong usage or a file that cannot be read.
+/// Exit codes: 0 success, 1 something was found or refused, 2 wrong usage or an unreadable file.
 #[derive(Parser)]
 #[command(version, max_term_width = 80)]
 struct Args {
-    /// When to write in colours [default: auto, on a terminal]
+    /// Set when to use colours [default: auto, which means on a terminal]
     #[arg(long, global = true, value_name = "WHEN", value_enum, default_value_t, hide_default_value = true)]
     color: Color,
     #[command(subcommand)]

@@ -9,10 +9,10 @@ use clap_mangen::Man;
 use crate::failure::{CommandError, print};
 use crate::files;
 
-/// Write the manual pages
+/// Generate man pages
 #[derive(clap::Args)]
 pub(crate) struct Args {
-    /// A folder for a page of each verb; without it, the first page is written to standard output
+    /// Write one page per command to this folder [default: only the main page, to standard output]
     #[arg(long, value_name = "DIR")]
     dir: Option<PathBuf>,
 }
@@ -25,7 +25,10 @@ pub(crate) fn run(args: &Args, command: &Command) -> Result<(), CommandError> {
         return print(&page(command)?);
     };
     fs::create_dir_all(dir).map_err(|error| {
-        CommandError::Io(format!("{}: cannot be made: {error}\n = help: name a folder", dir.display()))
+        CommandError::Io(format!(
+            "{}: cannot create the folder: {error}\n = help: name a folder that can be created",
+            dir.display()
+        ))
     })?;
     let verbs: Vec<Command> = command.get_subcommands().cloned().collect();
     for command in [command].into_iter().chain(verbs) {
@@ -37,6 +40,8 @@ pub(crate) fn run(args: &Args, command: &Command) -> Result<(), CommandError> {
 
 fn page(command: Command) -> Result<String, CommandError> {
     let mut page = Vec::new();
-    Man::new(command).render(&mut page).map_err(|error| CommandError::Io(format!("the manual page: {error}")))?;
-    String::from_utf8(page).map_err(|error| CommandError::Io(format!("the manual page: {error}")))
+    Man::new(command)
+        .render(&mut page)
+        .map_err(|error| CommandError::Io(format!("cannot write the manual page: {error}")))?;
+    String::from_utf8(page).map_err(|error| CommandError::Io(format!("cannot write the manual page: {error}")))
 }

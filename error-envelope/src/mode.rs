@@ -13,28 +13,28 @@ use tokio::time::timeout;
 
 use crate::failure::{CommandError, print};
 
-/// Turn the policy of a running gateway off, or let it hold again
+/// Turn the kill switch of a running gateway on or off
 ///
-/// `off` puts every route to mode off at once, credentials aside: errors pass as the service says them, with a request id.
-/// `policy` lets the policy's own modes hold again. `status` says which it is, and since when. It is the process that keeps
-/// it: one that starts anew begins with its policy.
+/// `off` puts every route in mode off at once: the service's errors pass unchanged, with a request id; credentials are
+/// still checked. `policy` applies the policy's own modes again. `status` shows the current state and its time.
+/// The switch is kept in memory: a restart clears it.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// What to do
+    /// Choose the state to set, or show it
     #[arg(value_enum)]
     to: To,
-    /// The admin address: what `gateway --admin` was given
+    /// Connect to this admin address, the one given to `gateway --admin`
     #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:9901", value_parser = admin)]
     admin: Uri,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
 enum To {
-    /// Put every route to mode off
+    /// Put every route in mode off
     Off,
-    /// Let the policy's modes hold again
+    /// Apply the policy's own modes again
     Policy,
-    /// Say which of the two it is
+    /// Show the current state
     Status,
 }
 
@@ -44,12 +44,12 @@ const MOST_OF_ANSWER: usize = 64 * 1024;
 
 pub(crate) fn run(args: &Args) -> Result<(), CommandError> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    let runtime = runtime.map_err(|error| CommandError::Io(format!("the runtime cannot start: {error}")))?;
-    let silent = || CommandError::Io(format!("{}: no answer within {PATIENCE:?}", args.admin));
+    let runtime = runtime.map_err(|error| CommandError::Io(format!("cannot start the runtime: {error}")))?;
+    let silent = || CommandError::Io(format!("{}: no response within {PATIENCE:?}", args.admin));
     let asked = runtime.block_on(async { timeout(PATIENCE, send_request(args)).await });
     let (status, body) = asked.map_err(|_| silent())?.map_err(|why| {
         CommandError::Io(format!(
-            "{}: {why}\n = help: give the address that `error-envelope gateway --admin` says",
+            "{}: {why}\n = help: use the address given to `error-envelope gateway --admin`",
             args.admin
         ))
     })?;
@@ -58,7 +58,10 @@ pub(crate) fn run(args: &Args) -> Result<(), CommandError> {
         Some(words) => print(&words),
         None => {
             let said: String = String::from_utf8_lossy(&body).chars().filter(|it| !it.is_control()).take(300).collect();
-            Err(CommandError::Refused(format!("{} answered {status}, which is no mode: {said}", args.admin)))
+            Err(CommandError::Refused(format!(
+                "{} returned {status} without a mode; use an admin address: {said}",
+                args.admin
+            )))
         }
     }
 }
@@ -85,8 +88,10 @@ async fn send_request(args: &Args) -> Result<(StatusCode, Bytes), String> {
 fn words(told: &Value) -> Option<String> {
     let since = told.get("changed_at").and_then(Value::as_str).map(|at| format!(" since {at}")).unwrap_or_default();
     match told.get("mode")?.as_str()? {
-        "off" => Some(format!("off{since}: every route is in mode off; `error-envelope mode policy` takes it back\n")),
-        "policy" => Some(format!("policy{since}: the policy's modes hold\n")),
+        "off" => {
+            Some(format!("off{since}: every route is in mode off; `error-envelope mode policy` turns that off again\n"))
+        }
+        "policy" => Some(format!("policy{since}: the policy's modes apply\n")),
         _ => None,
     }
 }
@@ -97,7 +102,7 @@ fn chain(error: &dyn std::error::Error) -> String {
 }
 
 fn admin(given: &str) -> Result<Uri, String> {
-    const RIGHT: &str = "say http://HOST:PORT, HOST:PORT or a port of this machine";
+    const RIGHT: &str = "write http://HOST:PORT, HOST:PORT or a port of this machine";
 
     let url = match (given.parse::<u16>(), given.contains("://")) {
         (Ok(port), _) => format!("http://127.0.0.1:{port}"),

@@ -7,12 +7,12 @@ use crate::finding::Finding;
 
 #[derive(Clone, Copy, Default, ValueEnum)]
 pub(crate) enum Format {
-    /// Each with its line, and what would be right
+    /// Print each finding with its line and advice
     #[default]
     Human,
-    /// One object: the findings, and how many there are of each kind
+    /// Print one JSON object: the findings, and the number of each kind
     Json,
-    /// Workflow commands, which GitHub shows beside the lines of a change
+    /// Print GitHub workflow commands, which GitHub shows beside the changed lines
     Github,
 }
 

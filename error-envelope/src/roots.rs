@@ -15,8 +15,10 @@ pub(crate) fn roots(file: Option<&Path>, flag: &str) -> Result<RootCertStore, Co
         let found = rustls_native_certs::load_native_certs();
         roots.add_parsable_certificates(found.certs);
         if roots.is_empty() {
-            let why = found.errors.first().map_or_else(|| "none is there".to_owned(), ToString::to_string);
-            return Err(CommandError::Io(format!("the platform's certificates: {why}; name others by {flag} FILE")));
+            let why = found.errors.first().map_or_else(|| "none found".to_owned(), ToString::to_string);
+            return Err(CommandError::Io(format!(
+                "cannot load the platform's certificates: {why}; name others with {flag} FILE"
+            )));
         }
         return Ok(roots);
     };

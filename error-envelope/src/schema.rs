@@ -4,9 +4,9 @@
 
 use crate::failure::{CommandError, print};
 
-/// Write a JSON Schema of the policy file, for editors
+/// Generate a JSON Schema of the policy file, for editors
 ///
-/// An editor with taplo reads it where the policy's first line is `#:schema ./policy.schema.json`.
+/// Editors with taplo use it if the first line of the policy is `#:schema ./policy.schema.json`.
 #[derive(clap::Args)]
 pub(crate) struct Args {}
 

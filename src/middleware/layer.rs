@@ -231,7 +231,7 @@ impl ErrorEnvelopeLayer {
             return;
         }
         let classifier = self.policy.terms().classifier().is_some();
-        runtime::log_policy(&self.policy.policy(), Some(classifier), "error envelopes are in force");
+        runtime::log_policy(&self.policy.policy(), Some(classifier), "error envelopes are active");
     }
 }
 
@@ -249,7 +249,7 @@ impl ErrorEnvelopeLayer {
         tracing::error!(
             target: "tower_error_envelope",
             schemes = missing.join(", "),
-            "the layer has no verifiers for these schemes: who needs one is answered with 503"
+            "no verifier is registered for these auth schemes; requests that need one get 503"
         );
     }
 }

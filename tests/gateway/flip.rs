@@ -32,8 +32,8 @@ const TWO: &str = include_str!("flip/two.toml");
 const BROKEN: &str = include_str!("flip/broken.toml");
 /// In turn; the last one is the broken one, after the first.
 const TURN: [&str; 3] = [BROKEN, TWO, ONE];
-const TAKEN: &str = "reloaded: another policy is in force";
-const REFUSED: &str = "the policy was refused";
+const TAKEN: &str = "reloaded the policy";
+const REFUSED: &str = "rejected the new policy";
 
 /// What each request gets under either policy.
 type Wanted = Vec<[Answer; 2]>;

@@ -12,8 +12,8 @@ use crate::holds::gateway::{Folder, Gateway, ended};
 use crate::holds::service::{Service, full};
 use crate::wait::{until, when};
 
-const TAKEN: &str = "reloaded: another policy is in force";
-const REFUSED: &str = "the policy was refused; the old one stays in force";
+const TAKEN: &str = "reloaded the policy";
+const REFUSED: &str = "rejected the new policy; the old one stays active";
 const RELOADS: usize = 10_000;
 
 /// A gateway with a policy in a folder, in front of a service that answers everything with 200.
@@ -85,7 +85,7 @@ fn m2_a_pipe_in_place_of_the_policy_stops_nothing_and_a_good_file_takes_effect_b
     assert!(Command::new("mkfifo").arg(it.folder.path("pipe")).status().unwrap().success());
     fs::rename(it.folder.path("pipe"), it.policy()).unwrap();
     it.gateway.signal("HUP");
-    it.until_log(0, "SIGHUP: reload refused");
+    it.until_log(0, "SIGHUP: reload failed");
     assert!(it.gateway.log_from(0).contains("it is a pipe, not a regular file"));
     for path in ["/policy", "/mode", "/readyz", "/metrics"] {
         let answer = it.gateway.ask_admin("GET", path);

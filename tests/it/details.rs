@@ -143,7 +143,7 @@ fn m2_what_is_wrong_in_a_schemas_file_is_told_its_line() {
         (
             "keyword",
             "{\"type\":\"string\",\n\"pattern\": \"^a$\"}",
-            ":2: pattern: unknown keyword \"pattern\"; say it in the description",
+            ":2: pattern: unknown keyword \"pattern\"; put it into the description",
         ),
         (
             "element",

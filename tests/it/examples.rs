@@ -74,7 +74,7 @@ fn the_gateway_forwards_follows_its_policy_and_stops_well() {
     assert!(ask(&address, "/missing").contains("\r\ncontent-type: application/json\r\n"));
 
     std::fs::write(&policy, "version = 1\n[defaults]\ndialect = \"problem\"\n").unwrap();
-    until("another policy is in force", || {
+    until("reloaded the policy", || {
         let answer = ask(&address, "/missing");
         when(answer.contains("content-type: application/problem+json\r\n"), answer)
     });

@@ -19,7 +19,7 @@ use crate::cases::logs::captured;
 pub(crate) const SECRET: &str = "s3cr3t";
 
 /// What the layer logs once, when it first wraps a service.
-pub(crate) const STARTED: &str = "error envelopes are in force";
+pub(crate) const STARTED: &str = "error envelopes are active";
 
 /// A whole response.
 #[derive(Debug)]

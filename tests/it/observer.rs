@@ -119,7 +119,7 @@ fn m1_a_kill_switch_puts_every_route_to_off_but_opens_no_door() {
         assert_ne!(ask("/enforced").await.body, SAID);
     });
     let told = |text: &str| lines.iter().filter(|line| line.level == "WARN" && line.text.contains(text)).count();
-    assert_eq!((told("every route is in mode off"), told("modes hold again")), (1, 1), "{lines:?}");
+    assert_eq!((told("every route is in mode off"), told("modes apply again")), (1, 1), "{lines:?}");
 }
 
 fn routes(bodies: bool) -> Policy {

@@ -63,7 +63,7 @@ impl Store {
             match worker.spawn(move || work(&receiver, &kept)) {
                 Ok(_) => Some(sender),
                 Err(error) => {
-                    tracing::warn!(%error, "no thread for the bodies of errors: they are not shown");
+                    tracing::warn!(%error, "cannot start the thread that stores error bodies; the observatory shows none");
                     None
                 }
             }

@@ -15,7 +15,7 @@ pub struct Explanation {
     pub envelope: Option<String>,
     /// The code that a layer's header names, where no body says it or the body is in the client's dialect.
     pub header: Option<String>,
-    /// The body is one of a protocol that keeps its shape (R10).
+    /// The body belongs to a protocol that keeps its own format (R10).
     pub is_protocol: bool,
     /// The shape that it was read in.
     pub shape: Option<Shape>,

@@ -143,10 +143,10 @@ impl MapRule {
             return Err(SettingError::new("message_pattern", wrong, "keep one of them"));
         }
         if self.code.as_deref() == Some("") {
-            return Err(SettingError::new("code", "no body has an empty code", "name one, or leave the key out"));
+            return Err(SettingError::new("code", "the code is empty", "name a code, or remove the key"));
         }
         if self.message.as_deref().is_some_and(|text| text.trim().is_empty()) {
-            return Err(SettingError::new("message", "no body has a blank message", "name one, or leave the key out"));
+            return Err(SettingError::new("message", "no body has a blank message", "name a code, or remove the key"));
         }
         let told = [&self.code, &self.message, &self.message_pattern, &self.content_type, &self.route];
         if self.status.is_none() && told.iter().all(|condition| condition.is_none()) {

@@ -178,7 +178,8 @@ impl Reader {
                 match KEYWORDS.iter().filter(says).find(|other| schema.get(other.name).is_some()) {
                     Some(other) => {
                         let other = other.name;
-                        Err(self.wrong(format!("{name} stands beside {other}"), format!("keep {name} or {other}")))
+                        Err(self
+                            .wrong(format!("{name} and {other} exclude each other"), format!("keep {name} or {other}")))
                     }
                     None => self.are_of_the_type(&schema[name], &types(schema)),
                 }
@@ -191,7 +192,7 @@ impl Reader {
         let list = values.as_array().map(Vec::as_slice);
         for (index, value) in list.unwrap_or(std::slice::from_ref(values)).iter().enumerate() {
             if !types.is_empty() && !types.iter().any(|name| is_of(value, name)) {
-                let right = format!("leave it out, or say its type beside {}", types.join(", "));
+                let right = format!("remove it, or add its type to {}", types.join(", "));
                 let mut wrong = self.wrong(format!("{value} is not of the type {}", types.join(" or ")), right);
                 wrong.path.extend(list.map(|_| index.to_string()));
                 return Err(wrong);
@@ -204,10 +205,8 @@ impl Reader {
         let required = schema["required"].as_array().into_iter().flatten().filter_map(Value::as_str);
         for (index, name) in required.enumerate() {
             if schema["properties"].get(name).is_none() {
-                let mut wrong = self.wrong(
-                    format!("{name:?} is required, and is none of the properties"),
-                    "say under properties what it is",
-                );
+                let mut wrong =
+                    self.wrong(format!("{name:?} is required, but is not defined under properties"), "define it there");
                 wrong.path.extend(["required".to_owned(), index.to_string()]);
                 return Err(wrong);
             }
@@ -236,8 +235,8 @@ impl Reader {
         let mut members = value.as_object().into_iter().flatten();
         // Every object of JavaScript has them.
         if let Some(name) = ["__proto__", "constructor"].into_iter().find(|name| value.get(name).is_some()) {
-            let wrong = format!("a member is called {name:?}");
-            return Err(self.wrong(wrong, "rename it: a client in JavaScript could not read it"));
+            let wrong = format!("a property is named {name:?}");
+            return Err(self.wrong(wrong, "rename it: JavaScript clients cannot read it"));
         }
         members.try_for_each(|(name, schema)| self.within(name, |it| it.schema(schema)))
     }
@@ -257,7 +256,7 @@ impl Reader {
     fn values(&self, value: &Value) -> Result<(), SchemaError> {
         self.is(value, value.is_array(), "a list of values")?;
         let list = value.as_array().map_or(&[][..], Vec::as_slice);
-        self.is_not_empty(list.len(), "write the values that there are")?;
+        self.is_not_empty(list.len(), "list the allowed values")?;
         list.iter().try_for_each(|one| self.scalar(one))
     }
 
@@ -310,7 +309,7 @@ fn advice(name: &str) -> String {
     let instead = match name {
         "oneOf" | "if" => "write anyOf",
         "allOf" | "$ref" | "$defs" | "definitions" => "write out what it stands for",
-        "pattern" | "$comment" | "default" => "say it in the description",
+        "pattern" | "$comment" | "default" => "put it into the description",
         "exclusiveMinimum" | "exclusiveMaximum" => "write minimum or maximum",
         _ => "leave it out",
     };

@@ -94,7 +94,7 @@ pub(crate) fn parse(written: &str) -> Result<String, SettingError> {
     let right = "write a whole type without parameters, such as \"application/json\"";
     match essence(written.as_bytes()) {
         Some(whole) if whole == written && !written.contains('*') => Ok(written.to_ascii_lowercase()),
-        _ => Err(SettingError::new(KEY, format!("{written:?} is no media type"), right)),
+        _ => Err(SettingError::new(KEY, format!("{written:?} is not a valid media type"), right)),
     }
 }
 

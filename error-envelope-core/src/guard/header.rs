@@ -134,12 +134,14 @@ fn parse_name(name: &str) -> Result<HeaderName, SettingError> {
         Ok(name) if name == "x-request-id" => Err(SettingError::new(
             "name",
             "x-request-id cannot be required: the layer sets it on every request (I1)",
-            "leave the table out; trust = \"valid\" in [request_id] keeps a sender's id",
+            "remove the table; trust = \"valid\" in [request_id] keeps the client's id",
         )),
         Ok(name) => Ok(name),
-        Err(_) => {
-            Err(SettingError::new("name", format!("{name:?} is no header name"), "write one such as \"x-app-id\""))
-        }
+        Err(_) => Err(SettingError::new(
+            "name",
+            format!("{name:?} is not a valid header name"),
+            "write one such as \"x-app-id\"",
+        )),
     }
 }
 

@@ -130,9 +130,9 @@ fn compile_covers(scopes: &[Scope]) -> Result<Vec<ScopeMatcher>, Box<Problem>> {
             cover.overlaps(other) && !cover.is_narrower_than(other) && !other.is_narrower_than(&cover)
         };
         if let Some(other) = covers.iter().position(crosses) {
-            let wrong = "the scope overlaps another one, and neither is the narrower";
+            let wrong = "the scope overlaps another scope, and neither contains the other";
             let right =
-                "give one of them fewer hosts or a longer prefix, so that it is inside the other, or none in common";
+                "narrow one of them by hosts or prefix until it is inside the other, or shares no request with it";
             return Err(
                 SettingError::new("", wrong, right).with_location(TablePath::Scope(at), TablePath::Scope(other + 1))
             );
@@ -155,13 +155,16 @@ fn parents_of(covers: &[ScopeMatcher]) -> Vec<Option<usize>> {
 fn refuse_budgets(inspect: &Budget, drain: &Budget) -> Result<(), Box<Problem>> {
     const LARGEST: u64 = 1024 * 1024 * 1024;
     if inspect.max_bytes > LARGEST {
-        let refused = SettingError::new("max_bytes", "error bodies are held in memory", "set at most 1 GiB");
+        let refused = SettingError::new(
+            "max_bytes",
+            "the size is too large: error bodies are held in memory",
+            "set at most 1 GiB",
+        );
         return Err(refused.at_path(TablePath::Inspect));
     }
     for (budget, place) in [(inspect, TablePath::Inspect), (drain, TablePath::Drain)] {
         if budget.timeout.is_zero() || budget.timeout > Duration::from_secs(300) {
-            let refused =
-                SettingError::new("timeout", "the time is none, or longer than any client waits", TIMEOUT_ADVICE);
+            let refused = SettingError::new("timeout", "the timeout is out of range", TIMEOUT_ADVICE);
             return Err(refused.at_path(place));
         }
     }
@@ -176,7 +179,7 @@ fn compile_domain(domain: Option<Cow<'static, str>>) -> Result<Cow<'static, str>
         return Ok(domain);
     }
     let right = "write a name such as \"orders.example.com\"";
-    Err(SettingError::new("domain", "the domain is no host's name", right).at_path(TablePath::Rpc))
+    Err(SettingError::new("domain", "the domain is not a valid host name", right).at_path(TablePath::Rpc))
 }
 
 const TIMEOUT_ADVICE: &str = "set more than 0 and at most 5 minutes";
@@ -187,7 +190,7 @@ fn compile_headers(headers: Vec<(String, RequiredHeader)>) -> Result<HashMap<Str
         let guard = header.compile().map_err(|refused| refused.at_path(TablePath::Header(name.clone())))?;
         if guards.insert(name.clone(), guard).is_some() {
             return Err(
-                SettingError::new("", "the name is given twice", "rename one of them").at_path(TablePath::Header(name))
+                SettingError::new("", "the name is used twice", "rename one of them").at_path(TablePath::Header(name))
             );
         }
     }
@@ -200,8 +203,8 @@ fn refuse_forwarded(guards: &HashMap<String, HeaderGuard>, ids: &[HeaderName]) -
         guards.iter().filter(|(_, it)| ids.iter().any(|id| is_same_to_cgi(it.name().as_str(), id.as_str()))).collect();
     removed.sort_by_key(|(name, _)| *name);
     let Some((name, guard)) = removed.first() else { return Ok(()) };
-    let wrong = format!("{} is a header of forward_id: what clients send in it is removed", guard.name());
-    let right = "require another header, or forward ids in another one";
+    let wrong = format!("{} is set by forward_id, so the client's own value is removed", guard.name());
+    let right = "require another header, or forward ids in another header";
     Err(SettingError::new("name", wrong, right).at_path(TablePath::Header((*name).clone())))
 }
 
@@ -217,7 +220,7 @@ fn compile_schemes(schemes: Vec<(String, AuthScheme)>) -> Result<Schemes, Box<Pr
         let place = || TablePath::Auth(name.clone());
         let scheme = Arc::new(scheme.compile(&name).map_err(|refused| refused.at_path(place()))?);
         if compiled.by_name.insert(name.clone(), scheme.clone()).is_some() {
-            return Err(SettingError::new("", "the name is given twice", "rename one of them").at_path(place()));
+            return Err(SettingError::new("", "the name is used twice", "rename one of them").at_path(place()));
         }
         compiled.in_order.push(scheme);
     }
@@ -328,7 +331,7 @@ fn compile_routes(
     }
     Matcher::new(base, patterns).map_err(|Clash { first, second }| {
         let written = |index: usize| part.routes.get(index).map(|route| route.pattern.as_str()).unwrap_or_default();
-        let wrong = format!("{:?} and {:?} are two routes for one path", written(second), written(first));
+        let wrong = format!("{:?} and {:?} match the same paths", written(second), written(first));
         let right = "keep one of them, or give them different methods";
         SettingError::new("match", wrong, right)
             .with_location(TablePath::Route(at, second), TablePath::Route(at, first))
@@ -336,5 +339,5 @@ fn compile_routes(
 }
 
 fn outside_scope(key: &'static str) -> SettingError {
-    SettingError::new(key, "no path inside the scope's prefix matches", "write the full path, the prefix included")
+    SettingError::new(key, "the path is outside the scope's prefix", "write the full path, including the prefix")
 }

@@ -133,7 +133,7 @@ impl Loaded {
     /// What holds for a request; `url` may be a path alone.
     pub(crate) fn effective(&self, method: &str, url: &str) -> Result<Effective, PolicyError> {
         let refused = |what: &str, wrong: &str, right: &str| {
-            PolicyError::new(None, format!("{wrong:?} is no {what}"), right.to_owned())
+            PolicyError::new(None, format!("{wrong:?} is not a valid {what}"), right.to_owned())
         };
         let method: Method = method.parse().map_err(|_| refused("method", method, "write one such as GET"))?;
         let uri = url.parse::<Uri>().ok().filter(|uri| uri.path().starts_with('/'));

@@ -175,9 +175,12 @@ impl<'a> Reader<'a> {
         if cover.is_narrower_than(&wider) {
             return Ok(());
         }
-        let wrong = "the scope is not inside the one of the file that includes it";
-        let refused =
-            crate::guard::pattern::SettingError::new("", wrong, "narrow it, or include the file from outside");
+        let wrong = "the scope is not inside the scope of the including file";
+        let refused = crate::guard::pattern::SettingError::new(
+            "",
+            wrong,
+            "narrow it, or include the file in a file without a scope",
+        );
         Err(self.sources.led_back(*refused.with_location(TablePath::Scope(part), TablePath::Scope(around))))
     }
 
@@ -258,11 +261,11 @@ impl<'a> Reader<'a> {
         for (key, place) in tables {
             let Some(table) = root.table(key)? else { continue };
             if scoped {
-                let wrong = format!("[{key}] holds for the whole process, and this file for a scope");
+                let wrong = format!("[{key}] applies to the whole process, but this file has a scope");
                 return Err(root.refused_key(key, wrong, "set it in the file without a scope"));
             }
             if let Some(other) = self.budgets.read(key, &table, file, &mut self.builder)? {
-                let wrong = format!("[{key}] is in {} already", self.texts[other].name);
+                let wrong = format!("[{key}] is already set in {}", self.texts[other].name);
                 return Err(root.refused_key(key, wrong, "keep one of them"));
             }
             if let Some(place) = place {
@@ -276,7 +279,7 @@ impl<'a> Reader<'a> {
     fn refuse_twice(&self, place: &TablePath, table: &Table<'_>) -> Result<(), PolicyError> {
         match self.sources.locate(place, "") {
             Some(first) => {
-                let wrong = format!("the name is given twice ({}:{})", first.file, first.line);
+                let wrong = format!("the name is used twice ({}:{})", first.file, first.line);
                 Err(table.error(wrong, "rename one of them"))
             }
             None => Ok(()),
@@ -296,7 +299,7 @@ impl<'a> Reader<'a> {
         let is_in_both = |key: &str| known.written(key).is_some() && keys.written(key).is_some();
         if let Some(key) = TableSettings::NAMES.iter().find(|key| is_in_both(key)) {
             let first = self.sources.locate(&place, key).map(|at| format!("{}:{}", at.file, at.line));
-            let wrong = format!("{key} is set already ({})", first.unwrap_or_default());
+            let wrong = format!("{key} is already set ({})", first.unwrap_or_default());
             return Err(table.refused_key(key, wrong, "set it once for each scope"));
         }
         self.part(part).keys = known.and(keys);

@@ -94,7 +94,7 @@ impl Scope {
         }
         let hosts = self.hosts.iter().map(|host| HostPattern::parse(host)).collect::<Result<Vec<_>, _>>()?;
         if let Some(twice) = (1..hosts.len()).find(|at| hosts[..*at].contains(&hosts[*at])) {
-            let wrong = format!("{:?} is named twice", self.hosts[twice]);
+            let wrong = format!("{:?} is listed twice", self.hosts[twice]);
             return Err(SettingError::new("hosts", wrong, "name each host once"));
         }
         let prefix = self.prefix.as_deref().map_or(Ok(Vec::new()), parse_prefix)?;
@@ -143,7 +143,7 @@ impl ScopeMatcher {
 
 impl HostPattern {
     fn parse(written: &str) -> Result<Self, SettingError> {
-        let refused = |right: &str| Err(SettingError::new("hosts", format!("{written:?} is no host"), right));
+        let refused = |right: &str| Err(SettingError::new("hosts", format!("{written:?} is not a valid host"), right));
         let host = written.to_ascii_lowercase();
         let (name, is_wild) = host.strip_prefix("*.").map_or((&*host, false), |domain| (domain, true));
         if !written.is_ascii() {
@@ -153,18 +153,18 @@ impl HostPattern {
             return refused("write a name such as \"orders.example.com\"");
         }
         if name.contains('*') || name.is_empty() {
-            return refused("a * stands at the beginning, with a domain behind it: \"*.example.com\"");
+            return refused("write a * only at the start, before a domain: \"*.example.com\"");
         }
         if name.contains('/') {
             return refused("write the name alone, without scheme and path; a path goes into prefix");
         }
         if name.strip_prefix('[').map_or(name, |address| address.split_once(']').map_or(name, |it| it.1)).contains(':')
         {
-            return refused("leave the port out: it does not matter; an IPv6 address stands in brackets: \"[::1]\"");
+            return refused("remove the port, which is ignored; write an IPv6 address in brackets: \"[::1]\"");
         }
         let is_address = name.starts_with('[') || name.parse::<Ipv4Addr>().is_ok();
         if is_wild && is_address {
-            return refused("an address has nothing below it: leave the *. out");
+            return refused("an IP address has no subdomains: remove the *.");
         }
         match (name.strip_prefix('[').and_then(|address| address.strip_suffix(']')), is_wild) {
             (Some(address), _) => match address.parse::<Ipv6Addr>() {
@@ -200,7 +200,7 @@ fn is_name(name: &str) -> bool {
 
 fn parse_prefix(written: &str) -> Result<Vec<Box<str>>, SettingError> {
     if written.contains(['{', '}', '*']) || written.contains("/:") || written.contains("/<") {
-        let wrong = format!("{written:?} has a parameter, and a prefix has none");
+        let wrong = format!("{written:?} has a parameter, which a prefix cannot have");
         return Err(SettingError::new("prefix", wrong, "write literal segments, as in \"/orders\""));
     }
     if written == "/" {
@@ -211,7 +211,7 @@ fn parse_prefix(written: &str) -> Result<Vec<Box<str>>, SettingError> {
         ));
     }
     if !written.starts_with('/') {
-        let wrong = format!("{written:?} is no path");
+        let wrong = format!("{written:?} is not a path");
         return Err(SettingError::new("prefix", wrong, "begin it with /, as in \"/orders\""));
     }
     let pattern = Pattern::parse("prefix", written)?;

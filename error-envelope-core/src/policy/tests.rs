@@ -360,12 +360,15 @@ fn m2_a_builder_names_the_table_and_the_key() {
         (Policy::builder().route(Route::new("POST x")), "route \"POST x\": match: "),
         (Policy::builder().route(Route::new("/x").json(true).content_types(["a/b"])), "route \"/x\": content_types: "),
         (Policy::builder().content_types(["json"]), "defaults: content_types: "),
-        (Policy::builder().require_headers(["nobody"]), "defaults: require_headers: no header is called \"nobody\""),
+        (
+            Policy::builder().require_headers(["nobody"]),
+            "defaults: require_headers: there is no header named \"nobody\"",
+        ),
         (Policy::builder().header("h", RequiredHeader::new("x y")), "header \"h\": name: "),
         (Policy::builder().header("h", RequiredHeader::new("x-request-id")), "header \"h\": name: "),
         (
             Policy::builder().header("h", RequiredHeader::new("a")).header("h", RequiredHeader::new("b")),
-            "header \"h\": the name is given twice; ",
+            "header \"h\": the name is used twice; ",
         ),
         (Policy::builder().code(ErrorCode::GONE), "code \"gone\": code: "),
         (Policy::builder().code(OWN).code(OWN), "code \"seat_taken\": code: "),

@@ -86,7 +86,7 @@ where
             Some(again) => request = again,
             None => return Err(failed.error),
         }
-        tracing::debug!(target: "error_envelope::gateway::pool::send", error = %failed.error, "sending a request once more, over a fresh connection");
+        tracing::debug!(target: "error_envelope::gateway::pool::send", error = %failed.error, "retrying a request on a new connection");
         may_repeat = false;
     }
 }

@@ -14,12 +14,12 @@ pub(crate) const TOO_SLOW: &str = "too_slow";
 
 /// Says to the recorder that is installed what they are.
 pub(crate) fn describe() {
-    describe_gauge!(REFUSED, "1 while the files of the certificate are refused and the old one is in force, else 0.");
     describe_gauge!(
-        NOT_AFTER,
-        "When the first certificate of the chain in force expires, in seconds since the Unix epoch."
+        REFUSED,
+        "1 while the certificate files on disk are rejected and the old certificate stays active, else 0."
     );
-    describe_counter!(FAILED, "TLS handshakes of clients that failed, by reason.");
+    describe_gauge!(NOT_AFTER, "Expiry of the first certificate of the active chain, in seconds since the Unix epoch.");
+    describe_counter!(FAILED, "Failed TLS handshakes of clients, by reason.");
 }
 
 /// `not_after` is in seconds since the Unix epoch, where the chain says it.

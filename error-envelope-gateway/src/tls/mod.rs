@@ -83,7 +83,7 @@ impl ServerTls {
             let content = match read {
                 Ok(look) => {
                     if let Err(error) = look.watched {
-                        tracing::warn!(target: LOG, %error, files = %self.pair, "the certificate is watched no more; SIGHUP reads it anew");
+                        tracing::warn!(target: LOG, %error, files = %self.pair, "cannot watch the certificate files; send SIGHUP to reload them");
                     }
                     look.content
                 }
@@ -102,7 +102,7 @@ impl ServerTls {
         count::taken(not_after);
         if self.is_new(LastReload::Taken(fingerprint)) {
             *self.in_force.write().unwrap_or_else(PoisonError::into_inner) = config;
-            tracing::info!(target: LOG, files = %self.pair, "reloaded: another certificate is in force");
+            tracing::info!(target: LOG, files = %self.pair, "reloaded the certificate");
         }
     }
 
@@ -110,7 +110,7 @@ impl ServerTls {
         count::refused();
         let why = error.to_string();
         if self.is_new(LastReload::Refused(error)) {
-            tracing::error!(target: LOG, "reload of the certificate refused: {why}; the old one stays in force");
+            tracing::error!(target: LOG, error = why, "rejected the new certificate; the old one stays active");
         }
     }
 

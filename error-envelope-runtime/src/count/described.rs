@@ -22,20 +22,29 @@ use metrics::{Unit, describe_counter, describe_gauge, describe_histogram, gauge}
 /// - The gauges are 1 or 0: whether what the policy's files say now is refused, and whether a kill switch is thrown. Where a
 ///   process has several policies or switches, each says what the last one did.
 pub fn describe() {
-    describe_counter!("error_envelope_errors_total", "Errors that clients got, or would get in enforce, each once.");
+    describe_counter!(
+        "error_envelope_errors_total",
+        "Errors that clients received, or would receive in mode enforce; each is counted once."
+    );
     describe_counter!(
         "error_envelope_unread_errors_total",
-        "Errors whose body was too long, came too late or broke off, so that the status alone decided."
+        "Errors classified by status alone, since the body was too long, too late or cut off."
     );
     describe_histogram!(
         "error_envelope_error_read_seconds",
         Unit::Seconds,
-        "Time from the head of an error to its body's end, where the body was not there at once."
+        "Time from an error's response head to the end of its body, for bodies that arrive after the head."
     );
-    describe_counter!("error_envelope_policy_reloads_total", "Policies that were read anew, taken or refused.");
-    describe_gauge!("error_envelope_policy_refused", "1 while what the policy's files say is refused.");
-    describe_counter!("error_envelope_kill_switch_total", "How often the kill switch was thrown or taken back.");
-    describe_gauge!("error_envelope_kill_switch_thrown", "1 while the kill switch puts every route to off.");
+    describe_counter!("error_envelope_policy_reloads_total", "Policy reloads, by outcome: taken or refused.");
+    describe_gauge!(
+        "error_envelope_policy_refused",
+        "1 while the policy files on disk are rejected and the old policy stays active, else 0."
+    );
+    describe_counter!("error_envelope_kill_switch_total", "Times the kill switch was turned on or off.");
+    describe_gauge!(
+        "error_envelope_kill_switch_thrown",
+        "1 while the kill switch puts every route in mode off, else 0."
+    );
     for name in ["error_envelope_policy_refused", "error_envelope_kill_switch_thrown"] {
         gauge!(name).set(0.0);
     }

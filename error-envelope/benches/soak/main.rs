@@ -132,7 +132,7 @@ fn run(Args { minutes, beside, .. }: Args) -> Soak {
     let log = gateway.stopped();
     let verdict = judge(&ended, &seen.ids.lock().expect("no panic under the lock"), &events(&log));
     let count = |text: &str| log.lines().filter(|line| line.contains(text)).count();
-    let (taken, refused) = (count("another policy is in force"), count("the policy was refused"));
+    let (taken, refused) = (count("reloaded the policy"), count("rejected the new policy"));
     let (thrown, descriptors, without_id) = (count("every route is in mode off"), (before, after), without_id(&log));
     Soak { minutes, beside, verdict, memory, peak_kib, descriptors, without_id, taken, refused, thrown }
 }

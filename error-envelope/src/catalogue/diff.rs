@@ -65,7 +65,7 @@ struct Change {
 /// A file that cannot be read, or is no export.
 pub(super) fn diff(old: &Path, new: &str) -> Result<Diff, CommandError> {
     let old = read(old)?;
-    let new = parsed(new).map_err(|error| CommandError::Io(format!("the catalogue of now: {error}")))?;
+    let new = parsed(new).map_err(|error| CommandError::Io(format!("the current catalogue: {error}")))?;
     Ok(Diff::new(&old, &new))
 }
 
@@ -85,7 +85,7 @@ fn read(path: &Path) -> Result<Export, CommandError> {
             0 => String::new(),
             line => format!(":{line}:{}", error.column()),
         };
-        let place = format!("{place}: is no export of the catalogue: {what}");
+        let place = format!("{place}: not an export of the catalogue: {what}");
         told(place, "write one with `catalogue --format json` before the change")
     })
 }
@@ -95,7 +95,7 @@ fn parsed(text: &str) -> Result<Export, serde_json::Error> {
     let export: Export = serde_json::from_str(text)?;
     let mut seen = std::collections::BTreeSet::new();
     match export.codes.iter().find(|code| !seen.insert(&code.code)) {
-        Some(twice) => Err(serde::de::Error::custom(format!("the code {:?} stands twice", twice.code))),
+        Some(twice) => Err(serde::de::Error::custom(format!("the code {:?} is listed twice", twice.code))),
         None => Ok(export),
     }
 }

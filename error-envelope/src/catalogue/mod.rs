@@ -40,36 +40,35 @@ use self::codes::Codes;
 use crate::failure::{CommandError, print};
 use crate::policy;
 
-/// Write the error codes and the envelope for documents and clients
+/// Export the error codes and the envelope as documentation or client code
 #[derive(clap::Args)]
 pub(crate) struct Args {
-    /// What to write [default: markdown, with --diff human]
+    /// Set the output format [default: markdown, with --diff human]
     #[arg(long, value_name = "FORMAT", value_enum)]
     format: Option<Format>,
-    /// A policy file whose own codes are written, too
+    /// Include the custom codes of this policy file
     #[arg(long, value_name = "FILE")]
     policy: Option<PathBuf>,
-    /// Say instead what has changed since this export in JSON was written, as human or json; exit with 1 where it breaks
-    /// clients
+    /// Show instead the changes since this JSON export, as human or json; exit with 1 if they break clients
     #[arg(long, value_name = "OLD")]
     diff: Option<PathBuf>,
 }
 
 #[derive(Clone, Copy, ValueEnum)]
 enum Format {
-    /// Tables for a page of documentation
+    /// Markdown tables for documentation
     Markdown,
-    /// The codes for a program of one's own
+    /// The codes as JSON, for your own programs
     Json,
     /// JSON Schema 2020-12 of the envelope
     JsonSchema,
-    /// OpenAPI 3.1 components: a response per status
+    /// OpenAPI 3.1 components: one response per status
     Openapi,
     /// A TypeScript module without dependencies
     Typescript,
     /// A TypeScript module for Zod 4
     Zod,
-    /// A Python module without dependencies: a StrEnum, and an exception
+    /// A Python module without dependencies: a StrEnum and an exception
     Python,
     /// A Go package without dependencies
     Go,
@@ -77,7 +76,7 @@ enum Format {
     Java,
     /// A C# file without dependencies
     Csharp,
-    /// With --diff: a line a change
+    /// With --diff: one line per change
     Human,
 }
 
@@ -101,7 +100,7 @@ pub(crate) fn run(args: &Args) -> Result<u8, CommandError> {
                 | Format::Go
                 | Format::Java
                 | Format::Csharp => {
-                    return Err(CommandError::Io("--diff is written as --format human or json".to_owned()));
+                    return Err(CommandError::Io("--diff needs --format human or json".to_owned()));
                 }
             };
             let breaks = u8::from(diff.breaks());
@@ -127,7 +126,7 @@ impl Format {
             Self::Go => go::write(codes),
             Self::Java => java::write(codes),
             Self::Csharp => csharp::write(codes),
-            Self::Human => return Err(CommandError::Io("--format human is for --diff OLD".to_owned())),
+            Self::Human => return Err(CommandError::Io("--format human needs --diff OLD".to_owned())),
         })
     }
 }

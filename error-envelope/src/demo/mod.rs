@@ -26,26 +26,26 @@ use crate::gateway::limits::{UpstreamFlags, time};
 use crate::gateway::on_call::AdminListener;
 use crate::gateway::{self, signals};
 
-/// Show the error layer at work, on a service that misbehaves in every way that it knows
+/// Demonstrate the layer on an embedded service that fails in many ways
 ///
-/// The service is embedded. The gateway in front of it is sent one request of each kind; what the service said is printed
-/// beside what the client got, and the gateway serves on until Ctrl-C.
+/// Starts a failing service with the gateway in front of it, sends one request of each kind, and prints the service's
+/// response beside the client's. Then the gateway runs until Ctrl-C.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// Where to listen; port 0 picks a free one [default: 127.0.0.1:8080, with --once 127.0.0.1:0]
+    /// Listen on this address; port 0 picks a free port [default: 127.0.0.1:8080, with --once 127.0.0.1:0]
     #[arg(long, value_name = "ADDR")]
     listen: Option<String>,
     // The slow head should show its 504 soon.
-    /// How long the embedded service may take to its response head, such as 500ms
+    /// Limit the time until the embedded service sends its response head, such as 500ms
     #[arg(long, value_name = "TIME", value_parser = time, default_value = "1s")]
     upstream_timeout: Time,
-    /// End after the tour: exit code 0 if every row is as expected, else 1
+    /// Exit after the tour: exit code 0 if every row is as expected, else 1
     #[arg(long)]
     once: bool,
-    /// Where to write what the client got on the tour: one JSON object {name, status, headers, body} a line
+    /// Write the client's responses of the tour to FILE: one JSON object {name, status, headers, body} per line
     #[arg(long, value_name = "FILE", requires = "once")]
     tour_json: Option<PathBuf>,
-    /// Where to write the tour as a HAR 1.2 file, for `error-envelope replay`; mode "off" shows what the service said
+    /// Write the tour to FILE as HAR 1.2, for `error-envelope replay`; mode "off" shows the service's own responses
     #[arg(long, value_name = "FILE", requires = "once")]
     tour_har: Option<PathBuf>,
     #[command(flatten)]

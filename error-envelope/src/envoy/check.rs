@@ -19,10 +19,10 @@ use self::config::{find, parsed, with_proto_names};
 use self::findings::Findings;
 use crate::failure::{CommandError, print};
 
-/// Say what in a configuration of Envoy's would break the contract
+/// Check an Envoy configuration against the contract
 #[derive(clap::Args)]
 pub(crate) struct Args {
-    /// A configuration, in YAML or JSON: a bootstrap, or a part of one that holds a connection manager
+    /// Check this YAML or JSON file: a bootstrap, or a part of one with a connection manager
     #[arg(value_name = "FILE")]
     file: PathBuf,
 }
@@ -31,8 +31,8 @@ pub(crate) struct Args {
 pub(crate) fn run(args: &Args) -> Result<u8, CommandError> {
     let name = args.file.display().to_string();
     let bytes = fs::read(&args.file).map_err(|error| CommandError::Io(format!("{name}: {error}")))?;
-    let text =
-        String::from_utf8(bytes).map_err(|_| CommandError::Io(format!("{name}: it is no UTF-8; save it as such")))?;
+    let text = String::from_utf8(bytes)
+        .map_err(|_| CommandError::Io(format!("{name}: the file is not UTF-8; save it as UTF-8")))?;
     let config = parsed(&text).map_err(|why| CommandError::Refused(format!("{name}: {why}")))?;
     let config = with_proto_names(config);
     let mut findings = Findings::default();
@@ -61,7 +61,7 @@ fn check(config: &Value, search: Option<&Path>, findings: &mut Findings) {
     let mut managers = Vec::new();
     find(config, "", &mut managers);
     if managers.is_empty() {
-        findings.warn("the file", "it has no HttpConnectionManager: there is nothing that the module could be in");
+        findings.warn("the file", "no HttpConnectionManager found, so the module cannot be in use");
     }
     for (place, manager) in &managers {
         manager::check(place, manager, findings);
@@ -70,12 +70,12 @@ fn check(config: &Value, search: Option<&Path>, findings: &mut Findings) {
     match search {
         None => findings.note(
             "ENVOY_DYNAMIC_MODULES_SEARCH_PATH",
-            "not set here; Envoy needs it, naming the folder of liberror_envelope.so",
+            "not set here; set it for Envoy to the folder of liberror_envelope.so",
         ),
         Some(folder) if !folder.join("liberror_envelope.so").exists() => {
             findings.warn(
                 "ENVOY_DYNAMIC_MODULES_SEARCH_PATH",
-                "liberror_envelope.so is not in that folder: Envoy refuses the configuration",
+                "liberror_envelope.so is not in that folder: Envoy rejects the configuration",
             );
         }
         Some(_) => {}

@@ -10,31 +10,31 @@ use http::uri::Authority;
 use crate::failure::{CommandError, print};
 use crate::policy;
 
-/// Write a configuration for Envoy with the module in it
+/// Generate an Envoy configuration that loads the module
 ///
-/// The module is found by the environment of Envoy: ENVOY_DYNAMIC_MODULES_SEARCH_PATH names the folder that holds
+/// Envoy finds the module by an environment variable: set ENVOY_DYNAMIC_MODULES_SEARCH_PATH to the folder that contains
 /// liberror_envelope.so.
 #[derive(clap::Args)]
 pub(crate) struct Args {
-    /// The policy file; Envoy reads it by this name, and again whenever it changes
+    /// Use this policy file; Envoy reads it from this path and reloads it when it changes
     #[arg(long, value_name = "FILE")]
     policy: PathBuf,
-    /// Where Envoy listens; port 0 picks a free one
+    /// Make Envoy listen on this address; port 0 picks a free port
     #[arg(long, value_name = "HOST:PORT", value_parser = address, required_unless_present = "snippet")]
     listen: Option<Address>,
-    /// The service, which speaks HTTP/1.1, or with --http2, HTTP/2
+    /// Forward requests to this service, over HTTP/1.1 unless --http2 is set
     #[arg(long, value_name = "HOST:PORT", value_parser = address, required_unless_present = "snippet")]
     upstream: Option<Address>,
-    /// The service speaks HTTP/2 without TLS, as gRPC servers do
+    /// Use HTTP/2 without TLS to the service, as gRPC servers expect
     #[arg(long, conflicts_with = "snippet")]
     http2: bool,
-    /// Where Envoy's own administration listens; without it, nowhere
+    /// Serve Envoy's own admin interface here [default: disabled]
     #[arg(long, value_name = "HOST:PORT", value_parser = address)]
     admin: Option<Address>,
-    /// Where the module serves whoever is on call, by number; a bare port is on loopback; without it, nowhere
+    /// Serve the module's admin address on this IP address and port; a port alone means loopback [default: disabled]
     #[arg(long, value_name = "ADDR", value_parser = FilterConfig::address)]
     on_call: Option<SocketAddr>,
-    /// Only what must be merged into a configuration that there is: of the connection manager, of its listener
+    /// Print only the parts to merge into an existing configuration: for the connection manager and its listener
     #[arg(long, conflicts_with_all = ["listen", "upstream", "admin"])]
     snippet: bool,
 }
@@ -48,7 +48,7 @@ struct Address {
 
 fn address(text: &str) -> Result<Address, String> {
     let authority: Authority = text.parse().map_err(|error| format!("{error}; say HOST:PORT"))?;
-    let port = authority.port_u16().ok_or("it has no port; say HOST:PORT")?;
+    let port = authority.port_u16().ok_or("the port is missing; write HOST:PORT")?;
     let host = authority.host().trim_start_matches('[').trim_end_matches(']').to_owned();
     Ok(Address { host, port })
 }

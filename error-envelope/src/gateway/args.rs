@@ -14,35 +14,35 @@ use super::on_call;
 use crate::failure::{CommandError, with_help};
 use crate::roots::roots;
 
-/// Serve as a reverse proxy whose every error is one JSON envelope
+/// Run a reverse proxy that returns every error as one JSON envelope
 ///
-/// It stands in front of one service, reads the policy file and follows it as it changes, and gives every response a
-/// request id. The first line on standard output says where it listens. Ctrl-C and SIGTERM let requests in flight finish;
-/// SIGHUP reads the policy and the certificate anew.
+/// Forwards requests to one service, reloads the policy file when it changes, and adds a request id to every response.
+/// The first line on standard output is the address. Ctrl-C and SIGTERM stop it after the requests in flight; SIGHUP
+/// reloads the policy and the certificate. TIME has a unit, such as 500ms or 30s; SIZE is in bytes, or such as 64KiB.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// Where to listen; port 0 picks a free one
+    /// Listen on this address; port 0 picks a free port
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:8080")]
     pub(super) listen: String,
-    /// Speak TLS to clients, HTTP/2 and HTTP/1.1: the certificate, PEM, with what leads to its root; read anew as it changes
+    /// Serve clients over TLS, HTTP/2 and HTTP/1.1, with this PEM certificate chain; reloaded when it changes
     #[arg(long, value_name = "FILE", requires = "tls_key")]
     tls_cert: Option<PathBuf>,
-    /// The certificate's key, PEM; read anew as it changes
+    /// Use this PEM private key of the certificate; reloaded when it changes
     #[arg(long, value_name = "FILE", requires = "tls_cert")]
     tls_key: Option<PathBuf>,
-    /// The service to forward to, such as http://127.0.0.1:3000 or https://api.internal
+    /// Forward requests to this service, such as http://127.0.0.1:3000 or https://api.internal
     #[arg(long, value_name = "URL", value_parser = upstream)]
     upstream: Result<Upstream, Error>,
-    /// Speak HTTP/2 to the service instead of HTTP/1.1: by prior knowledge, over TLS by ALPN
+    /// Use HTTP/2 to the service instead of HTTP/1.1: negotiated by ALPN over TLS, by prior knowledge without TLS
     #[arg(long)]
     upstream_h2: bool,
-    /// How long the service may take to its response head, such as 500ms
+    /// Limit the time until the service sends its response head, such as 500ms; then the client gets 504
     #[arg(long, value_name = "TIME", value_parser = time, default_value = "30s")]
     pub(super) upstream_timeout: Time,
-    /// For https: trust the PEM certificates of this file, and not those of the platform
+    /// For https: trust the PEM certificates in FILE instead of the platform's
     #[arg(long, value_name = "FILE")]
     upstream_ca: Option<PathBuf>,
-    /// For https: the name that the service's certificate has to have [default: the host of the URL]
+    /// For https: require this name in the service's certificate [default: the host of the URL]
     #[arg(long, value_name = "NAME")]
     upstream_server_name: Option<String>,
     #[command(flatten)]
@@ -54,13 +54,13 @@ pub(crate) struct Args {
 /// What faces the clients.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Front {
-    /// The policy file; without it, every default
+    /// Apply this policy file [default: the built-in settings]
     #[arg(long, value_name = "FILE")]
     pub(super) policy: Option<PathBuf>,
-    /// How to write the log to standard error; RUST_LOG says what
+    /// Set the format of the log on standard error; RUST_LOG sets the filter
     #[arg(long, value_enum, default_value_t = Log::Text)]
     pub(crate) log: Log,
-    /// What becomes of what a client says of its way here (forwarded, x-forwarded-for and their like)
+    /// Set how to treat the client's own Forwarded and X-Forwarded-* headers
     #[arg(long, value_name = "HOW", value_enum, default_value_t = Forwarded::Replace)]
     pub(crate) forwarded: Forwarded,
     #[command(flatten)]
@@ -92,7 +92,7 @@ impl Args {
         ];
         match asked.iter().find(|(_, is_there)| *is_there) {
             Some((flag, _)) => Err(CommandError::Io(format!(
-                "{flag} is for https\n = help: say --upstream https://HOST:PORT, or leave it out"
+                "{flag} needs an https upstream\n = help: write --upstream https://HOST:PORT, or remove the flag"
             ))),
             None => Ok(()),
         }
@@ -102,7 +102,7 @@ impl Args {
         let name = self.upstream_server_name.as_deref().unwrap_or_else(|| upstream.host()).to_owned();
         let name = ServerName::try_from(name.clone()).map_err(|_| {
             CommandError::Io(format!(
-                "{name}: no name that a certificate can have\n = help: say it by --upstream-server-name"
+                "{name}: not a valid server name for a certificate\n = help: set --upstream-server-name"
             ))
         })?;
         let roots = roots(self.upstream_ca.as_deref(), "--upstream-ca")?;
@@ -121,11 +121,11 @@ fn upstream(url: &str) -> Result<Result<Upstream, Error>, String> {
 /// What becomes of what a client says of its way here.
 #[derive(Clone, Copy, Debug, ValueEnum)]
 pub(crate) enum Forwarded {
-    /// It is dropped, and the client's address and scheme are put there: nobody in front is trusted.
+    /// Replace them with the client's address and scheme: for a gateway that clients reach directly.
     Replace,
-    /// The client's address is added to it: in front is a proxy that is trusted, and no client gets past it.
+    /// Append the client's address: for a gateway that clients reach only through a trusted proxy.
     Append,
-    /// It passes as it comes, and nothing is added.
+    /// Forward them unchanged.
     Pass,
 }
 

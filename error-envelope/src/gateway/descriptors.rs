@@ -15,10 +15,10 @@ pub(crate) fn raise(clients: u32, connections: u32) {
             descriptors = given,
             clients,
             connections,
-            "the system gives fewer descriptors than --max-connections and --upstream-connections take: raise its limit \
-             (ulimit -n, LimitNOFILE), or say fewer"
+            "the limit of open files is too low for --max-connections and --upstream-connections; raise it (ulimit -n, \
+             LimitNOFILE) or lower the flags"
         ),
         Ok(_) => {}
-        Err(error) => tracing::warn!(%error, "the limit of descriptors cannot be raised"),
+        Err(error) => tracing::warn!(%error, "cannot raise the limit of open files"),
     }
 }

@@ -13,93 +13,93 @@ const MIB: u64 = 1 << 20;
 
 /// What a client may take.
 #[derive(Clone, Copy, Debug, Args)]
-#[command(next_help_heading = "What a client may take")]
+#[command(next_help_heading = "Limits for clients")]
 pub(crate) struct ClientFlags {
-    /// How many clients may be connected at once; further ones wait to be accepted
+    /// Limit the number of connected clients; further clients wait to be accepted
     #[arg(long, value_name = "NUMBER", value_parser = clap::value_parser!(u32).range(1..), default_value_t = 10_000)]
     pub(crate) max_connections: u32,
-    /// How long a client may take to its TLS handshake
+    /// Limit the time of a client's TLS handshake
     #[arg(long, value_name = "TIME", value_parser = time, default_value = "10s")]
     tls_handshake_timeout: Time,
-    /// How long a client may be quiet between requests, or take to a request head
+    /// Limit the time a client may be idle between requests, or take to send a request head
     #[arg(long, value_name = "TIME", value_parser = time, default_value = "30s")]
     idle_timeout: Time,
-    /// How long a client may pause within a request body
+    /// Limit the time a client may pause while it sends a request body
     #[arg(long, value_name = "TIME", value_parser = time, default_value = "10s")]
     client_timeout: Time,
-    /// How long a client may read nothing of what is there for it; then its connection is closed
+    /// Limit the time a client may stop reading its response; then its connection is closed
     #[arg(long, value_name = "TIME", value_parser = time, default_value = "30s")]
     write_timeout: Time,
-    /// How large a request head may be
+    /// Limit the size of a request head
     #[arg(long, value_name = "SIZE", value_parser = size(8 * KIB, 16 * MIB), default_value_t = ByteSize(64 * KIB))]
     max_head: ByteSize,
-    /// How many requests may run at once on an HTTP/2 connection; further ones are refused, and clients that read the setting wait
+    /// Limit the concurrent requests on an HTTP/2 connection; further requests are refused, and clients that honour the setting wait
     #[arg(long, value_name = "NUMBER", value_parser = clap::value_parser!(u32).range(1..), default_value_t = 200)]
     max_streams: u32,
-    /// How much a body that nobody reads may hold: an answer, unsent, and over HTTP/2 a request
+    /// Limit the bytes buffered per stream: of an unsent response, and over HTTP/2 of an unread request body
     #[arg(long, value_name = "SIZE", value_parser = size(KIB, 1024 * MIB), default_value_t = ByteSize(128 * KIB))]
     stream_buffer: ByteSize,
-    /// How much of all requests on an HTTP/2 connection may be on the way before it is read
+    /// Set the HTTP/2 connection window: the unread bytes of all requests on a client's connection
     #[arg(long, value_name = "SIZE", value_parser = size(64 * KIB, 1024 * MIB), default_value_t = ByteSize(2 * MIB))]
     connection_window: ByteSize,
-    /// How often an HTTP/2 client is asked whether it is there
+    /// Set the interval between HTTP/2 pings to a client
     #[arg(long, value_name = "TIME", value_parser = time, default_value = "30s")]
     ping_interval: Time,
-    /// How long an HTTP/2 client may take to say that it is there
+    /// Limit the time an HTTP/2 client may take to acknowledge a ping; then its connection is closed
     #[arg(long, value_name = "TIME", value_parser = time, default_value = "20s")]
     ping_timeout: Time,
-    /// How long the rest of a body that nobody wants is read, so that the client gets to its answer
+    /// Limit the time to read the rest of a request body after an early response, so that the client receives that response
     #[arg(long, value_name = "TIME", value_parser = time, default_value = "2s")]
     linger_timeout: Time,
-    /// How much of the rest of such a body is read
+    /// Limit the bytes to read of the rest of such a request body
     #[arg(long, value_name = "SIZE", value_parser = size(0, u64::MAX), default_value_t = ByteSize(64 * MIB))]
     linger_bytes: ByteSize,
-    /// How long to wait before accepting again where the system had no room for a connection
+    /// Set the pause before the next accept after the system could not open a connection
     #[arg(long, value_name = "TIME", value_parser = time, default_value = "50ms")]
     accept_retry: Time,
-    /// How long clients are accepted after a stop signal, while /readyz says so to whoever sends them
+    /// Keep accepting clients for this time after a stop signal, while /readyz returns 503 for the load balancer
     #[arg(long, value_name = "TIME", value_parser = delay, default_value = "0s")]
     drain_delay: Time,
-    /// How long a stop waits for requests in flight
+    /// Limit the time a stop waits for requests in flight
     #[arg(long, value_name = "TIME", value_parser = time, default_value = "10s")]
     stop_timeout: Time,
 }
 
 /// What the way to the service may take.
 #[derive(Clone, Copy, Debug, Args)]
-#[command(next_help_heading = "What the way to the service may take")]
+#[command(next_help_heading = "Limits for the service")]
 pub(crate) struct UpstreamFlags {
-    /// Limit the requests that are with the service or wait for a connection to it, upgraded ones included; further ones get 503 `worker_at_capacity`
+    /// Limit the requests at the service or waiting for a connection to it, upgraded ones included; further requests get 503 `worker_at_capacity`
     #[arg(long, value_name = "NUMBER", value_parser = clap::value_parser!(u32).range(1..), default_value_t = 10_000)]
     upstream_requests: u32,
     /// Limit the connections to the service, upgraded ones included
     #[arg(long, value_name = "NUMBER", value_parser = clap::value_parser!(u32).range(1..), default_value_t = 1024)]
     upstream_connections: u32,
-    /// Limit how long a request waits for a connection while all are in use, as a part of `--upstream-timeout`; then it gets 503 `worker_at_capacity`
+    /// Limit the time a request waits for a connection while all are in use, as a part of `--upstream-timeout`; then it gets 503 `worker_at_capacity`
     #[arg(long, value_name = "TIME", value_parser = time, default_value = "1s")]
     upstream_queue_time: Time,
-    /// Close a connection to the service after this time without a request; over HTTP/2 the newest one stays
+    /// Close a connection to the service after this time without a request; over HTTP/2 the newest connection stays open
     #[arg(long, value_name = "TIME", value_parser = time, default_value = "4s")]
     upstream_idle_timeout: Time,
-    /// Does nothing: a connection is used again at once (deprecated)
+    /// Deprecated, has no effect: a connection is reused at once
     #[arg(long, value_name = "TIME", value_parser = delay, hide = true)]
     upstream_settle: Option<Time>,
-    /// How many header lines an HTTP/1.1 response may have
+    /// Limit the header lines of an HTTP/1.1 response
     #[arg(long, value_name = "NUMBER", value_parser = clap::value_parser!(u32).range(1..=100_000), default_value_t = 512)]
     upstream_headers: u32,
-    /// How much of an HTTP/1.1 body that its reader does not take is held, each way; a response head has to fit as well
+    /// Limit the bytes buffered of an HTTP/1.1 body that its reader has not taken, in each direction; a response head must fit too
     #[arg(long, value_name = "SIZE", value_parser = size(8 * KIB, 1024 * MIB), default_value_t = ByteSize(128 * KIB))]
     upstream_buffer: ByteSize,
-    /// How much of an HTTP/2 body that its reader does not take is held, each way
+    /// Limit the bytes buffered of an HTTP/2 body that its reader has not taken, in each direction
     #[arg(long, value_name = "SIZE", value_parser = size(KIB, 1024 * MIB), default_value_t = ByteSize(128 * KIB))]
     upstream_stream_window: ByteSize,
-    /// How much of all bodies on the HTTP/2 connection may be on the way before it is read
+    /// Set the HTTP/2 connection window: the unread bytes of all response bodies on the connection to the service
     #[arg(long, value_name = "SIZE", value_parser = size(64 * KIB, 1024 * MIB), default_value_t = ByteSize(32 * MIB))]
     upstream_connection_window: ByteSize,
-    /// How often the service is asked over HTTP/2 whether it is there
+    /// Set the interval between HTTP/2 pings to the service
     #[arg(long, value_name = "TIME", value_parser = time, default_value = "10s")]
     upstream_ping_interval: Time,
-    /// How long the service may take over HTTP/2 to say that it is there; then the connection is made anew
+    /// Limit the time the service may take to acknowledge an HTTP/2 ping; then the connection is replaced
     #[arg(long, value_name = "TIME", value_parser = time, default_value = "10s")]
     upstream_ping_timeout: Time,
 }
@@ -144,7 +144,7 @@ impl UpstreamFlags {
     /// Logs a warning if a flag is set that has no effect.
     pub(crate) fn log_ignored(&self) {
         if self.upstream_settle.is_some() {
-            tracing::warn!("--upstream-settle has no effect: a connection is used again at once; leave it out");
+            tracing::warn!("--upstream-settle is deprecated and has no effect; remove it");
         }
     }
 
@@ -178,11 +178,11 @@ impl fmt::Display for ByteSize {
 fn size(least: u64, most: u64) -> impl Fn(&str) -> Result<ByteSize, String> + Clone + Send + Sync + 'static {
     move |text| {
         let bytes =
-            parse_size(text).flatten().ok_or("say a number of bytes, or one with KiB, MiB or GiB, such as 64KiB")?;
+            parse_size(text).flatten().ok_or("write a number of bytes, or one with KiB, MiB or GiB, such as 64KiB")?;
         if (least..=most).contains(&bytes) {
             Ok(ByteSize(bytes))
         } else {
-            Err(format!("say from {} to {}", ByteSize(least), ByteSize(most)))
+            Err(format!("write a size from {} to {}", ByteSize(least), ByteSize(most)))
         }
     }
 }
@@ -193,14 +193,14 @@ const FOREVER: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 /// A time that passes: with none at all nothing could be done in it.
 pub(crate) fn time(text: &str) -> Result<Time, String> {
     let time = delay(text)?;
-    if time.is_zero() { Err("say more than 0s, and at most 365days".to_owned()) } else { Ok(time) }
+    if time.is_zero() { Err("write a time of more than 0s and at most 365days".to_owned()) } else { Ok(time) }
 }
 
 /// A time that may be none.
 fn delay(text: &str) -> Result<Time, String> {
     let time: Duration =
-        humantime::parse_duration(text).map_err(|error| format!("{error}; say such as 500ms or 2s"))?;
-    if time > FOREVER { Err("say at most 365days".to_owned()) } else { Ok(time.into()) }
+        humantime::parse_duration(text).map_err(|error| format!("{error}; write a time such as 500ms or 2s"))?;
+    if time > FOREVER { Err("write a time of at most 365days".to_owned()) } else { Ok(time.into()) }
 }
 
 #[cfg(test)]

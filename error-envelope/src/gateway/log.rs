@@ -23,7 +23,7 @@ use crate::failure::CommandError;
 /// each folder that is replaced.
 const FILTER: &str = "RUST_LOG";
 const DEFAULT: &str = "info,tower_error_envelope=debug,notify=warn";
-const FILTER_HELP: &str = "say off, error, warn, info, debug or trace, alone or for a target, such as \
+const FILTER_HELP: &str = "write off, error, warn, info, debug or trace, alone or for a target, such as \
                            warn,tower_error_envelope=info; or unset it";
 
 /// What waits to be written: some seconds of a busy gateway, and less than 16 MiB.
@@ -34,9 +34,9 @@ const LOOK_EVERY: Duration = Duration::from_secs(5);
 /// The form of a log line.
 #[derive(Clone, Copy, Debug, ValueEnum)]
 pub(crate) enum Log {
-    /// For people.
+    /// Write lines for people.
     Text,
-    /// One JSON object a line.
+    /// Write one JSON object per line.
     Json,
 }
 
@@ -96,7 +96,7 @@ impl Writing {
                 tokio::time::sleep(LOOK_EVERY).await;
                 let lines = dropped.lines();
                 if lines > told {
-                    tracing::warn!(lines, "lines of the log were dropped so far: standard error did not take them");
+                    tracing::warn!(lines, "dropped log lines since the start: standard error did not accept them");
                     // It may have been dropped itself: then it is said again.
                     if dropped.lines() == lines {
                         told = lines;

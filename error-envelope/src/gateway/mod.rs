@@ -49,7 +49,7 @@ pub(crate) fn run(args: &Args) -> Result<u8, CommandError> {
 /// who has been told to stop.
 pub(crate) fn block_on<T>(main: impl Future<Output = Result<T, CommandError>>) -> Result<T, CommandError> {
     let runtime = tokio::runtime::Runtime::new();
-    let runtime = runtime.map_err(|error| CommandError::Io(format!("the runtime cannot start: {error}")))?;
+    let runtime = runtime.map_err(|error| CommandError::Io(format!("cannot start the runtime: {error}")))?;
     let outcome = runtime.block_on(main);
     runtime.shutdown_timeout(LAST_TASKS);
     outcome
@@ -69,8 +69,8 @@ fn reload_at_hangup(layer: &ErrorEnvelopeLayer, tls: Option<Arc<ServerTls>>) -> 
     let layer = layer.clone();
     let reload = move || match layer.reload() {
         Ok(true) => {}
-        Ok(false) => tracing::info!("SIGHUP: the policy is as it was before the reload"),
-        Err(error) => tracing::error!("SIGHUP: reload refused: {error}; the old policy stays in force"),
+        Ok(false) => tracing::info!("SIGHUP: the policy has not changed"),
+        Err(error) => tracing::error!(%error, "SIGHUP: reload failed; the old policy stays active"),
     };
     signals::at_hangup("policy-hangup", reload).map_err(no_signals)?;
     match tls {
@@ -80,7 +80,7 @@ fn reload_at_hangup(layer: &ErrorEnvelopeLayer, tls: Option<Arc<ServerTls>>) -> 
 }
 
 pub(crate) fn no_signals(error: std::io::Error) -> CommandError {
-    CommandError::Io(format!("signals cannot be listened to: {error}"))
+    CommandError::Io(format!("cannot listen to signals: {error}"))
 }
 
 /// Binds, and says where: the first line of standard output is for scripts that wait for it.

@@ -11,12 +11,12 @@ use crate::failure::CommandError;
 
 /// Its flags.
 #[derive(Debug, clap::Args)]
-#[command(next_help_heading = "On call")]
+#[command(next_help_heading = "Admin address")]
 pub(crate) struct AdminArgs {
-    /// Where to serve health, metrics, the policy in force, the kill switch and the observatory; a bare port is on loopback
+    /// Serve health, metrics, the active policy, the kill switch and the observatory here; a port alone means loopback
     #[arg(long, value_name = "ADDR")]
     admin: Option<String>,
-    /// A name by which the admin address may be asked, besides localhost and numbers; may be given again
+    /// Accept this host name on the admin address, besides localhost and IP addresses; repeatable
     #[arg(long, value_name = "NAME", requires = "admin", value_parser = host)]
     admin_host: Vec<String>,
 }
@@ -43,8 +43,8 @@ impl AdminListener {
         };
         let listener = listener.map_err(refused)?;
         let address = listener.local_addr().map_err(refused)?;
-        let metrics =
-            install_metrics().map_err(|error| CommandError::Io(format!("metrics cannot be recorded: {error}")))?;
+        let metrics = install_metrics()
+            .map_err(|error| CommandError::Io(format!("cannot install the metrics recorder: {error}")))?;
         let admin = args.admin_host.iter().fold(Admin::new().metrics(metrics), |admin, name| admin.allow_host(name));
         Ok(Self(Some(Listening { admin, listener, address })))
     }
@@ -73,5 +73,5 @@ impl AdminListener {
 fn host(name: &str) -> Result<String, String> {
     let is_name =
         !name.is_empty() && name.chars().all(|it| it.is_ascii_alphanumeric() || matches!(it, '-' | '.' | '_'));
-    if is_name { Ok(name.to_owned()) } else { Err("say a host's name alone, such as gateway.internal".to_owned()) }
+    if is_name { Ok(name.to_owned()) } else { Err("write a host name alone, such as gateway.internal".to_owned()) }
 }

@@ -21,16 +21,16 @@ use self::routes::Block;
 use crate::failure::{CommandError, print};
 use crate::text::one_line;
 
-/// Write a first policy
+/// Generate a first policy file
 ///
-/// From nothing it has every table with a comment; from an OpenAPI document the routes, what they decode, and how much.
-/// It begins in mode `observe`, which changes no answer.
+/// Without a document it has every table with a comment; from an OpenAPI document it has the routes and body limits.
+/// The policy starts in mode `observe`, which changes no response.
 #[derive(clap::Args)]
 pub(crate) struct Args {
-    /// An OpenAPI 3.0 or 3.1 document, JSON or YAML
+    /// Read the routes from this OpenAPI 3.0 or 3.1 document, JSON or YAML
     #[arg(long, value_name = "FILE")]
     openapi: Option<PathBuf>,
-    /// Where to write it; a file that is there already stays [default: standard output]
+    /// Write to this new file; an existing file is never overwritten [default: standard output]
     #[arg(long, value_name = "FILE")]
     output: Option<PathBuf>,
 }
@@ -128,8 +128,8 @@ fn blamed<'b>(blocks: &'b mut [Block], text: &str, error: &PolicyError) -> Optio
 fn write_file(path: &Path, text: &str) -> Result<(), CommandError> {
     let failed = |error: std::io::Error| {
         let what = match error.kind() {
-            std::io::ErrorKind::AlreadyExists => "is there already; name another file, or remove it".to_owned(),
-            _ => format!("cannot be written: {error}; name a file in a folder that can be written"),
+            std::io::ErrorKind::AlreadyExists => "the file already exists; name another file, or remove it".to_owned(),
+            _ => format!("cannot be written: {error}; name a file in a writable folder"),
         };
         CommandError::Io(format!("{}: {what}", path.display()))
     };

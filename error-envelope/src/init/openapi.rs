@@ -41,35 +41,36 @@ impl Document {
         let name = path.display();
         let size = fs::metadata(path).map_err(|error| unreadable(path, &error))?.len();
         if size > MOST_BYTES {
-            return Err(CommandError::Io(format!("{name}: {size} bytes are no document; at most 64 MiB are read")));
+            return Err(CommandError::Io(format!("{name}: the file has {size} bytes; at most 64 MiB are read")));
         }
         let bytes = fs::read(path).map_err(|error| unreadable(path, &error))?;
         let text = String::from_utf8(bytes)
-            .map_err(|_| CommandError::Io(format!("{name}: it is no UTF-8; save it as such")))?;
+            .map_err(|_| CommandError::Io(format!("{name}: the file is not UTF-8; save it as UTF-8")))?;
         let text = text.trim_start_matches('\u{feff}');
         let value: Value = if text.trim_start().starts_with('{') {
             serde_json::from_str(text).map_err(|error| {
                 let (line, column) = (error.line(), error.column());
                 CommandError::Io(format!(
-                    "{name}:{line}:{column}: no JSON: {}; mend it, or export it again",
+                    "{name}:{line}:{column}: not valid JSON: {}; correct it, or export it again",
                     without_place(&error)
                 ))
             })?
         } else {
-            serde_saphyr::from_str(text).map_err(|error| CommandError::Io(format!("{name}: no YAML: {}", error)))?
+            serde_saphyr::from_str(text)
+                .map_err(|error| CommandError::Io(format!("{name}: not valid YAML: {}", error)))?
         };
         let version = value.get("openapi").map(|version| version.as_str().unwrap_or_default().to_owned());
         match version.as_deref() {
             Some(version) if version.starts_with("3.0") || version.starts_with("3.1") => Ok(Self(value)),
             Some(version) => {
                 let version = cut(&one_line(version), 20);
-                Err(CommandError::Io(format!("{name}: openapi: {version:?} is not read; 3.0 and 3.1 are")))
+                Err(CommandError::Io(format!("{name}: openapi: version {version:?} is not supported; use 3.0 or 3.1")))
             }
-            None if value.get("swagger").is_some() => {
-                Err(CommandError::Io(format!("{name}: swagger: 2.0 is not read; convert it to OpenAPI 3 first")))
-            }
+            None if value.get("swagger").is_some() => Err(CommandError::Io(format!(
+                "{name}: swagger: version 2.0 is not supported; convert it to OpenAPI 3 first"
+            ))),
             None => Err(CommandError::Io(format!(
-                "{name}: it has no `openapi`: write `openapi: 3.1.0`, or name another file"
+                "{name}: the key `openapi` is missing: write `openapi: 3.1.0`, or name another file"
             ))),
         }
     }

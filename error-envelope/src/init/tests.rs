@@ -61,7 +61,7 @@ fn each_operation_is_a_route_that_says_what_the_document_does() {
         "[[route]]\nmatch = \"POST /v1/orders\"\njson = true\n# declares 409: Taken\n# declares default\n# asks for credentials: token\n",
         "match = \"PUT /v1/orders/{id}/note\"\ncontent_types = [\"text/plain\"]\nbody_limit = 2000   # by maxLength\n# declares 410: The order is gone.\n",
         "match = \"POST /v1/orders/{id}/photo\"\ncontent_types = [\"image/png\", \"image/webp\"]\n# asks",
-        "are two routes for one path",
+        "match the same paths",
         "# [[route]]\n# match = \"PUT /v1/orders/{other}/note\"\n",
     ] {
         assert!(text.contains(part), "{part}\n---\n{text}");
@@ -131,13 +131,13 @@ fn a_policy_from_nothing_is_right_with_and_without_its_comments() {
 #[test]
 fn what_is_no_document_is_told_with_its_place() {
     for (name, text, told) in [
-        ("a.json", "{\"openapi\": \"3.1.0\",\n \"paths\": }", "FILE:2:11: no JSON: expected value; mend it"),
-        ("a.json", "{\"openapi\": \"2.0\"}", "FILE: openapi: \"2.0\" is not read"),
-        ("a.json", "{\"swagger\": \"2.0\"}", "FILE: swagger: 2.0 is not read"),
-        ("a.yaml", "a: [", "FILE: no YAML: "),
-        ("a.yaml", "", "FILE: it has no `openapi`"),
-        ("a.yaml", "hello", "FILE: it has no `openapi`"),
-        ("a.yaml", "- 1", "FILE: it has no `openapi`"),
+        ("a.json", "{\"openapi\": \"3.1.0\",\n \"paths\": }", "FILE:2:11: not valid JSON: expected value; correct it"),
+        ("a.json", "{\"openapi\": \"2.0\"}", "FILE: openapi: version \"2.0\" is not supported"),
+        ("a.json", "{\"swagger\": \"2.0\"}", "FILE: swagger: version 2.0 is not supported"),
+        ("a.yaml", "a: [", "FILE: not valid YAML: "),
+        ("a.yaml", "", "FILE: the key `openapi` is missing"),
+        ("a.yaml", "hello", "FILE: the key `openapi` is missing"),
+        ("a.yaml", "- 1", "FILE: the key `openapi` is missing"),
     ] {
         let why = policy_of(name, text).unwrap_err();
         assert!(why.starts_with(told), "{text}: {why}");
@@ -155,7 +155,7 @@ fn a_file_that_is_there_stays_and_nothing_else_is_left() {
     let path = folder.path().join("policy.toml");
     write_file(&path, "a").unwrap();
     let Err(CommandError::Io(why)) = write_file(&path, "b") else { panic!("overwritten") };
-    assert!(why.contains("is there already"), "{why}");
+    assert!(why.contains("already exists"), "{why}");
     assert_eq!(fs::read_to_string(&path).unwrap(), "a");
     let Err(CommandError::Io(why)) = write_file(&folder.path().join("none/policy.toml"), "b") else {
         panic!("written")

@@ -35,8 +35,8 @@ pub(super) fn each(path: &Path, mut reader: Reader, mut see: impl FnMut(Seen)) -
         return Ok(());
     }
     let wrong = format!(
-        "{}: neither a HAR nor a log of the layer's: no line has an error under the target {TARGET}; let the log have \
-         that target at INFO, as text or as JSON lines",
+        "{}: neither a HAR file nor a log of the layer: no line has an error with the target {TARGET}; log that \
+         target at INFO, as text or as JSON lines",
         path.display()
     );
     Err(CommandError::Io(wrong))
@@ -130,7 +130,7 @@ fn is_code(code: &str) -> bool {
 mod tests {
     use super::*;
 
-    const TEXT: &str = r#"2026-01-01T00:00:00.0Z  INFO request{request_id=req_1}: tower_error_envelope: observed: the error would have been answered request_id=req_1 code="conflict" status=409 would_be_status=409 origin="inner" dialect="error_text" route="POST|PUT /a/{id}" mode="observe" decided_by="status" unknown_code="NAME_TAKEN" cause="a \"code\"=\"x\" b""#;
+    const TEXT: &str = r#"2026-01-01T00:00:00.0Z  INFO request{request_id=req_1}: tower_error_envelope: observed only: the layer would have returned an error request_id=req_1 code="conflict" status=409 would_be_status=409 origin="inner" dialect="error_text" route="POST|PUT /a/{id}" mode="observe" decided_by="status" unknown_code="NAME_TAKEN" cause="a \"code\"=\"x\" b""#;
     const JSON: &str = r#"{"timestamp":"t","level":"INFO","fields":{"message":"m","request_id":"req_1","code":"conflict","status":409,"origin":"inner","dialect":"error_text","route":"POST|PUT /a/{id}","mode":"observe","decided_by":"status","unknown_code":"NAME_TAKEN"},"target":"tower_error_envelope","span":{"status":500}}"#;
 
     #[test]

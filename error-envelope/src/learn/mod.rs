@@ -21,14 +21,14 @@ use crate::trial::Trial;
 
 /// Draft rules for errors that have no code yet
 ///
-/// Reads the layer's log (text or JSON lines; mode `observe` is enough) or a HAR, and writes tables of rules and codes to
-/// append to a policy: the most frequent first, no value of any text.
+/// Reads the layer's log (text or JSON lines; mode `observe` is enough) or a HAR file, and writes rules and codes to
+/// append to a policy: the most frequent first, without the variable parts of messages.
 #[derive(clap::Args)]
 pub(crate) struct Args {
-    /// The policy that they are for: its own codes are used, and with a HAR its rules [default: what holds without one]
+    /// Use the codes of this policy, and with a HAR file its rules [default: the built-in settings]
     #[arg(long, value_name = "FILE")]
     policy: Option<PathBuf>,
-    /// A log of the layer's, or a HAR
+    /// Read this log of the layer, or this HAR file
     #[arg(value_name = "LOG|HAR")]
     file: PathBuf,
 }

@@ -27,6 +27,6 @@ pub(super) enum ProbeError {
     Silent(Duration),
     /// The connection broke, or what came is no HTTP.
     Broken(String),
-    /// HTTP/2 is not spoken.
+    /// the service does not support HTTP/2.
     NoHttp2,
 }

@@ -44,71 +44,71 @@ use self::walk::{ProbeOptions, ProbeRun};
 use crate::failure::{CommandError, print};
 use crate::policy;
 
-/// Ask a running service for its errors, and say whether it keeps the contract
+/// Check a running service against the error contract
 ///
-/// It sends at most 78 requests, one after the other: unknown paths, other methods, wrong credentials, bodies that are
-/// malformed or one byte over the limit. A route's own method is sent without credentials, with nobody's, or without a header
-/// that it requires: safe methods first, DELETE only where --protected names it. Exit codes: 0 each line passed or was skipped, 1 one failed or none passed, 2 the
-/// service cannot be reached.
+/// Sends at most 78 requests, one after the other: unknown paths, other methods, wrong credentials, bodies that are
+/// malformed or one byte over the limit. A route's own method is sent without credentials, with invalid ones, or without a
+/// required header: safe methods first, DELETE only if --protected names it. Exit codes: 0 each probe passed or was
+/// skipped, 1 a probe failed or none passed, 2 the service cannot be reached.
 #[derive(clap::Args)]
 pub(crate) struct Args {
-    /// Where the service is, such as http://127.0.0.1:8080
+    /// Probe the service at this URL, such as http://127.0.0.1:8080
     url: String,
-    /// The policy that the service has: its routes, limits, headers and credentials are asked
+    /// Probe the routes, limits, headers and credentials of this policy, which the service must have loaded
     #[arg(long, value_name = "FILE")]
     policy: Option<PathBuf>,
-    /// A path that decodes JSON, such as POST:/orders
+    /// Probe this path with malformed JSON, such as POST:/orders; repeatable
     #[arg(long, value_name = "METHOD:PATH", value_parser = route)]
     json_path: Vec<(Method, String)>,
-    /// A path that asks for credentials, such as GET:/account
+    /// Probe this path with missing and invalid credentials, such as GET:/account; repeatable
     #[arg(long, value_name = "METHOD:PATH", value_parser = route)]
     protected: Vec<(Method, String)>,
-    /// The header in which --protected takes a key; without it, a bearer token
+    /// Send the key for --protected in this header [default: a bearer token]
     #[arg(long, value_name = "NAME", requires = "protected", conflicts_with = "policy")]
     key_header: Option<String>,
-    /// How many bytes a body may have, without a policy [default: 1048576]
+    /// Set the service's body limit in bytes, if there is no policy [default: 1048576]
     #[arg(long, value_name = "BYTES", conflicts_with = "policy")]
     body_limit: Option<u64>,
-    /// A header line of each request, "NAME: VALUE"; no secrets, which others see on the command line
+    /// Add this header to each request, "NAME: VALUE"; for secrets use --header-env, as other users can read a command line
     #[arg(long, value_name = "LINE")]
     header: Vec<String>,
-    /// A header line whose value is an environment variable's, such as authorization=TOKEN
+    /// Add a header with the value of an environment variable, such as authorization=TOKEN
     #[arg(long, value_name = "NAME=VARIABLE")]
     header_env: Vec<String>,
-    /// Certificates in PEM to trust instead of the platform's
+    /// Trust the PEM certificates in FILE instead of the platform's
     #[arg(long, value_name = "FILE")]
     ca: Option<PathBuf>,
-    /// At most so many requests in a second
+    /// Limit the requests per second
     #[arg(long, value_name = "NUMBER", default_value_t = 10.0, value_parser = rate)]
     rate: f64,
-    /// How many seconds an answer may take
+    /// Limit the time of a response, in seconds
     #[arg(long, value_name = "SECONDS", default_value_t = 10.0, value_parser = rate)]
     timeout: f64,
-    /// The longest body to send, in bytes
+    /// Limit the size of a request body, in bytes; a probe that needs a larger one is skipped
     #[arg(long, value_name = "BYTES", default_value_t = 4 * 1024 * 1024)]
     max_upload: u64,
-    /// How to write what was found
+    /// Set the output format
     #[arg(long, value_name = "FORMAT", value_enum, default_value_t)]
     format: Format,
-    /// Exit with 1 where a line was skipped, too
+    /// Exit with 1 also if a probe was skipped
     #[arg(long)]
     deny_skipped: bool,
-    /// Say what would be sent, and send nothing
+    /// Print the requests without sending them
     #[arg(long)]
     dry_run: bool,
-    /// Say on standard error what is sent, and the heads that come
+    /// Print each request and response head to standard error
     #[arg(long)]
     verbose: bool,
 }
 
 #[derive(Clone, Copy, Default, ValueEnum)]
 enum Format {
-    /// A line each, with what is wrong below it
+    /// Print one line per probe, with its findings below
     #[default]
     Human,
-    /// One object
+    /// Print one JSON object
     Json,
-    /// JUnit's XML, a case a line
+    /// Print JUnit XML, one test case per probe
     Junit,
 }
 
@@ -120,7 +120,7 @@ pub(crate) fn run(args: &Args) -> Result<u8, CommandError> {
         return print(&dry(&known)).map(|()| 0);
     }
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    let runtime = runtime.map_err(|error| CommandError::Io(format!("cannot begin: {error}")))?;
+    let runtime = runtime.map_err(|error| CommandError::Io(format!("cannot start the runtime: {error}")))?;
     let manner = ProbeOptions {
         patience: Duration::from_secs_f64(args.timeout),
         pause: Duration::from_secs_f64(args.rate.recip()),
@@ -216,7 +216,7 @@ fn dry(known: &Known) -> String {
             let first = planned.first().map(|planned| planned.asked.to_string()).unwrap_or_default();
             let more = match planned.len() {
                 ..=1 => String::new(),
-                count => format!(" (and up to {} more where this is not answered so)", count - 1),
+                count => format!(" (and up to {} more if the response differs)", count - 1),
             };
             format!("# {}: {}{more}\n{first}\n", probe.name, probe.about)
         }
@@ -247,8 +247,8 @@ fn header_variable(text: &str) -> Result<(HeaderName, HeaderValue), CommandError
     let (name, variable) = text.split_once('=').ok_or_else(|| wrong(""))?;
     let name: HeaderName = name.parse().map_err(|_| wrong(""))?;
     let value = std::env::var(variable);
-    let value = value.map_err(|_| wrong(&format!("{name}: the environment has no such variable; ")))?;
-    let value = value.parse().map_err(|_| wrong(&format!("{name}: the variable has no value for a header; ")))?;
+    let value = value.map_err(|_| wrong(&format!("{name}: the environment variable is not set; ")))?;
+    let value = value.parse().map_err(|_| wrong(&format!("{name}: the value is not a valid header value; ")))?;
     Ok((name, value))
 }
 

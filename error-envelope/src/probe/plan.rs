@@ -178,7 +178,7 @@ impl Known {
             return Err(Some(format!("is in mode {mode:?}, where answers keep their shape; ask again in \"enforce\"")));
         }
         if matches!(probe.body, Body::Sent | Body::Chunked) && asked.body.length() > self.max_upload {
-            return Err(Some(format!("takes more than {} bytes; raise --max-upload", self.max_upload)));
+            return Err(Some(format!("needs a body of more than {} bytes; raise --max-upload", self.max_upload)));
         }
         if probe.path == Place::Json && !guards.decodes || probe.body == Body::Unsent && guards.body_limit.is_none() {
             return Err(None);

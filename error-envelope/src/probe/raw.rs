@@ -57,7 +57,11 @@ pub(super) async fn send_request(
             }
             None if read.len() > MOST => return Err(ProbeError::Broken("a head of more than 256 KiB".to_owned())),
             None if stream.read_buf(&mut read).await.map_err(broken)? == 0 => {
-                let what = if read.is_empty() { "closed without an answer" } else { "closed within a head" };
+                let what = if read.is_empty() {
+                    "connection closed without a response"
+                } else {
+                    "connection closed within a response head"
+                };
                 return Err(ProbeError::Broken(what.to_owned()));
             }
             None => {}

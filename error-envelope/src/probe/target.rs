@@ -40,39 +40,42 @@ impl Target {
         if url.contains('@') {
             // It is not repeated: what stands before the sign is a secret.
             return Err(CommandError::Io(
-                "the URL has credentials: give them by --header-env NAME=VARIABLE".to_owned(),
+                "the URL has credentials: pass them with --header-env NAME=VARIABLE".to_owned(),
             ));
         }
         // A query may have a key.
         let told = url.split(['?', '#']).next().unwrap_or_default();
         let wrong =
             |what: &str| CommandError::Io(format!("{told:?}: {what}; write one such as https://api.example.com"));
-        let uri: Uri = url.parse().map_err(|_| wrong("no URL"))?;
+        let uri: Uri = url.parse().map_err(|_| wrong("not a valid URL"))?;
         let (Some(scheme), Some(authority)) = (uri.scheme(), uri.authority().cloned()) else {
-            return Err(wrong("no URL with a scheme and a host"));
+            return Err(wrong("not a URL with a scheme and a host"));
         };
         if uri.query().is_some() {
-            return Err(wrong("a URL with a query"));
+            return Err(wrong("the URL has a query"));
         }
         if uri.path().len() > 1 {
-            return Err(wrong("a URL with a path, which the policy and the command line say in full"));
+            return Err(wrong("the URL has a path; the policy and the flags give full paths"));
         }
         let is_https = *scheme == Scheme::HTTPS;
         if !is_https && *scheme != Scheme::HTTP {
-            return Err(wrong("neither http nor https"));
+            return Err(wrong("the scheme is neither http nor https"));
         }
         let host = authority.host().trim_matches(['[', ']']).to_owned();
         let tls = match is_https {
-            false if ca.is_some() => return Err(wrong("--ca is for https")),
+            false if ca.is_some() => return Err(wrong("--ca needs an https URL")),
             false => None,
             true => {
-                let name = ServerName::try_from(host).map_err(|_| wrong("no host that a certificate can name"))?;
+                let name =
+                    ServerName::try_from(host).map_err(|_| wrong("not a valid server name for a certificate"))?;
                 Some(Tls { name, roots: Arc::new(roots(ca, "--ca")?) })
             }
         };
         let port = match authority.port_u16() {
             Some(port) => port,
-            None if authority.as_str() != authority.host() => return Err(wrong("no port of 0 to 65535")),
+            None if authority.as_str() != authority.host() => {
+                return Err(wrong("the port is not a number of 0 to 65535"));
+            }
             None if is_https => 443,
             None => 80,
         };

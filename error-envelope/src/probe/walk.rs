@@ -79,7 +79,7 @@ impl<'a> ProbeRun<'a> {
         let mut last = skipped(probe, probe.otherwise.to_owned());
         for planned in planned {
             if self.silent >= MOST_SILENT {
-                let why = format!("not asked: {MOST_SILENT} requests in a row had no answer");
+                let why = format!("not sent: {MOST_SILENT} requests in a row had no response");
                 last.outcome = Outcome::Skipped(why);
                 return Ok(last);
             }
@@ -144,7 +144,7 @@ impl<'a> ProbeRun<'a> {
         };
         match no_answer {
             ProbeError::Unreachable(_) if self.answered == 0 => {
-                Err(CommandError::Io(format!("{told}\n = help: start the service, and name where it listens")))
+                Err(CommandError::Io(format!("{told}\n = help: start the service, and give its URL")))
             }
             ProbeError::NoHttp2 => Ok(Outcome::Skipped(format!("{told}; {}", probe.otherwise))),
             ProbeError::Unreachable(_) | ProbeError::Silent(_) | ProbeError::Broken(_) => {
@@ -190,9 +190,9 @@ impl ProbeError {
     fn to_text(&self) -> String {
         match self {
             Self::Unreachable(why) => format!("cannot be reached: {why}"),
-            Self::Silent(patience) => format!("no answer within {} s", patience.as_secs_f32()),
+            Self::Silent(patience) => format!("no response within {} s", patience.as_secs_f32()),
             Self::Broken(why) => format!("no answer: {why}"),
-            Self::NoHttp2 => "HTTP/2 is not spoken".to_owned(),
+            Self::NoHttp2 => "the service does not support HTTP/2".to_owned(),
         }
     }
 }

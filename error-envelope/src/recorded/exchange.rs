@@ -48,11 +48,13 @@ pub(super) fn request_bytes(request: &Request<Bytes>, told: Option<u64>) -> u64 
 
 /// What stands in a head is put into it in its order.
 pub(super) fn insert_header(headers: &mut HeaderMap, name: &str, value: &[u8]) -> Result<(), String> {
-    let name_of = http::HeaderName::from_bytes(name.as_bytes()).map_err(|_| format!("{name:?} is no header's name"))?;
-    let value = http::HeaderValue::from_bytes(value).map_err(|_| format!("the value of {name} is none"))?;
+    let name_of =
+        http::HeaderName::from_bytes(name.as_bytes()).map_err(|_| format!("{name:?} is not a valid header name"))?;
+    let value =
+        http::HeaderValue::from_bytes(value).map_err(|_| format!("the value of {name} is not a valid header value"))?;
     match headers.try_append(name_of, value) {
         Ok(_) => Ok(()),
-        Err(_) => Err("it has too many headers".to_owned()),
+        Err(_) => Err("the message has too many headers".to_owned()),
     }
 }
 

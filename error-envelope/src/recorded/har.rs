@@ -29,7 +29,8 @@ pub(super) fn each(path: &Path, reader: Reader, take: &mut Take<'_>) -> Result<u
         (Some(failure), _) => Err(failure),
         (None, Err(error)) => Err(broken(path, reading.entry, &error)),
         (None, Ok(())) if !reading.found => {
-            let wrong = "no HAR: it has no list `log.entries`; export one from a browser's network panel or a proxy";
+            let wrong =
+                "not a HAR file: it has no list `log.entries`; export one from a browser's network panel or a proxy";
             Err(CommandError::Io(format!("{}: {wrong}", path.display())))
         }
         (None, Ok(())) => Ok(reading.unanswered),
@@ -44,7 +45,9 @@ fn broken(path: &Path, entry: usize, error: &serde_json::Error) -> CommandError 
         }
         serde_json::error::Category::Eof => "the file ends too early",
         serde_json::error::Category::Syntax => "no JSON",
-        serde_json::error::Category::Data => "no HAR: an entry has a `request` and a `response` with their members",
+        serde_json::error::Category::Data => {
+            "not a HAR file: each entry needs a `request` and a `response` with their fields"
+        }
     };
     let (line, column) = (error.line(), error.column());
     CommandError::Io(format!("{}:{line}:{column}: log.entries[{entry}]: {what}; export it again", path.display()))
@@ -203,7 +206,7 @@ impl Entry {
         let Self { request: asked, response: said } = self;
         let mut headers = headers_of(&asked.headers).map_err(|wrong| format!("request.headers: {wrong}"))?;
         let uri: Result<Uri, _> = asked.url.parse().or_else(|_| encoded(&asked.url).parse());
-        let uri = uri.map_err(|error| format!("request.url: it is no URL: {error}"))?;
+        let uri = uri.map_err(|error| format!("request.url: not a valid URL: {error}"))?;
         if let Some(authority) = uri.authority().filter(|_| !headers.contains_key(HOST)) {
             insert_header(&mut headers, "host", authority.as_str().as_bytes())
                 .map_err(|wrong| format!("request.url: {wrong}"))?;
@@ -211,10 +214,10 @@ impl Entry {
         let body = asked.post_data.unwrap_or_default().body().map_err(|wrong| format!("request.postData.{wrong}"))?;
         let mut request = Request::new(body.unwrap_or_default());
         *request.method_mut() =
-            asked.method.parse().map_err(|_| "request.method: it is no method: one is such as GET".to_owned())?;
+            asked.method.parse().map_err(|_| "request.method: not a valid method, such as GET".to_owned())?;
         *request.uri_mut() = match uri.path_and_query() {
-            Some(path) => path.as_str().parse().map_err(|error| format!("request.url: it is no URL: {error}"))?,
-            None => return Err("request.url: it has no path".to_owned()),
+            Some(path) => path.as_str().parse().map_err(|error| format!("request.url: not a valid URL: {error}"))?,
+            None => return Err("request.url: the URL has no path".to_owned()),
         };
         (*request.version_mut(), *request.headers_mut()) = (version(&asked.http_version), headers);
 
@@ -226,7 +229,7 @@ impl Entry {
                 .map_err(|it| format!("response.content.mimeType: {it}"))?;
         }
         let status = u16::try_from(said.status).ok().and_then(|status| http::StatusCode::from_u16(status).ok());
-        let status = status.ok_or_else(|| format!("response.status: {} is no status", said.status))?;
+        let status = status.ok_or_else(|| format!("response.status: {} is not a valid status", said.status))?;
         let empty = said.content.size == 0 && said.content.text.is_none();
         let body = said.content.body().map_err(|wrong| format!("response.content.{wrong}"))?;
         let body = if empty { Some(Bytes::new()) } else { body };
@@ -249,9 +252,9 @@ impl Content {
             (Some(text), Some("base64")) => STANDARD
                 .decode(text.trim())
                 .map(|body| Some(body.into()))
-                .map_err(|_| "text: it is no base64".to_owned()),
+                .map_err(|_| "text: not valid base64".to_owned()),
             (Some(text), None | Some("")) => Ok(Some(text.into_bytes().into())),
-            (Some(_), Some(_)) => Err("encoding: it is neither base64 nor left out".to_owned()),
+            (Some(_), Some(_)) => Err("encoding: only base64 is supported".to_owned()),
         }
     }
 }

@@ -74,7 +74,7 @@ fn read(path: &Path, reader: Reader) -> Result<Vec<u8>, CommandError> {
     let mut text = Vec::new();
     reader.take(MOST_BYTES + 1).read_to_end(&mut text).map_err(|error| unreadable(path, &error))?;
     if text.len() as u64 > MOST_BYTES {
-        let wrong = format!("{}: no recorded error is as long; at most 64 MiB are read", path.display());
+        let wrong = format!("{}: the file is too long; at most 64 MiB are read", path.display());
         return Err(CommandError::Io(wrong));
     }
     Ok(text)
@@ -91,12 +91,12 @@ struct Head<'a> {
     length: usize,
 }
 
-const NO_HEAD: &str = "no message: a response begins with a line such as `HTTP/1.1 404 Not Found`, a request with one \
+const NO_HEAD: &str = "not an HTTP message: a response begins with a line such as `HTTP/1.1 404 Not Found`, a request with one \
                        such as `GET /orders HTTP/1.1`; `curl -i` writes such files";
 
 fn head_of(text: &[u8]) -> Result<Head<'_>, String> {
     if text.trim_ascii().is_empty() {
-        return Err(format!("it is empty, and {NO_HEAD}"));
+        return Err(format!("the file is empty: {NO_HEAD}"));
     }
     let end = text.iter().position(|byte| *byte == b'\n').unwrap_or(text.len());
     let first = text[..end].trim_ascii_end();
@@ -118,7 +118,7 @@ fn status_of(first: &[u8]) -> Result<(StatusCode, Version), String> {
     let (version, rest) = line.split_once(' ').unwrap_or((line, ""));
     let version = version_of(version)?;
     let status = rest.split(' ').next().unwrap_or_default();
-    let status = status.parse().map_err(|_| format!("{status:?} is no status: write one such as 404"))?;
+    let status = status.parse().map_err(|_| format!("{status:?} is not a valid status: write one such as 404"))?;
     Ok((status, version))
 }
 
@@ -130,11 +130,11 @@ fn request_line(first: &[u8]) -> Result<(Method, Uri, Version), String> {
         [method, target] => (method, target, Version::HTTP_11),
         _ => return Err(NO_HEAD.to_owned()),
     };
-    let method = method.parse().map_err(|_| format!("{method:?} is no method: write one such as GET"))?;
-    let uri: Uri = target.parse().map_err(|error| format!("{:?} is no target: {error}", shown(target)))?;
+    let method = method.parse().map_err(|_| format!("{method:?} is not a valid method: write one such as GET"))?;
+    let uri: Uri = target.parse().map_err(|error| format!("{:?} is not a valid target: {error}", shown(target)))?;
     match uri.path().starts_with('/') || uri.path() == "*" || method == Method::CONNECT {
         true => Ok((method, uri, version)),
-        false => Err(format!("{:?} is no target: write a path such as /orders, or a URL", shown(target))),
+        false => Err(format!("{:?} is not a valid target: write a path such as /orders, or a URL", shown(target))),
     }
 }
 
@@ -160,12 +160,12 @@ fn headers_of(head: &Head<'_>, path: &Path, line: usize) -> Result<HeaderMap, Co
         let mut slots = [httparse::EMPTY_HEADER; 1];
         let parsed = httparse::parse_headers(&text, &mut slots);
         let Ok(httparse::Status::Complete((_, [header]))) = parsed else {
-            let wrong = "no header: write `name: value`, and an empty line before the body";
+            let wrong = "not a header: write `name: value`, and an empty line before the body";
             return Err(error(path, at, wrong));
         };
         insert_header(&mut headers, header.name, header.value).map_err(|wrong| error(path, at, &wrong))?;
         if headers.len() > MOST_HEADERS {
-            return Err(error(path, at, "more headers than a server takes"));
+            return Err(error(path, at, "too many headers"));
         }
     }
     Ok(headers)

@@ -74,12 +74,12 @@ fn a_request_beside_the_response_belongs_to_it() {
 fn what_is_no_message_is_told_with_its_line() {
     let folder = Folder::new();
     for (text, place) in [
-        ("", "FILE:1: it is empty"),
-        ("hello", "FILE:1: no message"),
-        ("\u{1}\u{2}SSH-2.0", "FILE:1: no message"),
-        ("HTTP/1.1 4x4 No\r\n\r\n", "FILE:1: \"4x4\" is no status"),
-        ("HTTP/1.1 404 No\r\na: b\r\nno header\r\n\r\n", "FILE:3: no header"),
-        ("HTTP/1.1 100 C\r\n\r\nHTTP/1.1 404 No\r\na: b\r\n:\r\n\r\n", "FILE:5: no header"),
+        ("", "FILE:1: the file is empty"),
+        ("hello", "FILE:1: not an HTTP message"),
+        ("\u{1}\u{2}SSH-2.0", "FILE:1: not an HTTP message"),
+        ("HTTP/1.1 4x4 No\r\n\r\n", "FILE:1: \"4x4\" is not a valid status"),
+        ("HTTP/1.1 404 No\r\na: b\r\nno header\r\n\r\n", "FILE:3: not a header"),
+        ("HTTP/1.1 100 C\r\n\r\nHTTP/1.1 404 No\r\na: b\r\n:\r\n\r\n", "FILE:5: not a header"),
     ] {
         let why = read(&folder.put("a.http", text)).unwrap_err();
         assert!(why.starts_with(place), "{text:?}: {why}");
@@ -87,7 +87,7 @@ fn what_is_no_message_is_told_with_its_line() {
     for target in ["/a\u{1}b?key=hunter2", "a?key=hunter2"] {
         let path = folder.put("c.http", format!("GET {target} HTTP/1.1\r\n\r\n"));
         let Err(CommandError::Io(why)) = http_file::request(&path) else { panic!("{target}") };
-        assert!(why.contains("is no target") && !why.contains("hunter2"), "{why}");
+        assert!(why.contains("is not a valid target") && !why.contains("hunter2"), "{why}");
     }
     let beside = folder.put("b.request.http", "GET\r\n\r\n");
     let response = folder.put("b.http", "HTTP/1.1 404 No\r\n\r\n");
@@ -95,7 +95,7 @@ fn what_is_no_message_is_told_with_its_line() {
         Err(CommandError::Io(why)) => why,
         other => panic!("{other:?}"),
     };
-    assert!(why.starts_with(&format!("{}:1: no message", beside.display())), "{why}");
+    assert!(why.starts_with(&format!("{}:1: not an HTTP message", beside.display())), "{why}");
 }
 
 const ENTRY: &str = r#"{"startedDateTime":"2026-01-01T00:00:00Z","request":{"method":"POST","url":"https://a.example/b?c=d#e",
@@ -185,12 +185,16 @@ fn a_broken_har_is_told_with_its_place_and_without_its_values() {
     for (text, told) in [
         (cut.to_owned(), "FILE:6:", "log.entries[1]: the file ends too early"),
         ("{\"log\":{\"entries\":[{]}}".to_owned(), "FILE:1:21", "log.entries[0]: no JSON"),
-        ("{\"log\":{}}\n ".to_owned(), "FILE: ", "no HAR"),
-        (secret("\"status\":404", "\"status\":\"hunter2\""), "FILE:", "log.entries[1]: no HAR"),
-        (secret("\"status\":404", "\"status\":1000"), "FILE: log.entries[1].response.status", "1000 is no status"),
-        (secret("Z29uZQ==", "!hunter2!"), "FILE: log.entries[1].response.content.text", "no base64"),
-        (secret("https://a.example/b?c=d#e", "hunter2 x"), "FILE: log.entries[1].request.url", "no URL"),
-        (secret("\"Accept\"", "\"Acc ept\""), "FILE: log.entries[1].request.headers", "no header's name"),
+        ("{\"log\":{}}\n ".to_owned(), "FILE: ", "not a HAR file"),
+        (secret("\"status\":404", "\"status\":\"hunter2\""), "FILE:", "log.entries[1]: not a HAR file"),
+        (
+            secret("\"status\":404", "\"status\":1000"),
+            "FILE: log.entries[1].response.status",
+            "1000 is not a valid status",
+        ),
+        (secret("Z29uZQ==", "!hunter2!"), "FILE: log.entries[1].response.content.text", "not valid base64"),
+        (secret("https://a.example/b?c=d#e", "hunter2 x"), "FILE: log.entries[1].request.url", "not a valid URL"),
+        (secret("\"Accept\"", "\"Acc ept\""), "FILE: log.entries[1].request.headers", "not a valid header name"),
     ]
     .map(|(text, place, what)| (text, (place, what)))
     {

@@ -99,7 +99,7 @@ impl Change {
             what.push("status".to_owned());
         }
         if old.auth != new.auth {
-            what.push("credentials that are asked for".to_owned());
+            what.push("required credentials".to_owned());
         }
         what.extend(headers(&old.headers, &new.headers));
         if old.body != new.body {
@@ -129,7 +129,7 @@ fn bodies(old: Option<&Bytes>, new: Option<&Bytes>) -> Vec<String> {
     let mut members = Vec::new();
     differing("", &old, &new, &mut members);
     match members.len() {
-        0 => vec!["the bytes of the body, which say the same".to_owned()],
+        0 => vec!["the bytes of the body, with the same meaning".to_owned()],
         many if many > MOST_MEMBERS => vec![format!("body ({many} members)")],
         _ => members.into_iter().map(|member| format!("{MEMBER}{}", one_line(&member))).collect(),
     }
@@ -163,8 +163,8 @@ impl fmt::Display for Head {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.code {
             Some(code) => write!(f, "{} {code}", self.status),
-            None if self.passes => write!(f, "{} as it came", self.status),
-            None => write!(f, "{} without its body", self.status),
+            None if self.passes => write!(f, "{} unchanged", self.status),
+            None => write!(f, "{} without body", self.status),
         }
     }
 }
@@ -210,6 +210,6 @@ mod tests {
         assert_eq!(change.what, ["member /\\u{1b}]0;a\\u{7} b"]);
         let told = Answer { auth: "[\"app\"]".to_owned(), ..answer(409, "conflict", &[("a", "1")], "<p>") };
         let change = Change::between(&old, &told).unwrap();
-        assert_eq!(change.what, ["credentials that are asked for", "body"]);
+        assert_eq!(change.what, ["required credentials", "body"]);
     }
 }

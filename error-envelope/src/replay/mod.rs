@@ -18,32 +18,32 @@ use crate::recorded::{self, Recorded};
 use crate::text::{counted, cut, one_line, printable};
 use crate::trial::Trial;
 
-/// Say what a changed policy changes for clients
+/// Show how a policy change affects clients
 ///
-/// Tries recorded exchanges under both policies and groups what differs: a pull request shows its effect.
-/// Exits with 1 where something does. Recorded credentials are taken to be good.
+/// Applies both policies to recorded exchanges and groups the differences, for review in a pull request.
+/// Exits with 1 if there are differences. Credentials in the recordings are assumed valid.
 #[derive(clap::Args)]
 pub(crate) struct Args {
-    /// HAR files, and responses such as `curl -i` writes; NAME.request.http is the request of NAME.http
+    /// Read these HAR files and `curl -i` responses; NAME.request.http is the request of NAME.http
     #[arg(required = true, value_name = "CAPTURE")]
     captures: Vec<PathBuf>,
-    /// The policy that is in force
+    /// Compare with this policy, the active one
     #[arg(long, value_name = "FILE")]
     old: PathBuf,
-    /// The policy that shall be
+    /// Compare this policy, the new one
     #[arg(long, value_name = "FILE")]
     new: PathBuf,
-    /// How to write what changes
+    /// Set the output format
     #[arg(long, value_name = "FORMAT", value_enum, default_value_t)]
     format: Format,
 }
 
 #[derive(Clone, Copy, Default, ValueEnum)]
 enum Format {
-    /// Groups with their counts, and an example of each
+    /// Print groups with their counts, and an example of each
     #[default]
     Human,
-    /// One object: the groups, and how many exchanges there are
+    /// Print one JSON object: the groups, and the number of exchanges
     Json,
 }
 
@@ -146,12 +146,12 @@ impl Replay {
             out += &format!("{count} x {route}: {} -> {}\n", change.old, change.new);
             out += &format!("    changes: {}\n", change.to_text());
             let path = cut(&printable(&example.path), 60);
-            out += &format!("    such as {}: {} {path}\n\n", one_line(&example.place), example.method);
+            out += &format!("    for example {}: {} {path}\n\n", one_line(&example.place), example.method);
         }
         let changed: usize = groups.iter().map(|(_, count, _)| count).sum();
         let exchanges = counted(self.exchanges, "exchange");
         out += &match groups.len() {
-            0 => format!("{exchanges}: nothing changes for clients"),
+            0 => format!("{exchanges}: no changes for clients"),
             many => format!("{exchanges}: {} in {}", counted(changed, "changed answer"), counted(many, "group")),
         };
         if self.unanswered > 0 {

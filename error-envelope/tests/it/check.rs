@@ -24,12 +24,12 @@ fn the_given_policies_are_in_order() {
     assert!(all.out.ends_with("\n\n3 files: no errors, no warnings, 4 notes\n"), "{}", all.out);
     assert!(all.out.starts_with(
         "\
-tests/policies/voice-gateway.toml:71: route[7].auth: note: everybody is let in, under auth = [\"app\"] (line 7) [open-under-closed]
+tests/policies/voice-gateway.toml:71: route[7].auth: note: the route requires no credentials, but a wider setting is auth = [\"app\"] (line 7) [open-under-closed]
    |
 71 | auth = []
    | ^^^^
    |
-   = help: right for a health check or a login; else leave auth out here
+   = help: fine for a health check or a login; otherwise remove auth here
 
 "
     ));
@@ -61,20 +61,20 @@ error-envelope/tests/policies/misspelt.toml:4: defaults.body_limt: unknown key \
 fn warnings_exit_0_unless_they_are_denied() {
     let file = format!("{POLICIES}/watched.toml");
     let out = "\
-error-envelope/tests/policies/watched.toml:13: route[0].body_limit: warning: bodies of any length are taken where JSON is decoded [json-without-limit]
+error-envelope/tests/policies/watched.toml:13: route[0].body_limit: warning: bodies of any length are accepted where JSON is decoded [json-without-limit]
    |
 13 | body_limit = \"none\"
    | ^^^^^^^^^^
    |
    = help: JSON is held in memory whole: set a body_limit of at most \"16 MiB\"
 
-error-envelope/tests/policies/watched.toml:17: route[1].mode: warning: mode = \"observe\" opens no door: credentials are asked for all the same (auth: line 4) [mode-opens-no-door]
+error-envelope/tests/policies/watched.toml:17: route[1].mode: warning: mode = \"observe\" does not switch off auth: requests without credentials are still refused (auth: line 4) [mode-opens-no-door]
    |
 17 | mode = \"observe\"
    | ^^^^
    |
-   = help: auth_observe = true lets everybody in and logs who would be refused;
-           auth = [] asks nobody
+   = help: set auth_observe = true to accept all requests and log the failures,
+           or auth = [] to require no credentials
 
 1 file: no errors, 2 warnings, no notes
 ";
@@ -88,12 +88,12 @@ fn an_error_in_an_included_file_is_shown_there() {
         &["check", &format!("{POLICIES}/outside.toml"), &format!("{POLICIES}/organisation.toml")],
         1,
         "\
-error-envelope/tests/policies/broken/orders.toml:7: route[0].match: no path inside the scope's prefix matches
+error-envelope/tests/policies/broken/orders.toml:7: route[0].match: the path is outside the scope's prefix
   |
 7 | match = \"/payments/{id}\"
   | ^^^^^
   |
-  = help: write the full path, the prefix included
+  = help: write the full path, including the prefix
 
 2 files: 1 error, no warnings, no notes
 ",
@@ -119,12 +119,12 @@ fn a_secret_that_is_not_there_is_noted_and_a_verifier_taken_to_be() {
         &["check", "--deny-warnings", &file],
         0,
         "\
-error-envelope/tests/policies/tokens.toml:8: secret_env: note: the environment has no variable \"ERROR_ENVELOPE_TEST_SECRET\", so the secret was not looked at
+error-envelope/tests/policies/tokens.toml:8: secret_env: note: there is no environment variable \"ERROR_ENVELOPE_TEST_SECRET\", so the secret was not checked
   |
 8 | secret_env = \"ERROR_ENVELOPE_TEST_SECRET\"
   |               ^^^^^^^^^^^^^^^^^^^^^^^^^^
   |
-  = help: the layer refuses the policy where it is not set
+  = help: set it where the layer runs: without it, the layer rejects the policy
 
 1 file: no errors, no warnings, 1 note
 ",
@@ -179,7 +179,7 @@ expose_headers   true                    default
     );
     let wrong = run(&["check", "--effective", "GET", "orders", &format!("{POLICIES}/organisation.toml")]);
     assert_eq!((wrong.code, wrong.out.as_str()), (Some(2), ""));
-    assert_eq!(wrong.err, "\"orders\" is no URL; write a path, or one such as https://api.example.com/a\n");
+    assert_eq!(wrong.err, "\"orders\" is not a valid URL; write a path, or one such as https://api.example.com/a\n");
 }
 
 #[test]

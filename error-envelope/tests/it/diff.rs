@@ -94,10 +94,10 @@ fn what_is_no_export_is_named_with_its_place() {
     let code = r#"{"code":"a","status":404,"retry":"no"}"#;
     let twice = format!("{{\"contract\":\"1\",\"unknown_code\":{{\"retry\":\"no\"}},\n\"codes\":[{code},{code}]}}");
     for (name, text, said) in [
-        ("broken", "{\n  \"contract\": }", ":2:15: is no export of the catalogue: expected value\n"),
-        ("other", "{}", ":1:2: is no export of the catalogue: missing field `contract`\n"),
-        ("twice", twice.as_str(), "-twice.json: is no export of the catalogue: the code \"a\" stands twice\n"),
-        ("empty", "", ":1:0: is no export of the catalogue: EOF while parsing a value\n"),
+        ("broken", "{\n  \"contract\": }", ":2:15: not an export of the catalogue: expected value\n"),
+        ("other", "{}", ":1:2: not an export of the catalogue: missing field `contract`\n"),
+        ("twice", twice.as_str(), "-twice.json: not an export of the catalogue: the code \"a\" is listed twice\n"),
+        ("empty", "", ":1:0: not an export of the catalogue: EOF while parsing a value\n"),
     ] {
         let old = Old::of(name, text);
         let diff = run(&["catalogue", "--diff", old.path()]);

@@ -125,20 +125,20 @@ fn each_thing_that_breaks_the_contract_is_named() {
         (
             "generate_request_id: false",
             String::new(),
-            "generate_request_id is what it is by default; say false: Envoy makes an id of its own, beside the module's (I1)",
+            "generate_request_id is its default; say false: Envoy generates a second id beside the module's (I1)",
         ),
         (
             "preserve_external_request_id: true",
             "preserve_external_request_id: false".to_owned(),
             "preserve_external_request_id is false; say true: ",
         ),
-        ("merge_slashes: true", String::new(), "merge_slashes is what it is by default; say true: "),
+        ("merge_slashes: true", String::new(), "merge_slashes is its default; say true: "),
         (
             "UNESCAPE_AND_REDIRECT",
             "UNESCAPE_AND_FORWARD".to_owned(),
             "path_with_escaped_slashes_action is UNESCAPE_AND_FORWARD; say UNESCAPE_AND_REDIRECT or REJECT_REQUEST: ",
         ),
-        ("proxy_100_continue: true", String::new(), "proxy_100_continue is what it is by default; say true: "),
+        ("proxy_100_continue: true", String::new(), "proxy_100_continue is its default; say true: "),
         ("request_headers_timeout: 10s", String::new(), "request_headers_timeout is not set: "),
         (
             "request_headers_timeout: 10s",
@@ -150,12 +150,12 @@ fn each_thing_that_breaks_the_contract_is_named() {
         (
             "local_reply_config:",
             "other_config:".to_owned(),
-            "local_reply_config has no mapper for what the module notes: ",
+            "local_reply_config has no mapper for the module's replies: ",
         ),
         (
             "  mappers:\n",
             "  mappers:\n            - { filter: { status_code_filter: {} } }\n".to_owned(),
-            "a mapper stands before the module's in local_reply_config",
+            "a mapper comes before the module's in local_reply_config",
         ),
         (
             "name: error_envelope, do_not",
@@ -167,43 +167,47 @@ fn each_thing_that_breaks_the_contract_is_named() {
             format!(
                 "{route}typed_per_filter_config: {{ any: {{ dynamic_module_config: {{ name: error_envelope }} }} }}, "
             ),
-            "a route has a configuration of the module's own",
+            "a route has a per-route configuration of the module",
         ),
         (
             &policy_value,
             "value: \"version = 2\"".to_owned(),
-            "the policy is refused, and so is the configuration (V4): filter_config:1: ",
+            "the module rejects the policy, and with it the configuration (V4): filter_config:1: ",
         ),
-        (&policy_value, format!("value: \"{custom}\""), "the policy is refused, and so is the configuration (V4): "),
+        (
+            &policy_value,
+            format!("value: \"{custom}\""),
+            "the module rejects the policy, and with it the configuration (V4): ",
+        ),
         (
             &policy_value,
             "value: \"policy_file = 3\"".to_owned(),
-            "the configuration is refused (V4): filter_config: policy_file is not a text",
+            "the module rejects this configuration (V4): filter_config: policy_file is not a text",
         ),
         (
             &policy_value,
             "value: \"policy_file = \\\"/nowhere/policy.toml\\\" # not here\"".to_owned(),
-            "the policy is refused, and so is the configuration (V4): /nowhere/policy.toml",
+            "the module rejects the policy, and with it the configuration (V4): /nowhere/policy.toml",
         ),
         (
             &policy_value,
             "value: 3".to_owned(),
-            "the configuration is refused (V4): filter_config is no google.protobuf.StringValue",
+            "the module rejects this configuration (V4): filter_config is not a google.protobuf.StringValue",
         ),
         (
             &policy_value,
             "value: \"policy_file = 'p'\\nadmin = 'localhost:1'\"".to_owned(),
-            "the configuration is refused (V4): filter_config: admin: \"localhost:1\" is no IP address with a port; ",
+            "the module rejects this configuration (V4): filter_config: admin: \"localhost:1\" is no IP address with a port; ",
         ),
         (
             &policy_value,
             "value: \"version = 1\\nadmin = '9902'\"".to_owned(),
-            "the configuration is refused (V4): filter_config: admin beside a policy's own text; ",
+            "the module rejects this configuration (V4): filter_config: admin beside a policy's own text; ",
         ),
         (
             &policy_value,
             "value: \"{\\\"policies\\\": 1}\"".to_owned(),
-            "the configuration is refused (V4): filter_config has the keys \"policies\"",
+            "the module rejects this configuration (V4): filter_config has the keys \"policies\"",
         ),
     ] {
         assert!(config.contains(from), "{from}");
@@ -220,12 +224,12 @@ fn each_thing_that_breaks_the_contract_is_named() {
         (
             router,
             router_filter(),
-            "limit answers by itself behind the module: its status and headers stay, its body is written anew (V2)",
+            "limit may return responses itself after the module: status and headers stay, the body is rewritten (V2)",
         ),
         (
             before,
             format!("{unmeasured}{before}"),
-            "unmeasured stands before the module and may answer by itself; whether the module sees its answers was not measured: ",
+            "unmeasured comes before the module and may return responses itself; whether the module sees them was not tested: ",
         ),
         (", do_not_close: true", String::new(), "do_not_close: true keeps the module loaded; "),
         ("suppress_envoy_headers: true", "start_child_span: true".to_owned(), "the router adds x-envoy headers"),
@@ -235,7 +239,7 @@ fn each_thing_that_breaks_the_contract_is_named() {
             "accept_http_10: true }\n          upgrade".to_owned(),
             "http_protocol_options.enable_trailers is not true: ",
         ),
-        (&policy_value, "value: \"\"".to_owned(), "it has no policy: the defaults hold on every route"),
+        (&policy_value, "value: \"\"".to_owned(), "no policy is set: the defaults apply to every route"),
         ("stat_prefix: edge\n", "stat_prefix: edge\n          tracing: {}\n".to_owned(), "nothing is traced: "),
     ] {
         assert!(config.contains(from), "{from}");
@@ -311,7 +315,7 @@ fn v4_where_the_module_is_disabled_is_an_error_with_its_line() {
         (
             filter,
             format!("{filter}            disabled: true\n"),
-            "the module is disabled: nothing of the contract holds",
+            "the module is disabled: the contract is not applied",
         ),
     ] {
         assert!(config.contains(from), "{from}");
@@ -328,7 +332,7 @@ fn v4_where_the_module_is_disabled_is_an_error_with_its_line() {
         let place = error
             .strip_prefix(&format!("{}:{line}: /", file.display()))
             .unwrap_or_else(|| panic!("line {line}: {error}"));
-        assert!(place.contains(what) && place.contains("without their guards (V4); remove"), "{what}: {error}");
+        assert!(place.contains(what) && place.contains("without guards (V4); remove"), "{what}: {error}");
     }
     // Another filter, another type, or enabled.
     for (name, kind, disabled) in [
@@ -407,5 +411,5 @@ fn without_its_library_the_search_path_is_told() {
     let mut command = command(&["envoy-check", file.to_str().unwrap()]);
     let output = command.env_remove("ENVOY_DYNAMIC_MODULES_SEARCH_PATH").output().unwrap();
     assert_eq!(output.status.code(), Some(0));
-    assert!(String::from_utf8_lossy(&output.stdout).contains("not set here; Envoy needs it"));
+    assert!(String::from_utf8_lossy(&output.stdout).contains("not set here; set it for Envoy"));
 }

@@ -104,7 +104,7 @@ fn mode_turns_the_policy_of_a_running_gateway_off_and_on() {
         run.out
     };
     let passes = || ask(&gateway.address, "/seats/7").unwrap().ends_with(SAID);
-    assert_eq!((&*mode("status"), passes()), ("policy: the policy's modes hold\n", false));
+    assert_eq!((&*mode("status"), passes()), ("policy: the policy's modes apply\n", false));
     let off = mode("off");
     assert!(off.starts_with("off since 20") && mode("status") == off && passes(), "{off}");
     assert!(mode("policy").starts_with("policy since 20") && !passes());
@@ -115,10 +115,10 @@ fn mode_says_what_is_wrong_with_the_address() {
     let (url, _came, go) = upstream();
     go.send(()).unwrap();
     let cases = [
-        (&*url, 1, "answered 409 Conflict, which is no mode"),
-        ("127.0.0.1:1", 2, "give the address that `error-envelope gateway --admin` says"),
-        ("https://127.0.0.1:9901", 2, "say http://HOST:PORT"),
-        ("http://127.0.0.1:9901/mode", 2, "say http://HOST:PORT"),
+        (&*url, 1, "returned 409 Conflict without a mode"),
+        ("127.0.0.1:1", 2, "use the address given to `error-envelope gateway --admin`"),
+        ("https://127.0.0.1:9901", 2, "write http://HOST:PORT"),
+        ("http://127.0.0.1:9901/mode", 2, "write http://HOST:PORT"),
     ];
     for (admin, code, why) in cases {
         let run = run(&["mode", "off", "--admin", admin]);

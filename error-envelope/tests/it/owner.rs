@@ -114,7 +114,7 @@ fn init_from_nothing_passes_check() {
     assert_eq!((out.as_str(), err.as_str(), code), ("1 file: no errors, no warnings, no notes\n", "", 0));
     let (out, err, code) = folder.sh("error-envelope init --output policy.toml");
     assert_eq!((out.as_str(), code), ("", 2));
-    assert_eq!(err, "policy.toml: is there already; name another file, or remove it\n");
+    assert_eq!(err, "policy.toml: the file already exists; name another file, or remove it\n");
 }
 
 #[test]
@@ -277,24 +277,24 @@ fn what_cannot_be_read_exits_2_and_writes_nothing() {
     folder.put("broken.toml", "version = 1\nmode = 1\n");
     for (line, code, told) in [
         ("explain none.http", 2, "none.http: cannot be read: "),
-        ("explain empty", 2, "empty:1: it is empty"),
-        ("explain binary", 2, "binary:1: no message"),
-        ("explain tour.har", 2, "tour.har:1: no message"),
-        ("explain express.http --request empty", 2, "empty:1: it is empty"),
+        ("explain empty", 2, "empty:1: the file is empty"),
+        ("explain binary", 2, "binary:1: not an HTTP message"),
+        ("explain tour.har", 2, "tour.har:1: not an HTTP message"),
+        ("explain express.http --request empty", 2, "empty:1: the file is empty"),
         ("explain express.http --policy broken.toml", 1, "broken.toml:2: mode: "),
         ("explain express.http --policy none.toml", 2, "none.toml: cannot be read"),
         ("replay cut.har --old policy.toml --new policy.toml", 2, "cut.har:"),
         ("replay tour.har cut.har --old policy.toml --new policy.toml", 2, "cut.har:"),
-        ("replay observe.log --old policy.toml --new policy.toml", 2, "observe.log:1: no message"),
+        ("replay observe.log --old policy.toml --new policy.toml", 2, "observe.log:1: not an HTTP message"),
         ("replay tour.har --old broken.toml --new policy.toml", 1, "broken.toml:2: mode: "),
         ("learn cut.har", 2, "cut.har:"),
-        ("learn empty", 2, "empty: neither a HAR nor a log"),
-        ("learn noise.log", 2, "noise.log: neither a HAR nor a log"),
-        ("learn binary", 2, "binary: neither a HAR nor a log"),
+        ("learn empty", 2, "empty: neither a HAR file nor a log"),
+        ("learn noise.log", 2, "noise.log: neither a HAR file nor a log"),
+        ("learn binary", 2, "binary: neither a HAR file nor a log"),
         ("learn .", 2, ".: cannot be read: "),
         ("init --openapi none.yaml", 2, "none.yaml: cannot be read: "),
         ("init --openapi cut.har", 2, "cut.har:"),
-        ("init --openapi binary", 2, "binary: it is no UTF-8"),
+        ("init --openapi binary", 2, "binary: the file is not UTF-8"),
         ("init --openapi observe.log", 2, "observe.log:2:"),
         ("init --output none/policy.toml", 2, "none/policy.toml: cannot be written: "),
     ] {
@@ -370,12 +370,12 @@ fn r1_explain_says_what_was_asked_before_what_decided() {
     folder.put("a.request.http", "POST /a HTTP/1.1\r\nhost: a\r\ncontent-length: 2000000\r\n\r\n");
     let (out, _, _) = folder.sh("error-envelope explain a.http");
     assert!(out.contains("A guard refuses the request: payload_too_large. "), "{out}");
-    let passes = "\n  off, observe\n    as it came, with an x-request-id\n";
+    let passes = "\n  off, observe\n    unchanged, with an x-request-id\n";
     let refused = "\n  own, fill, enforce\n    HTTP/1.1 413 Payload Too Large\n";
     assert!(out.contains(passes) && out.contains(refused), "{out}");
     folder.put("observe.toml", "version = 1\n[defaults]\nmode = \"observe\"\n");
     let (out, _, _) = folder.sh("error-envelope explain --policy observe.toml a.http");
-    assert!(out.contains("In enforce a guard refuses the request: payload_too_large. "), "{out}");
+    assert!(out.contains("In mode enforce a guard refuses the request: payload_too_large. "), "{out}");
     assert!(out.contains(passes) && out.contains(refused) && out.contains("(here observe)"), "{out}");
 }
 
@@ -387,8 +387,8 @@ fn g0_explain_names_the_readings_that_meet_other_guards() {
     folder
         .put("guards.toml", "version = 1\n[[route]]\nmatch = \"/admin/{*rest}\"\nbody_limit = 1\npaths = \"refuse\"\n");
     let (out, err, _) = folder.sh("error-envelope explain --policy guards.toml a.http");
-    let reading = "  reading  GET /admin/../x meets /admin/{*rest} (guards.toml:3): its guards hold, too\n";
-    assert!(out.contains(reading) && out.contains("  refused  its readings meet different guards"), "{out}{err}");
+    let reading = "  reading  GET /admin/../x matches /admin/{*rest} (guards.toml:3): its guards apply, too\n";
+    assert!(out.contains(reading) && out.contains("  refused  its readings match different guards"), "{out}{err}");
 }
 
 #[test]
@@ -435,7 +435,7 @@ fn replay_tells_what_a_scheme_of_the_same_name_asks_for() {
         folder.put("new.toml", &new);
         let (out, err, ended) = folder.sh("error-envelope replay a.http --old old.toml --new new.toml");
         assert_eq!((err.as_str(), ended), ("", code), "{new}");
-        assert_eq!(out.contains("changes: credentials that are asked for\n"), code == 1, "{new}{out}");
+        assert_eq!(out.contains("changes: required credentials\n"), code == 1, "{new}{out}");
     }
 }
 
@@ -477,13 +477,13 @@ fn replay_tells_what_a_policy_asks_for_and_what_a_guard_refuses() {
     assert_eq!(
         out,
         "\
-1 x /ok: 200 as it came -> 200 as it came
-    changes: credentials that are asked for
-    such as tour.har: log.entries[0]: GET /ok
+1 x /ok: 200 unchanged -> 200 unchanged
+    changes: required credentials
+    for example tour.har: log.entries[0]: GET /ok
 
-1 x POST /upload-fits: 200 as it came -> 413 payload_too_large
+1 x POST /upload-fits: 200 unchanged -> 413 payload_too_large
     changes: status; body; headers cache-control, content-type, vary, x-content-type-options, x-error-code
-    such as tour.har: log.entries[47]: POST /upload-fits
+    for example tour.har: log.entries[47]: POST /upload-fits
 
 48 exchanges: 2 changed answers in 2 groups
 "
@@ -493,5 +493,5 @@ fn replay_tells_what_a_policy_asks_for_and_what_a_guard_refuses() {
     assert_eq!((code, &json["exchanges"], &json["changed"]), (1, &48.into(), &2.into()));
     assert_eq!(json["groups"][1]["new"]["code"], "payload_too_large");
     let (out, _, code) = folder.sh("error-envelope replay tour.har --old old.toml --new old.toml");
-    assert_eq!((out.as_str(), code), ("48 exchanges: nothing changes for clients\n", 0));
+    assert_eq!((out.as_str(), code), ("48 exchanges: no changes for clients\n", 0));
 }

@@ -78,7 +78,7 @@ fn a_service_without_the_layer_is_told_by_each_rule() {
     for line in [
         "\nFAIL no-credentials          GET /ok -> 200\n",
         "\n       G2   was let through with 200, and 401 auth_missing is right\n",
-        "\nskip grpc                    POST /error-envelope-probe.v1.Nothing/Nothing\n       HTTP/2 is not spoken; serve HTTP/2: ",
+        "\nskip grpc                    POST /error-envelope-probe.v1.Nothing/Nothing\n       the service does not support HTTP/2; serve HTTP/2: ",
         "\n    use tower_error_envelope::ErrorEnvelopeLayer;\n    let app = app.layer(ErrorEnvelopeLayer::new());\n",
     ] {
         assert!(human.out.contains(line), "{line}\n{}", human.out);

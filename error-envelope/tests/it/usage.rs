@@ -48,7 +48,7 @@ fn a_log_filter_that_is_wrong_exits_2_before_anything_listens() {
             command(verb).args(["--policy", "no-such.toml"]).env("RUST_LOG", "info,hyper=loud").output().unwrap();
         let said = String::from_utf8(output.stderr).unwrap();
         assert_eq!((output.status.code(), &*output.stdout), (Some(2), &b""[..]), "{verb:?}: {said}");
-        assert!(said.starts_with("RUST_LOG: \"hyper=loud\": ") && said.contains("\n = help: say off, "), "{said}");
+        assert!(said.starts_with("RUST_LOG: \"hyper=loud\": ") && said.contains("\n = help: write off, "), "{said}");
     }
 }
 

@@ -77,7 +77,7 @@ impl Unheard {
         let [(level, text)] = &did.lines[..] else { panic!("one line: {did:?}") };
         assert_eq!(level, "ERROR");
         assert!(text.contains(&error), "{text}");
-        assert!(text.starts_with("the policy was refused; the old one stays in force"), "{text}");
+        assert!(text.starts_with("rejected the new policy; the old one stays active"), "{text}");
         self.expect_nothing(Err(error));
         assert_eq!(self.served.says(), "one");
     }
@@ -93,7 +93,7 @@ impl Unheard {
         assert_eq!((did.reloaded, did.taken, did.refused), (Ok(true), 1, 0), "{:?}", did.lines);
         let [(level, text)] = &did.lines[..] else { panic!("one line: {:?}", did.lines) };
         assert_eq!(level, "INFO");
-        assert!(text.starts_with("reloaded: another policy is in force"), "{text}");
+        assert!(text.starts_with("reloaded the policy"), "{text}");
         assert_eq!(self.served.says(), says);
     }
 }

@@ -43,7 +43,7 @@ pub(super) fn parse(challenge: &str) -> Result<HeaderValue, SettingError> {
     match HeaderValue::from_str(challenge) {
         Ok(value) if parses && challenge.is_ascii() => Ok(value),
         _ => {
-            let wrong = format!("{challenge:?} is no challenge");
+            let wrong = format!("{challenge:?} is not a valid challenge");
             Err(SettingError::new(
                 "challenge",
                 wrong,

@@ -111,8 +111,8 @@ impl AuthScheme {
         if let (Some(header), Some(id)) = (&header, &forward_id)
             && is_same_to_cgi(header.as_str(), id.as_str())
         {
-            let right = "forward the id in another header: clients' own lines of this one are removed";
-            return Err(SettingError::new("forward_id", "the header carries the key itself", right));
+            let right = "forward the id in another header: the client's own values of a forward_id header are removed";
+            return Err(SettingError::new("forward_id", "this header carries the key itself", right));
         }
         let challenges = self.challenges(header.as_ref())?;
         let words = self.words;
@@ -166,7 +166,7 @@ impl AuthScheme {
         }
         match self.timeout {
             Some(timeout) if timeout.is_zero() || timeout > LONGEST => {
-                let wrong = "the time is none, or longer than any client waits";
+                let wrong = "the timeout is out of range";
                 Err(SettingError::new("timeout", wrong, "set more than 0 and at most 5 minutes"))
             }
             _ => Ok(()),
@@ -186,11 +186,13 @@ impl AuthScheme {
 fn key_header(name: &str) -> Result<HeaderName, SettingError> {
     let refused = |wrong: String, right: &str| Err(SettingError::new("header", wrong, right));
     match HeaderName::from_bytes(name.as_bytes()) {
-        Err(_) => refused(format!("{name:?} is no header name"), "write one such as \"x-api-key\""),
+        Err(_) => refused(format!("{name:?} is not a valid header name"), "write one such as \"x-api-key\""),
         Ok(name) if name == http::header::AUTHORIZATION => {
-            refused("authorization carries tokens with their scheme".to_owned(), "use scheme = \"bearer\"")
+            refused("the authorization header carries tokens".to_owned(), "use scheme = \"bearer\"")
         }
-        Ok(name) if has_a_meaning(&name) => refused(format!("{name} has a meaning of its own"), "use another header"),
+        Ok(name) if has_a_meaning(&name) => {
+            refused(format!("{name} is reserved for another purpose"), "use another header")
+        }
         Ok(name) => Ok(name),
     }
 }
@@ -198,9 +200,9 @@ fn key_header(name: &str) -> Result<HeaderName, SettingError> {
 fn forwarded_name(name: &str) -> Result<HeaderName, SettingError> {
     let right = "write one such as \"x-consumer-id\"";
     match HeaderName::from_bytes(name.as_bytes()) {
-        Err(_) => Err(SettingError::new("forward_id", format!("{name:?} is no header name"), right)),
+        Err(_) => Err(SettingError::new("forward_id", format!("{name:?} is not a valid header name"), right)),
         Ok(name) if name == http::header::AUTHORIZATION || has_a_meaning(&name) => {
-            Err(SettingError::new("forward_id", format!("{name} has a meaning of its own"), right))
+            Err(SettingError::new("forward_id", format!("{name} is reserved for another purpose"), right))
         }
         Ok(name) => Ok(name),
     }
@@ -256,8 +258,8 @@ pub(crate) fn refuse_together<'a>(
         let carries =
             |other: &&Scheme| other.key_header().is_some_and(|header| is_same_to_cgi(header.as_str(), id.as_str()));
         if let Some(other) = schemes.clone().find(carries) {
-            let wrong = format!("the header carries the keys of [auth.{}]", other.name());
-            let right = "forward the id in another header: clients' own lines of this one are removed";
+            let wrong = format!("this header carries the keys of [auth.{}]", other.name());
+            let right = "forward the id in another header: the client's own values of a forward_id header are removed";
             return Err((one.name(), SettingError::new("forward_id", wrong, right)));
         }
     }

@@ -79,7 +79,7 @@ impl ApiKeys {
         if keys.is_empty() {
             return Err(SettingError::new(
                 "keys",
-                "there is no key: nobody could pass",
+                "the scheme has no key, so every request would be refused",
                 "add a key, or remove the table",
             ));
         }
@@ -93,12 +93,12 @@ impl ApiKeys {
                 return Err(SettingError::new(
                     "keys",
                     format!("two keys have the id {id:?}"),
-                    "give each an id of its own",
+                    "give each a different id",
                 ));
             }
             let digest = parse_digest(&id, &digest)?;
             if let Some(other) = seen.insert(digest.words(), id.clone()) {
-                let wrong = format!("the keys {other:?} and {id:?} are one and the same");
+                let wrong = format!("the keys {other:?} and {id:?} have the same hash");
                 return Err(SettingError::new("keys", wrong, "keep one of them"));
             }
             digests.push(digest);
@@ -110,13 +110,13 @@ impl ApiKeys {
 
 fn usable_id(id: &str, forwarded: bool) -> Result<Option<HeaderValue>, SettingError> {
     if id.is_empty() {
-        return Err(SettingError::new("keys", "a key has an empty id", "name it, so that the log can"));
+        return Err(SettingError::new("keys", "a key has an empty id", "give it an id, which the log shows"));
     }
     match header_value(id) {
         value if !forwarded => Ok(value),
         Some(value) => Ok(Some(value)),
         None => {
-            let wrong = format!("the id {id:?} cannot be sent in a header, and forward_id would");
+            let wrong = format!("the id {id:?} cannot be sent in the header of forward_id");
             Err(SettingError::new("keys", wrong, "use printable ASCII, without white space around it"))
         }
     }
@@ -125,7 +125,7 @@ fn usable_id(id: &str, forwarded: bool) -> Result<Option<HeaderValue>, SettingEr
 /// The text is never quoted: it may be the key (L3).
 fn parse_digest(id: &str, digest: &str) -> Result<Digest, SettingError> {
     if digest.eq_ignore_ascii_case(Digest::OF_NOTHING) {
-        let wrong = format!("the key {id:?} is the SHA-256 of nothing: an empty variable was hashed");
+        let wrong = format!("the key {id:?} is the SHA-256 of an empty text");
         return Err(SettingError::new("keys", wrong, "hash the key itself"));
     }
     Digest::from_hex(digest).ok_or_else(|| {

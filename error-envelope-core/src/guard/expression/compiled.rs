@@ -26,8 +26,8 @@ impl WholeValue {
         let compiled = bytes::Regex::new(pattern).and_then(|_| bytes::Regex::new(&anchored));
         let compiled = compiled.map_err(|error| does_not_compile("pattern", &error))?;
         if matches_nothing(&anchored, values) {
-            let wrong = format!("no {} matches the pattern: nobody could pass", values.name);
-            let right = format!("write one that the whole of a right {} matches", values.name);
+            let wrong = format!("no {} can match the pattern, so every request would be refused", values.name);
+            let right = format!("write a pattern that matches a whole valid {}", values.name);
             return Err(SettingError::new("pattern", wrong, right));
         }
         Ok(Self(compiled))
@@ -46,8 +46,8 @@ impl InText {
     pub(crate) fn compile(key: &'static str, pattern: &str) -> Result<Self, SettingError> {
         // A class without a character, and what needs one: no text has the length that it asks for.
         if syntax::parse(pattern).is_ok_and(|parsed| parsed.properties().minimum_len().is_none()) {
-            let right = "write one that the message of an error matches";
-            return Err(SettingError::new(key, "no text matches the pattern", right));
+            let right = "write a pattern that matches an error's message";
+            return Err(SettingError::new(key, "no text can match the pattern", right));
         }
         Regex::new(pattern).map(Self).map_err(|error| does_not_compile(key, &error))
     }
@@ -125,7 +125,7 @@ mod tests {
     fn m2_a_pattern_that_nothing_matches_is_refused() {
         for pattern in ["a^b", "a$b", r"[^\s\S]", r"a\n", r"\x00+", r"[a&&b]", r"(?-u:\b)(?-u:\B)a", r"x\Ay"] {
             let refused = whole_value(pattern).unwrap_err();
-            assert!(refused.wrong.contains("no header value matches"), "{pattern}: {}", refused.wrong);
+            assert!(refused.wrong.contains("no header value can match"), "{pattern}: {}", refused.wrong);
         }
     }
 
@@ -134,7 +134,7 @@ mod tests {
         let words = Values { name: "word", has: |byte| byte.is_ascii_lowercase(), may_be_empty: false };
         for pattern in ["", "a b", "[A-Z]+", "é", "^$|-"] {
             let refused = WholeValue::compile(pattern, words).unwrap_err();
-            assert_eq!(refused.wrong, "no word matches the pattern: nobody could pass", "{pattern}");
+            assert_eq!(refused.wrong, "no word can match the pattern, so every request would be refused", "{pattern}");
         }
         for pattern in ["(a|-)*", "a?", "(?i)[A-Z]{3}", r"[\s\S]"] {
             assert!(WholeValue::compile(pattern, words).is_ok(), "{pattern}");

@@ -48,7 +48,7 @@ fn split_methods(written: &str) -> Result<(Box<[Method]>, &str), Advice> {
     let (methods, path) = match written.split_once(' ') {
         Some((methods, path)) if path.starts_with('/') => (methods, path),
         _ => {
-            let wrong = format!("{written:?} is no path pattern");
+            let wrong = format!("{written:?} is not a valid path pattern");
             return Err(advise(wrong, "write a path that begins with / after the methods: \"/x\", \"GET|POST /x\""));
         }
     };
@@ -56,7 +56,7 @@ fn split_methods(written: &str) -> Result<(Box<[Method]>, &str), Advice> {
     for name in methods.split('|') {
         let method = parse_method(name)?;
         if parsed.contains(&method) {
-            return Err(advise(format!("the method {name} is named twice"), "name each method once"));
+            return Err(advise(format!("the method {name} is listed twice"), "name each method once"));
         }
         parsed.push(method);
     }
@@ -70,7 +70,7 @@ fn parse_method(name: &str) -> Result<Method, Advice> {
     let shouted = !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_uppercase() || byte == b'-');
     match Method::from_bytes(name.as_bytes()) {
         Ok(method) if shouted => Ok(method),
-        _ => Err(advise(format!("{name:?} is no method"), right)),
+        _ => Err(advise(format!("{name:?} is not a valid method"), right)),
     }
 }
 
@@ -106,7 +106,7 @@ fn parse_path(path: &str) -> Result<(Vec<Segment>, bool), Advice> {
 
 /// Paths are decoded, and rid of their query, before they are matched.
 fn refuse_characters(path: &str) -> Result<(), Advice> {
-    let wrong = |what: &str| format!("{path:?} has {what}, and no normalised path has");
+    let wrong = |what: &str| format!("{path:?} has {what}, which a normalised path never has");
     if path.contains('%') {
         return Err(advise(wrong("a %"), "write the decoded character itself"));
     }
@@ -117,7 +117,7 @@ fn refuse_characters(path: &str) -> Result<(), Advice> {
         return Err(advise(wrong("a query or fragment"), "leave it out: routes are told by their path alone"));
     }
     if path.contains("//") || path.len() > 1 && path.ends_with('/') {
-        return Err(advise(wrong("an empty segment"), "leave out doubled and trailing slashes: they are merged"));
+        return Err(advise(wrong("an empty segment"), "remove doubled and trailing slashes"));
     }
     if path.chars().any(char::is_control) || path.ends_with(' ') {
         return Err(advise(wrong("a control character or a space at its end"), "leave it out"));

@@ -150,19 +150,19 @@ impl<T> Default for InternedList<T> {
 /// A name that stands twice may have been meant to be another one.
 fn refuse_twice(key: &'static str, names: &[String]) -> Result<(), SettingError> {
     match (1..names.len()).find(|at| names[..*at].contains(&names[*at])) {
-        Some(twice) => Err(SettingError::new(key, format!("{:?} is named twice", names[twice]), "name each once")),
+        Some(twice) => Err(SettingError::new(key, format!("{:?} is listed twice", names[twice]), "name each once")),
         None => Ok(()),
     }
 }
 
 fn unknown_header<'a>(name: &str, known: impl Iterator<Item = &'a String>) -> SettingError {
     let right = format!("a table [header.{}], or in Rust .header({name:?}, RequiredHeader::new(..))", quoted(name));
-    SettingError::new("require_headers", format!("no header is called {name:?}"), near(name, known, &right))
+    SettingError::new("require_headers", format!("there is no header named {name:?}"), near(name, known, &right))
 }
 
 fn unknown_scheme<'a>(name: &str, known: impl Iterator<Item = &'a String>) -> SettingError {
     let right = format!("a table [auth.{}], or in Rust .scheme({name:?}, AuthScheme::bearer())", quoted(name));
-    SettingError::new("auth", format!("no scheme is called {name:?}"), near(name, known, &right))
+    SettingError::new("auth", format!("there is no auth scheme named {name:?}"), near(name, known, &right))
 }
 
 /// As TOML wants a key that is no word.
@@ -174,7 +174,7 @@ fn quoted(name: &str) -> Cow<'_, str> {
 #[cfg(feature = "policy-file")]
 fn near<'a>(name: &str, known: impl Iterator<Item = &'a String>, table: &str) -> String {
     match crate::policy::file::value::closest(name, known.map(String::as_str)) {
-        Some(near) => format!("did you mean {near:?}? A name of its own needs {table}"),
+        Some(near) => format!("did you mean {near:?}? A new name needs {table}"),
         None => format!("add {table}"),
     }
 }

@@ -125,11 +125,15 @@ case             \"fold\"                  default
 fn what_is_no_request_is_refused() {
     let file = loaded("version = 1");
     for (method, url, wrong) in [
-        ("G ET", "/", "\"G ET\" is no method; write one such as GET"),
-        ("GET", "a b", "\"a b\" is no URL; write a path, or one such as https://api.example.com/a"),
-        ("GET", "*", "\"*\" is no URL; write a path, or one such as https://api.example.com/a"),
-        ("GET", "", "\"\" is no URL; write a path, or one such as https://api.example.com/a"),
-        ("GET", "http://a.example:x/", "\"http://a.example:x/\" is no URL; write a host, and a port in digits"),
+        ("G ET", "/", "\"G ET\" is not a valid method; write one such as GET"),
+        ("GET", "a b", "\"a b\" is not a valid URL; write a path, or one such as https://api.example.com/a"),
+        ("GET", "*", "\"*\" is not a valid URL; write a path, or one such as https://api.example.com/a"),
+        ("GET", "", "\"\" is not a valid URL; write a path, or one such as https://api.example.com/a"),
+        (
+            "GET",
+            "http://a.example:x/",
+            "\"http://a.example:x/\" is not a valid URL; write a host, and a port in digits",
+        ),
     ] {
         assert_eq!(file.effective(method, url).unwrap_err().to_string(), wrong);
     }

@@ -48,7 +48,7 @@ pub(super) fn read(
         "jwt" => read_jwt(table, folder, around, files)?,
         "custom" => {
             if !around.has_verifier(name) {
-                let wrong = format!("there is no verifier {name:?}");
+                let wrong = format!("no verifier is registered for scheme {name:?}");
                 return Err(table.error(wrong, around.instead_of_verifier(name)));
             }
             AuthScheme::custom()
@@ -68,8 +68,8 @@ fn only_its_own(scheme: &str, table: &Table<'_>) -> Result<(), PolicyError> {
         let Some(key) = keys.iter().find(|key| !own.contains(key) && table.get(key).is_some()) else { continue };
         let theirs = SCHEMES.iter().filter(|(_, keys)| keys.contains(key)).map(|(name, _)| format!("{name:?}"));
         let theirs = theirs.collect::<Vec<_>>().join(" or ");
-        let wrong = format!("a scheme {scheme:?} has no {key}");
-        return Err(table.refused_key(key, wrong, format!("leave it out: a scheme {theirs} has it")));
+        let wrong = format!("the key {key} does not apply to scheme {scheme:?}");
+        return Err(table.refused_key(key, wrong, format!("remove it: it applies to scheme {theirs}")));
     }
     table.only_unquoted(own, &format!("known are {}", own.join(", ")))
 }
@@ -130,7 +130,7 @@ fn read_keys(
 fn add_keys(mut scheme: AuthScheme, keys: &Value<'_>) -> Result<AuthScheme, PolicyError> {
     let right = "write a list of { id = \"…\", sha256 = \"…\" }";
     if !keys.value.is_array() {
-        return Err(keys.error("the keys are no list", right));
+        return Err(keys.error("keys is not a list", right));
     }
     for key in keys.elements()? {
         scheme = scheme.key(read_key(&key.table("write { id = \"…\", sha256 = \"…\" }")?)?);
@@ -143,8 +143,8 @@ fn read_key(table: &Table<'_>) -> Result<Key, PolicyError> {
     let digest = table.required("sha256")?;
     let is_digest = |text: &str| text.len() == 64 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
     if !is_digest(digest.text()?) {
-        let right = "write the key's SHA-256 as 64 hexadecimal digits; a key in clear text is no policy's to know";
-        return Err(digest.error("this is no SHA-256", right));
+        let right = "write the key's SHA-256 as 64 hexadecimal digits; a policy holds hashes, never the key itself";
+        return Err(digest.error("this is not a SHA-256 hash", right));
     }
     let mut key = Key::sha256(table.required("id")?.text()?, digest.text()?);
     if let Some(revoked) = table.get("revoked")
@@ -204,10 +204,10 @@ fn read_secret(variable: &Value<'_>, around: &dyn PolicyEnv) -> Result<String, P
         None => {}
     }
     if name.bytes().all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit() || byte == b'_') {
-        return Err(variable.error(format!("the environment has no variable {name:?}"), "set it to the secret"));
+        return Err(variable.error(format!("there is no environment variable {name:?}"), "set it to the secret"));
     }
-    let right = "name the variable that holds the secret, as in \"JWT_SECRET\"; a secret is no policy's to know";
-    Err(variable.error("the environment has no variable of this name", right))
+    let right = "name the variable that holds the secret, as in \"JWT_SECRET\"; a policy never holds the secret itself";
+    Err(variable.error("there is no such environment variable", right))
 }
 
 /// What a token may be signed with; the builder refuses `none` and what does not fit the keys.

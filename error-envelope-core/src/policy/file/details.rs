@@ -29,7 +29,7 @@ pub(super) fn read(
             Ok(schema.to_string())
         }
         _ => Err(value.error(
-            format!("{} is no schema", value.kind()),
+            format!("{} is not a schema", value.kind()),
             "write a JSON Schema, as in { type = \"object\" }, or the name of a file that holds one",
         )),
     }

@@ -34,13 +34,13 @@ fn unregistered(report: &mut Report<'_>, at: (&TablePath, &str), pattern: &Patte
     const NAME: &str = "method-unregistered";
     let known = |method: &str| REGISTERED.split(' ').chain(COMMON.split(' ')).any(|it| it == method);
     for method in pattern.methods().iter().map(Method::as_str).filter(|method| !known(method)) {
-        let wrong = format!("{method} is no registered method, and nothing matches but a request that says it");
+        let wrong = format!("{method} is not a registered method; only requests with exactly this method match");
         match closest(method, REGISTERED.split(' ')) {
             _ if matches!(method, "ALL" | "ANY") => {
-                report.warn(NAME, at, wrong, "leave it out: a path alone is for all methods");
+                report.warn(NAME, at, wrong, "remove it: a path without a method matches all methods");
             }
             Some(near) => report.warn(NAME, at, wrong, &format!("did you mean {near}?")),
-            None => report.note(NAME, at, wrong, "right where clients do send it"),
+            None => report.note(NAME, at, wrong, "fine if clients send it"),
         }
     }
 }

@@ -16,25 +16,29 @@ pub(super) fn lint(report: &mut Report<'_>, now: SystemTime) {
     };
     let headers = asked(|keys| keys.require_headers.as_ref());
     for (name, _) in loaded.builder.headers.iter().filter(|(name, _)| !headers.contains(name.as_str())) {
-        let wrong = "no route asks for the header".to_owned();
-        report.warn("unused-header", (&TablePath::Header(name.clone()), ""), wrong, "name it in require_headers");
+        let wrong = "no route requires the header".to_owned();
+        report.warn(
+            "unused-header",
+            (&TablePath::Header(name.clone()), ""),
+            wrong,
+            "add it to require_headers, or remove the table",
+        );
     }
     let schemes = asked(|keys| keys.auth.as_ref());
     for (name, scheme) in &loaded.builder.schemes {
         let place = TablePath::Auth(name.clone());
         if !schemes.contains(name.as_str()) {
-            let wrong = "no route asks for the credentials".to_owned();
-            report.warn("unused-auth", (&place, ""), wrong, "name it in auth, or no request is asked for them");
+            let wrong = "no route uses the auth scheme".to_owned();
+            report.warn("unused-auth", (&place, ""), wrong, "add it to auth, or remove the table");
         }
         for (id, expired) in scheme.keys_expired_at(now) {
             let wrong = format!("the key {id:?} expired at {}", humantime::format_rfc3339_seconds(expired));
-            let advice = "take it out once nobody sends it any more, or give it a later date";
+            let advice = "remove it once no client sends it, or set a later date";
             report.warn("expired-key", (&place, "keys"), wrong, advice);
         }
         if scheme.names_no_audience() {
-            let wrong = "no audience is set: a token that names one is refused, and one that names none is taken, \
-                         whichever service it was made for";
-            let advice = "set audience to the name that tokens say";
+            let wrong = "no audience is set: tokens with an audience are refused, and tokens without one are accepted for any service";
+            let advice = "set audience to the value in the tokens";
             report.warn("jwt-without-audience", (&place, ""), wrong.to_owned(), advice);
         }
     }

@@ -42,8 +42,8 @@ fn changes_nothing(report: &mut Report<'_>, parts: &[Beside<'_>], part: usize, r
         let says = |wider: &&Wider<'_>| wider.always && value_of(wider.keys, told[0].0).is_some();
         let from = wider.iter().find(says);
         let from = from.map_or("the default".to_owned(), |wider| report.location(&place, (&wider.place, told[0].0)));
-        let wrong = format!("the route changes nothing: what it says holds without it ({from})");
-        report.warn("route-changes-nothing", (&place, "match"), wrong, "take it out, or say what is different here");
+        let wrong = format!("the route has no effect: its settings apply without it ({from})");
+        report.warn("route-changes-nothing", (&place, "match"), wrong, "remove it, or change a setting");
     }
 }
 
@@ -59,8 +59,9 @@ fn differs_in_case(report: &mut Report<'_>, patterns: &[Pattern], part: usize) {
         }
         let place = TablePath::Route(part, route);
         let beside = report.location(&place, (&TablePath::Route(part, other), "match"));
-        let wrong = format!("the route differs in letter case alone from another one with other guards ({beside})");
-        let advice = "write one of them, or set case = \"exact\" on both if every service tells the two paths apart";
+        let wrong = format!("the route differs only in letter case from another route with other guards ({beside})");
+        let advice =
+            "keep one of them, or set case = \"exact\" on both if every service treats the two paths as different";
         report.warn("route-differs-in-case", (&place, "match"), wrong, advice);
     }
 }
@@ -119,9 +120,8 @@ fn crosses(report: &mut Report<'_>, beside: &Beside<'_>, part: usize, route: usi
         let (winner, loser) = if first { (route, other) } else { (other, route) };
         let (winner, loser) = (TablePath::Route(part, winner), TablePath::Route(part, loser));
         let line = report.location(&loser, (&winner, "match"));
-        let wrong =
-            format!("{method} {path} is another route's, too ({line}), and that one decides {}", keys.join(", "));
-        let advice = "write a route for what both match, or make them match different paths";
+        let wrong = format!("{method} {path} also matches another route ({line}), which decides {}", keys.join(", "));
+        let advice = "add a route for the paths that both match, or make them match different paths";
         report.warn("routes-cross", (&loser, key), wrong, advice);
     }
 }

@@ -34,7 +34,8 @@ fn json_without_limit(report: &mut Report<'_>, Witness { chain, settings, .. }: 
     let Some((nearer, other)) = nearer_first(chain, &limit, &json) else { return };
     if told.insert((NAME, nearer.place.clone(), other.map(|(place, _)| place.clone()))) {
         let taken = if limit.value == "\"none\"" { "any length".to_owned() } else { format!("up to {}", limit.value) };
-        let wrong = format!("bodies of {taken} are taken where JSON is decoded{}", nearer.with_location(report, other));
+        let wrong =
+            format!("bodies of {taken} are accepted where JSON is decoded{}", nearer.with_location(report, other));
         let advice = "JSON is held in memory whole: set a body_limit of at most \"16 MiB\"";
         report.warn(NAME, (&nearer.place, nearer.key), wrong, advice);
     }
@@ -71,8 +72,11 @@ fn mode_opens_no_door(report: &mut Report<'_>, Witness { chain, settings, .. }: 
     let Some((nearer, other)) = nearer_first(chain, &mode, &auth) else { return };
     if told.insert((NAME, nearer.place.clone(), other.map(|(place, _)| place.clone()))) {
         let beside = nearer.with_location(report, other);
-        let wrong = format!("mode = {} opens no door: credentials are asked for all the same{beside}", mode.value);
-        let advice = "auth_observe = true lets everybody in and logs who would be refused; auth = [] asks nobody";
+        let wrong = format!(
+            "mode = {} does not switch off auth: requests without credentials are still refused{beside}",
+            mode.value
+        );
+        let advice = "set auth_observe = true to accept all requests and log the failures, or auth = [] to require no credentials";
         report.warn(NAME, (&nearer.place, nearer.key), wrong, advice);
     }
 }
@@ -87,8 +91,8 @@ fn open_under_closed(report: &mut Report<'_>, Witness { place, chain, .. }: &Wit
     let Some((wider, names)) = wider.filter(|(_, names)| !names.is_empty()) else { return };
     if told.insert((NAME, place.clone(), None)) {
         let line = report.location(place, (wider, "auth"));
-        let wrong = format!("everybody is let in, under auth = {names:?} ({line})");
-        report.note(NAME, (place, "auth"), wrong, "right for a health check or a login; else leave auth out here");
+        let wrong = format!("the route requires no credentials, but a wider setting is auth = {names:?} ({line})");
+        report.note(NAME, (place, "auth"), wrong, "fine for a health check or a login; otherwise remove auth here");
     }
 }
 
@@ -99,8 +103,8 @@ fn auth_observe(report: &mut Report<'_>) {
         let routes = own.routes.iter().enumerate().map(|(index, route)| (TablePath::Route(part, index), &route.keys));
         for (place, keys) in std::iter::once((TablePath::Defaults(part), &own.keys)).chain(routes) {
             if keys.auth_observe == Some(true) {
-                let wrong = "credentials are checked and logged, and nobody is refused".to_owned();
-                let advice = "take it out once the log names nobody who should get in";
+                let wrong = "credentials are checked and logged, but no request is refused".to_owned();
+                let advice = "remove it once the log shows no failure of a valid client";
                 report.warn("auth-observe", (&place, "auth_observe"), wrong, advice);
             }
         }

@@ -39,12 +39,12 @@ fn never_fits(report: &mut Report<'_>, part: usize) {
     for (index, rule) in own.iter().enumerate() {
         let place = TablePath::Map(part, index);
         if rule.asks_for_margins() {
-            let wrong = "no error fits: messages are compared without the white space around them".to_owned();
-            report.warn(NAME, (&place, "message"), wrong, "write the message without it");
+            let wrong = "no error matches: messages are compared without surrounding white space".to_owned();
+            report.warn(NAME, (&place, "message"), wrong, "remove the white space around the message");
         } else if let Some(first) = own[..index].iter().position(|earlier| earlier.covers(rule)) {
             let line = report.location(&place, (&TablePath::Map(part, first), ""));
-            let wrong = format!("no error reaches the rule: an earlier one takes all that fit it ({line})");
-            report.warn(NAME, (&place, ""), wrong, "put the narrower rule first, or take this one out");
+            let wrong = format!("no error reaches the rule: an earlier rule matches all of them ({line})");
+            report.warn(NAME, (&place, ""), wrong, "put the narrower rule first, or remove this one");
         }
     }
 }
@@ -59,11 +59,12 @@ fn never_asked(report: &mut Report<'_>, part: usize, patterns: &[Vec<Pattern>], 
         // gRPC's own are read where a client speaks it (P1).
         let passes = |it: &&str| all_standard && names_itself(it.as_bytes()) && !it.starts_with("application/grpc");
         if let Some(media_type) = rule.content_type().filter(passes) {
-            let wrong = format!("only an RPC client's error reaches the rule: others of {media_type} pass");
-            report.warn(NAME, (&place, "content_type"), wrong, "take it out: the protocol keeps its own shape");
+            let wrong = format!("only errors of RPC clients reach the rule: others of {media_type} pass through");
+            report.warn(NAME, (&place, "content_type"), wrong, "remove it: the protocol keeps its own format");
         } else if let Some(mode) = rule.route().and_then(|route| passing_mode(report.loaded, part, route, patterns)) {
-            let wrong = format!("no error reaches the rule: they pass on its route, by mode = {:?}", mode.as_str());
-            report.warn(NAME, (&place, "route"), wrong, "take it out, or give the route another mode");
+            let wrong =
+                format!("no error reaches the rule: errors pass through on its route, by mode = {:?}", mode.as_str());
+            report.warn(NAME, (&place, "route"), wrong, "remove it, or give the route another mode");
         }
     }
 }
@@ -90,9 +91,10 @@ fn text_left_out(report: &mut Report<'_>, part: usize, rules: &[(TablePath, &Rul
         if !said.contains(rule.to()) && told.insert((NAME, place.clone())) {
             let line = report.location(place, (first, "message"));
             let code = rule.to();
-            let wrong =
-                format!("in other dialects {code} leaves with the catalogue's text: two rules have one ({line})");
-            let advice = "right where the error's own text is always there; else say one in [[outward]]";
+            let wrong = format!(
+                "in other dialects {code} gets the catalogue's message, as two rules have different ones ({line})"
+            );
+            let advice = "fine if errors always carry their own message; otherwise set one in [[outward]]";
             report.note(NAME, (place, "message"), wrong, advice);
         }
     }
@@ -106,8 +108,9 @@ fn text_of_two_codes(report: &mut Report<'_>, dialect: Dialect, rules: &[(TableP
         let Some((first, other)) = rules[..at].iter().find(same) else { continue };
         if told.insert((NAME, place.clone())) {
             let line = report.location(place, (first, "message"));
-            let wrong = format!("in {} {} and {} have one text ({line})", dialect.as_str(), rule.to(), other.to());
-            let advice = "right where clients need not tell them apart; else give them a text each in [[outward]]";
+            let wrong =
+                format!("in {} {} and {} have the same message ({line})", dialect.as_str(), rule.to(), other.to());
+            let advice = "fine if clients need not distinguish them; otherwise set a message for each in [[outward]]";
             report.note(NAME, (place, "message"), wrong, advice);
         }
     }

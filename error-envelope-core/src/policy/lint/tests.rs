@@ -26,12 +26,12 @@ fn g4_json_without_a_limit() {
     const LIFTED: &str = "[defaults]\nbody_limit = \"17 MiB\"\n[[route]]\nmatch = \"/a/{*r}\"\njson = true\n[[route]]\nmatch = \"/a/b\"\nmode = \"own\"\n";
     told(
         LIFTED,
-        &["json-without-limit p.toml:6: route[0].json: bodies of up to \"17 MiB\" are taken where JSON is decoded \
+        &["json-without-limit p.toml:6: route[0].json: bodies of up to \"17 MiB\" are accepted where JSON is decoded \
            (body_limit: line 3); JSON is held in memory whole: set a body_limit of at most \"16 MiB\""],
     );
     told(
         "defaults.content_types = [\"a/b\", \"Application/JSON\"]\n[[route]]\nmatch = \"POST /up\"\nbody_limit = \"none\"\n",
-        &["json-without-limit p.toml:5: route[0].body_limit: bodies of any length are taken where JSON is decoded \
+        &["json-without-limit p.toml:5: route[0].body_limit: bodies of any length are accepted where JSON is decoded \
            (content_types: line 2); JSON is held in memory whole: set a body_limit of at most \"16 MiB\""],
     );
     told(&LIFTED.replace("17", "16"), &[]);
@@ -56,8 +56,10 @@ fn m1_auth_observe() {
     let watched = format!("[[route]]\nmatch = \"/a\"\nauth = [\"a\"]\nauth_observe = true\n{AUTH}");
     told(
         &watched,
-        &["auth-observe p.toml:5: route[0].auth_observe: credentials are checked and logged, and nobody is refused; \
-           take it out once the log names nobody who should get in"],
+        &[
+            "auth-observe p.toml:5: route[0].auth_observe: credentials are checked and logged, but no request is refused; \
+           remove it once the log shows no failure of a valid client",
+        ],
     );
     told(&watched.replace("true", "false"), &[]);
 }
@@ -68,18 +70,14 @@ fn m1_a_mode_opens_no_door() {
     told(
         &text,
         &[
-            "mode-opens-no-door p.toml:5: route[0].mode: mode = \"observe\" opens no door: credentials are asked for all \
-           the same (auth: line 2); auth_observe = true lets everybody in and logs who would be refused; auth = [] \
-           asks nobody",
+            "mode-opens-no-door p.toml:5: route[0].mode: mode = \"observe\" does not switch off auth: requests without credentials are still refused (auth: line 2); set auth_observe = true to accept all requests and log the failures, or auth = [] to require no credentials",
         ],
     );
     let below = format!("defaults.mode = \"off\"\n[[route]]\nmatch = \"GET /a\"\nauth = [\"a\"]\n{AUTH}");
     told(
         &below,
         &[
-            "mode-opens-no-door p.toml:5: route[0].auth: mode = \"off\" opens no door: credentials are asked for all the \
-           same (mode: line 2); auth_observe = true lets everybody in and logs who would be refused; auth = [] asks \
-           nobody",
+            "mode-opens-no-door p.toml:5: route[0].auth: mode = \"off\" does not switch off auth: requests without credentials are still refused (mode: line 2); set auth_observe = true to accept all requests and log the failures, or auth = [] to require no credentials",
         ],
     );
     told(&text.replace("observe", "own"), &[]);
@@ -93,17 +91,15 @@ fn g2_an_open_route_under_a_closed_one_is_noted() {
     let open = lints(&text);
     assert_eq!(
         open[0].to_string(),
-        "p.toml:6: route[0].auth: everybody is let in, under auth = [\"a\"] (line 3); right for a health check or a \
-         login; else leave auth out here"
+        "p.toml:6: route[0].auth: the route requires no credentials, but a wider setting is auth = [\"a\"] (line 3); fine for a health check or a login; otherwise remove auth here"
     );
     assert!(open.len() == 1 && open[0].is_note() && open[0].name() == "open-under-closed");
     told(
         &text.replacen("auth = [\"a\"]", "auth_observe = false", 1),
         &[
-            "route-changes-nothing p.toml:5: route[0].match: the route changes nothing: what it says holds without it (the \
-         default); take it out, or say what is different here",
-            "unused-auth p.toml:7: auth.a: no route asks for the credentials; name it in auth, or no request is asked for \
-         them",
+            "route-changes-nothing p.toml:5: route[0].match: the route has no effect: its settings apply without it (the \
+         default); remove it, or change a setting",
+            "unused-auth p.toml:7: auth.a: no route uses the auth scheme; add it to auth, or remove the table",
         ],
     );
 }
@@ -113,8 +109,8 @@ fn g0_a_route_that_changes_nothing() {
     let text = "defaults.json = true\n[[route]]\nmatch = \"/a/{*r}\"\nmode = \"own\"\n[[route]]\nmatch = \"/a/b\"\nmode = \"own\"\njson = true\n";
     told(
         text,
-        &["route-changes-nothing p.toml:7: route[1].match: the route changes nothing: what it says holds without it \
-           (line 5); take it out, or say what is different here"],
+        &["route-changes-nothing p.toml:7: route[1].match: the route has no effect: its settings apply without it \
+           (line 5); remove it, or change a setting"],
     );
     // Another route of some of its requests says something else, and it keeps that out.
     let kept_out = format!("{text}[[route]]\nmatch = \"/{{x}}/b\"\nmode = \"own\"\njson = false\n");
@@ -128,8 +124,8 @@ fn g0_routes_that_differ_in_letter_case_alone() {
     told(
         "[[route]]\nmatch = \"/a/{x}\"\nbody_limit = 1\n[[route]]\nmatch = \"/A/{x}\"\nbody_limit = 2",
         &[
-            "route-differs-in-case p.toml:6: route[1].match: the route differs in letter case alone from another one with other guards (line 3); \
-           write one of them, or set case = \"exact\" on both if every service tells the two paths apart",
+            "route-differs-in-case p.toml:6: route[1].match: the route differs only in letter case from another route with other guards (line 3); \
+           keep one of them, or set case = \"exact\" on both if every service treats the two paths as different",
         ],
     );
     for routes in [
@@ -145,8 +141,9 @@ fn g0_routes_that_cross() {
     let text = "[[route]]\nmatch = \"/{tenant}/admin\"\nmode = \"own\"\n[[route]]\nmatch = \"GET /public/{page}\"\nmode = \"off\"\n";
     told(
         text,
-        &["routes-cross p.toml:4: route[0].mode: GET /public/admin is another route's, too (line 6), and that one \
-           decides mode; write a route for what both match, or make them match different paths"],
+        &[
+            "routes-cross p.toml:4: route[0].mode: GET /public/admin also matches another route (line 6), which decides mode; add a route for the paths that both match, or make them match different paths",
+        ],
     );
     told(&text.replace("\"off\"", "\"own\""), &[]);
     told(&text.replace("/public/{page}", "/public/{*page}").replace("/{tenant}/admin", "/public/admin"), &[]);
@@ -157,17 +154,14 @@ fn r1_a_map_rule_that_never_fits() {
     let text = "[[map]]\nmessage_pattern = \"^No \"\nto = \"not_found\"\n[[map]]\nstatus = 404\nmessage = \"No room\"\nto = \"gone\"\n";
     told(
         text,
-        &[
-            "map-never-fits p.toml:5: map[1]: no error reaches the rule: an earlier one takes all that fit it (line 2); \
-           put the narrower rule first, or take this one out",
-        ],
+        &["map-never-fits p.toml:5: map[1]: no error reaches the rule: an earlier rule matches all of them (line 2); \
+           put the narrower rule first, or remove this one"],
     );
     told(&text.replace("No room", "no room"), &[]);
     told(
         "[[map]]\nmessage = \" x\"\nto = \"gone\"\n",
         &[
-            "map-never-fits p.toml:3: map[0].message: no error fits: messages are compared without the white space around \
-           them; write the message without it",
+            "map-never-fits p.toml:3: map[0].message: no error matches: messages are compared without surrounding white space; remove the white space around the message",
         ],
     );
 }
@@ -177,8 +171,9 @@ fn r10_a_map_rule_for_what_passes_by_its_type() {
     let text = "[[map]]\ncontent_type = \"Application/SOAP+xml\"\nto = \"gone\"\n";
     told(
         text,
-        &["map-never-fits p.toml:3: map[0].content_type: only an RPC client's error reaches the rule: others of \
-           application/soap+xml pass; take it out: the protocol keeps its own shape"],
+        &[
+            "map-never-fits p.toml:3: map[0].content_type: only errors of RPC clients reach the rule: others of application/soap+xml pass through; remove it: the protocol keeps its own format",
+        ],
     );
     told(&text.replace("Application/SOAP+xml", "application/grpc"), &[]);
     told(&text.replace("Application/SOAP+xml", "text/html"), &[]);
@@ -193,8 +188,8 @@ fn m1_a_map_rule_on_a_route_where_errors_pass() {
     told(
         &text,
         &[
-            "map-never-fits p.toml:4: map[0].route: no error reaches the rule: they pass on its route, by mode = \"off\"; \
-           take it out, or give the route another mode",
+            "map-never-fits p.toml:4: map[0].route: no error reaches the rule: errors pass through on its route, by mode = \"off\"; \
+           remove it, or give the route another mode",
         ],
     );
     told(&format!("{rule}[defaults]\nmode = \"observe\"\n"), &[]);
@@ -204,7 +199,7 @@ fn m1_a_map_rule_on_a_route_where_errors_pass() {
     told(
         &below.replace("match = \"/old/{x}", "match = \"POST /old/{x}"),
         &["map-never-fits p.toml:4: map[0].route: \
-        no error reaches the rule: they pass on its route, by mode = \"off\"; take it out, or give the route another mode"],
+        no error reaches the rule: errors pass through on its route, by mode = \"off\"; remove it, or give the route another mode"],
     );
     told(&text.replace("/old/{*r}\"\nmode", "/old/x\"\nmode"), &[]);
 }
@@ -215,10 +210,8 @@ fn g0_methods_that_nobody_sends() {
     told(
         text,
         &[
-            "method-unregistered p.toml:3: route[0].match: POTS is no registered method, and nothing matches but a \
-             request that says it; did you mean POST?",
-            "method-unregistered p.toml:6: map[0].route: ANY is no registered method, and nothing matches but a request \
-             that says it; leave it out: a path alone is for all methods",
+            "method-unregistered p.toml:3: route[0].match: POTS is not a registered method; only requests with exactly this method match; did you mean POST?",
+            "method-unregistered p.toml:6: map[0].route: ANY is not a registered method; only requests with exactly this method match; remove it: a path without a method matches all methods",
         ],
     );
     told(&text.replace("POTS", "M-SEARCH|PURGE|MKCOL").replace("ANY", "QUERY"), &[]);
@@ -232,8 +225,7 @@ fn r12_texts_that_are_not_read_backwards_are_noted() {
     told(
         text,
         &[
-            "text-not-read-backwards p.toml:7: map[1].message: in other dialects no_op leaves with the catalogue's text: \
-           two rules have one (line 4); right where the error's own text is always there; else say one in [[outward]]",
+            "text-not-read-backwards p.toml:7: map[1].message: in other dialects no_op gets the catalogue's message, as two rules have different ones (line 4); fine if errors always carry their own message; otherwise set one in [[outward]]",
         ],
     );
     assert!(lints(text)[0].is_note());
@@ -244,8 +236,9 @@ fn r12_texts_that_are_not_read_backwards_are_noted() {
     let one_text = "defaults.dialect = \"success_flag\"\n[[map]]\nstatus = 404\nmessage = \"A\"\nto = \"gone\"\n[[map]]\nmessage = \"A\"\nto = \"no_op\"\n";
     told(
         one_text,
-        &["text-of-two-codes p.toml:8: map[1].message: in success_flag no_op and gone have one text (line 5); right \
-           where clients need not tell them apart; else give them a text each in [[outward]]"],
+        &[
+            "text-of-two-codes p.toml:8: map[1].message: in success_flag no_op and gone have the same message (line 5); fine if clients need not distinguish them; otherwise set a message for each in [[outward]]",
+        ],
     );
     told(&one_text.replace("success_flag", "openai"), &[]);
     let one_code = lints(&one_text.replace("no_op", "gone"));
@@ -258,9 +251,8 @@ fn tables_that_nothing_asks_for() {
     told(
         &text,
         &[
-            "unused-header p.toml:2: header.h: no route asks for the header; name it in require_headers",
-            "unused-auth p.toml:4: auth.a: no route asks for the credentials; name it in auth, or no request is asked \
-             for them",
+            "unused-header p.toml:2: header.h: no route requires the header; add it to require_headers, or remove the table",
+            "unused-auth p.toml:4: auth.a: no route uses the auth scheme; add it to auth, or remove the table",
         ],
     );
     told(&format!("defaults.auth = [\"a\"]\n[[route]]\nmatch = \"/x\"\nrequire_headers = [\"h\"]\n{text}"), &[]);
@@ -276,8 +268,9 @@ fn g2_a_key_that_has_expired() {
     let told: Vec<_> = file.lints(at).iter().map(ToString::to_string).collect();
     assert_eq!(
         told,
-        ["p.toml:5: auth.a.keys: the key \"k\" expired at 2026-01-01T00:00:00Z; take it out once nobody sends it any \
-          more, or give it a later date"]
+        [
+            "p.toml:5: auth.a.keys: the key \"k\" expired at 2026-01-01T00:00:00Z; remove it once no client sends it, or set a later date"
+        ]
     );
     assert!(file.lints(at - Duration::from_secs(1)).is_empty());
 }
@@ -290,8 +283,7 @@ fn g2_tokens_that_name_no_audience() {
     let told = |text: &str| loader().parse("p.toml", text).unwrap().lints(SystemTime::UNIX_EPOCH);
     assert_eq!(
         told(text)[0].to_string(),
-        "p.toml:3: auth.t: no audience is set: a token that names one is refused, and one that names none is taken, \
-         whichever service it was made for; set audience to the name that tokens say"
+        "p.toml:3: auth.t: no audience is set: tokens with an audience are refused, and tokens without one are accepted for any service; set audience to the value in the tokens"
     );
     assert!(told(&format!("{text}audience = \"api\"\n")).is_empty());
 }

@@ -32,7 +32,7 @@ pub(super) fn check(config: &Value, managers: &[(String, &Value)], findings: &mu
     look(config, "", &names, findings);
 }
 
-const UNGUARDED: &str = "nothing of the contract holds, and requests reach the service without their guards (V4)";
+const UNGUARDED: &str = "the contract is not applied, and requests reach the service without guards (V4)";
 
 fn look(value: &Value, place: &str, names: &[String], findings: &mut Findings) {
     match value {
@@ -56,7 +56,7 @@ fn of_overrides(owner: &Value, overrides: &Value, place: &str, names: &[String],
     for name in names.iter().filter(|name| is_disabled(&overrides[name.as_str()])) {
         let kind = kind_of(place);
         let named = owner["name"].as_str().map(|name| format!(" {name:?}")).unwrap_or_default();
-        let advice = "remove this entry, and open the route in the policy where that is meant";
+        let advice = "remove this entry, and open the route in the policy if that is intended";
         findings.error(
             format!("{place}/{name}"),
             format!("the module is disabled for the {kind}{named}: {UNGUARDED}; {advice}"),

@@ -14,7 +14,7 @@ use crate::policy;
 
 /// What must be said of a connection manager, what it is without, and what breaks.
 const MANAGER: [(&str, &[&str], &str); 6] = [
-    ("generate_request_id", &["false"], "Envoy makes an id of its own, beside the module's (I1)"),
+    ("generate_request_id", &["false"], "Envoy generates a second id beside the module's (I1)"),
     ("preserve_external_request_id", &["true"], "Envoy removes the id that a trusted client sent (I2)"),
     ("normalize_path", &["true"], "Envoy may choose another route than the policy (G0)"),
     ("merge_slashes", &["true"], "Envoy may choose another route than the policy (G0)"),
@@ -23,7 +23,7 @@ const MANAGER: [(&str, &[&str], &str); 6] = [
         &["UNESCAPE_AND_REDIRECT", "REJECT_REQUEST"],
         "Envoy may choose another route than the policy (G0)",
     ),
-    ("proxy_100_continue", &["true"], "Envoy invites an upload before the guards are asked (G4)"),
+    ("proxy_100_continue", &["true"], "Envoy accepts an upload before the guards run (G4)"),
 ];
 
 /// Filters whose own answers were seen to pass the module where they stand before it, in Envoy 1.40:
@@ -63,7 +63,7 @@ pub(super) fn check(place: &str, manager: &Value, findings: &mut Findings) {
     let empty = Vec::new();
     let filters = manager["http_filters"].as_array().unwrap_or(&empty);
     let Some(at) = filters.iter().position(is_ours) else {
-        findings.warn(place, "the module error_envelope is not among its http_filters: nothing of the contract holds");
+        findings.warn(place, "the module error_envelope is not among its http_filters: the contract is not applied");
         return;
     };
     of_module(place, &filters[at], findings);
@@ -76,16 +76,16 @@ pub(super) fn check(place: &str, manager: &Value, findings: &mut Findings) {
         if index < at && is_one_of(&ANSWERING) {
             findings.note(
                 place,
-                &format!("{name} stands before the module and may answer by itself; whether the module sees its answers was not measured: put it behind the module (E1, I1)"),
+                &format!("{name} comes before the module and may return responses itself; whether the module sees them was not tested: put it after the module (E1, I1)"),
             );
         } else if index > at && (passes || is_one_of(&ANSWERING)) {
-            findings.note(place, &format!("{name} answers by itself behind the module: its status and headers stay, its body is written anew (V2)"));
+            findings.note(place, &format!("{name} may return responses itself after the module: status and headers stay, the body is rewritten (V2)"));
         }
     }
     for (key, wanted, breaks) in MANAGER {
         let told = match &manager[key] {
             Value::String(text) => text.clone(),
-            Value::Null => "what it is by default".to_owned(),
+            Value::Null => "its default".to_owned(),
             other => other.to_string(),
         };
         if !wanted.contains(&&*told) {
@@ -104,16 +104,17 @@ pub(super) fn check(place: &str, manager: &Value, findings: &mut Findings) {
     }
     let router = filters.iter().find(|filter| is_a(&filter["typed_config"], "Router"));
     if router.is_some_and(|router| router["typed_config"]["suppress_envoy_headers"] != true) {
-        findings
-            .note(place, "the router adds x-envoy headers to responses; suppress_envoy_headers: true leaves them out");
+        findings.note(place, "the router adds x-envoy headers to responses; suppress_envoy_headers: true removes them");
     }
     let server = manager["server_header_transformation"].as_str();
     if server != Some("PASS_THROUGH") {
         findings.note(place, "`server` is Envoy's on every response; server_header_transformation: PASS_THROUGH keeps the service's (R6)");
     }
     if has_key(&manager["route_config"], MODULE) {
-        findings
-            .warn(place, "a route has a configuration of the module's own, which it refuses: the policy has routes");
+        findings.warn(
+            place,
+            "a route has a per-route configuration of the module, which the module rejects: set routes in the policy",
+        );
     }
 }
 
@@ -124,7 +125,7 @@ pub(super) fn is_ours(filter: &Value) -> bool {
 
 fn of_module(place: &str, filter: &Value, findings: &mut Findings) {
     if filter["typed_config"]["dynamic_module_config"]["do_not_close"] != true {
-        findings.note(place, "do_not_close: true keeps the module loaded; it does so itself on Linux alone");
+        findings.note(place, "do_not_close: true keeps the module loaded; without it, it stays loaded only on Linux");
     }
     let config = &filter["typed_config"]["filter_config"];
     let kind = config["@type"].as_str().and_then(|told| told.rsplit('.').next()).unwrap_or_default();
@@ -136,18 +137,19 @@ fn of_module(place: &str, filter: &Value, findings: &mut Findings) {
         },
         (value @ Value::Object(_), "Struct") => FilterConfig::of_struct(value),
         _ if config.is_null() => Ok(FilterConfig::default()),
-        _ => Err("filter_config is no google.protobuf.StringValue, BytesValue or Struct with a value".to_owned()),
+        _ => Err("filter_config is not a google.protobuf.StringValue, BytesValue or Struct with a value".to_owned()),
     };
-    let refused = |why: String| format!("the configuration is refused (V4): {why}");
+    let refused = |why: String| format!("the module rejects this configuration (V4): {why}");
     let given = match given {
         Err(why) => return findings.warn(place, &refused(why)),
         Ok(given) => given,
     };
     if given.admin.is_some_and(|admin| !admin.ip().is_loopback()) {
-        findings.note(place, "admin is not on loopback: whoever reaches it may read errors and turn the policy off");
+        findings
+            .note(place, "admin is not on loopback: anyone who can reach it can read errors and turn the policy off");
     }
     match given.policy {
-        FilterPolicy::Nowhere => findings.note(place, "it has no policy: the defaults hold on every route"),
+        FilterPolicy::Nowhere => findings.note(place, "no policy is set: the defaults apply to every route"),
         FilterPolicy::Here(text) => of_policy(place, policy::read_inline_in_envoy(&text), findings),
         FilterPolicy::File(file) => of_policy(place, policy::read_in_envoy(Path::new(&file)), findings),
     }
@@ -155,7 +157,7 @@ fn of_module(place: &str, filter: &Value, findings: &mut Findings) {
 
 fn of_policy(place: &str, read: Result<policy::LoadedPolicy, Vec<PolicyError>>, findings: &mut Findings) {
     for error in read.err().unwrap_or_default() {
-        findings.warn(place, &format!("the policy is refused, and so is the configuration (V4): {error}"));
+        findings.warn(place, &format!("the module rejects the policy, and with it the configuration (V4): {error}"));
     }
 }
 
@@ -165,21 +167,20 @@ fn of_waits(place: &str, manager: &Value, findings: &mut Findings) {
         seconds.or(value.as_f64()) == Some(0.0)
     };
     for (key, breaks) in [
-        ("stream_idle_timeout", "a stream that stands still is never answered (V2)"),
-        ("delayed_close_timeout", "a client that still uploads may not read its answer (G5)"),
+        ("stream_idle_timeout", "a stalled stream never gets a response (V2)"),
+        ("delayed_close_timeout", "a client that is still uploading may not receive its response (G5)"),
     ] {
         if never(&manager[key]) {
             findings.warn(place, &format!("{key} is 0: {breaks}"));
         }
     }
     if manager["request_headers_timeout"].is_null() || never(&manager["request_headers_timeout"]) {
-        findings.warn(place, "request_headers_timeout is not set: a head that never ends holds its connection (V4)");
+        findings
+            .warn(place, "request_headers_timeout is not set: an endless request head keeps its connection open (V4)");
     }
     if manager["http_protocol_options"]["enable_trailers"] != true {
-        findings.note(
-            place,
-            "http_protocol_options.enable_trailers is not true: gRPC over HTTP/1 ends without its status (P1)",
-        );
+        findings
+            .note(place, "http_protocol_options.enable_trailers is not true: gRPC over HTTP/1 loses its status (P1)");
     }
 }
 
@@ -188,10 +189,11 @@ fn of_local_replies(place: &str, config: &Value, findings: &mut Findings) {
     let mappers = config["mappers"].as_array().unwrap_or(&empty);
     let ours = |mapper: &Value| mapper["filter"]["metadata_filter"]["matcher"]["filter"] == MODULE;
     let Some(at) = mappers.iter().position(ours) else {
-        findings.warn(place, "local_reply_config has no mapper for what the module notes: a response that fails while its error is read has Envoy's own text (V3); `envoy-config --snippet` has it");
+        findings.warn(place, "local_reply_config has no mapper for the module's replies: if reading an error fails, clients get Envoy's own text (V3); copy the mapper from `envoy-config --snippet`");
         return;
     };
     if at > 0 {
-        findings.warn(place, "a mapper stands before the module's in local_reply_config, and may write its reply (V3)");
+        findings
+            .warn(place, "a mapper comes before the module's in local_reply_config, and may replace its reply (V3)");
     }
 }

@@ -24,7 +24,7 @@ fn found(line: &Value) -> String {
 fn a_server_that_says_nothing_is_left_after_three_requests() {
     let failures = failures(&Answers::silent());
     let told: Vec<_> = failures.iter().map(|(name, found)| (name.as_str(), found.as_str())).collect();
-    let silent = "F1: no answer within 0.3 s\n";
+    let silent = "F1: no response within 0.3 s\n";
     assert_eq!(told, [("not-found", silent), ("other-method", silent), ("head", silent)]);
 }
 

@@ -73,7 +73,7 @@ fn a_certificate_is_trusted_by_its_name_alone() {
     let told = report(&asked);
     assert_eq!(told["lines"][0]["got"], "404", "{told:#}");
     let grpc = told["lines"].as_array().unwrap().iter().find(|line| line["name"] == "grpc").unwrap();
-    assert!(grpc["why"].as_str().unwrap().starts_with("HTTP/2 is not spoken; "), "{grpc}");
+    assert!(grpc["why"].as_str().unwrap().starts_with("the service does not support HTTP/2; "), "{grpc}");
 
     let other_name = probe(&format!("https://127.0.0.1:{}", server.port), &["--ca", server.ca()]);
     assert_eq!((other_name.code, other_name.out.as_str()), (Some(2), ""));
@@ -89,5 +89,5 @@ fn a_certificate_is_trusted_by_its_name_alone() {
 fn certificates_are_for_https() {
     let server = Secured::start();
     let plain = probe(&format!("http://localhost:{}", server.port), &["--ca", server.ca()]);
-    assert_eq!((plain.code, plain.err.contains("--ca is for https")), (Some(2), true), "{}", plain.err);
+    assert_eq!((plain.code, plain.err.contains("--ca needs an https URL")), (Some(2), true), "{}", plain.err);
 }

@@ -26,13 +26,13 @@ fn a_server_without_tls_is_told_from_one_with_it() {
 #[test]
 fn what_is_no_address_exits_2() {
     for (url, said) in [
-        ("localhost:8080", "neither http nor https"),
-        ("ftp://localhost", "neither http nor https"),
-        ("/orders", "no URL with a scheme and a host"),
-        ("http://", "no URL"),
-        ("http://localhost/?a=1", "a URL with a query"),
-        ("http://localhost/api", "a URL with a path"),
-        ("http://127.0.0.1:99999", "no port of 0 to 65535"),
+        ("localhost:8080", "the scheme is neither http nor https"),
+        ("ftp://localhost", "the scheme is neither http nor https"),
+        ("/orders", "not a URL with a scheme and a host"),
+        ("http://", "not a valid URL"),
+        ("http://localhost/?a=1", "the URL has a query"),
+        ("http://localhost/api", "the URL has a path"),
+        ("http://127.0.0.1:99999", "the port is not a number of 0 to 65535"),
     ] {
         let refused = probe(url, &[]);
         assert_eq!((refused.code, refused.out.as_str()), (Some(2), ""), "{url}");
@@ -48,12 +48,12 @@ fn no_secret_of_the_command_line_is_repeated() {
         ("http://me:s3cret@localhost", &[][..], "--header-env NAME=VARIABLE"),
         ("http://me:s3cret@local host", &[], "--header-env NAME=VARIABLE"),
         ("ftp://me:s3cret@localhost", &[], "--header-env NAME=VARIABLE"),
-        ("http://localhost?key=s3cret", &[], "a URL with a query"),
+        ("http://localhost?key=s3cret", &[], "the URL has a query"),
         ("localhost?key=s3cret", &[], "\"localhost\": "),
-        ("http://local host#s3cret", &[], "\"http://local host\": no URL"),
+        ("http://local host#s3cret", &[], "\"http://local host\": not a valid URL"),
         (ok, &["--header", "authorization Bearer s3cret"], "--header: write NAME: VALUE"),
         (ok, &["--header", "authorization: s3cret\u{1}"], "--header: write NAME: VALUE"),
-        (ok, &["--header-env", "authorization=Bearer s3cret"], "the environment has no such variable"),
+        (ok, &["--header-env", "authorization=Bearer s3cret"], "the environment variable is not set"),
         (ok, &["--header-env", "s3cret"], "--header-env: write NAME=VARIABLE"),
     ] {
         let refused = probe(url, args);

@@ -33,7 +33,7 @@ fn read(admin: SocketAddr, line: &str) -> Value {
 fn served(envoy: &Running) -> SocketAddr {
     until("the log says where the admin address is", || {
         let log = envoy.log_from(0);
-        let (_, address) = log.split_once("the admin address is served address=").ok_or(log.clone())?;
+        let (_, address) = log.split_once("serving the admin address address=").ok_or(log.clone())?;
         address.split_whitespace().next().and_then(|address| address.parse().ok()).ok_or(log.clone())
     })
 }
@@ -146,7 +146,7 @@ fn envoy_m2_an_admin_address_in_use_is_said_and_served_once_it_is_free() {
     let address = another.local_addr().expect("its address");
     let envoy = start_as_written(POLICY, upstream, |text| with_admin(&text, &address.to_string()));
     enveloped(&envoy);
-    let told = format!("error_envelope: the admin address {address} is not served yet: ");
+    let told = format!("error_envelope: cannot serve the admin address {address} yet: ");
     until("the log says that it is not served", || {
         let log = envoy.log_from(0);
         when(log.lines().any(|line| line.contains("ERROR") && line.contains(&told)), log)

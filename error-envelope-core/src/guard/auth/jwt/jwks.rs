@@ -34,19 +34,19 @@ const RSA_EXPONENTS: std::ops::RangeInclusive<u64> = 3..=(1 << 33) - 1;
 pub(super) fn parse(json: &str, algorithms: &[Algorithm]) -> Result<Box<[VerifyingKey]>, SettingError> {
     let refused = |wrong: String, right: &str| Err(SettingError::new("jwks_file", wrong, right));
     if let Some(secret) = algorithms.iter().find(|it| it.family() == AlgorithmFamily::Hmac) {
-        let wrong = format!("{secret:?} verifies with a secret, and public keys are given");
+        let wrong = format!("{secret:?} verifies with a secret, but the scheme has public keys");
         return Err(SettingError::new(
             "algorithms",
             wrong,
-            "give a secret (secret_env), or name RS256, ES256 or EdDSA",
+            "set secret_env instead of jwks_file, or name RS256, ES256 or EdDSA",
         ));
     }
     // The parser's own words may quote what it read.
     let set: Set = match serde_json::from_str(json) {
         Ok(set) => set,
         Err(error) => {
-            let wrong = format!("the text is no JWK set (line {}, column {})", error.line(), error.column());
-            return refused(wrong, "it looks like {\"keys\":[…]} (RFC 7517 §5)");
+            let wrong = format!("the text is not a JWK set (line {}, column {})", error.line(), error.column());
+            return refused(wrong, "a JWK set looks like {\"keys\":[…]} (RFC 7517 §5)");
         }
     };
     if set
@@ -54,12 +54,15 @@ pub(super) fn parse(json: &str, algorithms: &[Algorithm]) -> Result<Box<[Verifyi
         .iter()
         .any(|key| PRIVATE.iter().any(|member| key.contains_key(*member)) || text(key, "kty") == Some("oct"))
     {
-        return refused("it holds a private or symmetric key".to_owned(), "publish the public keys alone");
+        return refused("the key set holds a private or symmetric key".to_owned(), "keep only the public keys in it");
     }
     let keys: Vec<_> = set.keys.iter().filter_map(|key| usable(key, algorithms)).collect();
     if keys.is_empty() {
         let names: Vec<_> = algorithms.iter().map(|it| format!("{it:?}")).collect();
-        return refused(format!("no key in it verifies {}", names.join(" or ")), "check the algorithms and the set");
+        return refused(
+            format!("the key set has no key for {}", names.join(" or ")),
+            "check the algorithms and the key set",
+        );
     }
     Ok(keys.into())
 }

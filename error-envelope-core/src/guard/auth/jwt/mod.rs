@@ -81,21 +81,25 @@ impl Tokens {
     pub(super) fn new(keys: JwtKeys, settings: JwtSettings) -> Result<Self, SettingError> {
         let algorithms = settings.algorithms.iter().map(|name| algorithm(name)).collect::<Result<Box<[_]>, _>>()?;
         if algorithms.is_empty() {
-            let wrong = "no algorithm is named: the token would choose its own";
+            let wrong = "the list of algorithms is empty";
             return Err(SettingError::new(
                 "algorithms",
                 wrong,
-                "name those that the issuer signs with, such as [\"RS256\"]",
+                "name the algorithms that the issuer signs with, such as [\"RS256\"]",
             ));
         }
         if settings.leeway > LONGEST_LEEWAY {
-            return Err(SettingError::new("leeway", "clocks do not differ by so much", "set at most 5 minutes"));
+            return Err(SettingError::new("leeway", "the leeway is too long", "set at most 5 minutes"));
         }
         for (key, text) in
             settings.issuer.iter().map(|it| ("issuer", it)).chain(settings.audiences.iter().map(|it| ("audience", it)))
         {
             if text.is_empty() {
-                return Err(SettingError::new(key, "the text is empty", "write what tokens say, or leave it out"));
+                return Err(SettingError::new(
+                    key,
+                    "the text is empty",
+                    "write the value in the tokens, or remove the key",
+                ));
             }
         }
         let keys = match keys.0 {
@@ -108,32 +112,32 @@ impl Tokens {
 
 fn algorithm(name: &str) -> Result<Algorithm, SettingError> {
     if name.eq_ignore_ascii_case("none") {
-        let wrong = "\"none\" lets in whoever writes a token";
+        let wrong = "\"none\" accepts tokens without a signature";
         return Err(SettingError::new(
             "algorithms",
             wrong,
-            "name those that the issuer signs with, such as [\"RS256\"]",
+            "name the algorithms that the issuer signs with, such as [\"RS256\"]",
         ));
     }
     name.parse().map_err(|_| {
         let right = "known are HS256, HS384, HS512, RS256, RS384, RS512, PS256, PS384, PS512, ES256, ES384 and EdDSA";
-        SettingError::new("algorithms", format!("{name:?} is no algorithm that is known here"), right)
+        SettingError::new("algorithms", format!("{name:?} is not a supported algorithm"), right)
     })
 }
 
 fn of_secret(secret: &[u8], algorithms: &[Algorithm]) -> Result<VerifyingKey, SettingError> {
     let fits = |it: &&Algorithm| it.family() == AlgorithmFamily::Hmac;
     if let Some(other) = algorithms.iter().find(|it| !fits(it)) {
-        let wrong = format!("{other:?} verifies with a public key, and a secret is given");
+        let wrong = format!("{other:?} verifies with a public key, but the scheme has a secret");
         return Err(SettingError::new(
             "algorithms",
             wrong,
-            "give a key set (jwks_file), or name HS256, HS384 or HS512",
+            "set jwks_file instead of secret_env, or name HS256, HS384 or HS512",
         ));
     }
     let least = algorithms.iter().map(hash_length).max().unwrap_or_default();
     if secret.len() < least {
-        let wrong = format!("the secret has {} bytes, and its hash {least} (RFC 7518 §3.2)", secret.len());
+        let wrong = format!("the secret has {} bytes, but the algorithm needs {least} (RFC 7518 §3.2)", secret.len());
         return Err(SettingError::new("secret_env", wrong, format!("use at least {least} random bytes")));
     }
     Ok(VerifyingKey { kid: None, algorithms: algorithms.into(), key: DecodingKey::from_secret(secret) })

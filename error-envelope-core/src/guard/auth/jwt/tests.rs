@@ -261,7 +261,7 @@ fn m2_weak_or_unfitting_keys_are_refused() {
     let mut off_the_curve = vectors["jwks"]["keys"][1].clone();
     off_the_curve["y"] = off_the_curve["x"].clone();
     for (keys, algorithms, key, wrong) in [
-        (JwtKeys::secret(SECRET), &[][..], "algorithms", "no algorithm"),
+        (JwtKeys::secret(SECRET), &[][..], "algorithms", "algorithms is empty"),
         (JwtKeys::secret(SECRET), &["none"], "algorithms", "\"none\""),
         (JwtKeys::secret(SECRET), &["HS256", "None"], "algorithms", "\"none\""),
         (JwtKeys::secret(SECRET), &["hs256"], "algorithms", "\"hs256\""),
@@ -272,9 +272,9 @@ fn m2_weak_or_unfitting_keys_are_refused() {
         (JwtKeys::secret(&SECRET[..63]), &["HS256", "HS512"], "secret_env", "63 bytes"),
         (JwtKeys::secret(""), &["HS256"], "secret_env", "0 bytes"),
         (JwtKeys::jwks(jwks.clone()), &["HS256"], "algorithms", "secret"),
-        (JwtKeys::jwks("{"), &["RS256"], "jwks_file", "no JWK set"),
-        (JwtKeys::jwks("[]"), &["RS256"], "jwks_file", "no JWK set"),
-        (JwtKeys::jwks(r#"{"keys":[]}"#), &["RS256"], "jwks_file", "no key in it verifies RS256"),
+        (JwtKeys::jwks("{"), &["RS256"], "jwks_file", "not a JWK set"),
+        (JwtKeys::jwks("[]"), &["RS256"], "jwks_file", "not a JWK set"),
+        (JwtKeys::jwks(r#"{"keys":[]}"#), &["RS256"], "jwks_file", "the key set has no key for RS256"),
         (JwtKeys::jwks(set(vectors["jwks"]["keys"][1].clone())), &["RS256", "EdDSA"], "jwks_file", "RS256 or EdDSA"),
         (JwtKeys::jwks(with("d", json!("AQAB"))), &["RS256"], "jwks_file", "private"),
         (JwtKeys::jwks(set(json!({ "kty": "oct", "k": "c2VjcmV0" }))), &["RS256"], "jwks_file", "symmetric"),
