@@ -2,6 +2,7 @@
 
 use std::ops::Range;
 
+use toml::Spanned;
 use toml::de::{DeTable, Error};
 
 use super::mistakes::{MAX_MISTAKES, Mistakes};
@@ -20,7 +21,11 @@ pub(super) struct Document<'a> {
 
 impl<'a> Document<'a> {
     pub(super) fn parse(file: &'a str, text: &'a str, mistakes: &'a Mistakes) -> Self {
-        let (root, errors) = DeTable::parse_recoverable(text);
+        let (root, errors) = match DeTable::parse(text) {
+            Err(first) if text.len() > MAX_RECOVERED => (Spanned::new(0..0, DeTable::new()), vec![first]),
+            Err(_) => DeTable::parse_recoverable(text),
+            Ok(root) => (root, Vec::new()),
+        };
         let mut syntax: Vec<(usize, Error)> = Vec::new();
         for error in errors.into_iter().take(MAX_MISTAKES) {
             let line = line_of(text.as_bytes(), error.span().map_or(0, |span| span.start));
@@ -74,6 +79,9 @@ impl<'a> Document<'a> {
         if self.is_toml() || self.mistakes.is_full() {
             return false;
         }
+        if self.root.is_empty() {
+            return true;
+        }
         let first = error.line().unwrap_or_default();
         let lacks = error.span().is_some_and(|span| span.is_empty()) && error.key() != Some("version");
         let is_own = |line: &&str| lacks && !line.trim_start().starts_with('[');
@@ -88,6 +96,9 @@ impl<'a> Document<'a> {
         PolicyError::new(key, wrong, right).in_file(self.file, Some(line)).spanning(span)
     }
 }
+
+/// The parser holds each of its errors, some 600 bytes for two that are wrong: of a longer text the first one is enough.
+const MAX_RECOVERED: usize = 64 * 1024;
 
 /// Whether a name is as short and plain as the policy's own are. Any other may be a credential in clear text that stands
 /// where a name should, and is never quoted (L3).

@@ -106,7 +106,8 @@ impl<'a> Table<'a> {
 
     /// Refuses keys beyond these.
     pub(super) fn only(&self, known: &[&'static str]) {
-        for key in self.in_order().filter(|key| !known.contains(&key.get_ref().as_ref())) {
+        let unknown = self.in_order().filter(|key| !known.contains(&key.get_ref().as_ref()));
+        for key in unknown.take_while(|_| !self.mistakes().is_full()) {
             let name = key.get_ref();
             let right = nearest(name, known.iter().copied());
             let wrong = format!("unknown key {name:?}");
