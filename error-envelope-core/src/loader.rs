@@ -83,12 +83,12 @@ impl PolicyLoader {
 
     /// As [`PolicyLoader::load`], for whoever mends the file: all that is wrong is told at once.
     ///
-    /// What is wrong is taken out, and the rest is read again, at most 200 times: what is wrong only because of it is left
-    /// out.
+    /// What is wrong only because of another mistake is left out: a name whose table has one. Lines that are no TOML are
+    /// reported with what the rest of the files has wrong by itself; names are judged once all files are TOML.
     ///
     /// # Errors
     ///
-    /// Everything that is wrong, at least one thing, by file and line.
+    /// Everything that is wrong, at least one thing and at most 200, by file and line.
     pub fn check(&self, path: impl AsRef<Path>) -> Result<PolicyFile, Vec<PolicyError>> {
         Loaded::check(path.as_ref(), self).map(PolicyFile)
     }

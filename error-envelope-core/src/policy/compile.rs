@@ -3,14 +3,14 @@
 pub(super) mod lists;
 
 use std::borrow::Cow;
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
 use http::HeaderName;
 
-use self::lists::Lists;
-use super::error::{Problem, TablePath};
+use self::lists::{Lists, Named};
+use super::error::{Problem, Problems, TablePath};
 use super::faults::PolicyFaults;
 use super::keys::PartialSettings;
 use super::matcher::{Clash, Matcher};
@@ -27,29 +27,40 @@ use crate::guard::pattern::{Pattern, SettingError};
 use crate::outward::{Outward, OutwardRule};
 
 impl PolicyBuilder {
+    /// The policy, or the first thing that is wrong.
     pub(super) fn compile(self) -> Result<Policy, Box<Problem>> {
-        refuse_budgets(&self.inspect.0, &self.drain.0)?;
-        let rpc_domain = compile_domain(self.rpc_domain)?;
-        let codes = compile_codes(self.codes)?;
-        let covers = compile_covers(&self.scopes)?;
-        let parents = parents_of(&covers);
-        let guards = compile_headers(self.headers)?;
-        let schemes = compile_schemes(self.schemes)?;
+        let mut problems = Problems::default();
+        let policy = self.compile_all(&mut problems);
+        match problems.all.into_iter().next() {
+            Some(first) => Err(Box::new(first)),
+            None => Ok(policy),
+        }
+    }
+
+    /// The policy, which is of no use where a problem was added.
+    pub(super) fn compile_all(self, problems: &mut Problems) -> Policy {
+        refuse_budgets(&self.inspect.0, &self.drain.0, problems);
+        let rpc_domain = problems.keep(compile_domain(self.rpc_domain)).unwrap_or_default();
+        let codes = compile_codes(self.codes, problems);
+        let covers = compile_covers(&self.scopes, problems);
+        let guards = compile_headers(self.headers, problems);
+        let schemes = compile_schemes(self.schemes, problems);
         let (forwarded_ids, key_headers) = (schemes.forwarded_ids(), schemes.key_headers());
-        refuse_forwarded(&guards, &forwarded_ids)?;
+        problems.keep(refuse_forwarded(&guards, &forwarded_ids));
         let custom = schemes.custom();
+        let parents = parents_of(&covers);
         let mut lists = Lists::new(guards, schemes.by_name);
         let mut said = Vec::new();
         let mut parts: Vec<CompiledScope> = Vec::new();
         let owns = std::iter::once(self.part).chain(self.scopes.into_iter().map(|scope| scope.part));
         for (at, part) in owns.enumerate() {
-            let held = compile_part(at, part, covers.get(at.wrapping_sub(1)), &codes, &mut lists, &mut said)?;
+            let held = compile_part(at, part, covers.get(at.wrapping_sub(1)), &codes, &mut lists, &mut said, problems);
             parts.push(CompiledScope { parent: parents[at], ..held });
         }
         let parts = settle(parts);
         let depths: Vec<usize> = (0..parts.len()).map(|at| around(&parts, at).count()).collect();
         let lists = lists.into_lists();
-        Ok(Policy {
+        Policy {
             origin: Origin::BuiltInRust,
             ids: self.ids,
             rpc_domain,
@@ -73,7 +84,7 @@ impl PolicyBuilder {
             names_methods: false,
             asks_of_requests: false,
         }
-        .with_usual())
+        .with_usual()
     }
 }
 
@@ -85,18 +96,21 @@ fn compile_part(
     codes: &CodeSet,
     lists: &mut Lists,
     said: &mut Vec<PartialSettings>,
-) -> Result<CompiledScope, Box<Problem>> {
-    let default_keys =
-        PartialSettings::new(&part.keys, lists).map_err(|refused| refused.at_path(TablePath::Defaults(at)))?;
-    let matcher = compile_routes(at, &part, cover, said.len())?;
+    problems: &mut Problems,
+) -> CompiledScope {
+    let mut settings = |keys, place: TablePath, problems: &mut Problems| {
+        PartialSettings::new(keys, lists, &mut |refused| {
+            problems.add(refused.at_path(place.clone()));
+        })
+    };
+    let default_keys = settings(&part.keys, TablePath::Defaults(at), problems);
+    let matcher = compile_routes(at, &part, cover, said.len(), problems).unwrap_or_default();
     for (index, route) in part.routes.iter().enumerate() {
-        said.push(
-            PartialSettings::new(&route.keys, lists).map_err(|refused| refused.at_path(TablePath::Route(at, index)))?,
-        );
+        said.push(settings(&route.keys, TablePath::Route(at, index), problems));
     }
-    let rules = compile_rules(at, part.rules, cover, codes)?;
-    let outward = compile_outward(at, part.outward)?;
-    Ok(CompiledScope { default_keys, matcher, own_rules: rules.len(), rules, outward, ..CompiledScope::default() })
+    let rules = compile_rules(at, part.rules, cover, codes, problems);
+    let outward = compile_outward(at, part.outward, problems);
+    CompiledScope { default_keys, matcher, own_rules: rules.len(), rules, outward, ..CompiledScope::default() }
 }
 
 /// Gives each part what it has from those around it: rules after its own, and the settings where no route says any.
@@ -122,10 +136,14 @@ fn around(parts: &[CompiledScope], at: usize) -> impl Iterator<Item = usize> {
     std::iter::successors(Some(at), |at| parts[*at].parent)
 }
 
-fn compile_covers(scopes: &[Scope]) -> Result<Vec<ScopeMatcher>, Box<Problem>> {
+/// What the scopes cover. One with a mistake covers everything, so that all inside it is judged.
+fn compile_covers(scopes: &[Scope], problems: &mut Problems) -> Vec<ScopeMatcher> {
     let mut covers: Vec<ScopeMatcher> = Vec::new();
     for (at, scope) in (1..).zip(scopes) {
-        let cover = scope.cover().map_err(|refused| refused.at_path(TablePath::Scope(at)))?;
+        let Some(cover) = problems.make(TablePath::Scope(at), scope.cover()) else {
+            covers.push(ScopeMatcher::default());
+            continue;
+        };
         let crosses = |other: &ScopeMatcher| {
             cover.overlaps(other) && !cover.is_narrower_than(other) && !other.is_narrower_than(&cover)
         };
@@ -133,13 +151,12 @@ fn compile_covers(scopes: &[Scope]) -> Result<Vec<ScopeMatcher>, Box<Problem>> {
             let wrong = "the scope overlaps another scope, and neither contains the other";
             let right =
                 "narrow one of them by hosts or prefix until it is inside the other, or shares no request with it";
-            return Err(
-                SettingError::new("", wrong, right).with_location(TablePath::Scope(at), TablePath::Scope(other + 1))
-            );
+            let refused = SettingError::new("", wrong, right);
+            problems.add(refused.with_location(TablePath::Scope(at), TablePath::Scope(other + 1)));
         }
         covers.push(cover);
     }
-    Ok(covers)
+    covers
 }
 
 /// For each part the narrowest one around it.
@@ -152,7 +169,7 @@ fn parents_of(covers: &[ScopeMatcher]) -> Vec<Option<usize>> {
     std::iter::once(None).chain(covers.iter().map(parent)).collect()
 }
 
-fn refuse_budgets(inspect: &Budget, drain: &Budget) -> Result<(), Box<Problem>> {
+fn refuse_budgets(inspect: &Budget, drain: &Budget, problems: &mut Problems) {
     const LARGEST: u64 = 1024 * 1024 * 1024;
     if inspect.max_bytes > LARGEST {
         let refused = SettingError::new(
@@ -160,15 +177,14 @@ fn refuse_budgets(inspect: &Budget, drain: &Budget) -> Result<(), Box<Problem>> 
             "the size is too large: error bodies are held in memory",
             "set at most 1 GiB",
         );
-        return Err(refused.at_path(TablePath::Inspect));
+        problems.add(refused.at_path(TablePath::Inspect));
     }
     for (budget, place) in [(inspect, TablePath::Inspect), (drain, TablePath::Drain)] {
         if budget.timeout.is_zero() || budget.timeout > Duration::from_secs(300) {
             let refused = SettingError::new("timeout", "the timeout is out of range", TIMEOUT_ADVICE);
-            return Err(refused.at_path(place));
+            problems.add(refused.at_path(place));
         }
     }
-    Ok(())
 }
 
 /// AIP-193 has a name of DNS's form there; it stands in every RPC error.
@@ -184,23 +200,23 @@ fn compile_domain(domain: Option<Cow<'static, str>>) -> Result<Cow<'static, str>
 
 const TIMEOUT_ADVICE: &str = "set more than 0 and at most 5 minutes";
 
-fn compile_headers(headers: Vec<(String, RequiredHeader)>) -> Result<HashMap<String, HeaderGuard>, Box<Problem>> {
-    let mut guards = HashMap::new();
+fn compile_headers(headers: Vec<(String, RequiredHeader)>, problems: &mut Problems) -> Named<HeaderGuard> {
+    let mut guards = Named::new();
     for (name, header) in headers {
-        let guard = header.compile().map_err(|refused| refused.at_path(TablePath::Header(name.clone())))?;
+        let place = || TablePath::Header(name.clone());
+        let guard = problems.make(place(), header.compile());
         if guards.insert(name.clone(), guard).is_some() {
-            return Err(
-                SettingError::new("", "the name is used twice", "rename one of them").at_path(TablePath::Header(name))
-            );
+            problems.add(SettingError::new("", "the name is used twice", "rename one of them").at_path(place()));
         }
     }
-    Ok(guards)
+    guards
 }
 
 /// A required header that is removed from every request would let nobody in.
-fn refuse_forwarded(guards: &HashMap<String, HeaderGuard>, ids: &[HeaderName]) -> Result<(), Box<Problem>> {
+fn refuse_forwarded(guards: &Named<HeaderGuard>, ids: &[HeaderName]) -> Result<(), Box<Problem>> {
+    let guards = guards.iter().filter_map(|(name, guard)| Some((name, guard.as_ref()?)));
     let mut removed: Vec<_> =
-        guards.iter().filter(|(_, it)| ids.iter().any(|id| is_same_to_cgi(it.name().as_str(), id.as_str()))).collect();
+        guards.filter(|(_, it)| ids.iter().any(|id| is_same_to_cgi(it.name().as_str(), id.as_str()))).collect();
     removed.sort_by_key(|(name, _)| *name);
     let Some((name, guard)) = removed.first() else { return Ok(()) };
     let wrong = format!("{} is set by forward_id, so the client's own value is removed", guard.name());
@@ -211,22 +227,22 @@ fn refuse_forwarded(guards: &HashMap<String, HeaderGuard>, ids: &[HeaderName]) -
 /// The schemes by their names, and what the policy knows of all of them.
 struct Schemes {
     in_order: Vec<Arc<Scheme>>,
-    by_name: HashMap<String, Arc<Scheme>>,
+    by_name: Named<Arc<Scheme>>,
 }
 
-fn compile_schemes(schemes: Vec<(String, AuthScheme)>) -> Result<Schemes, Box<Problem>> {
-    let mut compiled = Schemes { in_order: Vec::new(), by_name: HashMap::new() };
+fn compile_schemes(schemes: Vec<(String, AuthScheme)>, problems: &mut Problems) -> Schemes {
+    let mut compiled = Schemes { in_order: Vec::new(), by_name: Named::new() };
     for (name, scheme) in schemes {
         let place = || TablePath::Auth(name.clone());
-        let scheme = Arc::new(scheme.compile(&name).map_err(|refused| refused.at_path(place()))?);
+        let scheme = problems.make(place(), scheme.compile(&name)).map(Arc::new);
         if compiled.by_name.insert(name.clone(), scheme.clone()).is_some() {
-            return Err(SettingError::new("", "the name is used twice", "rename one of them").at_path(place()));
+            problems.add(SettingError::new("", "the name is used twice", "rename one of them").at_path(place()));
         }
-        compiled.in_order.push(scheme);
+        compiled.in_order.extend(scheme);
     }
-    auth::refuse_together(compiled.in_order.iter().map(|scheme| &**scheme))
-        .map_err(|(name, refused)| refused.at_path(TablePath::Auth(name.to_owned())))?;
-    Ok(compiled)
+    let together = auth::refuse_together(compiled.in_order.iter().map(|scheme| &**scheme));
+    problems.keep(together.map_err(|(name, refused)| refused.at_path(TablePath::Auth(name.to_owned()))));
+    compiled
 }
 
 impl Schemes {
@@ -253,17 +269,17 @@ fn distinct<'a>(names: impl Iterator<Item = &'a HeaderName>) -> Box<[HeaderName]
     found.into()
 }
 
-fn compile_codes(codes: Vec<ErrorCode>) -> Result<CodeSet, Box<Problem>> {
+fn compile_codes(codes: Vec<ErrorCode>, problems: &mut Problems) -> CodeSet {
     let mut names = HashSet::new();
     for (index, code) in codes.iter().enumerate() {
-        refuse_code(code).map_err(|refused| refused.at_path(TablePath::Code(index)))?;
+        let Some(()) = problems.make(TablePath::Code(index), refuse_code(code)) else { continue };
         if !names.insert(code.as_str()) {
             let first = codes.iter().position(|other| other == code).unwrap_or_default();
             let refused = SettingError::new("code", format!("{:?} is defined twice", code.as_str()), "define it once");
-            return Err(refused.with_location(TablePath::Code(index), TablePath::Code(first)));
+            problems.add(refused.with_location(TablePath::Code(index), TablePath::Code(first)));
         }
     }
-    Ok(CodeSet::new(codes))
+    CodeSet::new(codes)
 }
 
 fn refuse_code(code: &ErrorCode) -> Result<(), SettingError> {
@@ -295,7 +311,8 @@ fn compile_rules(
     rules: Vec<MapRule>,
     cover: Option<&ScopeMatcher>,
     codes: &CodeSet,
-) -> Result<Box<[Arc<Rule>]>, Box<Problem>> {
+    problems: &mut Problems,
+) -> Box<[Arc<Rule>]> {
     let compile = |rule: MapRule| {
         let rule = rule.with_codes(codes).compile()?;
         match (rule.route(), cover) {
@@ -303,15 +320,14 @@ fn compile_rules(
             _ => Ok(Arc::new(rule)),
         }
     };
-    let compiled = rules.into_iter().enumerate();
-    compiled.map(|(index, rule)| compile(rule).map_err(|refused| refused.at_path(TablePath::Map(at, index)))).collect()
+    let rules = rules.into_iter().enumerate();
+    rules.filter_map(|(index, rule)| problems.make(TablePath::Map(at, index), compile(rule))).collect()
 }
 
-fn compile_outward(at: usize, rules: Vec<OutwardRule>) -> Result<Box<[Arc<Outward>]>, Box<Problem>> {
-    let compiled = rules.into_iter().enumerate().map(|(index, rule)| {
-        rule.compile().map(Arc::new).map_err(|refused| refused.at_path(TablePath::Outward(at, index)))
-    });
-    compiled.collect()
+fn compile_outward(at: usize, rules: Vec<OutwardRule>, problems: &mut Problems) -> Box<[Arc<Outward>]> {
+    let rules = rules.into_iter().enumerate();
+    let compiled = rules.filter_map(|(index, rule)| problems.make(TablePath::Outward(at, index), rule.compile()));
+    compiled.map(Arc::new).collect()
 }
 
 fn compile_routes(
@@ -319,23 +335,27 @@ fn compile_routes(
     part: &PolicyPart,
     cover: Option<&ScopeMatcher>,
     base: usize,
-) -> Result<Matcher, Box<Problem>> {
+    problems: &mut Problems,
+) -> Option<Matcher> {
     let mut patterns = Vec::new();
     for (index, route) in part.routes.iter().enumerate() {
         let place = || TablePath::Route(at, index);
-        let pattern = Pattern::parse("match", &route.pattern).map_err(|refused| refused.at_path(place()))?;
+        let Some(pattern) = problems.make(place(), Pattern::parse("match", &route.pattern)) else { continue };
         if cover.is_some_and(|cover| !cover.may_match(&pattern)) {
-            return Err(outside_scope("match").at_path(place()));
+            problems.add(outside_scope("match").at_path(place()));
         }
         patterns.push(pattern);
     }
-    Matcher::new(base, patterns).map_err(|Clash { first, second }| {
+    if patterns.len() < part.routes.len() {
+        return None;
+    }
+    problems.keep(Matcher::new(base, patterns).map_err(|Clash { first, second }| {
         let written = |index: usize| part.routes.get(index).map(|route| route.pattern.as_str()).unwrap_or_default();
         let wrong = format!("{:?} and {:?} match the same paths", written(second), written(first));
         let right = "keep one of them, or give them different methods";
         SettingError::new("match", wrong, right)
             .with_location(TablePath::Route(at, second), TablePath::Route(at, first))
-    })
+    }))
 }
 
 fn outside_scope(key: &'static str) -> SettingError {

@@ -1,5 +1,6 @@
 //! Why a policy was refused: for the operator, never for a client.
 
+use std::collections::HashSet;
 use std::error::Error;
 use std::fmt;
 use std::ops::Range;
@@ -76,15 +77,6 @@ impl PolicyError {
     pub(super) fn in_file(mut self, file: &str, line: Option<usize>) -> Self {
         self.0.file = Some(file.to_owned());
         self.0.line = line;
-        self
-    }
-
-    /// The same with another key, where there is one.
-    #[cfg(feature = "policy-file")]
-    pub(super) fn rekeyed(mut self, other: impl FnOnce(&str) -> Option<String>) -> Self {
-        if let Some(key) = self.0.key.as_deref().and_then(other) {
-            self.0.key = Some(key);
-        }
         self
     }
 
@@ -207,6 +199,34 @@ pub(super) struct Problem {
     /// The other of two tables that cannot be together.
     #[cfg_attr(not(feature = "policy-file"), allow(dead_code, reason = "only a file has a line to name"))]
     pub(super) beside: Option<TablePath>,
+}
+
+/// All that is wrong, in the order in which it is found.
+#[derive(Default)]
+pub(super) struct Problems {
+    pub(super) all: Vec<Problem>,
+    /// Tables that have a mistake: what refers to them is right.
+    pub(super) refused: HashSet<TablePath>,
+}
+
+impl Problems {
+    pub(super) fn keep<T>(&mut self, made: Result<T, Box<Problem>>) -> Option<T> {
+        made.map_err(|problem| self.add(problem)).ok()
+    }
+
+    #[allow(clippy::boxed_local, reason = "errors are boxed, as results that hold them are small then")]
+    pub(super) fn add(&mut self, problem: Box<Problem>) {
+        self.refused.insert(problem.place.clone());
+        self.all.push(*problem);
+    }
+
+    /// What a table makes, unless it has a mistake already.
+    pub(super) fn make<T>(&mut self, place: TablePath, made: Result<T, SettingError>) -> Option<T> {
+        if self.refused.contains(&place) {
+            return None;
+        }
+        self.keep(made.map_err(|refused| refused.at_path(place)))
+    }
 }
 
 impl SettingError {

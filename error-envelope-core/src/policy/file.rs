@@ -20,6 +20,7 @@ mod sources;
 mod tables;
 pub(super) mod value;
 
+use std::collections::HashSet;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::{Path, PathBuf};
 
@@ -27,11 +28,14 @@ use self::around::NamedFile;
 pub(crate) use self::around::PolicyEnv;
 use self::document::Document;
 use self::gather::{SourceFiles, Text, gather};
-use self::read::Table;
+use self::mistakes::{MAX_MISTAKES, Mistakes};
+pub(super) use self::read::Table;
 pub use self::regular::read_regular;
 pub(crate) use self::sources::Sources;
+use self::sources::TableAt;
 use self::tables::Budgets;
-use super::error::{PolicyError, TablePath};
+use self::value::Codes;
+use super::error::{PolicyError, Problems, TablePath};
 use super::keys::TableSettings;
 use super::scope::Scope;
 use super::{Origin, Policy, PolicyBuilder};
@@ -59,18 +63,40 @@ impl Loaded {
         Self::from_text(&path.display().to_string(), &text, around)
     }
 
+    /// As [`Loaded::from_file`], with all that is wrong, by file and line.
+    pub(crate) fn check(path: &Path, around: &dyn PolicyEnv) -> Result<Self, Vec<PolicyError>> {
+        let text = around.text_of(path).map_err(|error| vec![error])?;
+        Self::from_text_or_all(&path.display().to_string(), &text, around).map_err(mistakes::in_order)
+    }
+
     /// Reads the text of a file of that name; what it names is read relative to the name.
     pub(crate) fn from_text(name: &str, text: &str, around: &dyn PolicyEnv) -> Result<Self, PolicyError> {
-        let SourceFiles { texts, folders } = gather(name, text, around)?;
-        let parsed = texts.iter().map(|it| Document::parse(&it.name, &it.text)).collect::<Result<Vec<_>, _>>()?;
+        Self::from_text_or_all(name, text, around).map_err(|mut all| all.swap_remove(0))
+    }
+
+    /// The same, or what is wrong, in the order in which it was found.
+    fn from_text_or_all(name: &str, text: &str, around: &dyn PolicyEnv) -> Result<Self, Vec<PolicyError>> {
+        let mistakes = Mistakes::default();
+        let SourceFiles { texts, folders } = gather(name, text, around, &mistakes);
+        let parsed: Vec<_> = texts.iter().map(|it| Document::parse(&it.name, &it.text, &mistakes)).collect();
         let roots: Vec<Table<'_>> = parsed.iter().map(Document::root).collect();
-        let mut reader = Reader::new(&texts, &roots, around)?;
-        for file in reader.in_order() {
-            reader.read(file)?;
+        let is_toml = parsed.iter().all(Document::is_toml);
+        let mut reader = Reader::new(&texts, &roots, around, &mistakes);
+        let has_known_version = reader.read_shared(is_toml);
+        if has_known_version {
+            reader.in_order().into_iter().for_each(|file| reader.read(file));
         }
-        let Reader { builder, sources, more_files, .. } = reader;
+        let Reader { builder, sources, more_files, mut problems, .. } = reader;
+        let policy = builder.clone().compile_all(&mut problems);
+        // A table that is no TOML may have any name.
+        if is_toml && has_known_version {
+            problems.all.into_iter().take(MAX_MISTAKES).for_each(|it| mistakes.add(sources.led_back(it)));
+        }
+        let mistakes = mistakes.take();
+        if !mistakes.is_empty() {
+            return Err(mistakes);
+        }
         let fingerprint = fingerprint(&texts, &more_files);
-        let policy = builder.clone().compile().map_err(|problem| sources.led_back(*problem))?;
         let files = texts
             .iter()
             .map(|text| PathBuf::from(&text.name))
@@ -94,10 +120,12 @@ struct Reader<'a> {
     around: &'a dyn PolicyEnv,
     /// For each file, the part that its tables belong to.
     parts: Vec<usize>,
-    known: CodeSet,
-    own: Vec<ErrorCode>,
+    codes: Codes,
     budgets: Budgets,
     builder: PolicyBuilder,
+    /// The tables that have a mistake.
+    problems: Problems,
+    mistakes: &'a Mistakes,
     sources: Sources,
     more_files: Vec<NamedFile>,
 }
@@ -110,40 +138,48 @@ fn fingerprint(texts: &[Text], more: &[NamedFile]) -> u64 {
 }
 
 impl<'a> Reader<'a> {
-    /// Reads what all files must know of each other: their versions, scopes and codes.
-    fn new(texts: &'a [Text], roots: &'a [Table<'a>], around: &'a dyn PolicyEnv) -> Result<Self, PolicyError> {
-        let mut reader = Self {
+    fn new(texts: &'a [Text], roots: &'a [Table<'a>], around: &'a dyn PolicyEnv, mistakes: &'a Mistakes) -> Self {
+        Self {
             texts,
             roots,
             around,
             parts: Vec::new(),
-            known: CodeSet::default(),
-            own: Vec::new(),
+            codes: Codes { known: CodeSet::default(), own: Vec::new(), written: HashSet::new(), is_complete: true },
             budgets: Budgets::default(),
             builder: Policy::builder(),
+            problems: Problems::default(),
+            mistakes,
             sources: Sources::new(texts.iter().map(|it| (it.name.clone(), it.text.clone())).collect()),
             more_files: Vec::new(),
-        };
-        for (file, root) in roots.iter().enumerate() {
-            if around.asks_version() || root.get("version").is_some() {
-                tables::read_version(root)?;
-            }
-            tables::check_root(root)?;
-            let part = reader.part_of(file)?;
-            reader.parts.push(part);
-            for table in root.tables("code")? {
-                reader.sources.insert(TablePath::Code(reader.own.len()), table.placed(file));
-                let mut code = tables::read_code(&table)?;
-                if let Some(details) = table.get("details") {
-                    let folder = reader.folder_of(file);
-                    code = code.with_details(details::read(&details, folder, around, &mut reader.more_files)?);
-                }
-                reader.own.push(code);
-            }
         }
-        reader.known = CodeSet::new(reader.own.clone());
-        reader.builder.codes = reader.own.clone();
-        Ok(reader)
+    }
+
+    /// Reads what all files must know of each other: their versions, scopes and codes. Whether the versions are known.
+    fn read_shared(&mut self, is_toml: bool) -> bool {
+        for (file, root) in self.roots.iter().enumerate() {
+            if !tables::read_version(root) {
+                return false;
+            }
+            tables::check_root(root);
+            let part = self.part_of(file);
+            self.parts.push(part);
+            root.tables("code").iter().for_each(|table| self.read_code(file, table));
+        }
+        self.codes.is_complete = is_toml;
+        self.codes.known = CodeSet::new(self.codes.own.clone());
+        self.builder.codes = self.codes.own.clone();
+        true
+    }
+
+    fn read_code(&mut self, file: usize, table: &Table<'_>) {
+        let code = self.read_table(file, TablePath::Code(self.codes.own.len()), table, |reader| {
+            let code = tables::read_code(table);
+            let (folder, files) = (reader.folder_of(file), &mut reader.more_files);
+            let details = table.read("details", |details| details::read(details, folder, reader.around, files));
+            details.into_iter().fold(code, ErrorCode::with_details)
+        });
+        self.codes.own.push(code);
+        self.codes.written.extend(table.get("code").and_then(|name| name.owned().ok()));
     }
 
     /// What relative names in a file are relative to.
@@ -152,26 +188,26 @@ impl<'a> Reader<'a> {
     }
 
     /// A file with a scope makes a part; one without adds to the part of the file that includes it.
-    fn part_of(&mut self, file: usize) -> Result<usize, PolicyError> {
+    fn part_of(&mut self, file: usize) -> usize {
         let around = self.texts[file].includer.map_or(0, |includer| self.parts[includer]);
-        let Some(table) = self.roots[file].table("scope")? else { return Ok(around) };
-        let scope = tables::read_scope(&table)?;
+        let Some(table) = self.roots[file].table("scope") else { return around };
+        let part = self.builder.scopes.len() + 1;
+        let place = TablePath::Scope(part);
+        let scope = self.read_table(file, place.clone(), &table, |_| tables::read_scope(&table));
         self.builder.scopes.push(scope);
-        let part = self.builder.scopes.len();
-        self.sources.insert(TablePath::Scope(part), table.placed(file));
-        self.refuse_outside(part, around)?;
-        Ok(part)
+        if !self.problems.refused.contains(&place) && self.mistakes.keep(self.refuse_outside(part, around)).is_none() {
+            self.problems.refused.insert(place);
+        }
+        part
     }
 
     fn refuse_outside(&self, part: usize, around: usize) -> Result<(), PolicyError> {
-        let cover = |part: usize| {
-            let scope = part.checked_sub(1).and_then(|at| self.builder.scopes.get(at));
-            scope
-                .map(Scope::cover)
-                .transpose()
-                .map_err(|refused| self.sources.led_back(*refused.at_path(TablePath::Scope(part))))
-        };
-        let (Some(cover), Some(wider)) = (cover(part)?, cover(around)?) else { return Ok(()) };
+        let cover = |part: usize| part.checked_sub(1).and_then(|at| self.builder.scopes.get(at)).map(Scope::cover);
+        let cover_of = cover(part)
+            .transpose()
+            .map_err(|refused| self.sources.led_back(*refused.at_path(TablePath::Scope(part))))?;
+        // What is wrong with the one around it was found before.
+        let (Some(cover), Some(Ok(wider))) = (cover_of, cover(around)) else { return Ok(()) };
         if cover.is_narrower_than(&wider) {
             return Ok(());
         }
@@ -197,60 +233,63 @@ impl<'a> Reader<'a> {
         order
     }
 
-    fn read(&mut self, file: usize) -> Result<(), PolicyError> {
+    fn read(&mut self, file: usize) {
         let (root, part) = (&self.roots[file], self.parts[file]);
-        self.read_process_wide(file)?;
-        if let Some(table) = root.table("defaults")? {
-            let keys = tables::read_keys(&table, &[])?;
-            self.put_defaults(file, part, &table, keys)?;
+        self.read_process_wide(file);
+        if let Some(table) = root.table("defaults") {
+            let keys = tables::read_keys(&table, &[]);
+            self.put_defaults(file, part, &table, keys);
         }
-        for (name, table) in root.children_of("header")? {
-            self.refuse_twice(&TablePath::Header(name.clone()), &table)?;
-            self.sources.insert(TablePath::Header(name.clone()), table.placed(file));
-            self.builder.headers.push((name, tables::read_header(&table)?));
+        for (name, table) in root.children_of("header") {
+            let place = TablePath::Header(name.clone());
+            let Some(()) = self.mistakes.keep(self.refuse_twice(&place, &table)) else { continue };
+            let header = self.read_table(file, place, &table, |_| tables::read_header(&table));
+            self.builder.headers.push((name, header));
         }
-        for (name, table) in root.children_of("auth")? {
-            self.refuse_twice(&TablePath::Auth(name.clone()), &table)?;
-            let mut placed = table.placed(file);
-            if let Some(messages) = table.table("messages")? {
-                let keys = messages.placed(file).keys;
-                placed.keys.extend(keys.into_iter().map(|(key, span)| (format!("messages.{key}"), span)));
-            }
-            // TableSettings are the builder's `keys`, wherever they come from.
-            if let Some((_, span)) = placed.keys.iter().find(|(key, _)| key == "keys_file").cloned()
-                && !placed.keys.iter().any(|(key, _)| key == "keys")
-            {
-                placed.keys.push(("keys".to_owned(), span));
-            }
-            self.sources.insert(TablePath::Auth(name.clone()), placed);
-            let scheme = auth::read(&name, &table, self.folder_of(file), self.around, &mut self.more_files)?;
+        for (name, table) in root.children_of("auth") {
+            let place = TablePath::Auth(name.clone());
+            let Some(()) = self.mistakes.keep(self.refuse_twice(&place, &table)) else { continue };
+            let scheme = self.read_table(file, place, &table, |reader| {
+                auth::read(&name, &table, reader.folder_of(file), reader.around, &mut reader.more_files)
+            });
             self.builder.schemes.push((name, scheme));
         }
-        for table in root.tables("map")? {
-            let rule = tables::read_rule(&table, &self.known, &self.own)?;
+        for table in root.tables("map") {
             let place = TablePath::Map(part, self.part(part).rules.len());
-            self.sources.insert(place, table.placed(file));
+            let rule = self.read_table(file, place, &table, |reader| tables::read_rule(&table, &reader.codes));
             self.part(part).rules.push(rule);
         }
-        for table in root.tables("outward")? {
-            let rule = tables::read_outward(&table, &self.known, &self.own)?;
+        for table in root.tables("outward") {
             let place = TablePath::Outward(part, self.part(part).outward.len());
-            self.sources.insert(place, table.placed(file));
+            let rule = self.read_table(file, place, &table, |reader| tables::read_outward(&table, &reader.codes));
             self.part(part).outward.push(rule);
         }
-        for table in root.tables("route")? {
-            let route = tables::read_route(&table)?;
+        for table in root.tables("route") {
             let place = TablePath::Route(part, self.part(part).routes.len());
-            self.sources.insert(place, table.placed(file));
+            let route = self.read_table(file, place, &table, |_| tables::read_route(&table));
             self.part(part).routes.push(route);
         }
-        Ok(())
+    }
+
+    /// Reads a table, and notes whether anything in it is wrong: the builder judges it no more then.
+    fn read_table<T>(
+        &mut self,
+        file: usize,
+        place: TablePath,
+        table: &Table<'_>,
+        read: impl FnOnce(&mut Self) -> T,
+    ) -> T {
+        self.sources.insert(place.clone(), placed_with_messages(file, table));
+        let before = self.mistakes.count();
+        let made = read(self);
+        if self.mistakes.count() > before {
+            self.problems.refused.insert(place);
+        }
+        made
     }
 
     /// `[request_id]`, `[rpc]`, `[inspect]`, `[observe]` and `[drain]` hold for the process: no scope can have its own.
-    fn read_process_wide(&mut self, file: usize) -> Result<(), PolicyError> {
-        let root = &self.roots[file];
-        let scoped = file != 0 && self.parts[file] != 0;
+    fn read_process_wide(&mut self, file: usize) {
         let tables = [
             ("request_id", None),
             ("rpc", Some(TablePath::Rpc)),
@@ -259,20 +298,18 @@ impl<'a> Reader<'a> {
             ("drain", Some(TablePath::Drain)),
         ];
         for (key, place) in tables {
-            let Some(table) = root.table(key)? else { continue };
-            if scoped {
+            let Some(table) = self.roots[file].table(key) else { continue };
+            if file != 0 && self.parts[file] != 0 {
                 let wrong = format!("[{key}] applies to the whole process, but this file has a scope");
-                return Err(root.refused_key(key, wrong, "set it in the file without a scope"));
-            }
-            if let Some(other) = self.budgets.read(key, &table, file, &mut self.builder)? {
+                let right = "set it in the file without a scope";
+                self.roots[file].refuse_key(key, wrong, right);
+            } else if let Some(other) = self.budgets.read(key, &table, file, &mut self.builder) {
                 let wrong = format!("[{key}] is already set in {}", self.texts[other].name);
-                return Err(root.refused_key(key, wrong, "keep one of them"));
-            }
-            if let Some(place) = place {
+                self.roots[file].refuse_key(key, wrong, "keep one of them");
+            } else if let Some(place) = place {
                 self.sources.insert(place, table.placed(file));
             }
         }
-        Ok(())
     }
 
     /// Names are shared by all files (POLICY.md).
@@ -287,24 +324,17 @@ impl<'a> Reader<'a> {
     }
 
     /// Several files of one part may have defaults, each its own keys.
-    fn put_defaults(
-        &mut self,
-        file: usize,
-        part: usize,
-        table: &Table<'_>,
-        keys: TableSettings,
-    ) -> Result<(), PolicyError> {
+    fn put_defaults(&mut self, file: usize, part: usize, table: &Table<'_>, keys: TableSettings) {
         let place = TablePath::Defaults(part);
         let known = self.part(part).keys.clone();
         let is_in_both = |key: &str| known.written(key).is_some() && keys.written(key).is_some();
-        if let Some(key) = TableSettings::NAMES.iter().find(|key| is_in_both(key)) {
+        for key in TableSettings::NAMES.iter().filter(|key| is_in_both(key)) {
             let first = self.sources.locate(&place, key).map(|at| format!("{}:{}", at.file, at.line));
             let wrong = format!("{key} is already set ({})", first.unwrap_or_default());
-            return Err(table.refused_key(key, wrong, "set it once for each scope"));
+            table.refuse_key(key, wrong, "set it once for each scope");
         }
         self.part(part).keys = known.and(keys);
         self.sources.insert(place, table.placed(file));
-        Ok(())
     }
 
     fn part(&mut self, part: usize) -> &mut super::scope::PolicyPart {
@@ -313,6 +343,21 @@ impl<'a> Reader<'a> {
             None => &mut self.builder.part,
         }
     }
+}
+
+/// With the keys of `messages`, and with the builder's `keys`, wherever they come from.
+fn placed_with_messages(file: usize, table: &Table<'_>) -> TableAt {
+    let mut placed = table.placed(file);
+    if let Some(Ok(messages)) = table.get("messages").map(|messages| messages.table("")) {
+        let keys = messages.placed(file).keys;
+        placed.keys.extend(keys.into_iter().map(|(key, span)| (format!("messages.{key}"), span)));
+    }
+    if let Some((_, span)) = placed.keys.iter().find(|(key, _)| key == "keys_file").cloned()
+        && !placed.keys.iter().any(|(key, _)| key == "keys")
+    {
+        placed.keys.push(("keys".to_owned(), span));
+    }
+    placed
 }
 
 #[cfg(test)]

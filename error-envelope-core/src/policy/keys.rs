@@ -15,9 +15,7 @@
 use super::choice::{BodyLimitPer, LetterCase, Mode, NoTransform, Paths, Preflight, Protocols, UnknownCodes};
 use super::compile::lists::{Index, ListIndex, Lists};
 #[cfg(feature = "policy-file")]
-use super::error::PolicyError;
-#[cfg(feature = "policy-file")]
-use super::file::value::{KeyValue, Value};
+use super::file::{Table, value::KeyValue};
 use crate::dialect::Dialect;
 use crate::guard::content_type::JSON;
 use crate::guard::pattern::SettingError;
@@ -44,9 +42,9 @@ macro_rules! keys {
 
             pub(super) const OF_REPLIES: &[&'static str] = &[$($(name_of!($key, $reply),)?)*];
 
-            /// What a table says that has these values.
-            pub(super) fn read<'a>(get: impl Fn(&str) -> Option<Value<'a>>) -> Result<Self, PolicyError> {
-                Ok(Self { $($key: get(stringify!($key)).map(|value| KeyValue::read(&value)).transpose()?,)* })
+            /// What a table says of these keys.
+            pub(super) fn read(table: &Table<'_>) -> Self {
+                Self { $($key: table.read(stringify!($key), KeyValue::read),)* }
             }
 
             /// What holds where no table says anything.
@@ -78,13 +76,14 @@ macro_rules! keys {
 
         impl PartialSettings {
             /// `lists` gives each distinct list its place; an empty list has none.
-            pub(super) fn new(keys: &TableSettings, lists: &mut Lists) -> Result<Self, SettingError> {
-                let keys = TableSettings { content_types: keys.media_types()?, ..keys.clone() };
-                Ok(Self {$(
-                    $($key: held!($reply, keys.$key $(, lists.$reply_list)?),)?
-                    $($key: held!($guard, keys.$key $(, lists.$guard_list)?),)?
+            pub(super) fn new(keys: &TableSettings, lists: &mut Lists, refuse: &mut dyn FnMut(SettingError)) -> Self {
+                let content_types = keys.media_types().map_err(&mut *refuse).ok().flatten();
+                let keys = TableSettings { content_types, ..keys.clone() };
+                Self {$(
+                    $($key: held!($reply, keys.$key $(, lists.$reply_list, refuse)?),)?
+                    $($key: held!($guard, keys.$key $(, lists.$guard_list, refuse)?),)?
                     $($key: held!($path, keys.$key),)?
-                )*})
+                )*}
             }
 
             /// Takes what is not said yet from a less specific route.
@@ -158,8 +157,8 @@ macro_rules! held {
     ($type:ty, $told:expr) => {
         $told
     };
-    ($type:ty, $told:expr, $lists:ident.$place:ident) => {
-        $told.as_deref().map(|names| $lists.$place(names)).transpose()?
+    ($type:ty, $told:expr, $lists:ident.$place:ident, $refuse:ident) => {
+        $told.as_deref().and_then(|names| $lists.$place(names).map_err(&mut *$refuse).ok())
     };
 }
 

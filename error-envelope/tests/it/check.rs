@@ -273,6 +273,56 @@ fn what_is_no_toml_hides_nothing_else() {
     assert_eq!(lines, ["1", "2", "3", "6", "7"], "{out}");
 }
 
+/// A name that was nearly written is found, whatever else is wrong with its table, and each key is judged by itself.
+#[test]
+fn mistakes_of_one_table_hide_none_of_another() {
+    let text = "\
+version = 1
+[defaults]
+auth = [\"appp\"]
+require_headers = [\"tenant\", \"tennant\"]
+[header.tenant]
+name = \"x tenant\"
+[auth.app]
+scheme = \"bearer\"
+timeout = 5
+keys = [{ id = 1, sha256 = \"f\" }, { id = \"b\" }]
+[[code]]
+code = \"seat_taken\"
+status = 99
+grpc = 20
+[[map]]
+status = 4
+to = \"seat_takn\"
+[[map]]
+to = \"seat_taken\"
+route = \"x\"
+[[outward]]
+codes = [\"gon\", \"seat_taken\", \"lots\"]
+";
+    let (out, _) = check_in("tables", text, &[]);
+    let keys = out.lines().filter_map(|line| line.strip_prefix("policy.toml:")?.split(": ").nth(1));
+    let found: Vec<&str> = keys.collect();
+    let expected = [
+        "defaults.auth",
+        "defaults.require_headers",
+        "header.tenant.name",
+        "auth.app.timeout",
+        "auth.app.keys[0].id",
+        "auth.app.keys[0].sha256",
+        "auth.app.keys[1].sha256",
+        "code[0].status",
+        "code[0].grpc",
+        "map[0].status",
+        "map[0].to",
+        "map[1].route",
+        "outward[0].codes[0]",
+        "outward[0].codes[2]",
+    ];
+    assert_eq!(found, expected, "{out}");
+    assert!(out.contains("did you mean \"app\"?") && out.contains("did you mean \"seat_taken\"?"), "{out}");
+}
+
 #[test]
 fn programs_read_the_same_findings() {
     let (out, code) = check_in("json", FIVE, &["--format", "json"]);

@@ -42,10 +42,13 @@ impl ListIndex {
     }
 }
 
+/// What has a name; `None` where its own table has a mistake.
+pub(super) type Named<T> = HashMap<String, Option<T>>;
+
 /// The lists of all tables, and what their names stand for.
 pub(in crate::policy) struct Lists {
-    guards: HashMap<String, HeaderGuard>,
-    schemes: HashMap<String, Arc<Scheme>>,
+    guards: Named<HeaderGuard>,
+    schemes: Named<Arc<Scheme>>,
     headers: InternedList<Box<[HeaderGuard]>>,
     types: InternedList<MediaTypes>,
     auth: InternedList<Box<[Arc<Scheme>]>>,
@@ -67,7 +70,7 @@ pub(super) struct CompiledLists {
 }
 
 impl Lists {
-    pub(super) fn new(guards: HashMap<String, HeaderGuard>, schemes: HashMap<String, Arc<Scheme>>) -> Self {
+    pub(super) fn new(guards: Named<HeaderGuard>, schemes: Named<Arc<Scheme>>) -> Self {
         let (headers, types) = (InternedList::default(), InternedList::default());
         Self { guards, schemes, headers, types, auth: InternedList::default(), kept: InternedList::default() }
     }
@@ -90,7 +93,7 @@ impl Lists {
         let guards = &self.guards;
         self.headers.place(names, |names| {
             let guard = |name: &String| guards.get(name).cloned().ok_or_else(|| unknown_header(name, guards.keys()));
-            names.iter().map(guard).collect()
+            names.iter().filter_map(|name| guard(name).transpose()).collect()
         })
     }
 
@@ -99,7 +102,7 @@ impl Lists {
         let schemes = &self.schemes;
         self.auth.place(names, |names| {
             let scheme = |name: &String| schemes.get(name).cloned().ok_or_else(|| unknown_scheme(name, schemes.keys()));
-            names.iter().map(scheme).collect()
+            names.iter().filter_map(|name| scheme(name).transpose()).collect()
         })
     }
 

@@ -24,11 +24,6 @@ pub(crate) trait PolicyEnv {
         read_text(path)
     }
 
-    /// Whether a file that does not say its version is refused.
-    fn asks_version(&self) -> bool {
-        true
-    }
-
     /// What to do where it has none.
     fn instead_of_verifier(&self, name: &str) -> String;
 }

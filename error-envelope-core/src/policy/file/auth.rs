@@ -39,159 +39,145 @@ pub(super) fn read(
     folder: &Path,
     around: &dyn PolicyEnv,
     files: &mut Vec<NamedFile>,
-) -> Result<AuthScheme, PolicyError> {
-    let scheme = table.required("scheme")?;
-    only_its_own(scheme.text()?, table)?;
-    let read = match scheme.text()? {
-        "bearer" => read_keys(AuthScheme::bearer(), table, folder, around, files)?,
-        "header" => read_keys(AuthScheme::header(table.required("header")?.text()?), table, folder, around, files)?,
-        "jwt" => read_jwt(table, folder, around, files)?,
-        "custom" => {
-            if !around.has_verifier(name) {
-                let wrong = format!("no verifier is registered for scheme {name:?}");
-                return Err(table.error(wrong, around.instead_of_verifier(name)));
-            }
-            AuthScheme::custom()
+) -> AuthScheme {
+    let word = table.read_required("scheme", Value::text);
+    only_its_own(word.unwrap_or_default(), table);
+    let read = match word {
+        Some("bearer") => read_keys(AuthScheme::bearer(), table, folder, around, files),
+        Some("header") => {
+            let header = table.read_required("header", Value::text);
+            read_keys(AuthScheme::header(header.unwrap_or_default()), table, folder, around, files)
         }
-        unknown => {
-            let right = nearest(unknown, SCHEMES.iter().map(|(name, _)| *name));
-            return Err(scheme.error(format!("unknown scheme {unknown:?}"), right));
+        Some("jwt") => read_jwt(table, folder, around, files),
+        _ => {
+            table.keep(find_verifier(name, table, around));
+            AuthScheme::custom()
         }
     };
     read_shared(read, table)
 }
 
+/// Refuses a scheme that is neither known nor the service's own.
+fn find_verifier(name: &str, table: &Table<'_>, around: &dyn PolicyEnv) -> Result<(), PolicyError> {
+    let Some(scheme) = table.get("scheme") else { return Ok(()) };
+    match scheme.value.as_str() {
+        Some("custom") if !around.has_verifier(name) => {
+            Err(table.error(format!("no verifier is registered for scheme {name:?}"), around.instead_of_verifier(name)))
+        }
+        Some("custom") | None => Ok(()),
+        Some(unknown) => {
+            let right = nearest(unknown, SCHEMES.iter().map(|(name, _)| *name));
+            Err(scheme.error(format!("unknown scheme {unknown:?}"), right))
+        }
+    }
+}
+
 /// Refuses keys that are another scheme's, and keys that are nobody's.
-fn only_its_own(scheme: &str, table: &Table<'_>) -> Result<(), PolicyError> {
-    let Some((_, own)) = SCHEMES.iter().find(|(name, _)| *name == scheme) else { return Ok(()) };
-    for (_, keys) in SCHEMES {
-        let Some(key) = keys.iter().find(|key| !own.contains(key) && table.get(key).is_some()) else { continue };
+fn only_its_own(scheme: &str, table: &Table<'_>) {
+    let Some((_, own)) = SCHEMES.iter().find(|(name, _)| *name == scheme) else { return };
+    let mut known = own.to_vec();
+    for key in SCHEMES.iter().flat_map(|(_, keys)| *keys) {
+        if known.contains(key) || table.get(key).is_none() {
+            continue;
+        }
+        known.push(key);
         let theirs = SCHEMES.iter().filter(|(_, keys)| keys.contains(key)).map(|(name, _)| format!("{name:?}"));
         let theirs = theirs.collect::<Vec<_>>().join(" or ");
         let wrong = format!("the key {key} does not apply to scheme {scheme:?}");
-        return Err(table.refused_key(key, wrong, format!("remove it: it applies to scheme {theirs}")));
+        let right = format!("remove it: it applies to scheme {theirs}");
+        table.refuse_key(key, wrong, right);
     }
-    table.only_unquoted(own, &format!("known are {}", own.join(", ")))
+    table.only_unquoted(&known, &format!("known are {}", own.join(", ")));
 }
 
-fn read_shared(mut scheme: AuthScheme, table: &Table<'_>) -> Result<AuthScheme, PolicyError> {
-    if let Some(header) = table.get("forward_id") {
-        scheme = scheme.forward_id(header.text()?);
-    }
-    if let Some(challenge) = table.get("challenge") {
-        scheme = scheme.challenge(challenge.text()?);
-    }
-    if let Some(timeout) = table.get("timeout") {
-        scheme = scheme.timeout(timeout.duration()?);
-    }
-    let Some(messages) = table.table("messages")? else { return Ok(scheme) };
-    messages.only(&["missing", "malformed", "invalid", "expired", "no_email", "unavailable"])?;
-    let texts: [(&str, SetText); 6] = [
-        ("missing", AuthScheme::missing),
-        ("malformed", AuthScheme::malformed),
-        ("invalid", AuthScheme::invalid),
-        ("expired", AuthScheme::expired),
-        ("no_email", AuthScheme::no_email),
-        ("unavailable", AuthScheme::unavailable),
-    ];
-    for (key, set) in texts {
-        if let Some(text) = messages.get(key) {
-            scheme = set(scheme, text.text()?.to_owned());
-        }
-    }
-    Ok(scheme)
+fn read_shared(scheme: AuthScheme, table: &Table<'_>) -> AuthScheme {
+    let scheme = table.set(scheme, "forward_id", Value::text, AuthScheme::forward_id);
+    let scheme = table.set(scheme, "challenge", Value::text, AuthScheme::challenge);
+    let scheme = table.set(scheme, "timeout", Value::duration, AuthScheme::timeout);
+    let Some(messages) = table.table("messages") else { return scheme };
+    messages.only(&["missing", "malformed", "invalid", "expired", "no_email", "unavailable"]);
+    let scheme = messages.set(scheme, "missing", Value::owned, AuthScheme::missing);
+    let scheme = messages.set(scheme, "malformed", Value::owned, AuthScheme::malformed);
+    let scheme = messages.set(scheme, "invalid", Value::owned, AuthScheme::invalid);
+    let scheme = messages.set(scheme, "expired", Value::owned, AuthScheme::expired);
+    let scheme = messages.set(scheme, "no_email", Value::owned, AuthScheme::no_email);
+    messages.set(scheme, "unavailable", Value::owned, AuthScheme::unavailable)
 }
-
-type SetText = fn(AuthScheme, String) -> AuthScheme;
 
 fn read_keys(
-    mut scheme: AuthScheme,
+    scheme: AuthScheme,
     table: &Table<'_>,
     folder: &Path,
     around: &dyn PolicyEnv,
     files: &mut Vec<NamedFile>,
-) -> Result<AuthScheme, PolicyError> {
-    if let Some(pattern) = table.get("pattern") {
-        scheme = scheme.pattern(pattern.text()?);
+) -> AuthScheme {
+    let scheme = table.set(scheme, "pattern", Value::text, AuthScheme::pattern);
+    let mut keys = table.read("keys", keys_of).unwrap_or_default();
+    if let Some((path, text)) = table.read("keys_file", |file| read_named(file, folder, around, files)) {
+        let document = Document::parse(&path, &text, table.mistakes());
+        document.report_syntax();
+        keys.extend(keys_of_file(&document.root()));
     }
-    if let Some(keys) = table.get("keys") {
-        scheme = add_keys(scheme, &keys)?;
-    }
-    let Some(file) = table.get("keys_file") else { return Ok(scheme) };
-    let (path, text) = read_named(&file, folder, around, files)?;
-    let document = Document::parse(&path, &text)?;
-    document.root().only_unquoted(&["version", "keys"], "write keys = [{ id = \"…\", sha256 = \"…\" }]")?;
-    if document.root().get("version").is_some() {
-        read_version(&document.root())?;
-    }
-    add_keys(scheme, &document.root().required("keys")?)
+    keys.into_iter().fold(scheme, AuthScheme::key)
 }
 
-fn add_keys(mut scheme: AuthScheme, keys: &Value<'_>) -> Result<AuthScheme, PolicyError> {
+fn keys_of_file(root: &Table<'_>) -> Vec<Key> {
+    root.only_unquoted(&["version", "keys"], "write keys = [{ id = \"…\", sha256 = \"…\" }]");
+    if root.get("version").is_some() && !read_version(root) {
+        return Vec::new();
+    }
+    root.read_required("keys", keys_of).unwrap_or_default()
+}
+
+fn keys_of(keys: &Value<'_>) -> Result<Vec<Key>, PolicyError> {
     let right = "write a list of { id = \"…\", sha256 = \"…\" }";
     if !keys.value.is_array() {
         return Err(keys.error("keys is not a list", right));
     }
-    for key in keys.elements()? {
-        scheme = scheme.key(read_key(&key.table("write { id = \"…\", sha256 = \"…\" }")?)?);
-    }
-    Ok(scheme)
+    let tables = keys.elements()?.into_iter().map(|key| key.table("write { id = \"…\", sha256 = \"…\" }"));
+    Ok(tables.filter_map(|table| keys.document.keep(table)).map(|table| read_key(&table)).collect())
 }
 
-fn read_key(table: &Table<'_>) -> Result<Key, PolicyError> {
-    table.only_unquoted(&["id", "sha256", "revoked", "expires"], "write { id = \"…\", sha256 = \"…\" }")?;
-    let digest = table.required("sha256")?;
+fn read_digest<'a>(digest: &Value<'a>) -> Result<&'a str, PolicyError> {
     let is_digest = |text: &str| text.len() == 64 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
     if !is_digest(digest.text()?) {
         let right = "write the key's SHA-256 as 64 hexadecimal digits; a policy holds hashes, never the key itself";
         return Err(digest.error("this is not a SHA-256 hash", right));
     }
-    let mut key = Key::sha256(table.required("id")?.text()?, digest.text()?);
-    if let Some(revoked) = table.get("revoked")
-        && revoked.boolean()?
-    {
-        key = key.revoked();
-    }
-    if let Some(expires) = table.get("expires") {
-        key = key.expires(expires.instant()?);
-    }
-    Ok(key)
+    digest.text()
+}
+
+fn read_key(table: &Table<'_>) -> Key {
+    table.only_unquoted(&["id", "sha256", "revoked", "expires"], "write { id = \"…\", sha256 = \"…\" }");
+    let digest = table.read_required("sha256", read_digest);
+    let id = table.read_required("id", Value::text);
+    let key = Key::sha256(id.unwrap_or_default(), digest.unwrap_or_default());
+    let revoke = |key: Key, is_revoked| if is_revoked { key.revoked() } else { key };
+    let key = table.set(key, "revoked", Value::boolean, revoke);
+    table.set(key, "expires", Value::instant, Key::expires)
 }
 
 #[cfg(feature = "jwt")]
-fn read_jwt(
-    table: &Table<'_>,
-    folder: &Path,
-    around: &dyn PolicyEnv,
-    files: &mut Vec<NamedFile>,
-) -> Result<AuthScheme, PolicyError> {
+fn read_jwt(table: &Table<'_>, folder: &Path, around: &dyn PolicyEnv, files: &mut Vec<NamedFile>) -> AuthScheme {
     use crate::guard::auth::JwtKeys;
 
     let keys = match (table.get("secret_env"), table.get("jwks_file")) {
-        (Some(variable), None) => JwtKeys::secret(read_secret(&variable, around)?),
-        (None, Some(file)) => JwtKeys::jwks(read_named(&file, folder, around, files)?.1),
-        (Some(_), Some(file)) => {
-            return Err(file.error("secret_env and jwks_file exclude each other", "keep one of them"));
-        }
+        (Some(variable), None) => read_secret(&variable, around).map(JwtKeys::secret),
+        (None, Some(file)) => read_named(&file, folder, around, files).map(|(_, text)| JwtKeys::jwks(text)),
+        (Some(_), Some(file)) => Err(file.error("secret_env and jwks_file exclude each other", "keep one of them")),
         (None, None) => {
             let right = "name one: secret_env = \"…\" or jwks_file = \"…\"";
-            return Err(table.error("the scheme has neither a secret nor a key set", right));
+            Err(table.error("the scheme has neither a secret nor a key set", right))
         }
     };
-    let mut scheme = AuthScheme::jwt(keys).algorithms(read_algorithms(&table.required("algorithms")?)?);
-    if let Some(issuer) = table.get("issuer") {
-        scheme = scheme.issuer(issuer.text()?);
-    }
-    for audience in table.get("audience").map_or(Ok(Vec::new()), |audience| audience.text_or_texts())? {
-        scheme = scheme.audience(audience);
-    }
-    if let Some(leeway) = table.get("leeway") {
-        scheme = scheme.leeway(leeway.duration()?);
-    }
-    if let Some(required) = table.get("require_verified_email") {
-        scheme = scheme.require_verified_email(required.boolean()?);
-    }
-    Ok(scheme)
+    let scheme = AuthScheme::jwt(table.keep(keys).unwrap_or_else(|| JwtKeys::secret("")));
+    let algorithms = table.read_required("algorithms", read_algorithms);
+    let scheme = scheme.algorithms(algorithms.unwrap_or_default());
+    let scheme = table.set(scheme, "issuer", Value::text, AuthScheme::issuer);
+    let audiences = table.read("audience", Value::text_or_texts).unwrap_or_default();
+    let scheme = audiences.into_iter().fold(scheme, AuthScheme::audience);
+    let scheme = table.set(scheme, "leeway", Value::duration, AuthScheme::leeway);
+    table.set(scheme, "require_verified_email", Value::boolean, AuthScheme::require_verified_email)
 }
 
 /// What is no name of a variable may be the secret itself, and is never quoted (L3).
@@ -225,9 +211,10 @@ fn read_algorithms(list: &Value<'_>) -> Result<Vec<String>, PolicyError> {
 }
 
 #[cfg(not(feature = "jwt"))]
-fn read_jwt(table: &Table<'_>, _: &Path, _: &dyn PolicyEnv, _: &mut Vec<NamedFile>) -> Result<AuthScheme, PolicyError> {
+fn read_jwt(table: &Table<'_>, _: &Path, _: &dyn PolicyEnv, _: &mut Vec<NamedFile>) -> AuthScheme {
     let right = "build with the feature \"jwt\" of tower-error-envelope";
-    Err(table.refused_key("scheme", "session tokens are not part of this build", right))
+    table.refuse_key("scheme", "session tokens are not part of this build", right);
+    AuthScheme::custom()
 }
 
 /// The name and the text of a file that a value names.

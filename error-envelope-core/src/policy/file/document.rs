@@ -2,8 +2,10 @@
 
 use std::ops::Range;
 
-use toml::de::DeTable;
+use toml::Spanned;
+use toml::de::{DeTable, Error};
 
+use super::mistakes::{MAX_MISTAKES, Mistakes};
 use super::sources::line_of;
 use crate::policy::error::PolicyError;
 
@@ -12,34 +14,91 @@ pub(super) struct Document<'a> {
     file: &'a str,
     text: &'a str,
     pub(super) root: DeTable<'a>,
+    mistakes: &'a Mistakes,
+    /// What is no TOML, by line; the root is what is left then.
+    syntax: Vec<(usize, Error)>,
 }
 
 impl<'a> Document<'a> {
-    pub(super) fn parse(file: &'a str, text: &'a str) -> Result<Self, PolicyError> {
-        match DeTable::parse(text) {
-            Ok(root) => Ok(Self { file, text, root: root.into_inner() }),
-            Err(error) => {
-                let span = error.span().unwrap_or_default();
-                let line = error.span().map(|span| line_of(text.as_bytes(), span.start));
-                let wrong = format!("this is no TOML: {}", error.message());
-                // A key that stands twice is the one fault of syntax that has a name.
-                let twice = error.message() == "duplicate key";
-                let told = |name: &str, at| is_word(name) || is_outside_of_keys(&text[..at]);
-                let name = error.span().filter(|_| twice).and_then(|span| Some((text.get(span.clone())?, span.start)));
-                let key = name.filter(|(name, at)| told(name, *at)).map(|(name, _)| name.to_owned());
-                Err(PolicyError::new(key, wrong, "see https://toml.io for the syntax")
-                    .in_file(file, line)
-                    .spanning(span))
+    pub(super) fn parse(file: &'a str, text: &'a str, mistakes: &'a Mistakes) -> Self {
+        let (root, errors) = match DeTable::parse(text) {
+            Err(first) if text.len() > MAX_RECOVERED => (Spanned::new(0..0, DeTable::new()), vec![first]),
+            Err(_) => DeTable::parse_recoverable(text),
+            Ok(root) => (root, Vec::new()),
+        };
+        let mut syntax: Vec<(usize, Error)> = Vec::new();
+        for error in errors.into_iter().take(MAX_MISTAKES) {
+            let line = line_of(text.as_bytes(), error.span().map_or(0, |span| span.start));
+            // What is wrong with a line is reported once.
+            if syntax.iter().all(|(other, _)| *other != line) {
+                syntax.push((line, error));
             }
+        }
+        Self { file, text, root: root.into_inner(), mistakes, syntax }
+    }
+
+    pub(super) fn is_toml(&self) -> bool {
+        self.syntax.is_empty()
+    }
+
+    pub(super) fn report_syntax(&self) {
+        for (line, error) in &self.syntax {
+            self.mistakes.add(self.syntax_error(*line, error));
         }
     }
 
+    fn syntax_error(&self, line: usize, error: &Error) -> PolicyError {
+        let span = error.span().unwrap_or_default();
+        let wrong = format!("this is no TOML: {}", error.message());
+        // A key that stands twice is the one fault of syntax that has a name.
+        let twice = error.message() == "duplicate key";
+        let name = self.text.get(span.clone()).filter(|_| twice);
+        let key = name.filter(|name| is_word(name) || is_outside_of_keys(&self.text[..span.start]));
+        PolicyError::new(key.map(str::to_owned), wrong, "see https://toml.io for the syntax")
+            .in_file(self.file, Some(line))
+            .spanning(span)
+    }
+
+    /// Notes a mistake that is not there only because of the syntax.
+    pub(super) fn add(&self, error: PolicyError) {
+        if !self.follows_from_syntax(&error) {
+            self.mistakes.add(error);
+        }
+    }
+
+    pub(super) fn keep<T>(&self, read: Result<T, PolicyError>) -> Option<T> {
+        read.map_err(|error| self.add(error)).ok()
+    }
+
+    pub(super) fn mistakes(&self) -> &'a Mistakes {
+        self.mistakes
+    }
+
+    /// Whether its line is no TOML, or something is missing in a table that has such a line.
+    fn follows_from_syntax(&self, error: &PolicyError) -> bool {
+        if self.is_toml() || self.mistakes.is_full() {
+            return false;
+        }
+        if self.root.is_empty() {
+            return true;
+        }
+        let first = error.line().unwrap_or_default();
+        let lacks = error.span().is_some_and(|span| span.is_empty()) && error.key() != Some("version");
+        let is_own = |line: &&str| lacks && !line.trim_start().starts_with('[');
+        let last = first + self.text.lines().skip(first).take_while(is_own).count();
+        self.syntax.iter().any(|(line, _)| (first..=last).contains(line))
+    }
+
     pub(super) fn error_at(&self, span: Range<usize>, key: &str, wrong: String, right: String) -> PolicyError {
-        let line = line_of(self.text.as_bytes(), span.start);
+        // One that is not kept needs no line, which costs a look at the whole text.
+        let line = if self.mistakes.is_full() { 1 } else { line_of(self.text.as_bytes(), span.start) };
         let key = Some(key.to_owned()).filter(|key| !key.is_empty());
         PolicyError::new(key, wrong, right).in_file(self.file, Some(line)).spanning(span)
     }
 }
+
+/// The parser holds each of its errors, some 600 bytes for two that are wrong: of a longer text the first one is enough.
+const MAX_RECOVERED: usize = 64 * 1024;
 
 /// Whether a name is as short and plain as the policy's own are. Any other may be a credential in clear text that stands
 /// where a name should, and is never quoted (L3).

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use super::around::PolicyEnv;
 use super::document::Document;
+use super::mistakes::Mistakes;
 use super::value::Value;
 use crate::policy::error::PolicyError;
 
@@ -32,34 +33,41 @@ pub(super) struct SourceFiles {
 }
 
 /// The files of a policy whose first one has this name and text.
-pub(super) fn gather(name: &str, text: &str, around: &dyn PolicyEnv) -> Result<SourceFiles, PolicyError> {
+pub(super) fn gather(name: &str, text: &str, around: &dyn PolicyEnv, mistakes: &Mistakes) -> SourceFiles {
     let mut gathered = SourceFiles { texts: vec![Text::new(name, text.to_owned(), None)], folders: Vec::new() };
     let mut at = 0;
     while at < gathered.texts.len() {
-        gathered.include(at, around)?;
+        gathered.include(at, around, mistakes);
         at += 1;
     }
-    Ok(gathered)
+    gathered
 }
 
 impl SourceFiles {
-    fn include(&mut self, at: usize, around: &dyn PolicyEnv) -> Result<(), PolicyError> {
+    fn include(&mut self, at: usize, around: &dyn PolicyEnv, mistakes: &Mistakes) {
         let Text { name, text, folder, .. } = &self.texts[at];
         let (name, text, folder) = (name.clone(), text.clone(), folder.clone());
-        let document = Document::parse(&name, &text)?;
-        let Some(include) = document.root().get("include") else { return Ok(()) };
-        for pattern in include.elements()? {
-            let Some(folders) = folders_of(&folder, pattern.text()?) else {
-                let wrong = format!("{:?} looks through more than {MAX_FOLDERS} folders", pattern.text()?);
-                return Err(pattern.error(wrong, "narrow the pattern"));
-            };
-            let found = files_of(&folder, &pattern)?;
-            self.folders.extend(folders);
-            for path in found {
-                self.insert(at, &pattern, &path, around)?;
-            }
+        let document = Document::parse(&name, &text, mistakes);
+        document.report_syntax();
+        for pattern in document.root().read("include", Value::elements).into_iter().flatten() {
+            document.keep(self.include_pattern(at, &folder, &pattern, around));
         }
-        Ok(())
+    }
+
+    fn include_pattern(
+        &mut self,
+        at: usize,
+        folder: &Path,
+        pattern: &Value<'_>,
+        around: &dyn PolicyEnv,
+    ) -> Result<(), PolicyError> {
+        let Some(folders) = folders_of(folder, pattern.text()?) else {
+            let wrong = format!("{:?} looks through more than {MAX_FOLDERS} folders", pattern.text()?);
+            return Err(pattern.error(wrong, "narrow the pattern"));
+        };
+        let found = files_of(folder, pattern)?;
+        self.folders.extend(folders);
+        found.iter().try_for_each(|path| self.insert(at, pattern, path, around))
     }
 
     fn insert(

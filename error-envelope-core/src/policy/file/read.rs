@@ -1,15 +1,16 @@
 //! A TOML document whose every table and value knows its line and its key.
 
 use toml::Spanned;
-use toml::de::{DeTable, DeValue};
+use toml::de::{DeString, DeTable, DeValue};
 
 use super::document::{Document, is_word};
+use super::mistakes::Mistakes;
 use super::sources::TableAt;
 use super::value::{Value, nearest};
 use crate::policy::error::PolicyError;
 
 /// A table, and the key that leads to it.
-pub(super) struct Table<'a> {
+pub(in crate::policy) struct Table<'a> {
     document: &'a Document<'a>,
     key: String,
     at: usize,
@@ -17,6 +18,7 @@ pub(super) struct Table<'a> {
 }
 
 impl Document<'_> {
+    /// The whole file as a table.
     pub(super) fn root(&self) -> Table<'_> {
         Table { document: self, key: String::new(), at: 0, entries: &self.root }
     }
@@ -55,55 +57,104 @@ impl<'a> Table<'a> {
         })
     }
 
+    /// What a key is set to, if it is there and right.
+    pub(in crate::policy) fn read<T>(
+        &self,
+        key: &str,
+        read: impl FnOnce(&Value<'a>) -> Result<T, PolicyError>,
+    ) -> Option<T> {
+        self.keep(read(&self.get(key)?))
+    }
+
+    /// The same of a key that must be there.
+    pub(super) fn read_required<T>(
+        &self,
+        key: &str,
+        read: impl FnOnce(&Value<'a>) -> Result<T, PolicyError>,
+    ) -> Option<T> {
+        self.keep(self.required(key).and_then(|value| read(&value)))
+    }
+
+    /// Sets what a key says, if it is there and right.
+    pub(super) fn set<B, T>(
+        &self,
+        made: B,
+        key: &str,
+        read: impl FnOnce(&Value<'a>) -> Result<T, PolicyError>,
+        set: impl FnOnce(B, T) -> B,
+    ) -> B {
+        match self.read(key, read) {
+            Some(value) => set(made, value),
+            None => made,
+        }
+    }
+
+    /// The same at a place.
+    pub(super) fn put<T>(&self, key: &str, read: impl FnOnce(&Value<'a>) -> Result<T, PolicyError>, place: &mut T) {
+        if let Some(value) = self.read(key, read) {
+            *place = value;
+        }
+    }
+
+    pub(super) fn keep<T>(&self, read: Result<T, PolicyError>) -> Option<T> {
+        self.document.keep(read)
+    }
+
+    pub(super) fn mistakes(&self) -> &'a Mistakes {
+        self.document.mistakes()
+    }
+
     /// Refuses keys beyond these.
-    pub(super) fn only(&self, known: &[&'static str]) -> Result<(), PolicyError> {
-        let unknown = self.entries.keys().filter(|key| !known.contains(&key.get_ref().as_ref()));
-        let Some(key) = unknown.min_by_key(|key| key.span().start) else { return Ok(()) };
-        let name = key.get_ref();
-        let right = nearest(name, known.iter().copied());
-        Err(self.document.error_at(key.span(), &self.key_of(name), format!("unknown key {name:?}"), right))
+    pub(super) fn only(&self, known: &[&'static str]) {
+        let unknown = self.in_order().filter(|key| !known.contains(&key.get_ref().as_ref()));
+        for key in unknown.take_while(|_| !self.mistakes().is_full()) {
+            let name = key.get_ref();
+            let right = nearest(name, known.iter().copied());
+            let wrong = format!("unknown key {name:?}");
+            self.document.add(self.document.error_at(key.span(), &self.key_of(name), wrong, right));
+        }
     }
 
     /// The same where a name may be a credential in clear text.
-    pub(super) fn only_unquoted(&self, known: &[&'static str], right: &str) -> Result<(), PolicyError> {
+    pub(super) fn only_unquoted(&self, known: &[&'static str], right: &str) {
         let is_told = |name: &str| is_word(name) || is_slip(name, known);
-        let untold = self.entries.keys().filter(|key| !is_told(key.get_ref()));
-        match untold.min_by_key(|key| key.span().start) {
+        match self.in_order().find(|key| !is_told(key.get_ref())) {
             Some(key) => {
                 let wrong = "there is a name that is not known here".to_owned();
-                Err(self.document.error_at(key.span(), &self.key, wrong, right.to_owned()))
+                self.document.add(self.document.error_at(key.span(), &self.key, wrong, right.to_owned()));
             }
             None => self.only(known),
         }
     }
 
     /// The table of that name.
-    pub(super) fn table(&self, key: &str) -> Result<Option<Self>, PolicyError> {
-        self.get(key).map(|value| value.table(&format!("write a table [{}]", self.key_of(key)))).transpose()
+    pub(super) fn table(&self, key: &str) -> Option<Self> {
+        self.read(key, |value| value.table(&format!("write a table [{}]", self.key_of(key))))
     }
 
     /// The tables of that name: `[[name]]`.
-    pub(super) fn tables(&self, key: &str) -> Result<Vec<Self>, PolicyError> {
-        let Some(value) = self.get(key) else { return Ok(Vec::new()) };
+    pub(super) fn tables(&self, key: &str) -> Vec<Self> {
         let right = format!("write [[{key}]] with two brackets, once for each");
-        if !value.value.is_array() {
-            return Err(value.error("this is not a list of tables", right));
-        }
-        value.elements()?.iter().map(|element| element.table(&right)).collect()
+        let elements = self.read(key, |value| match value.value.is_array() {
+            true => value.elements(),
+            false => Err(value.error("this is not a list of tables", &*right)),
+        });
+        elements.into_iter().flatten().filter_map(|element| self.keep(element.table(&right))).collect()
     }
 
     /// The tables inside the table of that name, by their own names and in the order of the file.
-    pub(super) fn children_of(&self, key: &str) -> Result<Vec<(String, Self)>, PolicyError> {
+    pub(super) fn children_of(&self, key: &str) -> Vec<(String, Self)> {
         let right = format!("give the table a name: [{key}.<name>]");
-        let Some(parent) = self.get(key).map(|value| value.table(&right)).transpose()? else { return Ok(Vec::new()) };
-        let mut names: Vec<_> = parent.entries.keys().collect();
-        names.sort_by_key(|name| name.span().start);
-        let mut children = Vec::new();
-        for name in names.into_iter().map(Spanned::get_ref) {
-            let child = parent.get(name).map(|value| value.table(&right)).transpose()?;
-            children.extend(child.map(|table| (name.to_string(), table)));
-        }
-        Ok(children)
+        let Some(parent) = self.read(key, |value| value.table(&right)) else { return Vec::new() };
+        let child = |name: &str| Some((name.to_owned(), parent.read(name, |value| value.table(&right))?));
+        parent.in_order().filter_map(|name| child(name.get_ref())).collect()
+    }
+
+    /// The keys, as they stand in the file.
+    fn in_order(&self) -> impl Iterator<Item = &'a Spanned<DeString<'a>>> + use<'a> {
+        let mut keys: Vec<_> = self.entries.keys().collect();
+        keys.sort_by_key(|key| key.span().start);
+        keys.into_iter()
     }
 
     pub(super) fn error(&self, wrong: impl Into<String>, right: impl Into<String>) -> PolicyError {
@@ -111,9 +162,9 @@ impl<'a> Table<'a> {
     }
 
     /// Refuses a key that is there.
-    pub(super) fn refused_key(&self, key: &str, wrong: impl Into<String>, right: impl Into<String>) -> PolicyError {
+    pub(super) fn refuse_key(&self, key: &str, wrong: impl Into<String>, right: impl Into<String>) {
         let span = self.entries.get_key_value(key).map_or(self.at..self.at, |(name, _)| name.span());
-        self.document.error_at(span, &self.key_of(key), wrong.into(), right.into())
+        self.document.add(self.document.error_at(span, &self.key_of(key), wrong.into(), right.into()));
     }
 
     fn key_of(&self, key: &str) -> String {

@@ -1,17 +1,16 @@
 //! The tables of one file.
 
 use super::read::Table;
-use super::value::Value;
+use super::value::{Codes, Value};
 use crate::classify::rule::MapRule;
-use crate::code::{CodeSet, ErrorCode, Retry};
+use crate::code::{ErrorCode, Retry};
 use crate::guard::header::RequiredHeader;
 use crate::outward::OutwardRule;
-use crate::policy::error::PolicyError;
 use crate::policy::keys::TableSettings;
-use crate::policy::{Budget, PolicyBuilder, Route, Scope};
+use crate::policy::{Budget, PolicyBuilder, Route, Scope, Trust};
 
 /// Refuses tables that there are not.
-pub(super) fn check_root(root: &Table<'_>) -> Result<(), PolicyError> {
+pub(super) fn check_root(root: &Table<'_>) {
     root.only(&[
         "version",
         "include",
@@ -28,28 +27,24 @@ pub(super) fn check_root(root: &Table<'_>) -> Result<(), PolicyError> {
         "map",
         "outward",
         "scope",
-    ])
+    ]);
 }
 
-/// Asked first: another version's keys cannot be judged.
-pub(super) fn read_version(root: &Table<'_>) -> Result<(), PolicyError> {
-    let version = root.required("version")?;
-    match version.integer()? {
+/// Asked first: another version's keys cannot be judged. Whether this one's can.
+pub(super) fn read_version(root: &Table<'_>) -> bool {
+    let is_known = root.read_required("version", |version| match version.integer()? {
         1 => Ok(()),
         other => Err(version.error(format!("version {other} is not known"), "write version = 1")),
-    }
+    });
+    is_known.is_some() || root.get("version").is_none()
 }
 
-pub(super) fn read_scope(table: &Table<'_>) -> Result<Scope, PolicyError> {
-    table.only(&["hosts", "prefix"])?;
+pub(super) fn read_scope(table: &Table<'_>) -> Scope {
+    table.only(&["hosts", "prefix"]);
     let mut scope = Scope::new();
-    for host in table.get("hosts").map_or(Ok(Vec::new()), |value| value.texts())? {
-        scope = scope.host(host);
-    }
-    if let Some(prefix) = table.get("prefix") {
-        scope = scope.prefix(prefix.text()?);
-    }
-    Ok(scope)
+    scope.hosts = table.read("hosts", Value::texts).unwrap_or_default();
+    scope.prefix = table.read("prefix", Value::owned);
+    scope
 }
 
 /// Which file said what holds for the process.
@@ -64,142 +59,97 @@ impl Budgets {
         table: &Table<'_>,
         file: usize,
         builder: &mut PolicyBuilder,
-    ) -> Result<Option<usize>, PolicyError> {
+    ) -> Option<usize> {
         if let Some((_, other)) = self.0.iter().find(|(known, _)| *known == key) {
-            return Ok(Some(*other));
+            return Some(*other);
         }
         self.0.push((key, file));
         match key {
-            "request_id" => read_request_id(builder, table)?,
-            "rpc" => read_rpc(builder, table)?,
-            "inspect" => read_budget(&mut builder.inspect.0, table)?,
-            "observe" => read_observe(builder, table)?,
-            _ => read_budget(&mut builder.drain.0, table)?,
+            "request_id" => read_request_id(builder, table),
+            "rpc" => read_rpc(builder, table),
+            "inspect" => read_budget(&mut builder.inspect.0, table),
+            "observe" => read_observe(builder, table),
+            _ => read_budget(&mut builder.drain.0, table),
         }
-        Ok(None)
+        None
     }
 }
 
-fn read_request_id(builder: &mut PolicyBuilder, table: &Table<'_>) -> Result<(), PolicyError> {
-    table.only(&["trust", "traceparent"])?;
-    if let Some(trust) = table.get("trust") {
-        builder.ids.trust_valid = trust.word::<crate::policy::Trust>()? == crate::policy::Trust::Valid;
-    }
-    if let Some(traceparent) = table.get("traceparent") {
-        builder.ids.traceparent = traceparent.boolean()?;
-    }
-    Ok(())
+fn read_request_id(builder: &mut PolicyBuilder, table: &Table<'_>) {
+    table.only(&["trust", "traceparent"]);
+    table.put("trust", |trust| Ok(trust.word::<Trust>()? == Trust::Valid), &mut builder.ids.trust_valid);
+    table.put("traceparent", Value::boolean, &mut builder.ids.traceparent);
 }
 
-fn read_rpc(builder: &mut PolicyBuilder, table: &Table<'_>) -> Result<(), PolicyError> {
-    table.only(&["domain"])?;
-    if let Some(domain) = table.get("domain") {
-        builder.rpc_domain = Some(domain.text()?.to_owned().into());
-    }
-    Ok(())
+fn read_rpc(builder: &mut PolicyBuilder, table: &Table<'_>) {
+    table.only(&["domain"]);
+    builder.rpc_domain = table.read("domain", Value::owned).map(Into::into);
 }
 
-fn read_observe(builder: &mut PolicyBuilder, table: &Table<'_>) -> Result<(), PolicyError> {
-    table.only(&["bodies"])?;
-    if let Some(bodies) = table.get("bodies") {
-        builder.observes_bodies = bodies.boolean()?;
-    }
-    Ok(())
+fn read_observe(builder: &mut PolicyBuilder, table: &Table<'_>) {
+    table.only(&["bodies"]);
+    table.put("bodies", Value::boolean, &mut builder.observes_bodies);
 }
 
-fn read_budget(budget: &mut Budget, table: &Table<'_>) -> Result<(), PolicyError> {
-    table.only(&["max_bytes", "timeout"])?;
-    if let Some(max_bytes) = table.get("max_bytes") {
-        budget.max_bytes = max_bytes.size()?;
-    }
-    if let Some(timeout) = table.get("timeout") {
-        budget.timeout = timeout.duration()?;
-    }
-    Ok(())
+fn read_budget(budget: &mut Budget, table: &Table<'_>) {
+    table.only(&["max_bytes", "timeout"]);
+    table.put("max_bytes", Value::size, &mut budget.max_bytes);
+    table.put("timeout", Value::duration, &mut budget.timeout);
 }
 
-pub(super) fn read_route(table: &Table<'_>) -> Result<Route, PolicyError> {
-    let pattern = table.required("match")?.text()?;
-    Ok(Route { keys: read_keys(table, &["match"])?, ..Route::new(pattern) })
+pub(super) fn read_route(table: &Table<'_>) -> Route {
+    let pattern = table.read_required("match", Value::text);
+    Route { keys: read_keys(table, &["match"]), ..Route::new(pattern.unwrap_or_default()) }
 }
 
 /// The keys that `[defaults]` and a route share.
-pub(super) fn read_keys(table: &Table<'_>, more: &[&'static str]) -> Result<TableSettings, PolicyError> {
-    table.only(&[TableSettings::NAMES, more].concat())?;
-    TableSettings::read(|key| table.get(key))
+pub(super) fn read_keys(table: &Table<'_>, more: &[&'static str]) -> TableSettings {
+    table.only(&[TableSettings::NAMES, more].concat());
+    TableSettings::read(table)
 }
 
-pub(super) fn read_header(table: &Table<'_>) -> Result<RequiredHeader, PolicyError> {
-    table.only(&["name", "pattern", "missing", "invalid"])?;
-    let mut header = RequiredHeader::new(table.required("name")?.text()?);
-    if let Some(pattern) = table.get("pattern") {
-        header = header.pattern(pattern.text()?);
-    }
-    if let Some(missing) = table.get("missing") {
-        header = header.missing(missing.text()?.to_owned());
-    }
-    if let Some(invalid) = table.get("invalid") {
-        header = header.invalid(invalid.text()?.to_owned());
-    }
-    Ok(header)
+pub(super) fn read_header(table: &Table<'_>) -> RequiredHeader {
+    table.only(&["name", "pattern", "missing", "invalid"]);
+    let header = RequiredHeader::new(table.read_required("name", Value::text).unwrap_or_default());
+    let header = table.set(header, "pattern", Value::text, RequiredHeader::pattern);
+    let header = table.set(header, "missing", Value::owned, RequiredHeader::missing);
+    table.set(header, "invalid", Value::owned, RequiredHeader::invalid)
 }
 
-pub(super) fn read_code(table: &Table<'_>) -> Result<ErrorCode, PolicyError> {
-    table.only(&["code", "status", "grpc", "retry", "message", "details"])?;
-    let name = table.required("code")?;
-    let status = table.required("status")?;
-    let number = status.error_status()?;
-    let mut code = ErrorCode::try_own(name.text()?, number)
-        .map_err(|wrong| name.error(format!("{:?} cannot be defined", name.text().unwrap_or_default()), wrong))?;
-    if let Some(grpc) = table.get("grpc") {
-        code = code.with_grpc(grpc.within("gRPC error", 1, 16)?);
-    }
-    if let Some(retry) = table.get("retry") {
-        code = code.with_retry(retry.word::<Retry>()?);
-    }
-    if let Some(message) = table.get("message") {
-        code = code.with_message(message.text()?.to_owned());
-    }
-    Ok(code)
+pub(super) fn read_code(table: &Table<'_>) -> ErrorCode {
+    table.only(&["code", "status", "grpc", "retry", "message", "details"]);
+    let name = table.keep(table.required("code"));
+    let status = table.read_required("status", Value::error_status);
+    let own = |name: &Value<'_>| {
+        let text = name.text()?;
+        // What is wrong with the name is so with any status.
+        ErrorCode::try_own(text, status.unwrap_or(500))
+            .map_err(|wrong| name.error(format!("{text:?} cannot be defined"), wrong))
+    };
+    let code = name.and_then(|name| table.keep(own(&name))).unwrap_or(ErrorCode::OTHER);
+    let code = table.set(code, "grpc", |grpc| grpc.within("gRPC error", 1, 16), ErrorCode::with_grpc);
+    let code = table.set(code, "retry", Value::word::<Retry>, ErrorCode::with_retry);
+    table.set(code, "message", Value::owned, ErrorCode::with_message)
 }
 
-type SetText = fn(MapRule, String) -> MapRule;
-
-pub(super) fn read_rule(table: &Table<'_>, known: &CodeSet, own: &[ErrorCode]) -> Result<MapRule, PolicyError> {
-    table.only(&["status", "code", "message", "content_type", "route", "message_pattern", "to", "say"])?;
-    let mut rule = MapRule::to(table.required("to")?.known_code(known, own)?);
-    if let Some(status) = table.get("status") {
-        rule = rule.status(status.error_status()?);
-    }
-    let texts: [(&str, SetText); 6] = [
-        ("code", MapRule::code),
-        ("message", MapRule::message),
-        ("message_pattern", MapRule::message_pattern),
-        ("content_type", MapRule::content_type),
-        ("route", MapRule::route),
-        ("say", MapRule::say),
-    ];
-    for (key, set) in texts {
-        if let Some(text) = table.get(key) {
-            rule = set(rule, text.text()?.to_owned());
-        }
-    }
-    Ok(rule)
+pub(super) fn read_rule(table: &Table<'_>, codes: &Codes) -> MapRule {
+    table.only(&["status", "code", "message", "content_type", "route", "message_pattern", "to", "say"]);
+    let to = table.read_required("to", |to| to.known_code(codes));
+    let rule = MapRule::to(to.unwrap_or(ErrorCode::OTHER));
+    let rule = table.set(rule, "status", Value::error_status, MapRule::status);
+    let rule = table.set(rule, "code", Value::owned, MapRule::code);
+    let rule = table.set(rule, "message", Value::owned, MapRule::message);
+    let rule = table.set(rule, "message_pattern", Value::owned, MapRule::message_pattern);
+    let rule = table.set(rule, "content_type", Value::owned, MapRule::content_type);
+    let rule = table.set(rule, "route", Value::owned, MapRule::route);
+    table.set(rule, "say", Value::owned, MapRule::say)
 }
 
-pub(super) fn read_outward(table: &Table<'_>, known: &CodeSet, own: &[ErrorCode]) -> Result<OutwardRule, PolicyError> {
-    table.only(&["codes", "name", "message", "status"])?;
-    let codes = table.required("codes")?.elements()?;
-    let codes = codes.iter().map(|code: &Value<'_>| code.known_code(known, own)).collect::<Result<Vec<_>, _>>()?;
-    let mut rule = OutwardRule::new(codes);
-    if let Some(name) = table.get("name") {
-        rule = rule.name(name.text()?.to_owned());
-    }
-    if let Some(message) = table.get("message") {
-        rule = rule.message(message.text()?.to_owned());
-    }
-    if let Some(status) = table.get("status") {
-        rule = rule.status(status.error_status()?);
-    }
-    Ok(rule)
+pub(super) fn read_outward(table: &Table<'_>, codes: &Codes) -> OutwardRule {
+    table.only(&["codes", "name", "message", "status"]);
+    let elements = table.read_required("codes", Value::elements).unwrap_or_default();
+    let rule = OutwardRule::new(elements.iter().filter_map(|code| table.keep(code.known_code(codes))));
+    let rule = table.set(rule, "name", Value::owned, OutwardRule::name);
+    let rule = table.set(rule, "message", Value::owned, OutwardRule::message);
+    table.set(rule, "status", Value::error_status, OutwardRule::status)
 }

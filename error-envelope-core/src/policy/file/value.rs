@@ -1,5 +1,6 @@
 //! What a value may be: words, sizes, times, codes.
 
+use std::collections::HashSet;
 use std::ops::Range;
 use std::time::{Duration, SystemTime};
 
@@ -19,6 +20,16 @@ pub(in crate::policy) struct Value<'a> {
     pub(super) key: String,
     pub(super) span: Range<usize>,
     pub(super) value: &'a DeValue<'a>,
+}
+
+/// What a code may be called.
+pub(super) struct Codes {
+    pub(super) known: CodeSet,
+    pub(super) own: Vec<ErrorCode>,
+    /// All names that tables give, and those that no code may have, too.
+    pub(super) written: HashSet<String>,
+    /// Whether all tables are TOML, so that no other name is defined.
+    pub(super) is_complete: bool,
 }
 
 /// What a key of a route may be set to.
@@ -79,6 +90,10 @@ impl<'a> Value<'a> {
         self.value.as_str().ok_or_else(|| self.mistyped("a text in quotes"))
     }
 
+    pub(super) fn owned(&self) -> Result<String, PolicyError> {
+        self.text().map(str::to_owned)
+    }
+
     pub(super) fn boolean(&self) -> Result<bool, PolicyError> {
         self.value.as_bool().ok_or_else(|| self.mistyped("true or false"))
     }
@@ -108,13 +123,13 @@ impl<'a> Value<'a> {
     }
 
     pub(super) fn texts(&self) -> Result<Vec<String>, PolicyError> {
-        self.elements()?.iter().map(|element| element.text().map(str::to_owned)).collect()
+        self.elements()?.iter().map(Self::owned).collect()
     }
 
     /// One text, or a list of them.
     #[cfg(feature = "jwt")]
     pub(super) fn text_or_texts(&self) -> Result<Vec<String>, PolicyError> {
-        if self.value.is_array() { self.texts() } else { Ok(vec![self.text()?.to_owned()]) }
+        if self.value.is_array() { self.texts() } else { Ok(vec![self.owned()?]) }
     }
 
     pub(super) fn word<W: KeywordValue>(&self) -> Result<W, PolicyError> {
@@ -176,10 +191,13 @@ impl<'a> Value<'a> {
         self.within("error's status", 400, 599)
     }
 
-    pub(super) fn known_code(&self, known: &CodeSet, own: &[ErrorCode]) -> Result<ErrorCode, PolicyError> {
+    pub(super) fn known_code(&self, codes: &Codes) -> Result<ErrorCode, PolicyError> {
         let name = self.text()?;
-        known.find(name).filter(|code| code.as_str() == name).ok_or_else(|| {
-            let names = ErrorCode::ALL.iter().chain(own).map(ErrorCode::as_str);
+        let known = codes.known.find(name).filter(|code| code.as_str() == name);
+        // What is wrong with its table is reported there.
+        let is_elsewhere = || (!codes.is_complete || codes.written.contains(name)).then_some(ErrorCode::OTHER);
+        known.or_else(is_elsewhere).ok_or_else(|| {
+            let names = ErrorCode::ALL.iter().chain(&codes.own).map(ErrorCode::as_str);
             let right = match closest(name, names) {
                 Some(near) => format!("did you mean {near:?}? A code of your own needs a table [[code]]"),
                 None => "name one of the catalogue, or define it in a table [[code]]".to_owned(),
