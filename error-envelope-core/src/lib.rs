@@ -25,7 +25,7 @@ pub mod dialect;
 pub mod exchange;
 pub mod fault;
 mod fields;
-pub mod frames;
+pub mod grpc_messages;
 pub mod guard;
 #[cfg(feature = "policy-file")]
 pub mod loader;

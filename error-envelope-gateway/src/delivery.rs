@@ -24,14 +24,14 @@ const FEW: usize = 32;
 /// The answers of a connection that are on their way.
 #[derive(Clone)]
 pub(crate) struct Deliveries {
-    open: Arc<Mutex<Vec<Seen>>>,
+    open: Arc<Mutex<Vec<DeliveredSoFar>>>,
     stalled: Arc<AtomicBool>,
     /// Is told of what is lost.
     tracker: Arc<RequestTracker>,
 }
 
 /// When an answer was seen to move.
-struct Seen {
+struct DeliveredSoFar {
     delivery: Weak<ResponseProgress>,
     taken: u64,
     moved: Instant,
@@ -71,7 +71,7 @@ impl Deliveries {
         if open.len() == open.capacity() && open.len() >= FEW {
             open.retain(|seen| seen.delivery.strong_count() > 0);
         }
-        open.push(Seen { delivery: Arc::downgrade(&delivery), taken: 0, moved: Instant::now() });
+        open.push(DeliveredSoFar { delivery: Arc::downgrade(&delivery), taken: 0, moved: Instant::now() });
         delivery
     }
 
@@ -95,7 +95,7 @@ impl Deliveries {
     }
 }
 
-impl Seen {
+impl DeliveredSoFar {
     /// For how long it has stood still.
     fn stands_still(&mut self, now: Instant) -> Duration {
         let Some(delivery) = self.delivery.upgrade() else { return Duration::ZERO };

@@ -15,7 +15,7 @@ use tower::BoxError;
 
 use super::connect::{Probe, connect};
 use super::limits::UpstreamLimits;
-use super::pool::{self, Connection, Exchange, Failed, Observed, Outgoing, Place, Pool, Reached, Remote, Sends};
+use super::pool::{self, Connection, Exchange, Failed, Observed, Outgoing, Pool, PoolSlot, Reached, Remote, Sends};
 use super::upstream::Upstream;
 
 /// A way to `upstream` that takes any number of requests at once.
@@ -52,7 +52,7 @@ fn prepare<B: Body>(request: &mut Request<B>, upstream: &Authority) {
     }
 }
 
-async fn open<B>(upstream: Upstream, limits: UpstreamLimits, place: Place) -> Result<Http1<B>, BoxError>
+async fn open<B>(upstream: Upstream, limits: UpstreamLimits, place: PoolSlot) -> Result<Http1<B>, BoxError>
 where
     B: Body<Data = Bytes> + Send + Unpin + 'static,
     B::Error: Into<BoxError>,

@@ -22,7 +22,7 @@ use tower::BoxError;
 use super::connect::connect;
 use super::headers;
 use super::limits::UpstreamLimits;
-use super::pool::{self, Connection, Failed, Observed, Outgoing, Place, Pool, Reached, Remote, Sends};
+use super::pool::{self, Connection, Failed, Observed, Outgoing, Pool, PoolSlot, Reached, Remote, Sends};
 use super::upstream::Upstream;
 
 /// A way to `upstream` that takes any number of requests at once.
@@ -59,7 +59,7 @@ const UNKNOWN: usize = usize::MAX - 1;
 /// How often the settings are looked for. They come with the first bytes of the service.
 const LOOK: Duration = Duration::from_millis(1);
 
-async fn open<B>(upstream: Upstream, limits: UpstreamLimits, place: Place) -> Result<Http2<B>, BoxError>
+async fn open<B>(upstream: Upstream, limits: UpstreamLimits, place: PoolSlot) -> Result<Http2<B>, BoxError>
 where
     B: Body<Data = Bytes> + Send + Unpin + 'static,
     B::Error: Into<BoxError>,

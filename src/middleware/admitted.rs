@@ -8,7 +8,7 @@ use http_body::Body;
 use tower_service::Service;
 
 use super::draining::RemainingRequest;
-use super::held::unready;
+use super::not_ready::unready;
 use super::peeking::{AfterPeek, First, Peeking, poll_first};
 use super::request_body::RequestBody;
 use super::state::State;

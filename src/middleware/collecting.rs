@@ -10,7 +10,7 @@ use http_body::Body;
 use pin_project_lite::pin_project;
 
 use super::budget::{Budget, Deadline};
-use super::read::ReadBytes;
+use super::read_bytes::ReadBytes;
 use super::request_body::panicked;
 use super::waits::Waits;
 use error_envelope_core::exchange::{BoxError, Event, Exchange, UnreadReason};

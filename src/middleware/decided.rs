@@ -8,7 +8,7 @@ use http::{Response, response};
 use http_body::Body;
 
 use super::collecting::{CollectJob, Collecting, End};
-use super::read::ReadBytes;
+use super::read_bytes::ReadBytes;
 use super::response_body::{Reply, ResponseBody, reply_of};
 use error_envelope_core::exchange::{BodyContext, BoxError, Collected, CollectedAction, Exchange, UnreadReason};
 use error_envelope_runtime as runtime;

@@ -15,14 +15,15 @@ mod decided;
 mod draining;
 mod facts;
 mod future;
-mod held;
 mod hpack;
 mod layer;
+mod not_ready;
 mod peeking;
-mod read;
+mod read_bytes;
 mod recognise;
 mod request_body;
 mod response_body;
+mod rpc_body;
 mod service;
 mod span;
 mod state;
@@ -30,7 +31,6 @@ mod tee;
 pub(crate) mod verify;
 mod verifying;
 mod waits;
-mod watching;
 
 #[cfg(feature = "metrics")]
 #[cfg_attr(docsrs, doc(cfg(feature = "metrics")))]

@@ -8,7 +8,7 @@ use http::{HeaderMap, request};
 use http_body::Body;
 
 use super::budget::Deadline;
-use super::held::NotReady;
+use super::not_ready::NotReady;
 use super::request_body::poll_bytes;
 use error_envelope_core::exchange::{BoxError, Event, PendingPeek};
 use error_envelope_runtime::catch;

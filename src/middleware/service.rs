@@ -10,8 +10,8 @@ use tower_service::Service;
 
 use super::facts::facts;
 use super::future::ResponseFuture;
-use super::held::{NotReady, unready};
 use super::hpack::Indexed;
+use super::not_ready::{NotReady, unready};
 use super::peeking::AfterPeek;
 use super::request_body::RequestBody;
 use super::response_body::ResponseBody;

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use http_body::{Frame, SizeHint};
 use tokio::time::Instant;
 
-use super::read::ReadBytes;
+use super::read_bytes::ReadBytes;
 use error_envelope_core::exchange::{Collected, ObservedError, UnreadReason};
 use error_envelope_runtime as runtime;
 

@@ -8,7 +8,7 @@ use http::request;
 use tracing::Span;
 
 use super::budget::Deadline;
-use super::held::NotReady;
+use super::not_ready::NotReady;
 use super::span;
 use super::verify::{CredentialRequest, Verifiers, VerifyFuture};
 use error_envelope_core::exchange::{BoxError, Event, PendingVerification};

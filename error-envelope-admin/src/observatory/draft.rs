@@ -2,7 +2,7 @@
 
 use error_envelope_core::code::ErrorCode;
 
-use super::seen::Kind;
+use super::error_record::Kind;
 use crate::drafting::{code_of_status, name_of, name_on_route, quoted, sentence, status_says_all};
 
 /// A piece of policy, ready to be copied, and what to know of it.
@@ -51,7 +51,7 @@ mod tests {
     use error_envelope_core::exchange::{DecidedBy, Origin};
     use error_envelope_core::policy::Policy;
 
-    use super::super::seen::{Code, Kind};
+    use super::super::error_record::{Code, Kind};
     use super::new;
 
     fn kind(status: u16, unknown: Option<&str>) -> Kind {

@@ -8,13 +8,13 @@
 
 pub(crate) mod clock;
 pub(crate) mod draft;
-pub(crate) mod kept;
+pub(crate) mod error_record;
 pub(crate) mod listeners;
 pub(crate) mod query;
 pub(crate) mod readiness;
+pub(crate) mod recent_errors;
 pub(crate) mod redact;
 pub(crate) mod search;
-pub(crate) mod seen;
 pub(crate) mod store;
 pub(crate) mod tally;
 pub(crate) mod week;

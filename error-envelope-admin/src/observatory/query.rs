@@ -2,7 +2,7 @@
 
 use form_urlencoded::{Serializer, parse};
 
-use super::seen::Entry;
+use super::error_record::Entry;
 
 /// What stands for errors where no route matched: no pattern looks so.
 const ELSEWHERE: &str = "-";

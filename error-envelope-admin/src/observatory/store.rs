@@ -7,9 +7,9 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use error_envelope_core::exchange::{BodyCapture, Event, Observer};
 
-use super::kept::RecentErrors;
+use super::error_record::{Bodies, Entry, ErrorRecord};
 use super::listeners::Subscribers;
-use super::seen::{Bodies, Entry, ErrorRecord};
+use super::recent_errors::RecentErrors;
 
 /// Bodies that wait for what must not be seen to be taken out, at most 16 KiB each: further ones are not shown.
 const MOST_WAITING: usize = 256;

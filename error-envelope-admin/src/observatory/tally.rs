@@ -6,7 +6,7 @@ use error_envelope_core::exchange::Origin;
 use error_envelope_core::policy::Mode;
 
 use super::draft;
-use super::seen::{Entry, ErrorRecord, Kind};
+use super::error_record::{Entry, ErrorRecord, Kind};
 use super::week::{Day, Week};
 
 /// More kinds of errors than a person reads; beyond them the rarest are counted together.

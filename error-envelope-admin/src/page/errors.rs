@@ -5,12 +5,12 @@ use std::sync::Arc;
 
 use maud::{Markup, html};
 
-use super::said;
+use super::bodies;
 use super::text::{foreign, time};
-use crate::observatory::kept::MOST_ENTRIES;
+use crate::observatory::error_record::{Entry, Kind};
 use crate::observatory::query::{Filter, route_word};
 use crate::observatory::readiness::Span;
-use crate::observatory::seen::{Entry, Kind};
+use crate::observatory::recent_errors::MOST_ENTRIES;
 use crate::visible;
 
 /// What the last errors can be filtered by.
@@ -102,7 +102,7 @@ pub(super) fn row(entry: &Entry, now: u64) -> Markup {
                 td role="cell" colspan="6" {
                     details {
                         summary { "Before and after" span.visually-hidden { " of " (id) } }
-                        (said::sides(entry))
+                        (bodies::sides(entry))
                     }
                 }
             }

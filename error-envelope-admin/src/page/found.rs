@@ -5,13 +5,13 @@ use http::StatusCode;
 use maud::{Markup, html};
 
 use super::text::{foreign, time};
-use super::{errors, said};
+use super::{bodies, errors};
 use crate::admin::Shared;
 use crate::observatory::clock;
-use crate::observatory::kept::{Id, MOST_IDS};
+use crate::observatory::error_record::{Entry, Kind};
 use crate::observatory::query::Filter;
 use crate::observatory::readiness::Span;
-use crate::observatory::seen::{Entry, Kind};
+use crate::observatory::recent_errors::{Id, MOST_IDS};
 
 pub(super) fn answer(shared: &Shared, wanted: &str, id: Option<RequestId>, span: Span) -> (StatusCode, Markup) {
     let Some(id) = id else { return (StatusCode::BAD_REQUEST, no_id(wanted)) };
@@ -48,7 +48,7 @@ fn shown(entry: &Entry, span: Span) -> Markup {
     html! {
         article.one {
             (facts(&entry.kind, entry.at, entry.route.as_deref(), &statuses, &more, span))
-            (said::sides(entry))
+            (bodies::sides(entry))
         }
     }
 }

@@ -14,9 +14,9 @@ use bytes::Bytes;
 use http_body::{Body, Frame};
 use tokio::time::{Instant, Interval, MissedTickBehavior, interval};
 
+use crate::observatory::error_record::Entry;
 use crate::observatory::listeners::SubscriptionSlot;
 use crate::observatory::query::Filter;
-use crate::observatory::seen::Entry;
 use crate::observatory::store::{self, Store};
 
 /// Fast enough to be live, slow enough to gather a storm.

@@ -3,13 +3,13 @@
 //! 1. Whatever a stranger may have chosen is written by [`foreign`](text::foreign), and escaped by the template.
 //! 2. A script of this address adds rows as errors happen; without it the page is the same, to be loaded again.
 
+mod bodies;
 mod errors;
 mod found;
 mod frame;
 mod live;
 mod one_route;
 mod routes;
-mod said;
 mod summary;
 mod text;
 

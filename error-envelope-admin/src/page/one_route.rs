@@ -5,11 +5,11 @@ use maud::{Markup, html};
 
 use super::routes::{RouteErrors, verdict_word};
 use super::text::{counted, foreign, time};
-use super::{errors, said};
+use super::{bodies, errors};
 use crate::observatory::draft;
+use crate::observatory::error_record::Kind;
 use crate::observatory::query::{Filter, route_word};
 use crate::observatory::readiness::Span;
-use crate::observatory::seen::Kind;
 use crate::observatory::tally::OfKind;
 
 /// Kinds without a code for which it is said what to write: the commonest.
@@ -76,7 +76,7 @@ impl RouteErrors {
             @if let Some(example) = &self.tally.example {
                 div.example {
                     h3 { "For example " (time(example.at, span.now)) }
-                    (said::sides(example))
+                    (bodies::sides(example))
                     p { a href={ "/errors/" (example.id) } { (example.id) } }
                 }
             }

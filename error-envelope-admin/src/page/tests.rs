@@ -12,7 +12,7 @@ use regex::Regex;
 use crate::admin::Admin;
 use crate::answer::Answer;
 use crate::asked::AdminRequest;
-use crate::observatory::seen::{Bodies, Code, ErrorRecord, Kind, Side};
+use crate::observatory::error_record::{Bodies, Code, ErrorRecord, Kind, Side};
 use crate::observatory::store;
 use crate::page;
 

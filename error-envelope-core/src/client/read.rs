@@ -19,7 +19,7 @@ use crate::dialect::rich::{DOMAIN, RpcDetails, Violation};
 use crate::dialect::rpc::Rpc;
 use crate::dialect::status::Status;
 use crate::dialect::{self, DialectCode, Foreign, ParsedBody, Shape, coding, connect, standard};
-use crate::frames::{self, DecodedItem, MessageDecoder};
+use crate::grpc_messages::{self, DecodedItem, MessageDecoder};
 use crate::message;
 use crate::request_id::RequestId;
 
@@ -100,11 +100,11 @@ fn of_call<'a>(answer: &ResponseView<'a>, body: &'a [u8]) -> Option<ReportedStat
     }
     match rpc_of(answer.headers) {
         Some(rpc @ (Rpc::Web(_) | Rpc::WebText(_))) => {
-            let payload = last_payload(rpc, answer, body, frames::TRAILERS)?;
+            let payload = last_payload(rpc, answer, body, grpc_messages::TRAILERS)?;
             grpc::read_trailer_frame(&payload).map(owned)
         }
         Some(rpc @ Rpc::ConnectStream(_)) => {
-            let payload = last_payload(rpc, answer, body, frames::END_STREAM)?;
+            let payload = last_payload(rpc, answer, body, grpc_messages::END_STREAM)?;
             connect::read_end_stream(&payload)?.map(owned)
         }
         None if is_error(answer.status) => connect::read(body),
@@ -138,7 +138,7 @@ fn last_payload(rpc: Rpc, answer: &ResponseView<'_>, body: &[u8], flag: u8) -> O
         ControlFlow::Continue(())
     });
     let (flags, message) = found?;
-    if flags & frames::COMPRESSED == 0 {
+    if flags & grpc_messages::COMPRESSED == 0 {
         return Some(message);
     }
     let coding = coding::of_messages(answer.headers, &rpc.encoding_header())?;

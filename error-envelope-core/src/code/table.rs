@@ -9,7 +9,7 @@ macro_rules! codes {
             use super::{Retry, Row};
 
             #[allow(non_camel_case_types, clippy::upper_case_acronyms, reason = "named after the constants")]
-            enum Place {
+            enum RowIndex {
                 $($($constant,)*)*
             }
 
@@ -22,7 +22,7 @@ macro_rules! codes {
                     message: $message,
                     group: stringify!($group),
                     of_status: super::eq_ignore_ascii_case(stringify!($group).as_bytes(), b"status"),
-                    place: Place::$constant as usize,
+                    place: RowIndex::$constant as usize,
                     details: super::first(&[$($details)?]),
                 };
             )*)*

@@ -10,7 +10,7 @@ use super::error_object;
 use super::form::{DialectSpec, KnownFields};
 use super::json::{Writer, quoted, with_members};
 use super::outgoing::{Outgoing, PreservedBody, is_name};
-use super::said::{Body, DialectCode, ParsedError};
+use super::parsed_error::{Body, DialectCode, ParsedError};
 use crate::code::ErrorCode;
 
 pub(super) const FORM: DialectSpec = DialectSpec {

@@ -2,7 +2,7 @@
 
 use super::issues;
 use super::json::Object;
-use super::said::{Body, ParsedError};
+use super::parsed_error::{Body, ParsedError};
 
 /// What an error object says that has no sign of a dialect.
 pub(super) fn read<'a>(body: &Body<'a, '_>) -> Option<ParsedError<'a>> {

@@ -6,7 +6,7 @@ use super::error_object;
 use super::form::{DialectSpec, KnownFields};
 use super::json::{Writer, quoted, string, with_members};
 use super::outgoing::{Outgoing, PreservedBody, is_name};
-use super::said::{Body, ParsedError};
+use super::parsed_error::{Body, ParsedError};
 
 pub(super) const FORM: DialectSpec = DialectSpec {
     tells_time: true,

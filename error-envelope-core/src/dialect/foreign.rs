@@ -3,7 +3,7 @@
 use http::StatusCode;
 
 use super::json::{self, Object};
-use super::said::{Body, ParsedError};
+use super::parsed_error::{Body, ParsedError};
 use super::{issues, protocol};
 
 /// `{"detail":…}`: a text, a list of field errors, or an object that a handler gave to `HTTPException`.

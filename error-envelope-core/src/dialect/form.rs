@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use http::StatusCode;
 
 use super::outgoing::{Outgoing, PreservedBody};
-use super::said::{DialectCode, ReadFn};
+use super::parsed_error::{DialectCode, ReadFn};
 use crate::code::ErrorCode;
 
 /// The members that a shape reads; what it does not read is dropped (R14).

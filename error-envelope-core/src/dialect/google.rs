@@ -16,8 +16,8 @@ use super::form::DialectSpec;
 use super::issues::written::{self, NamedIssue};
 use super::json::{self, Object, Writer, quoted, with_members};
 use super::outgoing::{Outgoing, PreservedBody, is_name};
+use super::parsed_error::{Body, ParsedError};
 use super::rich::{BAD_REQUEST, ERROR_INFO, REQUEST_INFO, RETRY_INFO, TYPE_URL, issue_code, metadata_of};
-use super::said::{Body, ParsedError};
 use super::status::Status;
 use crate::request_id::RequestId;
 

@@ -11,7 +11,7 @@ use percent_encoding::{AsciiSet, CONTROLS, percent_decode, percent_encode};
 use super::rich::{self, RpcDetails, RpcError};
 use super::status::Status;
 use crate::fields;
-use crate::frames::PREFIX_LEN;
+use crate::grpc_messages::PREFIX_LEN;
 
 pub(crate) const GRPC_STATUS: HeaderName = HeaderName::from_static("grpc-status");
 pub(crate) const GRPC_MESSAGE: HeaderName = HeaderName::from_static("grpc-message");

@@ -4,7 +4,7 @@ use serde_json::value::RawValue;
 
 use super::form::KnownFields;
 use super::json::Object;
-use super::said::{Body, ParsedError};
+use super::parsed_error::{Body, ParsedError};
 
 /// What they say is said by the head.
 const OF_THE_STATUS: [&str; 4] = ["status", "statusCode", "status_code", "success"];

@@ -12,7 +12,7 @@ use super::form::{DialectSpec, KnownFields};
 use super::issues::written;
 use super::json::{Writer, quoted, with_members};
 use super::outgoing::{Outgoing, PreservedBody, is_name};
-use super::said::{Body, DialectCode, ParsedError};
+use super::parsed_error::{Body, DialectCode, ParsedError};
 use crate::code::ErrorCode;
 
 pub(super) const FORM: DialectSpec = DialectSpec {

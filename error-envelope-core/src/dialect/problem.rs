@@ -3,7 +3,7 @@
 use super::form::{DialectSpec, KnownFields};
 use super::json::{Writer, quoted, with_members};
 use super::outgoing::{Outgoing, PreservedBody, is_name};
-use super::said::{Body, ParsedError};
+use super::parsed_error::{Body, ParsedError};
 
 pub(super) const FORM: DialectSpec = DialectSpec {
     media_type: MEDIA_TYPE,

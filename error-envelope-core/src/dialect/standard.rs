@@ -7,7 +7,7 @@ use serde_json::value::RawValue;
 use super::form::DialectSpec;
 use super::json::push_string;
 use super::outgoing::Outgoing;
-use super::said::Body;
+use super::parsed_error::Body;
 use crate::code::{self, CodeSet, ErrorCode};
 use crate::message;
 

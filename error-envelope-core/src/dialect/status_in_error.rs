@@ -9,7 +9,7 @@ use super::form::DialectSpec;
 use super::issues::{self, written};
 use super::json::{Writer, quoted, with_members};
 use super::outgoing::{Outgoing, PreservedBody, is_name};
-use super::said::{Body, ParsedError};
+use super::parsed_error::{Body, ParsedError};
 
 pub(super) const FORM: DialectSpec = DialectSpec {
     name_of: |code, _| Cow::Owned(code.as_str().to_ascii_uppercase()),

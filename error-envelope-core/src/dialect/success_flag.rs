@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use super::form::{DialectSpec, KnownFields};
 use super::json::{Object, Writer, quoted, with_members};
 use super::outgoing::{Outgoing, PreservedBody};
-use super::said::{Body, ParsedError};
+use super::parsed_error::{Body, ParsedError};
 
 pub(super) const FORM: DialectSpec = DialectSpec {
     has_codes: false,

@@ -5,7 +5,7 @@
 
 use super::form::{DialectSpec, KnownFields};
 use super::members::Members;
-use super::said::{Body, ParsedError, ReadFn};
+use super::parsed_error::{Body, ParsedError, ReadFn};
 use super::{error_object, foreign, issues, status_in_error, words};
 
 macro_rules! shapes {

@@ -8,8 +8,8 @@
 
 mod entries;
 mod fields;
-mod heard;
 mod lists;
+mod parsed_issues;
 mod place;
 mod rust;
 mod sentences;
@@ -17,11 +17,11 @@ mod serde;
 
 use std::borrow::Cow;
 
-use self::heard::ParsedIssues;
+use self::parsed_issues::ParsedIssues;
 use super::issues::list::List;
 use super::issues::quoting::without_values;
 use super::json;
-use super::said::{Body, ClientMessage, FrameworkMessage, ParsedError};
+use super::parsed_error::{Body, ClientMessage, FrameworkMessage, ParsedError};
 
 /// What a text says; `None` where it is nobody's that is known here.
 pub(super) fn of_text(text: &str) -> Option<ParsedError<'_>> {

@@ -7,7 +7,7 @@ use std::time::Duration;
 use http::request::Parts;
 use http::{Method, Version};
 
-use super::door::{self, AuthDecision};
+use super::auth::{self, AuthDecision};
 use super::request::{
     self, AssignedId, BodyPresence, ColdState, GuardOutcome, HeaderFlags, MAX_HEADERS, RequestFlags, RequestView,
 };
@@ -19,7 +19,7 @@ use crate::code::ErrorCode;
 use crate::fault::Fault;
 use crate::guard::body_limit::{BodyFlags, ObservedLimit};
 use crate::guard::content_type::{Declared, MediaTypes};
-use crate::policy::{Matched, Mode, Reading, ResponseSettings, Unmatched};
+use crate::policy::{Matched, MatchedReading, Mode, ResponseSettings, Unmatched};
 use crate::request_id::RequestId;
 
 /// G0's own refusals, in words for whoever wrote the client.
@@ -162,7 +162,7 @@ impl Exchange {
         let now = LazyCell::new(exchange.terms.clock);
         let door = match guarded.unmet.take() {
             None if !exchange.policy().has_schemes() => AuthDecision::Open(None),
-            None => door::check_auth(exchange.policy(), matched, (head, is_preflight), &|| *now),
+            None => auth::check_auth(exchange.policy(), matched, (head, is_preflight), &|| *now),
             Some(fault) => AuthDecision::Closed(fault, None),
         };
         exchange.note_readings(std::mem::take(&mut matched.others));
@@ -213,7 +213,7 @@ impl Exchange {
     }
 
     /// Notes for the log which further readings met guards of their own (G0).
-    fn note_readings(&mut self, readings: Vec<Reading>) {
+    fn note_readings(&mut self, readings: Vec<MatchedReading>) {
         if !readings.is_empty() {
             self.notes_mut().readings = readings;
         }

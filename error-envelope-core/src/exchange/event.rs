@@ -17,7 +17,7 @@ use crate::code::ErrorCode;
 use crate::dialect::Shape;
 use crate::dialect::status::Status;
 use crate::fault::Fault;
-use crate::policy::{LogLabel, Policy, Reading};
+use crate::policy::{LogLabel, MatchedReading, Policy};
 use crate::request_id::RequestId;
 
 /// A boxed error, as tower has them.
@@ -111,7 +111,7 @@ impl Event {
         const MOST: usize = 4;
 
         let readings = &self.notes.as_ref()?.readings;
-        let line = |reading: &Reading| {
+        let line = |reading: &MatchedReading| {
             let route = self.terms.policy().route_label(reading.settings.label()).unwrap_or("no route");
             format!("{} {} meets {route}", reading.method, printable(&reading.path))
         };

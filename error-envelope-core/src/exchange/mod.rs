@@ -21,13 +21,13 @@
 //! decide.
 
 mod accept;
+mod auth;
 mod begin;
 mod body;
+mod body_capture;
 mod calls;
 mod changes;
-mod door;
 mod event;
-mod exhibit;
 mod explain;
 mod failing;
 mod fill;
@@ -42,14 +42,14 @@ mod reply;
 mod request;
 mod responding;
 mod rpc;
+mod rpc_response;
 mod state;
 mod waiting;
-mod watching;
 mod writer;
 
+pub use self::body_capture::{BodyCapture, CapturedBody};
 pub use self::changes::{HeaderMutation, changes};
 pub use self::event::{BoxError, Classifier, Event, ExchangeConfig, Observer};
-pub use self::exhibit::{BodyCapture, CapturedBody};
 pub use self::notes::{EventFields, MapRuleId, Origin, UnreadReason};
 pub use self::observe::ObservedError;
 pub use self::outcome::{
@@ -58,11 +58,11 @@ pub use self::outcome::{
 };
 pub use self::plan::{Admission, ResponsePlan};
 pub use self::reads::{is_read, is_removed};
+pub use self::rpc_response::RpcResponse;
 pub use self::state::{Exchange, PendingPeek, PendingVerification};
-pub use self::watching::RpcResponse;
 pub use crate::classify::decided::DecidedBy;
+pub use crate::classify::explanation::Explanation;
 pub use crate::classify::failure::{CauseKind, Recognised, Recogniser};
-pub use crate::classify::heard::Explanation;
 pub use crate::dialect::Shape;
 pub use crate::fields::is_same_to_cgi;
 pub use crate::guard::body_limit::{DrainBudget, Meter, MeterAction};

@@ -4,7 +4,7 @@
 use http::StatusCode;
 
 use super::BodyCapture;
-use crate::policy::{BodyLimitPer, Reading};
+use crate::policy::{BodyLimitPer, MatchedReading};
 
 /// Where an error came from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -45,7 +45,7 @@ pub struct EventFields {
     pub(super) upstream_request_id: Option<Box<str>>,
     pub(super) dropped_members: Option<Box<str>>,
     pub(super) unknown_code: Option<Box<str>>,
-    pub(super) readings: Vec<Reading>,
+    pub(super) readings: Vec<MatchedReading>,
     pub(super) counts_whole: bool,
     pub(super) policy_status: Option<StatusCode>,
     pub(super) exhibit: Option<BodyCapture>,

@@ -3,7 +3,7 @@
 //! [`sent`] notes what the headers tell; [`identity`] gives the id; [`counting`] decides what the body limit counts;
 //! [`guarded`] asks the guards; [`facts`] and [`aside`] keep what matters later.
 
-mod aside;
+mod cold_state;
 mod counting;
 mod facts;
 mod guarded;
@@ -12,7 +12,7 @@ mod sent;
 
 use http::request::Parts;
 
-pub(super) use self::aside::ColdState;
+pub(super) use self::cold_state::ColdState;
 pub(super) use self::counting::claimed;
 pub(super) use self::facts::{RequestFlags, negotiates};
 pub(super) use self::guarded::{BodyPresence, GuardOutcome, carries_body, guard, guarding, is_preflight};

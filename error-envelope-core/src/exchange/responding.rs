@@ -17,7 +17,7 @@ use crate::dialect::rpc::Rpc;
 use crate::dialect::{self, coding, protocol};
 use crate::fault::Fault;
 use crate::fields;
-use crate::frames;
+use crate::grpc_messages;
 use crate::policy::{Mode, NoTransform, Protocols, UnknownCodes};
 
 impl Exchange {
@@ -211,7 +211,7 @@ impl Exchange {
         // What turns gRPC into gRPC-Web's text inside does so with any body.
         let answered = || self.request.rpc?.answered_by(fields::first(headers, &CONTENT_TYPE));
         if answered().is_some_and(Rpc::is_text) {
-            return frames::decode(body).map(Cow::Owned);
+            return grpc_messages::decode(body).map(Cow::Owned);
         }
         Some(Cow::Borrowed(body))
     }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use http::{HeaderMap, HeaderValue};
 
-use super::door::PendingAuth;
+use super::auth::PendingAuth;
 use super::head::{self, X_REQUEST_ID};
 use super::request::{ColdState, GuardOutcome, RequestFlags, printable};
 use super::{BodyContext, BoxError, Event, EventFields, ExchangeConfig, Origin};

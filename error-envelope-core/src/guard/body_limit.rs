@@ -19,7 +19,7 @@ use serde_json::value::RawValue;
 use crate::cause;
 use crate::code::ErrorCode;
 use crate::fault::Fault;
-use crate::frames::{DecodedItem, InvalidBase64, MessageDecoder, MessagePrefix, PREFIX_LEN};
+use crate::grpc_messages::{DecodedItem, InvalidBase64, MessageDecoder, MessagePrefix, PREFIX_LEN};
 
 /// Counts a request body, and remembers what went wrong with it.
 ///

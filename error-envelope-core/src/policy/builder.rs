@@ -144,11 +144,11 @@ impl PolicyBuilder {
     }
 
     /// What [`PolicyBuilder::build`] calls a table in its errors.
-    fn names(&self) -> Names {
+    fn names(&self) -> BuilderNames {
         let scopes = self.scopes.iter().map(|Scope { hosts, prefix, .. }| {
             format!("scope {:?}: ", format!("{}{}", hosts.join(","), prefix.as_deref().unwrap_or_default()))
         });
-        Names {
+        BuilderNames {
             codes: self.codes.iter().map(|code| code.as_str().to_owned()).collect(),
             parts: std::iter::once(String::new()).chain(scopes).collect(),
             rules: self.parts().map(|part| part.rules.iter().map(|it| it.target().to_string()).collect()).collect(),
@@ -157,14 +157,14 @@ impl PolicyBuilder {
     }
 }
 
-struct Names {
+struct BuilderNames {
     codes: Vec<String>,
     parts: Vec<String>,
     rules: Vec<Vec<String>>,
     routes: Vec<Vec<String>>,
 }
 
-impl Names {
+impl BuilderNames {
     fn name(&self, place: &TablePath) -> String {
         let part = |part: usize| self.parts.get(part).map_or("", String::as_str);
         let of = |names: &[Vec<String>], part: usize, index: usize| {

@@ -11,7 +11,7 @@ use super::chain::{self, SettingChain};
 use super::error::{PolicyError, TablePath};
 use super::file::Loaded;
 use super::keys::TableSettings;
-use super::{Reading, Unmatched, host};
+use super::{MatchedReading, Unmatched, host};
 use crate::guard::reading::normalised;
 
 /// What holds for one request, key by key, each with the file and line that says it (rule G0).
@@ -167,7 +167,7 @@ impl Loaded {
         })
     }
 
-    fn other(&self, reading: &Reading, host: &str) -> PathReading {
+    fn other(&self, reading: &MatchedReading, host: &str) -> PathReading {
         let routes = self.policy.routes_of_reading(reading, host);
         let chain = self.chain_of(reading.settings.part() as usize, &routes);
         self.reading(&reading.method, &reading.path, &chain)

@@ -8,10 +8,10 @@
 //! Reading checks types and words; all else is the builder's. The environment is the adapter's to know: it is asked
 //! through [`Surroundings`].
 
-mod around;
 mod auth;
 mod details;
 mod document;
+mod env;
 mod gather;
 mod mistakes;
 mod read;
@@ -24,9 +24,9 @@ use std::collections::HashSet;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::{Path, PathBuf};
 
-use self::around::NamedFile;
-pub(crate) use self::around::PolicyEnv;
 use self::document::Document;
+use self::env::NamedFile;
+pub(crate) use self::env::PolicyEnv;
 use self::gather::{SourceFiles, Text, gather};
 use self::mistakes::{MAX_MISTAKES, Mistakes};
 pub(super) use self::read::Table;

@@ -3,7 +3,7 @@
 use http::request::Parts;
 use http::{HeaderName, Method, header};
 
-use super::{Mode, Policy, usual};
+use super::{Mode, Policy, precomputed};
 use crate::guard::auth::Scheme;
 use crate::guard::header::HeaderGuard;
 
@@ -52,8 +52,8 @@ impl Policy {
     /// path, with `stand_in` for each segment that may be anything.
     pub fn samples(&self, stand_in: &str) -> impl Iterator<Item = (Option<Method>, String)> {
         self.parts.iter().flat_map(|part| part.matcher.patterns()).map(move |pattern| {
-            let (_, path) = usual::witness(pattern);
-            let path = String::from_utf8_lossy(&path).replace(usual::FRESH, stand_in);
+            let (_, path) = precomputed::witness(pattern);
+            let path = String::from_utf8_lossy(&path).replace(precomputed::FRESH, stand_in);
             (pattern.first_method(), path)
         })
     }

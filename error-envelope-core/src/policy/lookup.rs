@@ -10,7 +10,7 @@ use super::compile::lists::Index;
 use super::faults::PolicyFaults;
 use super::host::{self, Hosts};
 use super::keys::{PartialSettings, Settings};
-use super::usual::{self, MatchedRoutes, PrecomputedRoute};
+use super::precomputed::{self, MatchedRoutes, PrecomputedRoute};
 use super::{CompiledScope, Policy};
 use crate::dialect::Dialect;
 use crate::guard::method;
@@ -23,14 +23,14 @@ pub(crate) struct Matched {
     /// The normalised reading: everything that is no guard follows it.
     pub(crate) normal: Settings,
     /// Further readings whose guards are others, each kind once: few requests have any.
-    pub(crate) others: Vec<Reading>,
+    pub(crate) others: Vec<MatchedReading>,
     /// Readings of the path meet routes whose guards differ, and one of them refuses such paths (`paths`).
     pub(crate) is_refused: bool,
 }
 
 /// A reading, and what holds for it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Reading {
+pub(crate) struct MatchedReading {
     pub(crate) method: Method,
     pub(crate) path: Vec<u8>,
     pub(crate) settings: Settings,
@@ -97,8 +97,12 @@ impl Policy {
                         }
                         refuses |= settings.paths == Paths::Refuse;
                         differ |= !first.get_or_insert(*settings).guards_like(settings);
-                        if !others.iter().any(|known: &Reading| known.settings.guards_like(settings)) {
-                            others.push(Reading { method: method.clone(), path: path.clone(), settings: *settings });
+                        if !others.iter().any(|known: &MatchedReading| known.settings.guards_like(settings)) {
+                            others.push(MatchedReading {
+                                method: method.clone(),
+                                path: path.clone(),
+                                settings: *settings,
+                            });
                         }
                     })?;
                 }
@@ -176,7 +180,7 @@ impl Policy {
 
     /// The routes that a reading meets, the most specific first.
     #[cfg(feature = "policy-file")]
-    pub(super) fn routes_of_reading(&self, reading: &Reading, host: &str) -> Vec<usize> {
+    pub(super) fn routes_of_reading(&self, reading: &MatchedReading, host: &str) -> Vec<usize> {
         let mut found = None;
         // It is the first of its kind there.
         let _ = self.each_case(&reading.method, host, &reading.path, &mut |settings, routes| {
@@ -328,7 +332,7 @@ impl Policy {
         let limits = self.parts.iter().map(|part| part.defaults.body_limit).chain(of_routes);
         self.faults = PolicyFaults::new(limits.flatten(), self.codes.len());
         let usual = patterns.map(|(part, pattern)| {
-            let (method, path) = usual::witness(pattern);
+            let (method, path) = precomputed::witness(pattern);
             let routes = self.routes_in(part, &method, &path);
             let mut met = MatchedRoutes::default();
             routes.iter().for_each(|route| met.push(*route));

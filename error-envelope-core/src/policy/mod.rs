@@ -24,18 +24,18 @@ mod faults;
 mod file;
 mod guards;
 mod host;
-mod in_force;
 mod keys;
 #[cfg(feature = "policy-file")]
 mod lint;
 mod literals;
 mod lookup;
 mod matcher;
+mod precomputed;
 mod route;
 mod scope;
 mod setters;
 mod settings;
-mod usual;
+mod summary;
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -56,18 +56,18 @@ pub(crate) use self::file::{Loaded, PolicyEnv};
 #[cfg(feature = "policy-file")]
 pub use self::file::{read_regular, value::parse_size};
 pub use self::guards::Guards;
-pub use self::in_force::{PolicySummary, RouteSummary};
 use self::keys::{DEFAULT_BODY_LIMIT, PartialSettings};
 pub(crate) use self::keys::{ResponseSettings, Settings};
 #[cfg(feature = "policy-file")]
 pub use self::lint::Lint;
-pub(crate) use self::lookup::{Matched, Reading, Unmatched};
+pub(crate) use self::lookup::{Matched, MatchedReading, Unmatched};
 use self::matcher::Matcher;
+use self::precomputed::PrecomputedRoute;
 pub use self::route::Route;
 pub use self::scope::Scope;
 use self::scope::Scopes;
 pub(crate) use self::settings::LogLabel;
-use self::usual::PrecomputedRoute;
+pub use self::summary::{PolicySummary, RouteSummary};
 use crate::classify::rule::Rule;
 use crate::code::{CodeSet, ErrorCode};
 use crate::dialect::Dialect;

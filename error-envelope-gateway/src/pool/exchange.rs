@@ -11,7 +11,7 @@ use std::task::{Context, Poll, ready};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use super::place::Place;
+use super::place::PoolSlot;
 
 /// A request and its response, on one connection. The channels between its tasks order what is stored here.
 #[derive(Default)]
@@ -87,11 +87,11 @@ fn is_interim(bytes: &[u8]) -> bool {
 pub(crate) struct Observed<S> {
     stream: S,
     exchange: Arc<Exchange>,
-    _place: Place,
+    _place: PoolSlot,
 }
 
 impl<S> Observed<S> {
-    pub(crate) fn new(stream: S, exchange: Arc<Exchange>, place: Place) -> Self {
+    pub(crate) fn new(stream: S, exchange: Arc<Exchange>, place: PoolSlot) -> Self {
         Self { stream, exchange, _place: place }
     }
 }

@@ -31,7 +31,7 @@ mod turn;
 pub(super) use self::connection::Connection;
 pub(super) use self::exchange::{Exchange, Observed};
 pub(super) use self::outgoing::Outgoing;
-pub(super) use self::place::Place;
+pub(super) use self::place::PoolSlot;
 pub(crate) use self::reply::Reply;
 pub(super) use self::send::{Failed, Reached, Remote, Sends, send};
 pub(super) use self::shared::{Bounds, Pool};

@@ -3,9 +3,9 @@
 use std::sync::{Arc, Weak};
 
 /// A place for a connection, free again when this is dropped.
-pub(crate) struct Place(Weak<dyn Freed>);
+pub(crate) struct PoolSlot(Weak<dyn Freed>);
 
-impl Place {
+impl PoolSlot {
     pub(super) fn new(pool: Weak<dyn Freed>) -> Self {
         Self(pool)
     }
@@ -17,14 +17,14 @@ pub(super) trait Freed: Send + Sync {
 }
 
 #[cfg(test)]
-impl Place {
+impl PoolSlot {
     /// A place of no pool.
     pub(super) fn detached<C: super::Connection>() -> Self {
         Self(Weak::<super::shared::Shared<C>>::new())
     }
 }
 
-impl Drop for Place {
+impl Drop for PoolSlot {
     fn drop(&mut self) {
         if let Some(pool) = self.0.upgrade() {
             pool.freed();

@@ -72,11 +72,11 @@ impl<C: Connection> GiveBack for Lease<C> {
 pub(crate) struct Reply {
     body: Incoming,
     lease: Option<Box<dyn GiveBack>>,
-    last: Option<Last>,
+    last: Option<LastFrame>,
 }
 
 /// The end, or the frame that is followed by it.
-type Last = Option<Result<Frame<Bytes>, hyper::Error>>;
+type LastFrame = Option<Result<Frame<Bytes>, hyper::Error>>;
 
 impl Reply {
     /// A response over `lease`, which is given back already if there is no body.

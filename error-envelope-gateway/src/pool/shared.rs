@@ -10,7 +10,7 @@ use tower::BoxError;
 
 use super::connection::Connection;
 use super::idle::ROUNDS;
-use super::place::{Freed, Place};
+use super::place::{Freed, PoolSlot};
 use super::state::State;
 
 /// What bounds a pool.
@@ -30,7 +30,7 @@ type Connecting<C> = Pin<Box<dyn Future<Output = Result<C, BoxError>> + Send>>;
 
 pub(super) struct Shared<C: Connection> {
     state: Mutex<State<C>>,
-    open: Box<dyn Fn(Place) -> Connecting<C> + Send + Sync>,
+    open: Box<dyn Fn(PoolSlot) -> Connecting<C> + Send + Sync>,
     bounds: Bounds,
 }
 
@@ -42,7 +42,7 @@ impl<C: Connection> Clone for Pool<C> {
 
 impl<C: Connection> Pool<C> {
     /// `open` opens a connection, which holds its place until its socket is closed.
-    pub(crate) fn new<F>(bounds: Bounds, open: impl Fn(Place) -> F + Send + Sync + 'static) -> Self
+    pub(crate) fn new<F>(bounds: Bounds, open: impl Fn(PoolSlot) -> F + Send + Sync + 'static) -> Self
     where
         F: Future<Output = Result<C, BoxError>> + Send + 'static,
     {
@@ -98,7 +98,7 @@ impl<C: Connection> Freed for Shared<C> {
 /// that is not always the one which asked for it.
 fn open<C: Connection>(pool: &Pool<C>, id: u64) {
     let shared: Arc<dyn Freed> = Arc::clone(&pool.0) as Arc<dyn Freed>;
-    let place = Place::new(Arc::downgrade(&shared));
+    let place = PoolSlot::new(Arc::downgrade(&shared));
     let mut opening = Opening { id, pool: pool.clone(), ended: false };
     let task = tokio::spawn(async move {
         let pool = opening.pool.clone();

@@ -14,7 +14,7 @@ use tokio::task::{JoinHandle, yield_now};
 use tower::BoxError;
 
 use super::reply::Lease;
-use super::{Bounds, Connection, Place, Pool};
+use super::{Bounds, Connection, Pool, PoolSlot};
 
 const QUEUE_TIME: Duration = Duration::from_secs(1);
 const IDLE: Duration = Duration::from_secs(4);
@@ -48,7 +48,7 @@ impl Service {
 /// A socket, with the place that it holds.
 struct Socket {
     service: Arc<Service>,
-    _place: Place,
+    _place: PoolSlot,
 }
 
 impl Drop for Socket {
@@ -107,7 +107,7 @@ fn pool_with<const SHARED: bool>(
     (Pool::new(bounds, open), service)
 }
 
-async fn open<const SHARED: bool>(service: Arc<Service>, place: Place) -> Result<Simulated<SHARED>, BoxError> {
+async fn open<const SHARED: bool>(service: Arc<Service>, place: PoolSlot) -> Result<Simulated<SHARED>, BoxError> {
     let number = service.opened.fetch_add(1, Ordering::SeqCst);
     service.open.fetch_add(1, Ordering::SeqCst);
     let socket = Arc::new(Socket { service: Arc::clone(&service), _place: place });

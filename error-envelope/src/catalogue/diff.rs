@@ -47,9 +47,9 @@ struct Code {
 }
 
 /// What has changed.
-pub(super) struct Diff(Vec<Change>);
+pub(super) struct Diff(Vec<CatalogueChange>);
 
-struct Change {
+struct CatalogueChange {
     breaks: bool,
     /// None of the contract as a whole.
     code: Option<String>,
@@ -107,7 +107,7 @@ impl Diff {
             ("the version of the contract", &old.contract, &new.contract),
             ("what to do after a code that is not known", &old.unknown_code.retry, &new.unknown_code.retry),
         ];
-        changes.extend(whole.into_iter().filter(|(_, old, new)| old != new).map(|(what, old, new)| Change {
+        changes.extend(whole.into_iter().filter(|(_, old, new)| old != new).map(|(what, old, new)| CatalogueChange {
             breaks: true,
             code: None,
             what,
@@ -120,12 +120,12 @@ impl Diff {
         let (before, now) = (by_name(old), by_name(new));
         for code in &old.codes {
             match now.get(&code.code) {
-                None => changes.push(Change::new(true, code, "removed", json!(code.status), Value::Null)),
+                None => changes.push(CatalogueChange::new(true, code, "removed", json!(code.status), Value::Null)),
                 Some(at) => compare(code, &new.codes[*at], &mut changes),
             }
         }
         for code in new.codes.iter().filter(|code| !before.contains_key(&code.code)) {
-            changes.push(Change::new(false, code, "added", Value::Null, json!(code.status)));
+            changes.push(CatalogueChange::new(false, code, "added", Value::Null, json!(code.status)));
         }
         changes.sort_by_key(|change| !change.breaks);
         Self(changes)
@@ -138,7 +138,7 @@ impl Diff {
 
     /// For people: a line a change, those that break clients first.
     pub(super) fn human(&self) -> String {
-        let lines: String = self.0.iter().map(Change::line).collect();
+        let lines: String = self.0.iter().map(CatalogueChange::line).collect();
         let breaking = self.0.iter().filter(|change| change.breaks).count();
         let sum = match (breaking, self.0.len()) {
             (_, 0) => "nothing has changed".to_owned(),
@@ -150,7 +150,7 @@ impl Diff {
 
     /// For programs.
     pub(super) fn json(&self) -> String {
-        let changes: Vec<_> = self.0.iter().map(Change::object).collect();
+        let changes: Vec<_> = self.0.iter().map(CatalogueChange::object).collect();
         let report = json!({ "breaks": self.breaks(), "changes": changes });
         serde_json::to_string_pretty(&report).unwrap_or_default() + "\n"
     }
@@ -160,10 +160,10 @@ fn counted(changes: usize) -> String {
     if changes == 1 { "1 change".to_owned() } else { format!("{changes} changes") }
 }
 
-fn compare(old: &Code, new: &Code, changes: &mut Vec<Change>) {
+fn compare(old: &Code, new: &Code, changes: &mut Vec<CatalogueChange>) {
     let mut changed = |breaks: bool, what: &'static str, before: Value, now: Value| {
         if before != now {
-            changes.push(Change::new(breaks, old, what, before, now));
+            changes.push(CatalogueChange::new(breaks, old, what, before, now));
         }
     };
     changed(true, "status", json!(old.status), json!(new.status));
@@ -209,7 +209,7 @@ fn meaning(schema: &Value) -> Value {
     }
 }
 
-impl Change {
+impl CatalogueChange {
     fn new(breaks: bool, code: &Code, what: &'static str, old: Value, new: Value) -> Self {
         Self { breaks, code: Some(code.code.clone()), what, old, new }
     }

@@ -18,13 +18,13 @@ use super::har::record_har;
 use super::judge::judge;
 use super::record::record;
 use super::table::Table;
-use super::visit::{DemoResponse, Sent, visit};
+use super::visit::{DemoResponse, RequestBody, visit};
 
 /// Walks, prints, and says whether every row is as it should be. `recorded` is the file for
 /// other programs, `har` the one for tools that read such files.
 pub(crate) async fn tour(address: SocketAddr, recorded: Option<&Path>, har: Option<&Path>) -> Result<bool, BoxError> {
     let mut walk = JoinSet::new();
-    let client = Client::builder(TokioExecutor::new()).build_http::<Sent>();
+    let client = Client::builder(TokioExecutor::new()).build_http::<RequestBody>();
     for (row, act) in ACTS.iter().enumerate() {
         let client = client.clone();
         walk.spawn(async move { (row, act, visit(client, address, act).await) });

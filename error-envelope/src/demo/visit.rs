@@ -23,7 +23,7 @@ use super::acts::{DemoCase, DemoRequest};
 const PATIENCE: Duration = Duration::from_secs(4);
 
 /// The bodies that the tour sends.
-pub(super) type Sent = UnsyncBoxBody<Bytes, BoxError>;
+pub(super) type RequestBody = UnsyncBoxBody<Bytes, BoxError>;
 
 /// What a client got.
 pub(super) struct DemoResponse {
@@ -35,7 +35,7 @@ pub(super) struct DemoResponse {
 
 /// Asks as the act says; an error where no answer came.
 pub(super) async fn visit(
-    client: Client<HttpConnector, Sent>,
+    client: Client<HttpConnector, RequestBody>,
     address: SocketAddr,
     act: &DemoCase,
 ) -> Result<DemoResponse, String> {
@@ -58,7 +58,7 @@ pub(super) async fn visit(
     }
 }
 
-fn request(address: SocketAddr, act: &DemoCase) -> Result<Request<Sent>, BoxError> {
+fn request(address: SocketAddr, act: &DemoCase) -> Result<Request<RequestBody>, BoxError> {
     let request = Request::builder().uri(format!("http://{address}{}", act.path));
     let empty = || Empty::new().map_err(|never| match never {}).boxed_unsync();
     let full = |size| Full::new(Bytes::from(vec![b'a'; size])).map_err(|never| match never {}).boxed_unsync();

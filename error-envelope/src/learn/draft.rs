@@ -15,8 +15,8 @@ use std::fmt::Write;
 use error_envelope_admin::drafting::{self, code_of_status, quoted, status_says_all};
 use tower_error_envelope::ErrorCode;
 
-use super::seen::Seen;
-use super::words::Template;
+use super::message_template::Template;
+use super::observed::ObservedErrors;
 use crate::text::{counted, one_line};
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -74,7 +74,7 @@ impl Drafts {
         Self { kinds, told_apart, own, errors: 0, by_status_alone: 0, has_texts }
     }
 
-    pub(super) fn add(&mut self, seen: Seen) {
+    pub(super) fn add(&mut self, seen: ObservedErrors) {
         self.errors += 1;
         if !seen.by_status
             && let Some(route) = &seen.route

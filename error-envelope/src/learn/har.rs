@@ -5,18 +5,23 @@ use std::path::Path;
 use tower_error_envelope::Mode;
 use tower_error_envelope::exchange::{DecidedBy, Origin};
 
-use super::seen::Seen;
-use super::words::Template;
+use super::message_template::Template;
+use super::observed::ObservedErrors;
 use crate::failure::CommandError;
 use crate::recorded::{self, Reader};
 use crate::trial::Trial;
 
-pub(super) fn each(path: &Path, reader: Reader, trial: &Trial, mut see: impl FnMut(Seen)) -> Result<(), CommandError> {
+pub(super) fn each(
+    path: &Path,
+    reader: Reader,
+    trial: &Trial,
+    mut see: impl FnMut(ObservedErrors),
+) -> Result<(), CommandError> {
     recorded::each_of_har(path, reader, |recorded| {
         let outcome = trial.run(&recorded, Some(Mode::Enforce), None);
         let Some((told, heard)) = outcome.told.zip(outcome.heard) else { return Ok(()) };
         let (Origin::Inner, Some(by)) = (told.origin, told.by) else { return Ok(()) };
-        see(Seen {
+        see(ObservedErrors {
             status: recorded.response.status().as_u16(),
             route: told.route,
             becomes: told.code.map(|code| code.as_str().to_owned()).unwrap_or_default(),

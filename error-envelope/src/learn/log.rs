@@ -8,7 +8,7 @@ use std::path::Path;
 
 use serde_json::Value;
 
-use super::seen::Seen;
+use super::observed::ObservedErrors;
 use crate::failure::CommandError;
 use crate::recorded::{Reader, unreadable};
 
@@ -17,7 +17,7 @@ const TARGET: &str = "tower_error_envelope";
 /// The layer's own lines are shorter, their causes included.
 const LONGEST: u64 = 256 * 1024;
 
-pub(super) fn each(path: &Path, mut reader: Reader, mut see: impl FnMut(Seen)) -> Result<(), CommandError> {
+pub(super) fn each(path: &Path, mut reader: Reader, mut see: impl FnMut(ObservedErrors)) -> Result<(), CommandError> {
     let (mut line, mut events) = (Vec::new(), 0_usize);
     loop {
         line.clear();
@@ -100,7 +100,7 @@ fn quoted_value(quoted: &str) -> Option<(String, &str)> {
     Some((quoted[..end].to_owned(), &quoted[end + 1..]))
 }
 
-fn parse_fields(fields: &Fields) -> Option<Seen> {
+fn parse_fields(fields: &Fields) -> Option<ObservedErrors> {
     let text = |name: &str| fields.get(name).cloned();
     // Without it the layer is an older one, or the response kept its shape.
     let by = text("decided_by")?;
@@ -109,7 +109,7 @@ fn parse_fields(fields: &Fields) -> Option<Seen> {
     }
     let status: u16 = text("status")?.parse().ok().filter(|status| (400..600).contains(status))?;
     let code = text("unknown_code").filter(|code| is_code(code));
-    Some(Seen {
+    Some(ObservedErrors {
         status,
         route: text("route"),
         becomes: text("code").filter(|code| is_code(code))?,

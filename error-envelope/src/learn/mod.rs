@@ -7,8 +7,8 @@
 mod draft;
 mod har;
 mod log;
-mod seen;
-mod words;
+mod message_template;
+mod observed;
 
 use std::path::PathBuf;
 

@@ -16,7 +16,7 @@ use tokio::time::timeout;
 use super::answer::{ProbeError, ProbeResponse};
 use super::outgoing::Outgoing;
 use super::raw;
-use super::request::{ProbeRequest, Sent};
+use super::request::{ProbeRequest, SentRequest};
 use super::table::Wire;
 use super::target::{Stream, Target};
 
@@ -32,7 +32,7 @@ pub(super) async fn send_request(
     let answer = async {
         let stream = target.connect(asked.wire).await?;
         match (&asked.body, asked.wire) {
-            (Sent::Unsent(_), _) => raw::send_request(stream, asked, patience).await,
+            (SentRequest::Unsent(_), _) => raw::send_request(stream, asked, patience).await,
             (_, Wire::Http1) if asked.method == Method::HEAD => raw::send_request(stream, asked, patience).await,
             (_, Wire::Http1) => over_http1(stream, asked).await,
             (_, Wire::Http2) => over_http2(stream, target, asked).await,
@@ -46,7 +46,7 @@ async fn over_http1(stream: Stream, asked: &ProbeRequest) -> Result<ProbeRespons
     let (mut sender, connection) = handshake.map_err(broken)?;
     let driver = drive(connection);
     let mut request = request(asked, asked.path.clone().into(), Version::HTTP_11)?;
-    if let Sent::Chunked(_) = asked.body {
+    if let SentRequest::Chunked(_) = asked.body {
         request.headers_mut().insert(header::TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
     }
     let got = match sender.send_request(request).await {

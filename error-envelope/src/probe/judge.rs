@@ -13,7 +13,7 @@ use self::shape::{agrees, shape};
 use super::answer::ProbeResponse;
 use super::finding::{Finding, Verdict};
 use super::plan::code_of;
-use super::request::Sent;
+use super::request::SentRequest;
 use super::table::Want;
 
 /// Judges one answer.
@@ -29,7 +29,7 @@ pub(super) fn judge(case: &Case<'_>) -> Verdict {
     match probe.want {
         // Its head may leave before the body is over the limit (G4).
         Want::Guard(_)
-            if matches!(case.asked.body, Sent::Chunked(_))
+            if matches!(case.asked.body, SentRequest::Chunked(_))
                 && got.status.is_client_error()
                 && got.status != StatusCode::PAYLOAD_TOO_LARGE =>
         {
@@ -148,8 +148,11 @@ fn guard(case: &Case<'_>, codes: &[&str]) -> Vec<Finding> {
     let status = predicted.map_or_else(|| usual_status(&code), |reply| reply.status());
     if got.status != status {
         let came = if got.status.is_success() { "was let through" } else { "was answered" };
-        let size =
-            if matches!(case.asked.body, Sent::Nothing | Sent::Text(_)) { "" } else { " (a body over the limit)" };
+        let size = if matches!(case.asked.body, SentRequest::Nothing | SentRequest::Text(_)) {
+            ""
+        } else {
+            " (a body over the limit)"
+        };
         let advice = match rule {
             "G3" if !case.by_policy => "; with `json = true` on the route the layer refuses it",
             _ => "",

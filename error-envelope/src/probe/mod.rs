@@ -36,7 +36,7 @@ use tower_error_envelope::auth::{AuthScheme, Key};
 use tower_error_envelope::{Policy, Route as PolicyRoute};
 
 use self::oracle::Oracle;
-use self::plan::{Known, Route, STAND_IN};
+use self::plan::{Route, STAND_IN, ServiceInfo};
 use self::report::Report;
 use self::table::PROBES;
 use self::target::Target;
@@ -148,7 +148,7 @@ pub(crate) fn run(args: &Args) -> Result<u8, CommandError> {
     }
 }
 
-fn known(args: &Args, target: &Target) -> Result<Known, CommandError> {
+fn known(args: &Args, target: &Target) -> Result<ServiceInfo, CommandError> {
     let lines = args.header.iter().map(|line| header_line(line));
     let given: HeaderMap =
         lines.chain(args.header_env.iter().map(|line| header_variable(line))).collect::<Result<_, _>>()?;
@@ -167,7 +167,7 @@ fn known(args: &Args, target: &Target) -> Result<Known, CommandError> {
         Route { method, path, named }
     };
     let routes = routes.into_iter().map(route).collect();
-    Ok(Known {
+    Ok(ServiceInfo {
         oracle: Oracle::new(policy),
         authority: target.host_header()?,
         routes,
@@ -209,7 +209,7 @@ fn assumed(args: &Args, given: &HeaderMap) -> Result<Policy, CommandError> {
 }
 
 /// What would be sent, by line.
-fn dry(known: &Known) -> String {
+fn dry(known: &ServiceInfo) -> String {
     let told = PROBES.iter().map(|probe| match known.plan(probe) {
         Err(why) => format!("# {}: {}\n# not asked: {why}\n\n", probe.name, probe.about),
         Ok(planned) => {

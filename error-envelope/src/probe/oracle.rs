@@ -10,7 +10,7 @@ use http::{Request, Response, Version};
 use tower_error_envelope::exchange::{Admission, BodyFacts, Exchange, ExchangeConfig, LocalReply};
 use tower_error_envelope::{ErrorCode, Fault, Policy};
 
-use super::request::{ProbeRequest, Sent};
+use super::request::{ProbeRequest, SentRequest};
 use super::table::Wire;
 
 /// The layer under the policy that the service is said to have.
@@ -85,12 +85,14 @@ impl Oracle {
 
     fn begin_with(&self, asked: &ProbeRequest, id: tower_error_envelope::RequestId) -> Admission {
         let facts = match &asked.body {
-            Sent::Nothing => BodyFacts { ended: true, lower: 0, upper: Some(0) },
-            Sent::Text(text) => BodyFacts { ended: false, lower: text.len() as u64, upper: Some(text.len() as u64) },
-            Sent::Unsent(length) | Sent::Filled(length) => {
+            SentRequest::Nothing => BodyFacts { ended: true, lower: 0, upper: Some(0) },
+            SentRequest::Text(text) => {
+                BodyFacts { ended: false, lower: text.len() as u64, upper: Some(text.len() as u64) }
+            }
+            SentRequest::Unsent(length) | SentRequest::Filled(length) => {
                 BodyFacts { ended: false, lower: *length, upper: Some(*length) }
             }
-            Sent::Chunked(_) => BodyFacts { ended: false, lower: 0, upper: None },
+            SentRequest::Chunked(_) => BodyFacts { ended: false, lower: 0, upper: None },
         };
         Exchange::begin(Arc::clone(&self.0), &mut head_of(asked), facts, || id)
     }
@@ -107,11 +109,11 @@ fn head_of(asked: &ProbeRequest) -> Parts {
     };
     head.headers = asked.headers.clone();
     match asked.body {
-        Sent::Nothing => {}
-        Sent::Text(_) | Sent::Unsent(_) | Sent::Filled(_) => {
+        SentRequest::Nothing => {}
+        SentRequest::Text(_) | SentRequest::Unsent(_) | SentRequest::Filled(_) => {
             head.headers.insert(http::header::CONTENT_LENGTH, asked.body.length().into());
         }
-        Sent::Chunked(_) => {
+        SentRequest::Chunked(_) => {
             head.headers.insert(http::header::TRANSFER_ENCODING, http::HeaderValue::from_static("chunked"));
         }
     }

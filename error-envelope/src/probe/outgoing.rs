@@ -7,7 +7,7 @@ use std::task::{Context, Poll};
 use bytes::Bytes;
 use hyper::body::{Body, Frame, SizeHint};
 
-use super::request::Sent;
+use super::request::SentRequest;
 
 /// A text, or a JSON string that never ends.
 pub(super) enum Outgoing {
@@ -16,12 +16,12 @@ pub(super) enum Outgoing {
 }
 
 impl Outgoing {
-    pub(super) fn new(sent: &Sent) -> Self {
+    pub(super) fn new(sent: &SentRequest) -> Self {
         match sent {
-            Sent::Nothing | Sent::Unsent(_) => Self::Text(Bytes::new()),
-            Sent::Text(text) => Self::Text(text.clone()),
-            Sent::Filled(length) => Self::Fill { left: *length, begun: false, said: true },
-            Sent::Chunked(length) => Self::Fill { left: *length, begun: false, said: false },
+            SentRequest::Nothing | SentRequest::Unsent(_) => Self::Text(Bytes::new()),
+            SentRequest::Text(text) => Self::Text(text.clone()),
+            SentRequest::Filled(length) => Self::Fill { left: *length, begun: false, said: true },
+            SentRequest::Chunked(length) => Self::Fill { left: *length, begun: false, said: false },
         }
     }
 }

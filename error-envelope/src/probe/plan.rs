@@ -6,8 +6,8 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, header};
 use tower_error_envelope::Mode;
 
 use super::oracle::{Oracle, Predicted};
-use super::request::{ProbeRequest, Sent};
-use super::table::{Body, Credentials, Place, Probe, Required, Verb, Want, Wire};
+use super::request::{ProbeRequest, SentRequest};
+use super::table::{Body, Credentials, Probe, RequestPart, Required, Verb, Want, Wire};
 
 /// The segment that stands for whatever a route takes, and is no path of any service's.
 pub(super) const STAND_IN: &str = "error-envelope-probe";
@@ -16,7 +16,7 @@ pub(super) const STAND_IN: &str = "error-envelope-probe";
 const MOST_TRIES: usize = 3;
 
 /// What is known of the service.
-pub(super) struct Known {
+pub(super) struct ServiceInfo {
     pub(super) oracle: Oracle,
     /// The Host header.
     pub(super) authority: HeaderValue,
@@ -40,7 +40,7 @@ pub(super) struct Planned {
     pub(super) predicted: Predicted,
 }
 
-impl Known {
+impl ServiceInfo {
     /// The requests that may ask what the probe asks, the likeliest first; or why there is none.
     pub(super) fn plan(&self, probe: &Probe) -> Result<Vec<Planned>, String> {
         let (mut planned, mut why) = (Vec::new(), None);
@@ -75,12 +75,12 @@ impl Known {
         let routes = || self.routes.iter().filter(may_be).map(|route| (route.method.clone(), route.path.clone()));
         let below = || routes().map(|(_, path)| (None, format!("{}/{STAND_IN}", path.trim_end_matches('/'))));
         let mut places: Vec<_> = match probe.path {
-            Place::Nowhere => [nowhere()].into_iter().chain(below()).collect(),
-            Place::Anywhere => routes().chain([nowhere()]).collect(),
-            Place::Json => routes().collect(),
-            Place::Closed => routes().filter(|(method, path)| self.is_closed(method.as_ref(), path)).collect(),
-            Place::Respelt => routes().filter_map(|(method, path)| Some((method, respelt(&path)?))).collect(),
-            Place::Call => vec![(None, format!("/{STAND_IN}.v1.Nothing/Nothing"))],
+            RequestPart::Nowhere => [nowhere()].into_iter().chain(below()).collect(),
+            RequestPart::Anywhere => routes().chain([nowhere()]).collect(),
+            RequestPart::Json => routes().collect(),
+            RequestPart::Closed => routes().filter(|(method, path)| self.is_closed(method.as_ref(), path)).collect(),
+            RequestPart::Respelt => routes().filter_map(|(method, path)| Some((method, respelt(&path)?))).collect(),
+            RequestPart::Call => vec![(None, format!("/{STAND_IN}.v1.Nothing/Nothing"))],
         };
         if is_acted_on {
             places.sort_by_key(|(method, _)| !method.as_ref().is_none_or(Method::is_safe));
@@ -153,20 +153,20 @@ impl Known {
             method: method.clone(),
             path,
             headers: HeaderMap::from_iter([(header::HOST, self.authority.clone())]),
-            body: Sent::Nothing,
+            body: SentRequest::Nothing,
             wire: Wire::Http1,
             secret: self.given.keys().cloned().collect(),
         }
     }
 
-    fn body(&self, body: Body, limit: Option<u64>) -> Sent {
+    fn body(&self, body: Body, limit: Option<u64>) -> SentRequest {
         let over = limit.unwrap_or(u64::MAX).saturating_add(1);
         match body {
-            Body::None => Sent::Nothing,
-            Body::Text(text) => Sent::Text(Bytes::from_static(text.as_bytes())),
-            Body::Unsent => Sent::Unsent(over),
-            Body::Sent => Sent::Filled(over),
-            Body::Chunked => Sent::Chunked(over),
+            Body::None => SentRequest::Nothing,
+            Body::Text(text) => SentRequest::Text(Bytes::from_static(text.as_bytes())),
+            Body::Unsent => SentRequest::Unsent(over),
+            Body::Sent => SentRequest::Filled(over),
+            Body::Chunked => SentRequest::Chunked(over),
         }
     }
 
@@ -180,7 +180,9 @@ impl Known {
         if matches!(probe.body, Body::Sent | Body::Chunked) && asked.body.length() > self.max_upload {
             return Err(Some(format!("needs a body of more than {} bytes; raise --max-upload", self.max_upload)));
         }
-        if probe.path == Place::Json && !guards.decodes || probe.body == Body::Unsent && guards.body_limit.is_none() {
+        if probe.path == RequestPart::Json && !guards.decodes
+            || probe.body == Body::Unsent && guards.body_limit.is_none()
+        {
             return Err(None);
         }
         if probe.required != Required::Given && guards.required.is_empty() {

@@ -14,14 +14,14 @@ pub(super) struct ProbeRequest {
     pub(super) method: Method,
     pub(super) path: PathAndQuery,
     pub(super) headers: HeaderMap,
-    pub(super) body: Sent,
+    pub(super) body: SentRequest,
     pub(super) wire: Wire,
     /// Headers whose values are the user's, and nobody else's to read.
     pub(super) secret: Vec<HeaderName>,
 }
 
 #[derive(Clone)]
-pub(super) enum Sent {
+pub(super) enum SentRequest {
     Nothing,
     Text(Bytes),
     /// So many bytes are said, and none is sent until the server asks.
@@ -30,7 +30,7 @@ pub(super) enum Sent {
     Chunked(u64),
 }
 
-impl Sent {
+impl SentRequest {
     pub(super) fn length(&self) -> u64 {
         match self {
             Self::Nothing => 0,
@@ -67,11 +67,13 @@ impl fmt::Display for ProbeRequest {
             }
         }
         match &self.body {
-            Sent::Nothing => Ok(()),
-            Sent::Text(text) => writeln!(f, "({} bytes: {:?})", text.len(), String::from_utf8_lossy(text)),
-            Sent::Unsent(length) => writeln!(f, "content-length: {length}\nexpect: 100-continue\n(no byte is sent)"),
-            Sent::Filled(length) => writeln!(f, "content-length: {length}\n({length} bytes)"),
-            Sent::Chunked(length) => writeln!(f, "transfer-encoding: chunked\n({length} bytes)"),
+            SentRequest::Nothing => Ok(()),
+            SentRequest::Text(text) => writeln!(f, "({} bytes: {:?})", text.len(), String::from_utf8_lossy(text)),
+            SentRequest::Unsent(length) => {
+                writeln!(f, "content-length: {length}\nexpect: 100-continue\n(no byte is sent)")
+            }
+            SentRequest::Filled(length) => writeln!(f, "content-length: {length}\n({length} bytes)"),
+            SentRequest::Chunked(length) => writeln!(f, "transfer-encoding: chunked\n({length} bytes)"),
         }
     }
 }

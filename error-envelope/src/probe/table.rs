@@ -10,7 +10,7 @@ pub(super) struct Probe {
     /// What a client does.
     pub(super) about: &'static str,
     pub(super) method: Verb,
-    pub(super) path: Place,
+    pub(super) path: RequestPart,
     /// Header lines beside those that the others say.
     pub(super) headers: &'static [(&'static str, &'static str)],
     pub(super) credentials: Credentials,
@@ -37,7 +37,7 @@ pub(super) enum Verb {
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Place {
+pub(super) enum RequestPart {
     /// A path that nobody has, else one below a route that anybody may ask.
     Nowhere,
     /// A route, else the path that nobody has.

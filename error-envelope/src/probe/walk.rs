@@ -12,8 +12,8 @@ use super::answer::{ProbeError, ProbeResponse};
 use super::client;
 use super::finding::{Finding, Line, Outcome, Verdict};
 use super::judge::{self, Case, judge};
-use super::plan::{Known, Planned, code_of};
-use super::request::Sent;
+use super::plan::{Planned, ServiceInfo, code_of};
+use super::request::SentRequest;
 use super::table::{Body, PROBES, Probe, Want};
 use super::target::Target;
 use crate::failure::CommandError;
@@ -32,7 +32,7 @@ pub(super) struct ProbeOptions {
 
 /// What was found on the way.
 pub(super) struct ProbeRun<'a> {
-    known: &'a Known,
+    known: &'a ServiceInfo,
     target: &'a Target,
     manner: ProbeOptions,
     next: Instant,
@@ -45,7 +45,7 @@ pub(super) struct ProbeRun<'a> {
 }
 
 impl<'a> ProbeRun<'a> {
-    pub(super) fn new(known: &'a Known, target: &'a Target, manner: ProbeOptions) -> Self {
+    pub(super) fn new(known: &'a ServiceInfo, target: &'a Target, manner: ProbeOptions) -> Self {
         Self {
             known,
             target,
@@ -124,7 +124,8 @@ impl<'a> ProbeRun<'a> {
             }
         }
         // A server that waits for a body to its end is there still.
-        let is_upload = matches!(planned.asked.body, Sent::Unsent(_) | Sent::Filled(_) | Sent::Chunked(_));
+        let is_upload =
+            matches!(planned.asked.body, SentRequest::Unsent(_) | SentRequest::Filled(_) | SentRequest::Chunked(_));
         match &answer {
             Ok(_) => (self.answered, self.silent) = (self.answered + 1, 0),
             Err(ProbeError::NoHttp2) => self.silent = 0,

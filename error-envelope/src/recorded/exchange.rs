@@ -8,7 +8,7 @@ use http::{HeaderMap, Request, Response};
 /// What a client asked, and what a service said.
 #[derive(Debug)]
 pub(crate) struct Recorded {
-    pub(crate) place: Place,
+    pub(crate) place: RecordLocation,
     pub(crate) request: Request<Bytes>,
     /// How long the request's body was: a recording may have less of it.
     pub(crate) request_bytes: u64,
@@ -18,19 +18,19 @@ pub(crate) struct Recorded {
 
 /// Where a recording stands.
 #[derive(Clone, Debug)]
-pub(crate) struct Place {
+pub(crate) struct RecordLocation {
     pub(crate) file: String,
     /// In a HAR the entry, from 0, as `log.entries[0]`.
     pub(crate) entry: Option<usize>,
 }
 
-impl Place {
+impl RecordLocation {
     pub(crate) fn new(path: &Path) -> Self {
         Self { file: path.display().to_string(), entry: None }
     }
 }
 
-impl std::fmt::Display for Place {
+impl std::fmt::Display for RecordLocation {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self.entry {
             Some(entry) => write!(f, "{}: log.entries[{entry}]", self.file),

@@ -13,7 +13,7 @@ use http::{HeaderMap, Request, Response, Uri, Version};
 use serde::Deserialize;
 use serde::de::{DeserializeSeed, Deserializer, Error as _, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
-use super::exchange::{self, Place, Recorded, insert_header};
+use super::exchange::{self, RecordLocation, Recorded, insert_header};
 use super::reader::Reader;
 use crate::failure::CommandError;
 
@@ -21,7 +21,7 @@ type Take<'a> = dyn FnMut(Recorded) -> Result<(), CommandError> + 'a;
 
 /// Reads the entries of a file; how many have no response.
 pub(super) fn each(path: &Path, reader: Reader, take: &mut Take<'_>) -> Result<usize, CommandError> {
-    let mut reading = Reading { path, take, entry: 0, unanswered: 0, failed: None, found: false };
+    let mut reading = HarParser { path, take, entry: 0, unanswered: 0, failed: None, found: false };
     let mut json = serde_json::Deserializer::from_reader(reader);
     let read = Object { key: "log", reading: &mut reading, inside: true }.deserialize(&mut json);
     let read = read.and_then(|()| json.end());
@@ -53,7 +53,7 @@ fn broken(path: &Path, entry: usize, error: &serde_json::Error) -> CommandError 
     CommandError::Io(format!("{}:{line}:{column}: log.entries[{entry}]: {what}; export it again", path.display()))
 }
 
-struct Reading<'a, 'b> {
+struct HarParser<'a, 'b> {
     path: &'a Path,
     take: &'a mut Take<'b>,
     entry: usize,
@@ -66,7 +66,7 @@ struct Reading<'a, 'b> {
 /// An object of which one member is looked into: `{"log": {"entries": […]}}`.
 struct Object<'r, 'a, 'b> {
     key: &'static str,
-    reading: &'r mut Reading<'a, 'b>,
+    reading: &'r mut HarParser<'a, 'b>,
     /// It holds another object, not the list.
     inside: bool,
 }
@@ -100,7 +100,7 @@ impl<'de> Visitor<'de> for Object<'_, '_, '_> {
     }
 }
 
-struct Entries<'r, 'a, 'b>(&'r mut Reading<'a, 'b>);
+struct Entries<'r, 'a, 'b>(&'r mut HarParser<'a, 'b>);
 
 impl<'de> DeserializeSeed<'de> for Entries<'_, '_, '_> {
     type Value = ();
@@ -131,14 +131,14 @@ impl<'de> Visitor<'de> for Entries<'_, '_, '_> {
     }
 }
 
-impl Reading<'_, '_> {
+impl HarParser<'_, '_> {
     fn took(&mut self, entry: Entry) -> Result<(), CommandError> {
         // What browsers write where nothing came back, or nothing was asked over HTTP.
         if entry.response.status <= 0 || is_local(&entry.request.url) {
             self.unanswered += 1;
             return Ok(());
         }
-        let place = Place { entry: Some(self.entry), ..Place::new(self.path) };
+        let place = RecordLocation { entry: Some(self.entry), ..RecordLocation::new(self.path) };
         let told = u64::try_from(entry.request.body_size).ok();
         let (request, response) = entry.messages().map_err(|wrong| CommandError::Io(format!("{place}.{wrong}")))?;
         let request_bytes = exchange::request_bytes(&request, told);

@@ -19,7 +19,7 @@ use bytes::Bytes;
 use http::Request;
 
 pub(crate) use self::exchange::Recorded;
-use self::exchange::{Place, request_bytes};
+use self::exchange::{RecordLocation, request_bytes};
 pub(crate) use self::reader::{Reader, open, unreadable};
 use crate::failure::CommandError;
 
@@ -36,7 +36,8 @@ fn pair_of(response: &Path, reader: Reader, request: Option<&Path>) -> Result<Re
     let beside = request_beside(response);
     let request = request.or(beside.as_deref()).map(http_file::request).transpose()?;
     let request = request.unwrap_or_else(|| Request::new(Bytes::new()));
-    let response = http_file::response(response, reader, request.method()).map(|it| (Place::new(response), it))?;
+    let response =
+        http_file::response(response, reader, request.method()).map(|it| (RecordLocation::new(response), it))?;
     let request_bytes = request_bytes(&request, None);
     Ok(Recorded { place: response.0, request, request_bytes, response: response.1 })
 }

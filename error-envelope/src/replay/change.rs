@@ -45,7 +45,7 @@ pub(super) struct Head {
 
 /// What is different, without the values.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(super) struct Change {
+pub(super) struct ReplayChange {
     pub(super) route: Option<String>,
     pub(super) old: Head,
     pub(super) new: Head,
@@ -77,7 +77,7 @@ fn without_ids(body: &Bytes, recorded: &Recorded) -> Bytes {
     }
 }
 
-impl Change {
+impl ReplayChange {
     /// What changes, on one line.
     pub(super) fn to_text(&self) -> String {
         let of = |kind: &str| -> Vec<&str> { self.what.iter().filter_map(|it| it.strip_prefix(kind)).collect() };
@@ -193,10 +193,10 @@ mod tests {
             answer(409, "conflict", &[("a", "1"), ("content-length", "1")], r#"{"error":{"code":"a","m/x":1},"i":1}"#);
         let same =
             answer(409, "conflict", &[("a", "1"), ("content-length", "2")], r#"{"error":{"code":"a","m/x":1},"i":1}"#);
-        assert!(Change::between(&old, &same).is_none(), "a length alone is the body's");
+        assert!(ReplayChange::between(&old, &same).is_none(), "a length alone is the body's");
         let new =
             answer(410, "gone", &[("a", "hunter2"), ("b", "1")], r#"{"error":{"code":"hunter2","m/x":2},"i":1,"n":1}"#);
-        let change = Change::between(&old, &new).unwrap();
+        let change = ReplayChange::between(&old, &new).unwrap();
         assert_eq!(
             change.what,
             ["status", "header a", "header b", "member /error/code", "member /error/m~1x", "member /n"]
@@ -206,10 +206,10 @@ mod tests {
             body: Some(Bytes::from_static(b"{\"\\u001b]0;a\\u0007\\nb\":1}")),
             ..answer(409, "conflict", &[], "")
         };
-        let change = Change::between(&answer(409, "conflict", &[], "{}"), &hostile).unwrap();
+        let change = ReplayChange::between(&answer(409, "conflict", &[], "{}"), &hostile).unwrap();
         assert_eq!(change.what, ["member /\\u{1b}]0;a\\u{7} b"]);
         let told = Answer { auth: "[\"app\"]".to_owned(), ..answer(409, "conflict", &[("a", "1")], "<p>") };
-        let change = Change::between(&old, &told).unwrap();
+        let change = ReplayChange::between(&old, &told).unwrap();
         assert_eq!(change.what, ["required credentials", "body"]);
     }
 }

@@ -12,7 +12,7 @@ use clap::ValueEnum;
 use serde_json::{Value, json};
 use tower_error_envelope::policy::PolicyFile;
 
-use self::change::{Answer, Change};
+use self::change::{Answer, ReplayChange};
 use crate::failure::{CommandError, print};
 use crate::recorded::{self, Recorded};
 use crate::text::{counted, cut, one_line, printable};
@@ -57,7 +57,7 @@ pub(crate) fn run(args: &Args) -> Result<u8, CommandError> {
         }
         replay.unanswered += recorded::each(capture, |recorded| {
             replay.exchanges += 1;
-            let change = Change::between(&old.answer(&recorded)?, &new.answer(&recorded)?);
+            let change = ReplayChange::between(&old.answer(&recorded)?, &new.answer(&recorded)?);
             if let Some(change) = change {
                 replay.add(change, &recorded);
             }
@@ -105,7 +105,7 @@ struct Replay {
     exchanges: usize,
     /// Entries of a HAR that have no response.
     unanswered: usize,
-    changes: HashMap<Change, (usize, Example)>,
+    changes: HashMap<ReplayChange, (usize, Example)>,
 }
 
 /// The first exchange of a group.
@@ -116,10 +116,10 @@ struct Example {
     path: String,
 }
 
-type Group<'a> = (&'a Change, usize, &'a Example);
+type Group<'a> = (&'a ReplayChange, usize, &'a Example);
 
 impl Replay {
-    fn add(&mut self, change: Change, recorded: &Recorded) {
+    fn add(&mut self, change: ReplayChange, recorded: &Recorded) {
         let example = || Example {
             place: recorded.place.to_string(),
             method: recorded.request.method().to_string(),

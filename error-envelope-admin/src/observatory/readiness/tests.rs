@@ -4,8 +4,8 @@ use error_envelope_core::exchange::{DecidedBy, Origin};
 use error_envelope_core::policy::Mode;
 use error_envelope_core::request_id::RequestId;
 
-use super::super::kept::RecentErrors;
-use super::super::seen::{Code, ErrorRecord, Kind};
+use super::super::error_record::{Code, ErrorRecord, Kind};
+use super::super::recent_errors::RecentErrors;
 use super::super::tally::Tally;
 use super::{Span, Verdict, assess};
 

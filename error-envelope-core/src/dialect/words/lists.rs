@@ -4,13 +4,13 @@ use serde_json::value::RawValue;
 
 use super::entries;
 use super::fields;
-use super::heard::ParsedIssues;
+use super::parsed_issues::ParsedIssues;
 use super::place::FieldPath;
 use super::{rust, sentences};
 use crate::dialect::issues::list::List;
 use crate::dialect::issues::quoting::without_values;
 use crate::dialect::json::{self, Object};
-use crate::dialect::said::Body;
+use crate::dialect::parsed_error::Body;
 
 /// The whole object is the list.
 pub(super) const WHOLE: &str = "";

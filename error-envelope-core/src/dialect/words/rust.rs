@@ -1,6 +1,6 @@
 //! The texts of Rust frameworks' rejections, by what they begin with (rule R13).
 
-use super::heard::ParsedIssues;
+use super::parsed_issues::ParsedIssues;
 use super::place::FieldPath;
 use super::serde;
 

@@ -1,7 +1,7 @@
 //! Sentences in JSON that say which member is wrong (rule R13): Fastify's, NestJS's, Micronaut's, Litestar's.
 
 use super::entries;
-use super::heard::ParsedIssues;
+use super::parsed_issues::ParsedIssues;
 use super::place::{FieldPath, is_dotted, without_location};
 use crate::dialect::issues::list::List;
 use crate::dialect::issues::quoting::without_values;

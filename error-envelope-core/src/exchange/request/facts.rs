@@ -7,7 +7,7 @@ use crate::classify::credentials::CredentialKind;
 use crate::dialect::Dialect;
 use crate::dialect::rpc::Rpc;
 use crate::exchange::accept::prefers_problem;
-use crate::frames::MessageDecoder;
+use crate::grpc_messages::MessageDecoder;
 use crate::guard::body_limit::Messages;
 use crate::policy::ResponseSettings;
 

@@ -7,7 +7,7 @@ use http::HeaderMap;
 
 use super::compile::Scheme;
 use super::outcome::{AuthCause, AuthFailure, Checked, Granted, Rejection};
-use super::refusal::Refusal;
+use super::refusal::AuthRefusal;
 use super::verified::{Verified, VerifierFailure};
 use crate::code::ErrorCode;
 use crate::fault::Fault;
@@ -16,7 +16,7 @@ use crate::fault::Fault;
 #[derive(Debug)]
 pub(crate) enum SchemesOutcome {
     In(Granted),
-    Refused(Refusal),
+    Refused(AuthRefusal),
     /// It depends on verifiers.
     Open(AwaitingVerifiers),
 }
@@ -38,7 +38,7 @@ pub(crate) fn check_without_wait(
     if let [only] = schemes {
         match only.check(headers, now) {
             Checked::Granted(passed) => return SchemesOutcome::In(passed),
-            Checked::Rejected(not) => return SchemesOutcome::Refused(Refusal::by_one(only.clone(), not)),
+            Checked::Rejected(not) => return SchemesOutcome::Refused(AuthRefusal::by_one(only.clone(), not)),
             Checked::NeedsVerifier => {
                 return AwaitingVerifiers { schemes: schemes.into(), said: Box::new([None]) }.settled();
             }
@@ -79,7 +79,7 @@ impl AwaitingVerifiers {
             return SchemesOutcome::Open(self);
         }
         let schemes = self.schemes.into_iter().zip(self.said);
-        SchemesOutcome::Refused(Refusal::by_several(
+        SchemesOutcome::Refused(AuthRefusal::by_several(
             schemes.filter_map(|(scheme, said)| Some((scheme, said?))).collect(),
         ))
     }

@@ -22,6 +22,8 @@ mod jwt;
 mod key;
 #[cfg(feature = "keys")]
 mod keys;
+#[cfg(feature = "policy-file")]
+mod lint_info;
 mod outcome;
 mod refusal;
 mod refusals;
@@ -29,8 +31,6 @@ mod scheme;
 #[cfg(feature = "keys")]
 mod sent;
 mod verified;
-#[cfg(feature = "policy-file")]
-mod watched;
 
 pub use identity::Identity;
 #[cfg(feature = "jwt")]
@@ -42,7 +42,7 @@ pub use verified::Verified;
 
 pub(crate) use compile::{Scheme, refuse_together};
 pub(crate) use decide::{SchemesOutcome, check_without_wait};
-pub(crate) use refusal::Refusal;
+pub(crate) use refusal::AuthRefusal;
 pub(crate) use verified::VerifierFailure;
 
 #[cfg(test)]

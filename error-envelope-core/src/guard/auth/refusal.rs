@@ -13,7 +13,7 @@ use crate::fault::Fault;
 
 /// The schemes of a route, or of several (rule G0), none of which lets the request in.
 #[derive(Debug)]
-pub(crate) struct Refusal(Denials);
+pub(crate) struct AuthRefusal(Denials);
 
 #[derive(Debug)]
 enum Denials {
@@ -22,7 +22,7 @@ enum Denials {
     Several(Vec<(Arc<Scheme>, Rejection)>),
 }
 
-impl Refusal {
+impl AuthRefusal {
     pub(super) fn by_one(scheme: Arc<Scheme>, not: Rejection) -> Self {
         Self(Denials::One(scheme, not))
     }

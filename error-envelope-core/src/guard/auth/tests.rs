@@ -56,7 +56,7 @@ fn refused(verdict: SchemesOutcome) -> (Fault, Vec<String>) {
     with_challenges(&refusal)
 }
 
-fn with_challenges(refusal: &Refusal) -> (Fault, Vec<String>) {
+fn with_challenges(refusal: &AuthRefusal) -> (Fault, Vec<String>) {
     let fault = refusal.fault();
     let lines = fault.headers().get_all("www-authenticate").iter();
     let lines = lines.map(|line| line.to_str().unwrap().to_owned()).collect();
@@ -206,7 +206,7 @@ fn g0_the_schemes_of_several_routes_decide_as_one_list() {
             SchemesOutcome::Refused(refusal) => refusal,
             other => panic!("{other:?}"),
         };
-        lists.iter().map(of_list).reduce(Refusal::and).unwrap()
+        lists.iter().map(of_list).reduce(AuthRefusal::and).unwrap()
     };
     let (api, app, both) = (&schemes[..1], &schemes[1..2], &schemes[..2]);
     let (app_line, own_line) = ("ApiKey header=\"x-api-key\"", "own");

@@ -2,8 +2,8 @@
 
 use std::path::Path;
 
-use super::around::{NamedFile, PolicyEnv};
 use super::document::Document;
+use super::env::{NamedFile, PolicyEnv};
 use super::read::Table;
 use super::tables::read_version;
 use super::value::{Value, nearest};

@@ -5,8 +5,8 @@ use std::path::Path;
 use serde_json::{Map, Number, Value as Json};
 use toml::de::DeValue;
 
-use super::around::{NamedFile, PolicyEnv};
 use super::auth::read_named;
+use super::env::{NamedFile, PolicyEnv};
 use super::read::dotted;
 use super::sources::line_of;
 use super::value::Value;

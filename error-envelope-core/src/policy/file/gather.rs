@@ -2,8 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
-use super::around::PolicyEnv;
 use super::document::Document;
+use super::env::PolicyEnv;
 use super::mistakes::Mistakes;
 use super::value::Value;
 use crate::policy::error::PolicyError;

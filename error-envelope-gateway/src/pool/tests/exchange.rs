@@ -7,7 +7,7 @@ use std::task::{Context, Waker};
 use tokio::io::{AsyncReadExt, AsyncWrite, AsyncWriteExt, BufWriter, duplex};
 
 use super::super::{Exchange, Observed};
-use super::{Place, Simulated};
+use super::{PoolSlot, Simulated};
 
 #[tokio::test]
 async fn what_a_stream_holds_back_is_not_sent_until_it_is_flushed() {
@@ -15,7 +15,7 @@ async fn what_a_stream_holds_back_is_not_sent_until_it_is_flushed() {
         // As TLS does, the buffer takes all bytes while the socket takes only four.
         let (near, mut far) = duplex(4);
         let exchange = Arc::new(Exchange::default());
-        let place = Place::detached::<Simulated<false>>();
+        let place = PoolSlot::detached::<Simulated<false>>();
         let mut stream = Observed::new(BufWriter::new(near), Arc::clone(&exchange), place);
         exchange.begin(false);
         stream.write_all(b"a request").await.unwrap();

@@ -35,7 +35,7 @@ fn e2_a_client_breaks_by_what_it_acts_on() {
         ),
     ] {
         let diff = Diff::new(&export(json!([code(old)])), &export(json!([code(new)])));
-        let lines: String = diff.0.iter().map(super::Change::line).collect();
+        let lines: String = diff.0.iter().map(super::CatalogueChange::line).collect();
         assert_eq!((diff.breaks(), lines.as_str()), said.unwrap_or((false, "")));
     }
 }

@@ -5,7 +5,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode};
 
 use super::super::answer::ProbeResponse;
 use super::super::finding::Verdict;
-use super::super::request::{ProbeRequest, Sent};
+use super::super::request::{ProbeRequest, SentRequest};
 use super::super::table::{PROBES, Probe, Wire};
 use super::{Case, judge};
 
@@ -57,7 +57,7 @@ fn asked(probe: &Probe) -> ProbeRequest {
         method: if probe.name == "head" { Method::HEAD } else { Method::GET },
         path: "/a".parse().unwrap(),
         headers,
-        body: Sent::Nothing,
+        body: SentRequest::Nothing,
         wire: Wire::Http1,
         secret: Vec::new(),
     }
@@ -240,7 +240,7 @@ fn p1_p2_p3_each_protocol_has_its_own_errors() {
 fn g4_an_early_answer_says_nothing_of_the_limit() {
     let chunked = |got: &ProbeResponse| {
         let probe = probe("too-large-chunked");
-        let asked = ProbeRequest { body: Sent::Chunked(2), ..asked(probe) };
+        let asked = ProbeRequest { body: SentRequest::Chunked(2), ..asked(probe) };
         let seen = HashSet::new();
         judge(&Case {
             probe,

@@ -6,8 +6,8 @@ use error_envelope_core::exchange::{DecidedBy, Origin};
 use error_envelope_core::policy::Mode;
 use error_envelope_core::request_id::RequestId;
 
+use super::super::error_record::{Bodies, Code, Side};
 use super::super::redact;
-use super::super::seen::{Bodies, Code, Side};
 use super::super::tally::MOST_KINDS;
 use super::super::week::Day;
 use super::*;

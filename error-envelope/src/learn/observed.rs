@@ -1,10 +1,10 @@
 //! What a service said, as far as it may be kept.
 
-use super::words::Template;
+use super::message_template::Template;
 
 /// An inner error.
 #[derive(Clone, Debug)]
-pub(super) struct Seen {
+pub(super) struct ObservedErrors {
     pub(super) status: u16,
     /// The pattern of its route, where that has one.
     pub(super) route: Option<String>,

@@ -22,7 +22,7 @@ use crate::dialect::rpc::Rpc;
 use crate::dialect::status::Status;
 use crate::dialect::{coding, connect, grpc};
 use crate::fault::Fault;
-use crate::frames::{self, COMPRESSED, DecodedItem, END_STREAM, MessageDecoder, MessagePrefix, TRAILERS};
+use crate::grpc_messages::{self, COMPRESSED, DecodedItem, END_STREAM, MessageDecoder, MessagePrefix, TRAILERS};
 use crate::policy::Mode;
 
 /// A call whose response has begun.
@@ -263,8 +263,8 @@ impl RpcResponse {
     /// What this says, and where in it the frame begins that ends both it and the call.
     fn whole_end<'d>(&self, data: &'d [u8]) -> Option<(Cow<'d, [u8]>, usize)> {
         let begun = self.frames.as_ref()?.payload_left()?;
-        let chunk = if self.rpc.is_text() { Cow::Owned(frames::decode(data)?) } else { Cow::Borrowed(data) };
-        let at = frames::last_message(&chunk, begun)?;
+        let chunk = if self.rpc.is_text() { Cow::Owned(grpc_messages::decode(data)?) } else { Cow::Borrowed(data) };
+        let at = grpc_messages::last_message(&chunk, begun)?;
         self.is_last(chunk[at]).then_some((chunk, at))
     }
 

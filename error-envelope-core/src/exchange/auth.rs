@@ -6,7 +6,7 @@ use std::time::SystemTime;
 use http::request::Parts;
 
 use crate::fault::Fault;
-use crate::guard::auth::{self, Refusal, Scheme, SchemesOutcome, Verified, VerifierFailure};
+use crate::guard::auth::{self, AuthRefusal, Scheme, SchemesOutcome, Verified, VerifierFailure};
 use crate::policy::{Matched, Policy, Preflight, Settings};
 
 /// What becomes of a request. A fault beside it is one that `auth_observe` does not let refuse it.
@@ -102,7 +102,7 @@ impl PendingAuth {
                     let place = if settings.auth_observe { &mut observed } else { &mut closed };
                     *place = Some(match place.take() {
                         None => refusal,
-                        Some(first) => Refusal::and(first, refusal),
+                        Some(first) => AuthRefusal::and(first, refusal),
                     });
                 }
                 // Where they name several callers, the rest of the request follows the normalised reading, and so does this.
@@ -114,7 +114,7 @@ impl PendingAuth {
         match closed {
             None => AuthDecision::Open(observed),
             Some(refusal) => {
-                let offer = |refusal: Refusal, settings| refusal.offering(policy.schemes(settings));
+                let offer = |refusal: AuthRefusal, settings| refusal.offering(policy.schemes(settings));
                 AuthDecision::Closed(offered.iter().fold(refusal, offer).fault(), observed)
             }
         }

@@ -7,7 +7,7 @@ use std::sync::{Arc, OnceLock};
 
 use error_envelope_core::request_id::RequestId;
 
-use super::seen::{Entry, ErrorRecord, Kind};
+use super::error_record::{Entry, ErrorRecord, Kind};
 use super::tally::Tally;
 
 /// The last errors that are shown.
