@@ -125,7 +125,7 @@ impl Proxy for Running {
         std::fs::rename(named("policy.toml.new"), named("policy.toml")).expect("the same folder");
         until("the log speaks of the reload", || {
             let log = self.log_from(start);
-            when(log.contains("reload") || log.contains("refused"), log)
+            when(log.contains("reload") || log.contains("rejected"), log)
         });
     }
 
