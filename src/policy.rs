@@ -3,7 +3,7 @@
 //! Most need [`Policy`], [`Route`] and [`Mode`], which are at the root of the crate, too.
 
 pub use error_envelope_core::classify::rule::MapRule;
-pub use error_envelope_core::dialect::Dialect;
+pub use error_envelope_core::dialect::{CustomShape, Dialect, DialectName, Expected, PathNotation};
 pub use error_envelope_core::guard::header::RequiredHeader;
 #[cfg(feature = "policy-file")]
 #[cfg_attr(docsrs, doc(cfg(feature = "policy-file")))]
