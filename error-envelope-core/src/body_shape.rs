@@ -349,4 +349,15 @@ mod tests {
         assert_eq!(one.description().request_id, Pointer::parse("/id"), "it is where the template has it");
         assert_eq!(one.description().code, Pointer::parse("/e/c"));
     }
+
+    #[test]
+    fn r15_the_schema_of_a_shape_claims_what_all_of_its_bodies_have() {
+        let schema: serde_json::Value =
+            serde_json::from_str(&shape().compile().unwrap().body_schema().unwrap()).unwrap();
+        assert_eq!(schema["required"], serde_json::json!(["e"]));
+        assert_eq!(schema["properties"]["e"]["required"], serde_json::json!(["c"]));
+        let issues = &schema["properties"]["e"]["properties"]["i"]["items"]["properties"];
+        assert_eq!(issues["f"]["type"], "string");
+        assert!(BodyShape::new("read").when("/c", 1).compile().unwrap().body_schema().is_none());
+    }
 }

@@ -3,6 +3,7 @@
 mod condition;
 mod issues;
 mod pointer;
+mod schema;
 mod template;
 
 use std::borrow::Cow;
@@ -74,6 +75,12 @@ impl CustomShape {
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         self.form.name
+    }
+
+    /// What the bodies are that are written in it, as JSON Schema 2020-12 in JSON text; `None` where it has no template.
+    #[must_use]
+    pub fn body_schema(self) -> Option<String> {
+        self.description.schema()
     }
 
     pub(super) const fn form(self) -> &'static DialectSpec {

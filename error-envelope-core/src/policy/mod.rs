@@ -293,6 +293,12 @@ impl Policy {
         all.filter(|dialect| dialect.is_written())
     }
 
+    /// The shapes of the policy's own (rule R15).
+    #[must_use]
+    pub fn own_shapes(&self) -> &[CustomShape] {
+        &self.shapes
+    }
+
     /// The policy's own shapes that are read for a request, the narrowest scope's first (rule R15).
     pub(crate) fn shapes(&self, manner: &ResponseSettings) -> &[CustomShape] {
         &self.part(manner.part).shapes

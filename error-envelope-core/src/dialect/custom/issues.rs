@@ -48,6 +48,10 @@ impl PathNotation {
         }
     }
 
+    pub(super) const fn is_list(self) -> bool {
+        matches!(self, Self::List)
+    }
+
     fn read(self, value: &RawValue) -> FieldPath {
         let mut path = FieldPath::new();
         if let Some(steps) = json::array(value.get()) {

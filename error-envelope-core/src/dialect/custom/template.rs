@@ -41,13 +41,13 @@ impl Placeholder {
 
 /// A template that is right: what it makes is JSON whatever the values are.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Template(Node);
+pub(crate) struct Template(pub(super) Node);
 
 /// What is wrong with a template, and what would be right.
 pub(crate) type TemplateError = (String, String);
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-enum Node {
+pub(super) enum Node {
     Literal(Box<str>),
     Value { placeholder: Placeholder, is_optional: bool },
     Object(Box<[(Box<str>, Node)]>),
