@@ -11,7 +11,9 @@ impl Exchange {
     /// Goes on in another dialect than the route's.
     #[must_use]
     pub fn as_if(mut self, dialect: Option<Dialect>) -> Self {
-        self.settings.dialect = dialect.unwrap_or(self.settings.dialect);
+        if let Some(dialect) = dialect {
+            (self.settings.dialect, self.settings.html) = (dialect, None);
+        }
         if self.settings.dialect.form().tells_time {
             let now = self.terms.clock;
             self.aside.get_or_insert_default().began.get_or_insert_with(now);

@@ -78,6 +78,8 @@ use crate::guard::content_type::MediaTypes;
 use crate::guard::header::HeaderGuard;
 use crate::guard::pattern::Pattern;
 use crate::outward::Outward;
+pub use crate::page::ErrorPage;
+use crate::page::PageTemplate;
 
 /// What the layer does for which request: built in Rust with [`Policy::builder`], or read from a file.
 ///
@@ -118,6 +120,7 @@ pub struct Policy {
     type_lists: Box<[MediaTypes]>,
     auth_lists: Box<[Box<[Arc<Scheme>]>]>,
     kept_lists: Box<[Box<[Box<str>]>]>,
+    pages: Box<[PageTemplate]>,
     forwarded_ids: Box<[HeaderName]>,
     key_headers: Box<[HeaderName]>,
     custom: Box<[Box<str>]>,
@@ -224,9 +227,11 @@ impl Policy {
         let forms = COMMON + MOST_PARTS.min(self.parts.len()) * Dialect::ALL.len();
         let form = match manner.dialect {
             _ if negotiated => 2,
-            Dialect::Standard => usize::from(!manner.negotiate),
+            Dialect::Standard => usize::from(!manner.negotiate && manner.html.is_none()),
+            // `vary` is in none of them.
+            _ if manner.html.is_some() => return None,
             dialect if dialect.form().tells_time || self.rules_ask_path(manner) => return None,
-            dialect => COMMON + manner.part as usize * Dialect::ALL.len() + dialect as usize,
+            dialect => COMMON + usize::from(manner.part) * Dialect::ALL.len() + dialect as usize,
         };
         (form < forms).then_some((form, forms))
     }
@@ -267,6 +272,11 @@ impl Policy {
     /// The members of a foreign 4xx body that pass into the details (rule R14).
     pub(crate) fn kept_members(&self, manner: &ResponseSettings) -> &[Box<str>] {
         manner.keep_members.and_then(|list| self.kept_lists.get(list.get())).map_or(&[], |list| list)
+    }
+
+    /// The page of errors for browsers (rule R16).
+    pub(crate) fn page(&self, manner: &ResponseSettings) -> Option<&PageTemplate> {
+        self.pages.get(manner.html?.get())
     }
 
     /// Whether a rule needs to know the request's path.
@@ -340,8 +350,8 @@ impl Policy {
     }
 
     #[inline]
-    fn part(&self, part: u32) -> &CompiledScope {
-        self.parts.get(part as usize).unwrap_or_else(|| self.root_scope())
+    fn part(&self, part: u16) -> &CompiledScope {
+        self.parts.get(usize::from(part)).unwrap_or_else(|| self.root_scope())
     }
 
     /// What is no scope's.
@@ -369,6 +379,7 @@ impl Default for Policy {
             type_lists: Box::default(),
             auth_lists: Box::default(),
             kept_lists: Box::default(),
+            pages: Box::default(),
             forwarded_ids: Box::default(),
             key_headers: Box::default(),
             custom: Box::default(),

@@ -6,7 +6,7 @@ use super::{HeaderFlags, RequestView};
 use crate::classify::credentials::CredentialKind;
 use crate::dialect::Dialect;
 use crate::dialect::rpc::Rpc;
-use crate::exchange::accept::prefers_problem;
+use crate::exchange::accept::{prefers_page, prefers_problem};
 use crate::grpc_messages::MessageDecoder;
 use crate::guard::body_limit::Messages;
 use crate::policy::ResponseSettings;
@@ -33,6 +33,8 @@ impl RequestFlags {
     const PROBLEM: u8 = 1 << 5;
     const STREAM: u8 = 1 << 6;
     const TRAILERS: u8 = 1 << 7;
+    /// No call has it.
+    const PAGE: u8 = Self::STREAM;
 
     /// `drain` is how many bytes are read at most where the connection is to live on.
     #[inline]
@@ -55,8 +57,12 @@ impl RequestFlags {
         if rpc.is_some() {
             bits |= flag(Self::TRAILERS, sent.has(HeaderFlags::TAKES_TRAILERS))
                 | flag(Self::STREAM, asked.counts_messages());
+        } else if settings.html.is_some()
+            && prefers_page(&head.headers, settings.dialect.form().media_type, has_problem(settings))
+        {
+            bits |= Self::PAGE;
         } else if sent.has(HeaderFlags::CHOOSES) {
-            bits |= flag(Self::PROBLEM, negotiates(settings) && prefers_problem(&head.headers));
+            bits |= flag(Self::PROBLEM, has_problem(settings) && prefers_problem(&head.headers));
         }
         Self { bits, rpc, credentials: CredentialKind::None }
     }
@@ -101,6 +107,11 @@ impl RequestFlags {
         self.is(Self::PROBLEM)
     }
 
+    /// The client would rather have a page than JSON (R16).
+    pub(in crate::exchange) fn prefers_page(self) -> bool {
+        self.rpc.is_none() && self.is(Self::PAGE)
+    }
+
     /// What ends a body with trailers reaches the client: gRPC-Web translated outside comes with HTTP/1 heads, too.
     pub(in crate::exchange) fn takes_trailers(self) -> bool {
         self.is(Self::TRAILERS)
@@ -118,8 +129,14 @@ fn flag(bit: u8, set: bool) -> u8 {
     if set { bit } else { 0 }
 }
 
-/// Whether the client may choose between two shapes (R11).
+/// Whether the client may choose between forms (R11, R16).
 #[inline]
 pub(in crate::exchange) fn negotiates(settings: &ResponseSettings) -> bool {
+    has_problem(settings) || settings.html.is_some()
+}
+
+/// Whether it may choose RFC 9457 (R11).
+#[inline]
+fn has_problem(settings: &ResponseSettings) -> bool {
     settings.dialect == Dialect::Standard && settings.negotiate
 }

@@ -9,8 +9,10 @@ use toml::de::DeValue;
 use toml::value::{Datetime, Offset};
 
 use super::document::Document;
+use super::env::NamedFiles;
 use crate::code::{CodeSet, ErrorCode, Retry};
 use crate::dialect::Dialect;
+use crate::page::{self, ErrorPage};
 use crate::policy::choice::KeywordValue;
 use crate::policy::error::PolicyError;
 
@@ -34,14 +36,14 @@ pub(super) struct Codes {
 
 /// What a key of a route may be set to.
 pub(in crate::policy) trait KeyValue: Sized {
-    fn read(value: &Value<'_>) -> Result<Self, PolicyError>;
+    fn read(value: &Value<'_>, files: &mut NamedFiles<'_>) -> Result<Self, PolicyError>;
 
     /// As the file writes it.
     fn written(&self) -> String;
 }
 
 impl<W: KeywordValue> KeyValue for W {
-    fn read(value: &Value<'_>) -> Result<Self, PolicyError> {
+    fn read(value: &Value<'_>, _: &mut NamedFiles<'_>) -> Result<Self, PolicyError> {
         value.word()
     }
 
@@ -51,7 +53,7 @@ impl<W: KeywordValue> KeyValue for W {
 }
 
 impl KeyValue for bool {
-    fn read(value: &Value<'_>) -> Result<Self, PolicyError> {
+    fn read(value: &Value<'_>, _: &mut NamedFiles<'_>) -> Result<Self, PolicyError> {
         value.boolean()
     }
 
@@ -61,7 +63,7 @@ impl KeyValue for bool {
 }
 
 impl KeyValue for Vec<String> {
-    fn read(value: &Value<'_>) -> Result<Self, PolicyError> {
+    fn read(value: &Value<'_>, _: &mut NamedFiles<'_>) -> Result<Self, PolicyError> {
         value.texts()
     }
 
@@ -72,17 +74,41 @@ impl KeyValue for Vec<String> {
 
 /// A limit, if there is one.
 impl KeyValue for Option<u64> {
-    fn read(value: &Value<'_>) -> Result<Self, PolicyError> {
+    fn read(value: &Value<'_>, _: &mut NamedFiles<'_>) -> Result<Self, PolicyError> {
         value.limit()
     }
 
     /// In the largest unit that it is a multiple of.
     fn written(&self) -> String {
         let Some(bytes) = self else { return "\"none\"".to_owned() };
-        let units = [("GiB", 30), ("MiB", 20), ("KiB", 10)];
-        let whole = units.into_iter().find(|(_, bits)| *bytes != 0 && bytes.trailing_zeros() >= *bits);
-        whole.map_or_else(|| bytes.to_string(), |(unit, bits)| format!("\"{} {unit}\"", bytes >> bits))
+        let size = size(*bytes);
+        if size.contains(' ') { format!("{size:?}") } else { size }
     }
+}
+
+/// A page: the built-in one, or a file's.
+impl KeyValue for ErrorPage {
+    fn read(value: &Value<'_>, files: &mut NamedFiles<'_>) -> Result<Self, PolicyError> {
+        match value.value {
+            DeValue::Boolean(is_on) => Ok((*is_on).into()),
+            DeValue::String(name) => {
+                let (_, text) = files.read(value, page::MAX_BYTES as u64)?;
+                Ok(Self::from_file(name, text))
+            }
+            _ => Err(value.mistyped("true, false or the file of a page")),
+        }
+    }
+
+    fn written(&self) -> String {
+        self.written()
+    }
+}
+
+/// A number of bytes in the largest unit that it is a multiple of.
+pub(super) fn size(bytes: u64) -> String {
+    let units = [("GiB", 30), ("MiB", 20), ("KiB", 10)];
+    let whole = units.into_iter().find(|(_, bits)| bytes != 0 && bytes.trailing_zeros() >= *bits);
+    whole.map_or_else(|| bytes.to_string(), |(unit, bits)| format!("{} {unit}", bytes >> bits))
 }
 
 impl<'a> Value<'a> {
