@@ -13,6 +13,7 @@ mod details;
 mod document;
 mod env;
 mod gather;
+pub(super) mod key_value;
 mod mistakes;
 mod read;
 mod regular;

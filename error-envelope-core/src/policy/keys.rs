@@ -15,7 +15,7 @@
 use super::choice::{BodyLimitPer, LetterCase, Mode, NoTransform, Paths, Preflight, Protocols, UnknownCodes};
 use super::compile::lists::{Index, ListIndex, Lists};
 #[cfg(feature = "policy-file")]
-use super::file::{NamedFiles, Table, value::KeyValue};
+use super::file::{NamedFiles, Table, key_value::KeyValue};
 use crate::dialect::Dialect;
 use crate::guard::content_type::JSON;
 use crate::guard::pattern::SettingError;
