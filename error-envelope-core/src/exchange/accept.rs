@@ -258,6 +258,7 @@ mod tests {
                 ("application", "problem+json"),
                 ("text", "*"),
                 ("text", "json"),
+                ("Text", "HTML"),
                 ("application", "json-seq"),
             ]),
             prop::sample::select(vec!["", "", "", ";charset=utf-8", ";v=1", ";v=\"a,b;q=0\\\"\""]),
@@ -284,14 +285,14 @@ mod tests {
     }
 
     /// RFC 9110 §12.5.1, word for word.
-    fn quality(members: &[Member], wanted: &str) -> u16 {
+    fn quality(members: &[Member], of: &str, wanted: &str) -> u16 {
         let fitting = members.iter().filter_map(|member| {
             let Member::Range(kind, subtype, parameter, q) = member else { return None };
             let specificity = match (kind.to_lowercase().as_str(), subtype.to_lowercase().as_str()) {
                 _ if parameter.contains("v=") => return None,
                 ("*", "*") => 1,
-                ("application", "*") => 2,
-                ("application", subtype) if subtype == wanted => 3,
+                (kind, "*") if kind == of => 2,
+                (kind, subtype) if kind == of && subtype == wanted => 3,
                 _ => return None,
             };
             Some((specificity, q.unwrap_or(1000)))
@@ -301,7 +302,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn r11_the_comparison_is_that_of_a_naive_model(
+        fn r11_r16_the_comparison_is_that_of_a_naive_model(
             members in prop::collection::vec(member(), 0..6),
             lines in prop::collection::vec(any::<bool>(), 6),
         ) {
@@ -315,8 +316,12 @@ mod tests {
                 }
             }
             let lines: Vec<&str> = text.iter().map(String::as_str).collect();
-            let model = quality(&members, "problem+json") > quality(&members, "json");
-            prop_assert_eq!(prefers(&lines), model, "{:?}", lines);
+            let of_json = |subtype| quality(&members, "application", subtype);
+            let (problem, json, html) = (of_json("problem+json"), of_json("json"), quality(&members, "text", "html"));
+            prop_assert_eq!(prefers(&lines), problem > json, "{:?}", lines);
+            let headers = lines.iter().map(|line| (ACCEPT, HeaderValue::from_str(line).unwrap())).collect();
+            let pages = |has_problem| prefers_page(&headers, "application/json", has_problem);
+            prop_assert_eq!((pages(false), pages(true)), (html > json, html > json.max(problem)), "{:?}", lines);
         }
     }
 }
