@@ -9,8 +9,9 @@ use http::{HeaderMap, HeaderName, Method, StatusCode};
 use super::credentials::{self, Credentials};
 use super::rule::Rule;
 use crate::code::{CodeSet, ErrorCode};
+use crate::dialect::custom::CustomShape;
 use crate::dialect::standard::{self, Envelope};
-use crate::dialect::{self, Dialect, Foreign};
+use crate::dialect::{self, Dialect, Foreign, Readable};
 use crate::page;
 use crate::request_id::RequestId;
 
@@ -35,6 +36,8 @@ pub(crate) struct RequestContext<'a> {
 /// What the policy knows.
 pub(crate) struct PolicyView<'a> {
     pub(crate) codes: &'a CodeSet,
+    /// The policy's own shapes (R15).
+    pub(crate) shapes: &'a [CustomShape],
     pub(crate) rules: &'a [Arc<Rule>],
     /// An unknown canonical code gives way to its status (E2).
     pub(crate) by_status: bool,
@@ -48,6 +51,12 @@ pub(crate) struct PolicyView<'a> {
     pub(crate) negotiated: bool,
     /// It gets a page (R16).
     pub(crate) page: bool,
+}
+
+impl<'a> PolicyView<'a> {
+    pub(super) fn readable(&self) -> Readable<'a> {
+        Readable { codes: self.codes, shapes: self.shapes }
+    }
 }
 
 /// The code of a layer inside, where no body says it (R1).

@@ -4,12 +4,11 @@ use http::{Method, Version};
 
 use super::{HeaderFlags, RequestView};
 use crate::classify::credentials::CredentialKind;
-use crate::dialect::Dialect;
 use crate::dialect::rpc::Rpc;
 use crate::exchange::accept::{prefers_page, prefers_problem};
 use crate::grpc_messages::MessageDecoder;
 use crate::guard::body_limit::Messages;
-use crate::policy::ResponseSettings;
+use crate::policy::{Policy, ResponseSettings};
 
 /// What is left of a request on HTTP/1 may be read and dropped without closing the connection, where it is declared and
 /// at most this many bytes (G5).
@@ -36,9 +35,8 @@ impl RequestFlags {
     /// No call has it.
     const PAGE: u8 = Self::STREAM;
 
-    /// `drain` is how many bytes are read at most where the connection is to live on.
     #[inline]
-    pub(in crate::exchange) fn new(asked: &RequestView<'_>, settings: &ResponseSettings, drain: u64) -> Self {
+    pub(in crate::exchange) fn new(asked: &RequestView<'_>, settings: &ResponseSettings, policy: &Policy) -> Self {
         let RequestView { head, sent, body, .. } = asked;
         let rpc = sent.call.map(|call| call.rpc);
         let is_http1 = head.version <= Version::HTTP_11;
@@ -51,14 +49,15 @@ impl RequestFlags {
             let begins = matches!(rpc, Some(Rpc::Grpc(_))) && !is_http1;
             let expects = sent.has(HeaderFlags::EXPECTS) && !begins && head.version >= Version::HTTP_11;
             // Streams of HTTP/2 end by themselves.
-            let cheap = is_http1 && asked.declared().is_some_and(|length| length <= drain.min(CHEAP_REST));
+            let cheap =
+                is_http1 && asked.declared().is_some_and(|length| length <= policy.drain().max_bytes.min(CHEAP_REST));
             bits |= Self::BODY | flag(Self::EXPECTS, expects) | flag(Self::CHEAP_REST, cheap);
         }
         if rpc.is_some() {
             bits |= flag(Self::TRAILERS, sent.has(HeaderFlags::TAKES_TRAILERS))
                 | flag(Self::STREAM, asked.counts_messages());
         } else if settings.html.is_some()
-            && prefers_page(&head.headers, settings.dialect.form().media_type, has_problem(settings))
+            && prefers_page(&head.headers, policy.dialect(settings).form().media_type, has_problem(settings))
         {
             bits |= Self::PAGE;
         } else if sent.has(HeaderFlags::CHOOSES) {
@@ -138,5 +137,5 @@ pub(in crate::exchange) fn negotiates(settings: &ResponseSettings) -> bool {
 /// Whether it may choose RFC 9457 (R11).
 #[inline]
 fn has_problem(settings: &ResponseSettings) -> bool {
-    settings.dialect == Dialect::Standard && settings.negotiate
+    settings.dialect.is_standard() && settings.negotiate
 }

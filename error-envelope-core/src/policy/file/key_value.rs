@@ -4,6 +4,7 @@ use toml::de::DeValue;
 
 use super::env::NamedFiles;
 use super::value::{Value, size};
+use crate::dialect::DialectName;
 use crate::page::{self, ErrorPage};
 use crate::policy::choice::KeywordValue;
 use crate::policy::error::PolicyError;
@@ -33,6 +34,16 @@ impl KeyValue for bool {
 
     fn written(&self) -> String {
         self.to_string()
+    }
+}
+
+impl KeyValue for DialectName {
+    fn read(value: &Value<'_>, _: &mut NamedFiles<'_>) -> Result<Self, PolicyError> {
+        value.owned().map(Self::from)
+    }
+
+    fn written(&self) -> String {
+        format!("{:?}", &**self)
     }
 }
 

@@ -27,6 +27,7 @@ pub(super) fn check_root(root: &Table<'_>) {
         "code",
         "map",
         "outward",
+        "shape",
         "scope",
     ]);
 }

@@ -10,7 +10,7 @@ use toml::value::{Datetime, Offset};
 
 use super::document::Document;
 use crate::code::{CodeSet, ErrorCode, Retry};
-use crate::dialect::Dialect;
+use crate::dialect::PathNotation;
 use crate::policy::choice::KeywordValue;
 use crate::policy::error::PolicyError;
 
@@ -180,7 +180,7 @@ impl<'a> Value<'a> {
 }
 
 /// Advice for an unknown word: the near one, and all that are known.
-pub(super) fn nearest<'w>(word: &str, known: impl Iterator<Item = &'w str> + Clone) -> String {
+pub(in crate::policy) fn nearest<'w>(word: &str, known: impl Iterator<Item = &'w str> + Clone) -> String {
     let mut names: Vec<String> = known.clone().map(|name| format!("{name:?}")).collect();
     let last = names.pop().unwrap_or_default();
     let all = if names.is_empty() { last } else { format!("{} and {last}", names.join(", ")) };
@@ -236,7 +236,7 @@ pub(super) fn size(bytes: u64) -> String {
     whole.map_or_else(|| bytes.to_string(), |(unit, bits)| format!("{} {unit}", bytes >> bits))
 }
 
-impl KeywordValue for Dialect {
+impl KeywordValue for PathNotation {
     const ALL: &'static [Self] = Self::ALL;
 
     fn word(self) -> &'static str {
