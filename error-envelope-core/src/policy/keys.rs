@@ -12,7 +12,9 @@
 //! Where nothing is said, `= DEFAULT` holds, else the default of the type. A list of names is kept `by` a function of
 //! [`Lists`].
 
-use super::choice::{BodyLimitPer, LetterCase, Mode, NoTransform, Paths, Preflight, Protocols, UnknownCodes};
+use super::choice::{
+    BodyLimitPer, EventStreams, LetterCase, Mode, NoTransform, Paths, Preflight, Protocols, UnknownCodes,
+};
 use super::compile::lists::{Index, ListIndex, Lists};
 #[cfg(feature = "policy-file")]
 use super::file::{Table, value::KeyValue};
@@ -182,6 +184,7 @@ keys! {
     preflight: Preflight, guard Preflight;
     paths: Paths, path Paths;
     case: LetterCase, path LetterCase;
+    event_streams: EventStreams, reply EventStreams;
     expose_headers: bool, reply bool = true;
 }
 

@@ -140,6 +140,12 @@ macro_rules! setters {
                 self
             }
 
+            /// Sets what becomes of an event stream that breaks off between two events (rule F6): it breaks off by default.
+            pub fn event_streams(mut self, event_streams: $crate::policy::EventStreams) -> Self {
+                self.keys_mut().event_streams = Some(event_streams);
+                self
+            }
+
             /// Whether browsers may read the id and the code (rule E4): by default they may.
             pub fn expose_headers(mut self, expose_headers: bool) -> Self {
                 self.keys_mut().expose_headers = Some(expose_headers);
