@@ -12,6 +12,7 @@ pub(crate) mod coding;
 pub(crate) mod connect;
 mod error_object;
 mod error_with_meta;
+pub(crate) mod event_stream;
 mod foreign;
 mod form;
 mod google;

@@ -137,6 +137,7 @@ impl Filter {
             | ResponsePlan::Strip(..)
             | ResponsePlan::Collect(..)
             | ResponsePlan::Tee(..)
+            | ResponsePlan::Stream(..)
             | ResponsePlan::Watch(_) => return,
         };
         let line = |name: &str| head.headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
@@ -218,6 +219,13 @@ impl Filter {
             ResponsePlan::Watch(watch) => {
                 log_notes(watch.notes());
                 self.pass(stream, &head, State::Watching(watch), changes)
+            }
+            ResponsePlan::Stream(events, event) => {
+                match event {
+                    Some(event) => self.log(stream, *event),
+                    None => log_notes(events.notes()),
+                }
+                self.pass(stream, &head, State::Streaming(events), changes)
             }
         }
     }
@@ -311,6 +319,12 @@ impl Filter {
                 self.watch(stream, watch);
                 BodyStatus::Continue
             }
+            State::Streaming(mut events) => {
+                self.response_ended.set(end);
+                stream.chunks(Body::Response, |chunks| chunks.iter().for_each(|chunk| events.response_data(chunk)));
+                self.leave(State::Streaming(events));
+                BodyStatus::Continue
+            }
             state => {
                 self.response_ended.set(end);
                 self.leave(state);
@@ -345,6 +359,11 @@ impl Filter {
                     }
                 }
                 self.leave(State::Watching(watch));
+                HeadStatus::Continue
+            }
+            State::Streaming(mut events) => {
+                events.response_trailers();
+                self.leave(State::Streaming(events));
                 HeadStatus::Continue
             }
             state => {
@@ -516,6 +535,7 @@ fn decide(exchange: Exchange, lines: HeaderList<'_>, end: bool) -> Result<HeadOu
         | ResponsePlan::Keep(..)
         | ResponsePlan::Strip(..)
         | ResponsePlan::Tee(..)
+        | ResponsePlan::Stream(..)
         | ResponsePlan::Watch(_) => true,
         ResponsePlan::Rewrite(_) | ResponsePlan::Replace(_) | ResponsePlan::Collect(..) => false,
     };

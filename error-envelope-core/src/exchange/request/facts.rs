@@ -101,6 +101,11 @@ impl RequestFlags {
         self.is(Self::PROBLEM)
     }
 
+    /// The same of a client that has no preference (R11).
+    pub(in crate::exchange) fn without_preference(self) -> Self {
+        Self { bits: self.bits & !Self::PROBLEM, ..self }
+    }
+
     /// What ends a body with trailers reaches the client: gRPC-Web translated outside comes with HTTP/1 heads, too.
     pub(in crate::exchange) fn takes_trailers(self) -> bool {
         self.is(Self::TRAILERS)
