@@ -251,6 +251,9 @@ impl Filter {
             _ => "a panic without a text".into(),
         };
         let state = self.leave(State::Answered);
+        if let State::Streaming(events) = state {
+            return self.end_broken(stream, *events, text);
+        }
         let _ = runtime::catch(|| drop(state));
         let exchange = self.unread(stream);
         if self.head_left.get() {

@@ -1,7 +1,7 @@
 //! Our answers on their way out, and what is dropped of a request so that its client can read them (G5).
 
 use bytes::Bytes;
-use error_envelope_core::exchange::{BodyFailure, BoxError, EventStream, FinalFrame, LocalReply, RpcResponse};
+use error_envelope_core::exchange::{BodyFailure, BoxError, EventStream, Failure, FinalFrame, LocalReply, RpcResponse};
 use error_envelope_runtime as runtime;
 use http::header::{CONNECTION, CONTENT_LENGTH};
 use http::{HeaderValue, Response, Version, response};
@@ -120,6 +120,16 @@ impl Filter {
         self.log(stream, event);
         if let FinalFrame::Data(data) = last {
             stream.send_data(&data, false);
+        }
+    }
+
+    /// A hook panicked within an event stream (F2, F6).
+    pub(super) fn end_broken(&self, stream: &Stream<'_>, events: EventStream, panic: Box<str>) {
+        let BodyFailure { last, event } = events.failed(Failure::panicked(), String::from(panic).into());
+        self.log(stream, event);
+        match last {
+            FinalFrame::Data(data) => stream.send_data(&data, true),
+            _ => stream.reset("error_envelope_panicked"),
         }
     }
 
