@@ -71,7 +71,7 @@ keep_members     []                      default
 preflight        \"pass\"                  default
 paths            \"guard\"                 default
 case             \"fold\"                  default
-event_streams    "break"                 default
+event_streams    \"break\"                 default
 expose_headers   true                    default
 "
     );
@@ -105,7 +105,7 @@ keep_members     []                      default
 preflight        \"pass\"                  default
 paths            \"guard\"                 default
 case             \"fold\"                  default
-event_streams    "break"                 default
+event_streams    \"break\"                 default
 expose_headers   true                    default
 
 its guards hold, too: GET /a/%2e./x

@@ -238,7 +238,7 @@ fn r14_a_list_of_kept_members_has_a_place_in_a_byte() {
     assert_eq!((kept("/0"), kept("/254"), kept("/x")), (vec!["a0".into()], vec!["a254".into()], vec![]));
     let refused = with(256).unwrap_err().to_string();
     assert!(refused.starts_with("policy.toml:769: route[255].keep_members: there are more than 255"), "{refused}");
-    assert_eq!(size_of::<crate::policy::ResponseSettings>(), 16);
+    assert_eq!(size_of::<crate::policy::ResponseSettings>(), 20);
 }
 
 #[test]
