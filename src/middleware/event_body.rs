@@ -14,10 +14,14 @@ impl EventBody {
         Self(Some(stream))
     }
 
-    pub(super) fn passed(&mut self, frame: &Frame<Bytes>) {
+    pub(super) fn passed(&mut self, frame: &mut Frame<Bytes>) {
         let Some(stream) = &mut self.0 else { return };
-        match frame.data_ref() {
-            Some(data) => stream.response_data(data),
+        match frame.data_mut() {
+            Some(data) => {
+                if let Some(readdressed) = stream.response_data(data) {
+                    *data = readdressed;
+                }
+            }
             None => stream.response_trailers(),
         }
     }

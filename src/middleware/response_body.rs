@@ -172,8 +172,8 @@ where
                 polled
             }
             KindProj::Events { body, events } => {
-                let polled = poll_passed(body, cx, &mut broken);
-                match (&polled, broken.take()) {
+                let mut polled = poll_passed(body, cx, &mut broken);
+                match (&mut polled, broken.take()) {
                     (_, Some(broken)) => action = events.failed(broken),
                     (Poll::Ready(Some(Ok(frame))), None) => events.passed(frame),
                     _ => {}

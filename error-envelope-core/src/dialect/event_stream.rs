@@ -3,11 +3,13 @@
 /// The media type.
 pub(crate) const EVENT_STREAM: &str = "text/event-stream";
 
+const ERROR: &[u8] = b"event: error\ndata: {";
+
 /// What may lead a stream.
 const BYTE_ORDER_MARK: [u8; 3] = [0xEF, 0xBB, 0xBF];
 
 /// Reads an event stream as it passes, in whatever pieces: all that is kept of it is where it is.
-#[derive(Debug, Default)]
+#[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct EventScanner {
     line: Line,
     /// A line of an event has ended, and no empty one behind it.
@@ -50,6 +52,13 @@ impl EventScanner {
     /// Whether a client would read what comes next as an event by itself.
     pub(crate) fn is_between_events(&self) -> bool {
         self.line == Line::Empty && !self.in_event && matches!(self.mark, Mark::Part(0) | Mark::Passed)
+    }
+
+    /// Where an event with an error begins that these bytes end with, as [`event`] writes it.
+    pub(crate) fn last_error(mut self, data: &[u8]) -> Option<usize> {
+        let at = data.windows(ERROR.len()).rposition(|part| part == ERROR)?;
+        self.read(&data[..at]);
+        self.is_between_events().then_some(at)
     }
 
     fn step(&mut self, byte: u8) {
@@ -182,6 +191,23 @@ mod tests {
             let between = scanned(pieces.iter().map(Vec::as_slice));
             prop_assert_eq!(between, model(&whole), "{:?}", whole);
             prop_assert_eq!(between, scanned(whole.chunks(1)));
+        }
+    }
+
+    #[test]
+    fn e7_the_last_error_begins_an_event() {
+        for (stream, data, at) in [
+            (&b""[..], &b"event: error\ndata: {}\n\n"[..], Some(0)),
+            (b"data: 1\n\n", b"event: error\ndata: {}\n\n", Some(0)),
+            (b"data: 1\n", b"event: error\ndata: {}\n\n", None),
+            (b"data: 1\n", b"\nevent: error\ndata: {}\n\n", Some(1)),
+            (b"", b"event: error\ndata: {}\n\nevent: error\ndata: {}\n\n", Some(23)),
+            (b"", b"data: event: error\ndata: {}\n\n", None),
+            (b"", b"event: error\n", None),
+        ] {
+            let mut scanner = EventScanner::default();
+            scanner.read(stream);
+            assert_eq!(scanner.last_error(data), at, "{}", String::from_utf8_lossy(data));
         }
     }
 

@@ -2,6 +2,7 @@
 
 use std::error::Error;
 
+use bytes::Bytes;
 use http::header::{CONTENT_ENCODING, CONTENT_LENGTH};
 use http::{StatusCode, response};
 
@@ -34,9 +35,22 @@ impl EventStream {
         self.exchange.event_of(Origin::Inner).preserved(status)
     }
 
-    /// Some of the body passes.
-    pub fn response_data(&mut self, data: &[u8]) {
+    /// Some of the body passes, or what it returns in its place: where it has the last event of a layer inside, that one's id
+    /// gives way (E7).
+    #[must_use]
+    pub fn response_data(&mut self, data: &[u8]) -> Option<Bytes> {
+        let readdressed = self.readdressed(data);
         self.scanner.read(data);
+        readdressed
+    }
+
+    fn readdressed(&self, data: &[u8]) -> Option<Bytes> {
+        let (theirs, ours) = self.exchange.ids_of_layers()?;
+        let event = self.scanner.last_error(data)?;
+        let id = data[event..].windows(theirs.len()).position(|part| part == theirs.as_bytes())? + event;
+        let mut data = data.to_vec();
+        data[id..id + ours.len()].copy_from_slice(ours.as_bytes());
+        Some(data.into())
     }
 
     /// The trailers of the body pass.

@@ -3,7 +3,9 @@
 use std::time::{Duration, Instant};
 
 use bytes::{Bytes, BytesMut};
-use error_envelope_core::exchange::{BoxError, Collected, CollectedAction, Exchange, ResponsePlan, RpcResponse};
+use error_envelope_core::exchange::{
+    BoxError, Collected, CollectedAction, EventStream, Exchange, ResponsePlan, RpcResponse,
+};
 use error_envelope_runtime as runtime;
 use http::{HeaderValue, StatusCode, response};
 
@@ -321,7 +323,11 @@ impl Filter {
             }
             State::Streaming(mut events) => {
                 self.response_ended.set(end);
-                stream.chunks(Body::Response, |chunks| chunks.iter().for_each(|chunk| events.response_data(chunk)));
+                let readdressed = stream.chunks(Body::Response, |chunks| readdressed(&mut events, chunks));
+                if let Some(data) = readdressed {
+                    stream.drain(Body::Response);
+                    stream.append(Body::Response, &data);
+                }
                 self.leave(State::Streaming(events));
                 BodyStatus::Continue
             }
@@ -541,6 +547,16 @@ fn decide(exchange: Exchange, lines: HeaderList<'_>, end: bool) -> Result<HeadOu
     };
     let changes = passes.then(|| HeaderMutations::of_response(lines, &head));
     Ok((plan, head, changes))
+}
+
+/// These chunks of an event stream, where one of them is to be another.
+fn readdressed(events: &mut EventStream, chunks: &[&[u8]]) -> Option<Vec<u8>> {
+    let mut changed = None;
+    for (at, chunk) in chunks.iter().enumerate() {
+        changed = events.response_data(chunk).map(|data| (at, data)).or(changed);
+    }
+    let (at, data) = changed?;
+    Some([chunks[..at].concat(), data.to_vec(), chunks[at + 1..].concat()].concat())
 }
 
 /// The text of a `grpc-message`.

@@ -106,7 +106,11 @@ impl Reply {
 
     /// It passes, and ends with an event where it breaks off between two (F6).
     pub(super) fn streamed(mut self, mut stream: EventStream, piece: Option<usize>) -> (Self, Option<Event>) {
-        self.body.chunks(piece.unwrap_or(PIECE).max(1)).for_each(|piece| stream.response_data(piece));
+        let pieces = self
+            .body
+            .chunks(piece.unwrap_or(PIECE).max(1))
+            .map(|piece| stream.response_data(piece).unwrap_or_else(|| Bytes::copy_from_slice(piece)));
+        self.body = pieces.collect::<Vec<_>>().concat();
         if !self.fails() {
             return (self, None);
         }
