@@ -174,6 +174,7 @@ fn respond(exchange: Exchange, recorded: &Recorded, method: &Method) -> TrialRes
     let mut unread = false;
     let outcome = match exchange.response_head(&mut head, || facts) {
         ResponsePlan::Pass(..) | ResponsePlan::Watch(_) => TrialResult::passed(head, None),
+        ResponsePlan::Stream(_, event) => TrialResult::passed(head, event.as_deref()),
         ResponsePlan::Strip(..) => TrialResult::from_head(head, SentBody::These(Bytes::new()), None),
         ResponsePlan::Keep(_, event) => TrialResult::passed(head, Some(&event)),
         ResponsePlan::Rewrite(written) => {

@@ -1,4 +1,4 @@
-//! A response body that fails.
+//! A response body that fails, and what becomes of one whose end is the exchange's.
 
 use std::error::Error;
 use std::fmt;
@@ -7,7 +7,9 @@ use std::task::Poll;
 use bytes::Bytes;
 use http_body::Frame;
 
-use error_envelope_core::exchange::{BoxError, Origin};
+use error_envelope_core::exchange::{BodyFailure, BoxError, Failure, FinalFrame, Origin};
+use error_envelope_runtime as runtime;
+use error_envelope_runtime::catch;
 
 /// A response body that broke off after its head had left. What failed is in the log, under the request's id.
 #[derive(Debug)]
@@ -30,5 +32,44 @@ pub(super) fn text_of(origin: Origin) -> &'static str {
     match origin {
         Origin::Panic => "the response body panicked",
         _ => "the response body failed",
+    }
+}
+
+/// What comes of a look at a body whose end is the exchange's.
+pub(super) enum BodyAction {
+    GoesOn,
+    /// The body has ended here.
+    Last(Frame<Bytes>),
+    BrokenOff(&'static str),
+}
+
+/// Ends a body that failed as what watches it decides: it is asked what the error is, which may panic.
+pub(super) fn end_of<W>(
+    watch: Option<Box<W>>,
+    (origin, error): Broken,
+    failure_of: fn(&W, &(dyn Error + 'static)) -> Failure,
+    failed: fn(W, Failure, BoxError) -> BodyFailure,
+) -> BodyAction {
+    let text = text_of(origin);
+    let Some(watch) = watch else { return BodyAction::BrokenOff(text) };
+    let (failure, cause) = match origin {
+        Origin::Panic => (Failure::panicked(), error),
+        _ => match catch(|| failure_of(&watch, &*error)) {
+            Ok(failure) => (failure, error),
+            Err(panic) => {
+                let _ = catch(|| drop(error));
+                (Failure::panicked(), String::from(panic).into())
+            }
+        },
+    };
+    last(failed(*watch, failure, cause), text)
+}
+
+pub(super) fn last(BodyFailure { last, event }: BodyFailure, text: &'static str) -> BodyAction {
+    runtime::log_event(event);
+    match last {
+        FinalFrame::Trailers(trailers) => BodyAction::Last(Frame::trailers(trailers)),
+        FinalFrame::Data(data) => BodyAction::Last(Frame::data(data)),
+        FinalFrame::BrokenOff => BodyAction::BrokenOff(text),
     }
 }

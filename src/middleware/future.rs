@@ -15,6 +15,7 @@ use tower_service::Service;
 use super::collecting::{CollectJob, Collecting};
 use super::decided::BodyOutcome;
 use super::draining::RemainingRequest;
+use super::event_body::EventBody;
 use super::facts::facts;
 use super::peeking::{AfterPeek, Peeking};
 use super::request_body::RequestBody;
@@ -323,6 +324,13 @@ where
         ResponsePlan::Watch(watch) => {
             runtime::log_notes(id, watch.notes());
             ResponseBody::watch(body, RpcBody::new(watch, around.and_then(|around| around.deadline)))
+        }
+        ResponsePlan::Stream(stream, event) => {
+            match event {
+                Some(event) => runtime::log_event(*event),
+                None => runtime::log_notes(id, stream.notes()),
+            }
+            ResponseBody::events(body, EventBody::new(stream))
         }
         // Taken by `poll`, as `Pass` and `Rewrite` are.
         ResponsePlan::Collect(exchange, ..) => {

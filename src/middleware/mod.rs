@@ -13,6 +13,7 @@ mod budget;
 mod collecting;
 mod decided;
 mod draining;
+mod event_body;
 mod facts;
 mod future;
 mod hpack;

@@ -9,10 +9,11 @@ use http::{HeaderMap, Response};
 use http_body::{Body, Frame, SizeHint};
 use pin_project_lite::pin_project;
 
-use super::broken::{Broken, Polled, ResponseBodyError, text_of};
+use super::broken::{BodyAction, Broken, Polled, ResponseBodyError, text_of};
 use super::collecting::Collecting;
 use super::draining::Draining;
-use super::rpc_body::{RpcBody, RpcBodyAction};
+use super::event_body::EventBody;
+use super::rpc_body::RpcBody;
 use super::tee::Tee;
 use error_envelope_core::exchange::{BodyContext, BoxError, LocalReply, Origin};
 use error_envelope_runtime as runtime;
@@ -46,6 +47,8 @@ pin_project! {
         Tee { #[pin] body: R, tee: Box<Tee> },
         // The response of an RPC call (section P).
         Watch { #[pin] body: R, watching: RpcBody },
+        // An event stream that ends with an event where it breaks off (F6).
+        Events { #[pin] body: R, events: EventBody },
         // What was read of a body that passes after all, then the rest of it, or the error that came instead (M1).
         Resume { read: Bytes, rest: Box<RemainingBody<R>> },
         Reply { body: Bytes },
@@ -78,6 +81,10 @@ impl<R, B> ResponseBody<R, B> {
 
     pub(super) fn watch(body: R, watching: RpcBody) -> Self {
         Self { kind: Kind::Watch { body, watching }, tail: None }
+    }
+
+    pub(super) fn events(body: R, events: EventBody) -> Self {
+        Self { kind: Kind::Events { body, events }, tail: None }
     }
 
     pub(super) fn resume(
@@ -118,6 +125,7 @@ impl<R, B> fmt::Debug for ResponseBody<R, B> {
             Kind::Pass { .. } => "Pass",
             Kind::Tee { .. } => "Tee",
             Kind::Watch { .. } => "Watch",
+            Kind::Events { .. } => "Events",
             Kind::Resume { .. } => "Resume",
             Kind::Reply { .. } => "Reply",
             Kind::Drain { .. } => "Drain",
@@ -142,7 +150,7 @@ where
 
     fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, ResponseBodyError>>> {
         let mut this = self.project();
-        let mut broken = None;
+        let (mut broken, mut action) = (None, BodyAction::GoesOn);
         let polled = match this.kind.as_mut().project() {
             KindProj::Pass { body } => poll_passed(body, cx, &mut broken),
             KindProj::Tee { mut body, tee } => {
@@ -160,18 +168,15 @@ where
             }
             KindProj::Watch { body, watching } => {
                 let mut polled = poll_passed(body, cx, &mut broken);
-                match watching.look(&mut polled, broken.take(), cx) {
-                    RpcBodyAction::GoesOn => {}
-                    RpcBodyAction::Last(frame) => {
-                        finish(this.kind, this.tail);
-                        return Poll::Ready(Some(Ok(frame)));
-                    }
-                    RpcBodyAction::BrokenOff(text) => {
-                        finish(this.kind.as_mut(), this.tail);
-                        this.kind.set(Kind::Broken { error: ResponseBodyError(text) });
-                        cx.waker().wake_by_ref();
-                        return Poll::Pending;
-                    }
+                action = watching.look(&mut polled, broken.take(), cx);
+                polled
+            }
+            KindProj::Events { body, events } => {
+                let mut polled = poll_passed(body, cx, &mut broken);
+                match (&mut polled, broken.take()) {
+                    (_, Some(broken)) => action = events.failed(broken),
+                    (Poll::Ready(Some(Ok(frame))), None) => events.passed(frame),
+                    _ => {}
                 }
                 polled
             }
@@ -185,21 +190,19 @@ where
             _ => return this.kind.poll_own(this.tail, cx),
         };
         if let Some((origin, error)) = broken {
-            let error = broke_off(this.kind.as_mut(), this.tail, origin, error);
-            // A reset on HTTP/2 overtakes a head that is not flushed yet: it is given one turn to leave.
-            this.kind.set(Kind::Broken { error });
-            cx.waker().wake_by_ref();
-            return Poll::Pending;
+            action = broke_off(this.tail, origin, error);
         }
-        if let Poll::Ready(None) = polled {
-            finish(this.kind, this.tail);
+        if !matches!((&action, &polled), (BodyAction::GoesOn, Poll::Pending | Poll::Ready(Some(_)))) {
+            return end(this.kind, this.tail, action, cx);
         }
         polled
     }
 
     fn is_end_stream(&self) -> bool {
         match &self.kind {
-            Kind::Pass { body } | Kind::Tee { body, .. } => catch(|| body.is_end_stream()).unwrap_or(false),
+            Kind::Pass { body } | Kind::Tee { body, .. } | Kind::Events { body, .. } => {
+                catch(|| body.is_end_stream()).unwrap_or(false)
+            }
             Kind::Watch { watching, .. } if watching.awaits_trailers() => false,
             Kind::Watch { body, watching } => watching.report_end(catch(|| body.is_end_stream()).unwrap_or(false)),
             Kind::Resume { read, rest } => {
@@ -226,7 +229,7 @@ where
             Kind::Reply { body } | Kind::Drain { body, .. } | Kind::Replay { body, .. } => {
                 SizeHint::with_exact(body.len() as u64)
             }
-            Kind::Broken { .. } => SizeHint::default(),
+            Kind::Broken { .. } | Kind::Events { .. } => SizeHint::default(),
             Kind::Stripped { length } => *length,
             Kind::Empty => SizeHint::with_exact(0),
         }
@@ -282,9 +285,11 @@ where
             }
             KindProj::Stripped { .. } | KindProj::Empty => Poll::Ready(None),
             // An inner body is polled where it passes.
-            KindProj::Pass { .. } | KindProj::Tee { .. } | KindProj::Watch { .. } | KindProj::Resume { .. } => {
-                Poll::Ready(None)
-            }
+            KindProj::Pass { .. }
+            | KindProj::Tee { .. }
+            | KindProj::Watch { .. }
+            | KindProj::Events { .. }
+            | KindProj::Resume { .. } => Poll::Ready(None),
         }
     }
 }
@@ -311,18 +316,31 @@ fn failed(broken: &mut Option<Broken>, origin: Origin, error: BoxError) -> Polle
     Poll::Ready(Some(Err(ResponseBodyError(text_of(origin)))))
 }
 
-fn broke_off<R, B>(
-    kind: Pin<&mut Kind<R, B>>,
-    tail: &mut Option<BodyContext>,
-    origin: Origin,
-    error: BoxError,
-) -> ResponseBodyError {
-    let text = text_of(origin);
+fn broke_off(tail: &mut Option<BodyContext>, origin: Origin, error: BoxError) -> BodyAction {
     if let Some(tail) = tail.take() {
         runtime::log_event(tail.broke_off(origin, error));
     }
-    finish(kind, tail);
-    ResponseBodyError(text)
+    BodyAction::BrokenOff(text_of(origin))
+}
+
+/// The end of an inner body, whoever decided it.
+fn end<R, B>(
+    mut kind: Pin<&mut Kind<R, B>>,
+    tail: &mut Option<BodyContext>,
+    action: BodyAction,
+    cx: &mut Context<'_>,
+) -> Polled {
+    finish(kind.as_mut(), tail);
+    match action {
+        BodyAction::GoesOn => Poll::Ready(None),
+        BodyAction::Last(frame) => Poll::Ready(Some(Ok(frame))),
+        BodyAction::BrokenOff(text) => {
+            // A reset on HTTP/2 overtakes a head that is not flushed yet: it is given one turn to leave.
+            kind.set(Kind::Broken { error: ResponseBodyError(text) });
+            cx.waker().wake_by_ref();
+            Poll::Pending
+        }
+    }
 }
 
 fn resumed_size<R: Body>(read: &Bytes, rest: &RemainingBody<R>) -> SizeHint {
@@ -341,10 +359,11 @@ fn resumed_size<R: Body>(read: &Bytes, rest: &RemainingBody<R>) -> SizeHint {
 
 /// Drops the body inside a catch: a panic of its drop goes no further than the log (F2).
 fn finish<R, B>(mut kind: Pin<&mut Kind<R, B>>, tail: &mut Option<BodyContext>) {
-    let mut watch = None;
+    let mut left = None;
     match kind.as_mut().project() {
         KindProj::Tee { tee, .. } => tee.broke_off(),
-        KindProj::Watch { watching, .. } => watch = watching.dropped(),
+        KindProj::Watch { watching, .. } => left = watching.dropped().map(|watch| watch.into_tail()),
+        KindProj::Events { events, .. } => left = events.take_tail(),
         // By itself: a second panic while the first unwinds would abort.
         KindProj::Resume { rest, .. } => {
             let error = rest.error.take();
@@ -353,7 +372,7 @@ fn finish<R, B>(mut kind: Pin<&mut Kind<R, B>>, tail: &mut Option<BodyContext>) 
         _ => {}
     }
     if let Err(panic) = catch(|| kind.set(Kind::Empty))
-        && let Some(tail) = tail.take().or_else(|| watch.map(|watch| watch.into_tail()))
+        && let Some(tail) = tail.take().or(left)
     {
         runtime::log_event(tail.broke_off(Origin::Panic, String::from(panic).into()));
     }

@@ -6,11 +6,10 @@ use std::task::{Context, Poll};
 use bytes::Bytes;
 use http_body::Frame;
 
-use super::broken::{Broken, Polled, text_of};
+use super::broken::{BodyAction, Broken, Polled, end_of, last};
 use super::budget::Deadline;
-use error_envelope_core::exchange::{FinalFrame, Origin, RpcFailure, RpcResponse};
+use error_envelope_core::exchange::RpcResponse;
 use error_envelope_runtime as runtime;
-use error_envelope_runtime::catch;
 
 /// A call whose response has begun.
 pub(super) struct RpcBody {
@@ -20,14 +19,6 @@ pub(super) struct RpcBody {
     whole: AtomicBool,
 }
 
-/// What comes of a look at the body.
-pub(super) enum RpcBodyAction {
-    GoesOn,
-    /// The call has ended here.
-    Last(Frame<Bytes>),
-    BrokenOff(&'static str),
-}
-
 impl RpcBody {
     pub(super) fn new(watch: Box<RpcResponse>, deadline: Option<Deadline>) -> Self {
         Self { watch: Some(watch), deadline: deadline.map(Box::new), whole: AtomicBool::new(false) }
@@ -35,7 +26,7 @@ impl RpcBody {
 
     /// Looks at what the body gave, and why it failed where it did.
     #[inline]
-    pub(super) fn look(&mut self, polled: &mut Polled, broken: Option<Broken>, cx: &mut Context<'_>) -> RpcBodyAction {
+    pub(super) fn look(&mut self, polled: &mut Polled, broken: Option<Broken>, cx: &mut Context<'_>) -> BodyAction {
         if let Some(broken) = broken {
             return self.failed(broken);
         }
@@ -53,7 +44,7 @@ impl RpcBody {
             Poll::Ready(None) => *self.whole.get_mut() = true,
             _ => {}
         }
-        RpcBodyAction::GoesOn
+        BodyAction::GoesOn
     }
 
     /// The end is still to come, as trailers: a look through the body's boxes for it is saved.
@@ -102,33 +93,13 @@ impl RpcBody {
         }
     }
 
-    fn failed(&mut self, (origin, error): Broken) -> RpcBodyAction {
-        let Some(watch) = self.watch.take() else { return RpcBodyAction::BrokenOff(text_of(origin)) };
-        let ended = match origin {
-            Origin::Panic => watch.panicked(error.to_string().into()),
-            _ => match catch(|| watch.failure_of(&*error)) {
-                Ok(failure) => watch.failed(failure, error),
-                Err(panic) => {
-                    let _ = catch(|| drop(error));
-                    watch.panicked(panic)
-                }
-            },
-        };
-        last(ended, text_of(origin))
+    fn failed(&mut self, broken: Broken) -> BodyAction {
+        end_of(self.watch.take(), broken, RpcResponse::failure_of, RpcResponse::failed)
     }
 
-    fn timed_out(&mut self) -> RpcBodyAction {
+    fn timed_out(&mut self) -> BodyAction {
         const TEXT: &str = "the call ran out of time";
 
-        self.watch.take().map_or(RpcBodyAction::BrokenOff(TEXT), |watch| last(watch.timed_out(), TEXT))
-    }
-}
-
-fn last(RpcFailure { last, event }: RpcFailure, text: &'static str) -> RpcBodyAction {
-    runtime::log_event(event);
-    match last {
-        FinalFrame::Trailers(trailers) => RpcBodyAction::Last(Frame::trailers(trailers)),
-        FinalFrame::Data(data) => RpcBodyAction::Last(Frame::data(data)),
-        FinalFrame::BrokenOff => RpcBodyAction::BrokenOff(text),
+        self.watch.take().map_or(BodyAction::BrokenOff(TEXT), |watch| last(watch.timed_out(), TEXT))
     }
 }

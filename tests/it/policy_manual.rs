@@ -37,6 +37,12 @@ fn the_details_that_the_manual_shows_are_a_schema() {
     assert!(matches!(schemas[..], [schema] if schema.contains(r#""maxLength":3"#)), "{schemas:?}");
 }
 
+#[test]
+fn f6_the_routes_of_an_llm_gateway_that_the_manual_shows_are_right() {
+    let streams = shown().into_iter().skip(1).find(|text| text.contains("event_streams")).unwrap();
+    assert_eq!(read("policy-manual-streams", &streams).unwrap().policy().routes().count(), 2);
+}
+
 /// Each key that the manual shows is one that there is: misspelt, it is refused by name.
 #[test]
 fn m2_each_key_that_the_manual_shows_is_known() {

@@ -73,6 +73,8 @@ pub(crate) struct DialectSpec {
     pub(crate) tells_time: bool,
     /// Its bodies say how long to wait, where the head does.
     pub(crate) tells_wait: bool,
+    /// The name of the event that ends a broken event stream (F6), where its clients expect one.
+    pub(crate) error_event: Option<&'static str>,
     pub(super) read: ReadFn,
     pub(super) reads: &'static KnownFields,
     pub(super) write: fn(&Outgoing<'_>) -> Vec<u8>,
@@ -101,6 +103,7 @@ impl DialectSpec {
             has_codes: true,
             tells_time: false,
             tells_wait: false,
+            error_event: Some("error"),
             read,
             reads: &KnownFields::ERROR,
             write,

@@ -13,6 +13,7 @@ pub(crate) mod connect;
 pub(crate) mod custom;
 mod error_object;
 mod error_with_meta;
+pub(crate) mod event_stream;
 mod foreign;
 mod form;
 mod google;

@@ -17,6 +17,8 @@ use crate::code::ErrorCode;
 
 pub(super) const FORM: DialectSpec = DialectSpec {
     own,
+    // Its clients know an error by its member, and skip events with a name.
+    error_event: None,
     reads: &KnownFields::error(&["message", "type", "param", "code", "details"]),
     name_of: |code, _| Cow::Borrowed(name(code).unwrap_or(code.as_str())),
     ..DialectSpec::new("openai", read, write, rewrite_in_place)

@@ -1,5 +1,6 @@
 //! Protocols that name themselves and keep their own shape (rule R10).
 
+use super::event_stream::EVENT_STREAM;
 use super::json::{self, Object};
 
 /// A protocol that only its body gives away.
@@ -17,7 +18,7 @@ const SELF_NAMED: [&str; 6] = [
     "application/soap+xml",
     "application/scim+json",
     "application/vnd.api+json",
-    "text/event-stream",
+    EVENT_STREAM,
     "application/grpc",
 ];
 

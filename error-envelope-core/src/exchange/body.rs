@@ -8,6 +8,7 @@ use http::{HeaderMap, Method, StatusCode};
 use super::head::X_REQUEST_ID;
 use super::writer::{ErrorWriter, RetainedBody};
 use crate::classify::{self, Retained, rule};
+use crate::dialect::event_stream;
 use crate::dialect::issues::written;
 use crate::dialect::json::Object;
 use crate::dialect::outgoing::{Outgoing, PreservedBody};
@@ -69,6 +70,14 @@ impl ErrorWriter<'_> {
             Dialect::Standard if self.page().is_none() => (self.canonical(fault, &fault.text()), status),
             _ => self.in_dialect(fault, status, own, headers),
         }
+    }
+
+    /// The event with which a broken event stream ends (F6): in the route's dialect, whatever body its client would rather
+    /// have (R11), since the head has left.
+    pub(super) fn event(&self, fault: &Fault) -> Vec<u8> {
+        let writer = ErrorWriter { request: self.request.without_preference(), ..*self };
+        let (body, _) = writer.body_of(fault, fault.status_code(), None, fault.headers());
+        event_stream::event(writer.dialect().form().error_event, &body)
     }
 
     /// The canonical body of an error with this text.

@@ -100,7 +100,7 @@ impl Exchange {
             };
         }
         if body.is_empty() {
-            return watch.into_exchange().pass(&mut head.headers);
+            return watch.into_exchange().pass(head, || body);
         }
         exchange.announce_trailers(rpc, head);
         let has_length = names.length || body.upper == Some(body.lower);

@@ -118,6 +118,11 @@ impl Event {
         (!readings.is_empty()).then(|| readings.iter().take(MOST).map(line).collect::<Vec<_>>().join(", "))
     }
 
+    /// Of an error that keeps its shape.
+    pub(super) fn preserved(self, status: StatusCode) -> Self {
+        Self { status: Some(status), code: Some(ErrorCode::of_status(status)), ..self }
+    }
+
     /// Notes what was lost of a foreign body: members by their names (R14), and a code that nobody knows here.
     #[inline]
     pub(super) fn note_lost(&mut self, (names, code): (Option<Box<str>>, Option<Box<str>>)) {

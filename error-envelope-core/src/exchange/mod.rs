@@ -7,7 +7,8 @@
 //! 2. The [`Meter`] counts the request body on its way in.
 //! 3. [`Exchange::response_head`] reads the inner head, and says to pass the body, to replace it, or to collect it first
 //!    (R4). [`Exchange::response_body`] decides what was collected.
-//! 4. A [`RpcResponse`] sees the response of an RPC call, and ends one that fails.
+//! 4. A [`RpcResponse`] sees the response of an RPC call, and ends one that fails; an [`EventStream`] does that for event
+//!    streams.
 //! 5. [`Exchange::failed`], [`Exchange::panicked`] and [`Exchange::abandoned`] end what has no response (F1–F3).
 //! 6. Inside a proxy, [`Exchange::proxy_failed`] takes what that says by itself, and [`Exchange::unread`] is a request
 //!    whose head it never showed (V2–V4). [`changes`] tells what became of a head that lies elsewhere.
@@ -28,6 +29,7 @@ mod body_capture;
 mod calls;
 mod changes;
 mod event;
+mod event_stream;
 mod explain;
 mod failing;
 mod fill;
@@ -50,11 +52,12 @@ mod writer;
 pub use self::body_capture::{BodyCapture, CapturedBody};
 pub use self::changes::{HeaderMutation, changes};
 pub use self::event::{BoxError, Classifier, Event, ExchangeConfig, Observer};
+pub use self::event_stream::EventStream;
 pub use self::notes::{EventFields, MapRuleId, Origin, UnreadReason};
 pub use self::observe::ObservedError;
 pub use self::outcome::{
-    BodyContext, BodyFacts, Collected, CollectedAction, Failure, FinalFrame, FirstByte, LocalReply, RewrittenBody,
-    RpcFailure,
+    BodyContext, BodyFacts, BodyFailure, Collected, CollectedAction, Failure, FinalFrame, FirstByte, LocalReply,
+    RewrittenBody,
 };
 pub use self::plan::{Admission, ResponsePlan};
 pub use self::reads::{is_read, is_removed};

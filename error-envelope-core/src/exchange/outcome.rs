@@ -88,10 +88,10 @@ pub struct RewrittenBody {
     pub event: Event,
 }
 
-/// How a call ends that failed.
+/// How a body ends that failed.
 #[derive(Debug)]
 #[must_use]
-pub struct RpcFailure {
+pub struct BodyFailure {
     /// What the client gets.
     pub last: FinalFrame,
     /// What to log.
@@ -120,6 +120,11 @@ pub struct BodyContext {
 impl Failure {
     pub(super) fn new(fault: Fault, origin: Origin) -> Self {
         Self { fault, origin }
+    }
+
+    /// A panic (F2).
+    pub fn panicked() -> Self {
+        Self::new(Fault::new(ErrorCode::INTERNAL_ERROR), Origin::Panic)
     }
 }
 

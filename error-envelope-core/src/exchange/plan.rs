@@ -5,8 +5,8 @@
 use std::time::Duration;
 
 use super::{
-    BodyContext, Event, EventFields, Exchange, LocalReply, Meter, ObservedError, PendingPeek, PendingVerification,
-    RewrittenBody, RpcResponse,
+    BodyContext, Event, EventFields, EventStream, Exchange, LocalReply, Meter, ObservedError, PendingPeek,
+    PendingVerification, RewrittenBody, RpcResponse,
 };
 
 /// What to do with a request.
@@ -46,4 +46,7 @@ pub enum ResponsePlan {
     Tee(BodyContext, Box<ObservedError>, u64, Duration),
     /// Pass the body of an RPC call as it comes, and show it to the watch (section P).
     Watch(Box<RpcResponse>),
+    /// Pass an event stream as it comes, and show it to that (F6). The event, where there is one, is of an error that keeps
+    /// its shape, and is to be logged.
+    Stream(Box<EventStream>, Option<Box<Event>>),
 }

@@ -18,7 +18,7 @@ use crate::dialect::{self, coding, protocol};
 use crate::fault::Fault;
 use crate::fields;
 use crate::grpc_messages;
-use crate::policy::{Mode, NoTransform, Protocols, UnknownCodes};
+use crate::policy::{EventStreams, Mode, NoTransform, Protocols, UnknownCodes};
 
 impl Exchange {
     /// Takes the head of an inner response. What is known of its body is asked for where that matters.
@@ -36,15 +36,15 @@ impl Exchange {
             return self.call_head(rpc, &names, head, body());
         }
         match self.settings.mode {
-            Mode::Off => return self.pass(&mut head.headers),
+            Mode::Off => return self.pass(head, body),
             Mode::Observe => return self.observe(head, body()),
             Mode::Own | Mode::Fill | Mode::Enforce => {}
         }
         match head.status.as_u16() {
-            101 | 200..=399 => self.success(head),
+            101 | 200..=399 => self.success(head, body),
             400..=599 => {
                 let body = body();
-                if self.keeps(head, body) { self.pass_preserved(head) } else { self.error(head, body) }
+                if self.keeps(head, body) { self.pass_preserved(head, body) } else { self.error(head, body) }
             }
             _ => {
                 head.status = StatusCode::BAD_GATEWAY;
@@ -82,19 +82,25 @@ impl Exchange {
     }
 
     #[inline(always)]
-    fn success(self, head: &mut response::Parts) -> ResponsePlan {
+    fn success(self, head: &mut response::Parts, body: impl FnOnce() -> BodyFacts) -> ResponsePlan {
         // RFC 9110 §15.3.6 wants an empty 205 framed as such; 204 and 304 have no framing of their own.
         if head.status == StatusCode::RESET_CONTENT {
             head.headers.remove(TRANSFER_ENCODING);
             head.headers.insert(CONTENT_LENGTH, HeaderValue::from_static("0"));
         }
-        let (tail, notes) = self.tail(&mut head.headers);
-        if has_no_body(head.status) { ResponsePlan::Strip(tail, notes) } else { ResponsePlan::Pass(tail, notes) }
+        if has_no_body(head.status) {
+            let (tail, notes) = self.tail(&mut head.headers);
+            return ResponsePlan::Strip(tail, notes);
+        }
+        self.pass(head, body)
     }
 
     #[inline(always)]
-    pub(super) fn pass(self, headers: &mut HeaderMap) -> ResponsePlan {
-        let (tail, notes) = self.tail(headers);
+    pub(super) fn pass(self, head: &mut response::Parts, body: impl FnOnce() -> BodyFacts) -> ResponsePlan {
+        if self.appends_error(head, body) {
+            return ResponsePlan::Stream(self.into_event_stream(head), None);
+        }
+        let (tail, notes) = self.tail(&mut head.headers);
         ResponsePlan::Pass(tail, notes)
     }
 
@@ -108,7 +114,8 @@ impl Exchange {
             Mode::Observe => false,
             Mode::Own | Mode::Fill | Mode::Enforce => is_success(status) && !has_no_body(status),
         };
-        passes && self.request.rpc.is_none() && self.cut().is_none()
+        let is_plain = self.request.rpc.is_none() && self.settings.event_streams == EventStreams::Break;
+        passes && is_plain && self.cut().is_none()
     }
 
     /// Ends with a response that [passes unread](Exchange::passes_unread): what to log of it, as of a
@@ -125,7 +132,12 @@ impl Exchange {
         (self.tail_of(), Box::new(self.passed(head.status)))
     }
 
-    fn pass_preserved(self, head: &mut response::Parts) -> ResponsePlan {
+    fn pass_preserved(self, head: &mut response::Parts, body: BodyFacts) -> ResponsePlan {
+        if self.appends_error(head, || body) {
+            let stream = self.into_event_stream(head);
+            let event = stream.preserved(head.status);
+            return ResponsePlan::Stream(stream, Some(Box::new(event)));
+        }
         let (tail, event) = self.preserve(head);
         ResponsePlan::Keep(tail, event)
     }
@@ -135,8 +147,7 @@ impl Exchange {
     }
 
     pub(super) fn passed(self, status: StatusCode) -> Event {
-        let event = self.event(Origin::Inner, None);
-        Event { status: Some(status), code: Some(ErrorCode::of_status(status)), ..event }
+        self.event(Origin::Inner, None).preserved(status)
     }
 
     fn observe(mut self, head: &mut response::Parts, body: BodyFacts) -> ResponsePlan {
@@ -145,7 +156,7 @@ impl Exchange {
             return self.keep_with(event);
         }
         match head.status.as_u16() {
-            101 | 200..=399 => self.pass(&mut head.headers),
+            101 | 200..=399 => self.pass(head, || body),
             400..=599 => self.observe_error(head, body),
             // E6.
             _ => self.keep_observed(head.status, &Fault::new(ErrorCode::OTHER), StatusCode::BAD_GATEWAY, Origin::Inner),
@@ -158,7 +169,7 @@ impl Exchange {
             return self.keep_observed(head.status, &fault, head.status, Origin::Fault);
         }
         if self.passes(&head.headers) {
-            return self.pass_preserved(head);
+            return self.pass_preserved(head, body);
         }
         let inspect = self.policy().inspect();
         let (tail, headers) = (self.tail_of(), head.headers.clone());
@@ -182,7 +193,7 @@ impl Exchange {
             return ResponsePlan::Rewrite(self.write(head, fault, Origin::Fault));
         }
         if self.passes(&head.headers) {
-            return self.pass_preserved(head);
+            return self.pass_preserved(head, body);
         }
         let inspect = self.policy().inspect();
         let unreadable = is_unreadable(&head.headers, body, inspect.max_bytes);
@@ -194,7 +205,7 @@ impl Exchange {
                     written.event.unread = (body.lower > inspect.max_bytes).then_some(UnreadReason::TooLong);
                     ResponsePlan::Rewrite(written)
                 }
-                RewriteDecision::Pass => self.pass_preserved(head),
+                RewriteDecision::Pass => self.pass_preserved(head, body),
             };
         }
         let max_bytes = if self.settings.mode == Mode::Fill { fill::worth_reading(&head.headers) } else { None };

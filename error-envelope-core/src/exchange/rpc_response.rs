@@ -14,7 +14,7 @@ use super::failing::OUT_OF_TIME;
 use super::head::{X_ERROR_CODE, code_value};
 use super::reply::cause_of;
 use super::state::changes_responses;
-use super::{BodyContext, BoxError, Event, EventFields, Exchange, Failure, FinalFrame, Origin, RpcFailure};
+use super::{BodyContext, BodyFailure, BoxError, Event, EventFields, Exchange, Failure, FinalFrame, Origin};
 use crate::code::ErrorCode;
 use crate::dialect::coding::Coding;
 use crate::dialect::rich::RpcError;
@@ -142,7 +142,7 @@ impl RpcResponse {
     }
 
     /// The body failed with `cause`.
-    pub fn failed(mut self, failure: Failure, cause: BoxError) -> RpcFailure {
+    pub fn failed(mut self, failure: Failure, cause: BoxError) -> BodyFailure {
         let Failure { fault, origin } = self.exchange.cut_or(failure);
         let fault = &self.exchange.adopted(fault);
         let last = match self.rpc {
@@ -150,29 +150,29 @@ impl RpcResponse {
             Rpc::Grpc(_) => FinalFrame::Trailers(self.trailers(fault)),
             _ => {
                 let (last, event) = self.end_with(fault, origin, Some(cause));
-                return RpcFailure { last: FinalFrame::Data(last), event };
+                return BodyFailure { last: FinalFrame::Data(last), event };
             }
         };
         let mut event = self.failure(fault, origin, Some(cause));
         if matches!(last, FinalFrame::BrokenOff) {
             (event.status, event.grpc) = (None, None);
         }
-        RpcFailure { last, event }
+        BodyFailure { last, event }
     }
 
     /// The body panicked with this text.
-    pub fn panicked(self, text: Box<str>) -> RpcFailure {
+    pub fn panicked(self, text: Box<str>) -> BodyFailure {
         self.failed(Failure::new(Fault::new(ErrorCode::INTERNAL_ERROR), Origin::Panic), String::from(text).into())
     }
 
     /// The call took longer than its client waits for it.
-    pub fn timed_out(self) -> RpcFailure {
+    pub fn timed_out(self) -> BodyFailure {
         self.failed(Failure::new(Fault::new(ErrorCode::GATEWAY_TIMEOUT), Origin::Error), OUT_OF_TIME.into())
     }
 
     /// The call's request was cut, as its meter has said, for an adapter that need not wait for what the inner service
     /// then says (G4, P1).
-    pub fn overran(self) -> RpcFailure {
+    pub fn overran(self) -> BodyFailure {
         self.failed(Failure::new(Fault::new(ErrorCode::BAD_REQUEST), Origin::Guard), "the request was cut".into())
     }
 

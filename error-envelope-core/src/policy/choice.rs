@@ -101,6 +101,15 @@ words! {
         Body = "body",
     }
 
+    /// What becomes of an event stream that breaks off between two events (rule F6).
+    EventStreams {
+        /// It breaks off, as any body does (rule F4).
+        #[default]
+        Break = "break",
+        /// It ends with an event that has the error, in the route's dialect.
+        AppendError = "append_error",
+    }
+
     /// Whether the guards hold for a CORS preflight (rule G0).
     Preflight {
         /// It passes them: browsers never send credentials with it.

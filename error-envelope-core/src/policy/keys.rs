@@ -12,7 +12,9 @@
 //! Where nothing is said, `= DEFAULT` holds, else the default of the type. A list of names, or a page, is kept `by` a function
 //! of [`Lists`].
 
-use super::choice::{BodyLimitPer, LetterCase, Mode, NoTransform, Paths, Preflight, Protocols, UnknownCodes};
+use super::choice::{
+    BodyLimitPer, EventStreams, LetterCase, Mode, NoTransform, Paths, Preflight, Protocols, UnknownCodes,
+};
 use super::compile::lists::{DialectIndex, Index, ListIndex, Lists};
 #[cfg(feature = "policy-file")]
 use super::file::{NamedFiles, Table, key_value::KeyValue};
@@ -183,6 +185,7 @@ keys! {
     preflight: Preflight, guard Preflight;
     paths: Paths, path Paths;
     case: LetterCase, path LetterCase;
+    event_streams: EventStreams, reply EventStreams;
     html: ErrorPage, reply Option<ListIndex>, by pages;
     expose_headers: bool, reply bool = true;
 }

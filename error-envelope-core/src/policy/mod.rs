@@ -46,7 +46,9 @@ pub(crate) use self::adopt::Adopted;
 pub(crate) use self::budget::Budget;
 use self::budget::{Drain, Inspect};
 pub use self::builder::PolicyBuilder;
-pub use self::choice::{BodyLimitPer, LetterCase, Mode, NoTransform, Paths, Preflight, Protocols, Trust, UnknownCodes};
+pub use self::choice::{
+    BodyLimitPer, EventStreams, LetterCase, Mode, NoTransform, Paths, Preflight, Protocols, Trust, UnknownCodes,
+};
 use self::compile::lists::DialectIndex;
 #[cfg(feature = "policy-file")]
 pub use self::effective::{Effective, PathReading, Setting};

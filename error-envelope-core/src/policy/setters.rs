@@ -141,6 +141,12 @@ macro_rules! setters {
                 self
             }
 
+            /// Sets what becomes of an event stream that breaks off between two events (rule F6): it breaks off by default.
+            pub fn event_streams(mut self, event_streams: $crate::policy::EventStreams) -> Self {
+                self.keys_mut().event_streams = Some(event_streams);
+                self
+            }
+
             /// Sets the page that clients get which prefer `text/html` to JSON (rule R16): `true` is the built-in one. By
             /// default there is none.
             pub fn html(mut self, page: impl Into<$crate::policy::ErrorPage>) -> Self {

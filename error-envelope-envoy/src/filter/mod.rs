@@ -8,7 +8,7 @@
 //! | `Draining` | the request ran over its limit: what is left of it is dropped before its answer (G5) |
 //! | `Collecting` | an error's body is read, within its budget (R4) |
 //! | `Replacing`, `Dropping` | Envoy's own body gives way to ours; a body that nobody may see goes (E5) |
-//! | `Passing`, `Copying`, `Watching` | the response's head has left, its body passes |
+//! | `Passing`, `Copying`, `Watching`, `Streaming` | the response's head has left, its body passes |
 //! | `Lingering`, `Deferred` | our answer is out or ready, what is left of the request is dropped (G5) |
 //! | `LocalReply` | ours, or somebody else's to end |
 //!
@@ -26,8 +26,8 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use error_envelope_core::exchange::{
-    BodyContext, BoxError, Collected, Event, Exchange, ExchangeConfig, Meter, ObservedError, Origin, PendingPeek,
-    RpcResponse,
+    BodyContext, BoxError, Collected, Event, EventStream, Exchange, ExchangeConfig, Meter, ObservedError, Origin,
+    PendingPeek, RpcResponse,
 };
 use error_envelope_core::request_id::RequestId;
 use error_envelope_runtime as runtime;
@@ -99,6 +99,7 @@ enum State {
     Passing(BodyContext),
     Copying(Box<TeeState>),
     Watching(Box<RpcResponse>),
+    Streaming(Box<EventStream>),
     Lingering(Box<Lingering>),
     Deferred(Box<Deferred>),
     Answered,
@@ -177,6 +178,7 @@ impl Filter {
             State::Collecting(collecting) => {
                 self.failed_past(stream, collecting.exchange, EnvoyLocalReply { status, details })
             }
+            State::Streaming(events) => self.broke_off(stream, *events, details.into()),
             state => {
                 self.leave(state);
                 *self.local.borrow_mut() = Some(EnvoyLocalReply { status, details });
@@ -200,7 +202,11 @@ impl Filter {
         self.deadline.take();
         let event = match self.leave(State::Answered) {
             State::Peeking(pending) => Some(pending.abandoned()),
-            State::Called(_) | State::Passing(_) if !self.response_ended.get() && self.is_followed(stream) => None,
+            State::Called(_) | State::Passing(_) | State::Streaming(_)
+                if !self.response_ended.get() && self.is_followed(stream) =>
+            {
+                None
+            }
             State::Called(exchange) => Some(exchange.abandoned()),
             State::Draining(draining) => Some(draining.exchange.abandoned()),
             State::Collecting(collecting) => Some(collecting.exchange.abandoned()),
@@ -215,8 +221,10 @@ impl Filter {
                     None => Some(watch.abandoned()),
                 }
             }
+            State::Streaming(events) if !self.response_ended.get() => broke_off(stream, events.into_tail()),
             State::New
             | State::Passing(_)
+            | State::Streaming(_)
             | State::Watching(_)
             | State::Replacing(_)
             | State::Dropping
@@ -243,6 +251,9 @@ impl Filter {
             _ => "a panic without a text".into(),
         };
         let state = self.leave(State::Answered);
+        if let State::Streaming(events) = state {
+            return self.end_broken(stream, *events, text);
+        }
         let _ = runtime::catch(|| drop(state));
         let exchange = self.unread(stream);
         if self.head_left.get() {

@@ -3,7 +3,9 @@
 use std::time::{Duration, Instant};
 
 use bytes::{Bytes, BytesMut};
-use error_envelope_core::exchange::{BoxError, Collected, CollectedAction, Exchange, ResponsePlan, RpcResponse};
+use error_envelope_core::exchange::{
+    BoxError, Collected, CollectedAction, EventStream, Exchange, ResponsePlan, RpcResponse,
+};
 use error_envelope_runtime as runtime;
 use http::{HeaderValue, StatusCode, response};
 
@@ -137,6 +139,7 @@ impl Filter {
             | ResponsePlan::Strip(..)
             | ResponsePlan::Collect(..)
             | ResponsePlan::Tee(..)
+            | ResponsePlan::Stream(..)
             | ResponsePlan::Watch(_) => return,
         };
         let line = |name: &str| head.headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
@@ -219,6 +222,13 @@ impl Filter {
             ResponsePlan::Watch(watch) => {
                 log_notes(watch.notes());
                 self.pass(stream, &head, State::Watching(watch), changes)
+            }
+            ResponsePlan::Stream(events, event) => {
+                match event {
+                    Some(event) => self.log(stream, *event),
+                    None => log_notes(events.notes()),
+                }
+                self.pass(stream, &head, State::Streaming(events), changes)
             }
         }
     }
@@ -312,6 +322,16 @@ impl Filter {
                 self.watch(stream, watch);
                 BodyStatus::Continue
             }
+            State::Streaming(mut events) => {
+                self.response_ended.set(end);
+                let readdressed = stream.chunks(Body::Response, |chunks| readdressed(&mut events, chunks));
+                if let Some(data) = readdressed {
+                    stream.drain(Body::Response);
+                    stream.append(Body::Response, &data);
+                }
+                self.leave(State::Streaming(events));
+                BodyStatus::Continue
+            }
             state => {
                 self.response_ended.set(end);
                 self.leave(state);
@@ -346,6 +366,11 @@ impl Filter {
                     }
                 }
                 self.leave(State::Watching(watch));
+                HeadStatus::Continue
+            }
+            State::Streaming(mut events) => {
+                events.response_trailers();
+                self.leave(State::Streaming(events));
                 HeadStatus::Continue
             }
             state => {
@@ -517,11 +542,22 @@ fn decide(exchange: Exchange, lines: HeaderList<'_>, end: bool) -> Result<HeadOu
         | ResponsePlan::Keep(..)
         | ResponsePlan::Strip(..)
         | ResponsePlan::Tee(..)
+        | ResponsePlan::Stream(..)
         | ResponsePlan::Watch(_) => true,
         ResponsePlan::Rewrite(_) | ResponsePlan::Replace(_) | ResponsePlan::Collect(..) => false,
     };
     let changes = passes.then(|| HeaderMutations::of_response(lines, &head));
     Ok((plan, head, changes))
+}
+
+/// These chunks of an event stream, where one of them is to be another.
+fn readdressed(events: &mut EventStream, chunks: &[&[u8]]) -> Option<Vec<u8>> {
+    let mut changed = None;
+    for (at, chunk) in chunks.iter().enumerate() {
+        changed = events.response_data(chunk).map(|data| (at, data)).or(changed);
+    }
+    let (at, data) = changed?;
+    Some([chunks[..at].concat(), data.to_vec(), chunks[at + 1..].concat()].concat())
 }
 
 /// The text of a `grpc-message`.

@@ -1,7 +1,7 @@
 //! Our answers on their way out, and what is dropped of a request so that its client can read them (G5).
 
 use bytes::Bytes;
-use error_envelope_core::exchange::{FinalFrame, LocalReply, RpcFailure, RpcResponse};
+use error_envelope_core::exchange::{BodyFailure, BoxError, EventStream, Failure, FinalFrame, LocalReply, RpcResponse};
 use error_envelope_runtime as runtime;
 use http::header::{CONNECTION, CONTENT_LENGTH};
 use http::{HeaderValue, Response, Version, response};
@@ -113,16 +113,36 @@ impl Filter {
         }
     }
 
+    /// An event stream broke off behind its head (F6). Envoy resets it as soon as the hook returns, whatever was sent: its
+    /// client gets the event, and then no end.
+    pub(super) fn broke_off(&self, stream: &Stream<'_>, events: EventStream, cause: BoxError) {
+        let BodyFailure { last, event } = events.upstream_failed(cause);
+        self.log(stream, event);
+        if let FinalFrame::Data(data) = last {
+            stream.send_data(&data, false);
+        }
+    }
+
+    /// A hook panicked within an event stream (F2, F6).
+    pub(super) fn end_broken(&self, stream: &Stream<'_>, events: EventStream, panic: Box<str>) {
+        let BodyFailure { last, event } = events.failed(Failure::panicked(), String::from(panic).into());
+        self.log(stream, event);
+        match last {
+            FinalFrame::Data(data) => stream.send_data(&data, true),
+            _ => stream.reset("error_envelope_panicked"),
+        }
+    }
+
     /// A call ends here, as its protocol has it, or breaks off (F4).
     pub(super) fn end_watch(
         &self,
         stream: &Stream<'_>,
         watch: RpcResponse,
-        end: impl FnOnce(RpcResponse) -> RpcFailure,
+        end: impl FnOnce(RpcResponse) -> BodyFailure,
     ) {
         self.stop_waiting();
         self.deadline.take();
-        let RpcFailure { last, event } = end(watch);
+        let BodyFailure { last, event } = end(watch);
         self.leave(State::Answered);
         self.log(stream, event);
         match last {

@@ -39,6 +39,7 @@ fn lines() -> impl Strategy<Value = Vec<(Vec<u8>, Vec<u8>)>> {
         &b"application/grpc-web-text"[..],
         &b"application/connect+json"[..],
         &b"text/html"[..],
+        &b"text/event-stream"[..],
         &b"chunked"[..],
         &b"3"[..],
         &b"99999999"[..],
@@ -68,6 +69,7 @@ fn data() -> impl Strategy<Value = Vec<u8>> {
     prop_oneof![
         Just(Vec::new()),
         Just(b"x".to_vec()),
+        Just(b"data: 1\n\n".to_vec()),
         Just(br#"{"error":"none"}"#.to_vec()),
         Just(b"\0\0\0\0\x03abc".to_vec()),
         Just(b"\0\0\0\x7f\xff".to_vec()),
@@ -78,7 +80,8 @@ fn data() -> impl Strategy<Value = Vec<u8>> {
 
 fn act() -> impl Strategy<Value = Act> {
     let method = proptest::sample::select(vec!["GET", "HEAD", "POST", "CONNECT", "OPTIONS", "b d"]);
-    let path = proptest::sample::select(vec!["/", "/json", "/watch", "/fill", "/key", "*", "/%", "/\u{e9}", ""]);
+    let path =
+        proptest::sample::select(vec!["/", "/json", "/watch", "/fill", "/key", "/stream", "*", "/%", "/\u{e9}", ""]);
     let status = proptest::sample::select(vec!["200", "204", "205", "302", "404", "503", "600", "x"]);
     prop_oneof![
         4 => (method, path, lines(), any::<bool>()).prop_map(|(method, path, lines, end)| Act::RequestHead { method, path, lines, end }),
@@ -114,6 +117,9 @@ mode = "fill"
 [[route]]
 match = "/key"
 auth = ["keys"]
+[[route]]
+match = "/stream"
+event_streams = "append_error"
 "#;
 
 proptest! {
@@ -202,6 +208,41 @@ fn i3_e4_a_success_is_read_where_its_head_asks_for_it() {
     let exposed = named(&answered(("access-control-allow-origin", "*")), "access-control-expose-headers");
     assert!(exposed.concat().contains("x-request-id"), "{exposed:?}");
     assert_eq!(named(&answered(("x-other", "a\nb")), ":status"), ["502"]);
+}
+
+/// What the client gets of a stream in these chunks, once the service broke it off.
+fn broken(path: &'static str, chunks: &[&[u8]], trailers: bool) -> (String, bool) {
+    let mut world = World::new(POLICY, true, false);
+    let lines = vec![(b"content-type".to_vec(), b"text/event-stream".to_vec())];
+    world.act(&Act::RequestHead { method: "GET", path, lines: Vec::new(), end: true });
+    world.act(&Act::ResponseHead { status: "200", lines, end: false });
+    for chunk in chunks {
+        world.act(&Act::ResponseBody { chunks: vec![chunk.to_vec()], end: false });
+    }
+    if trailers {
+        world.act(&Act::ResponseTrailers(Vec::new()));
+    }
+    world.act(&Act::LocalReply(503));
+    let (last, ended) = world.last_data();
+    world.end();
+    (last, ended)
+}
+
+#[test]
+fn f6_a_stream_that_the_service_breaks_off_gets_its_event_before_envoy_resets_it() {
+    for (path, chunks, trailers, told) in [
+        ("/stream", &[b"data: 1\n\n".as_slice()][..], false, true),
+        ("/stream", &[b"data: 1\r\n\r", b"\n"], false, true),
+        ("/stream", &[], false, true),
+        ("/stream", &[b"data: 1\n"], false, false),
+        ("/stream", &[b"data: 1\n\n"], true, false),
+        ("/", &[b"data: 1\n\n"], false, false),
+    ] {
+        let (last, ended) = broken(path, chunks, trailers);
+        let event = "event: error\ndata: {\"error\":{\"code\":\"other\",\"message\":\"";
+        assert_eq!(last.starts_with(event), told, "{path} {chunks:?}: {last}");
+        assert!(!ended, "the end is Envoy's to say");
+    }
 }
 
 #[test]

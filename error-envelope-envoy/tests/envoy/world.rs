@@ -110,6 +110,12 @@ impl World {
         self.stream().heads[2].borrow().iter().map(|(name, value)| (text(name), text(value))).collect()
     }
 
+    /// What of the response's body came last, and whether it has ended.
+    pub(crate) fn last_data(&self) -> (String, bool) {
+        let data = self.stream().bodies[2].borrow().concat();
+        (String::from_utf8_lossy(&data).into_owned(), self.stream().ended.get())
+    }
+
     /// What became of both heads, ids aside, and of the stream.
     pub(crate) fn seen(&self) -> impl PartialEq + std::fmt::Debug + use<> {
         let stream = self.stream();

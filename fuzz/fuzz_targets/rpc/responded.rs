@@ -6,7 +6,7 @@ use bytes::Bytes;
 use http::{HeaderMap, response};
 use tower_error_envelope::Mode;
 use tower_error_envelope::exchange::{
-    Collected, CollectedAction, Exchange, FinalFrame, ResponsePlan, RpcFailure, RpcResponse,
+    Collected, CollectedAction, Exchange, FinalFrame, ResponsePlan, BodyFailure, RpcResponse,
 };
 
 use crate::asked::{Asked, ID, Protocol};
@@ -28,6 +28,7 @@ pub(crate) fn check(asked: &Asked, inner: &Inner, exchange: Exchange, mut metere
             drop(observed.finish(Collected::Whole(&inner.whole())));
             assert!(asked.mode == Mode::Observe);
         }
+        ResponsePlan::Stream(..) => panic!("a call has an end of its own: {asked:?}"),
         ResponsePlan::Watch(watch) => {
             metered.take(late);
             metered.end(late.is_empty());
@@ -116,7 +117,7 @@ impl Watched<'_> {
     fn ended(self, watch: RpcResponse) {
         let error = io::Error::other("a secret");
         let has_ended = watch.has_ended();
-        let RpcFailure { last, event } = match self.inner.end {
+        let BodyFailure { last, event } = match self.inner.end {
             End::Whole => return,
             End::Abandoned => return drop(watch.abandoned()),
             End::Failed => {

@@ -12,7 +12,7 @@ use http::HeaderMap;
 use http_body::{Body, Frame, SizeHint};
 
 use super::always::SECRET;
-use super::failures::{BoxError, Opaque};
+use super::failures::BoxError;
 
 pub(super) enum Step {
     Data(Bytes),
@@ -20,7 +20,7 @@ pub(super) enum Step {
     Until(Pin<Box<dyn Future<Output = Result<(), BoxError>> + Send>>),
     Trailers(HeaderMap),
     Wait(Duration),
-    Error,
+    Error(BoxError),
     Panic,
     Hang,
 }
@@ -91,7 +91,7 @@ impl Body for ScriptBody {
                 },
                 Some(Step::Trailers(trailers)) => return Poll::Ready(Some(Ok(Frame::trailers(trailers)))),
                 Some(Step::Wait(time)) => self.sleep = Some(Box::pin(tokio::time::sleep(time))),
-                Some(Step::Error) => return Poll::Ready(Some(Err(Opaque.into()))),
+                Some(Step::Error(error)) => return Poll::Ready(Some(Err(error))),
                 Some(Step::Panic) => panic!("{SECRET}"),
                 Some(Step::Hang) => {
                     self.steps.push_front(Step::Hang);

@@ -263,6 +263,13 @@ impl Stage<'_> {
                 events.iter().for_each(|event| self.note(event));
                 reply
             }
+            ResponsePlan::Stream(stream, event) => {
+                event.iter().for_each(|event| self.note(event));
+                let piece = self.case.inner.trickle.map(|trickle| trickle.bytes);
+                let (reply, event) = reply.streamed(*stream, piece);
+                event.iter().for_each(|event| self.note(event));
+                reply
+            }
             ResponsePlan::Collect(exchange, bytes, time) => self.collected(exchange, reply, bytes, time),
         }
     }

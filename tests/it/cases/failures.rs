@@ -57,6 +57,14 @@ fn refused() -> BoxError {
     answer.expect_err("nobody listens there").into()
 }
 
+/// What a body says whose service fails within it by itself, or whose connection broke.
+pub(super) fn body_failure(inner: &Inner) -> BoxError {
+    match inner.fails {
+        Some(Fails::ErrorInBody) => Opaque.into(),
+        _ => Wrapped(std::io::Error::new(std::io::ErrorKind::ConnectionReset, SECRET).into()).into(),
+    }
+}
+
 /// An error that nobody knows.
 #[derive(Debug)]
 pub(super) struct Opaque;

@@ -3,9 +3,11 @@
 use bytes::Bytes;
 use http::{HeaderMap, response};
 use tower_error_envelope::exchange::{
-    BodyContext, BodyFacts, BoxError, Collected, Event, FinalFrame, Origin, RpcFailure, RpcResponse,
+    BodyContext, BodyFacts, BodyFailure, BoxError, Collected, Event, EventStream, Failure, FinalFrame, Origin,
+    RpcResponse,
 };
 
+use super::failures::body_failure;
 use super::format::{Fails, Inner};
 use super::script::map_of;
 use super::seen::{End, Sent};
@@ -17,6 +19,8 @@ pub(super) struct Reply {
     pub(super) end: End,
     /// Whose fault it is that the body breaks off.
     pub(super) origin: Origin,
+    /// Why, where the service says so.
+    pub(super) cause: Option<BoxError>,
     /// What the next layer knows before reading.
     pub(super) length: Option<u64>,
 }
@@ -27,7 +31,7 @@ const PIECE: usize = 16 * 1024;
 impl Reply {
     pub(super) fn new(head: response::Parts, body: Vec<u8>) -> Self {
         let length = Some(body.len() as u64);
-        Self { head, body, trailers: HeaderMap::new(), end: End::Whole, origin: Origin::Error, length }
+        Self { head, body, trailers: HeaderMap::new(), end: End::Whole, origin: Origin::Error, cause: None, length }
     }
 
     /// What the service sends, as far as its body comes.
@@ -41,7 +45,8 @@ impl Reply {
             (false, false) => End::Whole,
         };
         let trailers = if end == End::Whole { map_of(&inner.trailers()) } else { HeaderMap::new() };
-        Self { trailers, end, origin, ..Self::new(head, sent.body[..cut].to_vec()) }
+        let cause = fails.then(|| body_failure(inner));
+        Self { trailers, end, origin, cause, ..Self::new(head, sent.body[..cut].to_vec()) }
     }
 
     pub(super) fn facts(&self) -> BodyFacts {
@@ -82,7 +87,7 @@ impl Reply {
         let ended = match &self.end {
             End::Aborted(_) if self.origin == Origin::Panic => watch.panicked("the body".into()),
             End::Aborted(text) => {
-                let cause: BoxError = text.clone().into();
+                let cause = self.cause.take().unwrap_or_else(|| text.clone().into());
                 let failure = watch.failure_of(&*cause);
                 watch.failed(failure, cause)
             }
@@ -94,9 +99,26 @@ impl Reply {
                 return (self, events);
             }
         };
-        let RpcFailure { last, event } = ended;
+        let BodyFailure { last, event } = ended;
         events.push(event);
         (self.ended(last), events)
+    }
+
+    /// It passes, and ends with an event where it breaks off between two (F6).
+    pub(super) fn streamed(mut self, mut stream: EventStream, piece: Option<usize>) -> (Self, Option<Event>) {
+        let pieces = self
+            .body
+            .chunks(piece.unwrap_or(PIECE).max(1))
+            .map(|piece| stream.response_data(piece).unwrap_or_else(|| Bytes::copy_from_slice(piece)));
+        self.body = pieces.collect::<Vec<_>>().concat();
+        if !self.fails() {
+            return (self, None);
+        }
+        let cause = self.cause.take().unwrap_or_else(|| "the body failed".into());
+        let is_panic = self.origin == Origin::Panic;
+        let failure = if is_panic { Failure::panicked() } else { stream.failure_of(&*cause) };
+        let BodyFailure { last, event } = stream.failed(failure, cause);
+        (self.ended(last), Some(event))
     }
 
     fn ended(mut self, last: FinalFrame) -> Self {

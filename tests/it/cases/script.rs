@@ -12,7 +12,7 @@ use http_body_util::BodyExt as _;
 
 use super::always::SECRET;
 use super::body_script::{ScriptBody, Step};
-use super::failures::{BoxError, Opaque, failure, fault};
+use super::failures::{BoxError, Opaque, body_failure, failure, fault};
 use super::format::{Fails, Inner, InnerFraming};
 use super::seen::{Call, Sent};
 use super::wire::{self, Headers};
@@ -195,8 +195,8 @@ fn body_of(inner: &Inner, bytes: &[u8], reading: Option<Reading>) -> ScriptBody 
     steps.extend(reading.map(Step::Until));
     match inner.fails {
         Some(Fails::PanicInBody) => steps.push(Step::Panic),
-        Some(Fails::ErrorInBody) => steps.push(Step::Error),
-        _ if inner.cut_after.is_some() => steps.push(Step::Error),
+        Some(Fails::ErrorInBody) => steps.push(Step::Error(body_failure(inner))),
+        _ if inner.cut_after.is_some() => steps.push(Step::Error(body_failure(inner))),
         _ if inner.stalls => steps.push(Step::Hang),
         _ if !inner.trailers().is_empty() => steps.push(Step::Trailers(map_of(&inner.trailers()))),
         _ => {}

@@ -111,6 +111,11 @@ impl RequestFlags {
         self.rpc.is_none() && self.is(Self::PAGE)
     }
 
+    /// The same request of a client that has no preference (R11, R16).
+    pub(in crate::exchange) fn without_preference(self) -> Self {
+        Self { bits: self.bits & !(Self::PROBLEM | Self::PAGE), ..self }
+    }
+
     /// What ends a body with trailers reaches the client: gRPC-Web translated outside comes with HTTP/1 heads, too.
     pub(in crate::exchange) fn takes_trailers(self) -> bool {
         self.is(Self::TRAILERS)

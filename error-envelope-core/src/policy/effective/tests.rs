@@ -4,7 +4,9 @@ use super::*;
 use crate::dialect::Dialect;
 use crate::loader::PolicyLoader;
 use crate::policy::file::Sources;
-use crate::policy::{BodyLimitPer, Mode, Policy, PolicyBuilder, Preflight, ResponseSettings, Route, Scope, Settings};
+use crate::policy::{
+    BodyLimitPer, EventStreams, Mode, Policy, PolicyBuilder, Preflight, ResponseSettings, Route, Scope, Settings,
+};
 
 /// What lists in the policies below name.
 const NAMES: &str = r#"
@@ -69,6 +71,7 @@ keep_members     []                      default
 preflight        \"pass\"                  default
 paths            \"guard\"                 default
 case             \"fold\"                  default
+event_streams    \"break\"                 default
 html             false                   default
 expose_headers   true                    default
 "
@@ -103,6 +106,7 @@ keep_members     []                      default
 preflight        \"pass\"                  default
 paths            \"guard\"                 default
 case             \"fold\"                  default
+event_streams    \"break\"                 default
 html             false                   default
 expose_headers   true                    default
 
@@ -156,6 +160,7 @@ enum Key {
     Headers(Vec<&'static str>),
     Keep(Vec<&'static str>),
     Preflight(Preflight),
+    Streams(EventStreams),
     Html(bool),
     Expose(bool),
     Negotiate(bool),
@@ -176,6 +181,7 @@ macro_rules! set {
             Key::Headers(names) => on.require_headers(names),
             Key::Keep(names) => on.keep_members(names),
             Key::Preflight(preflight) => on.preflight(preflight),
+            Key::Streams(streams) => on.event_streams(streams),
             Key::Html(html) => on.html(html),
             Key::Expose(expose) => on.expose_headers(expose),
             Key::Negotiate(negotiate) => on.negotiate(negotiate),
@@ -196,6 +202,7 @@ fn any_keys() -> impl Strategy<Value = Vec<Key>> {
         prop_oneof![Just(vec![]), Just(vec!["h"]), Just(vec!["i", "h"])].prop_map(Key::Headers),
         prop_oneof![Just(vec![]), Just(vec!["hint"]), Just(vec!["b\"", "hint"])].prop_map(Key::Keep),
         prop_oneof![Just(Preflight::Guard), Just(Preflight::Pass)].prop_map(Key::Preflight),
+        prop_oneof![Just(EventStreams::AppendError), Just(EventStreams::Break)].prop_map(Key::Streams),
         any::<bool>().prop_map(Key::Html),
         any::<bool>().prop_map(Key::Expose),
         any::<bool>().prop_map(Key::Negotiate),

@@ -13,7 +13,8 @@ use crate::loader::PolicyLoader;
 use crate::outward::OutwardRule;
 use crate::policy::keys::TableSettings;
 use crate::policy::{
-    BodyLimitPer, LetterCase, Mode, NoTransform, Paths, Policy, Preflight, Protocols, Route, Scope, Trust, UnknownCodes,
+    BodyLimitPer, EventStreams, LetterCase, Mode, NoTransform, Paths, Policy, Preflight, Protocols, Route, Scope,
+    Trust, UnknownCodes,
 };
 
 const EVERY_KEY: &str = r#"
@@ -45,6 +46,7 @@ keep_members = ["field", "retry_in"]
 preflight = "guard"
 paths = "refuse"
 case = "exact"
+event_streams = "append_error"
 html = true
 expose_headers = false
 
@@ -156,6 +158,7 @@ fn built() -> Policy {
         .preflight(Preflight::Guard)
         .paths(Paths::Refuse)
         .case(LetterCase::Exact)
+        .event_streams(EventStreams::AppendError)
         .html(true)
         .expose_headers(false)
         .rpc_domain("orders.example.com")

@@ -1,0 +1,219 @@
+//! Event streams (HTML's "Server-sent events"): where one of them is between two events, and the event that ends one (rule F6).
+
+/// The media type.
+pub(crate) const EVENT_STREAM: &str = "text/event-stream";
+
+const ERROR: &[u8] = b"event: error\ndata: {";
+
+/// What may lead a stream.
+const BYTE_ORDER_MARK: [u8; 3] = [0xEF, 0xBB, 0xBF];
+
+/// Reads an event stream as it passes, in whatever pieces: all that is kept of it is where it is.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct EventScanner {
+    line: Line,
+    /// A line of an event has ended, and no empty one behind it.
+    in_event: bool,
+    /// A line has ended in CR: a LF is no further one.
+    after_cr: bool,
+    mark: Mark,
+}
+
+/// What a line is by its first character.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Line {
+    /// There is none yet.
+    #[default]
+    Empty,
+    /// A client ignores it: as far as it has come, it reads an event behind it as it would without it.
+    Comment,
+    /// Of an event.
+    Field,
+}
+
+/// How much of a byte order mark leads the stream.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Mark {
+    Part(u8),
+    Passed,
+}
+
+impl Default for Mark {
+    fn default() -> Self {
+        Self::Part(0)
+    }
+}
+
+impl EventScanner {
+    pub(crate) fn read(&mut self, data: &[u8]) {
+        data.iter().for_each(|byte| self.step(*byte));
+    }
+
+    /// Whether a client would read what comes next as an event by itself.
+    pub(crate) fn is_between_events(&self) -> bool {
+        self.line == Line::Empty && !self.in_event && matches!(self.mark, Mark::Part(0) | Mark::Passed)
+    }
+
+    /// Where an event with an error begins that these bytes end with, as [`event`] writes it.
+    pub(crate) fn last_error(mut self, data: &[u8]) -> Option<usize> {
+        let at = data.windows(ERROR.len()).rposition(|part| part == ERROR)?;
+        self.read(&data[..at]);
+        self.is_between_events().then_some(at)
+    }
+
+    fn step(&mut self, byte: u8) {
+        if let Mark::Part(read) = self.mark {
+            return self.step_of_mark(byte, read);
+        }
+        match byte {
+            b'\n' if self.after_cr => self.after_cr = false,
+            b'\n' | b'\r' => {
+                self.in_event = match self.line {
+                    Line::Empty => false,
+                    Line::Comment => self.in_event,
+                    Line::Field => true,
+                };
+                (self.line, self.after_cr) = (Line::Empty, byte == b'\r');
+            }
+            _ => {
+                self.after_cr = false;
+                if self.line == Line::Empty {
+                    self.line = if byte == b':' { Line::Comment } else { Line::Field };
+                }
+            }
+        }
+    }
+
+    fn step_of_mark(&mut self, byte: u8, read: u8) {
+        if byte == BYTE_ORDER_MARK[usize::from(read)] {
+            self.mark = if read == 2 { Mark::Passed } else { Mark::Part(read + 1) };
+            return;
+        }
+        self.mark = Mark::Passed;
+        // Half a mark is the beginning of a name.
+        if read > 0 {
+            self.line = Line::Field;
+        }
+        self.step(byte);
+    }
+}
+
+/// An event with this name, where it has one, and these data, which are JSON: it has line ends between its tokens alone.
+pub(crate) fn event(name: Option<&str>, json: &[u8]) -> Vec<u8> {
+    let mut event = Vec::with_capacity(json.len() + 32);
+    if let Some(name) = name {
+        event.extend([b"event: ", name.as_bytes(), b"\n"].concat());
+    }
+    event.extend(b"data: ");
+    event.extend(json.iter().map(|byte| if matches!(byte, b'\n' | b'\r') { b' ' } else { *byte }));
+    event.extend(b"\n\n");
+    event
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn scanned<'a>(pieces: impl IntoIterator<Item = &'a [u8]>) -> bool {
+        let mut scanner = EventScanner::default();
+        pieces.into_iter().for_each(|piece| scanner.read(piece));
+        scanner.is_between_events()
+    }
+
+    #[test]
+    fn f6_between_two_events() {
+        for (stream, between) in [
+            (&b""[..], true),
+            (b"data: 1\n\n", true),
+            (b"data: 1\r\r", true),
+            (b"data: 1\r\n\r\n", true),
+            (b"data: 1\r\n\r", true),
+            (b"data: 1\n\r\n", true),
+            (b"data: 1\r\n", false),
+            (b"data: 1\r", false),
+            (b"data: 1\n", false),
+            (b"data: 1", false),
+            (b"d", false),
+            (b"\n", true),
+            (b"data: 1\n\ndata: 2", false),
+            (b"data: 1\n\n\r\n\n", true),
+            // A comment is no part of an event, whole or not at all.
+            (b": ping\n", true),
+            (b": ping\n\n", true),
+            (b": ping", false),
+            (b"data: 1\n: ping\n", false),
+            (b"data: 1\n\n: ping\r\n", true),
+            (b"\xEF\xBB\xBF", true),
+            (b"\xEF\xBB\xBF: ping\n", true),
+            (b"\xEF\xBB\xBFdata: 1\n\n", true),
+            (b"\xEF\xBB", false),
+            (b"\xEF\xBB\n", false),
+            (b"\xEF\xBB\xBF\xEF\xBB\xBF\n", false),
+            (b"\n\xEF\xBB\xBF\n", false),
+        ] {
+            assert_eq!(scanned([stream]), between, "{:?}", String::from_utf8_lossy(stream));
+        }
+    }
+
+    /// As a client reads it: whether an event that follows is read as it is.
+    fn model(stream: &[u8]) -> bool {
+        let read = |stream: &[u8]| {
+            let stream = stream.strip_prefix(&BYTE_ORDER_MARK).unwrap_or(stream);
+            let text = stream.iter().map(|byte| char::from(*byte)).collect::<String>();
+            let text = text.replace("\r\n", "\n").replace('\r', "\n");
+            let lines = text.split('\n').filter(|line| !line.starts_with(':')).map(str::to_owned);
+            lines.collect::<Vec<_>>()
+        };
+        let probe = ["event: probe", "data: x", "", ""];
+        let lines = read(&[stream, probe.join("\n").as_bytes()].concat());
+        let before = lines.strip_suffix(&probe.map(str::to_owned));
+        before.is_some_and(|before| before.last().is_none_or(String::is_empty))
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(4000))]
+
+        #[test]
+        fn f6_the_place_is_that_of_a_naive_model_however_it_is_cut(
+            pieces in prop::collection::vec(
+                prop::collection::vec(
+                    prop::sample::select(vec![
+                        &b"\n"[..], b"\r", b"\r\n", b":", b"d", b"data: 1", b"\n\n", b"\xEF", b"\xBB", b"\xBF", b"\xEF\xBB\xBF",
+                    ]),
+                    0..4,
+                ).prop_map(|parts| parts.concat()),
+                0..6,
+            ),
+        ) {
+            let whole = pieces.concat();
+            let between = scanned(pieces.iter().map(Vec::as_slice));
+            prop_assert_eq!(between, model(&whole), "{:?}", whole);
+            prop_assert_eq!(between, scanned(whole.chunks(1)));
+        }
+    }
+
+    #[test]
+    fn e7_the_last_error_begins_an_event() {
+        for (stream, data, at) in [
+            (&b""[..], &b"event: error\ndata: {}\n\n"[..], Some(0)),
+            (b"data: 1\n\n", b"event: error\ndata: {}\n\n", Some(0)),
+            (b"data: 1\n", b"event: error\ndata: {}\n\n", None),
+            (b"data: 1\n", b"\nevent: error\ndata: {}\n\n", Some(1)),
+            (b"", b"event: error\ndata: {}\n\nevent: error\ndata: {}\n\n", Some(23)),
+            (b"", b"data: event: error\ndata: {}\n\n", None),
+            (b"", b"event: error\n", None),
+        ] {
+            let mut scanner = EventScanner::default();
+            scanner.read(stream);
+            assert_eq!(scanner.last_error(data), at, "{}", String::from_utf8_lossy(data));
+        }
+    }
+
+    #[test]
+    fn f6_an_event_is_two_lines_and_an_empty_one() {
+        assert_eq!(event(Some("error"), b"{\"a\":\r\n1}"), b"event: error\ndata: {\"a\":  1}\n\n");
+        assert_eq!(event(None, b"{}"), b"data: {}\n\n");
+    }
+}

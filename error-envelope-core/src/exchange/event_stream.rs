@@ -1,0 +1,129 @@
+//! Event streams that end with an event where they break off (rule F6).
+
+use std::error::Error;
+
+use bytes::Bytes;
+use http::header::{CONTENT_ENCODING, CONTENT_LENGTH};
+use http::{StatusCode, response};
+
+use super::{BodyContext, BodyFacts, BodyFailure, BoxError, Event, EventFields, Exchange, Failure, FinalFrame, Origin};
+use crate::code::ErrorCode;
+use crate::dialect;
+use crate::dialect::event_stream::{EVENT_STREAM, EventScanner};
+use crate::fault::Fault;
+use crate::policy::{EventStreams, Mode};
+
+/// An event stream on a route that ends one which breaks off with an event.
+///
+/// An adapter shows it what passes, and where it breaks off sends what [`EventStream::failed`] returns.
+#[derive(Debug)]
+pub struct EventStream {
+    exchange: Exchange,
+    scanner: EventScanner,
+    /// Trailers have passed: nothing follows them.
+    ended: bool,
+}
+
+impl EventStream {
+    /// The ids that gave way (I2, I3): to be logged with the head, unless that has an event of its own.
+    #[must_use]
+    pub fn notes(&self) -> Option<Box<EventFields>> {
+        self.exchange.aside.as_ref()?.notes.clone()
+    }
+
+    pub(super) fn preserved(&self, status: StatusCode) -> Event {
+        self.exchange.event_of(Origin::Inner).preserved(status)
+    }
+
+    /// Some of the body passes, or what it returns in its place: where it has the last event of a layer inside, that one's id
+    /// gives way (E7).
+    #[must_use]
+    pub fn response_data(&mut self, data: &[u8]) -> Option<Bytes> {
+        let readdressed = self.readdressed(data);
+        self.scanner.read(data);
+        readdressed
+    }
+
+    fn readdressed(&self, data: &[u8]) -> Option<Bytes> {
+        let (theirs, ours) = self.exchange.ids_of_layers()?;
+        let event = self.scanner.last_error(data)?;
+        let id = data[event..].windows(theirs.len()).position(|part| part == theirs.as_bytes())? + event;
+        let mut data = data.to_vec();
+        data[id..id + ours.len()].copy_from_slice(ours.as_bytes());
+        Some(data.into())
+    }
+
+    /// The trailers of the body pass.
+    pub fn response_trailers(&mut self) {
+        self.ended = true;
+    }
+
+    /// What an error of the body is (F1).
+    ///
+    /// # Panics
+    ///
+    /// If the classifier does, or the error's `source`.
+    pub fn failure_of(&self, error: &(dyn Error + 'static)) -> Failure {
+        self.exchange.failure_of(error)
+    }
+
+    /// The body broke off with `cause`: between two events the last frame is one that says so.
+    pub fn failed(self, failure: Failure, cause: BoxError) -> BodyFailure {
+        let origin = if failure.origin == Origin::Panic { Origin::Panic } else { Origin::Error };
+        if self.ended || !self.scanner.is_between_events() {
+            return BodyFailure { last: FinalFrame::BrokenOff, event: self.into_tail().broke_off(origin, cause) };
+        }
+        let fault = Fault::new(code_of(&failure));
+        let last = self.exchange.writer().event(&fault);
+        let event = self.into_tail().broke_off(origin, cause);
+        BodyFailure { last: FinalFrame::Data(last.into()), event: Event { code: Some(fault.code().clone()), ..event } }
+    }
+
+    /// The upstream broke the body off, for an adapter that has no error of its own for that.
+    pub fn upstream_failed(self, cause: BoxError) -> BodyFailure {
+        self.failed(Failure::new(Fault::new(ErrorCode::OTHER), Origin::Error), cause)
+    }
+
+    /// What outlives the stream: enough to log a body whose drop panics.
+    pub fn into_tail(self) -> BodyContext {
+        self.exchange.passed_unread().0
+    }
+}
+
+/// The upstream's failure, or the process's own: a client can do no more with the others of F1.
+fn code_of(failure: &Failure) -> ErrorCode {
+    let code = failure.fault.code();
+    let is_upstreams = [ErrorCode::OTHER, ErrorCode::GATEWAY_TIMEOUT].contains(code);
+    if is_upstreams { ErrorCode::OTHER } else { ErrorCode::INTERNAL_ERROR }
+}
+
+impl Exchange {
+    /// Whether the route asks for an event where this response breaks off, and its body can have one.
+    #[inline(always)]
+    pub(super) fn appends_error(&self, head: &response::Parts, body: impl FnOnce() -> BodyFacts) -> bool {
+        self.settings.event_streams == EventStreams::AppendError && self.may_append(head, body())
+    }
+
+    fn may_append(&self, head: &response::Parts, body: BodyFacts) -> bool {
+        let headers = &head.headers;
+        let is_stream = || dialect::essence(headers).is_some_and(|it| it.eq_ignore_ascii_case(EVENT_STREAM.as_bytes()));
+        // To say how long a body is, is to say that no event follows it.
+        let has_length = || headers.contains_key(CONTENT_LENGTH) || body.upper == Some(body.lower);
+        let is_bodiless = matches!(head.status, StatusCode::SWITCHING_PROTOCOLS | StatusCode::NO_CONTENT)
+            || matches!(head.status, StatusCode::RESET_CONTENT | StatusCode::NOT_MODIFIED)
+            || self.request.is_head()
+            || body.ended;
+        self.settings.mode != Mode::Observe
+            && self.request.rpc.is_none()
+            && !is_bodiless
+            && is_stream()
+            && !has_length()
+            && !headers.contains_key(CONTENT_ENCODING)
+    }
+
+    pub(super) fn into_event_stream(mut self, head: &mut response::Parts) -> Box<EventStream> {
+        self.expose(&mut head.headers);
+        self.identify_response(&mut head.headers);
+        Box::new(EventStream { exchange: self, scanner: EventScanner::default(), ended: false })
+    }
+}

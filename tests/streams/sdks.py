@@ -1,0 +1,113 @@
+"""OpenAI's and Anthropic's own clients, over a stream that breaks off behind the gateway: their own errors come (F6).
+
+    sdks.py GATEWAY_COMMAND POLICY
+"""
+
+import json
+import re
+import socket
+import subprocess
+import sys
+import threading
+import unittest
+
+import anthropic
+import openai
+
+CHUNK = {
+    "id": "c", "object": "chat.completion.chunk", "created": 1, "model": "m",
+    "choices": [{"index": 0, "delta": {"content": "Once upon"}, "finish_reason": None}],
+}
+START = {
+    "type": "message_start",
+    "message": {
+        "id": "m", "type": "message", "role": "assistant", "model": "m", "content": [],
+        "stop_reason": None, "stop_sequence": None, "usage": {"input_tokens": 1, "output_tokens": 1},
+    },
+}
+EVENTS = {
+    "/chat/completions": f"data: {json.dumps(CHUNK)}\n\n",
+    "/messages": f"event: message_start\ndata: {json.dumps(START)}\n\n",
+}
+
+
+def break_off(connection):
+    """Answers with one event, and closes within the body."""
+    with connection:
+        request = b""
+        while b"\r\n\r\n" not in request:
+            request += connection.recv(65536)
+        head, body = request.split(b"\r\n\r\n", 1)
+        left = int(re.search(rb"(?i)content-length: (\d+)", head)[1]) - len(body)
+        while left > 0:
+            left -= len(connection.recv(65536))
+        path = head.split(b" ")[1].decode()
+        event = next(event for end, event in EVENTS.items() if path.endswith(end)).encode()
+        connection.sendall(
+            b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n"
+            + b"%x\r\n%b\r\n" % (len(event), event)
+        )
+
+
+def upstream():
+    listener = socket.create_server(("127.0.0.1", 0))
+
+    def serve():
+        while True:
+            threading.Thread(target=break_off, args=(listener.accept()[0],), daemon=True).start()
+
+    threading.Thread(target=serve, daemon=True).start()
+    return listener.getsockname()[1]
+
+
+class Broken(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        command, policy = ARGUMENTS
+        cls.gateway = subprocess.Popen(
+            [command, "gateway", "--listen", "127.0.0.1:0", "--upstream", f"http://127.0.0.1:{upstream()}", "--policy", policy],
+            stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
+        )
+        cls.url = next(line.split()[-1] for line in cls.gateway.stdout if line.startswith("listening on "))
+
+    @classmethod
+    def tearDownClass(cls):
+        cls.gateway.terminate()
+        cls.gateway.wait()
+        cls.gateway.stdout.close()
+
+    def stories(self, path, read):
+        with openai.OpenAI(base_url=self.url + path, api_key="k", max_retries=0) as client:
+            stream = client.chat.completions.create(model="m", messages=[{"role": "user", "content": "?"}], stream=True)
+            for chunk in stream:
+                read.append(chunk.choices[0].delta.content)
+
+    def test_openai_raises_its_own_error(self):
+        read = []
+        with self.assertRaises(openai.APIError) as raised:
+            self.stories("/v1", read)
+        self.assertEqual(read, ["Once upon"])
+        self.assertEqual((raised.exception.code, raised.exception.type), ("other", "server_error"))
+
+    def test_without_the_key_openai_s_client_knows_a_broken_connection_alone(self):
+        read = []
+        with self.assertRaises(Exception) as raised:
+            self.stories("/broken", read)
+        self.assertEqual((read, getattr(raised.exception, "code", None)), (["Once upon"], None))
+
+    def test_anthropic_raises_its_own_error(self):
+        read = []
+        with anthropic.Anthropic(base_url=self.url, api_key="k", max_retries=0) as client:
+            stream = client.messages.create(model="m", max_tokens=9, messages=[{"role": "user", "content": "?"}], stream=True)
+            with self.assertRaises(anthropic.APIStatusError) as raised:
+                for event in stream:
+                    read.append(event.type)
+        self.assertEqual(read, ["message_start"])
+        body = raised.exception.body
+        self.assertEqual((body["type"], body["error"]["type"]), ("error", "api_error"))
+        self.assertEqual(body["request_id"], raised.exception.response.headers["x-request-id"])
+
+
+if __name__ == "__main__":
+    ARGUMENTS = sys.argv[1:3]
+    unittest.main(argv=sys.argv[:1], verbosity=2)
