@@ -4,6 +4,7 @@ use http::header::X_CONTENT_TYPE_OPTIONS;
 use http::{HeaderMap, StatusCode};
 
 use super::decided::{self, DecidedBy};
+use super::explanation::{Explanation, record};
 use super::inner::{Inner, PolicyView, RequestContext, X_REQUEST_ID, code_of_status, is_own, of_header};
 use super::rule::{self, Rule};
 use crate::code::ErrorCode;
@@ -26,12 +27,17 @@ pub(super) fn decide<'k>(
     inner: &Inner<'_, '_>,
     asked: &RequestContext<'_>,
     known: &PolicyView<'k>,
+    mut explanation: Option<&mut Explanation>,
 ) -> (ErrorCode, CodeSource<'k>) {
-    if let Some(decided) = foreign.and_then(|it| of_layer(it, inner, known)) {
-        return decided;
+    if let Some(foreign) = foreign {
+        record(&mut explanation, |it| it.note_body(foreign, inner.status));
+        if let Some(decided) = of_layer(foreign, inner, known) {
+            record(&mut explanation, |it| it.header = Some(decided.0.as_str().to_owned()));
+            return decided;
+        }
     }
     let said = foreign.map(|it| &it.said);
-    if let Some((at, rule)) = rule_of(said, inner, asked, known) {
+    if let Some((at, rule)) = rule_of(said, inner, asked, known, explanation) {
         return (rule.to().clone(), CodeSource::Rule(at, rule));
     }
     if let Some(code) = said.and_then(|said| said.names().find_map(|name| known.codes.find(name))) {
@@ -99,7 +105,7 @@ pub(super) fn lists_issues(said: Option<&ParsedError<'_>>, status: StatusCode) -
 }
 
 /// The code of a layer inside that wrote the client's own dialect (E7).
-pub(super) fn of_layer<'k>(
+fn of_layer<'k>(
     foreign: &Foreign<'_>,
     inner: &Inner<'_, '_>,
     known: &PolicyView<'_>,
@@ -137,6 +143,7 @@ fn rule_of<'k>(
     inner: &Inner<'_, '_>,
     asked: &RequestContext<'_>,
     known: &PolicyView<'k>,
+    mut explanation: Option<&mut Explanation>,
 ) -> Option<(usize, &'k Rule)> {
     if known.rules.is_empty() {
         return None;
@@ -149,7 +156,11 @@ fn rule_of<'k>(
         path: asked.path,
         method: asked.method,
     };
-    let fit = |code| rule::first_fit(known.rules, &said_as(code));
+    let mut fit = |code| {
+        rule::first_fit(known.rules, &said_as(code), |at, unmet| {
+            record(&mut explanation, |it| it.note_rule(at, unmet));
+        })
+    };
     match said {
         Some(said) if said.wider.is_some() => said.names().find_map(|name| fit(Some(name))),
         _ => fit(said.and_then(|said| said.code.as_deref())),

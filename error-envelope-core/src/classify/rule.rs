@@ -189,10 +189,19 @@ pub(crate) struct ErrorFacts<'a> {
     pub(crate) method: &'a Method,
 }
 
-/// The first rule that fits, and which one it is.
-pub(crate) fn first_fit<'r>(rules: &'r [Arc<Rule>], said: &ErrorFacts<'_>) -> Option<(usize, &'r Rule)> {
+/// The first rule that fits, and which one it is. `note` gets each rule that was tried, with the key of the first condition
+/// that does not hold.
+pub(crate) fn first_fit<'r>(
+    rules: &'r [Arc<Rule>],
+    said: &ErrorFacts<'_>,
+    mut note: impl FnMut(usize, Option<&'static str>),
+) -> Option<(usize, &'r Rule)> {
     let target = RequestTarget::new(said.method, said.path);
-    rules.iter().map(|rule| &**rule).enumerate().find(|(_, rule)| rule.fits(said) && rule.holds_on(&target))
+    rules.iter().map(|rule| &**rule).enumerate().find(|(at, rule)| {
+        let unmet = rule.unmet(said, &target);
+        note(*at, unmet);
+        unmet.is_none()
+    })
 }
 
 /// The rules that lead to `code` and are not bound to another route: read backwards, they say how it leaves (R12).
@@ -272,20 +281,9 @@ impl Rule {
         self.route.as_ref().is_none_or(|route| target.is_on(route))
     }
 
-    /// Whether all its conditions but the route hold.
-    fn fits(&self, said: &ErrorFacts<'_>) -> bool {
-        self.unmet(said).is_none()
-    }
-
     /// The key of the first condition that does not hold, the route's last.
-    pub(crate) fn misses(&self, said: &ErrorFacts<'_>) -> Option<&'static str> {
-        let target = RequestTarget::new(said.method, said.path);
-        self.unmet(said).or_else(|| (!self.holds_on(&target)).then_some("route"))
-    }
-
-    /// The same without the route.
     #[inline]
-    fn unmet(&self, said: &ErrorFacts<'_>) -> Option<&'static str> {
+    fn unmet(&self, said: &ErrorFacts<'_>, target: &RequestTarget<'_>) -> Option<&'static str> {
         let other_type = |own: &str| !said.media_type.is_some_and(|its| its.eq_ignore_ascii_case(own));
         if self.status.is_some_and(|status| status != said.status) {
             Some("status")
@@ -293,9 +291,10 @@ impl Rule {
             Some("code")
         } else if self.content_type.as_deref().is_some_and(other_type) {
             Some("content_type")
+        } else if let Some(text) = self.text.as_ref().filter(|text| !text.fits(said.message)) {
+            Some(text.key())
         } else {
-            let text = self.text.as_ref()?;
-            if said.message.is_some_and(|message| text.fits(message.trim())) { None } else { Some(text.key()) }
+            (!self.holds_on(target)).then_some("route")
         }
     }
 }
@@ -308,7 +307,8 @@ impl Text {
         }
     }
 
-    fn fits(&self, message: &str) -> bool {
+    fn fits(&self, message: Option<&str>) -> bool {
+        let Some(message) = message.map(str::trim) else { return false };
         match self {
             Self::Exact(text) => text == message,
             Self::Pattern(pattern) => pattern.is_in(message),

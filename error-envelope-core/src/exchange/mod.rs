@@ -61,7 +61,7 @@ pub use self::reads::{is_read, is_removed};
 pub use self::rpc_response::RpcResponse;
 pub use self::state::{Exchange, PendingPeek, PendingVerification};
 pub use crate::classify::decided::DecidedBy;
-pub use crate::classify::explanation::Explanation;
+pub use crate::classify::Explanation;
 pub use crate::classify::failure::{CauseKind, Recognised, Recogniser};
 pub use crate::dialect::Shape;
 pub use crate::fields::is_same_to_cgi;

@@ -1,7 +1,7 @@
 //! Which headers of a request matter: for an adapter that copies heads which lie elsewhere.
 
 use crate::fields::{Lengths, is_same_to_cgi};
-use crate::guard::method::is_override;
+use crate::guard::method::{OVERRIDE_LENGTHS, is_override};
 
 /// Whether a request header of this name, in lower case, is read whatever the policy says: for its route (G0), its id
 /// (I2), its guards (G1–G4), its protocol (section P), or its answer (R11, G5). A policy may [name
@@ -14,22 +14,63 @@ use crate::guard::method::is_override;
 /// ```
 #[must_use]
 pub fn is_read(name: &[u8]) -> bool {
-    match name.len() {
-        2 => name == b"te",
-        4 => name == b"host",
-        6 => matches!(name, b"accept" | b"expect" | b"origin"),
-        7 => name == b"upgrade",
-        9 => name == b"x-api-key",
-        10 => name == b"connection",
-        12 => matches!(name, b"content-type" | b"x-request-id" | b"grpc-timeout"),
-        13 if name == b"authorization" => true,
-        14 => name == b"content-length",
-        17 if name == b"transfer-encoding" => true,
-        18 => name == b"connect-timeout-ms",
-        24 => name == b"connect-protocol-version",
-        29 => name == b"access-control-request-method",
-        // What names another method, in any spelling that CGI takes for it (G0).
-        _ => str::from_utf8(name).is_ok_and(is_override),
+    matches!(HeaderUse::of_name(name), Some(kind) if kind != HeaderUse::Removed)
+}
+
+/// What a request header is for, whatever the policy says.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum HeaderUse {
+    Accept,
+    /// A header that RPC calls alone have.
+    Call,
+    ContentLength,
+    ContentType,
+    Credentials,
+    Expect,
+    Id,
+    /// It is looked up where it matters, which few requests get to.
+    LookedUp,
+    /// It names another method, in any spelling that CGI takes for it (G0).
+    MethodOverride,
+    /// It is [removed](is_removed).
+    Removed,
+    Te,
+    TransferEncoding,
+    Upgrade,
+}
+
+impl HeaderUse {
+    /// By the length of a name first: most headers are none of these.
+    #[inline(always)]
+    pub(super) fn of_name(name: &[u8]) -> Option<Self> {
+        Some(match name.len() {
+            2 if name == b"te" => Self::Te,
+            4 if name == b"host" => Self::LookedUp,
+            6 if name == b"accept" => Self::Accept,
+            6 if name == b"expect" => Self::Expect,
+            6 if name == b"origin" => Self::LookedUp,
+            7 if name == b"upgrade" => Self::Upgrade,
+            9 if name == b"x-api-key" => Self::Credentials,
+            10 if name == b"connection" => Self::LookedUp,
+            12 if name == b"content-type" => Self::ContentType,
+            12 if name == b"x-request-id" => Self::Id,
+            12 if name == b"grpc-timeout" => Self::Call,
+            13 if name == b"authorization" => Self::Credentials,
+            14 if name == b"content-length" => Self::ContentLength,
+            17 if name == b"transfer-encoding" => Self::TransferEncoding,
+            18 if name == b"connect-timeout-ms" => Self::Call,
+            24 if name == b"connect-protocol-version" => Self::Call,
+            29 if name == b"access-control-request-method" => Self::LookedUp,
+            length if MISLEADING_LENGTHS.may_have(length) => return Self::of_misleading(name),
+            _ => return None,
+        })
+    }
+
+    /// What a service would take for another method, or for the layer's own word.
+    #[inline(never)]
+    fn of_misleading(name: &[u8]) -> Option<Self> {
+        let name = str::from_utf8(name).ok()?;
+        if is_override(name) { Some(Self::MethodOverride) } else { is_removed(name).then_some(Self::Removed) }
     }
 }
 
@@ -54,7 +95,9 @@ const ID: &str = "x-request-id";
 /// What gunicorn takes for the path.
 const PATHS: [&str; 2] = ["script_name", "path_info"];
 
-pub(super) const REMOVED_LENGTHS: Lengths = Lengths::from_names(&[ID]).or(Lengths::from_names(&PATHS));
+const REMOVED_LENGTHS: Lengths = Lengths::from_names(&[ID]).or(Lengths::from_names(&PATHS));
+
+const MISLEADING_LENGTHS: Lengths = REMOVED_LENGTHS.or(OVERRIDE_LENGTHS);
 
 #[cfg(test)]
 mod tests {
