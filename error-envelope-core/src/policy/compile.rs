@@ -12,6 +12,7 @@ use http::HeaderName;
 use self::lists::{Lists, Named};
 use super::error::{Problem, Problems, TablePath};
 use super::faults::PolicyFaults;
+use super::inheritance::{around, inherited};
 use super::keys::PartialSettings;
 use super::matcher::{Clash, Matcher};
 use super::scope::{PolicyPart, Scope, ScopeMatcher, Scopes};
@@ -116,12 +117,10 @@ fn compile_part(
 /// Gives each part what it has from those around it: rules after its own, and the settings where no route says any.
 fn settle(mut parts: Vec<CompiledScope>) -> Box<[CompiledScope]> {
     let settled = |at: usize| {
-        let mut said = PartialSettings::default();
         let chain = || around(&parts, at).map(|part| &parts[part]);
-        chain().for_each(|part| said.inherit(&part.default_keys));
         let rules: Box<[Arc<Rule>]> = chain().flat_map(|part| part.rules.iter().cloned()).collect();
         let outward = chain().flat_map(|part| part.outward.iter().cloned()).collect();
-        (said.settled(u32::try_from(at).unwrap_or(0), None), rules, outward)
+        (inherited(&parts, &[], at, &[]), rules, outward)
     };
     let settled: Vec<_> = (0..parts.len()).map(settled).collect();
     for (part, (defaults, rules, outward)) in parts.iter_mut().zip(settled) {
@@ -129,11 +128,6 @@ fn settle(mut parts: Vec<CompiledScope>) -> Box<[CompiledScope]> {
         (part.defaults, part.rules, part.outward) = (defaults, rules, outward);
     }
     parts.into()
-}
-
-/// A part, and those around it, the narrowest first.
-fn around(parts: &[CompiledScope], at: usize) -> impl Iterator<Item = usize> {
-    std::iter::successors(Some(at), |at| parts[*at].parent)
 }
 
 /// What the scopes cover. One with a mistake covers everything, so that all inside it is judged.

@@ -6,12 +6,11 @@ use http::Method;
 use http::request::Parts;
 
 use super::choice::{LetterCase, Paths};
-use super::compile::lists::Index;
 use super::faults::PolicyFaults;
 use super::host::{self, Hosts};
-use super::keys::{PartialSettings, Settings};
+use super::keys::Settings;
 use super::precomputed::{self, MatchedRoutes, PrecomputedRoute};
-use super::{CompiledScope, Policy};
+use super::{CompiledScope, Policy, inheritance};
 use crate::dialect::Dialect;
 use crate::guard::method;
 use crate::guard::pattern::Pattern;
@@ -290,10 +289,12 @@ impl Policy {
         usual(route).zip(usual(other)).is_some_and(|(one, other)| differ(one, other))
     }
 
-    /// The routes that match in this letter case, the most specific of the narrowest part first.
+    /// The narrowest part that a path is in, in this letter case, and the routes that match: the most specific of the narrowest
+    /// part first.
     #[cfg(feature = "policy-file")]
-    pub(super) fn routes_of(&self, method: &Method, host: &str, path: &[u8]) -> Vec<usize> {
-        self.routes_in(self.scopes.narrowest(host, path), method, path)
+    pub(super) fn routes_of(&self, method: &Method, host: &str, path: &[u8]) -> (usize, Vec<usize>) {
+        let narrowest = self.scopes.narrowest(host, path);
+        (narrowest, self.routes_in(narrowest, method, path))
     }
 
     fn routes_in(&self, narrowest: usize, method: &Method, path: &[u8]) -> Vec<usize> {
@@ -307,21 +308,14 @@ impl Policy {
         self.around(narrowest).for_each(|part| part.matcher.each_match(method, path, visit));
     }
 
-    /// Key by key: what the more specific routes do not say comes from the wider ones.
     fn inherited(&self, narrowest: usize, routes: &[usize]) -> Settings {
-        let mut said = PartialSettings::default();
-        for part in self.around(narrowest) {
-            let own = routes.iter().filter(|route| part.matcher.pattern(**route).is_some());
-            own.for_each(|route| said.inherit(&self.said[*route]));
-            said.inherit(&part.default_keys);
-        }
-        said.settled(u32::try_from(narrowest).unwrap_or(0), routes.first().copied().and_then(Index::new))
+        inheritance::inherited(&self.parts, &self.said, narrowest, routes)
     }
 
     /// A part, and those around it.
+    #[inline]
     fn around(&self, part: usize) -> impl Iterator<Item = &CompiledScope> {
-        let parent = |part: &&CompiledScope| self.parts.get(part.parent?);
-        std::iter::successors(self.parts.get(part), parent)
+        inheritance::around(&self.parts, part).map(|part| &self.parts[part])
     }
 
     /// Works out once what holds for the usual requests of each route.

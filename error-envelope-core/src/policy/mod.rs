@@ -24,6 +24,7 @@ mod faults;
 mod file;
 mod guards;
 mod host;
+mod inheritance;
 mod keys;
 #[cfg(feature = "policy-file")]
 mod lint;
