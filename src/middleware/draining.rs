@@ -78,8 +78,7 @@ impl<B> Draining<B> {
 
 impl<B> Draining<B>
 where
-    B: Body,
-    B::Error: Into<BoxError>,
+    B: Body<Error: Into<BoxError>>,
 {
     /// Reads and drops what has come already; whether nothing is left to do.
     pub(super) fn drain_at_once(self: Pin<&mut Self>, cx: &mut Context<'_>) -> bool {

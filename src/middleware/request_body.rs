@@ -48,8 +48,7 @@ impl<B> RequestBody<B> {
 
 impl<B> Body for RequestBody<B>
 where
-    B: Body,
-    B::Error: Into<BoxError>,
+    B: Body<Error: Into<BoxError>>,
 {
     type Data = Bytes;
     type Error = BoxError;
@@ -152,8 +151,7 @@ fn look(
 /// Reads and drops what is left of a body over its limit; whether its end was reached.
 fn poll_drained<B>(budget: &mut Budget, mut body: Pin<&mut B>, cx: &mut Context<'_>) -> Poll<bool>
 where
-    B: Body,
-    B::Error: Into<BoxError>,
+    B: Body<Error: Into<BoxError>>,
 {
     loop {
         match ready!(budget.poll_frame(cx, |cx| poll_bytes(body.as_mut(), cx))) {
@@ -167,8 +165,7 @@ where
 /// A body's next frame as `Bytes`, which framing can be read from; its panic is an error (F2).
 pub(super) fn poll_bytes<B>(body: Pin<&mut B>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BoxError>>>
 where
-    B: Body,
-    B::Error: Into<BoxError>,
+    B: Body<Error: Into<BoxError>>,
 {
     let polled = catch(|| {
         body.poll_frame(cx).map(|frame| {
