@@ -80,13 +80,12 @@ impl Counters {
         }?;
         let mut kinds = locked(&self.kinds);
         let is = |kind: &&Arc<Kind>| kind.counter == counter && key.labels().map(|it| it.value()).eq(&kind.labels);
-        if let Some(kind) = kinds.iter().find(is) {
-            return Some(kind.clone());
-        }
-        let labels = key.labels().map(|label| label.value().to_owned()).collect();
-        let kind = Arc::new(Kind { counter, labels, count: AtomicU64::new(0) });
-        kinds.push(kind.clone());
-        Some(kind)
+        Some(kinds.iter().find(is).cloned().unwrap_or_else(|| {
+            let labels = key.labels().map(|label| label.value().to_owned()).collect();
+            let kind = Arc::new(Kind { counter, labels, count: AtomicU64::new(0) });
+            kinds.push(kind.clone());
+            kind
+        }))
     }
 
     /// In time Envoy's main thread will ask for what was counted.

@@ -81,43 +81,45 @@ where
         let (mut head, body) = response.into_parts();
         let (id, may_restore) = (exchange.request_id(), exchange.may_restore());
         let deadline = || around.and_then(|around| around.deadline);
-        let body = match exchange.response_head(&mut head, || facts(&body)) {
+        // Each arm builds its reply: a body that is moved out of the match first costs nearly every response a copy.
+        Poll::Ready(match exchange.response_head(&mut head, || facts(&body)) {
             ResponsePlan::Pass(tail, notes) => {
                 runtime::log_notes(id, notes);
-                ResponseBody::pass(body, tail)
+                Response::from_parts(head, ResponseBody::pass(body, tail))
             }
             ResponsePlan::Rewrite(mut written) => {
                 let _ = catch(|| drop(body));
                 runtime::log_event(&mut written.event);
-                ResponseBody::reply(written.body)
+                Response::from_parts(head, ResponseBody::reply(written.body))
             }
             ResponsePlan::Keep(tail, mut event) => {
                 runtime::log_event(&mut *event);
-                ResponseBody::pass(body, tail)
+                Response::from_parts(head, ResponseBody::pass(body, tail))
             }
             ResponsePlan::Strip(tail, notes) => {
                 runtime::log_notes(id, notes);
-                strip(head.status, body, tail)
+                let body = strip(head.status, body, tail);
+                Response::from_parts(head, body)
             }
             ResponsePlan::Replace(answered) => {
                 let _ = catch(|| drop(body));
                 let _ = catch(|| drop(head));
-                return Poll::Ready(reply_of(*answered));
+                reply_of(*answered)
             }
             ResponsePlan::Tee(tail, observed, max_bytes, timeout) => {
                 let size = catch(|| body.size_hint()).unwrap_or_default();
-                ResponseBody::tee(body, tail, Tee::new(observed, max_bytes, timeout, size))
+                let tee = Tee::new(observed, max_bytes, timeout, size);
+                Response::from_parts(head, ResponseBody::tee(body, tail, tee))
             }
             ResponsePlan::Watch(watch) => {
                 runtime::log_notes(id, watch.notes());
-                ResponseBody::watch(body, RpcBody::new(watch, deadline()))
+                Response::from_parts(head, ResponseBody::watch(body, RpcBody::new(watch, deadline())))
             }
             ResponsePlan::Collect(exchange, max_bytes, timeout) => {
                 let job = CollectJob::new(exchange, head, max_bytes, timeout, deadline());
                 return self.collect(job, body, may_restore, cx);
             }
-        };
-        Poll::Ready(Response::from_parts(head, body))
+        })
     }
 
     /// Reads an error's body, which stays where it is if what is left of it may be sent.

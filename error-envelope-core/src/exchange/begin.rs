@@ -83,7 +83,7 @@ impl Exchange {
         let alone = settings.guards_bodies_alone() && head.method != Method::OPTIONS;
         let checked = alone.then(|| {
             let (routes, observing) = (std::iter::once(settings), std::iter::empty());
-            request::check_body(policy, routes, observing, limit, &asked, media_type, &mut observed)
+            request::check_body(policy, routes, observing, limit, &asked, || media_type, &mut observed)
         });
         match checked {
             Some(Ok(None)) => {}

@@ -1,7 +1,7 @@
 //! Our answers on their way out, and what is dropped of a request so that its client can read them (G5).
 
 use bytes::Bytes;
-use error_envelope_core::exchange::{FinalFrame, LocalReply, RpcFailure, RpcResponse};
+use error_envelope_core::exchange::{DrainBudget, FinalFrame, LocalReply, RpcFailure, RpcResponse};
 use error_envelope_runtime as runtime;
 use http::header::{CONNECTION, CONTENT_LENGTH};
 use http::{HeaderValue, Response, Version, response};
@@ -16,7 +16,7 @@ impl Filter {
         self.stop_waiting();
         self.deadline.take();
         let linger = answered.linger;
-        self.tell_answered(stream, &mut answered);
+        log_reply(stream, &mut answered);
         // A stream of HTTP/2 ends by itself, and what is left of it is reset.
         let over_http1 = self.version.get() < Version::HTTP_2 && !self.request_ended.get();
         match linger.filter(|linger| over_http1 && linger.max_bytes > 0) {
@@ -26,22 +26,25 @@ impl Filter {
                 let deferred = Deferred { reply: answered.reply, left: linger.max_bytes };
                 self.leave(State::Deferred(Box::new(deferred)));
             }
-            Some(linger) => {
-                self.wait(stream, Wait::Linger, linger.timeout);
-                let (mut head, body) = answered.reply.into_parts();
-                // Without a body, too, Envoy waits with its close until the end.
-                self.frame(&mut head, &body);
-                self.leave(State::Lingering(Box::new(Lingering { body, left: linger.max_bytes })));
-                self.head_left.set(true);
-                send_head(stream, &head, false);
-            }
+            Some(linger) => self.send_head_first(stream, answered.reply, linger),
             None => self.send(stream, answered.reply),
         }
     }
 
-    pub(super) fn tell_answered(&self, stream: &Stream<'_>, answered: &mut LocalReply) {
-        note(stream, &answered.event);
-        runtime::log_reply(answered);
+    /// The body follows once what is left of the request is dropped. Without a body, too, Envoy waits with its close until then.
+    fn send_head_first(&self, stream: &Stream<'_>, reply: Response<Bytes>, linger: DrainBudget) {
+        self.wait(stream, Wait::Linger, linger.timeout);
+        let (mut head, body) = reply.into_parts();
+        self.frame(&mut head, &body);
+        self.leave(State::Lingering(Box::new(Lingering { body, left: linger.max_bytes })));
+        self.head_left.set(true);
+        send_head(stream, &head, false);
+    }
+
+    /// Logs a reply, and gives its head and its body.
+    pub(super) fn logged_parts(&self, stream: &Stream<'_>, mut answered: LocalReply) -> (response::Parts, Bytes) {
+        log_reply(stream, &mut answered);
+        answered.reply.into_parts()
     }
 
     /// Sends all of an answer. Nothing of the stream is to be touched behind it.
@@ -131,6 +134,11 @@ impl Filter {
             FinalFrame::BrokenOff => stream.reset("error_envelope_broken_off"),
         }
     }
+}
+
+fn log_reply(stream: &Stream<'_>, answered: &mut LocalReply) {
+    note(stream, &answered.event);
+    runtime::log_reply(answered);
 }
 
 /// Whether more came than there was room for.

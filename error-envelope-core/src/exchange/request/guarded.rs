@@ -44,7 +44,7 @@ pub(in crate::exchange) fn guard(policy: &Policy, matched: &Matched, asked: &Req
     guarded.observed_unmet = guarded.observed.refusal.take();
     if guarded.unmet.is_none() {
         let observing = guarding(matched).filter(|settings| settings.mode == Mode::Observe);
-        let media_type = fields::first(&asked.head.headers, &CONTENT_TYPE);
+        let media_type = || fields::first(&asked.head.headers, &CONTENT_TYPE);
         let routes = asking(matched, asked);
         match check_body(policy, routes, observing, limit, asked, media_type, &mut guarded.observed) {
             Ok(peek) => guarded.peek = peek,
@@ -92,13 +92,13 @@ impl ObservedGuards {
 /// type, `observing` those in `observe`, and `limit` is the smallest of the others. What is returned refuses the request if a
 /// first body byte comes.
 #[inline]
-pub(in crate::exchange) fn check_body<'s>(
+pub(in crate::exchange) fn check_body<'s, 'h>(
     policy: &Policy,
     routes: impl Iterator<Item = &'s Settings>,
     observing: impl Iterator<Item = &'s Settings>,
     limit: Option<u64>,
     asked: &RequestView<'_>,
-    media_type: Option<&HeaderValue>,
+    media_type: impl Fn() -> Option<&'h HeaderValue>,
     observed: &mut ObservedGuards,
 ) -> Result<Option<Fault>, Fault> {
     let mut peek = None;
@@ -107,7 +107,7 @@ pub(in crate::exchange) fn check_body<'s>(
     }
     for settings in routes {
         let Some(types) = policy.content_types(settings) else { continue };
-        let declared = types.declared(media_type, asked.sent.has_two_types());
+        let declared = types.declared(media_type(), asked.sent.has_two_types());
         if declared == Declared::Accepted {
             continue;
         }
