@@ -110,7 +110,7 @@ impl Filter {
         }
     }
 
-    /// Logs the error whose body was copied.
+    /// Logs the error whose body was copied, if one was.
     pub(super) fn copied(&self, stream: &Stream<'_>, whole: bool) {
         match self.leave(State::Answered) {
             State::Copying(copying) => {

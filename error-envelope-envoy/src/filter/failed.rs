@@ -28,7 +28,7 @@ impl Filter {
         let failure = failure.or_else(|| head.is_none().then(|| (StatusCode::BAD_GATEWAY, "no proper head".into())));
         let mut head = head.unwrap_or_else(|| http::Response::new(()).into_parts().0);
         let Some(plan) = plan(by, &mut head, failure, end) else {
-            heads::tell_response(stream, &head);
+            heads::apply_response(stream, &head);
             return HeadStatus::Continue;
         };
         self.carry_out(stream, plan, head, end, is_local, None)

@@ -127,7 +127,7 @@ impl Filter {
         self.head_left.set(true);
         match changes {
             Some(changes) => changes.apply(stream, Head::Response),
-            None => heads::tell_response(stream, head),
+            None => heads::apply_response(stream, head),
         }
         HeadStatus::Continue
     }
@@ -199,12 +199,11 @@ impl Filter {
             State::Collecting(collecting) => {
                 return self.collected(stream, *collecting, true, false, Body::KeptResponse).into();
             }
-            State::Copying(copying) => {
-                self.leave(State::Copying(copying));
+            State::Watching(watch) => self.watch_trailers(stream, watch),
+            state => {
+                self.leave(state);
                 self.copied(stream, true);
             }
-            State::Watching(watch) => self.watch_trailers(stream, watch),
-            state => drop(self.leave(state)),
         }
         HeadStatus::Continue
     }

@@ -22,13 +22,16 @@ impl Filter {
         match linger.filter(|linger| over_http1 && linger.max_bytes > 0) {
             // An answer that does not close: Envoy would, were it out before the request is whole.
             Some(linger) if !answered.reply.headers().contains_key(CONNECTION) => {
-                self.wait(stream, Wait::Linger, linger.timeout);
-                let deferred = Deferred { reply: answered.reply, left: linger.max_bytes };
-                self.leave(State::Deferred(Box::new(deferred)));
+                self.defer(stream, answered.reply, linger);
             }
             Some(linger) => self.send_head_first(stream, answered.reply, linger),
             None => self.send(stream, answered.reply),
         }
+    }
+
+    fn defer(&self, stream: &Stream<'_>, reply: Response<Bytes>, linger: DrainBudget) {
+        self.wait(stream, Wait::Linger, linger.timeout);
+        self.leave(State::Deferred(Box::new(Deferred { reply, left: linger.max_bytes })));
     }
 
     /// The body follows once what is left of the request is dropped. Without a body, too, Envoy waits with its close until then.
@@ -100,7 +103,7 @@ impl Filter {
         self.leave(State::Answered);
         self.head_left.set(true);
         self.frame(&mut head, body);
-        heads::tell_response(stream, &head);
+        heads::apply_response(stream, &head);
         if into == Body::Response {
             stream.drain(Body::Response);
         }
@@ -117,12 +120,7 @@ impl Filter {
     }
 
     /// A call ends here, as its protocol has it, or breaks off (F4).
-    pub(super) fn end_watch(
-        &self,
-        stream: &Stream<'_>,
-        watch: RpcResponse,
-        end: impl FnOnce(RpcResponse) -> RpcFailure,
-    ) {
+    pub(super) fn end_watch(&self, stream: &Stream<'_>, watch: RpcResponse, end: fn(RpcResponse) -> RpcFailure) {
         self.stop_waiting();
         self.deadline.take();
         let RpcFailure { last, event } = end(watch);
