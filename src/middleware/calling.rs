@@ -81,45 +81,43 @@ where
         let (mut head, body) = response.into_parts();
         let (id, may_restore) = (exchange.request_id(), exchange.may_restore());
         let deadline = || around.and_then(|around| around.deadline);
-        // Each arm builds its reply: a body that is moved out of the match first costs nearly every response a copy.
-        Poll::Ready(match exchange.response_head(&mut head, || facts(&body)) {
+        let body = match exchange.response_head(&mut head, || facts(&body)) {
             ResponsePlan::Pass(tail, notes) => {
                 runtime::log_notes(id, notes);
-                Response::from_parts(head, ResponseBody::pass(body, tail))
+                ResponseBody::pass(body, tail)
             }
             ResponsePlan::Rewrite(mut written) => {
                 let _ = catch(|| drop(body));
                 runtime::log_event(&mut written.event);
-                Response::from_parts(head, ResponseBody::reply(written.body))
+                ResponseBody::reply(written.body)
             }
             ResponsePlan::Keep(tail, mut event) => {
                 runtime::log_event(&mut *event);
-                Response::from_parts(head, ResponseBody::pass(body, tail))
+                ResponseBody::pass(body, tail)
             }
             ResponsePlan::Strip(tail, notes) => {
                 runtime::log_notes(id, notes);
-                let body = strip(head.status, body, tail);
-                Response::from_parts(head, body)
+                strip(head.status, body, tail)
             }
             ResponsePlan::Replace(answered) => {
                 let _ = catch(|| drop(body));
                 let _ = catch(|| drop(head));
-                reply_of(*answered)
+                return Poll::Ready(reply_of(*answered));
             }
             ResponsePlan::Tee(tail, observed, max_bytes, timeout) => {
                 let size = catch(|| body.size_hint()).unwrap_or_default();
-                let tee = Tee::new(observed, max_bytes, timeout, size);
-                Response::from_parts(head, ResponseBody::tee(body, tail, tee))
+                ResponseBody::tee(body, tail, Tee::new(observed, max_bytes, timeout, size))
             }
             ResponsePlan::Watch(watch) => {
                 runtime::log_notes(id, watch.notes());
-                Response::from_parts(head, ResponseBody::watch(body, RpcBody::new(watch, deadline())))
+                ResponseBody::watch(body, RpcBody::new(watch, deadline()))
             }
             ResponsePlan::Collect(exchange, max_bytes, timeout) => {
                 let job = CollectJob::new(exchange, head, max_bytes, timeout, deadline());
                 return self.collect(job, body, may_restore, cx);
             }
-        })
+        };
+        Poll::Ready(Response::from_parts(head, body))
     }
 
     /// Reads an error's body, which stays where it is if what is left of it may be sent.

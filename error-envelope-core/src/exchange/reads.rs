@@ -1,24 +1,12 @@
 //! Which headers of a request matter: for an adapter that copies heads which lie elsewhere.
 
+use http::HeaderName;
+
 use crate::fields::{Lengths, is_same_to_cgi};
 use crate::guard::method::{OVERRIDE_LENGTHS, is_override};
 
-/// Whether a request header of this name, in lower case, is read whatever the policy says: for its route (G0), its id
-/// (I2), its guards (G1–G4), its protocol (section P), or its answer (R11, G5). A policy may [name
-/// others](super::ExchangeConfig::reads_any).
-///
-/// ```
-/// use tower_error_envelope::exchange::is_read;
-///
-/// assert!(is_read(b"content-type") && !is_read(b"user-agent"));
-/// ```
-#[must_use]
-pub fn is_read(name: &[u8]) -> bool {
-    matches!(HeaderUse::of_name(name), Some(kind) if kind != HeaderUse::Removed)
-}
-
-/// What a request header is for, whatever the policy says.
-#[derive(Clone, Copy, PartialEq, Eq)]
+/// What a request header is for, whatever the policy says: of those that one pass over the head notes.
+#[derive(Clone, Copy)]
 pub(super) enum HeaderUse {
     Accept,
     /// A header that RPC calls alone have.
@@ -28,8 +16,6 @@ pub(super) enum HeaderUse {
     Credentials,
     Expect,
     Id,
-    /// It is looked up where it matters, which few requests get to.
-    LookedUp,
     /// It names another method, in any spelling that CGI takes for it (G0).
     MethodOverride,
     /// It is [removed](is_removed).
@@ -39,37 +25,69 @@ pub(super) enum HeaderUse {
     Upgrade,
 }
 
-impl HeaderUse {
-    /// By the length of a name first: most headers are none of these.
-    #[inline(always)]
-    pub(super) fn of_name(name: &[u8]) -> Option<Self> {
-        Some(match name.len() {
-            2 if name == b"te" => Self::Te,
-            4 if name == b"host" => Self::LookedUp,
-            6 if name == b"accept" => Self::Accept,
-            6 if name == b"expect" => Self::Expect,
-            6 if name == b"origin" => Self::LookedUp,
-            7 if name == b"upgrade" => Self::Upgrade,
-            9 if name == b"x-api-key" => Self::Credentials,
-            10 if name == b"connection" => Self::LookedUp,
-            12 if name == b"content-type" => Self::ContentType,
-            12 if name == b"x-request-id" => Self::Id,
-            12 if name == b"grpc-timeout" => Self::Call,
-            13 if name == b"authorization" => Self::Credentials,
-            14 if name == b"content-length" => Self::ContentLength,
-            17 if name == b"transfer-encoding" => Self::TransferEncoding,
-            18 if name == b"connect-timeout-ms" => Self::Call,
-            24 if name == b"connect-protocol-version" => Self::Call,
-            29 if name == b"access-control-request-method" => Self::LookedUp,
-            length if MISLEADING_LENGTHS.may_have(length) => return Self::of_misleading(name),
-            _ => return None,
-        })
-    }
+macro_rules! headers {
+    (noted: $($length:literal $noted:literal $use:ident,)* looked_up: $($other_length:literal $other:literal,)*) => {
+        impl HeaderUse {
+            /// By the length of a name first: most headers are none of these.
+            #[inline(always)]
+            pub(super) fn of_name(name: &HeaderName) -> Option<Self> {
+                match name.as_str().len() {
+                    $($length if *name == const { HeaderName::from_static($noted) } => Some(Self::$use),)*
+                    length if MISLEADING_LENGTHS.may_have(length) => Self::of_misleading(name.as_str()),
+                    _ => None,
+                }
+            }
+        }
 
+        /// Whether a request header of this name, in lower case, is read whatever the policy says: for its route (G0), its id
+        /// (I2), its guards (G1–G4), its protocol (section P), or its answer (R11, G5). A policy may [name
+        /// others](super::ExchangeConfig::reads_any).
+        ///
+        /// ```
+        /// use tower_error_envelope::exchange::is_read;
+        ///
+        /// assert!(is_read(b"content-type") && !is_read(b"user-agent"));
+        /// ```
+        #[must_use]
+        pub fn is_read(name: &[u8]) -> bool {
+            match name.len() {
+                $($length if name == $noted.as_bytes() => true,)*
+                $($other_length if name == $other.as_bytes() => true,)*
+                _ => str::from_utf8(name).is_ok_and(is_override),
+            }
+        }
+
+        const _: () = assert!($($noted.len() == $length &&)* $($other.len() == $other_length &&)* true);
+    };
+}
+
+// Those that are looked up matter to few requests.
+headers! {
+    noted:
+        2 "te" Te,
+        6 "accept" Accept,
+        6 "expect" Expect,
+        7 "upgrade" Upgrade,
+        9 "x-api-key" Credentials,
+        12 "content-type" ContentType,
+        12 "x-request-id" Id,
+        12 "grpc-timeout" Call,
+        13 "authorization" Credentials,
+        14 "content-length" ContentLength,
+        17 "transfer-encoding" TransferEncoding,
+        18 "connect-timeout-ms" Call,
+        24 "connect-protocol-version" Call,
+    looked_up:
+        4 "host",
+        6 "origin",
+        10 "connection",
+        29 "access-control-request-method",
+}
+
+impl HeaderUse {
     /// What a service would take for another method, or for the layer's own word.
     #[inline(never)]
-    fn of_misleading(name: &[u8]) -> Option<Self> {
-        let name = str::from_utf8(name).ok()?;
+    fn of_misleading(name: &str) -> Option<Self> {
         if is_override(name) { Some(Self::MethodOverride) } else { is_removed(name).then_some(Self::Removed) }
     }
 }

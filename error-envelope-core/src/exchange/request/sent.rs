@@ -53,7 +53,7 @@ impl HeaderFlags {
     ) -> (Self, Option<&'h HeaderValue>) {
         let (mut has, mut length, mut media_type) = (0, None, None);
         for (name, value) in &head.headers {
-            let Some(kind) = HeaderUse::of_name(name.as_str().as_bytes()) else { continue };
+            let Some(kind) = HeaderUse::of_name(name) else { continue };
             has |= match kind {
                 HeaderUse::Accept => bit(Self::CHOOSES, tells_apart(value.as_bytes())),
                 HeaderUse::Call => Self::CALL,
@@ -72,7 +72,6 @@ impl HeaderFlags {
                     first_of(has, Self::EXPECT, Self::EXPECTS, expects)
                 }
                 HeaderUse::Id => Self::ID,
-                HeaderUse::LookedUp => 0,
                 HeaderUse::MethodOverride => Self::METHOD,
                 HeaderUse::Removed => Self::FORGED,
                 HeaderUse::Te => first_of(has, Self::TE, Self::TAKES_TRAILERS, || value == "trailers"),
