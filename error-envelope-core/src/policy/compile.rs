@@ -1,6 +1,7 @@
 //! From what a builder was told to a [`Policy`], or to the first thing that is wrong (rule M2).
 
 pub(super) mod lists;
+mod schemes;
 
 use std::borrow::Cow;
 use std::collections::HashSet;
@@ -10,6 +11,7 @@ use std::time::Duration;
 use http::HeaderName;
 
 use self::lists::{Lists, Named};
+use self::schemes::compile_schemes;
 use super::error::{Problem, Problems, TablePath};
 use super::faults::PolicyFaults;
 use super::inheritance::{around, inherited};
@@ -22,7 +24,6 @@ use crate::code::details::{self, SchemaError};
 use crate::code::{CodeSet, ErrorCode};
 use crate::dialect::rich::DOMAIN;
 use crate::fields::is_same_to_cgi;
-use crate::guard::auth::{self, AuthScheme, Scheme};
 use crate::guard::header::{HeaderGuard, RequiredHeader};
 use crate::guard::pattern::{Pattern, SettingError};
 use crate::outward::{Outward, OutwardRule};
@@ -216,51 +217,6 @@ fn refuse_forwarded(guards: &Named<HeaderGuard>, ids: &[HeaderName]) -> Result<(
     let wrong = format!("{} is set by forward_id, so the client's own value is removed", guard.name());
     let right = "require another header, or forward ids in another header";
     Err(SettingError::new("name", wrong, right).at_path(TablePath::Header((*name).clone())))
-}
-
-/// The schemes by their names, and what the policy knows of all of them.
-struct Schemes {
-    in_order: Vec<Arc<Scheme>>,
-    by_name: Named<Arc<Scheme>>,
-}
-
-fn compile_schemes(schemes: Vec<(String, AuthScheme)>, problems: &mut Problems) -> Schemes {
-    let mut compiled = Schemes { in_order: Vec::new(), by_name: Named::new() };
-    for (name, scheme) in schemes {
-        let place = || TablePath::Auth(name.clone());
-        let scheme = problems.make(place(), scheme.compile(&name)).map(Arc::new);
-        if compiled.by_name.insert(name.clone(), scheme.clone()).is_some() {
-            problems.add(SettingError::new("", "the name is used twice", "rename one of them").at_path(place()));
-        }
-        compiled.in_order.extend(scheme);
-    }
-    let together = auth::refuse_together(compiled.in_order.iter().map(|scheme| &**scheme));
-    problems.keep(together.map_err(|(name, refused)| refused.at_path(TablePath::Auth(name.to_owned()))));
-    compiled
-}
-
-impl Schemes {
-    fn forwarded_ids(&self) -> Box<[HeaderName]> {
-        distinct(self.in_order.iter().filter_map(|scheme| scheme.forward_id()))
-    }
-
-    fn key_headers(&self) -> Box<[HeaderName]> {
-        distinct(self.in_order.iter().filter_map(|scheme| scheme.key_header()))
-    }
-
-    fn custom(&self) -> Box<[Box<str>]> {
-        self.in_order.iter().filter(|scheme| scheme.is_custom()).map(|scheme| scheme.name().into()).collect()
-    }
-}
-
-fn distinct<'a>(names: impl Iterator<Item = &'a HeaderName>) -> Box<[HeaderName]> {
-    let mut found: Vec<HeaderName> = Vec::new();
-    for name in names {
-        if !found.contains(name) {
-            found.push(name.clone());
-        }
-    }
-    found.into()
 }
 
 fn compile_codes(codes: Vec<ErrorCode>, problems: &mut Problems) -> CodeSet {

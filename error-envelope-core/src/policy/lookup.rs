@@ -6,12 +6,10 @@ use http::Method;
 use http::request::Parts;
 
 use super::choice::{LetterCase, Paths};
-use super::faults::PolicyFaults;
 use super::host::{self, Hosts};
 use super::keys::Settings;
-use super::precomputed::{self, MatchedRoutes, PrecomputedRoute};
+use super::precomputed::MatchedRoutes;
 use super::{CompiledScope, Policy, inheritance};
-use crate::dialect::Dialect;
 use crate::guard::method;
 use crate::guard::pattern::Pattern;
 use crate::guard::reading::{has_readings, normalise, normalised, readings};
@@ -279,16 +277,6 @@ impl Policy {
         is_same.then_some(met)
     }
 
-    /// Whether the usual requests of two routes meet different guards, which letter case does not tell apart.
-    #[cfg(feature = "policy-file")]
-    pub(super) fn guards_differ(&self, route: usize, other: usize) -> bool {
-        let usual = |route: usize| self.usual.get(route).map(PrecomputedRoute::all);
-        let differ = |one: &Settings, other: &Settings| {
-            !one.guards_like(other) && [one, other].iter().any(|settings| settings.case == LetterCase::Fold)
-        };
-        usual(route).zip(usual(other)).is_some_and(|(one, other)| differ(one, other))
-    }
-
     /// The narrowest part that a path is in, in this letter case, and the routes that match: the most specific of the narrowest
     /// part first.
     #[cfg(feature = "policy-file")]
@@ -297,7 +285,7 @@ impl Policy {
         (narrowest, self.routes_in(narrowest, method, path))
     }
 
-    fn routes_in(&self, narrowest: usize, method: &Method, path: &[u8]) -> Vec<usize> {
+    pub(super) fn routes_in(&self, narrowest: usize, method: &Method, path: &[u8]) -> Vec<usize> {
         let mut routes = Vec::new();
         self.each_route(narrowest, method, path, &mut |route, is_exact| routes.extend(is_exact.then_some(route)));
         routes
@@ -308,7 +296,7 @@ impl Policy {
         self.around(narrowest).for_each(|part| part.matcher.each_match(method, path, visit));
     }
 
-    fn inherited(&self, narrowest: usize, routes: &[usize]) -> Settings {
+    pub(super) fn inherited(&self, narrowest: usize, routes: &[usize]) -> Settings {
         inheritance::inherited(&self.parts, &self.said, narrowest, routes)
     }
 
@@ -316,29 +304,6 @@ impl Policy {
     #[inline]
     fn around(&self, part: usize) -> impl Iterator<Item = &CompiledScope> {
         inheritance::around(&self.parts, part).map(|part| &self.parts[part])
-    }
-
-    /// Works out once what holds for the usual requests of each route.
-    pub(super) fn with_usual(mut self) -> Self {
-        let parts = self.parts.iter().enumerate();
-        let patterns = parts.flat_map(|(at, part)| part.matcher.patterns().map(move |pattern| (at, pattern)));
-        let of_routes = self.said.iter().map(|said| said.body_limit.flatten());
-        let limits = self.parts.iter().map(|part| part.defaults.body_limit).chain(of_routes);
-        self.faults = PolicyFaults::new(limits.flatten(), self.codes.len());
-        let usual = patterns.map(|(part, pattern)| {
-            let (method, path) = precomputed::witness(pattern);
-            let routes = self.routes_in(part, &method, &path);
-            let mut met = MatchedRoutes::default();
-            routes.iter().for_each(|route| met.push(*route));
-            PrecomputedRoute::new(part, met, self.inherited(part, &routes))
-        });
-        self.usual = usual.collect();
-        let tells_time = |dialect: Dialect| dialect.form().tells_time;
-        self.names_methods = self.parts.iter().flat_map(|part| part.matcher.patterns()).any(Pattern::names_methods);
-        self.is_everywhere = self.parts.len() == 1 && self.said.is_empty() && !self.scopes.ask_host();
-        self.asks_of_requests = self.parts.iter().any(|part| part.rules_ask_path || tells_time(part.defaults.dialect))
-            || self.said.iter().filter_map(|said| said.dialect).any(tells_time);
-        self
     }
 }
 

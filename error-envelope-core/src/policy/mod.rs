@@ -32,6 +32,7 @@ mod literals;
 mod lookup;
 mod matcher;
 mod precomputed;
+mod requirements;
 mod route;
 mod scope;
 mod setters;
@@ -208,11 +209,6 @@ impl Policy {
         self.faults.prepared(code)
     }
 
-    /// The answer to a body over its limit (rule G4).
-    pub(crate) fn too_large(&self, limit: u64) -> Fault {
-        self.faults.too_large(limit)
-    }
-
     /// In which of so many forms an error leaves whose every word is known beforehand; `None` where it depends on more than
     /// its code: on the path of its request, or on a part of the policy that too few requests have. `negotiated` says that
     /// the client has asked for RFC 9457 (R11).
@@ -279,55 +275,6 @@ impl Policy {
     #[inline]
     pub(crate) fn asks_of_requests(&self) -> bool {
         self.asks_of_requests
-    }
-
-    /// The schemes that let a request in, in the policy's order; none is an open door (rule G2).
-    pub(crate) fn schemes(&self, settings: &Settings) -> &[Arc<Scheme>] {
-        settings.auth.and_then(|list| self.auth_lists.get(list.get())).map_or(&[], |list| list)
-    }
-
-    /// Whether any route refuses requests: none does where all of them are in `off` or `observe`, without credentials.
-    pub(crate) fn refuses(&self) -> bool {
-        let enforces = |mode: Mode| !matches!(mode, Mode::Off | Mode::Observe);
-        self.has_schemes()
-            || self.parts.iter().any(|part| enforces(part.defaults.mode))
-            || self.said.iter().any(|said| said.mode.is_some_and(enforces))
-    }
-
-    /// Whether any route asks for credentials.
-    pub(crate) fn has_schemes(&self) -> bool {
-        !self.auth_lists.is_empty()
-    }
-
-    /// The headers in which ids of keys are passed on, and in which no client may send any (POLICY.md).
-    #[inline]
-    pub(crate) fn forwarded_ids(&self) -> &[HeaderName] {
-        &self.forwarded_ids
-    }
-
-    /// Whether a request may be asked for, or told, headers that have names of the policy's own, or a trace (I4).
-    pub(crate) fn names_headers(&self) -> bool {
-        let lists = [&self.forwarded_ids, &self.key_headers];
-        self.ids.traceparent || !self.header_lists.is_empty() || lists.iter().any(|names| !names.is_empty())
-    }
-
-    /// The headers that carry keys (rule R1).
-    #[inline]
-    pub(crate) fn key_headers(&self) -> &[HeaderName] {
-        &self.key_headers
-    }
-
-    /// The names of the schemes whose verifiers the layer must have.
-    pub fn custom_schemes(&self) -> impl Iterator<Item = &str> {
-        self.custom.iter().map(|name| &**name)
-    }
-
-    pub(crate) fn required_headers(&self, settings: &Settings) -> &[HeaderGuard] {
-        settings.require_headers.and_then(|list| self.header_lists.get(list.get())).map_or(&[], |list| list)
-    }
-
-    pub(crate) fn content_types(&self, settings: &Settings) -> Option<&MediaTypes> {
-        settings.content_types.and_then(|list| self.type_lists.get(list.get()))
     }
 
     /// The pattern as written: a label for the log that no path can blow up (rules L1, L2).
