@@ -9,14 +9,10 @@ const MAX_BYTES: usize = 128;
 
 /// What a visitor expects (`serde::de::Expected`), or the name of a primitive type.
 pub(super) fn in_words(expected: &str) -> Cow<'static, str> {
-    if let Some(range) = number(expected) {
-        return range;
-    }
-    if let Some(words) = known(expected) {
-        return words.into();
-    }
-    if let Some(count) = elements(expected) {
-        return format!("an array of {count} elements").into();
+    let words = number(expected).or_else(|| known(expected).map(Into::into));
+    let array = || elements(expected).map(|count| format!("an array of {count} elements").into());
+    if let Some(words) = words.or_else(array) {
+        return words;
     }
     // Rust's names of types mean nothing to a client, and are the program's own affair.
     match expected.split(' ').next().unwrap_or_default() {

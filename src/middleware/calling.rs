@@ -32,23 +32,22 @@ where
         let (mut outcome, mut ended) = (None, None);
         // The future is dropped before its response is used: its drop may panic, too (F2).
         let polled = catch(|| self.as_mut().poll_call(&mut outcome, &mut ended, cx));
-        let call = match (ended, &polled) {
-            (Some(call), _) => call,
-            (None, Ok(())) => return Poll::Pending,
-            (None, Err(_)) => {
-                let StateProj::Calling { call, .. } = self.as_mut().project() else {
-                    return Poll::Pending;
-                };
-                let Some(call) = call.take() else { return Poll::Pending };
-                let _ = catch(|| self.set(State::Done));
-                call
-            }
-        };
-        let response = match (outcome, polled) {
-            (Some(Ok(response)), Ok(())) => response,
-            (outcome, polled) => return Poll::Ready(failed(call, outcome, polled)),
-        };
-        self.answer(call, response, cx)
+        if ended.is_none() && polled.is_err() {
+            ended = self.as_mut().take_call();
+        }
+        let Some(call) = ended else { return Poll::Pending };
+        match (outcome, polled) {
+            (Some(Ok(response)), Ok(())) => self.answer(call, response, cx),
+            (outcome, polled) => Poll::Ready(failed(call, outcome, polled)),
+        }
+    }
+
+    /// A call whose poll panicked.
+    fn take_call(mut self: Pin<&mut Self>) -> Option<Call> {
+        let StateProj::Calling { call, .. } = self.as_mut().project() else { return None };
+        let call = call.take()?;
+        let _ = catch(|| self.set(State::Done));
+        Some(call)
     }
 
     /// Polls the inner call. Where it has ended, or its client waits no longer, its future is gone and `ended` is what is left.
@@ -79,7 +78,7 @@ where
     fn answer(self: Pin<&mut Self>, call: Call, response: Response<R>, cx: &mut Context<'_>) -> Poll<Reply<R, B>> {
         let Call { exchange, around } = call;
         let (mut head, body) = response.into_parts();
-        let (id, may_restore) = (exchange.request_id(), exchange.may_restore());
+        let id = exchange.request_id();
         let deadline = || around.and_then(|around| around.deadline);
         let body = match exchange.response_head(&mut head, || facts(&body)) {
             ResponsePlan::Pass(tail, notes) => {
@@ -114,7 +113,7 @@ where
             }
             ResponsePlan::Collect(exchange, max_bytes, timeout) => {
                 let job = CollectJob::new(exchange, head, max_bytes, timeout, deadline());
-                return self.collect(job, body, may_restore, cx);
+                return self.collect(job, body, cx);
             }
         };
         Poll::Ready(Response::from_parts(head, body))
@@ -122,14 +121,8 @@ where
 
     /// Reads an error's body, which stays where it is if what is left of it may be sent.
     #[inline]
-    fn collect(
-        mut self: Pin<&mut Self>,
-        job: CollectJob,
-        body: R,
-        may_restore: bool,
-        cx: &mut Context<'_>,
-    ) -> Poll<Reply<R, B>> {
-        let decided = if may_restore {
+    fn collect(mut self: Pin<&mut Self>, job: CollectJob, body: R, cx: &mut Context<'_>) -> Poll<Reply<R, B>> {
+        let decided = if job.exchange.may_restore() {
             let mut keeping = Box::pin(Collecting::new(body));
             let decided = keeping.as_mut().begin(job, cx);
             self.set(Self::Keeping { keeping: Some(keeping) });
@@ -145,11 +138,9 @@ where
     /// The reply to an error whose body was read. What was not read is dropped, or sent from where it is.
     #[inline]
     pub(super) fn read(mut self: Pin<&mut Self>, decided: BodyOutcome<R, B>) -> Reply<R, B> {
-        let kept = match self.as_mut().project() {
-            StateProj::Keeping { keeping } => keeping.take(),
-            _ => None,
-        };
-        let reply = match (decided, kept) {
+        let kept = if let StateProj::Keeping { keeping } = self.as_mut().project() { keeping.take() } else { None };
+        let _ = catch(|| self.set(State::Done));
+        match (decided, kept) {
             (BodyOutcome::Resume(head, read, error, tail), Some(rest)) => {
                 Response::from_parts(head, ResponseBody::resume(read, error, rest, tail))
             }
@@ -159,9 +150,7 @@ where
                 let _ = catch(|| drop(kept));
                 reply
             }
-        };
-        let _ = catch(|| self.set(Self::Done));
-        reply
+        }
     }
 }
 

@@ -231,10 +231,8 @@ fn again(envelope: &Envelope<'_>, inner: &Inner<'_, '_>, asked: &RequestContext<
     let fault = fault(code, standard::message_of(envelope).map(Cow::into_owned), inner.status);
     let details = envelope.details.map(|details| Cow::Borrowed(details.get()));
     if by_status && inner.status.is_client_error() {
-        return listed(
-            fault.with_raw_details(details::compose(details, &[], None, Some(envelope.code.as_str()))),
-            known.dialect,
-        );
+        let details = details::compose(details, &[], None, Some(envelope.code.as_str()));
+        return listed(fault.with_raw_details(details), known.dialect);
     }
     match envelope.details {
         Some(details) => fault.with_raw_details(Some(details.to_owned())),

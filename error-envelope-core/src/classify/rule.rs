@@ -138,22 +138,20 @@ impl MapRule {
     }
 
     fn refuse_conditions(&self) -> Result<(), SettingError> {
-        if self.message.is_some() && self.message_pattern.is_some() {
-            let wrong = "message and message_pattern exclude each other";
-            return Err(SettingError::new("message_pattern", wrong, "keep one of them"));
-        }
-        if self.code.as_deref() == Some("") {
-            return Err(SettingError::new("code", "the code is empty", "name a code, or remove the key"));
-        }
-        if self.message.as_deref().is_some_and(|text| text.trim().is_empty()) {
-            return Err(SettingError::new("message", "no body has a blank message", "name a code, or remove the key"));
-        }
-        let told = [&self.code, &self.message, &self.message_pattern, &self.content_type, &self.route];
-        if self.status.is_none() && told.iter().all(|condition| condition.is_none()) {
+        let conditions = [&self.code, &self.message, &self.message_pattern, &self.content_type, &self.route];
+        let (key, wrong, right) = if self.message.is_some() && self.message_pattern.is_some() {
+            ("message_pattern", "message and message_pattern exclude each other", "keep one of them")
+        } else if self.code.as_deref() == Some("") {
+            ("code", "the code is empty", "name a code, or remove the key")
+        } else if self.message.as_deref().is_some_and(|text| text.trim().is_empty()) {
+            ("message", "no body has a blank message", "name a code, or remove the key")
+        } else if self.status.is_none() && conditions.iter().all(|condition| condition.is_none()) {
             let right = "give it at least one of status, code, message, message_pattern, content_type, route";
-            return Err(SettingError::new("", "the map rule has no condition and would catch every error", right));
-        }
-        Ok(())
+            ("", "the map rule has no condition and would catch every error", right)
+        } else {
+            return Ok(());
+        };
+        Err(SettingError::new(key, wrong, right))
     }
 }
 

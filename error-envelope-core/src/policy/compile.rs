@@ -167,12 +167,8 @@ fn parents_of(covers: &[ScopeMatcher]) -> Vec<Option<usize>> {
 fn refuse_budgets(inspect: &Budget, drain: &Budget, problems: &mut Problems) {
     const LARGEST: u64 = 1024 * 1024 * 1024;
     if inspect.max_bytes > LARGEST {
-        let refused = SettingError::new(
-            "max_bytes",
-            "the size is too large: error bodies are held in memory",
-            "set at most 1 GiB",
-        );
-        problems.add(refused.at_path(TablePath::Inspect));
+        let wrong = "the size is too large: error bodies are held in memory";
+        problems.add(SettingError::new("max_bytes", wrong, "set at most 1 GiB").at_path(TablePath::Inspect));
     }
     for (budget, place) in [(inspect, TablePath::Inspect), (drain, TablePath::Drain)] {
         if budget.timeout.is_zero() || budget.timeout > Duration::from_secs(300) {
@@ -242,7 +238,7 @@ fn refuse_code(code: &ErrorCode) -> Result<(), SettingError> {
         ));
     }
     if code.is_foreign() {
-        return Err(SettingError::new("code", format!("{name:?} has no status"), "make it with ErrorCode::own"));
+        return Err(SettingError::new("code", format!("{name:?} has no status"), "make it with ErrorCode::custom"));
     }
     if !(1..=16).contains(&code.grpc()) {
         return Err(SettingError::new("grpc", format!("{} is no gRPC error", code.grpc()), "write a number of 1-16"));

@@ -165,6 +165,16 @@ enum Origin {
     File(Box<str>),
 }
 
+impl Origin {
+    fn as_str(&self) -> &str {
+        match self {
+            Self::Defaults => "defaults",
+            Self::BuiltInRust => "built in Rust",
+            Self::File(name) => name,
+        }
+    }
+}
+
 impl Policy {
     #[inline]
     pub(crate) fn ids(&self) -> IdSettings {

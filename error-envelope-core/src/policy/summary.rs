@@ -28,11 +28,7 @@ impl Policy {
     #[must_use]
     pub fn summary(&self) -> PolicySummary<'_> {
         PolicySummary {
-            origin: match &self.origin {
-                Origin::Defaults => "defaults",
-                Origin::BuiltInRust => "built in Rust",
-                Origin::File(name) => name,
-            },
+            origin: self.origin.as_str(),
             routes: self.said.len(),
             scopes: self.parts.len() - 1,
             map_rules: self.parts.iter().map(|part| part.own_rules).sum(),

@@ -12,6 +12,7 @@ use super::tables::{self, Budgets};
 use super::value::Codes;
 use super::{auth, details};
 use crate::code::{CodeSet, ErrorCode};
+use crate::guard::pattern::SettingError;
 use crate::policy::error::{PolicyError, Problems, TablePath};
 use crate::policy::keys::TableSettings;
 use crate::policy::scope::{PolicyPart, Scope};
@@ -105,20 +106,15 @@ impl<'a> Reader<'a> {
 
     fn refuse_outside(&self, part: usize, around: usize) -> Result<(), PolicyError> {
         let cover = |part: usize| part.checked_sub(1).and_then(|at| self.builder.scopes.get(at)).map(Scope::cover);
-        let cover_of = cover(part)
-            .transpose()
-            .map_err(|refused| self.sources.led_back(*refused.at_path(TablePath::Scope(part))))?;
+        let led_back = |refused: SettingError| self.sources.led_back(*refused.at_path(TablePath::Scope(part)));
+        let cover_of = cover(part).transpose().map_err(led_back)?;
         // What is wrong with the one around it was found before.
         let (Some(cover), Some(Ok(wider))) = (cover_of, cover(around)) else { return Ok(()) };
         if cover.is_narrower_than(&wider) {
             return Ok(());
         }
         let wrong = "the scope is not inside the scope of the including file";
-        let refused = crate::guard::pattern::SettingError::new(
-            "",
-            wrong,
-            "narrow it, or include the file in a file without a scope",
-        );
+        let refused = SettingError::new("", wrong, "narrow it, or include the file in a file without a scope");
         Err(self.sources.led_back(*refused.with_location(TablePath::Scope(part), TablePath::Scope(around))))
     }
 
