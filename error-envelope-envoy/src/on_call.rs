@@ -1,4 +1,4 @@
-//! The admin address inside Envoy: health, the policy in force, the kill switch, the observatory.
+//! The admin address inside Envoy: health, the active policy, the kill switch, the errors page.
 //!
 //! Envoy makes a configuration for each listener, and a new one beside the old at every update. So an address has one
 //! [`Admin`] in the process, whose switch and errors outlive configurations; the newest that names it is shown. It is

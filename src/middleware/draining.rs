@@ -59,9 +59,9 @@ impl<B> From<B> for RemainingRequest<B> {
 }
 
 impl<B> Draining<B> {
-    pub(super) fn new(request: RemainingRequest<B>, linger: DrainBudget, answered: Box<LocalReply>) -> Self {
-        let budget = Budget::new(linger.max_bytes, linger.timeout);
-        Self { request, budget, waits: linger.body_first, answered: Some(answered) }
+    pub(super) fn new(request: RemainingRequest<B>, drain: DrainBudget, answered: Box<LocalReply>) -> Self {
+        let budget = Budget::new(drain.max_bytes, drain.timeout);
+        Self { request, budget, waits: drain.body_first, answered: Some(answered) }
     }
 
     /// The answer, once.

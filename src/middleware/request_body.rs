@@ -73,7 +73,7 @@ where
                     *this.done = true;
                     return Poll::Ready(None);
                 }
-                Look::Over(linger) => *this.draining = Some(Box::new(Budget::new(linger.max_bytes, linger.timeout))),
+                Look::Over(drain) => *this.draining = Some(Box::new(Budget::new(drain.max_bytes, drain.timeout))),
             }
         }
         if let Some(draining) = this.draining {
@@ -132,8 +132,8 @@ fn look(
                 }
             }
             data => {
-                if let Some(MeterAction::Over(linger)) = data.map(|data| meter.request_data(data)) {
-                    return Look::Over(linger);
+                if let Some(MeterAction::Over(drain)) = data.map(|data| meter.request_data(data)) {
+                    return Look::Over(drain);
                 }
                 // On HTTP/2 nothing is left on the connection: it does not matter that the body has ended.
                 if !meter.rest_is_free() && ended() {

@@ -228,7 +228,7 @@ impl Exchange {
     #[inline(always)]
     fn meet(&mut self, body: BodyFacts, limit: Option<u64>, watched: ObservedLimit) {
         if !body.is_empty() {
-            self.flags = Some(BodyFlags::new(limit, reply::linger_of(self.policy()), watched));
+            self.flags = Some(BodyFlags::new(limit, reply::drain_budget(self.policy()), watched));
         }
     }
 

@@ -97,7 +97,7 @@ impl Meter {
         }
         if limit.is_some_and(|limit| *seen > limit) {
             flags.raise(BodyFlags::OVER);
-            MeterAction::Over(flags.0.linger)
+            MeterAction::Over(flags.0.drain)
         } else {
             MeterAction::Within
         }
@@ -146,11 +146,11 @@ impl Messages {
             Err(InvalidBase64) if limit.is_none() => return MeterAction::Within,
             Err(InvalidBase64) => flags.raise(BodyFlags::MALFORMED),
         }
-        MeterAction::Over(self.linger(flags.0.linger))
+        MeterAction::Over(self.drain(flags.0.drain))
     }
 
     /// What is read of a body that is cut.
-    fn linger(&self, whole: DrainBudget) -> DrainBudget {
+    fn drain(&self, whole: DrainBudget) -> DrainBudget {
         match self.frames.left() {
             _ if !self.rest_is_free => whole,
             0 => DrainBudget { max_bytes: 0, timeout: Duration::ZERO, ..whole },
@@ -168,7 +168,7 @@ pub(crate) struct BodyFlags(Arc<Shared>);
 struct Shared {
     raised: AtomicU8,
     limit: Option<u64>,
-    linger: DrainBudget,
+    drain: DrainBudget,
     watched: Option<ObservedLimit>,
 }
 
@@ -193,9 +193,9 @@ impl BodyFlags {
     /// It is no sequence of messages, as its media type has it.
     pub(crate) const MALFORMED: u8 = 64;
 
-    pub(crate) fn new(limit: Option<u64>, linger: DrainBudget, watched: ObservedLimit) -> Self {
+    pub(crate) fn new(limit: Option<u64>, drain: DrainBudget, watched: ObservedLimit) -> Self {
         let watched = Some(watched).filter(|watched| *watched != ObservedLimit::default());
-        Self(Arc::new(Shared { raised: AtomicU8::new(0), limit, linger, watched }))
+        Self(Arc::new(Shared { raised: AtomicU8::new(0), limit, drain, watched }))
     }
 
     /// What the body is cut at.

@@ -1,7 +1,7 @@
 //! What a policy says of itself: in figures, and route by route.
 
 use super::settings::LogLabel;
-use super::{Mode, Origin, Policy};
+use super::{Mode, Policy};
 
 /// A policy in figures: [`Policy::summary`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -131,6 +131,6 @@ impl<'a> RouteSummary<'a> {
 impl Policy {
     /// What it says, whoever said it.
     pub(super) fn without_origin(self) -> Self {
-        Self { origin: Origin::default(), ..self }
+        Self { origin: super::Origin::default(), ..self }
     }
 }

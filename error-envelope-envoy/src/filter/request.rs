@@ -156,14 +156,14 @@ impl Filter {
         let over = stream.chunks(Body::Request, |chunks| {
             chunks.iter().find_map(|chunk| match meter.request_data(chunk) {
                 MeterAction::Within => None,
-                MeterAction::Over(linger) => Some(linger),
+                MeterAction::Over(drain) => Some(drain),
             })
         });
         if end {
             meter.request_ended();
         }
-        if let Some(linger) = over {
-            self.overran(stream, meter, linger);
+        if let Some(drain) = over {
+            self.overran(stream, meter, drain);
             return BodyStatus::Stop;
         }
         *self.meter.borrow_mut() = Some(meter);
@@ -173,13 +173,13 @@ impl Filter {
     /// The body ran over its limit (G4): the answer, where no head has left; else what has begun ends.
     ///
     /// Over HTTP/1 what is left is dropped first, so that the connection can live on; a stream of HTTP/2 ends by itself.
-    fn overran(&self, stream: &Stream<'_>, meter: Meter, linger: DrainBudget) {
-        let drains = self.version.get() < Version::HTTP_2 && !self.request_ended.get() && linger.max_bytes > 0;
+    fn overran(&self, stream: &Stream<'_>, meter: Meter, drain: DrainBudget) {
+        let drains = self.version.get() < Version::HTTP_2 && !self.request_ended.get() && drain.max_bytes > 0;
         match self.leave(State::Answered) {
             State::Called(exchange) if drains => {
-                let draining = Draining { exchange: *exchange, meter, left: linger.max_bytes };
+                let draining = Draining { exchange: *exchange, meter, left: drain.max_bytes };
                 self.leave(State::Draining(Box::new(draining)));
-                self.wait(stream, Wait::Linger, linger.timeout);
+                self.wait(stream, Wait::Linger, drain.timeout);
             }
             State::Called(exchange) => self.answer(stream, exchange.overran()),
             State::Collecting(collecting) => {

@@ -15,31 +15,31 @@ impl Filter {
     pub(super) fn answer(&self, stream: &Stream<'_>, mut answered: LocalReply) {
         self.stop_waiting();
         self.deadline.take();
-        let linger = answered.linger;
+        let drain = answered.drain;
         log_reply(stream, &mut answered);
         // A stream of HTTP/2 ends by itself, and what is left of it is reset.
         let over_http1 = self.version.get() < Version::HTTP_2 && !self.request_ended.get();
-        match linger.filter(|linger| over_http1 && linger.max_bytes > 0) {
+        match drain.filter(|drain| over_http1 && drain.max_bytes > 0) {
             // An answer that does not close: Envoy would, were it out before the request is whole.
-            Some(linger) if !answered.reply.headers().contains_key(CONNECTION) => {
-                self.defer(stream, answered.reply, linger);
+            Some(drain) if !answered.reply.headers().contains_key(CONNECTION) => {
+                self.defer(stream, answered.reply, drain);
             }
-            Some(linger) => self.send_head_first(stream, answered.reply, linger),
+            Some(drain) => self.send_head_first(stream, answered.reply, drain),
             None => self.send(stream, answered.reply),
         }
     }
 
-    fn defer(&self, stream: &Stream<'_>, reply: Response<Bytes>, linger: DrainBudget) {
-        self.wait(stream, Wait::Linger, linger.timeout);
-        self.leave(State::Deferred(Box::new(Deferred { reply, left: linger.max_bytes })));
+    fn defer(&self, stream: &Stream<'_>, reply: Response<Bytes>, drain: DrainBudget) {
+        self.wait(stream, Wait::Linger, drain.timeout);
+        self.leave(State::Deferred(Box::new(Deferred { reply, left: drain.max_bytes })));
     }
 
     /// The body follows once what is left of the request is dropped. Without a body, too, Envoy waits with its close until then.
-    fn send_head_first(&self, stream: &Stream<'_>, reply: Response<Bytes>, linger: DrainBudget) {
-        self.wait(stream, Wait::Linger, linger.timeout);
+    fn send_head_first(&self, stream: &Stream<'_>, reply: Response<Bytes>, drain: DrainBudget) {
+        self.wait(stream, Wait::Linger, drain.timeout);
         let (mut head, body) = reply.into_parts();
         self.frame(&mut head, &body);
-        self.leave(State::Lingering(Box::new(Lingering { body, left: linger.max_bytes })));
+        self.leave(State::Lingering(Box::new(Lingering { body, left: drain.max_bytes })));
         self.head_left.set(true);
         send_head(stream, &head, false);
     }
@@ -92,7 +92,7 @@ impl Filter {
                     meter.request_ended();
                 }
                 // What there was to drop is dropped.
-                self.answer(stream, LocalReply { linger: None, ..exchange.overran() });
+                self.answer(stream, LocalReply { drain: None, ..exchange.overran() });
             }
             state => drop(self.leave(state)),
         }
