@@ -30,7 +30,7 @@ pub(super) fn decide<'k>(
     mut explanation: Option<&mut Explanation>,
 ) -> (ErrorCode, CodeSource<'k>) {
     if let Some(foreign) = foreign {
-        record(&mut explanation, |it| it.note_body(foreign, inner.status));
+        record(&mut explanation, |it| it.note_body(foreign, lists_issues(Some(&foreign.said), inner.status)));
         if let Some(decided) = of_layer(foreign, inner, known) {
             record(&mut explanation, |it| it.header = Some(decided.0.as_str().to_owned()));
             return decided;

@@ -1,8 +1,5 @@
 //! What each step of R1 finds in an inner error, for programs that show why it became what it did.
 
-use http::StatusCode;
-
-use super::decide::lists_issues;
 use crate::dialect::{Foreign, Shape};
 
 /// What an inner error says, and what each rule of the policy makes of it (rule R1).
@@ -36,11 +33,11 @@ pub(super) fn record(explanation: &mut Option<&mut Explanation>, note: impl FnOn
 }
 
 impl Explanation {
-    pub(super) fn note_body(&mut self, foreign: &Foreign<'_>, status: StatusCode) {
+    pub(super) fn note_body(&mut self, foreign: &Foreign<'_>, lists_issues: bool) {
         self.shape = Some(foreign.shape);
         self.codes = foreign.said.names().map(str::to_owned).collect();
         self.message = foreign.said.message.as_deref().map(str::to_owned);
-        self.lists_issues = lists_issues(Some(&foreign.said), status);
+        self.lists_issues = lists_issues;
     }
 
     /// The rules are tried with the first code, and again with each further one: the first round tells why each does not fit.

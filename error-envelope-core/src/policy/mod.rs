@@ -38,6 +38,7 @@ mod scope;
 mod setters;
 mod settings;
 mod summary;
+mod usual;
 
 use std::borrow::Cow;
 use std::sync::Arc;
