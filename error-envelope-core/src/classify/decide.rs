@@ -8,7 +8,7 @@ use super::explanation::{Explanation, record};
 use super::inner::{Inner, PolicyView, RequestContext, X_REQUEST_ID, code_of_status, is_own, of_header};
 use super::rule::{self, Rule};
 use crate::code::ErrorCode;
-use crate::dialect::standard::Envelope;
+use crate::dialect::standard::{self, Envelope};
 use crate::dialect::{self, Dialect, Foreign, ParsedError};
 use crate::request_id::RequestId;
 
@@ -31,6 +31,9 @@ pub(super) fn decide<'k>(
 ) -> (ErrorCode, CodeSource<'k>) {
     if let Some(foreign) = foreign {
         record(&mut explanation, |it| it.note_body(foreign, lists_issues(Some(&foreign.said), inner.status)));
+        if let Some(code) = canonical_code(&foreign.said, known) {
+            return (code, CodeSource::Layer);
+        }
         if let Some(decided) = of_layer(foreign, inner, known) {
             record(&mut explanation, |it| it.header = Some(decided.0.as_str().to_owned()));
             return decided;
@@ -40,10 +43,15 @@ pub(super) fn decide<'k>(
     if let Some((at, rule)) = rule_of(said, inner, asked, known, explanation) {
         return (rule.to().clone(), CodeSource::Rule(at, rule));
     }
+    let own = said.map_or(&dialect::DialectCode::Unknown, |said| &said.own);
+    if let dialect::DialectCode::Named(name) = own
+        && let Some(code) = known.codes.find(name)
+    {
+        return (code, CodeSource::Dialect);
+    }
     if let Some(code) = said.and_then(|said| said.names().find_map(|name| known.codes.find(name))) {
         return (code, CodeSource::Dialect);
     }
-    let own = said.map_or(&dialect::DialectCode::Unknown, |said| &said.own);
     if let dialect::DialectCode::Code(code) = own {
         return (code.clone(), CodeSource::Dialect);
     }
@@ -102,6 +110,13 @@ pub(super) fn tells_of_input(status: StatusCode) -> bool {
 /// E8.
 pub(super) fn lists_issues(said: Option<&ParsedError<'_>>, status: StatusCode) -> bool {
     tells_of_input(status) && said.is_some_and(ParsedError::has_issues)
+}
+
+/// The code of a shape that the policy also writes, which counts as a canonical one (R15).
+fn canonical_code(said: &ParsedError<'_>, known: &PolicyView<'_>) -> Option<ErrorCode> {
+    let name = said.code.as_deref().filter(|_| said.own == dialect::DialectCode::Canonical)?;
+    let (code, is_known) = standard::code_of(name, known.codes)?;
+    (is_known || !known.by_status).then_some(code)
 }
 
 /// The code of a layer inside that wrote the client's own dialect (E7).

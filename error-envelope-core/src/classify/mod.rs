@@ -167,7 +167,7 @@ fn classify<'b>(
     }
     let of_input = tells_of_input(inner.status);
     let mut unread = None;
-    let foreign = match dialect::read(dialect::essence(inner.headers), body, known.codes, of_input) {
+    let foreign = match dialect::read(dialect::essence(inner.headers), body, &known.readable(), of_input) {
         ParsedBody::Envelope(envelope) => {
             record(&mut explanation, |it| it.envelope = Some(envelope.code.as_str().to_owned()));
             return of_envelope(&envelope, inner, asked, known);
@@ -177,7 +177,8 @@ fn classify<'b>(
             if known.protocols_pass && is_protocol_error(protocol, inner.status) {
                 return RewriteDecision::Pass;
             }
-            dialect::read_rewritten(body, of_input).map(|foreign| without_foreign_code(protocol, foreign, inner.status))
+            dialect::read_rewritten(body, &known.readable(), of_input)
+                .map(|foreign| without_foreign_code(protocol, foreign, inner.status))
         }
         ParsedBody::Foreign(foreign) => Some(foreign),
         ParsedBody::Unread(members) => {

@@ -10,7 +10,7 @@ mod entries;
 mod fields;
 mod lists;
 mod parsed_issues;
-mod place;
+pub(super) mod place;
 mod rust;
 mod sentences;
 mod serde;

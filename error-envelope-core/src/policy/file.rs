@@ -17,6 +17,7 @@ mod mistakes;
 mod read;
 mod reader;
 mod regular;
+mod shape;
 mod sources;
 mod tables;
 pub(super) mod value;

@@ -27,7 +27,7 @@ const LOCATIONS: [&str; 16] = [
     "query_and_form",
 ];
 
-pub(super) struct FieldPath {
+pub(in crate::dialect) struct FieldPath {
     path: Path,
     steps: usize,
 }
@@ -37,7 +37,7 @@ pub(super) struct FieldPath {
 pub(super) struct PathMark(usize, usize);
 
 impl FieldPath {
-    pub(super) fn new() -> Self {
+    pub(in crate::dialect) fn new() -> Self {
         Self { path: Path::new(), steps: 0 }
     }
 
@@ -48,7 +48,7 @@ impl FieldPath {
         place
     }
 
-    pub(super) fn dotted(&mut self, text: &str) {
+    pub(in crate::dialect) fn dotted(&mut self, text: &str) {
         let mut rest = text;
         while !rest.is_empty() && self.steps < MAX_STEPS {
             let (step, others) = dotted_step(rest);
@@ -61,7 +61,7 @@ impl FieldPath {
     }
 
     /// A JSON Pointer (RFC 6901), or its fragment.
-    pub(super) fn pointer(&mut self, text: &str) {
+    pub(in crate::dialect) fn pointer(&mut self, text: &str) {
         for step in text.trim_start_matches(['#', '/']).split('/').filter(|step| !step.is_empty()) {
             if step.contains('~') { self.step(&step.replace("~1", "/").replace("~0", "~")) } else { self.step(step) }
         }
@@ -72,7 +72,7 @@ impl FieldPath {
         if is_index(step) { self.index(step) } else { self.name(step) }
     }
 
-    pub(super) fn name(&mut self, name: &str) {
+    pub(in crate::dialect) fn name(&mut self, name: &str) {
         if self.counts() {
             match name.char_indices().nth(MAX_NAME_CHARS) {
                 Some((end, _)) => self.path.name(&format!("{}…", &name[..end])),
@@ -81,7 +81,7 @@ impl FieldPath {
         }
     }
 
-    pub(super) fn index(&mut self, digits: &str) {
+    pub(in crate::dialect) fn index(&mut self, digits: &str) {
         if self.counts() {
             self.path.raw(digits);
         }
@@ -97,7 +97,7 @@ impl FieldPath {
     }
 
     /// The path so far as a JSON array.
-    pub(super) fn json(&self) -> Vec<u8> {
+    pub(in crate::dialect) fn json(&self) -> Vec<u8> {
         self.path.closed()
     }
 
