@@ -40,9 +40,9 @@ fn main() -> ExitCode {
     let keys: Vec<[u8; 32]> = (0..4).map(|_| rand::random()).collect();
     let list: Vec<Digest> = keys.iter().map(Digest::from_bytes).collect();
     let equal = |wrong: [u8; 32]| keys.iter().any(|key| equal_until_it_is_not(key, &wrong));
-    let naive = told(|| near_and_far(&keys), |wrong| *wrong, equal);
+    let naive = t_value(|| near_and_far(&keys), |wrong| *wrong, equal);
     let eight_times = |wrong: Digest| (0..8).filter_map(|_| key::position(black_box(&wrong), &list)).count();
-    let position = told(|| near_and_far(&keys), Digest::from_bytes, eight_times);
+    let position = t_value(|| near_and_far(&keys), Digest::from_bytes, eight_times);
     let whole = end_to_end();
     println!("{:44} {:>8}", "", "|t|");
     println!("{:44} {naive:8.2}   (what a leak looks like)", "digests, compared until they differ");
@@ -55,7 +55,7 @@ fn main() -> ExitCode {
 
 /// How well the two classes of inputs can be told apart by the time that `work` takes on what is made of them. Where
 /// something lies in memory must not tell: inputs are made anew for each batch, what is made of them for each run.
-fn told<I, P, O>(fresh: impl Fn() -> Vec<[I; 2]>, prepare: impl Fn(&I) -> P, work: impl Fn(P) -> O) -> f64 {
+fn t_value<I, P, O>(fresh: impl Fn() -> Vec<[I; 2]>, prepare: impl Fn(&I) -> P, work: impl Fn(P) -> O) -> f64 {
     let mut random = rand::rng();
     let mut samples = Vec::with_capacity(RUNS);
     for _ in 0..BATCHES {
@@ -109,7 +109,7 @@ fn end_to_end() -> f64 {
         pairs.collect()
     };
     let prepare = |(terms, key): &(Arc<ExchangeConfig>, Arc<str>)| (terms.clone(), request(key));
-    told(fresh, prepare, refused)
+    t_value(fresh, prepare, refused)
 }
 
 fn refused((terms, mut head): (Arc<ExchangeConfig>, Parts)) -> (Admission, Parts) {

@@ -62,9 +62,9 @@ pub(crate) fn run(around: Around, calls: u64) {
     let mut client = runtime.block_on(async { EchoClient::new(channel(around).await) });
     let said = Words { text: "x".repeat(98), count: 0 };
     let mut call = async || {
-        let heard = client.say(said.clone()).await.expect("an answer");
-        assert_eq!(heard.metadata().contains_key("x-request-id"), around != Around::Nothing);
-        assert_eq!(heard.get_ref(), &said);
+        let reply = client.say(said.clone()).await.expect("an answer");
+        assert_eq!(reply.metadata().contains_key("x-request-id"), around != Around::Nothing);
+        assert_eq!(reply.get_ref(), &said);
     };
     measure::twice(|| {
         runtime.block_on(async {

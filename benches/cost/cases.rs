@@ -163,20 +163,20 @@ impl<B> Service<Request<B>> for Handler {
     fn call(&mut self, _: Request<B>) -> Self::Future {
         ready(match self.0 {
             Case::Error => Err("the database is away".into()),
-            Case::Header => Ok(said(StatusCode::OK, r#"{"ok":true}"#, &[(CONTENT_TYPE, "application/json")])),
-            Case::Empty404 => Ok(said(StatusCode::NOT_FOUND, "", &[])),
-            Case::Text404 => Ok(said(StatusCode::NOT_FOUND, "Room not found", &[(CONTENT_TYPE, "text/plain")])),
+            Case::Header => Ok(response(StatusCode::OK, r#"{"ok":true}"#, &[(CONTENT_TYPE, "application/json")])),
+            Case::Empty404 => Ok(response(StatusCode::NOT_FOUND, "", &[])),
+            Case::Text404 => Ok(response(StatusCode::NOT_FOUND, "Room not found", &[(CONTENT_TYPE, "text/plain")])),
             Case::Json404 => {
                 let body = r#"{"success":false,"error":"Room not found"}"#;
-                Ok(said(StatusCode::NOT_FOUND, body, &[(CONTENT_TYPE, "application/json")]))
+                Ok(response(StatusCode::NOT_FOUND, body, &[(CONTENT_TYPE, "application/json")]))
             }
-            Case::RateLimited => Ok(said(StatusCode::TOO_MANY_REQUESTS, "", &[(RETRY_AFTER, "3")])),
-            _ => Ok(said(StatusCode::OK, r#"{"ok":true}"#, &[])),
+            Case::RateLimited => Ok(response(StatusCode::TOO_MANY_REQUESTS, "", &[(RETRY_AFTER, "3")])),
+            _ => Ok(response(StatusCode::OK, r#"{"ok":true}"#, &[])),
         })
     }
 }
 
-fn said(status: StatusCode, body: &'static str, headers: &[(HeaderName, &'static str)]) -> Response<Full<Bytes>> {
+fn response(status: StatusCode, body: &'static str, headers: &[(HeaderName, &'static str)]) -> Response<Full<Bytes>> {
     let mut response = Response::new(Full::from(body));
     *response.status_mut() = status;
     for (name, value) in headers {

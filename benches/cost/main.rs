@@ -96,7 +96,7 @@ fn rows(is_check: bool) -> Vec<Row> {
         println!("valgrind is not installed: no instruction counts. Install it (apt install valgrind) to have them.");
     }
     let asked = pairs().filter(|(_, stack)| !is_check || *stack != Stack::Fused);
-    asked.map(|(case, stack)| Row { case, stack, cost: Cost::of(stack, case, valgrind) }).collect()
+    asked.map(|(case, stack)| Row { case, stack, cost: Cost::measure(stack, case, valgrind) }).collect()
 }
 
 fn pairs() -> impl Iterator<Item = (Case, Stack)> {

@@ -34,7 +34,7 @@ pub(crate) struct Cost {
 
 impl Cost {
     /// Measured in processes of their own.
-    pub(crate) fn of(stack: Stack, case: Case, valgrind: bool) -> Self {
+    pub(crate) fn measure(stack: Stack, case: Case, valgrind: bool) -> Self {
         let mut child = Command::new(this_binary());
         let text = output(child.args(["--measure", stack.name(), case.name()]), |out| out.stdout);
         let mut numbers = text.split_whitespace().map(number);

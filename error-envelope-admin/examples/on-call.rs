@@ -1,4 +1,4 @@
-//! A service that misbehaves, the layer around it, and an admin address beside it: what the observatory shows.
+//! A service that misbehaves, the layer around it, and an admin address beside it: what the errors page shows.
 //!
 //! `cargo run -p error-envelope-admin --example on-call` serves both on free ports.
 #![allow(clippy::disallowed_methods, reason = "a server starts a task for each connection; the layer starts none")]

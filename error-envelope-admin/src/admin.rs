@@ -9,8 +9,8 @@ use error_envelope_runtime::{KillSwitch, PolicyHandle, PolicyHolder, PolicyStatu
 #[cfg(feature = "prometheus")]
 use metrics_exporter_prometheus::PrometheusHandle;
 
+use crate::error_store::Store;
 use crate::guard::Hosts;
-use crate::observatory::Store;
 
 /// What is served on the admin address. Clones share it.
 ///

@@ -1,4 +1,4 @@
-//! What drafts of policies are made of, wherever they are made of errors that were seen: on the observatory's page, and by
+//! What drafts of policies are made of, wherever they are made of errors that were seen: on the errors page, and by
 //! the command's `learn`.
 
 use error_envelope_core::code::ErrorCode;
@@ -25,14 +25,14 @@ pub fn code_of_status(status: u16) -> ErrorCode {
 /// A code's name in the form of E2: `SessionNotFound`, `SESSION-NOT-FOUND` and `session.not.found` are `session_not_found`.
 #[must_use]
 pub fn name_of(said: &str) -> String {
-    cut(snake(said))
+    truncated(snake(said))
 }
 
 /// A name for errors of a status on a route, by the last part of the route that is no parameter.
 #[must_use]
 pub fn name_on_route(route: &str, status: u16) -> String {
     let literal = route.rsplit('/').find(|part| !part.is_empty() && !part.contains(['{', '}', '*', ' ']));
-    cut(format!("{}_{}", snake(literal.unwrap_or("route")), code_of_status(status).as_str()))
+    truncated(format!("{}_{}", snake(literal.unwrap_or("route")), code_of_status(status).as_str()))
 }
 
 /// A code of the service's as a sentence: `SessionNotFound` as `Session not found.`
@@ -57,7 +57,7 @@ pub fn quoted(text: &str) -> String {
     out + "\""
 }
 
-fn cut(name: String) -> String {
+fn truncated(name: String) -> String {
     let name: String = name.chars().take(LONGEST_NAME).collect();
     name.trim_end_matches('_').to_owned()
 }

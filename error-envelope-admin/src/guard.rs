@@ -13,7 +13,7 @@ use http::uri::Authority;
 use http::{HeaderMap, Method, Request, StatusCode};
 
 use crate::answer::{self, Answer};
-use crate::observatory::LIVE;
+use crate::error_store::LIVE;
 
 const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 

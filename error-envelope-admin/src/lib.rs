@@ -2,11 +2,11 @@
 //!
 //! | path | what it says |
 //! |---|---|
-//! | `GET /` | the observatory: what each route says, and the last errors |
+//! | `GET /` | the errors page: what each route says, and the last errors |
 //! | `GET /healthz` | `ok` while the process answers at all |
 //! | `GET /readyz` | `ready`, or 503 from the moment that it drains |
 //! | `GET /metrics` | what is counted, as Prometheus reads it |
-//! | `GET /policy` | the policy in force: since when, from which files, its routes, what was refused last |
+//! | `GET /policy` | the active policy: since when, from which files, its routes, what was refused last |
 //! | `GET /mode` | whether the kill switch is thrown |
 //! | `POST /mode/off`, `POST /mode/policy` | throws the kill switch, and takes it back |
 //!
@@ -40,11 +40,11 @@ mod admin;
 mod answer;
 mod asked;
 pub mod drafting;
+mod error_store;
 mod guard;
 mod health;
 mod metrics;
 mod mode;
-mod observatory;
 mod page;
 mod policy;
 mod row;

@@ -1,4 +1,4 @@
-//! The policy that is in force.
+//! The active policy.
 
 use error_envelope_runtime::PolicyStatus;
 use http::StatusCode;

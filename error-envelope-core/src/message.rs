@@ -20,7 +20,7 @@ pub fn clean(text: &str) -> Option<Cow<'_, str>> {
     } else {
         Cow::Owned(printable(trimmed))
     };
-    if line.is_empty() { None } else { Some(cut(line)) }
+    if line.is_empty() { None } else { Some(truncated(line)) }
 }
 
 /// The text of an inner 4xx whose code was not recognised (R3): a single line of at most 256 bytes.
@@ -101,7 +101,7 @@ fn printable(text: &str) -> String {
     line.trim().to_owned()
 }
 
-fn cut(mut line: Cow<'_, str>) -> Cow<'_, str> {
+fn truncated(mut line: Cow<'_, str>) -> Cow<'_, str> {
     const MARK: &str = "…";
     if line.len() > MAX_BYTES {
         let mut end = MAX_BYTES - MARK.len();

@@ -13,24 +13,21 @@ use metrics::Key;
 use crate::abi::{ConfigScheduler, Counting, Defining};
 use crate::timer;
 
-const ERRORS: &str = "error_envelope_errors_total";
-const ERROR_LABELS: [&str; 7] = ["code", "status", "would_be_status", "origin", "route", "mode", "dialect"];
-const UNREAD: &str = "error_envelope_unread_errors_total";
-const UNREAD_LABELS: [&str; 2] = ["reason", "route"];
-const RELOADS: &str = "error_envelope_policy_reloads_total";
-const RELOAD_LABELS: [&str; 1] = ["outcome"];
-const SWITCHED: &str = "error_envelope_kill_switch_total";
-const SWITCHED_LABELS: [&str; 1] = ["to"];
+/// Each counter's name, and its labels.
+const COUNTERS: [(&str, &[&str]); 4] = [
+    ("error_envelope_errors_total", &["code", "status", "would_be_status", "origin", "route", "mode", "dialect"]),
+    ("error_envelope_unread_errors_total", &["reason", "route"]),
+    ("error_envelope_policy_reloads_total", &["outcome"]),
+    ("error_envelope_kill_switch_total", &["to"]),
+];
 
 /// How long a count may wait: what reads Envoy's stats asks every few seconds.
 const WAIT: Duration = Duration::from_millis(250);
 
 /// The counters of a configuration.
 pub(crate) struct Counters {
-    errors: Option<usize>,
-    unread: Option<usize>,
-    reloads: Option<usize>,
-    switched: Option<usize>,
+    /// In the order of [`COUNTERS`]; none for one that Envoy refused.
+    numbers: [Option<usize>; COUNTERS.len()],
     /// None once the configuration has ended: behind that Envoy's main thread may have, too.
     scheduler: Mutex<Option<ConfigScheduler>>,
     kinds: Mutex<Vec<Arc<Kind>>>,
@@ -51,10 +48,7 @@ static LIVE: Mutex<Vec<Weak<Counters>>> = Mutex::new(Vec::new());
 impl Counters {
     pub(crate) fn define(defining: &Defining) -> Arc<Self> {
         let counters = Arc::new(Self {
-            errors: defining.counter(ERRORS, &ERROR_LABELS),
-            unread: defining.counter(UNREAD, &UNREAD_LABELS),
-            reloads: defining.counter(RELOADS, &RELOAD_LABELS),
-            switched: defining.counter(SWITCHED, &SWITCHED_LABELS),
+            numbers: COUNTERS.map(|(name, labels)| defining.counter(name, labels)),
             scheduler: Mutex::new(defining.scheduler()),
             kinds: Mutex::default(),
             waits: AtomicBool::new(false),
@@ -71,22 +65,15 @@ impl Counters {
     }
 
     pub(crate) fn kind(&self, key: &Key) -> Option<Arc<Kind>> {
-        let counter = match key.name() {
-            ERRORS => self.errors,
-            UNREAD => self.unread,
-            RELOADS => self.reloads,
-            SWITCHED => self.switched,
-            _ => None,
-        }?;
+        let counter = self.numbers[COUNTERS.iter().position(|(name, _)| *name == key.name())?]?;
         let mut kinds = locked(&self.kinds);
         let is = |kind: &&Arc<Kind>| kind.counter == counter && key.labels().map(|it| it.value()).eq(&kind.labels);
-        if let Some(kind) = kinds.iter().find(is) {
-            return Some(kind.clone());
-        }
-        let labels = key.labels().map(|label| label.value().to_owned()).collect();
-        let kind = Arc::new(Kind { counter, labels, count: AtomicU64::new(0) });
-        kinds.push(kind.clone());
-        Some(kind)
+        Some(kinds.iter().find(is).cloned().unwrap_or_else(|| {
+            let labels = key.labels().map(|label| label.value().to_owned()).collect();
+            let kind = Arc::new(Kind { counter, labels, count: AtomicU64::new(0) });
+            kinds.push(kind.clone());
+            kind
+        }))
     }
 
     /// In time Envoy's main thread will ask for what was counted.

@@ -205,7 +205,7 @@ fn append(headers: &mut HeaderMap, name: &[u8], value: Bytes) -> Result<(), Stri
     headers.try_append(parsed, value).map(drop).map_err(|_| "the message has too many headers".to_owned())
 }
 
-/// What a head has become: to be told once nothing of it is lent any more.
+/// What a head has become: it is applied once nothing of the head is lent any more.
 #[derive(Default)]
 pub(crate) struct HeaderMutations {
     status: Option<StatusCode>,
@@ -231,7 +231,7 @@ impl HeaderMutations {
             name => Some((name, value)),
         });
         let is_request = || lines.iter().any(|(name, _)| name == b":method");
-        let mut told = Vec::new();
+        let mut ops = Vec::new();
         for change in changes(before, after) {
             if *change.name == HOST && is_request() {
                 continue;
@@ -239,10 +239,10 @@ impl HeaderMutations {
             let mut values = change.values().cloned();
             let first = values.next().map_or(HeaderOp::Gone, HeaderOp::First);
             let further = values.map(|value| ((*change.name).clone(), HeaderOp::Further(value)));
-            told.push(((*change.name).clone(), first));
-            told.extend(further);
+            ops.push(((*change.name).clone(), first));
+            ops.extend(further);
         }
-        Self { status: None, lines: told, id: None }
+        Self { status: None, lines: ops, id: None }
     }
 
     /// The id, and nothing else.
@@ -251,8 +251,8 @@ impl HeaderMutations {
     }
 
     pub(crate) fn of_response(lines: HeaderList<'_>, after: &response::Parts) -> Self {
-        let told = after.status.as_str().as_bytes();
-        let same = lines.iter().any(|(name, value)| name == b":status" && value == told);
+        let status = after.status.as_str().as_bytes();
+        let same = lines.iter().any(|(name, value)| name == b":status" && value == status);
         Self { status: (!same).then_some(after.status), ..Self::from_lines(lines, &after.headers) }
     }
 
@@ -265,19 +265,22 @@ impl HeaderMutations {
             // To add one to none is a third cheaper.
             if *has_id { stream.set(whose, name, Some(id.as_bytes())) } else { stream.add(whose, name, id.as_bytes()) }
         }
-        for (name, now) in &self.lines {
-            let name = name.as_str().as_bytes();
-            match now {
-                HeaderOp::Gone => stream.set(whose, name, None),
-                HeaderOp::First(value) => stream.set(whose, name, Some(value.as_bytes())),
-                HeaderOp::Further(value) => stream.add(whose, name, value.as_bytes()),
-            }
+        self.lines.iter().for_each(|(name, now)| now.apply(stream, whose, name.as_str().as_bytes()));
+    }
+}
+
+impl HeaderOp {
+    fn apply(&self, stream: &Stream<'_>, whose: Head, name: &[u8]) {
+        match self {
+            Self::Gone => stream.set(whose, name, None),
+            Self::First(value) => stream.set(whose, name, Some(value.as_bytes())),
+            Self::Further(value) => stream.add(whose, name, value.as_bytes()),
         }
     }
 }
 
 /// Makes Envoy's response head what this one is.
-pub(crate) fn tell_response(stream: &Stream<'_>, head: &response::Parts) {
+pub(crate) fn apply_response(stream: &Stream<'_>, head: &response::Parts) {
     let changes = stream.lines(Head::Response, |lines| HeaderMutations::of_response(lines, head));
     changes.apply(stream, Head::Response);
 }

@@ -1,6 +1,7 @@
 //! What Envoy calls (`abi.h`, version `v0.2.0`); [`abi`] has what holds for all of it.
 #![allow(unsafe_code, reason = "the ABI is C's")]
 
+use std::any::Any;
 use std::ffi::{c_char, c_void};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::ptr;
@@ -39,14 +40,15 @@ unsafe extern "C" fn envoy_dynamic_module_on_http_filter_config_new(
         recorder::install();
         Some(module)
     }));
-    match made {
-        Ok(Some(module)) => Arc::into_raw(Arc::new(module)),
-        Ok(None) => ptr::null(),
-        Err(panic) => {
-            forget_if_it_panics(panic);
-            ptr::null()
-        }
-    }
+    made_or_none(made).map_or(ptr::null(), |module| Arc::into_raw(Arc::new(module)))
+}
+
+/// None where making it panicked, too.
+fn made_or_none<T>(made: Result<Option<T>, Box<dyn Any + Send>>) -> Option<T> {
+    made.unwrap_or_else(|panic| {
+        forget_if_it_panics(panic);
+        None
+    })
 }
 
 /// # Safety
@@ -106,14 +108,8 @@ unsafe extern "C" fn envoy_dynamic_module_on_http_filter_new(
         Arc::increment_strong_count(module);
         Arc::from_raw(module)
     };
-    let made = catch_unwind(AssertUnwindSafe(|| Rc::new(Slot::new(module))));
-    match made {
-        Ok(slot) => Rc::into_raw(slot),
-        Err(panic) => {
-            forget_if_it_panics(panic);
-            ptr::null()
-        }
-    }
+    let made = catch_unwind(AssertUnwindSafe(|| Some(Rc::new(Slot::new(module)))));
+    made_or_none(made).map_or(ptr::null(), Rc::into_raw)
 }
 
 /// # Safety

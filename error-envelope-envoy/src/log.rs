@@ -26,13 +26,8 @@ pub(crate) fn install() {
         }));
         let ours = |line: &Metadata<'_>| TARGETS.iter().any(|target| line.target().starts_with(target));
         let wanted = dynamic_filter_fn(move |line, _| ours(line) && abi::logs(level(line)));
-        let lines = tracing_subscriber::fmt::layer()
-            .with_ansi(false)
-            .with_level(false)
-            .with_target(false)
-            .without_time()
-            .with_writer(Lines)
-            .with_filter(wanted);
+        let lines = tracing_subscriber::fmt::layer().with_ansi(false).with_level(false).with_target(false);
+        let lines = lines.without_time().with_writer(Lines).with_filter(wanted);
         // This library has its own copy of tracing: nobody else can have set one.
         let _ = tracing::subscriber::set_global_default(tracing_subscriber::registry().with(lines));
     });

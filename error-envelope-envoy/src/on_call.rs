@@ -1,4 +1,4 @@
-//! The admin address inside Envoy: health, the policy in force, the kill switch, the observatory.
+//! The admin address inside Envoy: health, the active policy, the kill switch, the errors page.
 //!
 //! Envoy makes a configuration for each listener, and a new one beside the old at every update. So an address has one
 //! [`Admin`] in the process, whose switch and errors outlive configurations; the newest that names it is shown. It is
@@ -107,7 +107,7 @@ fn ends(ran: Result<io::Result<()>, Box<str>>) -> bool {
         Ok(Err(error)) => error.to_string(),
         Err(panic) => format!("it panicked: {panic}"),
     };
-    abi::log(Level::Error, format!("error_envelope: cannot serve the admin address: {why}; retrying").as_bytes());
+    log_failure(&format!("cannot serve the admin address: {why}"));
     std::thread::sleep(TRY_AGAIN);
     false
 }
@@ -120,21 +120,23 @@ fn run(address: SocketAddr, admin: &Admin, wanted: watch::Receiver<bool>) -> io:
 
 /// Serves whenever the address is wanted, until nobody can want it any more.
 async fn serve(address: SocketAddr, admin: &Admin, mut wanted: watch::Receiver<bool>) {
-    let mut told = false;
+    let mut is_logged = false;
     while wanted.wait_for(|wanted| *wanted).await.is_ok() {
         match TcpListener::bind(address).await {
             Ok(listener) => {
-                told = false;
+                is_logged = false;
                 admin.serve(listener, async { drop(wanted.wait_for(|wanted| !*wanted).await) }).await;
             }
             Err(error) => {
-                if !std::mem::replace(&mut told, true) {
-                    let text =
-                        format!("error_envelope: cannot serve the admin address {address} yet: {error}; retrying");
-                    abi::log(Level::Error, text.as_bytes());
+                if !std::mem::replace(&mut is_logged, true) {
+                    log_failure(&format!("cannot serve the admin address {address} yet: {error}"));
                 }
                 let _ = tokio::time::timeout(TRY_AGAIN, wanted.wait_for(|wanted| !*wanted)).await;
             }
         }
     }
+}
+
+fn log_failure(what: &str) {
+    abi::log(Level::Error, format!("error_envelope: {what}; retrying").as_bytes());
 }

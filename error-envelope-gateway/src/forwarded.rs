@@ -143,7 +143,7 @@ mod tests {
         ("x-forwardedness", "no"),
     ];
 
-    fn told(forwarding: Forwarding, address: &str, tls: bool, came: Lines) -> Vec<(String, String)> {
+    fn forwarded(forwarding: Forwarding, address: &str, tls: bool, came: Lines) -> Vec<(String, String)> {
         let mut headers = HeaderMap::new();
         for (name, value) in came {
             headers.append(*name, HeaderValue::from_static(value));
@@ -257,7 +257,7 @@ mod tests {
         for (forwarding, address, tls, came, expected) in rows {
             let expected: Vec<_> =
                 expected.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
-            assert_eq!(told(*forwarding, address, *tls, came), expected, "{forwarding:?} {came:?}");
+            assert_eq!(forwarded(*forwarding, address, *tls, came), expected, "{forwarding:?} {came:?}");
         }
     }
 }

@@ -78,7 +78,7 @@ pub fn log_notes(id: RequestId, notes: Option<Box<EventFields>>) {
     }
 }
 
-/// What is in force, in figures; and whether the layer has a classifier, where that is known.
+/// What is active, in figures; and whether the layer has a classifier, where that is known.
 pub fn log_policy(policy: &Policy, classifier: Option<bool>, message: &'static str) {
     let figures = policy.summary();
     tracing::info!(

@@ -25,7 +25,7 @@ use crate::{clock, log};
 use error_envelope_core::loader::{PolicyFile, PolicyLoader, PolicyReading};
 use error_envelope_core::policy::{Policy, PolicyError};
 
-/// The policy that is in force, and where it is read from.
+/// The active policy, and where it is read from.
 pub(crate) struct PolicyReloader {
     in_force: ArcSwap<Policy>,
     path: PathBuf,
@@ -39,7 +39,7 @@ type Content = Result<PolicyFile, PolicyError>;
 struct State {
     /// Of what was read last.
     outcome: Outcome,
-    /// Since when the policy is in force.
+    /// Since when the policy stays active.
     since: SystemTime,
     /// What that was read from.
     files: Arc<[PathBuf]>,
@@ -77,7 +77,7 @@ impl PolicyReloader {
         self.in_force.load_full()
     }
 
-    /// What is in force, and how it came to be.
+    /// What is active, and how it came to be.
     pub(crate) fn status(&self) -> PolicyStatus {
         let state = self.state();
         PolicyStatus {
@@ -88,7 +88,7 @@ impl PolicyReloader {
         }
     }
 
-    /// Reads the files anew; whether another policy is in force now.
+    /// Reads the files anew; whether another policy stays active now.
     pub(crate) fn reload(&self) -> Result<bool, PolicyError> {
         self.read(&Patience::ASKED)
     }

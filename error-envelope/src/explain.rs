@@ -55,7 +55,7 @@ impl Explained<'_> {
         let real = self.trial.run(self.recorded, None, None);
         let enforced = self.trial.run(self.recorded, Some(Mode::Enforce), None);
         let mut out = self.ask_line(&real);
-        match (&enforced.heard, &enforced.told) {
+        match (&enforced.explanation, &enforced.told) {
             (_, Some(told)) if refusal_text(&enforced) => {
                 let code = code_of(told);
                 let _ = match refusal_text(&real) {
@@ -70,7 +70,7 @@ impl Explained<'_> {
                     }
                 };
             }
-            (Some(heard), told) => self.tried(&mut out, heard, &enforced, told.as_ref()),
+            (Some(explanation), told) => self.tried(&mut out, explanation, &enforced, told.as_ref()),
             (None, _) if enforced.passes() => {
                 out.push_str("This is not an error: it passes through, and no rule is tried.\n")
             }
@@ -129,10 +129,10 @@ impl Explained<'_> {
     }
 
     /// What was asked for a code, in the order of the rule, up to what decided.
-    fn tried(&self, out: &mut String, heard: &Explanation, outcome: &TrialResult, told: Option<&LoggedEvent>) {
+    fn tried(&self, out: &mut String, explanation: &Explanation, outcome: &TrialResult, told: Option<&LoggedEvent>) {
         let by = told.and_then(|told| told.by);
         let Some((by, told)) = by.zip(told) else {
-            let what = match (told.map(|told| told.origin), heard.is_protocol) {
+            let what = match (told.map(|told| told.origin), explanation.is_protocol) {
                 (_, true) => "The body belongs to a protocol that keeps its own format (R10)",
                 (Some(Origin::Inner), false) => "The response is already an envelope, or must not be changed (R9, R10)",
                 _ => "The response was decided before it was read",
@@ -141,7 +141,7 @@ impl Explained<'_> {
             return;
         };
         out.push_str("Sources of the code, in the order tried:\n");
-        for step in self.steps(heard, outcome) {
+        for step in self.steps(explanation, outcome) {
             let decides = step.by == by && step.may_decide;
             let code = if decides { format!("  <- decides: {}", code_of(told)) } else { String::new() };
             let _ = writeln!(out, "  {:<12} {}{code}", step.by.as_str(), step.what);
@@ -151,11 +151,11 @@ impl Explained<'_> {
         }
     }
 
-    fn steps(&self, heard: &Explanation, outcome: &TrialResult) -> Vec<Step> {
+    fn steps(&self, explanation: &Explanation, outcome: &TrialResult) -> Vec<Step> {
         let status = self.recorded.response.status();
         let step = |by, what: String| Step { by, what, may_decide: true };
-        let mut steps = vec![step(DecidedBy::Layer, layer(heard))];
-        for (rule, misses) in outcome.rules.iter().zip(&heard.rules) {
+        let mut steps = vec![step(DecidedBy::Layer, layer(explanation))];
+        for (rule, misses) in outcome.rules.iter().zip(&explanation.rules) {
             let place = self.file.and_then(|file| file.map_rule(*rule));
             let place = place.map_or_else(|| "a rule".to_owned(), |(file, line)| format!("{file}:{line}"));
             let what = match misses {
@@ -164,19 +164,20 @@ impl Explained<'_> {
             };
             steps.push(Step { by: DecidedBy::Rule, what, may_decide: misses.is_none() });
         }
-        if heard.rules.is_empty() && heard.envelope.is_none() && heard.header.is_none() {
+        if explanation.rules.is_empty() && explanation.envelope.is_none() && explanation.header.is_none() {
             let what = "the policy has no rule here".to_owned();
             steps.push(Step { by: DecidedBy::Rule, what, may_decide: false });
         }
         let dialect = match outcome.unread {
             true => "the body is not parsed: it is too long, in an unknown coding, or not recorded (R4, R5)".to_owned(),
-            false => dialect(heard),
+            false => dialect(explanation),
         };
         steps.push(step(DecidedBy::Dialect, dialect));
         match status.as_u16() {
             401 => steps.push(step(DecidedBy::Credentials, "what the request sent, and www-authenticate".to_owned())),
             400 | 422 => {
-                let what = if heard.lists_issues { "the body lists what is wrong" } else { "the body has no list" };
+                let what =
+                    if explanation.lists_issues { "the body lists what is wrong" } else { "the body has no list" };
                 steps.push(step(DecidedBy::Issues, what.to_owned()));
             }
             _ => {}
@@ -209,7 +210,7 @@ impl Explained<'_> {
     }
 
     fn dialects(&self, out: &mut String, enforced: &TrialResult) {
-        if enforced.passes() || enforced.heard.is_none() {
+        if enforced.passes() || enforced.explanation.is_none() {
             return;
         }
         out.push_str("\nIn mode enforce, by the route's dialect:\n\n");
@@ -228,17 +229,17 @@ struct Step {
     may_decide: bool,
 }
 
-fn layer(heard: &Explanation) -> String {
-    match (&heard.envelope, &heard.header) {
+fn layer(explanation: &Explanation) -> String {
+    match (&explanation.envelope, &explanation.header) {
         (Some(code), _) => format!("a canonical envelope says {code}"),
         (None, Some(code)) => format!("its x-error-code says {code}"),
         (None, None) => "no canonical envelope, and no x-error-code of one".to_owned(),
     }
 }
 
-fn dialect(heard: &Explanation) -> String {
-    let Some(shape) = heard.shape else { return "the body has no known shape".to_owned() };
-    let codes = heard.codes.iter().map(|code| printable(code)).collect::<Vec<_>>().join(", ");
+fn dialect(explanation: &Explanation) -> String {
+    let Some(shape) = explanation.shape else { return "the body has no known shape".to_owned() };
+    let codes = explanation.codes.iter().map(|code| printable(code)).collect::<Vec<_>>().join(", ");
     match codes.is_empty() {
         true => format!("read as {}, which names no code", shape.as_str()),
         false => format!("read as {}, with the code {codes}", shape.as_str()),

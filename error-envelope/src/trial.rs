@@ -29,7 +29,7 @@ pub(crate) struct TrialResult {
     /// What would be logged.
     pub(crate) told: Option<LoggedEvent>,
     /// What the response says; none where it was not asked for one.
-    pub(crate) heard: Option<Explanation>,
+    pub(crate) explanation: Option<Explanation>,
     /// The body was not read: too long, in a coding that is not known, or not recorded (R4, R5).
     pub(crate) unread: bool,
     /// Which rules were asked, for [`Explanation::rules`].
@@ -167,9 +167,10 @@ fn respond(exchange: Exchange, recorded: &Recorded, method: &Method) -> TrialRes
         None => Collected::Unreadable(&[]),
     };
     let is_error = matches!(head.status.as_u16(), 400..=599);
-    let heard = is_error.then(|| exchange.explain(&head, whole));
+    let explanation = is_error.then(|| exchange.explain(&head, whole));
     let from_head = is_error.then(|| exchange.explain(&head, Collected::Unreadable(&[])));
-    let most = [&heard, &from_head].into_iter().flatten().map(|heard| heard.rules.len()).max().unwrap_or(0);
+    let most =
+        [&explanation, &from_head].into_iter().flatten().map(|explanation| explanation.rules.len()).max().unwrap_or(0);
     let rules = (0..most).map(|index| exchange.map_rule(index)).collect();
     let mut unread = false;
     let outcome = match exchange.response_head(&mut head, || facts) {
@@ -199,8 +200,8 @@ fn respond(exchange: Exchange, recorded: &Recorded, method: &Method) -> TrialRes
             }
         }
     };
-    let heard = if unread { from_head } else { heard };
-    TrialResult { heard, unread, rules, ..outcome }
+    let explanation = if unread { from_head } else { explanation };
+    TrialResult { explanation, unread, rules, ..outcome }
 }
 
 fn collected(body: Option<&Bytes>, most: u64) -> Collected<'_> {
@@ -222,7 +223,15 @@ fn head_of(recorded: &Recorded) -> response::Parts {
 impl TrialResult {
     fn from_head(head: response::Parts, body: SentBody, event: Option<&Event>) -> Self {
         let told = event.map(LoggedEvent::from_event);
-        Self { status: head.status, headers: head.headers, body, told, heard: None, unread: false, rules: Vec::new() }
+        Self {
+            status: head.status,
+            headers: head.headers,
+            body,
+            told,
+            explanation: None,
+            unread: false,
+            rules: Vec::new(),
+        }
     }
 
     fn passed(head: response::Parts, event: Option<&Event>) -> Self {

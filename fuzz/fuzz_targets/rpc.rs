@@ -42,7 +42,7 @@ fn forwarded(
     match asked.begin(is_empty)? {
         Admission::Forward(exchange, meter, _) => Some((exchange, meter)),
         Admission::Answer(answered) => {
-            sent::Sent::of(*answered).check(asked);
+            sent::Sent::from_reply(*answered).check(asked);
             None
         }
         admission => panic!("{admission:?}"),

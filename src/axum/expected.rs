@@ -9,14 +9,10 @@ const MAX_BYTES: usize = 128;
 
 /// What a visitor expects (`serde::de::Expected`), or the name of a primitive type.
 pub(super) fn in_words(expected: &str) -> Cow<'static, str> {
-    if let Some(range) = number(expected) {
-        return range;
-    }
-    if let Some(words) = known(expected) {
-        return words.into();
-    }
-    if let Some(count) = elements(expected) {
-        return format!("an array of {count} elements").into();
+    let words = number(expected).or_else(|| words_for(expected).map(Into::into));
+    let array = || elements(expected).map(|count| format!("an array of {count} elements").into());
+    if let Some(words) = words.or_else(array) {
+        return words;
     }
     // Rust's names of types mean nothing to a client, and are the program's own affair.
     match expected.split(' ').next().unwrap_or_default() {
@@ -75,7 +71,7 @@ fn number(name: &str) -> Option<Cow<'static, str>> {
     Some(range!(u8 u16 u32 u64 u128 usize i8 i16 i32 i64 i128 isize))
 }
 
-fn known(expected: &str) -> Option<&'static str> {
+fn words_for(expected: &str) -> Option<&'static str> {
     Some(match expected {
         "bool" | "a boolean" => "a boolean",
         "char" | "a character" => "a single character",

@@ -59,12 +59,12 @@ impl Issue {
     }
 
     fn new(path: impl IntoIterator<Item = Step>, message: String, code: &'static str) -> Self {
-        Self { path: path.into_iter().take(MAX_STEPS).map(Step::cut).collect(), message, code }
+        Self { path: path.into_iter().take(MAX_STEPS).map(Step::truncated).collect(), message, code }
     }
 }
 
 impl Step {
-    fn cut(self) -> Self {
+    fn truncated(self) -> Self {
         match self {
             Self::Name(mut name) => {
                 if let Some((end, _)) = name.char_indices().nth(MAX_NAME_CHARS) {

@@ -37,6 +37,16 @@ pub(super) enum RemainingBytes<B: Body> {
     Failed(B::Error),
 }
 
+impl<B: Body> RemainingBytes<B> {
+    fn size_hint(&self) -> SizeHint {
+        match self {
+            Self::Trailers(_) => SizeHint::with_exact(0),
+            Self::Body(body) => body.size_hint(),
+            Self::Failed(_) => SizeHint::default(),
+        }
+    }
+}
+
 impl<B: Body> BodyReader<B> {
     pub(super) fn new(head: response::Parts, body: B, limit: usize, time: Duration) -> Self {
         let deadline = Box::pin(tokio::time::sleep(time));
@@ -137,11 +147,7 @@ impl<B: Body> Body for ResponseBody<B> {
             State::Pass { body } => return body.size_hint(),
             State::Replay { data, rest } => (data.len() as u64, rest),
         };
-        let left = match rest {
-            Some(RemainingBytes::Body(body)) => body.size_hint(),
-            Some(RemainingBytes::Failed(_)) => SizeHint::default(),
-            Some(RemainingBytes::Trailers(_)) | None => SizeHint::with_exact(0),
-        };
+        let left = rest.as_ref().map_or_else(|| SizeHint::with_exact(0), RemainingBytes::size_hint);
         let mut hint = SizeHint::new();
         hint.set_lower(data.saturating_add(left.lower()));
         if let Some(upper) = left.upper().and_then(|upper| upper.checked_add(data)) {

@@ -132,10 +132,7 @@ impl RetryPolicy {
             Err(_) => None,
             Ok(response) => {
                 let read = response.extensions().get::<ClientError>().cloned();
-                let error = read.or_else(|| settings.reader.read_head(response))?;
-                if !error.is_retryable() {
-                    return None;
-                }
+                let error = read.or_else(|| settings.reader.read_head(response)).filter(ClientError::is_retryable)?;
                 error.retry_after()
             }
         };

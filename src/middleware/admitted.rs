@@ -22,8 +22,7 @@ type StateOf<S, B, R> = State<S, <S as Service<Request<RequestBody<B>>>>::Future
 
 impl<S, B> Peeking<S, B>
 where
-    B: Body,
-    B::Error: Into<BoxError>,
+    B: Body<Error: Into<BoxError>>,
 {
     /// The state that follows from the first byte; `None` where it was given before.
     pub(super) fn poll<R>(&mut self, cx: &mut Context<'_>) -> Poll<Option<StateOf<S, B, R>>>
@@ -89,8 +88,7 @@ impl<S> AfterPeek<S> {
 
 impl<S, B> Verifying<S, B>
 where
-    B: Body,
-    B::Error: Into<BoxError>,
+    B: Body<Error: Into<BoxError>>,
 {
     /// The state that follows from what the verifier said; `None` where it was given before.
     pub(super) fn poll<R>(&mut self, cx: &mut Context<'_>) -> Poll<Option<StateOf<S, B, R>>>

@@ -61,8 +61,7 @@ impl CollectJob {
     #[inline]
     pub(super) fn poll<R>(&mut self, mut body: Pin<&mut R>, cx: &mut Context<'_>) -> Poll<End>
     where
-        R: Body,
-        R::Error: Into<BoxError>,
+        R: Body<Error: Into<BoxError>>,
     {
         let Self { read, budget, deadline, .. } = self;
         loop {
@@ -107,8 +106,7 @@ fn poll_into<R>(
     cx: &mut Context<'_>,
 ) -> Poll<Frame>
 where
-    R: Body,
-    R::Error: Into<BoxError>,
+    R: Body<Error: Into<BoxError>>,
 {
     let length = match ready!(body.as_mut().poll_frame(cx)) {
         None => return Poll::Ready(Frame::None),

@@ -32,8 +32,7 @@ impl CollectJob {
 
 impl<R> Collecting<R>
 where
-    R: Body,
-    R::Error: Into<BoxError>,
+    R: Body<Error: Into<BoxError>>,
 {
     /// Reads what is there; what is not is awaited by [`Collecting::poll`].
     #[inline]

@@ -59,9 +59,9 @@ impl<B> From<B> for RemainingRequest<B> {
 }
 
 impl<B> Draining<B> {
-    pub(super) fn new(request: RemainingRequest<B>, linger: DrainBudget, answered: Box<LocalReply>) -> Self {
-        let budget = Budget::new(linger.max_bytes, linger.timeout);
-        Self { request, budget, waits: linger.body_first, answered: Some(answered) }
+    pub(super) fn new(request: RemainingRequest<B>, drain: DrainBudget, answered: Box<LocalReply>) -> Self {
+        let budget = Budget::new(drain.max_bytes, drain.timeout);
+        Self { request, budget, waits: drain.body_first, answered: Some(answered) }
     }
 
     /// The answer, once.
@@ -78,8 +78,7 @@ impl<B> Draining<B> {
 
 impl<B> Draining<B>
 where
-    B: Body,
-    B::Error: Into<BoxError>,
+    B: Body<Error: Into<BoxError>>,
 {
     /// Reads and drops what has come already; whether nothing is left to do.
     pub(super) fn drain_at_once(self: Pin<&mut Self>, cx: &mut Context<'_>) -> bool {

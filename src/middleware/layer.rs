@@ -211,7 +211,7 @@ impl ErrorEnvelopeLayer {
     ///
     /// # Errors
     ///
-    /// As [`ErrorEnvelopeLayer::watching`]; the old policy stays in force.
+    /// As [`ErrorEnvelopeLayer::watching`]; the old policy stays active.
     pub fn reload(&self) -> Result<bool, PolicyError> {
         self.policy.reload()
     }

@@ -10,6 +10,7 @@
 mod admitted;
 mod broken;
 mod budget;
+mod calling;
 mod collecting;
 mod decided;
 mod draining;

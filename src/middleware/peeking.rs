@@ -52,8 +52,7 @@ pub(super) enum First {
 
 pub(super) fn poll_first<B>(body: Pin<&mut B>, deadline: &mut Deadline, cx: &mut Context<'_>) -> Poll<First>
 where
-    B: Body,
-    B::Error: Into<BoxError>,
+    B: Body<Error: Into<BoxError>>,
 {
     Poll::Ready(match poll_bytes(body, cx) {
         Poll::Ready(None) => First::End(None),

@@ -48,8 +48,7 @@ impl<B> RequestBody<B> {
 
 impl<B> Body for RequestBody<B>
 where
-    B: Body,
-    B::Error: Into<BoxError>,
+    B: Body<Error: Into<BoxError>>,
 {
     type Data = Bytes;
     type Error = BoxError;
@@ -74,7 +73,7 @@ where
                     *this.done = true;
                     return Poll::Ready(None);
                 }
-                Look::Over(linger) => *this.draining = Some(Box::new(Budget::new(linger.max_bytes, linger.timeout))),
+                Look::Over(drain) => *this.draining = Some(Box::new(Budget::new(drain.max_bytes, drain.timeout))),
             }
         }
         if let Some(draining) = this.draining {
@@ -133,8 +132,8 @@ fn look(
                 }
             }
             data => {
-                if let Some(MeterAction::Over(linger)) = data.map(|data| meter.request_data(data)) {
-                    return Look::Over(linger);
+                if let Some(MeterAction::Over(drain)) = data.map(|data| meter.request_data(data)) {
+                    return Look::Over(drain);
                 }
                 // On HTTP/2 nothing is left on the connection: it does not matter that the body has ended.
                 if !meter.rest_is_free() && ended() {
@@ -152,8 +151,7 @@ fn look(
 /// Reads and drops what is left of a body over its limit; whether its end was reached.
 fn poll_drained<B>(budget: &mut Budget, mut body: Pin<&mut B>, cx: &mut Context<'_>) -> Poll<bool>
 where
-    B: Body,
-    B::Error: Into<BoxError>,
+    B: Body<Error: Into<BoxError>>,
 {
     loop {
         match ready!(budget.poll_frame(cx, |cx| poll_bytes(body.as_mut(), cx))) {
@@ -167,8 +165,7 @@ where
 /// A body's next frame as `Bytes`, which framing can be read from; its panic is an error (F2).
 pub(super) fn poll_bytes<B>(body: Pin<&mut B>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BoxError>>>
 where
-    B: Body,
-    B::Error: Into<BoxError>,
+    B: Body<Error: Into<BoxError>>,
 {
     let polled = catch(|| {
         body.poll_frame(cx).map(|frame| {

@@ -67,12 +67,9 @@ impl<S: fmt::Debug> fmt::Debug for ErrorEnvelopeService<S> {
 
 impl<S, B, R> Service<Request<B>> for ErrorEnvelopeService<S>
 where
-    S: Service<Request<RequestBody<B>>, Response = Response<R>> + Clone,
-    S::Error: Into<BoxError>,
-    B: Body,
-    B::Error: Into<BoxError>,
-    R: Body,
-    R::Error: Into<BoxError>,
+    S: Service<Request<RequestBody<B>>, Response = Response<R>, Error: Into<BoxError>> + Clone,
+    B: Body<Error: Into<BoxError>>,
+    R: Body<Error: Into<BoxError>>,
 {
     type Response = Response<ResponseBody<R, B>>;
     type Error = Infallible;

@@ -86,9 +86,9 @@ impl<S, F, B, R> State<S, F, B, R> {
     pub(super) fn answered(answered: impl Into<Box<LocalReply>>, body: Option<RemainingRequest<B>>) -> Self {
         let mut answered = answered.into();
         runtime::log_reply(&mut answered);
-        match (body, answered.linger) {
-            (Some(body), Some(linger)) => {
-                Self::Draining { draining: Some(Box::pin(Draining::new(body, linger, answered))) }
+        match (body, answered.drain) {
+            (Some(body), Some(drain)) => {
+                Self::Draining { draining: Some(Box::pin(Draining::new(body, drain, answered))) }
             }
             // Its drop is the user's own (F2).
             (body, _) => {

@@ -39,12 +39,9 @@ pub(super) fn misfits(schema: &Value, value: &Value, at: &str) -> Vec<String> {
 }
 
 fn of_object(schema: &Value, value: &Value, at: &str) -> Vec<String> {
-    let mut wrong = Vec::new();
-    for name in schema["required"].as_array().into_iter().flatten().filter_map(Value::as_str) {
-        if value.get(name).is_none() {
-            wrong.push(format!("{at}: there is no {name:?}"));
-        }
-    }
+    let required = schema["required"].as_array().into_iter().flatten().filter_map(Value::as_str);
+    let missing = required.filter(|name| value.get(name).is_none());
+    let mut wrong: Vec<_> = missing.map(|name| format!("{at}: there is no {name:?}")).collect();
     for (name, member) in value.as_object().into_iter().flatten() {
         let at = format!("{at}.{name}");
         match schema["properties"].get(name).unwrap_or(&schema["additionalProperties"]) {

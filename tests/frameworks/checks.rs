@@ -53,18 +53,18 @@ checks! {
 }
 
 async fn no_such_path(target: Target) -> String {
-    said(&target.ask(Method::GET, "/missing").await)
+    summary(&target.ask(Method::GET, "/missing").await)
 }
 
 async fn another_method(target: Target) -> String {
     let answer = target.ask(Method::PUT, "/ok").await;
     let allow = if answer.header("allow").is_some() { ", `allow` kept" } else { "" };
-    said(&answer) + allow
+    summary(&answer) + allow
 }
 
 async fn rejection(target: Target) -> String {
     let request = target.request(Method::POST, "/json").header("content-type", "application/json");
-    said(&target.send(request, full("\"no number\"")).await)
+    summary(&target.send(request, full("\"no number\"")).await)
 }
 
 /// The next request is on the same connection: a panic costs nobody else's.
@@ -73,7 +73,7 @@ async fn panic_in_handler(target: Target) -> String {
     let panicked = client.send(target.request(Method::GET, "/panic").body(empty()).unwrap()).await.unwrap();
     let panicked = answer(panicked).await;
     let next = client.send(target.request(Method::GET, "/ok").body(empty()).unwrap()).await.unwrap();
-    format!("{}, then {}", said(&panicked), next.status().as_u16())
+    format!("{}, then {}", summary(&panicked), next.status().as_u16())
 }
 
 async fn panic_in_body(target: Target) -> String {
@@ -88,14 +88,14 @@ async fn panic_in_body(target: Target) -> String {
 const TOO_MUCH: usize = 1024 * 1024 + 1;
 
 async fn declared(target: Target) -> String {
-    said(&target.send(target.request(Method::POST, "/upload"), full(vec![b'x'; TOO_MUCH])).await)
+    summary(&target.send(target.request(Method::POST, "/upload"), full(vec![b'x'; TOO_MUCH])).await)
 }
 
 async fn chunked(target: Target) -> String {
     let piece = Bytes::from(vec![b'x'; TOO_MUCH]);
     let pieces = (0..TOO_MUCH).step_by(16 * 1024).map(move |at| piece.slice(at..TOO_MUCH.min(at + 16 * 1024)));
     let body = StreamBody::new(futures_util::stream::iter(pieces.map(|piece| Ok::<_, Infallible>(Frame::data(piece)))));
-    said(&target.send(target.request(Method::POST, "/upload"), Upload::new(body)).await)
+    summary(&target.send(target.request(Method::POST, "/upload"), Upload::new(body)).await)
 }
 
 /// The headers are those of GET, but for what is each request's own (E5).
@@ -175,7 +175,7 @@ async fn websocket(target: Target) -> Option<String> {
 }
 
 /// An answer of the layer's writing, or what else it is.
-fn said(answer: &Answer) -> String {
+fn summary(answer: &Answer) -> String {
     let status = answer.head.status.as_u16();
     assert!(!String::from_utf8_lossy(&answer.body).contains(SECRET));
     match answer.header("x-error-code") {

@@ -3,7 +3,7 @@
 //!
 //! The two policies give each request another answer in every way that a policy can. What they are is asked of each
 //! policy while it stands still; then each answer must be the one or the other, whole. Where no change is under way, it
-//! must be that of the policy in force.
+//! must be that of the active policy.
 
 mod clients;
 mod service;
@@ -38,7 +38,7 @@ const REFUSED: &str = "rejected the new policy";
 /// What each request gets under either policy.
 type Wanted = Vec<[Answer; 2]>;
 
-/// One request, and what was certain while it ran: the policy in force, where no change was under way.
+/// One request, and what was certain while it ran: the active policy, where no change was under way.
 struct Asked {
     kind: usize,
     got: Result<Answer, String>,

@@ -36,7 +36,7 @@ const AUTH: &str = "auth = [\"app\"]\n";
 
 impl Watching {
     fn start(name: &str) -> Self {
-        let service = Service::of(|_| std::future::ready(Response::new(full("done"))));
+        let service = Service::new(|_| std::future::ready(Response::new(full("done"))));
         let folder = Folder::new(name);
         let policy = folder.path("policy.toml");
         fs::write(&policy, closing(1)).unwrap();
@@ -161,7 +161,7 @@ fn m3_ten_thousand_reloads_under_load_fail_no_request_and_pile_nothing_up() {
         assert!(sent.is_ok_and(|sent| sent));
     });
     it.replace(&closing(3));
-    until("the last policy is in force", || {
+    until("the last policy stays active", || {
         let policy = it.gateway.ask_admin("GET", "/policy");
         when(policy.contains("\"body_limit\": 3,"), policy)
     });

@@ -27,7 +27,7 @@ const REPLACED: usize = 5;
 const SILENT: usize = 64;
 
 fn service() -> Service {
-    Service::of(|_| std::future::ready(Response::new(full("done"))))
+    Service::new(|_| std::future::ready(Response::new(full("done"))))
 }
 
 fn secured(service: &Service, folder: &Path, more: &[&str]) -> Gateway {
@@ -84,7 +84,7 @@ fn pairs() -> Vec<Pair> {
 
 #[track_caller]
 fn replaced_under_load(place: &Path, pairs: &[Pair], replace: impl Fn(usize, &Pair)) {
-    let (service, trust) = (service(), Trust::of(pairs));
+    let (service, trust) = (service(), Trust::new(pairs));
     let gateway = secured(&service, place, &[]);
     let (stop, asked) = (AtomicBool::new(false), AtomicUsize::new(0));
     thread::scope(|scope| {
@@ -115,7 +115,7 @@ fn replaced_under_load(place: &Path, pairs: &[Pair], replace: impl Fn(usize, &Pa
 /// Waits until a handshake shows it, and then each one does.
 #[track_caller]
 fn in_force(address: SocketAddr, trust: &Trust, pair: &Pair) {
-    until("the certificate is in force", || {
+    until("the certificate stays active", || {
         let shown = ask(address, trust).unwrap();
         when(shown == pair.certificate(), shown)
     });
@@ -128,7 +128,7 @@ fn in_force(address: SocketAddr, trust: &Trust, pair: &Pair) {
 fn a_pipe_in_place_of_the_key_stops_nothing_and_a_good_pair_takes_effect_by_itself() {
     let (service, folder) = (service(), Folder::new("piped"));
     let (first, second) = (Pair::new(), Pair::new());
-    let trust = Trust::of([&first, &second]);
+    let trust = Trust::new([&first, &second]);
     let place = folder.path("");
     first.write(&place);
     let gateway = secured(&service, &place, &[]);
@@ -150,7 +150,7 @@ fn a_pipe_in_place_of_the_key_stops_nothing_and_a_good_pair_takes_effect_by_itse
 fn a_pair_that_does_not_fit_leaves_the_old_one_in_force_and_is_logged_once_with_its_file() {
     let (service, folder) = (service(), Folder::new("misfit"));
     let (first, second) = (Pair::new(), Pair::new());
-    let trust = Trust::of([&first, &second]);
+    let trust = Trust::new([&first, &second]);
     let place = folder.path("");
     first.write(&place);
     let gateway = secured(&service, &place, &[]);
@@ -213,7 +213,7 @@ fn a_start_with_a_wrong_pair_is_refused_with_what_and_where() {
 fn handshakes_hold_nobody_up_and_those_that_do_not_end_are_closed() {
     let (service, folder) = (service(), Folder::new("handshakes"));
     let pair = Pair::new();
-    let trust = Trust::of([&pair]);
+    let trust = Trust::new([&pair]);
     pair.write(&folder.path(""));
     let gateway = secured(&service, &folder.path(""), &["--tls-handshake-timeout", "2s"]);
     let silent: Vec<TcpStream> = (0..SILENT)

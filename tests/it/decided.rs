@@ -42,7 +42,7 @@ fn l1_an_event_says_what_decided_in_each_mode() {
         (404, "", "", DecidedBy::Status),
     ] {
         for path in ["/enforced", "/observed"] {
-            let event = told(path, status, kind, body).expect("an error is told");
+            let event = logged_event(path, status, kind, body).expect("an error is told");
             assert_eq!(event.decided_by(), Some(by), "{path} {status} {body}");
             let line = event.map_rule().map(|rule| file().map_rule(rule).map(|(file, line)| (file.to_owned(), line)));
             let wanted = (by == DecidedBy::Rule).then(|| Some(("policy.toml".to_owned(), 12)));
@@ -64,7 +64,7 @@ fn l3_a_code_that_nobody_knows_is_told_where_it_is_a_name() {
     ] {
         for (path, status) in [("/enforced", 404), ("/observed", 404), ("/enforced", 500)] {
             let body = format!(r#"{{"error":{{"code":"{code}","message":"m"}}}}"#);
-            let event = told(path, status, "application/json", &body).expect("an error is told");
+            let event = logged_event(path, status, "application/json", &body).expect("an error is told");
             assert_eq!(event.notes().unknown_code(), told_as, "{path} {status} {code}");
         }
     }
@@ -73,13 +73,13 @@ fn l3_a_code_that_nobody_knows_is_told_where_it_is_a_name() {
 #[test]
 fn r1_each_step_is_told_to_who_asks() {
     let body = r#"{"error":{"code":"NO_SUCH","message":"Gone."}}"#;
-    let heard = exchange("/enforced").explain(&head(404, "application/json"), Collected::Whole(body.as_bytes()));
-    assert_eq!((heard.codes, heard.message.as_deref()), (vec!["NO_SUCH".to_owned()], Some("Gone.")));
-    assert_eq!(heard.rules, [Some("route"), None], "the first misses its route, the second fits");
-    let heard = exchange("/enforced").explain(&head(410, "text/plain"), Collected::Whole(b"Gone."));
-    assert_eq!((heard.codes, heard.rules), (Vec::new(), vec![Some("status"), Some("code")]));
-    let heard = exchange("/other").explain(&head(404, ""), Collected::Unreadable(b"Gone."));
-    assert_eq!((heard.message, heard.rules), (None, vec![None]));
+    let explanation = exchange("/enforced").explain(&head(404, "application/json"), Collected::Whole(body.as_bytes()));
+    assert_eq!((explanation.codes, explanation.message.as_deref()), (vec!["NO_SUCH".to_owned()], Some("Gone.")));
+    assert_eq!(explanation.rules, [Some("route"), None], "the first misses its route, the second fits");
+    let explanation = exchange("/enforced").explain(&head(410, "text/plain"), Collected::Whole(b"Gone."));
+    assert_eq!((explanation.codes, explanation.rules), (Vec::new(), vec![Some("status"), Some("code")]));
+    let explanation = exchange("/other").explain(&head(404, ""), Collected::Unreadable(b"Gone."));
+    assert_eq!((explanation.message, explanation.rules), (None, vec![None]));
 }
 
 #[test]
@@ -125,7 +125,7 @@ fn facts(body: &str) -> BodyFacts {
     BodyFacts { ended: body.is_empty(), lower: body.len() as u64, upper: Some(body.len() as u64) }
 }
 
-fn told(path: &str, status: u16, kind: &str, body: &str) -> Option<Event> {
+fn logged_event(path: &str, status: u16, kind: &str, body: &str) -> Option<Event> {
     let (mut head, whole) = (head(status, kind), Collected::Whole(body.as_bytes()));
     match exchange(path).response_head(&mut head, || facts(body)) {
         ResponsePlan::Rewrite(written) => Some(written.event),

@@ -38,7 +38,7 @@ fn post(path: &str, body: Scene) -> Request<Scene> {
 }
 
 fn data(text: &'static str) -> Scene {
-    Scene::of([Ok(Bytes::from_static(text.as_bytes()))])
+    Scene::new([Ok(Bytes::from_static(text.as_bytes()))])
 }
 
 /// One request to the very service, not to a clone of it.

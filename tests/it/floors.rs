@@ -22,7 +22,7 @@ type Rooms = BTreeMap<String, BTreeSet<String>>;
 #[test]
 fn the_rooms_of_each_crate_stand_on_floors() {
     let without = members().into_iter().filter_map(|member| {
-        let rooms = rooms(&House::of(&sources(&member)));
+        let rooms = rooms(&House::from_sources(&sources(&member)));
         let found = floors(&rooms).err()?;
         Some(format!("{member}: these rooms name each other: {}", found.join(", ")))
     });

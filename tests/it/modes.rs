@@ -53,7 +53,7 @@ struct Seen {
 }
 
 impl Error {
-    fn of(media_type: Option<&'static str>, pieces: &[&[u8]]) -> Self {
+    fn new(media_type: Option<&'static str>, pieces: &[&[u8]]) -> Self {
         let pieces = pieces.iter().map(|piece| piece.to_vec()).collect();
         Self { media_type, pieces, pause: Duration::ZERO, trailers: false, breaks: false, sized: false }
     }
@@ -229,7 +229,7 @@ fn m1_fill_gives_back_what_it_could_not_read_to_its_end() {
         for (pieces, pause) in [(&many[..], 0), (&many[..2], 3000), (&[&b"\x00a"[..], b"\x00b"][..], 700)] {
             for (trailers, breaks, sized) in [(true, false, true), (false, true, true), (true, false, false)] {
                 let pause = Duration::from_millis(pause);
-                let error = Error { pause, trailers, breaks, sized, ..Error::of(media_type, pieces) };
+                let error = Error { pause, trailers, breaks, sized, ..Error::new(media_type, pieces) };
                 // A body that no type names, and that says nothing in time, might as well be empty.
                 let (bare, (filled, times)) =
                     run(async { (seen(&error, None).await.0, seen(&error, Some(Mode::Fill)).await) });
@@ -244,7 +244,7 @@ fn m1_fill_gives_back_what_it_could_not_read_to_its_end() {
 #[test]
 fn m1_fill_gives_back_half_a_character() {
     for breaks in [false, true] {
-        let error = Error { breaks, ..Error::of(None, &[b"\xc2"]) };
+        let error = Error { breaks, ..Error::new(None, &[b"\xc2"]) };
         let (bare, filled) = run(async { (seen(&error, None).await.0, seen(&error, Some(Mode::Fill)).await.0) });
         assert!(!error.is_filled());
         assert_eq!(filled, bare, "{breaks}");
@@ -255,7 +255,7 @@ fn m1_fill_gives_back_half_a_character() {
 fn m1_fill_writes_a_text_that_it_could_not_read_to_its_end() {
     let large = vec![b'x'; 40_000];
     for pieces in [&[&large[..], &large][..], &[b"late"]] {
-        let error = Error { pause: Duration::from_secs(3), ..Error::of(Some("text/html"), pieces) };
+        let error = Error { pause: Duration::from_secs(3), ..Error::new(Some("text/html"), pieces) };
         let (filled, times) = run(seen(&error, Some(Mode::Fill)));
         let body: serde_json::Value = serde_json::from_slice(&filled.body).unwrap();
         assert_eq!((filled.status, &body["error"]["message"]), (404, &"Not found.".into()));
@@ -266,7 +266,7 @@ fn m1_fill_writes_a_text_that_it_could_not_read_to_its_end() {
 #[test]
 fn m1_own_passes_each_error_when_it_comes() {
     for media_type in TYPES {
-        let error = Error { pause: Duration::from_secs(3), trailers: true, ..Error::of(media_type, &[b"a", b"b"]) };
+        let error = Error { pause: Duration::from_secs(3), trailers: true, ..Error::new(media_type, &[b"a", b"b"]) };
         assert_eq!(run(seen(&error, Some(Mode::Own))), run(seen(&error, None)));
     }
 }

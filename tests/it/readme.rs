@@ -57,7 +57,7 @@ fn the_readme_shows_the_app_that_these_tests_ask() {
 async fn the_readme_shows_what_a_client_gets() {
     let mut table = String::from("| the client sends | axum's `Json` | this crate's `Json` |\n|---|---|---|\n");
     for (name, content_type, body) in SENT {
-        let [stock, own] = both(content_type, body).await.map(|answer| told(&answer));
+        let [stock, own] = both(content_type, body).await.map(|answer| summary(&answer));
         table += &format!("| {name} | {stock} | {own} |\n");
     }
     let readme = readme();
@@ -71,7 +71,7 @@ async fn the_readme_shows_what_a_client_gets() {
 }
 
 /// The status, the code, and the issues; the message where there are none.
-fn told(answer: &Answer) -> String {
+fn summary(answer: &Answer) -> String {
     let envelope = envelope(answer);
     let issues = envelope.details().and_then(|details| details["issues"].as_array()).cloned().unwrap_or_default();
     let issues = issues.iter().map(|issue| format!("`{}` {}", issue["path"], text(&issue["message"])));

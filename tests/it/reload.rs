@@ -56,10 +56,10 @@ fn including(pattern: &str) -> String {
 
 impl Served {
     fn watch(path: impl AsRef<Path>) -> Self {
-        Self::of(ErrorEnvelopeLayer::watch(path).unwrap())
+        Self::new(ErrorEnvelopeLayer::watch(path).unwrap())
     }
 
-    fn of(layer: ErrorEnvelopeLayer) -> Self {
+    fn new(layer: ErrorEnvelopeLayer) -> Self {
         let inner: Inner = service_fn(|_| ready(Ok(Response::builder().status(404).body(Full::default()).unwrap())));
         Self { service: layer.layer(inner), layer }
     }

@@ -90,7 +90,7 @@ async fn look(uri: &Uri, call: &str, scenario: &str, gzip: bool) -> Seen {
     if gzip {
         client = client.accept_compressed(Gzip).send_compressed(Gzip);
     }
-    let said = ask(client, call, scenario).await.map_err(told);
+    let said = ask(client, call, scenario).await.map_err(status_facts);
     Seen { raw: recorder.take(), said }
 }
 
@@ -124,7 +124,7 @@ async fn many(response: Response<Streaming<Words>>) -> Result<Said, Status> {
     Ok((headers(metadata), words, headers(trailers)))
 }
 
-fn told(status: Status) -> Told {
+fn status_facts(status: Status) -> Told {
     let metadata = headers(status.metadata().clone());
     (status.code() as i32, status.message().to_owned(), status.details().to_vec(), metadata)
 }

@@ -4,7 +4,7 @@ use error_envelope_core::exchange::Origin;
 use maud::{Markup, html};
 
 use super::text::foreign;
-use crate::observatory::error_record::{Bodies, Entry, Side};
+use crate::error_store::error_record::{Bodies, Entry, Side};
 use crate::visible;
 
 /// What the service said beside what the client got, or would get.

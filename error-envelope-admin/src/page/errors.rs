@@ -7,10 +7,10 @@ use maud::{Markup, html};
 
 use super::bodies;
 use super::text::{foreign, time};
-use crate::observatory::error_record::{Entry, Kind};
-use crate::observatory::query::{Filter, route_word};
-use crate::observatory::readiness::Span;
-use crate::observatory::recent_errors::MOST_ENTRIES;
+use crate::error_store::error_record::{Entry, Kind};
+use crate::error_store::query::{Filter, route_word};
+use crate::error_store::readiness::Span;
+use crate::error_store::recent_errors::MOST_ENTRIES;
 use crate::visible;
 
 /// What the last errors can be filtered by.

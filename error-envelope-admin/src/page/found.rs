@@ -7,11 +7,11 @@ use maud::{Markup, html};
 use super::text::{foreign, time};
 use super::{bodies, errors};
 use crate::admin::Shared;
-use crate::observatory::clock;
-use crate::observatory::error_record::{Entry, Kind};
-use crate::observatory::query::Filter;
-use crate::observatory::readiness::Span;
-use crate::observatory::recent_errors::{Id, MOST_IDS};
+use crate::error_store::clock;
+use crate::error_store::error_record::{Entry, Kind};
+use crate::error_store::query::Filter;
+use crate::error_store::readiness::Span;
+use crate::error_store::recent_errors::{Id, MOST_IDS};
 
 pub(super) fn answer(shared: &Shared, wanted: &str, id: Option<RequestId>, span: Span) -> (StatusCode, Markup) {
     let Some(id) = id else { return (StatusCode::BAD_REQUEST, no_id(wanted)) };

@@ -24,9 +24,9 @@ impl Frame<'_> {
                     meta name="viewport" content="width=device-width, initial-scale=1";
                     meta name="color-scheme" content="light dark";
                     title { (self.title) " · error envelope" }
-                    link rel="icon" type="image/svg+xml" href="/observatory.svg";
-                    link rel="stylesheet" href="/observatory.css";
-                    script src="/observatory.js" defer {}
+                    link rel="icon" type="image/svg+xml" href="/page.svg";
+                    link rel="stylesheet" href="/page.css";
+                    script src="/page.js" defer {}
                 }
                 body data-live=[live] data-after=[after] {
                     a.skip href="#content" { "Skip to the content" }

@@ -14,10 +14,10 @@ use bytes::Bytes;
 use http_body::{Body, Frame};
 use tokio::time::{Instant, Interval, MissedTickBehavior, interval};
 
-use crate::observatory::error_record::Entry;
-use crate::observatory::listeners::SubscriptionSlot;
-use crate::observatory::query::Filter;
-use crate::observatory::store::{self, Store};
+use crate::error_store::error_record::Entry;
+use crate::error_store::listeners::SubscriptionSlot;
+use crate::error_store::query::Filter;
+use crate::error_store::store::{self, Store};
 
 /// Fast enough to be live, slow enough to gather a storm.
 const LOOK_EVERY: Duration = Duration::from_millis(250);

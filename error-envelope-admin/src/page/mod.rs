@@ -1,4 +1,4 @@
-//! The pages of the observatory.
+//! The pages of the errors page.
 //!
 //! 1. Whatever a stranger may have chosen is written by [`foreign`](text::foreign), and escaped by the template.
 //! 2. A script of this address adds rows as errors happen; without it the page is the same, to be loaded again.
@@ -22,9 +22,9 @@ use self::frame::Frame;
 use self::live::Events;
 use crate::answer::{self, Answer};
 use crate::asked::AdminRequest;
-use crate::observatory::query::{Filter, value};
-use crate::observatory::readiness::Span;
-use crate::observatory::{LIVE, search, store};
+use crate::error_store::query::{Filter, value};
+use crate::error_store::readiness::Span;
+use crate::error_store::{LIVE, search, store};
 use crate::row::{Endpoint, get};
 
 pub(crate) static ROWS: &[Endpoint] = &[
@@ -32,9 +32,9 @@ pub(crate) static ROWS: &[Endpoint] = &[
     get("/errors", find),
     get("/errors/{id}", one),
     get(LIVE, events),
-    get("/observatory.css", |_| answer::file("text/css; charset=utf-8", include_str!("files/observatory.css"))),
-    get("/observatory.js", |_| answer::file("text/javascript; charset=utf-8", include_str!("files/observatory.js"))),
-    get("/observatory.svg", |_| answer::file("image/svg+xml", include_str!("files/observatory.svg"))),
+    get("/page.css", |_| answer::file("text/css; charset=utf-8", include_str!("files/page.css"))),
+    get("/page.js", |_| answer::file("text/javascript; charset=utf-8", include_str!("files/page.js"))),
+    get("/page.svg", |_| answer::file("image/svg+xml", include_str!("files/page.svg"))),
 ];
 
 /// `/`: all of it.

@@ -6,11 +6,11 @@ use maud::{Markup, html};
 use super::routes::{RouteErrors, verdict_word};
 use super::text::{counted, foreign, time};
 use super::{bodies, errors};
-use crate::observatory::draft;
-use crate::observatory::error_record::Kind;
-use crate::observatory::query::{Filter, route_word};
-use crate::observatory::readiness::Span;
-use crate::observatory::tally::OfKind;
+use crate::error_store::draft;
+use crate::error_store::error_record::Kind;
+use crate::error_store::query::{Filter, route_word};
+use crate::error_store::readiness::Span;
+use crate::error_store::tally::OfKind;
 
 /// Kinds without a code for which it is said what to write: the commonest.
 const MOST_DRAFTS: usize = 3;

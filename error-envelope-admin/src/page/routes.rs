@@ -10,9 +10,9 @@ use maud::{Markup, html};
 use super::errors;
 use super::text::{counted, foreign};
 use crate::admin::Shared;
-use crate::observatory::query::route_word;
-use crate::observatory::readiness::{self, Readiness, Span, Verdict};
-use crate::observatory::tally::Tally;
+use crate::error_store::query::route_word;
+use crate::error_store::readiness::{self, Readiness, Span, Verdict};
+use crate::error_store::tally::Tally;
 use crate::visible;
 
 /// Routes that are explained at once, without a click: those that need something.
@@ -43,7 +43,7 @@ pub(super) struct RouteSettings {
 pub(super) struct RouteErrors {
     pub(super) route: Option<Arc<str>>,
     mode: Mode,
-    /// Whether the policy in force has it.
+    /// Whether the active policy has it.
     is_known: bool,
     pub(super) tally: Tally,
     pub(super) readiness: Readiness,

@@ -4,10 +4,10 @@ use maud::{Markup, html};
 
 use super::routes::Routes;
 use super::text::{foreign, time};
-use crate::observatory::clock;
-use crate::observatory::readiness::Verdict;
-use crate::observatory::tally::Tally;
-use crate::observatory::week::Week;
+use crate::error_store::clock;
+use crate::error_store::readiness::Verdict;
+use crate::error_store::tally::Tally;
+use crate::error_store::week::Week;
 
 impl Routes {
     /// In one glance: is anything wrong?
@@ -27,7 +27,7 @@ impl Routes {
             @if self.in_force.as_ref().is_some_and(|it| it.refused) {
                 div.banner role="note" {
                     p {
-                        strong { "The policy file was refused." } " The one before it is in force: "
+                        strong { "The policy file was refused." } " The one before it stays active: "
                         a href="/policy" { "why" } "."
                     }
                 }

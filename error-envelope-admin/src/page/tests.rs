@@ -12,8 +12,8 @@ use regex::Regex;
 use crate::admin::Admin;
 use crate::answer::Answer;
 use crate::asked::AdminRequest;
-use crate::observatory::error_record::{Bodies, Code, ErrorRecord, Kind, Side};
-use crate::observatory::store;
+use crate::error_store::error_record::{Bodies, Code, ErrorRecord, Kind, Side};
+use crate::error_store::store;
 use crate::page;
 
 const ID: &str = "req_01JD2V5W8Z3Q4R6T8Y0A1B2C3D";

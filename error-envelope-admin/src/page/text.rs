@@ -2,7 +2,7 @@
 
 use maud::{Markup, html};
 
-use crate::observatory::clock;
+use crate::error_store::clock;
 use crate::visible;
 
 /// A text that somebody else chose, on one line, without a say in the direction of what is around it.

@@ -3,9 +3,9 @@
 #![allow(clippy::disallowed_methods, reason = "tests have a clock and an executor; the ban is for the library")]
 
 mod deploy;
+mod errors_page;
 mod kit;
 mod metrics;
-mod observatory;
 mod paths;
 mod policy;
 mod server;

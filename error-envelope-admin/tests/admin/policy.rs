@@ -11,7 +11,7 @@ use tower_error_envelope::{ErrorEnvelopeLayer, Mode, Policy, Route};
 
 use crate::kit::ask;
 
-async fn told(admin: &Admin) -> Value {
+async fn policy_json(admin: &Admin) -> Value {
     ask(admin, "GET", "/policy").await.json()
 }
 
@@ -28,7 +28,7 @@ async fn a_policy_built_in_rust_is_told_route_by_route() {
     let admin = Admin::new();
     assert_eq!(ask(&admin, "GET", "/policy").await.status, 503, "nothing is wired yet");
     let _layer = admin.attach(ErrorEnvelopeLayer::new().policy(policy));
-    let mut first = told(&admin).await;
+    let mut first = policy_json(&admin).await;
     let since = first["since"].take();
     assert!(since.as_str().unwrap().starts_with("20") && since.as_str().unwrap().ends_with('Z'));
     let expected = json!({
@@ -42,7 +42,7 @@ async fn a_policy_built_in_rust_is_told_route_by_route() {
     });
     assert_eq!(first, expected);
     admin.kill_switch().off();
-    let off = told(&admin).await;
+    let off = policy_json(&admin).await;
     assert_eq!((&off["kill_switch"], &off["routes"][1]["mode"]), (&json!(true), &json!("enforce")), "the policy's own");
 }
 
@@ -55,7 +55,7 @@ async fn m2_a_refused_file_is_told_with_its_line_until_it_is_put_right_and_after
     fs::write(&part, "version = 1\n[[route]]\nmatch = \"/a\"\n").unwrap();
     let admin = Admin::new();
     let layer = admin.attach(ErrorEnvelopeLayer::watch(&file).unwrap());
-    let first = told(&admin).await;
+    let first = policy_json(&admin).await;
     let mut files: Vec<_> = first["files"].as_array().unwrap().iter().map(|it| it.as_str().unwrap()).collect();
     files.sort_unstable();
     assert_eq!(files, [part.to_str().unwrap(), file.to_str().unwrap()]);
@@ -66,7 +66,7 @@ async fn m2_a_refused_file_is_told_with_its_line_until_it_is_put_right_and_after
 
     fs::write(&part, "version = 1\n[[route]]\nmatch = \"a\"\n").unwrap();
     assert!(layer.reload().is_err());
-    let refused = told(&admin).await;
+    let refused = policy_json(&admin).await;
     let why = refused["last_refusal"]["why"].as_str().unwrap();
     assert!(why.contains("part.toml:3"), "{why}");
     assert_eq!(refused["last_refusal"]["stands"], true);
@@ -75,7 +75,7 @@ async fn m2_a_refused_file_is_told_with_its_line_until_it_is_put_right_and_after
     fs::write(&part, "version = 1\n[[route]]\nmatch = \"/b\"\n").unwrap();
     // The thread that watches may have been quicker.
     let _ = layer.reload().unwrap();
-    let mended = told(&admin).await;
+    let mended = policy_json(&admin).await;
     assert_eq!((&mended["last_refusal"]["stands"], &mended["last_refusal"]["why"]), (&json!(false), &json!(why)));
     assert_eq!(mended["routes"][0]["route"], "/b");
     assert!(mended["since"].as_str() >= first["since"].as_str());
@@ -88,10 +88,10 @@ async fn an_adapter_of_ones_own_is_told_as_a_layer_is() {
     fs::write(&file, "version = 1\n").unwrap();
     let admin = Admin::new();
     let in_force = admin.attach(PolicyHandle::watching(&file, PolicyLoader::new()).unwrap());
-    assert_eq!(told(&admin).await["policy"], file.to_str().unwrap());
+    assert_eq!(policy_json(&admin).await["policy"], file.to_str().unwrap());
     fs::write(&file, "version = 1\n[[route]]\nmatch = \"/a\"\n").unwrap();
     let began = Instant::now();
-    while told(&admin).await["routes"].as_array().unwrap().is_empty() {
+    while policy_json(&admin).await["routes"].as_array().unwrap().is_empty() {
         assert!(began.elapsed() < Duration::from_secs(30), "the change is seen");
         tokio::task::yield_now().await;
     }

@@ -33,7 +33,7 @@ async fn send(address: SocketAddr, text: &str) -> TcpStream {
 }
 
 /// What is said to a text, until the connection ends.
-async fn said(address: SocketAddr, text: &str) -> String {
+async fn response_to(address: SocketAddr, text: &str) -> String {
     let mut answer = Vec::new();
     let _ = send(address, text).await.read_to_end(&mut answer).await;
     String::from_utf8(answer).unwrap()
@@ -43,11 +43,11 @@ async fn said(address: SocketAddr, text: &str) -> String {
 async fn it_answers_once_a_connection_and_ends_when_it_is_told_to() {
     let mut served = serve(Admin::new()).await;
     let get = "GET /healthz HTTP/1.1\r\nhost: localhost\r\n\r\n";
-    let answers = said(served.address, &get.repeat(2)).await;
+    let answers = response_to(served.address, &get.repeat(2)).await;
     assert_eq!(answers.matches("HTTP/1.1 200 OK").count(), 1, "{answers}");
     assert!(answers.contains("connection: close\r\n") && answers.ends_with("\r\n\r\nok\n"), "{answers}");
-    assert!(said(served.address, "GET /healthz HTTP/1.0\r\n\r\n").await.starts_with("HTTP/1.0 200"));
-    let head = said(served.address, "HEAD /healthz HTTP/1.1\r\nhost: localhost\r\n\r\n").await;
+    assert!(response_to(served.address, "GET /healthz HTTP/1.0\r\n\r\n").await.starts_with("HTTP/1.0 200"));
+    let head = response_to(served.address, "HEAD /healthz HTTP/1.1\r\nhost: localhost\r\n\r\n").await;
     assert!(head.contains("content-length: 3\r\n") && head.ends_with("\r\n\r\n"), "{head}");
     drop(served.stop.take());
     served.ended.await.unwrap();
@@ -63,7 +63,7 @@ async fn heads_that_do_not_come_hold_nobody_up_for_long() {
         slow.push(send(served.address, "GET /healthz HTTP/1.1\r\nhost:").await);
     }
     let began = tokio::time::Instant::now();
-    let answer = said(served.address, "GET /healthz HTTP/1.1\r\nhost: localhost\r\n\r\n").await;
+    let answer = response_to(served.address, "GET /healthz HTTP/1.1\r\nhost: localhost\r\n\r\n").await;
     assert!(answer.ends_with("ok\n"), "{answer}");
     assert!(began.elapsed() < std::time::Duration::from_secs(60), "{:?}", began.elapsed());
 }
@@ -91,6 +91,7 @@ async fn a_client_that_takes_no_answer_is_let_go() {
 async fn too_large_a_head_is_refused() {
     let served = serve(Admin::new()).await;
     let answer =
-        said(served.address, &format!("GET / HTTP/1.1\r\nhost: localhost\r\nx: {}\r\n\r\n", "y".repeat(20_000))).await;
+        response_to(served.address, &format!("GET / HTTP/1.1\r\nhost: localhost\r\nx: {}\r\n\r\n", "y".repeat(20_000)))
+            .await;
     assert!(answer.starts_with("HTTP/1.1 431"), "{answer}");
 }

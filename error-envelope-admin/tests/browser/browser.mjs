@@ -7,7 +7,7 @@ import { chromium } from 'playwright-core';
 const { CHROMIUM = '/usr/bin/chromium' } = process.env;
 
 export const launch = async (viewport) => {
-  const profile = mkdtempSync(join(tmpdir(), 'observatory-'));
+  const profile = mkdtempSync(join(tmpdir(), 'errors-page-'));
   const browser = await chromium.launchPersistentContext(profile, {
     executablePath: CHROMIUM,
     headless: true,

@@ -1,4 +1,4 @@
-// The demo as the observatory shows it: PATHS, a line each, are what misbehaves. Each error that a client gets is a row on
+// The demo as the errors page shows it: PATHS, a line each, are what misbehaves. Each error that a client gets is a row on
 // the page, under its route, with what was said before and what the client got.
 import assert from 'node:assert/strict';
 import { launch, routeOf, rowOf } from './browser.mjs';

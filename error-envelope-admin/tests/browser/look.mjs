@@ -1,4 +1,4 @@
-// What a person sees of the observatory, in headless Chromium: SERVICE is what misbehaves, ADMIN what is looked at.
+// What a person sees of the errors page, in headless Chromium: SERVICE is what misbehaves, ADMIN what is looked at.
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
@@ -190,7 +190,7 @@ try {
 
   await step('without a script it is the same page', async () => {
     const bare = await browser.newPage();
-    await bare.route('**/observatory.js', (route) => route.abort());
+    await bare.route('**/page.js', (route) => route.abort());
     await bare.goto(ADMIN);
     assert.equal(await rowOf(bare, ids.accounts).count(), 1);
     await rowOf(bare, ids.accounts).locator('summary').click();

@@ -51,12 +51,6 @@ impl<'a> Credentials<'a> {
         }
     }
 
-    /// Whether a header of that name carries some. `key_headers` are those that the policy names, beside `x-api-key`.
-    #[inline]
-    pub(crate) fn are_in(name: &HeaderName, key_headers: &[HeaderName]) -> bool {
-        *name == AUTHORIZATION || *name == X_API_KEY || key_headers.contains(name)
-    }
-
     pub(crate) fn from_headers(headers: &'a HeaderMap, key_headers: &[HeaderName]) -> Self {
         let sent =
             |name: &HeaderName| headers.get(name).map(|it| it.as_bytes().trim_ascii()).filter(|it| !it.is_empty());

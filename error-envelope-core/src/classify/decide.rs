@@ -3,6 +3,7 @@
 use http::StatusCode;
 
 use super::decided::{self, DecidedBy};
+use super::explanation::{Explanation, record};
 use super::inner::{Inner, PolicyView, RequestContext, code_of_status, has_layers_head, is_own, of_header};
 use super::rule::{self, Rule};
 use crate::code::ErrorCode;
@@ -24,13 +25,20 @@ pub(super) fn decide<'k>(
     inner: &Inner<'_, '_>,
     asked: &RequestContext<'_>,
     known: &PolicyView<'k>,
+    mut explanation: Option<&mut Explanation>,
 ) -> (ErrorCode, CodeSource<'k>) {
-    let canonical = foreign.and_then(|it| canonical_code(&it.said, known)).map(|code| (code, CodeSource::Layer));
-    if let Some(decided) = canonical.or_else(|| of_layer(foreign?, inner, known)) {
-        return decided;
+    if let Some(foreign) = foreign {
+        record(&mut explanation, |it| it.note_body(foreign, lists_issues(Some(&foreign.said), inner.status)));
+        if let Some(code) = canonical_code(&foreign.said, known) {
+            return (code, CodeSource::Layer);
+        }
+        if let Some(decided) = of_layer(foreign, inner, known) {
+            record(&mut explanation, |it| it.header = Some(decided.0.as_str().to_owned()));
+            return decided;
+        }
     }
     let said = foreign.map(|it| &it.said);
-    if let Some((at, rule)) = rule_of(said, inner, asked, known) {
+    if let Some((at, rule)) = rule_of(said, inner, asked, known, explanation) {
         return (rule.to().clone(), CodeSource::Rule(at, rule));
     }
     let own = said.map_or(&dialect::DialectCode::Unknown, |said| &said.own);
@@ -110,7 +118,7 @@ fn canonical_code(said: &ParsedError<'_>, known: &PolicyView<'_>) -> Option<Erro
 }
 
 /// The code of a layer inside that wrote the client's own dialect (E7).
-pub(super) fn of_layer<'k>(
+fn of_layer<'k>(
     foreign: &Foreign<'_>,
     inner: &Inner<'_, '_>,
     known: &PolicyView<'_>,
@@ -141,6 +149,7 @@ fn rule_of<'k>(
     inner: &Inner<'_, '_>,
     asked: &RequestContext<'_>,
     known: &PolicyView<'k>,
+    mut explanation: Option<&mut Explanation>,
 ) -> Option<(usize, &'k Rule)> {
     if known.rules.is_empty() {
         return None;
@@ -153,7 +162,11 @@ fn rule_of<'k>(
         path: asked.path,
         method: asked.method,
     };
-    let fit = |code| rule::first_fit(known.rules, &said_as(code));
+    let mut fit = |code| {
+        rule::first_fit(known.rules, &said_as(code), |at, unmet| {
+            record(&mut explanation, |it| it.note_rule(at, unmet));
+        })
+    };
     match said {
         Some(said) if said.wider.is_some() => said.names().find_map(|name| fit(Some(name))),
         _ => fit(said.and_then(|said| said.code.as_deref())),

@@ -1,11 +1,6 @@
-//! What an inner error says, step by step, for who asks why it became what it did: the reading of [`response`](super)
-//! told instead of decided.
+//! What each step of R1 finds in an inner error, for programs that show why it became what it did.
 
-use http::StatusCode;
-
-use super::decide::{of_layer, tells_of_input};
-use super::{Inner, PolicyView, RequestContext, of_header, rule, without_foreign_code};
-use crate::dialect::{self, ParsedBody, Shape};
+use crate::dialect::{Foreign, Shape};
 
 /// What an inner error says, and what each rule of the policy makes of it (rule R1).
 #[derive(Clone, Debug, Default)]
@@ -25,83 +20,33 @@ pub struct Explanation {
     pub message: Option<String>,
     /// It lists what is wrong (E8).
     pub lists_issues: bool,
-    /// For each rule that was asked the condition that did not hold, by its key; the last one may fit.
+    /// For each rule that was tried the condition that did not hold, by its key; the last one may fit.
     pub rules: Vec<Option<&'static str>>,
 }
 
-/// Reads what [`response`](super::response) reads.
-pub(crate) fn explain_response(
-    inner: &Inner<'_, '_>,
-    asked: &RequestContext<'_>,
-    known: &PolicyView<'_>,
-) -> Explanation {
-    let body = inner.body.unwrap_or_default();
-    let of_input = tells_of_input(inner.status);
-    let read = dialect::read(dialect::essence(inner.headers), body, &known.readable(), of_input);
-    let mut heard = Explanation::default();
-    let foreign = match read {
-        ParsedBody::Envelope(envelope) => {
-            heard.envelope = Some(envelope.code.as_str().to_owned());
-            return heard;
-        }
-        ParsedBody::Protocol(protocol) => {
-            heard.is_protocol = true;
-            dialect::read_rewritten(body, &known.readable(), of_input)
-                .map(|foreign| without_foreign_code(protocol, foreign, inner.status))
-        }
-        ParsedBody::Foreign(foreign) => Some(foreign),
-        ParsedBody::Unread(_) => None,
-        ParsedBody::Nothing if body.is_empty() => {
-            heard.header = of_header(inner, known).map(|envelope| envelope.code.as_str().to_owned());
-            None
-        }
-        ParsedBody::Nothing => None,
-    };
-    if let Some(foreign) = &foreign {
-        heard.header = of_layer(foreign, inner, known).map(|(code, _)| code.as_str().to_owned());
-        heard.shape = Some(foreign.shape);
-        heard.codes = foreign.said.names().map(str::to_owned).collect();
-        heard.message = foreign.said.message.as_deref().map(str::to_owned);
-        heard.lists_issues = lists(inner.status, &foreign.said);
+/// Notes what was found, where an explanation is wanted.
+#[inline]
+pub(super) fn record(explanation: &mut Option<&mut Explanation>, note: impl FnOnce(&mut Explanation)) {
+    if let Some(explanation) = explanation {
+        note(explanation);
     }
-    heard.rules = tried(&heard, inner, asked, known);
-    heard
 }
 
-fn lists(status: StatusCode, said: &dialect::ParsedError<'_>) -> bool {
-    tells_of_input(status) && said.has_issues()
-}
-
-/// The rules up to the first that fits.
-fn tried(
-    heard: &Explanation,
-    inner: &Inner<'_, '_>,
-    asked: &RequestContext<'_>,
-    known: &PolicyView<'_>,
-) -> Vec<Option<&'static str>> {
-    if heard.header.is_some() {
-        return Vec::new();
+impl Explanation {
+    pub(super) fn note_body(&mut self, foreign: &Foreign<'_>, lists_issues: bool) {
+        self.shape = Some(foreign.shape);
+        self.codes = foreign.said.names().map(str::to_owned).collect();
+        self.message = foreign.said.message.as_deref().map(str::to_owned);
+        self.lists_issues = lists_issues;
     }
-    let said_as = |code| rule::ErrorFacts {
-        status: inner.status,
-        code,
-        message: heard.message.as_deref(),
-        media_type: dialect::media_type(inner.headers),
-        path: asked.path,
-        method: asked.method,
-    };
-    let first = heard.codes.first().map(String::as_str);
-    let others = heard.codes.iter().skip(1).map(|code| Some(code.as_str()));
-    let names: Vec<_> = std::iter::once(first).chain(others).collect();
-    // A rule that fits a wider name is asked after all have been asked for the first one.
-    let fit = names.iter().find_map(|name| rule::first_fit(known.rules, &said_as(*name)).map(|(at, _)| at));
-    let asked_of = match fit {
-        Some(at) => at + 1,
-        None => known.rules.len(),
-    };
-    let misses = |(at, rule): (usize, &std::sync::Arc<rule::Rule>)| match fit {
-        Some(fit) if fit == at => None,
-        _ => rule.misses(&said_as(first)),
-    };
-    known.rules[..asked_of].iter().enumerate().map(misses).collect()
+
+    /// The rules are tried with the first code, and again with each further one: the first round tells why each does not fit.
+    pub(super) fn note_rule(&mut self, at: usize, unmet: Option<&'static str>) {
+        if at == self.rules.len() {
+            self.rules.push(unmet);
+        } else if unmet.is_none() {
+            self.rules.truncate(at);
+            self.rules.push(None);
+        }
+    }
 }

@@ -136,7 +136,7 @@ mod tests {
         chain(error).find_map(|cause| kind(&cause.to_string()))
     }
 
-    fn known(error: &io::Error) -> ErrorKind<'_> {
+    fn error_kind(error: &io::Error) -> ErrorKind<'_> {
         ErrorKind::new(error, Some(recognise))
     }
 
@@ -152,13 +152,13 @@ mod tests {
             (buried("secret".into()), "internal_error"),
             (io::Error::from(io::ErrorKind::NotFound), "internal_error"),
         ] {
-            assert_eq!(known(&error).failed().code(), code, "{error:?}");
+            assert_eq!(error_kind(&error).failed().code(), code, "{error:?}");
         }
     }
 
     #[test]
     fn f3_readiness_without_a_better_reason_is_unavailable() {
-        assert_eq!(known(&io::Error::other("pool closed")).unready().code(), "service_unavailable");
-        assert_eq!(known(&io::Error::other("shed")).unready().code(), "worker_at_capacity");
+        assert_eq!(error_kind(&io::Error::other("pool closed")).unready().code(), "service_unavailable");
+        assert_eq!(error_kind(&io::Error::other("shed")).unready().code(), "worker_at_capacity");
     }
 }

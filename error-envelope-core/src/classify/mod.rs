@@ -17,7 +17,7 @@ pub(crate) mod credentials;
 mod decide;
 pub(crate) mod decided;
 pub(crate) mod details;
-pub(crate) mod explanation;
+mod explanation;
 pub(crate) mod failure;
 mod inner;
 mod left;
@@ -37,6 +37,8 @@ use crate::fault::Fault;
 use decide::{CodeSource, by_status, decide, lists_issues, tells_of_input, unknown_code};
 use decided::DecidedBy;
 use details::with_issues;
+pub use explanation::Explanation;
+use explanation::record;
 pub(crate) use inner::{Inner, PolicyView, RequestContext};
 use inner::{code_of_status, is_layers_page, of_header, stays};
 use passing::{details_of, members_pass, text_of};
@@ -141,6 +143,24 @@ pub(crate) fn response<'b>(
     asked: &RequestContext<'_>,
     known: &PolicyView<'_>,
 ) -> RewriteDecision<'b> {
+    classify(inner, asked, known, None)
+}
+
+/// Explains what [`response`] decides.
+pub(crate) fn explain(inner: &Inner<'_, '_>, asked: &RequestContext<'_>, known: &PolicyView<'_>) -> Explanation {
+    let mut explanation = Explanation::default();
+    classify(inner, asked, known, Some(&mut explanation));
+    explanation
+}
+
+/// R1, step by step. What each step finds goes into the explanation, where one is wanted.
+#[inline]
+fn classify<'b>(
+    inner: &Inner<'_, 'b>,
+    asked: &RequestContext<'_>,
+    known: &PolicyView<'_>,
+    mut explanation: Option<&mut Explanation>,
+) -> RewriteDecision<'b> {
     let body = inner.body.unwrap_or_default();
     // Most routers' own errors: their status is all they say.
     if body.is_empty() && inner.headers.is_empty() && known.rules.is_empty() {
@@ -151,20 +171,27 @@ pub(crate) fn response<'b>(
     let mut unread = None;
     let foreign = match dialect::read(dialect::essence(inner.headers), body, &known.readable(), of_input) {
         ParsedBody::Envelope(envelope) => {
+            record(&mut explanation, |it| it.envelope = Some(envelope.code.as_str().to_owned()));
             return of_envelope(&envelope, inner, asked, known);
         }
-        ParsedBody::Protocol(protocol) if known.protocols_pass && is_protocol_error(protocol, inner.status) => {
-            return RewriteDecision::Pass;
+        ParsedBody::Protocol(protocol) => {
+            record(&mut explanation, |it| it.is_protocol = true);
+            if known.protocols_pass && is_protocol_error(protocol, inner.status) {
+                return RewriteDecision::Pass;
+            }
+            dialect::read_rewritten(body, &known.readable(), of_input)
+                .map(|foreign| without_foreign_code(protocol, foreign, inner.status))
         }
-        ParsedBody::Protocol(protocol) => dialect::read_rewritten(body, &known.readable(), of_input)
-            .map(|foreign| without_foreign_code(protocol, foreign, inner.status)),
         ParsedBody::Foreign(foreign) => Some(foreign),
         ParsedBody::Unread(members) => {
             unread = Some(members);
             None
         }
         ParsedBody::Nothing if body.is_empty() => match of_header(inner, known) {
-            Some(envelope) => return of_envelope(&envelope, inner, asked, known),
+            Some(envelope) => {
+                record(&mut explanation, |it| it.header = Some(envelope.code.as_str().to_owned()));
+                return of_envelope(&envelope, inner, asked, known);
+            }
             None => None,
         },
         ParsedBody::Nothing if is_layers_page(inner.headers) => match of_header(inner, known) {
@@ -174,7 +201,7 @@ pub(crate) fn response<'b>(
         ParsedBody::Nothing => None,
     };
     let members = foreign.as_ref().and_then(|foreign| foreign.members.as_ref()).or(unread.as_ref());
-    RewriteDecision::Rewrite(of_foreign(foreign.as_ref(), members, inner, asked, known))
+    RewriteDecision::Rewrite(of_foreign(foreign.as_ref(), members, inner, asked, known, explanation))
 }
 
 /// Whether a body of that form is the protocol's under this status. OAuth's errors are 4xx (RFC 6749 §5.2); JSON-RPC
@@ -223,10 +250,8 @@ fn again(envelope: &Envelope<'_>, inner: &Inner<'_, '_>, asked: &RequestContext<
     let fault = fault(code, standard::message_of(envelope).map(Cow::into_owned), inner.status);
     let details = envelope.details.map(|details| Cow::Borrowed(details.get()));
     if by_status && inner.status.is_client_error() {
-        return listed(
-            fault.with_raw_details(details::compose(details, &[], None, Some(envelope.code.as_str()))),
-            known.dialect,
-        );
+        let details = details::compose(details, &[], None, Some(envelope.code.as_str()));
+        return listed(fault.with_raw_details(details), known.dialect);
     }
     match envelope.details {
         Some(details) => fault.with_raw_details(Some(details.to_owned())),
@@ -258,8 +283,9 @@ fn of_foreign<'b>(
     inner: &Inner<'_, 'b>,
     asked: &RequestContext<'_>,
     known: &PolicyView<'_>,
+    explanation: Option<&mut Explanation>,
 ) -> Rewrite<'b> {
-    let (code, decided) = decide(foreign, inner, asked, known);
+    let (code, decided) = decide(foreign, inner, asked, known, explanation);
     let said = foreign.map(|foreign| &foreign.said);
     let named = decided.is_named(said) || lists_issues(said, inner.status);
     let passes = members_pass(&code, &decided, inner.status);

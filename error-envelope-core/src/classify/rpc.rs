@@ -60,7 +60,7 @@ mod tests {
     use crate::dialect::rich::{RpcDetails, Violation};
     use crate::dialect::status::Status;
 
-    fn told(status: Status, reason: &str, domain: &str) -> ReportedStatus<'static> {
+    fn reported(status: Status, reason: &str, domain: &str) -> ReportedStatus<'static> {
         let rich =
             RpcDetails { reason: reason.into(), domain: domain.into(), ..RpcDetails::new(status, String::new()) };
         ReportedStatus { status, message: Cow::Borrowed(""), rich: Some(rich) }
@@ -82,11 +82,15 @@ mod tests {
             (Status::CANCELLED, "", "", "bad_request"),
             (Status::UNIMPLEMENTED, "", "", "not_implemented"),
         ] {
-            assert_eq!(code_of(&told(status, reason, domain), &codes, "ours"), code, "{status:?} {reason} {domain}");
+            assert_eq!(
+                code_of(&reported(status, reason, domain), &codes, "ours"),
+                code,
+                "{status:?} {reason} {domain}"
+            );
         }
         let violation = Violation { field: "a".into(), description: "m".into(), reason: String::new() };
         for (status, code) in [(Status::INVALID_ARGUMENT, "invalid_request"), (Status::INTERNAL, "internal_error")] {
-            let mut told = told(status, "", "");
+            let mut told = reported(status, "", "");
             told.rich.as_mut().unwrap().violations.push(violation.clone());
             assert_eq!(code_of(&told, &codes, "ours"), code);
         }

@@ -138,22 +138,20 @@ impl MapRule {
     }
 
     fn refuse_conditions(&self) -> Result<(), SettingError> {
-        if self.message.is_some() && self.message_pattern.is_some() {
-            let wrong = "message and message_pattern exclude each other";
-            return Err(SettingError::new("message_pattern", wrong, "keep one of them"));
-        }
-        if self.code.as_deref() == Some("") {
-            return Err(SettingError::new("code", "the code is empty", "name a code, or remove the key"));
-        }
-        if self.message.as_deref().is_some_and(|text| text.trim().is_empty()) {
-            return Err(SettingError::new("message", "no body has a blank message", "name a code, or remove the key"));
-        }
-        let told = [&self.code, &self.message, &self.message_pattern, &self.content_type, &self.route];
-        if self.status.is_none() && told.iter().all(|condition| condition.is_none()) {
+        let conditions = [&self.code, &self.message, &self.message_pattern, &self.content_type, &self.route];
+        let (key, wrong, right) = if self.message.is_some() && self.message_pattern.is_some() {
+            ("message_pattern", "message and message_pattern exclude each other", "keep one of them")
+        } else if self.code.as_deref() == Some("") {
+            ("code", "the code is empty", "name a code, or remove the key")
+        } else if self.message.as_deref().is_some_and(|text| text.trim().is_empty()) {
+            ("message", "no body has a blank message", "name a code, or remove the key")
+        } else if self.status.is_none() && conditions.iter().all(|condition| condition.is_none()) {
             let right = "give it at least one of status, code, message, message_pattern, content_type, route";
-            return Err(SettingError::new("", "the map rule has no condition and would catch every error", right));
-        }
-        Ok(())
+            ("", "the map rule has no condition and would catch every error", right)
+        } else {
+            return Ok(());
+        };
+        Err(SettingError::new(key, wrong, right))
     }
 }
 
@@ -189,10 +187,19 @@ pub(crate) struct ErrorFacts<'a> {
     pub(crate) method: &'a Method,
 }
 
-/// The first rule that fits, and which one it is.
-pub(crate) fn first_fit<'r>(rules: &'r [Arc<Rule>], said: &ErrorFacts<'_>) -> Option<(usize, &'r Rule)> {
+/// The first rule that fits, and which one it is. `note` gets each rule that was tried, with the key of the first condition
+/// that does not hold.
+pub(crate) fn first_fit<'r>(
+    rules: &'r [Arc<Rule>],
+    said: &ErrorFacts<'_>,
+    mut note: impl FnMut(usize, Option<&'static str>),
+) -> Option<(usize, &'r Rule)> {
     let target = RequestTarget::new(said.method, said.path);
-    rules.iter().map(|rule| &**rule).enumerate().find(|(_, rule)| rule.fits(said) && rule.holds_on(&target))
+    rules.iter().map(|rule| &**rule).enumerate().find(|(at, rule)| {
+        let unmet = rule.unmet(said, &target);
+        note(*at, unmet);
+        unmet.is_none()
+    })
 }
 
 /// The rules that lead to `code` and are not bound to another route: read backwards, they say how it leaves (R12).
@@ -272,20 +279,9 @@ impl Rule {
         self.route.as_ref().is_none_or(|route| target.is_on(route))
     }
 
-    /// Whether all its conditions but the route hold.
-    fn fits(&self, said: &ErrorFacts<'_>) -> bool {
-        self.unmet(said).is_none()
-    }
-
     /// The key of the first condition that does not hold, the route's last.
-    pub(crate) fn misses(&self, said: &ErrorFacts<'_>) -> Option<&'static str> {
-        let target = RequestTarget::new(said.method, said.path);
-        self.unmet(said).or_else(|| (!self.holds_on(&target)).then_some("route"))
-    }
-
-    /// The same without the route.
     #[inline]
-    fn unmet(&self, said: &ErrorFacts<'_>) -> Option<&'static str> {
+    fn unmet(&self, said: &ErrorFacts<'_>, target: &RequestTarget<'_>) -> Option<&'static str> {
         let other_type = |own: &str| !said.media_type.is_some_and(|its| its.eq_ignore_ascii_case(own));
         if self.status.is_some_and(|status| status != said.status) {
             Some("status")
@@ -293,9 +289,10 @@ impl Rule {
             Some("code")
         } else if self.content_type.as_deref().is_some_and(other_type) {
             Some("content_type")
+        } else if let Some(text) = self.text.as_ref().filter(|text| !text.fits(said.message)) {
+            Some(text.key())
         } else {
-            let text = self.text.as_ref()?;
-            if said.message.is_some_and(|message| text.fits(message.trim())) { None } else { Some(text.key()) }
+            (!self.holds_on(target)).then_some("route")
         }
     }
 }
@@ -308,7 +305,8 @@ impl Text {
         }
     }
 
-    fn fits(&self, message: &str) -> bool {
+    fn fits(&self, message: Option<&str>) -> bool {
+        let Some(message) = message.map(str::trim) else { return false };
         match self {
             Self::Exact(text) => text == message,
             Self::Pattern(pattern) => pattern.is_in(message),

@@ -46,6 +46,12 @@ pub(super) struct CustomCode {
     pub(super) details: Option<Text>,
 }
 
+impl CustomCode {
+    pub(super) fn new(name: Text, status: u16) -> Self {
+        Self { name, status, grpc: None, retry: None, message: None, details: None }
+    }
+}
+
 #[derive(Clone)]
 pub(super) enum Text {
     Static(&'static str),

@@ -6,6 +6,7 @@
 //! The set is open on the wire (rule E2): an organisation adds its own, and a code that only an inner process knows
 //! passes by name.
 
+mod code_set;
 pub mod details;
 mod error_code;
 mod table;
@@ -17,6 +18,7 @@ use std::sync::Arc;
 
 use http::StatusCode;
 
+pub use code_set::CodeSet;
 use error_code::{CustomCode, Repr, Row, Text};
 pub use error_code::{ErrorCode, Retry};
 
@@ -232,23 +234,13 @@ impl ErrorCode {
         if !(400..=599).contains(&status) {
             return Err("an error's status is 400-599");
         }
-        let name = Text::Shared(name.into());
-        Ok(Self(Repr::Own(Arc::new(CustomCode {
-            name,
-            status,
-            grpc: None,
-            retry: None,
-            message: None,
-            details: None,
-        }))))
+        Ok(Self(Repr::Own(Arc::new(CustomCode::new(Text::Shared(name.into()), status)))))
     }
 
     /// Sets what an own code says of itself.
     fn with(mut self, set: impl FnOnce(&mut CustomCode)) -> Self {
         if let Repr::Plain { name, status } = self.0 {
-            let name = Text::Static(name);
-            self.0 =
-                Repr::Own(Arc::new(CustomCode { name, status, grpc: None, retry: None, message: None, details: None }));
+            self.0 = Repr::Own(Arc::new(CustomCode::new(Text::Static(name), status)));
         }
         if let Repr::Own(own) = &mut self.0 {
             set(Arc::make_mut(own));
@@ -306,46 +298,6 @@ impl PartialEq<str> for ErrorCode {
 impl PartialEq<&str> for ErrorCode {
     fn eq(&self, other: &&str) -> bool {
         self.as_str() == *other
-    }
-}
-
-/// The codes that a policy knows: the catalogue and its own.
-#[derive(Clone, Debug, Default)]
-pub struct CodeSet(Vec<ErrorCode>);
-
-impl CodeSet {
-    /// `own` are codes made by [`ErrorCode::custom`], each name once, in any order.
-    pub fn new(mut own: Vec<ErrorCode>) -> Self {
-        own.sort_by(|a, b| a.as_str().cmp(b.as_str()));
-        Self(own)
-    }
-
-    pub(crate) fn len(&self) -> usize {
-        self.0.len()
-    }
-
-    /// The policy's own codes, by name.
-    pub fn own(&self) -> impl Iterator<Item = &ErrorCode> {
-        self.0.iter()
-    }
-
-    /// The known code of that name, in any letter case.
-    pub fn find(&self, name: &str) -> Option<ErrorCode> {
-        ErrorCode::in_catalogue(name).or_else(|| {
-            let at = self.place(&name.to_ascii_lowercase())?;
-            Some(self.0[at].clone())
-        })
-    }
-
-    /// A service's code as the policy defines it, and its place among the policy's own. What the policy leaves out is the
-    /// service's.
-    pub(crate) fn defined(&self, code: &ErrorCode) -> Option<(usize, ErrorCode)> {
-        let at = if code.is_in_catalogue() { None } else { self.place(code.as_str()) }?;
-        Some((at, self.0[at].completed_by(code)))
-    }
-
-    fn place(&self, name: &str) -> Option<usize> {
-        self.0.binary_search_by(|own| own.as_str().cmp(name)).ok()
     }
 }
 

@@ -68,12 +68,6 @@ impl<'h> CallHeaders<'h> {
         Self { rpc: Rpc::of_media_type(value.as_bytes()), ..Self::default() }
     }
 
-    /// Whether a header other than the content type is one of a call's.
-    #[inline]
-    pub(crate) fn names(name: &HeaderName) -> bool {
-        *name == GRPC_TIMEOUT || *name == CONNECT_TIMEOUT_MS || *name == CONNECT_PROTOCOL_VERSION
-    }
-
     fn see(&mut self, name: &HeaderName, value: &'h HeaderValue) {
         if *name == CONTENT_TYPE {
             self.rpc = self.rpc.or_else(|| Rpc::of_media_type(value.as_bytes()));

@@ -9,7 +9,7 @@ use http::{Method, Version};
 
 use super::auth::{self, AuthDecision};
 use super::request::{
-    self, AssignedId, BodyPresence, ColdState, GuardOutcome, HeaderFlags, MAX_HEADERS, RequestFlags, RequestView,
+    self, AssignedId, ColdState, GuardOutcome, HeaderFlags, MAX_HEADERS, ObservedGuards, RequestFlags, RequestView,
 };
 use super::{
     Admission, BodyFacts, Event, Exchange, ExchangeConfig, Meter, Origin, PendingPeek, PendingVerification, reply,
@@ -18,7 +18,6 @@ use crate::classify::credentials::Credentials;
 use crate::code::ErrorCode;
 use crate::fault::Fault;
 use crate::guard::body_limit::{BodyFlags, ObservedLimit};
-use crate::guard::content_type::{Declared, MediaTypes};
 use crate::policy::{Matched, MatchedReading, Mode, ResponseSettings, Unmatched};
 use crate::request_id::RequestId;
 
@@ -78,24 +77,24 @@ impl Exchange {
         };
         let claimed = request::claimed(head, &sent, body, || std::iter::once(settings));
         let asked = RequestView { head, sent: &sent, body, claimed };
-        let accepts = |types: &MediaTypes| {
-            types.declared_values(media_type, sent.has_two_types()) == Declared::Accepted
-                || matches!(request::carries_body(&asked), BodyPresence::No)
-        };
-        let refusing = policy.content_types(settings).filter(|types| !body.is_empty() && !accepts(types));
-        // Most routes have no guards but these, and most bodies have a type: of one that has none the first byte may decide.
-        if !settings.guards_bodies_alone()
-            || head.method == Method::OPTIONS
-            || refusing.is_some() && media_type.is_none()
-        {
-            let mut matched = Matched::only(*settings);
-            return Self::begin_guarded::<HERE>(terms, head, body, &sent, given, &mut matched, None);
-        }
-        let (manner, limit) = (settings.manner(), settings.body_limit);
-        let too_large = || limit.filter(|limit| asked.is_over(*limit)).map(|limit| policy.too_large(limit));
-        if let Some(fault) = refusing.map(MediaTypes::refusal).or_else(too_large) {
-            let exchange = Self::new(terms, &asked, given, manner);
-            return Admission::Answer(Box::new(exchange.refuse(fault, None)));
+        // Most routes have no guards but those of the body, and most bodies have a type: of one that has none the first byte
+        // may decide.
+        let (manner, limit, mut observed) = (settings.manner(), settings.body_limit, ObservedGuards::default());
+        let alone = settings.guards_bodies_alone() && head.method != Method::OPTIONS;
+        let checked = alone.then(|| {
+            let (routes, observing) = (std::iter::once(settings), std::iter::empty());
+            request::check_body(policy, routes, observing, limit, &asked, || media_type, &mut observed)
+        });
+        match checked {
+            Some(Ok(None)) => {}
+            Some(Err(fault)) => {
+                let exchange = Self::new(terms, &asked, given, manner);
+                return Admission::Answer(Box::new(exchange.refuse(fault, None)));
+            }
+            Some(Ok(Some(_))) | None => {
+                let mut matched = Matched::only(*settings);
+                return Self::begin_guarded::<HERE>(terms, head, body, &sent, given, &mut matched, None);
+            }
         }
         request::remove_forged(policy, &sent, &mut head.headers);
         let told = HERE.then(|| (given.id, given.header.clone()));
@@ -229,7 +228,7 @@ impl Exchange {
     #[inline(always)]
     fn meet(&mut self, body: BodyFacts, limit: Option<u64>, watched: ObservedLimit) {
         if !body.is_empty() {
-            self.flags = Some(BodyFlags::new(limit, reply::linger_of(self.policy()), watched));
+            self.flags = Some(BodyFlags::new(limit, reply::drain_budget(self.policy()), watched));
         }
     }
 
@@ -255,12 +254,12 @@ impl Exchange {
             AuthDecision::Open(unenforced) => (guarded.refusal, unenforced),
         };
         // In the order of the guards: what is told is the first that would have refused.
-        let observed = guarded.observed_unmet.or(unenforced).or(guarded.observed);
+        let observed = guarded.observed_unmet.or(unenforced).or(guarded.observed.refusal);
         if self.settings.mode != Mode::Observe {
             self.leave_unenforced(observed);
-        } else if observed.is_some() || guarded.observed_peek.is_some() {
+        } else if observed.is_some() || guarded.observed.peek.is_some() {
             let aside = self.aside.get_or_insert_default();
-            (aside.observed, aside.observed_peek) = (observed, guarded.observed_peek);
+            (aside.observed, aside.observed_peek) = (observed, guarded.observed.peek);
         }
         if let Some(refusal) = refusal {
             return Admission::Answer(Box::new(self.refuse(refusal, None)));
@@ -268,7 +267,7 @@ impl Exchange {
         if let Some(head) = head {
             self.mark(head);
         }
-        self.meet(guarded.body, guarded.limit, guarded.watched);
+        self.meet(guarded.body, guarded.limit, guarded.observed.limit);
         match guarded.peek {
             Some(refusal) => Admission::Peek(PendingPeek { exchange: self, refusal }, PEEK_TIMEOUT),
             None => self.forward(),

@@ -120,7 +120,7 @@ impl Exchange {
         let told = if rpc.is_grpc() { grpc::read(&head.headers) } else { None }?;
         let event = self.inner_status(&told)?;
         drop(told);
-        self.readdress(&mut head.headers);
+        self.replace_layer_id(&mut head.headers);
         Some(event)
     }
 
@@ -134,13 +134,13 @@ impl Exchange {
     }
 
     /// Puts the outermost id into the details of a status, where a layer inside has put its own (E7).
-    pub(super) fn readdress(&self, headers: &mut HeaderMap) {
+    pub(super) fn replace_layer_id(&self, headers: &mut HeaderMap) {
         let Some((theirs, ours)) = self.ids_of_layers() else { return };
         let details = headers.get_mut(GRPC_STATUS_DETAILS_BIN);
         if let Some(details) = details
-            && let Some(readdressed) = grpc::readdressed(details.as_bytes(), theirs, ours)
+            && let Some(replaced) = grpc::readdressed(details.as_bytes(), theirs, ours)
         {
-            *details = readdressed;
+            *details = replaced;
         }
     }
 

@@ -122,7 +122,7 @@ fn add_gone<'a>(before: &[(&str, &[u8])], after: &'a HeaderMap, changes: &mut Ve
 mod tests {
     use super::*;
 
-    fn told(before: &[(&str, &str)], after: &[(&'static str, &'static str)]) -> Vec<String> {
+    fn mutations(before: &[(&str, &str)], after: &[(&'static str, &'static str)]) -> Vec<String> {
         let before = before.iter().map(|(name, value)| (name.as_bytes(), value.as_bytes()));
         let mut map = HeaderMap::new();
         for (name, value) in after {
@@ -139,8 +139,8 @@ mod tests {
     fn every_difference_is_told_once_and_nothing_else() {
         let before = [("a", "1"), ("b", "1"), ("b", "2"), ("c", "1"), ("gone", "1"), ("gone", "2")];
         let after = [("a", "1"), ("b", "2"), ("b", "1"), ("c", "2"), ("new", "1"), ("new", "2")];
-        assert_eq!(told(&before, &after), ["b=2+1", "c=2", "new=1+2", "gone="]);
-        assert_eq!(told(&before[..4], &[("a", "1"), ("b", "1"), ("b", "2"), ("c", "1")]), [] as [&str; 0]);
+        assert_eq!(mutations(&before, &after), ["b=2+1", "c=2", "new=1+2", "gone="]);
+        assert_eq!(mutations(&before[..4], &[("a", "1"), ("b", "1"), ("b", "2"), ("c", "1")]), [] as [&str; 0]);
     }
 
     #[test]
@@ -148,22 +148,22 @@ mod tests {
         let before = [("a", "1"), ("b", "1"), ("b", "2")];
         let with = |more: &[(&'static str, &'static str)]| {
             let after: Vec<_> = before.iter().copied().chain(more.iter().copied()).collect();
-            told(&before, &after)
+            mutations(&before, &after)
         };
         assert_eq!(with(&[]), [] as [&str; 0]);
         assert_eq!(with(&[("new", "1"), ("new", "2"), ("more", "")]), ["new=1+2", "more="]);
         assert_eq!(with(&[("b", "3")]), ["b=1+2+3"]);
         assert_eq!(with(&[("a", "3")]), ["a=1+3"]);
-        assert_eq!(told(&[], &[("new", "1")]), ["new=1"]);
+        assert_eq!(mutations(&[], &[("new", "1")]), ["new=1"]);
     }
 
     #[test]
     fn many_lines_are_told_as_few_are() {
         let before: Vec<_> = (0..100).map(|_| ("a", "1")).chain([("gone", "1"), ("b", "1")]).collect();
         let after: Vec<_> = (0..99).map(|_| ("a", "1")).chain([("b", "1")]).collect();
-        let changed = told(&before, &after);
+        let changed = mutations(&before, &after);
         assert_eq!(changed.len(), 2);
         assert!(changed[0].starts_with("a=1+1") && changed[1] == "gone=");
-        assert_eq!(told(&before, &before), [] as [&str; 0]);
+        assert_eq!(mutations(&before, &before), [] as [&str; 0]);
     }
 }

@@ -75,7 +75,7 @@ pub trait Observer: Send + Sync + 'static {
     fn on_event(&self, event: &Event);
 }
 
-/// The policy that is in force, what names the service's own errors, and the adapter's clock.
+/// The active policy, what names the service's own errors, and the adapter's clock.
 ///
 /// An adapter makes it once, and again where the policy changes; each request keeps the one that it began with (M3).
 ///

@@ -4,7 +4,7 @@
 use http::response;
 
 use super::{Collected, Exchange, MapRuleId};
-use crate::classify::explanation::{self, Explanation};
+use crate::classify::{self, Explanation};
 use crate::dialect::Dialect;
 
 impl Exchange {
@@ -25,10 +25,10 @@ impl Exchange {
     #[must_use]
     pub fn explain(&self, head: &response::Parts, body: Collected<'_>) -> Explanation {
         let decoded = self.decoded(&head.headers, body);
-        self.with_known(head.status, &head.headers, decoded.as_deref(), explanation::explain_response)
+        self.with_known(head.status, &head.headers, decoded.as_deref(), classify::explain)
     }
 
-    /// The rules that were asked, in their order.
+    /// The rules that were tried, in their order.
     #[must_use]
     pub fn map_rule(&self, index: usize) -> MapRuleId {
         MapRuleId::new(self.settings.part(), index)

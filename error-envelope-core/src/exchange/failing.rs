@@ -20,7 +20,7 @@ impl Exchange {
     ///
     /// If the classifier does, or the error's `source`.
     pub fn failure_of(&self, error: &(dyn Error + 'static)) -> Failure {
-        if let Some(fault) = self.cut() {
+        if let Some(fault) = self.body_fault() {
             return Failure::new(fault, Origin::Guard);
         }
         if let Some(failure) = self.classified(error) {
@@ -54,15 +54,15 @@ impl Exchange {
 
     /// The inner service was not ready for the request, which was not forwarded (F3).
     pub fn unready(self, failure: Failure, cause: BoxError) -> LocalReply {
-        let linger = self.linger();
-        self.answer(failure, Some(cause), linger)
+        let drain = self.drain();
+        self.answer(failure, Some(cause), drain)
     }
 
     /// A panic kept the request from being forwarded (F2).
     pub fn unready_panicked(self, text: Box<str>) -> LocalReply {
-        let linger = self.linger();
+        let drain = self.drain();
         let failure = Failure::new(Fault::new(ErrorCode::INTERNAL_ERROR), Origin::Panic);
-        self.answer(failure, Some(String::from(text).into()), linger)
+        self.answer(failure, Some(String::from(text).into()), drain)
     }
 
     /// The inner service failed with `cause` (F1).
@@ -72,7 +72,7 @@ impl Exchange {
 
     /// The inner service panicked with this text (F2).
     pub fn panicked(self, text: Box<str>) -> LocalReply {
-        let failure = self.cut_or(Failure::new(Fault::new(ErrorCode::INTERNAL_ERROR), Origin::Panic));
+        let failure = self.body_fault_or(Failure::new(Fault::new(ErrorCode::INTERNAL_ERROR), Origin::Panic));
         self.answer(failure, Some(String::from(text).into()), None)
     }
 
@@ -83,7 +83,7 @@ impl Exchange {
 
     /// The call took longer than its client waits for it: an answer like the inner service's own time-out (F1).
     pub fn timed_out(self) -> LocalReply {
-        let failure = self.cut_or(Failure::new(Fault::new(ErrorCode::GATEWAY_TIMEOUT), Origin::Error));
+        let failure = self.body_fault_or(Failure::new(Fault::new(ErrorCode::GATEWAY_TIMEOUT), Origin::Error));
         self.answer(failure, Some(OUT_OF_TIME.into()), None)
     }
 
@@ -97,13 +97,13 @@ impl Exchange {
     }
 
     /// This failure, where the request's body was not cut: else that is the cause of all others.
-    pub(super) fn cut_or(&self, failure: Failure) -> Failure {
-        self.cut().map_or(failure, |cut| Failure::new(cut, Origin::Guard))
+    pub(super) fn body_fault_or(&self, failure: Failure) -> Failure {
+        self.body_fault().map_or(failure, |cut| Failure::new(cut, Origin::Guard))
     }
 
     /// Why the request's body was cut, where it was (G4, P1).
     #[inline]
-    pub(super) fn cut(&self) -> Option<Fault> {
+    pub(super) fn body_fault(&self) -> Option<Fault> {
         let flags = self.flags.as_ref().filter(|flags| flags.has(BodyFlags::OVER | BodyFlags::MALFORMED))?;
         if flags.has(BodyFlags::OVER) {
             flags.limit().map(|limit| self.policy().too_large(limit))

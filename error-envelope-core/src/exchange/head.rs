@@ -274,7 +274,7 @@ mod tests {
         lines.iter().map(|(name, value)| (HeaderName::from_static(name), HeaderValue::from_static(value))).collect()
     }
 
-    fn own() -> ErrorHead<'static> {
+    fn error_head() -> ErrorHead<'static> {
         static CODE: ErrorCode = ErrorCode::NOT_FOUND;
 
         ErrorHead {
@@ -300,12 +300,12 @@ mod tests {
         ] {
             let lines: Vec<_> = before.iter().map(|line| ("vary", *line)).collect();
             let mut head = headers(&lines);
-            rewrite(&mut head, StatusCode::NOT_FOUND, &own());
+            rewrite(&mut head, StatusCode::NOT_FOUND, &error_head());
             let lines: Vec<_> = head.get_all(VARY).iter().map(|line| line.to_str().unwrap()).collect();
             assert_eq!(lines, after, "{before:?}");
         }
         let mut fixed = headers(&[("vary", "origin")]);
-        rewrite(&mut fixed, StatusCode::NOT_FOUND, &ErrorHead { negotiates: false, ..own() });
+        rewrite(&mut fixed, StatusCode::NOT_FOUND, &ErrorHead { negotiates: false, ..error_head() });
         assert_eq!(fixed["vary"], "origin");
     }
 
@@ -332,22 +332,22 @@ mod tests {
     #[test]
     fn r7_what_held_for_the_old_hop_allows_nobody_to_store_an_error() {
         let mut head = headers(&[("cache-control", "max-age=60"), ("connection", "cache-control")]);
-        rewrite(&mut head, StatusCode::NOT_FOUND, &own());
+        rewrite(&mut head, StatusCode::NOT_FOUND, &error_head());
         assert_eq!(head["cache-control"], "no-store");
         let mut head = headers(&[("cache-control", "max-age=60"), ("connection", "x-hop")]);
-        rewrite(&mut head, StatusCode::NOT_FOUND, &own());
+        rewrite(&mut head, StatusCode::NOT_FOUND, &error_head());
         assert_eq!(head["cache-control"], "max-age=60");
     }
 
     #[test]
     fn r6_upgrade_stays_on_426_and_is_named() {
         let mut kept = headers(&[("upgrade", "h2c"), ("connection", "Upgrade, x-hop"), ("x-hop", "1")]);
-        rewrite(&mut kept, StatusCode::UPGRADE_REQUIRED, &own());
+        rewrite(&mut kept, StatusCode::UPGRADE_REQUIRED, &error_head());
         assert_eq!(kept["upgrade"], "h2c");
         assert_eq!(kept["connection"], "upgrade");
         assert!(!kept.contains_key("x-hop"));
         let mut gone = headers(&[("upgrade", "h2c"), ("connection", "Upgrade")]);
-        rewrite(&mut gone, StatusCode::NOT_FOUND, &own());
+        rewrite(&mut gone, StatusCode::NOT_FOUND, &error_head());
         assert!(!gone.contains_key("upgrade") && !gone.contains_key("connection"));
     }
 }

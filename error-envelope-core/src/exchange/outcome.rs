@@ -50,7 +50,7 @@ pub struct LocalReply {
     /// The whole response. On HEAD its body is empty, its `content-length` that of GET (E5).
     pub reply: Response<Bytes>,
     /// What to read and drop of the request after the head and before the body (G5).
-    pub linger: Option<DrainBudget>,
+    pub drain: Option<DrainBudget>,
     /// What to log.
     pub event: Event,
     /// What `auth_observe` has not let refuse the request (M1), to be logged, too.

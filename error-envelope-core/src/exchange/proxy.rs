@@ -35,9 +35,9 @@ impl Exchange {
     /// The request's body ran over its limit, as its meter has said ([`MeterAction::Over`](super::MeterAction::Over)), and no
     /// response has begun (G4): the answer, for an adapter that need not wait for the inner service's own.
     pub fn overran(self) -> LocalReply {
-        let linger = self.linger();
-        let failure = self.cut_or(Failure::new(Fault::new(ErrorCode::INTERNAL_ERROR), Origin::Error));
-        self.answer(failure, None, linger)
+        let drain = self.drain();
+        let failure = self.body_fault_or(Failure::new(Fault::new(ErrorCode::INTERNAL_ERROR), Origin::Error));
+        self.answer(failure, None, drain)
     }
 
     /// The proxy around the service answers by itself with this head, whose status is that of its failure (V2). It is
@@ -47,7 +47,7 @@ impl Exchange {
     /// The status is kept, the code is the status's, and `cause` is for the log alone. So it ends an exchange whose
     /// response was being collected, too (V3).
     pub fn proxy_failed(self, head: &mut response::Parts, cause: BoxError) -> ResponsePlan {
-        if let Some(fault) = self.cut() {
+        if let Some(fault) = self.body_fault() {
             return ResponsePlan::Replace(Box::new(self.answer(Failure::new(fault, Origin::Guard), Some(cause), None)));
         }
         let fault = Fault::new(ErrorCode::of_status(head.status)).status(head.status);

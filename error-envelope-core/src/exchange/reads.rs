@@ -1,35 +1,94 @@
 //! Which headers of a request matter: for an adapter that copies heads which lie elsewhere.
 
-use crate::fields::{Lengths, is_same_to_cgi};
-use crate::guard::method::is_override;
+use http::HeaderName;
 
-/// Whether a request header of this name, in lower case, is read whatever the policy says: for its route (G0), its id
-/// (I2), its guards (G1–G4), its protocol (section P), or its answer (R11, G5). A policy may [name
-/// others](super::ExchangeConfig::reads_any).
-///
-/// ```
-/// use tower_error_envelope::exchange::is_read;
-///
-/// assert!(is_read(b"content-type") && !is_read(b"user-agent"));
-/// ```
-#[must_use]
-pub fn is_read(name: &[u8]) -> bool {
-    match name.len() {
-        2 => name == b"te",
-        4 => name == b"host",
-        6 => matches!(name, b"accept" | b"expect" | b"origin"),
-        7 => name == b"upgrade",
-        9 => name == b"x-api-key",
-        10 => name == b"connection",
-        12 => matches!(name, b"content-type" | b"x-request-id" | b"grpc-timeout"),
-        13 if name == b"authorization" => true,
-        14 => name == b"content-length",
-        17 if name == b"transfer-encoding" => true,
-        18 => name == b"connect-timeout-ms",
-        24 => name == b"connect-protocol-version",
-        29 => name == b"access-control-request-method",
-        // What names another method, in any spelling that CGI takes for it (G0).
-        _ => str::from_utf8(name).is_ok_and(is_override),
+use crate::fields::{Lengths, is_same_to_cgi};
+use crate::guard::method::{OVERRIDE_LENGTHS, is_override};
+
+/// What a request header is for, whatever the policy says: of those that one pass over the head notes.
+#[derive(Clone, Copy)]
+pub(super) enum HeaderUse {
+    Accept,
+    /// A header that RPC calls alone have.
+    Call,
+    ContentLength,
+    ContentType,
+    Credentials,
+    Expect,
+    Id,
+    /// It names another method, in any spelling that CGI takes for it (G0).
+    MethodOverride,
+    /// It is [removed](is_removed).
+    Removed,
+    Te,
+    TransferEncoding,
+    Upgrade,
+}
+
+macro_rules! headers {
+    (noted: $($length:literal $noted:literal $use:ident,)* looked_up: $($other_length:literal $other:literal,)*) => {
+        impl HeaderUse {
+            /// By the length of a name first: most headers are none of these.
+            #[inline(always)]
+            pub(super) fn of_name(name: &HeaderName) -> Option<Self> {
+                match name.as_str().len() {
+                    $($length if *name == const { HeaderName::from_static($noted) } => Some(Self::$use),)*
+                    length if MISLEADING_LENGTHS.may_have(length) => Self::of_misleading(name.as_str()),
+                    _ => None,
+                }
+            }
+        }
+
+        /// Whether a request header of this name, in lower case, is read whatever the policy says: for its route (G0), its id
+        /// (I2), its guards (G1–G4), its protocol (section P), or its answer (R11, G5). A policy may [name
+        /// others](super::ExchangeConfig::reads_any).
+        ///
+        /// ```
+        /// use tower_error_envelope::exchange::is_read;
+        ///
+        /// assert!(is_read(b"content-type") && !is_read(b"user-agent"));
+        /// ```
+        #[must_use]
+        pub fn is_read(name: &[u8]) -> bool {
+            match name.len() {
+                $($length if name == $noted.as_bytes() => true,)*
+                $($other_length if name == $other.as_bytes() => true,)*
+                _ => str::from_utf8(name).is_ok_and(is_override),
+            }
+        }
+
+        const _: () = assert!($($noted.len() == $length &&)* $($other.len() == $other_length &&)* true);
+    };
+}
+
+// Those that are looked up matter to few requests.
+headers! {
+    noted:
+        2 "te" Te,
+        6 "accept" Accept,
+        6 "expect" Expect,
+        7 "upgrade" Upgrade,
+        9 "x-api-key" Credentials,
+        12 "content-type" ContentType,
+        12 "x-request-id" Id,
+        12 "grpc-timeout" Call,
+        13 "authorization" Credentials,
+        14 "content-length" ContentLength,
+        17 "transfer-encoding" TransferEncoding,
+        18 "connect-timeout-ms" Call,
+        24 "connect-protocol-version" Call,
+    looked_up:
+        4 "host",
+        6 "origin",
+        10 "connection",
+        29 "access-control-request-method",
+}
+
+impl HeaderUse {
+    /// What a service would take for another method, or for the layer's own word.
+    #[inline(never)]
+    fn of_misleading(name: &str) -> Option<Self> {
+        if is_override(name) { Some(Self::MethodOverride) } else { is_removed(name).then_some(Self::Removed) }
     }
 }
 
@@ -54,7 +113,9 @@ const ID: &str = "x-request-id";
 /// What gunicorn takes for the path.
 const PATHS: [&str; 2] = ["script_name", "path_info"];
 
-pub(super) const REMOVED_LENGTHS: Lengths = Lengths::from_names(&[ID]).or(Lengths::from_names(&PATHS));
+const REMOVED_LENGTHS: Lengths = Lengths::from_names(&[ID]).or(Lengths::from_names(&PATHS));
+
+const MISLEADING_LENGTHS: Lengths = REMOVED_LENGTHS.or(OVERRIDE_LENGTHS);
 
 #[cfg(test)]
 mod tests {

@@ -36,7 +36,7 @@ impl Exchange {
         let writer = self.writer();
         let known = if own.is_none() {
             let (fault, text) = rewrite.parts();
-            writer.known(fault, text, head.status, &head.headers, false)
+            writer.prepared_reply(fault, text, head.status, &head.headers, false)
         } else {
             None
         };
@@ -68,8 +68,8 @@ impl Exchange {
 
     #[inline]
     pub(super) fn refuse(self, fault: Fault, cause: Option<BoxError>) -> LocalReply {
-        let linger = self.linger();
-        self.answer(Failure::new(fault, Origin::Guard), cause, linger)
+        let drain = self.drain();
+        self.answer(Failure::new(fault, Origin::Guard), cause, drain)
     }
 
     /// A reply of the layer's own.
@@ -77,13 +77,13 @@ impl Exchange {
         mut self,
         failure: Failure,
         cause: Option<BoxError>,
-        linger: Option<DrainBudget>,
+        drain: Option<DrainBudget>,
     ) -> LocalReply {
         let Failure { fault, origin } = failure;
         let listed = classify::listed(self.adopted(fault), self.writer().dialect());
         let (fault, writer, close) = (self.policy().prepared_fault(&listed), self.writer(), self.must_close());
-        let known = writer.known(fault, None, fault.status_code(), &HeaderMap::new(), close);
-        let leaving = known.unwrap_or_else(|| writer.answered(fault, close));
+        let prepared = writer.prepared_reply(fault, None, fault.status_code(), &HeaderMap::new(), close);
+        let leaving = prepared.unwrap_or_else(|| writer.answered(fault, close));
         let mut reply = Response::new(if self.request.is_head() { Bytes::new() } else { leaving.body });
         *reply.status_mut() = leaving.sent;
         *reply.headers_mut() = leaving.head;
@@ -93,7 +93,7 @@ impl Exchange {
         let OutgoingReply { status, grpc, .. } = leaving;
         let mut event = Event { status: Some(status), grpc, code: Some(code), ..self.event(origin, cause) };
         event.show(None, after);
-        LocalReply { reply, linger, event, unenforced }
+        LocalReply { reply, drain, event, unenforced }
     }
 
     /// Whether somebody looks at bodies.
@@ -106,10 +106,10 @@ impl Exchange {
     /// would invite the upload. On HTTP/2 the body goes first: a client that stops its upload at a 4xx would lose one that
     /// waits for the rest, and no reset of the connection can come under it.
     /// So does a gRPC answer end with its head: a client knows a status in a head by the end of the stream (P1).
-    pub(super) fn linger(&self) -> Option<DrainBudget> {
-        let linger = || DrainBudget { body_first: !self.request.is_http1(), ..linger_of(self.policy()) };
+    pub(super) fn drain(&self) -> Option<DrainBudget> {
+        let drain = || DrainBudget { body_first: !self.request.is_http1(), ..drain_budget(self.policy()) };
         let ends_with_head = !self.request.is_http1() && self.request.rpc.is_some_and(Rpc::is_grpc);
-        (self.request.has_body() && !self.request.expects() && !ends_with_head).then(linger)
+        (self.request.has_body() && !self.request.expects() && !ends_with_head).then(drain)
     }
 
     /// Whether bytes of the request may still be on an HTTP/1 connection after the answer (G5).
@@ -122,7 +122,7 @@ impl Exchange {
     }
 }
 
-pub(super) fn linger_of(policy: &Policy) -> DrainBudget {
+pub(super) fn drain_budget(policy: &Policy) -> DrainBudget {
     let drain = policy.drain();
     DrainBudget { max_bytes: drain.max_bytes, timeout: drain.timeout, body_first: false }
 }

@@ -1,7 +1,7 @@
 //! The request's head: its id (I1-I4), and the guards (G0-G4).
 //!
 //! [`sent`] notes what the headers tell; [`identity`] gives the id; [`counting`] decides what the body limit counts;
-//! [`guarded`] asks the guards; [`facts`] and [`aside`] keep what matters later.
+//! [`guarded`] asks the guards; [`facts`] and [`cold_state`] keep what matters later.
 
 mod cold_state;
 mod counting;
@@ -15,7 +15,7 @@ use http::request::Parts;
 pub(super) use self::cold_state::ColdState;
 pub(super) use self::counting::claimed;
 pub(super) use self::facts::{RequestFlags, negotiates};
-pub(super) use self::guarded::{BodyPresence, GuardOutcome, carries_body, guard, guarding, is_preflight};
+pub(super) use self::guarded::{GuardOutcome, ObservedGuards, check_body, guard, guarding, is_preflight};
 pub(super) use self::identity::{AssignedId, identify, mark, printable, remove_forged, trace};
 pub(super) use self::sent::HeaderFlags;
 use super::BodyFacts;

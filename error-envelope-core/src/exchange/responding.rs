@@ -24,7 +24,7 @@ impl Exchange {
     /// Takes the head of an inner response. What is known of its body is asked for where that matters.
     #[inline]
     pub fn response_head(self, head: &mut response::Parts, body: impl FnOnce() -> BodyFacts) -> ResponsePlan {
-        if let Some(fault) = self.cut() {
+        if let Some(fault) = self.body_fault() {
             return ResponsePlan::Replace(Box::new(self.answer(Failure::new(fault, Origin::Guard), None, None)));
         }
         if head.headers.len() > MAX_HEADERS {
@@ -63,7 +63,7 @@ impl Exchange {
     /// Takes what was collected of an inner error's body.
     #[inline]
     pub fn response_body(self, head: &mut response::Parts, body: Collected<'_>) -> CollectedAction {
-        if let Some(fault) = self.cut() {
+        if let Some(fault) = self.body_fault() {
             return CollectedAction::Replace(Box::new(self.answer(Failure::new(fault, Origin::Guard), None, None)));
         }
         let decoded = self.decoded(&head.headers, body);
@@ -115,7 +115,7 @@ impl Exchange {
             Mode::Own | Mode::Fill | Mode::Enforce => is_success(status) && !has_no_body(status),
         };
         let is_plain = self.request.rpc.is_none() && self.settings.event_streams == EventStreams::Break;
-        passes && is_plain && self.cut().is_none()
+        passes && is_plain && self.body_fault().is_none()
     }
 
     /// Ends with a response that [passes unread](Exchange::passes_unread): what to log of it, as of a

@@ -85,7 +85,7 @@ impl RpcResponse {
         if self.ended || self.frames.is_none() || data.is_empty() {
             return None;
         }
-        let cut = self.cut().filter(|_| self.may_grow);
+        let cut = self.body_fault().filter(|_| self.may_grow);
         // Few ends are replaced: text is decoded for those alone.
         if (cut.is_some() || self.exchange.ids_of_layers().is_some())
             && let Some((chunk, at)) = self.whole_end(data)
@@ -96,8 +96,8 @@ impl RpcResponse {
                 *data = self.behind(before, last);
                 return Some(event);
             }
-            if let Some(readdressed) = self.readdressed(end) {
-                let replaced = self.behind(before, self.as_sent(readdressed));
+            if let Some(replaced) = self.with_own_id(end) {
+                let replaced = self.behind(before, self.as_sent(replaced));
                 // Text that was padded within may be of another length, where that was said.
                 if self.may_grow || replaced.len() == data.len() {
                     *data = replaced;
@@ -113,7 +113,7 @@ impl RpcResponse {
             return None;
         }
         self.ended = true;
-        if let Some(fault) = self.cut() {
+        if let Some(fault) = self.body_fault() {
             *trailers = self.trailers(&fault);
             return Some(self.failure(&fault, Origin::Guard, None));
         }
@@ -128,7 +128,7 @@ impl RpcResponse {
             let told = grpc::read(trailers)?;
             self.exchange.inner_status(&told)?
         };
-        self.exchange.readdress(trailers);
+        self.exchange.replace_layer_id(trailers);
         Some(event)
     }
 
@@ -143,7 +143,7 @@ impl RpcResponse {
 
     /// The body failed with `cause`.
     pub fn failed(mut self, failure: Failure, cause: BoxError) -> BodyFailure {
-        let Failure { fault, origin } = self.exchange.cut_or(failure);
+        let Failure { fault, origin } = self.exchange.body_fault_or(failure);
         let fault = &self.exchange.adopted(fault);
         let last = match self.rpc {
             _ if !self.can_end() => FinalFrame::BrokenOff,
@@ -274,12 +274,12 @@ impl RpcResponse {
     }
 
     /// Why the request was cut, where its client is to know.
-    fn cut(&self) -> Option<Fault> {
-        if self.is_observed() { None } else { self.exchange.cut() }
+    fn body_fault(&self) -> Option<Fault> {
+        if self.is_observed() { None } else { self.exchange.body_fault() }
     }
 
     /// The last message with the outermost id, where a layer inside has put its own (E7).
-    fn readdressed(&self, last: &[u8]) -> Option<Vec<u8>> {
+    fn with_own_id(&self, last: &[u8]) -> Option<Vec<u8>> {
         let (theirs, ours) = self.exchange.ids_of_layers()?;
         match self.rpc {
             Rpc::ConnectStream(_) => connect::readdressed(last, theirs, ours),

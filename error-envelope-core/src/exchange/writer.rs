@@ -77,7 +77,7 @@ impl Exchange {
 impl ErrorWriter<'_> {
     /// What is known beforehand of an error with this status, and with this head of its own. One that says more than its
     /// code has its code's head.
-    pub(super) fn known(
+    pub(super) fn prepared_reply(
         &self,
         fault: &Fault,
         text: Option<&str>,

@@ -97,7 +97,7 @@ impl Meter {
         }
         if limit.is_some_and(|limit| *seen > limit) {
             flags.raise(BodyFlags::OVER);
-            MeterAction::Over(flags.0.linger)
+            MeterAction::Over(flags.0.drain)
         } else {
             MeterAction::Within
         }
@@ -146,11 +146,11 @@ impl Messages {
             Err(InvalidBase64) if limit.is_none() => return MeterAction::Within,
             Err(InvalidBase64) => flags.raise(BodyFlags::MALFORMED),
         }
-        MeterAction::Over(self.linger(flags.0.linger))
+        MeterAction::Over(self.drain(flags.0.drain))
     }
 
     /// What is read of a body that is cut.
-    fn linger(&self, whole: DrainBudget) -> DrainBudget {
+    fn drain(&self, whole: DrainBudget) -> DrainBudget {
         match self.frames.left() {
             _ if !self.rest_is_free => whole,
             0 => DrainBudget { max_bytes: 0, timeout: Duration::ZERO, ..whole },
@@ -168,7 +168,7 @@ pub(crate) struct BodyFlags(Arc<Shared>);
 struct Shared {
     raised: AtomicU8,
     limit: Option<u64>,
-    linger: DrainBudget,
+    drain: DrainBudget,
     watched: Option<ObservedLimit>,
 }
 
@@ -193,9 +193,9 @@ impl BodyFlags {
     /// It is no sequence of messages, as its media type has it.
     pub(crate) const MALFORMED: u8 = 64;
 
-    pub(crate) fn new(limit: Option<u64>, linger: DrainBudget, watched: ObservedLimit) -> Self {
+    pub(crate) fn new(limit: Option<u64>, drain: DrainBudget, watched: ObservedLimit) -> Self {
         let watched = Some(watched).filter(|watched| *watched != ObservedLimit::default());
-        Self(Arc::new(Shared { raised: AtomicU8::new(0), limit, linger, watched }))
+        Self(Arc::new(Shared { raised: AtomicU8::new(0), limit, drain, watched }))
     }
 
     /// What the body is cut at.
@@ -278,113 +278,4 @@ pub(crate) fn malformed() -> Fault {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn flags(limit: Option<u64>) -> BodyFlags {
-        let linger = DrainBudget { max_bytes: 1, timeout: Duration::from_secs(1), body_first: false };
-        BodyFlags::new(limit, linger, ObservedLimit::default())
-    }
-
-    #[test]
-    fn g4_exactly_the_limit_passes() {
-        let flags = flags(Some(4));
-        let mut meter = Meter::new(flags.clone());
-        assert_eq!(meter.request_data(b"abcd"), MeterAction::Within);
-        assert!(!flags.has(BodyFlags::OVER));
-        assert!(matches!(meter.request_data(b"e"), MeterAction::Over(_)));
-        assert!(flags.has(BodyFlags::OVER));
-    }
-
-    fn messages(is_text: bool, rest_is_free: bool) -> Option<Messages> {
-        Some(Messages { frames: MessageDecoder::new(is_text), rest_is_free })
-    }
-
-    #[test]
-    fn p1_each_message_is_measured_by_itself() {
-        let flags = flags(Some(4));
-        let mut meter = Meter::new(flags.clone()).by_message(messages(false, false));
-        for _ in 0..3 {
-            assert_eq!(meter.request_data(b"\0\0\0\0\x04abcd"), MeterAction::Within);
-        }
-        assert_eq!(meter.request_data(b"\x01\0\0"), MeterAction::Within);
-        assert!(!flags.has(BodyFlags::OVER));
-        assert!(matches!(meter.request_data(b"\0\x05"), MeterAction::Over(DrainBudget { max_bytes: 1, .. })));
-        assert!(flags.has(BodyFlags::OVER));
-    }
-
-    #[test]
-    fn p1_over_http2_a_message_too_long_is_read_to_its_end_and_no_further() {
-        let linger = |chunk: &[u8]| {
-            let linger = DrainBudget { max_bytes: 9, timeout: Duration::from_secs(1), body_first: true };
-            let flags = BodyFlags::new(Some(1), linger, ObservedLimit::default());
-            match Meter::new(flags).by_message(messages(false, true)).request_data(chunk) {
-                MeterAction::Over(linger) => (linger.max_bytes, linger.timeout.as_secs()),
-                MeterAction::Within => unreachable!(),
-            }
-        };
-        assert_eq!(linger(b"\0\0\0\0\x05"), (4, 1));
-        assert_eq!(linger(b"\0\0\0\0\x05abc"), (1, 1));
-        assert_eq!(linger(b"\0\0\0\0\x05abcde"), (0, 0));
-        assert_eq!(linger(b"\0\0\0\x01\x05"), (9, 1));
-    }
-
-    #[test]
-    fn p1_p2_what_is_no_sequence_of_messages_is_told_as_such() {
-        for (is_text, body) in [(false, &b"{\"a\":1}"[..]), (true, b"{\"a\":1}")] {
-            let flags = flags(Some(4));
-            let mut meter = Meter::new(flags.clone()).by_message(messages(is_text, false));
-            assert!(matches!(meter.request_data(body), MeterAction::Over(_)));
-            assert!(flags.has(BodyFlags::MALFORMED) && !flags.has(BodyFlags::OVER));
-        }
-    }
-
-    #[test]
-    fn m1_a_watched_message_passes_and_is_noted() {
-        let linger = DrainBudget { max_bytes: 1, timeout: Duration::from_secs(1), body_first: false };
-        let flags = BodyFlags::new(None, linger, ObservedLimit { limit: Some(4), first_byte: true });
-        let mut meter = Meter::new(flags.clone()).by_message(messages(false, true));
-        assert_eq!((meter.request_data(b"\0\0\0\0\x04abcd"), flags.noted()), (MeterAction::Within, None));
-        assert_eq!((meter.request_data(b"\0\0\0\0\x05"), flags.noted()), (MeterAction::Within, Some(4)));
-        assert!(flags.has(BodyFlags::BEGUN) && !flags.has(BodyFlags::OVER));
-    }
-
-    #[test]
-    fn m1_a_watched_body_passes_and_is_noted() {
-        let linger = DrainBudget { max_bytes: 1, timeout: Duration::from_secs(1), body_first: false };
-        let flags = BodyFlags::new(None, linger, ObservedLimit { limit: Some(4), first_byte: true });
-        let mut meter = Meter::new(flags.clone());
-        assert_eq!((meter.request_data(b""), flags.has(BodyFlags::BEGUN)), (MeterAction::Within, false));
-        assert_eq!((meter.request_data(b"abcd"), flags.noted()), (MeterAction::Within, None));
-        assert_eq!((meter.request_data(b"e"), flags.noted()), (MeterAction::Within, Some(4)));
-        assert!(flags.has(BodyFlags::BEGUN) && !flags.has(BodyFlags::OVER));
-    }
-
-    #[test]
-    fn f1_slow_broken_and_somebody_elses_limit_are_told_apart() {
-        let raised = |error: &(dyn Error + 'static)| {
-            let flags = flags(None);
-            Meter::new(flags.clone()).request_failed(error);
-            (flags.has(BodyFlags::SLOW), flags.has(BodyFlags::BROKEN))
-        };
-        assert_eq!(raised(&io::Error::from(io::ErrorKind::TimedOut)), (true, false));
-        assert_eq!(raised(&io::Error::from(io::ErrorKind::UnexpectedEof)), (false, true));
-        assert_eq!(raised(&io::Error::other(Fault::new(ErrorCode::GONE))), (false, false));
-    }
-
-    #[test]
-    fn g4_a_length_is_one_number() {
-        let declared = |values: &[&str]| {
-            let mut headers = HeaderMap::new();
-            for value in values {
-                headers.append(CONTENT_LENGTH, value.parse().unwrap());
-            }
-            declared(&headers)
-        };
-        assert_eq!(declared(&["12"]), Some(12));
-        assert_eq!(declared(&["99999999999999999999999"]), Some(u64::MAX));
-        for bad in [&[][..], &["1", "1"], &["+1"], &["-1"], &["1 "], &["x"], &[""]] {
-            assert_eq!(declared(bad), None, "{bad:?}");
-        }
-    }
-}
+mod tests;

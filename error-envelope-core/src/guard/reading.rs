@@ -12,7 +12,11 @@
 //! - what follows two leading slashes may be a host (`new URL(request.url, base)`, PHP's `parse_url`);
 //! - a semicolon may end the path (Fastify's `useSemicolonDelimiter`).
 
+mod first_look;
+
 use std::borrow::Cow;
+
+pub(crate) use self::first_look::has_readings;
 
 /// The most readings that are guarded: more than any path of an honest client has.
 pub(crate) const MAX_READINGS: usize = 256;
@@ -306,53 +310,6 @@ pub(crate) fn normalise(path: &[u8]) -> Vec<u8> {
         normal.push(b'/');
     }
     normal
-}
-
-/// Whether a path may have other readings than itself, letter case aside. Most have not, which one pass shows, eight bytes
-/// at a time and without an allocation. Of a path in ASCII it tells no more than what it has.
-#[inline(always)]
-pub(crate) fn has_readings(path: &[u8]) -> bool {
-    let Some(last) = path.last_chunk::<8>() else { return short_has_readings(path) };
-    let (mut behind_slash, mut found) = (0, 0);
-    for word in path.as_chunks::<8>().0 {
-        let word = u64::from_le_bytes(*word);
-        found |= signs(word, behind_slash);
-        behind_slash = zeros(word ^ each(b'/')) >> 56;
-    }
-    // Some of its bytes are looked at twice, so that none is left over.
-    if !path.len().is_multiple_of(8) {
-        found |= signs(u64::from_le_bytes(*last), 0);
-    }
-    found & each(0x80) != 0 || path.ends_with(b"/")
-}
-
-fn short_has_readings(path: &[u8]) -> bool {
-    path.iter().any(|byte| matches!(byte, b'%' | b'\\' | b';'))
-        || path.windows(2).any(|pair| matches!(pair, [b'/', b'/' | b'.']))
-        || path.len() > 1 && path.ends_with(b"/")
-}
-
-/// The highest bit of a byte is set where it is `%`, `\` or `;`, or where it is a slash or a dot and follows a slash, the one
-/// before the first among them. The other bits mean nothing.
-#[inline(always)]
-const fn signs(word: u64, behind_slash: u64) -> u64 {
-    let slashes = zeros(word ^ each(b'/'));
-    // A dot and a slash differ in their last bit.
-    let ends = zeros((word | each(1)) ^ each(b'/'));
-    let special = zeros(word ^ each(b'%')) | zeros(word ^ each(b'\\')) | zeros(word ^ each(b';'));
-    special | ends & (slashes << 8 | behind_slash)
-}
-
-/// The highest bit is set of each byte that is 0 or more than 0x80, and of a byte that is 1 behind one that is 0: of a dot
-/// behind a slash.
-#[inline(always)]
-const fn zeros(word: u64) -> u64 {
-    word.wrapping_sub(each(1))
-}
-
-#[inline(always)]
-const fn each(byte: u8) -> u64 {
-    u64::MAX / 255 * byte as u64
 }
 
 #[cfg(test)]

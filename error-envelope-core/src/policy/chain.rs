@@ -1,12 +1,10 @@
-//! Which tables of a policy speak for a request, and in which order: for those who ask why (G0).
-//!
-//! The policy itself merges what they say when it looks a request up, and forgets who said it. Here the same matchers
-//! are asked again, and the tables kept.
+//! Which table of a policy decides each key of a request, for programs that show it (G0).
 
 use http::Method;
 
 use super::error::{SourceSpan, TablePath};
 use super::file::Loaded;
+use super::inheritance;
 use super::keys::TableSettings;
 use super::scope::PolicyPart;
 
@@ -18,8 +16,7 @@ pub(super) fn keys() -> impl Iterator<Item = &'static str> {
     TableSettings::NAMES.iter().copied().filter(|key| *key != TYPES)
 }
 
-/// The tables that speak for a request: of the narrowest scope and those around it, each one's routes that match, the
-/// most specific first, then its defaults.
+/// The tables that decide for a request, in their [order](inheritance::tables).
 #[derive(Debug)]
 pub(super) struct SettingChain<'a> {
     /// The narrowest scope; 0 is the policy itself.
@@ -27,10 +24,10 @@ pub(super) struct SettingChain<'a> {
     pub(super) tables: Vec<(TablePath, &'a TableSettings)>,
 }
 
-/// What a key is in the end, and who said it.
+/// The value that a key has in the end, and the table that sets it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct ResolvedSetting {
-    /// `content_types`, where that was said instead of `json`.
+    /// `content_types`, where that was set instead of `json`.
     pub(super) key: &'static str,
     /// As the file writes it.
     pub(super) value: String,
@@ -41,29 +38,27 @@ pub(super) struct ResolvedSetting {
 impl Loaded {
     /// `host` is in lower case, without its port; `path` in the spelling that counts.
     pub(super) fn chain(&self, method: &Method, host: &str, path: &[u8]) -> SettingChain<'_> {
-        self.chain_of(self.policy.scopes.narrowest(host, path), &self.policy.routes_of(method, host, path))
+        let (part, routes) = self.policy.routes_of(method, host, path);
+        self.chain_of(part, &routes)
     }
 
-    /// The tables that speak where these routes match, the most specific of the narrowest part first.
+    /// The tables that decide where these routes match.
     pub(super) fn chain_of(&self, part: usize, routes: &[usize]) -> SettingChain<'_> {
-        let mut tables = Vec::new();
-        for at in self.around(part) {
-            let (held, told) = (&self.policy.parts[at], self.part(at));
-            for route in routes.iter().filter(|route| held.matcher.pattern(**route).is_some()) {
-                let index = route - held.matcher.base();
-                tables.push((TablePath::Route(at, index), &told.routes[index].keys));
-            }
-            tables.push((TablePath::Defaults(at), &told.keys));
-        }
-        SettingChain { part, tables }
+        let tables = inheritance::tables(&self.policy.parts, part, routes).map(|(at, route)| {
+            let own = self.part(at);
+            let Some(route) = route else { return (TablePath::Defaults(at), &own.keys) };
+            let index = route - self.policy.parts[at].matcher.base();
+            (TablePath::Route(at, index), &own.routes[index].keys)
+        });
+        SettingChain { part, tables: tables.collect() }
     }
 
     /// A part, and those around it, the narrowest first.
     pub(super) fn around(&self, part: usize) -> impl Iterator<Item = usize> {
-        std::iter::successors(Some(part), |at| self.policy.parts[*at].parent)
+        inheritance::around(&self.policy.parts, part)
     }
 
-    /// What was told for a part.
+    /// The tables of a part.
     pub(super) fn part(&self, part: usize) -> &PolicyPart {
         match part.checked_sub(1) {
             Some(scope) => &self.builder.scopes[scope].part,
@@ -74,9 +69,8 @@ impl Loaded {
     /// The file and the line of a part's rule; behind its own are those of the parts around it.
     pub(crate) fn map_rule(&self, part: usize, index: usize) -> Option<(&str, usize)> {
         let mut left = index;
-        let around = std::iter::successors(Some(part), |at| self.policy.parts.get(*at)?.parent);
-        for at in around {
-            let own = self.policy.parts.get(at)?.own_rules;
+        for at in self.around(part) {
+            let own = self.policy.parts[at].own_rules;
             if left < own {
                 return self.span_of(&TablePath::Map(at, left), "").map(|at| (at.file, at.line));
             }

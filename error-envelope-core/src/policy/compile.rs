@@ -1,6 +1,7 @@
 //! From what a builder was told to a [`Policy`], or to the first thing that is wrong (rule M2).
 
 pub(super) mod lists;
+mod schemes;
 
 use std::borrow::Cow;
 use std::collections::HashSet;
@@ -10,8 +11,10 @@ use std::time::Duration;
 use http::HeaderName;
 
 use self::lists::{Lists, Named};
+use self::schemes::compile_schemes;
 use super::error::{Problem, Problems, TablePath};
 use super::faults::PolicyFaults;
+use super::inheritance::{around, inherited};
 use super::keys::PartialSettings;
 use super::matcher::{Clash, Matcher};
 use super::scope::{PolicyPart, Scope, ScopeMatcher, Scopes};
@@ -22,7 +25,6 @@ use crate::code::{CodeSet, ErrorCode};
 use crate::dialect::custom::CustomShape;
 use crate::dialect::rich::DOMAIN;
 use crate::fields::is_same_to_cgi;
-use crate::guard::auth::{self, AuthScheme, Scheme};
 use crate::guard::header::{HeaderGuard, RequiredHeader};
 use crate::guard::pattern::{Pattern, SettingError};
 use crate::outward::{Outward, OutwardRule};
@@ -125,13 +127,11 @@ fn compile_part(
 /// Gives each part what it has from those around it: rules after its own, and the settings where no route says any.
 fn settle(mut parts: Vec<CompiledScope>) -> Box<[CompiledScope]> {
     let settled = |at: usize| {
-        let mut said = PartialSettings::default();
         let chain = || around(&parts, at).map(|part| &parts[part]);
-        chain().for_each(|part| said.inherit(&part.default_keys));
         let rules: Box<[Arc<Rule>]> = chain().flat_map(|part| part.rules.iter().cloned()).collect();
         let outward = chain().flat_map(|part| part.outward.iter().cloned()).collect();
         let shapes = chain().flat_map(|part| part.shapes.iter().copied()).collect();
-        (said.settled(u16::try_from(at).unwrap_or(0), None), rules, outward, shapes)
+        (inherited(&parts, &[], at, &[]), rules, outward, shapes)
     };
     let settled: Vec<_> = (0..parts.len()).map(settled).collect();
     for (part, (defaults, rules, outward, shapes)) in parts.iter_mut().zip(settled) {
@@ -139,11 +139,6 @@ fn settle(mut parts: Vec<CompiledScope>) -> Box<[CompiledScope]> {
         (part.defaults, part.rules, part.outward, part.shapes) = (defaults, rules, outward, shapes);
     }
     parts.into()
-}
-
-/// A part, and those around it, the narrowest first.
-fn around(parts: &[CompiledScope], at: usize) -> impl Iterator<Item = usize> {
-    std::iter::successors(Some(at), |at| parts[*at].parent)
 }
 
 /// What the scopes cover. One with a mistake covers everything, so that all inside it is judged.
@@ -192,12 +187,8 @@ fn refuse_scopes(scopes: usize) -> Result<(), Box<Problem>> {
 fn refuse_budgets(inspect: &Budget, drain: &Budget, problems: &mut Problems) {
     const LARGEST: u64 = 1024 * 1024 * 1024;
     if inspect.max_bytes > LARGEST {
-        let refused = SettingError::new(
-            "max_bytes",
-            "the size is too large: error bodies are held in memory",
-            "set at most 1 GiB",
-        );
-        problems.add(refused.at_path(TablePath::Inspect));
+        let wrong = "the size is too large: error bodies are held in memory";
+        problems.add(SettingError::new("max_bytes", wrong, "set at most 1 GiB").at_path(TablePath::Inspect));
     }
     for (budget, place) in [(inspect, TablePath::Inspect), (drain, TablePath::Drain)] {
         if budget.timeout.is_zero() || budget.timeout > Duration::from_secs(300) {
@@ -244,51 +235,6 @@ fn refuse_forwarded(guards: &Named<HeaderGuard>, ids: &[HeaderName]) -> Result<(
     Err(SettingError::new("name", wrong, right).at_path(TablePath::Header((*name).clone())))
 }
 
-/// The schemes by their names, and what the policy knows of all of them.
-struct Schemes {
-    in_order: Vec<Arc<Scheme>>,
-    by_name: Named<Arc<Scheme>>,
-}
-
-fn compile_schemes(schemes: Vec<(String, AuthScheme)>, problems: &mut Problems) -> Schemes {
-    let mut compiled = Schemes { in_order: Vec::new(), by_name: Named::new() };
-    for (name, scheme) in schemes {
-        let place = || TablePath::Auth(name.clone());
-        let scheme = problems.make(place(), scheme.compile(&name)).map(Arc::new);
-        if compiled.by_name.insert(name.clone(), scheme.clone()).is_some() {
-            problems.add(SettingError::new("", "the name is used twice", "rename one of them").at_path(place()));
-        }
-        compiled.in_order.extend(scheme);
-    }
-    let together = auth::refuse_together(compiled.in_order.iter().map(|scheme| &**scheme));
-    problems.keep(together.map_err(|(name, refused)| refused.at_path(TablePath::Auth(name.to_owned()))));
-    compiled
-}
-
-impl Schemes {
-    fn forwarded_ids(&self) -> Box<[HeaderName]> {
-        distinct(self.in_order.iter().filter_map(|scheme| scheme.forward_id()))
-    }
-
-    fn key_headers(&self) -> Box<[HeaderName]> {
-        distinct(self.in_order.iter().filter_map(|scheme| scheme.key_header()))
-    }
-
-    fn custom(&self) -> Box<[Box<str>]> {
-        self.in_order.iter().filter(|scheme| scheme.is_custom()).map(|scheme| scheme.name().into()).collect()
-    }
-}
-
-fn distinct<'a>(names: impl Iterator<Item = &'a HeaderName>) -> Box<[HeaderName]> {
-    let mut found: Vec<HeaderName> = Vec::new();
-    for name in names {
-        if !found.contains(name) {
-            found.push(name.clone());
-        }
-    }
-    found.into()
-}
-
 fn compile_codes(codes: Vec<ErrorCode>, problems: &mut Problems) -> CodeSet {
     let mut names = HashSet::new();
     for (index, code) in codes.iter().enumerate() {
@@ -312,7 +258,7 @@ fn refuse_code(code: &ErrorCode) -> Result<(), SettingError> {
         ));
     }
     if code.is_foreign() {
-        return Err(SettingError::new("code", format!("{name:?} has no status"), "make it with ErrorCode::own"));
+        return Err(SettingError::new("code", format!("{name:?} has no status"), "make it with ErrorCode::custom"));
     }
     if !(1..=16).contains(&code.grpc()) {
         return Err(SettingError::new("grpc", format!("{} is no gRPC error", code.grpc()), "write a number of 1-16"));

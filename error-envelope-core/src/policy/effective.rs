@@ -1,7 +1,4 @@
-//! What holds for one request, and who says so: [`PolicyFile::effective`](crate::loader::PolicyFile::effective).
-//!
-//! The tables are those that the policy's own matchers find, in their order; a property test sets what is said here
-//! against what the policy decides.
+//! What holds for one request, and which table sets it: [`PolicyFile::effective`](crate::loader::PolicyFile::effective).
 
 use std::fmt;
 

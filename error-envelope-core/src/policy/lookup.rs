@@ -6,12 +6,10 @@ use http::Method;
 use http::request::Parts;
 
 use super::choice::{LetterCase, Paths};
-use super::compile::lists::Index;
-use super::faults::PolicyFaults;
 use super::host::{self, Hosts};
-use super::keys::{PartialSettings, Settings};
-use super::precomputed::{self, MatchedRoutes, PrecomputedRoute};
-use super::{CompiledScope, Policy};
+use super::keys::Settings;
+use super::precomputed::MatchedRoutes;
+use super::{CompiledScope, Policy, inheritance};
 use crate::guard::method;
 use crate::guard::pattern::Pattern;
 use crate::guard::reading::{has_readings, normalise, normalised, readings};
@@ -279,23 +277,15 @@ impl Policy {
         is_same.then_some(met)
     }
 
-    /// Whether the usual requests of two routes meet different guards, which letter case does not tell apart.
+    /// The narrowest part that a path is in, in this letter case, and the routes that match: the most specific of the narrowest
+    /// part first.
     #[cfg(feature = "policy-file")]
-    pub(super) fn guards_differ(&self, route: usize, other: usize) -> bool {
-        let usual = |route: usize| self.usual.get(route).map(PrecomputedRoute::all);
-        let differ = |one: &Settings, other: &Settings| {
-            !one.guards_like(other) && [one, other].iter().any(|settings| settings.case == LetterCase::Fold)
-        };
-        usual(route).zip(usual(other)).is_some_and(|(one, other)| differ(one, other))
+    pub(super) fn routes_of(&self, method: &Method, host: &str, path: &[u8]) -> (usize, Vec<usize>) {
+        let narrowest = self.scopes.narrowest(host, path);
+        (narrowest, self.routes_in(narrowest, method, path))
     }
 
-    /// The routes that match in this letter case, the most specific of the narrowest part first.
-    #[cfg(feature = "policy-file")]
-    pub(super) fn routes_of(&self, method: &Method, host: &str, path: &[u8]) -> Vec<usize> {
-        self.routes_in(self.scopes.narrowest(host, path), method, path)
-    }
-
-    fn routes_in(&self, narrowest: usize, method: &Method, path: &[u8]) -> Vec<usize> {
+    pub(super) fn routes_in(&self, narrowest: usize, method: &Method, path: &[u8]) -> Vec<usize> {
         let mut routes = Vec::new();
         self.each_route(narrowest, method, path, &mut |route, is_exact| routes.extend(is_exact.then_some(route)));
         routes
@@ -306,44 +296,14 @@ impl Policy {
         self.around(narrowest).for_each(|part| part.matcher.each_match(method, path, visit));
     }
 
-    /// Key by key: what the more specific routes do not say comes from the wider ones.
-    fn inherited(&self, narrowest: usize, routes: &[usize]) -> Settings {
-        let mut said = PartialSettings::default();
-        for part in self.around(narrowest) {
-            let own = routes.iter().filter(|route| part.matcher.pattern(**route).is_some());
-            own.for_each(|route| said.inherit(&self.said[*route]));
-            said.inherit(&part.default_keys);
-        }
-        said.settled(u16::try_from(narrowest).unwrap_or(0), routes.first().copied().and_then(Index::new))
+    pub(super) fn inherited(&self, narrowest: usize, routes: &[usize]) -> Settings {
+        inheritance::inherited(&self.parts, &self.said, narrowest, routes)
     }
 
     /// A part, and those around it.
+    #[inline]
     fn around(&self, part: usize) -> impl Iterator<Item = &CompiledScope> {
-        let parent = |part: &&CompiledScope| self.parts.get(part.parent?);
-        std::iter::successors(self.parts.get(part), parent)
-    }
-
-    /// Works out once what holds for the usual requests of each route.
-    pub(super) fn with_usual(mut self) -> Self {
-        let parts = self.parts.iter().enumerate();
-        let patterns = parts.flat_map(|(at, part)| part.matcher.patterns().map(move |pattern| (at, pattern)));
-        let of_routes = self.said.iter().map(|said| said.body_limit.flatten());
-        let limits = self.parts.iter().map(|part| part.defaults.body_limit).chain(of_routes);
-        self.faults = PolicyFaults::new(limits.flatten(), self.codes.len());
-        let usual = patterns.map(|(part, pattern)| {
-            let (method, path) = precomputed::witness(pattern);
-            let routes = self.routes_in(part, &method, &path);
-            let mut met = MatchedRoutes::default();
-            routes.iter().for_each(|route| met.push(*route));
-            PrecomputedRoute::new(part, met, self.inherited(part, &routes))
-        });
-        self.usual = usual.collect();
-        self.names_methods = self.parts.iter().flat_map(|part| part.matcher.patterns()).any(Pattern::names_methods);
-        self.is_everywhere = self.parts.len() == 1 && self.said.is_empty() && !self.scopes.ask_host();
-        let tells_time = |index| self.dialect_at(index).form().tells_time;
-        self.asks_of_requests = self.parts.iter().any(|part| part.rules_ask_path || tells_time(part.defaults.dialect))
-            || self.said.iter().filter_map(|said| said.dialect).any(tells_time);
-        self
+        inheritance::around(&self.parts, part).map(|part| &self.parts[part])
     }
 }
 

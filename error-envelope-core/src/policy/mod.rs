@@ -24,6 +24,7 @@ mod faults;
 mod file;
 mod guards;
 mod host;
+mod inheritance;
 mod keys;
 #[cfg(feature = "policy-file")]
 mod lint;
@@ -31,11 +32,13 @@ mod literals;
 mod lookup;
 mod matcher;
 mod precomputed;
+mod requirements;
 mod route;
 mod scope;
 mod setters;
 mod settings;
 mod summary;
+mod usual;
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -176,6 +179,16 @@ enum Origin {
     File(Box<str>),
 }
 
+impl Origin {
+    fn as_str(&self) -> &str {
+        match self {
+            Self::Defaults => "defaults",
+            Self::BuiltInRust => "built in Rust",
+            Self::File(name) => name,
+        }
+    }
+}
+
 impl Policy {
     #[inline]
     pub(crate) fn ids(&self) -> IdSettings {
@@ -218,11 +231,6 @@ impl Policy {
     /// The policy's own of a code of the catalogue.
     pub(crate) fn fault(&self, code: &ErrorCode) -> Option<&Fault> {
         self.faults.prepared(code)
-    }
-
-    /// The answer to a body over its limit (rule G4).
-    pub(crate) fn too_large(&self, limit: u64) -> Fault {
-        self.faults.too_large(limit)
     }
 
     /// In which of so many forms an error leaves whose every word is known beforehand; `None` where it depends on more than
@@ -330,55 +338,6 @@ impl Policy {
     #[inline]
     pub(crate) fn asks_of_requests(&self) -> bool {
         self.asks_of_requests
-    }
-
-    /// The schemes that let a request in, in the policy's order; none is an open door (rule G2).
-    pub(crate) fn schemes(&self, settings: &Settings) -> &[Arc<Scheme>] {
-        settings.auth.and_then(|list| self.auth_lists.get(list.get())).map_or(&[], |list| list)
-    }
-
-    /// Whether any route refuses requests: none does where all of them are in `off` or `observe`, without credentials.
-    pub(crate) fn refuses(&self) -> bool {
-        let enforces = |mode: Mode| !matches!(mode, Mode::Off | Mode::Observe);
-        self.has_schemes()
-            || self.parts.iter().any(|part| enforces(part.defaults.mode))
-            || self.said.iter().any(|said| said.mode.is_some_and(enforces))
-    }
-
-    /// Whether any route asks for credentials.
-    pub(crate) fn has_schemes(&self) -> bool {
-        !self.auth_lists.is_empty()
-    }
-
-    /// The headers in which ids of keys are passed on, and in which no client may send any (POLICY.md).
-    #[inline]
-    pub(crate) fn forwarded_ids(&self) -> &[HeaderName] {
-        &self.forwarded_ids
-    }
-
-    /// Whether a request may be asked for, or told, headers that have names of the policy's own, or a trace (I4).
-    pub(crate) fn names_headers(&self) -> bool {
-        let lists = [&self.forwarded_ids, &self.key_headers];
-        self.ids.traceparent || !self.header_lists.is_empty() || lists.iter().any(|names| !names.is_empty())
-    }
-
-    /// The headers that carry keys (rule R1).
-    #[inline]
-    pub(crate) fn key_headers(&self) -> &[HeaderName] {
-        &self.key_headers
-    }
-
-    /// The names of the schemes whose verifiers the layer must have.
-    pub fn custom_schemes(&self) -> impl Iterator<Item = &str> {
-        self.custom.iter().map(|name| &**name)
-    }
-
-    pub(crate) fn required_headers(&self, settings: &Settings) -> &[HeaderGuard] {
-        settings.require_headers.and_then(|list| self.header_lists.get(list.get())).map_or(&[], |list| list)
-    }
-
-    pub(crate) fn content_types(&self, settings: &Settings) -> Option<&MediaTypes> {
-        settings.content_types.and_then(|list| self.type_lists.get(list.get()))
     }
 
     /// The pattern as written: a label for the log that no path can blow up (rules L1, L2).

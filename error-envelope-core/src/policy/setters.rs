@@ -57,7 +57,7 @@ macro_rules! setters {
             /// Sets the longest request body in bytes (rule G4): 1 MiB by default. Of a stream of RPC messages it is the
             /// longest message (section P).
             ///
-            /// A framework's own limit stays in force inside. axum's extractors read at most 2 MiB: for more, set axum's
+            /// A framework's own limit stays active inside. axum's extractors read at most 2 MiB: for more, set axum's
             /// `DefaultBodyLimit` on the same routes, too.
             pub fn body_limit(mut self, bytes: u64) -> Self {
                 self.keys_mut().body_limit = Some(Some(bytes));

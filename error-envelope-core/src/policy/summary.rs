@@ -1,7 +1,7 @@
 //! What a policy says of itself: in figures, and route by route.
 
 use super::settings::LogLabel;
-use super::{Mode, Origin, Policy};
+use super::{Mode, Policy};
 
 /// A policy in figures: [`Policy::summary`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,11 +28,7 @@ impl Policy {
     #[must_use]
     pub fn summary(&self) -> PolicySummary<'_> {
         PolicySummary {
-            origin: match &self.origin {
-                Origin::Defaults => "defaults",
-                Origin::BuiltInRust => "built in Rust",
-                Origin::File(name) => name,
-            },
+            origin: self.origin.as_str(),
             routes: self.said.len(),
             scopes: self.parts.len() - 1,
             map_rules: self.parts.iter().map(|part| part.own_rules).sum(),
@@ -135,6 +131,6 @@ impl<'a> RouteSummary<'a> {
 impl Policy {
     /// What it says, whoever said it.
     pub(super) fn without_origin(self) -> Self {
-        Self { origin: Origin::default(), ..self }
+        Self { origin: super::Origin::default(), ..self }
     }
 }

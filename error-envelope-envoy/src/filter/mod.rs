@@ -14,6 +14,8 @@
 //!
 //! A hook takes the state and leaves another one, before it sends anything: what is sent comes by the hooks again.
 
+mod collecting;
+mod failed;
 mod redirect;
 mod request;
 mod response;
@@ -53,6 +55,15 @@ pub(crate) enum BodyStatus {
     Continue = 0,
     /// Envoy keeps nothing of it.
     Stop = 3,
+}
+
+impl From<BodyStatus> for HeadStatus {
+    fn from(body: BodyStatus) -> Self {
+        match body {
+            BodyStatus::Continue => Self::Continue,
+            BodyStatus::Stop => Self::Stop,
+        }
+    }
 }
 
 /// What a timer says.
@@ -245,11 +256,8 @@ impl Filter {
 
     /// A hook panicked: 500, or where the head has left the stream ends as an error (F2, F4, V4).
     pub(crate) fn panicked(&self, stream: &Stream<'_>, panic: &(dyn Any + Send)) {
-        let text = match (panic.downcast_ref::<&str>(), panic.downcast_ref::<String>()) {
-            (Some(text), _) => (*text).into(),
-            (_, Some(text)) => text.as_str().into(),
-            _ => "a panic without a text".into(),
-        };
+        let text = panic.downcast_ref::<&str>().copied().or(panic.downcast_ref::<String>().map(String::as_str));
+        let text = text.unwrap_or("a panic without a text").into();
         let state = self.leave(State::Answered);
         if let State::Streaming(events) = state {
             return self.end_broken(stream, *events, text);
@@ -315,10 +323,6 @@ impl Filter {
     fn log(&self, stream: &Stream<'_>, event: Event) {
         note(stream, &event);
         runtime::log_event(event);
-    }
-
-    fn tell_unenforced(&self, event: Option<Box<Event>>) {
-        runtime::log_unenforced(event);
     }
 }
 

@@ -30,28 +30,26 @@ impl Filter {
         };
         match admission {
             Admission::Forward(exchange, meter, unenforced) => {
-                self.tell_unenforced(unenforced);
+                runtime::log_unenforced(unenforced);
                 changes.apply(stream, Head::Request);
                 self.forward(stream, exchange, meter);
-                HeadStatus::Continue
+                return HeadStatus::Continue;
             }
             Admission::Answer(answered) => {
                 self.id.set(Some(answered.event.request_id()));
                 self.answer(stream, *answered);
-                HeadStatus::Stop
             }
             Admission::Verify(unverified, _) => {
                 self.answer(stream, unverified.panicked("a verifier inside Envoy".into()));
-                HeadStatus::Stop
             }
             Admission::Peek(pending, timeout) => {
                 changes.apply(stream, Head::Request);
                 self.id.set(Some(pending.request_id()));
                 self.leave(State::Peeking(Box::new(pending)));
                 self.wait(stream, Wait::Peek, timeout);
-                HeadStatus::Stop
             }
         }
+        HeadStatus::Stop
     }
 
     /// Shows the head to the guards: what they say, and what became of it.
@@ -118,31 +116,21 @@ impl Filter {
             // No head was looked at.
             State::New => BodyStatus::Stop,
             State::Peeking(pending) => self.peeked(stream, pending, end),
-            State::Lingering(lingering) => {
-                self.leave(State::Lingering(lingering));
-                self.drop_request(stream, end);
-                BodyStatus::Stop
-            }
-            State::Deferred(deferred) => {
-                self.leave(State::Deferred(deferred));
-                self.drop_request(stream, end);
-                BodyStatus::Stop
-            }
-            State::Draining(draining) => {
-                self.leave(State::Draining(draining));
-                self.drop_request(stream, end);
-                BodyStatus::Stop
-            }
-            State::Answered => {
-                self.leave(State::Answered);
-                // Of a response that was let go the request goes on.
-                if self.head_left.get() { BodyStatus::Stop } else { BodyStatus::Continue }
-            }
-            state => {
-                self.leave(state);
-                self.metered(stream, end)
-            }
+            state => self.later_data(stream, state, end).unwrap_or_else(|| self.metered(stream, end)),
         }
+    }
+
+    /// What becomes of data, or of trailers, that come behind an answer of ours; none where the request is on its way.
+    fn later_data(&self, stream: &Stream<'_>, state: State, end: bool) -> Option<BodyStatus> {
+        let is_dropped = matches!(state, State::Lingering(_) | State::Deferred(_) | State::Draining(_));
+        let is_answered = matches!(state, State::Answered);
+        self.leave(state);
+        if is_dropped {
+            self.drop_request(stream, end);
+        }
+        // Of a response that was let go the request goes on.
+        let stops = is_dropped || self.head_left.get();
+        (is_dropped || is_answered).then_some(if stops { BodyStatus::Stop } else { BodyStatus::Continue })
     }
 
     pub(crate) fn request_trailers(&self, stream: &Stream<'_>) -> HeadStatus {
@@ -150,27 +138,16 @@ impl Filter {
         self.inject(stream, "request_trailers");
         match self.leave(State::New) {
             State::New => HeadStatus::Stop,
-            State::Peeking(pending) => match self.first_byte(stream, *pending, FirstByte::End) {
-                BodyStatus::Continue => HeadStatus::Continue,
-                BodyStatus::Stop => HeadStatus::Stop,
-            },
-            state @ (State::Lingering(_) | State::Deferred(_) | State::Draining(_)) => {
-                self.leave(state);
-                self.drop_request(stream, true);
-                HeadStatus::Stop
-            }
-            State::Answered => {
-                self.leave(State::Answered);
-                if self.head_left.get() { HeadStatus::Stop } else { HeadStatus::Continue }
-            }
-            state => {
-                self.leave(state);
-                if let Some(meter) = &mut *self.meter.borrow_mut() {
-                    meter.request_ended();
-                }
-                HeadStatus::Continue
-            }
+            State::Peeking(pending) => self.first_byte(stream, *pending, FirstByte::End).into(),
+            state => self.later_data(stream, state, true).map_or_else(|| self.metered_to_the_end(), Into::into),
         }
+    }
+
+    fn metered_to_the_end(&self) -> HeadStatus {
+        if let Some(meter) = &mut *self.meter.borrow_mut() {
+            meter.request_ended();
+        }
+        HeadStatus::Continue
     }
 
     /// Counts a chunk, before the service sees it.
@@ -179,34 +156,30 @@ impl Filter {
         let over = stream.chunks(Body::Request, |chunks| {
             chunks.iter().find_map(|chunk| match meter.request_data(chunk) {
                 MeterAction::Within => None,
-                MeterAction::Over(linger) => Some(linger),
+                MeterAction::Over(drain) => Some(drain),
             })
         });
         if end {
             meter.request_ended();
         }
-        match over {
-            None => {
-                *self.meter.borrow_mut() = Some(meter);
-                BodyStatus::Continue
-            }
-            Some(linger) => {
-                self.overran(stream, meter, linger);
-                BodyStatus::Stop
-            }
+        if let Some(drain) = over {
+            self.overran(stream, meter, drain);
+            return BodyStatus::Stop;
         }
+        *self.meter.borrow_mut() = Some(meter);
+        BodyStatus::Continue
     }
 
     /// The body ran over its limit (G4): the answer, where no head has left; else what has begun ends.
     ///
     /// Over HTTP/1 what is left is dropped first, so that the connection can live on; a stream of HTTP/2 ends by itself.
-    fn overran(&self, stream: &Stream<'_>, meter: Meter, linger: DrainBudget) {
-        let drains = self.version.get() < Version::HTTP_2 && !self.request_ended.get() && linger.max_bytes > 0;
+    fn overran(&self, stream: &Stream<'_>, meter: Meter, drain: DrainBudget) {
+        let drains = self.version.get() < Version::HTTP_2 && !self.request_ended.get() && drain.max_bytes > 0;
         match self.leave(State::Answered) {
             State::Called(exchange) if drains => {
-                let draining = Draining { exchange: *exchange, meter, left: linger.max_bytes };
+                let draining = Draining { exchange: *exchange, meter, left: drain.max_bytes };
                 self.leave(State::Draining(Box::new(draining)));
-                self.wait(stream, Wait::Linger, linger.timeout);
+                self.wait(stream, Wait::Linger, drain.timeout);
             }
             State::Called(exchange) => self.answer(stream, exchange.overran()),
             State::Collecting(collecting) => {
@@ -247,26 +220,19 @@ impl Filter {
 
     fn first_byte(&self, stream: &Stream<'_>, pending: PendingPeek, first: FirstByte) -> BodyStatus {
         self.stop_waiting();
-        match pending.first_byte(first) {
+        let answered = match pending.first_byte(first) {
             Admission::Forward(exchange, _, unenforced) => {
-                self.tell_unenforced(unenforced);
+                runtime::log_unenforced(unenforced);
                 self.forward(stream, exchange, None);
-                BodyStatus::Continue
+                return BodyStatus::Continue;
             }
-            Admission::Answer(answered) => {
-                self.answer(stream, *answered);
-                BodyStatus::Stop
-            }
+            Admission::Answer(answered) => *answered,
             // One peek decides, and comes last: the exchange asks for nothing more.
-            Admission::Peek(pending, _) => {
-                self.answer(stream, pending.panicked("a second peek".into()));
-                BodyStatus::Stop
-            }
-            Admission::Verify(unverified, _) => {
-                self.answer(stream, unverified.panicked("a verifier after the peek".into()));
-                BodyStatus::Stop
-            }
-        }
+            Admission::Peek(pending, _) => pending.panicked("a second peek".into()),
+            Admission::Verify(unverified, _) => unverified.panicked("a verifier after the peek".into()),
+        };
+        self.answer(stream, answered);
+        BodyStatus::Stop
     }
 
     /// The client of a call waits no longer (P1).

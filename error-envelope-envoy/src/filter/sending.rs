@@ -1,7 +1,9 @@
 //! Our answers on their way out, and what is dropped of a request so that its client can read them (G5).
 
 use bytes::Bytes;
-use error_envelope_core::exchange::{BodyFailure, BoxError, EventStream, Failure, FinalFrame, LocalReply, RpcResponse};
+use error_envelope_core::exchange::{
+    BodyFailure, BoxError, DrainBudget, EventStream, Failure, FinalFrame, LocalReply, RpcResponse,
+};
 use error_envelope_runtime as runtime;
 use http::header::{CONNECTION, CONTENT_LENGTH};
 use http::{HeaderValue, Response, Version, response};
@@ -15,33 +17,39 @@ impl Filter {
     pub(super) fn answer(&self, stream: &Stream<'_>, mut answered: LocalReply) {
         self.stop_waiting();
         self.deadline.take();
-        let linger = answered.linger;
-        self.tell_answered(stream, &mut answered);
+        let drain = answered.drain;
+        log_reply(stream, &mut answered);
         // A stream of HTTP/2 ends by itself, and what is left of it is reset.
         let over_http1 = self.version.get() < Version::HTTP_2 && !self.request_ended.get();
-        match linger.filter(|linger| over_http1 && linger.max_bytes > 0) {
+        match drain.filter(|drain| over_http1 && drain.max_bytes > 0) {
             // An answer that does not close: Envoy would, were it out before the request is whole.
-            Some(linger) if !answered.reply.headers().contains_key(CONNECTION) => {
-                self.wait(stream, Wait::Linger, linger.timeout);
-                let deferred = Deferred { reply: answered.reply, left: linger.max_bytes };
-                self.leave(State::Deferred(Box::new(deferred)));
+            Some(drain) if !answered.reply.headers().contains_key(CONNECTION) => {
+                self.defer(stream, answered.reply, drain);
             }
-            Some(linger) => {
-                self.wait(stream, Wait::Linger, linger.timeout);
-                let (mut head, body) = answered.reply.into_parts();
-                // Without a body, too, Envoy waits with its close until the end.
-                self.frame(&mut head, &body);
-                self.leave(State::Lingering(Box::new(Lingering { body, left: linger.max_bytes })));
-                self.head_left.set(true);
-                send_head(stream, &head, false);
-            }
+            Some(drain) => self.send_head_first(stream, answered.reply, drain),
             None => self.send(stream, answered.reply),
         }
     }
 
-    pub(super) fn tell_answered(&self, stream: &Stream<'_>, answered: &mut LocalReply) {
-        note(stream, &answered.event);
-        runtime::log_reply(answered);
+    fn defer(&self, stream: &Stream<'_>, reply: Response<Bytes>, drain: DrainBudget) {
+        self.wait(stream, Wait::Linger, drain.timeout);
+        self.leave(State::Deferred(Box::new(Deferred { reply, left: drain.max_bytes })));
+    }
+
+    /// The body follows once what is left of the request is dropped. Without a body, too, Envoy waits with its close until then.
+    fn send_head_first(&self, stream: &Stream<'_>, reply: Response<Bytes>, drain: DrainBudget) {
+        self.wait(stream, Wait::Linger, drain.timeout);
+        let (mut head, body) = reply.into_parts();
+        self.frame(&mut head, &body);
+        self.leave(State::Lingering(Box::new(Lingering { body, left: drain.max_bytes })));
+        self.head_left.set(true);
+        send_head(stream, &head, false);
+    }
+
+    /// Logs a reply, and gives its head and its body.
+    pub(super) fn logged_parts(&self, stream: &Stream<'_>, mut answered: LocalReply) -> (response::Parts, Bytes) {
+        log_reply(stream, &mut answered);
+        answered.reply.into_parts()
     }
 
     /// Sends all of an answer. Nothing of the stream is to be touched behind it.
@@ -86,7 +94,7 @@ impl Filter {
                     meter.request_ended();
                 }
                 // What there was to drop is dropped.
-                self.answer(stream, LocalReply { linger: None, ..exchange.overran() });
+                self.answer(stream, LocalReply { drain: None, ..exchange.overran() });
             }
             state => drop(self.leave(state)),
         }
@@ -97,7 +105,7 @@ impl Filter {
         self.leave(State::Answered);
         self.head_left.set(true);
         self.frame(&mut head, body);
-        heads::tell_response(stream, &head);
+        heads::apply_response(stream, &head);
         if into == Body::Response {
             stream.drain(Body::Response);
         }
@@ -123,6 +131,16 @@ impl Filter {
         }
     }
 
+    /// Shows chunks to their event stream, which may put another in the place of one (E7).
+    pub(super) fn pass_events(&self, stream: &Stream<'_>, mut events: Box<EventStream>) {
+        let changed = stream.chunks(Body::Response, |chunks| with_replacement(&mut events, chunks));
+        if let Some(data) = changed {
+            stream.drain(Body::Response);
+            stream.append(Body::Response, &data);
+        }
+        self.leave(State::Streaming(events));
+    }
+
     /// A hook panicked within an event stream (F2, F6).
     pub(super) fn end_broken(&self, stream: &Stream<'_>, events: EventStream, panic: Box<str>) {
         let BodyFailure { last, event } = events.failed(Failure::panicked(), String::from(panic).into());
@@ -134,12 +152,7 @@ impl Filter {
     }
 
     /// A call ends here, as its protocol has it, or breaks off (F4).
-    pub(super) fn end_watch(
-        &self,
-        stream: &Stream<'_>,
-        watch: RpcResponse,
-        end: impl FnOnce(RpcResponse) -> BodyFailure,
-    ) {
+    pub(super) fn end_watch(&self, stream: &Stream<'_>, watch: RpcResponse, end: fn(RpcResponse) -> BodyFailure) {
         self.stop_waiting();
         self.deadline.take();
         let BodyFailure { last, event } = end(watch);
@@ -153,6 +166,11 @@ impl Filter {
     }
 }
 
+fn log_reply(stream: &Stream<'_>, answered: &mut LocalReply) {
+    note(stream, &answered.event);
+    runtime::log_reply(answered);
+}
+
 /// Whether more came than there was room for.
 fn pay(left: &mut u64, count: u64) -> bool {
     let over = count > *left;
@@ -163,4 +181,14 @@ fn pay(left: &mut u64, count: u64) -> bool {
 fn send_head(stream: &Stream<'_>, head: &response::Parts, end: bool) {
     let status = (&b":status"[..], head.status.as_str().as_bytes());
     stream.send_head(std::iter::once(status).chain(heads::lines_of(&head.headers)), end);
+}
+
+/// These chunks of an event stream, where one of them is to be another.
+fn with_replacement(events: &mut EventStream, chunks: &[&[u8]]) -> Option<Vec<u8>> {
+    let mut changed = None;
+    for (at, chunk) in chunks.iter().enumerate() {
+        changed = events.response_data(chunk).map(|data| (at, data)).or(changed);
+    }
+    let (at, data) = changed?;
+    Some([chunks[..at].concat(), data.to_vec(), chunks[at + 1..].concat()].concat())
 }

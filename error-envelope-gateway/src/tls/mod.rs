@@ -3,7 +3,7 @@
 //! 1. At the start both must be there, and fit: else the gateway does not start.
 //! 2. Later a pair that is right takes effect with the next handshake; connections that there are stay as they are. Nobody
 //!    resumes a session of the old certificate: each pair has its own memory of sessions.
-//! 3. A pair that cannot be read or does not fit leaves the old one in force, and is logged once with what and where: a
+//! 3. A pair that cannot be read or does not fit leaves the old one active, and is logged once with what and where: a
 //!    deployment that replaces the two files one after the other does not fit in between.
 //! 4. The folders of both files are watched, and those of every symbolic link on the way to them. The files are read as a
 //!    policy's are: twice, on a thread that nobody waits for, while no lock is held.

@@ -20,7 +20,7 @@ pub(crate) type Tally = BTreeMap<String, u64>;
 #[derive(Clone)]
 pub(crate) struct Front {
     pub(crate) address: SocketAddr,
-    /// The policy in force, for who replaces it.
+    /// The active policy, for who replaces it.
     pub(crate) policy: PathBuf,
     /// Quick runs have fewer of everything.
     pub(crate) quick: bool,

@@ -44,7 +44,7 @@ pub(crate) struct P99 {
 
 impl P99 {
     /// The median of the times is of the pairs, so that what else the machine does is in both halves.
-    pub(crate) fn of(pairs: &[(Duration, Duration)]) -> Self {
+    pub(crate) fn from_pairs(pairs: &[(Duration, Duration)]) -> Self {
         let median = |mut all: Vec<f64>| {
             all.sort_by(f64::total_cmp);
             all.get(all.len() / 2).copied().unwrap_or(f64::NAN)

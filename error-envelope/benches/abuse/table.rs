@@ -39,10 +39,10 @@ pub(crate) fn line(row: &Row) -> String {
     let sent = if *sent > 0 { format!("; {sent} frames in all") } else { String::new() };
     let peak = *peak_kib as f64 / 1024.0;
     let open = format!("{}, {}, {}", descriptors.before, descriptors.most, descriptors.after);
-    format!("| {name} | {done}{sent} | {} | {limit} | {peak:.0} MiB | {open} | {threads} | {p99} |", told(answered))
+    format!("| {name} | {done}{sent} | {} | {limit} | {peak:.0} MiB | {open} | {threads} | {p99} |", describe(answered))
 }
 
-fn told(answered: &Tally) -> String {
+fn describe(answered: &Tally) -> String {
     let mut answers: Vec<_> = answered.iter().collect();
     answers.sort_by_key(|(_, count)| std::cmp::Reverse(**count));
     let others: u64 = answers.iter().skip(TOLD).map(|(_, count)| **count).sum();

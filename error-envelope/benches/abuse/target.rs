@@ -26,7 +26,7 @@ pub(crate) struct Seen(pub(crate) Mutex<HashMap<String, bool>>);
 
 pub(crate) fn start(seen: &Arc<Seen>) -> Service {
     let seen = Arc::clone(seen);
-    Service::of(move |request| {
+    Service::new(move |request| {
         let seen = Arc::clone(&seen);
         async move {
             let id = request.headers().get("x-request-id").and_then(|id| id.to_str().ok()).unwrap_or("none").to_owned();

@@ -107,7 +107,7 @@ impl Trial {
             good.add(beside);
             // The next half is to be quiet: connections that end are work, too. Those to the service that are kept are none.
             self.descriptors_come_to(|open| open <= before + KEPT);
-            if pairs.len() == PAIRS && P99::of(&pairs).is_slow() {
+            if pairs.len() == PAIRS && P99::from_pairs(&pairs).is_slow() {
                 asked = MOST_PAIRS;
             }
         }
@@ -116,7 +116,7 @@ impl Trial {
         let Attack { name, done, limit, .. } = *self.attack;
         let descriptors = Descriptors { before, most: self.most.load(Ordering::Relaxed), after };
         let answered = self.front.tally.lock().expect("no panic under the lock").clone();
-        let (answers, p99) = (good.ids.len(), (!pairs.is_empty()).then(|| P99::of(&pairs)));
+        let (answers, p99) = (good.ids.len(), (!pairs.is_empty()).then(|| P99::from_pairs(&pairs)));
         let sent = self.front.sent.load(Ordering::Relaxed);
         let wrong = self.judge(&good);
         Row { name, done, sent, limit, answered, peak_kib, descriptors, threads, good: answers, p99, wrong }

@@ -107,7 +107,7 @@ fn run(Args { minutes, beside, .. }: Args) -> Soak {
     let policy = folder.path("policy.toml");
     fs::write(&policy, TURN[0]).expect("a policy file");
     let seen = Arc::<service::Seen>::default();
-    let service = service::of(&seen);
+    let service = service::recording(&seen);
     let mut command = Gateway::command(&command::binary(), &service.url());
     command.args(["--admin", "127.0.0.1:0", "--policy"]).arg(&policy);
     let gateway = Gateway::run(command);

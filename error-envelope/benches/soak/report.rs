@@ -45,8 +45,8 @@ cargo bench -p error-envelope --bench soak -- --minutes {minutes}
 | descriptors before, after | {before}, {after} |
 
 Memory is held to this bound: at the end it is at most {most} KiB more than after the first minute, each figure the median of
-{samples} samples, a second apart. The gateway runs with `--admin`, so that memory grows with what the observatory keeps, up to the
-observatory's own bound; the slope is shown, and held to nothing.
+{samples} samples, a second apart. The gateway runs with `--admin`, so that memory grows with what the errors page keeps, up to the
+errors page's own bound; the slope is shown, and held to nothing.
 ",
         date = today.split('T').next().unwrap_or_default(),
         version = env!("CARGO_PKG_VERSION"),

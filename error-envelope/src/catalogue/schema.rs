@@ -122,11 +122,11 @@ fn error_code(codes: &Codes) -> Json {
         ("type", text("string")),
         ("pattern", text(CODE)),
         ("description", text(format!("What clients match on. The set is open. {RETRYABLE}"))),
-        ("anyOf", list(codes.iter().map(known).chain([any_other]))),
+        ("anyOf", list(codes.iter().map(listed_code).chain([any_other]))),
     ])
 }
 
-fn known(listed: &Listed) -> Json {
+fn listed_code(listed: &Listed) -> Json {
     object([("const", text(listed.name())), ("description", text(listed.summary()))])
 }
 

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-/// One row of the tour.
+/// One row of what the demo shows.
 pub(crate) struct DemoCase {
     pub(crate) path: &'static str,
     pub(crate) ask: DemoRequest,
@@ -10,7 +10,7 @@ pub(crate) struct DemoCase {
     pub(crate) expect: Expect,
 }
 
-/// What the tour sends.
+/// What the demo sends.
 #[derive(Clone, Copy)]
 pub(crate) enum DemoRequest {
     Get,
@@ -165,7 +165,7 @@ impl DemoCase {
         ACTS.iter().find(|act| act.path == path)
     }
 
-    /// The tour's middle column.
+    /// The middle column of a row.
     pub(crate) fn upstream_body(&self) -> Cow<'static, str> {
         match &self.play {
             Says(status, _, _, "") => format!("{status}, nothing more").into(),

@@ -1,4 +1,4 @@
-//! The tour as a HAR 1.2 file, as a browser's network panel would have written it: bodies decoded, those that are no text in
+//! What the demo sent and received as a HAR 1.2 file, as a browser's network panel would have written it: bodies decoded, those that are no text in
 //! base64.
 
 use std::io::Read;

@@ -1,4 +1,4 @@
-//! Whether a row of the tour is as it should be.
+//! Whether a row of the demo is as it should be.
 
 use std::collections::HashSet;
 

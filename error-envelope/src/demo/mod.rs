@@ -1,7 +1,7 @@
-//! `error-envelope demo`: an embedded service that misbehaves, and the tour, which shows what becomes of it.
+//! `error-envelope demo`: an embedded service that misbehaves, and a client that shows what becomes of it.
 //!
 //! [`acts`] lists each way to misbehave with what a client should get for it: one table for the service that plays them
-//! ([`stage`]), for the handlers that fail inside this process ([`backstage`]), for the index at `/` and for the [`tour`],
+//! ([`stage`]), for the handlers that fail inside this process ([`backstage`]), for the index at `/` and for the client ([`tour`]),
 //! which [`visit`]s each and lets [`judge`] have its say; a [`record`] of it, and a [`har`], are for other programs.
 
 mod acts;
@@ -39,13 +39,13 @@ pub(crate) struct Args {
     /// Limit the time until the embedded service sends its response head, such as 500ms
     #[arg(long, value_name = "TIME", value_parser = time, default_value = "1s")]
     upstream_timeout: Time,
-    /// Exit after the tour: exit code 0 if every row is as expected, else 1
+    /// Exit after the demo's own requests: exit code 0 if every row is as expected, else 1
     #[arg(long)]
     once: bool,
-    /// Write the client's responses of the tour to FILE: one JSON object {name, status, headers, body} per line
+    /// Write the responses to the demo's own requests to FILE: one JSON object {name, status, headers, body} per line
     #[arg(long, value_name = "FILE", requires = "once")]
     tour_json: Option<PathBuf>,
-    /// Write the tour to FILE as HAR 1.2, for `error-envelope replay`; mode "off" shows the service's own responses
+    /// Write those requests and responses to FILE as HAR 1.2, for `error-envelope replay`; mode "off" shows the service's own responses
     #[arg(long, value_name = "FILE", requires = "once")]
     tour_har: Option<PathBuf>,
     #[command(flatten)]
@@ -55,14 +55,14 @@ pub(crate) struct Args {
 }
 
 impl Args {
-    /// The tour alone needs no address that anybody knows, and must not collide.
+    /// The client alone needs no address that anybody knows, and must not collide.
     fn listen(&self) -> &str {
         let default = if self.once { "127.0.0.1:0" } else { "127.0.0.1:8080" };
         self.listen.as_deref().unwrap_or(default)
     }
 }
 
-/// Serves and takes the tour at the same time. The exit code is 1 where `--once` found a row that is wrong.
+/// Serves and sends the requests at the same time. The exit code is 1 where `--once` found a row that is wrong.
 pub(crate) fn run(args: &Args) -> Result<u8, CommandError> {
     let log = args.front.log.init()?;
     gateway::block_on(async {

@@ -1,4 +1,4 @@
-//! The tour for other programs: what came back for each request, as JSON lines.
+//! What the demo received, for other programs: what came back for each request, as JSON lines.
 //!
 //! The exports of the contract are held against it: a body is the text that came, so that whoever reads it parses it.
 

@@ -1,6 +1,6 @@
 //! One request of each kind, all at once, and what came back for it.
 //!
-//! Each row is judged against its act, so that the tour is a test as well.
+//! Each row is judged against its act, so that the demo is a test as well.
 
 use std::collections::HashSet;
 use std::fmt::Write;

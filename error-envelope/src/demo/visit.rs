@@ -22,7 +22,7 @@ use super::acts::{DemoCase, DemoRequest};
 /// The layer gives up on an error body after 1 s; what takes this long never comes.
 const PATIENCE: Duration = Duration::from_secs(4);
 
-/// The bodies that the tour sends.
+/// The bodies that the demo sends.
 pub(super) type RequestBody = UnsyncBoxBody<Bytes, BoxError>;
 
 /// What a client got.
@@ -86,9 +86,9 @@ async fn read(response: Response<Incoming>) -> DemoResponse {
 async fn converse(upgrade: OnUpgrade) -> Result<Vec<u8>, BoxError> {
     let mut stream = TokioIo::new(upgrade.await?);
     stream.write_all(b"echo").await?;
-    let mut heard = vec![0; 4];
-    stream.read_exact(&mut heard).await?;
-    Ok(heard)
+    let mut reply = vec![0; 4];
+    stream.read_exact(&mut reply).await?;
+    Ok(reply)
 }
 
 impl DemoResponse {

@@ -19,14 +19,14 @@ pub(super) fn each(
 ) -> Result<(), CommandError> {
     recorded::each_of_har(path, reader, |recorded| {
         let outcome = trial.run(&recorded, Some(Mode::Enforce), None);
-        let Some((told, heard)) = outcome.told.zip(outcome.heard) else { return Ok(()) };
+        let Some((told, explanation)) = outcome.told.zip(outcome.explanation) else { return Ok(()) };
         let (Origin::Inner, Some(by)) = (told.origin, told.by) else { return Ok(()) };
         see(ObservedErrors {
             status: recorded.response.status().as_u16(),
             route: told.route,
             becomes: told.code.map(|code| code.as_str().to_owned()).unwrap_or_default(),
             code: told.unknown_code,
-            text: heard.message.as_deref().and_then(Template::from_text),
+            text: explanation.message.as_deref().and_then(Template::from_text),
             says: told.shape.is_some(),
             by_status: by == DecidedBy::Status,
         });

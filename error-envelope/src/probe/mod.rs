@@ -115,7 +115,7 @@ enum Format {
 /// Asks, and writes the report to standard output; an exit code of 0 or 1.
 pub(crate) fn run(args: &Args) -> Result<u8, CommandError> {
     let target = Target::new(&args.url, args.ca.as_deref())?;
-    let known = known(args, &target)?;
+    let known = service_info(args, &target)?;
     if args.dry_run {
         return print(&dry(&known)).map(|()| 0);
     }
@@ -148,7 +148,7 @@ pub(crate) fn run(args: &Args) -> Result<u8, CommandError> {
     }
 }
 
-fn known(args: &Args, target: &Target) -> Result<ServiceInfo, CommandError> {
+fn service_info(args: &Args, target: &Target) -> Result<ServiceInfo, CommandError> {
     let lines = args.header.iter().map(|line| header_line(line));
     let given: HeaderMap =
         lines.chain(args.header_env.iter().map(|line| header_variable(line))).collect::<Result<_, _>>()?;

@@ -10,7 +10,7 @@ use crate::kit::{command, run};
 const POLICIES: &str = "error-envelope/tests/policies";
 
 #[track_caller]
-fn told(args: &[&str], code: i32, out: &str) {
+fn assert_check(args: &[&str], code: i32, out: &str) {
     let run = run(args);
     assert_eq!((run.err.as_str(), run.out.as_str(), run.code), ("", out, Some(code)), "{args:?}\n{}", run.out);
 }
@@ -18,7 +18,7 @@ fn told(args: &[&str], code: i32, out: &str) {
 #[test]
 fn the_given_policies_are_in_order() {
     let files = ["tests/policies/messaging.toml", "tests/policies/voice-ai.toml"];
-    told(&["check", "--deny-warnings", files[0], files[1]], 0, "2 files: no errors, no warnings, no notes\n");
+    assert_check(&["check", "--deny-warnings", files[0], files[1]], 0, "2 files: no errors, no warnings, no notes\n");
     let all = run(&["check", "--deny-warnings", files[0], files[1], "tests/policies/voice-gateway.toml"]);
     assert_eq!((all.code, all.err.as_str()), (Some(0), ""));
     assert!(all.out.ends_with("\n\n3 files: no errors, no warnings, 4 notes\n"), "{}", all.out);
@@ -37,7 +37,7 @@ tests/policies/voice-gateway.toml:71: route[7].auth: note: the route requires no
 
 #[test]
 fn m2_a_misspelt_key_is_told_with_its_line_and_the_near_one() {
-    told(
+    assert_check(
         &["check", &format!("{POLICIES}/misspelt.toml")],
         1,
         "\
@@ -78,13 +78,13 @@ error-envelope/tests/policies/watched.toml:17: route[1].mode: warning: mode = \"
 
 1 file: no errors, 2 warnings, no notes
 ";
-    told(&["check", &file], 0, out);
-    told(&["check", &file, "--deny-warnings"], 1, out);
+    assert_check(&["check", &file], 0, out);
+    assert_check(&["check", &file, "--deny-warnings"], 1, out);
 }
 
 #[test]
 fn an_error_in_an_included_file_is_shown_there() {
-    told(
+    assert_check(
         &["check", &format!("{POLICIES}/outside.toml"), &format!("{POLICIES}/organisation.toml")],
         1,
         "\
@@ -115,7 +115,7 @@ fn a_file_that_cannot_be_read_exits_2_after_the_others() {
 #[test]
 fn a_secret_that_is_not_there_is_noted_and_a_verifier_taken_to_be() {
     let file = format!("{POLICIES}/tokens.toml");
-    told(
+    assert_check(
         &["check", "--deny-warnings", &file],
         0,
         "\
@@ -138,12 +138,16 @@ error-envelope/tests/policies/tokens.toml:8: secret_env: note: there is no envir
 
 #[test]
 fn a_teams_own_file_is_a_policy_by_itself() {
-    told(&["check", &format!("{POLICIES}/services/orders.toml")], 0, "1 file: no errors, no warnings, no notes\n");
+    assert_check(
+        &["check", &format!("{POLICIES}/services/orders.toml")],
+        0,
+        "1 file: no errors, no warnings, no notes\n",
+    );
 }
 
 #[test]
 fn g0_what_holds_for_a_request_is_told_with_its_lines() {
-    told(
+    assert_check(
         &[
             "check",
             "--effective",

@@ -13,7 +13,7 @@ const OWN: &str = "contract/tests/own-codes.toml";
 struct Old(PathBuf);
 
 impl Old {
-    fn of(name: &str, text: &str) -> Self {
+    fn new(name: &str, text: &str) -> Self {
         let path = std::env::temp_dir().join(format!("catalogue-{}-{name}.json", std::process::id()));
         fs::write(&path, text).unwrap();
         Self(path)
@@ -54,7 +54,7 @@ fn what_breaks_clients_exits_1_and_stands_first() {
             _ => {}
         }
     }
-    let old = Old::of("breaks", &old.to_string());
+    let old = Old::new("breaks", &old.to_string());
     let diff = run(&["catalogue", "--diff", old.path()]);
     let expected = "\
 breaks  conflict: status was 412, is 409
@@ -99,7 +99,7 @@ fn what_is_no_export_is_named_with_its_place() {
         ("twice", twice.as_str(), "-twice.json: not an export of the catalogue: the code \"a\" is listed twice\n"),
         ("empty", "", ":1:0: not an export of the catalogue: EOF while parsing a value\n"),
     ] {
-        let old = Old::of(name, text);
+        let old = Old::new(name, text);
         let diff = run(&["catalogue", "--diff", old.path()]);
         assert_eq!((diff.code, diff.out.as_str()), (Some(2), ""), "{name}");
         assert!(diff.err.starts_with(old.path()) && diff.err.contains(said), "{name}: {}", diff.err);
@@ -125,7 +125,7 @@ fn a_foreign_code_is_no_more_than_text() {
     let mut code = old["codes"][0].clone();
     code["code"] = json!("a\u{1b}[31m\u{202e}\nb");
     old["codes"].as_array_mut().unwrap().push(code);
-    let old = Old::of("foreign", &old.to_string());
+    let old = Old::new("foreign", &old.to_string());
     let diff = run(&["catalogue", "--diff", old.path()]);
     assert!(diff.out.starts_with("breaks  a\\u{1b}[31m\\u{202e} b: removed, was "), "{:?}", diff.out);
 }

@@ -26,7 +26,7 @@ fn check(text: &str) -> String {
 }
 
 /// What the reader says that it knows, where it is given something that nobody knows.
-fn known(text: &str, key: &str) -> BTreeSet<String> {
+fn known_to_reader(text: &str, key: &str) -> BTreeSet<String> {
     let report: Value = serde_json::from_str(&check(text)).unwrap();
     let findings = report["findings"].as_array().unwrap();
     let finding = findings.iter().find(|it| it["key"].as_str().is_some_and(|told| told.ends_with(key)));
@@ -51,7 +51,7 @@ fn resolved<'s>(schema: &'s Value, value: &'s Value) -> &'s Value {
 fn each_table_has_the_keys_that_the_reader_knows() {
     let schema = schema();
     let of = |pointer: &str| keys(schema.pointer(pointer).unwrap_or_else(|| panic!("{pointer}")));
-    assert_eq!(keys(&schema), known("version = 1\nqqqq = 1\n", "qqqq"));
+    assert_eq!(keys(&schema), known_to_reader("version = 1\nqqqq = 1\n", "qqqq"));
     for (header, pointer) in [
         ("[scope]", "/properties/scope"),
         ("[request_id]", "/properties/request_id"),
@@ -72,7 +72,7 @@ fn each_table_has_the_keys_that_the_reader_knows() {
         ("[[outward]]\ncodes = [\"not_found\"]", "/properties/outward/items"),
         ("[shape.a]\nwhen = { \"/a\" = 1 }", "/properties/shape/additionalProperties"),
     ] {
-        let read = known(&format!("version = 1\n{header}\nqqqq = 1\n"), "qqqq");
+        let read = known_to_reader(&format!("version = 1\n{header}\nqqqq = 1\n"), "qqqq");
         assert_eq!(of(pointer), read, "{header}");
         assert_eq!(schema.pointer(pointer).unwrap()["additionalProperties"], false, "{header}");
     }
@@ -92,7 +92,7 @@ fn each_word_is_one_of_the_readers() {
             let value = resolved(&schema, value);
             let Some(list) = value["enum"].as_array().or(value["anyOf"][0]["enum"].as_array()) else { continue };
             let list: BTreeSet<String> = list.iter().map(|word| word.as_str().unwrap().to_owned()).collect();
-            assert_eq!(list, known(&format!("version = 1\n{header}\n{key} = \"qqqq\"\n"), key), "{key}");
+            assert_eq!(list, known_to_reader(&format!("version = 1\n{header}\n{key} = \"qqqq\"\n"), key), "{key}");
             words += 1;
         }
     }

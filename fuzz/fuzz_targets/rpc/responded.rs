@@ -19,7 +19,7 @@ pub(crate) fn check(asked: &Asked, inner: &Inner, exchange: Exchange, mut metere
     let mut head = inner.head();
     let cut = metered.cut;
     match exchange.response_head(&mut head, || inner.facts()) {
-        ResponsePlan::Replace(answered) => replaced(asked, inner, cut, Sent::of(*answered)),
+        ResponsePlan::Replace(answered) => replaced(asked, inner, cut, Sent::from_reply(*answered)),
         _ if cut.is_some() => panic!("a body that was cut is answered: {asked:?}"),
         ResponsePlan::Rewrite(written) => rewritten(asked, inner, head, &written.body),
         ResponsePlan::Collect(exchange, ..) => collected(asked, inner, exchange, head, metered, late),
@@ -73,7 +73,7 @@ fn collected(
     let body = if matches!(inner.end, End::Whole) { Collected::Whole(&whole) } else { Collected::Unreadable(&whole) };
     match exchange.response_body(&mut head, body) {
         CollectedAction::Rewrite(written) => rewritten(asked, inner, head, &written.body),
-        CollectedAction::Replace(answered) => replaced(asked, inner, metered.cut, Sent::of(*answered)),
+        CollectedAction::Replace(answered) => replaced(asked, inner, metered.cut, Sent::from_reply(*answered)),
         CollectedAction::Restore(..) => passed(asked, inner, &head),
     }
 }

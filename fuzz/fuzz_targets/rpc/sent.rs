@@ -15,7 +15,7 @@ pub(crate) struct Sent {
 }
 
 impl Sent {
-    pub(crate) fn of(answered: LocalReply) -> Self {
+    pub(crate) fn from_reply(answered: LocalReply) -> Self {
         let (head, body) = answered.reply.into_parts();
         Self::new(head.status, head.headers, &body)
     }

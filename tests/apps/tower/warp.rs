@@ -4,7 +4,7 @@ use warp::filters::BoxedFilter;
 use warp::reject::{Reject, custom};
 use warp::{Filter, Rejection, Reply};
 
-use crate::pointed::warp::{json, pairs, told};
+use crate::pointed::warp::{json, pairs, refusal_reply};
 use crate::{LIMIT, Line, Order, Page, SECRET};
 
 type BoxedRoute = BoxedFilter<(String,)>;
@@ -20,7 +20,7 @@ pub(crate) fn pointed() -> impl Filter<Extract = (impl Reply,), Error = Rejectio
     let create = json().map(|order: Order| order.name);
     let list = warp::query::raw().and_then(pairs).map(|page: Page| page.page.to_string());
     let form = warp::body::bytes().and_then(pairs).map(|line: Line| line.qty.to_string());
-    around(create.boxed(), list.boxed(), form.boxed()).recover(told)
+    around(create.boxed(), list.boxed(), form.boxed()).recover(refusal_reply)
 }
 
 fn around(
@@ -39,7 +39,7 @@ fn around(
 }
 
 #[derive(Debug)]
-#[allow(dead_code, reason = "a rejection is told by its Debug")]
+#[allow(dead_code, reason = "a rejection is logged by its Debug")]
 struct Boom(&'static str);
 
 impl Reject for Boom {}

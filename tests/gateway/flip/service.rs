@@ -13,7 +13,7 @@ const SLOW: Duration = Duration::from_millis(300);
 pub(super) const PAUSE: Duration = Duration::from_millis(150);
 
 pub(super) fn start() -> Service {
-    Service::of(answer)
+    Service::new(answer)
 }
 
 async fn answer(request: Request<Incoming>) -> Response<Body> {

@@ -12,8 +12,8 @@ use crate::wait::{until, when};
 
 /// Says what it was told, of whoever asked.
 fn echo() -> Service {
-    Service::of(|request: Request<Incoming>| async move {
-        let mut response = Response::new(full(told(request.headers())));
+    Service::new(|request: Request<Incoming>| async move {
+        let mut response = Response::new(full(forwarded_lines(request.headers())));
         if request.uri().path() == "/missing" {
             *response.status_mut() = StatusCode::NOT_FOUND;
         }
@@ -21,7 +21,7 @@ fn echo() -> Service {
     })
 }
 
-fn told(headers: &HeaderMap) -> String {
+fn forwarded_lines(headers: &HeaderMap) -> String {
     let of = |name: &&str| name.contains("forwarded") || name.contains("real");
     let lines = headers.iter().map(|(name, value)| (name.as_str(), value.to_str().unwrap_or_default()));
     let lines: BTreeSet<_> =

@@ -59,7 +59,7 @@ fn a_client_whose_answer_takes_its_time_is_not_idle() {
 fn clients_beyond_the_limit_wait_for_room() {
     let asked = Arc::new(AtomicUsize::new(0));
     let counted = Arc::clone(&asked);
-    let service = Service::of(move |_| {
+    let service = Service::new(move |_| {
         counted.fetch_add(1, Ordering::SeqCst);
         std::future::ready(Response::new(full("done")))
     });
@@ -95,7 +95,7 @@ fn http2_streams_beyond_the_limit_wait_for_their_turn() {
     let (running, most, go) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)), Semaphore::new(0));
     let (ran, seen, go) = (Arc::clone(&running), Arc::clone(&most), Arc::new(go));
     let gone = Arc::clone(&go);
-    let service = Service::of(move |_| {
+    let service = Service::new(move |_| {
         let (running, most, go) = (Arc::clone(&ran), Arc::clone(&seen), Arc::clone(&gone));
         async move {
             most.fetch_max(running.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
@@ -120,7 +120,7 @@ fn http2_streams_beyond_the_limit_wait_for_their_turn() {
 }
 
 fn slow(time: Duration) -> Service {
-    Service::of(move |_| async move {
+    Service::new(move |_| async move {
         tokio::time::sleep(time).await;
         Response::new(full("done"))
     })

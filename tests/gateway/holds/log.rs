@@ -69,7 +69,7 @@ fn a_stop_ends_well_while_nobody_reads_the_log_nor_what_is_said_of_it() {
 }
 
 fn missing() -> Service {
-    Service::of(|_| async { Response::builder().status(404).body(full("<h1>Not here</h1>")).unwrap() })
+    Service::new(|_| async { Response::builder().status(404).body(full("<h1>Not here</h1>")).unwrap() })
 }
 
 #[track_caller]

@@ -49,7 +49,7 @@ fn a_large_upload_passes_through() {
 fn each_way(what: &str, go: impl Fn(&Gateway, u64)) {
     let mib = setting("HOLDS_MIB", 64);
     let bound = if mib < 1024 { SHORT_PEAK_KIB } else { PEAK_KIB };
-    let service = Service::of(answer);
+    let service = Service::new(answer);
     for more in [&[][..], &["--upstream-h2"]] {
         let gateway = Gateway::unlimited(service.address, more);
         go(&gateway, mib * MIB);

@@ -25,7 +25,7 @@ const GROWTH_KIB: u64 = 8 * 1024;
 #[test]
 fn every_request_of_a_mixed_load_is_answered_or_logged_and_nothing_is_kept() {
     let seen = Arc::<Seen>::default();
-    let service = service::of(&seen);
+    let service = service::recording(&seen);
     let gateway = Gateway::start(service.address, &[]);
     let runtime = Runtime::new().unwrap();
     let load =

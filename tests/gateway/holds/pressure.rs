@@ -70,7 +70,7 @@ fn http2_streams_that_nobody_reads_stop_the_service() {
 fn a_service_that_does_not_read_stops_the_clients() {
     for more in [&[][..], &["--upstream-h2"]] {
         // It keeps each body, and reads none of it.
-        let service = Service::of(|request: Request<Incoming>| async move {
+        let service = Service::new(|request: Request<Incoming>| async move {
             if request.uri().path() == "/small" {
                 return Response::new(full("small"));
             }
@@ -99,7 +99,7 @@ fn a_service_that_does_not_read_stops_the_clients() {
 fn endless() -> (Service, Arc<AtomicU64>) {
     let sent = Arc::new(AtomicU64::new(0));
     let counted = Arc::clone(&sent);
-    let service = Service::of(move |request: Request<Incoming>| {
+    let service = Service::new(move |request: Request<Incoming>| {
         let counted = Arc::clone(&counted);
         async move {
             if request.uri().path() == "/small" {

@@ -56,7 +56,7 @@ fn python_reads_its_413_with_a_length_and_without() {
 
 fn gateway() -> Gateway {
     // It lives in the process of the test, as long as that.
-    let service = Box::leak(Box::new(Service::of(|request| async move {
+    let service = Box::leak(Box::new(Service::new(|request| async move {
         Response::new(full(format!("{:?}", count(request.into_body()).await)))
     })));
     Gateway::start(service.address, &[])

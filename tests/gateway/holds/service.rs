@@ -35,7 +35,7 @@ pub(crate) struct Service {
 
 impl Service {
     /// Answers each request with `answer`.
-    pub(crate) fn of<F>(answer: impl Fn(Request<Incoming>) -> F + Clone + Send + Sync + 'static) -> Self
+    pub(crate) fn new<F>(answer: impl Fn(Request<Incoming>) -> F + Clone + Send + Sync + 'static) -> Self
     where
         F: Future<Output = Response<Body>> + Send + 'static,
     {

@@ -15,7 +15,7 @@ use super::service::{Service, full};
 fn a_request_without_one_host_or_in_another_coding_is_refused() {
     let asked = Arc::new(AtomicUsize::new(0));
     let counted = Arc::clone(&asked);
-    let service = Service::of(move |_| {
+    let service = Service::new(move |_| {
         counted.fetch_add(1, Ordering::SeqCst);
         std::future::ready(Response::new(full("seen")))
     });
@@ -49,7 +49,7 @@ fn a_request_without_one_host_or_in_another_coding_is_refused() {
 
 #[test]
 fn trailers_of_a_request_tell_the_service_that_it_is_whole_and_nothing_else() {
-    let service = Service::of(|request: Request<Incoming>| async move {
+    let service = Service::new(|request: Request<Incoming>| async move {
         let body = request.into_body().collect().await;
         let said = body.map_or("broken".to_owned(), |body| {
             let mut names: Vec<_> =

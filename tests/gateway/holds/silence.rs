@@ -17,7 +17,7 @@ const GET: &str = "GET / HTTP/1.1\r\nhost: test.example\r\nconnection: close\r\n
 
 #[test]
 fn an_http2_connection_that_died_in_silence_is_made_anew() {
-    let service = Service::of(|_| ready(Response::new(full("done"))));
+    let service = Service::new(|_| ready(Response::new(full("done"))));
     let (relay, silence) = relay(&service);
     let gateway = Gateway::start(
         relay.address,

@@ -84,7 +84,7 @@ fn a_second_signal_ends_it_at_once_as_a_shell_says_it() {
 
 #[test]
 fn while_it_drains_clients_are_let_in_and_whoever_sends_them_is_told() {
-    let service = Service::of(|_| async { Response::new(full("whole")) });
+    let service = Service::new(|_| async { Response::new(full("whole")) });
     let gateway = Gateway::start(service.address, &["--admin", "0", "--drain-delay", "1h"]);
     gateway.signal("TERM");
     until("/readyz says so", || {
@@ -104,7 +104,7 @@ fn while_it_drains_clients_are_let_in_and_whoever_sends_them_is_told() {
 fn it_drains_for_as_long_as_it_was_told_and_ends_by_itself() {
     const DRAINS: Duration = Duration::from_millis(300);
 
-    let service = Service::of(|_| async { Response::new(full("whole")) });
+    let service = Service::new(|_| async { Response::new(full("whole")) });
     let gateway = Gateway::start(service.address, &["--drain-delay", "300ms"]);
     let began = Instant::now();
     gateway.signal("TERM");
@@ -151,7 +151,7 @@ fn what_a_stop_has_not_waited_for_is_told_from_what_clients_gave_up() {
 
 #[test]
 fn half_a_head_does_not_hold_a_stop() {
-    let service = Service::of(|_| async { Response::new(full("whole")) });
+    let service = Service::new(|_| async { Response::new(full("whole")) });
     let gateway = Gateway::start(service.address, &["--stop-timeout", "1h", "--idle-timeout", "1h"]);
     let mut begun = gateway.connect();
     begun.write_all(GET.replace("\r\n\r\n", "\r\nx-slow").as_bytes()).unwrap();
@@ -183,7 +183,7 @@ fn frame(connection: &mut TcpStream) -> u8 {
 /// Counts the requests that came, and keeps the head or half the body back until it may go on.
 fn held(asked: &Arc<Semaphore>, go: &Arc<Semaphore>) -> Service {
     let (asked, go) = (Arc::clone(asked), Arc::clone(go));
-    Service::of(move |request| {
+    Service::new(move |request| {
         asked.add_permits(1);
         let go = Arc::clone(&go);
         async move {

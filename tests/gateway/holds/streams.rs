@@ -44,7 +44,7 @@ fn server_sent_events_arrive_one_by_one() {
 /// Sends an event, and another one for each word that it did arrive.
 fn events_on(go: mpsc::UnboundedReceiver<()>) -> Service {
     let go = Arc::new(Mutex::new(go));
-    Service::of(move |_| {
+    Service::new(move |_| {
         let go = Arc::clone(&go);
         let body = streamed(|send| async move {
             for n in 0.. {
@@ -117,16 +117,16 @@ fn an_upgraded_connection_takes_its_place_until_it_is_closed() {
 async fn echo(mut stream: TcpStream) {
     service::head(&mut stream).await;
     stream.write_all(&[AGREE.as_bytes(), &PLAIN].concat()).await.unwrap();
-    let mut heard = [0; MASKED.len()];
-    while stream.read_exact(&mut heard).await.is_ok() {
-        assert_eq!(heard, MASKED);
+    let mut reply = [0; MASKED.len()];
+    while stream.read_exact(&mut reply).await.is_ok() {
+        assert_eq!(reply, MASKED);
         stream.write_all(&PLAIN).await.unwrap();
     }
     stream.write_all(&PLAIN).await.unwrap();
 }
 
 fn read(reader: &mut impl Read) -> [u8; PLAIN.len()] {
-    let mut heard = [0; PLAIN.len()];
-    reader.read_exact(&mut heard).unwrap();
-    heard
+    let mut reply = [0; PLAIN.len()];
+    reader.read_exact(&mut reply).unwrap();
+    reply
 }

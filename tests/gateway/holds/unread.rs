@@ -29,7 +29,7 @@ const SHORT: [&str; 2] = ["--write-timeout", "1s"];
 
 /// `/endless`, `/whole` in one piece, `/slow` with a pause that is longer than the limit.
 fn service() -> Service {
-    Service::of(|request: Request<Incoming>| async move {
+    Service::new(|request: Request<Incoming>| async move {
         Response::new(match request.uri().path() {
             "/endless" => streamed(|send| async move { while send.send(Bytes::from_static(&PIECE)).await.is_ok() {} }),
             "/whole" => full(vec![0; 8 * 1024]),

@@ -71,7 +71,7 @@ impl Pair {
 pub(super) struct Trust(Arc<ClientConfig>);
 
 impl Trust {
-    pub(super) fn of<'a>(pairs: impl IntoIterator<Item = &'a Pair>) -> Self {
+    pub(super) fn new<'a>(pairs: impl IntoIterator<Item = &'a Pair>) -> Self {
         let mut roots = RootCertStore::empty();
         for Pair(pair) in pairs {
             roots.add(pair.cert.der().clone()).unwrap();

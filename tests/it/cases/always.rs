@@ -183,7 +183,7 @@ impl Seen<'_> {
 
     /// Whether the client speaks a protocol of section P.
     pub(super) fn rpc(&self) -> bool {
-        Protocol::of(self.case).is_some()
+        Protocol::from_case(self.case).is_some()
     }
 
     pub(super) fn policy(&self) -> String {

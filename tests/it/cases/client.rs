@@ -23,7 +23,7 @@ pub(super) fn check(seen: &Seen<'_>, problems: &mut Problems) {
     if seen.case.request.method() == "HEAD" || response.end != End::Whole {
         return;
     }
-    match Protocol::of(seen.case) {
+    match Protocol::from_case(seen.case) {
         Some(protocol) => call(protocol, seen, &error, problems),
         None => plain(seen, &error, problems),
     }

@@ -91,13 +91,13 @@ fn judged<D: Driver>(driver: &D, session: &mut D::Session, case: &Case) -> Judge
         Outcome::NotMine(why) => Judged::NotMine(why),
         Outcome::Ran(run) => match check::problems(case, &run) {
             problems if problems.is_empty() => Judged::Holds,
-            problems => Judged::Fails(told(case, &problems, &run)),
+            problems => Judged::Fails(report(case, &problems, &run)),
         },
     }));
     ran.unwrap_or_else(|panic| {
         *session = D::Session::default();
         let text = text_of(&*panic);
-        Judged::Fails(told(case, &vec![("F2", format!("a panic came through: {text}"))], &Run::default()))
+        Judged::Fails(report(case, &vec![("F2", format!("a panic came through: {text}"))], &Run::default()))
     })
 }
 
@@ -194,7 +194,7 @@ fn named(driver: &str, case: &Case) -> bool {
     drivers.iter().any(|name| name == driver || name == kind || kind == "envoy" && name == "gateway")
 }
 
-fn told(case: &Case, problems: &Problems, run: &Run) -> String {
+fn report(case: &Case, problems: &Problems, run: &Run) -> String {
     let mut text = format!("{} [{}] {}\n", case.name, case.rules.join(" "), case.why);
     for (rule, what) in problems {
         let _ = writeln!(text, "  {rule}: {what}");

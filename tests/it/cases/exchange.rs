@@ -40,7 +40,7 @@ impl Driver for Core {
         if let Some(why) = not_here(case) {
             return Outcome::NotMine(why);
         }
-        Outcome::Ran(match policy::of(case) {
+        Outcome::Ran(match policy::from_case(case) {
             Ok(policies) => run(case, policies),
             Err(text) => Run { refused: Some(text), ..Run::default() },
         })
@@ -58,7 +58,10 @@ fn not_here(case: &Case) -> Option<&'static str> {
         (case.inner.raw().is_some() || case.inner.upgraded.is_some(), "an inner response of a socket"),
         (case.inner.drops.is_some(), "a connection to the service is a socket"),
         (case.reload.is_some(), "a reload is of the gateway"),
-        (case.expect.refused.is_none() && super::request::of(case).is_none(), "a request that `http` cannot say"),
+        (
+            case.expect.refused.is_none() && super::request::from_case(case).is_none(),
+            "a request that `http` cannot say",
+        ),
     ]
     .into_iter()
     .find_map(|(applies, why)| applies.then_some(why))
@@ -70,7 +73,7 @@ fn run(case: &Case, policies: impl Fn() -> Policy) -> Run {
     let mut stage = Stage { case, calls: Vec::new(), log: String::new(), took: Duration::ZERO };
     let mut exchanges = Vec::new();
     for _ in 0..case.request.times {
-        let (mut head, body) = super::request::of(case).expect("looked at before the run").into_parts();
+        let (mut head, body) = super::request::from_case(case).expect("looked at before the run").into_parts();
         let size = body.size_hint();
         let facts = BodyFacts { ended: body.is_end_stream(), lower: size.lower(), upper: size.upper() };
         stage.took = Duration::ZERO;

@@ -40,7 +40,7 @@ impl Driver for Layer {
         if let Some(why) = not_here(case) {
             return Outcome::NotMine(why);
         }
-        let (run, log) = logs::captured(|| match policy::of(case) {
+        let (run, log) = logs::captured(|| match policy::from_case(case) {
             Ok(policies) => run(case, policies),
             Err(text) => Run { refused: Some(text), ..Run::default() },
         });
@@ -63,7 +63,7 @@ fn not_here(case: &Case) -> Option<&'static str> {
         (raw_unread, "an inner response that is none in process"),
         (odd_head, "an inner head that `http` cannot say"),
         (case.reload.is_some(), "a reload is of the gateway"),
-        (case.expect.refused.is_none() && request::of(case).is_none(), "a request that `http` cannot say"),
+        (case.expect.refused.is_none() && request::from_case(case).is_none(), "a request that `http` cannot say"),
     ]
     .into_iter()
     .find_map(|(applies, why)| applies.then_some(why))
@@ -116,7 +116,7 @@ where
 {
     let mut exchanges = Vec::new();
     for _ in 0..case.request.times {
-        let request = request::of(case).expect("looked at before the run");
+        let request = request::from_case(case).expect("looked at before the run");
         let watch = request.body().watch();
         let request = request.map(BodyExt::boxed_unsync);
         let patience = case.request.leaves_after_ms.map_or(PATIENCE, Duration::from_millis);

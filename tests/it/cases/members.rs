@@ -39,7 +39,7 @@ fn message_of(case: &Case, kind: &str, response: &Response) -> Option<String> {
     if kind == "envelope" {
         return envelope::read(&response.body).ok().map(|envelope| envelope.message);
     }
-    if let Some(protocol) = Protocol::of(case) {
+    if let Some(protocol) = Protocol::from_case(case) {
         return rpc::read(protocol, response).ok()??.message;
     }
     let body = value::json(std::str::from_utf8(&response.body).ok()?).ok()?;

@@ -8,7 +8,7 @@ use tower_error_envelope::policy::{PolicyFile, PolicyLoader};
 use super::format::Case;
 
 /// The policy as often as it is needed (a chain has one each), or the text of its refusal.
-pub(super) fn of(case: &Case) -> Result<impl Fn() -> Policy, String> {
+pub(super) fn from_case(case: &Case) -> Result<impl Fn() -> Policy, String> {
     let folder = if case.files.is_empty() { None } else { Some(Folder::with(case)) };
     let variables = case.env.clone();
     let loader = PolicyLoader::new().environment(move |name| variables.get(name).cloned());

@@ -8,7 +8,7 @@ use super::format::{Case, Request as Asked, RequestFraming, Version};
 use super::wire::{Framing, Wire};
 
 /// `None` where hyper would not get that far, or `http` cannot say it.
-pub(super) fn of(case: &Case) -> Option<Request<ScriptBody>> {
+pub(super) fn from_case(case: &Case) -> Option<Request<ScriptBody>> {
     if let Some(raw) = case.request.raw() {
         return parsed(&raw);
     }

@@ -45,7 +45,7 @@ fn each_shared_case_is_read() {
             Some(other) => panic!("{}: {other} has no clock here", case.name),
         });
         let whole = BufferedResponse { head: &head, body: &bytes(&body), trailers: Some(&trailers) };
-        let read = reader.read_whole(whole).as_ref().map_or(Value::Null, said);
+        let read = reader.read_whole(whole).as_ref().map_or(Value::Null, facts);
         if read != case.expect {
             wrong.push(format!("{}:\n   {read}\n  not {}", case.name, case.expect));
         }
@@ -58,7 +58,7 @@ fn at(seconds: u64) -> SystemTime {
 }
 
 /// In the form of the cases, which name what is there.
-fn said(error: &ClientError) -> Value {
+fn facts(error: &ClientError) -> Value {
     let mut said = json!({
         "status": error.status().as_u16(),
         "code": error.code().as_str(),

@@ -14,7 +14,7 @@ use crate::kit::Answer;
 /// Each wait of the layer: for an error's body, a first byte, a drain after the head, a drain in place.
 fn waits() -> [(Script, Request<Scene>, u16); 4] {
     let over_limit = Request::post("/").header("content-length", "9").body(data("123456789")).unwrap();
-    let chunks = || Scene::of(["12345678", "9", "more"].map(|text| Ok(Bytes::from_static(text.as_bytes()))));
+    let chunks = || Scene::new(["12345678", "9", "more"].map(|text| Ok(Bytes::from_static(text.as_bytes()))));
     let reads = Script { reads: true, ..Script::fine() };
     [
         (Script::says(404), get(), 404),

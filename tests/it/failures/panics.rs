@@ -50,7 +50,7 @@ fn f2_a_panic_after_a_peek_is_a_500() {
         let (answer, lines) = logged(async {
             let mut service = service(script);
             // A body that turns out to be empty is forwarded.
-            let answer = ask(&mut service, post("/json", Scene::of([Ok(Bytes::new())]))).await;
+            let answer = ask(&mut service, post("/json", Scene::new([Ok(Bytes::new())]))).await;
             is_served(&mut service).await;
             answer
         });
@@ -87,7 +87,7 @@ fn f2_a_request_body_whose_drop_panics_does_not_take_its_answer_along() {
         ("refused without draining", over_limit("expect", "100-continue")),
         ("refused and drained", over_limit("x-more", "comes")),
         ("refused after a peek", post("/json", data("{}"))),
-        ("refused after a failed peek", post("/json", Scene::of([Err(TEXT.into())]))),
+        ("refused after a failed peek", post("/json", Scene::new([Err(TEXT.into())]))),
     ] {
         let (answer, lines) = logged(async {
             let request = request.map(|body| body.panicking(At::BodyDrop));
@@ -240,7 +240,7 @@ fn f2_a_request_bodys_error_may_panic_in_its_source() {
     for path in ["/any", "/json"] {
         let (answer, lines) = logged(async {
             let mut service = service(Script { reads: true, ..Script::fine() });
-            ask(&mut service, post(path, Scene::of([Err(Tricky::Source.into())]))).await
+            ask(&mut service, post(path, Scene::new([Err(Tricky::Source.into())]))).await
         });
         let status = answer.head.status;
         assert!(status.is_client_error() || status.is_server_error(), "{path}: {answer:?}");

@@ -69,7 +69,7 @@ fn f3_a_peek_that_refuses_comes_before_the_error_too() {
 fn f3_the_error_outlasts_a_peek_that_forwards() {
     let (answer, lines) = logged(async {
         let mut service = service(not_ready(|| TEXT.into()));
-        let answer = ask(&mut service, post("/json", Scene::of([Ok("".into())]))).await;
+        let answer = ask(&mut service, post("/json", Scene::new([Ok("".into())]))).await;
         is_served(&mut service).await;
         answer
     });
@@ -143,7 +143,7 @@ fn the_service_that_was_ready_is_the_one_that_is_called() {
     let ((), lines) = logged(async {
         let mut service = layer().layer(Later { asked: false, inner: Scripted::new(Script::fine()) });
         for path in ["/json", "/any", "/json"] {
-            let response = service.ready().await.unwrap().call(post(path, Scene::of([Ok("".into())]))).await.unwrap();
+            let response = service.ready().await.unwrap().call(post(path, Scene::new([Ok("".into())]))).await.unwrap();
             assert_eq!(response.status(), 200, "{path}");
         }
     });

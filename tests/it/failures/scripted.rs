@@ -194,7 +194,7 @@ impl Scene {
         Self { frames: VecDeque::new(), panics: None, hangs: false }
     }
 
-    pub(super) fn of(frames: impl IntoIterator<Item = Result<Bytes, BoxError>>) -> Self {
+    pub(super) fn new(frames: impl IntoIterator<Item = Result<Bytes, BoxError>>) -> Self {
         Self { frames: frames.into_iter().collect(), panics: None, hangs: false }
     }
 

@@ -14,7 +14,7 @@ use super::modules::{File, Module, module_of};
 #[test]
 fn no_files_of_a_crate_stand_on_each_other() {
     let circles_of = |member: String| {
-        let house = House::of(&sources(&member));
+        let house = House::from_sources(&sources(&member));
         house.circles().iter().map(|it| format!("{member}: {}", house.describe(it))).collect::<Vec<_>>()
     };
     let found: Vec<_> = members().into_iter().flat_map(circles_of).collect();
@@ -26,7 +26,7 @@ fn no_files_of_a_crate_stand_on_each_other() {
 fn a_circle_is_found_where_it_is_planted_in_each_crate() {
     for member in members() {
         let files = sources(&member);
-        let house = House::of(&files);
+        let house = House::from_sources(&files);
         let top = house.files.keys().max_by_key(|module| house.reached(module).len()).expect("a crate has files");
         let bottom = house.reached(top).into_iter().find(|module| house.stands_on[*module].is_empty());
         let (top, bottom) = (house.path(top), house.path(bottom.expect("a file that names no other")));
@@ -35,7 +35,7 @@ fn a_circle_is_found_where_it_is_planted_in_each_crate() {
             true => (path.clone(), format!("{text}\nuse {planted}::Planted;")),
             false => (path.clone(), text.clone()),
         });
-        let house = House::of(&with_planted.collect::<Vec<_>>());
+        let house = House::from_sources(&with_planted.collect::<Vec<_>>());
         let is_planted = |circle: &Vec<&str>| circle.contains(&top) && circle.contains(&bottom);
         assert!(house.circles().iter().any(is_planted), "{member}: {bottom} names {planted}");
     }
@@ -49,7 +49,7 @@ pub(super) struct House {
 }
 
 impl House {
-    pub(super) fn of(sources: &[(String, String)]) -> Self {
+    pub(super) fn from_sources(sources: &[(String, String)]) -> Self {
         let read = |(path, text): &(String, String)| (module_of(path), File::read(path, text));
         let mut files: BTreeMap<_, _> = sources.iter().map(read).collect();
         let tests = |(module, file): (&Module, &File)| {
@@ -243,7 +243,7 @@ fn circles_are_told_from_what_only_looks_like_them() {
         ),
     ] {
         let files: Vec<_> = files.iter().map(|(path, text)| ((*path).to_owned(), (*text).to_owned())).collect();
-        let house = House::of(&files);
+        let house = House::from_sources(&files);
         let circles = house.circles();
         assert_eq!(circles.len(), usize::from(!circle.is_empty()), "{files:?}: {circles:?}");
         assert!(circles.iter().all(|it| it == circle), "{files:?}: {circles:?}");

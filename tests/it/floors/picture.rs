@@ -29,7 +29,7 @@ fn the_manual_shows_the_house_as_it_is() {
 }
 
 fn rooms_of(member: &str) -> Rooms {
-    rooms(&House::of(&sources(member)))
+    rooms(&House::from_sources(&sources(member)))
 }
 
 /// The crates, each above those that it depends on.
@@ -79,7 +79,7 @@ fn reaches(rooms: &Rooms, from: &str, to: &str) -> bool {
 fn table() -> String {
     let mut table = String::from("| crate | floor | room | what it is | it names |\n| --- | --- | --- | --- | --- |\n");
     for (member, files) in members().iter().map(|member| (member, sources(member))) {
-        let rooms = rooms(&House::of(&files));
+        let rooms = rooms(&House::from_sources(&files));
         for (floor, named) in by_floor(&rooms).into_iter().rev() {
             for room in named {
                 let others: Vec<String> = rooms[room].iter().map(|it| format!("`{it}`")).collect();

@@ -76,7 +76,7 @@ impl Ask {
     }
 
     /// `None` where no head comes.
-    pub(super) async fn of(&self, address: SocketAddr) -> Option<Seen> {
+    pub(super) async fn send(&self, address: SocketAddr) -> Option<Seen> {
         tokio::time::timeout(TOO_LONG, self.sent(address)).await.unwrap_or_else(|_| panic!("no end: {self:?}"))
     }
 

@@ -67,7 +67,7 @@ fn m1_observe_passes_an_errors_first_byte_while_the_rest_is_not_there() {
         let sites = sites().await;
         let ask = Ask::new("GET", "/trickle").enough(1);
         for ask in [ask.clone(), ask.over_http2()] {
-            assert!(ask.of(sites.observed).await.unwrap().code().is_none());
+            assert!(ask.send(sites.observed).await.unwrap().code().is_none());
         }
         Vec::new()
     });

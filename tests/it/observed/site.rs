@@ -58,7 +58,8 @@ where
 impl Sites {
     /// Sends it to each, all at once.
     pub(super) async fn round(self, ask: Ask) -> Round {
-        let (bare, observed, enforced) = tokio::join!(ask.of(self.bare), ask.of(self.observed), ask.of(self.enforced));
+        let (bare, observed, enforced) =
+            tokio::join!(ask.send(self.bare), ask.send(self.observed), ask.send(self.enforced));
         Round { ask, bare, observed, enforced }
     }
 }

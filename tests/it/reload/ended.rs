@@ -36,7 +36,7 @@ fn count() {
         let layer = format!("{again:?}");
         when(layer.contains("two"), layer)
     });
-    let Served { layer, service } = Served::of(again);
+    let Served { layer, service } = Served::new(again);
     drop(layer);
     folder.replace("policy.toml", &saying("three"));
     until("the service that is left has the new policy", || {

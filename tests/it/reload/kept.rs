@@ -31,7 +31,7 @@ struct Policy {
 }
 
 impl Policy {
-    fn of(text: &str) -> Self {
+    fn new(text: &str) -> Self {
         let folder = Folder::new();
         let layer = ErrorEnvelopeLayer::watch(folder.write("policy.toml", text)).unwrap();
         Self { folder, layer }
@@ -110,7 +110,7 @@ fn errors(lines: Vec<Line>) -> Vec<Line> {
 fn m3_a_request_whose_call_waits_ends_under_its_own_policy() {
     for next in [saying("two"), "version = 1\n[defaults]\nmode = \"off\"\n".to_owned()] {
         let ((), lines) = logged(async {
-            let policy = Policy::of(&saying("one"));
+            let policy = Policy::new(&saying("one"));
             let (head, service) = policy.held();
             let mut waits = pin!(ask(service.clone()));
             expect_pending(waits.as_mut()).await;
@@ -132,7 +132,7 @@ fn m3_a_request_whose_call_waits_ends_under_its_own_policy() {
 #[test]
 fn m3_a_request_whose_error_body_is_being_read_ends_under_its_own_policy() {
     logged(async {
-        let policy = Policy::of(&saying("one"));
+        let policy = Policy::new(&saying("one"));
         let (head, service) = policy.held();
         let (send, body) = sent();
         head.send(not_found("text/plain").map(|()| body)).unwrap();
@@ -151,7 +151,7 @@ fn m3_a_request_whose_error_body_is_being_read_ends_under_its_own_policy() {
 fn m3_a_body_that_passes_in_observe_is_told_of_under_its_own_policy() {
     let observing = "version = 1\n[defaults]\nmode = \"observe\"\n[[map]]\nstatus = 404\nto = \"media_gone\"\n";
     let ((), lines) = logged(async {
-        let policy = Policy::of(observing);
+        let policy = Policy::new(observing);
         let (head, service) = policy.held();
         let (send, body) = sent();
         head.send(not_found("text/plain").map(|()| body)).unwrap();
@@ -176,7 +176,7 @@ fn m3_an_upload_is_held_to_the_limit_under_which_it_began() {
     let limited = |bytes| format!("version = 1\n[defaults]\nbody_limit = {bytes}\n");
     for (before, after, over) in [(10, 4, false), (4, 10, true)] {
         logged(async {
-            let policy = Policy::of(&limited(before));
+            let policy = Policy::new(&limited(before));
             let (head, service) = policy.held();
             let (send, body) = sent();
             let mut upload = pin!(service.clone().oneshot(Request::new(body)));

@@ -1,4 +1,4 @@
-//! A policy that cannot be read for a while: the old one stays in force, and nobody waits (M2).
+//! A policy that cannot be read for a while: the old one stays active, and nobody waits (M2).
 
 use std::fs;
 use std::os::unix::fs::symlink;

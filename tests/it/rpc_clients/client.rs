@@ -89,7 +89,7 @@ impl Client {
     }
 
     async fn asking(&self, call: Call, row: &Row) -> Seen {
-        let mut client = EchoClient::with_origin(at(&row.service, self.0.clone()), self.1.clone());
+        let mut client = EchoClient::with_origin(at_service(&row.service, self.0.clone()), self.1.clone());
         let last = words(&if row.big { "x".repeat(LIMIT + 1) } else { "hello".to_owned() });
         let all = stream::iter([words("one"), words("two"), last.clone()]);
         match call {
@@ -167,7 +167,7 @@ fn words(text: &str) -> Words {
 }
 
 /// The other service of the proto has the same methods.
-fn at(service: &str, wire: Wire) -> Wire {
+fn at_service(service: &str, wire: Wire) -> Wire {
     let path = format!("/echo.v1.{service}/");
     boxed(wire.map_request(move |mut request: http::Request<_>| {
         let uri = request.uri().to_string().replacen("/echo.v1.Echo/", &path, 1);

@@ -115,7 +115,7 @@ impl Row {
             id.and_then(|id| self.unless_own(&id)),
         );
         wrong.note("RetryInfo", delay, self.retry_seconds);
-        wrong.note("BadRequest", violations.iter().map(Violation::of).collect::<Vec<_>>(), &*self.violations);
+        wrong.note("BadRequest", violations.iter().map(Violation::new).collect::<Vec<_>>(), &*self.violations);
     }
 }
 
@@ -130,7 +130,7 @@ impl Differences {
 }
 
 impl Violation {
-    fn of(violation: &FieldViolation) -> Self {
+    fn new(violation: &FieldViolation) -> Self {
         Self { field: violation.field.clone(), description: violation.description.clone() }
     }
 }

@@ -118,7 +118,7 @@ pub(crate) fn check_quoted(template: u8, value: &str) {
         Some(text) => ("text/plain", text.replace("%v", &value)),
         None => ("application/json", BODIES[template - TEXTS.len()].replace("%j", &json[1..json.len() - 1])),
     };
-    let told = told(StatusCode::BAD_REQUEST, media_type, body.as_bytes());
+    let told = envelope_of(StatusCode::BAD_REQUEST, media_type, body.as_bytes());
     assert!(!told.contains(SECRET), "{body}\n{told}");
 }
 
@@ -133,11 +133,11 @@ pub(crate) fn check_begun(row: u8, text: &str) {
 pub(crate) fn check(status: u8, media_type: &'static str, body: &[u8]) {
     let status =
         [StatusCode::BAD_REQUEST, StatusCode::UNPROCESSABLE_ENTITY, StatusCode::CONFLICT][usize::from(status) % 3];
-    told(status, media_type, body);
+    envelope_of(status, media_type, body);
 }
 
 /// The envelope that comes out: as it should be, and the same when another layer reads it (E1, E7, E8).
-fn told(status: StatusCode, media_type: &'static str, body: &[u8]) -> String {
+fn envelope_of(status: StatusCode, media_type: &'static str, body: &[u8]) -> String {
     let policy = Policy::builder().keep_members(["keep"]).build().expect("a policy");
     let policy = Arc::new(policy);
     let once = rewritten(&policy, status, media_type, body);

@@ -50,7 +50,7 @@ where
 }
 
 /// Status and code of what an inner error becomes.
-async fn told(error: impl Into<BoxError>) -> (u16, String) {
+async fn status_and_code(error: impl Into<BoxError>) -> (u16, String) {
     let error = Arc::new(Mutex::new(Some(error.into())));
     let failing = service_fn(move |_: Asked| {
         let error = error.lock().unwrap().take().unwrap();
@@ -71,17 +71,17 @@ fn guarded(policy: PolicyBuilder) -> ErrorEnvelopeLayer {
 #[tokio::test]
 async fn f1_errors_of_tower_are_unknown_and_say_nothing() {
     let unknown = (500, "internal_error".to_owned());
-    assert_eq!(told(tower::timeout::error::Elapsed::new()).await, unknown);
-    assert_eq!(told(tower::load_shed::error::Overloaded::new()).await, unknown);
+    assert_eq!(status_and_code(tower::timeout::error::Elapsed::new()).await, unknown);
+    assert_eq!(status_and_code(tower::load_shed::error::Overloaded::new()).await, unknown);
 }
 
 #[tokio::test]
 async fn f1_what_std_and_tokio_say_is_known() {
     let gateway_timeout = (504, "gateway_timeout".to_owned());
-    assert_eq!(told(io::Error::from(io::ErrorKind::TimedOut)).await, gateway_timeout);
-    assert_eq!(told(io::Error::from(io::ErrorKind::ConnectionRefused)).await, (502, "other".to_owned()));
+    assert_eq!(status_and_code(io::Error::from(io::ErrorKind::TimedOut)).await, gateway_timeout);
+    assert_eq!(status_and_code(io::Error::from(io::ErrorKind::ConnectionRefused)).await, (502, "other".to_owned()));
     let late = tokio::time::timeout(Duration::ZERO, pending::<()>()).await.unwrap_err();
-    assert_eq!(told(late).await, gateway_timeout);
+    assert_eq!(status_and_code(late).await, gateway_timeout);
 }
 
 #[tokio::test]

@@ -39,12 +39,13 @@ async fn ask(headers: HeaderMap, Query(asked): Query<Asked>) -> Response {
 }
 
 async fn say(headers: HeaderMap, message: Bytes) -> Response {
-    answer(&headers, Codec::of(&headers, "application/"), &message)
+    answer(&headers, Codec::from_headers(&headers, "application/"), &message)
 }
 
 fn answer(headers: &HeaderMap, codec: Codec, message: &[u8]) -> Response {
     if scenario(headers) == "own" {
-        return (StatusCode::BAD_REQUEST, [("content-type", "application/json")], own().to_string()).into_response();
+        return (StatusCode::BAD_REQUEST, [("content-type", "application/json")], status_json().to_string())
+            .into_response();
     }
     let kind = format!("application/{}", codec.name());
     ([("content-type", &*kind), ("x-greeting", "hello")], codec.write(&codec.read(message))).into_response()
@@ -52,7 +53,7 @@ fn answer(headers: &HeaderMap, codec: Codec, message: &[u8]) -> Response {
 
 /// The three methods with streams: the request is read whole, and then answered.
 async fn speak(Path(method): Path<String>, headers: HeaderMap, body: Bytes) -> Response {
-    let codec = Codec::of(&headers, "application/connect+");
+    let codec = Codec::from_headers(&headers, "application/connect+");
     let said = messages(&body).map(|message| codec.read(message)).collect::<Vec<_>>();
     let words = match &*method {
         "Collect" => vec![collected(&said)],
@@ -73,7 +74,7 @@ fn ending(scenario: &str, mut frames: Vec<Bytes>) -> Body {
     if scenario.ends_with("_late") {
         frames.truncate(2);
     }
-    let own = json!({ "error": own() });
+    let own = json!({ "error": status_json() });
     match scenario {
         "own" => frames = vec![frame(2, own.to_string().as_bytes())],
         "own_late" => frames.push(frame(2, own.to_string().as_bytes())),
@@ -86,8 +87,8 @@ fn ending(scenario: &str, mut frames: Vec<Bytes>) -> Body {
 }
 
 /// The status of the gRPC service, as Connect writes it.
-fn own() -> Value {
-    let status = echo::own();
+fn status_json() -> Value {
+    let status = echo::full_status();
     let rich = pb::Status::decode(status.details()).expect("a google.rpc.Status");
     let details = rich.details.iter().map(|any| {
         let name = any.type_url.rsplit('/').next();
@@ -122,7 +123,7 @@ enum Codec {
 }
 
 impl Codec {
-    fn of(headers: &HeaderMap, prefix: &str) -> Self {
+    fn from_headers(headers: &HeaderMap, prefix: &str) -> Self {
         let kind = headers.get("content-type").and_then(|kind| kind.to_str().ok()).unwrap_or_default();
         Self::named(kind.strip_prefix(prefix).unwrap_or_default())
     }

@@ -24,25 +24,25 @@ impl Echo for Speaker {
     type TalkStream = Speech;
 
     async fn say(&self, request: Request<Words>) -> Result<Response<Words>, Status> {
-        Scenario::of(request.metadata()).answer(request.into_inner())
+        Scenario::from_metadata(request.metadata()).answer(request.into_inner())
     }
 
     async fn collect(&self, request: Request<Streaming<Words>>) -> Result<Response<Words>, Status> {
-        let scenario = Scenario::of(request.metadata());
+        let scenario = Scenario::from_metadata(request.metadata());
         let said = request.into_inner().try_collect::<Vec<_>>().await?;
         let text = said.iter().map(|words| &*words.text).collect();
         scenario.answer(Words { text, count: said.len() as u32 })
     }
 
     async fn repeat(&self, request: Request<Words>) -> Result<Response<Speech>, Status> {
-        let scenario = Scenario::of(request.metadata());
+        let scenario = Scenario::from_metadata(request.metadata());
         let words = request.into_inner();
         let times = words.count as usize;
         scenario.answer(scenario.speech(stream::iter(vec![Ok(words); times])))
     }
 
     async fn talk(&self, request: Request<Streaming<Words>>) -> Result<Response<Speech>, Status> {
-        let scenario = Scenario::of(request.metadata());
+        let scenario = Scenario::from_metadata(request.metadata());
         let mut said = request.into_inner();
         if scenario == Scenario::Own {
             while said.try_next().await?.is_some() {}
@@ -62,7 +62,7 @@ enum Scenario {
 }
 
 impl Scenario {
-    fn of(metadata: &MetadataMap) -> Self {
+    fn from_metadata(metadata: &MetadataMap) -> Self {
         match metadata.get(SCENARIO).map(MetadataValue::as_bytes) {
             Some(b"own") => Self::Own,
             Some(b"own_late") => Self::OwnLate,
@@ -74,7 +74,7 @@ impl Scenario {
 
     fn answer<T>(self, message: T) -> Result<Response<T>, Status> {
         if self == Self::Own {
-            return Err(own());
+            return Err(full_status());
         }
         let mut response = Response::new(message);
         response.metadata_mut().insert("x-greeting", MetadataValue::from_static("hello"));
@@ -89,7 +89,7 @@ impl Scenario {
         }
         let two = words.enumerate().filter_map(async |(index, words)| (index < 2).then_some(words));
         match self {
-            Self::OwnLate => two.chain(stream::once(async { Err(own()) })).boxed(),
+            Self::OwnLate => two.chain(stream::once(async { Err(full_status()) })).boxed(),
             Self::PanicLate => two.chain(stream::once(panicking())).boxed(),
             // Where this ends, the service around it fails.
             _ => two.boxed(),
@@ -104,7 +104,7 @@ async fn panicking() -> Result<Words, Status> {
 }
 
 /// A status with all that a status may have, and a text that gRPC writes with `%`.
-pub(super) fn own() -> Status {
+pub(super) fn full_status() -> Status {
     let mut details = ErrorDetails::with_error_info("DOOR_SHUT", "echo.example", [("door".to_owned(), "7".to_owned())]);
     details.set_retry_info(Some(Duration::from_secs(3)));
     let mut metadata = MetadataMap::new();

@@ -6,8 +6,8 @@ use error_envelope_core::request_id::RequestId;
 use http_body_util::BodyExt;
 
 use super::*;
-use crate::observatory::error_record::{Bodies, Code, ErrorRecord, Kind};
-use crate::observatory::listeners::{MOST_LISTENERS, SLOW_AFTER};
+use crate::error_store::error_record::{Bodies, Code, ErrorRecord, Kind};
+use crate::error_store::listeners::{MOST_LISTENERS, SLOW_AFTER};
 
 fn error(store: &Store, number: u64, route: &str, has_bodies: bool) -> Arc<Entry> {
     let (origin, code) = (Origin::Inner, Code::default());

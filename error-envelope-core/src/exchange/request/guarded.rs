@@ -1,12 +1,13 @@
 //! The guards, in their order, credentials aside (G0, G1, G3, G4).
 
-use http::header::{ACCESS_CONTROL_REQUEST_METHOD, CONNECTION, ORIGIN};
+use http::header::{ACCESS_CONTROL_REQUEST_METHOD, CONNECTION, CONTENT_TYPE, HeaderValue, ORIGIN};
 use http::{Method, Version};
 
 use super::{HeaderFlags, RequestView};
 use crate::exchange::BodyFacts;
 use crate::exchange::head::list;
 use crate::fault::Fault;
+use crate::fields;
 use crate::guard::body_limit::ObservedLimit;
 use crate::guard::content_type::Declared;
 use crate::guard::method::is_override;
@@ -27,12 +28,9 @@ pub(in crate::exchange) struct GuardOutcome {
     pub(in crate::exchange) refusal: Option<Fault>,
     /// What refuses it if a first body byte comes (G3).
     pub(in crate::exchange) peek: Option<Fault>,
-    /// What would have refused it on a route in `observe` (M1), before and after.
+    /// What would have refused it on a route in `observe` (M1), before its credentials are looked at and after.
     pub(in crate::exchange) observed_unmet: Option<Fault>,
-    pub(in crate::exchange) observed: Option<Fault>,
-    /// The same, if a first body byte comes.
-    pub(in crate::exchange) observed_peek: Option<Fault>,
-    pub(in crate::exchange) watched: ObservedLimit,
+    pub(in crate::exchange) observed: ObservedGuards,
     /// What is known of the body, and where it is cut: the smallest limit of all readings (G0).
     pub(in crate::exchange) body: BodyFacts,
     pub(in crate::exchange) limit: Option<u64>,
@@ -42,59 +40,96 @@ pub(in crate::exchange) struct GuardOutcome {
 pub(in crate::exchange) fn guard(policy: &Policy, matched: &Matched, asked: &RequestView<'_>) -> GuardOutcome {
     let limit = body_limit(matched);
     let mut guarded = GuardOutcome { limit, body: asked.body, ..GuardOutcome::default() };
-    guarded.unmet = guarded.ask_for_headers(policy, matched, asked).err();
-    guarded.observed_unmet = guarded.observed.take();
+    guarded.unmet = check_headers(policy, matched, asked, &mut guarded.observed).err();
+    guarded.observed_unmet = guarded.observed.refusal.take();
     if guarded.unmet.is_none() {
-        guarded.refusal = guarded.ask_of_body(policy, matched, asked).err();
+        let observing = guarding(matched).filter(|settings| settings.mode == Mode::Observe);
+        let media_type = || fields::first(&asked.head.headers, &CONTENT_TYPE);
+        let routes = asking(matched, asked);
+        match check_body(policy, routes, observing, limit, asked, media_type, &mut guarded.observed) {
+            Ok(peek) => guarded.peek = peek,
+            Err(fault) => guarded.refusal = Some(fault),
+        }
     }
     guarded
 }
 
-impl GuardOutcome {
-    fn ask_for_headers(&mut self, policy: &Policy, matched: &Matched, asked: &RequestView<'_>) -> Result<(), Fault> {
-        for settings in asking(matched, asked) {
-            for header in policy.required_headers(settings) {
-                header.check(&asked.head.headers).or_else(|fault| self.note_refusal(settings, fault))?;
-            }
-        }
-        Ok(())
-    }
-
-    fn ask_of_body(&mut self, policy: &Policy, matched: &Matched, asked: &RequestView<'_>) -> Result<(), Fault> {
-        if asked.body.is_empty() {
-            return Ok(());
-        }
-        for settings in asking(matched, asked) {
-            let Some(types) = policy.content_types(settings) else { continue };
-            match (carries_body(asked), types.declared(&asked.head.headers)) {
-                (BodyPresence::No, _) | (_, Declared::Accepted) => {}
-                (BodyPresence::Unknown, Declared::Missing) if settings.mode == Mode::Observe => {
-                    self.watched.first_byte = true;
-                    self.observed_peek = Some(types.refusal());
-                }
-                (BodyPresence::Unknown, Declared::Missing) => self.peek = Some(types.refusal()),
-                _ => self.note_refusal(settings, types.refusal())?,
-            }
-        }
-        for settings in guarding(matched).filter(|settings| settings.mode == Mode::Observe) {
-            match settings.body_limit {
-                Some(limit) if asked.is_over(limit) => self.note_refusal(settings, policy.too_large(limit))?,
-                limit => self.watched.limit = self.watched.limit.into_iter().chain(limit).min(),
-            }
-        }
-        match self.limit {
-            Some(limit) if asked.is_over(limit) => Err(policy.too_large(limit)),
-            _ => Ok(()),
+fn check_headers(
+    policy: &Policy,
+    matched: &Matched,
+    asked: &RequestView<'_>,
+    observed: &mut ObservedGuards,
+) -> Result<(), Fault> {
+    for settings in asking(matched, asked) {
+        for header in policy.required_headers(settings) {
+            header.check(&asked.head.headers).or_else(|fault| observed.note_refusal(settings, fault))?;
         }
     }
+    Ok(())
+}
 
+/// What the routes in `observe` would have refused (M1).
+#[derive(Debug, Default)]
+pub(in crate::exchange) struct ObservedGuards {
+    pub(in crate::exchange) refusal: Option<Fault>,
+    /// What would have refused the request if a first body byte came (G3).
+    pub(in crate::exchange) peek: Option<Fault>,
+    pub(in crate::exchange) limit: ObservedLimit,
+}
+
+impl ObservedGuards {
     /// A route in `observe` refuses nobody; the first that it would have refused for is noted.
     fn note_refusal(&mut self, settings: &Settings, fault: Fault) -> Result<(), Fault> {
         if settings.mode != Mode::Observe {
             return Err(fault);
         }
-        self.observed.get_or_insert(fault);
+        self.refusal.get_or_insert(fault);
         Ok(())
+    }
+}
+
+/// Asks for the content type (G3) and for the length (G4), as far as the head tells: `routes` are those that may ask for a
+/// type, `observing` those in `observe`, and `limit` is the smallest of the others. What is returned refuses the request if a
+/// first body byte comes.
+#[inline]
+pub(in crate::exchange) fn check_body<'s, 'h>(
+    policy: &Policy,
+    routes: impl Iterator<Item = &'s Settings>,
+    observing: impl Iterator<Item = &'s Settings>,
+    limit: Option<u64>,
+    asked: &RequestView<'_>,
+    media_type: impl Fn() -> Option<&'h HeaderValue>,
+    observed: &mut ObservedGuards,
+) -> Result<Option<Fault>, Fault> {
+    let mut peek = None;
+    if asked.body.is_empty() {
+        return Ok(peek);
+    }
+    for settings in routes {
+        let Some(types) = policy.content_types(settings) else { continue };
+        let declared = types.declared(media_type(), asked.sent.has_two_types());
+        if declared == Declared::Accepted {
+            continue;
+        }
+        match (carries_body(asked), declared) {
+            (BodyPresence::No, _) => {}
+            (BodyPresence::Unknown, Declared::Missing) if settings.mode == Mode::Observe => {
+                observed.limit.first_byte = true;
+                observed.peek = Some(types.refusal());
+            }
+            (BodyPresence::Unknown, Declared::Missing) => peek = Some(types.refusal()),
+            _ => observed.note_refusal(settings, types.refusal())?,
+        }
+    }
+    for settings in observing {
+        match settings.body_limit {
+            Some(limit) if asked.is_over(limit) => observed.note_refusal(settings, policy.too_large(limit))?,
+            limit => observed.limit.limit = observed.limit.limit.into_iter().chain(limit).min(),
+        }
+    }
+    match limit {
+        Some(limit) if asked.is_over(limit) => Err(policy.too_large(limit)),
+        _ => Ok(peek),
     }
 }
 
@@ -121,14 +156,14 @@ pub(in crate::exchange) fn is_preflight(asked: &RequestView<'_>) -> bool {
 
 /// Whether a request carries a body, which a guard of its type asks (G3).
 #[derive(Clone, Copy)]
-pub(in crate::exchange) enum BodyPresence {
+enum BodyPresence {
     Yes,
     No,
     /// Neither ended nor of a known length: its first byte decides.
     Unknown,
 }
 
-pub(in crate::exchange) fn carries_body(asked: &RequestView<'_>) -> BodyPresence {
+fn carries_body(asked: &RequestView<'_>) -> BodyPresence {
     if asked.body.is_empty() || asked.head.method == Method::CONNECT || is_bodyless_upgrade(asked) {
         return BodyPresence::No;
     }

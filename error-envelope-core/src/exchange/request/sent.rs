@@ -1,20 +1,13 @@
 //! What the headers of a request tell, in one pass.
 
 use http::HeaderName;
-use http::header::{ACCEPT, CONTENT_LENGTH, CONTENT_TYPE, EXPECT, HeaderValue, TE, TRANSFER_ENCODING, UPGRADE};
+use http::header::HeaderValue;
 use http::request::Parts;
 
-use crate::classify::credentials::Credentials;
 use crate::dialect::rpc::{Call, CallHeaders, Rpc};
 use crate::exchange::accept::tells_apart;
-use crate::exchange::head::X_REQUEST_ID;
-use crate::exchange::reads::{REMOVED_LENGTHS, is_removed};
-use crate::fields::Lengths;
+use crate::exchange::reads::HeaderUse;
 use crate::guard::body_limit;
-use crate::guard::method::{OVERRIDE_LENGTHS, is_override};
-
-/// Of names that [`Sent::of_untrue`] looks at.
-const UNTRUE_LENGTHS: Lengths = REMOVED_LENGTHS.or(OVERRIDE_LENGTHS);
 
 /// What the request's headers tell, noted in one pass: to look at them once is cheaper than to look each up.
 #[derive(Default)]
@@ -52,7 +45,7 @@ impl HeaderFlags {
     /// A header that a service would take for the layer's own word.
     pub(super) const FORGED: u32 = 1 << 16;
 
-    /// Beside what they tell, the first content type. By the length of a name first: most headers are none of these.
+    /// Beside what they tell, the first content type.
     #[inline]
     pub(in crate::exchange) fn scan<'h>(
         head: &'h Parts,
@@ -60,28 +53,30 @@ impl HeaderFlags {
     ) -> (Self, Option<&'h HeaderValue>) {
         let (mut has, mut length, mut media_type) = (0, None, None);
         for (name, value) in &head.headers {
-            has |= match name.as_str().len() {
-                2 if *name == TE => first_of(has, Self::TE, || (value == "trailers", Self::TAKES_TRAILERS)),
-                6 if *name == ACCEPT => bit(Self::CHOOSES, tells_apart(value.as_bytes())),
-                6 if *name == EXPECT => first_of(has, Self::EXPECT, || {
-                    (value.as_bytes().eq_ignore_ascii_case(b"100-continue"), Self::EXPECTS)
-                }),
-                7 if *name == UPGRADE => Self::UPGRADE,
-                9 | 13 if Credentials::are_in(name, &[]) => Self::CREDENTIALS,
-                12 if *name == CONTENT_TYPE => {
+            let Some(kind) = HeaderUse::of_name(name) else { continue };
+            has |= match kind {
+                HeaderUse::Accept => bit(Self::CHOOSES, tells_apart(value.as_bytes())),
+                HeaderUse::Call => Self::CALL,
+                HeaderUse::ContentLength => {
+                    length = length.or(Some(value));
+                    Self::LENGTH | bit(Self::TWO_LENGTHS, has & Self::LENGTH != 0)
+                }
+                HeaderUse::ContentType => {
                     media_type = media_type.or(Some(value));
                     let second = bit(Self::TWO_TYPES, has & Self::TYPE != 0);
                     Self::TYPE | second | bit(Self::CALL_TYPE, Rpc::may_be_in(value.as_bytes()))
                 }
-                12 if *name == X_REQUEST_ID => Self::ID,
-                12 | 18 | 24 if CallHeaders::names(name) => Self::CALL,
-                14 if *name == CONTENT_LENGTH => {
-                    length = length.or(Some(value));
-                    Self::LENGTH | bit(Self::TWO_LENGTHS, has & Self::LENGTH != 0)
+                HeaderUse::Credentials => Self::CREDENTIALS,
+                HeaderUse::Expect => {
+                    let expects = || value.as_bytes().eq_ignore_ascii_case(b"100-continue");
+                    first_of(has, Self::EXPECT, Self::EXPECTS, expects)
                 }
-                17 if *name == TRANSFER_ENCODING => Self::TRANSFER_CODING,
-                length if UNTRUE_LENGTHS.may_have(length) => Self::of_untrue(name),
-                _ => 0,
+                HeaderUse::Id => Self::ID,
+                HeaderUse::MethodOverride => Self::METHOD,
+                HeaderUse::Removed => Self::FORGED,
+                HeaderUse::Te => first_of(has, Self::TE, Self::TAKES_TRAILERS, || value == "trailers"),
+                HeaderUse::TransferEncoding => Self::TRANSFER_CODING,
+                HeaderUse::Upgrade => Self::UPGRADE,
             };
         }
         has |= bit(Self::CREDENTIALS, key_headers.iter().any(|name| head.headers.contains_key(name)));
@@ -92,13 +87,6 @@ impl HeaderFlags {
             _ => CallHeaders::scan(&head.headers),
         };
         (Self { has, call: headers.call(&head.method, &head.uri), length }, media_type)
-    }
-
-    /// What a service would take for another method, or for the layer's own word.
-    #[inline(never)]
-    fn of_untrue(name: &HeaderName) -> u32 {
-        let name = name.as_str();
-        bit(Self::FORGED, is_removed(name)) | bit(Self::METHOD, is_override(name))
     }
 
     /// What is left where the headers are not looked at.
@@ -133,12 +121,8 @@ fn bit(bit: u32, set: bool) -> u32 {
     if set { bit } else { 0 }
 }
 
-/// A header whose first line counts: what it says, where none of it was there before.
+/// A header whose first line counts: `what`, if that line says it.
 #[inline]
-fn first_of(has: u32, seen: u32, says: impl FnOnce() -> (bool, u32)) -> u32 {
-    if has & seen != 0 {
-        return 0;
-    }
-    let (set, what) = says();
-    seen | bit(what, set)
+fn first_of(has: u32, seen: u32, what: u32, says: impl FnOnce() -> bool) -> u32 {
+    if has & seen != 0 { 0 } else { seen | bit(what, says()) }
 }

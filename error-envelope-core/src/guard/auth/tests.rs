@@ -41,7 +41,7 @@ fn verdict(schemes: &[Arc<Scheme>], lines: &[(&'static str, &str)]) -> SchemesOu
     check_without_wait(schemes, &headers(lines), &|| at(NOW))
 }
 
-fn said(verdict: SchemesOutcome) -> String {
+fn outcome(verdict: SchemesOutcome) -> String {
     match verdict {
         SchemesOutcome::In(passed) => {
             format!("in as {}/{}", passed.identity.scheme(), passed.identity.id().unwrap_or("-"))
@@ -103,11 +103,11 @@ fn g2_what_becomes_of_an_authorization_header() {
         (&["", ""], "auth_malformed"),
     ] {
         let lines: Vec<_> = values.iter().map(|value| ("authorization", *value)).collect();
-        assert_eq!(said(self::verdict(&schemes, &lines)), verdict, "{values:?}");
+        assert_eq!(outcome(self::verdict(&schemes, &lines)), verdict, "{values:?}");
     }
     let mut latin = HeaderMap::new();
     latin.insert("authorization", HeaderValue::from_bytes(b"Bearer key-live-1\xff").unwrap());
-    assert_eq!(said(check_without_wait(&schemes, &latin, &|| at(NOW))), "auth_malformed");
+    assert_eq!(outcome(check_without_wait(&schemes, &latin, &|| at(NOW))), "auth_malformed");
 }
 
 #[test]
@@ -128,18 +128,18 @@ fn g2_what_becomes_of_a_key_header() {
         (&["app key: 1", "app key: 1"], "auth_malformed"),
     ] {
         let lines: Vec<_> = values.iter().map(|value| ("x-api-key", *value)).collect();
-        assert_eq!(said(self::verdict(&schemes, &lines)), verdict, "{values:?}");
+        assert_eq!(outcome(self::verdict(&schemes, &lines)), verdict, "{values:?}");
     }
-    assert_eq!(said(verdict(&schemes, &[("x_api_key", "app key: 1")])), "auth_missing");
-    assert_eq!(said(verdict(&schemes, &[("authorization", "Bearer app key: 1")])), "auth_missing");
+    assert_eq!(outcome(verdict(&schemes, &[("x_api_key", "app key: 1")])), "auth_missing");
+    assert_eq!(outcome(verdict(&schemes, &[("authorization", "Bearer app key: 1")])), "auth_missing");
 }
 
 #[test]
 fn g2_a_pattern_is_for_the_whole_key() {
     let schemes = compiled([("api", bearer().pattern("key-[a-z]+-[0-9]"))]);
-    assert_eq!(said(verdict(&schemes, &[("authorization", "Bearer key-live-1")])), "in as api/live");
-    assert_eq!(said(verdict(&schemes, &[("authorization", "Bearer key-nobody-1")])), "auth_invalid");
-    assert_eq!(said(verdict(&schemes, &[("authorization", "Bearer xkey-live-1")])), "auth_malformed");
+    assert_eq!(outcome(verdict(&schemes, &[("authorization", "Bearer key-live-1")])), "in as api/live");
+    assert_eq!(outcome(verdict(&schemes, &[("authorization", "Bearer key-nobody-1")])), "auth_invalid");
+    assert_eq!(outcome(verdict(&schemes, &[("authorization", "Bearer xkey-live-1")])), "auth_malformed");
 }
 
 #[test]
@@ -162,7 +162,7 @@ fn g2_one_scheme_is_enough_else_the_one_that_came_furthest_decides() {
         (&[("x-api-key", "nope")], "auth_invalid"),
         (&[("authorization", "Bearer key-gone-1"), ("x-api-key", "nope")], "auth_expired"),
     ] {
-        assert_eq!(said(self::verdict(&schemes, lines)), verdict, "{lines:?}");
+        assert_eq!(outcome(self::verdict(&schemes, lines)), verdict, "{lines:?}");
     }
 }
 
@@ -189,7 +189,7 @@ fn g2_of_two_schemes_the_one_that_came_furthest_decides_else_the_first() {
     for first in 0..6 {
         for second in 0..6 {
             let [(one, _), (two, _)] = [first, second].map(|place| outcomes().into_iter().nth(place).unwrap());
-            let (fault, challenges) = refused(told(&schemes, &[], &[one, two]));
+            let (fault, challenges) = refused(ask_verifiers(&schemes, &[], &[one, two]));
             let winner = if second > first { "two" } else { "one" };
             assert_eq!((fault.code().as_str(), &*fault.text()), (outcomes()[first.max(second)].1, winner));
             let lines: &[&str] = if fault.status_code() == 401 { &["one", "two"] } else { &[] };
@@ -235,7 +235,7 @@ fn g0_the_schemes_of_several_routes_decide_as_one_list() {
     assert_eq!(with_challenges(&offered).1, [app_line, "Bearer", own_line]);
     assert_eq!(offered.fault().text(), Fault::new(crate::code::ErrorCode::AUTH_MISSING).text());
     // A 403 of one route offers nothing; beside another route's expired key it is a 401 with the challenges of both.
-    let no_email = || match told(&schemes[2..], &[], &[Ok(Verified::NoEmail)]) {
+    let no_email = || match ask_verifiers(&schemes[2..], &[], &[Ok(Verified::NoEmail)]) {
         SchemesOutcome::Refused(refusal) => refusal,
         other => panic!("{other:?}"),
     };
@@ -297,7 +297,7 @@ fn g2_the_wording_is_the_schemes() {
     assert_eq!(fault.text(), "The Authorization header is not a well-formed Bearer token.");
 }
 
-fn told(
+fn ask_verifiers(
     schemes: &[Arc<Scheme>],
     lines: &[(&'static str, &str)],
     answers: &[Result<Verified, VerifierFailure>],
@@ -319,8 +319,8 @@ fn down() -> Result<Verified, VerifierFailure> {
 #[test]
 fn g2_a_verifier_is_asked_where_nobody_else_lets_in() {
     let schemes = compiled([("partner", AuthScheme::custom()), ("app", key_header())]);
-    assert_eq!(said(verdict(&schemes, &[("x-api-key", "app key: 1")])), "in as app/app");
-    assert_eq!(said(verdict(&schemes, &[])), "ask partner");
+    assert_eq!(outcome(verdict(&schemes, &[("x-api-key", "app key: 1")])), "in as app/app");
+    assert_eq!(outcome(verdict(&schemes, &[])), "ask partner");
     for (answer, without, with_a_wrong_key) in [
         (Ok(Verified::granted("p1")), "in as partner/p1", "in as partner/p1"),
         (Ok(Verified::granted("")), "in as partner/-", "in as partner/-"),
@@ -333,8 +333,12 @@ fn g2_a_verifier_is_asked_where_nobody_else_lets_in() {
     ] {
         let text = format!("{answer:?}");
         let answers = [answer];
-        assert_eq!(said(told(&schemes, &[], &answers)), without, "{text}");
-        assert_eq!(said(told(&schemes, &[("x-api-key", "no")], &answers)), with_a_wrong_key, "{text} beside a key");
+        assert_eq!(outcome(ask_verifiers(&schemes, &[], &answers)), without, "{text}");
+        assert_eq!(
+            outcome(ask_verifiers(&schemes, &[("x-api-key", "no")], &answers)),
+            with_a_wrong_key,
+            "{text} beside a key"
+        );
     }
 }
 
@@ -342,23 +346,23 @@ fn g2_a_verifier_is_asked_where_nobody_else_lets_in() {
 fn g2_several_verifiers_are_asked_in_turn_and_one_that_failed_outranks_a_401() {
     let schemes = compiled([("api", bearer()), ("one", AuthScheme::custom()), ("two", AuthScheme::custom())]);
     let wrong = [("authorization", "Bearer nope")];
-    assert_eq!(said(told(&schemes, &wrong, &[down()])), "ask two");
-    assert_eq!(said(told(&schemes, &wrong, &[down(), Ok(Verified::granted("x"))])), "in as two/x");
-    let (fault, challenges) = refused(told(&schemes, &wrong, &[down(), Ok(Verified::Invalid)]));
+    assert_eq!(outcome(ask_verifiers(&schemes, &wrong, &[down()])), "ask two");
+    assert_eq!(outcome(ask_verifiers(&schemes, &wrong, &[down(), Ok(Verified::granted("x"))])), "in as two/x");
+    let (fault, challenges) = refused(ask_verifiers(&schemes, &wrong, &[down(), Ok(Verified::Invalid)]));
     assert_eq!((fault.code().as_str(), challenges.len()), ("service_unavailable", 0));
     let cause = std::error::Error::source(&fault).unwrap().to_string();
     assert_eq!(cause, "the directory is down");
-    assert_eq!(said(told(&schemes, &[], &[Ok(Verified::Missing), Ok(Verified::Expired)])), "auth_expired");
+    assert_eq!(outcome(ask_verifiers(&schemes, &[], &[Ok(Verified::Missing), Ok(Verified::Expired)])), "auth_expired");
 }
 
 #[test]
 fn g2_a_403_and_a_503_offer_no_challenge() {
     let schemes = compiled([("partner", AuthScheme::custom().no_email("Verify first").unavailable("Later"))]);
-    let (fault, challenges) = refused(told(&schemes, &[], &[Ok(Verified::NoEmail)]));
+    let (fault, challenges) = refused(ask_verifiers(&schemes, &[], &[Ok(Verified::NoEmail)]));
     assert_eq!((fault.status_code().as_u16(), &*fault.text(), challenges.len()), (403, "Verify first", 0));
-    let (fault, challenges) = refused(told(&schemes, &[], &[down()]));
+    let (fault, challenges) = refused(ask_verifiers(&schemes, &[], &[down()]));
     assert_eq!((fault.status_code().as_u16(), &*fault.text(), challenges.len()), (503, "Later", 0));
-    let (_, challenges) = refused(told(&schemes, &[], &[Ok(Verified::Missing)]));
+    let (_, challenges) = refused(ask_verifiers(&schemes, &[], &[Ok(Verified::Missing)]));
     assert_eq!(challenges, ["Bearer"]);
 }
 
@@ -366,9 +370,15 @@ fn g2_a_403_and_a_503_offer_no_challenge() {
 fn g2_an_id_that_cannot_be_forwarded_lets_nobody_in() {
     let schemes = compiled([("partner", AuthScheme::custom().forward_id("x-consumer-id"))]);
     for id in ["", " ", "a\nb", "a ", "Jürgen"] {
-        assert_eq!(said(told(&schemes, &[], &[Ok(Verified::granted(id))])), "service_unavailable", "{id:?}");
+        assert_eq!(
+            outcome(ask_verifiers(&schemes, &[], &[Ok(Verified::granted(id))])),
+            "service_unavailable",
+            "{id:?}"
+        );
     }
-    let SchemesOutcome::In(passed) = told(&schemes, &[], &[Ok(Verified::granted("a b"))]) else { panic!("a good id") };
+    let SchemesOutcome::In(passed) = ask_verifiers(&schemes, &[], &[Ok(Verified::granted("a b"))]) else {
+        panic!("a good id")
+    };
     let mut head = http::Request::new(()).into_parts().0;
     passed.mark(&mut head);
     assert_eq!(head.headers["x-consumer-id"], "a b");
@@ -566,7 +576,7 @@ proptest::proptest! {
         let schemes = compiled([("api", bearer()), ("app", key_header())]);
         let token = format!("{case}{spaces}key-live-1");
         let verdict = verdict(&schemes, &[("x-api-key", &other), ("authorization", &token)]);
-        proptest::prop_assert_eq!(said(verdict), "in as api/live");
+        proptest::prop_assert_eq!(outcome(verdict), "in as api/live");
     }
 }
 

@@ -176,7 +176,7 @@ fn built() -> Policy {
 }
 
 /// What `Debug` does not show of a code.
-fn told(policy: &Policy, name: &str) -> (u16, u8, Retry, String) {
+fn code_facts(policy: &Policy, name: &str) -> (u16, u8, Retry, String) {
     let code = policy.codes().find(name).unwrap();
     (code.status().as_u16(), code.grpc(), code.retry(), code.message().to_owned())
 }
@@ -187,7 +187,7 @@ fn a_file_and_the_builders_that_say_the_same_make_the_same_policy() {
     let read = loader.parse("policy.toml", EVERY_KEY).unwrap().into_policy().without_origin();
     assert_eq!(format!("{read:#?}"), format!("{:#?}", built().without_origin()));
     for name in ["seat_taken", "aisle_closed"] {
-        assert_eq!(told(&read, name), told(&built(), name));
+        assert_eq!(code_facts(&read, name), code_facts(&built(), name));
     }
     assert_eq!(read.rules(&read.of_no_host().normal.manner())[0].to().message(), "The seat is taken.");
 }

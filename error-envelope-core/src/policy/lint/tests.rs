@@ -14,7 +14,7 @@ fn lints(text: &str) -> Vec<Lint> {
 }
 
 #[track_caller]
-fn told(text: &str, expected: &[&str]) {
+fn assert_lints(text: &str, expected: &[&str]) {
     let told: Vec<_> = lints(text).iter().map(|lint| format!("{} {lint}", lint.name())).collect();
     assert_eq!(told, expected, "{text}");
 }
@@ -24,63 +24,63 @@ const AUTH: &str = "[auth.a]\nscheme = \"bearer\"\n$KEY\n";
 #[test]
 fn g4_json_without_a_limit() {
     const LIFTED: &str = "[defaults]\nbody_limit = \"17 MiB\"\n[[route]]\nmatch = \"/a/{*r}\"\njson = true\n[[route]]\nmatch = \"/a/b\"\nmode = \"own\"\n";
-    told(
+    assert_lints(
         LIFTED,
         &["json-without-limit p.toml:6: route[0].json: bodies of up to \"17 MiB\" are accepted where JSON is decoded \
            (body_limit: line 3); JSON is held in memory whole: set a body_limit of at most \"16 MiB\""],
     );
-    told(
+    assert_lints(
         "defaults.content_types = [\"a/b\", \"Application/JSON\"]\n[[route]]\nmatch = \"POST /up\"\nbody_limit = \"none\"\n",
         &["json-without-limit p.toml:5: route[0].body_limit: bodies of any length are accepted where JSON is decoded \
            (content_types: line 2); JSON is held in memory whole: set a body_limit of at most \"16 MiB\""],
     );
-    told(&LIFTED.replace("17", "16"), &[]);
-    told("defaults.json = true\n[[route]]\nmatch = \"/up\"\njson = false\nbody_limit = \"none\"\n", &[]);
+    assert_lints(&LIFTED.replace("17", "16"), &[]);
+    assert_lints("defaults.json = true\n[[route]]\nmatch = \"/up\"\njson = false\nbody_limit = \"none\"\n", &[]);
 }
 
 #[test]
 fn p1_json_counted_by_message() {
     let text =
         "defaults.body_limit_per = \"message\"\n[[route]]\nmatch = \"/a\"\njson = true\n[[route]]\nmatch = \"/b\"\n";
-    told(
+    assert_lints(
         text,
         &["json-limit-per-message p.toml:5: route[0].json: the body limit counts each message of an RPC stream where \
            JSON is decoded (body_limit_per: line 2); JSON is one body, held in memory whole: set \"auto\" or \"body\" here"],
     );
-    told(&text.replace("\"message\"", "\"auto\""), &[]);
-    told(&text.replace("json = true", "body_limit_per = \"body\"\njson = true"), &[]);
+    assert_lints(&text.replace("\"message\"", "\"auto\""), &[]);
+    assert_lints(&text.replace("json = true", "body_limit_per = \"body\"\njson = true"), &[]);
 }
 
 #[test]
 fn m1_auth_observe() {
     let watched = format!("[[route]]\nmatch = \"/a\"\nauth = [\"a\"]\nauth_observe = true\n{AUTH}");
-    told(
+    assert_lints(
         &watched,
         &[
             "auth-observe p.toml:5: route[0].auth_observe: credentials are checked and logged, but no request is refused; \
            remove it once the log shows no failure of a valid client",
         ],
     );
-    told(&watched.replace("true", "false"), &[]);
+    assert_lints(&watched.replace("true", "false"), &[]);
 }
 
 #[test]
 fn m1_a_mode_opens_no_door() {
     let text = format!("defaults.auth = [\"a\"]\n[[route]]\nmatch = \"/a/{{*r}}\"\nmode = \"observe\"\n{AUTH}");
-    told(
+    assert_lints(
         &text,
         &[
             "mode-opens-no-door p.toml:5: route[0].mode: mode = \"observe\" does not switch off auth: requests without credentials are still refused (auth: line 2); set auth_observe = true to accept all requests and log the failures, or auth = [] to require no credentials",
         ],
     );
     let below = format!("defaults.mode = \"off\"\n[[route]]\nmatch = \"GET /a\"\nauth = [\"a\"]\n{AUTH}");
-    told(
+    assert_lints(
         &below,
         &[
             "mode-opens-no-door p.toml:5: route[0].auth: mode = \"off\" does not switch off auth: requests without credentials are still refused (mode: line 2); set auth_observe = true to accept all requests and log the failures, or auth = [] to require no credentials",
         ],
     );
-    told(&text.replace("observe", "own"), &[]);
+    assert_lints(&text.replace("observe", "own"), &[]);
     assert_eq!(lints(&text.replace("\"observe\"", "\"observe\"\nauth_observe = true"))[0].name(), "auth-observe");
     assert_eq!(lints(&text.replace("\"observe\"", "\"observe\"\nauth = []"))[0].name(), "open-under-closed");
 }
@@ -94,7 +94,7 @@ fn g2_an_open_route_under_a_closed_one_is_noted() {
         "p.toml:6: route[0].auth: the route requires no credentials, but a wider setting is auth = [\"a\"] (line 3); fine for a health check or a login; otherwise remove auth here"
     );
     assert!(open.len() == 1 && open[0].is_note() && open[0].name() == "open-under-closed");
-    told(
+    assert_lints(
         &text.replacen("auth = [\"a\"]", "auth_observe = false", 1),
         &[
             "route-changes-nothing p.toml:5: route[0].match: the route has no effect: its settings apply without it (the \
@@ -107,7 +107,7 @@ fn g2_an_open_route_under_a_closed_one_is_noted() {
 #[test]
 fn g0_a_route_that_changes_nothing() {
     let text = "defaults.json = true\n[[route]]\nmatch = \"/a/{*r}\"\nmode = \"own\"\n[[route]]\nmatch = \"/a/b\"\nmode = \"own\"\njson = true\n";
-    told(
+    assert_lints(
         text,
         &["route-changes-nothing p.toml:7: route[1].match: the route has no effect: its settings apply without it \
            (line 5); remove it, or change a setting"],
@@ -115,13 +115,13 @@ fn g0_a_route_that_changes_nothing() {
     // Another route of some of its requests says something else, and it keeps that out.
     let kept_out = format!("{text}[[route]]\nmatch = \"/{{x}}/b\"\nmode = \"own\"\njson = false\n");
     assert_ne!(lints(&kept_out).first().map(Lint::name), Some("route-changes-nothing"));
-    told(&text.replace("mode = \"own\"\njson = true", "mode = \"own\"\njson = false"), &[]);
-    told("[[route]]\nmatch = \"/label\"\n", &[]);
+    assert_lints(&text.replace("mode = \"own\"\njson = true", "mode = \"own\"\njson = false"), &[]);
+    assert_lints("[[route]]\nmatch = \"/label\"\n", &[]);
 }
 
 #[test]
 fn g0_routes_that_differ_in_letter_case_alone() {
-    told(
+    assert_lints(
         "[[route]]\nmatch = \"/a/{x}\"\nbody_limit = 1\n[[route]]\nmatch = \"/A/{x}\"\nbody_limit = 2",
         &[
             "route-differs-in-case p.toml:6: route[1].match: the route differs only in letter case from another route with other guards (line 3); \
@@ -132,33 +132,33 @@ fn g0_routes_that_differ_in_letter_case_alone() {
         "[[route]]\nmatch = \"/a/{x}\"\nbody_limit = 1\n[[route]]\nmatch = \"/A/{x}\"\nbody_limit = 1",
         "defaults.case = \"exact\"\n[[route]]\nmatch = \"/a\"\nbody_limit = 1\n[[route]]\nmatch = \"/A\"\nbody_limit = 2",
     ] {
-        told(routes, &[]);
+        assert_lints(routes, &[]);
     }
 }
 
 #[test]
 fn g0_routes_that_cross() {
     let text = "[[route]]\nmatch = \"/{tenant}/admin\"\nmode = \"own\"\n[[route]]\nmatch = \"GET /public/{page}\"\nmode = \"off\"\n";
-    told(
+    assert_lints(
         text,
         &[
             "routes-cross p.toml:4: route[0].mode: GET /public/admin also matches another route (line 6), which decides mode; add a route for the paths that both match, or make them match different paths",
         ],
     );
-    told(&text.replace("\"off\"", "\"own\""), &[]);
-    told(&text.replace("/public/{page}", "/public/{*page}").replace("/{tenant}/admin", "/public/admin"), &[]);
+    assert_lints(&text.replace("\"off\"", "\"own\""), &[]);
+    assert_lints(&text.replace("/public/{page}", "/public/{*page}").replace("/{tenant}/admin", "/public/admin"), &[]);
 }
 
 #[test]
 fn r1_a_map_rule_that_never_fits() {
     let text = "[[map]]\nmessage_pattern = \"^No \"\nto = \"not_found\"\n[[map]]\nstatus = 404\nmessage = \"No room\"\nto = \"gone\"\n";
-    told(
+    assert_lints(
         text,
         &["map-never-fits p.toml:5: map[1]: no error reaches the rule: an earlier rule matches all of them (line 2); \
            put the narrower rule first, or remove this one"],
     );
-    told(&text.replace("No room", "no room"), &[]);
-    told(
+    assert_lints(&text.replace("No room", "no room"), &[]);
+    assert_lints(
         "[[map]]\nmessage = \" x\"\nto = \"gone\"\n",
         &[
             "map-never-fits p.toml:3: map[0].message: no error matches: messages are compared without surrounding white space; remove the white space around the message",
@@ -169,14 +169,14 @@ fn r1_a_map_rule_that_never_fits() {
 #[test]
 fn r10_a_map_rule_for_what_passes_by_its_type() {
     let text = "[[map]]\ncontent_type = \"Application/SOAP+xml\"\nto = \"gone\"\n";
-    told(
+    assert_lints(
         text,
         &[
             "map-never-fits p.toml:3: map[0].content_type: only errors of RPC clients reach the rule: others of application/soap+xml pass through; remove it: the protocol keeps its own format",
         ],
     );
-    told(&text.replace("Application/SOAP+xml", "application/grpc"), &[]);
-    told(&text.replace("Application/SOAP+xml", "text/html"), &[]);
+    assert_lints(&text.replace("Application/SOAP+xml", "application/grpc"), &[]);
+    assert_lints(&text.replace("Application/SOAP+xml", "text/html"), &[]);
     let backwards = format!("[defaults]\ndialect = \"success_flag\"\n{text}message = \"It is gone.\"\n");
     assert!(lints(&backwards).iter().all(|lint| lint.name() != "map-never-fits"));
 }
@@ -185,36 +185,36 @@ fn r10_a_map_rule_for_what_passes_by_its_type() {
 fn m1_a_map_rule_on_a_route_where_errors_pass() {
     let rule = "[[map]]\nstatus = 404\nroute = \"GET /old/{*r}\"\nto = \"gone\"\n";
     let text = format!("{rule}[[route]]\nmatch = \"/old/{{*r}}\"\nmode = \"off\"\n");
-    told(
+    assert_lints(
         &text,
         &[
             "map-never-fits p.toml:4: map[0].route: no error reaches the rule: errors pass through on its route, by mode = \"off\"; \
            remove it, or give the route another mode",
         ],
     );
-    told(&format!("{rule}[defaults]\nmode = \"observe\"\n"), &[]);
-    told(&text.replace("\"off\"", "\"own\"\ndialect = \"openai\""), &[]);
+    assert_lints(&format!("{rule}[defaults]\nmode = \"observe\"\n"), &[]);
+    assert_lints(&text.replace("\"off\"", "\"own\"\ndialect = \"openai\""), &[]);
     let below = format!("{text}[[route]]\nmatch = \"/old/{{x}}/y\"\nmode = \"fill\"\n");
-    told(&below, &[]);
-    told(
+    assert_lints(&below, &[]);
+    assert_lints(
         &below.replace("match = \"/old/{x}", "match = \"POST /old/{x}"),
         &["map-never-fits p.toml:4: map[0].route: \
         no error reaches the rule: errors pass through on its route, by mode = \"off\"; remove it, or give the route another mode"],
     );
-    told(&text.replace("/old/{*r}\"\nmode", "/old/x\"\nmode"), &[]);
+    assert_lints(&text.replace("/old/{*r}\"\nmode", "/old/x\"\nmode"), &[]);
 }
 
 #[test]
 fn g0_methods_that_nobody_sends() {
     let text = "[[route]]\nmatch = \"GET|POTS /a\"\nmode = \"own\"\n[[map]]\nroute = \"ANY /b\"\nto = \"gone\"\n";
-    told(
+    assert_lints(
         text,
         &[
             "method-unregistered p.toml:3: route[0].match: POTS is not a registered method; only requests with exactly this method match; did you mean POST?",
             "method-unregistered p.toml:6: map[0].route: ANY is not a registered method; only requests with exactly this method match; remove it: a path without a method matches all methods",
         ],
     );
-    told(&text.replace("POTS", "M-SEARCH|PURGE|MKCOL").replace("ANY", "QUERY"), &[]);
+    assert_lints(&text.replace("POTS", "M-SEARCH|PURGE|MKCOL").replace("ANY", "QUERY"), &[]);
     let own = lints(&text.replace("POTS", "FROBNICATE").replace("ANY", "GET"));
     assert!(own.iter().map(|lint| (lint.name(), lint.is_note())).eq([("method-unregistered", true)]));
 }
@@ -222,25 +222,25 @@ fn g0_methods_that_nobody_sends() {
 #[test]
 fn r12_texts_that_are_not_read_backwards_are_noted() {
     let text = "defaults.dialect = \"success_flag\"\n[[map]]\nmessage = \"A\"\nto = \"no_op\"\n[[map]]\nmessage = \"B\"\nto = \"no_op\"\n";
-    told(
+    assert_lints(
         text,
         &[
             "text-not-read-backwards p.toml:7: map[1].message: in other dialects no_op gets the catalogue's message, as two rules have different ones (line 4); fine if errors always carry their own message; otherwise set one in [[outward]]",
         ],
     );
     assert!(lints(text)[0].is_note());
-    told(&text.replace("success_flag", "standard"), &[]);
-    told(&text.replace("message = \"B\"", "code = \"B\""), &[]);
-    told(&format!("{text}[[outward]]\ncodes = [\"no_op\"]\nmessage = \"A\"\n"), &[]);
-    told(&text.replace("message = \"B\"", "message = \"B\"\nroute = \"/b\""), &[]);
+    assert_lints(&text.replace("success_flag", "standard"), &[]);
+    assert_lints(&text.replace("message = \"B\"", "code = \"B\""), &[]);
+    assert_lints(&format!("{text}[[outward]]\ncodes = [\"no_op\"]\nmessage = \"A\"\n"), &[]);
+    assert_lints(&text.replace("message = \"B\"", "message = \"B\"\nroute = \"/b\""), &[]);
     let one_text = "defaults.dialect = \"success_flag\"\n[[map]]\nstatus = 404\nmessage = \"A\"\nto = \"gone\"\n[[map]]\nmessage = \"A\"\nto = \"no_op\"\n";
-    told(
+    assert_lints(
         one_text,
         &[
             "text-of-two-codes p.toml:8: map[1].message: in success_flag no_op and gone have the same message (line 5); fine if clients need not distinguish them; otherwise set a message for each in [[outward]]",
         ],
     );
-    told(&one_text.replace("success_flag", "openai"), &[]);
+    assert_lints(&one_text.replace("success_flag", "openai"), &[]);
     let one_code = lints(&one_text.replace("no_op", "gone"));
     assert_eq!(one_code.iter().map(Lint::name).collect::<Vec<_>>(), ["text-not-read-backwards"]);
 }
@@ -248,14 +248,17 @@ fn r12_texts_that_are_not_read_backwards_are_noted() {
 #[test]
 fn tables_that_nothing_asks_for() {
     let text = format!("[header.h]\nname = \"x-h\"\n{AUTH}");
-    told(
+    assert_lints(
         &text,
         &[
             "unused-header p.toml:2: header.h: no route requires the header; add it to require_headers, or remove the table",
             "unused-auth p.toml:4: auth.a: no route uses the auth scheme; add it to auth, or remove the table",
         ],
     );
-    told(&format!("defaults.auth = [\"a\"]\n[[route]]\nmatch = \"/x\"\nrequire_headers = [\"h\"]\n{text}"), &[]);
+    assert_lints(
+        &format!("defaults.auth = [\"a\"]\n[[route]]\nmatch = \"/x\"\nrequire_headers = [\"h\"]\n{text}"),
+        &[],
+    );
 }
 
 #[test]
@@ -280,28 +283,28 @@ fn g2_a_key_that_has_expired() {
 fn g2_tokens_that_name_no_audience() {
     let loader = || PolicyLoader::new().environment(|_| Some("s".repeat(64)));
     let text = "version = 1\ndefaults.auth = [\"t\"]\n[auth.t]\nscheme = \"jwt\"\nsecret_env = \"S\"\nalgorithms = [\"HS256\"]\n";
-    let told = |text: &str| loader().parse("p.toml", text).unwrap().lints(SystemTime::UNIX_EPOCH);
+    let lints = |text: &str| loader().parse("p.toml", text).unwrap().lints(SystemTime::UNIX_EPOCH);
     assert_eq!(
-        told(text)[0].to_string(),
+        lints(text)[0].to_string(),
         "p.toml:3: auth.t: no audience is set: tokens with an audience are refused, and tokens without one are accepted for any service; set audience to the value in the tokens"
     );
-    assert!(told(&format!("{text}audience = \"api\"\n")).is_empty());
+    assert!(lints(&format!("{text}audience = \"api\"\n")).is_empty());
 }
 
 #[test]
 fn the_given_policies_have_notes_alone() {
     let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/policies");
-    let told = |name: &str| {
+    let notes = |name: &str| {
         let file = PolicyLoader::new().load(format!("{folder}/{name}.toml")).unwrap();
         let lints = file.lints(SystemTime::UNIX_EPOCH);
         assert!(lints.iter().all(Lint::is_note));
         lints.iter().map(|lint| (lint.name(), lint.line())).collect::<Vec<_>>()
     };
-    assert_eq!(told("messaging"), []);
-    assert_eq!(told("voice-ai"), []);
+    assert_eq!(notes("messaging"), []);
+    assert_eq!(notes("voice-ai"), []);
     let read_backwards = "text-not-read-backwards";
     assert_eq!(
-        told("voice-gateway"),
+        notes("voice-gateway"),
         [("open-under-closed", 71), (read_backwards, 129), (read_backwards, 141), (read_backwards, 193)]
     );
 }
@@ -310,16 +313,16 @@ fn the_given_policies_have_notes_alone() {
 fn r15_shapes_that_lose_something() {
     const WHOLE: &str =
         "[shape.a]\nwhen.\"/c\" = \"string\"\nwrite = '{\"c\":{{code}},\"m\":{{message}},\"i\":{{request_id}}}'\n";
-    told(WHOLE, &[]);
-    told(
+    assert_lints(WHOLE, &[]);
+    assert_lints(
         &format!("{WHOLE}[shape.b]\nwhen = {{ \"/c\" = {{ is = \"x\" }}, \"/d\" = 1 }}\ncode = \"/c\"\n"),
         &[
             "shape-never-read p.toml:6: shape.b.when: every body of this shape is read as \"a\", which is tried before it; \
            put it before that one, or add a sign to that one's when",
         ],
     );
-    told(&format!("{WHOLE}[shape.b]\nwhen.\"/d\" = 1\ncode = \"/c\"\n"), &[]);
-    told(
+    assert_lints(&format!("{WHOLE}[shape.b]\nwhen.\"/d\" = 1\ncode = \"/c\"\n"), &[]);
+    assert_lints(
         "[shape.a]\nwhen.\"/e/t\" = \"any\"\ncode = \"/e/c\"\nwrite = '{\"e\":{\"c\":{\"n\":{{name}}},\"m\":{{message}}}}'\n",
         &[
             "shape-template p.toml:5: shape.a.write: its bodies have no request id: clients have x-request-id alone; add \
@@ -330,7 +333,7 @@ fn r15_shapes_that_lose_something() {
              \"/e/t\"; let the template write what when asks for",
         ],
     );
-    told(
+    assert_lints(
         "[shape.a]\nwhen.\"/v\" = 2\nwrite = '{\"v\":2,\"m\":{{message}},\"i\":{{request_id}}}'\n",
         &["shape-template p.toml:4: shape.a.write: its bodies have no code: clients have x-error-code alone; add \
            {{name}} or {{code}}"],

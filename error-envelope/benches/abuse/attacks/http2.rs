@@ -50,12 +50,12 @@ async fn flood(
                 };
                 let written: io::Result<()> = match reads {
                     Reads::Yes => {
-                        tokio::select! { written = writing => written, () = told(&mut read, &front) => return Ok(()) }
+                        tokio::select! { written = writing => written, () = note_ends(&mut read, &front) => return Ok(()) }
                     }
                     Reads::No => writing.await,
                 };
                 if written.is_err() {
-                    told(&mut read, &front).await;
+                    note_ends(&mut read, &front).await;
                 }
                 Ok(())
             }
@@ -64,7 +64,7 @@ async fn flood(
 }
 
 /// Notes what ends streams and the connection, until nothing more comes.
-async fn told(read: &mut OwnedReadHalf, front: &Front) {
+async fn note_ends(read: &mut OwnedReadHalf, front: &Front) {
     loop {
         match Frame::read(read).await {
             Ok(frame) => {
@@ -162,7 +162,7 @@ pub(super) async fn many_streams(front: Front) {
                 front.over().await;
                 Ok(())
             };
-            tokio::select! { asked = asking => asked, () = told(&mut read, &front) => Ok(()) }
+            tokio::select! { asked = asking => asked, () = note_ends(&mut read, &front) => Ok(()) }
         })
         .await;
 }

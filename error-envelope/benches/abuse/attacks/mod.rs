@@ -84,7 +84,7 @@ pub(crate) static ATTACKS: &[Attack] = attacks! {
     "window of zero": stalls::window_of_zero, "4 connections with 50 streams each whose windows never open", "`--write-timeout`";
     "window of one": stalls::window_of_one, "4 connections with 50 streams each whose windows open byte by byte", "`--write-timeout`";
     "bombs": bombs::bombs, "error bodies of 100 MiB as gzip, deflate, br, zstd and twice gzip, 50 a second", "64 KiB and 1 s (rules R4, R5)";
-    "reloads": policy::reloads, "the policy replaced every 100 ms, every third time by a broken one", "the old policy stays in force (rule M2)";
+    "reloads": policy::reloads, "the policy replaced every 100 ms, every third time by a broken one", "the old policy stays active (rule M2)";
     "full disk": log::many_lines, "errors, 500 a second, and a log whose disk is full", "lines are dropped, and counted", log: Log::Full;
     "unread log": log::many_lines, "errors, 500 a second, and a log that nobody reads", "lines are dropped, and counted", log: Log::Unread;
 };

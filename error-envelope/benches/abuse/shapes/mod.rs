@@ -88,7 +88,7 @@ pub(crate) fn run(binary: &Path) -> Vec<Shaped> {
                 Says::Http1(_) => "HTTP/1.1",
                 Says::Http2(_) => "HTTP/2",
             };
-            (number, Shaped { name: shape.name, over, answered, expect: shape.expect, seen: recorder.of(number) })
+            (number, Shaped { name: shape.name, over, answered, expect: shape.expect, seen: recorder.of_shape(number) })
         })
         .collect();
     shaped.sort_by_key(|(number, _)| *number);
@@ -162,7 +162,7 @@ impl Shaped {
     pub(crate) fn saw(&self) -> String {
         match &self.seen[..] {
             [] => "nothing".to_owned(),
-            [seen] => format!("one request{}", seen.told()),
+            [seen] => format!("one request{}", seen.describe()),
             more => format!("{} requests", more.len()),
         }
     }

@@ -67,7 +67,7 @@ impl Recorder {
     }
 
     /// Those of one shape.
-    pub(super) fn of(&self, number: usize) -> Vec<Seen> {
+    pub(super) fn of_shape(&self, number: usize) -> Vec<Seen> {
         let all = self.0.lock().expect("no panic under the lock");
         all.iter().filter(|seen| seen.line.contains(&path(number))).cloned().collect()
     }
@@ -115,7 +115,7 @@ impl Seen {
         self.broken.is_none()
     }
 
-    pub(super) fn told(&self) -> String {
+    pub(super) fn describe(&self) -> String {
         let mut told = String::new();
         if self.body > 0 {
             told += &format!(", {} bytes of body", self.body);

@@ -86,7 +86,7 @@ fn g4_a_server_that_asks_for_a_body_over_the_limit_is_named() {
 }
 
 /// What was found of that line; nothing where it did not fail.
-fn of<'a>(failures: &'a [(String, String)], name: &str) -> &'a str {
+fn failure_of<'a>(failures: &'a [(String, String)], name: &str) -> &'a str {
     failures.iter().find(|(other, _)| other == name).map_or("", |(_, found)| found)
 }
 
@@ -94,9 +94,12 @@ fn of<'a>(failures: &'a [(String, String)], name: &str) -> &'a str {
 fn e5_a_body_behind_an_answer_to_head_is_named() {
     let head = "HTTP/1.1 404 Not Found\r\nconnection: close\r\ncontent-length: 4\r\n\r\n";
     let with = failures(&Answers::say(Box::leak(format!("{head}gone").into_boxed_str()), ""));
-    assert!(of(&with, "head").contains("E5: an answer to HEAD has a body\n"), "{with:?}");
+    assert!(failure_of(&with, "head").contains("E5: an answer to HEAD has a body\n"), "{with:?}");
     let without = failures(&Answers::say(head, ""));
-    assert!(!of(&without, "head").contains("has a body") && !of(&without, "head").contains("F4"), "{without:?}");
+    assert!(
+        !failure_of(&without, "head").contains("has a body") && !failure_of(&without, "head").contains("F4"),
+        "{without:?}"
+    );
 }
 
 #[test]
@@ -108,7 +111,7 @@ fn a_body_in_chunks_is_read_where_no_library_reads_it() {
     for (end, whole) in [("0\r\n\r\n", true), ("", false), ("5\r\n", false), ("no chunk\r\n", false)] {
         let said = Box::leak(format!("{head}{chunks}{end}").into_boxed_str());
         let failures = failures(&Answers::say(said, ""));
-        let found = of(&failures, "too-large-said");
+        let found = failure_of(&failures, "too-large-said");
         assert!(found.contains("G4: ") && !found.contains("E1: "), "{end:?}: {found}");
         assert_eq!(!found.contains("F4: "), whole, "{end:?}: {found}");
     }
@@ -117,7 +120,7 @@ fn a_body_in_chunks_is_read_where_no_library_reads_it() {
 #[test]
 fn a_call_that_is_reset_is_no_lack_of_http2() {
     let failures = failures(&Answers::resets());
-    assert!(of(&failures, "grpc").starts_with("F1: no answer: "), "{failures:?}");
+    assert!(failure_of(&failures, "grpc").starts_with("F1: no answer: "), "{failures:?}");
 }
 
 #[test]
@@ -126,10 +129,12 @@ fn f4_a_long_page_is_whole() {
     for (length, whole) in [(page.len(), true), (page.len() + 1, true), (200 * 1024, true)] {
         let head = format!("HTTP/1.1 404 Not Found\r\ncontent-type: text/plain\r\ncontent-length: {length}\r\n\r\n");
         let failures = failures(&Answers::say(Box::leak((head + &page).into_boxed_str()), ""));
-        assert_eq!(!of(&failures, "not-found").contains("F4: "), whole, "{failures:?}");
+        assert_eq!(!failure_of(&failures, "not-found").contains("F4: "), whole, "{failures:?}");
     }
     let head = "HTTP/1.1 404 Not Found\r\ncontent-type: text/plain\r\ncontent-length: 9\r\n\r\nshort";
-    assert!(of(&failures(&Answers::say(head, "")), "not-found").contains("F4: the body is shorter than it says"));
+    assert!(
+        failure_of(&failures(&Answers::say(head, "")), "not-found").contains("F4: the body is shorter than it says")
+    );
 }
 
 #[test]

@@ -87,15 +87,15 @@ fn status(error: &json::Error<'_>) -> Status {
 
 #[get("/orders?<page>")]
 fn list_told(page: Result<u32, Errors<'_>>) -> Told {
-    page.map(|page| page.to_string()).map_err(told)
+    page.map(|page| page.to_string()).map_err(status_and_text)
 }
 
 #[post("/form", data = "<line>")]
 fn form_told(line: Result<Form<Line>, Errors<'_>>) -> Told {
-    line.map(|line| line.qty.to_string()).map_err(told)
+    line.map(|line| line.qty.to_string()).map_err(status_and_text)
 }
 
-fn told(errors: Errors<'_>) -> (Status, String) {
+fn status_and_text(errors: Errors<'_>) -> (Status, String) {
     (errors.status(), errors.to_string())
 }
 

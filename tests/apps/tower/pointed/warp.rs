@@ -25,7 +25,7 @@ pub(crate) async fn pairs<T: DeserializeOwned>(text: impl AsRef<[u8]>) -> Result
 }
 
 /// For `recover`, around all routes.
-pub(crate) async fn told(rejection: Rejection) -> Result<impl Reply, Rejection> {
+pub(crate) async fn refusal_reply(rejection: Rejection) -> Result<impl Reply, Rejection> {
     match rejection.find::<Refused>() {
         Some(Refused(text)) => Ok(reply::with_status(text.clone(), StatusCode::BAD_REQUEST)),
         None => Err(rejection),

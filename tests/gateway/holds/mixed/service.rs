@@ -31,9 +31,9 @@ impl Seen {
     }
 }
 
-pub(crate) fn of(seen: &Arc<Seen>) -> Service {
+pub(crate) fn recording(seen: &Arc<Seen>) -> Service {
     let seen = Arc::clone(seen);
-    Service::of(move |request| {
+    Service::new(move |request| {
         seen.note(&request);
         answer(request)
     })

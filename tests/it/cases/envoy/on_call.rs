@@ -14,7 +14,7 @@ use crate::wait::{until, when};
 
 const POLICY: &str = "version = 1\n[observe]\nbodies = true\n[[route]]\nmatch = \"/404\"\n";
 
-fn at(admin: SocketAddr, line: &str) -> Response {
+fn ask_line(admin: SocketAddr, line: &str) -> Response {
     let request = format!("{line} HTTP/1.1\r\nhost: localhost\r\n\r\n");
     ask(admin, request.as_bytes()).unwrap_or_else(|why| panic!("{line}: {why}"))
 }
@@ -24,7 +24,7 @@ fn text(response: &Response) -> String {
 }
 
 fn read(admin: SocketAddr, line: &str) -> Value {
-    let response = at(admin, line);
+    let response = ask_line(admin, line);
     assert_eq!(response.status, 200, "{line}: {}", text(&response));
     serde_json::from_slice(&response.body).unwrap_or_else(|error| panic!("{line}: {error}"))
 }
@@ -100,13 +100,13 @@ fn envoy_m1_the_admin_address_shows_errors_and_its_switch_holds_across_configura
         config
     });
     let admin = served(&envoy);
-    assert_eq!(text(&at(admin, "GET /readyz")), "ready\n");
-    let metrics = at(admin, "GET /metrics");
+    assert_eq!(text(&ask_line(admin, "GET /readyz")), "ready\n");
+    let metrics = ask_line(admin, "GET /metrics");
     assert!(metrics.status == 404 && text(&metrics).contains("/stats?format=prometheus"), "{metrics:?}");
 
     let id = enveloped(&envoy);
     until("the error is shown with what was said before and after", || {
-        let page = text(&at(admin, &format!("GET /errors/{id}")));
+        let page = text(&ask_line(admin, &format!("GET /errors/{id}")));
         when([&id, "none", "not_found", "/404"].iter().all(|told| page.contains(told)), page)
     });
 
@@ -153,5 +153,5 @@ fn envoy_m2_an_admin_address_in_use_is_said_and_served_once_it_is_free() {
     });
     drop(another);
     assert_eq!(served(&envoy), address);
-    assert_eq!(text(&at(address, "GET /healthz")), "ok\n");
+    assert_eq!(text(&ask_line(address, "GET /healthz")), "ok\n");
 }

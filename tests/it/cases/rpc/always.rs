@@ -11,7 +11,7 @@ use super::said::{self, Place, Said};
 const MAX_FIELDS: usize = 8 * 1024;
 
 pub(in super::super) fn check(seen: &Seen<'_>, problems: &mut Problems) {
-    let Some(protocol) = Protocol::of(seen.case) else { return };
+    let Some(protocol) = Protocol::from_case(seen.case) else { return };
     let ours = || seen.wrote() || broke_off(seen) && !inner_said(protocol, seen);
     match said::read(protocol, seen.response) {
         Ok(Some(said)) => {

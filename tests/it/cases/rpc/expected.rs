@@ -19,7 +19,8 @@ pub(in super::super) fn check(case: &Case, expect: &Expect, response: &Response,
     if !asks && expect.trailer_frame.is_empty() && expect.end_stream.is_none() {
         return;
     }
-    let protocol = Protocol::of(case).unwrap_or_else(|| panic!("{}: the request speaks no RPC protocol", case.name));
+    let protocol =
+        Protocol::from_case(case).unwrap_or_else(|| panic!("{}: the request speaks no RPC protocol", case.name));
     match said::read(protocol, response) {
         Ok(Some(said)) => status(expect, &said, response, problems),
         Ok(None) => problems.push(("P", "there is no status".into())),

@@ -33,7 +33,7 @@ const CODES: [(&str, u16); 17] = [
 
 impl Protocol {
     /// `None` where the request's head names none.
-    pub(in super::super) fn of(case: &Case) -> Option<Self> {
+    pub(in super::super) fn from_case(case: &Case) -> Option<Self> {
         let request = &case.request;
         let value = |name: &str| {
             let mut lines = request.headers.iter().filter(|(have, _)| have.eq_ignore_ascii_case(name));

@@ -41,7 +41,7 @@ fn tricky_response(status: u16) -> Response<Scene> {
 #[test]
 fn f2_a_request_head_that_panics_as_it_is_dropped_does_not_take_its_answer_along() {
     let not_ready = Script { not_ready: Some(|| "not ready".into()), ..Script::fine() };
-    let empty = || Scene::of([Ok("".into())]);
+    let empty = || Scene::new([Ok("".into())]);
     for (what, script, request, status, code) in [
         ("refused", Script::fine(), over_limit("x-more", "comes"), 413, "payload_too_large"),
         ("not ready", not_ready, get(), 503, "service_unavailable"),

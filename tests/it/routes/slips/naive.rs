@@ -154,7 +154,7 @@ fn held(world: &World, asked: &Asked, host: &str, path: &[u8], folds: bool) -> V
     areas.sort_by_key(|area| places(area).len());
     let mut all = vec![Keys::default()];
     for part in areas.into_iter().map(|area| &area.part).chain([&world.own]) {
-        for tables in said(part, asked.method, &segments, folds) {
+        for tables in matching_routes(part, asked.method, &segments, folds) {
             all = all.iter().flat_map(|held| tables.iter().map(|table| inherit(held, table))).collect();
         }
         all = all.iter().map(|held| inherit(held, &part.keys)).collect();
@@ -174,7 +174,7 @@ fn inherit(held: &Keys, keys: &Keys) -> Keys {
 
 /// The routes that match, the most specific first: for each kind of pattern those that differ in letter case alone, each with
 /// its methods merged.
-fn said(part: &Part, method: &str, path: &[Vec<u8>], folds: bool) -> Vec<Vec<Keys>> {
+fn matching_routes(part: &Part, method: &str, path: &[Vec<u8>], folds: bool) -> Vec<Vec<Keys>> {
     let letters = |way: &Way| {
         if folds {
             way.path.iter().map(|it| it.to_ascii_lowercase()).collect()

@@ -87,7 +87,7 @@ impl World {
             .header("two", RequiredHeader::new("x-two"))
             .scheme("key-one", AuthScheme::header("x-key-one").key(Key::of_secret("one", SECRET)))
             .scheme("key-two", AuthScheme::header("x-key-two").key(Key::of_secret("two", SECRET)));
-        builder = said(builder, &self.own.keys);
+        builder = with_keys(builder, &self.own.keys);
         for way in &self.own.routes {
             builder = builder.route(way.route());
         }
@@ -109,7 +109,7 @@ impl Area {
     }
 
     fn scope(&self) -> Scope {
-        let mut scope = said(Scope::new(), &self.part.keys);
+        let mut scope = with_keys(Scope::new(), &self.part.keys);
         for host in &self.hosts {
             scope = scope.host(*host);
         }
@@ -149,7 +149,7 @@ impl Way {
     }
 
     fn route(&self) -> Route {
-        said(Route::new(self.written()), &self.keys)
+        with_keys(Route::new(self.written()), &self.keys)
     }
 }
 
@@ -171,17 +171,17 @@ impl Keys {
 
 /// What can have keys.
 trait HasKeys: Sized {
-    fn said(self, keys: &Keys) -> Self;
+    fn with_keys(self, keys: &Keys) -> Self;
 }
 
-fn said<T: HasKeys>(table: T, keys: &Keys) -> T {
-    table.said(keys)
+fn with_keys<T: HasKeys>(table: T, keys: &Keys) -> T {
+    table.with_keys(keys)
 }
 
 macro_rules! has_keys {
     ($($table:ty)*) => {$(
         impl HasKeys for $table {
-            fn said(mut self, keys: &Keys) -> Self {
+            fn with_keys(mut self, keys: &Keys) -> Self {
                 if let Some(mode) = keys.mode {
                     self = self.mode(mode);
                 }

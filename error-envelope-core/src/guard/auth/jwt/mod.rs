@@ -129,11 +129,8 @@ fn of_secret(secret: &[u8], algorithms: &[Algorithm]) -> Result<VerifyingKey, Se
     let fits = |it: &&Algorithm| it.family() == AlgorithmFamily::Hmac;
     if let Some(other) = algorithms.iter().find(|it| !fits(it)) {
         let wrong = format!("{other:?} verifies with a public key, but the scheme has a secret");
-        return Err(SettingError::new(
-            "algorithms",
-            wrong,
-            "set jwks_file instead of secret_env, or name HS256, HS384 or HS512",
-        ));
+        let right = "set jwks_file instead of secret_env, or name HS256, HS384 or HS512";
+        return Err(SettingError::new("algorithms", wrong, right));
     }
     let least = algorithms.iter().map(hash_length).max().unwrap_or_default();
     if secret.len() < least {

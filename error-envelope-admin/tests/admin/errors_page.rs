@@ -159,11 +159,7 @@ async fn pages_load_nothing_from_elsewhere() {
     for inline in ["://", " style=", "<style", " onclick=", "<script>"] {
         assert!(!page.body.contains(inline), "{inline} in {}", page.body);
     }
-    for (path, kind) in [
-        ("/observatory.css", "text/css"),
-        ("/observatory.js", "text/javascript"),
-        ("/observatory.svg", "image/svg+xml"),
-    ] {
+    for (path, kind) in [("/page.css", "text/css"), ("/page.js", "text/javascript"), ("/page.svg", "image/svg+xml")] {
         let file = ask(&admin, "GET", path).await;
         assert_eq!(file.status, 200, "{path}");
         assert!(file.header("content-type").unwrap().starts_with(kind), "{path}");

@@ -25,7 +25,7 @@ pub(super) fn body(content_type: Option<&str>, body: &[u8], whole: bool) -> Opti
         Some(kind) if kind.to_ascii_lowercase().contains("x-www-form-urlencoded") => form(text.as_bytes()),
         _ => json::laid_out(&text, whole).unwrap_or_else(|| text::redacted(&text)),
     };
-    Some(cut(text))
+    Some(truncated(text))
 }
 
 /// UTF-8, but for a character that is cut at the end of a part. Without NULs: every other byte of UTF-16 is one, and hides
@@ -47,7 +47,7 @@ fn form(body: &[u8]) -> String {
     fields.collect::<Vec<_>>().join("\n")
 }
 
-fn cut(mut text: String) -> String {
+fn truncated(mut text: String) -> String {
     if text.len() > MOST {
         let end = (0..=MOST).rev().find(|end| text.is_char_boundary(*end));
         text.truncate(end.unwrap_or_default());

@@ -14,13 +14,19 @@ const HOUR: u64 = 3_600_000;
 const SPAN: Span = Span { since: NOON - HOUR, now: NOON };
 
 /// An error of the service's, decided by this, of that status.
-fn said(by: DecidedBy, status: u16) -> Kind {
+fn inner_error(by: DecidedBy, status: u16) -> Kind {
     let (origin, code) = (Origin::Inner, Code::default());
     Kind { origin, code, sent: Some(status), would_be: None, grpc: None, dialect: None, by: Some(by), unknown: None }
 }
 
 fn refused() -> Kind {
-    Kind { origin: Origin::Guard, by: None, would_be: Some(401), sent: Some(200), ..said(DecidedBy::Status, 200) }
+    Kind {
+        origin: Origin::Guard,
+        by: None,
+        would_be: Some(401),
+        sent: Some(200),
+        ..inner_error(DecidedBy::Status, 200)
+    }
 }
 
 fn tally(kinds: impl IntoIterator<Item = Kind>) -> Option<Tally> {
@@ -62,8 +68,8 @@ fn a_route_without_errors_is_ready_as_far_as_it_was_seen() {
 
 #[test]
 fn a_code_that_is_missing_holds_a_route_back() {
-    let with = std::iter::repeat_n(said(DecidedBy::Dialect, 409), 468);
-    let tally = tally(with.chain(std::iter::repeat_n(said(DecidedBy::Status, 409), 12)));
+    let with = std::iter::repeat_n(inner_error(DecidedBy::Dialect, 409), 468);
+    let tally = tally(with.chain(std::iter::repeat_n(inner_error(DecidedBy::Status, 409), 12)));
     for mode in [Mode::Observe, Mode::Own, Mode::Fill, Mode::Enforce] {
         let told = assess(mode, tally.as_ref(), SPAN);
         assert_eq!(told.verdict, Verdict::NotReady, "{mode:?}");
@@ -74,7 +80,7 @@ fn a_code_that_is_missing_holds_a_route_back() {
 
 #[test]
 fn a_status_that_says_it_all_holds_nothing_back() {
-    let tally = tally([said(DecidedBy::Status, 502), said(DecidedBy::Status, 405)]);
+    let tally = tally([inner_error(DecidedBy::Status, 502), inner_error(DecidedBy::Status, 405)]);
     let told = assess(Mode::Fill, tally.as_ref(), SPAN);
     assert_eq!(told.verdict, Verdict::Ready);
     assert_eq!(told.reasons, ["0 errors without a code since 11:00 UTC; 2 more whose status says it all."]);
@@ -82,7 +88,7 @@ fn a_status_that_says_it_all_holds_nothing_back() {
 
 #[test]
 fn a_request_that_would_be_refused_holds_back_own_alone() {
-    let tally = tally([refused(), said(DecidedBy::Rule, 404)]);
+    let tally = tally([refused(), inner_error(DecidedBy::Rule, 404)]);
     let told = assess(Mode::Observe, tally.as_ref(), SPAN);
     assert_eq!(told.verdict, Verdict::NotReady);
     assert_eq!(told.reasons[0], "1 request that own would have refused since 11:00 UTC, last at 11:59:00.");
@@ -91,7 +97,7 @@ fn a_request_that_would_be_refused_holds_back_own_alone() {
 
 #[test]
 fn what_was_seen_eight_days_ago_is_forgotten() {
-    let tally = tally([said(DecidedBy::Status, 409)]);
+    let tally = tally([inner_error(DecidedBy::Status, 409)]);
     let later = Span { since: NOON - HOUR, now: NOON + 8 * 24 * HOUR };
     assert_eq!(assess(Mode::Observe, tally.as_ref(), later).verdict, Verdict::Ready);
 }

@@ -101,7 +101,7 @@ pub(crate) fn is_suspect(text: &str) -> bool {
 pub(crate) fn redacted(text: &str) -> String {
     let mut text = Cow::Borrowed(text);
     for (regex, with) in RULES.iter() {
-        if let Cow::Owned(less) = regex.replace_all(&text, |found: &Captures<'_>| with.of(found)) {
+        if let Cow::Owned(less) = regex.replace_all(&text, |found: &Captures<'_>| with.replacement(found)) {
             text = Cow::Owned(less);
         }
     }
@@ -109,7 +109,7 @@ pub(crate) fn redacted(text: &str) -> String {
 }
 
 impl With {
-    fn of(self, found: &Captures<'_>) -> String {
+    fn replacement(self, found: &Captures<'_>) -> String {
         let group = |at| found.get(at).map_or("", |it| it.as_str());
         match self {
             Self::Taken => TAKEN.to_owned(),

@@ -59,11 +59,11 @@ impl Store {
         let begin = || {
             let (sender, receiver) = sync_channel(MOST_WAITING);
             let kept = self.kept.clone();
-            let worker = thread::Builder::new().name("observatory".to_owned());
+            let worker = thread::Builder::new().name("error-store".to_owned());
             match worker.spawn(move || work(&receiver, &kept)) {
                 Ok(_) => Some(sender),
                 Err(error) => {
-                    tracing::warn!(%error, "cannot start the thread that stores error bodies; the observatory shows none");
+                    tracing::warn!(%error, "cannot start the thread that stores error bodies; the errors page shows none");
                     None
                 }
             }

@@ -1,4 +1,4 @@
-//! The observatory: what each route says, what clients would get in the next mode, and the last errors.
+//! The errors page: what each route says, what clients would get in the next mode, and the last errors.
 //!
 //! 1. An [observer](Store) counts each error at once, in bounded memory; bodies, where the policy lets them be seen, go to a
 //!    thread that takes out what looks like a credential before they are kept.

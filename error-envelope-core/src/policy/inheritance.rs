@@ -1,0 +1,38 @@
+//! Which tables of a policy decide for a request, and in which order (G0).
+
+use super::CompiledScope;
+use super::compile::lists::Index;
+use super::keys::{PartialSettings, Settings};
+
+/// A part, and those around it, the narrowest first.
+pub(super) fn around(parts: &[CompiledScope], part: usize) -> impl Iterator<Item = usize> {
+    let part = (part < parts.len()).then_some(part);
+    std::iter::successors(part, |part| parts[*part].parent)
+}
+
+/// The tables that decide where these routes match, the most specific first: those of the narrowest part before those around
+/// it, and in each part its routes before its defaults. Each is a part, and the route's number if it is one's.
+pub(super) fn tables(
+    parts: &[CompiledScope],
+    narrowest: usize,
+    routes: &[usize],
+) -> impl Iterator<Item = (usize, Option<usize>)> {
+    around(parts, narrowest).flat_map(move |part| {
+        let own = routes.iter().copied().filter(move |route| parts[part].matcher.pattern(*route).is_some());
+        own.map(Some).chain([None]).map(move |route| (part, route))
+    })
+}
+
+/// What holds where these routes match. Key by key the first table that has it decides; `keys` are those of all routes.
+pub(super) fn inherited(
+    parts: &[CompiledScope],
+    keys: &[PartialSettings],
+    narrowest: usize,
+    routes: &[usize],
+) -> Settings {
+    let mut settings = PartialSettings::default();
+    for (part, route) in tables(parts, narrowest, routes) {
+        settings.inherit(route.map_or(&parts[part].default_keys, |route| &keys[route]));
+    }
+    settings.settled(u16::try_from(narrowest).unwrap_or(0), routes.first().copied().and_then(Index::new))
+}

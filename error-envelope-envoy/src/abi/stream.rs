@@ -1,0 +1,285 @@
+//! A stream, and what its hooks may call.
+#![allow(unsafe_code, reason = "the ABI is C's")]
+
+use std::cell::Cell;
+use std::ffi::c_void;
+
+use super::callbacks as envoy;
+use crate::buffer::{Buffer, Line};
+
+/// Names and values that are lent for `'l`: `Stream::lines` alone makes them.
+#[derive(Clone, Copy)]
+pub(crate) struct HeaderList<'l>(&'l [Line]);
+
+impl<'l> HeaderList<'l> {
+    pub(crate) fn len(self) -> usize {
+        self.0.len()
+    }
+
+    pub(crate) fn iter(self) -> impl Iterator<Item = (&'l [u8], &'l [u8])> + Clone {
+        // SAFETY: what the lines point to is lent for `'l`.
+        self.0.iter().map(|line| unsafe { (line.key.bytes(), line.value.bytes()) })
+    }
+}
+
+/// As many lines, or chunks, find room without being allocated.
+const FEW_LINES: usize = 32;
+const FEW_CHUNKS: usize = 8;
+
+/// Whose head.
+#[derive(Clone, Copy, PartialEq, Eq)]
+#[repr(u32)]
+pub(crate) enum Head {
+    Request = 0,
+    Response = 2,
+    ResponseTrailers = 3,
+}
+
+/// Whose bytes: those of the hook that runs, or those that a hook has let Envoy keep.
+#[derive(Clone, Copy, PartialEq, Eq)]
+#[repr(u32)]
+pub(crate) enum Body {
+    Request = 0,
+    Response = 2,
+    KeptResponse = 3,
+}
+
+/// What Envoy knows of a stream.
+#[derive(Clone, Copy)]
+#[repr(u32)]
+pub(crate) enum Attribute {
+    Protocol = 10,
+    CodeDetails = 16,
+}
+
+/// A stream, while a hook of it runs.
+pub(crate) struct Stream<'a> {
+    raw: *mut c_void,
+    gone: &'a Cell<bool>,
+    lends: Cell<bool>,
+}
+
+impl<'a> Stream<'a> {
+    /// # Safety
+    ///
+    /// A hook of this stream runs on this thread, and `gone` is set once Envoy has destroyed its filter.
+    pub(crate) const unsafe fn new(raw: *mut c_void, gone: &'a Cell<bool>) -> Self {
+        Self { raw, gone, lends: Cell::new(false) }
+    }
+
+    /// The stream, where Envoy still has it and nothing of it is lent.
+    fn changeable(&self) -> Option<*mut c_void> {
+        assert!(!self.lends.get(), "a stream is changed while its bytes are lent");
+        (!self.gone.get()).then_some(self.raw)
+    }
+
+    /// The lines of a head, names and values as they are; none where there is no head.
+    pub(crate) fn lines<T>(&self, head: Head, read: impl FnOnce(HeaderList<'_>) -> T) -> T {
+        let Some(raw) = self.changeable() else { return read(HeaderList(&[])) };
+        // SAFETY: the stream is Envoy's until its destruction, which `changeable` has asked for; also below.
+        let count = unsafe { envoy::envoy_dynamic_module_callback_http_get_headers_size(raw, head as u32) };
+        let (mut few, mut many) = ([Line { key: Buffer::NONE, value: Buffer::NONE }; FEW_LINES], Vec::new());
+        let lines = room(&mut few, &mut many, count);
+        // SAFETY: there is room for as many lines as Envoy has just counted, on the thread that alone may change them.
+        let there =
+            unsafe { envoy::envoy_dynamic_module_callback_http_get_headers(raw, head as u32, lines.as_mut_ptr()) };
+        // The lines are lent until the stream is changed, and `lend` lets nothing change it before `read` is done.
+        self.lend(|| read(HeaderList(if there { lines } else { &[] })))
+    }
+
+    /// The chunks of a body that are there.
+    pub(crate) fn chunks<T>(&self, body: Body, read: impl FnOnce(&[&[u8]]) -> T) -> T {
+        let Some(raw) = self.changeable() else { return read(&[]) };
+        // SAFETY: as in `lines`.
+        let count = unsafe { envoy::envoy_dynamic_module_callback_http_get_body_chunks_size(raw, body as u32) };
+        let (mut few, mut many) = ([Buffer::NONE; FEW_CHUNKS], Vec::new());
+        let chunks = room(&mut few, &mut many, count);
+        // SAFETY: there is room for as many chunks as Envoy has just counted.
+        let there =
+            unsafe { envoy::envoy_dynamic_module_callback_http_get_body_chunks(raw, body as u32, chunks.as_mut_ptr()) };
+        let (mut few, mut many) = ([&[][..]; FEW_CHUNKS], Vec::new());
+        let lent = room(&mut few, &mut many, if there { count } else { 0 });
+        for (lent, chunk) in lent.iter_mut().zip(chunks) {
+            // SAFETY: as in `lines`.
+            *lent = unsafe { chunk.bytes() };
+        }
+        self.lend(|| read(lent))
+    }
+
+    fn lend<T>(&self, read: impl FnOnce() -> T) -> T {
+        struct Borrowed<'l>(&'l Cell<bool>);
+
+        impl Drop for Borrowed<'_> {
+            fn drop(&mut self) {
+                self.0.set(false);
+            }
+        }
+
+        self.lends.set(true);
+        let _lent = Borrowed(&self.lends);
+        read()
+    }
+
+    /// Puts a line in the place of all of its name; without a value the name goes.
+    pub(crate) fn set(&self, head: Head, name: &[u8], value: Option<&[u8]>) {
+        let Some(raw) = self.changeable() else { return };
+        let (name, value) = (Buffer::new(name), value.map_or(Buffer::NONE, Buffer::new));
+        // SAFETY: name and value are lent for the call alone. An empty value removes the name.
+        unsafe { envoy::envoy_dynamic_module_callback_http_set_header(raw, head as u32, name, value) };
+    }
+
+    /// Puts a line behind all of its name.
+    pub(crate) fn add(&self, head: Head, name: &[u8], value: &[u8]) {
+        let Some(raw) = self.changeable() else { return };
+        // SAFETY: as in `set`.
+        unsafe {
+            envoy::envoy_dynamic_module_callback_http_add_header(
+                raw,
+                head as u32,
+                Buffer::new(name),
+                Buffer::new(value),
+            );
+        }
+    }
+
+    /// Drops what is there of a body.
+    pub(crate) fn drain(&self, body: Body) {
+        let Some(raw) = self.changeable() else { return };
+        // SAFETY: as in `lines`.
+        unsafe {
+            let count = envoy::envoy_dynamic_module_callback_http_get_body_size(raw, body as u32);
+            envoy::envoy_dynamic_module_callback_http_drain_body(raw, body as u32, count);
+        }
+    }
+
+    /// Adds to what is there of a body.
+    pub(crate) fn append(&self, body: Body, data: &[u8]) {
+        let Some(raw) = self.changeable().filter(|_| !data.is_empty()) else { return };
+        // SAFETY: the data is lent for the call alone.
+        unsafe { envoy::envoy_dynamic_module_callback_http_append_body(raw, body as u32, Buffer::new(data)) };
+    }
+
+    /// Sends a head, in the place of any that has not left.
+    pub(crate) fn send_head<'v>(&self, lines: impl Iterator<Item = (&'v [u8], &'v [u8])>, end: bool) {
+        let Some(raw) = self.changeable() else { return };
+        let lines: Vec<Line> = lines.map(|(name, value)| Line::from_name(name, value)).collect();
+        // SAFETY: the lines are lent for the call alone.
+        unsafe {
+            envoy::envoy_dynamic_module_callback_http_send_response_headers(raw, lines.as_ptr(), lines.len(), end)
+        };
+    }
+
+    /// Sends some of the body behind a head that was sent.
+    pub(crate) fn send_data(&self, data: &[u8], end: bool) {
+        let Some(raw) = self.changeable() else { return };
+        // SAFETY: the data is lent for the call alone.
+        unsafe { envoy::envoy_dynamic_module_callback_http_send_response_data(raw, Buffer::new(data), end) };
+    }
+
+    /// Ends the response with these trailers.
+    pub(crate) fn send_trailers<'v>(&self, lines: impl Iterator<Item = (&'v [u8], &'v [u8])>) {
+        let Some(raw) = self.changeable() else { return };
+        let lines: Vec<Line> = lines.map(|(name, value)| Line::from_name(name, value)).collect();
+        // SAFETY: the lines are lent for the call alone.
+        unsafe { envoy::envoy_dynamic_module_callback_http_send_response_trailers(raw, lines.as_ptr(), lines.len()) };
+    }
+
+    /// Resets the stream: what has begun ends as an error.
+    pub(crate) fn reset(&self, details: &str) {
+        const LOCAL_RESET: u32 = 0;
+
+        let Some(raw) = self.changeable() else { return };
+        let details = Buffer::new(details.as_bytes());
+        // SAFETY: the details are lent for the call alone.
+        unsafe { envoy::envoy_dynamic_module_callback_http_filter_reset_stream(raw, LOCAL_RESET, details) };
+    }
+
+    /// Lets a response go on whose head a hook has stopped.
+    pub(crate) fn continue_encoding(&self) {
+        let Some(raw) = self.changeable() else { return };
+        // SAFETY: as in `lines`.
+        unsafe { envoy::envoy_dynamic_module_callback_http_filter_continue_encoding(raw) };
+    }
+
+    /// What Envoy says of the stream.
+    pub(crate) fn attribute<T>(&self, attribute: Attribute, read: impl FnOnce(Option<&[u8]>) -> T) -> T {
+        let Some(raw) = self.changeable() else { return read(None) };
+        let mut value = Buffer::NONE;
+        // SAFETY: `value` is written where the answer is true; it is lent as lines are.
+        let known = unsafe {
+            envoy::envoy_dynamic_module_callback_http_filter_get_attribute_string(raw, attribute as u32, &mut value)
+        };
+        // SAFETY: as in `lines`.
+        self.lend(|| read(known.then(|| unsafe { value.bytes() })))
+    }
+
+    /// Notes texts for access logs.
+    pub(crate) fn note(&self, namespace: &str, pairs: &[(&str, &str)]) {
+        let Some(raw) = self.changeable() else { return };
+        let namespace = Buffer::new(namespace.as_bytes());
+        let pairs: Vec<Line> =
+            pairs.iter().map(|(key, value)| Line::from_name(key.as_bytes(), value.as_bytes())).collect();
+        // SAFETY: the texts are lent for the call alone.
+        unsafe {
+            envoy::envoy_dynamic_module_callback_http_set_dynamic_metadata_string_batch(
+                raw,
+                namespace,
+                pairs.as_ptr(),
+                pairs.len(),
+            );
+        }
+    }
+
+    /// Tags the stream's span, where it has one.
+    pub(crate) fn tag(&self, pairs: &[(&str, &str)]) {
+        let Some(raw) = self.changeable() else { return };
+        // SAFETY: as in `lines`; null where nothing is traced.
+        let span = unsafe { envoy::envoy_dynamic_module_callback_http_get_active_span(raw) };
+        if span.is_null() {
+            return;
+        }
+        for (key, value) in pairs {
+            let (key, value) = (Buffer::new(key.as_bytes()), Buffer::new(value.as_bytes()));
+            // SAFETY: the span is its stream's, and lives as long; the texts are lent for the call alone.
+            unsafe { envoy::envoy_dynamic_module_callback_http_span_set_tag(span, key, value) };
+        }
+    }
+
+    /// What comes back to the stream's worker from any thread.
+    pub(crate) fn scheduler(&self) -> Option<Scheduler> {
+        let raw = self.changeable()?;
+        // SAFETY: as in `lines`; the scheduler is the module's to delete.
+        let scheduler = unsafe { envoy::envoy_dynamic_module_callback_http_filter_scheduler_new(raw) };
+        (!scheduler.is_null()).then_some(Scheduler(scheduler))
+    }
+}
+
+/// Calls `on_http_filter_scheduled` on its stream's worker, if the stream still lives then.
+pub(crate) struct Scheduler(*mut c_void);
+
+// SAFETY: the header allows committing from any thread, which is what a scheduler is for, and names none for deleting; it
+// is one weak pointer and a dispatcher that takes posts from any thread.
+unsafe impl Send for Scheduler {}
+
+impl Scheduler {
+    pub(crate) fn commit(&self, event: u64) {
+        // SAFETY: it was not deleted: that is `drop`'s.
+        unsafe { envoy::envoy_dynamic_module_callback_http_filter_scheduler_commit(self.0, event) };
+    }
+}
+
+impl Drop for Scheduler {
+    fn drop(&mut self) {
+        // SAFETY: it is deleted once.
+        unsafe { envoy::envoy_dynamic_module_callback_http_filter_scheduler_delete(self.0) };
+    }
+}
+
+/// Room for so many, in `many` where they are not few.
+fn room<'r, T: Copy, const FEW: usize>(few: &'r mut [T; FEW], many: &'r mut Vec<T>, count: usize) -> &'r mut [T] {
+    if count <= FEW {
+        return &mut few[..count];
+    }
+    many.resize(count, few[0]);
+    many
+}

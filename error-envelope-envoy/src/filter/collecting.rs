@@ -1,0 +1,189 @@
+//! An error's body that is read before anything is sent (R4), and one that passes and is copied (M1).
+
+use std::time::{Duration, Instant};
+
+use bytes::{Bytes, BytesMut};
+use error_envelope_core::exchange::{BodyContext, Collected, CollectedAction, ObservedError, RpcResponse};
+use http::response;
+
+use super::{BodyStatus, Collecting, Filter, HeadStatus, State, TeeState, Wait};
+use crate::abi::{Body, Head, Stream};
+use crate::heads::{self, HeaderMutations};
+
+impl Filter {
+    pub(super) fn begin_collecting(
+        &self,
+        stream: &Stream<'_>,
+        collecting: Collecting,
+        timeout: Duration,
+        end: bool,
+    ) -> HeadStatus {
+        if end {
+            return self.collected(stream, collecting, true, true, Body::KeptResponse).into();
+        }
+        self.leave(State::Collecting(Box::new(collecting)));
+        self.wait(stream, Wait::Collect, timeout);
+        HeadStatus::Stop
+    }
+
+    /// Reads some of an error's body. Envoy keeps nothing of it, so that nothing of it can leave (V3).
+    pub(super) fn collect(&self, stream: &Stream<'_>, mut collecting: Box<Collecting>, end: bool) -> BodyStatus {
+        let is_over = stream.chunks(Body::Response, |chunks| collecting.add(chunks));
+        if is_over || end {
+            return self.collected(stream, *collecting, !is_over, end, Body::Response);
+        }
+        self.leave(State::Collecting(collecting));
+        BodyStatus::Stop
+    }
+
+    pub(super) fn collected_too_late(&self, stream: &Stream<'_>) {
+        match self.leave(State::Answered) {
+            State::Collecting(collecting) => {
+                if self.collected(stream, *collecting, false, false, Body::KeptResponse) == BodyStatus::Continue {
+                    stream.continue_encoding();
+                }
+            }
+            state => drop(self.leave(state)),
+        }
+    }
+
+    /// An error's body was read, whole or not: what the client gets. `ended` says that nothing follows it.
+    pub(super) fn collected(
+        &self,
+        stream: &Stream<'_>,
+        collecting: Collecting,
+        whole: bool,
+        ended: bool,
+        into: Body,
+    ) -> BodyStatus {
+        self.stop_waiting();
+        self.deadline.take();
+        let Collecting { exchange, mut head, read, .. } = collecting;
+        let collected = if whole { Collected::Whole(&read) } else { Collected::Unreadable(&read) };
+        let (head, body) = match exchange.response_body(&mut head, collected) {
+            CollectedAction::Rewrite(written) => {
+                self.log(stream, written.event);
+                (head, written.body)
+            }
+            CollectedAction::Replace(answered) => self.logged_parts(stream, *answered),
+            CollectedAction::Restore(tail, event) => {
+                self.log(stream, *event);
+                self.write_body(stream, head, &read, into);
+                self.leave(State::Passing(tail));
+                return BodyStatus::Continue;
+            }
+        };
+        self.put_or_send(stream, head, body, ended, into)
+    }
+
+    fn put_or_send(
+        &self,
+        stream: &Stream<'_>,
+        head: response::Parts,
+        body: Bytes,
+        ended: bool,
+        into: Body,
+    ) -> BodyStatus {
+        // A head that has left its hook is sent as one with a body, and a gRPC status in one is no status (P1); to send
+        // another is cheaper, too, than to change it line by line.
+        if ended && into == Body::KeptResponse {
+            self.write_body(stream, head, &body, into);
+            return BodyStatus::Continue;
+        }
+        self.send(stream, http::Response::from_parts(head, body));
+        BodyStatus::Stop
+    }
+
+    /// Copies what passes, as far as it is read (M1).
+    pub(super) fn copy(&self, stream: &Stream<'_>, mut copying: Box<TeeState>, end: bool) {
+        stream.chunks(Body::Response, |chunks| {
+            for chunk in chunks {
+                copying.passed = copying.passed.saturating_add(chunk.len() as u64);
+                if copying.passed <= copying.max_bytes {
+                    copying.copy.extend_from_slice(chunk);
+                }
+            }
+        });
+        self.leave(State::Copying(copying));
+        if end {
+            self.copied(stream, true);
+        }
+    }
+
+    /// Logs the error whose body was copied, if one was.
+    pub(super) fn copied(&self, stream: &Stream<'_>, whole: bool) {
+        match self.leave(State::Answered) {
+            State::Copying(copying) => {
+                let TeeState { tail, observed, copy, passed, max_bytes, until } = *copying;
+                let readable = whole && passed <= max_bytes && now() < until;
+                let collected = if readable { Collected::Whole(&copy) } else { Collected::Unreadable(&copy) };
+                self.leave(State::Passing(tail));
+                self.log(stream, observed.finish(collected));
+            }
+            state => drop(self.leave(state)),
+        }
+    }
+
+    /// Shows a call's body to its exchange, which may put another end in the place of its own (section P).
+    pub(super) fn watch(&self, stream: &Stream<'_>, mut watch: Box<RpcResponse>) {
+        if !watch.reads_data() {
+            self.leave(State::Watching(watch));
+            return;
+        }
+        let before = stream.chunks(Body::Response, joined);
+        let mut data = before.clone();
+        let event = watch.response_data(&mut data);
+        self.leave(State::Watching(watch));
+        if data != before {
+            stream.drain(Body::Response);
+            stream.append(Body::Response, &data);
+        }
+        if let Some(event) = event {
+            self.log(stream, event);
+        }
+    }
+
+    pub(super) fn watch_trailers(&self, stream: &Stream<'_>, mut watch: Box<RpcResponse>) {
+        if let Some(mut trailers) = stream.lines(Head::ResponseTrailers, heads::trailers) {
+            let event = watch.response_trailers(&mut trailers);
+            let changes = stream.lines(Head::ResponseTrailers, |lines| HeaderMutations::from_lines(lines, &trailers));
+            changes.apply(stream, Head::ResponseTrailers);
+            if let Some(event) = event {
+                self.log(stream, event);
+            }
+        }
+        self.leave(State::Watching(watch));
+    }
+}
+
+impl Collecting {
+    /// Whether the body has more bytes than are read at most. What may be given back is kept whole (M1).
+    fn add(&mut self, chunks: &[&[u8]]) -> bool {
+        let most = usize::try_from(self.max_bytes).unwrap_or(usize::MAX);
+        for chunk in chunks {
+            self.read.extend_from_slice(chunk);
+            if self.read.len() > most && !self.exchange.may_restore() {
+                self.read.truncate(most);
+                return true;
+            }
+        }
+        self.read.len() > most
+    }
+}
+
+impl TeeState {
+    pub(super) fn new(tail: BodyContext, observed: Box<ObservedError>, max_bytes: u64, timeout: Duration) -> Self {
+        Self { tail, observed, copy: Vec::new(), passed: 0, max_bytes, until: now() + timeout }
+    }
+}
+
+fn joined(chunks: &[&[u8]]) -> Bytes {
+    let mut data = BytesMut::with_capacity(chunks.iter().map(|chunk| chunk.len()).sum());
+    chunks.iter().for_each(|chunk| data.extend_from_slice(chunk));
+    data.freeze()
+}
+
+#[allow(clippy::disallowed_methods, reason = "an adapter has a clock")]
+fn now() -> Instant {
+    Instant::now()
+}

@@ -1,0 +1,120 @@
+//! Responses of Envoy's own, which take the place of the service's (V2, V3).
+
+use error_envelope_core::exchange::{BoxError, Exchange, PendingPeek, ResponsePlan};
+use http::{HeaderValue, StatusCode, response};
+
+use super::{EnvoyLocalReply, Filter, HeadStatus};
+use crate::abi::{Head, Stream};
+use crate::heads;
+
+/// Whose answer comes.
+pub(super) enum ReplyOrigin {
+    Exchange(Exchange),
+    Pending(PendingPeek),
+}
+
+impl Filter {
+    /// Envoy's own head, or none that can be read.
+    pub(super) fn failed_by_itself(
+        &self,
+        stream: &Stream<'_>,
+        by: ReplyOrigin,
+        local: Option<EnvoyLocalReply>,
+        end: bool,
+    ) -> HeadStatus {
+        let head = stream.lines(Head::Response, heads::response);
+        let failure = local.and_then(|local| local.failure(head.as_ref()));
+        let is_local = failure.is_some();
+        let failure = failure.or_else(|| head.is_none().then(|| (StatusCode::BAD_GATEWAY, "no proper head".into())));
+        let mut head = head.unwrap_or_else(|| http::Response::new(()).into_parts().0);
+        let Some(plan) = plan(by, &mut head, failure, end) else {
+            heads::apply_response(stream, &head);
+            return HeadStatus::Continue;
+        };
+        self.carry_out(stream, plan, head, end, is_local, None)
+    }
+
+    /// A response that was held back fails, and Envoy writes to the client itself (V3): what it is to write is noted for
+    /// its `local_reply_config`, which the generated configuration has.
+    pub(super) fn failed_past(&self, stream: &Stream<'_>, exchange: Exchange, local: EnvoyLocalReply) {
+        self.stop_waiting();
+        self.deadline.take();
+        self.head_left.set(true);
+        let mut head = http::Response::new(()).into_parts().0;
+        head.status = local.status().unwrap_or(StatusCode::BAD_GATEWAY);
+        match exchange.proxy_failed(&mut head, local.details.into()) {
+            ResponsePlan::Rewrite(written) => {
+                self.log(stream, written.event);
+                note_reply(stream, &head, &written.body);
+            }
+            ResponsePlan::Replace(answered) => {
+                let (head, body) = self.logged_parts(stream, *answered);
+                note_reply(stream, &head, &body);
+            }
+            // What fails is never collected, nor passed.
+            ResponsePlan::Pass(..)
+            | ResponsePlan::Keep(..)
+            | ResponsePlan::Strip(..)
+            | ResponsePlan::Collect(..)
+            | ResponsePlan::Tee(..)
+            | ResponsePlan::Stream(..)
+            | ResponsePlan::Watch(_) => {}
+        }
+    }
+}
+
+impl EnvoyLocalReply {
+    fn status(&self) -> Option<StatusCode> {
+        StatusCode::from_u16(u16::try_from(self.status).unwrap_or_default()).ok()
+    }
+
+    /// Its status and its cause, if it is an error: by its own status, else by that of the head that came with it.
+    fn failure(self, head: Option<&response::Parts>) -> Option<(StatusCode, BoxError)> {
+        let status = self.status().or(head.map(|head| head.status)).filter(|it| it.as_u16() >= 400)?;
+        Some((status, self.details.into()))
+    }
+}
+
+/// None for a request that was not forwarded and got a redirect of Envoy's own, which keeps its shape.
+fn plan(
+    by: ReplyOrigin,
+    head: &mut response::Parts,
+    failure: Option<(StatusCode, BoxError)>,
+    end: bool,
+) -> Option<ResponsePlan> {
+    if let Some((status, cause)) = failure {
+        head.status = status;
+        return Some(match by {
+            ReplyOrigin::Exchange(exchange) => exchange.proxy_failed(head, cause),
+            ReplyOrigin::Pending(pending) => pending.proxy_failed(head, cause),
+        });
+    }
+    let facts = heads::response_facts(head, end);
+    match by {
+        ReplyOrigin::Exchange(exchange) => Some(exchange.response_head(head, || facts)),
+        ReplyOrigin::Pending(pending) => {
+            if let Ok(id) = HeaderValue::try_from(pending.request_id().to_string()) {
+                head.headers.insert("x-request-id", id);
+            }
+            None
+        }
+    }
+}
+
+/// Notes a reply for Envoy to write. Of a gRPC call Envoy makes the body the message, and encodes it.
+fn note_reply(stream: &Stream<'_>, head: &response::Parts, body: &[u8]) {
+    let line = |name: &str| head.headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let text = match body.is_empty() {
+        true => percent_encoding::percent_decode_str(line("grpc-message")).decode_utf8_lossy(),
+        false => String::from_utf8_lossy(body),
+    };
+    let pairs = [
+        ("local_reply", "error_envelope"),
+        ("body", &text),
+        ("content_type", line("content-type")),
+        ("content_security_policy", line("content-security-policy")),
+        ("vary", line("vary")),
+        ("grpc_details", line("grpc-status-details-bin")),
+    ];
+    stream.note("error_envelope", &pairs);
+}

@@ -1,0 +1,214 @@
+//! One inner call: its poll, and what becomes of its response.
+
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use http::{Request, Response, StatusCode};
+use http_body::Body;
+use tower_service::Service;
+
+use super::collecting::{CollectJob, Collecting};
+use super::decided::BodyOutcome;
+use super::event_body::EventBody;
+use super::facts::facts;
+use super::request_body::RequestBody;
+use super::response_body::{Reply, ResponseBody, reply_of};
+use super::rpc_body::RpcBody;
+use super::span;
+use super::state::{Call, State, StateProj};
+use super::tee::Tee;
+use error_envelope_core::exchange::{BodyContext, BoxError, Exchange, LocalReply, ResponsePlan};
+use error_envelope_runtime as runtime;
+use error_envelope_runtime::catch;
+
+impl<S, B, R> State<S, S::Future, B, R>
+where
+    S: Service<Request<RequestBody<B>>, Response = Response<R>, Error: Into<BoxError>>,
+    B: Body<Error: Into<BoxError>>,
+    R: Body<Error: Into<BoxError>>,
+{
+    /// Polls the inner call, and what it answered.
+    #[inline]
+    pub(super) fn poll_calling(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Reply<R, B>> {
+        let (mut outcome, mut ended) = (None, None);
+        // The future is dropped before its response is used: its drop may panic, too (F2).
+        let polled = catch(|| self.as_mut().poll_call(&mut outcome, &mut ended, cx));
+        if ended.is_none() && polled.is_err() {
+            ended = self.as_mut().take_call();
+        }
+        let Some(call) = ended else { return Poll::Pending };
+        match (outcome, polled) {
+            (Some(Ok(response)), Ok(())) => self.answer(call, response, cx),
+            (outcome, polled) => Poll::Ready(failed(call, outcome, polled)),
+        }
+    }
+
+    /// A call whose poll panicked.
+    fn take_call(mut self: Pin<&mut Self>) -> Option<Call> {
+        let StateProj::Calling { call, .. } = self.as_mut().project() else { return None };
+        let call = call.take()?;
+        let _ = catch(|| self.set(State::Done));
+        Some(call)
+    }
+
+    /// Polls the inner call. Where it has ended, or its client waits no longer, its future is gone and `ended` is what is left.
+    #[inline]
+    fn poll_call(
+        mut self: Pin<&mut Self>,
+        outcome: &mut Option<Result<Response<R>, S::Error>>,
+        ended: &mut Option<Call>,
+        cx: &mut Context<'_>,
+    ) {
+        let StateProj::Calling { future, call } = self.as_mut().project() else { return };
+        let Some(running) = call else { return };
+        let polled = {
+            let _inside = span::enter(running.around.as_ref().and_then(|around| around.span.as_ref()));
+            future.poll(cx)
+        };
+        match polled {
+            Poll::Ready(ready) => *outcome = Some(ready),
+            Poll::Pending if !running.has_run_out(cx) => return,
+            Poll::Pending => {}
+        }
+        *ended = call.take();
+        self.set(State::Done);
+    }
+
+    /// Decides by the head of a response, and reads its body first where the exchange asks for that.
+    #[inline]
+    fn answer(self: Pin<&mut Self>, call: Call, response: Response<R>, cx: &mut Context<'_>) -> Poll<Reply<R, B>> {
+        let Call { exchange, around } = call;
+        let (mut head, body) = response.into_parts();
+        let id = exchange.request_id();
+        let deadline = || around.and_then(|around| around.deadline);
+        let body = match exchange.response_head(&mut head, || facts(&body)) {
+            ResponsePlan::Pass(tail, notes) => {
+                runtime::log_notes(id, notes);
+                ResponseBody::pass(body, tail)
+            }
+            ResponsePlan::Rewrite(mut written) => {
+                let _ = catch(|| drop(body));
+                runtime::log_event(&mut written.event);
+                ResponseBody::reply(written.body)
+            }
+            ResponsePlan::Keep(tail, mut event) => {
+                runtime::log_event(&mut *event);
+                ResponseBody::pass(body, tail)
+            }
+            ResponsePlan::Strip(tail, notes) => {
+                runtime::log_notes(id, notes);
+                strip(head.status, body, tail)
+            }
+            ResponsePlan::Replace(answered) => {
+                let _ = catch(|| drop(body));
+                let _ = catch(|| drop(head));
+                return Poll::Ready(reply_of(*answered));
+            }
+            ResponsePlan::Tee(tail, observed, max_bytes, timeout) => {
+                let size = catch(|| body.size_hint()).unwrap_or_default();
+                ResponseBody::tee(body, tail, Tee::new(observed, max_bytes, timeout, size))
+            }
+            ResponsePlan::Watch(watch) => {
+                runtime::log_notes(id, watch.notes());
+                ResponseBody::watch(body, RpcBody::new(watch, deadline()))
+            }
+            ResponsePlan::Stream(stream, event) => {
+                match event {
+                    Some(event) => runtime::log_event(*event),
+                    None => runtime::log_notes(id, stream.notes()),
+                }
+                ResponseBody::events(body, EventBody::new(stream))
+            }
+            ResponsePlan::Collect(exchange, max_bytes, timeout) => {
+                let job = CollectJob::new(exchange, head, max_bytes, timeout, deadline());
+                return self.collect(job, body, cx);
+            }
+        };
+        Poll::Ready(Response::from_parts(head, body))
+    }
+
+    /// Reads an error's body, which stays where it is if what is left of it may be sent.
+    #[inline]
+    fn collect(mut self: Pin<&mut Self>, job: CollectJob, body: R, cx: &mut Context<'_>) -> Poll<Reply<R, B>> {
+        let decided = if job.exchange.may_restore() {
+            let mut keeping = Box::pin(Collecting::new(body));
+            let decided = keeping.as_mut().begin(job, cx);
+            self.set(Self::Keeping { keeping: Some(keeping) });
+            decided
+        } else {
+            self.set(Self::Collecting { collecting: Collecting::new(body) });
+            let StateProj::Collecting { collecting } = self.as_mut().project() else { return Poll::Pending };
+            collecting.begin(job, cx)
+        };
+        decided.map(|decided| self.read(decided))
+    }
+
+    /// The reply to an error whose body was read. What was not read is dropped, or sent from where it is.
+    #[inline]
+    pub(super) fn read(mut self: Pin<&mut Self>, decided: BodyOutcome<R, B>) -> Reply<R, B> {
+        let kept = if let StateProj::Keeping { keeping } = self.as_mut().project() { keeping.take() } else { None };
+        let _ = catch(|| self.set(State::Done));
+        match (decided, kept) {
+            (BodyOutcome::Resume(head, read, error, tail), Some(rest)) => {
+                Response::from_parts(head, ResponseBody::resume(read, error, rest, tail))
+            }
+            // Nothing is resumed that was not kept.
+            (BodyOutcome::Resume(head, ..), None) => Response::from_parts(head, ResponseBody::default()),
+            (BodyOutcome::Reply(reply), kept) => {
+                let _ = catch(|| drop(kept));
+                reply
+            }
+        }
+    }
+}
+
+/// A response that has no body (E5) loses the one that the service gave it.
+fn strip<R: Body, B>(status: StatusCode, body: R, tail: BodyContext) -> ResponseBody<R, B> {
+    let length = catch(|| body.size_hint()).unwrap_or_default();
+    drop(ResponseBody::<R, B>::pass(body, tail));
+    // The head of a 205 says 0; a 204 and a 304 say what the service did.
+    if status == StatusCode::RESET_CONTENT { ResponseBody::default() } else { ResponseBody::stripped(length) }
+}
+
+/// The answer to a call that has no response: its error, or none where its time ran out. `ran` is the panic of its poll or
+/// its drop.
+fn failed<R, B, E>(call: Call, outcome: Option<Result<Response<R>, E>>, ran: Result<(), Box<str>>) -> Reply<R, B>
+where
+    E: Into<BoxError>,
+{
+    reply_of(match (outcome, ran) {
+        (Some(Err(error)), Ok(())) => failed_with(call.exchange, error),
+        (None, Ok(())) => call.exchange.timed_out(),
+        (outcome, ran) => {
+            discard(outcome);
+            call.exchange.panicked(ran.err().unwrap_or_default())
+        }
+    })
+}
+
+/// Drops what nobody will see, piece by piece: a second panic while the first unwinds would abort.
+fn discard<R, E>(outcome: Option<Result<Response<R>, E>>) {
+    match outcome {
+        None => {}
+        Some(Err(error)) => drop(catch(|| drop(error))),
+        Some(Ok(response)) => {
+            let (head, body) = response.into_parts();
+            let _ = catch(|| drop(head));
+            let _ = catch(|| drop(body));
+        }
+    }
+}
+
+fn failed_with(exchange: Exchange, error: impl Into<BoxError>) -> LocalReply {
+    let error = match catch(|| error.into()) {
+        Ok(error) => error,
+        Err(panic) => return exchange.panicked(panic),
+    };
+    match catch(|| exchange.failure_of(&*error)) {
+        Ok(failure) => exchange.failed(failure, error),
+        Err(panic) => {
+            let _ = catch(|| drop(error));
+            exchange.panicked(panic)
+        }
+    }
+}
