@@ -37,7 +37,7 @@ pub(crate) fn explain_response(
 ) -> Explanation {
     let body = inner.body.unwrap_or_default();
     let of_input = tells_of_input(inner.status);
-    let read = dialect::read(dialect::essence(inner.headers), body, known.codes, of_input);
+    let read = dialect::read(dialect::declared_type(inner.headers), body, known.codes, of_input);
     let mut heard = Explanation::default();
     let foreign = match read {
         ParsedBody::Envelope(envelope) => {

@@ -201,7 +201,7 @@ fn of_body(body: &[u8], answer: &ResponseView<'_>, codes: &CodeSet, now: fn() ->
         ..of_head(status, code, answer)
     };
     let id = || id_in(body);
-    let foreign = match dialect::read(dialect::essence(answer.headers), body, codes, of_input) {
+    let foreign = match dialect::read(dialect::declared_type(answer.headers), body, codes, of_input) {
         ParsedBody::Envelope(envelope) => {
             return ErrorParts {
                 message: text(Some(&envelope.message), &envelope.code, status),

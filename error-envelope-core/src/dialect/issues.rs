@@ -4,7 +4,6 @@
 //! ASP.NET's `{field:[texts]}` and FastAPI's `[{loc,msg,type}]` are turned into it.
 
 pub(super) mod list;
-pub(super) mod quoting;
 pub(crate) mod written;
 
 use std::borrow::Cow;
@@ -12,8 +11,8 @@ use std::borrow::Cow;
 use serde_json::value::RawValue;
 
 use self::list::{List, MAX_STEPS, Path, is_index};
-use self::quoting::without_values;
 use super::json::{self, Object};
+use super::sentences::without_values;
 
 /// The issue list that `raw` is or can be turned into, as a JSON array; `None` where it is no list of issues.
 pub(crate) fn read(raw: &RawValue) -> Option<Cow<'_, str>> {

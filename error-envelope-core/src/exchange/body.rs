@@ -12,7 +12,7 @@ use crate::dialect::json::Object;
 use crate::dialect::outgoing::{Outgoing, PreservedBody};
 use crate::dialect::rpc::Rpc;
 use crate::dialect::status::Status;
-use crate::dialect::{Dialect, standard};
+use crate::dialect::{Dialect, standard, trpc};
 use crate::fault::Fault;
 use crate::outward::{InverseMapRule, OutwardForm};
 
@@ -48,6 +48,9 @@ impl ErrorWriter<'_> {
         own: Option<RetainedBody<'_>>,
         headers: &HeaderMap,
     ) -> (Bytes, StatusCode) {
+        if let Some((Retained::Trpc, body)) = own {
+            return (trpc::masked(body, &fault.text()).unwrap_or_default().into(), status);
+        }
         match self.dialect() {
             Dialect::Standard => (self.canonical(fault, &fault.text()), status),
             _ => self.in_dialect(fault, status, own, headers),

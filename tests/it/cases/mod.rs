@@ -51,6 +51,7 @@ const HAS: &[&str] = &[
     "rpc-auto",
     "schemes",
     "scopes",
+    "shapes",
     "words",
 ];
 

@@ -46,11 +46,6 @@ impl List {
         self.json.push(b'}');
     }
 
-    /// Nothing more is taken: what is read on is read in vain.
-    pub(in crate::dialect) fn is_full(&self) -> bool {
-        self.full
-    }
-
     pub(in crate::dialect) fn into_json(self) -> Option<String> {
         if self.json.len() > 1 { Some(self.close()) } else { None }
     }
@@ -83,20 +78,6 @@ impl Path {
     pub(in crate::dialect) fn close(mut self) -> Vec<u8> {
         self.0.push(b']');
         self.0
-    }
-
-    /// The path so far, and on.
-    pub(in crate::dialect) fn closed(&self) -> Vec<u8> {
-        [&*self.0, b"]"].concat()
-    }
-
-    /// Where it ends, to come back to.
-    pub(in crate::dialect) fn end(&self) -> usize {
-        self.0.len()
-    }
-
-    pub(in crate::dialect) fn back_to(&mut self, end: usize) {
-        self.0.truncate(end);
     }
 
     fn comma(&mut self) {
