@@ -60,6 +60,9 @@ fn are_zod(text: &str) -> bool {
 fn from_zod(text: &str) -> Option<String> {
     let mut list = List::new();
     for issue in json::array(text)? {
+        if list.is_full() {
+            break;
+        }
         let issue = Object::parse(issue.get())?;
         let message = json::exact(issue.raw("message")?)?;
         let code = match issue.raw("code") {
@@ -76,6 +79,9 @@ fn from_zod(text: &str) -> Option<String> {
 fn from_locations(text: &str) -> Option<String> {
     let mut list = List::new();
     for entry in json::array(text)? {
+        if list.is_full() {
+            break;
+        }
         let entry = Object::parse(entry.get())?;
         let message = entry.string("msg")?;
         let steps = json::array(entry.raw("loc")?.get())?;
@@ -120,6 +126,9 @@ fn from_fields(text: &str) -> Option<String> {
     for (field, texts) in Object::parse(text)?.members() {
         let path = path_of_field(field);
         for text in json::array(texts.get())? {
+            if list.is_full() {
+                return list.into_json();
+            }
             list.push(&path, &without_values(&json::string(text)?), None);
         }
     }

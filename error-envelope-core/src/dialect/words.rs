@@ -51,7 +51,12 @@ pub(super) fn add_to(said: &mut ParsedError<'_>, body: &Body<'_, '_>) -> bool {
     if let Some(found) = structure::of_object(&body.object) {
         said.details = said.details.take().and_then(|details| without(details, &found.source));
         said.issues = Some(Cow::Owned(found.json));
-        tell(said, Some(found.member));
+        // The text of a single error is its issue's.
+        if texts(body).next().is_none() && !body.object.has("statusMessage") {
+            said.words = Some(Box::new(FrameworkMessage { told: ClientMessage::Nothing, list: Some(found.member) }));
+        } else {
+            tell(said, Some(found.member));
+        }
         return true;
     }
     if said.issues.is_some() {
@@ -114,6 +119,9 @@ fn of_sentences(elements: &[&RawValue], is_list: bool, context: Context<'_>) -> 
     let mut list = List::new();
     let (mut names_field, mut are_texts) = (false, true);
     for element in elements {
+        if list.is_full() {
+            break;
+        }
         let text = match json::string(element) {
             Some(text) => text,
             None => {

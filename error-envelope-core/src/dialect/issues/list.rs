@@ -46,6 +46,11 @@ impl List {
         self.json.push(b'}');
     }
 
+    /// Nothing more is taken: what is read on is read in vain.
+    pub(in crate::dialect) fn is_full(&self) -> bool {
+        self.full
+    }
+
     pub(in crate::dialect) fn into_json(self) -> Option<String> {
         if self.json.len() > 1 { Some(self.close()) } else { None }
     }

@@ -98,10 +98,7 @@ pub(super) fn place_of(captures: &Captures<'_>) -> Place {
             "path" if matches!(*text, "value" | "this") => {}
             "path" | "field" | "deep" => place.dotted(text),
             "owned" => place.dotted(text.split_once('.').map_or("", |(_, inside)| inside)),
-            "part" => {
-                place = Place::parse(if text.contains('/') || text.contains('.') { text } else { "/body" });
-                place.without_part();
-            }
+            "part" => place = of_part(text),
             "index" => place.step(text),
             _ => {}
         }
@@ -109,6 +106,18 @@ pub(super) fn place_of(captures: &Captures<'_>) -> Place {
     if let Some((_, name)) = captures.iter().find(|(kind, _)| *kind == "name") {
         place.end_with(name.strip_prefix('.').unwrap_or(name));
     }
+    place
+}
+
+/// `body/items/0`, `body.items[0]`; ajv calls by itself what it reads `data`.
+fn of_part(text: &str) -> Place {
+    if let Some(inside) =
+        text.strip_prefix("data").filter(|inside| inside.is_empty() || inside.starts_with(['/', '.', '[']))
+    {
+        return Place::parse(inside);
+    }
+    let mut place = Place::parse(if text.contains(['/', '.', '[']) { text } else { "/body" });
+    place.without_part();
     place
 }
 

@@ -4,6 +4,7 @@
 //! there. A value may hold anything, what stands behind it in the sentence as well: it ends where that stands for the last time.
 
 use std::borrow::Cow;
+use std::sync::LazyLock;
 
 use super::serde;
 use super::table::{SENTENCES, Sentence};
@@ -12,8 +13,8 @@ use super::table::{SENTENCES, Sentence};
 ///
 /// A value may hold what other sentences have around theirs: whatever any row takes for a value goes, and all between.
 pub(in crate::dialect) fn without_values(text: &str) -> Cow<'_, str> {
-    let rows = SENTENCES.iter().filter(|row| !row.names_field()).filter_map(Quoting::new);
-    let found = rows.filter_map(|row| row.find(text).map(|(from, end)| (from, end, row.told(&text[from..end]))));
+    let found =
+        QUOTING.iter().filter_map(|row| row.find(text).map(|(from, end)| (from, end, row.told(&text[from..end]))));
     let widest = found.reduce(|one, other| {
         let end = one.1.max(other.1);
         let (from, _, says) = if other.0 < one.0 { other } else { one };
@@ -28,6 +29,16 @@ pub(in crate::dialect) fn without_values(text: &str) -> Cow<'_, str> {
     }
 }
 
+/// The rows of the table that quote, taken apart once: each text of a list is asked for all of them.
+static QUOTING: LazyLock<Vec<Quoting>> =
+    LazyLock::new(|| SENTENCES.iter().filter(|row| !row.names_field()).filter_map(Quoting::new).collect());
+
+/// What serde's texts stand behind.
+static BEGINNINGS: LazyLock<Vec<(&str, &str)>> = LazyLock::new(|| {
+    let split = SENTENCES.iter().filter_map(|row| row.pattern.split_once("{serde}"));
+    split.filter(|(begins, _)| !begins.contains('{')).collect()
+});
+
 /// What serde quotes, behind a framework's words or by itself.
 fn of_serde(text: &str) -> Option<String> {
     let (begins, rest) = match behind_a_framework(text) {
@@ -39,10 +50,7 @@ fn of_serde(text: &str) -> Option<String> {
 
 /// A framework's words before a text of serde's, and that text.
 pub(super) fn behind_a_framework(text: &str) -> Option<(&'static str, &str)> {
-    SENTENCES.iter().find_map(|row| {
-        let (begins, ends) = row.pattern.split_once("{serde}").filter(|(begins, _)| !begins.contains('{'))?;
-        Some((begins, text.strip_prefix(begins)?.strip_suffix(ends)?))
-    })
+    BEGINNINGS.iter().find_map(|(begins, ends)| Some((*begins, text.strip_prefix(begins)?.strip_suffix(ends)?)))
 }
 
 /// A row by what stands around the value.

@@ -7,7 +7,6 @@
 mod map;
 mod names;
 
-use std::borrow::Cow;
 use std::cmp::Reverse;
 
 use serde_json::value::RawValue;
@@ -80,17 +79,11 @@ pub(super) struct Issues {
     pub(super) source: String,
 }
 
-struct Candidate<'a> {
+struct Candidate {
     found: Found,
-    source: Cow<'a, str>,
+    source: String,
     trail: Vec<String>,
     around: Surroundings,
-}
-
-impl Candidate<'_> {
-    fn rank(&self) -> (usize, bool, Reverse<usize>) {
-        (self.found.places(), self.around.means_errors, Reverse(self.around.depth))
-    }
 }
 
 /// What an object says.
@@ -98,25 +91,26 @@ pub(super) fn of_object(object: &Object<'_>) -> Option<Issues> {
     if !object.members().any(|(_, value)| matches!(value.get().as_bytes(), [b'[' | b'{', ..] | [b'"', b'[', ..])) {
         return None;
     }
-    let mut search = Search { best: None, trail: Vec::new() };
-    search.object(object, Cow::Borrowed(""), Surroundings::default());
+    let mut search = Search::default();
+    search.object(object, "", Surroundings::default());
     search.best.and_then(Candidate::into_issues)
 }
 
 /// What an array says.
 pub(super) fn of_array(text: &str) -> Option<Issues> {
-    let mut search = Search { best: None, trail: Vec::new() };
-    search.list(Cow::Borrowed(text), Surroundings::default());
+    let mut search = Search::default();
+    search.list(text, Surroundings::default());
     search.best.and_then(Candidate::into_issues)
 }
 
-struct Search<'a> {
-    best: Option<Candidate<'a>>,
+#[derive(Default)]
+struct Search {
+    best: Option<Candidate>,
     trail: Vec<String>,
 }
 
-impl<'a> Search<'a> {
-    fn object(&mut self, object: &Object<'_>, source: Cow<'a, str>, around: Surroundings) {
+impl Search {
+    fn object(&mut self, object: &Object<'_>, source: &str, around: Surroundings) {
         let mut found = Found::default();
         if map::read(&mut found, object, around) {
             self.offer(found, source, around);
@@ -135,21 +129,18 @@ impl<'a> Search<'a> {
         match value.get().as_bytes() {
             [b'{', ..] => {
                 if let Some(object) = Object::parse(value.get()) {
-                    self.object(&object, Cow::Owned(value.get().to_owned()), around);
+                    self.object(&object, value.get(), around);
                 }
             }
-            [b'[', ..] => self.list(Cow::Owned(value.get().to_owned()), around),
+            [b'[', ..] => self.list(value.get(), around),
             // A ZodError's message is its issues as JSON; some throw it as it is (Zod 4.6 behind Hono 4.13, tRPC 11).
-            [b'"', b'[', ..] => {
-                let text = json::string(value).unwrap_or_default().into_owned();
-                self.list(Cow::Owned(text), around);
-            }
+            [b'"', b'[', ..] => self.list(&json::string(value).unwrap_or_default(), around),
             _ => {}
         }
     }
 
-    fn list(&mut self, source: Cow<'a, str>, around: Surroundings) {
-        let Some(elements) = json::array(&source) else { return };
+    fn list(&mut self, source: &str, around: Surroundings) {
+        let Some(elements) = json::array(source) else { return };
         let mut found = Found::default();
         let is_entry = |found: &mut Found, element: &RawValue| {
             Object::parse(element.get()).is_some_and(|it| entry::read(found, &it, around, None))
@@ -164,24 +155,23 @@ impl<'a> Search<'a> {
         }
     }
 
-    fn offer(&mut self, mut found: Found, source: Cow<'a, str>, around: Surroundings) {
+    fn offer(&mut self, mut found: Found, source: &str, around: Surroundings) {
         found.finish();
-        let candidate = Candidate { found, source, trail: self.trail.clone(), around };
-        let is_better = self.best.as_ref().is_none_or(|best| candidate.rank() > best.rank());
-        if (candidate.found.of_whole || candidate.found.names_field()) && is_better {
-            self.best = Some(candidate);
+        let counts = found.of_whole || found.names_field();
+        if counts && self.best.as_ref().is_none_or(|best| found.rank(around) > best.found.rank(best.around)) {
+            self.best = Some(Candidate { found, source: source.to_owned(), trail: self.trail.clone(), around });
         }
     }
 }
 
-impl Candidate<'_> {
+impl Candidate {
     fn into_issues(self) -> Option<Issues> {
         let mut trail = self.trail.into_iter();
         let member = match (trail.next(), trail.next()) {
             (Some(first), Some(second)) if first == "error" => second,
             (first, _) => first.unwrap_or_default(),
         };
-        Some(Issues { json: self.found.into_json()?, member, source: self.source.into_owned() })
+        Some(Issues { json: self.found.into_json()?, member, source: self.source })
     }
 }
 
@@ -196,6 +186,10 @@ impl Found {
     /// Nothing more is taken: what is read on is read in vain.
     pub(super) fn is_full(&self) -> bool {
         self.bytes > MAX_BYTES
+    }
+
+    fn rank(&self, around: Surroundings) -> (usize, bool, Reverse<usize>) {
+        (self.places(), around.means_errors, Reverse(around.depth))
     }
 
     pub(super) fn names_field(&self) -> bool {

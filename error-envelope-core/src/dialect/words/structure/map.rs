@@ -64,6 +64,9 @@ fn has_errors_inside(object: &Object<'_>) -> bool {
 fn texts_here(found: &mut Found, place: &Place, texts: &RawValue) -> bool {
     let Some(texts) = json::array(texts.get()) else { return false };
     texts.iter().all(|text| {
+        if found.is_full() {
+            return true;
+        }
         let text = json::string(text);
         if let Some(text) = &text {
             found.push(place.clone(), &without_values(text), None);
@@ -101,7 +104,8 @@ impl Map<'_> {
     /// What stands under a name.
     fn value(&mut self, place: &mut Place, fields: &Object<'_>, value: &RawValue, depth: usize) -> bool {
         if let Some(elements) = json::array(value.get()) {
-            return elements.iter().enumerate().all(|(index, it)| self.element(place, it, index, depth));
+            let mut elements = elements.iter().enumerate();
+            return elements.all(|(index, it)| self.found.is_full() || self.element(place, it, index, depth));
         }
         if let Some(text) = json::string(value) {
             // hapi's `source` is one.
