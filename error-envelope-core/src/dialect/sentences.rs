@@ -5,23 +5,17 @@
 mod pattern;
 mod pydantic;
 mod quoted;
+mod reading;
 mod serde;
 mod table;
 
 use self::pattern::Captures;
 pub(super) use self::quoted::without_values;
+pub(super) use self::reading::Reading;
 use self::table::{SENTENCES, Sentence, When};
-use super::place::Place;
 
 /// A longer text is no list of sentences.
 const MAX_JOINED_BYTES: usize = 8 * 1024;
-
-/// What one sentence says.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Reading {
-    pub(super) place: Place,
-    pub(super) text: String,
-}
 
 /// Where a text stands.
 #[derive(Clone, Copy, Default)]
@@ -107,17 +101,6 @@ impl Sentence {
     fn reading(&self, captures: &Captures<'_>, text: &str) -> Reading {
         let told = pattern::told(self.says, captures, text);
         Reading { place: pattern::place_of(captures), text: without_values(&told).into_owned() }
-    }
-}
-
-impl Reading {
-    fn from_serde(error: serde::SerdeError<'_>) -> Self {
-        Self { place: error.place, text: error.text.into_owned() }
-    }
-
-    /// A parameter of a path may have a number alone: axum says so of a tuple.
-    fn names_parameter(&self) -> bool {
-        !self.place.is_empty() && self.text.starts_with("Cannot parse value at index ")
     }
 }
 

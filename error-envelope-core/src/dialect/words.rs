@@ -1,18 +1,21 @@
 //! What frameworks say of bad input (rule R13).
 //!
-//! Asked of a 400 or 422 alone. A body is read by its structure first (`structure`, `entry`), by the sentences in it second
+//! Asked of a 400 or 422 alone. A body is read by its structure first (`structure`, with `map` and `entry`), by the sentences in it second
 //! (`sentences.rs`). What is only alike stays what it was.
 //!
 //! Of each only the path, the text and a code go on: what validators say of the value that was sent does not.
 
 mod entry;
+mod found;
+mod map;
+mod names;
 mod structure;
 
 use std::borrow::Cow;
 
 use serde_json::value::RawValue;
 
-use self::structure::Found;
+use self::found::Found;
 use super::issues::{self, list::List};
 use super::json::{self, Object, Writer};
 use super::parsed_error::{Body, ClientMessage, FrameworkMessage, ParsedError};

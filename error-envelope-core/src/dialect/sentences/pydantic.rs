@@ -6,7 +6,7 @@
 //!   Input should be a valid integer [type=int_parsing, input_value='three', input_type=str]
 //! ```
 
-use super::Reading;
+use super::reading::Reading;
 use crate::dialect::place::Place;
 
 pub(super) fn read(text: &str) -> Option<Vec<Reading>> {

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use serde_json::value::RawValue;
 
-use super::structure::{Found, Surroundings};
+use super::found::{Found, Surroundings};
 use crate::dialect::json::{self, Object};
 use crate::dialect::outgoing::is_identifier;
 use crate::dialect::place::{Place, is_part};

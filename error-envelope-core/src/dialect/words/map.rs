@@ -3,8 +3,9 @@
 
 use serde_json::value::RawValue;
 
-use super::super::entry;
-use super::{Found, Meaning, Surroundings, meaning};
+use super::entry;
+use super::found::{Found, Surroundings};
+use super::names::{Meaning, meaning};
 use crate::dialect::json::{self, Object};
 use crate::dialect::place::{Place, is_part};
 use crate::dialect::sentences::without_values;

@@ -4,7 +4,7 @@ use crate::dialect::json::Object;
 
 /// What a member's name says of what stands in it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in super::super) enum Meaning {
+pub(super) enum Meaning {
     Nothing,
     Errors,
     /// Errors of some services, and data of others.
@@ -12,7 +12,7 @@ pub(in super::super) enum Meaning {
 }
 
 /// A name as it is compared: services spell it with capitals, underscores and hyphens.
-pub(in super::super) fn meaning(name: &str, object: &Object<'_>) -> Meaning {
+pub(super) fn meaning(name: &str, object: &Object<'_>) -> Meaning {
     if name.len() > LONGEST {
         return Meaning::Nothing;
     }
