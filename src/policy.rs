@@ -3,15 +3,15 @@
 //! Most need [`Policy`], [`Route`] and [`Mode`], which are at the root of the crate, too.
 
 pub use error_envelope_core::classify::rule::MapRule;
-pub use error_envelope_core::dialect::Dialect;
+pub use error_envelope_core::dialect::{CustomShape, Dialect, DialectName, Expected, PathNotation};
 pub use error_envelope_core::guard::header::RequiredHeader;
 #[cfg(feature = "policy-file")]
 #[cfg_attr(docsrs, doc(cfg(feature = "policy-file")))]
 pub use error_envelope_core::loader::{PolicyFile, PolicyLoader};
 pub use error_envelope_core::outward::OutwardRule;
 pub use error_envelope_core::policy::{
-    BodyLimitPer, LetterCase, Mode, NoTransform, Paths, Policy, PolicyBuilder, PolicyError, PolicySummary, Preflight,
-    Protocols, Route, RouteSummary, Scope, Trust, UnknownCodes,
+    BodyLimitPer, BodyShape, LetterCase, Mode, NoTransform, Paths, Policy, PolicyBuilder, PolicyError, PolicySummary,
+    Preflight, Protocols, Route, RouteSummary, Scope, ShapeIssues, Trust, UnknownCodes,
 };
 #[cfg(feature = "policy-file")]
 #[cfg_attr(docsrs, doc(cfg(feature = "policy-file")))]

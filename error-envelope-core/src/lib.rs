@@ -17,6 +17,7 @@
 
 #[cfg(feature = "axum")]
 pub mod axum;
+mod body_shape;
 pub mod cause;
 pub mod classify;
 pub mod client;

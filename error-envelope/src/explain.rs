@@ -10,7 +10,7 @@ use bytes::Bytes;
 use http::{HeaderMap, StatusCode};
 use tower_error_envelope::Mode;
 use tower_error_envelope::exchange::{DecidedBy, Explanation, Origin};
-use tower_error_envelope::policy::{Dialect, PolicyFile};
+use tower_error_envelope::policy::PolicyFile;
 
 use crate::failure::{CommandError, print};
 use crate::recorded::{self, Recorded};
@@ -213,8 +213,8 @@ impl Explained<'_> {
             return;
         }
         out.push_str("\nIn mode enforce, by the route's dialect:\n\n");
-        for dialect in Dialect::ALL {
-            let outcome = self.trial.run(self.recorded, Some(Mode::Enforce), Some(*dialect));
+        for dialect in self.trial.dialects() {
+            let outcome = self.trial.run(self.recorded, Some(Mode::Enforce), Some(dialect));
             let body = outcome.bytes(self.recorded).unwrap_or_default();
             let _ = writeln!(out, "  {:<16} {} {}", dialect.as_str(), outcome.status.as_u16(), one_line(&shown(&body)));
         }

@@ -112,6 +112,11 @@ impl Trial {
         self
     }
 
+    /// The dialects that a route can have.
+    pub(crate) fn dialects(&self) -> impl Iterator<Item = Dialect> {
+        self.terms.policy().dialects()
+    }
+
     /// Tries an exchange, as if its route had this mode, which must be [known](Self::and_in), and this dialect.
     pub(crate) fn run(&self, recorded: &Recorded, mode: Option<Mode>, dialect: Option<Dialect>) -> TrialResult {
         let known = self.modes.iter().find(|(known, _)| Some(*known) == mode);

@@ -39,6 +39,7 @@ mod rpc_clients;
 mod rpc_generated;
 mod rpc_lengths;
 mod rpc_transparent;
+mod shapes;
 mod statics;
 mod transparent;
 mod wait;

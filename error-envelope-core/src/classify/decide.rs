@@ -7,7 +7,7 @@ use super::decided::{self, DecidedBy};
 use super::inner::{Inner, PolicyView, RequestContext, X_REQUEST_ID, code_of_status, is_own, of_header};
 use super::rule::{self, Rule};
 use crate::code::ErrorCode;
-use crate::dialect::standard::Envelope;
+use crate::dialect::standard::{self, Envelope};
 use crate::dialect::{self, Dialect, Foreign, ParsedError};
 use crate::request_id::RequestId;
 
@@ -27,17 +27,23 @@ pub(super) fn decide<'k>(
     asked: &RequestContext<'_>,
     known: &PolicyView<'k>,
 ) -> (ErrorCode, CodeSource<'k>) {
-    if let Some(decided) = foreign.and_then(|it| of_layer(it, inner, known)) {
+    let canonical = foreign.and_then(|it| canonical_code(&it.said, known)).map(|code| (code, CodeSource::Layer));
+    if let Some(decided) = canonical.or_else(|| of_layer(foreign?, inner, known)) {
         return decided;
     }
     let said = foreign.map(|it| &it.said);
     if let Some((at, rule)) = rule_of(said, inner, asked, known) {
         return (rule.to().clone(), CodeSource::Rule(at, rule));
     }
+    let own = said.map_or(&dialect::DialectCode::Unknown, |said| &said.own);
+    if let dialect::DialectCode::Named(name) = own
+        && let Some(code) = known.codes.find(name)
+    {
+        return (code, CodeSource::Dialect);
+    }
     if let Some(code) = said.and_then(|said| said.names().find_map(|name| known.codes.find(name))) {
         return (code, CodeSource::Dialect);
     }
-    let own = said.map_or(&dialect::DialectCode::Unknown, |said| &said.own);
     if let dialect::DialectCode::Code(code) = own {
         return (code.clone(), CodeSource::Dialect);
     }
@@ -96,6 +102,13 @@ pub(super) fn tells_of_input(status: StatusCode) -> bool {
 /// E8.
 pub(super) fn lists_issues(said: Option<&ParsedError<'_>>, status: StatusCode) -> bool {
     tells_of_input(status) && said.is_some_and(ParsedError::has_issues)
+}
+
+/// The code of a shape that the policy also writes, which counts as a canonical one (R15).
+fn canonical_code(said: &ParsedError<'_>, known: &PolicyView<'_>) -> Option<ErrorCode> {
+    let name = said.code.as_deref().filter(|_| said.own == dialect::DialectCode::Canonical)?;
+    let (code, is_known) = standard::code_of(name, known.codes)?;
+    (is_known || !known.by_status).then_some(code)
 }
 
 /// The code of a layer inside that wrote the client's own dialect (E7).

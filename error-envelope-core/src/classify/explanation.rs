@@ -37,7 +37,7 @@ pub(crate) fn explain_response(
 ) -> Explanation {
     let body = inner.body.unwrap_or_default();
     let of_input = tells_of_input(inner.status);
-    let read = dialect::read(dialect::declared_type(inner.headers), body, known.codes, of_input);
+    let read = dialect::read(dialect::declared_type(inner.headers), body, &known.readable(), of_input);
     let mut heard = Explanation::default();
     let foreign = match read {
         ParsedBody::Envelope(envelope) => {
@@ -46,7 +46,8 @@ pub(crate) fn explain_response(
         }
         ParsedBody::Protocol(protocol) => {
             heard.is_protocol = true;
-            dialect::read_rewritten(body, of_input).map(|foreign| without_foreign_code(protocol, foreign, inner.status))
+            dialect::read_rewritten(body, &known.readable(), of_input)
+                .map(|foreign| without_foreign_code(protocol, foreign, inner.status))
         }
         ParsedBody::Foreign(foreign) => Some(foreign),
         ParsedBody::Unread(_) => None,

@@ -8,8 +8,9 @@ use http::{HeaderMap, HeaderName, Method, StatusCode};
 use super::credentials::{self, Credentials};
 use super::rule::Rule;
 use crate::code::{CodeSet, ErrorCode};
+use crate::dialect::custom::CustomShape;
 use crate::dialect::standard::{self, Envelope};
-use crate::dialect::{Dialect, Foreign};
+use crate::dialect::{Dialect, Foreign, Readable};
 
 const X_ERROR_CODE: HeaderName = HeaderName::from_static("x-error-code");
 pub(super) const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -32,6 +33,8 @@ pub(crate) struct RequestContext<'a> {
 /// What the policy knows.
 pub(crate) struct PolicyView<'a> {
     pub(crate) codes: &'a CodeSet,
+    /// The policy's own shapes (R15).
+    pub(crate) shapes: &'a [CustomShape],
     pub(crate) rules: &'a [Arc<Rule>],
     /// An unknown canonical code gives way to its status (E2).
     pub(crate) by_status: bool,
@@ -43,6 +46,12 @@ pub(crate) struct PolicyView<'a> {
     pub(crate) dialect: Dialect,
     /// It asked for that itself (R11): a body that already is in it is written anew all the same.
     pub(crate) negotiated: bool,
+}
+
+impl<'a> PolicyView<'a> {
+    pub(super) fn readable(&self) -> Readable<'a> {
+        Readable { codes: self.codes, shapes: self.shapes }
+    }
 }
 
 /// The code of a layer inside, where no body says it (R1).

@@ -149,7 +149,7 @@ pub(crate) fn response<'b>(
     }
     let of_input = tells_of_input(inner.status);
     let mut unread = None;
-    let foreign = match dialect::read(dialect::declared_type(inner.headers), body, known.codes, of_input) {
+    let foreign = match dialect::read(dialect::declared_type(inner.headers), body, &known.readable(), of_input) {
         ParsedBody::Envelope(envelope) => {
             return of_envelope(&envelope, inner, asked, known);
         }
@@ -159,9 +159,8 @@ pub(crate) fn response<'b>(
         ParsedBody::Protocol(protocol) if known.protocols_pass && is_protocol_error(protocol, inner.status) => {
             return RewriteDecision::Pass;
         }
-        ParsedBody::Protocol(protocol) => {
-            dialect::read_rewritten(body, of_input).map(|foreign| without_foreign_code(protocol, foreign, inner.status))
-        }
+        ParsedBody::Protocol(protocol) => dialect::read_rewritten(body, &known.readable(), of_input)
+            .map(|foreign| without_foreign_code(protocol, foreign, inner.status)),
         ParsedBody::Foreign(foreign) => Some(foreign),
         ParsedBody::Unread(members) => {
             unread = Some(members);

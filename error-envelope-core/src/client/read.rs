@@ -18,7 +18,7 @@ use crate::dialect::outgoing::is_identifier;
 use crate::dialect::rich::{DOMAIN, RpcDetails, Violation};
 use crate::dialect::rpc::Rpc;
 use crate::dialect::status::Status;
-use crate::dialect::{self, DialectCode, Foreign, ParsedBody, Shape, coding, connect, standard};
+use crate::dialect::{self, DialectCode, Foreign, ParsedBody, Readable, Shape, coding, connect, standard};
 use crate::grpc_messages::{self, DecodedItem, MessageDecoder};
 use crate::message;
 use crate::request_id::RequestId;
@@ -201,19 +201,20 @@ fn of_body(body: &[u8], answer: &ResponseView<'_>, codes: &CodeSet, now: fn() ->
         ..of_head(status, code, answer)
     };
     let id = || id_in(body);
-    let foreign = match dialect::read(dialect::declared_type(answer.headers), body, codes, of_input) {
-        ParsedBody::Envelope(envelope) => {
-            return ErrorParts {
-                message: text(Some(&envelope.message), &envelope.code, status),
-                details: envelope.details.map(ToOwned::to_owned),
-                shape: Some(Shape::Standard),
-                ..rest(envelope.code, id().as_deref())
-            };
-        }
-        ParsedBody::Foreign(foreign) => Some(foreign),
-        ParsedBody::Protocol(_) => dialect::read_rewritten(body, of_input),
-        ParsedBody::Unread(_) | ParsedBody::Nothing => None,
-    };
+    let foreign =
+        match dialect::read(dialect::declared_type(answer.headers), body, &Readable { codes, shapes: &[] }, of_input) {
+            ParsedBody::Envelope(envelope) => {
+                return ErrorParts {
+                    message: text(Some(&envelope.message), &envelope.code, status),
+                    details: envelope.details.map(ToOwned::to_owned),
+                    shape: Some(Shape::Standard),
+                    ..rest(envelope.code, id().as_deref())
+                };
+            }
+            ParsedBody::Foreign(foreign) => Some(foreign),
+            ParsedBody::Protocol(_) => dialect::read_rewritten(body, &Readable { codes, shapes: &[] }, of_input),
+            ParsedBody::Unread(_) | ParsedBody::Nothing => None,
+        };
     let Some(foreign) = foreign else {
         let code = code_of_head(answer, codes).unwrap_or_else(|| ErrorCode::of_status(status));
         return ErrorParts { message: text(None, &code, status), ..rest(code, None) };
@@ -250,7 +251,7 @@ fn code_of_foreign(foreign: &Foreign<'_>, codes: &CodeSet, status: StatusCode) -
     match &said.own {
         DialectCode::Code(code) => code.clone(),
         _ if matches!(status.as_u16(), 400 | 422) && said.has_issues() => ErrorCode::INVALID_REQUEST,
-        DialectCode::Unknown | DialectCode::ByStatus => ErrorCode::of_status(status),
+        _ => ErrorCode::of_status(status),
     }
 }
 

@@ -1,11 +1,9 @@
 //! `{"error":{code,message,details},"meta":{request_id,ts}}`.
 
-use std::time::{Duration, SystemTime};
-
 use super::error_object;
 use super::form::{DialectSpec, KnownFields};
 use super::json::{Writer, quoted, string, with_members};
-use super::outgoing::{Outgoing, PreservedBody, is_name};
+use super::outgoing::{Outgoing, PreservedBody, is_name, timestamp};
 use super::parsed_error::{Body, ParsedError};
 
 pub(super) const FORM: DialectSpec = DialectSpec {
@@ -42,16 +40,10 @@ fn rewrite_in_place(kept: &PreservedBody<'_>, out: &Outgoing<'_>) -> Vec<u8> {
     with_members(&kept.body, &[("error", error), ("meta", meta)], |_, _| kept.whole)
 }
 
-/// RFC 3339, in UTC, with milliseconds.
-fn timestamp(at: SystemTime) -> String {
-    // The last instant of the year 9999: RFC 3339 knows no later one, nor one before the epoch here.
-    const LAST: Duration = Duration::from_millis(253_402_300_799_999);
-    let since = at.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().min(LAST);
-    humantime::format_rfc3339_millis(SystemTime::UNIX_EPOCH + since).to_string()
-}
-
 #[cfg(test)]
 mod tests {
+    use std::time::{Duration, SystemTime};
+
     use super::*;
     use crate::dialect::outgoing::tests::{ID, out, preserved, text};
 

@@ -1,11 +1,12 @@
 //! What there is to know of a dialect: a constant of this type is all that its file shows of it.
 
 use std::borrow::Cow;
+use std::fmt;
 
 use http::StatusCode;
 
 use super::outgoing::{Outgoing, PreservedBody};
-use super::parsed_error::{DialectCode, ReadFn};
+use super::parsed_error::{Body, DialectCode, ParsedError, ReadFn};
 use crate::code::ErrorCode;
 
 /// The members that a shape reads; what it does not read is dropped (R14).
@@ -38,6 +39,22 @@ impl KnownFields {
     }
 }
 
+/// A shape that is described instead of programmed (R15).
+pub(super) trait Described: fmt::Debug + Sync {
+    fn read<'a>(&self, body: &Body<'a, '_>) -> Option<ParsedError<'a>>;
+
+    fn write(&self, out: &Outgoing<'_>) -> Vec<u8>;
+
+    /// A body that came, its text and id replaced.
+    fn rewrite_in_place(&self, kept: &PreservedBody<'_>, out: &Outgoing<'_>) -> Vec<u8>;
+
+    /// What one of its names stands for.
+    fn meaning(&self, name: &str) -> DialectCode;
+
+    /// Its name for a code.
+    fn name_of<'a>(&'a self, code: &'a str) -> Cow<'a, str>;
+}
+
 /// A shape that errors are written in (rules R2, R12).
 pub(crate) struct DialectSpec {
     /// The word of the policy file and the log.
@@ -64,6 +81,8 @@ pub(crate) struct DialectSpec {
     pub(super) own: fn(&str) -> DialectCode,
     /// The dialect's name for an error that nothing else names (R12).
     pub(super) name_of: fn(&ErrorCode, StatusCode) -> Cow<'_, str>,
+    /// Of a policy's own shape: what it is instead of those functions (R15).
+    pub(super) described: Option<&'static dyn Described>,
 }
 
 impl DialectSpec {
@@ -88,25 +107,32 @@ impl DialectSpec {
             keep,
             own: |_| DialectCode::Unknown,
             name_of: |code, _| Cow::Borrowed(code.as_str()),
+            described: None,
         }
+    }
+
+    /// What a body says; `None` where it has another shape.
+    pub(super) fn read<'a>(&self, body: &Body<'a, '_>) -> Option<ParsedError<'a>> {
+        self.described.map_or_else(|| (self.read)(body), |described| described.read(body))
     }
 
     /// The body of an error.
     pub(crate) fn write(&self, out: &Outgoing<'_>) -> Vec<u8> {
-        (self.write)(out)
+        self.described.map_or_else(|| (self.write)(out), |described| described.write(out))
     }
 
     /// The body that came, its text and id replaced.
     pub(crate) fn rewrite_in_place(&self, kept: &PreservedBody<'_>, out: &Outgoing<'_>) -> Vec<u8> {
-        (self.keep)(kept, out)
+        self.described.map_or_else(|| (self.keep)(kept, out), |described| described.rewrite_in_place(kept, out))
     }
 
     pub(crate) fn name_of<'a>(&self, code: &'a ErrorCode, status: StatusCode) -> Cow<'a, str> {
-        (self.name_of)(code, status)
+        self.described.map_or_else(|| (self.name_of)(code, status), |described| described.name_of(code.as_str()))
     }
 
     /// Whether it defines that name itself: to its clients it says nothing beside the code (E9).
     pub(crate) fn defines(&self, name: &str) -> bool {
-        (self.own)(name) != DialectCode::Unknown
+        let meaning = self.described.map_or_else(|| (self.own)(name), |described| described.meaning(name));
+        meaning != DialectCode::Unknown
     }
 }

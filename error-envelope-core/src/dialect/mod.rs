@@ -10,6 +10,7 @@
 mod anthropic;
 pub(crate) mod coding;
 pub(crate) mod connect;
+pub(crate) mod custom;
 mod error_object;
 mod error_with_meta;
 mod foreign;
@@ -44,6 +45,7 @@ use http::header::CONTENT_TYPE;
 use crate::code::CodeSet;
 use crate::fields;
 use crate::message;
+pub use custom::{CustomShape, Expected, PathNotation};
 use json::{Object, text_of};
 pub(crate) use members::Members;
 use parsed_error::Body;
@@ -51,7 +53,15 @@ pub(crate) use parsed_error::{ClientMessage, DialectCode, ParsedError};
 use protocol::Protocol;
 use standard::Envelope;
 pub(crate) use table::Foreign;
-pub use table::{Dialect, Shape};
+pub use table::{Dialect, DialectName, Shape};
+
+/// What a policy knows of bodies.
+#[derive(Clone, Copy)]
+pub(crate) struct Readable<'k> {
+    pub(crate) codes: &'k CodeSet,
+    /// Its own shapes, in the order of reading (R15).
+    pub(crate) shapes: &'k [CustomShape],
+}
 
 /// What a whole error body is.
 pub(crate) enum ParsedBody<'a> {
@@ -67,12 +77,17 @@ pub(crate) enum ParsedBody<'a> {
 /// Reads a whole body. Its [declared media type](declared_type) matters for plain text and problems alone: JSON is known by its first
 /// byte, since services send it as `text/plain` and `text/html` as well. `of_input`: the status says that the request was
 /// wrong, so that frameworks' own words are read (R13).
-pub(crate) fn read<'a>(media_type: Option<&[u8]>, body: &'a [u8], codes: &CodeSet, of_input: bool) -> ParsedBody<'a> {
+pub(crate) fn read<'a>(
+    media_type: Option<&[u8]>,
+    body: &'a [u8],
+    known: &Readable<'_>,
+    of_input: bool,
+) -> ParsedBody<'a> {
     let Some(text) = text_of(body) else { return ParsedBody::Nothing };
     if text.starts_with('{')
         && let Some(object) = Object::parse(text)
     {
-        return read_object(Body::new(media_type, object), codes, of_input);
+        return read_object(Body::new(media_type, object), known, of_input);
     }
     if text.starts_with('[')
         && let Some(protocol) = protocol::detect_batch(text)
@@ -102,22 +117,22 @@ fn is_plain_text(media_type: Option<&[u8]>, text: &str) -> bool {
     named || media_type.is_none_or(|it| it.eq_ignore_ascii_case(b"text/html")) && !message::is_page(text)
 }
 
-fn read_object<'a>(body: Body<'a, '_>, codes: &CodeSet, of_input: bool) -> ParsedBody<'a> {
-    if let Some(envelope) = standard::read(&body, codes) {
+fn read_object<'a>(body: Body<'a, '_>, known: &Readable<'_>, of_input: bool) -> ParsedBody<'a> {
+    if let Some(envelope) = standard::read(&body, known.codes) {
         ParsedBody::Envelope(envelope)
     } else if let Some(protocol) = protocol::detect(&body) {
         ParsedBody::Protocol(protocol)
     } else {
-        table::read(body, of_input).map_or_else(ParsedBody::Unread, ParsedBody::Foreign)
+        table::read(body, known.shapes, of_input).map_or_else(ParsedBody::Unread, ParsedBody::Foreign)
     }
 }
 
 /// What a body that is known to be a protocol's says all the same, for `protocols = "rewrite"` (R10).
-pub(crate) fn read_rewritten(body: &[u8], of_input: bool) -> Option<Foreign<'_>> {
+pub(crate) fn read_rewritten<'a>(body: &'a [u8], known: &Readable<'_>, of_input: bool) -> Option<Foreign<'a>> {
     let text = text_of(body)?;
     // A batch of tRPC's is told by its first error.
     let first = json::array(text).and_then(|batch| Some(batch.first()?.get()));
-    table::read(Body::new(None, Object::parse(first.unwrap_or(text))?), of_input).ok()
+    table::read(Body::new(None, Object::parse(first.unwrap_or(text))?), known.shapes, of_input).ok()
 }
 
 /// The type and subtype of a body; `None` where none is declared, and nothing where that is not clear.

@@ -67,6 +67,14 @@ pub(crate) fn is_identifier(code: &str) -> bool {
         && code.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.' | b'-'))
 }
 
+/// RFC 3339, in UTC, with milliseconds.
+pub(super) fn timestamp(at: SystemTime) -> String {
+    // The last instant of the year 9999: RFC 3339 knows no later one, nor one before the epoch here.
+    const LAST: Duration = Duration::from_millis(253_402_300_799_999);
+    let since = at.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().min(LAST);
+    humantime::format_rfc3339_millis(SystemTime::UNIX_EPOCH + since).to_string()
+}
+
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;

@@ -66,6 +66,10 @@ pub(crate) enum DialectCode {
     /// It is none of them.
     Unknown,
     Code(ErrorCode),
+    /// The code of that name, which a policy's own shape gives it (R15).
+    Named(Box<str>),
+    /// It is a canonical code: the shape is written by layers, too (R15).
+    Canonical,
     /// No more than the status does.
     ByStatus,
 }

@@ -3,6 +3,10 @@
 //! A row makes the variants of [`Dialect`] and [`Shape`] with their docs, and leads to the constant in the dialect's file
 //! that says all else.
 
+use std::borrow::Cow;
+use std::ops::Deref;
+
+use super::custom::CustomShape;
 use super::form::{DialectSpec, KnownFields};
 use super::members::Members;
 use super::parsed_error::{Body, ParsedError, ReadFn};
@@ -28,6 +32,8 @@ macro_rules! shapes {
         #[non_exhaustive]
         pub enum Dialect {
             $($(#[$doc])* $dialect,)+
+            /// A shape that the policy describes (R15).
+            Custom(CustomShape),
         }
 
         /// The shape in which an inner error was read, as the log names it (rules R2, L1).
@@ -36,33 +42,41 @@ macro_rules! shapes {
         pub enum Shape {
             $($(#[$doc])* $dialect,)+
             $($(#[$shape_doc])* $shape,)+
+            /// A shape that the policy describes (R15).
+            Custom(CustomShape),
         }
 
         impl Dialect {
-            /// Every dialect that can be written, in the order of reading.
+            /// Every dialect that needs no policy, in the order of reading.
             pub const ALL: &'static [Self] = &[$(Self::$dialect,)+];
 
             /// What it is read as.
             pub(crate) const fn shape(self) -> Shape {
                 match self {
                     $(Self::$dialect => Shape::$dialect,)+
+                    Self::Custom(shape) => Shape::Custom(shape),
                 }
             }
 
             pub(crate) const fn form(self) -> &'static DialectSpec {
                 match self {
                     $(Self::$dialect => &$form,)+
+                    Self::Custom(shape) => shape.form(),
                 }
             }
         }
 
         impl Shape {
+            /// Every shape that needs no policy.
+            pub(crate) const ALL: &'static [Self] = &[$(Self::$dialect,)+ $(Self::$shape,)+];
+
             /// The name in the log, and in the policy file where it can be written there.
             #[must_use]
             pub const fn as_str(self) -> &'static str {
                 match self {
                     $(Self::$dialect => $form.name,)+
                     $(Self::$shape => $word,)+
+                    Self::Custom(shape) => shape.as_str(),
                 }
             }
 
@@ -71,6 +85,7 @@ macro_rules! shapes {
                 match self {
                     $(Self::$dialect => Some(&$form),)+
                     $(Self::$shape => None,)+
+                    Self::Custom(shape) => Some(shape.form()),
                 }
             }
         }
@@ -140,7 +155,62 @@ impl Default for Dialect {
     }
 }
 
+/// What a route's dialect is called: a [`Dialect`], or a shape of the policy's own by its name (rule R15).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DialectName(Cow<'static, str>);
+
+impl Default for DialectName {
+    fn default() -> Self {
+        Dialect::default().into()
+    }
+}
+
+impl From<Dialect> for DialectName {
+    fn from(dialect: Dialect) -> Self {
+        Self(Cow::Borrowed(dialect.as_str()))
+    }
+}
+
+impl From<&str> for DialectName {
+    fn from(name: &str) -> Self {
+        name.to_owned().into()
+    }
+}
+
+impl From<String> for DialectName {
+    fn from(name: String) -> Self {
+        Self(Cow::Owned(name))
+    }
+}
+
+impl Deref for DialectName {
+    type Target = str;
+
+    fn deref(&self) -> &str {
+        &self.0
+    }
+}
+
 impl Dialect {
+    /// The dialect of a place: the built-in ones come first, then a policy's own.
+    pub(crate) fn at(place: usize, own: &[CustomShape]) -> Self {
+        let custom = || own.get(place.checked_sub(Self::ALL.len())?).copied().map(Self::Custom);
+        Self::ALL.get(place).copied().or_else(custom).unwrap_or_default()
+    }
+
+    /// Whether errors can be written in it: a policy's own needs a template.
+    pub(crate) const fn is_written(self) -> bool {
+        match self {
+            Self::Custom(shape) => shape.is_written(),
+            _ => true,
+        }
+    }
+
+    /// The place of a dialect that is there.
+    pub(crate) fn place(self, own: &[CustomShape]) -> Option<usize> {
+        (0..Self::ALL.len() + own.len()).find(|place| Self::at(*place, own) == self)
+    }
+
     /// The word that stands for it in the policy file.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
@@ -156,17 +226,25 @@ pub(crate) struct Foreign<'a> {
     pub(crate) members: Option<Members<'a>>,
 }
 
-/// The first shape that fits; the members alone where none is known. `of_input`: frameworks' own words are read as well (R13).
-pub(super) fn read<'a>(body: Body<'a, '_>, of_input: bool) -> Result<Foreign<'a>, Members<'a>> {
+/// The first shape that fits, a policy's own first; the members alone where none is known. `of_input`: frameworks' own
+/// words are read as well (R13).
+pub(super) fn read<'a>(body: Body<'a, '_>, shapes: &[CustomShape], of_input: bool) -> Result<Foreign<'a>, Members<'a>> {
     let written = Dialect::ALL.iter().map(|dialect| (dialect.shape(), dialect.form().read, dialect.form().reads));
     let mut readers = written.chain(LESS_TELLING);
-    let read = readers.find_map(|(shape, read, reads)| Some((shape, read(&body)?, reads)));
+    let built_in = || readers.find_map(|(shape, read, reads)| Some((shape, read(&body)?, reads)));
+    let custom = |shape: &CustomShape| Some((Shape::Custom(*shape), shape.form().read(&body)?, shape.form().reads));
+    let read = shapes.iter().find_map(custom).or_else(built_in);
     let Some((shape, mut said, reads)) = read else {
         let mut said = ParsedError::new(None, None);
         let is_list = of_input && words::add_to(&mut said, &body);
         let members = Members::unread(body, &KnownFields::NOTHING);
         return if is_list { Ok(Foreign { shape: Shape::Issues, said, members: Some(members) }) } else { Err(members) };
     };
+    if let Shape::Custom(custom) = shape
+        && custom.description().issues.is_some()
+    {
+        return Ok(Foreign { shape, said, members: Some(Members::unread(body, reads)) });
+    }
     // Lists of field errors stand beside the shapes (E8).
     said.issues = said.issues.or_else(|| issues::parse_beside(&body.object));
     if of_input {

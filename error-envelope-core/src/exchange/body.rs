@@ -24,7 +24,7 @@ impl ErrorWriter<'_> {
         match self.request.rpc {
             Some(_) => Dialect::Standard,
             None if self.negotiated() => Dialect::Problem,
-            None => self.settings.dialect,
+            None => self.policy.dialect(self.settings),
         }
     }
 

@@ -256,6 +256,7 @@ impl Exchange {
         };
         let known = PolicyView {
             codes: self.policy().codes(),
+            shapes: self.policy().shapes(&self.settings),
             rules: self.policy().rules(&self.settings),
             by_status: self.settings.unknown_codes == UnknownCodes::ByStatus,
             protocols_pass: self.settings.protocols == Protocols::Pass && self.request.rpc.is_none(),

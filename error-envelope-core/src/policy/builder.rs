@@ -8,6 +8,7 @@ use super::error::{PolicyError, Problem, TablePath};
 use super::route::Route;
 use super::scope::{PolicyPart, Scope};
 use super::{Budget, Drain, IdSettings, Inspect, Policy};
+use crate::body_shape::BodyShape;
 use crate::classify::rule::MapRule;
 use crate::code::ErrorCode;
 use crate::guard::auth::AuthScheme;
@@ -116,6 +117,12 @@ impl PolicyBuilder {
         self
     }
 
+    /// Adds a shape of error bodies, read after those that were added before it (rule R15).
+    pub fn shape(mut self, shape: BodyShape) -> Self {
+        self.part.shapes.push(shape);
+        self
+    }
+
     /// Adds a part that holds inside its scope alone; their order does not matter.
     pub fn scope(mut self, scope: Scope) -> Self {
         self.scopes.push(scope);
@@ -178,6 +185,7 @@ impl BuilderNames {
             TablePath::Drain => "drain".to_owned(),
             TablePath::Header(name) => format!("header {name:?}"),
             TablePath::Auth(name) => format!("scheme {name:?}"),
+            TablePath::Shape(name) => format!("shape {name:?}"),
             TablePath::Code(index) => format!("code {:?}", self.codes.get(*index).map_or("", String::as_str)),
             TablePath::Map(at, index) => {
                 format!("{}map[{index}] to {:?}", part(*at), of(&self.rules, *at, *index))

@@ -19,6 +19,7 @@ use super::{Budget, CompiledScope, Origin, Policy, PolicyBuilder};
 use crate::classify::rule::{MapRule, Rule};
 use crate::code::details::{self, SchemaError};
 use crate::code::{CodeSet, ErrorCode};
+use crate::dialect::custom::CustomShape;
 use crate::dialect::rich::DOMAIN;
 use crate::fields::is_same_to_cgi;
 use crate::guard::auth::{self, AuthScheme, Scheme};
@@ -49,11 +50,13 @@ impl PolicyBuilder {
         problems.keep(refuse_forwarded(&guards, &forwarded_ids));
         let custom = schemes.custom();
         let parents = parents_of(&covers);
-        let mut lists = Lists::new(guards, schemes.by_name);
+        let owns: Vec<PolicyPart> =
+            std::iter::once(self.part).chain(self.scopes.into_iter().map(|scope| scope.part)).collect();
+        let shapes = compile_shapes(&owns, problems);
+        let mut lists = Lists::new(guards, schemes.by_name, shapes.clone());
         let mut said = Vec::new();
         let mut parts: Vec<CompiledScope> = Vec::new();
-        let owns = std::iter::once(self.part).chain(self.scopes.into_iter().map(|scope| scope.part));
-        for (at, part) in owns.enumerate() {
+        for (at, part) in owns.into_iter().enumerate() {
             let held = compile_part(at, part, covers.get(at.wrapping_sub(1)), &codes, &mut lists, &mut said, problems);
             parts.push(CompiledScope { parent: parents[at], ..held });
         }
@@ -72,6 +75,7 @@ impl PolicyBuilder {
             usual: Box::default(),
             scopes: Scopes::new(&covers, &depths),
             parts,
+            shapes: shapes.into_iter().filter_map(|(_, shape)| shape).collect(),
             header_lists: lists.headers,
             type_lists: lists.types,
             auth_lists: lists.auth,
@@ -110,7 +114,10 @@ fn compile_part(
     }
     let rules = compile_rules(at, part.rules, cover, codes, problems);
     let outward = compile_outward(at, part.outward, problems);
-    CompiledScope { default_keys, matcher, own_rules: rules.len(), rules, outward, ..CompiledScope::default() }
+    // What is wrong with one was found before.
+    let shapes: Box<[CustomShape]> = part.shapes.into_iter().filter_map(|shape| shape.compile().ok()).collect();
+    let (own_rules, own_shapes) = (rules.len(), shapes.len());
+    CompiledScope { default_keys, matcher, own_rules, rules, outward, own_shapes, shapes, ..CompiledScope::default() }
 }
 
 /// Gives each part what it has from those around it: rules after its own, and the settings where no route says any.
@@ -121,12 +128,13 @@ fn settle(mut parts: Vec<CompiledScope>) -> Box<[CompiledScope]> {
         chain().for_each(|part| said.inherit(&part.default_keys));
         let rules: Box<[Arc<Rule>]> = chain().flat_map(|part| part.rules.iter().cloned()).collect();
         let outward = chain().flat_map(|part| part.outward.iter().cloned()).collect();
-        (said.settled(u32::try_from(at).unwrap_or(0), None), rules, outward)
+        let shapes = chain().flat_map(|part| part.shapes.iter().copied()).collect();
+        (said.settled(u32::try_from(at).unwrap_or(0), None), rules, outward, shapes)
     };
     let settled: Vec<_> = (0..parts.len()).map(settled).collect();
-    for (part, (defaults, rules, outward)) in parts.iter_mut().zip(settled) {
+    for (part, (defaults, rules, outward, shapes)) in parts.iter_mut().zip(settled) {
         part.rules_ask_path = rules.iter().any(|rule| rule.asks_path());
-        (part.defaults, part.rules, part.outward) = (defaults, rules, outward);
+        (part.defaults, part.rules, part.outward, part.shapes) = (defaults, rules, outward, shapes);
     }
     parts.into()
 }
@@ -328,6 +336,21 @@ fn compile_outward(at: usize, rules: Vec<OutwardRule>, problems: &mut Problems) 
     let rules = rules.into_iter().enumerate();
     let compiled = rules.filter_map(|(index, rule)| problems.make(TablePath::Outward(at, index), rule.compile()));
     compiled.map(Arc::new).collect()
+}
+
+/// The shapes of all parts by name; `None` where one has a mistake.
+fn compile_shapes(parts: &[PolicyPart], problems: &mut Problems) -> Vec<(String, Option<CustomShape>)> {
+    let mut compiled: Vec<(String, Option<CustomShape>)> = Vec::new();
+    for shape in parts.iter().flat_map(|part| &part.shapes) {
+        let (name, place) = (shape.shape_name().to_owned(), TablePath::Shape(shape.shape_name().to_owned()));
+        if compiled.iter().any(|(known, _)| *known == name) {
+            problems.add(SettingError::new("", "the name is used twice", "rename one of them").at_path(place));
+            continue;
+        }
+        let shape = problems.make(place, shape.clone().compile());
+        compiled.push((name, shape));
+    }
+    compiled
 }
 
 fn compile_routes(

@@ -174,6 +174,7 @@ pub(crate) enum TablePath {
     Drain,
     Header(String),
     Auth(String),
+    Shape(String),
     Code(usize),
     Scope(usize),
     Map(usize, usize),

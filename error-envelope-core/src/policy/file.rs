@@ -16,6 +16,7 @@ mod gather;
 mod mistakes;
 mod read;
 mod regular;
+mod shape;
 mod sources;
 mod tables;
 pub(super) mod value;
@@ -263,6 +264,12 @@ impl<'a> Reader<'a> {
             let place = TablePath::Outward(part, self.part(part).outward.len());
             let rule = self.read_table(file, place, &table, |reader| tables::read_outward(&table, &reader.codes));
             self.part(part).outward.push(rule);
+        }
+        for (name, table) in root.children_of("shape") {
+            let place = TablePath::Shape(name.clone());
+            let Some(()) = self.mistakes.keep(self.refuse_twice(&place, &table)) else { continue };
+            let shape = self.read_table(file, place, &table, |reader| shape::read(&name, &table, &reader.codes));
+            self.part(part).shapes.push(shape);
         }
         for table in root.tables("route") {
             let place = TablePath::Route(part, self.part(part).routes.len());

@@ -13,10 +13,10 @@
 //! [`Lists`].
 
 use super::choice::{BodyLimitPer, LetterCase, Mode, NoTransform, Paths, Preflight, Protocols, UnknownCodes};
-use super::compile::lists::{Index, ListIndex, Lists};
+use super::compile::lists::{DialectIndex, Index, ListIndex, Lists};
 #[cfg(feature = "policy-file")]
 use super::file::{Table, value::KeyValue};
-use crate::dialect::Dialect;
+use crate::dialect::DialectName;
 use crate::guard::content_type::JSON;
 use crate::guard::pattern::SettingError;
 
@@ -164,7 +164,7 @@ macro_rules! held {
 
 keys! {
     mode: Mode, reply Mode;
-    dialect: Dialect, reply Dialect;
+    dialect: DialectName, reply DialectIndex, by dialect;
     negotiate: bool, reply bool = true;
     unknown_codes: UnknownCodes, reply UnknownCodes;
     body_limit: Option<u64>, guard Option<u64> = Some(DEFAULT_BODY_LIMIT);

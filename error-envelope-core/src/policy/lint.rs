@@ -6,7 +6,8 @@
 //! 1. [`routes`]: JSON without a limit or counted by message, credentials that are watched alone, modes that open no door, open routes under
 //!    closed ones; [`overlap`]: routes that change nothing, routes that cross; [`methods`]: methods that nobody sends;
 //! 2. [`rules`]: map rules that never fit, texts that cannot be read backwards (R12);
-//! 3. [`names`]: schemes and headers that nothing asks for, keys that have expired, tokens for anybody.
+//! 3. [`shapes`]: shapes that an earlier one always takes, templates that lose a code or an id (R15);
+//! 4. [`names`]: schemes and headers that nothing asks for, keys that have expired, tokens for anybody.
 
 mod methods;
 mod names;
@@ -14,6 +15,7 @@ mod overlap;
 mod report;
 mod routes;
 mod rules;
+mod shapes;
 mod witness;
 
 use std::time::SystemTime;
@@ -31,6 +33,7 @@ impl Loaded {
         overlap::lint(&mut report);
         methods::lint(&mut report);
         rules::lint(&mut report, &witnesses);
+        shapes::lint(&mut report);
         names::lint(&mut report, now);
         let mut lints = report.lints;
         let file = |lint: &Lint| self.files.iter().position(|file| file.as_os_str() == lint.file());

@@ -12,7 +12,6 @@ use super::host::{self, Hosts};
 use super::keys::{PartialSettings, Settings};
 use super::precomputed::{self, MatchedRoutes, PrecomputedRoute};
 use super::{CompiledScope, Policy};
-use crate::dialect::Dialect;
 use crate::guard::method;
 use crate::guard::pattern::Pattern;
 use crate::guard::reading::{has_readings, normalise, normalised, readings};
@@ -339,9 +338,9 @@ impl Policy {
             PrecomputedRoute::new(part, met, self.inherited(part, &routes))
         });
         self.usual = usual.collect();
-        let tells_time = |dialect: Dialect| dialect.form().tells_time;
         self.names_methods = self.parts.iter().flat_map(|part| part.matcher.patterns()).any(Pattern::names_methods);
         self.is_everywhere = self.parts.len() == 1 && self.said.is_empty() && !self.scopes.ask_host();
+        let tells_time = |index| self.dialect_at(index).form().tells_time;
         self.asks_of_requests = self.parts.iter().any(|part| part.rules_ask_path || tells_time(part.defaults.dialect))
             || self.said.iter().filter_map(|said| said.dialect).any(tells_time);
         self

@@ -47,6 +47,7 @@ pub(crate) use self::budget::Budget;
 use self::budget::{Drain, Inspect};
 pub use self::builder::PolicyBuilder;
 pub use self::choice::{BodyLimitPer, LetterCase, Mode, NoTransform, Paths, Preflight, Protocols, Trust, UnknownCodes};
+use self::compile::lists::DialectIndex;
 #[cfg(feature = "policy-file")]
 pub use self::effective::{Effective, PathReading, Setting};
 pub use self::error::PolicyError;
@@ -68,9 +69,11 @@ pub use self::scope::Scope;
 use self::scope::Scopes;
 pub(crate) use self::settings::LogLabel;
 pub use self::summary::{PolicySummary, RouteSummary};
+pub use crate::body_shape::{BodyShape, ShapeIssues};
 use crate::classify::rule::Rule;
 use crate::code::{CodeSet, ErrorCode};
 use crate::dialect::Dialect;
+use crate::dialect::custom::CustomShape;
 use crate::dialect::rich::DOMAIN;
 use crate::fault::Fault;
 use crate::guard::auth::Scheme;
@@ -114,6 +117,8 @@ pub struct Policy {
     scopes: Scopes,
     /// The policy itself, then its scopes.
     parts: Box<[CompiledScope]>,
+    /// The shapes of all parts, in the order of their [`DialectIndex`].
+    shapes: Box<[CustomShape]>,
     header_lists: Box<[Box<[HeaderGuard]>]>,
     type_lists: Box<[MediaTypes]>,
     auth_lists: Box<[Box<[Arc<Scheme>]>]>,
@@ -140,9 +145,12 @@ struct CompiledScope {
     /// What holds where no route matches.
     defaults: Settings,
     own_rules: usize,
+    own_shapes: usize,
     /// Its own, then those around it.
     rules: Box<[Arc<Rule>]>,
     outward: Box<[Arc<Outward>]>,
+    /// The shapes that are read here, in the order of reading.
+    shapes: Box<[CustomShape]>,
     rules_ask_path: bool,
 }
 
@@ -221,12 +229,13 @@ impl Policy {
         /// Parts beyond these write their errors anew each time: there may be a thousand.
         const MOST_PARTS: usize = 8;
 
-        let forms = COMMON + MOST_PARTS.min(self.parts.len()) * Dialect::ALL.len();
+        let dialects = Dialect::ALL.len() + self.shapes.len();
+        let forms = COMMON + MOST_PARTS.min(self.parts.len()) * dialects;
         let form = match manner.dialect {
             _ if negotiated => 2,
-            Dialect::Standard => usize::from(!manner.negotiate),
-            dialect if dialect.form().tells_time || self.rules_ask_path(manner) => return None,
-            dialect => COMMON + manner.part as usize * Dialect::ALL.len() + dialect as usize,
+            index if index.is_standard() => usize::from(!manner.negotiate),
+            _ if self.dialect(manner).form().tells_time || self.rules_ask_path(manner) => return None,
+            index => COMMON + manner.part as usize * dialects + index.get(),
         };
         (form < forms).then_some((form, forms))
     }
@@ -262,6 +271,37 @@ impl Policy {
     /// How codes leave in another dialect (rule R12), the narrowest scope's word first.
     pub(crate) fn outward(&self, manner: &ResponseSettings) -> &[Arc<Outward>] {
         &self.part(manner.part).outward
+    }
+
+    /// The shape that errors are written in (rule R12).
+    pub(crate) fn dialect(&self, manner: &ResponseSettings) -> Dialect {
+        self.dialect_at(manner.dialect)
+    }
+
+    fn dialect_at(&self, index: DialectIndex) -> Dialect {
+        Dialect::at(index.get(), &self.shapes)
+    }
+
+    /// The index of a dialect that this policy knows.
+    pub(crate) fn dialect_index(&self, dialect: Dialect) -> Option<DialectIndex> {
+        dialect.place(&self.shapes).and_then(DialectIndex::new)
+    }
+
+    /// The dialects that a route of this policy can have: the built-in ones, and its own shapes that have a template (R15).
+    pub fn dialects(&self) -> impl Iterator<Item = Dialect> {
+        let all = (0..Dialect::ALL.len() + self.shapes.len()).map(|place| Dialect::at(place, &self.shapes));
+        all.filter(|dialect| dialect.is_written())
+    }
+
+    /// The shapes of the policy's own (rule R15).
+    #[must_use]
+    pub fn own_shapes(&self) -> &[CustomShape] {
+        &self.shapes
+    }
+
+    /// The policy's own shapes that are read for a request, the narrowest scope's first (rule R15).
+    pub(crate) fn shapes(&self, manner: &ResponseSettings) -> &[CustomShape] {
+        &self.part(manner.part).shapes
     }
 
     /// The members of a foreign 4xx body that pass into the details (rule R14).
@@ -365,6 +405,7 @@ impl Default for Policy {
             usual: Box::default(),
             scopes: Scopes::default(),
             parts: Box::new([CompiledScope::default()]),
+            shapes: Box::default(),
             header_lists: Box::default(),
             type_lists: Box::default(),
             auth_lists: Box::default(),

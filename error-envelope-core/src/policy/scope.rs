@@ -15,6 +15,7 @@ use rustc_hash::FxHashMap;
 use super::keys::TableSettings;
 use super::literals::Literals;
 use super::route::Route;
+use crate::body_shape::BodyShape;
 use crate::classify::rule::MapRule;
 use crate::guard::pattern::{Pattern, RemainingPath, SettingError, segments_of, split_segment};
 use crate::outward::OutwardRule;
@@ -49,6 +50,7 @@ pub(super) struct PolicyPart {
     pub(super) routes: Vec<Route>,
     pub(super) rules: Vec<MapRule>,
     pub(super) outward: Vec<OutwardRule>,
+    pub(super) shapes: Vec<BodyShape>,
 }
 
 impl Scope {
@@ -85,6 +87,13 @@ impl Scope {
     /// Says how codes leave in another dialect, before what the policy around it says (rule R12).
     pub fn outward(mut self, rule: OutwardRule) -> Self {
         self.part.outward.push(rule);
+        self
+    }
+
+    /// Adds a shape that is read here alone, before those of the policy around it (rule R15). Its name is the whole
+    /// policy's.
+    pub fn shape(mut self, shape: BodyShape) -> Self {
+        self.part.shapes.push(shape);
         self
     }
 

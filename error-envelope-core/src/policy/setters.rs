@@ -33,10 +33,11 @@ macro_rules! setters {
                 self
             }
 
-            /// Sets how errors are written (rule R12): [`Dialect::Standard`](crate::dialect::Dialect) by default. RPC clients get
-            /// those of their protocol, whatever it is (section P).
-            pub fn dialect(mut self, dialect: $crate::dialect::Dialect) -> Self {
-                self.keys_mut().dialect = Some(dialect);
+            /// Sets how errors are written (rule R12): a [`Dialect`](crate::dialect::Dialect), or a shape of the policy's own by
+            /// its name (rule R15); [`Dialect::Standard`](crate::dialect::Dialect) by default. RPC clients get those of their
+            /// protocol, whatever it is (section P).
+            pub fn dialect(mut self, dialect: impl Into<$crate::dialect::DialectName>) -> Self {
+                self.keys_mut().dialect = Some(dialect.into());
                 self
             }
 

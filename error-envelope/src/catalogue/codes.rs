@@ -1,10 +1,15 @@
 //! The list of codes that every format is written from.
 
 use serde_json::Value;
+use tower_error_envelope::policy::CustomShape;
 use tower_error_envelope::{ErrorCode, Policy};
 
 /// The codes of the catalogue in its order, then a policy's own by name.
-pub(super) struct Codes(Vec<Listed>);
+pub(super) struct Codes {
+    listed: Vec<Listed>,
+    /// The shapes in which a policy writes errors, by their names in generated code, with their schemas (R15).
+    shapes: Vec<(String, Value)>,
+}
 
 /// A code and where it belongs.
 pub(super) struct Listed {
@@ -19,17 +24,38 @@ impl Codes {
     pub(super) fn from_policy(policy: Option<&Policy>) -> Self {
         let own = policy.into_iter().flat_map(Policy::own_codes);
         let listed = |code: &ErrorCode| Listed { code: code.clone(), group: code.group().unwrap_or(OWN) };
-        Self(ErrorCode::ALL.iter().chain(own).map(listed).collect())
+        let shapes = policy.map_or(&[][..], Policy::own_shapes).iter();
+        let written = |shape: &CustomShape| {
+            let mut schema: Value = serde_json::from_str(&shape.body_schema()?).ok()?;
+            schema["description"] =
+                format!("The body of an error on routes whose dialect is {}.", shape.as_str()).into();
+            Some((type_name(shape.as_str()), schema))
+        };
+        Self {
+            listed: ErrorCode::ALL.iter().chain(own).map(listed).collect(),
+            shapes: shapes.filter_map(written).collect(),
+        }
     }
 
     pub(super) fn iter(&self) -> impl Iterator<Item = &Listed> {
-        self.0.iter()
+        self.listed.iter()
+    }
+
+    /// The schemas of the shapes in which the policy writes errors, by name.
+    pub(super) fn shapes(&self) -> &[(String, Value)] {
+        &self.shapes
     }
 
     /// The groups in order, each with its codes.
     pub(super) fn groups(&self) -> impl Iterator<Item = &[Listed]> {
-        self.0.chunk_by(|a, b| a.group == b.group)
+        self.listed.chunk_by(|a, b| a.group == b.group)
     }
+}
+
+/// `json-api` has the type JsonApiErrorBody.
+fn type_name(shape: &str) -> String {
+    let words = shape.split(['-', '_']).filter(|word| !word.is_empty());
+    words.map(|word| word[..1].to_ascii_uppercase() + &word[1..]).collect::<String>() + "ErrorBody"
 }
 
 impl Listed {

@@ -36,7 +36,8 @@ pub(super) fn parts(at: &str, codes: &Codes) -> Vec<(String, Json)> {
         (ID, request_id()),
     ];
     let fixed = fixed.into_iter().map(|(name, part)| (name.to_owned(), part));
-    fixed.chain(typed.into_iter().map(|Typed { name, schema, .. }| (name, schema))).collect()
+    let shapes = codes.shapes().iter().map(|(name, schema)| (name.clone(), schema.clone().into()));
+    fixed.chain(typed.into_iter().map(|Typed { name, schema, .. }| (name, schema))).chain(shapes).collect()
 }
 
 /// A code that says what its details are.

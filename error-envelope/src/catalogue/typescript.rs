@@ -23,7 +23,17 @@ fn details(codes: &Codes) -> String {
         let _ = writeln!(types, "  {name}: {};", typescript(&schema));
         let _ = writeln!(schemas, "  {name}: {},", checks(&schema));
     }
-    types + DETAILS_END + &schemas + "};\n"
+    types + DETAILS_END + &shapes(codes) + &schemas + "};\n"
+}
+
+/// The bodies of the policy's own shapes (R15).
+fn shapes(codes: &Codes) -> String {
+    let mut types = String::new();
+    for (name, schema) in codes.shapes() {
+        let about = schema["description"].as_str().unwrap_or_default();
+        let _ = writeln!(types, "\n/** {} */\nexport type {name} = {};", script::in_comment(about), typescript(schema));
+    }
+    types
 }
 
 fn forms() -> String {

@@ -75,6 +75,18 @@ fn each_format_states_the_version_of_the_contract() {
 }
 
 #[test]
+fn a_policys_own_shapes_are_described() {
+    for (format, own) in [
+        ("json-schema", r#""HouseStyleErrorBody": {"#),
+        ("openapi", r#""HouseStyleErrorBody": {"#),
+        ("typescript", "export type HouseStyleErrorBody = { at?: string; fault: { code: string; "),
+    ] {
+        let run = run(&["catalogue", "--format", format, "--policy", "contract/tests/own-codes.toml"]);
+        assert!(run.code == Some(0) && run.out.contains(own), "{format}: {}", run.out);
+    }
+}
+
+#[test]
 fn a_policys_own_codes_stand_after_the_catalogues() {
     let policy = "contract/tests/own-codes.toml";
     for (format, own) in [

@@ -49,6 +49,7 @@ const HAS: &[&str] = &[
     "reload",
     "rpc",
     "rpc-auto",
+    "own-shapes",
     "schemes",
     "scopes",
     "shapes",

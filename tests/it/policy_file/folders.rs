@@ -36,7 +36,7 @@ fn m2_wrong_files_are_told_by_name_and_line_what_would_be_right() {
 fn m2_no_message_shows_a_secret_or_the_text_of_a_key() {
     let mut with_secrets = 0;
     for folder in folders() {
-        let refused = refused(&folder.written()).expect("it is refused");
+        let refused = refused(&folder.written("secrets")).expect("it is refused");
         let told = format!("{refused} {refused:?} {}", causes(&refused));
         assert!(!told.contains(SECRET), "{}: {told}", folder.name);
         with_secrets += usize::from(folder.files["policy.toml"].contains(SECRET));
@@ -50,8 +50,8 @@ fn folders() -> Vec<Folder> {
 
 impl Folder {
     /// Where its files are.
-    fn written(&self) -> PathBuf {
-        let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("policy_errors").join(&self.name);
+    fn written(&self, test: &str) -> PathBuf {
+        let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("policy_errors").join(test).join(&self.name);
         for (name, text) in &self.files {
             let path = folder.join(name);
             fs::create_dir_all(path.parent().unwrap()).unwrap();
@@ -75,7 +75,7 @@ fn refused(folder: &Path) -> Option<PolicyError> {
 /// The message, with names relative to the folder.
 fn not_as_expected(folder: &Folder) -> Option<String> {
     let Folder { name, error, .. } = folder;
-    let written = folder.written();
+    let written = folder.written("texts");
     let Some(refused) = refused(&written) else { return Some(format!("{name}: accepted")) };
     let found = refused.to_string().replace(&format!("{}/", written.display()), "");
     (found != *error).then(|| format!("{name}: {found}"))

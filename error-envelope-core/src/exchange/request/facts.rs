@@ -4,7 +4,6 @@ use http::{Method, Version};
 
 use super::{HeaderFlags, RequestView};
 use crate::classify::credentials::CredentialKind;
-use crate::dialect::Dialect;
 use crate::dialect::rpc::Rpc;
 use crate::exchange::accept::prefers_problem;
 use crate::grpc_messages::MessageDecoder;
@@ -121,5 +120,5 @@ fn flag(bit: u8, set: bool) -> u8 {
 /// Whether the client may choose between two shapes (R11).
 #[inline]
 pub(in crate::exchange) fn negotiates(settings: &ResponseSettings) -> bool {
-    settings.dialect == Dialect::Standard && settings.negotiate
+    settings.dialect.is_standard() && settings.negotiate
 }

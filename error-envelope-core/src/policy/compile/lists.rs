@@ -5,6 +5,8 @@ use std::collections::HashMap;
 use std::num::{NonZeroU8, NonZeroU32};
 use std::sync::Arc;
 
+use crate::dialect::Dialect;
+use crate::dialect::custom::CustomShape;
 use crate::guard::auth::Scheme;
 use crate::guard::content_type::MediaTypes;
 use crate::guard::header::HeaderGuard;
@@ -42,6 +44,28 @@ impl ListIndex {
     }
 }
 
+/// A dialect that errors are written in, by its place among the built-in ones and the policy's own: a byte, so that
+/// settings stay small.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct DialectIndex(u8);
+
+impl DialectIndex {
+    /// `None` for more than a byte counts.
+    pub(in crate::policy) fn new(place: usize) -> Option<Self> {
+        u8::try_from(place).ok().map(Self)
+    }
+
+    pub(in crate::policy) fn get(self) -> usize {
+        usize::from(self.0)
+    }
+
+    /// Whether it is the canonical envelope, the first of all.
+    #[inline]
+    pub(crate) fn is_standard(self) -> bool {
+        self.0 == 0
+    }
+}
+
 /// What has a name; `None` where its own table has a mistake.
 pub(super) type Named<T> = HashMap<String, Option<T>>;
 
@@ -49,6 +73,8 @@ pub(super) type Named<T> = HashMap<String, Option<T>>;
 pub(in crate::policy) struct Lists {
     guards: Named<HeaderGuard>,
     schemes: Named<Arc<Scheme>>,
+    /// In the order of their indices, behind the built-in dialects.
+    shapes: Vec<(String, Option<CustomShape>)>,
     headers: InternedList<Box<[HeaderGuard]>>,
     types: InternedList<MediaTypes>,
     auth: InternedList<Box<[Arc<Scheme>]>>,
@@ -70,9 +96,13 @@ pub(super) struct CompiledLists {
 }
 
 impl Lists {
-    pub(super) fn new(guards: Named<HeaderGuard>, schemes: Named<Arc<Scheme>>) -> Self {
+    pub(super) fn new(
+        guards: Named<HeaderGuard>,
+        schemes: Named<Arc<Scheme>>,
+        shapes: Vec<(String, Option<CustomShape>)>,
+    ) -> Self {
         let (headers, types) = (InternedList::default(), InternedList::default());
-        Self { guards, schemes, headers, types, auth: InternedList::default(), kept: InternedList::default() }
+        Self { guards, schemes, shapes, headers, types, auth: InternedList::default(), kept: InternedList::default() }
     }
 
     pub(super) fn into_lists(self) -> CompiledLists {
@@ -103,6 +133,23 @@ impl Lists {
         self.auth.place(names, |names| {
             let scheme = |name: &String| schemes.get(name).cloned().ok_or_else(|| unknown_scheme(name, schemes.keys()));
             names.iter().filter_map(|name| scheme(name).transpose()).collect()
+        })
+    }
+
+    pub(in crate::policy) fn dialect(&mut self, name: &str) -> Result<DialectIndex, SettingError> {
+        if let Some(place) = Dialect::ALL.iter().position(|dialect| dialect.as_str() == name) {
+            return Ok(DialectIndex::new(place).unwrap_or_default());
+        }
+        let Some(place) = self.shapes.iter().position(|(known, _)| known == name) else {
+            return Err(unknown_dialect(name, self.shapes.iter().map(|(name, _)| name.as_str())));
+        };
+        if self.shapes[place].1.is_some_and(|shape| !shape.is_written()) {
+            let right = format!("add write = '{{…}}' to [shape.{name}]");
+            return Err(SettingError::new("dialect", format!("the shape {name:?} has no template"), right));
+        }
+        DialectIndex::new(Dialect::ALL.len() + place).ok_or_else(|| {
+            let right = "let services with nearly the same shape share one";
+            SettingError::new("dialect", "there are more shapes than a policy can have", right)
         })
     }
 
@@ -168,6 +215,11 @@ fn unknown_scheme<'a>(name: &str, known: impl Iterator<Item = &'a String>) -> Se
     SettingError::new("auth", format!("there is no auth scheme named {name:?}"), near(name, known, &right))
 }
 
+fn unknown_dialect<'a>(name: &str, own: impl Iterator<Item = &'a str> + Clone) -> SettingError {
+    let known = Dialect::ALL.iter().map(|dialect| dialect.as_str()).chain(own);
+    SettingError::new("dialect", format!("unknown dialect {name:?}"), nearest(name, known))
+}
+
 /// As TOML wants a key that is no word.
 fn quoted(name: &str) -> Cow<'_, str> {
     let is_word = name.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-'));
@@ -180,6 +232,14 @@ fn near<'a>(name: &str, known: impl Iterator<Item = &'a String>, table: &str) ->
         Some(near) => format!("did you mean {near:?}? A new name needs {table}"),
         None => format!("add {table}"),
     }
+}
+
+#[cfg(feature = "policy-file")]
+use crate::policy::file::value::nearest;
+
+#[cfg(not(feature = "policy-file"))]
+fn nearest<'w>(_: &str, known: impl Iterator<Item = &'w str>) -> String {
+    format!("known are {}", known.collect::<Vec<_>>().join(", "))
 }
 
 #[cfg(not(feature = "policy-file"))]

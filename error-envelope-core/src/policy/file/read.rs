@@ -150,6 +150,11 @@ impl<'a> Table<'a> {
         parent.in_order().filter_map(|name| child(name.get_ref())).collect()
     }
 
+    /// The values by their keys, as they stand in the file.
+    pub(super) fn values(&self) -> Vec<(String, Value<'a>)> {
+        self.in_order().filter_map(|key| Some((key.get_ref().to_string(), self.get(key.get_ref())?))).collect()
+    }
+
     /// The keys, as they stand in the file.
     fn in_order(&self) -> impl Iterator<Item = &'a Spanned<DeString<'a>>> + use<'a> {
         let mut keys: Vec<_> = self.entries.keys().collect();

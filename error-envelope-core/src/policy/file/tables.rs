@@ -26,6 +26,7 @@ pub(super) fn check_root(root: &Table<'_>) {
         "code",
         "map",
         "outward",
+        "shape",
         "scope",
     ]);
 }

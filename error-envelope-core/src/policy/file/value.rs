@@ -10,7 +10,7 @@ use toml::value::{Datetime, Offset};
 
 use super::document::Document;
 use crate::code::{CodeSet, ErrorCode, Retry};
-use crate::dialect::Dialect;
+use crate::dialect::{DialectName, PathNotation};
 use crate::policy::choice::KeywordValue;
 use crate::policy::error::PolicyError;
 
@@ -57,6 +57,16 @@ impl KeyValue for bool {
 
     fn written(&self) -> String {
         self.to_string()
+    }
+}
+
+impl KeyValue for DialectName {
+    fn read(value: &Value<'_>) -> Result<Self, PolicyError> {
+        value.owned().map(Self::from)
+    }
+
+    fn written(&self) -> String {
+        format!("{:?}", &**self)
     }
 }
 
@@ -233,7 +243,7 @@ impl<'a> Value<'a> {
 }
 
 /// Advice for an unknown word: the near one, and all that are known.
-pub(super) fn nearest<'w>(word: &str, known: impl Iterator<Item = &'w str> + Clone) -> String {
+pub(in crate::policy) fn nearest<'w>(word: &str, known: impl Iterator<Item = &'w str> + Clone) -> String {
     let mut names: Vec<String> = known.clone().map(|name| format!("{name:?}")).collect();
     let last = names.pop().unwrap_or_default();
     let all = if names.is_empty() { last } else { format!("{} and {last}", names.join(", ")) };
@@ -282,7 +292,7 @@ pub fn parse_size(text: &str) -> Option<Option<u64>> {
     Some(number.parse::<u64>().ok().and_then(|number| number.checked_mul(factor)))
 }
 
-impl KeywordValue for Dialect {
+impl KeywordValue for PathNotation {
     const ALL: &'static [Self] = Self::ALL;
 
     fn word(self) -> &'static str {

@@ -72,7 +72,7 @@ fn never_asked(report: &mut Report<'_>, part: usize, patterns: &[Vec<Pattern>], 
 /// A mode in which errors pass, where one holds for whatever the pattern matches.
 fn passing_mode(loaded: &Loaded, part: usize, route: &Pattern, patterns: &[Vec<Pattern>]) -> Option<Mode> {
     let settings = loaded.settings_of_each(part, route, patterns)?;
-    let passes = |it: &Settings| matches!(it.mode, Mode::Off | Mode::Own) && it.dialect == Dialect::Standard;
+    let passes = |it: &Settings| matches!(it.mode, Mode::Off | Mode::Own) && it.dialect.is_standard();
     if settings.iter().all(passes) { settings.first().map(|it| it.mode) } else { None }
 }
 
@@ -130,8 +130,8 @@ fn rules_of(loaded: &Loaded, part: usize) -> Vec<(TablePath, &Rule)> {
 fn dialects_of(loaded: &Loaded, witnesses: &[Witness<'_>]) -> Vec<(usize, Vec<Dialect>)> {
     let of = |part: usize| {
         let inside = witnesses.iter().filter(|witness| witness.chain.part == part);
-        let dialects: Vec<_> = inside.map(|witness| witness.settings.dialect).collect();
-        dialects.into_iter().filter(|dialect| *dialect != Dialect::Standard).collect::<Vec<_>>()
+        let dialects = inside.map(|witness| loaded.policy.dialect(&witness.settings));
+        dialects.filter(|dialect| *dialect != Dialect::Standard).collect::<Vec<_>>()
     };
     let parts = (0..=loaded.builder.scopes.len()).map(|part| (part, of(part)));
     parts.filter(|(_, dialects)| !dialects.is_empty()).collect()

@@ -305,3 +305,34 @@ fn the_given_policies_have_notes_alone() {
         [("open-under-closed", 71), (read_backwards, 129), (read_backwards, 141), (read_backwards, 193)]
     );
 }
+
+#[test]
+fn r15_shapes_that_lose_something() {
+    const WHOLE: &str =
+        "[shape.a]\nwhen.\"/c\" = \"string\"\nwrite = '{\"c\":{{code}},\"m\":{{message}},\"i\":{{request_id}}}'\n";
+    told(WHOLE, &[]);
+    told(
+        &format!("{WHOLE}[shape.b]\nwhen = {{ \"/c\" = {{ is = \"x\" }}, \"/d\" = 1 }}\ncode = \"/c\"\n"),
+        &[
+            "shape-never-read p.toml:6: shape.b.when: every body of this shape is read as \"a\", which is tried before it; \
+           put it before that one, or add a sign to that one's when",
+        ],
+    );
+    told(&format!("{WHOLE}[shape.b]\nwhen.\"/d\" = 1\ncode = \"/c\"\n"), &[]);
+    told(
+        "[shape.a]\nwhen.\"/e/t\" = \"any\"\ncode = \"/e/c\"\nwrite = '{\"e\":{\"c\":{\"n\":{{name}}},\"m\":{{message}}}}'\n",
+        &[
+            "shape-template p.toml:5: shape.a.write: its bodies have no request id: clients have x-request-id alone; add \
+             {{request_id}}",
+            "shape-template p.toml:5: shape.a.write: no placeholder fills code = \"/e/c\", where a second gateway reads \
+             it; write it there, so that errors stay the same through two gateways (E7)",
+            "shape-template p.toml:5: shape.a.write: what the template writes is not read as this shape: it has no \
+             \"/e/t\"; let the template write what when asks for",
+        ],
+    );
+    told(
+        "[shape.a]\nwhen.\"/v\" = 2\nwrite = '{\"v\":2,\"m\":{{message}},\"i\":{{request_id}}}'\n",
+        &["shape-template p.toml:4: shape.a.write: its bodies have no code: clients have x-error-code alone; add \
+           {{name}} or {{code}}"],
+    );
+}

@@ -1,0 +1,363 @@
+//! A shape of an organisation's own, as a policy describes it: where a body has what it says, and how it is written
+//! (rule R15).
+
+use http::HeaderName;
+
+use crate::code::ErrorCode;
+use crate::dialect::custom::{
+    CodeNames, Condition, CustomShape, Description, Expected, IssuePlaces, PathNotation, Placeholder, Pointer, Template,
+};
+use crate::dialect::{Dialect, Shape};
+use crate::guard::pattern::SettingError;
+
+/// A shape of error bodies that services send, or clients expect: `[shape.NAME]` in the policy file (rule R15).
+///
+/// It says what tells a body of the shape from others ([`when`](Self::when)), where such a body has its code, message,
+/// details and issues, and how errors are written in it ([`write`](Self::write)). Places are JSON pointers (RFC 6901), in
+/// which `*` stands for the elements of a list. A place that is not given is where the template has it.
+///
+/// A policy reads its shapes before the built-in ones, in the order in which they were added. One with a template can be a
+/// route's dialect, by its name.
+///
+/// ```
+/// use tower_error_envelope::policy::{BodyShape, Expected, ShapeIssues};
+/// use tower_error_envelope::{ErrorCode, Policy, Route};
+///
+/// let acme = BodyShape::new("acme")
+///     .when("/fault/code", Expected::String)
+///     .code("/fault/code")
+///     .message("/fault/text")
+///     .issues(ShapeIssues::new("/fault/errors/*").path("/field").message("/reason"))
+///     .name("Throttled", ErrorCode::RATE_LIMITED)
+///     .write(r#"{"fault":{"code":{{name}},"text":{{message}},"errors":{{issues?}},"trace":{{request_id}}}}"#);
+/// let policy = Policy::builder().shape(acme).route(Route::new("/acme/{*rest}").dialect("acme")).build()?;
+/// # Ok::<(), tower_error_envelope::PolicyError>(())
+/// ```
+#[derive(Clone, Debug)]
+#[must_use]
+pub struct BodyShape {
+    name: String,
+    when: Vec<(String, Expected)>,
+    code: Option<String>,
+    message: Option<String>,
+    details: Option<String>,
+    request_id: Option<String>,
+    issues: Option<ShapeIssues>,
+    codes: Vec<(String, ErrorCode)>,
+    media_type: Option<String>,
+    id_header: Option<String>,
+    write: Option<String>,
+}
+
+/// Where bodies of a [`BodyShape`] have their issues, and where each issue has what it says.
+///
+/// ```
+/// use tower_error_envelope::policy::{PathNotation, ShapeIssues};
+///
+/// let json_api = ShapeIssues::new("/errors/*")
+///     .path("/source/pointer")
+///     .message("/detail")
+///     .code("/code")
+///     .notation(PathNotation::Pointer);
+/// ```
+#[derive(Clone, Debug)]
+#[must_use]
+pub struct ShapeIssues {
+    list: String,
+    path: Option<String>,
+    message: Option<String>,
+    code: Option<String>,
+    notation: PathNotation,
+}
+
+macro_rules! places {
+    ($($(#[$doc:meta])* $name:ident,)*) => {$(
+        $(#[$doc])*
+        pub fn $name(mut self, place: impl Into<String>) -> Self {
+            self.$name = Some(place.into());
+            self
+        }
+    )*};
+}
+
+impl ShapeIssues {
+    /// The issues of the list whose elements are at this place, which ends in `/*`.
+    pub fn new(list: impl Into<String>) -> Self {
+        Self { list: list.into(), path: None, message: None, code: None, notation: PathNotation::Dotted }
+    }
+
+    places! {
+        /// Sets where an issue says which field is wrong, from the issue on.
+        path,
+        /// Sets where an issue has its text. An empty place is the issue itself; without a text its code is one.
+        message,
+        /// Sets where an issue says in a word what is wrong.
+        code,
+    }
+
+    /// Sets how paths are written: [`PathNotation::Dotted`] by default.
+    pub fn notation(mut self, notation: PathNotation) -> Self {
+        self.notation = notation;
+        self
+    }
+
+    fn compile(&self) -> Result<IssuePlaces, SettingError> {
+        let list = pointer("issues", &self.list)?;
+        if !self.list.ends_with("/*") {
+            let right = format!("end it with the elements of the list: \"{}/*\"", self.list.trim_end_matches('/'));
+            return Err(SettingError::new("issues", format!("{:?} is no list", self.list), right));
+        }
+        let inside = |place: &Option<String>| match place.as_deref() {
+            Some(place) if place.split('/').any(|step| step == "*") => {
+                let right = "write the place inside of one issue, such as \"/field\"";
+                Err(SettingError::new("issues", format!("{place:?} is a list"), right))
+            }
+            place => place.map(|place| pointer("issues", place)).transpose(),
+        };
+        let (path, message, code) = (inside(&self.path)?, inside(&self.message)?, inside(&self.code)?);
+        Ok(IssuePlaces { list, path, message, code, notation: self.notation })
+    }
+}
+
+impl BodyShape {
+    /// A shape of that name: a lower-case letter, then up to 62 lower-case letters, digits, `_` and `-`.
+    pub fn new(name: impl Into<String>) -> Self {
+        Self {
+            name: name.into(),
+            when: Vec::new(),
+            code: None,
+            message: None,
+            details: None,
+            request_id: None,
+            issues: None,
+            codes: Vec::new(),
+            media_type: None,
+            id_header: None,
+            write: None,
+        }
+    }
+
+    /// Adds a sign of the shape; a body has all of them.
+    pub fn when(mut self, place: impl Into<String>, expected: impl Into<Expected>) -> Self {
+        self.when.push((place.into(), expected.into()));
+        self
+    }
+
+    places! {
+        /// Sets where a body has its code: a text or a number.
+        code,
+        /// Sets where a body has its message.
+        message,
+        /// Sets where a body has its details: any JSON.
+        details,
+        /// Sets where a body that already is in the shape has the request id.
+        request_id,
+        /// Sets the media type of bodies that are written, `application/json` by default; another JSON type alone.
+        media_type,
+        /// Sets a further header with the request id.
+        id_header,
+        /// Sets the template of bodies: JSON, with `{{code}}`, `{{name}}`, `{{status}}`, `{{message}}`, `{{details}}`,
+        /// `{{issues}}`, `{{request_id}}`, `{{timestamp}}` and `{{retry_after}}` (seconds) where a whole value stands. A
+        /// placeholder without a value is `null`; one such as `{{details?}}` leaves its field out.
+        write,
+    }
+
+    /// Sets where a body has its issues.
+    pub fn issues(mut self, issues: ShapeIssues) -> Self {
+        self.issues = Some(issues);
+        self
+    }
+
+    /// Adds the shape's own name for a code: it is read as the code, and written as `{{name}}`. Of two names for one code
+    /// the first is written.
+    pub fn name(mut self, name: impl Into<String>, code: ErrorCode) -> Self {
+        self.codes.push((name.into(), code));
+        self
+    }
+
+    pub(crate) fn shape_name(&self) -> &str {
+        &self.name
+    }
+
+    pub(crate) fn compile(self) -> Result<CustomShape, SettingError> {
+        refuse_name(&self.name)?;
+        if self.when.is_empty() {
+            let right = "add when = { \"/place\" = \"string\" }, or a value that all of its bodies have";
+            return Err(SettingError::new("when", "nothing tells the shape from others", right));
+        }
+        let when = self.when.into_iter().map(|(at, is)| Ok(Condition { at: body_place("when", &at)?, is }));
+        let when = when.collect::<Result<_, _>>()?;
+        let template = self.write.as_deref().map(Template::parse).transpose();
+        let template = template.map_err(|(wrong, right)| SettingError::new("write", wrong, right))?;
+        let issues = self.issues.map(|issues| issues.compile()).transpose()?;
+        if issues.is_none() && template.as_ref().is_some_and(|template| template.has(Placeholder::Issues)) {
+            let right = "describe them: issues = { list = \"/errors/*\", path = \"/field\", message = \"/message\" }";
+            return Err(SettingError::new("write", "{{issues}} have no form", right));
+        }
+        let of_template = |which| template.as_ref().and_then(|template| template.place_of(which));
+        let place = |key, place: &Option<String>, which: &[Placeholder]| match place.as_deref() {
+            Some(place) => body_place(key, place).map(Some),
+            None => Ok(which.iter().find_map(|which| of_template(*which))),
+        };
+        Ok(CustomShape::new(Description {
+            code: place("code", &self.code, &[Placeholder::Name, Placeholder::Code])?,
+            message: place("message", &self.message, &[Placeholder::Message])?,
+            details: place("details", &self.details, &[Placeholder::Details])?,
+            request_id: place("request_id", &self.request_id, &[Placeholder::RequestId])?,
+            name: self.name.into(),
+            when,
+            issues,
+            codes: compile_codes(self.codes)?,
+            media_type: json_type(self.media_type)?,
+            id_header: self.id_header.as_deref().map(header_name).transpose()?,
+            template,
+        }))
+    }
+}
+
+fn refuse_name(name: &str) -> Result<(), SettingError> {
+    let is_plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || matches!(byte, b'_' | b'-');
+    let is_name = name.starts_with(|first: char| first.is_ascii_lowercase()) && name.bytes().all(is_plain);
+    if !is_name || name.len() > 63 {
+        let right = "write a lower-case letter, then at most 62 of a-z, 0-9, _ and -";
+        return Err(SettingError::new("", format!("{name:?} is no name of a shape"), right));
+    }
+    let built_in = Dialect::ALL.iter().map(|it| it.as_str()).chain(Shape::ALL.iter().map(|it| it.as_str()));
+    if built_in.into_iter().any(|it| it == name) {
+        return Err(SettingError::new("", format!("{name:?} is a built-in shape"), "give it another name"));
+    }
+    Ok(())
+}
+
+fn pointer(key: &'static str, place: &str) -> Result<Pointer, SettingError> {
+    Pointer::parse(place).ok_or_else(|| {
+        let right = format!(
+            "begin it with /, as in \"/{}\"; ~ is written ~0, and / in a name ~1",
+            place.trim_start_matches('/').replace('.', "/")
+        );
+        SettingError::new(key, format!("{place:?} is no JSON pointer"), right)
+    })
+}
+
+/// A place inside of a body, which is an object.
+fn body_place(key: &'static str, place: &str) -> Result<Pointer, SettingError> {
+    let inside = pointer(key, place)?;
+    if place.is_empty() || place.starts_with("/*") {
+        let wrong = format!("{place:?} is the whole body, or an element of it");
+        return Err(SettingError::new(key, wrong, "name a field of the body, as in \"/error\""));
+    }
+    Ok(inside)
+}
+
+fn compile_codes(codes: Vec<(String, ErrorCode)>) -> Result<CodeNames, SettingError> {
+    let mut compiled: Vec<(Box<str>, Box<str>)> = Vec::new();
+    for (name, code) in codes {
+        if code.is_foreign() {
+            let wrong = format!("the policy does not know the code {:?}", code.as_str());
+            return Err(SettingError::new("codes", wrong, "use one of the catalogue, or an own one"));
+        }
+        if name.trim().is_empty() || compiled.iter().any(|(known, _)| **known == *name) {
+            return Err(SettingError::new("codes", format!("the name {name:?} is empty or twice"), "keep one of each"));
+        }
+        compiled.push((name.into(), code.as_str().into()));
+    }
+    Ok(compiled.into())
+}
+
+fn json_type(media_type: Option<String>) -> Result<Box<str>, SettingError> {
+    const JSON: &str = "application/json";
+
+    let Some(media_type) = media_type else { return Ok(JSON.into()) };
+    let is_token = |part: &str| {
+        !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"!#$&-^_.+".contains(&byte))
+    };
+    let parts = media_type.split_once('/').filter(|(kind, subtype)| is_token(kind) && is_token(subtype));
+    let is_json = parts.is_some_and(|(_, subtype)| subtype == "json" || subtype.ends_with("+json"));
+    if !is_json {
+        let right = "write one such as \"application/vnd.acme+json\", without parameters";
+        return Err(SettingError::new("media_type", format!("{media_type:?} is no media type of JSON"), right));
+    }
+    Ok(media_type.into())
+}
+
+fn header_name(name: &str) -> Result<Box<str>, SettingError> {
+    /// Those that say how a message is to be read belong to the layer.
+    const RESERVED: [&str; 9] = [
+        "x-request-id",
+        "x-error-code",
+        "x-content-type-options",
+        "connection",
+        "transfer-encoding",
+        "trailer",
+        "upgrade",
+        "cache-control",
+        "vary",
+    ];
+
+    let wrong = |wrong: String| SettingError::new("id_header", wrong, "write a name such as \"x-trace-id\"");
+    let header: HeaderName = name.parse().map_err(|_| wrong(format!("{name:?} is no header's name")))?;
+    if RESERVED.contains(&header.as_str()) || header.as_str().starts_with("content-") {
+        return Err(wrong(format!("{name:?} has another meaning")));
+    }
+    Ok(header.as_str().into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TEMPLATE: &str =
+        r#"{"e":{"c":{{name}},"m":{{message}},"d":{{details?}},"i":{{issues?}}},"id":{{request_id}}}"#;
+
+    fn shape() -> BodyShape {
+        let issues = ShapeIssues::new("/e/i/*").path("/f").message("/m");
+        BodyShape::new("acme").when("/e/c", Expected::String).issues(issues).write(TEMPLATE)
+    }
+
+    #[test]
+    fn m2_a_wrong_shape_names_its_key() {
+        for (wrong, key) in [
+            (BodyShape::new("acme").code("/c"), "when"),
+            (BodyShape::new("Acme").when("/c", 1), ""),
+            (BodyShape::new("openai").when("/c", 1), ""),
+            (BodyShape::new("fastapi").when("/c", 1), ""),
+            (shape().when("c", 1), "when"),
+            (shape().code("/~"), "code"),
+            (shape().message("e.m"), "message"),
+            (shape().details(""), "details"),
+            (shape().request_id("/*/id"), "request_id"),
+            (shape().issues(ShapeIssues::new("/e/i")), "issues"),
+            (shape().issues(ShapeIssues::new("/e/i/*").path("/*/f")), "issues"),
+            (shape().write("{"), "write"),
+            (BodyShape::new("acme").when("/c", 1).write(r#"{"i":{{issues}}}"#), "write"),
+            (shape().name("A", ErrorCode::foreign("unheard_of").unwrap()), "codes"),
+            (shape().name("A", ErrorCode::OTHER).name("A", ErrorCode::GONE), "codes"),
+            (shape().media_type("text/html"), "media_type"),
+            (shape().media_type("application/json; charset=utf-8"), "media_type"),
+            (shape().id_header("x id"), "id_header"),
+            (shape().id_header("Content-Length"), "id_header"),
+        ] {
+            assert_eq!(wrong.clone().compile().unwrap_err().key, key, "{wrong:?}");
+        }
+    }
+
+    #[test]
+    fn r15_what_is_described_alike_is_one_shape() {
+        let (one, other) = (shape().compile().unwrap(), shape().compile().unwrap());
+        assert_eq!(one, other);
+        assert_ne!(one, shape().id_header("X-Trace").compile().unwrap());
+        assert_eq!(one.description().request_id, Pointer::parse("/id"), "it is where the template has it");
+        assert_eq!(one.description().code, Pointer::parse("/e/c"));
+    }
+
+    #[test]
+    fn r15_the_schema_of_a_shape_claims_what_all_of_its_bodies_have() {
+        let schema: serde_json::Value =
+            serde_json::from_str(&shape().compile().unwrap().body_schema().unwrap()).unwrap();
+        assert_eq!(schema["required"], serde_json::json!(["e"]));
+        assert_eq!(schema["properties"]["e"]["required"], serde_json::json!(["c"]));
+        let issues = &schema["properties"]["e"]["properties"]["i"]["items"]["properties"];
+        assert_eq!(issues["f"]["type"], "string");
+        assert!(BodyShape::new("read").when("/c", 1).compile().unwrap().body_schema().is_none());
+    }
+}

@@ -1,0 +1,256 @@
+//! Shapes that a policy describes: read and written by places instead of code (rule R15).
+
+mod condition;
+mod issues;
+mod pointer;
+mod schema;
+mod template;
+
+use std::borrow::Cow;
+use std::fmt;
+use std::hash::{Hash, Hasher};
+use std::sync::{Mutex, PoisonError};
+
+pub(crate) use self::condition::Condition;
+pub use self::condition::Expected;
+pub(crate) use self::issues::IssuePlaces;
+pub use self::issues::PathNotation;
+pub(crate) use self::pointer::Pointer;
+use self::template::Values;
+pub(crate) use self::template::{Placeholder, Template};
+use super::form::{Described, DialectSpec, KnownFields};
+use super::issues::written;
+use super::json::{self, Object, push_string, quoted, with_members};
+use super::outgoing::{Outgoing, PreservedBody, is_name, timestamp};
+use super::parsed_error::{Body, DialectCode, ParsedError};
+use crate::code;
+
+/// A shape of a policy's own, by its name.
+///
+/// Two are the same where all that describes them is. What describes one lives as long as the process: a policy that is
+/// read again finds it.
+#[derive(Clone, Copy)]
+pub struct CustomShape {
+    form: &'static DialectSpec,
+    description: &'static Description,
+}
+
+/// Names, and the codes that they stand for.
+pub(crate) type CodeNames = Box<[(Box<str>, Box<str>)]>;
+
+/// Where a body of the shape has what it says.
+#[derive(Debug, PartialEq)]
+pub(crate) struct Description {
+    pub(crate) name: Box<str>,
+    pub(crate) when: Box<[Condition]>,
+    pub(crate) code: Option<Pointer>,
+    pub(crate) message: Option<Pointer>,
+    pub(crate) details: Option<Pointer>,
+    pub(crate) issues: Option<IssuePlaces>,
+    /// Where a body that already is in the shape has its id.
+    pub(crate) request_id: Option<Pointer>,
+    /// Names of the shape, and the codes that they stand for.
+    pub(crate) codes: CodeNames,
+    pub(crate) media_type: Box<str>,
+    pub(crate) id_header: Option<Box<str>>,
+    pub(crate) template: Option<Template>,
+}
+
+impl CustomShape {
+    /// The shape that is described so.
+    pub(crate) fn new(description: Description) -> Self {
+        static KNOWN: Mutex<Vec<CustomShape>> = Mutex::new(Vec::new());
+
+        let mut known = KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(same) = known.iter().find(|it| *it.description == description) {
+            return *same;
+        }
+        let description = &*Box::leak(Box::new(description));
+        let shape = Self { form: Box::leak(Box::new(DialectSpec::described(description))), description };
+        known.push(shape);
+        shape
+    }
+
+    /// The name of the policy file and the log.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        self.form.name
+    }
+
+    /// What the bodies are that are written in it, as JSON Schema 2020-12 in JSON text; `None` where it has no template.
+    #[must_use]
+    pub fn body_schema(self) -> Option<String> {
+        self.description.schema()
+    }
+
+    pub(super) const fn form(self) -> &'static DialectSpec {
+        self.form
+    }
+
+    pub(crate) const fn description(self) -> &'static Description {
+        self.description
+    }
+
+    /// Whether errors can be written in it.
+    pub(crate) const fn is_written(self) -> bool {
+        self.description.template.is_some()
+    }
+}
+
+impl PartialEq for CustomShape {
+    fn eq(&self, other: &Self) -> bool {
+        std::ptr::eq(self.description, other.description)
+    }
+}
+
+impl Eq for CustomShape {}
+
+impl Hash for CustomShape {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.as_str().hash(state);
+    }
+}
+
+impl fmt::Debug for CustomShape {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "CustomShape({:?})", self.as_str())
+    }
+}
+
+impl DialectSpec {
+    fn described(it: &'static Description) -> Self {
+        let has = |placeholder| it.template.as_ref().is_some_and(|template| template.has(placeholder));
+        Self {
+            media_type: &it.media_type,
+            id_header: it.id_header.as_deref(),
+            has_codes: has(Placeholder::Code) || has(Placeholder::Name),
+            tells_time: has(Placeholder::Timestamp),
+            tells_wait: has(Placeholder::RetryAfter),
+            reads: Box::leak(Box::new(it.fields())),
+            described: Some(it),
+            ..Self::new(&it.name, |_| None, |_| Vec::new(), |_, _| Vec::new())
+        }
+    }
+}
+
+impl Description {
+    /// What of the signs a body does not have; `None` where it is in the shape.
+    pub(crate) fn missing(&self, body: &Object<'_>) -> Option<&Condition> {
+        self.when.iter().find(|condition| !condition.holds(body))
+    }
+
+    /// The fields that it reads.
+    fn fields(&'static self) -> KnownFields {
+        let issues = self.issues.as_ref().map(|issues| &issues.list);
+        let places = [&self.code, &self.message, &self.details, &self.request_id].into_iter().flatten().chain(issues);
+        let places: Vec<&Pointer> = places.chain(self.when.iter().map(|condition| &condition.at)).collect();
+        let names: Vec<&str> = places.iter().filter_map(|place| place.field()).collect();
+        let of_error = places.iter().copied().filter(|place| place.field() == Some("error"));
+        let of_error: Vec<&str> =
+            of_error.filter_map(|place| place.steps().get(1).and_then(pointer::Step::name)).collect();
+        KnownFields { of_body: Some(names.leak()), of_error: of_error.leak() }
+    }
+}
+
+impl Described for Description {
+    fn read<'a>(&self, body: &Body<'a, '_>) -> Option<ParsedError<'a>> {
+        let body = &body.object;
+        if self.missing(body).is_some() {
+            return None;
+        }
+        let at = |place: &Option<Pointer>| place.as_ref().and_then(|place| place.first(body));
+        let code = at(&self.code).and_then(|code| match json::is_number(code) {
+            true => Some(Cow::Borrowed(code.get())),
+            false => json::string(code).filter(|name| !name.trim().is_empty()),
+        });
+        let message = at(&self.message).and_then(json::string).filter(|text| !text.trim().is_empty());
+        let details = at(&self.details).map(|details| details.get()).filter(|details| *details != "null");
+        Some(ParsedError {
+            own: code.as_deref().map_or(DialectCode::Unknown, |name| self.meaning(name)),
+            details: details.map(Cow::Borrowed),
+            issues: self.issues.as_ref().and_then(|issues| issues.read(body)).map(Cow::Owned),
+            ..ParsedError::new(code, message)
+        })
+    }
+
+    fn meaning(&self, name: &str) -> DialectCode {
+        match self.codes.iter().find(|(known, _)| **known == *name) {
+            Some((_, code)) => DialectCode::Named(code.clone()),
+            None if self.template.is_some() && code::is_well_formed(name.as_bytes()) => DialectCode::Canonical,
+            None => DialectCode::Unknown,
+        }
+    }
+
+    /// Its name for a code; of several the first.
+    fn name_of<'a>(&'a self, code: &'a str) -> Cow<'a, str> {
+        Cow::Borrowed(self.codes.iter().find(|(_, known)| **known == *code).map_or(code, |(name, _)| name))
+    }
+
+    fn write(&self, out: &Outgoing<'_>) -> Vec<u8> {
+        let values = CustomValues { out, description: self };
+        self.template.as_ref().map(|template| template.write(&values, out.size())).unwrap_or_default()
+    }
+
+    /// A body that already is in the shape; of one whose texts may not pass, its code alone.
+    fn rewrite_in_place(&self, kept: &PreservedBody<'_>, out: &Outgoing<'_>) -> Vec<u8> {
+        if !kept.whole {
+            let code = self.code.as_ref().and_then(|place| place.first(&kept.body)).filter(|code| is_name(code));
+            let name = code.and_then(json::string);
+            return self.write(&Outgoing { code: name.as_deref().unwrap_or(out.code), ..*out });
+        }
+        let body = with_members(&kept.body, &[], |_, _| true);
+        let mut body = Cow::Owned(String::from_utf8(body).unwrap_or_default());
+        for (place, value) in [(&self.message, out.message), (&self.request_id, out.request_id)] {
+            if let Some(place) = place {
+                body = pointer::replaced(&body, place.steps(), &quoted(value)).into_owned().into();
+            }
+        }
+        body.into_owned().into_bytes()
+    }
+}
+
+/// The values of an error for a shape's template.
+struct CustomValues<'a, 'o> {
+    out: &'a Outgoing<'o>,
+    description: &'a Description,
+}
+
+impl CustomValues<'_, '_> {
+    /// The details; without the issues where the template has them elsewhere.
+    fn details(&self) -> Option<Cow<'_, str>> {
+        let details = self.out.details?;
+        let has_issues = self.description.template.as_ref().is_some_and(|it| it.has(Placeholder::Issues));
+        match Object::parse(details).filter(|object| has_issues && object.has("issues")) {
+            Some(_) => written::beside_issues(details).map(Cow::Owned),
+            None => Some(Cow::Borrowed(details)),
+        }
+    }
+
+    fn issues(&self) -> Option<Vec<u8>> {
+        self.description.issues.as_ref()?.write(self.out.details?)
+    }
+}
+
+impl Values for CustomValues<'_, '_> {
+    fn push(&self, placeholder: Placeholder, json: &mut Vec<u8>) -> bool {
+        let out = self.out;
+        let value = match placeholder {
+            Placeholder::Code => return push_text(json, out.canonical.as_str()),
+            Placeholder::Name => return push_text(json, out.code),
+            Placeholder::Message => return push_text(json, out.message),
+            Placeholder::RequestId => return push_text(json, out.request_id),
+            Placeholder::Timestamp => return push_text(json, &timestamp(out.now)),
+            Placeholder::Status => Some(out.status.as_str().as_bytes().to_vec()),
+            Placeholder::RetryAfter => out.retry_after.map(|wait| wait.as_secs().to_string().into_bytes()),
+            Placeholder::Details => self.details().map(|details| details.as_bytes().to_vec()),
+            Placeholder::Issues => self.issues(),
+        };
+        json.extend_from_slice(value.as_deref().unwrap_or_default());
+        value.is_some()
+    }
+}
+
+fn push_text(json: &mut Vec<u8>, text: &str) -> bool {
+    push_string(json, text);
+    true
+}

@@ -1,0 +1,148 @@
+//! What tells a shape from others (rule R15).
+
+use serde_json::value::RawValue;
+
+use super::pointer::Pointer;
+use crate::dialect::json::{self, Object};
+
+/// What a body of the shape has at a place.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Condition {
+    pub(crate) at: Pointer,
+    pub(crate) is: Expected,
+}
+
+/// What a value of a body is: a JSON type, or one value.
+///
+/// ```
+/// use tower_error_envelope::policy::Expected;
+///
+/// assert_eq!(Expected::from("v2"), Expected::Text("v2".to_owned()));
+/// assert_eq!(Expected::from(2), Expected::Integer(2));
+/// ```
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub enum Expected {
+    /// Any value, `null` among them.
+    Any,
+    /// `null`.
+    Null,
+    /// A string.
+    String,
+    /// A number.
+    Number,
+    /// `true` or `false`.
+    Boolean,
+    /// An object.
+    Object,
+    /// An array.
+    Array,
+    /// This text.
+    Text(String),
+    /// This number, however it is written.
+    Integer(i64),
+    /// `true`, or `false`.
+    Is(bool),
+}
+
+impl Expected {
+    /// The JSON types, by the words of the policy file.
+    pub(crate) const TYPES: [(&'static str, Self); 7] = [
+        ("string", Self::String),
+        ("number", Self::Number),
+        ("boolean", Self::Boolean),
+        ("object", Self::Object),
+        ("array", Self::Array),
+        ("null", Self::Null),
+        ("any", Self::Any),
+    ];
+
+    pub(super) fn holds(&self, value: &RawValue) -> bool {
+        let text = value.get();
+        match self {
+            Self::Any => true,
+            Self::Null => text == "null",
+            Self::String => text.starts_with('"'),
+            Self::Number => json::is_number(value),
+            Self::Boolean => matches!(text, "true" | "false"),
+            Self::Object => text.starts_with('{'),
+            Self::Array => text.starts_with('['),
+            Self::Text(expected) => json::string(value).is_some_and(|text| text == **expected),
+            #[allow(clippy::cast_precision_loss, reason = "a number that no double has is no sign of a shape")]
+            Self::Integer(number) => text.parse() == Ok(*number as f64),
+            Self::Is(expected) => text == if *expected { "true" } else { "false" },
+        }
+    }
+}
+
+impl From<&str> for Expected {
+    fn from(text: &str) -> Self {
+        Self::Text(text.to_owned())
+    }
+}
+
+impl From<i64> for Expected {
+    fn from(number: i64) -> Self {
+        Self::Integer(number)
+    }
+}
+
+impl From<bool> for Expected {
+    fn from(value: bool) -> Self {
+        Self::Is(value)
+    }
+}
+
+impl Condition {
+    pub(super) fn holds(&self, body: &Object<'_>) -> bool {
+        let mut holds = false;
+        self.at.each(body, &mut |value| {
+            holds = self.is.holds(value);
+            !holds
+        });
+        holds
+    }
+
+    /// Whether whatever fulfils this one fulfils the other.
+    #[cfg(feature = "policy-file")]
+    pub(crate) fn implies(&self, other: &Self) -> bool {
+        let wider = match &self.is {
+            Expected::Text(_) => Some(Expected::String),
+            Expected::Integer(_) => Some(Expected::Number),
+            Expected::Is(_) => Some(Expected::Boolean),
+            _ => None,
+        };
+        self.at == other.at && (self.is == other.is || other.is == Expected::Any || wider.as_ref() == Some(&other.is))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn holds(is: Expected, value: &str) -> bool {
+        let condition = Condition { at: Pointer::parse("/v").unwrap(), is };
+        condition.holds(&Object::parse(&format!("{{\"v\":{value}}}")).unwrap())
+    }
+
+    #[test]
+    fn r15_a_condition_asks_for_a_type_or_for_a_value() {
+        for (value, types) in [
+            ("\"a\"", &["string", "any"][..]),
+            ("-1.5", &["number", "any"]),
+            ("true", &["boolean", "any"]),
+            ("{}", &["object", "any"]),
+            ("[]", &["array", "any"]),
+            ("null", &["null", "any"]),
+        ] {
+            for (word, is) in Expected::TYPES {
+                assert_eq!(holds(is, value), types.contains(&word), "{word} {value}");
+            }
+        }
+        assert!(holds("a".into(), "\"\\u0061\"") && !holds("a".into(), "\"b\"") && !holds("1".into(), "1"));
+        assert!(holds(2.into(), "2") && holds(2.into(), "2.0") && !holds(2.into(), "\"2\"") && !holds(2.into(), "3"));
+        assert!(holds(false.into(), "false") && !holds(false.into(), "true"));
+        let nowhere = Condition { at: Pointer::parse("/w").unwrap(), is: Expected::Any };
+        assert!(!nowhere.holds(&Object::parse("{\"v\":1}").unwrap()));
+    }
+}

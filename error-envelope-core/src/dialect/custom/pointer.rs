@@ -1,0 +1,189 @@
+//! JSON pointers (RFC 6901), with `*` for each element of a list (rule R15).
+
+use std::borrow::Cow;
+use std::fmt;
+
+use serde_json::value::RawValue;
+
+use crate::dialect::json::{self, Object, with_members};
+
+/// A place in a body. The empty pointer is the body itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Pointer(Box<[Step]>);
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Step {
+    Name(Box<str>),
+    /// `*`.
+    Each,
+}
+
+impl Pointer {
+    /// `None` for what is no pointer: it begins with `/`, and `~` stands in `~0` and `~1` alone.
+    pub(crate) fn parse(text: &str) -> Option<Self> {
+        if text.is_empty() {
+            return Some(Self(Box::default()));
+        }
+        text.strip_prefix('/')?.split('/').map(Step::parse).collect::<Option<_>>().map(Self)
+    }
+
+    pub(super) fn from_steps(steps: &[Step]) -> Self {
+        Self(steps.into())
+    }
+
+    pub(super) fn steps(&self) -> &[Step] {
+        &self.0
+    }
+
+    /// The name of the body's field that it leads into.
+    pub(super) fn field(&self) -> Option<&str> {
+        self.0.first().and_then(Step::name)
+    }
+
+    /// What stands there; the first of several.
+    pub(super) fn first<'a>(&self, body: &Object<'a>) -> Option<&'a RawValue> {
+        let mut found = None;
+        self.each(body, &mut |value| {
+            found = Some(value);
+            false
+        });
+        found
+    }
+
+    /// The same inside of any value.
+    pub(super) fn first_in<'a>(&self, value: &'a RawValue) -> Option<&'a RawValue> {
+        let mut found = None;
+        walk(value, &self.0, &mut |value| {
+            found = Some(value);
+            false
+        });
+        found
+    }
+
+    /// Each value that stands there, until one is enough.
+    pub(super) fn each<'a>(&self, body: &Object<'a>, visit: &mut dyn FnMut(&'a RawValue) -> bool) {
+        if let Some((first, rest)) = self.0.split_first()
+            && let Some(value) = first.name().and_then(|name| body.raw(name))
+        {
+            walk(value, rest, visit);
+        }
+    }
+}
+
+impl fmt::Display for Pointer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|step| match step {
+            Step::Name(name) => write!(f, "/{}", name.replace('~', "~0").replace('/', "~1")),
+            Step::Each => f.write_str("/*"),
+        })
+    }
+}
+
+impl Step {
+    fn parse(text: &str) -> Option<Self> {
+        if text == "*" {
+            return Some(Self::Each);
+        }
+        let is_escaped = |part: &str| part.starts_with(['0', '1']);
+        if !text.split('~').skip(1).all(is_escaped) {
+            return None;
+        }
+        Some(Self::Name(text.replace("~1", "/").replace("~0", "~").into()))
+    }
+
+    pub(super) fn name(&self) -> Option<&str> {
+        match self {
+            Self::Name(name) => Some(name),
+            Self::Each => None,
+        }
+    }
+}
+
+/// Goes on while `visit` says so.
+fn walk<'a>(value: &'a RawValue, steps: &[Step], visit: &mut dyn FnMut(&'a RawValue) -> bool) -> bool {
+    let Some((step, rest)) = steps.split_first() else { return visit(value) };
+    match (json::array(value.get()), step) {
+        (Some(elements), Step::Each) => elements.into_iter().all(|element| walk(element, rest, visit)),
+        (Some(elements), Step::Name(index)) => {
+            index.parse().ok().and_then(|at: usize| elements.get(at)).is_none_or(|element| walk(element, rest, visit))
+        }
+        (None, Step::Name(name)) => {
+            let inside = Object::parse(value.get()).and_then(|object| object.raw(name));
+            inside.is_none_or(|inside| walk(inside, rest, visit))
+        }
+        (None, Step::Each) => true,
+    }
+}
+
+/// The body with another value where the pointer leads to one; unchanged where it leads nowhere.
+pub(super) fn replaced<'t>(text: &'t str, steps: &[Step], value: &[u8]) -> Cow<'t, str> {
+    let Some((step, rest)) = steps.split_first() else { return owned(value.to_vec()) };
+    if let Some(elements) = json::array(text) {
+        let at = step.name().map_or(Some(0), |name| name.parse().ok());
+        let Some(at) = at.filter(|at| *at < elements.len()) else { return Cow::Borrowed(text) };
+        let each = elements.iter().enumerate().map(|(place, element)| match place == at {
+            true => replaced(element.get(), rest, value),
+            false => Cow::Borrowed(element.get()),
+        });
+        return Cow::Owned(format!("[{}]", each.collect::<Vec<_>>().join(",")));
+    }
+    let (Some(object), Some(name)) = (Object::parse(text), step.name()) else { return Cow::Borrowed(text) };
+    match object.raw(name) {
+        Some(inside) => {
+            let inside = replaced(inside.get(), rest, value).into_owned().into_bytes();
+            owned(with_members(&object, &[(name, inside)], |_, _| true))
+        }
+        None => Cow::Borrowed(text),
+    }
+}
+
+fn owned(json: Vec<u8>) -> Cow<'static, str> {
+    Cow::Owned(String::from_utf8(json).unwrap_or_default())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn all(pointer: &str, body: &str) -> Vec<String> {
+        let mut found = Vec::new();
+        Pointer::parse(pointer).unwrap().each(&Object::parse(body).unwrap(), &mut |value| {
+            found.push(value.get().to_owned());
+            true
+        });
+        found
+    }
+
+    #[test]
+    fn r15_a_pointer_leads_to_values() {
+        let body = r#"{"a":{"b/c":[{"d":1},{"e":0},{"d":2}],"~":3,"*":4},"n":null}"#;
+        for (pointer, found) in [
+            ("/a/b~1c/*/d", &["1", "2"][..]),
+            ("/a/b~1c/2/d", &["2"]),
+            ("/a/~0", &["3"]),
+            ("/n", &["null"]),
+            ("/a/*", &[]),
+            ("/a/b~1c/9", &[]),
+            ("/a/b~1c/d", &[]),
+            ("/x", &[]),
+        ] {
+            assert_eq!(all(pointer, body), found, "{pointer}");
+        }
+        assert_eq!(Pointer::parse("/a/b~1c/*/d").unwrap().first(&Object::parse(body).unwrap()).unwrap().get(), "1");
+        for wrong in ["a", "a/b", "/~", "/~2", "/a~"] {
+            assert!(Pointer::parse(wrong).is_none(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn r15_a_value_is_replaced_where_it_stands() {
+        let body = r#"{ "a": [ {"t":"old", "n":1.10}, {"t":"other"} ], "z":0 }"#;
+        let with = |pointer: &str| replaced(body, Pointer::parse(pointer).unwrap().steps(), b"\"new\"").into_owned();
+        assert_eq!(with("/a/*/t"), r#"{"a":[{"t":"new","n":1.10},{"t":"other"}],"z":0}"#);
+        assert_eq!(with("/a/1/t"), r#"{"a":[{"t":"old", "n":1.10},{"t":"new"}],"z":0}"#);
+        for nowhere in ["/a/2/t", "/a/x", "/b", "/z/y"] {
+            assert_eq!(Object::parse(&with(nowhere)).unwrap().raw("z").unwrap().get(), "0", "{nowhere}");
+            assert!(!with(nowhere).contains("new"), "{nowhere}");
+        }
+    }
+}

@@ -1,0 +1,102 @@
+//! What the bodies of a shape are, as JSON Schema 2020-12: for documents and clients that are generated (rule R15).
+
+use super::Description;
+use super::issues::IssuePlaces;
+use super::pointer::{Pointer, Step};
+use super::template::{Node, Placeholder};
+use crate::dialect::json::{Writer, quoted};
+
+impl Description {
+    /// The schema of its bodies as JSON text; `None` where errors cannot be written in it.
+    pub(super) fn schema(&self) -> Option<String> {
+        let schema = self.node_schema(&self.template.as_ref()?.0, &mut Vec::new());
+        String::from_utf8(schema).ok()
+    }
+
+    fn node_schema(&self, node: &Node, path: &mut Vec<Step>) -> Vec<u8> {
+        match node {
+            Node::Literal(json) => Writer::new(64).raw("const", json.as_bytes()).close(),
+            Node::Value { placeholder, is_optional } => self.value_schema(*placeholder, *is_optional),
+            Node::Object(members) => {
+                let mut below = |name: &str, node| {
+                    path.push(Step::Name(name.into()));
+                    let schema = (self.is_sign(path), self.node_schema(node, path));
+                    path.pop();
+                    schema
+                };
+                let each: Vec<_> = members.iter().map(|(name, node)| (&**name, below(name, node))).collect();
+                let required = each.iter().filter(|(_, (is_sign, _))| *is_sign).map(|(name, _)| quoted(name));
+                let required = array(required);
+                object(each.into_iter().map(|(name, (_, schema))| (name, schema))).raw("required", required).close()
+            }
+            Node::Array(nodes) => {
+                let each = array(nodes.iter().map(|node| self.node_schema(node, &mut Vec::new())));
+                Writer::new(64).text("type", "array").raw("prefixItems", each).close()
+            }
+        }
+    }
+
+    /// Whether all bodies of the shape have it: one that came from a service may lack what the template writes.
+    fn is_sign(&self, path: &[Step]) -> bool {
+        self.when.iter().any(|sign| sign.at.steps().starts_with(path))
+    }
+
+    fn value_schema(&self, placeholder: Placeholder, is_optional: bool) -> Vec<u8> {
+        let of_type = |name: &str| match is_optional {
+            true => Writer::new(64).text("type", name),
+            false => Writer::new(64).raw("type", array([quoted(name), quoted("null")])),
+        };
+        let text = || Writer::new(64).text("type", "string");
+        match placeholder {
+            Placeholder::Code => text().text("pattern", "^[a-z][a-z0-9_]{0,62}$").close(),
+            Placeholder::Name | Placeholder::Message => text().close(),
+            Placeholder::RequestId => text().text("pattern", "^req_[0-7][0-9A-HJKMNP-TV-Z]{25}$").close(),
+            Placeholder::Timestamp => text().text("format", "date-time").close(),
+            Placeholder::Status => {
+                Writer::new(64).text("type", "integer").raw("minimum", "400").raw("maximum", "599").close()
+            }
+            Placeholder::RetryAfter => of_type("integer").close(),
+            Placeholder::Details => b"{}".to_vec(),
+            Placeholder::Issues => {
+                let issue = self.issues.as_ref().map_or_else(|| b"{}".to_vec(), IssuePlaces::schema);
+                of_type("array").raw("items", issue).close()
+            }
+        }
+    }
+}
+
+impl IssuePlaces {
+    fn schema(&self) -> Vec<u8> {
+        let text = Writer::new(64).text("type", "string").close();
+        let path = if self.notation.is_list() { Writer::new(64).text("type", "array").close() } else { text.clone() };
+        let places = [(&self.path, &path), (&self.message, &text), (&self.code, &text)];
+        let steps = |(place, schema): (&'_ Option<Pointer>, _)| Some((place.as_ref()?.steps().to_vec(), schema));
+        below(&places.into_iter().filter_map(steps).collect::<Vec<_>>())
+    }
+}
+
+/// The schema of a value that has values of these schemas below it.
+fn below(values: &[(Vec<Step>, &Vec<u8>)]) -> Vec<u8> {
+    if let [(steps, schema)] = values
+        && steps.is_empty()
+    {
+        return schema.to_vec();
+    }
+    let mut names: Vec<&str> = values.iter().filter_map(|(steps, _)| steps.first()?.name()).collect();
+    names.dedup();
+    let inside = |name: &str| {
+        let own = values.iter().filter(|(steps, _)| steps.first().and_then(Step::name) == Some(name));
+        below(&own.map(|(steps, schema)| (steps[1..].to_vec(), *schema)).collect::<Vec<_>>())
+    };
+    object(names.iter().map(|name| (*name, inside(name)))).close()
+}
+
+fn object<'n>(members: impl Iterator<Item = (&'n str, Vec<u8>)>) -> Writer {
+    let properties = members.fold(Writer::new(64), |json, (name, schema)| json.raw(name, schema)).close();
+    Writer::new(64).text("type", "object").raw("properties", properties)
+}
+
+fn array(values: impl IntoIterator<Item = Vec<u8>>) -> Vec<u8> {
+    let values: Vec<_> = values.into_iter().collect();
+    [b"[".to_vec(), values.join(&b','), b"]".to_vec()].concat()
+}

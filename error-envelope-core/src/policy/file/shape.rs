@@ -1,0 +1,70 @@
+//! `[shape.NAME]`: a shape of the organisation's own (rule R15).
+
+use toml::de::DeValue;
+
+use super::read::Table;
+use super::value::{Codes, Value, nearest};
+use crate::body_shape::{BodyShape, ShapeIssues};
+use crate::dialect::custom::{Expected, PathNotation};
+use crate::policy::error::PolicyError;
+
+const KEYS: [&str; 10] =
+    ["when", "code", "message", "details", "issues", "request_id", "codes", "media_type", "id_header", "write"];
+
+pub(super) fn read(name: &str, table: &Table<'_>, codes: &Codes) -> BodyShape {
+    table.only(&KEYS);
+    let shape =
+        table.table("when").iter().flat_map(Table::values).fold(BodyShape::new(name), |shape, (place, value)| {
+            let expected = table.keep(expected(&value));
+            expected.into_iter().fold(shape, |shape, expected| shape.when(place.clone(), expected))
+        });
+    let shape = table.table("codes").iter().flat_map(Table::values).fold(shape, |shape, (name, value)| {
+        let code = table.keep(value.known_code(codes));
+        code.into_iter().fold(shape, |shape, code| shape.name(name.clone(), code))
+    });
+    let shape = table.table("issues").iter().fold(shape, |shape, issues| shape.issues(read_issues(issues)));
+    let shape = table.set(shape, "code", Value::owned, BodyShape::code);
+    let shape = table.set(shape, "message", Value::owned, BodyShape::message);
+    let shape = table.set(shape, "details", Value::owned, BodyShape::details);
+    let shape = table.set(shape, "request_id", Value::owned, BodyShape::request_id);
+    let shape = table.set(shape, "media_type", Value::owned, BodyShape::media_type);
+    let shape = table.set(shape, "id_header", Value::owned, BodyShape::id_header);
+    table.set(shape, "write", Value::owned, BodyShape::write)
+}
+
+fn read_issues(table: &Table<'_>) -> ShapeIssues {
+    table.only(&["list", "path", "message", "code", "notation"]);
+    let issues = ShapeIssues::new(table.read_required("list", Value::owned).unwrap_or_default());
+    let issues = table.set(issues, "path", Value::owned, ShapeIssues::path);
+    let issues = table.set(issues, "message", Value::owned, ShapeIssues::message);
+    let issues = table.set(issues, "code", Value::owned, ShapeIssues::code);
+    table.set(issues, "notation", Value::word::<PathNotation>, ShapeIssues::notation)
+}
+
+/// A JSON type by its word, or a value; a text that is meant as one stands in `{ is = "…" }`.
+fn expected(value: &Value<'_>) -> Result<Expected, PolicyError> {
+    match value.value {
+        DeValue::String(word) => {
+            let types = Expected::TYPES.iter();
+            types.clone().find(|(known, _)| *known == word).map(|(_, expected)| expected.clone()).ok_or_else(|| {
+                let known = nearest(word, types.map(|(known, _)| *known));
+                value.error(
+                    format!("{word:?} is no JSON type"),
+                    format!("{known}; a text itself is {{ is = {word:?} }}"),
+                )
+            })
+        }
+        DeValue::Integer(_) => value.integer().map(Expected::from),
+        DeValue::Boolean(_) => value.boolean().map(Expected::from),
+        DeValue::Table(_) => {
+            let right = "write a JSON type, a value, or { is = \"a text\" }";
+            let table = value.table(right)?;
+            table.only(&["is"]);
+            table.required("is").and_then(|is| is.owned()).map(Expected::Text)
+        }
+        _ => Err(value.error(
+            format!("{} tells no shape", value.kind()),
+            "write a JSON type, a text, a whole number, true or false",
+        )),
+    }
+}

@@ -1,0 +1,66 @@
+//! Shapes of the policy's own that are never read, or whose template loses what clients need (rule R15).
+
+use super::report::Report;
+use crate::dialect::custom::{CustomShape, Placeholder, Template};
+use crate::policy::error::TablePath;
+
+pub(super) fn lint(report: &mut Report<'_>) {
+    let loaded = report.loaded;
+    for part in &loaded.policy.parts {
+        // Those of the parts around it follow its own, and are looked at with them.
+        for (at, shape) in part.shapes[..part.own_shapes].iter().enumerate() {
+            let place = TablePath::Shape(shape.as_str().to_owned());
+            if let Some(earlier) = part.shapes[..at].iter().find(|earlier| takes_all_of(**earlier, *shape)) {
+                let wrong =
+                    format!("every body of this shape is read as {:?}, which is tried before it", earlier.as_str());
+                let advice = "put it before that one, or add a sign to that one's when";
+                report.warn("shape-never-read", (&place, "when"), wrong, advice);
+            }
+            if let Some(template) = &shape.description().template {
+                for (wrong, advice) in losses(*shape, template) {
+                    report.warn("shape-template", (&place, "write"), wrong, advice);
+                }
+            }
+        }
+    }
+}
+
+/// Whether each sign of `earlier` follows from one of `shape`.
+fn takes_all_of(earlier: CustomShape, shape: CustomShape) -> bool {
+    let follows = |sign: &_| shape.description().when.iter().any(|own| own.implies(sign));
+    earlier.description().when.iter().all(follows)
+}
+
+fn losses(shape: CustomShape, template: &Template) -> Vec<(String, &'static str)> {
+    let it = shape.description();
+    let mut losses = Vec::new();
+    if !template.has(Placeholder::Code) && !template.has(Placeholder::Name) {
+        losses
+            .push(("its bodies have no code: clients have x-error-code alone".to_owned(), "add {{name}} or {{code}}"));
+    }
+    if !template.has(Placeholder::RequestId) {
+        losses
+            .push(("its bodies have no request id: clients have x-request-id alone".to_owned(), "add {{request_id}}"));
+    }
+    let places = [
+        ("code", &it.code, &[Placeholder::Name, Placeholder::Code][..]),
+        ("message", &it.message, &[Placeholder::Message]),
+        ("details", &it.details, &[Placeholder::Details]),
+        ("request_id", &it.request_id, &[Placeholder::RequestId]),
+    ];
+    for (key, place, placeholders) in places {
+        let Some(place) = place else { continue };
+        let (mut written, read) =
+            (placeholders.iter().filter_map(|which| template.place_of(*which)), place.to_string());
+        // Of a list the first element is read.
+        if !written.any(|place| place.to_string() == read.replace("/*", "/0")) {
+            let wrong = format!("no placeholder fills {key} = {read:?}, where a second gateway reads it");
+            losses.push((wrong, "write it there, so that errors stay the same through two gateways (E7)"));
+        }
+    }
+    if let Some(sign) = it.when.iter().find(|sign| !template.may_fulfil(sign)) {
+        let wrong = format!("what the template writes is not read as this shape: it has no {:?}", sign.at.to_string());
+        losses.push((wrong, "let the template write what when asks for"));
+    }
+    losses
+}
