@@ -83,10 +83,9 @@ pub(super) fn is_repr(text: &str) -> bool {
 
 fn is_field(text: &str) -> bool {
     let first = text.split(['.', '[']).next().unwrap_or_default();
-    is_dotted(text)
-        && !text.starts_with(|first: char| first.is_uppercase() || first.is_ascii_digit())
-        && !PRONOUNS.contains(&first)
-        && !(first.len() == text.len() && place::is_part(first))
+    let is_whole_part = first.len() == text.len() && place::is_part(first);
+    let begins_otherwise = text.starts_with(|first: char| first.is_uppercase() || first.is_ascii_digit());
+    is_dotted(text) && !begins_otherwise && !is_whole_part && !PRONOUNS.contains(&first)
 }
 
 /// The place that was fitted, and the name that ends it.

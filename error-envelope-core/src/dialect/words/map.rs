@@ -140,7 +140,7 @@ impl Map<'_> {
     }
 
     fn text(&mut self, place: &Place, text: &str) -> bool {
-        let is_said = self.around.means_errors && !self.around.is_vague || !self.around.is_vague || is_verdict(text);
+        let is_said = !self.around.is_vague || is_verdict(text);
         if is_said {
             self.found.push(place.clone().in_known_part(), &without_values(text), None);
         }
