@@ -10,8 +10,8 @@ pub use error_envelope_core::guard::header::RequiredHeader;
 pub use error_envelope_core::loader::{PolicyFile, PolicyLoader};
 pub use error_envelope_core::outward::OutwardRule;
 pub use error_envelope_core::policy::{
-    BodyLimitPer, BodyShape, LetterCase, Mode, NoTransform, Paths, Policy, PolicyBuilder, PolicyError, PolicySummary,
-    Preflight, Protocols, Route, RouteSummary, Scope, ShapeIssues, Trust, UnknownCodes,
+    BodyLimitPer, BodyShape, ErrorPage, LetterCase, Mode, NoTransform, Paths, Policy, PolicyBuilder, PolicyError,
+    PolicySummary, Preflight, Protocols, Route, RouteSummary, Scope, ShapeIssues, Trust, UnknownCodes,
 };
 #[cfg(feature = "policy-file")]
 #[cfg_attr(docsrs, doc(cfg(feature = "policy-file")))]

@@ -32,6 +32,7 @@ pub mod guard;
 pub mod loader;
 pub mod message;
 pub mod outward;
+pub mod page;
 pub mod policy;
 pub mod request_id;
 mod syntax;

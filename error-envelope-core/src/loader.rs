@@ -144,9 +144,9 @@ impl PolicyEnv for Recording<'_> {
         self.loader.instead_of_verifier(name)
     }
 
-    fn text_of(&self, path: &Path) -> Result<String, PolicyError> {
+    fn text_of(&self, path: &Path, most: u64) -> Result<String, PolicyError> {
         (self.has_file)(false);
-        let text = self.loader.text_of(path);
+        let text = self.loader.text_of(path, most);
         (self.has_file)(true);
         let known = text.as_ref().map_err(ToString::to_string);
         (path, known).hash(&mut *self.texts.borrow_mut());

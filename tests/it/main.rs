@@ -24,6 +24,7 @@ mod modes;
 mod observed;
 mod observer;
 mod own_codes;
+mod page;
 mod policy_file;
 mod policy_manual;
 mod readings;

@@ -75,6 +75,12 @@ impl Served {
         error(&self.service, request.body(Full::default()).unwrap())["code"].as_str().unwrap().to_owned()
     }
 
+    /// What a browser sees of its 404.
+    fn page(&self) -> String {
+        let request = Request::builder().header("accept", "text/html").body(Full::default()).unwrap();
+        String::from_utf8_lossy(&body(&self.service, request)).into_owned()
+    }
+
     #[track_caller]
     fn until_it_says(&self, text: &str) {
         until(&format!("it says {text:?}"), || {
@@ -89,12 +95,15 @@ fn says(service: &ErrorEnvelopeService<Inner>) -> String {
 }
 
 fn error(service: &ErrorEnvelopeService<Inner>, request: Request<Full<Bytes>>) -> Value {
+    serde_json::from_slice::<Value>(&body(service, request)).unwrap()["error"].take()
+}
+
+fn body(service: &ErrorEnvelopeService<Inner>, request: Request<Full<Bytes>>) -> Bytes {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    let body = runtime.block_on(async {
+    runtime.block_on(async {
         let Ok(response) = service.clone().oneshot(request).await;
         response.into_body().collect().await.unwrap().to_bytes()
-    });
-    serde_json::from_slice::<Value>(&body).unwrap()["error"].take()
+    })
 }
 
 impl Folder {

@@ -1,15 +1,13 @@
 //! What decides the code of a foreign error, first match (rule R1).
 
-use http::header::X_CONTENT_TYPE_OPTIONS;
-use http::{HeaderMap, StatusCode};
+use http::StatusCode;
 
 use super::decided::{self, DecidedBy};
-use super::inner::{Inner, PolicyView, RequestContext, X_REQUEST_ID, code_of_status, is_own, of_header};
+use super::inner::{Inner, PolicyView, RequestContext, code_of_status, has_layers_head, is_own, of_header};
 use super::rule::{self, Rule};
 use crate::code::ErrorCode;
 use crate::dialect::standard::{self, Envelope};
 use crate::dialect::{self, Dialect, Foreign, ParsedError};
-use crate::request_id::RequestId;
 
 /// What decided the code of a foreign error.
 pub(super) enum CodeSource<'a> {
@@ -136,13 +134,6 @@ pub(super) fn of_layer<'k>(
         }
         _ => Some((code, CodeSource::Layer)),
     }
-}
-
-/// Whether the head has what a layer puts into each that it writes (I1, E4): nobody else makes such an id.
-fn has_layers_head(headers: &HeaderMap) -> bool {
-    let id = headers.get(X_REQUEST_ID).and_then(|id| id.to_str().ok());
-    let is_ours = |id: &str| id.starts_with("req_") && id.parse::<RequestId>().is_ok();
-    id.is_some_and(is_ours) && headers.get(X_CONTENT_TYPE_OPTIONS).is_some_and(|it| it == "nosniff")
 }
 
 fn rule_of<'k>(

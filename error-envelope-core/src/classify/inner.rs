@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
+use http::header::{CONTENT_SECURITY_POLICY, X_CONTENT_TYPE_OPTIONS};
 use http::{HeaderMap, HeaderName, Method, StatusCode};
 
 use super::credentials::{self, Credentials};
@@ -10,10 +11,12 @@ use super::rule::Rule;
 use crate::code::{CodeSet, ErrorCode};
 use crate::dialect::custom::CustomShape;
 use crate::dialect::standard::{self, Envelope};
-use crate::dialect::{Dialect, Foreign, Readable};
+use crate::dialect::{self, Dialect, Foreign, Readable};
+use crate::page;
+use crate::request_id::RequestId;
 
 const X_ERROR_CODE: HeaderName = HeaderName::from_static("x-error-code");
-pub(super) const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// An inner error response.
 pub(crate) struct Inner<'h, 'b> {
@@ -46,6 +49,8 @@ pub(crate) struct PolicyView<'a> {
     pub(crate) dialect: Dialect,
     /// It asked for that itself (R11): a body that already is in it is written anew all the same.
     pub(crate) negotiated: bool,
+    /// It gets a page (R16).
+    pub(crate) page: bool,
 }
 
 impl<'a> PolicyView<'a> {
@@ -63,6 +68,21 @@ pub(super) fn of_header(inner: &Inner<'_, '_>, known: &PolicyView<'_>) -> Option
     let (first, None) = (values.next()?, values.next()) else { return None };
     let (code, is_known) = standard::code_of(first.to_str().ok()?, known.codes)?;
     Some(Envelope { code, known: is_known, message: Cow::Borrowed(""), details: None })
+}
+
+/// Whether the body is a page that a layer inside has written (R16).
+pub(super) fn is_layers_page(headers: &HeaderMap) -> bool {
+    let is_html = || dialect::media_type(headers).is_some_and(|it| it.eq_ignore_ascii_case("text/html"));
+    headers.get(CONTENT_SECURITY_POLICY).is_some_and(|it| *it == page::CONTENT_SECURITY_POLICY)
+        && is_html()
+        && has_layers_head(headers)
+}
+
+/// Whether the head has what a layer puts into each that it writes (I1, E4): nobody else makes such an id.
+pub(super) fn has_layers_head(headers: &HeaderMap) -> bool {
+    let id = headers.get(X_REQUEST_ID).and_then(|id| id.to_str().ok());
+    let is_ours = |id: &str| id.starts_with("req_") && id.parse::<RequestId>().is_ok();
+    id.is_some_and(is_ours) && headers.get(X_CONTENT_TYPE_OPTIONS).is_some_and(|it| it == "nosniff")
 }
 
 /// Whether the body is in the client's own dialect.

@@ -38,7 +38,7 @@ use decide::{CodeSource, by_status, decide, lists_issues, tells_of_input, unknow
 use decided::DecidedBy;
 use details::with_issues;
 pub(crate) use inner::{Inner, PolicyView, RequestContext};
-use inner::{code_of_status, of_header, stays};
+use inner::{code_of_status, is_layers_page, of_header, stays};
 use passing::{details_of, members_pass, text_of};
 
 pub(crate) enum RewriteDecision<'b> {
@@ -125,6 +125,8 @@ pub(crate) enum Retained {
     Names,
     /// Whatever the client's dialect is, an error of tRPC's as far as its clients know it (R10).
     Trpc,
+    /// A page, but for the id (R16).
+    Page,
 }
 
 /// The fault that a service left in its response (R1), by itself or as the cause of a tonic status.
@@ -170,6 +172,10 @@ pub(crate) fn response<'b>(
             Some(envelope) => return of_envelope(&envelope, inner, asked, known),
             None => None,
         },
+        ParsedBody::Nothing if is_layers_page(inner.headers) => match of_header(inner, known) {
+            Some(envelope) => return of_page(&envelope, inner, asked, known),
+            None => None,
+        },
         ParsedBody::Nothing => None,
     };
     let members = foreign.as_ref().and_then(|foreign| foreign.members.as_ref()).or(unread.as_ref());
@@ -207,6 +213,18 @@ fn of_envelope(
         named,
         ..Rewrite::decided(fault, DecidedBy::Layer)
     })
+}
+
+/// A page says no code that can be read: its head does. To a client that gets a page it stays (E7).
+fn of_page(
+    envelope: &Envelope<'_>,
+    inner: &Inner<'_, '_>,
+    asked: &RequestContext<'_>,
+    known: &PolicyView<'_>,
+) -> RewriteDecision<'static> {
+    let fault = again(envelope, inner, asked, known);
+    let own = (known.page && *fault.code() == envelope.code).then_some(Retained::Page);
+    RewriteDecision::Rewrite(Rewrite { own, ..Rewrite::decided(fault, DecidedBy::Layer) })
 }
 
 /// E7: code and message stay the same text, details the same bytes.

@@ -34,10 +34,15 @@ pub(crate) struct PreservedBody<'a> {
     pub(crate) whole: bool,
 }
 
-impl Outgoing<'_> {
+impl<'a> Outgoing<'a> {
     /// About how long the body is.
     pub(super) fn size(&self) -> usize {
         192 + self.message.len() + self.details.map_or(0, str::len)
+    }
+
+    /// The status's phrase; one that has none has its code's text.
+    pub(crate) fn title(&self) -> &'a str {
+        self.status.canonical_reason().unwrap_or_else(|| self.canonical.default_message())
     }
 
     pub(super) fn with_details(&self, json: Writer) -> Writer {

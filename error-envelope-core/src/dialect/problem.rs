@@ -31,7 +31,7 @@ fn read<'a>(body: &Body<'a, '_>) -> Option<ParsedError<'a>> {
 fn write(out: &Outgoing<'_>) -> Vec<u8> {
     let body = Writer::new(out.size())
         .text("type", BLANK)
-        .text("title", title(out))
+        .text("title", out.title())
         .raw("status", out.status.as_str())
         .text("detail", out.message)
         .text("code", out.code)
@@ -42,7 +42,7 @@ fn write(out: &Outgoing<'_>) -> Vec<u8> {
 fn rewrite_in_place(kept: &PreservedBody<'_>, out: &Outgoing<'_>) -> Vec<u8> {
     let stays = |name: &str, value: &_| kept.whole || name == "code" && is_name(value);
     let mut set = Vec::new();
-    for (name, ours) in [("type", BLANK), ("title", title(out))] {
+    for (name, ours) in [("type", BLANK), ("title", out.title())] {
         if !kept.whole || kept.body.string(name).is_none() {
             set.push((name, quoted(ours)));
         }
@@ -60,11 +60,6 @@ fn rewrite_in_place(kept: &PreservedBody<'_>, out: &Outgoing<'_>) -> Vec<u8> {
 }
 
 const BLANK: &str = "about:blank";
-
-fn title<'a>(out: &Outgoing<'a>) -> &'a str {
-    out.status.canonical_reason().unwrap_or_else(|| out.canonical.default_message())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

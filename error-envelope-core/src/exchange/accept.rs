@@ -1,6 +1,6 @@
-//! Which of two shapes a client would rather have (rule R11), by RFC 9110 §12.5.1.
+//! Which of several forms a client prefers (rules R11, R16), by RFC 9110 §12.5.1.
 //!
-//! `application/problem+json` must have a higher quality than `application/json`. Of the ranges that fit a type the most
+//! `application/problem+json` must have a higher quality than `application/json`, a page a higher one than either. Of the ranges that fit a type the most
 //! specific one counts, of equally specific ones the highest; a type that none fits has quality 0. Elements that do not
 //! parse are ignored.
 
@@ -11,13 +11,32 @@ use crate::syntax::{elements, media_type};
 /// Whether the client prefers RFC 9457 to the envelope, where one of the lines [`tells_apart`].
 #[cold]
 pub(super) fn prefers_problem(headers: &HeaderMap) -> bool {
-    let (mut problem, mut json) = (Quality::default(), Quality::default());
+    let [problem, json] = weights(headers, [PROBLEM, JSON]);
+    problem > json
+}
+
+/// Whether the client prefers a page to JSON, and to each of the media types that the route has for it besides.
+#[cold]
+pub(super) fn prefers_page(headers: &HeaderMap, own: &str, has_problem: bool) -> bool {
+    let own = own.split_once('/').unwrap_or(JSON);
+    let [page, json, own, problem] = weights(headers, [("text", "html"), JSON, own, PROBLEM]);
+    page > json.max(own) && (page > problem || !has_problem)
+}
+
+const JSON: MediaType = ("application", "json");
+const PROBLEM: MediaType = ("application", "problem+json");
+
+/// Type and subtype, in lower case.
+type MediaType = (&'static str, &'static str);
+
+/// The quality of each media type.
+fn weights<const N: usize>(headers: &HeaderMap, types: [(&str, &str); N]) -> [u16; N] {
+    let mut found = [(); N].map(|()| Quality::default());
     let lines = headers.get_all(ACCEPT).iter().map(HeaderValue::as_bytes);
     for range in lines.flat_map(elements).filter_map(Range::parse) {
-        problem.apply(&range, b"problem+json");
-        json.apply(&range, b"json");
+        found.iter_mut().zip(types).for_each(|(quality, of)| quality.apply(&range, of));
     }
-    problem.weight > json.weight
+    found.map(|quality| quality.weight)
 }
 
 /// Whether a line names either type, and is not `application/json` alone: ranges with wildcards fit both, and few clients
@@ -35,8 +54,8 @@ struct Quality {
 }
 
 impl Quality {
-    fn apply(&mut self, range: &Range<'_>, subtype: &[u8]) {
-        let specificity = range.fits(subtype);
+    fn apply(&mut self, range: &Range<'_>, of: (&str, &str)) {
+        let specificity = range.fits(of);
         if specificity > self.specificity {
             *self = Self { specificity, weight: range.weight };
         } else if specificity > 0 && specificity == self.specificity {
@@ -49,7 +68,7 @@ impl Quality {
 struct Range<'a> {
     kind: &'a [u8],
     subtype: &'a [u8],
-    /// It has a parameter that no JSON has.
+    /// It has a parameter that neither JSON nor a page has.
     narrowed: bool,
     weight: u16,
 }
@@ -63,7 +82,7 @@ impl<'a> Range<'a> {
                 weight = thousandths(value);
                 return is_first && weight.is_some();
             }
-            // JSON is UTF-8, and says nothing else by a charset (RFC 8259 §11).
+            // Both are UTF-8, and JSON says nothing else by a charset (RFC 8259 §11).
             narrowed |= !name.eq_ignore_ascii_case(b"charset") || !is_utf8(value);
             true
         };
@@ -71,17 +90,17 @@ impl<'a> Range<'a> {
         (kind != b"*" || subtype == b"*").then(|| Self { kind, subtype, narrowed, weight: weight.unwrap_or(1000) })
     }
 
-    /// How closely it fits `application/<subtype>`; 0 where it does not.
-    fn fits(&self, subtype: &[u8]) -> u8 {
+    /// How closely it fits a media type; 0 where it does not.
+    fn fits(&self, (kind, subtype): (&str, &str)) -> u8 {
         if self.narrowed {
             0
         } else if self.kind == b"*" {
             1
-        } else if !self.kind.eq_ignore_ascii_case(b"application") {
+        } else if !self.kind.eq_ignore_ascii_case(kind.as_bytes()) {
             0
         } else if self.subtype == b"*" {
             2
-        } else if self.subtype.eq_ignore_ascii_case(subtype) {
+        } else if self.subtype.eq_ignore_ascii_case(subtype.as_bytes()) {
             3
         } else {
             0
@@ -182,6 +201,41 @@ mod tests {
     }
 
     #[test]
+    fn r16_a_page_for_those_who_prefer_it() {
+        const CHROME: &str = "text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,image/webp,image/apng,*/*;q=0.8,application/signed-exchange;v=b3;q=0.7";
+        const FIREFOX: &str = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8";
+        const GOOGLE: &str = "application/vnd.google";
+        for (accept, own, has_problem, expected) in [
+            (CHROME, "application/json", true, true),
+            (FIREFOX, "application/json", true, true),
+            ("text/html", "application/json", true, true),
+            ("TEXT/HTML;charset=utf-8", "application/json", true, true),
+            ("text/*", "application/json", true, true),
+            ("text/html;q=0.2, */*;q=0.1", "application/json", true, true),
+            ("application/json;q=0, */*", "application/json", false, true),
+            ("*/*", "application/json", true, false),
+            ("", "application/json", true, false),
+            ("text/html, application/json", "application/json", true, false),
+            ("application/json, text/html", "application/json", true, false),
+            ("application/json, text/html;q=0.9", "application/json", true, false),
+            ("text/html;q=0", "application/json", true, false),
+            ("text/html, */*", "application/json", true, false),
+            ("text/html;level=1", "application/json", true, false),
+            ("application/xhtml+xml", "application/json", true, false),
+            ("text/html;q=0.9, application/problem+json", "application/json", true, false),
+            ("text/html, application/problem+json", "application/json", true, false),
+            ("text/html, application/problem+json;q=0.9", "application/json", true, true),
+            ("text/html;q=0.9, application/problem+json", "application/json", false, true),
+            ("text/html;q=0.9, application/problem+json", "application/problem+json", false, false),
+            ("text/html;q=0.9, application/vnd.google", GOOGLE, false, false),
+        ] {
+            let headers = [(ACCEPT, HeaderValue::from_static(accept))].into_iter().collect();
+            assert_eq!(prefers_page(&headers, own, has_problem), expected, "{accept} {own}");
+        }
+        assert!(!prefers_page(&HeaderMap::new(), "application/json", true));
+    }
+
+    #[test]
     fn r11_bytes_beyond_ascii_are_no_member() {
         let value = HeaderValue::from_bytes(b"caf\xe9/json, application/problem+json").unwrap();
         assert!(prefers_by(&[(ACCEPT, value)].into_iter().collect()));
@@ -204,6 +258,7 @@ mod tests {
                 ("application", "problem+json"),
                 ("text", "*"),
                 ("text", "json"),
+                ("Text", "HTML"),
                 ("application", "json-seq"),
             ]),
             prop::sample::select(vec!["", "", "", ";charset=utf-8", ";v=1", ";v=\"a,b;q=0\\\"\""]),
@@ -230,14 +285,14 @@ mod tests {
     }
 
     /// RFC 9110 §12.5.1, word for word.
-    fn quality(members: &[Member], wanted: &str) -> u16 {
+    fn quality(members: &[Member], of: &str, wanted: &str) -> u16 {
         let fitting = members.iter().filter_map(|member| {
             let Member::Range(kind, subtype, parameter, q) = member else { return None };
             let specificity = match (kind.to_lowercase().as_str(), subtype.to_lowercase().as_str()) {
                 _ if parameter.contains("v=") => return None,
                 ("*", "*") => 1,
-                ("application", "*") => 2,
-                ("application", subtype) if subtype == wanted => 3,
+                (kind, "*") if kind == of => 2,
+                (kind, subtype) if kind == of && subtype == wanted => 3,
                 _ => return None,
             };
             Some((specificity, q.unwrap_or(1000)))
@@ -247,7 +302,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn r11_the_comparison_is_that_of_a_naive_model(
+        fn r11_r16_the_comparison_is_that_of_a_naive_model(
             members in prop::collection::vec(member(), 0..6),
             lines in prop::collection::vec(any::<bool>(), 6),
         ) {
@@ -261,8 +316,12 @@ mod tests {
                 }
             }
             let lines: Vec<&str> = text.iter().map(String::as_str).collect();
-            let model = quality(&members, "problem+json") > quality(&members, "json");
-            prop_assert_eq!(prefers(&lines), model, "{:?}", lines);
+            let of_json = |subtype| quality(&members, "application", subtype);
+            let (problem, json, html) = (of_json("problem+json"), of_json("json"), quality(&members, "text", "html"));
+            prop_assert_eq!(prefers(&lines), problem > json, "{:?}", lines);
+            let headers = lines.iter().map(|line| (ACCEPT, HeaderValue::from_str(line).unwrap())).collect();
+            let pages = |has_problem| prefers_page(&headers, "application/json", has_problem);
+            prop_assert_eq!((pages(false), pages(true)), (html > json, html > json.max(problem)), "{:?}", lines);
         }
     }
 }

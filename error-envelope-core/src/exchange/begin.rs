@@ -200,7 +200,7 @@ impl Exchange {
         // HPACK's tables are for values that come again. h2 indexes every other one, and compares each new id with some
         // fifty old ones that have driven out what is worth keeping. An adapter lets one in now and then, for its name.
         id_header.set_sensitive(asked.head.version == Version::HTTP_2);
-        let mut request = RequestFlags::new(asked, &settings, terms.policy().drain().max_bytes);
+        let mut request = RequestFlags::new(asked, &settings, terms.policy());
         let mut aside = ColdState::new(asked, notes, &settings, &terms);
         if asked.sent.has_credentials() {
             let credentials = Credentials::from_headers(&asked.head.headers, terms.policy().key_headers());

@@ -1,10 +1,11 @@
-//! The body of an error, in the dialect that the client gets (rules E1, R11, R12).
+//! The body of an error, in the form that the client gets (rules E1, R11, R12, R16).
 
 use std::time::SystemTime;
 
 use bytes::Bytes;
 use http::{HeaderMap, Method, StatusCode};
 
+use super::head::X_REQUEST_ID;
 use super::writer::{ErrorWriter, RetainedBody};
 use crate::classify::{self, Retained, rule};
 use crate::dialect::issues::written;
@@ -15,6 +16,7 @@ use crate::dialect::status::Status;
 use crate::dialect::{Dialect, standard, trpc};
 use crate::fault::Fault;
 use crate::outward::{InverseMapRule, OutwardForm};
+use crate::page::{self, PageTemplate};
 
 impl ErrorWriter<'_> {
     /// What the client gets: what its route says, or what it asked for itself (R11).
@@ -32,11 +34,23 @@ impl ErrorWriter<'_> {
         self.request.prefers_problem()
     }
 
+    /// The page that the client gets instead of its dialect's JSON (R16).
+    pub(super) fn page(&self) -> Option<&PageTemplate> {
+        if self.request.prefers_page() { self.policy.page(self.settings) } else { None }
+    }
+
     pub(super) fn content_type(&self) -> &'static str {
         match self.request.rpc {
             Some(rpc) => rpc.content_type(),
+            None if self.page().is_some() => page::CONTENT_TYPE,
             None => self.dialect().form().media_type,
         }
+    }
+
+    /// The same without parameters.
+    pub(super) fn media_type(&self) -> &'static str {
+        let content_type = self.content_type();
+        content_type.split_once(';').map_or(content_type, |(media_type, _)| media_type)
     }
 
     /// The body of an error with this status, and the status that it leaves with. `headers` may tell
@@ -51,8 +65,11 @@ impl ErrorWriter<'_> {
         if let Some((Retained::Trpc, body)) = own {
             return (trpc::masked(body, &fault.text()).unwrap_or_default().into(), status);
         }
+        if let Some((Retained::Page, page)) = own {
+            return (page::with_id(page, headers.get(X_REQUEST_ID), self.id), status);
+        }
         match self.dialect() {
-            Dialect::Standard => (self.canonical(fault, &fault.text()), status),
+            Dialect::Standard if self.page().is_none() => (self.canonical(fault, &fault.text()), status),
             _ => self.in_dialect(fault, status, own, headers),
         }
     }
@@ -92,6 +109,9 @@ impl ErrorWriter<'_> {
             retry_after: form.tells_wait.then(|| classify::rpc::retry_after(headers, self.clock)).flatten(),
             now: self.began.unwrap_or(SystemTime::UNIX_EPOCH),
         };
+        if let Some(page) = self.page() {
+            return (page.write(&out).into(), leaving.status);
+        }
         let kept = own.and_then(|(own, body)| {
             Some(PreservedBody { body: Object::of_body(body)?, whole: own == Retained::Whole })
         });
@@ -118,7 +138,7 @@ impl ErrorWriter<'_> {
         target: &'a rule::RequestTarget<'_>,
         kept: bool,
     ) -> OutwardForm<'a> {
-        if self.negotiated() {
+        if self.negotiated() || self.dialect() == Dialect::Standard {
             return OutwardForm::canonical(fault, status);
         }
         let rules = rule::backwards(self.policy.rules(self.settings), fault.code(), target)

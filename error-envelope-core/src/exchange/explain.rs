@@ -11,8 +11,9 @@ impl Exchange {
     /// Goes on in another dialect than the route's.
     #[must_use]
     pub fn as_if(mut self, dialect: Option<Dialect>) -> Self {
-        let index = dialect.and_then(|dialect| self.policy().dialect_index(dialect));
-        self.settings.dialect = index.unwrap_or(self.settings.dialect);
+        if let Some(index) = dialect.and_then(|dialect| self.policy().dialect_index(dialect)) {
+            (self.settings.dialect, self.settings.html) = (index, None);
+        }
         if self.policy().dialect(&self.settings).form().tells_time {
             let now = self.terms.clock;
             self.aside.get_or_insert_default().began.get_or_insert_with(now);

@@ -2,13 +2,14 @@
 
 use http::header::{
     ACCESS_CONTROL_ALLOW_ORIGIN, ACCESS_CONTROL_EXPOSE_HEADERS, CACHE_CONTROL, CONNECTION, CONTENT_LENGTH,
-    CONTENT_RANGE, CONTENT_TYPE, ETAG, EXPIRES, PRAGMA, TRAILER, UPGRADE, VARY, X_CONTENT_TYPE_OPTIONS,
+    CONTENT_RANGE, CONTENT_SECURITY_POLICY, CONTENT_TYPE, ETAG, EXPIRES, PRAGMA, TRAILER, UPGRADE, VARY,
+    X_CONTENT_TYPE_OPTIONS,
 };
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 
 use crate::code::ErrorCode;
 use crate::fault::length_value;
-use crate::fields;
+use crate::{fields, page};
 
 pub(crate) const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 pub(super) const X_ERROR_CODE: HeaderName = HeaderName::from_static("x-error-code");
@@ -27,8 +28,9 @@ pub(super) struct ErrorHead<'a> {
     pub(super) content_type: &'static str,
     /// None where the head is the whole answer (P1).
     pub(super) length: Option<u64>,
-    /// Another `Accept` could have got another body (R11).
+    /// Another `Accept` could have got another body (R11, R16).
     pub(super) negotiates: bool,
+    pub(super) is_page: bool,
     /// The id, where the dialect has a header of its own for it.
     pub(super) id: Option<(&'static str, &'a HeaderValue)>,
     pub(super) http1: bool,
@@ -56,6 +58,9 @@ pub(super) fn rewrite(headers: &mut HeaderMap, status: StatusCode, own: &ErrorHe
     headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     headers.insert(X_ERROR_CODE, code_value(own.code));
     forbid_storing(headers, status, &seen);
+    if own.is_page {
+        headers.insert(CONTENT_SECURITY_POLICY, page::CONTENT_SECURITY_POLICY);
+    }
     if own.negotiates {
         vary_by_accept(headers, seen.vary);
     }
@@ -277,6 +282,7 @@ mod tests {
             content_type: "application/json",
             length: Some(1),
             negotiates: true,
+            is_page: false,
             id: None,
             http1: true,
         }

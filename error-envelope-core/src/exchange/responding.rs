@@ -263,6 +263,7 @@ impl Exchange {
             kept: self.policy().kept_members(&self.settings),
             dialect: writer.dialect(),
             negotiated: writer.negotiated(),
+            page: writer.page().is_some(),
         };
         read(&inner, &asked, &known)
     }

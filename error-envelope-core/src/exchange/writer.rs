@@ -135,7 +135,7 @@ impl ErrorWriter<'_> {
     /// What is prepared of a fault that the policy keeps, in the form that the client gets; at the first error of that form
     /// it is. A body may name its status.
     fn prepared<'f>(&self, fault: &'f Fault, status: StatusCode, close: bool) -> Option<&'f PreparedReply> {
-        if self.request.rpc.is_some() {
+        if self.request.rpc.is_some() || self.page().is_some() {
             return None;
         }
         let (form, forms) = self.policy.form(self.settings, self.negotiated())?;
@@ -185,7 +185,7 @@ impl ErrorWriter<'_> {
         let length = leaving.head.is_empty().then(|| told.unwrap_or(leaving.body.len() as u64));
         let mut own_head = self.own_head(fault, length);
         if matches!(own, Some((classify::Retained::Trpc, _))) {
-            own_head.content_type = Dialect::Standard.form().media_type;
+            (own_head.content_type, own_head.is_page) = (Dialect::Standard.form().media_type, false);
         }
         head::rewrite(headers, leaving.status, &own_head);
         for (name, value) in &leaving.head {
@@ -211,6 +211,7 @@ impl ErrorWriter<'_> {
             // Over 200 a cache sees no error.
             negotiates: matches!(self.request.rpc, None | Some(Rpc::ConnectUnary))
                 && request::negotiates(self.settings),
+            is_page: self.page().is_some(),
             id: self.dialect().form().id_header.map(|name| (name, self.id)),
             http1: self.request.is_http1(),
         }
@@ -220,7 +221,7 @@ impl ErrorWriter<'_> {
     /// only names a code says that it has no body.
     fn inner_length(&self, headers: &HeaderMap, fault: &Fault) -> Option<u64> {
         let same_code = || headers.get(X_ERROR_CODE).is_some_and(|code| *code == *fault.code().as_str());
-        let same_type = || dialect::media_type(headers).is_some_and(|it| it.eq_ignore_ascii_case(self.content_type()));
+        let same_type = || dialect::media_type(headers).is_some_and(|it| it.eq_ignore_ascii_case(self.media_type()));
         let told = self.request.is_head() && same_code() && same_type();
         if told { body_limit::declared(headers).filter(|length| *length > 0) } else { None }
     }

@@ -48,6 +48,7 @@ impl PolicyBuilder {
         let schemes = compile_schemes(self.schemes, problems);
         let (forwarded_ids, key_headers) = (schemes.forwarded_ids(), schemes.key_headers());
         problems.keep(refuse_forwarded(&guards, &forwarded_ids));
+        problems.keep(refuse_scopes(self.scopes.len()));
         let custom = schemes.custom();
         let parents = parents_of(&covers);
         let owns: Vec<PolicyPart> =
@@ -80,6 +81,7 @@ impl PolicyBuilder {
             type_lists: lists.types,
             auth_lists: lists.auth,
             kept_lists: lists.kept,
+            pages: lists.pages,
             forwarded_ids,
             key_headers,
             custom,
@@ -129,7 +131,7 @@ fn settle(mut parts: Vec<CompiledScope>) -> Box<[CompiledScope]> {
         let rules: Box<[Arc<Rule>]> = chain().flat_map(|part| part.rules.iter().cloned()).collect();
         let outward = chain().flat_map(|part| part.outward.iter().cloned()).collect();
         let shapes = chain().flat_map(|part| part.shapes.iter().copied()).collect();
-        (said.settled(u32::try_from(at).unwrap_or(0), None), rules, outward, shapes)
+        (said.settled(u16::try_from(at).unwrap_or(0), None), rules, outward, shapes)
     };
     let settled: Vec<_> = (0..parts.len()).map(settled).collect();
     for (part, (defaults, rules, outward, shapes)) in parts.iter_mut().zip(settled) {
@@ -175,6 +177,16 @@ fn parents_of(covers: &[ScopeMatcher]) -> Vec<Option<usize>> {
         Some(narrowest.map_or(0, |(at, _)| at))
     };
     std::iter::once(None).chain(covers.iter().map(parent)).collect()
+}
+
+/// What every request carries of its scope is its number, in two bytes.
+fn refuse_scopes(scopes: usize) -> Result<(), Box<Problem>> {
+    let most = usize::from(u16::MAX);
+    if scopes <= most {
+        return Ok(());
+    }
+    let wrong = format!("there are more than {most} scopes");
+    Err(SettingError::new("", wrong, "let services share a scope").at_path(TablePath::Scope(scopes)))
 }
 
 fn refuse_budgets(inspect: &Budget, drain: &Budget, problems: &mut Problems) {

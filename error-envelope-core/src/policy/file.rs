@@ -13,6 +13,7 @@ mod details;
 mod document;
 mod env;
 mod gather;
+pub(super) mod key_value;
 mod mistakes;
 mod read;
 mod regular;
@@ -26,8 +27,9 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::{Path, PathBuf};
 
 use self::document::Document;
-use self::env::NamedFile;
+pub(super) use self::env::NamedFiles;
 pub(crate) use self::env::PolicyEnv;
+use self::env::{MAX_FILE_BYTES, NamedFile};
 use self::gather::{SourceFiles, Text, gather};
 use self::mistakes::{MAX_MISTAKES, Mistakes};
 pub(super) use self::read::Table;
@@ -60,13 +62,13 @@ pub(crate) struct Loaded {
 impl Loaded {
     /// Reads the file at `path`, and what it names.
     pub(crate) fn from_file(path: &Path, around: &dyn PolicyEnv) -> Result<Self, PolicyError> {
-        let text = around.text_of(path)?;
+        let text = around.text_of(path, MAX_FILE_BYTES)?;
         Self::from_text(&path.display().to_string(), &text, around)
     }
 
     /// As [`Loaded::from_file`], with all that is wrong, by file and line.
     pub(crate) fn check(path: &Path, around: &dyn PolicyEnv) -> Result<Self, Vec<PolicyError>> {
-        let text = around.text_of(path).map_err(|error| vec![error])?;
+        let text = around.text_of(path, MAX_FILE_BYTES).map_err(|error| vec![error])?;
         Self::from_text_or_all(&path.display().to_string(), &text, around).map_err(mistakes::in_order)
     }
 
@@ -175,17 +177,17 @@ impl<'a> Reader<'a> {
     fn read_code(&mut self, file: usize, table: &Table<'_>) {
         let code = self.read_table(file, TablePath::Code(self.codes.own.len()), table, |reader| {
             let code = tables::read_code(table);
-            let (folder, files) = (reader.folder_of(file), &mut reader.more_files);
-            let details = table.read("details", |details| details::read(details, folder, reader.around, files));
+            let details = table.read("details", |details| details::read(details, &mut reader.files_of(file)));
             details.into_iter().fold(code, ErrorCode::with_details)
         });
         self.codes.own.push(code);
         self.codes.written.extend(table.get("code").and_then(|name| name.owned().ok()));
     }
 
-    /// What relative names in a file are relative to.
-    fn folder_of(&self, file: usize) -> &'a Path {
-        Path::new(&self.texts[file].name).parent().unwrap_or(Path::new(""))
+    /// The files that a file names.
+    fn files_of(&mut self, file: usize) -> NamedFiles<'_> {
+        let folder = Path::new(&self.texts[file].name).parent().unwrap_or(Path::new(""));
+        NamedFiles { folder, around: self.around, read: &mut self.more_files }
     }
 
     /// A file with a scope makes a part; one without adds to the part of the file that includes it.
@@ -238,7 +240,7 @@ impl<'a> Reader<'a> {
         let (root, part) = (&self.roots[file], self.parts[file]);
         self.read_process_wide(file);
         if let Some(table) = root.table("defaults") {
-            let keys = tables::read_keys(&table, &[]);
+            let keys = tables::read_keys(&table, &[], &mut self.files_of(file));
             self.put_defaults(file, part, &table, keys);
         }
         for (name, table) in root.children_of("header") {
@@ -250,9 +252,8 @@ impl<'a> Reader<'a> {
         for (name, table) in root.children_of("auth") {
             let place = TablePath::Auth(name.clone());
             let Some(()) = self.mistakes.keep(self.refuse_twice(&place, &table)) else { continue };
-            let scheme = self.read_table(file, place, &table, |reader| {
-                auth::read(&name, &table, reader.folder_of(file), reader.around, &mut reader.more_files)
-            });
+            let scheme =
+                self.read_table(file, place, &table, |reader| auth::read(&name, &table, &mut reader.files_of(file)));
             self.builder.schemes.push((name, scheme));
         }
         for table in root.tables("map") {
@@ -273,7 +274,8 @@ impl<'a> Reader<'a> {
         }
         for table in root.tables("route") {
             let place = TablePath::Route(part, self.part(part).routes.len());
-            let route = self.read_table(file, place, &table, |_| tables::read_route(&table));
+            let route =
+                self.read_table(file, place, &table, |reader| tables::read_route(&table, &mut reader.files_of(file)));
             self.part(part).routes.push(route);
         }
     }

@@ -9,16 +9,17 @@
 //! - `guard`: what is asked of a request. Readings of a path for which it is the same have the same guards.
 //! - `path`: which readings a path has, and what their differing means.
 //!
-//! Where nothing is said, `= DEFAULT` holds, else the default of the type. A list of names is kept `by` a function of
-//! [`Lists`].
+//! Where nothing is said, `= DEFAULT` holds, else the default of the type. A list of names, or a page, is kept `by` a function
+//! of [`Lists`].
 
 use super::choice::{BodyLimitPer, LetterCase, Mode, NoTransform, Paths, Preflight, Protocols, UnknownCodes};
 use super::compile::lists::{DialectIndex, Index, ListIndex, Lists};
 #[cfg(feature = "policy-file")]
-use super::file::{Table, value::KeyValue};
+use super::file::{NamedFiles, Table, key_value::KeyValue};
 use crate::dialect::DialectName;
 use crate::guard::content_type::JSON;
 use crate::guard::pattern::SettingError;
+use crate::page::ErrorPage;
 
 /// Large enough for the JSON of nearly every API, small enough that a thousand of them at once fit into memory.
 pub(super) const DEFAULT_BODY_LIMIT: u64 = 1024 * 1024;
@@ -43,8 +44,8 @@ macro_rules! keys {
             pub(super) const OF_REPLIES: &[&'static str] = &[$($(name_of!($key, $reply),)?)*];
 
             /// What a table says of these keys.
-            pub(super) fn read(table: &Table<'_>) -> Self {
-                Self { $($key: table.read(stringify!($key), KeyValue::read),)* }
+            pub(super) fn read(table: &Table<'_>, files: &mut NamedFiles<'_>) -> Self {
+                Self { $($key: table.read(stringify!($key), |value| KeyValue::read(value, files)),)* }
             }
 
             /// What holds where no table says anything.
@@ -93,7 +94,7 @@ macro_rules! keys {
                 $(self.$key = Option::<$path>::or(self.$key, wider.$key);)?
             )*}
 
-            pub(super) fn settled(self, part: u32, route: Option<Index>) -> Settings {
+            pub(super) fn settled(self, part: u16, route: Option<Index>) -> Settings {
                 Settings {
                     manner: ResponseSettings {
                         $($($key: self.$key.unwrap_or(default!($reply $(, $reply_default)?)),)?)*
@@ -124,7 +125,7 @@ macro_rules! keys {
         pub(crate) struct ResponseSettings {
             $($(pub(crate) $key: $reply,)?)*
             /// The narrowest scope; 0 is the policy itself.
-            pub(super) part: u32,
+            pub(super) part: u16,
             pub(super) route: Option<Index>,
         }
 
@@ -158,7 +159,7 @@ macro_rules! held {
         $told
     };
     ($type:ty, $told:expr, $lists:ident.$place:ident, $refuse:ident) => {
-        $told.as_deref().and_then(|names| $lists.$place(names).map_err(&mut *$refuse).ok())
+        $told.as_ref().and_then(|told| $lists.$place(told).map_err(&mut *$refuse).ok())
     };
 }
 
@@ -182,6 +183,7 @@ keys! {
     preflight: Preflight, guard Preflight;
     paths: Paths, path Paths;
     case: LetterCase, path LetterCase;
+    html: ErrorPage, reply Option<ListIndex>, by pages;
     expose_headers: bool, reply bool = true;
 }
 

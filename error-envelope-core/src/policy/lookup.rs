@@ -314,7 +314,7 @@ impl Policy {
             own.for_each(|route| said.inherit(&self.said[*route]));
             said.inherit(&part.default_keys);
         }
-        said.settled(u32::try_from(narrowest).unwrap_or(0), routes.first().copied().and_then(Index::new))
+        said.settled(u16::try_from(narrowest).unwrap_or(0), routes.first().copied().and_then(Index::new))
     }
 
     /// A part, and those around it.

@@ -81,6 +81,8 @@ use crate::guard::content_type::MediaTypes;
 use crate::guard::header::HeaderGuard;
 use crate::guard::pattern::Pattern;
 use crate::outward::Outward;
+pub use crate::page::ErrorPage;
+use crate::page::PageTemplate;
 
 /// What the layer does for which request: built in Rust with [`Policy::builder`], or read from a file.
 ///
@@ -123,6 +125,7 @@ pub struct Policy {
     type_lists: Box<[MediaTypes]>,
     auth_lists: Box<[Box<[Arc<Scheme>]>]>,
     kept_lists: Box<[Box<[Box<str>]>]>,
+    pages: Box<[PageTemplate]>,
     forwarded_ids: Box<[HeaderName]>,
     key_headers: Box<[HeaderName]>,
     custom: Box<[Box<str>]>,
@@ -233,9 +236,11 @@ impl Policy {
         let forms = COMMON + MOST_PARTS.min(self.parts.len()) * dialects;
         let form = match manner.dialect {
             _ if negotiated => 2,
-            index if index.is_standard() => usize::from(!manner.negotiate),
+            index if index.is_standard() => usize::from(!manner.negotiate && manner.html.is_none()),
+            // `vary` is in none of them.
+            _ if manner.html.is_some() => return None,
             _ if self.dialect(manner).form().tells_time || self.rules_ask_path(manner) => return None,
-            index => COMMON + manner.part as usize * dialects + index.get(),
+            index => COMMON + usize::from(manner.part) * dialects + index.get(),
         };
         (form < forms).then_some((form, forms))
     }
@@ -309,6 +314,11 @@ impl Policy {
         manner.keep_members.and_then(|list| self.kept_lists.get(list.get())).map_or(&[], |list| list)
     }
 
+    /// The page of errors for browsers (rule R16).
+    pub(crate) fn page(&self, manner: &ResponseSettings) -> Option<&PageTemplate> {
+        self.pages.get(manner.html?.get())
+    }
+
     /// Whether a rule needs to know the request's path.
     #[inline]
     pub(crate) fn rules_ask_path(&self, manner: &ResponseSettings) -> bool {
@@ -380,8 +390,8 @@ impl Policy {
     }
 
     #[inline]
-    fn part(&self, part: u32) -> &CompiledScope {
-        self.parts.get(part as usize).unwrap_or_else(|| self.root_scope())
+    fn part(&self, part: u16) -> &CompiledScope {
+        self.parts.get(usize::from(part)).unwrap_or_else(|| self.root_scope())
     }
 
     /// What is no scope's.
@@ -410,6 +420,7 @@ impl Default for Policy {
             type_lists: Box::default(),
             auth_lists: Box::default(),
             kept_lists: Box::default(),
+            pages: Box::default(),
             forwarded_ids: Box::default(),
             key_headers: Box::default(),
             custom: Box::default(),

@@ -141,6 +141,13 @@ macro_rules! setters {
                 self
             }
 
+            /// Sets the page that clients get which prefer `text/html` to JSON (rule R16): `true` is the built-in one. By
+            /// default there is none.
+            pub fn html(mut self, page: impl Into<$crate::policy::ErrorPage>) -> Self {
+                self.keys_mut().html = Some(page.into());
+                self
+            }
+
             /// Whether browsers may read the id and the code (rule E4): by default they may.
             pub fn expose_headers(mut self, expose_headers: bool) -> Self {
                 self.keys_mut().expose_headers = Some(expose_headers);

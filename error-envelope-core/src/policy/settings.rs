@@ -17,7 +17,7 @@ impl ResponseSettings {
     /// The narrowest scope; 0 is the policy itself.
     #[inline]
     pub(crate) fn part(&self) -> u32 {
-        self.part
+        self.part.into()
     }
 
     #[inline]

@@ -148,6 +148,7 @@ impl Filter {
             ("body", &text),
             ("content_type", line("content-type")),
             ("vary", line("vary")),
+            ("content_security_policy", line("content-security-policy")),
             ("grpc_details", line("grpc-status-details-bin")),
         ];
         stream.note("error_envelope", &pairs);

@@ -122,6 +122,7 @@ local_reply_config:
     - { header: { key: x-request-id, value: \"%DYNAMIC_METADATA(error_envelope:request_id)%\" }, append_action: OVERWRITE_IF_EXISTS_OR_ADD }
     - { header: { key: x-error-code, value: \"%DYNAMIC_METADATA(error_envelope:code)%\" }, append_action: OVERWRITE_IF_EXISTS_OR_ADD }
     - { header: { key: vary, value: \"%DYNAMIC_METADATA(error_envelope:vary)%\" }, append_action: OVERWRITE_IF_EXISTS_OR_ADD }
+    - { header: { key: content-security-policy, value: \"%DYNAMIC_METADATA(error_envelope:content_security_policy)%\" }, append_action: OVERWRITE_IF_EXISTS_OR_ADD }
     - { header: { key: grpc-status-details-bin, value: \"%DYNAMIC_METADATA(error_envelope:grpc_details)%\" }, append_action: OVERWRITE_IF_EXISTS_OR_ADD }
     - { header: { key: x-content-type-options, value: nosniff }, append_action: OVERWRITE_IF_EXISTS_OR_ADD }
     - { header: { key: cache-control, value: no-store }, append_action: OVERWRITE_IF_EXISTS_OR_ADD }

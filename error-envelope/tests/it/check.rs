@@ -50,7 +50,7 @@ error-envelope/tests/policies/misspelt.toml:4: defaults.body_limt: unknown key \
           \"unknown_codes\", \"body_limit\", \"body_limit_per\", \"json\",
           \"content_types\", \"auth\", \"auth_observe\", \"require_headers\",
           \"no_transform\", \"protocols\", \"keep_members\", \"preflight\", \"paths\",
-          \"case\" and \"expose_headers\"
+          \"case\", \"html\" and \"expose_headers\"
 
 1 file: 1 error, no warnings, no notes
 ",
@@ -174,6 +174,7 @@ keep_members     []                      default
 preflight        \"pass\"                  default
 paths            \"guard\"                 default
 case             \"fold\"                  default
+html             false                   default
 expose_headers   true                    default
 ",
     );

@@ -82,7 +82,7 @@ error-envelope/tests/policies/misspelt.toml:4: defaults.body_limt: unknown key \
           \"unknown_codes\", \"body_limit\", \"body_limit_per\", \"json\",
           \"content_types\", \"auth\", \"auth_observe\", \"require_headers\",
           \"no_transform\", \"protocols\", \"keep_members\", \"preflight\", \"paths\",
-          \"case\" and \"expose_headers\"
+          \"case\", \"html\" and \"expose_headers\"
 "
     );
 }

@@ -30,6 +30,7 @@ pub(super) fn check(
         seen.envelope(problems);
         seen.caching(problems);
         seen.vary(problems);
+        seen.page(problems);
         client::check(&seen, problems);
     } else {
         seen.untouched(problems);

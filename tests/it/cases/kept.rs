@@ -65,7 +65,9 @@ impl Seen<'_> {
         let replaced = |name: &str| {
             let no_upgrade = self.facts.http2 && name == "upgrade";
             let theirs = dropped(status).contains(&name) || of_connection(name, &sent.headers, status);
-            OURS.contains(&name) || theirs || no_upgrade
+            // What a page may load is said with the page (R16).
+            let of_page = self.is_page() && name == "content-security-policy";
+            OURS.contains(&name) || theirs || no_upgrade || of_page
         };
         for name in names.into_iter().filter(|name| !replaced(name)) {
             self.same(name, "R6", problems);
@@ -75,6 +77,18 @@ impl Seen<'_> {
         for token in tokens(self.sent_lines("vary")).split(',').filter(|token| !vary.contains(token.trim())) {
             problems.push(("R6", format!("vary lost {token:?}")));
         }
+    }
+
+    /// R16: wherever the layer wrote a page, and nowhere else.
+    pub(super) fn page(&self, problems: &mut Problems) {
+        const FIELD: &str = "content-security-policy";
+        if self.is_page() && self.response.lines(FIELD) != ["default-src 'none'; style-src 'unsafe-inline'"] {
+            problems.push(("R16", format!("a page has {FIELD} {:?}", self.response.lines(FIELD))));
+        }
+    }
+
+    fn is_page(&self) -> bool {
+        self.response.header("content-type").is_some_and(|it| it.starts_with("text/html"))
     }
 
     /// R11's last sentence, wherever the policy leaves negotiation on.

@@ -41,6 +41,7 @@ const HAS: &[&str] = &[
     "auth",
     "decompress",
     "dialects",
+    "html",
     "jwt",
     "modes",
     "negotiation",

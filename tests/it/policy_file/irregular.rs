@@ -64,6 +64,30 @@ fn m2_what_is_no_regular_file_is_refused_as_a_policy_an_included_file_and_a_file
     }
 }
 
+/// A page is small: what is larger than 64 KiB is not read.
+#[test]
+fn m2_a_page_is_a_regular_file_of_at_most_64_kib() {
+    let at = folder("policy-page");
+    let (policy, page) = (at.join("policy.toml"), at.join("page.html"));
+    fs::write(&policy, "version = 1\n[defaults]\nhtml = \"page.html\"\n").unwrap();
+    let refused = || PolicyLoader::new().load(&policy).unwrap_err().to_string();
+    for (what, make, wrong) in IRREGULAR {
+        make(&page);
+        let (error, wrong) = (refused(), wrong.replace("4 MiB", "64 KiB"));
+        assert!(error.contains("policy.toml:3: defaults.html: ") && error.contains(&wrong), "{what}: {error}");
+        fs::remove_file(&page).or_else(|_| fs::remove_dir(&page)).unwrap();
+    }
+    for (length, is_read) in [(64 << 10, true), ((64 << 10) + 1, false), (10_000_000, false)] {
+        fs::write(&page, vec![b' '; length]).unwrap();
+        let read = PolicyLoader::new().load(&policy);
+        assert_eq!(read.is_ok(), is_read, "{length} bytes");
+        let error = read.err().map(|error| error.to_string()).unwrap_or_default();
+        assert!(is_read || error.contains("page.html is larger than 64 KiB; name a readable file"), "{error}");
+    }
+    fs::write(&page, b"<p>\xff").unwrap();
+    assert!(refused().contains("page.html is not UTF-8"), "{}", refused());
+}
+
 #[test]
 fn m2_a_file_of_four_mebibytes_is_read() {
     let path = folder("policy-largest").join("policy.toml");

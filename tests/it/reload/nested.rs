@@ -74,6 +74,24 @@ fn m2_a_file_of_keys_takes_effect_when_it_changes_and_when_it_was_missing() {
     until_code(&served, "not_found");
 }
 
+#[test]
+fn m2_a_page_takes_effect_when_it_changes_and_a_wrong_one_does_not() {
+    let folder = Folder::new();
+    let policy = "version = 1\n[defaults]\nhtml = \"pages/page.html\"\n";
+    folder.write("etc/pages/page.html", "one {{code}}");
+    let served = Served::watch(folder.write("etc/policy.toml", policy));
+    assert_eq!(served.page(), "one not_found");
+    folder.replace("etc/pages/page.html", "two {{code}}");
+    let until_page = |page: &str| until(page, || when(served.page() == page, served.page()));
+    until_page("two not_found");
+    fs::write(folder.unheard("etc/pages/page.html"), "three {{details}}").unwrap();
+    let error = served.layer.reload().unwrap_err().to_string();
+    assert!(error.contains("policy.toml:3: defaults.html: ") && error.contains("\"details\""), "{error}");
+    assert_eq!(served.page(), "two not_found");
+    folder.replace("etc/pages/page.html", "four {{code}}");
+    until_page("four not_found");
+}
+
 const KEY: &str = "demo-key-0123456789";
 const SHA256: &str = "507636717dd889c4aca6e55fac6880c0e096f0160c1c940da0564f39301c6537";
 

@@ -5,10 +5,10 @@ use http::{Method, Version};
 use super::{HeaderFlags, RequestView};
 use crate::classify::credentials::CredentialKind;
 use crate::dialect::rpc::Rpc;
-use crate::exchange::accept::prefers_problem;
+use crate::exchange::accept::{prefers_page, prefers_problem};
 use crate::grpc_messages::MessageDecoder;
 use crate::guard::body_limit::Messages;
-use crate::policy::ResponseSettings;
+use crate::policy::{Policy, ResponseSettings};
 
 /// What is left of a request on HTTP/1 may be read and dropped without closing the connection, where it is declared and
 /// at most this many bytes (G5).
@@ -32,10 +32,11 @@ impl RequestFlags {
     const PROBLEM: u8 = 1 << 5;
     const STREAM: u8 = 1 << 6;
     const TRAILERS: u8 = 1 << 7;
+    /// No call has it.
+    const PAGE: u8 = Self::STREAM;
 
-    /// `drain` is how many bytes are read at most where the connection is to live on.
     #[inline]
-    pub(in crate::exchange) fn new(asked: &RequestView<'_>, settings: &ResponseSettings, drain: u64) -> Self {
+    pub(in crate::exchange) fn new(asked: &RequestView<'_>, settings: &ResponseSettings, policy: &Policy) -> Self {
         let RequestView { head, sent, body, .. } = asked;
         let rpc = sent.call.map(|call| call.rpc);
         let is_http1 = head.version <= Version::HTTP_11;
@@ -48,14 +49,19 @@ impl RequestFlags {
             let begins = matches!(rpc, Some(Rpc::Grpc(_))) && !is_http1;
             let expects = sent.has(HeaderFlags::EXPECTS) && !begins && head.version >= Version::HTTP_11;
             // Streams of HTTP/2 end by themselves.
-            let cheap = is_http1 && asked.declared().is_some_and(|length| length <= drain.min(CHEAP_REST));
+            let cheap =
+                is_http1 && asked.declared().is_some_and(|length| length <= policy.drain().max_bytes.min(CHEAP_REST));
             bits |= Self::BODY | flag(Self::EXPECTS, expects) | flag(Self::CHEAP_REST, cheap);
         }
         if rpc.is_some() {
             bits |= flag(Self::TRAILERS, sent.has(HeaderFlags::TAKES_TRAILERS))
                 | flag(Self::STREAM, asked.counts_messages());
+        } else if settings.html.is_some()
+            && prefers_page(&head.headers, policy.dialect(settings).form().media_type, has_problem(settings))
+        {
+            bits |= Self::PAGE;
         } else if sent.has(HeaderFlags::CHOOSES) {
-            bits |= flag(Self::PROBLEM, negotiates(settings) && prefers_problem(&head.headers));
+            bits |= flag(Self::PROBLEM, has_problem(settings) && prefers_problem(&head.headers));
         }
         Self { bits, rpc, credentials: CredentialKind::None }
     }
@@ -100,6 +106,11 @@ impl RequestFlags {
         self.is(Self::PROBLEM)
     }
 
+    /// The client would rather have a page than JSON (R16).
+    pub(in crate::exchange) fn prefers_page(self) -> bool {
+        self.rpc.is_none() && self.is(Self::PAGE)
+    }
+
     /// What ends a body with trailers reaches the client: gRPC-Web translated outside comes with HTTP/1 heads, too.
     pub(in crate::exchange) fn takes_trailers(self) -> bool {
         self.is(Self::TRAILERS)
@@ -117,8 +128,14 @@ fn flag(bit: u8, set: bool) -> u8 {
     if set { bit } else { 0 }
 }
 
-/// Whether the client may choose between two shapes (R11).
+/// Whether the client may choose between forms (R11, R16).
 #[inline]
 pub(in crate::exchange) fn negotiates(settings: &ResponseSettings) -> bool {
+    has_problem(settings) || settings.html.is_some()
+}
+
+/// Whether it may choose RFC 9457 (R11).
+#[inline]
+fn has_problem(settings: &ResponseSettings) -> bool {
     settings.dialect.is_standard() && settings.negotiate
 }

@@ -11,6 +11,7 @@ use crate::guard::auth::Scheme;
 use crate::guard::content_type::MediaTypes;
 use crate::guard::header::HeaderGuard;
 use crate::guard::pattern::SettingError;
+use crate::page::{ErrorPage, PageTemplate};
 
 /// A place in one of the policy's lists: half a word, so that settings, which every request carries, stay small.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,7 +28,7 @@ impl Index {
     }
 }
 
-/// A place in a list of few: what errors leave by is two words, and has a byte left.
+/// A place in a list of few: what errors leave by is two words, and has a byte for each such list.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct ListIndex(NonZeroU8);
 
@@ -79,6 +80,7 @@ pub(in crate::policy) struct Lists {
     types: InternedList<MediaTypes>,
     auth: InternedList<Box<[Arc<Scheme>]>>,
     kept: InternedList<Box<[Box<str>]>>,
+    pages: InternedList<PageTemplate>,
 }
 
 /// What was made of each distinct list of words, in order.
@@ -93,6 +95,7 @@ pub(super) struct CompiledLists {
     pub(super) types: Box<[MediaTypes]>,
     pub(super) auth: Box<[Box<[Arc<Scheme>]>]>,
     pub(super) kept: Box<[Box<[Box<str>]>]>,
+    pub(super) pages: Box<[PageTemplate]>,
 }
 
 impl Lists {
@@ -101,8 +104,16 @@ impl Lists {
         schemes: Named<Arc<Scheme>>,
         shapes: Vec<(String, Option<CustomShape>)>,
     ) -> Self {
-        let (headers, types) = (InternedList::default(), InternedList::default());
-        Self { guards, schemes, shapes, headers, types, auth: InternedList::default(), kept: InternedList::default() }
+        Self {
+            guards,
+            schemes,
+            shapes,
+            headers: InternedList::default(),
+            types: InternedList::default(),
+            auth: InternedList::default(),
+            kept: InternedList::default(),
+            pages: InternedList::default(),
+        }
     }
 
     pub(super) fn into_lists(self) -> CompiledLists {
@@ -111,6 +122,7 @@ impl Lists {
             types: self.types.made.into(),
             auth: self.auth.made.into(),
             kept: self.kept.made.into(),
+            pages: self.pages.made.into(),
         }
     }
 
@@ -159,13 +171,20 @@ impl Lists {
             return Err(SettingError::new("keep_members", "a member has no name", "name the members as the body does"));
         }
         let kept = self.kept.place(names, |names| Ok(names.iter().map(|name| name.as_str().into()).collect()))?;
-        let place = |index| {
-            ListIndex::new(index).ok_or_else(|| {
-                let wrong = format!("there are more than {} different lists of members", ListIndex::MAX);
-                SettingError::new("keep_members", wrong, "let services that keep nearly the same share a list")
-            })
-        };
-        kept.map(place).transpose()
+        let wrong = || format!("there are more than {} different lists of members", ListIndex::MAX);
+        let right = "let services that keep nearly the same share a list";
+        kept.map(|index| ListIndex::new(index).ok_or_else(|| SettingError::new("keep_members", wrong(), right)))
+            .transpose()
+    }
+
+    pub(in crate::policy) fn pages(&mut self, page: &ErrorPage) -> Result<Option<ListIndex>, SettingError> {
+        let text: Vec<String> = page.text().map(str::to_owned).into_iter().collect();
+        let page = self.pages.place(&text, |text| PageTemplate::parse(&text.concat()))?;
+        let wrong = || format!("there are more than {} different pages", ListIndex::MAX);
+        page.map(|index| {
+            ListIndex::new(index).ok_or_else(|| SettingError::new("html", wrong(), "let services share one"))
+        })
+        .transpose()
     }
 }
 

@@ -69,6 +69,7 @@ keep_members     []                      default
 preflight        \"pass\"                  default
 paths            \"guard\"                 default
 case             \"fold\"                  default
+html             false                   default
 expose_headers   true                    default
 "
     );
@@ -102,6 +103,7 @@ keep_members     []                      default
 preflight        \"pass\"                  default
 paths            \"guard\"                 default
 case             \"fold\"                  default
+html             false                   default
 expose_headers   true                    default
 
 its guards hold, too: GET /a/%2e./x
@@ -154,6 +156,7 @@ enum Key {
     Headers(Vec<&'static str>),
     Keep(Vec<&'static str>),
     Preflight(Preflight),
+    Html(bool),
     Expose(bool),
     Negotiate(bool),
 }
@@ -173,6 +176,7 @@ macro_rules! set {
             Key::Headers(names) => on.require_headers(names),
             Key::Keep(names) => on.keep_members(names),
             Key::Preflight(preflight) => on.preflight(preflight),
+            Key::Html(html) => on.html(html),
             Key::Expose(expose) => on.expose_headers(expose),
             Key::Negotiate(negotiate) => on.negotiate(negotiate),
         })
@@ -192,6 +196,7 @@ fn any_keys() -> impl Strategy<Value = Vec<Key>> {
         prop_oneof![Just(vec![]), Just(vec!["h"]), Just(vec!["i", "h"])].prop_map(Key::Headers),
         prop_oneof![Just(vec![]), Just(vec!["hint"]), Just(vec!["b\"", "hint"])].prop_map(Key::Keep),
         prop_oneof![Just(Preflight::Guard), Just(Preflight::Pass)].prop_map(Key::Preflight),
+        any::<bool>().prop_map(Key::Html),
         any::<bool>().prop_map(Key::Expose),
         any::<bool>().prop_map(Key::Negotiate),
     ];
@@ -227,14 +232,15 @@ fn any_policy() -> impl Strategy<Value = PolicyBuilder> {
 
 /// What the policy itself decides, in a form that two policies can be compared by: lists have other places in another one.
 fn decision(policy: &Policy, settings: &Settings) -> String {
-    let manner = ResponseSettings { keep_members: None, part: 0, route: None, ..settings.manner() };
+    let manner = ResponseSettings { keep_members: None, html: None, part: 0, route: None, ..settings.manner() };
     let keys = Settings { manner, content_types: None, auth: None, require_headers: None, ..*settings };
     format!(
-        "{keys:?} {:?} {:?} {:?} {:?}",
+        "{keys:?} {:?} {:?} {:?} {:?} {:?}",
         policy.content_types(settings),
         policy.schemes(settings),
         policy.required_headers(settings),
         policy.kept_members(&settings.manner()),
+        policy.page(&settings.manner()),
     )
 }
 

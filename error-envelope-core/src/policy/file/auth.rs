@@ -1,9 +1,7 @@
 //! `[auth.*]`: a scheme, its keys, and the files and variables that it names.
 
-use std::path::Path;
-
 use super::document::Document;
-use super::env::{NamedFile, PolicyEnv};
+use super::env::{MAX_FILE_BYTES, NamedFiles, PolicyEnv};
 use super::read::Table;
 use super::tables::read_version;
 use super::value::{Value, nearest};
@@ -32,25 +30,19 @@ const SCHEMES: [(&str, &[&str]); 4] = [
     ("custom", &["scheme", "forward_id", "messages", "challenge", "timeout"]),
 ];
 
-/// Reads one scheme. Relative file names are relative to `folder`; the files that are read are added to `files`.
-pub(super) fn read(
-    name: &str,
-    table: &Table<'_>,
-    folder: &Path,
-    around: &dyn PolicyEnv,
-    files: &mut Vec<NamedFile>,
-) -> AuthScheme {
+/// Reads one scheme. The files that it names are read with `files`.
+pub(super) fn read(name: &str, table: &Table<'_>, files: &mut NamedFiles<'_>) -> AuthScheme {
     let word = table.read_required("scheme", Value::text);
     only_its_own(word.unwrap_or_default(), table);
     let read = match word {
-        Some("bearer") => read_keys(AuthScheme::bearer(), table, folder, around, files),
+        Some("bearer") => read_keys(AuthScheme::bearer(), table, files),
         Some("header") => {
             let header = table.read_required("header", Value::text);
-            read_keys(AuthScheme::header(header.unwrap_or_default()), table, folder, around, files)
+            read_keys(AuthScheme::header(header.unwrap_or_default()), table, files)
         }
-        Some("jwt") => read_jwt(table, folder, around, files),
+        Some("jwt") => read_jwt(table, files),
         _ => {
-            table.keep(find_verifier(name, table, around));
+            table.keep(find_verifier(name, table, files.around));
             AuthScheme::custom()
         }
     };
@@ -104,16 +96,10 @@ fn read_shared(scheme: AuthScheme, table: &Table<'_>) -> AuthScheme {
     messages.set(scheme, "unavailable", Value::owned, AuthScheme::unavailable)
 }
 
-fn read_keys(
-    scheme: AuthScheme,
-    table: &Table<'_>,
-    folder: &Path,
-    around: &dyn PolicyEnv,
-    files: &mut Vec<NamedFile>,
-) -> AuthScheme {
+fn read_keys(scheme: AuthScheme, table: &Table<'_>, files: &mut NamedFiles<'_>) -> AuthScheme {
     let scheme = table.set(scheme, "pattern", Value::text, AuthScheme::pattern);
     let mut keys = table.read("keys", keys_of).unwrap_or_default();
-    if let Some((path, text)) = table.read("keys_file", |file| read_named(file, folder, around, files)) {
+    if let Some((path, text)) = table.read("keys_file", |file| files.read(file, MAX_FILE_BYTES)) {
         let document = Document::parse(&path, &text, table.mistakes());
         document.report_syntax();
         keys.extend(keys_of_file(&document.root()));
@@ -158,12 +144,12 @@ fn read_key(table: &Table<'_>) -> Key {
 }
 
 #[cfg(feature = "jwt")]
-fn read_jwt(table: &Table<'_>, folder: &Path, around: &dyn PolicyEnv, files: &mut Vec<NamedFile>) -> AuthScheme {
+fn read_jwt(table: &Table<'_>, files: &mut NamedFiles<'_>) -> AuthScheme {
     use crate::guard::auth::JwtKeys;
 
     let keys = match (table.get("secret_env"), table.get("jwks_file")) {
-        (Some(variable), None) => read_secret(&variable, around).map(JwtKeys::secret),
-        (None, Some(file)) => read_named(&file, folder, around, files).map(|(_, text)| JwtKeys::jwks(text)),
+        (Some(variable), None) => read_secret(&variable, files.around).map(JwtKeys::secret),
+        (None, Some(file)) => files.read(&file, MAX_FILE_BYTES).map(|(_, text)| JwtKeys::jwks(text)),
         (Some(_), Some(file)) => Err(file.error("secret_env and jwks_file exclude each other", "keep one of them")),
         (None, None) => {
             let right = "name one: secret_env = \"…\" or jwks_file = \"…\"";
@@ -211,25 +197,8 @@ fn read_algorithms(list: &Value<'_>) -> Result<Vec<String>, PolicyError> {
 }
 
 #[cfg(not(feature = "jwt"))]
-fn read_jwt(table: &Table<'_>, _: &Path, _: &dyn PolicyEnv, _: &mut Vec<NamedFile>) -> AuthScheme {
+fn read_jwt(table: &Table<'_>, _: &mut NamedFiles<'_>) -> AuthScheme {
     let right = "build with the feature \"jwt\" of tower-error-envelope";
     table.refuse_key("scheme", "session tokens are not part of this build", right);
     AuthScheme::custom()
-}
-
-/// The name and the text of a file that a value names.
-pub(super) fn read_named(
-    file: &Value<'_>,
-    folder: &Path,
-    around: &dyn PolicyEnv,
-    files: &mut Vec<NamedFile>,
-) -> Result<(String, String), PolicyError> {
-    let path = folder.join(file.text()?);
-    let name = path.display().to_string();
-    let text = around.text_of(&path).map_err(|error| {
-        let wrong = format!("{name} {}", error.wrong());
-        file.error(wrong, "name a readable file of at most 4 MiB of UTF-8").without(&path).caused_by(error)
-    })?;
-    files.push(NamedFile { path, text: text.clone() });
-    Ok((name, text))
 }

@@ -1,29 +1,21 @@
 //! `details` of a `[[code]]`: a schema in the policy itself, or the name of a file that holds it as JSON.
 
-use std::path::Path;
-
 use serde_json::{Map, Number, Value as Json};
 use toml::de::DeValue;
 
-use super::auth::read_named;
-use super::env::{NamedFile, PolicyEnv};
+use super::env::{MAX_FILE_BYTES, NamedFiles};
 use super::read::dotted;
 use super::sources::line_of;
 use super::value::Value;
 use crate::code::details::{self, SchemaError};
 use crate::policy::error::PolicyError;
 
-/// The schema as JSON text. A relative file name is relative to `folder`; the file that is read is added to `files`.
-pub(super) fn read(
-    value: &Value<'_>,
-    folder: &Path,
-    around: &dyn PolicyEnv,
-    files: &mut Vec<NamedFile>,
-) -> Result<String, PolicyError> {
+/// The schema as JSON text. A file that is named is read with `files`.
+pub(super) fn read(value: &Value<'_>, files: &mut NamedFiles<'_>) -> Result<String, PolicyError> {
     match value.value {
         DeValue::Table(_) => read_inline(value),
         DeValue::String(_) => {
-            let (name, text) = read_named(value, folder, around, files)?;
+            let (name, text) = files.read(value, MAX_FILE_BYTES)?;
             let schema = parse(value, &name, &text)?;
             details::check(&schema).map_err(|wrong| led_into_file(value, &name, &text, wrong))?;
             Ok(schema.to_string())

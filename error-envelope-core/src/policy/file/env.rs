@@ -5,10 +5,11 @@ use std::path::{Path, PathBuf};
 
 use super::regular::read_regular;
 use super::sources::line_of;
+use super::value::{Value, size};
 use crate::policy::error::PolicyError;
 
 /// A policy is written by people: a file beyond this is another file.
-const MAX_FILE_BYTES: u64 = 4 * 1024 * 1024;
+pub(super) const MAX_FILE_BYTES: u64 = 4 * 1024 * 1024;
 
 /// What lies outside of a policy's files.
 pub(crate) trait PolicyEnv {
@@ -19,27 +20,50 @@ pub(crate) trait PolicyEnv {
     /// Whether the layer has a verifier of that name.
     fn has_verifier(&self, name: &str) -> bool;
 
-    /// The text of a file that a policy names.
-    fn text_of(&self, path: &Path) -> Result<String, PolicyError> {
-        read_text(path)
+    /// The text of a policy's file, or of one that it names, of at most so many bytes.
+    fn text_of(&self, path: &Path, most: u64) -> Result<String, PolicyError> {
+        read_text(path, most)
     }
 
     /// What to do where it has none.
     fn instead_of_verifier(&self, name: &str) -> String;
 }
 
-/// A file that a value names: keys, a schema.
+/// A file that a value names: keys, a schema, a page.
 pub(super) struct NamedFile {
     pub(super) path: PathBuf,
     pub(super) text: String,
 }
 
+/// The files that the values of one file name.
+pub(in crate::policy) struct NamedFiles<'a> {
+    /// What relative names are relative to.
+    pub(super) folder: &'a Path,
+    pub(super) around: &'a dyn PolicyEnv,
+    pub(super) read: &'a mut Vec<NamedFile>,
+}
+
+impl NamedFiles<'_> {
+    /// The name and the text of a file that a value names.
+    pub(super) fn read(&mut self, file: &Value<'_>, most: u64) -> Result<(String, String), PolicyError> {
+        let path = self.folder.join(file.text()?);
+        let name = path.display().to_string();
+        let text = self.around.text_of(&path, most).map_err(|error| {
+            let wrong = format!("{name} {}", error.wrong());
+            let right = format!("name a readable file of at most {} of UTF-8", size(most));
+            file.error(wrong, right).without(&path).caused_by(error)
+        })?;
+        self.read.push(NamedFile { path, text: text.clone() });
+        Ok((name, text))
+    }
+}
+
 /// The text of a file.
-fn read_text(path: &Path) -> Result<String, PolicyError> {
+fn read_text(path: &Path, most: u64) -> Result<String, PolicyError> {
     let name = path.display().to_string();
     let refused = |wrong: String, right: &str| PolicyError::new(None, wrong, right).in_file(&name, None);
-    let bytes = read_regular(path, MAX_FILE_BYTES).map_err(|error| match error.kind() {
-        ErrorKind::FileTooLarge => refused("is larger than 4 MiB".to_owned(), "name a policy file"),
+    let bytes = read_regular(path, most).map_err(|error| match error.kind() {
+        ErrorKind::FileTooLarge => refused(format!("is larger than {}", size(most)), "name a policy file"),
         ErrorKind::InvalidInput => refused(format!("cannot be read: {error}"), "name a regular file").caused_by(error),
         _ => refused(format!("cannot be read: {error}"), "name a readable file").caused_by(error),
     })?;

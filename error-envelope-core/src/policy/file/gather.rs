@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::document::Document;
-use super::env::PolicyEnv;
+use super::env::{MAX_FILE_BYTES, PolicyEnv};
 use super::mistakes::Mistakes;
 use super::value::Value;
 use crate::policy::error::PolicyError;
@@ -77,7 +77,7 @@ impl SourceFiles {
         path: &Path,
         around: &dyn PolicyEnv,
     ) -> Result<(), PolicyError> {
-        let text = around.text_of(path)?;
+        let text = around.text_of(path, MAX_FILE_BYTES)?;
         let text = Text::new(&path.display().to_string(), text, Some(includer));
         if let Some(twice) = self.texts.iter().find(|other| other.is(&text)) {
             let wrong = format!("{} is part of the policy already", twice.name);

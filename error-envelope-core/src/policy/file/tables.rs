@@ -1,5 +1,6 @@
 //! The tables of one file.
 
+use super::env::NamedFiles;
 use super::read::Table;
 use super::value::{Codes, Value};
 use crate::classify::rule::MapRule;
@@ -98,15 +99,15 @@ fn read_budget(budget: &mut Budget, table: &Table<'_>) {
     table.put("timeout", Value::duration, &mut budget.timeout);
 }
 
-pub(super) fn read_route(table: &Table<'_>) -> Route {
+pub(super) fn read_route(table: &Table<'_>, files: &mut NamedFiles<'_>) -> Route {
     let pattern = table.read_required("match", Value::text);
-    Route { keys: read_keys(table, &["match"]), ..Route::new(pattern.unwrap_or_default()) }
+    Route { keys: read_keys(table, &["match"], files), ..Route::new(pattern.unwrap_or_default()) }
 }
 
 /// The keys that `[defaults]` and a route share.
-pub(super) fn read_keys(table: &Table<'_>, more: &[&'static str]) -> TableSettings {
+pub(super) fn read_keys(table: &Table<'_>, more: &[&'static str], files: &mut NamedFiles<'_>) -> TableSettings {
     table.only(&[TableSettings::NAMES, more].concat());
-    TableSettings::read(table)
+    TableSettings::read(table, files)
 }
 
 pub(super) fn read_header(table: &Table<'_>) -> RequiredHeader {

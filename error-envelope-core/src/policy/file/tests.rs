@@ -45,6 +45,7 @@ keep_members = ["field", "retry_in"]
 preflight = "guard"
 paths = "refuse"
 case = "exact"
+html = true
 expose_headers = false
 
 [inspect]
@@ -155,6 +156,7 @@ fn built() -> Policy {
         .preflight(Preflight::Guard)
         .paths(Paths::Refuse)
         .case(LetterCase::Exact)
+        .html(true)
         .expose_headers(false)
         .rpc_domain("orders.example.com")
         .inspect(1 << 30, Duration::from_millis(1500))

@@ -10,7 +10,7 @@ use toml::value::{Datetime, Offset};
 
 use super::document::Document;
 use crate::code::{CodeSet, ErrorCode, Retry};
-use crate::dialect::{DialectName, PathNotation};
+use crate::dialect::PathNotation;
 use crate::policy::choice::KeywordValue;
 use crate::policy::error::PolicyError;
 
@@ -30,69 +30,6 @@ pub(super) struct Codes {
     pub(super) written: HashSet<String>,
     /// Whether all tables are TOML, so that no other name is defined.
     pub(super) is_complete: bool,
-}
-
-/// What a key of a route may be set to.
-pub(in crate::policy) trait KeyValue: Sized {
-    fn read(value: &Value<'_>) -> Result<Self, PolicyError>;
-
-    /// As the file writes it.
-    fn written(&self) -> String;
-}
-
-impl<W: KeywordValue> KeyValue for W {
-    fn read(value: &Value<'_>) -> Result<Self, PolicyError> {
-        value.word()
-    }
-
-    fn written(&self) -> String {
-        format!("{:?}", self.word())
-    }
-}
-
-impl KeyValue for bool {
-    fn read(value: &Value<'_>) -> Result<Self, PolicyError> {
-        value.boolean()
-    }
-
-    fn written(&self) -> String {
-        self.to_string()
-    }
-}
-
-impl KeyValue for DialectName {
-    fn read(value: &Value<'_>) -> Result<Self, PolicyError> {
-        value.owned().map(Self::from)
-    }
-
-    fn written(&self) -> String {
-        format!("{:?}", &**self)
-    }
-}
-
-impl KeyValue for Vec<String> {
-    fn read(value: &Value<'_>) -> Result<Self, PolicyError> {
-        value.texts()
-    }
-
-    fn written(&self) -> String {
-        format!("{self:?}")
-    }
-}
-
-/// A limit, if there is one.
-impl KeyValue for Option<u64> {
-    fn read(value: &Value<'_>) -> Result<Self, PolicyError> {
-        value.limit()
-    }
-
-    /// In the largest unit that it is a multiple of.
-    fn written(&self) -> String {
-        let Some(bytes) = self else { return "\"none\"".to_owned() };
-        let units = [("GiB", 30), ("MiB", 20), ("KiB", 10)];
-        let whole = units.into_iter().find(|(_, bits)| *bytes != 0 && bytes.trailing_zeros() >= *bits);
-        whole.map_or_else(|| bytes.to_string(), |(unit, bits)| format!("\"{} {unit}\"", bytes >> bits))
-    }
 }
 
 impl<'a> Value<'a> {
@@ -220,7 +157,7 @@ impl<'a> Value<'a> {
         self.document.error_at(self.span.clone(), &self.key, wrong.into(), right.into())
     }
 
-    fn mistyped(&self, right: &str) -> PolicyError {
+    pub(super) fn mistyped(&self, right: &str) -> PolicyError {
         self.error(format!("{} has the wrong type here", self.kind()), format!("write {right}"))
     }
 
@@ -290,6 +227,13 @@ pub fn parse_size(text: &str) -> Option<Option<u64>> {
         return None;
     }
     Some(number.parse::<u64>().ok().and_then(|number| number.checked_mul(factor)))
+}
+
+/// A number of bytes in the largest unit that it is a multiple of.
+pub(super) fn size(bytes: u64) -> String {
+    let units = [("GiB", 30), ("MiB", 20), ("KiB", 10)];
+    let whole = units.into_iter().find(|(_, bits)| bytes != 0 && bytes.trailing_zeros() >= *bits);
+    whole.map_or_else(|| bytes.to_string(), |(unit, bits)| format!("{} {unit}", bytes >> bits))
 }
 
 impl KeywordValue for PathNotation {
