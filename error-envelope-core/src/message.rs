@@ -67,6 +67,19 @@ fn has_markup(text: &str) -> bool {
     ["</", "<!--", "<!doctype", "<html", "<body", "<?xml"].iter().any(|sign| text.contains(sign))
 }
 
+/// Whether a text may be of a page, where nothing says that it is plain (R3): it has markup, an entity or a control character.
+pub(crate) fn is_page(text: &str) -> bool {
+    text.contains(|character: char| character == '<' || character.is_control()) || has_entity(text)
+}
+
+fn has_entity(text: &str) -> bool {
+    text.split('&').skip(1).any(|behind| {
+        let name = behind.strip_prefix('#').unwrap_or(behind);
+        let end = name.find(|it: char| !it.is_ascii_alphanumeric()).unwrap_or(name.len());
+        end > 0 && name[end..].starts_with(';')
+    })
+}
+
 /// Whether `text` is itself markup or JSON: nothing is wrapped twice (R3).
 fn is_wrapped(text: &str) -> bool {
     let mut rest = text.chars();

@@ -125,6 +125,8 @@ pub(crate) enum Retained {
     Whole,
     /// Its names alone.
     Names,
+    /// Whatever the client's dialect is, an error of tRPC's as far as its clients know it (R10).
+    Trpc,
     /// A page, but for the id (R16).
     Page,
 }
@@ -169,13 +171,16 @@ fn classify<'b>(
     }
     let of_input = tells_of_input(inner.status);
     let mut unread = None;
-    let foreign = match dialect::read(dialect::essence(inner.headers), body, &known.readable(), of_input) {
+    let foreign = match dialect::read(dialect::declared_type(inner.headers), body, &known.readable(), of_input) {
         ParsedBody::Envelope(envelope) => {
             record(&mut explanation, |it| it.envelope = Some(envelope.code.as_str().to_owned()));
             return of_envelope(&envelope, inner, asked, known);
         }
         ParsedBody::Protocol(protocol) => {
             record(&mut explanation, |it| it.is_protocol = true);
+            if known.protocols_pass && protocol == Protocol::Trpc && inner.status.is_server_error() {
+                return RewriteDecision::Rewrite(of_trpc(inner.status));
+            }
             if known.protocols_pass && is_protocol_error(protocol, inner.status) {
                 return RewriteDecision::Pass;
             }
@@ -208,6 +213,12 @@ fn classify<'b>(
 /// names itself under any.
 fn is_protocol_error(protocol: Protocol, status: StatusCode) -> bool {
     protocol != Protocol::OAuth || status.is_client_error()
+}
+
+/// A 5xx keeps its shape, and says no more than its status does (R10).
+fn of_trpc(status: StatusCode) -> Rewrite<'static> {
+    let fault = Fault::new(ErrorCode::of_status(status));
+    Rewrite { own: Some(Retained::Trpc), ..Rewrite::decided(fault, by_status(status)) }
 }
 
 /// What looks like a protocol's code, where it is none, is a text like any other.

@@ -202,7 +202,7 @@ fn of_body(body: &[u8], answer: &ResponseView<'_>, codes: &CodeSet, now: fn() ->
     };
     let id = || id_in(body);
     let foreign =
-        match dialect::read(dialect::essence(answer.headers), body, &Readable { codes, shapes: &[] }, of_input) {
+        match dialect::read(dialect::declared_type(answer.headers), body, &Readable { codes, shapes: &[] }, of_input) {
             ParsedBody::Envelope(envelope) => {
                 return ErrorParts {
                     message: text(Some(&envelope.message), &envelope.code, status),

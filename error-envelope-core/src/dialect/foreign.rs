@@ -17,7 +17,7 @@ pub(super) fn fastapi<'a>(body: &Body<'a, '_>) -> Option<ParsedError<'a>> {
     }
     if let Some(object) = Object::parse(detail.get()) {
         said.code = object.name("code").or(said.code);
-        said.message = object.words("message");
+        said.message = object.words("message").or_else(|| body.words("message"));
     }
     said.issues = if detail.get().starts_with('[') { issues::read(detail) } else { None };
     if said.issues.is_none() {
@@ -40,7 +40,7 @@ pub(super) fn spring<'a>(body: &Body<'a, '_>) -> Option<ParsedError<'a>> {
 pub(super) fn oauth<'a>(body: &Body<'a, '_>) -> Option<ParsedError<'a>> {
     let body = &body.object;
     let description = body.words("error_description")?;
-    protocol::detect(body)?;
+    protocol::is_oauth(body).then_some(())?;
     Some(ParsedError::new(body.words("error"), Some(description)))
 }
 
@@ -69,4 +69,15 @@ pub(super) fn message<'a>(body: &Body<'a, '_>) -> Option<ParsedError<'a>> {
         issues::parse_beside(body)?;
     }
     Some(ParsedError { details: body.json("details"), ..ParsedError::new(body.name("code"), message) })
+}
+
+/// A text by another name, or the message of a single error (R3).
+pub(super) fn other_text<'a>(body: &Body<'a, '_>) -> Option<ParsedError<'a>> {
+    let body = &body.object;
+    let named = ["msg", "statusMessage", "description", "title"].iter().find_map(|name| body.words(name));
+    let of_single = || match &json::array(body.raw("errors")?.get())?[..] {
+        [error] => Object::parse(error.get())?.words("message"),
+        _ => None,
+    };
+    Some(ParsedError::new(body.name("code"), Some(named.or_else(of_single)?)))
 }

@@ -4,7 +4,6 @@
 //! ASP.NET's `{field:[texts]}` and FastAPI's `[{loc,msg,type}]` are turned into it.
 
 pub(super) mod list;
-pub(super) mod quoting;
 pub(crate) mod written;
 
 use std::borrow::Cow;
@@ -12,8 +11,8 @@ use std::borrow::Cow;
 use serde_json::value::RawValue;
 
 use self::list::{List, MAX_STEPS, Path, is_index};
-use self::quoting::without_values;
 use super::json::{self, Object};
+use super::sentences::without_values;
 
 /// The issue list that `raw` is or can be turned into, as a JSON array; `None` where it is no list of issues.
 pub(crate) fn read(raw: &RawValue) -> Option<Cow<'_, str>> {
@@ -61,6 +60,9 @@ fn are_zod(text: &str) -> bool {
 fn from_zod(text: &str) -> Option<String> {
     let mut list = List::new();
     for issue in json::array(text)? {
+        if list.is_full() {
+            break;
+        }
         let issue = Object::parse(issue.get())?;
         let message = json::exact(issue.raw("message")?)?;
         let code = match issue.raw("code") {
@@ -77,6 +79,9 @@ fn from_zod(text: &str) -> Option<String> {
 fn from_locations(text: &str) -> Option<String> {
     let mut list = List::new();
     for entry in json::array(text)? {
+        if list.is_full() {
+            break;
+        }
         let entry = Object::parse(entry.get())?;
         let message = entry.string("msg")?;
         let steps = json::array(entry.raw("loc")?.get())?;
@@ -121,6 +126,9 @@ fn from_fields(text: &str) -> Option<String> {
     for (field, texts) in Object::parse(text)?.members() {
         let path = path_of_field(field);
         for text in json::array(texts.get())? {
+            if list.is_full() {
+                return list.into_json();
+            }
             list.push(&path, &without_values(&json::string(text)?), None);
         }
     }

@@ -24,15 +24,18 @@ mod members;
 mod openai;
 pub(crate) mod outgoing;
 mod parsed_error;
+mod place;
 mod problem;
 pub(crate) mod protocol;
 pub(crate) mod rich;
 pub(crate) mod rpc;
+mod sentences;
 pub(crate) mod standard;
 pub(crate) mod status;
 mod status_in_error;
 mod success_flag;
 mod table;
+pub(crate) mod trpc;
 mod words;
 
 use std::borrow::Cow;
@@ -42,6 +45,7 @@ use http::header::CONTENT_TYPE;
 
 use crate::code::CodeSet;
 use crate::fields;
+use crate::message;
 pub use custom::{CustomShape, Expected, PathNotation};
 use json::{Object, text_of};
 pub(crate) use members::Members;
@@ -71,7 +75,7 @@ pub(crate) enum ParsedBody<'a> {
     Nothing,
 }
 
-/// Reads a whole body. Its declared media type matters for plain text and problems alone: JSON is known by its first
+/// Reads a whole body. Its [declared media type](declared_type) matters for plain text and problems alone: JSON is known by its first
 /// byte, since services send it as `text/plain` and `text/html` as well. `of_input`: the status says that the request was
 /// wrong, so that frameworks' own words are read (R13).
 pub(crate) fn read<'a>(
@@ -86,8 +90,10 @@ pub(crate) fn read<'a>(
     {
         return read_object(Body::new(media_type, object), known, of_input);
     }
-    if protocol::is_batch(text) {
-        return ParsedBody::Protocol(Protocol::JsonRpcBatch);
+    if text.starts_with('[')
+        && let Some(protocol) = protocol::detect_batch(text)
+    {
+        return ParsedBody::Protocol(protocol);
     }
     if of_input
         && text.starts_with('[')
@@ -97,7 +103,7 @@ pub(crate) fn read<'a>(
     }
     // A text may begin like JSON: "{id} is missing".
     match media_type {
-        Some(it) if !text.is_empty() && it.eq_ignore_ascii_case(b"text/plain") => {
+        _ if !text.is_empty() && is_plain_text(media_type, text) => {
             let said = if of_input { words::of_text(text) } else { None };
             let said = said.unwrap_or_else(|| ParsedError::new(None, Some(Cow::Borrowed(text))));
             ParsedBody::Foreign(Foreign { shape: Shape::PlainText, said, members: None })
@@ -106,10 +112,16 @@ pub(crate) fn read<'a>(
     }
 }
 
+/// Whether a text is a line for people: `text/html` and no type at all are where frameworks send one without a thought (R3).
+fn is_plain_text(media_type: Option<&[u8]>, text: &str) -> bool {
+    let named = media_type.is_some_and(|it| it.eq_ignore_ascii_case(b"text/plain"));
+    named || media_type.is_none_or(|it| it.eq_ignore_ascii_case(b"text/html")) && !message::is_page(text)
+}
+
 fn read_object<'a>(body: Body<'a, '_>, known: &Readable<'_>, of_input: bool) -> ParsedBody<'a> {
     if let Some(envelope) = standard::read(&body, known.codes) {
         ParsedBody::Envelope(envelope)
-    } else if let Some(protocol) = protocol::detect(&body.object) {
+    } else if let Some(protocol) = protocol::detect(&body) {
         ParsedBody::Protocol(protocol)
     } else {
         table::read(body, known.shapes, of_input).map_or_else(ParsedBody::Unread, ParsedBody::Foreign)
@@ -118,7 +130,15 @@ fn read_object<'a>(body: Body<'a, '_>, known: &Readable<'_>, of_input: bool) -> 
 
 /// What a body that is known to be a protocol's says all the same, for `protocols = "rewrite"` (R10).
 pub(crate) fn read_rewritten<'a>(body: &'a [u8], known: &Readable<'_>, of_input: bool) -> Option<Foreign<'a>> {
-    table::read(Body::new(None, Object::of_body(body)?), known.shapes, of_input).ok()
+    let text = text_of(body)?;
+    // A batch of tRPC's is told by its first error.
+    let first = json::array(text).and_then(|batch| Some(batch.first()?.get()));
+    table::read(Body::new(None, Object::parse(first.unwrap_or(text))?), known.shapes, of_input).ok()
+}
+
+/// The type and subtype of a body; `None` where none is declared, and nothing where that is not clear.
+pub(crate) fn declared_type(headers: &HeaderMap) -> Option<&[u8]> {
+    if headers.contains_key(CONTENT_TYPE) { Some(essence(headers).unwrap_or_default()) } else { None }
 }
 
 /// The type and subtype of a body, without parameters; `None` where none is declared or two are.

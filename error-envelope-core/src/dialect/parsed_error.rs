@@ -46,7 +46,7 @@ pub(crate) struct FrameworkMessage {
     /// What of the message a client may be told.
     pub(crate) told: ClientMessage,
     /// The member that the issues were read from; the whole body's is empty.
-    pub(crate) list: Option<&'static str>,
+    pub(crate) list: Option<String>,
 }
 
 /// What of a message is left when its words were read (R13).
@@ -85,8 +85,8 @@ impl<'a> ParsedError<'a> {
     }
 
     /// The member that the issues were read from, where its words say so; the whole body's is empty.
-    pub(super) fn list(&self) -> Option<&'static str> {
-        self.words.as_ref().and_then(|words| words.list)
+    pub(super) fn list(&self) -> Option<&str> {
+        self.words.as_ref().and_then(|words| words.list.as_deref())
     }
 
     /// What it names its code, the most telling first.

@@ -2,6 +2,8 @@
 
 use super::event_stream::EVENT_STREAM;
 use super::json::{self, Object};
+use super::parsed_error::Body;
+use super::trpc;
 
 /// A protocol that only its body gives away.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -10,6 +12,8 @@ pub(crate) enum Protocol {
     JsonRpcBatch,
     /// RFC 6749 §5.2. It keeps its shape on a 4xx alone: the RFC knows no other.
     OAuth,
+    /// It keeps its shape under any status; on a 5xx without what a stranger is not told.
+    Trpc,
 }
 
 /// The media types whose bodies pass as they are.
@@ -57,28 +61,36 @@ pub(crate) fn names_itself(media_type: &[u8]) -> bool {
 }
 
 /// The protocol of a JSON object.
-pub(crate) fn detect(body: &Object<'_>) -> Option<Protocol> {
-    if is_json_rpc(body) {
+pub(super) fn detect(body: &Body<'_, '_>) -> Option<Protocol> {
+    if is_json_rpc(&body.object) {
         Some(Protocol::JsonRpc)
-    } else if is_oauth(body) {
+    } else if trpc::is_error(body) {
+        Some(Protocol::Trpc)
+    } else if is_oauth(&body.object) {
         Some(Protocol::OAuth)
     } else {
         None
     }
 }
 
-/// Whether a JSON array is a batch of JSON-RPC 2.0 responses.
-pub(crate) fn is_batch(text: &str) -> bool {
-    let is_response =
-        |element: &&serde_json::value::RawValue| Object::parse(element.get()).is_some_and(|it| is_json_rpc(&it));
-    json::array(text).is_some_and(|batch| !batch.is_empty() && batch.iter().all(is_response))
+/// The protocol of a JSON array: a batch of JSON-RPC 2.0 responses, or of tRPC errors.
+pub(super) fn detect_batch(text: &str) -> Option<Protocol> {
+    let batch = json::array(text).filter(|batch| !batch.is_empty())?;
+    let all = |is: fn(Object<'_>) -> bool| batch.iter().all(|it| Object::parse(it.get()).is_some_and(is));
+    if all(|it| is_json_rpc(&it)) {
+        Some(Protocol::JsonRpcBatch)
+    } else if all(|it| trpc::is_error(&Body::new(None, it))) {
+        Some(Protocol::Trpc)
+    } else {
+        None
+    }
 }
 
 fn is_json_rpc(body: &Object<'_>) -> bool {
     body.string("jsonrpc").is_some_and(|version| version == "2.0")
 }
 
-fn is_oauth(body: &Object<'_>) -> bool {
+pub(super) fn is_oauth(body: &Object<'_>) -> bool {
     body.string("error").is_some_and(|error| OAUTH_ERRORS.contains(&&*error))
         && body.members().all(|(name, value)| {
             matches!(name, "error" | "error_description" | "error_uri") && json::string(value).is_some()
@@ -107,7 +119,10 @@ mod tests {
 
     #[test]
     fn r10_a_batch_is_whole() {
-        assert!(is_batch(r#"[{"jsonrpc":"2.0","id":1,"result":1},{"jsonrpc":"2.0","id":2,"error":{}}]"#));
-        assert!(!is_batch("[]") && !is_batch(r#"[{"jsonrpc":"2.0"},1]"#) && !is_batch(r#"[{"a":1}]"#));
+        let batch = r#"[{"jsonrpc":"2.0","id":1,"result":1},{"jsonrpc":"2.0","id":2,"error":{}}]"#;
+        assert_eq!(detect_batch(batch), Some(Protocol::JsonRpcBatch));
+        for other in ["[]", r#"[{"jsonrpc":"2.0"},1]"#, r#"[{"a":1}]"#] {
+            assert_eq!(detect_batch(other), None, "{other}");
+        }
     }
 }

@@ -10,7 +10,7 @@ use super::custom::CustomShape;
 use super::form::{DialectSpec, KnownFields};
 use super::members::Members;
 use super::parsed_error::{Body, ParsedError, ReadFn};
-use super::{error_object, foreign, issues, status_in_error, words};
+use super::{error_object, foreign, issues, status_in_error, trpc, words};
 
 macro_rules! shapes {
     (
@@ -133,7 +133,8 @@ shapes! {
 }
 
 /// What a body is read as that has none of the dialects' signs, in the order of reading.
-const LESS_TELLING: [(Shape, ReadFn, &KnownFields); 7] = [
+const LESS_TELLING: [(Shape, ReadFn, &KnownFields); 9] = [
+    (Shape::ErrorObject, trpc::read, &KnownFields::body(&["error", "id"])),
     (Shape::ErrorObject, error_object::read, &KnownFields::ERROR),
     (Shape::FastApi, foreign::fastapi, &KnownFields::body(&["detail", "code"])),
     (Shape::Spring, foreign::spring, &KnownFields::body(&["timestamp", "path", "error", "message", "code"])),
@@ -141,6 +142,11 @@ const LESS_TELLING: [(Shape, ReadFn, &KnownFields); 7] = [
     (Shape::ErrorText, foreign::error_text, &KnownFields::body(&["error", "message", "code", "details"])),
     (Shape::StatusInError, status_in_error::read_list, &KnownFields::body(&["message", "code", "details"])),
     (Shape::Message, foreign::message, &KnownFields::body(&["message", "code", "details"])),
+    (
+        Shape::Message,
+        foreign::other_text,
+        &KnownFields::body(&["msg", "statusMessage", "description", "title", "code"]),
+    ),
 ];
 
 impl Default for Dialect {
@@ -241,7 +247,7 @@ pub(super) fn read<'a>(body: Body<'a, '_>, shapes: &[CustomShape], of_input: boo
     }
     // Lists of field errors stand beside the shapes (E8).
     said.issues = said.issues.or_else(|| issues::parse_beside(&body.object));
-    if of_input && said.issues.is_none() {
+    if of_input {
         words::add_to(&mut said, &body);
     }
     Ok(Foreign { shape, said, members: Some(Members::unread(body, reads)) })

@@ -183,7 +183,11 @@ impl ErrorWriter<'_> {
             }
         };
         let length = leaving.head.is_empty().then(|| told.unwrap_or(leaving.body.len() as u64));
-        head::rewrite(headers, leaving.status, &self.own_head(fault, length));
+        let mut own_head = self.own_head(fault, length);
+        if matches!(own, Some((classify::Retained::Trpc, _))) {
+            (own_head.content_type, own_head.is_page) = (Dialect::Standard.form().media_type, false);
+        }
+        head::rewrite(headers, leaving.status, &own_head);
         for (name, value) in &leaving.head {
             headers.insert(name, value.clone());
         }

@@ -16,9 +16,8 @@ POINTED = """\
 
 What an app's words name, the client reads as the path of an issue, and nothing of the value that was sent. Where there is
 no path the words name no member: serde says of a missing member its name alone, and of a wrong type nothing but the
-line and the column; salvo and Rocket keep to themselves what was wrong unless a handler tells it; and of class-validator's
-sentences only a path with dots is told from a word. For each of these stands a row with the few lines that let it say
-where: its section has the file to copy. Only the path of the URL stays without a name there: it is the route's own.
+line and the column; salvo and Rocket keep to themselves what was wrong unless a handler tells it. For each of these stands
+a row with the few lines that let it say where: its section has the file to copy. Only the path of the URL stays without a name there: it is the route's own.
 """
 
 OTHERS = """\

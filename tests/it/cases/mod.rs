@@ -53,6 +53,7 @@ const HAS: &[&str] = &[
     "own-shapes",
     "schemes",
     "scopes",
+    "shapes",
     "streams",
     "words",
 ];

@@ -61,6 +61,14 @@ pub(crate) const NAMES: &[&str] = &[
     "success",
     "request_id",
     "__proto__",
+    "params",
+    "data",
+    "fields",
+    "description",
+    "location",
+    "target",
+    "members",
+    "instancePath",
     "value",
     "keep",
     "0",
@@ -70,7 +78,7 @@ const SECRET: &str = "s3cret";
 
 /// What frameworks say of a value: as text, then as JSON. `%d` is the value as Rust's `{:?}` writes it, `%v` as it is, `%j`
 /// inside a JSON string.
-const TEXTS: [&str; 12] = [
+const TEXTS: [&str; 18] = [
     "Failed to deserialize the JSON body into the target type: a[0]: invalid type: string %d, expected u32 at line 1 column 9",
     "Failed to deserialize the JSON body into the target type: a: unknown variant `%v`, expected `b` or `c` at line 1 column 9",
     "Failed to deserialize the JSON body into the target type: invalid value: string %d, expected struct B at line 1 column 9",
@@ -83,8 +91,14 @@ const TEXTS: [&str; 12] = [
     "Request body deserialize error: invalid type: string %d, expected u32 at line 1 column 9",
     "parse error: invalid type: string %d, expected u32 at line 1 column 9",
     "serde json error: a: no such thing %d here at line 1 column 9",
+    "unable to parse JSON body: a[0]: invalid type: string %d, expected struct B at line 1 column 9",
+    "a[0].b: Validation error: length [{\"value\": String(%d), \"min\": Number(9)}]",
+    "strconv.ParseInt: parsing %d: invalid syntax",
+    "a[0].b must be a `number` type, but the final value was: `NaN` (cast from the value `%d`).",
+    "'%v' is not of type 'integer' - 'a.0.b'",
+    "1 validation error for B\na.0.b\n  Input should be a valid integer [type=int_parsing, input_value=%d, input_type=str]",
 ];
-const BODIES: [&str; 16] = [
+const BODIES: [&str; 21] = [
     r#"{"errors":[{"type":"field","value":"%j","msg":"Odd: \"%j\"","path":"a[0].b","location":"body"}]}"#,
     r#"{"errors":[{"value":"%j","msg":"Odd","param":"a"}]}"#,
     r#"{"errors":{"a":{"value":"%j","msg":"Odd","path":"a"}}}"#,
@@ -101,6 +115,11 @@ const BODIES: [&str; 16] = [
     r#"{"message":"Bad Request","_embedded":{"errors":[{"message":"Failed to convert argument [a] for value [%j] due to: %j"}]}}"#,
     r#"{"statusCode":400,"message":[{"target":{"a":"%j"},"value":"%j","property":"a","children":[],"constraints":{"b":"Odd"}}]}"#,
     r#"{"errors":{"a":["The value '%j' is not valid for A."]}}"#,
+    r#"{"title":"Bad","status":400,"violations":[{"propertyPath":"[a][0]","title":"Odd.","parameters":{"{{ value }}":"%j"}}]}"#,
+    r#"[{"propertyName":"A[0].B","errorMessage":"‘%j’ is odd.","attemptedValue":"%j","errorCode":"c"}]"#,
+    r#"{"validation_error":{"body_params":[{"loc":["a",1],"msg":"Odd","type":"t","input":"%j"}]}}"#,
+    r#"{"error":{"message":"Bad","details":{"errors":[{"path":"a.0","message":"«%j» is odd","value":"%j"}]}}}"#,
+    r#"{"message":"Bad","errors":{"a.0":"'%j' is not of type 'integer'"}}"#,
 ];
 
 /// A sentence that quotes a value, whose secret must not come out.

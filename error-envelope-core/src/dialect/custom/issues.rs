@@ -6,7 +6,7 @@ use super::pointer::{Pointer, Step};
 use crate::dialect::issues::list::List;
 use crate::dialect::json::{self, Object, Writer, quoted};
 use crate::dialect::outgoing::is_identifier;
-use crate::dialect::words::place::FieldPath;
+use crate::dialect::place::Place;
 
 /// Where a body has its issues, and where each of them has what it says.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -52,13 +52,13 @@ impl PathNotation {
         matches!(self, Self::List)
     }
 
-    fn read(self, value: &RawValue) -> FieldPath {
-        let mut path = FieldPath::new();
+    fn read(self, value: &RawValue) -> Place {
+        let mut path = Place::default();
         if let Some(steps) = json::array(value.get()) {
             for step in steps {
                 match json::string(step) {
                     Some(name) => path.name(&name),
-                    None if json::is_index(step) => path.index(step.get()),
+                    None if json::is_index(step) => path.step(step.get()),
                     None => {}
                 }
             }
@@ -104,7 +104,7 @@ impl IssuePlaces {
 
     fn push(&self, list: &mut List, issue: &RawValue) {
         let at = |place: &Option<Pointer>| place.as_ref().and_then(|place| place.first_in(issue));
-        let path = at(&self.path).map_or_else(FieldPath::new, |path| self.notation.read(path));
+        let path = at(&self.path).map_or_else(Place::default, |path| self.notation.read(path));
         let code = at(&self.code).and_then(|code| {
             let is_number = json::is_number(code);
             json::string(code).or_else(|| is_number.then(|| code.get().into())).filter(|code| is_identifier(code))

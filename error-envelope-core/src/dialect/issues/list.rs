@@ -85,20 +85,6 @@ impl Path {
         self.0
     }
 
-    /// The path so far, and on.
-    pub(in crate::dialect) fn closed(&self) -> Vec<u8> {
-        [&*self.0, b"]"].concat()
-    }
-
-    /// Where it ends, to come back to.
-    pub(in crate::dialect) fn end(&self) -> usize {
-        self.0.len()
-    }
-
-    pub(in crate::dialect) fn back_to(&mut self, end: usize) {
-        self.0.truncate(end);
-    }
-
     fn comma(&mut self) {
         if self.0.len() > 1 {
             self.0.push(b',');

@@ -5,7 +5,7 @@
 
 use std::borrow::Cow;
 
-use super::place::{FieldPath, is_dotted};
+use crate::dialect::place::{Place, is_dotted};
 
 const MISSING: &str = "missing field `";
 const DUPLICATE: &str = "duplicate field `";
@@ -21,7 +21,9 @@ const FORMS: [&str; 7] =
 
 /// What such a text says of one member.
 pub(super) struct SerdeError<'a> {
-    pub(super) place: FieldPath,
+    pub(super) place: Place,
+    /// The name that the text says.
+    pub(super) name: Option<String>,
     pub(super) text: Cow<'a, str>,
 }
 
@@ -33,7 +35,7 @@ pub(super) fn parse_text(text: &str) -> Option<SerdeError<'_>> {
     if path.is_empty() && name.is_none() {
         return None;
     }
-    let mut place = FieldPath::new();
+    let mut place = Place::default();
     // What serde could not follow it writes as `?`: the path ends before it.
     let known = path.split(".?").next().filter(|known| *known != "?").unwrap_or_default();
     place.dotted(known);
@@ -42,7 +44,7 @@ pub(super) fn parse_text(text: &str) -> Option<SerdeError<'_>> {
     if let Some(name) = name.filter(|name| !has_it(name)) {
         place.name(name);
     }
-    Some(SerdeError { place, text: without_values(said) })
+    Some(SerdeError { place, name: name.map(str::to_owned), text: without_values(said) })
 }
 
 /// Whether a text is one of the forms, without anything else around it.
@@ -50,8 +52,26 @@ pub(super) fn is_form(text: &str) -> bool {
     split(without_position(text)).is_some_and(|(_, said)| FORMS.iter().any(|form| said.starts_with(form)))
 }
 
-/// A text without what it quotes of the request.
+/// A text without what it quotes of the request, and without names of the program's own types.
 pub(super) fn without_values(text: &str) -> Cow<'_, str> {
+    match without_quoted(text) {
+        Cow::Borrowed(text) => without_types(text).map_or(Cow::Borrowed(text), Cow::Owned),
+        Cow::Owned(text) => Cow::Owned(without_types(&text).unwrap_or(text)),
+    }
+}
+
+/// `expected struct Leg with 2 elements` without `Leg`.
+fn without_types(text: &str) -> Option<String> {
+    let at = text.rfind(EXPECTED)?;
+    let (_, end) = [" struct ", " enum ", " variant "].iter().find_map(|kind| {
+        let kind_at = text[at..].find(kind)?;
+        Some((kind, at + kind_at + kind.len()))
+    })?;
+    let name = text[end..].find([' ', ',']).map_or(text.len(), |length| end + length);
+    Some([&text[..end - 1], &text[name..]].concat())
+}
+
+fn without_quoted(text: &str) -> Cow<'_, str> {
     let mut left = String::new();
     let mut rest = text;
     loop {

@@ -1,0 +1,112 @@
+//! Sentences that say which field is wrong, or that quote what was sent (rule R13).
+//!
+//! One table (`table.rs`): a row is a pattern, what of it a client may be told, and where it was seen.
+
+mod pattern;
+mod pydantic;
+mod quoted;
+mod reading;
+mod serde;
+mod table;
+
+use self::pattern::Captures;
+pub(super) use self::quoted::without_values;
+pub(super) use self::reading::Reading;
+use self::table::{SENTENCES, Sentence, When};
+
+/// A longer text is no list of sentences.
+const MAX_JOINED_BYTES: usize = 8 * 1024;
+
+/// Where a text stands.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Context<'c> {
+    pub(super) in_list: bool,
+    /// Whether the body has a member.
+    pub(super) has: Option<&'c dyn Fn(&str) -> bool>,
+}
+
+/// The sentences of a text, each with the field that it names; none where one of them names none.
+pub(super) fn read(text: &str, context: Context<'_>) -> Option<Vec<Reading>> {
+    let text = text.trim();
+    pydantic::read(text)
+        .or_else(|| several(text, context))
+        .or_else(|| Some(vec![one(text, context)?]))
+        .filter(|readings| readings.iter().any(|reading| reading.place.has_name() || reading.names_parameter()))
+}
+
+/// The name that a sentence of a known place ends it with.
+pub(super) fn missing_name(text: &str) -> Option<String> {
+    let of_row = SENTENCES.iter().find_map(|row| match &pattern::fit(row.pattern, text)?[..] {
+        [("name", name)] => Some(name.strip_prefix('.').unwrap_or(name).to_owned()),
+        _ => None,
+    });
+    of_row.or_else(|| serde::parse_text(text).filter(|_| serde::is_form(text))?.name)
+}
+
+fn several(text: &str, context: Context<'_>) -> Option<Vec<Reading>> {
+    if text.len() > MAX_JOINED_BYTES {
+        return None;
+    }
+    ["\n", ", ", ". "].into_iter().filter(|joined| text.contains(joined)).find_map(|joined| {
+        let pieces = pieces(text, joined, context);
+        let is_joined = pieces.len() > 1;
+        is_joined.then(|| pieces.into_iter().map(|piece| one_of(piece, joined, context)).collect()).flatten()
+    })
+}
+
+/// A text where it goes on with another sentence.
+fn pieces<'t>(text: &'t str, joined: &str, context: Context<'_>) -> Vec<&'t str> {
+    const MOST: usize = 64;
+
+    let (mut pieces, mut start) = (Vec::new(), 0);
+    for (at, _) in text.match_indices(joined).take(MOST) {
+        let rest = &text[at + joined.len()..];
+        let first = rest.split(joined).next().unwrap_or_default();
+        if [rest, first].into_iter().any(|it| one_of(it, joined, context).is_some()) {
+            pieces.push(text[start..at].trim_end());
+            start = at + joined.len();
+        }
+    }
+    pieces.push(&text[start..]);
+    pieces
+}
+
+fn one_of(text: &str, joined: &str, context: Context<'_>) -> Option<Reading> {
+    let text = if joined == "\n" { text.trim() } else { text };
+    SENTENCES.iter().filter(|row| row.joined == joined).find_map(|row| row.read(text, context))
+}
+
+fn one(text: &str, context: Context<'_>) -> Option<Reading> {
+    let of_row = SENTENCES.iter().find_map(|row| row.read(text, context));
+    // poem's query says no more than serde does.
+    let is_bare = || serde::is_form(text) && quoted::behind_a_framework(text).is_none();
+    of_row.or_else(|| serde::parse_text(text).filter(|_| is_bare()).map(Reading::from_serde))
+}
+
+impl Sentence {
+    fn read(&self, text: &str, context: Context<'_>) -> Option<Reading> {
+        let holds = match self.when {
+            When::Always => true,
+            When::InList => context.in_list,
+            When::Beside(member) => context.has.is_some_and(|has| has(member)),
+        };
+        let captures = if holds { pattern::fit(self.pattern, text)? } else { return None };
+        let serde = captures.last().filter(|(kind, _)| *kind == "serde").map(|(_, text)| *text);
+        match serde {
+            Some(text) if self.says.is_empty() => serde::parse_text(text).map(Reading::from_serde),
+            _ => Some(self.reading(&captures, text)),
+        }
+    }
+
+    fn reading(&self, captures: &Captures<'_>, text: &str) -> Reading {
+        let told = pattern::told(self.says, captures, text);
+        Reading { place: pattern::place_of(captures), text: without_values(&told).into_owned() }
+    }
+}
+
+/// What salvo 1.1.0 tells of an error's cause where it is built for debugging: `SerdeJson(Error("missing field `sku`",
+/// line: 1, column: 2))`.
+pub(super) fn in_debug(cause: &str) -> Option<String> {
+    let inside = cause.split_once("Error(")?.1.trim_start().strip_prefix('"')?;
+    serde_json::from_str(&format!("\"{}\"", &inside[..serde::closing_quote(inside)?])).ok()
+}

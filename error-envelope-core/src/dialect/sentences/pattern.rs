@@ -1,0 +1,151 @@
+//! What a row of the table fits: literal text with placeholders, from the first character to the last.
+//!
+//! | Placeholder | Fits | Is told |
+//! |---|---|---|
+//! | `{path}` | a place of names, dots and brackets | as it is |
+//! | `{field}` | the same, of a program's field: no capital, no pronoun, no part of the request | as it is |
+//! | `{deep}` | the same, of several steps | as it is |
+//! | `{owned}` | a place behind the name of a program's type | never |
+//! | `{part}` | a place that begins with a part of the request | never |
+//! | `{name}` | a name that ends the place | as it is |
+//! | `{index}`, `{word}` | digits; letters and digits | as they are |
+//! | `{kind}` | anything | its first word |
+//! | `{type}` | anything | the type, if the language has it |
+//! | `{text}` | anything | as it is |
+//! | `{value}` | anything, to where the text behind it stands for the last time | never |
+//! | `{repr}` | the same, as Python prints values | never |
+//! | `{serde}` | a text of serde's | without the value |
+
+use std::borrow::Cow;
+
+use crate::dialect::place::{self, Place, is_dotted};
+
+/// What the placeholders of a pattern fit, in their order.
+pub(super) type Captures<'t> = Vec<(&'static str, &'t str)>;
+
+/// Words that no program calls a field by.
+const PRONOUNS: [&str; 10] = ["it", "this", "that", "there", "they", "you", "we", "what", "value", "one"];
+
+pub(super) fn fit<'t>(pattern: &'static str, text: &'t str) -> Option<Captures<'t>> {
+    let mut captures = Captures::new();
+    let (mut pattern, mut text) = (pattern, text);
+    while let Some((literal, behind)) = pattern.split_once('{') {
+        text = text.strip_prefix(literal)?;
+        let (kind, behind) = behind.split_once('}')?;
+        let next = &behind[..behind.find('{').unwrap_or(behind.len())];
+        let end = end_of(kind, text, next, next.len() == behind.len())?;
+        captures.push((kind, &text[..end]));
+        (pattern, text) = (behind, &text[end..]);
+    }
+    (text == pattern).then_some(captures)
+}
+
+/// Where a placeholder ends: before the literal behind it.
+fn end_of(kind: &str, text: &str, next: &str, is_last: bool) -> Option<usize> {
+    if is_last {
+        let end = text.strip_suffix(next)?.len();
+        return is_of(kind, &text[..end]).then_some(end);
+    }
+    if matches!(kind, "value" | "repr") {
+        return text.rfind(next).filter(|end| is_of(kind, &text[..*end]));
+    }
+    text.match_indices(next).map(|(end, _)| end).take(MOST_TRIES).find(|end| is_of(kind, &text[..*end]))
+}
+
+/// A text is not searched longer for where a name in it ends.
+const MOST_TRIES: usize = 32;
+
+fn is_of(kind: &str, text: &str) -> bool {
+    match kind {
+        "path" => is_dotted(text),
+        "field" => is_field(text),
+        "deep" => is_dotted(text) && text.contains('.'),
+        "owned" => text.is_empty() || is_dotted(text),
+        "part" => {
+            let first = text.split(['/', '.', '[']).next().unwrap_or_default();
+            let is_part = place::is_part(first) || first == "data";
+            is_part && !text.ends_with(['/', '.', ':']) && (text.contains('/') || is_dotted(text))
+        }
+        "index" => !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()),
+        "word" => text.len() <= 64 && text.chars().all(|it| it.is_alphanumeric() || matches!(it, '_' | '-' | '.')),
+        "repr" => is_repr(text),
+        "value" => true,
+        _ => !text.is_empty(),
+    }
+}
+
+/// Whether a text may be a value as Python prints it.
+pub(super) fn is_repr(text: &str) -> bool {
+    text.starts_with(['\'', '"', '[', '{', '(', '-']) && text.len() > 1
+        || text.starts_with(|first: char| first.is_ascii_digit())
+        || matches!(text, "True" | "False" | "None")
+}
+
+fn is_field(text: &str) -> bool {
+    let first = text.split(['.', '[']).next().unwrap_or_default();
+    let is_whole_part = first.len() == text.len() && place::is_part(first);
+    let begins_otherwise = text.starts_with(|first: char| first.is_uppercase() || first.is_ascii_digit());
+    is_dotted(text) && !begins_otherwise && !is_whole_part && !PRONOUNS.contains(&first)
+}
+
+/// The place that was fitted, and the name that ends it.
+pub(super) fn place_of(captures: &Captures<'_>) -> Place {
+    let mut place = Place::default();
+    for (kind, text) in captures {
+        match *kind {
+            // Joi and yup call the whole so.
+            "path" if matches!(*text, "value" | "this") => {}
+            "path" | "field" | "deep" => place.dotted(text),
+            "owned" => place.dotted(text.split_once('.').map_or("", |(_, inside)| inside)),
+            "part" => place = of_part(text),
+            "index" => place.step(text),
+            _ => {}
+        }
+    }
+    if let Some((_, name)) = captures.iter().find(|(kind, _)| *kind == "name") {
+        place.end_with(name.strip_prefix('.').unwrap_or(name));
+    }
+    place
+}
+
+/// `body/items/0`, `body.items[0]`; ajv calls by itself what it reads `data`.
+fn of_part(text: &str) -> Place {
+    if let Some(inside) =
+        text.strip_prefix("data").filter(|inside| inside.is_empty() || inside.starts_with(['/', '.', '[']))
+    {
+        return Place::parse(inside);
+    }
+    let mut place = Place::parse(if text.contains(['/', '.', '[']) { text } else { "/body" });
+    place.without_part();
+    place
+}
+
+/// What a row tells of a text that it fits: its own words, with what they take over.
+pub(super) fn told(says: &'static str, captures: &Captures<'_>, whole: &str) -> String {
+    if says.is_empty() {
+        return whole.to_owned();
+    }
+    let mut told = String::new();
+    let mut left = says;
+    while let Some((literal, behind)) = left.split_once('{') {
+        let (kind, behind) = behind.split_once('}').unwrap_or((behind, ""));
+        told.push_str(literal);
+        let text = captures.iter().find(|(it, _)| *it == kind).map_or("", |(_, text)| text);
+        told.push_str(&in_words(kind, text));
+        left = behind;
+    }
+    told.push_str(left);
+    told
+}
+
+fn in_words<'t>(kind: &str, text: &'t str) -> Cow<'t, str> {
+    match kind {
+        "kind" => Cow::Borrowed(text.split(' ').next().unwrap_or_default()),
+        // A name with a dot or a capital is the program's own.
+        "type" if text.bytes().all(|it| it.is_ascii_lowercase() || it.is_ascii_digit() || b"[]".contains(&it)) => {
+            Cow::Owned(format!("type {text}"))
+        }
+        "type" => Cow::Borrowed("another type"),
+        _ => Cow::Borrowed(text),
+    }
+}

@@ -1,0 +1,172 @@
+//! Sentences without the value that they quote (rule R13).
+//!
+//! A row of the table that names no field is a sentence by what stands before and behind the value; `…` is what else stands
+//! there. A value may hold anything, what stands behind it in the sentence as well: it ends where that stands for the last time.
+
+use std::borrow::Cow;
+use std::sync::LazyLock;
+
+use super::serde;
+use super::table::{SENTENCES, Sentence};
+
+/// The sentence without the value that it quotes.
+///
+/// A value may hold what other sentences have around theirs: whatever any row takes for a value goes, and all between.
+pub(in crate::dialect) fn without_values(text: &str) -> Cow<'_, str> {
+    let found =
+        QUOTING.iter().filter_map(|row| row.find(text).map(|(from, end)| (from, end, row.told(&text[from..end]))));
+    let widest = found.reduce(|one, other| {
+        let end = one.1.max(other.1);
+        let (from, _, says) = if other.0 < one.0 { other } else { one };
+        (from, end, says)
+    });
+    match widest {
+        Some((from, end, says)) => {
+            let left = [&text[..from], &*says, &text[end..]].concat();
+            Cow::Owned(of_serde(&left).unwrap_or(left))
+        }
+        None => of_serde(text).map_or(Cow::Borrowed(text), Cow::Owned),
+    }
+}
+
+/// The rows of the table that quote, taken apart once: each text of a list is asked for all of them.
+static QUOTING: LazyLock<Vec<Quoting>> =
+    LazyLock::new(|| SENTENCES.iter().filter(|row| !row.names_field()).filter_map(Quoting::new).collect());
+
+/// What serde's texts stand behind.
+static BEGINNINGS: LazyLock<Vec<(&str, &str)>> = LazyLock::new(|| {
+    let split = SENTENCES.iter().filter_map(|row| row.pattern.split_once("{serde}"));
+    split.filter(|(begins, _)| !begins.contains('{')).collect()
+});
+
+/// What serde quotes, behind a framework's words or by itself.
+fn of_serde(text: &str) -> Option<String> {
+    let (begins, rest) = match behind_a_framework(text) {
+        Some(rest) => rest,
+        None => serde::is_form(text).then_some(("", text))?,
+    };
+    Some([begins, &serde::without_values(rest)].concat()).filter(|left| left != text)
+}
+
+/// A framework's words before a text of serde's, and that text.
+pub(super) fn behind_a_framework(text: &str) -> Option<(&'static str, &str)> {
+    BEGINNINGS.iter().find_map(|(begins, ends)| Some((*begins, text.strip_prefix(begins)?.strip_suffix(ends)?)))
+}
+
+/// A row by what stands around the value.
+struct Quoting {
+    /// The sentence begins with it.
+    starts: bool,
+    /// What is told of the sentence may stand in it as `{text}`.
+    before: &'static str,
+    is_repr: bool,
+    /// Nothing: to the end.
+    behind: &'static str,
+    says: &'static str,
+}
+
+impl Quoting {
+    fn new(row: &Sentence) -> Option<Self> {
+        let is_repr = row.pattern.starts_with("{repr}");
+        let (before, behind) = row.pattern.split_once(if is_repr { "{repr}" } else { "{value}" })?;
+        Some(Self {
+            starts: !before.starts_with('…'),
+            before: before.trim_start_matches('…'),
+            is_repr,
+            behind: behind.trim_end_matches('…'),
+            says: row.says,
+        })
+    }
+
+    /// From where to where it is a sentence with a value.
+    fn find(&self, text: &str) -> Option<(usize, usize)> {
+        let (first, last) = self.before.split_once("{text}").unwrap_or((self.before, ""));
+        let from = if self.starts { text.starts_with(first).then_some(0) } else { text.find(first) }?;
+        let before = from + first.len();
+        let value = before + text[before..].find(last)? + last.len();
+        let end = match self.behind {
+            "" => text.len(),
+            behind => value + text[value..].rfind(behind)?,
+        };
+        if self.is_repr && !super::pattern::is_repr(&text[value..end]) {
+            return None;
+        }
+        Some((from, end + self.behind.len()))
+    }
+
+    fn told(&self, sentence: &str) -> Cow<'static, str> {
+        let Some((before, _)) = self.before.split_once("{text}") else { return Cow::Borrowed(self.says) };
+        let last = self.before.rsplit('}').next().unwrap_or_default();
+        let text = sentence[before.len()..].split(last).next().unwrap_or_default();
+        Cow::Owned(self.says.replace("{text}", text))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn r13_a_sentence_says_the_same_without_the_value() {
+        for (sentence, told) in [
+            (
+                "\"email\" with value \"s3cret\" fails to match the required pattern: /^a+$/",
+                "\"email\" fails to match the required pattern: /^a+$/",
+            ),
+            ("Invalid enum value. Expected 'a' | 'b', received 's3'cret'", "Invalid enum value. Expected 'a' | 'b'"),
+            ("\"s3cret\" is not a valid choice.", "Not a valid choice."),
+            ("\"a\" is not a valid \" is not a valid choice.", "Not a valid choice."),
+            ("Invalid pk \"s3cret\" - object does not exist.", "Invalid pk - object does not exist."),
+            ("Object with slug=s3cret does not exist.", "Object does not exist."),
+            ("“s3cret” is not a valid UUID.", "Not a valid UUID."),
+            ("“s3cret” value must be an integer.", "Value must be an integer."),
+            ("Value 's3cret' is not a valid choice.", "Not a valid choice."),
+            ("Invalid enum value 's3cret'", "Invalid enum value"),
+            (
+                "Failed to convert argument [n] for value [s3cret] due to: For input string: \"s3cret\"",
+                "Failed to convert argument [n]",
+            ),
+            (
+                "Failed to convert property value of type 'String' to required type 'int' for property 'age'; \
+                 For input string: \"s3cret\"",
+                "Failed to convert property value of type 'String' to required type 'int' for property 'age'",
+            ),
+            ("Failed to convert; For input string: \"s3cret for value [x\"", "Failed to convert"),
+            ("Text 's3cret' could not be parsed at index 0", "Text could not be parsed at index 0"),
+            ("The value 's3cret' is not valid for Age.", "The value is not valid for Age."),
+            (
+                "Cast to Number failed for value \"s3cret\" (type string) at path \"age\"",
+                "Cast to Number failed (type string) at path \"age\"",
+            ),
+            ("Input should be 'a' or 'b'", "Input should be 'a' or 'b'"),
+            ("\"email\" is required", "\"email\" is required"),
+        ] {
+            assert_eq!(without_values(sentence), told);
+        }
+    }
+
+    proptest::proptest! {
+        /// Whatever the client sent, parts of these sentences among it.
+        #[test]
+        fn r13_no_value_stays(
+            value in "[0-9#@\"'`“” \n]{0,12}",
+            parts in proptest::collection::vec((0..SENTENCES.len(), proptest::bool::ANY), 0..3),
+        ) {
+            let rows = || SENTENCES.iter().filter(|row| !row.names_field()).filter_map(Quoting::new);
+            let around = |parts: &[(usize, bool)]| {
+                let rows: Vec<_> = rows().collect();
+                let text = |(row, before): &(usize, bool)| {
+                    let row = &rows[*row % rows.len()];
+                    if *before { row.before.replace("{text}", " ") } else { row.behind.to_owned() }
+                };
+                parts.iter().map(text).collect::<String>()
+            };
+            let value = format!("{value}s3cret{}s3cret{value}", around(&parts));
+            for row in rows() {
+                let value = if row.is_repr { format!("'{value}'") } else { value.clone() };
+                let sentence = format!("{}{value}{}", row.before.replace("{text}", "x"), row.behind);
+                proptest::prop_assert!(!without_values(&sentence).contains("s3cret"), "{sentence}");
+            }
+        }
+    }
+}

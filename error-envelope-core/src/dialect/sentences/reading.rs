@@ -1,0 +1,21 @@
+//! What one sentence says.
+
+use super::serde::SerdeError;
+use crate::dialect::place::Place;
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(in crate::dialect) struct Reading {
+    pub(in crate::dialect) place: Place,
+    pub(in crate::dialect) text: String,
+}
+
+impl Reading {
+    pub(super) fn from_serde(error: SerdeError<'_>) -> Self {
+        Self { place: error.place, text: error.text.into_owned() }
+    }
+
+    /// A parameter of a path may have a number alone: axum says so of a tuple.
+    pub(super) fn names_parameter(&self) -> bool {
+        !self.place.is_empty() && self.text.starts_with("Cannot parse value at index ")
+    }
+}
