@@ -120,8 +120,7 @@ fn compile_part(
     let outward = compile_outward(at, part.outward, problems);
     // What is wrong with one was found before.
     let shapes: Box<[CustomShape]> = part.shapes.into_iter().filter_map(|shape| shape.compile().ok()).collect();
-    let (own_rules, own_shapes) = (rules.len(), shapes.len());
-    CompiledScope { default_keys, matcher, own_rules, rules, outward, own_shapes, shapes, ..CompiledScope::default() }
+    CompiledScope { default_keys, matcher, own_rules: rules.len(), rules, outward, shapes, ..CompiledScope::default() }
 }
 
 /// Gives each part what it has from those around it: rules after its own, and the settings where no route says any.

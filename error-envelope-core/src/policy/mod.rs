@@ -153,7 +153,6 @@ struct CompiledScope {
     /// What holds where no route matches.
     defaults: Settings,
     own_rules: usize,
-    own_shapes: usize,
     /// Its own, then those around it.
     rules: Box<[Arc<Rule>]>,
     outward: Box<[Arc<Outward>]>,

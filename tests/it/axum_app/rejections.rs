@@ -67,7 +67,7 @@ async fn r1_a_rejection_that_names_no_member_has_the_code_of_its_status_and_says
         (post_of("/json", JSON, "{"), 400, "bad_request", "EOF while parsing"),
         (post_of("/json", JSON, ""), 400, "bad_request", "EOF while parsing"),
         (post_of("/json", JSON, b"{\"count\":\"\xff\"}".to_vec()), 400, "bad_request", ""),
-        (post_of("/json", JSON, "[]"), 422, "invalid_request", "invalid length 0, expected struct Item with 1 element"),
+        (post_of("/json", JSON, "[]"), 422, "invalid_request", "invalid length 0, expected struct with 1 element"),
         (get("/path/x"), 400, "bad_request", "Cannot parse to a `u8`"),
         (
             post_of("/form", TEXT, "count=1"),

@@ -47,6 +47,7 @@ pub enum Expected {
 
 impl Expected {
     /// The JSON types, by the words of the policy file.
+    #[cfg(any(test, feature = "policy-file"))]
     pub(crate) const TYPES: [(&'static str, Self); 7] = [
         ("string", Self::String),
         ("number", Self::Number),

@@ -110,7 +110,7 @@ impl Map<'_> {
         }
         if let Some(text) = json::string(value) {
             // hapi's `source` is one.
-            return self.takes_single(fields) && !is_part(&text) && self.text(place, &text);
+            return !text.trim().is_empty() && self.takes_single(fields) && !is_part(&text) && self.text(place, &text);
         }
         let Some(it) = Object::parse(value.get()) else { return false };
         self.entry(place, &it) || self.object(place, &it, depth + 1)

@@ -59,8 +59,9 @@ fn expected(value: &Value<'_>) -> Result<Expected, PolicyError> {
         DeValue::Table(_) => {
             let right = "write a JSON type, a value, or { is = \"a text\" }";
             let table = value.table(right)?;
+            let is = table.get("is").ok_or_else(|| value.error("a table tells no shape", right))?;
             table.only(&["is"]);
-            table.required("is").and_then(|is| is.owned()).map(Expected::Text)
+            is.owned().map(Expected::Text)
         }
         _ => Err(value.error(
             format!("{} tells no shape", value.kind()),

@@ -6,9 +6,9 @@ use crate::policy::error::TablePath;
 
 pub(super) fn lint(report: &mut Report<'_>) {
     let loaded = report.loaded;
-    for part in &loaded.policy.parts {
+    for (part, own) in loaded.policy.parts.iter().zip(loaded.builder.parts()) {
         // Those of the parts around it follow its own, and are looked at with them.
-        for (at, shape) in part.shapes[..part.own_shapes].iter().enumerate() {
+        for (at, shape) in part.shapes.iter().take(own.shapes.len()).enumerate() {
             let place = TablePath::Shape(shape.as_str().to_owned());
             if let Some(earlier) = part.shapes[..at].iter().find(|earlier| takes_all_of(**earlier, *shape)) {
                 let wrong =
