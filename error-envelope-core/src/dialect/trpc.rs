@@ -14,7 +14,7 @@ pub(super) fn is_error(body: &Body<'_, '_>) -> bool {
         "id" => value.get() == "null",
         _ => false,
     };
-    body.error.as_ref().is_some_and(|error| inside(error, |_| ()).is_some()) && body.object.members().all(is_alone)
+    body.object.members().all(is_alone) && body.error.as_ref().is_some_and(|error| inside(error, |_| ()).is_some())
 }
 
 /// Where `protocols = "rewrite"`: its data name the code.
@@ -56,9 +56,9 @@ fn inside<'a, T>(error: &Object<'a>, read: impl Fn(&Object<'a>) -> T) -> Option<
 }
 
 fn has_signs(error: &Object<'_>) -> bool {
-    error.object("data").is_some_and(|data| data.words("code").is_some() && data.number("httpStatus").is_some())
+    error.number("code").is_some_and(|code| code.starts_with("-32"))
         && error.string("message").is_some()
-        && error.number("code").is_some_and(|code| code.starts_with("-32"))
+        && error.object("data").is_some_and(|data| data.words("code").is_some() && data.number("httpStatus").is_some())
 }
 
 #[cfg(test)]
