@@ -6,7 +6,7 @@ use bytes::Bytes;
 use http::{HeaderMap, response};
 use tower_error_envelope::Mode;
 use tower_error_envelope::exchange::{
-    Collected, CollectedAction, Exchange, FinalFrame, ResponsePlan, BodyFailure, RpcResponse,
+    BodyFailure, Collected, CollectedAction, Exchange, FinalFrame, ResponsePlan, RpcResponse,
 };
 
 use crate::asked::{Asked, ID, Protocol};

@@ -48,7 +48,7 @@ const MICRONAUT: &str = "Micronaut 4.9";
 const YUP: &str = "yup 1.7";
 
 // Of two that fit a text, the first says more.
-pub(super) const SENTENCES: [Sentence; 137] = [
+pub(super) const SENTENCES: [Sentence; 148] = [
     row(AXUM, "Failed to deserialize the JSON body into the target type: {serde}", ""),
     row(AXUM, "Failed to deserialize query string: {serde}", ""),
     row(AXUM, "Failed to deserialize form body: {serde}", ""),
@@ -116,6 +116,14 @@ pub(super) const SENTENCES: [Sentence; 137] = [
     row(JSONSCHEMA, "'{name}' is a required property", ""),
     row("Connexion 3.2", "{repr} is {text} - '{path}'", "Is {text}"),
     row("Connexion 3.2", "{repr} does not match {text} - '{path}'", "Does not match {text}"),
+    row(
+        "Connexion 3.3",
+        "Wrong type, expected '{word}' for {word} parameter '{path}'",
+        "Wrong type, expected '{word}'",
+    ),
+    row("Connexion 3.3", "Missing {word} parameter '{path}'", ""),
+    row("Falcon 4.4", "The \"{path}\" parameter is invalid. {text}", "{text}"),
+    row("Falcon 4.4", "The \"{path}\" parameter is required.", ""),
     row(JOI, "\"{path}\" must {text}", "").joined(". "),
     row(JOI, "\"{path}\" is required", "").joined(". "),
     row(JOI, "\"{path}\" is not allowed", "").joined(". "),
@@ -198,6 +206,13 @@ pub(super) const SENTENCES: [Sentence; 137] = [
     row("yup 1.7", "… (cast from the value {value}", ""),
     row("Zod 3.25", "…, received '{value}'…", ""),
     row("Valibot 1.1", "… but received \"{value}\"…", ""),
+    row("Python 3.11", "…invalid literal for int() with base 10: {value}", "Not a whole number"),
+    row("Python 3.11", "…could not convert string to float: {value}", "Not a number"),
+    row("Python 3.11", "…Invalid isoformat string: {value}", "Not a date of ISO 8601"),
+    row("Python 3.11", "…time data '{value}' does not match format…", "Does not match format"),
+    row("Flask-RESTX 1.3", "…Invalid literal for boolean(): {value}", "Not a boolean"),
+    row("Ruby 3.1", "…invalid value for Integer(): {value}", "Not a whole number"),
+    row("Ruby 3.1", "…invalid value for Float(): {value}", "Not a number"),
     row(DJANGO, "\"{value}\" is not a valid …", "Not a valid "),
     row(DJANGO, "Invalid pk \"{value}\" - …", "Invalid pk - "),
     row(DJANGO, "Object with {value} does not exist.…", "Object does not exist."),

@@ -113,7 +113,7 @@ pub(super) fn push(found: &mut Found, place: Place, entry: &Object<'_>, text: &s
         // express-validator's says what it is, not what is wrong.
         entry.string(name).filter(|code| is_identifier(code) && !(*name == "type" && code == "field"))
     });
-    found.push(place, &without_value_of(entry, &without_values(text)), code.as_deref());
+    found.push(place, &message_of(entry, text), code.as_deref());
 }
 
 /// The places of an entry: of most one. An entry without any has an empty one; one that is none spoils the entry.
@@ -195,21 +195,38 @@ fn missing_name<'a>(entry: &Object<'a>) -> Option<Cow<'a, str>> {
     ["params", "info"].iter().find_map(|name| entry.object(name)?.string("missingProperty"))
 }
 
-/// The text without the value that stands beside it, where it quotes it or begins with it.
-fn without_value_of<'t>(entry: &Object<'_>, text: &'t str) -> Cow<'t, str> {
-    let mut left = Cow::Borrowed(text);
-    let context = entry.object("context");
-    let of_context = context.as_ref().and_then(|context| context.raw("value"));
-    for raw in VALUES.iter().filter_map(|name| entry.raw(name)).chain(of_context) {
-        let value = json::string(raw).unwrap_or(Cow::Borrowed(raw.get()));
-        let escaped = raw.get().trim_matches('"');
-        for value in [&*value, escaped].into_iter().filter(|value| !value.is_empty()) {
-            if value.len() < left.len() && left.contains(value) {
-                left = without_quoted(&left, value).into();
-            }
+/// Stands for a value while the sentence around it is read: the value may go on like a sentence.
+const MASK: &str = "\u{fffd}";
+
+/// What of a text may be said: not the value that stands beside it, where the text quotes it or begins with it, and no value
+/// that only the sentence quotes.
+fn message_of(entry: &Object<'_>, text: &str) -> String {
+    let values = values_of(entry);
+    let is_plain = |value: &str| value.chars().all(|char| char.is_alphanumeric() || matches!(char, '_' | '-' | '.'));
+    let mut masked = Cow::Borrowed(text);
+    for value in values.iter().filter(|value| !is_plain(value) && text.contains(&***value)) {
+        for (open, close) in QUOTES {
+            masked = masked.replace(&format!("{open}{value}{close}"), &format!("{open}{MASK}{close}")).into();
+        }
+    }
+    let mut left = without_values(&masked).into_owned();
+    for value in values.iter().map(|value| &**value).chain([MASK]) {
+        if value.len() < left.len() && left.contains(value) {
+            left = without_quoted(&left, value);
         }
     }
     left
+}
+
+/// The values that an entry repeats, as they are and as JSON escapes them.
+fn values_of<'a>(entry: &Object<'a>) -> Vec<Cow<'a, str>> {
+    let of_context = entry.object("context").and_then(|context| context.raw("value"));
+    let raw = VALUES.iter().filter_map(|name| entry.raw(name)).chain(of_context);
+    let both = |raw: &'a RawValue| {
+        let value = json::string(raw).unwrap_or(Cow::Borrowed(raw.get()));
+        [value, Cow::Borrowed(raw.get().trim_matches('"'))]
+    };
+    raw.flat_map(both).filter(|value| !value.is_empty()).collect()
 }
 
 fn without_quoted(text: &str, value: &str) -> String {
@@ -232,7 +249,7 @@ fn of_class_validator(found: &mut Found, entry: &Object<'_>, place: &mut Place, 
     place.step(&property);
     for (name, text) in entry.object("constraints").iter().flat_map(Object::members) {
         let Some(text) = json::string(text) else { return false };
-        let text = without_value_of(entry, &without_values(&text)).into_owned();
+        let text = message_of(entry, &text);
         found.push(place.clone().in_known_part(), &text, Some(name).filter(|name| is_identifier(name)));
     }
     let children = entry.raw("children").and_then(|children| json::array(children.get())).unwrap_or_default();
