@@ -100,7 +100,7 @@ pub(super) fn read(found: &mut Found, object: &Object<'_>, around: Surroundings,
 
 /// The text of an entry, and its name.
 pub(super) fn text<'a>(object: &Object<'a>, means_errors: bool) -> Option<(&'static str, Cow<'a, str>)> {
-    let (name, text) = TEXTS.into_iter().find_map(|name| Some((name, object.string(name)?)))?;
+    let (name, text) = TEXTS.into_iter().find_map(|name| Some((name, object.words(name)?)))?;
     let is_telling = means_errors
         || TELLING_TEXTS.contains(&name)
         || PLACES.iter().any(|place| object.has(place) && !VAGUE_PLACES.contains(place));
