@@ -4,7 +4,7 @@
 use std::str;
 
 use super::json::{self, Object, quoted, with_members};
-use super::outgoing::is_name;
+use super::outgoing::{is_identifier, is_name};
 use super::parsed_error::{Body, ParsedError};
 
 /// Whether a JSON object is an error of tRPC's, and nothing else.
@@ -58,7 +58,9 @@ fn inside<'a, T>(error: &Object<'a>, read: impl Fn(&Object<'a>) -> T) -> Option<
 fn has_signs(error: &Object<'_>) -> bool {
     error.number("code").is_some_and(|code| code.starts_with("-32"))
         && error.string("message").is_some()
-        && error.object("data").is_some_and(|data| data.words("code").is_some() && data.number("httpStatus").is_some())
+        && error.object("data").is_some_and(|data| {
+            data.words("code").is_some_and(|code| is_identifier(&code)) && data.number("httpStatus").is_some()
+        })
 }
 
 #[cfg(test)]
@@ -88,6 +90,9 @@ mod tests {
 
     #[test]
     fn r10_what_is_only_alike_is_none() {
+        // What masking would leave out is no sign, so that a second layer reads what the first one wrote (E7).
+        let prose = r#"{"error":{"message":"m","code":-32603,"data":{"code":"NO NAME","httpStatus":500}}}"#;
+        assert!(masked(prose.as_bytes(), "No.").is_none());
         for (body, is) in [
             (format!(r#"{{"error":{{"message":"m","code":-32009,{DATA}}}}}"#), true),
             (format!(r#"{{"id":null,"error":{{"json":{{"message":"m","code":-32009,{DATA}}}}}}}"#), true),
