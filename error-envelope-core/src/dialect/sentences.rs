@@ -99,7 +99,7 @@ impl Sentence {
     }
 
     fn reading(&self, captures: &Captures<'_>, text: &str) -> Reading {
-        let told = pattern::told(self.says, captures, text);
+        let told = pattern::message_of(self.says, captures, text);
         Reading { place: pattern::place_of(captures), text: without_values(&told).into_owned() }
     }
 }

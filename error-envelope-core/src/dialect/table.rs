@@ -193,7 +193,7 @@ impl Deref for DialectName {
 
 impl Dialect {
     /// The dialect of a place: the built-in ones come first, then a policy's own.
-    pub(crate) fn at(place: usize, own: &[CustomShape]) -> Self {
+    pub(crate) fn from_place(place: usize, own: &[CustomShape]) -> Self {
         let custom = || own.get(place.checked_sub(Self::ALL.len())?).copied().map(Self::Custom);
         Self::ALL.get(place).copied().or_else(custom).unwrap_or_default()
     }
@@ -208,7 +208,7 @@ impl Dialect {
 
     /// The place of a dialect that is there.
     pub(crate) fn place(self, own: &[CustomShape]) -> Option<usize> {
-        (0..Self::ALL.len() + own.len()).find(|place| Self::at(*place, own) == self)
+        (0..Self::ALL.len() + own.len()).find(|place| Self::from_place(*place, own) == self)
     }
 
     /// The word that stands for it in the policy file.

@@ -118,8 +118,7 @@ fn compile_part(
     }
     let rules = compile_rules(at, part.rules, cover, codes, problems);
     let outward = compile_outward(at, part.outward, problems);
-    // What is wrong with one was found before.
-    let shapes: Box<[CustomShape]> = part.shapes.into_iter().filter_map(|shape| shape.compile().ok()).collect();
+    let shapes = part.shapes.iter().filter_map(|shape| lists.shape(shape.shape_name())).collect();
     CompiledScope { default_keys, matcher, own_rules: rules.len(), rules, outward, shapes, ..CompiledScope::default() }
 }
 

@@ -293,7 +293,7 @@ impl Policy {
     }
 
     fn dialect_at(&self, index: DialectIndex) -> Dialect {
-        Dialect::at(index.get(), &self.shapes)
+        Dialect::from_place(index.get(), &self.shapes)
     }
 
     /// The index of a dialect that this policy knows.
@@ -303,7 +303,7 @@ impl Policy {
 
     /// The dialects that a route of this policy can have: the built-in ones, and its own shapes that have a template (R15).
     pub fn dialects(&self) -> impl Iterator<Item = Dialect> {
-        let all = (0..Dialect::ALL.len() + self.shapes.len()).map(|place| Dialect::at(place, &self.shapes));
+        let all = (0..Dialect::ALL.len() + self.shapes.len()).map(|place| Dialect::from_place(place, &self.shapes));
         all.filter(|dialect| dialect.is_written())
     }
 

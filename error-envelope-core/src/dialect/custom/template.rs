@@ -83,7 +83,7 @@ impl Template {
     }
 
     pub(crate) fn has(&self, placeholder: Placeholder) -> bool {
-        self.place_of(placeholder).is_some()
+        self.0.has(placeholder)
     }
 
     pub(super) fn write(&self, values: &impl Values, size: usize) -> Vec<u8> {
@@ -124,6 +124,15 @@ impl Node {
                 let right = "write JSON, with a placeholder such as {{code}} where a whole value stands";
                 Err((format!("the template is no JSON: {error}"), right.to_owned()))
             }
+        }
+    }
+
+    fn has(&self, wanted: Placeholder) -> bool {
+        match self {
+            Self::Literal(_) => false,
+            Self::Value { placeholder, .. } => *placeholder == wanted,
+            Self::Object(members) => members.iter().any(|(_, node)| node.has(wanted)),
+            Self::Array(nodes) => nodes.iter().any(|node| node.has(wanted)),
         }
     }
 

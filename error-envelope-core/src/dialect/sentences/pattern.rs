@@ -121,7 +121,7 @@ fn of_part(text: &str) -> Place {
 }
 
 /// What a row tells of a text that it fits: its own words, with what they take over.
-pub(super) fn told(says: &'static str, captures: &Captures<'_>, whole: &str) -> String {
+pub(super) fn message_of(says: &'static str, captures: &Captures<'_>, whole: &str) -> String {
     if says.is_empty() {
         return whole.to_owned();
     }

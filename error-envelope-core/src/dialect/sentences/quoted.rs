@@ -13,8 +13,9 @@ use super::table::{SENTENCES, Sentence};
 ///
 /// A value may hold what other sentences have around theirs: whatever any row takes for a value goes, and all between.
 pub(in crate::dialect) fn without_values(text: &str) -> Cow<'_, str> {
-    let found =
-        QUOTING.iter().filter_map(|row| row.find(text).map(|(from, end)| (from, end, row.told(&text[from..end]))));
+    let found = QUOTING
+        .iter()
+        .filter_map(|row| row.find(text).map(|(from, end)| (from, end, row.without_value(&text[from..end]))));
     let widest = found.reduce(|one, other| {
         let end = one.1.max(other.1);
         let (from, _, says) = if other.0 < one.0 { other } else { one };
@@ -94,7 +95,8 @@ impl Quoting {
         Some((from, end + self.behind.len()))
     }
 
-    fn told(&self, sentence: &str) -> Cow<'static, str> {
+    /// What is left of a sentence.
+    fn without_value(&self, sentence: &str) -> Cow<'static, str> {
         let Some((before, _)) = self.before.split_once("{text}") else { return Cow::Borrowed(self.says) };
         let last = self.before.rsplit('}').next().unwrap_or_default();
         let text = sentence[before.len()..].split(last).next().unwrap_or_default();

@@ -148,6 +148,11 @@ impl Lists {
         })
     }
 
+    /// The shape of that name, unless its table has a mistake.
+    pub(in crate::policy) fn shape(&self, name: &str) -> Option<CustomShape> {
+        self.shapes.iter().find(|(known, _)| known == name)?.1
+    }
+
     pub(in crate::policy) fn dialect(&mut self, name: &str) -> Result<DialectIndex, SettingError> {
         if let Some(place) = Dialect::ALL.iter().position(|dialect| dialect.as_str() == name) {
             return Ok(DialectIndex::new(place).unwrap_or_default());
