@@ -168,6 +168,10 @@ impl Explained<'_> {
             let what = "the policy has no rule here".to_owned();
             steps.push(Step { by: DecidedBy::Rule, what, may_decide: false });
         }
+        for (shape, lack) in &explanation.other_shapes {
+            let what = format!("{}: no, {}", shape.as_str(), printable(lack));
+            steps.push(Step { by: DecidedBy::Dialect, what, may_decide: false });
+        }
         let dialect = match outcome.unread {
             true => "the body is not parsed: it is too long, in an unknown coding, or not recorded (R4, R5)".to_owned(),
             false => dialect(explanation),

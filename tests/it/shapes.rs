@@ -3,11 +3,12 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::{Request, Response};
+use http::{HeaderValue, Request, Response};
+use proptest::prelude::*;
 use serde_json::Value;
 use tower_error_envelope::Policy;
 
-use crate::rewriting::{ID, rewritten_for};
+use crate::rewriting::{ID, inner, json_value, rewritten_for};
 
 struct Section<'a> {
     shape: &'a str,
@@ -39,7 +40,7 @@ fn section(text: &str) -> Section<'_> {
 }
 
 fn policy(shape: &str, dialect: &str) -> Arc<Policy> {
-    let text = format!("version = 1\n[defaults]\ndialect = {dialect:?}\n{shape}");
+    let text = format!("version = 1\n[defaults]\ndialect = {dialect:?}\nprotocols = \"rewrite\"\n{shape}");
     Arc::new(Policy::from_toml("policy.toml", &text).unwrap_or_else(|error| panic!("{error}\n{text}")))
 }
 
@@ -80,4 +81,30 @@ fn r15_each_shape_of_the_manual_is_written_and_read_again() {
         written += 1;
     }
     assert_eq!(written, 6);
+}
+
+const ACME: &str = r#"[shape.acme]
+when = { "/fault/code" = "string" }
+issues = { list = "/fault/errors/*", path = "/at/field", message = "/reason", code = "/rule", notation = "pointer" }
+codes = { "Throttled" = "rate_limited", "Client" = "invalid_request" }
+write = '{"fault":{"code":{{name}},"text":{{message}},"detail":{{details?}},"errors":{{issues?}}},"n":[{{status}},{{retry_after}}],"id":{{request_id}}}'
+"#;
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(500))]
+
+    #[test]
+    fn r15_whatever_comes_from_inside_leaves_as_json_in_the_shape_and_e7_once(mut inner in inner(), body in prop::option::of(json_value())) {
+        let policy = policy(ACME, "acme");
+        if let Some(body) = body {
+            inner.headers_mut().insert("content-type", HeaderValue::from_static("application/json"));
+            *inner.body_mut() = body.to_string().into();
+        }
+        let first = rewritten_for(&policy, Request::new(()), &inner);
+        let written = body_of(&first);
+        prop_assert!(written["fault"]["code"].is_string(), "{}", written);
+        let second = rewritten_for(&policy, Request::new(()), &first);
+        prop_assert_eq!(second.body(), first.body());
+        prop_assert_eq!(second.headers(), first.headers());
+    }
 }

@@ -1,6 +1,6 @@
 //! What each step of R1 finds in an inner error, for programs that show why it became what it did.
 
-use crate::dialect::{Foreign, Shape};
+use crate::dialect::{CustomShape, Foreign, Shape};
 
 /// What an inner error says, and what each rule of the policy makes of it (rule R1).
 #[derive(Clone, Debug, Default)]
@@ -12,6 +12,9 @@ pub struct Explanation {
     pub header: Option<String>,
     /// The body belongs to a protocol that keeps its own format (R10).
     pub is_protocol: bool,
+    /// The policy's own shapes that it was not read in, in the order in which they were tried, each with the sign that it
+    /// lacks (R15).
+    pub other_shapes: Vec<(CustomShape, String)>,
     /// The shape that it was read in.
     pub shape: Option<Shape>,
     /// The codes that the body names, the most telling first.
@@ -33,6 +36,12 @@ pub(super) fn record(explanation: &mut Option<&mut Explanation>, note: impl FnOn
 }
 
 impl Explanation {
+    /// Why the policy's own shapes before the one that was read did not take the body.
+    pub(super) fn note_shapes(&mut self, shapes: &[CustomShape], body: &[u8]) {
+        let missing = |shape: &CustomShape| Some((*shape, shape.missing_sign(body)?));
+        self.other_shapes = shapes.iter().map_while(missing).collect();
+    }
+
     pub(super) fn note_body(&mut self, foreign: &Foreign<'_>, lists_issues: bool) {
         self.shape = Some(foreign.shape);
         self.codes = foreign.said.names().map(str::to_owned).collect();

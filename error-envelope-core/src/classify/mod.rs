@@ -205,6 +205,7 @@ fn classify<'b>(
         },
         ParsedBody::Nothing => None,
     };
+    record(&mut explanation, |it| it.note_shapes(known.shapes, body));
     let members = foreign.as_ref().and_then(|foreign| foreign.members.as_ref()).or(unread.as_ref());
     RewriteDecision::Rewrite(of_foreign(foreign.as_ref(), members, inner, asked, known, explanation))
 }

@@ -77,6 +77,12 @@ impl CustomShape {
         self.form.name
     }
 
+    /// What a body lacks to be in the shape; `None` where it is, or is no JSON object.
+    pub(crate) fn missing_sign(self, body: &[u8]) -> Option<String> {
+        let sign = self.description.missing(&Object::of_body(body)?)?;
+        Some(format!("its {:?} is not {}", sign.at.to_string(), sign.is))
+    }
+
     /// What the bodies are that are written in it, as JSON Schema 2020-12 in JSON text; `None` where it has no template.
     #[must_use]
     pub fn body_schema(self) -> Option<String> {

@@ -335,6 +335,24 @@ fn a_response_cannot_command_the_terminal() {
 }
 
 #[test]
+fn r15_explain_says_which_shape_read_a_body_and_why_the_earlier_ones_did_not() {
+    let folder = Folder::with_files();
+    folder.put(
+        "shapes.toml",
+        "version = 1\n[shape.one]\nwhen = { \"/v\" = 1 }\ncode = \"/c\"\n\
+         [shape.two]\nwhen = { \"/c\" = \"string\", \"/v\" = { is = \"2\" } }\ncode = \"/c\"\n\
+         [shape.three]\nwhen = { \"/c\" = \"any\" }\ncode = \"/c\"\n\
+         [shape.four]\nwhen = { \"/x\" = \"any\" }\ncode = \"/c\"\n",
+    );
+    folder.put("a.http", "HTTP/1.1 409 -\r\ncontent-type: application/json\r\n\r\n{\"v\":2,\"c\":\"CONFLICT\"}");
+    let (out, err, code) = folder.sh("error-envelope explain --policy shapes.toml a.http");
+    assert_eq!((err.as_str(), code), ("", 0));
+    let told = "  dialect      one: no, its \"/v\" is not 1\n  dialect      two: no, its \"/v\" is not \"2\"\n  \
+                dialect      read as three, with the code CONFLICT  <- decides: conflict\n";
+    assert!(out.contains(told) && !out.contains("four"), "{out}");
+}
+
+#[test]
 fn r1_explain_says_what_was_asked_before_what_decided() {
     const ENVELOPE: &str = r#"{"error":{"code":"own","message":"m"},"request_id":"req_01JD2V5W8Z3Q4R6T8Y0A1B2C3D"}"#;
     let folder = Folder::with_files();

@@ -1,5 +1,7 @@
 //! What tells a shape from others (rule R15).
 
+use std::fmt;
+
 use serde_json::value::RawValue;
 
 use super::pointer::Pointer;
@@ -72,6 +74,23 @@ impl Expected {
             #[allow(clippy::cast_precision_loss, reason = "a number that no double has is no sign of a shape")]
             Self::Integer(number) => text.parse() == Ok(*number as f64),
             Self::Is(expected) => text == if *expected { "true" } else { "false" },
+        }
+    }
+}
+
+impl fmt::Display for Expected {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Any => f.write_str("there"),
+            Self::Null => f.write_str("null"),
+            Self::String => f.write_str("a string"),
+            Self::Number => f.write_str("a number"),
+            Self::Boolean => f.write_str("true or false"),
+            Self::Object => f.write_str("an object"),
+            Self::Array => f.write_str("an array"),
+            Self::Text(text) => write!(f, "{text:?}"),
+            Self::Integer(number) => number.fmt(f),
+            Self::Is(value) => value.fmt(f),
         }
     }
 }
