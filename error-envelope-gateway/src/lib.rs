@@ -1,4 +1,4 @@
-//! A reverse proxy whose every error is one JSON envelope: [`tower_error_envelope`] in front of one service, over HTTP/1.1 and
+//! A reverse proxy whose every error is one JSON envelope: [`tower_error_envelope`] in front of services, over HTTP/1.1 and
 //! HTTP/2, with and without TLS. `error-envelope gateway` is this library with a command line.
 //!
 //! ```no_run
