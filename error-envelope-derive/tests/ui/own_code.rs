@@ -1,0 +1,15 @@
+#[derive(Debug, thiserror::Error, tower_error_envelope::AsFault)]
+enum Failure {
+    #[error("taken")]
+    #[fault(custom("Seat taken", 409))]
+    Name,
+}
+
+#[derive(Debug, thiserror::Error, tower_error_envelope::AsFault)]
+enum Other {
+    #[error("taken")]
+    #[fault(CONFLICT, status = 200)]
+    Status,
+}
+
+fn main() {}

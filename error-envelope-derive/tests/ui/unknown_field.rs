@@ -1,0 +1,11 @@
+#[derive(Debug, thiserror::Error, tower_error_envelope::AsFault)]
+enum Failure {
+    #[error("taken")]
+    #[fault(CONFLICT, details(set))]
+    Taken { seat: u8 },
+    #[error("taken")]
+    #[fault(CONFLICT, message = "{set} is taken.")]
+    Told { seat: u8 },
+}
+
+fn main() {}
