@@ -116,6 +116,6 @@ struct ClientsManual;
 #[doc = include_str!("../manual/migration.md")]
 struct MigrationManual;
 
-#[cfg(all(doctest, feature = "client", feature = "garde", feature = "validator"))]
+#[cfg(all(doctest, feature = "client", feature = "garde", feature = "testing", feature = "validator"))]
 #[doc = include_str!("../manual/recipes.md")]
 struct RecipesManual;

@@ -14,6 +14,7 @@ pub(crate) fn write(input: &DeriveInput) -> Result<TokenStream> {
     let as_fault = as_fault(&variants)?;
     let codes = codes(&variants);
     let vis = &input.vis;
+    let checks = variants.iter().filter_map(Variant::check);
     Ok(quote! {
         #[automatically_derived]
         impl #impls ::tower_error_envelope::AsFault for #name #types #bounds {
@@ -26,6 +27,8 @@ pub(crate) fn write(input: &DeriveInput) -> Result<TokenStream> {
             /// The codes that this error can become.
             #vis const CODES: ::tower_error_envelope::Codes = #codes;
         }
+
+        #(#checks)*
 
         ::tower_error_envelope::__derived_response!([#impls] [#name #types] [#bounds]);
         ::tower_error_envelope::__derived_status!([#impls] [#name #types] [#bounds]);

@@ -1,9 +1,9 @@
 //! One variant, or a struct: what its fields are bound to, and the fault that it becomes.
 
-use proc_macro2::TokenStream;
-use quote::{format_ident, quote};
+use proc_macro2::{Span, TokenStream};
+use quote::{format_ident, quote, quote_spanned};
 use syn::spanned::Spanned;
-use syn::{Attribute, Error, Expr, ExprLit, Field, Fields, Ident, Lit, LitStr, Member, Result, Type};
+use syn::{Attribute, Error, Expr, ExprLit, Field, Fields, Ident, Lit, LitInt, LitStr, Member, Result, Type};
 
 use crate::attribute::{Code, Detail, FaultAttribute};
 use crate::message;
@@ -46,11 +46,16 @@ impl<'a> Variant<'a> {
         }
         Some(match &self.fault.code {
             Some(Code::Path(path)) => quote!(#path),
-            Some(Code::Custom(name, status)) => {
-                quote!(::tower_error_envelope::ErrorCode::custom(#name, #status))
-            }
+            Some(Code::Custom(name, status)) => custom(name, status),
             None => quote!(::tower_error_envelope::ErrorCode::INTERNAL_ERROR),
         })
+    }
+
+    /// A constant that is evaluated whether anybody asks for it or not: a name or a status of no code is an error here.
+    pub(crate) fn check(&self) -> Option<TokenStream> {
+        let Some(Code::Custom(name, status)) = &self.fault.code else { return None };
+        let code = custom(name, status);
+        Some(quote!(const _: ::tower_error_envelope::ErrorCode = #code;))
     }
 
     /// The arm that gives its code.
@@ -78,8 +83,11 @@ impl<'a> Variant<'a> {
     }
 
     fn inner_arm(&self, pattern: &TokenStream, method: &TokenStream) -> TokenStream {
-        let field = self.fields.iter().next().map(|field| binding(0, field));
-        quote!(#pattern => ::tower_error_envelope::AsFault::#method(#field),)
+        // What the compiler misses of the inner error, it says of the attribute.
+        let span = self.fault.transparent.unwrap_or_else(Span::call_site);
+        let field = self.fields.iter().next().map(|field| Ident::new(&binding(0, field).to_string(), span));
+        let fault = quote_spanned!(span=> ::tower_error_envelope::AsFault::#method(#field));
+        quote!(#pattern => #fault,)
     }
 
     fn pattern(&self) -> TokenStream {
@@ -132,6 +140,10 @@ impl<'a> Variant<'a> {
         let value = binding(at, field);
         Ok(quote!(.with(#name, #value)))
     }
+}
+
+fn custom(name: &LitStr, status: &LitInt) -> TokenStream {
+    quote_spanned!(name.span()=> ::tower_error_envelope::ErrorCode::custom(#name, #status))
 }
 
 fn member(at: usize, field: &Field) -> Member {

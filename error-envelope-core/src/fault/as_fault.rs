@@ -63,7 +63,7 @@ use crate::code::ErrorCode;
 /// `.classify(|error| error.downcast_ref::<BookingError>().map(AsFault::fault))`.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` does not say what it is to clients: it is no `AsFault`",
-    label = "`?` needs `AsFault` to make a `Fault` of this error",
+    label = "say what it is to clients: `#[derive(AsFault)]`, `impl AsFault`, or `.map_err(|it| Fault::new(code).caused_by(it))`",
     note = "for an error of your own: `impl AsFault for {Self} {{ … }}`, or `#[derive(AsFault)]` with the feature `derive`",
     note = "for an error of another crate: `.map_err(|error| Fault::new(ErrorCode::…).caused_by(error))`",
     note = "features of `tower-error-envelope` bring errors of other crates: `axum`, `ws` (axum's WebSockets), `garde`, `validator`"

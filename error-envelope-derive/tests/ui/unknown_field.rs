@@ -3,9 +3,6 @@ enum Failure {
     #[error("taken")]
     #[fault(CONFLICT, details(set))]
     Taken { seat: u8 },
-    #[error("taken")]
-    #[fault(CONFLICT, message = "{set} is taken.")]
-    Told { seat: u8 },
 }
 
 fn main() {}
