@@ -58,7 +58,7 @@ pub use error_envelope_core::fault::AsFault;
 /// - `details(left, 0 = "seat")`: fields that are the members of `details`, by their own names or others;
 /// - `retry_after = 30` in seconds, or an expression that is a `Duration` or an `Option` of one;
 /// - `status = 422`, where it is not the code's;
-/// - `transparent`, alone: all comes from the only field, which is [`AsFault`] itself.
+/// - `transparent`, alone: all comes from the only field, which is [`AsFault`](trait@AsFault) itself.
 ///
 /// With the feature `axum` the error is an `IntoResponse` and so a handler's error type; with `tonic` it becomes a `Status`
 /// by `?`. Its `CODES` lists what it can become. A generic type says itself what its parameters need:
@@ -84,7 +84,7 @@ impl Codes {
         codes.into_iter()
     }
 
-    /// Whether the list has all: an error that it lets through may have written [`AsFault`] by hand, and lists nothing.
+    /// Whether the list has all: an error that it lets through may have written [`AsFault`](trait@AsFault) by hand, and lists nothing.
     #[must_use]
     pub fn is_complete(&self) -> bool {
         self.is_complete && self.nested.iter().all(Self::is_complete)

@@ -14,7 +14,7 @@
 //!
 //! RPC clients get it as an error of their own protocol: gRPC, gRPC-Web, Connect.
 //!
-//! A service says what its own errors are by [`AsFault`], and its handlers use `?`. axum's extractors may stay as they are;
+//! A service says what its own errors are by [`AsFault`](trait@AsFault), and its handlers use `?`. axum's extractors may stay as they are;
 //! those of this crate (feature `axum`) say more:
 //!
 //! ```

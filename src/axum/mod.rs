@@ -45,7 +45,7 @@
 //! {"error":{"code":"invalid_request","message":"The request failed validation.","details":{"issues":[{"path":["seats",1],"message":"Expected a whole number from 0 to 255.","code":"invalid_value"}]}},"request_id":"req_01JD2V5W8Z3Q4R6T8Y0A1B2C3D"}
 //! ```
 //!
-//! Each rejection and error of axum's own is [`AsFault`](crate::AsFault): `?` takes `MultipartError`, `JsonRejection`,
+//! Each rejection and error of axum's own is [`AsFault`](trait@crate::AsFault): `?` takes `MultipartError`, `JsonRejection`,
 //! `BytesRejection` and all others, with axum's status; `WebSocketUpgradeRejection` with the feature `ws`.
 //!
 //! [`Fault`] itself is a response; [`RequestId`] and [`Identity`] are extractors.
