@@ -22,7 +22,7 @@ fn what_the_readme_shows_is_what_a_stranger_gets() {
     assert_eq!(normalised(&answers[0][0]), normalised(head.trim_end()));
     let told: Vec<_> = answers[1].iter().map(|answer| normalised(answer.rsplit("\n\n").next().unwrap())).collect();
     assert_eq!(told, bodies.lines().map(normalised).collect::<Vec<_>>());
-    assert_eq!(normalised(&service.logged("code=conflict")), normalised(log.trim_end()));
+    assert_eq!(normalised(&service.logged("status=409")), normalised(log.trim_end()));
 }
 
 #[test]
