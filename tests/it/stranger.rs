@@ -120,8 +120,9 @@ impl Service {
         service
     }
 
-    /// The first line with a text.
+    /// The first line with a text, of what it has written by now.
     fn logged(mut self, text: &str) -> String {
+        self.0.kill().unwrap();
         let lines = BufReader::new(self.0.stdout.take().unwrap()).lines();
         lines.map(Result::unwrap).find(|line| line.contains(text)).expect("it is logged")
     }
