@@ -125,6 +125,10 @@ impl Registry {
     }
 }
 
+fn is_unused(registry: &Weak<Registry>, keys: &RemoteKeys) -> bool {
+    registry.upgrade().map_or(keys.holders() == 1, |registry| registry.forget_unused(keys))
+}
+
 /// A thread for all sets: a policy may be read on threads that have no runtime.
 fn start(https: Https) -> UnboundedSender<Job> {
     let (jobs, queue) = unbounded_channel();
@@ -143,7 +147,10 @@ async fn drive(mut queue: UnboundedReceiver<Job>, https: Https) {
     loop {
         tokio::select! {
             job = queue.recv() => match job {
-                Some(job) => drop(tasks.spawn(rotation::rotate(job, https.clone()))),
+                Some(Job { keys, target, registry }) => {
+                    let is_unused = move |keys: &RemoteKeys| is_unused(&registry, keys);
+                    tasks.spawn(rotation::rotate(keys, target, https.clone(), is_unused));
+                }
                 None => break,
             },
             Some(_) = tasks.join_next() => {}

@@ -6,8 +6,7 @@ use error_envelope_core::guard::auth::RemoteKeys;
 use tokio::sync::{Notify, watch};
 use tokio::time::{Instant, sleep_until};
 
-use super::Job;
-use super::https::{Answer, Https};
+use super::https::{Answer, Https, Target};
 use super::lifetime::lifetime;
 use crate::{clock, count};
 
@@ -22,26 +21,26 @@ pub(super) struct Rounds {
     demand: Notify,
 }
 
-/// Fetches the set until no policy holds it.
-pub(super) async fn rotate(job: Job, https: Https) {
-    let Some(rounds) = job.keys.fetcher::<Rounds>() else { return };
-    let mut log = RotationLog::new(job.keys.url());
+/// Fetches the set until it is not used any more.
+pub(super) async fn rotate(keys: RemoteKeys, target: Target, https: Https, is_unused: impl Fn(&RemoteKeys) -> bool) {
+    let Some(rounds) = keys.fetcher::<Rounds>() else { return };
+    let mut log = RotationLog::new(keys.url());
     loop {
         #[allow(clippy::disallowed_methods, reason = "an adapter keeps the clock")]
         let began = Instant::now();
-        let fetched = https.get(&job.target).await.and_then(|answer| take(&job.keys, &answer));
-        log.write(&fetched, job.keys.has_set());
-        job.keys.rest(true);
+        let fetched = https.get(&target).await.and_then(|answer| take(&keys, &answer));
+        log.write(&fetched, keys.has_set());
+        keys.rest(true);
         rounds.ended.send_modify(|ended| *ended += 1);
         sleep_until(began + SPACING).await;
         // Before tokens ask: what asks from now on is heard.
         let demanded = rounds.demand.notified();
-        job.keys.rest(false);
+        keys.rest(false);
         tokio::select! {
             () = sleep_until(began + fetched.map_or(SPACING, |fetched| fetched.lifetime)) => {}
             () = demanded => {}
         }
-        if job.registry.upgrade().map_or(job.keys.holders() == 1, |registry| registry.forget_unused(&job.keys)) {
+        if is_unused(&keys) {
             return;
         }
     }
