@@ -4,6 +4,11 @@
 mod provider;
 
 use std::convert::Infallible;
+use std::fs;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpStream;
+use std::path::Path;
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -18,6 +23,7 @@ use tower_error_envelope::auth::{AuthScheme, JwtKeys, KeyFetcher, RemoteKeys};
 use tower_error_envelope::policy::{Policy, PolicyLoader};
 
 use crate::cases::logs::captured;
+use crate::command::binary;
 use provider::{Provider, Script, Signer, response, set};
 
 const SPACING: Duration = Duration::from_secs(30);
@@ -76,7 +82,7 @@ fn g2_keys_rotate_and_no_good_token_is_refused_and_no_bad_one_let_in() {
         let provider = Provider::start(set([&old])).await;
         let service = service(fetcher(&provider).keys(&provider.url));
         let start = Instant::now();
-        for round in 1..=4_u64 {
+        for round in 1..=2_u64 {
             let (new, forger) = (Signer::new(format!("key-{round}")), Signer::new(format!("forged-{round}")));
             // The old key's id with another key.
             let thief = Signer::new(format!("key-{}", round - 1));
@@ -100,7 +106,7 @@ fn g2_keys_rotate_and_no_good_token_is_refused_and_no_bad_one_let_in() {
         provider.fetches()
     });
     assert_spaced(&fetches);
-    assert!((14..=16).contains(&fetches.len()), "{fetches:?}");
+    assert!((7..=8).contains(&fetches.len()), "{fetches:?}");
 }
 
 /// Nobody forges: the next fetch is that of the first token of a new key, which waits for it.
@@ -308,4 +314,41 @@ fn m2_a_loader_that_fetches_nothing_says_what_else_there_is() {
         "policy.toml:4: auth.a.jwks_url: key sets are not fetched here; use jwks_file, or load the policy by a layer with \
          the feature \"jwks-url\""
     );
+}
+
+/// The gateway has the fetcher that layers share, on a thread of its own, with the platform's certificates: here those of a
+/// file.
+#[test]
+fn g2_the_gateway_fetches_what_its_policy_names() {
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+    let good = Signer::new("good");
+    let provider = runtime.block_on(Provider::start(set([&good])));
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("key_sets");
+    fs::create_dir_all(&folder).unwrap();
+    fs::write(folder.join("roots.pem"), &provider.pem).unwrap();
+    let policy = format!(
+        "version = 1\n[auth.id]\nscheme = \"jwt\"\njwks_url = \"{}\"\nalgorithms = [\"EdDSA\"]\ntimeout = \"20s\"\n[defaults]\nauth = [\"id\"]\n",
+        provider.url
+    );
+    fs::write(folder.join("policy.toml"), policy).unwrap();
+    let mut command = Command::new(binary());
+    // Nobody listens there: whoever is let in gets 502.
+    command.args(["gateway", "--listen", "127.0.0.1:0", "--upstream", "http://127.0.0.1:1", "--policy", "policy.toml"]);
+    command.current_dir(&folder).env("SSL_CERT_FILE", "roots.pem").stdout(Stdio::piped()).stderr(Stdio::null());
+    let mut gateway = command.spawn().unwrap();
+    let mut line = String::new();
+    BufReader::new(gateway.stdout.take().unwrap()).read_line(&mut line).unwrap();
+    let address = line.trim().strip_prefix("listening on http://").unwrap();
+    let ask = |token: &str| {
+        let mut stream = TcpStream::connect(address).unwrap();
+        write!(stream, "GET / HTTP/1.1\r\nhost: a\r\nauthorization: Bearer {token}\r\nconnection: close\r\n\r\n")
+            .unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        answer[9..12].to_owned()
+    };
+    let answers = [good.good(), Signer::new("good").good()].map(|token| ask(&token));
+    gateway.kill().unwrap();
+    gateway.wait().unwrap();
+    assert_eq!((answers, provider.fetches().len()), (["502", "401"].map(str::to_owned), 1));
 }
