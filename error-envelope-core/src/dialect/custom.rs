@@ -91,6 +91,13 @@ impl CustomShape {
         Some(format!("its {:?} is not {}", sign.at.to_string(), sign.is))
     }
 
+    /// The request id of a body in the shape.
+    pub(crate) fn request_id<'a>(self, body: &Object<'a>) -> Option<Cow<'a, str>> {
+        let body = &BodyValues::new(body);
+        let place = self.description.request_id.as_ref().filter(|_| self.description.missing(body).is_none())?;
+        place.first(body).and_then(json::string)
+    }
+
     /// What the bodies are that are written in it, as JSON Schema 2020-12 in JSON text; `None` where it has no template.
     #[must_use]
     pub fn body_schema(self) -> Option<String> {
