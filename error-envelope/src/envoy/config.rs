@@ -142,26 +142,7 @@ access_log:
 fn filters(file: &str, on_call: Option<SocketAddr>) -> String {
     let admin = on_call.map(|address| format!("\nadmin = \"{address}\"")).unwrap_or_default();
     let config = quoted(&format!("policy_file = {}{admin}", quoted(file)));
-    format!(
-        "\
-http_filters:
-# The first one: a filter before it sees requests without the id, and answers them before their guards are asked.
-- name: envoy.filters.http.dynamic_modules
-  typed_config:
-    \"@type\": type.googleapis.com/envoy.extensions.filters.http.dynamic_modules.v3.DynamicModuleFilter
-    # liberror_envelope.so, found by ENVOY_DYNAMIC_MODULES_SEARCH_PATH; its threads live as long as Envoy does.
-    dynamic_module_config: {{ name: error_envelope, do_not_close: true }}
-    filter_name: error_envelope
-    filter_config:
-      \"@type\": type.googleapis.com/google.protobuf.StringValue
-      value: {config}
-- name: envoy.filters.http.router
-  typed_config:
-    \"@type\": type.googleapis.com/envoy.extensions.filters.http.router.v3.Router
-    # A response gets no header but the contract's.
-    suppress_envoy_headers: true
-"
-    )
+    format!(include_str!("filters.yaml"), config = config)
 }
 
 fn snippet(filters: &str) -> String {
@@ -187,37 +168,8 @@ fn bootstrap(filters: &str, listen: &Address, upstream: &Address, admin: Option<
     }
     let _ = write!(
         text,
-        "\
-static_resources:
-  listeners:
-  - name: edge
-    address: {listen}
-{listener}    filter_chains:
-    - filters:
-      - name: envoy.filters.network.http_connection_manager
-        typed_config:
-          \"@type\": type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager
-          stat_prefix: edge
-          # Clients connect to this Envoy: it knows their addresses, and takes no header of Envoy's own from them.
-          use_remote_address: true
-{manager}          route_config:
-            name: upstream
-            virtual_hosts:
-            - name: upstream
-              domains: [\"*\"]
-              routes:
-              # A service that does not answer in time is answered for with 504 (V2).
-              - {{ match: {{ prefix: / }}, route: {{ cluster: upstream, timeout: 30s }} }}
-{filters}  clusters:
-  - name: upstream
-    type: STRICT_DNS
-    connect_timeout: 5s
-    typed_extension_protocol_options:
-      envoy.extensions.upstreams.http.v3.HttpProtocolOptions:
-        \"@type\": type.googleapis.com/envoy.extensions.upstreams.http.v3.HttpProtocolOptions
-        explicit_http_config: {protocol}
-    load_assignment: {{ cluster_name: upstream, endpoints: [ {{ lb_endpoints: [ {{ endpoint: {{ address: {upstream} }} }} ] }} ] }}
-",
+        include_str!("bootstrap.yaml"),
+        protocol = protocol,
         listen = listen.yaml(),
         upstream = upstream.yaml(),
         listener = indented(LISTENER, 4),
