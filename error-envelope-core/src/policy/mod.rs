@@ -161,6 +161,12 @@ struct CompiledScope {
     rules_ask_path: bool,
 }
 
+impl CompiledScope {
+    fn own_rules(&self) -> &[Arc<Rule>] {
+        &self.rules[..self.own_rules]
+    }
+}
+
 /// How ids are made (rules I2, I4).
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct IdSettings {
