@@ -4,6 +4,7 @@ mod case;
 mod rpc;
 mod shape;
 
+use http::header::ACCESS_CONTROL_ALLOW_METHODS;
 use http::{HeaderMap, StatusCode};
 use tower_error_envelope::RequestId;
 
@@ -23,12 +24,13 @@ pub(super) fn judge(case: &Case<'_>) -> Verdict {
         return Verdict::Kept(vec!["F5".to_owned()]);
     }
     let beside = beside(case);
-    // It is no answer yet, and has no id.
-    let mut wrong = if got.asked_for_body { Vec::new() } else { id(case) };
+    // It is no answer yet, and has no id; or it is one of CORS, which stands around the layer.
+    let has_no_id = got.asked_for_body || is_of_cors(case);
+    let mut wrong = if has_no_id { Vec::new() } else { id(case) };
     if beside.is_none() {
         wrong.extend(wanted(case));
     }
-    let mut rules: Vec<String> = vec!["I1".to_owned()];
+    let mut rules: Vec<String> = if is_of_cors(case) { Vec::new() } else { vec!["I1".to_owned()] };
     if !matches!(probe.want, Want::Rpc(_)) && (got.status.is_client_error() || got.status.is_server_error()) {
         let (broken, asked) = shape(case);
         wrong.extend(broken);
@@ -42,6 +44,15 @@ pub(super) fn judge(case: &Case<'_>) -> Verdict {
     }
     let kept = shown(case, rules, &wrong);
     if wrong.is_empty() { Verdict::Kept(kept) } else { Verdict::Broken(wrong, kept) }
+}
+
+/// Whether CORS has answered a preflight by itself, where README places it: the layer never saw the request.
+fn is_of_cors(case: &Case<'_>) -> bool {
+    let got = case.got;
+    case.probe.want == Want::NoGuard
+        && got.status.is_success()
+        && got.headers.contains_key(ACCESS_CONTROL_ALLOW_METHODS)
+        && !got.headers.contains_key("x-request-id")
 }
 
 /// Why the answer is none to what the line asks.

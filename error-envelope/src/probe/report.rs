@@ -140,9 +140,12 @@ impl Line {
             (None, _) => self.about.to_owned(),
         };
         let below = |finding: &Finding| format!("       {:<4} {}\n", finding.rule, finding.wrong);
+        let curl = self.curl.iter().map(|curl| format!("       $ {curl}\n"));
         let (mark, end) = match &self.outcome {
             Outcome::Passed => ("ok", format!("  [{}]\n", self.kept.join(" "))),
-            Outcome::Failed(findings) => ("FAIL", format!("\n{}", findings.iter().map(below).collect::<String>())),
+            Outcome::Failed(findings) => {
+                ("FAIL", format!("\n{}", findings.iter().map(below).chain(curl).collect::<String>()))
+            }
             Outcome::Skipped(why) => ("skip", format!("\n       {why}\n")),
         };
         format!("{mark:<4} {:<23} {exchanged}{end}", self.name)
@@ -162,6 +165,7 @@ impl Line {
             "about": self.about,
             "outcome": outcome,
             "sent": self.sent,
+            "curl": self.curl,
             "got": self.got,
             "kept": self.kept,
             "findings": findings,
@@ -170,7 +174,7 @@ impl Line {
     }
 
     fn case(&self) -> TestCase {
-        let mut case = TestCase::new(self.name, self.outcome.junit());
+        let mut case = TestCase::new(self.name, self.outcome.junit(self.curl.as_deref()));
         case.set_classname("error-envelope.probe");
         if let Some(sent) = &self.sent {
             let got = self.got.as_deref().unwrap_or("no answer");
@@ -181,7 +185,7 @@ impl Line {
 }
 
 impl Outcome {
-    fn junit(&self) -> TestCaseStatus {
+    fn junit(&self, curl: Option<&str>) -> TestCaseStatus {
         match self {
             Self::Passed => TestCaseStatus::success(),
             Self::Failed(findings) => {
@@ -190,7 +194,8 @@ impl Outcome {
                 let mut status = TestCaseStatus::non_success(NonSuccessKind::Failure);
                 status.set_type(rules.join(" "));
                 status.set_message(wrong.first().cloned().unwrap_or_default());
-                status.set_description(wrong.join("\n"));
+                let lines = wrong.into_iter().chain(curl.map(|curl| format!("$ {curl}")));
+                status.set_description(lines.collect::<Vec<_>>().join("\n"));
                 status
             }
             Self::Skipped(why) => TestCaseStatus::skipped().set_message(why).clone(),

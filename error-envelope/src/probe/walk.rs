@@ -83,6 +83,7 @@ impl<'a> ProbeRun<'a> {
                 return Ok(Line { outcome: Outcome::Skipped(why), ..line });
             }
             line.sent = Some(planned.asked.line());
+            line.curl = planned.asked.curl(&self.target.origin());
             let got = match self.send_request(&planned).await {
                 Ok(got) => got,
                 Err(no_answer) => return Ok(Line { outcome: self.unanswered(probe, no_answer)?, ..line }),
@@ -200,7 +201,7 @@ impl ProbeError {
 /// What nobody has asked yet.
 fn skipped(probe: &Probe, why: String) -> Line {
     let Probe { name, about, .. } = probe;
-    Line { name, about, sent: None, got: None, kept: Vec::new(), outcome: Outcome::Skipped(why) }
+    Line { name, about, sent: None, curl: None, got: None, kept: Vec::new(), outcome: Outcome::Skipped(why) }
 }
 
 fn print_head(answer: &Result<ProbeResponse, ProbeError>) {
