@@ -24,7 +24,7 @@ where
     B: Body<Data = Bytes> + Send + Unpin + 'static,
     B::Error: Into<BoxError>,
 {
-    let authority = upstream.authority.clone();
+    let authority = upstream.authority().clone();
     let pool = Pool::new(bounds, move |place| open(upstream.clone(), limits, place));
     Remote::new(tower::service_fn(move |request: Request<B>| {
         let mut request = request.map(Outgoing::new);

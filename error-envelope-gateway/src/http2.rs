@@ -48,7 +48,7 @@ fn prepare<B>(request: &mut Request<B>, upstream: &Upstream) {
     let asked = host.and_then(|host| Authority::try_from(host.as_bytes()).ok());
     *request.uri_mut() = headers::target(
         upstream.scheme(),
-        asked.as_ref().unwrap_or(&upstream.authority),
+        asked.as_ref().unwrap_or(upstream.authority()),
         request.uri().path_and_query(),
     );
 }

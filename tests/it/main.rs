@@ -18,6 +18,7 @@ mod floors;
 mod hpack;
 mod hyper_matrix;
 mod injected;
+mod key_sets;
 mod kit;
 mod manual;
 mod manual_rpc;

@@ -1,13 +1,14 @@
 //! `error-envelope gateway`: the command line of [`error_envelope_gateway`].
 //!
-//! [`args`] are its flags and [`limits`] those with a number, [`on_call`] those of the admin address, [`mod@log`] writes the log,
-//! [`signals`] are the operator's, [`descriptors`] are asked of the system.
+//! [`args`] are its flags and [`limits`] those with a number, [`services`] are what they say of the services behind it,
+//! [`on_call`] are those of the admin address, [`mod@log`] writes the log, [`signals`] are the operator's, [`descriptors`] are asked of the system.
 
 pub(crate) mod args;
 mod descriptors;
 pub(crate) mod limits;
 mod log;
 pub(crate) mod on_call;
+mod services;
 pub(crate) mod signals;
 #[cfg(test)]
 mod tests;
@@ -34,13 +35,13 @@ pub(crate) fn run(args: &Args) -> Result<u8, CommandError> {
     block_on(async {
         log.tell_drops();
         args.upstream_limits.log_ignored();
-        descriptors::raise(args.front.limits.max_connections, args.upstream_limits.descriptors());
-        let upstream = args.upstream()?;
         let on_call = AdminListener::listen(&args.front.on_call).await?;
         let layer = layer(&args.front, &on_call)?;
+        descriptors::raise(args.front.limits.max_connections, args.upstream_descriptors(&layer));
+        let service = args.upstreams(&layer)?.service()?;
         let (stop, at_once) = signals::stop().map_err(no_signals)?.split();
         let gateway = open(&args.listen, args.pair(), &args.front, layer, on_call).await?;
-        let cut_short = gateway.serve_until(upstream.service()?, stop, at_once).await;
+        let cut_short = gateway.serve_until(service, stop, at_once).await;
         Ok(cut_short.map_or(0, ShutdownSignal::code))
     })
 }

@@ -13,4 +13,5 @@ mod probe;
 mod schema;
 mod secrets;
 mod service_manual;
+mod services;
 mod usage;
