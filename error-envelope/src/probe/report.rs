@@ -140,10 +140,10 @@ impl Line {
             (None, _) => self.about.to_owned(),
         };
         let below = |finding: &Finding| format!("       {:<4} {}\n", finding.rule, finding.wrong);
+        let curl = self.curl.iter().map(|curl| format!("       $ {curl}\n"));
         let (mark, end) = match &self.outcome {
             Outcome::Passed => ("ok", format!("  [{}]\n", self.kept.join(" "))),
             Outcome::Failed(findings) => {
-                let curl = self.curl.iter().map(|curl| format!("       $ {curl}\n"));
                 ("FAIL", format!("\n{}", findings.iter().map(below).chain(curl).collect::<String>()))
             }
             Outcome::Skipped(why) => ("skip", format!("\n       {why}\n")),
@@ -194,8 +194,8 @@ impl Outcome {
                 let mut status = TestCaseStatus::non_success(NonSuccessKind::Failure);
                 status.set_type(rules.join(" "));
                 status.set_message(wrong.first().cloned().unwrap_or_default());
-                let curl = curl.map(|curl| format!("$ {curl}"));
-                status.set_description(wrong.into_iter().chain(curl).collect::<Vec<_>>().join("\n"));
+                let lines = wrong.into_iter().chain(curl.map(|curl| format!("$ {curl}")));
+                status.set_description(lines.collect::<Vec<_>>().join("\n"));
                 status
             }
             Self::Skipped(why) => TestCaseStatus::skipped().set_message(why).clone(),
