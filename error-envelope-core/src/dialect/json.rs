@@ -11,7 +11,18 @@ use serde::de::{Deserializer, Error, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
 /// The members of one JSON object, in order. Of members with the same name the last counts, as in ECMAScript.
-pub(crate) struct Object<'a>(Vec<(Cow<'a, str>, &'a RawValue)>);
+pub(crate) struct Object<'a> {
+    members: Vec<(Cow<'a, str>, &'a RawValue)>,
+    /// The [bits](bit_of) of their names: each shape asks for several that are not there.
+    names: u32,
+}
+
+/// One of 32 for each name. Two names may share one.
+#[inline]
+const fn bit_of(name: &str) -> u32 {
+    let first = if name.is_empty() { 0 } else { name.as_bytes()[0] as usize };
+    1 << ((first + name.len()) % 32)
+}
 
 impl<'a> Object<'a> {
     pub(crate) fn parse(text: &'a str) -> Option<Self> {
@@ -25,8 +36,13 @@ impl<'a> Object<'a> {
         Self::parse(text_of(body)?)
     }
 
+    #[inline]
     pub(crate) fn raw(&self, name: &str) -> Option<&'a RawValue> {
-        self.0.iter().rev().find(|(member, _)| member == name).map(|(_, value)| *value)
+        if self.names & bit_of(name) == 0 { None } else { self.last(name) }
+    }
+
+    fn last(&self, name: &str) -> Option<&'a RawValue> {
+        self.members.iter().rev().find(|(member, _)| member == name).map(|(_, value)| *value)
     }
 
     pub(crate) fn has(&self, name: &str) -> bool {
@@ -64,7 +80,7 @@ impl<'a> Object<'a> {
     }
 
     pub(crate) fn members(&self) -> impl Iterator<Item = (&str, &'a RawValue)> {
-        self.0.iter().map(|(name, value)| (&**name, *value))
+        self.members.iter().map(|(name, value)| (&**name, *value))
     }
 }
 
@@ -230,14 +246,14 @@ pub(crate) fn with_members(
 
 impl<'de: 'a, 'a> Deserialize<'de> for Object<'a> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_map(Members).map(Object)
+        deserializer.deserialize_map(Members)
     }
 }
 
 struct Members;
 
 impl<'de> Visitor<'de> for Members {
-    type Value = Vec<(Cow<'de, str>, &'de RawValue)>;
+    type Value = Object<'de>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("a JSON object")
@@ -245,11 +261,12 @@ impl<'de> Visitor<'de> for Members {
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
         // As many as an error has, without growing.
-        let mut members = Vec::with_capacity(8);
+        let mut object = Object { members: Vec::with_capacity(8), names: 0 };
         while let Some(Name(name)) = map.next_key()? {
-            members.push((name, map.next_value()?));
+            object.names |= bit_of(&name);
+            object.members.push((name, map.next_value()?));
         }
-        Ok(members)
+        Ok(object)
     }
 }
 

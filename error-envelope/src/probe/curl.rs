@@ -12,7 +12,7 @@ impl ProbeRequest {
     ///
     /// A value that the user gave is left for the user to fill in.
     pub(super) fn curl(&self, origin: &str) -> Option<String> {
-        let bytes = self.path.len() + self.headers.values().map(|value| value.len()).sum::<usize>();
+        let bytes = self.path.as_str().len() + self.headers.values().map(|value| value.len()).sum::<usize>();
         if self.headers.len() > MOST_HEADERS || bytes > MOST_BYTES {
             return None;
         }
