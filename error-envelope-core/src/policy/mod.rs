@@ -39,6 +39,7 @@ mod setters;
 mod settings;
 mod summary;
 mod upstream;
+mod upstreams;
 mod usual;
 
 use std::borrow::Cow;
@@ -75,7 +76,8 @@ pub use self::scope::Scope;
 use self::scope::Scopes;
 pub(crate) use self::settings::LogLabel;
 pub use self::summary::{PolicySummary, RouteSummary};
-pub use self::upstream::{HostUpstreams, UpstreamUrl};
+pub use self::upstream::UpstreamUrl;
+pub use self::upstreams::HostUpstreams;
 pub use crate::body_shape::{BodyShape, ShapeIssues};
 use crate::classify::rule::Rule;
 use crate::code::{CodeSet, ErrorCode};

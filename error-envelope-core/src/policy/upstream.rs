@@ -1,7 +1,5 @@
-//! The service that a scope names: `upstream` under `[scope]`. The policy chooses it by the lookup that finds the guards
-//! (rule G0), and never connects to it: that is the gateway's.
+//! The URL of the service that a scope names: `upstream` under `[scope]`.
 
-use std::collections::HashSet;
 use std::fmt;
 use std::net::Ipv6Addr;
 use std::str::FromStr;
@@ -9,10 +7,7 @@ use std::sync::Arc;
 
 use http::uri::{Authority, Scheme, Uri};
 
-use super::error::{PolicyError, Problems, TablePath};
-use super::keys::ResponseSettings;
-use super::scope::Scope;
-use super::{CompiledScope, Policy};
+use super::error::PolicyError;
 use crate::guard::pattern::SettingError;
 
 /// The URL of a service: `http` or `https`, a host, and a port where it is not the scheme's usual one.
@@ -57,7 +52,7 @@ impl UpstreamUrl {
     }
 
     /// What is wrong is told without the URL: it may have a password where none belongs.
-    fn parse(url: &str) -> Result<Self, SettingError> {
+    pub(super) fn parse(url: &str) -> Result<Self, SettingError> {
         let refused = |wrong: &str, right: &str| Err(SettingError::new("upstream", wrong, right));
         if url.contains('@') {
             return refused("the URL has credentials, and nothing would send them", "leave them out");
@@ -134,81 +129,3 @@ impl fmt::Debug for UpstreamUrl {
         write!(f, "UpstreamUrl({self})")
     }
 }
-
-/// The services of one host, for a router that has to be told of them beforehand: [`Policy::upstreams_by_host`].
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct HostUpstreams<'a> {
-    host: String,
-    prefixes: Vec<(String, Option<&'a UpstreamUrl>)>,
-}
-
-impl HostUpstreams<'_> {
-    /// The host in lower case, without a port; `*.example.com` for those below a domain, `*` for those that no scope names.
-    #[must_use]
-    pub fn host(&self) -> &str {
-        &self.host
-    }
-
-    /// The beginnings of paths, a longer one before those that it begins with, each with the service of its scope. The last
-    /// one is `/`. A prefix covers whole segments of the normalised path, in its letter case.
-    pub fn prefixes(&self) -> impl Iterator<Item = (&str, Option<&UpstreamUrl>)> {
-        self.prefixes.iter().map(|(prefix, upstream)| (prefix.as_str(), *upstream))
-    }
-}
-
-impl Policy {
-    /// The services that its scopes name, each once, in the order of the scopes.
-    ///
-    /// ```
-    /// use tower_error_envelope::Policy;
-    /// use tower_error_envelope::policy::Scope;
-    ///
-    /// let orders = Scope::new().prefix("/orders").upstream("http://orders:8080");
-    /// let carts = Scope::new().prefix("/carts").upstream("http://ORDERS:8080");
-    /// let policy = Policy::builder().scope(orders).scope(carts).build()?;
-    /// assert_eq!(policy.upstreams().map(ToString::to_string).collect::<Vec<_>>(), ["http://orders:8080"]);
-    /// # Ok::<(), tower_error_envelope::PolicyError>(())
-    /// ```
-    pub fn upstreams(&self) -> impl Iterator<Item = &UpstreamUrl> {
-        self.upstreams.iter()
-    }
-
-    /// Which service is asked where, for every host that a scope names, and at last for all others (`*`).
-    #[must_use]
-    pub fn upstreams_by_host(&self) -> Vec<HostUpstreams<'_>> {
-        let named = |(prefix, part): (String, usize)| (prefix, self.parts[part].upstream.as_ref());
-        let hosts = self.scopes.by_host().into_iter();
-        hosts
-            .map(|(host, prefixes)| HostUpstreams { host, prefixes: prefixes.into_iter().map(named).collect() })
-            .collect()
-    }
-
-    /// The service that the scope of a request names, or the nearest scope around that one.
-    #[inline]
-    pub(crate) fn upstream(&self, manner: &ResponseSettings) -> Option<&UpstreamUrl> {
-        self.part(manner.part).upstream.as_ref()
-    }
-}
-
-/// What each part says by itself; the policy itself says nothing.
-pub(super) fn compile_upstreams(scopes: &[Scope], problems: &mut Problems) -> Vec<Option<UpstreamUrl>> {
-    let upstream = |(at, scope): (usize, &Scope)| {
-        let url = scope.upstream.as_deref()?;
-        problems.make(TablePath::Scope(at), UpstreamUrl::parse(url))
-    };
-    std::iter::once(None).chain((1..).zip(scopes).map(upstream)).collect()
-}
-
-/// Each service once.
-pub(super) fn distinct(named: &[Option<UpstreamUrl>]) -> Box<[UpstreamUrl]> {
-    let mut known = HashSet::new();
-    named.iter().flatten().filter(|url| known.insert(*url)).cloned().collect()
-}
-
-/// What the nearest part around one says, itself among them.
-pub(super) fn inherited_upstream<'a>(mut around: impl Iterator<Item = &'a CompiledScope>) -> Option<UpstreamUrl> {
-    around.find_map(|part| part.upstream.clone())
-}
-
-#[cfg(test)]
-mod tests;

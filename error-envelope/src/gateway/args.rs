@@ -9,7 +9,7 @@ use humantime::Duration as Time;
 use super::limits::{ClientFlags, UpstreamFlags, time};
 use super::log::Log;
 use super::on_call;
-use super::services::{self, Http2};
+use super::url::{self, Http2};
 
 /// Run a reverse proxy that returns every error as one JSON envelope
 ///
@@ -28,10 +28,10 @@ pub(crate) struct Args {
     #[arg(long, value_name = "FILE", requires = "tls_cert")]
     tls_key: Option<PathBuf>,
     /// Forward requests to this service, such as http://127.0.0.1:3000, unless their scope in the policy names another [default: 404]
-    #[arg(long, value_name = "URL", value_parser = services::upstream)]
+    #[arg(long, value_name = "URL", value_parser = url::upstream)]
     pub(super) upstream: Option<Result<Upstream, Error>>,
     /// Use HTTP/2 instead of HTTP/1.1 to this service, or to all without =URL; by ALPN over TLS, else by prior knowledge; repeatable
-    #[arg(long, value_name = "URL", num_args = 0..=1, require_equals = true, default_missing_value = services::ALL, value_parser = services::http2)]
+    #[arg(long, value_name = "URL", num_args = 0..=1, require_equals = true, default_missing_value = url::ALL, value_parser = url::http2)]
     pub(super) upstream_h2: Vec<Result<Http2, Error>>,
     /// Limit the time until the service sends its response head, such as 500ms; then the client gets 504
     #[arg(long, value_name = "TIME", value_parser = time, default_value = "30s")]

@@ -1,6 +1,6 @@
 //! `error-envelope gateway`: the command line of [`error_envelope_gateway`].
 //!
-//! [`args`] are its flags and [`limits`] those with a number, [`services`] are what they say of the services behind it,
+//! [`args`] are its flags and [`limits`] those with a number, [`services`] are what they say of the services behind it by [`url`],
 //! [`on_call`] are those of the admin address, [`mod@log`] writes the log, [`signals`] are the operator's, [`descriptors`] are asked of the system.
 
 pub(crate) mod args;
@@ -12,6 +12,7 @@ mod services;
 pub(crate) mod signals;
 #[cfg(test)]
 mod tests;
+mod url;
 
 use std::path::Path;
 use std::sync::Arc;

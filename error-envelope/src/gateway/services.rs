@@ -9,9 +9,9 @@ use http::uri::Scheme;
 use tokio_rustls::rustls::RootCertStore;
 use tokio_rustls::rustls::pki_types::ServerName;
 use tower_error_envelope::ErrorEnvelopeLayer;
-use tower_error_envelope::policy::UpstreamUrl;
 
 use super::Args;
+use super::url::Http2;
 use crate::failure::{CommandError, with_help};
 use crate::roots::roots;
 
@@ -53,9 +53,6 @@ impl Args {
         self.upstream_limits.descriptors().saturating_mul(u32::try_from(named).unwrap_or(u32::MAX))
     }
 }
-
-/// A service to which HTTP/2 is spoken; none stands for all.
-pub(super) type Http2 = Option<UpstreamUrl>;
 
 /// What every service is given.
 struct Settings {
@@ -108,22 +105,3 @@ impl Settings {
 fn refused(flag: &str, error: &Error) -> CommandError {
     CommandError::Io(format!("{flag}: {}", with_help(error)))
 }
-
-/// clap would repeat a URL that it refuses: one with credentials is refused later.
-pub(super) fn upstream(url: &str) -> Result<Result<Upstream, Error>, String> {
-    match url.parse::<Upstream>() {
-        Err(error) if !error.has_credentials() => Err(error.to_string()),
-        upstream => Ok(upstream),
-    }
-}
-
-/// As [`upstream`]; what no URL can be stands for all.
-pub(super) fn http2(url: &str) -> Result<Result<Http2, Error>, String> {
-    match url {
-        ALL => Ok(Ok(None)),
-        url => upstream(url).map(|parsed| parsed.map(|upstream| Some(upstream.url().clone()))),
-    }
-}
-
-/// What `--upstream-h2` has that names no service.
-pub(super) const ALL: &str = "all";
