@@ -123,7 +123,7 @@ fn path_match(prefix: &str) -> String {
             digit => digit.into_iter().collect(),
         };
         let _ = match byte {
-            byte if byte == b'.' => write!(regex, "[.]"),
+            b'.' => write!(regex, "[.]"),
             byte if is_plain(byte) => write!(regex, "{}", char::from(byte)),
             byte => write!(regex, "(?:\\x{byte:02x}|%{}{})", digit(byte >> 4), digit(byte & 15)),
         };
