@@ -2,6 +2,7 @@
 //!
 //! The enums are closed on purpose: an adapter that does not act on every plan must not compile.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::{
@@ -23,6 +24,19 @@ pub enum Admission {
     Verify(PendingVerification, Duration),
     /// Wait this long for the first body byte, then tell [`PendingPeek::first_byte`] (G3).
     Peek(PendingPeek, Duration),
+}
+
+impl Admission {
+    /// The request's route, as its events have it (L1): the policy's pattern, else the framework's.
+    #[must_use]
+    pub fn shared_route(&self) -> Option<&Arc<str>> {
+        match self {
+            Self::Forward(exchange, ..) => exchange.shared_route(),
+            Self::Answer(reply) => reply.event.route_ref(),
+            Self::Verify(pending, _) => pending.shared_route(),
+            Self::Peek(pending, _) => pending.shared_route(),
+        }
+    }
 }
 
 /// What to do with an inner response.

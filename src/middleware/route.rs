@@ -1,0 +1,69 @@
+//! The route of a request, for what looks on: the framework's where the policy has none (L1), and where the layer notes it.
+
+use std::sync::{Arc, OnceLock};
+
+/// Where the layer notes a request's route: for an access log around it.
+///
+/// Put an empty one into the request's extensions, keep a clone, and ask that once the response is there, or once the client
+/// has gone away. It stays empty where neither the policy nor the framework has a route for the request.
+///
+/// ```
+/// use tower_error_envelope::middleware::RouteSlot;
+///
+/// let slot = RouteSlot::default();
+/// let mut request = http::Request::new(());
+/// request.extensions_mut().insert(slot.clone());
+/// assert_eq!(slot.route(), None, "no layer has seen it yet");
+/// ```
+#[derive(Clone, Debug, Default)]
+pub struct RouteSlot(Arc<OnceLock<Arc<str>>>);
+
+impl RouteSlot {
+    /// The pattern, never a path.
+    #[must_use]
+    pub fn route(&self) -> Option<&Arc<str>> {
+        self.0.get()
+    }
+
+    /// Layers inside leave what the outermost one has found.
+    pub(super) fn set(&self, route: &Arc<str>) {
+        let _ = self.0.set(route.clone());
+    }
+}
+
+#[cfg(feature = "axum")]
+pub(super) use matched_path::framework_route;
+
+/// axum's, whose pattern cannot be taken out as it is: each text is kept once.
+#[cfg(feature = "axum")]
+mod matched_path {
+    use std::collections::HashSet;
+    use std::sync::{Arc, PoisonError, RwLock};
+
+    use axum::extract::MatchedPath;
+    use http::Extensions;
+
+    /// More routes than a router has by far: a program that makes routers without end has no more of them in its labels.
+    const MOST: usize = 16 * 1024;
+
+    static KNOWN: RwLock<Option<HashSet<Arc<str>>>> = RwLock::new(None);
+
+    pub(in crate::middleware) fn framework_route(extensions: &Extensions) -> Option<Arc<str>> {
+        let path = extensions.get::<MatchedPath>()?.as_str();
+        let known = KNOWN.read().unwrap_or_else(PoisonError::into_inner);
+        let found = known.as_ref().and_then(|known| known.get(path).cloned());
+        drop(known);
+        found.or_else(|| enter(path))
+    }
+
+    #[cold]
+    fn enter(path: &str) -> Option<Arc<str>> {
+        let mut known = KNOWN.write().unwrap_or_else(PoisonError::into_inner);
+        let known = known.get_or_insert_default();
+        if let Some(found) = known.get(path) {
+            return Some(found.clone());
+        }
+        let route: Arc<str> = path.into();
+        (known.len() < MOST && known.insert(route.clone())).then_some(route)
+    }
+}
