@@ -18,6 +18,7 @@ use tower::util::BoxCloneSyncService;
 use tower::{ServiceExt, service_fn};
 use tower_error_envelope::{ErrorCode, Fault};
 
+use super::access::AccessRecord;
 use super::capacity::{Capacity, PermitBody};
 use super::error::Error;
 use super::pace::{Pace, PacedBody};
@@ -61,6 +62,7 @@ struct Proxy<B> {
     connections: Remote<PermitBody<PacedBody<B>>>,
     upgrades: bool,
     upstream: Upstream,
+    url: Arc<str>,
     timeout: Duration,
     capacity: Capacity,
 }
@@ -83,12 +85,17 @@ where
             _ => (http1::connections(upstream.clone(), limits, bounds), true),
         };
         let capacity = Capacity::new(limits.requests);
-        Self { connections, upgrades, upstream, timeout, capacity }
+        let url = upstream.url().into();
+        Self { connections, upgrades, upstream, url, timeout, capacity }
     }
 
     async fn forward(&self, mut request: Request<B>) -> Result<Response<UpstreamBody>, BoxError> {
+        let record = request.extensions_mut().remove::<AccessRecord>();
         refuse(&request)?;
         let share = self.capacity.take()?;
+        if let Some(record) = &record {
+            record.forwarded(&self.url);
+        }
         let wish = self.upgrades.then(|| UpgradeRequest::take_from(&mut request)).flatten();
         let (mut head, body) = request.into_parts();
         headers::towards_service(&mut head, &self.upstream);
@@ -99,7 +106,7 @@ where
         let request = Request::from_parts(head, PermitBody::new(PacedBody::new(body, pace.clone()), share.clone()));
         let response = pace.head_within(self.timeout, self.connections.clone().oneshot(request)).await?;
         if response.status() == StatusCode::SWITCHING_PROTOCOLS {
-            return Ok(upgrade::switch(wish, response, share)?.map(UpstreamBody));
+            return Ok(upgrade::switch(wish, response, share, record)?.map(UpstreamBody));
         }
         if !headers::is_coded_at_most_in_chunks(response.headers()) {
             // The rest of it would reach the client without the name of its coding.

@@ -73,6 +73,11 @@ impl Upstream {
         self.authority.host().trim_matches(['[', ']'])
     }
 
+    /// Scheme, host and port, as the log and the metrics name it.
+    pub(crate) fn url(&self) -> String {
+        format!("{}://{}", self.scheme, self.authority)
+    }
+
     pub(crate) fn port(&self) -> u16 {
         let usual = if self.scheme == Scheme::HTTPS { 443 } else { 80 };
         self.authority.port_u16().unwrap_or(usual)

@@ -46,5 +46,5 @@ pub use layer::ErrorEnvelopeLayer;
 pub use recognise::recognise;
 pub use request_body::RequestBody;
 pub use response_body::ResponseBody;
-pub use route::RouteSlot;
+pub use route::RequestSlot;
 pub use service::ErrorEnvelopeService;

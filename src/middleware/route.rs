@@ -2,32 +2,41 @@
 
 use std::sync::{Arc, OnceLock};
 
-/// Where the layer notes a request's route: for an access log around it.
+use error_envelope_core::exchange::Admission;
+use error_envelope_core::request_id::RequestId;
+
+/// Where the layer notes a request's id and route: for an access log around it.
 ///
 /// Put an empty one into the request's extensions, keep a clone, and ask that once the response is there, or once the client
-/// has gone away. It stays empty where neither the policy nor the framework has a route for the request.
+/// has gone away.
 ///
 /// ```
-/// use tower_error_envelope::middleware::RouteSlot;
+/// use tower_error_envelope::middleware::RequestSlot;
 ///
-/// let slot = RouteSlot::default();
+/// let slot = RequestSlot::default();
 /// let mut request = http::Request::new(());
 /// request.extensions_mut().insert(slot.clone());
-/// assert_eq!(slot.route(), None, "no layer has seen it yet");
+/// assert_eq!(slot.request_id(), None, "no layer has seen it yet");
 /// ```
 #[derive(Clone, Debug, Default)]
-pub struct RouteSlot(Arc<OnceLock<Arc<str>>>);
+pub struct RequestSlot(Arc<OnceLock<(RequestId, Option<Arc<str>>)>>);
 
-impl RouteSlot {
-    /// The pattern, never a path.
+impl RequestSlot {
+    /// The request's id.
     #[must_use]
-    pub fn route(&self) -> Option<&Arc<str>> {
-        self.0.get()
+    pub fn request_id(&self) -> Option<RequestId> {
+        self.0.get().map(|(id, _)| *id)
     }
 
-    /// Layers inside leave what the outermost one has found.
-    pub(super) fn set(&self, route: &Arc<str>) {
-        let _ = self.0.set(route.clone());
+    /// The pattern of the policy's route, else the framework's: never a path.
+    #[must_use]
+    pub fn route(&self) -> Option<&str> {
+        self.0.get()?.1.as_deref()
+    }
+
+    /// Layers inside leave what the outermost one has noted.
+    pub(super) fn note(&self, admission: &Admission) {
+        self.0.get_or_init(|| (admission.request_id(), admission.shared_route().cloned()));
     }
 }
 

@@ -16,7 +16,7 @@ use super::not_ready::{NotReady, unready};
 use super::peeking::AfterPeek;
 use super::request_body::RequestBody;
 use super::response_body::ResponseBody;
-use super::route::RouteSlot;
+use super::route::RequestSlot;
 use super::verify::Verifiers;
 use super::verifying::AfterVerification;
 use error_envelope_core::exchange::{Admission, BoxError, Exchange, KnownMethod};
@@ -152,12 +152,10 @@ where
 }
 
 impl<S> ErrorEnvelopeService<S> {
-    /// Counts a request from here on, and notes its route where somebody wants to know it.
+    /// Counts a request from here on, and notes its id and route where somebody wants to know it.
     fn track(&self, admission: &Admission, head: &Parts, started: Started) -> RequestTimer {
-        if let Some(slot) = head.extensions.get::<RouteSlot>()
-            && let Some(route) = admission.shared_route()
-        {
-            slot.set(route);
+        if let Some(slot) = head.extensions.get::<RequestSlot>() {
+            slot.note(admission);
         }
         self.metrics.begin(started, KnownMethod::from(&head.method), || admission.shared_route())
     }

@@ -9,6 +9,7 @@ use super::{
     BodyContext, Event, EventFields, EventStream, Exchange, LocalReply, Meter, ObservedError, PendingPeek,
     PendingVerification, RewrittenBody, RpcResponse,
 };
+use crate::request_id::RequestId;
 
 /// What to do with a request.
 #[derive(Debug)]
@@ -27,6 +28,17 @@ pub enum Admission {
 }
 
 impl Admission {
+    /// The request's id.
+    #[must_use]
+    pub fn request_id(&self) -> RequestId {
+        match self {
+            Self::Forward(exchange, ..) => exchange.request_id(),
+            Self::Answer(reply) => reply.event.request_id(),
+            Self::Verify(pending, _) => pending.request_id(),
+            Self::Peek(pending, _) => pending.request_id(),
+        }
+    }
+
     /// The request's route, as its events have it (L1): the policy's pattern, else the framework's.
     #[must_use]
     pub fn shared_route(&self) -> Option<&Arc<str>> {

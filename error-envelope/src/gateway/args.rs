@@ -8,6 +8,7 @@ use http::uri::Scheme;
 use humantime::Duration as Time;
 use tokio_rustls::rustls::pki_types::ServerName;
 
+use super::access_log::AccessArgs;
 use super::limits::{ClientFlags, UpstreamFlags, time};
 use super::log::Log;
 use super::on_call;
@@ -67,6 +68,8 @@ pub(crate) struct Front {
     pub(crate) limits: ClientFlags,
     #[command(flatten)]
     pub(crate) on_call: on_call::AdminArgs,
+    #[command(flatten)]
+    pub(crate) access_log: AccessArgs,
 }
 
 impl Args {
