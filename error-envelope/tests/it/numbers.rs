@@ -60,7 +60,8 @@ fn serve(mut stream: TcpStream) -> Option<()> {
             return None;
         }
         let (status, body) = if first.contains(" /missing") { ("404 Not Found", "") } else { ("200 OK", "hello") };
-        write!(stream, "HTTP/1.1 {status}\r\ncontent-length: {}\r\n\r\n{body}", body.len()).ok()?;
+        let response = format!("HTTP/1.1 {status}\r\ncontent-length: {}\r\n\r\n{body}", body.len());
+        stream.write_all(response.as_bytes()).ok()?;
     }
 }
 
@@ -107,7 +108,7 @@ fn line(file: &Path, number: usize) -> Value {
 
 fn policy(folder: &Path) -> String {
     let file = folder.join("policy.toml");
-    std::fs::write(&file, "[[route]]\npath = \"/seats/{id}\"\n").unwrap();
+    std::fs::write(&file, "version = 1\n[[route]]\nmatch = \"/seats/{id}\"\n").unwrap();
     file.to_str().unwrap().to_owned()
 }
 
@@ -148,7 +149,8 @@ fn l2_what_clients_send_makes_no_new_series() {
     let mut reader = BufReader::new(stream.try_clone().unwrap());
     let mut ask = |number: usize| {
         for first in [format!("M{number} /seats/{number}"), format!("GET /{number}/x")] {
-            write!(stream, "{first} HTTP/1.1\r\nhost: h{number}.example\r\n\r\n").unwrap();
+            let request = format!("{first} HTTP/1.1\r\nhost: h{number}.example\r\n\r\n");
+            stream.write_all(request.as_bytes()).unwrap();
             assert!(head(&mut reader).unwrap().contains("200"));
             reader.read_exact(&mut [0; 5]).unwrap();
         }
