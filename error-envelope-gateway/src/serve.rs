@@ -198,7 +198,7 @@ where
         let client = Client::new(peer, self.forwarding, self.tls.is_some(), Arc::clone(&self.tracker));
         let span = client.span();
         let service = ClientService::new(client, self.service.clone());
-        let records = ClientRecords::new(self.access_log.clone(), peer.ip().to_canonical());
+        let records = ClientRecords::new(self.access_log.as_ref().map(AccessLog::entries), peer.ip().to_canonical());
         let connection = Connection::new(self.shared.clone(), service, Arc::clone(&self.tracker), records);
         tokio::spawn(connection.answer(stream, place, self.tls.clone()).instrument(span));
     }

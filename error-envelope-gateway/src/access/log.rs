@@ -1,26 +1,13 @@
 //! The access log: where it goes, in which form.
 
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::fields::AccessField;
 use super::line::{combined, json};
-use super::record::Entry;
-use super::writer::Writer;
+use super::record::{Entry, WriteEntry};
+use super::writer::{AccessSink, Writer};
 use crate::error::Error;
-
-/// Where lines go.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum AccessSink {
-    /// A file that lines are appended to.
-    File(PathBuf),
-    /// Standard output.
-    Stdout,
-    /// The log: an event at INFO for each line, of the target `error_envelope::gateway::access`.
-    Log,
-}
 
 /// The form of a line.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -60,11 +47,18 @@ impl AccessLog {
         self.0.writer.flush(timeout)
     }
 
-    pub(super) fn write(&self, entry: &Entry) {
-        let line = match &self.0.format {
+    /// What the records of requests are given to.
+    pub(crate) fn entries(&self) -> Arc<dyn WriteEntry> {
+        self.0.clone()
+    }
+}
+
+impl WriteEntry for Shared {
+    fn write(&self, entry: &Entry) {
+        let line = match &self.format {
             AccessFormat::Json(fields) => json(entry, fields),
             AccessFormat::Combined => combined(entry),
         };
-        self.0.writer.write(line);
+        self.writer.write(line);
     }
 }

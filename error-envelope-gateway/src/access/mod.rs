@@ -14,5 +14,6 @@ mod record;
 mod writer;
 
 pub use self::fields::AccessField;
-pub use self::log::{AccessFormat, AccessLog, AccessSink};
+pub use self::log::{AccessFormat, AccessLog};
 pub(crate) use self::record::{AccessRecord, ClientRecords, Outcome};
+pub use self::writer::AccessSink;

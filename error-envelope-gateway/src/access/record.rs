@@ -10,12 +10,15 @@ use http::uri::PathAndQuery;
 use http::{Method, Request, Response, StatusCode, Version};
 use tower_error_envelope::middleware::RequestSlot;
 
-use super::log::AccessLog;
+/// What writes the line of a request that has ended.
+pub(crate) trait WriteEntry: Send + Sync {
+    fn write(&self, entry: &Entry);
+}
 
 /// The records of one client's requests; none without an access log.
 #[derive(Clone)]
 pub(crate) struct ClientRecords {
-    log: Option<AccessLog>,
+    log: Option<Arc<dyn WriteEntry>>,
     address: IpAddr,
 }
 
@@ -33,8 +36,8 @@ pub(crate) enum Outcome {
     CutOff,
 }
 
-pub(super) struct Entry {
-    log: AccessLog,
+pub(crate) struct Entry {
+    log: Arc<dyn WriteEntry>,
     pub(super) time: SystemTime,
     began: Instant,
     pub(super) method: Method,
@@ -55,7 +58,7 @@ pub(super) struct Entry {
 }
 
 impl ClientRecords {
-    pub(crate) fn new(log: Option<AccessLog>, address: IpAddr) -> Self {
+    pub(crate) fn new(log: Option<Arc<dyn WriteEntry>>, address: IpAddr) -> Self {
         Self { log, address }
     }
 
@@ -102,7 +105,7 @@ impl AccessRecord {
 }
 
 impl Entry {
-    fn new<B>(log: AccessLog, client: IpAddr, request: &Request<B>) -> Self {
+    fn new<B>(log: Arc<dyn WriteEntry>, client: IpAddr, request: &Request<B>) -> Self {
         let headers = request.headers();
         Self {
             log,
@@ -149,7 +152,7 @@ impl Entry {
 
 impl Drop for Entry {
     fn drop(&mut self) {
-        self.log.clone().write(self);
+        self.log.write(self);
     }
 }
 

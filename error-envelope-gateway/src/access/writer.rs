@@ -12,7 +12,6 @@ use std::time::{Duration, Instant};
 
 use metrics::{Counter, counter};
 
-use super::log::AccessSink;
 use crate::count::ACCESS_LOG_DROPPED;
 use crate::error::Error;
 
@@ -30,6 +29,18 @@ const TELL_EVERY: Duration = Duration::from_secs(60);
 
 /// How often a flush looks for room in the queue.
 const LOOK: Duration = Duration::from_millis(5);
+
+/// Where lines go.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum AccessSink {
+    /// A file that lines are appended to.
+    File(PathBuf),
+    /// Standard output.
+    Stdout,
+    /// The log: an event at INFO for each line, of the target `error_envelope::gateway::access`.
+    Log,
+}
 
 /// The entrance to the queue.
 pub(super) struct Writer {
