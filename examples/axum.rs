@@ -18,6 +18,7 @@ use serde_json::json;
 use tokio::net::TcpListener;
 use tower::ServiceExt;
 use tower_error_envelope::{ErrorCode, ErrorEnvelopeLayer, Fault, RequestId};
+use tower_http::cors::CorsLayer;
 
 #[derive(Parser)]
 #[command(about = "A small API on axum with one shape for its errors")]
@@ -28,12 +29,15 @@ struct Args {
     /// Send two requests to itself, print the answers and exit
     #[arg(long)]
     once: bool,
+    /// Let browsers of every origin call it
+    #[arg(long)]
+    cors: bool,
 }
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
     tracing_subscriber::fmt().with_ansi(io::stderr().is_terminal()).with_writer(io::stderr).init();
-    let Args { port, once } = Args::parse();
+    let Args { port, once, cors } = Args::parse();
     if once {
         return ask_itself(app()).await;
     }
@@ -44,7 +48,9 @@ async fn main() -> Result<(), Box<dyn Error>> {
     println!("listening on http://{address}");
     println!("  curl -i http://{address}/channels/9");
     println!("  curl -i http://{address}/channels/2/messages --json '{{\"text\":\"hello\"}}'");
-    axum::serve(listener, app()).await?;
+    // CORS goes around the layer: it adds to errors what a browser asks for, and answers preflights itself.
+    let app = if cors { app().layer(CorsLayer::permissive()) } else { app() };
+    axum::serve(listener, app).await?;
     Ok(())
 }
 

@@ -2,12 +2,16 @@
 //!
 //! A policy names [schemes](AuthScheme), and its routes those that they accept.
 
-#[cfg(feature = "jwt")]
-#[cfg_attr(docsrs, doc(cfg(feature = "jwt")))]
-pub use error_envelope_core::guard::auth::JwtKeys;
 #[cfg(feature = "keys")]
 #[cfg_attr(docsrs, doc(cfg(feature = "keys")))]
 pub use error_envelope_core::guard::auth::Key;
 pub use error_envelope_core::guard::auth::{AuthScheme, Identity, Verified};
+#[cfg(feature = "jwt")]
+#[cfg_attr(docsrs, doc(cfg(feature = "jwt")))]
+pub use error_envelope_core::guard::auth::{JwtKeys, RemoteKeys};
+
+#[cfg(feature = "jwks-url")]
+#[cfg_attr(docsrs, doc(cfg(feature = "jwks-url")))]
+pub use error_envelope_runtime::KeyFetcher;
 
 pub use crate::middleware::verify::{CredentialRequest, Verifier};

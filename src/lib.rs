@@ -14,7 +14,7 @@
 //!
 //! RPC clients get it as an error of their own protocol: gRPC, gRPC-Web, Connect.
 //!
-//! A service says what its own errors are by [`AsFault`], and its handlers use `?`. axum's extractors may stay as they are;
+//! A service says what its own errors are by [`AsFault`](trait@AsFault), and its handlers use `?`. axum's extractors may stay as they are;
 //! those of this crate (feature `axum`) say more:
 //!
 //! ```
@@ -76,14 +76,23 @@ pub mod axum;
 #[cfg(feature = "client")]
 #[cfg_attr(docsrs, doc(cfg(feature = "client")))]
 pub mod client;
+#[cfg(feature = "derive")]
+mod derive;
 pub mod middleware;
 pub mod policy;
 #[cfg(feature = "testing")]
 pub mod testing;
 
+#[cfg(feature = "derive")]
+#[doc(hidden)]
+pub use derive::private as __private;
+#[cfg(feature = "derive")]
+pub use derive::{AsFault, Codes};
 pub use error_envelope_core::code::{ErrorCode, Retry};
 pub use error_envelope_core::exchange;
-pub use error_envelope_core::fault::{AsFault, Fault};
+#[cfg(not(feature = "derive"))]
+pub use error_envelope_core::fault::AsFault;
+pub use error_envelope_core::fault::Fault;
 pub use error_envelope_core::policy::{Mode, Policy, PolicyError, Route};
 pub use error_envelope_core::request_id::{ParseRequestIdError, RequestId};
 #[cfg(feature = "tonic")]
@@ -91,9 +100,9 @@ pub use error_envelope_core::request_id::{ParseRequestIdError, RequestId};
 pub use error_envelope_core::tonic;
 pub use middleware::{ErrorEnvelopeLayer, ErrorEnvelopeService};
 
-#[cfg(doctest)]
-#[doc = include_str!("../README.md")]
-struct Readme;
+#[cfg(all(doctest, feature = "axum", feature = "derive", feature = "policy-file"))]
+#[doc = include_str!("../manual/library.md")]
+struct LibraryManual;
 
 #[cfg(doctest)]
 #[doc = include_str!("../manual/rpc.md")]
@@ -107,6 +116,6 @@ struct ClientsManual;
 #[doc = include_str!("../manual/migration.md")]
 struct MigrationManual;
 
-#[cfg(all(doctest, feature = "client"))]
+#[cfg(all(doctest, feature = "client", feature = "garde", feature = "testing", feature = "validator"))]
 #[doc = include_str!("../manual/recipes.md")]
 struct RecipesManual;

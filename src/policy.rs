@@ -10,8 +10,9 @@ pub use error_envelope_core::guard::header::RequiredHeader;
 pub use error_envelope_core::loader::{PolicyFile, PolicyLoader};
 pub use error_envelope_core::outward::OutwardRule;
 pub use error_envelope_core::policy::{
-    BodyLimitPer, BodyShape, ErrorPage, EventStreams, LetterCase, Mode, NoTransform, Paths, Policy, PolicyBuilder,
-    PolicyError, PolicySummary, Preflight, Protocols, Route, RouteSummary, Scope, ShapeIssues, Trust, UnknownCodes,
+    BodyLimitPer, BodyShape, ErrorPage, EventStreams, HostUpstreams, LetterCase, Mode, NoTransform, Paths, Policy,
+    PolicyBuilder, PolicyError, PolicySummary, Preflight, Protocols, Route, RouteSummary, Scope, ShapeIssues, Trust,
+    UnknownCodes, UpstreamUrl,
 };
 #[cfg(feature = "policy-file")]
 #[cfg_attr(docsrs, doc(cfg(feature = "policy-file")))]

@@ -16,7 +16,7 @@ import httpx
 import requests
 
 import error_envelope
-from error_envelope import ClientError, Issue, is_retryable, parse_error, retry, retry_after, retry_async
+from error_envelope import ClientError, Issue, codes_of, is_retryable, parse_error, retry, retry_after, retry_async
 
 CASES = pathlib.Path(__file__).parent.parent / "cases"
 NOW = 784_111_777.0
@@ -336,6 +336,31 @@ class Gateway(unittest.TestCase):
 
         self.assertEqual(asyncio.run(ask()), 503)
 
+
+class OwnCodes(unittest.TestCase):
+    """An organisation's own codes, as its policy's export has them."""
+
+    EXPORT = {"codes": [{"code": "seat_taken", "status": 409, "retry": "no", "message": "The seat is taken."}]}
+
+    def test_its_advice_is_followed(self) -> None:
+        codes = codes_of(self.EXPORT)
+        for code in ("SEAT_TAKEN", "seat_taken"):
+            body = json.dumps({"error": {"code": code, "message": ""}, "request_id": "r"}).encode()
+            taken = Answer(409, httpx.Headers(), body)
+            error = parse_error(taken, codes=codes)
+            assert error is not None
+            self.assertEqual((error.code, error.retry, error.message), ("seat_taken", "no", "The seat is taken."))
+            self.assertEqual(pickle.loads(pickle.dumps(error)).retry, "no")
+        sent: list[Answer] = []
+
+        def send() -> Answer:
+            sent.append(taken)
+            return taken
+
+        retry(send, codes=codes, sleep=lambda _: None)
+        self.assertEqual(len(sent), 1)
+        retry(send, sleep=lambda _: None)
+        self.assertEqual(len(sent), 5)
 
 if __name__ == "__main__":
     unittest.main()

@@ -1,5 +1,7 @@
 //! What the orphan rule keeps beside the types (feature `axum`): a [`Fault`] is a response, [`RequestId`] and [`Identity`]
-//! are extractors.
+//! are extractors, and axum's own errors are [`AsFault`](crate::fault::AsFault).
+
+mod rejection;
 
 use axum_core::extract::FromRequestParts;
 use axum_core::response::{IntoResponse, Response};

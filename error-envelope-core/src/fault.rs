@@ -7,7 +7,9 @@ use std::borrow::Cow;
 use std::error::Error;
 use std::fmt;
 use std::sync::{Arc, LazyLock};
+use std::time::Duration;
 
+use http::header::RETRY_AFTER;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use serde::Serialize;
 use serde_json::value::{RawValue, to_raw_value};
@@ -127,7 +129,24 @@ impl Fault {
         self
     }
 
-    /// Adds a header to the response, such as `retry-after` or one more `www-authenticate`.
+    /// Sets `retry-after`, in whole seconds, rounded up: when a client may try again.
+    ///
+    /// RPC clients and Google's dialect get it as `google.rpc.RetryInfo`. Without it there is no `retry-after` (rule R8).
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use tower_error_envelope::{ErrorCode, Fault};
+    ///
+    /// let fault = Fault::new(ErrorCode::RATE_LIMITED).retry_after(Duration::from_millis(1_500));
+    /// assert_eq!(fault.headers()["retry-after"], "2");
+    /// ```
+    pub fn retry_after(mut self, wait: Duration) -> Self {
+        let seconds = wait.as_secs().saturating_add(u64::from(wait.subsec_nanos() > 0));
+        self.change().headers.get_or_insert_default().insert(RETRY_AFTER, seconds.into());
+        self
+    }
+
+    /// Adds a header to the response, such as one more `www-authenticate`.
     pub fn header(mut self, name: HeaderName, value: HeaderValue) -> Self {
         self.change().headers.get_or_insert_default().append(name, value);
         self
@@ -315,6 +334,19 @@ mod tests {
             Fault::new(ErrorCode::custom("seat_taken", 409).with_message("\n")).text(),
             ErrorCode::CONFLICT.message()
         );
+    }
+
+    #[test]
+    fn r8_the_last_retry_after_holds_in_whole_seconds() {
+        for (wait, seconds) in [
+            (Duration::ZERO, "0"),
+            (Duration::from_nanos(1), "1"),
+            (Duration::from_secs(30), "30"),
+            (Duration::MAX, "18446744073709551615"),
+        ] {
+            let fault = Fault::new(ErrorCode::RATE_LIMITED).retry_after(Duration::from_secs(7)).retry_after(wait);
+            assert_eq!(fault.headers().get_all(RETRY_AFTER).iter().collect::<Vec<_>>(), [seconds]);
+        }
     }
 
     #[test]

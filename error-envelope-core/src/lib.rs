@@ -38,3 +38,5 @@ pub mod request_id;
 mod syntax;
 #[cfg(feature = "tonic")]
 pub mod tonic;
+#[cfg(any(feature = "garde", feature = "validator"))]
+mod validation;

@@ -7,6 +7,8 @@ use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use crate::exchange::MapRuleId;
+#[cfg(feature = "jwt")]
+use crate::guard::auth::RemoteKeys;
 pub use crate::policy::read_regular;
 use crate::policy::{Effective, Lint, Loaded, Policy, PolicyEnv, PolicyError};
 
@@ -26,7 +28,12 @@ use crate::policy::{Effective, Lint, Loaded, Policy, PolicyEnv, PolicyError};
 pub struct PolicyLoader {
     environment: Box<Environment>,
     verifiers: Verifiers,
+    #[cfg(feature = "jwt")]
+    key_sets: Box<KeySets>,
 }
+
+#[cfg(feature = "jwt")]
+type KeySets = dyn Fn(&str) -> Result<RemoteKeys, String> + Send + Sync;
 
 type Environment = dyn Fn(&str) -> Option<String> + Send + Sync;
 
@@ -44,7 +51,14 @@ pub struct PolicyFile(Loaded);
 impl PolicyLoader {
     /// A loader with the process's environment, and no verifier.
     pub fn new() -> Self {
-        Self { environment: Box::new(|name| std::env::var(name).ok()), verifiers: Verifiers::These(Vec::new()) }
+        Self {
+            environment: Box::new(|name| std::env::var(name).ok()),
+            verifiers: Verifiers::These(Vec::new()),
+            #[cfg(feature = "jwt")]
+            key_sets: Box::new(|_| {
+                Err("use jwks_file, or load the policy by a layer with the feature \"jwks-url\"".to_owned())
+            }),
+        }
     }
 
     /// Sets where secrets come from, instead of the process's environment.
@@ -59,9 +73,23 @@ impl PolicyLoader {
         self
     }
 
-    /// Takes every verifier to be there: for looking at policies apart from the service that they are for.
+    /// Sets who fetches the keys of a `jwks_url`, or what to do instead where nobody does; without it such a URL is refused.
+    /// It is called while a policy is read, which may be refused still.
+    #[cfg(feature = "jwt")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "jwt")))]
+    pub fn key_sets(mut self, by_url: impl Fn(&str) -> Result<RemoteKeys, String> + Send + Sync + 'static) -> Self {
+        self.key_sets = Box::new(by_url);
+        self
+    }
+
+    /// Takes every verifier to be there, and fetches no keys: for looking at policies apart from the service that they are
+    /// for.
     pub fn any_verifier(mut self) -> Self {
         self.verifiers = Verifiers::Any;
+        #[cfg(feature = "jwt")]
+        {
+            self.key_sets = Box::new(|url| Ok(RemoteKeys::never_fetched(url)));
+        }
         self
     }
 
@@ -144,6 +172,11 @@ impl PolicyEnv for Recording<'_> {
         self.loader.instead_of_verifier(name)
     }
 
+    #[cfg(feature = "jwt")]
+    fn remote_keys(&self, url: &str) -> Result<RemoteKeys, String> {
+        self.loader.remote_keys(url)
+    }
+
     fn text_of(&self, path: &Path, most: u64) -> Result<String, PolicyError> {
         (self.has_file)(false);
         let text = self.loader.text_of(path, most);
@@ -178,6 +211,11 @@ impl PolicyEnv for PolicyLoader {
             Verifiers::These(names) => names.iter().any(|known| known == name),
             Verifiers::None(_) => false,
         }
+    }
+
+    #[cfg(feature = "jwt")]
+    fn remote_keys(&self, url: &str) -> Result<RemoteKeys, String> {
+        (self.key_sets)(url)
     }
 
     fn instead_of_verifier(&self, name: &str) -> String {

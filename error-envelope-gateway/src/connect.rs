@@ -31,9 +31,10 @@ pub(crate) async fn connect(upstream: &Upstream) -> io::Result<(Connection, Prob
     let named = |error: io::Error| {
         // A name that does not resolve has no kind of its own, and is no less a service that cannot be reached.
         let kind = if error.kind() == io::ErrorKind::TimedOut { error.kind() } else { io::ErrorKind::NotConnected };
-        io::Error::new(kind, format!("cannot connect to {}: {error}", upstream.authority))
+        io::Error::new(kind, format!("cannot connect to {}: {error}", upstream.authority()))
     };
-    let stream = TcpStream::connect((upstream.host(), upstream.port())).await.map_err(named)?;
+    let (host, port) = (upstream.host(), upstream.url.port());
+    let stream = upstream.resolver.connect(host, port, upstream.response_timeout).await.map_err(named)?;
     // Without it the kernel holds a small write back until the last one is acknowledged.
     stream.set_nodelay(true)?;
     keep_alive::enable(&stream)?;

@@ -42,7 +42,7 @@ pub(crate) fn towards_service(head: &mut request::Parts, upstream: &Upstream) {
     if head.version == Version::HTTP_2 {
         join_cookies(&mut head.headers);
     }
-    head.uri = target(upstream.scheme(), &upstream.authority, head.uri.path_and_query());
+    head.uri = target(upstream.scheme(), upstream.authority(), head.uri.path_and_query());
     head.version = Version::HTTP_11;
     head.extensions.clear();
 }

@@ -25,8 +25,8 @@ where
     B: Body<Data = Bytes> + Send + Unpin + 'static,
     B::Error: Into<BoxError>,
 {
-    let authority = upstream.authority.clone();
-    let metrics = UpstreamMetrics::new(upstream.url(), bounds.connections);
+    let authority = upstream.authority().clone();
+    let metrics = UpstreamMetrics::new(upstream.url().to_string(), bounds.connections);
     let pool = Pool::new(bounds, metrics, move |place| open(upstream.clone(), limits, place));
     Remote::new(tower::service_fn(move |request: Request<B>| {
         let mut request = request.map(Outgoing::new);

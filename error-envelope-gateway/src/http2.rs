@@ -33,7 +33,7 @@ where
     B::Error: Into<BoxError>,
 {
     let target = upstream.clone();
-    let metrics = UpstreamMetrics::new(upstream.url(), bounds.connections);
+    let metrics = UpstreamMetrics::new(upstream.url().to_string(), bounds.connections);
     let pool = Pool::new(bounds, metrics, move |place| open(target.clone(), limits, place));
     Remote::new(tower::service_fn(move |request: Request<B>| {
         let mut request = request.map(Outgoing::new);
@@ -50,7 +50,7 @@ fn prepare<B>(request: &mut Request<B>, upstream: &Upstream) {
     let asked = host.and_then(|host| Authority::try_from(host.as_bytes()).ok());
     *request.uri_mut() = headers::target(
         upstream.scheme(),
-        asked.as_ref().unwrap_or(&upstream.authority),
+        asked.as_ref().unwrap_or(upstream.authority()),
         request.uri().path_and_query(),
     );
 }

@@ -1,4 +1,4 @@
-//! A reverse proxy whose every error is one JSON envelope: [`tower_error_envelope`] in front of one service, over HTTP/1.1 and
+//! A reverse proxy whose every error is one JSON envelope: [`tower_error_envelope`] in front of services, over HTTP/1.1 and
 //! HTTP/2, with and without TLS. `error-envelope gateway` is this library with a command line.
 //!
 //! ```no_run
@@ -21,8 +21,8 @@
 //! of the crate `metrics`.
 //!
 //! Read on in this order: `serve` accepts, `connection` serves one client, by `tls` or without; `client` says who that is, to
-//! the log and, as `forwarded` has it, to the service; `proxy` forwards to the `upstream` over `http1` or `http2`, as many
-//! requests at once as there is `capacity` for, by a `pool` of connections, `headers` knows what belongs to one hop alone,
+//! the log and, as `forwarded` has it, to the service; `upstreams` chooses a service, `proxy` forwards to the `upstream` over `http1` or `http2`, as many
+//! requests at once as there is `capacity` for, by a `pool` of connections to an address that `resolve` finds, `headers` knows what belongs to one hop alone,
 //! `upgrade` joins two connections; `pace`, `idle`, `delivery` and `keep_alive` keep the clocks; `admin` is the admin address;
 //! `access` writes a line for each request; `in_flight` is what a stop ends; `connect`, `linger` and `abort` are about how connections end; `count` counts.
 
@@ -51,10 +51,12 @@ mod linger;
 mod pace;
 mod pool;
 mod proxy;
+mod resolve;
 mod serve;
 mod tls;
 mod upgrade;
 mod upstream;
+mod upstreams;
 
 pub use tokio_rustls::rustls;
 
@@ -68,3 +70,4 @@ pub use self::proxy::{Forward, UpstreamBody};
 pub use self::serve::Gateway;
 pub use self::tls::ServerTls;
 pub use self::upstream::Upstream;
+pub use self::upstreams::Upstreams;

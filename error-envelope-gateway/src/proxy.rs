@@ -14,8 +14,8 @@ use http::uri::Scheme;
 use http::{Method, Request, Response, StatusCode, Version};
 use http_body::{Body, Frame, SizeHint};
 use tower::BoxError;
+use tower::ServiceExt;
 use tower::util::BoxCloneSyncService;
-use tower::{ServiceExt, service_fn};
 use tower_error_envelope::{ErrorCode, Fault};
 
 use super::access::AccessRecord;
@@ -31,34 +31,8 @@ use super::{headers, http1, http2};
 /// ready.
 pub type Forward<B> = BoxCloneSyncService<Request<B>, Response<UpstreamBody>, BoxError>;
 
-impl Upstream {
-    /// The service itself, over the network: a Tower service, with or without a gateway around it.
-    ///
-    /// # Errors
-    /// [`Upstream::tls`] was not called for an `https` URL, or was for another.
-    ///
-    /// # Panics
-    /// There is no Tokio runtime.
-    pub fn service<B>(mut self) -> Result<Forward<B>, Error>
-    where
-        B: Body<Data = Bytes> + Send + Unpin + 'static,
-        B::Error: Into<BoxError>,
-    {
-        match (&mut self.tls, self.scheme == Scheme::HTTPS) {
-            (Some(tls), true) => tls.offer(self.version),
-            (None, false) => {}
-            (None, true) => return Err(Error::invalid("an https URL needs certificates to trust: call Upstream::tls")),
-            (Some(_), false) => return Err(Error::invalid("an http URL has no TLS: leave Upstream::tls out")),
-        }
-        let proxy = Arc::new(Proxy::new(self));
-        Ok(Forward::new(service_fn(move |request| {
-            let proxy = Arc::clone(&proxy);
-            async move { proxy.forward(request).await }
-        })))
-    }
-}
-
-struct Proxy<B> {
+/// The way to one service.
+pub(crate) struct Proxy<B> {
     connections: Remote<PermitBody<PacedBody<B>>>,
     upgrades: bool,
     upstream: Upstream,
@@ -72,7 +46,13 @@ where
     B: Body<Data = Bytes> + Send + Unpin + 'static,
     B::Error: Into<BoxError>,
 {
-    fn new(upstream: Upstream) -> Self {
+    pub(crate) fn new(mut upstream: Upstream) -> Result<Self, Error> {
+        match (&mut upstream.tls, *upstream.url.scheme() == Scheme::HTTPS) {
+            (Some(tls), true) => tls.offer(upstream.version),
+            (None, false) => {}
+            (None, true) => return Err(Error::invalid("an https URL needs certificates to trust: call Upstream::tls")),
+            (Some(_), false) => return Err(Error::invalid("an http URL has no TLS: leave Upstream::tls out")),
+        }
         let (limits, timeout) = (upstream.limits, upstream.response_timeout);
         let bounds = Bounds {
             connections: limits.connections as usize,
@@ -85,13 +65,13 @@ where
             _ => (http1::connections(upstream.clone(), limits, bounds), true),
         };
         let capacity = Capacity::new(limits.requests);
-        let url = upstream.url().into();
-        Self { connections, upgrades, upstream, url, timeout, capacity }
+        let url = upstream.url().to_string().into();
+        Ok(Self { connections, upgrades, upstream, url, timeout, capacity })
     }
 
-    async fn forward(&self, mut request: Request<B>) -> Result<Response<UpstreamBody>, BoxError> {
+    /// Forwards what is not to be [refused](refuse).
+    pub(crate) async fn forward(&self, mut request: Request<B>) -> Result<Response<UpstreamBody>, BoxError> {
         let record = request.extensions_mut().remove::<AccessRecord>();
-        refuse(&request)?;
         let share = self.capacity.take()?;
         if let Some(record) = &record {
             record.forwarded(&self.url);
@@ -122,7 +102,7 @@ where
 /// What is not for forwarding: CONNECT asks for a tunnel past every guard (405: the method is known and not for here);
 /// a target that is neither a path, a URI nor `*` names nothing; a request without one host has no route (RFC 9112 §3.2);
 /// a body in a coding that is not taken off here would arrive without its name (RFC 9112 §6.1).
-fn refuse<B>(request: &Request<B>) -> Result<(), Fault> {
+pub(crate) fn refuse<B>(request: &Request<B>) -> Result<(), Fault> {
     let uri = request.uri();
     let bad = |message| Err(Fault::new(ErrorCode::BAD_REQUEST).message(message));
     if request.method() == Method::CONNECT {

@@ -5,23 +5,23 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use http::Version;
-use http::uri::{Authority, Scheme, Uri};
+use http::uri::{Authority, Scheme};
 use tokio_rustls::TlsConnector;
 use tokio_rustls::rustls::crypto::ring::default_provider;
 use tokio_rustls::rustls::pki_types::ServerName;
 use tokio_rustls::rustls::{ClientConfig, RootCertStore};
+use tower_error_envelope::policy::UpstreamUrl;
 
 use super::error::Error;
 use super::limits::{UP_TO_A_YEAR, UpstreamLimits};
-
-const URLS: &str = "say http://HOST:PORT or https://HOST:PORT";
+use super::resolve::Resolver;
 
 /// The service behind a gateway, parsed from a URL such as `http://127.0.0.1:3000`.
 #[derive(Clone, Debug)]
 #[must_use]
 pub struct Upstream {
-    pub(crate) scheme: Scheme,
-    pub(crate) authority: Authority,
+    pub(crate) url: UpstreamUrl,
+    pub(crate) resolver: Resolver,
     pub(crate) tls: Option<UpstreamTls>,
     pub(crate) version: Version,
     pub(crate) response_timeout: Duration,
@@ -61,26 +61,40 @@ impl Upstream {
         self
     }
 
+    /// The URL, by which one in a policy can be told to be the same.
+    #[must_use]
+    pub fn url(&self) -> &UpstreamUrl {
+        &self.url
+    }
+
     /// `http` or `https`.
     #[must_use]
     pub fn scheme(&self) -> Scheme {
-        self.scheme.clone()
+        self.url.scheme().clone()
     }
 
     /// The host of the URL, an IPv6 address without its brackets.
     #[must_use]
     pub fn host(&self) -> &str {
-        self.authority.host().trim_matches(['[', ']'])
+        self.url.host()
     }
 
-    /// Scheme, host and port, as the log and the metrics name it.
-    pub(crate) fn url(&self) -> String {
-        format!("{}://{}", self.scheme, self.authority)
+    pub(crate) fn authority(&self) -> &Authority {
+        self.url.authority()
     }
+}
 
-    pub(crate) fn port(&self) -> u16 {
-        let usual = if self.scheme == Scheme::HTTPS { 443 } else { 80 };
-        self.authority.port_u16().unwrap_or(usual)
+/// Over HTTP/1.1, with the default limits; that of an `https` URL needs [`Upstream::tls`].
+impl From<UpstreamUrl> for Upstream {
+    fn from(url: UpstreamUrl) -> Self {
+        Self {
+            url,
+            resolver: Resolver::default(),
+            tls: None,
+            version: Version::HTTP_11,
+            response_timeout: Duration::from_secs(30),
+            limits: UpstreamLimits::default(),
+        }
     }
 }
 
@@ -89,33 +103,11 @@ impl FromStr for Upstream {
     type Err = Error;
 
     fn from_str(url: &str) -> Result<Self, Error> {
-        let uri: Uri = url.parse().map_err(|error| Error::invalid(format!("{error}")).with_advice(URLS))?;
-        let bare = matches!(uri.path_and_query().map(|path| path.as_str()), None | Some("" | "/"));
-        let (Some(scheme), Some(authority)) = (uri.scheme(), uri.authority()) else { return Err(Error::invalid(URLS)) };
-        if ![Scheme::HTTP, Scheme::HTTPS].contains(scheme) {
-            return Err(Error::invalid(format!("{scheme} is not spoken here")).with_advice(URLS));
-        }
-        if !bare {
-            return Err(
-                Error::invalid("paths are forwarded as they come").with_advice(format!("{URLS} without a path"))
-            );
-        }
-        let host = authority.as_str().rsplit('@').next().unwrap_or_default();
-        if host != authority.host() && authority.port_u16().is_none() {
-            return Err(Error::invalid("the port is not a number of 0 to 65535").with_advice(URLS));
-        }
-        if host != authority.as_str() {
-            let problem = "the URL has credentials, and nothing would send them";
-            return Err(Error::credentials(problem).with_advice("leave them out"));
-        }
-        Ok(Self {
-            scheme: scheme.clone(),
-            authority: authority.clone(),
-            tls: None,
-            version: Version::HTTP_11,
-            response_timeout: Duration::from_secs(30),
-            limits: UpstreamLimits::default(),
-        })
+        let parsed = url.parse::<UpstreamUrl>().map_err(|error| {
+            let refused = if url.contains('@') { Error::credentials } else { Error::invalid };
+            refused(error.wrong().to_owned()).with_advice(error.advice())
+        });
+        parsed.map(Self::from)
     }
 }
 

@@ -167,6 +167,14 @@ pub(crate) fn reload(outcome: &'static str) {
 #[cfg(all(not(feature = "metrics"), feature = "policy-file"))]
 pub(crate) fn reload(_: &'static str) {}
 
+#[cfg(all(feature = "metrics", feature = "jwks-url"))]
+pub(crate) fn key_set(outcome: &'static str) {
+    metrics::counter!("error_envelope_key_set_fetches_total", "outcome" => outcome).increment(1);
+}
+
+#[cfg(all(not(feature = "metrics"), feature = "jwks-url"))]
+pub(crate) fn key_set(_: &'static str) {}
+
 #[cfg(feature = "metrics")]
 pub(crate) fn switch(to: &'static str) {
     metrics::counter!("error_envelope_kill_switch_total", "to" => to).increment(1);

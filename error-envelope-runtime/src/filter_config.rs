@@ -128,9 +128,16 @@ impl FilterPolicy {
 
     /// Reads policies as they can hold inside Envoy: without a verifier in Rust.
     pub fn loader() -> PolicyLoader {
-        PolicyLoader::new().no_verifiers(
+        let loader = PolicyLoader::new().no_verifiers(
             "Envoy cannot run a verifier in Rust: use one of Envoy's own filters before this one, such as \
              ext_authz, jwt_authn or oauth2, and remove the scheme from `auth`",
-        )
+        );
+        #[cfg(feature = "jwt")]
+        let loader = loader.key_sets(|_| {
+            let instead =
+                "inside Envoy use jwks_file, or Envoy's own filter jwt_authn before this one, which fetches key sets";
+            Err(instead.to_owned())
+        });
+        loader
     }
 }

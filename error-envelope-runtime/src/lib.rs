@@ -19,6 +19,8 @@ mod filter_config;
 #[cfg(feature = "policy-file")]
 mod folders;
 mod handle;
+#[cfg(feature = "jwks-url")]
+mod key_sets;
 mod log;
 #[cfg(feature = "policy-file")]
 mod open_writers;
@@ -37,6 +39,9 @@ pub use self::count::{RequestMetrics, RequestTimer, RouteMetrics, Started};
 #[cfg_attr(docsrs, doc(cfg(feature = "policy-file")))]
 pub use self::filter_config::{FilterConfig, FilterPolicy};
 pub use self::handle::{PolicyHandle, PolicyHolder};
+#[cfg(feature = "jwks-url")]
+#[cfg_attr(docsrs, doc(cfg(feature = "jwks-url")))]
+pub use self::key_sets::KeyFetcher;
 pub use self::log::{cause_text, log_event, log_notes, log_policy, log_reply, log_unenforced};
 pub use self::status::{PolicyRejection, PolicyStatus};
 pub use self::switch::KillSwitch;

@@ -4,7 +4,7 @@
 //! where the name of its variable should be, and what is wrong may be another thing on that line, or the line's syntax.
 //! So a line is shown only where its table and its key say that it holds neither:
 //!
-//! 1. no line that gives a key, a hash or a secret, whatever else it does,
+//! 1. no line that gives a key, a hash or a secret, or a URL with a name in front of its host, whatever else it does,
 //! 2. the head of a table, unless a part of it is a name where none belongs, which may be a key,
 //! 3. in `[auth.*]`, a line whose key holds no credential,
 //! 4. any line of the policy's other tables. Tables of other names may be those of a file of keys.
@@ -62,7 +62,7 @@ pub(crate) fn may_be_shown(text: &str, line: Range<usize>, key: Option<&str>) ->
         return is_open_head(path);
     }
     let dense: String = line.split_whitespace().collect();
-    if GIVING.iter().any(|giving| dense.contains(giving)) {
+    if GIVING.iter().any(|giving| dense.contains(giving)) || dense.contains("upstream") && dense.contains('@') {
         return false;
     }
     let path = line.split('=').next().unwrap_or_default();

@@ -41,6 +41,14 @@ impl CommandError {
 }
 
 impl CommandError {
+    /// Why, where it is not told yet.
+    pub(crate) fn text(self) -> String {
+        match self {
+            Self::Refused(why) | Self::Io(why) => why,
+            Self::Told | Self::Closed => String::new(),
+        }
+    }
+
     /// Of a policy that was not read.
     pub(crate) fn from_error(error: &PolicyError) -> Self {
         let unreadable = error.source().is_some_and(|source| source.is::<io::Error>());

@@ -1,8 +1,5 @@
 //! JSON bodies, in and out.
 
-use std::io::ErrorKind;
-
-use axum_core::extract::rejection::{BytesRejection, FailedToBufferBody};
 use axum_core::extract::{FromRequest, OptionalFromRequest, Request};
 use axum_core::response::{IntoResponse, Response};
 use bytes::Bytes;
@@ -13,7 +10,6 @@ use serde::de::DeserializeOwned;
 use serde_json::error::Category;
 
 use super::issue;
-use error_envelope_core::cause;
 use error_envelope_core::code::ErrorCode;
 use error_envelope_core::fault::Fault;
 use error_envelope_core::guard::content_type::{JSON, essence};
@@ -23,6 +19,9 @@ use error_envelope_core::guard::content_type::{JSON, essence};
 /// Takes `application/json` and types that end in `+json`, as axum's does, and bodies up to axum's own limit (2 MiB
 /// unless axum's `DefaultBodyLimit` says otherwise) within the layer's. `Option<Json<T>>` is `None` for a request without a
 /// content type. See the [module](crate::axum) for what a client is told.
+///
+/// A client learns the first wrong field alone: serde stops there. For all of them at once, let the type take any value of
+/// its form, and let `garde` or `validator` (features of this crate) look at it: their reports are issues by `?`.
 ///
 /// ```
 /// use serde::Deserialize;
@@ -57,7 +56,7 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Json<T> {
             let fault = Fault::new(ErrorCode::UNSUPPORTED_MEDIA_TYPE);
             return Err(fault.header(ACCEPT, HeaderValue::from_static(JSON)));
         }
-        let body = Bytes::from_request(request, state).await.map_err(|rejection| unread(&rejection))?;
+        let body = Bytes::from_request(request, state).await?;
         read(&body).map(Self)
     }
 }
@@ -96,24 +95,6 @@ fn is_json(headers: &HeaderMap) -> bool {
     let Some((kind, subtype)) = essence(value.as_bytes()).and_then(|it| it.split_once('/')) else { return false };
     let suffix = subtype.rsplit_once('+').map_or(subtype, |(_, suffix)| suffix);
     kind.eq_ignore_ascii_case("application") && suffix.eq_ignore_ascii_case("json")
-}
-
-/// Why the body did not come. The layer knows its own limit, and outranks this (G4); the text of a body's error stays
-/// with the layer, which logs what the connection said.
-fn unread(rejection: &BytesRejection) -> Fault {
-    if let Some(fault) = cause::find::<Fault>(rejection) {
-        return fault.clone();
-    }
-    // axum boxes its `LengthLimitError` twice, and no downcast finds it.
-    let over = matches!(rejection, BytesRejection::FailedToBufferBody(FailedToBufferBody::LengthLimitError(_)))
-        || cause::find::<http_body_util::LengthLimitError>(rejection).is_some();
-    Fault::new(if over {
-        ErrorCode::PAYLOAD_TOO_LARGE
-    } else if cause::has_io_kind(rejection, |kind| kind == ErrorKind::TimedOut) {
-        ErrorCode::REQUEST_TIMEOUT
-    } else {
-        ErrorCode::BAD_REQUEST
-    })
 }
 
 fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T, Fault> {

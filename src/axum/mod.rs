@@ -4,15 +4,17 @@
 //! both, but where axum's text does not tell what it is of: a route's only parameter is `bad_request` there, and a body
 //! that came too slowly too. These say it in words for people who do not write Rust:
 //!
-//! 1. [`Json`], [`Query`] and [`Path`] tell data that does not fit as `invalid_request` with an issue list: the path of
-//!    what is wrong, what was expected there, and a code. What the client sent is never quoted, in an answer or in the
-//!    log. A parameter of the path has its name, also alone or in a tuple.
+//! 1. [`Json`], [`Form`], [`Query`] and [`Path`] tell data that does not fit as `invalid_request` with an issue list: the
+//!    path of what is wrong, what was expected there, and a code. What the client sent is never quoted, in an answer or in
+//!    the log. A parameter of the path has its name, also alone or in a tuple. serde stops at the first thing that is wrong,
+//!    and so the list has one issue; `garde` and `validator` (features) find all of them, and `?` takes their reports.
 //! 2. The status of that is axum's: 422 for a body, 400 for a query and a path. A handler that wants another takes
 //!    `Result<Json<T>, Fault>` and sets [`Fault::status`].
 //! 3. A body that is no JSON is `bad_request`, by line and column; one without a JSON content type is
 //!    `unsupported_media_type`; one over a limit `payload_too_large`; one that broke off `bad_request`; one that came too
 //!    slowly `request_timeout`.
-//! 4. A route without the parameters that its handler asks for is the program's fault: `internal_error`.
+//! 4. [`Multipart`] is axum's with such a rejection, and errors of its fields are faults by `?`.
+//! 5. A route without the parameters that its handler asks for is the program's fault: `internal_error`.
 //!
 //! ```
 //! use axum::{Router, routing::post};
@@ -43,6 +45,9 @@
 //! {"error":{"code":"invalid_request","message":"The request failed validation.","details":{"issues":[{"path":["seats",1],"message":"Expected a whole number from 0 to 255.","code":"invalid_value"}]}},"request_id":"req_01JD2V5W8Z3Q4R6T8Y0A1B2C3D"}
 //! ```
 //!
+//! Each rejection and error of axum's own is [`AsFault`](trait@crate::AsFault): `?` takes `MultipartError`, `JsonRejection`,
+//! `BytesRejection` and all others, with axum's status; `WebSocketUpgradeRejection` with the feature `ws`.
+//!
 //! [`Fault`] itself is a response; [`RequestId`] and [`Identity`] are extractors.
 //!
 //! [`Fault`]: crate::Fault
@@ -51,14 +56,18 @@
 //! [`Identity`]: crate::auth::Identity
 
 mod expected;
+mod form;
 mod issue;
 mod json;
+mod multipart;
 mod path;
 mod query;
 
 pub use error_envelope_core::axum::MissingRequestId;
 
+pub use self::form::Form;
 pub use self::json::Json;
+pub use self::multipart::Multipart;
 pub use self::path::Path;
 pub use self::query::Query;
 
@@ -81,6 +90,7 @@ macro_rules! dereferences {
     };
 }
 
+dereferences!(Form);
 dereferences!(Json);
 dereferences!(Query);
 dereferences!(Path);

@@ -33,8 +33,13 @@ impl<T: DeserializeOwned, S: Sync> FromRequestParts<S> for Query<T> {
     type Rejection = Fault;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Fault> {
-        let pairs = form_urlencoded::parse(parts.uri.query().unwrap_or_default().as_bytes());
-        let value = serde_path_to_error::deserialize(serde_urlencoded::Deserializer::new(pairs));
-        value.map(Self).map_err(|error| issue::of_data(error.path(), &error.inner().to_string()).into())
+        read(parts.uri.query().unwrap_or_default().as_bytes()).map(Self)
     }
+}
+
+/// What `application/x-www-form-urlencoded` says.
+pub(super) fn read<T: DeserializeOwned>(text: &[u8]) -> Result<T, Fault> {
+    let pairs = serde_urlencoded::Deserializer::new(form_urlencoded::parse(text));
+    let value = serde_path_to_error::deserialize(pairs);
+    value.map_err(|error| issue::of_data(error.path(), &error.inner().to_string()).into())
 }

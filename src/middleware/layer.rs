@@ -23,6 +23,8 @@ use error_envelope_core::policy::PolicyError;
 use error_envelope_core::request_id::RequestId;
 use error_envelope_runtime as runtime;
 use error_envelope_runtime::DropGuarded;
+#[cfg(feature = "jwks-url")]
+use error_envelope_runtime::KeyFetcher;
 use error_envelope_runtime::KillSwitch;
 use error_envelope_runtime::PolicyStatus;
 use error_envelope_runtime::RequestMetrics;
@@ -50,6 +52,8 @@ pub struct ErrorEnvelopeLayer {
     missing_announced: Arc<AtomicBool>,
     layered: Arc<AtomicUsize>,
     metrics: RequestMetrics,
+    #[cfg(feature = "jwks-url")]
+    key_fetcher: Option<KeyFetcher>,
 }
 
 impl ErrorEnvelopeLayer {
@@ -62,6 +66,8 @@ impl ErrorEnvelopeLayer {
             missing_announced: Arc::default(),
             layered: Arc::default(),
             metrics: RequestMetrics::default(),
+            #[cfg(feature = "jwks-url")]
+            key_fetcher: None,
         }
     }
 
@@ -151,6 +157,28 @@ impl ErrorEnvelopeLayer {
     }
 }
 
+/// Key sets by their URLs.
+#[cfg(feature = "jwks-url")]
+#[cfg_attr(docsrs, doc(cfg(feature = "jwks-url")))]
+impl ErrorEnvelopeLayer {
+    /// Fetches the key sets of policies from files (`jwks_url`) with this [`KeyFetcher`] instead of the one that layers
+    /// share. Give it to the layer before the file.
+    ///
+    /// ```no_run
+    /// use tower_error_envelope::ErrorEnvelopeLayer;
+    /// use tower_error_envelope::auth::KeyFetcher;
+    ///
+    /// let fetcher = KeyFetcher::trusting(&std::fs::read("internal-ca.pem")?)?;
+    /// let layer = ErrorEnvelopeLayer::new().key_fetcher(fetcher).watching("policy.toml")?;
+    /// # let _ = layer;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn key_fetcher(mut self, fetcher: KeyFetcher) -> Self {
+        self.key_fetcher = Some(fetcher);
+        self
+    }
+}
+
 /// Policies from files.
 #[cfg(feature = "policy-file")]
 #[cfg_attr(docsrs, doc(cfg(feature = "policy-file")))]
@@ -220,7 +248,13 @@ impl ErrorEnvelopeLayer {
     }
 
     fn loader(&self) -> PolicyLoader {
-        PolicyLoader::new().verifiers(self.verifiers.names())
+        let loader = PolicyLoader::new().verifiers(self.verifiers.names());
+        #[cfg(feature = "jwks-url")]
+        let loader = {
+            let fetcher = self.key_fetcher.clone();
+            loader.key_sets(move |url| Ok(fetcher.clone().unwrap_or_else(KeyFetcher::shared).keys(url)))
+        };
+        loader
     }
 }
 

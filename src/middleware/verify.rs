@@ -6,6 +6,7 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 
+use error_envelope_core::exchange::PendingVerification;
 use http::{Extensions, HeaderMap, Method, Uri, request};
 
 use error_envelope_core::exchange::BoxError;
@@ -135,10 +136,19 @@ impl Verifiers {
         Arc::make_mut(self.0.get_or_insert_default()).insert(name, Arc::new(DropGuarded::new(verifier)));
     }
 
-    /// `None` where the layer has no verifier of that name.
-    pub(super) fn begin(&self, name: &str, request: impl FnOnce() -> CredentialRequest) -> Option<VerifyFuture> {
-        let verifier = self.0.as_ref()?.get(name)?;
-        Some(verifier.clone().begin(request()))
+    /// What a request waits for: a verifier, or keys. `None` where the layer has no verifier of that name.
+    pub(super) fn begin(&self, unverified: &PendingVerification, head: &request::Parts) -> Option<VerifyFuture> {
+        #[cfg(feature = "jwks-url")]
+        if let Some(keys) = unverified.keys() {
+            let fetched = error_envelope_runtime::KeyFetcher::fetched(keys);
+            // The token is judged anew then, whatever is said here.
+            return Some(Box::pin(async move {
+                fetched.await;
+                Ok(Verified::Missing)
+            }));
+        }
+        let verifier = self.0.as_ref()?.get(unverified.scheme())?;
+        Some(verifier.clone().begin(CredentialRequest::new(head)))
     }
 
     #[cfg(feature = "policy-file")]

@@ -1,4 +1,4 @@
-//! Waiting for a verifier (rule G2).
+//! Waiting for a verifier, or for keys that are fetched (rule G2).
 
 use std::sync::{Mutex, PoisonError};
 use std::task::{Context, Poll};
@@ -10,7 +10,7 @@ use tracing::Span;
 use super::budget::Deadline;
 use super::not_ready::NotReady;
 use super::span;
-use super::verify::{CredentialRequest, Verifiers, VerifyFuture};
+use super::verify::{Verifiers, VerifyFuture};
 use error_envelope_core::exchange::{BoxError, Event, PendingVerification};
 use error_envelope_core::guard::auth::Verified;
 use error_envelope_runtime as runtime;
@@ -41,12 +41,10 @@ impl<S, B> Verifying<S, B> {
     pub(super) fn new(timeout: Duration, rest: AfterVerification<S, B>) -> Self {
         let AfterVerification { verifiers, unverified, head, .. } = &rest;
         // The copy runs the extensions' own code.
-        let verdict =
-            catch(|| verifiers.begin(unverified.scheme(), || CredentialRequest::new(head))).unwrap_or_else(|panic| {
-                let failed: BoxError =
-                    format!("an extension of the request panicked when it was copied: {panic}").into();
-                Some(Box::pin(std::future::ready(Err(failed))))
-            });
+        let verdict = catch(|| verifiers.begin(unverified, head)).unwrap_or_else(|panic| {
+            let failed: BoxError = format!("an extension of the request panicked when it was copied: {panic}").into();
+            Some(Box::pin(std::future::ready(Err(failed))))
+        });
         let span = span::span(unverified.request_id());
         Self { verdict: Mutex::new(verdict), deadline: Deadline::after(timeout), timeout, span, rest: Some(rest) }
     }

@@ -3,4 +3,5 @@
 mod beside;
 mod inputs;
 mod own_errors;
+mod rejections;
 mod started;

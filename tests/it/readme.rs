@@ -61,12 +61,12 @@ async fn the_readme_shows_what_a_client_gets() {
         table += &format!("| {name} | {stock} | {own} |\n");
     }
     let readme = readme();
-    let (before, rest) = readme.split_once(OPENS).expect("the README has a place for the table");
+    let (before, rest) = readme.split_once(OPENS).expect("the page has a place for the table");
     let (old, after) = rest.split_once(CLOSES).expect("the table has an end");
     if std::env::var_os(REWRITE).is_some() {
         fs::write(path(), format!("{before}{OPENS}{table}{CLOSES}{after}")).unwrap();
     } else {
-        assert_eq!(old, table, "README.md shows another table: run again with {REWRITE}=1");
+        assert_eq!(old, table, "manual/library.md shows another table: run again with {REWRITE}=1");
     }
 }
 
@@ -100,7 +100,7 @@ fn envelope(answer: &Answer) -> Envelope {
 }
 
 fn path() -> std::path::PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md")
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("manual/library.md")
 }
 
 fn readme() -> String {

@@ -1,3 +1,4 @@
+import { type Codes } from "./codes.js";
 import { isRetryable } from "./error.js";
 import { parseError } from "./parse.js";
 
@@ -13,6 +14,8 @@ export interface RetryOptions {
   total?: number;
   /** The request may be sent again whatever its method, since the service takes it as one. */
   repeatable?: boolean;
+  /** The codes that are known, and what they advise: `codesOf` adds an organisation's own. */
+  codes?: Codes;
   /** What sends: the global `fetch`. */
   fetch?: typeof fetch;
   /** A share of the random wait, 0–1: `Math.random`. */
@@ -44,7 +47,8 @@ export async function fetchWithRetry(
   init: RequestInit = {},
   options: RetryOptions = {},
 ): Promise<Response> {
-  const { attempts = 4, total = 60_000, fetch: send = fetch, now } = options;
+  const { attempts = 4, total = 60_000, fetch: send = fetch, now, codes } = options;
+  const reading = { ...(now && { now }), ...(codes && { codes }) };
   const signal = init.signal ?? (input instanceof Request ? input.signal : undefined) ?? undefined;
   const repeats = attempts > 1 && mayRepeat(input, init, options);
   let waited = 0;
@@ -62,7 +66,7 @@ export async function fetchWithRetry(
       failure = error;
     }
     if (response !== undefined && (last || response.status < 400)) return response;
-    const error = response && (await parseError(response, now === undefined ? {} : { now }));
+    const error = response && (await parseError(response, reading));
     if (response !== undefined && (error === undefined || !isRetryable(error))) return response;
     const wait = error?.retryAfter ?? drawn(attempt, options);
     if (waited + wait > total) {

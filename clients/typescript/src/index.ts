@@ -3,6 +3,7 @@
  *
  * @module
  */
+export { codesOf, type Advice, type Codes, type Exported } from "./codes.js";
 export { ClientError, isRetryable } from "./error.js";
 export {
   ERROR_CODES,

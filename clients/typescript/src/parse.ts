@@ -1,5 +1,6 @@
 import { ClientError } from "./error.js";
-import { ERROR_CODES, isKnownErrorCode, retryOf, type ErrorCode, type KnownErrorCode } from "./errors.js";
+import { adviceOf, type Codes } from "./codes.js";
+import { ERROR_CODES, type ErrorCode, type KnownErrorCode } from "./errors.js";
 import { codeOf, isObject, issuesIn, readBody, type Said } from "./shapes.js";
 import { CODE_OF_STATUS } from "./statuses.js";
 import { retryAfter } from "./wait.js";
@@ -10,6 +11,8 @@ export interface ParseOptions {
   limit?: number;
   /** How long the body is waited for, in milliseconds: 5,000 by default. Past it the head decides. */
   time?: number;
+  /** The codes that are known: those of the catalogue, and with `codesOf` an organisation's own. */
+  codes?: Codes;
   /** The clock that a `retry-after` date is held against where the response has no `date`. */
   now?: () => number;
 }
@@ -32,30 +35,32 @@ const UNPRINTABLE =
  */
 export async function parseError(response: Response, options: ParseOptions = {}): Promise<ClientError | undefined> {
   const { status, headers } = response;
+  const { codes = ERROR_CODES } = options;
   if (status < 400 || status > 599) return undefined;
   const body = objectIn(await textOf(response, options));
-  const said = body === undefined ? {} : readBody(body);
-  const header = codeOf(headers.get("x-error-code"), false);
-  const code: ErrorCode = said.canonical ?? header ?? codeFrom(said, status);
+  const said = body === undefined ? {} : readBody(body, codes);
+  const header = codeOf(headers.get("x-error-code"));
+  const code: ErrorCode = said.canonical ?? header ?? codeFrom(said, status, codes);
+  const advice = adviceOf(codes, code);
   const id = [headers.get("x-request-id"), headers.get("request-id"), said.requestId].find(isRequestId);
   return new ClientError({
     status,
     code,
     rawCode: rawCode(said.connect === undefined ? said.name : undefined, code),
-    message: lineOf(said.message) ?? ERROR_CODES[isKnownErrorCode(code) ? code : codeOfStatus(status)].message,
+    message: lineOf(said.message) ?? (advice ?? ERROR_CODES[codeOfStatus(status)]).message,
     ...("details" in said ? { details: said.details } : {}),
     issues: issuesIn(said.details),
     requestId: id,
-    retry: retryOf(code),
+    retry: advice?.retry ?? "backoff",
     retryAfter: retryAfter(response, options.now),
   });
 }
 
 /** The code of a shape that is not the contract's: a known name, a list of issues, else what the status says. */
-function codeFrom({ name, connect, details }: Said, status: number): ErrorCode {
+function codeFrom({ name, connect, details }: Said, status: number, codes: Codes): ErrorCode {
   if (connect !== undefined) return codeOfStatus(connect);
   const known = name?.toLowerCase();
-  if (known !== undefined && isKnownErrorCode(known)) return known;
+  if (known !== undefined && adviceOf(codes, known)) return known;
   return status === 400 && issuesIn(details).length > 0 ? "invalid_request" : codeOfStatus(status);
 }
 

@@ -1,6 +1,7 @@
 // The shapes that a service with the contract writes, and what each has where.
 
-import { isKnownErrorCode, type ErrorCode, type Issue } from "./errors.js";
+import { adviceOf, type Codes } from "./codes.js";
+import { type ErrorCode, type Issue } from "./errors.js";
 
 /** What a body says, in whichever shape. */
 export interface Said {
@@ -40,14 +41,14 @@ const CONNECT: Readonly<Record<string, number>> = {
 
 const CODE = /^[a-z][a-z0-9_]{0,62}$/;
 
-export function readBody(body: Members): Said {
+export function readBody(body: Members, codes: Codes): Said {
   const meta = isObject(body["meta"]) ? body["meta"]["request_id"] : undefined;
   const requestId = text(body["request_id"]) ?? text(meta);
   const error = body["error"];
   if (isObject(error)) {
     const name = text(error["code"]) ?? reasonIn(error["details"]) ?? text(error["status"]) ?? text(error["type"]);
     const isEnvelope = (body["request_id"] ?? null) !== null && typeof error["message"] === "string";
-    const canonical = isEnvelope ? codeOf(error["code"], true) : undefined;
+    const canonical = isEnvelope ? codeOf(error["code"], codes) : undefined;
     return { canonical, name, message: text(error["message"]), ...detailsOfError(error), requestId };
   }
   if (body["success"] === false && typeof error === "string") {
@@ -116,12 +117,12 @@ function pathOf(name: string): (string | number)[] {
   return steps.map((step) => (/^(0|[1-9]\d{0,8})$/.test(step) ? Number(step) : step));
 }
 
-/** A code in the form of the contract, or one of the known in capitals. */
-export function codeOf(value: unknown, inCapitals: boolean): ErrorCode | undefined {
+/** A code in the form of the contract, or one of the known in capitals, where those are given. */
+export function codeOf(value: unknown, codes?: Codes): ErrorCode | undefined {
   if (typeof value !== "string") return undefined;
   if (CODE.test(value)) return value;
   const known = value.toLowerCase();
-  return inCapitals && value === value.toUpperCase() && isKnownErrorCode(known) ? known : undefined;
+  return codes && value === value.toUpperCase() && adviceOf(codes, known) ? known : undefined;
 }
 
 /** The list of issues, where there is a well-formed one. */

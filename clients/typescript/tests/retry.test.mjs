@@ -3,7 +3,7 @@ import { readFile } from "node:fs/promises";
 import { Readable } from "node:stream";
 import { test } from "node:test";
 
-import { fetchWithRetry } from "error-envelope-client";
+import { codesOf, fetchWithRetry, parseError } from "error-envelope-client";
 import { Clock } from "./clock.mjs";
 
 const cases = JSON.parse(await readFile(new URL("../../cases/retry.json", import.meta.url), "utf8"));
@@ -112,4 +112,17 @@ test("an error of one's own is not the connection's", async () => {
   };
   await assert.rejects(fetchWithRetry("http://test.example/", {}, { fetch: send, base: 1 }), RangeError);
   assert.equal(sent, 1);
+});
+
+test("the advice of an organisation's own codes is followed", async () => {
+  const body = (code) => JSON.stringify({ error: { code, message: "" }, request_id: "r" });
+  const codes = codesOf({ codes: [{ code: "seat_taken", status: 409, retry: "no", message: "The seat is taken." }] });
+  for (const [code, options, times] of [["seat_taken", { codes }, 1], ["SEAT_TAKEN", { codes }, 1], ["seat_taken", {}, 4]]) {
+    const clock = new Clock();
+    const { send, asked } = server(clock, Array(times).fill({ status: 409, body: body(code) }));
+    const response = await clock.run(() => fetchWithRetry("http://test.example/", {}, { fetch: send, ...options }));
+    const error = await parseError(response, options);
+    assert.deepEqual([asked.length, error.code], [times, "seat_taken"]);
+    if (options.codes) assert.deepEqual([error.retry, error.message], ["no", "The seat is taken."]);
+  }
 });

@@ -21,6 +21,8 @@ use http::StatusCode;
 pub use code_set::CodeSet;
 use error_code::{CustomCode, Repr, Row, Text};
 pub use error_code::{ErrorCode, Retry};
+#[doc(hidden)]
+pub use table::names;
 
 impl ErrorCode {
     /// An organisation's own code, with the status that the layer uses when it picks one itself.

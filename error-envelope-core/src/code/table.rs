@@ -38,6 +38,14 @@ macro_rules! codes {
             pub const ALL: &'static [Self] = &[$($(Self::$constant,)*)*];
         }
 
+        /// Each code of the catalogue by its name alone, for `#[derive(AsFault)]`.
+        #[doc(hidden)]
+        pub mod names {
+            use super::ErrorCode;
+
+            $($(pub const $constant: ErrorCode = ErrorCode::$constant;)*)*
+        }
+
         const ROWS: &[&Row] = &[$($(&rows::$constant,)*)*];
     };
 }

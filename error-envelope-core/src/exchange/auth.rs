@@ -63,16 +63,20 @@ impl PendingAuth {
         })
     }
 
-    /// Takes what that verifier said.
+    /// Takes what that verifier said, or looks again where keys were awaited.
     pub(super) fn verified(
         self,
         outcome: Result<Verified, VerifierFailure>,
         policy: &Policy,
         head: &mut Parts,
+        now: &dyn Fn() -> SystemTime,
     ) -> AuthDecision {
         let Some(scheme) = self.next().cloned() else { return self.decide(policy, head) };
         let told = |lock: RouteAuth| match lock.verdict {
-            SchemesOutcome::Open(undecided) => RouteAuth { verdict: undecided.verified(&scheme, &outcome), ..lock },
+            SchemesOutcome::Open(undecided) => {
+                let verdict = undecided.verified((&scheme, &outcome), &head.headers, now);
+                RouteAuth { verdict, ..lock }
+            }
             _ => lock,
         };
         let others = self.others.into_iter().map(told).collect();

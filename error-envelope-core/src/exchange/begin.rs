@@ -33,8 +33,9 @@ impl Exchange {
     /// Takes a request's head: gives it its id, finds its route, and asks the guards.
     ///
     /// `id` is asked for a fresh id where no other one holds (I1). The head of a request that goes on is changed:
-    /// `x-request-id`; `traceparent` and the headers of `forward_id` where the policy says so; the [`RequestId`], and the
-    /// [`Identity`](crate::guard::auth::Identity) of who is let in, go into the extensions.
+    /// `x-request-id`; `traceparent` and the headers of `forward_id` where the policy says so; the [`RequestId`], the
+    /// [`Identity`](crate::guard::auth::Identity) of who is let in, and the [`UpstreamUrl`](crate::policy::UpstreamUrl) that
+    /// the request's scope names, go into the extensions.
     #[inline]
     pub fn begin(
         terms: Arc<ExchangeConfig>,
@@ -102,7 +103,7 @@ impl Exchange {
         let asked = RequestView { head, sent: &sent, body, claimed };
         let mut exchange = Self::new(terms, &asked, given, manner);
         if let Some((id, header)) = told {
-            request::mark(exchange.policy().ids(), head, id, header);
+            request::mark(exchange.policy(), &exchange.settings, head, id, header);
         }
         if body.is_empty() {
             return Admission::Forward(exchange, None, None);
@@ -225,7 +226,7 @@ impl Exchange {
     /// Tells the inner service the id.
     #[inline(always)]
     fn mark(&self, head: &mut Parts) {
-        request::mark(self.policy().ids(), head, self.id, self.id_header.clone());
+        request::mark(self.policy(), &self.settings, head, self.id, self.id_header.clone());
     }
 
     /// The body of a request that goes on is counted.

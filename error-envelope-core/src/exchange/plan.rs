@@ -20,8 +20,8 @@ pub enum Admission {
     Forward(Exchange, Option<Meter>, Option<Box<Event>>),
     /// Answer it: the inner service is not called.
     Answer(Box<LocalReply>),
-    /// Ask the verifier of the scheme that [`PendingVerification::scheme`] names, for at most so long, then tell
-    /// [`PendingVerification::verified`] (G2).
+    /// Ask the verifier of the scheme that [`PendingVerification::scheme`] names, or wait for keys (`PendingVerification::keys`),
+    /// for at most so long, then tell [`PendingVerification::verified`] (G2).
     Verify(PendingVerification, Duration),
     /// Wait this long for the first body byte, then tell [`PendingPeek::first_byte`] (G3).
     Peek(PendingPeek, Duration),

@@ -11,6 +11,8 @@ use super::{
 };
 use crate::code::ErrorCode;
 use crate::fault::Fault;
+#[cfg(feature = "jwt")]
+use crate::guard::auth::RemoteKeys;
 use crate::guard::auth::Verified;
 use crate::request_id::RequestId;
 
@@ -87,10 +89,19 @@ impl PendingVerification {
         self.locks.next().map_or("", |scheme| scheme.name())
     }
 
-    /// What the verifier said, or why it said nothing: an error, a panic, the time-out.
+    /// The keys that are to be fetched; `None` where a verifier is to be asked.
+    #[cfg(feature = "jwt")]
+    #[must_use]
+    pub fn keys(&self) -> Option<&RemoteKeys> {
+        self.locks.next()?.remote_keys()
+    }
+
+    /// What the verifier said, or why it said nothing: an error, a panic, the time-out. Where keys were awaited nothing of it
+    /// counts: the token is judged by the keys that are there now.
     pub fn verified(self, head: &mut Parts, outcome: Result<Verified, BoxError>) -> Admission {
         let Self { exchange, locks, guarded } = self;
-        let door = locks.verified(outcome.map_err(Into::into), exchange.policy(), head);
+        let now = exchange.terms.clock;
+        let door = locks.verified(outcome.map_err(Into::into), exchange.policy(), head, &now);
         exchange.after_auth(door, *guarded, None)
     }
 

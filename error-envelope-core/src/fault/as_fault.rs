@@ -58,10 +58,16 @@ use crate::code::ErrorCode;
 /// assert_eq!((fault.code(), fault.details_json()), (&SEAT_TAKEN, Some(r#"{"seat":7}"#)));
 /// ```
 ///
-/// A trait instead of a derive: the match over one's variants is the whole of it, the compiler asks for each new one,
-/// and nobody builds a proc-macro crate for it. An error of another crate goes into a variant of one's own, or through
+/// An error of another crate goes into a variant of one's own, or through
 /// `.map_err(|error| Fault::new(code).caused_by(error))`. For a service whose `Error` it is, without a handler in between:
 /// `.classify(|error| error.downcast_ref::<BookingError>().map(AsFault::fault))`.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` does not say what it is to clients: it is no `AsFault`",
+    label = "say what it is to clients: `#[derive(AsFault)]`, `impl AsFault`, or `.map_err(|it| Fault::new(code).caused_by(it))`",
+    note = "for an error of your own: `impl AsFault for {Self} {{ … }}`, or `#[derive(AsFault)]` with the feature `derive`",
+    note = "for an error of another crate: `.map_err(|error| Fault::new(ErrorCode::…).caused_by(error))`",
+    note = "features of `tower-error-envelope` bring errors of other crates: `axum`, `ws` (axum's WebSockets), `garde`, `validator`"
+)]
 pub trait AsFault: Error + Send + Sync + 'static {
     /// The code: `internal_error` unless said otherwise.
     fn code(&self) -> ErrorCode {
@@ -74,12 +80,22 @@ pub trait AsFault: Error + Send + Sync + 'static {
     fn fault(&self) -> Fault {
         Fault::new(self.code())
     }
+
+    /// What `?` makes of the error: its [fault](AsFault::fault), with the error itself as the cause that the log shows.
+    ///
+    /// An error whose text quotes what the client sent leaves the cause out, as axum's rejections do (rule L3).
+    fn into_fault(self) -> Fault
+    where
+        Self: Sized,
+    {
+        self.fault().caused_by(self)
+    }
 }
 
 /// `Fault` and `ErrorCode` are no `AsFault`, which is what keeps this apart from the conversions that they have.
 impl<E: AsFault> From<E> for Fault {
     fn from(error: E) -> Self {
-        error.fault().caused_by(error)
+        error.into_fault()
     }
 }
 

@@ -18,7 +18,7 @@ use super::inheritance::{around, inherited};
 use super::keys::PartialSettings;
 use super::matcher::{Clash, Matcher};
 use super::scope::{PolicyPart, Scope, ScopeMatcher, Scopes};
-use super::{Budget, CompiledScope, Origin, Policy, PolicyBuilder};
+use super::{Budget, CompiledScope, Origin, Policy, PolicyBuilder, upstream};
 use crate::classify::rule::{MapRule, Rule};
 use crate::code::details::{self, SchemaError};
 use crate::code::{CodeSet, ErrorCode};
@@ -46,6 +46,7 @@ impl PolicyBuilder {
         let rpc_domain = problems.keep(compile_domain(self.rpc_domain)).unwrap_or_default();
         let codes = compile_codes(self.codes, problems);
         let covers = compile_covers(&self.scopes, problems);
+        let upstreams = upstream::compile_upstreams(&self.scopes, problems);
         let guards = compile_headers(self.headers, problems);
         let schemes = compile_schemes(self.schemes, problems);
         let (forwarded_ids, key_headers) = (schemes.forwarded_ids(), schemes.key_headers());
@@ -61,7 +62,7 @@ impl PolicyBuilder {
         let mut parts: Vec<CompiledScope> = Vec::new();
         for (at, part) in owns.into_iter().enumerate() {
             let held = compile_part(at, part, covers.get(at.wrapping_sub(1)), &codes, &mut lists, &mut said, problems);
-            parts.push(CompiledScope { parent: parents[at], ..held });
+            parts.push(CompiledScope { parent: parents[at], upstream: upstreams[at].clone(), ..held });
         }
         let parts = settle(parts);
         let depths: Vec<usize> = (0..parts.len()).map(|at| around(&parts, at).count()).collect();
@@ -88,6 +89,7 @@ impl PolicyBuilder {
             key_headers,
             custom,
             faults: PolicyFaults::new(std::iter::empty(), 0),
+            upstreams: upstream::distinct(&upstreams),
             is_everywhere: false,
             names_methods: false,
             asks_of_requests: false,
@@ -129,12 +131,13 @@ fn settle(mut parts: Vec<CompiledScope>) -> Box<[CompiledScope]> {
         let rules: Box<[Arc<Rule>]> = chain().flat_map(|part| part.rules.iter().cloned()).collect();
         let outward = chain().flat_map(|part| part.outward.iter().cloned()).collect();
         let shapes = chain().flat_map(|part| part.shapes.iter().copied()).collect();
-        (inherited(&parts, &[], at, &[]), rules, outward, shapes)
+        (inherited(&parts, &[], at, &[]), rules, outward, shapes, upstream::inherited_upstream(chain()))
     };
     let settled: Vec<_> = (0..parts.len()).map(settled).collect();
-    for (part, (defaults, rules, outward, shapes)) in parts.iter_mut().zip(settled) {
+    for (part, (defaults, rules, outward, shapes, upstream)) in parts.iter_mut().zip(settled) {
         part.rules_ask_path = rules.iter().any(|rule| rule.asks_path());
         (part.defaults, part.rules, part.outward, part.shapes) = (defaults, rules, outward, shapes);
+        part.upstream = upstream;
     }
     parts.into()
 }

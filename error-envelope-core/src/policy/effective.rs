@@ -32,6 +32,7 @@ pub struct Effective {
     others: Vec<PathReading>,
     normal: PathReading,
     is_refused: bool,
+    upstream: Option<(String, String)>,
     map_rules: Vec<(String, usize)>,
     outward_rules: Vec<(String, usize)>,
 }
@@ -156,6 +157,7 @@ impl Loaded {
         Ok(Effective {
             others: matched.others.iter().map(|reading| self.other(reading, &host)).collect(),
             is_refused: matched.is_refused,
+            upstream: self.upstream(chain.part),
             map_rules: counted(&|at| self.part(at).rules.len()),
             outward_rules: counted(&|at| self.part(at).outward.len()),
             normal: self.reading(&method, &normal, &chain),
@@ -191,6 +193,14 @@ impl Loaded {
         }
     }
 
+    /// The service of a part, and where it is named.
+    fn upstream(&self, part: usize) -> Option<(String, String)> {
+        let names = |at: &usize| self.builder.scopes.get(at.checked_sub(1)?)?.upstream.as_ref();
+        let named = self.around(part).find(|at| names(at).is_some())?;
+        let url = self.policy.parts.get(part)?.upstream.as_ref()?;
+        Some((url.to_string(), self.place(&TablePath::Scope(named), "upstream")))
+    }
+
     /// `FILE:LINE`; empty for a table that Rust made.
     fn place(&self, place: &TablePath, key: &str) -> String {
         self.span_of(place, key).map(|at| format!("{}:{}", at.file, at.line)).unwrap_or_default()
@@ -213,6 +223,9 @@ impl fmt::Display for Effective {
         writeln!(f, "{} {}{}", self.method, self.host, self.normal.path)?;
         if let Some(scope) = &self.normal.scope {
             writeln!(f, "  in {scope}")?;
+        }
+        if let Some((url, from)) = &self.upstream {
+            writeln!(f, "  for the service {url} ({from})")?;
         }
         self.normal.write_routes(f)?;
         for (what, rules) in [("map", &self.map_rules), ("outward", &self.outward_rules)] {

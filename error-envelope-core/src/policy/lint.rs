@@ -7,7 +7,8 @@
 //!    closed ones; [`overlap`]: routes that change nothing, routes that cross; [`methods`]: methods that nobody sends;
 //! 2. [`rules`]: map rules that never fit, texts that cannot be read backwards (R12);
 //! 3. [`shapes`]: shapes that an earlier one always takes, templates that lose a code or an id (R15);
-//! 4. [`names`]: schemes and headers that nothing asks for, keys that have expired, tokens for anybody.
+//! 4. [`names`]: schemes and headers that nothing asks for, keys that have expired, tokens for anybody;
+//! 5. [`upstreams`]: what a scope's `upstream` does, and where no service is named.
 
 mod methods;
 mod names;
@@ -16,6 +17,7 @@ mod report;
 mod routes;
 mod rules;
 mod shapes;
+mod upstreams;
 mod witness;
 
 use std::time::SystemTime;
@@ -35,6 +37,7 @@ impl Loaded {
         rules::lint(&mut report, &witnesses);
         shapes::lint(&mut report);
         names::lint(&mut report, now);
+        upstreams::lint(&mut report);
         let mut lints = report.lints;
         let file = |lint: &Lint| self.files.iter().position(|file| file.as_os_str() == lint.file());
         lints.sort_by_key(|lint| (file(lint), lint.span().start, lint.name()));

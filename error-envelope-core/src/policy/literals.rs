@@ -40,6 +40,15 @@ impl<T> Literals<T> {
         self.few.is_empty() && self.many.is_empty()
     }
 
+    /// Each literal with its value, in no order.
+    pub(super) fn entries(&self) -> impl Iterator<Item = (&[u8], &T)> {
+        let alike = self.few.iter().chain(self.many.values().flatten());
+        alike.flat_map(|alike| {
+            let others = alike.others.iter().map(|(literal, value)| (&**literal, value));
+            std::iter::once((&*alike.literal, &alike.value)).chain(others)
+        })
+    }
+
     /// Those that differ from a segment in letter case at most.
     #[inline]
     pub(super) fn matching(&self, segment: &[u8]) -> Option<Matching<'_, T>> {

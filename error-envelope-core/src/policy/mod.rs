@@ -38,6 +38,7 @@ mod scope;
 mod setters;
 mod settings;
 mod summary;
+mod upstream;
 mod usual;
 
 use std::borrow::Cow;
@@ -74,6 +75,7 @@ pub use self::scope::Scope;
 use self::scope::Scopes;
 pub(crate) use self::settings::LogLabel;
 pub use self::summary::{PolicySummary, RouteSummary};
+pub use self::upstream::{HostUpstreams, UpstreamUrl};
 pub use crate::body_shape::{BodyShape, ShapeIssues};
 use crate::classify::rule::Rule;
 use crate::code::{CodeSet, ErrorCode};
@@ -135,6 +137,8 @@ pub struct Policy {
     key_headers: Box<[HeaderName]>,
     custom: Box<[Box<str>]>,
     faults: PolicyFaults,
+    /// Those that scopes name, each once.
+    upstreams: Box<[UpstreamUrl]>,
     /// The same holds for every request: there are no routes and no scopes.
     is_everywhere: bool,
     /// Some route holds for some methods alone.
@@ -159,6 +163,8 @@ struct CompiledScope {
     /// The shapes that are read here, in the order of reading.
     shapes: Box<[CustomShape]>,
     rules_ask_path: bool,
+    /// Its own, else that of the nearest part around it.
+    upstream: Option<UpstreamUrl>,
 }
 
 /// How ids are made (rules I2, I4).
@@ -385,6 +391,7 @@ impl Default for Policy {
             key_headers: Box::default(),
             custom: Box::default(),
             faults: PolicyFaults::new(std::iter::once(DEFAULT_BODY_LIMIT), 0),
+            upstreams: Box::default(),
             is_everywhere: true,
             names_methods: false,
             asks_of_requests: false,

@@ -40,6 +40,7 @@ use crate::outward::OutwardRule;
 pub struct Scope {
     pub(super) hosts: Vec<String>,
     pub(super) prefix: Option<String>,
+    pub(super) upstream: Option<String>,
     pub(super) part: PolicyPart,
 }
 
@@ -69,6 +70,14 @@ impl Scope {
     /// Sets the path below which it holds: `"/orders"` covers `/orders` and `/orders/1`, not `/orders2`.
     pub fn prefix(mut self, prefix: impl Into<String>) -> Self {
         self.prefix = Some(prefix.into());
+        self
+    }
+
+    /// Sets the URL of the service that a gateway asks here, such as `"http://orders:8080"`: see
+    /// [`UpstreamUrl`](crate::policy::UpstreamUrl). A scope without one has that of the nearest scope around it. The layer
+    /// itself asks the service that it wraps, whatever this says.
+    pub fn upstream(mut self, url: impl Into<String>) -> Self {
+        self.upstream = Some(url.into());
         self
     }
 
@@ -268,6 +277,17 @@ impl Scopes {
         scopes
     }
 
+    /// For each host that a scope names, and at last for all others, the narrowest part at each prefix: a longer prefix
+    /// before those that it begins with, the whole host last.
+    pub(super) fn by_host(&self) -> Vec<(String, Vec<(String, usize)>)> {
+        let exact = self.exact.iter().map(|(host, prefixes)| (host.to_string(), prefixes));
+        let below = self.below.iter().map(|(domain, prefixes)| (format!("*.{domain}"), prefixes));
+        let mut hosts: Vec<_> = exact.chain(below).collect();
+        hosts.sort_by(|(one, _), (other, _)| one.cmp(other));
+        hosts.push(("*".to_owned(), &self.any));
+        hosts.into_iter().map(|(host, prefixes)| (host, prefixes.listed())).collect()
+    }
+
     /// Whether a request's host matters.
     pub(super) fn ask_host(&self) -> bool {
         !self.exact.is_empty() || !self.below.is_empty()
@@ -324,6 +344,21 @@ impl Prefixes {
             node = node.next.get_or_insert(segment.as_bytes());
         }
         node.part = Some(part);
+    }
+
+    fn listed(&self) -> Vec<(String, usize)> {
+        let mut found = vec![("/".to_owned(), self.part.unwrap_or(0))];
+        self.list("", &mut found);
+        found.sort_by(|(one, _), (other, _)| other.cmp(one));
+        found
+    }
+
+    fn list(&self, above: &str, found: &mut Vec<(String, usize)>) {
+        for (literal, next) in self.next.entries() {
+            let prefix = format!("{above}/{}", String::from_utf8_lossy(literal));
+            found.extend(next.part.map(|part| (prefix.clone(), part)));
+            next.list(&prefix, found);
+        }
     }
 
     fn exact(&self, path: &[u8]) -> Option<usize> {

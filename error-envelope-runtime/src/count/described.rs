@@ -17,6 +17,7 @@ use super::requests::{DURATION, HEAD, RECEIVED, REQUESTS, SENT};
 /// | `error_envelope_error_read_seconds` | histogram | |
 /// | `error_envelope_policy_reloads_total` | counter | `outcome`: `taken` or `refused` |
 /// | `error_envelope_policy_refused` | gauge | |
+/// | `error_envelope_key_set_fetches_total` | counter | `outcome`: `taken` or `failed` |
 /// | `error_envelope_kill_switch_total` | counter | `to`: `off` or `policy` |
 /// | `error_envelope_kill_switch_thrown` | gauge | |
 /// | `error_envelope_build_info` | gauge | `version` |
@@ -50,6 +51,10 @@ pub fn describe() {
     describe_gauge!(
         "error_envelope_policy_refused",
         "1 while the policy files on disk are rejected and the old policy stays active, else 0."
+    );
+    describe_counter!(
+        "error_envelope_key_set_fetches_total",
+        "Fetches of key sets by jwks_url, by outcome: taken or failed."
     );
     describe_counter!("error_envelope_kill_switch_total", "Times the kill switch was turned on or off.");
     describe_gauge!(

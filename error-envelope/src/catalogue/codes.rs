@@ -17,11 +17,33 @@ pub(super) struct Listed {
     pub(super) group: &'static str,
 }
 
+/// A group of the catalogue that an API may have no use for. What clients get does not change: the set of codes is open (E2).
+#[derive(Clone, Copy, clap::ValueEnum)]
+pub(super) enum Group {
+    /// Channels, pairing and their life cycle
+    Channel,
+    /// Plans, rates and capacity
+    Quota,
+    /// Media and webhooks
+    Media,
+}
+
+impl Group {
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Channel => "channel",
+            Self::Quota => "quota",
+            Self::Media => "media",
+        }
+    }
+}
+
 /// The group of codes that a policy adds.
 const OWN: &str = "own";
 
 impl Codes {
-    pub(super) fn from_policy(policy: Option<&Policy>) -> Self {
+    /// Without those of some groups of the catalogue.
+    pub(super) fn from_policy(policy: Option<&Policy>, except: &[Group]) -> Self {
         let own = policy.into_iter().flat_map(Policy::own_codes);
         let listed = |code: &ErrorCode| Listed { code: code.clone(), group: code.group().unwrap_or(OWN) };
         let shapes = policy.map_or(&[][..], Policy::own_shapes).iter();
@@ -31,8 +53,9 @@ impl Codes {
                 format!("The body of an error on routes whose dialect is {}.", shape.as_str()).into();
             Some((type_name(shape.as_str()), schema))
         };
+        let stays = |listed: &Listed| !except.iter().any(|group| group.as_str() == listed.group);
         Self {
-            listed: ErrorCode::ALL.iter().chain(own).map(listed).collect(),
+            listed: ErrorCode::ALL.iter().chain(own).map(listed).filter(stays).collect(),
             shapes: shapes.filter_map(written).collect(),
         }
     }

@@ -36,7 +36,7 @@ use std::path::PathBuf;
 
 use clap::ValueEnum;
 
-use self::codes::Codes;
+use self::codes::{Codes, Group};
 use crate::failure::{CommandError, print};
 use crate::policy;
 
@@ -49,6 +49,9 @@ pub(crate) struct Args {
     /// Include the custom codes of this policy file
     #[arg(long, value_name = "FILE")]
     policy: Option<PathBuf>,
+    /// Leave out the codes of these groups; no response changes
+    #[arg(long, value_name = "GROUP", value_enum, value_delimiter = ',')]
+    except: Vec<Group>,
     /// Show instead the changes since this JSON export, as human or json; exit with 1 if they break clients
     #[arg(long, value_name = "OLD")]
     diff: Option<PathBuf>,
@@ -83,7 +86,7 @@ enum Format {
 /// Writes to standard output; the exit code.
 pub(crate) fn run(args: &Args) -> Result<u8, CommandError> {
     let read = args.policy.as_deref().map(policy::read).transpose()?;
-    let codes = Codes::from_policy(read.as_ref().map(|read| read.file.policy()));
+    let codes = Codes::from_policy(read.as_ref().map(|read| read.file.policy()), &args.except);
     match &args.diff {
         None => print(&args.format.unwrap_or(Format::Markdown).write(&codes)?).map(|()| 0),
         Some(old) => {

@@ -5,8 +5,9 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use error_envelope_runtime::FilterConfig;
-use http::uri::Authority;
 
+use super::services::Services;
+use super::yaml::{Address, address, indented, quoted};
 use crate::failure::{CommandError, print};
 use crate::policy;
 
@@ -22,10 +23,10 @@ pub(crate) struct Args {
     /// Make Envoy listen on this address; port 0 picks a free port
     #[arg(long, value_name = "HOST:PORT", value_parser = address, required_unless_present = "snippet")]
     listen: Option<Address>,
-    /// Forward requests to this service, over HTTP/1.1 unless --http2 is set
-    #[arg(long, value_name = "HOST:PORT", value_parser = address, required_unless_present = "snippet")]
+    /// Forward requests to this service, over HTTP/1.1 unless --http2 is set [default: those that scopes of the policy name alone]
+    #[arg(long, value_name = "HOST:PORT", value_parser = address)]
     upstream: Option<Address>,
-    /// Use HTTP/2 without TLS to the service, as gRPC servers expect
+    /// Use HTTP/2 to the services, without TLS for --upstream, as gRPC servers expect
     #[arg(long, conflicts_with = "snippet")]
     http2: bool,
     /// Serve Envoy's own admin interface here [default: disabled]
@@ -39,44 +40,20 @@ pub(crate) struct Args {
     snippet: bool,
 }
 
-/// A host and a port.
-#[derive(Clone, Debug)]
-struct Address {
-    host: String,
-    port: u16,
-}
-
-fn address(text: &str) -> Result<Address, String> {
-    let authority: Authority = text.parse().map_err(|error| format!("{error}; say HOST:PORT"))?;
-    let port = authority.port_u16().ok_or("the port is missing; write HOST:PORT")?;
-    let host = authority.host().trim_start_matches('[').trim_end_matches(']').to_owned();
-    Ok(Address { host, port })
-}
-
-impl Address {
-    fn yaml(&self) -> String {
-        format!("{{ socket_address: {{ address: {}, port_value: {} }} }}", quoted(&self.host), self.port)
-    }
-}
-
-/// A text in YAML, which takes JSON's.
-fn quoted(text: &str) -> String {
-    serde_json::Value::from(text).to_string()
-}
-
 /// Writes to standard output.
 pub(crate) fn run(args: &Args) -> Result<(), CommandError> {
     // A policy that is refused is refused by Envoy, too: better told here.
-    policy::read_in_envoy(&args.policy)?;
+    let read = policy::read_in_envoy(&args.policy)?;
     let file = std::path::absolute(&args.policy).map_err(|error| CommandError::Io(error.to_string()))?;
     let file = file.to_str().ok_or_else(|| CommandError::Io(format!("{}: not UTF-8", file.display())))?;
     let filters = filters(file, args.on_call);
-    match (&args.listen, &args.upstream) {
-        (Some(listen), Some(upstream)) => {
-            print(&bootstrap(&filters, listen, upstream, args.admin.as_ref(), args.http2))
-        }
-        _ => print(&snippet(&filters)),
+    let Some(listen) = args.listen.as_ref().filter(|_| !args.snippet) else { return print(&snippet(&filters)) };
+    let services = Services::new(read.file.policy(), args.upstream.as_ref(), args.http2);
+    if services.is_empty() {
+        let why = "no service: no scope of the policy names one\n = help: add --upstream HOST:PORT";
+        return Err(CommandError::Io(why.to_owned()));
     }
+    print(&bootstrap(&filters, listen, &services, args.admin.as_ref()))
 }
 
 /// What the listener needs.
@@ -174,12 +151,7 @@ fn snippet(filters: &str) -> String {
     )
 }
 
-fn bootstrap(filters: &str, listen: &Address, upstream: &Address, admin: Option<&Address>, http2: bool) -> String {
-    let protocol = match http2 {
-        true => "{ http2_protocol_options: {} }",
-        // The end of a gRPC call over HTTP/1 is a trailer (P1).
-        false => "{ http_protocol_options: { enable_trailers: true } }",
-    };
+fn bootstrap(filters: &str, listen: &Address, services: &Services<'_>, admin: Option<&Address>) -> String {
     let mut text =
         String::from("# Run it with ENVOY_DYNAMIC_MODULES_SEARCH_PATH set to the folder of liberror_envelope.so.\n");
     if let Some(admin) = admin {
@@ -201,32 +173,14 @@ static_resources:
           # Clients connect to this Envoy: it knows their addresses, and takes no header of Envoy's own from them.
           use_remote_address: true
 {manager}          route_config:
-            name: upstream
-            virtual_hosts:
-            - name: upstream
-              domains: [\"*\"]
-              routes:
-              # A service that does not answer in time is answered for with 504 (V2).
-              - {{ match: {{ prefix: / }}, route: {{ cluster: upstream, timeout: 30s }} }}
-{filters}  clusters:
-  - name: upstream
-    type: STRICT_DNS
-    connect_timeout: 5s
-    typed_extension_protocol_options:
-      envoy.extensions.upstreams.http.v3.HttpProtocolOptions:
-        \"@type\": type.googleapis.com/envoy.extensions.upstreams.http.v3.HttpProtocolOptions
-        explicit_http_config: {protocol}
-    load_assignment: {{ cluster_name: upstream, endpoints: [ {{ lb_endpoints: [ {{ endpoint: {{ address: {upstream} }} }} ] }} ] }}
-",
+{routes}{filters}  clusters:
+{clusters}",
         listen = listen.yaml(),
-        upstream = upstream.yaml(),
+        routes = indented(&services.routes(), 12),
+        clusters = indented(&services.clusters(), 2),
         listener = indented(LISTENER, 4),
         manager = indented(MANAGER, 10),
         filters = indented(filters, 10),
     );
     text
-}
-
-fn indented(text: &str, by: usize) -> String {
-    text.lines().map(|line| format!("{:by$}{line}\n", "")).collect()
 }

@@ -4,20 +4,17 @@ use std::path::{Path, PathBuf};
 
 use clap::ValueEnum;
 use error_envelope_gateway::{Error, Forwarding, Upstream};
-use http::uri::Scheme;
 use humantime::Duration as Time;
-use tokio_rustls::rustls::pki_types::ServerName;
 
 use super::access_log::AccessArgs;
 use super::limits::{ClientFlags, UpstreamFlags, time};
 use super::log::Log;
 use super::on_call;
-use crate::failure::{CommandError, with_help};
-use crate::roots::roots;
+use super::services::{self, Http2};
 
 /// Run a reverse proxy that returns every error as one JSON envelope
 ///
-/// Forwards requests to one service, reloads the policy file when it changes, and adds a request id to every response.
+/// Forwards requests to a service, or to the one that their scope in the policy names, reloads the policy file when it changes, and adds a request id to every response.
 /// The first line on standard output is the address. Ctrl-C and SIGTERM stop it after the requests in flight; SIGHUP
 /// reloads the policy and the certificate. TIME has a unit, such as 500ms or 30s; SIZE is in bytes, or such as 64KiB.
 #[derive(Debug, clap::Args)]
@@ -31,21 +28,21 @@ pub(crate) struct Args {
     /// Use this PEM private key of the certificate; reloaded when it changes
     #[arg(long, value_name = "FILE", requires = "tls_cert")]
     tls_key: Option<PathBuf>,
-    /// Forward requests to this service, such as http://127.0.0.1:3000 or https://api.internal
-    #[arg(long, value_name = "URL", value_parser = upstream)]
-    upstream: Result<Upstream, Error>,
-    /// Use HTTP/2 to the service instead of HTTP/1.1: negotiated by ALPN over TLS, by prior knowledge without TLS
-    #[arg(long)]
-    upstream_h2: bool,
+    /// Forward requests to this service, such as http://127.0.0.1:3000, unless their scope in the policy names another [default: 404]
+    #[arg(long, value_name = "URL", value_parser = services::upstream)]
+    pub(super) upstream: Option<Result<Upstream, Error>>,
+    /// Use HTTP/2 instead of HTTP/1.1 to this service, or to all without =URL; by ALPN over TLS, else by prior knowledge; repeatable
+    #[arg(long, value_name = "URL", num_args = 0..=1, require_equals = true, default_missing_value = services::ALL, value_parser = services::http2)]
+    pub(super) upstream_h2: Vec<Result<Http2, Error>>,
     /// Limit the time until the service sends its response head, such as 500ms; then the client gets 504
     #[arg(long, value_name = "TIME", value_parser = time, default_value = "30s")]
     pub(super) upstream_timeout: Time,
     /// For https: trust the PEM certificates in FILE instead of the platform's
     #[arg(long, value_name = "FILE")]
-    upstream_ca: Option<PathBuf>,
-    /// For https: require this name in the service's certificate [default: the host of the URL]
+    pub(super) upstream_ca: Option<PathBuf>,
+    /// For https: require this name in the certificate of --upstream [default: the host of the URL]
     #[arg(long, value_name = "NAME")]
-    upstream_server_name: Option<String>,
+    pub(super) upstream_server_name: Option<String>,
     #[command(flatten)]
     pub(super) front: Front,
     #[command(flatten)]
@@ -76,48 +73,6 @@ impl Args {
     /// Where the certificate for clients is, and its key.
     pub(super) fn pair(&self) -> Option<(&Path, &Path)> {
         self.tls_cert.as_deref().zip(self.tls_key.as_deref())
-    }
-
-    /// The service, and whom to trust for it.
-    pub(super) fn upstream(&self) -> Result<Upstream, CommandError> {
-        let upstream =
-            self.upstream.clone().map_err(|error| CommandError::Io(format!("--upstream: {}", with_help(&error))))?;
-        let upstream = upstream.response_timeout(*self.upstream_timeout).limits(self.upstream_limits.limits());
-        let upstream = if self.upstream_h2 { upstream.http2() } else { upstream };
-        if upstream.scheme() == Scheme::HTTPS { self.secured(upstream) } else { self.no_tls().map(|()| upstream) }
-    }
-
-    /// What is for https would do nothing, and nobody would be the wiser.
-    fn no_tls(&self) -> Result<(), CommandError> {
-        let asked = [
-            ("--upstream-ca", self.upstream_ca.is_some()),
-            ("--upstream-server-name", self.upstream_server_name.is_some()),
-        ];
-        match asked.iter().find(|(_, is_there)| *is_there) {
-            Some((flag, _)) => Err(CommandError::Io(format!(
-                "{flag} needs an https upstream\n = help: write --upstream https://HOST:PORT, or remove the flag"
-            ))),
-            None => Ok(()),
-        }
-    }
-
-    fn secured(&self, upstream: Upstream) -> Result<Upstream, CommandError> {
-        let name = self.upstream_server_name.as_deref().unwrap_or_else(|| upstream.host()).to_owned();
-        let name = ServerName::try_from(name.clone()).map_err(|_| {
-            CommandError::Io(format!(
-                "{name}: not a valid server name for a certificate\n = help: set --upstream-server-name"
-            ))
-        })?;
-        let roots = roots(self.upstream_ca.as_deref(), "--upstream-ca")?;
-        Ok(upstream.tls(roots, name)?)
-    }
-}
-
-/// clap would repeat a URL that it refuses: one with credentials is refused later.
-fn upstream(url: &str) -> Result<Result<Upstream, Error>, String> {
-    match url.parse::<Upstream>() {
-        Err(error) if !error.has_credentials() => Err(error.to_string()),
-        upstream => Ok(upstream),
     }
 }
 

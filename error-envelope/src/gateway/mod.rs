@@ -1,7 +1,8 @@
 //! `error-envelope gateway`: the command line of [`error_envelope_gateway`].
 //!
-//! [`args`] are its flags and [`limits`] those with a number, [`on_call`] those of the admin address, [`mod@log`] writes the log,
-//! [`mod@access_log`] opens the access log, [`signals`] are the operator's, [`descriptors`] are asked of the system.
+//! [`args`] are its flags and [`limits`] those with a number, [`services`] are what they say of the services behind it,
+//! [`on_call`] are those of the admin address, [`mod@log`] writes the log, [`mod@access_log`] opens the access log, [`signals`] are
+//! the operator's, [`descriptors`] are asked of the system.
 
 pub(crate) mod access_log;
 pub(crate) mod args;
@@ -9,6 +10,7 @@ mod descriptors;
 pub(crate) mod limits;
 mod log;
 pub(crate) mod on_call;
+mod services;
 pub(crate) mod signals;
 #[cfg(test)]
 mod tests;
@@ -37,14 +39,14 @@ pub(crate) fn run(args: &Args) -> Result<u8, CommandError> {
     let outcome = block_on(async {
         log.tell_drops();
         args.upstream_limits.log_ignored();
-        descriptors::raise(args.front.limits.max_connections, args.upstream_limits.descriptors());
-        let upstream = args.upstream()?;
         let on_call = AdminListener::listen(&args.front.on_call).await?;
         let layer = layer(&args.front, &on_call)?;
+        descriptors::raise(args.front.limits.max_connections, args.upstream_descriptors(&layer));
         access_log = args.front.access_log.open()?;
+        let service = args.upstreams(&layer)?.service()?;
         let (stop, at_once) = signals::stop().map_err(no_signals)?.split();
         let gateway = open(&args.listen, args.pair(), &args.front, layer, on_call, access_log.clone()).await?;
-        let cut_short = gateway.serve_until(upstream.service()?, stop, at_once).await;
+        let cut_short = gateway.serve_until(service, stop, at_once).await;
         Ok(cut_short.map_or(0, ShutdownSignal::code))
     });
     access_log::write_last(access_log.as_ref());

@@ -34,6 +34,8 @@ pub(super) struct Line {
     pub(super) about: &'static str,
     /// `GET /a`, where something was sent.
     pub(super) sent: Option<String>,
+    /// The command that sends the same, where one can.
+    pub(super) curl: Option<String>,
     /// `404 not_found`, where something came.
     pub(super) got: Option<String>,
     /// The rules that it asked and that hold.

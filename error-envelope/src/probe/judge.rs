@@ -4,6 +4,7 @@ mod case;
 mod rpc;
 mod shape;
 
+use http::header::ACCESS_CONTROL_ALLOW_METHODS;
 use http::{HeaderMap, StatusCode};
 use tower_error_envelope::RequestId;
 
@@ -22,10 +23,11 @@ pub(super) fn judge(case: &Case<'_>) -> Verdict {
     if probe.want == Want::Below && is_of_the_server_below(got) {
         return Verdict::Kept(vec!["F5".to_owned()]);
     }
-    // It is no answer yet, and has no id.
-    let mut wrong = if got.asked_for_body { Vec::new() } else { id(case) };
+    // It is no answer yet, and has no id; or it is one of CORS, which stands around the layer.
+    let has_no_id = got.asked_for_body || is_of_cors(case);
+    let mut wrong = if has_no_id { Vec::new() } else { id(case) };
     let mut beside = None;
-    let mut rules: Vec<String> = vec!["I1".to_owned()];
+    let mut rules: Vec<String> = if is_of_cors(case) { Vec::new() } else { vec!["I1".to_owned()] };
     match probe.want {
         // Its head may leave before the body is over the limit (G4).
         Want::Guard(_)
@@ -68,6 +70,15 @@ pub(super) fn judge(case: &Case<'_>) -> Verdict {
             Verdict::Broken(wrong, kept)
         }
     }
+}
+
+/// Whether CORS has answered a preflight by itself, where README places it: the layer never saw the request.
+fn is_of_cors(case: &Case<'_>) -> bool {
+    let got = case.got;
+    case.probe.want == Want::NoGuard
+        && got.status.is_success()
+        && got.headers.contains_key(ACCESS_CONTROL_ALLOW_METHODS)
+        && !got.headers.contains_key("x-request-id")
 }
 
 /// Of the rules that were asked, those that the answer shows to be kept: what cannot be seen is not kept.

@@ -15,6 +15,7 @@
 mod advice;
 mod answer;
 mod client;
+mod curl;
 mod finding;
 mod judge;
 mod oracle;

@@ -155,6 +155,9 @@ impl Line {
                 for finding in findings {
                     let _ = writeln!(text, "       {:<4} {}", finding.rule, finding.wrong);
                 }
+                if let Some(curl) = &self.curl {
+                    let _ = writeln!(text, "       $ {curl}");
+                }
             }
             Outcome::Skipped(why) => {
                 let _ = writeln!(text, "\n       {why}");
@@ -177,6 +180,7 @@ impl Line {
             "about": self.about,
             "outcome": outcome,
             "sent": self.sent,
+            "curl": self.curl,
             "got": self.got,
             "kept": self.kept,
             "findings": findings,
@@ -193,7 +197,8 @@ impl Line {
                 let rules: Vec<_> = findings.iter().map(|it| it.rule.as_str()).collect();
                 status.set_type(rules.join(" "));
                 status.set_message(told.first().cloned().unwrap_or_default());
-                status.set_description(told.join("\n"));
+                let told = told.into_iter().chain(self.curl.iter().map(|curl| format!("$ {curl}")));
+                status.set_description(told.collect::<Vec<_>>().join("\n"));
                 status
             }
             Outcome::Skipped(why) => {

@@ -90,6 +90,11 @@ impl Target {
         self.authority.clone()
     }
 
+    /// `https://api.example.com`.
+    pub(super) fn origin(&self) -> String {
+        format!("{}://{}", self.scheme(), self.authority)
+    }
+
     pub(super) fn host_header(&self) -> Result<HeaderValue, CommandError> {
         HeaderValue::try_from(self.authority.as_str())
             .map_err(|error| CommandError::Io(format!("the URL's host: {error}")))

@@ -84,6 +84,7 @@ impl<'a> ProbeRun<'a> {
                 return Ok(last);
             }
             last.sent = Some(planned.asked.line());
+            last.curl = planned.asked.curl(&self.target.origin());
             let answer = self.send_request(&planned).await;
             let got = match answer {
                 Ok(got) => got,
@@ -201,7 +202,7 @@ impl ProbeError {
 /// What nobody has asked yet.
 fn skipped(probe: &Probe, why: String) -> Line {
     let Probe { name, about, .. } = probe;
-    Line { name, about, sent: None, got: None, kept: Vec::new(), outcome: Outcome::Skipped(why) }
+    Line { name, about, sent: None, curl: None, got: None, kept: Vec::new(), outcome: Outcome::Skipped(why) }
 }
 
 /// What a server sends may be anything: a terminal gets none of its control characters.

@@ -54,6 +54,85 @@ fn what_is_written_is_in_order() {
 }
 
 #[test]
+fn each_service_that_a_scope_names_has_a_cluster_and_its_routes() {
+    let folder = folder();
+    fs::write(folder.path().join("policy.toml"), "version = 1\ninclude = [\"s/*.toml\"]\n").unwrap();
+    fs::create_dir(folder.path().join("s")).unwrap();
+    for (name, scope) in [
+        ("a", "prefix = \"/orders\"\nupstream = \"http://orders:8080\""),
+        ("b", "hosts = [\"*.pay.example\", \"pay.example\"]\nprefix = \"/orders/x\"\nupstream = \"https://pay\""),
+        ("c", "hosts = [\"b.pay.example\"]\nprefix = \"/orders/x/a+b\""),
+        ("d", "prefix = \"/a:b\"\nupstream = \"http://[::1]:81\""),
+        ("e", "prefix = \"/none\""),
+    ] {
+        fs::write(folder.path().join(format!("s/{name}.toml")), format!("version = 1\n[scope]\n{scope}\n")).unwrap();
+    }
+    let config = written(folder.path(), &WHOLE);
+    let (lines, code) = checked(folder.path(), "envoy.yaml", config.as_bytes());
+    assert_eq!((lines, code), (vec!["FOLDER/envoy.yaml: 0 warnings, 0 notes".to_owned()], Some(0)));
+    let config: serde_json::Value = serde_saphyr::from_str(&config).unwrap();
+    let manager = &config["static_resources"]["listeners"][0]["filter_chains"][0]["filters"][0]["typed_config"];
+    let routes = &manager["route_config"];
+    assert_eq!(routes["ignore_port_in_host_matching"], true);
+    let told: Vec<_> = routes["virtual_hosts"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|host| {
+            let routes = host["routes"].as_array().unwrap().iter().map(|route| {
+                let path = route["match"].as_object().unwrap().iter().next().unwrap();
+                let path = path.1["regex"].as_str().or(path.1.as_str()).unwrap();
+                format!("{path} {}", route["route"]["cluster"].as_str().unwrap())
+            });
+            (host["domains"].to_string(), routes.collect::<Vec<_>>())
+        })
+        .collect();
+    let shared = ["/orders http://orders:8080", "/a(?:\\x3a|%3[aA])b(?:/.*)? http://[::1]:81", "/ upstream"];
+    let of_pay = ["/orders/x https://pay", shared[0], shared[1], shared[2]];
+    let of_b = ["/orders/x/a(?:\\x2b|%2[bB])b(?:/.*)? https://pay", of_pay[0], of_pay[1], of_pay[2], of_pay[3]];
+    let expected = [
+        (r#"["*.pay.example","*.pay.example."]"#, &of_pay[..]),
+        (r#"["b.pay.example","b.pay.example."]"#, &of_b),
+        (r#"["pay.example","pay.example."]"#, &of_pay),
+        (r#"["*"]"#, &shared),
+    ];
+    let expected = expected.map(|(host, routes)| (host.to_owned(), routes.iter().map(|it| (*it).to_owned()).collect()));
+    assert_eq!(told, expected);
+    let clusters = config["static_resources"]["clusters"].as_array().unwrap();
+    let told: Vec<_> = clusters
+        .iter()
+        .map(|cluster| {
+            let address =
+                cluster.pointer("/load_assignment/endpoints/0/lb_endpoints/0/endpoint/address/socket_address").unwrap();
+            (
+                cluster["name"].as_str().unwrap(),
+                address["address"].as_str().unwrap(),
+                address["port_value"].as_u64().unwrap(),
+                cluster.pointer("/transport_socket/typed_config/sni").and_then(|it| it.as_str()),
+            )
+        })
+        .collect();
+    assert_eq!(
+        told,
+        [
+            ("upstream", "::1", 3000, None),
+            ("http://[::1]:81", "::1", 81, None),
+            ("http://orders:8080", "orders", 8080, None),
+            ("https://pay", "pay", 443, Some("pay")),
+        ]
+    );
+    // Without a service for the rest Envoy has no route there.
+    let alone = written(folder.path(), &WHOLE[..2]);
+    assert!(!alone.contains("cluster: upstream,") && !alone.contains("- name: upstream\n    type"), "{alone}");
+    let (lines, code) = checked(folder.path(), "envoy.yaml", alone.as_bytes());
+    assert_eq!((lines.len(), code), (1, Some(0)), "{lines:#?}");
+    fs::write(folder.path().join("policy.toml"), "version = 1\n").unwrap();
+    let policy = folder.path().join("policy.toml");
+    let run = run(&["envoy-config", "--policy", policy.to_str().unwrap(), "--listen", "127.0.0.1:8080"]);
+    assert!(run.code == Some(2) && run.err.contains("add --upstream HOST:PORT"), "{}", run.err);
+}
+
+#[test]
 fn the_admin_address_stands_beside_the_policy_s_file() {
     let folder = folder();
     for (given, told) in [("9902", "127.0.0.1:9902"), ("[::1]:80", "[::1]:80"), ("10.0.0.1:0", "10.0.0.1:0")] {

@@ -45,6 +45,27 @@ fn differs(before: &str, now: &str) -> Option<(usize, String)> {
 }
 
 #[test]
+fn e2_a_group_that_is_left_out_is_in_no_format_and_the_others_are() {
+    let all = run(&["catalogue", "--format", "json"]).out;
+    let codes = |text: &str| -> Vec<(String, String)> {
+        let export: serde_json::Value = serde_json::from_str(text).unwrap();
+        let codes = export["codes"].as_array().unwrap().iter();
+        codes.map(|it| (it["code"].as_str().unwrap().to_owned(), it["group"].as_str().unwrap().to_owned())).collect()
+    };
+    let (left_out, stay): (Vec<_>, Vec<_>) =
+        codes(&all).into_iter().partition(|(_, group)| ["channel", "media", "quota"].contains(&group.as_str()));
+    assert!(left_out.len() > 10 && stay.len() > 20);
+    for (format, _) in EXPORTS {
+        let written = run(&["catalogue", "--format", format, "--except", "channel,media", "--except", "quota"]);
+        assert_eq!((written.code, written.err.as_str()), (Some(0), ""), "{format}");
+        let has = |code: &str| written.out.to_lowercase().replace(['_', '-'], "").contains(&code.replace('_', ""));
+        assert_eq!(left_out.iter().find(|(code, _)| has(code)), None, "{format}");
+        assert!(stay.iter().all(|(code, _)| has(code)), "{format}");
+    }
+    assert_eq!(run(&["catalogue", "--except", "auth"]).code, Some(2));
+}
+
+#[test]
 fn e2_each_format_names_each_code_and_ends_with_one_newline() {
     for (format, _) in EXPORTS {
         let text = run(&["catalogue", "--format", format]).out;

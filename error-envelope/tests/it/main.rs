@@ -14,4 +14,5 @@ mod probe;
 mod schema;
 mod secrets;
 mod service_manual;
+mod services;
 mod usage;

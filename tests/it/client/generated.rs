@@ -31,7 +31,7 @@ fn typescript_knows_the_codes_of_statuses() {
 
 #[test]
 fn python_knows_the_codes_and_those_of_statuses() {
-    const FILE: &str = "clients/python/error_envelope.py";
+    const FILE: &str = "clients/python/src/error_envelope/__init__.py";
     const BEGIN: &str = "# --- made from the catalogue: do not edit\n";
     const END: &str = "# --- the end of what is made\n";
 

@@ -9,7 +9,7 @@ use crate::exchange::head::X_REQUEST_ID;
 use crate::exchange::reads::is_removed;
 use crate::guard::auth;
 use crate::message::is_unprintable;
-use crate::policy::{IdSettings, Policy};
+use crate::policy::{IdSettings, Policy, ResponseSettings};
 use crate::request_id::{RequestId, is_traceparent};
 
 const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
@@ -46,13 +46,22 @@ pub(in crate::exchange) fn identify(
     AssignedId { id, header, notes: notes.map(Box::new) }
 }
 
-/// Tells the inner service the id (I1, I4).
+/// Tells the inner service the id (I1, I4), and a gateway which service that is.
 #[inline(always)]
-pub(in crate::exchange) fn mark(settings: IdSettings, head: &mut Parts, id: RequestId, mut value: HeaderValue) {
+pub(in crate::exchange) fn mark(
+    policy: &Policy,
+    manner: &ResponseSettings,
+    head: &mut Parts,
+    id: RequestId,
+    mut value: HeaderValue,
+) {
     head.extensions.insert(id);
+    if let Some(upstream) = policy.upstream(manner) {
+        head.extensions.insert(upstream.clone());
+    }
     value.set_sensitive(false);
     head.headers.insert(X_REQUEST_ID, value);
-    trace(settings, head, id);
+    trace(policy.ids(), head, id);
 }
 
 /// Removes what a service would take for the layer's own word: the headers of `forward_id`, and those that are always

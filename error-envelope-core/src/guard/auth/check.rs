@@ -13,20 +13,41 @@ use super::sent::bearer_token;
 
 impl Scheme {
     /// Asks the scheme. The time is asked for where a key or token has an end.
+    pub(super) fn check(&self, headers: &HeaderMap, now: &dyn Fn() -> SystemTime) -> Checked {
+        match self.judge(headers, now) {
+            None => Checked::NeedsVerifier,
+            Some(Err(not)) if not.unless_keys_change && self.awaits_keys() => Checked::NeedsVerifier,
+            Some(judged) => judged.into(),
+        }
+    }
+
+    /// By what is known now; `None` where a verifier alone knows.
     #[cfg_attr(
         not(feature = "keys"),
         allow(unused_variables, reason = "without keys and tokens verifiers alone decide")
     )]
-    pub(super) fn check(&self, headers: &HeaderMap, now: &dyn Fn() -> SystemTime) -> Checked {
+    pub(super) fn judge(
+        &self,
+        headers: &HeaderMap,
+        now: &dyn Fn() -> SystemTime,
+    ) -> Option<Result<Granted, Rejection>> {
         match &self.check {
-            Check::Custom => Checked::NeedsVerifier,
+            Check::Custom => None,
             #[cfg(feature = "keys")]
-            Check::Key(keys) => keys.check(headers, now).map(|known| known.pass(self.forward_id.as_ref())).into(),
+            Check::Key(keys) => Some(keys.check(headers, now).map(|known| known.pass(self.forward_id.as_ref()))),
             #[cfg(feature = "jwt")]
             Check::Jwt(tokens) => {
-                bearer_token(headers).and_then(|token| self.pass(tokens.check(token, now)?.as_deref())).into()
+                Some(bearer_token(headers).and_then(|token| self.pass(tokens.check(token, now)?.as_deref())))
             }
         }
+    }
+
+    /// Whether newer keys may be there soon.
+    fn awaits_keys(&self) -> bool {
+        #[cfg(feature = "jwt")]
+        return self.remote_keys().is_some_and(|keys| !keys.is_resting());
+        #[cfg(not(feature = "jwt"))]
+        false
     }
 
     /// Lets in whom a token or a verifier names. Where the inner service is to be told, there must be something to tell.

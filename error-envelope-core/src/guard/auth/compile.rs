@@ -8,7 +8,7 @@ use http::HeaderName;
 
 use super::challenge::{self, Challenges};
 #[cfg(feature = "jwt")]
-use super::jwt::Tokens;
+use super::jwt::{RemoteKeys, Tokens};
 #[cfg(feature = "keys")]
 use super::keys::KeyCheck;
 use super::refusals::PreparedRejections;
@@ -16,7 +16,7 @@ use super::scheme::{AuthMessages, AuthScheme, SchemeKind};
 use crate::fields::is_same_to_cgi;
 use crate::guard::pattern::SettingError;
 
-/// How long a verifier may take: longer than any healthy lookup, shorter than a client's patience.
+/// How long a verifier may take, or a fetch of keys: longer than any healthy lookup, shorter than a client's patience.
 const TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Longer than any client waits, and more than clocks differ.
@@ -81,7 +81,16 @@ impl Scheme {
         matches!(self.check, Check::Custom)
     }
 
-    /// How long that verifier may take.
+    /// The keys that an adapter fetches.
+    #[cfg(feature = "jwt")]
+    pub(crate) fn remote_keys(&self) -> Option<&RemoteKeys> {
+        match &self.check {
+            Check::Jwt(tokens) => tokens.remote_keys(),
+            _ => None,
+        }
+    }
+
+    /// How long that verifier may take, or a fetch of keys.
     pub(crate) fn timeout(&self) -> Duration {
         self.timeout
     }
@@ -145,7 +154,7 @@ impl AuthScheme {
             #[cfg(feature = "keys")]
             SchemeKind::Header(_) => ("header", true, true, false),
             #[cfg(feature = "jwt")]
-            SchemeKind::Jwt(_) => ("jwt", false, false, false),
+            SchemeKind::Jwt(keys) => ("jwt", false, false, keys.are_remote()),
             SchemeKind::Custom => ("custom", false, true, true),
         };
         let without = |key, is_set: bool, has: bool, which: &str| match is_set && !has {
@@ -159,7 +168,7 @@ impl AuthScheme {
         without("keys", !self.keys.is_empty(), has_keys, "a scheme \"bearer\" or \"header\"")?;
         without("pattern", self.pattern.is_some(), has_keys, "a scheme \"bearer\" or \"header\"")?;
         without("challenge", self.challenge.is_some(), has_challenge, "a scheme \"header\" or \"custom\"")?;
-        without("timeout", self.timeout.is_some(), waits, "a scheme \"custom\"")?;
+        without("timeout", self.timeout.is_some(), waits, "a scheme \"custom\", or one with jwks_url,")?;
         #[cfg(feature = "jwt")]
         if let Some(key) = self.jwt.first_set() {
             without(key, true, matches!(self.kind, SchemeKind::Jwt(_)), "a scheme \"jwt\"")?;

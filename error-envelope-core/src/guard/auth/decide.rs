@@ -61,11 +61,17 @@ impl AwaitingVerifiers {
         self.schemes.iter().zip(&self.said).find_map(|(scheme, said)| said.is_none().then_some(scheme))
     }
 
-    /// Takes what the verifier of a scheme said. One that is not asked for here changes nothing.
-    pub(crate) fn verified(mut self, of: &Arc<Scheme>, outcome: &Result<Verified, VerifierFailure>) -> SchemesOutcome {
+    /// Takes what the verifier of a scheme said, or looks again where keys were awaited. One that is not asked for here
+    /// changes nothing.
+    pub(crate) fn verified(
+        mut self,
+        (of, outcome): (&Arc<Scheme>, &Result<Verified, VerifierFailure>),
+        headers: &HeaderMap,
+        now: &dyn Fn() -> SystemTime,
+    ) -> SchemesOutcome {
         for (scheme, said) in self.schemes.iter().zip(&mut self.said) {
             if said.is_none() && Arc::ptr_eq(scheme, of) {
-                match scheme.resolve(outcome) {
+                match scheme.judge(headers, now).unwrap_or_else(|| scheme.resolve(outcome)) {
                     Ok(passed) => return SchemesOutcome::In(passed),
                     Err(not) => *said = Some(not),
                 }

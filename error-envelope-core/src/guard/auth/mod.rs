@@ -34,7 +34,7 @@ mod verified;
 
 pub use identity::Identity;
 #[cfg(feature = "jwt")]
-pub use jwt::JwtKeys;
+pub use jwt::{JwtKeys, RemoteKeys};
 #[cfg(feature = "keys")]
 pub use key::Key;
 pub use scheme::AuthScheme;

@@ -15,7 +15,7 @@ use super::identity::Identity;
 pub(super) enum Checked {
     Granted(Granted),
     Rejected(Rejection),
-    /// A verifier of the user's own knows.
+    /// A verifier of the user's own knows, or keys that are fetched.
     NeedsVerifier,
 }
 
@@ -33,6 +33,8 @@ pub(super) struct Rejection {
     /// A token was sent, whatever was wrong with it: RFC 6750 has an error for that.
     pub(super) token_sent: bool,
     pub(super) cause: Option<AuthCause>,
+    /// A newer set of keys may let it in.
+    pub(super) unless_keys_change: bool,
 }
 
 /// In the order of rule G2: of several schemes the greatest decides. A verifier that failed might have let the request in:
@@ -73,17 +75,22 @@ impl Granted {
 impl Rejection {
     /// It is so with a token that was sent.
     pub(super) fn token(why: AuthFailure) -> Self {
-        Self { why, token_sent: true, cause: None }
+        Self { token_sent: true, ..why.into() }
     }
 
     pub(super) fn because(self, cause: &'static str) -> Self {
         Self { cause: Some(AuthCause::Known(cause)), ..self }
     }
+
+    #[cfg(feature = "jwt")]
+    pub(super) fn unless_keys_change(self) -> Self {
+        Self { unless_keys_change: true, ..self }
+    }
 }
 
 impl From<AuthFailure> for Rejection {
     fn from(why: AuthFailure) -> Self {
-        Self { why, token_sent: false, cause: None }
+        Self { why, token_sent: false, cause: None, unless_keys_change: false }
     }
 }
 

@@ -135,7 +135,8 @@ impl AuthScheme {
         self
     }
 
-    /// Sets how long a custom scheme's verifier may take: 2 s by default, at most 5 min.
+    /// Sets how long a custom scheme's verifier may take, or a token waits for keys that are fetched: 2 s by default, at
+    /// most 5 min.
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.timeout = Some(timeout);
         self

@@ -306,7 +306,7 @@ fn ask_verifiers(
     for answer in answers {
         let SchemesOutcome::Open(undecided) = verdict else { panic!("{verdict:?}") };
         let asked = undecided.next().unwrap().clone();
-        verdict = undecided.verified(&asked, answer);
+        verdict = undecided.verified((&asked, answer), &HeaderMap::new(), &|| at(NOW));
     }
     verdict
 }

@@ -5,6 +5,8 @@ use super::env::{MAX_FILE_BYTES, NamedFiles, PolicyEnv};
 use super::read::Table;
 use super::tables::read_version;
 use super::value::{Value, nearest};
+#[cfg(feature = "jwt")]
+use crate::guard::auth::RemoteKeys;
 use crate::guard::auth::{AuthScheme, Key};
 use crate::policy::error::PolicyError;
 
@@ -20,6 +22,8 @@ const SCHEMES: [(&str, &[&str]); 4] = [
             "messages",
             "secret_env",
             "jwks_file",
+            "jwks_url",
+            "timeout",
             "algorithms",
             "issuer",
             "audience",
@@ -147,12 +151,15 @@ fn read_key(table: &Table<'_>) -> Key {
 fn read_jwt(table: &Table<'_>, files: &mut NamedFiles<'_>) -> AuthScheme {
     use crate::guard::auth::JwtKeys;
 
-    let keys = match (table.get("secret_env"), table.get("jwks_file")) {
-        (Some(variable), None) => read_secret(&variable, files.around).map(JwtKeys::secret),
-        (None, Some(file)) => files.read(&file, MAX_FILE_BYTES).map(|(_, text)| JwtKeys::jwks(text)),
-        (Some(_), Some(file)) => Err(file.error("secret_env and jwks_file exclude each other", "keep one of them")),
-        (None, None) => {
-            let right = "name one: secret_env = \"…\" or jwks_file = \"…\"";
+    let keys = match (table.get("secret_env"), table.get("jwks_file"), table.get("jwks_url")) {
+        (Some(variable), None, None) => read_secret(&variable, files.around).map(JwtKeys::secret),
+        (None, Some(file), None) => files.read(&file, MAX_FILE_BYTES).map(|(_, text)| JwtKeys::jwks(text)),
+        (None, None, Some(url)) => read_url(&url, files.around).map(JwtKeys::remote),
+        (Some(_), Some(other), None) => Err(other.error("secret_env and jwks_file exclude each other", ONE_OF_THEM)),
+        (Some(_), _, Some(other)) => Err(other.error("secret_env and jwks_url exclude each other", ONE_OF_THEM)),
+        (None, Some(_), Some(other)) => Err(other.error("jwks_file and jwks_url exclude each other", ONE_OF_THEM)),
+        (None, None, None) => {
+            let right = "name one: secret_env = \"…\", jwks_file = \"…\" or jwks_url = \"…\"";
             Err(table.error("the scheme has neither a secret nor a key set", right))
         }
     };
@@ -164,6 +171,14 @@ fn read_jwt(table: &Table<'_>, files: &mut NamedFiles<'_>) -> AuthScheme {
     let scheme = audiences.into_iter().fold(scheme, AuthScheme::audience);
     let scheme = table.set(scheme, "leeway", Value::duration, AuthScheme::leeway);
     table.set(scheme, "require_verified_email", Value::boolean, AuthScheme::require_verified_email)
+}
+
+#[cfg(feature = "jwt")]
+const ONE_OF_THEM: &str = "keep one of them";
+
+#[cfg(feature = "jwt")]
+fn read_url(url: &Value<'_>, around: &dyn PolicyEnv) -> Result<RemoteKeys, PolicyError> {
+    around.remote_keys(url.text()?).map_err(|instead| url.error("key sets are not fetched here", instead))
 }
 
 /// What is no name of a variable may be the secret itself, and is never quoted (L3).

@@ -20,6 +20,10 @@ pub(crate) trait PolicyEnv {
     /// Whether the layer has a verifier of that name.
     fn has_verifier(&self, name: &str) -> bool;
 
+    /// The keys at a URL, or why there are none here.
+    #[cfg(feature = "jwt")]
+    fn remote_keys(&self, url: &str) -> Result<crate::guard::auth::RemoteKeys, String>;
+
     /// The text of a policy's file, or of one that it names, of at most so many bytes.
     fn text_of(&self, path: &Path, most: u64) -> Result<String, PolicyError> {
         read_text(path, most)

@@ -42,10 +42,11 @@ pub(super) fn read_version(root: &Table<'_>) -> bool {
 }
 
 pub(super) fn read_scope(table: &Table<'_>) -> Scope {
-    table.only(&["hosts", "prefix"]);
+    table.only(&["hosts", "prefix", "upstream"]);
     let mut scope = Scope::new();
     scope.hosts = table.read("hosts", Value::texts).unwrap_or_default();
     scope.prefix = table.read("prefix", Value::owned);
+    scope.upstream = table.read("upstream", Value::owned);
     scope
 }
 

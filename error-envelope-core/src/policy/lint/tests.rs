@@ -339,3 +339,20 @@ fn r15_shapes_that_lose_something() {
            {{name}} or {{code}}"],
     );
 }
+
+#[test]
+fn a_scope_s_service_is_the_gateway_s() {
+    let text = "[scope]\nprefix = \"/orders\"\nupstream = \"http://orders:8080\"\n";
+    let notes = lints(text);
+    assert!(notes.iter().all(Lint::is_note));
+    assert_lints(
+        text,
+        &[
+            "no-upstream-elsewhere p.toml:4: scope.upstream: no service is named outside of scopes: without --upstream the \
+             gateway answers 404 there; start the gateway with --upstream URL if clients ask for more than these scopes",
+            "upstream-for-gateway p.toml:4: scope.upstream: the gateway and envoy-config use this key; the layer and Envoy's \
+             module ignore it; where neither is used, remove it",
+        ],
+    );
+    assert_lints("[scope]\nprefix = \"/orders\"\n", &[]);
+}

@@ -159,7 +159,9 @@ fn exposed(case: &Case<'_>) -> Option<Finding> {
     let lines = headers.get_all(header::ACCESS_CONTROL_EXPOSE_HEADERS).iter();
     let exposed: Vec<_> = lines.filter_map(|line| line.to_str().ok()).collect();
     let exposed = exposed.join(",").to_ascii_lowercase();
-    let has = |name: &str| exposed.split(',').any(|each| each.trim() == name);
+    // Fetch: a star is all headers, unless the request has credentials; then it is a header of that name.
+    let all = headers.get(header::ACCESS_CONTROL_ALLOW_CREDENTIALS).is_none_or(|allowed| allowed != "true");
+    let has = |name: &str| exposed.split(',').any(|each| each.trim() == name || all && each.trim() == "*");
     (!(has("x-request-id") && has("x-error-code"))).then(|| {
         Finding::new("E4", "a browser's code cannot read x-request-id and x-error-code: access-control-expose-headers")
     })

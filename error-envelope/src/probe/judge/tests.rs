@@ -113,6 +113,23 @@ fn the_envelope_to_the_letter_keeps_every_rule() {
 }
 
 #[test]
+fn e4_a_star_exposes_all_headers_unless_credentials_make_it_a_name() {
+    let got = with("access-control-expose-headers", "*", with("access-control-allow-origin", "*", not_found()));
+    assert_eq!(broken("not-found", &got, &NOTHING), [""; 0]);
+    assert_eq!(broken("not-found", &with("access-control-allow-credentials", "true", got), &NOTHING), ["E4"]);
+}
+
+#[test]
+fn g0_cors_around_the_layer_may_answer_a_preflight_that_has_no_id_then() {
+    let answered =
+        ProbeResponse { status: StatusCode::OK, body: Bytes::new(), ..with("x-request-id", "", not_found()) };
+    assert_eq!(broken("preflight", &answered, &NOTHING), ["I1"]);
+    let of_cors = with("access-control-allow-methods", "*", answered);
+    let Verdict::Kept(rules) = judged("preflight", &of_cors, &NOTHING) else { panic!("broken") };
+    assert_eq!(rules, ["G0"]);
+}
+
+#[test]
 fn each_slip_is_named_by_its_rule() {
     let text = |body: &'static str| ProbeResponse { body: Bytes::from_static(body.as_bytes()), ..not_found() };
     for (got, rules) in [

@@ -9,6 +9,9 @@ use serde_json::{Map, Value};
 
 use crate::guard::pattern::SettingError;
 
+/// What a token is verified with.
+pub(super) struct KeySet(pub(super) Box<[VerifyingKey]>);
+
 /// A key, and the algorithms of the policy that it may verify.
 pub(super) struct VerifyingKey {
     pub(super) kid: Option<Box<str>>,
@@ -20,6 +23,19 @@ pub(super) struct VerifyingKey {
 struct Set {
     keys: Vec<Map<String, Value>>,
 }
+
+/// All that verify with a public key.
+pub(super) const PUBLIC_KEY_ALGORITHMS: [Algorithm; 9] = [
+    Algorithm::RS256,
+    Algorithm::RS384,
+    Algorithm::RS512,
+    Algorithm::PS256,
+    Algorithm::PS384,
+    Algorithm::PS512,
+    Algorithm::ES256,
+    Algorithm::ES384,
+    Algorithm::EdDSA,
+];
 
 /// What only a private or a symmetric key has (RFC 7518 §6).
 const PRIVATE: [&str; 8] = ["d", "p", "q", "dp", "dq", "qi", "oth", "k"];
@@ -33,14 +49,6 @@ const RSA_EXPONENTS: std::ops::RangeInclusive<u64> = 3..=(1 << 33) - 1;
 /// The keys of a set that verify one of these algorithms.
 pub(super) fn parse(json: &str, algorithms: &[Algorithm]) -> Result<Box<[VerifyingKey]>, SettingError> {
     let refused = |wrong: String, right: &str| Err(SettingError::new("jwks_file", wrong, right));
-    if let Some(secret) = algorithms.iter().find(|it| it.family() == AlgorithmFamily::Hmac) {
-        let wrong = format!("{secret:?} verifies with a secret, but the scheme has public keys");
-        return Err(SettingError::new(
-            "algorithms",
-            wrong,
-            "set secret_env instead of jwks_file, or name RS256, ES256 or EdDSA",
-        ));
-    }
     // The parser's own words may quote what it read.
     let set: Set = match serde_json::from_str(json) {
         Ok(set) => set,
@@ -56,7 +64,7 @@ pub(super) fn parse(json: &str, algorithms: &[Algorithm]) -> Result<Box<[Verifyi
     {
         return refused("the key set holds a private or symmetric key".to_owned(), "keep only the public keys in it");
     }
-    let keys: Vec<_> = set.keys.iter().filter_map(|key| usable(key, algorithms)).collect();
+    let keys: Box<[_]> = set.keys.iter().filter_map(|key| usable(key, algorithms)).collect();
     if keys.is_empty() {
         let names: Vec<_> = algorithms.iter().map(|it| format!("{it:?}")).collect();
         return refused(
@@ -64,7 +72,15 @@ pub(super) fn parse(json: &str, algorithms: &[Algorithm]) -> Result<Box<[Verifyi
             "check the algorithms and the key set",
         );
     }
-    Ok(keys.into())
+    Ok(keys)
+}
+
+/// An algorithm that verifies with a secret fits no public key; `key` is where those come from.
+pub(super) fn refuse_secrets(algorithms: &[Algorithm], key: &str) -> Result<(), SettingError> {
+    let Some(secret) = algorithms.iter().find(|it| it.family() == AlgorithmFamily::Hmac) else { return Ok(()) };
+    let wrong = format!("{secret:?} verifies with a secret, but the scheme has public keys");
+    let right = format!("set secret_env instead of {key}, or name RS256, ES256 or EdDSA");
+    Err(SettingError::new("algorithms", wrong, right))
 }
 
 /// A key that is of another type, for another use, or broken is passed over (RFC 7517 §5).

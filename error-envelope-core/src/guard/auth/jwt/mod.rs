@@ -1,14 +1,18 @@
 //! JSON web tokens (RFC 7519), as far as rule G2 asks.
 
 mod jwks;
+mod remote;
 mod token;
 
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use jsonwebtoken::{Algorithm, AlgorithmFamily, DecodingKey};
 
-use self::jwks::VerifyingKey;
+pub use self::remote::RemoteKeys;
+
+use self::jwks::{KeySet, VerifyingKey};
 use crate::guard::pattern::SettingError;
 
 /// What tokens are verified with: a secret that is shared with who issues them, or their public keys.
@@ -20,6 +24,7 @@ pub struct JwtKeys(Material);
 enum Material {
     Secret(Vec<u8>),
     Jwks(String),
+    Remote(RemoteKeys),
 }
 
 impl JwtKeys {
@@ -32,6 +37,16 @@ impl JwtKeys {
     pub fn jwks(json: impl Into<String>) -> Self {
         Self(Material::Jwks(json.into()))
     }
+
+    /// A JWK set that an adapter fetches, and that is replaced while tokens are looked at: of an `https` URL alone.
+    pub fn remote(keys: RemoteKeys) -> Self {
+        Self(Material::Remote(keys))
+    }
+
+    /// Whether tokens may have to wait for them.
+    pub(super) fn are_remote(&self) -> bool {
+        matches!(self.0, Material::Remote(_))
+    }
 }
 
 impl fmt::Debug for JwtKeys {
@@ -39,6 +54,7 @@ impl fmt::Debug for JwtKeys {
         f.write_str(match self.0 {
             Material::Secret(_) => "JwtKeys(a secret)",
             Material::Jwks(_) => "JwtKeys(a key set)",
+            Material::Remote(_) => "JwtKeys(a key set by its URL)",
         })
     }
 }
@@ -70,8 +86,13 @@ impl JwtSettings {
 /// What a token is set against.
 pub(super) struct Tokens {
     algorithms: Box<[Algorithm]>,
-    keys: Box<[VerifyingKey]>,
+    keys: Keys,
     settings: JwtSettings,
+}
+
+enum Keys {
+    Fixed(Arc<KeySet>),
+    Remote(RemoteKeys),
 }
 
 /// More than clocks differ.
@@ -103,10 +124,40 @@ impl Tokens {
             }
         }
         let keys = match keys.0 {
-            Material::Secret(secret) => Box::from([of_secret(&secret, &algorithms)?]),
-            Material::Jwks(json) => jwks::parse(&json, &algorithms)?,
+            Material::Secret(secret) => Keys::fixed([of_secret(&secret, &algorithms)?]),
+            Material::Jwks(json) => {
+                jwks::refuse_secrets(&algorithms, "jwks_file")?;
+                Keys::fixed(jwks::parse(&json, &algorithms)?)
+            }
+            Material::Remote(keys) => {
+                remote::check_url(keys.url())?;
+                jwks::refuse_secrets(&algorithms, "jwks_url")?;
+                Keys::Remote(keys)
+            }
         };
         Ok(Self { algorithms, keys, settings })
+    }
+
+    /// The keys that an adapter fetches.
+    pub(super) fn remote_keys(&self) -> Option<&RemoteKeys> {
+        match &self.keys {
+            Keys::Fixed(_) => None,
+            Keys::Remote(keys) => Some(keys),
+        }
+    }
+}
+
+impl Keys {
+    fn fixed(keys: impl Into<Box<[VerifyingKey]>>) -> Self {
+        Self::Fixed(Arc::new(KeySet(keys.into())))
+    }
+
+    /// `None` until the first set was fetched.
+    fn current(&self) -> Option<Arc<KeySet>> {
+        match self {
+            Self::Fixed(set) => Some(set.clone()),
+            Self::Remote(keys) => keys.current(),
+        }
     }
 }
 

@@ -315,6 +315,68 @@ fn g2_a_set_may_hold_keys_for_others() {
     assert!(check(&tokens, vectors()["tokens"]["RS256"].as_str().unwrap()).is_ok());
 }
 
+/// What a newer set could not change waits for none.
+#[test]
+fn g2_a_token_that_newer_keys_may_let_in_waits_for_them() {
+    use crate::guard::auth::outcome::Checked;
+
+    let vectors = vectors();
+    let keys = RemoteKeys::new("https://id.example/keys", 7_u8);
+    let scheme = crate::guard::auth::AuthScheme::jwt(JwtKeys::remote(keys.clone())).algorithms(["RS256", "ES256"]);
+    let scheme = scheme.audience("api").issuer("https://id.test.example").compile("id").unwrap();
+    let ask = |token: &str| {
+        let line = http::HeaderValue::from_str(&format!("Bearer {token}")).unwrap();
+        match scheme.check(&[(http::header::AUTHORIZATION, line)].into_iter().collect(), &|| at(NOW)) {
+            Checked::Granted(_) => Ok("in"),
+            Checked::NeedsVerifier => Ok("wait"),
+            Checked::Rejected(not) => Err(not.why),
+        }
+    };
+    let text = |of: &Value| of.as_str().unwrap().to_owned();
+    let (known, without_kid) = (text(&vectors["tokens"]["RS256"]), text(&vectors["without_kid"]["RS256"]));
+    let other_algorithm = text(&vectors["tokens"]["EdDSA"]);
+    let header = URL_SAFE_NO_PAD.encode(r#"{"alg":"RS256","kid":"elsewhere"}"#);
+    let of_other_issuer = URL_SAFE_NO_PAD.encode(r#"{"iss":"https://b.example","aud":"api","exp":4102444800}"#);
+    let of_other_issuer = format!("{header}.{of_other_issuer}.AAAA");
+    let of_ours = URL_SAFE_NO_PAD.encode(r#"{"iss":"https://id.test.example","aud":"api","exp":4102444800}"#);
+    let of_ours = format!("{header}.{of_ours}.AAAA");
+    use AuthFailure::{Invalid, Malformed, Unavailable};
+    // No set yet, and one on its way.
+    for (token, outcome) in [
+        (&known, Ok("wait")),
+        (&without_kid, Ok("wait")),
+        (&of_ours, Ok("wait")),
+        (&of_other_issuer, Err(Unavailable)),
+        (&other_algorithm, Err(Invalid)),
+        (&"x".to_owned(), Err(Malformed)),
+    ] {
+        assert_eq!(ask(token), outcome, "{token}");
+    }
+    keys.rest(true);
+    assert_eq!((ask(&known), ask("x")), (Err(Unavailable), Err(Malformed)));
+    assert!(keys.replace("[]").is_err() && !keys.has_set());
+    assert_eq!(keys.replace(&vectors["jwks"].to_string()), Ok(4));
+    for (is_resting, unknown_key) in [(true, Err(Invalid)), (false, Ok("wait"))] {
+        keys.rest(is_resting);
+        for (token, outcome) in [
+            (&known, Ok("in")),
+            (&without_kid, Ok("in")),
+            (&of_ours, unknown_key),
+            (&of_other_issuer, Err(Invalid)),
+            (&format!("{}AAAA", &known[..known.len() - 4]), Err(Invalid)),
+            (&other_algorithm, Err(Invalid)),
+        ] {
+            assert_eq!(ask(token), outcome, "{is_resting} {token}");
+        }
+    }
+    // The next set is all that counts.
+    assert!(keys.replace("{}").is_err());
+    assert_eq!(ask(&known), Ok("in"));
+    assert_eq!(keys.replace(&json!({ "keys": [vectors["jwks"]["keys"][1]] }).to_string()), Ok(1));
+    assert_eq!(ask(&known), Ok("wait"));
+    assert_eq!((keys.fetcher::<u8>(), keys.fetcher::<u16>()), (Some(&7), None));
+}
+
 /// Some issuers write a number as signed ones are, with a zero before it.
 #[test]
 fn g2_zeros_before_a_number_do_not_matter() {

@@ -9,7 +9,7 @@ use jsonwebtoken::crypto::rust_crypto::DEFAULT_PROVIDER;
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 
-use super::jwks::VerifyingKey;
+use super::jwks::{KeySet, VerifyingKey};
 use super::{JwtSettings, Tokens};
 use crate::guard::auth::outcome::{AuthFailure, Rejection};
 
@@ -70,13 +70,24 @@ impl Tokens {
         }
         let algorithm = token.header.alg.parse().ok().filter(|it| self.algorithms.contains(it));
         let algorithm = algorithm.ok_or(invalid("the token is not signed with an algorithm of the policy"))?;
-        if !self.keys.iter().any(|key| key.verifies(&token, algorithm)) {
-            return Err(invalid("no key verifies the token's signature"));
+        let Some(set) = self.keys.current() else {
+            let unknown = Rejection::token(AuthFailure::Unavailable).because("no key set has been fetched yet");
+            return Err(if self.claims_pass(&token, now) { unknown.unless_keys_change() } else { unknown });
+        };
+        if !set.0.iter().any(|key| key.verifies(&token, algorithm)) {
+            let refused = invalid("no key verifies the token's signature");
+            let newer_may_verify = !set.has_key_of(&token) && self.claims_pass(&token, now);
+            return Err(if newer_may_verify { refused.unless_keys_change() } else { refused });
         }
         let claims: Claims =
             serde_json::from_slice(&token.claims).map_err(|_| invalid("the token's claims have no known form"))?;
         claims.meet(&self.settings, now())?;
         Ok(claims.sub)
+    }
+
+    /// What its claims refuse is refused whoever signed it, and makes nobody fetch keys.
+    fn claims_pass(&self, token: &Token<'_>, now: &dyn Fn() -> SystemTime) -> bool {
+        serde_json::from_slice(&token.claims).is_ok_and(|claims: Claims| claims.meet(&self.settings, now()).is_ok())
     }
 }
 
@@ -104,6 +115,14 @@ impl<'t> Token<'t> {
 fn is_object(json: &[u8]) -> bool {
     let parses = |text: &str| serde_json::from_str::<IgnoredAny>(text).is_ok();
     json.trim_ascii_start().starts_with(b"{") && str::from_utf8(json).is_ok_and(parses)
+}
+
+impl KeySet {
+    /// Whether no newer set would tell more: of a token without an id of its key nobody knows whether the key is new.
+    fn has_key_of(&self, token: &Token<'_>) -> bool {
+        let is_of = |kid: &str| self.0.iter().any(|key| key.kid.as_deref() == Some(kid));
+        token.header.kid.as_deref().is_none_or(is_of)
+    }
 }
 
 impl VerifyingKey {

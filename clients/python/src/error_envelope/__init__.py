@@ -1,6 +1,6 @@
 """Reads the errors of services that keep the error contract, and asks again where it says so.
 
-One file without dependencies, for Python 3.10 and later: copy it beside your code. It takes the responses of httpx and of
+A package without dependencies, for Python 3.10 and later. It takes the responses of httpx and of
 requests, and any other with ``status_code``, ``headers`` and ``content``.
 
     response = retry(lambda: httpx.get(url), failures=(httpx.TransportError,))
@@ -32,6 +32,7 @@ __all__ = [
     "Issue",
     "Response",
     "Retry",
+    "codes_of",
     "is_retryable",
     "parse_error",
     "retry",
@@ -193,6 +194,7 @@ class ClientError(Exception):
         issues: tuple[Issue, ...] = (),
         request_id: str | None = None,
         retry_after: float | None = None,
+        advice: Advice | None = None,
     ) -> None:
         self.status = status
         """The HTTP status, 400-599."""
@@ -212,6 +214,7 @@ class ClientError(Exception):
         """Name it when you ask for help."""
         self.retry_after = retry_after
         """How long the server asks to wait, in seconds."""
+        self._advice = advice or ERROR_CODES.get(code)
         name = f" ({request_id})" if request_id is not None else ""
         super().__init__(f"{status} {code}: {message}{name}")
 
@@ -222,12 +225,20 @@ class ClientError(Exception):
     @property
     def retry(self) -> Retry:
         """What the contract advises after this code. One that is not known here is transient."""
-        known = ERROR_CODES.get(self.code)
-        return "backoff" if known is None else known.retry
+        return "backoff" if self._advice is None else self._advice.retry
 
 
 def _restored(kind: type[ClientError], args: tuple[Any, ...]) -> ClientError:
     return kind.__new__(kind, *args)
+
+
+def codes_of(export: Mapping[str, Any]) -> Mapping[str, Advice]:
+    """The codes of the catalogue and an organisation's own, from what ``error-envelope catalogue --format json`` writes.
+
+    For the ``codes`` of the other functions: what they advise is the policy's then.
+    """
+    own = {it["code"]: Advice(it["status"], it["retry"], it["message"]) for it in export["codes"]}
+    return {**ERROR_CODES, **own}
 
 
 def is_retryable(error: ClientError) -> bool:
@@ -236,19 +247,23 @@ def is_retryable(error: ClientError) -> bool:
 
 
 def parse_error(
-    response: Response, *, limit: int = 64 * 1024, clock: Callable[[], float] = time.time
+    response: Response,
+    *,
+    codes: Mapping[str, Advice] = ERROR_CODES,
+    limit: int = 64 * 1024,
+    clock: Callable[[], float] = time.time,
 ) -> ClientError | None:
     """What an error response says; None for any other.
 
-    Of a body that is longer than ``limit`` bytes, or was not read (``stream``), the head alone decides. ``clock`` gives the seconds
+    ``codes`` are those that are known: give ``codes_of`` an organisation's own. Of a body that is longer than ``limit`` bytes, or was not read (``stream``), the head alone decides. ``clock`` gives the seconds
     that a ``retry-after`` date is held against where the response has no ``date``.
     """
     status, headers = response.status_code, response.headers
     if not 400 <= status <= 599:
         return None
-    said = _Said(_object_in(response, limit))
-    code = said.canonical or _code_of(headers.get("x-error-code"), False) or said.code(status)
-    known = ERROR_CODES.get(code) or ERROR_CODES[_code_of_status(status)]
+    said = _Said(_object_in(response, limit), codes)
+    code = said.canonical or _code_of(headers.get("x-error-code")) or said.code(status, codes)
+    known = codes.get(code) or ERROR_CODES[_code_of_status(status)]
     ids = (headers.get("x-request-id"), headers.get("request-id"), said.request_id)
     return ClientError(
         status,
@@ -259,6 +274,7 @@ def parse_error(
         issues=_issues_in(said.details),
         request_id=next((it for it in ids if it is not None and _REQUEST_ID.fullmatch(it)), None),
         retry_after=retry_after(response, clock=clock),
+        advice=codes.get(code),
     )
 
 
@@ -292,6 +308,7 @@ def retry(
     most: float = 10.0,
     total: float = 60.0,
     failures: tuple[type[Exception], ...] = (),
+    codes: Mapping[str, Advice] = ERROR_CODES,
     sleep: Callable[[float], object] = time.sleep,
     clock: Callable[[], float] = time.time,
     random: Callable[[], float] = _random.random,
@@ -302,11 +319,11 @@ def retry(
     Gives the last response, whatever its status. Only an idempotent ``method`` is repeated (RFC 9110 9.2.2), and what is
     ``repeatable``. At most ``attempts`` times; it waits as the server asks, else a random part of a bound that begins
     with ``base`` seconds and doubles up to ``most``; a wait that would go past ``total`` seconds in all is not begun.
-    ``failures`` are the exceptions of a request that got no response, such as ``(httpx.TransportError,)`` or
+    ``codes`` are those that are known (``codes_of``). ``failures`` are the exceptions of a request that got no response, such as ``(httpx.TransportError,)`` or
     ``(requests.ConnectionError, requests.Timeout)``: they are like back-off, and the last one is raised.
     A response that is not given back is closed.
     """
-    plan = _Plan(method, repeatable, attempts, base, most, total, clock, random)
+    plan = _Plan(method, repeatable, attempts, base, most, total, codes, clock, random)
     while True:
         try:
             response = send()
@@ -332,12 +349,13 @@ async def retry_async(
     most: float = 10.0,
     total: float = 60.0,
     failures: tuple[type[Exception], ...] = (),
+    codes: Mapping[str, Advice] = ERROR_CODES,
     sleep: Callable[[float], Awaitable[object]] = asyncio.sleep,
     clock: Callable[[], float] = time.time,
     random: Callable[[], float] = _random.random,
 ) -> R:
     """As ``retry``, for what is awaited. A cancellation ends its waits."""
-    plan = _Plan(method, repeatable, attempts, base, most, total, clock, random)
+    plan = _Plan(method, repeatable, attempts, base, most, total, codes, clock, random)
     while True:
         try:
             response = await send()
@@ -382,19 +400,20 @@ class _Plan:
         base: float,
         most: float,
         total: float,
+        codes: Mapping[str, Advice],
         clock: Callable[[], float],
         random: Callable[[], float],
     ) -> None:
         self._left = attempts - 1 if repeatable or method.upper() in _IDEMPOTENT else 0
         self._bound, self._most, self._total = base, most, total
-        self._clock, self._random = clock, random
+        self._codes, self._clock, self._random = codes, clock, random
         self._waited = 0.0
 
     def next(self, response: Response | None) -> float | None:
         """The wait before the next attempt; None where there is none. Without a response it failed before one."""
         asked = None
         if response is not None:
-            error = parse_error(response, clock=self._clock)
+            error = parse_error(response, codes=self._codes, clock=self._clock)
             if error is None or not is_retryable(error):
                 return None
             asked = error.retry_after
@@ -458,7 +477,7 @@ _DATES: Final = tuple(
 class _Said:
     """What a body says, in whichever shape."""
 
-    def __init__(self, body: dict[str, Any]) -> None:
+    def __init__(self, body: dict[str, Any], codes: Mapping[str, Advice]) -> None:
         meta = body.get("meta")
         in_meta = meta.get("request_id") if isinstance(meta, dict) else None
         self.request_id = _text(body.get("request_id")) or _text(in_meta)
@@ -469,7 +488,7 @@ class _Said:
             names = (error.get("code"), _reason_in(error.get("details")), error.get("status"), error.get("type"))
             self._name = next((name for name in names if isinstance(name, str)), None)
             if body.get("request_id") is not None and isinstance(error.get("message"), str):
-                self.canonical = _code_of(error.get("code"), True)
+                self.canonical = _code_of(error.get("code"), codes)
             self.message = _text(error.get("message"))
             self.details = _details_of_error(error)
             return
@@ -486,12 +505,12 @@ class _Said:
         details = _with_issues(body.get("details", _MISSING), _issues_by_field(body.get("errors")))
         self.details = details if self._connect is None else _MISSING
 
-    def code(self, status: int) -> str:
+    def code(self, status: int, codes: Mapping[str, Advice]) -> str:
         """The code of a shape that is not the contract's: a known name, a list of issues, else what the status says."""
         if self._connect is not None:
             return _code_of_status(self._connect)
         known = (self._name or "").lower()
-        if known in ERROR_CODES:
+        if known in codes:
             return known
         return "invalid_request" if status == 400 and _issues_in(self.details) else _code_of_status(status)
 
@@ -556,14 +575,14 @@ def _path_of(name: str) -> list[str | int]:
     return [int(step) if re.fullmatch("0|[1-9][0-9]{0,8}", step) else step for step in steps]
 
 
-def _code_of(value: object, in_capitals: bool) -> str | None:
-    """A code in the form of the contract, or one of the known in capitals."""
+def _code_of(value: object, codes: Mapping[str, Advice] | None = None) -> str | None:
+    """A code in the form of the contract, or one of the known in capitals, where those are given."""
     if not isinstance(value, str):
         return None
     if _CODE.fullmatch(value):
         return value
     known = value.lower()
-    return known if in_capitals and value == value.upper() and known in ERROR_CODES else None
+    return known if codes is not None and value == value.upper() and known in codes else None
 
 
 def _code_of_status(status: int) -> str:

@@ -1,0 +1,214 @@
+//! The service that a scope names: `upstream` under `[scope]`. The policy chooses it by the lookup that finds the guards
+//! (rule G0), and never connects to it: that is the gateway's.
+
+use std::collections::HashSet;
+use std::fmt;
+use std::net::Ipv6Addr;
+use std::str::FromStr;
+use std::sync::Arc;
+
+use http::uri::{Authority, Scheme, Uri};
+
+use super::error::{PolicyError, Problems, TablePath};
+use super::keys::ResponseSettings;
+use super::scope::Scope;
+use super::{CompiledScope, Policy};
+use crate::guard::pattern::SettingError;
+
+/// The URL of a service: `http` or `https`, a host, and a port where it is not the scheme's usual one.
+///
+/// Two that lead to one place are equal, however they are written. A clone costs no allocation. The
+/// [exchange](crate::exchange::Exchange::begin) puts that of a request's scope into the request's extensions.
+///
+/// ```
+/// use tower_error_envelope::policy::UpstreamUrl;
+///
+/// let orders: UpstreamUrl = "http://Orders:80/".parse()?;
+/// assert_eq!((orders.host(), orders.port(), orders.to_string()), ("orders", 80, "http://orders".to_owned()));
+/// assert!("http://orders/v1".parse::<UpstreamUrl>().is_err());
+/// # Ok::<(), tower_error_envelope::PolicyError>(())
+/// ```
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub struct UpstreamUrl(Arc<(Scheme, Authority)>);
+
+impl UpstreamUrl {
+    /// `http` or `https`.
+    #[must_use]
+    pub fn scheme(&self) -> &Scheme {
+        &self.0.0
+    }
+
+    /// Host and port as a `host` header has them: in lower case, an IPv6 address in brackets, without the scheme's usual port.
+    #[must_use]
+    pub fn authority(&self) -> &Authority {
+        &self.0.1
+    }
+
+    /// The host, an IPv6 address without its brackets.
+    #[must_use]
+    pub fn host(&self) -> &str {
+        self.authority().host().trim_matches(['[', ']'])
+    }
+
+    /// The port, or the scheme's usual one.
+    #[must_use]
+    pub fn port(&self) -> u16 {
+        self.authority().port_u16().unwrap_or(usual_port(self.scheme()))
+    }
+
+    /// What is wrong is told without the URL: it may have a password where none belongs.
+    fn parse(url: &str) -> Result<Self, SettingError> {
+        let refused = |wrong: &str, right: &str| Err(SettingError::new("upstream", wrong, right));
+        if url.contains('@') {
+            return refused("the URL has credentials, and nothing would send them", "leave them out");
+        }
+        let uri = url.parse::<Uri>().ok();
+        let Some((scheme, authority)) = uri.as_ref().and_then(|uri| uri.scheme().zip(uri.authority())) else {
+            return refused("this is not a URL with a scheme and a host", URLS);
+        };
+        if ![Scheme::HTTP, Scheme::HTTPS].contains(scheme) {
+            return refused("only http and https are spoken", URLS);
+        }
+        if url.contains(['?', '#']) || uri.as_ref().is_some_and(|uri| uri.path() != "/") {
+            return refused(
+                "paths are forwarded as they come",
+                &format!("{URLS}, without a path, a query or a fragment"),
+            );
+        }
+        let Some(host) = host(authority.host()) else {
+            return refused("this is not a host's name or address", "write an international name in its ASCII form");
+        };
+        let port = authority.as_str().strip_prefix(authority.host()).and_then(|port| port.strip_prefix(':'));
+        let authority = match port.map(|port| port.parse::<u16>().ok().filter(|port| *port > 0)) {
+            Some(None) => return refused("the port is not a number of 1 to 65535", URLS),
+            Some(Some(port)) if port != usual_port(scheme) => format!("{host}:{port}"),
+            _ => host,
+        };
+        match authority.parse() {
+            Ok(authority) => Ok(Self(Arc::new((scheme.clone(), authority)))),
+            Err(_) => refused("this is not a host's name or address", URLS),
+        }
+    }
+}
+
+const URLS: &str = "write http://HOST:PORT or https://HOST:PORT";
+
+fn usual_port(scheme: &Scheme) -> u16 {
+    if *scheme == Scheme::HTTPS { 443 } else { 80 }
+}
+
+/// A name, or an address in its one spelling; a name may end in a dot, which a resolver takes for the end of its search.
+fn host(written: &str) -> Option<String> {
+    if let Some(address) = written.strip_prefix('[') {
+        let address: Ipv6Addr = address.strip_suffix(']')?.parse().ok()?;
+        return Some(format!("[{address}]"));
+    }
+    let is_label = |label: &str| {
+        (1..=63).contains(&label.len())
+            && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'))
+    };
+    let name = written.strip_suffix('.').unwrap_or(written);
+    (name.len() <= 253 && name.split('.').all(is_label)).then(|| written.to_ascii_lowercase())
+}
+
+impl FromStr for UpstreamUrl {
+    type Err = PolicyError;
+
+    /// # Errors
+    ///
+    /// It is no `http` or `https` URL with a host, or has credentials, a path, a query or a fragment. The error does not
+    /// repeat the URL.
+    fn from_str(url: &str) -> Result<Self, PolicyError> {
+        Self::parse(url).map_err(|SettingError { wrong, right, .. }| PolicyError::new(None, wrong, right))
+    }
+}
+
+impl fmt::Display for UpstreamUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}://{}", self.scheme(), self.authority())
+    }
+}
+
+impl fmt::Debug for UpstreamUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "UpstreamUrl({self})")
+    }
+}
+
+/// The services of one host, for a router that has to be told of them beforehand: [`Policy::upstreams_by_host`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HostUpstreams<'a> {
+    host: String,
+    prefixes: Vec<(String, Option<&'a UpstreamUrl>)>,
+}
+
+impl HostUpstreams<'_> {
+    /// The host in lower case, without a port; `*.example.com` for those below a domain, `*` for those that no scope names.
+    #[must_use]
+    pub fn host(&self) -> &str {
+        &self.host
+    }
+
+    /// The beginnings of paths, a longer one before those that it begins with, each with the service of its scope. The last
+    /// one is `/`. A prefix covers whole segments of the normalised path, in its letter case.
+    pub fn prefixes(&self) -> impl Iterator<Item = (&str, Option<&UpstreamUrl>)> {
+        self.prefixes.iter().map(|(prefix, upstream)| (prefix.as_str(), *upstream))
+    }
+}
+
+impl Policy {
+    /// The services that its scopes name, each once, in the order of the scopes.
+    ///
+    /// ```
+    /// use tower_error_envelope::Policy;
+    /// use tower_error_envelope::policy::Scope;
+    ///
+    /// let orders = Scope::new().prefix("/orders").upstream("http://orders:8080");
+    /// let carts = Scope::new().prefix("/carts").upstream("http://ORDERS:8080");
+    /// let policy = Policy::builder().scope(orders).scope(carts).build()?;
+    /// assert_eq!(policy.upstreams().map(ToString::to_string).collect::<Vec<_>>(), ["http://orders:8080"]);
+    /// # Ok::<(), tower_error_envelope::PolicyError>(())
+    /// ```
+    pub fn upstreams(&self) -> impl Iterator<Item = &UpstreamUrl> {
+        self.upstreams.iter()
+    }
+
+    /// Which service is asked where, for every host that a scope names, and at last for all others (`*`).
+    #[must_use]
+    pub fn upstreams_by_host(&self) -> Vec<HostUpstreams<'_>> {
+        let named = |(prefix, part): (String, usize)| (prefix, self.parts[part].upstream.as_ref());
+        let hosts = self.scopes.by_host().into_iter();
+        hosts
+            .map(|(host, prefixes)| HostUpstreams { host, prefixes: prefixes.into_iter().map(named).collect() })
+            .collect()
+    }
+
+    /// The service that the scope of a request names, or the nearest scope around that one.
+    #[inline]
+    pub(crate) fn upstream(&self, manner: &ResponseSettings) -> Option<&UpstreamUrl> {
+        self.part(manner.part).upstream.as_ref()
+    }
+}
+
+/// What each part says by itself; the policy itself says nothing.
+pub(super) fn compile_upstreams(scopes: &[Scope], problems: &mut Problems) -> Vec<Option<UpstreamUrl>> {
+    let upstream = |(at, scope): (usize, &Scope)| {
+        let url = scope.upstream.as_deref()?;
+        problems.make(TablePath::Scope(at), UpstreamUrl::parse(url))
+    };
+    std::iter::once(None).chain((1..).zip(scopes).map(upstream)).collect()
+}
+
+/// Each service once.
+pub(super) fn distinct(named: &[Option<UpstreamUrl>]) -> Box<[UpstreamUrl]> {
+    let mut known = HashSet::new();
+    named.iter().flatten().filter(|url| known.insert(*url)).cloned().collect()
+}
+
+/// What the nearest part around one says, itself among them.
+pub(super) fn inherited_upstream<'a>(mut around: impl Iterator<Item = &'a CompiledScope>) -> Option<UpstreamUrl> {
+    around.find_map(|part| part.upstream.clone())
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,137 @@
+//! `#[fault(CODE, message = …, details(…), retry_after = …, status = …)]` and `#[fault(transparent)]`.
+
+use proc_macro2::Span;
+use syn::ext::IdentExt;
+use syn::parse::{Parse, ParseStream};
+use syn::punctuated::Punctuated;
+use syn::spanned::Spanned;
+use syn::{Attribute, Error, Expr, ExprPath, Ident, LitInt, LitStr, Member, Result, Token, parenthesized, token};
+
+const FORMS: &str = "expected a code such as `CONFLICT`, `custom(\"seat_taken\", 409)`, `transparent`, `message = …`, \
+                     `details(…)`, `retry_after = …` or `status = …`";
+
+/// What the attributes of one variant say.
+#[derive(Default)]
+pub(crate) struct FaultAttribute {
+    pub(crate) code: Option<Code>,
+    pub(crate) transparent: Option<Span>,
+    pub(crate) message: Option<Expr>,
+    pub(crate) details: Option<Vec<Detail>>,
+    pub(crate) retry_after: Option<Expr>,
+    pub(crate) status: Option<LitInt>,
+}
+
+pub(crate) enum Code {
+    /// A name of the catalogue, or the path of a constant.
+    Path(ExprPath),
+    /// Its form is checked as the constant is evaluated.
+    Custom(LitStr, LitInt),
+}
+
+/// A field, under its own name or another: `left`, `0 = "seat"`, `left = "remaining"`.
+pub(crate) struct Detail {
+    pub(crate) field: Member,
+    pub(crate) name: Option<LitStr>,
+}
+
+impl FaultAttribute {
+    /// Of all that a variant has: two attributes are as one.
+    pub(crate) fn parse_all(attributes: &[Attribute]) -> Result<Self> {
+        let mut all = Self::default();
+        for attribute in attributes.iter().filter(|attribute| attribute.path().is_ident("fault")) {
+            attribute.parse_args_with(|input: ParseStream<'_>| {
+                while !input.is_empty() {
+                    all.parse_part(input)?;
+                    if !input.is_empty() {
+                        input.parse::<Token![,]>()?;
+                    }
+                }
+                Ok(())
+            })?;
+        }
+        match all.transparent {
+            Some(span) if all.says_more() => {
+                Err(Error::new(span, "`transparent` stands alone: all comes from the field's error"))
+            }
+            _ => Ok(all),
+        }
+    }
+
+    fn says_more(&self) -> bool {
+        self.code.is_some()
+            || self.message.is_some()
+            || self.details.is_some()
+            || self.retry_after.is_some()
+            || self.status.is_some()
+    }
+
+    fn parse_part(&mut self, input: ParseStream<'_>) -> Result<()> {
+        if !input.peek(Ident::peek_any) && !input.peek(Token![::]) {
+            return Err(input.error(FORMS));
+        }
+        if input.peek2(Token![=]) {
+            return self.parse_value(input);
+        }
+        let path: ExprPath = input.parse()?;
+        match path.path.get_ident().map(ToString::to_string).as_deref() {
+            Some("transparent") => once(&mut self.transparent, path.span(), path.span()),
+            Some("details") => {
+                let parts;
+                parenthesized!(parts in input);
+                let parts = Punctuated::<Detail, Token![,]>::parse_terminated(&parts)?;
+                once(&mut self.details, parts.into_iter().collect(), path.span())
+            }
+            Some("custom") if input.peek(token::Paren) => {
+                let parts;
+                parenthesized!(parts in input);
+                let name = parts.parse()?;
+                parts.parse::<Token![,]>()?;
+                let status = parts.parse()?;
+                once(&mut self.code, Code::Custom(name, status), path.span())
+            }
+            // A word in small letters is a misspelt key, and no constant.
+            Some(name) if name.starts_with(|first: char| first.is_ascii_lowercase()) => {
+                Err(Error::new(path.span(), FORMS))
+            }
+            _ => {
+                let span = path.span();
+                once(&mut self.code, Code::Path(path), span)
+            }
+        }
+    }
+
+    fn parse_value(&mut self, input: ParseStream<'_>) -> Result<()> {
+        let key: Ident = input.parse()?;
+        input.parse::<Token![=]>()?;
+        match key.to_string().as_str() {
+            "message" => once(&mut self.message, input.parse()?, key.span()),
+            "retry_after" => once(&mut self.retry_after, input.parse()?, key.span()),
+            "status" => once(&mut self.status, error_status(input)?, key.span()),
+            _ => Err(Error::new(key.span(), FORMS)),
+        }
+    }
+}
+
+/// `Fault::status` leaves out any other, when it is too late to say so.
+fn error_status(input: ParseStream<'_>) -> Result<LitInt> {
+    let status: LitInt = input.parse()?;
+    match status.base10_parse::<u16>() {
+        Ok(400..=599) => Ok(status),
+        _ => Err(Error::new(status.span(), "an error's status is 400-599")),
+    }
+}
+
+fn once<T>(place: &mut Option<T>, value: T, span: Span) -> Result<()> {
+    match place.replace(value) {
+        Some(_) => Err(Error::new(span, "given more than once")),
+        None => Ok(()),
+    }
+}
+
+impl Parse for Detail {
+    fn parse(input: ParseStream<'_>) -> Result<Self> {
+        let field = input.parse()?;
+        let name = if input.parse::<Option<Token![=]>>()?.is_some() { Some(input.parse()?) } else { None };
+        Ok(Self { field, name })
+    }
+}

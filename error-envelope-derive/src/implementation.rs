@@ -1,0 +1,122 @@
+//! What the derive writes: `AsFault`, `CODES`, and what the features of `tower-error-envelope` add.
+
+use proc_macro2::TokenStream;
+use quote::quote;
+use syn::{Attribute, Data, DeriveInput, Error, Fields, Generics, Ident, Result, parse_quote};
+
+use crate::variant::Variant;
+
+pub(crate) fn write(input: &DeriveInput) -> Result<TokenStream> {
+    let variants = variants(input)?;
+    let generics = with_bounds(&input.ident, &input.generics);
+    let (impls, types, bounds) = generics.split_for_impl();
+    let name = &input.ident;
+    let as_fault = as_fault(&variants)?;
+    let codes = codes(&variants);
+    let vis = &input.vis;
+    let checks = variants.iter().filter_map(Variant::check);
+    Ok(quote! {
+        #[automatically_derived]
+        impl #impls ::tower_error_envelope::AsFault for #name #types #bounds {
+            #as_fault
+        }
+
+        #[automatically_derived]
+        #[allow(dead_code)]
+        impl #impls #name #types #bounds {
+            /// The codes that this error can become.
+            #vis const CODES: ::tower_error_envelope::Codes = #codes;
+        }
+
+        #(#checks)*
+
+        ::tower_error_envelope::__derived_response!([#impls] [#name #types] [#bounds]);
+        ::tower_error_envelope::__derived_status!([#impls] [#name #types] [#bounds]);
+    })
+}
+
+fn variants(input: &DeriveInput) -> Result<Vec<Variant<'_>>> {
+    match &input.data {
+        Data::Enum(data) => {
+            refuse(&input.attrs, "`#[fault(…)]` belongs on a variant")?;
+            let each = data.variants.iter().map(|variant| {
+                refuse_on_fields(&variant.fields)?;
+                Variant::new(Some(&variant.ident), &variant.fields, &variant.attrs)
+            });
+            each.collect()
+        }
+        Data::Struct(data) => {
+            refuse_on_fields(&data.fields)?;
+            Ok(vec![Variant::new(None, &data.fields, &input.attrs)?])
+        }
+        Data::Union(data) => Err(Error::new(data.union_token.span, "a union is no error")),
+    }
+}
+
+fn refuse_on_fields(fields: &Fields) -> Result<()> {
+    fields.iter().try_for_each(|field| refuse(&field.attrs, "`#[fault(…)]` belongs on the variant, not on its field"))
+}
+
+fn refuse(attributes: &[Attribute], why: &str) -> Result<()> {
+    match attributes.iter().find(|attribute| attribute.path().is_ident("fault")) {
+        Some(attribute) => Err(Error::new_spanned(attribute, why)),
+        None => Ok(()),
+    }
+}
+
+/// A type with parameters may be an error with some of them alone. One without is one, or the compiler says what is missing.
+fn with_bounds(name: &Ident, generics: &Generics) -> Generics {
+    let mut bounded = generics.clone();
+    if generics.type_params().next().is_some() {
+        let types = generics.split_for_impl().1;
+        let error: syn::WherePredicate = parse_quote! {
+            #name #types: ::std::error::Error + ::std::marker::Send + ::std::marker::Sync + 'static
+        };
+        bounded.make_where_clause().predicates.push(error);
+    }
+    bounded
+}
+
+fn as_fault(variants: &[Variant<'_>]) -> Result<TokenStream> {
+    let codes = variants.iter().map(Variant::code_arm);
+    let faults = variants.iter().map(Variant::fault_arm).collect::<Result<Vec<_>>>()?;
+    let into_faults: Vec<_> = variants.iter().filter_map(Variant::into_fault_arm).collect();
+    // No value of an enum without variants is ever matched, but a reference to one has to be looked through.
+    let this = if variants.is_empty() { quote!(*self) } else { quote!(self) };
+    let into_fault = (!into_faults.is_empty()).then(|| {
+        quote! {
+            #[allow(unreachable_patterns)]
+            fn into_fault(self) -> ::tower_error_envelope::Fault {
+                match self {
+                    #(#into_faults)*
+                    error => ::tower_error_envelope::AsFault::fault(&error).caused_by(error),
+                }
+            }
+        }
+    });
+    Ok(quote! {
+        fn code(&self) -> ::tower_error_envelope::ErrorCode {
+            #[allow(unused_imports)]
+            use ::tower_error_envelope::__private::codes::*;
+            match #this { #(#codes)* }
+        }
+
+        #[allow(unused_variables)]
+        fn fault(&self) -> ::tower_error_envelope::Fault {
+            match #this { #(#faults)* }
+        }
+
+        #into_fault
+    })
+}
+
+/// Those of its own, and of the errors that it lets through.
+fn codes(variants: &[Variant<'_>]) -> TokenStream {
+    let own = variants.iter().filter_map(Variant::code);
+    let nested = variants.iter().filter_map(Variant::inner);
+    quote! {{
+        #[allow(unused_imports)]
+        use ::tower_error_envelope::__private::{NoCodes as _, codes::*};
+        ::tower_error_envelope::Codes { own: &[#(#own),*], nested: &[#(<#nested>::CODES),*], is_complete: true }
+    }}
+}

@@ -1,0 +1,163 @@
+//! One variant, or a struct: what its fields are bound to, and the fault that it becomes.
+
+use proc_macro2::{Span, TokenStream};
+use quote::{format_ident, quote, quote_spanned};
+use syn::spanned::Spanned;
+use syn::{Attribute, Error, Expr, ExprLit, Field, Fields, Ident, Lit, LitInt, LitStr, Member, Result, Type};
+
+use crate::attribute::{Code, Detail, FaultAttribute};
+use crate::message;
+
+pub(crate) struct Variant<'a> {
+    /// `Self` or `Self::Name`.
+    constructor: TokenStream,
+    fields: &'a Fields,
+    fault: FaultAttribute,
+}
+
+impl<'a> Variant<'a> {
+    pub(crate) fn new(name: Option<&Ident>, fields: &'a Fields, attributes: &[Attribute]) -> Result<Self> {
+        let constructor = match name {
+            Some(name) => quote!(Self::#name),
+            None => quote!(Self),
+        };
+        let variant = Self { constructor, fields, fault: FaultAttribute::parse_all(attributes)? };
+        match variant.fault.transparent {
+            Some(span) if variant.inner().is_none() => {
+                Err(Error::new(span, "`transparent` needs a single field, whose error says it all"))
+            }
+            _ => Ok(variant),
+        }
+    }
+
+    /// The field of a transparent variant.
+    pub(crate) fn inner(&self) -> Option<&'a Type> {
+        let mut fields = self.fields.iter();
+        match (self.fault.transparent, fields.next(), fields.next()) {
+            (Some(_), Some(field), None) => Some(&field.ty),
+            _ => None,
+        }
+    }
+
+    /// The code as a constant expression; none where it is the inner error's.
+    pub(crate) fn code(&self) -> Option<TokenStream> {
+        if self.fault.transparent.is_some() {
+            return None;
+        }
+        Some(match &self.fault.code {
+            Some(Code::Path(path)) => quote!(#path),
+            Some(Code::Custom(name, status)) => custom(name, status),
+            None => quote!(::tower_error_envelope::ErrorCode::INTERNAL_ERROR),
+        })
+    }
+
+    /// A constant that is evaluated whether anybody asks for it or not: a name or a status of no code is an error here.
+    pub(crate) fn check(&self) -> Option<TokenStream> {
+        let Some(Code::Custom(name, status)) = &self.fault.code else { return None };
+        let code = custom(name, status);
+        Some(quote!(const _: ::tower_error_envelope::ErrorCode = #code;))
+    }
+
+    /// The arm that gives its code.
+    pub(crate) fn code_arm(&self) -> TokenStream {
+        let (constructor, pattern) = (&self.constructor, self.pattern());
+        match self.code() {
+            Some(code) => quote!(#constructor { .. } => #code,),
+            None => self.inner_arm(&pattern, &quote!(code)),
+        }
+    }
+
+    /// The arm that gives its fault.
+    pub(crate) fn fault_arm(&self) -> Result<TokenStream> {
+        let pattern = self.pattern();
+        if self.inner().is_some() {
+            return Ok(self.inner_arm(&pattern, &quote!(fault)));
+        }
+        let fault = self.fault()?;
+        Ok(quote!(#pattern => #fault,))
+    }
+
+    /// The arm that gives its fault with the cause that the inner error wants; none where the error itself is the cause.
+    pub(crate) fn into_fault_arm(&self) -> Option<TokenStream> {
+        self.inner().map(|_| self.inner_arm(&self.pattern(), &quote!(into_fault)))
+    }
+
+    fn inner_arm(&self, pattern: &TokenStream, method: &TokenStream) -> TokenStream {
+        // What the compiler misses of the inner error, it says of the attribute.
+        let span = self.fault.transparent.unwrap_or_else(Span::call_site);
+        let field = self.fields.iter().next().map(|field| Ident::new(&binding(0, field).to_string(), span));
+        let fault = quote_spanned!(span=> ::tower_error_envelope::AsFault::#method(#field));
+        quote!(#pattern => #fault,)
+    }
+
+    fn pattern(&self) -> TokenStream {
+        let constructor = &self.constructor;
+        let fields = self.fields.iter().enumerate().map(|(at, field)| {
+            let binding = binding(at, field);
+            match &field.ident {
+                Some(name) => quote!(#name),
+                None => {
+                    let place = Member::from(at);
+                    quote!(#place: #binding)
+                }
+            }
+        });
+        quote!(#constructor { #(#fields),* })
+    }
+
+    fn fault(&self) -> Result<TokenStream> {
+        let mut fault = quote!(::tower_error_envelope::Fault::new(::tower_error_envelope::AsFault::code(self)));
+        if let Some(status) = &self.fault.status {
+            fault = quote!(::tower_error_envelope::__private::with_status(#fault, #status));
+        }
+        if let Some(message) = &self.fault.message {
+            let message = message::write(message);
+            fault = quote!(#fault.message(#message));
+        }
+        if let Some(details) = &self.fault.details {
+            let members = details.iter().map(|detail| self.detail(detail)).collect::<Result<Vec<_>>>()?;
+            fault = quote!(#fault.details(::tower_error_envelope::__private::Members::new() #(#members)*));
+        }
+        if let Some(wait) = &self.fault.retry_after {
+            let wait = match wait {
+                Expr::Lit(ExprLit { lit: Lit::Int(seconds), .. }) => quote!(::std::time::Duration::from_secs(#seconds)),
+                other => quote!(#other),
+            };
+            fault = quote!(::tower_error_envelope::__private::RetryAfter::set(#wait, #fault));
+        }
+        Ok(fault)
+    }
+
+    fn detail(&self, detail: &Detail) -> Result<TokenStream> {
+        let found = self.fields.iter().enumerate().find(|(at, field)| member(*at, field) == detail.field);
+        let Some((at, field)) = found else {
+            return Err(Error::new(
+                detail.field.span(),
+                format!("there is no field `{}` here", name_of(&detail.field)),
+            ));
+        };
+        let name = detail.name.clone().unwrap_or_else(|| LitStr::new(&name_of(&detail.field), detail.field.span()));
+        let value = binding(at, field);
+        Ok(quote!(.with(#name, #value)))
+    }
+}
+
+fn custom(name: &LitStr, status: &LitInt) -> TokenStream {
+    quote_spanned!(name.span()=> ::tower_error_envelope::ErrorCode::custom(#name, #status))
+}
+
+fn member(at: usize, field: &Field) -> Member {
+    field.ident.clone().map_or(Member::from(at), Member::from)
+}
+
+/// Fields without a name are bound as `_0`, `_1`.
+fn binding(at: usize, field: &Field) -> Ident {
+    field.ident.clone().unwrap_or_else(|| format_ident!("_{at}"))
+}
+
+fn name_of(member: &Member) -> String {
+    match member {
+        Member::Named(name) => name.to_string().trim_start_matches("r#").to_owned(),
+        Member::Unnamed(index) => index.index.to_string(),
+    }
+}

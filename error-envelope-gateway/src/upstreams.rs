@@ -1,0 +1,188 @@
+//! The services behind a gateway: that of each scope that names one, and one for the rest.
+//!
+//! 1. The layer puts the URL of a request's scope beside the request, from the policy whose guards it asked (rules G0, M3).
+//! 2. Each URL has connections, a line, bounds and TLS of its own: a service that is slow or gone keeps none of another's. Scopes
+//!    with the same URL share them.
+//! 3. They begin with the first request, and end once the active policy does not name the URL: what is in flight keeps them.
+//! 4. A request that no service is for is `not_found`.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::{Arc, PoisonError, RwLock, Weak};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{Request, Response};
+use http_body::Body;
+use tower::{BoxError, service_fn};
+use tower_error_envelope::policy::UpstreamUrl;
+use tower_error_envelope::{ErrorCode, ErrorEnvelopeLayer, Fault};
+
+use super::error::Error;
+use super::proxy::{Forward, Proxy, UpstreamBody, refuse};
+use super::upstream::Upstream;
+
+/// How often it is looked which services the active policy names. Until then the last idle connections of one that it names no
+/// more are open.
+const LOOK: Duration = Duration::from_secs(1);
+
+/// The services behind a gateway: the one that a scope of the policy names (`[scope] upstream`), and one for the rest.
+///
+/// ```no_run
+/// use error_envelope_gateway::{Gateway, GatewayConfig, Upstreams};
+/// use tower_error_envelope::ErrorEnvelopeLayer;
+///
+/// # async fn run() -> Result<(), Box<dyn std::error::Error>> {
+/// let layer = ErrorEnvelopeLayer::watch("policy.toml")?;
+/// let upstreams = Upstreams::new(layer.clone()).rest("http://127.0.0.1:3000".parse()?);
+/// let gateway = Gateway::bind("127.0.0.1:0", GatewayConfig::new(layer)).await?;
+/// gateway.serve(upstreams.service()?, std::future::pending()).await;
+/// # Ok(())
+/// # }
+/// ```
+#[must_use]
+pub struct Upstreams {
+    layer: Option<ErrorEnvelopeLayer>,
+    rest: Option<Upstream>,
+    prepare: Prepare,
+}
+
+type Prepare = Box<dyn Fn(Upstream) -> Result<Upstream, BoxError> + Send + Sync>;
+
+impl Upstreams {
+    /// The services that the policy of `layer` names, also after a reload; `layer` is the one around the gateway.
+    pub fn new(layer: ErrorEnvelopeLayer) -> Self {
+        Self { layer: Some(layer), rest: None, prepare: Box::new(Ok) }
+    }
+
+    /// The service of requests whose scope names none. Without it they get 404 `not_found`.
+    pub fn rest(mut self, upstream: Upstream) -> Self {
+        self.rest = Some(upstream);
+        self
+    }
+
+    /// Gives each service that a scope names its limits, its TLS and its version of HTTP. Where it fails, the start does; after a
+    /// reload the requests for that service get 502.
+    pub fn prepare<E: Into<BoxError>>(
+        mut self,
+        prepare: impl Fn(Upstream) -> Result<Upstream, E> + Send + Sync + 'static,
+    ) -> Self {
+        self.prepare = Box::new(move |upstream| prepare(upstream).map_err(Into::into));
+        self
+    }
+
+    /// All of them as one Tower service, for [`Gateway::serve`](crate::Gateway::serve).
+    ///
+    /// # Errors
+    /// A service cannot be prepared; or it has an `https` URL and no TLS, or the other way round.
+    ///
+    /// # Panics
+    /// There is no Tokio runtime.
+    pub fn service<B>(self) -> Result<Forward<B>, Error>
+    where
+        B: Body<Data = Bytes> + Send + Unpin + 'static,
+        B::Error: Into<BoxError>,
+    {
+        let proxies = Arc::new(Proxies::new(self)?);
+        tokio::spawn(end_unnamed(Arc::downgrade(&proxies)));
+        Ok(Forward::new(service_fn(move |request| {
+            let proxies = Arc::clone(&proxies);
+            async move { proxies.forward(request).await }
+        })))
+    }
+}
+
+impl Upstream {
+    /// The service itself, over the network: a Tower service, with or without a gateway around it. It takes every request,
+    /// whatever service a scope names: see [`Upstreams`].
+    ///
+    /// # Errors
+    /// [`Upstream::tls`] was not called for an `https` URL, or was for another.
+    ///
+    /// # Panics
+    /// There is no Tokio runtime.
+    pub fn service<B>(self) -> Result<Forward<B>, Error>
+    where
+        B: Body<Data = Bytes> + Send + Unpin + 'static,
+        B::Error: Into<BoxError>,
+    {
+        Upstreams { layer: None, rest: Some(self), prepare: Box::new(Ok) }.service()
+    }
+}
+
+/// The ways to all services.
+struct Proxies<B> {
+    layer: Option<ErrorEnvelopeLayer>,
+    prepare: Prepare,
+    rest: Option<(UpstreamUrl, Arc<Proxy<B>>)>,
+    by_url: RwLock<HashMap<UpstreamUrl, Arc<Proxy<B>>>>,
+}
+
+impl<B> Proxies<B>
+where
+    B: Body<Data = Bytes> + Send + Unpin + 'static,
+    B::Error: Into<BoxError>,
+{
+    fn new(Upstreams { layer, rest, prepare }: Upstreams) -> Result<Self, Error> {
+        let rest = rest.map(|rest| Ok::<_, Error>((rest.url.clone(), Arc::new(Proxy::new(rest)?)))).transpose()?;
+        let by_url = RwLock::new(rest.iter().cloned().collect());
+        let proxies = Self { layer, prepare, rest, by_url };
+        if let Some(layer) = &proxies.layer {
+            layer.policy_status().policy().upstreams().try_for_each(|url| proxies.of_scope(url).map(drop))?;
+        }
+        Ok(proxies)
+    }
+
+    async fn forward(&self, request: Request<B>) -> Result<Response<UpstreamBody>, BoxError> {
+        refuse(&request)?;
+        let named = request.extensions().get::<UpstreamUrl>().filter(|_| self.layer.is_some());
+        let proxy = match (named, &self.rest) {
+            (Some(url), _) => self.of_scope(url).map_err(|error| Fault::new(ErrorCode::OTHER).caused_by(error))?,
+            (None, Some((_, rest))) => Arc::clone(rest),
+            (None, None) => {
+                return Err(Fault::new(ErrorCode::NOT_FOUND)
+                    .caused_by("no scope names a service for the request")
+                    .into());
+            }
+        };
+        proxy.forward(request).await
+    }
+
+    /// The one of this URL, a new one where there is none.
+    fn of_scope(&self, url: &UpstreamUrl) -> Result<Arc<Proxy<B>>, Error> {
+        if let Some(known) = self.by_url.read().unwrap_or_else(PoisonError::into_inner).get(url) {
+            return Ok(Arc::clone(known));
+        }
+        let upstream =
+            (self.prepare)(url.clone().into()).map_err(|error| Error::unreadable(format!("{url}: {error}")))?;
+        let fresh = Arc::new(Proxy::new(upstream)?);
+        let mut by_url = self.by_url.write().unwrap_or_else(PoisonError::into_inner);
+        Ok(Arc::clone(by_url.entry(url.clone()).or_insert(fresh)))
+    }
+
+    /// Lets go of those that nobody names. A request keeps its own until its end, and so does one that began by an older
+    /// policy: at the next look that one ends as well.
+    fn end_unnamed(&self, layer: &ErrorEnvelopeLayer) {
+        // The policy is asked for under the lock: who is in the map by a newer one is named by it.
+        let mut by_url = self.by_url.write().unwrap_or_else(PoisonError::into_inner);
+        let policy = Arc::clone(layer.policy_status().policy());
+        let named: HashSet<_> = policy.upstreams().chain(self.rest.iter().map(|(url, _)| url)).collect();
+        let ended: Vec<_> = by_url.extract_if(|url, _| !named.contains(url)).collect();
+        drop(by_url);
+        for (url, _) in &ended {
+            tracing::info!(target: "error_envelope::gateway::upstreams", upstream = %url, "no scope names this service any more");
+        }
+    }
+}
+
+async fn end_unnamed<B>(proxies: Weak<Proxies<B>>)
+where
+    B: Body<Data = Bytes> + Send + Unpin + 'static,
+    B::Error: Into<BoxError>,
+{
+    loop {
+        tokio::time::sleep(LOOK).await;
+        let Some(proxies) = proxies.upgrade() else { return };
+        let Some(layer) = &proxies.layer else { return };
+        proxies.end_unnamed(layer);
+    }
+}

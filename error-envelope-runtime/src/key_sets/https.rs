@@ -1,0 +1,163 @@
+//! One `GET` over https, and nothing more: no redirect, no proxy, no connection that stays.
+
+use std::fmt::Display;
+use std::io;
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use http::header::{ACCEPT, CONNECTION, HOST, USER_AGENT};
+use http::uri::{PathAndQuery, Uri};
+use http::{HeaderMap, Request, StatusCode};
+use http_body_util::{BodyExt, Empty, LengthLimitError, Limited};
+use hyper::body::{Bytes, Incoming};
+use hyper::client::conn::http1;
+use hyper_util::rt::TokioIo;
+use tokio::net::TcpStream;
+use tokio_rustls::rustls::crypto::ring::default_provider;
+use tokio_rustls::rustls::pki_types::pem::PemObject;
+use tokio_rustls::rustls::pki_types::{CertificateDer, ServerName};
+use tokio_rustls::rustls::{ClientConfig, RootCertStore};
+use tokio_rustls::{TlsConnector, client::TlsStream};
+
+/// Sets have some KiB.
+const MAX_BYTES: usize = 1024 * 1024;
+/// From the look-up of the name to the last byte: no request waits longer, unless its scheme says so.
+const TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Who is trusted.
+#[derive(Clone, Default)]
+pub(super) struct Https {
+    /// The platform's where there are none, read when they are needed first.
+    roots: Option<Arc<RootCertStore>>,
+    config: Arc<OnceLock<Arc<ClientConfig>>>,
+}
+
+/// Where a set is.
+#[derive(Clone, Debug)]
+pub(super) struct Target {
+    name: ServerName<'static>,
+    authority: Box<str>,
+    host: Box<str>,
+    port: u16,
+    path: PathAndQuery,
+}
+
+/// What a provider said.
+pub(super) struct Answer {
+    pub(super) headers: HeaderMap,
+    pub(super) body: String,
+}
+
+impl Target {
+    /// `None` of what is no https URL.
+    pub(super) fn parse(url: &str) -> Option<Self> {
+        let uri: Uri = url.parse().ok()?;
+        let authority = uri.authority().filter(|authority| !authority.as_str().contains('@'))?;
+        let host = authority.host().trim_matches(['[', ']']);
+        let path = uri.path_and_query().cloned().unwrap_or_else(|| PathAndQuery::from_static("/"));
+        (uri.scheme_str() == Some("https")).then_some(())?;
+        Some(Self {
+            name: ServerName::try_from(host.to_owned()).ok()?,
+            authority: authority.as_str().into(),
+            host: host.into(),
+            port: authority.port_u16().unwrap_or(443),
+            path,
+        })
+    }
+}
+
+impl Https {
+    pub(super) fn trusting(pem: &[u8]) -> io::Result<Self> {
+        let invalid = |what: &dyn Display| io::Error::new(io::ErrorKind::InvalidData, what.to_string());
+        let mut roots = RootCertStore::empty();
+        for certificate in CertificateDer::pem_slice_iter(pem) {
+            roots.add(certificate.map_err(|error| invalid(&error))?).map_err(|error| invalid(&error))?;
+        }
+        match roots.is_empty() {
+            true => Err(invalid(&"there is no certificate in it")),
+            false => Ok(Self { roots: Some(Arc::new(roots)), config: Arc::default() }),
+        }
+    }
+
+    /// Asks once. The error is for the log: nothing of a body is in it.
+    pub(super) async fn get(&self, target: &Target) -> Result<Answer, String> {
+        let answer = tokio::time::timeout(TIMEOUT, self.ask(target)).await;
+        answer.unwrap_or_else(|_| Err(format!("it took longer than {} s", TIMEOUT.as_secs())))
+    }
+
+    async fn ask(&self, target: &Target) -> Result<Answer, String> {
+        let stream = self.connect(target).await?;
+        let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await.map_err(failed)?;
+        let answer = async {
+            let response = sender.send_request(request(target)?).await.map_err(failed)?;
+            let status = response.status();
+            if status != StatusCode::OK {
+                let hint = if status.is_redirection() { ", and redirects are not followed" } else { "" };
+                return Err(format!("it answered {}{hint}", status.as_u16()));
+            }
+            let (head, body) = response.into_parts();
+            Ok(Answer { headers: head.headers, body: collect(body).await? })
+        };
+        tokio::select! {
+            answer = answer => answer,
+            // It may end while the last bytes wait to be read.
+            () = async { let _ = connection.await; std::future::pending().await } => Err(String::new()),
+        }
+    }
+
+    async fn connect(&self, target: &Target) -> Result<TlsStream<TcpStream>, String> {
+        let stream = TcpStream::connect((&*target.host, target.port))
+            .await
+            .map_err(|error| format!("cannot connect: {error}"))?;
+        let connector = TlsConnector::from(self.config()?);
+        connector.connect(target.name.clone(), stream).await.map_err(|error| format!("TLS: {error}"))
+    }
+
+    fn config(&self) -> Result<Arc<ClientConfig>, String> {
+        if let Some(config) = self.config.get() {
+            return Ok(config.clone());
+        }
+        let roots = self.roots.clone().map_or_else(platform_roots, Ok)?;
+        let config = ClientConfig::builder_with_provider(Arc::new(default_provider()))
+            .with_safe_default_protocol_versions()
+            .map_err(|error| format!("TLS: {error}"))?;
+        let mut config = config.with_root_certificates(roots).with_no_client_auth();
+        config.alpn_protocols = vec![b"http/1.1".to_vec()];
+        Ok(self.config.get_or_init(|| Arc::new(config)).clone())
+    }
+}
+
+/// Where there are none they are looked for again with the next fetch.
+fn platform_roots() -> Result<Arc<RootCertStore>, String> {
+    let mut roots = RootCertStore::empty();
+    let found = rustls_native_certs::load_native_certs();
+    roots.add_parsable_certificates(found.certs);
+    if roots.is_empty() {
+        let why = found.errors.first().map_or_else(|| "none found".to_owned(), ToString::to_string);
+        return Err(format!("cannot load the platform's certificates: {why}"));
+    }
+    Ok(Arc::new(roots))
+}
+
+fn request(target: &Target) -> Result<Request<Empty<Bytes>>, String> {
+    Request::get(target.path.as_str())
+        .header(HOST, &*target.authority)
+        .header(ACCEPT, "application/jwk-set+json, application/json")
+        .header(USER_AGENT, concat!("error-envelope/", env!("CARGO_PKG_VERSION")))
+        .header(CONNECTION, "close")
+        .body(Empty::new())
+        .map_err(failed)
+}
+
+async fn collect(body: Incoming) -> Result<String, String> {
+    let bytes =
+        Limited::new(body, MAX_BYTES).collect().await.map_err(|error| match error.is::<LengthLimitError>() {
+            true => "the answer is larger than 1 MiB".to_owned(),
+            false => failed(error),
+        })?;
+    String::from_utf8(bytes.to_bytes().into()).map_err(|_| "the answer is no UTF-8".to_owned())
+}
+
+fn failed(error: impl Display) -> String {
+    error.to_string()
+}

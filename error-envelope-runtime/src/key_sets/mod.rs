@@ -1,0 +1,166 @@
+//! Key sets that are fetched by their URLs (`jwks_url`, rule G2).
+//!
+//! 1. A set is fetched as soon as a policy names it, and then as its provider's headers say: at the earliest after 5 minutes,
+//!    at the latest after a day, after an hour where they say nothing.
+//! 2. A token that names a key which the set does not have asks for a fetch as well, and waits for it. Whatever asks, a set
+//!    is fetched at most once in 30 seconds.
+//! 3. A fetch takes at most 5 seconds and 1 MiB, over https alone, and follows no redirect. One that fails leaves the old
+//!    set active, and is logged once for each reason, and counted.
+//! 4. Policies that name one URL share a set, so that a reload keeps it. A set that no policy holds any more is not fetched.
+//!
+//! All sets of a [`KeyFetcher`] are fetched on one thread with a runtime of its own: the service may have any, or none.
+
+mod https;
+mod lifetime;
+mod rotation;
+
+use std::collections::HashMap;
+use std::fmt;
+use std::io;
+use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError, Weak};
+
+use error_envelope_core::guard::auth::RemoteKeys;
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+use tokio::task::JoinSet;
+
+use self::https::{Https, Target};
+use self::rotation::Rounds;
+
+/// Fetches the key sets of `jwks_url`s, and keeps them fresh. A clone fetches the same.
+///
+/// Most need none of their own: layers share [`KeyFetcher::shared`], which trusts the platform's certificates (or those of
+/// the file that the environment variable `SSL_CERT_FILE` names). It asks providers directly, and follows no `HTTPS_PROXY`.
+#[derive(Clone)]
+pub struct KeyFetcher(Arc<Registry>);
+
+struct Registry {
+    https: Https,
+    known: Mutex<Known>,
+}
+
+#[derive(Default)]
+struct Known {
+    sets: HashMap<Box<str>, RemoteKeys>,
+    /// To what fetches; `None` until there is something to fetch.
+    jobs: Option<UnboundedSender<Job>>,
+}
+
+struct Job {
+    keys: RemoteKeys,
+    target: Target,
+    registry: Weak<Registry>,
+}
+
+impl KeyFetcher {
+    /// The one that layers share unless they are given another.
+    #[must_use]
+    pub fn shared() -> Self {
+        static SHARED: LazyLock<KeyFetcher> = LazyLock::new(|| KeyFetcher::new(Https::default()));
+
+        SHARED.clone()
+    }
+
+    /// Trusts these PEM certificates, and no others: for a provider inside an organisation.
+    ///
+    /// # Errors
+    ///
+    /// There is no certificate in it, or one that cannot be read.
+    pub fn trusting(pem: &[u8]) -> io::Result<Self> {
+        Https::trusting(pem).map(Self::new)
+    }
+
+    fn new(https: Https) -> Self {
+        Self(Arc::new(Registry { https, known: Mutex::default() }))
+    }
+
+    /// The same with the future that fetches, instead of a thread: for a runtime of one's own, or a clock that is
+    /// simulated. It ends when nobody holds the fetcher or one of its sets.
+    #[must_use]
+    pub fn driven(self) -> (Self, impl Future<Output = ()> + Send) {
+        let (jobs, queue) = unbounded_channel();
+        self.0.known().jobs = Some(jobs);
+        let https = self.0.https.clone();
+        (self, drive(queue, https))
+    }
+
+    /// The set at a URL: fetched from now on, unless it is already. Of a URL that is not https nothing is fetched; the
+    /// policy that names it is refused.
+    #[must_use]
+    pub fn keys(&self, url: &str) -> RemoteKeys {
+        let Some(target) = Target::parse(url) else { return RemoteKeys::never_fetched(url) };
+        let mut known = self.0.known();
+        if let Some(keys) = known.sets.get(url) {
+            return keys.clone();
+        }
+        let keys = RemoteKeys::new(url, Rounds::default());
+        known.sets.insert(url.into(), keys.clone());
+        let job = Job { keys: keys.clone(), target, registry: Arc::downgrade(&self.0) };
+        // Where the thread cannot start, it is logged, and requests get 503.
+        let _ = known.jobs.get_or_insert_with(|| start(self.0.https.clone())).send(job);
+        keys
+    }
+
+    /// Ready once the fetch has ended that is under way or that this asks for; at once where none may begin.
+    pub fn fetched(keys: &RemoteKeys) -> impl Future<Output = ()> + Send + use<> {
+        rotation::ended(keys)
+    }
+}
+
+impl Registry {
+    fn known(&self) -> MutexGuard<'_, Known> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Forgets a set that no policy holds; whether it did. Nobody can take it meanwhile.
+    fn forget_unused(&self, keys: &RemoteKeys) -> bool {
+        /// That in the table, and that of the task that asks.
+        const OURS: usize = 2;
+
+        let mut known = self.known();
+        let is_unused = keys.holders() <= OURS;
+        if is_unused {
+            known.sets.remove(keys.url());
+        }
+        is_unused
+    }
+}
+
+fn is_unused(registry: &Weak<Registry>, keys: &RemoteKeys) -> bool {
+    registry.upgrade().map_or(keys.holders() == 1, |registry| registry.forget_unused(keys))
+}
+
+/// A thread for all sets: a policy may be read on threads that have no runtime.
+fn start(https: Https) -> UnboundedSender<Job> {
+    let (jobs, queue) = unbounded_channel();
+    let fetch = move || match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+        Ok(runtime) => runtime.block_on(drive(queue, https)),
+        Err(error) => rotation::log_no_thread(&error),
+    };
+    if let Err(error) = std::thread::Builder::new().name("error-envelope-jwks".to_owned()).spawn(fetch) {
+        rotation::log_no_thread(&error);
+    }
+    jobs
+}
+
+async fn drive(mut queue: UnboundedReceiver<Job>, https: Https) {
+    let mut tasks = JoinSet::new();
+    loop {
+        tokio::select! {
+            job = queue.recv() => match job {
+                Some(Job { keys, target, registry }) => {
+                    let is_unused = move |keys: &RemoteKeys| is_unused(&registry, keys);
+                    tasks.spawn(rotation::rotate(keys, target, https.clone(), is_unused));
+                }
+                None => break,
+            },
+            Some(_) = tasks.join_next() => {}
+        }
+    }
+    while tasks.join_next().await.is_some() {}
+}
+
+impl fmt::Debug for KeyFetcher {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("KeyFetcher").field("sets", &self.0.known().sets.len()).finish()
+    }
+}

@@ -1,0 +1,112 @@
+//! One set, from its first fetch on.
+
+use std::time::Duration;
+
+use error_envelope_core::guard::auth::RemoteKeys;
+use tokio::sync::{Notify, watch};
+use tokio::time::{Instant, sleep_until};
+
+use super::https::{Answer, Https, Target};
+use super::lifetime::lifetime;
+use crate::{clock, count};
+
+/// From the beginning of one fetch to that of the next, at least: tokens with ids of keys that do not exist come from
+/// anybody.
+const SPACING: Duration = Duration::from_secs(30);
+
+/// What requests and the task that fetches tell each other.
+#[derive(Default)]
+pub(super) struct Rounds {
+    ended: watch::Sender<u64>,
+    demand: Notify,
+}
+
+/// Fetches the set until it is not used any more.
+pub(super) async fn rotate(keys: RemoteKeys, target: Target, https: Https, is_unused: impl Fn(&RemoteKeys) -> bool) {
+    let Some(rounds) = keys.fetcher::<Rounds>() else { return };
+    let mut log = RotationLog::new(keys.url());
+    loop {
+        #[allow(clippy::disallowed_methods, reason = "an adapter keeps the clock")]
+        let began = Instant::now();
+        let fetched = https.get(&target).await.and_then(|answer| take(&keys, &answer));
+        log.write(&fetched, keys.has_set());
+        keys.rest(true);
+        rounds.ended.send_modify(|ended| *ended += 1);
+        sleep_until(began + SPACING).await;
+        // Before tokens ask: what asks from now on is heard.
+        let demanded = rounds.demand.notified();
+        keys.rest(false);
+        tokio::select! {
+            () = sleep_until(began + fetched.map_or(SPACING, |fetched| fetched.lifetime)) => {}
+            () = demanded => {}
+        }
+        if is_unused(&keys) {
+            return;
+        }
+    }
+}
+
+/// Ready once a fetch has ended.
+pub(super) fn ended(keys: &RemoteKeys) -> impl Future<Output = ()> + Send + use<> {
+    let waiting = keys.fetcher::<Rounds>().and_then(|rounds| {
+        let ended = rounds.ended.subscribe();
+        // A fetch that ended before this line has left the set that is judged by next.
+        (!keys.is_resting()).then(|| {
+            rounds.demand.notify_waiters();
+            ended
+        })
+    });
+    async move {
+        if let Some(mut ended) = waiting {
+            let _ = ended.changed().await;
+        }
+    }
+}
+
+struct Fetched {
+    keys: usize,
+    lifetime: Duration,
+}
+
+fn take(keys: &RemoteKeys, answer: &Answer) -> Result<Fetched, String> {
+    let count = keys.replace(&answer.body)?;
+    Ok(Fetched { keys: count, lifetime: lifetime(&answer.headers, clock::now()) })
+}
+
+/// Each reason once, until it is another.
+struct RotationLog {
+    /// Without the query.
+    url: Box<str>,
+    last: Option<Result<(), String>>,
+}
+
+impl RotationLog {
+    fn new(url: &str) -> Self {
+        Self { url: url.split('?').next().unwrap_or_default().into(), last: None }
+    }
+
+    fn write(&mut self, fetched: &Result<Fetched, String>, has_set: bool) {
+        count::key_set(if fetched.is_ok() { "taken" } else { "failed" });
+        let outcome = fetched.as_ref().map(drop).map_err(Clone::clone);
+        if self.last.as_ref() == Some(&outcome) {
+            return;
+        }
+        let url = &*self.url;
+        match fetched {
+            Ok(fetched) => {
+                tracing::info!(target: "tower_error_envelope", url, keys = fetched.keys, "fetched the key set");
+            }
+            Err(error) if has_set => {
+                tracing::warn!(target: "tower_error_envelope", url, error, "cannot fetch the key set; the old one stays active");
+            }
+            Err(error) => {
+                tracing::error!(target: "tower_error_envelope", url, error, "cannot fetch the key set; requests that need it get 503");
+            }
+        }
+        self.last = Some(outcome);
+    }
+}
+
+pub(super) fn log_no_thread(error: &std::io::Error) {
+    tracing::error!(target: "tower_error_envelope", %error, "cannot start the thread that fetches key sets; requests that need one get 503");
+}

@@ -1,0 +1,158 @@
+//! The services in a configuration of Envoy's: a cluster for each, and the routes that lead there, chosen as the policy's scopes
+//! choose (G0).
+
+use std::collections::BTreeSet;
+use std::fmt::Write;
+use std::net::IpAddr;
+
+use http::uri::Scheme;
+use tower_error_envelope::Policy;
+use tower_error_envelope::policy::{HostUpstreams, UpstreamUrl};
+
+use super::yaml::{Address, indented, quoted};
+
+/// The cluster of what no scope names a service for.
+const REST: &str = "upstream";
+
+/// What a listener of Envoy's routes to.
+pub(super) struct Services<'a> {
+    hosts: Vec<HostUpstreams<'a>>,
+    rest: Option<&'a Address>,
+    http2: bool,
+}
+
+impl<'a> Services<'a> {
+    pub(super) fn new(policy: &'a Policy, rest: Option<&'a Address>, http2: bool) -> Self {
+        Self { hosts: policy.upstreams_by_host(), rest, http2 }
+    }
+
+    /// Whether nothing would be forwarded.
+    pub(super) fn is_empty(&self) -> bool {
+        self.rest.is_none() && self.named().is_empty()
+    }
+
+    /// The route configuration.
+    pub(super) fn routes(&self) -> String {
+        let mut text = format!("name: {REST}\n");
+        if self.hosts.len() > 1 {
+            text += "# A scope's hosts have no port.\nignore_port_in_host_matching: true\n";
+        }
+        text += "virtual_hosts:\n";
+        for host in &self.hosts {
+            let (name, domains) = match host.host() {
+                "*" => (REST.to_owned(), quoted("*")),
+                // The final dot of a whole name is no other host.
+                name => (quoted(name), format!("{}, {}", quoted(name), quoted(&format!("{name}.")))),
+            };
+            let _ = write!(
+                text,
+                "- name: {name}\n  domains: [{domains}]\n  routes:\n{}",
+                indented(&self.routes_of(host), 2)
+            );
+        }
+        text
+    }
+
+    /// What has no service has no route: Envoy answers it with 404 by itself, which the module writes anew (V2).
+    fn routes_of(&self, host: &HostUpstreams<'_>) -> String {
+        let mut text = String::from("# A service that does not answer in time is answered for with 504 (V2).\n");
+        let mut is_any = false;
+        for (prefix, upstream) in host.prefixes() {
+            let (path, cluster) = match (prefix, upstream) {
+                ("/", None) if self.rest.is_some() => ("prefix: /".to_owned(), REST.to_owned()),
+                (_, None) => continue,
+                ("/", Some(url)) => ("prefix: /".to_owned(), quoted(&url.to_string())),
+                (prefix, Some(url)) => (path_match(prefix), quoted(&url.to_string())),
+            };
+            is_any = true;
+            let _ = writeln!(text, "- {{ match: {{ {path} }}, route: {{ cluster: {cluster}, timeout: 30s }} }}");
+        }
+        if is_any { text } else { "[]\n".to_owned() }
+    }
+
+    /// The clusters.
+    pub(super) fn clusters(&self) -> String {
+        let rest = self.rest.map(|address| self.cluster(REST, &address.yaml(), ""));
+        let named = self.named().into_iter().map(|name| match name.parse::<UpstreamUrl>() {
+            Ok(url) => {
+                let address = Address { host: url.host().to_owned(), port: url.port() };
+                self.cluster(&quoted(&name), &address.yaml(), &tls(&url))
+            }
+            Err(_) => String::new(),
+        });
+        rest.into_iter().chain(named).collect()
+    }
+
+    fn named(&self) -> BTreeSet<String> {
+        let prefixes = self.hosts.iter().flat_map(HostUpstreams::prefixes);
+        prefixes.filter_map(|(_, upstream)| upstream).map(ToString::to_string).collect()
+    }
+
+    fn cluster(&self, name: &str, address: &str, tls: &str) -> String {
+        let protocol = match self.http2 {
+            true => "{ http2_protocol_options: {} }",
+            // The end of a gRPC call over HTTP/1 is a trailer (P1).
+            false => "{ http_protocol_options: { enable_trailers: true } }",
+        };
+        format!(
+            "\
+- name: {name}
+  type: STRICT_DNS
+  connect_timeout: 5s
+  typed_extension_protocol_options:
+    envoy.extensions.upstreams.http.v3.HttpProtocolOptions:
+      \"@type\": type.googleapis.com/envoy.extensions.upstreams.http.v3.HttpProtocolOptions
+      explicit_http_config: {protocol}
+{tls}  load_assignment: {{ cluster_name: {name}, endpoints: [ {{ lb_endpoints: [ {{ endpoint: {{ address: {address} }} }} ] }} ] }}
+"
+        )
+    }
+}
+
+/// A prefix covers whole segments. Envoy decodes the codes of letters, digits, `-`, `.`, `_` and `~` alone, and the policy's reading
+/// all of them.
+fn path_match(prefix: &str) -> String {
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~' | b'/');
+    if prefix.bytes().all(is_plain) {
+        return format!("path_separated_prefix: {}", quoted(prefix));
+    }
+    let mut regex = String::new();
+    for byte in prefix.bytes() {
+        let digit = |digit: u8| match char::from_digit(digit.into(), 16) {
+            Some(letter @ 'a'..='f') => format!("[{letter}{}]", letter.to_ascii_uppercase()),
+            digit => digit.into_iter().collect(),
+        };
+        let _ = match byte {
+            byte if byte == b'.' => write!(regex, "[.]"),
+            byte if is_plain(byte) => write!(regex, "{}", char::from(byte)),
+            byte => write!(regex, "(?:\\x{byte:02x}|%{}{})", digit(byte >> 4), digit(byte & 15)),
+        };
+    }
+    format!("safe_regex: {{ regex: {} }}", quoted(&format!("{regex}(?:/.*)?")))
+}
+
+/// The certificate has the URL's own name.
+fn tls(url: &UpstreamUrl) -> String {
+    if *url.scheme() != Scheme::HTTPS {
+        return String::new();
+    }
+    let host = quoted(url.host());
+    let (sni, kind) = match url.host().parse::<IpAddr>() {
+        Ok(_) => (String::new(), "IP_ADDRESS"),
+        Err(_) => (format!("    sni: {host}\n"), "DNS"),
+    };
+    let socket = format!(
+        "\
+transport_socket:
+  name: envoy.transport_sockets.tls
+  typed_config:
+    \"@type\": type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.UpstreamTlsContext
+{sni}    common_tls_context:
+      validation_context:
+        # The system's certificates: another place on some.
+        trusted_ca: {{ filename: /etc/ssl/certs/ca-certificates.crt }}
+        match_typed_subject_alt_names: [ {{ san_type: {kind}, matcher: {{ exact: {host} }} }} ]
+"
+    );
+    indented(&socket, 2)
+}

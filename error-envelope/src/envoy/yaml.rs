@@ -1,0 +1,32 @@
+//! What a configuration of Envoy's is written with.
+
+use http::uri::Authority;
+
+/// A host and a port.
+#[derive(Clone, Debug)]
+pub(super) struct Address {
+    pub(super) host: String,
+    pub(super) port: u16,
+}
+
+pub(super) fn address(text: &str) -> Result<Address, String> {
+    let authority: Authority = text.parse().map_err(|error| format!("{error}; say HOST:PORT"))?;
+    let port = authority.port_u16().ok_or("the port is missing; write HOST:PORT")?;
+    let host = authority.host().trim_start_matches('[').trim_end_matches(']').to_owned();
+    Ok(Address { host, port })
+}
+
+impl Address {
+    pub(super) fn yaml(&self) -> String {
+        format!("{{ socket_address: {{ address: {}, port_value: {} }} }}", quoted(&self.host), self.port)
+    }
+}
+
+/// A text in YAML, which takes JSON's.
+pub(super) fn quoted(text: &str) -> String {
+    serde_json::Value::from(text).to_string()
+}
+
+pub(super) fn indented(text: &str, by: usize) -> String {
+    text.lines().map(|line| format!("{:by$}{line}\n", "")).collect()
+}

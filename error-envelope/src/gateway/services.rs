@@ -1,0 +1,129 @@
+//! The services behind the gateway: that of `--upstream`, and those that the policy's scopes name.
+
+use std::path::PathBuf;
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use error_envelope_gateway::{Error, Upstream, UpstreamLimits, Upstreams};
+use http::uri::Scheme;
+use tokio_rustls::rustls::RootCertStore;
+use tokio_rustls::rustls::pki_types::ServerName;
+use tower_error_envelope::ErrorEnvelopeLayer;
+use tower_error_envelope::policy::UpstreamUrl;
+
+use super::Args;
+use crate::failure::{CommandError, with_help};
+use crate::roots::roots;
+
+impl Args {
+    /// The services, those that the policy of `layer` names among them.
+    pub(super) fn upstreams(&self, layer: &ErrorEnvelopeLayer) -> Result<Upstreams, CommandError> {
+        let settings = Settings::new(self)?;
+        let rest = self.upstream.as_ref().map(|url| url.clone().map_err(|error| refused("--upstream", &error)));
+        let rest = rest.transpose()?;
+        let named = layer.policy_status().policy().upstreams().count();
+        self.refuse_ignored(rest.as_ref(), named > 0)?;
+        if rest.is_none() && named == 0 {
+            tracing::warn!("no --upstream, and no scope of the policy names a service: every request gets 404");
+        }
+        let rest = rest.map(|rest| settings.apply(rest, self.upstream_server_name.as_deref())).transpose()?;
+        let of_scopes = move |upstream| settings.apply(upstream, None).map_err(|error| error.text());
+        let upstreams = Upstreams::new(layer.clone()).prepare(of_scopes);
+        Ok(rest.into_iter().fold(upstreams, Upstreams::rest))
+    }
+
+    /// What is for https would do nothing, and nobody would be the wiser. A scope may name a service by https at any reload.
+    fn refuse_ignored(&self, rest: Option<&Upstream>, by_policy: bool) -> Result<(), CommandError> {
+        let is_https = rest.is_some_and(|rest| rest.scheme() == Scheme::HTTPS);
+        let ignored = [
+            ("--upstream-ca", self.upstream_ca.is_some() && !by_policy),
+            ("--upstream-server-name", self.upstream_server_name.is_some()),
+        ];
+        match ignored.iter().find(|(_, is_there)| *is_there && !is_https) {
+            Some((flag, _)) => Err(CommandError::Io(format!(
+                "{flag} needs an https upstream\n = help: write --upstream https://HOST:PORT, or remove the flag"
+            ))),
+            None => Ok(()),
+        }
+    }
+
+    /// How many descriptors the ways to the services take at most.
+    pub(super) fn upstream_descriptors(&self, layer: &ErrorEnvelopeLayer) -> u32 {
+        let named = layer.policy_status().policy().upstreams().count() + usize::from(self.upstream.is_some());
+        self.upstream_limits.descriptors().saturating_mul(u32::try_from(named).unwrap_or(u32::MAX))
+    }
+}
+
+/// A service to which HTTP/2 is spoken; none stands for all.
+pub(super) type Http2 = Option<UpstreamUrl>;
+
+/// What every service is given.
+struct Settings {
+    timeout: Duration,
+    limits: UpstreamLimits,
+    http2: Vec<Http2>,
+    ca: Option<PathBuf>,
+    /// Read for the first service by https.
+    roots: Mutex<Option<RootCertStore>>,
+}
+
+impl Settings {
+    fn new(args: &Args) -> Result<Self, CommandError> {
+        let http2 = args.upstream_h2.iter().cloned().collect::<Result<_, _>>();
+        Ok(Self {
+            timeout: *args.upstream_timeout,
+            limits: args.upstream_limits.limits(),
+            http2: http2.map_err(|error| refused("--upstream-h2", &error))?,
+            ca: args.upstream_ca.clone(),
+            roots: Mutex::default(),
+        })
+    }
+
+    /// `name` is the one in the service's certificate where it is not the URL's.
+    fn apply(&self, upstream: Upstream, name: Option<&str>) -> Result<Upstream, CommandError> {
+        let upstream = upstream.response_timeout(self.timeout).limits(self.limits);
+        let speaks_http2 = self.http2.iter().any(|url| url.as_ref().is_none_or(|url| url == upstream.url()));
+        let upstream = if speaks_http2 { upstream.http2() } else { upstream };
+        if upstream.scheme() != Scheme::HTTPS {
+            return Ok(upstream);
+        }
+        let name = name.unwrap_or_else(|| upstream.host()).to_owned();
+        let name = ServerName::try_from(name.clone()).map_err(|_| {
+            CommandError::Io(format!(
+                "{name}: not a valid server name for a certificate\n = help: set --upstream-server-name"
+            ))
+        })?;
+        Ok(upstream.tls(self.roots()?, name)?)
+    }
+
+    fn roots(&self) -> Result<RootCertStore, CommandError> {
+        let mut known = self.roots.lock().unwrap_or_else(PoisonError::into_inner);
+        if known.is_none() {
+            *known = Some(roots(self.ca.as_deref(), "--upstream-ca")?);
+        }
+        Ok(known.clone().unwrap_or_else(RootCertStore::empty))
+    }
+}
+
+fn refused(flag: &str, error: &Error) -> CommandError {
+    CommandError::Io(format!("{flag}: {}", with_help(error)))
+}
+
+/// clap would repeat a URL that it refuses: one with credentials is refused later.
+pub(super) fn upstream(url: &str) -> Result<Result<Upstream, Error>, String> {
+    match url.parse::<Upstream>() {
+        Err(error) if !error.has_credentials() => Err(error.to_string()),
+        upstream => Ok(upstream),
+    }
+}
+
+/// As [`upstream`]; what no URL can be stands for all.
+pub(super) fn http2(url: &str) -> Result<Result<Http2, Error>, String> {
+    match url {
+        ALL => Ok(Ok(None)),
+        url => upstream(url).map(|parsed| parsed.map(|upstream| Some(upstream.url().clone()))),
+    }
+}
+
+/// What `--upstream-h2` has that names no service.
+pub(super) const ALL: &str = "all";

@@ -1,0 +1,324 @@
+//! Several services behind one gateway: which of them gets a request, and what one of them keeps from another.
+
+use std::fs;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::path::Path;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Condvar, Mutex};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use tempfile::TempDir;
+
+use crate::kit::{Running, run};
+
+/// What another process does within this is in time.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// A service that answers with its name and the path, over connections that it keeps; while it is held, it does not answer.
+#[derive(Clone)]
+struct Service {
+    url: String,
+    /// Requests that have come.
+    requests: Arc<AtomicUsize>,
+    /// Connections that are open.
+    connections: Arc<AtomicUsize>,
+    held: Arc<(Mutex<bool>, Condvar)>,
+}
+
+impl Service {
+    fn start(name: &'static str) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let service = Self { url, requests: Arc::default(), connections: Arc::default(), held: Arc::default() };
+        let serving = service.clone();
+        thread::spawn(move || {
+            for stream in listener.incoming() {
+                let (serving, stream) = (serving.clone(), stream.unwrap());
+                serving.connections.fetch_add(1, Ordering::SeqCst);
+                thread::spawn(move || {
+                    serving.serve(name, stream);
+                    serving.connections.fetch_sub(1, Ordering::SeqCst);
+                });
+            }
+        });
+        service
+    }
+
+    fn serve(&self, name: &str, mut stream: TcpStream) {
+        let mut lines = BufReader::new(stream.try_clone().unwrap()).lines();
+        while let Some(Ok(line)) = lines.next() {
+            let path = line.split(' ').nth(1).unwrap().to_owned();
+            while lines.next().is_some_and(|line| line.is_ok_and(|line| !line.is_empty())) {}
+            self.requests.fetch_add(1, Ordering::SeqCst);
+            let held = self.held.0.lock().unwrap();
+            drop(self.held.1.wait_while(held, |held| *held).unwrap());
+            let said = format!("{name} {path}");
+            let _ = write!(stream, "HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n{said}", said.len());
+        }
+    }
+
+    fn hold(&self, held: bool) {
+        *self.held.0.lock().unwrap() = held;
+        self.held.1.notify_all();
+    }
+
+    fn requests(&self) -> usize {
+        self.requests.load(Ordering::SeqCst)
+    }
+
+    fn connections(&self) -> usize {
+        self.connections.load(Ordering::SeqCst)
+    }
+}
+
+/// A gateway with a policy of several files.
+struct Gateway {
+    process: Running,
+    address: String,
+    folder: TempDir,
+}
+
+const MAIN: &str = "version = 1\ninclude = [\"services/*.toml\"]\n";
+
+impl Gateway {
+    /// `files` are what each file of a service's says behind `version = 1`.
+    fn start(main: &str, files: &[(&str, &str)], more: &[&str]) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        fs::create_dir(folder.path().join("services")).unwrap();
+        fs::write(folder.path().join("policy.toml"), main).unwrap();
+        files.iter().for_each(|(name, text)| write_file(folder.path(), name, text));
+        let policy = folder.path().join("policy.toml");
+        let args = [&["gateway", "--listen", "127.0.0.1:0", "--policy", policy.to_str().unwrap()], more].concat();
+        let mut process = Running::start(&args);
+        let address = process.says("listening on http://");
+        Self { process, address, folder }
+    }
+
+    /// The status and the body.
+    fn ask(&self, host: &str, path: &str, more: &str) -> (u16, String) {
+        ask(&self.address, host, path, more)
+    }
+
+    fn says(&self, path: &str) -> (u16, String) {
+        self.ask("test.example", path, "")
+    }
+
+    fn in_flight(&self, path: &str) -> thread::JoinHandle<(u16, String)> {
+        let (address, path) = (self.address.clone(), path.to_owned());
+        thread::spawn(move || ask(&address, "test.example", &path, ""))
+    }
+}
+
+/// Replaces a file of the policy's in one go.
+fn write_file(folder: &Path, name: &str, text: &str) {
+    let fresh = folder.join("fresh");
+    fs::write(&fresh, format!("version = 1\n{text}")).unwrap();
+    fs::rename(fresh, folder.join("services").join(name)).unwrap();
+}
+
+fn ask(address: &str, host: &str, path: &str, more: &str) -> (u16, String) {
+    let mut stream = TcpStream::connect(address).unwrap();
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    write!(stream, "GET {path} HTTP/1.1\r\nhost: {host}\r\nconnection: close\r\n{more}\r\n").unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    let (head, body) = answer.split_once("\r\n\r\n").unwrap_or_else(|| panic!("{answer:?}"));
+    (head.split(' ').nth(1).unwrap().parse().unwrap(), body.to_owned())
+}
+
+#[allow(clippy::disallowed_methods, reason = "a test has a clock; the ban is for the library")]
+fn wait_for(what: &str, mut there: impl FnMut() -> bool) {
+    let began = Instant::now();
+    while !there() {
+        assert!(began.elapsed() < PATIENCE, "{what}");
+        thread::yield_now();
+    }
+}
+
+fn scope(covers: &str, service: &Service) -> String {
+    format!("[scope]\n{covers}\nupstream = \"{}\"\n", service.url)
+}
+
+/// A port that was free a moment ago refuses connections.
+fn dead() -> String {
+    format!("http://{}", TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap())
+}
+
+#[test]
+fn g0_host_and_normalised_path_choose_the_service_and_its_guards() {
+    let (orders, pay, rest) = (Service::start("orders"), Service::start("pay"), Service::start("rest"));
+    let main = format!("{MAIN}[header.tenant]\nname = \"x-tenant\"\n");
+    let guarded = scope("prefix = \"/orders\"", &orders) + "[defaults]\nrequire_headers = [\"tenant\"]\n";
+    let of_pay = scope("hosts = [\"pay.example\", \"*.pay.example\"]\nprefix = \"/orders/pay\"", &pay);
+    let files = [("orders.toml", &*guarded), ("pay.toml", &of_pay)];
+    let gateway = Gateway::start(&main, &files, &["--upstream", &rest.url]);
+    for (host, path, service) in [
+        ("test.example", "/orders", "orders"),
+        ("test.example", "/orders/1?q=%2F", "orders"),
+        ("test.example", "/%6frders/1", "orders"),
+        ("test.example", "//orders//1", "orders"),
+        ("test.example", "/x/../orders/1", "orders"),
+        ("test.example", "/x%2F..%2Forders%2F1", "orders"),
+        ("test.example", "/orders%5C1", "orders"),
+        ("test.example", "/orders2", "rest"),
+        ("test.example", "/", "rest"),
+        ("test.example", "/ORDERS/1", "rest"),
+        ("test.example", "/orders/../1", "rest"),
+        ("test.example", "/orders/pay/1", "orders"),
+        ("pay.example", "/orders/pay/1", "pay"),
+        ("Pay.Example:80", "/orders/pay/1", "pay"),
+        ("a.b.pay.example.", "/orders/%70ay", "pay"),
+        ("pay.example", "/orders/payment", "orders"),
+        ("pay.example", "/pay", "rest"),
+    ] {
+        let told = gateway.ask(host, path, "x-tenant: a\r\n");
+        assert_eq!(told, (200, format!("{service} {path}")), "{host}{path}");
+        // The guards of the scope hold wherever its service is asked.
+        let (status, body) = gateway.ask(host, path, "");
+        let closed = service == "orders" || path.starts_with("/ORDERS") || service == "pay" || path == "/orders/../1";
+        assert_eq!(status, if closed { 400 } else { 200 }, "{host}{path}: {body}");
+    }
+}
+
+#[test]
+fn a_request_that_no_service_is_for_is_not_found_behind_its_guards() {
+    let orders = Service::start("orders");
+    let main = format!(
+        "{MAIN}[header.tenant]\nname = \"x-tenant\"\n[[route]]\nmatch = \"/closed\"\nrequire_headers = [\"tenant\"]\n[[route]]\n\
+         match = \"/problem\"\ndialect = \"problem\"\n"
+    );
+    let gateway = Gateway::start(&main, &[("orders.toml", &scope("prefix = \"/orders\"", &orders))], &[]);
+    assert_eq!(gateway.says("/orders/1"), (200, "orders /orders/1".to_owned()));
+    let (status, body) = gateway.says("/elsewhere");
+    assert!(status == 404 && body.contains(r#""error":{"code":"not_found""#), "{body}");
+    let (status, body) = gateway.says("/problem");
+    assert!(status == 404 && body.contains(r#""status":404"#) && body.contains("not_found"), "{body}");
+    assert_eq!(gateway.says("/closed").0, 400);
+    assert_eq!(gateway.ask("test.example", "/closed", "x-tenant: a\r\n").0, 404);
+    // Neither `--upstream` nor a policy.
+    let mut bare = Running::start(&["gateway", "--listen", "127.0.0.1:0"]);
+    let address = bare.says("listening on http://");
+    let (status, body) = ask(&address, "test.example", "/", "");
+    assert!(status == 404 && body.contains(r#""code":"not_found""#), "{body}");
+}
+
+#[test]
+fn f7_a_service_that_is_gone_or_slow_keeps_nothing_of_another_s() {
+    let (slow, third) = (Service::start("slow"), Service::start("third"));
+    slow.hold(true);
+    let gone = format!("[scope]\nprefix = \"/gone\"\nupstream = \"{}\"\n", dead());
+    let nameless = "[scope]\nprefix = \"/nameless\"\nupstream = \"http://nowhere.invalid:80\"\n";
+    let files = [
+        ("gone.toml", &*gone),
+        ("nameless.toml", nameless),
+        ("slow.toml", &scope("prefix = \"/slow\"", &slow)),
+        ("third.toml", &scope("prefix = \"/third\"", &third)),
+    ];
+    let gateway = Gateway::start(MAIN, &files, &["--upstream-requests", "2", "--upstream-timeout", "1h"]);
+    let held = ["/slow/1", "/slow/2"].map(|path| gateway.in_flight(path));
+    wait_for("the slow service has both", || slow.requests() == 2);
+    for round in 0..20 {
+        assert_eq!(gateway.says("/third"), (200, "third /third".to_owned()), "{round}");
+        for path in ["/gone", "/nameless"] {
+            let (status, body) = gateway.says(path);
+            assert!(status == 502 && body.contains(r#""code":"other""#), "{path}: {body}");
+        }
+    }
+    let (status, body) = gateway.says("/slow/3");
+    assert!(status == 503 && body.contains("worker_at_capacity"), "{body}");
+    slow.hold(false);
+    assert_eq!(held.map(|it| it.join().unwrap().0), [200, 200]);
+}
+
+#[test]
+fn two_scopes_with_one_service_share_its_connections() {
+    let (shared, other) = (Service::start("shared"), Service::start("other"));
+    // One place by two spellings, and the rest's as well.
+    let port = shared.url.rsplit_once(':').unwrap().1.to_owned();
+    let again = format!("[scope]\nprefix = \"/b\"\nupstream = \"HTTP://127.0.0.1:{port}/\"\n");
+    let files = [
+        ("a.toml", &*scope("prefix = \"/a\"", &shared)),
+        ("b.toml", &again),
+        ("c.toml", &scope("prefix = \"/c\"", &other)),
+    ];
+    let bounds = ["--upstream-connections", "1", "--upstream-queue-time", "100ms", "--upstream", &shared.url];
+    let gateway = Gateway::start(MAIN, &files, &bounds);
+    shared.hold(true);
+    let held = gateway.in_flight("/a");
+    wait_for("the service has it", || shared.requests() == 1);
+    for path in ["/b", "/rest"] {
+        let (status, body) = gateway.says(path);
+        assert!(status == 503 && body.contains("worker_at_capacity"), "{path}: {body}");
+    }
+    assert_eq!(gateway.says("/c"), (200, "other /c".to_owned()));
+    shared.hold(false);
+    assert_eq!(held.join().unwrap(), (200, "shared /a".to_owned()));
+    assert_eq!(gateway.says("/b"), (200, "shared /b".to_owned()));
+    assert_eq!(shared.connections(), 1);
+}
+
+#[test]
+fn m3_a_reload_moves_new_requests_and_the_old_connections_end() {
+    let (old, new) = (Service::start("old"), Service::start("new"));
+    let files = [("a.toml", &*scope("prefix = \"/a\"", &old))];
+    let gateway = Gateway::start(MAIN, &files, &["--upstream-idle-timeout", "1h"]);
+    assert_eq!(gateway.says("/a/1"), (200, "old /a/1".to_owned()));
+    old.hold(true);
+    let held = gateway.in_flight("/a/2");
+    wait_for("the old service has it", || old.requests() == 2);
+    write_file(gateway.folder.path(), "a.toml", &scope("prefix = \"/a\"", &new));
+    write_file(gateway.folder.path(), "b.toml", &scope("prefix = \"/b\"", &new));
+    wait_for("the policy is read", || gateway.says("/b/1") == (200, "new /b/1".to_owned()));
+    assert_eq!(gateway.says("/a/3"), (200, "new /a/3".to_owned()));
+    old.hold(false);
+    assert_eq!(held.join().unwrap(), (200, "old /a/2".to_owned()));
+    wait_for("the old service has no connections", || old.connections() == 0);
+    assert_eq!(new.connections(), 1);
+    fs::remove_file(gateway.folder.path().join("services/a.toml")).unwrap();
+    wait_for("no service is for it any more", || gateway.says("/a/4").0 == 404);
+    assert_eq!(gateway.says("/b/2"), (200, "new /b/2".to_owned()));
+    drop(gateway.process);
+}
+
+/// What comes over a first connection, and nothing is answered.
+fn first_bytes(listener: &TcpListener) -> String {
+    let mut bytes = [0; 3];
+    listener.accept().unwrap().0.read_exact(&mut bytes).unwrap();
+    String::from_utf8(bytes.to_vec()).unwrap()
+}
+
+#[test]
+fn each_service_has_its_own_version_of_http() {
+    let listeners = [TcpListener::bind("127.0.0.1:0").unwrap(), TcpListener::bind("127.0.0.1:0").unwrap()];
+    let urls = listeners.each_ref().map(|listener| format!("http://{}", listener.local_addr().unwrap()));
+    let file = |prefix: &str, url: &str| format!("[scope]\nprefix = \"{prefix}\"\nupstream = \"{url}\"\n");
+    let (one, two) = (file("/one", &urls[0]), file("/two", &urls[1]));
+    let files = [("one.toml", &*one), ("two.toml", &two)];
+    for (flag, expected) in
+        [(format!("--upstream-h2={}", urls[1]), ["GET", "PRI"]), ("--upstream-h2".to_owned(), ["PRI"; 2])]
+    {
+        let gateway = Gateway::start(MAIN, &files, &[&flag]);
+        for ((path, listener), expected) in ["/one", "/two"].into_iter().zip(&listeners).zip(expected) {
+            let asked = gateway.in_flight(path);
+            assert_eq!(first_bytes(listener), expected, "{flag} {path}");
+            // One that may be repeated comes again, and finds nobody who answers.
+            drop(asked);
+        }
+    }
+}
+
+#[test]
+fn a_service_that_cannot_be_secured_ends_the_start() {
+    let folder = tempfile::tempdir().unwrap();
+    let policy = folder.path().join("policy.toml");
+    fs::write(&policy, "version = 1\n[scope]\nprefix = \"/a\"\nupstream = \"https://orders.internal\"\n").unwrap();
+    let policy = policy.to_str().unwrap();
+    let told = run(&["gateway", "--listen", "127.0.0.1:0", "--policy", policy, "--upstream-ca", "/nowhere/ca.pem"]);
+    assert!(told.code == Some(2) && told.err.contains("https://orders.internal: /nowhere/ca.pem"), "{}", told.err);
+    let told = run(&["gateway", "--listen", "127.0.0.1:0", "--upstream-ca", "/nowhere/ca.pem"]);
+    assert!(told.code == Some(2) && told.err.contains("--upstream-ca needs an https upstream"), "{}", told.err);
+    let told = run(&["gateway", "--upstream-h2=http://anna:hunter2@orders"]);
+    assert!(told.code == Some(2) && !told.err.contains("hunter2"), "{}", told.err);
+}

@@ -1,0 +1,72 @@
+//! Forms, in and out.
+
+use axum_core::extract::{FromRequest, Request};
+use axum_core::response::{IntoResponse, Response};
+use bytes::Bytes;
+use http::header::{ACCEPT, CONTENT_TYPE, HeaderMap, HeaderValue};
+use http::{Method, StatusCode};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use error_envelope_core::code::ErrorCode;
+use error_envelope_core::fault::Fault;
+use error_envelope_core::guard::content_type::essence;
+
+const FORM: &str = "application/x-www-form-urlencoded";
+
+/// A form: the query of GET and HEAD, else a body of type `application/x-www-form-urlencoded`.
+///
+/// A body may have as many bytes as axum's `DefaultBodyLimit` and the layer allow. See the [module](crate::axum) for what a
+/// client is told.
+///
+/// ```
+/// use serde::Deserialize;
+/// use tower_error_envelope::axum::Form;
+///
+/// #[derive(Deserialize)]
+/// struct Login {
+///     name: String,
+/// }
+///
+/// async fn login(Form(login): Form<Login>) -> String {
+///     login.name
+/// }
+/// # let _: axum::Router = axum::Router::new().route("/login", axum::routing::post(login));
+/// ```
+#[derive(Clone, Copy, Debug, Default)]
+#[must_use]
+pub struct Form<T>(pub T);
+
+impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Form<T> {
+    type Rejection = Fault;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, Fault> {
+        if matches!(*request.method(), Method::GET | Method::HEAD) {
+            return super::query::read(request.uri().query().unwrap_or_default().as_bytes()).map(Self);
+        }
+        if !is_form(request.headers()) {
+            let fault = Fault::new(ErrorCode::UNSUPPORTED_MEDIA_TYPE);
+            let fault = fault.message("Content-Type must be application/x-www-form-urlencoded.");
+            return Err(fault.header(ACCEPT, HeaderValue::from_static(FORM)));
+        }
+        let body = Bytes::from_request(request, state).await?;
+        // The status that axum's `Form` has for it.
+        super::query::read(&body).map(Self).map_err(|fault| fault.status(StatusCode::UNPROCESSABLE_ENTITY))
+    }
+}
+
+impl<T: Serialize> IntoResponse for Form<T> {
+    /// A value that cannot be written as a form is `internal_error`: axum would show the client why.
+    fn into_response(self) -> Response {
+        match serde_urlencoded::to_string(&self.0) {
+            Ok(body) => ([(CONTENT_TYPE, HeaderValue::from_static(FORM))], body).into_response(),
+            Err(error) => Fault::new(ErrorCode::INTERNAL_ERROR).caused_by(error).into_response(),
+        }
+    }
+}
+
+fn is_form(headers: &HeaderMap) -> bool {
+    let mut values = headers.get_all(CONTENT_TYPE).iter();
+    let (Some(value), None) = (values.next(), values.next()) else { return false };
+    essence(value.as_bytes()).is_some_and(|essence| essence.eq_ignore_ascii_case(FORM))
+}

@@ -1,0 +1,63 @@
+//! Multipart forms, such as uploads.
+
+use std::ops::{Deref, DerefMut};
+
+use ::axum::extract::Multipart as AxumMultipart;
+use axum_core::extract::{FromRequest, OptionalFromRequest, Request};
+
+use error_envelope_core::fault::Fault;
+
+/// A `multipart/form-data` body, field by field: axum's [`Multipart`](AxumMultipart) with a [`Fault`] as its rejection.
+///
+/// `?` takes what axum's methods give, with axum's status: a body over a limit is `payload_too_large`, one that broke off
+/// or is badly formed `bad_request`. Uploads of more than 2 MiB need axum's `DefaultBodyLimit` on their route, and of more
+/// than 1 MiB the layer's `body_limit`.
+///
+/// ```
+/// use tower_error_envelope::Fault;
+/// use tower_error_envelope::axum::Multipart;
+///
+/// async fn upload(mut form: Multipart) -> Result<String, Fault> {
+///     let mut bytes = 0;
+///     while let Some(mut field) = form.next_field().await? {
+///         while let Some(chunk) = field.chunk().await? {
+///             bytes += chunk.len();
+///         }
+///     }
+///     Ok(format!("{bytes} bytes"))
+/// }
+/// # let _: axum::Router = axum::Router::new().route("/upload", axum::routing::post(upload));
+/// ```
+#[derive(Debug)]
+#[must_use]
+pub struct Multipart(pub AxumMultipart);
+
+impl<S: Send + Sync> FromRequest<S> for Multipart {
+    type Rejection = Fault;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, Fault> {
+        Ok(Self(<AxumMultipart as FromRequest<S>>::from_request(request, state).await?))
+    }
+}
+
+impl<S: Send + Sync> OptionalFromRequest<S> for Multipart {
+    type Rejection = Fault;
+
+    async fn from_request(request: Request, state: &S) -> Result<Option<Self>, Fault> {
+        Ok(<AxumMultipart as OptionalFromRequest<S>>::from_request(request, state).await?.map(Self))
+    }
+}
+
+impl Deref for Multipart {
+    type Target = AxumMultipart;
+
+    fn deref(&self) -> &AxumMultipart {
+        &self.0
+    }
+}
+
+impl DerefMut for Multipart {
+    fn deref_mut(&mut self) -> &mut AxumMultipart {
+        &mut self.0
+    }
+}

@@ -1,0 +1,236 @@
+//! `#[derive(AsFault)]` (feature `derive`), and what it writes against.
+
+use error_envelope_core::code::ErrorCode;
+
+pub use error_envelope_core::fault::AsFault;
+/// What each variant of an error is to its clients; an error that says nothing is `internal_error`.
+///
+/// ```
+/// use std::time::Duration;
+/// use tower_error_envelope::{AsFault, ErrorCode, Fault};
+///
+/// const SEAT_TAKEN: ErrorCode = ErrorCode::custom("seat_taken", 409);
+///
+/// #[derive(Debug, thiserror::Error, AsFault)]
+/// enum OrderError {
+///     #[error("only {left} left")]
+///     #[fault(CONFLICT, message = "Only {left} left.", details(left))]
+///     SoldOut { left: u32 },
+///     #[error("seat {0} is taken")]
+///     #[fault(SEAT_TAKEN, details(0 = "seat"))]
+///     Taken(u8),
+///     #[error("the card was declined")]
+///     #[fault(custom("card_declined", 402))]
+///     Declined,
+///     #[error("the till is busy")]
+///     #[fault(WORKER_AT_CAPACITY, retry_after = *wait)]
+///     Busy { wait: Duration },
+///     #[error(transparent)]
+///     #[fault(transparent)]
+///     Stock(#[from] StockError),
+///     #[error("the database failed")]
+///     Database(#[from] std::io::Error),
+/// }
+///
+/// #[derive(Debug, thiserror::Error, AsFault)]
+/// #[error("no such product")]
+/// #[fault(NOT_FOUND)]
+/// struct StockError;
+///
+/// let fault = Fault::from(OrderError::SoldOut { left: 3 });
+/// assert_eq!(fault.to_string(), "conflict: Only 3 left.");
+/// assert_eq!(fault.details_json(), Some(r#"{"left":3}"#));
+/// assert_eq!(Fault::from(OrderError::Taken(7)).details_json(), Some(r#"{"seat":7}"#));
+/// assert_eq!(Fault::from(OrderError::Busy { wait: Duration::from_secs(30) }).headers()["retry-after"], "30");
+/// assert_eq!(Fault::from(OrderError::from(StockError)).code(), "not_found");
+/// assert_eq!(Fault::from(OrderError::from(std::io::Error::other("s3cr3t"))).code(), "internal_error");
+///
+/// let codes: Vec<_> = OrderError::CODES.iter().map(ErrorCode::as_str).collect();
+/// assert_eq!(codes, ["conflict", "seat_taken", "card_declined", "worker_at_capacity", "internal_error", "not_found"]);
+/// ```
+///
+/// `#[fault(…)]` stands on a variant or a struct, and takes
+///
+/// - the code: a name of the catalogue (`CONFLICT`: a constant of [`ErrorCode`]), a constant of your own by its path, or
+///   `custom("seat_taken", 409)`;
+/// - `message = "Only {left} left."`, a format string with the fields (`{0}` in a tuple), or any expression of them. Without
+///   it the client reads the code's own message, never the error's `Display`;
+/// - `details(left, 0 = "seat")`: fields that are the members of `details`, by their own names or others;
+/// - `retry_after = 30` in seconds, or an expression that is a `Duration` or an `Option` of one;
+/// - `status = 422`, where it is not the code's;
+/// - `transparent`, alone: all comes from the only field, which is [`AsFault`](trait@AsFault) itself.
+///
+/// With the feature `axum` the error is an `IntoResponse` and so a handler's error type; with `tonic` it becomes a `Status`
+/// by `?`. Its `CODES` lists what it can become. A generic type says itself what its parameters need:
+/// `enum Failure<E: AsFault> { #[fault(transparent)] Inner(E) }`.
+pub use error_envelope_derive::AsFault;
+
+/// The codes that an error can become: `CODES` of a type with `#[derive(AsFault)]`.
+#[derive(Clone, Copy, Debug)]
+pub struct Codes {
+    #[doc(hidden)]
+    pub own: &'static [ErrorCode],
+    #[doc(hidden)]
+    pub nested: &'static [Codes],
+    #[doc(hidden)]
+    pub is_complete: bool,
+}
+
+impl Codes {
+    /// Each code once: those of its own variants, then those of the errors that it lets through.
+    pub fn iter(&self) -> impl Iterator<Item = &'static ErrorCode> + use<> {
+        let mut codes = Vec::new();
+        self.collect(&mut codes);
+        codes.into_iter()
+    }
+
+    /// Whether the list has all: an error that it lets through may have written [`AsFault`](trait@AsFault) by hand, and lists nothing.
+    #[must_use]
+    pub fn is_complete(&self) -> bool {
+        self.is_complete && self.nested.iter().all(Self::is_complete)
+    }
+
+    fn collect(&self, codes: &mut Vec<&'static ErrorCode>) {
+        for code in self.own {
+            if !codes.contains(&code) {
+                codes.push(code);
+            }
+        }
+        self.nested.iter().for_each(|nested| nested.collect(codes));
+    }
+}
+
+/// What the derive writes: no part of the crate's interface.
+pub mod private {
+    use std::time::Duration;
+
+    use error_envelope_core::fault::Fault;
+    use http::StatusCode;
+    use serde::ser::{Error, SerializeMap};
+    use serde::{Serialize, Serializer};
+    use serde_json::value::{RawValue, to_raw_value};
+
+    use super::Codes;
+
+    #[cfg(feature = "axum")]
+    pub use axum_core::response::{IntoResponse, Response};
+    pub use error_envelope_core::code::names as codes;
+    #[cfg(feature = "tonic")]
+    pub use tonic::Status;
+
+    /// Where an error that is let through has no `CODES` of its own, this one is found.
+    pub trait NoCodes {
+        /// Nothing is known of it.
+        const CODES: Codes = Codes { own: &[], nested: &[], is_complete: false };
+    }
+
+    impl<T: ?Sized> NoCodes for T {}
+
+    /// `retry_after = …`.
+    pub trait RetryAfter {
+        /// The fault with it, where there is one.
+        fn set(self, fault: Fault) -> Fault;
+    }
+
+    impl RetryAfter for Duration {
+        fn set(self, fault: Fault) -> Fault {
+            fault.retry_after(self)
+        }
+    }
+
+    impl<T: RetryAfter> RetryAfter for Option<T> {
+        fn set(self, fault: Fault) -> Fault {
+            match self {
+                Some(wait) => wait.set(fault),
+                None => fault,
+            }
+        }
+    }
+
+    impl<T: RetryAfter + Clone> RetryAfter for &T {
+        fn set(self, fault: Fault) -> Fault {
+            self.clone().set(fault)
+        }
+    }
+
+    /// `status = …`, which the derive has checked.
+    pub fn with_status(fault: Fault, status: u16) -> Fault {
+        match StatusCode::from_u16(status) {
+            Ok(status) => fault.status(status),
+            Err(_) => fault,
+        }
+    }
+
+    /// `details(…)`: an object, in the order of the attribute.
+    #[derive(Default)]
+    pub struct Members(Vec<(&'static str, serde_json::Result<Box<RawValue>>)>);
+
+    impl Members {
+        /// None yet.
+        #[must_use]
+        pub fn new() -> Self {
+            Self::default()
+        }
+
+        /// One more.
+        #[must_use]
+        pub fn with(mut self, name: &'static str, value: impl Serialize) -> Self {
+            self.0.push((name, to_raw_value(&value)));
+            self
+        }
+    }
+
+    impl Serialize for Members {
+        fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+            let mut map = serializer.serialize_map(Some(self.0.len()))?;
+            for (name, value) in &self.0 {
+                map.serialize_entry(name, value.as_ref().map_err(S::Error::custom)?)?;
+            }
+            map.end()
+        }
+    }
+}
+
+/// With the feature `axum`, an error is a response.
+#[cfg(feature = "axum")]
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __derived_response {
+    ([$($generics:tt)*] [$error:ty] [$($bounds:tt)*]) => {
+        #[automatically_derived]
+        impl $($generics)* $crate::__private::IntoResponse for $error $($bounds)* {
+            fn into_response(self) -> $crate::__private::Response {
+                $crate::__private::IntoResponse::into_response($crate::Fault::from(self))
+            }
+        }
+    };
+}
+
+#[cfg(not(feature = "axum"))]
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __derived_response {
+    ($($all:tt)*) => {};
+}
+
+/// With the feature `tonic`, it becomes a status.
+#[cfg(feature = "tonic")]
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __derived_status {
+    ([$($generics:tt)*] [$error:ty] [$($bounds:tt)*]) => {
+        #[automatically_derived]
+        impl $($generics)* ::core::convert::From<$error> for $crate::__private::Status $($bounds)* {
+            fn from(error: $error) -> Self {
+                Self::from($crate::Fault::from(error))
+            }
+        }
+    };
+}
+
+#[cfg(not(feature = "tonic"))]
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __derived_status {
+    ($($all:tt)*) => {};
+}

@@ -1,0 +1,192 @@
+//! axum's own rejections and errors by `?` (R13, G4, L3): a client gets the same as from the rejection as a response.
+
+use std::io;
+
+use axum::Router;
+use axum::body::{Body, Bytes};
+use axum::extract::multipart::{MultipartError, MultipartRejection};
+use axum::extract::rejection::*;
+use axum::extract::ws::WebSocketUpgrade;
+use axum::extract::ws::rejection::WebSocketUpgradeRejection;
+use axum::extract::{DefaultBodyLimit, Extension, Form, Json, Multipart, Path, Query, RawForm, Request};
+use axum::http::header::CONTENT_TYPE;
+use axum::routing::{any, get, post};
+use futures_util::stream::iter;
+use serde::Deserialize;
+use serde_json::Value;
+use tower::ServiceExt;
+use tower_error_envelope::axum as own;
+use tower_error_envelope::testing::Envelope;
+use tower_error_envelope::{ErrorEnvelopeLayer, Fault};
+
+use crate::kit::{SECRET, answer, logged};
+
+#[derive(Deserialize)]
+struct Order {
+    #[expect(dead_code, reason = "what is read does not matter, how it is refused does")]
+    qty: u8,
+}
+
+/// What a rejection is by `?`.
+macro_rules! by_question_mark {
+    ($extractor:ty, $rejection:ty) => {
+        any(|it: Result<$extractor, $rejection>| async {
+            let _ = it?;
+            Ok::<_, Fault>(())
+        })
+    };
+}
+
+async fn read(mut form: Multipart) -> Result<(), MultipartError> {
+    while let Some(field) = form.next_field().await? {
+        field.text().await?;
+    }
+    Ok(())
+}
+
+async fn read_own(mut form: own::Multipart) -> Result<(), Fault> {
+    while let Some(field) = form.next_field().await? {
+        field.text().await?;
+    }
+    Ok(())
+}
+
+fn app() -> Router {
+    let stock = Router::new()
+        .route("/json", post(|_: Json<Order>| async {}))
+        .route("/form", any(|_: Form<Order>| async {}))
+        .route("/query", get(|_: Query<Order>| async {}))
+        .route("/path/{a}/{b}", get(|_: Path<(u8, u8)>| async {}))
+        .route("/bytes", post(|_: Bytes| async {}))
+        .route("/string", post(|_: String| async {}))
+        .route("/raw", post(|_: RawForm| async {}))
+        .route("/extension", get(|_: Extension<u8>| async {}))
+        .route("/ws", get(|_: WebSocketUpgrade| async {}))
+        .route("/upload", post(read));
+    let by_mark = Router::new()
+        .route("/json", by_question_mark!(Json<Order>, JsonRejection))
+        .route("/form", by_question_mark!(Form<Order>, FormRejection))
+        .route("/query", by_question_mark!(Query<Order>, QueryRejection))
+        .route("/path/{a}/{b}", by_question_mark!(Path<(u8, u8)>, PathRejection))
+        .route("/bytes", by_question_mark!(Bytes, BytesRejection))
+        .route("/string", by_question_mark!(String, StringRejection))
+        .route("/raw", by_question_mark!(RawForm, RawFormRejection))
+        .route("/extension", by_question_mark!(Extension<u8>, ExtensionRejection))
+        .route("/ws", by_question_mark!(WebSocketUpgrade, WebSocketUpgradeRejection))
+        .route(
+            "/upload",
+            post(|form: Result<Multipart, MultipartRejection>| async { Ok::<_, Fault>(read(form?).await?) }),
+        );
+    let ours = Router::new()
+        .route("/json", post(|_: own::Json<Order>| async {}))
+        .route("/form", any(|_: own::Form<Order>| async {}))
+        .route("/query", get(|_: own::Query<Order>| async {}))
+        .route("/path/{a}/{b}", get(|_: own::Path<(u8, u8)>| async {}))
+        .route("/upload", post(read_own));
+    let routes = Router::new().nest("/stock", stock).nest("/mark", by_mark).nest("/own", ours);
+    routes.layer(DefaultBodyLimit::max(100)).layer(ErrorEnvelopeLayer::new())
+}
+
+#[derive(Debug, PartialEq)]
+struct Told {
+    status: u16,
+    code: String,
+    message: String,
+    details: Option<Value>,
+}
+
+async fn told(request: Request) -> Told {
+    let answer = answer(app().oneshot(request).await.unwrap()).await;
+    assert!(!String::from_utf8_lossy(&answer.body).contains(SECRET), "{answer:?}");
+    let envelope = Envelope::parse(&answer.head.headers, &answer.body);
+    Told {
+        status: answer.head.status.as_u16(),
+        code: envelope.code().to_owned(),
+        message: envelope.message().to_owned(),
+        details: envelope.details().cloned(),
+    }
+}
+
+const JSON: &str = "application/json";
+const FORM: &str = "application/x-www-form-urlencoded";
+const MULTIPART: &str = "multipart/form-data; boundary=b";
+
+/// Path, content type, body, and what comes of it. A GET has no body.
+const ROWS: [(&str, &str, &str, u16, &str); 20] = [
+    ("/json", JSON, r#"{"qty":"s3cr3t"}"#, 422, "invalid_request"),
+    ("/json", JSON, r#"{"qty":s3cr3t}"#, 400, "bad_request"),
+    ("/json", "text/plain", "", 415, "unsupported_media_type"),
+    ("/form", FORM, "qty=s3cr3t", 422, "invalid_request"),
+    ("/form", JSON, "{}", 415, "unsupported_media_type"),
+    ("/form?qty=s3cr3t", "", "", 400, "invalid_request"),
+    ("/query?qty=s3cr3t", "", "", 400, "invalid_request"),
+    ("/path/1/s3cr3t", "", "", 400, "invalid_request"),
+    ("/string", "text/plain", "\u{0}", 400, "bad_request"),
+    ("/raw", JSON, "", 415, "unsupported_media_type"),
+    ("/extension", "", "", 500, "internal_error"),
+    ("/ws", "", "", 400, "bad_request"),
+    ("/upload", "text/plain", "", 400, "bad_request"),
+    ("/upload", MULTIPART, "--b\r\n", 400, "bad_request"),
+    ("/upload", MULTIPART, LONG, 413, "payload_too_large"),
+    ("/json", JSON, LONG, 413, "payload_too_large"),
+    ("/form", FORM, LONG, 413, "payload_too_large"),
+    ("/bytes", JSON, LONG, 413, "payload_too_large"),
+    ("/string", JSON, LONG, 413, "payload_too_large"),
+    ("/raw", FORM, LONG, 413, "payload_too_large"),
+];
+
+/// Longer than axum's limit here, and a field that is not done.
+const LONG: &str = concat!(
+    "--b\r\ncontent-disposition: form-data; name=\"a\"\r\n\r\n",
+    "0123456789012345678901234567890123456789012345678901234567890123456789012345678901234567890123456789",
+);
+
+fn request(whose: &str, path: &str, content_type: &str, body: &'static str) -> Request {
+    let target = format!("{whose}{path}");
+    match (content_type, body) {
+        ("", _) => Request::get(target).body(Body::empty()),
+        // No text is that.
+        (_, "\u{0}") => Request::post(target).header(CONTENT_TYPE, content_type).body(Body::from(&b"\xff"[..])),
+        // Without a declared length, as uploads are: axum would know it by its length else.
+        _ => Request::post(target)
+            .header(CONTENT_TYPE, content_type)
+            .body(Body::from_stream(iter([Ok::<_, io::Error>(body)]))),
+    }
+    .unwrap()
+}
+
+#[test]
+fn r13_a_rejection_by_question_mark_is_the_one_as_a_response_and_is_not_quoted_in_the_log() {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    for (path, content_type, body, status, code) in ROWS {
+        let ask = |whose| runtime.block_on(told(request(whose, path, content_type, body)));
+        let stock = ask("/stock");
+        assert_eq!((stock.status, &*stock.code), (status, code), "{path} {body}");
+        let (by_mark, lines) = logged(told(request("/mark", path, content_type, body)));
+        if code == "payload_too_large" || path == "/ws" {
+            assert_eq!((by_mark.status, by_mark.code), (stock.status, stock.code), "{path} {body}");
+        } else {
+            assert_eq!(by_mark, stock, "{path} {body}");
+        }
+        assert!(!format!("{lines:?}").contains(SECRET), "{lines:?}");
+        if !["/bytes", "/string", "/raw", "/extension", "/ws"].contains(&path) {
+            let own = ask("/own");
+            assert_eq!((own.status, &*own.code), (status, code), "{path} {body}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn f1_a_form_that_breaks_off_is_the_clients_affair() {
+    for (kind, status, code) in
+        [(io::ErrorKind::UnexpectedEof, 400, "bad_request"), (io::ErrorKind::TimedOut, 408, "request_timeout")]
+    {
+        for whose in ["/mark", "/own"] {
+            let part = b"--b\r\ncontent-disposition: form-data; name=\"a\"\r\n\r\n".to_vec();
+            let broken = Body::from_stream(iter([Ok(part), Err(io::Error::new(kind, SECRET))]));
+            let sent = Request::post(format!("{whose}/upload")).header(CONTENT_TYPE, MULTIPART).body(broken).unwrap();
+            let told = told(sent).await;
+            assert_eq!((told.status, &*told.code), (status, code), "{whose} {kind:?}");
+        }
+    }
+}

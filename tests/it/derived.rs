@@ -1,0 +1,171 @@
+//! `#[derive(AsFault)]`: what comes of each part, as a handler's error type and as a status.
+
+use std::error::Error;
+use std::io;
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::Request;
+use axum::extract::multipart::MultipartError;
+use axum::routing::get;
+use serde_json::json;
+use tonic::Status;
+use tower::ServiceExt;
+use tower_error_envelope::testing::Envelope;
+use tower_error_envelope::{AsFault, ErrorCode, ErrorEnvelopeLayer, Fault};
+
+use crate::kit::answer;
+
+mod codes {
+    use tower_error_envelope::ErrorCode;
+
+    pub(crate) const SEAT_TAKEN: ErrorCode = ErrorCode::custom("seat_taken", 409);
+}
+
+use codes::SEAT_TAKEN;
+
+#[derive(Debug, thiserror::Error, AsFault)]
+enum OrderError {
+    #[error("only {left} left")]
+    #[fault(CONFLICT, message = "Only {left} left.", details(left, wanted = "qty"))]
+    SoldOut { left: u32, wanted: u32 },
+    #[error("taken")]
+    #[fault(SEAT_TAKEN, message = "Seat {0} is taken, {{really}}.", details(0 = "seat"))]
+    Taken(u8),
+    #[error("taken as well")]
+    #[fault(codes::SEAT_TAKEN)]
+    #[fault(message = self.to_string())]
+    ByPath,
+    #[error("declined")]
+    #[fault(custom("card_declined", 402), retry_after = 30)]
+    Declined,
+    #[error("busy")]
+    #[fault(WORKER_AT_CAPACITY, retry_after = wait)]
+    Busy { wait: Option<Duration> },
+    #[error("odd")]
+    #[fault(INVALID_REQUEST, status = 422)]
+    Odd,
+    #[error(transparent)]
+    #[fault(transparent)]
+    Stock(#[from] StockError),
+    #[error(transparent)]
+    #[fault(transparent)]
+    Upload(#[from] MultipartError),
+    #[error("the database failed")]
+    Database(#[from] io::Error),
+}
+
+#[derive(Debug, thiserror::Error, AsFault)]
+#[error("no such product: {sku}")]
+#[fault(NOT_FOUND, details(sku))]
+struct StockError {
+    sku: &'static str,
+}
+
+/// With parameters, and an error that is let through.
+#[derive(Debug, thiserror::Error, AsFault)]
+enum Failure<E: AsFault> {
+    #[error("inside")]
+    #[fault(transparent)]
+    Inner(E),
+    #[error("late")]
+    #[fault(GATEWAY_TIMEOUT)]
+    Late,
+}
+
+#[derive(Debug, thiserror::Error, AsFault)]
+enum Never {}
+
+fn told(error: impl Into<Fault>) -> (u16, String, String, Option<String>, Option<String>) {
+    let fault = error.into();
+    (
+        fault.status_code().as_u16(),
+        fault.code().to_string(),
+        fault.text().into_owned(),
+        fault.details_json().map(str::to_owned),
+        fault.headers().get("retry-after").map(|wait| wait.to_str().unwrap().to_owned()),
+    )
+}
+
+#[test]
+fn each_part_of_the_attribute_is_in_the_fault() {
+    for (error, status, code, message, details, wait) in [
+        (
+            OrderError::SoldOut { left: 3, wanted: 4 },
+            409,
+            "conflict",
+            "Only 3 left.",
+            Some(r#"{"left":3,"qty":4}"#),
+            None,
+        ),
+        (OrderError::Taken(7), 409, "seat_taken", "Seat 7 is taken, {really}.", Some(r#"{"seat":7}"#), None),
+        (OrderError::ByPath, 409, "seat_taken", "taken as well", None, None),
+        (OrderError::Declined, 402, "card_declined", ErrorCode::PAYMENT_REQUIRED.message(), None, Some("30")),
+        (
+            OrderError::Busy { wait: Some(Duration::from_millis(1_001)) },
+            503,
+            "worker_at_capacity",
+            ErrorCode::WORKER_AT_CAPACITY.message(),
+            None,
+            Some("2"),
+        ),
+        (
+            OrderError::Busy { wait: None },
+            503,
+            "worker_at_capacity",
+            ErrorCode::WORKER_AT_CAPACITY.message(),
+            None,
+            None,
+        ),
+        (OrderError::Odd, 422, "invalid_request", ErrorCode::INVALID_REQUEST.message(), None, None),
+        (StockError { sku: "a-7" }.into(), 404, "not_found", "Not found.", Some(r#"{"sku":"a-7"}"#), None),
+        (io::Error::other("s3cr3t").into(), 500, "internal_error", ErrorCode::INTERNAL_ERROR.message(), None, None),
+    ] {
+        let name = format!("{error:?}");
+        let expected =
+            (status, code.to_owned(), message.to_owned(), details.map(str::to_owned), wait.map(str::to_owned));
+        assert_eq!(told(error), expected, "{name}");
+    }
+}
+
+#[test]
+fn l1_the_error_is_the_cause_and_of_one_that_is_let_through_the_inner_one() {
+    let cause = |error: OrderError| Fault::from(error).source().map(ToString::to_string);
+    assert_eq!(cause(io::Error::other("why").into()).as_deref(), Some("the database failed"));
+    assert_eq!(cause(StockError { sku: "a-7" }.into()).as_deref(), Some("no such product: a-7"));
+}
+
+#[test]
+fn the_codes_are_those_that_it_can_become() {
+    let own: Vec<_> = OrderError::CODES.iter().map(ErrorCode::as_str).collect();
+    let expected = "conflict seat_taken card_declined worker_at_capacity invalid_request internal_error not_found";
+    assert_eq!(own.join(" "), expected);
+    // axum's error says none.
+    assert!(!OrderError::CODES.is_complete());
+    assert!(StockError::CODES.is_complete());
+    assert_eq!(Never::CODES.iter().count(), 0);
+    assert_eq!(told(Failure::<StockError>::Late).1, "gateway_timeout");
+    assert_eq!(told(Failure::Inner(StockError { sku: "b" })).1, "not_found");
+    assert!(!Failure::<StockError>::CODES.is_complete());
+}
+
+#[tokio::test]
+async fn e1_it_is_a_handlers_error_and_a_methods_status() {
+    async fn order() -> Result<(), OrderError> {
+        Err(StockError { sku: "a-7" })?;
+        Ok(())
+    }
+
+    async fn method() -> Result<(), Status> {
+        order().await?;
+        Ok(())
+    }
+
+    let app = Router::new().route("/", get(order)).layer(ErrorEnvelopeLayer::new());
+    let answer = answer(app.oneshot(Request::get("/").body(Body::empty()).unwrap()).await.unwrap()).await;
+    let envelope = Envelope::parse(&answer.head.headers, &answer.body);
+    assert_eq!(answer.head.status, 404);
+    envelope.assert_code("not_found").assert_details(json!({"sku": "a-7"}));
+    assert_eq!(method().await.unwrap_err().code(), tonic::Code::NotFound);
+}
