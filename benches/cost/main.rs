@@ -9,8 +9,8 @@
 //! 3. Allocations and bytes come from a counting allocator. Its two additions per call are in every row.
 //! 4. Time is the median of several batches, and rough.
 //!
-//! Below it, what a policy costs that has much more than matches (`scale.rs`), what the readings of a path cost
-//! (`reading.rs`), and what a gRPC call costs (`call.rs`).
+//! Below it, what a policy costs that has much more than matches (`scale.rs`), what a shape of the policy's own costs
+//! (`shape.rs`), what the readings of a path cost (`reading.rs`), and what a gRPC call costs (`call.rs`).
 //!
 //! A request is made, answered, read to its end and dropped inside what is measured, in every stack alike. Before it
 //! measures, each process checks the answer; without `--bench` (as `cargo test` runs it) that check is all there is.
@@ -24,6 +24,7 @@ mod fused;
 mod measure;
 mod reading;
 mod scale;
+mod shape;
 mod stacks;
 mod table;
 mod today;
@@ -35,6 +36,7 @@ use cases::Case;
 use measure::Cost;
 use reading::{Long, Written};
 use scale::{Asked, Size};
+use shape::{Form, Inner};
 use stacks::Stack;
 use table::Row;
 
@@ -54,6 +56,9 @@ fn main() -> ExitCode {
         ["--long", size, long, requests] => {
             reading::run_long(named(size), named(long), requests.parse().expect("a number"));
         }
+        ["--shape", form, inner, requests] => {
+            shape::run(named(form), named(inner), requests.parse().expect("a number"));
+        }
         ["--call", around, calls] => call::run(named(around), calls.parse().expect("a number")),
         ["--measure", stack, case] => println!("{}", measure::allocations_and_time(named(stack), named(case))),
         _ if args.contains(&"--bench") => {
@@ -62,7 +67,7 @@ fn main() -> ExitCode {
             print!("{}", table::write(&rows));
             let mut risen = Vec::new();
             if measure::has_valgrind() {
-                for (table, more) in [scale::table(), reading::table(), call::table(is_check)] {
+                for (table, more) in [scale::table(), shape::table(), reading::table(), call::table(is_check)] {
                     print!("\n{table}");
                     risen.extend(more);
                 }
@@ -76,6 +81,7 @@ fn main() -> ExitCode {
             pairs().for_each(|(case, stack)| measure::run(stack, case, 1));
             Around::ALL.iter().for_each(|around| call::run(*around, 1));
             scale::write();
+            Inner::ALL.iter().for_each(|inner| Form::ALL.iter().for_each(|form| shape::run(*form, *inner, 1)));
             Written::ALL.iter().for_each(|written| reading::run(*written, false, 1));
             Long::ALL.iter().for_each(|long| Size::ALL.iter().for_each(|size| reading::run_long(*size, *long, 1)));
             Asked::ALL.iter().for_each(|asked| Size::ALL.iter().for_each(|size| scale::run(*size, *asked, 1)));

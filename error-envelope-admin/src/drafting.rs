@@ -24,8 +24,8 @@ pub fn code_of_status(status: u16) -> ErrorCode {
 
 /// A code's name in the form of E2: `SessionNotFound`, `SESSION-NOT-FOUND` and `session.not.found` are `session_not_found`.
 #[must_use]
-pub fn name_of(said: &str) -> String {
-    truncated(snake(said))
+pub fn name_of(code: &str) -> String {
+    truncated(snake(code))
 }
 
 /// A name for errors of a status on a route, by the last part of the route that is no parameter.

@@ -61,10 +61,7 @@ fn host_of<B>(request: &Request<B>) -> Result<Option<Authority>, ()> {
     if second.is_some() {
         return Err(());
     }
-    let header = match first {
-        Some(host) => Some(host.to_str().map_err(drop)?.parse::<Authority>().map_err(drop)?),
-        None => None,
-    };
+    let header = first.map(|host| host.to_str().map_err(drop)?.parse::<Authority>().map_err(drop)).transpose()?;
     match (request.uri().authority(), header) {
         (Some(target), Some(header)) if !target.as_str().eq_ignore_ascii_case(header.as_str()) => Err(()),
         (Some(target), _) => Ok(Some(target.clone())),

@@ -13,7 +13,7 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio_io_timeout::TimeoutStream;
 use tower_service::Service;
 
@@ -48,23 +48,16 @@ impl Admin {
         let mut stop = pin!(stop);
         let mut upkeep = tokio::time::interval(UPKEEP_EVERY);
         loop {
-            let accepting = async {
-                let place = Arc::clone(&room).acquire_owned().await;
-                (listener.accept().await, place)
-            };
             tokio::select! {
                 () = &mut stop => break,
                 _ = upkeep.tick() => self.upkeep(),
-                (accepted, place) = accepting => match accepted {
-                    Ok((stream, _)) => {
-                        let answering = self.clone().answer_on(stream, stopped.clone());
-                        spawn(async move {
-                            answering.await;
-                            drop(place);
-                        });
-                    }
-                    Err(error) => accept_failed(&error).await,
-                },
+                (stream, place) = accept(&listener, &room) => {
+                    let answering = self.clone().answer_on(stream, stopped.clone());
+                    spawn(async move {
+                        answering.await;
+                        drop(place);
+                    });
+                }
             }
         }
         drop((listener, stopped));
@@ -111,6 +104,17 @@ fn announce(address: std::net::SocketAddr) {
             %address,
             "the admin address is not loopback: anyone who can reach it can read errors and turn the policy off"
         );
+    }
+}
+
+/// The next connection, and its place among those that are open.
+async fn accept(listener: &TcpListener, room: &Arc<Semaphore>) -> (TcpStream, Option<OwnedSemaphorePermit>) {
+    let place = Arc::clone(room).acquire_owned().await.ok();
+    loop {
+        match listener.accept().await {
+            Ok((stream, _)) => return (stream, place),
+            Err(error) => accept_failed(&error).await,
+        }
     }
 }
 

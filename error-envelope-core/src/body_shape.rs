@@ -38,9 +38,9 @@ use crate::guard::pattern::SettingError;
 pub struct BodyShape {
     name: String,
     when: Vec<(String, Expected)>,
-    code: Option<String>,
-    message: Option<String>,
-    details: Option<String>,
+    code: Vec<String>,
+    message: Vec<String>,
+    details: Vec<String>,
     request_id: Option<String>,
     issues: Option<ShapeIssues>,
     codes: Vec<(String, ErrorCode)>,
@@ -125,9 +125,9 @@ impl BodyShape {
         Self {
             name: name.into(),
             when: Vec::new(),
-            code: None,
-            message: None,
-            details: None,
+            code: Vec::new(),
+            message: Vec::new(),
+            details: Vec::new(),
             request_id: None,
             issues: None,
             codes: Vec::new(),
@@ -143,13 +143,25 @@ impl BodyShape {
         self
     }
 
+    /// Adds a place where a body may have its code: a text or a number. The first place that has one counts.
+    pub fn code(mut self, place: impl Into<String>) -> Self {
+        self.code.push(place.into());
+        self
+    }
+
+    /// Adds a place where a body may have its message. The first place that has one counts.
+    pub fn message(mut self, place: impl Into<String>) -> Self {
+        self.message.push(place.into());
+        self
+    }
+
+    /// Adds a place where a body may have its details: any JSON but `null`. The first place that has any counts.
+    pub fn details(mut self, place: impl Into<String>) -> Self {
+        self.details.push(place.into());
+        self
+    }
+
     places! {
-        /// Sets where a body has its code: a text or a number.
-        code,
-        /// Sets where a body has its message.
-        message,
-        /// Sets where a body has its details: any JSON.
-        details,
         /// Sets where a body that already is in the shape has the request id.
         request_id,
         /// Sets the media type of bodies that are written, `application/json` by default; another JSON type alone.
@@ -195,15 +207,16 @@ impl BodyShape {
             return Err(SettingError::new("write", "{{issues}} have no form", right));
         }
         let of_template = |which| template.as_ref().and_then(|template| template.place_of(which));
-        let place = |key, place: &Option<String>, which: &[Placeholder]| match place.as_deref() {
-            Some(place) => body_place(key, place).map(Some),
-            None => Ok(which.iter().find_map(|which| of_template(*which))),
+        let places = |key, places: &[String], which: &[Placeholder]| match places {
+            [] => Ok(which.iter().find_map(|which| of_template(*which)).into_iter().collect()),
+            places => places.iter().map(|place| body_place(key, place)).collect::<Result<_, _>>(),
         };
+        let request_id = self.request_id.map(|place| body_place("request_id", &place)).transpose()?;
         Ok(CustomShape::new(Description {
-            code: place("code", &self.code, &[Placeholder::Name, Placeholder::Code])?,
-            message: place("message", &self.message, &[Placeholder::Message])?,
-            details: place("details", &self.details, &[Placeholder::Details])?,
-            request_id: place("request_id", &self.request_id, &[Placeholder::RequestId])?,
+            code: places("code", &self.code, &[Placeholder::Name, Placeholder::Code])?,
+            message: places("message", &self.message, &[Placeholder::Message])?,
+            details: places("details", &self.details, &[Placeholder::Details])?,
+            request_id: request_id.or_else(|| of_template(Placeholder::RequestId)),
             name: self.name.into(),
             when,
             issues,
@@ -347,7 +360,7 @@ mod tests {
         assert_eq!(one, other);
         assert_ne!(one, shape().id_header("X-Trace").compile().unwrap());
         assert_eq!(one.description().request_id, Pointer::parse("/id"), "it is where the template has it");
-        assert_eq!(one.description().code, Pointer::parse("/e/c"));
+        assert_eq!(one.description().code[..], [Pointer::parse("/e/c").unwrap()]);
     }
 
     #[test]

@@ -104,10 +104,9 @@ fn printable(text: &str) -> String {
         if is_break(character) || gap && character == ' ' {
             gap = true;
         } else if !is_unprintable(character) {
-            if gap && !line.ends_with(' ') {
+            if std::mem::take(&mut gap) && !line.ends_with(' ') {
                 line.push(' ');
             }
-            gap = false;
             line.push(character);
         }
     }

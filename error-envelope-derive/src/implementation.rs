@@ -80,7 +80,7 @@ fn with_bounds(name: &Ident, generics: &Generics) -> Generics {
 fn as_fault(variants: &[Variant<'_>]) -> Result<TokenStream> {
     let codes = variants.iter().map(Variant::code_arm);
     let faults = variants.iter().map(Variant::fault_arm).collect::<Result<Vec<_>>>()?;
-    let into_faults: Vec<_> = variants.iter().filter_map(Variant::into_fault_arm).collect();
+    let into_faults: Vec<_> = variants.iter().filter_map(Variant::arm_by_value).collect();
     // No value of an enum without variants is ever matched, but a reference to one has to be looked through.
     let this = if variants.is_empty() { quote!(*self) } else { quote!(self) };
     let into_fault = (!into_faults.is_empty()).then(|| {

@@ -78,7 +78,7 @@ impl<'a> Variant<'a> {
     }
 
     /// The arm that gives its fault with the cause that the inner error wants; none where the error itself is the cause.
-    pub(crate) fn into_fault_arm(&self) -> Option<TokenStream> {
+    pub(crate) fn arm_by_value(&self) -> Option<TokenStream> {
         self.inner().map(|_| self.inner_arm(&self.pattern(), &quote!(into_fault)))
     }
 

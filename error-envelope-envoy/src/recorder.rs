@@ -47,14 +47,10 @@ impl Recorder for Envoys {
     fn register_counter(&self, key: &Key, _: &Metadata<'_>) -> Counter {
         let Some(counters) = current::counters().or_else(Counters::newest) else { return Counter::noop() };
         KNOWN.with_borrow_mut(|known| {
-            let is = |(whose, its, _): &&(Weak<Counters>, Key, Counter)| {
-                // The labels of a name stand in one order; keys compare them in any.
-                its.get_hash() == key.get_hash()
-                    && std::ptr::eq(whose.as_ptr(), Arc::as_ptr(&counters))
-                    && its.name() == key.name()
-                    && its.labels().eq(key.labels())
+            let is_it = |(owner, its, _): &&(Weak<Counters>, Key, Counter)| {
+                std::ptr::eq(owner.as_ptr(), Arc::as_ptr(&counters)) && is_same(its, key)
             };
-            if let Some((.., counter)) = known.iter().find(is) {
+            if let Some((.., counter)) = known.iter().find(is_it) {
                 return counter.clone();
             }
             let Some(kind) = counters.kind(key) else { return Counter::noop() };
@@ -74,4 +70,10 @@ impl Recorder for Envoys {
     fn register_histogram(&self, _: &Key, _: &Metadata<'_>) -> Histogram {
         Histogram::noop()
     }
+}
+
+/// The labels of a name stand in one order; keys compare them in any.
+#[inline]
+fn is_same(one: &Key, other: &Key) -> bool {
+    one.get_hash() == other.get_hash() && one.name() == other.name() && one.labels().eq(other.labels())
 }

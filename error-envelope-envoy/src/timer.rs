@@ -77,9 +77,7 @@ impl Waits {
         let end = Instant::now() + wait.min(Duration::from_secs(u64::from(u32::MAX)));
         let key = (end, state.count);
         let earlier = state.wakes.is_none_or(|wakes| end < wakes);
-        if earlier {
-            state.wakes = Some(end);
-        }
+        state.wakes = Some(state.wakes.map_or(end, |wakes| wakes.min(end)));
         state.waits.insert(key, what);
         drop(state);
         if earlier {

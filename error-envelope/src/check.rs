@@ -16,7 +16,7 @@ use std::time::SystemTime;
 use serde_json::json;
 use tower_error_envelope::PolicyError;
 
-use crate::failure::{CommandError, print};
+use crate::failure::{CommandError, print_unless_closed};
 use crate::finding::{Finding, Kind};
 use crate::policy::{self, LoadedPolicy};
 use crate::report::{Format, Report};
@@ -45,7 +45,7 @@ pub(crate) fn run(args: &Args) -> Result<u8, CommandError> {
     for file in &args.files {
         match policy::read(file) {
             Ok(read) => match args.effective.as_deref() {
-                Some([method, url]) => show(&effective(&read, method, url)?)?,
+                Some([method, url]) => print_unless_closed(&effective(&read, method, url)?)?,
                 _ => findings(&read, file, |finding| tally.report_file(&mut report, finding))?,
             },
             Err(errors) => tally.report_errors(&mut report, &errors)?,
@@ -53,21 +53,13 @@ pub(crate) fn run(args: &Args) -> Result<u8, CommandError> {
     }
     match report.format() {
         _ if args.effective.is_some() => {}
-        Format::Human => show(&format!("{}\n", tally.summary(args.files.len())))?,
+        Format::Human => print_unless_closed(&format!("{}\n", tally.summary(args.files.len())))?,
         Format::Github => {}
-        Format::Json => show(&report.into_json(tally.counts(args.files.len())))?,
+        Format::Json => print_unless_closed(&report.into_json(tally.counts(args.files.len())))?,
     }
     match tally.unreadable {
         0 => Ok(u8::from(tally.errors > 0 || args.deny_warnings && tally.warnings > 0)),
         _ => Err(CommandError::Told),
-    }
-}
-
-/// Who reads no further is not told that all is well: the other files are looked at, and the exit code is theirs, too.
-fn show(text: &str) -> Result<(), CommandError> {
-    match print(text) {
-        Err(CommandError::Closed) => Ok(()),
-        shown => shown,
     }
 }
 
@@ -110,7 +102,7 @@ impl Tally {
             Kind::Warning => &mut self.warnings,
             Kind::Note => &mut self.notes,
         } += 1;
-        show(&report.add(finding))
+        print_unless_closed(&report.add(finding))
     }
 
     fn report_errors(&mut self, report: &mut Report, errors: &[PolicyError]) -> Result<(), CommandError> {

@@ -1,21 +1,21 @@
 //! `error-envelope explain`: why a recorded error becomes what it does, and what a client gets.
 //!
-//! What is told is the library's own decision (rule R1): what was asked, in its order, up to what decided; then the bytes,
+//! It prints the library's own decision (rule R1): what was asked, in its order, up to what decided; then the bytes,
 //! in each mode and in each dialect. Values of headers that came are not shown, nor the query of a URL (L3).
 
-use std::fmt::Write;
+use std::fmt::{self, Write};
 use std::path::PathBuf;
 
 use bytes::Bytes;
 use http::{HeaderMap, StatusCode};
 use tower_error_envelope::Mode;
-use tower_error_envelope::exchange::{DecidedBy, Explanation, Origin};
-use tower_error_envelope::policy::PolicyFile;
+use tower_error_envelope::exchange::{DecidedBy, Explanation, MapRuleId, Origin};
+use tower_error_envelope::policy::{Effective, PathReading, PolicyFile};
 
 use crate::failure::{CommandError, print};
 use crate::recorded::{self, Recorded};
 use crate::text::{one_line, printable};
-use crate::trial::{LoggedEvent, SentBody, Trial, TrialResult};
+use crate::trial::{LoggedEvent, Trial, TrialResult};
 
 /// Explain how the layer answers a recorded error
 ///
@@ -40,8 +40,7 @@ const MODES: [Mode; 5] = [Mode::Off, Mode::Observe, Mode::Own, Mode::Fill, Mode:
 pub(crate) fn run(args: &Args) -> Result<(), CommandError> {
     let (file, trial) = Trial::from_file(args.policy.as_deref(), &MODES)?;
     let recorded = recorded::pair(&args.response, args.request.as_deref())?;
-    let told = Explained { recorded: &recorded, trial: &trial, file: file.as_ref() }.to_text();
-    print(&told)
+    print(&Explained { recorded: &recorded, trial: &trial, file: file.as_ref() }.to_text())
 }
 
 struct Explained<'a> {
@@ -55,27 +54,7 @@ impl Explained<'_> {
         let real = self.trial.run(self.recorded, None, None);
         let enforced = self.trial.run(self.recorded, Some(Mode::Enforce), None);
         let mut out = self.ask_line(&real);
-        match (&enforced.explanation, &enforced.told) {
-            (_, Some(told)) if refusal_text(&enforced) => {
-                let code = code_of(told);
-                let _ = match refusal_text(&real) {
-                    true => {
-                        writeln!(out, "A guard refuses the request: {code}. The service would not have received it.")
-                    }
-                    false => {
-                        writeln!(
-                            out,
-                            "In mode enforce a guard refuses the request: {code}. Here the service received it."
-                        )
-                    }
-                };
-            }
-            (Some(explanation), told) => self.tried(&mut out, explanation, &enforced, told.as_ref()),
-            (None, _) if enforced.passes() => {
-                out.push_str("This is not an error: it passes through, and no rule is tried.\n")
-            }
-            (None, _) => out.push_str("This is not an error status, and clients never receive it (E5, E6).\n"),
-        }
+        out.push_str(&self.decision(&real, &enforced));
         self.modes(&mut out, &real);
         self.dialects(&mut out, &enforced);
         out
@@ -86,124 +65,85 @@ impl Explained<'_> {
         let Recorded { place, request, response, .. } = self.recorded;
         let place = one_line(&place.to_string());
         let (method, path, status) = (request.method(), printable(request.uri().path()), response.status());
-        let mut out = format!("{place}: {method} {path} was answered with {}\n", phrase(status));
-        let mode = real.told.as_ref().map(|told| told.mode.as_str());
-        let host = request.headers().get(http::header::HOST).and_then(|host| host.to_str().ok());
-        let url = host
-            .map_or_else(|| request.uri().path().to_owned(), |host| format!("http://{host}{}", request.uri().path()));
-        let effective = self.file.and_then(|file| file.effective(method.as_str(), &url).ok());
-        match &effective {
-            Some(effective) => {
-                let mut routes = effective.reading().routes();
-                let route =
-                    routes.next().map_or_else(|| "no route matches".to_owned(), |(it, at)| format!("{it} ({at})"));
-                let set = |key: &str| effective.reading().settings().iter().find(|it| it.key() == key);
-                let said = |key: &str| {
-                    set(key).map(|it| format!("{} ({})", it.value().trim_matches('"'), it.from().unwrap_or("default")))
-                };
-                let _ = writeln!(out, "  route    {route}");
-                for key in ["mode", "dialect"] {
-                    let _ = writeln!(out, "  {key:<8} {}", said(key).unwrap_or_default());
-                }
-                for other in effective.others() {
-                    let route =
-                        other.routes().next().map_or_else(|| "no route".to_owned(), |(it, at)| format!("{it} ({at})"));
-                    let _ = writeln!(
-                        out,
-                        "  reading  {} {} matches {route}: its guards apply, too",
-                        other.method(),
-                        printable(other.path())
-                    );
-                }
-                if effective.is_refused() {
-                    out.push_str("  refused  its readings match different guards (paths = \"refuse\")\n");
-                }
-            }
+        let settings = match self.file.and_then(|file| self.recorded.effective(file)) {
+            Some(effective) => settings(&effective),
             None => {
-                let _ =
-                    writeln!(out, "  mode     {} (default)\n  dialect  standard (default)", mode.unwrap_or("enforce"));
+                let mode = real.event.as_ref().map_or("enforce", |event| event.mode.as_str());
+                format!("  mode     {mode} (default)\n  dialect  standard (default)\n")
             }
+        };
+        format!("{place}: {method} {path} was answered with {}\n{settings}\n", phrase(status))
+    }
+
+    /// What decided, and what was asked before it.
+    fn decision(&self, real: &TrialResult, enforced: &TrialResult) -> String {
+        match (&enforced.explanation, &enforced.event) {
+            (_, Some(event)) if is_refusal(enforced) => {
+                let (when, here) = match is_refusal(real) {
+                    true => ("A guard", "The service would not have received it"),
+                    false => ("In mode enforce a guard", "Here the service received it"),
+                };
+                format!("{when} refuses the request: {}. {here}.\n", code_of(event))
+            }
+            (Some(explanation), event) => self.tried(explanation, enforced, event.as_ref()),
+            (None, _) if enforced.passes() => {
+                "This is not an error: it passes through, and no rule is tried.\n".to_owned()
+            }
+            (None, _) => "This is not an error status, and clients never receive it (E5, E6).\n".to_owned(),
         }
-        out.push('\n');
-        out
     }
 
     /// What was asked for a code, in the order of the rule, up to what decided.
-    fn tried(&self, out: &mut String, explanation: &Explanation, outcome: &TrialResult, told: Option<&LoggedEvent>) {
-        let by = told.and_then(|told| told.by);
-        let Some((by, told)) = by.zip(told) else {
-            let what = match (told.map(|told| told.origin), explanation.is_protocol) {
+    fn tried(&self, explanation: &Explanation, outcome: &TrialResult, event: Option<&LoggedEvent>) -> String {
+        let Some((by, event)) = event.and_then(|event| event.by).zip(event) else {
+            let what = match (event.map(|event| event.origin), explanation.is_protocol) {
                 (_, true) => "The body belongs to a protocol that keeps its own format (R10)",
                 (Some(Origin::Inner), false) => "The response is already an envelope, or must not be changed (R9, R10)",
                 _ => "The response was decided before it was read",
             };
-            let _ = writeln!(out, "{what}: no rule is tried.");
-            return;
+            return format!("{what}: no rule is tried.\n");
         };
-        out.push_str("Sources of the code, in the order tried:\n");
-        for step in self.steps(explanation, outcome) {
-            let decides = step.by == by && step.may_decide;
-            let code = if decides { format!("  <- decides: {}", code_of(told)) } else { String::new() };
-            let _ = writeln!(out, "  {:<12} {}{code}", step.by.as_str(), step.what);
-            if decides {
-                break;
-            }
-        }
+        let steps = self.steps(explanation, outcome);
+        let last = steps.iter().position(|step| step.by == by && step.may_decide);
+        let before = steps[..last.unwrap_or(steps.len())].iter().map(|step| format!("{step}\n"));
+        let deciding = last.map(|at| format!("{}  <- decides: {}\n", steps[at], code_of(event)));
+        ["Sources of the code, in the order tried:\n".to_owned()].into_iter().chain(before).chain(deciding).collect()
     }
 
     fn steps(&self, explanation: &Explanation, outcome: &TrialResult) -> Vec<Step> {
         let status = self.recorded.response.status();
-        let step = |by, what: String| Step { by, what, may_decide: true };
-        let mut steps = vec![step(DecidedBy::Layer, layer(explanation))];
-        for (rule, misses) in outcome.rules.iter().zip(&explanation.rules) {
-            let place = self.file.and_then(|file| file.map_rule(*rule));
-            let place = place.map_or_else(|| "a rule".to_owned(), |(file, line)| format!("{file}:{line}"));
-            let what = match misses {
-                Some(key) => format!("{place}: no, its `{key}` is another"),
-                None => format!("{place}: fits"),
-            };
-            steps.push(Step { by: DecidedBy::Rule, what, may_decide: misses.is_none() });
-        }
-        if explanation.rules.is_empty() && explanation.envelope.is_none() && explanation.header.is_none() {
-            let what = "the policy has no rule here".to_owned();
-            steps.push(Step { by: DecidedBy::Rule, what, may_decide: false });
-        }
-        for (shape, lack) in &explanation.other_shapes {
-            let what = format!("{}: no, {}", shape.as_str(), printable(lack));
-            steps.push(Step { by: DecidedBy::Dialect, what, may_decide: false });
-        }
         let dialect = match outcome.unread {
             true => "the body is not parsed: it is too long, in an unknown coding, or not recorded (R4, R5)".to_owned(),
             false => dialect(explanation),
         };
-        steps.push(step(DecidedBy::Dialect, dialect));
-        match status.as_u16() {
-            401 => steps.push(step(DecidedBy::Credentials, "what the request sent, and www-authenticate".to_owned())),
-            400 | 422 => {
-                let what =
-                    if explanation.lists_issues { "the body lists what is wrong" } else { "the body has no list" };
-                steps.push(step(DecidedBy::Issues, what.to_owned()));
-            }
-            _ => {}
+        let lacks = explanation.other_shapes.iter().map(|(shape, lack)| {
+            Step::passed_over(DecidedBy::Dialect, format!("{}: no, {}", shape.as_str(), printable(lack)))
+        });
+        let steps = [Step::new(DecidedBy::Layer, layer(explanation))].into_iter();
+        let steps = steps.chain(self.rule_steps(explanation, outcome)).chain(lacks);
+        let steps = steps.chain([Step::new(DecidedBy::Dialect, dialect)]).chain(status_step(status, explanation));
+        steps.chain([Step::new(DecidedBy::Status, phrase(status))]).collect()
+    }
+
+    fn rule_steps(&self, explanation: &Explanation, outcome: &TrialResult) -> Vec<Step> {
+        if explanation.rules.is_empty() && explanation.envelope.is_none() && explanation.header.is_none() {
+            return vec![Step::passed_over(DecidedBy::Rule, "the policy has no rule here".to_owned())];
         }
-        steps.push(step(DecidedBy::Status, phrase(status)));
-        steps
+        let step = |(rule, misses): (&MapRuleId, &Option<_>)| {
+            let place = self.file.and_then(|file| file.map_rule(*rule));
+            let place = place.map_or_else(|| "a rule".to_owned(), |(file, line)| format!("{file}:{line}"));
+            match misses {
+                Some(key) => Step::passed_over(DecidedBy::Rule, format!("{place}: no, its `{key}` is another")),
+                None => Step::new(DecidedBy::Rule, format!("{place}: fits")),
+            }
+        };
+        outcome.rules.iter().zip(&explanation.rules).map(step).collect()
     }
 
     fn modes(&self, out: &mut String, real: &TrialResult) {
-        let here = real.told.as_ref().map(|told| told.mode);
-        let mut groups: Vec<(Vec<&str>, TrialResult)> = Vec::new();
-        for mode in MODES {
-            let outcome = self.trial.run(self.recorded, Some(mode), None);
-            let name = mode.as_str();
-            match groups.iter_mut().find(|(_, other)| same(other, &outcome)) {
-                Some((names, _)) => names.push(name),
-                None => groups.push((vec![name], outcome)),
-            }
-        }
-        let here = here.map(|mode| format!(" (here {})", mode.as_str())).unwrap_or_default();
+        let here = real.event.as_ref().map(|event| format!(" (here {})", event.mode.as_str())).unwrap_or_default();
         let _ = writeln!(out, "\nResponse to the client, by the route's mode{here}:");
-        for (names, outcome) in groups {
+        for (names, outcome) in self.groups() {
             let _ = writeln!(out, "\n  {}", names.join(", "));
             if outcome.passes() && outcome.status == self.recorded.response.status() {
                 out.push_str("    unchanged, with an x-request-id\n");
@@ -211,6 +151,19 @@ impl Explained<'_> {
                 out.push_str(&indented(&whole(&outcome, self.recorded)));
             }
         }
+    }
+
+    /// Modes with the same response, and that.
+    fn groups(&self) -> Vec<(Vec<&str>, TrialResult)> {
+        let mut groups: Vec<(Vec<&str>, TrialResult)> = Vec::new();
+        for mode in MODES {
+            let outcome = self.trial.run(self.recorded, Some(mode), None);
+            match groups.iter_mut().find(|(_, other)| same(other, &outcome)) {
+                Some((names, _)) => names.push(mode.as_str()),
+                None => groups.push((vec![mode.as_str()], outcome)),
+            }
+        }
+        groups
     }
 
     fn dialects(&self, out: &mut String, enforced: &TrialResult) {
@@ -226,11 +179,60 @@ impl Explained<'_> {
     }
 }
 
-/// One who was asked.
+/// One source of the code.
 struct Step {
     by: DecidedBy,
     what: String,
     may_decide: bool,
+}
+
+impl Step {
+    fn new(by: DecidedBy, what: String) -> Self {
+        Self { by, what, may_decide: true }
+    }
+
+    fn passed_over(by: DecidedBy, what: String) -> Self {
+        Self { by, what, may_decide: false }
+    }
+}
+
+impl fmt::Display for Step {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "  {:<12} {}", self.by.as_str(), self.what)
+    }
+}
+
+/// The settings of the request's route, each with the line that has it.
+fn settings(effective: &Effective) -> String {
+    let mut out = format!("  route    {}\n", first_route(effective.reading(), "no route matches"));
+    for key in ["mode", "dialect"] {
+        let setting = effective.reading().settings().iter().find(|it| it.key() == key);
+        let setting =
+            setting.map(|it| format!("{} ({})", it.value().trim_matches('"'), it.from().unwrap_or("default")));
+        let _ = writeln!(out, "  {key:<8} {}", setting.unwrap_or_default());
+    }
+    for other in effective.others() {
+        let (route, path) = (first_route(other, "no route"), printable(other.path()));
+        let _ = writeln!(out, "  reading  {} {path} matches {route}: its guards apply, too", other.method());
+    }
+    if effective.is_refused() {
+        out.push_str("  refused  its readings match different guards (paths = \"refuse\")\n");
+    }
+    out
+}
+
+fn first_route(reading: &PathReading, none: &str) -> String {
+    reading.routes().next().map_or_else(|| none.to_owned(), |(pattern, at)| format!("{pattern} ({at})"))
+}
+
+/// What is asked of some statuses before the status itself.
+fn status_step(status: StatusCode, explanation: &Explanation) -> Option<Step> {
+    let issues = if explanation.lists_issues { "the body lists what is wrong" } else { "the body has no list" };
+    match status.as_u16() {
+        401 => Some(Step::new(DecidedBy::Credentials, "what the request sent, and www-authenticate".to_owned())),
+        400 | 422 => Some(Step::new(DecidedBy::Issues, issues.to_owned())),
+        _ => None,
+    }
 }
 
 fn layer(explanation: &Explanation) -> String {
@@ -251,12 +253,12 @@ fn dialect(explanation: &Explanation) -> String {
 }
 
 /// A guard answered.
-fn refusal_text(outcome: &TrialResult) -> bool {
-    outcome.told.as_ref().is_some_and(|told| told.origin == Origin::Guard && told.would_be.is_none())
+fn is_refusal(outcome: &TrialResult) -> bool {
+    outcome.event.as_ref().is_some_and(|event| event.origin == Origin::Guard && event.would_be.is_none())
 }
 
-fn code_of(told: &LoggedEvent) -> &str {
-    told.code.as_ref().map_or("", |code| code.as_str())
+fn code_of(event: &LoggedEvent) -> &str {
+    event.code.as_ref().map_or("", |code| code.as_str())
 }
 
 fn same(one: &TrialResult, other: &TrialResult) -> bool {
@@ -277,18 +279,11 @@ fn whole(outcome: &TrialResult, recorded: &Recorded) -> String {
     if kept > 0 {
         let _ = writeln!(out, "({kept} more, unchanged)");
     }
-    let body = match &outcome.body {
-        SentBody::These(bytes) => Some(bytes.clone()),
-        SentBody::AsItCame => recorded.response.body().clone(),
-    };
-    match body {
-        None => out.push_str("\n(the body was not recorded)\n"),
-        Some(body) if body.is_empty() => {}
-        Some(body) => {
-            let _ = writeln!(out, "\n{}", shown(&body));
-        }
+    out + &match outcome.bytes(recorded) {
+        None => "\n(the body was not recorded)\n".to_owned(),
+        Some(body) if body.is_empty() => String::new(),
+        Some(body) => format!("\n{}\n", shown(&body)),
     }
-    out
 }
 
 /// Those that came may be anything: a cookie, a token (L3).

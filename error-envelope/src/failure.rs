@@ -71,18 +71,14 @@ pub(crate) fn with_help(error: &GatewayError) -> String {
 
 impl From<Vec<PolicyError>> for CommandError {
     fn from(errors: Vec<PolicyError>) -> Self {
-        let (mut told, mut unreadable) = (Vec::new(), false);
-        for error in &errors {
-            match Self::from_error(error) {
-                Self::Io(why) => {
-                    unreadable = true;
-                    told.push(why);
-                }
-                Self::Refused(why) => told.push(why),
-                Self::Told | Self::Closed => {}
+        let (mut problems, mut unreadable) = (Vec::new(), false);
+        for error in errors.iter().map(Self::from_error) {
+            unreadable |= matches!(error, Self::Io(_));
+            if let Self::Io(why) | Self::Refused(why) = error {
+                problems.push(why);
             }
         }
-        let why = told.join("\n\n");
+        let why = problems.join("\n\n");
         if unreadable { Self::Io(why) } else { Self::Refused(why) }
     }
 }
@@ -94,6 +90,20 @@ pub(crate) fn print(text: &str) -> Result<(), CommandError> {
         io::ErrorKind::BrokenPipe => CommandError::Closed,
         _ => CommandError::Io(format!("standard output: {error}")),
     })
+}
+
+/// The same, where who reads no further is not told that all is well: the exit code stays what it is.
+pub(crate) fn print_unless_closed(text: &str) -> Result<(), CommandError> {
+    match print(text) {
+        Err(CommandError::Closed) => Ok(()),
+        printed => printed,
+    }
+}
+
+/// For verbs that send requests of their own.
+pub(crate) fn local_runtime() -> Result<tokio::runtime::Runtime, CommandError> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    runtime.map_err(|error| CommandError::Io(format!("cannot start the runtime: {error}")))
 }
 
 /// A line that is read before the program ends.

@@ -142,12 +142,7 @@ impl<'a> Finding<'a> {
     /// With escape codes, which go where no terminal is; without a newline at its end.
     pub(crate) fn render(&self) -> String {
         let text = self.file.as_deref().and_then(|file| fs::read_to_string(file).ok());
-        let level = match self.kind {
-            Kind::Error => Level::ERROR,
-            Kind::Warning => Level::WARNING,
-            Kind::Note => Level::NOTE,
-        };
-        let title = level.no_name().primary_title(self.title());
+        let title = self.kind.level().no_name().primary_title(self.title());
         let help = wrapped(self.advice, WIDTH - self.margin());
         let help = Level::HELP.message(help);
         let report = match text.as_deref().and_then(|text| Some((text, self.place(text)?))) {
@@ -164,8 +159,8 @@ impl<'a> Finding<'a> {
         let line = self.line.map(|line| line.to_string());
         let place = [self.file.as_deref(), line.as_deref()].into_iter().flatten().collect::<Vec<_>>().join(":");
         let place = Some(place).filter(|place| !place.is_empty());
-        let told = self.to_text();
-        let parts = [place.as_deref(), self.key, Some(&*told)];
+        let text = self.to_text();
+        let parts = [place.as_deref(), self.key, Some(&*text)];
         parts.into_iter().flatten().collect::<Vec<_>>().join(": ")
     }
 
@@ -190,6 +185,16 @@ impl<'a> Finding<'a> {
     }
 }
 
+impl Kind {
+    fn level(self) -> Level<'static> {
+        match self {
+            Self::Error => Level::ERROR,
+            Self::Warning => Level::WARNING,
+            Self::Note => Level::NOTE,
+        }
+    }
+}
+
 /// Where a line starts, and the line; `number` is from 1.
 fn nth_line(text: &str, number: usize) -> Option<(usize, &str)> {
     let mut start = 0;
@@ -207,10 +212,7 @@ fn wrapped(text: &str, width: usize) -> String {
         let fits = last.chars().count() + 1 + word.chars().count() <= width;
         match last.as_str() {
             "" => last.push_str(word),
-            _ if fits => {
-                last.push(' ');
-                last.push_str(word);
-            }
+            _ if fits => last.extend([" ", word]),
             _ => lines.push(word.to_owned()),
         }
     }

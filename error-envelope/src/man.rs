@@ -21,15 +21,10 @@ pub(crate) struct Args {
 pub(crate) fn run(args: &Args, command: &Command) -> Result<(), CommandError> {
     let mut command = command.clone().disable_help_subcommand(true);
     command.build();
-    let Some(dir) = &args.dir else {
-        return print(&page(command)?);
-    };
-    fs::create_dir_all(dir).map_err(|error| {
-        CommandError::Io(format!(
-            "{}: cannot create the folder: {error}\n = help: name a folder that can be created",
-            dir.display()
-        ))
-    })?;
+    let Some(dir) = &args.dir else { return print(&page(command)?) };
+    let help = "name a folder that can be created";
+    let failed = |error| format!("{}: cannot create the folder: {error}\n = help: {help}", dir.display());
+    fs::create_dir_all(dir).map_err(|error| CommandError::Io(failed(error)))?;
     let verbs: Vec<Command> = command.get_subcommands().cloned().collect();
     for command in [command].into_iter().chain(verbs) {
         let name = command.get_display_name().unwrap_or_else(|| command.get_name()).to_owned();

@@ -11,7 +11,7 @@ use hyper_util::rt::TokioExecutor;
 use serde_json::Value;
 use tokio::time::timeout;
 
-use crate::failure::{CommandError, print};
+use crate::failure::{CommandError, local_runtime, print};
 
 /// Turn the kill switch of a running gateway on or off
 ///
@@ -38,40 +38,42 @@ enum To {
     Status,
 }
 
+impl To {
+    const fn endpoint(self) -> (Method, &'static str) {
+        match self {
+            Self::Off => (Method::POST, "/mode/off"),
+            Self::Policy => (Method::POST, "/mode/policy"),
+            Self::Status => (Method::GET, "/mode"),
+        }
+    }
+}
+
 /// Whoever is on call waits no longer.
 const PATIENCE: Duration = Duration::from_secs(5);
 const MOST_OF_ANSWER: usize = 64 * 1024;
 
 pub(crate) fn run(args: &Args) -> Result<(), CommandError> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    let runtime = runtime.map_err(|error| CommandError::Io(format!("cannot start the runtime: {error}")))?;
-    let silent = || CommandError::Io(format!("{}: no response within {PATIENCE:?}", args.admin));
-    let asked = runtime.block_on(async { timeout(PATIENCE, send_request(args)).await });
-    let (status, body) = asked.map_err(|_| silent())?.map_err(|why| {
-        CommandError::Io(format!(
-            "{}: {why}\n = help: use the address given to `error-envelope gateway --admin`",
-            args.admin
-        ))
-    })?;
-    let told = (status == StatusCode::OK).then(|| serde_json::from_slice::<Value>(&body).ok()).flatten();
-    match told.as_ref().and_then(words) {
+    let admin = &args.admin;
+    let silent = |_| CommandError::Io(format!("{admin}: no response within {PATIENCE:?}"));
+    let failed = |why| {
+        CommandError::Io(format!("{admin}: {why}\n = help: use the address given to `error-envelope gateway --admin`"))
+    };
+    let answer = local_runtime()?.block_on(async { timeout(PATIENCE, send_request(args)).await });
+    let (status, body) = answer.map_err(silent)?.map_err(failed)?;
+    let state = (status == StatusCode::OK).then(|| serde_json::from_slice::<Value>(&body).ok()).flatten();
+    match state.as_ref().and_then(words) {
         Some(words) => print(&words),
         None => {
-            let said: String = String::from_utf8_lossy(&body).chars().filter(|it| !it.is_control()).take(300).collect();
+            let text: String = String::from_utf8_lossy(&body).chars().filter(|it| !it.is_control()).take(300).collect();
             Err(CommandError::Refused(format!(
-                "{} returned {status} without a mode; use an admin address: {said}",
-                args.admin
+                "{admin} returned {status} without a mode; use an admin address: {text}"
             )))
         }
     }
 }
 
 async fn send_request(args: &Args) -> Result<(StatusCode, Bytes), String> {
-    let (method, path) = match args.to {
-        To::Off => (Method::POST, "/mode/off"),
-        To::Policy => (Method::POST, "/mode/policy"),
-        To::Status => (Method::GET, "/mode"),
-    };
+    let (method, path) = args.to.endpoint();
     let mut parts = args.admin.clone().into_parts();
     parts.path_and_query = path.parse().ok();
     let uri = Uri::from_parts(parts).map_err(|error| error.to_string())?;
@@ -84,10 +86,10 @@ async fn send_request(args: &Args) -> Result<(StatusCode, Bytes), String> {
     Ok((head.status, body.to_bytes()))
 }
 
-/// What the address has told.
-fn words(told: &Value) -> Option<String> {
-    let since = told.get("changed_at").and_then(Value::as_str).map(|at| format!(" since {at}")).unwrap_or_default();
-    match told.get("mode")?.as_str()? {
+/// What the address has returned.
+fn words(state: &Value) -> Option<String> {
+    let since = state.get("changed_at").and_then(Value::as_str).map(|at| format!(" since {at}")).unwrap_or_default();
+    match state.get("mode")?.as_str()? {
         "off" => {
             Some(format!("off{since}: every route is in mode off; `error-envelope mode policy` turns that off again\n"))
         }

@@ -27,7 +27,7 @@ pub(crate) struct TrialResult {
     pub(crate) headers: HeaderMap,
     pub(crate) body: SentBody,
     /// What would be logged.
-    pub(crate) told: Option<LoggedEvent>,
+    pub(crate) event: Option<LoggedEvent>,
     /// What the response says; none where it was not asked for one.
     pub(crate) explanation: Option<Explanation>,
     /// The body was not read: too long, in a coding that is not known, or not recorded (R4, R5).
@@ -156,7 +156,7 @@ fn count(meter: Option<Meter>, body: &Bytes) {
 }
 
 fn respond(exchange: Exchange, recorded: &Recorded, method: &Method) -> TrialResult {
-    let mut head = head_of(recorded);
+    let head = head_of(recorded);
     let body = recorded.response.body().as_ref().filter(|_| *method != Method::HEAD);
     let facts = match body {
         Some(body) => BodyFacts { ended: body.is_empty(), lower: body.len() as u64, upper: Some(body.len() as u64) },
@@ -172,36 +172,38 @@ fn respond(exchange: Exchange, recorded: &Recorded, method: &Method) -> TrialRes
     let most =
         [&explanation, &from_head].into_iter().flatten().map(|explanation| explanation.rules.len()).max().unwrap_or(0);
     let rules = (0..most).map(|index| exchange.map_rule(index)).collect();
-    let mut unread = false;
-    let outcome = match exchange.response_head(&mut head, || facts) {
+    let outcome = planned(exchange, head, body, facts);
+    let explanation = if outcome.unread { from_head } else { explanation };
+    TrialResult { explanation, rules, ..outcome }
+}
+
+fn planned(exchange: Exchange, mut head: response::Parts, body: Option<&Bytes>, facts: BodyFacts) -> TrialResult {
+    match exchange.response_head(&mut head, || facts) {
         ResponsePlan::Pass(..) | ResponsePlan::Watch(_) => TrialResult::passed(head, None),
         ResponsePlan::Stream(_, event) => TrialResult::passed(head, event.as_deref()),
         ResponsePlan::Strip(..) => TrialResult::from_head(head, SentBody::These(Bytes::new()), None),
         ResponsePlan::Keep(_, event) => TrialResult::passed(head, Some(&event)),
         ResponsePlan::Rewrite(written) => {
+            let outcome = TrialResult::from_head(head, SentBody::These(written.body), Some(&written.event));
             // The head decided.
-            unread = !facts.ended;
-            TrialResult::from_head(head, SentBody::These(written.body), Some(&written.event))
+            TrialResult { unread: !facts.ended, ..outcome }
         }
         ResponsePlan::Replace(answered) => TrialResult::answered(*answered),
         ResponsePlan::Tee(_, observed, most, _) => {
             TrialResult::passed(head, Some(&observed.finish(collected(body, most))))
         }
-        ResponsePlan::Collect(exchange, most, _) => {
-            let collected = collected(body, most);
-            unread = matches!(collected, Collected::Unreadable(_));
-            let mut written = head.clone();
-            match exchange.response_body(&mut written, collected) {
-                CollectedAction::Rewrite(it) => {
-                    TrialResult::from_head(written, SentBody::These(it.body), Some(&it.event))
-                }
-                CollectedAction::Replace(answered) => TrialResult::answered(*answered),
-                CollectedAction::Restore(_, event) => TrialResult::passed(written, Some(&event)),
-            }
-        }
+        ResponsePlan::Collect(exchange, most, _) => whole(exchange, head, collected(body, most)),
+    }
+}
+
+fn whole(exchange: Exchange, mut head: response::Parts, body: Collected<'_>) -> TrialResult {
+    let unread = matches!(body, Collected::Unreadable(_));
+    let outcome = match exchange.response_body(&mut head, body) {
+        CollectedAction::Rewrite(it) => TrialResult::from_head(head, SentBody::These(it.body), Some(&it.event)),
+        CollectedAction::Replace(answered) => TrialResult::answered(*answered),
+        CollectedAction::Restore(_, event) => TrialResult::passed(head, Some(&event)),
     };
-    let explanation = if unread { from_head } else { explanation };
-    TrialResult { explanation, unread, rules, ..outcome }
+    TrialResult { unread, ..outcome }
 }
 
 fn collected(body: Option<&Bytes>, most: u64) -> Collected<'_> {
@@ -222,16 +224,8 @@ fn head_of(recorded: &Recorded) -> response::Parts {
 
 impl TrialResult {
     fn from_head(head: response::Parts, body: SentBody, event: Option<&Event>) -> Self {
-        let told = event.map(LoggedEvent::from_event);
-        Self {
-            status: head.status,
-            headers: head.headers,
-            body,
-            told,
-            explanation: None,
-            unread: false,
-            rules: Vec::new(),
-        }
+        let (status, headers, event) = (head.status, head.headers, event.map(LoggedEvent::from_event));
+        Self { status, headers, body, event, explanation: None, unread: false, rules: Vec::new() }
     }
 
     fn passed(head: response::Parts, event: Option<&Event>) -> Self {

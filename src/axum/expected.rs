@@ -20,11 +20,13 @@ pub(super) fn in_words(expected: &str) -> Cow<'static, str> {
         "tuple" => "an array".into(),
         "enum" | "variant" | "untagged" => "one of the known variants".into(),
         "unit" => "null".into(),
-        _ => match message::clean(expected) {
-            Some(text) if text.len() <= MAX_BYTES => text.into_owned().into(),
-            _ => "another value".into(),
-        },
+        _ => own_words(expected),
     }
+}
+
+fn own_words(expected: &str) -> Cow<'static, str> {
+    let text = message::clean(expected).filter(|text| text.len() <= MAX_BYTES);
+    text.map_or("another value".into(), |text| text.into_owned().into())
 }
 
 /// What serde got instead (`serde::de::Unexpected`), without its value.

@@ -38,6 +38,14 @@ pub(super) enum RemainingBytes<B: Body> {
 }
 
 impl<B: Body> RemainingBytes<B> {
+    fn last_frame(self) -> Option<Result<Frame<Bytes>, B::Error>> {
+        match self {
+            Self::Trailers(trailers) => trailers.map(|trailers| Ok(Frame::trailers(trailers))),
+            Self::Failed(error) => Some(Err(error)),
+            Self::Body(_) => None,
+        }
+    }
+
     fn size_hint(&self) -> SizeHint {
         match self {
             Self::Trailers(_) => SizeHint::with_exact(0),
@@ -126,11 +134,7 @@ impl<B: Body> Body for ResponseBody<B> {
         if let Some(RemainingBytes::Body(body)) = rest {
             return body.as_mut().poll_frame(cx).map_ok(|frame| frame.map_data(bytes_of));
         }
-        Poll::Ready(match rest.take() {
-            Some(RemainingBytes::Trailers(trailers)) => trailers.map(|trailers| Ok(Frame::trailers(trailers))),
-            Some(RemainingBytes::Failed(error)) => Some(Err(error)),
-            Some(RemainingBytes::Body(_)) | None => None,
-        })
+        Poll::Ready(rest.take().and_then(RemainingBytes::last_frame))
     }
 
     fn is_end_stream(&self) -> bool {

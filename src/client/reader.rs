@@ -12,6 +12,8 @@ use super::bodies::{BodyReader, ReadBody, RemainingBytes};
 use error_envelope_core::client::ClientError;
 use error_envelope_core::client::{self, ResponseView};
 use error_envelope_core::code::{CodeSet, ErrorCode};
+use error_envelope_core::dialect::CustomShape;
+use error_envelope_core::policy::Policy;
 
 /// As much as the layer itself reads of an error's body (R4).
 const LIMIT: usize = 64 * 1024;
@@ -36,6 +38,7 @@ const TIME: Duration = Duration::from_secs(5);
 #[must_use]
 pub struct ErrorReader {
     codes: Arc<CodeSet>,
+    shapes: Arc<[CustomShape]>,
     limit: usize,
     time: Duration,
     clock: fn() -> SystemTime,
@@ -55,7 +58,7 @@ pub struct BufferedResponse<'a> {
 impl ErrorReader {
     /// It knows the catalogue's codes, reads at most 64 KiB of an error's body (as the layer does, R4), within 5 s.
     pub fn new() -> Self {
-        Self { codes: Arc::default(), limit: LIMIT, time: TIME, clock }
+        Self { codes: Arc::default(), shapes: Arc::default(), limit: LIMIT, time: TIME, clock }
     }
 
     /// Codes that a service's organisation added ([`ErrorCode::custom`]): their advice is then known. Of two with one name
@@ -67,6 +70,31 @@ impl ErrorReader {
             codes.push(code);
         }
         Self { codes: Arc::new(CodeSet::new(codes)), ..self }
+    }
+
+    /// The codes and shapes of a policy, such as the one of the gateway before the services (R15): bodies in a shape of its own
+    /// are read as the layer reads them, those of all its scopes in the order of the file.
+    ///
+    /// ```
+    /// use tower_error_envelope::client::ErrorReader;
+    /// use tower_error_envelope::policy::{BodyShape, Expected};
+    /// use tower_error_envelope::{ErrorCode, Policy};
+    ///
+    /// let acme = BodyShape::new("acme")
+    ///     .when("/fault/code", Expected::String)
+    ///     .code("/fault/code")
+    ///     .message("/fault/text")
+    ///     .name("Throttled", ErrorCode::RATE_LIMITED);
+    /// let reader = ErrorReader::new().policy(&Policy::builder().shape(acme).build()?);
+    ///
+    /// let body = r#"{"fault":{"code":"Throttled","text":"Slow down."}}"#;
+    /// let error = reader.read(&http::Response::builder().status(429).body(body)?).expect("429 is an error");
+    /// assert_eq!((error.code(), error.message()), (&ErrorCode::RATE_LIMITED, "Slow down."));
+    /// # Ok::<_, Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn policy(self, policy: &Policy) -> Self {
+        let shapes = policy.own_shapes().iter().chain(self.shapes.iter()).copied().collect();
+        Self { shapes, ..self }.codes(policy.codes().own().cloned())
     }
 
     /// The most bytes that are read of an error's body, and that a compressed one may decode to. Past it the head decides.
@@ -144,13 +172,13 @@ impl ErrorReader {
     }
 
     fn answer<'a>(
-        &self,
+        &'a self,
         status: http::StatusCode,
         headers: &'a HeaderMap,
         body: Option<&'a [u8]>,
         trailers: Option<&'a HeaderMap>,
     ) -> ResponseView<'a> {
-        ResponseView { status, headers, body, trailers, limit: self.limit }
+        ResponseView { status, headers, body, trailers, shapes: &self.shapes, limit: self.limit }
     }
 }
 
@@ -164,6 +192,7 @@ impl fmt::Debug for ErrorReader {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ErrorReader")
             .field("codes", &self.codes)
+            .field("shapes", &self.shapes)
             .field("limit", &self.limit)
             .field("time", &self.time)
             .finish()

@@ -132,7 +132,13 @@ impl<R, B> Default for ResponseBody<R, B> {
 
 impl<R, B> fmt::Debug for ResponseBody<R, B> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let kind = match self.kind {
+        f.debug_tuple("ResponseBody").field(&self.kind.name()).finish()
+    }
+}
+
+impl<R, B> Kind<R, B> {
+    fn name(&self) -> &'static str {
+        match self {
             Kind::Pass { .. } => "Pass",
             Kind::Tee { .. } => "Tee",
             Kind::Watch { .. } => "Watch",
@@ -144,8 +150,7 @@ impl<R, B> fmt::Debug for ResponseBody<R, B> {
             Kind::Broken { .. } => "Broken",
             Kind::Stripped { .. } => "Stripped",
             Kind::Empty => "Empty",
-        };
-        f.debug_tuple("ResponseBody").field(&kind).finish()
+        }
     }
 }
 
@@ -174,11 +179,7 @@ where
             }
             Kind::Watch { watching, .. } if watching.awaits_trailers() => false,
             Kind::Watch { body, watching } => watching.report_end(catch(|| body.is_end_stream()).unwrap_or(false)),
-            Kind::Resume { read, rest } => {
-                read.is_empty()
-                    && rest.error.is_none()
-                    && catch(|| rest.body.body_ref().is_end_stream()).unwrap_or(false)
-            }
+            Kind::Resume { read, rest } => read.is_empty() && rest.is_end(),
             // A server that is told of the end drops the rest of the request unread (G5).
             Kind::Reply { .. } | Kind::Broken { .. } | Kind::Drain { .. } => false,
             Kind::Replay { body, trailers } => body.is_empty() && trailers.is_none(),
@@ -368,6 +369,13 @@ fn end<R, B>(
             cx.waker().wake_by_ref();
             Poll::Pending
         }
+    }
+}
+
+impl<R: Body> RemainingBody<R> {
+    #[inline]
+    fn is_end(&self) -> bool {
+        self.error.is_none() && catch(|| self.body.body_ref().is_end_stream()).unwrap_or(false)
     }
 }
 

@@ -10,18 +10,18 @@ pub(super) fn misfits(schema: &Value, value: &Value, at: &str) -> Vec<String> {
         let fits = forms.iter().any(|form| misfits(form, value, at).is_empty());
         return if fits { Vec::new() } else { vec![format!("{at}: {value} has none of the forms that it may have")] };
     }
-    let told = |what: String| vec![format!("{at}: {value} is {what}")];
+    let misfit = |what: String| vec![format!("{at}: {value} is {what}")];
     let is_of_one = |types: &[&str]| types.iter().any(|name| is_of(value, name));
     let types = types(schema);
     if !types.is_empty() && !is_of_one(&types) {
-        return told(format!("no {}", types.join(" and no ")));
+        return misfit(format!("no {}", types.join(" and no ")));
     }
     if let Some(values) = schema["enum"].as_array().filter(|values| !values.iter().any(|one| equal(one, value))) {
-        return told(format!("none of {}", Value::from(values.clone())));
+        return misfit(format!("none of {}", Value::from(values.clone())));
     }
     // A `const` may be null.
     if let Some(one) = schema.get("const").filter(|one| !equal(one, value)) {
-        return told(format!("not {one}"));
+        return misfit(format!("not {one}"));
     }
     match value {
         Value::Object(_) => of_object(schema, value, at),

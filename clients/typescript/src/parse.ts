@@ -20,6 +20,10 @@ export interface ParseOptions {
 const RAW_CODE = /^[A-Za-z0-9_.-]{1,64}$/;
 const REQUEST_ID = /^[!-~]{1,128}$/;
 const MAX_MESSAGE = 1024;
+/** Markup, a control character or an entity. */
+const PAGE = /[<\0-\x1f\x7f-\x9f]|&#?[0-9A-Za-z]+;/u;
+/** Markup, or JSON that was cut off. */
+const WRAPPED = /^(?:<[A-Za-z!/?]|\{\s*(?:["'}]|$)|\[\s*[{["\]])/u;
 /** Breaks of lines and tabs, with the blanks about them: one blank is left. */
 const BREAK = / ?[\t-\r\x85\u2028\u2029][ \t-\r\x85\u2028\u2029]*/gu;
 /** Controls and format characters that show nothing, but for breaks, and the joiners U+200C and U+200D, which texts need. */
@@ -30,14 +34,15 @@ const UNPRINTABLE =
  * What an error response says; `undefined` for any other. It reads a clone of the body, as far as the bounds allow: the
  * response's own is there still. Of one that was read already, or breaks off, the head decides.
  *
- * It takes the envelope, every dialect that a service with the contract may write, and Connect's unary errors. It never
- * rejects.
+ * It takes the envelope, every dialect that a service with the contract may write, Connect's unary errors, and a line of
+ * text. It never rejects.
  */
 export async function parseError(response: Response, options: ParseOptions = {}): Promise<ClientError | undefined> {
   const { status, headers } = response;
   const { codes = ERROR_CODES } = options;
   if (status < 400 || status > 599) return undefined;
-  const body = objectIn(await textOf(response, options));
+  const text = await textOf(response, options);
+  const body = objectIn(text);
   const said = body === undefined ? {} : readBody(body, codes);
   const header = codeOf(headers.get("x-error-code"));
   const code: ErrorCode = said.canonical ?? header ?? codeFrom(said, status, codes);
@@ -47,7 +52,10 @@ export async function parseError(response: Response, options: ParseOptions = {})
     status,
     code,
     rawCode: rawCode(said.connect === undefined ? said.name : undefined, code),
-    message: lineOf(said.message) ?? (advice ?? ERROR_CODES[codeOfStatus(status)]).message,
+    message:
+      lineOf(said.message) ??
+      lineOf(plainText(text, headers.get("content-type"))) ??
+      (advice ?? ERROR_CODES[codeOfStatus(status)]).message,
     ...("details" in said ? { details: said.details } : {}),
     issues: issuesIn(said.details),
     requestId: id,
@@ -88,13 +96,26 @@ function isRequestId(value: string | null | undefined): value is string {
 }
 
 function objectIn(text: string | undefined): Record<string, unknown> | undefined {
-  if (text === undefined) return undefined;
+  const value = text === undefined ? undefined : jsonIn(text);
+  return isObject(value) ? value : undefined;
+}
+
+function jsonIn(text: string): unknown {
   try {
-    const value: unknown = JSON.parse(text);
-    return isObject(value) ? value : undefined;
+    return JSON.parse(text);
   } catch {
     return undefined;
   }
+}
+
+/** A line for people: of `text/plain`; where no type is given, or `text/html`, one without a sign of a page (R3). */
+function plainText(body: string | undefined, mediaType: string | null): string | undefined {
+  const text = (body ?? "").trim();
+  const essence = mediaType?.split(";", 1)[0]?.trim().toLowerCase();
+  const isText = essence === "text/plain" || ((essence === undefined || essence === "text/html") && !PAGE.test(text));
+  // Nothing is wrapped twice.
+  const isWrapped = WRAPPED.test(text) || (/^[["]/.test(text) && jsonIn(text) !== undefined);
+  return isText && !isWrapped ? text : undefined;
 }
 
 /** The whole body; `undefined` where it cannot be read within the bounds. */

@@ -95,16 +95,7 @@ impl<'a> ErrorRecord<'a> {
             at,
             route: event.route(),
             mode: event.mode(),
-            kind: Kind {
-                origin: event.origin(),
-                code: Code::new(event.code()),
-                sent: event.status().map(|status| status.as_u16()),
-                would_be: event.would_be().map(|status| status.as_u16()),
-                grpc: event.grpc_status(),
-                dialect: event.dialect(),
-                by: event.decided_by(),
-                unknown: event.notes().unknown_code().map(harmless),
-            },
+            kind: Kind::from_event(event),
             dropped: event.notes().dropped_members().map(harmless),
             has_bodies: event.exhibit().is_some(),
         }
@@ -116,6 +107,19 @@ fn harmless(text: &str) -> Box<str> {
 }
 
 impl Kind {
+    fn from_event(event: &Event) -> Self {
+        Self {
+            origin: event.origin(),
+            code: Code::new(event.code()),
+            sent: event.status().map(|status| status.as_u16()),
+            would_be: event.would_be().map(|status| status.as_u16()),
+            grpc: event.grpc_status(),
+            dialect: event.dialect(),
+            by: event.decided_by(),
+            unknown: event.notes().unknown_code().map(harmless),
+        }
+    }
+
     pub(crate) fn is_error(&self) -> bool {
         self.origin != Origin::Abandoned
     }
@@ -125,14 +129,17 @@ impl Kind {
         self.by == Some(DecidedBy::Status)
     }
 
-    /// What the service said; `None` where it was not asked, or where what it said was no status.
-    pub(crate) fn inner_status(&self) -> Option<u16> {
-        self.sent.filter(|_| self.origin == Origin::Inner)
-    }
-
     /// The status of an error's own: what clients get, or would get.
     pub(crate) fn status(&self) -> Option<u16> {
         self.would_be.or(self.sent)
+    }
+}
+
+impl Entry {
+    /// The service's own; `None` where it was not asked, or where it sent none.
+    pub(crate) fn inner_status(&self) -> Option<u16> {
+        let before = self.bodies.get().and_then(|bodies| bodies.before.as_ref());
+        before.map(|side| side.status).or(self.kind.sent.filter(|_| self.kind.origin == Origin::Inner))
     }
 }
 

@@ -32,10 +32,7 @@ impl Subscribers {
         let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         all.retain(|it| !it.is_gone.load(Ordering::Relaxed));
         if all.len() >= MOST_LISTENERS {
-            for slow in all.iter().filter(|it| it.is_slow(now)) {
-                slow.is_gone.store(true, Ordering::Relaxed);
-            }
-            all.retain(|it| !it.is_gone.load(Ordering::Relaxed));
+            all.retain(|it| !it.gives_way(now));
         }
         let listener = Arc::new(Subscriber { last_taken: Mutex::new(now), is_gone: AtomicBool::new(false) });
         let joins = all.len() < MOST_LISTENERS;
@@ -47,6 +44,13 @@ impl Subscribers {
 }
 
 impl Subscriber {
+    /// Whether it is slow, and so gone.
+    fn gives_way(&self, now: Instant) -> bool {
+        let is_slow = self.is_slow(now);
+        self.is_gone.fetch_or(is_slow, Ordering::Relaxed);
+        is_slow
+    }
+
     fn is_slow(&self, now: Instant) -> bool {
         let last = *self.last_taken.lock().unwrap_or_else(PoisonError::into_inner);
         now.saturating_duration_since(last) >= SLOW_AFTER

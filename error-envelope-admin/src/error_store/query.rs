@@ -20,6 +20,10 @@ impl Filter {
         Self { route: value(query, "route"), code: value(query, "code") }
     }
 
+    pub(crate) fn by_route(route: Option<&str>) -> Self {
+        Self { route: Some(route_word(route).to_owned()), code: None }
+    }
+
     pub(crate) fn is_any(&self) -> bool {
         self.route.is_none() && self.code.is_none()
     }

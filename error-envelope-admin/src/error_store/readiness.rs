@@ -56,50 +56,44 @@ pub(crate) fn next(mode: Mode) -> Option<Mode> {
     }
 }
 
-/// `tally` is `None` of a route without errors.
-pub(crate) fn assess(mode: Mode, tally: Option<&Tally>, span: Span) -> Readiness {
-    let today = span.today();
-    let sum = |of: fn(&Tally) -> u64| tally.map_or(0, of);
-    let without = tally.map_or(0, |it| it.without_code.sum(today));
-    let refused = tally.map_or(0, |it| it.would_refuse.sum(today));
-    let mut reasons = Vec::new();
-    if mode == Mode::Observe {
-        reasons.push(match refused {
-            0 => format!("0 requests that own would have refused {}.", span.in_words()),
-            _ => {
-                let last = clock::short(sum(|it| it.last_would_refuse), span.now);
-                format!(
-                    "{} that own would have refused {}, last at {last}.",
-                    counted(refused, "request"),
-                    span.in_words()
-                )
-            }
-        });
-    }
-    reasons.push(codes(tally, span));
-    let clean = without == 0 && (refused == 0 || mode != Mode::Observe);
-    let verdict = match mode {
-        Mode::Off => Verdict::Unseen,
-        Mode::Own | Mode::Fill if tally.is_none_or(|it| it.inner.sum(today) == 0) => Verdict::Unseen,
-        Mode::Enforce if clean => Verdict::Done,
-        _ if clean => Verdict::Ready,
-        _ => Verdict::NotReady,
-    };
-    if verdict == Verdict::Unseen {
-        reasons.push(unseen(mode).to_owned());
-    }
+pub(crate) fn assess(mode: Mode, tally: &Tally, span: Span) -> Readiness {
+    let verdict = verdict(mode, tally, span.today());
+    let refusals = (mode == Mode::Observe).then(|| refusals(tally, span));
+    let unseen = (verdict == Verdict::Unseen).then(|| unseen(mode).to_owned());
+    let reasons = refusals.into_iter().chain([codes(tally, span)]).chain(unseen).collect();
     Readiness { next: next(mode), verdict, reasons, change: change(mode) }
 }
 
+fn verdict(mode: Mode, tally: &Tally, today: Day) -> Verdict {
+    let is_refused = mode == Mode::Observe && tally.would_refuse.sum(today) > 0;
+    let is_clean = tally.without_code.sum(today) == 0 && !is_refused;
+    match mode {
+        Mode::Off => Verdict::Unseen,
+        Mode::Own | Mode::Fill if tally.inner.sum(today) == 0 => Verdict::Unseen,
+        Mode::Enforce if is_clean => Verdict::Done,
+        _ if is_clean => Verdict::Ready,
+        _ => Verdict::NotReady,
+    }
+}
+
+/// `2 requests that own would have refused since 14:02 UTC, last at 15:00:01.`
+fn refusals(tally: &Tally, span: Span) -> String {
+    let refused = tally.would_refuse.sum(span.today());
+    let last = match refused {
+        0 => String::new(),
+        _ => format!(", last at {}", clock::short(tally.last_would_refuse, span.now)),
+    };
+    format!("{} that own would have refused {}{last}.", counted(refused, "request"), span.in_words())
+}
+
 /// `12 of 480 errors without a code since 14:02 UTC, last at 15:00:01.`
-fn codes(tally: Option<&Tally>, span: Span) -> String {
-    let today = span.today();
-    let figures = |it: &Tally| (it.without_code.sum(today), it.inner.sum(today), it.by_status.sum(today));
-    let (without, inner, by_status) = tally.map_or((0, 0, 0), figures);
+fn codes(tally: &Tally, span: Span) -> String {
+    let [without, inner, by_status] =
+        [tally.without_code, tally.inner, tally.by_status].map(|week| week.sum(span.today()));
     let mut words = match without {
         0 => format!("0 errors without a code {}", span.in_words()),
         _ => {
-            let last = clock::short(tally.map_or(0, |it| it.last_without_code), span.now);
+            let last = clock::short(tally.last_without_code, span.now);
             format!("{without} of {} without a code {}, last at {last}", counted(inner, "error"), span.in_words())
         }
     };

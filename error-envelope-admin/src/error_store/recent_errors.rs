@@ -5,6 +5,7 @@
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, OnceLock};
 
+use error_envelope_core::policy::Mode;
 use error_envelope_core::request_id::RequestId;
 
 use super::error_record::{Entry, ErrorRecord, Kind};
@@ -41,22 +42,24 @@ impl RecentErrors {
     /// Keeps one. `None` of an abandoned request, which is no error: it is counted, and found by its id.
     pub(crate) fn insert(&mut self, seen: ErrorRecord<'_>) -> Option<Arc<Entry>> {
         let route = seen.route.map(|route| self.shared(route));
-        let tally = match &route {
-            None => self.elsewhere.get_or_insert_with(|| Tally::new(seen.mode)),
-            Some(route) => self.routes.entry(route.clone()).or_insert_with(|| Tally::new(seen.mode)),
-        };
-        let kind = tally.count(&seen);
+        let kind = self.tally(route.as_ref(), seen.mode).count(&seen);
         let ErrorRecord { id, at, mode, dropped, has_bodies, .. } = seen;
         push(&mut self.ids, MOST_IDS, Id { id, at, route: route.clone(), kind: kind.clone() });
         if !kind.is_error() {
             return None;
         }
         self.count += 1;
-        let bodies = OnceLock::new();
-        let entry = Entry { number: self.count, id, at, route, mode, kind, dropped, has_bodies, bodies };
-        let entry = Arc::new(entry);
+        let (number, bodies) = (self.count, OnceLock::new());
+        let entry = Arc::new(Entry { number, id, at, route, mode, kind, dropped, has_bodies, bodies });
         push(&mut self.entries, MOST_ENTRIES, entry.clone());
         Some(entry)
+    }
+
+    fn tally(&mut self, route: Option<&Arc<str>>, mode: Mode) -> &mut Tally {
+        match route {
+            None => self.elsewhere.get_or_insert_with(|| Tally::new(mode)),
+            Some(route) => self.routes.entry(route.clone()).or_insert_with(|| Tally::new(mode)),
+        }
     }
 
     /// The text that is kept of a route, with room for it.

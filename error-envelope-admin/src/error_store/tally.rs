@@ -13,7 +13,7 @@ use super::week::{Day, Week};
 pub(crate) const MOST_KINDS: usize = 24;
 
 /// What one route says.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Tally {
     /// The route's, as it was with its last error.
     pub(crate) mode: Mode,
@@ -49,53 +49,46 @@ pub(crate) struct OfKind {
 
 impl Tally {
     pub(crate) fn new(mode: Mode) -> Self {
-        let none = Week::default();
-        Self {
-            mode,
-            errors: none,
-            inner: none,
-            without_code: none,
-            by_status: none,
-            without_shape: none,
-            would_refuse: none,
-            abandoned: none,
-            last: 0,
-            last_without_code: 0,
-            last_would_refuse: 0,
-            kinds: Vec::new(),
-            others: none,
-            example: None,
-        }
+        Self { mode, ..Self::default() }
     }
 
     /// Counts one, and gives what it has in common with others.
     pub(crate) fn count(&mut self, seen: &ErrorRecord<'_>) -> Arc<Kind> {
-        let (day, kind) = (Day::from_millis(seen.at), &seen.kind);
+        let day = Day::from_millis(seen.at);
         (self.mode, self.last) = (seen.mode, seen.at);
-        if !kind.is_error() {
+        if seen.kind.is_error() {
+            self.count_error(seen, day);
+        } else {
             self.abandoned.count(day);
-            return self.count_kind(seen, day);
         }
+        self.count_kind(seen, day)
+    }
+
+    fn count_error(&mut self, seen: &ErrorRecord<'_>, day: Day) {
+        let kind = &seen.kind;
         self.errors.count(day);
         if kind.origin == Origin::Inner {
             self.inner.count(day);
         }
         if kind.is_without_code() {
-            if kind.dialect.is_none() {
-                self.without_shape.count(day);
-            }
-            if draft::says_all(kind) {
-                self.by_status.count(day);
-            } else {
-                self.without_code.count(day);
-                self.last_without_code = seen.at;
-            }
+            self.count_without_code(seen, day);
         }
         if kind.origin == Origin::Guard && kind.would_be.is_some() {
             self.would_refuse.count(day);
             self.last_would_refuse = seen.at;
         }
-        self.count_kind(seen, day)
+    }
+
+    fn count_without_code(&mut self, seen: &ErrorRecord<'_>, day: Day) {
+        if seen.kind.dialect.is_none() {
+            self.without_shape.count(day);
+        }
+        if draft::says_all(&seen.kind) {
+            self.by_status.count(day);
+        } else {
+            self.without_code.count(day);
+            self.last_without_code = seen.at;
+        }
     }
 
     fn count_kind(&mut self, seen: &ErrorRecord<'_>, day: Day) -> Arc<Kind> {
@@ -104,16 +97,21 @@ impl Tally {
             known.last = seen.at;
             return known.kind.clone();
         }
-        if self.kinds.len() == MOST_KINDS
-            && let Some(rarest) = (0..MOST_KINDS).min_by_key(|at| (self.kinds[*at].week.sum(day), self.kinds[*at].last))
-        {
-            self.others.take_over(&self.kinds.swap_remove(rarest).week);
+        if self.kinds.len() == MOST_KINDS {
+            self.forget_rarest(day);
         }
         let mut week = Week::default();
         week.count(day);
         let kind = Arc::new(seen.kind.clone());
         self.kinds.push(OfKind { kind: kind.clone(), week, last: seen.at });
         kind
+    }
+
+    fn forget_rarest(&mut self, day: Day) {
+        let rarest = (0..self.kinds.len()).min_by_key(|at| (self.kinds[*at].week.sum(day), self.kinds[*at].last));
+        if let Some(rarest) = rarest {
+            self.others.take_over(&self.kinds.swap_remove(rarest).week);
+        }
     }
 
     /// The kinds that were seen in the last seven days, the commonest first.

@@ -9,30 +9,19 @@ use crate::visible;
 
 /// What the service said beside what the client got, or would get.
 pub(super) fn sides(entry: &Entry) -> Markup {
-    let would = entry.kind.would_be.is_some();
+    let sent = if entry.kind.would_be.is_some() { "In enforce clients would get" } else { "The client got" };
     let none = Bodies::default();
     let bodies = entry.bodies.get().unwrap_or(&none);
     html! {
         div.sides {
-            div.side {
-                p.label { "The service said" }
-                @match &bodies.before {
-                    Some(side) => (shown(side)),
-                    None => p.none { (nothing_said(entry)) },
-                }
-            }
-            div.side.after {
-                p.label { @if would { "In enforce clients would get" } @else { "The client got" } }
-                @match &bodies.after {
-                    Some(side) => (shown(side)),
-                    None => p.none { (nothing_sent(entry)) },
-                }
-            }
+            div.side { p.label { "The service said" } (shown(bodies.before.as_ref(), nothing_said(entry))) }
+            div.side.after { p.label { (sent) } (shown(bodies.after.as_ref(), nothing_sent(entry))) }
         }
     }
 }
 
-fn shown(side: &Side) -> Markup {
+fn shown(side: Option<&Side>, why_none: &str) -> Markup {
+    let Some(side) = side else { return html! { p.none { (why_none) } } };
     html! {
         p.head {
             span.status { (side.status) } " "

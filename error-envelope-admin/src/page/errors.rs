@@ -1,68 +1,89 @@
 //! The last errors.
 
-use std::collections::BTreeSet;
+use std::borrow::Cow;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use maud::{Markup, html};
 
 use super::bodies;
-use super::text::{foreign, time};
+use super::text::{foreign, head_row, more_row, time};
 use crate::error_store::error_record::{Entry, Kind};
 use crate::error_store::query::{Filter, route_word};
 use crate::error_store::readiness::Span;
 use crate::error_store::recent_errors::MOST_ENTRIES;
 use crate::visible;
 
-/// What the last errors can be filtered by.
-pub(super) struct Choices {
-    routes: BTreeSet<Option<Arc<str>>>,
+/// Those of the last errors that fit a filter, and what they can be filtered by.
+pub(super) struct LastErrors {
+    shown: Vec<Arc<Entry>>,
+    routes: BTreeSet<String>,
     codes: BTreeSet<String>,
+    filter: Filter,
+    span: Span,
 }
 
-impl Choices {
-    pub(super) fn from_entries(entries: &[Arc<Entry>]) -> Self {
+impl LastErrors {
+    pub(super) fn new(entries: Vec<Arc<Entry>>, filter: Filter, span: Span) -> Self {
+        let routes = entries.iter().map(|entry| route_word(entry.route.as_deref()).to_owned());
         let codes = entries.iter().map(|entry| entry.kind.code.as_str().to_owned()).filter(|code| !code.is_empty());
-        Self { routes: entries.iter().map(|entry| entry.route.clone()).collect(), codes: codes.collect() }
+        let routes = routes.chain(filter.route.clone()).collect();
+        let codes = codes.chain(filter.code.clone()).collect();
+        let shown = entries.into_iter().filter(|entry| filter.fits(entry)).collect();
+        Self { shown, routes, codes, filter, span }
+    }
+
+    pub(super) fn section(&self, shows_bodies: bool) -> Markup {
+        html! {
+            section id="errors" aria-labelledby="errors-title" {
+                (title_with_live())
+                (self.filters())
+                @if !shows_bodies { (how_to_show_bodies()) }
+                p.visually-hidden id="announce" aria-live="polite" {}
+                (self.table())
+                p.empty id="empty" hidden[!self.shown.is_empty()] {
+                    @if self.filter.is_any() { "No errors yet " (self.span.in_words()) "." }
+                    @else { "None of the last errors fits. " a href="/#errors" { "Show all" } }
+                }
+            }
+        }
+    }
+
+    fn filters(&self) -> Markup {
+        let routes = self.routes.iter().map(|route| (&**route, route_text(route))).collect();
+        let codes = self.codes.iter().map(|code| (&**code, visible::line(code))).collect();
+        html! {
+            form.filters action="/#errors" method="get" aria-label="Filter the errors" {
+                (select("Route", "route", self.filter.route.as_deref(), &routes))
+                (select("Code", "code", self.filter.code.as_deref(), &codes))
+                button type="submit" { "Filter" }
+                @if !self.filter.is_any() { a href="/#errors" { "Show all" } }
+            }
+        }
+    }
+
+    fn table(&self) -> Markup {
+        html! {
+            table.errors role="table" {
+                caption {
+                    @if self.filter.is_any() { "The last " (MOST_ENTRIES) " errors at most, the newest first" }
+                    @else { "Those of the last " (MOST_ENTRIES) " errors that fit the filter, the newest first" }
+                }
+                (head_row(&["Time", "Status", "Code", "Route", "Origin", "Request id"], &[]))
+                @for entry in &self.shown { (row(entry, self.span.now)) }
+            }
+        }
     }
 }
 
-pub(super) fn section(
-    shown: &[Arc<Entry>],
-    choices: &Choices,
-    filter: &Filter,
-    span: Span,
-    shows_bodies: bool,
-) -> Markup {
+fn title_with_live() -> Markup {
     html! {
-        section id="errors" aria-labelledby="errors-title" {
-            div.title {
-                h2 id="errors-title" { "Last errors" }
-                p.live hidden id="live" {
-                    span.dot aria-hidden="true" {}
-                    span id="live-state" role="status" { "Live" }
-                    button type="button" id="pause" aria-pressed="false" { "Pause" }
-                }
-            }
-            (filters(choices, filter))
-            @if !shows_bodies { (how_to_show_bodies()) }
-            p.visually-hidden id="announce" aria-live="polite" {}
-            table.errors role="table" {
-                caption {
-                    @if filter.is_any() { "The last " (MOST_ENTRIES) " errors at most, the newest first" }
-                    @else { "Those of the last " (MOST_ENTRIES) " errors that fit the filter, the newest first" }
-                }
-                thead role="rowgroup" {
-                    tr role="row" {
-                        @for name in ["Time", "Status", "Code", "Route", "Origin", "Request id"] {
-                            th role="columnheader" scope="col" { (name) }
-                        }
-                    }
-                }
-                @for entry in shown { (row(entry, span.now)) }
-            }
-            p.empty id="empty" hidden[!shown.is_empty()] {
-                @if filter.is_any() { "No errors yet " (span.in_words()) "." }
-                @else { "None of the last errors fits. " a href="/#errors" { "Show all" } }
+        div.title {
+            h2 id="errors-title" { "Last errors" }
+            p.live hidden id="live" {
+                span.dot aria-hidden="true" {}
+                span id="live-state" role="status" { "Live" }
+                button type="button" id="pause" aria-pressed="false" { "Pause" }
             }
         }
     }
@@ -98,23 +119,14 @@ pub(super) fn row(entry: &Entry, now: u64) -> Markup {
                 td.origin role="cell" { (kind.origin.as_str()) }
                 td.id role="cell" { a href={ "/errors/" (id) } { (id) } }
             }
-            tr.more role="row" {
-                td role="cell" colspan="6" {
-                    details {
-                        summary { "Before and after" span.visually-hidden { " of " (id) } }
-                        (bodies::sides(entry))
-                    }
-                }
-            }
+            (more_row(6, false, ("Before and after", &format!(" of {id}")), &bodies::sides(entry)))
         }
     }
 }
 
 /// `409`; `200 → 400 observed` where the client got what the service said.
 pub(super) fn statuses(entry: &Entry) -> Markup {
-    let said = entry.bodies.get().and_then(|bodies| bodies.before.as_ref()).map(|side| side.status);
-    let said = said.or(entry.kind.inner_status());
-    let sent = entry.kind.sent;
+    let (inner, sent) = (entry.inner_status(), entry.kind.sent);
     html! {
         @match entry.kind.would_be {
             Some(would_be) => {
@@ -122,7 +134,7 @@ pub(super) fn statuses(entry: &Entry) -> Markup {
                 @if Some(would_be) != sent { (arrow("in enforce")) (status(Some(would_be))) " " }
                 span.tag title="The client got what the service said" { "observed" }
             }
-            None if said.is_some() && said != sent => { (status(said)) " " (arrow("became")) (status(sent)) }
+            None if inner.is_some() && inner != sent => { (status(inner)) " " (arrow("became")) (status(sent)) }
             None => (status(sent)),
         }
         @if let Some(grpc) = entry.kind.grpc { " " span.quiet { "gRPC " (grpc) } }
@@ -146,34 +158,20 @@ pub(super) fn route(route: Option<&str>) -> Markup {
     html! { @match route { Some(route) => code { (foreign(route)) }, None => span.none { "no route" } } }
 }
 
-fn filters(choices: &Choices, filter: &Filter) -> Markup {
-    let mut codes = choices.codes.clone();
-    codes.extend(filter.code.clone());
-    let mut routes: BTreeSet<&str> = choices.routes.iter().map(|route| route_word(route.as_deref())).collect();
-    routes.extend(filter.route.as_deref());
-    let is_chosen = |chosen: &Option<String>, it: &str| chosen.as_deref() == Some(it);
+fn route_text(route: &str) -> Cow<'_, str> {
+    if route == route_word(None) { "No route".into() } else { visible::line(route) }
+}
+
+/// One value of a name, or all of them.
+fn select(label: &str, name: &str, chosen: Option<&str>, values: &BTreeMap<&str, Cow<'_, str>>) -> Markup {
     html! {
-        form.filters action="/#errors" method="get" aria-label="Filter the errors" {
-            label { "Route"
-                select name="route" {
-                    option value="" { "All" }
-                    @for route in routes {
-                        option value=(visible::line(route)) selected[is_chosen(&filter.route, route)] {
-                            @if route == route_word(None) { "No route" } @else { (visible::line(route)) }
-                        }
-                    }
+        label { (label)
+            select name=(name) {
+                option value="" { "All" }
+                @for (value, text) in values {
+                    option value=(visible::line(value)) selected[chosen == Some(*value)] { (text) }
                 }
             }
-            label { "Code"
-                select name="code" {
-                    option value="" { "All" }
-                    @for code in &codes {
-                        option value=(visible::line(code)) selected[is_chosen(&filter.code, code)] { (visible::line(code)) }
-                    }
-                }
-            }
-            button type="submit" { "Filter" }
-            @if !filter.is_any() { a href="/#errors" { "Show all" } }
         }
     }
 }

@@ -69,7 +69,7 @@ fn remembered(known: &Id, span: Span) -> Markup {
 }
 
 fn facts(kind: &Kind, at: u64, route: Option<&str>, statuses: &Markup, more: &Markup, span: Span) -> Markup {
-    let here = Filter { route: route.map(str::to_owned), code: None }.link("/");
+    let here = Filter::by_route(route).link("/");
     html! {
         dl.facts {
             div { dt { "Time" } dd { (time(at, span.now)) } }

@@ -19,42 +19,33 @@ impl Frame<'_> {
         html! {
             (DOCTYPE)
             html lang="en" {
-                head {
-                    meta charset="utf-8";
-                    meta name="viewport" content="width=device-width, initial-scale=1";
-                    meta name="color-scheme" content="light dark";
-                    title { (self.title) " · error envelope" }
-                    link rel="icon" type="image/svg+xml" href="/page.svg";
-                    link rel="stylesheet" href="/page.css";
-                    script src="/page.js" defer {}
-                }
+                (self.head())
                 body data-live=[live] data-after=[after] {
                     a.skip href="#content" { "Skip to the content" }
-                    header {
-                        div.bar {
-                            p.name {
-                                a href="/" aria-current=[self.is_home.then_some("page")] { "error envelope" }
-                            }
-                            nav aria-label="Pages" {
-                                ul {
-                                    li { a href="/#routes" { "Routes" } }
-                                    li { a href="/#errors" { "Errors" } }
-                                    li { a href="/policy" { "Policy" } }
-                                    li { a href="/metrics" { "Metrics" } }
-                                }
-                            }
-                            (self.search())
-                        }
-                    }
+                    header { div.bar { (self.name()) (pages()) (self.search()) } }
                     main id="content" tabindex="-1" { (content) }
-                    footer {
-                        p {
-                            "Times are UTC. What is counted is in the memory of this process, and begins with it."
-                        }
-                    }
+                    footer { p { "Times are UTC. What is counted is in the memory of this process, and begins with it." } }
                 }
             }
         }
+    }
+
+    fn head(&self) -> Markup {
+        html! {
+            head {
+                meta charset="utf-8";
+                meta name="viewport" content="width=device-width, initial-scale=1";
+                meta name="color-scheme" content="light dark";
+                title { (self.title) " · error envelope" }
+                link rel="icon" type="image/svg+xml" href="/page.svg";
+                link rel="stylesheet" href="/page.css";
+                script src="/page.js" defer {}
+            }
+        }
+    }
+
+    fn name(&self) -> Markup {
+        html! { p.name { a href="/" aria-current=[self.is_home.then_some("page")] { "error envelope" } } }
     }
 
     fn search(&self) -> Markup {
@@ -66,6 +57,18 @@ impl Frame<'_> {
                         autocomplete="off" autocapitalize="off" spellcheck="false" maxlength="4096";
                     button type="submit" { "Find" }
                 }
+            }
+        }
+    }
+}
+
+fn pages() -> Markup {
+    html! {
+        nav aria-label="Pages" {
+            ul {
+                @for (address, name) in
+                    [("/#routes", "Routes"), ("/#errors", "Errors"), ("/policy", "Policy"), ("/metrics", "Metrics")]
+                { li { a href=(address) { (name) } } }
             }
         }
     }

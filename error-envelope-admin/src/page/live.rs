@@ -35,8 +35,8 @@ pub(super) struct Events {
     place: SubscriptionSlot,
     ticks: Interval,
     last_beat: Instant,
-    /// The number of the last error that was told.
-    told: u64,
+    /// The number of the last error that was sent, or left out.
+    last: u64,
     has_begun: bool,
 }
 
@@ -47,42 +47,42 @@ impl Events {
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         // A number may be from before this process began.
         let count = store.recent().count;
-        let told = after.map_or(count, |after| after.min(count));
-        Self { store, filter, place, ticks, last_beat: Instant::now(), told, has_begun: false }
+        let last = after.map_or(count, |after| after.min(count));
+        Self { store, filter, place, ticks, last_beat: Instant::now(), last, has_begun: false }
     }
 
     /// What came since, as one event; `None` where nothing did.
     fn look(&mut self) -> Option<String> {
-        let kept = self.store.recent();
-        let mut since: Vec<Arc<Entry>> = kept.entries().take_while(|it| it.number > self.told).cloned().collect();
-        let gone = kept.count - self.told - since.len() as u64;
-        drop(kept);
         let now = store::now();
-        // The oldest first, as far as they are whole.
-        since.reverse();
-        let waits = |it: &Arc<Entry>| it.has_bodies && it.bodies.get().is_none() && now < it.at + WAIT_FOR_BODIES_MS;
-        let ready = since.iter().position(waits).unwrap_or(since.len());
-        since.truncate(ready);
-        self.told = since.last().map_or(self.told + gone, |last| last.number);
-        since.retain(|it| self.filter.fits(it));
-        let left_out = since.len().saturating_sub(MOST_ROWS) as u64 + if self.filter.is_any() { gone } else { 0 };
-        let rows = &since[since.len().saturating_sub(MOST_ROWS)..];
-        if rows.is_empty() && left_out == 0 {
-            return None;
-        }
-        let mut event = String::new();
-        if left_out > 0 {
-            event.push_str(&format!("event: left-out\ndata: {left_out}\n\n"));
-        }
-        for row in rows {
-            event.push_str(&format!("id: {}\nevent: row\n", row.number));
-            let html = super::errors::row(row, now).into_string();
-            // A carriage return ends a line of the stream, too.
-            html.split(['\n', '\r']).for_each(|line| event.push_str(&format!("data: {line}\n")));
-            event.push('\n');
-        }
-        Some(event)
+        let (mut errors, gone) = self.since_last(now);
+        errors.retain(|it| self.filter.fits(it));
+        let too_many = errors.len().saturating_sub(MOST_ROWS);
+        let left_out = too_many as u64 + if self.filter.is_any() { gone } else { 0 };
+        let rows = errors[too_many..].iter().map(|error| row_event(error, now));
+        let left_out = (left_out > 0).then(|| format!("event: left-out\ndata: {left_out}\n\n"));
+        let events: String = left_out.into_iter().chain(rows).collect();
+        (!events.is_empty()).then_some(events)
     }
+
+    /// What came since the last one, the oldest first, as far as they are whole; and how many of them are forgotten.
+    fn since_last(&mut self, now: u64) -> (Vec<Arc<Entry>>, u64) {
+        let kept = self.store.recent();
+        let mut errors: Vec<Arc<Entry>> = kept.entries().take_while(|it| it.number > self.last).cloned().collect();
+        let gone = kept.count - self.last - errors.len() as u64;
+        drop(kept);
+        errors.reverse();
+        let waits = |it: &Arc<Entry>| it.has_bodies && it.bodies.get().is_none() && now < it.at + WAIT_FOR_BODIES_MS;
+        errors.truncate(errors.iter().position(waits).unwrap_or(errors.len()));
+        self.last = errors.last().map_or(self.last + gone, |last| last.number);
+        (errors, gone)
+    }
+}
+
+fn row_event(error: &Entry, now: u64) -> String {
+    let html = super::errors::row(error, now).into_string();
+    // A carriage return ends a line of the stream, too.
+    let lines: String = html.split(['\n', '\r']).map(|line| format!("data: {line}\n")).collect();
+    format!("id: {}\nevent: row\n{lines}\n", error.number)
 }
 
 impl Body for Events {

@@ -45,14 +45,13 @@ pub(super) fn home(asked: &AdminRequest<'_>) -> Answer {
         let kept = asked.shared().store.recent();
         (kept.count, kept.entries().cloned().collect::<Vec<_>>())
     };
-    let choices = errors::Choices::from_entries(&entries);
-    let shown: Vec<_> = entries.into_iter().filter(|entry| filter.fits(entry)).collect();
     let live = filter.link("/events");
+    let errors = errors::LastErrors::new(entries, filter, span);
     let frame = Frame { title: "Errors", searched: "", live: Some((&live, count)), is_home: true };
     let content = html! {
         (routes.summary())
         (routes.section())
-        (errors::section(&shown, &choices, &filter, span, routes.shows_bodies()))
+        (errors.section(routes.shows_bodies()))
         (routes.switch())
     };
     page(StatusCode::OK, &frame.around(&content))

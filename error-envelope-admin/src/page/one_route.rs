@@ -8,7 +8,7 @@ use super::text::{counted, foreign, time};
 use super::{bodies, errors};
 use crate::error_store::draft;
 use crate::error_store::error_record::Kind;
-use crate::error_store::query::{Filter, route_word};
+use crate::error_store::query::Filter;
 use crate::error_store::readiness::Span;
 use crate::error_store::tally::OfKind;
 
@@ -20,7 +20,8 @@ impl RouteErrors {
         html! {
             div.explained {
                 (self.kinds(span))
-                (self.next(span))
+                (self.next())
+                (self.example(span))
                 (self.drafts(span))
             }
         }
@@ -37,11 +38,7 @@ impl RouteErrors {
                     thead {
                         tr {
                             th.number scope="col" { "Times" }
-                            th scope="col" { "Status" }
-                            th scope="col" { "Dialect" }
-                            th scope="col" { "Code" }
-                            th scope="col" { "Decided by" }
-                            th scope="col" { "Last" }
+                            @for name in ["Status", "Dialect", "Code", "Decided by", "Last"] { th scope="col" { (name) } }
                         }
                     }
                     tbody {
@@ -55,8 +52,8 @@ impl RouteErrors {
         }
     }
 
-    /// What changes for clients, whether the route is ready for it, and an example.
-    fn next(&self, span: Span) -> Markup {
+    /// What changes for clients, and whether the route is ready for it.
+    fn next(&self) -> Markup {
         html! {
             div.next {
                 h3 {
@@ -67,12 +64,13 @@ impl RouteErrors {
                 }
                 p { (self.readiness.change) }
                 ul { @for reason in &self.readiness.reasons { li { (reason) } } }
-                p {
-                    a href={ (Filter { route: Some(route_word(self.route.as_deref()).to_owned()), code: None }.link("/")) "#errors" } {
-                        "Its last errors"
-                    }
-                }
+                p { a href={ (Filter::by_route(self.route.as_deref()).link("/")) "#errors" } { "Its last errors" } }
             }
+        }
+    }
+
+    fn example(&self, span: Span) -> Markup {
+        html! {
             @if let Some(example) = &self.tally.example {
                 div.example {
                     h3 { "For example " (time(example.at, span.now)) }
@@ -88,17 +86,12 @@ impl RouteErrors {
         let kinds = self.tally.commonest(span.today());
         let wants = |kind: &Kind| kind.is_without_code() && !draft::says_all(kind);
         let without: Vec<_> = kinds.iter().filter(|(_, of)| wants(&of.kind)).take(MOST_DRAFTS).collect();
-        let alone = |kind: &Kind| {
-            let same = kinds.iter().filter(|(_, of)| of.kind.sent == kind.sent && of.kind.origin == Origin::Inner);
-            same.clone().all(|(_, of)| of.kind.unknown.is_none() && of.kind.is_without_code())
-        };
+        let draft = |kind: &Kind| draft::new(kind, self.route.as_deref(), is_alone(kind, &kinds));
         html! {
             @if !without.is_empty() {
                 div.drafts {
                     h3 { "What to write into the policy" }
-                    @for (count, of) in without {
-                        (draft_of(*count, &of.kind, draft::new(&of.kind, self.route.as_deref(), alone(&of.kind))))
-                    }
+                    @for (count, of) in without { (draft_of(*count, &of.kind, draft(&of.kind))) }
                     p.quiet {
                         "Names are a first guess. " code { "error-envelope learn" }
                         " drafts rules from the log or a recording, by what errors say as well."
@@ -107,6 +100,12 @@ impl RouteErrors {
             }
         }
     }
+}
+
+/// Whether nothing but the status tells the service's errors of a status from others.
+fn is_alone(kind: &Kind, kinds: &[(u64, &OfKind)]) -> bool {
+    let mut same = kinds.iter().filter(|(_, of)| of.kind.sent == kind.sent && of.kind.origin == Origin::Inner);
+    same.all(|(_, of)| of.kind.unknown.is_none() && of.kind.is_without_code())
 }
 
 fn kind_row(count: u64, of: &OfKind, span: Span) -> Markup {

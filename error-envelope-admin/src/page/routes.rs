@@ -1,18 +1,20 @@
 //! What each route says, and what its clients would get in the next mode.
 
+use std::cmp::Reverse;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use error_envelope_core::policy::Mode;
-use error_envelope_runtime::PolicyRejection;
+use error_envelope_runtime::{PolicyRejection, PolicyStatus};
 use maud::{Markup, html};
 
 use super::errors;
-use super::text::{counted, foreign};
+use super::text::{counted, foreign, head_row, more_row};
 use crate::admin::Shared;
 use crate::error_store::query::route_word;
 use crate::error_store::readiness::{self, Readiness, Span, Verdict};
 use crate::error_store::tally::Tally;
+use crate::error_store::week::Day;
 use crate::visible;
 
 /// Routes that are explained at once, without a click: those that need something.
@@ -49,56 +51,51 @@ pub(super) struct RouteErrors {
     pub(super) readiness: Readiness,
 }
 
+impl RouteSettings {
+    fn new(status: &PolicyStatus) -> Self {
+        let figures = status.policy().summary();
+        let since = status.since().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+        Self {
+            origin: figures.origin().to_owned(),
+            since: u64::try_from(since.as_millis()).unwrap_or(u64::MAX),
+            mode: figures.mode(),
+            refused: status.rejection().is_some_and(PolicyRejection::is_current),
+            shows_bodies: figures.observes_bodies(),
+        }
+    }
+}
+
+impl RouteErrors {
+    /// `known` is the mode that the active policy gives the route, if it has it.
+    fn new(route: Option<Arc<str>>, known: Option<Mode>, tally: Tally, span: Span) -> Self {
+        let mode = known.unwrap_or(tally.mode);
+        let readiness = readiness::assess(mode, &tally, span);
+        Self { route, mode, is_known: known.is_some(), tally, readiness }
+    }
+
+    /// What is shown first has the least.
+    fn urgency(&self, today: Day) -> impl Ord + use<> {
+        let is_ready = self.readiness.verdict != Verdict::NotReady;
+        let (without, errors) = (self.tally.without_code.sum(today), self.tally.errors.sum(today));
+        (is_ready, Reverse(without), Reverse(errors), self.route.clone())
+    }
+}
+
 impl Routes {
     pub(super) fn new(shared: &Shared, span: Span) -> Self {
         let status = shared.policy_status();
-        let mut modes: HashMap<&str, Mode> = HashMap::new();
-        let mut quiet: BTreeMap<&'static str, Vec<String>> = BTreeMap::new();
-        let in_force = status.as_ref().map(|status| {
-            let figures = status.policy().summary();
-            let since = status.since().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
-            for route in status.policy().routes() {
-                modes.entry(route.pattern()).or_insert(route.mode());
-            }
-            RouteSettings {
-                origin: figures.origin().to_owned(),
-                since: u64::try_from(since.as_millis()).unwrap_or(u64::MAX),
-                mode: figures.mode(),
-                refused: status.rejection().is_some_and(PolicyRejection::is_current),
-                shows_bodies: figures.observes_bodies(),
-            }
-        });
-        let tallies: Vec<_> = {
-            let kept = shared.store.recent();
-            kept.tallies().map(|(route, tally)| (route.cloned(), tally.clone())).collect()
-        };
-        let mut loud = Vec::new();
-        for (route, tally) in tallies {
+        let in_force = status.as_ref().map(RouteSettings::new);
+        let mut modes = status.as_ref().map(modes).unwrap_or_default();
+        let with_errors = |(route, tally): (Option<Arc<str>>, Tally)| {
             let known = match &route {
                 Some(route) => modes.remove(&**route),
                 None => in_force.as_ref().map(|it| it.mode),
             };
-            let mode = known.unwrap_or(tally.mode);
-            if tally.errors.sum(span.today()) == 0 {
-                if let Some(route) = route.filter(|_| known.is_some()) {
-                    quiet.entry(mode.as_str()).or_default().push(route.to_string());
-                }
-                continue;
-            }
-            let readiness = readiness::assess(mode, Some(&tally), span);
-            loud.push(RouteErrors { route, mode, is_known: known.is_some(), tally, readiness });
-        }
-        for (route, mode) in modes {
-            quiet.entry(mode.as_str()).or_default().push(route.to_owned());
-        }
-        quiet.values_mut().for_each(|routes| routes.sort_unstable());
-        let today = span.today();
-        loud.sort_by_key(|it| {
-            let waits = it.readiness.verdict == Verdict::NotReady;
-            let (without, errors) = (it.tally.without_code.sum(today), it.tally.errors.sum(today));
-            (!waits, std::cmp::Reverse(without), std::cmp::Reverse(errors), it.route.clone())
-        });
-        Self { loud, quiet, in_force, is_off: shared.switch.is_off(), span }
+            RouteErrors::new(route, known, tally, span)
+        };
+        let mut loud: Vec<_> = tallies_with_errors(shared, span.today()).into_iter().map(with_errors).collect();
+        loud.sort_by_cached_key(|it| it.urgency(span.today()));
+        Self { loud, quiet: by_mode(modes), in_force, is_off: shared.switch.is_off(), span }
     }
 
     pub(super) fn shows_bodies(&self) -> bool {
@@ -110,33 +107,27 @@ impl Routes {
         html! {
             section id="routes" aria-labelledby="routes-title" {
                 div.title { h2 id="routes-title" { "Routes" } }
-                @if self.loud.is_empty() {
-                    p.empty { "No errors " (self.span.in_words()) "." }
-                } @else {
-                    table.routes role="table" {
-                        caption { "What each route says " (self.span.in_words()) ", those that need something first" }
-                        thead role="rowgroup" {
-                            tr role="row" {
-                                th role="columnheader" scope="col" { "Route" }
-                                th role="columnheader" scope="col" { "Mode" }
-                                th.number role="columnheader" scope="col" { "Errors" }
-                                th.number role="columnheader" scope="col" { "Without a code" }
-                                th role="columnheader" scope="col" { "Next mode" }
-                            }
-                        }
-                        @for (at, it) in self.loud.iter().enumerate() { (self.route(at, it)) }
-                    }
-                }
+                @if self.loud.is_empty() { p.empty { "No errors " (self.span.in_words()) "." } } @else { (self.table()) }
                 @for (mode, routes) in &self.quiet { (quiet(mode, routes)) }
+            }
+        }
+    }
+
+    fn table(&self) -> Markup {
+        html! {
+            table.routes role="table" {
+                caption { "What each route says " (self.span.in_words()) ", those that need something first" }
+                (head_row(&["Route", "Mode", "Errors", "Without a code", "Next mode"], &["Errors", "Without a code"]))
+                @for (at, it) in self.loud.iter().enumerate() { (self.route(at, it)) }
             }
         }
     }
 
     fn route(&self, at: usize, it: &RouteErrors) -> Markup {
         let today = self.span.today();
-        let (errors, inner) = (it.tally.errors.sum(today), it.tally.inner.sum(today));
-        let without = it.tally.without_code.sum(today);
+        let (inner, without) = (it.tally.inner.sum(today), it.tally.without_code.sum(today));
         let is_open = at < MOST_OPEN && it.readiness.verdict == Verdict::NotReady;
+        let where_ = format!(" on {}", visible::line(route_word(it.route.as_deref())));
         html! {
             tbody role="rowgroup" {
                 tr role="row" {
@@ -145,24 +136,38 @@ impl Routes {
                         @if !it.is_known { " " span.tag { "not in the policy" } }
                     }
                     td.mode role="cell" data-name="Mode" { (it.mode.as_str()) }
-                    td.number role="cell" data-name="Errors" { (errors) }
+                    td.number role="cell" data-name="Errors" { (it.tally.errors.sum(today)) }
                     td.number role="cell" data-name="Without a code" { (without) (share(without, inner)) }
                     td.verdict role="cell" data-name="Next mode" { (verdict(&it.readiness)) }
                 }
-                tr.more role="row" {
-                    td role="cell" colspan="5" {
-                        details open[is_open] {
-                            summary {
-                                "What it says, and what comes next"
-                                span.visually-hidden { " on " (visible::line(route_word(it.route.as_deref()))) }
-                            }
-                            (it.explained(self.span))
-                        }
-                    }
-                }
+                (more_row(5, is_open, ("What it says, and what comes next", &where_), &it.explained(self.span)))
             }
         }
     }
+}
+
+/// Of two routes with the same pattern, the first is the one that is met.
+fn modes(status: &PolicyStatus) -> HashMap<&str, Mode> {
+    let mut modes = HashMap::new();
+    for route in status.policy().routes() {
+        modes.entry(route.pattern()).or_insert(route.mode());
+    }
+    modes
+}
+
+fn tallies_with_errors(shared: &Shared, today: Day) -> Vec<(Option<Arc<str>>, Tally)> {
+    let kept = shared.store.recent();
+    let tallies = kept.tallies().filter(|(_, tally)| tally.errors.sum(today) > 0);
+    tallies.map(|(route, tally)| (route.cloned(), tally.clone())).collect()
+}
+
+fn by_mode(modes: HashMap<&str, Mode>) -> BTreeMap<&'static str, Vec<String>> {
+    let mut routes: BTreeMap<_, Vec<String>> = BTreeMap::new();
+    for (route, mode) in modes {
+        routes.entry(mode.as_str()).or_default().push(route.to_owned());
+    }
+    routes.values_mut().for_each(|routes| routes.sort_unstable());
+    routes
 }
 
 fn quiet(mode: &str, routes: &[String]) -> Markup {
@@ -179,15 +184,10 @@ fn quiet(mode: &str, routes: &[String]) -> Markup {
 }
 
 fn verdict(readiness: &Readiness) -> Markup {
-    let class = match readiness.verdict {
-        Verdict::Ready | Verdict::Done => "sign yes",
-        Verdict::NotReady => "sign no",
-        Verdict::Unseen => "sign unknown",
-    };
-    let mark = match readiness.verdict {
-        Verdict::Ready | Verdict::Done => "✓",
-        Verdict::NotReady => "!",
-        Verdict::Unseen => "?",
+    let (class, mark) = match readiness.verdict {
+        Verdict::Ready | Verdict::Done => ("sign yes", "✓"),
+        Verdict::NotReady => ("sign no", "!"),
+        Verdict::Unseen => ("sign unknown", "?"),
     };
     html! {
         span class=(class) aria-hidden="true" { (mark) } " "

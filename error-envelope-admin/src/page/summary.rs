@@ -12,10 +12,6 @@ use crate::error_store::week::Week;
 impl Routes {
     /// In one glance: is anything wrong?
     pub(super) fn summary(&self) -> Markup {
-        let today = self.span.today();
-        let sum = |of: fn(&Tally) -> &Week| -> u64 { self.loud.iter().map(|it| of(&it.tally).sum(today)).sum() };
-        let last = self.loud.iter().map(|it| it.tally.last).max();
-        let waits = self.loud.iter().filter(|it| it.readiness.verdict == Verdict::NotReady).count();
         html! {
             h1.visually-hidden { "What the services say, and what their clients get" }
             @if self.is_off {
@@ -32,6 +28,16 @@ impl Routes {
                     }
                 }
             }
+            (self.figures())
+        }
+    }
+
+    fn figures(&self) -> Markup {
+        let today = self.span.today();
+        let sum = |of: fn(&Tally) -> &Week| -> u64 { self.loud.iter().map(|it| of(&it.tally).sum(today)).sum() };
+        let last = self.loud.iter().map(|it| it.tally.last).max();
+        let waits = self.loud.iter().filter(|it| it.readiness.verdict == Verdict::NotReady).count();
+        html! {
             dl.figures aria-label="In short" {
                 div { dt { "Errors " (self.span.in_words()) } dd { (sum(|it| &it.errors)) } }
                 div { dt { "Without a code" } dd { (sum(|it| &it.without_code)) } }

@@ -143,7 +143,7 @@ fn a_person_sees_what_was_said_and_what_would_be() {
         ["/seats/{id}", "conflict", "SEAT_TAKEN", "hint", "application/json", r#"{"code":"SEAT_TAKEN"}"#, "<b>"];
     keep(&admin, texts);
     let [home, filtered, one, ..] = &pages(&admin, "route=/other")[..] else { panic!("pages") };
-    for told in [
+    for text in [
         "observe",
         "1 of 1 error without a code since",
         "not ready",
@@ -153,7 +153,7 @@ fn a_person_sees_what_was_said_and_what_would_be() {
         "code = &quot;SEAT_TAKEN&quot;\nto = &quot;seat_taken&quot;",
         "In enforce clients would get",
     ] {
-        assert!(home.contains(told), "{told} in {home}");
+        assert!(home.contains(text), "{text} in {home}");
     }
     assert!(!filtered.contains(&format!("/errors/{ID}\">{ID}</a></td>")), "filtered out: {filtered}");
     assert!(one.contains(ID) && one.contains("&lt;b&gt;") && one.contains(&format!("grep -F '{ID}'")), "{one}");

@@ -17,3 +17,31 @@ pub(super) fn time(at: u64, now: u64) -> Markup {
 pub(super) fn counted(count: u64, what: &str) -> String {
     format!("{count} {what}{}", if count == 1 { "" } else { "s" })
 }
+
+/// The head of a table; `numbers` are the columns of figures.
+pub(super) fn head_row(columns: &[&str], numbers: &[&str]) -> Markup {
+    html! {
+        thead role="rowgroup" {
+            tr role="row" {
+                @for name in columns {
+                    @let class = numbers.contains(name).then_some("number");
+                    th class=[class] role="columnheader" scope="col" { (name) }
+                }
+            }
+        }
+    }
+}
+
+/// A row below another one that opens on a click. Who cannot see where it is gets `behind` the words, too.
+pub(super) fn more_row(columns: u8, is_open: bool, (words, behind): (&str, &str), content: &Markup) -> Markup {
+    html! {
+        tr.more role="row" {
+            td role="cell" colspan=(columns) {
+                details open[is_open] {
+                    summary { (words) span.visually-hidden { (behind) } }
+                    (content)
+                }
+            }
+        }
+    }
+}

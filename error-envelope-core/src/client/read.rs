@@ -18,7 +18,7 @@ use crate::dialect::outgoing::is_identifier;
 use crate::dialect::rich::{DOMAIN, RpcDetails, Violation};
 use crate::dialect::rpc::Rpc;
 use crate::dialect::status::Status;
-use crate::dialect::{self, DialectCode, Foreign, ParsedBody, Readable, Shape, coding, connect, standard};
+use crate::dialect::{self, CustomShape, DialectCode, Foreign, ParsedBody, Readable, Shape, coding, connect, standard};
 use crate::grpc_messages::{self, DecodedItem, MessageDecoder};
 use crate::message;
 use crate::request_id::RequestId;
@@ -42,6 +42,8 @@ pub struct ResponseView<'a> {
     pub body: Option<&'a [u8]>,
     /// The fields behind its body.
     pub trailers: Option<&'a HeaderMap>,
+    /// Shapes of the services' own, in the order of reading (R15).
+    pub shapes: &'a [CustomShape],
     /// The most bytes that the body may decode to.
     pub limit: usize,
 }
@@ -200,21 +202,21 @@ fn of_body(body: &[u8], answer: &ResponseView<'_>, codes: &CodeSet, now: fn() ->
         retry_after: wait_of(answer, now),
         ..of_head(status, code, answer)
     };
-    let id = || id_in(body);
-    let foreign =
-        match dialect::read(dialect::declared_type(answer.headers), body, &Readable { codes, shapes: &[] }, of_input) {
-            ParsedBody::Envelope(envelope) => {
-                return ErrorParts {
-                    message: text(Some(&envelope.message), &envelope.code, status),
-                    details: envelope.details.map(ToOwned::to_owned),
-                    shape: Some(Shape::Standard),
-                    ..rest(envelope.code, id().as_deref())
-                };
-            }
-            ParsedBody::Foreign(foreign) => Some(foreign),
-            ParsedBody::Protocol(_) => dialect::read_rewritten(body, &Readable { codes, shapes: &[] }, of_input),
-            ParsedBody::Unread(_) | ParsedBody::Nothing => None,
-        };
+    let id = || id_in(body, answer.shapes);
+    let known = Readable { codes, shapes: answer.shapes };
+    let foreign = match dialect::read(dialect::declared_type(answer.headers), body, &known, of_input) {
+        ParsedBody::Envelope(envelope) => {
+            return ErrorParts {
+                message: text(Some(&envelope.message), &envelope.code, status),
+                details: envelope.details.map(ToOwned::to_owned),
+                shape: Some(Shape::Standard),
+                ..rest(envelope.code, id().as_deref())
+            };
+        }
+        ParsedBody::Foreign(foreign) => Some(foreign),
+        ParsedBody::Protocol(_) => dialect::read_rewritten(body, &known, of_input),
+        ParsedBody::Unread(_) | ParsedBody::Nothing => None,
+    };
     let Some(foreign) = foreign else {
         let code = code_of_head(answer, codes).unwrap_or_else(|| ErrorCode::of_status(status));
         return ErrorParts { message: text(None, &code, status), ..rest(code, None) };
@@ -223,7 +225,7 @@ fn of_body(body: &[u8], answer: &ResponseView<'_>, codes: &CodeSet, now: fn() ->
     let code = code_of_head(answer, codes).unwrap_or_else(|| code_of_foreign(&foreign, codes, status));
     ErrorParts {
         raw_code: said.code.as_deref().and_then(|name| raw(name, &code)),
-        message: text(said.message.as_deref(), &code, status),
+        message: text(said.message.as_deref().filter(|text| is_message(text)), &code, status),
         details: match said.details_as_issues() {
             Some(list) if said.issues.is_none() => details::compose(None, &[], Some(&list), None),
             _ => details::compose(said.details.clone(), &[], said.issues.as_deref(), None),
@@ -231,6 +233,11 @@ fn of_body(body: &[u8], answer: &ResponseView<'_>, codes: &CodeSet, now: fn() ->
         shape: Some(foreign.shape),
         ..rest(code, id().as_deref())
     }
+}
+
+/// Nothing is wrapped twice (R3).
+fn is_message(text: &str) -> bool {
+    message::of_recognised_text(text).is_some()
 }
 
 /// A layer's, whatever the body's dialect has room for (E4).
@@ -245,7 +252,13 @@ fn code_of_head(answer: &ResponseView<'_>, codes: &CodeSet) -> Option<ErrorCode>
 
 fn code_of_foreign(foreign: &Foreign<'_>, codes: &CodeSet, status: StatusCode) -> ErrorCode {
     let said = &foreign.said;
-    if let Some(code) = said.names().find_map(|name| codes.find(name)) {
+    let canonical = |name: &str| standard::code_of(name, codes).map(|(code, _)| code);
+    let of_shape = match &said.own {
+        DialectCode::Named(name) => canonical(name),
+        DialectCode::Canonical => said.code.as_deref().and_then(canonical),
+        _ => None,
+    };
+    if let Some(code) = of_shape.or_else(|| said.names().find_map(|name| codes.find(name))) {
         return code;
     }
     match &said.own {
@@ -292,10 +305,11 @@ fn id_of<'a>(answer: &ResponseView<'_>, otherwise: impl FnOnce() -> Option<Cow<'
 }
 
 /// Where a browser's proxy, or a log, has lost the header.
-fn id_in(body: &[u8]) -> Option<String> {
+fn id_in(body: &[u8], shapes: &[CustomShape]) -> Option<String> {
     let body = Object::of_body(body)?;
-    let id = body.string("request_id").or_else(|| body.object("meta")?.string("request_id"));
-    id.map(Cow::into_owned)
+    let of_shape = || shapes.iter().find_map(|shape| shape.request_id(&body));
+    let id = of_shape().or_else(|| body.string("request_id"));
+    id.or_else(|| body.object("meta")?.string("request_id")).map(Cow::into_owned)
 }
 
 fn wait_of(answer: &ResponseView<'_>, now: fn() -> SystemTime) -> Option<Duration> {

@@ -63,7 +63,7 @@ fn read<'a>(body: &Body<'a, '_>) -> Option<ParsedError<'a>> {
     body.object.string("type").filter(|kind| kind == "error")?;
     let kind = error.words("type")?;
     error.string("message")?;
-    Some(ParsedError { own: own(&kind), code: Some(kind), ..error_object::parse(body, error) })
+    Some(ParsedError { own: own(&kind), code: Some(kind), ..error_object::parse(error) })
 }
 
 fn write(out: &Outgoing<'_>) -> Vec<u8> {

@@ -5,11 +5,14 @@ mod issues;
 mod pointer;
 mod schema;
 mod template;
+mod values;
 
 use std::borrow::Cow;
 use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::sync::{Mutex, PoisonError};
+
+use serde_json::value::RawValue;
 
 pub(crate) use self::condition::Condition;
 pub use self::condition::Expected;
@@ -18,6 +21,7 @@ pub use self::issues::PathNotation;
 pub(crate) use self::pointer::Pointer;
 use self::template::Values;
 pub(crate) use self::template::{Placeholder, Template};
+use self::values::BodyValues;
 use super::form::{Described, DialectSpec, KnownFields};
 use super::issues::written;
 use super::json::{self, Object, push_string, quoted, with_members};
@@ -35,6 +39,9 @@ pub struct CustomShape {
     description: &'static Description,
 }
 
+/// Where a value is: at the first of these places that has one.
+pub(crate) type Places = Box<[Pointer]>;
+
 /// Names, and the codes that they stand for.
 pub(crate) type CodeNames = Box<[(Box<str>, Box<str>)]>;
 
@@ -43,9 +50,9 @@ pub(crate) type CodeNames = Box<[(Box<str>, Box<str>)]>;
 pub(crate) struct Description {
     pub(crate) name: Box<str>,
     pub(crate) when: Box<[Condition]>,
-    pub(crate) code: Option<Pointer>,
-    pub(crate) message: Option<Pointer>,
-    pub(crate) details: Option<Pointer>,
+    pub(crate) code: Places,
+    pub(crate) message: Places,
+    pub(crate) details: Places,
     pub(crate) issues: Option<IssuePlaces>,
     /// Where a body that already is in the shape has its id.
     pub(crate) request_id: Option<Pointer>,
@@ -79,8 +86,16 @@ impl CustomShape {
 
     /// What a body lacks to be in the shape; `None` where it is, or is no JSON object.
     pub(crate) fn missing_sign(self, body: &[u8]) -> Option<String> {
-        let sign = self.description.missing(&Object::of_body(body)?)?;
+        let body = Object::of_body(body)?;
+        let sign = self.description.missing(&BodyValues::new(&body))?;
         Some(format!("its {:?} is not {}", sign.at.to_string(), sign.is))
+    }
+
+    /// The request id of a body in the shape.
+    pub(crate) fn request_id<'a>(self, body: &Object<'a>) -> Option<Cow<'a, str>> {
+        let body = &BodyValues::new(body);
+        let place = self.description.request_id.as_ref().filter(|_| self.description.missing(body).is_none())?;
+        place.first(body).and_then(json::string)
     }
 
     /// What the bodies are that are written in it, as JSON Schema 2020-12 in JSON text; `None` where it has no template.
@@ -140,15 +155,33 @@ impl DialectSpec {
 }
 
 impl Description {
+    /// One of these signs that is not read yet, and none of its values.
+    pub(crate) fn new(name: &str, when: Box<[Condition]>) -> Self {
+        Self {
+            name: name.into(),
+            when,
+            code: Places::default(),
+            message: Places::default(),
+            details: Places::default(),
+            issues: None,
+            request_id: None,
+            codes: CodeNames::default(),
+            media_type: "application/json".into(),
+            id_header: None,
+            template: None,
+        }
+    }
+
     /// What of the signs a body does not have; `None` where it is in the shape.
-    pub(crate) fn missing(&self, body: &Object<'_>) -> Option<&Condition> {
+    pub(crate) fn missing(&self, body: &BodyValues<'_, '_>) -> Option<&Condition> {
         self.when.iter().find(|condition| !condition.holds(body))
     }
 
     /// The fields that it reads.
-    fn fields(&'static self) -> KnownFields {
+    pub(super) fn fields(&'static self) -> KnownFields {
         let issues = self.issues.as_ref().map(|issues| &issues.list);
-        let places = [&self.code, &self.message, &self.details, &self.request_id].into_iter().flatten().chain(issues);
+        let places = [&self.code, &self.message, &self.details].into_iter().flatten();
+        let places = places.chain(&self.request_id).chain(issues);
         let places: Vec<&Pointer> = places.chain(self.when.iter().map(|condition| &condition.at)).collect();
         let names: Vec<&str> = places.iter().filter_map(|place| place.field()).collect();
         let of_error = places.iter().copied().filter(|place| place.field() == Some("error"));
@@ -160,22 +193,20 @@ impl Description {
 
 impl Described for Description {
     fn read<'a>(&self, body: &Body<'a, '_>) -> Option<ParsedError<'a>> {
-        let body = &body.object;
+        let body = &BodyValues::of_body(body);
         if self.missing(body).is_some() {
             return None;
         }
-        let at = |place: &Option<Pointer>| place.as_ref().and_then(|place| place.first(body));
-        let code = at(&self.code).and_then(|code| match json::is_number(code) {
+        let code = first_of(&self.code, body, |code| match json::is_number(code) {
             true => Some(Cow::Borrowed(code.get())),
-            false => json::string(code).filter(|name| !name.trim().is_empty()),
+            false => text_of(code),
         });
-        let message = at(&self.message).and_then(json::string).filter(|text| !text.trim().is_empty());
-        let details = at(&self.details).map(|details| details.get()).filter(|details| *details != "null");
+        let details = |details: &'a RawValue| Some(Cow::Borrowed(details.get())).filter(|details| details != "null");
         Some(ParsedError {
             own: code.as_deref().map_or(DialectCode::Unknown, |name| self.meaning(name)),
-            details: details.map(Cow::Borrowed),
+            details: first_of(&self.details, body, details),
             issues: self.issues.as_ref().and_then(|issues| issues.read(body)).map(Cow::Owned),
-            ..ParsedError::new(code, message)
+            ..ParsedError::new(code, first_of(&self.message, body, text_of))
         })
     }
 
@@ -199,20 +230,33 @@ impl Described for Description {
 
     /// A body that already is in the shape; of one whose texts may not pass, its code alone.
     fn rewrite_in_place(&self, kept: &PreservedBody<'_>, out: &Outgoing<'_>) -> Vec<u8> {
+        let body = &BodyValues::new(&kept.body);
         if !kept.whole {
-            let code = self.code.as_ref().and_then(|place| place.first(&kept.body)).filter(|code| is_name(code));
-            let name = code.and_then(json::string);
+            let name = first_of(&self.code, body, |code| if is_name(code) { json::string(code) } else { None });
             return self.write(&Outgoing { code: name.as_deref().unwrap_or(out.code), ..*out });
         }
-        let body = with_members(&kept.body, &[], |_, _| true);
-        let mut body = Cow::Owned(String::from_utf8(body).unwrap_or_default());
-        for (place, value) in [(&self.message, out.message), (&self.request_id, out.request_id)] {
-            if let Some(place) = place {
-                body = pointer::replaced(&body, place.steps(), &quoted(value)).into_owned().into();
-            }
-        }
-        body.into_owned().into_bytes()
+        let message = self.message.iter().find(|place| place.first(body).is_some_and(|it| text_of(it).is_some()));
+        let set = [(message.or(self.message.first()), out.message), (self.request_id.as_ref(), out.request_id)];
+        let compact = String::from_utf8(with_members(&kept.body, &[], |_, _| true)).unwrap_or_default();
+        let placed = set.into_iter().filter_map(|(place, value)| Some((place?, value)));
+        let body = placed
+            .fold(compact, |body, (place, value)| pointer::replaced(&body, place.steps(), &quoted(value)).into_owned());
+        body.into_bytes()
     }
+}
+
+/// The first value of those at the places that can be read.
+fn first_of<'a, T>(
+    places: &[Pointer],
+    body: &BodyValues<'_, 'a>,
+    read: impl Fn(&'a RawValue) -> Option<T>,
+) -> Option<T> {
+    places.iter().find_map(|place| read(place.first(body)?))
+}
+
+/// A string that is not blank.
+fn text_of(value: &RawValue) -> Option<Cow<'_, str>> {
+    json::string(value).filter(|text| !text.trim().is_empty())
 }
 
 /// The values of an error for a shape's template.

@@ -15,7 +15,7 @@ pub(super) const FORM: DialectSpec = DialectSpec {
 fn read<'a>(body: &Body<'a, '_>) -> Option<ParsedError<'a>> {
     let error = body.error.as_ref()?;
     body.object.object("meta")?;
-    Some(error_object::parse(body, error))
+    Some(error_object::parse(error))
 }
 
 fn write(out: &Outgoing<'_>) -> Vec<u8> {

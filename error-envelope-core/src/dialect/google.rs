@@ -33,7 +33,7 @@ fn read<'a>(body: &Body<'a, '_>) -> Option<ParsedError<'a>> {
     let error = body.error.as_ref()?;
     error.raw("code").filter(|code| json::is_number(code))?;
     let status = error.string("status")?;
-    let mut said = error_object::parse(body, error);
+    let mut said = error_object::parse(error);
     let details = GoogleDetails::parse(error);
     said.issues = said.issues.or_else(|| details.issues().map(Cow::Owned));
     if details.are_a_layers() {

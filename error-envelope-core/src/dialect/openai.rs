@@ -50,7 +50,7 @@ fn read<'a>(body: &Body<'a, '_>) -> Option<ParsedError<'a>> {
     if !error.has("param") && !error.has("code") {
         return None;
     }
-    let mut said = error_object::parse(body, error);
+    let mut said = error_object::parse(error);
     said.own = match said.code.as_deref().map_or(DialectCode::Unknown, own) {
         DialectCode::Unknown => own(&kind),
         known => known,

@@ -2,7 +2,7 @@
 
 use super::event_stream::EVENT_STREAM;
 use super::json::{self, Object};
-use super::parsed_error::Body;
+use super::parsed_error::{Body, ParsedError};
 use super::trpc;
 
 /// A protocol that only its body gives away.
@@ -90,11 +90,17 @@ fn is_json_rpc(body: &Object<'_>) -> bool {
     body.string("jsonrpc").is_some_and(|version| version == "2.0")
 }
 
-pub(super) fn is_oauth(body: &Object<'_>) -> bool {
-    body.string("error").is_some_and(|error| OAUTH_ERRORS.contains(&&*error))
-        && body.members().all(|(name, value)| {
-            matches!(name, "error" | "error_description" | "error_uri") && json::string(value).is_some()
-        })
+fn is_oauth(body: &Object<'_>) -> bool {
+    body.members().all(|(name, value)| {
+        matches!(name, "error" | "error_description" | "error_uri") && json::string(value).is_some()
+    }) && body.string("error").is_some_and(|error| OAUTH_ERRORS.contains(&&*error))
+}
+
+/// An OAuth error where it is rewritten: its `error` is a code, its description the text.
+pub(super) fn read_oauth<'a>(body: &Body<'a, '_>) -> Option<ParsedError<'a>> {
+    let body = &body.object;
+    let description = body.words("error_description")?;
+    is_oauth(body).then(|| ParsedError::new(body.words("error"), Some(description)))
 }
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 //!
 //! One table (`table.rs`): a row is a pattern, what of it a client may be told, and where it was seen.
 
+mod jsonschema;
 mod pattern;
 mod pydantic;
 mod quoted;
@@ -29,9 +30,18 @@ pub(super) struct Context<'c> {
 pub(super) fn read(text: &str, context: Context<'_>) -> Option<Vec<Reading>> {
     let text = text.trim();
     pydantic::read(text)
+        .or_else(|| of_jsonschema(text))
         .or_else(|| several(text, context))
         .or_else(|| Some(vec![one(text, context)?]))
         .filter(|readings| readings.iter().any(|reading| reading.place.has_name() || reading.names_parameter()))
+}
+
+fn of_jsonschema(text: &str) -> Option<Vec<Reading>> {
+    let (first, mut place) = (jsonschema::first_line(text)?, jsonschema::place(text)?);
+    if let Some(name) = missing_name(first) {
+        place.end_with(&name);
+    }
+    Some(vec![Reading { place, text: without_values(first).into_owned() }])
 }
 
 /// The name that a sentence of a known place ends it with.

@@ -6,7 +6,7 @@ use http::StatusCode;
 
 use super::error_object;
 use super::form::DialectSpec;
-use super::issues::{self, written};
+use super::issues::written;
 use super::json::{Writer, quoted, with_members};
 use super::outgoing::{Outgoing, PreservedBody, is_name};
 use super::parsed_error::{Body, ParsedError};
@@ -21,15 +21,7 @@ fn read<'a>(body: &Body<'a, '_>) -> Option<ParsedError<'a>> {
     error.number("status")?;
     // OpenAI's own servers know no status there; others that speak its shape do.
     let openai = error.has("type") && error.has("param");
-    (!openai).then(|| error_object::parse(body, error))
-}
-
-/// The second form: the list stands beside the message, or alone. A list by anything but fields is no client's of this
-/// dialect (R12).
-pub(super) fn read_list<'a>(body: &Body<'a, '_>) -> Option<ParsedError<'a>> {
-    let body = &body.object;
-    body.raw("errors").filter(|list| list.get().starts_with('{') && issues::read(list).is_some())?;
-    Some(ParsedError { details: body.json("details"), ..ParsedError::new(body.name("code"), body.words("message")) })
+    (!openai).then(|| error_object::parse(error))
 }
 
 fn write(out: &Outgoing<'_>) -> Vec<u8> {

@@ -5,12 +5,14 @@
 
 use std::borrow::Cow;
 use std::ops::Deref;
+use std::sync::LazyLock;
 
-use super::custom::CustomShape;
-use super::form::{DialectSpec, KnownFields};
+use super::custom::{CustomShape, Description};
+use super::foreign::{self, Row};
+use super::form::{Described, DialectSpec, KnownFields};
 use super::members::Members;
 use super::parsed_error::{Body, ParsedError, ReadFn};
-use super::{error_object, foreign, issues, status_in_error, trpc, words};
+use super::{issues, protocol, trpc, words};
 
 macro_rules! shapes {
     (
@@ -133,21 +135,29 @@ shapes! {
 }
 
 /// What a body is read as that has none of the dialects' signs, in the order of reading.
-const LESS_TELLING: [(Shape, ReadFn, &KnownFields); 9] = [
-    (Shape::ErrorObject, trpc::read, &KnownFields::body(&["error", "id"])),
-    (Shape::ErrorObject, error_object::read, &KnownFields::ERROR),
-    (Shape::FastApi, foreign::fastapi, &KnownFields::body(&["detail", "code"])),
-    (Shape::Spring, foreign::spring, &KnownFields::body(&["timestamp", "path", "error", "message", "code"])),
-    (Shape::ErrorText, foreign::oauth, &KnownFields::body(&["error", "error_description"])),
-    (Shape::ErrorText, foreign::error_text, &KnownFields::body(&["error", "message", "code", "details"])),
-    (Shape::StatusInError, status_in_error::read_list, &KnownFields::body(&["message", "code", "details"])),
-    (Shape::Message, foreign::message, &KnownFields::body(&["message", "code", "details"])),
-    (
-        Shape::Message,
-        foreign::other_text,
-        &KnownFields::body(&["msg", "statusMessage", "description", "title", "code"]),
-    ),
+const READ_ALONE: [(Shape, &[Row]); 7] = [
+    (Shape::ErrorObject, foreign::ERROR_OBJECT),
+    (Shape::FastApi, foreign::FASTAPI),
+    (Shape::Spring, foreign::SPRING),
+    (Shape::ErrorText, foreign::ERROR_TEXT),
+    (Shape::StatusInError, foreign::STATUS_IN_ERROR),
+    (Shape::Message, foreign::MESSAGE),
+    (Shape::Message, foreign::OTHER_TEXT),
 ];
+
+/// What the bodies of protocols say that keep their own shape unless `protocols = "rewrite"`. The protocol's signs tell
+/// them (R10), not a description's.
+const OF_PROTOCOLS: [(Shape, ReadFn, &KnownFields); 2] = [
+    (Shape::ErrorObject, trpc::read, &KnownFields::body(&["error", "id"])),
+    (Shape::ErrorText, protocol::read_oauth, &KnownFields::body(&["error", "error_description"])),
+];
+
+/// The rows of [`READ_ALONE`], compiled once.
+static DESCRIBED: LazyLock<Vec<(Shape, &Description, KnownFields)>> = LazyLock::new(|| {
+    let rows = READ_ALONE.iter().flat_map(|(shape, rows)| rows.iter().map(|row| (*shape, row.compile(shape.as_str()))));
+    let leaked = rows.map(|(shape, description)| (shape, &*Box::leak(Box::new(description))));
+    leaked.map(|(shape, description)| (shape, description, description.fields())).collect()
+});
 
 impl Default for Dialect {
     fn default() -> Self {
@@ -229,11 +239,8 @@ pub(crate) struct Foreign<'a> {
 /// The first shape that fits, a policy's own first; the members alone where none is known. `of_input`: frameworks' own
 /// words are read as well (R13).
 pub(super) fn read<'a>(body: Body<'a, '_>, shapes: &[CustomShape], of_input: bool) -> Result<Foreign<'a>, Members<'a>> {
-    let written = Dialect::ALL.iter().map(|dialect| (dialect.shape(), dialect.form().read, dialect.form().reads));
-    let mut readers = written.chain(LESS_TELLING);
-    let built_in = || readers.find_map(|(shape, read, reads)| Some((shape, read(&body)?, reads)));
     let custom = |shape: &CustomShape| Some((Shape::Custom(*shape), shape.form().read(&body)?, shape.form().reads));
-    let read = shapes.iter().find_map(custom).or_else(built_in);
+    let read = shapes.iter().find_map(custom).or_else(|| read_built_in(&body));
     let Some((shape, mut said, reads)) = read else {
         let mut said = ParsedError::new(None, None);
         let is_list = of_input && words::add_to(&mut said, &body);
@@ -246,11 +253,23 @@ pub(super) fn read<'a>(body: Body<'a, '_>, shapes: &[CustomShape], of_input: boo
         return Ok(Foreign { shape, said, members: Some(Members::unread(body, reads)) });
     }
     // Lists of field errors stand beside the shapes (E8).
-    said.issues = said.issues.or_else(|| issues::parse_beside(&body.object));
+    said.issues = said.issues.or_else(|| issues_of(&body));
     if of_input {
         words::add_to(&mut said, &body);
     }
     Ok(Foreign { shape, said, members: Some(Members::unread(body, reads)) })
+}
+
+fn read_built_in<'a>(body: &Body<'a, '_>) -> Option<(Shape, ParsedError<'a>, &'static KnownFields)> {
+    let written = Dialect::ALL.iter().map(|dialect| (dialect.shape(), dialect.form().read, dialect.form().reads));
+    let mut readers = written.chain(OF_PROTOCOLS);
+    let read = readers.find_map(|(shape, read, reads)| Some((shape, read(body)?, reads)));
+    read.or_else(|| DESCRIBED.iter().find_map(|(shape, row, reads)| Some((*shape, row.read(body)?, reads))))
+}
+
+fn issues_of<'a>(body: &Body<'a, '_>) -> Option<Cow<'a, str>> {
+    let objects = [body.error.as_ref(), Some(&body.object)];
+    objects.into_iter().flatten().find_map(issues::parse_beside)
 }
 
 impl Foreign<'_> {

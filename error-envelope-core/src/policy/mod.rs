@@ -167,6 +167,12 @@ struct CompiledScope {
     upstream: Option<UpstreamUrl>,
 }
 
+impl CompiledScope {
+    fn own_rules(&self) -> &[Arc<Rule>] {
+        &self.rules[..self.own_rules]
+    }
+}
+
 /// How ids are made (rules I2, I4).
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct IdSettings {

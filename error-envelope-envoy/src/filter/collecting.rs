@@ -138,9 +138,7 @@ impl Filter {
             stream.drain(Body::Response);
             stream.append(Body::Response, &data);
         }
-        if let Some(event) = event {
-            self.log(stream, event);
-        }
+        event.into_iter().for_each(|event| self.log(stream, event));
     }
 
     pub(super) fn watch_trailers(&self, stream: &Stream<'_>, mut watch: Box<RpcResponse>) {

@@ -13,15 +13,17 @@ pub(super) enum ReplyOrigin {
     Pending(PendingPeek),
 }
 
+/// A reply that this module did not write.
+pub(super) struct ReceivedReply {
+    pub(super) by: ReplyOrigin,
+    /// What Envoy says of it, where it wrote it.
+    pub(super) local: Option<EnvoyLocalReply>,
+}
+
 impl Filter {
     /// Envoy's own head, or none that can be read.
-    pub(super) fn failed_by_itself(
-        &self,
-        stream: &Stream<'_>,
-        by: ReplyOrigin,
-        local: Option<EnvoyLocalReply>,
-        end: bool,
-    ) -> HeadStatus {
+    pub(super) fn failed_by_itself(&self, stream: &Stream<'_>, reply: ReceivedReply, end: bool) -> HeadStatus {
+        let ReceivedReply { by, local } = reply;
         let head = stream.lines(Head::Response, heads::response);
         let failure = local.and_then(|local| local.failure(head.as_ref()));
         let is_local = failure.is_some();
@@ -104,10 +106,8 @@ fn plan(
 /// Notes a reply for Envoy to write. Of a gRPC call Envoy makes the body the message, and encodes it.
 fn note_reply(stream: &Stream<'_>, head: &response::Parts, body: &[u8]) {
     let line = |name: &str| head.headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    let text = match body.is_empty() {
-        true => percent_encoding::percent_decode_str(line("grpc-message")).decode_utf8_lossy(),
-        false => String::from_utf8_lossy(body),
-    };
+    let grpc_message = percent_encoding::percent_decode_str(line("grpc-message")).decode_utf8_lossy();
+    let text = if body.is_empty() { grpc_message } else { String::from_utf8_lossy(body) };
     let pairs = [
         ("local_reply", "error_envelope"),
         ("body", &text),

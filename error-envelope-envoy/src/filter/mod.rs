@@ -256,8 +256,7 @@ impl Filter {
 
     /// A hook panicked: 500, or where the head has left the stream ends as an error (F2, F4, V4).
     pub(crate) fn panicked(&self, stream: &Stream<'_>, panic: &(dyn Any + Send)) {
-        let text = panic.downcast_ref::<&str>().copied().or(panic.downcast_ref::<String>().map(String::as_str));
-        let text = text.unwrap_or("a panic without a text").into();
+        let text = panic_text(panic).into();
         let state = self.leave(State::Answered);
         if let State::Streaming(events) = state {
             return self.end_broken(stream, *events, text);
@@ -324,6 +323,11 @@ impl Filter {
         note(stream, &event);
         runtime::log_event(event);
     }
+}
+
+fn panic_text(panic: &(dyn Any + Send)) -> &str {
+    let text = panic.downcast_ref::<&str>().copied().or(panic.downcast_ref::<String>().map(String::as_str));
+    text.unwrap_or("a panic without a text")
 }
 
 /// What access logs and traces see of an error.

@@ -153,12 +153,7 @@ impl Filter {
     /// Counts a chunk, before the service sees it.
     fn metered(&self, stream: &Stream<'_>, end: bool) -> BodyStatus {
         let Some(mut meter) = self.meter.take() else { return BodyStatus::Continue };
-        let over = stream.chunks(Body::Request, |chunks| {
-            chunks.iter().find_map(|chunk| match meter.request_data(chunk) {
-                MeterAction::Within => None,
-                MeterAction::Over(drain) => Some(drain),
-            })
-        });
+        let over = stream.chunks(Body::Request, |chunks| over(&mut meter, chunks));
         if end {
             meter.request_ended();
         }
@@ -257,4 +252,12 @@ impl Filter {
     #[cfg(not(feature = "panics"))]
     #[inline]
     pub(super) fn inject(&self, _: &Stream<'_>, _: &str) {}
+}
+
+#[inline]
+fn over(meter: &mut Meter, chunks: &[&[u8]]) -> Option<DrainBudget> {
+    chunks.iter().find_map(|chunk| match meter.request_data(chunk) {
+        MeterAction::Within => None,
+        MeterAction::Over(drain) => Some(drain),
+    })
 }

@@ -5,7 +5,7 @@ use error_envelope_core::exchange::{Exchange, ResponsePlan};
 use error_envelope_runtime as runtime;
 use http::response;
 
-use super::failed::ReplyOrigin;
+use super::failed::{ReceivedReply, ReplyOrigin};
 use super::{BodyStatus, Collecting, EnvoyLocalReply, Filter, HeadStatus, State, TeeState};
 use crate::abi::{Body, Head, HeaderList, Stream};
 use crate::heads::{self, HeaderMutations};
@@ -26,7 +26,7 @@ impl Filter {
             }
             state => return self.later_head(stream, state, end),
         };
-        self.answered_by(stream, by, local, end)
+        self.answered_by(stream, ReceivedReply { by, local }, end)
     }
 
     /// The head of an answer that is ready, or of one that was sent: ours comes by the hooks as well.
@@ -41,25 +41,19 @@ impl Filter {
     }
 
     /// A head came: the service's, or Envoy's own where it has said so.
-    fn answered_by(
-        &self,
-        stream: &Stream<'_>,
-        by: ReplyOrigin,
-        local: Option<EnvoyLocalReply>,
-        end: bool,
-    ) -> HeadStatus {
+    fn answered_by(&self, stream: &Stream<'_>, reply: ReceivedReply, end: bool) -> HeadStatus {
         self.stop_waiting();
         self.response_ended.set(end);
-        let by = match (by, &local) {
-            (ReplyOrigin::Exchange(exchange), None) => {
+        let reply = match reply {
+            ReceivedReply { by: ReplyOrigin::Exchange(exchange), local: None } => {
                 match stream.lines(Head::Response, |lines| decide(exchange, lines, end)) {
                     Ok((plan, head, changes)) => return self.carry_out(stream, plan, head, end, false, changes),
-                    Err(exchange) => ReplyOrigin::Exchange(*exchange),
+                    Err(exchange) => ReceivedReply { by: ReplyOrigin::Exchange(*exchange), local: None },
                 }
             }
-            (by, _) => by,
+            reply => reply,
         };
-        self.failed_by_itself(stream, by, local, end)
+        self.failed_by_itself(stream, reply, end)
     }
 
     /// `is_local` says that Envoy wrote the head by itself.

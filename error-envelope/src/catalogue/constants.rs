@@ -25,10 +25,7 @@ pub(super) fn pascal(code: &str) -> String {
     while let Some(character) = rest.next() {
         match character {
             '_' if rest.peek().is_some_and(char::is_ascii_lowercase) => begins = true,
-            _ if begins => {
-                name.push(character.to_ascii_uppercase());
-                begins = false;
-            }
+            _ if std::mem::take(&mut begins) => name.push(character.to_ascii_uppercase()),
             _ => name.push(character),
         }
     }

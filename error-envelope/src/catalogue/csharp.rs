@@ -23,7 +23,7 @@ const TAKEN: [&str; 11] = [
 pub(super) fn write(codes: &Codes) -> String {
     let mut file = head("//", "csharp") + BEGINS;
     for listed in codes.iter() {
-        let (name, retry) = (constant(listed.name()), pascal(listed.retry()));
+        let (status, name, retry) = (listed.status(), constant(listed.name()), pascal(listed.retry()));
         let message = utf16_literal(&listed.message());
         let _ = writeln!(
             file,
@@ -31,7 +31,6 @@ pub(super) fn write(codes: &Codes) -> String {
              Add(\"{}\", {status}, Retry.{retry}, {message});",
             listed.retry(),
             listed.name(),
-            status = listed.status(),
         );
     }
     file + ENDS

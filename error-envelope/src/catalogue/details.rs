@@ -4,6 +4,9 @@
 
 use serde_json::{Map, Value};
 
+/// Keywords that only tell people something.
+const DESCRIBE: [&str; 6] = ["$schema", "title", "description", "deprecated", "examples", "format"];
+
 /// A schema for a document: without the dialect, which the document says itself.
 pub(super) fn embedded(schema: &Value) -> Map<String, Value> {
     let mut members = schema.as_object().cloned().unwrap_or_default();
@@ -13,23 +16,20 @@ pub(super) fn embedded(schema: &Value) -> Map<String, Value> {
 
 /// What a schema asks of values, without what it tells people.
 pub(super) fn checks(schema: &Value) -> Value {
-    const TOLD: [&str; 6] = ["$schema", "title", "description", "deprecated", "examples", "format"];
-
     let Some(members) = schema.as_object() else { return schema.clone() };
-    let asked = members.iter().filter(|(name, _)| !TOLD.contains(&name.as_str()));
-    asked
-        .map(|(name, value)| {
-            let value = match (name.as_str(), value) {
-                ("properties", Value::Object(members)) => {
-                    members.iter().map(|(name, schema)| (name.clone(), checks(schema))).collect()
-                }
-                ("anyOf", Value::Array(forms)) => forms.iter().map(checks).collect(),
-                ("items" | "additionalProperties", schema) => checks(schema),
-                _ => value.clone(),
-            };
-            (name.clone(), value)
-        })
-        .collect()
+    let asked = members.iter().filter(|(name, _)| !DESCRIBE.contains(&name.as_str()));
+    asked.map(|(name, value)| (name.clone(), checks_of_member(name, value))).collect()
+}
+
+fn checks_of_member(name: &str, value: &Value) -> Value {
+    match (name, value) {
+        ("properties", Value::Object(members)) => {
+            members.iter().map(|(name, schema)| (name.clone(), checks(schema))).collect()
+        }
+        ("anyOf", Value::Array(forms)) => forms.iter().map(checks).collect(),
+        ("items" | "additionalProperties", schema) => checks(schema),
+        _ => value.clone(),
+    }
 }
 
 /// As a type of TypeScript.
@@ -83,19 +83,9 @@ pub(super) fn zod(schema: &Value) -> String {
         ref types => zod_union(types.iter().map(|name| match *name {
             "object" => zod_object(schema),
             "array" => format!("z.array({}){}", zod(&schema["items"]), bounds(schema, "minItems", "maxItems")),
-            // JSON Schema counts characters, JavaScript halves of some.
-            "string" => {
-                [("minLength", ">="), ("maxLength", "<=")].iter().fold("z.string()".to_owned(), |text, (name, is)| {
-                    match &schema[*name] {
-                        Value::Null => text,
-                        count => format!("{text}.refine((text) => [...text].length {is} {count})"),
-                    }
-                })
-            }
+            "string" => format!("z.string(){}{}", length(schema, "minLength", ">="), length(schema, "maxLength", "<=")),
             // `z.int()` refuses what is over 2^53.
-            "integer" => {
-                format!("z.number(){}.refine(Number.isInteger)", bounds(schema, "minimum", "maximum"))
-            }
+            "integer" => format!("z.number(){}.refine(Number.isInteger)", bounds(schema, "minimum", "maximum")),
             "number" => format!("z.number(){}", bounds(schema, "minimum", "maximum")),
             other => format!("z.{other}()"),
         })),
@@ -113,6 +103,14 @@ fn zod_object(schema: &Value) -> String {
         Value::Bool(false) => format!("z.strictObject({members})"),
         Value::Bool(true) | Value::Null => format!("z.looseObject({members})"),
         more => format!("z.object({members}).catchall({})", zod(more)),
+    }
+}
+
+/// JSON Schema counts characters, JavaScript halves of some.
+fn length(schema: &Value, name: &str, is: &str) -> String {
+    match &schema[name] {
+        Value::Null => String::new(),
+        count => format!(".refine((text) => [...text].length {is} {count})"),
     }
 }
 

@@ -6,7 +6,6 @@
 //! 3. Details are compared as they stand in both, as JSON Schemas: what only describes them does not count. A schema for a
 //!    code that had none promises more than before.
 
-use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::Read;
 use std::path::Path;
@@ -19,6 +18,15 @@ use crate::text::{one_line, printable};
 
 /// More than any catalogue has.
 const LARGEST: u64 = 64 * 1024 * 1024;
+
+/// Keywords of JSON Schema that only describe.
+const DESCRIBE: [&str; 7] = ["title", "description", "$comment", "examples", "default", "deprecated", "$id"];
+/// Those whose members are named by the schema's author.
+const NAMED: [&str; 5] = ["properties", "patternProperties", "$defs", "definitions", "dependentSchemas"];
+/// Those whose order means nothing.
+const SETS: [&str; 3] = ["required", "enum", "type"];
+/// A value to be equal to is no schema, whatever members it has.
+const VALUES: [&str; 2] = ["const", "enum"];
 
 /// An export in JSON. Members that it does not name here may come and go.
 #[derive(Deserialize)]
@@ -70,24 +78,26 @@ pub(super) fn diff(old: &Path, new: &str) -> Result<Diff, CommandError> {
 }
 
 fn read(path: &Path) -> Result<Export, CommandError> {
-    let told = |what: String, advice: &str| CommandError::Io(format!("{}{what}\n = help: {advice}", path.display()));
+    let failure = |what: String, advice: &str| CommandError::Io(format!("{}{what}\n = help: {advice}", path.display()));
     let mut text = String::new();
     let read = File::open(path).and_then(|file| file.take(LARGEST + 1).read_to_string(&mut text));
-    read.map_err(|error| told(format!(": cannot be read: {error}"), "name a readable file"))?;
+    read.map_err(|error| failure(format!(": cannot be read: {error}"), "name a readable file"))?;
     if text.len() as u64 > LARGEST {
-        return Err(told(": is larger than 64 MiB".to_owned(), "name an export of `catalogue --format json`"));
+        return Err(failure(": is larger than 64 MiB".to_owned(), "name an export of `catalogue --format json`"));
     }
-    parsed(&text).map_err(|error| {
-        let what = error.to_string();
-        let what = what.split(" at line ").next().unwrap_or_default();
-        // What is wrong of the whole stands at no line.
-        let place = match error.line() {
-            0 => String::new(),
-            line => format!(":{line}:{}", error.column()),
-        };
-        let place = format!("{place}: not an export of the catalogue: {what}");
-        told(place, "write one with `catalogue --format json` before the change")
-    })
+    parsed(&text)
+        .map_err(|error| failure(no_export(&error), "write one with `catalogue --format json` before the change"))
+}
+
+fn no_export(error: &serde_json::Error) -> String {
+    let what = error.to_string();
+    let what = what.split(" at line ").next().unwrap_or_default();
+    // What is wrong of the whole stands at no line.
+    let place = match error.line() {
+        0 => String::new(),
+        line => format!(":{line}:{}", error.column()),
+    };
+    format!("{place}: not an export of the catalogue: {what}")
 }
 
 /// A catalogue has each code once.
@@ -100,31 +110,33 @@ fn parsed(text: &str) -> Result<Export, serde_json::Error> {
     }
 }
 
+impl Export {
+    fn find(&self, name: &str) -> Option<&Code> {
+        self.codes.iter().find(|code| code.code == name)
+    }
+}
+
+fn of_the_whole(old: &Export, new: &Export) -> Vec<CatalogueChange> {
+    let facts = [
+        ("the version of the contract", &old.contract, &new.contract),
+        ("what to do after a code that is not known", &old.unknown_code.retry, &new.unknown_code.retry),
+    ];
+    let changed = facts.into_iter().filter(|(_, old, new)| old != new);
+    changed
+        .map(|(what, old, new)| CatalogueChange { breaks: true, code: None, what, old: json!(old), new: json!(new) })
+        .collect()
+}
+
 impl Diff {
     fn new(old: &Export, new: &Export) -> Self {
-        let mut changes = Vec::new();
-        let whole = [
-            ("the version of the contract", &old.contract, &new.contract),
-            ("what to do after a code that is not known", &old.unknown_code.retry, &new.unknown_code.retry),
-        ];
-        changes.extend(whole.into_iter().filter(|(_, old, new)| old != new).map(|(what, old, new)| CatalogueChange {
-            breaks: true,
-            code: None,
-            what,
-            old: json!(old),
-            new: json!(new),
-        }));
-        let by_name = |export: &'_ Export| -> BTreeMap<String, usize> {
-            export.codes.iter().enumerate().map(|(at, code)| (code.code.clone(), at)).collect()
-        };
-        let (before, now) = (by_name(old), by_name(new));
+        let mut changes = of_the_whole(old, new);
         for code in &old.codes {
-            match now.get(&code.code) {
+            match new.find(&code.code) {
                 None => changes.push(CatalogueChange::new(true, code, "removed", json!(code.status), Value::Null)),
-                Some(at) => compare(code, &new.codes[*at], &mut changes),
+                Some(now) => compare(code, now, &mut changes),
             }
         }
-        for code in new.codes.iter().filter(|code| !before.contains_key(&code.code)) {
+        for code in new.codes.iter().filter(|code| old.find(&code.code).is_none()) {
             changes.push(CatalogueChange::new(false, code, "added", Value::Null, json!(code.status)));
         }
         changes.sort_by_key(|change| !change.breaks);
@@ -178,34 +190,28 @@ fn compare(old: &Code, new: &Code, changes: &mut Vec<CatalogueChange>) {
 
 /// A JSON Schema without what only describes it. The members of `properties` and its like are names, whatever they are.
 fn meaning(schema: &Value) -> Value {
-    const DESCRIBE: [&str; 7] = ["title", "description", "$comment", "examples", "default", "deprecated", "$id"];
-    const NAMED: [&str; 5] = ["properties", "patternProperties", "$defs", "definitions", "dependentSchemas"];
-    // Their order means nothing.
-    const SETS: [&str; 3] = ["required", "enum", "type"];
-    // A value to be equal to is no schema, whatever members it has.
-    const VALUES: [&str; 2] = ["const", "enum"];
     match schema {
         Value::Object(members) => {
             let kept = members.iter().filter(|(name, _)| !DESCRIBE.contains(&name.as_str()));
-            let kept = kept.map(|(name, value)| {
-                let value = match value {
-                    Value::Object(named) if NAMED.contains(&name.as_str()) => {
-                        named.iter().map(|(name, value)| (name.clone(), meaning(value))).collect::<Map<_, _>>().into()
-                    }
-                    Value::Array(values) if SETS.contains(&name.as_str()) => {
-                        let mut values = values.clone();
-                        values.sort_by_key(Value::to_string);
-                        values.into()
-                    }
-                    _ if VALUES.contains(&name.as_str()) => value.clone(),
-                    value => meaning(value),
-                };
-                (name.clone(), value)
-            });
-            Value::Object(kept.collect())
+            Value::Object(kept.map(|(name, value)| (name.clone(), meaning_of_member(name, value))).collect())
         }
         Value::Array(values) => values.iter().map(meaning).collect(),
         value => value.clone(),
+    }
+}
+
+fn meaning_of_member(name: &str, value: &Value) -> Value {
+    match value {
+        Value::Object(named) if NAMED.contains(&name) => {
+            named.iter().map(|(name, value)| (name.clone(), meaning(value))).collect::<Map<_, _>>().into()
+        }
+        Value::Array(values) if SETS.contains(&name) => {
+            let mut values = values.clone();
+            values.sort_by_key(Value::to_string);
+            values.into()
+        }
+        _ if VALUES.contains(&name) => value.clone(),
+        value => meaning(value),
     }
 }
 

@@ -8,7 +8,7 @@ use super::constants::{head, upper, utf16_literal};
 pub(super) fn write(codes: &Codes) -> String {
     let mut class = head("//", "java") + BEGINS;
     for listed in codes.iter() {
-        let (name, retry) = (upper(listed.name()), upper(listed.retry()));
+        let (status, name, retry) = (listed.status(), upper(listed.name()), upper(listed.retry()));
         let message = utf16_literal(&listed.message());
         let _ = writeln!(
             class,
@@ -16,7 +16,6 @@ pub(super) fn write(codes: &Codes) -> String {
              known(\"{}\", {status}, Retry.{retry}, {message});",
             listed.retry(),
             listed.name(),
-            status = listed.status(),
         );
     }
     class + ENDS

@@ -19,24 +19,7 @@ pub(super) fn write(codes: &Codes) -> String {
 }
 
 fn introduction() -> String {
-    format!(
-        "# Error codes
-
-Contract {CONTRACT_VERSION}. Every error response has this body, and its code in the header `x-error-code`:
-
-```json
-{{\"error\":{{\"code\":\"not_found\",\"message\":\"Not found.\"}},\"request_id\":\"{SAMPLE_ID}\"}}
-```
-
-- Match on `code`: it never changes its meaning. The message is for people and free to change.
-- The set of codes is open: treat a code that you do not know as transient, as `backoff` below.
-- The status is the usual one; a service may send a code with another.
-- Retry `no`: the same request will fail again. `backoff`: it may work later: wait `retry-after` where it is given, else
-  back off. `refresh`: read the state again first, then build a new request.
-- `invalid_request` has details; their list `issues` says what is wrong where, as in
-  `{{\"path\":[\"to\"],\"message\":\"Required\"}}`.
-"
-    )
+    format!(include_str!("introduction.md"), CONTRACT_VERSION = CONTRACT_VERSION, SAMPLE_ID = SAMPLE_ID)
 }
 
 fn details(listed: &Listed) -> Option<String> {

@@ -37,7 +37,7 @@ use std::path::PathBuf;
 use clap::ValueEnum;
 
 use self::codes::{Codes, Group};
-use crate::failure::{CommandError, print};
+use crate::failure::{CommandError, print, print_unless_closed};
 use crate::policy;
 
 /// Export the error codes and the envelope as documentation or client code
@@ -87,33 +87,16 @@ enum Format {
 pub(crate) fn run(args: &Args) -> Result<u8, CommandError> {
     let read = args.policy.as_deref().map(policy::read).transpose()?;
     let codes = Codes::from_policy(read.as_ref().map(|read| read.file.policy()), &args.except);
-    match &args.diff {
-        None => print(&args.format.unwrap_or(Format::Markdown).write(&codes)?).map(|()| 0),
-        Some(old) => {
-            let diff = diff::diff(old, &json::write(&codes))?;
-            let told = match args.format.unwrap_or(Format::Human) {
-                Format::Human => diff.human(),
-                Format::Json => diff.json(),
-                Format::Markdown
-                | Format::JsonSchema
-                | Format::Openapi
-                | Format::Typescript
-                | Format::Zod
-                | Format::Python
-                | Format::Go
-                | Format::Java
-                | Format::Csharp => {
-                    return Err(CommandError::Io("--diff needs --format human or json".to_owned()));
-                }
-            };
-            let breaks = u8::from(diff.breaks());
-            match print(&told) {
-                // Who reads no further is not told that all is well.
-                Err(CommandError::Closed) => Ok(breaks),
-                printed => printed.map(|()| breaks),
-            }
-        }
-    }
+    let Some(old) = &args.diff else {
+        return print(&args.format.unwrap_or(Format::Markdown).write(&codes)?).map(|()| 0);
+    };
+    let diff = diff::diff(old, &json::write(&codes))?;
+    let changes = match args.format {
+        None | Some(Format::Human) => diff.human(),
+        Some(Format::Json) => diff.json(),
+        Some(_) => return Err(CommandError::Io("--diff needs --format human or json".to_owned())),
+    };
+    print_unless_closed(&changes).map(|()| u8::from(diff.breaks()))
 }
 
 impl Format {

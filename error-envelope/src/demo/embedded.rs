@@ -18,8 +18,7 @@ where
     B: Body<Data = Bytes> + Send + Unpin + 'static,
     B::Error: Into<BoxError>,
 {
-    let listener = TcpListener::bind("127.0.0.1:0").await?;
-    let address = listener.local_addr()?;
+    let (listener, address) = bind().await?;
     let to = |address: SocketAddr| {
         let upstream: Upstream = format!("http://{address}").parse()?;
         Ok::<_, BoxError>(upstream.response_timeout(timeout).limits(limits).service()?)
@@ -27,6 +26,12 @@ where
     let stage = to(address)?;
     tokio::spawn(stage::play(listener));
     // A port that was free a moment ago refuses connections.
-    let gone = TcpListener::bind("127.0.0.1:0").await?.local_addr()?;
+    let (_, gone) = bind().await?;
     Ok((backstage::open(stage, to(gone)?), address))
+}
+
+async fn bind() -> std::io::Result<(TcpListener, SocketAddr)> {
+    let listener = TcpListener::bind("127.0.0.1:0").await?;
+    let address = listener.local_addr()?;
+    Ok((listener, address))
 }

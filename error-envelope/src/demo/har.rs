@@ -43,54 +43,61 @@ fn entry(act: &DemoCase, got: &DemoResponse, address: SocketAddr, now: &str) -> 
 }
 
 fn request(act: &DemoCase, address: SocketAddr) -> Value {
-    let host = json!({ "name": "host", "value": address.to_string() });
-    let (method, more, size) = match act.ask {
-        DemoRequest::Get => ("GET", None, 0),
-        DemoRequest::Head => ("HEAD", None, 0),
-        DemoRequest::Upgrade => ("GET", Some(("upgrade", "echo".to_owned())), 0),
-        DemoRequest::Declared(size) => ("POST", Some(("content-length", size.to_string())), size),
-        DemoRequest::Chunked(size) => ("POST", Some(("transfer-encoding", "chunked".to_owned())), size),
-    };
-    let more = more.map(|(name, value)| json!({ "name": name, "value": value }));
-    let headers: Vec<Value> = [host].into_iter().chain(more).collect();
+    let (method, more, size) = head_of(&act.ask);
+    let headers = [("host", address.to_string())].into_iter().chain(more);
     json!({
         "method": method,
         "url": format!("http://{address}{}", act.path),
         "httpVersion": "HTTP/1.1",
         "cookies": [],
-        "headers": headers,
+        "headers": headers.map(|(name, value)| header(name, &value)).collect::<Vec<_>>(),
         "queryString": [],
         "headersSize": -1,
         "bodySize": size,
     })
 }
 
-fn response(got: &DemoResponse) -> Value {
-    let headers: Vec<_> = got
-        .headers
-        .iter()
-        .map(|(name, value)| json!({ "name": name.as_str(), "value": String::from_utf8_lossy(value.as_bytes()) }))
-        .collect();
-    let body = decoded(&got.headers, &got.body);
-    let mut content = json!({ "size": body.len(), "mimeType": got.header("content-type") });
-    match String::from_utf8(body) {
-        Ok(text) => content["text"] = text.into(),
-        Err(bytes) => {
-            content["text"] = STANDARD.encode(bytes.as_bytes()).into();
-            content["encoding"] = "base64".into();
-        }
+/// The method, the header that the demo adds, and the length of the body.
+fn head_of(request: &DemoRequest) -> (&'static str, Option<(&'static str, String)>, usize) {
+    match *request {
+        DemoRequest::Get => ("GET", None, 0),
+        DemoRequest::Head => ("HEAD", None, 0),
+        DemoRequest::Upgrade => ("GET", Some(("upgrade", "echo".to_owned())), 0),
+        DemoRequest::Declared(size) => ("POST", Some(("content-length", size.to_string())), size),
+        DemoRequest::Chunked(size) => ("POST", Some(("transfer-encoding", "chunked".to_owned())), size),
     }
+}
+
+fn response(got: &DemoResponse) -> Value {
+    let headers = got.headers.iter();
+    let headers = headers.map(|(name, value)| header(name.as_str(), &String::from_utf8_lossy(value.as_bytes())));
     json!({
         "status": got.status.as_u16(),
         "statusText": got.status.canonical_reason().unwrap_or_default(),
         "httpVersion": "HTTP/1.1",
         "cookies": [],
-        "headers": headers,
-        "content": content,
+        "headers": headers.collect::<Vec<_>>(),
+        "content": content(got),
         "redirectURL": "",
         "headersSize": -1,
         "bodySize": got.body.len(),
     })
+}
+
+fn header(name: &str, value: &str) -> Value {
+    json!({ "name": name, "value": value })
+}
+
+fn content(got: &DemoResponse) -> Value {
+    let body = decoded(&got.headers, &got.body);
+    let (size, kind) = (body.len(), got.header("content-type"));
+    match String::from_utf8(body) {
+        Ok(text) => json!({ "size": size, "mimeType": kind, "text": text }),
+        Err(bytes) => {
+            let text = STANDARD.encode(bytes.as_bytes());
+            json!({ "size": size, "mimeType": kind, "text": text, "encoding": "base64" })
+        }
+    }
 }
 
 fn decoded(headers: &HeaderMap, body: &[u8]) -> Vec<u8> {

@@ -26,8 +26,7 @@ async fn perform(mut stream: TcpStream) -> io::Result<()> {
     let mut read = Vec::new();
     while let Some(end) = head(&mut stream, &mut read).await? {
         let rest = read.split_off(end);
-        let head = String::from_utf8_lossy(&read).into_owned();
-        read = rest;
+        let head = String::from_utf8_lossy(&std::mem::replace(&mut read, rest)).into_owned();
         let path = head.split(' ').nth(1).unwrap_or_default();
         match DemoCase::by_path(path.split('?').next().unwrap_or_default()) {
             Some(act) if body_of(&act.play) && !read.is_empty() => return answer(&mut stream, act).await,

@@ -31,18 +31,14 @@ pub(crate) async fn tour(address: SocketAddr, recorded: Option<&Path>, har: Opti
     }
     let mut rows = walk.join_all().await;
     rows.sort_by_key(|(row, ..)| *row);
-    let (mut text, wrong) = report(rows.iter().map(|(_, act, got)| (*act, got)));
-    let count = rows.len();
-    writeln!(text, "\n{count} requests, {wrong} not as expected.")?;
+    let rows = || rows.iter().map(|(_, act, got)| (*act, got));
+    let (mut text, wrong) = report(rows());
+    writeln!(text, "\n{} requests, {wrong} not as expected.", rows().len())?;
     let mut out = stdout().lock();
     out.write_all(text.as_bytes())?;
     out.flush()?;
-    if let Some(file) = recorded {
-        record(file, rows.iter().map(|(_, act, got)| (*act, got)))?;
-    }
-    if let Some(file) = har {
-        record_har(file, address, rows.iter().map(|(_, act, got)| (*act, got)))?;
-    }
+    recorded.map_or(Ok(()), |file| record(file, rows()))?;
+    har.map_or(Ok(()), |file| record_har(file, address, rows()))?;
     Ok(wrong == 0)
 }
 
@@ -53,8 +49,8 @@ fn report<'a>(rows: impl Iterator<Item = (&'a DemoCase, &'a Result<DemoResponse,
     let _ = writeln!(text, "\n{}", table.head(["path", "the service", "the client got"]));
     for (act, got) in rows {
         let verdict = got.as_ref().map_err(Clone::clone).and_then(|got| judge(act, got, &mut ids));
-        let told = got.as_ref().map_or_else(Clone::clone, |got| describe(act, got));
-        let _ = writeln!(text, "{}", table.row([act.path, &act.upstream_body(), &told], verdict.is_ok()));
+        let outcome = got.as_ref().map_or_else(Clone::clone, |got| describe(act, got));
+        let _ = writeln!(text, "{}", table.row([act.path, &act.upstream_body(), &outcome], verdict.is_ok()));
         if let Err(reason) = &verdict {
             let _ = writeln!(text, "  ✗ {}: {reason}", act.path);
             wrong += 1;

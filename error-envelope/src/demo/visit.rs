@@ -25,6 +25,8 @@ const PATIENCE: Duration = Duration::from_secs(4);
 /// The bodies that the demo sends.
 pub(super) type RequestBody = UnsyncBoxBody<Bytes, BoxError>;
 
+pub(super) type DemoClient = Client<HttpConnector, RequestBody>;
+
 /// What a client got.
 pub(super) struct DemoResponse {
     pub(super) status: StatusCode,
@@ -34,21 +36,13 @@ pub(super) struct DemoResponse {
 }
 
 /// Asks as the act says; an error where no answer came.
-pub(super) async fn visit(
-    client: Client<HttpConnector, RequestBody>,
-    address: SocketAddr,
-    act: &DemoCase,
-) -> Result<DemoResponse, String> {
+pub(super) async fn visit(client: DemoClient, address: SocketAddr, act: &DemoCase) -> Result<DemoResponse, String> {
     let answer = async {
         let mut response = client.request(request(address, act)?).await?;
         if response.status() == StatusCode::SWITCHING_PROTOCOLS {
             let body = converse(hyper::upgrade::on(&mut response)).await?;
-            return Ok(DemoResponse {
-                status: response.status(),
-                headers: response.headers().clone(),
-                body,
-                broken: false,
-            });
+            let (head, _) = response.into_parts();
+            return Ok(DemoResponse { status: head.status, headers: head.headers, body, broken: false });
         }
         Ok(read(response).await)
     };

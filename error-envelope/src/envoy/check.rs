@@ -19,6 +19,8 @@ use self::config::{find, parsed, with_proto_names};
 use self::findings::Findings;
 use crate::failure::{CommandError, print};
 
+const SEARCH_PATH: &str = "ENVOY_DYNAMIC_MODULES_SEARCH_PATH";
+
 /// Check an Envoy configuration against the contract
 #[derive(clap::Args)]
 pub(crate) struct Args {
@@ -36,7 +38,7 @@ pub(crate) fn run(args: &Args) -> Result<u8, CommandError> {
     let config = parsed(&text).map_err(|why| CommandError::Refused(format!("{name}: {why}")))?;
     let config = with_proto_names(config);
     let mut findings = Findings::default();
-    let search = std::env::var_os("ENVOY_DYNAMIC_MODULES_SEARCH_PATH").map(PathBuf::from);
+    let search = std::env::var_os(SEARCH_PATH).map(PathBuf::from);
     check(&config, search.as_deref(), &mut findings);
     print(&report(&name, &text, &findings))?;
     Ok(u8::from(findings.warnings + findings.errors.len() > 0))
@@ -67,16 +69,14 @@ fn check(config: &Value, search: Option<&Path>, findings: &mut Findings) {
         manager::check(place, manager, findings);
     }
     disabled::check(config, &managers, findings);
+    check_search_path(search, findings);
+}
+
+fn check_search_path(search: Option<&Path>, findings: &mut Findings) {
     match search {
-        None => findings.note(
-            "ENVOY_DYNAMIC_MODULES_SEARCH_PATH",
-            "not set here; set it for Envoy to the folder of liberror_envelope.so",
-        ),
+        None => findings.note(SEARCH_PATH, "not set here; set it for Envoy to the folder of liberror_envelope.so"),
         Some(folder) if !folder.join("liberror_envelope.so").exists() => {
-            findings.warn(
-                "ENVOY_DYNAMIC_MODULES_SEARCH_PATH",
-                "liberror_envelope.so is not in that folder: Envoy rejects the configuration",
-            );
+            findings.warn(SEARCH_PATH, "liberror_envelope.so is not in that folder: Envoy rejects the configuration");
         }
         Some(_) => {}
     }

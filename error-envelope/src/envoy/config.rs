@@ -119,26 +119,7 @@ access_log:
 fn filters(file: &str, on_call: Option<SocketAddr>) -> String {
     let admin = on_call.map(|address| format!("\nadmin = \"{address}\"")).unwrap_or_default();
     let config = quoted(&format!("policy_file = {}{admin}", quoted(file)));
-    format!(
-        "\
-http_filters:
-# The first one: a filter before it sees requests without the id, and answers them before their guards are asked.
-- name: envoy.filters.http.dynamic_modules
-  typed_config:
-    \"@type\": type.googleapis.com/envoy.extensions.filters.http.dynamic_modules.v3.DynamicModuleFilter
-    # liberror_envelope.so, found by ENVOY_DYNAMIC_MODULES_SEARCH_PATH; its threads live as long as Envoy does.
-    dynamic_module_config: {{ name: error_envelope, do_not_close: true }}
-    filter_name: error_envelope
-    filter_config:
-      \"@type\": type.googleapis.com/google.protobuf.StringValue
-      value: {config}
-- name: envoy.filters.http.router
-  typed_config:
-    \"@type\": type.googleapis.com/envoy.extensions.filters.http.router.v3.Router
-    # A response gets no header but the contract's.
-    suppress_envoy_headers: true
-"
-    )
+    format!(include_str!("filters.yaml"), config = config)
 }
 
 fn snippet(filters: &str) -> String {
@@ -159,22 +140,7 @@ fn bootstrap(filters: &str, listen: &Address, services: &Services<'_>, admin: Op
     }
     let _ = write!(
         text,
-        "\
-static_resources:
-  listeners:
-  - name: edge
-    address: {listen}
-{listener}    filter_chains:
-    - filters:
-      - name: envoy.filters.network.http_connection_manager
-        typed_config:
-          \"@type\": type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager
-          stat_prefix: edge
-          # Clients connect to this Envoy: it knows their addresses, and takes no header of Envoy's own from them.
-          use_remote_address: true
-{manager}          route_config:
-{routes}{filters}  clusters:
-{clusters}",
+        include_str!("bootstrap.yaml"),
         listen = listen.yaml(),
         routes = indented(&services.routes(), 12),
         clusters = indented(&services.clusters(), 2),

@@ -100,13 +100,10 @@ fn reason(error: &PolicyError) -> String {
 
 fn written(document: &Document, path: &Path, blocks: &[Block]) -> String {
     let name = path.file_name().unwrap_or_default();
-    let mut text = format!("# From {}", one_line(&name.to_string_lossy()));
-    if let Some(title) = document.title() {
-        text += &format!(", {title}");
-    }
-    text = format!("{text}.\n");
+    let title = document.title().map(|title| format!(", {title}")).unwrap_or_default();
+    let origin = format!("# From {}{title}.", one_line(&name.to_string_lossy()));
     // taplo reads the schema's line anywhere in the first comments.
-    text = HEAD.replacen('\n', &format!("\n{text}"), 1);
+    let mut text = HEAD.replacen('\n', &format!("\n{origin}\n"), 1);
     if blocks.is_empty() {
         text += "\n# The document has no operations.\n";
     }

@@ -17,6 +17,11 @@ const DEEPEST: usize = 16;
 /// No API of people's is described by more.
 const MOST_BYTES: u64 = 64 * 1024 * 1024;
 
+/// A character is at most 4 bytes of UTF-8; in JSON two escapes of 6, and the text has quotes; in a form 4 of 3.
+const OF_TEXT: u64 = 4;
+const OF_JSON: u64 = 12;
+const OF_FORM: u64 = 12;
+
 const METHODS: [&str; 9] = ["get", "put", "post", "delete", "options", "head", "patch", "trace", "query"];
 
 pub(super) struct Document(Value);
@@ -38,41 +43,17 @@ pub(super) struct Declared {
 
 impl Document {
     pub(super) fn read(path: &Path) -> Result<Self, CommandError> {
-        let name = path.display();
+        let failure = |what: String| CommandError::Io(format!("{}{what}", path.display()));
         let size = fs::metadata(path).map_err(|error| unreadable(path, &error))?.len();
         if size > MOST_BYTES {
-            return Err(CommandError::Io(format!("{name}: the file has {size} bytes; at most 64 MiB are read")));
+            return Err(failure(format!(": the file has {size} bytes; at most 64 MiB are read")));
         }
         let bytes = fs::read(path).map_err(|error| unreadable(path, &error))?;
-        let text = String::from_utf8(bytes)
-            .map_err(|_| CommandError::Io(format!("{name}: the file is not UTF-8; save it as UTF-8")))?;
-        let text = text.trim_start_matches('\u{feff}');
-        let value: Value = if text.trim_start().starts_with('{') {
-            serde_json::from_str(text).map_err(|error| {
-                let (line, column) = (error.line(), error.column());
-                CommandError::Io(format!(
-                    "{name}:{line}:{column}: not valid JSON: {}; correct it, or export it again",
-                    without_place(&error)
-                ))
-            })?
-        } else {
-            serde_saphyr::from_str(text)
-                .map_err(|error| CommandError::Io(format!("{name}: not valid YAML: {}", error)))?
-        };
-        let version = value.get("openapi").map(|version| version.as_str().unwrap_or_default().to_owned());
-        match version.as_deref() {
-            Some(version) if version.starts_with("3.0") || version.starts_with("3.1") => Ok(Self(value)),
-            Some(version) => {
-                let version = cut(&one_line(version), 20);
-                Err(CommandError::Io(format!("{name}: openapi: version {version:?} is not supported; use 3.0 or 3.1")))
-            }
-            None if value.get("swagger").is_some() => Err(CommandError::Io(format!(
-                "{name}: swagger: version 2.0 is not supported; convert it to OpenAPI 3 first"
-            ))),
-            None => Err(CommandError::Io(format!(
-                "{name}: the key `openapi` is missing: write `openapi: 3.1.0`, or name another file"
-            ))),
-        }
+        let text =
+            String::from_utf8(bytes).map_err(|_| failure(": the file is not UTF-8; save it as UTF-8".to_owned()))?;
+        let value = parsed(text.trim_start_matches('\u{feff}')).map_err(failure)?;
+        supported(&value).map_err(|why| failure(format!(": {why}")))?;
+        Ok(Self(value))
     }
 
     pub(super) fn title(&self) -> Option<String> {
@@ -84,21 +65,14 @@ impl Document {
     pub(super) fn operations(&self) -> Vec<Operation<'_>> {
         let base = self.base();
         let Some(paths) = self.0.get("paths").and_then(Value::as_object) else { return Vec::new() };
-        let mut operations = Vec::new();
-        for (path, item) in paths {
-            let item = self.followed(item);
-            for method in METHODS {
-                if let Some(operation) = item.get(method).filter(|it| it.is_object()) {
-                    operations.push(Operation {
-                        method: method.to_uppercase(),
-                        path: format!("{base}{path}"),
-                        document: self,
-                        item: operation,
-                    });
-                }
-            }
-        }
-        operations
+        let operations = paths.iter().flat_map(|(path, item)| {
+            let (path, item) = (format!("{base}{path}"), self.followed(item));
+            METHODS.iter().filter_map(move |method| {
+                let item = item.get(method).filter(|it| it.is_object())?;
+                Some(Operation { method: method.to_uppercase(), path: path.clone(), document: self, item })
+            })
+        });
+        operations.collect()
     }
 
     /// The path of the first server's URL, without its final slash.
@@ -128,6 +102,32 @@ impl Document {
             at = found;
         }
         at
+    }
+}
+
+/// JSON or YAML; what is wrong begins with its place in the file, where that is known.
+fn parsed(text: &str) -> Result<Value, String> {
+    if !text.trim_start().starts_with('{') {
+        return serde_saphyr::from_str(text).map_err(|error| format!(": not valid YAML: {error}"));
+    }
+    serde_json::from_str(text).map_err(|error| {
+        let (line, column, what) = (error.line(), error.column(), without_place(&error));
+        format!(":{line}:{column}: not valid JSON: {what}; correct it, or export it again")
+    })
+}
+
+/// Whether the document is of a version that is read.
+fn supported(document: &Value) -> Result<(), String> {
+    match document.get("openapi").map(|version| version.as_str().unwrap_or_default()) {
+        Some(version) if version.starts_with("3.0") || version.starts_with("3.1") => Ok(()),
+        Some(version) => {
+            let version = cut(&one_line(version), 20);
+            Err(format!("openapi: version {version:?} is not supported; use 3.0 or 3.1"))
+        }
+        None if document.get("swagger").is_some() => {
+            Err("swagger: version 2.0 is not supported; convert it to OpenAPI 3 first".to_owned())
+        }
+        None => Err("the key `openapi` is missing: write `openapi: 3.1.0`, or name another file".to_owned()),
     }
 }
 
@@ -176,11 +176,6 @@ impl<'d> Operation<'d> {
     }
 
     fn most_of(&self, kind: &str, schema: &Value) -> Option<u64> {
-        // A character is at most 4 bytes of UTF-8; in JSON two escapes of 6, and the text has quotes; in a form 4 of 3.
-        const OF_TEXT: u64 = 4;
-        const OF_JSON: u64 = 12;
-        const OF_FORM: u64 = 12;
-
         let schema = self.document.followed(schema);
         // Anything else has a length of its own, whatever `maxLength` says.
         if !is_text(schema) {

@@ -21,31 +21,34 @@ pub(super) fn blocks(document: &Document) -> Vec<Block> {
     document.operations().iter().map(Block::new).collect()
 }
 
+fn hints(operation: &Operation<'_>) -> Vec<String> {
+    let declared = operation.errors().into_iter().map(|declared| match declared.text.as_str() {
+        "" => format!("declares {}", declared.status),
+        text => format!("declares {}: {text}", declared.status),
+    });
+    let schemes = Some(operation.schemes().join(" or ")).filter(|schemes| !schemes.is_empty());
+    declared.chain(schemes.map(|schemes| format!("asks for credentials: {schemes}"))).collect()
+}
+
+fn body_types(types: &[String]) -> Option<String> {
+    match types {
+        [] => None,
+        [only] if only == "application/json" => Some("json = true".to_owned()),
+        _ => {
+            let list = types.iter().map(|kind| quoted(kind)).collect::<Vec<_>>().join(", ");
+            Some(format!("content_types = [{list}]"))
+        }
+    }
+}
+
 impl Block {
     fn new(operation: &Operation<'_>) -> Self {
-        let mut hints = Vec::new();
-        for declared in operation.errors() {
-            let text = if declared.text.is_empty() { String::new() } else { format!(": {}", declared.text) };
-            hints.push(format!("declares {}{text}", declared.status));
-        }
-        match operation.schemes() {
-            schemes if schemes.is_empty() => {}
-            schemes => hints.push(format!("asks for credentials: {}", schemes.join(" or "))),
-        }
         let mut lines = vec![format!("match = {}", quoted(&format!("{} {}", operation.method, operation.path)))];
-        let types = operation.media_types();
-        match &types[..] {
-            [] => {}
-            [only] if only == "application/json" => lines.push("json = true".to_owned()),
-            _ => {
-                let list = types.iter().map(|kind| quoted(kind)).collect::<Vec<_>>().join(", ");
-                lines.push(format!("content_types = [{list}]"));
-            }
-        }
+        lines.extend(body_types(&operation.media_types()));
         if let Some(limit) = operation.most_bytes().filter(|limit| *limit != DEFAULT_LIMIT) {
             lines.push(format!("body_limit = {limit}   # by maxLength"));
         }
-        Self { hints, lines, refused: None }
+        Self { hints: hints(operation), lines, refused: None }
     }
 
     /// The same of two routes that match the same: what its gaps are called is left out.

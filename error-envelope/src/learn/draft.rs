@@ -29,6 +29,18 @@ enum Kind {
 }
 
 impl Kind {
+    /// None where the code is known by more than the status.
+    fn of_error(seen: &ObservedErrors) -> Option<Self> {
+        let status = seen.status;
+        match (&seen.code, &seen.text, &seen.route) {
+            (Some(code), ..) => Some(Self::Code(status, code.clone())),
+            _ if !seen.by_status => None,
+            (None, Some(text), _) => Some(Self::Text(status, text.clone())),
+            (None, None, Some(route)) => Some(Self::OnRoute(status, route.clone())),
+            (None, None, None) => Some(Self::Bare(status)),
+        }
+    }
+
     const fn status(&self) -> u16 {
         match self {
             Self::Code(status, _) | Self::Text(status, _) | Self::OnRoute(status, _) | Self::Bare(status) => *status,
@@ -45,6 +57,9 @@ const fn rank(kind: &Kind) -> u8 {
         Kind::Code(..) | Kind::Text(..) => 0,
     }
 }
+
+const DETAILS_OF_5XX: &str =
+    "# A rule lets the details of a 5xx reach clients: take the # away once you have looked at them.\n";
 
 #[derive(Default)]
 struct Tally {
@@ -76,22 +91,14 @@ impl Drafts {
 
     pub(super) fn add(&mut self, seen: ObservedErrors) {
         self.errors += 1;
-        if !seen.by_status
-            && let Some(route) = &seen.route
-        {
+        if let Some(route) = seen.route.as_ref().filter(|_| !seen.by_status) {
             self.told_apart.insert((seen.status, route.clone()));
         }
-        let kind = match (seen.code, seen.text, &seen.route) {
-            (Some(code), ..) => Kind::Code(seen.status, code),
-            _ if !seen.by_status => return,
-            _ if !seen.says || status_says_all(seen.status) => {
-                self.by_status_alone += 1;
-                return;
-            }
-            (None, Some(text), _) => Kind::Text(seen.status, text),
-            (None, None, Some(route)) => Kind::OnRoute(seen.status, route.clone()),
-            (None, None, None) => Kind::Bare(seen.status),
-        };
+        if seen.code.is_none() && seen.by_status && (!seen.says || status_says_all(seen.status)) {
+            self.by_status_alone += 1;
+            return;
+        }
+        let Some(kind) = Kind::of_error(&seen) else { return };
         let tally = self.kinds.entry(kind).or_default();
         tally.count += 1;
         *tally.becomes.entry(seen.becomes).or_default() += 1;
@@ -107,19 +114,7 @@ impl Drafts {
         for list in [&mut drafted, &mut bare] {
             list.sort_by_key(|(kind, tally)| (rank(kind), std::cmp::Reverse(tally.count), (*kind).clone()));
         }
-        let without = self.kinds.values().map(|tally| tally.count).sum::<usize>();
-        let kinds = counted(drafted.len(), "draft");
-        let errors = counted(self.errors, "inner error");
-        let alone = match self.by_status_alone {
-            0 => String::new(),
-            1 => ", 1 told by its status alone".to_owned(),
-            many => format!(", {many} told by their status alone"),
-        };
-        let mut out = match (without, self.by_status_alone) {
-            (0, 0) => format!("# {errors}, each with a code.\n"),
-            (0, _) => format!("# {errors}{alone}: no drafts.\n"),
-            _ => format!("# {errors}, {without} without a code of their own{alone}: {kinds}.\n"),
-        };
+        let mut out = self.summary(drafted.len());
         let mut defined = HashSet::new();
         for (kind, tally) in drafted {
             out.push('\n');
@@ -134,11 +129,26 @@ impl Drafts {
         out
     }
 
+    fn summary(&self, drafts: usize) -> String {
+        let errors = counted(self.errors, "inner error");
+        let alone = match self.by_status_alone {
+            0 => String::new(),
+            1 => ", 1 told by its status alone".to_owned(),
+            many => format!(", {many} told by their status alone"),
+        };
+        match (self.kinds.values().map(|tally| tally.count).sum(), self.by_status_alone) {
+            (0, 0) => format!("# {errors}, each with a code.\n"),
+            (0_usize, _) => format!("# {errors}{alone}: no drafts.\n"),
+            (without, _) => {
+                format!("# {errors}, {without} without a code of their own{alone}: {}.\n", counted(drafts, "draft"))
+            }
+        }
+    }
+
     fn draft(&self, kind: &Kind, tally: &Tally, defined: &mut HashSet<String>) -> String {
         let status = kind.status();
-        let name = name_of(kind, status);
-        let text = default_text(kind, status);
-        let mut out = format!("# {} x {}\n", tally.count, describe(kind, tally));
+        let (name, text) = (name_of(kind, status), default_text(kind, status));
+        let head = format!("# {} x {}\n", tally.count, describe(kind, tally));
         let mut tables = format!("[[map]]\n{}to = {}\n", conditions(kind), quoted(&name));
         // What a 5xx says is for the log alone, unless somebody has looked at it.
         if status >= 500 {
@@ -146,27 +156,20 @@ impl Drafts {
         }
         let known = ErrorCode::ALL.iter().any(|code| code.as_str() == name) || self.own.contains_key(&name);
         if !known && defined.insert(name.clone()) {
-            let _ = write!(
-                tables,
-                "\n[[code]]\ncode = {}\nstatus = {status}\nmessage = {}\n",
-                quoted(&name),
-                quoted(&text)
-            );
+            let (name, text) = (quoted(&name), quoted(&text));
+            let _ = write!(tables, "\n[[code]]\ncode = {name}\nstatus = {status}\nmessage = {text}\n");
         }
-        if status >= 500 {
-            out.push_str(
-                "# A rule lets the details of a 5xx reach clients: take the # away once you have looked at them.\n",
-            );
-            tables = tables.lines().map(|line| format!("# {line}").trim_end().to_owned() + "\n").collect();
+        if status < 500 {
+            return head + &tables;
         }
-        out + &tables
+        let comment = tables.lines().map(|line| format!("# {line}").trim_end().to_owned() + "\n");
+        head + DETAILS_OF_5XX + &comment.collect::<String>()
     }
 }
 
 /// What a comment says of the errors.
 fn describe(kind: &Kind, tally: &Tally) -> String {
     let list = |all: Vec<String>| all.join(", ");
-    let status = kind.status();
     let becomes = list(tally.becomes.keys().cloned().collect());
     let what = match kind {
         Kind::Code(..) => "a code that is not known here",
@@ -178,7 +181,7 @@ fn describe(kind: &Kind, tally: &Tally) -> String {
         1..=3 => format!(", on {}", list(tally.routes.iter().map(|route| one_line(route)).collect())),
         many => format!(", on {many} routes"),
     };
-    format!("{what}, status {status}{routes}; clients get {becomes}")
+    format!("{what}, status {}{routes}; clients get {becomes}", kind.status())
 }
 
 fn left_out(kind: &Kind, has_texts: bool) -> String {

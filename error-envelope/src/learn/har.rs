@@ -8,8 +8,8 @@ use tower_error_envelope::exchange::{DecidedBy, Origin};
 use super::message_template::Template;
 use super::observed::ObservedErrors;
 use crate::failure::CommandError;
-use crate::recorded::{self, Reader};
-use crate::trial::Trial;
+use crate::recorded::{self, Reader, Recorded};
+use crate::trial::{Trial, TrialResult};
 
 pub(super) fn each(
     path: &Path,
@@ -18,19 +18,23 @@ pub(super) fn each(
     mut see: impl FnMut(ObservedErrors),
 ) -> Result<(), CommandError> {
     recorded::each_of_har(path, reader, |recorded| {
-        let outcome = trial.run(&recorded, Some(Mode::Enforce), None);
-        let Some((told, explanation)) = outcome.told.zip(outcome.explanation) else { return Ok(()) };
-        let (Origin::Inner, Some(by)) = (told.origin, told.by) else { return Ok(()) };
-        see(ObservedErrors {
-            status: recorded.response.status().as_u16(),
-            route: told.route,
-            becomes: told.code.map(|code| code.as_str().to_owned()).unwrap_or_default(),
-            code: told.unknown_code,
-            text: explanation.message.as_deref().and_then(Template::from_text),
-            says: told.shape.is_some(),
-            by_status: by == DecidedBy::Status,
-        });
+        observed(&recorded, trial.run(&recorded, Some(Mode::Enforce), None)).into_iter().for_each(&mut see);
         Ok(())
     })?;
     Ok(())
+}
+
+/// None where the service said no error, or the layer did not read it.
+fn observed(recorded: &Recorded, outcome: TrialResult) -> Option<ObservedErrors> {
+    let (event, explanation) = outcome.event.zip(outcome.explanation)?;
+    let by = event.by.filter(|_| event.origin == Origin::Inner)?;
+    Some(ObservedErrors {
+        status: recorded.response.status().as_u16(),
+        route: event.route,
+        becomes: event.code.map(|code| code.as_str().to_owned()).unwrap_or_default(),
+        code: event.unknown_code,
+        text: explanation.message.as_deref().and_then(Template::from_text),
+        says: event.shape.is_some(),
+        by_status: by == DecidedBy::Status,
+    })
 }

@@ -14,32 +14,24 @@ use crate::recorded::{Reader, unreadable};
 
 const TARGET: &str = "tower_error_envelope";
 
+const NO_EVENTS: &str = "neither a HAR file nor a log of the layer: no line has an error with the target \
+                         tower_error_envelope; log that target at INFO, as text or as JSON lines";
+
 /// The layer's own lines are shorter, their causes included.
 const LONGEST: u64 = 256 * 1024;
 
 pub(super) fn each(path: &Path, mut reader: Reader, mut see: impl FnMut(ObservedErrors)) -> Result<(), CommandError> {
     let (mut line, mut events) = (Vec::new(), 0_usize);
-    loop {
+    while reader.by_ref().take(LONGEST).read_until(b'\n', &mut line).map_err(|it| unreadable(path, &it))? > 0 {
+        let fields = fields_of(&String::from_utf8_lossy(&line));
         line.clear();
-        let read = reader.by_ref().take(LONGEST).read_until(b'\n', &mut line).map_err(|it| unreadable(path, &it))?;
-        if read == 0 {
-            break;
-        }
-        let Some(fields) = fields_of(&String::from_utf8_lossy(&line)) else { continue };
-        events += 1;
-        if let Some(seen) = parse_fields(&fields) {
-            see(seen);
-        }
+        events += usize::from(fields.is_some());
+        fields.as_ref().and_then(parse_fields).into_iter().for_each(&mut see);
     }
     if events > 0 {
         return Ok(());
     }
-    let wrong = format!(
-        "{}: neither a HAR file nor a log of the layer: no line has an error with the target {TARGET}; log that \
-         target at INFO, as text or as JSON lines",
-        path.display()
-    );
-    Err(CommandError::Io(wrong))
+    Err(CommandError::Io(format!("{}: {NO_EVENTS}", path.display())))
 }
 
 type Fields = HashMap<String, String>;
@@ -104,16 +96,13 @@ fn parse_fields(fields: &Fields) -> Option<ObservedErrors> {
     let text = |name: &str| fields.get(name).cloned();
     // Without it the layer is an older one, or the response kept its shape.
     let by = text("decided_by")?;
-    if text("origin").as_deref() != Some("inner") {
-        return None;
-    }
+    text("origin").filter(|origin| origin == "inner")?;
     let status: u16 = text("status")?.parse().ok().filter(|status| (400..600).contains(status))?;
-    let code = text("unknown_code").filter(|code| is_code(code));
     Some(ObservedErrors {
         status,
         route: text("route"),
         becomes: text("code").filter(|code| is_code(code))?,
-        code,
+        code: text("unknown_code").filter(|code| is_code(code)),
         text: None,
         says: fields.contains_key("dialect"),
         by_status: by == "status",

@@ -58,24 +58,7 @@ impl Template {
         if text.chars().count() > LONGEST || text.contains(['\n', '\r', '\t']) || text.contains("  ") {
             return None;
         }
-        let mut parts = Vec::new();
-        let mut quote = None;
-        for token in text.split(' ') {
-            let part = match quote {
-                Some(closing) => {
-                    quote = quote.filter(|_| !ends_quote(token, closing));
-                    Part::Gap
-                }
-                None => {
-                    quote = opens_quote(token);
-                    if quote.is_none() && is_said_by_all(token) { Part::Word(token.to_owned()) } else { Part::Gap }
-                }
-            };
-            if part != Part::Gap || parts.last() != Some(&Part::Gap) {
-                parts.push(part);
-            }
-        }
-        let template = Self(parts);
+        let template = Self(parts_of(text));
         let (words, gaps) = (template.words().count(), template.0.len() - template.words().count());
         (words >= 2 && words >= gaps).then_some(template)
     }
@@ -109,6 +92,23 @@ impl Template {
         });
         format!("^{}$", parts.collect::<Vec<_>>().join(" "))
     }
+}
+
+fn parts_of(text: &str) -> Vec<Part> {
+    let mut quote = None;
+    let part = |token: &str| match quote {
+        Some(closing) => {
+            quote = quote.filter(|_| !ends_quote(token, closing));
+            Part::Gap
+        }
+        None => {
+            quote = opens_quote(token);
+            if quote.is_none() && is_said_by_all(token) { Part::Word(token.to_owned()) } else { Part::Gap }
+        }
+    };
+    let mut parts: Vec<_> = text.split(' ').map(part).collect();
+    parts.dedup_by(|one, other| *one == Part::Gap && *other == Part::Gap);
+    parts
 }
 
 fn bare(token: &str) -> &str {

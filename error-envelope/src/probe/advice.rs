@@ -21,14 +21,15 @@ pub(super) fn framework(headers: &HeaderMap) -> Option<&'static str> {
     SIGNS.iter().find(says).map(|(.., framework)| *framework)
 }
 
-/// The first steps. A framework that says nothing of itself may be one that the layer goes around.
-pub(super) fn first_steps(framework: Option<&str>, url: &str) -> Vec<String> {
-    const LAYER: &str = "\
+const LAYER: &str = "\
 In Rust (axum, tonic, hyper, warp, poem, salvo), put the layer around the whole of it, two lines:
 
     use tower_error_envelope::ErrorEnvelopeLayer;
     let app = app.layer(ErrorEnvelopeLayer::new());
 ";
+
+/// The first steps. A framework that says nothing of itself may be one that the layer goes around.
+pub(super) fn first_steps(framework: Option<&str>, url: &str) -> Vec<String> {
     let mut steps =
         vec!["No answer has a request id: nothing in front of this service writes the envelope.".to_owned()];
     let front = format!(

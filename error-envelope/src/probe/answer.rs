@@ -18,6 +18,13 @@ pub(super) struct ProbeResponse {
     pub(super) asked_for_body: bool,
 }
 
+impl ProbeResponse {
+    /// Without a body so far.
+    pub(super) fn new(status: StatusCode, headers: HeaderMap) -> Self {
+        Self { status, headers, body: Bytes::new(), trailers: None, whole: true, asked_for_body: false }
+    }
+}
+
 /// Why there is no answer.
 #[derive(Debug)]
 pub(super) enum ProbeError {
@@ -27,6 +34,6 @@ pub(super) enum ProbeError {
     Silent(Duration),
     /// The connection broke, or what came is no HTTP.
     Broken(String),
-    /// the service does not support HTTP/2.
+    /// The service does not support HTTP/2.
     NoHttp2,
 }

@@ -3,7 +3,6 @@
 use std::error::Error;
 use std::time::Duration;
 
-use bytes::Bytes;
 use http::uri::Scheme;
 use http::{HeaderValue, Method, Request, Response, Uri, Version, header};
 use http_body_util::BodyExt;
@@ -49,12 +48,7 @@ async fn over_http1(stream: Stream, asked: &ProbeRequest) -> Result<ProbeRespons
     if let SentRequest::Chunked(_) = asked.body {
         request.headers_mut().insert(header::TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
     }
-    let got = match sender.send_request(request).await {
-        Ok(response) => Ok(read(response).await),
-        Err(error) => Err(broken(error)),
-    };
-    driver.abort();
-    got
+    answered(sender.send_request(request), driver, broken).await
 }
 
 async fn over_http2(stream: Stream, target: &Target, asked: &ProbeRequest) -> Result<ProbeResponse, ProbeError> {
@@ -70,7 +64,15 @@ async fn over_http2(stream: Stream, target: &Target, asked: &ProbeRequest) -> Re
     let uri = uri.build().map_err(|error| ProbeError::Broken(error.to_string()))?;
     let mut request = request(asked, uri, Version::HTTP_2)?;
     request.headers_mut().remove(header::HOST);
-    let got = match sender.send_request(request).await {
+    answered(sender.send_request(request), driver, failed).await
+}
+
+async fn answered(
+    response: impl Future<Output = hyper::Result<Response<Incoming>>>,
+    driver: JoinHandle<hyper::Result<()>>,
+    failed: impl FnOnce(hyper::Error) -> ProbeError,
+) -> Result<ProbeResponse, ProbeError> {
+    let got = match response.await {
         Ok(response) => Ok(read(response).await),
         Err(error) => Err(failed(error)),
     };
@@ -95,14 +97,7 @@ fn request(asked: &ProbeRequest, uri: Uri, version: Version) -> Result<Request<O
 async fn read(response: Response<Incoming>) -> ProbeResponse {
     let (head, mut incoming) = response.into_parts();
     let mut body = Vec::new();
-    let mut got = ProbeResponse {
-        status: head.status,
-        headers: head.headers,
-        body: Bytes::new(),
-        trailers: None,
-        whole: true,
-        asked_for_body: false,
-    };
+    let mut got = ProbeResponse::new(head.status, head.headers);
     while let Some(frame) = incoming.frame().await {
         match frame.map(hyper::body::Frame::into_data) {
             Ok(Ok(data)) if body.len() + data.len() <= MOST_OF_BODY => body.extend_from_slice(&data),

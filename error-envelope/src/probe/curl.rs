@@ -3,15 +3,17 @@
 use super::request::{ProbeRequest, SentRequest};
 use super::table::Wire;
 
-/// A head with more lines is a test of heads, and no command line.
+/// A head with more lines or bytes is a test of heads, and no command line.
 const MOST_HEADERS: usize = 16;
+const MOST_BYTES: usize = 4 * 1024;
 
 impl ProbeRequest {
     /// The curl that sends the same; `None` where no command line can.
     ///
     /// A value that the user gave is left for the user to fill in.
     pub(super) fn curl(&self, origin: &str) -> Option<String> {
-        if self.headers.len() > MOST_HEADERS {
+        let bytes = self.path.as_str().len() + self.headers.values().map(|value| value.len()).sum::<usize>();
+        if self.headers.len() > MOST_HEADERS || bytes > MOST_BYTES {
             return None;
         }
         let mut words = match self.body {

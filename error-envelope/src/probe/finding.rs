@@ -51,6 +51,11 @@ impl Finding {
         Self { rule: rule.to_owned(), wrong: cut(&one_line(&wrong.into()), LONGEST) }
     }
 
+    /// None where the rule is kept.
+    pub(super) fn unless<T: Into<String>>(is_kept: bool, rule: &str, wrong: impl FnOnce() -> T) -> Option<Self> {
+        (!is_kept).then(|| Self::new(rule, wrong()))
+    }
+
     /// Of a text with its rule before it: `E1: …`.
     pub(super) fn parse(text: &str) -> Self {
         match text.split_once(": ") {

@@ -9,7 +9,7 @@ use http::{HeaderMap, StatusCode};
 use tower_error_envelope::RequestId;
 
 pub(super) use self::case::Case;
-use self::case::told_lines;
+use self::case::shown_lines;
 use self::shape::{agrees, shape};
 use super::answer::ProbeResponse;
 use super::finding::{Finding, Verdict};
@@ -23,52 +23,58 @@ pub(super) fn judge(case: &Case<'_>) -> Verdict {
     if probe.want == Want::Below && is_of_the_server_below(got) {
         return Verdict::Kept(vec!["F5".to_owned()]);
     }
+    let (beside, is_of_cors) = (beside(case), is_of_cors(case));
     // It is no answer yet, and has no id; or it is one of CORS, which stands around the layer.
-    let has_no_id = got.asked_for_body || is_of_cors(case);
-    let mut wrong = if has_no_id { Vec::new() } else { id(case) };
-    let mut beside = None;
-    let mut rules: Vec<String> = if is_of_cors(case) { Vec::new() } else { vec!["I1".to_owned()] };
-    match probe.want {
-        // Its head may leave before the body is over the limit (G4).
-        Want::Guard(_)
-            if matches!(case.asked.body, SentRequest::Chunked(_))
-                && got.status.is_client_error()
-                && got.status != StatusCode::PAYLOAD_TOO_LARGE =>
-        {
-            beside = Some(format!("was answered with {}, which may be before the body was read", describe(got)));
-        }
-        Want::Guard(codes) => wrong.extend(guard(case, codes)),
-        Want::Service(statuses) if !statuses.contains(&got.status.as_u16()) => {
-            let wanted: Vec<_> = statuses.iter().map(u16::to_string).collect();
-            beside = Some(format!("was answered with {}, not with {}", describe(got), wanted.join(" or ")));
-        }
-        Want::NoGuard if got.status == StatusCode::UNAUTHORIZED => {
-            wrong.push(Finding::new("G0", "a browser's preflight was asked for credentials, which it never sends"));
-        }
-        Want::Service(_) if probe.rules.contains(&"R13") && code_of(&got.headers).is_none() => {
-            wrong.push(Finding::new("R13", "nothing says what was wrong with the body: there is no x-error-code"));
-        }
-        Want::Service(_) | Want::NoGuard | Want::Below => {}
-        Want::Rpc(protocol) => wrong.extend(rpc::judge(protocol, got)),
+    let mut wrong = if got.asked_for_body || is_of_cors { Vec::new() } else { id(case) };
+    if beside.is_none() {
+        wrong.extend(wanted(case));
     }
+    let mut rules: Vec<String> = if is_of_cors { Vec::new() } else { vec!["I1".to_owned()] };
     if !matches!(probe.want, Want::Rpc(_)) && (got.status.is_client_error() || got.status.is_server_error()) {
         let (broken, asked) = shape(case);
         wrong.extend(broken);
         rules.extend(asked);
     }
-    if !got.whole {
-        wrong.push(Finding::new("F4", "the body is shorter than it says, or broke off"));
+    wrong.extend(Finding::unless(got.whole, "F4", || "the body is shorter than it says, or broke off"));
+    match beside {
+        Some(why) if wrong.is_empty() => return Verdict::Beside(why),
+        Some(_) => {}
+        None => rules.extend(probe.rules.iter().map(|rule| (*rule).to_owned())),
     }
-    if beside.is_none() {
-        rules.extend(probe.rules.iter().map(|rule| (*rule).to_owned()));
-    }
-    match (wrong.is_empty(), beside) {
-        (true, None) => Verdict::Kept(shown(case, rules, &wrong)),
-        (true, Some(why)) => Verdict::Beside(why),
-        (false, _) => {
-            let kept = shown(case, rules, &wrong);
-            Verdict::Broken(wrong, kept)
+    let kept = shown(case, rules, &wrong);
+    if wrong.is_empty() { Verdict::Kept(kept) } else { Verdict::Broken(wrong, kept) }
+}
+
+/// Why the answer is none to what the line asks.
+fn beside(case: &Case<'_>) -> Option<String> {
+    let got = case.got;
+    let is_refused = got.status.is_client_error() && got.status != StatusCode::PAYLOAD_TOO_LARGE;
+    match case.probe.want {
+        // Its head may leave before the body is over the limit (G4).
+        Want::Guard(_) if matches!(case.asked.body, SentRequest::Chunked(_)) && is_refused => {
+            Some(format!("was answered with {}, which may be before the body was read", describe(got)))
         }
+        Want::Service(statuses) if !statuses.contains(&got.status.as_u16()) => {
+            let wanted: Vec<_> = statuses.iter().map(u16::to_string).collect();
+            Some(format!("was answered with {}, not with {}", describe(got), wanted.join(" or ")))
+        }
+        _ => None,
+    }
+}
+
+/// What is wrong with an answer to what the line asks.
+fn wanted(case: &Case<'_>) -> Vec<Finding> {
+    let (probe, got) = (case.probe, case.got);
+    match probe.want {
+        Want::Guard(codes) => guard(case, codes),
+        Want::NoGuard if got.status == StatusCode::UNAUTHORIZED => {
+            vec![Finding::new("G0", "a browser's preflight was asked for credentials, which it never sends")]
+        }
+        Want::Service(_) if probe.rules.contains(&"R13") && code_of(&got.headers).is_none() => {
+            vec![Finding::new("R13", "nothing says what was wrong with the body: there is no x-error-code")]
+        }
+        Want::Service(_) | Want::NoGuard | Want::Below => Vec::new(),
+        Want::Rpc(protocol) => rpc::judge(protocol, got),
     }
 }
 
@@ -118,94 +124,82 @@ fn id(case: &Case<'_>) -> Vec<Finding> {
     let headers = &case.got.headers;
     let ids: Vec<_> = headers.get_all("x-request-id").iter().map(|id| id.to_str().unwrap_or_default()).collect();
     let [id] = ids[..] else {
-        let what = if ids.is_empty() {
-            "there is no x-request-id".to_owned()
-        } else {
-            format!("there are {} x-request-id", ids.len())
-        };
-        return vec![Finding::new("I1", what)];
+        let count = if ids.is_empty() { "is no".to_owned() } else { format!("are {}", ids.len()) };
+        return vec![Finding::new("I1", format!("there {count} x-request-id"))];
     };
-    let sent = case.asked.headers.get_all("x-request-id").iter();
-    let is_the_senders =
-        sent.filter_map(|sent| sent.to_str().ok()).any(|sent| id == sent || id.strip_prefix("req_") == Some(sent));
-    let mut wrong = Vec::new();
-    if !id.starts_with("req_") || id.parse::<RequestId>().map(|read| read.to_string()).as_deref() != Ok(id) {
-        wrong.push(Finding::new("I1", format!("x-request-id is {id:?}, and no req_ with a ULID")));
-    }
+    let is_canonical = id.parse::<RequestId>().map(|parsed| parsed.to_string()).as_deref() == Ok(id);
+    let form = Finding::unless(id.starts_with("req_") && is_canonical, "I1", || {
+        format!("x-request-id is {id:?}, and no req_ with a ULID")
+    });
+    form.into_iter().chain(origin_of_id(case, id)).collect()
+}
+
+fn origin_of_id(case: &Case<'_>, id: &str) -> Option<Finding> {
+    let mut sent = case.asked.headers.get_all("x-request-id").iter().filter_map(|sent| sent.to_str().ok());
     match case.kept_id {
-        Some(kept) if kept != id => {
-            wrong.push(Finding::new("I2", format!("the policy trusts the sender's id, {kept}, and {id} came")));
+        Some(kept) => {
+            Finding::unless(kept == id, "I2", || format!("the policy trusts the sender's id, {kept}, and {id} came"))
         }
-        None if is_the_senders => wrong.push(Finding::new("I2", "the sender's id came back: it was to be replaced")),
-        None if case.seen.contains(id) => wrong.push(Finding::new("I1", format!("{id} was another request's"))),
-        Some(_) | None => {}
+        None if sent.any(|sent| id == sent || id.strip_prefix("req_") == Some(sent)) => {
+            Some(Finding::new("I2", "the sender's id came back: it was to be replaced"))
+        }
+        None => Finding::unless(!case.seen.contains(id), "I1", || format!("{id} was another request's")),
     }
-    wrong
 }
 
 /// Whether the guard answered, and as the policy has it; its rule is the probe's first.
 fn guard(case: &Case<'_>, codes: &[&str]) -> Vec<Finding> {
-    let (probe, got) = (case.probe, case.got);
-    let rule = probe.rules.first().copied().unwrap_or("E1");
-    let mut wrong = Vec::new();
-    if got.asked_for_body {
-        wrong.push(Finding::new(rule, "100 Continue asked for a body whose length is over the limit"));
-        return wrong;
+    let (rule, predicted) = (case.probe.rules.first().copied().unwrap_or("E1"), case.predicted);
+    if case.got.asked_for_body {
+        return vec![Finding::new(rule, "100 Continue asked for a body whose length is over the limit")];
     }
-    let predicted = case.predicted;
-    let code = predicted
-        .and_then(|reply| code_of(reply.headers()))
-        .unwrap_or_else(|| codes.first().copied().unwrap_or_default().to_owned());
+    let code = predicted.and_then(|reply| code_of(reply.headers()));
+    let code = code.unwrap_or_else(|| codes.first().copied().unwrap_or_default().to_owned());
     let status = predicted.map_or_else(|| usual_status(&code), |reply| reply.status());
-    if got.status != status {
-        let came = if got.status.is_success() { "was let through" } else { "was answered" };
-        let size = if matches!(case.asked.body, SentRequest::Nothing | SentRequest::Text(_)) {
-            ""
-        } else {
-            " (a body over the limit)"
-        };
-        let advice = match rule {
-            "G3" if !case.by_policy => "; with `json = true` on the route the layer refuses it",
-            _ => "",
-        };
-        wrong.push(Finding::new(
-            rule,
-            format!("{came} with {}, and {} {code} is right{size}{advice}", describe(got), status.as_u16()),
-        ));
-        return wrong;
+    if case.got.status != status {
+        return vec![Finding::new(rule, wrong_status(case, rule, status, &code))];
     }
-    let came = code_of(&got.headers).unwrap_or_default();
-    let fits = if case.by_policy && predicted.is_some() { came == code } else { codes.contains(&came.as_str()) };
-    if came.is_empty() {
-        wrong.push(Finding::new(
-            rule,
-            format!("the status is right, and nothing says {code}: there is no x-error-code"),
-        ));
-    } else if !fits {
-        wrong.push(Finding::new(rule, format!("the code is {came:?}, and {code:?} is right")));
-    }
-    if let Some(reply) = predicted.filter(|_| case.by_policy) {
-        wrong.extend(same_headers(rule, reply.headers(), &got.headers));
-    }
-    wrong
+    let headers =
+        predicted.filter(|_| case.by_policy).map(|reply| same_headers(rule, reply.headers(), &case.got.headers));
+    wrong_code(case, rule, codes, &code).into_iter().chain(headers.into_iter().flatten()).collect()
+}
+
+fn wrong_status(case: &Case<'_>, rule: &str, status: StatusCode, code: &str) -> String {
+    let came = if case.got.status.is_success() { "was let through" } else { "was answered" };
+    let size = match case.asked.body {
+        SentRequest::Nothing | SentRequest::Text(_) => "",
+        _ => " (a body over the limit)",
+    };
+    let advice = match rule {
+        "G3" if !case.by_policy => "; with `json = true` on the route the layer refuses it",
+        _ => "",
+    };
+    format!("{came} with {}, and {} {code} is right{size}{advice}", describe(case.got), status.as_u16())
+}
+
+fn wrong_code(case: &Case<'_>, rule: &str, codes: &[&str], code: &str) -> Option<Finding> {
+    let came = code_of(&case.got.headers).unwrap_or_default();
+    let is_exact = case.by_policy && case.predicted.is_some();
+    let fits = if is_exact { came == code } else { codes.contains(&came.as_str()) };
+    Finding::unless(fits && !came.is_empty(), rule, || match came.as_str() {
+        "" => format!("the status is right, and nothing says {code}: there is no x-error-code"),
+        came => format!("the code is {came:?}, and {code:?} is right"),
+    })
 }
 
 /// What a guard's answer says in headers is said: how to log in, which types are taken.
 fn same_headers(rule: &str, right: &HeaderMap, came: &HeaderMap) -> Vec<Finding> {
-    let names = ["www-authenticate", "accept"];
-    let differ = names.into_iter().filter(|name| {
-        let mut right: Vec<_> = right.get_all(*name).iter().collect();
-        let mut came: Vec<_> = came.get_all(*name).iter().collect();
-        right.sort();
-        came.sort();
-        right != came
-    });
-    differ
-        .map(|name| {
-            let (right, came) = (told_lines(right, name), told_lines(came, name));
-            Finding::new(rule, format!("{name} is {came}, and {right} is right"))
-        })
-        .collect()
+    let lines = |headers: &HeaderMap, name: &str| {
+        let mut lines: Vec<_> = headers.get_all(name).iter().cloned().collect();
+        lines.sort();
+        lines
+    };
+    let differ = ["www-authenticate", "accept"].into_iter().filter(|name| lines(right, name) != lines(came, name));
+    let finding = |name| {
+        let (right, came) = (shown_lines(right, name), shown_lines(came, name));
+        Finding::new(rule, format!("{name} is {came}, and {right} is right"))
+    };
+    differ.map(finding).collect()
 }
 
 fn usual_status(code: &str) -> StatusCode {

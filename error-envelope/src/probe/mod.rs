@@ -28,6 +28,7 @@ mod table;
 mod target;
 mod walk;
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -42,7 +43,7 @@ use self::report::Report;
 use self::table::PROBES;
 use self::target::Target;
 use self::walk::{ProbeOptions, ProbeRun};
-use crate::failure::{CommandError, print};
+use crate::failure::{CommandError, local_runtime, print, print_unless_closed};
 use crate::policy;
 
 /// Check a running service against the error contract
@@ -120,33 +121,29 @@ pub(crate) fn run(args: &Args) -> Result<u8, CommandError> {
     if args.dry_run {
         return print(&dry(&known)).map(|()| 0);
     }
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    let runtime = runtime.map_err(|error| CommandError::Io(format!("cannot start the runtime: {error}")))?;
-    let manner = ProbeOptions {
-        patience: Duration::from_secs_f64(args.timeout),
-        pause: Duration::from_secs_f64(args.rate.recip()),
-        verbose: args.verbose,
-        by_policy: args.policy.is_some(),
-    };
-    let report = runtime.block_on(async {
-        let mut walk = ProbeRun::new(&known, &target, manner);
-        let lines = walk.all().await?;
-        let is_there = walk.has_ids || lines.iter().all(|line| line.got.is_none());
-        let advice = if is_there { Vec::new() } else { advice::first_steps(walk.framework, &args.url) };
-        let policy = args.policy.as_ref().map(|policy| policy.display().to_string());
-        Ok::<_, CommandError>(Report { url: args.url.clone(), policy, lines, advice })
-    })?;
+    let report = local_runtime()?.block_on(report(args, &known, &target))?;
     let failed = report.failed() > 0 || report.passed() == 0 || args.deny_skipped && report.skipped() > 0;
     let text = match args.format {
         Format::Human => report.human(),
         Format::Json => report.json(),
         Format::Junit => report.junit()?,
     };
-    match print(&text) {
-        // Who reads no further is not told that all is well.
-        Ok(()) | Err(CommandError::Closed) => Ok(u8::from(failed)),
-        Err(failure) => Err(failure),
-    }
+    print_unless_closed(&text).map(|()| u8::from(failed))
+}
+
+async fn report(args: &Args, known: &ServiceInfo, target: &Target) -> Result<Report, CommandError> {
+    let options = ProbeOptions {
+        patience: Duration::from_secs_f64(args.timeout),
+        pause: Duration::from_secs_f64(args.rate.recip()),
+        verbose: args.verbose,
+        by_policy: args.policy.is_some(),
+    };
+    let mut walk = ProbeRun::new(known, target, options);
+    let lines = walk.all().await?;
+    let is_there = walk.has_ids || lines.iter().all(|line| line.got.is_none());
+    let advice = if is_there { Vec::new() } else { advice::first_steps(walk.framework, &args.url) };
+    let policy = args.policy.as_ref().map(|policy| policy.display().to_string());
+    Ok(Report { url: args.url.clone(), policy, lines, advice })
 }
 
 fn service_info(args: &Args, target: &Target) -> Result<ServiceInfo, CommandError> {
@@ -157,6 +154,12 @@ fn service_info(args: &Args, target: &Target) -> Result<ServiceInfo, CommandErro
         Some(file) => policy::read(file)?.file.into_policy(),
         None => assumed(args, &given)?,
     };
+    let (routes, authority) = (routes(args, &policy), target.host_header()?);
+    Ok(ServiceInfo { oracle: Oracle::new(policy), authority, routes, given, max_upload: args.max_upload })
+}
+
+/// Those of the command line, then those of the policy.
+fn routes(args: &Args, policy: &Policy) -> Vec<Route> {
     let named = args.json_path.iter().chain(&args.protected);
     let named = named.map(|(method, path)| (Some(method.clone()), path.clone()));
     let mut routes: Vec<_> = named.chain(policy.samples(STAND_IN)).collect();
@@ -167,14 +170,7 @@ fn service_info(args: &Args, target: &Target) -> Result<ServiceInfo, CommandErro
         let named = args.protected.iter().any(|named| method.as_ref() == Some(&named.0) && path == named.1);
         Route { method, path, named }
     };
-    let routes = routes.into_iter().map(route).collect();
-    Ok(ServiceInfo {
-        oracle: Oracle::new(policy),
-        authority: target.host_header()?,
-        routes,
-        given,
-        max_upload: args.max_upload,
-    })
+    routes.into_iter().map(route).collect()
 }
 
 /// The policy of a layer that was told nothing, and what the command line says of the service.
@@ -188,30 +184,26 @@ fn assumed(args: &Args, given: &HeaderMap) -> Result<Policy, CommandError> {
     let given = given.map(|(_, value)| value.as_bytes().strip_prefix(b"Bearer ").unwrap_or(value.as_bytes()));
     let keys = given.map(|key| Key::of_secret("given", key)).chain([Key::sha256("nobody", "0".repeat(64))]);
     let scheme = keys.fold(scheme, AuthScheme::key);
-    let mut policy = Policy::builder().scheme("key", scheme);
-    if let Some(limit) = args.body_limit {
-        policy = policy.body_limit(limit);
-    }
-    let mut routes: Vec<(String, PolicyRoute)> = Vec::new();
+    let policy = Policy::builder().scheme("key", scheme);
+    let policy = args.body_limit.into_iter().fold(policy, |policy, limit| policy.body_limit(limit));
+    let policy = named_routes(args).into_values().fold(policy, |policy, route| policy.route(route));
+    policy.build().map_err(|error| CommandError::Io(format!("the command line: {error}")))
+}
+
+fn named_routes(args: &Args) -> BTreeMap<String, PolicyRoute> {
+    let mut routes: BTreeMap<String, PolicyRoute> = BTreeMap::new();
     let named = args.json_path.iter().map(|it| (it, true)).chain(args.protected.iter().map(|it| (it, false)));
     for ((method, path), is_json) in named {
         let pattern = format!("{method} {path}");
-        let told = |route: PolicyRoute| if is_json { route.json(true) } else { route.auth(["key"]) };
-        match routes.iter().position(|(other, _)| *other == pattern) {
-            Some(at) => {
-                let (pattern, route) = routes.swap_remove(at);
-                routes.push((pattern, told(route)));
-            }
-            None => routes.push((pattern.clone(), told(PolicyRoute::new(pattern)))),
-        }
+        let route = routes.remove(&pattern).unwrap_or_else(|| PolicyRoute::new(&pattern));
+        routes.insert(pattern, if is_json { route.json(true) } else { route.auth(["key"]) });
     }
-    let policy = routes.into_iter().fold(policy, |policy, (_, route)| policy.route(route));
-    policy.build().map_err(|error| CommandError::Io(format!("the command line: {error}")))
+    routes
 }
 
 /// What would be sent, by line.
 fn dry(known: &ServiceInfo) -> String {
-    let told = PROBES.iter().map(|probe| match known.plan(probe) {
+    let lines = PROBES.iter().map(|probe| match known.plan(probe) {
         Err(why) => format!("# {}: {}\n# not asked: {why}\n\n", probe.name, probe.about),
         Ok(planned) => {
             let first = planned.first().map(|planned| planned.asked.to_string()).unwrap_or_default();
@@ -222,7 +214,7 @@ fn dry(known: &ServiceInfo) -> String {
             format!("# {}: {}{more}\n{first}\n", probe.name, probe.about)
         }
     });
-    told.collect()
+    lines.collect()
 }
 
 fn route(text: &str) -> Result<(Method, String), String> {

@@ -108,14 +108,8 @@ fn head_of(asked: &ProbeRequest) -> Parts {
         Wire::Http2 => Version::HTTP_2,
     };
     head.headers = asked.headers.clone();
-    match asked.body {
-        SentRequest::Nothing => {}
-        SentRequest::Text(_) | SentRequest::Unsent(_) | SentRequest::Filled(_) => {
-            head.headers.insert(http::header::CONTENT_LENGTH, asked.body.length().into());
-        }
-        SentRequest::Chunked(_) => {
-            head.headers.insert(http::header::TRANSFER_ENCODING, http::HeaderValue::from_static("chunked"));
-        }
+    if let Some((name, value)) = asked.body.framing() {
+        head.headers.insert(name, value);
     }
     head
 }

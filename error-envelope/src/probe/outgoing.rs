@@ -9,6 +9,8 @@ use hyper::body::{Body, Frame, SizeHint};
 
 use super::request::SentRequest;
 
+const CHUNK: usize = 16 * 1024;
+
 /// A text, or a JSON string that never ends.
 pub(super) enum Outgoing {
     Text(Bytes),
@@ -31,8 +33,6 @@ impl Body for Outgoing {
     type Error = Infallible;
 
     fn poll_frame(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
-        const CHUNK: usize = 16 * 1024;
-
         let data = match &mut *self {
             Self::Text(text) => std::mem::take(text),
             Self::Fill { left, begun, .. } => {

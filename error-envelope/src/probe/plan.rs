@@ -40,31 +40,46 @@ pub(super) struct Planned {
     pub(super) predicted: Predicted,
 }
 
+impl Probe {
+    fn method(&self, of_route: Option<Method>) -> Method {
+        match self.method {
+            Verb::Get => Method::GET,
+            Verb::Head => Method::HEAD,
+            Verb::Options => Method::OPTIONS,
+            Verb::Post => Method::POST,
+            Verb::Propfind => Method::from_bytes(b"PROPFIND").unwrap_or(Method::OPTIONS),
+            Verb::Route => match of_route {
+                Some(method) if self.body == Body::None || takes_body(&method) => method,
+                _ if self.body == Body::None => Method::GET,
+                _ => Method::POST,
+            },
+        }
+    }
+}
+
 impl ServiceInfo {
     /// The requests that may ask what the probe asks, the likeliest first; or why there is none.
     pub(super) fn plan(&self, probe: &Probe) -> Result<Vec<Planned>, String> {
         let (mut planned, mut why) = (Vec::new(), None);
         for (method, path) in self.places(probe) {
-            for asked in self.requests(probe, &method, &path) {
-                match self.fits(probe, &asked) {
-                    Ok(predicted) => {
-                        planned.push(Planned { asked, predicted });
-                        break;
-                    }
-                    Err(reason) => why = why.or(reason.map(|reason| format!("{} {reason}", asked.line()))),
+            let fits = |asked: ProbeRequest| match self.fits(probe, &asked) {
+                Ok(predicted) => Some(Planned { asked, predicted }),
+                Err(reason) => {
+                    why = why.take().or(reason.map(|reason| format!("{} {reason}", asked.line())));
+                    None
                 }
-            }
+            };
+            planned.extend(self.requests(probe, &method, &path).into_iter().find_map(fits));
         }
         // The smaller the limit, the less has to be sent.
         if matches!(probe.body, Body::Unsent | Body::Sent | Body::Chunked) {
             planned.sort_by_key(|planned| planned.asked.body.length());
         }
         planned.truncate(MOST_TRIES);
-        match (planned.is_empty(), why) {
-            (false, _) => Ok(planned),
-            (true, Some(why)) => Err(why),
-            (true, None) => Err(format!("no route is known for it; {}", probe.otherwise)),
+        if planned.is_empty() {
+            return Err(why.unwrap_or_else(|| format!("no route is known for it; {}", probe.otherwise)));
         }
+        Ok(planned)
     }
 
     fn places(&self, probe: &Probe) -> Vec<(Method, String)> {
@@ -85,19 +100,7 @@ impl ServiceInfo {
         if is_acted_on {
             places.sort_by_key(|(method, _)| !method.as_ref().is_none_or(Method::is_safe));
         }
-        let method_of = |of_route: Option<Method>| match probe.method {
-            Verb::Get => Method::GET,
-            Verb::Head => Method::HEAD,
-            Verb::Options => Method::OPTIONS,
-            Verb::Post => Method::POST,
-            Verb::Propfind => Method::from_bytes(b"PROPFIND").unwrap_or(Method::OPTIONS),
-            Verb::Route => match of_route {
-                Some(method) if probe.body == Body::None || takes_body(&method) => method,
-                _ if probe.body == Body::None => Method::GET,
-                _ => Method::POST,
-            },
-        };
-        places.into_iter().map(|(method, path)| (method_of(method), path)).collect()
+        places.into_iter().map(|(method, path)| (probe.method(method), path)).collect()
     }
 
     /// Whether the route asks for credentials by its own method.
@@ -112,11 +115,29 @@ impl ServiceInfo {
     /// One for each credential that the place reads, with values that required headers may take.
     fn requests(&self, probe: &Probe, method: &Method, path: &str) -> Vec<ProbeRequest> {
         let Ok(path) = path.parse::<PathAndQuery>() else { return Vec::new() };
+        let asked = self.without_samples(probe, method, path);
+        let guards = self.oracle.guards(&asked);
+        let asked = ProbeRequest { body: self.body(probe.body, guards.body_limit), ..asked };
+        let anonymous = [header::AUTHORIZATION];
+        let credentials = if guards.credentials.is_empty() { &anonymous[..] } else { &guards.credentials };
+        let samples = if guards.required.is_empty() { &SAMPLES[..1] } else { &SAMPLES };
+        let mut filled = Vec::new();
+        for (sample, name) in samples.iter().flat_map(|sample| credentials.iter().map(move |name| (sample, name))) {
+            let mut asked = asked.clone();
+            for name in &guards.required {
+                require(&mut asked.headers, name, sample, probe.required);
+            }
+            credential(&mut asked.headers, name, &guards.credentials, probe.credentials);
+            filled.push(asked);
+        }
+        filled
+    }
+
+    /// With the headers of the probe and of the user.
+    fn without_samples(&self, probe: &Probe, method: &Method, path: PathAndQuery) -> ProbeRequest {
         let mut asked = ProbeRequest { wire: probe.wire, ..self.bare(method, path) };
-        asked.headers.insert(
-            header::USER_AGENT,
-            HeaderValue::from_static(concat!("error-envelope/", env!("CARGO_PKG_VERSION"))),
-        );
+        let agent = HeaderValue::from_static(concat!("error-envelope/", env!("CARGO_PKG_VERSION")));
+        asked.headers.insert(header::USER_AGENT, agent);
         for (name, value) in probe.headers {
             asked.headers.append(*name, HeaderValue::from_static(value));
         }
@@ -124,28 +145,7 @@ impl ServiceInfo {
             crowd(&mut asked.headers, probe.name);
         }
         asked.headers.extend(self.given.clone());
-        let guards = self.oracle.guards(&asked);
-        asked.body = self.body(probe.body, guards.body_limit);
-        let mut filled = Vec::new();
-        for value in SAMPLES {
-            let mut asked = asked.clone();
-            for name in &guards.required {
-                require(&mut asked.headers, name, value, probe.required);
-            }
-            let credentials = match guards.credentials.is_empty() {
-                true => vec![header::AUTHORIZATION],
-                false => guards.credentials.clone(),
-            };
-            filled.extend(credentials.iter().map(|name| {
-                let mut asked = asked.clone();
-                credential(&mut asked.headers, name, &guards.credentials, probe.credentials);
-                asked
-            }));
-            if guards.required.is_empty() {
-                break;
-            }
-        }
-        filled
+        asked
     }
 
     fn bare(&self, method: &Method, path: PathAndQuery) -> ProbeRequest {
@@ -172,6 +172,30 @@ impl ServiceInfo {
 
     /// What the layer would answer, where that is what the probe asks; else what stands in the way, if that is worth a word.
     fn fits(&self, probe: &Probe, asked: &ProbeRequest) -> Result<Predicted, Option<String>> {
+        self.meets(probe, asked)?;
+        let blocked = |reply: &http::Response<Bytes>| {
+            let code = code_of(reply.headers()).unwrap_or_default();
+            let advice = if code.starts_with("auth_") { CREDENTIALS } else { probe.otherwise };
+            Err(Some(format!("would be answered with {} {code} first; {advice}", reply.status().as_u16())))
+        };
+        let predicted = self.oracle.predict(asked);
+        match (&predicted, probe.want) {
+            (Predicted::Answer(reply), Want::Guard(codes)) => match code_of(reply.headers()) {
+                Some(code) if codes.contains(&code.as_str()) => Ok(predicted),
+                _ => blocked(reply),
+            },
+            // Over the limit without a length: the layer cuts it while the service reads.
+            (Predicted::Forward, Want::Guard(_)) if probe.body == Body::Chunked => Ok(predicted),
+            (Predicted::Depends, Want::Guard(_)) if probe.credentials != Credentials::Given => Ok(predicted),
+            (Predicted::Forward, Want::Guard(_)) => Err(None),
+            (Predicted::Depends, _) => Err(Some(format!("asks a verifier of the service's own first; {DEPENDS}"))),
+            (Predicted::Answer(_) | Predicted::Forward, Want::Rpc(_)) | (Predicted::Forward, _) => Ok(predicted),
+            (Predicted::Answer(reply), Want::Service(_) | Want::NoGuard | Want::Below) => blocked(reply),
+        }
+    }
+
+    /// Whether the place is one where the probe can be asked.
+    fn meets(&self, probe: &Probe, asked: &ProbeRequest) -> Result<(), Option<String>> {
         let guards = self.oracle.guards(asked);
         if guards.mode != Mode::Enforce {
             let mode = guards.mode.as_str();
@@ -180,37 +204,10 @@ impl ServiceInfo {
         if matches!(probe.body, Body::Sent | Body::Chunked) && asked.body.length() > self.max_upload {
             return Err(Some(format!("needs a body of more than {} bytes; raise --max-upload", self.max_upload)));
         }
-        if probe.path == RequestPart::Json && !guards.decodes
-            || probe.body == Body::Unsent && guards.body_limit.is_none()
-        {
-            return Err(None);
-        }
-        if probe.required != Required::Given && guards.required.is_empty() {
-            return Err(None);
-        }
-        let blocked = |reply: &http::Response<Bytes>| {
-            let code = code_of(reply.headers()).unwrap_or_default();
-            let advice = if code.starts_with("auth_") { CREDENTIALS } else { probe.otherwise };
-            Err(Some(format!("would be answered with {} {code} first; {advice}", reply.status().as_u16())))
-        };
-        let predicted = self.oracle.predict(asked);
-        match (&predicted, probe.want) {
-            (Predicted::Answer(reply), Want::Guard(codes)) => {
-                let code = code_of(&reply.headers().clone());
-                if code.is_some_and(|code| codes.contains(&code.as_str())) {
-                    return Ok(predicted);
-                }
-                blocked(reply)
-            }
-            // Over the limit without a length: the layer cuts it while the service reads.
-            (Predicted::Forward, Want::Guard(_)) if probe.body == Body::Chunked => Ok(predicted),
-            (Predicted::Depends, Want::Guard(_)) if probe.credentials != Credentials::Given => Ok(predicted),
-            (Predicted::Forward, Want::Guard(_)) => Err(None),
-            (Predicted::Depends, _) => Err(Some(format!("asks a verifier of the service's own first; {DEPENDS}"))),
-            (Predicted::Answer(reply), Want::Service(_) | Want::NoGuard | Want::Below) => blocked(reply),
-            (Predicted::Forward, Want::Service(_) | Want::NoGuard | Want::Below | Want::Rpc(_))
-            | (Predicted::Answer(_), Want::Rpc(_)) => Ok(predicted),
-        }
+        let lacks_json = probe.path == RequestPart::Json && !guards.decodes;
+        let lacks_limit = probe.body == Body::Unsent && guards.body_limit.is_none();
+        let lacks_header = probe.required != Required::Given && guards.required.is_empty();
+        if lacks_json || lacks_limit || lacks_header { Err(None) } else { Ok(()) }
     }
 }
 

@@ -25,29 +25,16 @@ pub(super) async fn send_request(
     asked: &ProbeRequest,
     patience: Duration,
 ) -> Result<ProbeResponse, ProbeError> {
-    let broken = |error: std::io::Error| ProbeError::Broken(error.to_string());
-    let mut head = format!("{} {} HTTP/1.1\r\n", asked.method, asked.path).into_bytes();
-    for (name, value) in &asked.headers {
-        head.extend([name.as_str().as_bytes(), b": ", value.as_bytes(), b"\r\n"].concat());
-    }
-    head.extend(match asked.method {
-        Method::HEAD => b"connection: close\r\n\r\n".to_vec(),
-        _ => format!("content-length: {}\r\nexpect: 100-continue\r\n\r\n", asked.body.length()).into_bytes(),
-    });
-    stream.write_all(&head).await.map_err(broken)?;
+    stream.write_all(&head_of(asked)).await.map_err(broken)?;
     stream.flush().await.map_err(broken)?;
     let mut read = Vec::new();
-    let mut asked_for_body = false;
     loop {
         match parse(&read)? {
-            Some((head, length)) if head.status.is_informational() => {
-                asked_for_body |= head.status == StatusCode::CONTINUE;
-                read.drain(..length);
-                // It waits for the body now, and so would we for its answer.
-                if asked_for_body {
-                    return Ok(ProbeResponse { asked_for_body, ..head });
-                }
+            // It waits for the body now, and so would we for its answer.
+            Some((head, _)) if head.status == StatusCode::CONTINUE => {
+                return Ok(ProbeResponse { asked_for_body: true, ..head });
             }
+            Some((head, length)) if head.status.is_informational() => drop(read.drain(..length)),
             Some((head, length)) => {
                 let read = read.split_off(length);
                 return Ok(match asked.method {
@@ -56,17 +43,31 @@ pub(super) async fn send_request(
                 });
             }
             None if read.len() > MOST => return Err(ProbeError::Broken("a head of more than 256 KiB".to_owned())),
-            None if stream.read_buf(&mut read).await.map_err(broken)? == 0 => {
-                let what = if read.is_empty() {
-                    "connection closed without a response"
-                } else {
-                    "connection closed within a response head"
-                };
-                return Err(ProbeError::Broken(what.to_owned()));
-            }
+            None if stream.read_buf(&mut read).await.map_err(broken)? == 0 => return Err(closed_early(&read)),
             None => {}
         }
     }
+}
+
+fn broken(error: std::io::Error) -> ProbeError {
+    ProbeError::Broken(error.to_string())
+}
+
+fn closed_early(read: &[u8]) -> ProbeError {
+    let response = if read.is_empty() { "without a response" } else { "within a response head" };
+    ProbeError::Broken(format!("connection closed {response}"))
+}
+
+fn head_of(asked: &ProbeRequest) -> Vec<u8> {
+    let mut head = format!("{} {} HTTP/1.1\r\n", asked.method, asked.path).into_bytes();
+    for (name, value) in &asked.headers {
+        head.extend([name.as_str().as_bytes(), b": ", value.as_bytes(), b"\r\n"].concat());
+    }
+    head.extend(match asked.method {
+        Method::HEAD => b"connection: close\r\n\r\n".to_vec(),
+        _ => format!("content-length: {}\r\nexpect: 100-continue\r\n\r\n", asked.body.length()).into_bytes(),
+    });
+    head
 }
 
 /// A head, and where it ends; none where there is more to come.
@@ -85,8 +86,7 @@ fn parse(read: &[u8]) -> Result<Option<(ProbeResponse, usize)>, ProbeError> {
             headers.append(name, value);
         }
     }
-    let got = ProbeResponse { status, headers, body: Bytes::new(), trailers: None, whole: true, asked_for_body: false };
-    Ok(Some((got, length)))
+    Ok(Some((ProbeResponse::new(status, headers), length)))
 }
 
 /// Whatever the head says of a body, none may follow (RFC 9110, section 9.3.2).

@@ -5,7 +5,7 @@ use std::fmt::Write;
 use quick_junit::{NonSuccessKind, TestCase, TestCaseStatus, TestSuite};
 use serde_json::{Value, json};
 
-use super::finding::{Line, Outcome};
+use super::finding::{Finding, Line, Outcome};
 use super::table::RULES;
 use crate::failure::CommandError;
 
@@ -55,19 +55,10 @@ impl Report {
     /// A line each, with what is wrong below it; then each rule; then what to do.
     pub(super) fn human(&self) -> String {
         let mut text = self.title() + "\n\n";
-        for line in &self.lines {
-            text.push_str(&line.human());
-        }
+        text.extend(self.lines.iter().map(Line::human));
         text.push('\n');
         let (asked, unasked): (Vec<_>, Vec<_>) = self.rules().into_iter().partition(OfRule::is_asked);
-        for OfRule { rule, about, kept, broken } in asked {
-            let _ = match (kept.len(), broken.len()) {
-                (kept, 0) => writeln!(text, "{rule:<4} {about}: kept by {kept}"),
-                (kept, count) => {
-                    writeln!(text, "{rule:<4} {about}: BROKEN by {count}, kept by {kept}: {}", broken.join(", "))
-                }
-            };
-        }
+        text.extend(asked.iter().map(OfRule::human));
         if !unasked.is_empty() {
             let unasked: Vec<_> = unasked.iter().map(|of| of.rule).collect();
             let _ = writeln!(text, "not asked: {}", unasked.join(", "));
@@ -118,6 +109,14 @@ impl OfRule {
         !self.kept.is_empty() || !self.broken.is_empty()
     }
 
+    fn human(&self) -> String {
+        let Self { rule, about, kept, broken } = self;
+        match (kept.len(), broken.len()) {
+            (kept, 0) => format!("{rule:<4} {about}: kept by {kept}\n"),
+            (kept, count) => format!("{rule:<4} {about}: BROKEN by {count}, kept by {kept}: {}\n", broken.join(", ")),
+        }
+    }
+
     fn object(&self) -> Value {
         let Self { rule, about, kept, broken } = self;
         let outcome = match (kept.len(), broken.len()) {
@@ -135,42 +134,28 @@ impl Line {
     }
 
     fn human(&self) -> String {
-        let mark = match self.outcome {
-            Outcome::Passed => "ok",
-            Outcome::Failed(_) => "FAIL",
-            Outcome::Skipped(_) => "skip",
-        };
         let exchanged = match (&self.sent, &self.got) {
             (Some(sent), Some(got)) => format!("{sent} -> {got}"),
             (Some(sent), None) => sent.clone(),
             (None, _) => self.about.to_owned(),
         };
-        let mut text = format!("{mark:<4} {:<23} {exchanged}", self.name);
-        match &self.outcome {
-            Outcome::Passed => {
-                let _ = writeln!(text, "  [{}]", self.kept.join(" "));
-            }
+        let below = |finding: &Finding| format!("       {:<4} {}\n", finding.rule, finding.wrong);
+        let curl = self.curl.iter().map(|curl| format!("       $ {curl}\n"));
+        let (mark, end) = match &self.outcome {
+            Outcome::Passed => ("ok", format!("  [{}]\n", self.kept.join(" "))),
             Outcome::Failed(findings) => {
-                text.push('\n');
-                for finding in findings {
-                    let _ = writeln!(text, "       {:<4} {}", finding.rule, finding.wrong);
-                }
-                if let Some(curl) = &self.curl {
-                    let _ = writeln!(text, "       $ {curl}");
-                }
+                ("FAIL", format!("\n{}", findings.iter().map(below).chain(curl).collect::<String>()))
             }
-            Outcome::Skipped(why) => {
-                let _ = writeln!(text, "\n       {why}");
-            }
-        }
-        text
+            Outcome::Skipped(why) => ("skip", format!("\n       {why}\n")),
+        };
+        format!("{mark:<4} {:<23} {exchanged}{end}", self.name)
     }
 
     fn object(&self) -> Value {
         let (outcome, findings, why) = match &self.outcome {
             Outcome::Passed => ("passed", Vec::new(), None),
             Outcome::Failed(findings) => {
-                let object = |it: &super::finding::Finding| json!({ "rule": it.rule, "wrong": it.wrong });
+                let object = |it: &Finding| json!({ "rule": it.rule, "wrong": it.wrong });
                 ("failed", findings.iter().map(object).collect(), None)
             }
             Outcome::Skipped(why) => ("skipped", Vec::new(), Some(why)),
@@ -189,30 +174,31 @@ impl Line {
     }
 
     fn case(&self) -> TestCase {
-        let status = match &self.outcome {
-            Outcome::Passed => TestCaseStatus::success(),
-            Outcome::Failed(findings) => {
-                let mut status = TestCaseStatus::non_success(NonSuccessKind::Failure);
-                let told: Vec<_> = findings.iter().map(|it| format!("{}: {}", it.rule, it.wrong)).collect();
-                let rules: Vec<_> = findings.iter().map(|it| it.rule.as_str()).collect();
-                status.set_type(rules.join(" "));
-                status.set_message(told.first().cloned().unwrap_or_default());
-                let told = told.into_iter().chain(self.curl.iter().map(|curl| format!("$ {curl}")));
-                status.set_description(told.collect::<Vec<_>>().join("\n"));
-                status
-            }
-            Outcome::Skipped(why) => {
-                let mut status = TestCaseStatus::skipped();
-                status.set_message(why);
-                status
-            }
-        };
-        let mut case = TestCase::new(self.name, status);
+        let mut case = TestCase::new(self.name, self.outcome.junit(self.curl.as_deref()));
         case.set_classname("error-envelope.probe");
         if let Some(sent) = &self.sent {
             let got = self.got.as_deref().unwrap_or("no answer");
             case.set_system_out(format!("{}: {sent} -> {got}", self.about));
         }
         case
+    }
+}
+
+impl Outcome {
+    fn junit(&self, curl: Option<&str>) -> TestCaseStatus {
+        match self {
+            Self::Passed => TestCaseStatus::success(),
+            Self::Failed(findings) => {
+                let wrong: Vec<_> = findings.iter().map(|it| format!("{}: {}", it.rule, it.wrong)).collect();
+                let rules: Vec<_> = findings.iter().map(|it| it.rule.as_str()).collect();
+                let mut status = TestCaseStatus::non_success(NonSuccessKind::Failure);
+                status.set_type(rules.join(" "));
+                status.set_message(wrong.first().cloned().unwrap_or_default());
+                let lines = wrong.into_iter().chain(curl.map(|curl| format!("$ {curl}")));
+                status.set_description(lines.collect::<Vec<_>>().join("\n"));
+                status
+            }
+            Self::Skipped(why) => TestCaseStatus::skipped().set_message(why).clone(),
+        }
     }
 }

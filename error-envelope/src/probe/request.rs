@@ -4,7 +4,7 @@ use std::fmt;
 
 use bytes::Bytes;
 use http::uri::PathAndQuery;
-use http::{HeaderMap, HeaderName, Method};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, header};
 
 use super::table::Wire;
 
@@ -40,6 +40,17 @@ impl SentRequest {
     }
 }
 
+impl SentRequest {
+    /// The header that says where the body ends.
+    pub(super) fn framing(&self) -> Option<(HeaderName, HeaderValue)> {
+        match self {
+            Self::Nothing => None,
+            Self::Text(_) | Self::Unsent(_) | Self::Filled(_) => Some((header::CONTENT_LENGTH, self.length().into())),
+            Self::Chunked(_) => Some((header::TRANSFER_ENCODING, HeaderValue::from_static("chunked"))),
+        }
+    }
+}
+
 impl ProbeRequest {
     /// `GET /a`.
     pub(super) fn line(&self) -> String {
@@ -51,29 +62,35 @@ impl ProbeRequest {
 impl fmt::Display for ProbeRequest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         const LONGEST: usize = 64;
+        const MOST_LINES: usize = 15;
 
         let version = if self.wire == Wire::Http2 { "HTTP/2" } else { "HTTP/1.1" };
         writeln!(f, "{} {} {version}", self.method, self.path)?;
-        let mut times = 0;
-        for (name, value) in &self.headers {
-            times += 1;
+        for (name, value) in self.headers.iter().take(MOST_LINES) {
             let value = String::from_utf8_lossy(value.as_bytes());
             match value.len() {
-                _ if times == 16 => writeln!(f, "… {} lines in all", self.headers.len())?,
-                _ if times > 16 => {}
                 _ if self.secret.contains(name) => writeln!(f, "{name}: (as given)")?,
                 ..=LONGEST => writeln!(f, "{name}: {value}")?,
                 length => writeln!(f, "{name}: … {length} bytes")?,
             }
         }
-        match &self.body {
-            SentRequest::Nothing => Ok(()),
-            SentRequest::Text(text) => writeln!(f, "({} bytes: {:?})", text.len(), String::from_utf8_lossy(text)),
-            SentRequest::Unsent(length) => {
+        if self.headers.len() > MOST_LINES {
+            writeln!(f, "… {} lines in all", self.headers.len())?;
+        }
+        self.body.fmt(f)
+    }
+}
+
+impl fmt::Display for SentRequest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Nothing => Ok(()),
+            Self::Text(text) => writeln!(f, "({} bytes: {:?})", text.len(), String::from_utf8_lossy(text)),
+            Self::Unsent(length) => {
                 writeln!(f, "content-length: {length}\nexpect: 100-continue\n(no byte is sent)")
             }
-            SentRequest::Filled(length) => writeln!(f, "content-length: {length}\n({length} bytes)"),
-            SentRequest::Chunked(length) => writeln!(f, "transfer-encoding: chunked\n({length} bytes)"),
+            Self::Filled(length) => writeln!(f, "content-length: {length}\n({length} bytes)"),
+            Self::Chunked(length) => writeln!(f, "transfer-encoding: chunked\n({length} bytes)"),
         }
     }
 }

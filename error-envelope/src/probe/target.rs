@@ -34,6 +34,35 @@ struct Tls {
     roots: Arc<RootCertStore>,
 }
 
+impl Tls {
+    fn new(
+        authority: &Authority,
+        ca: Option<&Path>,
+        wrong: impl Fn(&str) -> CommandError,
+    ) -> Result<Self, CommandError> {
+        let name = ServerName::try_from(host_of(authority).to_owned());
+        let name = name.map_err(|_| wrong("not a valid server name for a certificate"))?;
+        Ok(Self { name, roots: Arc::new(roots(ca, "--ca")?) })
+    }
+
+    fn connector(&self, wire: Wire) -> io::Result<TlsConnector> {
+        let provider = Arc::new(crypto::ring::default_provider());
+        let config = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
+        let config = config.map_err(io::Error::other)?.with_root_certificates(Arc::clone(&self.roots));
+        let mut config = config.with_no_client_auth();
+        config.alpn_protocols = match wire {
+            Wire::Http1 => vec![b"http/1.1".to_vec()],
+            Wire::Http2 => vec![b"h2".to_vec()],
+        };
+        Ok(TlsConnector::from(Arc::new(config)))
+    }
+}
+
+/// Without the brackets of an address of IPv6.
+fn host_of(authority: &Authority) -> &str {
+    authority.host().trim_matches(['[', ']'])
+}
+
 impl Target {
     /// Of a URL; `ca` has the certificates to trust instead of the platform's.
     pub(super) fn new(url: &str, ca: Option<&Path>) -> Result<Self, CommandError> {
@@ -44,9 +73,9 @@ impl Target {
             ));
         }
         // A query may have a key.
-        let told = url.split(['?', '#']).next().unwrap_or_default();
+        let shown = url.split(['?', '#']).next().unwrap_or_default();
         let wrong =
-            |what: &str| CommandError::Io(format!("{told:?}: {what}; write one such as https://api.example.com"));
+            |what: &str| CommandError::Io(format!("{shown:?}: {what}; write one such as https://api.example.com"));
         let uri: Uri = url.parse().map_err(|_| wrong("not a valid URL"))?;
         let (Some(scheme), Some(authority)) = (uri.scheme(), uri.authority().cloned()) else {
             return Err(wrong("not a URL with a scheme and a host"));
@@ -61,23 +90,15 @@ impl Target {
         if !is_https && *scheme != Scheme::HTTP {
             return Err(wrong("the scheme is neither http nor https"));
         }
-        let host = authority.host().trim_matches(['[', ']']).to_owned();
-        let tls = match is_https {
-            false if ca.is_some() => return Err(wrong("--ca needs an https URL")),
-            false => None,
-            true => {
-                let name =
-                    ServerName::try_from(host).map_err(|_| wrong("not a valid server name for a certificate"))?;
-                Some(Tls { name, roots: Arc::new(roots(ca, "--ca")?) })
-            }
+        let tls = match ca {
+            Some(_) if !is_https => return Err(wrong("--ca needs an https URL")),
+            ca => is_https.then(|| Tls::new(&authority, ca, wrong)).transpose()?,
         };
         let port = match authority.port_u16() {
-            Some(port) => port,
             None if authority.as_str() != authority.host() => {
                 return Err(wrong("the port is not a number of 0 to 65535"));
             }
-            None if is_https => 443,
-            None => 80,
+            port => port.unwrap_or(if is_https { 443 } else { 80 }),
         };
         Ok(Self { authority, port, tls })
     }
@@ -102,20 +123,11 @@ impl Target {
 
     pub(super) async fn connect(&self, wire: Wire) -> Result<Stream, ProbeError> {
         let unreachable = |error: io::Error| ProbeError::Unreachable(format!("{}: {error}", self.authority));
-        let host = self.authority.host().trim_matches(['[', ']']);
-        let stream = TcpStream::connect((host, self.port)).await.map_err(unreachable)?;
+        let stream = TcpStream::connect((host_of(&self.authority), self.port)).await.map_err(unreachable)?;
         // A head is sent at once, whatever is on the way.
         stream.set_nodelay(true).map_err(unreachable)?;
         let Some(tls) = &self.tls else { return Ok(Box::new(stream)) };
-        let provider = Arc::new(crypto::ring::default_provider());
-        let config = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
-        let config = config.map_err(|error| unreachable(io::Error::other(error)))?;
-        let mut config = config.with_root_certificates(Arc::clone(&tls.roots)).with_no_client_auth();
-        config.alpn_protocols = match wire {
-            Wire::Http1 => vec![b"http/1.1".to_vec()],
-            Wire::Http2 => vec![b"h2".to_vec()],
-        };
-        match TlsConnector::from(Arc::new(config)).connect(tls.name.clone(), stream).await {
+        match tls.connector(wire).map_err(unreachable)?.connect(tls.name.clone(), stream).await {
             Ok(stream) if wire == Wire::Http2 && stream.get_ref().1.alpn_protocol() != Some(b"h2") => {
                 Err(ProbeError::NoHttp2)
             }

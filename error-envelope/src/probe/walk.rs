@@ -13,7 +13,7 @@ use super::client;
 use super::finding::{Finding, Line, Outcome, Verdict};
 use super::judge::{self, Case, judge};
 use super::plan::{Planned, ServiceInfo, code_of};
-use super::request::SentRequest;
+use super::request::{ProbeRequest, SentRequest};
 use super::table::{Body, PROBES, Probe, Want};
 use super::target::Target;
 use crate::failure::CommandError;
@@ -76,39 +76,30 @@ impl<'a> ProbeRun<'a> {
     }
 
     async fn line(&mut self, probe: &Probe, planned: Vec<Planned>) -> Result<Line, CommandError> {
-        let mut last = skipped(probe, probe.otherwise.to_owned());
+        let mut line = skipped(probe, probe.otherwise.to_owned());
         for planned in planned {
             if self.silent >= MOST_SILENT {
                 let why = format!("not sent: {MOST_SILENT} requests in a row had no response");
-                last.outcome = Outcome::Skipped(why);
-                return Ok(last);
+                return Ok(Line { outcome: Outcome::Skipped(why), ..line });
             }
-            last.sent = Some(planned.asked.line());
-            last.curl = planned.asked.curl(&self.target.origin());
-            let answer = self.send_request(&planned).await;
-            let got = match answer {
+            line.sent = Some(planned.asked.line());
+            line.curl = planned.asked.curl(&self.target.origin());
+            let got = match self.send_request(&planned).await {
                 Ok(got) => got,
-                Err(no_answer) => {
-                    last.outcome = self.unanswered(probe, no_answer)?;
-                    return Ok(last);
+                Err(no_answer) => return Ok(Line { outcome: self.unanswered(probe, no_answer)?, ..line }),
+            };
+            line.got = Some(judge::describe(&got));
+            let (outcome, kept) = match self.judged(probe, &planned, &got) {
+                Verdict::Kept(rules) => (Outcome::Passed, rules),
+                Verdict::Broken(wrong, rules) => (Outcome::Failed(wrong), rules),
+                Verdict::Beside(why) => {
+                    line.outcome = Outcome::Skipped(format!("{} {why}; {}", planned.asked.line(), probe.otherwise));
+                    continue;
                 }
             };
-            last.got = Some(judge::describe(&got));
-            match self.judged(probe, &planned, &got) {
-                Verdict::Kept(rules) => {
-                    (last.kept, last.outcome) = (rules, Outcome::Passed);
-                    return Ok(last);
-                }
-                Verdict::Broken(wrong, rules) => {
-                    (last.kept, last.outcome) = (rules, Outcome::Failed(wrong));
-                    return Ok(last);
-                }
-                Verdict::Beside(why) => {
-                    last.outcome = Outcome::Skipped(format!("{} {why}; {}", planned.asked.line(), probe.otherwise));
-                }
-            }
+            return Ok(Line { outcome, kept, ..line });
         }
-        Ok(last)
+        Ok(line)
     }
 
     async fn send_request(&mut self, planned: &Planned) -> Result<ProbeResponse, ProbeError> {
@@ -119,38 +110,32 @@ impl<'a> ProbeRun<'a> {
         }
         let answer = client::send_request(self.target, &planned.asked, self.manner.patience).await;
         if self.manner.verbose {
-            match &answer {
-                Ok(got) => anstream::eprintln!("< {}\n{}", got.status, lines_of(&got.headers)),
-                Err(no_answer) => anstream::eprintln!("< {}\n", no_answer.to_text()),
-            }
+            print_head(&answer);
         }
-        // A server that waits for a body to its end is there still.
-        let is_upload =
-            matches!(planned.asked.body, SentRequest::Unsent(_) | SentRequest::Filled(_) | SentRequest::Chunked(_));
-        match &answer {
+        self.count(&planned.asked, &answer);
+        answer
+    }
+
+    /// A server that waits for a body to its end is there still.
+    fn count(&mut self, asked: &ProbeRequest, answer: &Result<ProbeResponse, ProbeError>) {
+        let is_upload = matches!(asked.body, SentRequest::Unsent(_) | SentRequest::Filled(_) | SentRequest::Chunked(_));
+        match answer {
             Ok(_) => (self.answered, self.silent) = (self.answered + 1, 0),
             Err(ProbeError::NoHttp2) => self.silent = 0,
             Err(_) if is_upload => {}
             Err(_) => self.silent += 1,
         }
-        answer
     }
 
     fn unanswered(&self, probe: &Probe, no_answer: ProbeError) -> Result<Outcome, CommandError> {
-        let told = no_answer.to_text();
-        let rule = match (probe.want, probe.body) {
-            (Want::Below, _) => "F5",
-            (_, Body::Unsent) if matches!(no_answer, ProbeError::Silent(_)) => "G4",
-            (_, Body::Sent | Body::Chunked) => "G5",
-            (_, Body::None | Body::Text(_) | Body::Unsent) => "F1",
-        };
+        let why = no_answer.to_text();
         match no_answer {
             ProbeError::Unreachable(_) if self.answered == 0 => {
-                Err(CommandError::Io(format!("{told}\n = help: start the service, and give its URL")))
+                Err(CommandError::Io(format!("{why}\n = help: start the service, and give its URL")))
             }
-            ProbeError::NoHttp2 => Ok(Outcome::Skipped(format!("{told}; {}", probe.otherwise))),
+            ProbeError::NoHttp2 => Ok(Outcome::Skipped(format!("{why}; {}", probe.otherwise))),
             ProbeError::Unreachable(_) | ProbeError::Silent(_) | ProbeError::Broken(_) => {
-                Ok(Outcome::Failed(vec![Finding::new(rule, told)]))
+                Ok(Outcome::Failed(vec![Finding::new(no_answer.breaks(probe), why)]))
             }
         }
     }
@@ -171,12 +156,16 @@ impl<'a> ProbeRun<'a> {
             exposes: oracle.guards(&planned.asked).exposes,
             by_policy: self.manner.by_policy,
         });
-        if let Some(id) = got.headers.get("x-request-id").and_then(|id| id.to_str().ok()) {
+        self.note(&got.headers);
+        verdict
+    }
+
+    fn note(&mut self, headers: &HeaderMap) {
+        if let Some(id) = headers.get("x-request-id").and_then(|id| id.to_str().ok()) {
             self.seen.insert(id.to_owned());
             self.has_ids = true;
         }
-        self.framework = self.framework.or_else(|| advice::framework(&got.headers));
-        verdict
+        self.framework = self.framework.or_else(|| advice::framework(headers));
     }
 
     /// The answer's code, where it is known; else what its status says.
@@ -189,6 +178,16 @@ impl<'a> ProbeRun<'a> {
 }
 
 impl ProbeError {
+    /// The rule that a service breaks which does not answer.
+    fn breaks(&self, probe: &Probe) -> &'static str {
+        match (probe.want, probe.body) {
+            (Want::Below, _) => "F5",
+            (_, Body::Unsent) if matches!(self, Self::Silent(_)) => "G4",
+            (_, Body::Sent | Body::Chunked) => "G5",
+            (_, Body::None | Body::Text(_) | Body::Unsent) => "F1",
+        }
+    }
+
     fn to_text(&self) -> String {
         match self {
             Self::Unreachable(why) => format!("cannot be reached: {why}"),
@@ -203,6 +202,13 @@ impl ProbeError {
 fn skipped(probe: &Probe, why: String) -> Line {
     let Probe { name, about, .. } = probe;
     Line { name, about, sent: None, curl: None, got: None, kept: Vec::new(), outcome: Outcome::Skipped(why) }
+}
+
+fn print_head(answer: &Result<ProbeResponse, ProbeError>) {
+    match answer {
+        Ok(got) => anstream::eprintln!("< {}\n{}", got.status, lines_of(&got.headers)),
+        Err(no_answer) => anstream::eprintln!("< {}\n", no_answer.to_text()),
+    }
 }
 
 /// What a server sends may be anything: a terminal gets none of its control characters.

@@ -3,7 +3,8 @@
 use std::path::Path;
 
 use bytes::Bytes;
-use http::{HeaderMap, Request, Response};
+use http::{HeaderMap, Request, Response, Uri};
+use tower_error_envelope::policy::{Effective, PolicyFile};
 
 /// What a client asked, and what a service said.
 #[derive(Debug)]
@@ -14,6 +15,16 @@ pub(crate) struct Recorded {
     pub(crate) request_bytes: u64,
     /// Without a body where the recording has none, though there was one.
     pub(crate) response: Response<Option<Bytes>>,
+}
+
+impl Recorded {
+    /// What holds for the request; none where no route of the policy can be asked.
+    pub(crate) fn effective(&self, file: &PolicyFile) -> Option<Effective> {
+        let path = self.request.uri().path();
+        let host = self.request.headers().get(http::header::HOST).and_then(|host| host.to_str().ok());
+        let url = host.map_or_else(|| path.to_owned(), |host| format!("http://{host}{path}"));
+        file.effective(self.request.method().as_str(), &url).ok()
+    }
 }
 
 /// Where a recording stands.
@@ -40,10 +51,10 @@ impl std::fmt::Display for RecordLocation {
 }
 
 /// What was recorded, what the head declares, or what the recording says beside it.
-pub(super) fn request_bytes(request: &Request<Bytes>, told: Option<u64>) -> u64 {
+pub(super) fn request_bytes(request: &Request<Bytes>, beside: Option<u64>) -> u64 {
     let declared = request.headers().get(http::header::CONTENT_LENGTH);
     let declared = declared.and_then(|length| length.to_str().ok()?.parse().ok());
-    declared.or(told).unwrap_or(0).max(request.body().len() as u64)
+    declared.or(beside).unwrap_or(0).max(request.body().len() as u64)
 }
 
 /// What stands in a head is put into it in its order.
@@ -55,6 +66,16 @@ pub(super) fn insert_header(headers: &mut HeaderMap, name: &str, value: &[u8]) -
     match headers.try_append(name_of, value) {
         Ok(_) => Ok(()),
         Err(_) => Err("the message has too many headers".to_owned()),
+    }
+}
+
+/// The host of a URL that names one, where the head does not.
+pub(super) fn insert_host(headers: &mut HeaderMap, uri: &Uri) -> Result<(), String> {
+    match uri.authority() {
+        Some(authority) if !headers.contains_key(http::header::HOST) => {
+            insert_header(headers, "host", authority.as_str().as_bytes())
+        }
+        _ => Ok(()),
     }
 }
 

@@ -8,16 +8,19 @@ use std::path::Path;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
-use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HOST, TRANSFER_ENCODING};
+use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, TRANSFER_ENCODING};
 use http::{HeaderMap, Request, Response, Uri, Version};
 use serde::Deserialize;
 use serde::de::{DeserializeSeed, Deserializer, Error as _, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
-use super::exchange::{self, RecordLocation, Recorded, insert_header};
+use super::exchange::{self, RecordLocation, Recorded, insert_header, insert_host};
 use super::reader::Reader;
 use crate::failure::CommandError;
 
 type Take<'a> = dyn FnMut(Recorded) -> Result<(), CommandError> + 'a;
+
+const NO_ENTRIES: &str =
+    "not a HAR file: it has no list `log.entries`; export one from a browser's network panel or a proxy";
 
 /// Reads the entries of a file; how many have no response.
 pub(super) fn each(path: &Path, reader: Reader, take: &mut Take<'_>) -> Result<usize, CommandError> {
@@ -28,11 +31,7 @@ pub(super) fn each(path: &Path, reader: Reader, take: &mut Take<'_>) -> Result<u
     match (reading.failed, read) {
         (Some(failure), _) => Err(failure),
         (None, Err(error)) => Err(broken(path, reading.entry, &error)),
-        (None, Ok(())) if !reading.found => {
-            let wrong =
-                "not a HAR file: it has no list `log.entries`; export one from a browser's network panel or a proxy";
-            Err(CommandError::Io(format!("{}: {wrong}", path.display())))
-        }
+        (None, Ok(())) if !reading.found => Err(CommandError::Io(format!("{}: {NO_ENTRIES}", path.display()))),
         (None, Ok(())) => Ok(reading.unanswered),
     }
 }
@@ -139,9 +138,9 @@ impl HarParser<'_, '_> {
             return Ok(());
         }
         let place = RecordLocation { entry: Some(self.entry), ..RecordLocation::new(self.path) };
-        let told = u64::try_from(entry.request.body_size).ok();
+        let body_size = u64::try_from(entry.request.body_size).ok();
         let (request, response) = entry.messages().map_err(|wrong| CommandError::Io(format!("{place}.{wrong}")))?;
-        let request_bytes = exchange::request_bytes(&request, told);
+        let request_bytes = exchange::request_bytes(&request, body_size);
         (self.take)(Recorded { place, request, request_bytes, response })
     }
 }
@@ -203,49 +202,54 @@ fn or_default<'de, D: Deserializer<'de>, T: Default + Deserialize<'de>>(deserial
 
 impl Entry {
     fn messages(self) -> Result<(Request<Bytes>, Response<Option<Bytes>>), String> {
-        let Self { request: asked, response: said } = self;
-        let mut headers = headers_of(&asked.headers).map_err(|wrong| format!("request.headers: {wrong}"))?;
-        let uri: Result<Uri, _> = asked.url.parse().or_else(|_| encoded(&asked.url).parse());
-        let uri = uri.map_err(|error| format!("request.url: not a valid URL: {error}"))?;
-        if let Some(authority) = uri.authority().filter(|_| !headers.contains_key(HOST)) {
-            insert_header(&mut headers, "host", authority.as_str().as_bytes())
-                .map_err(|wrong| format!("request.url: {wrong}"))?;
-        }
-        let body = asked.post_data.unwrap_or_default().body().map_err(|wrong| format!("request.postData.{wrong}"))?;
-        let mut request = Request::new(body.unwrap_or_default());
-        *request.method_mut() =
-            asked.method.parse().map_err(|_| "request.method: not a valid method, such as GET".to_owned())?;
-        *request.uri_mut() = match uri.path_and_query() {
-            Some(path) => path.as_str().parse().map_err(|error| format!("request.url: not a valid URL: {error}"))?,
-            None => return Err("request.url: the URL has no path".to_owned()),
-        };
-        (*request.version_mut(), *request.headers_mut()) = (version(&asked.http_version), headers);
+        Ok((self.request.message()?, self.response.message()?))
+    }
+}
 
-        let mut headers = headers_of(&said.headers).map_err(|wrong| format!("response.headers: {wrong}"))?;
-        if let Some(kind) = said.content.mime_type.as_deref().filter(|kind| is_media_type(kind))
-            && !headers.contains_key(CONTENT_TYPE)
-        {
+impl HarRequest {
+    fn message(self) -> Result<Request<Bytes>, String> {
+        let mut headers = headers_of(&self.headers).map_err(|wrong| format!("request.headers: {wrong}"))?;
+        let invalid_url = |error| format!("request.url: not a valid URL: {error}");
+        let uri: Uri = self.url.parse().or_else(|_| encoded(&self.url).parse()).map_err(invalid_url)?;
+        insert_host(&mut headers, &uri).map_err(|wrong| format!("request.url: {wrong}"))?;
+        let body = self.post_data.unwrap_or_default().body().map_err(|wrong| format!("request.postData.{wrong}"))?;
+        let method = self.method.parse().map_err(|_| "request.method: not a valid method, such as GET".to_owned())?;
+        let path = uri.path_and_query().ok_or("request.url: the URL has no path")?;
+        let mut request = Request::new(body.unwrap_or_default());
+        (*request.method_mut(), *request.uri_mut()) = (method, path.as_str().parse().map_err(invalid_url)?);
+        (*request.version_mut(), *request.headers_mut()) = (version(&self.http_version), headers);
+        Ok(request)
+    }
+}
+
+impl HarResponse {
+    fn message(self) -> Result<Response<Option<Bytes>>, String> {
+        let mut headers = headers_of(&self.headers).map_err(|wrong| format!("response.headers: {wrong}"))?;
+        let kind = self.content.mime_type.as_deref().filter(|kind| is_media_type(kind));
+        if let Some(kind) = kind.filter(|_| !headers.contains_key(CONTENT_TYPE)) {
             insert_header(&mut headers, "content-type", kind.as_bytes())
                 .map_err(|it| format!("response.content.mimeType: {it}"))?;
         }
-        let status = u16::try_from(said.status).ok().and_then(|status| http::StatusCode::from_u16(status).ok());
-        let status = status.ok_or_else(|| format!("response.status: {} is not a valid status", said.status))?;
-        let empty = said.content.size == 0 && said.content.text.is_none();
-        let body = said.content.body().map_err(|wrong| format!("response.content.{wrong}"))?;
-        let body = if empty { Some(Bytes::new()) } else { body };
+        let status = u16::try_from(self.status).ok().and_then(|status| http::StatusCode::from_u16(status).ok());
+        let status = status.ok_or_else(|| format!("response.status: {} is not a valid status", self.status))?;
+        let body = self.content.sent().map_err(|wrong| format!("response.content.{wrong}"))?;
         if body.is_some() {
-            for stale in [CONTENT_ENCODING, CONTENT_LENGTH, TRANSFER_ENCODING] {
-                headers.remove(stale);
-            }
+            // Of the body as it was on the wire, not of its text.
+            [CONTENT_ENCODING, CONTENT_LENGTH, TRANSFER_ENCODING].iter().for_each(|stale| drop(headers.remove(stale)));
         }
         let mut response = Response::new(body);
         (*response.status_mut(), *response.headers_mut()) = (status, headers);
-        *response.version_mut() = version(&said.http_version);
-        Ok((request, response))
+        *response.version_mut() = version(&self.http_version);
+        Ok(response)
     }
 }
 
 impl Content {
+    /// The body of a response: one of no bytes has no text.
+    fn sent(self) -> Result<Option<Bytes>, String> {
+        if self.size == 0 && self.text.is_none() { Ok(Some(Bytes::new())) } else { self.body() }
+    }
+
     fn body(self) -> Result<Option<Bytes>, String> {
         match (self.text, self.encoding.as_deref()) {
             (None, _) => Ok(None),

@@ -7,10 +7,10 @@ use std::io::Read;
 use std::path::Path;
 
 use bytes::Bytes;
-use http::header::{CONTENT_LENGTH, HOST, TRANSFER_ENCODING};
+use http::header::{CONTENT_LENGTH, TRANSFER_ENCODING};
 use http::{HeaderMap, Method, Request, Response, StatusCode, Uri, Version};
 
-use super::exchange::{insert_header, undo_stale_coding};
+use super::exchange::{insert_header, insert_host, undo_stale_coding};
 use super::reader::{self, Reader, unreadable};
 use crate::failure::CommandError;
 
@@ -55,9 +55,7 @@ pub(super) fn request(path: &Path) -> Result<Request<Bytes>, CommandError> {
     let head = head_of(&text).map_err(|wrong| error(path, 1, &wrong))?;
     let (method, uri, version) = request_line(head.first).map_err(|wrong| error(path, 1, &wrong))?;
     let mut headers = headers_of(&head, path, 1)?;
-    if let Some(authority) = uri.authority().filter(|_| !headers.contains_key(HOST)) {
-        insert_header(&mut headers, "host", authority.as_str().as_bytes()).map_err(|wrong| error(path, 1, &wrong))?;
-    }
+    insert_host(&mut headers, &uri).map_err(|wrong| error(path, 1, &wrong))?;
     let declared = headers.get(CONTENT_LENGTH).cloned();
     let body = body_of(&mut headers, &text[head.length..]);
     // An upload is seldom recorded with its body: its length is asked all the same (G4).
@@ -98,17 +96,15 @@ fn head_of(text: &[u8]) -> Result<Head<'_>, String> {
     if text.trim_ascii().is_empty() {
         return Err(format!("the file is empty: {NO_HEAD}"));
     }
-    let end = text.iter().position(|byte| *byte == b'\n').unwrap_or(text.len());
-    let first = text[..end].trim_ascii_end();
-    let start = (end + 1).min(text.len());
-    let mut at = start;
+    let mut lines = text.split_inclusive(|byte| *byte == b'\n');
+    let first = lines.next().unwrap_or_default();
+    let (start, mut at, first) = (first.len(), first.len(), first.trim_ascii_end());
     // Files that editors saved have bare line feeds, and may end with the last header.
-    while at < text.len() {
-        let stop = text[at..].iter().position(|byte| *byte == b'\n').map_or(text.len(), |stop| at + stop + 1);
-        if text[at..stop].trim_ascii().is_empty() {
-            return Ok(Head { first, headers: &text[start..at], length: stop });
+    for line in lines {
+        if line.trim_ascii().is_empty() {
+            return Ok(Head { first, headers: &text[start..at], length: at + line.len() });
         }
-        at = stop;
+        at += line.len();
     }
     Ok(Head { first, headers: &text[start..], length: text.len() })
 }
@@ -173,9 +169,8 @@ fn headers_of(head: &Head<'_>, path: &Path, line: usize) -> Result<HeaderMap, Co
 
 /// Without its chunks, where it has them still, and without codings that were undone.
 fn body_of(headers: &mut HeaderMap, body: &[u8]) -> Bytes {
-    let chunked = headers.get(TRANSFER_ENCODING).is_some_and(|it| it.as_bytes().eq_ignore_ascii_case(b"chunked"));
+    let chunked = headers.remove(TRANSFER_ENCODING).is_some_and(|it| it.as_bytes().eq_ignore_ascii_case(b"chunked"));
     let unchunked = if chunked { without_chunks(body) } else { None };
-    headers.remove(TRANSFER_ENCODING);
     let body = unchunked.map_or_else(|| Bytes::copy_from_slice(body), Bytes::from);
     undo_stale_coding(headers, &body);
     let declared = headers.get(CONTENT_LENGTH).and_then(|it| it.to_str().ok()?.parse::<usize>().ok());

@@ -54,7 +54,7 @@ pub(super) struct ReplayChange {
 
 impl Answer {
     pub(super) fn new(outcome: &TrialResult, recorded: &Recorded, route: Option<String>, auth: String) -> Self {
-        let code = outcome.told.as_ref().and_then(|told| told.code.as_ref()).map(|code| code.as_str().to_owned());
+        let code = outcome.event.as_ref().and_then(|event| event.code.as_ref()).map(|code| code.as_str().to_owned());
         let code = code.filter(|_| !outcome.passes());
         let head = Head { status: outcome.status.as_u16(), code, passes: outcome.passes() };
         let (mut headers, body) = (outcome.headers.clone(), outcome.bytes(recorded));
@@ -94,14 +94,9 @@ impl ReplayChange {
 
     /// None where a client cannot tell the two apart.
     pub(super) fn between(old: &Answer, new: &Answer) -> Option<Self> {
-        let mut what = Vec::new();
-        if old.head.status != new.head.status {
-            what.push("status".to_owned());
-        }
-        if old.auth != new.auth {
-            what.push("required credentials".to_owned());
-        }
-        what.extend(headers(&old.headers, &new.headers));
+        let facts = [("status", old.head.status != new.head.status), ("required credentials", old.auth != new.auth)];
+        let facts = facts.into_iter().filter(|(_, differs)| *differs).map(|(fact, _)| fact.to_owned());
+        let mut what: Vec<_> = facts.chain(headers(&old.headers, &new.headers)).collect();
         if old.body != new.body {
             what.extend(bodies(old.body.as_ref(), new.body.as_ref()));
         }
@@ -139,8 +134,7 @@ fn bodies(old: Option<&Bytes>, new: Option<&Bytes>) -> Vec<String> {
 fn differing(at: &str, old: &Value, new: &Value, members: &mut Vec<String>) {
     match (old, new) {
         (Value::Object(one), Value::Object(other)) => {
-            let names: BTreeSet<&String> = one.keys().chain(other.keys()).collect();
-            for name in names {
+            for name in one.keys().chain(other.keys()).collect::<BTreeSet<_>>() {
                 let place = format!("{at}/{}", name.replace('~', "~0").replace('/', "~1"));
                 match (one.get(name), other.get(name)) {
                     (Some(one), Some(other)) => differing(&place, one, other, members),
@@ -208,8 +202,8 @@ mod tests {
         };
         let change = ReplayChange::between(&answer(409, "conflict", &[], "{}"), &hostile).unwrap();
         assert_eq!(change.what, ["member /\\u{1b}]0;a\\u{7} b"]);
-        let told = Answer { auth: "[\"app\"]".to_owned(), ..answer(409, "conflict", &[("a", "1")], "<p>") };
-        let change = ReplayChange::between(&old, &told).unwrap();
+        let closed = Answer { auth: "[\"app\"]".to_owned(), ..answer(409, "conflict", &[("a", "1")], "<p>") };
+        let change = ReplayChange::between(&old, &closed).unwrap();
         assert_eq!(change.what, ["required credentials", "body"]);
     }
 }

@@ -6,6 +6,7 @@
 mod change;
 
 use std::collections::HashMap;
+use std::fmt;
 use std::path::PathBuf;
 
 use clap::ValueEnum;
@@ -58,9 +59,7 @@ pub(crate) fn run(args: &Args) -> Result<u8, CommandError> {
         replay.unanswered += recorded::each(capture, |recorded| {
             replay.exchanges += 1;
             let change = ReplayChange::between(&old.answer(&recorded)?, &new.answer(&recorded)?);
-            if let Some(change) = change {
-                replay.add(change, &recorded);
-            }
+            change.into_iter().for_each(|change| replay.add(change, &recorded));
             Ok(())
         })?;
     }
@@ -86,12 +85,8 @@ impl Side {
 
     fn answer(&self, recorded: &Recorded) -> Result<Answer, CommandError> {
         let outcome = self.trial.run(recorded, None, None);
-        let request = &recorded.request;
-        let host = request.headers().get(http::header::HOST).and_then(|host| host.to_str().ok());
-        let path = request.uri().path();
-        let url = host.map_or_else(|| path.to_owned(), |host| format!("http://{host}{path}"));
         // A request that has no route has no settings either: the answer says so.
-        let effective = self.file.as_ref().and_then(|file| file.effective(request.method().as_str(), &url).ok());
+        let effective = self.file.as_ref().and_then(|file| recorded.effective(file));
         let spelling = effective.as_ref().map(|effective| effective.reading());
         let route = spelling.and_then(|it| it.routes().next()).map(|(pattern, _)| pattern.to_owned());
         let head = recorded.request.clone().into_parts().0;
@@ -114,6 +109,12 @@ struct Example {
     place: String,
     method: String,
     path: String,
+}
+
+impl fmt::Display for Example {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {} {}", one_line(&self.place), self.method, cut(&printable(&self.path), 60))
+    }
 }
 
 type Group<'a> = (&'a ReplayChange, usize, &'a Example);
@@ -144,9 +145,7 @@ impl Replay {
         for (change, count, example) in groups {
             let route = change.route.as_deref().unwrap_or("no route");
             out += &format!("{count} x {route}: {} -> {}\n", change.old, change.new);
-            out += &format!("    changes: {}\n", change.to_text());
-            let path = cut(&printable(&example.path), 60);
-            out += &format!("    for example {}: {} {path}\n\n", one_line(&example.place), example.method);
+            out += &format!("    changes: {}\n    for example {example}\n\n", change.to_text());
         }
         let changed: usize = groups.iter().map(|(_, count, _)| count).sum();
         let exchanges = counted(self.exchanges, "exchange");
@@ -161,25 +160,22 @@ impl Replay {
     }
 
     fn as_json(&self, groups: &[Group<'_>]) -> String {
-        let told: Vec<Value> = groups
-            .iter()
-            .map(|(change, count, example)| {
-                json!({
-                    "count": count,
-                    "route": change.route,
-                    "old": change.old.as_json(),
-                    "new": change.new.as_json(),
-                    "changed": change.what,
-                    "example": { "place": example.place, "method": example.method, "path": example.path },
-                })
+        let group = |(change, count, example): &Group<'_>| {
+            json!({
+                "count": count,
+                "route": change.route,
+                "old": change.old.as_json(),
+                "new": change.new.as_json(),
+                "changed": change.what,
+                "example": { "place": example.place, "method": example.method, "path": example.path },
             })
-            .collect();
+        };
         let changed: usize = groups.iter().map(|(_, count, _)| count).sum();
         let report = json!({
             "exchanges": self.exchanges,
             "without_response": self.unanswered,
             "changed": changed,
-            "groups": told,
+            "groups": groups.iter().map(group).collect::<Vec<Value>>(),
         });
         serde_json::to_string_pretty(&report).map_or_else(|error| error.to_string(), |text| text + "\n")
     }

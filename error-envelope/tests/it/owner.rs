@@ -1,5 +1,8 @@
 //! `manual/owner.md`, run command by command: what it shows is what one sees. And what it does not show: hostile input.
 
+mod explain;
+mod replay;
+
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -335,81 +338,6 @@ fn a_response_cannot_command_the_terminal() {
 }
 
 #[test]
-fn r15_explain_says_which_shape_read_a_body_and_why_the_earlier_ones_did_not() {
-    let folder = Folder::with_files();
-    folder.put(
-        "shapes.toml",
-        "version = 1\n[shape.one]\nwhen = { \"/v\" = 1 }\ncode = \"/c\"\n\
-         [shape.two]\nwhen = { \"/c\" = \"string\", \"/v\" = { is = \"2\" } }\ncode = \"/c\"\n\
-         [shape.three]\nwhen = { \"/c\" = \"any\" }\ncode = \"/c\"\n\
-         [shape.four]\nwhen = { \"/x\" = \"any\" }\ncode = \"/c\"\n",
-    );
-    folder.put("a.http", "HTTP/1.1 409 -\r\ncontent-type: application/json\r\n\r\n{\"v\":2,\"c\":\"CONFLICT\"}");
-    let (out, err, code) = folder.sh("error-envelope explain --policy shapes.toml a.http");
-    assert_eq!((err.as_str(), code), ("", 0));
-    let told = "  dialect      one: no, its \"/v\" is not 1\n  dialect      two: no, its \"/v\" is not \"2\"\n  \
-                dialect      read as three, with the code CONFLICT  <- decides: conflict\n";
-    assert!(out.contains(told) && !out.contains("four"), "{out}");
-}
-
-#[test]
-fn r1_explain_says_what_was_asked_before_what_decided() {
-    const ENVELOPE: &str = r#"{"error":{"code":"own","message":"m"},"request_id":"req_01JD2V5W8Z3Q4R6T8Y0A1B2C3D"}"#;
-    let folder = Folder::with_files();
-    let known = r#"{"error":{"code":"RATE_LIMITED","message":"m"}}"#;
-    let unknown = r#"{"error":{"code":"LOST","message":"m"}}"#;
-    let list = r#"{"message":"m","errors":{"to":["Required."]}}"#;
-    let long = format!(r#"{{"error":{{"code":"RATE_LIMITED","message":"{}"}}}}"#, "x".repeat(70_000));
-    for (status, body, told) in [
-        (404, ENVELOPE, "  layer        a canonical envelope says own  <- decides: own\n\n"),
-        (404, known, "  dialect      read as error_object, with the code RATE_LIMITED  <- decides: rate_limited\n\n"),
-        (404, unknown, "with the code LOST\n  status       404 Not Found  <- decides: not_found\n\n"),
-        (401, unknown, "  credentials  what the request sent, and www-authenticate  <- decides: auth_missing\n\n"),
-        (422, list, "  issues       the body lists what is wrong  <- decides: invalid_request\n\n"),
-        (
-            400,
-            unknown,
-            "  issues       the body has no list\n  status       400 Bad Request  <- decides: bad_request\n\n",
-        ),
-        (404, &long, "(R4, R5)\n  status       404 Not Found  <- decides: not_found\n\n"),
-        (
-            404,
-            "",
-            "  dialect      the body has no known shape\n  status       404 Not Found  <- decides: not_found\n\n",
-        ),
-    ] {
-        folder.put("a.http", format!("HTTP/1.1 {status} -\r\ncontent-type: application/json\r\n\r\n{body}"));
-        let (out, err, code) = folder.sh("error-envelope explain a.http");
-        assert_eq!((err.as_str(), code), ("", 0));
-        assert!(out.contains(told), "{told}\n---\n{out}");
-        assert_eq!(out.matches("<- decides").count(), 1, "{out}");
-    }
-    folder.put("a.http", "HTTP/1.1 200 OK\r\n\r\n");
-    folder.put("a.request.http", "POST /a HTTP/1.1\r\nhost: a\r\ncontent-length: 2000000\r\n\r\n");
-    let (out, _, _) = folder.sh("error-envelope explain a.http");
-    assert!(out.contains("A guard refuses the request: payload_too_large. "), "{out}");
-    let passes = "\n  off, observe\n    unchanged, with an x-request-id\n";
-    let refused = "\n  own, fill, enforce\n    HTTP/1.1 413 Payload Too Large\n";
-    assert!(out.contains(passes) && out.contains(refused), "{out}");
-    folder.put("observe.toml", "version = 1\n[defaults]\nmode = \"observe\"\n");
-    let (out, _, _) = folder.sh("error-envelope explain --policy observe.toml a.http");
-    assert!(out.contains("In mode enforce a guard refuses the request: payload_too_large. "), "{out}");
-    assert!(out.contains(passes) && out.contains(refused) && out.contains("(here observe)"), "{out}");
-}
-
-#[test]
-fn g0_explain_names_the_readings_that_meet_other_guards() {
-    let folder = Folder::with_files();
-    folder.put("a.http", "HTTP/1.1 404 Not Found\r\n\r\n");
-    folder.put("a.request.http", "GET /%61dmin/../x HTTP/1.1\r\nhost: a\r\n\r\n");
-    folder
-        .put("guards.toml", "version = 1\n[[route]]\nmatch = \"/admin/{*rest}\"\nbody_limit = 1\npaths = \"refuse\"\n");
-    let (out, err, _) = folder.sh("error-envelope explain --policy guards.toml a.http");
-    let reading = "  reading  GET /admin/../x matches /admin/{*rest} (guards.toml:3): its guards apply, too\n";
-    assert!(out.contains(reading) && out.contains("  refused  its readings match different guards"), "{out}{err}");
-}
-
-#[test]
 fn a_recording_may_come_from_a_pipe_and_a_policy_may_not() {
     let folder = Folder::with_files();
     folder.put("new.toml", "version = 1\n");
@@ -427,89 +355,4 @@ fn a_recording_may_come_from_a_pipe_and_a_policy_may_not() {
         let from_pipe = from_pipe.replace("/dev/stdin", file).replace(": GET / ", ": GET /express ");
         assert_eq!((from_pipe, err.as_str(), code), (from_file, "", 0));
     }
-}
-
-#[test]
-fn replay_tells_what_a_scheme_of_the_same_name_asks_for() {
-    let folder = Folder::with_files();
-    folder.put("a.http", "HTTP/1.1 200 OK\r\n\r\n");
-    let key = "0".repeat(64);
-    let policy = |scheme: &str, route: &str| {
-        format!(
-            "version = 1\n[auth.app]\n{scheme}\nkeys = [{{ id = \"a\", sha256 = \"{key}\" }}]\n\
-             [[route]]\nmatch = \"/*\"\n{route}auth = [\"app\"]\n"
-        )
-        .replace("\"/*\"", "\"/{*rest}\"")
-    };
-    let header = "scheme = \"header\"\nheader = \"x-api-key\"";
-    folder.put("old.toml", policy(header, ""));
-    for (new, code) in [
-        (policy(header, ""), 0),
-        (policy(&header.replace("x-api", "x-other"), ""), 1),
-        (policy("scheme = \"bearer\"", ""), 1),
-        (policy(&format!("{header}\nchallenge = \"Other\""), ""), 1),
-        (policy(header, "auth_observe = true\n"), 1),
-    ] {
-        folder.put("new.toml", &new);
-        let (out, err, ended) = folder.sh("error-envelope replay a.http --old old.toml --new new.toml");
-        assert_eq!((err.as_str(), ended), ("", code), "{new}");
-        assert_eq!(out.contains("changes: required credentials\n"), code == 1, "{new}{out}");
-    }
-}
-
-#[test]
-fn explain_tells_what_the_layer_decides() {
-    let folder = Folder::with_files();
-    folder.put(
-        "policy.toml",
-        "version = 1\n[defaults]\ndialect = \"success_flag\"\n[[map]]\nstatus = 409\nto = \"locked\"\n",
-    );
-    folder.put(
-        "a.http",
-        "HTTP/1.1 409 No\r\ncontent-type: application/json\r\nx-error-code: conflict\r\n\r\n{\"success\":false,\"error\":\"m\"}",
-    );
-    let (out, _, _) = folder.sh("error-envelope explain --policy policy.toml a.http");
-    assert!(out.contains("its x-error-code says conflict  <- decides: conflict\n\n"), "{out}");
-    folder.put("policy.toml", "version = 1\n[[map]]\ncode = \"invalid_request\"\nto = \"conflict\"\n");
-    let body = "{\"error\":\"invalid_request\",\"error_description\":\"x\"}";
-    folder.put("a.http", format!("HTTP/1.1 500 No\r\ncontent-type: application/json\r\n\r\n{body}"));
-    let (out, _, _) = folder.sh("error-envelope explain --policy policy.toml a.http");
-    assert_eq!(out.matches("<- decides: ").count(), 1, "{out}");
-    assert!(out.contains("policy.toml:2: no, its `code` is another\n") && !out.contains(": fits"), "{out}");
-}
-
-#[test]
-fn replay_tells_what_a_policy_asks_for_and_what_a_guard_refuses() {
-    let folder = Folder::with_files();
-    folder.put("old.toml", "version = 1\n");
-    let key = "0".repeat(64);
-    folder.put(
-        "new.toml",
-        format!(
-            "version = 1\n[auth.app]\nscheme = \"header\"\nheader = \"x-api-key\"\nkeys = [{{ id = \"a\", sha256 = \"{key}\" }}]\n\
-             [[route]]\nmatch = \"/ok\"\nauth = [\"app\"]\n[[route]]\nmatch = \"POST /upload-fits\"\nbody_limit = \"64 KiB\"\n"
-        ),
-    );
-    let (out, _, code) = folder.sh("error-envelope replay tour.har --old old.toml --new new.toml");
-    assert_eq!(code, 1);
-    assert_eq!(
-        out,
-        "\
-1 x /ok: 200 unchanged -> 200 unchanged
-    changes: required credentials
-    for example tour.har: log.entries[0]: GET /ok
-
-1 x POST /upload-fits: 200 unchanged -> 413 payload_too_large
-    changes: status; body; headers cache-control, content-type, vary, x-content-type-options, x-error-code
-    for example tour.har: log.entries[47]: POST /upload-fits
-
-48 exchanges: 2 changed answers in 2 groups
-"
-    );
-    let (json, _, code) = folder.sh("error-envelope replay tour.har --format json --old old.toml --new new.toml");
-    let json: serde_json::Value = serde_json::from_str(&json).unwrap();
-    assert_eq!((code, &json["exchanges"], &json["changed"]), (1, &48.into(), &2.into()));
-    assert_eq!(json["groups"][1]["new"]["code"], "payload_too_large");
-    let (out, _, code) = folder.sh("error-envelope replay tour.har --old old.toml --new old.toml");
-    assert_eq!((out.as_str(), code), ("48 exchanges: no changes for clients\n", 0));
 }

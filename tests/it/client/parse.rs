@@ -53,6 +53,38 @@ fn each_shared_case_is_read() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
+#[test]
+fn r15_a_shape_of_a_policys_own_is_read_before_the_built_in_ones() {
+    let policy = r#"
+        version = 1
+        [[code]]
+        code = "order_gone"
+        status = 410
+        retry = "refresh"
+        [shape.acme]
+        when = { "/error/fault" = "string" }
+        codes = { "Gone" = "order_gone" }
+        issues = { list = "/error/at/*", path = "/field", message = "/why" }
+        write = '{"error":{"fault":{{name}},"message":{{message}},"at":{{issues?}}},"trace":{{request_id}}}'
+    "#;
+    let reader = ErrorReader::new().policy(&tower_error_envelope::Policy::from_toml("policy.toml", policy).unwrap());
+    let read = |reader: &ErrorReader, status: u16, body: &str| {
+        let response = http::Response::builder().status(status).body(body.to_owned()).unwrap();
+        facts(&reader.read(&response).unwrap())
+    };
+    let gone = r#"{"error":{"fault":"Gone","message":"No more."},"trace":"t1"}"#;
+    assert_eq!(
+        read(&reader, 410, gone),
+        json!({"status": 410, "code": "order_gone", "message": "No more.", "retry": "refresh", "raw_code": "Gone", "request_id": "t1"})
+    );
+    // A name in the form of a code counts as one, as the layer reads it.
+    assert_eq!(read(&reader, 409, r#"{"error":{"fault":"seat_taken","message":"No."}}"#)["code"], "seat_taken");
+    let wrong = r#"{"error":{"fault":"Bad","message":"Look.","at":[{"field":"items.1.qty","why":"is odd"}]}}"#;
+    assert_eq!(read(&reader, 400, wrong)["issues"], json!([{"path": ["items", 1, "qty"], "message": "is odd"}]));
+    assert_eq!(read(&reader, 400, wrong)["code"], "invalid_request");
+    assert_eq!(read(&ErrorReader::new(), 410, gone)["code"], "gone", "without the policy the status decides");
+}
+
 fn at(seconds: u64) -> SystemTime {
     SystemTime::UNIX_EPOCH + Duration::from_secs(seconds)
 }

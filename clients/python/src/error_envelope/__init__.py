@@ -261,14 +261,15 @@ def parse_error(
     status, headers = response.status_code, response.headers
     if not 400 <= status <= 599:
         return None
-    said = _Said(_object_in(response, limit), codes)
+    body = _body_of(response, limit)
+    said = _Said(_object_in(body), codes)
     code = said.canonical or _code_of(headers.get("x-error-code")) or said.code(status, codes)
     known = codes.get(code) or ERROR_CODES[_code_of_status(status)]
     ids = (headers.get("x-request-id"), headers.get("request-id"), said.request_id)
     return ClientError(
         status,
         code,
-        _line_of(said.message) or known.message,
+        _line_of(said.message) or _line_of(_plain_text(body, headers.get("content-type"))) or known.message,
         raw_code=said.raw_code(code),
         details=said.details,
         issues=_issues_in(said.details),
@@ -432,6 +433,10 @@ _CODE: Final = re.compile("[a-z][a-z0-9_]{0,62}")
 _RAW_CODE: Final = re.compile("[A-Za-z0-9_.-]{1,64}")
 _REQUEST_ID: Final = re.compile("[!-~]{1,128}")
 _MAX_MESSAGE: Final = 1024
+# Markup, a control character or an entity.
+_PAGE: Final = re.compile(r"[<\0-\x1f\x7f-\x9f]|&#?[0-9A-Za-z]+;")
+# Markup, or JSON that was cut off.
+_WRAPPED: Final = re.compile(r"<[A-Za-z!/?]|\{\s*([\"'}]|$)|\[\s*[{\[\"\]]")
 # Breaks of lines and tabs, with the blanks about them: one blank is left.
 _BREAK: Final = re.compile(r" ?[\t-\r\x85\u2028\u2029][ \t-\r\x85\u2028\u2029]*")
 # Controls and format characters that show nothing, but for breaks, and the joiners U+200C and U+200D, which texts need.
@@ -589,16 +594,40 @@ def _code_of_status(status: int) -> str:
     return CODE_OF_STATUS.get(status) or ("bad_request" if status < 500 else "internal_error")
 
 
-def _object_in(response: Response, limit: int) -> dict[str, Any]:
+def _body_of(response: Response, limit: int) -> bytes:
     # requests has not read it (stream=True), and would now, however long it is.
     if getattr(response, "_content", None) is False:
-        return {}
+        return b""
     try:
         content = response.content
-        value = json.loads(content) if len(content) <= limit else None
-    except Exception:  # A body that was not read, or is no JSON; each library has errors of its own.
-        return {}
+    except Exception:  # A body that was not read; each library has errors of its own.
+        return b""
+    return content if len(content) <= limit else b""
+
+
+def _object_in(body: bytes) -> dict[str, Any]:
+    value = _json_in(body)
     return value if isinstance(value, dict) else {}
+
+
+def _json_in(body: bytes | str) -> object:
+    try:
+        return json.loads(body)
+    except (ValueError, RecursionError):
+        return _MISSING
+
+
+def _plain_text(body: bytes, media_type: str | None) -> str | None:
+    """A line for people: of ``text/plain``; where no type is given, or ``text/html``, one without a sign of a page (R3)."""
+    try:
+        text = body.decode("utf-8-sig").strip()
+    except UnicodeDecodeError:
+        return None
+    essence = None if media_type is None else media_type.partition(";")[0].strip().lower()
+    is_text = essence == "text/plain" or (essence in (None, "text/html") and not _PAGE.search(text))
+    # Nothing is wrapped twice.
+    is_wrapped = _WRAPPED.match(text) or (text[:1] in ("[", '"') and not isinstance(_json_in(text), _Missing))
+    return text if is_text and not is_wrapped else None
 
 
 def _text(value: object) -> str | None:

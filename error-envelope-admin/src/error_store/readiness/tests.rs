@@ -29,7 +29,7 @@ fn refused() -> Kind {
     }
 }
 
-fn tally(kinds: impl IntoIterator<Item = Kind>) -> Option<Tally> {
+fn tally(kinds: impl IntoIterator<Item = Kind>) -> Tally {
     let mut kept = RecentErrors::default();
     for (at, kind) in kinds.into_iter().enumerate() {
         let id = RequestId::from_parts(NOON, at as u128);
@@ -44,7 +44,7 @@ fn tally(kinds: impl IntoIterator<Item = Kind>) -> Option<Tally> {
             has_bodies: false,
         });
     }
-    kept.tallies().next().map(|(_, tally)| tally.clone())
+    kept.tallies().next().expect("a tally").1.clone()
 }
 
 #[test]
@@ -56,14 +56,18 @@ fn a_route_without_errors_is_ready_as_far_as_it_was_seen() {
         (Mode::Fill, Some(Mode::Enforce), Verdict::Unseen),
         (Mode::Enforce, None, Verdict::Done),
     ] {
-        let told = assess(mode, None, SPAN);
-        assert_eq!((told.next, told.verdict), (next, verdict), "{mode:?}");
-        assert!(told.reasons.iter().any(|it| it == "0 errors without a code since 11:00 UTC."), "{:?}", told.reasons);
+        let readiness = assess(mode, &Tally::new(mode), SPAN);
+        assert_eq!((readiness.next, readiness.verdict), (next, verdict), "{mode:?}");
+        assert!(
+            readiness.reasons.iter().any(|it| it == "0 errors without a code since 11:00 UTC."),
+            "{:?}",
+            readiness.reasons
+        );
     }
     let week = Span { since: NOON - 7 * 24 * HOUR, now: NOON };
-    let told = assess(Mode::Observe, None, week);
+    let readiness = assess(Mode::Observe, &Tally::new(Mode::Observe), week);
     let all = ["0 requests that own would have refused in 7 days.", "0 errors without a code in 7 days."];
-    assert_eq!(told.reasons, all);
+    assert_eq!(readiness.reasons, all);
 }
 
 #[test]
@@ -71,33 +75,33 @@ fn a_code_that_is_missing_holds_a_route_back() {
     let with = std::iter::repeat_n(inner_error(DecidedBy::Dialect, 409), 468);
     let tally = tally(with.chain(std::iter::repeat_n(inner_error(DecidedBy::Status, 409), 12)));
     for mode in [Mode::Observe, Mode::Own, Mode::Fill, Mode::Enforce] {
-        let told = assess(mode, tally.as_ref(), SPAN);
-        assert_eq!(told.verdict, Verdict::NotReady, "{mode:?}");
+        let readiness = assess(mode, &tally, SPAN);
+        assert_eq!(readiness.verdict, Verdict::NotReady, "{mode:?}");
         let words = "12 of 480 errors without a code since 11:00 UTC, last at 11:59:00.";
-        assert!(told.reasons.iter().any(|it| it == words), "{:?}", told.reasons);
+        assert!(readiness.reasons.iter().any(|it| it == words), "{:?}", readiness.reasons);
     }
 }
 
 #[test]
 fn a_status_that_says_it_all_holds_nothing_back() {
     let tally = tally([inner_error(DecidedBy::Status, 502), inner_error(DecidedBy::Status, 405)]);
-    let told = assess(Mode::Fill, tally.as_ref(), SPAN);
-    assert_eq!(told.verdict, Verdict::Ready);
-    assert_eq!(told.reasons, ["0 errors without a code since 11:00 UTC; 2 more whose status says it all."]);
+    let readiness = assess(Mode::Fill, &tally, SPAN);
+    assert_eq!(readiness.verdict, Verdict::Ready);
+    assert_eq!(readiness.reasons, ["0 errors without a code since 11:00 UTC; 2 more whose status says it all."]);
 }
 
 #[test]
 fn a_request_that_would_be_refused_holds_back_own_alone() {
     let tally = tally([refused(), inner_error(DecidedBy::Rule, 404)]);
-    let told = assess(Mode::Observe, tally.as_ref(), SPAN);
-    assert_eq!(told.verdict, Verdict::NotReady);
-    assert_eq!(told.reasons[0], "1 request that own would have refused since 11:00 UTC, last at 11:59:00.");
-    assert_eq!(assess(Mode::Fill, tally.as_ref(), SPAN).verdict, Verdict::Ready);
+    let readiness = assess(Mode::Observe, &tally, SPAN);
+    assert_eq!(readiness.verdict, Verdict::NotReady);
+    assert_eq!(readiness.reasons[0], "1 request that own would have refused since 11:00 UTC, last at 11:59:00.");
+    assert_eq!(assess(Mode::Fill, &tally, SPAN).verdict, Verdict::Ready);
 }
 
 #[test]
 fn what_was_seen_eight_days_ago_is_forgotten() {
     let tally = tally([inner_error(DecidedBy::Status, 409)]);
     let later = Span { since: NOON - HOUR, now: NOON + 8 * 24 * HOUR };
-    assert_eq!(assess(Mode::Observe, tally.as_ref(), later).verdict, Verdict::Ready);
+    assert_eq!(assess(Mode::Observe, &tally, later).verdict, Verdict::Ready);
 }

@@ -41,12 +41,12 @@ fn room_of(kept: &RecentErrors) -> usize {
     let all = kept.tallies().map(|(_, tally)| tally).collect::<Vec<_>>();
     let mut kinds: Vec<Arc<Kind>> = all.iter().flat_map(|tally| kinds_of(tally)).collect();
     kinds.extend(kept.ids.iter().map(|id| id.kind.clone()));
-    let mut told = HashSet::new();
-    kinds.retain(|kind| told.insert(Arc::as_ptr(kind)));
+    let mut distinct = HashSet::new();
+    kinds.retain(|kind| distinct.insert(Arc::as_ptr(kind)));
     let mut entries: Vec<&Arc<Entry>> = kept.entries.iter().collect();
     entries.extend(all.iter().filter_map(|tally| tally.example.as_ref()));
-    let mut told = HashSet::new();
-    entries.retain(|entry| told.insert(Arc::as_ptr(entry)));
+    let mut distinct = HashSet::new();
+    entries.retain(|entry| distinct.insert(Arc::as_ptr(entry)));
     let side = |side: &Side| {
         side.text.as_ref().map_or(0, |text| text.len()) + side.content_type.as_ref().map_or(0, |kind| kind.len())
     };
@@ -108,8 +108,8 @@ fn nothing_is_lost_of_a_count_where_kinds_are_too_many() {
     }
     let (_, tally) = kept.tallies().next().expect("one route");
     let today = Day::from_millis(NOON);
-    let told: u64 = tally.commonest(today).iter().map(|(count, _)| count).sum();
-    assert_eq!(told + tally.others.sum(today), 1000);
+    let counted: u64 = tally.commonest(today).iter().map(|(count, _)| count).sum();
+    assert_eq!(counted + tally.others.sum(today), 1000);
     assert_eq!(tally.commonest(today)[0].0, 100, "the commonest is not forgotten");
     assert_eq!((tally.errors.sum(today), tally.without_code.sum(today)), (1000, 1000));
 }

@@ -48,54 +48,48 @@ enum End {
 impl Layout<'_> {
     /// A value and all that is in it, without recursion: depth is the sender's.
     fn value(&mut self) -> Option<End> {
-        loop {
-            if self.out.len() > MOST {
-                return Some(End::Full);
-            }
-            let taken = self.levels.last().is_some_and(|level| level.is_telling);
-            match self.tokens.next() {
-                None => return Some(End::BrokeOff),
-                Some('{' | '[') if taken => {
-                    let Some(()) = self.tokens.brackets() else { return Some(End::BrokeOff) };
-                    self.put_taken();
-                }
-                Some(bracket @ ('{' | '[')) => {
-                    self.tokens.push(bracket)?;
-                    self.out.push(bracket);
-                    self.levels.push(Level { is_object: bracket == '{', is_empty: true, is_telling: false });
-                    match self.enter()? {
-                        Step::Value => continue,
-                        Step::Up => {}
-                        Step::BrokeOff => return Some(End::BrokeOff),
-                    }
-                }
-                Some('"') => match self.tokens.string()? {
-                    Some(_) if taken => self.put_taken(),
-                    Some(said) => {
-                        self.push(&text::redacted(&said));
-                        if let Some(list) = self.levels.last_mut().filter(|level| !level.is_object) {
-                            list.is_telling = name::is_just(&said);
-                        }
-                    }
-                    None => return Some(End::BrokeOff),
-                },
-                Some(_) => self.literal(taken)?,
-            }
-            loop {
+        while self.out.len() <= MOST {
+            let mut step = self.one_value()?;
+            while let Step::Up = step {
                 if self.levels.is_empty() {
                     return Some(End::Done);
                 }
-                match self.behind_value()? {
-                    Step::Value => break,
-                    Step::Up => {}
-                    Step::BrokeOff => return Some(End::BrokeOff),
-                }
+                step = self.behind_value()?;
             }
+            if let Step::BrokeOff = step {
+                return Some(End::BrokeOff);
+            }
+        }
+        Some(End::Full)
+    }
+
+    /// A text, a literal, what must not be seen as a whole, or the begin of what has values in it.
+    fn one_value(&mut self) -> Option<Step> {
+        let taken = self.levels.last().is_some_and(|level| level.is_telling);
+        match self.tokens.next() {
+            None => Some(Step::BrokeOff),
+            Some('{' | '[') if taken => Some(self.tokens.brackets().map_or(Step::BrokeOff, |()| self.put_taken())),
+            Some(bracket @ ('{' | '[')) => self.enter(bracket),
+            Some('"') => Some(self.tokens.string()?.map_or(Step::BrokeOff, |text| self.put_text(&text, taken))),
+            Some(_) => self.literal(taken),
         }
     }
 
-    /// Behind an opening bracket.
-    fn enter(&mut self) -> Option<Step> {
+    fn put_text(&mut self, text: &str, taken: bool) -> Step {
+        if taken {
+            return self.put_taken();
+        }
+        self.push(&text::redacted(text));
+        if let Some(list) = self.levels.last_mut().filter(|level| !level.is_object) {
+            list.is_telling = name::is_just(text);
+        }
+        Step::Up
+    }
+
+    fn enter(&mut self, bracket: char) -> Option<Step> {
+        self.tokens.push(bracket)?;
+        self.out.push(bracket);
+        self.levels.push(Level { is_object: bracket == '{', is_empty: true, is_telling: false });
         match self.tokens.next() {
             None => Some(Step::BrokeOff),
             Some('}' | ']') => self.close(),
@@ -152,26 +146,26 @@ impl Layout<'_> {
         Some(Step::Up)
     }
 
-    fn literal(&mut self, taken: bool) -> Option<()> {
+    fn literal(&mut self, taken: bool) -> Option<Step> {
         let Literal { text, is_number } = self.tokens.literal()?;
         let digits = text.trim_start_matches('-');
         let is_card = digits.bytes().all(|it| it.is_ascii_digit()) && card::is_in(digits);
         if is_number && (taken || is_card) {
-            self.put_taken();
-        } else {
-            self.out.push_str(text);
-            self.after_value();
+            return Some(self.put_taken());
         }
-        Some(())
+        self.out.push_str(text);
+        self.after_value();
+        Some(Step::Up)
     }
 
     fn push(&mut self, text: &str) {
         self.out.push_str(&serde_json::Value::from(text).to_string());
     }
 
-    fn put_taken(&mut self) {
+    fn put_taken(&mut self) -> Step {
         self.push(TAKEN);
         self.after_value();
+        Step::Up
     }
 
     fn after_value(&mut self) {
@@ -191,7 +185,7 @@ impl Layout<'_> {
 enum Step {
     /// A value is next.
     Value,
-    /// A bracket was closed.
+    /// A value has ended.
     Up,
     BrokeOff,
 }

@@ -57,41 +57,44 @@ const ABOUT_VALUES: &str = "a about above absent accepted active again all allow
     unique unknown unset unsupported up updated used using valid verification verified via was weak when where \
     which whose with without wrong your";
 
+/// What keys of the better-known services begin with.
+const BEGINNINGS: [&str; 28] = [
+    "sk-",
+    "sk_",
+    "pk_",
+    "rk_",
+    "ghp_",
+    "gho_",
+    "ghu_",
+    "ghs_",
+    "ghr_",
+    "github_pat_",
+    "AKIA",
+    "ASIA",
+    "AROA",
+    "AIDA",
+    "xox",
+    "xapp-",
+    "glpat-",
+    "AIza",
+    "ya29.",
+    "npm_",
+    "hf_",
+    "SG.",
+    "whsec_",
+    "shp",
+    "dop_v1_",
+    "pypi-",
+    "eyJ",
+    "--",
+];
+
+/// As few as the number of a card has.
+const FEWEST_DIGITS: usize = 13;
+
 /// Whether anything may be found in a text. Names hardly ever have it, and are not looked at any closer: an error must cost
 /// little.
 pub(crate) fn is_suspect(text: &str) -> bool {
-    const BEGINNINGS: [&str; 28] = [
-        "sk-",
-        "sk_",
-        "pk_",
-        "rk_",
-        "ghp_",
-        "gho_",
-        "ghu_",
-        "ghs_",
-        "ghr_",
-        "github_pat_",
-        "AKIA",
-        "ASIA",
-        "AROA",
-        "AIDA",
-        "xox",
-        "xapp-",
-        "glpat-",
-        "AIza",
-        "ya29.",
-        "npm_",
-        "hf_",
-        "SG.",
-        "whsec_",
-        "shp",
-        "dop_v1_",
-        "pypi-",
-        "eyJ",
-        "--",
-    ];
-    const FEWEST_DIGITS: usize = 13;
-
     let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.' | b',' | b'-');
     !text.bytes().all(is_plain)
         || text.bytes().filter(u8::is_ascii_digit).count() >= FEWEST_DIGITS

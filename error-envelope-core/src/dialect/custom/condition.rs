@@ -2,10 +2,13 @@
 
 use std::fmt;
 
+use http::StatusCode;
 use serde_json::value::RawValue;
 
 use super::pointer::Pointer;
-use crate::dialect::json::{self, Object};
+use super::values::BodyValues;
+use crate::dialect::issues;
+use crate::dialect::json;
 
 /// What a body of the shape has at a place.
 #[derive(Clone, Debug, PartialEq)]
@@ -31,6 +34,10 @@ pub enum Expected {
     Null,
     /// A string.
     String,
+    /// A string that is not blank.
+    NonBlank,
+    /// A string of one word that is no status's phrase, as a name of an error is: `RoomFull`, and not `Forbidden`.
+    Name,
     /// A number.
     Number,
     /// `true` or `false`.
@@ -39,6 +46,10 @@ pub enum Expected {
     Object,
     /// An array.
     Array,
+    /// A list of field errors in a form that is read without a description: Zod's issues, texts by field, FastAPI's (E8).
+    Issues,
+    /// No value: the body has no such place.
+    Absent,
     /// This text.
     Text(String),
     /// This number, however it is written.
@@ -50,15 +61,32 @@ pub enum Expected {
 impl Expected {
     /// The JSON types, by the words of the policy file.
     #[cfg(any(test, feature = "policy-file"))]
-    pub(crate) const TYPES: [(&'static str, Self); 7] = [
+    pub(crate) const TYPES: [(&'static str, Self); 11] = [
         ("string", Self::String),
+        ("nonblank", Self::NonBlank),
+        ("name", Self::Name),
         ("number", Self::Number),
         ("boolean", Self::Boolean),
         ("object", Self::Object),
         ("array", Self::Array),
         ("null", Self::Null),
+        ("issues", Self::Issues),
         ("any", Self::Any),
+        ("absent", Self::Absent),
     ];
+
+    #[cfg(feature = "policy-file")]
+    fn is_narrower_than(&self, other: &Self) -> bool {
+        match other {
+            Self::Any => *self != Self::Absent,
+            Self::String => matches!(self, Self::NonBlank | Self::Name | Self::Text(_)),
+            Self::NonBlank => *self == Self::Name || matches!(self, Self::Text(text) if !text.trim().is_empty()),
+            Self::Name => matches!(self, Self::Text(text) if is_name(text)),
+            Self::Number => matches!(self, Self::Integer(_)),
+            Self::Boolean => matches!(self, Self::Is(_)),
+            _ => false,
+        }
+    }
 
     pub(super) fn holds(&self, value: &RawValue) -> bool {
         let text = value.get();
@@ -66,10 +94,14 @@ impl Expected {
             Self::Any => true,
             Self::Null => text == "null",
             Self::String => text.starts_with('"'),
+            Self::NonBlank => json::string(value).is_some_and(|text| !text.trim().is_empty()),
+            Self::Name => json::string(value).is_some_and(|text| is_name(&text)),
             Self::Number => json::is_number(value),
             Self::Boolean => matches!(text, "true" | "false"),
             Self::Object => text.starts_with('{'),
             Self::Array => text.starts_with('['),
+            Self::Issues => issues::read(value).is_some(),
+            Self::Absent => false,
             Self::Text(expected) => json::string(value).is_some_and(|text| text == **expected),
             #[allow(clippy::cast_precision_loss, reason = "a number that no double has is no sign of a shape")]
             Self::Integer(number) => text.parse() == Ok(*number as f64),
@@ -84,10 +116,14 @@ impl fmt::Display for Expected {
             Self::Any => f.write_str("there"),
             Self::Null => f.write_str("null"),
             Self::String => f.write_str("a string"),
+            Self::NonBlank => f.write_str("a string that is not blank"),
+            Self::Name => f.write_str("one word that names an error"),
             Self::Number => f.write_str("a number"),
             Self::Boolean => f.write_str("true or false"),
             Self::Object => f.write_str("an object"),
             Self::Array => f.write_str("an array"),
+            Self::Issues => f.write_str("a list of field errors"),
+            Self::Absent => f.write_str("absent"),
             Self::Text(text) => write!(f, "{text:?}"),
             Self::Integer(number) => number.fmt(f),
             Self::Is(value) => value.fmt(f),
@@ -113,12 +149,21 @@ impl From<bool> for Expected {
     }
 }
 
+/// Whether a text names an error, as a word that no status has does.
+fn is_name(text: &str) -> bool {
+    let is_phrase = |text: &str| {
+        (400..600).filter_map(|status| StatusCode::from_u16(status).ok()?.canonical_reason()).any(|it| it == text)
+    };
+    !text.trim().is_empty() && !text.contains(' ') && !is_phrase(text)
+}
+
 impl Condition {
-    pub(super) fn holds(&self, body: &Object<'_>) -> bool {
-        let mut holds = false;
+    pub(super) fn holds(&self, body: &BodyValues<'_, '_>) -> bool {
+        let is_absent = self.is == Expected::Absent;
+        let mut holds = is_absent;
         self.at.each(body, &mut |value| {
             holds = self.is.holds(value);
-            !holds
+            !holds && !is_absent
         });
         holds
     }
@@ -126,29 +171,28 @@ impl Condition {
     /// Whether whatever fulfils this one fulfils the other.
     #[cfg(feature = "policy-file")]
     pub(crate) fn implies(&self, other: &Self) -> bool {
-        let wider = match &self.is {
-            Expected::Text(_) => Some(Expected::String),
-            Expected::Integer(_) => Some(Expected::Number),
-            Expected::Is(_) => Some(Expected::Boolean),
-            _ => None,
-        };
-        self.at == other.at && (self.is == other.is || other.is == Expected::Any || wider.as_ref() == Some(&other.is))
+        self.at == other.at && (self.is == other.is || self.is.is_narrower_than(&other.is))
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::dialect::json::Object;
 
     fn holds(is: Expected, value: &str) -> bool {
         let condition = Condition { at: Pointer::parse("/v").unwrap(), is };
-        condition.holds(&Object::parse(&format!("{{\"v\":{value}}}")).unwrap())
+        condition.holds(&BodyValues::new(&Object::parse(&format!("{{\"v\":{value}}}")).unwrap()))
     }
 
     #[test]
     fn r15_a_condition_asks_for_a_type_or_for_a_value() {
         for (value, types) in [
-            ("\"a\"", &["string", "any"][..]),
+            ("\"a\"", &["string", "nonblank", "name", "any"][..]),
+            ("\"Not found\"", &["string", "nonblank", "any"]),
+            ("\"Forbidden\"", &["string", "nonblank", "any"]),
+            ("\" \"", &["string", "any"]),
+            (r#"{"to":["Required."]}"#, &["object", "issues", "any"]),
             ("-1.5", &["number", "any"]),
             ("true", &["boolean", "any"]),
             ("{}", &["object", "any"]),
@@ -163,6 +207,8 @@ mod tests {
         assert!(holds(2.into(), "2") && holds(2.into(), "2.0") && !holds(2.into(), "\"2\"") && !holds(2.into(), "3"));
         assert!(holds(false.into(), "false") && !holds(false.into(), "true"));
         let nowhere = Condition { at: Pointer::parse("/w").unwrap(), is: Expected::Any };
-        assert!(!nowhere.holds(&Object::parse("{\"v\":1}").unwrap()));
+        let body = Object::parse("{\"v\":1}").unwrap();
+        assert!(!nowhere.holds(&BodyValues::new(&body)));
+        assert!(Condition { is: Expected::Absent, ..nowhere }.holds(&BodyValues::new(&body)));
     }
 }

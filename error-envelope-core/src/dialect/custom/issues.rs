@@ -3,6 +3,7 @@
 use serde_json::value::RawValue;
 
 use super::pointer::{Pointer, Step};
+use super::values::BodyValues;
 use crate::dialect::issues::list::List;
 use crate::dialect::json::{self, Object, Writer, quoted};
 use crate::dialect::outgoing::is_identifier;
@@ -93,7 +94,7 @@ impl PathNotation {
 
 impl IssuePlaces {
     /// The issues as a JSON array; `None` where there are none.
-    pub(super) fn read(&self, body: &Object<'_>) -> Option<String> {
+    pub(super) fn read(&self, body: &BodyValues<'_, '_>) -> Option<String> {
         let mut list = List::new();
         self.list.each(body, &mut |issue| {
             self.push(&mut list, issue);
@@ -200,7 +201,7 @@ mod tests {
                 Some(_) => ISSUES.to_owned(),
                 None => ISSUES.replace(r#","code":"type""#, ""),
             };
-            let read = places.read(&Object::parse(&body).unwrap()).unwrap();
+            let read = places.read(&BodyValues::new(&Object::parse(&body).unwrap())).unwrap();
             assert_eq!(format!("{{\"issues\":{read}}}"), expected);
         }
     }
@@ -208,7 +209,7 @@ mod tests {
     #[test]
     fn r15_an_issue_may_be_a_text_or_a_code_alone() {
         let texts = places("/none", "", None, PathNotation::Dotted);
-        let read = |places: &IssuePlaces, body: &str| places.read(&Object::parse(body).unwrap());
+        let read = |places: &IssuePlaces, body: &str| places.read(&BodyValues::new(&Object::parse(body).unwrap()));
         assert_eq!(read(&texts, r#"{"errors":["odd"]}"#).as_deref(), Some(r#"[{"path":[],"message":"odd"}]"#));
         let codes = places("/field", "/none", Some("/code"), PathNotation::Dotted);
         let issue = r#"[{"path":["title"],"message":"missing_field","code":"missing_field"}]"#;

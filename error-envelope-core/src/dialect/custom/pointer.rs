@@ -5,6 +5,7 @@ use std::fmt;
 
 use serde_json::value::RawValue;
 
+use super::values::BodyValues;
 use crate::dialect::json::{self, Object, with_members};
 
 /// A place in a body. The empty pointer is the body itself.
@@ -41,7 +42,7 @@ impl Pointer {
     }
 
     /// What stands there; the first of several.
-    pub(super) fn first<'a>(&self, body: &Object<'a>) -> Option<&'a RawValue> {
+    pub(super) fn first<'a>(&self, body: &BodyValues<'_, 'a>) -> Option<&'a RawValue> {
         let mut found = None;
         self.each(body, &mut |value| {
             found = Some(value);
@@ -61,10 +62,16 @@ impl Pointer {
     }
 
     /// Each value that stands there, until one is enough.
-    pub(super) fn each<'a>(&self, body: &Object<'a>, visit: &mut dyn FnMut(&'a RawValue) -> bool) {
-        if let Some((first, rest)) = self.0.split_first()
-            && let Some(value) = first.name().and_then(|name| body.raw(name))
-        {
+    pub(super) fn each<'a>(&self, body: &BodyValues<'_, 'a>, visit: &mut dyn FnMut(&'a RawValue) -> bool) {
+        let Some((Step::Name(field), rest)) = self.0.split_first() else { return };
+        let (value, rest) = match rest {
+            // A number may be an index.
+            [Step::Name(name), rest @ ..] if !name.starts_with(|first: char| first.is_ascii_digit()) => {
+                (body.raw_in(field, name), rest)
+            }
+            rest => (body.raw(field), rest),
+        };
+        if let Some(value) = value {
             walk(value, rest, visit);
         }
     }
@@ -147,7 +154,8 @@ mod tests {
 
     fn all(pointer: &str, body: &str) -> Vec<String> {
         let mut found = Vec::new();
-        Pointer::parse(pointer).unwrap().each(&Object::parse(body).unwrap(), &mut |value| {
+        let body = Object::parse(body).unwrap();
+        Pointer::parse(pointer).unwrap().each(&BodyValues::new(&body), &mut |value| {
             found.push(value.get().to_owned());
             true
         });
@@ -169,7 +177,9 @@ mod tests {
         ] {
             assert_eq!(all(pointer, body), found, "{pointer}");
         }
-        assert_eq!(Pointer::parse("/a/b~1c/*/d").unwrap().first(&Object::parse(body).unwrap()).unwrap().get(), "1");
+        let object = Object::parse(body).unwrap();
+        let first = Pointer::parse("/a/b~1c/*/d").unwrap().first(&BodyValues::new(&object));
+        assert_eq!(first.unwrap().get(), "1");
         for wrong in ["a", "a/b", "/~", "/~2", "/a~"] {
             assert!(Pointer::parse(wrong).is_none(), "{wrong}");
         }

@@ -1,6 +1,7 @@
 //! What the bodies of a shape are, as JSON Schema 2020-12: for documents and clients that are generated (rule R15).
 
 use super::Description;
+use super::condition::Expected;
 use super::issues::IssuePlaces;
 use super::pointer::{Pointer, Step};
 use super::template::{Node, Placeholder};
@@ -38,7 +39,7 @@ impl Description {
 
     /// Whether all bodies of the shape have it: one that came from a service may lack what the template writes.
     fn is_sign(&self, path: &[Step]) -> bool {
-        self.when.iter().any(|sign| sign.at.steps().starts_with(path))
+        self.when.iter().any(|sign| sign.is != Expected::Absent && sign.at.steps().starts_with(path))
     }
 
     fn value_schema(&self, placeholder: Placeholder, is_optional: bool) -> Vec<u8> {

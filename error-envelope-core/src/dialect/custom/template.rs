@@ -79,7 +79,11 @@ impl Template {
     /// Whether a body that it makes may fulfil a condition.
     #[cfg(feature = "policy-file")]
     pub(crate) fn may_fulfil(&self, condition: &Condition) -> bool {
-        self.0.may_fulfil(condition.at.steps(), &condition.is)
+        let steps = condition.at.steps();
+        match condition.is {
+            Expected::Absent => !self.0.may_fulfil(steps, &Expected::Any),
+            _ => self.0.may_fulfil(steps, &condition.is),
+        }
     }
 
     pub(crate) fn has(&self, placeholder: Placeholder) -> bool {
@@ -163,8 +167,8 @@ impl Node {
             (Self::Value { placeholder, .. }, inside) => inside.is_none() || *placeholder == Placeholder::Details,
             (Self::Literal(text), None) => RawValue::from_string(text.to_string()).is_ok_and(|value| is.holds(&value)),
             (Self::Literal(_), Some(_)) => false,
-            (Self::Object(_), None) => matches!(is, Expected::Object | Expected::Any),
-            (Self::Array(_), None) => matches!(is, Expected::Array | Expected::Any),
+            (Self::Object(_), None) => matches!(is, Expected::Object | Expected::Issues | Expected::Any),
+            (Self::Array(_), None) => matches!(is, Expected::Array | Expected::Issues | Expected::Any),
             (Self::Object(members), Some((step, rest))) => {
                 members.iter().any(|(name, node)| step.name() == Some(name) && node.may_fulfil(rest, is))
             }

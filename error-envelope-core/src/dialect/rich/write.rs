@@ -27,11 +27,8 @@ impl RpcError<'_> {
 
     /// The details, which take at most `room` bytes in a google.rpc.Status; `None` where there is no room.
     pub(crate) fn details(self, room: usize) -> Option<Vec<PackedDetail>> {
-        let mut info = wire::ErrorInfo {
-            reason: self.code.to_ascii_uppercase(),
-            domain: self.domain.to_owned(),
-            metadata: Vec::new(),
-        };
+        let (reason, domain) = (self.code.to_ascii_uppercase(), self.domain.to_owned());
+        let mut info = wire::ErrorInfo { reason, domain, metadata: Vec::new() };
         let others: Vec<_> = [self.request_info(), self.retry_info()].into_iter().flatten().collect();
         let fixed = framed(ERROR_INFO, info.encoded_len()) + others.iter().map(PackedDetail::framed).sum::<usize>();
         let mut room = room.checked_sub(fixed)?;

@@ -13,6 +13,7 @@
 //! | `{type}` | anything | the type, if the language has it |
 //! | `{text}` | anything | as it is |
 //! | `{value}` | anything, to where the text behind it stands for the last time | never |
+//! | `{subject}` | a word that is no name of a field; in what quotes a value alone | never |
 //! | `{repr}` | the same, as Python prints values | never |
 //! | `{serde}` | a text of serde's | without the value |
 

@@ -6,6 +6,7 @@
 use std::borrow::Cow;
 use std::sync::LazyLock;
 
+use super::jsonschema::first_line;
 use super::serde;
 use super::table::{SENTENCES, Sentence};
 
@@ -13,6 +14,9 @@ use super::table::{SENTENCES, Sentence};
 ///
 /// A value may hold what other sentences have around theirs: whatever any row takes for a value goes, and all between.
 pub(in crate::dialect) fn without_values(text: &str) -> Cow<'_, str> {
+    if let Some(first) = first_line(text) {
+        return Cow::Owned(without_values(first).into_owned());
+    }
     let found = QUOTING
         .iter()
         .filter_map(|row| row.find(text).map(|(from, end)| (from, end, row.without_value(&text[from..end]))));
@@ -60,20 +64,56 @@ struct Quoting {
     starts: bool,
     /// What is told of the sentence may stand in it as `{text}`.
     before: &'static str,
-    is_repr: bool,
+    is: Kind,
     /// Nothing: to the end.
     behind: &'static str,
     says: &'static str,
 }
 
+/// What stands in the sentence as its value.
+#[derive(Clone, Copy)]
+enum Kind {
+    Any,
+    Repr,
+    /// What the sentence is about, without quotes: a value, unless it has the form of a field's name.
+    Subject,
+}
+
+impl Kind {
+    fn fits(self, text: &str) -> bool {
+        match self {
+            Self::Any => true,
+            Self::Repr => super::pattern::is_repr(text),
+            Self::Subject => !text.is_empty() && !text.contains(char::is_whitespace) && !is_named(text),
+        }
+    }
+}
+
+/// Whether a word may be a field's name: a secret or an identifier has digits between its letters, an address has signs.
+fn is_named(word: &str) -> bool {
+    let is_name = |step: &str| {
+        let name = step.trim_end_matches(|it: char| it.is_ascii_digit());
+        step.starts_with(|first: char| first.is_alphabetic() || first == '_')
+            && name.chars().all(|it| it.is_alphabetic() || matches!(it, '_' | '-' | '$'))
+    };
+    let is_index = |step: &str| step.is_empty() || step == "*" || step.bytes().all(|byte| byte.is_ascii_digit());
+    // A name in quotes is one of those that other rows know.
+    let mut steps = word.trim_matches(['"', '\'', '`', '“', '”']).split(['.', '[', ']', '/']);
+    let first = steps.by_ref().find(|step| !step.is_empty());
+    first.is_some_and(is_name) && steps.all(|step| is_index(step) || is_name(step))
+}
+
 impl Quoting {
     fn new(row: &Sentence) -> Option<Self> {
-        let is_repr = row.pattern.starts_with("{repr}");
-        let (before, behind) = row.pattern.split_once(if is_repr { "{repr}" } else { "{value}" })?;
+        let kinds = [("{value}", Kind::Any), ("{repr}", Kind::Repr), ("{subject}", Kind::Subject)];
+        let (before, behind, is) = kinds.into_iter().find_map(|(placeholder, is)| {
+            let (before, behind) = row.pattern.split_once(placeholder)?;
+            Some((before, behind, is))
+        })?;
         Some(Self {
             starts: !before.starts_with('…'),
             before: before.trim_start_matches('…'),
-            is_repr,
+            is,
             behind: behind.trim_end_matches('…'),
             says: row.says,
         })
@@ -89,7 +129,7 @@ impl Quoting {
             "" => text.len(),
             behind => value + text[value..].rfind(behind)?,
         };
-        if self.is_repr && !super::pattern::is_repr(&text[value..end]) {
+        if !self.is.fits(&text[value..end]) {
             return None;
         }
         Some((from, end + self.behind.len()))
@@ -140,6 +180,18 @@ mod tests {
                 "Cast to Number failed for value \"s3cret\" (type string) at path \"age\"",
                 "Cast to Number failed (type string) at path \"age\"",
             ),
+            ("s3cret is not a valid URL", "Not a valid URL"),
+            ("https://x.test/s3cret is not a valid callback", "Not a valid callback"),
+            ("a@s3cret.test is invalid", "Is invalid"),
+            ("2024-13-01 is not an ISO 8601 date", "Not an ISO 8601 date"),
+            ("17 is not allowed", "Not allowed"),
+            ("Invalid data {\"a\":\"s3cret\"} for parameter \"page\".", "Invalid data for parameter \"page\"."),
+            ("The callback is not a valid URL", "The callback is not a valid URL"),
+            ("callback is not a valid URL", "callback is not a valid URL"),
+            ("address2 is not a valid address", "address2 is not a valid address"),
+            ("items[0].urls.1 is not a valid URL", "items[0].urls.1 is not a valid URL"),
+            ("/items/0/url is not a valid URL", "/items/0/url is not a valid URL"),
+            ("The order 7 is not allowed", "The order 7 is not allowed"),
             ("Input should be 'a' or 'b'", "Input should be 'a' or 'b'"),
             ("\"email\" is required", "\"email\" is required"),
         ] {
@@ -165,7 +217,11 @@ mod tests {
             };
             let value = format!("{value}s3cret{}s3cret{value}", around(&parts));
             for row in rows() {
-                let value = if row.is_repr { format!("'{value}'") } else { value.clone() };
+                let value = match row.is {
+                    Kind::Any => value.clone(),
+                    Kind::Repr => format!("'{value}'"),
+                    Kind::Subject => value.split_whitespace().collect(),
+                };
                 let sentence = format!("{}{value}{}", row.before.replace("{text}", "x"), row.behind);
                 proptest::prop_assert!(!without_values(&sentence).contains("s3cret"), "{sentence}");
             }

@@ -44,11 +44,13 @@ const GARDE: &str = "garde 0.22";
 const GRAPE: &str = "Grape 2.4";
 const JOI: &str = "Joi 17.13";
 const JSONSCHEMA: &str = "jsonschema 4.24";
+const LOOPBACK: &str = "LoopBack 4";
 const MICRONAUT: &str = "Micronaut 4.9";
+const OF_APPLICATIONS: &str = "custom validators of Mongoose 8.19";
 const YUP: &str = "yup 1.7";
 
 // Of two that fit a text, the first says more.
-pub(super) const SENTENCES: [Sentence; 148] = [
+pub(super) const SENTENCES: [Sentence; 156] = [
     row(AXUM, "Failed to deserialize the JSON body into the target type: {serde}", ""),
     row(AXUM, "Failed to deserialize query string: {serde}", ""),
     row(AXUM, "Failed to deserialize form body: {serde}", ""),
@@ -168,6 +170,8 @@ pub(super) const SENTENCES: [Sentence; 148] = [
     row(CLASS, "{deep} should {text}", "should {text}").when(When::InList),
     row(CLASS, "{field} must {text}", "").when(When::InList),
     row(CLASS, "{field} should {text}", "").when(When::InList),
+    row(LOOPBACK, "Invalid data {value} for parameter \"{path}\".", "Invalid data"),
+    row(LOOPBACK, "Required parameter {path} is missing!", ""),
     row(MICRONAUT, "Failed to convert argument [{path}] for value [{value}", "Failed to convert argument [{path}]"),
     row(MICRONAUT, "Failed to convert argument [{path}]{value}", "Failed to convert argument [{path}]"),
     row(MICRONAUT, "Required {word} [{path}] not specified", ""),
@@ -231,8 +235,15 @@ pub(super) const SENTENCES: [Sentence; 148] = [
     row("java.time 21", "…Text '{value}' could not be parsed…", "Text could not be parsed"),
     row("ASP.NET 9", "The value '{value}' is …", "The value is "),
     row("ASP.NET 9", "The JSON value could not be converted to {value}", "The JSON value could not be converted."),
+    row(LOOPBACK, "…Invalid data {value} for parameter …", "Invalid data for parameter "),
     row("Mongoose 8.19", "… failed for value \"{value}\" (type …", " failed (type "),
     row("Mongoose 8.19", "`{value}` is not a valid enum value …", "Not a valid enum value "),
+    // Texts of applications, in which many put the value that was sent: `${value} is not a valid URL`.
+    row(OF_APPLICATIONS, "{subject} is not a …", "Not a "),
+    row(OF_APPLICATIONS, "{subject} is not an …", "Not an "),
+    row(OF_APPLICATIONS, "{subject} is not valid…", "Not valid"),
+    row(OF_APPLICATIONS, "{subject} is not allowed…", "Not allowed"),
+    row(OF_APPLICATIONS, "{subject} is invalid…", "Is invalid"),
 ];
 
 impl Sentence {
@@ -258,7 +269,11 @@ mod tests {
     #[test]
     fn r13_what_is_said_holds_no_value() {
         for row in SENTENCES {
-            assert!(!row.says.contains("{value}") && !row.says.contains("{repr}"), "{}", row.pattern);
+            assert!(
+                !row.says.contains("{value}") && !row.says.contains("{subject}") && !row.says.contains("{repr}"),
+                "{}",
+                row.pattern
+            );
             assert!(
                 !row.says.is_empty() || !row.pattern.contains("{value}") || row.pattern.starts_with('…'),
                 "{}",

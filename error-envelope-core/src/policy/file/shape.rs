@@ -23,9 +23,12 @@ pub(super) fn read(name: &str, table: &Table<'_>, codes: &Codes) -> BodyShape {
         code.into_iter().fold(shape, |shape, code| shape.name(name.clone(), code))
     });
     let shape = table.table("issues").iter().fold(shape, |shape, issues| shape.issues(read_issues(issues)));
-    let shape = table.set(shape, "code", Value::owned, BodyShape::code);
-    let shape = table.set(shape, "message", Value::owned, BodyShape::message);
-    let shape = table.set(shape, "details", Value::owned, BodyShape::details);
+    let each = |shape, key, set: fn(BodyShape, String) -> BodyShape| {
+        table.set(shape, key, Value::text_or_texts, |shape, places| places.into_iter().fold(shape, set))
+    };
+    let shape = each(shape, "code", BodyShape::code);
+    let shape = each(shape, "message", BodyShape::message);
+    let shape = each(shape, "details", BodyShape::details);
     let shape = table.set(shape, "request_id", Value::owned, BodyShape::request_id);
     let shape = table.set(shape, "media_type", Value::owned, BodyShape::media_type);
     let shape = table.set(shape, "id_header", Value::owned, BodyShape::id_header);

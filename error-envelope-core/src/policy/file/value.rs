@@ -74,7 +74,6 @@ impl<'a> Value<'a> {
     }
 
     /// One text, or a list of them.
-    #[cfg(feature = "jwt")]
     pub(super) fn text_or_texts(&self) -> Result<Vec<String>, PolicyError> {
         if self.value.is_array() { self.texts() } else { Ok(vec![self.owned()?]) }
     }

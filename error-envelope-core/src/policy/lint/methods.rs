@@ -22,7 +22,7 @@ pub(super) fn lint(report: &mut Report<'_>) {
             unregistered(report, (&TablePath::Route(part, index), "match"), pattern);
         }
         let held = &report.loaded.policy.parts[part];
-        for (index, rule) in held.rules[..held.own_rules].iter().enumerate() {
+        for (index, rule) in held.own_rules().iter().enumerate() {
             if let Some(pattern) = rule.route() {
                 unregistered(report, (&TablePath::Map(part, index), "route"), pattern);
             }

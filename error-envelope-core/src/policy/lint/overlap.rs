@@ -47,6 +47,9 @@ fn changes_nothing(report: &mut Report<'_>, parts: &[Beside<'_>], part: usize, r
     }
 }
 
+const ONE_CASE: &str =
+    "keep one of them, or set case = \"exact\" on both if every service treats the two paths as different";
+
 /// Routes that differ in letter case alone, and in their guards: a request of either has the guards of both (G0), which is
 /// seldom meant.
 fn differs_in_case(report: &mut Report<'_>, patterns: &[Pattern], part: usize) {
@@ -60,9 +63,7 @@ fn differs_in_case(report: &mut Report<'_>, patterns: &[Pattern], part: usize) {
         let place = TablePath::Route(part, route);
         let beside = report.location(&place, (&TablePath::Route(part, other), "match"));
         let wrong = format!("the route differs only in letter case from another route with other guards ({beside})");
-        let advice =
-            "keep one of them, or set case = \"exact\" on both if every service treats the two paths as different";
-        report.warn("route-differs-in-case", (&place, "match"), wrong, advice);
+        report.warn("route-differs-in-case", (&place, "match"), wrong, ONE_CASE);
     }
 }
 

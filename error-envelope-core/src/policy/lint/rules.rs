@@ -31,20 +31,20 @@ pub(super) fn lint(report: &mut Report<'_>, witnesses: &[Witness<'_>]) {
 
 type Describe = HashSet<(&'static str, TablePath)>;
 
+const NEVER_FITS: &str = "map-never-fits";
+
 /// An earlier rule of the same table of rules fits wherever it does, or no message is what it asks for.
 fn never_fits(report: &mut Report<'_>, part: usize) {
-    const NAME: &str = "map-never-fits";
-    let held = &report.loaded.policy.parts[part];
-    let own = &held.rules[..held.own_rules];
+    let own = report.loaded.policy.parts[part].own_rules();
     for (index, rule) in own.iter().enumerate() {
         let place = TablePath::Map(part, index);
         if rule.asks_for_margins() {
             let wrong = "no error matches: messages are compared without surrounding white space".to_owned();
-            report.warn(NAME, (&place, "message"), wrong, "remove the white space around the message");
+            report.warn(NEVER_FITS, (&place, "message"), wrong, "remove the white space around the message");
         } else if let Some(first) = own[..index].iter().position(|earlier| earlier.covers(rule)) {
             let line = report.location(&place, (&TablePath::Map(part, first), ""));
             let wrong = format!("no error reaches the rule: an earlier rule matches all of them ({line})");
-            report.warn(NAME, (&place, ""), wrong, "put the narrower rule first, or remove this one");
+            report.warn(NEVER_FITS, (&place, ""), wrong, "put the narrower rule first, or remove this one");
         }
     }
 }
@@ -52,19 +52,17 @@ fn never_fits(report: &mut Report<'_>, part: usize) {
 /// What a rule speaks of passes as it is: by its media type (R10), or by the mode of the route that it is bound to (M1).
 /// In another dialect than the standard one a rule is read backwards as well, for what the layer answers itself (R12).
 fn never_asked(report: &mut Report<'_>, part: usize, patterns: &[Vec<Pattern>], all_standard: bool) {
-    const NAME: &str = "map-never-fits";
-    let held = &report.loaded.policy.parts[part];
-    for (index, rule) in held.rules[..held.own_rules].iter().enumerate() {
+    for (index, rule) in report.loaded.policy.parts[part].own_rules().iter().enumerate() {
         let place = TablePath::Map(part, index);
         // gRPC's own are read where a client speaks it (P1).
         let passes = |it: &&str| all_standard && names_itself(it.as_bytes()) && !it.starts_with("application/grpc");
         if let Some(media_type) = rule.content_type().filter(passes) {
             let wrong = format!("only errors of RPC clients reach the rule: others of {media_type} pass through");
-            report.warn(NAME, (&place, "content_type"), wrong, "remove it: the protocol keeps its own format");
+            report.warn(NEVER_FITS, (&place, "content_type"), wrong, "remove it: the protocol keeps its own format");
         } else if let Some(mode) = rule.route().and_then(|route| passing_mode(report.loaded, part, route, patterns)) {
             let wrong =
                 format!("no error reaches the rule: errors pass through on its route, by mode = {:?}", mode.as_str());
-            report.warn(NAME, (&place, "route"), wrong, "remove it, or give the route another mode");
+            report.warn(NEVER_FITS, (&place, "route"), wrong, "remove it, or give the route another mode");
         }
     }
 }
@@ -120,7 +118,7 @@ fn text_of_two_codes(report: &mut Report<'_>, dialect: Dialect, rules: &[(TableP
 fn rules_of(loaded: &Loaded, part: usize) -> Vec<(TablePath, &Rule)> {
     let own = |at: usize| {
         let held = &loaded.policy.parts[at];
-        held.rules[..held.own_rules].iter().enumerate().map(move |(index, rule)| (TablePath::Map(at, index), &**rule))
+        held.own_rules().iter().enumerate().map(move |(index, rule)| (TablePath::Map(at, index), &**rule))
     };
     let all = loaded.around(part).flat_map(own);
     all.filter(|(_, rule)| rule.very_text().is_some() && rule.route().is_none()).collect()

@@ -1,7 +1,7 @@
 //! Shapes of the policy's own that are never read, or whose template loses what clients need (rule R15).
 
 use super::report::Report;
-use crate::dialect::custom::{CustomShape, Placeholder, Template};
+use crate::dialect::custom::{CustomShape, Placeholder, Pointer, Template};
 use crate::policy::error::TablePath;
 
 pub(super) fn lint(report: &mut Report<'_>) {
@@ -43,17 +43,16 @@ fn losses(shape: CustomShape, template: &Template) -> Vec<(String, &'static str)
             .push(("its bodies have no request id: clients have x-request-id alone".to_owned(), "add {{request_id}}"));
     }
     let places = [
-        ("code", &it.code, &[Placeholder::Name, Placeholder::Code][..]),
+        ("code", &*it.code, &[Placeholder::Name, Placeholder::Code][..]),
         ("message", &it.message, &[Placeholder::Message]),
         ("details", &it.details, &[Placeholder::Details]),
-        ("request_id", &it.request_id, &[Placeholder::RequestId]),
+        ("request_id", it.request_id.as_slice(), &[Placeholder::RequestId]),
     ];
-    for (key, place, placeholders) in places {
-        let Some(place) = place else { continue };
-        let (mut written, read) =
-            (placeholders.iter().filter_map(|which| template.place_of(*which)), place.to_string());
+    for (key, places, placeholders) in places {
+        let Some(read) = places.first().map(Pointer::to_string) else { continue };
+        let mut written = placeholders.iter().filter_map(|which| template.place_of(*which)).map(|it| it.to_string());
         // Of a list the first element is read.
-        if !written.any(|place| place.to_string() == read.replace("/*", "/0")) {
+        if !written.any(|written| places.iter().any(|read| written == read.to_string().replace("/*", "/0"))) {
             let wrong = format!("no placeholder fills {key} = {read:?}, where a second gateway reads it");
             losses.push((wrong, "write it there, so that errors stay the same through two gateways (E7)"));
         }

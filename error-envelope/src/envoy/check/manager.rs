@@ -56,6 +56,9 @@ const ANSWERING: [&str; 11] = [
     "ext_proc",
 ];
 
+const NOT_TRACED: &str = "nothing is traced: Envoy chooses by ids that are UUIDs, and generate_request_id is false; request_id_extension \
+     with use_request_id_for_trace_sampling: false lets it choose by itself";
+
 pub(super) const MODULE: &str = "error_envelope";
 
 pub(super) fn check(place: &str, manager: &Value, findings: &mut Findings) {
@@ -67,54 +70,58 @@ pub(super) fn check(place: &str, manager: &Value, findings: &mut Findings) {
         return;
     };
     of_module(place, &filters[at], findings);
-    for (index, filter) in filters.iter().enumerate() {
-        let name = filter["name"].as_str().unwrap_or("a filter without a name");
-        // Its name is anybody's choice; what it is its type says.
-        let told = filter["typed_config"]["@type"].as_str().unwrap_or(name);
-        let is_one_of = |filters: &[&str]| told.split('.').any(|part| filters.contains(&part));
-        let passes = is_one_of(&PASSING);
-        if index < at && is_one_of(&ANSWERING) {
-            findings.note(
-                place,
-                &format!("{name} comes before the module and may return responses itself; whether the module sees them was not tested: put it after the module (E1, I1)"),
-            );
-        } else if index > at && (passes || is_one_of(&ANSWERING)) {
-            findings.note(place, &format!("{name} may return responses itself after the module: status and headers stay, the body is rewritten (V2)"));
-        }
-    }
+    of_neighbours(place, filters, at, findings);
     for (key, wanted, breaks) in MANAGER {
-        let told = match &manager[key] {
+        let value = match &manager[key] {
             Value::String(text) => text.clone(),
             Value::Null => "its default".to_owned(),
             other => other.to_string(),
         };
-        if !wanted.contains(&&*told) {
-            findings.warn(place, &format!("{key} is {told}; say {}: {breaks}", wanted.join(" or ")));
+        if !wanted.contains(&&*value) {
+            findings.warn(place, &format!("{key} is {value}; say {}: {breaks}", wanted.join(" or ")));
         }
     }
     of_waits(place, manager, findings);
     of_local_replies(place, &manager["local_reply_config"], findings);
-    let sampled = &manager["request_id_extension"]["typed_config"]["use_request_id_for_trace_sampling"];
-    if !manager["tracing"].is_null() && *sampled != false {
-        findings.note(
-            place,
-            "nothing is traced: Envoy chooses by ids that are UUIDs, and generate_request_id is false; request_id_extension \
-             with use_request_id_for_trace_sampling: false lets it choose by itself",
-        );
-    }
-    let router = filters.iter().find(|filter| is_a(&filter["typed_config"], "Router"));
-    if router.is_some_and(|router| router["typed_config"]["suppress_envoy_headers"] != true) {
-        findings.note(place, "the router adds x-envoy headers to responses; suppress_envoy_headers: true removes them");
-    }
-    let server = manager["server_header_transformation"].as_str();
-    if server != Some("PASS_THROUGH") {
-        findings.note(place, "`server` is Envoy's on every response; server_header_transformation: PASS_THROUGH keeps the service's (R6)");
-    }
+    of_differences(place, manager, filters, findings);
     if has_key(&manager["route_config"], MODULE) {
         findings.warn(
             place,
             "a route has a per-route configuration of the module, which the module rejects: set routes in the policy",
         );
+    }
+}
+
+/// Filters beside the module that may answer by themselves.
+fn of_neighbours(place: &str, filters: &[Value], module: usize, findings: &mut Findings) {
+    for (index, filter) in filters.iter().enumerate() {
+        let name = filter["name"].as_str().unwrap_or("a filter without a name");
+        // Its name is anybody's choice; what it is its type says.
+        let kind = filter["typed_config"]["@type"].as_str().unwrap_or(name);
+        let is_one_of = |filters: &[&str]| kind.split('.').any(|part| filters.contains(&part));
+        if index < module && is_one_of(&ANSWERING) {
+            findings.note(
+                place,
+                &format!("{name} comes before the module and may return responses itself; whether the module sees them was not tested: put it after the module (E1, I1)"),
+            );
+        } else if index > module && (is_one_of(&PASSING) || is_one_of(&ANSWERING)) {
+            findings.note(place, &format!("{name} may return responses itself after the module: status and headers stay, the body is rewritten (V2)"));
+        }
+    }
+}
+
+/// What breaks nothing, and is otherwise than somebody may expect.
+fn of_differences(place: &str, manager: &Value, filters: &[Value], findings: &mut Findings) {
+    let sampled = &manager["request_id_extension"]["typed_config"]["use_request_id_for_trace_sampling"];
+    if !manager["tracing"].is_null() && *sampled != false {
+        findings.note(place, NOT_TRACED);
+    }
+    let router = filters.iter().find(|filter| is_a(&filter["typed_config"], "Router"));
+    if router.is_some_and(|router| router["typed_config"]["suppress_envoy_headers"] != true) {
+        findings.note(place, "the router adds x-envoy headers to responses; suppress_envoy_headers: true removes them");
+    }
+    if manager["server_header_transformation"] != "PASS_THROUGH" {
+        findings.note(place, "`server` is Envoy's on every response; server_header_transformation: PASS_THROUGH keeps the service's (R6)");
     }
 }
 
@@ -127,21 +134,8 @@ fn of_module(place: &str, filter: &Value, findings: &mut Findings) {
     if filter["typed_config"]["dynamic_module_config"]["do_not_close"] != true {
         findings.note(place, "do_not_close: true keeps the module loaded; without it, it stays loaded only on Linux");
     }
-    let config = &filter["typed_config"]["filter_config"];
-    let kind = config["@type"].as_str().and_then(|told| told.rsplit('.').next()).unwrap_or_default();
-    let given = match (&config["value"], kind) {
-        (Value::String(text), "StringValue") => FilterConfig::parse(text.as_bytes()),
-        (Value::String(text), "BytesValue") => match BASE64_STANDARD.decode(text) {
-            Ok(bytes) => FilterConfig::parse(&bytes),
-            Err(error) => Err(format!("filter_config: {error}")),
-        },
-        (value @ Value::Object(_), "Struct") => FilterConfig::of_struct(value),
-        _ if config.is_null() => Ok(FilterConfig::default()),
-        _ => Err("filter_config is not a google.protobuf.StringValue, BytesValue or Struct with a value".to_owned()),
-    };
-    let refused = |why: String| format!("the module rejects this configuration (V4): {why}");
-    let given = match given {
-        Err(why) => return findings.warn(place, &refused(why)),
+    let given = match filter_config(&filter["typed_config"]["filter_config"]) {
+        Err(why) => return findings.warn(place, &format!("the module rejects this configuration (V4): {why}")),
         Ok(given) => given,
     };
     if given.admin.is_some_and(|admin| !admin.ip().is_loopback()) {
@@ -152,6 +146,20 @@ fn of_module(place: &str, filter: &Value, findings: &mut Findings) {
         FilterPolicy::Nowhere => findings.note(place, "no policy is set: the defaults apply to every route"),
         FilterPolicy::Here(text) => of_policy(place, policy::read_inline_in_envoy(&text), findings),
         FilterPolicy::File(file) => of_policy(place, policy::read_in_envoy(Path::new(&file)), findings),
+    }
+}
+
+fn filter_config(config: &Value) -> Result<FilterConfig, String> {
+    let kind = config["@type"].as_str().and_then(|kind| kind.rsplit('.').next()).unwrap_or_default();
+    match (&config["value"], kind) {
+        (Value::String(text), "StringValue") => FilterConfig::parse(text.as_bytes()),
+        (Value::String(text), "BytesValue") => {
+            let bytes = BASE64_STANDARD.decode(text).map_err(|error| format!("filter_config: {error}"))?;
+            FilterConfig::parse(&bytes)
+        }
+        (value @ Value::Object(_), "Struct") => FilterConfig::of_struct(value),
+        _ if config.is_null() => Ok(FilterConfig::default()),
+        _ => Err("filter_config is not a google.protobuf.StringValue, BytesValue or Struct with a value".to_owned()),
     }
 }
 

@@ -29,7 +29,7 @@ pub(in super::super) struct Case<'a> {
 }
 
 /// The lines of a header, as people read them.
-pub(super) fn told_lines(headers: &HeaderMap, name: &str) -> String {
+pub(super) fn shown_lines(headers: &HeaderMap, name: &str) -> String {
     let lines: Vec<_> = headers.get_all(name).iter().map(|line| line.as_bytes().escape_ascii().to_string()).collect();
     if lines.is_empty() { "not there".to_owned() } else { format!("{:?}", lines.join(", ")) }
 }

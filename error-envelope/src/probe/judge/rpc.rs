@@ -35,28 +35,19 @@ pub(super) fn judge(protocol: Rpc, got: &ProbeResponse) -> Vec<Finding> {
 }
 
 fn grpc(rule: &str, media_type: &str, got: &ProbeResponse) -> Vec<Finding> {
-    let mut wrong = Vec::new();
-    if got.status != 200 {
-        wrong.push(Finding::new(
-            rule,
-            format!("the HTTP status is {}: a client reads 200 and grpc-status", got.status.as_u16()),
-        ));
-    }
-    let came = text(got, "content-type");
-    if !came.starts_with(media_type) {
-        wrong.push(Finding::new(rule, format!("content-type is {came:?}, and {media_type} is right")));
-    }
-    let status = text(got, "grpc-status");
-    match status.parse::<u8>() {
-        Ok(1..=16) => {}
-        _ if in_frame(got) => {}
-        Ok(_) | Err(_) => wrong.push(Finding::new(rule, format!("grpc-status is {status:?}, and no error's"))),
-    }
+    let (http, came, status) = (got.status.as_u16(), text(got, "content-type"), text(got, "grpc-status"));
+    let is_status = matches!(status.parse(), Ok(1..=16_u8)) || in_frame(got);
     let says_code = got.headers.contains_key("x-error-code");
-    if says_code && text(got, "grpc-status-details-bin").is_empty() {
-        wrong.push(Finding::new(rule, "the layer's error has no grpc-status-details-bin"));
-    }
-    wrong
+    let has_details = !says_code || !text(got, "grpc-status-details-bin").is_empty();
+    let wrong = [
+        Finding::unless(http == 200, rule, || format!("the HTTP status is {http}: a client reads 200 and grpc-status")),
+        Finding::unless(came.starts_with(media_type), rule, || {
+            format!("content-type is {came:?}, and {media_type} is right")
+        }),
+        Finding::unless(is_status, rule, || format!("grpc-status is {status:?}, and no error's")),
+        Finding::unless(has_details, rule, || "the layer's error has no grpc-status-details-bin"),
+    ];
+    wrong.into_iter().flatten().collect()
 }
 
 /// P2: a status in a trailer frame of the body.
@@ -71,19 +62,21 @@ fn text(got: &ProbeResponse, name: &str) -> String {
 }
 
 fn connect(got: &ProbeResponse) -> Vec<Finding> {
-    let mut wrong = Vec::new();
-    if !got.status.is_client_error() && !got.status.is_server_error() {
-        wrong.push(Finding::new("P3", format!("the HTTP status is {}, and no error's", got.status.as_u16())));
-    }
+    let is_error = got.status.is_client_error() || got.status.is_server_error();
     let came = text(got, "content-type");
-    if came != "application/json" {
-        wrong.push(Finding::new("P3", format!("content-type is {came:?}, and application/json is right")));
-    }
     let body: Value = serde_json::from_slice(&got.body).unwrap_or_default();
-    match body["code"].as_str() {
-        Some(code) if NAMES.contains(&code) => {}
-        Some(code) => wrong.push(Finding::new("P3", format!("the code is {code:?}, and none of Connect's"))),
-        None => wrong.push(Finding::new("P3", "the body has no code of Connect's")),
-    }
-    wrong
+    let code = match body["code"].as_str() {
+        Some(code) => {
+            Finding::unless(NAMES.contains(&code), "P3", || format!("the code is {code:?}, and none of Connect's"))
+        }
+        None => Some(Finding::new("P3", "the body has no code of Connect's")),
+    };
+    let wrong = [
+        Finding::unless(is_error, "P3", || format!("the HTTP status is {}, and no error's", got.status.as_u16())),
+        Finding::unless(came == "application/json", "P3", || {
+            format!("content-type is {came:?}, and application/json is right")
+        }),
+        code,
+    ];
+    wrong.into_iter().flatten().collect()
 }

@@ -8,43 +8,56 @@ use tower_error_envelope::testing;
 use super::super::finding::Finding;
 use super::super::plan::code_of;
 use super::super::table::Want;
-use super::case::{Case, told_lines};
+use super::case::{Case, shown_lines};
 
 /// What is wrong with an error's head and body, and the rules that were asked.
 pub(super) fn shape(case: &Case<'_>) -> (Vec<Finding>, Vec<String>) {
     let got = case.got;
+    let is_head = case.asked.method == Method::HEAD;
     let (mut wrong, rules) = match case.model {
-        _ if case.asked.method == Method::HEAD => (head_alone(case), vec!["E4", "E5"]),
-        Some(model) if !is_envelope(model) => (dialect(case, model), vec!["E4", "R12"]),
-        Some(_) | None => {
-            let wrong = testing::wrong(got.status, &got.headers, &got.body);
-            let mut wrong: Vec<_> = wrong.iter().map(|text| Finding::parse(text)).collect();
-            // Of a body that cannot be read nobody knows which code is right.
-            if code_of(&got.headers).is_none() && wrong.iter().all(|finding| !finding.wrong.starts_with("x-error-code"))
-            {
-                wrong.push(Finding::new("E4", "there is no x-error-code"));
-            }
-            (wrong, vec!["E1", "E2", "E3", "E4"])
-        }
+        _ if is_head => (head_alone(case), vec!["E4", "E5"]),
+        Some(model) if !is_envelope(model) => dialect_or_problem(case, model),
+        Some(_) | None => (envelope(case), vec!["E1", "E2", "E3", "E4"]),
     };
-    let mut rules: Vec<String> = rules.into_iter().map(str::to_owned).collect();
-    // A model in RFC 9457 where the client asked for it is R11's.
-    if case.probe.name == "problem-json" {
-        wrong.iter_mut().filter(|finding| finding.rule == "R12").for_each(|finding| finding.rule = "R11".to_owned());
-        rules.retain(|rule| rule != "R12");
-    }
-    wrong.extend(cached(case));
-    wrong.extend(disagrees(case));
-    wrong.extend(exposed(case));
-    if got.headers.contains_key(header::CONTENT_ENCODING) {
-        wrong.push(Finding::new("R6", "content-encoding is said of a body that is not coded"));
-    }
-    rules.extend(["R1", "R6", "R7"].map(str::to_owned));
-    if code_of(&got.headers).as_deref() == Some("invalid_request") && case.asked.method != Method::HEAD {
+    let mut rules: Vec<String> = rules.into_iter().chain(["R1", "R6", "R7"]).map(str::to_owned).collect();
+    wrong.extend(cached(case).into_iter().chain(disagrees(case)).chain(exposed(case)));
+    wrong.extend(Finding::unless(
+        !got.headers.contains_key(header::CONTENT_ENCODING),
+        "R6",
+        || "content-encoding is said of a body that is not coded",
+    ));
+    if code_of(&got.headers).as_deref() == Some("invalid_request") && !is_head {
         wrong.extend(issues(case));
         rules.push("E8".to_owned());
     }
     (wrong, rules)
+}
+
+fn envelope(case: &Case<'_>) -> Vec<Finding> {
+    let got = case.got;
+    let wrong = testing::wrong(got.status, &got.headers, &got.body);
+    let wrong: Vec<_> = wrong.iter().map(|text| Finding::parse(text)).collect();
+    // Of a body that cannot be read nobody knows which code is right.
+    let names_code = wrong.iter().any(|finding| finding.wrong.starts_with("x-error-code"));
+    let without = if names_code { None } else { without_code(case) };
+    wrong.into_iter().chain(without).collect()
+}
+
+fn without_code(case: &Case<'_>) -> Option<Finding> {
+    Finding::unless(code_of(&case.got.headers).is_some(), "E4", || "there is no x-error-code")
+}
+
+/// A model in RFC 9457 where the client asked for it is R11's.
+fn dialect_or_problem(case: &Case<'_>, model: &Response<bytes::Bytes>) -> (Vec<Finding>, Vec<&'static str>) {
+    let wrong = dialect(case, model);
+    if case.probe.name != "problem-json" {
+        return (wrong, vec!["E4", "R12"]);
+    }
+    let renamed = wrong.into_iter().map(|finding| match finding.rule.as_str() {
+        "R12" => Finding { rule: "R11".to_owned(), ..finding },
+        _ => finding,
+    });
+    (renamed.collect(), vec!["E4"])
 }
 
 fn is_envelope(model: &Response<bytes::Bytes>) -> bool {
@@ -53,31 +66,31 @@ fn is_envelope(model: &Response<bytes::Bytes>) -> bool {
 
 /// E5: the code is in the head, and there is no body.
 fn head_alone(case: &Case<'_>) -> Vec<Finding> {
-    let mut wrong = Vec::new();
-    if !case.got.body.is_empty() {
-        wrong.push(Finding::new("E5", "an answer to HEAD has a body"));
-    }
-    if code_of(&case.got.headers).is_none() {
-        wrong.push(Finding::new("E4", "there is no x-error-code"));
-    }
-    if !case.got.headers.contains_key(header::CONTENT_TYPE) {
-        wrong.push(Finding::new("E5", "there is no content-type, which GET would get"));
-    }
-    wrong
+    let wrong = [
+        Finding::unless(case.got.body.is_empty(), "E5", || "an answer to HEAD has a body"),
+        without_code(case),
+        Finding::unless(
+            case.got.headers.contains_key(header::CONTENT_TYPE),
+            "E5",
+            || "there is no content-type, which GET would get",
+        ),
+    ];
+    wrong.into_iter().flatten().collect()
 }
 
 /// R12: the members of the route's own shape are there, each of its type.
 fn dialect(case: &Case<'_>, model: &Response<bytes::Bytes>) -> Vec<Finding> {
     let got = case.got;
-    let mut wrong = Vec::new();
-    let right = model.headers().get(header::CONTENT_TYPE);
-    if got.headers.get(header::CONTENT_TYPE) != right {
-        let (came, right) = (told_lines(&got.headers, "content-type"), told_lines(model.headers(), "content-type"));
-        wrong.push(Finding::new("R12", format!("content-type is {came}, and {right} is right")));
-    }
-    if code_of(&got.headers).is_none() {
-        wrong.push(Finding::new("E4", "there is no x-error-code"));
-    }
+    let content_type = Finding::unless(
+        got.headers.get(header::CONTENT_TYPE) == model.headers().get(header::CONTENT_TYPE),
+        "R12",
+        || {
+            let (came, right) =
+                (shown_lines(&got.headers, "content-type"), shown_lines(model.headers(), "content-type"));
+            format!("content-type is {came}, and {right} is right")
+        },
+    );
+    let mut wrong: Vec<_> = content_type.into_iter().chain(without_code(case)).collect();
     let right: Value = serde_json::from_slice(model.body()).unwrap_or_default();
     match serde_json::from_slice::<Value>(&got.body) {
         Err(error) => wrong.push(Finding::new("R12", format!("the body is no JSON: {error}"))),
@@ -122,7 +135,7 @@ fn cached(case: &Case<'_>) -> Option<Finding> {
     (!has && (must || values.is_empty())).then(|| {
         Finding::new(
             "R7",
-            format!("cache-control is {}: a cache may keep it", told_lines(&got.headers, "cache-control")),
+            format!("cache-control is {}: a cache may keep it", shown_lines(&got.headers, "cache-control")),
         )
     })
 }

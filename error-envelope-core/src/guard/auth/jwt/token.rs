@@ -95,11 +95,10 @@ impl<'t> Token<'t> {
     /// Three parts of base64url, the first two of them JSON objects (RFC 7519 §7.2).
     fn parse(token: &'t [u8]) -> Option<Self> {
         let mut parts = token.split(|byte| *byte == b'.');
-        let (Some(header), Some(claims), Some(signature), None) =
-            (parts.next(), parts.next(), parts.next(), parts.next())
-        else {
+        let (header, claims, signature) = (parts.next()?, parts.next()?, parts.next()?);
+        if parts.next().is_some() {
             return None;
-        };
+        }
         let decoded = |part: &[u8]| URL_SAFE_NO_PAD.decode(part).ok();
         let object = |part: &[u8]| decoded(part).filter(|json| is_object(json));
         Some(Self {

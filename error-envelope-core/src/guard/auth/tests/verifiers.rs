@@ -1,0 +1,53 @@
+//! Schemes whose credentials a verifier of the service's own judges.
+
+use super::*;
+
+#[test]
+fn g2_a_verifier_is_asked_where_nobody_else_lets_in() {
+    let schemes = compiled([("partner", AuthScheme::custom()), ("app", key_header())]);
+    assert_eq!(outcome(verdict(&schemes, &[("x-api-key", "app key: 1")])), "in as app/app");
+    assert_eq!(outcome(verdict(&schemes, &[])), "ask partner");
+    for (answer, without, with_a_wrong_key) in [
+        (Ok(Verified::granted("p1")), "in as partner/p1", "in as partner/p1"),
+        (Ok(Verified::granted("")), "in as partner/-", "in as partner/-"),
+        (Ok(Verified::Missing), "auth_missing", "auth_invalid"),
+        (Ok(Verified::Malformed), "auth_malformed", "auth_invalid"),
+        (Ok(Verified::Invalid), "auth_invalid", "auth_invalid"),
+        (Ok(Verified::Expired), "auth_expired", "auth_expired"),
+        (Ok(Verified::NoEmail), "auth_no_email", "auth_no_email"),
+        (down(), "service_unavailable", "service_unavailable"),
+    ] {
+        let text = format!("{answer:?}");
+        let answers = [answer];
+        assert_eq!(outcome(ask_verifiers(&schemes, &[], &answers)), without, "{text}");
+        assert_eq!(
+            outcome(ask_verifiers(&schemes, &[("x-api-key", "no")], &answers)),
+            with_a_wrong_key,
+            "{text} beside a key"
+        );
+    }
+}
+
+#[test]
+fn g2_several_verifiers_are_asked_in_turn_and_one_that_failed_outranks_a_401() {
+    let schemes = compiled([("api", bearer()), ("one", AuthScheme::custom()), ("two", AuthScheme::custom())]);
+    let wrong = [("authorization", "Bearer nope")];
+    assert_eq!(outcome(ask_verifiers(&schemes, &wrong, &[down()])), "ask two");
+    assert_eq!(outcome(ask_verifiers(&schemes, &wrong, &[down(), Ok(Verified::granted("x"))])), "in as two/x");
+    let (fault, challenges) = refused(ask_verifiers(&schemes, &wrong, &[down(), Ok(Verified::Invalid)]));
+    assert_eq!((fault.code().as_str(), challenges.len()), ("service_unavailable", 0));
+    let cause = std::error::Error::source(&fault).unwrap().to_string();
+    assert_eq!(cause, "the directory is down");
+    assert_eq!(outcome(ask_verifiers(&schemes, &[], &[Ok(Verified::Missing), Ok(Verified::Expired)])), "auth_expired");
+}
+
+#[test]
+fn g2_a_403_and_a_503_offer_no_challenge() {
+    let schemes = compiled([("partner", AuthScheme::custom().no_email("Verify first").unavailable("Later"))]);
+    let (fault, challenges) = refused(ask_verifiers(&schemes, &[], &[Ok(Verified::NoEmail)]));
+    assert_eq!((fault.status_code().as_u16(), &*fault.text(), challenges.len()), (403, "Verify first", 0));
+    let (fault, challenges) = refused(ask_verifiers(&schemes, &[], &[down()]));
+    assert_eq!((fault.status_code().as_u16(), &*fault.text(), challenges.len()), (503, "Later", 0));
+    let (_, challenges) = refused(ask_verifiers(&schemes, &[], &[Ok(Verified::Missing)]));
+    assert_eq!(challenges, ["Bearer"]);
+}
