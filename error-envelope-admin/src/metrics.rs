@@ -1,6 +1,8 @@
 //! What is counted, as Prometheus reads it.
 
 #[cfg(feature = "prometheus")]
+mod process;
+#[cfg(feature = "prometheus")]
 mod recorder;
 
 use http::StatusCode;
@@ -21,6 +23,7 @@ pub(crate) fn shown(asked: &AdminRequest<'_>) -> Answer {
     match &asked.admin.metrics {
         #[cfg(feature = "prometheus")]
         Metrics::Here(handle) => {
+            process::collect();
             let mut answer = answer::text(StatusCode::OK, handle.render());
             answer.headers_mut().insert(CONTENT_TYPE, FORMAT);
             answer

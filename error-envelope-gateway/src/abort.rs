@@ -82,8 +82,16 @@ impl<B: Body<Data = Bytes>> Body for BreakDetectingBody<B> {
         let this = self.project();
         if this.broken.is_none() {
             match ready!(this.body.poll_frame(cx)) {
-                Some(Err(error)) => *this.broken = Some(Broken { error, left: Box::pin(sleep(LEAVES)) }),
-                Some(Ok(frame)) => return Poll::Ready(Some(Ok(frame.map_data(|data| this.delivery.give(data))))),
+                Some(Err(error)) => {
+                    this.delivery.broke_off();
+                    *this.broken = Some(Broken { error, left: Box::pin(sleep(LEAVES)) });
+                }
+                Some(Ok(frame)) => {
+                    if let Some(trailers) = frame.trailers_ref() {
+                        this.delivery.trailers(trailers);
+                    }
+                    return Poll::Ready(Some(Ok(frame.map_data(|data| this.delivery.give(data)))));
+                }
                 None => {
                     *this.ended = true;
                     return Poll::Ready(None);

@@ -6,6 +6,7 @@ use error_envelope_admin::Admin;
 use tokio::net::TcpListener;
 use tower_error_envelope::ErrorEnvelopeLayer;
 
+use super::access::AccessLog;
 use super::forwarded::Forwarding;
 use super::limits::ClientLimits;
 use super::tls::ServerTls;
@@ -18,12 +19,14 @@ pub struct GatewayConfig {
     pub(crate) forwarding: Forwarding,
     pub(crate) limits: ClientLimits,
     pub(crate) admin: Option<(Admin, TcpListener)>,
+    pub(crate) access_log: Option<AccessLog>,
 }
 
 impl GatewayConfig {
     /// `layer` goes around the service. A clone of it reloads the policy while the gateway runs.
     pub fn new(layer: ErrorEnvelopeLayer) -> Self {
-        Self { layer, tls: None, forwarding: Forwarding::default(), limits: ClientLimits::default(), admin: None }
+        let (forwarding, limits) = (Forwarding::default(), ClientLimits::default());
+        Self { layer, tls: None, forwarding, limits, admin: None, access_log: None }
     }
 
     /// Speaks TLS to clients, HTTP/2 and HTTP/1.1; by default it is plain TCP, for both as well.
@@ -41,6 +44,12 @@ impl GatewayConfig {
     /// What a client may take.
     pub fn limits(mut self, limits: ClientLimits) -> Self {
         self.limits = limits;
+        self
+    }
+
+    /// Writes a line for each request; by default nothing does.
+    pub fn access_log(mut self, log: AccessLog) -> Self {
+        self.access_log = Some(log);
         self
     }
 

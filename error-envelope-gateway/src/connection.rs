@@ -22,6 +22,7 @@ use tower::BoxError;
 use tower::{Service, ServiceExt};
 
 use super::abort::ResetOnBreak;
+use super::access::{AccessRecord, ClientRecords};
 use super::delivery::Deliveries;
 use super::idle::Activity;
 use super::in_flight::RequestTracker;
@@ -47,11 +48,13 @@ pub(super) struct Shared {
     server: Arc<Builder<TokioExecutor>>,
     limits: Arc<ClientLimits>,
     stopped: watch::Receiver<()>,
+    clients: count::Clients,
 }
 
 impl Shared {
     pub(super) fn new(limits: ClientLimits, stopped: watch::Receiver<()>) -> Self {
-        Self { server: Arc::new(server(&limits)), limits: Arc::new(limits), stopped }
+        let clients = count::Clients::new();
+        Self { server: Arc::new(server(&limits)), limits: Arc::new(limits), stopped, clients }
     }
 }
 
@@ -62,13 +65,14 @@ pub(super) struct Connection<S> {
     abort: ResetOnBreak,
     activity: Activity,
     deliveries: Deliveries,
+    records: ClientRecords,
 }
 
 impl<S> Connection<S> {
     /// Its requests are put to `service`; what of their answers is lost is told to `tracker`.
-    pub(super) fn new(shared: Shared, service: S, tracker: Arc<RequestTracker>) -> Self {
+    pub(super) fn new(shared: Shared, service: S, tracker: Arc<RequestTracker>, records: ClientRecords) -> Self {
         let (abort, activity) = Default::default();
-        Self { shared, service, abort, activity, deliveries: Deliveries::new(tracker) }
+        Self { shared, service, abort, activity, deliveries: Deliveries::new(tracker), records }
     }
 }
 
@@ -81,7 +85,7 @@ where
 {
     /// Serves it to its end.
     pub(super) async fn answer(self, stream: TcpStream, place: Option<ConnectionSlot>, tls: Option<Arc<ServerTls>>) {
-        let counted = count::Connection::new();
+        let counted = count::Connection::new(self.shared.clients.clone());
         let held = (place, counted.clone());
         let limits = &self.shared.limits;
         tune(&stream, limits);
@@ -109,16 +113,21 @@ where
     }
 
     async fn serve(self, stream: impl AsyncRead + AsyncWrite + Send + Unpin + 'static, counted: count::Connection) {
-        let Self { shared: Shared { server, limits, stopped }, service, abort, activity, deliveries } = self;
+        let Self { shared: Shared { server, limits, stopped, .. }, service, abort, activity, deliveries, records } =
+            self;
         let asked = (abort.clone(), activity.clone(), deliveries.clone(), Arc::clone(&limits));
-        let service = service_fn(move |request: Request<Incoming>| {
+        let service = service_fn(move |mut request: Request<Incoming>| {
             let (abort, activity, deliveries, limits) = &asked;
             let running = (activity.begin(), counted.request_started(request.version()));
             let (abort, deliveries) = (abort.clone(), deliveries.clone());
-            let answer = service.clone().oneshot(inbound(request, &abort, limits));
+            let record = records.begin(&mut request);
+            let answer = service.clone().oneshot(inbound(request, &abort, limits, record.clone()));
             async move {
                 let response = answer.await?;
-                let delivery = deliveries.begin(response.headers(), running);
+                if let Some(record) = &record {
+                    record.answered(&response);
+                }
+                let delivery = deliveries.begin(response.headers(), running, record);
                 Ok::<_, Infallible>(response.map(|body| abort.watch(body, delivery)))
             }
         });
@@ -188,9 +197,14 @@ fn server(limits: &ClientLimits) -> Builder<TokioExecutor> {
     builder
 }
 
-fn inbound(mut request: Request<Incoming>, abort: &ResetOnBreak, limits: &ClientLimits) -> Inbound {
+fn inbound(
+    mut request: Request<Incoming>,
+    abort: &ResetOnBreak,
+    limits: &ClientLimits,
+    record: Option<AccessRecord>,
+) -> Inbound {
     let version = request.version();
     abort.saw_request(version);
     headers::drop_named(request.headers_mut());
-    request.map(|body| ClientBody::new(LingeringBody::new(body, version, limits), limits.client_timeout))
+    request.map(|body| ClientBody::new(LingeringBody::new(body, version, limits), limits.client_timeout, record))
 }

@@ -4,21 +4,57 @@
 //! |---|---|
 //! | `error_envelope_connections` | `protocol`: `http/1`, `http/2`, or `none` of a client that has asked for nothing yet |
 //! | `error_envelope_streams` | `protocol`: `http/1` or `http/2`: requests whose answers are not through |
+//! | `error_envelope_upstream_connections` | `upstream`: connections to the service, with those that are being opened |
+//! | `error_envelope_upstream_connections_limit` | `upstream`: how many there may be |
+//! | `error_envelope_upstream_requests` | `upstream`: requests that have a connection |
+//! | `error_envelope_upstream_queued_requests` | `upstream`: requests that wait for one |
+//!
+//! Two are counters: `error_envelope_upstream_requests_total` with `connection`, `new` or `reused`, and
+//! `error_envelope_access_log_dropped_total` of the access log. Handles are made once, not for each request.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
 
 use http::Version;
-use metrics::{Gauge, describe_gauge, gauge};
+use metrics::{Counter, Gauge, counter, describe_counter, describe_gauge, gauge};
 
 const CONNECTIONS: &str = "error_envelope_connections";
 const STREAMS: &str = "error_envelope_streams";
+const UPSTREAM_CONNECTIONS: &str = "error_envelope_upstream_connections";
+const UPSTREAM_LIMIT: &str = "error_envelope_upstream_connections_limit";
+const UPSTREAM_REQUESTS: &str = "error_envelope_upstream_requests";
+const UPSTREAM_QUEUE: &str = "error_envelope_upstream_queued_requests";
+const UPSTREAM_REQUESTS_TOTAL: &str = "error_envelope_upstream_requests_total";
+pub(super) const ACCESS_LOG_DROPPED: &str = "error_envelope_access_log_dropped_total";
 const PROTOCOLS: [&str; 3] = ["none", "http/1", "http/2"];
 
 /// Says to the recorder that is installed what they are.
 pub(super) fn describe() {
     describe_gauge!(CONNECTIONS, "Connected clients, by the protocol of their last request.");
     describe_gauge!(STREAMS, "Requests whose response has not ended.");
+    describe_gauge!(UPSTREAM_CONNECTIONS, "Connections to the service, with those that are being opened.");
+    describe_gauge!(UPSTREAM_LIMIT, "The most connections to the service that there may be.");
+    describe_gauge!(UPSTREAM_REQUESTS, "Requests that have a connection to the service.");
+    describe_gauge!(UPSTREAM_QUEUE, "Requests that wait for a connection to the service.");
+    describe_counter!(UPSTREAM_REQUESTS_TOTAL, "Requests sent to the service, over a new connection or a reused one.");
+    describe_counter!(ACCESS_LOG_DROPPED, "Access log lines that were not written: the sink was slow, full or failed.");
+}
+
+/// The gauges of clients. Clones share them.
+#[derive(Clone)]
+pub(super) struct Clients(Arc<Protocols>);
+
+struct Protocols {
+    connections: [Gauge; 3],
+    streams: [Gauge; 3],
+}
+
+impl Clients {
+    pub(super) fn new() -> Self {
+        let connections = PROTOCOLS.map(|protocol| gauge!(CONNECTIONS, "protocol" => protocol));
+        let streams = PROTOCOLS.map(|protocol| gauge!(STREAMS, "protocol" => protocol));
+        Self(Arc::new(Protocols { connections, streams }))
+    }
 }
 
 /// A connection of a client, counted until the last of these is dropped.
@@ -26,45 +62,93 @@ pub(super) fn describe() {
 pub(super) struct Connection(Arc<Counted>);
 
 /// Its place in [`PROTOCOLS`].
-struct Counted(AtomicU8);
+struct Counted {
+    protocol: AtomicU8,
+    clients: Clients,
+}
 
 impl Connection {
-    pub(super) fn new() -> Self {
-        connections(0).increment(1);
-        Self(Arc::new(Counted(AtomicU8::new(0))))
+    pub(super) fn new(clients: Clients) -> Self {
+        clients.0.connections[0].increment(1);
+        Self(Arc::new(Counted { protocol: AtomicU8::new(0), clients }))
     }
 
     /// A request came, in this version.
-    pub(super) fn request_started(&self, version: Version) -> Stream {
+    pub(super) fn request_started(&self, version: Version) -> Held {
         let now = if version == Version::HTTP_2 { 2 } else { 1 };
-        let before = self.0.0.swap(now, Ordering::Relaxed);
+        let Counted { protocol, clients } = &*self.0;
+        let before = protocol.swap(now, Ordering::Relaxed);
         if before != now {
-            connections(before).decrement(1);
-            connections(now).increment(1);
+            clients.0.connections[usize::from(before)].decrement(1);
+            clients.0.connections[usize::from(now)].increment(1);
         }
-        let streams = gauge!(STREAMS, "protocol" => PROTOCOLS[usize::from(now)]);
-        streams.increment(1);
-        Stream(streams)
+        Held::new(clients.0.streams[usize::from(now)].clone())
     }
 }
 
 impl Drop for Counted {
     fn drop(&mut self) {
-        connections(*self.0.get_mut()).decrement(1);
+        self.clients.0.connections[usize::from(*self.protocol.get_mut())].decrement(1);
     }
 }
 
-/// A request, counted until it is dropped.
-pub(super) struct Stream(Gauge);
+/// One of what a gauge counts, until it is dropped.
+pub(super) struct Held(Gauge);
 
-impl Drop for Stream {
+impl Held {
+    fn new(gauge: Gauge) -> Self {
+        gauge.increment(1);
+        Self(gauge)
+    }
+}
+
+impl Drop for Held {
     fn drop(&mut self) {
         self.0.decrement(1);
     }
 }
 
-fn connections(protocol: u8) -> Gauge {
-    gauge!(CONNECTIONS, "protocol" => PROTOCOLS[usize::from(protocol)])
+/// The connections to one service, and what waits for them.
+pub(super) struct UpstreamMetrics {
+    connections: Gauge,
+    requests: Gauge,
+    queue: Gauge,
+    new: Counter,
+    reused: Counter,
+}
+
+impl UpstreamMetrics {
+    /// `upstream` is the service's URL, and `limit` how many connections there may be.
+    pub(super) fn new(upstream: String, limit: usize) -> Self {
+        let upstream: Arc<str> = upstream.into();
+        let gauge = |name: &'static str| gauge!(name, "upstream" => Arc::clone(&upstream));
+        let sent = |connection: &'static str| counter!(UPSTREAM_REQUESTS_TOTAL, "upstream" => Arc::clone(&upstream), "connection" => connection);
+        #[allow(clippy::cast_precision_loss, reason = "no system has that many sockets")]
+        gauge(UPSTREAM_LIMIT).set(limit as f64);
+        let (connections, requests, queue) =
+            (gauge(UPSTREAM_CONNECTIONS), gauge(UPSTREAM_REQUESTS), gauge(UPSTREAM_QUEUE));
+        Self { connections, requests, queue, new: sent("new"), reused: sent("reused") }
+    }
+
+    /// A connection, until its socket is closed.
+    pub(super) fn connection(&self) -> Held {
+        Held::new(self.connections.clone())
+    }
+
+    /// A request in line.
+    pub(super) fn queued(&self) -> Held {
+        Held::new(self.queue.clone())
+    }
+
+    /// A request that has a connection.
+    pub(super) fn request(&self, reuses: bool) -> Held {
+        if reuses {
+            self.reused.increment(1)
+        } else {
+            self.new.increment(1)
+        }
+        Held::new(self.requests.clone())
+    }
 }
 
 #[cfg(test)]
@@ -93,9 +177,10 @@ mod tests {
             counted.map(|(name, sum)| format!("{name} {sum}")).collect::<Vec<_>>()
         };
         metrics::with_local_recorder(&recorder, || {
-            let quiet = Connection::new();
+            let clients = Clients::new();
+            let quiet = Connection::new(clients.clone());
             assert_eq!(gauges(), [r#"connections["protocol=none"] 1"#]);
-            let connection = Connection::new();
+            let connection = Connection::new(clients);
             let streams = [connection.request_started(Version::HTTP_2), connection.request_started(Version::HTTP_2)];
             let old = quiet.request_started(Version::HTTP_10);
             let all = [

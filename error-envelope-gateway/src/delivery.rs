@@ -14,7 +14,8 @@ use bytes::{Buf, Bytes};
 use http::header::{HeaderMap, HeaderValue};
 use tokio::time::Instant;
 
-use super::count::Stream;
+use super::access::{AccessRecord, Outcome};
+use super::count::Held;
 use super::idle::ActiveRequest;
 use super::in_flight::{self, RequestTracker};
 
@@ -48,7 +49,12 @@ pub(crate) struct ResponseProgress {
     /// What it is logged by; none where the layer does that.
     id: Option<HeaderValue>,
     tracker: Arc<RequestTracker>,
-    _running: (ActiveRequest, Stream),
+    record: Option<AccessRecord>,
+    /// Bytes that hyper has got and dropped.
+    unsent: AtomicU64,
+    /// The service broke it off.
+    broken: AtomicBool,
+    _running: (ActiveRequest, Held),
 }
 
 impl Deliveries {
@@ -57,7 +63,12 @@ impl Deliveries {
         Self { open, stalled, tracker }
     }
 
-    pub(crate) fn begin(&self, head: &HeaderMap, running: (ActiveRequest, Stream)) -> Arc<ResponseProgress> {
+    pub(crate) fn begin(
+        &self,
+        head: &HeaderMap,
+        running: (ActiveRequest, Held),
+        record: Option<AccessRecord>,
+    ) -> Arc<ResponseProgress> {
         let delivery = Arc::new(ResponseProgress {
             given: AtomicU64::new(0),
             taken: AtomicU64::new(0),
@@ -65,6 +76,9 @@ impl Deliveries {
             stalled: Arc::clone(&self.stalled),
             id: in_flight::id_of(head),
             tracker: Arc::clone(&self.tracker),
+            record,
+            unsent: AtomicU64::new(0),
+            broken: AtomicBool::new(false),
             _running: running,
         });
         let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
@@ -113,6 +127,18 @@ impl ResponseProgress {
         TrackedData { data, delivery: Arc::clone(self) }
     }
 
+    /// What ends the body may name its error.
+    pub(crate) fn trailers(&self, trailers: &HeaderMap) {
+        if let Some(record) = &self.record {
+            record.coded(trailers);
+        }
+    }
+
+    /// The service did not send the body to its end.
+    pub(crate) fn broke_off(&self) {
+        self.broken.store(true, Ordering::Relaxed);
+    }
+
     /// The body is dropped before its end.
     pub(crate) fn cut_off(&self) {
         self.lost.store(true, Ordering::Relaxed);
@@ -128,6 +154,14 @@ impl Drop for ResponseProgress {
         let given_up = *self.lost.get_mut() && self.stalled.load(Ordering::Relaxed);
         if let (true, Some(id)) = (given_up, &self.id) {
             self.tracker.untaken(id);
+        }
+        if let Some(record) = &self.record {
+            let outcome = match (*self.lost.get_mut(), *self.broken.get_mut()) {
+                (_, true) => Outcome::CutOff,
+                (true, false) => Outcome::Abandoned,
+                (false, false) => Outcome::Complete,
+            };
+            record.ended(outcome, self.taken.get_mut().saturating_sub(*self.unsent.get_mut()));
         }
     }
 }
@@ -166,6 +200,7 @@ impl Drop for TrackedData {
     fn drop(&mut self) {
         if self.data.has_remaining() {
             self.delivery.cut_off();
+            self.delivery.unsent.fetch_add(self.data.len() as u64, Ordering::Relaxed);
             self.delivery.took(self.data.len());
         }
     }

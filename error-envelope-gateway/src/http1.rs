@@ -14,6 +14,7 @@ use hyper_util::rt::TokioIo;
 use tower::BoxError;
 
 use super::connect::{Probe, connect};
+use super::count::UpstreamMetrics;
 use super::limits::UpstreamLimits;
 use super::pool::{self, Connection, Exchange, Failed, Observed, Outgoing, Pool, PoolSlot, Reached, Remote, Sends};
 use super::upstream::Upstream;
@@ -25,7 +26,8 @@ where
     B::Error: Into<BoxError>,
 {
     let authority = upstream.authority().clone();
-    let pool = Pool::new(bounds, move |place| open(upstream.clone(), limits, place));
+    let metrics = UpstreamMetrics::new(upstream.url().to_string(), bounds.connections);
+    let pool = Pool::new(bounds, metrics, move |place| open(upstream.clone(), limits, place));
     Remote::new(tower::service_fn(move |request: Request<B>| {
         let mut request = request.map(Outgoing::new);
         prepare(&mut request, &authority);

@@ -20,6 +20,7 @@ use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use tower::BoxError;
 
 use super::connect::connect;
+use super::count::UpstreamMetrics;
 use super::headers;
 use super::limits::UpstreamLimits;
 use super::pool::{self, Connection, Failed, Observed, Outgoing, Pool, PoolSlot, Reached, Remote, Sends};
@@ -32,7 +33,8 @@ where
     B::Error: Into<BoxError>,
 {
     let target = upstream.clone();
-    let pool = Pool::new(bounds, move |place| open(target.clone(), limits, place));
+    let metrics = UpstreamMetrics::new(upstream.url().to_string(), bounds.connections);
+    let pool = Pool::new(bounds, metrics, move |place| open(target.clone(), limits, place));
     Remote::new(tower::service_fn(move |request: Request<B>| {
         let mut request = request.map(Outgoing::new);
         prepare(&mut request, &upstream);

@@ -24,11 +24,12 @@
 //! the log and, as `forwarded` has it, to the service; `upstreams` chooses a service, `proxy` forwards to the `upstream` over `http1` or `http2`, as many
 //! requests at once as there is `capacity` for, by a `pool` of connections to an address that `resolve` finds, `headers` knows what belongs to one hop alone,
 //! `upgrade` joins two connections; `pace`, `idle`, `delivery` and `keep_alive` keep the clocks; `admin` is the admin address;
-//! `in_flight` is what a stop ends; `connect`, `linger` and `abort` are about how connections end; `count` counts.
+//! `access` writes a line for each request; `in_flight` is what a stop ends; `connect`, `linger` and `abort` are about how connections end; `count` counts.
 
 #![allow(clippy::disallowed_methods, reason = "a server has a clock and an executor; the ban is for the layer")]
 
 mod abort;
+mod access;
 mod admin;
 mod capacity;
 mod client;
@@ -59,6 +60,7 @@ mod upstreams;
 
 pub use tokio_rustls::rustls;
 
+pub use self::access::{AccessField, AccessFormat, AccessLog, AccessSink};
 pub use self::config::GatewayConfig;
 pub use self::error::Error;
 pub use self::forwarded::Forwarding;

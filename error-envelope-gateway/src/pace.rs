@@ -16,6 +16,7 @@ use tokio::time::{Instant, Sleep};
 use tower::BoxError;
 use tower::timeout::error::Elapsed;
 
+use super::access::AccessRecord;
 use super::headers;
 use super::linger::LingeringBody;
 
@@ -28,11 +29,12 @@ pub struct ClientBody {
     limit: Duration,
     /// Made at the first pause: most bodies have none.
     clock: Option<Pin<Box<Sleep>>>,
+    record: Option<AccessRecord>,
 }
 
 impl ClientBody {
-    pub(crate) fn new(body: LingeringBody, limit: Duration) -> Self {
-        Self { body, limit, clock: None }
+    pub(crate) fn new(body: LingeringBody, limit: Duration, record: Option<AccessRecord>) -> Self {
+        Self { body, limit, clock: None, record }
     }
 }
 
@@ -44,6 +46,9 @@ impl Body for ClientBody {
         let this = &mut *self;
         if let Poll::Ready(frame) = Pin::new(&mut this.body).poll_frame(cx) {
             this.clock = None;
+            if let (Some(record), Some(Ok(frame))) = (&this.record, &frame) {
+                record.received(frame.data_ref().map_or(0, Bytes::len) as u64);
+            }
             return Poll::Ready(frame.map(|frame| frame.map_err(Into::into)));
         }
         ready!(this.clock.get_or_insert_with(|| Box::pin(tokio::time::sleep(this.limit))).as_mut().poll(cx));

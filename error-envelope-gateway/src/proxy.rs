@@ -4,6 +4,7 @@
 //! What is sent twice, and over which connection, is decided in [`pool`](super::pool).
 
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -17,6 +18,7 @@ use tower::ServiceExt;
 use tower::util::BoxCloneSyncService;
 use tower_error_envelope::{ErrorCode, Fault};
 
+use super::access::AccessRecord;
 use super::capacity::{Capacity, PermitBody};
 use super::error::Error;
 use super::pace::{Pace, PacedBody};
@@ -34,6 +36,7 @@ pub(crate) struct Proxy<B> {
     connections: Remote<PermitBody<PacedBody<B>>>,
     upgrades: bool,
     upstream: Upstream,
+    url: Arc<str>,
     timeout: Duration,
     capacity: Capacity,
 }
@@ -62,12 +65,17 @@ where
             _ => (http1::connections(upstream.clone(), limits, bounds), true),
         };
         let capacity = Capacity::new(limits.requests);
-        Ok(Self { connections, upgrades, upstream, timeout, capacity })
+        let url = upstream.url().to_string().into();
+        Ok(Self { connections, upgrades, upstream, url, timeout, capacity })
     }
 
     /// Forwards what is not to be [refused](refuse).
     pub(crate) async fn forward(&self, mut request: Request<B>) -> Result<Response<UpstreamBody>, BoxError> {
+        let record = request.extensions_mut().remove::<AccessRecord>();
         let share = self.capacity.take()?;
+        if let Some(record) = &record {
+            record.forwarded(&self.url);
+        }
         let wish = self.upgrades.then(|| UpgradeRequest::take_from(&mut request)).flatten();
         let (mut head, body) = request.into_parts();
         headers::towards_service(&mut head, &self.upstream);
@@ -78,7 +86,7 @@ where
         let request = Request::from_parts(head, PermitBody::new(PacedBody::new(body, pace.clone()), share.clone()));
         let response = pace.head_within(self.timeout, self.connections.clone().oneshot(request)).await?;
         if response.status() == StatusCode::SWITCHING_PROTOCOLS {
-            return Ok(upgrade::switch(wish, response, share)?.map(UpstreamBody));
+            return Ok(upgrade::switch(wish, response, share, record)?.map(UpstreamBody));
         }
         if !headers::is_coded_at_most_in_chunks(response.headers()) {
             // The rest of it would reach the client without the name of its coding.

@@ -18,6 +18,7 @@ use tower::{BoxError, Layer, Service};
 use tower_error_envelope::middleware::RequestBody;
 use tracing::Instrument;
 
+use super::access::{AccessLog, ClientRecords};
 use super::admin::AdminServer;
 use super::client::{Client, ClientService};
 use super::config::GatewayConfig;
@@ -93,15 +94,24 @@ impl Gateway {
         B::Error: Into<BoxError> + Send,
         T: fmt::Display,
     {
-        let Self { listener, config: GatewayConfig { layer, tls, forwarding, limits, admin }, .. } = self;
+        let Self { listener, config, .. } = self;
+        let GatewayConfig { layer, tls, forwarding, limits, admin, access_log } = config;
         let admin = AdminServer(admin);
         let stop = admin.drains_at(stop);
         let (stopping, stopped) = watch::channel(());
         let service = layer.layer(service);
         let tracker = RequestTracker::new(layer);
         let shared = Shared::new(limits, stopped);
-        let entrance =
-            ConnectionConfig { listener, tls, forwarding, service, limits, shared, tracker: Arc::clone(&tracker) };
+        let entrance = ConnectionConfig {
+            listener,
+            tls,
+            forwarding,
+            service,
+            limits,
+            shared,
+            tracker: Arc::clone(&tracker),
+            access_log,
+        };
         admin.run_with(entrance.run(stopping, tracker, stop, at_once)).await
     }
 }
@@ -123,6 +133,7 @@ struct ConnectionConfig<S> {
     limits: ClientLimits,
     shared: Shared,
     tracker: Arc<RequestTracker>,
+    access_log: Option<AccessLog>,
 }
 
 impl<S, B> ConnectionConfig<S>
@@ -187,7 +198,8 @@ where
         let client = Client::new(peer, self.forwarding, self.tls.is_some(), Arc::clone(&self.tracker));
         let span = client.span();
         let service = ClientService::new(client, self.service.clone());
-        let connection = Connection::new(self.shared.clone(), service, Arc::clone(&self.tracker));
+        let records = ClientRecords::new(self.access_log.as_ref().map(AccessLog::entries), peer.ip().to_canonical());
+        let connection = Connection::new(self.shared.clone(), service, Arc::clone(&self.tracker), records);
         tokio::spawn(connection.answer(stream, place, self.tls.clone()).instrument(span));
     }
 }

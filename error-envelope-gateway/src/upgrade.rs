@@ -6,6 +6,7 @@ use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::TokioIo;
 use tower_error_envelope::{ErrorCode, Fault};
 
+use super::access::{AccessRecord, Outcome};
 use super::capacity::{Permit, PermitBody};
 use super::headers::has_token;
 
@@ -42,6 +43,7 @@ pub(crate) fn switch<B>(
     wish: Option<UpgradeRequest>,
     mut response: Response<B>,
     share: Permit,
+    record: Option<AccessRecord>,
 ) -> Result<Response<PermitBody<B>>, Fault> {
     let Some(wish) = wish else {
         return Err(
@@ -52,7 +54,11 @@ pub(crate) fn switch<B>(
     let joined = join(wish.client, hyper::upgrade::on(&mut response));
     let held = share.clone();
     tokio::spawn(async move {
-        joined.await;
+        let (received, sent) = joined.await;
+        if let Some(record) = record {
+            record.received(received);
+            record.ended(Outcome::Complete, sent);
+        }
         drop(held);
     });
     let (mut head, body) = response.into_parts();
@@ -70,12 +76,18 @@ fn set_upgrade(headers: &mut HeaderMap, protocols: impl IntoIterator<Item = Head
     }
 }
 
-async fn join(client: OnUpgrade, service: OnUpgrade) {
+/// How many bytes passed, from the client and to it; of a connection that failed it is not known.
+async fn join(client: OnUpgrade, service: OnUpgrade) -> (u64, u64) {
     let (client, service) = match tokio::try_join!(client, service) {
         Ok(sides) => sides,
-        Err(error) => return tracing::debug!(target: LOG, %error, "upgrade failed"),
+        Err(error) => {
+            tracing::debug!(target: LOG, %error, "upgrade failed");
+            return (0, 0);
+        }
     };
-    if let Err(error) = tokio::io::copy_bidirectional(&mut TokioIo::new(client), &mut TokioIo::new(service)).await {
+    let copied = tokio::io::copy_bidirectional(&mut TokioIo::new(client), &mut TokioIo::new(service)).await;
+    copied.unwrap_or_else(|error| {
         tracing::debug!(target: LOG, %error, "upgraded connection failed");
-    }
+        (0, 0)
+    })
 }

@@ -11,6 +11,10 @@ pub(crate) use keys::error;
 
 #[cfg(feature = "metrics")]
 mod described;
+#[cfg_attr(not(feature = "metrics"), path = "count/no_requests.rs")]
+mod requests;
+
+pub use requests::{RequestMetrics, RequestTimer, RouteMetrics, Started};
 
 /// A counter's key takes longer to make than all else that an error needs, and errors come in storms: each thread keeps
 /// those that it made last.

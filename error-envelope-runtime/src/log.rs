@@ -68,7 +68,8 @@ pub fn log_unenforced(event: Option<Box<Event>>) {
 #[inline]
 pub fn log_notes(id: RequestId, notes: Option<Box<EventFields>>) {
     if let Some(notes) = notes {
-        tracing::debug!(
+        // Each success of a service with ids of its own has them.
+        tracing::trace!(
             target: "tower_error_envelope",
             request_id = %id,
             client_request_id = notes.client_request_id(),
@@ -152,6 +153,7 @@ fn write(level: Level, event: &Event) {
                     origin = event.origin().as_str(),
                     dialect = event.dialect().map(|dialect| dialect.as_str()),
                     route = event.route(),
+                    method = event.method().map(|method| method.as_str()),
                     mode = event.mode().as_str(),
                     decided_by = event.decided_by().map(|by| by.as_str()),
                     unknown_code = event.notes().unknown_code(),

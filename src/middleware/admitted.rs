@@ -108,10 +108,10 @@ impl<S, B> AfterVerification<S, B> {
     where
         S: Service<Request<RequestBody<B>>, Response = Response<R>>,
     {
-        let Self { mut service, held, verifiers, unverified, mut head, body } = self;
+        let Self { mut service, held, verifiers, unverified, mut head, body, metrics } = self;
         match (unverified.verified(&mut head, outcome), held) {
             (Admission::Verify(unverified, timeout), held) => {
-                let rest = Self { service, held, verifiers, unverified, head, body };
+                let rest = Self { service, held, verifiers, unverified, head, body, metrics };
                 State::Verifying { verifying: Box::new(Verifying::new(timeout, rest)) }
             }
             (Admission::Peek(pending, timeout), held) => {
@@ -120,7 +120,7 @@ impl<S, B> AfterVerification<S, B> {
             }
             (Admission::Forward(exchange, meter, unenforced), None) => {
                 runtime::log_unenforced(unenforced);
-                let request = Request::from_parts(head, RequestBody::new(body, false, meter));
+                let request = Request::from_parts(head, RequestBody::new(body, false, meter, Some(metrics)));
                 let state = State::call(&mut service, &mut Some(request), exchange);
                 let _ = catch(|| drop(service));
                 state

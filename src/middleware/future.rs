@@ -20,6 +20,7 @@ use super::state::{State, StateProj};
 use super::verifying::{AfterVerification, Verifying};
 use error_envelope_core::exchange::{BoxError, Exchange, LocalReply};
 use error_envelope_runtime as runtime;
+use error_envelope_runtime::RequestTimer;
 use error_envelope_runtime::catch;
 
 pin_project! {
@@ -30,6 +31,8 @@ pin_project! {
     pub struct ResponseFuture<S, F, B, R> {
         #[pin]
         state: State<S, F, B, R>,
+        // Goes on with the response's body.
+        timer: Option<RequestTimer>,
     }
 
     impl<S, F, B, R> PinnedDrop for ResponseFuture<S, F, B, R> {
@@ -41,26 +44,33 @@ pin_project! {
 
 impl<S, F, B, R> ResponseFuture<S, F, B, R> {
     /// Calls the inner service.
-    pub(super) fn call(service: &mut S, request: &mut Option<Request<RequestBody<B>>>, exchange: Exchange) -> Self
+    pub(super) fn call(
+        service: &mut S,
+        request: &mut Option<Request<RequestBody<B>>>,
+        exchange: Exchange,
+        timer: RequestTimer,
+    ) -> Self
     where
         S: Service<Request<RequestBody<B>>, Response = Response<R>, Future = F>,
     {
-        Self { state: State::call(service, request, exchange) }
+        Self { state: State::call(service, request, exchange), timer: Some(timer) }
     }
 
     /// An answer of the layer's own. The request's body, where it was not forwarded, may be left to drain (G5).
-    pub(super) fn answered(answered: impl Into<Box<LocalReply>>, body: Option<B>) -> Self {
-        Self { state: State::answered(answered, body.map(RemainingRequest::from)) }
+    pub(super) fn answered(answered: impl Into<Box<LocalReply>>, body: Option<B>, timer: RequestTimer) -> Self {
+        Self { state: State::answered(answered, body.map(RemainingRequest::from)), timer: Some(timer) }
     }
 
     /// Waits for the first byte of the body (G3).
-    pub(super) fn peek(body: B, timeout: Duration, rest: AfterPeek<S>) -> Self {
-        Self { state: State::Peeking { peeking: Peeking::new(Box::pin(body), timeout, rest) } }
+    pub(super) fn peek(body: B, timeout: Duration, rest: AfterPeek<S>, timer: RequestTimer) -> Self {
+        let peeking = Peeking::new(Box::pin(body), timeout, rest);
+        Self { state: State::Peeking { peeking }, timer: Some(timer) }
     }
 
     /// Waits for a verifier (G2).
-    pub(super) fn verify(timeout: Duration, rest: AfterVerification<S, B>) -> Self {
-        Self { state: State::Verifying { verifying: Box::new(Verifying::new(timeout, rest)) } }
+    pub(super) fn verify(timeout: Duration, rest: AfterVerification<S, B>, timer: RequestTimer) -> Self {
+        let verifying = Box::new(Verifying::new(timeout, rest));
+        Self { state: State::Verifying { verifying }, timer: Some(timer) }
     }
 }
 
@@ -73,48 +83,63 @@ where
     type Output = Result<Reply<R, B>, Infallible>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let mut state = self.project().state;
-        loop {
-            let next = match state.as_mut().project() {
-                StateProj::Calling { .. } => return state.poll_calling(cx).map(Ok),
-                StateProj::Collecting { collecting } => {
-                    let Some(decided) = ready!(collecting.poll(cx)) else { return Poll::Pending };
-                    return Poll::Ready(Ok(state.read(decided)));
-                }
-                StateProj::Keeping { keeping } => {
-                    let Some(reading) = keeping else { return Poll::Pending };
-                    let Some(decided) = ready!(reading.as_mut().poll(cx)) else { return Poll::Pending };
-                    return Poll::Ready(Ok(state.read(decided)));
-                }
-                StateProj::Peeking { peeking } => {
-                    let Some(next) = ready!(peeking.poll(cx)) else { return Poll::Pending };
-                    next
-                }
-                StateProj::Verifying { verifying } => {
-                    let Some(next) = ready!(verifying.poll(cx)) else { return Poll::Pending };
-                    next
-                }
-                StateProj::Answered { answered } => {
-                    let Some(answered) = answered.take() else { return Poll::Pending };
-                    state.set(State::Done);
-                    return Poll::Ready(Ok(answered.reply.map(ResponseBody::reply)));
-                }
-                StateProj::Draining { draining } => {
-                    let Some(mut request) = draining.take() else { return Poll::Pending };
-                    state.set(State::Done);
-                    let ended = request.as_mut().drain_at_once(cx);
-                    let Some(reply) = request.as_mut().reply() else { return Poll::Pending };
-                    return Poll::Ready(Ok(if ended {
-                        let _ = catch(|| drop(request));
-                        reply.map(ResponseBody::reply)
-                    } else {
-                        reply.map(|body| ResponseBody::drain(request, body))
-                    }));
-                }
-                StateProj::Done => return Poll::Pending,
-            };
-            let _ = catch(|| state.set(next));
+        let this = self.project();
+        let mut reply = ready!(poll_reply(this.state, cx));
+        if let Some(mut timer) = this.timer.take() {
+            timer.head(reply.status());
+            reply.body_mut().time(timer);
         }
+        Poll::Ready(Ok(reply))
+    }
+}
+
+#[inline]
+fn poll_reply<S, B, R>(mut state: Pin<&mut State<S, S::Future, B, R>>, cx: &mut Context<'_>) -> Poll<Reply<R, B>>
+where
+    S: Service<Request<RequestBody<B>>, Response = Response<R>, Error: Into<BoxError>>,
+    B: Body<Error: Into<BoxError>>,
+    R: Body<Error: Into<BoxError>>,
+{
+    loop {
+        let next = match state.as_mut().project() {
+            StateProj::Calling { .. } => return state.poll_calling(cx),
+            StateProj::Collecting { collecting } => {
+                let Some(decided) = ready!(collecting.poll(cx)) else { return Poll::Pending };
+                return Poll::Ready(state.read(decided));
+            }
+            StateProj::Keeping { keeping } => {
+                let Some(reading) = keeping else { return Poll::Pending };
+                let Some(decided) = ready!(reading.as_mut().poll(cx)) else { return Poll::Pending };
+                return Poll::Ready(state.read(decided));
+            }
+            StateProj::Peeking { peeking } => {
+                let Some(next) = ready!(peeking.poll(cx)) else { return Poll::Pending };
+                next
+            }
+            StateProj::Verifying { verifying } => {
+                let Some(next) = ready!(verifying.poll(cx)) else { return Poll::Pending };
+                next
+            }
+            StateProj::Answered { answered } => {
+                let Some(answered) = answered.take() else { return Poll::Pending };
+                state.set(State::Done);
+                return Poll::Ready(answered.reply.map(ResponseBody::reply));
+            }
+            StateProj::Draining { draining } => {
+                let Some(mut request) = draining.take() else { return Poll::Pending };
+                state.set(State::Done);
+                let ended = request.as_mut().drain_at_once(cx);
+                let Some(reply) = request.as_mut().reply() else { return Poll::Pending };
+                return Poll::Ready(if ended {
+                    let _ = catch(|| drop(request));
+                    reply.map(ResponseBody::reply)
+                } else {
+                    reply.map(|body| ResponseBody::drain(request, body))
+                });
+            }
+            StateProj::Done => return Poll::Pending,
+        };
+        let _ = catch(|| state.set(next));
     }
 }
 

@@ -13,7 +13,7 @@ use super::hpack::Indexed;
 use super::recognise::recognise;
 use super::service::ErrorEnvelopeService;
 use super::verify::{Verifier, Verifiers};
-use error_envelope_core::exchange::{Classifier, Observer};
+use error_envelope_core::exchange::{Classifier, ExchangeConfig, Observer};
 use error_envelope_core::fault::Fault;
 #[cfg(feature = "policy-file")]
 use error_envelope_core::loader::PolicyLoader;
@@ -27,6 +27,7 @@ use error_envelope_runtime::DropGuarded;
 use error_envelope_runtime::KeyFetcher;
 use error_envelope_runtime::KillSwitch;
 use error_envelope_runtime::PolicyStatus;
+use error_envelope_runtime::RequestMetrics;
 use error_envelope_runtime::{PolicyHandle, PolicyHolder};
 
 /// Wraps a service so that each of its clients' errors has one shape.
@@ -50,6 +51,7 @@ pub struct ErrorEnvelopeLayer {
     announced: Arc<AtomicBool>,
     missing_announced: Arc<AtomicBool>,
     layered: Arc<AtomicUsize>,
+    metrics: RequestMetrics,
     #[cfg(feature = "jwks-url")]
     key_fetcher: Option<KeyFetcher>,
 }
@@ -58,11 +60,12 @@ impl ErrorEnvelopeLayer {
     /// A layer with the default policy.
     pub fn new() -> Self {
         Self {
-            policy: PolicyHandle::fixed(Policy::default()).with_terms(|terms| terms.with_recogniser(recognise)),
+            policy: PolicyHandle::fixed(Policy::default()).with_terms(terms),
             verifiers: Verifiers::default(),
             announced: Arc::default(),
             missing_announced: Arc::default(),
             layered: Arc::default(),
+            metrics: RequestMetrics::default(),
             #[cfg(feature = "jwks-url")]
             key_fetcher: None,
         }
@@ -288,6 +291,14 @@ impl ErrorEnvelopeLayer {
     }
 }
 
+/// What the layer knows of other crates' types.
+fn terms(terms: ExchangeConfig) -> ExchangeConfig {
+    let terms = terms.with_recogniser(recognise);
+    #[cfg(feature = "axum")]
+    let terms = terms.with_framework_route(super::route::framework_route);
+    terms
+}
+
 impl PolicyHolder for ErrorEnvelopeLayer {
     fn map_policy(mut self, change: impl FnOnce(PolicyHandle) -> PolicyHandle) -> Self {
         self.policy = change(self.policy);
@@ -308,7 +319,7 @@ impl<S> Layer<S> for ErrorEnvelopeLayer {
         self.announce();
         self.announce_missing_verifiers();
         let indexed = Indexed::new(self.layered.clone());
-        ErrorEnvelopeService::new(inner, self.policy.clone(), self.verifiers.clone(), indexed)
+        ErrorEnvelopeService::new(inner, self.policy.clone(), self.verifiers.clone(), indexed, self.metrics.clone())
     }
 }
 

@@ -1,5 +1,6 @@
 //! The request body as the inner service reads it: counted, cut at its limit (rules G4, G5).
 
+use std::fmt;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
@@ -13,20 +14,20 @@ use super::budget::{Budget, BudgetExhausted};
 use error_envelope_core::code::ErrorCode;
 use error_envelope_core::exchange::{BoxError, DrainBudget, Meter, MeterAction};
 use error_envelope_core::fault::Fault;
-use error_envelope_runtime::catch;
+use error_envelope_runtime::{RouteMetrics, catch};
 
 pin_project! {
     /// The body of a request that was forwarded.
     ///
     /// A body over its limit is read and dropped within the drain budget, and then fails with
     /// [`LengthLimitError`](http_body_util::LengthLimitError), directly: axum answers 413 to exactly that.
-    #[derive(Debug)]
     pub struct RequestBody<B> {
         // None where the peek has met its end (G3).
         #[pin]
         body: Option<B>,
         trailers: Option<Box<HeaderMap>>,
         meter: Option<Meter>,
+        metrics: Option<RouteMetrics>,
         draining: Option<Box<Budget>>,
         // It was not polled yet, nor seen to have ended.
         goes_on: bool,
@@ -36,13 +37,27 @@ pin_project! {
 
 impl<B> RequestBody<B> {
     /// `goes_on` says that the body was asked whether it has ended, and did not say so.
-    pub(super) fn new(body: B, goes_on: bool, meter: Option<Meter>) -> Self {
-        Self { body: Some(body), trailers: None, meter, draining: None, goes_on, done: false }
+    pub(super) fn new(body: B, goes_on: bool, meter: Option<Meter>, metrics: Option<RouteMetrics>) -> Self {
+        Self { body: Some(body), trailers: None, meter, metrics, draining: None, goes_on, done: false }
     }
 
     /// A body of which nothing but trailers came.
     pub(super) fn ended(trailers: Option<Box<HeaderMap>>) -> Self {
-        Self { body: None, done: trailers.is_none(), trailers, meter: None, draining: None, goes_on: false }
+        Self {
+            body: None,
+            done: trailers.is_none(),
+            trailers,
+            meter: None,
+            metrics: None,
+            draining: None,
+            goes_on: false,
+        }
+    }
+}
+
+impl<B: fmt::Debug> fmt::Debug for RequestBody<B> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RequestBody").field("body", &self.body).field("done", &self.done).finish_non_exhaustive()
     }
 }
 
@@ -63,6 +78,9 @@ where
         if this.draining.is_none() {
             let polled = poll_bytes(body.as_mut(), cx);
             let Poll::Ready(frame) = &polled else { return Poll::Pending };
+            if let (Some(metrics), Some(Ok(frame))) = (&*this.metrics, frame) {
+                metrics.received(frame.data_ref().map_or(0, Bytes::len));
+            }
             match look(this.meter.as_mut(), frame.as_ref(), || says_it_ended(&*body)) {
                 Look::Passes => return polled,
                 Look::Ends => {
@@ -251,16 +269,16 @@ mod tests {
     #[test]
     fn p1_an_empty_frame_that_ends_a_stream_of_http2_is_its_end() {
         let frames = || Frames(vec!["", "\0\0\0\0\0", ""], 0);
-        assert_eq!(read(&mut RequestBody::new(frames(), true, Some(meter(Version::HTTP_2)))), (2, 3));
-        assert_eq!(read(&mut RequestBody::new(frames(), true, Some(meter(Version::HTTP_11)))), (3, 4));
-        assert_eq!(read(&mut RequestBody::new(frames(), true, None)), (3, 4));
+        assert_eq!(read(&mut RequestBody::new(frames(), true, Some(meter(Version::HTTP_2)), None)), (2, 3));
+        assert_eq!(read(&mut RequestBody::new(frames(), true, Some(meter(Version::HTTP_11)), None)), (3, 4));
+        assert_eq!(read(&mut RequestBody::new(frames(), true, None, None)), (3, 4));
     }
 
     #[test]
     fn a_body_that_goes_on_is_not_asked_whether_it_ends_until_it_is_polled() {
         let empty = || Frames(Vec::new(), 0);
-        assert!(!RequestBody::new(empty(), true, None).is_end_stream());
-        assert!(RequestBody::new(empty(), false, None).is_end_stream());
+        assert!(!RequestBody::new(empty(), true, None, None).is_end_stream());
+        assert!(RequestBody::new(empty(), false, None, None).is_end_stream());
     }
 
     #[test]

@@ -17,6 +17,7 @@ use super::rpc_body::RpcBody;
 use super::tee::Tee;
 use error_envelope_core::exchange::{BodyContext, BoxError, LocalReply, Origin};
 use error_envelope_runtime as runtime;
+use error_envelope_runtime::RequestTimer;
 use error_envelope_runtime::catch;
 
 pin_project! {
@@ -27,6 +28,7 @@ pin_project! {
         #[pin]
         kind: Kind<R, B>,
         tail: Option<BodyContext>,
+        timer: Option<RequestTimer>,
     }
 
     impl<R, B> PinnedDrop for ResponseBody<R, B> {
@@ -72,19 +74,19 @@ struct RemainingBody<R> {
 
 impl<R, B> ResponseBody<R, B> {
     pub(super) fn pass(body: R, tail: BodyContext) -> Self {
-        Self { kind: Kind::Pass { body }, tail: Some(tail) }
+        Self { kind: Kind::Pass { body }, tail: Some(tail), timer: None }
     }
 
     pub(super) fn tee(body: R, tail: BodyContext, tee: Tee) -> Self {
-        Self { kind: Kind::Tee { body, tee: Box::new(tee) }, tail: Some(tail) }
+        Self { kind: Kind::Tee { body, tee: Box::new(tee) }, tail: Some(tail), timer: None }
     }
 
     pub(super) fn watch(body: R, watching: RpcBody) -> Self {
-        Self { kind: Kind::Watch { body, watching }, tail: None }
+        Self { kind: Kind::Watch { body, watching }, tail: None, timer: None }
     }
 
     pub(super) fn events(body: R, events: EventBody) -> Self {
-        Self { kind: Kind::Events { body, events }, tail: None }
+        Self { kind: Kind::Events { body, events }, tail: None, timer: None }
     }
 
     pub(super) fn resume(
@@ -93,29 +95,38 @@ impl<R, B> ResponseBody<R, B> {
         body: Pin<Box<Collecting<R>>>,
         tail: BodyContext,
     ) -> Self {
-        Self { kind: Kind::Resume { read, rest: Box::new(RemainingBody { body, error }) }, tail: Some(tail) }
+        Self {
+            kind: Kind::Resume { read, rest: Box::new(RemainingBody { body, error }) },
+            tail: Some(tail),
+            timer: None,
+        }
+    }
+
+    /// Times the response until this is dropped.
+    pub(super) fn time(&mut self, timer: RequestTimer) {
+        self.timer = Some(timer);
     }
 
     pub(super) fn stripped(length: SizeHint) -> Self {
-        Self { kind: Kind::Stripped { length }, tail: None }
+        Self { kind: Kind::Stripped { length }, tail: None, timer: None }
     }
 
     pub(super) fn reply(body: Bytes) -> Self {
-        Self { kind: if body.is_empty() { Kind::Empty } else { Kind::Reply { body } }, tail: None }
+        Self { kind: if body.is_empty() { Kind::Empty } else { Kind::Reply { body } }, tail: None, timer: None }
     }
 
     pub(super) fn drain(request: Pin<Box<Draining<B>>>, body: Bytes) -> Self {
-        Self { kind: Kind::Drain { request, body }, tail: None }
+        Self { kind: Kind::Drain { request, body }, tail: None, timer: None }
     }
 
     pub(super) fn replay(body: Bytes, trailers: Option<Box<HeaderMap>>) -> Self {
-        Self { kind: Kind::Replay { body, trailers }, tail: None }
+        Self { kind: Kind::Replay { body, trailers }, tail: None, timer: None }
     }
 }
 
 impl<R, B> Default for ResponseBody<R, B> {
     fn default() -> Self {
-        Self { kind: Kind::Empty, tail: None }
+        Self { kind: Kind::Empty, tail: None, timer: None }
     }
 }
 
@@ -153,7 +164,57 @@ where
     type Data = Bytes;
     type Error = ResponseBodyError;
 
-    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, ResponseBodyError>>> {
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Polled {
+        let polled = self.as_mut().poll_any(cx);
+        if let (Poll::Ready(Some(Ok(frame))), Some(timer)) = (&polled, &self.timer) {
+            timer.sent(frame.data_ref().map_or(0, Bytes::len));
+        }
+        polled
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match &self.kind {
+            Kind::Pass { body } | Kind::Tee { body, .. } | Kind::Events { body, .. } => {
+                catch(|| body.is_end_stream()).unwrap_or(false)
+            }
+            Kind::Watch { watching, .. } if watching.awaits_trailers() => false,
+            Kind::Watch { body, watching } => watching.report_end(catch(|| body.is_end_stream()).unwrap_or(false)),
+            Kind::Resume { read, rest } => read.is_empty() && rest.is_end(),
+            // A server that is told of the end drops the rest of the request unread (G5).
+            Kind::Reply { .. } | Kind::Broken { .. } | Kind::Drain { .. } => false,
+            Kind::Replay { body, trailers } => body.is_empty() && trailers.is_none(),
+            Kind::Stripped { .. } | Kind::Empty => true,
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match &self.kind {
+            Kind::Watch { watching, .. } if watching.has_no_length() => SizeHint::default(),
+            Kind::Pass { body } | Kind::Tee { body, .. } | Kind::Watch { body, .. } => {
+                catch(|| body.size_hint()).unwrap_or_default()
+            }
+            Kind::Resume { read, rest } => resumed_size(read, rest),
+            // A server that knows of no bytes to come asks for none, and drains nothing: a head alone may be the answer (P2).
+            Kind::Drain { body, .. } if body.is_empty() => SizeHint::default(),
+            Kind::Reply { body } | Kind::Drain { body, .. } | Kind::Replay { body, .. } => {
+                SizeHint::with_exact(body.len() as u64)
+            }
+            Kind::Broken { .. } | Kind::Events { .. } => SizeHint::default(),
+            Kind::Stripped { length } => *length,
+            Kind::Empty => SizeHint::with_exact(0),
+        }
+    }
+}
+
+impl<R, B> ResponseBody<R, B>
+where
+    R: Body,
+    R::Error: Into<BoxError>,
+    B: Body,
+    B::Error: Into<BoxError>,
+{
+    #[inline]
+    fn poll_any(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Polled {
         let mut this = self.project();
         let (mut broken, mut action) = (None, BodyAction::GoesOn);
         let polled = match this.kind.as_mut().project() {
@@ -201,39 +262,6 @@ where
             return end(this.kind, this.tail, action, cx);
         }
         polled
-    }
-
-    fn is_end_stream(&self) -> bool {
-        match &self.kind {
-            Kind::Pass { body } | Kind::Tee { body, .. } | Kind::Events { body, .. } => {
-                catch(|| body.is_end_stream()).unwrap_or(false)
-            }
-            Kind::Watch { watching, .. } if watching.awaits_trailers() => false,
-            Kind::Watch { body, watching } => watching.report_end(catch(|| body.is_end_stream()).unwrap_or(false)),
-            Kind::Resume { read, rest } => read.is_empty() && rest.is_end(),
-            // A server that is told of the end drops the rest of the request unread (G5).
-            Kind::Reply { .. } | Kind::Broken { .. } | Kind::Drain { .. } => false,
-            Kind::Replay { body, trailers } => body.is_empty() && trailers.is_none(),
-            Kind::Stripped { .. } | Kind::Empty => true,
-        }
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        match &self.kind {
-            Kind::Watch { watching, .. } if watching.has_no_length() => SizeHint::default(),
-            Kind::Pass { body } | Kind::Tee { body, .. } | Kind::Watch { body, .. } => {
-                catch(|| body.size_hint()).unwrap_or_default()
-            }
-            Kind::Resume { read, rest } => resumed_size(read, rest),
-            // A server that knows of no bytes to come asks for none, and drains nothing: a head alone may be the answer (P2).
-            Kind::Drain { body, .. } if body.is_empty() => SizeHint::default(),
-            Kind::Reply { body } | Kind::Drain { body, .. } | Kind::Replay { body, .. } => {
-                SizeHint::with_exact(body.len() as u64)
-            }
-            Kind::Broken { .. } | Kind::Events { .. } => SizeHint::default(),
-            Kind::Stripped { length } => *length,
-            Kind::Empty => SizeHint::with_exact(0),
-        }
     }
 }
 

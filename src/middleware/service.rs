@@ -4,6 +4,7 @@ use std::convert::Infallible;
 use std::fmt;
 use std::task::{Context, Poll};
 
+use http::request::Parts;
 use http::{Request, Response, Version};
 use http_body::Body;
 use tower_service::Service;
@@ -15,12 +16,14 @@ use super::not_ready::{NotReady, unready};
 use super::peeking::AfterPeek;
 use super::request_body::RequestBody;
 use super::response_body::ResponseBody;
+use super::route::RequestSlot;
 use super::verify::Verifiers;
 use super::verifying::AfterVerification;
-use error_envelope_core::exchange::{Admission, BoxError, Exchange};
+use error_envelope_core::exchange::{Admission, BoxError, Exchange, KnownMethod};
 use error_envelope_runtime as runtime;
 use error_envelope_runtime::PolicyHandle;
 use error_envelope_runtime::catch;
+use error_envelope_runtime::{RequestMetrics, RequestTimer, Started};
 
 /// What [`ErrorEnvelopeLayer`](super::ErrorEnvelopeLayer) makes of a service. It never fails: every error is an answer.
 pub struct ErrorEnvelopeService<S> {
@@ -28,12 +31,19 @@ pub struct ErrorEnvelopeService<S> {
     policy: PolicyHandle,
     verifiers: Verifiers,
     indexed: Indexed,
+    metrics: RequestMetrics,
     held: Option<NotReady>,
 }
 
 impl<S> ErrorEnvelopeService<S> {
-    pub(super) fn new(inner: S, policy: PolicyHandle, verifiers: Verifiers, indexed: Indexed) -> Self {
-        Self { inner, policy, verifiers, indexed, held: None }
+    pub(super) fn new(
+        inner: S,
+        policy: PolicyHandle,
+        verifiers: Verifiers,
+        indexed: Indexed,
+        metrics: RequestMetrics,
+    ) -> Self {
+        Self { inner, policy, verifiers, indexed, metrics, held: None }
     }
 
     /// The inner service.
@@ -55,7 +65,8 @@ impl<S> ErrorEnvelopeService<S> {
 impl<S: Clone> Clone for ErrorEnvelopeService<S> {
     /// What the inner service's `poll_ready` said stays with the original: a clone is asked for itself.
     fn clone(&self) -> Self {
-        Self::new(self.inner.clone(), self.policy.clone(), self.verifiers.clone(), self.indexed.clone())
+        let (policy, verifiers) = (self.policy.clone(), self.verifiers.clone());
+        Self::new(self.inner.clone(), policy, verifiers, self.indexed.clone(), self.metrics.clone())
     }
 }
 
@@ -88,11 +99,14 @@ where
     }
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
+        let started = Started::now();
         let (mut head, body) = request.into_parts();
         let facts = facts(&body);
         // A guard's answer uses it up, too: the next request asks the service anew.
         let held = self.held.take();
-        match Exchange::begin(self.policy.terms(), &mut head, facts, runtime::new_request_id) {
+        let admission = Exchange::begin(self.policy.terms(), &mut head, facts, runtime::new_request_id);
+        let timer = self.track(&admission, &head, started);
+        match admission {
             Admission::Forward(mut exchange, meter, unenforced) => {
                 runtime::log_unenforced(unenforced);
                 if head.version == Version::HTTP_2 && self.indexed.is_due(exchange.request_id()) {
@@ -100,38 +114,50 @@ where
                 }
                 if let Some(held) = held {
                     let _ = catch(|| drop(head));
-                    return ResponseFuture::answered(unready(held, exchange), Some(body));
+                    return ResponseFuture::answered(unready(held, exchange), Some(body), timer);
                 }
-                let request = Request::from_parts(head, RequestBody::new(body, !facts.ended, meter));
-                ResponseFuture::call(&mut self.inner, &mut Some(request), exchange)
+                let request =
+                    Request::from_parts(head, RequestBody::new(body, !facts.ended, meter, Some(timer.metrics())));
+                ResponseFuture::call(&mut self.inner, &mut Some(request), exchange, timer)
             }
             Admission::Answer(answered) => {
                 let _ = catch(|| drop(held));
                 let _ = catch(|| drop(head));
-                ResponseFuture::answered(answered, Some(body))
+                ResponseFuture::answered(answered, Some(body), timer)
             }
             Admission::Verify(unverified, timeout) => match self.ready_service() {
                 Ok(service) => {
                     let verifiers = self.verifiers.clone();
-                    let rest = AfterVerification { service, held, verifiers, unverified, head, body };
-                    ResponseFuture::verify(timeout, rest)
+                    let metrics = timer.metrics();
+                    let rest = AfterVerification { service, held, verifiers, unverified, head, body, metrics };
+                    ResponseFuture::verify(timeout, rest, timer)
                 }
                 Err(panic) => {
                     let _ = catch(|| drop(held));
                     let _ = catch(|| drop(head));
-                    ResponseFuture::answered(unverified.panicked(panic), Some(body))
+                    ResponseFuture::answered(unverified.panicked(panic), Some(body), timer)
                 }
             },
             Admission::Peek(pending, timeout) => match self.ready_service() {
-                Ok(service) => ResponseFuture::peek(body, timeout, AfterPeek { service, held, pending, head }),
+                Ok(service) => ResponseFuture::peek(body, timeout, AfterPeek { service, held, pending, head }, timer),
                 Err(panic) => {
                     // Each by itself: a second panic while the first unwinds would abort.
                     let _ = catch(|| drop(held));
                     let _ = catch(|| drop(head));
-                    ResponseFuture::answered(pending.panicked(panic), Some(body))
+                    ResponseFuture::answered(pending.panicked(panic), Some(body), timer)
                 }
             },
         }
+    }
+}
+
+impl<S> ErrorEnvelopeService<S> {
+    /// Counts a request from here on, and notes its id and route where somebody wants to know it.
+    fn track(&self, admission: &Admission, head: &Parts, started: Started) -> RequestTimer {
+        if let Some(slot) = head.extensions.get::<RequestSlot>() {
+            slot.note(admission);
+        }
+        self.metrics.begin(started, KnownMethod::from(&head.method), || admission.shared_route())
     }
 }
 

@@ -14,7 +14,7 @@ use super::verify::{Verifiers, VerifyFuture};
 use error_envelope_core::exchange::{BoxError, Event, PendingVerification};
 use error_envelope_core::guard::auth::Verified;
 use error_envelope_runtime as runtime;
-use error_envelope_runtime::catch;
+use error_envelope_runtime::{RouteMetrics, catch};
 
 /// A request whose credentials a verifier looks at (G2).
 pub(super) struct Verifying<S, B> {
@@ -34,6 +34,7 @@ pub(super) struct AfterVerification<S, B> {
     pub(super) unverified: PendingVerification,
     pub(super) head: request::Parts,
     pub(super) body: B,
+    pub(super) metrics: RouteMetrics,
 }
 
 impl<S, B> Verifying<S, B> {

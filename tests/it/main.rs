@@ -15,6 +15,7 @@ mod dialects;
 mod examples;
 mod failures;
 mod floors;
+mod framework_route;
 mod hpack;
 mod hyper_matrix;
 mod injected;

@@ -12,7 +12,8 @@ use super::request::{
     self, AssignedId, ColdState, GuardOutcome, HeaderFlags, MAX_HEADERS, ObservedGuards, RequestFlags, RequestView,
 };
 use super::{
-    Admission, BodyFacts, Event, Exchange, ExchangeConfig, Meter, Origin, PendingPeek, PendingVerification, reply,
+    Admission, BodyFacts, Event, Exchange, ExchangeConfig, KnownMethod, Meter, Origin, PendingPeek,
+    PendingVerification, reply,
 };
 use crate::classify::credentials::Credentials;
 use crate::code::ErrorCode;
@@ -209,7 +210,10 @@ impl Exchange {
                 aside.get_or_insert_default().scheme = Some(name.into());
             }
         }
-        Self { settings, id, id_header, request, flags: None, aside, terms }
+        let method = KnownMethod::from(&asked.head.method);
+        let has_route = settings.label().has_route();
+        let framework_route = if has_route { None } else { terms.framework_route(&asked.head.extensions) };
+        Self { settings, id, id_header, request, method, framework_route, flags: None, aside, terms }
     }
 
     /// Notes for the log which further readings met guards of their own (G0).

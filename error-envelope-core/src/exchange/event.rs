@@ -7,10 +7,10 @@ use std::fmt;
 use std::sync::{Arc, LazyLock};
 use std::time::SystemTime;
 
-use http::StatusCode;
+use http::{Extensions, StatusCode};
 
 use super::request::printable;
-use super::{BodyCapture, CapturedBody, EventFields, MapRuleId, Origin, UnreadReason};
+use super::{BodyCapture, CapturedBody, EventFields, KnownMethod, MapRuleId, Origin, UnreadReason};
 use crate::classify::decided::DecidedBy;
 use crate::classify::failure::Recogniser;
 use crate::code::ErrorCode;
@@ -25,6 +25,10 @@ pub type BoxError = Box<dyn Error + Send + Sync>;
 
 /// What a service's own errors are, asked before the contract's list (F1).
 pub type Classifier = dyn Fn(&(dyn Error + 'static)) -> Option<Fault> + Send + Sync;
+
+/// The pattern that the framework around the layer has found for a request, as it left it in the extensions (L1). It must
+/// be one of a bounded set, never a path: it becomes a label.
+pub type FrameworkRoute = fn(&Extensions) -> Option<Arc<str>>;
 
 /// One error, or one abandoned request: an adapter logs it once.
 #[derive(Debug)]
@@ -43,7 +47,29 @@ pub struct Event {
     pub(super) cause: Option<BoxError>,
     pub(super) notes: Option<Box<EventFields>>,
     pub(super) terms: Arc<ExchangeConfig>,
-    pub(super) label: LogLabel,
+    pub(super) label: EventLabel,
+}
+
+/// What of the request is in each line of the log.
+#[derive(Clone, Debug)]
+pub(super) struct EventLabel {
+    pub(super) settings: LogLabel,
+    /// `None` where the request is not known any more.
+    pub(super) method: Option<KnownMethod>,
+    /// Where the policy has no route.
+    pub(super) framework_route: Option<Arc<str>>,
+}
+
+impl EventLabel {
+    pub(super) fn without_request(settings: LogLabel) -> Self {
+        Self { settings, method: None, framework_route: None }
+    }
+
+    /// The pattern of the policy's route, else the framework's.
+    pub(super) fn route<'a>(&'a self, terms: &'a ExchangeConfig) -> Option<&'a Arc<str>> {
+        let pattern = terms.policy.route_pattern(self.settings);
+        pattern.map(|pattern| pattern.shared()).or(self.framework_route.as_ref())
+    }
 }
 
 /// Sees each error once, as it is logged (L1).
@@ -93,6 +119,7 @@ pub struct ExchangeConfig {
     classifier: Option<Arc<Classifier>>,
     recogniser: Option<Recogniser>,
     observer: Option<Arc<dyn Observer>>,
+    framework_route: Option<FrameworkRoute>,
     pub(super) clock: fn() -> SystemTime,
 }
 
@@ -203,21 +230,42 @@ impl Event {
         self.rule
     }
 
-    /// The pattern of the most specific route that matched: never a path (L2).
+    /// The pattern of the most specific route that matched, or the framework's where the policy has none (L1): never a path
+    /// (L2).
     #[must_use]
     pub fn route(&self) -> Option<&str> {
-        self.terms.policy().route_label(self.label)
+        self.route_ref().map(|route| &**route)
     }
 
-    /// The same text as the policy has it.
+    /// The same text as the policy or the framework has it.
     pub fn shared_route(&self) -> Option<Arc<str>> {
-        self.terms.policy().route_pattern(self.label).map(|pattern| pattern.shared().clone())
+        self.route_ref().cloned()
+    }
+
+    pub(super) fn route_ref(&self) -> Option<&Arc<str>> {
+        self.label.route(&self.terms)
+    }
+
+    /// Whether the route is the framework's: no rule of the policy can name it.
+    #[must_use]
+    pub fn is_framework_route(&self) -> bool {
+        self.policy_route().is_none() && self.label.framework_route.is_some()
+    }
+
+    fn policy_route(&self) -> Option<&str> {
+        self.terms.policy().route_label(self.label.settings)
+    }
+
+    /// The request's method; `None` where the request is not known any more, as of an answer that was not taken.
+    #[must_use]
+    pub fn method(&self) -> Option<KnownMethod> {
+        self.label.method
     }
 
     /// The route's mode.
     #[must_use]
     pub fn mode(&self) -> crate::policy::Mode {
-        self.label.mode
+        self.label.settings.mode
     }
 
     /// What failed, for the log alone. Its `Display` may be the user's own code.
@@ -263,7 +311,8 @@ impl ExchangeConfig {
     /// The terms of a policy, without a classifier. `clock` is asked where a key or a token has an end (G2), the dialect
     /// tells the time (R2), or a call's error says until when to wait (P1).
     pub fn new(policy: impl Into<Arc<Policy>>, clock: fn() -> SystemTime) -> Self {
-        Self { policy: policy.into(), classifier: None, recogniser: None, observer: None, clock }
+        let (classifier, recogniser, observer, framework_route) = (None, None, None, None);
+        Self { policy: policy.into(), classifier, recogniser, observer, framework_route, clock }
     }
 
     /// Sets what is asked of an error before the contract's list (F1).
@@ -276,6 +325,12 @@ impl ExchangeConfig {
     #[must_use]
     pub fn with_recogniser(self, recogniser: Recogniser) -> Self {
         Self { recogniser: Some(recogniser), ..self }
+    }
+
+    /// Sets what finds the framework's route of a request that the policy has none for (L1).
+    #[must_use]
+    pub fn with_framework_route(self, find: FrameworkRoute) -> Self {
+        Self { framework_route: Some(find), ..self }
     }
 
     /// Sets who sees the errors.
@@ -313,6 +368,11 @@ impl ExchangeConfig {
 
     pub(super) fn recogniser(&self) -> Option<Recogniser> {
         self.recogniser
+    }
+
+    #[inline]
+    pub(super) fn framework_route(&self, extensions: &Extensions) -> Option<Arc<str>> {
+        self.framework_route.and_then(|find| find(extensions))
     }
 
     /// Who sees the errors.

@@ -34,6 +34,7 @@ mod explain;
 mod failing;
 mod fill;
 mod head;
+mod method;
 mod notes;
 mod observe;
 mod outcome;
@@ -51,8 +52,9 @@ mod writer;
 
 pub use self::body_capture::{BodyCapture, CapturedBody};
 pub use self::changes::{HeaderMutation, changes};
-pub use self::event::{BoxError, Classifier, Event, ExchangeConfig, Observer};
+pub use self::event::{BoxError, Classifier, Event, ExchangeConfig, FrameworkRoute, Observer};
 pub use self::event_stream::EventStream;
+pub use self::method::KnownMethod;
 pub use self::notes::{EventFields, MapRuleId, Origin, UnreadReason};
 pub use self::observe::ObservedError;
 pub use self::outcome::{

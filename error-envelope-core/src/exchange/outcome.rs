@@ -5,10 +5,10 @@ use std::sync::Arc;
 use bytes::Bytes;
 use http::{HeaderMap, Response};
 
+use super::event::EventLabel;
 use super::{BoxError, DrainBudget, Event, ExchangeConfig, Origin};
 use crate::code::ErrorCode;
 use crate::fault::Fault;
-use crate::policy::LogLabel;
 use crate::request_id::RequestId;
 
 /// What is known of a body before a byte of it is read.
@@ -114,7 +114,7 @@ pub enum FinalFrame {
 pub struct BodyContext {
     pub(super) terms: Arc<ExchangeConfig>,
     pub(super) id: RequestId,
-    pub(super) label: LogLabel,
+    pub(super) label: EventLabel,
 }
 
 impl Failure {
@@ -160,7 +160,7 @@ impl BodyContext {
 impl ExchangeConfig {
     /// A client did not take its answer. No exchange is left to tell it, and with it went the route.
     pub fn untaken(self: Arc<Self>, request_id: RequestId) -> Event {
-        let label = self.policy().own_label();
+        let label = EventLabel::without_request(self.policy().own_label());
         BodyContext { terms: self, id: request_id, label }.event(Origin::Abandoned)
     }
 }

@@ -2,12 +2,14 @@
 //!
 //! The enums are closed on purpose: an adapter that does not act on every plan must not compile.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::{
     BodyContext, Event, EventFields, EventStream, Exchange, LocalReply, Meter, ObservedError, PendingPeek,
     PendingVerification, RewrittenBody, RpcResponse,
 };
+use crate::request_id::RequestId;
 
 /// What to do with a request.
 #[derive(Debug)]
@@ -23,6 +25,30 @@ pub enum Admission {
     Verify(PendingVerification, Duration),
     /// Wait this long for the first body byte, then tell [`PendingPeek::first_byte`] (G3).
     Peek(PendingPeek, Duration),
+}
+
+impl Admission {
+    /// The request's id.
+    #[must_use]
+    pub fn request_id(&self) -> RequestId {
+        match self {
+            Self::Forward(exchange, ..) => exchange.request_id(),
+            Self::Answer(reply) => reply.event.request_id(),
+            Self::Verify(pending, _) => pending.request_id(),
+            Self::Peek(pending, _) => pending.request_id(),
+        }
+    }
+
+    /// The request's route, as its events have it (L1): the policy's pattern, else the framework's.
+    #[must_use]
+    pub fn shared_route(&self) -> Option<&Arc<str>> {
+        match self {
+            Self::Forward(exchange, ..) => exchange.shared_route(),
+            Self::Answer(reply) => reply.event.route_ref(),
+            Self::Verify(pending, _) => pending.shared_route(),
+            Self::Peek(pending, _) => pending.shared_route(),
+        }
+    }
 }
 
 /// What to do with an inner response.

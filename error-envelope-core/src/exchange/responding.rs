@@ -121,8 +121,7 @@ impl Exchange {
     /// Ends with a response that [passes unread](Exchange::passes_unread): what to log of it, as of a
     /// [`ResponsePlan::Pass`].
     pub fn passed_unread(self) -> (BodyContext, Option<Box<EventFields>>) {
-        let Self { terms, settings, id, aside, .. } = self;
-        (BodyContext { terms, id, label: settings.label() }, aside.and_then(|aside| aside.notes))
+        self.into_tail()
     }
 
     /// An error that keeps its shape is logged by its status (L1).

@@ -6,9 +6,10 @@ use std::time::Duration;
 use http::{HeaderMap, HeaderValue};
 
 use super::auth::PendingAuth;
+use super::event::EventLabel;
 use super::head::{self, X_REQUEST_ID};
 use super::request::{ColdState, GuardOutcome, RequestFlags, printable};
-use super::{BodyContext, BoxError, Event, EventFields, ExchangeConfig, Origin};
+use super::{BodyContext, BoxError, Event, EventFields, ExchangeConfig, KnownMethod, Origin};
 use crate::fault::Fault;
 use crate::guard::body_limit::BodyFlags;
 use crate::policy::{Mode, Policy, ResponseSettings};
@@ -25,6 +26,9 @@ pub struct Exchange {
     pub(super) id: RequestId,
     pub(super) id_header: HeaderValue,
     pub(super) request: RequestFlags,
+    pub(super) method: KnownMethod,
+    /// Where the policy has no route.
+    pub(super) framework_route: Option<Arc<str>>,
     pub(super) flags: Option<BodyFlags>,
     pub(super) aside: Option<Box<ColdState>>,
 }
@@ -60,6 +64,14 @@ impl Exchange {
         &self.id_header
     }
 
+    /// The request's route, as its events have it (L1): the policy's pattern, else the framework's.
+    #[must_use]
+    #[inline]
+    pub fn shared_route(&self) -> Option<&Arc<str>> {
+        let pattern = self.policy().route_pattern(self.settings.label());
+        pattern.map(|pattern| pattern.shared()).or(self.framework_route.as_ref())
+    }
+
     /// Lets HPACK put the response's `x-request-id` into its table. Over HTTP/2 it is marked as never indexed.
     pub fn index_id(&mut self) {
         self.id_header.set_sensitive(false);
@@ -89,25 +101,42 @@ impl Exchange {
 
     #[inline]
     pub(super) fn event(self, origin: Origin, cause: Option<BoxError>) -> Event {
-        let Self { terms, settings, id, aside, .. } = self;
-        let notes = aside.and_then(|aside| aside.event_notes());
-        Event { cause, notes, ..BodyContext { terms, id, label: settings.label() }.event(origin) }
+        let notes = self.aside.as_ref().and_then(|aside| aside.event_notes());
+        Event { cause, notes, ..self.into_tail().0.event(origin) }
     }
 
     pub(super) fn tail_of(&self) -> BodyContext {
-        BodyContext { terms: self.terms.clone(), id: self.id, label: self.settings.label() }
+        BodyContext { terms: self.terms.clone(), id: self.id, label: self.label() }
     }
 
     /// What outlives the exchange, and what to log of a response that passes: its head gets what the layer adds to any.
     #[inline(always)]
     pub(super) fn tail(self, headers: &mut HeaderMap) -> (BodyContext, Option<Box<EventFields>>) {
-        let Self { terms, settings, id, id_header, aside, .. } = self;
-        expose(settings, headers);
-        let mut notes = aside.and_then(|aside| aside.notes);
-        if let Some(theirs) = identify(headers, id_header) {
+        expose(self.settings, headers);
+        let (tail, mut notes, id) = self.into_parts();
+        if let Some(theirs) = identify(headers, id) {
             notes.get_or_insert_default().upstream_request_id = Some(theirs);
         }
-        (BodyContext { terms, id, label: settings.label() }, notes)
+        (tail, notes)
+    }
+
+    /// What outlives the exchange, and what is noted of it.
+    #[inline(always)]
+    pub(super) fn into_tail(self) -> (BodyContext, Option<Box<EventFields>>) {
+        let (tail, notes, _) = self.into_parts();
+        (tail, notes)
+    }
+
+    #[inline(always)]
+    fn into_parts(self) -> (BodyContext, Option<Box<EventFields>>, HeaderValue) {
+        let Self { terms, settings, id, id_header, method, framework_route, aside, .. } = self;
+        let label = EventLabel { settings: settings.label(), method: Some(method), framework_route };
+        (BodyContext { terms, id, label }, aside.and_then(|aside| aside.notes), id_header)
+    }
+
+    fn label(&self) -> EventLabel {
+        let framework_route = self.framework_route.clone();
+        EventLabel { settings: self.settings.label(), method: Some(self.method), framework_route }
     }
 
     pub(super) fn expose(&self, headers: &mut HeaderMap) {

@@ -1,6 +1,7 @@
 //! Requests that wait for their first body byte (G3), or for what a verifier says of them (G2).
 
 use std::error::Error;
+use std::sync::Arc;
 
 use http::request::Parts;
 use http::{HeaderValue, response};
@@ -69,6 +70,12 @@ impl PendingPeek {
         self.exchange.id
     }
 
+    /// As [`Exchange::shared_route`](super::Exchange::shared_route).
+    #[must_use]
+    pub fn shared_route(&self) -> Option<&Arc<str>> {
+        self.exchange.shared_route()
+    }
+
     /// Takes the head of an answer of the proxy's own, which came before the first byte: [`Exchange::proxy_failed`](super::Exchange::proxy_failed).
     pub fn proxy_failed(self, head: &mut response::Parts, cause: BoxError) -> ResponsePlan {
         self.exchange.proxy_failed(head, cause)
@@ -112,6 +119,12 @@ impl PendingVerification {
     #[must_use]
     pub fn request_id(&self) -> RequestId {
         self.exchange.id
+    }
+
+    /// As [`Exchange::shared_route`](super::Exchange::shared_route).
+    #[must_use]
+    pub fn shared_route(&self) -> Option<&Arc<str>> {
+        self.exchange.shared_route()
     }
 
     /// Takes the head of an answer of the proxy's own, which came before the verifier's: [`Exchange::proxy_failed`](super::Exchange::proxy_failed).

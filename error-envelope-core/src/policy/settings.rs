@@ -13,6 +13,13 @@ pub(crate) struct LogLabel {
     pub(super) route: Option<Index>,
 }
 
+impl LogLabel {
+    #[inline]
+    pub(crate) fn has_route(self) -> bool {
+        self.route.is_some()
+    }
+}
+
 impl ResponseSettings {
     /// The narrowest scope; 0 is the policy itself.
     #[inline]

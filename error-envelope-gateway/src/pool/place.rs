@@ -2,12 +2,14 @@
 
 use std::sync::{Arc, Weak};
 
+use crate::count::Held;
+
 /// A place for a connection, free again when this is dropped.
-pub(crate) struct PoolSlot(Weak<dyn Freed>);
+pub(crate) struct PoolSlot(Weak<dyn Freed>, #[expect(dead_code, reason = "it is held, never looked at")] Option<Held>);
 
 impl PoolSlot {
-    pub(super) fn new(pool: Weak<dyn Freed>) -> Self {
-        Self(pool)
+    pub(super) fn new(pool: Weak<dyn Freed>, counted: Held) -> Self {
+        Self(pool, Some(counted))
     }
 }
 
@@ -20,7 +22,7 @@ pub(super) trait Freed: Send + Sync {
 impl PoolSlot {
     /// A place of no pool.
     pub(super) fn detached<C: super::Connection>() -> Self {
-        Self(Weak::<super::shared::Shared<C>>::new())
+        Self(Weak::<super::shared::Shared<C>>::new(), None)
     }
 }
 

@@ -14,6 +14,7 @@ use hyper::body::Incoming;
 
 use super::connection::Connection;
 use super::shared::Pool;
+use crate::count::Held;
 
 /// A connection that a request uses.
 pub(super) struct Lease<C: Connection> {
@@ -21,11 +22,13 @@ pub(super) struct Lease<C: Connection> {
     connection: Option<C>,
     is_used: bool,
     pool: Pool<C>,
+    _counted: Held,
 }
 
 impl<C: Connection> Lease<C> {
     pub(super) fn new(connection: C, is_used: bool, pool: Pool<C>) -> Self {
-        Self { connection: Some(connection), is_used, pool }
+        let counted = pool.metrics().request(is_used);
+        Self { connection: Some(connection), is_used, pool, _counted: counted }
     }
 
     /// Whether a request was sent over it before.

@@ -12,6 +12,7 @@ use super::connection::Connection;
 use super::idle::ROUNDS;
 use super::place::{Freed, PoolSlot};
 use super::state::State;
+use crate::count::UpstreamMetrics;
 
 /// What bounds a pool.
 #[derive(Clone, Copy, Debug)]
@@ -32,6 +33,7 @@ pub(super) struct Shared<C: Connection> {
     state: Mutex<State<C>>,
     open: Box<dyn Fn(PoolSlot) -> Connecting<C> + Send + Sync>,
     bounds: Bounds,
+    metrics: UpstreamMetrics,
 }
 
 impl<C: Connection> Clone for Pool<C> {
@@ -42,12 +44,16 @@ impl<C: Connection> Clone for Pool<C> {
 
 impl<C: Connection> Pool<C> {
     /// `open` opens a connection, which holds its place until its socket is closed.
-    pub(crate) fn new<F>(bounds: Bounds, open: impl Fn(PoolSlot) -> F + Send + Sync + 'static) -> Self
+    pub(crate) fn new<F>(
+        bounds: Bounds,
+        metrics: UpstreamMetrics,
+        open: impl Fn(PoolSlot) -> F + Send + Sync + 'static,
+    ) -> Self
     where
         F: Future<Output = Result<C, BoxError>> + Send + 'static,
     {
         let open = Box::new(move |place| Box::pin(open(place)) as Connecting<C>);
-        let shared = Arc::new(Shared { state: Mutex::default(), open, bounds });
+        let shared = Arc::new(Shared { state: Mutex::default(), open, bounds, metrics });
         tokio::spawn(close_unused(Arc::downgrade(&shared), bounds.idle_timeout));
         Self(shared)
     }
@@ -55,6 +61,10 @@ impl<C: Connection> Pool<C> {
     /// How many connections there may be.
     pub(super) fn bound(&self) -> usize {
         self.0.bounds.connections
+    }
+
+    pub(super) fn metrics(&self) -> &UpstreamMetrics {
+        &self.0.metrics
     }
 
     /// How long a request may wait in line, over all its turns.
@@ -98,7 +108,7 @@ impl<C: Connection> Freed for Shared<C> {
 /// that is not always the one which asked for it.
 fn open<C: Connection>(pool: &Pool<C>, id: u64) {
     let shared: Arc<dyn Freed> = Arc::clone(&pool.0) as Arc<dyn Freed>;
-    let place = PoolSlot::new(Arc::downgrade(&shared));
+    let place = PoolSlot::new(Arc::downgrade(&shared), pool.metrics().connection());
     let mut opening = Opening { id, pool: pool.clone(), ended: false };
     let task = tokio::spawn(async move {
         let pool = opening.pool.clone();

@@ -15,6 +15,7 @@ use tower::BoxError;
 
 use super::reply::Lease;
 use super::{Bounds, Connection, Pool, PoolSlot};
+use crate::count::UpstreamMetrics;
 
 const QUEUE_TIME: Duration = Duration::from_secs(1);
 const IDLE: Duration = Duration::from_secs(4);
@@ -104,7 +105,7 @@ fn pool_with<const SHARED: bool>(
     let asked = Arc::clone(&service);
     let bounds = Bounds { connections, queue_time, idle_timeout: IDLE, open_timeout: 30 * QUEUE_TIME };
     let open = move |place| open(Arc::clone(&asked), place);
-    (Pool::new(bounds, open), service)
+    (Pool::new(bounds, UpstreamMetrics::new(String::new(), bounds.connections), open), service)
 }
 
 async fn open<const SHARED: bool>(service: Arc<Service>, place: PoolSlot) -> Result<Simulated<SHARED>, BoxError> {

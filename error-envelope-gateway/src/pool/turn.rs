@@ -11,6 +11,7 @@ use super::connection::Connection;
 use super::line::{Granted, Outcome};
 use super::reply::Lease;
 use super::shared::Pool;
+use crate::count::Held;
 
 /// How often, at most, a request looks whether a connection is still being opened for it. Each look locks the pool and
 /// walks the line; a queue time may be far shorter, and opening takes milliseconds at least across a network.
@@ -65,11 +66,13 @@ struct Turn<C: Connection> {
     id: u64,
     receiver: Receiver<Outcome<C>>,
     pool: Pool<C>,
+    _counted: Held,
 }
 
 impl<C: Connection> Turn<C> {
     fn new(id: u64, receiver: Receiver<Outcome<C>>, pool: Pool<C>) -> Self {
-        Self { id, receiver, pool }
+        let counted = pool.metrics().queued();
+        Self { id, receiver, pool, _counted: counted }
     }
 
     /// Waits for a connection. The queue time ends it only while none is being opened for it: a slow way to the service

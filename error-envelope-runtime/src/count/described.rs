@@ -1,10 +1,17 @@
 use metrics::{Unit, describe_counter, describe_gauge, describe_histogram, gauge};
 
+use super::requests::{DURATION, HEAD, RECEIVED, REQUESTS, SENT};
+
 /// Describes what the library counts to the recorder that is installed, and puts its gauges to 0, so that they are there
 /// before anything happens. Call it once, after the recorder was installed; without it everything is counted as well.
 ///
 /// | metric | kind | labels |
 /// |---|---|---|
+/// | `error_envelope_requests_total` | counter | `route`, `method`, `status_class` |
+/// | `error_envelope_request_head_seconds` | histogram | `route`, `method`, `status_class` |
+/// | `error_envelope_request_duration_seconds` | histogram | `route`, `method`, `status_class` |
+/// | `error_envelope_request_body_bytes_total` | counter | `route`, `method` |
+/// | `error_envelope_response_body_bytes_total` | counter | `route`, `method` |
 /// | `error_envelope_errors_total` | counter | `code`, `status`, `would_be_status`, `origin`, `route`, `mode`, `dialect` |
 /// | `error_envelope_unread_errors_total` | counter | `reason`: `too_long`, `too_late` or `broke_off` (R4); `route` |
 /// | `error_envelope_error_read_seconds` | histogram | |
@@ -13,11 +20,15 @@ use metrics::{Unit, describe_counter, describe_gauge, describe_histogram, gauge}
 /// | `error_envelope_key_set_fetches_total` | counter | `outcome`: `taken` or `failed` |
 /// | `error_envelope_kill_switch_total` | counter | `to`: `off` or `policy` |
 /// | `error_envelope_kill_switch_thrown` | gauge | |
+/// | `error_envelope_build_info` | gauge | `version` |
 ///
+/// - A request is counted as the head of its response goes out; one whose client went away before has the status class
+///   `none`. It is timed to that head, and to the end of the response's body. `method` is one of RFC 9110's or `PATCH`, else
+///   `other`. The bytes are those of the bodies that the service read and that left the layer.
 /// - Each error is counted once, as it is logged (L1); one that was abandoned by its client has the origin `abandoned`.
 ///   `dialect` is the shape that an inner error was read in: those that have one were rewritten, or would be in `observe`.
 ///   A label that does not apply is `none`.
-/// - Labels are bounded: a route is its pattern, never a path; a code that is neither the catalogue's nor the policy's is
+/// - Labels are bounded: a route is the policy's pattern, else the framework's (axum's `MatchedPath`), never a path; a code that is neither the catalogue's nor the policy's is
 ///   `foreign`.
 /// - An error is timed from its head to its body's end, where its body was not there at once: most are.
 /// - The gauges are 1 or 0: whether what the policy's files say now is refused, and whether a kill switch is thrown. Where a
@@ -53,4 +64,18 @@ pub fn describe() {
     for name in ["error_envelope_policy_refused", "error_envelope_kill_switch_thrown"] {
         gauge!(name).set(0.0);
     }
+    describe_requests();
+    describe_gauge!("error_envelope_build_info", "1; the version is a label.");
+    gauge!("error_envelope_build_info", "version" => env!("CARGO_PKG_VERSION")).set(1.0);
+}
+
+fn describe_requests() {
+    describe_counter!(
+        REQUESTS,
+        "Requests, by the class of their status; none if the client left before a response head."
+    );
+    describe_histogram!(HEAD, Unit::Seconds, "Time from a request's head to its response's head.");
+    describe_histogram!(DURATION, Unit::Seconds, "Time from a request's head to the end of its response.");
+    describe_counter!(RECEIVED, Unit::Bytes, "Bytes of request bodies that the service read.");
+    describe_counter!(SENT, Unit::Bytes, "Bytes of response bodies.");
 }

@@ -75,7 +75,8 @@ async fn show(args: &Args) -> Result<u8, CommandError> {
     let on_call = AdminListener::listen(&args.front.on_call).await?;
     let layer = gateway::layer(&args.front, &on_call)?;
     let (asked, at_once) = signals::stop().map_err(gateway::no_signals)?.split();
-    let gateway = gateway::open(args.listen(), None, &args.front, layer, on_call).await?;
+    let access_log = args.front.access_log.open()?;
+    let gateway = gateway::open(args.listen(), None, &args.front, layer, on_call, access_log).await?;
     let address = gateway.local_addr();
     let no_service = |error| CommandError::Io(format!("the embedded service cannot start: {error}"));
     let (service, bare) =

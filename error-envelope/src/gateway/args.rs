@@ -6,6 +6,7 @@ use clap::ValueEnum;
 use error_envelope_gateway::{Error, Forwarding, Upstream};
 use humantime::Duration as Time;
 
+use super::access_log::AccessArgs;
 use super::limits::{ClientFlags, UpstreamFlags, time};
 use super::log::Log;
 use super::on_call;
@@ -64,6 +65,8 @@ pub(crate) struct Front {
     pub(crate) limits: ClientFlags,
     #[command(flatten)]
     pub(crate) on_call: on_call::AdminArgs,
+    #[command(flatten)]
+    pub(crate) access_log: AccessArgs,
 }
 
 impl Args {

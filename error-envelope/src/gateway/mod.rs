@@ -1,8 +1,10 @@
 //! `error-envelope gateway`: the command line of [`error_envelope_gateway`].
 //!
 //! [`args`] are its flags and [`limits`] those with a number, [`services`] are what they say of the services behind it by [`url`],
-//! [`on_call`] are those of the admin address, [`mod@log`] writes the log, [`signals`] are the operator's, [`descriptors`] are asked of the system.
+//! [`on_call`] are those of the admin address, [`mod@log`] writes the log, [`mod@access_log`] opens the access log, [`signals`] are
+//! the operator's, [`descriptors`] are asked of the system.
 
+pub(crate) mod access_log;
 pub(crate) mod args;
 mod descriptors;
 pub(crate) mod limits;
@@ -18,7 +20,8 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use error_envelope_gateway::{Gateway, GatewayConfig, ServerTls};
+use error_envelope_gateway::{AccessLog, Gateway, GatewayConfig, ServerTls};
+use tokio::signal::unix::SignalKind;
 use tower_error_envelope::ErrorEnvelopeLayer;
 
 pub(crate) use self::args::Args;
@@ -33,18 +36,22 @@ const LAST_TASKS: Duration = Duration::from_secs(2);
 /// Serves until it is told to stop; the exit code is that of a signal where one more ended it at once.
 pub(crate) fn run(args: &Args) -> Result<u8, CommandError> {
     let log = args.front.log.init()?;
-    block_on(async {
+    let mut access_log = None;
+    let outcome = block_on(async {
         log.tell_drops();
         args.upstream_limits.log_ignored();
         let on_call = AdminListener::listen(&args.front.on_call).await?;
         let layer = layer(&args.front, &on_call)?;
         descriptors::raise(args.front.limits.max_connections, args.upstream_descriptors(&layer));
+        access_log = args.front.access_log.open()?;
         let service = args.upstreams(&layer)?.service()?;
         let (stop, at_once) = signals::stop().map_err(no_signals)?.split();
-        let gateway = open(&args.listen, args.pair(), &args.front, layer, on_call).await?;
+        let gateway = open(&args.listen, args.pair(), &args.front, layer, on_call, access_log.clone()).await?;
         let cut_short = gateway.serve_until(service, stop, at_once).await;
         Ok(cut_short.map_or(0, ShutdownSignal::code))
-    })
+    });
+    access_log::write_last(access_log.as_ref());
+    outcome
 }
 
 /// Runs `main` on a runtime of its own. What it leaves ends with it: a name that is looked up for half a minute does not keep
@@ -74,9 +81,9 @@ fn reload_at_hangup(layer: &ErrorEnvelopeLayer, tls: Option<Arc<ServerTls>>) -> 
         Ok(false) => tracing::info!("SIGHUP: the policy has not changed"),
         Err(error) => tracing::error!(%error, "SIGHUP: reload failed; the old policy stays active"),
     };
-    signals::at_hangup("policy-hangup", reload).map_err(no_signals)?;
+    signals::at(SignalKind::hangup(), "policy-hangup", reload).map_err(no_signals)?;
     match tls {
-        Some(tls) => signals::at_hangup("tls-hangup", move || tls.reload()).map_err(no_signals),
+        Some(tls) => signals::at(SignalKind::hangup(), "tls-hangup", move || tls.reload()).map_err(no_signals),
         None => Ok(()),
     }
 }
@@ -92,12 +99,17 @@ pub(crate) async fn open(
     front: &Front,
     layer: ErrorEnvelopeLayer,
     on_call: AdminListener,
+    access_log: Option<AccessLog>,
 ) -> Result<Gateway, CommandError> {
     let tls = pair.map(|(certificate, key)| ServerTls::watch(certificate, key)).transpose()?;
     reload_at_hangup(&layer, tls.clone())?;
     let scheme = if tls.is_some() { "https" } else { "http" };
     let config = GatewayConfig::new(layer).forwarding(front.forwarded.into()).limits(front.limits.limits());
     let config = tls.into_iter().fold(config, GatewayConfig::tls);
+    if let Some(log) = access_log.clone() {
+        signals::at(SignalKind::user_defined1(), "access-log-reopen", move || log.reopen()).map_err(no_signals)?;
+    }
+    let config = access_log.into_iter().fold(config, GatewayConfig::access_log);
     let admin = on_call.address();
     let gateway = Gateway::bind(asked, on_call.serve_with(config)).await.map_err(|error| {
         CommandError::Io(format!(

@@ -2,8 +2,10 @@
 
 use std::fmt::Write;
 use std::path::Path;
+use std::sync::{Mutex, PoisonError};
 
 use clap::{Args as _, Command};
+use error_envelope_gateway::AccessField;
 
 use super::Args;
 
@@ -11,16 +13,32 @@ use super::Args;
 const REWRITE: &str = "UPDATE_MANUAL";
 const OPENS: &str = "<!-- the table is written by UPDATE_MANUAL=1 cargo test -p error-envelope limits -->\n";
 const CLOSES: &str = "<!-- the end of the table -->\n";
+const FIELDS_OPEN: &str = "<!-- the table is written by UPDATE_MANUAL=1 cargo test -p error-envelope access_log -->\n";
+const FIELDS_CLOSE: &str = "<!-- the end of the access log's table -->\n";
 
 #[test]
 fn the_manual_shows_the_limits_with_their_defaults() {
+    hold(OPENS, CLOSES, &table());
+}
+
+#[test]
+fn the_manual_shows_the_fields_of_the_access_log() {
+    let row = |field: &AccessField| format!("| `{}` | {} |\n", field.name(), field.description());
+    let rows: String = AccessField::ALL.iter().map(row).collect();
+    hold(FIELDS_OPEN, FIELDS_CLOSE, &format!("| field | |\n|---|---|\n{rows}"));
+}
+
+/// Two tests may write at once.
+static PAGE: Mutex<()> = Mutex::new(());
+
+fn hold(opens: &str, closes: &str, table: &str) {
+    let _alone = PAGE.lock().unwrap_or_else(PoisonError::into_inner);
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../manual/gateway.md");
     let page = std::fs::read_to_string(&path).unwrap();
-    let (before, rest) = page.split_once(OPENS).expect("the table's beginning");
-    let (shown, after) = rest.split_once(CLOSES).expect("the table's end");
-    let table = table();
+    let (before, rest) = page.split_once(opens).expect("the table's beginning");
+    let (shown, after) = rest.split_once(closes).expect("the table's end");
     if std::env::var_os(REWRITE).is_some() {
-        std::fs::write(path, format!("{before}{OPENS}{table}{CLOSES}{after}")).unwrap();
+        std::fs::write(path, format!("{before}{opens}{table}{closes}{after}")).unwrap();
     } else {
         assert_eq!(shown, table, "{REWRITE}=1 writes it anew");
     }

@@ -49,6 +49,10 @@ impl Running {
         assert!(told.success());
     }
 
+    pub(crate) fn id(&self) -> u32 {
+        self.process.id()
+    }
+
     pub(crate) fn ended(&mut self) -> ExitStatus {
         self.process.wait().unwrap()
     }

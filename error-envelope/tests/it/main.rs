@@ -6,6 +6,7 @@ mod diff;
 mod envoy;
 mod exports;
 mod kit;
+mod numbers;
 mod on_call;
 mod owner;
 mod pages;

@@ -1,0 +1,66 @@
+//! A request's method as it is logged and counted: clients may send any token, and a label must not.
+
+use http::Method;
+
+/// A method of RFC 9110, or PATCH (RFC 5789); every other one is `other`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct KnownMethod(u8);
+
+/// The last one stands for those that are not here.
+const NAMES: [&str; KnownMethod::COUNT] =
+    ["GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH", "other"];
+
+impl KnownMethod {
+    /// How many there are, `other` included.
+    pub const COUNT: usize = 10;
+
+    /// Any method that is none of the known ones.
+    pub const OTHER: Self = Self(Self::COUNT as u8 - 1);
+
+    /// Its place among all of them, from 0.
+    #[must_use]
+    #[inline]
+    pub fn index(self) -> usize {
+        usize::from(self.0)
+    }
+
+    /// The word in the log and in the metrics.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        NAMES[self.index()]
+    }
+}
+
+impl From<&Method> for KnownMethod {
+    #[inline]
+    fn from(method: &Method) -> Self {
+        match *method {
+            Method::GET => Self(0),
+            Method::HEAD => Self(1),
+            Method::POST => Self(2),
+            Method::PUT => Self(3),
+            Method::DELETE => Self(4),
+            Method::CONNECT => Self(5),
+            Method::OPTIONS => Self(6),
+            Method::TRACE => Self(7),
+            Method::PATCH => Self(8),
+            _ => Self::OTHER,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn l2_a_method_is_itself_where_it_is_known_and_other_where_not() {
+        for name in NAMES {
+            let method = Method::from_bytes(name.as_bytes()).unwrap();
+            assert_eq!(KnownMethod::from(&method).as_str(), name);
+        }
+        for unknown in ["get", "PROPFIND", "QUERY", "X"] {
+            assert_eq!(KnownMethod::from(&Method::from_bytes(unknown.as_bytes()).unwrap()), KnownMethod::OTHER);
+        }
+    }
+}

@@ -1,0 +1,68 @@
+//! What a line may have.
+
+use std::str::FromStr;
+
+use super::super::error::Error;
+
+macro_rules! fields {
+    ($($field:ident $name:literal $says:literal,)*) => {
+        /// A field of a line in JSON.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        #[non_exhaustive]
+        pub enum AccessField {
+            $(#[doc = $says] $field,)*
+        }
+
+        impl AccessField {
+            /// All of them, in the order of a line.
+            pub const ALL: &[Self] = &[$(Self::$field,)*];
+
+            /// Its name in a line.
+            #[must_use]
+            pub const fn name(self) -> &'static str {
+                match self {
+                    $(Self::$field => $name,)*
+                }
+            }
+
+            /// What it says, in one sentence.
+            #[must_use]
+            pub const fn description(self) -> &'static str {
+                match self {
+                    $(Self::$field => $says,)*
+                }
+            }
+        }
+    };
+}
+
+fields! {
+    Time "time" "When the request head came, in RFC 3339.",
+    RequestId "request_id" "The request id, as the response and the error log have it.",
+    Method "method" "The method as sent.",
+    Path "path" "The path as sent, without the query.",
+    Route "route" "The route of the policy; null where it has none.",
+    Status "status" "The status of the response; null where the client left before its head.",
+    Code "code" "The error code that the gateway wrote; null of any other response.",
+    Outcome "outcome" "`complete`, `abandoned` (the client left) or `cut_off` (the service broke off).",
+    DurationMs "duration_ms" "Milliseconds from the request head to the last byte of the response.",
+    RequestBytes "request_bytes" "Bytes of the request body that were read; upgraded bytes included.",
+    ResponseBytes "response_bytes" "Bytes of the response body that were sent; upgraded bytes included.",
+    ClientAddress "client_address" "The address of the client's connection.",
+    UserAgent "user_agent" "The header user-agent.",
+    Host "host" "The host that the client asked for.",
+    Protocol "protocol" "`HTTP/1.0`, `HTTP/1.1` or `HTTP/2.0`.",
+    Upstream "upstream" "The service that was asked; null where none was.",
+}
+
+impl FromStr for AccessField {
+    type Err = Error;
+
+    fn from_str(name: &str) -> Result<Self, Error> {
+        let found = Self::ALL.iter().find(|field| field.name() == name).copied();
+        found.ok_or_else(|| {
+            let all: Vec<_> = Self::ALL.iter().map(|field| field.name()).collect();
+            Error::invalid(format!("{name} is no field")).with_advice(format!("choose of {}", all.join(", ")))
+        })
+    }
+}

@@ -1,0 +1,64 @@
+//! The access log: where it goes, in which form.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::fields::AccessField;
+use super::line::{combined, json};
+use super::record::{Entry, WriteEntry};
+use super::writer::{AccessSink, Writer};
+use crate::error::Error;
+
+/// The form of a line.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum AccessFormat {
+    /// A JSON object of these fields, in this order.
+    Json(Vec<AccessField>),
+    /// The combined log format of Apache and nginx, whose referrer and user are always `-`.
+    Combined,
+}
+
+/// The access log of a gateway. Clones write to the same one.
+#[derive(Clone)]
+pub struct AccessLog(Arc<Shared>);
+
+struct Shared {
+    format: AccessFormat,
+    writer: Writer,
+}
+
+impl AccessLog {
+    /// Opens it, and starts the thread that writes it. Install the recorder of metrics before.
+    ///
+    /// # Errors
+    /// The file cannot be opened, or the thread not be started.
+    pub fn open(sink: &AccessSink, format: AccessFormat) -> Result<Self, Error> {
+        Ok(Self(Arc::new(Shared { format, writer: Writer::start(sink)? })))
+    }
+
+    /// Opens the file anew: for whoever has renamed it. A file that cannot be opened leaves the old one.
+    pub fn reopen(&self) {
+        self.0.writer.reopen();
+    }
+
+    /// Waits until what was logged before is written, at most so long; whether it is.
+    pub fn flush(&self, timeout: Duration) -> bool {
+        self.0.writer.flush(timeout)
+    }
+
+    /// What the records of requests are given to.
+    pub(crate) fn entries(&self) -> Arc<dyn WriteEntry> {
+        self.0.clone()
+    }
+}
+
+impl WriteEntry for Shared {
+    fn write(&self, entry: &Entry) {
+        let line = match &self.format {
+            AccessFormat::Json(fields) => json(entry, fields),
+            AccessFormat::Combined => combined(entry),
+        };
+        self.writer.write(line);
+    }
+}

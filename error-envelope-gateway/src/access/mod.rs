@@ -1,0 +1,19 @@
+//! The access log (rule L2): one line for each request, without its query and without a credential (rule L3).
+//!
+//! 1. A request has a [`record`], from its head to the last byte of its response, or of what it was upgraded to. The last
+//!    one who holds it writes the [`line`] of the [`fields`] that were chosen.
+//! 2. A [`writer`] on a thread of its own takes the lines from a bounded queue. A sink that is slow, full or broken costs
+//!    lines, which are counted, and never delays a request.
+//!
+//! Without an access log there is no record.
+
+mod fields;
+mod line;
+mod log;
+mod record;
+mod writer;
+
+pub use self::fields::AccessField;
+pub use self::log::{AccessFormat, AccessLog};
+pub(crate) use self::record::{AccessRecord, ClientRecords, Outcome};
+pub use self::writer::AccessSink;

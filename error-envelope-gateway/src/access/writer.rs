@@ -1,0 +1,262 @@
+//! The thread that writes lines.
+
+use std::fs::{File, OpenOptions};
+use std::io::{self, Write, stdout};
+use std::mem;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use metrics::{Counter, counter};
+
+use crate::count::ACCESS_LOG_DROPPED;
+use crate::error::Error;
+
+const LOG: &str = "error_envelope::gateway::access";
+
+/// What waits to be written: some seconds of a busy gateway.
+const MAX_LINES: usize = 16 * 1024;
+const MAX_BYTES: usize = 16 * 1024 * 1024;
+
+/// So much is written at once.
+const BATCH: usize = 64 * 1024;
+
+/// How often it is told, at most, that lines were dropped.
+const TELL_EVERY: Duration = Duration::from_secs(60);
+
+/// How often a flush looks for room in the queue.
+const LOOK: Duration = Duration::from_millis(5);
+
+/// Where lines go.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum AccessSink {
+    /// A file that lines are appended to.
+    File(PathBuf),
+    /// Standard output.
+    Stdout,
+    /// The log: an event at INFO for each line, of the target `error_envelope::gateway::access`.
+    Log,
+}
+
+/// The entrance to the queue.
+pub(super) struct Writer {
+    queue: SyncSender<Message>,
+    state: Arc<State>,
+}
+
+enum Message {
+    Line(String),
+    Reopen,
+    Flush(SyncSender<()>),
+}
+
+/// What both sides of the queue know.
+struct State {
+    queued_bytes: AtomicUsize,
+    dropped: AtomicU64,
+    counter: Counter,
+}
+
+impl Writer {
+    pub(super) fn start(sink: &AccessSink) -> Result<Self, Error> {
+        let sink = Sink::open(sink)?;
+        let (queue, messages) = sync_channel(MAX_LINES);
+        let counter = counter!(ACCESS_LOG_DROPPED);
+        // There before anything is lost.
+        counter.increment(0);
+        let state = Arc::new(State { queued_bytes: AtomicUsize::new(0), dropped: AtomicU64::new(0), counter });
+        let thread =
+            Thread { sink, state: Arc::clone(&state), batch: Vec::new(), torn: false, failed: false, told: None };
+        let started = thread::Builder::new().name("access-log".to_owned()).spawn(move || thread.run(&messages));
+        started.map_err(|error| Error::unreadable(format!("cannot start the thread of the access log: {error}")))?;
+        Ok(Self { queue, state })
+    }
+
+    /// Now or not at all.
+    pub(super) fn write(&self, line: String) {
+        let length = line.len();
+        let fits = self.state.queued_bytes.fetch_add(length, Ordering::Relaxed) + length <= MAX_BYTES;
+        if !fits || self.queue.try_send(Message::Line(line)).is_err() {
+            self.state.queued_bytes.fetch_sub(length, Ordering::Relaxed);
+            self.state.drop_lines(1);
+        }
+    }
+
+    pub(super) fn reopen(&self) {
+        // Behind a full queue the old file goes on: whoever has renamed it asks again.
+        if self.queue.try_send(Message::Reopen).is_err() {
+            tracing::warn!(target: LOG, "cannot reopen the access log now: it does not accept lines");
+        }
+    }
+
+    pub(super) fn flush(&self, timeout: Duration) -> bool {
+        let deadline = Instant::now() + timeout;
+        let (done, written) = sync_channel(1);
+        let mut message = Message::Flush(done);
+        loop {
+            match self.queue.try_send(message) {
+                Ok(()) => break,
+                Err(TrySendError::Full(unsent)) if Instant::now() < deadline => message = unsent,
+                Err(_) => return false,
+            }
+            thread::sleep(LOOK);
+        }
+        written.recv_timeout(deadline.saturating_duration_since(Instant::now())).is_ok()
+    }
+}
+
+impl State {
+    fn drop_lines(&self, lines: u64) {
+        self.dropped.fetch_add(lines, Ordering::Relaxed);
+        self.counter.increment(lines);
+    }
+}
+
+struct Thread {
+    sink: Sink,
+    state: Arc<State>,
+    batch: Vec<u8>,
+    /// The last write ended within a line.
+    torn: bool,
+    /// The last write failed.
+    failed: bool,
+    /// How many lost lines were told of, and when.
+    told: Option<(u64, Instant)>,
+}
+
+impl Thread {
+    fn run(mut self, messages: &Receiver<Message>) {
+        while let Ok(first) = messages.recv() {
+            let mut next = Some(first);
+            while let Some(message) = next {
+                match message {
+                    Message::Line(line) => self.take(&line),
+                    Message::Reopen => {
+                        self.write();
+                        self.sink.reopen();
+                    }
+                    Message::Flush(done) => {
+                        self.write();
+                        let _ = done.try_send(());
+                    }
+                }
+                next = messages.try_recv().ok();
+            }
+            self.write();
+            self.tell();
+        }
+    }
+
+    fn take(&mut self, line: &str) {
+        if let Sink::Log = self.sink {
+            tracing::info!(target: LOG, "{}", line.trim_end());
+        } else {
+            self.batch.extend_from_slice(line.as_bytes());
+        }
+        self.state.queued_bytes.fetch_sub(line.len(), Ordering::Relaxed);
+        if self.batch.len() >= BATCH {
+            self.write();
+        }
+    }
+
+    fn write(&mut self) {
+        let batch = mem::take(&mut self.batch);
+        let before: &[u8] = if self.torn { b"\n" } else { b"" };
+        if batch.is_empty() {
+            return;
+        }
+        if let Err(error) = self.sink.write_all(before, &mut &*batch, &mut self.torn) {
+            self.state.drop_lines(error.lines);
+            if !mem::replace(&mut self.failed, true) {
+                tracing::error!(target: LOG, error = %error.why, "cannot write the access log; lines are dropped and counted");
+            }
+        } else if mem::take(&mut self.failed) {
+            tracing::info!(target: LOG, dropped = self.state.dropped.load(Ordering::Relaxed), "the access log is written again");
+        }
+        self.batch = batch;
+        self.batch.clear();
+    }
+
+    /// Says now and then how many lines found no room; of those that could not be written it was said.
+    fn tell(&mut self) {
+        let dropped = self.state.dropped.load(Ordering::Relaxed);
+        let (told, when) = self.told.map_or((0, None), |(told, when)| (told, Some(when)));
+        if self.failed || dropped == told || when.is_some_and(|when| when.elapsed() < TELL_EVERY) {
+            return;
+        }
+        tracing::warn!(target: LOG, dropped, "dropped access log lines since the start: they came faster than they were written");
+        self.told = Some((dropped, Instant::now()));
+    }
+}
+
+/// What takes the lines.
+enum Sink {
+    File { path: PathBuf, file: File },
+    Stdout,
+    Log,
+}
+
+/// Lines that were not written.
+struct Lost {
+    lines: u64,
+    why: io::Error,
+}
+
+impl Sink {
+    fn open(sink: &AccessSink) -> Result<Self, Error> {
+        Ok(match sink {
+            AccessSink::File(path) => {
+                let file = append(path).map_err(|error| Error::unreadable(format!("{}: {error}", path.display())))?;
+                Self::File { path: path.clone(), file }
+            }
+            AccessSink::Stdout => Self::Stdout,
+            AccessSink::Log => Self::Log,
+        })
+    }
+
+    fn reopen(&mut self) {
+        if let Self::File { path, file } = self {
+            match append(path) {
+                Ok(opened) => *file = opened,
+                Err(error) => {
+                    tracing::error!(target: LOG, path = %path.display(), %error, "cannot reopen the access log; the old file stays");
+                }
+            }
+        }
+    }
+
+    /// Writes `before` and then all lines. `torn` says afterwards whether what was written ends within a line.
+    fn write_all(&mut self, before: &[u8], lines: &mut &[u8], torn: &mut bool) -> Result<(), Lost> {
+        let written = match self {
+            Self::File { file, .. } => write_counted(file, before, lines, torn),
+            Self::Stdout => write_counted(&mut stdout().lock(), before, lines, torn),
+            Self::Log => Ok(()),
+        };
+        let left = lines.iter().filter(|byte| **byte == b'\n').count() as u64;
+        written.map_err(|why| Lost { lines: left, why })
+    }
+}
+
+fn append(path: &Path) -> io::Result<File> {
+    OpenOptions::new().append(true).create(true).open(path)
+}
+
+fn write_counted(to: &mut impl Write, before: &[u8], lines: &mut &[u8], torn: &mut bool) -> io::Result<()> {
+    to.write_all(before)?;
+    while !lines.is_empty() {
+        match to.write(lines) {
+            Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+            Ok(written) => {
+                *torn = lines.get(written - 1) != Some(&b'\n');
+                *lines = lines.get(written..).unwrap_or_default();
+            }
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    to.flush()
+}

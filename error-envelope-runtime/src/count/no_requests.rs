@@ -1,0 +1,62 @@
+//! Without the feature `metrics` no request is counted.
+
+use std::sync::Arc;
+
+use error_envelope_core::exchange::KnownMethod;
+use http::StatusCode;
+
+/// The numbers of a layer's requests: none.
+#[derive(Clone, Default)]
+pub struct RequestMetrics;
+
+/// The numbers of a route and a method: none.
+#[derive(Clone)]
+pub struct RouteMetrics;
+
+/// When a request began: nobody asks.
+#[derive(Clone, Copy)]
+pub struct Started;
+
+/// A request: neither counted nor timed.
+pub struct RequestTimer;
+
+impl RequestMetrics {
+    /// A request.
+    #[must_use]
+    #[inline]
+    pub fn begin<'r>(&self, _: Started, _: KnownMethod, _: impl FnOnce() -> Option<&'r Arc<str>>) -> RequestTimer {
+        RequestTimer
+    }
+}
+
+impl RouteMetrics {
+    /// So many bytes of a request's body came.
+    #[inline]
+    pub fn received(&self, _: usize) {}
+}
+
+impl Started {
+    /// Now.
+    #[must_use]
+    #[inline]
+    pub fn now() -> Self {
+        Self
+    }
+}
+
+impl RequestTimer {
+    /// The numbers of its route and method.
+    #[must_use]
+    #[inline]
+    pub fn metrics(&self) -> RouteMetrics {
+        RouteMetrics
+    }
+
+    /// The response's head goes out.
+    #[inline]
+    pub fn head(&mut self, _: StatusCode) {}
+
+    /// So many bytes of the response's body go out.
+    #[inline]
+    pub fn sent(&self, _: usize) {}
+}

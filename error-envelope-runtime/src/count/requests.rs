@@ -1,0 +1,195 @@
+//! Every request, by route, method and status class: how many, how long, how large (rule L2).
+//!
+//! Handles are registered at the first request of a route, a method and a class; those that follow find them by the route's
+//! text and two places, and make no label.
+
+use std::array;
+use std::collections::HashMap;
+use std::sync::{Arc, OnceLock, PoisonError, RwLock};
+use std::time::Instant;
+
+use error_envelope_core::exchange::KnownMethod;
+use http::StatusCode;
+use metrics::{Counter, Histogram, Label, SharedString, counter, histogram};
+
+pub(super) const REQUESTS: &str = "error_envelope_requests_total";
+pub(super) const HEAD: &str = "error_envelope_request_head_seconds";
+pub(super) const DURATION: &str = "error_envelope_request_duration_seconds";
+pub(super) const RECEIVED: &str = "error_envelope_request_body_bytes_total";
+pub(super) const SENT: &str = "error_envelope_response_body_bytes_total";
+
+/// Behind them is `none`: the client went away before a head.
+const CLASSES: [&str; 6] = ["1xx", "2xx", "3xx", "4xx", "5xx", "none"];
+const NO_HEAD: usize = CLASSES.len() - 1;
+
+/// More routes than a policy and a framework have by far: what comes behind them is counted as `none`.
+const MOST_ROUTES: usize = 16 * 1024;
+
+/// The numbers of a layer's requests. Clones share them.
+#[derive(Clone, Default)]
+pub struct RequestMetrics(Arc<RwLock<Table>>);
+
+#[derive(Default)]
+struct Table {
+    /// By its address: one that is installed later counts from then on.
+    recorder: usize,
+    routes: HashMap<Arc<str>, Arc<Methods>>,
+    no_route: Arc<Methods>,
+}
+
+#[derive(Default)]
+struct Methods([OnceLock<RouteMetrics>; KnownMethod::COUNT]);
+
+/// The numbers of a route and a method. Clones share them.
+#[derive(Clone)]
+pub struct RouteMetrics(Arc<Handles>);
+
+/// When a request began.
+#[derive(Clone, Copy)]
+pub struct Started(Instant);
+
+struct Handles {
+    labels: [Label; 2],
+    received: Counter,
+    sent: Counter,
+    classes: [OnceLock<ClassMetrics>; CLASSES.len()],
+}
+
+struct ClassMetrics {
+    requests: Counter,
+    head: Histogram,
+    duration: Histogram,
+}
+
+impl RequestMetrics {
+    /// A request of this method, on the route that `route` returns.
+    #[must_use]
+    pub fn begin<'r>(
+        &self,
+        started: Started,
+        method: KnownMethod,
+        route: impl FnOnce() -> Option<&'r Arc<str>>,
+    ) -> RequestTimer {
+        RequestTimer { metrics: self.of_route(route(), method), started, class: NO_HEAD as u8 }
+    }
+
+    fn of_route(&self, route: Option<&Arc<str>>, method: KnownMethod) -> RouteMetrics {
+        let recorder = metrics::with_recorder(|recorder| std::ptr::from_ref(recorder).addr());
+        let known = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        if known.recorder == recorder
+            && let Some(methods) = known.find(route)
+        {
+            return methods.of_method(route, method);
+        }
+        drop(known);
+        self.0.write().unwrap_or_else(PoisonError::into_inner).enter(recorder, route).of_method(route, method)
+    }
+}
+
+impl Table {
+    fn find(&self, route: Option<&Arc<str>>) -> Option<&Arc<Methods>> {
+        route.map_or(Some(&self.no_route), |route| self.routes.get(route))
+    }
+
+    #[cold]
+    fn enter(&mut self, recorder: usize, route: Option<&Arc<str>>) -> Arc<Methods> {
+        if self.recorder != recorder {
+            *self = Self { recorder, ..Self::default() };
+        }
+        match route {
+            Some(route) if self.routes.len() < MOST_ROUTES || self.routes.contains_key(route) => {
+                self.routes.entry(route.clone()).or_default().clone()
+            }
+            _ => self.no_route.clone(),
+        }
+    }
+}
+
+impl Methods {
+    fn of_method(&self, route: Option<&Arc<str>>, method: KnownMethod) -> RouteMetrics {
+        self.0[method.index()].get_or_init(|| RouteMetrics::new(route, method)).clone()
+    }
+}
+
+impl RouteMetrics {
+    fn new(route: Option<&Arc<str>>, method: KnownMethod) -> Self {
+        let route = route.cloned().map_or(SharedString::const_str("none"), SharedString::from_shared);
+        let labels = [Label::new("route", route), Label::from_static_parts("method", method.as_str())];
+        let (received, sent) = (counter!(RECEIVED, labels.iter()), counter!(SENT, labels.iter()));
+        Self(Arc::new(Handles { labels, received, sent, classes: array::from_fn(|_| OnceLock::new()) }))
+    }
+
+    /// So many bytes of a request's body came.
+    #[inline]
+    pub fn received(&self, bytes: usize) {
+        self.0.received.increment(bytes as u64);
+    }
+
+    fn of_class(&self, class: u8) -> &ClassMetrics {
+        let class = usize::from(class);
+        self.0.classes[class].get_or_init(|| {
+            let [route, method] = self.0.labels.clone();
+            let labels = [route, method, Label::from_static_parts("status_class", CLASSES[class])];
+            ClassMetrics {
+                requests: counter!(REQUESTS, labels.iter()),
+                head: histogram!(HEAD, labels.iter()),
+                duration: histogram!(DURATION, labels.iter()),
+            }
+        })
+    }
+}
+
+/// A request, from its head to the end of its response: counted at the response's head, and timed until this is dropped.
+pub struct RequestTimer {
+    metrics: RouteMetrics,
+    started: Started,
+    /// A place in [`CLASSES`].
+    class: u8,
+}
+
+impl Started {
+    /// Now.
+    #[must_use]
+    #[inline]
+    #[allow(clippy::disallowed_methods, reason = "what is measured is real time")]
+    pub fn now() -> Self {
+        Self(Instant::now())
+    }
+
+    fn elapsed(self) -> f64 {
+        Self::now().0.saturating_duration_since(self.0).as_secs_f64()
+    }
+}
+
+impl RequestTimer {
+    /// The numbers of its route and method.
+    #[must_use]
+    #[inline]
+    pub fn metrics(&self) -> RouteMetrics {
+        self.metrics.clone()
+    }
+
+    /// The response's head goes out.
+    pub fn head(&mut self, status: StatusCode) {
+        self.class = u8::try_from(status.as_u16() / 100).unwrap_or(0).saturating_sub(1).min(NO_HEAD as u8);
+        let numbers = self.metrics.of_class(self.class);
+        numbers.requests.increment(1);
+        numbers.head.record(self.started.elapsed());
+    }
+
+    /// So many bytes of the response's body go out.
+    #[inline]
+    pub fn sent(&self, bytes: usize) {
+        self.metrics.0.sent.increment(bytes as u64);
+    }
+}
+
+impl Drop for RequestTimer {
+    fn drop(&mut self) {
+        let numbers = self.metrics.of_class(self.class);
+        if usize::from(self.class) == NO_HEAD {
+            numbers.requests.increment(1);
+        }
+        numbers.duration.record(self.started.elapsed());
+    }
+}

@@ -1,0 +1,263 @@
+//! What a gateway that runs counts of its requests, and the access log that it writes.
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{Shutdown, TcpListener, TcpStream};
+use std::path::Path;
+use std::process::Command;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+
+use crate::kit::Running;
+
+/// What another process does within this is in time.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+struct Gateway {
+    process: Running,
+    address: String,
+    admin: String,
+}
+
+impl Gateway {
+    fn start(upstream: &str, more: &[&str]) -> Self {
+        let mut args = vec!["gateway", "--listen", "127.0.0.1:0", "--admin", "0", "--upstream", upstream];
+        args.extend(more);
+        let mut process = Running::start(&args);
+        let (address, admin) = (process.says("listening on http://"), process.says("admin on http://"));
+        Self { process, address, admin }
+    }
+
+    fn metrics(&self) -> String {
+        ask(&self.admin, "GET", "/metrics", "").unwrap()
+    }
+
+    fn reopen(&self) {
+        assert!(Command::new("kill").args(["-USR1", &self.process.id().to_string()]).status().unwrap().success());
+    }
+}
+
+/// A service: `/missing` is 404, `/switch` switches protocols and echoes, `/never` says nothing, all else is `hello`.
+fn upstream() -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    thread::spawn(move || listener.incoming().for_each(|stream| drop(thread::spawn(move || serve(stream.unwrap())))));
+    url
+}
+
+fn serve(mut stream: TcpStream) -> Option<()> {
+    let mut reader = BufReader::new(stream.try_clone().unwrap());
+    loop {
+        let first = head(&mut reader)?;
+        if first.contains(" /never") {
+            let _ = reader.read(&mut [0]);
+            return None;
+        }
+        if first.contains(" /switch") {
+            write!(stream, "HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: echo\r\n\r\n").ok()?;
+            std::io::copy(&mut reader, &mut stream).ok()?;
+            return None;
+        }
+        let (status, body) = if first.contains(" /missing") { ("404 Not Found", "") } else { ("200 OK", "hello") };
+        let response = format!("HTTP/1.1 {status}\r\ncontent-length: {}\r\n\r\n{body}", body.len());
+        stream.write_all(response.as_bytes()).ok()?;
+    }
+}
+
+/// Reads a head; its first line.
+fn head(reader: &mut impl BufRead) -> Option<String> {
+    let mut lines = reader.lines();
+    let first = lines.next()?.ok()?;
+    lines.map_while(Result::ok).take_while(|line| !line.is_empty()).for_each(drop);
+    Some(first)
+}
+
+fn ask(address: &str, method: &str, target: &str, lines: &str) -> Option<String> {
+    let mut stream = TcpStream::connect(address).ok()?;
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    write!(stream, "{method} {target} HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\n{lines}\r\n").unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    Some(answer)
+}
+
+fn wait_for<T>(what: &str, mut there: impl FnMut() -> Option<T>) -> T {
+    let began = Instant::now();
+    loop {
+        if let Some(found) = there() {
+            return found;
+        }
+        assert!(began.elapsed() < PATIENCE, "{what}");
+        thread::yield_now();
+    }
+}
+
+/// The lines of a file once there are so many.
+fn lines(file: &Path, count: usize) -> Vec<String> {
+    wait_for(&format!("{count} lines"), || {
+        let text = std::fs::read_to_string(file).ok()?;
+        let lines: Vec<_> = text.lines().map(str::to_owned).collect();
+        (text.ends_with('\n') && lines.len() >= count).then_some(lines)
+    })
+}
+
+fn line(file: &Path, number: usize) -> Value {
+    serde_json::from_str(&lines(file, number)[number - 1]).unwrap()
+}
+
+fn policy(folder: &Path) -> String {
+    let file = folder.join("policy.toml");
+    std::fs::write(&file, "version = 1\n[[route]]\nmatch = \"/seats/{id}\"\n").unwrap();
+    file.to_str().unwrap().to_owned()
+}
+
+#[test]
+fn l2_every_request_is_counted_by_route_method_and_status_class_and_timed() {
+    let folder = tempfile::tempdir().unwrap();
+    let gateway = Gateway::start(&upstream(), &["--policy", &policy(folder.path())]);
+    for (method, target) in [("GET", "/seats/7"), ("POST", "/seats/8"), ("GET", "/missing"), ("BREW", "/pot")] {
+        ask(&gateway.address, method, target, "content-length: 0\r\n");
+    }
+    let counted = gateway.metrics();
+    for line in [
+        r#"error_envelope_requests_total{route="/seats/{id}",method="GET",status_class="2xx"} 1"#,
+        r#"error_envelope_requests_total{route="/seats/{id}",method="POST",status_class="2xx"} 1"#,
+        r#"error_envelope_requests_total{route="none",method="GET",status_class="4xx"} 1"#,
+        r#"error_envelope_requests_total{route="none",method="other",status_class="2xx"} 1"#,
+        r#"error_envelope_request_head_seconds_count{route="/seats/{id}",method="GET",status_class="2xx"} 1"#,
+        r#"error_envelope_request_duration_seconds_bucket{route="/seats/{id}",method="GET",status_class="2xx",le="30"} 1"#,
+        r#"error_envelope_response_body_bytes_total{route="/seats/{id}",method="GET"} 5"#,
+        concat!(r#"error_envelope_build_info{version=""#, env!("CARGO_PKG_VERSION"), r#""} 1"#),
+        "error_envelope_upstream_queued_requests{upstream=",
+        "error_envelope_upstream_requests_total{upstream=",
+        "# TYPE process_cpu_seconds_total counter",
+        "process_open_fds ",
+        "process_resident_memory_bytes ",
+        "process_start_time_seconds ",
+    ] {
+        assert!(counted.contains(line), "{line}\n{counted}");
+    }
+}
+
+#[test]
+fn l2_what_clients_send_makes_no_new_series() {
+    let folder = tempfile::tempdir().unwrap();
+    let gateway = Gateway::start(&upstream(), &["--policy", &policy(folder.path())]);
+    let series = || gateway.metrics().lines().filter(|line| line.starts_with("error_envelope_")).count();
+    let mut stream = TcpStream::connect(&gateway.address).unwrap();
+    let mut reader = BufReader::new(stream.try_clone().unwrap());
+    let mut ask = |number: usize| {
+        for first in [format!("M{number} /seats/{number}"), format!("GET /{number}/x")] {
+            let request = format!("{first} HTTP/1.1\r\nhost: h{number}.example\r\n\r\n");
+            stream.write_all(request.as_bytes()).unwrap();
+            assert!(head(&mut reader).unwrap().contains("200"));
+            reader.read_exact(&mut [0; 5]).unwrap();
+        }
+    };
+    ask(0);
+    let before = series();
+    (1..2_000).for_each(ask);
+    assert_eq!(series(), before);
+}
+
+#[test]
+fn the_access_log_has_a_line_for_each_request_without_its_query_or_credentials() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("access.log");
+    let service = upstream();
+    let args = ["--access-log", file.to_str().unwrap(), "--policy", &policy(folder.path())];
+    let gateway = Gateway::start(&service, &args);
+    let credentials = "authorization: Bearer s3cr3t\r\ncookie: s3cr3t\r\nuser-agent: a\"\u{202e}b\r\n";
+    let answer = ask(&gateway.address, "GET", "/seats/7?token=s3cr3t", credentials).unwrap();
+    let first = line(&file, 1);
+    let id = answer.lines().find_map(|line| line.strip_prefix("x-request-id: ")).unwrap();
+    for (field, value) in [
+        ("request_id", id),
+        ("method", "GET"),
+        ("path", "/seats/7"),
+        ("route", "/seats/{id}"),
+        ("outcome", "complete"),
+        ("client_address", "127.0.0.1"),
+        ("user_agent", "a\"\\u{202e}b"),
+        ("host", &gateway.address),
+        ("protocol", "HTTP/1.1"),
+        ("upstream", &service),
+    ] {
+        assert_eq!(first[field], value, "{field}: {first}");
+    }
+    assert_eq!((&first["status"], &first["response_bytes"], &first["code"]), (&200.into(), &5.into(), &Value::Null));
+    assert!(first["duration_ms"].as_f64().unwrap() > 0.0 && first["time"].as_str().unwrap().ends_with('Z'));
+
+    ask(&gateway.address, "POST", "/missing", "content-length: 0\r\n");
+    let second = line(&file, 2);
+    assert_eq!((&second["status"], &second["code"]), (&404.into(), &"not_found".into()), "{second}");
+    assert!(!std::fs::read_to_string(&file).unwrap().contains("s3cr3t"));
+}
+
+#[test]
+fn the_access_log_says_of_a_client_that_left_and_of_an_upgrade_what_came_of_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("access.log");
+    let gateway = Gateway::start(&upstream(), &["--access-log", file.to_str().unwrap()]);
+    let mut leaving = TcpStream::connect(&gateway.address).unwrap();
+    write!(leaving, "GET /never HTTP/1.1\r\nhost: x\r\n\r\n").unwrap();
+    wait_for("it is in flight", || gateway.metrics().contains("streams{protocol=\"http/1\"} 1").then_some(()));
+    drop(leaving);
+    let left = line(&file, 1);
+    assert_eq!((&left["status"], &left["outcome"]), (&Value::Null, &"abandoned".into()), "{left}");
+    assert!(left["request_id"].is_string(), "{left}");
+
+    let mut upgraded = TcpStream::connect(&gateway.address).unwrap();
+    write!(upgraded, "GET /switch HTTP/1.1\r\nhost: x\r\nconnection: upgrade\r\nupgrade: echo\r\n\r\n").unwrap();
+    let mut reader = BufReader::new(upgraded.try_clone().unwrap());
+    assert!(head(&mut reader).unwrap().contains("101"));
+    write!(upgraded, "12345678").unwrap();
+    reader.read_exact(&mut [0; 8]).unwrap();
+    upgraded.shutdown(Shutdown::Write).unwrap();
+    let switched = line(&file, 2);
+    let bytes = (&switched["request_bytes"], &switched["response_bytes"]);
+    assert_eq!((&switched["status"], bytes), (&101.into(), (&8.into(), &8.into())), "{switched}");
+}
+
+#[test]
+fn a_renamed_access_log_is_opened_anew_at_sigusr1_in_the_fields_that_were_chosen() {
+    let folder = tempfile::tempdir().unwrap();
+    let (file, old) = (folder.path().join("access.log"), folder.path().join("access.log.1"));
+    let args = ["--access-log", file.to_str().unwrap(), "--access-log-fields", "status,path"];
+    let gateway = Gateway::start(&upstream(), &args);
+    ask(&gateway.address, "GET", "/a", "");
+    assert_eq!(lines(&file, 1), [r#"{"status":200,"path":"/a"}"#]);
+    std::fs::rename(&file, &old).unwrap();
+    gateway.reopen();
+    wait_for("it is opened anew", || file.exists().then_some(()));
+    ask(&gateway.address, "GET", "/b", "");
+    assert_eq!(lines(&file, 1), [r#"{"status":200,"path":"/b"}"#]);
+    assert_eq!(lines(&old, 1).len(), 1);
+}
+
+#[test]
+fn an_access_log_on_a_full_disk_costs_lines_that_are_counted_and_no_request() {
+    let args = ["--access-log", "/dev/full", "--access-log-format", "combined"];
+    let gateway = Gateway::start(&upstream(), &args);
+    let dropped = |lines: u32| gateway.metrics().contains(&format!("access_log_dropped_total {lines}\n"));
+    assert!(dropped(0));
+    for _ in 0..20 {
+        assert!(ask(&gateway.address, "GET", "/a", "").unwrap().ends_with("hello"));
+    }
+    wait_for("they are counted", || dropped(20).then_some(()));
+}
+
+#[test]
+fn a_stop_writes_the_last_lines_of_the_access_log() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("access.log");
+    let args = ["--access-log", file.to_str().unwrap(), "--access-log-format", "combined"];
+    let mut gateway = Gateway::start(&upstream(), &args);
+    ask(&gateway.address, "GET", "/a?b", "user-agent: one \"two\"\r\n");
+    gateway.process.is_told_to_end();
+    assert_eq!(gateway.process.ended().code(), Some(0));
+    let line = lines(&file, 1).remove(0);
+    let end = r#""GET /a HTTP/1.1" 200 5 "-" "one \"two\"""#;
+    assert!(line.starts_with("127.0.0.1 - - [") && line.ends_with(end) && line.contains(" +0000] "), "{line}");
+}

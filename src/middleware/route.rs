@@ -1,0 +1,78 @@
+//! The route of a request, for what looks on: the framework's where the policy has none (L1), and where the layer notes it.
+
+use std::sync::{Arc, OnceLock};
+
+use error_envelope_core::exchange::Admission;
+use error_envelope_core::request_id::RequestId;
+
+/// Where the layer notes a request's id and route: for an access log around it.
+///
+/// Put an empty one into the request's extensions, keep a clone, and ask that once the response is there, or once the client
+/// has gone away.
+///
+/// ```
+/// use tower_error_envelope::middleware::RequestSlot;
+///
+/// let slot = RequestSlot::default();
+/// let mut request = http::Request::new(());
+/// request.extensions_mut().insert(slot.clone());
+/// assert_eq!(slot.request_id(), None, "no layer has seen it yet");
+/// ```
+#[derive(Clone, Debug, Default)]
+pub struct RequestSlot(Arc<OnceLock<(RequestId, Option<Arc<str>>)>>);
+
+impl RequestSlot {
+    /// The request's id.
+    #[must_use]
+    pub fn request_id(&self) -> Option<RequestId> {
+        self.0.get().map(|(id, _)| *id)
+    }
+
+    /// The pattern of the policy's route, else the framework's: never a path.
+    #[must_use]
+    pub fn route(&self) -> Option<&str> {
+        self.0.get()?.1.as_deref()
+    }
+
+    /// Layers inside leave what the outermost one has noted.
+    pub(super) fn note(&self, admission: &Admission) {
+        self.0.get_or_init(|| (admission.request_id(), admission.shared_route().cloned()));
+    }
+}
+
+#[cfg(feature = "axum")]
+pub(super) use matched_path::framework_route;
+
+/// axum's, whose pattern cannot be taken out as it is: each text is kept once.
+#[cfg(feature = "axum")]
+mod matched_path {
+    use std::collections::HashSet;
+    use std::sync::{Arc, PoisonError, RwLock};
+
+    use axum::extract::MatchedPath;
+    use http::Extensions;
+
+    /// More routes than a router has by far: a program that makes routers without end has no more of them in its labels.
+    const MOST: usize = 16 * 1024;
+
+    static KNOWN: RwLock<Option<HashSet<Arc<str>>>> = RwLock::new(None);
+
+    pub(in crate::middleware) fn framework_route(extensions: &Extensions) -> Option<Arc<str>> {
+        let path = extensions.get::<MatchedPath>()?.as_str();
+        let known = KNOWN.read().unwrap_or_else(PoisonError::into_inner);
+        let found = known.as_ref().and_then(|known| known.get(path).cloned());
+        drop(known);
+        found.or_else(|| enter(path))
+    }
+
+    #[cold]
+    fn enter(path: &str) -> Option<Arc<str>> {
+        let mut known = KNOWN.write().unwrap_or_else(PoisonError::into_inner);
+        let known = known.get_or_insert_default();
+        if let Some(found) = known.get(path) {
+            return Some(found.clone());
+        }
+        let route: Arc<str> = path.into();
+        (known.len() < MOST && known.insert(route.clone())).then_some(route)
+    }
+}

@@ -1,0 +1,82 @@
+//! The route and the method of an error (L1), where the policy has no route for its request.
+
+use std::sync::{Arc, Mutex};
+
+use axum::Router;
+use axum::body::Body;
+use axum::routing::get;
+use http::{Request, StatusCode};
+use tower::ServiceExt;
+use tower_error_envelope::exchange::{Event, Observer};
+use tower_error_envelope::middleware::RequestSlot;
+use tower_error_envelope::{ErrorEnvelopeLayer, Policy, Route};
+
+type Seen = (Option<String>, Option<&'static str>, bool);
+
+#[derive(Clone, Default)]
+struct Events(Arc<Mutex<Vec<Seen>>>);
+
+impl Observer for Events {
+    fn on_event(&self, event: &Event) {
+        let method = event.method().map(|method| method.as_str());
+        self.0.lock().unwrap().push((event.route().map(str::to_owned), method, event.is_framework_route()));
+    }
+}
+
+#[tokio::test]
+async fn l1_an_error_has_its_method_and_the_frameworks_route_where_the_policy_has_none() {
+    let events = Events::default();
+    let policy = Policy::builder().route(Route::new("/ours/{id}")).build().unwrap();
+    let layer = ErrorEnvelopeLayer::new().policy(policy).observer(events.clone());
+    let fails = || get(|| async { StatusCode::NOT_FOUND });
+    let app = Router::new()
+        .route("/seats/{id}", fails())
+        .route("/ours/{id}", fails())
+        .nest("/halls/{hall}", Router::new().route("/rows/{row}", fails()))
+        .layer(layer);
+    let slot = RequestSlot::default();
+    for (method, path) in [("GET", "/seats/7"), ("POST", "/seats/7"), ("GET", "/ours/7"), ("GET", "/halls/1/rows/2")] {
+        let request = Request::builder().method(method).uri(path).extension(slot.clone()).body(Body::empty()).unwrap();
+        app.clone().oneshot(request).await.unwrap();
+    }
+    let seen = |route: &str, method, framework| (Some(route.to_owned()), Some(method), framework);
+    let expected = [
+        seen("/seats/{id}", "GET", true),
+        seen("/seats/{id}", "POST", true),
+        seen("/ours/{id}", "GET", false),
+        seen("/halls/{hall}/rows/{row}", "GET", true),
+    ];
+    assert_eq!(*events.0.lock().unwrap(), expected);
+    assert_eq!(slot.route(), Some("/seats/{id}"));
+}
+
+#[test]
+fn l2_requests_are_counted_by_the_layer_and_no_path_method_or_host_makes_a_series() {
+    let recorder = metrics_util::debugging::DebuggingRecorder::new();
+    let snapshots = recorder.snapshotter();
+    let series = |snapshot: metrics_util::debugging::Snapshot| {
+        let keys = snapshot.into_hashmap().into_keys().map(|key| key.key().clone());
+        keys.filter(|key| key.name().starts_with("error_envelope_request")).count()
+    };
+    metrics::with_local_recorder(&recorder, || {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async {
+            let policy = Policy::builder().route(Route::new("/seats/{id}")).build().unwrap();
+            let inner = tower::service_fn(|_: Request<_>| async {
+                Ok::<_, std::convert::Infallible>(http::Response::new(Body::empty()))
+            });
+            let service = tower::Layer::layer(&ErrorEnvelopeLayer::new().policy(policy), inner);
+            let mut first = 0;
+            for number in 0..100_000 {
+                let request = Request::builder().method(&*format!("M{number}")).uri(format!("/x/{number}"));
+                let request = request.header("host", format!("h{number}.example")).body(Body::empty()).unwrap();
+                service.clone().oneshot(request).await.unwrap();
+                if number == 0 {
+                    first = series(snapshots.snapshot());
+                }
+            }
+            // Requests, two histograms, bytes in.
+            assert_eq!((first, series(snapshots.snapshot())), (4, 4));
+        });
+    });
+}
