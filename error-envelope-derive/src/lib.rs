@@ -1,6 +1,6 @@
 //! `#[derive(AsFault)]`, which `tower-error-envelope` hands on with its feature `derive`. That crate has the documentation.
 //!
-//! An attribute is [parsed](attribute), checked against the fields of its variant, and [written](implementation) as an arm
+//! An attribute is parsed (`attribute`), checked against the fields of its variant, and written (`implementation`) as an arm
 //! of one match. What depends on the features of `tower-error-envelope` is written by a macro of its own, which knows them.
 
 mod attribute;

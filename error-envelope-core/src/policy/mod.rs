@@ -169,6 +169,7 @@ struct CompiledScope {
     upstream: Option<UpstreamUrl>,
 }
 
+#[cfg(feature = "policy-file")]
 impl CompiledScope {
     fn own_rules(&self) -> &[Arc<Rule>] {
         &self.rules[..self.own_rules]

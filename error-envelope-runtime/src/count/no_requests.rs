@@ -7,7 +7,7 @@ use http::StatusCode;
 
 /// The numbers of a layer's requests: none.
 #[derive(Clone, Default)]
-pub struct RequestMetrics;
+pub struct RequestMetrics(());
 
 /// The numbers of a route and a method: none.
 #[derive(Clone)]
