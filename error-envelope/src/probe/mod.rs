@@ -7,7 +7,7 @@
 //! 3. [`walk`] sends them one by one ([`client`]; [`raw`] where a library would not), slowly, each on a connection of its
 //!    own, with a cap on its time and its bytes.
 //! 4. [`judge`] holds what came against the contract, without any I/O.
-//! 5. [`report`] writes it, [`advice`] says how to begin.
+//! 5. [`mod@report`] writes it, [`advice`] says how to begin.
 //!
 //! Nothing is changed where a service is as it says: what is sent is malformed, too large, forbidden, or asks for what is
 //! not there.
