@@ -10,6 +10,7 @@ use http::StatusCode;
 use tracing::Level;
 
 use error_envelope_core::exchange::{BoxError, Event, EventFields, LocalReply, Observer, Origin};
+use error_envelope_core::fault::Fault;
 use error_envelope_core::policy::Policy;
 #[cfg(feature = "policy-file")]
 use error_envelope_core::policy::PolicyError;
@@ -141,7 +142,7 @@ fn write(level: Level, event: &Event) {
     macro_rules! line {
         ($level:expr) => {
             if tracing::enabled!(target: "tower_error_envelope", $level) {
-                let cause = event.cause().map(cause_text);
+                let cause = event.cause().and_then(unsaid_cause);
                 tracing::event!(
                     target: "tower_error_envelope",
                     $level,
@@ -188,11 +189,26 @@ fn message(event: &Event) -> &'static str {
     }
 }
 
+/// What the line does not say yet. Of a [`Fault`] it has the code, and the client has the text: its causes are left, or, where
+/// it has none, a text of its own.
+fn unsaid_cause(error: &BoxError) -> Option<String> {
+    let Some(fault) = error.downcast_ref::<Fault>() else { return Some(cause_text(error)) };
+    if fault.source().is_some() {
+        return Some(text_after(error, 1));
+    }
+    Some(fault.text()).filter(|text| *text != fault.code().message()).map(|text| bounded(text.into_owned()))
+}
+
 /// The error and its causes on one line. `Display` is the user's own, and may panic (F2).
 pub fn cause_text(error: &BoxError) -> String {
+    text_after(error, 0)
+}
+
+/// As [`cause_text`], without so many of the outermost.
+fn text_after(error: &BoxError, outermost: usize) -> String {
     let text = catch(|| {
         let mut text = String::new();
-        for cause in error_envelope_core::cause::chain(&**error as &(dyn Error + 'static)) {
+        for cause in error_envelope_core::cause::chain(&**error as &(dyn Error + 'static)).skip(outermost) {
             let cause = cause.to_string();
             // An `io::Error` says what its payload says.
             if !text.ends_with(&cause) {
@@ -202,11 +218,34 @@ pub fn cause_text(error: &BoxError) -> String {
         }
         text
     });
-    let mut text = text.unwrap_or_else(|panic| format!("an error whose Display panicked: {panic}"));
+    bounded(text.unwrap_or_else(|panic| format!("an error whose Display panicked: {panic}")))
+}
+
+fn bounded(mut text: String) -> String {
     if text.len() > MAX_CAUSE {
         let end = (0..=MAX_CAUSE).rev().find(|end| text.is_char_boundary(*end)).unwrap_or(0);
         text.truncate(end);
         text.push('…');
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use error_envelope_core::code::ErrorCode;
+
+    use super::*;
+
+    #[test]
+    fn l1_a_cause_says_what_the_line_does_not_say_yet() {
+        let fault = || Fault::new(ErrorCode::CONFLICT);
+        for (error, cause) in [
+            (fault(), None),
+            (fault().message("Only 3 left."), Some("Only 3 left.")),
+            (fault().message("Only 3 left.").caused_by("4 wanted, 3 left"), Some("4 wanted, 3 left")),
+        ] {
+            assert_eq!(unsaid_cause(&error.into()).as_deref(), cause);
+        }
+        assert_eq!(unsaid_cause(&"no route to host".into()).as_deref(), Some("no route to host"));
+    }
 }
