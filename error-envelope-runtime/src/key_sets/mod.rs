@@ -75,7 +75,6 @@ impl KeyFetcher {
 
     /// The same with the future that fetches, instead of a thread: for a runtime of one's own, or a clock that is
     /// simulated. It ends when nobody holds the fetcher or one of its sets.
-    #[must_use]
     pub fn driven(self) -> (Self, impl Future<Output = ()> + Send) {
         let (jobs, queue) = unbounded_channel();
         self.0.known().jobs = Some(jobs);

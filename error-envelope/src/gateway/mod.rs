@@ -12,7 +12,6 @@ pub(crate) mod signals;
 #[cfg(test)]
 mod tests;
 
-use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -39,7 +38,7 @@ pub(crate) fn run(args: &Args) -> Result<u8, CommandError> {
         let on_call = AdminListener::listen(&args.front.on_call).await?;
         let layer = layer(&args.front, &on_call)?;
         let (stop, at_once) = signals::stop().map_err(no_signals)?.split();
-        let gateway = open(&args.listen, args.pair(), &args.front, layer, on_call).await?;
+        let gateway = open(&args.listen, args.tls()?, &args.front, layer, on_call).await?;
         let cut_short = gateway.serve_until(upstream.service()?, stop, at_once).await;
         Ok(cut_short.map_or(0, ShutdownSignal::code))
     })
@@ -86,12 +85,11 @@ pub(crate) fn no_signals(error: std::io::Error) -> CommandError {
 /// Binds, and says where: the first line of standard output is for scripts that wait for it.
 pub(crate) async fn open(
     asked: &str,
-    pair: Option<(&Path, &Path)>,
+    tls: Option<Arc<ServerTls>>,
     front: &Front,
     layer: ErrorEnvelopeLayer,
     on_call: AdminListener,
 ) -> Result<Gateway, CommandError> {
-    let tls = pair.map(|(certificate, key)| ServerTls::watch(certificate, key)).transpose()?;
     reload_at_hangup(&layer, tls.clone())?;
     let scheme = if tls.is_some() { "https" } else { "http" };
     let config = GatewayConfig::new(layer).forwarding(front.forwarded.into()).limits(front.limits.limits());
