@@ -9,7 +9,7 @@ use std::sync::Arc;
 use tokio_rustls::rustls::crypto::ring::default_provider;
 use tokio_rustls::rustls::pki_types::pem::PemObject;
 use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
-use tokio_rustls::rustls::server::WebPkiClientVerifier;
+use tokio_rustls::rustls::server::{NoServerSessionStorage, WebPkiClientVerifier};
 use tokio_rustls::rustls::{self, ServerConfig};
 
 use super::clients::ClientAuthorities;
@@ -80,6 +80,11 @@ impl Pair {
                     .with_advice("name a certificate and its key"),
             }
         })?;
+        if self.clients.is_some() {
+            // Who resumes a session shows no certificate: one that has expired since would let in still.
+            config.session_storage = Arc::new(NoServerSessionStorage {});
+            config.send_tls13_tickets = 0;
+        }
         config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
         Ok(config)
     }
