@@ -16,6 +16,8 @@ from versions import versions
 
 SAID = APPS / "said.json"
 PAGE = APPS.parent.parent / "manual" / "words.md"
+# Where a program runs that is not of Python's packages.
+HOMES = {"node": "node", "ruby": "ruby", "./gin": "go"}
 
 
 def main():
@@ -70,12 +72,12 @@ def started(processes, apps, options):
     for app in apps:
         if "run" in app:
             program, *arguments = app["run"]
+            home = HOMES.get(program, "python")
             if program == "framework-apps":
                 program = options.target / "debug" / program
-            elif program != "node":
+            elif home == "python":
                 program = options.made / "venv" / "bin" / program
-            directory = options.made / ("node" if "npm" in app else "python")
-            behind[app["name"]] = processes.app(app["name"], [program, *arguments], directory)
+            behind[app["name"]] = processes.app(app["name"], [program, *arguments], options.made / home)
     in_process = {}
     if any("run" not in app for app in apps):
         in_process = processes.tower(options.target / "debug" / "examples" / "tower-apps")

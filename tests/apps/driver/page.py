@@ -18,12 +18,16 @@ What an app's words name, the client reads as the path of an issue, and nothing 
 no path the words name no member: serde says of a missing member its name alone, and of a wrong type nothing but the
 line and the column; salvo and Rocket keep to themselves what was wrong unless a handler tells it. For each of these stands
 a row with the few lines that let it say where: its section has the file to copy. Only the path of the URL stays without a name there: it is the route's own.
+
+Of a wrong type Go's decoder says no place in a list, and of a number in a query, path or form nothing but that it is none.
+Falcon takes of jsonschema its sentence without the place, and Connexion does so for a query.
 """
 
 OTHERS = """\
 ## What names no member
 
-Who has no answer of its own to another method says 404. Django says 400 to a body over its limit, and FastAPI has no limit.
+Who has no answer of its own to another method says 404. Django says 400 to a body over its limit, as Gin does where `err` is
+sent as it is, and Feathers says 500 to a body that cannot be read. FastAPI, h3, Falcon, Connexion and Grape have no limit.
 """
 
 
