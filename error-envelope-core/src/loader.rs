@@ -28,6 +28,7 @@ use crate::policy::{Effective, Lint, Loaded, Policy, PolicyEnv, PolicyError};
 pub struct PolicyLoader {
     environment: Box<Environment>,
     verifiers: Verifiers,
+    instead_of_certificates: Option<String>,
     #[cfg(feature = "jwt")]
     key_sets: Box<KeySets>,
 }
@@ -54,6 +55,7 @@ impl PolicyLoader {
         Self {
             environment: Box::new(|name| std::env::var(name).ok()),
             verifiers: Verifiers::These(Vec::new()),
+            instead_of_certificates: None,
             #[cfg(feature = "jwt")]
             key_sets: Box::new(|_| {
                 Err("use jwks_file, or load the policy by a layer with the feature \"jwks-url\"".to_owned())
@@ -96,6 +98,12 @@ impl PolicyLoader {
     /// Has no verifiers: a scheme that needs one is refused with this advice, of what else there is where the policy holds.
     pub fn no_verifiers(mut self, instead: impl Into<String>) -> Self {
         self.verifiers = Verifiers::None(instead.into());
+        self
+    }
+
+    /// Knows no certificates of clients: a scheme "certificate" is refused with this advice.
+    pub fn no_certificates(mut self, instead: impl Into<String>) -> Self {
+        self.instead_of_certificates = Some(instead.into());
         self
     }
 
@@ -168,6 +176,10 @@ impl PolicyEnv for Recording<'_> {
         self.loader.has_verifier(name)
     }
 
+    fn instead_of_certificates(&self) -> Option<String> {
+        self.loader.instead_of_certificates()
+    }
+
     fn instead_of_verifier(&self, name: &str) -> String {
         self.loader.instead_of_verifier(name)
     }
@@ -216,6 +228,10 @@ impl PolicyEnv for PolicyLoader {
     #[cfg(feature = "jwt")]
     fn remote_keys(&self, url: &str) -> Result<RemoteKeys, String> {
         (self.key_sets)(url)
+    }
+
+    fn instead_of_certificates(&self) -> Option<String> {
+        self.instead_of_certificates.clone()
     }
 
     fn instead_of_verifier(&self, name: &str) -> String {

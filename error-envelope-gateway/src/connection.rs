@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{Request, Response};
+use http::{Extensions, Request, Response};
 use http_body::Body;
 use hyper::body::Incoming;
 use hyper::service::service_fn;
@@ -20,6 +20,7 @@ use tokio::net::TcpStream;
 use tokio::sync::watch;
 use tower::BoxError;
 use tower::{Service, ServiceExt};
+use tower_error_envelope::auth::ClientCertificate;
 
 use super::abort::ResetOnBreak;
 use super::access::{AccessRecord, ClientRecords};
@@ -90,7 +91,7 @@ where
         let limits = &self.shared.limits;
         tune(&stream, limits);
         let stream = Lingering::new(stream, held, self.abort.clone(), self.deliveries.clone(), limits);
-        let Some(tls) = tls else { return self.serve(stream, counted).await };
+        let Some(tls) = tls else { return self.serve(stream, None, counted).await };
         let mut stopped = self.shared.stopped.clone();
         let handshake = Box::pin(tls.acceptor().accept(stream));
         let in_time = tokio::time::timeout(limits.tls_handshake_timeout, handshake);
@@ -99,11 +100,12 @@ where
             () = async { let _ = stopped.changed().await; tokio::time::sleep(LAST_HEAD).await } => return,
         };
         match handshake {
-            Ok(Ok(stream)) => self.serve(stream, counted).await,
-            Ok(Err(error)) => {
-                tls::count::failed(tls::count::reason(&error));
-                tracing::debug!(target: LOG, %error, "TLS handshake failed");
+            Ok(Ok(stream)) => {
+                let shown = stream.get_ref().1.peer_certificates().and_then(|chain| chain.first());
+                let certificate = shown.map(tls::clients::name_of);
+                self.serve(stream, certificate, counted).await;
             }
+            Ok(Err(error)) => tls.failed(&error),
             Err(_) => {
                 self.abort.reset();
                 tls::count::failed(tls::count::TOO_SLOW);
@@ -112,11 +114,17 @@ where
         }
     }
 
-    async fn serve(self, stream: impl AsyncRead + AsyncWrite + Send + Unpin + 'static, counted: count::Connection) {
+    async fn serve(
+        self,
+        stream: impl AsyncRead + AsyncWrite + Send + Unpin + 'static,
+        certificate: Option<ClientCertificate>,
+        counted: count::Connection,
+    ) {
         let Self { shared: Shared { server, limits, stopped, .. }, service, abort, activity, deliveries, records } =
             self;
         let asked = (abort.clone(), activity.clone(), deliveries.clone(), Arc::clone(&limits));
         let service = service_fn(move |mut request: Request<Incoming>| {
+            request.extensions_mut().extend(extensions_of(certificate.as_ref()));
             let (abort, activity, deliveries, limits) = &asked;
             let running = (activity.begin(), counted.request_started(request.version()));
             let (abort, deliveries) = (abort.clone(), deliveries.clone());
@@ -156,6 +164,13 @@ where
             tracing::debug!(target: LOG, %error, "client connection ended with an error");
         }
     }
+}
+
+/// None where the client showed no certificate: nothing is allocated.
+fn extensions_of(certificate: Option<&ClientCertificate>) -> Extensions {
+    let mut extensions = Extensions::new();
+    certificate.into_iter().for_each(|certificate| drop(extensions.insert(certificate.clone())));
+    extensions
 }
 
 fn tune(stream: &TcpStream, limits: &ClientLimits) {

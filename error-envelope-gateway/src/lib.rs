@@ -69,5 +69,6 @@ pub use self::pace::ClientBody;
 pub use self::proxy::{Forward, UpstreamBody};
 pub use self::serve::Gateway;
 pub use self::tls::ServerTls;
+pub use self::tls::clients::ClientAuthorities;
 pub use self::upstream::Upstream;
 pub use self::upstreams::Upstreams;

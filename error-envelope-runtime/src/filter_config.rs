@@ -132,6 +132,9 @@ impl FilterPolicy {
             "Envoy cannot run a verifier in Rust: use one of Envoy's own filters before this one, such as \
              ext_authz, jwt_authn or oauth2, and remove the scheme from `auth`",
         );
+        let loader = loader.no_certificates(
+            "inside Envoy let the listener's TLS context require certificates, and use Envoy's own filter rbac for their names",
+        );
         #[cfg(feature = "jwt")]
         let loader = loader.key_sets(|_| {
             let instead =

@@ -1,6 +1,7 @@
 //! TLS on both sides of the gateway: certificates that are replaced, handshakes that do not end, services that are not who
 //! they should be.
 
+mod clients;
 mod pair;
 
 use std::fs;

@@ -44,7 +44,7 @@ pub(super) fn check_auth(
         if schemes.is_empty() || settings.preflight == Preflight::Pass && is_preflight {
             return None;
         }
-        let verdict = auth::check_without_wait(schemes, &head.headers, now);
+        let verdict = auth::check_without_wait(schemes, &*head, now);
         Some(RouteAuth { verdict, settings: *settings })
     };
     let others = matched.others.iter().filter_map(|reading| lock(&reading.settings)).collect();
@@ -74,7 +74,7 @@ impl PendingAuth {
         let Some(scheme) = self.next().cloned() else { return self.decide(policy, head) };
         let told = |lock: RouteAuth| match lock.verdict {
             SchemesOutcome::Open(undecided) => {
-                let verdict = undecided.verified((&scheme, &outcome), &head.headers, now);
+                let verdict = undecided.verified((&scheme, &outcome), (&*head).into(), now);
                 RouteAuth { verdict, ..lock }
             }
             _ => lock,

@@ -14,7 +14,7 @@ pub struct Guards {
     pub mode: Mode,
     /// The headers that must be there (G1).
     pub required: Vec<HeaderName>,
-    /// The headers that credentials are read from, one for each scheme (G2). A verifier of the service's own may read others.
+    /// The headers that credentials are read from, one for each scheme (G2) but those of certificates. A verifier of the service's own may read others.
     pub credentials: Vec<HeaderName>,
     /// Whether a media type is asked for (G3).
     pub decodes: bool,
@@ -33,7 +33,10 @@ impl Policy {
         Guards {
             mode: settings.manner().mode,
             required: self.required_headers(&settings).iter().map(HeaderGuard::name).cloned().collect(),
-            credentials: self.schemes(&settings).iter().map(|scheme| of_scheme(scheme)).collect(),
+            credentials: {
+                let by_header = self.schemes(&settings).iter().filter(|scheme| !scheme.is_certificate());
+                by_header.map(|scheme| of_scheme(scheme)).collect()
+            },
             decodes: self.content_types(&settings).is_some(),
             body_limit: settings.body_limit,
             exposes: settings.manner().expose_headers,

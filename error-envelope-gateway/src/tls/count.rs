@@ -1,13 +1,20 @@
 //! What whoever is on call sees of certificates and handshakes: gauges and a counter of the crate `metrics`.
 
 use std::io;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use metrics::{counter, describe_counter, describe_gauge, gauge};
-use tokio_rustls::rustls::Error;
+use tokio_rustls::rustls::{CertificateError, Error, InvalidMessage};
 
 const REFUSED: &str = "error_envelope_certificate_refused";
 const NOT_AFTER: &str = "error_envelope_certificate_not_after_timestamp_seconds";
 const FAILED: &str = "error_envelope_tls_handshakes_failed_total";
+
+const NO_CERTIFICATE: &str = "no_certificate";
+const CERTIFICATE_EXPIRED: &str = "certificate_expired";
+const CERTIFICATE_UNKNOWN: &str = "certificate_unknown";
+const TOO_LARGE: &str = "too_large";
+const OF_CERTIFICATES: [&str; 4] = [NO_CERTIFICATE, CERTIFICATE_EXPIRED, CERTIFICATE_UNKNOWN, TOO_LARGE];
 
 /// Why a handshake came to nothing.
 pub(crate) const TOO_SLOW: &str = "too_slow";
@@ -41,14 +48,37 @@ pub(crate) fn failed(reason: &'static str) {
 }
 
 /// `alert`: the client refused, as where it does not trust the certificate. `incompatible`: no version or cipher in common.
-/// `no_tls`: what came is none. `gone`: the client went away.
+/// `no_tls`: what came is none. `gone`: the client went away. `no_certificate`, `certificate_expired`, `certificate_unknown`
+/// and `too_large`: of the client's certificate.
 pub(crate) fn reason(error: &io::Error) -> &'static str {
     match error.get_ref().and_then(|error| error.downcast_ref::<Error>()) {
         None => "gone",
         Some(Error::AlertReceived(_)) => "alert",
         Some(Error::PeerIncompatible(_)) => "incompatible",
+        Some(Error::NoCertificatesPresented) => NO_CERTIFICATE,
+        Some(Error::InvalidCertificate(
+            CertificateError::Expired
+            | CertificateError::ExpiredContext { .. }
+            | CertificateError::NotValidYet
+            | CertificateError::NotValidYetContext { .. },
+        )) => CERTIFICATE_EXPIRED,
+        Some(Error::InvalidCertificate(_)) => CERTIFICATE_UNKNOWN,
+        Some(Error::InvalidMessage(
+            InvalidMessage::HandshakePayloadTooLarge | InvalidMessage::CertificatePayloadTooLarge,
+        )) => TOO_LARGE,
         Some(Error::InvalidMessage(_)) => "no_tls",
         Some(_) => "other",
+    }
+}
+
+/// Of which reasons a client's certificate was refused already.
+#[derive(Default)]
+pub(super) struct RefusedClients([AtomicBool; OF_CERTIFICATES.len()]);
+
+impl RefusedClients {
+    pub(super) fn is_first_of(&self, reason: &str) -> bool {
+        let seen = OF_CERTIFICATES.iter().zip(&self.0).find(|(known, _)| **known == reason);
+        seen.is_some_and(|(_, seen)| !seen.swap(true, Ordering::Relaxed))
     }
 }
 

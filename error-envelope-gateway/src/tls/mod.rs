@@ -10,10 +10,13 @@
 //!
 //! [`pair`] reads the files, [`count`] tells whoever is on call.
 
+pub(crate) mod clients;
 pub(crate) mod count;
 mod pair;
+mod pem;
 
 use std::collections::BTreeSet;
+use std::io;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
@@ -22,6 +25,7 @@ use error_envelope_runtime::files::{FileReader, Look, Patience, Unread, WatchedF
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::ServerConfig;
 
+use self::clients::ClientAuthorities;
 use self::pair::{Pair, Read};
 use crate::error::Error;
 
@@ -32,6 +36,7 @@ pub struct ServerTls {
     reader: FileReader<Content>,
     /// Of what was read last.
     last: Mutex<LastReload>,
+    refused: count::RefusedClients,
 }
 
 const LOG: &str = "error_envelope::gateway::tls";
@@ -50,7 +55,22 @@ impl ServerTls {
     /// # Errors
     /// A file cannot be read or watched, or the two are no pair.
     pub fn watch(certificate: impl Into<PathBuf>, key: impl Into<PathBuf>) -> Result<Arc<Self>, Error> {
-        let pair = Pair { certificate: certificate.into(), key: key.into() };
+        Self::watch_pair(Pair { certificate: certificate.into(), key: key.into(), clients: None })
+    }
+
+    /// As [`ServerTls::watch`], and asks clients for certificates of these authorities, whose file is watched as well.
+    ///
+    /// # Errors
+    /// As [`ServerTls::watch`], and a file without a certificate of an authority.
+    pub fn watch_mutual(
+        certificate: impl Into<PathBuf>,
+        key: impl Into<PathBuf>,
+        clients: ClientAuthorities,
+    ) -> Result<Arc<Self>, Error> {
+        Self::watch_pair(Pair { certificate: certificate.into(), key: key.into(), clients: Some(clients) })
+    }
+
+    fn watch_pair(pair: Pair) -> Result<Arc<Self>, Error> {
         let unwatchable =
             |error: &dyn std::fmt::Display| Error::unreadable(format!("{pair}: cannot be watched: {error}"));
         let named = pair.clone();
@@ -61,7 +81,8 @@ impl ServerTls {
         look.watched.map_err(|error| unwatchable(&error))?;
         count::taken(not_after);
         let last = Mutex::new(LastReload::Taken(fingerprint));
-        let tls = Arc::new(Self { pair, in_force: RwLock::new(config), reader, last });
+        let refused = count::RefusedClients::default();
+        let tls = Arc::new(Self { pair, in_force: RwLock::new(config), reader, last, refused });
         changes
             .follow("error-envelope-tls", &tls, |tls| tls.read(&Patience::CHANGED))
             .map_err(|error| Error::unreadable(format!("a thread: {error}")))?;
@@ -71,6 +92,18 @@ impl ServerTls {
     /// What answers the next handshake.
     pub(crate) fn acceptor(&self) -> TlsAcceptor {
         Arc::clone(&self.in_force.read().unwrap_or_else(PoisonError::into_inner)).into()
+    }
+
+    /// Counts a handshake that failed, and logs it: a client's certificate once for each reason, so that an operator sees
+    /// it, and no client fills the log.
+    pub(crate) fn failed(&self, error: &io::Error) {
+        let reason = count::reason(error);
+        count::failed(reason);
+        if self.refused.is_first_of(reason) {
+            tracing::warn!(target: LOG, %error, reason, "refused a client's certificate; further ones are counted");
+        } else {
+            tracing::debug!(target: LOG, %error, reason, "TLS handshake failed");
+        }
     }
 
     /// Reads the files anew; logs what is new of it. Blocks its thread until they are read, or are not.
@@ -126,7 +159,7 @@ impl ServerTls {
 fn look(pair: &Pair, folders: &mut WatchedFolders) -> Look<Content> {
     let watched = folders.watch(folders_of(pair));
     let (texts, content) = pair.read();
-    Look { content, texts, files: vec![pair.certificate.clone(), pair.key.clone()], watched }
+    Look { content, texts, files: files_of(pair).cloned().collect(), watched }
 }
 
 fn not_read(pair: &Pair, unread: Unread) -> Error {
@@ -134,5 +167,9 @@ fn not_read(pair: &Pair, unread: Unread) -> Error {
 }
 
 fn folders_of(pair: &Pair) -> BTreeSet<PathBuf> {
-    files::of_file(&pair.certificate).chain(files::of_file(&pair.key)).collect()
+    files_of(pair).flat_map(|file| files::of_file(file)).collect()
+}
+
+fn files_of(pair: &Pair) -> impl Iterator<Item = &PathBuf> {
+    [&pair.certificate, &pair.key].into_iter().chain(pair.clients.as_ref().map(|clients| &clients.file))
 }

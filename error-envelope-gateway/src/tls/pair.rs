@@ -3,27 +3,25 @@
 use std::collections::hash_map::DefaultHasher;
 use std::fmt;
 use std::hash::{Hash, Hasher};
-use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use tokio_rustls::rustls::crypto::ring::default_provider;
 use tokio_rustls::rustls::pki_types::pem::PemObject;
 use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use tokio_rustls::rustls::server::{NoServerSessionStorage, WebPkiClientVerifier};
 use tokio_rustls::rustls::{self, ServerConfig};
 
-use error_envelope_runtime::files::read_regular;
-
+use super::clients::ClientAuthorities;
+use super::pem;
 use crate::error::Error;
 
-/// A chain has some KiB: a file beyond this is another file.
-const MAX_FILE_BYTES: u64 = 4 * 1024 * 1024;
-
-/// Where the pair is.
+/// Where the pair is, and the authorities of clients.
 #[derive(Clone, Debug)]
 pub(crate) struct Pair {
     pub(crate) certificate: PathBuf,
     pub(crate) key: PathBuf,
+    pub(crate) clients: Option<ClientAuthorities>,
 }
 
 /// What the files say.
@@ -38,27 +36,39 @@ impl Pair {
     /// The files, and what tells whether they are others than before, whatever is wrong with them. No line of a file gets
     /// into an error: either may be the key.
     pub(super) fn read(&self) -> (u64, Result<Read, Error>) {
-        let (certificate, key) = (file(&self.certificate), file(&self.key));
+        let (certificate, key) = (pem::file(&self.certificate), pem::file(&self.key));
+        let clients = self.clients.as_ref().map(|clients| pem::file(&clients.file));
         let mut hasher = DefaultHasher::new();
-        for text in [&certificate, &key] {
+        for text in [&certificate, &key].into_iter().chain(&clients) {
             text.as_ref().map_err(ToString::to_string).hash(&mut hasher);
         }
         let fingerprint = hasher.finish();
-        let read = certificate.and_then(|certificate| self.parse(&certificate, &key?, fingerprint));
+        let read =
+            certificate.and_then(|certificate| self.parse(&certificate, &key?, clients.transpose()?, fingerprint));
         (fingerprint, read)
     }
 
-    fn parse(&self, certificate: &[u8], key: &[u8], fingerprint: u64) -> Result<Read, Error> {
-        let chain = chain(&self.certificate, certificate)?;
+    fn parse(&self, certificate: &[u8], key: &[u8], clients: Option<Vec<u8>>, fingerprint: u64) -> Result<Read, Error> {
+        let chain = pem::certificates(&self.certificate, certificate)?;
         let not_after = chain.iter().filter_map(not_after).min();
-        let config = Arc::new(self.config(chain, private_key(&self.key, key)?)?);
+        let config = Arc::new(self.config(chain, private_key(&self.key, key)?, clients)?);
         Ok(Read { config, fingerprint, not_after })
     }
 
-    fn config(&self, chain: Vec<CertificateDer<'static>>, key: PrivateKeyDer<'static>) -> Result<ServerConfig, Error> {
-        let config = ServerConfig::builder_with_provider(Arc::new(default_provider()))
+    fn config(
+        &self,
+        chain: Vec<CertificateDer<'static>>,
+        key: PrivateKeyDer<'static>,
+        clients: Option<Vec<u8>>,
+    ) -> Result<ServerConfig, Error> {
+        let provider = Arc::new(default_provider());
+        let verifier = match (&self.clients, clients) {
+            (Some(clients), Some(text)) => clients.verifier(&text, Arc::clone(&provider))?,
+            _ => WebPkiClientVerifier::no_client_auth(),
+        };
+        let config = ServerConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions()
-            .and_then(|config| config.with_no_client_auth().with_single_cert(chain, key));
+            .and_then(|config| config.with_client_cert_verifier(verifier).with_single_cert(chain, key));
         let mut config = config.map_err(|error| {
             let (certificate, key) = (self.certificate.display(), self.key.display());
             match error {
@@ -70,6 +80,11 @@ impl Pair {
                     .with_advice("name a certificate and its key"),
             }
         })?;
+        if self.clients.is_some() {
+            // Who resumes a session shows no certificate: one that has expired since would let in still.
+            config.session_storage = Arc::new(NoServerSessionStorage {});
+            config.send_tls13_tickets = 0;
+        }
         config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
         Ok(config)
     }
@@ -77,27 +92,9 @@ impl Pair {
 
 impl fmt::Display for Pair {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}, {}", self.certificate.display(), self.key.display())
+        write!(f, "{}, {}", self.certificate.display(), self.key.display())?;
+        self.clients.iter().try_for_each(|clients| write!(f, ", {}", clients.file.display()))
     }
-}
-
-fn file(path: &Path) -> Result<Vec<u8>, Error> {
-    read_regular(path, MAX_FILE_BYTES).map_err(|error| {
-        let (wrong, help) = match error.kind() {
-            ErrorKind::FileTooLarge => ("is larger than 4 MiB".to_owned(), "name a file of PEM"),
-            ErrorKind::InvalidInput => (format!("cannot be read: {error}"), "name a regular file"),
-            _ => (format!("cannot be read: {error}"), "name a readable file"),
-        };
-        Error::unreadable(format!("{}: {wrong}", path.display())).with_advice(help)
-    })
-}
-
-fn chain(path: &Path, text: &[u8]) -> Result<Vec<CertificateDer<'static>>, Error> {
-    let chain = CertificateDer::pem_slice_iter(text).collect::<Result<Vec<_>, _>>();
-    chain.ok().filter(|chain| !chain.is_empty()).ok_or_else(|| {
-        let help = "name a file of PEM certificates, the service's own first";
-        Error::invalid(format!("{}: no certificate can be read", path.display())).with_advice(help)
-    })
 }
 
 fn not_after(certificate: &CertificateDer<'_>) -> Option<i64> {

@@ -1,9 +1,10 @@
 //! The flags of the gateway, and those that the demo has as well.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
+use std::sync::Arc;
 
 use clap::ValueEnum;
-use error_envelope_gateway::{Error, Forwarding, Upstream};
+use error_envelope_gateway::{ClientAuthorities, Error, Forwarding, ServerTls, Upstream};
 use humantime::Duration as Time;
 
 use super::access_log::AccessArgs;
@@ -28,6 +29,12 @@ pub(crate) struct Args {
     /// Use this PEM private key of the certificate; reloaded when it changes
     #[arg(long, value_name = "FILE", requires = "tls_cert")]
     tls_key: Option<PathBuf>,
+    /// Ask clients for certificates signed by these PEM authorities, for the policy's scheme "certificate"; reloaded
+    #[arg(long, value_name = "FILE", requires = "tls_cert")]
+    tls_client_ca: Option<PathBuf>,
+    /// Set whether a client without a certificate is served
+    #[arg(long, value_name = "MODE", value_enum, default_value_t = ClientAuth::Optional, requires = "tls_client_ca")]
+    tls_client_auth: ClientAuth,
     /// Forward requests to this service, such as http://127.0.0.1:3000, unless their scope in the policy names another [default: 404]
     #[arg(long, value_name = "URL", value_parser = url::upstream)]
     pub(super) upstream: Option<Result<Upstream, Error>>,
@@ -70,10 +77,29 @@ pub(crate) struct Front {
 }
 
 impl Args {
-    /// Where the certificate for clients is, and its key.
-    pub(super) fn pair(&self) -> Option<(&Path, &Path)> {
-        self.tls_cert.as_deref().zip(self.tls_key.as_deref())
+    /// TLS for clients.
+    pub(super) fn tls(&self) -> Result<Option<Arc<ServerTls>>, Error> {
+        let Some((certificate, key)) = self.tls_cert.as_ref().zip(self.tls_key.as_ref()) else { return Ok(None) };
+        let tls = match (&self.tls_client_ca, self.tls_client_auth) {
+            (None, _) => ServerTls::watch(certificate, key),
+            (Some(file), ClientAuth::Optional) => {
+                ServerTls::watch_mutual(certificate, key, ClientAuthorities::optional(file))
+            }
+            (Some(file), ClientAuth::Required) => {
+                ServerTls::watch_mutual(certificate, key, ClientAuthorities::required(file))
+            }
+        };
+        tls.map(Some)
     }
+}
+
+/// Whether clients need a certificate.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum ClientAuth {
+    /// Serve it: the policy decides which routes need one.
+    Optional,
+    /// End its handshake.
+    Required,
 }
 
 /// What becomes of what a client says of its way here.

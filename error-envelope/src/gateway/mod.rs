@@ -16,7 +16,6 @@ pub(crate) mod signals;
 mod tests;
 mod url;
 
-use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -46,7 +45,7 @@ pub(crate) fn run(args: &Args) -> Result<u8, CommandError> {
         access_log = args.front.access_log.open()?;
         let service = args.upstreams(&layer)?.service()?;
         let (stop, at_once) = signals::stop().map_err(no_signals)?.split();
-        let gateway = open(&args.listen, args.pair(), &args.front, layer, on_call, access_log.clone()).await?;
+        let gateway = open(&args.listen, args.tls()?, &args.front, layer, on_call, access_log.clone()).await?;
         let cut_short = gateway.serve_until(service, stop, at_once).await;
         Ok(cut_short.map_or(0, ShutdownSignal::code))
     });
@@ -95,13 +94,12 @@ pub(crate) fn no_signals(error: std::io::Error) -> CommandError {
 /// Binds, and says where: the first line of standard output is for scripts that wait for it.
 pub(crate) async fn open(
     asked: &str,
-    pair: Option<(&Path, &Path)>,
+    tls: Option<Arc<ServerTls>>,
     front: &Front,
     layer: ErrorEnvelopeLayer,
     on_call: AdminListener,
     access_log: Option<AccessLog>,
 ) -> Result<Gateway, CommandError> {
-    let tls = pair.map(|(certificate, key)| ServerTls::watch(certificate, key)).transpose()?;
     reload_at_hangup(&layer, tls.clone())?;
     let scheme = if tls.is_some() { "https" } else { "http" };
     let config = GatewayConfig::new(layer).forwarding(front.forwarded.into()).limits(front.limits.limits());

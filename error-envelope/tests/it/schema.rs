@@ -63,6 +63,7 @@ fn each_table_has_the_keys_that_the_reader_knows() {
         ("[auth.a]\nscheme = \"bearer\"", "/$defs/bearer_scheme"),
         ("[auth.a]\nscheme = \"header\"\nheader = \"x-a\"", "/$defs/header_scheme"),
         ("[auth.a]\nscheme = \"jwt\"", "/$defs/jwt_scheme"),
+        ("[auth.a]\nscheme = \"certificate\"", "/$defs/certificate_scheme"),
         ("[auth.a]\nscheme = \"custom\"", "/$defs/custom_scheme"),
         ("[auth.a]\nscheme = \"custom\"\n[auth.a.messages]", "/$defs/messages"),
         ("[[route]]\nmatch = \"/a\"", "/properties/route/items"),

@@ -2,8 +2,7 @@
 
 use std::time::SystemTime;
 
-use http::HeaderMap;
-
+use super::certificate::{ClientCertificate, Sent};
 use super::compile::{Check, Scheme};
 use super::forward::header_value;
 use super::identity::Identity;
@@ -13,8 +12,8 @@ use super::sent::bearer_token;
 
 impl Scheme {
     /// Asks the scheme. The time is asked for where a key or token has an end.
-    pub(super) fn check(&self, headers: &HeaderMap, now: &dyn Fn() -> SystemTime) -> Checked {
-        match self.judge(headers, now) {
+    pub(super) fn check(&self, sent: Sent<'_>, now: &dyn Fn() -> SystemTime) -> Checked {
+        match self.judge(sent, now) {
             None => Checked::NeedsVerifier,
             Some(Err(not)) if not.unless_keys_change && self.awaits_keys() => Checked::NeedsVerifier,
             Some(judged) => judged.into(),
@@ -26,20 +25,23 @@ impl Scheme {
         not(feature = "keys"),
         allow(unused_variables, reason = "without keys and tokens verifiers alone decide")
     )]
-    pub(super) fn judge(
-        &self,
-        headers: &HeaderMap,
-        now: &dyn Fn() -> SystemTime,
-    ) -> Option<Result<Granted, Rejection>> {
+    pub(super) fn judge(&self, sent: Sent<'_>, now: &dyn Fn() -> SystemTime) -> Option<Result<Granted, Rejection>> {
         match &self.check {
             Check::Custom => None,
+            Check::Certificate => Some(self.judge_certificate(sent.certificate)),
             #[cfg(feature = "keys")]
-            Check::Key(keys) => Some(keys.check(headers, now).map(|known| known.pass(self.forward_id.as_ref()))),
+            Check::Key(keys) => Some(keys.check(sent.headers, now).map(|known| known.pass(self.forward_id.as_ref()))),
             #[cfg(feature = "jwt")]
             Check::Jwt(tokens) => {
-                Some(bearer_token(headers).and_then(|token| self.pass(tokens.check(token, now)?.as_deref())))
+                Some(bearer_token(sent.headers).and_then(|token| self.pass(tokens.check(token, now)?.as_deref())))
             }
         }
+    }
+
+    fn judge_certificate(&self, certificate: Option<&ClientCertificate>) -> Result<Granted, Rejection> {
+        let name = certificate.ok_or(AuthFailure::Missing)?.name();
+        let nameless = || Rejection::from(AuthFailure::Invalid).because("the client's certificate has no name");
+        self.pass(Some(name).filter(|name| !name.is_empty()).ok_or_else(nameless)?.into())
     }
 
     /// Whether newer keys may be there soon.

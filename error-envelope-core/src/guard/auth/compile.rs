@@ -40,6 +40,7 @@ pub(super) enum Check {
     Key(KeyCheck),
     #[cfg(feature = "jwt")]
     Jwt(Box<Tokens>),
+    Certificate,
     Custom,
 }
 
@@ -70,10 +71,16 @@ impl Scheme {
             Check::Key(_) => "key",
             #[cfg(feature = "jwt")]
             Check::Jwt(_) => "jwt",
+            Check::Certificate => return format!("{} certificate {:?}", self.name, self.challenges),
             Check::Custom => "custom",
         };
         let header = self.key_header().map_or("authorization", HeaderName::as_str);
         format!("{} {kind} {header} {:?}", self.name, self.challenges)
+    }
+
+    /// Whether the handshake has the credentials, and no header.
+    pub(crate) fn is_certificate(&self) -> bool {
+        matches!(self.check, Check::Certificate)
     }
 
     /// Whether a verifier of the user's own is asked.
@@ -133,6 +140,7 @@ impl AuthScheme {
             }
             #[cfg(feature = "jwt")]
             SchemeKind::Jwt(keys) => Check::Jwt(Box::new(Tokens::new(keys, self.jwt)?)),
+            SchemeKind::Certificate => Check::Certificate,
             SchemeKind::Custom => Check::Custom,
         };
         Ok(Scheme {
@@ -155,6 +163,7 @@ impl AuthScheme {
             SchemeKind::Header(_) => ("header", true, true, false),
             #[cfg(feature = "jwt")]
             SchemeKind::Jwt(keys) => ("jwt", false, false, keys.are_remote()),
+            SchemeKind::Certificate => ("certificate", false, true, false),
             SchemeKind::Custom => ("custom", false, true, true),
         };
         let without = |key, is_set: bool, has: bool, which: &str| match is_set && !has {
@@ -167,7 +176,12 @@ impl AuthScheme {
         #[cfg(feature = "keys")]
         without("keys", !self.keys.is_empty(), has_keys, "a scheme \"bearer\" or \"header\"")?;
         without("pattern", self.pattern.is_some(), has_keys, "a scheme \"bearer\" or \"header\"")?;
-        without("challenge", self.challenge.is_some(), has_challenge, "a scheme \"header\" or \"custom\"")?;
+        without(
+            "challenge",
+            self.challenge.is_some(),
+            has_challenge,
+            "a scheme \"header\", \"certificate\" or \"custom\"",
+        )?;
         without("timeout", self.timeout.is_some(), waits, "a scheme \"custom\", or one with jwks_url,")?;
         #[cfg(feature = "jwt")]
         if let Some(key) = self.jwt.first_set() {
@@ -186,6 +200,9 @@ impl AuthScheme {
         match (&self.challenge, header) {
             (Some(challenge), _) => challenge::parse(challenge).map(Challenges::Own),
             (None, Some(header)) => challenge::parse(&format!("ApiKey header=\"{header}\"")).map(Challenges::Own),
+            (None, None) if matches!(self.kind, SchemeKind::Certificate) => {
+                challenge::parse("ClientCertificate").map(Challenges::Own)
+            }
             (None, None) => Ok(Challenges::Bearer),
         }
     }

@@ -3,8 +3,7 @@
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use http::HeaderMap;
-
+use super::certificate::Sent;
 use super::compile::Scheme;
 use super::outcome::{AuthCause, AuthFailure, Checked, Granted, Rejection};
 use super::refusal::AuthRefusal;
@@ -30,13 +29,14 @@ pub(crate) struct AwaitingVerifiers {
 }
 
 /// Asks all schemes that need no wait.
-pub(crate) fn check_without_wait(
+pub(crate) fn check_without_wait<'a>(
     schemes: &[Arc<Scheme>],
-    headers: &HeaderMap,
+    sent: impl Into<Sent<'a>>,
     now: &dyn Fn() -> SystemTime,
 ) -> SchemesOutcome {
+    let sent = sent.into();
     if let [only] = schemes {
-        match only.check(headers, now) {
+        match only.check(sent, now) {
             Checked::Granted(passed) => return SchemesOutcome::In(passed),
             Checked::Rejected(not) => return SchemesOutcome::Refused(AuthRefusal::by_one(only.clone(), not)),
             Checked::NeedsVerifier => {
@@ -46,7 +46,7 @@ pub(crate) fn check_without_wait(
     }
     let mut said = Vec::new();
     for scheme in schemes {
-        match scheme.check(headers, now) {
+        match scheme.check(sent, now) {
             Checked::Granted(passed) => return SchemesOutcome::In(passed),
             Checked::Rejected(not) => said.push(Some(not)),
             Checked::NeedsVerifier => said.push(None),
@@ -66,12 +66,12 @@ impl AwaitingVerifiers {
     pub(crate) fn verified(
         mut self,
         (of, outcome): (&Arc<Scheme>, &Result<Verified, VerifierFailure>),
-        headers: &HeaderMap,
+        sent: Sent<'_>,
         now: &dyn Fn() -> SystemTime,
     ) -> SchemesOutcome {
         for (scheme, said) in self.schemes.iter().zip(&mut self.said) {
             if said.is_none() && Arc::ptr_eq(scheme, of) {
-                match scheme.judge(headers, now).unwrap_or_else(|| scheme.resolve(outcome)) {
+                match scheme.judge(sent, now).unwrap_or_else(|| scheme.resolve(outcome)) {
                     Ok(passed) => return SchemesOutcome::In(passed),
                     Err(not) => *said = Some(not),
                 }

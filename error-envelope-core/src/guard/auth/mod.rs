@@ -10,6 +10,7 @@
 
 #[cfg(feature = "keys")]
 mod alphabet;
+mod certificate;
 mod challenge;
 mod check;
 mod compile;
@@ -32,6 +33,7 @@ mod scheme;
 mod sent;
 mod verified;
 
+pub use certificate::ClientCertificate;
 pub use identity::Identity;
 #[cfg(feature = "jwt")]
 pub use jwt::{JwtKeys, RemoteKeys};

@@ -46,6 +46,7 @@ pub(super) enum SchemeKind {
     Header(String),
     #[cfg(feature = "jwt")]
     Jwt(JwtKeys),
+    Certificate,
     Custom,
 }
 
@@ -82,6 +83,13 @@ impl AuthScheme {
     #[cfg_attr(docsrs, doc(cfg(feature = "jwt")))]
     pub fn jwt(keys: JwtKeys) -> Self {
         Self::new(SchemeKind::Jwt(keys))
+    }
+
+    /// A certificate that the client showed in its TLS handshake: `scheme = "certificate"`. The server that verified it puts
+    /// a [`ClientCertificate`](super::ClientCertificate) into the request's extensions; without one the request is
+    /// `auth_missing`. Its name is the id.
+    pub fn certificate() -> Self {
+        Self::new(SchemeKind::Certificate)
     }
 
     /// Whatever a verifier of one's own accepts: `scheme = "custom"`. The layer is given the verifier under the name
@@ -121,8 +129,8 @@ impl AuthScheme {
         self
     }
 
-    /// Sets what `www-authenticate` says of a key header (by default `ApiKey header="<name>"`) or of a custom scheme
-    /// (by default `Bearer`).
+    /// Sets what `www-authenticate` says of a key header (by default `ApiKey header="<name>"`), of certificates (by default
+    /// `ClientCertificate`) or of a custom scheme (by default `Bearer`).
     pub fn challenge(mut self, challenge: impl Into<String>) -> Self {
         self.challenge = Some(challenge.into());
         self

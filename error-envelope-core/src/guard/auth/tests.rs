@@ -77,7 +77,7 @@ fn ask_verifiers(
     for answer in answers {
         let SchemesOutcome::Open(undecided) = verdict else { panic!("{verdict:?}") };
         let asked = undecided.next().unwrap().clone();
-        verdict = undecided.verified((&asked, answer), &HeaderMap::new(), &|| at(NOW));
+        verdict = undecided.verified((&asked, answer), (&HeaderMap::new()).into(), &|| at(NOW));
     }
     verdict
 }
@@ -305,7 +305,41 @@ proptest::proptest! {
 fn g2_a_custom_scheme_is_never_let_in_by_itself() {
     let scheme = AuthScheme::custom().compile("partner").unwrap();
     assert!(matches!(
-        scheme.check(&headers(&[("authorization", "Bearer key-live-1")]), &|| at(NOW)),
+        scheme.check((&headers(&[("authorization", "Bearer key-live-1")])).into(), &|| at(NOW)),
         Checked::NeedsVerifier
     ));
+}
+
+/// The name in a certificate that the server verified is the id; a header cannot have it.
+#[test]
+fn g2_what_becomes_of_a_certificate() {
+    let schemes = compiled([("mesh", AuthScheme::certificate().forward_id("x-peer"))]);
+    let both = compiled([("api", bearer()), ("mesh", AuthScheme::certificate())]);
+    for (name, outcome_of_one, outcome_of_both) in [
+        (None, "auth_missing", "auth_missing"),
+        (
+            Some("spiffe://example.org/billing"),
+            "in as mesh/spiffe://example.org/billing",
+            "in as mesh/spiffe://example.org/billing",
+        ),
+        (Some(""), "auth_invalid", "auth_invalid"),
+        // It cannot be forwarded.
+        (Some("bücher"), "auth_invalid", "in as mesh/bücher"),
+        (Some("a\nb"), "auth_invalid", "in as mesh/a\nb"),
+    ] {
+        let mut request = http::Request::new(());
+        request.extensions_mut().extend(
+            name.map(|name| {
+                let mut extensions = http::Extensions::new();
+                extensions.insert(ClientCertificate::new(name));
+                extensions
+            })
+            .unwrap_or_default(),
+        );
+        let head = request.into_parts().0;
+        assert_eq!(outcome(check_without_wait(&schemes, &head, &|| at(NOW))), outcome_of_one, "{name:?}");
+        assert_eq!(outcome(check_without_wait(&both, &head, &|| at(NOW))), outcome_of_both, "{name:?}");
+    }
+    let (_, lines) = refused(verdict(&schemes, &[("x-peer", "spiffe://example.org/billing")]));
+    assert_eq!(lines, ["ClientCertificate"]);
 }

@@ -11,7 +11,7 @@ use crate::guard::auth::{AuthScheme, Key};
 use crate::policy::error::PolicyError;
 
 /// The keys that each scheme has.
-const SCHEMES: [(&str, &[&str]); 4] = [
+const SCHEMES: [(&str, &[&str]); 5] = [
     ("bearer", &["scheme", "forward_id", "messages", "pattern", "keys", "keys_file"]),
     ("header", &["scheme", "forward_id", "messages", "header", "pattern", "challenge", "keys", "keys_file"]),
     (
@@ -31,6 +31,7 @@ const SCHEMES: [(&str, &[&str]); 4] = [
             "require_verified_email",
         ],
     ),
+    ("certificate", &["scheme", "forward_id", "messages", "challenge"]),
     ("custom", &["scheme", "forward_id", "messages", "challenge", "timeout"]),
 ];
 
@@ -45,6 +46,10 @@ pub(super) fn read(name: &str, table: &Table<'_>, files: &mut NamedFiles<'_>) ->
             read_keys(AuthScheme::header(header.unwrap_or_default()), table, files)
         }
         Some("jwt") => read_jwt(table, files),
+        Some("certificate") => {
+            table.keep(find_certificates(table, files.around));
+            AuthScheme::certificate()
+        }
         _ => {
             table.keep(find_verifier(name, table, files.around));
             AuthScheme::custom()
@@ -65,6 +70,14 @@ fn find_verifier(name: &str, table: &Table<'_>, around: &dyn PolicyEnv) -> Resul
             let right = nearest(unknown, SCHEMES.iter().map(|(name, _)| *name));
             Err(scheme.error(format!("unknown scheme {unknown:?}"), right))
         }
+    }
+}
+
+/// Refuses a scheme that no request could pass.
+fn find_certificates(table: &Table<'_>, around: &dyn PolicyEnv) -> Result<(), PolicyError> {
+    match (around.instead_of_certificates(), table.get("scheme")) {
+        (Some(instead), Some(scheme)) => Err(scheme.error("certificates of clients are not known here", instead)),
+        _ => Ok(()),
     }
 }
 

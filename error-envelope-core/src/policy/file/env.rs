@@ -31,6 +31,9 @@ pub(crate) trait PolicyEnv {
 
     /// What to do where it has none.
     fn instead_of_verifier(&self, name: &str) -> String;
+
+    /// What to do where nobody tells of clients' certificates; `None` where somebody may.
+    fn instead_of_certificates(&self) -> Option<String>;
 }
 
 /// A file that a value names: keys, a schema, a page.

@@ -23,7 +23,7 @@ fn write(pair: &Pair, year: i32) {
 #[test]
 fn a_refused_certificate_and_the_end_of_the_one_in_force_are_told() {
     let folder = tempfile::tempdir().unwrap();
-    let pair = Pair { certificate: folder.path().join("cert.pem"), key: folder.path().join("key.pem") };
+    let pair = Pair { certificate: folder.path().join("cert.pem"), key: folder.path().join("key.pem"), clients: None };
     write(&pair, 2040);
     let recorder = DebuggingRecorder::new();
     let snapshots = recorder.snapshotter();

@@ -326,7 +326,8 @@ fn g2_a_token_that_newer_keys_may_let_in_waits_for_them() {
     let scheme = scheme.audience("api").issuer("https://id.test.example").compile("id").unwrap();
     let ask = |token: &str| {
         let line = http::HeaderValue::from_str(&format!("Bearer {token}")).unwrap();
-        match scheme.check(&[(http::header::AUTHORIZATION, line)].into_iter().collect(), &|| at(NOW)) {
+        let headers: http::HeaderMap = [(http::header::AUTHORIZATION, line)].into_iter().collect();
+        match scheme.check((&headers).into(), &|| at(NOW)) {
             Checked::Granted(_) => Ok("in"),
             Checked::NeedsVerifier => Ok("wait"),
             Checked::Rejected(not) => Err(not.why),

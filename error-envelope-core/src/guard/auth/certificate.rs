@@ -1,0 +1,56 @@
+//! Certificates of clients: the server that shook hands verified them, the core takes their names.
+
+use std::sync::Arc;
+
+use http::HeaderMap;
+use http::request::Parts;
+
+/// The name in a certificate that a client has proved to be its own: for the scheme "certificate" (rule G2).
+///
+/// Whoever shakes hands with clients verifies the certificate, and puts this into the extensions of each request of that
+/// connection. `error-envelope gateway` does; a service of one's own does it in its acceptor. What clients send gets into
+/// no extension.
+///
+/// ```
+/// use http::Request;
+/// use tower_error_envelope::auth::ClientCertificate;
+///
+/// let mut request = Request::new(());
+/// request.extensions_mut().insert(ClientCertificate::new("spiffe://example.org/billing"));
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct ClientCertificate(Arc<str>);
+
+impl ClientCertificate {
+    /// A certificate of this name; one without a name (an empty text) lets nobody in.
+    #[must_use]
+    pub fn new(name: impl Into<Arc<str>>) -> Self {
+        Self(name.into())
+    }
+
+    /// The name.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.0
+    }
+}
+
+/// Where a request has its credentials.
+#[derive(Clone, Copy)]
+pub(crate) struct Sent<'a> {
+    pub(super) headers: &'a HeaderMap,
+    pub(super) certificate: Option<&'a ClientCertificate>,
+}
+
+impl<'a> From<&'a Parts> for Sent<'a> {
+    fn from(head: &'a Parts) -> Self {
+        Self { headers: &head.headers, certificate: head.extensions.get() }
+    }
+}
+
+#[cfg(test)]
+impl<'a> From<&'a HeaderMap> for Sent<'a> {
+    fn from(headers: &'a HeaderMap) -> Self {
+        Self { headers, certificate: None }
+    }
+}

@@ -1,0 +1,113 @@
+//! Certificates of clients: which authorities sign them, and whose they are.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use tokio_rustls::rustls::RootCertStore;
+use tokio_rustls::rustls::crypto::CryptoProvider;
+use tokio_rustls::rustls::pki_types::CertificateDer;
+use tokio_rustls::rustls::server::WebPkiClientVerifier;
+use tokio_rustls::rustls::server::danger::ClientCertVerifier;
+use tower_error_envelope::auth::ClientCertificate;
+use x509_parser::extensions::GeneralName;
+
+use super::pem;
+use crate::error::Error;
+
+/// Whose certificates clients may show, in a file of PEM that is read anew as the gateway's own certificate is.
+#[derive(Clone, Debug)]
+#[must_use]
+pub struct ClientAuthorities {
+    pub(super) file: PathBuf,
+    is_required: bool,
+}
+
+impl ClientAuthorities {
+    /// A client without a certificate is served as well: the policy says what it may ask for (scheme "certificate"). One
+    /// that is of nobody in `file`, or expired, ends the handshake.
+    pub fn optional(file: impl Into<PathBuf>) -> Self {
+        Self { file: file.into(), is_required: false }
+    }
+
+    /// A handshake without a certificate fails, too.
+    pub fn required(file: impl Into<PathBuf>) -> Self {
+        Self { file: file.into(), is_required: true }
+    }
+
+    pub(super) fn verifier(
+        &self,
+        text: &[u8],
+        provider: Arc<CryptoProvider>,
+    ) -> Result<Arc<dyn ClientCertVerifier>, Error> {
+        let unusable = |path: &Path, error: &dyn std::fmt::Display| {
+            Error::invalid(format!("{}: {error}", path.display()))
+                .with_advice("name a file with the PEM certificates of the authorities that sign those of clients")
+        };
+        let mut roots = RootCertStore::empty();
+        for certificate in pem::certificates(&self.file, text)? {
+            roots.add(certificate).map_err(|error| unusable(&self.file, &error))?;
+        }
+        let builder = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider);
+        let builder = if self.is_required { builder } else { builder.allow_unauthenticated() };
+        builder.build().map_err(|error| unusable(&self.file, &error))
+    }
+}
+
+/// The name in a certificate that was verified: the first URI among its alternative names, else the first DNS name, else the
+/// first email address, else the subject's common name; empty where there is none of them.
+pub(crate) fn name_of(certificate: &CertificateDer<'_>) -> ClientCertificate {
+    let Ok((_, certificate)) = x509_parser::parse_x509_certificate(certificate) else {
+        return ClientCertificate::new("");
+    };
+    let alternatives = certificate.subject_alternative_name().ok().flatten();
+    let alternatives = alternatives.map_or(&[][..], |extension| &extension.value.general_names);
+    let first = |of: fn(&GeneralName<'_>) -> bool| alternatives.iter().find(|name| of(name));
+    let named = first(|name| matches!(name, GeneralName::URI(_)))
+        .or_else(|| first(|name| matches!(name, GeneralName::DNSName(_))))
+        .or_else(|| first(|name| matches!(name, GeneralName::RFC822Name(_))));
+    let name = match named {
+        Some(GeneralName::URI(name) | GeneralName::DNSName(name) | GeneralName::RFC822Name(name)) => *name,
+        _ => certificate.subject().iter_common_name().next().and_then(|name| name.as_str().ok()).unwrap_or_default(),
+    };
+    ClientCertificate::new(name)
+}
+
+#[cfg(test)]
+mod tests {
+    use rcgen::string::Ia5String;
+    use rcgen::{CertificateParams, DnType, KeyPair, SanType};
+
+    use super::*;
+
+    fn name(common: Option<&str>, alternatives: Vec<SanType>) -> String {
+        let mut params = CertificateParams::default();
+        params.distinguished_name = rcgen::DistinguishedName::new();
+        if let Some(common) = common {
+            params.distinguished_name.push(DnType::CommonName, common);
+        }
+        params.subject_alt_names = alternatives;
+        let certificate = params.self_signed(&KeyPair::generate().unwrap()).unwrap();
+        name_of(certificate.der()).name().to_owned()
+    }
+
+    fn ia5(text: &str) -> Ia5String {
+        Ia5String::try_from(text).unwrap()
+    }
+
+    #[test]
+    fn g2_the_name_is_an_alternative_one_before_the_common_one() {
+        let [uri, dns] = [SanType::URI(ia5("spiffe://a/b")), SanType::DnsName(ia5("b.example"))];
+        let [email, ip] = [SanType::Rfc822Name(ia5("b@example")), SanType::IpAddress([127, 0, 0, 1].into())];
+        for (common, alternatives, named) in [
+            (Some("Büro 7"), vec![], "Büro 7"),
+            (Some("common"), vec![ip.clone()], "common"),
+            (Some("common"), vec![ip, email.clone()], "b@example"),
+            (Some("common"), vec![email.clone(), dns.clone()], "b.example"),
+            (None, vec![email, dns, uri], "spiffe://a/b"),
+            (None, vec![], ""),
+        ] {
+            assert_eq!(name(common, alternatives), named);
+        }
+        assert_eq!(name_of(&vec![0_u8; 1 << 20].into()).name(), "");
+    }
+}
