@@ -1,5 +1,6 @@
 //! The service, and how it is reached.
 
+use std::path::PathBuf;
 use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,12 +10,14 @@ use http::uri::{Authority, Scheme};
 use tokio_rustls::TlsConnector;
 use tokio_rustls::rustls::crypto::ring::default_provider;
 use tokio_rustls::rustls::pki_types::ServerName;
+use tokio_rustls::rustls::sign::SingleCertAndKey;
 use tokio_rustls::rustls::{ClientConfig, RootCertStore};
 use tower_error_envelope::policy::UpstreamUrl;
 
 use super::error::Error;
 use super::limits::{UP_TO_A_YEAR, UpstreamLimits};
 use super::resolve::Resolver;
+use super::tls::pair::Pair;
 
 /// The service behind a gateway, parsed from a URL such as `http://127.0.0.1:3000`.
 #[derive(Clone, Debug)]
@@ -39,6 +42,24 @@ impl Upstream {
             .map_err(|error| Error::unreadable(format!("TLS: {error}")))?;
         let config = Arc::new(config.with_root_certificates(roots).with_no_client_auth());
         self.tls = Some(UpstreamTls { name, config });
+        Ok(self)
+    }
+
+    /// For an `https` URL, after [`Upstream::tls`]: the certificate that the service is shown, and its key, both files of PEM.
+    /// They are read now, and not again.
+    ///
+    /// # Errors
+    /// A file cannot be read, or the two are no pair.
+    pub fn client_certificate(
+        mut self,
+        certificate: impl Into<PathBuf>,
+        key: impl Into<PathBuf>,
+    ) -> Result<Self, Error> {
+        let pair = Pair { certificate: certificate.into(), key: key.into(), clients: None };
+        let shown = Arc::new(SingleCertAndKey::from(pair.certified()?));
+        if let Some(tls) = &mut self.tls {
+            Arc::make_mut(&mut tls.config).client_auth_cert_resolver = shown;
+        }
         Ok(self)
     }
 

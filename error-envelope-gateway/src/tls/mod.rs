@@ -12,7 +12,7 @@
 
 pub(crate) mod clients;
 pub(crate) mod count;
-mod pair;
+pub(crate) mod pair;
 mod pem;
 
 use std::collections::BTreeSet;

@@ -10,6 +10,7 @@ use tokio_rustls::rustls::crypto::ring::default_provider;
 use tokio_rustls::rustls::pki_types::pem::PemObject;
 use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use tokio_rustls::rustls::server::{NoServerSessionStorage, WebPkiClientVerifier};
+use tokio_rustls::rustls::sign::CertifiedKey;
 use tokio_rustls::rustls::{self, ServerConfig};
 
 use super::clients::ClientAuthorities;
@@ -69,17 +70,7 @@ impl Pair {
         let config = ServerConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions()
             .and_then(|config| config.with_client_cert_verifier(verifier).with_single_cert(chain, key));
-        let mut config = config.map_err(|error| {
-            let (certificate, key) = (self.certificate.display(), self.key.display());
-            match error {
-                rustls::Error::InconsistentKeys(_) => {
-                    let advice = format!("name a pair; in {certificate} the service's own certificate comes first");
-                    Error::invalid(format!("{key}: the key is not that of {certificate}")).with_advice(advice)
-                }
-                error => Error::invalid(format!("{certificate} and {key}: {error}"))
-                    .with_advice("name a certificate and its key"),
-            }
-        })?;
+        let mut config = config.map_err(|error| self.refused(&error))?;
         if self.clients.is_some() {
             // Who resumes a session shows no certificate: one that has expired since would let in still.
             config.session_storage = Arc::new(NoServerSessionStorage {});
@@ -87,6 +78,27 @@ impl Pair {
         }
         config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
         Ok(config)
+    }
+}
+
+impl Pair {
+    /// The pair as a client shows it.
+    pub(crate) fn certified(&self) -> Result<CertifiedKey, Error> {
+        let chain = pem::certificates(&self.certificate, &pem::file(&self.certificate)?)?;
+        let key = private_key(&self.key, &pem::file(&self.key)?)?;
+        CertifiedKey::from_der(chain, key, &default_provider()).map_err(|error| self.refused(&error))
+    }
+
+    fn refused(&self, error: &rustls::Error) -> Error {
+        let (certificate, key) = (self.certificate.display(), self.key.display());
+        match error {
+            rustls::Error::InconsistentKeys(_) => {
+                let advice = format!("name a pair; in {certificate} the service's own certificate comes first");
+                Error::invalid(format!("{key}: the key is not that of {certificate}")).with_advice(advice)
+            }
+            error => Error::invalid(format!("{certificate} and {key}: {error}"))
+                .with_advice("name a certificate and its key"),
+        }
     }
 }
 

@@ -50,6 +50,12 @@ pub(crate) struct Args {
     /// For https: require this name in the certificate of --upstream [default: the host of the URL]
     #[arg(long, value_name = "NAME")]
     pub(super) upstream_server_name: Option<String>,
+    /// Show this PEM certificate chain to services reached by https; read when a service is first named
+    #[arg(long, value_name = "FILE", requires = "upstream_client_key")]
+    pub(super) upstream_client_cert: Option<PathBuf>,
+    /// Use this PEM private key of the certificate that services are shown
+    #[arg(long, value_name = "FILE", requires = "upstream_client_cert")]
+    pub(super) upstream_client_key: Option<PathBuf>,
     #[command(flatten)]
     pub(super) front: Front,
     #[command(flatten)]

@@ -37,6 +37,7 @@ impl Args {
         let is_https = rest.is_some_and(|rest| rest.scheme() == Scheme::HTTPS);
         let ignored = [
             ("--upstream-ca", self.upstream_ca.is_some() && !by_policy),
+            ("--upstream-client-cert", self.upstream_client_cert.is_some() && !by_policy),
             ("--upstream-server-name", self.upstream_server_name.is_some()),
         ];
         match ignored.iter().find(|(_, is_there)| *is_there && !is_https) {
@@ -60,6 +61,8 @@ struct Settings {
     limits: UpstreamLimits,
     http2: Vec<Http2>,
     ca: Option<PathBuf>,
+    /// The certificate that is shown, and its key.
+    certificate: Option<(PathBuf, PathBuf)>,
     /// Read for the first service by https.
     roots: Mutex<Option<RootCertStore>>,
 }
@@ -72,6 +75,7 @@ impl Settings {
             limits: args.upstream_limits.limits(),
             http2: http2.map_err(|error| refused("--upstream-h2", &error))?,
             ca: args.upstream_ca.clone(),
+            certificate: args.upstream_client_cert.clone().zip(args.upstream_client_key.clone()),
             roots: Mutex::default(),
         })
     }
@@ -90,7 +94,11 @@ impl Settings {
                 "{name}: not a valid server name for a certificate\n = help: set --upstream-server-name"
             ))
         })?;
-        Ok(upstream.tls(self.roots()?, name)?)
+        let upstream = upstream.tls(self.roots()?, name)?;
+        match &self.certificate {
+            Some((certificate, key)) => Ok(upstream.client_certificate(certificate, key)?),
+            None => Ok(upstream),
+        }
     }
 
     fn roots(&self) -> Result<RootCertStore, CommandError> {

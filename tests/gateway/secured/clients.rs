@@ -6,6 +6,7 @@ use std::net::TcpStream;
 use std::path::Path;
 use std::sync::Arc;
 
+use base64::Engine as _;
 use http::Response;
 use rcgen::string::Ia5String;
 use rcgen::{
@@ -170,4 +171,31 @@ fn g2_a_certificate_can_be_required_of_every_client_and_its_authority_be_replace
     open(Some(&of_old)).unwrap_err();
     let log = gateway.stopped();
     assert!(log.contains("\"reason\":\"no_certificate\""), "{log}");
+}
+
+/// The gateway in front is a client of the one behind it.
+#[test]
+fn g2_a_service_is_shown_the_gateways_own_certificate() {
+    let (service, folder) = (service(), Folder::new("clients-shown"));
+    let (pair, authority) = (Pair::new(), Authority::new());
+    let place = folder.path("");
+    let inner = started(&service, &place, &pair, &authority, &[]);
+    let (certificate, key) = authority.signs("spiffe://example.org/front", |_| {});
+    let pem = |label: &str, der: &[u8]| {
+        let text = base64::engine::general_purpose::STANDARD.encode(der);
+        format!("-----BEGIN {label}-----\n{text}\n-----END {label}-----\n")
+    };
+    fs::write(place.join("front.crt"), pem("CERTIFICATE", &certificate)).unwrap();
+    fs::write(place.join("front.key"), pem("PRIVATE KEY", key.secret_der())).unwrap();
+    let path = |name: &str| place.join(name).to_str().unwrap().to_owned();
+    let (ca, certificate, key) = (path("tls.crt"), path("front.crt"), path("front.key"));
+    let url = format!("https://localhost:{}", inner.address.port());
+    let request = "GET /closed HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n";
+    for version in [&[][..], &["--upstream-h2"]] {
+        let shown = ["--upstream-ca", &ca, "--upstream-client-cert", &certificate, "--upstream-client-key", &key];
+        let answer = Gateway::before(&url, &[&shown, version].concat()).ask(request);
+        assert!(answer.starts_with("HTTP/1.1 200 ") && answer.ends_with("spiffe://example.org/front"), "{answer}");
+        let answer = Gateway::before(&url, &[&["--upstream-ca", &ca], version].concat()).ask(request);
+        assert!(answer.starts_with("HTTP/1.1 401 "), "{answer}");
+    }
 }
