@@ -26,8 +26,8 @@ mod echo {
     include!("../../tests/rpc/echo.rs");
 }
 
-/// The aim is 1.06. Between two builds the ratio moves by 0.002.
-const MOST: f64 = 1.065;
+/// The aim is 1.06, to which the feature `metrics` adds a hundredth. Between two builds the ratio moves by 0.002.
+const MOST: f64 = 1.08;
 
 /// They differ by a hundredth, by where the allocator has their memory.
 const PROCESSES: usize = 9;

@@ -4,13 +4,13 @@
 //! text and two places, and make no label.
 
 use std::array;
-use std::collections::HashMap;
 use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 use std::time::Instant;
 
 use error_envelope_core::exchange::KnownMethod;
 use http::StatusCode;
 use metrics::{Counter, Histogram, Label, SharedString, counter, histogram};
+use rustc_hash::FxHashMap;
 
 pub(super) const REQUESTS: &str = "error_envelope_requests_total";
 pub(super) const HEAD: &str = "error_envelope_request_head_seconds";
@@ -33,7 +33,8 @@ pub struct RequestMetrics(Arc<RwLock<Table>>);
 struct Table {
     /// By its address: one that is installed later counts from then on.
     recorder: usize,
-    routes: HashMap<Arc<str>, Arc<Methods>>,
+    /// Their texts are the program's own and the policy's: no client can make them collide.
+    routes: FxHashMap<Arc<str>, Arc<Methods>>,
     no_route: Arc<Methods>,
 }
 

@@ -38,6 +38,7 @@ impl ClientCertificate {
 /// Where a request has its credentials.
 #[derive(Clone, Copy)]
 pub(crate) struct Sent<'a> {
+    #[cfg_attr(not(feature = "keys"), expect(dead_code, reason = "what a header has needs keys"))]
     pub(super) headers: &'a HeaderMap,
     pub(super) certificate: Option<&'a ClientCertificate>,
 }

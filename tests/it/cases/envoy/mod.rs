@@ -148,7 +148,7 @@ impl Running {
         let mut command = Command::new(std::env::var_os("ENVOY").expect("ENVOY names the binary of Envoy"));
         command.arg("-c").arg(&config).arg("--admin-address-path").arg(&admin);
         command.args(["--concurrency", "1", "--disable-hot-restart", "-l", "error"]);
-        command.args(["--component-log-level", "dynamic_modules:debug"]);
+        command.args(["--component-log-level", "dynamic_modules:trace"]);
         // An access log has its lines at once.
         command.args(["--file-flush-interval-msec", "50"]);
         command.env("ENVOY_DYNAMIC_MODULES_SEARCH_PATH", profile()).envs(&case.env);
