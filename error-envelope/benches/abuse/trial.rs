@@ -32,7 +32,7 @@ const MOST_PAIRS: usize = 15;
 const FLAT_OUT: Duration = Duration::from_secs(5);
 const PACED: Duration = Duration::from_secs(3);
 /// One policy's, without a route of its own; each histogram is a dozen.
-const MOST_SERIES: usize = 100;
+const MOST_SERIES: usize = 200;
 /// Of an attack that has to come to a number.
 const LONGEST: Duration = Duration::from_secs(120);
 /// As many connections to the service as good clients leave behind, and some more.
