@@ -74,7 +74,7 @@ impl Connection {
     }
 
     /// A request came, in this version.
-    pub(super) fn request_started(&self, version: Version) -> Held {
+    pub(super) fn request_started(&self, version: Version) -> GaugeGuard {
         let now = if version == Version::HTTP_2 { 2 } else { 1 };
         let Counted { protocol, clients } = &*self.0;
         let before = protocol.swap(now, Ordering::Relaxed);
@@ -82,7 +82,7 @@ impl Connection {
             clients.0.connections[usize::from(before)].decrement(1);
             clients.0.connections[usize::from(now)].increment(1);
         }
-        Held::new(clients.0.streams[usize::from(now)].clone())
+        GaugeGuard::new(clients.0.streams[usize::from(now)].clone())
     }
 }
 
@@ -93,16 +93,16 @@ impl Drop for Counted {
 }
 
 /// One of what a gauge counts, until it is dropped.
-pub(super) struct Held(Gauge);
+pub(super) struct GaugeGuard(Gauge);
 
-impl Held {
+impl GaugeGuard {
     fn new(gauge: Gauge) -> Self {
         gauge.increment(1);
         Self(gauge)
     }
 }
 
-impl Drop for Held {
+impl Drop for GaugeGuard {
     fn drop(&mut self) {
         self.0.decrement(1);
     }
@@ -131,23 +131,23 @@ impl UpstreamMetrics {
     }
 
     /// A connection, until its socket is closed.
-    pub(super) fn connection(&self) -> Held {
-        Held::new(self.connections.clone())
+    pub(super) fn connection(&self) -> GaugeGuard {
+        GaugeGuard::new(self.connections.clone())
     }
 
     /// A request in line.
-    pub(super) fn queued(&self) -> Held {
-        Held::new(self.queue.clone())
+    pub(super) fn queued(&self) -> GaugeGuard {
+        GaugeGuard::new(self.queue.clone())
     }
 
     /// A request that has a connection.
-    pub(super) fn request(&self, reuses: bool) -> Held {
+    pub(super) fn request(&self, reuses: bool) -> GaugeGuard {
         if reuses {
             self.reused.increment(1)
         } else {
             self.new.increment(1)
         }
-        Held::new(self.requests.clone())
+        GaugeGuard::new(self.requests.clone())
     }
 }
 

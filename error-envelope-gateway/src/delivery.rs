@@ -15,7 +15,7 @@ use http::header::{HeaderMap, HeaderValue};
 use tokio::time::Instant;
 
 use super::access::{AccessRecord, Outcome};
-use super::count::Held;
+use super::count::GaugeGuard;
 use super::idle::ActiveRequest;
 use super::in_flight::{self, RequestTracker};
 
@@ -54,7 +54,7 @@ pub(crate) struct ResponseProgress {
     unsent: AtomicU64,
     /// The service broke it off.
     broken: AtomicBool,
-    _running: (ActiveRequest, Held),
+    _running: (ActiveRequest, GaugeGuard),
 }
 
 impl Deliveries {
@@ -66,7 +66,7 @@ impl Deliveries {
     pub(crate) fn begin(
         &self,
         head: &HeaderMap,
-        running: (ActiveRequest, Held),
+        running: (ActiveRequest, GaugeGuard),
         record: Option<AccessRecord>,
     ) -> Arc<ResponseProgress> {
         let delivery = Arc::new(ResponseProgress {

@@ -2,13 +2,16 @@
 
 use std::sync::{Arc, Weak};
 
-use crate::count::Held;
+use crate::count::GaugeGuard;
 
 /// A place for a connection, free again when this is dropped.
-pub(crate) struct PoolSlot(Weak<dyn Freed>, #[expect(dead_code, reason = "it is held, never looked at")] Option<Held>);
+pub(crate) struct PoolSlot(
+    Weak<dyn Freed>,
+    #[expect(dead_code, reason = "it is held, never looked at")] Option<GaugeGuard>,
+);
 
 impl PoolSlot {
-    pub(super) fn new(pool: Weak<dyn Freed>, counted: Held) -> Self {
+    pub(super) fn new(pool: Weak<dyn Freed>, counted: GaugeGuard) -> Self {
         Self(pool, Some(counted))
     }
 }

@@ -14,7 +14,7 @@ use hyper::body::Incoming;
 
 use super::connection::Connection;
 use super::shared::Pool;
-use crate::count::Held;
+use crate::count::GaugeGuard;
 
 /// A connection that a request uses.
 pub(super) struct Lease<C: Connection> {
@@ -22,7 +22,7 @@ pub(super) struct Lease<C: Connection> {
     connection: Option<C>,
     is_used: bool,
     pool: Pool<C>,
-    _counted: Held,
+    _counted: GaugeGuard,
 }
 
 impl<C: Connection> Lease<C> {

@@ -11,7 +11,7 @@ use super::connection::Connection;
 use super::line::{Granted, Outcome};
 use super::reply::Lease;
 use super::shared::Pool;
-use crate::count::Held;
+use crate::count::GaugeGuard;
 
 /// How often, at most, a request looks whether a connection is still being opened for it. Each look locks the pool and
 /// walks the line; a queue time may be far shorter, and opening takes milliseconds at least across a network.
@@ -66,7 +66,7 @@ struct Turn<C: Connection> {
     id: u64,
     receiver: Receiver<Outcome<C>>,
     pool: Pool<C>,
-    _counted: Held,
+    _counted: GaugeGuard,
 }
 
 impl<C: Connection> Turn<C> {

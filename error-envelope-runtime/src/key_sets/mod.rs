@@ -35,11 +35,11 @@ pub struct KeyFetcher(Arc<Registry>);
 
 struct Registry {
     https: Https,
-    known: Mutex<Known>,
+    known: Mutex<KeySets>,
 }
 
 #[derive(Default)]
-struct Known {
+struct KeySets {
     sets: HashMap<Box<str>, RemoteKeys>,
     /// To what fetches; `None` until there is something to fetch.
     jobs: Option<UnboundedSender<Job>>,
@@ -106,7 +106,7 @@ impl KeyFetcher {
 }
 
 impl Registry {
-    fn known(&self) -> MutexGuard<'_, Known> {
+    fn known(&self) -> MutexGuard<'_, KeySets> {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 

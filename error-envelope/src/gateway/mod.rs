@@ -80,9 +80,9 @@ fn reload_at_hangup(layer: &ErrorEnvelopeLayer, tls: Option<Arc<ServerTls>>) -> 
         Ok(false) => tracing::info!("SIGHUP: the policy has not changed"),
         Err(error) => tracing::error!(%error, "SIGHUP: reload failed; the old policy stays active"),
     };
-    signals::at(SignalKind::hangup(), "policy-hangup", reload).map_err(no_signals)?;
+    signals::run_at(SignalKind::hangup(), "policy-hangup", reload).map_err(no_signals)?;
     match tls {
-        Some(tls) => signals::at(SignalKind::hangup(), "tls-hangup", move || tls.reload()).map_err(no_signals),
+        Some(tls) => signals::run_at(SignalKind::hangup(), "tls-hangup", move || tls.reload()).map_err(no_signals),
         None => Ok(()),
     }
 }
@@ -105,7 +105,7 @@ pub(crate) async fn open(
     let config = GatewayConfig::new(layer).forwarding(front.forwarded.into()).limits(front.limits.limits());
     let config = tls.into_iter().fold(config, GatewayConfig::tls);
     if let Some(log) = access_log.clone() {
-        signals::at(SignalKind::user_defined1(), "access-log-reopen", move || log.reopen()).map_err(no_signals)?;
+        signals::run_at(SignalKind::user_defined1(), "access-log-reopen", move || log.reopen()).map_err(no_signals)?;
     }
     let config = access_log.into_iter().fold(config, GatewayConfig::access_log);
     let admin = on_call.address();

@@ -77,7 +77,7 @@ impl fmt::Display for ShutdownSignal {
 
 /// Does something at each signal of a kind that ends a program that does not listen for it; on a thread of this name, so that no
 /// worker of the runtime waits for it. Signals that come meanwhile are one.
-pub(crate) fn at(kind: SignalKind, thread: &str, act: impl Fn() + Send + 'static) -> io::Result<()> {
+pub(crate) fn run_at(kind: SignalKind, thread: &str, act: impl Fn() + Send + 'static) -> io::Result<()> {
     let mut signals = signal(kind)?;
     let (ask, asked) = sync_channel(1);
     thread::Builder::new().name(thread.to_owned()).spawn(move || asked.iter().for_each(|()| act()))?;
