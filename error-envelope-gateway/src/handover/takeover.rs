@@ -5,6 +5,8 @@ use std::os::unix::net::UnixListener as BlockingListener;
 use std::path::{Path, PathBuf};
 
 use tokio::net::UnixStream;
+use tower_error_envelope::ErrorEnvelopeLayer;
+use tower_error_envelope::auth::KeyFetcher;
 
 use super::message::{self, READY, SOCKETS, YOURS};
 use super::sockets::ListeningSockets;
@@ -54,13 +56,17 @@ impl Takeover {
 
     /// Takes its place: that gateway accepts nobody any more when this returns. Call it when nothing can fail any more.
     ///
+    /// It waits for the key sets that `layer`'s policy fetches: the other gateway has them.
+    ///
     /// # Errors
-    /// The other gateway serves on, since this took too long; or the upgrade socket cannot be made.
-    pub async fn finish(self) -> Result<UpgradeSocket, Error> {
+    /// The other gateway serves on, since a key set could not be fetched or this took too long; or the upgrade socket cannot be
+    /// made.
+    pub async fn finish(self, layer: &ErrorEnvelopeLayer) -> Result<UpgradeSocket, Error> {
         let Self { path, predecessor } = self;
         let Some((stream, own)) = predecessor else {
             return UpgradeSocket::bind(&path).map_err(|error| refused(&path, error));
         };
+        await_keys(layer).await.map_err(|error| refused(&path, error))?;
         // One that does not wait any more has said why.
         let _ = message::send(&stream, READY, &[]).await;
         let answered = message::receive_soon(&stream).await;
@@ -74,6 +80,24 @@ impl Takeover {
         }
         UpgradeSocket::new(own).map_err(|error| refused(&path, error))
     }
+}
+
+/// Waits for the first fetch of each key set, which has a time limit of its own.
+async fn await_keys(layer: &ErrorEnvelopeLayer) -> Result<(), String> {
+    for keys in layer.policy_status().policy().remote_keys() {
+        if !keys.has_set() {
+            KeyFetcher::fetched(keys).await;
+        }
+        if !keys.has_set() {
+            return Err(format!("the key set at {} cannot be fetched; the gateway there serves on", without_query(keys.url())));
+        }
+    }
+    Ok(())
+}
+
+/// A query may have a credential.
+fn without_query(url: &str) -> &str {
+    url.split_once('?').map_or(url, |(place, _)| place)
 }
 
 /// Nothing is there, or what a process that ended has left.

@@ -140,7 +140,7 @@ pub(crate) async fn open(
 ) -> Result<Gateway, CommandError> {
     reload_at_hangup(&layer, tls.clone())?;
     let scheme = if tls.is_some() { "https" } else { "http" };
-    let config = GatewayConfig::new(layer).forwarding(front.forwarded.into()).limits(front.limits.limits());
+    let config = GatewayConfig::new(layer.clone()).forwarding(front.forwarded.into()).limits(front.limits.limits());
     let config = tls.into_iter().fold(config, GatewayConfig::tls);
     if let Some(log) = access_log.clone() {
         signals::run_at(SignalKind::user_defined1(), "access-log-reopen", move || log.reopen()).map_err(no_signals)?;
@@ -148,7 +148,7 @@ pub(crate) async fn open(
     let config = access_log.into_iter().fold(config, GatewayConfig::access_log);
     let admin = on_call.address();
     let config = match takeover {
-        Some(takeover) => config.upgrade_socket(takeover.finish().await.map_err(|error| upgrade_failed(&error))?),
+        Some(takeover) => config.upgrade_socket(takeover.finish(&layer).await.map_err(|error| upgrade_failed(&error))?),
         None => config,
     };
     let gateway = Gateway::listening(listener, on_call.serve_with(config));
