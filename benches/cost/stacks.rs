@@ -28,7 +28,8 @@ pub(crate) enum Stack {
 }
 
 impl Named for Stack {
-    const ALL: &'static [Self] = &[Self::Bare, Self::Today, Self::Fused, Self::Envelope, Self::Policy, Self::Logged, Self::Recorded];
+    const ALL: &'static [Self] =
+        &[Self::Bare, Self::Today, Self::Fused, Self::Envelope, Self::Policy, Self::Logged, Self::Recorded];
 
     fn name(self) -> &'static str {
         match self {

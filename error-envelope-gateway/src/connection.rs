@@ -120,8 +120,7 @@ where
         certificate: Option<ClientCertificate>,
         counted: count::Connection,
     ) {
-        let Self { shared: Shared { server, limits, stage, .. }, service, abort, activity, deliveries, records } =
-            self;
+        let Self { shared: Shared { server, limits, stage, .. }, service, abort, activity, deliveries, records } = self;
         let asked = (abort.clone(), activity.clone(), deliveries.clone(), Arc::clone(&limits));
         let connected = counted.clone();
         let service = service_fn(move |mut request: Request<Incoming>| {

@@ -108,7 +108,8 @@ impl ListeningSockets {
             && !lookup_host(asked).await.map_err(unusable)?.any(fits)
         {
             let problem = format!("the socket that this process was given listens on {address}");
-            return Err(Error::unreadable(problem).with_advice("use that address, or stop what serves there first: a socket keeps its address"));
+            return Err(Error::unreadable(problem)
+                .with_advice("use that address, or stop what serves there first: a socket keeps its address"));
         }
         TcpListener::from_std(listener).map_err(unusable)
     }

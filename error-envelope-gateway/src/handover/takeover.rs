@@ -89,7 +89,10 @@ async fn await_keys(layer: &ErrorEnvelopeLayer) -> Result<(), String> {
             KeyFetcher::fetched(keys).await;
         }
         if !keys.has_set() {
-            return Err(format!("the key set at {} cannot be fetched; the gateway there serves on", without_query(keys.url())));
+            return Err(format!(
+                "the key set at {} cannot be fetched; the gateway there serves on",
+                without_query(keys.url())
+            ));
         }
     }
     Ok(())

@@ -55,11 +55,7 @@ pub(crate) struct Offer {
 }
 
 impl Offer {
-    pub(crate) fn new(
-        socket: UpgradeSocket,
-        clients: &TcpListener,
-        admin: Option<&TcpListener>,
-    ) -> io::Result<Self> {
+    pub(crate) fn new(socket: UpgradeSocket, clients: &TcpListener, admin: Option<&TcpListener>) -> io::Result<Self> {
         let mut sockets = vec![(SocketPurpose::Clients.name(), clients.as_fd().try_clone_to_owned()?)];
         if let Some(admin) = admin {
             sockets.push((SocketPurpose::Admin.name(), admin.as_fd().try_clone_to_owned()?));
@@ -81,7 +77,9 @@ impl Offer {
             let process = stream.peer_cred().ok().and_then(|peer| peer.pid());
             match self.hand_over(&stream).await {
                 Ok(()) => return tracing::info!(target: LOG, process, "another gateway took over"),
-                Err(error) => tracing::warn!(target: LOG, process, %error, "the hand-over failed; this gateway serves on"),
+                Err(error) => {
+                    tracing::warn!(target: LOG, process, %error, "the hand-over failed; this gateway serves on")
+                }
             }
         }
     }
@@ -92,7 +90,8 @@ impl Offer {
         }
         let names: Vec<_> = self.sockets.iter().map(|(name, _)| *name).chain([OWN_NAME]).collect();
         let own = self.socket.0.as_fd();
-        let descriptors: Vec<BorrowedFd<'_>> = self.sockets.iter().map(|(_, socket)| socket.as_fd()).chain([own]).collect();
+        let descriptors: Vec<BorrowedFd<'_>> =
+            self.sockets.iter().map(|(_, socket)| socket.as_fd()).chain([own]).collect();
         message::send(stream, &format!("{SOCKETS} {}", names.join(" ")), &descriptors).await?;
         let answered = tokio::select! {
             answered = timeout(READY_WITHIN, message::receive(stream)) => answered,

@@ -22,7 +22,9 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use error_envelope_gateway::{AccessLog, Error, Gateway, GatewayConfig, ListeningSockets, ServerTls, SocketPurpose, Takeover};
+use error_envelope_gateway::{
+    AccessLog, Error, Gateway, GatewayConfig, ListeningSockets, ServerTls, SocketPurpose, Takeover,
+};
 use tokio::net::TcpListener;
 use tokio::signal::unix::SignalKind;
 use tower_error_envelope::ErrorEnvelopeLayer;

@@ -62,7 +62,10 @@ fn the_admin_socket_is_known_by_its_name() {
     let (clients, admin) = (listener(), listener());
     let (of_clients, of_admin) = (clients.local_addr().unwrap(), admin.local_addr().unwrap());
     let mut command = activated(TWO, &service, clients, &["--admin", &of_admin.to_string()]);
-    command.env("LISTEN_FDS", "2").env("LISTEN_FDNAMES", "gateway.socket:admin").stderr(Stdio::from(OwnedFd::from(admin)));
+    command
+        .env("LISTEN_FDS", "2")
+        .env("LISTEN_FDNAMES", "gateway.socket:admin")
+        .stderr(Stdio::from(OwnedFd::from(admin)));
     let gateway = Gateway::run(command);
     assert_eq!(gateway.address, of_clients);
     assert!(gateway.ask_admin("GET", "/readyz").contains("200 OK"));

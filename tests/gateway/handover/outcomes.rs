@@ -254,9 +254,10 @@ fn another_address_is_refused_and_the_socket_keeps_its_own() {
         command
     };
     let own = old.address.to_string();
-    for (flag, command) in
-        [("--listen", listen(&elsewhere, &[])), ("--admin", listen(&own, &["--admin", &port(listener.local_addr().unwrap())]))]
-    {
+    for (flag, command) in [
+        ("--listen", listen(&elsewhere, &[])),
+        ("--admin", listen(&own, &["--admin", &port(listener.local_addr().unwrap())])),
+    ] {
         let (code, said) = outcome(command);
         let given = said.contains("the socket that this process was given listens on 127.0.0.1:");
         assert!(code == Some(2) && said.contains(flag) && given && said.contains("keeps its address"), "{said}");
@@ -282,7 +283,9 @@ fn the_admin_address_is_the_new_process_s() {
     let new = place.gateway(&["--admin", "0"]);
     says(&old, "handed over");
     for _ in 0..20 {
-        assert!(new.ask_admin("GET", "/readyz").ends_with("ready\n") || new.ask_admin("GET", "/readyz").ends_with("ready"));
+        assert!(
+            new.ask_admin("GET", "/readyz").ends_with("ready\n") || new.ask_admin("GET", "/readyz").ends_with("ready")
+        );
         assert!(new.ask_admin("GET", "/mode").contains("policy"), "{}", new.ask_admin("GET", "/mode"));
     }
     go.add_permits(1);
