@@ -3,7 +3,7 @@
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-use http::{Request, Response, StatusCode};
+use http::{Request, Response, StatusCode, response};
 use http_body::Body;
 use tower_service::Service;
 
@@ -81,50 +81,50 @@ where
         let (mut head, body) = response.into_parts();
         let id = exchange.request_id();
         let deadline = || around.and_then(|around| around.deadline);
-        let body = match exchange.response_head(&mut head, || facts(&body)) {
+        match exchange.response_head(&mut head, || facts(&body)) {
             ResponsePlan::Pass(tail, notes) => {
                 runtime::log_notes(id, notes);
-                ResponseBody::pass(body, tail)
+                polled(head, ResponseBody::pass(body, tail))
             }
             ResponsePlan::Rewrite(mut written) => {
                 let _ = catch(|| drop(body));
                 runtime::log_event(&mut written.event);
-                ResponseBody::reply(written.body)
+                polled(head, ResponseBody::reply(written.body))
             }
             ResponsePlan::Keep(tail, mut event) => {
                 runtime::log_event(&mut *event);
-                ResponseBody::pass(body, tail)
+                polled(head, ResponseBody::pass(body, tail))
             }
             ResponsePlan::Strip(tail, notes) => {
                 runtime::log_notes(id, notes);
-                strip(head.status, body, tail)
+                let body = strip(head.status, body, tail);
+                polled(head, body)
             }
             ResponsePlan::Replace(answered) => {
                 let _ = catch(|| drop(body));
                 let _ = catch(|| drop(head));
-                return Poll::Ready(Ok(reply_of(*answered)));
+                Poll::Ready(Ok(reply_of(*answered)))
             }
             ResponsePlan::Tee(tail, observed, max_bytes, timeout) => {
                 let size = catch(|| body.size_hint()).unwrap_or_default();
-                ResponseBody::tee(body, tail, Tee::new(observed, max_bytes, timeout, size))
+                polled(head, ResponseBody::tee(body, tail, Tee::new(observed, max_bytes, timeout, size)))
             }
             ResponsePlan::Watch(watch) => {
                 runtime::log_notes(id, watch.notes());
-                ResponseBody::watch(body, RpcBody::new(watch, deadline()))
+                polled(head, ResponseBody::watch(body, RpcBody::new(watch, deadline())))
             }
             ResponsePlan::Stream(stream, event) => {
                 match event {
                     Some(event) => runtime::log_event(*event),
                     None => runtime::log_notes(id, stream.notes()),
                 }
-                ResponseBody::events(body, EventBody::new(stream))
+                polled(head, ResponseBody::events(body, EventBody::new(stream)))
             }
             ResponsePlan::Collect(exchange, max_bytes, timeout) => {
                 let job = CollectJob::new(exchange, head, max_bytes, timeout, deadline());
-                return self.collect(job, body, cx);
+                self.collect(job, body, cx)
             }
-        };
-        Poll::Ready(Ok(Response::from_parts(head, body)))
+        }
     }
 
     /// Reads an error's body, which stays where it is if what is left of it may be sent.
@@ -164,6 +164,12 @@ where
             }
         }
     }
+}
+
+/// Built where it leaves: a reply is large to hand on.
+#[inline(always)]
+fn polled<R, B>(head: response::Parts, body: ResponseBody<R, B>) -> PolledReply<R, B> {
+    Poll::Ready(Ok(Response::from_parts(head, body)))
 }
 
 /// A response that has no body (E5) loses the one that the service gave it.

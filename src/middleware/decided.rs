@@ -9,7 +9,9 @@ use http_body::Body;
 
 use super::collecting::{CollectJob, Collecting, End};
 use super::read_bytes::ReadBytes;
-use error_envelope_core::exchange::{BodyContext, BoxError, Collected, CollectedAction, Exchange, LocalReply, UnreadReason};
+use error_envelope_core::exchange::{
+    BodyContext, BoxError, Collected, CollectedAction, Exchange, LocalReply, UnreadReason,
+};
 use error_envelope_runtime as runtime;
 use error_envelope_runtime::catch;
 
