@@ -355,3 +355,72 @@ fn programs_read_the_same_findings() {
     let out = run(&["check", "--format", "github", &watched]).out;
     assert!(out.starts_with("::warning file=error-envelope/tests/policies/watched.toml,line=13,"), "{out}");
 }
+
+#[test]
+fn what_a_sidecar_overrides_of_its_base_is_told_and_warned_of_where_it_weakens_a_guard() {
+    let run = run(&["check", "--deny-warnings", &format!("{POLICIES}/sidecar.toml")]);
+    let titles: Vec<_> =
+        run.out.lines().filter_map(|line| line.strip_prefix("error-envelope/tests/policies/")).collect();
+    let base = "of the base (error-envelope/tests/policies/base/organisation.toml";
+    let expected = [
+        format!(
+            "sidecar.toml:5: defaults.body_limit: warning: this asks less of requests than body_limit = \"1 MiB\" {base}:4) [weakens-base]"
+        ),
+        format!(
+            "sidecar.toml:6: defaults.mode: warning: this asks less of requests than mode = \"enforce\" {base}:5) [weakens-base]"
+        ),
+        format!(
+            "sidecar.toml:7: defaults.auth: warning: this asks less of requests than auth = [\"app\"] {base}:6) [weakens-base]"
+        ),
+        format!(
+            "sidecar.toml:8: defaults.dialect: note: this overrides dialect = \"standard\" {base}:7) [overrides-base]"
+        ),
+        format!("sidecar.toml:11: inspect.timeout: note: this overrides timeout = \"1s\" {base}:10) [overrides-base]"),
+        format!(
+            "sidecar.toml:15: route[0].require_headers: warning: this asks less of requests than require_headers = [\"tenant\"] {base}:22) [weakens-base]"
+        ),
+    ];
+    for line in &expected {
+        assert!(titles.contains(&line.as_str()), "{line}\n{}", run.out);
+    }
+    assert_eq!((run.code, &*run.err), (Some(1), ""));
+}
+
+#[test]
+fn eight_mistakes_of_which_two_stand_behind_others_are_told_at_once() {
+    let file = format!("{POLICIES}/broken/eight.toml");
+    let checked = command(&["check", &file]).env("ERROR_ENVELOPE_SHORT_SECRET", "abc").output().unwrap();
+    let out = String::from_utf8(checked.stdout).unwrap();
+    let expected = [
+        (4, "defaults.mode: unknown mode", "mode = \"enforced\"", "       ^^^^^^^^^^"),
+        (5, "defaults.body_limit: \"64 KB\" is no size", "body_limit = \"64 KB\"", "             ^^^^^^^"),
+        (9, "header.tenant.name: ", "name = \"x tenant\"", "       ^^^^^^^^^^"),
+        (10, "header.tenant.pattern: ", "pattern = \"[\"", "          ^^^"),
+        (
+            14,
+            "auth.session.secret_env: the secret has 3 bytes",
+            "secret_env = \"ERROR_ENVELOPE_SHORT_SECRET\"",
+            "             ^^^^",
+        ),
+        (18, "route[0].match: ", "match = \"/seats/{id\"", "        ^^^^^^^^^^^"),
+        (19, "route[0].bdy_limit: unknown key", "bdy_limit = 3", "^^^^^^^^^"),
+        (24, "route[1].json: a whole number has the wrong type", "json = 1", "       ^"),
+    ];
+    for (line, wrong, shown, caret) in expected {
+        let told = out.split("\n\n").find(|it| it.starts_with(&format!("{file}:{line}: {wrong}")));
+        let told = told.unwrap_or_else(|| panic!("{line}: {wrong}\n{out}"));
+        assert!(
+            told.contains(&format!("{shown}\n")) && told.contains(&format!("| {caret}")) && told.contains("= help: "),
+            "{told}"
+        );
+    }
+    assert!(out.ends_with("1 file: 8 errors, no warnings, no notes\n"), "{out}");
+    let gateway =
+        command(&["gateway", "--listen", "127.0.0.1:0", "--upstream", "http://127.0.0.1:1", "--policy", &file])
+            .env("ERROR_ENVELOPE_SHORT_SECRET", "abc")
+            .output()
+            .unwrap();
+    let err = String::from_utf8(gateway.stderr).unwrap();
+    assert_eq!(gateway.status.code(), Some(1));
+    assert_eq!(err.matches(&format!("{file}:")).count(), 8, "{err}");
+}
