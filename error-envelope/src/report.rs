@@ -22,7 +22,7 @@ pub(crate) enum OutputFormat {
     /// Print text for people
     #[default]
     Human,
-    /// Print one JSON object
+    /// Print one JSON object; manual/owner.md names its members
     Json,
 }
 

@@ -68,7 +68,11 @@ impl KnownMistakes {
     pub(super) fn hid(&self, error: &PolicyError) -> bool {
         let (Some(file), Some(key)) = (error.file(), error.key()) else { return false };
         let is_there = error.span().is_some_and(|span| !span.is_empty());
-        is_there && !self.has(file, key) && self.tables.contains(&(file.to_owned(), table_of(key).to_owned()))
+        // What holds a wrong key lacks it now.
+        let is_inside = |(of, inner): &(String, String)| of == file && inner.starts_with(key);
+        is_there
+            && !self.keys.iter().any(is_inside)
+            && self.tables.contains(&(file.to_owned(), table_of(key).to_owned()))
     }
 }
 
