@@ -7,7 +7,7 @@
 use std::convert::Infallible;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll, Waker, ready};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -22,12 +22,12 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::sync::watch;
 use tower::util::Oneshot;
-use tower::{BoxError, ServiceExt};
+use tower::{BoxError, Service as _, ServiceExt};
 use tower_error_envelope::auth::ClientCertificate;
 
 use super::abort::{BreakDetectingBody, ResetOnBreak};
 use super::access::{AccessRecord, ClientRecords};
-use super::client::{ClientService, Inbound, ResponseBody};
+use super::client::{ClientService, Inbound, ResponseBody, ResponseFuture};
 use super::count::GaugeGuard;
 use super::delivery::Deliveries;
 use super::idle::{ActiveRequest, Activity};
@@ -135,10 +135,7 @@ where
     ) {
         let Self { shared: Shared { server, limits, stopped, .. }, service, abort, activity, deliveries, records } =
             self;
-        let is_http2 = {
-            let counted = counted.clone();
-            move || alpn_is_http2 || counted.is_http2()
-        };
+        let version = counted.clone();
         let requests = Requests {
             service,
             certificate,
@@ -165,7 +162,7 @@ where
                 match why {
                     End::Stalled => return let_go(&deliveries, &abort),
                     // The rest of a head that came in half is not waited for.
-                    End::Idle if !is_http2() => return,
+                    End::Idle if !alpn_is_http2 && !version.is_http2() => return,
                     End::Idle | End::Stop => connection.as_mut().graceful_shutdown(),
                 }
                 // HTTP/2 says goodbye and waits for an answer, which a rude client does not give.
@@ -229,13 +226,19 @@ where
 {
     type Response = Response<BreakDetectingBody<ResponseBody<B>>>;
     type Error = Infallible;
-    type Future = Answer<Oneshot<ClientService<S>, Inbound>>;
+    type Future = Answer<Called<ResponseFuture<S::Future>, Oneshot<ClientService<S>, Inbound>>>;
 
     fn call(&self, request: Request<Incoming>) -> Self::Future {
         let running = (self.activity.begin(), self.counted.request_started(request.version()));
         let (request, record) = self.inbound(request);
         let around = Around { running, record, abort: self.abort.clone(), deliveries: self.deliveries.clone() };
-        Answer { response: self.service.clone().oneshot(request), around: Some(around) }
+        let mut service = self.service.clone();
+        // Most services are ready: one that is not is asked again by its request's task.
+        let response = match service.poll_ready(&mut Context::from_waker(Waker::noop())) {
+            Poll::Ready(Ok(())) => Called::AtOnce { response: service.call(request) },
+            Poll::Pending => Called::OnceReady { response: service.oneshot(request) },
+        };
+        Answer { response, around: Some(around) }
     }
 }
 
@@ -245,6 +248,26 @@ pin_project! {
         #[pin]
         response: F,
         around: Option<Around>,
+    }
+}
+
+pin_project! {
+    /// A call of a service.
+    #[project = CalledProj]
+    enum Called<F, W> {
+        AtOnce { #[pin] response: F },
+        OnceReady { #[pin] response: W },
+    }
+}
+
+impl<F: Future, W: Future<Output = F::Output>> Future for Called<F, W> {
+    type Output = F::Output;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
+        match self.project() {
+            CalledProj::AtOnce { response } => response.poll(cx),
+            CalledProj::OnceReady { response } => response.poll(cx),
+        }
     }
 }
 
