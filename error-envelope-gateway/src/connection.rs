@@ -31,7 +31,7 @@ use super::client::{ClientService, Inbound, ResponseBody, ResponseFuture};
 use super::count::GaugeGuard;
 use super::delivery::Deliveries;
 use super::idle::{ActiveRequest, Activity};
-use super::in_flight::RequestTracker;
+use super::in_flight::{RequestTracker, Stage, reached};
 use super::limits::ClientLimits;
 use super::linger::{ConnectionSlot, Lingering, LingeringBody};
 use super::pace::ClientBody;
@@ -54,14 +54,14 @@ pub(super) struct Shared {
     // Each connection moves this from wait to wait: what is in it is not worth a copy.
     server: Arc<Builder<TokioExecutor>>,
     limits: Arc<ClientLimits>,
-    stopped: watch::Receiver<()>,
+    stage: watch::Receiver<Stage>,
     clients: count::Clients,
 }
 
 impl Shared {
-    pub(super) fn new(limits: ClientLimits, stopped: watch::Receiver<()>) -> Self {
+    pub(super) fn new(limits: ClientLimits, stage: watch::Receiver<Stage>) -> Self {
         let clients = count::Clients::new();
-        Self { server: Arc::new(server(&limits)), limits: Arc::new(limits), stopped, clients }
+        Self { server: Arc::new(server(&limits)), limits: Arc::new(limits), stage, clients }
     }
 }
 
@@ -103,12 +103,12 @@ where
         tune(&stream, limits);
         let stream = Lingering::new(stream, held, self.abort.clone(), self.deliveries.clone(), limits);
         let Some(tls) = tls else { return self.serve(stream, None, false, counted).await };
-        let mut stopped = self.shared.stopped.clone();
+        let mut stage = self.shared.stage.clone();
         let handshake = Box::pin(tls.acceptor().accept(stream));
         let in_time = tokio::time::timeout(limits.tls_handshake_timeout, handshake);
         let handshake = tokio::select! {
             handshake = in_time => handshake,
-            () = async { let _ = stopped.changed().await; tokio::time::sleep(LAST_HEAD).await } => return,
+            () = async { reached(&mut stage, Stage::Stopping).await; tokio::time::sleep(LAST_HEAD).await } => return,
         };
         match handshake {
             Ok(Ok(stream)) => {
@@ -133,9 +133,8 @@ where
         alpn_is_http2: bool,
         counted: count::Connection,
     ) {
-        let Self { shared: Shared { server, limits, stopped, .. }, service, abort, activity, deliveries, records } =
-            self;
-        let version = counted.clone();
+        let Self { shared: Shared { server, limits, stage, .. }, service, abort, activity, deliveries, records } = self;
+        let connected = counted.clone();
         let requests = Requests {
             service,
             certificate,
@@ -148,11 +147,11 @@ where
         };
         // On the task it would be there three times, as it moves from here into each wait: 4 KiB of an idle connection.
         let mut connection = Box::pin(server.serve_connection_with_upgrades(TokioIo::new(stream), requests));
-        let (mut stop, mut still_stop) = (stopped.clone(), stopped);
+        let (mut leave, mut stop) = (stage.clone(), stage);
         let why = pin!(Rarely::new(async {
             tokio::select! {
                 () = deliveries.stall_for(limits.write_timeout) => End::Stalled,
-                _ = stop.changed() => End::Stop,
+                () = leaves(&mut leave, &connected) => End::Leaves,
                 () = activity.stops_for(limits.idle_timeout) => End::Idle,
             }
         }));
@@ -162,8 +161,8 @@ where
                 match why {
                     End::Stalled => return let_go(&deliveries, &abort),
                     // The rest of a head that came in half is not waited for.
-                    End::Idle if !alpn_is_http2 && !version.is_http2() => return,
-                    End::Idle | End::Stop => connection.as_mut().graceful_shutdown(),
+                    End::Idle if !alpn_is_http2 && !connected.is_http2() => return,
+                    End::Idle | End::Leaves => connection.as_mut().graceful_shutdown(),
                 }
                 // HTTP/2 says goodbye and waits for an answer, which a rude client does not give.
                 tokio::select! {
@@ -171,7 +170,7 @@ where
                     () = deliveries.stall_for(limits.write_timeout) => return let_go(&deliveries, &abort),
                     () = activity.stops_for(limits.idle_timeout) => return,
                     // A head that came in half is no request yet: nobody waits for the rest of it.
-                    () = async { let _ = still_stop.changed().await; activity.stops_for(LAST_HEAD).await } => return,
+                    () = async { reached(&mut stop, Stage::Stopping).await; activity.stops_for(LAST_HEAD).await } => return,
                 }
             }
         };
@@ -185,7 +184,8 @@ where
 enum End {
     /// Its client takes nothing.
     Stalled,
-    Stop,
+    /// The gateway stops, or another process accepts clients.
+    Leaves,
     /// Nothing was asked for a while.
     Idle,
 }
@@ -295,6 +295,14 @@ where
         }
         let delivery = deliveries.begin(response.body().id().cloned(), running, record);
         Poll::Ready(Ok(response.map(|body| abort.watch(body, delivery))))
+    }
+}
+
+/// An idle connection of HTTP/1 that is closed may meet a request; HTTP/2 says first that it ends.
+async fn leaves(stage: &mut watch::Receiver<Stage>, connected: &count::Connection) {
+    reached(stage, Stage::HandedOver).await;
+    if !connected.is_http2() {
+        reached(stage, Stage::Stopping).await;
     }
 }
 

@@ -73,7 +73,7 @@ impl Connection {
         Self(Arc::new(Counted { protocol: AtomicU8::new(0), clients }))
     }
 
-    /// Whether the last request came over HTTP/2.
+    /// Whether requests came, in HTTP/2.
     pub(super) fn is_http2(&self) -> bool {
         self.0.protocol.load(Ordering::Relaxed) == 2
     }
