@@ -72,6 +72,8 @@ impl Deliveries {
         running: (ActiveRequest, GaugeGuard),
         record: Option<AccessRecord>,
     ) -> Arc<ResponseProgress> {
+        // Over HTTP/1 that is the one before: its room is the next one's.
+        self.open().pop_if(|last| last.delivery.strong_count() == 0);
         let delivery = Arc::new(ResponseProgress {
             given: AtomicU64::new(0),
             taken: AtomicU64::new(0),

@@ -24,16 +24,15 @@ pub(crate) struct HopHeaders(u8);
 
 impl HopHeaders {
     pub(crate) fn of(headers: &HeaderMap) -> Self {
-        let bit = |name: &HeaderName| OF_ONE_HOP.iter().position(|of_one_hop| of_one_hop == name);
-        Self(headers.keys().filter_map(bit).fold(0, |bits, place| bits | 1 << place))
+        Self(headers.keys().fold(0, |bits, name| bits | bit(name)))
     }
 
     pub(crate) fn have(self, name: &HeaderName) -> bool {
-        self.0 != 0 && self.names().any(|one| one == name)
+        self.0 & bit(name) != 0
     }
 
     fn names(self) -> impl Iterator<Item = &'static HeaderName> {
-        OF_ONE_HOP.iter().enumerate().filter(move |(place, _)| self.0 & 1 << place != 0).map(|(_, name)| name)
+        OF_ONE_HOP.iter().filter(move |name| self.have(name))
     }
 
     fn strip(self, headers: &mut HeaderMap) {
@@ -42,6 +41,19 @@ impl HopHeaders {
             headers.remove(CONTENT_LENGTH);
         }
         self.names().for_each(|name| drop(headers.remove(name)));
+    }
+}
+
+/// That of one of [`OF_ONE_HOP`]; by its text, which costs a third of six comparisons of names.
+fn bit(name: &HeaderName) -> u8 {
+    match name.as_str() {
+        "connection" => 1,
+        "keep-alive" => 1 << 1,
+        "proxy-connection" => 1 << 2,
+        "te" => 1 << 3,
+        "transfer-encoding" => 1 << 4,
+        "upgrade" => 1 << 5,
+        _ => 0,
     }
 }
 
@@ -163,5 +175,17 @@ fn join_cookies(headers: &mut HeaderMap) {
         if let Ok(joined) = HeaderValue::from_bytes(&joined) {
             headers.insert(COOKIE, joined);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_header_of_one_hop_has_a_bit_of_its_own() {
+        let bits = OF_ONE_HOP.iter().map(bit).fold(0, |bits, one| bits ^ one);
+        assert_eq!(bits.count_ones() as usize, OF_ONE_HOP.len());
+        assert_eq!([CONTENT_LENGTH, HOST, COOKIE].map(|name| bit(&name)), [0; 3]);
     }
 }
