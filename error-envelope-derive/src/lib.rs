@@ -5,6 +5,7 @@
 
 mod attribute;
 mod implementation;
+mod json_type;
 mod message;
 mod variant;
 
