@@ -5,7 +5,6 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use serde_json::Value;
-use utoipa::openapi::extensions::Extensions;
 use utoipa::openapi::path::{Operation, PathItem};
 use utoipa::openapi::{Components, OpenApi, Ref, RefOr, Response};
 use utoipa::{IntoResponses, Modify};
@@ -136,13 +135,14 @@ pub fn responses(errors: impl IntoIterator<Item = DeclaredError>, is_complete: b
     listed.chain(any).collect()
 }
 
-/// utoipa's schemas know no value that may be anything: what is written here stands as it is.
+/// utoipa's schemas know no value that may be anything: a content stands as it was written.
 fn typed(response: Value) -> RefOr<Response> {
     if let Some(reference) = response["$ref"].as_str() {
         return Ref::new(reference).into();
     }
-    let Value::Object(mut members) = response else { return Response::new("").into() };
-    let mut typed = Response::new(members.remove("description").as_ref().and_then(Value::as_str).unwrap_or_default());
-    typed.extensions = Some(Extensions::from_iter(members));
+    let mut rest = response;
+    let content = rest.as_object_mut().and_then(|members| members.remove("content"));
+    let mut typed: Response = serde_json::from_value(rest).unwrap_or_default();
+    typed.extensions.get_or_insert_default().extend(content.map(|content| ("content".to_owned(), content)));
     typed.into()
 }

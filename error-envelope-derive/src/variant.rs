@@ -54,7 +54,11 @@ impl<'a> Variant<'a> {
     /// What a document says of it, as a constant expression; none where it is the inner error's.
     pub(crate) fn declared(&self) -> Option<TokenStream> {
         let code = self.code()?;
-        let status = self.fault.status.as_ref().map_or_else(|| quote!(::std::option::Option::None), |it| quote!(::std::option::Option::Some(#it)));
+        let status = self
+            .fault
+            .status
+            .as_ref()
+            .map_or_else(|| quote!(::std::option::Option::None), |it| quote!(::std::option::Option::Some(#it)));
         let fields = self.fault.details.iter().flatten().filter_map(|detail| {
             let (_, field) = self.field(detail)?;
             let (name, kind) = (detail_name(detail), json_type::name_of(&field.ty));

@@ -19,7 +19,7 @@ use crate::kit::STARTED;
 use crate::wait::{until, when};
 
 /// A name, what it asks itself, the codes that come back.
-const EXAMPLES: [(&str, &[&str]); 8] = [
+const EXAMPLES: [(&str, &[&str]); 9] = [
     ("axum", &["not_found", "channel_unavailable"]),
     ("hyper", &["not_found", "internal_error"]),
     ("warp", &["not_found", "internal_error"]),
@@ -27,6 +27,7 @@ const EXAMPLES: [(&str, &[&str]); 8] = [
     ("salvo", &["not_found", "internal_error"]),
     ("tonic", &["not_found", "internal_error", "invalid_request", "internal_error"]),
     ("mixed", &["not_found", "not_found", "not_found"]),
+    ("openapi", &["auth_missing", "sold_out"]),
     ("classifier", &["out_of_stock", "service_unavailable", "internal_error"]),
 ];
 

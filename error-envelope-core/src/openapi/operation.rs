@@ -92,6 +92,12 @@ fn unescaped(pointer: &str) -> String {
 }
 
 impl<'d> Operation<'d> {
+    /// `GET /orders/{id}`, with the path as the document writes it.
+    #[must_use]
+    pub fn line(&self) -> String {
+        format!("{} {}", self.method, self.key)
+    }
+
     /// The document that it is of.
     #[must_use]
     pub fn document(&self) -> Document<'d> {
