@@ -20,7 +20,7 @@ use crate::wait::{until, when};
 
 /// A name, what it asks itself, the codes that come back.
 const EXAMPLES: [(&str, &[&str]); 9] = [
-    ("axum", &["not_found", "channel_unavailable"]),
+    ("axum", &["not_found", "conflict"]),
     ("hyper", &["not_found", "internal_error"]),
     ("warp", &["not_found", "internal_error"]),
     ("poem", &["not_found", "internal_error"]),

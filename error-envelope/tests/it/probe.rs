@@ -1,6 +1,7 @@
 //! `probe`: a service that keeps the contract passes, one that does not is told by rule, and one that misbehaves is named.
 
 mod hostile;
+mod operations;
 mod servers;
 mod tls;
 mod usage;
