@@ -103,7 +103,7 @@ pub use error_envelope_core::tonic;
 pub use error_envelope_core::utoipa;
 pub use middleware::{ErrorEnvelopeLayer, ErrorEnvelopeService};
 
-#[cfg(all(doctest, feature = "axum", feature = "derive", feature = "policy-file"))]
+#[cfg(all(doctest, feature = "axum", feature = "derive", feature = "policy-file", feature = "utoipa"))]
 #[doc = include_str!("../manual/library.md")]
 struct LibraryManual;
 

@@ -135,14 +135,26 @@ pub fn responses(errors: impl IntoIterator<Item = DeclaredError>, is_complete: b
     listed.chain(any).collect()
 }
 
-/// utoipa's schemas know no value that may be anything: a content stands as it was written.
+/// utoipa's schemas know no value that may be anything, and its headers not whether they must be there: both stand as they were
+/// written.
 fn typed(response: Value) -> RefOr<Response> {
     if let Some(reference) = response["$ref"].as_str() {
         return Ref::new(reference).into();
     }
     let mut rest = response;
     let content = rest.as_object_mut().and_then(|members| members.remove("content"));
+    let required = required_headers(&rest);
     let mut typed: Response = serde_json::from_value(rest).unwrap_or_default();
     typed.extensions.get_or_insert_default().extend(content.map(|content| ("content".to_owned(), content)));
+    for (name, required) in required {
+        if let Some(RefOr::T(header)) = typed.headers.get_mut(&name) {
+            header.extensions.get_or_insert_default().insert("required".to_owned(), required);
+        }
+    }
     typed.into()
+}
+
+fn required_headers(response: &Value) -> Vec<(String, Value)> {
+    let headers = response["headers"].as_object().into_iter().flatten();
+    headers.filter_map(|(name, header)| Some((name.clone(), header.get("required")?.clone()))).collect()
 }

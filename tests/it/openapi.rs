@@ -3,6 +3,7 @@
 //! `.ci/contract` sends the same requests over a socket, with a validator of OpenAPI and one of JSON Schema.
 
 use std::collections::BTreeSet;
+use std::sync::LazyLock;
 
 use axum::Router;
 use axum::body::{Body, to_bytes};
@@ -53,8 +54,11 @@ async fn each_error_that_the_document_declares_is_answered() {
     assert_eq!(declared(&example::document().unwrap()), provoked);
 }
 
+static EXAMPLE: LazyLock<(Router, BTreeSet<Answer>)> =
+    LazyLock::new(|| (example::app().unwrap(), declared(&example::document().unwrap())));
+
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(300))]
+    #![proptest_config(ProptestConfig::with_cases(128))]
 
     #[test]
     fn no_error_is_answered_that_the_document_does_not_declare(
@@ -67,9 +71,8 @@ proptest! {
         let row = Row { headers, path, body, crowd: false, ..row };
         prop_assume!(row.path.parse::<http::Uri>().is_ok());
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
-        let document = example::document().unwrap();
-        if let Some(answer) = runtime.block_on(async { send(&example::app().unwrap(), &row).await }) {
-            prop_assert!(declared(&document).contains(&answer), "{row:?}: {answer:?}");
+        if let Some(answer) = runtime.block_on(send(&EXAMPLE.0, &row)) {
+            prop_assert!(EXAMPLE.1.contains(&answer), "{row:?}: {answer:?}");
         }
     }
 }
@@ -153,7 +156,7 @@ fn responses_under(policy: Policy, pointer: &str) -> Value {
     added.modify(&mut document);
     let once = serde_json::to_value(&document).unwrap();
     added.modify(&mut document);
-    assert_eq!(serde_json::to_value(&document).unwrap(), once, "a second time changes nothing");
+    assert!(serde_json::to_value(&document).unwrap() == once, "a second time changes nothing");
     once.pointer(pointer).unwrap().clone()
 }
 

@@ -40,6 +40,11 @@ impl RouteErrors {
             };
             responses.insert(key.clone(), response);
         }
+        for (key, response) in existing {
+            if let (Some(ours), Some(description)) = (responses.get_mut(key), response.get("description")) {
+                ours["description"] = description.clone();
+            }
+        }
         responses
     }
 
