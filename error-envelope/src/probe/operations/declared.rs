@@ -9,8 +9,10 @@ use serde_json::Value;
 use super::super::finding::Finding;
 use super::RULE;
 
-/// Schemas that are looked at for codes, at most: references may lead in circles, or to ever more of them.
+/// Schemas that are looked at for codes, at most, and those inside of one another: references may lead in circles, or to ever
+/// more of them.
 const MOST_SCHEMAS: usize = 10_000;
+const DEEPEST: usize = 32;
 
 /// What of an answer the operation does not declare.
 pub(in super::super) fn undeclared(
@@ -36,7 +38,7 @@ pub(in super::super) fn undeclared(
 
 /// The codes of a response; none where its schemas leave them open.
 fn codes<'d>(document: Document<'d>, response: &'d Value) -> Option<BTreeSet<&'d str>> {
-    let mut search = Search { document, left: MOST_SCHEMAS };
+    let mut search = Search { document, left: MOST_SCHEMAS, deeper: DEEPEST };
     let content = response.get("content")?.as_object()?;
     let mut codes = BTreeSet::new();
     for media in content.values() {
@@ -48,12 +50,19 @@ fn codes<'d>(document: Document<'d>, response: &'d Value) -> Option<BTreeSet<&'d
 struct Search<'d> {
     document: Document<'d>,
     left: usize,
+    deeper: usize,
 }
 
 impl<'d> Search<'d> {
     /// The texts that a member may be; none where it may be any.
     fn values(&mut self, schema: &'d Value, path: &[&str]) -> Option<BTreeSet<&'d str>> {
-        self.left = self.left.checked_sub(1)?;
+        (self.left, self.deeper) = (self.left.checked_sub(1)?, self.deeper.checked_sub(1)?);
+        let found = self.found(schema, path);
+        self.deeper += 1;
+        found
+    }
+
+    fn found(&mut self, schema: &'d Value, path: &[&str]) -> Option<BTreeSet<&'d str>> {
         let schema = self.document.followed(schema);
         let found = match path {
             [member, rest @ ..] => {
