@@ -32,6 +32,8 @@ mod literals;
 mod lookup;
 mod matcher;
 mod precomputed;
+#[cfg(feature = "openapi")]
+mod refusals;
 mod requirements;
 mod route;
 mod scope;
@@ -292,6 +294,12 @@ impl Policy {
     /// The codes of the policy's own, by name.
     pub fn own_codes(&self) -> impl Iterator<Item = &ErrorCode> {
         self.codes.own()
+    }
+
+    /// The code of that name, of the catalogue or of the policy's own.
+    #[cfg(feature = "openapi")]
+    pub(crate) fn known_code(&self, name: &str) -> Option<ErrorCode> {
+        self.codes.find(name)
     }
 
     /// The rules that hold for a request, the narrowest scope's first.
