@@ -62,14 +62,7 @@ impl Routes {
                 @if self.is_off {
                     p { "It is thrown: every route is in off." }
                 } @else {
-                    details.note {
-                        summary { "Put every route to off" }
-                        p {
-                            "Clients then get what the services say, at once and until it is taken back here. Credentials are "
-                            "asked for as before. It is logged and counted, and ends with the process."
-                        }
-                        form method="post" action="/mode/off" { button.grave type="submit" { "Put every route to off" } }
-                    }
+                    p { a href="/switch" { "Put every route to off" } " asks before it does." }
                 }
             }
         }

@@ -18,6 +18,8 @@ mod choice;
 mod compile;
 #[cfg(feature = "policy-file")]
 mod effective;
+#[cfg(feature = "policy-file")]
+mod outline;
 mod error;
 mod faults;
 #[cfg(feature = "policy-file")]
@@ -68,6 +70,8 @@ use self::keys::{DEFAULT_BODY_LIMIT, PartialSettings};
 pub(crate) use self::keys::{ResponseSettings, Settings};
 #[cfg(feature = "policy-file")]
 pub use self::lint::Lint;
+#[cfg(feature = "policy-file")]
+pub use self::outline::OutlineTable;
 pub(crate) use self::lookup::{Matched, MatchedReading, Unmatched};
 use self::matcher::Matcher;
 use self::precomputed::PrecomputedRoute;

@@ -42,6 +42,7 @@ fn tally(kinds: impl IntoIterator<Item = Kind>) -> Tally {
             kind,
             dropped: None,
             has_bodies: false,
+            cause: None,
         });
     }
     kept.tallies().next().expect("a tally").1.clone()
