@@ -56,8 +56,8 @@ impl<const N: usize> Ring<N> {
     }
 
     fn turn_to(&mut self, span: u32) {
-        for next in self.last.saturating_add(1)..=span.min(self.last.saturating_add(Self::LENGTH)) {
-            self.counts[bucket::<N>(next)] = 0;
+        for before in self.last..span.min(self.last.saturating_add(Self::LENGTH)) {
+            self.counts[bucket::<N>(before + 1)] = 0;
         }
         self.last = self.last.max(span);
     }

@@ -105,7 +105,7 @@ mod tests {
     fn a_million_errors_in_one_minute_are_a_million_in_the_same_room() {
         let mut timeline = Timeline::default();
         let routes: Vec<Arc<str>> = (0..1_000).map(|at| format!("/{at}").into()).collect();
-        for at in 0..1_000_000 {
+        for at in 0..1_000_000_usize {
             // Now and then a route that is asked for seldom.
             let route = if at % 1_000 == 0 { 200 + at / 1_000 % 800 } else { at % 200 };
             timeline.count(77, Some(&routes[route]), &Code::None);
