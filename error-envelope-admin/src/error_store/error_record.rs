@@ -27,6 +27,8 @@ pub(crate) struct ErrorRecord<'a> {
     pub(crate) has_bodies: bool,
     /// What failed, where the policy lets bodies be seen.
     pub(crate) cause: Option<Box<str>>,
+    /// The form of the path, where no route matched and the policy lets bodies be seen.
+    pub(crate) form: Option<Box<str>>,
 }
 
 /// What many errors have in common.
@@ -69,6 +71,7 @@ pub(crate) struct Entry {
     pub(crate) dropped: Option<Box<str>>,
     pub(crate) has_bodies: bool,
     pub(crate) cause: Option<Box<str>>,
+    pub(crate) form: Option<Box<str>>,
     /// Filled in by whoever takes out of them what must not be seen.
     pub(crate) bodies: OnceLock<Bodies>,
 }
@@ -102,6 +105,7 @@ impl<'a> ErrorRecord<'a> {
             kind: Kind::from_event(event),
             dropped: event.notes().dropped_members().map(harmless),
             has_bodies: event.exhibit().is_some(),
+            form: event.notes().path_form().map(harmless),
             cause: event.cause().filter(|_| event.shows_bodies()).map(shown_cause),
         }
     }

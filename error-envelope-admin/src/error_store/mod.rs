@@ -11,6 +11,7 @@ pub(crate) mod draft;
 pub(crate) mod error_record;
 pub(crate) mod listeners;
 pub(crate) mod minutes;
+pub(crate) mod path_forms;
 pub(crate) mod query;
 pub(crate) mod readiness;
 pub(crate) mod recent_errors;

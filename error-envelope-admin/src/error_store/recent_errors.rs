@@ -46,7 +46,7 @@ impl RecentErrors {
     pub(crate) fn insert(&mut self, seen: ErrorRecord<'_>) -> Option<Arc<Entry>> {
         let route = seen.route.map(|route| self.shared(route));
         let kind = self.tally(route.as_ref(), seen.mode).count(&seen);
-        let ErrorRecord { id, at, mode, dropped, has_bodies, cause, .. } = seen;
+        let ErrorRecord { id, at, mode, dropped, has_bodies, cause, form, .. } = seen;
         push(&mut self.ids, MOST_IDS, Id { id, at, route: route.clone(), kind: kind.clone() });
         if !kind.is_error() {
             return None;
@@ -54,7 +54,7 @@ impl RecentErrors {
         self.timeline.count(minute(at), route.as_ref(), &kind.code);
         self.count += 1;
         let (number, bodies) = (self.count, OnceLock::new());
-        let entry = Arc::new(Entry { number, id, at, route, mode, kind, dropped, has_bodies, cause, bodies });
+        let entry = Arc::new(Entry { number, id, at, route, mode, kind, dropped, has_bodies, cause, form, bodies });
         push(&mut self.entries, MOST_ENTRIES, entry.clone());
         Some(entry)
     }

@@ -134,7 +134,10 @@ pub(super) fn row(entry: &Entry, now: u64) -> Markup {
                 td.time role="cell" { (time(entry.at, now)) }
                 td.statuses role="cell" { (statuses(entry)) }
                 td.code role="cell" { (code(kind)) }
-                th.route role="rowheader" scope="row" { (route(entry.route.as_deref())) }
+                th.route role="rowheader" scope="row" {
+                    (route(entry.route.as_deref()))
+                    @if let Some(form) = &entry.form { " " code.quiet { (foreign(form)) } }
+                }
                 td.origin role="cell" { (kind.origin.as_str()) }
                 td.id role="cell" { a href={ "/errors/" (id) } { (id) } }
             }

@@ -32,6 +32,7 @@ fn keep(admin: &Admin, [route, code, unknown, dropped, kind, before, after]: [&s
         dropped: Some(dropped.into()),
         has_bodies: true,
         cause: Some(dropped.into()),
+        form: Some(dropped.into()),
     };
     let store = &admin.shared.store;
     let entry = store.recent().insert(seen).expect("an error");
@@ -53,9 +54,9 @@ fn another() -> ErrorRecord<'static> {
         unknown: None,
     };
     let id = ID.parse().expect("an id");
-    let (dropped, cause) = (None, None);
+    let (dropped, cause, form) = (None, None, None);
     let (at, mode) = (store::now(), Mode::Observe);
-    ErrorRecord { id, at, route: Some("/b"), mode, kind, dropped, has_bodies: false, cause }
+    ErrorRecord { id, at, route: Some("/b"), mode, kind, dropped, has_bodies: false, cause, form }
 }
 
 fn read(answer: Answer) -> String {

@@ -102,3 +102,23 @@ async fn a_cause_is_beside_its_error_only_where_the_policy_lets_bodies_be_seen()
         }
     }
 }
+
+#[tokio::test]
+async fn paths_without_a_route_are_grouped_by_form_only_where_the_policy_lets_bodies_be_seen() {
+    for (observe, is_shown) in [("", false), ("[observe]\nbodies = true\n", true)] {
+        let admin = Admin::new();
+        let policy = format!("version = 1\n{observe}[[route]]\nmatch = \"/known/{{id}}\"\n");
+        let policy = Policy::from_toml("policy.toml", &policy).unwrap();
+        let layer = admin.attach(ErrorEnvelopeLayer::new().policy(policy));
+        for id in ["7", "0193b03e-7a20-7cc5-8a4b-9f1c2d3e4f50", "01JD2V5W8Z3Q4R6T8Y0A1B2C3D", "ada%40example.com"] {
+            through(&layer, &format!("/users/{id}/orders?token=hunter2"), 404, "{}").await;
+        }
+        through(&layer, "/known/7", 404, "{}").await;
+        let page = ask(&admin, "GET", "/").await.body;
+        let group = "<bdi>/users/{…}/orders</bdi></code> <span class=\"quiet\">4 times</span>";
+        assert_eq!(page.contains(group), is_shown, "{page}");
+        for never in ["0193b03e", "01JD2V5W8Z", "hunter2", "ada%40", "/known/{…}"] {
+            assert!(!page.contains(never), "{never} in {page}");
+        }
+    }
+}

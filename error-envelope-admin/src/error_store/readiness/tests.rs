@@ -43,6 +43,7 @@ fn tally(kinds: impl IntoIterator<Item = Kind>) -> Tally {
             dropped: None,
             has_bodies: false,
             cause: None,
+            form: None,
         });
     }
     kept.tallies().next().expect("a tally").1.clone()
