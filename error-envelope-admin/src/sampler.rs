@@ -34,7 +34,11 @@ fn look_at_next_turn(handle: &PrometheusHandle, store: &Weak<Store>) -> bool {
 }
 
 /// The requests of each route.
-#[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a counter is written as the whole number that it is")]
+#[allow(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "a counter is written as the whole number that it is"
+)]
 fn totals(text: &str) -> HashMap<String, u64> {
     let mut totals = HashMap::new();
     for sample in text.lines().filter(|line| line.starts_with(REQUESTS)).filter_map(exposition::sample) {

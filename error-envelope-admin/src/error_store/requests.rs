@@ -84,7 +84,9 @@ mod tests {
     fn each_minute_has_what_the_counters_grew_by() {
         let mut requests = Requests::default();
         assert_eq!(requests.counts(None, MINUTE..MINUTE + 1), None, "nothing counts them");
-        let mut look = |at: u64, totals: &[(&'static str, u64)]| requests.look(at, &totals.iter().map(|(route, total)| ((*route).to_owned(), *total)).collect());
+        let mut look = |at: u64, totals: &[(&'static str, u64)]| {
+            requests.look(at, &totals.iter().map(|(route, total)| ((*route).to_owned(), *total)).collect())
+        };
         look(TURN + 30_000, &[("/a", 1_000)]);
         look(TURN + 40_000, &[("/a", 1_003), ("none", 2)]);
         look(TURN + 60_005, &[("/a", 1_005), ("none", 2)]);

@@ -132,7 +132,10 @@ mod tests {
         assert_eq!(by("route=/b&code=not_found"), [0, 1, 0]);
         assert_eq!(by("route=-"), [0, 0, 1]);
         let rows = timeline.by_code(&Filter::by_route(Some("/b")), &(1..4));
-        assert_eq!(rows.into_iter().collect::<Vec<_>>(), [(String::new(), vec![0, 1, 0]), ("not_found".to_owned(), vec![0, 1, 0])]);
+        assert_eq!(
+            rows.into_iter().collect::<Vec<_>>(),
+            [(String::new(), vec![0, 1, 0]), ("not_found".to_owned(), vec![0, 1, 0])]
+        );
         for at in 4..u32::try_from(MOST_SERIES).unwrap() + 4 {
             timeline.count(at, Some(&format!("/{at}").into()), &Code::None);
         }

@@ -173,7 +173,8 @@ impl Charts<'_> {
 
     fn by_code(&self) -> Markup {
         let rows = self.store.recent().timeline.by_code(&self.filter, &self.minutes);
-        let name = |code: &str| html! { @if code.is_empty() { span.none { "none" } } @else { code { (foreign(code)) } } };
+        let name =
+            |code: &str| html! { @if code.is_empty() { span.none { "none" } } @else { code { (foreign(code)) } } };
         let link = |code: &str| Filter { route: self.filter.route.clone(), code: Some(code.to_owned()) };
         self.table("Code", rows, &name, &link)
     }

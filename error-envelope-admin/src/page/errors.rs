@@ -35,7 +35,8 @@ impl<'q> LastErrors<'q> {
         let codes = entries.iter().map(|entry| entry.kind.code.as_str().to_owned()).filter(|code| !code.is_empty());
         let routes = routes.chain(filter.route.clone()).collect();
         let codes = codes.chain(filter.code.clone()).collect();
-        let shown = entries.into_iter().filter(|entry| filter.fits(entry.route.as_deref(), entry.kind.code.as_str())).collect();
+        let shown =
+            entries.into_iter().filter(|entry| filter.fits(entry.route.as_deref(), entry.kind.code.as_str())).collect();
         Self { query, shown, routes, codes, filter, span }
     }
 

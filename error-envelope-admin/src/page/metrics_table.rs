@@ -104,10 +104,12 @@ mod here {
     }
 
     fn rows<'t>(name: &'t str, family: &Family<'t>) -> Vec<Row<'t>> {
-        let row = |labels: String, value: String| Row { family: name, kind: family.kind, help: family.help, labels, value };
+        let row =
+            |labels: String, value: String| Row { family: name, kind: family.kind, help: family.help, labels, value };
         let is_histogram = family.kind == "histogram";
         let samples = family.samples.iter().filter(|sample| !is_histogram || sample.name.ends_with("_count"));
-        let value = |sample: &Sample<'_>| if is_histogram { distribution(family, sample) } else { number(sample.value) };
+        let value =
+            |sample: &Sample<'_>| if is_histogram { distribution(family, sample) } else { number(sample.value) };
         samples.map(|sample| row(labels_of(sample), value(sample))).collect()
     }
 
@@ -127,7 +129,8 @@ mod here {
         }
         let within = same().filter(|sample| sample.name.ends_with("_bucket") && sample.value >= count.value * 0.95);
         let bound = within.filter_map(|sample| sample.label("le")?.parse::<f64>().ok()).fold(f64::INFINITY, f64::min);
-        let bound = if bound.is_finite() { format!("95 % within {bound}") } else { "5 % or more above all buckets".to_owned() };
+        let bound =
+            if bound.is_finite() { format!("95 % within {bound}") } else { "5 % or more above all buckets".to_owned() };
         format!("{}, mean {}, {bound}", number(count.value), short(sum / count.value))
     }
 
@@ -147,8 +150,8 @@ mod here {
 
     #[cfg(test)]
     mod tests {
-        use crate::exposition::families;
         use super::rows;
+        use crate::exposition::families;
 
         #[test]
         fn a_histogram_is_one_row_of_its_labels() {

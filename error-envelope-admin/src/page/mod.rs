@@ -59,7 +59,8 @@ pub(super) fn home(asked: &AdminRequest<'_>) -> Answer {
     };
     let errors = errors::LastErrors::new(entries, asked.query, span);
     let live = errors.live();
-    let frame = Frame { title: "Errors", live: live.as_deref().map(|live| (live, count)), is_home: true, ..Frame::default() };
+    let frame =
+        Frame { title: "Errors", live: live.as_deref().map(|live| (live, count)), is_home: true, ..Frame::default() };
     let content = html! {
         (routes.summary())
         (charts::overview(&asked.shared().store, span))

@@ -116,7 +116,8 @@ fn tables(status: &PolicyStatus, query: Option<&str>) -> Markup {
 fn rows(status: &PolicyStatus) -> Vec<Row<'_>> {
     let mut modes = status.policy().routes();
     if status.outline().is_empty() {
-        let row = |pattern, mode| Row { pattern: Some(pattern), scope: None, from: None, mode: Some(mode), settings: &[] };
+        let row =
+            |pattern, mode| Row { pattern: Some(pattern), scope: None, from: None, mode: Some(mode), settings: &[] };
         return modes.map(|route| row(route.pattern(), route.mode().as_str())).collect();
     }
     // In the same order as the policy's routes.
@@ -142,7 +143,11 @@ impl<'p> Row<'p> {
 
     fn fits(&self, part: &str) -> bool {
         let texts = [self.pattern, self.scope, self.from];
-        texts.into_iter().flatten().chain(self.settings.iter().filter_map(Setting::from)).any(|text| text.contains(part))
+        texts
+            .into_iter()
+            .flatten()
+            .chain(self.settings.iter().filter_map(Setting::from))
+            .any(|text| text.contains(part))
             || part.is_empty()
     }
 

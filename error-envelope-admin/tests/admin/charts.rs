@@ -22,7 +22,10 @@ async fn errors_and_requests_have_charts_by_route_and_code() {
     through(&layer, "/accounts", 200, "{}").await;
     for (path, told) in [
         ("/", ["Errors: 4 in all, at most ", "Requests: 5 in all, at most ", "href=\"/charts\""]),
-        ("/charts", ["Errors: 4 in all, at most ", "Requests: 5 in all, at most ", "/charts?route=%2Fnames%2F%7Bname%7D"]),
+        (
+            "/charts",
+            ["Errors: 4 in all, at most ", "Requests: 5 in all, at most ", "/charts?route=%2Fnames%2F%7Bname%7D"],
+        ),
         ("/charts?route=/accounts", ["Errors: 1 in all, at most 1 in a minute", "Requests: 2 in all", "Show all"]),
         ("/charts?route=-", ["Errors: 1 in all, at most 1 in a minute", "Requests: 1 in all", "no route"]),
         ("/charts?code=not_found", ["Errors: 4 in all", "with the code", "By route"]),

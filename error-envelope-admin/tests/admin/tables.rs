@@ -24,7 +24,9 @@ async fn the_policy_page_has_each_key_with_its_file_and_line_and_what_was_refuse
     let layer = admin.attach(ErrorEnvelopeLayer::watch(&file).unwrap());
     let page = ask(&admin, "GET", "/policy/view").await;
     assert_eq!(page.status, 200);
-    for told in ["mode = <bdi>&quot;own&quot;</bdi>", "orders.toml:6", "policy.toml:4", "scope /orders", "Read from 2 files"] {
+    for told in
+        ["mode = <bdi>&quot;own&quot;</bdi>", "orders.toml:6", "policy.toml:4", "scope /orders", "Read from 2 files"]
+    {
         assert!(page.body.contains(told), "{told} in {}", page.body);
     }
     assert!(!ask(&admin, "GET", "/policy/view?part=policy.toml:4").await.body.contains("orders.toml:6"));
@@ -74,7 +76,11 @@ async fn a_long_list_of_errors_and_of_routes_is_cut_into_pages() {
     }
     let rows = async |query: &str| {
         let page = ask(&admin, "GET", &format!("/{query}")).await.body;
-        (page.matches(" data-number=").count(), page.matches("data-name=\"Next mode\"").count(), page.contains("data-live"))
+        (
+            page.matches(" data-number=").count(),
+            page.matches("data-name=\"Next mode\"").count(),
+            page.contains("data-live"),
+        )
     };
     assert_eq!(rows("").await, (25, 20, true));
     assert_eq!(rows("?page=2").await, (5, 20, false), "what comes is told on the first page");

@@ -37,7 +37,8 @@ fn is_word(segment: &str) -> bool {
     let is_letter = |byte: u8| byte.is_ascii_alphabetic() || matches!(byte, b'-' | b'_' | b'.');
     let name = segment.trim_end_matches(|letter: char| letter.is_ascii_digit());
     let has_number = name.len() < segment.len();
-    let is_short = !has_number || (!name.is_empty() && segment.len() <= LONGEST_VERSION && segment.len() - name.len() <= 2);
+    let is_short =
+        !has_number || (!name.is_empty() && segment.len() <= LONGEST_VERSION && segment.len() - name.len() <= 2);
     is_short && segment.len() <= LONGEST_WORD && name.bytes().all(is_letter)
 }
 

@@ -18,8 +18,6 @@ mod choice;
 mod compile;
 #[cfg(feature = "policy-file")]
 mod effective;
-#[cfg(feature = "policy-file")]
-mod outline;
 mod error;
 mod faults;
 #[cfg(feature = "policy-file")]
@@ -33,6 +31,8 @@ mod lint;
 mod literals;
 mod lookup;
 mod matcher;
+#[cfg(feature = "policy-file")]
+mod outline;
 mod precomputed;
 mod requirements;
 mod route;
@@ -70,10 +70,10 @@ use self::keys::{DEFAULT_BODY_LIMIT, PartialSettings};
 pub(crate) use self::keys::{ResponseSettings, Settings};
 #[cfg(feature = "policy-file")]
 pub use self::lint::Lint;
-#[cfg(feature = "policy-file")]
-pub use self::outline::OutlineTable;
 pub(crate) use self::lookup::{Matched, MatchedReading, Unmatched};
 use self::matcher::Matcher;
+#[cfg(feature = "policy-file")]
+pub use self::outline::OutlineTable;
 use self::precomputed::PrecomputedRoute;
 pub use self::route::Route;
 pub use self::scope::Scope;
