@@ -22,10 +22,10 @@ pub(crate) fn follow(handle: PrometheusHandle, store: &Arc<Store>) {
     let _ = thread::Builder::new().name("minutes".to_owned()).spawn(all);
 }
 
-/// Counts what came since the last look.
+/// Counts what came since the last look. One looks at a time: what an earlier one has read would seem to begin anew.
 pub(crate) fn look(handle: &PrometheusHandle, store: &Store) {
-    let text = handle.render();
-    store.requests().look(store::now(), &totals(&text));
+    let mut requests = store.requests();
+    requests.look(store::now(), &totals(&handle.render()));
 }
 
 fn look_at_next_turn(handle: &PrometheusHandle, store: &Weak<Store>) -> bool {

@@ -16,6 +16,7 @@ pub(crate) mod query;
 pub(crate) mod readiness;
 pub(crate) mod recent_errors;
 pub(crate) mod redact;
+#[cfg_attr(not(feature = "prometheus"), allow(dead_code, reason = "without a recorder nothing counts requests"))]
 pub(crate) mod requests;
 pub(crate) mod ring;
 pub(crate) mod search;
