@@ -3,10 +3,11 @@
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::SystemTime;
 
 use error_envelope_core::exchange::{BodyCapture, Event, Observer};
 
+use super::clock;
 use super::error_record::{Bodies, Entry, ErrorRecord};
 use super::listeners::Subscribers;
 use super::recent_errors::RecentErrors;
@@ -96,10 +97,5 @@ fn lock(kept: &Mutex<RecentErrors>) -> MutexGuard<'_, RecentErrors> {
 /// In milliseconds since the Unix epoch.
 #[allow(clippy::disallowed_methods, reason = "an observer is no part of the core: it says when it saw an error")]
 pub(crate) fn now() -> u64 {
-    millis(SystemTime::now())
-}
-
-/// In milliseconds since the Unix epoch.
-pub(crate) fn millis(at: SystemTime) -> u64 {
-    at.duration_since(UNIX_EPOCH).map_or(0, |since| u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
+    clock::milliseconds(SystemTime::now())
 }

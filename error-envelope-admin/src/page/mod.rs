@@ -103,7 +103,7 @@ fn metrics(asked: &AdminRequest<'_>) -> Answer {
 
 /// `/switch`: what throwing the kill switch changes, before it does.
 fn switch(asked: &AdminRequest<'_>) -> Answer {
-    let content = switch::question(asked.shared());
+    let content = switch::question(asked.shared(), asked.query);
     page(StatusCode::OK, &Frame { title: "Kill switch", ..Frame::default() }.around(&content))
 }
 

@@ -8,9 +8,9 @@ use maud::{Markup, html};
 use super::paging::Paging;
 use super::text::{counted, foreign, grouped, head_row, time};
 use crate::admin::Shared;
+use crate::error_store::clock::milliseconds;
 use crate::error_store::query::{link, value};
 use crate::error_store::readiness::Span;
-use crate::error_store::store::millis;
 
 /// Rows of one page.
 const ROWS: usize = 50;
@@ -25,6 +25,8 @@ struct Row<'p> {
     /// The mode in the end, whoever sets it; `None` for defaults.
     mode: Option<&'static str>,
     settings: &'p [Setting],
+    /// `None` of a policy that has no files.
+    table: Option<&'p OutlineTable>,
 }
 
 pub(super) fn answer(shared: &Shared, query: Option<&str>, span: Span) -> (StatusCode, Markup) {
@@ -50,7 +52,7 @@ pub(super) fn answer(shared: &Shared, query: Option<&str>, span: Span) -> (Statu
 }
 
 fn refusal(rejection: &PolicyRejection, span: Span) -> Markup {
-    let since = millis(rejection.since());
+    let since = milliseconds(rejection.since());
     html! {
         section.refused id="refused" aria-labelledby="refused-title" {
             h2 id="refused-title" {
@@ -68,7 +70,7 @@ fn facts(status: &PolicyStatus, span: Span) -> Markup {
     html! {
         dl.facts {
             div { dt { "Policy" } dd { (foreign(figures.origin())) } }
-            div { dt { "Active since" } dd { (time(millis(status.since()), span.now)) } }
+            div { dt { "Active since" } dd { (time(milliseconds(status.since()), span.now)) } }
             div { dt { "Mode, where nothing else is set" } dd { (figures.mode().as_str()) } }
             div { dt { "Body limit" } dd {
                 @match figures.body_limit() { Some(limit) => { (grouped(limit)) " bytes" }, None => "none" }
@@ -116,8 +118,14 @@ fn tables(status: &PolicyStatus, query: Option<&str>) -> Markup {
 fn rows(status: &PolicyStatus) -> Vec<Row<'_>> {
     let mut modes = status.policy().routes();
     if status.outline().is_empty() {
-        let row =
-            |pattern, mode| Row { pattern: Some(pattern), scope: None, from: None, mode: Some(mode), settings: &[] };
+        let row = |pattern, mode| Row {
+            pattern: Some(pattern),
+            scope: None,
+            from: None,
+            mode: Some(mode),
+            settings: &[],
+            table: None,
+        };
         return modes.map(|route| row(route.pattern(), route.mode().as_str())).collect();
     }
     // In the same order as the policy's routes.
@@ -138,7 +146,7 @@ fn table(rows: &[Row<'_>]) -> Markup {
 impl<'p> Row<'p> {
     fn new(table: &'p OutlineTable, mode: Option<&'static str>) -> Self {
         let (pattern, scope, from) = (table.pattern(), table.scope(), table.from());
-        Self { pattern, scope, from, mode, settings: table.settings() }
+        Self { pattern, scope, from, mode, settings: table.settings(), table: Some(table) }
     }
 
     fn fits(&self, part: &str) -> bool {
@@ -149,6 +157,17 @@ impl<'p> Row<'p> {
             .chain(self.settings.iter().filter_map(Setting::from))
             .any(|text| text.contains(part))
             || part.is_empty()
+    }
+
+    /// Where a key is set, and what of a base that overrides.
+    fn place(&self, setting: &Setting) -> Markup {
+        let base = self.table.and_then(|table| table.overridden(setting.key()));
+        html! {
+            p {
+                (foreign(setting.from().unwrap_or_default()))
+                @if let Some((said, from)) = base { " " span.tag { "overrides" } " " code { (foreign(said)) } " (" (foreign(from)) ")" }
+            }
+        }
     }
 
     fn markup(&self) -> Markup {
@@ -164,7 +183,7 @@ impl<'p> Row<'p> {
                     @if self.settings.is_empty() { span.none { "nothing of its own" } }
                 }
                 td.sets role="cell" data-name="From" {
-                    @for setting in self.settings { p { (foreign(setting.from().unwrap_or_default())) } }
+                    @for setting in self.settings { (self.place(setting)) }
                     @if self.settings.is_empty() { (foreign(self.from.unwrap_or("Rust"))) }
                 }
             }

@@ -144,6 +144,11 @@ async fn the_kill_switch_is_shown_and_offered() {
     for told in ["action=\"/mode/off\"", "type=\"checkbox\" name=\"sure\" required", "4 routes of the policy"] {
         assert!(question.contains(told), "{told} in {question}");
     }
+    let named = ask(&admin, "GET", "/switch?by=ada&reason=%22%3E%3Cb%3E").await.body;
+    assert!(
+        named.contains("action=\"/mode/off?by=ada&amp;reason=%22%3E%3Cb%3E\"") && !named.contains("<b>"),
+        "{named}"
+    );
     let mode = ask(&admin, "GET", "/mode").await.json();
     assert_eq!(mode["kill_switch"], false, "a page that is looked at throws nothing");
     let foreign = [("host", "127.0.0.1:9901"), ("origin", "http://evil.example")];

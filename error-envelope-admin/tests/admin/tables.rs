@@ -39,6 +39,26 @@ async fn the_policy_page_has_each_key_with_its_file_and_line_and_what_was_refuse
 }
 
 #[tokio::test]
+async fn the_policy_page_says_what_of_a_base_is_overridden() {
+    let folder = tempfile::tempdir().unwrap();
+    let (file, base) = (folder.path().join("policy.toml"), folder.path().join("base.toml"));
+    fs::write(&base, "version = 1\n[defaults]\nmode = \"enforce\"\nnegotiate = false\n").unwrap();
+    fs::write(&file, "version = 1\ninclude = [\"base.toml\"]\n[defaults]\nmode = \"observe\"\n").unwrap();
+    let admin = Admin::new();
+    let _layer = admin.attach(ErrorEnvelopeLayer::watch(&file).unwrap());
+    let page = ask(&admin, "GET", "/policy/view").await.body;
+    for told in [
+        "policy.toml:4",
+        "base.toml:4",
+        "overrides</span> <code><bdi>mode = &quot;enforce&quot;</bdi></code>",
+        "base.toml:3",
+    ] {
+        assert!(page.contains(told), "{told} in {page}");
+    }
+    assert_eq!(page.matches(">overrides<").count(), 1, "{page}");
+}
+
+#[tokio::test]
 async fn a_policy_without_files_shows_its_routes() {
     let admin = Admin::new();
     let policy = Policy::from_toml("policy.toml", "version = 1\n[[route]]\nmatch = \"/a\"\nmode = \"own\"\n").unwrap();

@@ -25,6 +25,8 @@ pub struct OutlineTable {
     pattern: Option<String>,
     from: Option<String>,
     settings: Vec<Setting>,
+    /// A key, what the base says instead, and the line of that.
+    overridden: Vec<(String, (String, String))>,
 }
 
 impl OutlineTable {
@@ -51,6 +53,13 @@ impl OutlineTable {
     pub fn settings(&self) -> &[Setting] {
         &self.settings
     }
+
+    /// What a base says of a key that this table sets instead of it, as the base writes it, with its `FILE:LINE`.
+    #[must_use]
+    pub fn overridden(&self, key: &str) -> Option<(&str, &str)> {
+        let base = self.overridden.iter().find(|(known, _)| known == key);
+        base.map(|(_, (said, from))| (said.as_str(), from.as_str()))
+    }
 }
 
 impl Loaded {
@@ -71,10 +80,13 @@ impl Loaded {
     fn table(&self, part: usize, path: TablePath, pattern: Option<String>, keys: &TableSettings) -> OutlineTable {
         let set = chain::keys().filter_map(|key| chain::value_of(keys, key));
         let settings = set.map(|(key, value)| Setting::new(key, value, Some(self.place(&path, key))));
+        let overrides = self.sources.overrides.iter().filter(|it| it.place == path);
+        let overridden = overrides.map(|it| (it.key.clone(), it.base.clone()));
         OutlineTable {
             scope: (part > 0).then(|| self.scope_name(part)),
             settings: settings.collect(),
             from: pattern.as_ref().map(|_| self.place(&path, "match")),
+            overridden: overridden.collect(),
             pattern,
         }
     }
