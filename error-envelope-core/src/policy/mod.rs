@@ -31,6 +31,8 @@ mod lint;
 mod literals;
 mod lookup;
 mod matcher;
+#[cfg(feature = "policy-file")]
+mod outline;
 mod precomputed;
 #[cfg(feature = "openapi")]
 mod refusals;
@@ -74,6 +76,8 @@ pub(crate) use self::keys::{ResponseSettings, Settings};
 pub use self::lint::Lint;
 pub(crate) use self::lookup::{Matched, MatchedReading, Unmatched};
 use self::matcher::Matcher;
+#[cfg(feature = "policy-file")]
+pub use self::outline::OutlineTable;
 use self::precomputed::PrecomputedRoute;
 pub use self::route::Route;
 pub use self::scope::Scope;
