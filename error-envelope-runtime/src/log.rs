@@ -18,7 +18,6 @@ use error_envelope_core::request_id::RequestId;
 
 use crate::catch::catch;
 use crate::count;
-use crate::switch::SwitchChange;
 
 /// The longest text of a cause in the log, in bytes.
 const MAX_CAUSE: usize = 4096;
@@ -99,15 +98,13 @@ pub fn log_policy(policy: &Policy, classifier: Option<bool>, message: &'static s
 }
 
 /// The kill switch was thrown, or taken back.
-pub(crate) fn log_switched(change: &SwitchChange) {
-    let off = change.is_off();
+pub(crate) fn log_switched(off: bool, by: Option<&str>, reason: Option<&str>) {
     count::record_switch(if off { "off" } else { "policy" });
     let message = if off {
         "kill switch turned on: every route is in mode off"
     } else {
         "kill switch turned off: the policy's modes apply again"
     };
-    let (by, reason) = (change.by(), change.reason());
     tracing::warn!(target: "tower_error_envelope", off, by, reason, "{message}");
 }
 

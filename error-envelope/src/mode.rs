@@ -9,13 +9,12 @@ mod request;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use clap::ValueEnum;
 use serde_json::{Value, json};
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
 use self::gateways::Gateway;
-use self::request::{Answer, Order};
+use self::request::{Answer, Order, To};
 use crate::failure::{CommandError, local_runtime, print_unless_closed};
 use crate::gateway::limits::time;
 use crate::report::{OutputFormat, json_text};
@@ -50,16 +49,6 @@ pub(crate) struct Args {
     /// Set the output format
     #[arg(long, value_name = "FORMAT", value_enum, default_value_t)]
     format: OutputFormat,
-}
-
-#[derive(Clone, Copy, Debug, ValueEnum)]
-pub(crate) enum To {
-    /// Put every route in mode off
-    Off,
-    /// Apply the policy's own modes again
-    Policy,
-    /// Show the current state
-    Status,
 }
 
 /// As many files as a process may have open by most systems' defaults, and some to spare.

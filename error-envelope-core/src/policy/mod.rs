@@ -40,6 +40,8 @@ mod requirements;
 mod route;
 mod scope;
 mod setters;
+#[cfg(feature = "policy-file")]
+mod setting_names;
 mod settings;
 mod summary;
 mod upstream;

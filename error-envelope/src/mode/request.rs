@@ -4,6 +4,7 @@ use std::fmt;
 use std::time::Duration;
 
 use bytes::Bytes;
+use clap::ValueEnum;
 use form_urlencoded::Serializer;
 use http::{Method, Request, StatusCode, Uri};
 use http_body_util::{BodyExt, Empty, Limited};
@@ -12,10 +13,20 @@ use hyper_util::rt::TokioExecutor;
 use serde_json::Value;
 use tokio::time::timeout;
 
-use super::To;
 use crate::text::{cut, one_line};
 
 const MOST_OF_ANSWER: usize = 64 * 1024;
+
+/// What is asked of them.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(super) enum To {
+    /// Put every route in mode off
+    Off,
+    /// Apply the policy's own modes again
+    Policy,
+    /// Show the current state
+    Status,
+}
 
 /// What each gateway is to do.
 pub(super) struct Order {

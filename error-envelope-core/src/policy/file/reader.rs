@@ -13,11 +13,10 @@ use super::value::Codes;
 use super::{auth, details, shape};
 use crate::code::{CodeSet, ErrorCode};
 use crate::guard::pattern::SettingError;
-use crate::policy::chain;
 use crate::policy::error::{PolicyError, Problems, TablePath};
 use crate::policy::keys::TableSettings;
 use crate::policy::scope::{PolicyPart, Scope};
-use crate::policy::{Policy, PolicyBuilder};
+use crate::policy::{Policy, PolicyBuilder, setting_names};
 
 /// What is made of the files so far.
 pub(super) struct Reader<'a> {
@@ -51,7 +50,7 @@ impl<'a> Reader<'a> {
             builder: Policy::builder(),
             problems: Problems::default(),
             mistakes,
-            sources: Sources::new(texts),
+            sources: Sources::new(texts.iter().map(|it| ((it.name.clone(), it.text.clone()), it.includer))),
             more_files: Vec::new(),
         }
     }
@@ -244,10 +243,10 @@ impl<'a> Reader<'a> {
     fn put_defaults(&mut self, file: usize, part: usize, table: &Table<'_>, keys: TableSettings) {
         let place = TablePath::Defaults(part);
         let (known, at) = (self.part(part).keys.clone(), table.placed(file));
-        for key in chain::keys() {
-            let Some((name, _)) = chain::value_of(&keys, key) else { continue };
+        for key in setting_names::keys() {
+            let Some((name, _)) = setting_names::value_of(&keys, key) else { continue };
             let weakens = known.weakens(&keys, key);
-            self.is_overridden(&place, (table, &at), (name, chain::names_of(key)), weakens);
+            self.is_overridden(&place, (table, &at), (name, setting_names::names_of(key)), weakens);
         }
         self.part(part).keys = known.over(keys);
         self.sources.insert(place, at);

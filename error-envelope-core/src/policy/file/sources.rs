@@ -3,7 +3,6 @@
 use std::collections::HashMap;
 use std::ops::Range;
 
-use super::gather::Text;
 use crate::policy::error::{PolicyError, Problem, SourceSpan, TablePath};
 
 /// The files of a policy, and where its tables stand in them.
@@ -50,12 +49,10 @@ pub(crate) struct Override {
 }
 
 impl Sources {
-    pub(super) fn new(texts: &[Text]) -> Self {
-        Self {
-            files: texts.iter().map(|it| (it.name.clone(), it.text.clone())).collect(),
-            includers: texts.iter().map(|it| it.includer).collect(),
-            ..Self::default()
-        }
+    /// Of files, each with its text and the place of the file that includes it.
+    pub(super) fn new(files: impl Iterator<Item = ((String, String), Option<usize>)>) -> Self {
+        let (files, includers) = files.unzip();
+        Self { files, includers, ..Self::default() }
     }
 
     /// Whether a file includes another one, by itself or by those that it includes.
