@@ -1,5 +1,7 @@
 //! Which of two values of a key asks less of a request: what [`keys`](super::keys) names in its rows, for `check`.
 
+#![allow(clippy::ptr_arg, reason = "what is compared is of the type that a table has for the key")]
+
 use super::choice::{BodyLimitPer, LetterCase, Mode, Paths, Preflight};
 
 /// Whether both tables set the key, and the first asks less.
