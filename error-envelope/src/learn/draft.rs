@@ -69,6 +69,8 @@ struct Tally {
     becomes: BTreeMap<String, usize>,
 }
 
+type Counted<'a> = (&'a Kind, &'a Tally);
+
 /// What was seen, by kind.
 pub(super) struct Drafts {
     kinds: HashMap<Kind, Tally>,
@@ -107,7 +109,7 @@ impl Drafts {
     }
 
     /// What is drafted, and what is not, each in the order in which it is written.
-    fn in_order(&self) -> (Vec<(&Kind, &Tally)>, Vec<(&Kind, &Tally)>) {
+    fn in_order(&self) -> (Vec<Counted<'_>>, Vec<Counted<'_>>) {
         let (mut drafted, mut bare): (Vec<_>, Vec<_>) = self.kinds.iter().partition(|(kind, _)| match kind {
             Kind::Code(..) | Kind::Text(..) => true,
             Kind::OnRoute(status, route) => !self.told_apart.contains(&(*status, route.clone())),
