@@ -96,8 +96,7 @@ async fn send(
 ) -> Result<Json<serde_json::Value>, Fault> {
     let channel = find(&channels, id)?;
     if !channel.connected {
-        let fault =
-            Fault::new(ErrorCode::CHANNEL_UNAVAILABLE).message("Channel is not connected. Re-pair to continue.");
+        let fault = Fault::new(ErrorCode::CONFLICT).message("The channel is not connected.");
         return Err(fault.details(json!({ "channel_id": id })));
     }
     Ok(Json(json!({ "queued_as": request_id.to_string(), "length": message.text.len() })))

@@ -19,14 +19,15 @@ use crate::kit::STARTED;
 use crate::wait::{until, when};
 
 /// A name, what it asks itself, the codes that come back.
-const EXAMPLES: [(&str, &[&str]); 8] = [
-    ("axum", &["not_found", "channel_unavailable"]),
+const EXAMPLES: [(&str, &[&str]); 9] = [
+    ("axum", &["not_found", "conflict"]),
     ("hyper", &["not_found", "internal_error"]),
     ("warp", &["not_found", "internal_error"]),
     ("poem", &["not_found", "internal_error"]),
     ("salvo", &["not_found", "internal_error"]),
     ("tonic", &["not_found", "internal_error", "invalid_request", "internal_error"]),
     ("mixed", &["not_found", "not_found", "not_found"]),
+    ("openapi", &["auth_missing", "sold_out"]),
     ("classifier", &["out_of_stock", "service_unavailable", "internal_error"]),
 ];
 

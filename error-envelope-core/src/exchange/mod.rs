@@ -30,6 +30,8 @@ mod calls;
 mod changes;
 mod event;
 mod event_stream;
+#[cfg(feature = "openapi")]
+mod example;
 mod explain;
 mod failing;
 mod fill;

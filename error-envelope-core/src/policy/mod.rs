@@ -32,6 +32,8 @@ mod literals;
 mod lookup;
 mod matcher;
 mod precomputed;
+#[cfg(feature = "openapi")]
+mod refusals;
 mod requirements;
 mod route;
 mod scope;
@@ -41,6 +43,8 @@ mod summary;
 mod upstream;
 mod upstreams;
 mod usual;
+#[cfg(feature = "policy-file")]
+mod weaker;
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -290,6 +294,12 @@ impl Policy {
     /// The codes of the policy's own, by name.
     pub fn own_codes(&self) -> impl Iterator<Item = &ErrorCode> {
         self.codes.own()
+    }
+
+    /// The code of that name, of the catalogue or of the policy's own.
+    #[cfg(feature = "openapi")]
+    pub(crate) fn known_code(&self, name: &str) -> Option<ErrorCode> {
+        self.codes.find(name)
     }
 
     /// The rules that hold for a request, the narrowest scope's first.
