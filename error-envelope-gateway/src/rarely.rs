@@ -93,11 +93,6 @@ mod tests {
                 () = sleep(Duration::from_secs(1)) => {}
             }
         }
-        // On another task as well.
-        tokio::spawn(async move { tokio::time::timeout(Duration::from_secs(5), async { 0 }).await })
-            .await
-            .unwrap()
-            .unwrap();
         rarely.await;
         assert_eq!((polls.into_inner(), Instant::now()), (2, wakes));
     }
