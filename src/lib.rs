@@ -108,6 +108,10 @@ struct LibraryManual;
 #[doc = include_str!("../manual/rpc.md")]
 struct RpcManual;
 
+#[cfg(doctest)]
+#[doc = include_str!("../manual/rpc-reference.md")]
+struct RpcReferenceManual;
+
 #[cfg(all(doctest, feature = "client"))]
 #[doc = include_str!("../manual/clients.md")]
 struct ClientsManual;
