@@ -96,9 +96,8 @@ async fn send(
 ) -> Result<Json<serde_json::Value>, Fault> {
     let channel = find(&channels, id)?;
     if !channel.connected {
-        let fault =
-            Fault::new(ErrorCode::CHANNEL_UNAVAILABLE).message("Channel is not connected. Re-pair to continue.");
-        return Err(fault.details(json!({ "channel_id": id })));
+        let fault = Fault::new(ErrorCode::CONFLICT).message("The channel is not connected.");
+        return Err(fault.details(json!({ "channel": id })));
     }
     Ok(Json(json!({ "queued_as": request_id.to_string(), "length": message.text.len() })))
 }

@@ -31,7 +31,10 @@ fn the_index_has_every_page_of_the_manual() {
     let listed: Vec<String> = links(&index).into_iter().map(|link| file_of(&link).to_owned()).collect();
     for page in manual() {
         let name = page.file_name().unwrap().to_str().unwrap();
-        assert!(matches!(name, "README.md" | "SUMMARY.md") || listed.iter().any(|it| it == name), "manual/README.md does not name {name}");
+        assert!(
+            matches!(name, "README.md" | "SUMMARY.md") || listed.iter().any(|it| it == name),
+            "manual/README.md does not name {name}"
+        );
     }
 }
 

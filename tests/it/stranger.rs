@@ -50,6 +50,16 @@ fn the_readme_is_short() {
     assert!(!readme.lines().any(|line| line.starts_with("# let ")), "a line for doctests stands in the README");
 }
 
+#[test]
+fn the_documentation_begins_with_the_example_of_the_readme() {
+    let readme = fs::read_to_string(root().join("README.md")).unwrap();
+    let documentation = fs::read_to_string(root().join("src/lib.rs")).unwrap();
+    let lines = documentation.lines().map_while(|line| line.strip_prefix("//!"));
+    let page: String = lines.map(|line| format!("{}\n", line.strip_prefix(' ').unwrap_or(line))).collect();
+    let example = page.split("```no_run\n").nth(1).and_then(|rest| rest.split("```").next()).unwrap();
+    assert_eq!(example, first_part(&readme)[1]);
+}
+
 /// The blocks of the README's first part.
 fn first_part(readme: &str) -> [String; 7] {
     let part = readme.split("## Five minutes").nth(1).and_then(|rest| rest.split("\n## ").next()).unwrap();
@@ -91,7 +101,10 @@ fn build(setup: &str, main: &str) -> PathBuf {
             cargo.env_remove(name);
         },
     );
-    cargo.args(["build", "--offline", "--quiet"]).current_dir(&folder).env("CARGO_TARGET_DIR", root().join("target/stranger/target"));
+    cargo
+        .args(["build", "--offline", "--quiet"])
+        .current_dir(&folder)
+        .env("CARGO_TARGET_DIR", root().join("target/stranger/target"));
     let output = cargo.env("RUSTFLAGS", "-Dwarnings").output().unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     root().join("target/stranger/target/debug").join(name)

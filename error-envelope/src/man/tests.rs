@@ -20,7 +20,8 @@ unreadable file.
 fn the_manual_lists_each_option() {
     let mut command = crate::Args::command().disable_help_subcommand(true);
     command.build();
-    let made = command.get_subcommands().fold(INTRO.to_owned(), |page, verb| page + &section(verb));
+    let gateway = command.find_subcommand("gateway").expect("a verb");
+    let made = command.get_subcommands().fold(INTRO.to_owned(), |page, verb| page + &section(verb, gateway));
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../manual/cli.md");
     if std::env::var_os(REWRITE).is_some() {
         fs::write(path, made).unwrap();
@@ -29,17 +30,24 @@ fn the_manual_lists_each_option() {
     }
 }
 
-fn section(verb: &Command) -> String {
+/// What the demo shares with the gateway, the gateway's section alone lists.
+fn section(verb: &Command, gateway: &Command) -> String {
     let about = verb.get_long_about().or(verb.get_about()).expect("a verb says what it does").to_string();
     let usage = verb.clone().render_usage().to_string().replace("Usage: ", "");
     let mut section = format!("\n## {}\n\n{}\n\n```text\n{usage}\n```\n", verb.get_name(), about.trim_end());
-    let args: Vec<_> = verb.get_arguments().filter(|arg| !arg.is_global_set() && arg.get_id() != "help").collect();
+    let is_demo = verb.get_name() == "demo";
+    let is_shared = |arg: &Arg| is_demo && gateway.get_arguments().any(|other| row(other) == row(arg));
+    let listed = verb.get_arguments().filter(|arg| !arg.is_global_set() && arg.get_id() != "help");
+    let (shared, args): (Vec<_>, Vec<_>) = listed.partition(|arg| is_shared(arg));
     let mut headings: Vec<_> = args.iter().map(|arg| arg.get_help_heading()).collect();
     headings.dedup();
     for heading in headings {
         let rows = args.iter().filter(|arg| arg.get_help_heading() == heading).map(|arg| row(arg));
         write!(section, "\n| {} | default | |\n|---|---|---|\n", heading.unwrap_or("option")).unwrap();
         section.extend(rows);
+    }
+    if !shared.is_empty() {
+        section += "\nThe other options are [the gateway's](#gateway).\n";
     }
     section
 }

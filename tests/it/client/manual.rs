@@ -29,7 +29,7 @@ fn the_envelope_that_the_page_shows_is_one() {
     let envelope = block("json");
     let response = http::Response::builder().status(409).body(envelope.trim_end()).unwrap();
     let error = ErrorReader::new().read(&response).unwrap();
-    assert_eq!((error.code().as_str(), error.details_json()), ("channel_unavailable", Some(r#"{"channel_id":"c1"}"#)));
+    assert_eq!((error.code().as_str(), error.details_json()), ("conflict", Some(r#"{"seat":"7A"}"#)));
 }
 
 /// The only block of that language.
