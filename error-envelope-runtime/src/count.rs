@@ -7,7 +7,7 @@
 #[cfg(feature = "metrics")]
 pub use described::describe;
 #[cfg(feature = "metrics")]
-pub(crate) use keys::error;
+pub(crate) use keys::record_error;
 
 #[cfg(feature = "metrics")]
 mod described;
@@ -48,7 +48,7 @@ mod keys {
         static KEYS: RefCell<Vec<(Kind, Key)>> = const { RefCell::new(Vec::new()) };
     }
 
-    pub(crate) fn error(event: &Event) {
+    pub(crate) fn record_error(event: &Event) {
         if let Some(why) = event.unread() {
             unread(event, why);
         }
@@ -156,30 +156,30 @@ mod keys {
 }
 
 #[cfg(not(feature = "metrics"))]
-pub(crate) fn error(_: &error_envelope_core::exchange::Event) {}
+pub(crate) fn record_error(_: &error_envelope_core::exchange::Event) {}
 
 #[cfg(all(feature = "metrics", feature = "policy-file"))]
-pub(crate) fn reload(outcome: &'static str) {
+pub(crate) fn record_reload(outcome: &'static str) {
     metrics::counter!("error_envelope_policy_reloads_total", "outcome" => outcome).increment(1);
     metrics::gauge!("error_envelope_policy_refused").set(if outcome == "refused" { 1.0 } else { 0.0 });
 }
 
 #[cfg(all(not(feature = "metrics"), feature = "policy-file"))]
-pub(crate) fn reload(_: &'static str) {}
+pub(crate) fn record_reload(_: &'static str) {}
 
 #[cfg(all(feature = "metrics", feature = "jwks-url"))]
-pub(crate) fn key_set(outcome: &'static str) {
+pub(crate) fn record_key_set_fetch(outcome: &'static str) {
     metrics::counter!("error_envelope_key_set_fetches_total", "outcome" => outcome).increment(1);
 }
 
 #[cfg(all(not(feature = "metrics"), feature = "jwks-url"))]
-pub(crate) fn key_set(_: &'static str) {}
+pub(crate) fn record_key_set_fetch(_: &'static str) {}
 
 #[cfg(feature = "metrics")]
-pub(crate) fn switch(to: &'static str) {
+pub(crate) fn record_switch(to: &'static str) {
     metrics::counter!("error_envelope_kill_switch_total", "to" => to).increment(1);
     metrics::gauge!("error_envelope_kill_switch_thrown").set(if to == "off" { 1.0 } else { 0.0 });
 }
 
 #[cfg(not(feature = "metrics"))]
-pub(crate) fn switch(_: &'static str) {}
+pub(crate) fn record_switch(_: &'static str) {}

@@ -34,7 +34,7 @@ pub fn log_event(mut event: impl BorrowMut<Event>) {
 }
 
 fn log_and_count(event: &mut Event) {
-    count::error(event);
+    count::record_error(event);
     let abandoned = event.origin() == Origin::Abandoned;
     match event.would_be().or(event.status()) {
         Some(StatusCode::SERVICE_UNAVAILABLE) => write(Level::WARN, event),
@@ -99,7 +99,7 @@ pub fn log_policy(policy: &Policy, classifier: Option<bool>, message: &'static s
 
 /// The kill switch was thrown, or taken back.
 pub(crate) fn log_switched(off: bool) {
-    count::switch(if off { "off" } else { "policy" });
+    count::record_switch(if off { "off" } else { "policy" });
     let message = if off {
         "kill switch turned on: every route is in mode off"
     } else {
@@ -111,14 +111,14 @@ pub(crate) fn log_switched(off: bool) {
 /// A policy was read anew, and holds from now on (M3).
 #[cfg(feature = "policy-file")]
 pub(crate) fn log_policy_reloaded(policy: &Policy) {
-    count::reload("taken");
+    count::record_reload("taken");
     log_policy(policy, None, "reloaded the policy");
 }
 
 /// A policy was refused (M2).
 #[cfg(feature = "policy-file")]
 pub(crate) fn log_policy_refused(path: &Path, error: &PolicyError) {
-    count::reload("refused");
+    count::record_reload("refused");
     tracing::error!(
         target: "tower_error_envelope",
         policy = %path.display(),

@@ -3,7 +3,7 @@
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-use http::{Request, Response, StatusCode};
+use http::{Request, Response, StatusCode, response};
 use http_body::Body;
 use tower_service::Service;
 
@@ -12,7 +12,7 @@ use super::decided::BodyOutcome;
 use super::event_body::EventBody;
 use super::facts::facts;
 use super::request_body::RequestBody;
-use super::response_body::{Reply, ResponseBody, reply_of};
+use super::response_body::{PolledReply, Reply, ResponseBody, reply_of};
 use super::rpc_body::RpcBody;
 use super::span;
 use super::state::{Call, State, StateProj};
@@ -29,7 +29,7 @@ where
 {
     /// Polls the inner call, and what it answered.
     #[inline]
-    pub(super) fn poll_calling(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Reply<R, B>> {
+    pub(super) fn poll_calling(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> PolledReply<R, B> {
         let (mut outcome, mut ended) = (None, None);
         // The future is dropped before its response is used: its drop may panic, too (F2).
         let polled = catch(|| self.as_mut().poll_call(&mut outcome, &mut ended, cx));
@@ -39,7 +39,7 @@ where
         let Some(call) = ended else { return Poll::Pending };
         match (outcome, polled) {
             (Some(Ok(response)), Ok(())) => self.answer(call, response, cx),
-            (outcome, polled) => Poll::Ready(failed(call, outcome, polled)),
+            (outcome, polled) => Poll::Ready(Ok(failed(call, outcome, polled))),
         }
     }
 
@@ -76,60 +76,60 @@ where
 
     /// Decides by the head of a response, and reads its body first where the exchange asks for that.
     #[inline]
-    fn answer(self: Pin<&mut Self>, call: Call, response: Response<R>, cx: &mut Context<'_>) -> Poll<Reply<R, B>> {
+    fn answer(self: Pin<&mut Self>, call: Call, response: Response<R>, cx: &mut Context<'_>) -> PolledReply<R, B> {
         let Call { exchange, around } = call;
         let (mut head, body) = response.into_parts();
         let id = exchange.request_id();
         let deadline = || around.and_then(|around| around.deadline);
-        let body = match exchange.response_head(&mut head, || facts(&body)) {
+        match exchange.response_head(&mut head, || facts(&body)) {
             ResponsePlan::Pass(tail, notes) => {
                 runtime::log_notes(id, notes);
-                ResponseBody::pass(body, tail)
+                polled(head, ResponseBody::pass(body, tail))
             }
             ResponsePlan::Rewrite(mut written) => {
                 let _ = catch(|| drop(body));
                 runtime::log_event(&mut written.event);
-                ResponseBody::reply(written.body)
+                polled(head, ResponseBody::reply(written.body))
             }
             ResponsePlan::Keep(tail, mut event) => {
                 runtime::log_event(&mut *event);
-                ResponseBody::pass(body, tail)
+                polled(head, ResponseBody::pass(body, tail))
             }
             ResponsePlan::Strip(tail, notes) => {
                 runtime::log_notes(id, notes);
-                strip(head.status, body, tail)
+                let body = strip(head.status, body, tail);
+                polled(head, body)
             }
             ResponsePlan::Replace(answered) => {
                 let _ = catch(|| drop(body));
                 let _ = catch(|| drop(head));
-                return Poll::Ready(reply_of(*answered));
+                Poll::Ready(Ok(reply_of(*answered)))
             }
             ResponsePlan::Tee(tail, observed, max_bytes, timeout) => {
                 let size = catch(|| body.size_hint()).unwrap_or_default();
-                ResponseBody::tee(body, tail, Tee::new(observed, max_bytes, timeout, size))
+                polled(head, ResponseBody::tee(body, tail, Tee::new(observed, max_bytes, timeout, size)))
             }
             ResponsePlan::Watch(watch) => {
                 runtime::log_notes(id, watch.notes());
-                ResponseBody::watch(body, RpcBody::new(watch, deadline()))
+                polled(head, ResponseBody::watch(body, RpcBody::new(watch, deadline())))
             }
             ResponsePlan::Stream(stream, event) => {
                 match event {
                     Some(event) => runtime::log_event(*event),
                     None => runtime::log_notes(id, stream.notes()),
                 }
-                ResponseBody::events(body, EventBody::new(stream))
+                polled(head, ResponseBody::events(body, EventBody::new(stream)))
             }
             ResponsePlan::Collect(exchange, max_bytes, timeout) => {
                 let job = CollectJob::new(exchange, head, max_bytes, timeout, deadline());
-                return self.collect(job, body, cx);
+                self.collect(job, body, cx)
             }
-        };
-        Poll::Ready(Response::from_parts(head, body))
+        }
     }
 
     /// Reads an error's body, which stays where it is if what is left of it may be sent.
     #[inline]
-    fn collect(mut self: Pin<&mut Self>, job: CollectJob, body: R, cx: &mut Context<'_>) -> Poll<Reply<R, B>> {
+    fn collect(mut self: Pin<&mut Self>, job: CollectJob, body: R, cx: &mut Context<'_>) -> PolledReply<R, B> {
         let decided = if job.exchange.may_restore() {
             let mut keeping = Box::pin(Collecting::new(body));
             let decided = keeping.as_mut().begin(job, cx);
@@ -140,26 +140,36 @@ where
             let StateProj::Collecting { collecting } = self.as_mut().project() else { return Poll::Pending };
             collecting.begin(job, cx)
         };
-        decided.map(|decided| self.read(decided))
+        decided.map(|decided| Ok(self.read(decided)))
     }
 
     /// The reply to an error whose body was read. What was not read is dropped, or sent from where it is.
     #[inline]
-    pub(super) fn read(mut self: Pin<&mut Self>, decided: BodyOutcome<R, B>) -> Reply<R, B> {
+    pub(super) fn read(mut self: Pin<&mut Self>, decided: BodyOutcome) -> Reply<R, B> {
         let kept = if let StateProj::Keeping { keeping } = self.as_mut().project() { keeping.take() } else { None };
         let _ = catch(|| self.set(State::Done));
         match (decided, kept) {
-            (BodyOutcome::Resume(head, read, error, tail), Some(rest)) => {
-                Response::from_parts(head, ResponseBody::resume(read, error, rest, tail))
+            (BodyOutcome::Resume(reply, error, tail), Some(rest)) => {
+                reply.map(|read| ResponseBody::resume(read, error, rest, tail))
             }
             // Nothing is resumed that was not kept.
-            (BodyOutcome::Resume(head, ..), None) => Response::from_parts(head, ResponseBody::default()),
+            (BodyOutcome::Resume(reply, ..), None) => reply.map(|_| ResponseBody::default()),
+            (BodyOutcome::Replay(reply, trailers), kept) => {
+                let _ = catch(|| drop(kept));
+                reply.map(|body| ResponseBody::replay(body, trailers))
+            }
             (BodyOutcome::Reply(reply), kept) => {
                 let _ = catch(|| drop(kept));
-                reply
+                reply.map(ResponseBody::reply)
             }
         }
     }
+}
+
+/// Built where it leaves: a reply is large to hand on.
+#[inline(always)]
+fn polled<R, B>(head: response::Parts, body: ResponseBody<R, B>) -> PolledReply<R, B> {
+    Poll::Ready(Ok(Response::from_parts(head, body)))
 }
 
 /// A response that has no body (E5) loses the one that the service gave it.

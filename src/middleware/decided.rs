@@ -4,19 +4,20 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
-use http::{Response, response};
+use http::{HeaderMap, Response, response};
 use http_body::Body;
 
 use super::collecting::{CollectJob, Collecting, End};
 use super::read_bytes::ReadBytes;
-use super::response_body::{Reply, ResponseBody, reply_of};
-use error_envelope_core::exchange::{BodyContext, BoxError, Collected, CollectedAction, Exchange, UnreadReason};
+use error_envelope_core::exchange::{
+    BodyContext, BoxError, Collected, CollectedAction, Exchange, LocalReply, UnreadReason,
+};
 use error_envelope_runtime as runtime;
 use error_envelope_runtime::catch;
 
 impl CollectJob {
     #[inline]
-    fn end<R, B>(self, end: End) -> BodyOutcome<R, B> {
+    fn end(self, end: End) -> BodyOutcome {
         let Self { exchange, head, read, waits, .. } = self;
         waits.ended();
         match end {
@@ -24,7 +25,7 @@ impl CollectJob {
             End::Unread(why, error) => decided(exchange, head, read, Some((why, error))),
             End::OutOfTime => {
                 let _ = catch(|| drop(head));
-                BodyOutcome::Reply(reply_of(exchange.timed_out()))
+                replaced(exchange.timed_out())
             }
         }
     }
@@ -36,7 +37,7 @@ where
 {
     /// Reads what is there; what is not is awaited by [`Collecting::poll`].
     #[inline]
-    pub(super) fn begin<B>(self: Pin<&mut Self>, mut job: CollectJob, cx: &mut Context<'_>) -> Poll<BodyOutcome<R, B>> {
+    pub(super) fn begin(self: Pin<&mut Self>, mut job: CollectJob, cx: &mut Context<'_>) -> Poll<BodyOutcome> {
         let this = self.project();
         match job.poll(this.body, cx) {
             Poll::Ready(end) => Poll::Ready(job.end(end)),
@@ -49,7 +50,7 @@ where
     }
 
     /// `None` where the reply was given before.
-    pub(super) fn poll<B>(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<BodyOutcome<R, B>>> {
+    pub(super) fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<BodyOutcome>> {
         let this = self.project();
         let Some(job) = this.waiting else { return Poll::Ready(None) };
         let end = ready!(job.poll(this.body, cx));
@@ -58,47 +59,55 @@ where
 }
 
 /// What becomes of an inner error whose body was read.
-pub(super) enum BodyOutcome<R, B> {
-    Reply(Reply<R, B>),
+pub(super) enum BodyOutcome {
+    Reply(Response<Bytes>),
+    /// All of it, as it came.
+    Replay(Response<Bytes>, Option<Box<HeaderMap>>),
     /// What was read, then what was not, or the error that came instead.
-    Resume(response::Parts, Bytes, Option<BoxError>, BodyContext),
+    Resume(Response<Bytes>, Option<BoxError>, BodyContext),
 }
 
 /// `rest` is why something was not read, and the error that came instead.
 #[inline]
-fn decided<R, B>(
+fn decided(
     exchange: Exchange,
     mut head: response::Parts,
     read: ReadBytes,
     rest: Option<(UnreadReason, Option<BoxError>)>,
-) -> BodyOutcome<R, B> {
+) -> BodyOutcome {
     let (body, trailers) = read.into_parts();
     let collected = if rest.is_none() { Collected::Whole(&body) } else { Collected::Unreadable(&body) };
-    let mut rewritten = exchange.response_body(&mut head, collected);
-    if let Some((why, _)) = &rest {
-        rewritten.event_mut().note_unread(*why);
-    }
-    let reply = match (rewritten, rest) {
+    let mut action = exchange.response_body(&mut head, collected);
+    let error = rest.and_then(|(why, error)| {
+        action.event_mut().note_unread(why);
+        error
+    });
+    let resumes = matches!(collected, Collected::Unreadable(_)) && trailers.is_none();
+    match action {
         // Behind trailers nothing comes, however late they were.
-        (CollectedAction::Restore(tail, event), Some((_, error))) if trailers.is_none() => {
+        CollectedAction::Restore(tail, event) if resumes => {
             runtime::log_event(*event);
-            return BodyOutcome::Resume(head, body, error, tail);
+            BodyOutcome::Resume(Response::from_parts(head, body), error, tail)
         }
-        (CollectedAction::Restore(_, event), rest) => {
-            let _ = catch(|| drop(rest));
+        CollectedAction::Restore(_, event) => {
+            let _ = catch(|| drop(error));
             runtime::log_event(*event);
-            Response::from_parts(head, ResponseBody::replay(body, trailers))
+            BodyOutcome::Replay(Response::from_parts(head, body), trailers)
         }
-        (CollectedAction::Rewrite(mut written), rest) => {
-            let _ = catch(|| drop(rest));
+        CollectedAction::Rewrite(mut written) => {
+            let _ = catch(|| drop(error));
             runtime::log_event(&mut written.event);
-            Response::from_parts(head, ResponseBody::reply(written.body))
+            BodyOutcome::Reply(Response::from_parts(head, written.body))
         }
-        (CollectedAction::Replace(answered), rest) => {
-            let _ = catch(|| drop(rest));
+        CollectedAction::Replace(answered) => {
+            let _ = catch(|| drop(error));
             let _ = catch(|| drop(head));
-            reply_of(*answered)
+            replaced(*answered)
         }
-    };
-    BodyOutcome::Reply(reply)
+    }
+}
+
+fn replaced(mut answered: LocalReply) -> BodyOutcome {
+    runtime::log_reply(&mut answered);
+    BodyOutcome::Reply(answered.reply)
 }

@@ -15,7 +15,7 @@ use tower_service::Service;
 use super::draining::RemainingRequest;
 use super::peeking::{AfterPeek, Peeking};
 use super::request_body::RequestBody;
-use super::response_body::{Reply, ResponseBody};
+use super::response_body::{PolledReply, Reply, ResponseBody};
 use super::state::{State, StateProj};
 use super::verifying::{AfterVerification, Verifying};
 use error_envelope_core::exchange::{BoxError, Exchange, LocalReply};
@@ -84,17 +84,20 @@ where
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.project();
-        let mut reply = ready!(poll_reply(this.state, cx));
-        if let Some(mut timer) = this.timer.take() {
+        // Where it is: a reply is large to hand on.
+        let mut polled = poll_reply(this.state, cx);
+        if let Poll::Ready(Ok(reply)) = &mut polled
+            && let Some(mut timer) = this.timer.take()
+        {
             timer.head(reply.status());
             reply.body_mut().time(timer);
         }
-        Poll::Ready(Ok(reply))
+        polled
     }
 }
 
 #[inline]
-fn poll_reply<S, B, R>(mut state: Pin<&mut State<S, S::Future, B, R>>, cx: &mut Context<'_>) -> Poll<Reply<R, B>>
+fn poll_reply<S, B, R>(mut state: Pin<&mut State<S, S::Future, B, R>>, cx: &mut Context<'_>) -> PolledReply<R, B>
 where
     S: Service<Request<RequestBody<B>>, Response = Response<R>, Error: Into<BoxError>>,
     B: Body<Error: Into<BoxError>>,
@@ -105,12 +108,12 @@ where
             StateProj::Calling { .. } => return state.poll_calling(cx),
             StateProj::Collecting { collecting } => {
                 let Some(decided) = ready!(collecting.poll(cx)) else { return Poll::Pending };
-                return Poll::Ready(state.read(decided));
+                return Poll::Ready(Ok(state.read(decided)));
             }
             StateProj::Keeping { keeping } => {
                 let Some(reading) = keeping else { return Poll::Pending };
                 let Some(decided) = ready!(reading.as_mut().poll(cx)) else { return Poll::Pending };
-                return Poll::Ready(state.read(decided));
+                return Poll::Ready(Ok(state.read(decided)));
             }
             StateProj::Peeking { peeking } => {
                 let Some(next) = ready!(peeking.poll(cx)) else { return Poll::Pending };
@@ -123,19 +126,19 @@ where
             StateProj::Answered { answered } => {
                 let Some(answered) = answered.take() else { return Poll::Pending };
                 state.set(State::Done);
-                return Poll::Ready(answered.reply.map(ResponseBody::reply));
+                return Poll::Ready(Ok(answered.reply.map(ResponseBody::reply)));
             }
             StateProj::Draining { draining } => {
                 let Some(mut request) = draining.take() else { return Poll::Pending };
                 state.set(State::Done);
                 let ended = request.as_mut().drain_at_once(cx);
                 let Some(reply) = request.as_mut().reply() else { return Poll::Pending };
-                return Poll::Ready(if ended {
+                return Poll::Ready(Ok(if ended {
                     let _ = catch(|| drop(request));
                     reply.map(ResponseBody::reply)
                 } else {
                     reply.map(|body| ResponseBody::drain(request, body))
-                });
+                }));
             }
             StateProj::Done => return Poll::Pending,
         };

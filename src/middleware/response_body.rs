@@ -1,5 +1,6 @@
 //! The response body that the server below sends.
 
+use std::convert::Infallible;
 use std::fmt;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
@@ -65,6 +66,9 @@ pin_project! {
 }
 
 pub(super) type Reply<R, B> = Response<ResponseBody<R, B>>;
+
+/// What the request's future gives.
+pub(super) type PolledReply<R, B> = Poll<Result<Reply<R, B>, Infallible>>;
 
 /// What was not read of a body.
 struct RemainingBody<R> {

@@ -57,6 +57,7 @@ impl Call {
 
 impl<S, F, B, R> State<S, F, B, R> {
     /// Calls the inner service, inside the request's span. The request is taken where it is: it is large.
+    #[inline(always)]
     pub(super) fn call(service: &mut S, request: &mut Option<Request<RequestBody<B>>>, exchange: Exchange) -> Self
     where
         S: Service<Request<RequestBody<B>>, Response = Response<R>, Future = F>,

@@ -21,7 +21,7 @@ pub(crate) fn codings(headers: &HeaderMap) -> Option<Vec<Coding>> {
             }
         }
     }
-    // Each is a way to make much of little, and nobody codes a body this often.
+    // A stack of codings can make a few bytes very many, and no honest body has more.
     (codings.len() <= MAX_CODINGS).then_some(codings)
 }
 

@@ -260,11 +260,21 @@ pub(super) fn read<'a>(body: Body<'a, '_>, shapes: &[CustomShape], of_input: boo
     Ok(Foreign { shape, said, members: Some(Members::unread(body, reads)) })
 }
 
+/// What is read is large, and a loop hands it on once.
+#[inline]
 fn read_built_in<'a>(body: &Body<'a, '_>) -> Option<(Shape, ParsedError<'a>, &'static KnownFields)> {
     let written = Dialect::ALL.iter().map(|dialect| (dialect.shape(), dialect.form().read, dialect.form().reads));
-    let mut readers = written.chain(OF_PROTOCOLS);
-    let read = readers.find_map(|(shape, read, reads)| Some((shape, read(body)?, reads)));
-    read.or_else(|| DESCRIBED.iter().find_map(|(shape, row, reads)| Some((*shape, row.read(body)?, reads))))
+    for (shape, read, reads) in written.chain(OF_PROTOCOLS) {
+        if let Some(said) = read(body) {
+            return Some((shape, said, reads));
+        }
+    }
+    for (shape, row, reads) in DESCRIBED.iter() {
+        if let Some(said) = row.read(body) {
+            return Some((*shape, said, reads));
+        }
+    }
+    None
 }
 
 fn issues_of<'a>(body: &Body<'a, '_>) -> Option<Cow<'a, str>> {

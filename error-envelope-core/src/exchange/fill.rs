@@ -44,7 +44,7 @@ pub(super) fn is_filled(headers: &HeaderMap, body: Collected<'_>, decoded: Optio
         (Kind::Other, _) => false,
         (Kind::Text, _) => !decoded.is_some_and(is_json),
         (Kind::Unsaid, Collected::Whole(_)) => !decoded.is_some_and(is_json) && str::from_utf8(read).is_ok_and(is_text),
-        (Kind::Unsaid, Collected::Unreadable(_)) => !read.is_empty() && is_text(whole_characters(read)),
+        (Kind::Unsaid, Collected::Unreadable(_)) => !read.is_empty() && is_text(without_cut_character(read)),
     }
 }
 
@@ -76,7 +76,7 @@ fn is_text(text: &str) -> bool {
 }
 
 /// What was read without a character that is cut at its end; nothing where it is no UTF-8.
-fn whole_characters(read: &[u8]) -> &str {
+fn without_cut_character(read: &[u8]) -> &str {
     match str::from_utf8(read) {
         Ok(text) => text,
         Err(error) if error.error_len().is_none() => str::from_utf8(&read[..error.valid_up_to()]).unwrap_or_default(),

@@ -120,7 +120,7 @@ impl RpcResponse {
         if let Some(event) = self.exchange.observed_refusal(StatusCode::OK) {
             return Some(event);
         }
-        // What else a status says is large, and read where there is something to tell.
+        // To parse the whole status is costly: there is nothing to tell of one that is OK.
         if grpc::says_ok(trailers) {
             return None;
         }

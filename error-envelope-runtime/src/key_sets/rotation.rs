@@ -86,7 +86,7 @@ impl RotationLog {
     }
 
     fn write(&mut self, fetched: &Result<Fetched, String>, has_set: bool) {
-        count::key_set(if fetched.is_ok() { "taken" } else { "failed" });
+        count::record_key_set_fetch(if fetched.is_ok() { "taken" } else { "failed" });
         let outcome = fetched.as_ref().map(drop).map_err(Clone::clone);
         if self.last.as_ref() == Some(&outcome) {
             return;

@@ -137,9 +137,9 @@ fn id(case: &Case<'_>) -> Vec<Finding> {
 fn origin_of_id(case: &Case<'_>, id: &str) -> Option<Finding> {
     let mut sent = case.asked.headers.get_all("x-request-id").iter().filter_map(|sent| sent.to_str().ok());
     match case.kept_id {
-        Some(kept) => {
-            Finding::unless(kept == id, "I2", || format!("the policy trusts the sender's id, {kept}, and {id} came"))
-        }
+        Some(kept) => Finding::unless(kept == id, "I2", || {
+            format!("the policy trusts the sender's id: {kept} was sent, and the answer has {id}")
+        }),
         None if sent.any(|sent| id == sent || id.strip_prefix("req_") == Some(sent)) => {
             Some(Finding::new("I2", "the sender's id came back: it was to be replaced"))
         }
