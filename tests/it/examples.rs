@@ -33,6 +33,21 @@ const EXAMPLES: [(&str, &[&str]); 11] = [
 ];
 
 #[test]
+fn the_index_has_each_example() {
+    let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("examples");
+    let index = std::fs::read_to_string(folder.join("README.md")).unwrap();
+    for entry in folder.read_dir().unwrap().map(|entry| entry.unwrap().path()) {
+        let name = entry.file_stem().unwrap().to_str().unwrap();
+        assert!(name == "README" || index.contains(name), "examples/README.md does not name {name}");
+    }
+    let tested: Vec<_> = EXAMPLES.iter().map(|(name, _)| format!("{name}.rs")).collect();
+    for entry in folder.read_dir().unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()) {
+        let is_program = entry.ends_with(".rs") && entry != "client_hyper.rs";
+        assert!(!is_program || tested.contains(&entry), "no test runs {entry}");
+    }
+}
+
+#[test]
 fn each_example_asks_itself_and_exits() {
     for (name, codes) in EXAMPLES {
         let output = Command::new(binary(name)).arg("--once").output().unwrap();

@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use links::{anchors, links};
 
 /// Pages beside those of `manual/`.
-const PAGES: [&str; 10] = [
+const PAGES: [&str; 11] = [
     "README.md",
     "CONTRIBUTING.md",
     "SECURITY.md",
@@ -23,6 +23,7 @@ const PAGES: [&str; 10] = [
     "error-envelope/README.md",
     "error-envelope-envoy/README.md",
     "error-envelope-gateway/README.md",
+    "examples/README.md",
 ];
 
 #[test]
