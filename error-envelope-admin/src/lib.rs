@@ -7,8 +7,8 @@
 //! | `GET /readyz` | `ready`, or 503 from the moment that it drains |
 //! | `GET /metrics` | what is counted, as Prometheus reads it |
 //! | `GET /policy` | the active policy: since when, from which files, its routes, what was refused last |
-//! | `GET /mode` | whether the kill switch is thrown |
-//! | `POST /mode/off`, `POST /mode/policy` | throws the kill switch, and takes it back |
+//! | `GET /mode` | whether the kill switch is thrown, since when, by whom and why |
+//! | `POST /mode/off`, `POST /mode/policy` | throws the kill switch, and takes it back; `?by=NAME&reason=TEXT` is remembered |
 //!
 //! ```no_run
 //! # #[cfg(feature = "prometheus")]

@@ -1,5 +1,6 @@
 //! The admin address beside the gateway: up until the last request is through.
 
+use std::convert::Infallible;
 use std::pin::pin;
 
 use error_envelope_admin::Admin;
@@ -21,16 +22,17 @@ impl AdminServer {
         }
     }
 
-    /// Serves it until the gateway has ended.
-    pub(crate) async fn run_with<T>(self, gateway: impl Future<Output = T>) -> T {
+    /// Serves it until the gateway has ended, or has dropped what it was given.
+    pub(crate) async fn run_with<G: Future>(self, gateway: impl FnOnce(AdminOpen) -> G) -> G::Output {
+        let (ended, end) = oneshot::channel();
+        let gateway = gateway(AdminOpen { _ended: ended });
         let Some((admin, listener)) = self.0 else { return gateway.await };
-        let (ended, end) = oneshot::channel::<()>();
         let admin = pin!(admin.serve(listener, async { drop(end.await) }));
-        let gateway = async {
-            let outcome = gateway.await;
-            drop(ended);
-            outcome
-        };
         tokio::join!(admin, gateway).1
     }
+}
+
+/// The admin address is served until this is dropped.
+pub(crate) struct AdminOpen {
+    _ended: oneshot::Sender<Infallible>,
 }

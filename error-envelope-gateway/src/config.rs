@@ -8,6 +8,7 @@ use tower_error_envelope::ErrorEnvelopeLayer;
 
 use super::access::AccessLog;
 use super::forwarded::Forwarding;
+use super::handover::UpgradeSocket;
 use super::limits::ClientLimits;
 use super::tls::ServerTls;
 
@@ -20,13 +21,14 @@ pub struct GatewayConfig {
     pub(crate) limits: ClientLimits,
     pub(crate) admin: Option<(Admin, TcpListener)>,
     pub(crate) access_log: Option<AccessLog>,
+    pub(crate) upgrade: Option<UpgradeSocket>,
 }
 
 impl GatewayConfig {
     /// `layer` goes around the service. A clone of it reloads the policy while the gateway runs.
     pub fn new(layer: ErrorEnvelopeLayer) -> Self {
         let (forwarding, limits) = (Forwarding::default(), ClientLimits::default());
-        Self { layer, tls: None, forwarding, limits, admin: None, access_log: None }
+        Self { layer, tls: None, forwarding, limits, admin: None, access_log: None, upgrade: None }
     }
 
     /// Speaks TLS to clients, HTTP/2 and HTTP/1.1; by default it is plain TCP, for both as well.
@@ -50,6 +52,14 @@ impl GatewayConfig {
     /// Writes a line for each request; by default nothing does.
     pub fn access_log(mut self, log: AccessLog) -> Self {
         self.access_log = Some(log);
+        self
+    }
+
+    /// Hands its listening sockets to the next process that asks for them there, and ends then: connections that there are have
+    /// [`ClientLimits::idle_timeout`] to end, with `connection: close` or GOAWAY, and what is in flight
+    /// [`ClientLimits::stop_timeout`] after that.
+    pub fn upgrade_socket(mut self, socket: UpgradeSocket) -> Self {
+        self.upgrade = Some(socket);
         self
     }
 

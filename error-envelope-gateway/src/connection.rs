@@ -26,7 +26,7 @@ use super::abort::ResetOnBreak;
 use super::access::{AccessRecord, ClientRecords};
 use super::delivery::Deliveries;
 use super::idle::Activity;
-use super::in_flight::RequestTracker;
+use super::in_flight::{RequestTracker, Stage, reached};
 use super::limits::ClientLimits;
 use super::linger::{ConnectionSlot, Lingering, LingeringBody};
 use super::pace::ClientBody;
@@ -48,14 +48,14 @@ pub(super) struct Shared {
     // Each connection moves this from wait to wait: what is in it is not worth a copy.
     server: Arc<Builder<TokioExecutor>>,
     limits: Arc<ClientLimits>,
-    stopped: watch::Receiver<()>,
+    stage: watch::Receiver<Stage>,
     clients: count::Clients,
 }
 
 impl Shared {
-    pub(super) fn new(limits: ClientLimits, stopped: watch::Receiver<()>) -> Self {
+    pub(super) fn new(limits: ClientLimits, stage: watch::Receiver<Stage>) -> Self {
         let clients = count::Clients::new();
-        Self { server: Arc::new(server(&limits)), limits: Arc::new(limits), stopped, clients }
+        Self { server: Arc::new(server(&limits)), limits: Arc::new(limits), stage, clients }
     }
 }
 
@@ -92,12 +92,12 @@ where
         tune(&stream, limits);
         let stream = Lingering::new(stream, held, self.abort.clone(), self.deliveries.clone(), limits);
         let Some(tls) = tls else { return self.serve(stream, None, counted).await };
-        let mut stopped = self.shared.stopped.clone();
+        let mut stage = self.shared.stage.clone();
         let handshake = Box::pin(tls.acceptor().accept(stream));
         let in_time = tokio::time::timeout(limits.tls_handshake_timeout, handshake);
         let handshake = tokio::select! {
             handshake = in_time => handshake,
-            () = async { let _ = stopped.changed().await; tokio::time::sleep(LAST_HEAD).await } => return,
+            () = async { reached(&mut stage, Stage::Stopping).await; tokio::time::sleep(LAST_HEAD).await } => return,
         };
         match handshake {
             Ok(Ok(stream)) => {
@@ -120,9 +120,9 @@ where
         certificate: Option<ClientCertificate>,
         counted: count::Connection,
     ) {
-        let Self { shared: Shared { server, limits, stopped, .. }, service, abort, activity, deliveries, records } =
-            self;
+        let Self { shared: Shared { server, limits, stage, .. }, service, abort, activity, deliveries, records } = self;
         let asked = (abort.clone(), activity.clone(), deliveries.clone(), Arc::clone(&limits));
+        let connected = counted.clone();
         let service = service_fn(move |mut request: Request<Incoming>| {
             request.extensions_mut().extend(extensions_of(certificate.as_ref()));
             let (abort, activity, deliveries, limits) = &asked;
@@ -141,12 +141,12 @@ where
         });
         // On the task it would be there three times, as it moves from here into each wait: 4 KiB of an idle connection.
         let mut connection = Box::pin(server.serve_connection_with_upgrades(TokioIo::new(stream), service));
-        let (mut stop, mut still_stop) = (stopped.clone(), stopped);
+        let (mut leave, mut stop) = (stage.clone(), stage);
         let ended = tokio::select! {
             ended = connection.as_mut() => ended,
             () = deliveries.stall_for(limits.write_timeout) => return let_go(&deliveries, &abort),
             () = async { tokio::select! {
-                _ = stop.changed() => {}
+                () = leaves(&mut leave, &connected) => {}
                 () = activity.stops_for(limits.idle_timeout) => {}
             } } => {
                 connection.as_mut().graceful_shutdown();
@@ -156,13 +156,21 @@ where
                     () = deliveries.stall_for(limits.write_timeout) => return let_go(&deliveries, &abort),
                     () = activity.stops_for(limits.idle_timeout) => return,
                     // A head that came in half is no request yet: nobody waits for the rest of it.
-                    () = async { let _ = still_stop.changed().await; activity.stops_for(LAST_HEAD).await } => return,
+                    () = async { reached(&mut stop, Stage::Stopping).await; activity.stops_for(LAST_HEAD).await } => return,
                 }
             }
         };
         if let Err(error) = ended {
             tracing::debug!(target: LOG, %error, "client connection ended with an error");
         }
+    }
+}
+
+/// An idle connection of HTTP/1 that is closed may meet a request; HTTP/2 says first that it ends.
+async fn leaves(stage: &mut watch::Receiver<Stage>, connected: &count::Connection) {
+    reached(stage, Stage::HandedOver).await;
+    if !connected.is_http2() {
+        reached(stage, Stage::Stopping).await;
     }
 }
 

@@ -73,6 +73,11 @@ impl Connection {
         Self(Arc::new(Counted { protocol: AtomicU8::new(0), clients }))
     }
 
+    /// Whether requests came, in HTTP/2.
+    pub(super) fn is_http2(&self) -> bool {
+        self.0.protocol.load(Ordering::Relaxed) == 2
+    }
+
     /// A request came, in this version.
     pub(super) fn request_started(&self, version: Version) -> GaugeGuard {
         let now = if version == Version::HTTP_2 { 2 } else { 1 };

@@ -5,7 +5,23 @@ use std::sync::{Arc, OnceLock};
 
 use http::HeaderMap;
 use http::header::{CONTENT_TYPE, HeaderValue};
+use tokio::sync::watch;
 use tower_error_envelope::{ErrorEnvelopeLayer, RequestId};
+
+/// How near a gateway is to its end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Stage {
+    Serving,
+    /// Another process accepts clients: connections end where no request can be lost.
+    HandedOver,
+    /// Connections end that have no request in flight.
+    Stopping,
+}
+
+/// Waits for it.
+pub(super) async fn reached(stage: &mut watch::Receiver<Stage>, wanted: Stage) {
+    let _ = stage.wait_for(|stage| *stage >= wanted).await;
+}
 
 /// The requests of a gateway.
 pub(super) struct RequestTracker {

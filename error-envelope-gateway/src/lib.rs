@@ -24,7 +24,7 @@
 //! the log and, as `forwarded` has it, to the service; `upstreams` chooses a service, `proxy` forwards to the `upstream` over `http1` or `http2`, as many
 //! requests at once as there is `capacity` for, by a `pool` of connections to an address that `resolve` finds, `headers` knows what belongs to one hop alone,
 //! `upgrade` joins two connections; `pace`, `idle`, `delivery` and `keep_alive` keep the clocks; `admin` is the admin address;
-//! `access` writes a line for each request; `in_flight` is what a stop ends; `connect`, `linger` and `abort` are about how connections end; `count` counts.
+//! `access` writes a line for each request; `in_flight` is what a stop ends; `handover` gives the listening sockets to the next process; `connect`, `linger` and `abort` are about how connections end; `count` counts.
 
 #![allow(clippy::disallowed_methods, reason = "a server has a clock and an executor; the ban is for the layer")]
 
@@ -40,6 +40,7 @@ mod count;
 mod delivery;
 mod error;
 mod forwarded;
+mod handover;
 mod headers;
 mod http1;
 mod http2;
@@ -64,6 +65,7 @@ pub use self::access::{AccessField, AccessFormat, AccessLog, AccessSink};
 pub use self::config::GatewayConfig;
 pub use self::error::Error;
 pub use self::forwarded::Forwarding;
+pub use self::handover::{ListeningSockets, SocketPurpose, Takeover, UpgradeSocket};
 pub use self::limits::{ClientLimits, UpstreamLimits};
 pub use self::pace::ClientBody;
 pub use self::proxy::{Forward, UpstreamBody};

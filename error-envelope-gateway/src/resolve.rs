@@ -153,5 +153,9 @@ mod tests {
         answer.notify_one();
         assert_eq!(find(Ok(here.clone())).await.unwrap(), here);
         assert_eq!(lookups.load(Ordering::Relaxed), 2);
+        // A name that is gone is gone for what needs a new connection: nothing is remembered.
+        answer.notify_one();
+        assert_eq!(find(refused()).await.unwrap_err().to_string(), "no such name");
+        assert_eq!(lookups.load(Ordering::Relaxed), 3);
     }
 }

@@ -19,12 +19,13 @@ use tower_error_envelope::middleware::RequestBody;
 use tracing::Instrument;
 
 use super::access::{AccessLog, ClientRecords};
-use super::admin::AdminServer;
+use super::admin::{AdminOpen, AdminServer};
 use super::client::{Client, ClientService};
 use super::config::GatewayConfig;
 use super::connection::{Connection, Inbound, Shared};
 use super::forwarded::Forwarding;
-use super::in_flight::RequestTracker;
+use super::handover::Offer;
+use super::in_flight::{RequestTracker, Stage};
 use super::limits::ClientLimits;
 use super::linger::ConnectionSlot;
 use super::pace::ClientBody;
@@ -44,6 +45,7 @@ pub struct Gateway {
     listener: TcpListener,
     address: SocketAddr,
     config: GatewayConfig,
+    offer: Option<Offer>,
 }
 
 impl Gateway {
@@ -52,12 +54,21 @@ impl Gateway {
     /// # Errors
     /// The address cannot be listened on.
     pub async fn bind(address: impl ToSocketAddrs, config: GatewayConfig) -> io::Result<Self> {
-        let listener = TcpListener::bind(address).await?;
+        Self::listening(TcpListener::bind(address).await?, config)
+    }
+
+    /// As [`Gateway::bind`], with a socket that listens already.
+    ///
+    /// # Errors
+    /// It does not listen, or there are not enough descriptors.
+    pub fn listening(listener: TcpListener, mut config: GatewayConfig) -> io::Result<Self> {
         SockRef::from(&listener).listen(QUEUE)?;
         let address = listener.local_addr()?;
         count::describe();
         tls::count::describe();
-        Ok(Self { listener, address, config })
+        let admin = config.admin.as_ref().map(|(_, listener)| listener);
+        let offer = config.upgrade.take().map(|socket| Offer::new(socket, &listener, admin)).transpose()?;
+        Ok(Self { listener, address, config, offer })
     }
 
     /// Where it listens: port 0 has become a free one.
@@ -94,14 +105,14 @@ impl Gateway {
         B::Error: Into<BoxError> + Send,
         T: fmt::Display,
     {
-        let Self { listener, config, .. } = self;
-        let GatewayConfig { layer, tls, forwarding, limits, admin, access_log } = config;
+        let Self { listener, config, offer, .. } = self;
+        let GatewayConfig { layer, tls, forwarding, limits, admin, access_log, .. } = config;
         let admin = AdminServer(admin);
         let stop = admin.drains_at(stop);
-        let (stopping, stopped) = watch::channel(());
+        let (stages, stage) = watch::channel(Stage::Serving);
         let service = layer.layer(service);
         let tracker = RequestTracker::new(layer);
-        let shared = Shared::new(limits, stopped);
+        let shared = Shared::new(limits, stage);
         let entrance = ConnectionConfig {
             listener,
             tls,
@@ -112,7 +123,64 @@ impl Gateway {
             tracker: Arc::clone(&tracker),
             access_log,
         };
-        admin.run_with(entrance.run(stopping, tracker, stop, at_once)).await
+        let ending = Ending { stages, tracker, limits };
+        admin.run_with(|admin| entrance.run(ending, offer, admin, stop, at_once)).await
+    }
+}
+
+/// What the connections are told at the end, and how long it takes.
+struct Ending {
+    stages: watch::Sender<Stage>,
+    tracker: Arc<RequestTracker>,
+    limits: ClientLimits,
+}
+
+impl Ending {
+    async fn drained_after(&self, stop: impl Future<Output = ()>) {
+        stop.await;
+        self.tracker.close();
+        drain(self.limits.drain_delay).await;
+    }
+
+    /// Connections end where no request can be lost; `stop` ends that.
+    async fn lead_away(&self, stop: impl Future<Output = ()>) {
+        tracing::info!(target: LOG, "handed over: serving what is connected");
+        self.tracker.close();
+        self.stages.send_replace(Stage::HandedOver);
+        tokio::select! {
+            () = self.stages.closed() => {}
+            () = tokio::time::sleep(self.limits.idle_timeout) => {}
+            () = stop => {}
+        }
+    }
+
+    async fn finish(&self) {
+        let limit = self.limits.stop_timeout;
+        tracing::info!(target: LOG, "stopping: waiting for requests in flight");
+        self.stages.send_replace(Stage::Stopping);
+        if tokio::time::timeout(limit, self.stages.closed()).await.is_err() {
+            let (requests, limit) = (self.tracker.requests(), format_duration(limit));
+            tracing::warn!(target: LOG, requests, %limit, "stopped with requests in flight: they took longer than --stop-timeout");
+            self.tracker.end("--stop-timeout ran out");
+        }
+    }
+
+    fn cut_short(&self, signal: &impl fmt::Display) {
+        let requests = self.tracker.requests();
+        tracing::warn!(target: LOG, requests, %signal, "stopped at once: received a second signal");
+        self.tracker.end("a second signal came");
+    }
+}
+
+/// Whether another process takes this one's place before `stop`. What is offered is closed with it.
+async fn handed_over(offer: Option<Offer>, stop: impl Future<Output = ()>) -> bool {
+    let Some(offer) = offer else {
+        stop.await;
+        return false;
+    };
+    tokio::select! {
+        () = stop => false,
+        () = offer.taken() => true,
     }
 }
 
@@ -145,46 +213,40 @@ where
 {
     async fn run<T: fmt::Display>(
         self,
-        stopping: watch::Sender<()>,
-        tracker: Arc<RequestTracker>,
+        ending: Ending,
+        offer: Option<Offer>,
+        admin: AdminOpen,
         stop: impl Future<Output = ()>,
         at_once: impl Future<Output = T>,
     ) -> Option<T> {
-        let limits = self.limits;
         let to_its_end = async {
-            let closed = async {
-                stop.await;
-                tracker.close();
-                drain(limits.drain_delay).await;
-            };
-            self.let_in_until(closed).await;
+            let mut stop = pin!(ending.drained_after(stop));
+            let handed_over = self.let_in_until(handed_over(offer, stop.as_mut())).await;
             drop(self);
-            tracing::info!(target: LOG, "stopping: waiting for requests in flight");
-            stopping.send_replace(());
-            if tokio::time::timeout(limits.stop_timeout, stopping.closed()).await.is_err() {
-                let (requests, limit) = (tracker.requests(), format_duration(limits.stop_timeout));
-                tracing::warn!(target: LOG, requests, %limit, "stopped with requests in flight: they took longer than --stop-timeout");
-                tracker.end("--stop-timeout ran out");
+            // Nobody would know which of two gateways answers.
+            let admin = Some(admin).filter(|_| !handed_over);
+            if handed_over {
+                ending.lead_away(stop).await;
             }
+            ending.finish().await;
+            drop(admin);
         };
         tokio::select! {
             () = to_its_end => None,
             told = at_once => {
-                let requests = tracker.requests();
-                tracing::warn!(target: LOG, requests, signal = %told, "stopped at once: received a second signal");
-                tracker.end("a second signal came");
+                ending.cut_short(&told);
                 Some(told)
             }
         }
     }
 
-    async fn let_in_until(&self, closed: impl Future<Output = ()>) {
+    async fn let_in_until<T>(&self, closed: impl Future<Output = T>) -> T {
         let room = Arc::new(Semaphore::new(self.limits.max_connections as usize));
         let mut closed = pin!(closed);
         loop {
             let (accepted, place) = tokio::select! {
                 accepted = accept(&self.listener, &room) => accepted,
-                () = &mut closed => return,
+                outcome = &mut closed => return outcome,
             };
             match accepted {
                 Ok((stream, peer)) => self.let_in(stream, peer, place),

@@ -18,6 +18,7 @@ use error_envelope_core::request_id::RequestId;
 
 use crate::catch::catch;
 use crate::count;
+use crate::switch::SwitchChange;
 
 /// The longest text of a cause in the log, in bytes.
 const MAX_CAUSE: usize = 4096;
@@ -98,14 +99,16 @@ pub fn log_policy(policy: &Policy, classifier: Option<bool>, message: &'static s
 }
 
 /// The kill switch was thrown, or taken back.
-pub(crate) fn log_switched(off: bool) {
+pub(crate) fn log_switched(change: &SwitchChange) {
+    let off = change.is_off();
     count::record_switch(if off { "off" } else { "policy" });
     let message = if off {
         "kill switch turned on: every route is in mode off"
     } else {
         "kill switch turned off: the policy's modes apply again"
     };
-    tracing::warn!(target: "tower_error_envelope", off, "{message}");
+    let (by, reason) = (change.by(), change.reason());
+    tracing::warn!(target: "tower_error_envelope", off, by, reason, "{message}");
 }
 
 /// A policy was read anew, and holds from now on (M3).

@@ -4,6 +4,7 @@
 #[path = "../it/command.rs"]
 mod command;
 mod flip;
+mod handover;
 mod holds;
 mod load;
 mod reloads;

@@ -305,3 +305,30 @@ fn ask(address: SocketAddr, trust: &Trust) -> std::io::Result<Vec<u8>> {
     let shown = stream.conn.peer_certificates().and_then(|chain| chain.first()).expect("a certificate");
     Ok(shown.to_vec())
 }
+
+#[test]
+fn a_hand_over_ends_no_handshake_and_the_next_process_has_its_own_certificate() {
+    let (service, folder, pairs) = (service(), Folder::new("handed-over"), [Pair::new(), Pair::new()]);
+    let socket = folder.path("upgrade.sock");
+    let more = ["--upgrade-socket", socket.to_str().unwrap(), "--idle-timeout", "1h", "--tls-handshake-timeout", "1h"];
+    let places = ["old", "new"].map(|name| folder.path(name));
+    for (place, pair) in places.iter().zip(&pairs) {
+        fs::create_dir(place).unwrap();
+        pair.write(place);
+    }
+    let old = secured(&service, &places[0], &more);
+    let before = old.descriptors();
+    let begun = TcpStream::connect(old.address).unwrap();
+    until("it is accepted", || when(old.descriptors() > before, old.descriptors()));
+    let new = secured(&service, &places[1], &more);
+    assert_eq!(new.address, old.address);
+
+    for (pair, stream) in pairs.iter().zip([begun, TcpStream::connect(new.address).unwrap()]) {
+        let mut stream = Trust::new([pair]).over(stream).unwrap();
+        stream.write_all(GET.as_bytes()).unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        assert!(answer.starts_with("HTTP/1.1 200 OK") && answer.ends_with("done"), "{answer}");
+    }
+    assert_eq!(old.ended().0.code(), Some(0));
+}

@@ -5,12 +5,13 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use error_envelope_core::policy::Mode;
-use error_envelope_runtime::{PolicyRejection, PolicyStatus};
+use error_envelope_runtime::{PolicyRejection, PolicyStatus, SwitchChange};
 use maud::{Markup, html};
 
 use super::errors;
 use super::text::{counted, foreign, head_row, more_row};
 use crate::admin::Shared;
+use crate::error_store::clock;
 use crate::error_store::query::route_word;
 use crate::error_store::readiness::{self, Readiness, Span, Verdict};
 use crate::error_store::tally::Tally;
@@ -30,6 +31,7 @@ pub(super) struct Routes {
     quiet: BTreeMap<&'static str, Vec<String>>,
     pub(super) in_force: Option<RouteSettings>,
     pub(super) is_off: bool,
+    pub(super) switched: Option<SwitchChange>,
     pub(super) span: Span,
 }
 
@@ -54,10 +56,9 @@ pub(super) struct RouteErrors {
 impl RouteSettings {
     fn new(status: &PolicyStatus) -> Self {
         let figures = status.policy().summary();
-        let since = status.since().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
         Self {
             origin: figures.origin().to_owned(),
-            since: u64::try_from(since.as_millis()).unwrap_or(u64::MAX),
+            since: clock::milliseconds(status.since()),
             mode: figures.mode(),
             refused: status.rejection().is_some_and(PolicyRejection::is_current),
             shows_bodies: figures.observes_bodies(),
@@ -95,7 +96,14 @@ impl Routes {
         };
         let mut loud: Vec<_> = tallies_with_errors(shared, span.today()).into_iter().map(with_errors).collect();
         loud.sort_by_cached_key(|it| it.urgency(span.today()));
-        Self { loud, quiet: by_mode(modes), in_force, is_off: shared.switch.is_off(), span }
+        Self {
+            loud,
+            quiet: by_mode(modes),
+            in_force,
+            is_off: shared.switch.is_off(),
+            switched: shared.switch.last_change(),
+            span,
+        }
     }
 
     pub(super) fn shows_bodies(&self) -> bool {

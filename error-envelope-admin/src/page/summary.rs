@@ -17,6 +17,7 @@ impl Routes {
             @if self.is_off {
                 div.banner role="note" {
                     p { strong { "Every route is in off." } " The kill switch is thrown: clients get what the services say." }
+                    (self.switched())
                     form method="post" action="/mode/policy" { button type="submit" { "Let the policy hold again" } }
                 }
             }
@@ -54,6 +55,19 @@ impl Routes {
         }
     }
 
+    /// When the switch was thrown or taken back last, by whom and why.
+    fn switched(&self) -> Markup {
+        let Some(change) = &self.switched else { return html! {} };
+        let done = if change.is_off() { "Thrown " } else { "Taken back " };
+        html! {
+            p.quiet {
+                (done) (time(clock::milliseconds(change.at()), self.span.now))
+                @if let Some(by) = change.by() { " by " (foreign(by)) }
+                @if let Some(reason) = change.reason() { ": " (foreign(reason)) }
+            }
+        }
+    }
+
     /// For whoever is on call.
     pub(super) fn switch(&self) -> Markup {
         html! {
@@ -61,7 +75,9 @@ impl Routes {
                 div.title { h2 id="switch-title" { "Kill switch" } }
                 @if self.is_off {
                     p { "It is thrown: every route is in off." }
+                    (self.switched())
                 } @else {
+                    (self.switched())
                     details.note {
                         summary { "Put every route to off" }
                         p {

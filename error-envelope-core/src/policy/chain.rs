@@ -16,6 +16,16 @@ pub(super) fn keys() -> impl Iterator<Item = &'static str> {
     TableSettings::NAMES.iter().copied().filter(|key| *key != TYPES)
 }
 
+/// The names that say one of [`keys`].
+pub(super) fn names_of(key: &'static str) -> &'static [&'static str] {
+    let at = TableSettings::NAMES.iter().position(|name| *name == key);
+    match at {
+        _ if key == JSON => &[JSON, TYPES],
+        Some(at) => &TableSettings::NAMES[at..=at],
+        None => &[],
+    }
+}
+
 /// The tables that decide for a request, in their [order](inheritance::tables).
 #[derive(Debug)]
 pub(super) struct SettingChain<'a> {

@@ -41,6 +41,8 @@ mod summary;
 mod upstream;
 mod upstreams;
 mod usual;
+#[cfg(feature = "policy-file")]
+mod weaker;
 
 use std::borrow::Cow;
 use std::sync::Arc;

@@ -6,6 +6,8 @@ use http::HeaderName;
 
 use super::{Mode, Policy, Settings};
 use crate::fault::Fault;
+#[cfg(feature = "jwt")]
+use crate::guard::auth::RemoteKeys;
 use crate::guard::auth::Scheme;
 use crate::guard::content_type::MediaTypes;
 use crate::guard::header::HeaderGuard;
@@ -24,6 +26,12 @@ impl Policy {
     /// The names of the schemes whose verifiers the layer must have.
     pub fn custom_schemes(&self) -> impl Iterator<Item = &str> {
         self.custom.iter().map(|name| &**name)
+    }
+
+    /// The key sets that some route's schemes need from an adapter; one that several need comes as often.
+    #[cfg(feature = "jwt")]
+    pub fn remote_keys(&self) -> impl Iterator<Item = &RemoteKeys> {
+        self.auth_lists.iter().flatten().filter_map(|scheme| scheme.remote_keys())
     }
 
     /// Whether any route refuses requests: none does where all of them are in `off` or `observe`, without credentials.

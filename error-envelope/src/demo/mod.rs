@@ -17,6 +17,7 @@ mod visit;
 
 use std::path::PathBuf;
 
+use error_envelope_gateway::ListeningSockets;
 use humantime::Duration as Time;
 use tokio::sync::oneshot;
 
@@ -72,11 +73,13 @@ pub(crate) fn run(args: &Args) -> Result<u8, CommandError> {
 }
 
 async fn show(args: &Args) -> Result<u8, CommandError> {
-    let on_call = AdminListener::listen(&args.front.on_call).await?;
+    let mut sockets = ListeningSockets::default();
+    let on_call = AdminListener::listen(&args.front.on_call, &mut sockets).await?;
     let layer = gateway::layer(&args.front, &on_call)?;
     let (asked, at_once) = signals::stop().map_err(gateway::no_signals)?.split();
     let access_log = args.front.access_log.open()?;
-    let gateway = gateway::open(args.listen(), None, &args.front, layer, on_call, access_log).await?;
+    let listener = gateway::listen(Some(args.listen()), &mut sockets).await?;
+    let gateway = gateway::open(listener, None, &args.front, layer, on_call, access_log, None).await?;
     let address = gateway.local_addr();
     let no_service = |error| CommandError::Io(format!("the embedded service cannot start: {error}"));
     let (service, bare) =

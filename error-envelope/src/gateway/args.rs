@@ -20,9 +20,12 @@ use super::url::{self, Http2};
 /// reloads the policy and the certificate. TIME has a unit, such as 500ms or 30s; SIZE is in bytes, or such as 64KiB.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// Listen on this address; port 0 picks a free port
-    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:8080")]
-    pub(super) listen: String,
+    /// Listen on this address; port 0 picks a free port [default: 127.0.0.1:8080, or the socket that systemd passes]
+    #[arg(long, value_name = "ADDR")]
+    pub(super) listen: Option<String>,
+    /// Take over from the gateway that listens on this Unix socket, without losing a client; then listen there for the next one
+    #[arg(long, value_name = "PATH")]
+    pub(super) upgrade_socket: Option<PathBuf>,
     /// Serve clients over TLS, HTTP/2 and HTTP/1.1, with this PEM certificate chain; reloaded when it changes
     #[arg(long, value_name = "FILE", requires = "tls_key")]
     tls_cert: Option<PathBuf>,

@@ -2,7 +2,7 @@
 //!
 //! [`args`] are its flags and [`limits`] those with a number, [`services`] are what they say of the services behind it by [`url`],
 //! [`on_call`] are those of the admin address, [`mod@log`] writes the log, [`mod@access_log`] opens the access log, [`signals`] are
-//! the operator's, [`descriptors`] are asked of the system.
+//! the operator's, [`descriptors`] are asked of the system, [`service_manager`] is told how far it is.
 
 pub(crate) mod access_log;
 pub(crate) mod args;
@@ -10,43 +10,57 @@ mod descriptors;
 pub(crate) mod limits;
 mod log;
 pub(crate) mod on_call;
+mod service_manager;
 mod services;
 pub(crate) mod signals;
 #[cfg(test)]
 mod tests;
 mod url;
 
+use std::mem;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use error_envelope_gateway::{AccessLog, Gateway, GatewayConfig, ServerTls};
+use error_envelope_gateway::{
+    AccessLog, Error, Gateway, GatewayConfig, ListeningSockets, ServerTls, SocketPurpose, Takeover,
+};
+use tokio::net::TcpListener;
 use tokio::signal::unix::SignalKind;
-use tower_error_envelope::ErrorEnvelopeLayer;
+use tower_error_envelope::{ErrorEnvelopeLayer, PolicyError};
 
 pub(crate) use self::args::Args;
 use self::args::Front;
 use self::on_call::AdminListener;
 use self::signals::ShutdownSignal;
-use crate::failure::{CommandError, say};
+use crate::failure::{CommandError, say, with_help};
 
 /// For tasks to be dropped, each of which logs its request: many times what ten thousand take.
 const LAST_TASKS: Duration = Duration::from_secs(2);
 
 /// Serves until it is told to stop; the exit code is that of a signal where one more ended it at once.
 pub(crate) fn run(args: &Args) -> Result<u8, CommandError> {
+    let mut sockets = ListeningSockets::from_systemd()?;
     let log = args.front.log.init()?;
     let mut access_log = None;
     let outcome = block_on(async {
         log.tell_drops();
         args.upstream_limits.log_ignored();
-        let on_call = AdminListener::listen(&args.front.on_call).await?;
+        let takeover = match &args.upgrade_socket {
+            Some(path) => Some(begin(path, &mut sockets).await?),
+            None => None,
+        };
+        let on_call = AdminListener::listen(&args.front.on_call, &mut sockets).await?;
         let layer = layer(&args.front, &on_call)?;
         descriptors::raise(args.front.limits.max_connections, args.upstream_descriptors(&layer));
         access_log = args.front.access_log.open()?;
         let service = args.upstreams(&layer)?.service()?;
+        let tls = args.tls()?;
+        let listener = listen(args.listen.as_deref(), &mut sockets).await?;
         let (stop, at_once) = signals::stop().map_err(no_signals)?.split();
-        let gateway = open(&args.listen, args.tls()?, &args.front, layer, on_call, access_log.clone()).await?;
-        let cut_short = gateway.serve_until(service, stop, at_once).await;
+        let gateway = open(listener, tls, &args.front, layer, on_call, access_log.clone(), takeover).await?;
+        service_manager::ready();
+        let cut_short = gateway.serve_until(service, service_manager::stopping_after(stop), at_once).await;
         Ok(cut_short.map_or(0, ShutdownSignal::code))
     });
     access_log::write_last(access_log.as_ref());
@@ -66,10 +80,19 @@ pub(crate) fn block_on<T>(main: impl Future<Output = Result<T, CommandError>>) -
 pub(crate) fn layer(front: &Front, on_call: &AdminListener) -> Result<ErrorEnvelopeLayer, CommandError> {
     let layer = ErrorEnvelopeLayer::new();
     let layer = match &front.policy {
-        Some(file) => layer.watching(file).map_err(|error| CommandError::from_error(&error))?,
+        Some(file) => layer.watching(file).map_err(|error| all_that_is_wrong(file, &error))?,
         None => layer,
     };
     Ok(on_call.layer(layer))
+}
+
+/// Whoever mends the file is told of all of it, as by `check`.
+fn all_that_is_wrong(file: &Path, first: &PolicyError) -> CommandError {
+    match ErrorEnvelopeLayer::new().check_policy(file) {
+        Err(all) => CommandError::from(all),
+        // It was mended meanwhile.
+        Ok(()) => CommandError::from_error(first),
+    }
 }
 
 /// SIGHUP reads the policy and the certificate anew, whatever a watcher has seen; neither waits for the other.
@@ -91,29 +114,56 @@ pub(crate) fn no_signals(error: std::io::Error) -> CommandError {
     CommandError::Io(format!("cannot listen to signals: {error}"))
 }
 
-/// Binds, and says where: the first line of standard output is for scripts that wait for it.
+/// Asks the gateway that serves for its sockets; systemd's are the same ones, or nobody's.
+async fn begin(path: &Path, sockets: &mut ListeningSockets) -> Result<Takeover, CommandError> {
+    let begun = Takeover::begin(path, mem::take(sockets)).await;
+    let (takeover, given) = begun.map_err(|error| upgrade_failed(&error))?;
+    *sockets = given;
+    Ok(takeover)
+}
+
+fn upgrade_failed(error: &Error) -> CommandError {
+    CommandError::Io(format!("--upgrade-socket {}", with_help(error)))
+}
+
+/// The socket for clients: one that was given, or a new one.
+pub(crate) async fn listen(asked: Option<&str>, sockets: &mut ListeningSockets) -> Result<TcpListener, CommandError> {
+    const DEFAULT: &str = "127.0.0.1:8080";
+    let listener = sockets.listen(SocketPurpose::Clients, asked, DEFAULT).await;
+    listener.map_err(|error| listen_failed(asked.unwrap_or(DEFAULT), error.problem(), error.advice()))
+}
+
+fn listen_failed(asked: &str, problem: &str, advice: Option<&str>) -> CommandError {
+    let advice = advice.unwrap_or("choose another address, or port 0 for a free one");
+    CommandError::Io(format!("--listen {asked}: {problem}\n = help: {advice}"))
+}
+
+/// Takes over where another gateway serves, and says where it listens: the first line of standard output is for scripts that
+/// wait for it.
 pub(crate) async fn open(
-    asked: &str,
+    listener: TcpListener,
     tls: Option<Arc<ServerTls>>,
     front: &Front,
     layer: ErrorEnvelopeLayer,
     on_call: AdminListener,
     access_log: Option<AccessLog>,
+    takeover: Option<Takeover>,
 ) -> Result<Gateway, CommandError> {
     reload_at_hangup(&layer, tls.clone())?;
     let scheme = if tls.is_some() { "https" } else { "http" };
-    let config = GatewayConfig::new(layer).forwarding(front.forwarded.into()).limits(front.limits.limits());
+    let config = GatewayConfig::new(layer.clone()).forwarding(front.forwarded.into()).limits(front.limits.limits());
     let config = tls.into_iter().fold(config, GatewayConfig::tls);
     if let Some(log) = access_log.clone() {
         signals::run_at(SignalKind::user_defined1(), "access-log-reopen", move || log.reopen()).map_err(no_signals)?;
     }
     let config = access_log.into_iter().fold(config, GatewayConfig::access_log);
     let admin = on_call.address();
-    let gateway = Gateway::bind(asked, on_call.serve_with(config)).await.map_err(|error| {
-        CommandError::Io(format!(
-            "--listen {asked}: {error}\n = help: choose another address, or port 0 for a free one"
-        ))
-    })?;
+    let config = match takeover {
+        Some(takeover) => config.upgrade_socket(takeover.finish(&layer).await.map_err(|error| upgrade_failed(&error))?),
+        None => config,
+    };
+    let gateway = Gateway::listening(listener, on_call.serve_with(config));
+    let gateway = gateway.map_err(|error| CommandError::Io(format!("cannot listen: {error}")))?;
     say(format_args!("listening on {scheme}://{}", gateway.local_addr()))?;
     if let Some(admin) = admin {
         say(format_args!("admin on http://{admin}"))?;

@@ -1,9 +1,10 @@
 //! The flags of the admin address.
 
+use std::fmt;
 use std::net::SocketAddr;
 
 use error_envelope_admin::{Admin, install_metrics};
-use error_envelope_gateway::GatewayConfig;
+use error_envelope_gateway::{GatewayConfig, ListeningSockets, SocketPurpose};
 use tokio::net::TcpListener;
 use tower_error_envelope::ErrorEnvelopeLayer;
 
@@ -31,18 +32,16 @@ struct Listening {
 }
 
 impl AdminListener {
-    pub(crate) async fn listen(args: &AdminArgs) -> Result<Self, CommandError> {
+    pub(crate) async fn listen(args: &AdminArgs, sockets: &mut ListeningSockets) -> Result<Self, CommandError> {
+        const HELP: &str = "choose another address, such as 127.0.0.1:9901 or 9901, or port 0 for a free one";
         let Some(asked) = &args.admin else { return Ok(Self(None)) };
-        let refused = |error| {
-            let help = "choose another address, such as 127.0.0.1:9901 or 9901, or port 0 for a free one";
-            CommandError::Io(format!("--admin {asked}: {error}\n = help: {help}"))
+        let refused = |error: &dyn fmt::Display, help: Option<&str>| {
+            CommandError::Io(format!("--admin {asked}: {error}\n = help: {}", help.unwrap_or(HELP)))
         };
-        let listener = match asked.parse::<u16>() {
-            Ok(port) => TcpListener::bind(("127.0.0.1", port)).await,
-            Err(_) => TcpListener::bind(asked).await,
-        };
-        let listener = listener.map_err(refused)?;
-        let address = listener.local_addr().map_err(refused)?;
+        let full = asked.parse::<u16>().map_or_else(|_| asked.clone(), |port| format!("127.0.0.1:{port}"));
+        let listener = sockets.listen(SocketPurpose::Admin, Some(&full), &full).await;
+        let listener = listener.map_err(|error| refused(&error.problem(), error.advice()))?;
+        let address = listener.local_addr().map_err(|error| refused(&error, None))?;
         let metrics = install_metrics()
             .map_err(|error| CommandError::Io(format!("cannot install the metrics recorder: {error}")))?;
         let admin = args.admin_host.iter().fold(Admin::new().metrics(metrics), |admin, name| admin.allow_host(name));

@@ -38,7 +38,8 @@ impl Gateway {
     }
 }
 
-/// A service: `/missing` is 404, `/switch` switches protocols and echoes, `/never` says nothing, all else is `hello`.
+/// A service: `/missing` is 404, `/switch` switches protocols and echoes, `/never` says nothing, `/broken` breaks off within its body,
+/// all else is `hello`.
 fn upstream() -> String {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
@@ -57,6 +58,10 @@ fn serve(mut stream: TcpStream) -> Option<()> {
         if first.contains(" /switch") {
             write!(stream, "HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: echo\r\n\r\n").ok()?;
             std::io::copy(&mut reader, &mut stream).ok()?;
+            return None;
+        }
+        if first.contains(" /broken") {
+            write!(stream, "HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\nhello").ok()?;
             return None;
         }
         let (status, body) = if first.contains(" /missing") { ("404 Not Found", "") } else { ("200 OK", "hello") };
@@ -260,4 +265,46 @@ fn a_stop_writes_the_last_lines_of_the_access_log() {
     let line = lines(&file, 1).remove(0);
     let end = r#""GET /a HTTP/1.1" 200 5 "-" "one \"two\"""#;
     assert!(line.starts_with("127.0.0.1 - - [") && line.ends_with(end) && line.contains(" +0000] "), "{line}");
+}
+
+/// What curl writes, of an answer over HTTP/2.
+fn curl_http2(address: &str, target: &str) -> String {
+    let mut curl = Command::new("curl");
+    let output = curl.args(["-s", "--http2-prior-knowledge", &format!("http://{address}{target}")]).output();
+    String::from_utf8(output.expect("curl is installed").stdout).unwrap()
+}
+
+#[test]
+fn the_access_log_has_requests_over_http2_and_what_broke_off() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("access.log");
+    let gateway = Gateway::start(&upstream(), &["--access-log", file.to_str().unwrap()]);
+    assert_eq!(curl_http2(&gateway.address, "/a?b=c"), "hello");
+    let first = line(&file, 1);
+    let bytes = (&first["request_bytes"], &first["response_bytes"]);
+    assert_eq!((&first["protocol"], &first["path"], bytes), (&"HTTP/2.0".into(), &"/a".into(), (&0.into(), &5.into())));
+    assert_eq!((&first["outcome"], &first["host"]), (&"complete".into(), &gateway.address.clone().into()), "{first}");
+
+    curl_http2(&gateway.address, "/broken");
+    ask(&gateway.address, "GET", "/broken", "");
+    for (number, protocol) in [(2, "HTTP/2.0"), (3, "HTTP/1.1")] {
+        let broken = line(&file, number);
+        assert_eq!((&broken["outcome"], &broken["status"]), (&"cut_off".into(), &200.into()), "{broken}");
+        assert_eq!((&broken["protocol"], &broken["response_bytes"]), (&protocol.into(), &5.into()), "{broken}");
+    }
+}
+
+/// Standard output is a pipe that nobody reads meanwhile: after some fifty lines it is full.
+#[test]
+fn an_access_log_that_is_read_slowly_delays_no_request() {
+    const REQUESTS: usize = 200;
+    let mut gateway = Gateway::start(&upstream(), &["--access-log", "stdout", "--access-log-fields", "path"]);
+    let path = format!("/{}", "x".repeat(1000));
+    for _ in 0..REQUESTS {
+        assert!(ask(&gateway.address, "GET", &path, "").unwrap().ends_with("hello"));
+    }
+    assert!(gateway.metrics().contains("access_log_dropped_total 0\n"), "they wait");
+    for _ in 0..REQUESTS {
+        assert!(gateway.process.says("{\"path\":\"/xxx").starts_with('x'));
+    }
 }

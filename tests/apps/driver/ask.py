@@ -12,9 +12,9 @@ CODES = {404: "not_found", 405: "method_not_allowed", 413: "payload_too_large", 
 UNEXPECTED = "An unexpected error occurred."
 
 
-def ask(address, request):
+def ask(address, request, more=()):
     method, target = request["send"].split()
-    headers = {"accept": ACCEPT}
+    headers = {"accept": ACCEPT, **dict(more)}
     body = None
     if "json" in request:
         headers["content-type"] = "application/json"

@@ -35,7 +35,8 @@ class Processes(ExitStack):
         return self.start(name, [*command, last], cwd=cwd, **options), f"127.0.0.1:{port}"
 
     def gateway(self, name, program, upstream, policy=APPS / "policy.toml"):
-        command = [program, "gateway", "--listen", "127.0.0.1:0", "--upstream", f"http://{upstream}", "--policy", policy]
+        command = [program, "gateway", "--listen", "127.0.0.1:0", "--policy", policy]
+        command += ["--upstream", f"http://{upstream}"] if upstream else []
         process = self.start(f"{name}.gateway", command, stdout=subprocess.PIPE)
         said = process.stdout.readline().decode()
         found = re.search(r"listening on http://(\S+)", said)

@@ -82,7 +82,11 @@ impl Trust {
     }
 
     pub(super) fn connect(&self, address: SocketAddr) -> io::Result<StreamOwned<ClientConnection, TcpStream>> {
-        let stream = TcpStream::connect(address)?;
+        self.over(TcpStream::connect(address)?)
+    }
+
+    /// Over a connection that is there.
+    pub(super) fn over(&self, stream: TcpStream) -> io::Result<StreamOwned<ClientConnection, TcpStream>> {
         stream.set_read_timeout(Some(TOO_LONG))?;
         let connection = ClientConnection::new(Arc::clone(&self.0), ServerName::try_from("localhost").unwrap());
         Ok(StreamOwned::new(connection.map_err(io::Error::other)?, stream))

@@ -1,0 +1,93 @@
+//! Lines of text between two gateways, with descriptors beside them.
+
+use std::io::{self, IoSlice, IoSliceMut};
+use std::mem::MaybeUninit;
+use std::os::fd::{BorrowedFd, OwnedFd};
+use std::time::Duration;
+
+use rustix::net::{
+    RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer, SendAncillaryMessage, SendFlags,
+    recvmsg, sendmsg,
+};
+use rustix::process::geteuid;
+use tokio::io::Interest;
+use tokio::net::UnixStream;
+use tokio::time::timeout;
+
+/// What comes before the names of the sockets. Another meaning of the lines is another number.
+pub(super) const SOCKETS: &str = "error-envelope-upgrade 1";
+pub(super) const READY: &str = "ready";
+pub(super) const YOURS: &str = "yours";
+
+/// A line is a few words.
+const MOST_BYTES: usize = 1024;
+/// More than are handed over.
+const MOST_DESCRIPTORS: usize = 8;
+/// Many times what a process on the same machine takes to a line that it owes at once.
+const LINE_WITHIN: Duration = Duration::from_secs(10);
+
+/// Whether the other side is of this process's user, or root; who else could take every client's connection, or lead this
+/// process anywhere.
+pub(super) fn is_trusted(stream: &UnixStream) -> io::Result<bool> {
+    let user = stream.peer_cred()?.uid();
+    Ok(user == 0 || user == geteuid().as_raw())
+}
+
+/// Sends a line, and the descriptors with it.
+pub(super) async fn send(stream: &UnixStream, line: &str, descriptors: &[BorrowedFd<'_>]) -> io::Result<()> {
+    let line = format!("{line}\n");
+    let sent = stream.async_io(Interest::WRITABLE, || {
+        let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(MOST_DESCRIPTORS))];
+        let mut control = SendAncillaryBuffer::new(&mut space);
+        if !descriptors.is_empty() && !control.push(SendAncillaryMessage::ScmRights(descriptors)) {
+            return Err(io::ErrorKind::InvalidInput.into());
+        }
+        let flags = SendFlags::NOSIGNAL | SendFlags::DONTWAIT;
+        Ok(sendmsg(stream, &[IoSlice::new(line.as_bytes())], &mut control, flags)?)
+    });
+    // A socket's buffer has room for a whole line, or for none of it.
+    let sent = timeout(LINE_WITHIN, sent).await.map_err(|_| io::ErrorKind::TimedOut)??;
+    if sent == line.len() { Ok(()) } else { Err(io::ErrorKind::WriteZero.into()) }
+}
+
+/// The next line, and what came with it, as soon as it is there.
+pub(super) async fn receive(stream: &UnixStream) -> io::Result<(String, Vec<OwnedFd>)> {
+    let (mut line, mut descriptors) = (Vec::new(), Vec::new());
+    while !line.ends_with(b"\n") {
+        let some = stream.async_io(Interest::READABLE, || receive_some(stream, &mut line, &mut descriptors));
+        if some.await? == 0 {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        if line.len() > MOST_BYTES {
+            return Err(io::ErrorKind::InvalidData.into());
+        }
+    }
+    let line = String::from_utf8(line).map_err(|_| io::ErrorKind::InvalidData)?;
+    Ok((line.trim_end().to_owned(), descriptors))
+}
+
+/// As [`receive`], of a line that is owed at once.
+pub(super) async fn receive_soon(stream: &UnixStream) -> io::Result<(String, Vec<OwnedFd>)> {
+    timeout(LINE_WITHIN, receive(stream)).await.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
+}
+
+fn receive_some(stream: &UnixStream, line: &mut Vec<u8>, descriptors: &mut Vec<OwnedFd>) -> io::Result<usize> {
+    let mut bytes = [0; MOST_BYTES];
+    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(MOST_DESCRIPTORS))];
+    let mut control = RecvAncillaryBuffer::new(&mut space);
+    let received =
+        recvmsg(stream, &mut [IoSliceMut::new(&mut bytes)], &mut control, RecvFlags::DONTWAIT | CLOSE_ON_EXEC)?;
+    for message in control.drain() {
+        if let RecvAncillaryMessage::ScmRights(more) = message {
+            descriptors.extend(more);
+        }
+    }
+    line.extend_from_slice(bytes.get(..received.bytes).unwrap_or_default());
+    Ok(received.bytes)
+}
+
+/// A program that this one starts gets none of them.
+#[cfg(not(target_vendor = "apple"))]
+const CLOSE_ON_EXEC: RecvFlags = RecvFlags::CMSG_CLOEXEC;
+#[cfg(target_vendor = "apple")]
+const CLOSE_ON_EXEC: RecvFlags = RecvFlags::empty();

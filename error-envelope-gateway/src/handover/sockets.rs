@@ -1,0 +1,120 @@
+//! Listening sockets that were given to this process.
+
+use std::fmt;
+use std::io;
+use std::net::{SocketAddr, TcpListener as BlockingListener};
+use std::os::fd::OwnedFd;
+
+use listenfd::ListenFd;
+use socket2::SockRef;
+use tokio::net::{TcpListener, lookup_host};
+
+use crate::error::Error;
+
+/// What a listening socket is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum SocketPurpose {
+    /// The gateway's clients.
+    Clients,
+    /// The admin address.
+    Admin,
+}
+
+impl SocketPurpose {
+    /// Its name between gateways, and in systemd's `FileDescriptorName=`.
+    pub(super) const fn name(self) -> &'static str {
+        match self {
+            Self::Clients => "clients",
+            Self::Admin => "admin",
+        }
+    }
+}
+
+/// Listening sockets that were given to this process, by systemd or by the gateway whose place it takes; by default none.
+#[derive(Debug, Default)]
+#[must_use]
+pub struct ListeningSockets {
+    given: Vec<(SocketPurpose, BlockingListener)>,
+}
+
+impl ListeningSockets {
+    /// Those of systemd's socket activation (`LISTEN_FDS`, `LISTEN_PID`): the one that `LISTEN_FDNAMES` calls `admin`, and the
+    /// other one, for clients. None where systemd gave none.
+    ///
+    /// Call it before the process has a second thread: it takes the variables out of the environment.
+    ///
+    /// # Errors
+    /// One of them does not listen for TCP connections, or there are two for one purpose.
+    pub fn from_systemd() -> Result<Self, Error> {
+        let names = std::env::var("LISTEN_FDNAMES").unwrap_or_default();
+        let mut names = names.split(':');
+        let mut descriptors = ListenFd::from_env();
+        let mut sockets = Self::default();
+        for place in 0..descriptors.len() {
+            let is_admin = names.next() == Some(SocketPurpose::Admin.name());
+            let purpose = if is_admin { SocketPurpose::Admin } else { SocketPurpose::Clients };
+            let listener = descriptors.take_tcp_listener(place).map_err(|error| refused(&error))?;
+            listener.map_or(Ok(()), |listener| sockets.give(purpose, listener))?;
+        }
+        Ok(sockets)
+    }
+
+    /// Those of another gateway, by their names; what has another name is closed.
+    pub(super) fn from_descriptors(named: impl Iterator<Item = (String, OwnedFd)>) -> Result<Self, Error> {
+        let mut sockets = Self::default();
+        for (name, descriptor) in named {
+            let purpose = [SocketPurpose::Clients, SocketPurpose::Admin].into_iter().find(|it| it.name() == name);
+            purpose.map_or(Ok(()), |purpose| sockets.give(purpose, descriptor.into()))?;
+        }
+        Ok(sockets)
+    }
+
+    fn give(&mut self, purpose: SocketPurpose, listener: BlockingListener) -> Result<(), Error> {
+        if self.given.iter().any(|(known, _)| *known == purpose) {
+            return Err(refused(&format_args!("two sockets are for {}, and one is served", purpose.name())));
+        }
+        let listens = SockRef::from(&listener).is_listener().and_then(|listens| {
+            listener.local_addr()?;
+            listener.set_nonblocking(true)?;
+            Ok(listens)
+        });
+        match listens {
+            Ok(true) => self.given.push((purpose, listener)),
+            Ok(false) => return Err(refused(&format_args!("the one for {} does not listen", purpose.name()))),
+            Err(error) => return Err(refused(&error)),
+        }
+        Ok(())
+    }
+
+    /// Listens by the socket that was given for `purpose`, or else anew: at `asked`, or where that is none at `default`.
+    ///
+    /// # Errors
+    /// The socket that was given has another address than `asked`, whose port 0 is any; or the address cannot be listened on.
+    pub async fn listen(
+        &mut self,
+        purpose: SocketPurpose,
+        asked: Option<&str>,
+        default: &str,
+    ) -> Result<TcpListener, Error> {
+        let unusable = |error: io::Error| Error::unreadable(error.to_string());
+        let Some(place) = self.given.iter().position(|(known, _)| *known == purpose) else {
+            return TcpListener::bind(asked.unwrap_or(default)).await.map_err(unusable);
+        };
+        let (_, listener) = self.given.swap_remove(place);
+        let address = listener.local_addr().map_err(unusable)?;
+        let fits = |asked: SocketAddr| asked.ip() == address.ip() && [0, address.port()].contains(&asked.port());
+        if let Some(asked) = asked
+            && !lookup_host(asked).await.map_err(unusable)?.any(fits)
+        {
+            let problem = format!("the socket that this process was given listens on {address}");
+            return Err(Error::unreadable(problem)
+                .with_advice("use that address, or stop what serves there first: a socket keeps its address"));
+        }
+        TcpListener::from_std(listener).map_err(unusable)
+    }
+}
+
+fn refused(why: &dyn fmt::Display) -> Error {
+    Error::unreadable(format!("the listening sockets that this process was given cannot be used: {why}"))
+}

@@ -1,0 +1,123 @@
+//! The side of the gateway that serves.
+
+use std::fs::{self, Permissions};
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix::fs::{FileTypeExt, PermissionsExt};
+use std::os::unix::net::UnixListener as BlockingListener;
+use std::path::Path;
+use std::time::Duration;
+
+use tokio::net::{TcpListener, UnixListener, UnixStream};
+use tokio::time::{sleep, timeout};
+
+use super::message::{self, READY, SOCKETS, YOURS};
+use super::sockets::SocketPurpose;
+
+const LOG: &str = "error_envelope::gateway::handover";
+
+/// The name of the upgrade socket among those that are handed over.
+pub(super) const OWN_NAME: &str = "upgrade";
+
+/// How long a successor may take to read its policy and certificates: as long as an operator watches, and no reason to refuse
+/// the next one for ever.
+const READY_WITHIN: Duration = Duration::from_secs(60);
+/// Long enough for a descriptor to come free.
+const ACCEPT_AGAIN: Duration = Duration::from_secs(1);
+
+/// Where a gateway listens for the process that takes its place.
+#[must_use]
+pub struct UpgradeSocket(UnixListener);
+
+impl UpgradeSocket {
+    pub(super) fn new(listener: BlockingListener) -> io::Result<Self> {
+        listener.set_nonblocking(true)?;
+        UnixListener::from_std(listener).map(Self)
+    }
+
+    /// A new one, in the place of what a process that ended has left there.
+    pub(super) fn bind(path: &Path) -> io::Result<Self> {
+        match fs::symlink_metadata(path) {
+            Ok(there) if there.file_type().is_socket() => fs::remove_file(path)?,
+            Ok(_) => return Err(io::Error::new(io::ErrorKind::AlreadyExists, "there is a file that is no socket")),
+            Err(_) => {}
+        }
+        let listener = BlockingListener::bind(path)?;
+        fs::set_permissions(path, Permissions::from_mode(0o600))?;
+        Self::new(listener)
+    }
+}
+
+/// What a gateway hands over, and where.
+pub(crate) struct Offer {
+    socket: UpgradeSocket,
+    sockets: Vec<(&'static str, OwnedFd)>,
+}
+
+impl Offer {
+    pub(crate) fn new(socket: UpgradeSocket, clients: &TcpListener, admin: Option<&TcpListener>) -> io::Result<Self> {
+        let mut sockets = vec![(SocketPurpose::Clients.name(), clients.as_fd().try_clone_to_owned()?)];
+        if let Some(admin) = admin {
+            sockets.push((SocketPurpose::Admin.name(), admin.as_fd().try_clone_to_owned()?));
+        }
+        Ok(Self { socket, sockets })
+    }
+
+    /// Resolves once another process has taken this one's place.
+    pub(crate) async fn taken(self) {
+        loop {
+            let stream = match self.socket.0.accept().await {
+                Ok((stream, _)) => stream,
+                Err(error) => {
+                    tracing::warn!(target: LOG, %error, "cannot accept a connection on the upgrade socket; retrying");
+                    sleep(ACCEPT_AGAIN).await;
+                    continue;
+                }
+            };
+            let process = stream.peer_cred().ok().and_then(|peer| peer.pid());
+            match self.hand_over(&stream).await {
+                Ok(()) => return tracing::info!(target: LOG, process, "another gateway took over"),
+                Err(error) => {
+                    tracing::warn!(target: LOG, process, %error, "the hand-over failed; this gateway serves on")
+                }
+            }
+        }
+    }
+
+    async fn hand_over(&self, stream: &UnixStream) -> io::Result<()> {
+        if !message::is_trusted(stream)? {
+            return refuse(stream, "this process is of another user").await;
+        }
+        let names: Vec<_> = self.sockets.iter().map(|(name, _)| *name).chain([OWN_NAME]).collect();
+        let own = self.socket.0.as_fd();
+        let descriptors: Vec<BorrowedFd<'_>> =
+            self.sockets.iter().map(|(_, socket)| socket.as_fd()).chain([own]).collect();
+        message::send(stream, &format!("{SOCKETS} {}", names.join(" ")), &descriptors).await?;
+        let answered = tokio::select! {
+            answered = timeout(READY_WITHIN, message::receive(stream)) => answered,
+            () = self.refuse_others() => return Ok(()),
+        };
+        match answered {
+            Ok(Ok((line, _))) if line == READY => message::send(stream, YOURS, &[]).await,
+            Ok(Ok(_)) => refuse(stream, "it did not say that it is ready").await,
+            Ok(Err(error)) => Err(error),
+            Err(_) => refuse(stream, "it took longer than a minute").await,
+        }
+    }
+
+    /// Never ends.
+    async fn refuse_others(&self) {
+        loop {
+            match self.socket.0.accept().await {
+                Ok((stream, _)) => drop(refuse(&stream, "another process is taking over").await),
+                Err(_) => sleep(ACCEPT_AGAIN).await,
+            }
+        }
+    }
+}
+
+/// The reason is for the log here, and for the operator who waits there.
+async fn refuse(stream: &UnixStream, why: &'static str) -> io::Result<()> {
+    message::send(stream, why, &[]).await?;
+    Err(io::Error::other(why))
+}
