@@ -61,7 +61,7 @@ pub use error_envelope_core::fault::AsFault;
 /// - `transparent`, alone: all comes from the only field, which is [`AsFault`](trait@AsFault) itself.
 ///
 /// With the feature `axum` the error is an `IntoResponse` and so a handler's error type; with `tonic` it becomes a `Status`
-/// by `?`. Its `CODES` lists what it can become. A generic type says itself what its parameters need:
+/// by `?`; with `utoipa` it is `IntoResponses`, for `#[utoipa::path(responses(OrderError))]`. Its `CODES` lists what it can become. A generic type says itself what its parameters need:
 /// `enum Failure<E: AsFault> { #[fault(transparent)] Inner(E) }`.
 pub use error_envelope_derive::AsFault;
 
@@ -69,7 +69,7 @@ pub use error_envelope_derive::AsFault;
 #[derive(Clone, Copy, Debug)]
 pub struct Codes {
     #[doc(hidden)]
-    pub own: &'static [ErrorCode],
+    pub own: &'static [private::Declared],
     #[doc(hidden)]
     pub nested: &'static [Codes],
     #[doc(hidden)]
@@ -91,12 +91,16 @@ impl Codes {
     }
 
     fn collect(&self, codes: &mut Vec<&'static ErrorCode>) {
-        for code in self.own {
-            if !codes.contains(&code) {
-                codes.push(code);
+        self.for_each(&mut |declared| {
+            if !codes.contains(&&declared.code) {
+                codes.push(&declared.code);
             }
-        }
-        self.nested.iter().for_each(|nested| nested.collect(codes));
+        });
+    }
+
+    fn for_each(&self, visit: &mut dyn FnMut(&'static private::Declared)) {
+        self.own.iter().for_each(&mut *visit);
+        self.nested.iter().for_each(|nested| nested.for_each(visit));
     }
 }
 
@@ -104,6 +108,7 @@ impl Codes {
 pub mod private {
     use std::time::Duration;
 
+    use error_envelope_core::code::ErrorCode;
     use error_envelope_core::fault::Fault;
     use http::StatusCode;
     use serde::ser::{Error, SerializeMap};
@@ -117,6 +122,43 @@ pub mod private {
     pub use error_envelope_core::code::names as codes;
     #[cfg(feature = "tonic")]
     pub use tonic::Status;
+    #[cfg(feature = "utoipa")]
+    pub use utoipa::{
+        IntoResponses,
+        openapi::{RefOr, Response as Described},
+    };
+
+    /// What is known of a variant before there is a value of it.
+    #[derive(Clone, Debug)]
+    pub struct Declared {
+        /// Its code.
+        pub code: ErrorCode,
+        /// `status = …`.
+        pub status: Option<u16>,
+        /// `details(…)`: the names, each with that of its JSON type, where it is known.
+        pub fields: &'static [(&'static str, &'static str)],
+        /// `retry_after = …`.
+        pub waits: bool,
+    }
+
+    /// The responses of an error's variants.
+    #[cfg(feature = "utoipa")]
+    #[must_use]
+    pub fn responses(codes: &Codes) -> std::collections::BTreeMap<String, RefOr<Described>> {
+        let mut errors = Vec::new();
+        codes.for_each(&mut |declared| errors.push(declared.to_error()));
+        error_envelope_core::utoipa::responses(errors, codes.is_complete())
+    }
+
+    #[cfg(feature = "utoipa")]
+    impl Declared {
+        fn to_error(&self) -> error_envelope_core::openapi::DeclaredError {
+            let fault = Fault::new(self.code.clone());
+            let fault = self.status.into_iter().fold(fault, with_status);
+            let error = error_envelope_core::openapi::DeclaredError::from(fault).fields(self.fields);
+            if self.waits { error.waits() } else { error }
+        }
+    }
 
     /// Where an error that is let through has no `CODES` of its own, this one is found.
     pub trait NoCodes {
@@ -232,5 +274,30 @@ macro_rules! __derived_status {
 #[doc(hidden)]
 #[macro_export]
 macro_rules! __derived_status {
+    ($($all:tt)*) => {};
+}
+
+/// With the feature `utoipa`, it is the responses of an operation.
+#[cfg(feature = "utoipa")]
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __derived_responses {
+    ([$($generics:tt)*] [$error:ty] [$($bounds:tt)*]) => {
+        #[automatically_derived]
+        impl $($generics)* $crate::__private::IntoResponses for $error $($bounds)* {
+            fn responses() -> ::std::collections::BTreeMap<
+                ::std::string::String,
+                $crate::__private::RefOr<$crate::__private::Described>,
+            > {
+                $crate::__private::responses(&Self::CODES)
+            }
+        }
+    };
+}
+
+#[cfg(not(feature = "utoipa"))]
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __derived_responses {
     ($($all:tt)*) => {};
 }

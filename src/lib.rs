@@ -110,9 +110,12 @@ pub use error_envelope_core::request_id::{ParseRequestIdError, RequestId};
 #[cfg(feature = "tonic")]
 #[cfg_attr(docsrs, doc(cfg(feature = "tonic")))]
 pub use error_envelope_core::tonic;
+#[cfg(feature = "utoipa")]
+#[cfg_attr(docsrs, doc(cfg(feature = "utoipa")))]
+pub use error_envelope_core::utoipa;
 pub use middleware::{ErrorEnvelopeLayer, ErrorEnvelopeService};
 
-#[cfg(all(doctest, feature = "axum", feature = "derive", feature = "policy-file"))]
+#[cfg(all(doctest, feature = "axum", feature = "derive", feature = "policy-file", feature = "utoipa"))]
 #[doc = include_str!("../manual/library.md")]
 struct LibraryManual;
 

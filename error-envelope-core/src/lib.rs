@@ -31,6 +31,8 @@ pub mod guard;
 #[cfg(feature = "policy-file")]
 pub mod loader;
 pub mod message;
+#[cfg(feature = "openapi")]
+pub mod openapi;
 pub mod outward;
 pub mod page;
 pub mod policy;
@@ -38,5 +40,7 @@ pub mod request_id;
 mod syntax;
 #[cfg(feature = "tonic")]
 pub mod tonic;
+#[cfg(feature = "utoipa")]
+pub mod utoipa;
 #[cfg(any(feature = "garde", feature = "validator"))]
 mod validation;

@@ -32,6 +32,7 @@ pub(crate) fn write(input: &DeriveInput) -> Result<TokenStream> {
 
         ::tower_error_envelope::__derived_response!([#impls] [#name #types] [#bounds]);
         ::tower_error_envelope::__derived_status!([#impls] [#name #types] [#bounds]);
+        ::tower_error_envelope::__derived_responses!([#impls] [#name #types] [#bounds]);
     })
 }
 
@@ -112,7 +113,7 @@ fn as_fault(variants: &[Variant<'_>]) -> Result<TokenStream> {
 
 /// Those of its own, and of the errors that it lets through.
 fn codes(variants: &[Variant<'_>]) -> TokenStream {
-    let own = variants.iter().filter_map(Variant::code);
+    let own = variants.iter().filter_map(Variant::declared);
     let nested = variants.iter().filter_map(Variant::inner);
     quote! {{
         #[allow(unused_imports)]

@@ -5,6 +5,7 @@
 
 mod attribute;
 mod implementation;
+mod json_type;
 mod message;
 mod variant;
 
@@ -17,3 +18,7 @@ pub fn derive_as_fault(input: TokenStream) -> TokenStream {
     let input = parse_macro_input!(input as DeriveInput);
     implementation::write(&input).unwrap_or_else(syn::Error::into_compile_error).into()
 }
+
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

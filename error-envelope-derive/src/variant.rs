@@ -6,7 +6,7 @@ use syn::spanned::Spanned;
 use syn::{Attribute, Error, Expr, ExprLit, Field, Fields, Ident, Lit, LitInt, LitStr, Member, Result, Type};
 
 use crate::attribute::{Code, Detail, FaultAttribute};
-use crate::message;
+use crate::{json_type, message};
 
 pub(crate) struct Variant<'a> {
     /// `Self` or `Self::Name`.
@@ -48,6 +48,25 @@ impl<'a> Variant<'a> {
             Some(Code::Path(path)) => quote!(#path),
             Some(Code::Custom(name, status)) => custom(name, status),
             None => quote!(::tower_error_envelope::ErrorCode::INTERNAL_ERROR),
+        })
+    }
+
+    /// What a document says of it, as a constant expression; none where it is the inner error's.
+    pub(crate) fn declared(&self) -> Option<TokenStream> {
+        let code = self.code()?;
+        let status = self
+            .fault
+            .status
+            .as_ref()
+            .map_or_else(|| quote!(::std::option::Option::None), |it| quote!(::std::option::Option::Some(#it)));
+        let fields = self.fault.details.iter().flatten().filter_map(|detail| {
+            let (_, field) = self.field(detail)?;
+            let (name, kind) = (detail_name(detail), json_type::name_of(&field.ty));
+            Some(quote!((#name, #kind)))
+        });
+        let waits = self.fault.retry_after.is_some();
+        Some(quote! {
+            ::tower_error_envelope::__private::Declared { code: #code, status: #status, fields: &[#(#fields),*], waits: #waits }
         })
     }
 
@@ -129,17 +148,24 @@ impl<'a> Variant<'a> {
     }
 
     fn detail(&self, detail: &Detail) -> Result<TokenStream> {
-        let found = self.fields.iter().enumerate().find(|(at, field)| member(*at, field) == detail.field);
-        let Some((at, field)) = found else {
+        let Some((at, field)) = self.field(detail) else {
             return Err(Error::new(
                 detail.field.span(),
                 format!("there is no field `{}` here", name_of(&detail.field)),
             ));
         };
-        let name = detail.name.clone().unwrap_or_else(|| LitStr::new(&name_of(&detail.field), detail.field.span()));
-        let value = binding(at, field);
+        let (name, value) = (detail_name(detail), binding(at, field));
         Ok(quote!(.with(#name, #value)))
     }
+
+    fn field(&self, detail: &Detail) -> Option<(usize, &'a Field)> {
+        self.fields.iter().enumerate().find(|(at, field)| member(*at, field) == detail.field)
+    }
+}
+
+/// Its own name, unless it is given another.
+fn detail_name(detail: &Detail) -> LitStr {
+    detail.name.clone().unwrap_or_else(|| LitStr::new(&name_of(&detail.field), detail.field.span()))
 }
 
 fn custom(name: &LitStr, status: &LitInt) -> TokenStream {

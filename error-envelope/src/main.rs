@@ -27,6 +27,7 @@ mod init;
 mod learn;
 mod man;
 mod mode;
+mod openapi;
 mod policy;
 mod probe;
 mod recorded;

@@ -18,8 +18,9 @@ use tonic_reflection::pb::v1::server_reflection_request::MessageRequest::ListSer
 use crate::kit::STARTED;
 
 /// A name, what it asks itself, the codes that come back.
-const EXAMPLES: [(&str, &[&str]); 11] = [
+const EXAMPLES: [(&str, &[&str]); 12] = [
     ("axum", &["not_found", "conflict"]),
+    ("openapi", &["auth_missing", "sold_out"]),
     ("hyper", &["not_found", "internal_error"]),
     ("warp", &["not_found", "internal_error"]),
     ("poem", &["not_found", "internal_error"]),

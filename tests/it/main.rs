@@ -26,6 +26,7 @@ mod manual_rpc;
 mod modes;
 mod observed;
 mod observer;
+mod openapi;
 mod own_codes;
 mod page;
 mod policy_file;

@@ -26,6 +26,11 @@ pub(crate) fn short(at_ms: u64, now_ms: u64) -> String {
     if at[..10] == now[..10] { at[11..19].to_owned() } else { on_day(&at) }
 }
 
+/// `14:02`.
+pub(crate) fn hour_minute(at_ms: u64) -> String {
+    rfc3339(at_ms)[11..16].to_owned()
+}
+
 /// `in 7 days`, or for how long the process has counted.
 pub(crate) fn period(since_ms: u64, now_ms: u64) -> String {
     if now_ms.saturating_sub(since_ms) >= WEEK_MS {
@@ -46,7 +51,7 @@ fn on_day(at: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{period, rfc3339, short};
+    use super::{hour_minute, period, rfc3339, short};
 
     const NOON: u64 = 1_795_262_400_000;
 
@@ -55,6 +60,7 @@ mod tests {
         const HOUR: u64 = 3_600_000;
         assert_eq!(rfc3339(NOON), "2026-11-21T12:00:00.000Z");
         assert_eq!(rfc3339(u64::MAX), "9999-12-31T23:59:59.999Z");
+        assert_eq!(hour_minute(NOON + HOUR), "13:00");
         assert_eq!(short(NOON, NOON + HOUR), "12:00:00");
         assert_eq!(short(NOON - 13 * HOUR, NOON), "20 Nov 23:00");
         assert_eq!(period(NOON, NOON + HOUR), "since 12:00 UTC");

@@ -9,10 +9,11 @@ use error_envelope_runtime::{PolicyRejection, PolicyStatus, SwitchChange};
 use maud::{Markup, html};
 
 use super::errors;
+use super::paging::Paging;
 use super::text::{counted, foreign, head_row, more_row};
 use crate::admin::Shared;
 use crate::error_store::clock;
-use crate::error_store::query::route_word;
+use crate::error_store::query::{link, route_word};
 use crate::error_store::readiness::{self, Readiness, Span, Verdict};
 use crate::error_store::tally::Tally;
 use crate::error_store::week::Day;
@@ -20,6 +21,8 @@ use crate::visible;
 
 /// Routes that are explained at once, without a click: those that need something.
 const MOST_OPEN: usize = 1;
+/// Rows of one page.
+const ROWS: usize = 20;
 /// Routes without errors that are named: a policy may have thousands.
 const MOST_QUIET: usize = 200;
 
@@ -111,22 +114,25 @@ impl Routes {
         self.in_force.as_ref().is_none_or(|it| it.shows_bodies)
     }
 
-    pub(super) fn section(&self) -> Markup {
+    pub(super) fn section(&self, query: Option<&str>) -> Markup {
+        let mut paging = Paging::new(query, "routes", "route");
+        let shown = paging.part(&self.loud, ROWS);
         html! {
             section id="routes" aria-labelledby="routes-title" {
                 div.title { h2 id="routes-title" { "Routes" } }
-                @if self.loud.is_empty() { p.empty { "No errors " (self.span.in_words()) "." } } @else { (self.table()) }
+                @if self.loud.is_empty() { p.empty { "No errors " (self.span.in_words()) "." } } @else { (self.table(shown)) }
+                (paging.links(|page| format!("{}#routes", link("/", page.into_iter()))))
                 @for (mode, routes) in &self.quiet { (quiet(mode, routes)) }
             }
         }
     }
 
-    fn table(&self) -> Markup {
+    fn table(&self, shown: &[RouteErrors]) -> Markup {
         html! {
             table.routes role="table" {
                 caption { "What each route says " (self.span.in_words()) ", those that need something first" }
                 (head_row(&["Route", "Mode", "Errors", "Without a code", "Next mode"], &["Errors", "Without a code"]))
-                @for (at, it) in self.loud.iter().enumerate() { (self.route(at, it)) }
+                @for (at, it) in shown.iter().enumerate() { (self.route(at, it)) }
             }
         }
     }

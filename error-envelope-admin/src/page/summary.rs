@@ -25,7 +25,7 @@ impl Routes {
                 div.banner role="note" {
                     p {
                         strong { "The policy file was refused." } " The one before it stays active: "
-                        a href="/policy" { "why" } "."
+                        a href="/policy/view" { "why" } "."
                     }
                 }
             }
@@ -78,14 +78,7 @@ impl Routes {
                     (self.switched())
                 } @else {
                     (self.switched())
-                    details.note {
-                        summary { "Put every route to off" }
-                        p {
-                            "Clients then get what the services say, at once and until it is taken back here. Credentials are "
-                            "asked for as before. It is logged and counted, and ends with the process."
-                        }
-                        form method="post" action="/mode/off" { button.grave type="submit" { "Put every route to off" } }
-                    }
+                    p { a href="/switch" { "Put every route to off" } " asks before it does." }
                 }
             }
         }

@@ -30,6 +30,8 @@ mod calls;
 mod changes;
 mod event;
 mod event_stream;
+#[cfg(feature = "openapi")]
+mod example;
 mod explain;
 mod failing;
 mod fill;
@@ -38,6 +40,7 @@ mod method;
 mod notes;
 mod observe;
 mod outcome;
+mod path_form;
 mod plan;
 mod proxy;
 mod reads;

@@ -112,6 +112,12 @@ impl HeaderGuard {
         &self.name
     }
 
+    /// The answer to a request without it.
+    #[cfg(feature = "openapi")]
+    pub(crate) fn refusal(&self) -> Fault {
+        self.missing.clone()
+    }
+
     pub(crate) fn check(&self, headers: &HeaderMap) -> Result<(), Fault> {
         let mut values = headers.get_all(&self.name).iter();
         match (values.next(), values.next()) {

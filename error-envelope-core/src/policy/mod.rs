@@ -31,7 +31,11 @@ mod lint;
 mod literals;
 mod lookup;
 mod matcher;
+#[cfg(feature = "policy-file")]
+mod outline;
 mod precomputed;
+#[cfg(feature = "openapi")]
+mod refusals;
 mod requirements;
 mod route;
 mod scope;
@@ -72,6 +76,8 @@ pub(crate) use self::keys::{ResponseSettings, Settings};
 pub use self::lint::Lint;
 pub(crate) use self::lookup::{Matched, MatchedReading, Unmatched};
 use self::matcher::Matcher;
+#[cfg(feature = "policy-file")]
+pub use self::outline::OutlineTable;
 use self::precomputed::PrecomputedRoute;
 pub use self::route::Route;
 pub use self::scope::Scope;
@@ -292,6 +298,12 @@ impl Policy {
     /// The codes of the policy's own, by name.
     pub fn own_codes(&self) -> impl Iterator<Item = &ErrorCode> {
         self.codes.own()
+    }
+
+    /// The code of that name, of the catalogue or of the policy's own.
+    #[cfg(feature = "openapi")]
+    pub(crate) fn known_code(&self, name: &str) -> Option<ErrorCode> {
+        self.codes.find(name)
     }
 
     /// The rules that hold for a request, the narrowest scope's first.

@@ -36,10 +36,9 @@ impl Policy {
 
     /// Whether any route refuses requests: none does where all of them are in `off` or `observe`, without credentials.
     pub(crate) fn refuses(&self) -> bool {
-        let enforces = |mode: Mode| !matches!(mode, Mode::Off | Mode::Observe);
         self.has_schemes()
-            || self.parts.iter().any(|part| enforces(part.defaults.mode))
-            || self.said.iter().any(|said| said.mode.is_some_and(enforces))
+            || self.parts.iter().any(|part| part.defaults.mode.is_enforced())
+            || self.said.iter().any(|said| said.mode.is_some_and(Mode::is_enforced))
     }
 
     pub(crate) fn required_headers(&self, settings: &Settings) -> &[HeaderGuard] {
@@ -71,5 +70,12 @@ impl Policy {
     pub(crate) fn names_headers(&self) -> bool {
         let lists = [&self.forwarded_ids, &self.key_headers];
         self.ids.traceparent || !self.header_lists.is_empty() || lists.iter().any(|names| !names.is_empty())
+    }
+}
+
+impl Mode {
+    /// Whether guards refuse requests.
+    pub(crate) fn is_enforced(self) -> bool {
+        !matches!(self, Self::Off | Self::Observe)
     }
 }

@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use super::form::CONTRACT_VERSION;
+use error_envelope_core::openapi::form::CONTRACT_VERSION;
 
 /// The first lines, after the language's own sign of a comment; `format` is the command's name for the module.
 pub(super) fn head(sign: &str, format: &str) -> String {

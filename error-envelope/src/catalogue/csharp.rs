@@ -2,8 +2,8 @@
 
 use std::fmt::Write;
 
-use super::codes::Codes;
 use super::constants::{head, pascal, utf16_literal};
+use error_envelope_core::openapi::Codes;
 
 /// What a static class has by itself, its own name, and the type that its constants name.
 const TAKEN: [&str; 11] = [

@@ -2,17 +2,10 @@
 //!
 //! The library takes no keyword that is not written here (`ErrorCode::with_details`).
 
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 /// Keywords that only tell people something.
 const DESCRIBE: [&str; 6] = ["$schema", "title", "description", "deprecated", "examples", "format"];
-
-/// A schema for a document: without the dialect, which the document says itself.
-pub(super) fn embedded(schema: &Value) -> Map<String, Value> {
-    let mut members = schema.as_object().cloned().unwrap_or_default();
-    members.remove("$schema");
-    members
-}
 
 /// What a schema asks of values, without what it tells people.
 pub(super) fn checks(schema: &Value) -> Value {

@@ -2,8 +2,8 @@
 
 use std::fmt::Write;
 
-use super::codes::Codes;
 use super::constants::{head, pascal, utf8_literal};
+use error_envelope_core::openapi::Codes;
 
 pub(super) fn write(codes: &Codes) -> String {
     let mut package = head("//", "go") + BEGINS;

@@ -1,11 +1,10 @@
 //! The codes for a program of one's own. The names of the members stay; new ones may come.
 
+use error_envelope_core::openapi::form::CONTRACT_VERSION;
+use error_envelope_core::openapi::schema::embedded;
+use error_envelope_core::openapi::tree::{Json, list, object, text};
+use error_envelope_core::openapi::{Codes, Listed};
 use serde_json::Value;
-
-use super::codes::{Codes, Listed};
-use super::details::embedded;
-use super::form::CONTRACT_VERSION;
-use super::tree::{Json, list, object, text};
 
 pub(super) fn write(codes: &Codes) -> String {
     object([

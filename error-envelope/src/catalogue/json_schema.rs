@@ -1,9 +1,9 @@
 //! JSON Schema 2020-12 of the envelope: it refers to nothing outside itself and claims no address.
 
-use super::codes::Codes;
-use super::form::CONTRACT_VERSION;
-use super::schema;
-use super::tree::{Json, by_name, text};
+use error_envelope_core::openapi::Codes;
+use error_envelope_core::openapi::form::CONTRACT_VERSION;
+use error_envelope_core::openapi::schema;
+use error_envelope_core::openapi::tree::{Json, by_name, text};
 
 pub(super) fn write(codes: &Codes) -> String {
     const AT: &str = "#/$defs/";

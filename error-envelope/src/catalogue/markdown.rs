@@ -2,9 +2,9 @@
 
 use std::fmt::Write;
 
-use super::codes::{Codes, Listed};
 use super::details::typescript;
-use super::form::{CONTRACT_VERSION, SAMPLE_ID};
+use error_envelope_core::openapi::form::{CONTRACT_VERSION, SAMPLE_ID};
+use error_envelope_core::openapi::{Codes, Listed};
 
 pub(super) fn write(codes: &Codes) -> String {
     let mut page = introduction();

@@ -3,7 +3,7 @@
 //! All formats are written from one list of codes, the library's table and a policy's own, and say the same:
 //!
 //! 1. [`markdown`] for a page of documentation, [`json`] for programs of one's own;
-//! 2. [`json_schema`] and [`openapi`] describe the envelope, by the shapes in [`schema`] and the forms in [`form`];
+//! 2. [`json_schema`] and [`document`] describe the envelope, by the shapes and forms of the core's room `openapi`;
 //! 3. [`typescript`] and [`zod`] are modules that a client imports, by the table in [`script`];
 //! 4. [`python`], [`go`], [`java`] and [`csharp`] are the constants for clients of other languages, by [`constants`];
 //! 5. what a code's details are is a JSON Schema of the library's, which [`details`] says in each language.
@@ -13,30 +13,27 @@
 //! The set of codes is open (E2): no format refuses a code that it does not list, and each tells clients to treat such
 //! a code as transient. What is written depends on the codes alone, so that a checked-in export shows what changed.
 
-mod codes;
 mod constants;
 mod csharp;
 mod details;
 mod diff;
-mod form;
 mod go;
+mod group;
 mod java;
 mod json;
 mod json_schema;
 mod markdown;
-mod openapi;
 mod python;
-mod schema;
 mod script;
-mod tree;
 mod typescript;
 mod zod;
 
 use std::path::PathBuf;
 
 use clap::ValueEnum;
+use error_envelope_core::openapi::{Codes, document};
 
-use self::codes::{Codes, Group};
+use self::group::Group;
 use crate::failure::{CommandError, print, print_unless_closed};
 use crate::policy;
 
@@ -86,7 +83,8 @@ enum Format {
 /// Writes to standard output; the exit code.
 pub(crate) fn run(args: &Args) -> Result<u8, CommandError> {
     let read = args.policy.as_deref().map(policy::read).transpose()?;
-    let codes = Codes::from_policy(read.as_ref().map(|read| read.file.policy()), &args.except);
+    let stays = |group: &str| !args.except.iter().any(|except| except.as_str() == group);
+    let codes = Codes::from_policy(read.as_ref().map(|read| read.file.policy()), stays);
     let Some(old) = &args.diff else {
         return print(&args.format.unwrap_or(Format::Markdown).write(&codes)?).map(|()| 0);
     };
@@ -105,7 +103,7 @@ impl Format {
             Self::Markdown => markdown::write(codes),
             Self::Json => json::write(codes),
             Self::JsonSchema => json_schema::write(codes),
-            Self::Openapi => openapi::write(codes),
+            Self::Openapi => document::write(codes),
             Self::Typescript => typescript::write(codes),
             Self::Zod => zod::write(codes),
             Self::Python => python::write(codes),

@@ -2,8 +2,8 @@
 
 use std::fmt::Write;
 
-use super::codes::{Codes, Listed};
-use super::form::CONTRACT_VERSION;
+use error_envelope_core::openapi::form::CONTRACT_VERSION;
+use error_envelope_core::openapi::{Codes, Listed};
 
 /// The first line; `format` is the command's name for the module.
 pub(super) fn head(format: &str) -> String {

@@ -2,10 +2,10 @@
 
 use std::fmt::Write;
 
-use super::codes::Codes;
 use super::details::{checks, typescript};
-use super::form::{CODE, MAX_MESSAGE, MESSAGE, REQUEST_ID};
 use super::script;
+use error_envelope_core::openapi::Codes;
+use error_envelope_core::openapi::form::{CODE, MAX_MESSAGE, MESSAGE, REQUEST_ID};
 
 pub(super) fn write(codes: &Codes) -> String {
     script::head("typescript") + &script::table(codes) + SHAPES + &details(codes) + &forms() + GUARDS + DETAILS_GUARDS

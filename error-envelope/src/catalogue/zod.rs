@@ -2,10 +2,10 @@
 
 use std::fmt::Write;
 
-use super::codes::{Codes, Listed};
 use super::details::zod;
-use super::form::{CODE, MAX_MESSAGE, MESSAGE, REQUEST_ID};
 use super::script;
+use error_envelope_core::openapi::form::{CODE, MAX_MESSAGE, MESSAGE, REQUEST_ID};
+use error_envelope_core::openapi::{Codes, Listed};
 
 pub(super) fn write(codes: &Codes) -> String {
     script::head("zod") + "\nimport * as z from \"zod\";\n" + &script::table(codes) + &details(codes) + &schemas()

@@ -1,6 +1,6 @@
 //! `error-envelope init`: a first policy, from nothing or from an OpenAPI document.
 //!
-//! 1. The document is read ([`openapi`]): its operations, what they decode, and the errors that they declare.
+//! 1. The document is read ([`DocumentFile`], [`mod@openapi`]): its operations, what they decode, and the errors that they declare.
 //! 2. Each operation is a `[[route]]` ([`routes`]). What the policy cannot say, such as who may call it, is a comment.
 //! 3. What is written is read back as the layer would; a route that would be refused is a comment, with the reason.
 
@@ -16,9 +16,9 @@ use std::path::{Path, PathBuf};
 use tower_error_envelope::PolicyError;
 use tower_error_envelope::policy::PolicyLoader;
 
-use self::openapi::Document;
 use self::routes::Block;
 use crate::failure::{CommandError, print};
+use crate::openapi::DocumentFile;
 use crate::text::{counted, one_line};
 
 /// Generate a first policy file
@@ -49,7 +49,7 @@ mode = \"observe\"   # changes no answer, and logs what would be done; \"enforce
 pub(crate) fn run(args: &Args) -> Result<(), CommandError> {
     let text = match &args.openapi {
         None => FROM_NOTHING.to_owned(),
-        Some(path) => of_document(&Document::read(path)?, path),
+        Some(path) => of_document(&DocumentFile::read(path)?, path),
     };
     match &args.output {
         None => print(&text),
@@ -63,7 +63,7 @@ pub(crate) fn run(args: &Args) -> Result<(), CommandError> {
 }
 
 /// A policy that is right, whatever the document says.
-fn of_document(document: &Document, path: &Path) -> String {
+fn of_document(document: &DocumentFile, path: &Path) -> String {
     let mut blocks = routes::blocks(document);
     let text = written(document, path, &blocks);
     if PolicyLoader::new().parse("policy.toml", &text).is_ok() {
@@ -103,7 +103,7 @@ fn reason(error: &PolicyError) -> String {
     format!("{wrong}; {}", error.advice())
 }
 
-fn written(document: &Document, path: &Path, blocks: &[Block]) -> String {
+fn written(document: &DocumentFile, path: &Path, blocks: &[Block]) -> String {
     let name = path.file_name().unwrap_or_default();
     let title = document.title().map(|title| format!(", {title}")).unwrap_or_default();
     let origin = format!("# From {}{title}.", one_line(&name.to_string_lossy()));

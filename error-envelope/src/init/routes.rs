@@ -1,8 +1,10 @@
 //! A `[[route]]` for each operation.
 
 use error_envelope_admin::drafting::quoted;
+use error_envelope_core::openapi::Operation;
 
-use super::openapi::{Document, Operation};
+use super::openapi;
+use crate::openapi::DocumentFile;
 use crate::text::one_line;
 
 /// What holds where nothing is said (G4).
@@ -17,16 +19,16 @@ pub(super) struct Block {
 }
 
 /// In the order of the document.
-pub(super) fn blocks(document: &Document) -> Vec<Block> {
+pub(super) fn blocks(document: &DocumentFile) -> Vec<Block> {
     document.operations().iter().map(Block::new).collect()
 }
 
 fn hints(operation: &Operation<'_>) -> Vec<String> {
-    let declared = operation.errors().into_iter().map(|declared| match declared.text.as_str() {
+    let declared = openapi::errors(operation).into_iter().map(|declared| match declared.text.as_str() {
         "" => format!("declares {}", declared.status),
         text => format!("declares {}: {text}", declared.status),
     });
-    let schemes = Some(operation.schemes().join(" or ")).filter(|schemes| !schemes.is_empty());
+    let schemes = Some(openapi::schemes(operation).join(" or ")).filter(|schemes| !schemes.is_empty());
     declared.chain(schemes.map(|schemes| format!("asks for credentials: {schemes}"))).collect()
 }
 
@@ -44,8 +46,8 @@ fn body_types(types: &[String]) -> Option<String> {
 impl Block {
     fn new(operation: &Operation<'_>) -> Self {
         let mut lines = vec![format!("match = {}", quoted(&format!("{} {}", operation.method, operation.path)))];
-        lines.extend(body_types(&operation.media_types()));
-        if let Some(limit) = operation.most_bytes().filter(|limit| *limit != DEFAULT_LIMIT) {
+        lines.extend(body_types(&openapi::media_types(operation)));
+        if let Some(limit) = openapi::most_bytes(operation).filter(|limit| *limit != DEFAULT_LIMIT) {
             lines.push(format!("body_limit = {limit}   # by maxLength"));
         }
         Self { hints: hints(operation), lines, refused: None }

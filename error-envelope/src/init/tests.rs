@@ -6,7 +6,7 @@ fn policy_of(name: &str, document: &str) -> Result<String, String> {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join(name);
     fs::write(&path, document).unwrap();
-    match Document::read(&path) {
+    match DocumentFile::read(&path) {
         Ok(document) => Ok(of_document(&document, Path::new(name))),
         Err(CommandError::Io(why) | CommandError::Refused(why)) => {
             Err(why.replace(&path.display().to_string(), "FILE"))

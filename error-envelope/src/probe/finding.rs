@@ -1,5 +1,7 @@
 //! What a line came to.
 
+use std::borrow::Cow;
+
 use crate::text::{cut, one_line};
 
 /// What is wrong with an answer, by rule.
@@ -30,7 +32,7 @@ pub(super) enum Outcome {
 
 /// A line of the report.
 pub(super) struct Line {
-    pub(super) name: &'static str,
+    pub(super) name: Cow<'static, str>,
     pub(super) about: &'static str,
     /// `GET /a`, where something was sent.
     pub(super) sent: Option<String>,

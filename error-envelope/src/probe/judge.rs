@@ -73,7 +73,7 @@ fn wanted(case: &Case<'_>) -> Vec<Finding> {
         Want::Service(_) if probe.rules.contains(&"R13") && code_of(&got.headers).is_none() => {
             vec![Finding::new("R13", "nothing says what was wrong with the body: there is no x-error-code")]
         }
-        Want::Service(_) | Want::NoGuard | Want::Below => Vec::new(),
+        Want::Service(_) | Want::Declared | Want::NoGuard | Want::Below => Vec::new(),
         Want::Rpc(protocol) => rpc::judge(protocol, got),
     }
 }

@@ -7,7 +7,8 @@
 //! 3. [`walk`] sends them one by one ([`client`]; [`raw`] where a library would not), slowly, each on a connection of its
 //!    own, with a cap on its time and its bytes.
 //! 4. [`judge`] holds what came against the contract, without any I/O.
-//! 5. [`mod@report`] writes it, [`advice`] says how to begin.
+//! 5. With a document, each of its operations is a line too ([`operations`]).
+//! 6. [`mod@report`] writes it, [`advice`] says how to begin.
 //!
 //! Nothing is changed where a service is as it says: what is sent is malformed, too large, forbidden, or asks for what is
 //! not there.
@@ -18,6 +19,7 @@ mod client;
 mod curl;
 mod finding;
 mod judge;
+mod operations;
 mod oracle;
 mod outgoing;
 mod plan;
@@ -38,17 +40,18 @@ use tower_error_envelope::auth::{AuthScheme, Key};
 use tower_error_envelope::{Policy, Route as PolicyRoute};
 
 use self::oracle::Oracle;
-use self::plan::{Route, STAND_IN, ServiceInfo};
+use self::plan::{Planned, Route, STAND_IN, ServiceInfo};
 use self::report::Report;
 use self::table::PROBES;
 use self::target::Target;
 use self::walk::{ProbeOptions, ProbeRun};
 use crate::failure::{CommandError, local_runtime, print, print_unless_closed};
+use crate::openapi::DocumentFile;
 use crate::policy;
 
 /// Check a running service against the error contract
 ///
-/// Sends at most 78 requests, one after the other: unknown paths, other methods, wrong credentials, bodies that are
+/// Sends at most 78 requests, and up to 3 for each operation of --openapi, one after the other: unknown paths, other methods, wrong credentials, bodies that are
 /// malformed or one byte over the limit. A route's own method is sent without credentials, with invalid ones, or without a
 /// required header: safe methods first, DELETE only if --protected names it. Exit codes: 0 each probe passed or was
 /// skipped, 1 a probe failed or none passed, 2 the service cannot be reached.
@@ -59,6 +62,14 @@ pub(crate) struct Args {
     /// Probe the routes, limits, headers and credentials of this policy, which the service must have loaded
     #[arg(long, value_name = "FILE")]
     policy: Option<PathBuf>,
+    /// Probe each operation of this OpenAPI 3.0 or 3.1 document, JSON or YAML, by GET, HEAD and OPTIONS, and check that it
+    /// declares the status and the code of the response
+    #[arg(long, value_name = "FILE")]
+    openapi: Option<PathBuf>,
+    /// Send malformed JSON to the POST, PUT and PATCH operations of --openapi that take JSON; a service that acts without
+    /// reading its body may change data
+    #[arg(long, requires = "openapi")]
+    malformed_bodies: bool,
     /// Probe this path with malformed JSON, such as POST:/orders; repeatable
     #[arg(long, value_name = "METHOD:PATH", value_parser = route)]
     json_path: Vec<(Method, String)>,
@@ -155,7 +166,21 @@ fn service_info(args: &Args, target: &Target) -> Result<ServiceInfo, CommandErro
         None => assumed(args, &given)?,
     };
     let (routes, authority) = (routes(args, &policy), target.host_header()?);
-    Ok(ServiceInfo { oracle: Oracle::new(policy), authority, routes, given, max_upload: args.max_upload })
+    let document = args.openapi.as_deref().map(DocumentFile::read).transpose()?;
+    if document.as_ref().is_some_and(|document| document.operations().is_empty()) {
+        return Err(CommandError::Io(
+            "--openapi: the document has no operations: is `paths` in another file?".to_owned(),
+        ));
+    }
+    Ok(ServiceInfo {
+        oracle: Oracle::new(policy),
+        authority,
+        routes,
+        given,
+        max_upload: args.max_upload,
+        document,
+        malformed_bodies: args.malformed_bodies,
+    })
 }
 
 /// Those of the command line, then those of the policy.
@@ -203,18 +228,33 @@ fn named_routes(args: &Args) -> BTreeMap<String, PolicyRoute> {
 
 /// What would be sent, by line.
 fn dry(known: &ServiceInfo) -> String {
-    let lines = PROBES.iter().map(|probe| match known.plan(probe) {
-        Err(why) => format!("# {}: {}\n# not asked: {why}\n\n", probe.name, probe.about),
-        Ok(planned) => {
-            let first = planned.first().map(|planned| planned.asked.to_string()).unwrap_or_default();
-            let more = match planned.len() {
-                ..=1 => String::new(),
-                count => format!(" (and up to {} more if the response differs)", count - 1),
-            };
-            format!("# {}: {}{more}\n{first}\n", probe.name, probe.about)
-        }
+    let lines = PROBES.iter().map(|probe| {
+        let planned = known.plan(probe);
+        let more = match planned.as_ref().map_or(0, Vec::len) {
+            ..=1 => String::new(),
+            count => format!(" (and up to {} more if the response differs)", count - 1),
+        };
+        let about = format!("{}: {}", probe.name, probe.about);
+        planned
+            .map_err(|why| (about.clone(), why))
+            .map(|planned| (about + &more, planned.into_iter().take(1).collect()))
     });
-    lines.collect()
+    let operations = known.operations();
+    let operations = operations.iter().map(|operation| {
+        let about = operation.line();
+        known.plan_operation(operation).map_err(|why| (about.clone(), why)).map(|planned| (about, planned))
+    });
+    lines.chain(operations).map(dry_line).collect()
+}
+
+fn dry_line(line: Result<(String, Vec<Planned>), (String, String)>) -> String {
+    match line {
+        Err((about, why)) => format!("# {about}\n# not asked: {why}\n\n"),
+        Ok((about, planned)) => {
+            let asked: Vec<_> = planned.iter().map(|planned| planned.asked.to_string()).collect();
+            format!("# {about}\n{}\n", asked.join("\n"))
+        }
+    }
 }
 
 fn route(text: &str) -> Result<(Method, String), String> {

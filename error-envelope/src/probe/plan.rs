@@ -8,6 +8,7 @@ use tower_error_envelope::Mode;
 use super::oracle::{Oracle, Predicted};
 use super::request::{ProbeRequest, SentRequest};
 use super::table::{Body, Credentials, Probe, RequestPart, Required, Verb, Want, Wire};
+use crate::openapi::DocumentFile;
 
 /// The segment that stands for whatever a route takes, and is no path of any service's.
 pub(super) const STAND_IN: &str = "error-envelope-probe";
@@ -24,6 +25,10 @@ pub(super) struct ServiceInfo {
     /// Header lines that each request has; those that are the user's own are not told.
     pub(super) given: HeaderMap,
     pub(super) max_upload: u64,
+    /// Whose operations are asked.
+    pub(super) document: Option<DocumentFile>,
+    /// Operations that take JSON are sent some that never ends.
+    pub(super) malformed_bodies: bool,
 }
 
 /// A route that may be asked.
@@ -117,7 +122,7 @@ impl ServiceInfo {
         let Ok(path) = path.parse::<PathAndQuery>() else { return Vec::new() };
         let asked = self.without_samples(probe, method, path);
         let guards = self.oracle.guards(&asked);
-        let asked = ProbeRequest { body: self.body(probe.body, guards.body_limit), ..asked };
+        let asked = ProbeRequest { body: self.body_of(probe.body, guards.body_limit), ..asked };
         let anonymous = [header::AUTHORIZATION];
         let credentials = if guards.credentials.is_empty() { &anonymous[..] } else { &guards.credentials };
         let samples = if guards.required.is_empty() { &SAMPLES[..1] } else { &SAMPLES };
@@ -134,7 +139,7 @@ impl ServiceInfo {
     }
 
     /// With the headers of the probe and of the user.
-    fn without_samples(&self, probe: &Probe, method: &Method, path: PathAndQuery) -> ProbeRequest {
+    pub(super) fn without_samples(&self, probe: &Probe, method: &Method, path: PathAndQuery) -> ProbeRequest {
         let mut asked = ProbeRequest { wire: probe.wire, ..self.bare(method, path) };
         let agent = HeaderValue::from_static(concat!("error-envelope/", env!("CARGO_PKG_VERSION")));
         asked.headers.insert(header::USER_AGENT, agent);
@@ -159,7 +164,7 @@ impl ServiceInfo {
         }
     }
 
-    fn body(&self, body: Body, limit: Option<u64>) -> SentRequest {
+    fn body_of(&self, body: Body, limit: Option<u64>) -> SentRequest {
         let over = limit.unwrap_or(u64::MAX).saturating_add(1);
         match body {
             Body::None => SentRequest::Nothing,
@@ -190,7 +195,9 @@ impl ServiceInfo {
             (Predicted::Forward, Want::Guard(_)) => Err(None),
             (Predicted::Depends, _) => Err(Some(format!("asks a verifier of the service's own first; {DEPENDS}"))),
             (Predicted::Answer(_) | Predicted::Forward, Want::Rpc(_)) | (Predicted::Forward, _) => Ok(predicted),
-            (Predicted::Answer(reply), Want::Service(_) | Want::NoGuard | Want::Below) => blocked(reply),
+            (Predicted::Answer(reply), Want::Service(_) | Want::Declared | Want::NoGuard | Want::Below) => {
+                blocked(reply)
+            }
         }
     }
 

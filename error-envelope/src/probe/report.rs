@@ -19,11 +19,11 @@ pub(super) struct Report {
 }
 
 /// What came of a rule.
-struct OfRule {
+struct OfRule<'a> {
     rule: &'static str,
     about: &'static str,
-    kept: Vec<&'static str>,
-    broken: Vec<&'static str>,
+    kept: Vec<&'a str>,
+    broken: Vec<&'a str>,
 }
 
 impl Report {
@@ -43,11 +43,11 @@ impl Report {
         self.lines.iter().filter(|line| is(&line.outcome)).count()
     }
 
-    fn rules(&self) -> Vec<OfRule> {
+    fn rules(&self) -> Vec<OfRule<'_>> {
         let of_rule = |(rule, about): &(&'static str, &'static str)| {
-            let broken = self.lines.iter().filter(|line| line.breaks(rule)).map(|line| line.name).collect();
+            let broken = self.lines.iter().filter(|line| line.breaks(rule)).map(|line| &*line.name).collect();
             let kept = self.lines.iter().filter(|line| line.kept.iter().any(|kept| kept == rule));
-            OfRule { rule, about, kept: kept.map(|line| line.name).collect(), broken }
+            OfRule { rule, about, kept: kept.map(|line| &*line.name).collect(), broken }
         };
         RULES.iter().map(of_rule).collect()
     }
@@ -104,7 +104,7 @@ impl Report {
     }
 }
 
-impl OfRule {
+impl OfRule<'_> {
     fn is_asked(&self) -> bool {
         !self.kept.is_empty() || !self.broken.is_empty()
     }
@@ -174,7 +174,7 @@ impl Line {
     }
 
     fn case(&self) -> TestCase {
-        let mut case = TestCase::new(self.name, self.outcome.junit(self.curl.as_deref()));
+        let mut case = TestCase::new(&*self.name, self.outcome.junit(self.curl.as_deref()));
         case.set_classname("error-envelope.probe");
         if let Some(sent) = &self.sent {
             let got = self.got.as_deref().unwrap_or("no answer");

@@ -2,7 +2,7 @@
 
 mod rows;
 
-pub(super) use self::rows::{PROBES, RULES};
+pub(super) use self::rows::{OPERATION, PROBES, RULES};
 
 /// One line: what is sent, and how its answer is judged.
 pub(super) struct Probe {
@@ -96,6 +96,8 @@ pub(super) enum Want {
     Guard(&'static [&'static str]),
     /// The service's, with one of these statuses.
     Service(&'static [u16]),
+    /// Any answer that a document declares.
+    Declared,
     /// Any answer that does not ask for credentials.
     NoGuard,
     /// The envelope, or what the server below the layer says by itself (F5).

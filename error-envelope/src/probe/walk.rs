@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 use std::time::Duration;
 
+use error_envelope_core::openapi::Operation;
 use http::HeaderMap;
 use tokio::time::{Instant, sleep_until};
 use tower_error_envelope::ErrorCode;
@@ -12,9 +13,10 @@ use super::answer::{ProbeError, ProbeResponse};
 use super::client;
 use super::finding::{Finding, Line, Outcome, Verdict};
 use super::judge::{self, Case, judge};
+use super::operations::{MOST_OPERATIONS, RULE, undeclared};
 use super::plan::{Planned, ServiceInfo, code_of};
 use super::request::{ProbeRequest, SentRequest};
-use super::table::{Body, PROBES, Probe, Want};
+use super::table::{Body, OPERATION, PROBES, Probe, Want};
 use super::target::Target;
 use crate::failure::CommandError;
 
@@ -72,34 +74,73 @@ impl<'a> ProbeRun<'a> {
                 Err(why) => skipped(probe, why),
             });
         }
+        for (index, operation) in self.known.operations().iter().enumerate() {
+            let planned = match index {
+                MOST_OPERATIONS.. => Err(format!("not sent: the document has more than {MOST_OPERATIONS} operations")),
+                _ => self.known.plan_operation(operation),
+            };
+            let line = match planned {
+                Ok(planned) => self.operation(operation, planned).await?,
+                Err(why) => skipped(&OPERATION, why),
+            };
+            lines.push(Line { name: operation.line().into(), ..line });
+        }
         Ok(lines)
+    }
+
+    /// Each of its requests is judged; the line is that of the first that shows something wrong, else of the last error.
+    async fn operation(&mut self, operation: &Operation<'_>, planned: Vec<Planned>) -> Result<Line, CommandError> {
+        let mut best: Option<Line> = None;
+        for planned in planned {
+            let (line, got) = self.exchange(&OPERATION, planned).await?;
+            let line = line.declared(operation, got.as_ref());
+            if !matches!(line.outcome, Outcome::Passed) {
+                return Ok(line);
+            }
+            if best.is_none() || got.is_some_and(|got| !got.status.is_success()) {
+                best = Some(line);
+            }
+        }
+        Ok(best.unwrap_or_else(|| skipped(&OPERATION, OPERATION.otherwise.to_owned())))
     }
 
     async fn line(&mut self, probe: &Probe, planned: Vec<Planned>) -> Result<Line, CommandError> {
         let mut line = skipped(probe, probe.otherwise.to_owned());
         for planned in planned {
-            if self.silent >= MOST_SILENT {
-                let why = format!("not sent: {MOST_SILENT} requests in a row had no response");
-                return Ok(Line { outcome: Outcome::Skipped(why), ..line });
+            line = self.exchange(probe, planned).await?.0;
+            if !matches!(line.outcome, Outcome::Skipped(_)) || line.got.is_none() {
+                break;
             }
-            line.sent = Some(planned.asked.line());
-            line.curl = planned.asked.curl(&self.target.origin());
-            let got = match self.send_request(&planned).await {
-                Ok(got) => got,
-                Err(no_answer) => return Ok(Line { outcome: self.unanswered(probe, no_answer)?, ..line }),
-            };
-            line.got = Some(judge::describe(&got));
-            let (outcome, kept) = match self.judged(probe, &planned, &got) {
-                Verdict::Kept(rules) => (Outcome::Passed, rules),
-                Verdict::Broken(wrong, rules) => (Outcome::Failed(wrong), rules),
-                Verdict::Beside(why) => {
-                    line.outcome = Outcome::Skipped(format!("{} {why}; {}", planned.asked.line(), probe.otherwise));
-                    continue;
-                }
-            };
-            return Ok(Line { outcome, kept, ..line });
         }
         Ok(line)
+    }
+
+    /// One request and its judgement. What is skipped with an answer is one that another request may show.
+    async fn exchange(
+        &mut self,
+        probe: &Probe,
+        planned: Planned,
+    ) -> Result<(Line, Option<ProbeResponse>), CommandError> {
+        let mut line = skipped(probe, format!("not sent: {MOST_SILENT} requests in a row had no response"));
+        if self.silent >= MOST_SILENT {
+            return Ok((line, None));
+        }
+        line.sent = Some(planned.asked.line());
+        line.curl = planned.asked.curl(&self.target.origin());
+        let got = match self.send_request(&planned).await {
+            Ok(got) => got,
+            Err(no_answer) => return Ok((Line { outcome: self.unanswered(probe, no_answer)?, ..line }, None)),
+        };
+        line.got = Some(judge::describe(&got));
+        (line.outcome, line.kept) = match self.judged(probe, &planned, &got) {
+            Verdict::Kept(rules) => (Outcome::Passed, rules),
+            Verdict::Broken(wrong, rules) => (Outcome::Failed(wrong), rules),
+            Verdict::Beside(why) => {
+                let why = format!("{} {why}; {}", planned.asked.line(), probe.otherwise);
+                (Outcome::Skipped(why), Vec::new())
+            }
+        };
+        Ok((line, Some(got)))
     }
 
     async fn send_request(&mut self, planned: &Planned) -> Result<ProbeResponse, ProbeError> {
@@ -198,10 +239,36 @@ impl ProbeError {
     }
 }
 
+impl Line {
+    /// With what the operation does not declare of the answer.
+    fn declared(mut self, operation: &Operation<'_>, got: Option<&ProbeResponse>) -> Self {
+        let Some(got) = got else { return self };
+        let mut wrong: Vec<_> =
+            undeclared(operation, got.status, code_of(&got.headers).as_deref()).into_iter().collect();
+        let acts = !operation.method.is_safe() && got.status.is_success();
+        wrong.extend(acts.then(|| Finding::new(RULE, "malformed JSON was let through")));
+        match &mut self.outcome {
+            Outcome::Failed(findings) => findings.append(&mut wrong),
+            Outcome::Passed if wrong.is_empty() => self.kept.push(RULE.to_owned()),
+            outcome @ Outcome::Passed => *outcome = Outcome::Failed(wrong),
+            Outcome::Skipped(_) => {}
+        }
+        self
+    }
+}
+
 /// What nobody has asked yet.
 fn skipped(probe: &Probe, why: String) -> Line {
-    let Probe { name, about, .. } = probe;
-    Line { name, about, sent: None, curl: None, got: None, kept: Vec::new(), outcome: Outcome::Skipped(why) }
+    let Probe { name, about, .. } = *probe;
+    Line {
+        name: name.into(),
+        about,
+        sent: None,
+        curl: None,
+        got: None,
+        kept: Vec::new(),
+        outcome: Outcome::Skipped(why),
+    }
 }
 
 fn print_head(answer: &Result<ProbeResponse, ProbeError>) {

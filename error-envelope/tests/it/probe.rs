@@ -1,6 +1,7 @@
 //! `probe`: a service that keeps the contract passes, one that does not is told by rule, and one that misbehaves is named.
 
 mod hostile;
+mod operations;
 mod servers;
 mod tls;
 mod usage;
@@ -46,8 +47,9 @@ fn the_gateway_passes_every_line() {
         (Some(0), &26.into(), &0.into(), &0.into())
     );
     assert_eq!(with_outcome(&told, "rules", "rule", "broken"), [""; 0]);
-    // F1 and F4 are what a line breaks whose answer does not come; no route of this policy has a shape of its own.
-    assert_eq!(with_outcome(&told, "rules", "rule", "not_asked"), ["F1", "F4", "R12"]);
+    // F1 and F4 are what a line breaks whose answer does not come; no route of this policy has a shape of its own, and there is
+    // no document.
+    assert_eq!(with_outcome(&told, "rules", "rule", "not_asked"), ["F1", "F4", "R12", "OpenAPI"]);
     assert_eq!(told["advice"], Value::Array(Vec::new()));
 
     let junit = probe(&gateway.url, &["--policy", POLICY, "--format", "junit"]);

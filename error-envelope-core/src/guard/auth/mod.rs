@@ -15,6 +15,8 @@ mod challenge;
 mod check;
 mod compile;
 mod decide;
+#[cfg(feature = "openapi")]
+mod faults;
 pub(crate) mod forward;
 mod identity;
 #[cfg(feature = "jwt")]

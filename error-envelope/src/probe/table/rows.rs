@@ -266,6 +266,10 @@ pub(in crate::probe) static PROBES: &[Probe] = &[
     },
 ];
 
+/// An operation of a document.
+pub(in crate::probe) static OPERATION: Probe =
+    Probe { about: "asks an operation of the document", want: Want::Declared, rules: &[], ..PLAIN };
+
 /// The rules of the contract that are asked here, and what they say.
 pub(in crate::probe) const RULES: &[(&str, &str)] = &[
     ("E1", "every error is the envelope"),
@@ -294,4 +298,5 @@ pub(in crate::probe) const RULES: &[(&str, &str)] = &[
     ("P1", "gRPC"),
     ("P2", "gRPC-Web"),
     ("P3", "Connect"),
+    ("OpenAPI", "the document declares statuses and codes"),
 ];

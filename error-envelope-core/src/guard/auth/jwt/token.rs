@@ -58,6 +58,11 @@ enum Audience {
 }
 
 impl Tokens {
+    #[cfg(feature = "openapi")]
+    pub(in super::super) fn require_verified_email(&self) -> bool {
+        self.settings.require_verified_email
+    }
+
     /// The subject of a token that is good.
     pub(in crate::guard::auth) fn check(
         &self,

@@ -6,17 +6,19 @@
 use std::collections::BTreeSet;
 
 use http::StatusCode;
-use tower_error_envelope::{ErrorCode, Retry};
 
 use super::codes::{Codes, Listed};
-use super::form::{CODE, CONTRACT_VERSION, REQUEST_ID, SAMPLE_ID};
+use super::form::{CONTRACT_VERSION, SAMPLE_ID};
+use super::response::{ErrorResponse, headers};
 use super::schema;
 use super::tree::{Json, by_name, list, object, text};
+use crate::code::{ErrorCode, Retry};
 
 const SCHEMAS: &str = "#/components/schemas/";
 const HEADERS: &str = "#/components/headers/";
 
-pub(super) fn write(codes: &Codes) -> String {
+/// The document, indented.
+pub fn write(codes: &Codes) -> String {
     let envelope = [(schema::ENVELOPE.to_owned(), schema::envelope(SCHEMAS))];
     let schemas = envelope.into_iter().chain(schema::parts(SCHEMAS, codes));
     object([
@@ -25,7 +27,11 @@ pub(super) fn write(codes: &Codes) -> String {
         ("paths", object([])),
         (
             "components",
-            object([("schemas", by_name(schemas)), ("headers", headers()), ("responses", by_name(responses(codes)))]),
+            object([
+                ("schemas", by_name(schemas)),
+                ("headers", by_name(headers())),
+                ("responses", by_name(responses(codes))),
+            ]),
         ),
     ])
     .pretty()
@@ -84,48 +90,13 @@ impl<'a> Group<'a> {
         if !self.is_any() {
             body = body.with("examples", by_name(self.codes.iter().map(|listed| (listed.name(), example(listed)))));
         }
-        object([
-            ("description", text(self.description())),
-            ("headers", by_name(self.headers().into_iter().map(|name| (name, schema::reference(HEADERS, name))))),
-            ("content", object([("application/json", body)])),
-        ])
+        let response = ErrorResponse {
+            status: (!self.is_any()).then_some(self.status),
+            waits: self.is_any() || self.codes.iter().any(|listed| listed.code.retry() != Retry::No),
+            content: object([("application/json", body)]),
+        };
+        response.write(|name| schema::reference(HEADERS, name))
     }
-
-    fn description(&self) -> String {
-        let reason = StatusCode::from_u16(self.status).ok().and_then(|status| status.canonical_reason());
-        match reason {
-            _ if self.is_any() => "Any error.".to_owned(),
-            Some(reason) => format!("{} {reason}.", self.status),
-            None => format!("{}.", self.status),
-        }
-    }
-
-    fn headers(&self) -> Vec<&'static str> {
-        let waits = self.is_any() || self.codes.iter().any(|listed| listed.code.retry() != Retry::No);
-        let mut headers = vec!["x-request-id", "x-error-code", "cache-control"];
-        headers.extend(waits.then_some("retry-after"));
-        headers.extend((self.status == 401).then_some("www-authenticate"));
-        headers
-    }
-}
-
-fn headers() -> Json {
-    let header = |required: bool, description: &str, schema: Json| {
-        object([("description", text(description)), ("required", required.into()), ("schema", schema)])
-    };
-    let string = || object([("type", text("string"))]);
-    let cached = "no-store, unless the service says otherwise on a 4xx that is not 401, 403 or 429.";
-    let of_form = |form: &str, example: &str| string().with("pattern", form).with("examples", list([example]));
-    object([
-        ("x-request-id", header(true, "The request's id, as in the body.", of_form(REQUEST_ID, SAMPLE_ID))),
-        ("x-error-code", header(true, "The code, as in the body.", of_form(CODE, "not_found"))),
-        ("cache-control", header(true, cached, string())),
-        (
-            "retry-after",
-            header(false, "When to try again, in seconds or as a date, where the service says it.", string()),
-        ),
-        ("www-authenticate", header(false, "Which credentials are asked for: a challenge for each scheme.", string())),
-    ])
 }
 
 fn example(listed: &Listed) -> Json {

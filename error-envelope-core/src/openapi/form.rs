@@ -3,29 +3,30 @@
 
 /// The version of the contract that the exports state. It changes when something that a client relies on does; a new
 /// code is no such thing, since the set is open.
-pub(super) const CONTRACT_VERSION: &str = "1";
+pub const CONTRACT_VERSION: &str = "1";
 
 /// A code (E2).
-pub(super) const CODE: &str = "^[a-z][a-z0-9_]{0,62}$";
+pub const CODE: &str = "^[a-z][a-z0-9_]{0,62}$";
 
 /// A request id (I1): a ULID's 128 bits leave three for its first character.
-pub(super) const REQUEST_ID: &str = "^req_[0-7][0-9A-HJKMNP-TV-Z]{25}$";
+pub const REQUEST_ID: &str = "^req_[0-7][0-9A-HJKMNP-TV-Z]{25}$";
 
 /// A message (E2): no control characters, no separators of lines, no bidirectional marks and overrides.
-pub(super) const MESSAGE: &str = r"^[^\u0000-\u001f\u007f-\u009f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]+$";
+pub const MESSAGE: &str = r"^[^\u0000-\u001f\u007f-\u009f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]+$";
 
 /// The longest message (E2). The contract counts bytes of UTF-8; no unit that a schema counts in is smaller.
-pub(super) const MAX_MESSAGE: u16 = 1024;
+pub const MAX_MESSAGE: u16 = 1024;
 
 /// An id for examples.
-pub(super) const SAMPLE_ID: &str = "req_01JD2V5W8Z3Q4R6T8Y0A1B2C3D";
+pub const SAMPLE_ID: &str = "req_01JD2V5W8Z3Q4R6T8Y0A1B2C3D";
 
-#[cfg(test)]
+#[cfg(all(test, feature = "pattern"))]
 mod tests {
     use regex::Regex;
-    use tower_error_envelope::{ErrorCode, RequestId};
 
     use super::*;
+    use crate::code::ErrorCode;
+    use crate::request_id::RequestId;
 
     #[test]
     fn i1_the_form_of_an_id_is_the_librarys() {

@@ -4,39 +4,44 @@ use serde::ser::{Serialize, SerializeMap, Serializer};
 
 /// A JSON value.
 #[derive(Clone)]
-pub(super) enum Json {
+pub enum Json {
+    /// True or false.
     Bool(bool),
+    /// A whole number.
     Number(u64),
+    /// A text.
     Text(String),
+    /// A list.
     List(Vec<Self>),
+    /// Members in their order.
     Object(Vec<(String, Self)>),
     /// As it came.
     Value(serde_json::Value),
 }
 
 /// An object of these members.
-pub(super) fn object<const N: usize>(members: [(&str, Json); N]) -> Json {
+pub fn object<const N: usize>(members: [(&str, Json); N]) -> Json {
     by_name(members)
 }
 
 /// An object of these members, as many as there are.
-pub(super) fn by_name<K: Into<String>>(members: impl IntoIterator<Item = (K, Json)>) -> Json {
+pub fn by_name<K: Into<String>>(members: impl IntoIterator<Item = (K, Json)>) -> Json {
     Json::Object(members.into_iter().map(|(name, value)| (name.into(), value)).collect())
 }
 
 /// A list of these values.
-pub(super) fn list<T: Into<Json>>(values: impl IntoIterator<Item = T>) -> Json {
+pub fn list<T: Into<Json>>(values: impl IntoIterator<Item = T>) -> Json {
     Json::List(values.into_iter().map(Into::into).collect())
 }
 
 impl Json {
     /// Indented, with a newline at its end.
-    pub(super) fn pretty(&self) -> String {
+    pub fn pretty(&self) -> String {
         serde_json::to_string_pretty(self).unwrap_or_default() + "\n"
     }
 
     /// This object with one more member at its end.
-    pub(super) fn with(mut self, name: &str, value: impl Into<Self>) -> Self {
+    pub fn with(mut self, name: &str, value: impl Into<Self>) -> Self {
         if let Self::Object(members) = &mut self {
             members.push((name.to_owned(), value.into()));
         }
@@ -92,6 +97,6 @@ impl From<String> for Json {
 }
 
 /// A member's text without `.into()` at each.
-pub(super) fn text(value: impl Into<String>) -> Json {
+pub fn text(value: impl Into<String>) -> Json {
     Json::Text(value.into())
 }

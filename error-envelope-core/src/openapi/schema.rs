@@ -2,15 +2,14 @@
 
 use std::collections::BTreeSet;
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use super::codes::{Codes, Listed};
-use super::details;
 use super::form::{CODE, MAX_MESSAGE, MESSAGE, REQUEST_ID, SAMPLE_ID};
 use super::tree::{Json, list, object, text};
 
 /// The names of the shapes, as clients that are generated from them will call them.
-pub(super) const ENVELOPE: &str = "ErrorEnvelope";
+pub const ENVELOPE: &str = "ErrorEnvelope";
 const ERROR: &str = "ErrorInfo";
 const ERROR_CODE: &str = "ErrorCode";
 const RETRYABLE: &str = "A code that is not listed is to be treated as transient: wait, then try again.";
@@ -20,13 +19,13 @@ const INVALID_REQUEST: &str = "invalid_request";
 const ID: &str = "RequestId";
 
 /// The envelope (E1); `at` is where its parts are, such as `#/$defs/`.
-pub(super) fn envelope(at: &str) -> Json {
+pub fn envelope(at: &str) -> Json {
     closed_object([("error", reference(at, ERROR)), ("request_id", reference(at, ID))], &["error", "request_id"])
         .with("description", "The body of every error response.")
 }
 
 /// The parts of the envelope by name.
-pub(super) fn parts(at: &str, codes: &Codes) -> Vec<(String, Json)> {
+pub fn parts(at: &str, codes: &Codes) -> Vec<(String, Json)> {
     let typed = typed(codes);
     let fixed = [
         (ERROR_CODE, error_code(codes)),
@@ -52,7 +51,7 @@ fn typed(codes: &Codes) -> Vec<Typed> {
     let mut names = [ENVELOPE, ERROR, ERROR_CODE, VALIDATION_DETAILS, ISSUE, ID].map(str::to_owned).into();
     let each = codes.iter().filter(|listed| listed.name() != INVALID_REQUEST);
     each.filter_map(|listed| {
-        let mut schema = details::embedded(&listed.details()?);
+        let mut schema = embedded(&listed.details()?);
         schema.entry("description").or_insert_with(|| format!("The details of {}.", listed.name()).into());
         let name = details_name(listed.name(), &mut names);
         Some(Typed { code: listed.name().to_owned(), name, schema: Value::Object(schema).into() })
@@ -70,20 +69,58 @@ fn details_name(code: &str, taken: &mut BTreeSet<String>) -> String {
     name
 }
 
-pub(super) fn reference(at: &str, name: &str) -> Json {
+/// A reference to the part of that name.
+pub fn reference(at: &str, name: &str) -> Json {
     object([("$ref", text(format!("{at}{name}")))])
 }
 
-fn error(at: &str, typed: &[Typed]) -> Json {
-    let message = object([
+/// A schema for a document: without the dialect, which the document says itself.
+pub fn embedded(schema: &Value) -> Map<String, Value> {
+    let mut members = schema.as_object().cloned().unwrap_or_default();
+    members.remove("$schema");
+    members
+}
+
+/// The envelope with one of these errors, each by [`of_error`]: whole, so that it can stand anywhere.
+pub(super) fn of_errors(errors: impl IntoIterator<Item = Json>) -> Json {
+    let error = object([("oneOf", list(errors))]);
+    closed_object([("error", error), ("request_id", request_id())], &["error", "request_id"])
+}
+
+/// An error with this code alone; its details, where something is known of them, and whether it always has them.
+pub(super) fn of_error(code: &str, summary: &str, details: Option<&(Value, bool)>) -> Json {
+    let is_required = details.is_some_and(|(_, is_required)| *is_required);
+    let details = details.map_or_else(any_details, |(schema, _)| schema.clone().into());
+    let name = object([("type", text("string")), ("enum", list([code]))]);
+    let members = [("code", name), ("message", message()), ("details", details)];
+    let required: &[&str] = if is_required { &["code", "message", "details"] } else { &["code", "message"] };
+    closed_object(members, required).with("title", code).with("description", summary)
+}
+
+/// The envelope with any error.
+pub(super) fn of_any_error() -> Json {
+    let code = object([("type", text("string")), ("pattern", text(CODE)), ("description", text(RETRYABLE))]);
+    let members = [("code", code), ("message", message()), ("details", any_details())];
+    let error = closed_object(members, &["code", "message"]);
+    closed_object([("error", error), ("request_id", request_id())], &["error", "request_id"])
+}
+
+fn message() -> Json {
+    object([
         ("type", text("string")),
         ("minLength", 1.into()),
         ("maxLength", MAX_MESSAGE.into()),
         ("pattern", text(MESSAGE)),
         ("description", text("One line for people, free to change: match on the code instead.")),
-    ]);
-    let details = object([("description", text("Any JSON value; absent where there is none."))]);
-    let members = [("code", reference(at, ERROR_CODE)), ("message", message), ("details", details)];
+    ])
+}
+
+fn any_details() -> Json {
+    object([("description", text("Any JSON value; absent where there is none."))])
+}
+
+fn error(at: &str, typed: &[Typed]) -> Json {
+    let members = [("code", reference(at, ERROR_CODE)), ("message", message()), ("details", any_details())];
     let error = closed_object(members, &["code", "message"]);
     let error = error.with("if", is_code(INVALID_REQUEST)).with("then", has_issues(at));
     if typed.is_empty() {

@@ -1,0 +1,29 @@
+//! Every answer that a scheme may give, for a document that lists them.
+
+use super::compile::{Check, Scheme};
+use super::outcome::{AuthFailure, Rejection};
+use crate::fault::Fault;
+
+impl Scheme {
+    /// One for each thing that may be wrong with a request's credentials.
+    pub(crate) fn faults(&self) -> impl Iterator<Item = Fault> {
+        self.failures().into_iter().map(|why| self.fault(&Rejection::from(why)))
+    }
+
+    fn failures(&self) -> Vec<AuthFailure> {
+        use AuthFailure::{Expired, Invalid, Malformed, Missing, NoEmail, Unavailable};
+        match &self.check {
+            #[cfg(feature = "keys")]
+            Check::Key(_) => vec![Missing, Malformed, Invalid, Expired],
+            #[cfg(feature = "jwt")]
+            Check::Jwt(tokens) => {
+                let mut failures = vec![Missing, Malformed, Invalid, Expired];
+                failures.extend(tokens.require_verified_email().then_some(NoEmail));
+                failures.extend(tokens.remote_keys().map(|_| Unavailable));
+                failures
+            }
+            Check::Certificate => vec![Missing, Invalid],
+            Check::Custom => vec![Missing, Malformed, Invalid, Expired, NoEmail, Unavailable],
+        }
+    }
+}

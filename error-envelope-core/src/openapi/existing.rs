@@ -1,0 +1,102 @@
+//! Responses that a document has already: those that this room wrote are read again, others get what is missing.
+
+use std::collections::BTreeMap;
+
+use http::StatusCode;
+use serde_json::{Map, Value, json};
+
+use super::declared::DeclaredError;
+use super::route::RouteErrors;
+use crate::code::ErrorCode;
+use crate::fault::Fault;
+
+/// Where the errors of an envelope stand in a media type.
+const ERRORS: &str = "/schema/properties/error/oneOf";
+const JSON: &str = "application/json";
+
+impl RouteErrors {
+    /// The responses of an operation whose document has some: its errors as they leave on this route, and `more` of them.
+    ///
+    /// A response that a person wrote keeps its description. Where it has no body, the layer writes one, with the code of its
+    /// status; a body of another shape stays beside the envelope.
+    #[must_use]
+    pub fn completed(
+        &self,
+        existing: &BTreeMap<String, Value>,
+        more: impl IntoIterator<Item = DeclaredError>,
+    ) -> BTreeMap<String, Value> {
+        let (mut errors, mut by_hand) = (Vec::new(), BTreeMap::new());
+        for (key, response) in existing {
+            if !is_ours(response) {
+                by_hand.insert(key, response);
+            }
+            errors.extend(self.declared(key, response));
+        }
+        let mut responses = self.responses(errors.into_iter().chain(more));
+        for (key, response) in by_hand {
+            let response = match responses.remove(key) {
+                Some(ours) => joined(response.clone(), ours),
+                None => response.clone(),
+            };
+            responses.insert(key.clone(), response);
+        }
+        for (key, response) in existing {
+            if let (Some(ours), Some(description)) = (responses.get_mut(key), response.get("description")) {
+                ours["description"] = description.clone();
+            }
+        }
+        responses
+    }
+
+    /// The errors of one response.
+    fn declared(&self, key: &str, response: &Value) -> Vec<DeclaredError> {
+        let is_error = |status: &StatusCode| status.is_client_error() || status.is_server_error();
+        let Some(status) = key.parse().ok().filter(is_error) else { return Vec::new() };
+        let Some(media) = response.pointer("/content/application~1json") else {
+            let has_body = response["content"].as_object().is_some_and(|content| !content.is_empty());
+            let of_status = || Fault::new(ErrorCode::of_status(status)).status(status).into();
+            return if has_body { Vec::new() } else { vec![of_status()] };
+        };
+        let branches = media.pointer(ERRORS).and_then(Value::as_array).into_iter().flatten();
+        let parse = |branch: &Value| {
+            let name = branch.pointer("/properties/code/enum/0")?.as_str()?;
+            let known = self.config.policy().known_code(name);
+            DeclaredError::parse(status, branch, media["examples"].get(name), known)
+        };
+        branches.filter_map(parse).collect()
+    }
+}
+
+/// Whether this room has written it.
+fn is_ours(response: &Value) -> bool {
+    response.pointer("/content/application~1json").and_then(|media| media.pointer(ERRORS)).is_some()
+}
+
+/// A response of a person's, with what the layer adds.
+fn joined(mut theirs: Value, ours: Value) -> Value {
+    let Value::Object(ours) = ours else { return theirs };
+    for (key, value) in ours {
+        match (theirs.get_mut(&key), value) {
+            (None, value) => theirs[key] = value,
+            (Some(Value::Object(theirs)), Value::Object(ours)) if key == "content" => join_content(theirs, ours),
+            (Some(Value::Object(theirs)), Value::Object(ours)) => {
+                for (name, value) in ours {
+                    theirs.entry(name).or_insert(value);
+                }
+            }
+            (Some(_), _) => {}
+        }
+    }
+    theirs
+}
+
+fn join_content(theirs: &mut Map<String, Value>, mut ours: Map<String, Value>) {
+    if let (Some(theirs), Some(ours)) = (theirs.get_mut(JSON), ours.remove(JSON)) {
+        let schemas = [theirs.get("schema"), ours.get("schema")].map(Option::<&Value>::cloned);
+        if let [Some(first), Some(second)] = schemas {
+            theirs["schema"] = json!({ "anyOf": [first, second] });
+        }
+        return;
+    }
+    theirs.append(&mut ours);
+}

@@ -1,0 +1,149 @@
+//! The operations of a document that somebody wrote, in OpenAPI 3.0 or 3.1.
+//!
+//! References within the document are followed; others are left alone. Nothing in it can make the reading endless.
+
+use std::collections::BTreeMap;
+
+use http::Method;
+use serde_json::{Map, Value};
+
+/// References that lead to references, at most.
+const DEEPEST: usize = 16;
+
+const METHODS: [&str; 9] = ["get", "put", "post", "delete", "options", "head", "patch", "trace", "query"];
+
+/// A document as JSON.
+#[derive(Clone, Copy, Debug)]
+pub struct Document<'d>(pub &'d Value);
+
+/// One method of one path.
+#[derive(Clone, Debug)]
+pub struct Operation<'d> {
+    /// In capitals.
+    pub method: Method,
+    /// With the path of the server that all share.
+    pub path: String,
+    /// As the document writes it.
+    pub key: &'d str,
+    document: Document<'d>,
+    path_item: &'d Value,
+    item: &'d Value,
+}
+
+/// What an operation takes.
+#[derive(Clone, Debug, Default)]
+pub struct OperationInput {
+    /// Whether there are parameters in its path or query.
+    pub has_parameters: bool,
+    /// The media types of its body, in lower case and without parameters; none where it takes no body.
+    pub media_types: Vec<String>,
+}
+
+impl<'d> Document<'d> {
+    /// In the order of the paths.
+    #[must_use]
+    pub fn operations(self) -> Vec<Operation<'d>> {
+        let base = base_path(self.0.pointer("/servers/0/url").and_then(Value::as_str).unwrap_or_default());
+        let Some(paths) = self.0.get("paths").and_then(Value::as_object) else { return Vec::new() };
+        let operations = paths.iter().flat_map(|(key, path_item)| {
+            let (path, path_item) = (format!("{base}{key}"), self.followed(path_item));
+            METHODS.iter().filter_map(move |method| {
+                let item = path_item.get(method).filter(|it| it.is_object())?;
+                let method = Method::from_bytes(method.to_uppercase().as_bytes()).ok()?;
+                Some(Operation { method, path: path.clone(), key, document: self, path_item, item })
+            })
+        });
+        operations.collect()
+    }
+
+    /// What a reference within the document leads to.
+    #[must_use]
+    pub fn followed(self, value: &'d Value) -> &'d Value {
+        let mut at = value;
+        for _ in 0..DEEPEST {
+            let Some(reference) = at.get("$ref").and_then(Value::as_str) else { break };
+            let Some(found) = reference.strip_prefix('#').and_then(|pointer| self.0.pointer(&unescaped(pointer)))
+            else {
+                break;
+            };
+            at = found;
+        }
+        at
+    }
+}
+
+/// The path of the URL of a document's server, without its final slash: what stands before each path.
+fn base_path(url: &str) -> String {
+    let path = match url.split_once("://") {
+        Some((_, rest)) => rest.find('/').map_or("", |at| &rest[at..]),
+        None => url,
+    };
+    // A variable may stand for anything.
+    if path.contains('{') {
+        return String::new();
+    }
+    let path = path.trim_end_matches('/');
+    if path.is_empty() || path.starts_with('/') { path.to_owned() } else { format!("/{path}") }
+}
+
+/// In a URI fragment `{` and `}` may be coded.
+fn unescaped(pointer: &str) -> String {
+    pointer.replace("%7B", "{").replace("%7D", "}").replace("%7b", "{").replace("%7d", "}")
+}
+
+impl<'d> Operation<'d> {
+    /// `GET /orders/{id}`, with the path as the document writes it.
+    #[must_use]
+    pub fn line(&self) -> String {
+        format!("{} {}", self.method, self.key)
+    }
+
+    /// The document that it is of.
+    #[must_use]
+    pub fn document(&self) -> Document<'d> {
+        self.document
+    }
+
+    /// The operation itself.
+    #[must_use]
+    pub fn item(&self) -> &'d Value {
+        self.item
+    }
+
+    /// Its request body, by media type as the document writes it.
+    #[must_use]
+    pub fn content(&self) -> Option<&'d Map<String, Value>> {
+        let body = self.document.followed(self.item.get("requestBody")?);
+        body.get("content")?.as_object()
+    }
+
+    /// Its responses by status, which may be `default` or `4XX`.
+    #[must_use]
+    pub fn responses(&self) -> BTreeMap<String, &'d Value> {
+        let responses = self.item.get("responses").and_then(Value::as_object);
+        let each = responses.into_iter().flatten();
+        each.map(|(status, response)| (status.clone(), self.document.followed(response))).collect()
+    }
+
+    /// Its parameters, those of its path before its own: of one name in one place the own one counts.
+    #[must_use]
+    pub fn parameters(&self) -> Vec<&'d Value> {
+        let lists = [self.path_item, self.item].into_iter().filter_map(|of| of.get("parameters")?.as_array());
+        let mut by_name: BTreeMap<_, &'d Value> = BTreeMap::new();
+        for parameter in lists.flatten().map(|parameter| self.document.followed(parameter)) {
+            by_name.insert((parameter["in"].as_str(), parameter["name"].as_str()), parameter);
+        }
+        by_name.into_values().collect()
+    }
+
+    /// What it takes.
+    #[must_use]
+    pub fn input(&self) -> OperationInput {
+        let kind = |written: &String| written.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+        let is_read = |parameter: &&Value| matches!(parameter["in"].as_str(), Some("path" | "query"));
+        OperationInput {
+            has_parameters: self.parameters().iter().any(is_read),
+            media_types: self.content().into_iter().flat_map(Map::keys).map(kind).filter(|it| !it.is_empty()).collect(),
+        }
+    }
+}

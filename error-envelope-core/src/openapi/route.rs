@@ -1,0 +1,164 @@
+//! What an operation can be answered with: by the policy's guards for it, by the extractors that read it, by the service.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use http::request::Parts;
+use http::{Method, Request, StatusCode, Uri};
+use serde_json::{Value, json};
+
+use super::declared::DeclaredError;
+use super::form::SAMPLE_ID;
+use super::operation::OperationInput;
+use super::response::{ErrorResponse, headers};
+use super::schema;
+use super::tree::{Json, by_name, object, text};
+use crate::code::ErrorCode;
+use crate::exchange::{Exchange, ExchangeConfig};
+use crate::fault::Fault;
+use crate::policy::Policy;
+use crate::request_id::RequestId;
+
+/// The segment that stands for a parameter of a path: what matches it is a pattern of the policy, and no literal.
+const STAND_IN: &str = "error-envelope-parameter";
+
+/// The errors of one operation, as its clients get them.
+#[derive(Clone, Debug)]
+pub struct RouteErrors {
+    pub(super) config: Arc<ExchangeConfig>,
+    head: Parts,
+}
+
+/// An error as a client gets it.
+struct Rendered {
+    status: u16,
+    code: String,
+    media_type: String,
+    /// Where it is an envelope.
+    schema: Option<Json>,
+    example: Json,
+    waits: bool,
+}
+
+impl RouteErrors {
+    /// The operation of a method and a path with `{parameters}`, under a policy.
+    #[must_use]
+    pub fn new(policy: impl Into<Arc<Policy>>, method: &Method, path: &str) -> Self {
+        let mut head = Request::new(()).into_parts().0;
+        head.method = method.clone();
+        head.uri = sample(path).parse().unwrap_or_else(|_| Uri::from_static("/"));
+        Self { config: Arc::new(ExchangeConfig::new(policy, || SystemTime::UNIX_EPOCH)), head }
+    }
+
+    /// What stands between a client and the operation's own code: the guards of the policy, then the extractors that read
+    /// its parameters and its body.
+    #[must_use]
+    pub fn in_front(&self, input: &OperationInput) -> Vec<DeclaredError> {
+        let policy = self.config.policy();
+        let has_body = !input.media_types.is_empty();
+        let mut faults = policy.refusals(&self.head, has_body);
+        if policy.guards_of(&self.head).mode.is_enforced() {
+            faults.extend(extracting(input));
+        }
+        faults.into_iter().map(DeclaredError::from).collect()
+    }
+
+    /// A response for each status of these errors.
+    #[must_use]
+    pub fn responses(&self, errors: impl IntoIterator<Item = DeclaredError>) -> BTreeMap<String, Value> {
+        let mut by_status: BTreeMap<u16, Vec<Rendered>> = BTreeMap::new();
+        for rendered in errors.into_iter().map(|error| self.render(&error)) {
+            let others = by_status.entry(rendered.status).or_default();
+            if !others.iter().any(|other| other.code == rendered.code) {
+                others.push(rendered);
+            }
+        }
+        by_status.into_iter().map(|(status, errors)| (status.to_string(), response(status, errors))).collect()
+    }
+
+    /// The response of an error of which nothing is known.
+    #[must_use]
+    pub fn any() -> Value {
+        let content = object([("application/json", object([("schema", schema::of_any_error())]))]);
+        value(&ErrorResponse { status: None, waits: true, content }.write(inline))
+    }
+
+    fn render(&self, error: &DeclaredError) -> Rendered {
+        let id = SAMPLE_ID.parse().unwrap_or(RequestId::from_parts(0, 0));
+        let reply = Exchange::example(Arc::clone(&self.config), &self.head, error.fault.clone(), id);
+        let text_of = |name: &str| reply.headers().get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
+        let code = text_of("x-error-code").unwrap_or_else(|| error.fault.code().to_string());
+        let body: Value = serde_json::from_slice(reply.body())
+            .unwrap_or_else(|_| String::from_utf8_lossy(reply.body()).into_owned().into());
+        let schema = is_envelope(&body).then(|| schema::of_error(&code, &error.summary, error.details.as_ref()));
+        Rendered {
+            status: reply.status().as_u16(),
+            media_type: text_of("content-type").unwrap_or_else(|| "application/json".to_owned()),
+            schema,
+            example: object([("summary", text(&error.summary)), ("value", body.into())]),
+            waits: error.waits,
+            code,
+        }
+    }
+}
+
+/// Without the parts of `{…}`, which may be anything.
+fn sample(path: &str) -> String {
+    let (mut sample, mut rest) = (String::new(), path);
+    while let Some((before, parameter)) = rest.split_once('{') {
+        sample = sample + before + STAND_IN;
+        rest = parameter.split_once('}').map_or("", |(_, after)| after);
+    }
+    sample + rest
+}
+
+/// What extractors refuse: parameters and bodies that are not of their types, as axum's and those of this project do.
+fn extracting(input: &OperationInput) -> Vec<Fault> {
+    let is_decoded = |kind: &String| kind.contains("json") || kind == "application/x-www-form-urlencoded";
+    let mut faults = Vec::new();
+    if input.has_parameters {
+        faults.push(Fault::new(ErrorCode::INVALID_REQUEST));
+    }
+    if input.media_types.iter().any(is_decoded) {
+        faults.push(Fault::new(ErrorCode::INVALID_REQUEST).status(StatusCode::UNPROCESSABLE_ENTITY));
+        faults.push(Fault::new(ErrorCode::UNSUPPORTED_MEDIA_TYPE));
+    }
+    if !input.media_types.is_empty() {
+        faults.push(Fault::new(ErrorCode::PAYLOAD_TOO_LARGE));
+    }
+    faults
+}
+
+fn is_envelope(body: &Value) -> bool {
+    body.pointer("/error/code").is_some_and(Value::is_string) && body["request_id"].is_string()
+}
+
+fn response(status: u16, errors: Vec<Rendered>) -> Value {
+    let waits = errors.iter().any(|error| error.waits);
+    let mut by_type: BTreeMap<String, Vec<Rendered>> = BTreeMap::new();
+    for error in errors {
+        by_type.entry(error.media_type.clone()).or_default().push(error);
+    }
+    let content = by_name(by_type.into_iter().map(|(media_type, errors)| (media_type, media(errors))));
+    value(&ErrorResponse { status: Some(status), waits, content }.write(inline))
+}
+
+fn media(errors: Vec<Rendered>) -> Json {
+    let schemas: Option<Vec<Json>> = errors.iter().map(|error| error.schema.clone()).collect();
+    let examples = by_name(errors.into_iter().map(|error| (error.code, error.example)));
+    let media = match schemas {
+        Some(schemas) => object([("schema", schema::of_errors(schemas))]),
+        None => object([]),
+    };
+    media.with("examples", examples)
+}
+
+fn inline(name: &'static str) -> Json {
+    let found = headers().into_iter().find(|(header, _)| *header == name);
+    found.map_or_else(|| object([]), |(_, header)| header)
+}
+
+fn value(json: &Json) -> Value {
+    serde_json::to_value(json).unwrap_or_else(|_| json!({}))
+}

@@ -1,0 +1,33 @@
+//! Responses that several operations have stand in a document once.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Value, json};
+
+/// The components that stand for those responses which more than one operation has, by name; in their places are
+/// references. `known` are the components of the document: one that is the same is used again.
+pub fn shared(operations: &mut [BTreeMap<String, Value>], known: &BTreeMap<String, Value>) -> BTreeMap<String, Value> {
+    let mut counts: BTreeMap<(String, String), usize> = BTreeMap::new();
+    for (status, response) in operations.iter().flatten() {
+        *counts.entry((status.clone(), response.to_string())).or_default() += 1;
+    }
+    let mut names: BTreeMap<(String, String), String> = BTreeMap::new();
+    let mut components = known.clone();
+    for (status, response) in operations.iter_mut().flatten() {
+        let key = (status.clone(), response.to_string());
+        if counts.get(&key).is_some_and(|count| *count > 1) {
+            let name = names.entry(key).or_insert_with(|| named(&mut components, status, response));
+            *response = json!({ "$ref": format!("#/components/responses/{name}") });
+        }
+    }
+    components
+}
+
+/// `Error413`, or `Error413_2` where that is another one.
+fn named(components: &mut BTreeMap<String, Value>, status: &str, response: &Value) -> String {
+    let names = (1..).map(|count| if count == 1 { format!("Error{status}") } else { format!("Error{status}_{count}") });
+    let is_free = |name: &String| components.get(name).is_none_or(|known| known == response);
+    let name = names.into_iter().find(is_free).unwrap_or_default();
+    components.entry(name.clone()).or_insert_with(|| response.clone());
+    name
+}

@@ -1,0 +1,35 @@
+//! Every answer that the guards of a route may give, for a document that lists them.
+
+use http::request::Parts;
+
+use super::{Policy, Settings};
+use crate::code::ErrorCode;
+use crate::fault::Fault;
+
+impl Policy {
+    /// The faults that requests of a route may meet before its service does, and that of a service which fails.
+    pub(crate) fn refusals(&self, head: &Parts, has_body: bool) -> Vec<Fault> {
+        let settings = &self.matched(head).unwrap_or_else(|_| self.of_no_host()).normal;
+        let mut faults = Vec::new();
+        if !settings.auth_observe {
+            faults.extend(self.schemes(settings).iter().flat_map(|scheme| scheme.faults()));
+        }
+        faults.extend([ErrorCode::HEADERS_TOO_LARGE, ErrorCode::INTERNAL_ERROR].map(Fault::new));
+        if settings.mode.is_enforced() {
+            faults.extend(self.unmet(settings, has_body));
+        }
+        faults
+    }
+
+    /// Those of the guards that a mode may leave out (G0, G1, G3, G4).
+    fn unmet(&self, settings: &Settings, has_body: bool) -> Vec<Fault> {
+        let mut faults: Vec<Fault> = self.required_headers(settings).iter().map(|guard| guard.refusal()).collect();
+        // A path that can be read in several ways.
+        faults.push(Fault::new(ErrorCode::BAD_REQUEST));
+        if has_body {
+            faults.extend(self.content_types(settings).map(|types| types.refusal()));
+            faults.extend(settings.body_limit.map(|limit| self.too_large(limit)));
+        }
+        faults
+    }
+}

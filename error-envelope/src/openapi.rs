@@ -1,0 +1,75 @@
+//! An OpenAPI document from a file, in JSON or YAML, of version 3.0 or 3.1.
+
+use std::fs;
+use std::path::Path;
+
+use error_envelope_core::openapi::{Document, Operation};
+use serde_json::Value;
+
+use crate::failure::CommandError;
+use crate::recorded::unreadable;
+use crate::text::{cut, one_line};
+
+/// No API of people's is described by more.
+const MOST_BYTES: u64 = 64 * 1024 * 1024;
+
+/// A document that was read.
+pub(crate) struct DocumentFile(Value);
+
+impl DocumentFile {
+    pub(crate) fn read(path: &Path) -> Result<Self, CommandError> {
+        let failure = |what: String| CommandError::Io(format!("{}{what}", path.display()));
+        let size = fs::metadata(path).map_err(|error| unreadable(path, &error))?.len();
+        if size > MOST_BYTES {
+            return Err(failure(format!(": the file has {size} bytes; at most 64 MiB are read")));
+        }
+        let bytes = fs::read(path).map_err(|error| unreadable(path, &error))?;
+        let text =
+            String::from_utf8(bytes).map_err(|_| failure(": the file is not UTF-8; save it as UTF-8".to_owned()))?;
+        let value = parsed(text.trim_start_matches('\u{feff}')).map_err(failure)?;
+        supported(&value).map_err(|why| failure(format!(": {why}")))?;
+        Ok(Self(value))
+    }
+
+    pub(crate) fn title(&self) -> Option<String> {
+        let title = self.0.pointer("/info/title")?.as_str()?;
+        Some(cut(&one_line(title), 80)).filter(|title| !title.is_empty())
+    }
+
+    /// In the order of the paths.
+    pub(crate) fn operations(&self) -> Vec<Operation<'_>> {
+        Document(&self.0).operations()
+    }
+}
+
+/// JSON or YAML; what is wrong begins with its place in the file, where that is known.
+fn parsed(text: &str) -> Result<Value, String> {
+    if !text.trim_start().starts_with('{') {
+        return serde_saphyr::from_str(text).map_err(|error| format!(": not valid YAML: {error}"));
+    }
+    serde_json::from_str(text).map_err(|error| {
+        let (line, column, what) = (error.line(), error.column(), without_place(&error));
+        format!(":{line}:{column}: not valid JSON: {what}; correct it, or export it again")
+    })
+}
+
+/// Whether the document is of a version that is read.
+fn supported(document: &Value) -> Result<(), String> {
+    match document.get("openapi").map(|version| version.as_str().unwrap_or_default()) {
+        Some(version) if version.starts_with("3.0") || version.starts_with("3.1") => Ok(()),
+        Some(version) => {
+            let version = cut(&one_line(version), 20);
+            Err(format!("openapi: version {version:?} is not supported; use 3.0 or 3.1"))
+        }
+        None if document.get("swagger").is_some() => {
+            Err("swagger: version 2.0 is not supported; convert it to OpenAPI 3 first".to_owned())
+        }
+        None => Err("the key `openapi` is missing: write `openapi: 3.1.0`, or name another file".to_owned()),
+    }
+}
+
+/// serde's text ends with the place, which is told before it.
+fn without_place(error: &serde_json::Error) -> String {
+    let text = error.to_string();
+    text.rsplit_once(" at line ").map_or(text.clone(), |(what, _)| what.to_owned())
+}

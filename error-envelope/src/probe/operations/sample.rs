@@ -1,0 +1,83 @@
+//! A value for a parameter, by its examples or its schema.
+
+use error_envelope_core::openapi::Document;
+use serde_json::Value;
+
+use super::super::plan::STAND_IN;
+
+/// Which value is wanted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Sampling {
+    /// Of its type, and the name of nothing that is there.
+    Nobodys,
+    /// Of no type but a text's.
+    OfNoType,
+    /// As the document shows it.
+    Example,
+}
+
+/// Schemas in schemas, at most.
+const DEEPEST: usize = 16;
+
+/// The value as a path or a query writes it.
+pub(super) fn value_of(document: Document<'_>, parameter: &Value, sampling: Sampling) -> String {
+    if sampling == Sampling::OfNoType {
+        return STAND_IN.to_owned();
+    }
+    let schema = innermost(document, parameter.get("schema").unwrap_or(&Value::Null));
+    let shown = match sampling {
+        Sampling::Nobodys => None,
+        Sampling::OfNoType | Sampling::Example => shown(document, parameter).or_else(|| shown(document, schema)),
+    };
+    let chosen = shown.or_else(|| schema.get("const")).or_else(|| schema.pointer("/enum/0"));
+    match chosen {
+        Some(Value::String(text)) => text.clone(),
+        Some(value) => value.to_string(),
+        None => of_type(schema, sampling),
+    }
+}
+
+/// An example of a parameter or a schema.
+fn shown<'d>(document: Document<'d>, of: &'d Value) -> Option<&'d Value> {
+    let first = match of.get("examples") {
+        Some(Value::Array(values)) => values.first(),
+        Some(Value::Object(named)) => named.values().next().and_then(|it| document.followed(it).get("value")),
+        _ => None,
+    };
+    of.get("example").or(first).or_else(|| of.get("default"))
+}
+
+/// The first of several schemas, as far as references and lists of them lead.
+fn innermost<'d>(document: Document<'d>, mut schema: &'d Value) -> &'d Value {
+    for _ in 0..DEEPEST {
+        schema = document.followed(schema);
+        let first = ["allOf", "oneOf", "anyOf"].iter().find_map(|key| schema.get(key)?.get(0));
+        match first {
+            Some(first) => schema = first,
+            None => break,
+        }
+    }
+    schema
+}
+
+fn of_type(schema: &Value, sampling: Sampling) -> String {
+    let nobodys = sampling == Sampling::Nobodys;
+    let bound = schema.get(if nobodys { "maximum" } else { "minimum" });
+    match (kind_of(schema), schema["format"].as_str()) {
+        ("integer" | "number", _) => bound
+            .filter(|it| it.is_number())
+            .map_or_else(|| if nobodys { i32::MAX } else { 1 }.to_string(), Value::to_string),
+        ("boolean", _) => "true".to_owned(),
+        (_, Some("uuid")) => "00000000-0000-4000-8000-000000000000".to_owned(),
+        (_, Some("date")) => "2026-01-01".to_owned(),
+        (_, Some("date-time")) => "2026-01-01T00:00:00Z".to_owned(),
+        _ => STAND_IN.to_owned(),
+    }
+}
+
+/// In 3.1 a schema may have several types.
+fn kind_of(schema: &Value) -> &str {
+    let kinds = schema.get("type").map(|kind| kind.as_array().map_or(std::slice::from_ref(kind), Vec::as_slice));
+    let mut names = kinds.unwrap_or_default().iter().filter_map(Value::as_str);
+    names.find(|name| *name != "null").unwrap_or_default()
+}

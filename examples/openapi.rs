@@ -1,0 +1,147 @@
+//! An API whose OpenAPI document lists every error of every operation, and no handler lists any: those of the service come
+//! from `#[derive(AsFault)]`, those of the layer from its policy.
+//!
+//! `cargo run --example openapi` serves on a free port, `-- 3000` on that one, the document at `/openapi.json`; `-- --once`
+//! asks itself twice and exits.
+
+use std::error::Error;
+use std::io::{self, IsTerminal};
+use std::net::Ipv4Addr;
+use std::time::SystemTime;
+
+use axum::body::{Body, to_bytes};
+use axum::extract::Request;
+use axum::routing::{get, post};
+use axum::{Json, Router};
+use clap::Parser;
+use serde::Deserialize;
+use tokio::net::TcpListener;
+use tower::ServiceExt;
+use tower_error_envelope::auth::{AuthScheme, Key};
+use tower_error_envelope::axum as checked;
+use tower_error_envelope::policy::RequiredHeader;
+use tower_error_envelope::utoipa::PolicyResponses;
+use tower_error_envelope::{AsFault, ErrorEnvelopeLayer, Policy, PolicyError, Route};
+use utoipa::{Modify, OpenApi, ToSchema};
+
+#[derive(Parser)]
+#[command(about = "An API whose OpenAPI document lists every error")]
+struct Args {
+    /// The port on 127.0.0.1; 0 picks a free one
+    #[arg(default_value_t = 0)]
+    port: u16,
+    /// Send two requests to itself, print the answers and exit
+    #[arg(long)]
+    once: bool,
+}
+
+#[tokio::main]
+async fn main() -> Result<(), Box<dyn Error>> {
+    tracing_subscriber::fmt().with_ansi(io::stderr().is_terminal()).with_writer(io::stderr).init();
+    let Args { port, once } = Args::parse();
+    if once {
+        return ask_itself(app()?).await;
+    }
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port))
+        .await
+        .map_err(|error| format!("cannot listen on 127.0.0.1:{port}: {error}; give another port"))?;
+    let address = listener.local_addr()?;
+    println!("listening on http://{address}");
+    println!("  curl -i http://{address}/orders/9");
+    println!("  curl -i http://{address}/orders --json '{{\"sku\":\"lamp\",\"quantity\":9}}'");
+    println!("  curl http://{address}/openapi.json");
+    axum::serve(listener, app()?).await?;
+    Ok(())
+}
+
+/// What may go wrong with an order.
+#[derive(Debug, thiserror::Error, AsFault)]
+enum OrderError {
+    #[error("no such product")]
+    #[fault(NOT_FOUND, message = "There is no such product.")]
+    NoSuchProduct,
+    #[error("only {left} left")]
+    #[fault(custom("sold_out", 409), message = "Only {left} left.", details(left))]
+    SoldOut { left: u32 },
+    #[error("the till is closed")]
+    #[fault(SERVICE_UNAVAILABLE, retry_after = 30)]
+    TillClosed,
+    #[error("the database failed")]
+    Database(#[from] io::Error),
+}
+
+#[derive(Deserialize, ToSchema)]
+struct Order {
+    sku: String,
+    quantity: u32,
+}
+
+#[utoipa::path(post, path = "/orders", request_body = Order, responses((status = 201, description = "The order's number."), OrderError))]
+async fn place(checked::Json(order): checked::Json<Order>) -> Result<Json<u32>, OrderError> {
+    match (order.sku.as_str(), order.quantity) {
+        ("lamp", ..=3) => Ok(Json(1)),
+        ("lamp", _) => Err(OrderError::SoldOut { left: 3 }),
+        ("chair", _) => Err(OrderError::TillClosed),
+        ("broken", _) => Err(io::Error::other("db-3.internal: connection reset").into()),
+        _ => Err(OrderError::NoSuchProduct),
+    }
+}
+
+/// No error is named here: a response without a body is one all the same.
+#[utoipa::path(
+    get,
+    path = "/orders/{id}",
+    params(("id" = u32, Path, description = "The order's number.")),
+    responses((status = 200, description = "The order."), (status = 404, description = "There is no such order."))
+)]
+async fn show(checked::Path(id): checked::Path<u32>) -> Result<Json<u32>, axum::http::StatusCode> {
+    match id {
+        1 => Ok(Json(id)),
+        2 => panic!("an order that nobody thought of"),
+        _ => Err(axum::http::StatusCode::NOT_FOUND),
+    }
+}
+
+#[derive(OpenApi)]
+#[openapi(info(title = "Orders", version = "1.0.0", description = "Lamps and chairs."), paths(place, show))]
+struct Api;
+
+fn policy() -> Result<Policy, PolicyError> {
+    let expired = Key::of_secret("last-year", "last-years-key").expires(SystemTime::UNIX_EPOCH);
+    let keys = AuthScheme::bearer().key(Key::of_secret("shop", "shops-own-key")).key(expired);
+    let tenant = RequiredHeader::new("x-tenant");
+    Policy::builder()
+        .scheme("key", keys)
+        .header("tenant", tenant)
+        .route(Route::new("/orders/{id}").auth(["key"]))
+        .route(Route::new("POST /orders").json(true).body_limit(1024).require_headers(["tenant"]))
+        .build()
+}
+
+/// The document, as utoipa makes it, and what the policy adds.
+pub(crate) fn document() -> Result<utoipa::openapi::OpenApi, PolicyError> {
+    let mut document = Api::openapi();
+    PolicyResponses::new(policy()?).modify(&mut document);
+    Ok(document)
+}
+
+pub(crate) fn app() -> Result<Router, PolicyError> {
+    let document = document()?;
+    let routes = Router::new()
+        .route("/orders", post(place))
+        .route("/orders/{id}", get(show))
+        .route("/openapi.json", get(async move || Json(document)));
+    Ok(routes.layer(ErrorEnvelopeLayer::new().policy(policy()?)))
+}
+
+async fn ask_itself(app: Router) -> Result<(), Box<dyn Error>> {
+    let json = r#"{"sku":"lamp","quantity":9}"#;
+    let place = Request::post("/orders").header("content-type", "application/json").header("x-tenant", "a");
+    for request in [Request::get("/orders/9").body(Body::empty())?, place.body(Body::from(json))?] {
+        println!("{} {}", request.method(), request.uri());
+        let response = app.clone().oneshot(request).await?;
+        println!("{}", response.status());
+        println!("{}", String::from_utf8_lossy(&to_bytes(response.into_body(), 64 * 1024).await?));
+    }
+    Ok(())
+}

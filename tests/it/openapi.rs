@@ -1,0 +1,205 @@
+//! The errors that a document lists by `utoipa` are those that its service answers with: each of them, and no others.
+//!
+//! `.ci/contract` sends the same requests over a socket, with a validator of OpenAPI and one of JSON Schema.
+
+use std::collections::BTreeSet;
+use std::sync::LazyLock;
+
+use axum::Router;
+use axum::body::{Body, to_bytes};
+use axum::extract::Request;
+use proptest::prelude::*;
+use proptest::sample::{select, subsequence};
+use serde::Deserialize;
+use serde_json::Value;
+use tower::ServiceExt;
+use tower_error_envelope::utoipa::PolicyResponses;
+use tower_error_envelope::{AsFault, ErrorCode, Fault, Mode, Policy, Route};
+use utoipa::{IntoResponses, Modify, OpenApi};
+
+#[allow(dead_code, unreachable_pub, reason = "an example has a main")]
+#[path = "../../examples/openapi.rs"]
+mod example;
+
+/// A request of the example's, and its answer.
+#[derive(Clone, Debug, Deserialize)]
+struct Row {
+    operation: String,
+    path: String,
+    headers: Vec<(String, String)>,
+    body: Option<String>,
+    status: u16,
+    code: String,
+    /// With more headers than are looked at.
+    #[serde(default)]
+    crowd: bool,
+}
+
+/// An operation, a status, a code.
+type Answer = (String, u16, String);
+
+fn rows() -> Vec<Row> {
+    serde_json::from_str(include_str!("openapi/requests.json")).unwrap()
+}
+
+#[tokio::test]
+async fn each_error_that_the_document_declares_is_answered() {
+    let app = example::app().unwrap();
+    let mut provoked = BTreeSet::new();
+    for row in rows() {
+        let answer = send(&app, &row).await;
+        assert_eq!(answer, Some((row.operation.clone(), row.status, row.code.clone())), "{row:?}");
+        provoked.extend(answer);
+    }
+    assert_eq!(declared(&example::document().unwrap()), provoked);
+}
+
+static EXAMPLE: LazyLock<(Router, BTreeSet<Answer>)> =
+    LazyLock::new(|| (example::app().unwrap(), declared(&example::document().unwrap())));
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(128))]
+
+    #[test]
+    fn no_error_is_answered_that_the_document_does_not_declare(
+        row in select(rows()),
+        headers in subsequence(rows().into_iter().flat_map(|row| row.headers).collect::<Vec<_>>(), 0..4),
+        path in prop_oneof![4 => select(vec!["1", "2", "9", "-1", "99999999999"]).prop_map(str::to_owned), 1 => "[a-z0-9.%]{1,6}"],
+        body in proptest::option::of(prop_oneof![select(rows().into_iter().filter_map(|row| row.body).collect::<Vec<_>>()), any::<String>()]),
+    ) {
+        let path = if row.operation.contains('{') { format!("/orders/{path}") } else { row.path.clone() };
+        let row = Row { headers, path, body, crowd: false, ..row };
+        prop_assume!(row.path.parse::<http::Uri>().is_ok());
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        if let Some(answer) = runtime.block_on(send(&EXAMPLE.0, &row)) {
+            prop_assert!(EXAMPLE.1.contains(&answer), "{row:?}: {answer:?}");
+        }
+    }
+}
+
+/// What comes of it, where it is an error.
+async fn send(app: &Router, row: &Row) -> Option<Answer> {
+    let method = row.operation.split(' ').next().unwrap();
+    let mut request = Request::builder().method(method).uri(&row.path);
+    for (name, value) in &row.headers {
+        request = request.header(name, value);
+    }
+    let crowd = if row.crowd { 13 * 1024 } else { 0 };
+    for _ in 0..crowd {
+        request = request.header("x-crowd", "1");
+    }
+    let body = row.body.clone().map_or_else(Body::empty, Body::from);
+    let response = app.clone().oneshot(request.body(body).unwrap()).await.unwrap();
+    let status = response.status();
+    let body = to_bytes(response.into_body(), 64 * 1024).await.unwrap();
+    if status.is_success() {
+        return None;
+    }
+    let body: Value = serde_json::from_slice(&body).unwrap();
+    Some((row.operation.clone(), status.as_u16(), body["error"]["code"].as_str()?.to_owned()))
+}
+
+/// All that a document declares.
+fn declared(document: &utoipa::openapi::OpenApi) -> BTreeSet<Answer> {
+    let document = serde_json::to_value(document).unwrap();
+    let mut all = BTreeSet::new();
+    for (path, item) in document["paths"].as_object().unwrap() {
+        for (method, operation) in item.as_object().unwrap() {
+            let operation_name = format!("{} {path}", method.to_uppercase());
+            for (status, response) in operation["responses"].as_object().unwrap() {
+                let reference = response["$ref"].as_str().map(|at| document.pointer(&at[1..]).unwrap());
+                let examples = &reference.unwrap_or(response)["content"]["application/json"]["examples"];
+                let codes = examples.as_object().into_iter().flat_map(serde_json::Map::keys);
+                all.extend(codes.map(|code| (operation_name.clone(), status.parse().unwrap(), code.clone())));
+            }
+        }
+    }
+    all
+}
+
+#[derive(Debug, thiserror::Error, AsFault)]
+#[allow(dead_code, reason = "the document alone is asked")]
+enum BookingError {
+    #[error("taken")]
+    #[fault(custom("seat_taken", 409), details(0 = "seat"))]
+    Taken(u8),
+    #[error("not of a form")]
+    #[fault(INVALID_REQUEST, status = 422)]
+    Form,
+    #[error(transparent)]
+    #[fault(transparent)]
+    Inner(#[from] Inner),
+}
+
+/// It lists nothing.
+#[derive(Debug, thiserror::Error)]
+#[error("inner")]
+struct Inner;
+
+impl AsFault for Inner {}
+
+#[utoipa::path(delete, path = "/seats/{id}", responses((status = 204, description = "Free."), BookingError))]
+#[allow(dead_code, reason = "the document alone is asked")]
+async fn free() {}
+
+#[utoipa::path(get, path = "/seats", responses((status = 404, description = "No hall.", body = String), (status = 410, description = "Sold.")))]
+#[allow(dead_code, reason = "the document alone is asked")]
+async fn list() {}
+
+#[derive(OpenApi)]
+#[openapi(paths(free, list))]
+struct Seats;
+
+fn responses_under(policy: Policy, pointer: &str) -> Value {
+    let mut document = Seats::openapi();
+    let added = PolicyResponses::new(policy).also([ErrorCode::GATEWAY_TIMEOUT]);
+    added.modify(&mut document);
+    let once = serde_json::to_value(&document).unwrap();
+    added.modify(&mut document);
+    assert!(serde_json::to_value(&document).unwrap() == once, "a second time changes nothing");
+    once.pointer(pointer).unwrap().clone()
+}
+
+fn keys(value: &Value) -> Vec<&str> {
+    value.as_object().unwrap().keys().map(String::as_str).collect()
+}
+
+const FREE: &str = "/paths/~1seats~1{id}/delete/responses";
+const LIST: &str = "/paths/~1seats/get/responses";
+
+#[test]
+fn an_error_with_a_derive_lists_its_statuses_and_one_that_lists_nothing_is_any() {
+    let listed = BookingError::responses();
+    assert_eq!(listed.keys().map(String::as_str).collect::<Vec<_>>(), ["409", "422", "default"]);
+    let taken = &serde_json::to_value(&listed["409"]).unwrap()["content"]["application/json"];
+    let error = &taken["schema"]["properties"]["error"]["oneOf"][0];
+    assert_eq!(error["properties"]["details"]["properties"]["seat"]["type"], "integer");
+    assert_eq!(taken["examples"]["seat_taken"]["value"]["error"]["details"]["seat"], 1);
+    assert_eq!(keys(&serde_json::to_value(Fault::responses()).unwrap()), ["default"]);
+}
+
+#[test]
+fn g0_a_policys_guards_are_added_to_what_is_declared() {
+    let free = responses_under(Policy::default(), FREE);
+    assert_eq!(keys(&free), ["204", "400", "409", "422", "431", "500", "504", "default"]);
+    let list = responses_under(Policy::default(), LIST);
+    assert_eq!(list["410"]["description"], "Sold.", "what a person wrote stays");
+    assert_eq!(keys(&list["410"]["content"]["application/json"]["examples"]), ["gone"]);
+    assert_eq!(keys(&list["404"]["content"]), ["text/plain"], "a body of another shape stays");
+}
+
+#[test]
+fn m1_where_nothing_is_enforced_nothing_is_refused() {
+    let policy = || Policy::builder().route(Route::new("/seats").mode(Mode::Observe)).build().unwrap();
+    assert_eq!(keys(&responses_under(policy(), LIST)), ["404", "410", "431", "500", "504"]);
+}
+
+#[test]
+fn r12_errors_are_documented_in_the_dialect_of_their_route() {
+    let policy = Policy::builder().route(Route::new("/seats/{id}").dialect("problem")).build().unwrap();
+    let free = responses_under(policy, FREE);
+    let content = &free["409"]["content"];
+    assert_eq!(keys(content), ["application/problem+json"]);
+    let example = &content["application/problem+json"]["examples"]["seat_taken"]["value"];
+    assert_eq!((&example["status"], &example["code"]), (&409.into(), &"seat_taken".into()));
+}
