@@ -97,7 +97,7 @@ async fn send(
     let channel = find(&channels, id)?;
     if !channel.connected {
         let fault = Fault::new(ErrorCode::CONFLICT).message("The channel is not connected.");
-        return Err(fault.details(json!({ "channel_id": id })));
+        return Err(fault.details(json!({ "channel": id })));
     }
     Ok(Json(json!({ "queued_as": request_id.to_string(), "length": message.text.len() })))
 }

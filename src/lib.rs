@@ -1,64 +1,76 @@
-//! One error shape for every client: a Tower layer that gives each request an id, answers errors and panics, guards
-//! requests, and rewrites every 4xx and 5xx body into one envelope.
+//! One error shape for every client of an HTTP API.
 //!
-//! The life of a request, top-down:
+//! A Tower layer that gives every error of an HTTP API one shape, whoever made the error: a handler, a framework, a panic, a proxy.
+//! Clients match on one code, people read one message, and the id in the body finds the cause in your log.
 //!
-//! 1. [`ErrorEnvelopeLayer`] wraps a service; its [`middleware`] moves bytes, waits, catches panics and logs.
-//! 2. One [`exchange`] decides what becomes of one request. It knows no I/O, so that other adapters can drive it.
-//! 3. The [`Policy`] says what holds on which route: limits, required headers, codes and rules of one's own.
-//! 4. What went wrong is a [`Fault`]: an [`ErrorCode`], a message, details. It is written as the envelope:
+//! With the features `axum` and `derive`, a whole service:
 //!
-//! ```json
-//! {"error":{"code":"not_found","message":"Not found."},"request_id":"req_01JD2V5W8Z3Q4R6T8Y0A1B2C3D"}
-//! ```
-//!
-//! RPC clients get it as an error of their own protocol: gRPC, gRPC-Web, Connect.
-//!
-//! A service says what its own errors are by [`AsFault`](trait@AsFault), and its handlers use `?`. axum's extractors may stay as they are;
-//! those of this crate (feature `axum`) say more:
-//!
-//! ```
-//! use axum::{Json, Router, routing::post};
+//! ```no_run
+//! use axum::{Router, routing::post};
 //! use serde::Deserialize;
-//! use tower_error_envelope::{AsFault, ErrorCode, ErrorEnvelopeLayer, Fault, axum as own};
+//! use tower_error_envelope::{AsFault, ErrorEnvelopeLayer, axum::Json};
 //!
-//! #[derive(Debug, thiserror::Error)]
+//! #[derive(Debug, thiserror::Error, AsFault)]
 //! enum OrderError {
-//!     #[error("only {left} left")]
-//!     SoldOut { left: u32 },
-//!     #[error("the database failed")]
-//!     Database(#[from] std::io::Error),
-//! }
-//!
-//! impl AsFault for OrderError {
-//!     fn code(&self) -> ErrorCode {
-//!         match self {
-//!             Self::SoldOut { .. } => ErrorCode::CONFLICT,
-//!             Self::Database(_) => ErrorCode::INTERNAL_ERROR,
-//!         }
-//!     }
+//!     #[error("{wanted} wanted, {left} left")]
+//!     #[fault(CONFLICT, message = "Only {left} left.", details(left))]
+//!     SoldOut { wanted: u32, left: u32 },
+//!     #[error("the stock list failed")]
+//!     Stock(#[from] std::io::Error),
 //! }
 //!
 //! #[derive(Deserialize)]
 //! struct Order {
 //!     sku: String,
-//!     qty: u32,
+//!     quantity: u32,
 //! }
 //!
-//! fn place(order: Order) -> Result<String, OrderError> {
-//!     if order.qty > 3 { Err(OrderError::SoldOut { left: 3 }) } else { Ok(order.sku) }
+//! async fn place(Json(order): Json<Order>) -> Result<String, OrderError> {
+//!     let left = stock(&order.sku)?;
+//!     if order.quantity > left {
+//!         return Err(OrderError::SoldOut { wanted: order.quantity, left });
+//!     }
+//!     Ok(format!("ordered: {} of {}\n", order.quantity, order.sku))
 //! }
 //!
-//! let app: Router = Router::new()
-//!     .route("/orders", post(|Json(order): Json<Order>| async { Ok::<_, Fault>(place(order)?) }))
-//!     .route("/own/orders", post(|own::Json(order): own::Json<Order>| async { Ok::<_, Fault>(place(order)?) }))
-//!     .layer(ErrorEnvelopeLayer::new());
+//! fn stock(sku: &str) -> std::io::Result<u32> {
+//!     if sku == "lamp" { Ok(3) } else { Err(std::io::Error::other("db-1.internal: connection refused")) }
+//! }
+//!
+//! #[tokio::main]
+//! async fn main() -> std::io::Result<()> {
+//!     tracing_subscriber::fmt().init();
+//!     let app = Router::new().route("/orders", post(place)).layer(ErrorEnvelopeLayer::new());
+//!     let listener = tokio::net::TcpListener::bind("127.0.0.1:3000").await?;
+//!     axum::serve(listener, app).await
+//! }
 //! ```
 //!
-//! Either route answers four of a kind with 409 `conflict`, a database that fails with 500 `internal_error` (why is in
-//! the log), and `{"sku":1}` with 422 `invalid_request` and the issue `{"path":["sku"],"message":…}`: "invalid type: integer,
-//! expected a string" from axum's [`Json`](https://docs.rs/axum/0.8/axum/struct.Json.html), "Expected a string, got a
-//! number." from this crate's.
+//! Four lamps where three are left, asked for by `curl` with `{"sku":"lamp","quantity":4}`, are
+//!
+//! ```text
+//! HTTP/1.1 409 Conflict
+//! x-error-code: conflict
+//!
+//! {"error":{"code":"conflict","message":"Only 3 left.","details":{"left":3}},"request_id":"req_01M830K8KGFAKQ37M5SWHDVN87"}
+//! ```
+//!
+//! and a line in the log with that id and the text that the client does not get. Bad input, unknown paths, panics and time-outs have
+//! the same shape; RPC clients get an error of their own protocol: gRPC, gRPC-Web, Connect.
+//!
+//! # Where things are
+//!
+//! 1. [`ErrorEnvelopeLayer`] wraps a service; its [`middleware`] moves bytes, waits, catches panics and logs.
+//! 2. One [`exchange`] decides what becomes of one request. It knows no I/O, so that other adapters can drive it.
+//! 3. The [`Policy`] says what holds on which route: limits, required headers, codes and rules of one's own.
+//! 4. What went wrong is a [`Fault`]: an [`ErrorCode`], a message, details. A service says by [`AsFault`](trait@AsFault) which fault its
+//!    own error is, and its handlers use `?`.
+//!
+//! axum's extractors may stay as they are. Those of this crate (feature `axum`) say more: of `{"sku":1}` axum's
+//! [`Json`](https://docs.rs/axum/0.8/axum/struct.Json.html) says "invalid type: integer, expected a string", this crate's "Expected a
+//! string, got a number."
+//!
+//! # Features and limits
 //!
 //! The default features know the errors of `hyper` and `tower`, the `pattern`s and `keys` of a policy, and the `protobuf`
 //! details of RPC errors. Without them (`default-features = false`) a build takes about 0.4 of the time; what guards
@@ -110,6 +122,10 @@ struct LibraryManual;
 #[cfg(doctest)]
 #[doc = include_str!("../manual/rpc.md")]
 struct RpcManual;
+
+#[cfg(doctest)]
+#[doc = include_str!("../manual/rpc-reference.md")]
+struct RpcReferenceManual;
 
 #[cfg(all(doctest, feature = "client"))]
 #[doc = include_str!("../manual/clients.md")]

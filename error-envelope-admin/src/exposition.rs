@@ -62,8 +62,11 @@ fn belongs(sample: &str, family: &str) -> bool {
     suffix.is_some_and(|suffix| ["", "_sum", "_count", "_bucket"].contains(&suffix))
 }
 
+/// Names with their values.
+type Labels<'a> = Vec<(&'a str, Cow<'a, str>)>;
+
 /// What is between the braces, and what follows them.
-fn labels(mut rest: &str) -> Option<(Vec<(&str, Cow<'_, str>)>, &str)> {
+fn labels(mut rest: &str) -> Option<(Labels<'_>, &str)> {
     let mut labels = Vec::new();
     loop {
         rest = rest.trim_start_matches([',', ' ']);

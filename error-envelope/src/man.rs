@@ -1,5 +1,8 @@
 //! `error-envelope man`: the manual pages, from the same words as `--help`.
 
+#[cfg(test)]
+mod tests;
+
 use std::fs;
 use std::path::PathBuf;
 

@@ -16,20 +16,37 @@ use tonic_reflection::pb::v1::server_reflection_client::ServerReflectionClient;
 use tonic_reflection::pb::v1::server_reflection_request::MessageRequest::ListServices;
 
 use crate::kit::STARTED;
-use crate::wait::{until, when};
 
 /// A name, what it asks itself, the codes that come back.
-const EXAMPLES: [(&str, &[&str]); 9] = [
+const EXAMPLES: [(&str, &[&str]); 12] = [
     ("axum", &["not_found", "conflict"]),
+    ("openapi", &["auth_missing", "sold_out"]),
     ("hyper", &["not_found", "internal_error"]),
     ("warp", &["not_found", "internal_error"]),
     ("poem", &["not_found", "internal_error"]),
     ("salvo", &["not_found", "internal_error"]),
     ("tonic", &["not_found", "internal_error", "invalid_request", "internal_error"]),
     ("mixed", &["not_found", "not_found", "not_found"]),
-    ("openapi", &["auth_missing", "sold_out"]),
-    ("classifier", &["out_of_stock", "service_unavailable", "internal_error"]),
+    ("own_error", &["out_of_stock", "service_unavailable", "internal_error"]),
+    ("verifier", &["auth_missing", "auth_invalid", "service_unavailable"]),
+    ("sse", &["internal_error", "not_found"]),
+    ("upload", &["payload_too_large", "invalid_request", "bad_request", "bad_request", "payload_too_large"]),
 ];
+
+#[test]
+fn the_index_has_each_example() {
+    let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("examples");
+    let index = std::fs::read_to_string(folder.join("README.md")).unwrap();
+    for entry in folder.read_dir().unwrap().map(|entry| entry.unwrap().path()) {
+        let name = entry.file_stem().unwrap().to_str().unwrap();
+        assert!(name == "README" || index.contains(name), "examples/README.md does not name {name}");
+    }
+    let tested: Vec<_> = EXAMPLES.iter().map(|(name, _)| format!("{name}.rs")).collect();
+    for entry in folder.read_dir().unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()) {
+        let is_program = entry.ends_with(".rs") && entry != "client_hyper.rs";
+        assert!(!is_program || tested.contains(&entry), "no test runs {entry}");
+    }
+}
 
 #[test]
 fn each_example_asks_itself_and_exits() {
@@ -59,38 +76,6 @@ fn each_example_serves_at_the_address_that_it_prints() {
     }
 }
 
-/// In front of another example; with a policy that changes while it runs.
-#[test]
-fn the_gateway_forwards_follows_its_policy_and_stops_well() {
-    let (behind, mut said) = start("hyper");
-    let upstream = said.next().unwrap().strip_prefix("listening on ").unwrap().to_owned();
-    let folder = std::env::temp_dir().join(format!("gateway-example-{}", std::process::id()));
-    std::fs::create_dir_all(&folder).unwrap();
-    let policy = folder.join("policy.toml");
-    std::fs::write(&policy, "version = 1\n").unwrap();
-    let args = ["--listen", "127.0.0.1:0", "--upstream", &upstream, "--policy", policy.to_str().unwrap()];
-    let (mut gateway, mut said) = run(Command::new(binary("gateway")).args(args));
-    let address = said.next().unwrap().strip_prefix("listening on http://").unwrap().to_owned();
-    assert!(ask(&address, "/").ends_with("\r\n\r\nhello\n"));
-    assert!(ask(&address, "/missing").contains("\r\ncontent-type: application/json\r\n"));
-
-    std::fs::write(&policy, "version = 1\n[defaults]\ndialect = \"problem\"\n").unwrap();
-    until("reloaded the policy", || {
-        let answer = ask(&address, "/missing");
-        when(answer.contains("content-type: application/problem+json\r\n"), answer)
-    });
-    drop(behind);
-    until("the lost service is answered for", || {
-        let answer = ask(&address, "/");
-        when(answer.contains("x-error-code: other\r\n"), answer)
-    });
-    let pid = gateway.0.id().to_string();
-    assert!(Command::new("kill").args(["-TERM", &pid]).status().unwrap().success());
-    let status = until("it ends", || gateway.0.try_wait().unwrap().ok_or("it runs"));
-    assert!(status.success(), "{status}");
-    std::fs::remove_dir_all(folder).unwrap();
-}
-
 #[tokio::test]
 async fn p1_health_checks_and_reflection_pass_in_the_examples() {
     for name in ["tonic", "mixed"] {
@@ -109,12 +94,13 @@ async fn p1_health_checks_and_reflection_pass_in_the_examples() {
     }
 }
 
-/// The code of a line that is an envelope, or says it of a gRPC answer.
+/// The code of a line that is an envelope, alone or in an event, or says it of a gRPC answer.
 fn code(line: &str) -> Option<String> {
     if let Some(code) = line.trim().strip_prefix("x-error-code: ") {
         return Some(code.to_owned());
     }
-    let line: Value = serde_json::from_str(line.trim()).ok()?;
+    let line = line.trim();
+    let line: Value = serde_json::from_str(line.strip_prefix("data: ").unwrap_or(line)).ok()?;
     assert!(line["request_id"].as_str()?.starts_with("req_"), "{line}");
     Some(line["error"]["code"].as_str()?.to_owned())
 }

@@ -1,4 +1,4 @@
-//! The README as a stranger uses it: its dependencies, its `main.rs`, its requests, and what it says comes of them.
+//! The README and the tutorial as a stranger uses them: dependencies, `main.rs`, requests, and what they say comes of these.
 
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
@@ -15,40 +15,73 @@ const ADDRESS: &str = "127.0.0.1:3000";
 #[ignore = "it builds a crate of its own: .ci/stranger"]
 fn what_the_readme_shows_is_what_a_stranger_gets() {
     let readme = fs::read_to_string(root().join("README.md")).unwrap();
-    let [setup, main, first, head, log, others, bodies] = blocks(&readme);
+    let [setup, main, first, head, log, others, bodies] = first_part(&readme);
     let address = free_address();
     let service = Service::start(&build(&setup, &main.replace(ADDRESS, &address)), &address);
-    let answers = [first, others].map(|curls| curls.lines().map(|curl| ask(curl, &address)).collect::<Vec<_>>());
-    assert_eq!(normalised(&answers[0][0]), normalised(head.trim_end()));
-    let told: Vec<_> = answers[1].iter().map(|answer| normalised(answer.rsplit("\n\n").next().unwrap())).collect();
-    assert_eq!(told, bodies.lines().map(normalised).collect::<Vec<_>>());
+    assert_eq!(normalised(&ask(first.trim_end(), &address)), normalised(head.trim_end()));
+    assert_bodies(&others, &bodies, &address);
     assert_eq!(normalised(&service.logged("status=409")), normalised(log.trim_end()));
+}
+
+#[test]
+#[ignore = "it builds a crate of its own: .ci/stranger"]
+fn what_the_tutorial_shows_is_what_a_stranger_gets() {
+    let page = fs::read_to_string(root().join("manual/tutorial.md")).unwrap();
+    let [setup, main, curls, bodies, log] = blocks(&page, ["bash", "rust", "bash", "text", "text"]);
+    let address = free_address();
+    let service = Service::start(&build(&setup, &main.replace(ADDRESS, &address)), &address);
+    assert_bodies(&curls, &bodies, &address);
+    let html = ask(&format!("curl http://{ADDRESS}/seats/9 -H 'accept: text/html'"), &address);
+    assert!(html.contains("content-type: text/html") && html.contains("There is no seat 9."), "{html}");
+    assert_eq!(normalised(&service.logged("status=404")), normalised(log.trim_end()));
+}
+
+fn assert_bodies(curls: &str, bodies: &str, address: &str) {
+    let answers = curls.lines().map(|curl| ask(curl, address));
+    let told: Vec<_> = answers.map(|answer| normalised(answer.rsplit("\n\n").next().unwrap())).collect();
+    assert_eq!(told, bodies.lines().map(normalised).collect::<Vec<_>>());
 }
 
 #[test]
 fn the_readme_is_short() {
     let readme = fs::read_to_string(root().join("README.md")).unwrap();
-    assert!(blocks(&readme)[1].lines().count() <= 40);
+    assert!(first_part(&readme)[1].lines().count() <= 40);
     assert!(readme.lines().count() <= 200, "{}", readme.lines().count());
     assert!(!readme.lines().any(|line| line.starts_with("# let ")), "a line for doctests stands in the README");
 }
 
-/// The blocks of the first part, in the order of a reader.
-fn blocks(readme: &str) -> [String; 7] {
+#[test]
+fn the_documentation_begins_with_the_example_of_the_readme() {
+    let readme = fs::read_to_string(root().join("README.md")).unwrap();
+    let documentation = fs::read_to_string(root().join("src/lib.rs")).unwrap();
+    let lines = documentation.lines().map_while(|line| line.strip_prefix("//!"));
+    let page: String = lines.map(|line| format!("{}\n", line.strip_prefix(' ').unwrap_or(line))).collect();
+    let example = page.split("```no_run\n").nth(1).and_then(|rest| rest.split("```").next()).unwrap();
+    assert_eq!(example, first_part(&readme)[1]);
+}
+
+/// The blocks of the README's first part.
+fn first_part(readme: &str) -> [String; 7] {
     let part = readme.split("## Five minutes").nth(1).and_then(|rest| rest.split("\n## ").next()).unwrap();
-    let blocks: Vec<_> = part.split("```").skip(1).step_by(2).collect();
+    blocks(part, ["bash", "rust", "bash", "text", "text", "bash", "text"])
+}
+
+/// The blocks of a page, in the order of a reader.
+fn blocks<const N: usize>(page: &str, expected: [&str; N]) -> [String; N] {
+    let blocks: Vec<_> = page.split("```").skip(1).step_by(2).collect();
     let kinds: Vec<_> = blocks.iter().map(|block| block.lines().next().unwrap()).collect();
-    assert_eq!(kinds, ["bash", "rust", "bash", "text", "text", "bash", "text"]);
+    assert_eq!(kinds, expected);
     std::array::from_fn(|at| blocks[at].split_once('\n').unwrap().1.to_owned())
 }
 
 /// What `cargo new` and `cargo add` make, with the versions of this workspace, so that no registry is asked.
 fn build(setup: &str, main: &str) -> PathBuf {
-    let folder = root().join("target/stranger");
     let mut lines = setup.lines();
-    assert_eq!([lines.next(), lines.next()], [Some("cargo new shop"), Some("cd shop")]);
+    let name = lines.next().unwrap().strip_prefix("cargo new ").unwrap();
+    assert_eq!(lines.next().unwrap(), format!("cd {name}"));
+    let folder = root().join("target/stranger").join(name);
     let dependencies: Table = lines.flat_map(added).collect();
-    let package: Table = [("name", "shop"), ("version", "0.1.0"), ("edition", "2024")]
+    let package: Table = [("name", name), ("version", "0.1.0"), ("edition", "2024")]
         .map(|(key, value)| (key.to_owned(), Value::from(value)))
         .into_iter()
         .collect();
@@ -68,10 +101,13 @@ fn build(setup: &str, main: &str) -> PathBuf {
             cargo.env_remove(name);
         },
     );
-    cargo.args(["build", "--offline", "--quiet"]).current_dir(&folder).env("CARGO_TARGET_DIR", folder.join("target"));
+    cargo
+        .args(["build", "--offline", "--quiet"])
+        .current_dir(&folder)
+        .env("CARGO_TARGET_DIR", root().join("target/stranger/target"));
     let output = cargo.env("RUSTFLAGS", "-Dwarnings").output().unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    folder.join("target/debug/shop")
+    root().join("target/stranger/target/debug").join(name)
 }
 
 /// One `cargo add` with its crates.
@@ -149,7 +185,8 @@ fn ask(curl: &str, address: &str) -> String {
     }
     let mut connection = TcpStream::connect(address).unwrap();
     let length = body.len();
-    write!(connection, "POST {path} HTTP/1.1\r\nhost: {address}\r\n{head}content-length: {length}\r\n\r\n{body}")
+    let method = if body.is_empty() { "GET" } else { "POST" };
+    write!(connection, "{method} {path} HTTP/1.1\r\nhost: {address}\r\n{head}content-length: {length}\r\n\r\n{body}")
         .unwrap();
     read(BufReader::new(connection))
 }

@@ -48,7 +48,9 @@ impl Requests {
         let is_first = self.all.is_none();
         self.all.get_or_insert_with(|| Row::beginning(sum)).look(minute, sum);
         for (route, total) in totals {
-            self.look_at_route(route, if is_first { *total } else { 0 }).map(|row| row.look(minute, *total));
+            if let Some(row) = self.look_at_route(route, if is_first { *total } else { 0 }) {
+                row.look(minute, *total);
+            }
         }
     }
 

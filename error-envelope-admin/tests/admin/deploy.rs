@@ -215,7 +215,7 @@ async fn the_dashboard_and_the_alerts_name_what_there_is() {
 
 #[tokio::test(start_paused = true)]
 async fn the_manual_lists_each_metric_with_its_labels() {
-    let manual = include_str!("../../../manual/on-call.md");
+    let manual = include_str!("../../../manual/metrics.md");
     let exposed = exposed().await;
     let mut listed = BTreeSet::new();
     for line in manual.lines().filter(|line| line.starts_with("| `error_envelope_")) {
